@@ -1,0 +1,1 @@
+"""words - the parts of the words-python action."""

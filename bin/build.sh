@@ -1,0 +1,88 @@
+#!/usr/bin/env bash
+#
+# build.sh - make what init.sh publishes: an executable from C, or a zip from a folder.
+
+set -euo pipefail
+
+usage() {
+    cat <<'END'
+usage: build.sh [-o NAME] SOURCE.c...
+       build.sh [-o NAME] FOLDER
+
+Compile C sources to one executable, `exec` when -o names no other; or pack a folder's content
+to a zip, `FOLDER.zip` when -o names no other. Prints the path of what was made.
+
+    -o NAME    path of the result
+    -h         show this text
+
+Environment: CC (cc), CFLAGS (-O2 -Wall), LDLIBS (libraries, such as -lm).
+END
+}
+
+# Compile into a fresh name and rename, so that a running action keeps its file.
+build_executable() {
+    local source cc flags libs out=${result:-exec}
+
+    for source in "$@"; do
+        [[ -f $source ]] || fail "there is no source file '$source'"
+        [[ $source == *.c ]] || fail "'$source' is no C source: want names that end in .c" \
+            "scripts and .py files need no building: bin/init.sh $source"
+    done
+    # Split on purpose, as make does: these variables hold several words.
+    read -r -a cc <<<"${CC:-cc}"
+    read -r -a flags <<<"${CFLAGS--O2 -Wall}"
+    read -r -a libs <<<"${LDLIBS:-}"
+    command -v "${cc[0]}" >/dev/null || fail "compiler '${cc[0]}' is not installed" "apt-get install gcc"
+    check_place "$out"
+    "${cc[@]}" "${flags[@]}" -o "$WORK/exec" "$@" "${libs[@]}" || fail "'${cc[0]}' could not compile $*"
+    mv -f -- "$WORK/exec" "$out"
+    printf '%s\n' "$out"
+}
+
+build_zip() {
+    local folder=$1 name out
+
+    name=$(basename -- "$(cd -- "$folder" && pwd)")
+    out=${result:-$name.zip}
+    command -v zip >/dev/null || fail "zip is not installed" "apt-get install zip" \
+        "or publish the folder itself, which does without: bin/init.sh $folder"
+    [[ -f $folder/__main__.py || -x $folder/exec ]] ||
+        fail "folder '$folder' is no action: it holds no __main__.py and no executable exec"
+    check_place "$out"
+    (cd -- "$folder" && zip -q -r -y "$WORK/action.zip" .) >&2 || fail "cannot zip folder '$folder'"
+    mv -f -- "$WORK/action.zip" "$out"
+    printf '%s\n' "$out"
+}
+
+check_place() {
+    [[ -d $(dirname -- "$1") ]] || fail "cannot write '$1': there is no folder '$(dirname -- "$1")'"
+    [[ ! -d $1 ]] || fail "cannot write '$1': a folder of that name is there" "choose another with -o"
+}
+
+here=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
+# shellcheck source=bin/lib.sh
+. "$here/lib.sh"
+
+result=
+while getopts ':o:h' option; do
+    case $option in
+    o) result=$OPTARG ;;
+    h)
+        usage
+        exit 0
+        ;;
+    :) fail "-$OPTARG needs a value" "build.sh -h shows how to call it" ;;
+    *) fail "unknown option -$OPTARG" "build.sh -h shows how to call it" ;;
+    esac
+done
+shift $((OPTIND - 1))
+(($# >= 1)) || fail "nothing to build" "build.sh -h shows how to call it"
+
+make_work
+
+if [[ -d $1 ]]; then
+    (($# == 1)) || fail "want one folder, got $# arguments"
+    build_zip "$1"
+else
+    build_executable "$@"
+fi

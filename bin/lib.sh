@@ -1,0 +1,104 @@
+# lib.sh - what the scripts beside it share: errors that say what to do, JSON strings, one POST.
+#
+# Sourced, not run.
+# shellcheck shell=bash
+
+HOST=${HOST:-127.0.0.1}
+PORT=${PORT:-8080}
+# An activation may take five minutes on the platform; past this the script gives up.
+WAIT_SECONDS=${WAIT_SECONDS:-330}
+
+# A temporary folder for the script that sources this; gone when the script is.
+make_work() {
+    WORK=$(mktemp -d)
+    trap 'rm -rf -- "$WORK"' EXIT
+    trap 'exit 130' INT TERM
+}
+
+# Say what went wrong and end. $1: one line; further arguments: lines that help.
+fail() {
+    printf '%s: %s\n' "${0##*/}" "$1" >&2
+    shift
+    if (($# > 0)); then
+        printf '    %s\n' "$@" >&2
+    fi
+    exit 1
+}
+
+# Refuse a PORT or WAIT_SECONDS that curl would misread, before anything is packed.
+check_settings() {
+    [[ $PORT =~ ^[1-9][0-9]{0,4}$ && $PORT -le 65535 ]] || fail "PORT=$PORT: want 1 to 65535"
+    [[ $WAIT_SECONDS =~ ^[1-9][0-9]{0,4}$ ]] ||
+        fail "WAIT_SECONDS=$WAIT_SECONDS: want a number of seconds from 1 to 99999"
+    [[ $HOST =~ ^[A-Za-z0-9._:-]+$ ]] || fail "HOST=$HOST: want a name or an address"
+    command -v curl >/dev/null || fail "curl is not installed" "apt-get install curl"
+}
+
+# Print $1 as a JSON string. Bytes that are not UTF-8 pass unchanged; the proxy refuses them.
+json_quote() {
+    local text=$1 char code i
+
+    text=${text//\\/"\\\\"}
+    text=${text//\"/"\\\""}
+    for ((i = 1; i < 32; i++)); do
+        printf -v code '\\u%04x' "$i"
+        # The format is made of the number above, so that %b need not be trusted with the text.
+        # shellcheck disable=SC2059
+        printf -v char "\\x$(printf '%02x' "$i")"
+        text=${text//"$char"/"$code"}
+    done
+    printf '"%s"' "$text"
+}
+
+# Where the proxy is, as curl wants it: an IPv6 address stands in brackets.
+proxy_url() {
+    if [[ $HOST == *:* ]]; then
+        printf 'http://[%s]:%s' "$HOST" "$PORT"
+    else
+        printf 'http://%s:%s' "$HOST" "$PORT"
+    fi
+}
+
+# POST file $2 to path $1; the answer goes to $WORK/answer, its HTTP status into STATUS.
+# From a file and not from the command line: arguments end at 128 KB, an action may have 64 MB.
+post() {
+    local code=0
+
+    STATUS=$(curl --silent --show-error --noproxy '*' --connect-timeout 5 \
+        --max-time "$WAIT_SECONDS" --header 'Content-Type: application/json' --header 'Expect:' \
+        --data-binary "@$2" --output "$WORK/answer" --write-out '%{http_code}' \
+        "$(proxy_url)$1" 2>"$WORK/curl.err") || code=$?
+    # A refused body is answered before all of it is sent: the answer counts, not the broken pipe.
+    if ((code == 0)) || [[ $code == 55 && $STATUS =~ ^[1-9] ]]; then
+        return
+    fi
+    case $code in
+    6 | 7)
+        fail "no proxy answers on $HOST port $PORT" \
+            "start one:    build/proxy/whiskloop --port $PORT" \
+            "or name one:  PORT=8081 bin/${0##*/} ..." ;;
+    28) fail "no answer from $HOST port $PORT within $WAIT_SECONDS seconds" \
+        "wait longer with WAIT_SECONDS=..., or look at the proxy's stderr" ;;
+    *) fail "POST $1 to $HOST port $PORT failed: $(head -n 1 "$WORK/curl.err")" \
+        "look at the proxy's stderr: did it end?" ;;
+    esac
+}
+
+# Print the answer with a newline at its end, which actions' answers lack.
+print_answer() {
+    cat "$WORK/answer"
+    if [[ -s $WORK/answer && -n $(tail -c 1 "$WORK/answer") ]]; then
+        printf '\n'
+    fi
+}
+
+# End because of an answer other than 200. Arguments: lines that help.
+fail_answer() {
+    local what="HTTP status $STATUS"
+
+    if [[ -s $WORK/answer ]]; then
+        # Cut: a foreign server may send a whole page.
+        what+=": $(head -c 4000 "$WORK/answer" | tr -d '\000')"
+    fi
+    fail "$what" "$@"
+}

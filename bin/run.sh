@@ -1,0 +1,102 @@
+#!/usr/bin/env bash
+#
+# run.sh - activate the published action once.
+
+set -euo pipefail
+
+usage() {
+    cat <<'END'
+usage: run.sh [-m KEY=value]... [VALUE | @FILE | -]
+
+Run the published action once (POST /run) and print what it answers. VALUE is the action's
+argument, a JSON object or array; @FILE reads it from a file, - from standard input; {} when not
+given.
+
+    -m KEY=value    send KEY beside the value; the action sees it as __OW_KEY; may be repeated
+    -h              show this text
+
+    run.sh '{"name":"Mike"}'
+    run.sh -m activation_id=1 @input.json
+
+Environment: HOST (127.0.0.1), PORT (8080), WAIT_SECONDS (330).
+END
+}
+
+# Print the argument's JSON text.
+read_value() {
+    case $1 in
+    -) cat ;;
+    @*)
+        [[ -f ${1#@} && -r ${1#@} ]] || fail "cannot read '${1#@}'" "want @FILE with JSON in it"
+        cat -- "${1#@}"
+        ;;
+    *) printf '%s' "$1" ;;
+    esac
+}
+
+# The body of /run: file $1 holds the value, further arguments are KEY=value.
+body() {
+    local pair
+
+    printf '{"value":'
+    cat -- "$1"
+    shift
+    for pair in "$@"; do
+        printf ',%s:%s' "$(json_quote "${pair%%=*}")" "$(json_quote "${pair#*=}")"
+    done
+    printf '}\n'
+}
+
+check_answer() {
+    case $STATUS in
+    200) print_answer ;;
+    400)
+        if grep -q '"command exited"' "$WORK/answer"; then
+            fail_answer "the action ended while it ran; its log is on the proxy's stdout and stderr" \
+                "it is started again for the next run"
+        fi
+        fail_answer "is the value JSON? write it as run.sh '{\"name\":\"Mike\"}'"
+        ;;
+    404) fail_answer "the value must be a JSON object or array; is that an action proxy?" ;;
+    413) fail_answer "raise the bound that the answer names, or send less" ;;
+    429) fail_answer "too many wait already: try again in a moment" ;;
+    500) fail_answer "publish an action first: bin/init.sh FILE" ;;
+    502) fail_answer "the action's log is on the proxy's stdout and stderr" ;;
+    503) fail_answer "the proxy is ending: start another" ;;
+    *) fail_answer "the proxy's stderr says more" ;;
+    esac
+}
+
+here=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
+# shellcheck source=bin/lib.sh
+. "$here/lib.sh"
+
+pairs=()
+while getopts ':m:h' option; do
+    case $option in
+    m)
+        [[ $OPTARG =~ ^[^=]+= ]] || fail "-m '$OPTARG': want KEY=value"
+        [[ $OPTARG != value=* ]] || fail "-m '$OPTARG': value is the argument itself, not metadata"
+        pairs+=("$OPTARG")
+        ;;
+    h)
+        usage
+        exit 0
+        ;;
+    :) fail "-$OPTARG needs a value" "run.sh -h shows how to call it" ;;
+    *) fail "unknown option -$OPTARG" "run.sh -h shows how to call it" ;;
+    esac
+done
+shift $((OPTIND - 1))
+if (($# > 1)); then
+    fail "want one value, got $# arguments" "put it in quotes: run.sh '{\"name\":\"Mike\"}'"
+fi
+check_settings
+
+make_work
+
+read_value "${1-"{}"}" >"$WORK/value"
+grep -q '[^[:space:]]' "$WORK/value" || fail "the value is empty" "want JSON; {} is an empty object"
+body "$WORK/value" "${pairs[@]}" >"$WORK/body"
+post /run "$WORK/body"
+check_answer

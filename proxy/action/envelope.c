@@ -1,0 +1,455 @@
+#include "action/envelope.h"
+
+#include <assert.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <openssl/evp.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/json.h"
+#include "base/util.h"
+
+/*
+ * The code is by far the largest part of a body, 64 MB at the platform's limits. So it is copied
+ * once, unescaped on the way, and what base64 hides in it is decoded within that copy.
+ */
+
+#define ENV_MAX_VARIABLES 1024 /* each is compared with those before it; the platform sends ~20 */
+#define ENV_NAME_SAID     64   /* bytes of a name that an error repeats */
+#define ELF_HEADER_BYTES  52   /* of the 32-bit format; a file that is no longer holds no program */
+#define TAR_MAGIC_AT      257  /* POSIX.1-1988 ustar; GNU tar writes the same five letters */
+
+/* Base64 is decoded in pieces through the stack: in place would rest on how the library works. */
+#define PIECE_CHARS 16384
+#define PIECE_BYTES (PIECE_CHARS / 4 * 3)
+#define HEAD_CHARS  512 /* enough decoded bytes for every magic, the one of tar included */
+
+/* ---- base64 ---- */
+
+/* Text that was found to be base64: what has to be known to decode it. */
+struct base64 {
+    size_t n_chars;  /* padding counted, line ends not; a multiple of 4 */
+    size_t fault_at; /* of text that is none: the byte that Go's decoder names */
+};
+
+static bool is_line_end(char c)
+{
+    return c == '\r' || c == '\n';
+}
+
+static inline bool is_base64(char c)
+{
+    /* A bit per byte value: digits, '+' and '/' in the first word, letters in the second. */
+    static const uint64_t set[4] = {0x03ff880000000000, 0x07fffffe07fffffe, 0, 0};
+    uint8_t byte = (uint8_t)c;
+
+    return set[byte / 64] >> (byte % 64) & 1;
+}
+
+/* The same for four characters, with one branch for all: nearly all of a body passes here. */
+static inline bool are_base64(const char *four)
+{
+    int first = is_base64(four[0]), second = is_base64(four[1]);
+    int third = is_base64(four[2]), fourth = is_base64(four[3]);
+
+    return first & second & third & fourth;
+}
+
+static size_t skip_line_ends(const char *text, size_t n, size_t at)
+{
+    while (at < n && is_line_end(text[at]))
+        at++;
+    return at;
+}
+
+/* at: behind the first '='. True: the padding is whole and nothing but line ends follows. */
+static bool padding_is_good(const char *text, size_t n, size_t at, struct base64 *base64)
+{
+    size_t tail = base64->n_chars % 4;
+
+    base64->fault_at = at - 1;
+    if (tail < 2)
+        return false;
+    if (tail == 2) {
+        at = skip_line_ends(text, n, at);
+        base64->fault_at = at == n ? n : at - 1;
+        if (at == n || text[at++] != '=')
+            return false;
+    }
+    base64->n_chars += 4 - tail;
+    base64->fault_at = at = skip_line_ends(text, n, at);
+    return at == n;
+}
+
+/*
+ * Whether all of the text is standard base64, padded, with line ends anywhere. The library takes
+ * '=' in the middle and more, so it only ever sees what has passed here.
+ * Source: Go's encoding/base64, StdEncoding, which offset is named included.
+ */
+static bool base64_check(const char *text, size_t n, struct base64 *base64)
+{
+    size_t at = 0;
+
+    *base64 = (struct base64){0};
+    while (at < n) {
+        size_t from = at;
+
+        while (n - at >= 4 && are_base64(text + at))
+            at += 4;
+        while (at < n && is_base64(text[at]))
+            at++;
+        base64->n_chars += at - from;
+        if (at == n)
+            break;
+        if (text[at] == '=')
+            return padding_is_good(text, n, at + 1, base64);
+        if (!is_line_end(text[at])) {
+            base64->fault_at = at;
+            return false;
+        }
+        at++;
+    }
+    base64->fault_at = n - base64->n_chars % 4;
+    return base64->n_chars % 4 == 0;
+}
+
+/* Copy up to max characters, line ends left out. Returns how many; *at moves behind the last. */
+static size_t base64_take(const char *text, size_t n, size_t *at, char *chars, size_t max)
+{
+    size_t n_near = n - *at < max ? n - *at : max;
+    size_t n_taken = 0;
+
+    /* Most base64 comes in one line: then there is nothing to leave out. */
+    if (memchr(text + *at, '\n', n_near) == NULL && memchr(text + *at, '\r', n_near) == NULL) {
+        memcpy(chars, text + *at, n_near);
+        *at += n_near;
+        return n_near;
+    }
+    while (*at < n && n_taken < max) {
+        if (!is_line_end(text[*at]))
+            chars[n_taken++] = text[*at];
+        ++*at;
+    }
+    return n_taken;
+}
+
+/* n: a multiple of 4, checked characters. Returns bytes put into out. */
+static size_t base64_decode(const char *chars, size_t n, unsigned char *out)
+{
+    size_t n_padding = 0;
+    int n_out;
+
+    assert(n > 0 && n % 4 == 0 && n <= PIECE_CHARS);
+    while (n_padding < 2 && chars[n - 1 - n_padding] == '=')
+        n_padding++;
+    n_out = EVP_DecodeBlock(out, (const unsigned char *)chars, (int)n);
+    assert(n_out == (int)(n / 4 * 3)); /* the library counts padding as bytes */
+    return (size_t)n_out - n_padding;
+}
+
+/* Decode checked text[0 .. n) to `out`, which may be at or before `text`. Returns bytes written. */
+static size_t base64_replace(const char *text, size_t n, char *out)
+{
+    unsigned char bytes[PIECE_BYTES];
+    char chars[PIECE_CHARS];
+    size_t at = 0, n_out = 0;
+
+    for (;;) {
+        size_t n_chars = base64_take(text, n, &at, chars, sizeof(chars));
+        size_t n_bytes;
+
+        if (n_chars == 0)
+            return n_out;
+        n_bytes = base64_decode(chars, n_chars, bytes);
+        memcpy(out + n_out, bytes, n_bytes);
+        n_out += n_bytes;
+    }
+}
+
+/* ---- code ---- */
+
+enum code_kind code_sniff(const char *code, size_t n)
+{
+    static const char elf[] = {0x7f, 'E', 'L', 'F'}, gzip[] = {0x1f, (char)0x8b, 8};
+    static const char ustar[] = {'u', 's', 't', 'a', 'r'};
+
+    if (n > ELF_HEADER_BYTES && memcmp(code, elf, sizeof(elf)) == 0)
+        return CODE_ELF;
+    if (n > 2 && code[0] == '#' && code[1] == '!')
+        return CODE_SCRIPT;
+    if (n >= 4 && code[0] == 'P' && code[1] == 'K' && memchr("\3\5\7", code[2], 3) != NULL &&
+        memchr("\4\6\10", code[3], 3) != NULL)
+        return CODE_ZIP;
+    if (n >= sizeof(gzip) && memcmp(code, gzip, sizeof(gzip)) == 0)
+        return CODE_TARGZ;
+    if (n >= TAR_MAGIC_AT + sizeof(ustar) && memcmp(code + TAR_MAGIC_AT, ustar, sizeof(ustar)) == 0)
+        return CODE_TAR;
+    return CODE_SOURCE;
+}
+
+/* Whether checked base64 is a program or an archive, rather than text that happens to look so. */
+static bool hides_package(const char *text, size_t n)
+{
+    unsigned char bytes[HEAD_CHARS / 4 * 3];
+    char chars[HEAD_CHARS];
+    size_t at = 0;
+    size_t n_chars = base64_take(text, n, &at, chars, sizeof(chars));
+
+    return code_sniff((const char *)bytes, base64_decode(chars, n_chars, bytes)) != CODE_SOURCE;
+}
+
+/* As C's isspace(), whatever the locale is. */
+static bool is_blank(char c)
+{
+    return c == ' ' || (c >= '\t' && c <= '\r');
+}
+
+/* Whether to decode what lies between from and to. -1: said to be base64, and is none. */
+static int must_decode(const char *code, size_t from, size_t to, bool binary, struct err *err)
+{
+    struct base64 base64;
+
+    assert(from < to);
+    if (base64_check(code + from, to - from, &base64))
+        return binary || hides_package(code + from, to - from);
+    if (!binary)
+        return 0;
+    return err_set(err, ERR_REQUEST, 0,
+                   "cannot decode the request: illegal base64 data at input byte %zu",
+                   from + base64.fault_at);
+}
+
+/* White space around is left out of base64 only: in source text it may mean something. */
+static int read_code(struct envelope *envelope, struct json_slice slice, bool binary,
+                     struct err *err)
+{
+    size_t from = 0, to;
+    int decode;
+
+    envelope->code = xmalloc(slice.n); /* the server has bounded the body, and so the slice */
+    to = envelope->code_len = json_unescape(slice, envelope->code);
+    while (to > 0 && is_blank(envelope->code[to - 1]))
+        to--;
+    while (from < to && is_blank(envelope->code[from]))
+        from++;
+    if (from == to)
+        return err_set(err, ERR_REFUSED, 0, "Missing main/no code to execute.");
+    decode = must_decode(envelope->code, from, to, binary, err);
+    if (decode < 0)
+        return -1;
+    if (decode > 0) {
+        envelope->code_len = base64_replace(envelope->code + from, to - from, envelope->code);
+        /* A quarter of it is free now, and a store may hold the code for the life of an /init. */
+        envelope->code = xrealloc(envelope->code, envelope->code_len);
+    }
+    envelope->kind = code_sniff(envelope->code, envelope->code_len);
+    return 0;
+}
+
+/* ---- main and env ---- */
+
+/* A missing main is the platform's default, as an empty one: openwhisk-contract 1.1. */
+static int read_main(struct envelope *envelope, struct json_slice slice, struct err *err)
+{
+    size_t n = 0;
+
+    if (slice.kind == JSON_STRING) {
+        envelope->main = xmalloc(slice.n);
+        n = json_unescape(slice, envelope->main);
+        envelope->main[n] = '\0';
+    }
+    if (n == 0) {
+        free(envelope->main);
+        envelope->main = xstrdup("main");
+        return 0;
+    }
+    if (strlen(envelope->main) != n)
+        return err_set(err, ERR_REQUEST, 0,
+                       "Error unmarshaling request: main holds a NUL, which no name may");
+    return 0;
+}
+
+/* The text of a value as a variable holds it, NUL behind it. out: room for value.n + 1 bytes. */
+static size_t put_value(struct json_slice value, char *out)
+{
+    struct buf compact = {0};
+    size_t n = 0;
+
+    if (value.kind == JSON_STRING) {
+        n = json_unescape(value, out);
+    } else if (value.kind != JSON_NULL) {
+        json_compact(&compact, value);
+        n = buf_len(&compact);
+        memcpy(out, buf_at(&compact), n);
+        buf_done(&compact);
+    }
+    out[n] = '\0';
+    return n;
+}
+
+/* NAME=value, owned by the caller. NULL: err names the variable as the body spells it. */
+static char *make_variable(struct json_slice key, struct json_slice value, size_t *n_name,
+                           struct err *err)
+{
+    /* The key's two quotes leave room for '=' and NUL. */
+    auto_free char *variable = xmalloc(key.n + value.n);
+    int n_said = (int)(key.n < ENV_NAME_SAID ? key.n : ENV_NAME_SAID);
+    size_t n_value;
+
+    *n_name = json_unescape(key, variable);
+    if (*n_name == 0 || memchr(variable, '=', *n_name) != NULL ||
+        memchr(variable, '\0', *n_name) != NULL) {
+        (void)err_set(err, ERR_REQUEST, 0,
+                      "Error unmarshaling request: env has a variable %.*s: a name must not be "
+                      "empty nor hold '=' or NUL",
+                      n_said, key.text);
+        return NULL;
+    }
+    variable[*n_name] = '=';
+    n_value = put_value(value, variable + *n_name + 1);
+    if (strlen(variable + *n_name + 1) != n_value) {
+        (void)err_set(err, ERR_REQUEST, 0,
+                      "Error unmarshaling request: the value of env's %.*s holds a NUL, which no "
+                      "variable can",
+                      n_said, key.text);
+        return NULL;
+    }
+    return TAKE(variable);
+}
+
+/* Where a variable of this name is, or else the first free place. */
+static char **env_place(char **env, const char *variable, size_t n_name)
+{
+    while (*env != NULL && strncmp(*env, variable, n_name + 1) != 0)
+        env++;
+    return env;
+}
+
+static int read_env(struct envelope *envelope, struct json_slice object, struct err *err)
+{
+    struct json_slice key, value;
+    size_t at = 0, n = 0, n_name;
+
+    /* Counted first: the vector is then made once, and nothing is built for a body too long. */
+    while (json_next_member(object, &at, &key, &value)) {
+        if (++n > ENV_MAX_VARIABLES)
+            return err_set(err, ERR_REQUEST, 0,
+                           "Error unmarshaling request: env holds more than %d variables",
+                           ENV_MAX_VARIABLES);
+    }
+    if (n == 0)
+        return 0;
+    envelope->env = xcalloc(n + 1, sizeof(*envelope->env));
+    for (at = 0; json_next_member(object, &at, &key, &value);) {
+        /* The place is looked for by the unescaped name: "A" and "\u0041" are the same one. */
+        char *variable = make_variable(key, value, &n_name, err);
+        char **place;
+
+        if (variable == NULL)
+            return -1;
+        place = env_place(envelope->env, variable, n_name);
+        free(*place); /* the last one of a name wins */
+        *place = variable;
+    }
+    return 0;
+}
+
+/* ---- the body ---- */
+
+enum {
+    FIELD_CODE,
+    FIELD_MAIN,
+    FIELD_BINARY,
+    FIELD_ENV,
+    N_FIELDS
+};
+
+static const struct {
+    const char *name;
+    enum json_kind kind; /* JSON_BAD: any; what is not `true` counts as false */
+    const char *type;
+} fields[N_FIELDS] = {
+    [FIELD_CODE] = {"code", JSON_STRING, "a string"},
+    [FIELD_MAIN] = {"main", JSON_STRING, "a string"},
+    [FIELD_BINARY] = {"binary", JSON_BAD, ""},
+    [FIELD_ENV] = {"env", JSON_OBJECT, "an object"},
+};
+
+static int wrong_type(struct err *err, const char *what, const char *type)
+{
+    return err_set(err, ERR_REQUEST, 0, "Error unmarshaling request: %s must be %s", what, type);
+}
+
+/* Fill found[] in one pass over `value`; JSON_BAD: missing or null. */
+static int find_fields(struct json_slice value, struct json_slice found[N_FIELDS], struct err *err)
+{
+    struct json_slice name, member;
+    size_t at = 0;
+
+    while (json_next_member(value, &at, &name, &member)) {
+        for (size_t i = 0; i < N_FIELDS; i++)
+            if (json_equals(name, fields[i].name))
+                found[i] = member;
+    }
+    for (size_t i = 0; i < N_FIELDS; i++) {
+        if (found[i].kind == JSON_NULL)
+            found[i].kind = JSON_BAD;
+        if (found[i].kind != JSON_BAD && fields[i].kind != JSON_BAD &&
+            found[i].kind != fields[i].kind)
+            return wrong_type(err, fields[i].name, fields[i].type);
+    }
+    return 0;
+}
+
+/* The member "value" of a checked body. JSON_NULL: there is none. */
+static int find_value(struct json_slice body, struct json_slice *value, struct err *err)
+{
+    value->kind = JSON_NULL;
+    if (body.kind == JSON_NULL)
+        return 0;
+    if (body.kind != JSON_OBJECT)
+        return wrong_type(err, "the body", "an object");
+    if (json_member(body, "value", value) && value->kind != JSON_OBJECT && value->kind != JSON_NULL)
+        return wrong_type(err, "value", "an object");
+    return 0;
+}
+
+int envelope_read(struct envelope *envelope, const char *body, size_t n, struct err *err)
+{
+    struct json_slice value = {0}, found[N_FIELDS] = {{0}};
+    struct json_fault fault;
+
+    assert(envelope->code == NULL && envelope->main == NULL && envelope->env == NULL);
+    if (json_check(body, n, &fault) == JSON_BAD) {
+        char said[128];
+
+        json_fault_say(&fault, body, n, said, sizeof(said));
+        return err_set(err, ERR_REQUEST, 0, "Error unmarshaling request: %s", said);
+    }
+    /* Types first, then what is missing: Go's proxy unmarshals all before it looks for code. */
+    if (find_value(json_top(body, n), &value, err) < 0)
+        return -1;
+    if (value.kind == JSON_OBJECT && find_fields(value, found, err) < 0)
+        return -1;
+    if (found[FIELD_CODE].kind == JSON_BAD)
+        return err_set(err, ERR_REFUSED, 0, "Missing main/no code to execute.");
+    if (read_main(envelope, found[FIELD_MAIN], err) < 0)
+        return -1;
+    if (found[FIELD_ENV].kind == JSON_OBJECT && read_env(envelope, found[FIELD_ENV], err) < 0)
+        return -1;
+    return read_code(envelope, found[FIELD_CODE], found[FIELD_BINARY].kind == JSON_TRUE, err);
+}
+
+void envelope_done(struct envelope *envelope)
+{
+    for (char **variable = envelope->env; variable != NULL && *variable != NULL; variable++)
+        free(*variable);
+    free(envelope->env);
+    free(envelope->main);
+    free(envelope->code);
+    memset(envelope, 0, sizeof(*envelope));
+}

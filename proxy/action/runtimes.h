@@ -1,0 +1,67 @@
+#pragma once
+
+/*
+ * runtimes - what is special about a language: the manifests runtime/NAME/runtime.json, and the
+ * choice of one of them for an action's code.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "action/envelope.h"
+#include "base/launch.h"
+
+struct err;
+
+/* One manifest, checked. All pointers owned. */
+struct runtime {
+    char *name;
+    char *dir;             /* absolute folder of the manifest */
+    char **entry;          /* file names that mark an unpacked archive as this runtime's */
+    char *source;          /* name under which plain source text is stored; NULL: takes none */
+    char **launch;         /* argv template: {runtime} {action} {main} {entry} */
+    char **prelaunch;      /* argv of a launcher that waits for its action; NULL: it cannot */
+    char *shortfall;       /* "needs": what to install when launch[0] is missing; NULL: nothing */
+    enum answers answers;  /* "stdout", "fd3" or "auto" (default) */
+    bool reports_ready;    /* "ready" */
+    bool logs_init_error;  /* "log_init_error" */
+    bool entry_executable; /* "entry_executable": the entry must carry an execute bit */
+};
+
+struct runtimes {
+    struct runtime *items; /* owned */
+    size_t n;
+};
+
+/* Read every DIR/NAME/runtime.json. 0, or -1: ERR_SYSTEM (no such folder), ERR_REQUEST (a manifest
+ * is wrong: names file and field). An unknown field is an error: it is a misspelt one. */
+int runtimes_load(struct runtimes *runtimes, const char *dir, struct err *err);
+void runtimes_done(struct runtimes *runtimes);
+/* NULL when there is none of that name. */
+const struct runtime *runtimes_find(const struct runtimes *runtimes, const char *name);
+
+/* The file name under which code of this kind is staged; *runtime is the one that takes it (native
+ * for ELF and scripts, `fallback` for source). Both NULL: an archive (unpack it), or code that no
+ * runtime takes. fallback may be NULL. */
+const char *runtimes_file_name(const struct runtimes *runtimes, const struct runtime *fallback,
+                               enum code_kind kind, const struct runtime **runtime);
+
+/* Which runtime an unpacked archive in `dir` is for: native by an executable `exec` first, then
+ * `fallback`, then the others by name. NULL: err is ERR_CODE and names what was looked for:
+ * "Zip file does not include __main__.py (python) or an executable exec (native)".
+ * An entry that must be executable also counts when it starts as ELF or #! does, since many zips
+ * carry no modes; it gets mode 0755 then. fallback: one of `runtimes`, or NULL. */
+const struct runtime *runtimes_for_folder(const struct runtimes *runtimes,
+                                          const struct runtime *fallback, const char *dir,
+                                          struct err *err);
+
+/*
+ * Fill a zeroed launch for the action in folder `dir`: argv from the template, cwd = dir, env =
+ * base_env (the proxy's own environment, NAME=value) overlaid with init_env; both borrowed. A
+ * ready line is always asked for (__OW_WAIT_FOR_ACK=1), and demanded where the manifest says so.
+ */
+void runtime_launch(const struct runtime *runtime, const char *dir, const char *main,
+                    char *const *base_env, char *const *init_env, struct launch *launch);
+
+/* Fill a zeroed launch for a launcher that waits for its action. false: this runtime has none. */
+bool runtime_prelaunch(const struct runtime *runtime, char *const *base_env, struct launch *launch);

@@ -1,0 +1,57 @@
+#pragma once
+
+/*
+ * stage - bring an action's code into a version folder in a child process, under a deadline.
+ *
+ * Writing and unpacking block, so a forked child does them; the loop hears of its end. Only a small
+ * file is written at once: that takes less than the fork, and as long as the folder's making did. The child
+ * keeps no descriptor of ours but its report pipe, dies with us, and has limits of its own.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "action/unpack.h"
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/loop.h"
+
+struct stage;
+typedef void stage_done_fn(struct stage *stage);
+
+struct stage {
+    /* what to do: set by the owner before stage_start(), borrowed until done */
+    const char *dir;  /* absolute path of an existing, empty folder */
+    const char *name; /* write the code as this one file; NULL: it is an archive, unpack it */
+    const void *code;
+    size_t code_len;
+    size_t direct_max_bytes; /* a file up to this is written at once; 0: always by a child */
+    struct unpack_limits limits;
+    stage_done_fn *done; /* called once from the loop, never from inside stage_start() */
+
+    /* how it ended */
+    bool failed;
+    struct err err; /* when failed: ERR_CODE, ERR_LIMIT (bounds and time) or ERR_SYSTEM */
+
+    /* the child */
+    struct loop *loop;
+    struct loop_child child;
+    struct loop_watch report;
+    struct loop_timer late;
+    struct buf text;
+    struct loop_post direct; /* instead of a child: the end of a small file's write */
+    uint64_t allowed_ms;     /* from the start to the deadline */
+    bool overdue;            /* the deadline has passed, the child was killed for it */
+    bool exited;
+    int wait_status;
+};
+
+/* Before each start: a stage is used once. */
+void stage_init(struct stage *stage);
+/* 0 and `done` later, or -1 with err: no process or pipe to be had. deadline_at_ms: loop time. */
+int stage_start(struct stage *stage, struct loop *loop, uint64_t deadline_at_ms, struct err *err);
+/* Kills what still runs; `done` will not be called any more. */
+void stage_cancel(struct stage *stage);
+
+/* Delete a folder and all in it from a child process that nobody waits for (the loop reaps it). */
+void stage_remove_tree(const char *dir);

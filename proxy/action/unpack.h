@@ -1,0 +1,29 @@
+#pragma once
+
+/*
+ * unpack - put an action's code on disk, inside one folder whatever the archive says.
+ *
+ * Blocks, so it runs in a child process only (action/stage.c). Archives are hostile: nothing
+ * lands outside the folder (absolute, "..", through links, hard links), no devices, links only to
+ * the inside, no setuid, bounded entries, bytes and ratio; an error names the entry.
+ */
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct err;
+
+struct unpack_limits {
+    uint64_t bytes_max;   /* sum of unpacked file bytes */
+    uint64_t entries_max; /* files, folders and links */
+    unsigned ratio_max;   /* unpacked bytes per archive byte, looked at above 1 MiB; 0 = any */
+};
+
+/* Unpack a zip, tar or tar.gz from memory into dir (an absolute path, exists and is empty).
+ * Changes the working folder and the locale of the process. 0, or -1: ERR_CODE, ERR_LIMIT,
+ * ERR_SYSTEM. */
+int unpack_archive(const char *dir, const void *bytes, size_t n, const struct unpack_limits *limits,
+                   struct err *err);
+
+/* Write one file dir/name (a bare name), mode 0755, 0 or -1: ERR_SYSTEM. */
+int unpack_file(const char *dir, const char *name, const void *bytes, size_t n, struct err *err);

@@ -1,0 +1,75 @@
+#include "base/buf.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/util.h"
+
+#define BUF_FIRST_BYTES 512 /* a small activation fits without growing */
+
+void buf_done(struct buf *buf)
+{
+    free(buf->bytes);
+    memset(buf, 0, sizeof(*buf));
+}
+
+char *buf_room(struct buf *buf, size_t n)
+{
+    assert(buf->start <= buf->end && buf->end <= buf->size);
+    if (buf->size - buf->end >= n)
+        return buf->bytes + buf->end;
+    if (buf->start > 0 && buf->size - buf_len(buf) >= n && buf->start >= buf_len(buf)) {
+        /* Sliding costs no more than what was already handed on: amortised, each byte moves once. */
+        memmove(buf->bytes, buf->bytes + buf->start, buf_len(buf));
+    } else {
+        size_t size = buf->size > 0 ? buf->size : BUF_FIRST_BYTES;
+        char *grown;
+
+        while (size - buf_len(buf) < n)
+            size *= 2;
+        grown = xmalloc(size);
+        if (buf_len(buf) > 0)
+            memcpy(grown, buf->bytes + buf->start, buf_len(buf));
+        free(buf->bytes);
+        buf->bytes = grown;
+        buf->size = size;
+    }
+    buf->end -= buf->start;
+    buf->start = 0;
+    return buf->bytes + buf->end;
+}
+
+void buf_added(struct buf *buf, size_t n)
+{
+    assert(buf->size - buf->end >= n);
+    buf->end += n;
+}
+
+void buf_add(struct buf *buf, const void *bytes, size_t n)
+{
+    if (n == 0)
+        return;
+    memcpy(buf_room(buf, n), bytes, n);
+    buf_added(buf, n);
+}
+
+void buf_add_text(struct buf *buf, const char *text)
+{
+    buf_add(buf, text, strlen(text));
+}
+
+void buf_drop(struct buf *buf, size_t n)
+{
+    assert(n <= buf_len(buf));
+    buf->start += n;
+    if (buf->start == buf->end)
+        buf->start = buf->end = 0;
+}
+
+void buf_reset(struct buf *buf, size_t keep_bytes)
+{
+    buf->start = buf->end = 0;
+    if (buf->size > keep_bytes)
+        buf_done(buf);
+}

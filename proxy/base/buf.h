@@ -1,0 +1,39 @@
+#pragma once
+
+/*
+ * buf - bytes that grow at the end and leave at the front.
+ */
+
+#include <stddef.h>
+
+/* Invariant: start <= end <= size; bytes == NULL only while size == 0. */
+struct buf {
+    char *bytes;  /* owned */
+    size_t start; /* first byte still held */
+    size_t end;   /* first free byte */
+    size_t size;  /* bytes allocated */
+};
+
+void buf_done(struct buf *buf);
+
+static inline size_t buf_len(const struct buf *buf)
+{
+    return buf->end - buf->start;
+}
+
+static inline const char *buf_at(const struct buf *buf)
+{
+    /* NULL must not be added to, not even nothing. */
+    return buf->bytes != NULL ? buf->bytes + buf->start : NULL;
+}
+
+/* Room for n more bytes at the end; returns where they go. The caller bounds n. */
+char *buf_room(struct buf *buf, size_t n);
+/* Say that n bytes were put into the room. */
+void buf_added(struct buf *buf, size_t n);
+void buf_add(struct buf *buf, const void *bytes, size_t n);
+void buf_add_text(struct buf *buf, const char *text);
+/* Drop n bytes from the front. */
+void buf_drop(struct buf *buf, size_t n);
+/* Forget all bytes; memory above keep_bytes goes back to the system. */
+void buf_reset(struct buf *buf, size_t keep_bytes);

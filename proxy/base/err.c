@@ -1,0 +1,16 @@
+#include "base/err.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+int err_set(struct err *err, enum err_kind kind, int os, const char *fmt, ...)
+{
+    va_list args;
+
+    err->kind = kind;
+    err->os = os;
+    va_start(args, fmt);
+    (void)vsnprintf(err->text, sizeof(err->text), fmt, args);
+    va_end(args);
+    return -1;
+}

@@ -1,0 +1,26 @@
+#pragma once
+
+/*
+ * err - one failure on its way to whoever answers for it: a kind, an errno and one line of text.
+ */
+
+enum err_kind {
+    ERR_NONE = 0,
+    ERR_REQUEST, /* the client sent something unusable */
+    ERR_REFUSED, /* the client asks for what the contract forbids now */
+    ERR_LIMIT,   /* a configured bound would be passed */
+    ERR_CODE,    /* the action's code cannot be unpacked, located or compiled */
+    ERR_ACTION,  /* the action's process broke its contract */
+    ERR_SYSTEM,  /* the operating system refused, see `os` */
+};
+
+/* Lives on the caller's stack and owns nothing: no error to free, none to leak. */
+struct err {
+    enum err_kind kind;
+    int os;         /* errno value; 0 when none applies */
+    char text[512]; /* one line without newline, cut when longer */
+};
+
+/* Fill *err and return -1, so that a failing function can say `return err_set(...)`. */
+int err_set(struct err *err, enum err_kind kind, int os, const char *fmt, ...)
+    __attribute__((format(printf, 4, 5), cold));

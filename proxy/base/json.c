@@ -1,0 +1,294 @@
+#include "base/json.h"
+
+#include <assert.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/json_text.h"
+#include "base/scan.h"
+#include "base/utf8.h"
+
+/*
+ * The half of json.h that checks; json_slice.c has the other one.
+ *
+ * A check goes down to a scalar (check_value), then up to the next comma (check_after), and so on
+ * in turn until nothing is open:
+ *
+ *     {"a": [1, 2]}      check_value  {"a": [1    opens two levels, reads 1
+ *                        check_after  ,           one more value must follow
+ *                        check_value  2
+ *                        check_after  ]}          closes both: done
+ *
+ * The grammar's recursion is a bit per open level, so no text can use up the stack. Functions that
+ * read take the place to read from and return the place behind what they read, or NULL.
+ */
+
+#define LEVELS_PER_WORD 64
+
+static const char too_deep[] = "exceeded max depth"; /* told without naming a byte, as Go does */
+
+struct check {
+    const uint8_t *end; /* borrowed: behind the text */
+    const uint8_t *bad; /* once failed: the byte that cannot stand there */
+    const char *what;   /* once failed: static, see json_fault */
+    size_t depth;       /* levels open */
+    /* Bit per open level: object, else array. Only the words of open levels are ever written. */
+    uint64_t objects[JSON_DEPTH_MAX / LEVELS_PER_WORD];
+};
+
+/* Write down where and why; returns NULL, so that a reader can say `return check_fail(...)`. */
+__attribute__((cold)) static const uint8_t *check_fail(struct check *c, const uint8_t *at,
+                                                       const char *what)
+{
+    assert(at <= c->end);
+    c->bad = at;
+    c->what = what;
+    return NULL;
+}
+
+/* at: behind the backslash. */
+static const uint8_t *check_escape(struct check *c, const uint8_t *at)
+{
+    /* strchr() would find its own terminator for a NUL byte. */
+    if (at == c->end || *at == '\0' || strchr("\"\\/bfnrtu", *at) == NULL)
+        return check_fail(c, at, "in string escape code");
+    if (*at++ != 'u')
+        return at;
+    /* Any four digits will do: RFC 8259, 8.2 leaves lone surrogates to whoever reads them. */
+    for (int i = 0; i < 4; i++, at++)
+        if (at == c->end || hex_value(*at) < 0)
+            return check_fail(c, at, "in \\u hexadecimal character escape");
+    return at;
+}
+
+/* at: behind the opening quote. Returns the place behind the closing one. */
+static inline const uint8_t *check_string(struct check *c, const uint8_t *at)
+{
+    for (;;) {
+        at = scan_special(at, c->end);
+        if (at < c->end && *at == '"')
+            return at + 1;
+        if (at < c->end && *at == '\\') {
+            at = check_escape(c, at + 1);
+            if (at == NULL)
+                return NULL;
+            continue;
+        }
+        if (at == c->end || *at < 0x20)
+            return check_fail(c, at, "in string literal");
+        /* Such characters come in runs, for which setting up the scanner would not pay. */
+        while (at < c->end && *at >= 0x80)
+            if (!utf8_next(&at, c->end))
+                return check_fail(c, at, "in string literal");
+    }
+}
+
+/* One digit at least. */
+static inline const uint8_t *check_digits(struct check *c, const uint8_t *at, const char *what)
+{
+    const uint8_t *first = at;
+
+    while (at < c->end && (uint8_t)(*at - '0') < 10)
+        at++;
+    return at > first ? at : check_fail(c, at, what);
+}
+
+/* The grammar only, RFC 8259 section 6: whether the number fits anything is not asked. */
+static inline const uint8_t *check_number(struct check *c, const uint8_t *at)
+{
+    if (*at == '-')
+        at++;
+    if (at < c->end && *at == '0')
+        at++; /* a digit behind it is refused as what follows a value */
+    else if ((at = check_digits(c, at, "in numeric literal")) == NULL)
+        return NULL;
+    if (at < c->end && *at == '.') {
+        at = check_digits(c, at + 1, "after decimal point in numeric literal");
+        if (at == NULL)
+            return NULL;
+    }
+    if (at < c->end && (*at | 0x20) == 'e') {
+        at++;
+        if (at < c->end && (*at == '+' || *at == '-'))
+            at++;
+        at = check_digits(c, at, "in exponent of numeric literal");
+    }
+    return at;
+}
+
+/* One of true, false, null, whose first letter has been seen. */
+static const uint8_t *check_word(struct check *c, const uint8_t *at)
+{
+    static const struct {
+        const char *text;
+        const char *wanted[5]; /* what to say when the letter of that index is another one */
+    } words[] = {
+        {"true",
+         {"", "in literal true (expecting 'r')", "in literal true (expecting 'u')",
+          "in literal true (expecting 'e')", ""}},
+        {"false",
+         {"", "in literal false (expecting 'a')", "in literal false (expecting 'l')",
+          "in literal false (expecting 's')", "in literal false (expecting 'e')"}},
+        {"null",
+         {"", "in literal null (expecting 'u')", "in literal null (expecting 'l')",
+          "in literal null (expecting 'l')", ""}},
+    };
+    size_t word = *at == 't' ? 0 : *at == 'f' ? 1 : 2;
+
+    assert(*at == (uint8_t)words[word].text[0]);
+    at++;
+    for (size_t i = 1; words[word].text[i] != '\0'; i++, at++)
+        if (at == c->end || *at != (uint8_t)words[word].text[i])
+            return check_fail(c, at, words[word].wanted[i]);
+    return at;
+}
+
+/* White space, a key, its colon. */
+static inline const uint8_t *check_key(struct check *c, const uint8_t *at)
+{
+    at = skip_space(at, c->end);
+    if (at == c->end || *at != '"')
+        return check_fail(c, at, "looking for beginning of object key string");
+    at = check_string(c, at + 1);
+    if (at == NULL)
+        return NULL;
+    at = skip_space(at, c->end);
+    if (at == c->end || *at != ':')
+        return check_fail(c, at, "after object key");
+    return at + 1;
+}
+
+/* Open a level. False: there are as many as may be. */
+static inline bool check_push(struct check *c, bool object)
+{
+    uint64_t bit = UINT64_C(1) << (c->depth % LEVELS_PER_WORD);
+    uint64_t *word;
+
+    if (c->depth == JSON_DEPTH_MAX)
+        return false;
+    word = &c->objects[c->depth++ / LEVELS_PER_WORD];
+    if (bit == 1)
+        *word = 0; /* here and not all words at the start: that costs as much as a short text */
+    *word = object ? *word | bit : *word & ~bit;
+    return true;
+}
+
+/* What the innermost open level is. */
+static inline bool check_in_object(const struct check *c)
+{
+    size_t level = c->depth - 1;
+
+    return c->objects[level / LEVELS_PER_WORD] >> (level % LEVELS_PER_WORD) & 1;
+}
+
+/* Read down to the first scalar or empty container; what was opened on the way stays open. */
+static const uint8_t *check_value(struct check *c, const uint8_t *at)
+{
+    while (at != NULL) {
+        at = skip_space(at, c->end);
+        switch (at < c->end ? *at : '\0') { /* NUL begins no value, as the end does not */
+        case '"':
+            return check_string(c, at + 1);
+        case '{':
+        case '[': {
+            bool object = *at == '{';
+
+            if (!check_push(c, object))
+                return check_fail(c, at, too_deep);
+            /* Only here may a level end without a value: after a comma one must follow. */
+            at = skip_space(at + 1, c->end);
+            if (at < c->end && *at == (object ? '}' : ']')) {
+                c->depth--;
+                return at + 1;
+            }
+            if (object)
+                at = check_key(c, at);
+            break;
+        }
+        case 't':
+        case 'f':
+        case 'n':
+            return check_word(c, at);
+        default:
+            if (at < c->end && (*at == '-' || (*at >= '0' && *at <= '9')))
+                return check_number(c, at);
+            return check_fail(c, at, "looking for beginning of value");
+        }
+    }
+    return NULL;
+}
+
+/* Read up to where the next value begins, closing what ends here; depth 0: there is no next. */
+static const uint8_t *check_after(struct check *c, const uint8_t *at)
+{
+    while (c->depth > 0) {
+        bool object = check_in_object(c);
+
+        at = skip_space(at, c->end);
+        if (at < c->end && *at == ',')
+            return object ? check_key(c, at + 1) : at + 1;
+        if (at == c->end || *at != (object ? '}' : ']'))
+            return check_fail(c, at,
+                              object ? "after object key:value pair" : "after array element");
+        c->depth--;
+        at++;
+    }
+    return at;
+}
+
+enum json_kind json_check(const char *text, size_t n, struct json_fault *fault)
+{
+    /* An empty text may come as NULL, which must not be added to. */
+    const uint8_t *start = (const uint8_t *)(n > 0 ? text : "");
+    struct check c;
+    const uint8_t *at = start;
+
+    c.end = start + n;
+    c.depth = 0;
+    do {
+        at = check_value(&c, at);
+        if (at != NULL)
+            at = check_after(&c, at);
+    } while (at != NULL && c.depth > 0);
+    if (at != NULL) {
+        at = skip_space(at, c.end);
+        if (at == c.end)
+            return kind_of(*skip_space(start, c.end));
+        (void)check_fail(&c, at, "after top-level value");
+    }
+    if (fault != NULL)
+        *fault = (struct json_fault){.at = (size_t)(c.bad - start), .what = c.what};
+    return JSON_BAD;
+}
+
+/* The byte as Go quotes it, so that one line of printable ASCII comes out. */
+static void say_byte(uint8_t c, char *out, size_t size)
+{
+    static const char plain[] = "\a\b\f\n\r\t\v\\'", letter[] = "abfnrtv\\'";
+    const char *found = c != '\0' ? strchr(plain, c) : NULL;
+
+    if (found != NULL)
+        (void)snprintf(out, size, "'\\%c'", letter[found - plain]);
+    else if (c < 0x20 || c >= 0x7f)
+        (void)snprintf(out, size, "'\\x%02x'", c);
+    else
+        (void)snprintf(out, size, "'%c'", c);
+}
+
+void json_fault_say(const struct json_fault *fault, const char *text, size_t n, char *out,
+                    size_t size)
+{
+    char byte[8];
+
+    assert(fault->at <= n);
+    assert(fault->what != NULL);
+    if (fault->what == too_deep) {
+        (void)snprintf(out, size, "%s", too_deep);
+    } else if (fault->at == n) {
+        (void)snprintf(out, size, "unexpected end of JSON input");
+    } else {
+        say_byte((uint8_t)text[fault->at], byte, sizeof(byte));
+        (void)snprintf(out, size, "invalid character %s %s", byte, fault->what);
+    }
+}

@@ -1,0 +1,82 @@
+#pragma once
+
+/*
+ * json - check a document and find slices of it, without building a tree.
+ *
+ * The relay's integrity rests on json_check(): what it passes is one document of RFC 8259 in
+ * strict UTF-8, so a newline can stand in it only as white space. The slice functions work on
+ * checked documents only and copy nothing.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct buf;
+
+#define JSON_DEPTH_MAX 1024 /* nesting accepted; Python's parser gives up at about 1000 */
+
+enum json_kind {
+    JSON_BAD, /* no valid document */
+    JSON_OBJECT,
+    JSON_ARRAY,
+    JSON_STRING,
+    JSON_NUMBER,
+    JSON_TRUE,
+    JSON_FALSE,
+    JSON_NULL,
+};
+
+/* Where a document stops being one. */
+struct json_fault {
+    size_t at;        /* byte offset; == n when the text ends too early */
+    const char *what; /* static: "looking for beginning of value", "in string literal", ... */
+};
+
+/*
+ * Check that text[0 .. n) is exactly one JSON document, white space around it allowed.
+ * Returns the kind of its top level, or JSON_BAD with *fault filled (fault may be NULL).
+ * Numbers of any size, duplicate keys, \u0000 and lone surrogate escapes are valid, as RFC 8259
+ * allows them. Raw bytes that are not UTF-8 (overlong, surrogate, above U+10FFFF) are not.
+ */
+enum json_kind json_check(const char *text, size_t n, struct json_fault *fault);
+
+/*
+ * Say a fault in one line, in the words that the Go suites compare:
+ * "invalid character 'X' looking for beginning of value", "unexpected end of JSON input".
+ * Writes at most size bytes, always NUL-terminated. text/n: the text that was checked.
+ */
+void json_fault_say(const struct json_fault *fault, const char *text, size_t n, char *out,
+                    size_t size);
+
+/* A part of a checked document: borrowed, no white space around it. */
+struct json_slice {
+    const char *text;
+    size_t n;
+    enum json_kind kind;
+};
+
+/* The top-level value of a checked document. */
+struct json_slice json_top(const char *text, size_t n);
+
+/*
+ * Step through the members of a checked object. Start with *at = 0; returns false at the end.
+ * key: the string with its quotes.
+ */
+bool json_next_member(struct json_slice object, size_t *at, struct json_slice *key,
+                      struct json_slice *value);
+
+/* The member `key` (plain ASCII) of a checked object; the last one of that name wins. */
+bool json_member(struct json_slice object, const char *key, struct json_slice *value);
+
+/* Unescape a string slice into out, which has room for string.n bytes. Returns bytes written.
+ * A lone surrogate becomes U+FFFD. */
+size_t json_unescape(struct json_slice string, char *out);
+
+/* Whether a string slice spells `text` once unescaped. */
+bool json_equals(struct json_slice string, const char *text);
+
+/* Append text[0 .. n) as a JSON string with quotes. Bytes that are not UTF-8 become U+FFFD. */
+void json_quote(struct buf *out, const char *text, size_t n);
+
+/* Append a checked slice without the white space that stands outside its strings. */
+void json_compact(struct buf *out, struct json_slice slice);

@@ -1,0 +1,299 @@
+#include "base/json.h"
+
+#include <assert.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/json_text.h"
+#include "base/scan.h"
+#include "base/utf8.h"
+
+/*
+ * The half of json.h that cuts slices out of checked texts, and writes JSON.
+ *
+ * Since the text was checked, nothing is looked at that need not be: a value is skipped by finding
+ * its quotes and brackets, and which bracket closes which does not matter any more. Loops still
+ * stop at `end`, so that a caller's mistake ends in an assert and not in foreign memory.
+ */
+
+/* at: the opening quote. */
+static inline const uint8_t *skip_string(const uint8_t *at, const uint8_t *end)
+{
+    assert(at < end && *at == '"');
+    at = scan_quote(at + 1, end);
+    while (at < end && *at == '\\') {
+        assert(end - at >= 2); /* what is escaped may be a quote: step over both */
+        at = scan_quote(at + 2, end);
+    }
+    assert(at < end);
+    return at + 1;
+}
+
+/* at: the opening bracket or brace. Which of the two closes need not be told: it was checked. */
+static const uint8_t *skip_nested(const uint8_t *at, const uint8_t *end)
+{
+    size_t depth = 0;
+
+    do {
+        at = scan_nesting(at, end);
+        assert(at < end);
+        if (*at == '"') {
+            at = skip_string(at, end); /* brackets in there do not count */
+            continue;
+        }
+        if (*at == '{' || *at == '[')
+            depth++;
+        else
+            depth--;
+        at++;
+    } while (depth > 0);
+    return at;
+}
+
+/* at: the first byte of a number, true, false or null. */
+static const uint8_t *skip_scalar(const uint8_t *at, const uint8_t *end)
+{
+    while (at < end && !is_space(*at) && *at != ',' && *at != '}' && *at != ']')
+        at++;
+    return at;
+}
+
+/* One value of any kind into *slice. */
+static inline const uint8_t *slice_at(const uint8_t *at, const uint8_t *end,
+                                      struct json_slice *slice)
+{
+    const uint8_t *behind;
+
+    assert(at < end);
+    slice->kind = kind_of(*at);
+    if (slice->kind == JSON_STRING)
+        behind = skip_string(at, end);
+    else if (slice->kind == JSON_OBJECT || slice->kind == JSON_ARRAY)
+        behind = skip_nested(at, end);
+    else
+        behind = skip_scalar(at, end);
+    slice->text = (const char *)at;
+    slice->n = (size_t)(behind - at);
+    return behind;
+}
+
+struct json_slice json_top(const char *text, size_t n)
+{
+    const uint8_t *at = (const uint8_t *)text, *end = at + n;
+
+    /* Cut at both ends rather than walked through: what lies between is one value. */
+    at = skip_space(at, end);
+    assert(at < end);
+    while (is_space(end[-1]))
+        end--;
+    return (struct json_slice){
+        .text = (const char *)at, .n = (size_t)(end - at), .kind = kind_of(*at)};
+}
+
+bool json_next_member(struct json_slice object, size_t *at, struct json_slice *key,
+                      struct json_slice *value)
+{
+    const uint8_t *start = (const uint8_t *)object.text, *end = start + object.n;
+    const uint8_t *here;
+
+    assert(object.kind == JSON_OBJECT && object.n >= 2);
+    assert(*at < object.n);
+    /* *at is behind the last value, or 0 and then the brace is still to be stepped over. */
+    here = skip_space(start + (*at > 0 ? *at : 1), end);
+    assert(here < end);
+    if (*here == '}')
+        return false;
+    if (*here == ',')
+        here = skip_space(here + 1, end);
+    here = skip_space(slice_at(here, end, key), end);
+    assert(here < end && *here == ':');
+    here = slice_at(skip_space(here + 1, end), end, value);
+    *at = (size_t)(here - start);
+    return true;
+}
+
+bool json_member(struct json_slice object, const char *key, struct json_slice *value)
+{
+    struct json_slice name, found;
+    size_t at = 0;
+    bool any = false;
+
+    /* To the very end even after a hit: of two members Go, Python and JavaScript keep the last. */
+    while (json_next_member(object, &at, &name, &found)) {
+        if (json_equals(name, key)) {
+            *value = found;
+            any = true;
+        }
+    }
+    return any;
+}
+
+/* Four digits, checked before. */
+static unsigned hex4(const uint8_t *at)
+{
+    unsigned value = 0;
+
+    for (int i = 0; i < 4; i++)
+        value = value << 4 | (unsigned)hex_value(at[i]);
+    return value;
+}
+
+/* at: behind the "\u". Two escapes that make up one surrogate pair are read as one. */
+static const uint8_t *unescape_code(const uint8_t *at, const uint8_t *end, unsigned *code)
+{
+    assert(end - at >= 4);
+    *code = hex4(at);
+    at += 4;
+    if (*code < 0xd800 || *code > 0xdfff)
+        return at;
+    if (*code < 0xdc00 && end - at >= 6 && at[0] == '\\' && at[1] == 'u') {
+        unsigned second = hex4(at + 2);
+
+        /* Another first half instead stays unread here, as it may have a second half of its own. */
+        if (second >= 0xdc00 && second <= 0xdfff) {
+            *code = 0x10000 + ((*code - 0xd800) << 10) + (second - 0xdc00);
+            return at + 6;
+        }
+    }
+    *code = 0xfffd;
+    return at;
+}
+
+/* at: a backslash. Puts 1 to 4 bytes into out, never more than the escape is long. */
+static const uint8_t *unescape_one(const uint8_t *at, const uint8_t *end, char *out, size_t *n_out)
+{
+    /* letter[i] behind a backslash stands for plain[i]; RFC 8259, section 7. */
+    static const char letter[] = "\"\\/bfnrt", plain[] = "\"\\/\b\f\n\r\t";
+    const char *found;
+    unsigned code;
+
+    assert(end - at >= 2);
+    if (at[1] == 'u') {
+        at = unescape_code(at + 2, end, &code);
+        *n_out = utf8_put(code, out);
+        return at;
+    }
+    found = strchr(letter, at[1]);
+    assert(found != NULL);
+    out[0] = plain[found - letter];
+    *n_out = 1;
+    return at + 2;
+}
+
+size_t json_unescape(struct json_slice string, char *out)
+{
+    const uint8_t *at = (const uint8_t *)string.text + 1, *end = at + string.n - 2;
+    size_t n = 0;
+
+    assert(string.kind == JSON_STRING && string.n >= 2);
+    while (at < end) {
+        /* Code and base64 hold few escapes or none: copied in runs, as fast as memory goes. */
+        const uint8_t *escape = memchr(at, '\\', (size_t)(end - at));
+        size_t n_plain = (size_t)((escape != NULL ? escape : end) - at);
+        size_t n_code;
+
+        memcpy(out + n, at, n_plain);
+        n += n_plain;
+        if (escape == NULL)
+            break;
+        at = unescape_one(escape, end, out + n, &n_code);
+        n += n_code;
+    }
+    assert(n <= string.n - 2);
+    return n;
+}
+
+/* The rare spelling with escapes, compared piece by piece so that no memory is needed. */
+static bool equals_escaped(const uint8_t *at, const uint8_t *end, const char *text, size_t n)
+{
+    while (at < end) {
+        char piece[4] = {(char)*at}; /* what no escape stands for is compared byte by byte */
+        size_t n_piece = 1;
+
+        if (*at == '\\')
+            at = unescape_one(at, end, piece, &n_piece);
+        else
+            at++;
+        if (n < n_piece || memcmp(piece, text, n_piece) != 0)
+            return false;
+        text += n_piece;
+        n -= n_piece;
+    }
+    return n == 0;
+}
+
+bool json_equals(struct json_slice string, const char *text)
+{
+    const char *inside = string.text + 1;
+    size_t n_inside = string.n - 2, n = strlen(text);
+
+    assert(string.kind == JSON_STRING && string.n >= 2);
+    if (n_inside < n)
+        return false; /* escapes only make it shorter */
+    if (memchr(inside, '\\', n_inside) == NULL)
+        return n_inside == n && memcmp(inside, text, n) == 0;
+    return equals_escaped((const uint8_t *)inside, (const uint8_t *)inside + n_inside, text, n);
+}
+
+/* c: a control byte, a quote or a backslash; DEL needs no escape. */
+static void quote_ascii(struct buf *out, uint8_t c)
+{
+    static const char plain[] = "\"\\\b\f\n\r\t", letter[] = "\"\\bfnrt";
+    const char *found = c != '\0' ? strchr(plain, c) : NULL;
+    char text[8];
+
+    if (found != NULL)
+        (void)snprintf(text, sizeof(text), "\\%c", letter[found - plain]);
+    else
+        (void)snprintf(text, sizeof(text), "\\u%04x", c);
+    buf_add_text(out, text);
+}
+
+void json_quote(struct buf *out, const char *text, size_t n)
+{
+    const uint8_t *at = (const uint8_t *)(n > 0 ? text : ""), *end = at + n;
+
+    buf_add(out, "\"", 1);
+    while (at < end) {
+        const uint8_t *from = at;
+
+        at = scan_special(at, end);
+        buf_add(out, from, (size_t)(at - from));
+        if (at == end)
+            break;
+        from = at;
+        if (*at < 0x80) { /* the scanner also stops at every byte from 0x80 up */
+            quote_ascii(out, *at++);
+        } else if (utf8_next(&at, end)) {
+            buf_add(out, from, (size_t)(at - from));
+        } else {
+            buf_add_text(out, "\xef\xbf\xbd");
+            at = at > from ? at : from + 1; /* what breaks a character may begin the next one */
+        }
+    }
+    buf_add(out, "\"", 1);
+}
+
+void json_compact(struct buf *out, struct json_slice slice)
+{
+    const uint8_t *at = (const uint8_t *)slice.text, *end = at + slice.n;
+    char *start = buf_room(out, slice.n), *to = start; /* it never gets longer */
+
+    assert(slice.kind != JSON_BAD);
+    while (at < end) {
+        if (*at == '"') {
+            const uint8_t *behind = skip_string(at, end);
+
+            memcpy(to, at, (size_t)(behind - at));
+            to += behind - at;
+            at = behind;
+        } else {
+            if (!is_space(*at))
+                *to++ = (char)*at;
+            at++;
+        }
+    }
+    buf_added(out, (size_t)(to - start));
+}

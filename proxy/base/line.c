@@ -1,0 +1,98 @@
+#include "base/line.h"
+
+#include <assert.h>
+#include <string.h>
+
+void line_init(struct line *line, size_t max_bytes)
+{
+    memset(line, 0, sizeof(*line));
+    line->max_bytes = max_bytes;
+}
+
+void line_done(struct line *line)
+{
+    buf_done(&line->buf);
+    line->seen = 0;
+}
+
+char *line_room(struct line *line, size_t n)
+{
+    return buf_room(&line->buf, n);
+}
+
+void line_added(struct line *line, size_t n)
+{
+    buf_added(&line->buf, n);
+}
+
+void line_feed(struct line *line, const char *bytes, size_t n)
+{
+    buf_add(&line->buf, bytes, n);
+}
+
+/* Drop what is held of a line that is too long. */
+static void skip(struct line *line)
+{
+    buf_drop(&line->buf, buf_len(&line->buf));
+    line->seen = 0;
+}
+
+enum line_result line_next(struct line *line, const char **text, size_t *n)
+{
+    for (;;) {
+        size_t len = buf_len(&line->buf);
+        const char *start = buf_at(&line->buf);
+        const char *newline;
+        size_t line_len;
+
+        assert(line->seen <= len);
+        if (len == line->seen)
+            return LINE_NONE;
+        newline = memchr(start + line->seen, '\n', len - line->seen);
+        line_len = newline != NULL ? (size_t)(newline - start) : len;
+        if (newline == NULL && (line->skipping || line_len > line->max_bytes)) {
+            bool told = line->skipping;
+
+            line->skipping = true;
+            skip(line);
+            return told ? LINE_NONE : LINE_TOO_LONG;
+        }
+        if (newline == NULL) {
+            line->seen = len;
+            return LINE_NONE;
+        }
+        /* Dropping only moves an index: the text stays where it is until more is fed. */
+        buf_drop(&line->buf, line_len + 1);
+        line->seen = 0;
+        if (line->skipping) {
+            line->skipping = false;
+            continue;
+        }
+        if (line_len > line->max_bytes)
+            return LINE_TOO_LONG;
+        *text = start;
+        *n = line_len;
+        return LINE_READY;
+    }
+}
+
+size_t line_rest(const struct line *line, const char **text)
+{
+    if (line->skipping)
+        return 0;
+    *text = buf_at(&line->buf);
+    return buf_len(&line->buf);
+}
+
+void line_skip(struct line *line, size_t n)
+{
+    buf_drop(&line->buf, n);
+    line->seen = 0;
+}
+
+void line_reset(struct line *line, size_t keep_bytes)
+{
+    buf_reset(&line->buf, keep_bytes);
+    line->seen = 0;
+    line->skipping = false;
+}

@@ -1,0 +1,56 @@
+#pragma once
+
+/*
+ * list - intrusive doubly linked ring; a node that is in no list points to itself.
+ */
+
+#include <stdbool.h>
+
+#include "base/util.h"
+
+struct list {
+    struct list *next;
+    struct list *prev;
+};
+
+static inline void list_init(struct list *list)
+{
+    list->next = list->prev = list;
+}
+
+static inline bool list_empty(const struct list *list)
+{
+    return list->next == list;
+}
+
+/* Put node before `where`; with the list's head that is the tail. */
+static inline void list_add_before(struct list *where, struct list *node)
+{
+    node->next = where;
+    node->prev = where->prev;
+    where->prev->next = node;
+    where->prev = node;
+}
+
+static inline void list_add_head(struct list *list, struct list *node)
+{
+    list_add_before(list->next, node);
+}
+
+static inline void list_add_tail(struct list *list, struct list *node)
+{
+    list_add_before(list, node);
+}
+
+/* Take node out of whatever list it is in; harmless when it is in none. */
+static inline void list_remove(struct list *node)
+{
+    node->prev->next = node->next;
+    node->next->prev = node->prev;
+    list_init(node);
+}
+
+#define list_item(node, type, member) container_of(node, type, member)
+
+#define list_each(node, head)                                                                      \
+    for (struct list *node = (head)->next; (node) != (head); (node) = (node)->next)

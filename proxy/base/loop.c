@@ -1,0 +1,414 @@
+/*
+ * libh2o's evloop carries our descriptors beside its connections, so that one epoll_wait serves
+ * both. Its timers run on the wall clock, so ours are a list of our own: the time to the next one
+ * bounds the wait, which costs no system call. Only below a millisecond a timerfd wakes us.
+ *
+ * A turn: wait and run what is ready (libh2o) - dead children - due timers - posted work.
+ */
+
+#include "base/loop.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <h2o.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <sys/timerfd.h>
+#include <sys/wait.h>
+#include <time.h>
+
+#include "base/err.h"
+
+#define LOOP_IDLE_WAIT_MS 60000 /* an idle loop wakes this often; nothing depends on it */
+#define LOOP_POSTS_MAX    1000  /* rounds of posted work in one turn; more is a bug of ours */
+
+struct loop {
+    h2o_evloop_t *h2o; /* owned */
+    struct loop_watch signals;
+    struct loop_watch alarm; /* timerfd for waits that epoll cannot express */
+    struct list timers;      /* by at_us, soonest first */
+    struct list posts;       /* in order of posting */
+    struct list children;    /* alive, as far as we know */
+    uint64_t now_us;         /* 0: not read yet in this turn */
+    loop_signal_fn *on_signal;
+    void *on_signal_owner; /* borrowed */
+    bool children_changed;
+    bool hurried; /* the next turn does not wait */
+    bool stopped;
+};
+
+static void on_signals(struct loop_watch *watch);
+static void on_alarm(struct loop_watch *watch);
+
+struct loop *loop_new(struct err *err)
+{
+    struct loop *loop;
+    sigset_t set;
+    int fd;
+    int alarm_fd;
+
+    (void)sigemptyset(&set);
+    (void)sigaddset(&set, SIGCHLD);
+    (void)sigaddset(&set, SIGTERM);
+    (void)sigaddset(&set, SIGINT);
+    (void)sigprocmask(SIG_BLOCK, &set, NULL);
+    (void)signal(SIGPIPE, SIG_IGN);
+    fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+    if (fd < 0) {
+        (void)err_set(err, ERR_SYSTEM, errno, "cannot watch signals: %s", strerror(errno));
+        return NULL;
+    }
+    alarm_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+    if (alarm_fd < 0) {
+        (void)err_set(err, ERR_SYSTEM, errno, "cannot make a timer: %s", strerror(errno));
+        (void)close(fd);
+        return NULL;
+    }
+    loop = xcalloc(1, sizeof(*loop));
+    list_init(&loop->timers);
+    list_init(&loop->posts);
+    list_init(&loop->children);
+    loop->h2o = h2o_evloop_create();
+    loop_watch_init(&loop->signals);
+    loop_watch_open(loop, &loop->signals, fd);
+    loop_watch_read(&loop->signals, on_signals);
+    loop_watch_init(&loop->alarm);
+    loop_watch_open(loop, &loop->alarm, alarm_fd);
+    loop_watch_read(&loop->alarm, on_alarm);
+    return loop;
+}
+
+void loop_free(struct loop **loop)
+{
+    if (*loop == NULL)
+        return;
+    loop_watch_close(&(*loop)->signals);
+    loop_watch_close(&(*loop)->alarm);
+    (void)h2o_evloop_run((*loop)->h2o, 0); /* lets libh2o dispose of what was closed */
+    h2o_evloop_destroy((*loop)->h2o);
+    free(*loop);
+    *loop = NULL;
+}
+
+void *loop_h2o(struct loop *loop)
+{
+    return loop->h2o;
+}
+
+uint64_t loop_clock_ns(void)
+{
+    struct timespec now;
+
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
+uint64_t loop_now_us(const struct loop *loop)
+{
+    struct loop *cache = (struct loop *)(uintptr_t)loop; /* filling the cache changes no fact */
+
+    if (cache->now_us == 0)
+        cache->now_us = loop_clock_ns() / 1000 + 1;
+    return cache->now_us;
+}
+
+uint64_t loop_now_ms(const struct loop *loop)
+{
+    return loop_now_us(loop) / 1000;
+}
+
+void loop_hurry(struct loop *loop)
+{
+    loop->hurried = true;
+}
+
+void loop_stop(struct loop *loop)
+{
+    loop->stopped = true;
+}
+
+/* ---- signals and children ---- */
+
+static void on_signals(struct loop_watch *watch)
+{
+    struct loop *loop = container_of(watch, struct loop, signals);
+    struct signalfd_siginfo info;
+
+    while (read(watch->fd, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
+        if (info.ssi_signo == SIGCHLD)
+            loop->children_changed = true;
+        else if (loop->on_signal != NULL)
+            loop->on_signal(loop->on_signal_owner, (int)info.ssi_signo);
+    }
+}
+
+void loop_on_signal(struct loop *loop, loop_signal_fn *fn, void *owner)
+{
+    loop->on_signal = fn;
+    loop->on_signal_owner = owner;
+}
+
+void loop_child_init(struct loop_child *child)
+{
+    list_init(&child->node);
+    child->pid = 0;
+    child->fn = NULL;
+}
+
+void loop_child_watch(struct loop *loop, struct loop_child *child, pid_t pid, loop_child_fn *fn)
+{
+    assert(list_empty(&child->node));
+    child->pid = pid;
+    child->fn = fn;
+    list_add_tail(&loop->children, &child->node);
+}
+
+void loop_child_forget(struct loop_child *child)
+{
+    list_remove(&child->node);
+}
+
+/* As PID 1 or subreaper we inherit orphans: all are reaped, those that we know are reported. */
+static void reap(struct loop *loop)
+{
+    int status;
+    pid_t pid;
+
+    if (!loop->children_changed)
+        return;
+    loop->children_changed = false;
+    while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+        list_each(node, &loop->children) {
+            struct loop_child *child = list_item(node, struct loop_child, node);
+
+            if (child->pid == pid) {
+                list_remove(node);
+                child->fn(child, status);
+                break;
+            }
+        }
+    }
+}
+
+/* ---- timers ---- */
+
+void loop_timer_init(struct loop_timer *timer, loop_timer_fn *fn)
+{
+    list_init(&timer->node);
+    timer->at_us = 0;
+    timer->fn = fn;
+}
+
+void loop_timer_set(struct loop *loop, struct loop_timer *timer, uint64_t at_ms)
+{
+    loop_timer_set_us(loop, timer, at_ms < UINT64_MAX / 1000 ? at_ms * 1000 : UINT64_MAX);
+}
+
+void loop_timer_set_us(struct loop *loop, struct loop_timer *timer, uint64_t at_us)
+{
+    struct list *after = loop->timers.prev;
+
+    if (loop_timer_is_set(timer)) {
+        if (timer->at_us == at_us)
+            return;
+        list_remove(&timer->node);
+        after = loop->timers.prev;
+    }
+    /* From the back: a new timer is mostly the latest. */
+    while (after != &loop->timers && list_item(after, struct loop_timer, node)->at_us > at_us)
+        after = after->prev;
+    timer->at_us = at_us;
+    list_add_head(after, &timer->node);
+}
+
+void loop_timer_clear(struct loop_timer *timer)
+{
+    list_remove(&timer->node);
+}
+
+/* Those due now, and no others: one that is set to the past again waits for the next turn, so that
+ * descriptors get theirs. */
+static void run_timers(struct loop *loop)
+{
+    struct list due;
+
+    list_init(&due);
+    while (!list_empty(&loop->timers)) {
+        struct list *node = loop->timers.next;
+
+        if (list_item(node, struct loop_timer, node)->at_us > loop_now_us(loop))
+            break;
+        list_remove(node);
+        list_add_tail(&due, node);
+    }
+    while (!list_empty(&due)) {
+        struct loop_timer *timer = list_item(due.next, struct loop_timer, node);
+
+        list_remove(&timer->node);
+        timer->fn(timer);
+    }
+}
+
+static void on_alarm(struct loop_watch *watch)
+{
+    uint64_t n_expired;
+
+    (void)!read(watch->fd, &n_expired, sizeof(n_expired)); /* the timers run after the wait */
+}
+
+static void set_alarm(struct loop *loop, uint64_t in_us)
+{
+    struct itimerspec when = {.it_value = {.tv_nsec = (long)in_us * 1000}};
+
+    (void)timerfd_settime(loop->alarm.fd, 0, &when, NULL);
+}
+
+/* How long this turn may wait for descriptors. */
+static int32_t wait_ms(struct loop *loop)
+{
+    uint64_t now_us;
+    uint64_t at_us;
+
+    if (loop->children_changed || loop->hurried || !list_empty(&loop->posts)) {
+        loop->hurried = false;
+        return 0;
+    }
+    if (list_empty(&loop->timers))
+        return LOOP_IDLE_WAIT_MS;
+    now_us = loop_now_us(loop);
+    at_us = list_item(loop->timers.next, struct loop_timer, node)->at_us;
+    if (at_us <= now_us)
+        return 0;
+    if (at_us - now_us < 1000) {
+        set_alarm(loop, at_us - now_us);
+        return LOOP_IDLE_WAIT_MS;
+    }
+    return (at_us - now_us) / 1000 < LOOP_IDLE_WAIT_MS ? (int32_t)((at_us - now_us) / 1000)
+                                                       : LOOP_IDLE_WAIT_MS;
+}
+
+/* ---- posted work ---- */
+
+void loop_post_init(struct loop_post *post, loop_post_fn *fn)
+{
+    list_init(&post->node);
+    post->fn = fn;
+}
+
+void loop_post(struct loop *loop, struct loop_post *post)
+{
+    if (list_empty(&post->node))
+        list_add_tail(&loop->posts, &post->node);
+}
+
+void loop_post_cancel(struct loop_post *post)
+{
+    list_remove(&post->node);
+}
+
+/* Work that posts work again in a circle waits for the next turn, so that descriptors get theirs. */
+static void run_posts(struct loop *loop)
+{
+    unsigned left = LOOP_POSTS_MAX;
+
+    while (!list_empty(&loop->posts) && left-- > 0) {
+        struct loop_post *post = list_item(loop->posts.next, struct loop_post, node);
+
+        list_remove(&post->node);
+        post->fn(post);
+    }
+}
+
+void loop_run(struct loop *loop)
+{
+    loop->stopped = false;
+    while (!loop->stopped) {
+        int32_t wait;
+
+        loop->now_us = 0;
+        wait = wait_ms(loop);
+        loop->now_us = 0;
+        /* -1 is a signal that we do not block (SIGCONT after a freeze): just the next turn. */
+        (void)h2o_evloop_run(loop->h2o, wait);
+        reap(loop);
+        run_timers(loop);
+        run_posts(loop);
+    }
+}
+
+/* ---- descriptors ---- */
+
+void loop_watch_init(struct loop_watch *watch)
+{
+    memset(watch, 0, sizeof(*watch));
+    watch->fd = -1;
+}
+
+void loop_watch_open(struct loop *loop, struct loop_watch *watch, int fd)
+{
+    assert(watch->sock == NULL);
+    assert(fd >= 0);
+    /* Sockets of libh2o with this flag only notify; reading is ours. */
+    watch->sock = h2o_evloop_socket_create(loop->h2o, fd, H2O_SOCKET_FLAG_DONT_READ);
+    watch->sock->data = watch;
+    watch->fd = fd;
+}
+
+void loop_watch_close(struct loop_watch *watch)
+{
+    if (watch->sock != NULL)
+        h2o_socket_close(watch->sock);
+    loop_watch_init(watch);
+}
+
+static void on_h2o_readable(h2o_socket_t *sock, const char *error)
+{
+    struct loop_watch *watch = sock->data;
+
+    (void)error; /* the read that follows finds out itself */
+    assert(watch->sock == sock);
+    if (watch->on_readable != NULL)
+        watch->on_readable(watch);
+}
+
+static void on_h2o_writable(h2o_socket_t *sock, const char *error)
+{
+    struct loop_watch *watch = sock->data;
+    loop_watch_fn *fn = watch->on_writable;
+
+    (void)error;
+    assert(watch->sock == sock);
+    watch->on_writable = NULL;
+    if (fn != NULL)
+        fn(watch);
+}
+
+void loop_watch_read(struct loop_watch *watch, loop_watch_fn *on_readable)
+{
+    assert(watch->sock != NULL);
+    watch->on_readable = on_readable;
+    if (on_readable != NULL)
+        h2o_socket_read_start(watch->sock, on_h2o_readable);
+    else
+        h2o_socket_read_stop(watch->sock);
+}
+
+void loop_watch_move(struct loop_watch *from, struct loop_watch *to)
+{
+    assert(from->sock != NULL && to->sock == NULL);
+    assert(from->on_writable == NULL);
+    loop_watch_read(from, NULL);
+    to->sock = from->sock;
+    to->sock->data = to;
+    to->fd = from->fd;
+    loop_watch_init(from);
+}
+
+void loop_watch_write(struct loop_watch *watch, loop_watch_fn *on_writable)
+{
+    assert(watch->sock != NULL);
+    if (watch->on_writable == NULL && on_writable != NULL)
+        h2o_socket_notify_write(watch->sock, on_h2o_writable);
+    watch->on_writable = on_writable;
+}

@@ -1,0 +1,115 @@
+#pragma once
+
+/*
+ * loop - libh2o's event loop for everything that is not HTTP: descriptors, timers, posted work,
+ * signals and ends of child processes.
+ *
+ * One thread, no locks. Callbacks come from loop_run() and never from inside another call of this
+ * header. Time is CLOCK_MONOTONIC, read once per turn.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/list.h"
+
+struct err;
+struct loop;
+struct st_h2o_socket_t;
+
+/* NULL: err filled. Blocks SIGCHLD, SIGTERM and SIGINT for good; ignores SIGPIPE. */
+struct loop *loop_new(struct err *err);
+void loop_free(struct loop **loop);
+/* Turn until loop_stop(). */
+void loop_run(struct loop *loop);
+void loop_stop(struct loop *loop);
+/* The next turn does not wait: libh2o has work that no descriptor will announce. */
+void loop_hurry(struct loop *loop);
+/* Milliseconds of CLOCK_MONOTONIC at the start of this turn. */
+uint64_t loop_now_ms(const struct loop *loop);
+/* The same in microseconds. */
+uint64_t loop_now_us(const struct loop *loop);
+/* CLOCK_MONOTONIC in nanoseconds, read now: for measuring work, not for deciding what is due. */
+uint64_t loop_clock_ns(void);
+/* The library's loop, for http/server.c only. */
+void *loop_h2o(struct loop *loop);
+
+/* ---- timers: one moment each, re-armed by setting again ---- */
+
+struct loop_timer;
+typedef void loop_timer_fn(struct loop_timer *timer);
+
+struct loop_timer {
+    struct list node; /* in the loop's list, ordered by at_us, while set */
+    uint64_t at_us;
+    loop_timer_fn *fn;
+};
+
+void loop_timer_init(struct loop_timer *timer, loop_timer_fn *fn);
+void loop_timer_set(struct loop *loop, struct loop_timer *timer, uint64_t at_ms);
+/* Moments closer than a millisecond cost two system calls more. */
+void loop_timer_set_us(struct loop *loop, struct loop_timer *timer, uint64_t at_us);
+void loop_timer_clear(struct loop_timer *timer);
+static inline bool loop_timer_is_set(const struct loop_timer *timer)
+{
+    return !list_empty(&timer->node);
+}
+
+/* ---- posted work: runs at the end of this turn, once however often it was posted ---- */
+
+struct loop_post;
+typedef void loop_post_fn(struct loop_post *post);
+
+struct loop_post {
+    struct list node;
+    loop_post_fn *fn;
+};
+
+void loop_post_init(struct loop_post *post, loop_post_fn *fn);
+void loop_post(struct loop *loop, struct loop_post *post);
+void loop_post_cancel(struct loop_post *post);
+
+/* ---- descriptors ---- */
+
+struct loop_watch;
+typedef void loop_watch_fn(struct loop_watch *watch);
+
+struct loop_watch {
+    struct st_h2o_socket_t *sock; /* owned, and with it the descriptor; NULL: closed */
+    int fd;                       /* -1: closed */
+    loop_watch_fn *on_readable;
+    loop_watch_fn *on_writable;
+};
+
+void loop_watch_init(struct loop_watch *watch);
+/* Take over fd (made non-blocking; closed with the watch). Not for regular files. */
+void loop_watch_open(struct loop *loop, struct loop_watch *watch, int fd);
+void loop_watch_close(struct loop_watch *watch);
+/* Hand an open watch over to another, which must be closed; its callbacks are not taken along. */
+void loop_watch_move(struct loop_watch *from, struct loop_watch *to);
+/* Call on_readable in each turn in which there is something to read. NULL: stop. */
+void loop_watch_read(struct loop_watch *watch, loop_watch_fn *on_readable);
+/* Call on_writable once, when there is room. */
+void loop_watch_write(struct loop_watch *watch, loop_watch_fn *on_writable);
+
+/* ---- children: every dead process is reaped, ours are told ---- */
+
+struct loop_child;
+typedef void loop_child_fn(struct loop_child *child, int wait_status);
+
+struct loop_child {
+    struct list node; /* in the loop's list while the process is alive */
+    pid_t pid;
+    loop_child_fn *fn;
+};
+
+void loop_child_init(struct loop_child *child);
+/* Call from the turn in which the process was made: the loop reaps between turns only. */
+void loop_child_watch(struct loop *loop, struct loop_child *child, pid_t pid, loop_child_fn *fn);
+void loop_child_forget(struct loop_child *child);
+
+/* ---- SIGTERM and SIGINT ---- */
+
+typedef void loop_signal_fn(void *owner, int signo);
+void loop_on_signal(struct loop *loop, loop_signal_fn *fn, void *owner);

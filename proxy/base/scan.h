@@ -1,0 +1,195 @@
+#pragma once
+
+/*
+ * scan - find the next byte that matters in JSON text, a block of bytes at a step.
+ *
+ * The one place that knows the machine: 16 bytes with SSE2, 8 in a word elsewhere. Define
+ * SCAN_PORTABLE to get the word path on any machine, for tests. Nothing is read past `end`.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+/* Whether one byte belongs to the set looked for. */
+typedef bool scan_byte_fn(uint8_t byte);
+/* The same for a block, as bits: the lowest one set tells the first hit, see scan_first(). */
+typedef uint64_t scan_block_fn(const uint8_t *at);
+
+/* One by one, for what is too short for a block. */
+static inline bool scan_byte_special(uint8_t byte)
+{
+    return byte < 0x20 || byte >= 0x80 || byte == '"' || byte == '\\';
+}
+
+static inline bool scan_byte_quote(uint8_t byte)
+{
+    return byte == '"' || byte == '\\';
+}
+
+/* Brackets and braces differ from each other in bit 0x20 only, so two compares find all four. */
+static inline bool scan_byte_nesting(uint8_t byte)
+{
+    return byte == '"' || (byte | 0x20) == '{' || (byte | 0x20) == '}';
+}
+
+#if defined(__SSE2__) && !defined(SCAN_PORTABLE)
+
+#include <emmintrin.h>
+
+#define SCAN_BLOCK_BYTES 16
+
+static inline __m128i scan_load(const uint8_t *at)
+{
+    return _mm_loadu_si128((const __m128i *)(const void *)at);
+}
+
+/* All bits set in each byte that equals `byte`. */
+static inline __m128i scan_equal(__m128i block, char byte)
+{
+    return _mm_cmpeq_epi8(block, _mm_set1_epi8(byte));
+}
+
+/* One bit per byte, the first byte lowest. */
+static inline uint64_t scan_bits(__m128i hits)
+{
+    return (uint64_t)(unsigned)_mm_movemask_epi8(hits);
+}
+
+/* Offset of the first hit within its block. hits: not 0. */
+static inline size_t scan_first(uint64_t hits)
+{
+    return (size_t)__builtin_ctzll(hits);
+}
+
+static inline __m128i scan_block_either(__m128i block)
+{
+    return _mm_or_si128(scan_equal(block, '"'), scan_equal(block, '\\'));
+}
+
+static inline uint64_t scan_block_special(const uint8_t *at)
+{
+    __m128i block = scan_load(at);
+    /* The compare is signed: bytes from 0x80 up count as below zero, so one compare does both. */
+    __m128i outside = _mm_cmplt_epi8(block, _mm_set1_epi8(0x20));
+
+    return scan_bits(_mm_or_si128(outside, scan_block_either(block)));
+}
+
+static inline uint64_t scan_block_quote(const uint8_t *at)
+{
+    return scan_bits(scan_block_either(scan_load(at)));
+}
+
+static inline uint64_t scan_block_nesting(const uint8_t *at)
+{
+    __m128i block = scan_load(at);
+    __m128i folded = _mm_or_si128(block, _mm_set1_epi8(0x20));
+    __m128i braces = _mm_or_si128(scan_equal(folded, '{'), scan_equal(folded, '}'));
+
+    return scan_bits(_mm_or_si128(braces, scan_equal(block, '"')));
+}
+
+#else
+
+#include <endian.h>
+
+#define SCAN_BLOCK_BYTES 8
+#define SCAN_EACH(byte)  (UINT64_C(0x0101010101010101) * (uint8_t)(byte))
+#define SCAN_LOW_BITS    SCAN_EACH(0x7f)
+#define SCAN_TOP_BITS    SCAN_EACH(0x80)
+
+/* First byte lowest on every machine, so that scan_first() counts from one end only. */
+static inline uint64_t scan_load(const uint8_t *at)
+{
+    uint64_t word;
+
+    memcpy(&word, at, sizeof(word));
+    return le64toh(word);
+}
+
+/* Top bit of each byte that equals `byte`. No sum carries into the next byte: no false hit. */
+static inline uint64_t scan_equal(uint64_t word, char byte)
+{
+    uint64_t differs = word ^ SCAN_EACH(byte);
+
+    return ~(((differs & SCAN_LOW_BITS) + SCAN_LOW_BITS) | differs) & SCAN_TOP_BITS;
+}
+
+static inline size_t scan_first(uint64_t hits)
+{
+    return (size_t)__builtin_ctzll(hits) / 8;
+}
+
+static inline uint64_t scan_block_quote(const uint8_t *at)
+{
+    uint64_t word = scan_load(at);
+
+    return scan_equal(word, '"') | scan_equal(word, '\\');
+}
+
+static inline uint64_t scan_block_special(const uint8_t *at)
+{
+    uint64_t word = scan_load(at);
+    /* 0x20 + 0x60 is the first sum to reach the top bit; bytes from 0x80 up have it already. */
+    uint64_t not_control = (word & SCAN_LOW_BITS) + SCAN_EACH(0x60);
+    uint64_t outside = (~not_control | word) & SCAN_TOP_BITS;
+
+    return outside | scan_equal(word, '"') | scan_equal(word, '\\');
+}
+
+static inline uint64_t scan_block_nesting(const uint8_t *at)
+{
+    uint64_t word = scan_load(at);
+    uint64_t folded = word | SCAN_EACH(0x20);
+
+    return scan_equal(word, '"') | scan_equal(folded, '{') | scan_equal(folded, '}');
+}
+
+#endif
+
+/*
+ * The first byte from `from` on that byte_hits() is true for, or end. Both functions are constants
+ * wherever this is called, so that compilers put them in line.
+ */
+static inline const uint8_t *scan_until(const uint8_t *from, const uint8_t *end,
+                                        scan_block_fn *block_hits, scan_byte_fn *byte_hits)
+{
+    const uint8_t *at = from;
+    uint64_t hits = 0;
+
+    for (; end - at >= SCAN_BLOCK_BYTES; at += SCAN_BLOCK_BYTES) {
+        hits = block_hits(at);
+        if (hits != 0)
+            return at + scan_first(hits);
+    }
+    if (at > from) {
+        /* The last block may overlap what was looked at: no hit is in there. */
+        hits = block_hits(end - SCAN_BLOCK_BYTES);
+        return hits != 0 ? end - SCAN_BLOCK_BYTES + scan_first(hits) : end;
+    }
+    while (at < end && !byte_hits(*at))
+        at++;
+    return at;
+}
+
+/* Each of these returns the first byte of its set in [at, end), or end when there is none. */
+
+/* What may end or break a string that is not checked yet: quote, backslash, control, non-ASCII. */
+static inline const uint8_t *scan_special(const uint8_t *at, const uint8_t *end)
+{
+    return scan_until(at, end, scan_block_special, scan_byte_special);
+}
+
+/* What may end a checked string: quote, backslash. */
+static inline const uint8_t *scan_quote(const uint8_t *at, const uint8_t *end)
+{
+    return scan_until(at, end, scan_block_quote, scan_byte_quote);
+}
+
+/* What nests in a checked document: brackets, braces, and quotes, since strings may hold both. */
+static inline const uint8_t *scan_nesting(const uint8_t *at, const uint8_t *end)
+{
+    return scan_until(at, end, scan_block_nesting, scan_byte_nesting);
+}

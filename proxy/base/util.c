@@ -1,0 +1,74 @@
+#include "base/util.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+static void *or_die(void *p)
+{
+    if (p == NULL) {
+        static const char text[] = "whiskloop: out of memory\n";
+
+        (void)!write(STDERR_FILENO, text, sizeof(text) - 1);
+        abort();
+    }
+    return p;
+}
+
+void *xmalloc(size_t n)
+{
+    return or_die(malloc(n > 0 ? n : 1));
+}
+
+void *xcalloc(size_t n, size_t size)
+{
+    return or_die(calloc(n > 0 ? n : 1, size > 0 ? size : 1));
+}
+
+void *xrealloc(void *p, size_t n)
+{
+    return or_die(realloc(p, n > 0 ? n : 1));
+}
+
+char *xstrdup(const char *text)
+{
+    return xstrndup(text, strlen(text));
+}
+
+char *xstrndup(const char *text, size_t n)
+{
+    char *copy = xmalloc(n + 1);
+
+    memcpy(copy, text, n);
+    copy[n] = '\0';
+    return copy;
+}
+
+char *xasprintf(const char *fmt, ...)
+{
+    char *text = NULL;
+    va_list args;
+    int n;
+
+    va_start(args, fmt);
+    n = vasprintf(&text, fmt, args);
+    va_end(args);
+    return or_die(n < 0 ? NULL : text);
+}
+
+int fd_write_all(int fd, const void *bytes, size_t n)
+{
+    const char *at = bytes;
+
+    while (n > 0) {
+        ssize_t done = write(fd, at, n);
+
+        if (done < 0 && errno == EINTR)
+            continue;
+        if (done < 0)
+            return -1;
+        at += done;
+        n -= (size_t)done;
+    }
+    return 0;
+}

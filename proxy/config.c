@@ -1,0 +1,321 @@
+#include "config.h"
+
+#include <assert.h>
+#include <ctype.h>
+#include <errno.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "base/util.h"
+
+enum setting_kind {
+    SETTING_NUMBER,
+    SETTING_COUNT, /* a number, or "auto", which is kept as 0 */
+    SETTING_TEXT,
+    SETTING_SWITCH,
+};
+
+struct setting {
+    const char *name; /* --name, and WHISKLOOP_NAME */
+    enum setting_kind kind;
+    size_t offset;     /* in struct config */
+    uint64_t min;      /* numbers only */
+    uint64_t fallback; /* numbers and switches */
+    uint64_t max;      /* numbers only */
+    const char *text;  /* default of a text */
+    const char *unit;  /* what the value is, for the help */
+    const char *help;
+};
+
+#define NUMBER(name, field, min, fallback, max, unit, help)                                        \
+    {                                                                                              \
+        name, SETTING_NUMBER, offsetof(struct config, field), min, fallback, max, NULL, unit, help \
+    }
+#define TEXT(name, field, text, unit, help)                                                        \
+    {                                                                                              \
+        name, SETTING_TEXT, offsetof(struct config, field), 0, 0, 0, text, unit, help              \
+    }
+#define COUNT(name, field, fallback, max, help)                                                    \
+    {                                                                                              \
+        name, SETTING_COUNT, offsetof(struct config, field), 1, fallback, max, NULL, "N|auto",     \
+            help                                                                                   \
+    }
+#define SWITCH(name, field, fallback, help)                                                        \
+    {                                                                                              \
+        name, SETTING_SWITCH, offsetof(struct config, field), 0, fallback, 1, NULL, "0|1", help    \
+    }
+
+#define DAY_MS 86400000u
+#define MIB    (UINT64_C(1) << 20)
+#define GIB    (UINT64_C(1) << 30)
+
+static const struct setting settings[] = {
+    NUMBER("port", port, 0, 8080, 65535, "PORT", "TCP port to listen on; 0 takes any free one"),
+    TEXT("listen", listen, "0.0.0.0", "ADDRESS", "numeric IPv4 or IPv6 address to listen on"),
+    TEXT("runtime", runtime, "python", "NAME", "the runtime that plain source text is for"),
+    TEXT("runtime-dir", runtime_dir, "", "DIR",
+         "folder of the runtimes; empty: the one that came with this program"),
+    TEXT("action-dir", action_dir, "", "DIR",
+         "folder where actions are unpacked; empty: a private one in TMPDIR, removed at the end"),
+    TEXT("answers", answers, "auto", "auto|stdout|fd3",
+         "where executables answer: descriptor 1, 3, or whichever first carries an answer"),
+    NUMBER("timeout", timeout_ms, 1, 300000, DAY_MS, "MS",
+           "longest time for an activation, waiting included; the body's deadline may be sooner"),
+    NUMBER("deadline-margin", deadline_margin_ms, 0, 50, 10000, "MS",
+           "how long before its deadline an activation is given up, so that the answer is in time"),
+    NUMBER("init-timeout", init_timeout_ms, 1, 300000, DAY_MS, "MS",
+           "longest time for an /init, and for a later start of the action"),
+    NUMBER("settle-time", settle_ms, 1, 100, 60000, "MS",
+           "an executable that reports no readiness counts as started when it waits for input, or "
+           "still runs after this time"),
+    NUMBER("kill-after", kill_ms, 0, 500, 60000, "MS",
+           "time between SIGTERM and SIGKILL for an action that must end"),
+    NUMBER("drain-timeout", drain_timeout_ms, 0, 30000, DAY_MS, "MS",
+           "after SIGTERM: longest time for running activations to finish"),
+    NUMBER("idle-timeout", idle_timeout_ms, 100, 300000, DAY_MS, "MS",
+           "a connection that sends no whole request for so long is closed"),
+    COUNT("workers", workers, 1, 256,
+          "processes of the action that serve side by side; auto: one per processor, the "
+          "container's quota respected"),
+    NUMBER("queue-max", queue_max, 0, 1024, 1000000, "N",
+           "activations that may wait for the action; one more is answered with 429"),
+    NUMBER("write-ahead", write_ahead, 1, 64, 1024, "LINES",
+           "most activations written ahead to a launcher that takes them; 1: one at a time"),
+    NUMBER("run-max-bytes", run_max_bytes, 2, 64 * MIB, 4 * GIB, "BYTES", "largest body of a /run"),
+    NUMBER("init-max-bytes", init_max_bytes, 2, 128 * MIB, 4 * GIB, "BYTES",
+           "largest body of an /init"),
+    NUMBER("answer-max-bytes", answer_max_bytes, 2, 64 * MIB, 4 * GIB, "BYTES",
+           "longest answer of the action"),
+    NUMBER("unpack-max-bytes", unpack_max_bytes, 1, GIB, 1024 * GIB, "BYTES",
+           "largest unpacked size of an archive"),
+    NUMBER("unpack-entries-max", unpack_entries_max, 1, 100000, 100000000, "N",
+           "most files and folders in an archive"),
+    NUMBER("unpack-ratio-max", unpack_ratio_max, 0, 200, 1000000, "N",
+           "most unpacked bytes per byte of an archive above 1 MiB; 0: any"),
+    SWITCH("prelaunch", prelaunch, 1,
+           "start the launcher of --runtime before there is an action, so that /init is quick"),
+    SWITCH("one-at-a-time", one_at_a_time, 0,
+           "refuse a /run with 403 while another one is running, instead of queueing it; "
+           "__OW_ALLOW_CONCURRENT=true undoes it"),
+    SWITCH("log-init-error", log_init_error, 0,
+           "put the reason of a failed /init into the action's log instead of the reply, for "
+           "executables too"),
+    TEXT("log-level", log_level, "warn", "LEVEL",
+         "the proxy's own remarks on stderr: off, error, warn, info, debug"),
+};
+
+/* Variables of other proxies that mean one of our settings. */
+static const struct {
+    const char *variable;
+    const char *setting;
+} synonyms[] = {
+    {"FLASK_PROXY_PORT", "port"},
+    {"OW_LOG_INIT_ERROR", "log-init-error"},
+};
+
+static void *field(struct config *config, const struct setting *setting)
+{
+    return (char *)config + setting->offset;
+}
+
+static const struct setting *find(const char *name, size_t n)
+{
+    for (size_t i = 0; i < ARRAY_LEN(settings); i++)
+        if (strlen(settings[i].name) == n && memcmp(settings[i].name, name, n) == 0)
+            return &settings[i];
+    return NULL;
+}
+
+static int set_number(struct config *config, const struct setting *setting, const char *given_as,
+                      const char *value, struct err *err)
+{
+    uint64_t number;
+    char *end;
+
+    errno = 0;
+    number = strtoull(value, &end, 10);
+    if (!isdigit((unsigned char)value[0]) || *end != '\0' || errno != 0 || number < setting->min ||
+        number > setting->max)
+        return err_set(err, ERR_REQUEST, 0, "%s=%s: want a number from %llu to %llu%s", given_as,
+                       value, (unsigned long long)setting->min, (unsigned long long)setting->max,
+                       setting->kind == SETTING_COUNT ? ", or auto" : "");
+    *(uint64_t *)field(config, setting) = number;
+    return 0;
+}
+
+/* Texts with bars in their unit are one of those words. */
+static int set_text(struct config *config, const struct setting *setting, const char *given_as,
+                    const char *value, struct err *err)
+{
+    if (strchr(setting->unit, '|') != NULL) {
+        const char *at = setting->unit;
+        size_t n = strlen(value);
+        bool one_word = strchr(value, '|') == NULL;
+
+        while (!one_word || strncmp(at, value, n) != 0 || (at[n] != '|' && at[n] != '\0')) {
+            at = strchr(at, '|');
+            if (at == NULL)
+                return err_set(err, ERR_REQUEST, 0, "%s=%s: want %s", given_as, value,
+                               setting->unit);
+            at++;
+        }
+    }
+    *(const char **)field(config, setting) = value;
+    return 0;
+}
+
+static int set(struct config *config, const struct setting *setting, const char *given_as,
+               const char *value, struct err *err)
+{
+    switch (setting->kind) {
+    case SETTING_COUNT:
+        if (strcmp(value, "auto") == 0) {
+            *(uint64_t *)field(config, setting) = 0;
+            return 0;
+        }
+        return set_number(config, setting, given_as, value, err);
+    case SETTING_NUMBER:
+        return set_number(config, setting, given_as, value, err);
+    case SETTING_TEXT:
+        return set_text(config, setting, given_as, value, err);
+    case SETTING_SWITCH:
+        /* Apache's switches are on when they hold anything. */
+        *(uint64_t *)field(config, setting) = value[0] != '\0' && strcmp(value, "0") != 0;
+        return 0;
+    }
+    return 0;
+}
+
+static void variable_name(const struct setting *setting, char *out, size_t size)
+{
+    size_t n = (size_t)snprintf(out, size, "WHISKLOOP_%s", setting->name);
+
+    assert(n < size);
+    for (char *at = out; *at != '\0'; at++)
+        *at = *at == '-' ? '_' : (char)toupper((unsigned char)*at);
+}
+
+static void set_defaults(struct config *config)
+{
+    for (size_t i = 0; i < ARRAY_LEN(settings); i++) {
+        if (settings[i].kind == SETTING_TEXT)
+            *(const char **)field(config, &settings[i]) = settings[i].text;
+        else
+            *(uint64_t *)field(config, &settings[i]) = settings[i].fallback;
+    }
+}
+
+static int set_from_environment(struct config *config, struct err *err)
+{
+    const char *value;
+
+    for (size_t i = 0; i < ARRAY_LEN(synonyms); i++) {
+        const struct setting *setting = find(synonyms[i].setting, strlen(synonyms[i].setting));
+
+        assert(setting != NULL);
+        value = getenv(synonyms[i].variable);
+        if (value != NULL && set(config, setting, synonyms[i].variable, value, err) < 0)
+            return -1;
+    }
+    for (size_t i = 0; i < ARRAY_LEN(settings); i++) {
+        char name[64];
+
+        variable_name(&settings[i], name, sizeof(name));
+        value = getenv(name);
+        if (value != NULL && set(config, &settings[i], name, value, err) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+static bool is_switch_value(const char *text)
+{
+    return strcmp(text, "0") == 0 || strcmp(text, "1") == 0;
+}
+
+/* One option: --name=value, --name value, or --switch. Returns how many arguments it took. */
+static int set_from_option(struct config *config, int n_left, char **args, struct err *err)
+{
+    const char *name = args[0] + 2;
+    size_t n = strcspn(name, "=");
+    const struct setting *setting = strncmp(args[0], "--", 2) == 0 ? find(name, n) : NULL;
+    char given_as[64];
+
+    if (setting == NULL)
+        return err_set(err, ERR_REQUEST, 0, "%s: no such option; --help lists them", args[0]);
+    (void)snprintf(given_as, sizeof(given_as), "--%s", setting->name);
+    if (name[n] == '=')
+        return set(config, setting, given_as, name + n + 1, err) < 0 ? -1 : 1;
+    if (setting->kind == SETTING_SWITCH && (n_left < 2 || !is_switch_value(args[1])))
+        return set(config, setting, given_as, "1", err) < 0 ? -1 : 1;
+    if (n_left < 2)
+        return err_set(err, ERR_REQUEST, 0, "%s: a value is missing (%s)", given_as, setting->unit);
+    return set(config, setting, given_as, args[1], err) < 0 ? -1 : 2;
+}
+
+enum config_result config_read(struct config *config, int argc, char **argv, struct err *err)
+{
+    int taken;
+
+    set_defaults(config);
+    for (int i = 1; i < argc; i++) {
+        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0)
+            return CONFIG_HELP;
+        if (strcmp(argv[i], "--help-markdown") == 0)
+            return CONFIG_HELP_MD;
+        if (strcmp(argv[i], "--version") == 0)
+            return CONFIG_VERSION;
+    }
+    if (set_from_environment(config, err) < 0)
+        return CONFIG_WRONG;
+    for (int i = 1; i < argc; i += taken) {
+        taken = set_from_option(config, argc - i, argv + i, err);
+        if (taken < 0)
+            return CONFIG_WRONG;
+    }
+    return CONFIG_RUN;
+}
+
+/* ---- help ---- */
+
+static void format_default(const struct setting *setting, char *out, size_t size)
+{
+    if (setting->kind == SETTING_TEXT)
+        (void)snprintf(out, size, "%s", setting->text);
+    else
+        (void)snprintf(out, size, "%llu", (unsigned long long)setting->fallback);
+}
+
+void config_help(FILE *file)
+{
+    (void)fprintf(file, "Usage: whiskloop [OPTION]...\n\n"
+                        "Keep an OpenWhisk action resident behind POST /init and POST /run.\n"
+                        "Each option is also an environment variable: --queue-max is "
+                        "WHISKLOOP_QUEUE_MAX.\n\n");
+    for (size_t i = 0; i < ARRAY_LEN(settings); i++) {
+        char left[64];
+        char value[32];
+
+        (void)snprintf(left, sizeof(left),
+                       settings[i].kind == SETTING_SWITCH ? "--%s[=%s]" : "--%s %s",
+                       settings[i].name, settings[i].unit);
+        format_default(&settings[i], value, sizeof(value));
+        (void)fprintf(file, "  %s\n      %s", left, settings[i].help);
+        (void)fprintf(file, value[0] != '\0' ? " [%s]\n" : "%s\n", value);
+    }
+    (void)fprintf(file, "  --version\n  --help\n");
+}
+
+void config_help_markdown(FILE *file)
+{
+    (void)fprintf(file, "| option | variable | default | what it sets |\n|---|---|---|---|\n");
+    for (size_t i = 0; i < ARRAY_LEN(settings); i++) {
+        char name[64];
+        char value[32];
+
+        variable_name(&settings[i], name, sizeof(name));
+        format_default(&settings[i], value, sizeof(value));
+        (void)fprintf(file, "| `--%s` | `%s` | %s | %s |\n", settings[i].name, name,
+                      value[0] != '\0' ? value : "-", settings[i].help);
+    }
+}

@@ -1,0 +1,55 @@
+#pragma once
+
+/*
+ * config - the settings: one table makes options, environment variables, help and the README's
+ * list.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+struct err;
+
+/* Texts point into argv, the environment or the table's defaults. */
+struct config {
+    uint64_t port;
+    const char *listen;
+    const char *runtime;
+    const char *runtime_dir;
+    const char *action_dir;
+    const char *answers;
+    uint64_t timeout_ms;
+    uint64_t deadline_margin_ms;
+    uint64_t init_timeout_ms;
+    uint64_t settle_ms;
+    uint64_t kill_ms;
+    uint64_t drain_timeout_ms;
+    uint64_t idle_timeout_ms;
+    uint64_t workers; /* 0: as many as there are processors to use */
+    uint64_t queue_max;
+    uint64_t write_ahead;
+    uint64_t run_max_bytes;
+    uint64_t init_max_bytes;
+    uint64_t answer_max_bytes;
+    uint64_t unpack_max_bytes;
+    uint64_t unpack_entries_max;
+    uint64_t unpack_ratio_max;
+    uint64_t prelaunch;
+    uint64_t one_at_a_time;
+    uint64_t log_init_error;
+    const char *log_level;
+};
+
+enum config_result {
+    CONFIG_RUN,
+    CONFIG_HELP,    /* print config_help() and end well */
+    CONFIG_HELP_MD, /* print config_help_markdown() and end well */
+    CONFIG_VERSION,
+    CONFIG_WRONG, /* err filled: one line that says what was wrong and what is right */
+};
+
+/* Defaults, then Apache's variables, then WHISKLOOP_*, then options: the later one wins. */
+enum config_result config_read(struct config *config, int argc, char **argv, struct err *err);
+void config_help(FILE *file);
+void config_help_markdown(FILE *file);

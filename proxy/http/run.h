@@ -1,0 +1,11 @@
+#pragma once
+
+/*
+ * run - one POST /run: body to job, job to reply. The whole way is told in proxy/README.md.
+ * Statuses and texts: openwhisk-contract 1.3.
+ */
+
+struct request;
+
+/* owner: the struct service. */
+void run_on_request(void *owner, struct request *request);

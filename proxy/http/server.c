@@ -1,0 +1,442 @@
+/*
+ * What libh2o 2.2.5 does by itself and must not: path matches are prefix matches, large bodies go
+ * to a file in /tmp, HTTP/2 is on, and an answer that comes later costs two epoll_ctl, because the
+ * client's descriptor is dropped from the set while its request is in flight. The last is mended
+ * by a reader of our own on the socket, which also hears of clients that leave.
+ * Source: library-facts A3, B.
+ */
+
+#include "http/server.h"
+
+#include <arpa/inet.h>
+#include <assert.h>
+#include <errno.h>
+#include <h2o.h>
+#include <h2o/http1.h>
+#include <netdb.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/json.h"
+#include "base/log.h"
+#include "base/loop.h"
+
+#define BACKLOG          1024 /* connections waiting for accept; the kernel caps it */
+#define ACCEPTS_PER_TURN 16
+#define LAZY_MAX_BYTES   4096 /* an answer up to this may stay in memory until the next request */
+#define ACCEPT_PAUSE_MS  100  /* after accept fails for want of descriptors */
+#define SERVER_MAGIC     0x77686b31u
+#define REQUEST_MAGIC    0x77686b32u
+
+struct server_handler {
+    h2o_handler_t super;
+    struct server *server;
+};
+
+struct server_filter {
+    h2o_filter_t super;
+    struct server *server;
+};
+
+struct server {
+    unsigned magic;
+    struct loop *loop; /* borrowed */
+    const struct server_route *routes;
+    size_t n_routes;
+    uint16_t port;
+    unsigned n_open;
+    h2o_globalconf_t config;
+    h2o_context_t ctx;
+    h2o_accept_ctx_t accept_ctx;
+    h2o_socket_t *listener; /* NULL once draining */
+    struct loop_timer accept_again;
+};
+
+struct request {
+    unsigned magic;
+    struct server *server;
+    h2o_req_t *req;
+    h2o_socket_t *sock; /* the client's; libh2o's own */
+    char *body;         /* of the reply; owned */
+    h2o_generator_t generator;
+};
+
+/* ---- replies ---- */
+
+static const struct {
+    int status;
+    const char *reason;
+} reasons[] = {
+    {200, "OK"},
+    {400, "Bad Request"},
+    {403, "Forbidden"},
+    {404, "Not Found"},
+    {405, "Method Not Allowed"},
+    {413, "Payload Too Large"},
+    {429, "Too Many Requests"},
+    {500, "Internal Server Error"},
+    {502, "Bad Gateway"},
+    {503, "Service Unavailable"},
+};
+
+static const char *reason_of(int status)
+{
+    for (size_t i = 0; i < ARRAY_LEN(reasons); i++)
+        if (reasons[i].status == status)
+            return reasons[i].reason;
+    return "Unknown";
+}
+
+const char *request_body(const struct request *request, size_t *n)
+{
+    *n = request->req->entity.len;
+    return request->req->entity.base;
+}
+
+void request_add_header(struct request *request, const char *name, const char *value)
+{
+    h2o_add_header_by_str(&request->req->pool, &request->req->res.headers, name, strlen(name), 0,
+                          NULL, value, strlen(value));
+}
+
+/*
+ * libh2o winds a request up in the turn after its reply, but is not woken for that. Mostly there is
+ * no hurry: the client's next request comes and brings that turn. Not so when it has come already,
+ * when the client has left or is to be let go, and when much memory hangs on it.
+ */
+static bool is_urgent(const struct request *request, size_t n_body)
+{
+    const h2o_req_t *req = request->req;
+    const h2o_buffer_t *input = request->sock->input;
+
+    return n_body > LAZY_MAX_BYTES || !req->http1_is_persistent ||
+           !h2o_socket_is_reading(request->sock) || req->entity.base == NULL ||
+           req->entity.base + req->entity.len != input->bytes + input->size;
+}
+
+void request_reply(struct request *request, int status, char *body, size_t n)
+{
+    h2o_req_t *req = request->req;
+    h2o_iovec_t bytes = {body, n};
+
+    assert(request->magic == REQUEST_MAGIC);
+    assert(request->body == NULL);
+    request->body = body;
+    req->res.status = status;
+    req->res.reason = reason_of(status);
+    req->res.content_length = n;
+    h2o_add_header(&req->pool, &req->res.headers, H2O_TOKEN_CONTENT_TYPE, NULL,
+                   H2O_STRLIT("application/json"));
+    if (is_urgent(request, n))
+        loop_hurry(request->server->loop);
+    /* What comes now is the next request: into the buffer. */
+    h2o_socket_dont_read(request->sock, 0);
+    h2o_start_response(req, &request->generator);
+    /* No bytes may follow the head of an answer to HEAD; its length is told all the same. */
+    h2o_send(req, &bytes, h2o_memis(req->method.base, req->method.len, H2O_STRLIT("HEAD")) ? 0 : 1,
+             H2O_SEND_STATE_FINAL);
+}
+
+void request_reply_error(struct request *request, int status, const char *text)
+{
+    struct buf body = {0};
+    size_t n;
+
+    buf_add_text(&body, "{\"error\":");
+    json_quote(&body, text, strlen(text));
+    buf_add_text(&body, "}\n");
+    n = buf_len(&body);
+    request_reply(request, status, body.bytes, n);
+}
+
+/* ---- requests ---- */
+
+static void on_request_disposed(void *arg)
+{
+    struct request *request = arg;
+
+    assert(request->magic == REQUEST_MAGIC);
+    /*
+     * libh2o disposes of a request right before it turns to the next one: only here does it get its
+     * socket back, as it left it. Earlier, at the reply, the descriptor would leave epoll's set for
+     * the turn that the reply takes, two system calls for each request.
+     */
+    h2o_socket_dont_read(request->sock, 0);
+    h2o_socket_read_stop(request->sock);
+    request->server->n_open--;
+    free(request->body);
+    request->magic = 0;
+}
+
+/* The client said more, or left: neither changes what was begun. Not looked at until the reply. */
+static void on_client_event(h2o_socket_t *sock, const char *error)
+{
+    (void)error;
+    h2o_socket_read_stop(sock);
+}
+
+static void watch_client(struct request *request)
+{
+    h2o_conn_t *conn = request->req->conn;
+
+    request->sock = conn->callbacks->get_socket(conn);
+    h2o_socket_dont_read(request->sock, 1);
+    h2o_socket_read_start(request->sock, on_client_event);
+}
+
+static const struct server_route *find_route(const struct server *server, h2o_iovec_t path)
+{
+    for (size_t i = 0; i < server->n_routes; i++)
+        if (h2o_memis(path.base, path.len, server->routes[i].path, strlen(server->routes[i].path)))
+            return &server->routes[i];
+    return NULL;
+}
+
+static void say_too_large(const struct server_route *route, char *text, size_t size)
+{
+    (void)snprintf(text, size, "The request body is larger than %llu bytes (--%s).",
+                   (unsigned long long)route->body_max_bytes, route->bound);
+}
+
+static void dispatch(struct server *server, struct request *request)
+{
+    const struct server_route *route = find_route(server, request->req->path_normalized);
+    h2o_iovec_t method = request->req->method;
+    char text[128];
+
+    if (route == NULL) {
+        request_reply_error(request, 404,
+                            "No such path: this is an action, use POST /init and POST /run.");
+    } else if (!h2o_memis(method.base, method.len, H2O_STRLIT("POST"))) {
+        request_add_header(request, "allow", "POST");
+        request_reply_error(request, 405, "This path takes POST only.");
+    } else if (request->req->entity.len > route->body_max_bytes) {
+        say_too_large(route, text, sizeof(text));
+        request_reply_error(request, 413, text);
+    } else {
+        route->handler(route->owner, request);
+    }
+}
+
+static int on_req(h2o_handler_t *handler, h2o_req_t *req)
+{
+    struct server *server = ((struct server_handler *)(void *)handler)->server;
+    struct request *request;
+
+    assert(server->magic == SERVER_MAGIC);
+    request = h2o_mem_alloc_shared(&req->pool, sizeof(*request), on_request_disposed);
+    memset(request, 0, sizeof(*request));
+    request->magic = REQUEST_MAGIC;
+    request->server = server;
+    request->req = req;
+    server->n_open++;
+    watch_client(request);
+    dispatch(server, request);
+    return 0;
+}
+
+/* ---- what libh2o refuses before a handler sees it: the same JSON form ---- */
+
+struct error_stream {
+    h2o_ostream_t super;
+    h2o_iovec_t body;
+};
+
+static void send_error_body(h2o_ostream_t *self, h2o_req_t *req, h2o_iovec_t *bufs, size_t n_bufs,
+                            h2o_send_state_t state)
+{
+    struct error_stream *stream = (struct error_stream *)(void *)self;
+
+    (void)bufs;
+    (void)n_bufs;
+    h2o_ostream_send_next(&stream->super, req, &stream->body, 1, state);
+}
+
+static void on_setup_error(h2o_filter_t *self, h2o_req_t *req, h2o_ostream_t **slot)
+{
+    const struct server *server = ((struct server_filter *)(void *)self)->server;
+    const struct server_route *route = find_route(server, req->input.path);
+    struct error_stream *stream;
+    char text[128] = "The request is not valid HTTP.";
+
+    assert(server->magic == SERVER_MAGIC);
+    if (req->res.status < 400) {
+        h2o_setup_next_ostream(req, slot);
+        return;
+    }
+    if (req->res.status == 413)
+        say_too_large(route != NULL ? route : &server->routes[0], text, sizeof(text));
+    stream = (struct error_stream *)(void *)h2o_add_ostream(req, sizeof(*stream), slot);
+    stream->super.do_send = send_error_body;
+    stream->body =
+        h2o_concat(&req->pool, h2o_iovec_init(H2O_STRLIT("{\"error\":\"")),
+                   h2o_iovec_init(text, strlen(text)), h2o_iovec_init(H2O_STRLIT("\"}\n")));
+    req->res.content_length = stream->body.len;
+    h2o_set_header(&req->pool, &req->res.headers, H2O_TOKEN_CONTENT_TYPE,
+                   H2O_STRLIT("application/json"), 1);
+    h2o_setup_next_ostream(req, &stream->super.next);
+}
+
+/* ---- connections ---- */
+
+static void on_accept(h2o_socket_t *listener, const char *error)
+{
+    struct server *server = listener->data;
+
+    assert(server->magic == SERVER_MAGIC);
+    if (error != NULL)
+        return;
+    for (int i = 0; i < ACCEPTS_PER_TURN; i++) {
+        h2o_socket_t *sock = h2o_evloop_socket_accept(listener);
+
+        if (sock != NULL) {
+            h2o_accept(&server->accept_ctx, sock);
+            continue;
+        }
+        if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS) {
+            /* The listener stays readable: without a pause this would spin. */
+            log_warn("http.accept failed=\"%s\" pause_ms=%d", strerror(errno), ACCEPT_PAUSE_MS);
+            h2o_socket_read_stop(listener);
+            loop_timer_set(server->loop, &server->accept_again,
+                           loop_now_ms(server->loop) + ACCEPT_PAUSE_MS);
+        }
+        return;
+    }
+}
+
+static void on_accept_again(struct loop_timer *timer)
+{
+    struct server *server = container_of(timer, struct server, accept_again);
+
+    if (server->listener != NULL)
+        h2o_socket_read_start(server->listener, on_accept);
+}
+
+static int open_listener(const struct server_opts *opts, uint16_t *port, struct err *err)
+{
+    struct addrinfo hints = {.ai_family = AF_UNSPEC,
+                             .ai_socktype = SOCK_STREAM,
+                             .ai_flags = AI_NUMERICHOST | AI_PASSIVE};
+    struct addrinfo *found = NULL;
+    struct sockaddr_storage bound;
+    socklen_t n_bound = sizeof(bound);
+    char service[8];
+    int on = 1;
+    auto_fd int fd = -1;
+    int failed;
+
+    (void)snprintf(service, sizeof(service), "%u", opts->port);
+    if (getaddrinfo(opts->address, service, &hints, &found) != 0)
+        return err_set(err, ERR_SYSTEM, 0, "cannot listen on \"%s\": not a numeric address",
+                       opts->address);
+    fd = socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    failed = fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) < 0 ||
+             bind(fd, found->ai_addr, found->ai_addrlen) < 0 || listen(fd, BACKLOG) < 0 ||
+             getsockname(fd, (struct sockaddr *)&bound, &n_bound) < 0;
+    freeaddrinfo(found);
+    if (failed)
+        return err_set(err, ERR_SYSTEM, errno, "cannot listen on %s port %u (--listen, --port): %s",
+                       opts->address, opts->port, strerror(errno));
+    *port = ntohs(bound.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&bound)->sin6_port
+                                              : ((struct sockaddr_in *)&bound)->sin_port);
+    failed = fd;
+    fd = -1;
+    return failed;
+}
+
+static void configure(struct server *server, const struct server_opts *opts)
+{
+    h2o_hostconf_t *host;
+    h2o_pathconf_t *path;
+    h2o_handler_t *handler;
+    h2o_filter_t *filter;
+
+    h2o_config_init(&server->config);
+    server->config.server_name = h2o_iovec_init(NULL, 0);
+    server->config.max_request_entity_size = 0;
+    for (size_t i = 0; i < server->n_routes; i++)
+        if (server->config.max_request_entity_size < server->routes[i].body_max_bytes)
+            server->config.max_request_entity_size = server->routes[i].body_max_bytes;
+    server->config.max_request_entity_size++; /* a chunked body of exactly the limit is refused */
+    server->config.http1.req_timeout = opts->idle_ms;
+    server->config.http1.upgrade_to_http2 = 0;
+    h2o_socket_buffer_mmap_settings.threshold = SIZE_MAX; /* bodies stay in memory */
+    host = h2o_config_register_host(&server->config, h2o_iovec_init(H2O_STRLIT("default")), 65535);
+    path = h2o_config_register_path(host, "/", 0);
+    handler = h2o_create_handler(path, sizeof(struct server_handler));
+    handler->on_req = on_req;
+    ((struct server_handler *)(void *)handler)->server = server;
+    filter = h2o_create_filter(&host->fallback_path, sizeof(struct server_filter));
+    filter->on_setup_ostream = on_setup_error;
+    ((struct server_filter *)(void *)filter)->server = server;
+    h2o_context_init(&server->ctx, loop_h2o(server->loop), &server->config);
+    server->accept_ctx.ctx = &server->ctx;
+    server->accept_ctx.hosts = server->config.hosts;
+}
+
+struct server *server_new(struct loop *loop, const struct server_opts *opts,
+                          const struct server_route *routes, size_t n_routes, struct err *err)
+{
+    struct server *server;
+    uint16_t port = 0;
+    int fd = open_listener(opts, &port, err);
+
+    if (fd < 0)
+        return NULL;
+    server = xcalloc(1, sizeof(*server));
+    server->magic = SERVER_MAGIC;
+    server->loop = loop;
+    server->routes = routes;
+    server->n_routes = n_routes;
+    server->port = port;
+    loop_timer_init(&server->accept_again, on_accept_again);
+    configure(server, opts);
+    server->listener = h2o_evloop_socket_create(loop_h2o(loop), fd, H2O_SOCKET_FLAG_DONT_READ);
+    server->listener->data = server;
+    h2o_socket_read_start(server->listener, on_accept);
+    return server;
+}
+
+uint16_t server_port(const struct server *server)
+{
+    return server->port;
+}
+
+unsigned server_n_open(const struct server *server)
+{
+    return server->n_open;
+}
+
+void server_drain(struct server *server)
+{
+    if (server->listener == NULL)
+        return;
+    h2o_socket_close(server->listener);
+    server->listener = NULL;
+    loop_timer_clear(&server->accept_again);
+    /* Not h2o_context_request_shutdown(): it also winds up HTTP/2 and leaves timers behind that
+     * h2o_context_dispose() trips over. This is what HTTP/1 looks at. */
+    server->ctx.shutdown_requested = 1;
+}
+
+bool server_free(struct server **server)
+{
+    bool closed;
+
+    if (*server == NULL)
+        return true;
+    server_drain(*server);
+    /* Connections that clients keep open hold on to the context and to timers of the loop. The
+     * process ends next, which closes them; libh2o has no other way to. */
+    closed = (*server)->n_open == 0 && h2o_linklist_is_empty(&(*server)->ctx.http1._conns);
+    if (closed) {
+        h2o_context_dispose(&(*server)->ctx);
+        h2o_config_dispose(&(*server)->config);
+        free(*server);
+    }
+    *server = NULL;
+    return closed;
+}

@@ -1,0 +1,61 @@
+#pragma once
+
+/*
+ * server - HTTP/1.1 by libh2o: whole request bodies in, whole replies out.
+ *
+ * A request is valid from its handler's call until its reply, however long that takes and whether
+ * or not its client has left. Replies always carry Content-Length. This is the only file besides
+ * base/loop.c that knows libh2o.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct err;
+struct loop;
+struct request;
+struct server;
+
+typedef void server_handler_fn(void *owner, struct request *request);
+
+/* POST requests to exactly this path; other methods are answered with 405. */
+struct server_route {
+    const char *path;
+    server_handler_fn *handler;
+    void *owner; /* borrowed */
+    uint64_t body_max_bytes;
+    const char *bound; /* the option's name, for the client's text */
+};
+
+struct server_opts {
+    const char *address; /* numeric IPv4 or IPv6 */
+    uint16_t port;       /* 0: any free one */
+    uint64_t idle_ms;    /* a connection without a whole request is closed after so long */
+};
+
+/* Bind and listen; connections are served once the loop runs. routes: borrowed.
+ * NULL: err is ERR_SYSTEM and says what address could not be had. */
+struct server *server_new(struct loop *loop, const struct server_opts *opts,
+                          const struct server_route *routes, size_t n_routes, struct err *err);
+/* Frees all. false: clients keep connections open, so what they hold stays, and the loop must, too. */
+bool server_free(struct server **server);
+uint16_t server_port(const struct server *server);
+
+/* Take no more connections, close those kept alive after their next reply. */
+void server_drain(struct server *server);
+/* Requests whose reply has not wholly left. */
+unsigned server_n_open(const struct server *server);
+
+/* ---- inside a handler and later ---- */
+
+/* The body, stable until the reply; not NUL-terminated. */
+const char *request_body(const struct request *request, size_t *n);
+
+/* Reply with body[0 .. n): application/json. The request is gone afterwards.
+ * body: owned by the reply from now on, freed by it; NULL with n == 0 is an empty body. */
+void request_reply(struct request *request, int status, char *body, size_t n);
+/* {"error":"<text>"} and a newline. */
+void request_reply_error(struct request *request, int status, const char *text);
+/* Add a header to the reply to come. name: lower case; both static. */
+void request_add_header(struct request *request, const char *name, const char *value);

@@ -1,0 +1,49 @@
+#pragma once
+
+/*
+ * service - what one proxy serves: at most one action, its pool of workers, and the /init that
+ * brings it.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "action/runtimes.h"
+#include "action/stage.h"
+#include "action/store.h"
+#include "base/launch.h"
+#include "base/sink.h"
+#include "worker/pool.h"
+#include "worker/prelaunch.h"
+
+struct init;
+struct server;
+
+/* Given by main; texts borrowed for the program's life. */
+struct service_opts {
+    struct pool_opts pool;
+    struct unpack_limits unpack;
+    const struct runtime *fallback; /* what plain source text is */
+    char *const *environ;           /* the container's environment, for the action */
+    uint64_t run_ms;                /* limit of one activation */
+    uint64_t margin_ms;             /* an answer goes out this long before the deadline */
+    uint64_t init_ms;               /* limit of one /init, and of one start of a worker */
+    enum answers answers;           /* for runtimes whose manifest says "auto" */
+    bool wait_for_ack;              /* ... whether those must report ready (OW_WAIT_FOR_ACK) */
+    bool prelaunches;               /* start the launcher of `fallback` before there is an action */
+    bool one_at_a_time;   /* refuse a /run while another runs, as Apache's Node runtime does */
+    bool logs_init_error; /* whatever the manifest says (OW_LOG_INIT_ERROR) */
+};
+
+struct service {
+    struct loop *loop; /* borrowed */
+    struct service_opts opts;
+    struct runtimes *runtimes;  /* borrowed */
+    struct store *store;        /* borrowed */
+    struct sink *out;           /* our own stdout, borrowed */
+    struct sink *err;           /* ... stderr */
+    struct pool *pool;          /* the action; NULL before a successful /init */
+    struct prelaunch prelaunch; /* of the fallback runtime, while there is no action */
+    struct init *init;          /* the one in progress, NULL: none */
+    bool draining;              /* SIGTERM came: no new activations */
+};

@@ -1,0 +1,411 @@
+#include "worker/channel.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "base/json.h"
+#include "worker/spawn.h"
+
+#define READ_FIRST_BYTES 16384      /* room for the first read of a turn; most answers fit */
+#define READ_MOST_BYTES  (1u << 20) /* room for one read once answers prove large */
+#define PULL_MAX_BYTES   (4u << 20) /* read per descriptor and turn, so that others get theirs */
+#define PASS_BYTES       65536 /* a log line on the answer channel is forwarded in such pieces */
+#define KEEP_BYTES       65536 /* memory kept between activations */
+
+static void on_out_room(struct sink_waiter *waiter)
+{
+    struct channel *channel = container_of(waiter, struct channel, out_room);
+
+    if (channel->fd1.sock != NULL)
+        loop_watch_read(&channel->fd1, channel->on_fd1);
+}
+
+void channel_init(struct channel *channel, struct sink *out, struct sink *err,
+                  size_t answer_max_bytes)
+{
+    memset(channel, 0, sizeof(*channel));
+    loop_watch_init(&channel->in);
+    loop_watch_init(&channel->fd1);
+    loop_watch_init(&channel->fd3);
+    line_init(&channel->line1, answer_max_bytes);
+    line_init(&channel->line3, answer_max_bytes);
+    relay_init(&channel->out, out);
+    relay_init(&channel->err, err);
+    list_init(&channel->out_room.node);
+    channel->out_room.on_room = on_out_room;
+}
+
+void channel_open(struct channel *channel, struct loop *loop, const struct spawned *spawned,
+                  enum answers answers, loop_watch_fn *on_fd1, loop_watch_fn *on_fd3)
+{
+    channel->loop = loop;
+    channel->answers = answers;
+    channel->on_fd1 = on_fd1;
+    channel->fed = channel->passing = channel->kept_apart = false;
+    loop_watch_open(loop, &channel->in, spawned->in);
+    relay_open(&channel->err, loop, spawned->fd2);
+    if (answers == ANSWERS_FD3) {
+        relay_open(&channel->out, loop, spawned->fd1);
+    } else {
+        loop_watch_open(loop, &channel->fd1, spawned->fd1);
+        loop_watch_read(&channel->fd1, on_fd1);
+    }
+    if (answers == ANSWERS_STDOUT) {
+        relay_open(&channel->out, loop, spawned->fd3);
+    } else {
+        loop_watch_open(loop, &channel->fd3, spawned->fd3);
+        loop_watch_read(&channel->fd3, on_fd3);
+    }
+}
+
+/* What stands on an answer descriptor belongs to the log once nobody cuts it into lines. */
+static void rest_to_log(struct channel *channel, struct line *line)
+{
+    const char *text = NULL;
+    size_t n = line_rest(line, &text);
+
+    relay_feed(&channel->out, text, n);
+    line_reset(line, 0);
+}
+
+/* The answers come on this descriptor from now on; the other one carries log lines. */
+static void fix_answers(struct channel *channel, enum answers answers)
+{
+    assert(channel->answers == ANSWERS_AUTO);
+    channel->answers = answers;
+    if (answers == ANSWERS_FD3) {
+        const char *text;
+        size_t n;
+
+        while (line_next(&channel->line1, &text, &n) == LINE_READY) {
+            relay_feed(&channel->out, text, n);
+            relay_feed(&channel->out, "\n", 1);
+        }
+        rest_to_log(channel, &channel->line1);
+        if (channel->fd1.sock != NULL)
+            relay_take_over(&channel->out, &channel->fd1);
+    } else {
+        rest_to_log(channel, &channel->line3);
+        if (channel->fd3.sock != NULL)
+            relay_take_over(&channel->out, &channel->fd3);
+    }
+}
+
+void channel_close(struct channel *channel)
+{
+    rest_to_log(channel, &channel->line1);
+    list_remove(&channel->out_room.node);
+    loop_watch_close(&channel->in);
+    loop_watch_close(&channel->fd1);
+    loop_watch_close(&channel->fd3);
+    relay_close(&channel->out);
+    relay_close(&channel->err);
+    line_reset(&channel->line3, 0);
+}
+
+void channel_done(struct channel *channel)
+{
+    channel_close(channel);
+    line_done(&channel->line1);
+    line_done(&channel->line3);
+}
+
+ssize_t channel_write(struct channel *channel, const struct iovec *lines, int n_lines)
+{
+    ssize_t n;
+
+    assert(channel->in.sock != NULL);
+    channel->fed = true;
+    do {
+        n = writev(channel->in.fd, lines, n_lines);
+    } while (n < 0 && errno == EINTR);
+    if (n < 0)
+        return errno == EAGAIN ? 0 : -1;
+    return n;
+}
+
+size_t channel_unread(const struct channel *channel)
+{
+    int n = 0;
+
+    if (channel->in.sock == NULL || ioctl(channel->in.fd, FIONREAD, &n) < 0 || n < 0)
+        return 0;
+    return (size_t)n;
+}
+
+/* ---- reading ---- */
+
+static bool pull(struct loop_watch *watch, struct line *line)
+{
+    size_t want = READ_FIRST_BYTES;
+    size_t total = 0;
+
+    while (watch->sock != NULL && total < PULL_MAX_BYTES) {
+        ssize_t n = read(watch->fd, line_room(line, want), want);
+
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            break; /* EAGAIN */
+        if (n == 0) {
+            loop_watch_close(watch); /* it would be ready for ever */
+            break;
+        }
+        line_added(line, (size_t)n);
+        total += (size_t)n;
+        if ((size_t)n < want)
+            break; /* the pipe is empty: saves the read that would say so */
+        want = want < READ_MOST_BYTES ? want * 4 : want;
+    }
+    return total > 0;
+}
+
+bool channel_hold_up(struct channel *channel)
+{
+    struct sink *sink = channel->out.sink;
+
+    if (channel->fd1.sock == NULL || channel->kept_apart || !sink_is_full(sink))
+        return false;
+    loop_watch_read(&channel->fd1, NULL);
+    if (list_empty(&channel->out_room.node))
+        sink_wait(sink, &channel->out_room);
+    return true;
+}
+
+bool channel_pull(struct channel *channel)
+{
+    /* Descriptor 3 first: in auto mode it wins when both carry something. */
+    bool came3 = pull(&channel->fd3, &channel->line3);
+    bool came1 = pull(&channel->fd1, &channel->line1);
+
+    return came1 || came3;
+}
+
+static bool is_blank(const char *text, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (text[i] != ' ' && text[i] != '\t' && text[i] != '\r')
+            return false;
+    return true;
+}
+
+/* A cheap look before the whole document is checked. */
+static bool may_be_answer(const char *text, size_t n)
+{
+    size_t i = 0;
+
+    while (i < n && (text[i] == ' ' || text[i] == '\t'))
+        i++;
+    return i < n && (text[i] == '{' || text[i] == '[');
+}
+
+static bool is_answer(const char *text, size_t n)
+{
+    enum json_kind kind;
+
+    if (!may_be_answer(text, n))
+        return false;
+    kind = json_check(text, n, NULL);
+    return kind == JSON_OBJECT || kind == JSON_ARRAY;
+}
+
+static bool is_announcement(const char *text, size_t n)
+{
+    struct json_slice ok;
+
+    return may_be_answer(text, n) && json_check(text, n, NULL) == JSON_OBJECT &&
+           json_member(json_top(text, n), "ok", &ok);
+}
+
+/* ---- descriptor 3 ---- */
+
+static enum channel_result next3(struct channel *channel, enum channel_wanted wanted,
+                                 const char **text, size_t *n)
+{
+    for (;;) {
+        enum line_result result = line_next(&channel->line3, text, n);
+
+        if (result == LINE_NONE)
+            return CHANNEL_NONE;
+        if (result == LINE_READY && is_blank(*text, *n))
+            continue; /* launchers that end their lines twice */
+        if (channel->answers == ANSWERS_AUTO)
+            fix_answers(channel, ANSWERS_FD3);
+        if (wanted != WANT_NOTHING)
+            return result == LINE_READY ? CHANNEL_LINE : CHANNEL_TOO_LONG;
+        if (!channel->fed && result == LINE_READY && is_announcement(*text, *n))
+            return CHANNEL_LINE;
+        channel->n_stale++;
+    }
+}
+
+/* ---- descriptor 1 ---- */
+
+/* Whether a line on descriptor 1 is what is wanted; all else there is a log line. */
+static bool is_wanted(const struct channel *channel, enum channel_wanted wanted, const char *text,
+                      size_t n)
+{
+    switch (wanted) {
+    case WANT_ANSWER:
+        return channel->kept_apart ? !is_blank(text, n) : is_answer(text, n);
+    case WANT_READY:
+        return is_announcement(text, n);
+    case WANT_NOTHING:
+        return !channel->fed && is_announcement(text, n);
+    }
+    return false;
+}
+
+/* The rest of a line whose start went to the log already. false: its end is not here yet. */
+static bool pass_on(struct channel *channel)
+{
+    const char *text;
+    size_t n = line_rest(&channel->line1, &text);
+    const char *newline = n > 0 ? memchr(text, '\n', n) : NULL;
+
+    n = newline != NULL ? (size_t)(newline - text) + 1 : n;
+    relay_feed(&channel->out, text, n);
+    line_skip(&channel->line1, n);
+    channel->passing = newline == NULL;
+    return newline != NULL;
+}
+
+/* A log line that is long must not be kept whole, or taken for an answer that is too long; a line
+ * that may be an answer must. */
+static bool is_long_log_line(const struct channel *channel)
+{
+    const char *text;
+    size_t n = line_rest(&channel->line1, &text);
+
+    return (n >= PASS_BYTES || n > channel->line1.max_bytes) && !channel->kept_apart &&
+           !may_be_answer(text, n);
+}
+
+static enum channel_result next1(struct channel *channel, enum channel_wanted wanted,
+                                 const char **text, size_t *n)
+{
+    for (;;) {
+        enum line_result result;
+
+        if ((channel->passing || is_long_log_line(channel)) && !pass_on(channel))
+            return CHANNEL_NONE;
+        result = line_next(&channel->line1, text, n);
+        if (result == LINE_NONE)
+            return CHANNEL_NONE;
+        if (result == LINE_TOO_LONG) {
+            if (wanted == WANT_ANSWER)
+                return CHANNEL_TOO_LONG;
+            continue;
+        }
+        if (is_wanted(channel, wanted, *text, *n))
+            return CHANNEL_LINE;
+        /* It may be half of somebody's answer: not for a log that others read. */
+        if (channel->kept_apart && is_answer(*text, *n)) {
+            channel->n_stale++;
+            continue;
+        }
+        relay_feed(&channel->out, *text, *n);
+        relay_feed(&channel->out, "\n", 1);
+    }
+}
+
+/* ---- both ---- */
+
+/* Whether a whole line that is not blank stands there, unread. */
+static bool has_line(const struct line *line)
+{
+    const char *text;
+    size_t n = line_rest(line, &text);
+    const char *newline;
+
+    while (n > 0 && (newline = memchr(text, '\n', n)) != NULL) {
+        size_t n_line = (size_t)(newline - text);
+
+        if (!is_blank(text, n_line))
+            return true;
+        text += n_line + 1;
+        n -= n_line + 1;
+    }
+    return false;
+}
+
+/* In auto mode this line on descriptor 1 would be the answer: unless descriptor 3 has one by now. */
+static enum channel_result decide(struct channel *channel, enum channel_result result,
+                                  enum channel_wanted wanted, const char **text, size_t *n)
+{
+    (void)pull(&channel->fd3, &channel->line3);
+    if (!has_line(&channel->line3)) {
+        fix_answers(channel, ANSWERS_STDOUT);
+        return result;
+    }
+    if (result == CHANNEL_LINE) {
+        relay_feed(&channel->out, *text, *n);
+        relay_feed(&channel->out, "\n", 1);
+    }
+    return next3(channel, wanted, text, n);
+}
+
+enum channel_result channel_next(struct channel *channel, enum channel_wanted wanted,
+                                 const char **text, size_t *n)
+{
+    enum channel_result result = CHANNEL_NONE;
+
+    if (channel->answers != ANSWERS_STDOUT) {
+        result = next3(channel, wanted, text, n);
+        if (result != CHANNEL_NONE)
+            return result;
+    }
+    if (channel->answers != ANSWERS_FD3) {
+        result = next1(channel, wanted, text, n);
+        if (result != CHANNEL_NONE && channel->answers == ANSWERS_AUTO)
+            return decide(channel, result, wanted, text, n);
+    }
+    return result;
+}
+
+enum channel_result channel_rest(struct channel *channel, const char **text, size_t *n)
+{
+    if (channel->answers != ANSWERS_STDOUT) {
+        *n = line_rest(&channel->line3, text);
+        if (*n > 0 && is_answer(*text, *n))
+            return CHANNEL_LINE;
+    }
+    if (channel->answers != ANSWERS_FD3) {
+        *n = line_rest(&channel->line1, text);
+        if (*n > 0 && is_answer(*text, *n)) {
+            line_skip(&channel->line1, *n); /* an answer is no log line; its bytes stay in place */
+            return CHANNEL_LINE;
+        }
+        rest_to_log(channel, &channel->line1); /* before the sentinel that follows */
+    }
+    return CHANNEL_NONE;
+}
+
+void channel_drop_rest(struct channel *channel)
+{
+    const char *text = NULL;
+    size_t n;
+
+    if (channel->answers == ANSWERS_FD3) {
+        line_skip(&channel->line3, line_rest(&channel->line3, &text));
+    } else {
+        n = line_rest(&channel->line1, &text);
+        relay_feed(&channel->out, text, n);
+        line_skip(&channel->line1, n);
+    }
+}
+
+void channel_settle_logs(struct channel *channel)
+{
+    relay_settle(&channel->out);
+    relay_settle(&channel->err);
+}
+
+void channel_settle_log_lines(struct channel *channel)
+{
+    relay_settle_lines(&channel->out);
+    relay_settle_lines(&channel->err);
+}

@@ -1,0 +1,103 @@
+#pragma once
+
+/*
+ * channel - the four pipes of a worker: lines in, answers out, logs forwarded.
+ *
+ * Knows which of descriptors 1 and 3 carries the answers (architecture 3), or finds out while the
+ * first answer comes: "auto" takes whichever of the two first carries one. On descriptor 1 only a
+ * JSON object or array that somebody waits for is an answer, all else is a log line, unless a
+ * launcher keeps the two apart; what stands on descriptor 3 in answer mode while nobody waits is
+ * stale and dropped.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/uio.h>
+
+#include "base/launch.h"
+#include "base/line.h"
+#include "base/loop.h"
+#include "worker/relay.h"
+
+struct spawned;
+
+/* What the worker is expected to say now. */
+enum channel_wanted {
+    WANT_NOTHING, /* only an announcement, and only before it was given its first line */
+    WANT_READY,   /* the line that reports ready */
+    WANT_ANSWER,
+};
+
+enum channel_result {
+    CHANNEL_NONE,     /* nothing of what is wanted */
+    CHANNEL_LINE,     /* one line handed out */
+    CHANNEL_TOO_LONG, /* an answer passed the bound and was dropped */
+};
+
+struct channel {
+    struct loop *loop;
+    enum answers answers; /* ANSWERS_AUTO until it is known */
+    struct loop_watch in;
+    struct loop_watch fd1; /* open while answers may come on it */
+    struct loop_watch fd3; /* likewise */
+    struct line line1;
+    struct line line3;
+    struct relay out; /* the descriptor that is not answers; and log lines that stand among them */
+    struct relay err; /* descriptor 2 */
+    struct sink_waiter out_room; /* while log lines among the answers cannot leave */
+    loop_watch_fn *on_fd1;       /* the owner's */
+    bool fed;                    /* a line was written to this worker */
+    bool kept_apart;  /* a launcher keeps its answers apart from the user's output: while one is
+                         awaited every line is one, also a wrong one */
+    bool passing;     /* inside a long line on descriptor 1 that cannot be an answer */
+    uint64_t n_stale; /* answer lines dropped because nobody waited for them */
+};
+
+/* out, err: our own streams, borrowed. answer_max_bytes: longest answer line accepted. */
+void channel_init(struct channel *channel, struct sink *out, struct sink *err,
+                  size_t answer_max_bytes);
+
+/* Take over the pipes. on_fd1, on_fd3: called from the loop when an answer may have come. */
+void channel_open(struct channel *channel, struct loop *loop, const struct spawned *spawned,
+                  enum answers answers, loop_watch_fn *on_fd1, loop_watch_fn *on_fd3);
+/* Forward the last log bytes and close all pipes. */
+void channel_close(struct channel *channel);
+/* Frees memory; the channel is closed. */
+void channel_done(struct channel *channel);
+
+/* Write what fits. Bytes written; 0: no room now; -1: the worker does not read any more. */
+ssize_t channel_write(struct channel *channel, const struct iovec *lines, int n_lines);
+/* Bytes that the worker has not read yet. */
+size_t channel_unread(const struct channel *channel);
+
+/* Every descriptor on which answers could come is at its end. */
+static inline bool channel_ended(const struct channel *channel)
+{
+    return channel->fd1.sock == NULL && channel->fd3.sock == NULL;
+}
+
+/* Nobody reads our log, and what comes on descriptor 1 may be log lines: it is not told as readable
+ * again before there is room. false: read on. */
+bool channel_hold_up(struct channel *channel);
+
+/* Read what is there on the answer descriptors, a bounded amount. true: something came. */
+bool channel_pull(struct channel *channel);
+
+/*
+ * Hand out the next line that is wanted; text as in line_next(). Lines that are not wanted are
+ * forwarded as log (descriptor 1) or dropped (descriptor 3) on the way.
+ */
+enum channel_result channel_next(struct channel *channel, enum channel_wanted wanted,
+                                 const char **text, size_t *n);
+
+/* After the end of the stream: an unfinished last line counts if it is a whole object or array; else
+ * on descriptor 1 it goes to the log. */
+enum channel_result channel_rest(struct channel *channel, const char **text, size_t *n);
+
+/* Before the next line is written: what stands unfinished is no part of its answer. */
+void channel_drop_rest(struct channel *channel);
+
+/* End of an activation: all log bytes written before its answer go on, unfinished lines end. */
+void channel_settle_logs(struct channel *channel);
+/* The same while lines are ahead: the start of a line is the next activation's, and stays. */
+void channel_settle_log_lines(struct channel *channel);

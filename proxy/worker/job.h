@@ -1,0 +1,48 @@
+#pragma once
+
+/*
+ * job - one activation on its way: a line for the action, and what came of it.
+ *
+ * The line is a copy, for the client may leave while a worker still reads it. Whoever made the job
+ * frees it, in or after `done`.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/list.h"
+
+enum job_outcome {
+    JOB_PENDING,
+    JOB_ANSWERED,  /* answer is what the action wrote; not yet judged */
+    JOB_DIED,      /* the action ended before it answered */
+    JOB_LATE,      /* its deadline passed, running or waiting */
+    JOB_TOO_LONG,  /* the answer passed the bound */
+    JOB_UNSTARTED, /* the action could not be started again: see reason */
+    JOB_ABANDONED, /* the proxy is being taken down */
+};
+
+struct job;
+typedef void job_done_fn(struct job *job);
+
+struct job {
+    struct list node; /* in the list of whoever has it now */
+
+    /* set by the maker */
+    char *line; /* owned; ends with a newline */
+    size_t len;
+    uint64_t deadline_at_ms; /* loop time */
+    uint64_t limit_ms;       /* what the deadline text tells */
+    job_done_fn *done;       /* called once, from the loop */
+
+    /* set while it runs */
+    bool ghost;          /* keeps the place of a job that was given up; see flight.h */
+    unsigned n_returned; /* times that it came back, the next to run and yet unread */
+
+    /* set when it is done */
+    enum job_outcome outcome;
+    char *answer; /* owned; not NUL-terminated, no newline */
+    size_t answer_len;
+    char reason[256];
+};

@@ -1,0 +1,336 @@
+#include "worker/pool.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/log.h"
+
+static void on_dispatch(struct loop_post *post);
+static void on_late(struct loop_timer *timer);
+static void on_worker_changed(struct loop_post *post);
+static void on_out_room(struct sink_waiter *waiter);
+static void on_err_room(struct sink_waiter *waiter);
+
+struct pool *pool_new(struct loop *loop, struct launch *launch, const struct pool_opts *opts,
+                      struct sink *out, struct sink *err)
+{
+    struct pool *pool = xcalloc(1, sizeof(*pool));
+
+    assert(opts->n_workers > 0);
+    pool->loop = loop;
+    pool->launch = *launch;
+    memset(launch, 0, sizeof(*launch));
+    pool->opts = *opts;
+    pool->out = out;
+    pool->err = err;
+    list_init(&pool->queue);
+    loop_post_init(&pool->dispatch, on_dispatch);
+    loop_timer_init(&pool->late, on_late);
+    list_init(&pool->out_room.node);
+    pool->out_room.on_room = on_out_room;
+    list_init(&pool->err_room.node);
+    pool->err_room.on_room = on_err_room;
+    pool->workers = xcalloc(opts->n_workers, sizeof(*pool->workers));
+    for (unsigned i = 0; i < opts->n_workers; i++) {
+        pool->workers[i].pool = pool;
+        worker_init(&pool->workers[i].worker, loop, &pool->launch, &opts->worker, out, err,
+                    on_worker_changed);
+    }
+    return pool;
+}
+
+void pool_free(struct pool **pool)
+{
+    struct pool *p = *pool;
+
+    if (p == NULL)
+        return;
+    assert(pool_n_jobs(p) == 0);
+    for (unsigned i = 0; i < p->opts.n_workers; i++)
+        worker_done(&p->workers[i].worker);
+    free(p->workers);
+    loop_post_cancel(&p->dispatch);
+    loop_timer_clear(&p->late);
+    list_remove(&p->out_room.node);
+    list_remove(&p->err_room.node);
+    launch_done(&p->launch);
+    free(p);
+    *pool = NULL;
+}
+
+void pool_start(struct pool *pool, const struct spawned *waiting, struct buf *line,
+                pool_started_fn *started, void *owner)
+{
+    unsigned i = 0;
+
+    pool->started = started;
+    pool->started_owner = owner;
+    if (waiting != NULL)
+        worker_adopt(&pool->workers[i++].worker, waiting, line);
+    for (; i < pool->opts.n_workers; i++)
+        worker_start(&pool->workers[i].worker);
+}
+
+unsigned pool_n_jobs(const struct pool *pool)
+{
+    return pool->n_queued + pool->n_running;
+}
+
+unsigned pool_n_processes(const struct pool *pool)
+{
+    unsigned n = 0;
+
+    for (unsigned i = 0; i < pool->opts.n_workers; i++)
+        n += pool->workers[i].worker.state != WORKER_DOWN;
+    return n;
+}
+
+/* ---- the queue ---- */
+
+static void watch_deadlines(struct pool *pool)
+{
+    uint64_t soonest_ms = UINT64_MAX;
+
+    list_each(node, &pool->queue) {
+        const struct job *job = list_item(node, struct job, node);
+
+        if (job->deadline_at_ms < soonest_ms)
+            soonest_ms = job->deadline_at_ms;
+    }
+    if (soonest_ms == UINT64_MAX)
+        loop_timer_clear(&pool->late);
+    else
+        loop_timer_set(pool->loop, &pool->late, soonest_ms);
+}
+
+static void enqueue(struct pool *pool, struct job *job, bool at_head)
+{
+    if (at_head)
+        list_add_head(&pool->queue, &job->node);
+    else
+        list_add_tail(&pool->queue, &job->node);
+    pool->n_queued++;
+    /* Only ever to an earlier moment; a later one is found when the timer fires. */
+    if (!loop_timer_is_set(&pool->late) || job->deadline_at_ms * 1000 < pool->late.at_us)
+        loop_timer_set(pool->loop, &pool->late, job->deadline_at_ms);
+    loop_post(pool->loop, &pool->dispatch);
+}
+
+static struct job *dequeue(struct pool *pool, struct list *node)
+{
+    list_remove(node);
+    pool->n_queued--;
+    return list_item(node, struct job, node);
+}
+
+/* For jobs that no worker has: their activation ends here, with its sentinels. */
+static void finish_queued(struct pool *pool, struct list *node, enum job_outcome outcome,
+                          const char *reason)
+{
+    struct job *job = dequeue(pool, node);
+
+    job->outcome = outcome;
+    (void)snprintf(job->reason, sizeof(job->reason), "%s", reason);
+    worker_write_sentinels(pool->out, pool->err);
+    sink_flush(pool->out);
+    sink_flush(pool->err);
+    job->done(job);
+}
+
+static void finish_all_queued(struct pool *pool, enum job_outcome outcome, const char *reason)
+{
+    while (!list_empty(&pool->queue))
+        finish_queued(pool, pool->queue.next, outcome, reason);
+}
+
+static void on_late(struct loop_timer *timer)
+{
+    struct pool *pool = container_of(timer, struct pool, late);
+    uint64_t now_ms = loop_now_ms(pool->loop);
+    struct list *next;
+
+    for (struct list *node = pool->queue.next; node != &pool->queue; node = next) {
+        next = node->next;
+        if (list_item(node, struct job, node)->deadline_at_ms <= now_ms)
+            finish_queued(pool, node, JOB_LATE, "");
+    }
+    watch_deadlines(pool);
+}
+
+/* ---- giving jobs to workers ---- */
+
+/* The worker with room that has the fewest jobs, ties in turn; NULL: none has room. */
+static struct worker *choose(struct pool *pool)
+{
+    struct worker *best = NULL;
+    unsigned n = pool->opts.n_workers;
+    unsigned chosen = 0;
+
+    for (unsigned i = 0; i < n && (best == NULL || best->flight.n > 0); i++) {
+        unsigned at = (pool->next + i) % n;
+        struct worker *worker = &pool->workers[at].worker;
+
+        if (worker_room(worker) > 0 && (best == NULL || worker->flight.n < best->flight.n)) {
+            best = worker;
+            chosen = at;
+        }
+    }
+    if (best != NULL)
+        pool->next = (chosen + 1) % n;
+    return best;
+}
+
+/* Somebody waits and this worker is down: start it, also after a start that failed. */
+static void start_what_is_down(struct pool *pool)
+{
+    for (unsigned i = 0; i < pool->opts.n_workers && !pool->stopping; i++) {
+        struct pool_worker *pw = &pool->workers[i];
+
+        if (pw->worker.state == WORKER_DOWN && list_empty(&pw->worker.changed.node)) {
+            pw->start_failed = false;
+            worker_start(&pw->worker);
+        }
+    }
+}
+
+static void on_out_room(struct sink_waiter *waiter)
+{
+    struct pool *pool = container_of(waiter, struct pool, out_room);
+
+    loop_post(pool->loop, &pool->dispatch);
+}
+
+static void on_err_room(struct sink_waiter *waiter)
+{
+    struct pool *pool = container_of(waiter, struct pool, err_room);
+
+    loop_post(pool->loop, &pool->dispatch);
+}
+
+/* Each activation adds to our logs, if only its sentinels: where these cannot leave, none begins. */
+static bool is_held_up(struct sink *sink, struct sink_waiter *waiter)
+{
+    if (!sink_is_full(sink))
+        return false;
+    if (list_empty(&waiter->node))
+        sink_wait(sink, waiter);
+    return true;
+}
+
+static void on_dispatch(struct loop_post *post)
+{
+    struct pool *pool = container_of(post, struct pool, dispatch);
+    struct worker *worker;
+
+    if (pool->stopping)
+        finish_all_queued(pool, JOB_ABANDONED, "");
+    if (is_held_up(pool->out, &pool->out_room) || is_held_up(pool->err, &pool->err_room))
+        return;
+    while (!list_empty(&pool->queue) && (worker = choose(pool)) != NULL) {
+        struct job *job = dequeue(pool, pool->queue.next);
+
+        pool->n_running++;
+        worker_give(worker, job);
+    }
+    if (!list_empty(&pool->queue) && pool->serving)
+        start_what_is_down(pool);
+}
+
+/* Jobs that need not wait: workers with room, and those that are started when a job comes. */
+static unsigned n_places(const struct pool *pool)
+{
+    unsigned n = 0;
+
+    for (unsigned i = 0; i < pool->opts.n_workers; i++) {
+        const struct worker *worker = &pool->workers[i].worker;
+
+        n += worker->state == WORKER_DOWN && pool->serving ? 1 : worker_room(worker);
+    }
+    return n;
+}
+
+bool pool_submit(struct pool *pool, struct job *job)
+{
+    if (pool->n_queued >= pool->opts.queue_max &&
+        pool->n_queued >= pool->opts.queue_max + n_places(pool))
+        return false;
+    enqueue(pool, job, false);
+    return true;
+}
+
+/* ---- what workers report ---- */
+
+/* A start failed. When nothing else can serve, those who wait are told: nobody waits for ever. */
+static bool is_last_hope_gone(struct pool *pool, struct pool_worker *pw)
+{
+    pw->start_failed = true;
+    for (unsigned i = 0; i < pool->opts.n_workers; i++)
+        if (pool->workers[i].worker.state != WORKER_DOWN)
+            return false;
+    return true;
+}
+
+static void tell_started(struct pool *pool, const struct err *err)
+{
+    pool_started_fn *started = pool->started;
+
+    if (started == NULL)
+        return;
+    pool->started = NULL;
+    started(pool->started_owner, err);
+}
+
+/* At once only what has worked since its last start: an action that ends by itself while idle would
+ * be started over and over for nobody. The others wait for the next job. */
+static bool may_restart(const struct pool *pool, const struct pool_worker *pw)
+{
+    return pool->serving && !pool->stopping && !pw->start_failed && pw->worker.channel.fed;
+}
+
+static void on_worker_changed(struct loop_post *post)
+{
+    struct pool_worker *pw = container_of(post, struct pool_worker, worker.changed);
+    struct worker *w = &pw->worker;
+    struct pool *pool = pw->pool;
+
+    /* Sentinel before reply: the platform stops reading logs once it has the answer. */
+    sink_flush(pool->out);
+    sink_flush(pool->err);
+    while (!list_empty(&w->finished)) {
+        struct job *job = list_item(w->finished.next, struct job, node);
+
+        list_remove(&job->node);
+        pool->n_running--;
+        job->done(job);
+    }
+    while (!list_empty(&w->returned)) {
+        struct job *job = list_item(w->returned.prev, struct job, node);
+
+        list_remove(&job->node);
+        pool->n_running--;
+        enqueue(pool, job, true);
+    }
+    if (w->state == WORKER_READY) {
+        pool->serving = true;
+        tell_started(pool, &w->start_err);
+    } else if (w->state == WORKER_DOWN && w->start_err.kind != ERR_NONE && !pw->start_failed) {
+        if (is_last_hope_gone(pool, pw)) {
+            if (pool->started == NULL)
+                finish_all_queued(pool, JOB_UNSTARTED, w->start_err.text);
+            tell_started(pool, &w->start_err);
+        }
+    } else if (w->state == WORKER_DOWN && may_restart(pool, pw)) {
+        worker_start(w);
+    }
+    loop_post(pool->loop, &pool->dispatch);
+}
+
+void pool_stop(struct pool *pool)
+{
+    pool->stopping = true;
+    loop_post(pool->loop, &pool->dispatch);
+    for (unsigned i = 0; i < pool->opts.n_workers; i++)
+        if (pool->workers[i].worker.state != WORKER_DOWN)
+            worker_stop(&pool->workers[i].worker);
+}

@@ -1,0 +1,77 @@
+#pragma once
+
+/*
+ * pool - the workers of one action and the activations that wait for them.
+ *
+ * A job goes to a worker with room, else it queues in order, within bounds. A worker that ended is
+ * started again at once; when that start fails, again for the next job only, so that a broken
+ * action costs one start per activation and no more.
+ */
+
+#include <stdbool.h>
+
+#include "worker/worker.h"
+
+struct pool_opts {
+    unsigned n_workers; /* 1 and more */
+    unsigned queue_max; /* jobs waiting for a worker */
+    struct worker_opts worker;
+};
+
+struct pool;
+/* A start has come to its end: err->kind == ERR_NONE when a worker is ready. */
+typedef void pool_started_fn(void *owner, const struct err *err);
+
+struct pool_worker {
+    struct worker worker;
+    struct pool *pool; /* the one it belongs to */
+    bool start_failed; /* its last start failed; wait for a job before the next */
+};
+
+struct pool {
+    struct loop *loop;    /* borrowed */
+    struct launch launch; /* owned */
+    struct pool_opts opts;
+    struct sink *out; /* borrowed */
+    struct sink *err; /* borrowed */
+    struct pool_worker *workers;
+    struct list queue; /* jobs, oldest first */
+    unsigned n_queued;
+    unsigned n_running; /* jobs that a worker has */
+    unsigned next;      /* index of the worker that is asked first: ties go in turn */
+    struct loop_post dispatch;
+    struct loop_timer late;      /* the soonest deadline in the queue */
+    struct sink_waiter out_room; /* while nobody reads our logs no activation begins */
+    struct sink_waiter err_room;
+    pool_started_fn *started; /* NULL once it was called */
+    void *started_owner;
+    bool serving;  /* a worker was ready once: the action works */
+    bool stopping; /* no worker is started any more */
+};
+
+/* Takes launch over (and leaves zeroes). out, err: our own streams, borrowed. */
+struct pool *pool_new(struct loop *loop, struct launch *launch, const struct pool_opts *opts,
+                      struct sink *out, struct sink *err);
+/* Kills what still runs; its jobs must have been answered. */
+void pool_free(struct pool **pool);
+
+/*
+ * Start the workers; started(owner, err) follows once, from the loop.
+ * waiting   a launcher that runs already and becomes the first worker; NULL: none. Taken over.
+ * line      what it waits to hear; taken over
+ */
+void pool_start(struct pool *pool, const struct spawned *waiting, struct buf *line,
+                pool_started_fn *started, void *owner);
+
+/* Take a job over until its `done`. false: the queue is full, the job stays the caller's. One job
+ * for each worker that is free, or down and will be started for it, takes no place in the queue. */
+bool pool_submit(struct pool *pool, struct job *job);
+
+/* Jobs that are not answered yet. */
+unsigned pool_n_jobs(const struct pool *pool);
+/* Worker processes that are still there. */
+unsigned pool_n_processes(const struct pool *pool);
+
+/* End the workers (SIGTERM, later SIGKILL); running jobs die with them, those that did not begin are
+ * answered as JOB_ABANDONED, from the loop. */
+void pool_stop(struct pool *pool);

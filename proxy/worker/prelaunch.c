@@ -1,0 +1,75 @@
+#include "worker/prelaunch.h"
+
+#include <signal.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "base/log.h"
+
+static void forget(struct prelaunch *prelaunch)
+{
+    fd_close(&prelaunch->spawned.in);
+    fd_close(&prelaunch->spawned.fd1);
+    fd_close(&prelaunch->spawned.fd2);
+    fd_close(&prelaunch->spawned.fd3);
+    prelaunch->spawned.pid = 0;
+    launch_done(&prelaunch->launch);
+}
+
+static void on_exit_status(struct loop_child *child, int wait_status)
+{
+    struct prelaunch *prelaunch = container_of(child, struct prelaunch, child);
+
+    log_info("prelaunch.exit pid=%d status=%d", (int)child->pid, wait_status);
+    forget(prelaunch);
+}
+
+void prelaunch_init(struct prelaunch *prelaunch, struct loop *loop)
+{
+    memset(prelaunch, 0, sizeof(*prelaunch));
+    prelaunch->loop = loop;
+    prelaunch->spawned = (struct spawned){.pid = 0, .in = -1, .fd1 = -1, .fd2 = -1, .fd3 = -1};
+    loop_child_init(&prelaunch->child);
+}
+
+bool prelaunch_start(struct prelaunch *prelaunch, struct launch *launch, int pipe_bytes)
+{
+    struct err err;
+
+    if (prelaunch->spawned.pid != 0) {
+        launch_done(launch);
+        return true;
+    }
+    prelaunch->launch = *launch;
+    memset(launch, 0, sizeof(*launch));
+    if (spawn_start(&prelaunch->launch, pipe_bytes, &prelaunch->spawned, &err) < 0) {
+        /* No failure of ours: most containers never see code for this runtime. */
+        log_info("prelaunch.start failed=\"%s\"", err.text);
+        launch_done(&prelaunch->launch);
+        return false;
+    }
+    log_info("prelaunch.start pid=%d program=%s", (int)prelaunch->spawned.pid,
+             prelaunch->launch.argv[0]);
+    loop_child_watch(prelaunch->loop, &prelaunch->child, prelaunch->spawned.pid, on_exit_status);
+    return true;
+}
+
+bool prelaunch_take(struct prelaunch *prelaunch, struct spawned *spawned)
+{
+    if (prelaunch->spawned.pid == 0)
+        return false;
+    loop_child_forget(&prelaunch->child);
+    *spawned = prelaunch->spawned;
+    launch_done(&prelaunch->launch);
+    prelaunch_init(prelaunch, prelaunch->loop);
+    return true;
+}
+
+void prelaunch_done(struct prelaunch *prelaunch)
+{
+    if (prelaunch->spawned.pid == 0)
+        return;
+    spawn_kill(prelaunch->spawned.pid, SIGKILL);
+    loop_child_forget(&prelaunch->child);
+    forget(prelaunch);
+}

@@ -1,0 +1,36 @@
+#pragma once
+
+/*
+ * spawn - start one process with four pipes, in microseconds whatever the proxy's size.
+ *
+ * The child gets descriptors 0 to 3 and nothing else of ours, its own process group, SIGKILL when
+ * we die, default signal handling and an empty signal mask. vfork: no page table is copied, and
+ * the outcome of exec is known on return. Source: library-facts F.
+ */
+
+#include <sys/types.h>
+
+struct err;
+struct launch;
+
+/* Our ends of the pipes; all owned by the caller. */
+struct spawned {
+    pid_t pid; /* also its process group */
+    int in;    /* the child's descriptor 0; we write */
+    int fd1;   /* ... 1, 2, 3; we read */
+    int fd2;
+    int fd3;
+};
+
+/*
+ * Start launch->argv in launch->cwd with launch->env.
+ *
+ * pipe_bytes  wanted size of pipes 0, 1 and 3; the system's default when it cannot be had
+ * Returns     0, or -1: ERR_ACTION when exec or chdir failed (err->os holds errno), ERR_SYSTEM when
+ *             no process or pipe is to be had. *spawned is set on success only.
+ */
+int spawn_start(const struct launch *launch, int pipe_bytes, struct spawned *spawned,
+                struct err *err);
+
+/* The group of a process that was started here gets the signal, also after it has ended itself. */
+void spawn_kill(pid_t pid, int signo);

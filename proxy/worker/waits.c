@@ -1,0 +1,51 @@
+#include "worker/waits.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/util.h"
+
+/* Calls in which a program waits for input. */
+static const struct {
+    long number;
+    bool names_fd; /* its first argument is the descriptor, which must be 0 */
+} calls[] = {
+    {SYS_read, true},     {SYS_readv, true},        {WAITS_POLL, false},
+    {SYS_ppoll, false},   {WAITS_SELECT, false},    {SYS_pselect6, false},
+    {WAITS_EPOLL, false}, {SYS_epoll_pwait, false}, {SYS_epoll_pwait2, false},
+};
+
+void waits_open(struct waits *waits, pid_t pid)
+{
+    char path[32];
+
+    (void)snprintf(path, sizeof(path), "/proc/%d/syscall", (int)pid);
+    waits->fd = open(path, O_RDONLY | O_CLOEXEC);
+}
+
+void waits_close(struct waits *waits)
+{
+    fd_close(&waits->fd);
+}
+
+enum waits_state waits_look(const struct waits *waits)
+{
+    char text[256]; /* "0 0x0 0x7ffd..." while blocked in a call, "running" while not */
+    char *end;
+    ssize_t n;
+    long number;
+
+    if (waits->fd < 0 || (n = pread(waits->fd, text, sizeof(text) - 1, 0)) <= 0)
+        return WAITS_UNKNOWN;
+    text[n] = '\0';
+    number = strtol(text, &end, 10);
+    if (end == text)
+        return WAITS_NO;
+    for (size_t i = 0; i < ARRAY_LEN(calls); i++)
+        if (calls[i].number == number)
+            return !calls[i].names_fd || strtoul(end, NULL, 16) == 0 ? WAITS_YES : WAITS_NO;
+    return WAITS_NO;
+}

@@ -1,0 +1,40 @@
+#pragma once
+
+/*
+ * waits - see whether a process has come to the point of waiting for its input.
+ *
+ * The line protocol has no ids: an answer belongs to the line that was read last. So a worker that
+ * did not announce itself gets its next line only once it is seen waiting for it: whatever it wrote
+ * before then (a late acknowledgement, a second answer) is in the pipe already and is known to be
+ * stale. The kernel tells through /proc/PID/syscall; where it does not (a thread reads, hidepid,
+ * another user), the caller goes without.
+ */
+
+#include <stdbool.h>
+#include <sys/syscall.h>
+#include <sys/types.h>
+
+enum waits_state {
+    WAITS_UNKNOWN, /* cannot be seen here */
+    WAITS_NO,      /* busy with something else */
+    WAITS_YES,     /* its main thread is blocked in a read of descriptor 0 or in a poll */
+};
+
+struct waits {
+    int fd; /* /proc/PID/syscall, -1: closed */
+};
+
+void waits_open(struct waits *waits, pid_t pid);
+void waits_close(struct waits *waits);
+enum waits_state waits_look(const struct waits *waits);
+
+/* Calls that newer architectures do not have. */
+#ifdef SYS_poll
+#define WAITS_POLL   SYS_poll
+#define WAITS_SELECT SYS_select
+#define WAITS_EPOLL  SYS_epoll_wait
+#else
+#define WAITS_POLL   (-2)
+#define WAITS_SELECT (-2)
+#define WAITS_EPOLL  (-2)
+#endif

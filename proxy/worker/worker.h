@@ -1,0 +1,108 @@
+#pragma once
+
+/*
+ * worker - one process of the action with its pipes: started, fed with lines, replaced when it
+ * ends or is late.
+ *
+ *            start               ready
+ *    DOWN ──────────► STARTING ────────► READY
+ *     ▲ ▲                │ │               │ │
+ *     │ └────────────────┘ │ refused,      │ │ late, hung,
+ *     │      exited        │ late,         │ │ unwanted
+ *     │                    ▼ unwanted      │ │
+ *     ├──────────────── STOPPING ◄─────────┘ │
+ *     │  exited                              │
+ *     └──────────────────────────────────────┘
+ *                     exited
+ *
+ * Handlers write down facts, worker_step() decides. The owner hears of changes from the loop, never
+ * from inside a call.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "base/loop.h"
+#include "worker/channel.h"
+#include "worker/feed.h"
+#include "worker/flight.h"
+#include "worker/job.h"
+
+struct launch;
+
+enum worker_state {
+    WORKER_DOWN,     /* no process */
+    WORKER_STARTING, /* not ready to be fed */
+    WORKER_READY,    /* waits for lines or works */
+    WORKER_STOPPING, /* told to end; nothing is read from it but log lines */
+};
+
+struct worker_opts {
+    uint64_t start_ms;       /* time that a start may take, until ready */
+    uint64_t settle_ms;      /* without a ready line: how long to look whether it waits for input */
+    uint64_t kill_ms;        /* between SIGTERM and SIGKILL */
+    size_t answer_max_bytes; /* longest answer */
+    unsigned ahead_max;      /* most lines written ahead of their answers; 1: one at a time */
+    int pipe_bytes;          /* wanted size of the pipes; 0: the system's */
+};
+
+/* Invariants: (pid == 0) == (state == DOWN); jobs only in READY. */
+struct worker {
+    /* set by worker_init() */
+    struct loop *loop;           /* borrowed */
+    const struct launch *launch; /* borrowed */
+    struct worker_opts opts;
+    struct loop_post changed; /* posted when there is something new for the owner */
+
+    /* the process */
+    enum worker_state state;
+    pid_t pid;
+    struct loop_child child;
+    struct channel channel;
+    struct feed feed;
+    struct loop_timer timer; /* the next moment at which to step, whatever the state */
+    struct loop_post step;
+
+    /* facts, written by handlers */
+    struct buf greeting; /* what a launcher that waited for its action must hear first */
+    bool exited;
+    int wait_status;
+    bool ready;     /* it may be fed */
+    bool announced; /* it sent a ready line */
+    bool refused;   /* its ready line says no, or is none */
+    bool hung;      /* it closed its answers, or does not read any more */
+    bool unwanted;
+    uint64_t started_at_ms;
+    uint64_t stop_at_ms; /* STOPPING: when SIGKILL follows; 0: it was sent */
+    bool logs_settled;   /* inside hear(): the log pipes were looked at since the last read */
+
+    struct flight flight; /* the jobs that it has */
+    uint64_t n_logged;    /* log bytes forwarded up to the last answers */
+
+    /* for the owner to collect */
+    struct list finished; /* jobs with an outcome; their sentinels are written */
+    struct list returned; /* jobs that never began, in order */
+    struct err start_err; /* why the last start failed; ERR_NONE: it did not */
+};
+
+/* out, err: our own streams. on_changed: the owner's, see collect below. All borrowed. */
+void worker_init(struct worker *worker, struct loop *loop, const struct launch *launch,
+                 const struct worker_opts *opts, struct sink *out, struct sink *err,
+                 loop_post_fn *on_changed);
+/* Kills what still runs. The lists must be empty. */
+void worker_done(struct worker *worker);
+
+/* From DOWN. When it cannot even be spawned it stays DOWN, start_err filled, `changed` posted. */
+void worker_start(struct worker *worker);
+/* The same with a launcher that runs already and waits for this line; line: owned from now on. */
+void worker_adopt(struct worker *worker, const struct spawned *spawned, struct buf *line);
+/* How many more jobs may be given now; 0 unless READY. */
+unsigned worker_room(const struct worker *worker);
+/* The job is the worker's until it stands in finished or returned. */
+void worker_give(struct worker *worker, struct job *job);
+/* End it; a running job dies with it. */
+void worker_stop(struct worker *worker);
+
+/* Our end mark of an activation: one sentinel on each stream, on lines of their own. */
+void worker_write_sentinels(struct sink *out, struct sink *err);

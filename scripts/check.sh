@@ -1,0 +1,133 @@
+#!/usr/bin/env bash
+#
+# check.sh - what can be checked without running the proxy: form, includes, scripts, words, README.
+
+set -euo pipefail
+
+here=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
+# shellcheck source=scripts/lib.sh
+. "$here/lib.sh"
+
+usage() {
+    cat <<'END'
+usage: check.sh [format | layers | shell | python | spell | readme]...
+
+Run the checks named, all when none is; one line for each, and what is wrong above it. Ends with 1
+if one fails, with 77 if all that were asked for had to be skipped.
+
+Environment: BUILD, the folder of the build whose --help-markdown the README must match (build).
+END
+}
+
+ALL=(format layers shell python spell readme)
+SKIPPED=77 # what a check returns when it cannot run; meson and automake use the same number
+
+# Print our files below those of the folders named that exist, NUL-terminated.
+files_in() {
+    local folder folders=()
+
+    for folder in "$@"; do
+        [[ ! -d $folder ]] || folders+=("$folder")
+    done
+    find "${folders[@]}" -type f -not -path '*/__pycache__/*' -print0 | sort -z
+}
+
+# Skip unless command $1, of Debian package $2, is there.
+need() {
+    command -v "$1" >/dev/null || {
+        echo "$1 is not installed: apt-get install $2"
+        return "$SKIPPED"
+    }
+}
+
+check_format() {
+    local files
+
+    need clang-format clang-format || return
+    mapfile -d '' -t files < <(files_in proxy runtime actions tests | grep -z '\.[ch]$')
+    ((${#files[@]} > 0)) || { echo "no C files found" && return 1; }
+    clang-format --dry-run -Werror "${files[@]}"
+}
+
+check_layers() {
+    need python3 python3 || return
+    python3 scripts/check_layers.py
+}
+
+# Every file that says it is bash or sh in its first line, and the parts that are sourced.
+check_shell() {
+    local files candidates file first
+
+    need shellcheck shellcheck || return
+    mapfile -d '' -t candidates < <(files_in bin scripts actions runtime tests docker jmeter .ci)
+    files=()
+    for file in "${candidates[@]}"; do
+        first=$(head -c 64 -- "$file" | tr -d '\000' | head -n 1)
+        if [[ $file == *.sh || $first =~ ^\#!.*(bash|/sh)( |$) ]]; then
+            files+=("$file")
+        fi
+    done
+    ((${#files[@]} > 0)) || { echo "no scripts found" && return 1; }
+    shellcheck -x "${files[@]}"
+}
+
+# That every Python file can be parsed; nothing is written.
+check_python() {
+    need python3 python3 || return
+    files_in scripts runtime actions tests | grep -z '\.py$' | xargs -0 python3 -c '
+import ast, sys
+for path in sys.argv[1:]:
+    ast.parse(open(path, encoding="utf-8").read(), path)
+'
+}
+
+check_spell() {
+    local top file
+
+    need codespell codespell || return
+    top=()
+    for file in README.md meson.build .ci bin scripts actions runtime proxy tests docker jmeter; do
+        [[ ! -e $file ]] || top+=("$file")
+    done
+    codespell --skip '*/corpus*,*/__pycache__/*' "${top[@]}"
+}
+
+check_readme() {
+    need python3 python3 || return
+    if [[ ! -x $BUILD/proxy/whiskloop ]]; then
+        python3 scripts/check_readme.py || return 1
+        echo "'$BUILD/proxy/whiskloop' is not built: settings not compared"
+        return "$SKIPPED"
+    fi
+    python3 scripts/check_readme.py "$BUILD/proxy/whiskloop"
+}
+
+n_ok=0 n_failed=0
+if (($# == 0)); then
+    set -- "${ALL[@]}"
+fi
+for name in "$@"; do
+    if [[ $name == -h || $name == --help ]]; then
+        usage
+        exit 0
+    fi
+    [[ " ${ALL[*]} " == *" $name "* ]] || die "unknown check '$name'" "the checks: ${ALL[*]}"
+done
+cd -- "$ROOT"
+for name in "$@"; do
+    status=0
+    "check_$name" || status=$?
+    case $status in
+    0)
+        n_ok=$((n_ok + 1))
+        printf 'ok       %s\n' "$name"
+        ;;
+    "$SKIPPED") printf 'skipped  %s\n' "$name" ;;
+    *)
+        n_failed=$((n_failed + 1))
+        printf 'FAILED   %s\n' "$name"
+        ;;
+    esac
+done
+((n_failed == 0)) || exit 1
+((n_ok > 0)) || exit "$SKIPPED"

@@ -1,0 +1,90 @@
+# lib.sh - what the developer's scripts share: where things are, errors, a proxy for the time of a
+# script, the samples.
+#
+# Sourced, not run.
+# shellcheck shell=bash
+
+ROOT=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd)
+# Debian's own Python before any other: pytest is installed for that one.
+PATH=/usr/sbin:/usr/bin:/sbin:/bin:${PATH:-/usr/local/bin}
+# The folder that meson builds in.
+BUILD=${BUILD:-$ROOT/build}
+
+# How long a proxy may take to listen and to end, in tenths of a second. Both are a matter of
+# milliseconds; the bound is for a busy machine.
+PROXY_WAIT_TENTHS=300
+
+die() {
+    printf '%s: %s\n' "${0##*/}" "$1" >&2
+    shift
+    if (($# > 0)); then
+        printf '    %s\n' "$@" >&2
+    fi
+    exit 1
+}
+
+# Configure folder $1 unless it is, and build it. Further arguments: options for meson setup.
+build_in() {
+    local folder=$1
+
+    shift
+    if [[ ! -f $folder/build.ninja ]]; then
+        meson setup "$folder" "$ROOT" "$@" || return 1
+    fi
+    meson compile -C "$folder"
+}
+
+# Start a proxy on a free port. $1: folder for its files; further arguments: its options. Sets
+# PROXY_PID and PORT, which bin/ takes from the environment.
+proxy_start() {
+    local work=$1 tenths
+
+    shift
+    mkdir -p -- "$work"
+    : >"$work/err" # it is read below, maybe before the process that writes it has begun
+    "$BUILD/proxy/whiskloop" --listen 127.0.0.1 --port 0 --log-level info \
+        --action-dir "$work/action" "$@" >"$work/out" 2>"$work/err" &
+    PROXY_PID=$!
+    for ((tenths = 0; tenths < PROXY_WAIT_TENTHS; tenths++)); do
+        # With port 0 the system chooses; the proxy says which in its first line.
+        PORT=$(sed -n 's/^whiskloop: .*listen.* port=\([0-9]*\).*/\1/p' "$work/err" | head -n 1)
+        if [[ -n $PORT ]]; then
+            export PORT
+            return
+        fi
+        kill -0 "$PROXY_PID" 2>/dev/null || break
+        sleep 0.1
+    done
+    cat "$work/err" >&2
+    die "the proxy '$BUILD/proxy/whiskloop' does not listen" "its own words stand above"
+}
+
+# End the proxy of proxy_start and tell whether it ended well. Harmless when there is none.
+proxy_stop() {
+    local pid=${PROXY_PID:-} tenths
+
+    PROXY_PID=
+    [[ -n $pid ]] || return 0
+    kill -TERM "$pid" 2>/dev/null || true
+    for ((tenths = 0; tenths < PROXY_WAIT_TENTHS; tenths++)); do
+        kill -0 "$pid" 2>/dev/null || break
+        sleep 0.1
+    done
+    kill -KILL "$pid" 2>/dev/null || true
+    wait "$pid"
+}
+
+# Print what bin/init.sh publishes of sample $1. $2: folder in which a C sample is built.
+sample_code() {
+    local folder=$ROOT/actions/$1
+
+    case $1 in
+    *-c) "$ROOT/bin/build.sh" -o "$2/exec" "$folder"/*.c ;;
+    hello-python) printf '%s\n' "$folder/hello.py" ;;
+    counter-python) printf '%s\n' "$folder/counter.py" ;;
+    hello-shell) printf '%s\n' "$folder/hello.sh" ;;
+    hello-actionloop) printf '%s\n' "$folder/exec" ;;
+    words-python) printf '%s\n' "$folder" ;;
+    *) die "there is no sample '$1'" "the samples are the folders of actions/" ;;
+    esac
+}

@@ -1,0 +1,219 @@
+#!/usr/bin/env bash
+#
+# test.sh - all tests there are, counted, with one closing line for the whole run.
+
+set -uo pipefail # no -e: a failed stage is counted, and the others still run
+
+here=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
+# shellcheck source=scripts/lib.sh
+. "$here/lib.sh"
+
+usage() {
+    cat <<'END'
+usage: test.sh [--quick]
+
+Install what the tests need, build with gcc, with clang and with sanitizers, run every test, and
+end with one line "N passed, N failed". Builds and logs are kept in build-test/.
+
+    --quick    one build with gcc, and the tests on that, without the million-case comparison
+    -h         show this text
+END
+}
+
+OUT=$ROOT/build-test
+LOGS=$OUT/logs
+N_JSON_CASES=1000000
+
+n_passed=0 n_failed=0 n_skipped=0
+stage_pid=  # what is running now, to be ended with us
+finished=no # set when the last stage is done
+
+# The closing line, however the script ends.
+finish() {
+    local skipped=
+
+    if [[ -n $stage_pid ]]; then
+        kill -TERM "$stage_pid" 2>/dev/null
+        wait "$stage_pid" 2>/dev/null
+    fi
+    if [[ $finished == no ]]; then
+        echo "FAILED   the run was broken off"
+        n_failed=$((n_failed + 1))
+    fi
+    ((n_skipped == 0)) || skipped=", $n_skipped skipped"
+    printf '\n%s passed, %s failed%s\n' "$n_passed" "$n_failed" "$skipped"
+    ((n_failed == 0 && n_passed > 0)) || exit 1
+    exit 0
+}
+
+# Run a command for at most $2 seconds, its words into the log of stage $1. Returns its status.
+run() {
+    local name=$1 limit=$2 status=0
+
+    shift 2
+    # In the background, so that a signal to this script is handled at once and not afterwards.
+    timeout --kill-after=20 "$limit" "$@" >"$LOGS/$name.log" 2>&1 </dev/null &
+    stage_pid=$!
+    wait "$stage_pid" || status=$?
+    stage_pid=
+    ((status != 124 && status != 137)) || echo "ended: not done in $limit s" >>"$LOGS/$name.log"
+    return "$status"
+}
+
+# Print a stage's line. $1: ok, FAILED or skipped; $2: its name; $3: remark.
+report() {
+    printf '%-8s %-34s %s\n' "$1" "$2" "$3"
+}
+
+# The end of a stage's log, marked as such: an inner tool's closing line must not look like ours.
+show_log() {
+    tail -n 80 "$LOGS/$1.log" | tr -d '\000' | sed 's/^/         | /'
+    printf '         the whole log: %s\n' "$LOGS/$1.log"
+}
+
+# A stage that is one case: it passes when its command ends with 0, 77 is skipped.
+single() {
+    local name=$1 status=0 started=$SECONDS
+
+    run "$@" || status=$?
+    case $status in
+    0)
+        n_passed=$((n_passed + 1))
+        report ok "$name" "$((SECONDS - started)) s"
+        ;;
+    77)
+        n_skipped=$((n_skipped + 1))
+        report skipped "$name" "$(tail -n 2 "$LOGS/$name.log" | head -n 1)"
+        ;;
+    *)
+        n_failed=$((n_failed + 1))
+        report FAILED "$name" "exit status $status after $((SECONDS - started)) s"
+        show_log "$name"
+        ;;
+    esac
+    return "$status"
+}
+
+# Add up the cases of stage $1 from result file $3 of kind $2, after its command ended with $4.
+count() {
+    local name=$1 kind=$2 file=$3 status=$4 seconds=$5 lines passed failed skipped
+
+    mapfile -t lines < <(python3 "$here/count_results.py" "$kind" "$file")
+    read -r passed failed skipped <<<"${lines[0]:-0 0 0}"
+    # A tool that failed without a failed case, or had no case at all, is a failure of its own.
+    if ((failed == 0)) && ((status != 0 || passed + skipped == 0)); then
+        failed=1
+        lines+=("exit status $status, $passed cases passed")
+    fi
+    n_passed=$((n_passed + passed))
+    n_failed=$((n_failed + failed))
+    n_skipped=$((n_skipped + skipped))
+    if ((failed > 0)); then
+        report FAILED "$name" "$failed of $((passed + failed)) cases, $seconds s"
+        printf '         %s\n' "${lines[@]:1}"
+        show_log "$name"
+        return 1
+    fi
+    report ok "$name" "$passed cases, $skipped skipped, $seconds s"
+}
+
+# Build into build-test/$1. Further arguments: compiler, options for meson setup.
+build() {
+    local name=$1 compiler=$2
+
+    shift 2
+    # shellcheck disable=SC2016 # the inner shell expands these
+    single "build-$name" 600 env CC="$compiler" \
+        bash -c 'set -e; . "$1/lib.sh"; shift; build_in "$@"' _ "$here" "$OUT/$name" "$@"
+}
+
+# The unit tests of build-test/$1.
+unit_tests() {
+    local name=unit-$1 folder=$OUT/$1 status=0 started=$SECONDS
+
+    rm -f -- "$folder/meson-logs/testlog.json"
+    run "$name" 600 env CMOCKA_MESSAGE_OUTPUT=TAP TEST_SOURCE_ROOT="$ROOT" \
+        meson test -C "$folder" --no-rebuild --print-errorlogs || status=$?
+    count "$name" meson "$folder/meson-logs/testlog.json" "$status" $((SECONDS - started))
+}
+
+# The pytest cases below tests/$2 as stage $1, on the program of build-test/$3, for at most $4 s.
+pytest_cases() {
+    local name=$1 folder=$ROOT/tests/$2 program=$OUT/$3/proxy/whiskloop limit=$4
+    local status=0 started=$SECONDS parallel=()
+
+    if python3 -c 'import xdist' 2>/dev/null; then
+        parallel=(-n 2)
+    fi
+    rm -f -- "$LOGS/$name.xml"
+    run "$name" "$limit" env WHISKLOOP="$program" BUILD="$OUT/$3" \
+        python3 -m pytest -q -p no:cacheprovider "${parallel[@]}" \
+        --junitxml="$LOGS/$name.xml" "$folder" || status=$?
+    count "$name" junit "$LOGS/$name.xml" "$status" $((SECONDS - started))
+}
+
+checks() {
+    local name
+
+    for name in format layers shell python spell readme; do
+        single "check-$name" 120 env BUILD="$OUT/gcc" "$here/check.sh" "$name"
+    done
+}
+
+# Everything that runs on one build. $1: its name; $2: seconds for the conformance suite.
+tests_on() {
+    unit_tests "$1"
+    pytest_cases "conformance-$1" conformance "$1" "$2"
+    pytest_cases "scripts-$1" scripts "$1" 300
+}
+
+# Our JSON checker against Python's parser: a difference in any document is a failure.
+json_differential() {
+    single json-differential 600 python3 "$ROOT/tests/fuzz/json_differential.py" \
+        --cases "$N_JSON_CASES" --helper "$OUT/gcc/tests/json_lines"
+}
+
+quickstart() {
+    # A folder of its own, emptied first: the fresh build belongs to what is shown.
+    rm -rf -- "$OUT/quickstart"
+    single quickstart 300 env BUILD="$OUT/quickstart" "$here/quickstart.sh"
+}
+
+quick=no
+case ${1:-} in
+'') ;;
+--quick) quick=yes ;;
+-h | --help)
+    usage
+    exit 0
+    ;;
+*) die "unknown argument '$1'" "test.sh -h shows how to call it" ;;
+esac
+cd -- "$ROOT" || exit 1
+mkdir -p -- "$LOGS"
+# Settings of the caller's own would reach the proxies under test.
+unset HOST PORT BUILD "${!WHISKLOOP@}" "${!OW_@}" "${!__OW_@}"
+export ASAN_OPTIONS=detect_leaks=1:halt_on_error=1:exitcode=99
+export UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1:exitcode=99
+# Leaks of libraries that are not ours to mend; the file says which and why.
+export LSAN_OPTIONS=suppressions=$ROOT/tests/conformance/lsan.supp:print_suppressions=0
+export PYTHONDONTWRITEBYTECODE=1
+trap finish EXIT
+trap 'exit 130' INT TERM
+
+single setup 600 "$here/setup.sh" --tests
+if build gcc gcc -Dwerror=true; then
+    tests_on gcc 600
+fi
+checks
+if [[ $quick == no ]]; then
+    [[ ! -x $OUT/gcc/proxy/whiskloop ]] || json_differential
+    if build clang clang -Dwerror=true; then
+        unit_tests clang
+    fi
+    if build asan gcc -Db_sanitize=address,undefined -Db_lundef=false; then
+        tests_on asan 900
+    fi
+    quickstart
+fi
+finished=yes

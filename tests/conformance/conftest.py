@@ -1,0 +1,78 @@
+"""Fixtures of the conformance suite; see tests/README.md for what is where."""
+
+import pathlib
+import shutil
+import subprocess
+import sys
+import tempfile
+
+import pytest
+
+sys.dont_write_bytecode = True
+
+import samples  # noqa: E402  (after the switch above, so that no cache folder appears here)
+import whisk  # noqa: E402
+
+
+@pytest.fixture
+def folder():
+    """A private folder of the case, gone afterwards whatever happened."""
+    path = pathlib.Path(tempfile.mkdtemp(prefix="whiskloop-test-"))
+    yield path
+    shutil.rmtree(path, ignore_errors=True)
+
+
+@pytest.fixture
+def proxy(folder):
+    """
+    proxy(*options, env=None) starts a proxy. After the case it gets SIGTERM, must end with 0,
+    and must leave nothing behind; a sanitizer's report fails the case with its text.
+    """
+    if not whisk.PROGRAM.exists():
+        pytest.fail(f"no program at {whisk.PROGRAM}: build it, or name it in WHISKLOOP")
+    running = []
+
+    def start(*options, env=None):
+        home = folder / f"proxy-{len(running)}"
+        home.mkdir()
+        running.append(whisk.Proxy(home, options, env))
+        return running[-1]
+
+    yield start
+    faults = []
+    for one in running:
+        try:
+            one.finish()
+        except AssertionError as fault:
+            faults.append(str(fault))
+    assert not faults, "\n".join(faults)
+
+
+@pytest.fixture
+def gate(folder):
+    """A factory of gates at which an action of this case can be held."""
+    return lambda: whisk.Gate(folder)
+
+
+@pytest.fixture(params=sorted(samples.KINDS))
+def kind(request):
+    """The basic suite's actions in one language after the other."""
+    return samples.KINDS[request.param]
+
+
+@pytest.fixture(scope="session")
+def compiled(tmp_path_factory):
+    """compiled(source) -> the bytes of an executable, made once per source."""
+    made = {}
+
+    def build(source):
+        if source not in made:
+            base = tmp_path_factory.mktemp("cc")
+            (base / "action.c").write_text(source)
+            program = base / "action"
+            subprocess.run(["cc", "-O1", "-Wall", "-Werror", "-o", program, base / "action.c"],
+                           check=True, timeout=whisk.WAIT_S)
+            made[source] = program.read_bytes()
+        return made[source]
+
+    return build

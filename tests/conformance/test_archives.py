@@ -1,0 +1,225 @@
+"""Archives that are broken, too large, or reach for what lies outside."""
+
+import os
+import pathlib
+import shutil
+import subprocess
+import tarfile
+import zipfile
+
+import pytest
+
+import archives
+from archives import PLAIN, SYMLINK, member, tarred_members, zipped, zipped_members
+from whisk import assert_error, wait_until
+
+REFUSED = "The action failed to generate or locate a binary. See logs for details."
+MAIN = "def main(args):\n    return {'good': True}\n"
+GOOD = {"__main__.py": MAIN}
+EVIL = "whiskloop-evil"  # no file of this name may ever appear outside
+
+
+def found(folder, name):
+    """All files of that name below folder, while a refused version may still be on its way out."""
+    return [pathlib.Path(place) / name for place, folders, files in os.walk(folder)
+            if name in files + folders]
+
+
+def refused(one, code):
+    """The init of this archive must fail with a reason in the log; a good one must then succeed."""
+    before = one.sentinels()[0]
+    answer = one.init(code)
+    assert_error(answer, 502, REFUSED)
+    _, err = one.check_streams(before + 1)
+    assert err, "the reason stands on stderr"
+    one.started(zipped(GOOD))
+    assert one.run({}).json == {"good": True}
+    return err
+
+
+def noise(length):
+    """Bytes that do not compress, the same in each run."""
+    state, made = 1, bytearray()
+    while len(made) < length:
+        state = state * 6364136223846793005 + 1442695040888963407 & (1 << 64) - 1
+        made += state.to_bytes(8, "little")
+    return bytes(made[:length])
+
+
+BROKEN = {
+    "magic only": b"PK\x03\x04",
+    "magic and zeros": b"PK\x03\x04" + b"\0" * 500,
+    "magic and text": b"PK\x03\x04 this is no archive at all, whatever it says",
+    "truncated zip": zipped({"__main__.py": MAIN, "data": noise(3000)})[:-1500],
+    "zip without its end": zipped(GOOD)[:-10],
+    "no directory": archives.broken_directory(zipped(GOOD)),
+    "wrong checksum": archives.wrong_checksum(zipped(GOOD, compression=zipfile.ZIP_STORED)),
+    "empty zip": zipped({}),
+    "encrypted zip": archives.encrypted(zipped({"__main__.py": MAIN + "#" * 100})),
+    "gzip magic only": b"\x1f\x8b\x08",
+    "gzip of noise": b"\x1f\x8b\x08\0\0\0\0\0\0\x03" + noise(300),
+    "truncated tar.gz": archives.tarred({"__main__.py": MAIN, "data": noise(9000)}, "w:gz")[:-4000],
+    "truncated tar": archives.tarred({"__main__.py": MAIN, "data": noise(9000)})[:6000],
+    "wrong tar checksum": archives.tarred(GOOD)[:148] + b"0000000\0" + archives.tarred(GOOD)[156:],
+    "file in the place of a folder": zipped({"a": "file", "a/__main__.py": MAIN}),
+}
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_TV8_broken_archives(proxy, name):
+    """T-V8: corrupt, truncated and encrypted archives are refused with a reason."""
+    refused(proxy("--runtime", "python"), BROKEN[name])
+
+
+@pytest.mark.skipif(shutil.which("zip") is None, reason="needs zip")
+def test_TV8_archive_with_a_password(proxy, folder):
+    """T-V8: an archive that was really encrypted says so."""
+    (folder / "__main__.py").write_text(MAIN * 50)
+    subprocess.run(["zip", "-q", "-P", "secret", "locked.zip", "__main__.py"], cwd=folder,
+                   check=True, timeout=60)
+    err = refused(proxy("--runtime", "python"), (folder / "locked.zip").read_bytes())
+    assert "encrypted" in err
+
+
+def hostile(outside):
+    """Name -> archive that would write to, or through, the folder `outside`."""
+    evil = f"{outside}/{EVIL}"
+    cases = {}
+    for up in (1, 2, 3, 5):
+        cases[f"zip up {up}"] = zipped_members(
+            [("__main__.py", MAIN, PLAIN), ("../" * up + EVIL, "evil", PLAIN)])
+        cases[f"tar up {up}"] = tarred_members(
+            [member("__main__.py", MAIN), member("../" * up + EVIL, "evil")])
+    cases["zip up inside a path"] = zipped_members(
+        [("__main__.py", MAIN, PLAIN), ("a/../../" + EVIL, "evil", PLAIN)])
+    cases["zip absolute"] = zipped_members([("__main__.py", MAIN, PLAIN), (evil, "evil", PLAIN)])
+    cases["tar absolute"] = tarred_members([member("__main__.py", MAIN), member(evil, "evil")])
+    cases["tar.gz absolute"] = tarred_members(
+        [member("__main__.py", MAIN), member(evil, "evil")], "w:gz")
+    cases["zip through a link"] = zipped_members(
+        [("__main__.py", MAIN, PLAIN), ("link", str(outside), SYMLINK),
+         ("link/" + EVIL, "evil", PLAIN)])
+    cases["zip over a link"] = zipped_members(
+        [("__main__.py", MAIN, PLAIN), ("link", evil, SYMLINK), ("link", "evil", PLAIN)])
+    cases["zip through a link upwards"] = zipped_members(
+        [("__main__.py", MAIN, PLAIN), ("link", "../..", SYMLINK), ("link/" + EVIL, "evil", PLAIN)])
+    cases["zip through two links"] = zipped_members(
+        [("__main__.py", MAIN, PLAIN), ("d/a", "..", SYMLINK), ("d/b", "a/..", SYMLINK),
+         ("d/b/" + EVIL, "evil", PLAIN)])
+    cases["tar through a link"] = tarred_members(
+        [member("__main__.py", MAIN), member("link", kind=tarfile.SYMTYPE, target=str(outside)),
+         member("link/" + EVIL, "evil")])
+    cases["tar hard link to outside"] = tarred_members(
+        [member("__main__.py", MAIN), member("link", kind=tarfile.LNKTYPE, target="/etc/passwd")])
+    cases["tar hard link upwards"] = tarred_members(
+        [member("__main__.py", MAIN),
+         member("link", kind=tarfile.LNKTYPE, target="../../../../../../etc/passwd")])
+    cases["tar link to a file outside"] = tarred_members(
+        [member("__main__.py", MAIN), member("link", kind=tarfile.SYMTYPE, target="/etc/passwd")])
+    cases["tar device"] = tarred_members(
+        [member("__main__.py", MAIN), member("zero", kind=tarfile.CHRTYPE)])
+    cases["tar named pipe"] = tarred_members(
+        [member("__main__.py", MAIN), member("pipe", kind=tarfile.FIFOTYPE)])
+    cases["zip of other names in its directory"] = archives.mismatched_name(
+        zipped({"aa/whiskloop-evil": "evil", "__main__.py": MAIN}), "aa/" + EVIL, "../" + EVIL)
+    return cases
+
+
+@pytest.mark.parametrize("name", sorted(hostile("/outside")))
+def test_TV8_nothing_lands_outside(proxy, folder, name):
+    """T-V8: whatever the entries say, no byte is written outside the version's folder."""
+    outside = folder / "outside"
+    outside.mkdir()
+    one = proxy("--runtime", "python")
+    code = hostile(outside)[name]
+    if name == "zip of other names in its directory":
+        # Which of two names such an archive means is anybody's guess: inside, or refused.
+        assert one.init(code).status in (200, 502)
+    else:
+        refused(one, code)
+    assert list(outside.iterdir()) == []
+    above = [path for path in found(folder, EVIL) if not {"src", "bin"} & set(path.parts)]
+    assert above == [], "files above the version's folder"
+    assert not any((parent / EVIL).exists() for parent in folder.parents)
+
+
+def test_links_inside_are_kept(proxy):
+    """Packages link within themselves; that is no reason to refuse them."""
+    one = proxy("--runtime", "python")
+    one.started(zipped_members([
+        ("__main__.py", "from there.words import main\n", PLAIN),
+        ("here/words.py", MAIN, PLAIN), ("there", "here", SYMLINK)]))
+    assert one.run({}).json == {"good": True}
+
+
+def test_setuid_bits_are_dropped(proxy):
+    """No archive brings a file that runs as somebody else."""
+    one = proxy("--runtime", "python")
+    one.started(tarred_members([
+        member("__main__.py", "import os\n\ndef main(args):\n"
+                              "    return {'mode': oct(os.stat('tool').st_mode & 0o7777)}\n"),
+        member("tool", "x", mode=0o6755)]))
+    assert one.run({}).json == {"mode": "0o755"}
+
+
+def test_folders_that_could_not_be_removed_are_removed(proxy):
+    """Folders without write permission in an archive do not stay behind; the fixture looks."""
+    one = proxy("--runtime", "python")
+    code = zipped_members([("locked/", "", 0o040555), ("locked/file", "x", 0o100444),
+                           ("broken", "x", 0o100644)])
+    assert one.init(code).status == 502
+    one.started(zipped(GOOD))
+
+
+def files(count):
+    return {"__main__.py": MAIN, **{f"d/{n}": "" for n in range(count - 2)}}  # "d" is one more
+
+
+@pytest.mark.parametrize("pack", [zipped, archives.tarred], ids=["zip", "tar"])
+def test_TV8_too_many_entries(proxy, pack):
+    """T-V8: more entries than the bound are refused, by name of the bound."""
+    one = proxy("--runtime", "python", "--unpack-entries-max", 1000)
+    err = refused(one, pack(files(2000)))
+    assert "1000" in err and "unpack-entries-max" in err
+
+
+def test_TV8_entries_at_the_bound(proxy):
+    """As many entries as the bound allows are unpacked, one more is not."""
+    exact = {"__main__.py": MAIN, **{f"{n}.txt": "" for n in range(9)}}
+    proxy("--runtime", "python", "--unpack-entries-max", 10).started(zipped(exact))
+    refused(proxy("--runtime", "python", "--unpack-entries-max", 10), zipped({**exact, "more": ""}))
+
+
+def test_TV8_bytes_at_the_bound(proxy):
+    """As many bytes as the bound allows are unpacked, one more is not."""
+    room = 4096 - len(MAIN)
+    options = ("--runtime", "python", "--unpack-max-bytes", 4096)
+    proxy(*options).started(zipped({**GOOD, "data": noise(room)}))
+    err = refused(proxy(*options), zipped({**GOOD, "data": noise(room + 1)}))
+    assert "4096" in err and "unpack-max-bytes" in err
+
+
+@pytest.mark.parametrize("pack", [zipped, lambda files: archives.tarred(files, "w:gz")],
+                         ids=["zip", "tar.gz"])
+def test_TV8_bomb_by_bytes(proxy, pack):
+    """T-V8: a small archive of 200 MB of zeros stops at the bound on bytes."""
+    one = proxy("--runtime", "python", "--unpack-max-bytes", 50 << 20)
+    err = refused(one, pack({**GOOD, "zeros": b"\0" * (200 << 20)}))
+    assert "unpack" in err
+
+
+def test_TV8_bomb_by_ratio(proxy):
+    """T-V8: an archive that grows more than the ratio allows is refused."""
+    one = proxy("--runtime", "python", "--unpack-ratio-max", 10)
+    err = refused(one, zipped({**GOOD, "zeros": b"\0" * (20 << 20)}))
+    assert "unpack-ratio-max" in err
+
+
+def test_failed_versions_leave_no_folder(proxy, folder):
+    """What a refused archive left is removed while the proxy runs on."""
+    home = folder / "actions"
+    one = proxy("--runtime", "python", "--action-dir", home)
+    for name in ("wrong checksum", "truncated tar"):
+        assert one.init(BROKEN[name]).status == 502
+    one.started(zipped(GOOD))
+    wait_until(lambda: len(list(home.iterdir())) == 1, "the folders of failed versions to go")

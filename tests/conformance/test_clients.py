@@ -1,0 +1,153 @@
+"""Clients that leave at every stage: the next activation is right, whatever became of theirs."""
+
+import json
+
+import pytest
+
+import samples
+from whisk import together, wait_until
+from wire import request_bytes
+
+LEAVING = pytest.mark.parametrize("leave", ["close", "reset"])
+
+
+def walk_out(stream, how):
+    getattr(stream, how)()
+
+
+def assert_serves(one, name="next"):
+    assert one.run({"id": name}).json == {"id": name}
+
+
+@LEAVING
+@pytest.mark.parametrize("path", ["/run", "/init"])
+@pytest.mark.parametrize("sent", [5, 40, 110, 180])
+def test_leaving_before_the_body_is_complete(proxy, path, sent, leave):
+    """A request cut off in its head or its body is no request."""
+    one = proxy("--runtime", "python")
+    code = samples.PYTHON_CODES["echo"]
+    body = json.dumps({"value": {"code": code, "pad": "x" * 200}}).encode()
+    if path == "/run":
+        one.started(code)
+    stream = one.connect()
+    stream.send(request_bytes(path, body)[:sent])
+    walk_out(stream, leave)
+    if path == "/init":
+        one.started(code)
+    assert_serves(one)
+    one.check_streams(1)
+
+
+@LEAVING
+def test_TV3_leaving_during_a_run(proxy, kind, gate, leave):
+    """T-V3: the run goes on, its answer is dropped, its sentinels stay; the next gets its own."""
+    door = gate()
+    one = proxy(*kind.options)
+    one.started(kind["wait_at_gate"])
+    stream = one.connect()
+    body = json.dumps({"value": {"gate": door.path, "id": "left"}}).encode()
+    stream.send(request_bytes("/run", body))
+    door.wait_reached()
+    walk_out(stream, leave)
+    door.release()
+    assert_serves(one)
+    one.check_streams(2)
+
+
+@LEAVING
+def test_TV3_leaving_in_turn_many_times(proxy, leave):
+    """T-V3: whenever in the life of a run its client leaves, no later answer is shifted."""
+    one = proxy("--runtime", "python")
+    one.started(samples.PYTHON_CODES["echo"])
+    for number in range(100):
+        stream = one.connect()
+        stream.send(request_bytes("/run", b'{"value":{"id":"left %d"}}' % number))
+        walk_out(stream, leave)
+        assert_serves(one, f"stays {number}")
+
+
+@LEAVING
+def test_leaving_while_waiting_in_the_queue(proxy, gate, leave):
+    """Every second of twenty waiting clients leaves; the others get their own answers."""
+    door = gate()
+    one = proxy("--runtime", "native")
+    one.started(samples.SHELL_CODES["wait_at_gate"])
+    first = one.later(one.run, {"gate": door.path, "id": "first"})
+    door.wait_reached()
+    streams = [one.connect() for _ in range(20)]
+    for number, stream in enumerate(streams):
+        stream.send(request_bytes("/run", b'{"value":{"id":"n%d"}}' % number))
+    for stream in streams[::2]:
+        walk_out(stream, leave)
+    door.release()
+    assert first.result().json == {"id": "first"}
+    for number, stream in enumerate(streams):
+        if number % 2:
+            assert stream.answer().json == {"id": f"n{number}"}
+            stream.close()
+    assert_serves(one)
+
+
+@LEAVING
+def test_leaving_during_init(proxy, gate, leave):
+    """The init goes on without its client; after it runs are answered."""
+    door = gate()
+    one = proxy("--runtime", "python")
+    code = f"open({door.path!r}).read()\n" + samples.PYTHON_CODES["echo"]
+    stream = one.connect()
+    stream.send(request_bytes("/init", json.dumps({"value": {"code": code}}).encode()))
+    door.wait_reached()
+    walk_out(stream, leave)
+    door.release()
+    wait_until(lambda: one.run({"id": "x"}).status == 200, "the init to be over")
+    assert_serves(one)
+
+
+@LEAVING
+@pytest.mark.parametrize("read", [0, 1, 100000])
+def test_leaving_during_the_answer(proxy, read, leave):
+    """A client that leaves in the middle of 20 MB; the next answer is whole."""
+    one = proxy("--runtime", "python", "--answer-max-bytes", 30 << 20)
+    one.started("def main(args):\n    return {'id': args['id'], 'pad': 'x' * args.get('n', 0)}\n")
+    stream = one.connect()
+    stream.send(request_bytes("/run", b'{"value":{"id":"left","n":20971520}}'))
+    if read:
+        assert len(stream.file.read(read)) == read
+    walk_out(stream, leave)
+    for number in range(3):
+        reply = one.run({"id": number, "n": 1000000})
+        assert reply.json == {"id": number, "pad": "x" * 1000000}
+    one.check_streams(4)
+
+
+def test_leaving_with_others_present(proxy):
+    """Twenty at once, of which ten leave as soon as they have asked: no answer goes astray."""
+    one = proxy("--runtime", "python")
+    one.started(samples.PYTHON_CODES["echo"])
+
+    def ask(number):
+        stream = one.connect()
+        stream.send(request_bytes("/run", b'{"value":{"id":%d}}' % number))
+        if number % 2:
+            stream.reset()
+            return
+        assert stream.answer().json == {"id": number}
+        stream.close()
+
+    for _ in range(5):
+        together([lambda n=n: ask(n) for n in range(20)])
+    assert_serves(one)
+
+
+def test_half_closed_client_gets_its_answer(proxy, gate):
+    """A client that has said all it has to say, and shut its side, still waits for the answer."""
+    door = gate()
+    one = proxy("--runtime", "python")
+    one.started(samples.PYTHON_CODES["wait_at_gate"])
+    with one.connect() as stream:
+        body = json.dumps({"value": {"gate": door.path, "id": "patient"}}).encode()
+        stream.send(request_bytes("/run", body))
+        stream.socket.shutdown(1)
+        door.wait_reached()
+        door.release()
+        assert stream.answer().json == {"id": "patient"}

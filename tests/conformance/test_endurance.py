@@ -1,0 +1,57 @@
+"""Thousands of runs leave the proxy as it was: memory, descriptors, children."""
+
+import pytest
+
+import samples
+import whisk
+from wire import hammer
+
+WARM_UP = 1000
+RUNS = 5000
+GROWTH_MAX_KB = 2048  # buffers that found their size late; a leak of 1 KB per run would be 5,000
+
+
+def load(one, runs):
+    answers = hammer(one.port, 4, runs // 4, lambda c, n: b'{"value":{"id":"%d-%d"}}' % (c, n))
+    assert {status for status, _ in answers.values()} == {200}
+    one.wait_left()
+
+
+def kinds(one):
+    return sorted(link.partition(":")[0] for link in one.descriptors())
+
+
+@pytest.mark.parametrize("name", ["python", "native"])
+def test_TV24_thousands_of_runs_leave_nothing(proxy, compiled, name):
+    """T-V24: 5,000 runs: no growth of memory, descriptors or children."""
+    one = proxy("--runtime", name)
+    one.started(samples.PYTHON_CODES["echo"] if name == "python" else compiled(samples.echo_c(1)))
+    load(one, WARM_UP)
+    held, children, memory_kb = kinds(one), one.children(), one.memory_kb("VmRSS")
+    load(one, RUNS)
+    assert one.children() == children
+    assert one.zombies() == []
+    assert kinds(one) == held
+    if not whisk.is_sanitized():
+        assert one.memory_kb("VmRSS") - memory_kb < GROWTH_MAX_KB
+    one.check_streams(WARM_UP + RUNS)
+
+
+def test_many_restarts_leave_nothing(proxy):
+    """Runs that end their action again and again: the fixture counts what is left."""
+    one = proxy("--runtime", "native")
+    one.started(samples.SHELL_CODES["die_if_told"])
+    for _ in range(10):
+        assert one.run({"die": True}).status == 400
+        assert one.run({"die": False}).status == 200
+    one.check_streams(20)
+
+
+def test_many_failed_inits_leave_nothing(proxy):
+    """Fifty inits that fail in different ways: no process, folder or descriptor stays."""
+    one = proxy("--runtime", "python")
+    for number in range(50):
+        code = ("nonsense(", b"PK\x03\x04 no archive", b"#!/bin/false\n", "import sys; sys.exit(3)")
+        assert one.init(code[number % 4]).status == 502
+    one.started(samples.PYTHON_CODES["echo"])
+    assert one.run({"a": 1}).json == {"a": 1}

@@ -1,0 +1,297 @@
+"""The HTTP side: paths, methods, framing, bounds, and bodies that are not what they should be."""
+
+import json
+
+import pytest
+
+import samples
+from whisk import assert_error, wait_until
+from wire import request_bytes
+
+BAD_RUN = "Error unmarshaling request: "
+ECHO = samples.PYTHON_CODES["echo"]
+
+NOT_JSON = {
+    "empty": b"",
+    "blank": b"  \n",
+    "word": b"XXX",
+    "truncated object": b'{"value":{"a":1',
+    "truncated string": b'{"value":{"a":"b',
+    "truncated escape": b'{"value":{"a":"\\u12',
+    "truncated literal": b'{"value":nul',
+    "two documents": b'{"value":{}}{"value":{}}',
+    "trailing word": b'{"value":{}} x',
+    "single quotes": b"{'value':{}}",
+    "trailing comma": b'{"value":{},}',
+    "comment": b'{"value":{}/* no */}',
+    "raw newline in a string": b'{"value":{"a":"x\ny"}}',
+    "NUL byte": b'{"value":{}}\0',
+    "not UTF-8": b'{"value":{"a":"\xff"}}',
+    "overlong UTF-8": b'{"value":{"a":"\xc0\xaf"}}',
+    "surrogate in UTF-8": b'{"value":{"a":"\xed\xa0\x80"}}',
+    "byte order mark": b'\xef\xbb\xbf{"value":{}}',
+    "NaN": b'{"value":{"a":NaN}}',
+    "leading zero": b'{"value":{"a":01}}',
+    "nested 20,000 deep": b'{"value":' + b"[" * 20000 + b"]" * 20000 + b"}",
+    "20,000 opened": b"[" * 20000,
+}
+
+
+@pytest.fixture
+def echo(proxy):
+    """A proxy that runs the echo action in Python."""
+    one = proxy("--runtime", "python")
+    one.started(ECHO)
+    return one
+
+
+def test_broken_run_bodies_are_refused_and_harm_nobody(echo):
+    """Every broken body gets 400 with a reason, the action sees none of them."""
+    for name, body in NOT_JSON.items():
+        answer = echo.post("/run", body)
+        assert answer.status == 400, (name, answer)
+        assert answer.error.startswith(BAD_RUN), (name, answer)
+        assert len(answer.error) > len(BAD_RUN), (name, answer)
+    assert echo.run({"still": "here"}).json == {"still": "here"}
+
+
+def test_broken_init_bodies_are_refused_and_init_still_works(proxy):
+    """The same bodies to /init; then a good one is accepted."""
+    one = proxy("--runtime", "python")
+    for name, body in NOT_JSON.items():
+        answer = one.post("/init", body)
+        assert answer.status == 400, (name, answer)
+        assert answer.error.startswith(BAD_RUN), (name, answer)
+    one.started(ECHO)
+    assert one.run({"still": "here"}).json == {"still": "here"}
+
+
+@pytest.mark.parametrize("body", [b"[]", b"1", b'"x"', b"true", b"[{}]"])
+def test_run_body_that_is_neither_object_nor_null(echo, body):
+    """The top level of a /run body is an object or null."""
+    answer = echo.post("/run", body)
+    assert answer.status == 400, answer
+    assert answer.error.startswith(BAD_RUN)
+
+
+@pytest.mark.parametrize("body, wanted", [
+    (b"{}", {}), (b"null", {}), (b'{"value":null}', {}), (b'{"value":{}}', {}),
+    (b'{"value":[]}', []), (b' {"value" : {"a" : 1} } \n', {"a": 1}),
+    (b'{"activation_id":"x","value":{"value":1}}', {"value": 1}),
+])
+def test_run_bodies_that_are_accepted(echo, body, wanted):
+    """Contract 0.6: missing and null values stand for no arguments."""
+    answer = echo.post("/run", body)
+    assert (answer.status, answer.json) == (200, wanted)
+
+
+@pytest.mark.parametrize("value", [
+    {"code": 5}, {"code": ["x"]}, {"code": "x", "main": 5}, {"code": "x", "env": []},
+    {"code": "x", "env": "A=B"}, {"code": "x", "env": {"A=B": "c"}},
+    {"code": "x", "env": {"": "c"}}, {"code": "x", "env": {"A": "nul \0 inside"}},
+    {"code": "x", "main": "nul \0 inside"}, [], "code",
+])
+def test_init_members_of_the_wrong_type(proxy, value):
+    """A member of the wrong type is a bad request, not a crash."""
+    one = proxy("--runtime", "python")
+    answer = one.post("/init", {"value": value})
+    assert answer.status == 400, answer
+    one.check_streams(0)
+
+
+@pytest.mark.parametrize("body", [
+    b"{}", b"null", b'{"value":null}', b'{"value":{}}', b'{"value":{"code":null}}',
+    b'{"value":{"code":"","main":"main"}}', b'{"value":{"code":" \\n ","binary":true}}',
+])
+def test_init_without_code(proxy, body):
+    """Whatever says nothing gets the same refusal."""
+    assert_error(proxy().post("/init", body), 403, "Missing main/no code to execute.")
+
+
+@pytest.mark.parametrize(
+    "code", ["####", "QUJ", "QUJD=", "QU=D", "=QUJ", "QUJD\tQUJD", "❄❄❄❄", "QUJDR==="])
+def test_bad_base64(proxy, code):
+    """Code that says it is base64 and is none."""
+    one = proxy("--runtime", "python")
+    answer = one.init(code, binary=True)
+    assert answer.status == 400, answer
+    assert answer.error.startswith("cannot decode the request: illegal base64 data at input byte ")
+    one.started(ECHO)
+
+
+def test_TV18_unknown_paths(echo):
+    """T-V18: a path that is not served gets 404, also when it begins like one that is."""
+    for path in ("/", "/foo", "/runx", "/run/", "/run/sub", "/RUN", "/init/", "/initx"):
+        answer = echo.post(path, {})
+        assert answer.status == 404, (path, answer)
+        assert answer.error and answer.headers["Content-Type"] == "application/json"
+
+
+@pytest.mark.parametrize("path", ["/run", "/init"])
+@pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "DELETE", "PATCH", "OPTIONS"])
+def test_TV18_wrong_methods(echo, path, method):
+    """T-V18: only POST; the answer names it, and HEAD brings no body."""
+    answer = echo.request(method, path, b"")
+    assert answer.status == 405, answer
+    assert answer.headers["Allow"] == "POST"
+    assert answer.headers["Content-Type"] == "application/json"
+    assert method == "HEAD" or answer.error
+
+
+def test_TV18_connection_is_usable_after_head(echo):
+    """T-V18: no body follows the answer to HEAD, so the next answer stands where it should."""
+    with echo.connect() as stream:
+        stream.send(request_bytes("/run", b"", "HEAD"))
+        assert stream.answer("HEAD").status == 405
+        stream.send(request_bytes("/run", b'{"value":{"a":1}}'))
+        assert stream.answer().json == {"a": 1}
+
+
+def test_TV18_chunked_request(echo):
+    """T-V18: a request body in chunks."""
+    with echo.connect() as stream:
+        stream.send(b"POST /run HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+                    b'9\r\n{"value":\r\n8;note=1\r\n{"a":1}}\r\n0\r\n\r\n')
+        assert stream.answer().json == {"a": 1}
+
+
+def test_TV18_expect_continue(echo):
+    """T-V18: Expect: 100-continue is answered before the body is sent."""
+    body = b'{"value":{"a":1}}'
+    with echo.connect() as stream:
+        stream.send(request_bytes("/run", body, headers=["Expect: 100-continue"])[:-len(body)])
+        assert stream.status_line()[0] == 100
+        stream.send(body)
+        assert stream.answer().json == {"a": 1}
+
+
+def test_TV18_pipelined_requests(echo):
+    """T-V18: requests sent in one go are answered in their order."""
+    with echo.connect() as stream:
+        stream.send(b"".join(request_bytes("/run", b'{"value":{"n":%d}}' % n) for n in range(20)))
+        assert [stream.answer().json["n"] for _ in range(20)] == list(range(20))
+
+
+def test_connections_are_kept(echo):
+    """Contract 1.2: a pooled client asks again on the same connection, errors in between or not."""
+    with echo.connect() as stream:
+        for body, status in ((b'{"value":{}}', 200), (b"XXX", 400), (b'{"value":{}}', 200)):
+            stream.send(request_bytes("/run", body))
+            assert stream.answer().status == status
+
+
+def test_request_that_arrives_byte_by_byte(echo):
+    """A slow client's request is one request."""
+    with echo.connect() as stream:
+        for byte in request_bytes("/run", b'{"value":{"a":1}}'):
+            stream.send(bytes([byte]))
+        assert stream.answer().json == {"a": 1}
+
+
+def test_health_probe_is_silent(proxy):
+    """Contract 1.2: connecting and closing is the platform's ping; no log line, no sentinel."""
+    one = proxy("--runtime", "python")
+    for _ in range(20):
+        one.connect().close()
+    assert one.post("/run", {}).status == 500
+    assert one.logs() == (b"", b"")
+
+
+@pytest.mark.parametrize("noise", [
+    b"\0\1\2\3\r\n\r\n", b"HELO there\r\n\r\n", b"POST /run HTTP/1.1\r\nContent-Length: x\r\n\r\n",
+    b"POST /run HTTP/1.1\r\n" + b"X: y\r\n" * 500 + b"\r\n", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+    b"A" * 500000,
+], ids=["binary", "smtp", "bad-length", "500-headers", "http2", "long-line"])
+def test_noise_instead_of_http(echo, noise):
+    """What is no HTTP is dropped or refused; the next client is served."""
+    with echo.connect() as stream:
+        try:
+            stream.send(noise)
+            stream.socket.shutdown(1)
+            stream.file.read()
+        except OSError:
+            pass  # the proxy may close, or reset, at any point of it
+    assert echo.run({"a": 1}).json == {"a": 1}
+
+
+def run_body(length):
+    frame = b'{"value":{"a":""}}'
+    return frame[:-3] + b"a" * (length - len(frame)) + frame[-3:]
+
+
+def init_body(length):
+    body = json.dumps({"value": {"code": ECHO + "#"}}).encode()
+    at = body.index(b"#")
+    return body[:at] + b"#" * (length - len(body) + 1) + body[at + 1:]
+
+
+def test_run_body_bound(proxy):
+    """A /run body of the bound passes, one byte more is refused with the bound's name and value."""
+    one = proxy("--runtime", "python", "--run-max-bytes", 1000)
+    one.started(ECHO)
+    for length in (999, 1000):
+        assert one.post("/run", run_body(length)).status == 200
+    for length in (1001, 5000, 3000000):
+        answer = one.post("/run", run_body(length))
+        assert answer.status == 413, (length, answer)
+        assert "1000" in answer.error and "run-max-bytes" in answer.error
+    assert one.run({"a": 1}).json == {"a": 1}
+
+
+def test_init_body_bound(proxy):
+    """The same for /init, whose bound is its own."""
+    one = proxy("--runtime", "python", "--init-max-bytes", 2000, "--run-max-bytes", 100)
+    for length in (2001, 3000000):
+        answer = one.post("/init", init_body(length))
+        assert answer.status == 413, (length, answer)
+        assert "2000" in answer.error and "init-max-bytes" in answer.error
+    assert one.post("/init", init_body(2000)).status == 200
+    assert one.run({"a": 1}).json == {"a": 1}
+
+
+def test_bound_below_that_of_the_other_path(proxy):
+    """A /run bound above the /init bound holds as well."""
+    one = proxy("--runtime", "python", "--init-max-bytes", 2000, "--run-max-bytes", 4000)
+    assert one.post("/init", init_body(2001)).status == 413
+    assert one.post("/init", init_body(1999)).status == 200
+    assert one.post("/run", run_body(4000)).status == 200
+    assert one.post("/run", run_body(4001)).status == 413
+
+
+def test_oversized_chunked_body(proxy):
+    """A body that does not state its length is held to the same bound."""
+    one = proxy("--runtime", "python", "--run-max-bytes", 1000)
+    one.started(ECHO)
+    with one.connect() as stream:
+        chunk = b"400\r\n" + b"a" * 1024 + b"\r\n"
+        stream.send(b"POST /run HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+                    + chunk * 4 + b"0\r\n\r\n")
+        assert stream.answer().status == 413
+    assert one.run({"a": 1}).json == {"a": 1}
+
+
+def test_settings_come_from_the_environment_too(proxy):
+    """WHISKLOOP_RUN_MAX_BYTES is --run-max-bytes; the option wins."""
+    env = {"WHISKLOOP_RUN_MAX_BYTES": "1000", "WHISKLOOP_RUNTIME": "python"}
+    for options, status in ((), 413), (("--run-max-bytes", 2000), 200):
+        one = proxy(*options, env=env)
+        one.started(ECHO)
+        assert one.post("/run", run_body(1500)).status == status
+
+
+def test_TV14_long_error_states_its_length(proxy):
+    """T-V14: an error of more than 2 KB carries Content-Length, or the platform drops it."""
+    one = proxy("--runtime", "python")
+    one.started("def main(args):\n    raise ValueError('x' * 5000)\n")
+    answer = one.run({})
+    assert answer.error == "x" * 5000
+    assert int(answer.headers["Content-Length"]) > 5000
+
+
+def test_simultaneous_connections_that_say_nothing(echo):
+    """Two hundred idle connections keep nobody from being served."""
+    idle = [echo.connect() for _ in range(200)]
+    assert echo.run({"a": 1}).json == {"a": 1}
+    for stream in idle:
+        stream.close()
+    wait_until(lambda: echo.run({"a": 1}).status == 200, "a run after they have left")

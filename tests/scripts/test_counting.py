@@ -1,0 +1,90 @@
+"""scripts/: the tools that judge the others, since a wrong judgement would go unnoticed."""
+
+import json
+import subprocess
+import sys
+
+from conftest import ROOT
+
+sys.path.insert(0, str(ROOT / "scripts"))
+
+import check_layers  # noqa: E402
+import check_readme  # noqa: E402
+import count_results  # noqa: E402
+
+
+def counted(tmp_path, text, result="OK"):
+    log = tmp_path / "testlog.json"
+    log.write_text(json.dumps({"name": "t", "result": result, "stdout": text}) + "\n")
+    count = count_results.count_meson(log)
+    return count.passed, len(count.failures), count.skipped
+
+
+def test_tap_cases_are_counted_one_by_one(tmp_path):
+    text = "1..4\nok 1 - a\nnot ok 2 - b\n# why\nnot ok 3 # SKIP c\nok 4 # SKIP d\n# ok - t\n"
+    assert counted(tmp_path, text, "FAIL") == (1, 1, 2)
+
+
+def test_program_that_dies_fails_for_each_case_it_did_not_reach(tmp_path):
+    assert counted(tmp_path, "1..3\nok 1 - a\n", "FAIL") == (1, 2, 0)
+
+
+def test_program_that_fails_after_its_last_case_is_a_failure(tmp_path):
+    assert counted(tmp_path, "1..1\nok 1 - a\n", "TIMEOUT") == (1, 1, 0)
+
+
+def test_program_without_cases_counts_by_its_exit_status(tmp_path):
+    assert counted(tmp_path, "") == (1, 0, 0)
+    assert counted(tmp_path, "", "FAIL") == (0, 1, 0)
+
+
+def test_missing_result_file_is_a_failure(tmp_path):
+    for kind in ("junit", "meson"):
+        done = subprocess.run([sys.executable, ROOT / "scripts/count_results.py", kind,
+                               tmp_path / "none"], capture_output=True, text=True, timeout=60)
+        assert done.stdout.startswith("0 1 0\n")
+
+
+def test_junit_errors_failures_and_skips_are_told_apart(tmp_path):
+    report = tmp_path / "report.xml"
+    report.write_text('<testsuites><testsuite><testcase classname="c" name="a"/>'
+                      '<testcase classname="c" name="b"><failure/></testcase>'
+                      '<testcase classname="c" name="d"><error/></testcase>'
+                      '<testcase classname="c" name="e"><skipped/></testcase>'
+                      '</testsuite></testsuites>')
+    count = count_results.count_junit(report)
+    assert (count.passed, count.failures, count.skipped) == (1, ["c::b", "c::d"], 1)
+
+
+def layer_offences(tmp_path, name, text):
+    path = tmp_path / "proxy" / name
+    path.parent.mkdir(parents=True)
+    path.write_text(text)
+    return list(check_layers.offences(tmp_path / "proxy", path))
+
+
+def test_include_along_the_arrows_is_no_offence(tmp_path):
+    assert layer_offences(tmp_path, "http/run.c", '#include "worker/pool.h"\n') == []
+
+
+def test_include_against_the_arrows_is_an_offence(tmp_path):
+    assert len(layer_offences(tmp_path, "base/a.c", ' #  include "http/run.h"\n')) == 1
+
+
+def test_library_outside_its_wrapper_is_an_offence(tmp_path):
+    assert len(layer_offences(tmp_path, "http/init.c", "#include <archive.h>\n")) == 1
+
+
+def test_library_inside_its_wrapper_is_no_offence(tmp_path):
+    assert layer_offences(tmp_path, "action/unpack.c", "#include <archive.h>\n") == []
+
+
+def test_path_that_leads_nowhere_is_found_in_a_readme():
+    found = list(check_readme.missing_paths("see `bin/init.sh`, bin/none.sh and [x](no/where.md)"))
+    assert len(found) == 2
+
+
+def test_settings_block_is_found_between_its_marks():
+    text = f"a{check_readme.START}\nb\n{check_readme.END}c"
+    assert check_readme.split_at_settings(text)[1] == "\nb\n"
+    assert check_readme.split_at_settings("no marks") is None

@@ -1,0 +1,161 @@
+"""bin/init.sh: what it sends, and what it says when something is wrong."""
+
+import base64
+import io
+import os
+import shutil
+import socket
+import tarfile
+import zipfile
+
+import pytest
+from conftest import ROOT, run_script
+
+HELLO = ROOT / "actions/hello-python/hello.py"
+
+
+def sent_code(recorder):
+    value = recorder.json()["value"]
+    assert value["binary"] is True
+    return base64.b64decode(value["code"], validate=True)
+
+
+def test_source_text_arrives_byte_for_byte(recorder):
+    done = run_script("init.sh", HELLO, port=recorder.port)
+    assert (done.returncode, done.stdout, done.stderr) == (0, '{"ok":true}\n', "")
+    assert recorder.path == "/init"
+    assert sent_code(recorder) == HELLO.read_bytes()
+    assert recorder.json()["value"]["main"] == "main"
+    assert recorder.json()["value"]["name"] == "hello"
+
+
+def test_port_before_the_command_names_the_proxy_and_a_bare_name_the_file(recorder, tmp_path):
+    (tmp_path / "exec").write_bytes(b"\x7fELF rest")
+    run_script("init.sh", "exec", port=recorder.port, cwd=tmp_path)
+    assert sent_code(recorder) == b"\x7fELF rest"
+
+
+def test_file_larger_than_an_argument_list_is_sent_whole(recorder, tmp_path):
+    code = os.urandom(5 << 20)
+    (tmp_path / "big").write_bytes(code)
+    assert run_script("init.sh", tmp_path / "big", port=recorder.port).returncode == 0
+    assert sent_code(recorder) == code
+
+
+def test_main_with_quotes_backslashes_and_newlines_arrives_as_given(recorder):
+    main = 'a"b\\c\nx\ty\x01z&é'
+    assert run_script("init.sh", HELLO, main, port=recorder.port).returncode == 0
+    assert recorder.json()["value"]["main"] == main
+
+
+def test_environment_arrives_as_given_with_equal_signs_kept(recorder):
+    done = run_script("init.sh", "-e", "A=b=c==", "-e", 'Q="\\ &', "-e", "EMPTY=", HELLO,
+                      port=recorder.port)
+    assert done.returncode == 0
+    assert recorder.json()["value"]["env"] == {"A": "b=c==", "Q": '"\\ &', "EMPTY": ""}
+
+
+def test_folder_is_sent_as_a_zip_with_its_files_at_the_root(recorder):
+    assert run_script("init.sh", ROOT / "actions/words-python", port=recorder.port).returncode == 0
+    names = zipfile.ZipFile(io.BytesIO(sent_code(recorder))).namelist()
+    assert "__main__.py" in names and "words/counting.py" in names
+
+
+def test_folder_is_sent_as_a_tar_gz_where_there_is_no_zip(recorder, tmp_path):
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    for tool in ("bash", "curl", "base64", "tar", "gzip", "mktemp", "rm", "cat", "ls", "head",
+                 "tail", "od", "tr", "basename", "dirname", "env"):
+        (tools / tool).symlink_to(shutil.which(tool))
+    done = run_script("init.sh", ROOT / "actions/words-python", port=recorder.port,
+                      env={"PATH": str(tools)})
+    assert (done.returncode, done.stderr) == (0, "")
+    with tarfile.open(fileobj=io.BytesIO(sent_code(recorder)), mode="r:gz") as archive:
+        assert "./__main__.py" in archive.getnames()
+
+
+@pytest.mark.parametrize("status, hint", [
+    (403, "end it, start it again"),
+    (404, "is that an action proxy"),
+    (413, "raise the bound"),
+    (502, "--runtime"),
+    (503, "start another"),
+])
+def test_refusal_ends_with_1_and_says_what_to_do(recorder, status, hint):
+    recorder.status, recorder.answer = status, b'{"error":"some reason"}\n'
+    done = run_script("init.sh", HELLO, port=recorder.port)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert f'HTTP status {status}: {{"error":"some reason"}}' in done.stderr
+    assert hint in done.stderr
+
+
+@pytest.mark.parametrize("kind, code, hint", [
+    ("executable", b"\x7fELF", "ldd"),
+    ("script", b"#!/bin/sh\n", "first line"),
+    ("zip", b"PK\x03\x04rest", "at its root"),
+    ("tar.gz", b"\x1f\x8b\x08rest", "at its root"),
+    ("tar", b"x" * 257 + b"ustar\0", "at its root"),
+    ("tar without its end", b"x" * 257 + b"usta", "--runtime"),
+    ("source", b"def main", "--runtime"),
+])
+def test_hint_for_unusable_code_fits_its_kind(recorder, tmp_path, kind, code, hint):
+    recorder.status = 502
+    (tmp_path / "code").write_bytes(code)
+    assert hint in run_script("init.sh", tmp_path / "code", port=recorder.port).stderr, kind
+
+
+def test_without_a_proxy_it_says_how_to_start_one():
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))  # ours, but nobody listens on it
+        port = held.getsockname()[1]
+        done = run_script("init.sh", HELLO, port=port)
+    assert done.returncode == 1
+    assert f"no proxy answers on 127.0.0.1 port {port}" in done.stderr
+    assert "start one:" in done.stderr
+
+
+@pytest.mark.parametrize("arguments, words", [
+    ([], "want FILE"),
+    (["a", "b", "c"], "got 3 arguments"),
+    (["missing.py"], "there is no 'missing.py'"),
+    (["empty.py"], "'empty.py' is empty"),
+    (["folder"], "folder 'folder' is empty"),
+    (["-e", "NAME", "empty.py"], "want NAME=value"),
+    (["-e", "=value", "empty.py"], "want NAME=value"),
+    (["-e"], "-e needs a value"),
+    (["-x"], "unknown option -x"),
+])
+def test_unusable_arguments_are_refused_with_their_name(tmp_path, arguments, words):
+    (tmp_path / "empty.py").touch()
+    (tmp_path / "folder").mkdir()
+    done = run_script("init.sh", *arguments, cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert words in done.stderr
+
+
+@pytest.mark.parametrize("port, accepted", [
+    ("0", False), ("1", True), ("65535", True), ("65536", False), ("08080", False), ("x", False),
+])
+def test_port_is_checked_at_its_bounds(tmp_path, port, accepted):
+    done = run_script("init.sh", "missing.py", port=port, cwd=tmp_path)
+    assert ("there is no 'missing.py'" in done.stderr) == accepted
+    assert (f"PORT={port}: want 1 to 65535" in done.stderr) != accepted
+
+
+def test_nothing_is_left_in_the_temporary_folder(recorder, tmp_path):
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    folder = ROOT / "actions/words-python"
+    run_script("init.sh", folder, port=recorder.port, env={"TMPDIR": str(scratch)})
+    recorder.status = 502
+    run_script("init.sh", folder, port=recorder.port, env={"TMPDIR": str(scratch)})
+    assert list(scratch.iterdir()) == []
+
+
+def test_second_publication_to_a_proxy_says_to_start_it_again(start_proxy):
+    proxy = start_proxy()
+    assert run_script("init.sh", HELLO, port=proxy.port).returncode == 0
+    done = run_script("init.sh", HELLO, port=proxy.port)
+    assert done.returncode == 1
+    assert "Cannot initialize the action more than once." in done.stderr
+    assert "start it again" in done.stderr

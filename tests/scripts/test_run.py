@@ -1,0 +1,76 @@
+"""bin/run.sh: the body it makes, and what it says when something is wrong."""
+
+import pytest
+from conftest import run_script
+
+
+def test_argument_is_sent_as_the_value(recorder):
+    recorder.answer = b'{"greeting":"x"}'
+    done = run_script("run.sh", '{"name":"Test"}', port=recorder.port)
+    assert (done.returncode, done.stdout, done.stderr) == (0, '{"greeting":"x"}\n', "")
+    assert recorder.path == "/run"
+    assert recorder.json() == {"value": {"name": "Test"}}
+
+
+def test_without_an_argument_the_value_is_an_empty_object(recorder):
+    run_script("run.sh", port=recorder.port)
+    assert recorder.json() == {"value": {}}
+
+
+def test_value_may_come_from_a_file(recorder, tmp_path):
+    (tmp_path / "in.json").write_text("[1,\n2]\n")
+    run_script("run.sh", "@in.json", port=recorder.port, cwd=tmp_path)
+    assert recorder.json() == {"value": [1, 2]}
+
+
+def test_value_may_come_from_standard_input(recorder):
+    run_script("run.sh", "-", port=recorder.port, stdin='{"from":"stdin"}')
+    assert recorder.json() == {"value": {"from": "stdin"}}
+
+
+def test_metadata_stands_beside_the_value_as_text(recorder):
+    run_script("run.sh", "-m", "activation_id=12=3", "-m", 'x="\\', "{}", port=recorder.port)
+    assert recorder.json() == {"value": {}, "activation_id": "12=3", "x": '"\\'}
+
+
+def test_answer_that_ends_with_a_newline_gets_no_second_one(recorder):
+    recorder.answer = b"{}\n"
+    assert run_script("run.sh", port=recorder.port).stdout == "{}\n"
+
+
+@pytest.mark.parametrize("status, answer, hint", [
+    (400, b'{"error":"command exited"}', "started again"),
+    (400, b'{"error":"Error unmarshaling request: x"}', "is the value JSON?"),
+    (404, b"{}", "object or array"),
+    (413, b"{}", "raise the bound"),
+    (429, b"{}", "try again"),
+    (500, b'{"error":"no action defined yet"}', "bin/init.sh"),
+    (502, b"{}", "the action's log"),
+    (503, b"{}", "start another"),
+])
+def test_failure_ends_with_1_and_says_what_to_do(recorder, status, answer, hint):
+    recorder.status, recorder.answer = status, answer
+    done = run_script("run.sh", port=recorder.port)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert f"HTTP status {status}: {answer.decode()}" in done.stderr
+    assert hint in done.stderr
+
+
+@pytest.mark.parametrize("arguments, words", [
+    (["{}", "{}"], "got 2 arguments"),
+    ([""], "the value is empty"),
+    (["@missing.json"], "cannot read 'missing.json'"),
+    (["-m", "value=1"], "is the argument itself"),
+    (["-m", "x"], "want KEY=value"),
+    (["-q"], "unknown option -q"),
+])
+def test_unusable_arguments_are_refused_with_their_name(tmp_path, arguments, words):
+    done = run_script("run.sh", *arguments, cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert words in done.stderr
+
+
+def test_run_before_publication_says_to_publish(start_proxy):
+    done = run_script("run.sh", port=start_proxy().port)
+    assert done.returncode == 1
+    assert "no action defined yet" in done.stderr and "bin/init.sh" in done.stderr

@@ -1,0 +1,369 @@
+/*
+ * child - a worker that misbehaves on command.
+ *
+ * Each argument is one step, and so is each part between semicolons of a line that `serve` reads:
+ * a test writes down what the child does as its launch, and what it does with an activation as the
+ * activation's line. A step is VERB[DESCRIPTOR][:ARGUMENT], see the table at the end.
+ */
+
+#include <dirent.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#define LIFE_MAX_S     60   /* nothing of a test outlives it for longer */
+#define RUNAWAY_LIFE_S 3    /* whom no test can end */
+#define FLOOD_LINES    1000 /* lines in one write of a flood */
+
+static void run_step(char *step);
+
+static void put(int fd, const char *bytes, size_t n)
+{
+    while (n > 0) {
+        ssize_t written = write(fd, bytes, n);
+
+        if (written < 0)
+            exit(90);
+        bytes += written;
+        n -= (size_t)written;
+    }
+}
+
+/* ---- saying something ---- */
+
+static void do_line(int fd, const char *text)
+{
+    char line[4096];
+    int n = snprintf(line, sizeof(line), "%s\n", text);
+
+    put(fd, line, n > 0 ? (size_t)n : 0);
+}
+
+static void do_write(int fd, const char *text)
+{
+    put(fd, text, strlen(text));
+}
+
+static void do_fill(int fd, const char *count)
+{
+    char block[4096];
+    size_t left = strtoul(count, NULL, 10);
+
+    memset(block, 'x', sizeof(block));
+    while (left > 0) {
+        size_t n = left < sizeof(block) ? left : sizeof(block);
+
+        put(fd, block, n);
+        left -= n;
+    }
+}
+
+static void do_flood(int fd, const char *arg)
+{
+    static char lines[FLOOD_LINES * 2];
+
+    (void)arg;
+    for (size_t i = 0; i < sizeof(lines); i += 2)
+        memcpy(lines + i, "y\n", 2);
+    for (;;)
+        put(fd, lines, sizeof(lines));
+}
+
+/* ---- ending, hanging, refusing ---- */
+
+static void do_exit(int fd, const char *code)
+{
+    (void)fd;
+    _exit(atoi(code));
+}
+
+static void do_kill(int fd, const char *signo)
+{
+    (void)fd;
+    (void)raise(atoi(signo));
+}
+
+static void do_close(int fd, const char *arg)
+{
+    (void)arg;
+    (void)close(fd);
+}
+
+static void do_deaf(int fd, const char *arg)
+{
+    (void)fd;
+    (void)arg;
+    for (;;)
+        (void)pause();
+}
+
+static void do_stubborn(int fd, const char *arg)
+{
+    (void)fd;
+    (void)arg;
+    (void)signal(SIGTERM, SIG_IGN);
+}
+
+static const char *last_words;
+static int last_words_fd;
+
+static void on_term(int signo)
+{
+    (void)signo;
+    put(last_words_fd, last_words, strlen(last_words));
+    put(last_words_fd, "\n", 1);
+    _exit(0);
+}
+
+static void do_polite(int fd, const char *words)
+{
+    last_words = strdup(words);
+    last_words_fd = fd;
+    (void)signal(SIGTERM, on_term);
+}
+
+/* Busy elsewhere: neither waiting for input nor seen to be. */
+static void do_nap(int fd, const char *ms)
+{
+    long span_ms = strtol(ms, NULL, 10);
+    struct timespec span = {.tv_sec = span_ms / 1000, .tv_nsec = span_ms % 1000 * 1000000};
+
+    (void)fd;
+    (void)nanosleep(&span, NULL);
+}
+
+static void do_spin(int fd, const char *arg)
+{
+    (void)fd;
+    (void)arg;
+    for (;;)
+        (void)getppid();
+}
+
+static void do_poll(int fd, const char *arg)
+{
+    struct pollfd poll_fd = {.fd = fd, .events = POLLIN};
+
+    (void)arg;
+    (void)poll(&poll_fd, 1, -1);
+}
+
+/* Waits for input, but not for ours. */
+static void do_read_elsewhere(int fd, const char *arg)
+{
+    int ends[2];
+    char byte;
+
+    (void)fd;
+    (void)arg;
+    (void)!pipe(ends);
+    (void)!read(ends[0], &byte, 1);
+}
+
+/* ---- others that hold the pipes ---- */
+
+static void do_grandchild(int fd, const char *step)
+{
+    char copy[256];
+
+    (void)fd;
+    if (fork() != 0)
+        return;
+    (void)alarm(LIFE_MAX_S);
+    (void)snprintf(copy, sizeof(copy), "%s", step);
+    run_step(copy);
+    _exit(0);
+}
+
+/* Out of reach for a signal to our group; ends when nobody reads what it writes. */
+static void do_runaway(int fd, const char *step)
+{
+    char copy[256];
+
+    (void)fd;
+    if (fork() != 0)
+        return;
+    (void)setsid();
+    (void)alarm(RUNAWAY_LIFE_S);
+    (void)snprintf(copy, sizeof(copy), "%s", step);
+    run_step(copy);
+    _exit(0);
+}
+
+/* ---- input ---- */
+
+static bool read_line(char **line, size_t *size)
+{
+    ssize_t n = getline(line, size, stdin);
+
+    if (n > 0 && (*line)[n - 1] == '\n')
+        (*line)[n - 1] = '\0';
+    return n > 0;
+}
+
+static void run_line(char *line)
+{
+    char *rest = line;
+    char *step;
+
+    while ((step = strsep(&rest, ";")) != NULL)
+        run_step(step);
+}
+
+/* Do what the next line says; `read` does it once, `serve` to the end of the input. */
+static void do_read(int fd, const char *arg)
+{
+    char *line = NULL;
+    size_t size = 0;
+
+    (void)fd;
+    (void)arg;
+    if (!read_line(&line, &size))
+        _exit(0);
+    run_line(line);
+    free(line);
+}
+
+static void do_serve(int fd, const char *arg)
+{
+    for (;;)
+        do_read(fd, arg);
+}
+
+/* Take lines and never answer. */
+static void do_swallow(int fd, const char *arg)
+{
+    char *line = NULL;
+    size_t size = 0;
+
+    (void)fd;
+    (void)arg;
+    while (read_line(&line, &size)) {
+    }
+    free(line);
+}
+
+/* So many bytes of input, whatever they are. */
+static void do_take(int fd, const char *count)
+{
+    char bytes[4096];
+    size_t left = strtoul(count, NULL, 10);
+
+    while (left > 0) {
+        ssize_t n = read(fd, bytes, left < sizeof(bytes) ? left : sizeof(bytes));
+
+        if (n <= 0)
+            _exit(92);
+        left -= (size_t)n;
+    }
+}
+
+/* ---- what the parent made of us ---- */
+
+static void tell_descriptors(int fd)
+{
+    DIR *dir = opendir("/proc/self/fd");
+    struct dirent *entry;
+    unsigned long open_fds = 0;
+
+    while (dir != NULL && (entry = readdir(dir)) != NULL)
+        if (entry->d_name[0] != '.' && atoi(entry->d_name) != dirfd(dir))
+            open_fds |= 1ul << atoi(entry->d_name);
+    (void)dprintf(fd, "%lx\n", open_fds);
+}
+
+static void tell_signals(int fd)
+{
+    sigset_t blocked;
+    struct sigaction on_pipe;
+    int n_blocked = 0;
+
+    (void)sigprocmask(SIG_SETMASK, NULL, &blocked);
+    (void)sigaction(SIGPIPE, NULL, &on_pipe);
+    for (int signo = 1; signo < 32; signo++)
+        n_blocked += sigismember(&blocked, signo);
+    (void)dprintf(fd, "%d blocked, SIGPIPE %s\n", n_blocked,
+                  on_pipe.sa_handler == SIG_DFL ? "default" : "changed");
+}
+
+static void do_tell(int fd, const char *what)
+{
+    char cwd[4096];
+    const char *value = getenv(what);
+
+    if (strcmp(what, "descriptors") == 0)
+        tell_descriptors(fd);
+    else if (strcmp(what, "signals") == 0)
+        tell_signals(fd);
+    else if (strcmp(what, "group") == 0)
+        (void)dprintf(fd, "%s\n", getpgrp() == getpid() ? "its own" : "somebody's");
+    else if (strcmp(what, "cwd") == 0)
+        (void)dprintf(fd, "%s\n", getcwd(cwd, sizeof(cwd)));
+    else
+        (void)dprintf(fd, "%s\n", value != NULL ? value : "(unset)");
+}
+
+/* ---- the steps ---- */
+
+static const struct {
+    const char *verb;
+    void (*run)(int fd, const char *arg);
+} steps[] = {
+    {"line", do_line},
+    {"write", do_write}, /* no newline */
+    {"fill", do_fill},   /* so many x */
+    {"flood", do_flood}, /* lines, for ever */
+    {"tell", do_tell},   /* descriptors, signals, group, cwd or a variable */
+    {"close", do_close},
+    {"exit", do_exit},
+    {"kill", do_kill},
+    {"deaf", do_deaf},         /* stay, read nothing */
+    {"stubborn", do_stubborn}, /* ignore SIGTERM */
+    {"polite", do_polite},     /* last words on SIGTERM */
+    {"nap", do_nap},
+    {"spin", do_spin},
+    {"poll", do_poll},
+    {"readelsewhere", do_read_elsewhere},
+    {"grandchild", do_grandchild}, /* a process in our group takes the step */
+    {"runaway", do_runaway},       /* a process of its own session does */
+    {"read", do_read},
+    {"serve", do_serve},
+    {"swallow", do_swallow}, /* lines, without an answer */
+    {"take", do_take},       /* so many bytes */
+};
+
+static void run_step(char *step)
+{
+    char *arg = strchr(step, ':');
+    size_t n_verb;
+    int fd = 0;
+
+    if (step[0] == '#')
+        return;
+    if (arg != NULL)
+        *arg++ = '\0';
+    n_verb = strcspn(step, "0123456789");
+    if (step[n_verb] != '\0')
+        fd = atoi(step + n_verb);
+    for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++)
+        if (strlen(steps[i].verb) == n_verb && memcmp(steps[i].verb, step, n_verb) == 0) {
+            steps[i].run(fd, arg != NULL ? arg : "");
+            return;
+        }
+    (void)fprintf(stderr, "child: no such step: %s\n", step);
+    _exit(91);
+}
+
+int main(int argc, char **argv)
+{
+    (void)alarm(LIFE_MAX_S);
+    for (int i = 1; i < argc; i++)
+        run_step(argv[i]);
+    return 0;
+}

@@ -1,0 +1,566 @@
+#include "test.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "base/util.h"
+#include "config.h"
+
+#define DAY_MS 86400000ull
+#define GIB    (1ull << 30)
+
+/* What the manual says, written down a second time. */
+static const struct number {
+    const char *option;
+    const char *variable;
+    size_t offset;
+    uint64_t min;
+    uint64_t fallback;
+    uint64_t max;
+} numbers[] = {
+#define N(field) offsetof(struct config, field)
+    {"--port", "WHISKLOOP_PORT", N(port), 0, 8080, 65535},
+    {"--timeout", "WHISKLOOP_TIMEOUT", N(timeout_ms), 1, 300000, DAY_MS},
+    {"--deadline-margin", "WHISKLOOP_DEADLINE_MARGIN", N(deadline_margin_ms), 0, 50, 10000},
+    {"--init-timeout", "WHISKLOOP_INIT_TIMEOUT", N(init_timeout_ms), 1, 300000, DAY_MS},
+    {"--settle-time", "WHISKLOOP_SETTLE_TIME", N(settle_ms), 1, 100, 60000},
+    {"--kill-after", "WHISKLOOP_KILL_AFTER", N(kill_ms), 0, 500, 60000},
+    {"--drain-timeout", "WHISKLOOP_DRAIN_TIMEOUT", N(drain_timeout_ms), 0, 30000, DAY_MS},
+    {"--idle-timeout", "WHISKLOOP_IDLE_TIMEOUT", N(idle_timeout_ms), 100, 300000, DAY_MS},
+    {"--queue-max", "WHISKLOOP_QUEUE_MAX", N(queue_max), 0, 1024, 1000000},
+    {"--write-ahead", "WHISKLOOP_WRITE_AHEAD", N(write_ahead), 1, 64, 1024},
+    {"--run-max-bytes", "WHISKLOOP_RUN_MAX_BYTES", N(run_max_bytes), 2, GIB / 16, 4 * GIB},
+    {"--init-max-bytes", "WHISKLOOP_INIT_MAX_BYTES", N(init_max_bytes), 2, GIB / 8, 4 * GIB},
+    {"--answer-max-bytes", "WHISKLOOP_ANSWER_MAX_BYTES", N(answer_max_bytes), 2, GIB / 16, 4 * GIB},
+    {"--unpack-max-bytes", "WHISKLOOP_UNPACK_MAX_BYTES", N(unpack_max_bytes), 1, GIB, 1024 * GIB},
+    {"--unpack-entries-max", "WHISKLOOP_UNPACK_ENTRIES_MAX", N(unpack_entries_max), 1, 100000,
+     100000000},
+    {"--unpack-ratio-max", "WHISKLOOP_UNPACK_RATIO_MAX", N(unpack_ratio_max), 0, 200, 1000000},
+};
+
+static const struct text {
+    const char *option;
+    const char *variable;
+    size_t offset;
+    const char *fallback;
+    const char *other; /* a value that is accepted, and is not the default */
+} texts[] = {
+    {"--listen", "WHISKLOOP_LISTEN", N(listen), "0.0.0.0", "::1"},
+    {"--runtime", "WHISKLOOP_RUNTIME", N(runtime), "python", "nodejs"},
+    {"--runtime-dir", "WHISKLOOP_RUNTIME_DIR", N(runtime_dir), "", "/r"},
+    {"--action-dir", "WHISKLOOP_ACTION_DIR", N(action_dir), "", "/a"},
+    {"--answers", "WHISKLOOP_ANSWERS", N(answers), "auto", "fd3"},
+    {"--log-level", "WHISKLOOP_LOG_LEVEL", N(log_level), "warn", "debug"},
+#undef N
+};
+
+#define N_OTHERS 4 /* --workers and the switches */
+
+static const char *const other_variables[] = {"FLASK_PROXY_PORT", "OW_LOG_INIT_ERROR",
+                                              "WHISKLOOP_LOG_INIT_ERROR"};
+
+struct fixture {
+    struct config config;
+    struct err err;
+    enum config_result result;
+};
+
+static int set_up(void **state)
+{
+    struct fixture *f = xcalloc(1, sizeof(*f));
+
+    memset(&f->config, 0xff, sizeof(f->config));
+    for (size_t i = 0; i < ARRAY_LEN(numbers); i++)
+        (void)unsetenv(numbers[i].variable);
+    for (size_t i = 0; i < ARRAY_LEN(texts); i++)
+        (void)unsetenv(texts[i].variable);
+    for (size_t i = 0; i < ARRAY_LEN(other_variables); i++)
+        (void)unsetenv(other_variables[i]);
+    *state = f;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    free(*state);
+    return 0;
+}
+
+/* At most two arguments; NULL: none. They live on in the settings, as main's do. */
+static void read_with(struct fixture *f, const char *first, const char *second)
+{
+    static char args[3][256];
+    char *argv[] = {args[0], args[1], args[2], NULL};
+    int argc = first == NULL ? 1 : second == NULL ? 2 : 3;
+
+    (void)snprintf(args[0], sizeof(args[0]), "whiskloop");
+    (void)snprintf(args[1], sizeof(args[1]), "%s", first != NULL ? first : "");
+    (void)snprintf(args[2], sizeof(args[2]), "%s", second != NULL ? second : "");
+    argv[argc] = NULL;
+    f->err.kind = ERR_NONE;
+    f->result = config_read(&f->config, argc, argv, &f->err);
+}
+
+static void read_with_number(struct fixture *f, const char *option, uint64_t value)
+{
+    char text[32];
+
+    (void)snprintf(text, sizeof(text), "%llu", (unsigned long long)value);
+    read_with(f, option, text);
+}
+
+static uint64_t number_in(const struct fixture *f, size_t offset)
+{
+    uint64_t value;
+
+    memcpy(&value, (const char *)&f->config + offset, sizeof(value));
+    return value;
+}
+
+static const char *text_in(const struct fixture *f, size_t offset)
+{
+    const char *value;
+
+    memcpy(&value, (const char *)&f->config + offset, sizeof(value));
+    return value;
+}
+
+static void assert_refused(struct fixture *f, const char *why)
+{
+    assert_int_equal(f->result, CONFIG_WRONG);
+    assert_int_equal(f->err.kind, ERR_REQUEST);
+    assert_string_equal(f->err.text, why);
+}
+
+/* ---- defaults ---- */
+
+static void without_options_each_setting_has_its_default(void **state)
+{
+    struct fixture *f = *state;
+
+    read_with(f, NULL, NULL);
+    assert_int_equal(f->result, CONFIG_RUN);
+    for (size_t i = 0; i < ARRAY_LEN(numbers); i++)
+        assert_int_equal(number_in(f, numbers[i].offset), numbers[i].fallback);
+    for (size_t i = 0; i < ARRAY_LEN(texts); i++)
+        assert_string_equal(text_in(f, texts[i].offset), texts[i].fallback);
+    assert_int_equal(f->config.log_init_error, 0);
+}
+
+/* ---- numbers ---- */
+
+static void numbers_up_to_both_bounds_are_taken(void **state)
+{
+    struct fixture *f = *state;
+
+    for (size_t i = 0; i < ARRAY_LEN(numbers); i++) {
+        const uint64_t values[] = {numbers[i].min, numbers[i].min + 1, numbers[i].max - 1,
+                                   numbers[i].max};
+
+        for (size_t k = 0; k < ARRAY_LEN(values); k++) {
+            read_with_number(f, numbers[i].option, values[k]);
+            assert_int_equal(f->result, CONFIG_RUN);
+            assert_int_equal(number_in(f, numbers[i].offset), values[k]);
+        }
+    }
+}
+
+static void numbers_outside_their_bounds_are_refused(void **state)
+{
+    struct fixture *f = *state;
+
+    for (size_t i = 0; i < ARRAY_LEN(numbers); i++) {
+        char range[64];
+
+        (void)snprintf(range, sizeof(range), "want a number from %llu to %llu",
+                       (unsigned long long)numbers[i].min, (unsigned long long)numbers[i].max);
+        read_with_number(f, numbers[i].option, numbers[i].max + 1);
+        assert_int_equal(f->result, CONFIG_WRONG);
+        assert_non_null(strstr(f->err.text, range));
+        if (numbers[i].min == 0)
+            continue;
+        read_with_number(f, numbers[i].option, numbers[i].min - 1);
+        assert_int_equal(f->result, CONFIG_WRONG);
+    }
+}
+
+static void what_is_no_number_is_refused(void **state)
+{
+    static const char *const values[] = {"",     "x",    "80x", " 80",    "80 ",
+                                         "+80",  "-80",  "8.0", "0x1f90", "99999999999999999999999",
+                                         "80,1", "8_080"};
+    struct fixture *f = *state;
+
+    for (size_t i = 0; i < ARRAY_LEN(values); i++) {
+        char wanted[128];
+
+        (void)snprintf(wanted, sizeof(wanted), "--port=%s: want a number from 0 to 65535",
+                       values[i]);
+        read_with(f, "--port", values[i]);
+        assert_refused(f, wanted);
+    }
+}
+
+/* ---- texts and switches ---- */
+
+static void each_text_can_be_set(void **state)
+{
+    struct fixture *f = *state;
+
+    for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
+        read_with(f, texts[i].option, texts[i].other);
+        assert_int_equal(f->result, CONFIG_RUN);
+        assert_string_equal(text_in(f, texts[i].offset), texts[i].other);
+    }
+}
+
+static void answers_come_from_one_of_three(void **state)
+{
+    static const struct {
+        const char *value;
+        enum config_result result;
+    } cases[] = {
+        {"auto", CONFIG_RUN},
+        {"stdout", CONFIG_RUN},
+        {"fd3", CONFIG_RUN},
+        {"", CONFIG_WRONG},
+        {"aut", CONFIG_WRONG},
+        {"autos", CONFIG_WRONG},
+        {"fd1", CONFIG_WRONG},
+        {"|", CONFIG_WRONG},
+        {"AUTO", CONFIG_WRONG},
+        {"auto|stdout", CONFIG_WRONG},
+        {"d3", CONFIG_WRONG},
+        {"stdout|", CONFIG_WRONG},
+        {"auto|stdout|fd3", CONFIG_WRONG},
+    };
+    struct fixture *f = *state;
+
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        read_with(f, "--answers", cases[i].value);
+        if (f->result != cases[i].result)
+            fail_msg("--answers=%s gave %d", cases[i].value, f->result);
+    }
+    assert_string_equal(f->err.text, "--answers=auto|stdout|fd3: want auto|stdout|fd3");
+}
+
+static void a_switch_is_on_by_its_name_alone(void **state)
+{
+    struct fixture *f = *state;
+
+    read_with(f, "--log-init-error", NULL);
+    assert_int_equal(f->result, CONFIG_RUN);
+    assert_int_equal(f->config.log_init_error, 1);
+}
+
+static void a_switch_can_be_set_either_way(void **state)
+{
+    struct fixture *f = *state;
+
+    read_with(f, "--log-init-error=1", NULL);
+    assert_int_equal(f->config.log_init_error, 1);
+    read_with(f, "--log-init-error=0", NULL);
+    assert_int_equal(f->config.log_init_error, 0);
+}
+
+static void a_switch_takes_no_argument_after_it(void **state)
+{
+    struct fixture *f = *state;
+
+    read_with(f, "--log-init-error", "--port=1");
+    assert_int_equal(f->result, CONFIG_RUN);
+    assert_int_equal(f->config.port, 1);
+}
+
+/* ---- the form of options ---- */
+
+static void a_value_may_stand_behind_an_equals_sign_or_after_a_space(void **state)
+{
+    struct fixture *f = *state;
+
+    read_with(f, "--port=1", NULL);
+    assert_int_equal(f->config.port, 1);
+    read_with(f, "--port", "2");
+    assert_int_equal(f->config.port, 2);
+}
+
+static void a_value_may_hold_an_equals_sign(void **state)
+{
+    struct fixture *f = *state;
+
+    read_with(f, "--action-dir=/a=b", NULL);
+    assert_string_equal(f->config.action_dir, "/a=b");
+}
+
+static void the_last_of_two_options_counts(void **state)
+{
+    struct fixture *f = *state;
+
+    read_with(f, "--port=1", "--port=2");
+    assert_int_equal(f->config.port, 2);
+}
+
+static void unknown_options_are_refused(void **state)
+{
+    static const char *const options[] = {"--prt", "--port-", "-port", "port",    "-p",     "--",
+                                          "-",     "",        "x",     "--port_", "--por=1"};
+    struct fixture *f = *state;
+
+    for (size_t i = 0; i < ARRAY_LEN(options); i++) {
+        char wanted[128];
+
+        (void)snprintf(wanted, sizeof(wanted), "%s: no such option; --help lists them", options[i]);
+        read_with(f, options[i], NULL);
+        assert_refused(f, wanted);
+    }
+}
+
+static void a_value_that_is_missing_is_said(void **state)
+{
+    struct fixture *f = *state;
+
+    read_with(f, "--port", NULL);
+    assert_refused(f, "--port: a value is missing (PORT)");
+}
+
+static void help_and_version_end_the_program_whatever_else_is_there(void **state)
+{
+    struct fixture *f = *state;
+
+    read_with(f, "--help", NULL);
+    assert_int_equal(f->result, CONFIG_HELP);
+    read_with(f, "-h", NULL);
+    assert_int_equal(f->result, CONFIG_HELP);
+    read_with(f, "--help-markdown", NULL);
+    assert_int_equal(f->result, CONFIG_HELP_MD);
+    read_with(f, "--version", NULL);
+    assert_int_equal(f->result, CONFIG_VERSION);
+    read_with(f, "--nonsense", "--help");
+    assert_int_equal(f->result, CONFIG_HELP);
+    (void)setenv("WHISKLOOP_PORT", "wrong", 1);
+    read_with(f, "--help", NULL);
+    assert_int_equal(f->result, CONFIG_HELP);
+}
+
+/* ---- variables ---- */
+
+static void each_setting_has_a_variable(void **state)
+{
+    struct fixture *f = *state;
+
+    for (size_t i = 0; i < ARRAY_LEN(numbers); i++) {
+        char value[32];
+
+        (void)snprintf(value, sizeof(value), "%llu", (unsigned long long)numbers[i].max);
+        (void)setenv(numbers[i].variable, value, 1);
+    }
+    for (size_t i = 0; i < ARRAY_LEN(texts); i++)
+        (void)setenv(texts[i].variable, texts[i].other, 1);
+    (void)setenv("WHISKLOOP_LOG_INIT_ERROR", "1", 1);
+    read_with(f, NULL, NULL);
+    assert_int_equal(f->result, CONFIG_RUN);
+    for (size_t i = 0; i < ARRAY_LEN(numbers); i++)
+        assert_int_equal(number_in(f, numbers[i].offset), numbers[i].max);
+    for (size_t i = 0; i < ARRAY_LEN(texts); i++)
+        assert_string_equal(text_in(f, texts[i].offset), texts[i].other);
+    assert_int_equal(f->config.log_init_error, 1);
+}
+
+static void a_wrong_variable_is_named(void **state)
+{
+    struct fixture *f = *state;
+
+    (void)setenv("WHISKLOOP_QUEUE_MAX", "many", 1);
+    read_with(f, NULL, NULL);
+    assert_refused(f, "WHISKLOOP_QUEUE_MAX=many: want a number from 0 to 1000000");
+}
+
+static void an_empty_variable_is_no_number(void **state)
+{
+    struct fixture *f = *state;
+
+    (void)setenv("WHISKLOOP_PORT", "", 1);
+    read_with(f, NULL, NULL);
+    assert_refused(f, "WHISKLOOP_PORT=: want a number from 0 to 65535");
+}
+
+static void apaches_variables_keep_their_meaning(void **state)
+{
+    static const struct {
+        const char *value;
+        uint64_t wanted;
+    } cases[] = {{"", 0}, {"0", 0}, {"1", 1}, {"true", 1}};
+    struct fixture *f = *state;
+
+    (void)setenv("FLASK_PROXY_PORT", "8081", 1);
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        (void)setenv("OW_LOG_INIT_ERROR", cases[i].value, 1);
+        read_with(f, NULL, NULL);
+        assert_int_equal(f->config.port, 8081);
+        assert_int_equal(f->config.log_init_error, cases[i].wanted);
+    }
+}
+
+static void a_wrong_value_in_apaches_variable_is_named(void **state)
+{
+    struct fixture *f = *state;
+
+    (void)setenv("FLASK_PROXY_PORT", "http", 1);
+    read_with(f, NULL, NULL);
+    assert_refused(f, "FLASK_PROXY_PORT=http: want a number from 0 to 65535");
+}
+
+static void the_nearer_source_wins(void **state)
+{
+    struct fixture *f = *state;
+
+    read_with(f, NULL, NULL);
+    assert_int_equal(f->config.port, 8080);
+    (void)setenv("FLASK_PROXY_PORT", "1", 1);
+    read_with(f, NULL, NULL);
+    assert_int_equal(f->config.port, 1);
+    (void)setenv("WHISKLOOP_PORT", "2", 1);
+    read_with(f, NULL, NULL);
+    assert_int_equal(f->config.port, 2);
+    read_with(f, "--port=3", NULL);
+    assert_int_equal(f->config.port, 3);
+}
+
+static void a_switch_can_be_turned_off_by_the_nearer_source(void **state)
+{
+    struct fixture *f = *state;
+
+    (void)setenv("OW_LOG_INIT_ERROR", "1", 1);
+    (void)setenv("WHISKLOOP_LOG_INIT_ERROR", "0", 1);
+    read_with(f, NULL, NULL);
+    assert_int_equal(f->config.log_init_error, 0);
+    read_with(f, "--log-init-error", NULL);
+    assert_int_equal(f->config.log_init_error, 1);
+}
+
+/* ---- help ---- */
+
+static char *written_by(void (*write_help)(FILE *file))
+{
+    static char
+        *text; /* static: gcc takes what open_memstream() keeps of it for a dangling pointer */
+    static size_t n;
+    FILE *file = open_memstream(&text, &n);
+
+    assert_non_null(file);
+    write_help(file);
+    (void)fclose(file);
+    return text;
+}
+
+static void the_number_of_workers_is_a_number_or_auto(void **state)
+{
+    struct fixture *f = *state;
+
+    read_with(f, NULL, NULL);
+    assert_int_equal(f->config.workers, 1);
+    read_with(f, "--workers=256", NULL);
+    assert_int_equal(f->config.workers, 256);
+    read_with(f, "--workers=auto", NULL);
+    assert_int_equal(f->config.workers, 0);
+    read_with(f, "--workers=0", NULL);
+    assert_refused(f, "--workers=0: want a number from 1 to 256, or auto");
+    read_with(f, "--workers=10000", NULL);
+    assert_refused(f, "--workers=10000: want a number from 1 to 256, or auto");
+}
+
+static void a_switch_takes_0_or_1_behind_it_and_nothing_else(void **state)
+{
+    struct fixture *f = *state;
+
+    read_with(f, NULL, NULL);
+    assert_int_equal(f->config.prelaunch, 1);
+    read_with(f, "--prelaunch", "0");
+    assert_int_equal(f->config.prelaunch, 0);
+    read_with(f, "--one-at-a-time", "--port=1");
+    assert_int_equal(f->config.one_at_a_time, 1);
+    assert_int_equal(f->config.port, 1);
+}
+
+static void the_help_lists_each_option_with_its_default(void **state)
+{
+    auto_free char *help = written_by(config_help);
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(numbers); i++) {
+        auto_free char *start = xasprintf("\n  %s ", numbers[i].option);
+        const char *at = strstr(help, start);
+        char fallback[32];
+
+        assert_non_null(at);
+        (void)snprintf(fallback, sizeof(fallback), "[%llu]\n",
+                       (unsigned long long)numbers[i].fallback);
+        at = strchr(strchr(at + 1, '\n'), '[');
+        assert_memory_equal(at, fallback, strlen(fallback));
+    }
+    for (size_t i = 0; i < ARRAY_LEN(texts); i++)
+        assert_non_null(strstr(help, texts[i].option));
+    assert_non_null(strstr(help, "--log-init-error"));
+    assert_non_null(strstr(help, "--version"));
+}
+
+static void the_markdown_lists_each_option_with_its_variable(void **state)
+{
+    auto_free char *help = written_by(config_help_markdown);
+    unsigned n_rows = 0;
+
+    (void)state;
+    for (const char *at = help; (at = strstr(at, "| `--")) != NULL; at++)
+        n_rows++;
+    assert_int_equal(n_rows, ARRAY_LEN(numbers) + ARRAY_LEN(texts) + N_OTHERS);
+    for (size_t i = 0; i < ARRAY_LEN(numbers); i++) {
+        auto_free char *row =
+            xasprintf("| `%s` | `%s` | %llu |", numbers[i].option, numbers[i].variable,
+                      (unsigned long long)numbers[i].fallback);
+
+        assert_non_null(strstr(help, row));
+    }
+    for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
+        const char *fallback = texts[i].fallback[0] != '\0' ? texts[i].fallback : "-";
+        auto_free char *row =
+            xasprintf("| `%s` | `%s` | %s |", texts[i].option, texts[i].variable, fallback);
+
+        assert_non_null(strstr(help, row));
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+        TEST(without_options_each_setting_has_its_default),
+        TEST(numbers_up_to_both_bounds_are_taken),
+        TEST(numbers_outside_their_bounds_are_refused),
+        TEST(what_is_no_number_is_refused),
+        TEST(each_text_can_be_set),
+        TEST(answers_come_from_one_of_three),
+        TEST(a_switch_is_on_by_its_name_alone),
+        TEST(a_switch_can_be_set_either_way),
+        TEST(a_switch_takes_no_argument_after_it),
+        TEST(a_value_may_stand_behind_an_equals_sign_or_after_a_space),
+        TEST(a_value_may_hold_an_equals_sign),
+        TEST(the_last_of_two_options_counts),
+        TEST(unknown_options_are_refused),
+        TEST(a_value_that_is_missing_is_said),
+        TEST(help_and_version_end_the_program_whatever_else_is_there),
+        TEST(each_setting_has_a_variable),
+        TEST(a_wrong_variable_is_named),
+        TEST(an_empty_variable_is_no_number),
+        TEST(apaches_variables_keep_their_meaning),
+        TEST(a_wrong_value_in_apaches_variable_is_named),
+        TEST(the_nearer_source_wins),
+        TEST(a_switch_can_be_turned_off_by_the_nearer_source),
+        TEST(the_number_of_workers_is_a_number_or_auto),
+        TEST(a_switch_takes_0_or_1_behind_it_and_nothing_else),
+        TEST(the_help_lists_each_option_with_its_default),
+        TEST(the_markdown_lists_each_option_with_its_variable),
+    };
+
+    return cmocka_run_group_tests_name("config", tests, NULL, NULL);
+}

@@ -1,0 +1,232 @@
+/* Which runtime an action is for: by the first bytes of its code, or by the files in its folder. */
+
+#include "runtimes_fixture.h"
+
+/* ---- choosing by kind ---- */
+
+static void executables_go_to_native_whatever_the_fallback_is(void **state)
+{
+    static const enum code_kind kinds[] = {CODE_ELF, CODE_SCRIPT};
+    struct fixture *f = *state;
+
+    load_three(f);
+    for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
+        const struct runtime *taker = NULL;
+
+        assert_string_equal(runtimes_file_name(&f->runtimes, known(f, "python"), kinds[i], &taker),
+                            "exec");
+        assert_ptr_equal(taker, known(f, "native"));
+    }
+}
+
+static void source_goes_to_the_fallback(void **state)
+{
+    struct fixture *f = *state;
+    const struct runtime *taker = NULL;
+
+    load_three(f);
+    assert_string_equal(runtimes_file_name(&f->runtimes, known(f, "python"), CODE_SOURCE, &taker),
+                        "__main__.py");
+    assert_ptr_equal(taker, known(f, "python"));
+}
+
+static void source_for_a_runtime_that_takes_none_is_taken_by_nobody(void **state)
+{
+    struct fixture *f = *state;
+    const struct runtime *taker = NULL;
+
+    load_three(f);
+    assert_null(runtimes_file_name(&f->runtimes, known(f, "nodejs"), CODE_SOURCE, &taker));
+    assert_null(taker);
+    assert_null(runtimes_file_name(&f->runtimes, NULL, CODE_SOURCE, &taker));
+    assert_null(taker);
+}
+
+static void archives_have_no_file_name(void **state)
+{
+    static const enum code_kind kinds[] = {CODE_ZIP, CODE_TAR, CODE_TARGZ};
+    struct fixture *f = *state;
+
+    load_three(f);
+    for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
+        const struct runtime *taker = known(f, "native");
+
+        assert_null(runtimes_file_name(&f->runtimes, known(f, "python"), kinds[i], &taker));
+        assert_null(taker);
+    }
+}
+
+/* ---- choosing by folder ---- */
+
+static const struct runtime *choose(struct fixture *f, const char *fallback)
+{
+    return runtimes_for_folder(&f->runtimes, fallback != NULL ? known(f, fallback) : NULL,
+                               f->folder.in, &f->err);
+}
+
+static void an_executable_exec_is_native_before_all_others(void **state)
+{
+    struct fixture *f = *state;
+
+    load_three(f);
+    folder_write(f->folder.in, "exec", "anything", 0755);
+    folder_write(f->folder.in, "__main__.py", "", 0644);
+    assert_ptr_equal(choose(f, "python"), known(f, "native"));
+}
+
+static void an_exec_that_is_no_program_is_not_native(void **state)
+{
+    struct fixture *f = *state;
+
+    load_three(f);
+    folder_write(f->folder.in, "exec", "anything", 0644);
+    folder_write(f->folder.in, "__main__.py", "", 0644);
+    assert_ptr_equal(choose(f, "python"), known(f, "python"));
+    assert_int_equal(folder_mode(f->folder.in, "exec") & 07777, 0644);
+}
+
+static void a_script_without_modes_is_made_executable(void **state)
+{
+    struct fixture *f = *state;
+
+    load_three(f);
+    folder_write(f->folder.in, "exec", "#!/bin/sh\n", 0644);
+    assert_ptr_equal(choose(f, "python"), known(f, "native"));
+    assert_int_equal(folder_mode(f->folder.in, "exec") & 07777, 0755);
+}
+
+static void an_elf_file_without_modes_is_made_executable(void **state)
+{
+    struct fixture *f = *state;
+    auto_free char *path = xasprintf("%s/exec", f->folder.in);
+
+    load_three(f);
+    folder_write(f->folder.in, "exec", ELF_HEAD, 0644);
+    assert_int_equal(truncate(path, 4096), 0);
+    assert_ptr_equal(choose(f, "python"), known(f, "native"));
+    assert_int_equal(folder_mode(f->folder.in, "exec") & 07777, 0755);
+}
+
+static void a_program_that_only_its_owner_may_run_is_opened_to_all(void **state)
+{
+    struct fixture *f = *state;
+
+    load_three(f);
+    folder_write(f->folder.in, "exec", "#!/bin/sh\n", 0700);
+    assert_ptr_equal(choose(f, "python"), known(f, "native"));
+    assert_int_equal(folder_mode(f->folder.in, "exec") & 07777, 0755);
+}
+
+static void no_mode_is_changed_through_a_link(void **state)
+{
+    struct fixture *f = *state;
+    auto_free char *link = xasprintf("%s/exec", f->folder.in);
+
+    load_three(f);
+    folder_write(f->folder.outer, "program", "#!/bin/sh\n", 04711);
+    assert_int_equal(symlink("../program", link), 0);
+    assert_ptr_equal(choose(f, "python"), known(f, "native"));
+    assert_int_equal(folder_mode(f->folder.outer, "program") & 07777, 04711);
+}
+
+static void a_link_to_what_is_no_program_is_not_native(void **state)
+{
+    struct fixture *f = *state;
+    auto_free char *link = xasprintf("%s/exec", f->folder.in);
+
+    load_three(f);
+    folder_write(f->folder.outer, "script", "#!/bin/sh\n", 0600);
+    assert_int_equal(symlink("../script", link), 0);
+    assert_null(choose(f, "python"));
+    assert_int_equal(folder_mode(f->folder.outer, "script") & 07777, 0600);
+}
+
+static void a_folder_of_that_name_is_no_entry(void **state)
+{
+    struct fixture *f = *state;
+    auto_free char *path = xasprintf("%s/exec", f->folder.in);
+
+    load_three(f);
+    assert_int_equal(mkdir(path, 0755), 0);
+    assert_null(choose(f, "python"));
+}
+
+static void the_fallback_comes_before_the_others(void **state)
+{
+    struct fixture *f = *state;
+
+    load_three(f);
+    folder_write(f->folder.in, "__main__.py", "", 0644);
+    folder_write(f->folder.in, "index.js", "", 0644);
+    assert_ptr_equal(choose(f, "python"), known(f, "python"));
+    assert_ptr_equal(choose(f, "nodejs"), known(f, "nodejs"));
+}
+
+static void the_others_are_tried_when_the_fallback_does_not_fit(void **state)
+{
+    struct fixture *f = *state;
+
+    load_three(f);
+    folder_write(f->folder.in, "index.js", "", 0644);
+    assert_ptr_equal(choose(f, "python"), known(f, "nodejs"));
+    assert_ptr_equal(choose(f, NULL), known(f, "nodejs"));
+}
+
+static void a_folder_for_nobody_is_told_what_was_looked_for(void **state)
+{
+    struct fixture *f = *state;
+
+    add(f, "python", PYTHON);
+    add(f, "native", NATIVE);
+    assert_int_equal(runtimes_load(&f->runtimes, f->folder.outer, &f->err), 0);
+    assert_null(choose(f, "python"));
+    assert_int_equal(f->err.kind, ERR_CODE);
+    assert_string_equal(f->err.text, "Zip file does not include __main__.py (python) or an "
+                                     "executable exec (native)");
+}
+
+static void all_entries_of_all_runtimes_are_told(void **state)
+{
+    struct fixture *f = *state;
+
+    load_three(f);
+    assert_null(choose(f, "python"));
+    assert_string_equal(f->err.text,
+                        "Zip file does not include __main__.py (python), package.json or index.js "
+                        "(nodejs) or an executable exec (native)");
+}
+
+static void native_alone_is_told_alone(void **state)
+{
+    struct fixture *f = *state;
+
+    add(f, "native", NATIVE);
+    assert_int_equal(runtimes_load(&f->runtimes, f->folder.outer, &f->err), 0);
+    assert_null(choose(f, "native"));
+    assert_string_equal(f->err.text, "Zip file does not include an executable exec (native)");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(executables_go_to_native_whatever_the_fallback_is),
+        TEST(source_goes_to_the_fallback),
+        TEST(source_for_a_runtime_that_takes_none_is_taken_by_nobody),
+        TEST(archives_have_no_file_name),
+        TEST(an_executable_exec_is_native_before_all_others),
+        TEST(an_exec_that_is_no_program_is_not_native),
+        TEST(a_script_without_modes_is_made_executable),
+        TEST(an_elf_file_without_modes_is_made_executable),
+        TEST(a_program_that_only_its_owner_may_run_is_opened_to_all),
+        TEST(no_mode_is_changed_through_a_link),
+        TEST(a_link_to_what_is_no_program_is_not_native),
+        TEST(a_folder_of_that_name_is_no_entry),
+        TEST(the_fallback_comes_before_the_others),
+        TEST(the_others_are_tried_when_the_fallback_does_not_fit),
+        TEST(a_folder_for_nobody_is_told_what_was_looked_for),
+        TEST(all_entries_of_all_runtimes_are_told),
+        TEST(native_alone_is_told_alone),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

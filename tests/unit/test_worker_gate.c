@@ -1,0 +1,204 @@
+/* No answer reaches an activation that it does not belong to. */
+
+#include "test.h"
+
+#include "worker_fixture.h"
+
+static void skip_where_nobody_can_be_seen_waiting(struct fixture *f)
+{
+    if (!f->worker.feed.observable)
+        skip();
+}
+
+static void a_second_answer_at_once_is_dropped(void **state)
+{
+    struct fixture *f = *state;
+
+    start(f, serve(ANSWERS_FD3));
+    skip_where_nobody_can_be_seen_waiting(f);
+    assert_answer(run(f, "line3:{\"n\":1};line3:{\"stale\":1}"), "{\"n\":1}");
+    assert_answer(run(f, "line3:{\"n\":2}"), "{\"n\":2}");
+    assert_int_equal(f->worker.channel.n_stale, 1);
+}
+
+static void a_second_answer_after_a_pause_is_dropped(void **state)
+{
+    struct fixture *f = *state;
+
+    start(f, serve(ANSWERS_FD3));
+    skip_where_nobody_can_be_seen_waiting(f);
+    assert_answer(run(f, "line3:{\"n\":1};nap:20;line3:{\"stale\":1}"), "{\"n\":1}");
+    assert_answer(run(f, "line3:{\"n\":2}"), "{\"n\":2}");
+}
+
+static void many_second_answers_are_all_dropped(void **state)
+{
+    struct fixture *f = *state;
+
+    start(f, serve(ANSWERS_FD3));
+    skip_where_nobody_can_be_seen_waiting(f);
+    for (int i = 0; i < JOBS_MAX; i++) {
+        auto_free char *script =
+            xasprintf("line3:{\"n\":%d};line3:{\"stale\":1};nap:2;line3:{\"stale\":2}", i);
+        auto_free char *wanted = xasprintf("{\"n\":%d}", i);
+
+        assert_answer(run(f, script), wanted);
+    }
+}
+
+static void a_second_answer_on_stdout_is_log_of_its_own_activation_or_later(void **state)
+{
+    struct fixture *f = *state;
+    auto_free char *text = NULL;
+
+    start(f, serve(ANSWERS_STDOUT));
+    skip_where_nobody_can_be_seen_waiting(f);
+    assert_answer(run(f, "line1:{\"n\":1};nap:20;line1:{\"stale\":1}"), "{\"n\":1}");
+    assert_answer(run(f, "line1:{\"n\":2}"), "{\"n\":2}");
+    text = capture_text(&f->out);
+    assert_int_equal(count_of("{\"stale\":1}\n", text), 1);
+}
+
+static void a_late_acknowledgement_is_no_answer(void **state)
+{
+    struct fixture *f = *state;
+
+    start(f, launch_child(ANSWERS_FD3, false, "nap:20", OK, "serve", NULL));
+    assert_answer(run(f, "line3:{\"n\":1}"), "{\"n\":1}");
+}
+
+static void an_acknowledgement_at_once_is_no_answer(void **state)
+{
+    static const enum answers modes[] = {ANSWERS_FD3, ANSWERS_AUTO};
+
+    for (size_t i = 0; i < ARRAY_LEN(modes); i++) {
+        struct fixture *f;
+
+        (void)set_up((void **)&f);
+        start(f, launch_child(modes[i], false, OK, "serve", NULL));
+        assert_answer(run(f, "line3:{\"n\":1}"), "{\"n\":1}");
+        (void)tear_down((void **)&f);
+    }
+    (void)state;
+}
+
+static void two_acknowledgements_are_no_answer(void **state)
+{
+    struct fixture *f = *state;
+
+    start(f,
+          launch_child(ANSWERS_FD3, true, "write3:{\"ok\":true}\n{\"ok\":true}\n", "serve", NULL));
+    assert_answer(run(f, "line3:{\"n\":1}"), "{\"n\":1}");
+}
+
+static void an_unfinished_line_is_no_part_of_the_next_answer(void **state)
+{
+    struct fixture *f = *state;
+
+    start(f, serve(ANSWERS_FD3));
+    skip_where_nobody_can_be_seen_waiting(f);
+    assert_answer(run(f, "line3:{\"n\":1};write3:{\"half"), "{\"n\":1}");
+    assert_answer(run(f, "line3:{\"n\":2}"), "{\"n\":2}");
+}
+
+static void an_unfinished_log_line_is_no_part_of_the_next_answer(void **state)
+{
+    struct fixture *f = *state;
+
+    start(f, serve(ANSWERS_STDOUT));
+    skip_where_nobody_can_be_seen_waiting(f);
+    assert_answer(run(f, "line1:{\"n\":1};write1:half"), "{\"n\":1}");
+    assert_answer(run(f, "line1:{\"n\":2}"), "{\"n\":2}");
+    assert_captured(&f->out, SENTINEL "\nhalf\n" SENTINEL "\n");
+}
+
+static void json_logs_before_the_first_activation_are_no_answer(void **state)
+{
+    struct fixture *f = *state;
+
+    start(f, launch_child(ANSWERS_AUTO, false, "line1:{\"level\":\"info\"}", "serve", NULL));
+    skip_where_nobody_can_be_seen_waiting(f);
+    assert_answer(run(f, "line1:{\"n\":1}"), "{\"n\":1}");
+}
+
+static void answers_on_both_descriptors_count_once(void **state)
+{
+    struct fixture *f = *state;
+
+    start(f, serve(ANSWERS_AUTO));
+    skip_where_nobody_can_be_seen_waiting(f);
+    assert_answer(run(f, "line3:{\"n\":1};line1:{\"log\":1}"), "{\"n\":1}");
+    assert_answer(run(f, "line1:{\"log\":2};line3:{\"n\":2}"), "{\"n\":2}");
+    assert_answer(run(f, "line3:{\"n\":3}"), "{\"n\":3}");
+}
+
+static void a_worker_that_stays_busy_is_fed_all_the_same(void **state)
+{
+    struct fixture *f = *state;
+
+    start(f, serve(ANSWERS_FD3));
+    /* Nobody sees it waiting after the first answer: the next line is written in the end. */
+    (void)run(f, "line3:{\"n\":1};spin");
+    (void)give_until(f, "never read", 500);
+    loop_until(f->loop, all_is_sent, f);
+    assert_false(f->worker.feed.observable);
+}
+
+static void an_answer_to_the_dead_is_no_answer_to_the_next(void **state)
+{
+    struct fixture *f = *state;
+
+    start(f, serve(ANSWERS_FD3));
+    (void)run(f, "line3:{\"n\":1};line3:{\"stale\":1};exit:0");
+    loop_until(f->loop, is_down, f);
+    worker_start(&f->worker);
+    assert_answer(run(f, "line3:{\"n\":2}"), "{\"n\":2}");
+}
+
+static void an_answer_after_the_deadline_is_dropped(void **state)
+{
+    struct fixture *f = *state;
+    struct job *job;
+
+    start(f, launch_child(ANSWERS_FD3, false, "polite3:{\"late\":1}", "serve", NULL));
+    job = give_until(f, "deaf", 20);
+    loop_until(f->loop, is_down, f);
+    assert_int_equal(job->outcome, JOB_LATE);
+    assert_null(job->answer);
+    worker_start(&f->worker);
+    assert_answer(run(f, "line3:{\"n\":2}"), "{\"n\":2}");
+}
+
+static void a_refusal_before_the_first_activation_ends_the_worker(void **state)
+{
+    struct fixture *f = *state;
+
+    f->opts.settle_ms = 1;
+    start(f, launch_child(ANSWERS_FD3, false, "nap:50", "line3:{\"ok\":false}", "serve", NULL));
+    loop_until(f->loop, is_down, f);
+    assert_int_equal(f->worker.start_err.kind, ERR_ACTION);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+        TEST(a_second_answer_at_once_is_dropped),
+        TEST(a_second_answer_after_a_pause_is_dropped),
+        TEST(many_second_answers_are_all_dropped),
+        TEST(a_second_answer_on_stdout_is_log_of_its_own_activation_or_later),
+        TEST(a_late_acknowledgement_is_no_answer),
+        TEST(an_acknowledgement_at_once_is_no_answer),
+        TEST(two_acknowledgements_are_no_answer),
+        TEST(an_unfinished_line_is_no_part_of_the_next_answer),
+        TEST(an_unfinished_log_line_is_no_part_of_the_next_answer),
+        TEST(json_logs_before_the_first_activation_are_no_answer),
+        TEST(answers_on_both_descriptors_count_once),
+        TEST(a_worker_that_stays_busy_is_fed_all_the_same),
+        TEST(an_answer_to_the_dead_is_no_answer_to_the_next),
+        TEST(an_answer_after_the_deadline_is_dropped),
+        TEST(a_refusal_before_the_first_activation_ends_the_worker),
+    };
+
+    return cmocka_run_group_tests_name("worker_gate", tests, NULL, NULL);
+}
