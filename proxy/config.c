@@ -70,6 +70,17 @@ static const struct setting settings[] = {
            "still runs after this time"),
     NUMBER("kill-after", kill_ms, 0, 500, 60000, "MS",
            "time between SIGTERM and SIGKILL for an action that must end"),
+    NUMBER(
+        "restart-pause", restart_pause_ms, 0, 100, 60000, "MS",
+        "pause before a worker is started again after a second failed start or end while idle in "
+        "a row, doubled each time"),
+    NUMBER("restart-pause-max", restart_pause_max_ms, 0, 10000, DAY_MS, "MS",
+           "longest pause before a restart"),
+    NUMBER("broken-after", broken_after, 0, 5, 1000000, "N",
+           "failed starts and ends while idle, in a row, after which activations are answered with "
+           "502 at once until a start succeeds; 0: never"),
+    NUMBER("broken-life", broken_life_ms, 1, 60000, DAY_MS, "MS",
+           "an end counts as one of a row only after a life of at most this"),
     NUMBER("drain-timeout", drain_timeout_ms, 0, 30000, DAY_MS, "MS",
            "after SIGTERM: longest time for running activations to finish"),
     NUMBER("idle-timeout", idle_timeout_ms, 100, 300000, DAY_MS, "MS",

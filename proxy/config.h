@@ -24,6 +24,10 @@ struct config {
     uint64_t init_timeout_ms;
     uint64_t settle_ms;
     uint64_t kill_ms;
+    uint64_t restart_pause_ms;
+    uint64_t restart_pause_max_ms;
+    uint64_t broken_after;
+    uint64_t broken_life_ms;
     uint64_t drain_timeout_ms;
     uint64_t idle_timeout_ms;
     uint64_t workers; /* 0: as many as there are processors to use */

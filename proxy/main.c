@@ -167,6 +167,10 @@ static void set_options(struct app *app)
     app->service.opts = (struct service_opts){
         .pool = {.n_workers = config->workers > 0 ? (unsigned)config->workers : cpus_usable(),
                  .queue_max = (unsigned)config->queue_max,
+                 .restart = {.pause_ms = config->restart_pause_ms,
+                             .pause_max_ms = config->restart_pause_max_ms,
+                             .broken_after = (unsigned)config->broken_after,
+                             .broken_life_ms = config->broken_life_ms},
                  .worker = {.start_ms = config->init_timeout_ms,
                             .settle_ms = config->settle_ms,
                             .kill_ms = config->kill_ms,

@@ -37,8 +37,7 @@ struct job {
     job_done_fn *done;       /* called once, from the loop */
 
     /* set while it runs */
-    bool ghost;          /* keeps the place of a job that was given up; see flight.h */
-    unsigned n_returned; /* times that it came back, the next to run and yet unread */
+    bool ghost; /* keeps the place of a job that was given up; see flight.h */
 
     /* set when it is done */
     enum job_outcome outcome;

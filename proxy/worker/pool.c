@@ -6,8 +6,12 @@
 
 #include "base/log.h"
 
+#define WHY_MAX 160 /* bytes of the last reason, beside our own words */
+
 static void on_dispatch(struct loop_post *post);
 static void on_late(struct loop_timer *timer);
+static void on_restart(struct loop_timer *timer);
+static void start_what_is_down(struct pool *pool);
 static void on_worker_changed(struct loop_post *post);
 static void on_out_room(struct sink_waiter *waiter);
 static void on_err_room(struct sink_waiter *waiter);
@@ -27,6 +31,7 @@ struct pool *pool_new(struct loop *loop, struct launch *launch, const struct poo
     list_init(&pool->queue);
     loop_post_init(&pool->dispatch, on_dispatch);
     loop_timer_init(&pool->late, on_late);
+    loop_timer_init(&pool->restart, on_restart);
     list_init(&pool->out_room.node);
     pool->out_room.on_room = on_out_room;
     list_init(&pool->err_room.node);
@@ -52,11 +57,19 @@ void pool_free(struct pool **pool)
     free(p->workers);
     loop_post_cancel(&p->dispatch);
     loop_timer_clear(&p->late);
+    loop_timer_clear(&p->restart);
     list_remove(&p->out_room.node);
     list_remove(&p->err_room.node);
     launch_done(&p->launch);
     free(p);
     *pool = NULL;
+}
+
+static void start(struct pool_worker *pw)
+{
+    pw->up = true;
+    pw->cost_a_job = false;
+    worker_start(&pw->worker);
 }
 
 void pool_start(struct pool *pool, const struct spawned *waiting, struct buf *line,
@@ -66,10 +79,12 @@ void pool_start(struct pool *pool, const struct spawned *waiting, struct buf *li
 
     pool->started = started;
     pool->started_owner = owner;
-    if (waiting != NULL)
+    if (waiting != NULL) {
+        pool->workers[i].up = true;
         worker_adopt(&pool->workers[i++].worker, waiting, line);
+    }
     for (; i < pool->opts.n_workers; i++)
-        worker_start(&pool->workers[i].worker);
+        start(&pool->workers[i]);
 }
 
 unsigned pool_n_jobs(const struct pool *pool)
@@ -181,19 +196,6 @@ static struct worker *choose(struct pool *pool)
     return best;
 }
 
-/* Somebody waits and this worker is down: start it, also after a start that failed. */
-static void start_what_is_down(struct pool *pool)
-{
-    for (unsigned i = 0; i < pool->opts.n_workers && !pool->stopping; i++) {
-        struct pool_worker *pw = &pool->workers[i];
-
-        if (pw->worker.state == WORKER_DOWN && list_empty(&pw->worker.changed.node)) {
-            pw->start_failed = false;
-            worker_start(&pw->worker);
-        }
-    }
-}
-
 static void on_out_room(struct sink_waiter *waiter)
 {
     struct pool *pool = container_of(waiter, struct pool, out_room);
@@ -225,6 +227,8 @@ static void on_dispatch(struct loop_post *post)
 
     if (pool->stopping)
         finish_all_queued(pool, JOB_ABANDONED, "");
+    else if (pool->broken)
+        finish_all_queued(pool, JOB_UNSTARTED, pool->why_broken);
     if (is_held_up(pool->out, &pool->out_room) || is_held_up(pool->err, &pool->err_room))
         return;
     while (!list_empty(&pool->queue) && (worker = choose(pool)) != NULL) {
@@ -233,11 +237,11 @@ static void on_dispatch(struct loop_post *post)
         pool->n_running++;
         worker_give(worker, job);
     }
-    if (!list_empty(&pool->queue) && pool->serving)
-        start_what_is_down(pool);
+    start_what_is_down(pool);
 }
 
-/* Jobs that need not wait: workers with room, and those that are started when a job comes. */
+/* Jobs that take no place in the queue: for workers with room, and one for each that is on its way
+ * back. */
 static unsigned n_places(const struct pool *pool)
 {
     unsigned n = 0;
@@ -245,7 +249,7 @@ static unsigned n_places(const struct pool *pool)
     for (unsigned i = 0; i < pool->opts.n_workers; i++) {
         const struct worker *worker = &pool->workers[i].worker;
 
-        n += worker->state == WORKER_DOWN && pool->serving ? 1 : worker_room(worker);
+        n += worker->state != WORKER_READY && pool->serving ? 1 : worker_room(worker);
     }
     return n;
 }
@@ -259,16 +263,60 @@ bool pool_submit(struct pool *pool, struct job *job)
     return true;
 }
 
-/* ---- what workers report ---- */
+/* ---- ends and restarts ---- */
 
-/* A start failed. When nothing else can serve, those who wait are told: nobody waits for ever. */
-static bool is_last_hope_gone(struct pool *pool, struct pool_worker *pw)
+static bool is_any_up(const struct pool *pool)
 {
-    pw->start_failed = true;
     for (unsigned i = 0; i < pool->opts.n_workers; i++)
-        if (pool->workers[i].worker.state != WORKER_DOWN)
-            return false;
-    return true;
+        if (pool->workers[i].up)
+            return true;
+    return false;
+}
+
+static bool is_any_ready(const struct pool *pool)
+{
+    for (unsigned i = 0; i < pool->opts.n_workers; i++)
+        if (pool->workers[i].worker.state == WORKER_READY)
+            return true;
+    return false;
+}
+
+/* What has worked since its last start, and what died the first time, comes back whether or not
+ * somebody waits for it. An action that ends by itself while idle would be started over and over
+ * for nobody: it waits for a job. Of a broken one a single probe runs at a time. */
+static bool wants_restart(const struct pool *pool, const struct pool_worker *pw)
+{
+    if (pw->up)
+        return false;
+    if (pool->broken)
+        return !is_any_up(pool);
+    return !list_empty(&pool->queue) || pw->worker.channel.fed || pw->restarts.n_deaths <= 1;
+}
+
+/* Start what is down and due; wait for the soonest of those that are not due. */
+static void start_what_is_down(struct pool *pool)
+{
+    uint64_t soonest_ms = UINT64_MAX;
+
+    if (!pool->serving || pool->stopping)
+        return;
+    for (unsigned i = 0; i < pool->opts.n_workers; i++) {
+        struct pool_worker *pw = &pool->workers[i];
+
+        if (!wants_restart(pool, pw))
+            continue;
+        if (pw->restarts.at_ms <= loop_now_ms(pool->loop))
+            start(pw);
+        else if (pw->restarts.at_ms < soonest_ms)
+            soonest_ms = pw->restarts.at_ms;
+    }
+    if (soonest_ms != UINT64_MAX)
+        loop_timer_set(pool->loop, &pool->restart, soonest_ms);
+}
+
+static void on_restart(struct loop_timer *timer)
+{
+    start_what_is_down(container_of(timer, struct pool, restart));
 }
 
 static void tell_started(struct pool *pool, const struct err *err)
@@ -281,11 +329,51 @@ static void tell_started(struct pool *pool, const struct err *err)
     started(pool->started_owner, err);
 }
 
-/* At once only what has worked since its last start: an action that ends by itself while idle would
- * be started over and over for nobody. The others wait for the next job. */
-static bool may_restart(const struct pool *pool, const struct pool_worker *pw)
+/* Nobody is ready, and this one died too often in a row: who waits is told, and so is who comes,
+ * until a start succeeds. */
+static void look_whether_broken(struct pool *pool, const struct pool_worker *pw)
 {
-    return pool->serving && !pool->stopping && !pw->start_failed && pw->worker.channel.fed;
+    const struct worker *w = &pw->worker;
+    const char *why = w->start_err.kind != ERR_NONE ? w->start_err.text : "command exited";
+
+    if (is_any_ready(pool) || !restarts_are_broken(&pw->restarts, &pool->opts.restart))
+        return;
+    (void)snprintf(pool->why_broken, sizeof(pool->why_broken),
+                   "it ended %u times in a row without serving (--broken-after), the last time: "
+                   "%.*s",
+                   pw->restarts.n_deaths, WHY_MAX, why);
+    if (!pool->broken)
+        log_warn("pool.broken deaths=%u reason=\"%s\"", pw->restarts.n_deaths, pool->why_broken);
+    pool->broken = true;
+}
+
+static void on_worker_down(struct pool *pool, struct pool_worker *pw)
+{
+    const struct worker *w = &pw->worker;
+    uint64_t now_ms = loop_now_ms(pool->loop);
+    bool was_ready = w->start_err.kind == ERR_NONE;
+
+    pw->up = false;
+    if (!pool->serving) {
+        /* The first start: nothing is tried again, for /init itself can be. */
+        if (!is_any_up(pool))
+            tell_started(pool, &w->start_err);
+        return;
+    }
+    /* An activation that ends its worker has paid for it; others need not wait. What counts are
+     * ends that nobody's activation brought about: left alone, they would go round and round. */
+    if (pw->cost_a_job)
+        return;
+    restarts_died(&pw->restarts, &pool->opts.restart, now_ms,
+                  was_ready ? now_ms - w->started_at_ms : 0, loop_now_us(pool->loop));
+    look_whether_broken(pool, pw);
+}
+
+static void on_worker_ready(struct pool *pool, const struct worker *w)
+{
+    pool->serving = true;
+    pool->broken = false;
+    tell_started(pool, &w->start_err);
 }
 
 static void on_worker_changed(struct loop_post *post)
@@ -302,6 +390,10 @@ static void on_worker_changed(struct loop_post *post)
 
         list_remove(&job->node);
         pool->n_running--;
+        if (job->outcome == JOB_ANSWERED)
+            restarts_worked(&pw->restarts);
+        else
+            pw->cost_a_job = true;
         job->done(job);
     }
     while (!list_empty(&w->returned)) {
@@ -311,18 +403,10 @@ static void on_worker_changed(struct loop_post *post)
         pool->n_running--;
         enqueue(pool, job, true);
     }
-    if (w->state == WORKER_READY) {
-        pool->serving = true;
-        tell_started(pool, &w->start_err);
-    } else if (w->state == WORKER_DOWN && w->start_err.kind != ERR_NONE && !pw->start_failed) {
-        if (is_last_hope_gone(pool, pw)) {
-            if (pool->started == NULL)
-                finish_all_queued(pool, JOB_UNSTARTED, w->start_err.text);
-            tell_started(pool, &w->start_err);
-        }
-    } else if (w->state == WORKER_DOWN && may_restart(pool, pw)) {
-        worker_start(w);
-    }
+    if (w->state == WORKER_READY)
+        on_worker_ready(pool, w);
+    else if (w->state == WORKER_DOWN && pw->up)
+        on_worker_down(pool, pw);
     loop_post(pool->loop, &pool->dispatch);
 }
 

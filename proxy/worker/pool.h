@@ -4,17 +4,20 @@
  * pool - the workers of one action and the activations that wait for them.
  *
  * A job goes to a worker with room, else it queues in order, within bounds. A worker that ended is
- * started again at once; when that start fails, again for the next job only, so that a broken
- * action costs one start per activation and no more.
+ * started again, with pauses that grow (worker/restarts.h). After too many
+ * ends in a row that no activation brought about, with no worker ready, the action is broken: jobs are answered at once (JOB_UNSTARTED) while one
+ * worker after the other is started as a probe; the first that gets ready ends it.
  */
 
 #include <stdbool.h>
 
+#include "worker/restarts.h"
 #include "worker/worker.h"
 
 struct pool_opts {
     unsigned n_workers; /* 1 and more */
     unsigned queue_max; /* jobs waiting for a worker */
+    struct restart_opts restart;
     struct worker_opts worker;
 };
 
@@ -25,7 +28,9 @@ typedef void pool_started_fn(void *owner, const struct err *err);
 struct pool_worker {
     struct worker worker;
     struct pool *pool; /* the one it belongs to */
-    bool start_failed; /* its last start failed; wait for a job before the next */
+    struct restarts restarts;
+    bool up;         /* it was started, and its end was not looked at yet */
+    bool cost_a_job; /* an activation ended it, or ends with it */
 };
 
 struct pool {
@@ -41,12 +46,15 @@ struct pool {
     unsigned next;      /* index of the worker that is asked first: ties go in turn */
     struct loop_post dispatch;
     struct loop_timer late;      /* the soonest deadline in the queue */
+    struct loop_timer restart;   /* the soonest moment at which a worker may be started again */
     struct sink_waiter out_room; /* while nobody reads our logs no activation begins */
     struct sink_waiter err_room;
     pool_started_fn *started; /* NULL once it was called */
     void *started_owner;
     bool serving;  /* a worker was ready once: the action works */
     bool stopping; /* no worker is started any more */
+    bool broken;   /* too many deaths in a row, and no worker is ready */
+    char why_broken[sizeof(((struct job *)NULL)->reason)];
 };
 
 /* Takes launch over (and leaves zeroes). out, err: our own streams, borrowed. */
@@ -64,7 +72,7 @@ void pool_start(struct pool *pool, const struct spawned *waiting, struct buf *li
                 pool_started_fn *started, void *owner);
 
 /* Take a job over until its `done`. false: the queue is full, the job stays the caller's. One job
- * for each worker that is free, or down and will be started for it, takes no place in the queue. */
+ * for each worker that is free, or on its way back after an end, takes no place in the queue. */
 bool pool_submit(struct pool *pool, struct job *job);
 
 /* Jobs that are not answered yet. */

@@ -13,7 +13,6 @@
 
 #define LINES_PER_WRITE 64   /* the most that one writev carries; more wait for the next */
 #define LAST_READS_MAX  4    /* at its end; one empties a pipe, but somebody may go on writing */
-#define RETURNS_MAX     1    /* times that a job comes back unread before it fails */
 #define GHOST_MS        1000 /* time for a job that was given up and cannot be taken back */
 
 #define BIT(n) (1u << (n))
@@ -283,18 +282,15 @@ static bool feed(struct worker *w)
 /* ---- the end of a process ---- */
 
 /* The oldest job was running, unless its line still stands in the pipe; the others never began:
- * they go back. One that is never read, start after start, must fail at last. */
+ * they go back. */
 static void clear_jobs(struct worker *w, enum job_outcome outcome)
 {
     struct job *job = flight_oldest(&w->flight);
 
     if (job == NULL)
         return;
-    if (outcome != JOB_DIED || job->n_returned >= RETURNS_MAX ||
-        flight_has_begun(&w->flight, channel_unread(&w->channel)))
+    if (outcome != JOB_DIED || flight_has_begun(&w->flight, channel_unread(&w->channel)))
         finish(w, job, outcome);
-    else
-        job->n_returned++;
     while ((job = flight_oldest(&w->flight)) != NULL) {
         job = flight_take(&w->flight, job);
         if (job != NULL)

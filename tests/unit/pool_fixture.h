@@ -63,12 +63,14 @@ static inline int set_up(void **state)
     f->loop = loop_for_test();
     capture_open(&f->out, f->loop);
     capture_open(&f->err, f->loop);
-    f->opts = (struct pool_opts){.n_workers = 1,
-                                 .queue_max = TASKS_MAX,
-                                 .worker = {.start_ms = LIMIT_MS / 2,
-                                            .settle_ms = LIMIT_MS / 4,
-                                            .kill_ms = 50,
-                                            .answer_max_bytes = 100000}};
+    f->opts = (struct pool_opts){
+        .n_workers = 1,
+        .queue_max = TASKS_MAX,
+        .restart = {.pause_ms = 1, .pause_max_ms = 4, .broken_after = 3, .broken_life_ms = FAR_MS},
+        .worker = {.start_ms = LIMIT_MS / 2,
+                   .settle_ms = LIMIT_MS / 4,
+                   .kill_ms = 50,
+                   .answer_max_bytes = 100000}};
     *state = f;
     return 0;
 }

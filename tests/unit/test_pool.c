@@ -204,14 +204,22 @@ static void without_a_queue_a_free_worker_takes_one_job(void **state)
     loop_until(f->loop, all_are_done, f);
 }
 
+static void kill_idle(struct fixture *f)
+{
+    pid_t pid = f->pool->workers[0].worker.pid;
+
+    spawn_kill(pid, SIGKILL);
+    while (f->pool->workers[0].worker.pid == pid)
+        loop_turn(f->loop, 1);
+}
+
 static void without_a_queue_a_worker_that_died_idle_is_started_again(void **state)
 {
     struct fixture *f = *state;
 
     f->opts.queue_max = 0;
     start(f, serve());
-    spawn_kill(f->pool->workers[0].worker.pid, SIGKILL);
-    loop_until(f->loop, nothing_runs, f);
+    kill_idle(f);
     assert_true(submit_until(f, "line3:{\"a\":1}", FAR_MS));
     loop_until(f->loop, all_are_done, f);
     assert_answer(&f->tasks[0], "{\"a\":1}");
@@ -319,13 +327,14 @@ static void a_worker_that_worked_is_started_again_at_once(void **state)
     }
 }
 
-static void a_worker_that_died_idle_waits_for_the_next_job(void **state)
+static void a_worker_that_died_idle_comes_back_once_and_then_for_the_next_job(void **state)
 {
     struct fixture *f = *state;
 
     start(f, serve());
-    spawn_kill(f->pool->workers[0].worker.pid, SIGKILL);
-    loop_until(f->loop, nothing_runs, f);
+    kill_idle(f);
+    assert_int_equal(pool_n_processes(f->pool), 1);
+    kill_idle(f);
     loop_turn(f->loop, 20);
     assert_int_equal(pool_n_processes(f->pool), 0);
     assert_answer(run(f, "line3:{\"a\":1}"), "{\"a\":1}");
@@ -349,31 +358,14 @@ static struct launch launch_that_works_once(char *path)
     return launch;
 }
 
-static bool a_start_failed(void *subject)
+#define BROKEN "it ended 3 times in a row without serving (--broken-after), the last time: "
+
+static bool is_broken(void *subject)
 {
-    return ((struct fixture *)subject)->pool->workers[0].start_failed;
+    return ((struct fixture *)subject)->pool->broken;
 }
 
-static void a_restart_that_failed_is_repeated_for_the_next_job_only(void **state)
-{
-    struct fixture *f = *state;
-    char path[] = "/tmp/whisk-test-XXXXXX";
-    auto_free char *text = NULL;
-
-    start(f, launch_that_works_once(path));
-    assert_answer(run(f, "line"), "{}");
-    loop_until(f->loop, a_start_failed, f);
-    loop_turn(f->loop, 20);
-    text = capture_text(&f->err);
-    assert_int_equal(count_of("started\n", text), 2);
-    assert_int_equal(run(f, "line")->job.outcome, JOB_UNSTARTED);
-    assert_int_equal(run(f, "line")->job.outcome, JOB_UNSTARTED);
-    free(text);
-    text = capture_text(&f->err);
-    assert_int_equal(count_of("started\n", text), 4);
-}
-
-static void all_who_wait_are_told_why_a_restart_failed(void **state)
+static void who_waits_for_a_broken_action_is_told_why(void **state)
 {
     struct fixture *f = *state;
     char path[] = "/tmp/whisk-test-XXXXXX";
@@ -383,23 +375,131 @@ static void all_who_wait_are_told_why_a_restart_failed(void **state)
     for (int i = 0; i < 4; i++)
         (void)submit(f, "line");
     loop_until(f->loop, all_are_done, f);
+    assert_answer(&f->tasks[0], "{}");
     for (int i = 1; i < 4; i++) {
         assert_int_equal(f->tasks[i].job.outcome, JOB_UNSTARTED);
         assert_string_equal(f->tasks[i].job.reason,
-                            "Command exited abruptly during initialization.");
+                            BROKEN "Command exited abruptly during initialization.");
     }
     text = capture_text(&f->out);
     assert_int_equal(count_of(END, text), 4);
+    assert_true(is_broken(f));
 }
 
-static void a_job_that_nobody_reads_is_tried_twice_and_not_for_ever(void **state)
+/* A pause that does not end: only a job that is told without a start gets an outcome. */
+static void a_broken_action_is_not_started_for_each_job(void **state)
+{
+    struct fixture *f = *state;
+    char path[] = "/tmp/whisk-test-XXXXXX";
+    auto_free char *text = NULL;
+    unsigned n_starts;
+
+    start(f, launch_that_works_once(path));
+    assert_answer(run(f, "line"), "{}");
+    (void)run(f, "line");
+    loop_until(f->loop, nothing_runs, f);
+    f->pool->workers[0].restarts.at_ms = UINT64_MAX / 2000;
+    text = capture_text(&f->err);
+    n_starts = count_of("started\n", text);
+    for (int i = 0; i < 10; i++)
+        assert_int_equal(run(f, "line")->job.outcome, JOB_UNSTARTED);
+    free(text);
+    text = capture_text(&f->err);
+    assert_int_equal(count_of("started\n", text), n_starts);
+}
+
+static bool is_serving_again(void *subject)
+{
+    const struct fixture *f = subject;
+
+    return !f->pool->broken && f->pool->workers[0].worker.state == WORKER_READY;
+}
+
+static void a_probe_that_starts_ends_the_broken_state(void **state)
+{
+    struct fixture *f = *state;
+    char path[] = "/tmp/whisk-test-XXXXXX";
+
+    start(f, launch_that_works_once(path));
+    assert_answer(run(f, "line"), "{}");
+    assert_int_equal(run(f, "line")->job.outcome, JOB_UNSTARTED);
+    assert_true(is_broken(f));
+    close(open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
+    loop_until(f->loop, is_serving_again, f);
+    assert_answer(run(f, "line"), "{}");
+}
+
+static bool all_are_ready(void *subject)
+{
+    const struct pool *pool = ((struct fixture *)subject)->pool;
+
+    for (unsigned i = 0; i < pool->opts.n_workers; i++)
+        if (pool->workers[i].worker.state != WORKER_READY)
+            return false;
+    return true;
+}
+
+static bool at_most_one_runs(void *subject)
+{
+    return pool_n_processes(((struct fixture *)subject)->pool) <= 1;
+}
+
+static void a_broken_pool_probes_with_one_worker_at_a_time(void **state)
+{
+    struct fixture *f = *state;
+    char path[] = "/tmp/whisk-test-XXXXXX";
+    unsigned n_probes = 0;
+
+    f->opts.n_workers = 3;
+    start(f, launch_that_works_once(path));
+    loop_until(f->loop, all_are_ready, f);
+    unlink(path);
+    for (unsigned i = 0; i < 3; i++)
+        spawn_kill(f->pool->workers[i].worker.pid, SIGKILL);
+    (void)submit(f, "line");
+    loop_until(f->loop, is_broken, f);
+    loop_until(f->loop, at_most_one_runs, f); /* those that were on their way already */
+    for (int i = 0; i < 100; i++) {
+        loop_turn(f->loop, 1);
+        assert_true(at_most_one_runs(f));
+        n_probes += pool_n_processes(f->pool);
+    }
+    assert_true(n_probes > 0);
+}
+
+static void activations_that_end_their_workers_cost_themselves_only(void **state)
+{
+    struct fixture *f = *state;
+
+    f->opts.restart.pause_ms = FAR_MS; /* would stop all that comes after a counted death */
+    start(f, serve());
+    for (int i = 0; i < 10; i++)
+        assert_int_equal(run(f, "exit:1")->job.outcome, JOB_DIED);
+    assert_answer(run(f, "line3:{}"), "{}");
+    assert_false(is_broken(f));
+}
+
+static void deaths_between_answers_do_not_make_it_broken(void **state)
+{
+    struct fixture *f = *state;
+
+    start(f, serve());
+    for (int i = 0; i < 5; i++) {
+        kill_idle(f);
+        assert_answer(run(f, "line3:{}"), "{}");
+    }
+    assert_false(is_broken(f));
+    assert_int_equal(f->pool->workers[0].restarts.n_deaths, 0);
+}
+
+static void a_job_that_nobody_reads_is_told_that_the_action_is_broken(void **state)
 {
     struct fixture *f = *state;
 
     f->opts.worker.settle_ms = 1;
     start(f, launch_child(ANSWERS_FD3, true, OK, "nap:20", "exit:0", NULL));
-    assert_int_equal(run(f, "never read")->job.outcome, JOB_DIED);
-    assert_int_equal(f->tasks[0].job.n_returned, 1);
+    assert_int_equal(run(f, "never read")->job.outcome, JOB_UNSTARTED);
+    assert_string_equal(f->tasks[0].job.reason, BROKEN "command exited");
 }
 
 static void jobs_that_come_back_keep_their_order(void **state)
@@ -443,10 +543,14 @@ int main(void)
         TEST(a_job_that_is_late_on_arrival_is_not_run),
         TEST(a_death_costs_the_job_that_ran_and_no_other),
         TEST(a_worker_that_worked_is_started_again_at_once),
-        TEST(a_worker_that_died_idle_waits_for_the_next_job),
-        TEST(a_restart_that_failed_is_repeated_for_the_next_job_only),
-        TEST(all_who_wait_are_told_why_a_restart_failed),
-        TEST(a_job_that_nobody_reads_is_tried_twice_and_not_for_ever),
+        TEST(a_worker_that_died_idle_comes_back_once_and_then_for_the_next_job),
+        TEST(who_waits_for_a_broken_action_is_told_why),
+        TEST(a_broken_action_is_not_started_for_each_job),
+        TEST(a_probe_that_starts_ends_the_broken_state),
+        TEST(a_broken_pool_probes_with_one_worker_at_a_time),
+        TEST(activations_that_end_their_workers_cost_themselves_only),
+        TEST(deaths_between_answers_do_not_make_it_broken),
+        TEST(a_job_that_nobody_reads_is_told_that_the_action_is_broken),
         TEST(jobs_that_come_back_keep_their_order),
     };
 

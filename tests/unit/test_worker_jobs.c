@@ -180,7 +180,6 @@ static void an_activation_that_was_not_read_comes_back(void **state)
 
     assert_int_equal(f->n_returned, 1);
     assert_int_equal(job->outcome, JOB_PENDING);
-    assert_int_equal(job->n_returned, 1);
 }
 
 static void an_activation_that_comes_back_leaves_no_sentinel(void **state)
@@ -190,21 +189,6 @@ static void an_activation_that_comes_back_leaves_no_sentinel(void **state)
     (void)give_to_one_that_dies_unread(f, NULL);
     assert_captured(&f->out, "");
     assert_captured(&f->err, "");
-}
-
-static void an_activation_comes_back_only_once(void **state)
-{
-    struct fixture *f = *state;
-    struct job *job = give_to_one_that_dies_unread(f, NULL);
-
-    worker_start(&f->worker);
-    loop_until(f->loop, is_ready, f);
-    worker_give(&f->worker, job);
-    loop_until(f->loop, all_is_sent, f);
-    spawn_kill(f->worker.pid, SIGKILL);
-    loop_until(f->loop, is_down, f);
-    assert_int_equal(job->outcome, JOB_DIED);
-    assert_int_equal(f->n_returned, 1);
 }
 
 static void an_activation_that_was_read_in_part_does_not_come_back(void **state)
@@ -404,7 +388,6 @@ int main(void)
         TEST(an_activation_that_the_worker_does_not_even_read_is_late_too),
         TEST(an_activation_that_was_not_read_comes_back),
         TEST(an_activation_that_comes_back_leaves_no_sentinel),
-        TEST(an_activation_comes_back_only_once),
         TEST(an_activation_that_was_read_in_part_does_not_come_back),
         TEST(an_activation_without_a_word_leaves_one_sentinel_on_each_stream),
         TEST(log_lines_stand_before_the_sentinel),

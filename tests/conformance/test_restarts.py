@@ -1,0 +1,70 @@
+"""An action that cannot be started again is called broken, and is served again once it can."""
+
+import pathlib
+
+from whisk import assert_error, wait_until
+
+# Starts only while `door` exists. Then it answers each line; "leave" ends it.
+NEEDS_DOOR = """import os, sys
+if not os.path.exists({door!r}):
+    sys.exit("no door")
+def main(args):
+    if args.get("leave"):
+        os._exit(1)
+    return args
+"""
+ONE = ("--runtime", "python", "--workers", "1", "--broken-after", "3", "--restart-pause", "1",
+       "--restart-pause-max", "5")
+
+
+def broken_proxy(proxy, tmp_path):
+    one, door = proxy(*ONE), pathlib.Path(tmp_path, "door")
+    door.touch()
+    one.started(NEEDS_DOOR.format(door=str(door)))
+    assert one.run({"a": 1}).json == {"a": 1}
+    door.unlink()
+    assert_error(one.run({"leave": 1}), 400, "command exited")
+    return one, door
+
+
+def test_a_broken_action_says_so_with_the_last_reason(proxy, tmp_path):
+    one, _ = broken_proxy(proxy, tmp_path)
+    for _ in range(5):
+        reply = one.run({"a": 2})
+        assert reply.status == 502
+        assert reply.json["error"].startswith("cannot start action: it ended ")
+        assert " times in a row without serving (--broken-after), the last time: " in \
+            reply.json["error"]
+
+
+def test_a_broken_action_is_served_again_once_it_starts(proxy, tmp_path):
+    one, door = broken_proxy(proxy, tmp_path)
+    assert one.run({"a": 2}).status == 502
+    door.touch()
+    wait_until(lambda: one.run({"a": 3}).json == {"a": 3}, "an answer")
+    for number in range(5):
+        assert one.run({"n": number}).json == {"n": number}
+
+
+def test_who_waits_for_a_restart_is_served_by_it(proxy, tmp_path):
+    """With pauses that outlast the fault nobody is told anything but an answer."""
+    one, door = proxy("--runtime", "python", "--workers", "1", "--restart-pause", "200",
+                      "--broken-after", "0"), pathlib.Path(tmp_path, "door")
+    door.touch()
+    one.started(NEEDS_DOOR.format(door=str(door)))
+    door.unlink()
+    assert_error(one.run({"leave": 1}), 400, "command exited")
+    later = one.later(one.run, {"a": 4})
+    wait_until(lambda: "no door" in one.err_text(), "a start that fails")
+    door.touch()
+    assert later.result().json == {"a": 4}
+
+
+def test_activations_that_end_their_worker_cost_themselves_only(proxy, tmp_path):
+    one, door = proxy(*ONE[:-4], "--restart-pause", "60000"), pathlib.Path(tmp_path, "door")
+    door.touch()
+    one.started(NEEDS_DOOR.format(door=str(door)))
+    for number in range(10):
+        assert_error(one.run({"leave": 1}), 400, "command exited")
+        assert one.run({"n": number}).json == {"n": number}
+    one.check_streams(20)
