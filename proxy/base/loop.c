@@ -19,9 +19,12 @@
 #include <time.h>
 
 #include "base/err.h"
+#include "base/log.h"
 
-#define LOOP_IDLE_WAIT_MS 60000 /* an idle loop wakes this often; nothing depends on it */
-#define LOOP_POSTS_MAX    1000  /* rounds of posted work in one turn; more is a bug of ours */
+#define LOOP_IDLE_WAIT_MS 60000   /* an idle loop wakes this often; nothing depends on it */
+#define LOOP_LOOK_MS      1000    /* with timers set the clock is looked at this often, at least */
+#define LOOP_FROZEN_US    1000000 /* so much beyond what was planned, and we did not run at all */
+#define LOOP_POSTS_MAX    1000    /* rounds of posted work in one turn; more is a bug of ours */
 
 struct loop {
     h2o_evloop_t *h2o; /* owned */
@@ -30,7 +33,10 @@ struct loop {
     struct list timers;      /* by at_us, soonest first */
     struct list posts;       /* in order of posting */
     struct list children;    /* alive, as far as we know */
-    uint64_t now_us;         /* 0: not read yet in this turn */
+    uint64_t now_us;         /* loop time; 0: not read yet in this turn */
+    uint64_t looked_at_us;   /* the clock, when it was last read */
+    uint64_t may_wait_us;    /* from then on: so long a wait was planned */
+    uint64_t frozen_us;      /* times in which we did not run, summed up */
     loop_signal_fn *on_signal;
     void *on_signal_owner; /* borrowed */
     bool children_changed;
@@ -69,6 +75,7 @@ struct loop *loop_new(struct err *err)
     list_init(&loop->timers);
     list_init(&loop->posts);
     list_init(&loop->children);
+    loop->looked_at_us = loop_clock_ns() / 1000;
     loop->h2o = h2o_evloop_create();
     loop_watch_init(&loop->signals);
     loop_watch_open(loop, &loop->signals, fd);
@@ -104,12 +111,28 @@ uint64_t loop_clock_ns(void)
     return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
 }
 
+/* A frozen container (docker pause, SIGSTOP) finds all its deadlines passed when it is thawed,
+ * though nobody had the time that they gave. What the clock went on meanwhile is left out. */
+static uint64_t look_at_clock(struct loop *loop)
+{
+    uint64_t clock_us = loop_clock_ns() / 1000 + 1;
+    uint64_t since_us = clock_us - loop->looked_at_us;
+
+    if (since_us > loop->may_wait_us + LOOP_FROZEN_US) {
+        loop->frozen_us += since_us; /* all of it: nobody knows when in that time it began */
+        log_info("loop.frozen ms=%llu", (unsigned long long)since_us / 1000);
+    }
+    loop->looked_at_us = clock_us;
+    loop->may_wait_us = 0;
+    return clock_us - loop->frozen_us;
+}
+
 uint64_t loop_now_us(const struct loop *loop)
 {
     struct loop *cache = (struct loop *)(uintptr_t)loop; /* filling the cache changes no fact */
 
     if (cache->now_us == 0)
-        cache->now_us = loop_clock_ns() / 1000 + 1;
+        cache->now_us = look_at_clock(cache);
     return cache->now_us;
 }
 
@@ -274,9 +297,11 @@ static int32_t wait_ms(struct loop *loop)
         loop->hurried = false;
         return 0;
     }
-    if (list_empty(&loop->timers))
-        return LOOP_IDLE_WAIT_MS;
     now_us = loop_now_us(loop);
+    if (list_empty(&loop->timers)) {
+        loop->may_wait_us = (uint64_t)LOOP_IDLE_WAIT_MS * 1000;
+        return LOOP_IDLE_WAIT_MS;
+    }
     at_us = list_item(loop->timers.next, struct loop_timer, node)->at_us;
     if (at_us <= now_us)
         return 0;
@@ -284,8 +309,12 @@ static int32_t wait_ms(struct loop *loop)
         set_alarm(loop, at_us - now_us);
         return LOOP_IDLE_WAIT_MS;
     }
-    return (at_us - now_us) / 1000 < LOOP_IDLE_WAIT_MS ? (int32_t)((at_us - now_us) / 1000)
-                                                       : LOOP_IDLE_WAIT_MS;
+    if (at_us - now_us < LOOP_LOOK_MS * 1000) {
+        loop->may_wait_us = at_us - now_us;
+        return (int32_t)((at_us - now_us) / 1000);
+    }
+    loop->may_wait_us = LOOP_LOOK_MS * 1000;
+    return LOOP_LOOK_MS;
 }
 
 /* ---- posted work ---- */
@@ -331,6 +360,7 @@ void loop_run(struct loop *loop)
         loop->now_us = 0;
         /* -1 is a signal that we do not block (SIGCONT after a freeze): just the next turn. */
         (void)h2o_evloop_run(loop->h2o, wait);
+        (void)loop_now_us(loop);
         reap(loop);
         run_timers(loop);
         run_posts(loop);

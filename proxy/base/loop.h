@@ -5,7 +5,8 @@
  * signals and ends of child processes.
  *
  * One thread, no locks. Callbacks come from loop_run() and never from inside another call of this
- * header. Time is CLOCK_MONOTONIC, read once per turn.
+ * header. Loop time is CLOCK_MONOTONIC, read once per turn, less the times in which the process did
+ * not run: a frozen container finds its deadlines as far away as it left them.
  */
 
 #include <stdbool.h>
@@ -26,7 +27,7 @@ void loop_run(struct loop *loop);
 void loop_stop(struct loop *loop);
 /* The next turn does not wait: libh2o has work that no descriptor will announce. */
 void loop_hurry(struct loop *loop);
-/* Milliseconds of CLOCK_MONOTONIC at the start of this turn. */
+/* Loop time at the start of this turn, in milliseconds. */
 uint64_t loop_now_ms(const struct loop *loop);
 /* The same in microseconds. */
 uint64_t loop_now_us(const struct loop *loop);

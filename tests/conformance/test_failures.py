@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 
 import pytest
 
@@ -291,3 +292,22 @@ def test_frozen_action_is_left_alone(proxy):
     pending = one.later(one.run, {})
     os.kill(pid, signal.SIGCONT)
     assert pending.result().json == {"pid": pid}
+
+
+def test_TV20_frozen_and_thawed_past_a_deadline(proxy, gate):
+    """T-V20: a container that did not run lost no time: nobody is killed for what the clock says."""
+    one, door = proxy("--runtime", "python", "--timeout", 1000, "--deadline-margin", 0), gate()
+    one.started(samples.PYTHON_CODES["wait_at_gate"])
+    pending = one.later(one.run, {"id": 7, "gate": door.path})
+    door.wait_reached()
+    all_of_it = [one.process.pid, *one.children()]
+    for pid in all_of_it:
+        os.kill(pid, signal.SIGSTOP)
+    time.sleep(2.5)  # the freeze itself: longer than the limit, and than a mere stall
+    for pid in all_of_it:
+        os.kill(pid, signal.SIGCONT)
+    wait_until(lambda: one.request("GET", "/").status, "the proxy to run again")
+    assert not pending.done
+    door.release()
+    assert pending.result().json == {"id": 7}
+    one.check_streams(1)

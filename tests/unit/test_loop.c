@@ -76,6 +76,11 @@ static void work_in_a_circle_leaves_descriptors_their_turn(void **state)
 
 /* ---- timers ---- */
 
+static bool one_was_seen(void *subject)
+{
+    return ((struct fixture *)subject)->n_seen == 1;
+}
+
 static void timers_fire_in_the_order_of_their_moments(void **state)
 {
     struct fixture *f = *state;
@@ -108,6 +113,31 @@ static void a_timer_does_not_fire_before_its_moment(void **state)
     loop_turn(f->loop, 3);
     assert_int_equal(f->n_seen, 0);
     assert_true(loop_timer_is_set(&f->parts[0].timer));
+}
+
+static void freeze(struct loop_post *post)
+{
+    struct timespec left = {.tv_sec = 1, .tv_nsec = 500000000};
+
+    (void)post;
+    while (nanosleep(&left, &left) < 0) {
+    }
+}
+
+/* The pause itself is what is tested: a process that does not run for longer than the loop allows. */
+static void time_in_which_the_process_did_not_run_is_left_out(void **state)
+{
+    struct fixture *f = *state;
+    uint64_t before_ms = loop_now_ms(f->loop);
+    struct loop_post pause;
+
+    loop_timer_set(f->loop, &f->parts[0].timer, before_ms + 1400);
+    loop_post_init(&pause, freeze);
+    loop_post(f->loop, &pause);
+    loop_turn(f->loop, 2);
+    assert_int_equal(f->n_seen, 0);
+    assert_true(loop_now_ms(f->loop) < before_ms + 1000);
+    loop_until(f->loop, one_was_seen, f);
 }
 
 static void setting_again_moves_a_timer(void **state)
@@ -232,6 +262,7 @@ int main(void)
         TEST(timers_fire_in_the_order_of_their_moments),
         TEST(timers_of_one_moment_fire_in_the_order_of_setting),
         TEST(a_timer_does_not_fire_before_its_moment),
+        TEST(time_in_which_the_process_did_not_run_is_left_out),
         TEST(setting_again_moves_a_timer),
         TEST(a_cleared_timer_does_not_fire),
         TEST(a_timer_that_fired_is_not_set),
