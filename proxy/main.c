@@ -83,7 +83,7 @@ static void on_signal(void *owner, int signo)
 {
     struct app *app = owner;
 
-    log_info("main.signal signo=%d", signo);
+    log_info("main.signal", log_int("signo", signo));
     app->drain_until_ms = loop_now_ms(app->loop);
     if (!app->service.draining)
         app->drain_until_ms += app->config.drain_timeout_ms;
@@ -210,7 +210,9 @@ static int run(struct app *app, struct err *err)
     app->server = server_new(app->loop, &server, routes, ARRAY_LEN(routes), err);
     if (app->server == NULL)
         return -1;
-    log_info("listen address=%s port=%u", config->listen, server_port(app->server));
+    log_info("main.listen", log_text("address", config->listen),
+             log_int("port", server_port(app->server)), log_text("version", WHISKLOOP_VERSION),
+             log_int("pid", getpid()));
     set_options(app);
     if (load_runtimes(app, err) < 0 || store_open(&app->store, config->action_dir, err) < 0)
         return -1;

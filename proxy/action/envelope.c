@@ -172,6 +172,17 @@ static size_t base64_replace(const char *text, size_t n, char *out)
 
 /* ---- code ---- */
 
+const char *code_kind_name(enum code_kind kind)
+{
+    static const char *const names[] = {
+        [CODE_SOURCE] = "source", [CODE_ELF] = "elf", [CODE_SCRIPT] = "script",
+        [CODE_ZIP] = "zip",       [CODE_TAR] = "tar", [CODE_TARGZ] = "tar.gz",
+    };
+
+    assert(kind < ARRAY_LEN(names));
+    return names[kind];
+}
+
 enum code_kind code_sniff(const char *code, size_t n)
 {
     static const char elf[] = {0x7f, 'E', 'L', 'F'}, gzip[] = {0x1f, (char)0x8b, 8};

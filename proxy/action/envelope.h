@@ -38,3 +38,4 @@ int envelope_read(struct envelope *envelope, const char *body, size_t n, struct 
 void envelope_done(struct envelope *envelope);
 
 enum code_kind code_sniff(const char *code, size_t n);
+const char *code_kind_name(enum code_kind kind);

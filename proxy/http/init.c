@@ -52,6 +52,14 @@ static void drop_version(struct init *init)
 
 /* ---- how it ends ---- */
 
+static void log_end(const struct init *init, const char *outcome, const char *reason)
+{
+    log_info("init.end", log_int("version", init->version), log_text("outcome", outcome),
+             log_text("runtime", init->runtime != NULL ? init->runtime->name : NULL),
+             log_count("ms", loop_now_ms(init->service->loop) - init->started_at_ms),
+             log_text("reason", reason));
+}
+
 static bool logs_errors(const struct init *init)
 {
     const struct service_opts *opts = &init->service->opts;
@@ -106,7 +114,7 @@ static void fail(struct init *init, const struct err *err)
     struct service *service = init->service;
     char text[640];
 
-    log_info("init.failed version=%u reason=\"%s\"", init->version, err->text);
+    log_end(init, "failed", err->text);
     service->init = NULL;
     switch (err->kind) {
     case ERR_NONE:
@@ -162,8 +170,7 @@ static void on_started(void *owner, const struct err *err)
         fail(init, err);
         return;
     }
-    log_info("init.done version=%u runtime=%s after_ms=%llu", init->version, init->runtime->name,
-             (unsigned long long)(loop_now_ms(service->loop) - init->started_at_ms));
+    log_end(init, "ok", NULL);
     prelaunch_done(&service->prelaunch); /* it waited for another runtime's code */
     service->pool = TAKE(init->pool);
     service->init = NULL;
@@ -252,6 +259,9 @@ static int begin_staging(struct init *init, struct err *err)
 
     if (store_stage(service->store, &init->version, err) < 0)
         return -1;
+    log_info("init.start", log_int("version", init->version),
+             log_text("kind", code_kind_name(envelope->kind)),
+             log_count("bytes", envelope->code_len));
     init->dir = store_path(service->store, init->version, "src");
     stage->dir = init->dir;
     stage->name = runtimes_file_name(service->runtimes, service->opts.fallback, envelope->kind,
@@ -312,6 +322,7 @@ void init_cancel(struct service *service)
     if (init == NULL)
         return;
     service->init = NULL;
+    log_end(init, "canceled", NULL);
     stage_cancel(&init->stage);
     request_reply_error(init->request, 503, "The action is being shut down.");
     if (init->pool != NULL)

@@ -298,7 +298,8 @@ static void on_accept(h2o_socket_t *listener, const char *error)
         }
         if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS) {
             /* The listener stays readable: without a pause this would spin. */
-            log_warn("http.accept failed=\"%s\" pause_ms=%d", strerror(errno), ACCEPT_PAUSE_MS);
+            log_warn("http.accept", log_text("failed", strerror(errno)),
+                     log_int("pause_ms", ACCEPT_PAUSE_MS));
             h2o_socket_read_stop(listener);
             loop_timer_set(server->loop, &server->accept_again,
                            loop_now_ms(server->loop) + ACCEPT_PAUSE_MS);

@@ -4,7 +4,6 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/wait.h>
 
 #include "base/json.h"
 #include "base/launch.h"
@@ -39,12 +38,15 @@ static void worker_check(const struct worker *w)
 static void worker_move(struct worker *w, enum worker_state next)
 {
     assert(states[w->state].next & BIT(next));
-    log_debug("worker.state pid=%d from=%s to=%s", (int)w->pid, states[w->state].name,
-              states[next].name);
     w->state = next;
     if (next == WORKER_DOWN)
         w->pid = 0;
     worker_check(w);
+}
+
+static struct log_field log_age(const struct worker *w)
+{
+    return log_count("after_ms", loop_now_ms(w->loop) - w->started_at_ms);
 }
 
 /* ---- the end of an activation ---- */
@@ -190,8 +192,8 @@ static void on_answers(struct worker *w)
     (void)channel_pull(&w->channel);
     hear(w);
     if (w->channel.n_stale > 0 && feed_distrust(&w->feed))
-        log_warn("worker.answers pid=%d unasked=%llu: fed one line at a time from now on",
-                 (int)w->pid, (unsigned long long)w->channel.n_stale);
+        log_warn("worker.distrusted", log_int("pid", w->pid), /* one line at a time from now on */
+                 log_count("unasked", w->channel.n_stale));
     if (channel_ended(&w->channel))
         w->hung = true;
     loop_post(w->loop, &w->step);
@@ -317,10 +319,8 @@ static void bury(struct worker *w)
 {
     spawn_kill(w->pid, SIGKILL); /* what it started lives in its group */
     hear_last_words(w);
-    log_info("worker.exit pid=%d status=%d signal=%d after_ms=%llu state=%s", (int)w->pid,
-             WIFEXITED(w->wait_status) ? WEXITSTATUS(w->wait_status) : -1,
-             WIFSIGNALED(w->wait_status) ? WTERMSIG(w->wait_status) : 0,
-             (unsigned long long)(loop_now_ms(w->loop) - w->started_at_ms), states[w->state].name);
+    log_info("worker.exit", log_int("pid", w->pid), LOG_EXIT(w->wait_status), log_age(w),
+             log_text("state", states[w->state].name));
     channel_close(&w->channel);
     feed_close(&w->feed);
     loop_timer_clear(&w->timer);
@@ -329,8 +329,9 @@ static void bury(struct worker *w)
     loop_post(w->loop, &w->changed);
 }
 
-static void stop_now(struct worker *w)
+static void stop_now(struct worker *w, const char *why)
 {
+    log_info("worker.stop", log_int("pid", w->pid), log_age(w), log_text("why", why));
     spawn_kill(w->pid, SIGTERM);
     w->stop_at_ms = loop_now_ms(w->loop) + w->opts.kill_ms;
     worker_move(w, WORKER_STOPPING);
@@ -388,16 +389,17 @@ static void step_starting(struct worker *w)
     if (w->hung)
         start_failed(w);
     if (is_lost(w) || w->unwanted) {
-        stop_now(w);
+        stop_now(w, w->unwanted ? "unwanted" : "lost");
     } else if (w->ready) {
         w->start_err.kind = ERR_NONE;
         worker_move(w, WORKER_READY);
+        log_info("worker.ready", log_int("pid", w->pid), log_age(w));
         loop_post(w->loop, &w->changed);
     } else if (is_late(w, late_at_ms)) {
         (void)err_set(&w->start_err, ERR_LIMIT, 0,
                       "the action was not ready within %llu ms (--init-timeout)",
                       (unsigned long long)w->opts.start_ms);
-        stop_now(w);
+        stop_now(w, "late");
     } else {
         loop_timer_set(w->loop, &w->timer, late_at_ms);
         if (settles)
@@ -431,10 +433,10 @@ static void step_ready(struct worker *w)
         again = feed(w);
     if (w->flight.n > 0 && is_late(w, w->flight.soonest_ms) && look_at_deadlines(w)) {
         clear_jobs(w, JOB_LATE);
-        stop_now(w);
+        stop_now(w, "late");
     } else if (is_lost(w) || w->unwanted) {
         hear_last_words(w);
-        stop_now(w);
+        stop_now(w, w->unwanted ? "unwanted" : "lost");
     } else if (again) {
         loop_timer_set_us(w->loop, &w->timer, loop_now_us(w->loop) + FEED_LOOK_US);
     } else if (w->flight.n > 0) {
@@ -534,6 +536,7 @@ static void begin(struct worker *w, const struct spawned *spawned)
     w->started_at_ms = loop_now_ms(w->loop);
     w->pid = spawned->pid;
     worker_move(w, WORKER_STARTING);
+    log_info("worker.start", log_int("pid", w->pid), log_text("program", w->launch->argv[0]));
     loop_child_watch(w->loop, &w->child, spawned->pid, on_exit_status);
     channel_open(&w->channel, w->loop, spawned, w->launch->answers, on_fd1, on_fd3);
     feed_open(&w->feed, spawned->pid);
@@ -548,7 +551,7 @@ void worker_start(struct worker *w)
     assert(w->state == WORKER_DOWN);
     buf_done(&w->greeting);
     if (spawn_start(w->launch, w->opts.pipe_bytes, &spawned, &err) < 0) {
-        log_info("worker.start failed=\"%s\"", err.text);
+        log_info("worker.start", log_text("failed", err.text));
         w->start_err = err;
         /* Without better advice the text is the one that the suites compare. */
         if (err.kind == ERR_ACTION && w->launch->shortfall == NULL)
@@ -556,14 +559,12 @@ void worker_start(struct worker *w)
         loop_post(w->loop, &w->changed);
         return;
     }
-    log_info("worker.start pid=%d program=%s", (int)spawned.pid, w->launch->argv[0]);
     begin(w, &spawned);
 }
 
 void worker_adopt(struct worker *w, const struct spawned *spawned, struct buf *line)
 {
     assert(w->state == WORKER_DOWN);
-    log_info("worker.adopt pid=%d program=%s", (int)spawned->pid, w->launch->argv[0]);
     buf_done(&w->greeting);
     w->greeting = *line;
     memset(line, 0, sizeof(*line));
