@@ -111,8 +111,14 @@ static const struct setting settings[] = {
     SWITCH("log-init-error", log_init_error, 0,
            "put the reason of a failed /init into the action's log instead of the reply, for "
            "executables too"),
-    TEXT("log-level", log_level, "warn", "LEVEL",
-         "the proxy's own remarks on stderr: off, error, warn, info, debug"),
+    TEXT("log-level", log_level, "auto", "auto|off|error|warn|info|debug",
+         "how much of the proxy's own log is written: off, error, warn, info (starts and ends of "
+         "all kinds) or debug (each activation, too); auto: info to a file, warn to stderr, which "
+         "is the action's log as well"),
+    TEXT("log-format", log_format, "text", "text|json",
+         "lines of the proxy's own log: text to read, or a JSON object each"),
+    TEXT("log-file", log_file, "", "FILE",
+         "what the proxy's own log is appended to, opened anew on SIGHUP; empty: stderr"),
 };
 
 /* Variables of other proxies that mean one of our settings. */

@@ -43,6 +43,8 @@ struct config {
     uint64_t one_at_a_time;
     uint64_t log_init_error;
     const char *log_level;
+    const char *log_format;
+    const char *log_file;
 };
 
 enum config_result {

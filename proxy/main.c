@@ -78,11 +78,23 @@ static void on_drain(struct loop_timer *timer)
     drain_step(container_of(timer, struct app, drain));
 }
 
-/* The first signal drains, a second one hurries. */
+static void reopen_log(void)
+{
+    struct err err;
+
+    if (log_reopen(&err) < 0)
+        log_warn("main.log", log_text("failed", err.text));
+}
+
+/* The first signal drains, a second one hurries. SIGHUP does, too, where there is no log file. */
 static void on_signal(void *owner, int signo)
 {
     struct app *app = owner;
 
+    if (signo == SIGHUP && app->config.log_file[0] != '\0') {
+        reopen_log();
+        return;
+    }
     log_info("main.signal", log_int("signo", signo));
     app->drain_until_ms = loop_now_ms(app->loop);
     if (!app->service.draining)
@@ -192,6 +204,19 @@ static void set_options(struct app *app)
     };
 }
 
+static int begin_log(const struct config *config, struct err *err)
+{
+    bool to_file = config->log_file[0] != '\0';
+    int level = log_level_from_name(config->log_level);
+
+    log_set_format(strcmp(config->log_format, "json") == 0 ? LOG_AS_JSON : LOG_AS_TEXT);
+    if (level >= 0)
+        log_set_level((enum log_level)level);
+    else /* auto */
+        log_set_level(to_file ? LOG_INFO : LOG_WARN);
+    return to_file ? log_open(config->log_file, err) : 0;
+}
+
 static int run(struct app *app, struct err *err)
 {
     const struct server_route routes[] = {
@@ -259,24 +284,21 @@ int main(int argc, char **argv)
         (void)fail(&err);
         return 2;
     }
-    if (log_level_from_name(app.config.log_level) < 0) {
-        (void)err_set(&err, ERR_REQUEST, 0, "--log-level=%s: want off, error, warn, info or debug",
-                      app.config.log_level);
-        (void)fail(&err);
-        return 2;
-    }
-    log_set_level((enum log_level)log_level_from_name(app.config.log_level));
     (void)umask(022); /* what actions are unpacked to is for them to read, whoever they run as */
     occupy_low_descriptors();
+    if (begin_log(&app.config, &err) < 0)
+        return fail(&err);
     (void)mallopt(M_MMAP_THRESHOLD, (int)KEEP_MALLOC_BYTES);
     (void)mallopt(M_TRIM_THRESHOLD, (int)KEEP_MALLOC_BYTES);
     (void)prctl(PR_SET_CHILD_SUBREAPER, 1); /* what an action leaves behind is reaped here */
     result = run(&app, &err) < 0 ? (err.kind == ERR_REQUEST ? 2 : 1) : 0;
     if (result != 0)
         (void)fail(&err);
+    log_info("main.end", log_int("status", result));
     store_close(&app.store);
     runtimes_done(&app.runtimes);
     if (app.all_closed)
         loop_free(&app.loop);
+    log_close();
     return result;
 }

@@ -18,6 +18,7 @@ struct run {
     struct job job;
     struct service *service; /* borrowed */
     struct request *request; /* valid until the reply */
+    uint64_t arrived_at_ms;
 };
 
 /* ---- the reply ---- */
@@ -39,11 +40,33 @@ static void reply_answer(struct run *run)
         request_reply_error(run->request, 502, NO_RESULT);
 }
 
+static void log_end(const struct run *run)
+{
+    const struct job *job = &run->job;
+    enum log_level level = job->outcome == JOB_ANSWERED ? LOG_DEBUG : LOG_INFO;
+    struct log_field worker = log_int("worker", job->worker);
+    uint64_t now_ms;
+    uint64_t given_at_ms;
+
+    if (!log_wants(level))
+        return;
+    worker.absent = job->worker == 0; /* it never left the queue */
+    now_ms = loop_now_ms(run->service->loop);
+    given_at_ms = job->given_at_ms != 0 ? job->given_at_ms : now_ms;
+    log_event(level, "activation.end", job_log_member(job, "activation_id"),
+              job_log_member(job, "transaction_id"),
+              log_text("outcome", job_outcome_name(job->outcome)), worker,
+              log_count("queue_ms", given_at_ms - run->arrived_at_ms),
+              log_count("ms", now_ms - run->arrived_at_ms), log_count("limit_ms", job->limit_ms),
+              log_text("reason", job->outcome == JOB_UNSTARTED ? job->reason : NULL));
+}
+
 static void on_done(struct job *job)
 {
     struct run *run = container_of(job, struct run, job);
     char text[512];
 
+    log_end(run);
     switch (job->outcome) {
     case JOB_ANSWERED:
         reply_answer(run);
@@ -108,8 +131,9 @@ static uint64_t deadline_span_ms(struct json_slice deadline)
 }
 
 /* A deadline that has passed on arrival says nothing (the suites send "123"): our limit holds. */
-static void set_deadline(const struct service *service, struct job *job, struct json_slice body)
+static void set_deadline(const struct service *service, struct run *run, struct json_slice body)
 {
+    struct job *job = &run->job;
     struct json_slice deadline;
     uint64_t span_ms = service->opts.run_ms;
     uint64_t margin_ms = service->opts.margin_ms;
@@ -122,7 +146,8 @@ static void set_deadline(const struct service *service, struct job *job, struct 
     job->limit_ms = span_ms;
     /* A margin must not eat up a short limit. */
     span_ms -= margin_ms < span_ms / 2 ? margin_ms : span_ms / 2;
-    job->deadline_at_ms = loop_now_ms(service->loop) + span_ms;
+    run->arrived_at_ms = loop_now_ms(service->loop);
+    job->deadline_at_ms = run->arrived_at_ms + span_ms;
 }
 
 /* The body as one line. In a checked document a raw newline can only be white space. */
@@ -205,7 +230,7 @@ void run_on_request(void *owner, struct request *request)
     run->request = request;
     run->job.done = on_done;
     list_init(&run->job.node);
-    set_deadline(service, &run->job, json_top(body, n));
+    set_deadline(service, run, json_top(body, n));
     if (kind == JSON_NULL)
         set_line(&run->job, "{}", 2); /* launchers expect an object */
     else

@@ -56,7 +56,9 @@ static const struct text {
     {"--runtime-dir", "WHISKLOOP_RUNTIME_DIR", N(runtime_dir), "", "/r"},
     {"--action-dir", "WHISKLOOP_ACTION_DIR", N(action_dir), "", "/a"},
     {"--answers", "WHISKLOOP_ANSWERS", N(answers), "auto", "fd3"},
-    {"--log-level", "WHISKLOOP_LOG_LEVEL", N(log_level), "warn", "debug"},
+    {"--log-level", "WHISKLOOP_LOG_LEVEL", N(log_level), "auto", "debug"},
+    {"--log-format", "WHISKLOOP_LOG_FORMAT", N(log_format), "text", "json"},
+    {"--log-file", "WHISKLOOP_LOG_FILE", N(log_file), "", "/l"},
 #undef N
 };
 
