@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "http/server.h"
 #include "http/service.h"
+#include "http/trace.h"
 
 #define NOT_READY "System not ready, status is running."
 #define NO_RESULT "The action did not return a dictionary or array."
@@ -54,7 +55,7 @@ static void log_end(const struct run *run)
     now_ms = loop_now_ms(run->service->loop);
     given_at_ms = job->given_at_ms != 0 ? job->given_at_ms : now_ms;
     log_event(level, "activation.end", job_log_member(job, "activation_id"),
-              job_log_member(job, "transaction_id"),
+              job_log_member(job, "transaction_id"), job_log_member(job, "traceparent"),
               log_text("outcome", job_outcome_name(job->outcome)), worker,
               log_count("queue_ms", given_at_ms - run->arrived_at_ms),
               log_count("ms", now_ms - run->arrived_at_ms), log_count("limit_ms", job->limit_ms),
@@ -139,7 +140,7 @@ static void set_deadline(const struct service *service, struct run *run, struct 
     uint64_t margin_ms = service->opts.margin_ms;
     uint64_t asked_ms = 0;
 
-    if (body.kind == JSON_OBJECT && json_member(body, "deadline", &deadline))
+    if (json_member(body, "deadline", &deadline))
         asked_ms = deadline_span_ms(deadline);
     if (asked_ms > 0 && asked_ms < span_ms)
         span_ms = asked_ms;
@@ -150,11 +151,22 @@ static void set_deadline(const struct service *service, struct run *run, struct 
     job->deadline_at_ms = run->arrived_at_ms + span_ms;
 }
 
-/* The body as one line. In a checked document a raw newline can only be white space. */
-static void set_line(struct job *job, const char *body, size_t n)
+/*
+ * The body, an object, as one line, with what the client's headers add to it. In a checked document
+ * a raw newline can only be white space.
+ */
+static void set_line(struct job *job, struct json_slice body, const struct trace *trace)
 {
+    char members[TRACE_MEMBERS_MAX_BYTES];
+    size_t n_members = trace->any ? trace_members(trace, body, members) : 0;
+    size_t n = body.n + n_members;
+
+    assert(body.kind == JSON_OBJECT);
     job->line = xmalloc(n + 1);
-    memcpy(job->line, body, n);
+    job->line[0] = '{';
+    if (n_members > 0)
+        memcpy(job->line + 1, members, n_members);
+    memcpy(job->line + 1 + n_members, body.text + 1, body.n - 1);
     for (char *at = job->line; (at = memchr(at, '\n', n - (size_t)(at - job->line))) != NULL;)
         *at = ' ';
     /* Some launchers read lines that a carriage return ends as well. */
@@ -209,8 +221,11 @@ void run_on_request(void *owner, struct request *request)
     struct run *run;
     size_t n;
     const char *body = request_body(request, &n);
+    struct json_slice top = {"{}", 2, JSON_OBJECT}; /* for null: launchers expect an object */
+    struct trace trace;
     enum json_kind kind;
 
+    trace_take(&trace, request);
     if (service->draining) {
         request_reply_error(request, 503, "The action is being shut down.");
         return;
@@ -230,11 +245,10 @@ void run_on_request(void *owner, struct request *request)
     run->request = request;
     run->job.done = on_done;
     list_init(&run->job.node);
-    set_deadline(service, run, json_top(body, n));
-    if (kind == JSON_NULL)
-        set_line(&run->job, "{}", 2); /* launchers expect an object */
-    else
-        set_line(&run->job, body, n);
+    if (kind == JSON_OBJECT)
+        top = json_top(body, n);
+    set_deadline(service, run, top);
+    set_line(&run->job, top, &trace);
     if (pool_submit(service->pool, &run->job))
         return;
     refuse_full(service, request);

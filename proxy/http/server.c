@@ -96,6 +96,46 @@ const char *request_body(const struct request *request, size_t *n)
     return request->req->entity.base;
 }
 
+/* Blanks at the end of a value do not belong to it; those before it are gone already. */
+static struct header_value trimmed(h2o_iovec_t value)
+{
+    while (value.len > 0 && (value.base[value.len - 1] == ' ' || value.base[value.len - 1] == '\t'))
+        value.len--;
+    return (struct header_value){value.base, value.len};
+}
+
+bool request_headers(const struct request *request, const struct header_name *names, size_t n_names,
+                     struct header_value *values)
+{
+    const h2o_headers_t *headers = &request->req->headers;
+    uint64_t found = 0;
+
+    assert(n_names < 64);
+    memset(values, 0, n_names * sizeof(*values));
+    for (size_t i = 0; i < headers->size; i++) {
+        const h2o_iovec_t *name = headers->entries[i].name; /* lower case by now */
+
+        for (size_t k = 0; k < n_names; k++) {
+            if (name->len != names[k].n || memcmp(name->base, names[k].text, names[k].n) != 0)
+                continue;
+            if ((found >> k & 1) == 0)
+                values[k] = trimmed(headers->entries[i].value);
+            else
+                values[k].text = NULL;
+            found |= UINT64_C(1) << k;
+        }
+    }
+    return found != 0;
+}
+
+void request_send_back(struct request *request, const struct header_name *name,
+                       const struct header_value *value)
+{
+    /* Header and value live as long as the request: libh2o keeps both without a copy. */
+    h2o_add_header_by_str(&request->req->pool, &request->req->res.headers, name->text, name->n, 0,
+                          NULL, value->text, value->n);
+}
+
 void request_add_header(struct request *request, const char *name, const char *value)
 {
     h2o_add_header_by_str(&request->req->pool, &request->req->res.headers, name, strlen(name), 0,

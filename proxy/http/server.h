@@ -52,6 +52,21 @@ unsigned server_n_open(const struct server *server);
 /* The body, stable until the reply; not NUL-terminated. */
 const char *request_body(const struct request *request, size_t *n);
 
+struct header_name {
+    const char *text; /* static; lower case */
+    size_t n;
+};
+
+/* Borrowed from the request until its reply. */
+struct header_value {
+    const char *text; /* NULL: there is none, or there are several of that name */
+    size_t n;
+};
+
+/* Find the headers of these names, in one pass. false: there is none of them. */
+bool request_headers(const struct request *request, const struct header_name *names, size_t n_names,
+                     struct header_value *values);
+
 /* Reply with body[0 .. n): application/json. The request is gone afterwards.
  * body: owned by the reply from now on, freed by it; NULL with n == 0 is an empty body. */
 void request_reply(struct request *request, int status, char *body, size_t n);
@@ -59,3 +74,6 @@ void request_reply(struct request *request, int status, char *body, size_t n);
 void request_reply_error(struct request *request, int status, const char *text);
 /* Add a header to the reply to come. name: lower case; both static. */
 void request_add_header(struct request *request, const char *name, const char *value);
+/* The same with a header of the request. */
+void request_send_back(struct request *request, const struct header_name *name,
+                       const struct header_value *value);
