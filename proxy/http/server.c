@@ -111,13 +111,16 @@ bool request_headers(const struct request *request, const struct header_name *na
     uint64_t found = 0;
 
     assert(n_names < 64);
-    memset(values, 0, n_names * sizeof(*values));
     for (size_t i = 0; i < headers->size; i++) {
-        const h2o_iovec_t *name = headers->entries[i].name; /* lower case by now */
+        h2o_iovec_t *name = headers->entries[i].name; /* lower case by now */
 
+        if (h2o_iovec_is_token(name)) /* one that libh2o knows by its address, as most are */
+            continue;
         for (size_t k = 0; k < n_names; k++) {
             if (name->len != names[k].n || memcmp(name->base, names[k].text, names[k].n) != 0)
                 continue;
+            if (found == 0)
+                memset(values, 0, n_names * sizeof(*values));
             if ((found >> k & 1) == 0)
                 values[k] = trimmed(headers->entries[i].value);
             else

@@ -63,7 +63,8 @@ struct header_value {
     size_t n;
 };
 
-/* Find the headers of these names, in one pass. false: there is none of them. */
+/* Find the headers of these names, in one pass; none of them may be one that libh2o has as a token.
+ * false: there is none, and values stay as they were. */
 bool request_headers(const struct request *request, const struct header_name *names, size_t n_names,
                      struct header_value *values);
 
