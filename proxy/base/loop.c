@@ -121,7 +121,7 @@ static uint64_t look_at_clock(struct loop *loop)
 
     if (since_us > loop->may_wait_us + LOOP_FROZEN_US) {
         loop->frozen_us += since_us; /* all of it: nobody knows when in that time it began */
-        log_info("loop.frozen ms=%llu", (unsigned long long)since_us / 1000);
+        log_info("loop.frozen", log_count("ms", since_us / 1000));
     }
     loop->looked_at_us = clock_us;
     loop->may_wait_us = 0;

@@ -347,7 +347,8 @@ static void look_whether_broken(struct pool *pool, const struct pool_worker *pw)
                    "%.*s",
                    pw->restarts.n_deaths, WHY_MAX, why);
     if (!pool->broken)
-        log_warn("pool.broken deaths=%u reason=\"%s\"", pw->restarts.n_deaths, pool->why_broken);
+        log_warn("pool.broken", log_count("deaths", pw->restarts.n_deaths),
+                 log_text("reason", pool->why_broken));
     pool->broken = true;
 }
 
