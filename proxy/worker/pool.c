@@ -231,6 +231,7 @@ static void on_dispatch(struct loop_post *post)
         struct job *job = dequeue(pool, pool->queue.next);
 
         pool->n_running++;
+        job->given_at_us = loop_now_us(pool->loop);
         worker_give(worker, job);
     }
     if (!list_empty(&pool->queue) && pool->serving)

@@ -4,12 +4,12 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/wait.h>
 
 #include "base/json.h"
 #include "base/launch.h"
 #include "base/log.h"
 #include "worker/spawn.h"
+#include "worker/tally.h"
 
 #define LINES_PER_WRITE 64   /* the most that one writev carries; more wait for the next */
 #define LAST_READS_MAX  4    /* at its end; one empties a pipe, but somebody may go on writing */
@@ -179,7 +179,10 @@ static void hear(struct worker *w)
     if (n_answers > 0) {
         uint64_t n_logged = w->channel.out.n_bytes + w->channel.err.n_bytes;
 
-        feed_answered(&w->feed, n_answers, flight_is_fed(&w->flight), n_logged != w->n_logged);
+        uint64_t each_ns = feed_answered(&w->feed, n_answers, flight_is_fed(&w->flight),
+                                         n_logged != w->n_logged);
+
+        histogram_add(&w->opts.tally->work, each_ns / 1000, n_answers);
         w->n_logged = n_logged;
     }
 }
@@ -321,10 +324,7 @@ static void bury(struct worker *w)
 {
     spawn_kill(w->pid, SIGKILL); /* what it started lives in its group */
     hear_last_words(w);
-    log_info("worker.exit pid=%d status=%d signal=%d after_ms=%llu state=%s", (int)w->pid,
-             WIFEXITED(w->wait_status) ? WEXITSTATUS(w->wait_status) : -1,
-             WIFSIGNALED(w->wait_status) ? WTERMSIG(w->wait_status) : 0,
-             (unsigned long long)(loop_now_ms(w->loop) - w->started_at_ms), states[w->state].name);
+    tally_ended(w, states[w->state].name);
     channel_close(&w->channel);
     feed_close(&w->feed);
     loop_timer_clear(&w->timer);
@@ -434,6 +434,7 @@ static void step_ready(struct worker *w)
     if (!is_lost(w) && !w->unwanted)
         again = feed(w);
     if (w->flight.n > 0 && is_late(w, w->flight.soonest_ms) && look_at_deadlines(w)) {
+        w->late = true;
         clear_jobs(w, JOB_LATE);
         stop_now(w);
     } else if (is_lost(w) || w->unwanted) {
@@ -532,7 +533,7 @@ void worker_done(struct worker *w)
 
 static void begin(struct worker *w, const struct spawned *spawned)
 {
-    w->exited = w->ready = w->announced = w->refused = w->hung = w->unwanted = false;
+    w->exited = w->ready = w->announced = w->refused = w->hung = w->late = w->unwanted = false;
     w->start_err.kind = ERR_NONE;
     w->n_logged = 0;
     w->started_at_ms = loop_now_ms(w->loop);
@@ -552,7 +553,7 @@ void worker_start(struct worker *w)
     assert(w->state == WORKER_DOWN);
     buf_done(&w->greeting);
     if (spawn_start(w->launch, w->opts.pipe_bytes, &spawned, &err) < 0) {
-        log_info("worker.start failed=\"%s\"", err.text);
+        tally_unspawned(w, &err);
         w->start_err = err;
         /* Without better advice the text is the one that the suites compare. */
         if (err.kind == ERR_ACTION && w->launch->shortfall == NULL)
@@ -560,14 +561,14 @@ void worker_start(struct worker *w)
         loop_post(w->loop, &w->changed);
         return;
     }
-    log_info("worker.start pid=%d program=%s", (int)spawned.pid, w->launch->argv[0]);
+    tally_started(w, "start", spawned.pid);
     begin(w, &spawned);
 }
 
 void worker_adopt(struct worker *w, const struct spawned *spawned, struct buf *line)
 {
     assert(w->state == WORKER_DOWN);
-    log_info("worker.adopt pid=%d program=%s", (int)spawned->pid, w->launch->argv[0]);
+    tally_started(w, "adopt", spawned->pid);
     buf_done(&w->greeting);
     w->greeting = *line;
     memset(line, 0, sizeof(*line));
