@@ -18,7 +18,29 @@ struct run {
     struct job job;
     struct service *service; /* borrowed */
     struct request *request; /* valid until the reply */
+    uint64_t came_at_us;     /* loop time */
 };
+
+static const char *const end_names[N_RUN_ENDS] = {
+    [RUN_OK] = "ok",
+    [RUN_BAD_ANSWER] = "bad_answer",
+    [RUN_DIED] = "died",
+    [RUN_DEADLINE] = "deadline",
+    [RUN_ANSWER_TOO_LONG] = "answer_too_long",
+    [RUN_UNSTARTED] = "unstarted",
+    [RUN_ABANDONED] = "abandoned",
+    [RUN_DRAINING] = "draining",
+    [RUN_NO_ACTION] = "no_action",
+    [RUN_BAD_BODY] = "bad_body",
+    [RUN_BODY_TOO_LARGE] = "body_too_large",
+    [RUN_BUSY] = "busy",
+    [RUN_QUEUE_FULL] = "queue_full",
+};
+
+const char *run_end_name(enum run_end end)
+{
+    return end_names[end];
+}
 
 /* ---- the reply ---- */
 
@@ -29,14 +51,30 @@ static void run_free(struct run *run)
     free(run);
 }
 
+/* Times are the loop's: the clock is not asked again. */
+static void count(const struct run *run, enum run_end end)
+{
+    struct run_tally *tally = &run->service->runs;
+    uint64_t now_us = loop_now_us(run->service->loop);
+    uint64_t given_at_us = run->job.given_at_us > 0 ? run->job.given_at_us : now_us;
+
+    tally->n_ends[end]++;
+    histogram_add(&tally->queued, given_at_us - run->came_at_us, 1);
+    histogram_add(&tally->whole, now_us - run->came_at_us, 1);
+}
+
 static void reply_answer(struct run *run)
 {
     enum json_kind kind = json_check(run->job.answer, run->job.answer_len, NULL);
 
-    if (kind == JSON_OBJECT || kind == JSON_ARRAY)
+    if (kind == JSON_OBJECT || kind == JSON_ARRAY) {
+        count(run, RUN_OK);
+        run->service->runs.answer_bytes += run->job.answer_len;
         request_reply(run->request, 200, TAKE(run->job.answer), run->job.answer_len);
-    else
+    } else {
+        count(run, RUN_BAD_ANSWER);
         request_reply_error(run->request, 502, NO_RESULT);
+    }
 }
 
 static void on_done(struct job *job)
@@ -49,25 +87,30 @@ static void on_done(struct job *job)
         reply_answer(run);
         break;
     case JOB_DIED:
+        count(run, RUN_DIED);
         request_reply_error(run->request, 400, "command exited");
         break;
     case JOB_LATE:
+        count(run, RUN_DEADLINE);
         (void)snprintf(text, sizeof(text),
                        "The action exceeded its time limits of %llu milliseconds.",
                        (unsigned long long)job->limit_ms);
         request_reply_error(run->request, 502, text);
         break;
     case JOB_TOO_LONG:
+        count(run, RUN_ANSWER_TOO_LONG);
         (void)snprintf(text, sizeof(text),
                        "The action's answer is longer than %zu bytes (--answer-max-bytes).",
                        run->service->opts.pool.worker.answer_max_bytes);
         request_reply_error(run->request, 502, text);
         break;
     case JOB_UNSTARTED:
+        count(run, RUN_UNSTARTED);
         (void)snprintf(text, sizeof(text), "cannot start action: %s", job->reason);
         request_reply_error(run->request, 502, text);
         break;
     case JOB_ABANDONED:
+        count(run, RUN_ABANDONED);
         request_reply_error(run->request, 503, "The action is being shut down.");
         break;
     case JOB_PENDING:
@@ -158,20 +201,22 @@ static bool check_body(struct request *request, const char *body, size_t n, enum
 }
 
 /* The words of Apache's Node runtime, which its suite wants to read in the log too (T-N16). */
-static void refuse_second(const struct service *service, struct request *request)
+static void refuse_second(struct service *service, struct request *request)
 {
     static const char line[] = "Internal system error: " NOT_READY "\n";
 
+    service->runs.n_ends[RUN_BUSY]++;
     sink_line_start(service->err, NULL);
     sink_add(service->err, NULL, line, sizeof(line) - 1);
     request_reply_error(request, 403, NOT_READY);
 }
 
 /* 429, not 503: that would tell the platform to destroy this container. */
-static void refuse_full(const struct service *service, struct request *request)
+static void refuse_full(struct service *service, struct request *request)
 {
     char text[128];
 
+    service->runs.n_ends[RUN_QUEUE_FULL]++;
     (void)snprintf(text, sizeof(text), "%u activations wait for the action already (--queue-max).",
                    service->opts.pool.queue_max);
     request_add_header(request, "retry-after", "1");
@@ -187,15 +232,19 @@ void run_on_request(void *owner, struct request *request)
     enum json_kind kind;
 
     if (service->draining) {
+        service->runs.n_ends[RUN_DRAINING]++;
         request_reply_error(request, 503, "The action is being shut down.");
         return;
     }
     if (service->pool == NULL) {
+        service->runs.n_ends[RUN_NO_ACTION]++;
         request_reply_error(request, 500, "no action defined yet");
         return;
     }
-    if (!check_body(request, body, n, &kind))
+    if (!check_body(request, body, n, &kind)) {
+        service->runs.n_ends[RUN_BAD_BODY]++;
         return;
+    }
     if (service->opts.one_at_a_time && pool_n_jobs(service->pool) > 0) {
         refuse_second(service, request);
         return;
@@ -203,6 +252,7 @@ void run_on_request(void *owner, struct request *request)
     run = xcalloc(1, sizeof(*run));
     run->service = service;
     run->request = request;
+    run->came_at_us = loop_now_us(service->loop);
     run->job.done = on_done;
     list_init(&run->job.node);
     set_deadline(service, &run->job, json_top(body, n));
@@ -210,8 +260,10 @@ void run_on_request(void *owner, struct request *request)
         set_line(&run->job, "{}", 2); /* launchers expect an object */
     else
         set_line(&run->job, body, n);
-    if (pool_submit(service->pool, &run->job))
+    if (pool_submit(service->pool, &run->job)) {
+        service->runs.request_bytes += n;
         return;
+    }
     refuse_full(service, request);
     run_free(run);
 }

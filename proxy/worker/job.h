@@ -38,8 +38,8 @@ struct job {
 
     /* set while it runs */
     uint64_t given_at_us; /* loop time at which a worker got it, the last time; 0: none did */
-    bool ghost;          /* keeps the place of a job that was given up; see flight.h */
-    unsigned n_returned; /* times that it came back, the next to run and yet unread */
+    bool ghost;           /* keeps the place of a job that was given up; see flight.h */
+    unsigned n_returned;  /* times that it came back, the next to run and yet unread */
 
     /* set when it is done */
     enum job_outcome outcome;

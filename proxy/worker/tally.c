@@ -5,22 +5,29 @@
 
 #include "base/launch.h"
 #include "base/log.h"
-#include "worker/worker.h"
 
-static const char *const names[N_DEATHS] = {
-    [DEATH_EXITED] = "exited",
-    [DEATH_SIGNALLED] = "signalled",
-    [DEATH_DEADLINE] = "deadline",
-    [DEATH_START_TIMEOUT] = "start_timeout",
-    [DEATH_REFUSED] = "refused",
-    [DEATH_HUNG] = "hung",
-    [DEATH_STOPPED] = "stopped",
-    [DEATH_UNSPAWNED] = "unspawned",
+static const char *const state_names[WORKER_STATES] = {
+    [WORKER_DOWN] = "down",
+    [WORKER_STARTING] = "starting",
+    [WORKER_READY] = "ready",
+    [WORKER_STOPPING] = "stopping",
+};
+
+static const char *const death_names[N_DEATHS] = {
+    [DEATH_EXITED] = "exited",     [DEATH_SIGNALLED] = "signalled",
+    [DEATH_DEADLINE] = "deadline", [DEATH_START_TIMEOUT] = "start_timeout",
+    [DEATH_REFUSED] = "refused",   [DEATH_HUNG] = "hung",
+    [DEATH_STOPPED] = "stopped",   [DEATH_UNSPAWNED] = "unspawned",
 };
 
 const char *death_name(enum death death)
 {
-    return names[death];
+    return death_names[death];
+}
+
+const char *worker_state_name(enum worker_state state)
+{
+    return state_names[state];
 }
 
 /* A process that ends closes its answers first, which looks like hanging until the status is here:
@@ -68,13 +75,13 @@ void tally_unspawned(struct worker *w, const struct err *err)
     w->opts.tally->n_deaths[DEATH_UNSPAWNED]++;
 }
 
-void tally_ended(const struct worker *w, const char *state)
+void tally_ended(const struct worker *w)
 {
     enum death cause = tally_cause(w);
 
     w->opts.tally->n_deaths[cause]++;
     log_info("worker.exit pid=%d cause=%s status=%d signal=%d after_ms=%llu state=%s", (int)w->pid,
-             names[cause], WIFEXITED(w->wait_status) ? WEXITSTATUS(w->wait_status) : -1,
+             death_names[cause], WIFEXITED(w->wait_status) ? WEXITSTATUS(w->wait_status) : -1,
              WIFSIGNALED(w->wait_status) ? WTERMSIG(w->wait_status) : 0,
-             (unsigned long long)(loop_now_ms(w->loop) - w->started_at_ms), state);
+             (unsigned long long)(loop_now_ms(w->loop) - w->started_at_ms), state_names[w->state]);
 }

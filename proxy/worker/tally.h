@@ -11,9 +11,7 @@
 #include <sys/types.h>
 
 #include "base/metrics.h"
-
-struct err;
-struct worker;
+#include "worker/worker.h"
 
 /* Why a process ended. Another cause: a word here, one in tally.c, a line in tally_cause(). */
 enum death {
@@ -35,8 +33,9 @@ struct tally {
     struct histogram work; /* per answer: from the line, or the answer before it, to the answer */
 };
 
-/* The word for people and for the label. */
+/* The words for people and for labels. */
 const char *death_name(enum death death);
+const char *worker_state_name(enum worker_state state);
 
 /* ---- for worker.c ---- */
 
@@ -46,5 +45,5 @@ enum death tally_cause(const struct worker *worker);
 void tally_started(struct worker *worker, const char *how, pid_t pid);
 /* It could not get one: a start and its end in one. */
 void tally_unspawned(struct worker *worker, const struct err *err);
-/* Its process has ended. state: the name of the state that it was in. */
-void tally_ended(const struct worker *worker, const char *state);
+/* Its process has ended, in the state that the worker is still in. */
+void tally_ended(const struct worker *worker);

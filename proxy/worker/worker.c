@@ -18,14 +18,12 @@
 
 #define BIT(n) (1u << (n))
 
-static const struct {
-    const char *name;
-    unsigned next; /* BIT() of each state that may follow */
-} states[] = {
-    [WORKER_DOWN] = {"down", BIT(WORKER_STARTING)},
-    [WORKER_STARTING] = {"starting", BIT(WORKER_READY) | BIT(WORKER_STOPPING) | BIT(WORKER_DOWN)},
-    [WORKER_READY] = {"ready", BIT(WORKER_STOPPING) | BIT(WORKER_DOWN)},
-    [WORKER_STOPPING] = {"stopping", BIT(WORKER_DOWN)},
+/* BIT() of each state that may follow. */
+static const unsigned next_states[WORKER_STATES] = {
+    [WORKER_DOWN] = BIT(WORKER_STARTING),
+    [WORKER_STARTING] = BIT(WORKER_READY) | BIT(WORKER_STOPPING) | BIT(WORKER_DOWN),
+    [WORKER_READY] = BIT(WORKER_STOPPING) | BIT(WORKER_DOWN),
+    [WORKER_STOPPING] = BIT(WORKER_DOWN),
 };
 
 static void worker_step(struct worker *w);
@@ -39,9 +37,9 @@ static void worker_check(const struct worker *w)
 
 static void worker_move(struct worker *w, enum worker_state next)
 {
-    assert(states[w->state].next & BIT(next));
-    log_debug("worker.state pid=%d from=%s to=%s", (int)w->pid, states[w->state].name,
-              states[next].name);
+    assert(next_states[w->state] & BIT(next));
+    log_debug("worker.state pid=%d from=%s to=%s", (int)w->pid, worker_state_name(w->state),
+              worker_state_name(next));
     w->state = next;
     if (next == WORKER_DOWN)
         w->pid = 0;
@@ -179,8 +177,8 @@ static void hear(struct worker *w)
     if (n_answers > 0) {
         uint64_t n_logged = w->channel.out.n_bytes + w->channel.err.n_bytes;
 
-        uint64_t each_ns = feed_answered(&w->feed, n_answers, flight_is_fed(&w->flight),
-                                         n_logged != w->n_logged);
+        uint64_t each_ns =
+            feed_answered(&w->feed, n_answers, flight_is_fed(&w->flight), n_logged != w->n_logged);
 
         histogram_add(&w->opts.tally->work, each_ns / 1000, n_answers);
         w->n_logged = n_logged;
@@ -324,7 +322,7 @@ static void bury(struct worker *w)
 {
     spawn_kill(w->pid, SIGKILL); /* what it started lives in its group */
     hear_last_words(w);
-    tally_ended(w, states[w->state].name);
+    tally_ended(w);
     channel_close(&w->channel);
     feed_close(&w->feed);
     loop_timer_clear(&w->timer);

@@ -38,6 +38,7 @@ enum worker_state {
     WORKER_READY,    /* waits for lines or works */
     WORKER_STOPPING, /* told to end; nothing is read from it but log lines */
 };
+#define WORKER_STATES (WORKER_STOPPING + 1) /* how many there are */
 
 struct worker_opts {
     uint64_t start_ms;       /* time that a start may take, until ready */
