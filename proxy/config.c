@@ -52,6 +52,8 @@ struct setting {
 static const struct setting settings[] = {
     NUMBER("port", port, 0, 8080, 65535, "PORT", "TCP port to listen on; 0 takes any free one"),
     TEXT("listen", listen, "0.0.0.0", "ADDRESS", "numeric IPv4 or IPv6 address to listen on"),
+    TEXT("admin", admin, "", "WHERE",
+         "ADDRESS:PORT or unix:PATH to serve /healthz, /readyz and /metrics on; empty: nowhere"),
     TEXT("runtime", runtime, "python", "NAME", "the runtime that plain source text is for"),
     TEXT("runtime-dir", runtime_dir, "", "DIR",
          "folder of the runtimes; empty: the one that came with this program"),
@@ -272,6 +274,7 @@ static int set_from_option(struct config *config, int n_left, char **args, struc
 
 enum config_result config_read(struct config *config, int argc, char **argv, struct err *err)
 {
+    enum config_result result = CONFIG_RUN;
     int taken;
 
     set_defaults(config);
@@ -286,11 +289,16 @@ enum config_result config_read(struct config *config, int argc, char **argv, str
     if (set_from_environment(config, err) < 0)
         return CONFIG_WRONG;
     for (int i = 1; i < argc; i += taken) {
+        taken = 1;
+        if (strcmp(argv[i], "--health") == 0) {
+            result = CONFIG_HEALTH;
+            continue;
+        }
         taken = set_from_option(config, argc - i, argv + i, err);
         if (taken < 0)
             return CONFIG_WRONG;
     }
-    return CONFIG_RUN;
+    return result;
 }
 
 /* ---- help ---- */
@@ -320,7 +328,9 @@ void config_help(FILE *file)
         (void)fprintf(file, "  %s\n      %s", left, settings[i].help);
         (void)fprintf(file, value[0] != '\0' ? " [%s]\n" : "%s\n", value);
     }
-    (void)fprintf(file, "  --version\n  --help\n");
+    (void)fprintf(file,
+                  "  --health\n      ask the proxy that runs with the same --admin whether it is "
+                  "well; ends with 0 or 1\n  --version\n  --help\n");
 }
 
 void config_help_markdown(FILE *file)

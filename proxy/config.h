@@ -15,6 +15,7 @@ struct err;
 struct config {
     uint64_t port;
     const char *listen;
+    const char *admin;
     const char *runtime;
     const char *runtime_dir;
     const char *action_dir;
@@ -49,6 +50,7 @@ struct config {
 
 enum config_result {
     CONFIG_RUN,
+    CONFIG_HEALTH,  /* ask the proxy that runs with these settings how it is */
     CONFIG_HELP,    /* print config_help() and end well */
     CONFIG_HELP_MD, /* print config_help_markdown() and end well */
     CONFIG_VERSION,

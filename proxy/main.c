@@ -19,12 +19,16 @@
 #include "base/loop.h"
 #include "build-paths.h"
 #include "config.h"
+#include "http/admin.h"
+#include "http/health.h"
 #include "http/init.h"
 #include "http/run.h"
 #include "http/server.h"
 #include "http/service.h"
 
-#define DRAIN_LOOK_MS     20          /* between two looks whether all is finished */
+#define DRAIN_LOOK_MS 20 /* between two looks whether all is finished */
+#define ADMIN_BODY_MAX_BYTES                                                                       \
+    65536 /* nobody sends one; what comes is dropped, so that 404 and 405 can be told */
 #define FLUSH_MAX_MS      1000        /* at the very end, for a log collector that is slow */
 #define KEEP_MALLOC_BYTES (64u << 20) /* blocks up to this stay ours: library-facts A3 */
 
@@ -33,6 +37,8 @@ struct app {
     struct config config;
     struct loop *loop;
     struct server *server;
+    struct server *admin_server; /* NULL: none is wanted */
+    struct admin admin;
     struct runtimes runtimes;
     struct store store;
     struct sink out;
@@ -188,7 +194,8 @@ static void set_options(struct app *app)
                             .kill_ms = config->kill_ms,
                             .answer_max_bytes = config->answer_max_bytes,
                             .ahead_max = (unsigned)config->write_ahead,
-                            .pipe_bytes = 1 << 20}},
+                            .pipe_bytes = 1 << 20,
+                            .tally = &app->service.workers}},
         .unpack = {.bytes_max = config->unpack_max_bytes,
                    .entries_max = config->unpack_entries_max,
                    .ratio_max = (unsigned)config->unpack_ratio_max},
@@ -217,27 +224,92 @@ static int begin_log(const struct config *config, struct err *err)
     return to_file ? log_open(config->log_file, err) : 0;
 }
 
-static int run(struct app *app, struct err *err)
+/* The contract's listener. routes: borrowed for the server's life. */
+static int listen_for_platform(struct app *app, const struct server_route *routes, size_t n_routes,
+                               struct err *err)
 {
-    const struct server_route routes[] = {
-        {"/run", run_on_request, &app->service, app->config.run_max_bytes, "run-max-bytes"},
-        {"/init", init_on_request, &app->service, app->config.init_max_bytes, "init-max-bytes"},
-    };
     const struct config *config = &app->config;
-    struct server_opts server = {.address = config->listen,
-                                 .port = (uint16_t)config->port,
-                                 .idle_ms = config->idle_timeout_ms};
+    struct place place;
+    struct server_opts opts = {.place = &place,
+                               .options = "--listen, --port",
+                               .lost = "No such path: this is an action, use POST /init and POST "
+                                       "/run.",
+                               .idle_ms = config->idle_timeout_ms};
 
-    /* Listen first: each connect that is refused costs the platform 50 ms or more of a cold start. */
-    app->loop = loop_new(err);
-    if (app->loop == NULL)
+    if (place_tcp(&place, config->listen, (uint16_t)config->port, err) < 0)
         return -1;
-    app->server = server_new(app->loop, &server, routes, ARRAY_LEN(routes), err);
+    app->server = server_new(app->loop, &opts, routes, n_routes, err);
     if (app->server == NULL)
         return -1;
     log_info("main.listen", log_text("address", config->listen),
              log_int("port", server_port(app->server)), log_text("version", WHISKLOOP_VERSION),
              log_int("pid", getpid()));
+    return 0;
+}
+
+/* The operator's, if one is wanted. */
+static int listen_for_operator(struct app *app, const struct server_route *routes, size_t n_routes,
+                               struct err *err)
+{
+    const struct config *config = &app->config;
+    struct place place;
+    struct server_opts opts = {.place = &place,
+                               .options = "--admin",
+                               .lost = "No such path: use GET /healthz, /readyz or /metrics.",
+                               .idle_ms = config->idle_timeout_ms};
+
+    if (config->admin[0] == '\0')
+        return 0;
+    if (place_parse(&place, "--admin", config->admin, err) < 0)
+        return -1;
+    app->admin_server = server_new(app->loop, &opts, routes, n_routes, err);
+    if (app->admin_server == NULL)
+        return -1;
+    log_info("admin.listen", log_text("at", config->admin),
+             log_int("port", server_port(app->admin_server)));
+    return 0;
+}
+
+/* --health: one line and an exit status, for a container's health check. */
+static int say_health(const struct config *config)
+{
+    struct place place;
+    struct err err;
+
+    if (config->admin[0] == '\0') {
+        (void)err_set(&err, ERR_REQUEST, 0,
+                      "--health: no admin listener to ask; set --admin or WHISKLOOP_ADMIN as for "
+                      "the proxy that runs");
+        return fail(&err);
+    }
+    if (place_parse(&place, "--admin", config->admin, &err) < 0 || health_ask(&place, &err) < 0)
+        return fail(&err);
+    (void)puts("ok");
+    return 0;
+}
+
+static int run(struct app *app, struct err *err)
+{
+    const struct server_route routes[] = {
+        {"/run", run_on_request, &app->service, app->config.run_max_bytes, "run-max-bytes", false,
+         &app->service.runs.n_ends[RUN_BODY_TOO_LARGE]},
+        {"/init", init_on_request, &app->service, app->config.init_max_bytes, "init-max-bytes",
+         false, NULL},
+    };
+    const struct server_route admin_routes[] = {
+        {"/healthz", admin_on_health, &app->admin, ADMIN_BODY_MAX_BYTES, NULL, true, NULL},
+        {"/readyz", admin_on_ready, &app->admin, ADMIN_BODY_MAX_BYTES, NULL, true, NULL},
+        {"/metrics", admin_on_metrics, &app->admin, ADMIN_BODY_MAX_BYTES, NULL, true, NULL},
+    };
+    const struct config *config = &app->config;
+
+    /* Listen first: each connect that is refused costs the platform 50 ms or more of a cold start. */
+    app->loop = loop_new(err);
+    if (app->loop == NULL)
+        return -1;
+    if (listen_for_platform(app, routes, ARRAY_LEN(routes), err) < 0 ||
+        listen_for_operator(app, admin_routes, ARRAY_LEN(admin_routes), err) < 0)
+        return -1;
     set_options(app);
     if (load_runtimes(app, err) < 0 || store_open(&app->store, config->action_dir, err) < 0)
         return -1;
@@ -248,6 +320,7 @@ static int run(struct app *app, struct err *err)
     app->service.store = &app->store;
     app->service.out = &app->out;
     app->service.err = &app->err;
+    admin_init(&app->admin, &app->service, WHISKLOOP_VERSION);
     loop_timer_init(&app->drain, on_drain);
     loop_on_signal(app->loop, on_signal, app);
     prelaunch_init(&app->service.prelaunch, app->loop);
@@ -255,7 +328,8 @@ static int run(struct app *app, struct err *err)
     loop_run(app->loop);
     prelaunch_done(&app->service.prelaunch);
     pool_free(&app->service.pool);
-    app->all_closed = server_free(&app->server);
+    app->all_closed = server_free(&app->admin_server);
+    app->all_closed = server_free(&app->server) && app->all_closed;
     sink_done(&app->out, FLUSH_MAX_MS);
     sink_done(&app->err, FLUSH_MAX_MS);
     return 0;
@@ -271,6 +345,8 @@ int main(int argc, char **argv)
     switch (config_read(&app.config, argc, argv, &err)) {
     case CONFIG_RUN:
         break;
+    case CONFIG_HEALTH:
+        return say_health(&app.config);
     case CONFIG_HELP:
         config_help(stdout);
         return 0;

@@ -28,7 +28,7 @@ BUILD_PACKAGES+=(libacl1-dev libbz2-dev liblz4-dev liblzma-dev libxml2-dev libzs
 RUN_PACKAGES=(python3 curl zip)
 # libclang-rt is not among clang's own dependencies, and without it clang cannot link sanitizers.
 TEST_PACKAGES=(clang clang-format libclang-rt-14-dev libcmocka-dev python3-pytest
-    python3-pytest-xdist jq bc unzip shellcheck codespell procps wrk)
+    python3-pytest-xdist python3-prometheus-client jq bc unzip shellcheck codespell procps wrk)
 BENCH_PACKAGES=(wrk valgrind)
 
 # Print those of the packages named that are not installed.

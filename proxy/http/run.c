@@ -19,8 +19,29 @@ struct run {
     struct job job;
     struct service *service; /* borrowed */
     struct request *request; /* valid until the reply */
-    uint64_t arrived_at_ms;
+    uint64_t came_at_us;     /* loop time */
 };
+
+static const char *const end_names[N_RUN_ENDS] = {
+    [RUN_OK] = "ok",
+    [RUN_BAD_ANSWER] = "bad_answer",
+    [RUN_DIED] = "died",
+    [RUN_DEADLINE] = "deadline",
+    [RUN_ANSWER_TOO_LONG] = "answer_too_long",
+    [RUN_UNSTARTED] = "unstarted",
+    [RUN_ABANDONED] = "abandoned",
+    [RUN_DRAINING] = "draining",
+    [RUN_NO_ACTION] = "no_action",
+    [RUN_BAD_BODY] = "bad_body",
+    [RUN_BODY_TOO_LARGE] = "body_too_large",
+    [RUN_BUSY] = "busy",
+    [RUN_QUEUE_FULL] = "queue_full",
+};
+
+const char *run_end_name(enum run_end end)
+{
+    return end_names[end];
+}
 
 /* ---- the reply ---- */
 
@@ -31,14 +52,30 @@ static void run_free(struct run *run)
     free(run);
 }
 
+/* Times are the loop's: the clock is not asked again. */
+static void count(const struct run *run, enum run_end end)
+{
+    struct run_tally *tally = &run->service->runs;
+    uint64_t now_us = loop_now_us(run->service->loop);
+    uint64_t given_at_us = run->job.given_at_us > 0 ? run->job.given_at_us : now_us;
+
+    tally->n_ends[end]++;
+    histogram_add(&tally->queued, given_at_us - run->came_at_us, 1);
+    histogram_add(&tally->whole, now_us - run->came_at_us, 1);
+}
+
 static void reply_answer(struct run *run)
 {
     enum json_kind kind = json_check(run->job.answer, run->job.answer_len, NULL);
 
-    if (kind == JSON_OBJECT || kind == JSON_ARRAY)
+    if (kind == JSON_OBJECT || kind == JSON_ARRAY) {
+        count(run, RUN_OK);
+        run->service->runs.answer_bytes += run->job.answer_len;
         request_reply(run->request, 200, TAKE(run->job.answer), run->job.answer_len);
-    else
+    } else {
+        count(run, RUN_BAD_ANSWER);
         request_reply_error(run->request, 502, NO_RESULT);
+    }
 }
 
 static void log_end(const struct run *run)
@@ -46,19 +83,20 @@ static void log_end(const struct run *run)
     const struct job *job = &run->job;
     enum log_level level = job->outcome == JOB_ANSWERED ? LOG_DEBUG : LOG_INFO;
     struct log_field worker = log_int("worker", job->worker);
-    uint64_t now_ms;
-    uint64_t given_at_ms;
+    uint64_t now_us;
+    uint64_t given_at_us;
 
     if (!log_wants(level))
         return;
     worker.absent = job->worker == 0; /* it never left the queue */
-    now_ms = loop_now_ms(run->service->loop);
-    given_at_ms = job->given_at_ms != 0 ? job->given_at_ms : now_ms;
+    now_us = loop_now_us(run->service->loop);
+    given_at_us = job->given_at_us != 0 ? job->given_at_us : now_us;
     log_event(level, "activation.end", job_log_member(job, "activation_id"),
               job_log_member(job, "transaction_id"), job_log_member(job, "traceparent"),
               log_text("outcome", job_outcome_name(job->outcome)), worker,
-              log_count("queue_ms", given_at_ms - run->arrived_at_ms),
-              log_count("ms", now_ms - run->arrived_at_ms), log_count("limit_ms", job->limit_ms),
+              log_count("queue_ms", (given_at_us - run->came_at_us) / 1000),
+              log_count("ms", (now_us - run->came_at_us) / 1000),
+              log_count("limit_ms", job->limit_ms),
               log_text("reason", job->outcome == JOB_UNSTARTED ? job->reason : NULL));
 }
 
@@ -73,25 +111,30 @@ static void on_done(struct job *job)
         reply_answer(run);
         break;
     case JOB_DIED:
+        count(run, RUN_DIED);
         request_reply_error(run->request, 400, "command exited");
         break;
     case JOB_LATE:
+        count(run, RUN_DEADLINE);
         (void)snprintf(text, sizeof(text),
                        "The action exceeded its time limits of %llu milliseconds.",
                        (unsigned long long)job->limit_ms);
         request_reply_error(run->request, 502, text);
         break;
     case JOB_TOO_LONG:
+        count(run, RUN_ANSWER_TOO_LONG);
         (void)snprintf(text, sizeof(text),
                        "The action's answer is longer than %zu bytes (--answer-max-bytes).",
                        run->service->opts.pool.worker.answer_max_bytes);
         request_reply_error(run->request, 502, text);
         break;
     case JOB_UNSTARTED:
+        count(run, RUN_UNSTARTED);
         (void)snprintf(text, sizeof(text), "cannot start action: %s", job->reason);
         request_reply_error(run->request, 502, text);
         break;
     case JOB_ABANDONED:
+        count(run, RUN_ABANDONED);
         request_reply_error(run->request, 503, "The action is being shut down.");
         break;
     case JOB_PENDING:
@@ -147,8 +190,7 @@ static void set_deadline(const struct service *service, struct run *run, struct 
     job->limit_ms = span_ms;
     /* A margin must not eat up a short limit. */
     span_ms -= margin_ms < span_ms / 2 ? margin_ms : span_ms / 2;
-    run->arrived_at_ms = loop_now_ms(service->loop);
-    job->deadline_at_ms = run->arrived_at_ms + span_ms;
+    job->deadline_at_ms = run->came_at_us / 1000 + span_ms;
 }
 
 /*
@@ -195,20 +237,22 @@ static bool check_body(struct request *request, const char *body, size_t n, enum
 }
 
 /* The words of Apache's Node runtime, which its suite wants to read in the log too (T-N16). */
-static void refuse_second(const struct service *service, struct request *request)
+static void refuse_second(struct service *service, struct request *request)
 {
     static const char line[] = "Internal system error: " NOT_READY "\n";
 
+    service->runs.n_ends[RUN_BUSY]++;
     sink_line_start(service->err, NULL);
     sink_add(service->err, NULL, line, sizeof(line) - 1);
     request_reply_error(request, 403, NOT_READY);
 }
 
 /* 429, not 503: that would tell the platform to destroy this container. */
-static void refuse_full(const struct service *service, struct request *request)
+static void refuse_full(struct service *service, struct request *request)
 {
     char text[128];
 
+    service->runs.n_ends[RUN_QUEUE_FULL]++;
     (void)snprintf(text, sizeof(text), "%u activations wait for the action already (--queue-max).",
                    service->opts.pool.queue_max);
     request_add_header(request, "retry-after", "1");
@@ -227,15 +271,19 @@ void run_on_request(void *owner, struct request *request)
 
     trace_take(&trace, request);
     if (service->draining) {
+        service->runs.n_ends[RUN_DRAINING]++;
         request_reply_error(request, 503, "The action is being shut down.");
         return;
     }
     if (service->pool == NULL) {
+        service->runs.n_ends[RUN_NO_ACTION]++;
         request_reply_error(request, 500, "no action defined yet");
         return;
     }
-    if (!check_body(request, body, n, &kind))
+    if (!check_body(request, body, n, &kind)) {
+        service->runs.n_ends[RUN_BAD_BODY]++;
         return;
+    }
     if (service->opts.one_at_a_time && pool_n_jobs(service->pool) > 0) {
         refuse_second(service, request);
         return;
@@ -243,14 +291,17 @@ void run_on_request(void *owner, struct request *request)
     run = xcalloc(1, sizeof(*run));
     run->service = service;
     run->request = request;
+    run->came_at_us = loop_now_us(service->loop);
     run->job.done = on_done;
     list_init(&run->job.node);
     if (kind == JSON_OBJECT)
         top = json_top(body, n);
     set_deadline(service, run, top);
     set_line(&run->job, top, &trace);
-    if (pool_submit(service->pool, &run->job))
+    if (pool_submit(service->pool, &run->job)) {
+        service->runs.request_bytes += n;
         return;
+    }
     refuse_full(service, request);
     run_free(run);
 }

@@ -8,12 +8,10 @@
 
 #include "http/server.h"
 
-#include <arpa/inet.h>
 #include <assert.h>
 #include <errno.h>
 #include <h2o.h>
 #include <h2o/http1.h>
-#include <netdb.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
 #include <string.h>
@@ -24,7 +22,6 @@
 #include "base/log.h"
 #include "base/loop.h"
 
-#define BACKLOG          1024 /* connections waiting for accept; the kernel caps it */
 #define ACCEPTS_PER_TURN 16
 #define LAZY_MAX_BYTES   4096 /* an answer up to this may stay in memory until the next request */
 #define ACCEPT_PAUSE_MS  100  /* after accept fails for want of descriptors */
@@ -46,7 +43,8 @@ struct server {
     struct loop *loop; /* borrowed */
     const struct server_route *routes;
     size_t n_routes;
-    uint16_t port;
+    struct place place;
+    const char *lost;
     unsigned n_open;
     h2o_globalconf_t config;
     h2o_context_t ctx;
@@ -160,7 +158,7 @@ static bool is_urgent(const struct request *request, size_t n_body)
            req->entity.base + req->entity.len != input->bytes + input->size;
 }
 
-void request_reply(struct request *request, int status, char *body, size_t n)
+void request_reply_as(struct request *request, int status, const char *type, char *body, size_t n)
 {
     h2o_req_t *req = request->req;
     h2o_iovec_t bytes = {body, n};
@@ -171,8 +169,7 @@ void request_reply(struct request *request, int status, char *body, size_t n)
     req->res.status = status;
     req->res.reason = reason_of(status);
     req->res.content_length = n;
-    h2o_add_header(&req->pool, &req->res.headers, H2O_TOKEN_CONTENT_TYPE, NULL,
-                   H2O_STRLIT("application/json"));
+    h2o_add_header(&req->pool, &req->res.headers, H2O_TOKEN_CONTENT_TYPE, NULL, type, strlen(type));
     if (is_urgent(request, n))
         loop_hurry(request->server->loop);
     /* What comes now is the next request: into the buffer. */
@@ -181,6 +178,11 @@ void request_reply(struct request *request, int status, char *body, size_t n)
     /* No bytes may follow the head of an answer to HEAD; its length is told all the same. */
     h2o_send(req, &bytes, h2o_memis(req->method.base, req->method.len, H2O_STRLIT("HEAD")) ? 0 : 1,
              H2O_SEND_STATE_FINAL);
+}
+
+void request_reply(struct request *request, int status, char *body, size_t n)
+{
+    request_reply_as(request, status, "application/json", body, n);
 }
 
 void request_reply_error(struct request *request, int status, const char *text)
@@ -240,8 +242,20 @@ static const struct server_route *find_route(const struct server *server, h2o_io
 
 static void say_too_large(const struct server_route *route, char *text, size_t size)
 {
-    (void)snprintf(text, size, "The request body is larger than %llu bytes (--%s).",
-                   (unsigned long long)route->body_max_bytes, route->bound);
+    if (route->n_too_large != NULL)
+        ++*route->n_too_large;
+    (void)snprintf(text, size, "The request body is larger than %llu bytes%s%s%s.",
+                   (unsigned long long)route->body_max_bytes, route->bound != NULL ? " (--" : "",
+                   route->bound != NULL ? route->bound : "", route->bound != NULL ? ")" : "");
+}
+
+/* HEAD is GET whose body stays here. */
+static bool is_taken(const struct server_route *route, h2o_iovec_t method)
+{
+    if (route->is_read)
+        return h2o_memis(method.base, method.len, H2O_STRLIT("GET")) ||
+               h2o_memis(method.base, method.len, H2O_STRLIT("HEAD"));
+    return h2o_memis(method.base, method.len, H2O_STRLIT("POST"));
 }
 
 static void dispatch(struct server *server, struct request *request)
@@ -251,11 +265,12 @@ static void dispatch(struct server *server, struct request *request)
     char text[128];
 
     if (route == NULL) {
-        request_reply_error(request, 404,
-                            "No such path: this is an action, use POST /init and POST /run.");
-    } else if (!h2o_memis(method.base, method.len, H2O_STRLIT("POST"))) {
-        request_add_header(request, "allow", "POST");
-        request_reply_error(request, 405, "This path takes POST only.");
+        request_reply_error(request, 404, server->lost);
+    } else if (!is_taken(route, method)) {
+        request_add_header(request, "allow", route->is_read ? "GET, HEAD" : "POST");
+        request_reply_error(request, 405,
+                            route->is_read ? "This path takes GET only."
+                                           : "This path takes POST only.");
     } else if (request->req->entity.len > route->body_max_bytes) {
         say_too_large(route, text, sizeof(text));
         request_reply_error(request, 413, text);
@@ -359,38 +374,6 @@ static void on_accept_again(struct loop_timer *timer)
         h2o_socket_read_start(server->listener, on_accept);
 }
 
-static int open_listener(const struct server_opts *opts, uint16_t *port, struct err *err)
-{
-    struct addrinfo hints = {.ai_family = AF_UNSPEC,
-                             .ai_socktype = SOCK_STREAM,
-                             .ai_flags = AI_NUMERICHOST | AI_PASSIVE};
-    struct addrinfo *found = NULL;
-    struct sockaddr_storage bound;
-    socklen_t n_bound = sizeof(bound);
-    char service[8];
-    int on = 1;
-    auto_fd int fd = -1;
-    int failed;
-
-    (void)snprintf(service, sizeof(service), "%u", opts->port);
-    if (getaddrinfo(opts->address, service, &hints, &found) != 0)
-        return err_set(err, ERR_SYSTEM, 0, "cannot listen on \"%s\": not a numeric address",
-                       opts->address);
-    fd = socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    failed = fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) < 0 ||
-             bind(fd, found->ai_addr, found->ai_addrlen) < 0 || listen(fd, BACKLOG) < 0 ||
-             getsockname(fd, (struct sockaddr *)&bound, &n_bound) < 0;
-    freeaddrinfo(found);
-    if (failed)
-        return err_set(err, ERR_SYSTEM, errno, "cannot listen on %s port %u (--listen, --port): %s",
-                       opts->address, opts->port, strerror(errno));
-    *port = ntohs(bound.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&bound)->sin6_port
-                                              : ((struct sockaddr_in *)&bound)->sin_port);
-    failed = fd;
-    fd = -1;
-    return failed;
-}
-
 static void configure(struct server *server, const struct server_opts *opts)
 {
     h2o_hostconf_t *host;
@@ -425,8 +408,8 @@ struct server *server_new(struct loop *loop, const struct server_opts *opts,
                           const struct server_route *routes, size_t n_routes, struct err *err)
 {
     struct server *server;
-    uint16_t port = 0;
-    int fd = open_listener(opts, &port, err);
+    struct place place = *opts->place;
+    int fd = place_listen(&place, opts->options, err);
 
     if (fd < 0)
         return NULL;
@@ -435,7 +418,8 @@ struct server *server_new(struct loop *loop, const struct server_opts *opts,
     server->loop = loop;
     server->routes = routes;
     server->n_routes = n_routes;
-    server->port = port;
+    server->place = place;
+    server->lost = opts->lost;
     loop_timer_init(&server->accept_again, on_accept_again);
     configure(server, opts);
     server->listener = h2o_evloop_socket_create(loop_h2o(loop), fd, H2O_SOCKET_FLAG_DONT_READ);
@@ -446,7 +430,7 @@ struct server *server_new(struct loop *loop, const struct server_opts *opts,
 
 uint16_t server_port(const struct server *server)
 {
-    return server->port;
+    return server->place.port;
 }
 
 unsigned server_n_open(const struct server *server)
@@ -458,6 +442,7 @@ void server_drain(struct server *server)
 {
     if (server->listener == NULL)
         return;
+    place_leave(&server->place);
     h2o_socket_close(server->listener);
     server->listener = NULL;
     loop_timer_clear(&server->accept_again);

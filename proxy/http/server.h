@@ -12,6 +12,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "http/place.h"
+
 struct err;
 struct loop;
 struct request;
@@ -19,18 +21,21 @@ struct server;
 
 typedef void server_handler_fn(void *owner, struct request *request);
 
-/* POST requests to exactly this path; other methods are answered with 405. */
+/* Requests to exactly this path; other methods than its own are answered with 405. */
 struct server_route {
     const char *path;
     server_handler_fn *handler;
     void *owner; /* borrowed */
     uint64_t body_max_bytes;
-    const char *bound; /* the option's name, for the client's text */
+    const char *bound;     /* the option's name, for the client's text; NULL: none sets it */
+    bool is_read;          /* GET and HEAD instead of POST */
+    uint64_t *n_too_large; /* where bodies that are refused for their size count; NULL: nowhere */
 };
 
 struct server_opts {
-    const char *address; /* numeric IPv4 or IPv6 */
-    uint16_t port;       /* 0: any free one */
+    const struct place *place;
+    const char *options; /* those that say where, for the error's text */
+    const char *lost;    /* what the client of another path is told; static */
     uint64_t idle_ms;    /* a connection without a whole request is closed after so long */
 };
 
@@ -40,6 +45,7 @@ struct server *server_new(struct loop *loop, const struct server_opts *opts,
                           const struct server_route *routes, size_t n_routes, struct err *err);
 /* Frees all. false: clients keep connections open, so what they hold stays, and the loop must, too. */
 bool server_free(struct server **server);
+/* 0: a Unix socket. */
 uint16_t server_port(const struct server *server);
 
 /* Take no more connections, close those kept alive after their next reply. */
@@ -71,6 +77,8 @@ bool request_headers(const struct request *request, const struct header_name *na
 /* Reply with body[0 .. n): application/json. The request is gone afterwards.
  * body: owned by the reply from now on, freed by it; NULL with n == 0 is an empty body. */
 void request_reply(struct request *request, int status, char *body, size_t n);
+/* The same with another type of content; static. */
+void request_reply_as(struct request *request, int status, const char *type, char *body, size_t n);
 /* {"error":"<text>"} and a newline. */
 void request_reply_error(struct request *request, int status, const char *text);
 /* Add a header to the reply to come. name: lower case; both static. */

@@ -13,8 +13,10 @@
 #include "action/store.h"
 #include "base/launch.h"
 #include "base/sink.h"
+#include "http/run.h"
 #include "worker/pool.h"
 #include "worker/prelaunch.h"
+#include "worker/tally.h"
 
 struct init;
 struct server;
@@ -45,5 +47,7 @@ struct service {
     struct pool *pool;          /* the action; NULL before a successful /init */
     struct prelaunch prelaunch; /* of the fallback runtime, while there is no action */
     struct init *init;          /* the one in progress, NULL: none */
+    struct run_tally runs;      /* what was counted of POST /run */
+    struct tally workers;       /* ... of the action's processes */
     bool draining;              /* SIGTERM came: no new activations */
 };

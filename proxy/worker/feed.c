@@ -57,7 +57,7 @@ void feed_began(struct feed *feed)
         feed->busy_at_ns = loop_clock_ns();
 }
 
-void feed_answered(struct feed *feed, unsigned n_answers, bool more, bool logged)
+uint64_t feed_answered(struct feed *feed, unsigned n_answers, bool more, bool logged)
 {
     uint64_t now_ns = loop_clock_ns();
     uint64_t each_ns;
@@ -70,6 +70,7 @@ void feed_answered(struct feed *feed, unsigned n_answers, bool more, bool logged
         feed->work_ns += each_ns / WORK_SHARE - feed->work_ns / WORK_SHARE;
     feed->busy_at_ns = more ? now_ns : 0;
     feed->n_silent = logged ? 0 : feed->n_silent + n_answers;
+    return each_ns;
 }
 
 bool feed_distrust(struct feed *feed)

@@ -40,7 +40,7 @@ struct job {
 
     /* set while it runs */
     bool ghost;           /* keeps the place of a job that was given up; see flight.h */
-    uint64_t given_at_ms; /* loop time at which a worker got it, the last time; 0: none has */
+    uint64_t given_at_us; /* loop time at which a worker got it, the last time; 0: none has */
     pid_t worker;         /* that worker's process */
 
     /* set when it is done */

@@ -235,7 +235,7 @@ static void on_dispatch(struct loop_post *post)
         struct job *job = dequeue(pool, pool->queue.next);
 
         pool->n_running++;
-        job->given_at_ms = loop_now_ms(pool->loop);
+        job->given_at_us = loop_now_us(pool->loop);
         job->worker = worker->pid;
         log_debug("activation.start", job_log_member(job, "activation_id"),
                   log_int("worker", worker->pid));

@@ -9,6 +9,7 @@
 #include "base/launch.h"
 #include "base/log.h"
 #include "worker/spawn.h"
+#include "worker/tally.h"
 
 #define LINES_PER_WRITE 64   /* the most that one writev carries; more wait for the next */
 #define LAST_READS_MAX  4    /* at its end; one empties a pipe, but somebody may go on writing */
@@ -16,14 +17,12 @@
 
 #define BIT(n) (1u << (n))
 
-static const struct {
-    const char *name;
-    unsigned next; /* BIT() of each state that may follow */
-} states[] = {
-    [WORKER_DOWN] = {"down", BIT(WORKER_STARTING)},
-    [WORKER_STARTING] = {"starting", BIT(WORKER_READY) | BIT(WORKER_STOPPING) | BIT(WORKER_DOWN)},
-    [WORKER_READY] = {"ready", BIT(WORKER_STOPPING) | BIT(WORKER_DOWN)},
-    [WORKER_STOPPING] = {"stopping", BIT(WORKER_DOWN)},
+/* BIT() of each state that may follow. */
+static const unsigned next_states[WORKER_STATES] = {
+    [WORKER_DOWN] = BIT(WORKER_STARTING),
+    [WORKER_STARTING] = BIT(WORKER_READY) | BIT(WORKER_STOPPING) | BIT(WORKER_DOWN),
+    [WORKER_READY] = BIT(WORKER_STOPPING) | BIT(WORKER_DOWN),
+    [WORKER_STOPPING] = BIT(WORKER_DOWN),
 };
 
 static void worker_step(struct worker *w);
@@ -37,7 +36,7 @@ static void worker_check(const struct worker *w)
 
 static void worker_move(struct worker *w, enum worker_state next)
 {
-    assert(states[w->state].next & BIT(next));
+    assert(next_states[w->state] & BIT(next));
     w->state = next;
     if (next == WORKER_DOWN)
         w->pid = 0;
@@ -180,7 +179,10 @@ static void hear(struct worker *w)
     if (n_answers > 0) {
         uint64_t n_logged = w->channel.out.n_bytes + w->channel.err.n_bytes;
 
-        feed_answered(&w->feed, n_answers, flight_is_fed(&w->flight), n_logged != w->n_logged);
+        uint64_t each_ns =
+            feed_answered(&w->feed, n_answers, flight_is_fed(&w->flight), n_logged != w->n_logged);
+
+        histogram_add(&w->opts.tally->work, each_ns / 1000, n_answers);
         w->n_logged = n_logged;
     }
 }
@@ -319,8 +321,7 @@ static void bury(struct worker *w)
 {
     spawn_kill(w->pid, SIGKILL); /* what it started lives in its group */
     hear_last_words(w);
-    log_info("worker.exit", log_int("pid", w->pid), LOG_EXIT(w->wait_status), log_age(w),
-             log_text("state", states[w->state].name));
+    tally_ended(w);
     channel_close(&w->channel);
     feed_close(&w->feed);
     loop_timer_clear(&w->timer);
@@ -432,6 +433,7 @@ static void step_ready(struct worker *w)
     if (!is_lost(w) && !w->unwanted)
         again = feed(w);
     if (w->flight.n > 0 && is_late(w, w->flight.soonest_ms) && look_at_deadlines(w)) {
+        w->late = true;
         clear_jobs(w, JOB_LATE);
         stop_now(w, "late");
     } else if (is_lost(w) || w->unwanted) {
@@ -530,13 +532,13 @@ void worker_done(struct worker *w)
 
 static void begin(struct worker *w, const struct spawned *spawned)
 {
-    w->exited = w->ready = w->announced = w->refused = w->hung = w->unwanted = false;
+    w->exited = w->ready = w->announced = w->refused = w->hung = w->late = w->unwanted = false;
     w->start_err.kind = ERR_NONE;
     w->n_logged = 0;
     w->started_at_ms = loop_now_ms(w->loop);
     w->pid = spawned->pid;
     worker_move(w, WORKER_STARTING);
-    log_info("worker.start", log_int("pid", w->pid), log_text("program", w->launch->argv[0]));
+    tally_started(w);
     loop_child_watch(w->loop, &w->child, spawned->pid, on_exit_status);
     channel_open(&w->channel, w->loop, spawned, w->launch->answers, on_fd1, on_fd3);
     feed_open(&w->feed, spawned->pid);
@@ -551,7 +553,7 @@ void worker_start(struct worker *w)
     assert(w->state == WORKER_DOWN);
     buf_done(&w->greeting);
     if (spawn_start(w->launch, w->opts.pipe_bytes, &spawned, &err) < 0) {
-        log_info("worker.start", log_text("failed", err.text));
+        tally_unspawned(w, &err);
         w->start_err = err;
         /* Without better advice the text is the one that the suites compare. */
         if (err.kind == ERR_ACTION && w->launch->shortfall == NULL)

@@ -30,6 +30,7 @@
 #include "worker/job.h"
 
 struct launch;
+struct tally;
 
 enum worker_state {
     WORKER_DOWN,     /* no process */
@@ -37,6 +38,7 @@ enum worker_state {
     WORKER_READY,    /* waits for lines or works */
     WORKER_STOPPING, /* told to end; nothing is read from it but log lines */
 };
+#define WORKER_STATES (WORKER_STOPPING + 1) /* how many there are */
 
 struct worker_opts {
     uint64_t start_ms;       /* time that a start may take, until ready */
@@ -45,6 +47,7 @@ struct worker_opts {
     size_t answer_max_bytes; /* longest answer */
     unsigned ahead_max;      /* most lines written ahead of their answers; 1: one at a time */
     int pipe_bytes;          /* wanted size of the pipes; 0: the system's */
+    struct tally *tally;     /* where starts, ends and work are counted; borrowed */
 };
 
 /* Invariants: (pid == 0) == (state == DOWN); jobs only in READY. */
@@ -59,6 +62,7 @@ struct worker {
     enum worker_state state;
     pid_t pid;
     struct loop_child child;
+    bool was_started; /* at least once in its life */
     struct channel channel;
     struct feed feed;
     struct loop_timer timer; /* the next moment at which to step, whatever the state */
@@ -72,6 +76,7 @@ struct worker {
     bool announced; /* it sent a ready line */
     bool refused;   /* its ready line says no, or is none */
     bool hung;      /* it closed its answers, or does not read any more */
+    bool late;      /* it was working past a deadline */
     bool unwanted;
     uint64_t started_at_ms;
     uint64_t stop_at_ms; /* STOPPING: when SIGKILL follows; 0: it was sent */

@@ -145,6 +145,7 @@ class Proxy:
         self.folder = folder
         self.tmp = folder / "tmp"
         self.tmp.mkdir()
+        self.n_listeners = 2 if "--admin" in options else 1
         self.marker = f"WL_CASE={uuid.uuid4().hex}"
         self.out_path = folder / "stdout"
         self.err_path = folder / "stderr"
@@ -177,13 +178,15 @@ class Proxy:
         return environment
 
     def _listening_port(self):
-        """The port of the process's listening socket; from /proc, as port 0 lets it choose."""
+        """The port of the process's listening socket; from /proc, as port 0 lets it choose. An
+        admin listener of a case stands at another address than this one."""
         assert self.process.poll() is None, f"the proxy ended at start: {self.err_text()}"
         inodes = {link[8:-1] for link in self.descriptors() if link.startswith("socket:[")}
         for line in pathlib.Path("/proc/net/tcp").read_text().splitlines()[1:]:
             fields = line.split()
-            if fields[3] == "0A" and fields[9] in inodes:
-                return int(fields[1].rpartition(":")[2], 16)
+            address, _, port = fields[1].partition(":")
+            if address == "0100007F" and fields[3] == "0A" and fields[9] in inodes:
+                return int(port, 16)
         return None
 
     def _idle_descriptors(self):
@@ -193,9 +196,9 @@ class Proxy:
         return self.descriptors()
 
     def wait_left(self):
-        """Wait until the proxy has seen all clients leave: only the listening socket is left."""
-        wait_until(lambda: sum("socket:" in link for link in self.descriptors()) == 1,
-                   "all connections to be closed")
+        """Wait until the proxy has seen all clients leave: only what listens is left."""
+        wait_until(lambda: sum("socket:" in link for link in self.descriptors())
+                   == self.n_listeners, "all connections to be closed")
 
     def descriptors(self):
         links = []

@@ -52,6 +52,7 @@ static const struct text {
     const char *other; /* a value that is accepted, and is not the default */
 } texts[] = {
     {"--listen", "WHISKLOOP_LISTEN", N(listen), "0.0.0.0", "::1"},
+    {"--admin", "WHISKLOOP_ADMIN", N(admin), "", "unix:/run/admin"},
     {"--runtime", "WHISKLOOP_RUNTIME", N(runtime), "python", "nodejs"},
     {"--runtime-dir", "WHISKLOOP_RUNTIME_DIR", N(runtime_dir), "", "/r"},
     {"--action-dir", "WHISKLOOP_ACTION_DIR", N(action_dir), "", "/a"},
@@ -350,6 +351,21 @@ static void help_and_version_end_the_program_whatever_else_is_there(void **state
     assert_int_equal(f->result, CONFIG_HELP);
 }
 
+static void health_is_asked_with_the_settings_of_the_proxy(void **state)
+{
+    struct fixture *f = *state;
+
+    read_with(f, "--health", "--admin=127.0.0.1:9090");
+    assert_int_equal(f->result, CONFIG_HEALTH);
+    assert_string_equal(f->config.admin, "127.0.0.1:9090");
+    (void)setenv("WHISKLOOP_ADMIN", "unix:/run/admin", 1);
+    read_with(f, "--health", NULL);
+    assert_int_equal(f->result, CONFIG_HEALTH);
+    assert_string_equal(f->config.admin, "unix:/run/admin");
+    read_with(f, "--health", "--nonsense");
+    assert_int_equal(f->result, CONFIG_WRONG);
+}
+
 /* ---- variables ---- */
 
 static void each_setting_has_a_variable(void **state)
@@ -556,6 +572,7 @@ int main(void)
         TEST(unknown_options_are_refused),
         TEST(a_value_that_is_missing_is_said),
         TEST(help_and_version_end_the_program_whatever_else_is_there),
+        TEST(health_is_asked_with_the_settings_of_the_proxy),
         TEST(each_setting_has_a_variable),
         TEST(a_wrong_variable_is_named),
         TEST(an_empty_variable_is_no_number),
