@@ -23,6 +23,7 @@
 #include "http/run.h"
 #include "http/server.h"
 #include "http/service.h"
+#include "http/versions.h"
 
 #define DRAIN_LOOK_MS     20          /* between two looks whether all is finished */
 #define FLUSH_MAX_MS      1000        /* at the very end, for a log collector that is slow */
@@ -40,7 +41,6 @@ struct app {
     struct service service;
     struct loop_timer drain; /* while draining: looks whether all is finished */
     uint64_t drain_until_ms; /* then running activations are given up */
-    bool stopping;           /* workers were told to end */
     bool all_closed;         /* no connection is left that holds on to the loop */
 };
 
@@ -60,12 +60,9 @@ static void drain_step(struct app *app)
 
     if (service->init != NULL && late)
         init_cancel(service);
-    if (!app->stopping && service->pool != NULL && (late || pool_n_jobs(service->pool) == 0)) {
-        app->stopping = true;
-        pool_stop(service->pool);
-    }
-    if (service->init == NULL && (service->pool == NULL || pool_n_processes(service->pool) == 0) &&
-        server_n_open(app->server) == 0) {
+    if (service->init == NULL && (late || versions_n_jobs(service) == 0))
+        versions_stop(service);
+    if (service->init == NULL && versions_are_gone(service) && server_n_open(app->server) == 0) {
         server_drain(app->server);
         loop_stop(app->loop);
         return;
@@ -183,6 +180,7 @@ static void set_options(struct app *app)
         .answers = answers_mode(config),
         .wait_for_ack = ack != NULL && ack[0] != '\0',
         .prelaunches = config->prelaunch != 0,
+        .allow_reinit = config->allow_reinit != 0,
         .one_at_a_time = config->one_at_a_time != 0 && !allows_concurrency(),
         .logs_init_error = config->log_init_error != 0,
     };
@@ -219,11 +217,12 @@ static int run(struct app *app, struct err *err)
     app->service.err = &app->err;
     loop_timer_init(&app->drain, on_drain);
     loop_on_signal(app->loop, on_signal, app);
+    versions_init(&app->service);
     prelaunch_init(&app->service.prelaunch, app->loop);
     init_prelaunch(&app->service);
     loop_run(app->loop);
     prelaunch_done(&app->service.prelaunch);
-    pool_free(&app->service.pool);
+    versions_done(&app->service);
     app->all_closed = server_free(&app->server);
     sink_done(&app->out, FLUSH_MAX_MS);
     sink_done(&app->err, FLUSH_MAX_MS);
