@@ -112,7 +112,6 @@ void versions_publish(struct service *service, struct pool *pool, unsigned numbe
     service->version = number;
     if (before == NULL)
         return;
-    pool_take_queued(pool, before); /* at once: what comes next queues behind it */
     (void)retire(service, before, number_before);
     kill_oldest(service);
 }
