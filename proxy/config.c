@@ -107,6 +107,9 @@ static const struct setting settings[] = {
            "most unpacked bytes per byte of an archive above 1 MiB; 0: any"),
     SWITCH("prelaunch", prelaunch, 1,
            "start the launcher of --runtime before there is an action, so that /init is quick"),
+    SWITCH("allow-reinit", allow_reinit, 0,
+           "for development: a further /init replaces the action without losing a request; without "
+           "it that is refused"),
     SWITCH("one-at-a-time", one_at_a_time, 0,
            "refuse a /run with 403 while another one is running, instead of queueing it; "
            "__OW_ALLOW_CONCURRENT=true undoes it"),
@@ -127,9 +130,12 @@ static const struct setting settings[] = {
 static const struct {
     const char *variable;
     const char *setting;
+    const char *only; /* the one value that turns a switch on, as its own proxy has it; NULL: any */
 } synonyms[] = {
-    {"FLASK_PROXY_PORT", "port"},
-    {"OW_LOG_INIT_ERROR", "log-init-error"},
+    {"FLASK_PROXY_PORT", "port", NULL},
+    {"OW_LOG_INIT_ERROR", "log-init-error", NULL},
+    {"OW_DEBUG", "allow-reinit", NULL},
+    {"PROXY_ALLOW_REINIT", "allow-reinit", "1"},
 };
 
 static void *field(struct config *config, const struct setting *setting)
@@ -183,6 +189,12 @@ static int set_text(struct config *config, const struct setting *setting, const 
     return 0;
 }
 
+/* Apache's switches are on when they hold anything. */
+static bool is_on(const char *value)
+{
+    return value[0] != '\0' && strcmp(value, "0") != 0;
+}
+
 static int set(struct config *config, const struct setting *setting, const char *given_as,
                const char *value, struct err *err)
 {
@@ -198,8 +210,7 @@ static int set(struct config *config, const struct setting *setting, const char 
     case SETTING_TEXT:
         return set_text(config, setting, given_as, value, err);
     case SETTING_SWITCH:
-        /* Apache's switches are on when they hold anything. */
-        *(uint64_t *)field(config, setting) = value[0] != '\0' && strcmp(value, "0") != 0;
+        *(uint64_t *)field(config, setting) = is_on(value);
         return 0;
     }
     return 0;
@@ -230,9 +241,14 @@ static int set_from_environment(struct config *config, struct err *err)
 
     for (size_t i = 0; i < ARRAY_LEN(synonyms); i++) {
         const struct setting *setting = find(synonyms[i].setting, strlen(synonyms[i].setting));
+        const char *only = synonyms[i].only;
 
         assert(setting != NULL);
         value = getenv(synonyms[i].variable);
+        /* Two may stand for one switch: the one that is off must not undo the other. */
+        if (value != NULL && setting->kind == SETTING_SWITCH &&
+            !(only != NULL ? strcmp(value, only) == 0 : is_on(value)))
+            continue;
         if (value != NULL && set(config, setting, synonyms[i].variable, value, err) < 0)
             return -1;
     }

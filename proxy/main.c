@@ -25,6 +25,7 @@
 #include "http/run.h"
 #include "http/server.h"
 #include "http/service.h"
+#include "http/versions.h"
 
 #define DRAIN_LOOK_MS 20 /* between two looks whether all is finished */
 #define ADMIN_BODY_MAX_BYTES                                                                       \
@@ -46,7 +47,6 @@ struct app {
     struct service service;
     struct loop_timer drain; /* while draining: looks whether all is finished */
     uint64_t drain_until_ms; /* then running activations are given up */
-    bool stopping;           /* workers were told to end */
     bool all_closed;         /* no connection is left that holds on to the loop */
 };
 
@@ -66,12 +66,9 @@ static void drain_step(struct app *app)
 
     if (service->init != NULL && late)
         init_cancel(service);
-    if (!app->stopping && service->pool != NULL && (late || pool_n_jobs(service->pool) == 0)) {
-        app->stopping = true;
-        pool_stop(service->pool);
-    }
-    if (service->init == NULL && (service->pool == NULL || pool_n_processes(service->pool) == 0) &&
-        server_n_open(app->server) == 0) {
+    if (service->init == NULL && (late || versions_n_jobs(service) == 0))
+        versions_stop(service);
+    if (service->init == NULL && versions_are_gone(service) && server_n_open(app->server) == 0) {
         server_drain(app->server);
         loop_stop(app->loop);
         return;
@@ -206,6 +203,7 @@ static void set_options(struct app *app)
         .answers = answers_mode(config),
         .wait_for_ack = ack != NULL && ack[0] != '\0',
         .prelaunches = config->prelaunch != 0,
+        .allow_reinit = config->allow_reinit != 0,
         .one_at_a_time = config->one_at_a_time != 0 && !allows_concurrency(),
         .logs_init_error = config->log_init_error != 0,
     };
@@ -323,11 +321,12 @@ static int run(struct app *app, struct err *err)
     admin_init(&app->admin, &app->service, WHISKLOOP_VERSION);
     loop_timer_init(&app->drain, on_drain);
     loop_on_signal(app->loop, on_signal, app);
+    versions_init(&app->service);
     prelaunch_init(&app->service.prelaunch, app->loop);
     init_prelaunch(&app->service);
     loop_run(app->loop);
     prelaunch_done(&app->service.prelaunch);
-    pool_free(&app->service.pool);
+    versions_done(&app->service);
     app->all_closed = server_free(&app->admin_server);
     app->all_closed = server_free(&app->server) && app->all_closed;
     sink_done(&app->out, FLUSH_MAX_MS);
@@ -371,6 +370,7 @@ int main(int argc, char **argv)
     if (result != 0)
         (void)fail(&err);
     log_info("main.end", log_int("status", result));
+    (void)server_free(&app.admin_server); /* there is one still when something failed after it */
     store_close(&app.store);
     runtimes_done(&app.runtimes);
     if (app.all_closed)

@@ -271,14 +271,14 @@ static void on_late(struct loop_timer *timer)
     stage_step(stage);
 }
 
-void stage_remove_tree(const char *dir)
+pid_t stage_remove_tree(const char *dir)
 {
     pid_t pid;
 
     assert(dir[0] == '/');
     pid = fork();
     if (pid != 0)
-        return; /* no process to be had: the folder stays, which hurts nobody but the disk */
+        return pid;
     child_prepare(CHILD_REPORT_FD);
     (void)alarm(STAGE_REMOVE_MAX_S);
     _exit(store_remove_tree(dir) == 0 ? EXIT_SUCCESS : EXIT_FAILURE);

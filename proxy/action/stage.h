@@ -10,6 +10,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "action/unpack.h"
 #include "base/buf.h"
@@ -53,5 +54,6 @@ int stage_start(struct stage *stage, struct loop *loop, uint64_t deadline_at_ms,
 /* Kills what still runs; `done` will not be called any more. */
 void stage_cancel(struct stage *stage);
 
-/* Delete a folder and all in it from a child process that nobody waits for (the loop reaps it). */
-void stage_remove_tree(const char *dir);
+/* Delete a folder and all in it from a child process, and return that. -1: there is no process to be
+ * had, and the folder stays. Nobody has to wait for it: the loop reaps it. */
+pid_t stage_remove_tree(const char *dir);

@@ -7,6 +7,7 @@
 #include "base/usage.h"
 #include "http/server.h"
 #include "http/service.h"
+#include "http/versions.h"
 
 /* What one reading of the figures looks at. */
 struct reading {
@@ -96,8 +97,9 @@ static void write_whole_time(struct buf *text, const char *name, const struct re
 static void write_in_flight(struct buf *text, const char *name, const struct reading *reading)
 {
     const struct pool *pool = reading->service->pool;
+    unsigned n = versions_n_jobs(reading->service);
 
-    metrics_number(text, name, NULL, NULL, pool != NULL ? pool->n_running : 0);
+    metrics_number(text, name, NULL, NULL, pool != NULL ? n - pool->n_queued : n);
 }
 
 static void write_queued(struct buf *text, const char *name, const struct reading *reading)

@@ -11,8 +11,8 @@
 #include "base/log.h"
 #include "http/server.h"
 #include "http/service.h"
+#include "http/versions.h"
 
-#define CLEANUP_LOOK_MS  10 /* between two looks whether the processes of a failed /init are gone */
 #define DIRECT_MAX_BYTES (256u << 10) /* code that is written sooner than a process is forked */
 #define SECOND_INIT      "Cannot initialize the action more than once."
 
@@ -26,7 +26,6 @@ struct init {
     char *dir;                     /* owned; where the code is staged, then where it lies */
     const struct runtime *runtime; /* NULL until it is known */
     struct pool *pool;             /* owned until it serves */
-    struct loop_timer cleanup;     /* after a failure: from the loop, once all processes are gone */
     uint64_t started_at_ms;
 };
 
@@ -38,16 +37,11 @@ static void init_free(struct init *init)
     free(init);
 }
 
-/* Delete what was unpacked; a child process does it. */
-static void drop_version(struct init *init)
+/* What it made is of no use. */
+static void discard(struct init *init)
 {
-    char *dir;
-
-    if (init->version == 0)
-        return;
-    dir = store_path(init->service->store, init->version, "");
-    stage_remove_tree(dir);
-    free(dir);
+    versions_discard(init->service, TAKE(init->pool), init->version);
+    init_free(init);
 }
 
 /* ---- how it ends ---- */
@@ -91,22 +85,6 @@ static void reply_failed(struct init *init, const char *general, const char *why
         (void)snprintf(text, sizeof(text), "cannot start action: %s", why);
     }
     request_reply_error(init->request, 502, text);
-}
-
-static void on_cleanup(struct loop_timer *timer)
-{
-    struct init *init = container_of(timer, struct init, cleanup);
-    struct loop *loop = init->service->loop;
-
-    /* Workers that were told to end may take their time. */
-    if (init->pool != NULL && pool_n_processes(init->pool) > 0) {
-        loop_timer_set(loop, timer, loop_now_ms(loop) + CLEANUP_LOOK_MS);
-        return;
-    }
-    pool_free(&init->pool);
-    drop_version(init);
-    init_prelaunch(init->service);
-    init_free(init);
 }
 
 static void fail(struct init *init, const struct err *err)
@@ -154,9 +132,7 @@ static void fail(struct init *init, const struct err *err)
         reply_failed(init, text, err->text, true);
         break;
     }
-    if (init->pool != NULL)
-        pool_stop(init->pool);
-    loop_timer_set(service->loop, &init->cleanup, loop_now_ms(service->loop));
+    discard(init);
 }
 
 /* ---- the steps, last one first ---- */
@@ -172,7 +148,7 @@ static void on_started(void *owner, const struct err *err)
     }
     log_end(init, "ok", NULL);
     prelaunch_done(&service->prelaunch); /* it waited for another runtime's code */
-    service->pool = TAKE(init->pool);
+    versions_publish(service, TAKE(init->pool), init->version);
     service->init = NULL;
     request_reply(init->request, 200, xstrdup("{\"ok\":true}\n"), strlen("{\"ok\":true}\n"));
     init_free(init);
@@ -279,7 +255,7 @@ static bool admit(struct service *service, struct request *request)
 {
     if (service->draining) {
         request_reply_error(request, 503, "The action is being shut down.");
-    } else if (service->pool != NULL) {
+    } else if (service->pool != NULL && !service->opts.allow_reinit) {
         /* The suites want to read it in the log too. */
         sink_line_start(service->err, NULL);
         sink_add(service->err, NULL, SECOND_INIT "\n", strlen(SECOND_INIT) + 1);
@@ -309,7 +285,6 @@ void init_on_request(void *owner, struct request *request)
     init->request = request;
     init->started_at_ms = loop_now_ms(service->loop);
     stage_init(&init->stage);
-    loop_timer_init(&init->cleanup, on_cleanup);
     service->init = init;
     if (envelope_read(&init->envelope, body, n, &err) < 0 || begin_staging(init, &err) < 0)
         fail(init, &err);
@@ -325,9 +300,7 @@ void init_cancel(struct service *service)
     log_end(init, "canceled", NULL);
     stage_cancel(&init->stage);
     request_reply_error(init->request, 503, "The action is being shut down.");
-    if (init->pool != NULL)
-        pool_stop(init->pool);
-    loop_timer_set(service->loop, &init->cleanup, loop_now_ms(service->loop));
+    discard(init);
 }
 
 void init_prelaunch(struct service *service)

@@ -2,7 +2,7 @@
 
 /*
  * service - what one proxy serves: at most one action, its pool of workers, and the /init that
- * brings it.
+ * brings it or another in its place.
  */
 
 #include <stdbool.h>
@@ -33,6 +33,7 @@ struct service_opts {
     enum answers answers;           /* for runtimes whose manifest says "auto" */
     bool wait_for_ack;              /* ... whether those must report ready (OW_WAIT_FOR_ACK) */
     bool prelaunches;               /* start the launcher of `fallback` before there is an action */
+    bool allow_reinit;              /* a further /init replaces the action */
     bool one_at_a_time;   /* refuse a /run while another runs, as Apache's Node runtime does */
     bool logs_init_error; /* whatever the manifest says (OW_LOG_INIT_ERROR) */
 };
@@ -45,6 +46,8 @@ struct service {
     struct sink *out;           /* our own stdout, borrowed */
     struct sink *err;           /* ... stderr */
     struct pool *pool;          /* the action; NULL before a successful /init */
+    unsigned version;           /* of its folder; 0: there is no action */
+    struct list retired;        /* versions on their way out: http/versions.c */
     struct prelaunch prelaunch; /* of the fallback runtime, while there is no action */
     struct init *init;          /* the one in progress, NULL: none */
     struct run_tally runs;      /* what was counted of POST /run */

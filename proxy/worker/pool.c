@@ -225,6 +225,10 @@ static void on_dispatch(struct loop_post *post)
     struct pool *pool = container_of(post, struct pool, dispatch);
     struct worker *worker;
 
+    if (pool->retired != NULL) {
+        pool->retired(pool->retired_owner); /* the pool may be gone now */
+        return;
+    }
     if (pool->stopping)
         finish_all_queued(pool, JOB_ABANDONED, "");
     else if (pool->broken)
@@ -408,10 +412,12 @@ static void on_worker_changed(struct loop_post *post)
         pool->n_running--;
         enqueue(pool, job, true);
     }
-    if (w->state == WORKER_READY)
-        on_worker_ready(pool, w);
-    else if (w->state == WORKER_DOWN && pw->up)
-        on_worker_down(pool, pw);
+    if (pool->retired == NULL) {
+        if (w->state == WORKER_READY)
+            on_worker_ready(pool, w);
+        else if (w->state == WORKER_DOWN && pw->up)
+            on_worker_down(pool, pw);
+    }
     loop_post(pool->loop, &pool->dispatch);
 }
 
@@ -422,4 +428,24 @@ void pool_stop(struct pool *pool)
     for (unsigned i = 0; i < pool->opts.n_workers; i++)
         if (pool->workers[i].worker.state != WORKER_DOWN)
             worker_stop(&pool->workers[i].worker);
+}
+
+void pool_retire(struct pool *pool, pool_retired_fn *retired, void *owner)
+{
+    assert(pool->retired == NULL);
+    pool->started = NULL;
+    pool->retired = retired;
+    pool->retired_owner = owner;
+    loop_timer_clear(&pool->restart);
+    loop_post(pool->loop, &pool->dispatch);
+    for (unsigned i = 0; i < pool->opts.n_workers; i++)
+        if (pool->workers[i].worker.state != WORKER_DOWN)
+            worker_retire(&pool->workers[i].worker);
+}
+
+void pool_take_queued(struct pool *to, struct pool *from)
+{
+    while (!list_empty(&from->queue))
+        enqueue(to, dequeue(from, from->queue.prev), true);
+    watch_deadlines(from);
 }

@@ -25,6 +25,10 @@ struct pool;
 /* A start has come to its end: err->kind == ERR_NONE when a worker is ready. */
 typedef void pool_started_fn(void *owner, const struct err *err);
 
+/* Something has changed in a retired pool: jobs came back, or it has become empty. It may be freed
+ * from in here. */
+typedef void pool_retired_fn(void *owner);
+
 struct pool_worker {
     struct worker worker;
     struct pool *pool; /* the one it belongs to */
@@ -51,6 +55,8 @@ struct pool {
     struct sink_waiter err_room;
     pool_started_fn *started; /* NULL once it was called */
     void *started_owner;
+    pool_retired_fn *retired; /* NULL until pool_retire() */
+    void *retired_owner;
     bool serving;  /* a worker was ready once: the action works */
     bool stopping; /* no worker is started any more */
     bool broken;   /* too many deaths in a row, and no worker is ready */
@@ -83,3 +89,12 @@ unsigned pool_n_processes(const struct pool *pool);
 /* End the workers (SIGTERM, later SIGKILL); running jobs die with them, those that did not begin are
  * answered as JOB_ABANDONED, from the loop. */
 void pool_stop(struct pool *pool);
+
+/*
+ * Another pool serves from now on: running jobs go on to their ends here, then the workers leave by
+ * the end of their input, and none is started any more, nor is its start told. retired(owner) follows from the loop after
+ * each change, at least once. Queued jobs stay until they are taken: see below.
+ */
+void pool_retire(struct pool *pool, pool_retired_fn *retired, void *owner);
+/* Put what waits in `from` before all that waits in `to`, whatever its bound: it was admitted. */
+void pool_take_queued(struct pool *to, struct pool *from);

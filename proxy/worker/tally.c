@@ -37,12 +37,12 @@ static bool is_ended_by_us(const struct worker *w)
     if (w->state != WORKER_STOPPING || !WIFSIGNALED(w->wait_status))
         return false;
     return WTERMSIG(w->wait_status) == SIGTERM ||
-           (WTERMSIG(w->wait_status) == SIGKILL && w->stop_at_ms == 0);
+           (WTERMSIG(w->wait_status) == SIGKILL && w->ending.signo == 0);
 }
 
 enum death tally_cause(const struct worker *w)
 {
-    if (w->unwanted)
+    if (w->unwanted || w->retired)
         return DEATH_STOPPED;
     if (w->late)
         return DEATH_DEADLINE;

@@ -333,10 +333,17 @@ static void bury(struct worker *w)
 static void stop_now(struct worker *w, const char *why)
 {
     log_info("worker.stop", log_int("pid", w->pid), log_age(w), log_text("why", why));
-    spawn_kill(w->pid, SIGTERM);
-    w->stop_at_ms = loop_now_ms(w->loop) + w->opts.kill_ms;
+    ending_tell(&w->ending, w->pid);
     worker_move(w, WORKER_STOPPING);
     loop_post(w->loop, &w->changed);
+}
+
+/* Nothing more will be written to it: it may leave in order. */
+static void close_input(struct worker *w)
+{
+    loop_watch_close(&w->channel.in);
+    ending_ask(&w->ending);
+    worker_move(w, WORKER_STOPPING);
 }
 
 /* ---- deciding ---- */
@@ -389,8 +396,8 @@ static void step_starting(struct worker *w)
         w->ready = true;
     if (w->hung)
         start_failed(w);
-    if (is_lost(w) || w->unwanted) {
-        stop_now(w, w->unwanted ? "unwanted" : "lost");
+    if (is_lost(w) || w->unwanted || w->retired) {
+        stop_now(w, is_lost(w) ? "lost" : "unwanted");
     } else if (w->ready) {
         w->start_err.kind = ERR_NONE;
         worker_move(w, WORKER_READY);
@@ -439,6 +446,8 @@ static void step_ready(struct worker *w)
     } else if (is_lost(w) || w->unwanted) {
         hear_last_words(w);
         stop_now(w, w->unwanted ? "unwanted" : "lost");
+    } else if (w->retired && w->flight.n == 0) {
+        close_input(w);
     } else if (again) {
         loop_timer_set_us(w->loop, &w->timer, loop_now_us(w->loop) + FEED_LOOK_US);
     } else if (w->flight.n > 0) {
@@ -446,18 +455,6 @@ static void step_ready(struct worker *w)
     } else {
         loop_timer_clear(&w->timer);
     }
-}
-
-static void step_stopping(struct worker *w)
-{
-    if (w->stop_at_ms != 0 && is_late(w, w->stop_at_ms)) {
-        spawn_kill(w->pid, SIGKILL);
-        w->stop_at_ms = 0;
-    }
-    if (w->stop_at_ms != 0)
-        loop_timer_set(w->loop, &w->timer, w->stop_at_ms);
-    else
-        loop_timer_clear(&w->timer);
 }
 
 static void worker_step(struct worker *w)
@@ -486,7 +483,7 @@ static void worker_step(struct worker *w)
             step_ready(w);
             break;
         case WORKER_STOPPING:
-            step_stopping(w);
+            ending_step(&w->ending, w->pid, w->unwanted);
             break;
         }
     } while (w->state != before);
@@ -507,6 +504,7 @@ void worker_init(struct worker *w, struct loop *loop, const struct launch *launc
     loop_post_init(&w->changed, on_changed);
     loop_post_init(&w->step, on_step);
     loop_timer_init(&w->timer, on_timer);
+    ending_init(&w->ending, loop, &w->timer, opts->kill_ms);
     loop_child_init(&w->child);
     channel_init(&w->channel, out, err, opts->answer_max_bytes);
     flight_init(&w->flight);
@@ -532,7 +530,8 @@ void worker_done(struct worker *w)
 
 static void begin(struct worker *w, const struct spawned *spawned)
 {
-    w->exited = w->ready = w->announced = w->refused = w->hung = w->late = w->unwanted = false;
+    w->exited = w->ready = w->announced = w->refused = w->hung = w->late = false;
+    w->unwanted = w->retired = false;
     w->start_err.kind = ERR_NONE;
     w->n_logged = 0;
     w->started_at_ms = loop_now_ms(w->loop);
@@ -576,7 +575,7 @@ void worker_adopt(struct worker *w, const struct spawned *spawned, struct buf *l
 
 unsigned worker_room(const struct worker *w)
 {
-    if (w->state != WORKER_READY || is_lost(w) || w->unwanted || w->exited)
+    if (w->state != WORKER_READY || is_lost(w) || w->unwanted || w->retired || w->exited)
         return 0;
     return feed_depth(&w->feed) > w->flight.n ? feed_depth(&w->feed) - w->flight.n : 0;
 }
@@ -591,5 +590,11 @@ void worker_give(struct worker *w, struct job *job)
 void worker_stop(struct worker *w)
 {
     w->unwanted = true;
+    loop_post(w->loop, &w->step);
+}
+
+void worker_retire(struct worker *w)
+{
+    w->retired = true;
     loop_post(w->loop, &w->step);
 }

@@ -25,6 +25,7 @@
 #include "base/err.h"
 #include "base/loop.h"
 #include "worker/channel.h"
+#include "worker/ending.h"
 #include "worker/feed.h"
 #include "worker/flight.h"
 #include "worker/job.h"
@@ -78,9 +79,10 @@ struct worker {
     bool hung;      /* it closed its answers, or does not read any more */
     bool late;      /* it was working past a deadline */
     bool unwanted;
+    bool retired; /* no more jobs come: it may leave once it has answered those that it has */
     uint64_t started_at_ms;
-    uint64_t stop_at_ms; /* STOPPING: when SIGKILL follows; 0: it was sent */
-    bool logs_settled;   /* inside hear(): the log pipes were looked at since the last read */
+    struct ending ending; /* STOPPING: what it is told next */
+    bool logs_settled;    /* inside hear(): the log pipes were looked at since the last read */
 
     struct flight flight; /* the jobs that it has */
     uint64_t n_logged;    /* log bytes forwarded up to the last answers */
@@ -108,6 +110,8 @@ unsigned worker_room(const struct worker *worker);
 void worker_give(struct worker *worker, struct job *job);
 /* End it; a running job dies with it. */
 void worker_stop(struct worker *worker);
+/* Let it work off the jobs that it has, then end it by the end of its input. Not DOWN. */
+void worker_retire(struct worker *worker);
 
 /* Our end mark of an activation: one sentinel on each stream, on lines of their own. */
 void worker_write_sentinels(struct sink *out, struct sink *err);

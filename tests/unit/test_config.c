@@ -63,10 +63,11 @@ static const struct text {
 #undef N
 };
 
-#define N_OTHERS 4 /* --workers and the switches */
+#define N_OTHERS 5 /* --workers and the switches */
 
-static const char *const other_variables[] = {"FLASK_PROXY_PORT", "OW_LOG_INIT_ERROR",
-                                              "WHISKLOOP_LOG_INIT_ERROR"};
+static const char *const other_variables[] = {"FLASK_PROXY_PORT",         "OW_LOG_INIT_ERROR",
+                                              "WHISKLOOP_LOG_INIT_ERROR", "OW_DEBUG",
+                                              "PROXY_ALLOW_REINIT",       "WHISKLOOP_ALLOW_REINIT"};
 
 struct fixture {
     struct config config;
@@ -425,6 +426,27 @@ static void apaches_variables_keep_their_meaning(void **state)
     }
 }
 
+static void apaches_variables_allow_a_replacement(void **state)
+{
+    static const struct {
+        const char *debug;
+        const char *reinit;
+        uint64_t wanted;
+    } cases[] = {
+        {"", "", 0},  {"", "0", 0},  {"", "false", 0}, {"", "1", 1},
+        {"1", "", 1}, {"1", "0", 1}, {"0", "1", 1},    {"/tmp/action.log", "", 1},
+    };
+    struct fixture *f = *state;
+
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        (void)setenv("OW_DEBUG", cases[i].debug, 1);
+        (void)setenv("PROXY_ALLOW_REINIT", cases[i].reinit, 1);
+        read_with(f, NULL, NULL);
+        if (f->config.allow_reinit != cases[i].wanted)
+            fail_msg("OW_DEBUG=%s PROXY_ALLOW_REINIT=%s", cases[i].debug, cases[i].reinit);
+    }
+}
+
 static void a_wrong_value_in_apaches_variable_is_named(void **state)
 {
     struct fixture *f = *state;
@@ -577,6 +599,7 @@ int main(void)
         TEST(a_wrong_variable_is_named),
         TEST(an_empty_variable_is_no_number),
         TEST(apaches_variables_keep_their_meaning),
+        TEST(apaches_variables_allow_a_replacement),
         TEST(a_wrong_value_in_apaches_variable_is_named),
         TEST(the_nearer_source_wins),
         TEST(a_switch_can_be_turned_off_by_the_nearer_source),
