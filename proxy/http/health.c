@@ -2,13 +2,11 @@
 
 #include <errno.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/time.h>
 
 #include "base/err.h"
 #include "base/util.h"
 
-#define WAIT_S 5 /* for each step; a loop that does not turn for so long is not well */
+#define WAIT_MS 5000 /* for each step; a loop that does not turn for so long is not well */
 
 static const char request[] = "GET /healthz HTTP/1.0\r\nHost: whiskloop\r\n\r\n";
 
@@ -25,15 +23,12 @@ static size_t read_start(int fd, char *reply, size_t size)
 
 int health_ask(const struct place *place, struct err *err)
 {
-    struct timeval wait = {.tv_sec = WAIT_S};
     char reply[sizeof("HTTP/1.1 200") - 1];
-    auto_fd int fd = place_connect(place);
+    auto_fd int fd = place_connect(place, WAIT_MS);
 
     if (fd < 0)
         return err_set(err, ERR_SYSTEM, errno, "cannot reach the admin listener: %s",
                        strerror(errno));
-    (void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof(wait));
-    (void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &wait, sizeof(wait));
     errno = 0;
     if (fd_write_all(fd, request, sizeof(request) - 1) < 0 ||
         read_start(fd, reply, sizeof(reply)) < sizeof(reply))

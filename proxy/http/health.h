@@ -7,5 +7,5 @@
 
 #include "http/place.h"
 
-/* GET /healthz, at most five seconds. 0: it is well. -1: err says why not. */
+/* GET /healthz; five seconds for each step. 0: it is well. -1: err says why not. */
 int health_ask(const struct place *place, struct err *err);

@@ -9,12 +9,14 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/time.h>
 
 #include "base/err.h"
 #include "base/util.h"
 
 #define BACKLOG   1024 /* connections waiting for accept; the kernel caps it */
 #define UNIX_MARK "unix:"
+#define LOOK_MS   100 /* whether somebody listens: a queue that is full for so long has an owner */
 
 /* An address as the system takes it. */
 struct known {
@@ -104,8 +106,9 @@ int place_tcp(struct place *place, const char *address, uint16_t port, struct er
     return 0;
 }
 
-int place_connect(const struct place *place)
+int place_connect(const struct place *place, unsigned wait_ms)
 {
+    struct timeval wait = {.tv_sec = wait_ms / 1000, .tv_usec = wait_ms % 1000 * 1000};
     struct known known;
     auto_fd int fd = -1;
     int connected;
@@ -115,7 +118,9 @@ int place_connect(const struct place *place)
         return -1;
     }
     fd = socket(known.address.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (fd < 0 || connect(fd, (struct sockaddr *)&known.address, known.n) < 0)
+    if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof(wait)) < 0 ||
+        setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &wait, sizeof(wait)) < 0 ||
+        connect(fd, (struct sockaddr *)&known.address, known.n) < 0)
         return -1;
     connected = fd;
     fd = -1;
@@ -130,7 +135,7 @@ static bool remove_stale(const struct place *place)
 
     if (lstat(place->path, &info) < 0 || !S_ISSOCK(info.st_mode))
         return false;
-    fd = place_connect(place);
+    fd = place_connect(place, LOOK_MS);
     return fd < 0 && errno == ECONNREFUSED && unlink(place->path) == 0;
 }
 

@@ -29,5 +29,5 @@ int place_listen(struct place *place, const char *options, struct err *err);
 /* Remove the file of a Unix socket that place_listen() made; call before the socket is closed. */
 void place_leave(const struct place *place);
 
-/* A connected socket, blocking. -1: errno. */
-int place_connect(const struct place *place);
+/* A connected socket, on which connecting, reads and writes give up after wait_ms each. -1: errno. */
+int place_connect(const struct place *place, unsigned wait_ms);

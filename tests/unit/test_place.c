@@ -15,6 +15,8 @@
 #include "folder.h"
 #include "http/place.h"
 
+#define WAIT_MS 10000
+
 static void an_address_with_a_port_is_taken(void **state)
 {
     static const struct {
@@ -122,7 +124,7 @@ static void port_0_becomes_a_free_one(void **state)
     fd = place_listen(&place, "--x", &err);
     assert_true(fd >= 0);
     assert_true(place.port > 0);
-    client = place_connect(&place);
+    client = place_connect(&place, WAIT_MS);
     assert_true(client >= 0);
 }
 
@@ -195,7 +197,7 @@ static void a_unix_socket_leaves_no_file(void **state)
     struct fixture *f = *state;
     struct err err;
     auto_fd int fd = place_listen(&f->place, "--x", &err);
-    auto_fd int client = place_connect(&f->place);
+    auto_fd int client = place_connect(&f->place, WAIT_MS);
 
     assert_true(fd >= 0);
     assert_true(client >= 0);
@@ -216,7 +218,7 @@ static void the_file_of_a_dead_process_is_replaced(void **state)
     assert_true(exists(f));
     fd = place_listen(&f->place, "--x", &err);
     assert_true(fd >= 0);
-    client = place_connect(&f->place);
+    client = place_connect(&f->place, WAIT_MS);
     assert_true(client >= 0);
 }
 
@@ -231,9 +233,31 @@ static void a_socket_that_somebody_listens_on_is_left_alone(void **state)
     assert_int_equal(err.kind, ERR_SYSTEM);
     assert_int_equal(err.os, EADDRINUSE);
     assert_non_null(strstr(err.text, "/socket\" (--x): Address already in use"));
-    client = place_connect(&f->place);
+    client = place_connect(&f->place, WAIT_MS);
     assert_true(client >= 0);
     (void)first;
+}
+
+/* Its owner is too busy to take connections: nobody can connect, and yet it is not dead. */
+static void a_socket_with_a_full_queue_is_left_alone(void **state)
+{
+    struct fixture *f = *state;
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    struct stat info;
+    struct err err;
+    auto_fd int busy = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    auto_fd int first = -1;
+
+    memcpy(address.sun_path, f->place.path, sizeof(address.sun_path));
+    assert_int_equal(bind(busy, (struct sockaddr *)&address, sizeof(address)), 0);
+    assert_int_equal(listen(busy, 0), 0);
+    first = place_connect(&f->place, WAIT_MS); /* stands in the queue, which is full now */
+    assert_true(first >= 0);
+    assert_int_equal(place_connect(&f->place, 1), -1);
+    assert_int_equal(errno, EAGAIN);
+    assert_int_equal(place_listen(&f->place, "--x", &err), -1);
+    assert_int_equal(err.os, EADDRINUSE);
+    assert_int_equal(lstat(f->place.path, &info), 0);
 }
 
 static void a_file_that_is_no_socket_is_left_alone(void **state)
@@ -275,6 +299,7 @@ int main(void)
         TEST(a_unix_socket_leaves_no_file),
         TEST(the_file_of_a_dead_process_is_replaced),
         TEST(a_socket_that_somebody_listens_on_is_left_alone),
+        TEST(a_socket_with_a_full_queue_is_left_alone),
         TEST(a_file_that_is_no_socket_is_left_alone),
         TEST(a_folder_that_is_missing_is_told),
     };

@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 
 #include "base/usage.h"
@@ -104,6 +105,29 @@ static void the_time_of_a_child_that_ended_is_kept(void **state)
     assert_true(usage_ended_cpu_us() >= before_us + 20000);
 }
 
+/* Of all four times in /proc/PID/stat the last one: what its children spent in the system. */
+static void the_time_of_children_counts_in_their_parents(void **state)
+{
+    static char bytes[1u << 20];
+    struct usage usage = {0};
+    struct rusage used = {0};
+    pid_t pid = fork();
+    int status;
+
+    (void)state;
+    if (pid == 0) {
+        int fd = open("/dev/zero", O_RDONLY);
+
+        while (used.ru_stime.tv_sec == 0 && used.ru_stime.tv_usec < 100000 &&
+               read(fd, bytes, sizeof(bytes)) > 0)
+            (void)getrusage(RUSAGE_SELF, &used);
+        _exit(0);
+    }
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_true(usage_add(&usage, getpid()));
+    assert_true(usage.cpu_us + 40000 >= usage_own_cpu_us() + usage_ended_cpu_us());
+}
+
 static void an_open_descriptor_counts(void **state)
 {
     unsigned before = usage_open_fds();
@@ -124,6 +148,7 @@ int main(void)
         cmocka_unit_test(a_process_with_any_name_is_read_right),
         cmocka_unit_test(a_process_that_is_gone_adds_nothing),
         cmocka_unit_test(the_time_of_a_child_that_ended_is_kept),
+        cmocka_unit_test(the_time_of_children_counts_in_their_parents),
         cmocka_unit_test(an_open_descriptor_counts),
     };
 
