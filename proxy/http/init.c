@@ -85,6 +85,15 @@ static void reply_failed(struct init *init, const char *general, const char *why
     request_reply_error(init->request, 502, text);
 }
 
+/* The platform's own words, as they are; who reads the log finds them there too. */
+static void reply_exhausted(struct init *init, const char *text)
+{
+    if (logs_errors(init))
+        reply_failed(init, text, text, true);
+    else
+        request_reply_error(init->request, 502, text);
+}
+
 static void on_cleanup(struct loop_timer *timer)
 {
     struct init *init = container_of(timer, struct init, cleanup);
@@ -136,6 +145,9 @@ static void fail(struct init *init, const struct err *err)
                                         : "The action failed to generate or locate a binary. "
                                           "See logs for details.",
                      init->pool != NULL ? text : err->text, true);
+        break;
+    case ERR_EXHAUSTED:
+        reply_exhausted(init, err->text);
         break;
     case ERR_ACTION:
         reply_failed(init, "Cannot start action. Check logs for details.", err->text, true);
@@ -204,6 +216,7 @@ static void start_workers(struct init *init)
     memset(&launch, 0, sizeof(launch));
     runtime_launch(init->runtime, init->dir, init->envelope.main, service->opts.environ,
                    init->envelope.env, &launch);
+    launch.privileges = service->opts.privileges;
     if (launch.answers == ANSWERS_AUTO) {
         launch.answers = service->opts.answers;
         launch.reports_ready = launch.reports_ready || service->opts.wait_for_ack;
@@ -253,6 +266,10 @@ static int begin_staging(struct init *init, struct err *err)
     if (store_stage(service->store, &init->version, err) < 0)
         return -1;
     init->dir = store_path(service->store, init->version, "src");
+    /* Its own, so that it may write beside its code. */
+    if (privileges_give(service->opts.privileges, init->dir) < 0)
+        return err_set(err, ERR_SYSTEM, errno, "cannot give folder \"%s\" to --user: %s", init->dir,
+                       strerror(errno));
     stage->dir = init->dir;
     stage->name = runtimes_file_name(service->runtimes, service->opts.fallback, envelope->kind,
                                      &init->runtime);
@@ -260,6 +277,7 @@ static int begin_staging(struct init *init, struct err *err)
     stage->code_len = envelope->code_len;
     stage->direct_max_bytes = DIRECT_MAX_BYTES;
     stage->limits = service->opts.unpack;
+    stage->privileges = service->opts.privileges;
     stage->done = on_staged;
     return stage_start(stage, service->loop, init->started_at_ms + service->opts.init_ms, err);
 }
@@ -325,6 +343,8 @@ void init_prelaunch(struct service *service)
 
     memset(&launch, 0, sizeof(launch));
     if (service->opts.prelaunches && service->pool == NULL && !service->draining &&
-        runtime_prelaunch(service->opts.fallback, service->opts.environ, &launch))
+        runtime_prelaunch(service->opts.fallback, service->opts.environ, &launch)) {
+        launch.privileges = service->opts.privileges;
         (void)prelaunch_start(&service->prelaunch, &launch, service->opts.pool.worker.pipe_bytes);
+    }
 }

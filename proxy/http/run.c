@@ -51,6 +51,9 @@ static void on_done(struct job *job)
     case JOB_DIED:
         request_reply_error(run->request, 400, "command exited");
         break;
+    case JOB_EXHAUSTED:
+        request_reply_error(run->request, 502, job->reason);
+        break;
     case JOB_LATE:
         (void)snprintf(text, sizeof(text),
                        "The action exceeded its time limits of %llu milliseconds.",

@@ -25,11 +25,13 @@
 #include "base/err.h"
 #include "base/loop.h"
 #include "worker/channel.h"
+#include "worker/death.h"
 #include "worker/feed.h"
 #include "worker/flight.h"
 #include "worker/job.h"
 
 struct launch;
+struct oom;
 
 enum worker_state {
     WORKER_DOWN,     /* no process */
@@ -45,6 +47,7 @@ struct worker_opts {
     size_t answer_max_bytes; /* longest answer */
     unsigned ahead_max;      /* most lines written ahead of their answers; 1: one at a time */
     int pipe_bytes;          /* wanted size of the pipes; 0: the system's */
+    struct oom *oom;         /* borrowed; tells deaths for want of memory. NULL: nobody does */
 };
 
 /* Invariants: (pid == 0) == (state == DOWN); jobs only in READY. */
@@ -73,6 +76,8 @@ struct worker {
     bool refused;   /* its ready line says no, or is none */
     bool hung;      /* it closed its answers, or does not read any more */
     bool unwanted;
+    enum death death;        /* what the last process died of */
+    uint64_t dying_until_ms; /* hung as its pipes have ended: how long its own end is awaited */
     uint64_t started_at_ms;
     uint64_t stop_at_ms; /* STOPPING: when SIGKILL follows; 0: it was sent */
     bool logs_settled;   /* inside hear(): the log pipes were looked at since the last read */
