@@ -98,6 +98,9 @@ static const struct setting settings[] = {
     SWITCH("no-new-privs", no_new_privs, 0,
            "no program that an action executes gains rights: setuid programs such as sudo and ping "
            "fail; always so with --user"),
+    SWITCH("dumpable", dumpable, 0,
+           "let debuggers and core dumps of the proxy work without the right to trace any process; "
+           "an action that runs as the proxy's user can then read the proxy's memory"),
     NUMBER("rlimit-as", rlimits[LIMIT_AS], 0, 0, UINT64_C(1) << 62, "BYTES",
            "address space of each process of the action; 0: the container's own limit"),
     NUMBER("rlimit-nproc", rlimits[LIMIT_NPROC], 0, 0, UINT32_MAX, "N",

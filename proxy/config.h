@@ -23,6 +23,7 @@ struct config {
     const char *answers;
     const char *user;
     uint64_t no_new_privs;
+    uint64_t dumpable;
     uint64_t rlimits[LIMIT_COUNT]; /* 0: as ours */
     uint64_t timeout_ms;
     uint64_t deadline_margin_ms;

@@ -308,7 +308,7 @@ int main(int argc, char **argv)
     (void)prctl(PR_SET_CHILD_SUBREAPER, 1); /* what an action leaves behind is reaped here */
     /* Nobody looks into us, nor at our descriptors, but who may look into any process: an action of
      * our own user does neither. */
-    (void)prctl(PR_SET_DUMPABLE, 0);
+    (void)prctl(PR_SET_DUMPABLE, (unsigned long)app.config.dumpable);
     result = run(&app, &err) < 0 ? (err.kind == ERR_REQUEST ? 2 : 1) : 0;
     if (result != 0)
         (void)fail(&err);

@@ -61,7 +61,7 @@ static const struct text {
 #undef N
 };
 
-#define N_OTHERS 5 /* --workers and the switches */
+#define N_OTHERS 6 /* --workers and the switches */
 
 static const char *const other_variables[] = {"FLASK_PROXY_PORT", "OW_LOG_INIT_ERROR",
                                               "WHISKLOOP_LOG_INIT_ERROR"};
