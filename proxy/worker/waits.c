@@ -20,20 +20,26 @@ static const struct {
     {WAITS_EPOLL, false}, {SYS_epoll_pwait, false}, {SYS_epoll_pwait2, false},
 };
 
-void waits_open(struct waits *waits, pid_t pid, const struct privileges *privileges)
+/* A process that has just been started may still be closed to us, as we are ourselves to others: it
+ * opens up at some moment of its exec, so each look tries again. */
+static void try_to_open(struct waits *waits)
 {
     char path[32];
 
-    (void)snprintf(path, sizeof(path), "/proc/%d/syscall", (int)pid);
-    waits->privileges = privileges;
-    waits->borrows = false;
+    (void)snprintf(path, sizeof(path), "/proc/%d/syscall", (int)waits->pid);
     waits->fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (waits->fd < 0 && privileges_as_user(privileges)) {
+    if (waits->fd < 0 && privileges_as_user(waits->privileges)) {
         waits->borrows = true;
-        privileges_borrow(privileges);
+        privileges_borrow(waits->privileges);
         waits->fd = open(path, O_RDONLY | O_CLOEXEC);
-        privileges_return(privileges);
+        privileges_return(waits->privileges);
     }
+}
+
+void waits_open(struct waits *waits, pid_t pid, const struct privileges *privileges)
+{
+    *waits = (struct waits){.fd = -1, .pid = pid, .privileges = privileges};
+    try_to_open(waits);
 }
 
 /* The file is opened once; who may read it is asked at each read. */
@@ -56,6 +62,7 @@ static ssize_t look(struct waits *waits, char *text, size_t size)
 void waits_close(struct waits *waits)
 {
     fd_close(&waits->fd);
+    waits->pid = 0;
 }
 
 enum waits_state waits_look(struct waits *waits)
@@ -65,6 +72,8 @@ enum waits_state waits_look(struct waits *waits)
     ssize_t n;
     long number;
 
+    if (waits->fd < 0 && waits->pid > 0)
+        try_to_open(waits);
     if (waits->fd < 0 || (n = look(waits, text, sizeof(text) - 1)) <= 0)
         return WAITS_UNKNOWN;
     text[n] = '\0';

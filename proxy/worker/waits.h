@@ -24,7 +24,8 @@ enum waits_state {
 };
 
 struct waits {
-    int fd;                              /* /proc/PID/syscall, -1: closed */
+    int fd;                              /* /proc/PID/syscall, -1: closed, or not to be had yet */
+    pid_t pid;                           /* 0: nobody is looked at */
     const struct privileges *privileges; /* borrowed: whose the process is; NULL: ours */
     bool borrows;                        /* we may not look ourselves */
 };

@@ -220,6 +220,16 @@ def test_capabilities_as_docker_leaves_them(proxy, user):
     assert one.run({}).json == {"uid": user, "gid": user}
 
 
+def test_proxy_of_another_user_sees_its_workers(proxy, folder):
+    """A proxy that is not root, and closed itself, still sees what its workers wait for."""
+    folder.chmod(0o777)
+    one = proxy("--settle-time", 60000, "--init-timeout", 20000, wrapper=(
+        "sh", "-c", "chown -R 54321 . && exec setpriv --reuid 54321 --regid 54321 --clear-groups"
+        ' "$@"', "sh"))
+    one.started(SHELL)
+    assert one.run({}).json == {"uid": 54321, "gid": 54321}
+
+
 # --- refused at the start -------------------------------------------------------------------------
 
 def test_user_without_being_root():
