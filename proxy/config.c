@@ -105,6 +105,27 @@ static const struct setting settings[] = {
            "most files and folders in an archive"),
     NUMBER("unpack-ratio-max", unpack_ratio_max, 0, 200, 1000000, "N",
            "most unpacked bytes per byte of an archive above 1 MiB; 0: any"),
+    TEXT("user", user, "", "USER[:GROUP]",
+         "run actions as this user, by number or by a name of /etc/passwd; their files are this "
+         "user's, and no setuid program helps them; takes a proxy that runs as root"),
+    SWITCH("no-new-privs", no_new_privs, 0,
+           "no program that an action executes gains rights: setuid programs such as sudo and ping "
+           "fail; always so with --user"),
+    SWITCH("dumpable", dumpable, 0,
+           "let debuggers and core dumps of the proxy work without the right to trace any process; "
+           "an action that runs as the proxy's user can then read the proxy's memory"),
+    NUMBER("rlimit-as", rlimits[LIMIT_AS], 0, 0, UINT64_C(1) << 62, "BYTES",
+           "address space of each process of the action; 0: the container's own limit"),
+    NUMBER("rlimit-nproc", rlimits[LIMIT_NPROC], 0, 0, UINT32_MAX, "N",
+           "processes and threads that the action's user may have in all; nothing binds root, so "
+           "only with --user; 0: the container's own limit"),
+    NUMBER("rlimit-nofile", rlimits[LIMIT_NOFILE], 0, 0, UINT32_MAX, "N",
+           "open files of each process of the action; 0: the container's own limit"),
+    NUMBER("rlimit-fsize", rlimits[LIMIT_FSIZE], 0, 0, UINT64_C(1) << 62, "BYTES",
+           "largest file that the action may write; 0: the container's own limit"),
+    NUMBER("rlimit-cpu", rlimits[LIMIT_CPU], 0, 0, UINT32_MAX, "SECONDS",
+           "processor time of each process of the action in its whole life, all its activations "
+           "together; then it is killed and started again; 0: the container's own limit"),
     SWITCH("prelaunch", prelaunch, 1,
            "start the launcher of --runtime before there is an action, so that /init is quick"),
     SWITCH("allow-reinit", allow_reinit, 0,

@@ -9,6 +9,8 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "base/privileges.h"
+
 struct err;
 
 /* Texts point into argv, the environment or the table's defaults. */
@@ -20,6 +22,10 @@ struct config {
     const char *runtime_dir;
     const char *action_dir;
     const char *answers;
+    const char *user;
+    uint64_t no_new_privs;
+    uint64_t dumpable;
+    uint64_t rlimits[LIMIT_COUNT]; /* 0: as ours */
     uint64_t timeout_ms;
     uint64_t deadline_margin_ms;
     uint64_t init_timeout_ms;

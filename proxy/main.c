@@ -17,6 +17,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "base/loop.h"
+#include "base/privileges.h"
 #include "build-paths.h"
 #include "config.h"
 #include "http/admin.h"
@@ -26,6 +27,7 @@
 #include "http/server.h"
 #include "http/service.h"
 #include "http/versions.h"
+#include "worker/oom.h"
 
 #define DRAIN_LOOK_MS 20 /* between two looks whether all is finished */
 #define ADMIN_BODY_MAX_BYTES                                                                       \
@@ -45,6 +47,8 @@ struct app {
     struct sink out;
     struct sink err;
     struct service service;
+    struct privileges privileges;
+    struct oom oom;
     struct loop_timer drain; /* while draining: looks whether all is finished */
     uint64_t drain_until_ms; /* then running activations are given up */
     bool all_closed;         /* no connection is left that holds on to the loop */
@@ -174,13 +178,45 @@ static bool allows_concurrency(void)
     return allowed != NULL && strcmp(allowed, "true") == 0;
 }
 
+/* A home that is root's is none for the action's user. */
+static bool is_home_of_root(const char *home)
+{
+    return home == NULL || strcmp(home, "/root") == 0 || strcmp(home, "/") == 0;
+}
+
+/* A list of users may name a folder that is not there, as for "nobody". */
+static const char *home_of(const struct privileges *privileges)
+{
+    struct stat info;
+
+    if (privileges->home != NULL && stat(privileges->home, &info) == 0 && S_ISDIR(info.st_mode))
+        return privileges->home;
+    return "/tmp";
+}
+
+static int set_privileges(struct app *app, struct err *err)
+{
+    const struct config *config = &app->config;
+    struct privileges *privileges = &app->privileges;
+
+    privileges->no_new_privs = config->no_new_privs != 0;
+    memcpy(privileges->limits, config->rlimits, sizeof(privileges->limits));
+    if (config->user[0] == '\0')
+        return 0;
+    if (privileges_set_user(privileges, config->user, "/etc", err) < 0)
+        return -1;
+    if (privileges->as_user && is_home_of_root(getenv("HOME")))
+        (void)setenv("HOME", home_of(privileges), 1);
+    return 0;
+}
+
 static void set_options(struct app *app)
 {
     const struct config *config = &app->config;
     const char *ack = getenv("OW_WAIT_FOR_ACK");
 
     app->service.opts = (struct service_opts){
-        .pool = {.n_workers = config->workers > 0 ? (unsigned)config->workers : cpus_usable(),
+        .pool = {.n_workers = config->workers > 0 ? (unsigned)config->workers : cpus_usable(""),
                  .queue_max = (unsigned)config->queue_max,
                  .restart = {.pause_ms = config->restart_pause_ms,
                              .pause_max_ms = config->restart_pause_max_ms,
@@ -192,11 +228,13 @@ static void set_options(struct app *app)
                             .answer_max_bytes = config->answer_max_bytes,
                             .ahead_max = (unsigned)config->write_ahead,
                             .pipe_bytes = 1 << 20,
-                            .tally = &app->service.workers}},
+                            .tally = &app->service.workers,
+                            .oom = &app->oom}},
         .unpack = {.bytes_max = config->unpack_max_bytes,
                    .entries_max = config->unpack_entries_max,
                    .ratio_max = (unsigned)config->unpack_ratio_max},
         .environ = environ,
+        .privileges = &app->privileges,
         .run_ms = config->timeout_ms,
         .margin_ms = config->deadline_margin_ms,
         .init_ms = config->init_timeout_ms,
@@ -301,6 +339,8 @@ static int run(struct app *app, struct err *err)
     };
     const struct config *config = &app->config;
 
+    if (set_privileges(app, err) < 0)
+        return -1;
     /* Listen first: each connect that is refused costs the platform 50 ms or more of a cold start. */
     app->loop = loop_new(err);
     if (app->loop == NULL)
@@ -308,6 +348,7 @@ static int run(struct app *app, struct err *err)
     if (listen_for_platform(app, routes, ARRAY_LEN(routes), err) < 0 ||
         listen_for_operator(app, admin_routes, ARRAY_LEN(admin_routes), err) < 0)
         return -1;
+    oom_open(&app->oom, "");
     set_options(app);
     if (load_runtimes(app, err) < 0 || store_open(&app->store, config->action_dir, err) < 0)
         return -1;
@@ -366,6 +407,9 @@ int main(int argc, char **argv)
     (void)mallopt(M_MMAP_THRESHOLD, (int)KEEP_MALLOC_BYTES);
     (void)mallopt(M_TRIM_THRESHOLD, (int)KEEP_MALLOC_BYTES);
     (void)prctl(PR_SET_CHILD_SUBREAPER, 1); /* what an action leaves behind is reaped here */
+    /* Nobody looks into us, nor at our descriptors, but who may look into any process: an action of
+     * our own user does neither. */
+    (void)prctl(PR_SET_DUMPABLE, (unsigned long)app.config.dumpable);
     result = run(&app, &err) < 0 ? (err.kind == ERR_REQUEST ? 2 : 1) : 0;
     if (result != 0)
         (void)fail(&err);
@@ -373,6 +417,7 @@ int main(int argc, char **argv)
     (void)server_free(&app.admin_server); /* there is one still when something failed after it */
     store_close(&app.store);
     runtimes_done(&app.runtimes);
+    privileges_done(&app.privileges);
     if (app.all_closed)
         loop_free(&app.loop);
     log_close();

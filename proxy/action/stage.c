@@ -23,6 +23,7 @@
 #include <unistd.h>
 
 #include "action/store.h"
+#include "base/privileges.h"
 #include "base/util.h"
 
 #define CHILD_REPORT_FD        3
@@ -78,10 +79,13 @@ static _Noreturn void child_run(const struct stage *stage, int report, pid_t par
 {
     uint64_t file_max = stage->limits.bytes_max;
     struct err err = {0};
+    int os = 0;
+    int failed;
     char text[sizeof(err.text) + 8];
     int n;
 
-    (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+    failed = privileges_become(stage->privileges, &os);
+    (void)prctl(PR_SET_PDEATHSIG, SIGKILL); /* a change of user would clear it */
     if (getppid() != parent || dup2(report, CHILD_REPORT_FD) < 0)
         _exit(EXIT_FAILURE); /* the proxy ended before the line above, or nobody would hear us */
     child_prepare(CHILD_REPORT_FD + 1);
@@ -90,7 +94,8 @@ static _Noreturn void child_run(const struct stage *stage, int report, pid_t par
     child_limit(RLIMIT_CORE, 0);
     child_limit(RLIMIT_FSIZE, file_max);
     child_limit(RLIMIT_CPU, stage->allowed_ms / 1000 + 1);
-    if (do_work(stage, &err) == 0)
+    if ((failed == 0 ? do_work(stage, &err)
+                     : privileges_explain(stage->privileges, failed, os, &err)) == 0)
         _exit(EXIT_SUCCESS);
     n = snprintf(text, sizeof(text), "K%u %s", (unsigned)err.kind, err.text);
     assert(n > 0 && (size_t)n < sizeof(text));
@@ -134,7 +139,9 @@ int stage_start(struct stage *stage, struct loop *loop, uint64_t deadline_at_ms,
     stage->allowed_ms = deadline_at_ms > now_ms ? deadline_at_ms - now_ms : 0;
     if (stage->name != NULL && stage->code_len <= stage->direct_max_bytes &&
         stage->allowed_ms > 0) {
+        privileges_borrow(stage->privileges);
         stage->failed = do_work(stage, &stage->err) < 0;
+        privileges_return(stage->privileges);
         loop_post(loop, &stage->direct);
         return 0;
     }

@@ -12,6 +12,7 @@
 #include "http/server.h"
 #include "http/service.h"
 #include "http/versions.h"
+#include "worker/relay.h"
 
 #define DIRECT_MAX_BYTES (256u << 10) /* code that is written sooner than a process is forked */
 #define SECOND_INIT      "Cannot initialize the action more than once."
@@ -77,7 +78,7 @@ static void reply_failed(struct init *init, const char *general, const char *why
             sink_add(service->err, NULL, why, strlen(why));
             sink_add(service->err, NULL, "\n", 1);
         }
-        worker_write_sentinels(service->out, service->err);
+        relay_write_sentinels(service->out, service->err);
         sink_flush(service->out);
         sink_flush(service->err);
         (void)snprintf(text, sizeof(text), "%s", general);
@@ -85,6 +86,15 @@ static void reply_failed(struct init *init, const char *general, const char *why
         (void)snprintf(text, sizeof(text), "cannot start action: %s", why);
     }
     request_reply_error(init->request, 502, text);
+}
+
+/* The platform's own words, as they are; who reads the log finds them there too. */
+static void reply_exhausted(struct init *init, const char *text)
+{
+    if (logs_errors(init))
+        reply_failed(init, text, text, true);
+    else
+        request_reply_error(init->request, 502, text);
 }
 
 static void fail(struct init *init, const struct err *err)
@@ -122,6 +132,9 @@ static void fail(struct init *init, const struct err *err)
                                         : "The action failed to generate or locate a binary. "
                                           "See logs for details.",
                      init->pool != NULL ? text : err->text, true);
+        break;
+    case ERR_EXHAUSTED:
+        reply_exhausted(init, err->text);
         break;
     case ERR_ACTION:
         reply_failed(init, "Cannot start action. Check logs for details.", err->text, true);
@@ -187,6 +200,7 @@ static void start_workers(struct init *init)
     memset(&launch, 0, sizeof(launch));
     runtime_launch(init->runtime, init->dir, init->envelope.main, service->opts.environ,
                    init->envelope.env, &launch);
+    launch.privileges = service->opts.privileges;
     if (launch.answers == ANSWERS_AUTO) {
         launch.answers = service->opts.answers;
         launch.reports_ready = launch.reports_ready || service->opts.wait_for_ack;
@@ -239,6 +253,10 @@ static int begin_staging(struct init *init, struct err *err)
              log_text("kind", code_kind_name(envelope->kind)),
              log_count("bytes", envelope->code_len));
     init->dir = store_path(service->store, init->version, "src");
+    /* Its own, so that it may write beside its code. */
+    if (privileges_give(service->opts.privileges, init->dir) < 0)
+        return err_set(err, ERR_SYSTEM, errno, "cannot give folder \"%s\" to --user: %s", init->dir,
+                       strerror(errno));
     stage->dir = init->dir;
     stage->name = runtimes_file_name(service->runtimes, service->opts.fallback, envelope->kind,
                                      &init->runtime);
@@ -246,6 +264,7 @@ static int begin_staging(struct init *init, struct err *err)
     stage->code_len = envelope->code_len;
     stage->direct_max_bytes = DIRECT_MAX_BYTES;
     stage->limits = service->opts.unpack;
+    stage->privileges = service->opts.privileges;
     stage->done = on_staged;
     return stage_start(stage, service->loop, init->started_at_ms + service->opts.init_ms, err);
 }
@@ -309,6 +328,8 @@ void init_prelaunch(struct service *service)
 
     memset(&launch, 0, sizeof(launch));
     if (service->opts.prelaunches && service->pool == NULL && !service->draining &&
-        runtime_prelaunch(service->opts.fallback, service->opts.environ, &launch))
+        runtime_prelaunch(service->opts.fallback, service->opts.environ, &launch)) {
+        launch.privileges = service->opts.privileges;
         (void)prelaunch_start(&service->prelaunch, &launch, service->opts.pool.worker.pipe_bytes);
+    }
 }

@@ -28,6 +28,7 @@ static const char *const end_names[N_RUN_ENDS] = {
     [RUN_DIED] = "died",
     [RUN_DEADLINE] = "deadline",
     [RUN_ANSWER_TOO_LONG] = "answer_too_long",
+    [RUN_EXHAUSTED] = "exhausted",
     [RUN_UNSTARTED] = "unstarted",
     [RUN_ABANDONED] = "abandoned",
     [RUN_DRAINING] = "draining",
@@ -97,7 +98,7 @@ static void log_end(const struct run *run)
               log_count("queue_ms", (given_at_us - run->came_at_us) / 1000),
               log_count("ms", (now_us - run->came_at_us) / 1000),
               log_count("limit_ms", job->limit_ms),
-              log_text("reason", job->outcome == JOB_UNSTARTED ? job->reason : NULL));
+              log_text("reason", job->reason[0] != '\0' ? job->reason : NULL));
 }
 
 static void on_done(struct job *job)
@@ -113,6 +114,10 @@ static void on_done(struct job *job)
     case JOB_DIED:
         count(run, RUN_DIED);
         request_reply_error(run->request, 400, "command exited");
+        break;
+    case JOB_EXHAUSTED:
+        count(run, RUN_EXHAUSTED);
+        request_reply_error(run->request, 502, job->reason);
         break;
     case JOB_LATE:
         count(run, RUN_DEADLINE);

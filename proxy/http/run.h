@@ -18,6 +18,7 @@ enum run_end {
     RUN_DIED,
     RUN_DEADLINE,
     RUN_ANSWER_TOO_LONG,
+    RUN_EXHAUSTED, /* the action passed a limit and died of it */
     RUN_UNSTARTED, /* the action could not be started again */
     RUN_ABANDONED, /* begun, but the proxy was taken down */
     /* refused: */

@@ -12,6 +12,7 @@
 #include "action/stage.h"
 #include "action/store.h"
 #include "base/launch.h"
+#include "base/privileges.h"
 #include "base/sink.h"
 #include "http/run.h"
 #include "worker/pool.h"
@@ -27,13 +28,15 @@ struct service_opts {
     struct unpack_limits unpack;
     const struct runtime *fallback; /* what plain source text is */
     char *const *environ;           /* the container's environment, for the action */
-    uint64_t run_ms;                /* limit of one activation */
-    uint64_t margin_ms;             /* an answer goes out this long before the deadline */
-    uint64_t init_ms;               /* limit of one /init, and of one start of a worker */
-    enum answers answers;           /* for runtimes whose manifest says "auto" */
-    bool wait_for_ack;              /* ... whether those must report ready (OW_WAIT_FOR_ACK) */
-    bool prelaunches;               /* start the launcher of `fallback` before there is an action */
-    bool allow_reinit;              /* a further /init replaces the action */
+    /* What the action's processes may do. */
+    const struct privileges *privileges;
+    uint64_t run_ms;      /* limit of one activation */
+    uint64_t margin_ms;   /* an answer goes out this long before the deadline */
+    uint64_t init_ms;     /* limit of one /init, and of one start of a worker */
+    enum answers answers; /* for runtimes whose manifest says "auto" */
+    bool wait_for_ack;    /* ... whether those must report ready (OW_WAIT_FOR_ACK) */
+    bool prelaunches;     /* start the launcher of `fallback` before there is an action */
+    bool allow_reinit;    /* a further /init replaces the action */
     bool one_at_a_time;   /* refuse a /run while another runs, as Apache's Node runtime does */
     bool logs_init_error; /* whatever the manifest says (OW_LOG_INIT_ERROR) */
 };

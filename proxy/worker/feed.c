@@ -20,7 +20,7 @@ void feed_init(struct feed *feed, unsigned ahead_max)
     feed->waits.fd = -1;
 }
 
-void feed_open(struct feed *feed, pid_t pid)
+void feed_open(struct feed *feed, pid_t pid, const struct privileges *privileges)
 {
     bool distrusted = feed->distrusted;
     unsigned ahead_max = feed->ahead_max;
@@ -28,7 +28,7 @@ void feed_open(struct feed *feed, pid_t pid)
     feed_close(feed);
     feed_init(feed, ahead_max);
     feed->distrusted = distrusted;
-    waits_open(&feed->waits, pid);
+    waits_open(&feed->waits, pid, privileges);
 }
 
 void feed_close(struct feed *feed)

@@ -37,8 +37,8 @@ struct feed {
 };
 
 void feed_init(struct feed *feed, unsigned ahead_max);
-/* A process was started. */
-void feed_open(struct feed *feed, pid_t pid);
+/* A process was started, with these privileges (borrowed; NULL: ours). */
+void feed_open(struct feed *feed, pid_t pid, const struct privileges *privileges);
 void feed_close(struct feed *feed);
 
 /* How many lines may be in its pipe now, 1 and more. */

@@ -18,6 +18,7 @@ enum job_outcome {
     JOB_PENDING,
     JOB_ANSWERED,  /* answer is what the action wrote; not yet judged */
     JOB_DIED,      /* the action ended before it answered */
+    JOB_EXHAUSTED, /* ... as it passed a limit of the container or of ours: see reason */
     JOB_LATE,      /* its deadline passed, running or waiting */
     JOB_TOO_LONG,  /* the answer passed the bound */
     JOB_UNSTARTED, /* the action could not be started again: see reason */

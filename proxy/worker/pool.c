@@ -147,7 +147,7 @@ static void finish_queued(struct pool *pool, struct list *node, enum job_outcome
 
     job->outcome = outcome;
     (void)snprintf(job->reason, sizeof(job->reason), "%s", reason);
-    worker_write_sentinels(pool->out, pool->err);
+    relay_write_sentinels(pool->out, pool->err);
     sink_flush(pool->out);
     sink_flush(pool->err);
     job->done(job);

@@ -13,16 +13,23 @@ static const char *const state_names[WORKER_STATES] = {
     [WORKER_STOPPING] = "stopping",
 };
 
-static const char *const death_names[N_DEATHS] = {
-    [DEATH_EXITED] = "exited",     [DEATH_SIGNALLED] = "signalled",
-    [DEATH_DEADLINE] = "deadline", [DEATH_START_TIMEOUT] = "start_timeout",
-    [DEATH_REFUSED] = "refused",   [DEATH_HUNG] = "hung",
-    [DEATH_STOPPED] = "stopped",   [DEATH_UNSPAWNED] = "unspawned",
+static const char *const cause_names[N_CAUSES] = {
+    [CAUSE_EXITED] = "exited",
+    [CAUSE_SIGNALLED] = "signalled",
+    [CAUSE_DEADLINE] = "deadline",
+    [CAUSE_START_TIMEOUT] = "start_timeout",
+    [CAUSE_REFUSED] = "refused",
+    [CAUSE_HUNG] = "hung",
+    [CAUSE_STOPPED] = "stopped",
+    [CAUSE_MEMORY] = "memory",
+    [CAUSE_CPU] = "cpu",
+    [CAUSE_FILE_SIZE] = "file_size",
+    [CAUSE_UNSPAWNED] = "unspawned",
 };
 
-const char *death_name(enum death death)
+const char *cause_name(enum cause cause)
 {
-    return death_names[death];
+    return cause_names[cause];
 }
 
 const char *worker_state_name(enum worker_state state)
@@ -40,19 +47,28 @@ static bool is_ended_by_us(const struct worker *w)
            (WTERMSIG(w->wait_status) == SIGKILL && w->ending.signo == 0);
 }
 
-enum death tally_cause(const struct worker *w)
+enum cause tally_cause(const struct worker *w)
 {
     if (w->unwanted || w->retired)
-        return DEATH_STOPPED;
+        return CAUSE_STOPPED;
     if (w->late)
-        return DEATH_DEADLINE;
+        return CAUSE_DEADLINE;
     if (w->start_err.kind == ERR_LIMIT)
-        return DEATH_START_TIMEOUT;
+        return CAUSE_START_TIMEOUT;
     if (w->refused)
-        return DEATH_REFUSED;
+        return CAUSE_REFUSED;
     if (w->hung && is_ended_by_us(w))
-        return DEATH_HUNG;
-    return WIFSIGNALED(w->wait_status) ? DEATH_SIGNALLED : DEATH_EXITED;
+        return CAUSE_HUNG;
+    switch (w->death) {
+    case DEATH_MEMORY:
+        return CAUSE_MEMORY;
+    case DEATH_CPU:
+        return CAUSE_CPU;
+    case DEATH_FILE_SIZE:
+        return CAUSE_FILE_SIZE;
+    default:
+        return WIFSIGNALED(w->wait_status) ? CAUSE_SIGNALLED : CAUSE_EXITED;
+    }
 }
 
 static void count_start(struct worker *w)
@@ -72,15 +88,15 @@ void tally_unspawned(struct worker *w, const struct err *err)
 {
     log_info("worker.start", log_text("failed", err->text));
     count_start(w);
-    w->opts.tally->n_deaths[DEATH_UNSPAWNED]++;
+    w->opts.tally->n_deaths[CAUSE_UNSPAWNED]++;
 }
 
 void tally_ended(const struct worker *w)
 {
-    enum death cause = tally_cause(w);
+    enum cause cause = tally_cause(w);
 
     w->opts.tally->n_deaths[cause]++;
-    log_info("worker.exit", log_int("pid", w->pid), log_text("cause", death_names[cause]),
+    log_info("worker.exit", log_int("pid", w->pid), log_text("cause", cause_names[cause]),
              LOG_EXIT(w->wait_status),
              log_count("after_ms", loop_now_ms(w->loop) - w->started_at_ms),
              log_text("state", state_names[w->state]));

@@ -14,33 +14,36 @@
 #include "worker/worker.h"
 
 /* Why a process ended. Another cause: a word here, one in tally.c, a line in tally_cause(). */
-enum death {
-    DEATH_EXITED,        /* by itself, with a status */
-    DEATH_SIGNALLED,     /* by a signal that is not ours */
-    DEATH_DEADLINE,      /* ended by us: an activation's deadline passed */
-    DEATH_START_TIMEOUT, /* ... it was not ready in time */
-    DEATH_REFUSED,       /* its ready line says no, or is none */
-    DEATH_HUNG,          /* ended by us: it closed its answers, or does not read any more */
-    DEATH_STOPPED,       /* ended by us: it is not wanted any more */
-    DEATH_UNSPAWNED,     /* the system or the program did not let it begin */
-    N_DEATHS
+enum cause {
+    CAUSE_EXITED,        /* by itself, with a status */
+    CAUSE_SIGNALLED,     /* by a signal that is not ours */
+    CAUSE_DEADLINE,      /* ended by us: an activation's deadline passed */
+    CAUSE_START_TIMEOUT, /* ... it was not ready in time */
+    CAUSE_REFUSED,       /* its ready line says no, or is none */
+    CAUSE_HUNG,          /* ended by us: it closed its answers, or does not read any more */
+    CAUSE_STOPPED,       /* ended by us: it is not wanted any more */
+    CAUSE_MEMORY,        /* by the kernel: the container's memory was used up */
+    CAUSE_CPU,           /* ... --rlimit-cpu was */
+    CAUSE_FILE_SIZE,     /* ... --rlimit-fsize was */
+    CAUSE_UNSPAWNED,     /* the system or the program did not let it begin */
+    N_CAUSES
 };
 
 struct tally {
     uint64_t n_starts;
     uint64_t n_restarts; /* starts of a worker after its first */
-    uint64_t n_deaths[N_DEATHS];
+    uint64_t n_deaths[N_CAUSES];
     struct histogram work; /* per answer: from the line, or the answer before it, to the answer */
 };
 
 /* The words for people and for labels. */
-const char *death_name(enum death death);
+const char *cause_name(enum cause cause);
 const char *worker_state_name(enum worker_state state);
 
 /* ---- for worker.c ---- */
 
 /* Why a worker whose process has ended did so, by its facts and its wait status. */
-enum death tally_cause(const struct worker *worker);
+enum cause tally_cause(const struct worker *worker);
 /* It has a process. */
 void tally_started(struct worker *worker);
 /* It could not get one: a start and its end in one. */

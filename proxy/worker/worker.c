@@ -5,15 +5,16 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/json.h"
 #include "base/launch.h"
 #include "base/log.h"
+#include "worker/ready.h"
 #include "worker/spawn.h"
 #include "worker/tally.h"
 
 #define LINES_PER_WRITE 64   /* the most that one writev carries; more wait for the next */
 #define LAST_READS_MAX  4    /* at its end; one empties a pipe, but somebody may go on writing */
 #define GHOST_MS        1000 /* time for a job that was given up and cannot be taken back */
+#define DYING_MS        100  /* from the end of its pipes to its own, as a rule microseconds */
 
 #define BIT(n) (1u << (n))
 
@@ -50,23 +51,21 @@ static struct log_field log_age(const struct worker *w)
 
 /* ---- the end of an activation ---- */
 
-void worker_write_sentinels(struct sink *out, struct sink *err)
-{
-    sink_line_start(out, NULL);
-    sink_line_start(err, NULL);
-    sink_add(out, NULL, SENTINEL "\n", sizeof(SENTINEL));
-    sink_add(err, NULL, SENTINEL "\n", sizeof(SENTINEL));
-}
-
 /* Log lines, then sentinels, then the answer: the platform stops reading logs soon after it. */
 static void end_activation(struct worker *w, struct job *job, enum job_outcome outcome)
 {
+    const char *text = death_text(w->death);
+
     job->outcome = outcome;
+    if (outcome == JOB_DIED && text != NULL) {
+        job->outcome = JOB_EXHAUSTED;
+        (void)snprintf(job->reason, sizeof(job->reason), "%s", text);
+    }
     if (!flight_is_fed(&w->flight))
         channel_settle_logs(&w->channel);
     else if (!w->logs_settled)
         channel_settle_log_lines(&w->channel);
-    worker_write_sentinels(w->channel.out.sink, w->channel.err.sink);
+    relay_write_sentinels(w->channel.out.sink, w->channel.err.sink);
     list_add_tail(&w->finished, &job->node);
     loop_post(w->loop, &w->changed);
 }
@@ -97,45 +96,18 @@ static void finish_answered(struct worker *w, const char *text, size_t n)
 
 /* ---- what the worker says ---- */
 
-static void refuse(struct worker *w, const char *why)
-{
-    w->refused = true;
-    (void)err_set(&w->start_err, ERR_ACTION, 0, "%s", why);
-}
-
-/* The ready line; contract 2.2 and runtime/README.md. Texts as the suites compare them. */
+/* text: NULL for a line beyond the bound. */
 static void read_ready_line(struct worker *w, const char *text, size_t n)
 {
-    struct json_slice value;
-    struct json_fault fault;
-    struct json_slice top;
-    char why[256];
+    struct ready ready;
 
-    if (json_check(text, n, &fault) == JSON_BAD) {
-        json_fault_say(&fault, text, n, why, sizeof(why));
-        refuse(w, why);
-        return;
-    }
-    top = json_top(text, n);
-    if (top.kind != JSON_OBJECT || !json_member(top, "ok", &value) || value.kind != JSON_TRUE) {
-        (void)snprintf(why, sizeof(why), "The action did not initialize properly.");
-        if (top.kind == JSON_OBJECT && json_member(top, "error", &value) &&
-            value.kind == JSON_STRING && value.n < sizeof(why)) {
-            why[json_unescape(value, why)] = '\0';
-            refuse(w, why);
-            w->start_err.kind = ERR_CODE; /* the launcher's own words are for the client */
-            return;
-        }
-        refuse(w, why);
+    if (ready_read(&ready, text, n, &w->start_err) < 0) {
+        w->refused = true;
         return;
     }
     w->ready = w->announced = true;
-    /* A number is 1 and more, whatever it says beyond what we use. */
-    if (json_member(top, "pipeline", &value) && value.kind == JSON_NUMBER) {
-        w->feed.pipeline = (unsigned)strtoul(value.text, NULL, 10);
-        w->feed.pipeline += w->feed.pipeline == 0;
-    }
-    w->channel.kept_apart = w->feed.pipeline > 0;
+    w->feed.pipeline = ready.pipeline;
+    w->channel.kept_apart = ready.pipeline > 0;
     w->feed.observable = true; /* until it proves otherwise */
 }
 
@@ -166,7 +138,7 @@ static void hear(struct worker *w)
         if (want != WANT_ANSWER && result == CHANNEL_LINE)
             read_ready_line(w, text, n);
         else if (want != WANT_ANSWER)
-            refuse(w, "The action did not initialize properly.");
+            read_ready_line(w, NULL, 0);
         else if (result == CHANNEL_LINE)
             finish_answered(w, text, n);
         else
@@ -189,6 +161,14 @@ static void hear(struct worker *w)
 
 /* ---- what happens: facts, then step ---- */
 
+/* Its pipes have ended. As a rule it dies, and of what is known in a moment. */
+static void lose(struct worker *w)
+{
+    w->hung = true;
+    if (w->dying_until_ms == 0)
+        w->dying_until_ms = loop_now_ms(w->loop) + DYING_MS;
+}
+
 static void on_answers(struct worker *w)
 {
     (void)channel_pull(&w->channel);
@@ -197,7 +177,7 @@ static void on_answers(struct worker *w)
         log_warn("worker.distrusted", log_int("pid", w->pid), /* one line at a time from now on */
                  log_count("unasked", w->channel.n_stale));
     if (channel_ended(&w->channel))
-        w->hung = true;
+        lose(w);
     loop_post(w->loop, &w->step);
 }
 
@@ -248,7 +228,7 @@ static void write_unsent(struct worker *w)
     ssize_t n = channel_write(&w->channel, lines, n_lines);
 
     if (n < 0)
-        w->hung = true;
+        lose(w);
     else
         flight_wrote(&w->flight, (size_t)n);
 }
@@ -272,7 +252,8 @@ static bool feed(struct worker *w)
         (void)channel_pull(&w->channel);
         hear(w);
         channel_drop_rest(&w->channel);
-        w->hung = channel_ended(&w->channel);
+        if (channel_ended(&w->channel))
+            lose(w);
     }
     if (!is_lost(w)) {
         feed_began(&w->feed);
@@ -319,7 +300,10 @@ static void hear_last_words(struct worker *w)
 
 static void bury(struct worker *w)
 {
+    bool wanted = w->state == WORKER_STOPPING;
+
     spawn_kill(w->pid, SIGKILL); /* what it started lives in its group */
+    w->death = death_of(w->wait_status, wanted, w->opts.oom, loop_now_ms(w->loop));
     hear_last_words(w);
     tally_ended(w);
     channel_close(&w->channel);
@@ -356,11 +340,8 @@ static bool is_late(const struct worker *w, uint64_t at_ms)
 /* It ended, or said that it will not answer, without a better reason than that. */
 static void start_failed(struct worker *w)
 {
-    if (w->refused || w->start_err.kind != ERR_NONE)
-        return;
-    (void)err_set(&w->start_err, ERR_ACTION, 0, "%s",
-                  w->launch->reports_ready ? "Command exited abruptly during initialization."
-                                           : "command exited");
+    if (!w->refused && w->start_err.kind == ERR_NONE)
+        (void)death_explain(w->death, w->launch->reports_ready, &w->start_err);
 }
 
 /* Tell a launcher that waited what its action is; a long line goes as the pipe takes it. */
@@ -379,6 +360,12 @@ static void greet(struct worker *w)
         loop_watch_write(&w->channel.in, on_room_to_write);
 }
 
+/* true: wait a moment for what is dying to be dead. It may also live on without its pipes. */
+static bool is_dying(const struct worker *w)
+{
+    return w->dying_until_ms != 0 && !w->refused && !w->unwanted && !is_late(w, w->dying_until_ms);
+}
+
 static void step_starting(struct worker *w)
 {
     uint64_t late_at_ms = w->started_at_ms + w->opts.start_ms;
@@ -394,9 +381,11 @@ static void step_starting(struct worker *w)
     }
     if (settles && is_late(w, settled_at_ms))
         w->ready = true;
-    if (w->hung)
+    if (w->hung && !is_dying(w))
         start_failed(w);
-    if (is_lost(w) || w->unwanted || w->retired) {
+    if (is_dying(w)) {
+        loop_timer_set(w->loop, &w->timer, w->dying_until_ms);
+    } else if (is_lost(w) || w->unwanted || w->retired) {
         stop_now(w, is_lost(w) ? "lost" : "unwanted");
     } else if (w->ready) {
         w->start_err.kind = ERR_NONE;
@@ -443,6 +432,10 @@ static void step_ready(struct worker *w)
         w->late = true;
         clear_jobs(w, JOB_LATE);
         stop_now(w, "late");
+    } else if (is_dying(w)) {
+        bool sooner = w->flight.n > 0 && w->flight.soonest_ms < w->dying_until_ms;
+
+        loop_timer_set(w->loop, &w->timer, sooner ? w->flight.soonest_ms : w->dying_until_ms);
     } else if (is_lost(w) || w->unwanted) {
         hear_last_words(w);
         stop_now(w, w->unwanted ? "unwanted" : "lost");
@@ -532,6 +525,8 @@ static void begin(struct worker *w, const struct spawned *spawned)
 {
     w->exited = w->ready = w->announced = w->refused = w->hung = w->late = false;
     w->unwanted = w->retired = false;
+    w->dying_until_ms = 0;
+    w->death = DEATH_NONE;
     w->start_err.kind = ERR_NONE;
     w->n_logged = 0;
     w->started_at_ms = loop_now_ms(w->loop);
@@ -540,7 +535,7 @@ static void begin(struct worker *w, const struct spawned *spawned)
     tally_started(w);
     loop_child_watch(w->loop, &w->child, spawned->pid, on_exit_status);
     channel_open(&w->channel, w->loop, spawned, w->launch->answers, on_fd1, on_fd3);
-    feed_open(&w->feed, spawned->pid);
+    feed_open(&w->feed, spawned->pid, w->launch->privileges);
     loop_timer_set_us(w->loop, &w->timer, loop_now_us(w->loop) + FEED_LOOK_US);
 }
 

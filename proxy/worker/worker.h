@@ -25,6 +25,7 @@
 #include "base/err.h"
 #include "base/loop.h"
 #include "worker/channel.h"
+#include "worker/death.h"
 #include "worker/ending.h"
 #include "worker/feed.h"
 #include "worker/flight.h"
@@ -32,6 +33,7 @@
 
 struct launch;
 struct tally;
+struct oom;
 
 enum worker_state {
     WORKER_DOWN,     /* no process */
@@ -49,6 +51,7 @@ struct worker_opts {
     unsigned ahead_max;      /* most lines written ahead of their answers; 1: one at a time */
     int pipe_bytes;          /* wanted size of the pipes; 0: the system's */
     struct tally *tally;     /* where starts, ends and work are counted; borrowed */
+    struct oom *oom;         /* borrowed; tells deaths for want of memory. NULL: nobody does */
 };
 
 /* Invariants: (pid == 0) == (state == DOWN); jobs only in READY. */
@@ -79,7 +82,9 @@ struct worker {
     bool hung;      /* it closed its answers, or does not read any more */
     bool late;      /* it was working past a deadline */
     bool unwanted;
-    bool retired; /* no more jobs come: it may leave once it has answered those that it has */
+    bool retired;     /* no more jobs come: it may leave once it has answered those that it has */
+    enum death death; /* what the last process died of */
+    uint64_t dying_until_ms; /* hung as its pipes have ended: how long its own end is awaited */
     uint64_t started_at_ms;
     struct ending ending; /* STOPPING: what it is told next */
     bool logs_settled;    /* inside hear(): the log pipes were looked at since the last read */
@@ -112,6 +117,3 @@ void worker_give(struct worker *worker, struct job *job);
 void worker_stop(struct worker *worker);
 /* Let it work off the jobs that it has, then end it by the end of its input. Not DOWN. */
 void worker_retire(struct worker *worker);
-
-/* Our end mark of an activation: one sentinel on each stream, on lines of their own. */
-void worker_write_sentinels(struct sink *out, struct sink *err);

@@ -48,7 +48,8 @@ class Contestants:
         self.n_made += 1
         files = self.folder / f"action{self.n_made}"
         return Server([self.program, "--listen", "127.0.0.1", "--port", "{port}",
-                       "--runtime", runtime, "--action-dir", files])
+                       "--runtime", runtime, "--action-dir", files,
+                       "--dumpable"])  # its memory is read from /proc
 
     def make(self, kind, action):
         """A server that is not started yet."""

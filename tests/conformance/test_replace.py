@@ -2,7 +2,9 @@
 
 import json
 import os
+import re
 import signal
+import socket
 import time
 
 import pytest
@@ -174,17 +176,25 @@ def test_a_running_activation_ends_with_its_own_answer(proxy, gate):
     assert one.check_streams(2) == ("version 2 says so\nversion 1 says so", "")
 
 
-def test_what_waits_goes_to_the_new_one_in_order(proxy, gate):
+def queued(where):
+    with socket.socket(socket.AF_UNIX) as door:
+        door.connect(where)
+        door.sendall(b"GET /metrics HTTP/1.0\r\n\r\n")
+        text = b"".join(iter(lambda: door.recv(1 << 16), b"")).decode()
+    return int(re.search(r"(?m)^whiskloop_activations_queued (\d+)$", text)[1])
+
+
+def test_what_waits_goes_to_the_new_one_in_order(proxy, gate, tmp_path):
     """Those that have not begun are run by the replacement, before all that come after it."""
     doors = gate(), gate()
-    one = replaceable(proxy)
+    where = f"{tmp_path}/admin"
+    one = replaceable(proxy, "--admin", f"unix:{where}")
     laters = [one.later(one.run, {"gate": doors[0].path})]
     doors[0].wait_reached()
     for number in range(5):
         laters.append(one.later(one.run, {"gate": doors[1].path, "say": number} if number == 0
                                 else {"say": number}))
-        wait_until(lambda: sum("socket:" in link for link in one.descriptors()) > len(laters),
-                   "its connection, so that they come in order")
+        wait_until(lambda: queued(where) == len(laters) - 1, "it to wait, so that they are in order")
     one.started(version(2))
     doors[1].wait_reached()
     laters.append(one.later(one.run, {"say": 5}))

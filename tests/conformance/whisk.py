@@ -19,6 +19,9 @@ from wire import WAIT_S, Stream, request_bytes
 REPO = pathlib.Path(__file__).resolve().parents[2]
 # For runs of the whole suite under other settings: WHISKLOOP_OPTIONS="--workers=3 --write-ahead=1".
 MORE_OPTIONS = os.environ.get("WHISKLOOP_OPTIONS", "").split()
+# Who is not root looks into the proxy as its own user does, which the proxy does not like.
+if os.geteuid() != 0:
+    MORE_OPTIONS.append("--dumpable")
 PROGRAM = pathlib.Path(os.environ.get("WHISKLOOP", REPO / "build/proxy/whiskloop")).absolute()
 LEAKS_OF_LIBRARIES = pathlib.Path(__file__).with_name("lsan.supp")
 SENTINEL = "XXX_THE_END_OF_A_WHISK_ACTIVATION_XXX"
@@ -141,7 +144,7 @@ def all_pids():
 class Proxy:
     """One running proxy with its folder, its two streams and its way of being asked."""
 
-    def __init__(self, folder, options=(), env=None):
+    def __init__(self, folder, options=(), env=None, wrapper=()):
         self.folder = folder
         self.tmp = folder / "tmp"
         self.tmp.mkdir()
@@ -154,7 +157,7 @@ class Proxy:
         self._later = []
         with open(self.out_path, "ab") as out, open(self.err_path, "ab") as err:
             self.process = subprocess.Popen(
-                [str(PROGRAM), "--port", "0", "--listen", "127.0.0.1", *MORE_OPTIONS,
+                [*wrapper, str(PROGRAM), "--port", "0", "--listen", "127.0.0.1", *MORE_OPTIONS,
                  *map(str, options)],
                 stdin=subprocess.DEVNULL, stdout=out, stderr=err, cwd=folder,
                 env=self._environment(env or {}), start_new_session=True)

@@ -7,12 +7,16 @@
  */
 
 #include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -87,6 +91,15 @@ static void do_kill(int fd, const char *signo)
 {
     (void)fd;
     (void)raise(atoi(signo));
+}
+
+/* The kernel counts whom it kills for want of memory; a test's kernel is a file. */
+static void do_count(int fd, const char *path)
+{
+    (void)fd;
+    fd = open(path, O_WRONLY | O_TRUNC | O_CLOEXEC);
+    put(fd, "oom_kill 1\n", 11);
+    (void)close(fd);
 }
 
 static void do_close(int fd, const char *arg)
@@ -292,6 +305,45 @@ static void tell_signals(int fd)
                   on_pipe.sa_handler == SIG_DFL ? "default" : "changed");
 }
 
+static void tell_ids(int fd)
+{
+    char groups[16] = "";
+    int n_groups = getgroups(0, NULL);
+
+    (void)snprintf(groups, sizeof(groups), "%d", n_groups);
+    (void)dprintf(fd, "user %u %u group %u %u others %s gains %s\n", getuid(), geteuid(), getgid(),
+                  getegid(), groups,
+                  prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1 ? "nothing" : "what it can");
+}
+
+static void tell_limits(int fd)
+{
+    static const int resources[] = {RLIMIT_AS, RLIMIT_NPROC, RLIMIT_NOFILE, RLIMIT_FSIZE,
+                                    RLIMIT_CPU};
+
+    for (size_t i = 0; i < sizeof(resources) / sizeof(resources[0]); i++) {
+        struct rlimit limit;
+
+        (void)getrlimit((__rlimit_resource_t)resources[i], &limit);
+        (void)dprintf(fd, "%llu ", (unsigned long long)limit.rlim_cur);
+    }
+    (void)dprintf(fd, "\n");
+}
+
+/* Open each of our descriptors anew, by its path. */
+static void tell_paths(int fd)
+{
+    static const char *const paths[] = {"/dev/stdin", "/proc/self/fd/1", "/dev/stderr",
+                                        "/dev/fd/3"};
+
+    for (int i = 0; i < 4; i++) {
+        int opened = open(paths[i], (i == 0 ? O_RDONLY : O_WRONLY) | O_NONBLOCK | O_CLOEXEC);
+
+        (void)dprintf(fd, "%s ", opened >= 0 ? "opens" : strerror(errno));
+    }
+    (void)dprintf(fd, "\n");
+}
+
 static void do_tell(int fd, const char *what)
 {
     char cwd[4096];
@@ -301,6 +353,12 @@ static void do_tell(int fd, const char *what)
         tell_descriptors(fd);
     else if (strcmp(what, "signals") == 0)
         tell_signals(fd);
+    else if (strcmp(what, "ids") == 0)
+        tell_ids(fd);
+    else if (strcmp(what, "limits") == 0)
+        tell_limits(fd);
+    else if (strcmp(what, "paths") == 0)
+        tell_paths(fd);
     else if (strcmp(what, "group") == 0)
         (void)dprintf(fd, "%s\n", getpgrp() == getpid() ? "its own" : "somebody's");
     else if (strcmp(what, "cwd") == 0)
@@ -319,10 +377,11 @@ static const struct {
     {"write", do_write}, /* no newline */
     {"fill", do_fill},   /* so many x */
     {"flood", do_flood}, /* lines, for ever */
-    {"tell", do_tell},   /* descriptors, signals, group, cwd or a variable */
+    {"tell", do_tell},   /* see do_tell(), or a variable */
     {"close", do_close},
     {"exit", do_exit},
     {"kill", do_kill},
+    {"count", do_count},       /* a kill by the kernel, in a file */
     {"deaf", do_deaf},         /* stay, read nothing */
     {"stubborn", do_stubborn}, /* ignore SIGTERM */
     {"polite", do_polite},     /* last words on SIGTERM */

@@ -42,6 +42,11 @@ static const struct number {
     {"--unpack-entries-max", "WHISKLOOP_UNPACK_ENTRIES_MAX", N(unpack_entries_max), 1, 100000,
      100000000},
     {"--unpack-ratio-max", "WHISKLOOP_UNPACK_RATIO_MAX", N(unpack_ratio_max), 0, 200, 1000000},
+    {"--rlimit-as", "WHISKLOOP_RLIMIT_AS", N(rlimits[LIMIT_AS]), 0, 0, UINT64_C(1) << 62},
+    {"--rlimit-nproc", "WHISKLOOP_RLIMIT_NPROC", N(rlimits[LIMIT_NPROC]), 0, 0, UINT32_MAX},
+    {"--rlimit-nofile", "WHISKLOOP_RLIMIT_NOFILE", N(rlimits[LIMIT_NOFILE]), 0, 0, UINT32_MAX},
+    {"--rlimit-fsize", "WHISKLOOP_RLIMIT_FSIZE", N(rlimits[LIMIT_FSIZE]), 0, 0, UINT64_C(1) << 62},
+    {"--rlimit-cpu", "WHISKLOOP_RLIMIT_CPU", N(rlimits[LIMIT_CPU]), 0, 0, UINT32_MAX},
 };
 
 static const struct text {
@@ -57,13 +62,14 @@ static const struct text {
     {"--runtime-dir", "WHISKLOOP_RUNTIME_DIR", N(runtime_dir), "", "/r"},
     {"--action-dir", "WHISKLOOP_ACTION_DIR", N(action_dir), "", "/a"},
     {"--answers", "WHISKLOOP_ANSWERS", N(answers), "auto", "fd3"},
+    {"--user", "WHISKLOOP_USER", N(user), "", "1000:1000"},
     {"--log-level", "WHISKLOOP_LOG_LEVEL", N(log_level), "auto", "debug"},
     {"--log-format", "WHISKLOOP_LOG_FORMAT", N(log_format), "text", "json"},
     {"--log-file", "WHISKLOOP_LOG_FILE", N(log_file), "", "/l"},
 #undef N
 };
 
-#define N_OTHERS 5 /* --workers and the switches */
+#define N_OTHERS 7 /* --workers and the switches */
 
 static const char *const other_variables[] = {"FLASK_PROXY_PORT",         "OW_LOG_INIT_ERROR",
                                               "WHISKLOOP_LOG_INIT_ERROR", "OW_DEBUG",
