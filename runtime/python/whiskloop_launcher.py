@@ -158,9 +158,10 @@ class Channel:
             os._exit(0)  # a forked child came back from main: only the parent answers
 
     def forget(self):
-        """In a forked child: leave the parent's pipes alone."""
-        os.close(self.lines_fd)
-        os.close(self.answers_fd)
+        """In a forked child, or one of its own: leave the parent's pipes alone."""
+        if self.lines_fd >= 0:
+            os.close(self.lines_fd)
+            os.close(self.answers_fd)
         self.lines_fd = self.answers_fd = -1
 
 
