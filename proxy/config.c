@@ -94,6 +94,9 @@ static const struct setting settings[] = {
            "most unpacked bytes per byte of an archive above 1 MiB; 0: any"),
     SWITCH("prelaunch", prelaunch, 1,
            "start the launcher of --runtime before there is an action, so that /init is quick"),
+    SWITCH("fork-workers", fork_workers, 0,
+           "load the action once and make its workers by fork, so that they share memory, where "
+           "runtime and code allow it"),
     SWITCH("one-at-a-time", one_at_a_time, 0,
            "refuse a /run with 403 while another one is running, instead of queueing it; "
            "__OW_ALLOW_CONCURRENT=true undoes it"),

@@ -10,6 +10,7 @@
 
 #include <stdbool.h>
 
+#include "worker/template.h"
 #include "worker/worker.h"
 
 struct pool_opts {
@@ -24,8 +25,9 @@ typedef void pool_started_fn(void *owner, const struct err *err);
 
 struct pool_worker {
     struct worker worker;
-    struct pool *pool; /* the one it belongs to */
-    bool start_failed; /* its last start failed; wait for a job before the next */
+    struct pool *pool;           /* the one it belongs to */
+    struct template_order order; /* while it is being made */
+    bool start_failed;           /* its last start failed; wait for a job before the next */
 };
 
 struct pool {
@@ -35,6 +37,8 @@ struct pool {
     struct sink *out; /* borrowed */
     struct sink *err; /* borrowed */
     struct pool_worker *workers;
+    struct template
+        *template;     /* owned; workers are made of it. NULL: each loads the action itself */
     struct list queue; /* jobs, oldest first */
     unsigned n_queued;
     unsigned n_running; /* jobs that a worker has */
@@ -63,13 +67,23 @@ void pool_free(struct pool **pool);
 void pool_start(struct pool *pool, const struct spawned *waiting, struct buf *line,
                 pool_started_fn *started, void *owner);
 
+/*
+ * The same, and the action is loaded once: workers are made by fork of a launcher that has loaded
+ * it, see worker/template.h.
+ * launch    how to start that launcher; taken over
+ * waiting   ... or one that runs already; NULL: none. Taken over.
+ * line      what it must hear first; taken over
+ */
+void pool_start_forked(struct pool *pool, struct launch *launch, const struct spawned *waiting,
+                       struct buf *line, pool_started_fn *started, void *owner);
+
 /* Take a job over until its `done`. false: the queue is full, the job stays the caller's. One job
  * for each worker that is free, or down and will be started for it, takes no place in the queue. */
 bool pool_submit(struct pool *pool, struct job *job);
 
 /* Jobs that are not answered yet. */
 unsigned pool_n_jobs(const struct pool *pool);
-/* Worker processes that are still there. */
+/* Worker processes that are still there, and the one that they are made of. */
 unsigned pool_n_processes(const struct pool *pool);
 
 /* End the workers (SIGTERM, later SIGKILL); running jobs die with them, those that did not begin are

@@ -29,6 +29,10 @@ SENTINEL = "XXX_THE_END_OF_A_WHISK_ACTIVATION_XXX"
 N_WORKERS = max([int(option.partition("=")[2]) for option in MORE_OPTIONS
                  if option.startswith("--workers=")], default=1)
 WORKER_MAX = {"socket": 0, "pipe": 4 * N_WORKERS, "anon_inode": 3, "/proc": N_WORKERS, "file": 0}
+# --fork-workers: the process that they are made of, too, whose descriptor 0 is a socket.
+TEMPLATE_MAX = {"socket": 1, "pipe": 3, "anon_inode": 0, "/proc": 1, "file": 0}
+if "--fork-workers=1" in MORE_OPTIONS:
+    WORKER_MAX = {kind: most + TEMPLATE_MAX[kind] for kind, most in WORKER_MAX.items()}
 
 SANITIZER_RE = re.compile(r"ERROR: \w+Sanitizer|runtime error: |SUMMARY: \w+Sanitizer")
 BINARY_RE = re.compile(
@@ -179,12 +183,16 @@ class Proxy:
     def _listening_port(self):
         """The port of the process's listening socket; from /proc, as port 0 lets it choose."""
         assert self.process.poll() is None, f"the proxy ended at start: {self.err_text()}"
-        inodes = {link[8:-1] for link in self.descriptors() if link.startswith("socket:[")}
-        for line in pathlib.Path("/proc/net/tcp").read_text().splitlines()[1:]:
-            fields = line.split()
-            if fields[3] == "0A" and fields[9] in inodes:
+        for fields in self._tcp_sockets():
+            if fields[3] == "0A":
                 return int(fields[1].rpartition(":")[2], 16)
         return None
+
+    def _tcp_sockets(self):
+        """Its lines of /proc/net/tcp, in fields: the listening socket and the connections."""
+        inodes = {link[8:-1] for link in self.descriptors() if link.startswith("socket:[")}
+        lines = pathlib.Path("/proc/net/tcp").read_text().splitlines()[1:]
+        return [line.split() for line in lines if line.split()[9] in inodes]
 
     def _idle_descriptors(self):
         """What it holds once it serves: it listens before it has all that it needs."""
@@ -194,8 +202,7 @@ class Proxy:
 
     def wait_left(self):
         """Wait until the proxy has seen all clients leave: only the listening socket is left."""
-        wait_until(lambda: sum("socket:" in link for link in self.descriptors()) == 1,
-                   "all connections to be closed")
+        wait_until(lambda: len(self._tcp_sockets()) == 1, "all connections to be closed")
 
     def descriptors(self):
         links = []

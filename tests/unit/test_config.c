@@ -55,7 +55,7 @@ static const struct text {
 #undef N
 };
 
-#define N_OTHERS 4 /* --workers and the switches */
+#define N_OTHERS 5 /* --workers and the switches */
 
 static const char *const other_variables[] = {"FLASK_PROXY_PORT", "OW_LOG_INIT_ERROR",
                                               "WHISKLOOP_LOG_INIT_ERROR"};
@@ -146,6 +146,7 @@ static void without_options_each_setting_has_its_default(void **state)
     for (size_t i = 0; i < ARRAY_LEN(texts); i++)
         assert_string_equal(text_in(f, texts[i].offset), texts[i].fallback);
     assert_int_equal(f->config.log_init_error, 0);
+    assert_int_equal(f->config.fork_workers, 0);
 }
 
 /* ---- numbers ---- */
