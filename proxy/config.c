@@ -131,6 +131,9 @@ static const struct setting settings[] = {
     SWITCH("allow-reinit", allow_reinit, 0,
            "for development: a further /init replaces the action without losing a request; without "
            "it that is refused"),
+    SWITCH("fork-workers", fork_workers, 0,
+           "load the action once and make its workers by fork, so that they share memory, where "
+           "runtime and code allow it"),
     SWITCH("one-at-a-time", one_at_a_time, 0,
            "refuse a /run with 403 while another one is running, instead of queueing it; "
            "__OW_ALLOW_CONCURRENT=true undoes it"),

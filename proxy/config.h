@@ -48,6 +48,7 @@ struct config {
     uint64_t unpack_ratio_max;
     uint64_t prelaunch;
     uint64_t allow_reinit;
+    uint64_t fork_workers;
     uint64_t one_at_a_time;
     uint64_t log_init_error;
     const char *log_level;

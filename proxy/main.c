@@ -242,6 +242,7 @@ static void set_options(struct app *app)
         .wait_for_ack = ack != NULL && ack[0] != '\0',
         .prelaunches = config->prelaunch != 0,
         .allow_reinit = config->allow_reinit != 0,
+        .forks = config->fork_workers != 0,
         .one_at_a_time = config->one_at_a_time != 0 && !allows_concurrency(),
         .logs_init_error = config->log_init_error != 0,
     };

@@ -135,6 +135,7 @@ static const struct field {
     {"needs", FIELD_TEXT, false, offsetof(struct runtime, shortfall)},
     {"answers", FIELD_ANSWERS, false, offsetof(struct runtime, answers)},
     {"ready", FIELD_FLAG, false, offsetof(struct runtime, reports_ready)},
+    {"forks", FIELD_FLAG, false, offsetof(struct runtime, forks)},
     {"log_init_error", FIELD_FLAG, false, offsetof(struct runtime, logs_init_error)},
     {"entry_executable", FIELD_FLAG, false, offsetof(struct runtime, entry_executable)},
 };
@@ -242,6 +243,10 @@ static int read_fields(const char *path, json_t *root, struct runtime *runtime, 
             return err_set(err, ERR_REQUEST, 0, "%s: field \"%s\": want %s", path, field->name,
                            wanted[field->form]);
     }
+    if (runtime->forks && runtime->prelaunch == NULL)
+        return err_set(err, ERR_REQUEST, 0,
+                       "%s: field \"forks\": want \"prelaunch\" too, the command that is forked",
+                       path);
     return 0;
 }
 
@@ -540,7 +545,8 @@ void runtime_launch(const struct runtime *runtime, const char *dir, const char *
     launch->logs_init_error = runtime->logs_init_error;
 }
 
-bool runtime_prelaunch(const struct runtime *runtime, char *const *base_env, struct launch *launch)
+bool runtime_prelaunch(const struct runtime *runtime, bool forks, char *const *base_env,
+                       struct launch *launch)
 {
     const char *values[N_PLACEHOLDERS] = {
         [PLACEHOLDER_RUNTIME] = runtime->dir,
@@ -555,5 +561,9 @@ bool runtime_prelaunch(const struct runtime *runtime, char *const *base_env, str
         strv_push(&launch->argv, expand(*arg, values));
     copy_base_env(base_env, &launch->env);
     strv_setenv(&launch->env, "__OW_WAIT_FOR_ACK", "1");
+    launch->shortfall = runtime->shortfall != NULL ? xstrdup(runtime->shortfall) : NULL;
+    launch->answers = runtime->answers;
+    launch->reports_ready = true;
+    launch->socket_in = forks;
     return true;
 }

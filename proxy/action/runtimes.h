@@ -24,6 +24,7 @@ struct runtime {
     char *shortfall;       /* "needs": what to install when launch[0] is missing; NULL: nothing */
     enum answers answers;  /* "stdout", "fd3" or "auto" (default) */
     bool reports_ready;    /* "ready" */
+    bool forks;            /* "forks": the one that waits can make workers by fork */
     bool logs_init_error;  /* "log_init_error" */
     bool entry_executable; /* "entry_executable": the entry must carry an execute bit */
 };
@@ -63,5 +64,7 @@ const struct runtime *runtimes_for_folder(const struct runtimes *runtimes,
 void runtime_launch(const struct runtime *runtime, const char *dir, const char *main,
                     char *const *base_env, char *const *init_env, struct launch *launch);
 
-/* Fill a zeroed launch for a launcher that waits for its action. false: this runtime has none. */
-bool runtime_prelaunch(const struct runtime *runtime, char *const *base_env, struct launch *launch);
+/* Fill a zeroed launch for a launcher that waits for its action. false: this runtime has none.
+ * forks: it may be asked to make workers by fork, for which it needs a socket as descriptor 0. */
+bool runtime_prelaunch(const struct runtime *runtime, bool forks, char *const *base_env,
+                       struct launch *launch);

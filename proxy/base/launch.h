@@ -24,6 +24,7 @@ struct launch {
     char *shortfall; /* what to tell when argv[0] is not found; NULL: nothing special */
     const struct privileges *privileges; /* borrowed; NULL: what we may do, it may */
     enum answers answers;
+    bool socket_in;       /* descriptor 0 is a socket, which carries descriptors too, and no pipe */
     bool reports_ready;   /* the first answer line must be {"ok":true} */
     bool logs_init_error; /* a failed start is told on stderr, the client gets a general text */
 };

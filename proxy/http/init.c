@@ -167,7 +167,13 @@ static void on_started(void *owner, const struct err *err)
     init_free(init);
 }
 
-/* What a launcher that waits must hear: runtime/README.md, Prelaunch. */
+/* Whether workers of this runtime are made by fork. */
+static bool forks(const struct service *service, const struct runtime *runtime)
+{
+    return service->opts.forks && runtime->forks;
+}
+
+/* What a launcher that waits must hear: runtime/README.md, Prelaunch and Fork. */
 static void add_init_line(const struct init *init, struct buf *line)
 {
     char *const *env = init->envelope.env;
@@ -186,18 +192,20 @@ static void add_init_line(const struct init *init, struct buf *line)
         buf_add_text(line, ":");
         json_quote(line, *env + n_name + 1, strlen(*env + n_name + 1));
     }
-    buf_add_text(line, "}}}\n");
+    buf_add_text(line, forks(init->service, init->runtime) ? "},\"forks\":true}}\n" : "}}}\n");
 }
 
 static void start_workers(struct init *init)
 {
     struct service *service = init->service;
     struct launch launch;
+    struct launch waits;
     struct spawned waiting;
     struct buf line = {0};
     bool is_waiting;
 
     memset(&launch, 0, sizeof(launch));
+    memset(&waits, 0, sizeof(waits));
     runtime_launch(init->runtime, init->dir, init->envelope.main, service->opts.environ,
                    init->envelope.env, &launch);
     launch.privileges = service->opts.privileges;
@@ -208,9 +216,16 @@ static void start_workers(struct init *init)
     init->pool = pool_new(service->loop, &launch, &service->opts.pool, service->out, service->err);
     is_waiting =
         init->runtime == service->opts.fallback && prelaunch_take(&service->prelaunch, &waiting);
-    if (is_waiting)
+    if (is_waiting || forks(service, init->runtime))
         add_init_line(init, &line);
-    pool_start(init->pool, is_waiting ? &waiting : NULL, &line, on_started, init);
+    if (forks(service, init->runtime) &&
+        runtime_prelaunch(init->runtime, true, service->opts.environ, &waits)) {
+        waits.privileges = service->opts.privileges;
+        pool_start_forked(init->pool, &waits, is_waiting ? &waiting : NULL, &line, on_started,
+                          init);
+    } else {
+        pool_start(init->pool, is_waiting ? &waiting : NULL, &line, on_started, init);
+    }
 }
 
 static void on_staged(struct stage *stage)
@@ -328,7 +343,8 @@ void init_prelaunch(struct service *service)
 
     memset(&launch, 0, sizeof(launch));
     if (service->opts.prelaunches && service->pool == NULL && !service->draining &&
-        runtime_prelaunch(service->opts.fallback, service->opts.environ, &launch)) {
+        runtime_prelaunch(service->opts.fallback, forks(service, service->opts.fallback),
+                          service->opts.environ, &launch)) {
         launch.privileges = service->opts.privileges;
         (void)prelaunch_start(&service->prelaunch, &launch, service->opts.pool.worker.pipe_bytes);
     }

@@ -37,6 +37,7 @@ struct service_opts {
     bool wait_for_ack;    /* ... whether those must report ready (OW_WAIT_FOR_ACK) */
     bool prelaunches;     /* start the launcher of `fallback` before there is an action */
     bool allow_reinit;    /* a further /init replaces the action */
+    bool forks;           /* make workers by fork, where the runtime can */
     bool one_at_a_time;   /* refuse a /run while another runs, as Apache's Node runtime does */
     bool logs_init_error; /* whatever the manifest says (OW_LOG_INIT_ERROR) */
 };

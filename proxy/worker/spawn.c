@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -22,12 +23,13 @@
 
 static const char default_path[] = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
-/* A pipe whose both ends are close-on-exec and lie at SPAWN_FD_MIN or above. */
-static int high_pipe(int ends[2], int pipe_bytes)
+/* A pipe, or a pair of sockets, whose both ends are close-on-exec and lie at SPAWN_FD_MIN or above. */
+static int high_pair(int ends[2], bool sockets, int pipe_bytes)
 {
     int low[2];
 
-    if (pipe2(low, O_CLOEXEC) < 0)
+    if ((sockets ? socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, low)
+                 : pipe2(low, O_CLOEXEC)) < 0)
         return -1;
     for (int i = 0; i < 2; i++) {
         ends[i] = fcntl(low[i], F_DUPFD_CLOEXEC, SPAWN_FD_MIN);
@@ -39,7 +41,7 @@ static int high_pipe(int ends[2], int pipe_bytes)
         return -1;
     }
     /* Refused beyond the user's share of pipe memory; any size is correct, a larger one is faster. */
-    if (pipe_bytes > 0)
+    if (pipe_bytes > 0 && !sockets)
         (void)fcntl(ends[0], F_SETPIPE_SZ, pipe_bytes);
     return 0;
 }
@@ -214,17 +216,45 @@ static void pipes_close(struct pipes *pipes)
 }
 
 /* Both ends of a pipe are one file, so one change of owner does: by path it is opened anew. */
-static int pipes_open(struct pipes *pipes, int pipe_bytes, const struct privileges *privileges)
+static int pipes_open(struct pipes *pipes, bool socket_in, int pipe_bytes,
+                      const struct privileges *privileges, struct err *err)
 {
     for (int i = 0; i < 4; i++) {
         int ends[2];
 
-        if (high_pipe(ends, i == 2 ? 0 : pipe_bytes) < 0)
-            return -1;
+        if (high_pair(ends, i == 0 && socket_in, i == 2 ? 0 : pipe_bytes) < 0)
+            return err_set(err, ERR_SYSTEM, errno, "cannot make a pipe: %s", strerror(errno));
         pipes->ours[i] = i == 0 ? ends[1] : ends[0];
         pipes->theirs[i] = i == 0 ? ends[0] : ends[1];
         if (privileges_give_fd(privileges, ends[0]) < 0)
-            return -1;
+            return err_set(err, ERR_SYSTEM, errno, "cannot give a pipe to --user: %s",
+                           strerror(errno));
+    }
+    return 0;
+}
+
+/* Our ends are the caller's from now on. */
+static void pipes_hand_over(struct pipes *pipes, struct spawned *spawned)
+{
+    spawned->in = pipes->ours[0];
+    spawned->fd1 = pipes->ours[1];
+    spawned->fd2 = pipes->ours[2];
+    spawned->fd3 = pipes->ours[3];
+    for (int i = 0; i < 4; i++)
+        pipes->ours[i] = -1;
+}
+
+int spawn_pipes(int pipe_bytes, const struct privileges *privileges, struct spawned *ours,
+                int theirs[4], struct err *err)
+{
+    __attribute__((cleanup(pipes_close))) struct pipes pipes = {{-1, -1, -1, -1}, {-1, -1, -1, -1}};
+
+    if (pipes_open(&pipes, false, pipe_bytes, privileges, err) < 0)
+        return -1;
+    pipes_hand_over(&pipes, ours);
+    for (int i = 0; i < 4; i++) {
+        theirs[i] = pipes.theirs[i];
+        pipes.theirs[i] = -1;
     }
     return 0;
 }
@@ -241,17 +271,12 @@ int spawn_start(const struct launch *launch, int pipe_bytes, struct spawned *spa
         return err_set(err, ERR_ACTION, ENOENT, "cannot run \"%s\": not found in PATH%s%s",
                        launch->argv[0], launch->shortfall != NULL ? "; it needs " : "",
                        launch->shortfall != NULL ? launch->shortfall : "");
-    if (pipes_open(&pipes, pipe_bytes, launch->privileges) < 0)
-        return err_set(err, ERR_SYSTEM, errno, "cannot make a pipe: %s", strerror(errno));
+    if (pipes_open(&pipes, launch->socket_in, pipe_bytes, launch->privileges, err) < 0)
+        return -1;
     if (start(launch, path, pipes.theirs, &pid, err) < 0)
         return -1;
-    *spawned = (struct spawned){.pid = pid,
-                                .in = pipes.ours[0],
-                                .fd1 = pipes.ours[1],
-                                .fd2 = pipes.ours[2],
-                                .fd3 = pipes.ours[3]};
-    for (int i = 0; i < 4; i++)
-        pipes.ours[i] = -1; /* handed over */
+    spawned->pid = pid;
+    pipes_hand_over(&pipes, spawned);
     return 0;
 }
 

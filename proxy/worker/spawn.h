@@ -12,6 +12,7 @@
 #include <sys/types.h>
 
 struct err;
+struct privileges;
 struct launch;
 
 /* Our ends of the pipes; all owned by the caller. */
@@ -32,6 +33,14 @@ struct spawned {
  */
 int spawn_start(const struct launch *launch, int pipe_bytes, struct spawned *spawned,
                 struct err *err);
+
+/*
+ * The pipes alone, for a process that somebody else starts. ours->pid stays as it is; theirs: what
+ * is to become descriptors 0 to 3 of that process, close-on-exec, owned by the caller.
+ * Returns 0, or -1: ERR_SYSTEM, nothing is set.
+ */
+int spawn_pipes(int pipe_bytes, const struct privileges *privileges, struct spawned *ours,
+                int theirs[4], struct err *err);
 
 /* The group of a process that was started here gets the signal, also after it has ended itself. */
 void spawn_kill(pid_t pid, int signo);

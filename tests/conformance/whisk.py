@@ -32,6 +32,10 @@ SENTINEL = "XXX_THE_END_OF_A_WHISK_ACTIVATION_XXX"
 N_WORKERS = max([int(option.partition("=")[2]) for option in MORE_OPTIONS
                  if option.startswith("--workers=")], default=1)
 WORKER_MAX = {"socket": 0, "pipe": 4 * N_WORKERS, "anon_inode": 3, "/proc": N_WORKERS, "file": 0}
+# --fork-workers: the process that they are made of, too, whose descriptor 0 is a socket.
+TEMPLATE_MAX = {"socket": 1, "pipe": 3, "anon_inode": 0, "/proc": 1, "file": 0}
+if "--fork-workers=1" in MORE_OPTIONS:
+    WORKER_MAX = {kind: most + TEMPLATE_MAX[kind] for kind, most in WORKER_MAX.items()}
 
 SANITIZER_RE = re.compile(r"ERROR: \w+Sanitizer|runtime error: |SUMMARY: \w+Sanitizer")
 BINARY_RE = re.compile(
@@ -148,7 +152,6 @@ class Proxy:
         self.folder = folder
         self.tmp = folder / "tmp"
         self.tmp.mkdir()
-        self.n_listeners = 2 if "--admin" in options else 1
         self.marker = f"WL_CASE={uuid.uuid4().hex}"
         self.out_path = folder / "stdout"
         self.err_path = folder / "stderr"
@@ -184,13 +187,21 @@ class Proxy:
         """The port of the process's listening socket; from /proc, as port 0 lets it choose. An
         admin listener of a case stands at another address than this one."""
         assert self.process.poll() is None, f"the proxy ended at start: {self.err_text()}"
-        inodes = {link[8:-1] for link in self.descriptors() if link.startswith("socket:[")}
-        for line in pathlib.Path("/proc/net/tcp").read_text().splitlines()[1:]:
-            fields = line.split()
+        for fields in self._tcp_sockets():
             address, _, port = fields[1].partition(":")
-            if address == "0100007F" and fields[3] == "0A" and fields[9] in inodes:
+            if address == "0100007F" and fields[3] == "0A":
                 return int(port, 16)
         return None
+
+    def _tcp_sockets(self):
+        """Its lines of /proc/net/tcp and tcp6, in fields: what listens, and the connections."""
+        inodes = self._socket_inodes()
+        lines = [line.split() for name in ("tcp", "tcp6") for line in
+                 pathlib.Path("/proc/net", name).read_text().splitlines()[1:]]
+        return [fields for fields in lines if fields[9] in inodes]
+
+    def _socket_inodes(self):
+        return {link[8:-1] for link in self.descriptors() if link.startswith("socket:[")}
 
     def _idle_descriptors(self):
         """What it holds once it serves: it listens before it has all that it needs."""
@@ -200,8 +211,16 @@ class Proxy:
 
     def wait_left(self):
         """Wait until the proxy has seen all clients leave: only what listens is left."""
-        wait_until(lambda: sum("socket:" in link for link in self.descriptors())
-                   == self.n_listeners, "all connections to be closed")
+        wait_until(lambda: not self._connections(), "all connections to be closed")
+
+    def _connections(self):
+        """Its sockets that are connected to clients, of all kinds."""
+        unix = [line.split() for line in
+                pathlib.Path("/proc/net/unix").read_text().splitlines()[1:]]
+        inodes = self._socket_inodes()
+        return [fields for fields in self._tcp_sockets() if fields[3] != "0A"] + \
+            [fields for fields in unix  # one end of a pair has no path
+             if len(fields) > 7 and fields[5] == "03" and fields[6] in inodes]
 
     def descriptors(self):
         links = []

@@ -17,6 +17,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -209,6 +210,77 @@ static void do_runaway(int fd, const char *step)
     _exit(0);
 }
 
+/* ---- a parent of workers ---- */
+
+/* The four descriptors that come with the next message on fd. */
+static void receive_pipes(int fd, int pipes[4])
+{
+    char text[64];
+    struct iovec line = {text, sizeof(text)};
+    union {
+        char bytes[CMSG_SPACE(4 * sizeof(int))];
+        struct cmsghdr aligned;
+    } room;
+    struct msghdr message = {.msg_iov = &line,
+                             .msg_iovlen = 1,
+                             .msg_control = room.bytes,
+                             .msg_controllen = sizeof(room.bytes)};
+    struct cmsghdr *rights;
+
+    if (recvmsg(fd, &message, MSG_CMSG_CLOEXEC) <= 0)
+        _exit(0);
+    rights = CMSG_FIRSTHDR(&message);
+    if (rights == NULL || rights->cmsg_len != CMSG_LEN(4 * sizeof(int)))
+        _exit(93);
+    memcpy(pipes, CMSG_DATA(rights), 4 * sizeof(int));
+}
+
+/* Make the worker that is asked for on fd; it takes the step. */
+static void do_fork(int fd, const char *step)
+{
+    char copy[256];
+    int pipes[4];
+    int told[2];
+    pid_t pid = 0;
+    pid_t middle;
+
+    receive_pipes(fd, pipes);
+    (void)!pipe(told);
+    middle = fork();
+    if (middle == 0) {
+        pid = fork();
+        if (pid > 0) {
+            (void)setpgid(pid, pid);
+            put(told[1], (const char *)&pid, sizeof(pid));
+            _exit(0);
+        }
+    }
+    if (middle == 0) {
+        (void)alarm(LIFE_MAX_S);
+        for (int i = 0; i < 4; i++)
+            (void)dup2(pipes[i], i);
+        for (int i = 4; i < 64; i++)
+            (void)close(i);
+        (void)snprintf(copy, sizeof(copy), "%s", step);
+        run_step(copy);
+        _exit(0);
+    }
+    (void)waitpid(middle, NULL, 0);
+    (void)!read(told[0], &pid, sizeof(pid));
+    for (int i = 0; i < 4; i++)
+        (void)close(pipes[i]);
+    (void)close(told[0]);
+    (void)close(told[1]);
+    (void)dprintf(fd, "{\"pid\":%d}\n", (int)pid);
+}
+
+/* As many as are asked for. */
+static void do_forks(int fd, const char *step)
+{
+    for (;;)
+        do_fork(fd, step);
+}
+
 /* ---- input ---- */
 
 static bool read_line(char **line, size_t *size)
@@ -391,6 +463,8 @@ static const struct {
     {"readelsewhere", do_read_elsewhere},
     {"grandchild", do_grandchild}, /* a process in our group takes the step */
     {"runaway", do_runaway},       /* a process of its own session does */
+    {"fork", do_fork},             /* a worker that is asked for does, with pipes of its own */
+    {"forks", do_forks},           /* ... each of them */
     {"read", do_read},
     {"serve", do_serve},
     {"swallow", do_swallow}, /* lines, without an answer */

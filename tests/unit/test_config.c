@@ -69,7 +69,7 @@ static const struct text {
 #undef N
 };
 
-#define N_OTHERS 7 /* --workers and the switches */
+#define N_OTHERS 8 /* --workers and the switches */
 
 static const char *const other_variables[] = {"FLASK_PROXY_PORT",         "OW_LOG_INIT_ERROR",
                                               "WHISKLOOP_LOG_INIT_ERROR", "OW_DEBUG",
@@ -161,6 +161,7 @@ static void without_options_each_setting_has_its_default(void **state)
     for (size_t i = 0; i < ARRAY_LEN(texts); i++)
         assert_string_equal(text_in(f, texts[i].offset), texts[i].fallback);
     assert_int_equal(f->config.log_init_error, 0);
+    assert_int_equal(f->config.fork_workers, 0);
 }
 
 /* ---- numbers ---- */

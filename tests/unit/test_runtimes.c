@@ -106,6 +106,8 @@ static void wrong_manifests_are_refused_with_file_and_field(void **state)
         {"{\"name\":\"x\"," REST ",\"answers\":3}", "field \"answers\": want \"stdout\""},
         {"{\"name\":\"x\"," REST ",\"ready\":1}", "field \"ready\": want true or false"},
         {"{\"name\":\"x\"," REST ",\"log_init_error\":\"\"}", "field \"log_init_error\""},
+        {"{\"name\":\"x\"," REST ",\"forks\":1}", "field \"forks\": want true or false"},
+        {"{\"name\":\"x\"," REST ",\"forks\":true}", "field \"forks\": want \"prelaunch\" too"},
         {"{\"name\":\"x\"," REST ",\"entry_executable\":null}", "field \"entry_executable\""},
         {"{\"name\":\"x\"," REST ",\"needs\":[]}", "field \"needs\": want a text"},
     };
@@ -211,6 +213,26 @@ static void placeholders_are_replaced_inside_arguments(void **state)
     assert_string_equal(f->launch.argv[2], f->folder.in);
     assert_string_equal(f->launch.argv[3], "main");
     assert_null(f->launch.argv[4]);
+}
+
+static void the_one_that_waits_reports_ready_and_hears_by_a_socket_if_it_forks(void **state)
+{
+    struct fixture *f = *state;
+
+    add(f, "x",
+        "{\"name\":\"x\"," REST ",\"answers\":\"stdout\",\"needs\":\"it\","
+        "\"prelaunch\":[\"p\"],\"forks\":true}");
+    assert_int_equal(runtimes_load(&f->runtimes, f->folder.outer, &f->err), 0);
+    assert_true(known(f, "x")->forks);
+    for (int forks = 0; forks < 2; forks++) {
+        launch_done(&f->launch);
+        assert_true(runtime_prelaunch(known(f, "x"), forks == 1, base_env, &f->launch));
+        assert_string_equal(f->launch.argv[0], "p");
+        assert_string_equal(f->launch.shortfall, "it");
+        assert_int_equal(f->launch.answers, ANSWERS_STDOUT);
+        assert_true(f->launch.reports_ready);
+        assert_int_equal(f->launch.socket_in, forks == 1);
+    }
 }
 
 static void main_arrives_as_one_argument_whatever_it_holds(void **state)
@@ -346,6 +368,7 @@ int main(void)
         TEST(a_manifest_one_byte_longer_is_refused),
         TEST(the_manifests_of_this_tree_are_right),
         TEST(placeholders_are_replaced_inside_arguments),
+        TEST(the_one_that_waits_reports_ready_and_hears_by_a_socket_if_it_forks),
         TEST(main_arrives_as_one_argument_whatever_it_holds),
         TEST(braces_that_are_no_placeholder_stay),
         TEST(the_entry_is_the_one_that_is_there),
