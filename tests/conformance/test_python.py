@@ -284,8 +284,10 @@ def test_TV23_stale_metadata_is_gone(proxy):
     assert one.run({}).json == {"key": None}
 
 
-def test_the_same_process_serves_all_activations(proxy, kind):
-    """The action is started once: its process id stays, and so does its memory."""
-    one = proxy(*kind.options)
+@pytest.mark.parametrize("workers", [1, 3])
+def test_the_same_processes_serve_all_activations(proxy, kind, workers):
+    """Each process of an action is started once: its id stays, and so does its memory."""
+    one = proxy(*kind.options, "--workers", workers)
     one.started(kind["process_id"])
-    assert len({one.run({}).json["pid"] for _ in range(50)}) == 1
+    pids = {one.run({}).json["pid"] for _ in range(50)}
+    assert pids <= set(one.children()) and len(one.children()) == workers
