@@ -151,7 +151,8 @@ def all_pids():
 class Proxy:
     """One running proxy with its folder, its two streams and its way of being asked."""
 
-    def __init__(self, folder, options=(), env=None):
+    def __init__(self, folder, options=(), env=None, streams=None):
+        """streams: descriptors for its stdout and stderr, closed here; else files in the folder."""
         self.folder = folder
         self.tmp = folder / "tmp"
         self.tmp.mkdir()
@@ -165,7 +166,10 @@ class Proxy:
         self.finished = False
         self._sentinels_seen = None
         self._later = []
-        with open(self.out_path, "ab") as out, open(self.err_path, "ab") as err:
+        self.out_path.touch()
+        self.err_path.touch()
+        out, err = streams or (self.out_path, self.err_path)
+        with open(out, "ab") as out, open(err, "ab") as err:
             self.process = subprocess.Popen(
                 [str(PROGRAM), "--port", "0", "--listen", "127.0.0.1", *options],
                 stdin=subprocess.DEVNULL, stdout=out, stderr=err, cwd=folder,
