@@ -167,6 +167,7 @@ tests_on() {
     unit_tests "$1"
     pytest_cases "conformance-$1" conformance "$1" "$2"
     pytest_cases "scripts-$1" scripts "$1" 300
+    pytest_cases "fault-$1" fault "$1" 300
     soak "$1"
 }
 

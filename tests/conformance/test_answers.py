@@ -179,7 +179,7 @@ def test_deadline_of_the_body(proxy):
 
 
 @pytest.mark.parametrize(
-    "deadline", ["", "soon", "-5", "123", "1e400", "9" * 40, None, {}, [1], True, 0.5])
+    "deadline", ["", "soon", "-5", -5, "0", 0, "123", "1e400", "9" * 40, None, {}, [1], True, 0.5])
 def test_deadlines_that_are_none(proxy, deadline):
     """Contract T-B9: a deadline that is past on arrival, or is none, bounds nothing."""
     one = started(proxy)

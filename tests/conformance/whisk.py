@@ -151,8 +151,11 @@ def all_pids():
 class Proxy:
     """One running proxy with its folder, its two streams and its way of being asked."""
 
-    def __init__(self, folder, options=(), env=None, streams=None):
-        """streams: descriptors for its stdout and stderr, closed here; else files in the folder."""
+    def __init__(self, folder, options=(), env=None, streams=(None, None), wrapper=()):
+        """
+        streams: paths, or descriptors that are closed here, for its stdout and stderr; None: files
+        in the folder. wrapper: a command that becomes the program.
+        """
         self.folder = folder
         self.tmp = folder / "tmp"
         self.tmp.mkdir()
@@ -168,10 +171,10 @@ class Proxy:
         self._later = []
         self.out_path.touch()
         self.err_path.touch()
-        out, err = streams or (self.out_path, self.err_path)
-        with open(out, "ab") as out, open(err, "ab") as err:
+        with open(streams[0] or self.out_path, "ab") as out, \
+                open(streams[1] or self.err_path, "ab") as err:
             self.process = subprocess.Popen(
-                [str(PROGRAM), "--port", "0", "--listen", "127.0.0.1", *options],
+                [*wrapper, str(PROGRAM), "--port", "0", "--listen", "127.0.0.1", *options],
                 stdin=subprocess.DEVNULL, stdout=out, stderr=err, cwd=folder,
                 env=self._environment(env or {}), start_new_session=True)
         self.pid = self.process.pid
