@@ -23,6 +23,7 @@
 #include "http/run.h"
 #include "http/server.h"
 #include "http/service.h"
+#include "http/stub.h"
 
 #define DRAIN_LOOK_MS     20          /* between two looks whether all is finished */
 #define FLUSH_MAX_MS      1000        /* at the very end, for a log collector that is slow */
@@ -65,7 +66,7 @@ static void drain_step(struct app *app)
         pool_stop(service->pool);
     }
     if (service->init == NULL && (service->pool == NULL || pool_n_processes(service->pool) == 0) &&
-        server_n_open(app->server) == 0) {
+        stub_drain(service, late) && server_n_open(app->server) == 0) {
         server_drain(app->server);
         loop_stop(app->loop);
         return;
@@ -105,8 +106,9 @@ static void occupy_low_descriptors(void)
         (void)close(fd);
 }
 
-/* Beside the program in a build folder, else where it was installed. Caller frees. */
-static char *default_runtime_dir(void)
+/* A folder of ours: in a build folder, beside the installed program, or where that should be.
+ * Caller frees. */
+static char *own_dir(const char *in_build, const char *installed, const char *in_prefix)
 {
     char path[PATH_MAX];
     ssize_t n = readlink("/proc/self/exe", path, sizeof(path) - 1);
@@ -116,23 +118,27 @@ static char *default_runtime_dir(void)
     if (n > 0) {
         path[n] = '\0';
         if (strcmp(path, BUILD_PROGRAM) == 0)
-            return xstrdup(SOURCE_RUNTIME_DIR);
-        dir = xasprintf("%s/" INSTALLED_RUNTIME_DIR, dirname(path));
+            return xstrdup(in_build);
+        dir = xasprintf("%s/%s", dirname(path), installed);
         if (stat(dir, &info) == 0)
             return dir;
         free(dir);
     }
-    return xstrdup(PREFIX_RUNTIME_DIR);
+    return xstrdup(in_prefix);
 }
 
 static int load_runtimes(struct app *app, struct err *err)
 {
     struct service_opts *opts = &app->service.opts;
-    auto_free char *dir = app->config.runtime_dir[0] != '\0' ? xstrdup(app->config.runtime_dir)
-                                                             : default_runtime_dir();
+    auto_free char *dir =
+        app->config.runtime_dir[0] != '\0'
+            ? xstrdup(app->config.runtime_dir)
+            : own_dir(SOURCE_RUNTIME_DIR, INSTALLED_RUNTIME_DIR, PREFIX_RUNTIME_DIR);
+    auto_free char *libexec = own_dir(BUILD_LIBEXEC_DIR, INSTALLED_LIBEXEC_DIR, PREFIX_LIBEXEC_DIR);
 
     if (runtimes_load(&app->runtimes, dir, err) < 0)
         return -1;
+    runtimes_set_libexec(&app->runtimes, libexec);
     opts->fallback = runtimes_find(&app->runtimes, app->config.runtime);
     if (opts->fallback == NULL)
         return err_set(err, ERR_REQUEST, 0,
@@ -224,6 +230,7 @@ static int run(struct app *app, struct err *err)
     loop_run(app->loop);
     prelaunch_done(&app->service.prelaunch);
     pool_free(&app->service.pool);
+    pool_free(&app->service.stub);
     app->all_closed = server_free(&app->server);
     sink_done(&app->out, FLUSH_MAX_MS);
     sink_done(&app->err, FLUSH_MAX_MS);

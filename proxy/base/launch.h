@@ -22,6 +22,7 @@ struct launch {
     char *shortfall; /* what to tell when argv[0] is not found; NULL: nothing special */
     enum answers answers;
     bool reports_ready;   /* the first answer line must be {"ok":true} */
+    bool wants_object;    /* the argument must be an object or an array */
     bool logs_init_error; /* a failed start is told on stderr, the client gets a general text */
 };
 

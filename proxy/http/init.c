@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "http/server.h"
 #include "http/service.h"
+#include "http/stub.h"
 
 #define CLEANUP_LOOK_MS  10 /* between two looks whether the processes of a failed /init are gone */
 #define DIRECT_MAX_BYTES (256u << 10) /* code that is written sooner than a process is forked */
@@ -153,6 +154,13 @@ static void fail(struct init *init, const struct err *err)
 
 /* ---- the steps, last one first ---- */
 
+static void reply_ok(struct init *init)
+{
+    prelaunch_done(&init->service->prelaunch); /* it waited for another runtime's code */
+    request_reply(init->request, 200, xstrdup("{\"ok\":true}\n"), strlen("{\"ok\":true}\n"));
+    init_free(init);
+}
+
 static void on_started(void *owner, const struct err *err)
 {
     struct init *init = owner;
@@ -164,11 +172,10 @@ static void on_started(void *owner, const struct err *err)
     }
     log_info("init.done version=%u runtime=%s after_ms=%llu", init->version, init->runtime->name,
              (unsigned long long)(loop_now_ms(service->loop) - init->started_at_ms));
-    prelaunch_done(&service->prelaunch); /* it waited for another runtime's code */
     service->pool = TAKE(init->pool);
+    stub_retire(service);
     service->init = NULL;
-    request_reply(init->request, 200, xstrdup("{\"ok\":true}\n"), strlen("{\"ok\":true}\n"));
-    init_free(init);
+    reply_ok(init);
 }
 
 /* What a launcher that waits must hear: runtime/README.md, Prelaunch. */
@@ -301,8 +308,16 @@ void init_on_request(void *owner, struct request *request)
     stage_init(&init->stage);
     loop_timer_init(&init->cleanup, on_cleanup);
     service->init = init;
-    if (envelope_read(&init->envelope, body, n, &err) < 0 || begin_staging(init, &err) < 0)
+    init->envelope.takes_empty = service->opts.fallback->stub != NULL;
+    if (envelope_read(&init->envelope, body, n, &err) == 0) {
+        if (begin_staging(init, &err) < 0)
+            fail(init, &err);
+    } else if (err.kind == ERR_REFUSED && stub_adopt(service)) {
+        service->init = NULL;
+        reply_ok(init);
+    } else {
         fail(init, &err);
+    }
 }
 
 void init_cancel(struct service *service)

@@ -43,6 +43,7 @@ struct service {
     struct sink *out;           /* our own stdout, borrowed */
     struct sink *err;           /* ... stderr */
     struct pool *pool;          /* the action; NULL before a successful /init */
+    struct pool *stub;          /* answers while `pool` is NULL; NULL: nobody asked it yet */
     struct prelaunch prelaunch; /* of the fallback runtime, while there is no action */
     struct init *init;          /* the one in progress, NULL: none */
     bool draining;              /* SIGTERM came: no new activations */
