@@ -33,13 +33,14 @@ CODES = {
 class Language:
     """One row. files: of an archive whose code says {greeting: 'Hello, NAME!'} by a second file."""
 
-    def __init__(self, name, program, codes, files, lacks=None):
+    def __init__(self, name, program, codes, files, lacks=None, env=None):
         self.name = name
         self.program = program
         self.options = ("--runtime", name)
         self.codes = codes
         self.files = files
         self.lacks = lacks or {}  # case -> why this language cannot pass it
+        self.env = env or {}  # what an image of this language sets
 
     def missing(self):
         """Why this row cannot be tested here, None when it can."""
@@ -149,7 +150,8 @@ PERL = {
                '    print "$text\\n";\n    return { winter => $text };\n}\n1;\n',
     "at_load": 'print "loaded\\n";\nmy %seen = map { $_ => $ENV{$_} } qw(SOME_VAR ANOTHER_VAR);\n'
                "sub main { return \\%seen }\n1;\n",
-    "variable": "sub main { return { value => $ENV{$_[0]{name}} } }\n1;\n",
+    "variable": "use Encode;\nsub main {\n    my $text = $ENV{$_[0]{name}};\n"
+                "    return { value => defined $text ? decode('UTF-8', $text) : undef };\n}\n1;\n",
     "error": "sub main { return { error => 'sorry' } }\n1;\n",
     "throws": "sub main { die \"nooooo\\n\" }\n1;\n",
     "text": "sub main { return 'no dictionary' }\n1;\n",
@@ -261,13 +263,15 @@ LUA_FILES = {
 
 ONE_ARRAY = "the language has one type for lists and objects"
 
+UTF8 = {"LANG": "C.UTF-8"}  # what these know of their environment's encoding
+
 ROWS = [
     Language("python", "python3", PYTHON, PYTHON_FILES),
-    Language("pypy", "pypy3", PYTHON, PYTHON_FILES),
+    Language("pypy", "pypy3", PYTHON, PYTHON_FILES, env=UTF8),
     Language("nodejs", "node", NODEJS, NODEJS_FILES),
     Language("shell", "bash", SHELL, SHELL_FILES),
     Language("perl", "perl", PERL, PERL_FILES),
-    Language("ruby", "ruby", RUBY, RUBY_FILES),
+    Language("ruby", "ruby", RUBY, RUBY_FILES, env=UTF8),
     Language("php", "php", PHP, PHP_FILES, {"empty": ONE_ARRAY}),
     Language("lua", "lua5.4", LUA, LUA_FILES, {"empty": ONE_ARRAY}),
 ]

@@ -291,7 +291,7 @@ def in_shell(row, folder, code, lines):
     command = [re.sub(r"\{\w+\}", lambda found: values[found[0]], part)
                for part in manifest["launch"]]
     return subprocess.run(command, input=lines, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                          env={"PATH": "/usr/bin:/bin"}, timeout=WAIT_S, check=False)
+                          env={"PATH": "/usr/bin:/bin", **row.env}, timeout=WAIT_S, check=False)
 
 
 @pytest.fixture
@@ -300,7 +300,7 @@ def start(proxy, request):
     row = request.getfixturevalue("row")
 
     def begin(code, works=True, options=row.options, proxy_env=None, **init):
-        one = proxy(*options, env=proxy_env)
+        one = proxy(*options, env={**row.env, **(proxy_env or {})})
         text = row.codes[code] if isinstance(code, str) else code
         if code is None:
             return one
