@@ -110,7 +110,8 @@ launcher_utf8() {
 # Put into REPLY what the inside of a JSON text stands for. A NUL, which no variable can hold, is
 # left out; half a surrogate pair becomes the character for what cannot be shown.
 launcher_unescape() {
-    local - LC_ALL=C IFS=$'\\' out part
+    # shellcheck disable=SC2141 # a backslash is what is meant
+    local - LC_ALL=C IFS=\\ out part
     local -i code high=0 i
     local -a parts
 

@@ -262,12 +262,13 @@ LUA_FILES = {
 }
 
 ONE_ARRAY = "the language has one type for lists and objects"
+ONLY_NAMED = "its archives are Python's: used only when --runtime names it"
 
 UTF8 = {"LANG": "C.UTF-8"}  # what these know of their environment's encoding
 
 ROWS = [
     Language("python", "python3", PYTHON, PYTHON_FILES),
-    Language("pypy", "pypy3", PYTHON, PYTHON_FILES, env=UTF8),
+    Language("pypy", "pypy3", PYTHON, PYTHON_FILES, {"guessed": ONLY_NAMED}, UTF8),
     Language("nodejs", "node", NODEJS, NODEJS_FILES),
     Language("shell", "bash", SHELL, SHELL_FILES),
     Language("perl", "perl", PERL, PERL_FILES),

@@ -1,23 +1,26 @@
 """Every language through the proxy: one list of cases, one row per language in languages.py.
 
-The table in runtime/README.md is this file's: `pytest test_languages.py --write-table` makes it,
-and a case fails where it differs.
+The table in runtime/README.md is made of the same list: `python3 test_languages.py --write` puts it
+there, and a case fails where it differs.
 """
 
 import json
-import os
 import re
 import subprocess
+import sys
 
 import pytest
 
 import archives
 from languages import CODES, ROWS
-from whisk import REPO, WAIT_S, assert_error, wait_until
+from whisk import REPO, WAIT_S, assert_error
 
 NO_RESULT = "The action did not return a dictionary or array."
 CANNOT_START = "Cannot start action. Check logs for details."
 RUNTIMES = REPO / "runtime"
+README = RUNTIMES / "README.md"
+TABLE_START = "<!-- languages: made by tests/conformance/test_languages.py --write -->"
+TABLE_END = "<!-- /languages -->"
 
 CASES = {}  # name -> (what the table calls it, the function)
 
@@ -249,8 +252,6 @@ def case_zip(start, row):
 
 @case("an archive is known by its entry, whatever --runtime says")
 def case_guessed(start, row):
-    if json.loads((RUNTIMES / row.name / "runtime.json").read_text()).get("only_named"):
-        pytest.skip("used only when --runtime names it")
     one = start(archives.tarred(row.files, "w:gz"), options=("--runtime", "native"))
     assert one.run({"name": "Mike"}).json == {"greeting": "Hello, Mike!"}
 
@@ -268,7 +269,6 @@ def case_filter(start, row, folder):
 
 @case("an interpreter that is missing: the error names the package")
 def case_missing(start, row, folder):
-    # The program runs by its path; what its PATH offers is not enough for the launcher.
     package = json.loads((RUNTIMES / row.name / "runtime.json").read_text())["needs"]
     one = start(None, proxy_env={"PATH": str(folder)})
     answer = one.init(row.codes["echo"])
@@ -327,6 +327,16 @@ def test_language(row, name, start, folder):
         function(start, row)
 
 
+@pytest.mark.parametrize("name", ["lua", "php"])
+def test_interpreter_behind_a_shell_script_is_missed_by_name_too(proxy, folder, name):
+    """Their manifest starts a shell, which is there."""
+    (folder / "sh").symlink_to("/bin/sh")
+    package = json.loads((RUNTIMES / name / "runtime.json").read_text())["needs"]
+    one = proxy("--runtime", name, env={"PATH": str(folder)})
+    assert_error(one.init("x"), 502, CANNOT_START)
+    assert f"not found in PATH; it needs {package}" in one.check_streams(1)[1]
+
+
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
 def test_row_has_a_code_for_every_case(row):
     assert list(row.codes) == list(CODES)
@@ -337,3 +347,37 @@ def test_every_runtime_has_a_row():
     """A new language cannot be forgotten; native and oneshot run programs, not a language."""
     folders = {path.parent.name for path in RUNTIMES.glob("*/runtime.json")}
     assert folders - {"native", "oneshot"} == {row.name for row in ROWS}
+
+
+# ---- the table ----
+
+
+def table():
+    """Every case that a row does not lack is one that it must pass, or this file fails."""
+    reasons = sorted({reason for row in ROWS for reason in row.lacks.values()})
+    lines = ["| case | " + " | ".join(row.name for row in ROWS) + " |",
+             "|---" * (len(ROWS) + 1) + "|"]
+    for name, (title, _) in CASES.items():
+        cells = [f"no ({reasons.index(row.lacks[name]) + 1})" if name in row.lacks else "yes"
+                 for row in ROWS]
+        lines.append(f"| {title} | " + " | ".join(cells) + " |")
+    notes = [f"({number}) {reason}" for number, reason in enumerate(reasons, 1)]
+    return "\n".join([*lines, "", "; ".join(notes) + "."])
+
+
+def table_parts():
+    before, start, rest = README.read_text(encoding="utf-8").partition(TABLE_START)
+    inside, end, behind = rest.partition(TABLE_END)
+    assert start and end, f"{README} lacks the marks around its table"
+    return before + start, inside, end + behind
+
+
+def test_the_table_in_the_readme_is_this_ones():
+    assert table_parts()[1].strip() == table(), "tests/conformance/test_languages.py --write"
+
+
+if __name__ == "__main__":
+    if sys.argv[1:] != ["--write"]:
+        sys.exit("usage: test_languages.py --write: put the table into runtime/README.md")
+    BEFORE, _, BEHIND = table_parts()
+    README.write_text(f"{BEFORE}\n{table()}\n{BEHIND}", encoding="utf-8")
