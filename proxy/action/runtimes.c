@@ -116,8 +116,8 @@ static const char *const wanted[] = {
     [FIELD_TEXT] = "a text",
     [FIELD_FILE] = "a bare name, without \"/\"",
     [FIELD_FILES] = "a list of one or more bare names, without \"/\"",
-    [FIELD_ARGV] = "a list of texts, of placeholders only {runtime} {libexec} {action} {main} "
-                   "{entry}",
+    [FIELD_ARGV] =
+        "a list of texts, of placeholders only {runtime} {libexec} {action} {main} {entry}",
     [FIELD_FLAG] = "true or false",
     [FIELD_ANSWERS] = "\"stdout\", \"fd3\" or \"auto\"",
 };

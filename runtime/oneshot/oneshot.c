@@ -89,6 +89,7 @@ static bool is_writable(int fd)
 /* Lines, answers and log to descriptors of our own; 0 to 2 are then what the program may see. */
 static void take_descriptors(struct oneshot *oneshot)
 {
+    bool has_3 = is_writable(3); /* before anything of ours is opened there; a shell has no 3 */
     int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 
     if (null < 0)
@@ -97,13 +98,14 @@ static void take_descriptors(struct oneshot *oneshot)
         (void)dup2(null, 2);
     oneshot->lines_fd = keep(0);
     oneshot->answers_fd = keep(1);
-    oneshot->log_fd = keep(is_writable(3) ? 3 : 2); /* a shell has no 3 */
+    oneshot->log_fd = keep(has_3 ? 3 : 2);
     if (oneshot->lines_fd < 0 || oneshot->answers_fd < 0 || oneshot->log_fd < 0)
         die("use descriptors 0 and 1");
     (void)dup2(null, 0);
     (void)dup2(2, 1);
-    (void)close(3);
-    if (null > 3)
+    if (has_3)
+        (void)close(3);
+    if (null > 2)
         (void)close(null);
 }
 

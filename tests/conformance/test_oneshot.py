@@ -2,11 +2,12 @@
 
 import base64
 import json
+import subprocess
 
 import pytest
 
 from archives import zipped
-from whisk import REPO, assert_error
+from whisk import PROGRAM, REPO, WAIT_S, assert_error
 
 OPTIONS = ("--runtime", "oneshot")
 STUB_RESULT = {"error": "This is a stub action. Replace it with custom logic."}
@@ -198,6 +199,20 @@ def test_default_runtime_has_no_stub(proxy):
     one = proxy()
     assert_error(one.post("/run", {}), 500, "no action defined yet")
     assert_error(one.post("/init", {}), 403, "Missing main/no code to execute.")
+
+
+def test_launcher_is_a_filter_in_a_shell(folder):
+    """Answers on stdout, the program's log on stderr; a line that is none is answered, too."""
+    program = folder / "program"
+    program.write_text('#!/bin/sh\necho out; echo err >&2; cat >/dev/null; printf "%s" "$1"\n')
+    program.chmod(0o644)
+    done = subprocess.run([PROGRAM.parents[1] / "runtime/oneshot", program], check=True,
+                          input=b'{"value":{"a":1}}\nno json\n[1]\nnull\n{"value":["b"]}',
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=WAIT_S)
+    answers = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [answers[0], answers[3], answers[4]] == [{"a": 1}, {}, ["b"]]
+    assert list(answers[1]) == list(answers[2]) == ["error"]
+    assert sorted(done.stderr.split()) == [b"err"] * 3 + [b"out"] * 3
 
 
 def test_stub_is_a_program_of_the_contract():
