@@ -93,6 +93,7 @@ function move(fd, flags) {
     return stat.isFile() || stat.isSocket() ? fd : fs.openSync(`/proc/self/fd/${fd}`, flags);
 }
 
+/* Lines in, one after the other, and answers out. */
 class Channel {
     constructor() {
         this.linesFd = move(0, fs.constants.O_RDONLY);

@@ -25,22 +25,11 @@ module Whiskloop
     io.dup.tap(&:binmode) # a limit on open files below KEPT_FD_MIN
   end
 
-  # Descriptor 3 if it is there and takes writes; in a shell Ruby may have it for itself.
-  def proxys_log
-    return unless ENV['__OW_WAIT_FOR_ACK'].to_s != '' || !File.exist?('/proc/self/fd/3') ||
-                  File.readlink('/proc/self/fd/3') !~ /\Aanon_inode|\Apipe/
-
-    io = IO.for_fd(3, 'w')
-    io.stat
-    io
-  rescue SystemCallError
-    nil
-  end
-
-  # The user's standard input reads nothing; standard output is the log.
-  def open_logs
+  # The user's standard input reads nothing; standard output is the log. Descriptor 3 is the proxy's
+  # only where there is a proxy; in a shell Ruby may have it for itself.
+  def open_logs(acknowledge)
+    log = IO.for_fd(3, 'w') if acknowledge
     $stdin.reopen(File::NULL)
-    log = proxys_log
     $stdout.reopen(log || $stderr)
     log&.close
     $stdout.sync = $stderr.sync = true
@@ -187,7 +176,7 @@ module Whiskloop
     @lines = keep($stdin, 'r')
     @answers = keep($stdout, 'w')
     path, main = ARGV.empty? ? wait_for_init : ARGV
-    open_logs
+    open_logs(acknowledge)
     Process.singleton_class.prepend(Forks) if Process.respond_to?(:_fork)
     function = load_action(path, main)
     answer(%({"ok":true,"pipeline":#{PIPELINE}})) if acknowledge

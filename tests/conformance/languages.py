@@ -21,6 +21,7 @@ CODES = {
     "text": "returns 'no dictionary'",
     "array": "returns ['a', 'b']",
     "exits": "ends the process with 3 if `exit` is there, else returns its argument",
+    "orphan": "the same, and leaves a program behind that runs on",
     "counts": "returns as `n` how often it was called",
     "child": "starts a program that prints 'from a child', and returns its argument",
     "stdin": "returns as `read` what it reads from standard input",
@@ -67,6 +68,8 @@ PYTHON = {
     "array": "def main(args):\n    return ['a', 'b']\n",
     "exits": "import sys\ndef main(args):\n    if 'exit' in args:\n        sys.exit(3)\n"
              "    return args\n",
+    "orphan": "import os, subprocess\ndef main(args):\n    if 'exit' in args:\n"
+              "        subprocess.Popen(['sleep', '1000'])\n        os._exit(3)\n    return args\n",
     "counts": "N = 0\ndef main(args):\n    global N\n    N += 1\n    return {'n': N}\n",
     "child": "import subprocess\ndef main(args):\n"
              "    subprocess.run(['/bin/echo', 'from a child'], check=True)\n    return args\n",
@@ -97,6 +100,8 @@ NODEJS = {
     "text": "function main() { return 'no dictionary'; }\n",
     "array": "function main() { return ['a', 'b']; }\n",
     "exits": "function main(args) { if (args.exit) process.exit(3); return args; }\n",
+    "orphan": "function main(args) {\n    if (args.exit) {\n        require('child_process')"
+              ".spawn('sleep', ['1000']);\n        process.exit(3);\n    }\n    return args;\n}\n",
     "counts": "let n = 0;\nfunction main() { n++; return { n }; }\n",
     "child": "function main(args) {\n    require('child_process').spawnSync('/bin/echo', "
              "['from a child'], { stdio: 'inherit' });\n    return args;\n}\n",
@@ -128,6 +133,8 @@ SHELL = {
     "text": "main() { answer '\"no dictionary\"'; }\n",
     "array": "main() { answer '[\"a\", \"b\"]'; }\n",
     "exits": 'main() { [[ -z $(arg exit) ]] || exit 3; answer "$1"; }\n',
+    "orphan": 'main() {\n    if [[ -n $(arg exit) ]]; then sleep 1000 & exit 3; fi\n'
+              '    answer "$1"\n}\n',
     "counts": 'n=0\nmain() { n=$((n + 1)); answer "{\\"n\\":$n}"; }\n',
     "child": 'main() { /bin/echo "from a child"; answer "$1"; }\n',
     "stdin": 'main() { answer "{\\"read\\":$(quote "$(cat)")}"; }\n',
@@ -157,6 +164,8 @@ PERL = {
     "text": "sub main { return 'no dictionary' }\n1;\n",
     "array": "sub main { return ['a', 'b'] }\n1;\n",
     "exits": "sub main { exit 3 if $_[0]{exit}; return $_[0] }\n1;\n",
+    "orphan": "sub main {\n    if ($_[0]{exit}) { system('sleep 1000 &'); exit 3 }\n"
+              "    return $_[0];\n}\n1;\n",
     "counts": "my $n = 0;\nsub main { $n++; return { n => $n } }\n1;\n",
     "child": "sub main { system('/bin/echo', 'from a child'); return $_[0] }\n1;\n",
     "stdin": "sub main { local $/; my $read = <STDIN>; return { read => $read // '' } }\n1;\n",
@@ -184,6 +193,8 @@ RUBY = {
     "text": "def main(_args)\n  'no dictionary'\nend\n",
     "array": "def main(_args)\n  %w[a b]\nend\n",
     "exits": "def main(args)\n  exit 3 if args['exit']\n  args\nend\n",
+    "orphan": "def main(args)\n  return args unless args['exit']\n"
+              "  spawn('sleep', '1000')\n  exit 3\nend\n",
     "counts": "$n = 0\ndef main(_args)\n  $n += 1\n  { n: $n }\nend\n",
     "child": "def main(args)\n  system('/bin/echo', 'from a child')\n  args\nend\n",
     "stdin": "def main(_args)\n  { read: $stdin.read }\nend\n",
@@ -216,6 +227,9 @@ PHP = {
     "array": "<?php\nfunction main(array $args) { return ['a', 'b']; }\n",
     "exits": "<?php\nfunction main(array $args) {\n    if (isset($args['exit'])) { exit(3); }\n"
              "    return $args;\n}\n",
+    "orphan": "<?php\nfunction main(array $args) {\n    if (isset($args['exit'])) {\n"
+              "        exec('sleep 1000 >/dev/null 2>&1 &');\n        exit(3);\n    }\n"
+              "    return $args;\n}\n",
     "counts": "<?php\n$n = 0;\nfunction main(array $args) { global $n; return ['n' => ++$n]; }\n",
     "child": "<?php\nfunction main(array $args) { passthru('/bin/echo from a child'); "
              "return $args; }\n",
@@ -247,6 +261,8 @@ LUA = {
     "text": "function main() return 'no dictionary' end\n",
     "array": "function main() return { 'a', 'b' } end\n",
     "exits": "function main(args) if args.exit then os.exit(3) end return args end\n",
+    "orphan": "function main(args)\n  if args.exit then os.execute('sleep 1000 &') "
+              "os.exit(3) end\n  return args\nend\n",
     "counts": "local n = 0\nfunction main() n = n + 1 return { n = n } end\n",
     "child": "function main(args) os.execute('/bin/echo from a child') return args end\n",
     "stdin": "function main() return { read = io.read('a') } end\n",

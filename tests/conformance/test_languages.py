@@ -154,6 +154,16 @@ def case_at_load(start, row):
     assert one.check_streams(1) == ("loaded", "")
 
 
+@case("environment that an interpreter reads only at its start")
+def case_restart(start, row):
+    # Where a launcher waited already, it starts itself again: nothing of that may show.
+    one = start("at_load", env={"SOME_VAR": "é", "ANOTHER_VAR": "", "LC_ALL": "C.UTF-8"})
+    assert one.run({}).json["ANOTHER_VAR"] == ""
+    assert one.run({}).status == 200
+    assert one.check_streams(2) == ("loaded", "")
+    assert len(one.children()) == 1
+
+
 @case("metadata as __OW_ variables, and gone with the next activation (T-B9)")
 def case_metadata(start, row):
     one = start("variable", proxy_env={"__OW_API_HOST": "xyz"})
@@ -210,6 +220,14 @@ def case_exits(start, row):
         assert_error(one.run({"exit": 1}), 400, "command exited")
         assert one.run({"a": n}).json == {"a": n}
     assert one.check_streams(4) == ("", "")
+
+
+@case("exit with a child left behind is seen at once")
+def case_orphan(start, row):
+    one = start("orphan")
+    assert_error(one.run({"exit": 1}), 400, "command exited")
+    assert one.run({"a": 1}).json == {"a": 1}
+    one.check_streams(2)
 
 
 @case("state is kept from run to run")
