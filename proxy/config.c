@@ -69,7 +69,7 @@ static const struct setting settings[] = {
            "longest time for an /init, and for a later start of the action"),
     NUMBER("settle-time", settle_ms, 1, 100, 60000, "MS",
            "an executable that reports no readiness counts as started when it waits for input, or "
-           "still runs after this time"),
+           "has not ended after this time; ten times as much while it is seen at work"),
     NUMBER("kill-after", kill_ms, 0, 500, 60000, "MS",
            "time between SIGTERM and SIGKILL for an action that must end"),
     NUMBER(

@@ -103,7 +103,7 @@ bool feed_is_quiet(struct feed *feed, uint64_t now_us)
     if (feed->unquiet_at_us == 0)
         feed->unquiet_at_us = now_us;
     give_up_us = feed->seen ? QUIET_GIVE_UP_US : NEVER_SEEN_US;
-    if (state == WAITS_NO && now_us - feed->unquiet_at_us < give_up_us)
+    if (state != WAITS_UNKNOWN && now_us - feed->unquiet_at_us < give_up_us)
         return false;
     feed->observable = false;
     return true;

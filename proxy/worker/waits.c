@@ -78,8 +78,8 @@ enum waits_state waits_look(struct waits *waits)
         return WAITS_UNKNOWN;
     text[n] = '\0';
     number = strtol(text, &end, 10);
-    if (end == text)
-        return WAITS_NO;
+    if (end == text || number < 0) /* "-1": outside any call, as when a page is fetched */
+        return WAITS_RUNS;
     for (size_t i = 0; i < ARRAY_LEN(calls); i++)
         if (calls[i].number == number)
             return !calls[i].names_fd || strtoul(end, NULL, 16) == 0 ? WAITS_YES : WAITS_NO;

@@ -19,7 +19,8 @@ struct privileges;
 
 enum waits_state {
     WAITS_UNKNOWN, /* cannot be seen here */
-    WAITS_NO,      /* busy with something else */
+    WAITS_NO,      /* blocked in something else */
+    WAITS_RUNS,    /* at work, or would be if it had a processor */
     WAITS_YES,     /* its main thread is blocked in a read of descriptor 0 or in a poll */
 };
 

@@ -16,6 +16,8 @@
 #define GHOST_MS        1000 /* time for a job that was given up and cannot be taken back */
 #define DYING_MS        100  /* from the end of its pipes to its own, as a rule microseconds */
 
+#define SETTLE_PATIENCE 10 /* times the settle time, for one that is seen to run and not wait */
+
 #define BIT(n) (1u << (n))
 
 /* BIT() of each state that may follow. */
@@ -347,16 +349,8 @@ static void start_failed(struct worker *w)
 /* Tell a launcher that waited what its action is; a long line goes as the pipe takes it. */
 static void greet(struct worker *w)
 {
-    struct iovec line = {w->greeting.bytes + w->greeting.start, buf_len(&w->greeting)};
-    ssize_t n;
-
-    if (line.iov_len == 0)
-        return;
-    n = channel_write(&w->channel, &line, 1);
-    w->channel.fed = false; /* an activation it was not */
-    if (n > 0)
-        buf_drop(&w->greeting, (size_t)n);
-    if (n >= 0 && buf_len(&w->greeting) > 0)
+    if (buf_len(&w->greeting) > 0 && channel_tell(&w->channel, &w->greeting) &&
+        buf_len(&w->greeting) > 0)
         loop_watch_write(&w->channel.in, on_room_to_write);
 }
 
@@ -371,16 +365,20 @@ static void step_starting(struct worker *w)
     uint64_t late_at_ms = w->started_at_ms + w->opts.start_ms;
     uint64_t settled_at_ms = w->started_at_ms + w->opts.settle_ms;
     bool settles = !w->launch->reports_ready && !w->refused;
+    enum waits_state state;
 
     greet(w);
     if (is_late(w, late_at_ms))
         on_answers(w); /* as in look_at_deadlines() */
-    if (settles && !w->ready && waits_look(&w->feed.waits) == WAITS_YES) {
+    state = settles && !w->ready ? waits_look(&w->feed.waits) : WAITS_UNKNOWN;
+    if (state == WAITS_YES) {
         w->ready = w->feed.observable = w->feed.seen = true;
         /* An announcement that it made on the way is in the pipe by now. */
         (void)channel_pull(&w->channel);
         hear(w);
     }
+    if (state == WAITS_RUNS) /* still on its way: on a busy machine that takes what it takes */
+        settled_at_ms += SETTLE_PATIENCE * w->opts.settle_ms;
     if (settles && is_late(w, settled_at_ms))
         w->ready = true;
     if (w->hung && !is_dying(w))

@@ -152,12 +152,20 @@ static void do_nap(int fd, const char *ms)
     (void)nanosleep(&span, NULL);
 }
 
-static void do_spin(int fd, const char *arg)
+static void do_spin(int fd, const char *ms)
 {
+    long span_ms = strtol(ms, NULL, 10);
+    struct timespec begin;
+    struct timespec now;
+
     (void)fd;
-    (void)arg;
-    for (;;)
+    (void)clock_gettime(CLOCK_MONOTONIC, &begin);
+    do {
         (void)getppid();
+        (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    } while (span_ms == 0 ||
+             (now.tv_sec - begin.tv_sec) * 1000 + (now.tv_nsec - begin.tv_nsec) / 1000000 <
+                 span_ms);
 }
 
 static void do_poll(int fd, const char *arg)
@@ -458,7 +466,7 @@ static const struct {
     {"stubborn", do_stubborn}, /* ignore SIGTERM */
     {"polite", do_polite},     /* last words on SIGTERM */
     {"nap", do_nap},
-    {"spin", do_spin},
+    {"spin", do_spin}, /* compute for so many ms; for ever without */
     {"poll", do_poll},
     {"readelsewhere", do_read_elsewhere},
     {"grandchild", do_grandchild}, /* a process in our group takes the step */

@@ -436,7 +436,7 @@ static void a_worker_of_another_user_is_seen_waiting_without_the_right_to_trace(
     alone = waits_look(&waits);
     waits_close(&waits);
     waits_open(&waits, f->child.pid, &f->privileges);
-    for (int i = 0; i < 1000000 && seen == WAITS_NO; i++) {
+    for (int i = 0; i < 1000000 && seen != WAITS_YES; i++) {
         seen = waits_look(&waits);
         (void)sched_yield();
     }

@@ -122,6 +122,11 @@ static void a_process_that_computes_does_not_wait(void **state)
     assert_never_waits(*state, "spin");
 }
 
+static void a_process_that_computes_is_seen_at_work(void **state)
+{
+    assert_is_seen(*state, "spin", WAITS_RUNS);
+}
+
 static void a_process_that_reads_something_else_does_not_wait(void **state)
 {
     assert_never_waits(*state, "readelsewhere");
@@ -165,6 +170,7 @@ int main(void)
         TEST(a_process_that_was_given_a_line_waits_no_more),
         TEST(a_process_that_sleeps_does_not_wait),
         TEST(a_process_that_computes_does_not_wait),
+        TEST(a_process_that_computes_is_seen_at_work),
         TEST(a_process_that_reads_something_else_does_not_wait),
         TEST(a_dead_process_cannot_be_seen_waiting),
         TEST(a_process_that_is_not_there_is_unknown),
