@@ -32,15 +32,6 @@ is measured, which the JSON file tells.
 END
 }
 
-# End the measuring process and all that it started: they share a process group.
-clean_up() {
-    if [[ -n $bench_pid ]]; then
-        kill -TERM -- "-$bench_pid" 2>/dev/null || true
-        wait "$bench_pid" 2>/dev/null || true
-    fi
-    rm -rf -- "$WORK"
-}
-
 out=$BUILD/bench.json
 arguments=()
 while (($# > 0)); do
@@ -63,33 +54,8 @@ while (($# > 0)); do
     esac
     shift
 done
-# These would make the proxy another one than users run.
-unset HOST PORT OW_WAIT_FOR_ACK OW_COMPILER OW_EXECUTION_ENV
-bench_pid=
-WORK=$(mktemp -d)
-trap clean_up EXIT
-trap 'exit 130' INT TERM
-
 "$here/setup.sh" --bench
-options=(--buildtype=release -Dbench=true -Dtests=false)
-{
-    if [[ -f $BUILD/build.ninja ]]; then
-        meson configure "$BUILD" "${options[@]}"
-    fi
-    build_in "$BUILD" "${options[@]}"
-} >"$WORK/build.log" 2>&1 || {
-    tail -n 30 "$WORK/build.log" >&2
-    die "the build in '$BUILD' failed; its last lines stand above"
-}
+bench_prepare
 [[ -d $(dirname -- "$out") ]] ||
     die "cannot write '$out': there is no folder '$(dirname -- "$out")'"
-
-# In the background, so that a signal to this script is handled at once and not afterwards.
-TMPDIR=$WORK setsid /usr/bin/python3 "$ROOT/tests/bench/bench.py" --build "$BUILD" --out "$out" \
-    "${arguments[@]}" &
-bench_pid=$!
-status=0
-wait "$bench_pid" || status=$?
-# Killed by a signal, it has left its servers; otherwise its group is gone and the number free.
-((status > 128)) || bench_pid=
-((status == 0)) || exit "$status"
+bench_run "$ROOT/tests/bench/bench.py" --build "$BUILD" --out "$out" "${arguments[@]}"
