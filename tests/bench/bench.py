@@ -306,6 +306,8 @@ def read_options():
     options = parser.parse_args()
     options.build = options.build.resolve()
     options.parts = options.only or list(ALL_PARTS if options.report else PARTS)
+    if options.budget and "instructions" not in options.parts:
+        options.parts.append("instructions")
     options.rounds, options.echo_rounds = (1, 1) if options.quick else (9, 5)
     options.starts = 5 if options.quick else 20
     options.grow = 100_000 if options.quick else 1_000_000

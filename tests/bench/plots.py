@@ -12,7 +12,8 @@ import matplotlib
 
 matplotlib.use("svg")
 import matplotlib.pyplot as plt  # noqa: E402 - behind the choice of what it draws with
-from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter, NullLocator  # noqa: E402
+from matplotlib.ticker import (FixedLocator, FuncFormatter, LogLocator,  # noqa: E402
+                               NullFormatter, NullLocator)
 
 from contestants import C_ACTION, CEILING, PYTHON_ACTION, SPAWNING  # noqa: E402
 
@@ -46,14 +47,23 @@ def short(value):
     return f"{value:g}"
 
 
+def marks_between(axis):
+    """Which parts of a power of ten get a tick: more where the axis is short."""
+    low, high = axis.get_view_interval()
+    decades = math.log10(high / low) if low > 0 else 9
+    return (1, 2, 5) if decades < 1.7 else (1, 3) if decades < 2.6 else (1,)
+
+
 def logarithmic(axis, ticks=None, form=short):
-    """A logarithmic axis whose labels are plain numbers."""
+    """A logarithmic axis whose labels are plain numbers; call it when all is drawn."""
     if axis.axis_name == "x":
         axis.axes.set_xscale("log")
     else:
         axis.axes.set_yscale("log")
     if ticks is not None:
         axis.set_major_locator(FixedLocator(list(ticks)))
+    else:
+        axis.set_major_locator(LogLocator(subs=marks_between(axis)))
     axis.set_major_formatter(FuncFormatter(lambda value, _: form(value)))
     axis.set_minor_locator(NullLocator())
     axis.set_minor_formatter(NullFormatter())
@@ -169,16 +179,17 @@ def rates(series):
     """series: {contestant: [(rate, p50, p99, saturated), ...]}"""
     figure, axes = canvas(3.7)
     for kind, points in series.items():
-        color, marker, _ = LOOKS[kind]
+        color, marker, line = LOOKS[kind]
         xs = [point[0] for point in points]
-        axes.plot(xs, [point[2] for point in points], color=color, marker=marker, label=kind)
+        axes.plot(xs, [point[2] for point in points], color=color, marker=marker,
+                  linestyle=line, label=kind)
         axes.plot(xs, [point[1] for point in points], color=color, linestyle=(0, (1, 1.5)),
                   linewidth=1.4)
         late = [point for point in points if point[3]]
         axes.plot([point[0] for point in late], [point[2] for point in late], linestyle="",
                   marker="x", markersize=10, markeredgewidth=1.8, color=color)
-    axes.plot([], [], color=MUTED, label="99 %")
-    axes.plot([], [], color=MUTED, linestyle=(0, (1, 1.5)), label="median")
+    axes.plot([], [], color=INK, label="99 %")
+    axes.plot([], [], color=INK, linestyle=(0, (1, 1.5)), label="median")
     logarithmic(axes.xaxis)
     logarithmic(axes.yaxis)
     axes.set_xlabel("activations per second, fixed")
