@@ -196,6 +196,12 @@ json_differential() {
         --cases "$N_JSON_CASES" --helper "$OUT/gcc/tests/json_lines"
 }
 
+# JMeter's plans in short, and the instructions of an activation against their budget.
+benchmarks() {
+    single jmeter 300 env BUILD="$OUT/bench" "$here/jmeter.sh" --quick
+    single budget 300 env BUILD="$OUT/bench" "$here/bench.sh" --quick --only instructions --budget
+}
+
 quickstart() {
     # A folder of its own, emptied first: the fresh build belongs to what is shown.
     rm -rf -- "$OUT/quickstart"
@@ -224,8 +230,10 @@ export PYTHONDONTWRITEBYTECODE=1
 trap finish EXIT
 trap 'exit 130' INT TERM
 
-single setup 600 "$here/setup.sh" --tests
-if build gcc gcc -Dwerror=true; then
+needs=(--tests)
+[[ $quick == yes ]] || needs+=(--bench --jmeter --report)
+single setup 900 "$here/setup.sh" "${needs[@]}"
+if build gcc gcc -Dwerror=true -Dbench=true; then
     tests_on gcc 600
     [[ $quick == yes ]] || other_ways
 fi
@@ -239,5 +247,6 @@ if [[ $quick == no ]]; then
         tests_on asan 900
     fi
     quickstart
+    benchmarks
 fi
 finished=yes
