@@ -448,6 +448,9 @@ static void on_worker_changed(struct loop_post *post)
         pool->n_running--;
         enqueue(pool, job, true);
     }
+    /* What one process has shown holds for all of them. */
+    if (pool->launch.answers == ANSWERS_AUTO)
+        pool->launch.answers = w->channel.answers;
     if (pool->retired == NULL) {
         if (w->state == WORKER_READY)
             on_worker_ready(pool, w);

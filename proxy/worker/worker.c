@@ -373,6 +373,8 @@ static void step_starting(struct worker *w)
     bool settles = !w->launch->reports_ready && !w->refused;
 
     greet(w);
+    if (is_late(w, late_at_ms))
+        on_answers(w); /* as in look_at_deadlines() */
     if (settles && !w->ready && waits_look(&w->feed.waits) == WAITS_YES) {
         w->ready = w->feed.observable = w->feed.seen = true;
         /* An announcement that it made on the way is in the pipe by now. */
@@ -409,6 +411,7 @@ static bool look_at_deadlines(struct worker *w)
 {
     struct job *job;
 
+    on_answers(w); /* it may be us who are late, frozen or starved: what stands there came first */
     for (;;) {
         switch (flight_late(&w->flight, loop_now_ms(w->loop), GHOST_MS, &job)) {
         case FLIGHT_IN_TIME:

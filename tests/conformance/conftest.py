@@ -25,18 +25,18 @@ def folder():
 @pytest.fixture
 def proxy(folder):
     """
-    proxy(*options, env=None, wrapper=()) starts a proxy, through a command that executes it if
-    one is given. After the case it gets SIGTERM, must end with 0,
-    and must leave nothing behind; a sanitizer's report fails the case with its text.
+    proxy(*options, env=None) starts a proxy; more keywords as in whisk.Proxy. After the case it
+    gets SIGTERM, must end with 0, and must leave nothing behind; a sanitizer's report fails the
+    case with its text.
     """
     if not whisk.PROGRAM.exists():
         pytest.fail(f"no program at {whisk.PROGRAM}: build it, or name it in WHISKLOOP")
     running = []
 
-    def start(*options, env=None, wrapper=()):
+    def start(*options, env=None, **more):
         home = folder / f"proxy-{len(running)}"
         home.mkdir()
-        running.append(whisk.Proxy(home, options, env, wrapper))
+        running.append(whisk.Proxy(home, options, env, **more))
         return running[-1]
 
     yield start

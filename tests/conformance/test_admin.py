@@ -303,7 +303,7 @@ def test_the_parser_of_prometheus_reads_the_same(watched):
 
 
 def test_every_activation_is_counted_by_how_it_ended(watched):
-    one = watched("--runtime", "native", "--run-max-bytes", 5000, "--init-max-bytes", 10000,
+    one = watched("--runtime", "native", "--workers", 1, "--run-max-bytes", 5000, "--init-max-bytes", 10000,
                   "--answer-max-bytes", 1000)
     run = one.proxy.run
     assert run({}).status == 500
@@ -340,7 +340,7 @@ def test_every_activation_is_counted_by_how_it_ended(watched):
 
 def test_a_start_again_that_fails_is_told(watched):
     """The action removes its own file, so that no process of it can be made any more."""
-    one = watched("--runtime", "native")
+    one = watched("--runtime", "native", "--workers", 1)
     one.proxy.started("#!/bin/bash\nwhile read -r line; do rm -- \"$0\"; exit 1; done\n")
     assert one.proxy.run({}).status == 400
     assert one.proxy.run({}).status == 502
@@ -399,9 +399,7 @@ def test_a_run_that_is_refused_as_the_second_is_busy(watched, gate):
     assert first.result().status == 200
 
 
-def test_each_worker_counts(monkeypatch, watched):  # in this order: the bounds outlive the proxy
-    monkeypatch.setattr(whisk, "WORKER_MAX",
-                        {kind: 3 * most for kind, most in whisk.WORKER_MAX.items()})
+def test_each_worker_counts(watched):
     one = watched("--runtime", "python", "--workers", 3)
     one.proxy.started(samples.PYTHON_CODES["echo"])
     wait_until(lambda: one.metrics()["whiskloop_workers"].value("ready") == 3, "three workers")

@@ -3,7 +3,6 @@
 import contextlib
 import json
 import os
-import pathlib
 import re
 import signal
 
@@ -34,13 +33,6 @@ def main(args):
     return {"pid": os.getpid(), "parent": os.getppid(), "group": os.getpgrp(),
             "random": random.random()}
 """
-
-
-@pytest.fixture(autouse=True)
-def bounds_of_a_pool(monkeypatch):
-    """The bounds of what may be held, for several workers and their template."""
-    monkeypatch.setattr(whisk, "WORKER_MAX", {
-        kind: WORKERS * most + whisk.TEMPLATE_MAX[kind] for kind, most in whisk.WORKER_MAX.items()})
 
 
 class Forked:

@@ -205,7 +205,7 @@ def test_a_reader_that_stalls(proxy, folder):
 
 def test_the_life_of_an_action(proxy, log):
     """Listening, /init, the worker's start, readiness and end, with the values that belong."""
-    one = with_log(proxy, log, *NATIVE)
+    one = with_log(proxy, log, *NATIVE, "--workers", 1)
     one.started(puppet.CODE)
     one.run(steps(answer("{}")))
     one.terminate()

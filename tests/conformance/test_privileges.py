@@ -7,7 +7,6 @@ import subprocess
 
 import pytest
 
-import whisk
 from archives import zipped
 from whisk import PROGRAM, all_pids, assert_error, wait_until
 
@@ -94,10 +93,8 @@ def test_user_by_name(proxy, folder):
     assert one.run({"do": "[os.getuid(), os.getgid()]"}).json["value"] == wanted
 
 
-def test_user_of_each_worker_and_restart(monkeypatch, proxy, user):
+def test_user_of_each_worker_and_restart(proxy, user):
     """Prelaunched, started side by side, and started again: each worker is the user."""
-    monkeypatch.setattr(whisk, "WORKER_MAX",
-                        {kind: 3 * most for kind, most in whisk.WORKER_MAX.items()})
     one = proxy("--user", user, "--workers", 3)
     one.started(EVALUATE)
     for _ in range(6):
@@ -306,7 +303,7 @@ def test_address_space_limit(proxy):
 
 def test_fork_bomb_is_bounded(evaluating, user):
     """--rlimit-nproc bounds all processes of the user together; what was made goes with the worker."""
-    one = evaluating("--rlimit-nproc", 20)
+    one = evaluating("--rlimit-nproc", 20, "--workers", 1)
     made = one.value("(lambda made: [attempt(lambda: made.append(subprocess.Popen("
                      "['/bin/sleep', '1000']))) for _ in range(50)].count('EAGAIN'))([])")
     assert made >= 50 - 20

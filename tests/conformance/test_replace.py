@@ -11,7 +11,6 @@ import pytest
 
 import archives
 import samples
-import whisk
 from whisk import assert_error, is_alive, wait_until
 from wire import hammer
 
@@ -52,19 +51,12 @@ int main(void)
 """
 
 
-@pytest.fixture(autouse=True)
-def bounds_of_a_pool(monkeypatch):
-    """What may be held is told for one worker; some cases have three. Outlives the proxies."""
-    monkeypatch.setattr(whisk, "WORKER_MAX",
-                        {kind: 3 * most for kind, most in whisk.WORKER_MAX.items()})
-
-
 def version(number):
     return f"VERSION = {number}\n" + VERSIONED
 
 
 def replaceable(proxy, *options, code=None, **kwargs):
-    one = proxy("--runtime", "python", "--allow-reinit", *options)
+    one = proxy("--runtime", "python", "--allow-reinit", "--workers", 1, *options)
     one.started(version(1) if code is None else code, **kwargs)
     return one
 

@@ -94,15 +94,16 @@ def request_bytes(path, body, method="POST", headers=()):
     return "\r\n".join(lines).encode() + body
 
 
-def hammer(port, connections, each, body_of):
+def hammer(port, connections, each, body_of, answers=None):
     """
     Send `each` requests on each of `connections` kept connections, one in flight per connection.
 
     body_of(connection, number) makes a body, or None: this connection asks no more.
-    Returns {(connection, number): (status, body)}.
+    Returns {(connection, number): (status, body)}, filled as they come when the caller brings it,
+    so that another thread sees how far the load is.
     One thread and one selector: threads would measure Python's lock instead of the proxy.
     """
-    answers = {}
+    answers = {} if answers is None else answers
     selector = selectors.DefaultSelector()
     head_re = re.compile(rb"HTTP/1\.1 (\d{3})[^\n]*\n(?:[^\n]*\n)*?content-length: *(\d+)\r\n",
                          re.IGNORECASE)
