@@ -29,11 +29,13 @@ RUN mkdir -p /h2o/lib/pkgconfig && cp /h2o/build/libh2o-evloop.a /h2o/lib/ \
 # What both ways of linking start from.
 FROM tools AS dynamic
 COPY . /src
-# __pycache__ here saves each start 3 ms, and the images cannot write one.
+# Apart: the program, the runtimes, and launchers in C. __pycache__ saves each start of a Python
+# action 3 ms, and in the images nobody could write it.
 RUN meson setup /build /src --prefix=/usr --libdir=lib --buildtype=release -Dtests=false \
  && meson compile -C /build \
  && DESTDIR=/out/dynamic meson install -C /build --strip \
  && mv /out/dynamic/usr/share/whiskloop/runtime /out/runtime \
+ && mkdir -p /out/launchers/usr && mv /out/dynamic/usr/libexec /out/launchers/usr/ \
  && python3 -m compileall -q --invalidation-mode unchecked-hash /out/runtime/python
 # With the libraries it needs, for images without a base; ld.so's line of ldd has no arrow.
 RUN mkdir -p /out/closed \
@@ -49,7 +51,7 @@ RUN PKG_CONFIG_PATH=/h2o/lib/pkgconfig meson setup /build /src --prefix=/usr --l
       -Dc_args='-ffunction-sections -fdata-sections' -Dc_link_args=-static \
  && meson compile -C /build \
  && DESTDIR=/out/static meson install -C /build --strip \
- && rm -rf /out/static/usr/share \
+ && rm -rf /out/static/usr/share /out/static/usr/libexec \
  && ! ldd /out/static/usr/bin/whiskloop
 
 # Together; the tools stay for images that compile or collect something themselves.

@@ -6,9 +6,7 @@ ARG VERSION
 RUN check-version "${VERSION}"
 
 FROM builder AS shell
-RUN apt-get update \
- && apt-get install -y --no-install-recommends busybox-static jq \
- && rm -rf /var/lib/apt/lists/* \
+RUN /src/docker/install-packages.sh busybox-static jq \
  && mkdir -p /out/shell/usr/bin \
  && cp /usr/bin/bash /usr/bin/jq /usr/bin/busybox /out/shell/usr/bin/ \
  && /src/docker/closure.sh /out/shell /usr/bin/bash /usr/bin/jq \

@@ -7,9 +7,7 @@ RUN check-version "${VERSION}"
 
 # The builder's own Python is the one that goes along.
 FROM builder AS python
-RUN apt-get update \
- && apt-get install -y --no-install-recommends ca-certificates \
- && rm -rf /var/lib/apt/lists/* \
+RUN /src/docker/install-packages.sh ca-certificates \
  && /src/docker/collect-python.sh /out/python
 
 FROM scratch
