@@ -11,6 +11,7 @@ IMAGES_DIR=${IMAGES_DIR:-$ROOT/build-images}
 ENGINE=${ENGINE:-}
 CLI=()
 ENGINE_RUN_DIR= # of this script's engine: sockets, state, its log
+CONTAINERS_RUN_DIR= # the state of podman and buildah
 DOCKERD_PID=
 PRIVATE_NET= # name of the network namespace that containers run in; empty: the machine's own
 ENGINE_WAIT_TENTHS=300
@@ -147,6 +148,8 @@ dockerd_start() {
 containers_configure() {
     local files processes pid_max
 
+    # Its database keeps this path, and the next script finds the same: made from the images' folder.
+    CONTAINERS_RUN_DIR=/tmp/whiskloop-engine-$(cksum <<<"$IMAGES_DIR" | cut -d ' ' -f 1)
     files=$(ulimit -Hn)
     processes=$(ulimit -Hu)
     pid_max=$(cat /proc/sys/kernel/pid_max)
@@ -157,7 +160,7 @@ containers_configure() {
     cat >"$ENGINE_RUN_DIR/storage.conf" <<END
 [storage]
 driver = "overlay"
-runroot = "$ENGINE_RUN_DIR/run"
+runroot = "$CONTAINERS_RUN_DIR"
 graphroot = "$IMAGES_DIR/containers"
 END
     # runc: crun refuses the hybrid control groups of some machines.
@@ -165,6 +168,7 @@ END
 [containers]
 default_ulimits = ["nofile=$files:$files", "nproc=$processes:$processes"]
 [engine]
+tmp_dir = "$CONTAINERS_RUN_DIR/libpod"
 runtime = "runc"
 cgroup_manager = "cgroupfs"
 events_logger = "file"
@@ -175,7 +179,7 @@ END
 
 # End what engine_up started; harmless when there is nothing. For a trap: nothing stops it half-way.
 engine_down() {
-    local mount folder
+    local mount folder tenths
 
     [[ -n $ENGINE_RUN_DIR ]] || return 0
     if [[ -n $DOCKERD_PID ]]; then
@@ -184,18 +188,26 @@ engine_down() {
         DOCKERD_PID=
         unset DOCKER_HOST DOCKER_CONFIG
     fi
+    # podman tidies up after a container in processes of its own, which would make its folder anew.
+    if [[ -n $CONTAINERS_RUN_DIR ]]; then
+        for ((tenths = 0; tenths < ENGINE_WAIT_TENTHS; tenths++)); do
+            pgrep -f -- "$CONTAINERS_RUN_DIR" >/dev/null || break
+            sleep 0.1
+        done
+    fi
     # What the engine mounted for itself, the innermost first: dockerd forgets a namespace's file.
     while read -r mount; do
         umount -l -- "$mount" || true
-    done < <(awk -v below="$ENGINE_RUN_DIR/" 'index($5, below) == 1 { print $5 }' \
-        /proc/self/mountinfo | sort -r)
+    done < <(awk -v one="$ENGINE_RUN_DIR/" -v other="${CONTAINERS_RUN_DIR:-none}/" \
+        'index($5, one) == 1 || index($5, other) == 1 { print $5 }' /proc/self/mountinfo | sort -r)
     for folder in /sys/fs/cgroup/*/"whiskloop-$$"; do
         [[ ! -d $folder ]] || find "$folder" -depth -type d -exec rmdir -- {} + || true
     done
     [[ -z $PRIVATE_NET ]] || ip netns del "$PRIVATE_NET" || true
     PRIVATE_NET=
-    rm -rf -- "$ENGINE_RUN_DIR" || true
+    rm -rf -- "$ENGINE_RUN_DIR" ${CONTAINERS_RUN_DIR:+"$CONTAINERS_RUN_DIR"} || true
     ENGINE_RUN_DIR=
+    CONTAINERS_RUN_DIR=
     [[ -z ${IMAGES_LOCK:-} ]] || exec {IMAGES_LOCK}>&-
     IMAGES_LOCK=
 }

@@ -6,12 +6,13 @@ set -euo pipefail
 
 usage() {
     cat <<'END'
-usage: setup.sh [--tests] [--bench]
+usage: setup.sh [--tests] [--bench] [--images]
 
 Install the Debian packages that whiskloop is built with and runs on.
 
     --tests    also those that scripts/test.sh needs
     --bench    also those that scripts/bench.sh needs
+    --images   also those that scripts/images.sh and scripts/test-images.sh need
     -h         show this text
 
 Asks apt only for what is missing, so it works without a network once all is installed. Needs root
@@ -31,6 +32,9 @@ TEST_PACKAGES=(clang clang-format libclang-rt-14-dev libcmocka-dev python3-pytes
     python3-pytest-xdist python3-prometheus-client jq bc unzip shellcheck codespell procps wrk)
 # The interpreters of the runtimes; without one of them its tests are skipped.
 TEST_PACKAGES+=(nodejs perl ruby php-cli lua5.4 pypy3)
+TEST_PACKAGES+=(python3-jsonschema python3-yaml)
+# An engine, and what makes a base and a network for it where there is none.
+IMAGE_PACKAGES=(docker.io mmdebstrap iproute2 procps)
 BENCH_PACKAGES=(wrk valgrind)
 
 # Print those of the packages named that are not installed.
@@ -73,6 +77,7 @@ for argument in "$@"; do
     case $argument in
     --tests) packages+=("${TEST_PACKAGES[@]}") ;;
     --bench) packages+=("${BENCH_PACKAGES[@]}") ;;
+    --images) packages+=("${IMAGE_PACKAGES[@]}") ;;
     -h | --help)
         usage
         exit 0

@@ -31,6 +31,7 @@ END
 
 LABEL=whiskloop-test=$$
 
+# shellcheck disable=SC2317 # called by the trap
 clean_up() {
     local ids=()
 

@@ -3,6 +3,8 @@
 import json
 import os
 import pathlib
+import re
+import resource
 import shlex
 import subprocess
 import sys
@@ -20,6 +22,16 @@ ENGINE = os.environ.get("IMAGES_ENGINE", "")
 # Containers of this run, so that the script can remove what a broken-off run leaves.
 LABEL = os.environ.get("IMAGES_LABEL", "whiskloop-test=1")
 GRACE_S = 20  # between SIGTERM and SIGKILL by the engine; our own end is a matter of milliseconds
+
+
+def limits(n_files):
+    """Options for a limit of open files. With podman one limit undoes its defaults for all others."""
+    if ENGINE != "podman":
+        return [f"--ulimit=nofile={n_files}:{n_files}"]
+    hard = resource.getrlimit(resource.RLIMIT_NPROC)[1]
+    n_pids = int(pathlib.Path("/proc/sys/kernel/pid_max").read_text())
+    n_processes = n_pids if hard == resource.RLIM_INFINITY else min(hard, n_pids)
+    return [f"--ulimit=nofile={n_files}:{n_files}", f"--ulimit=nproc={n_processes}:{n_processes}"]
 
 
 def engine(*arguments, check=True, **options):
@@ -49,6 +61,7 @@ class Container(whisk.Proxy):
         variables = [f"--env={name}={value}" for name, value in (env or {}).items()]
         engine("run", "--detach", "--name", self.name, "--label", LABEL, "--pull=never",
                "--publish", "127.0.0.1::8080", *variables, *run, image_name(image), *options)
+        self.pid = self.state()["Pid"]  # as we see it from outside
         self.port = int(engine("port", self.name, "8080").stdout.split()[0].rpartition(":")[2])
         whisk.wait_until(self._answers, "the container to answer")
 
@@ -82,6 +95,14 @@ class Container(whisk.Proxy):
         if n == 0:  # nothing to wait for but the end: then the engine has all that was written
             self.stop()
         return super().check_streams(n, concurrent)
+
+    def children(self):
+        """The proxy's children by the numbers that they have inside."""
+        inside = []
+        for pid in super().children():
+            status = pathlib.Path(f"/proc/{pid}/status").read_text()
+            inside.append(int(re.search(r"^NSpid:.*\s(\d+)$", status, re.M)[1]))
+        return inside
 
     def stop(self):
         engine("stop", "--time", GRACE_S, self.name)

@@ -9,7 +9,7 @@ import pytest
 
 import archives
 import whisk
-from container import ENGINE, engine, image_name
+from container import ENGINE, engine, image_name, limits
 from wire import WAIT_S, request_bytes
 
 # Images that serve by themselves, and code that each can run.
@@ -46,18 +46,10 @@ PYTHON_WAITS = """
 import os, time
 
 def main(args):
-    open('/tmp/arrived', 'w').close()
-    while not os.path.exists('/tmp/go'):
+    open('/shared/arrived', 'w').close()
+    while not os.path.exists('/shared/go'):
         time.sleep(0.01)
-    return {'pid': os.getpid(), 'user': os.getuid()}
-"""
-# Asks the admin listener, from inside: it is a socket in the container.
-ASK_READY = """
-import socket
-with socket.socket(socket.AF_UNIX) as admin:
-    admin.connect('/tmp/.whiskloop-admin')
-    admin.sendall(b'GET /readyz HTTP/1.0\\r\\n\\r\\n')
-    print(admin.recv(999))
+    return {}
 """
 PYTHON_LOOK = """
 import os, resource
@@ -140,7 +132,7 @@ def test_serves_with_nothing_but_a_scratch_folder(start, static_echo, image):
 
 def test_runs_as_its_own_user_on_a_read_only_root(start):
     """What the options do is seen from inside, and nothing is left that the action can do."""
-    one = start("python3-tiny", run=(*STRICT, "--ulimit=nofile=1024:1024"))
+    one = start("python3-tiny", run=(*STRICT, *limits(1024)))
     one.started(PYTHON_LOOK)
     seen = one.run({}).json
     assert "Read-only file system" in seen.pop("writable")
@@ -151,7 +143,8 @@ def test_runs_as_its_own_user_on_a_read_only_root(start):
 @pytest.mark.parametrize("image", SERVING)
 def test_images_say_what_they_are(image):
     """The settings that platforms and people read."""
-    config = json.loads(engine("image", "inspect", image_name(image)).stdout)[0]["Config"]
+    document = json.loads(engine("image", "inspect", image_name(image)).stdout)[0]
+    config = {**document, **document["Config"]}  # podman tells of the health check one level up
     labels = config["Labels"]
     assert config["User"] == "1000:1000"
     assert config["Entrypoint"] == ["/usr/bin/whiskloop"]
@@ -173,20 +166,21 @@ def test_health_is_asked_by_the_engine(start):
         whisk.wait_until(lambda: one.state()["Health"]["Status"] == "healthy", "health")
 
 
-def test_stop_waits_for_the_activation_that_runs(start):
+def test_stop_waits_for_the_activation_that_runs(start, folder):
     """docker stop: what runs is finished and answered, then the container ends with 0."""
-    one = start("python3")
+    folder.chmod(0o777)
+    one = start("python3", run=(f"--volume={folder}:/shared",))
     one.started(PYTHON_WAITS)
     answer = one.later(one.run, {})
-    whisk.wait_until(lambda: one.execute("test", "-e", "/tmp/arrived", check=False).returncode == 0,
-                     "the activation to run")
+    whisk.wait_until((folder / "arrived").exists, "the activation to run")
     end = one.later(one.stop)
-    whisk.wait_until(lambda: "503" in one.execute("python3", "-c", ASK_READY).stdout, "the drain")
-    one.execute("touch", "/tmp/go")
+    # A body that is none is refused with 400 until the proxy drains.
+    whisk.wait_until(lambda: one.post("/run", b"none").status == 503, "the proxy to drain")
+    (folder / "go").touch()
     assert answer.result().status == 200
     end.result()
     assert one.state()["ExitCode"] == 0
-    assert one.sentinels() == (1, 1)
+    assert one.check_streams(1) == ("", "")
 
 
 def test_pause_and_unpause(start):
@@ -229,9 +223,8 @@ def test_processes_used_up_cost_nothing_more(start):
 
 def test_openwhisks_own_limits(start, static_echo):
     """What the platform's invoker gives a container: 1024 files and processes, fewer rights."""
-    one = start("native-shell", run=("--ulimit=nofile=1024:1024", "--pids-limit=1024",
-                                     "--cap-drop=NET_RAW", "--cap-drop=NET_ADMIN",
-                                     "--memory=256m", "--memory-swap=256m", "--cpu-shares=256"))
+    one = start("native-shell", run=(*limits(1024), "--pids-limit=1024", "--cap-drop=NET_RAW",
+                                     "--cap-drop=NET_ADMIN", "--memory=256m", "--memory-swap=256m", "--cpu-shares=256"))
     one.started(archives.zipped({"exec": static_echo}))
     answers = whisk.together([lambda: one.run({}) for _ in range(50)])
     assert [answer.status for answer in answers] == [200] * 50
