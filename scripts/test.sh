@@ -208,6 +208,26 @@ quickstart() {
     single quickstart 300 env BUILD="$OUT/quickstart" "$here/quickstart.sh"
 }
 
+# The images, built and run in containers, where an engine can be had; what they leave is deleted.
+images() {
+    local name=images status=0 started=$SECONDS
+
+    if ! "$here/setup.sh" --images >"$LOGS/setup-images.log" 2>&1; then
+        n_skipped=$((n_skipped + 1))
+        report skipped "$name" "no container engine can be installed: $LOGS/setup-images.log"
+        return
+    fi
+    rm -f -- "$LOGS/$name.xml"
+    run "$name" 900 env IMAGES_DIR="$OUT/images" "$here/test-images.sh" --clean \
+        --junitxml="$LOGS/$name.xml" || status=$?
+    if ((status == 77)); then
+        n_skipped=$((n_skipped + 1))
+        report skipped "$name" "$(grep '^\(test-\)\?images.sh: ' "$LOGS/$name.log" | tail -n 1)"
+    else
+        count "$name" junit "$LOGS/$name.xml" "$status" $((SECONDS - started))
+    fi
+}
+
 quick=no
 case ${1:-} in
 '') ;;
@@ -248,5 +268,6 @@ if [[ $quick == no ]]; then
     fi
     quickstart
     benchmarks
+    images
 fi
 finished=yes
