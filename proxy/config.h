@@ -43,6 +43,9 @@ struct config {
     uint64_t one_at_a_time;
     uint64_t log_init_error;
     const char *log_level;
+
+    /* Not in the table: what Apache's ActionLoop proxy takes on its command line. */
+    bool debug; /* -debug, or OW_DEBUG */
 };
 
 enum config_result {

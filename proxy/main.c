@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "action/actionloop.h"
 #include "base/cpus.h"
 #include "base/err.h"
 #include "base/log.h"
@@ -33,6 +34,7 @@ struct app {
     struct config config;
     struct loop *loop;
     struct server *server;
+    struct actionloop actionloop;
     struct runtimes runtimes;
     struct store store;
     struct sink out;
@@ -125,29 +127,57 @@ static char *default_runtime_dir(void)
     return xstrdup(PREFIX_RUNTIME_DIR);
 }
 
+/* Which runtime takes plain source text: the one that was named, else what the image is made for. */
+static const char *fallback_name(const struct app *app)
+{
+    bool is_auto = strcmp(app->config.runtime, "auto") == 0;
+
+    if (app->actionloop.compiler != NULL && (is_auto || strcmp(app->config.runtime, "native") == 0))
+        return ACTIONLOOP_RUNTIME;
+    if (!is_auto)
+        return app->config.runtime;
+    return app->actionloop.on ? "native" : "python";
+}
+
 static int load_runtimes(struct app *app, struct err *err)
 {
     struct service_opts *opts = &app->service.opts;
-    auto_free char *dir = app->config.runtime_dir[0] != '\0' ? xstrdup(app->config.runtime_dir)
-                                                             : default_runtime_dir();
+    bool is_given = app->config.runtime_dir[0] != '\0';
+    auto_free char *dir = is_given ? xstrdup(app->config.runtime_dir) : default_runtime_dir();
 
-    if (runtimes_load(&app->runtimes, dir, err) < 0)
+    /* In the images of others there is this program and nothing else of ours. */
+    if ((is_given || !app->actionloop.on || access(dir, F_OK) == 0) &&
+        runtimes_load(&app->runtimes, dir, err) < 0)
         return -1;
-    opts->fallback = runtimes_find(&app->runtimes, app->config.runtime);
+    actionloop_add_native(&app->runtimes);
+    if (app->actionloop.compiler != NULL)
+        actionloop_add_compiler(&app->runtimes, app->actionloop.compiler);
+    opts->fallback = runtimes_find(&app->runtimes, fallback_name(app));
     if (opts->fallback == NULL)
         return err_set(err, ERR_REQUEST, 0,
-                       "--runtime=%s: no such folder with a runtime.json in %s",
-                       app->config.runtime, dir);
+                       "--runtime=%s: no such folder with a runtime.json in %s", fallback_name(app),
+                       dir);
     return 0;
 }
 
-static enum answers answers_mode(const struct config *config)
+/* The folder of actions. In the images of ActionLoop it is ./action, but where nobody may write. */
+static int open_store(struct app *app, struct err *err)
 {
-    if (strcmp(config->answers, "stdout") == 0)
+    const char *dir = app->config.action_dir;
+
+    if (dir[0] != '\0' || !app->actionloop.on)
+        return store_open(&app->store, dir, err);
+    if (store_open(&app->store, "action", err) == 0 && access(app->store.base, W_OK) == 0)
+        return 0;
+    store_close(&app->store);
+    return store_open(&app->store, NULL, err);
+}
+
+static enum answers answers_mode(const struct app *app)
+{
+    if (strcmp(app->config.answers, "stdout") == 0)
         return ANSWERS_STDOUT;
-    /* These are set in the images of ActionLoop, whose launchers answer on descriptor 3. */
-    if (strcmp(config->answers, "fd3") == 0 || getenv("OW_WAIT_FOR_ACK") != NULL ||
-        getenv("OW_COMPILER") != NULL || getenv("OW_EXECUTION_ENV") != NULL)
+    if (strcmp(app->config.answers, "fd3") == 0 || app->actionloop.on)
         return ANSWERS_FD3;
     return ANSWERS_AUTO;
 }
@@ -162,7 +192,6 @@ static bool allows_concurrency(void)
 static void set_options(struct app *app)
 {
     const struct config *config = &app->config;
-    const char *ack = getenv("OW_WAIT_FOR_ACK");
 
     app->service.opts = (struct service_opts){
         .pool = {.n_workers = config->workers > 0 ? (unsigned)config->workers : cpus_usable(),
@@ -177,18 +206,34 @@ static void set_options(struct app *app)
                             .answer_max_bytes = config->answer_max_bytes,
                             .ahead_max = (unsigned)config->write_ahead,
                             .pipe_bytes = 1 << 20}},
-        .unpack = {.bytes_max = config->unpack_max_bytes,
-                   .entries_max = config->unpack_entries_max,
-                   .ratio_max = (unsigned)config->unpack_ratio_max},
+        .actionloop = app->actionloop,
         .environ = environ,
         .run_ms = config->timeout_ms,
         .margin_ms = config->deadline_margin_ms,
         .init_ms = config->init_timeout_ms,
-        .answers = answers_mode(config),
-        .wait_for_ack = ack != NULL && ack[0] != '\0',
+        .answers = answers_mode(app),
+        .keeps_failed = config->debug,
         .prelaunches = config->prelaunch != 0,
         .one_at_a_time = config->one_at_a_time != 0 && !allows_concurrency(),
         .logs_init_error = config->log_init_error != 0,
+    };
+}
+
+/* What the making of an action needs to know, once the parts are there. */
+static void set_build_options(struct app *app)
+{
+    const struct config *config = &app->config;
+    struct service_opts *opts = &app->service.opts;
+
+    opts->build = (struct build_opts){
+        .unpack = {.bytes_max = config->unpack_max_bytes,
+                   .entries_max = config->unpack_entries_max,
+                   .ratio_max = (unsigned)config->unpack_ratio_max},
+        .store = &app->store,
+        .runtimes = &app->runtimes,
+        .fallback = opts->fallback,
+        .environ = opts->environ,
+        .save_jar = app->actionloop.save_jar,
     };
 }
 
@@ -212,8 +257,9 @@ static int run(struct app *app, struct err *err)
         return -1;
     log_info("listen address=%s port=%u", config->listen, server_port(app->server));
     set_options(app);
-    if (load_runtimes(app, err) < 0 || store_open(&app->store, config->action_dir, err) < 0)
+    if (load_runtimes(app, err) < 0 || open_store(app, err) < 0)
         return -1;
+    set_build_options(app);
     sink_init(&app->out, app->loop, STDOUT_FILENO);
     sink_init(&app->err, app->loop, STDERR_FILENO);
     app->service.loop = app->loop;
@@ -257,6 +303,8 @@ int main(int argc, char **argv)
         (void)fail(&err);
         return 2;
     }
+    if (app.config.debug)
+        app.config.log_level = "debug";
     if (log_level_from_name(app.config.log_level) < 0) {
         (void)err_set(&err, ERR_REQUEST, 0, "--log-level=%s: want off, error, warn, info or debug",
                       app.config.log_level);
@@ -269,6 +317,10 @@ int main(int argc, char **argv)
     (void)mallopt(M_MMAP_THRESHOLD, (int)KEEP_MALLOC_BYTES);
     (void)mallopt(M_TRIM_THRESHOLD, (int)KEEP_MALLOC_BYTES);
     (void)prctl(PR_SET_CHILD_SUBREAPER, 1); /* what an action leaves behind is reaped here */
+    if (actionloop_read(&app.actionloop, argv[0], app.config.debug, &err) < 0) {
+        (void)fail(&err);
+        return 2;
+    }
     result = run(&app, &err) < 0 ? (err.kind == ERR_REQUEST ? 2 : 1) : 0;
     if (result != 0)
         (void)fail(&err);

@@ -21,11 +21,13 @@ struct runtime {
     char *source;          /* name under which plain source text is stored; NULL: takes none */
     char **launch;         /* argv template: {runtime} {action} {main} {entry} */
     char **prelaunch;      /* argv of a launcher that waits for its action; NULL: it cannot */
+    char **compile;        /* argv template of a compiler; NULL: the code is run as it is */
     char *shortfall;       /* "needs": what to install when launch[0] is missing; NULL: nothing */
     enum answers answers;  /* "stdout", "fd3" or "auto" (default) */
     bool reports_ready;    /* "ready" */
     bool logs_init_error;  /* "log_init_error" */
     bool entry_executable; /* "entry_executable": the entry must carry an execute bit */
+    bool builds_all;       /* every folder without a program is for it to compile; in no manifest */
 };
 
 struct runtimes {
@@ -37,6 +39,9 @@ struct runtimes {
  * is wrong: names file and field). An unknown field is an error: it is a misspelt one. */
 int runtimes_load(struct runtimes *runtimes, const char *dir, struct err *err);
 void runtimes_done(struct runtimes *runtimes);
+/* Add one that no manifest describes; its members are taken over. Pointers to the others are void
+ * afterwards. */
+void runtimes_add(struct runtimes *runtimes, const struct runtime *runtime);
 /* NULL when there is none of that name. */
 const struct runtime *runtimes_find(const struct runtimes *runtimes, const char *name);
 

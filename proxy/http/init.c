@@ -12,29 +12,25 @@
 #include "http/server.h"
 #include "http/service.h"
 
-#define CLEANUP_LOOK_MS  10 /* between two looks whether the processes of a failed /init are gone */
-#define DIRECT_MAX_BYTES (256u << 10) /* code that is written sooner than a process is forked */
-#define SECOND_INIT      "Cannot initialize the action more than once."
+#define CLEANUP_LOOK_MS 10 /* between two looks whether the processes of a failed /init are gone */
+#define SECOND_INIT     "Cannot initialize the action more than once."
+#define NOT_BUILT       "The action failed to generate or locate a binary. See logs for details."
 
 /* One /init under way. */
 struct init {
     struct service *service; /* borrowed */
     struct request *request; /* valid until the reply */
     struct envelope envelope;
-    struct stage stage;
-    unsigned version;
-    char *dir;                     /* owned; where the code is staged, then where it lies */
-    const struct runtime *runtime; /* NULL until it is known */
-    struct pool *pool;             /* owned until it serves */
-    struct loop_timer cleanup;     /* after a failure: from the loop, once all processes are gone */
+    struct build build;
+    struct pool *pool;         /* owned until it serves */
+    struct loop_timer cleanup; /* after a failure: from the loop, once all processes are gone */
     uint64_t started_at_ms;
 };
 
 static void init_free(struct init *init)
 {
-    stage_cancel(&init->stage);
+    build_cancel(&init->build);
     envelope_done(&init->envelope);
-    free(init->dir);
     free(init);
 }
 
@@ -43,9 +39,9 @@ static void drop_version(struct init *init)
 {
     char *dir;
 
-    if (init->version == 0)
+    if (init->build.version == 0 || init->service->opts.keeps_failed)
         return;
-    dir = store_path(init->service->store, init->version, "");
+    dir = store_path(init->service->store, init->build.version, "");
     stage_remove_tree(dir);
     free(dir);
 }
@@ -55,9 +51,24 @@ static void drop_version(struct init *init)
 static bool logs_errors(const struct init *init)
 {
     const struct service_opts *opts = &init->service->opts;
-    const struct runtime *runtime = init->runtime != NULL ? init->runtime : opts->fallback;
+    const struct runtime *runtime =
+        init->build.runtime != NULL ? init->build.runtime : opts->fallback;
 
     return opts->logs_init_error || runtime->logs_init_error;
+}
+
+static void say(struct service *service, const char *text, size_t n)
+{
+    sink_line_start(service->err, NULL);
+    sink_add(service->err, NULL, text, n);
+    sink_add(service->err, NULL, "\n", 1);
+}
+
+static void end_log(struct service *service)
+{
+    worker_write_sentinels(service->out, service->err);
+    sink_flush(service->out);
+    sink_flush(service->err);
 }
 
 /*
@@ -70,19 +81,30 @@ static void reply_failed(struct init *init, const char *general, const char *why
     char text[640];
 
     if (logs_errors(init)) {
-        if (in_log) {
-            sink_line_start(service->err, NULL);
-            sink_add(service->err, NULL, why, strlen(why));
-            sink_add(service->err, NULL, "\n", 1);
-        }
-        worker_write_sentinels(service->out, service->err);
-        sink_flush(service->out);
-        sink_flush(service->err);
+        if (in_log)
+            say(service, why, strlen(why));
+        end_log(service);
         (void)snprintf(text, sizeof(text), "%s", general);
     } else {
         (void)snprintf(text, sizeof(text), "cannot start action: %s", why);
     }
     request_reply_error(init->request, 502, text);
+}
+
+/* Tell what the compiler said, word for word: in the reply or in the log, never in both. */
+static void reply_unbuilt(struct init *init)
+{
+    struct service *service = init->service;
+    struct buf *why = &init->build.why;
+
+    if (logs_errors(init)) {
+        say(service, buf_at(why), buf_len(why));
+        end_log(service);
+        request_reply_error(init->request, 502, NOT_BUILT);
+    } else {
+        buf_add(why, "", 1);
+        request_reply_error(init->request, 502, buf_at(why));
+    }
 }
 
 static void on_cleanup(struct loop_timer *timer)
@@ -101,13 +123,11 @@ static void on_cleanup(struct loop_timer *timer)
     init_free(init);
 }
 
-static void fail(struct init *init, const struct err *err)
+static void reply_reason(struct init *init, const struct err *err)
 {
     struct service *service = init->service;
     char text[640];
 
-    log_info("init.failed version=%u reason=\"%s\"", init->version, err->text);
-    service->init = NULL;
     switch (err->kind) {
     case ERR_NONE:
         assert(err->kind != ERR_NONE);
@@ -119,22 +139,17 @@ static void fail(struct init *init, const struct err *err)
         request_reply_error(init->request, 403, err->text);
         break;
     case ERR_CODE:
-        reply_failed(
-            init,
-            init->pool != NULL
-                ? err->text /* the launcher's own words */
-                : "The action failed to generate or locate a binary. See logs for details.",
-            err->text, init->pool == NULL);
+        reply_failed(init,
+                     init->pool != NULL ? err->text /* the launcher's own words */
+                                        : NOT_BUILT,
+                     err->text, init->pool == NULL);
         break;
     case ERR_LIMIT:
         (void)snprintf(text, sizeof(text),
                        "The action exceeded its time limits of %llu milliseconds during "
                        "initialization.",
                        (unsigned long long)service->opts.init_ms);
-        reply_failed(init,
-                     init->pool != NULL ? text
-                                        : "The action failed to generate or locate a binary. "
-                                          "See logs for details.",
+        reply_failed(init, init->pool != NULL ? text : NOT_BUILT,
                      init->pool != NULL ? text : err->text, true);
         break;
     case ERR_ACTION:
@@ -146,6 +161,18 @@ static void fail(struct init *init, const struct err *err)
         reply_failed(init, text, err->text, true);
         break;
     }
+}
+
+static void fail(struct init *init, const struct err *err)
+{
+    struct service *service = init->service;
+
+    log_info("init.failed version=%u reason=\"%s\"", init->build.version, err->text);
+    service->init = NULL;
+    if (buf_len(&init->build.why) > 0)
+        reply_unbuilt(init);
+    else
+        reply_reason(init, err);
     if (init->pool != NULL)
         pool_stop(init->pool);
     loop_timer_set(service->loop, &init->cleanup, loop_now_ms(service->loop));
@@ -162,7 +189,8 @@ static void on_started(void *owner, const struct err *err)
         fail(init, err);
         return;
     }
-    log_info("init.done version=%u runtime=%s after_ms=%llu", init->version, init->runtime->name,
+    log_info("init.done version=%u runtime=%s after_ms=%llu", init->build.version,
+             init->build.runtime->name,
              (unsigned long long)(loop_now_ms(service->loop) - init->started_at_ms));
     prelaunch_done(&service->prelaunch); /* it waited for another runtime's code */
     service->pool = TAKE(init->pool);
@@ -178,7 +206,7 @@ static void add_init_line(const struct init *init, struct buf *line)
     const char *comma = "";
 
     buf_add_text(line, "{\"init\":{\"path\":");
-    json_quote(line, init->dir, strlen(init->dir));
+    json_quote(line, init->build.dir, strlen(init->build.dir));
     buf_add_text(line, ",\"main\":");
     json_quote(line, init->envelope.main, strlen(init->envelope.main));
     buf_add_text(line, ",\"env\":{");
@@ -196,72 +224,78 @@ static void add_init_line(const struct init *init, struct buf *line)
 static void start_workers(struct init *init)
 {
     struct service *service = init->service;
+    const struct actionloop *actionloop = &service->opts.actionloop;
+    const struct runtime *runtime = init->build.runtime;
     struct launch launch;
     struct spawned waiting;
     struct buf line = {0};
     bool is_waiting;
 
     memset(&launch, 0, sizeof(launch));
-    runtime_launch(init->runtime, init->dir, init->envelope.main, service->opts.environ,
+    runtime_launch(runtime, init->build.dir, init->envelope.main, service->opts.environ,
                    init->envelope.env, &launch);
     if (launch.answers == ANSWERS_AUTO) {
         launch.answers = service->opts.answers;
-        launch.reports_ready = launch.reports_ready || service->opts.wait_for_ack;
+        launch.reports_ready = launch.reports_ready || actionloop->wait_for_ack;
+        /* There an action's launch script goes to its folder by itself, and a program stays here. */
+        if (actionloop->on)
+            free(TAKE(launch.cwd));
     }
     init->pool = pool_new(service->loop, &launch, &service->opts.pool, service->out, service->err);
-    is_waiting =
-        init->runtime == service->opts.fallback && prelaunch_take(&service->prelaunch, &waiting);
+    is_waiting = runtime == service->opts.fallback && prelaunch_take(&service->prelaunch, &waiting);
     if (is_waiting)
         add_init_line(init, &line);
     pool_start(init->pool, is_waiting ? &waiting : NULL, &line, on_started, init);
 }
 
-static void on_staged(struct stage *stage)
+/* Whether this image's compiler has made what is there; others' programs may not run here. */
+static int check_built(struct init *init, struct err *err)
 {
-    struct init *init = container_of(stage, struct init, stage);
+    struct service *service = init->service;
+    char said[512];
+    int result;
+
+    if (init->build.runtime->answers != ANSWERS_AUTO)
+        return 0;
+    result =
+        actionloop_check_built(&service->opts.actionloop, init->build.dir, said, sizeof(said), err);
+    if (said[0] != '\0') {
+        sink_line_start(service->out, NULL);
+        sink_add(service->out, NULL, said, strlen(said));
+    }
+    return result;
+}
+
+static void on_built(struct build *build)
+{
+    struct init *init = container_of(build, struct init, build);
     struct service *service = init->service;
     struct err err;
 
-    if (stage->failed) {
-        fail(init, &stage->err);
+    if (build->failed) {
+        fail(init, &build->err);
         return;
     }
-    if (store_commit(service->store, init->version, &err) < 0) {
+    /* Before whatever the action itself has to say. */
+    if (buf_len(&build->said) > 0) {
+        sink_line_start(service->err, NULL);
+        sink_add(service->err, NULL, buf_at(&build->said), buf_len(&build->said));
+    }
+    if (check_built(init, &err) < 0)
         fail(init, &err);
-        return;
-    }
-    free(init->dir);
-    init->dir = store_path(service->store, init->version, "bin");
-    if (init->runtime == NULL)
-        init->runtime =
-            runtimes_for_folder(service->runtimes, service->opts.fallback, init->dir, &err);
-    if (init->runtime == NULL) {
-        fail(init, &err);
-        return;
-    }
-    /* The code is on disk: its bytes are needed no more, and they may be many. */
-    free(TAKE(init->envelope.code));
-    start_workers(init);
+    else
+        start_workers(init);
 }
 
-static int begin_staging(struct init *init, struct err *err)
+static int begin_build(struct init *init, struct err *err)
 {
     struct service *service = init->service;
-    struct envelope *envelope = &init->envelope;
-    struct stage *stage = &init->stage;
 
-    if (store_stage(service->store, &init->version, err) < 0)
-        return -1;
-    init->dir = store_path(service->store, init->version, "src");
-    stage->dir = init->dir;
-    stage->name = runtimes_file_name(service->runtimes, service->opts.fallback, envelope->kind,
-                                     &init->runtime);
-    stage->code = envelope->code;
-    stage->code_len = envelope->code_len;
-    stage->direct_max_bytes = DIRECT_MAX_BYTES;
-    stage->limits = service->opts.unpack;
-    stage->done = on_staged;
-    return stage_start(stage, service->loop, init->started_at_ms + service->opts.init_ms, err);
+    init->build.opts = &service->opts.build;
+    init->build.envelope = &init->envelope;
+    init->build.done = on_built;
+    return build_start(&init->build, service->loop, init->started_at_ms + service->opts.init_ms,
+                       err);
 }
 
 /* Whether an /init may begin now; false: it was answered. */
@@ -298,10 +332,10 @@ void init_on_request(void *owner, struct request *request)
     init->service = service;
     init->request = request;
     init->started_at_ms = loop_now_ms(service->loop);
-    stage_init(&init->stage);
+    build_init(&init->build);
     loop_timer_init(&init->cleanup, on_cleanup);
     service->init = init;
-    if (envelope_read(&init->envelope, body, n, &err) < 0 || begin_staging(init, &err) < 0)
+    if (envelope_read(&init->envelope, body, n, &err) < 0 || begin_build(init, &err) < 0)
         fail(init, &err);
 }
 
@@ -312,7 +346,7 @@ void init_cancel(struct service *service)
     if (init == NULL)
         return;
     service->init = NULL;
-    stage_cancel(&init->stage);
+    build_cancel(&init->build);
     request_reply_error(init->request, 503, "The action is being shut down.");
     if (init->pool != NULL)
         pool_stop(init->pool);

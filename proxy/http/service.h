@@ -8,8 +8,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "action/actionloop.h"
+#include "action/build.h"
 #include "action/runtimes.h"
-#include "action/stage.h"
 #include "action/store.h"
 #include "base/launch.h"
 #include "base/sink.h"
@@ -22,14 +23,15 @@ struct server;
 /* Given by main; texts borrowed for the program's life. */
 struct service_opts {
     struct pool_opts pool;
-    struct unpack_limits unpack;
+    struct build_opts build;
+    struct actionloop actionloop;
     const struct runtime *fallback; /* what plain source text is */
     char *const *environ;           /* the container's environment, for the action */
     uint64_t run_ms;                /* limit of one activation */
     uint64_t margin_ms;             /* an answer goes out this long before the deadline */
     uint64_t init_ms;               /* limit of one /init, and of one start of a worker */
     enum answers answers;           /* for runtimes whose manifest says "auto" */
-    bool wait_for_ack;              /* ... whether those must report ready (OW_WAIT_FOR_ACK) */
+    bool keeps_failed;              /* the folder of a failed /init stays, for a look (-debug) */
     bool prelaunches;               /* start the launcher of `fallback` before there is an action */
     bool one_at_a_time;   /* refuse a /run while another runs, as Apache's Node runtime does */
     bool logs_init_error; /* whatever the manifest says (OW_LOG_INIT_ERROR) */

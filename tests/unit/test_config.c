@@ -52,7 +52,7 @@ static const struct text {
     const char *other; /* a value that is accepted, and is not the default */
 } texts[] = {
     {"--listen", "WHISKLOOP_LISTEN", N(listen), "0.0.0.0", "::1"},
-    {"--runtime", "WHISKLOOP_RUNTIME", N(runtime), "python", "nodejs"},
+    {"--runtime", "WHISKLOOP_RUNTIME", N(runtime), "auto", "nodejs"},
     {"--runtime-dir", "WHISKLOOP_RUNTIME_DIR", N(runtime_dir), "", "/r"},
     {"--action-dir", "WHISKLOOP_ACTION_DIR", N(action_dir), "", "/a"},
     {"--answers", "WHISKLOOP_ANSWERS", N(answers), "auto", "fd3"},
