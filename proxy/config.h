@@ -18,6 +18,8 @@ struct config {
     const char *runtime;
     const char *runtime_dir;
     const char *action_dir;
+    const char *action;
+    const char *main;
     const char *answers;
     uint64_t timeout_ms;
     uint64_t deadline_margin_ms;
@@ -45,7 +47,9 @@ struct config {
     const char *log_level;
 
     /* Not in the table: what Apache's ActionLoop proxy takes on its command line. */
-    bool debug; /* -debug, or OW_DEBUG */
+    bool debug;               /* -debug, or OW_DEBUG */
+    const char *compile_main; /* -compile: the function's name; NULL: serve */
+    const char *compile_env;  /* -env: JSON; NULL: none */
 };
 
 enum config_result {

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "action/actionloop.h"
+#include "action/carried.h"
 #include "base/cpus.h"
 #include "base/err.h"
 #include "base/log.h"
@@ -24,6 +25,7 @@
 #include "http/run.h"
 #include "http/server.h"
 #include "http/service.h"
+#include "precompile.h"
 
 #define DRAIN_LOOK_MS     20          /* between two looks whether all is finished */
 #define FLUSH_MAX_MS      1000        /* at the very end, for a log collector that is slow */
@@ -43,6 +45,7 @@ struct app {
     struct loop_timer drain; /* while draining: looks whether all is finished */
     uint64_t drain_until_ms; /* then running activations are given up */
     bool stopping;           /* workers were told to end */
+    int status;              /* what the program ends with when all went well with itself */
     bool all_closed;         /* no connection is left that holds on to the loop */
 };
 
@@ -66,7 +69,8 @@ static void drain_step(struct app *app)
         app->stopping = true;
         pool_stop(service->pool);
     }
-    if (service->init == NULL && (service->pool == NULL || pool_n_processes(service->pool) == 0) &&
+    if (service->init == NULL && service->n_ending == 0 &&
+        (service->pool == NULL || pool_n_processes(service->pool) == 0) &&
         server_n_open(app->server) == 0) {
         server_drain(app->server);
         loop_stop(app->loop);
@@ -237,6 +241,44 @@ static void set_build_options(struct app *app)
     };
 }
 
+/* An action that this image was made for does not start: there is nothing to wait for. */
+static void on_carried_failed(void *owner, const char *why)
+{
+    struct app *app = owner;
+
+    (void)fprintf(stderr, "whiskloop: cannot serve the action of %s: %s\n",
+                  app->service.early.origin, why);
+    app->status = 1;
+    app->service.draining = true;
+    app->drain_until_ms = loop_now_ms(app->loop) + app->config.drain_timeout_ms;
+    drain_step(app);
+}
+
+/* Begin with the action that the image or the command line carries, or be ready for an /init. */
+static int begin_action(struct app *app, struct err *err)
+{
+    struct carried_opts opts = {.path = app->config.action,
+                                .main = app->config.main,
+                                .bytes_max = app->config.init_max_bytes,
+                                .folder_is_theirs = app->actionloop.on,
+                                .runtimes = &app->runtimes,
+                                .fallback = app->service.opts.fallback};
+    struct carried carried = {.dir = NULL};
+    int found = carried_find(&carried, &opts, err);
+
+    early_init(&app->service.early, on_carried_failed, app);
+    if (found < 0 && carried.may_fail) {
+        log_warn("init.carried origin=%s failed=\"%s\"", carried.origin, err->text);
+        found = 0;
+    }
+    if (found > 0)
+        early_begin(&app->service, &carried);
+    else if (found == 0)
+        init_prelaunch(&app->service);
+    carried_done(&carried);
+    return found < 0 ? -1 : 0;
+}
+
 static int run(struct app *app, struct err *err)
 {
     const struct server_route routes[] = {
@@ -247,6 +289,7 @@ static int run(struct app *app, struct err *err)
     struct server_opts server = {.address = config->listen,
                                  .port = (uint16_t)config->port,
                                  .idle_ms = config->idle_timeout_ms};
+    int result;
 
     /* Listen first: each connect that is refused costs the platform 50 ms or more of a cold start. */
     app->loop = loop_new(err);
@@ -270,14 +313,35 @@ static int run(struct app *app, struct err *err)
     loop_timer_init(&app->drain, on_drain);
     loop_on_signal(app->loop, on_signal, app);
     prelaunch_init(&app->service.prelaunch, app->loop);
-    init_prelaunch(&app->service);
-    loop_run(app->loop);
+    result = begin_action(app, err);
+    if (result == 0)
+        loop_run(app->loop);
     prelaunch_done(&app->service.prelaunch);
     pool_free(&app->service.pool);
     app->all_closed = server_free(&app->server);
     sink_done(&app->out, FLUSH_MAX_MS);
     sink_done(&app->err, FLUSH_MAX_MS);
-    return 0;
+    return result;
+}
+
+/* -compile: build what stdin holds, and end. */
+static int precompile(struct app *app, struct err *err)
+{
+    struct precompile_opts opts = {.main = app->config.compile_main,
+                                   .env = app->config.compile_env,
+                                   .bytes_max = app->config.init_max_bytes,
+                                   .deadline_ms = app->config.init_timeout_ms};
+
+    app->loop = loop_new(err);
+    if (app->loop == NULL)
+        return -1;
+    set_options(app);
+    /* Nothing of it is to stay, so never in ./action. */
+    if (load_runtimes(app, err) < 0 || store_open(&app->store, NULL, err) < 0)
+        return -1;
+    set_build_options(app);
+    app->all_closed = true;
+    return precompile_run(app->loop, &app->service.opts.build, &opts, err);
 }
 
 int main(int argc, char **argv)
@@ -321,9 +385,13 @@ int main(int argc, char **argv)
         (void)fail(&err);
         return 2;
     }
-    result = run(&app, &err) < 0 ? (err.kind == ERR_REQUEST ? 2 : 1) : 0;
+    result = (app.config.compile_main != NULL ? precompile(&app, &err) : run(&app, &err)) < 0
+                 ? (err.kind == ERR_REQUEST ? 2 : 1)
+                 : 0;
     if (result != 0)
         (void)fail(&err);
+    else
+        result = app.status;
     store_close(&app.store);
     runtimes_done(&app.runtimes);
     if (app.all_closed)

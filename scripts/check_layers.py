@@ -23,6 +23,7 @@ LIBRARIES = {
     "archive.h": {"action/unpack.c"},
     "archive_entry.h": {"action/unpack.c"},
     "jansson.h": {"action/runtimes.c"},
+    "zlib.h": {"action/zip.c"},
     "openssl/": {"action/envelope.c"},
 }
 

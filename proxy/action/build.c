@@ -28,6 +28,14 @@ void build_cancel(struct build *build)
     buf_done(&build->said);
 }
 
+void build_in_place(struct build *build, char *dir, const struct runtime *runtime)
+{
+    assert(build->dir == NULL);
+    assert(dir[0] == '/');
+    build->dir = dir;
+    build->runtime = runtime;
+}
+
 static void fail(struct build *build, const struct err *err)
 {
     build->failed = true;

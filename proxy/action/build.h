@@ -60,5 +60,7 @@ struct build {
 void build_init(struct build *build);
 /* 0 and `done` later, or -1 with err: ERR_SYSTEM. deadline_at_ms: loop time. */
 int build_start(struct build *build, struct loop *loop, uint64_t deadline_at_ms, struct err *err);
+/* Instead: what lies in this folder (owned from now on) is ready to be launched by this runtime. */
+void build_in_place(struct build *build, char *dir, const struct runtime *runtime);
 /* Kills what still runs and frees all; `done` will not be called any more. Any number of times. */
 void build_cancel(struct build *build);

@@ -6,9 +6,11 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "action/carried.h"
 #include "action/envelope.h"
 #include "base/json.h"
 #include "base/log.h"
+#include "http/early.h"
 #include "http/server.h"
 #include "http/service.h"
 
@@ -19,7 +21,7 @@
 /* One /init under way. */
 struct init {
     struct service *service; /* borrowed */
-    struct request *request; /* valid until the reply */
+    struct request *request; /* valid until the reply; NULL: the action is a carried one */
     struct envelope envelope;
     struct build build;
     struct pool *pool;         /* owned until it serves */
@@ -119,6 +121,9 @@ static void on_cleanup(struct loop_timer *timer)
     }
     pool_free(&init->pool);
     drop_version(init);
+    init->service->n_ending--;
+    if (init->request == NULL && buf_len(&init->build.why) > 0)
+        early_failed(init->service, buf_at(&init->build.why));
     init_prelaunch(init->service);
     init_free(init);
 }
@@ -163,19 +168,39 @@ static void reply_reason(struct init *init, const struct err *err)
     }
 }
 
+static void clean_up(struct init *init)
+{
+    struct service *service = init->service;
+
+    if (init->pool != NULL)
+        pool_stop(init->pool);
+    service->n_ending++;
+    loop_timer_set(service->loop, &init->cleanup, loop_now_ms(service->loop));
+}
+
+/* A carried action's failure is told once nothing of it is left: the proxy may end over it. */
+static void note_reason(struct init *init, const struct err *err)
+{
+    struct buf *why = &init->build.why;
+
+    if (buf_len(why) == 0)
+        buf_add_text(why, err->text);
+    buf_add(why, "", 1);
+}
+
 static void fail(struct init *init, const struct err *err)
 {
     struct service *service = init->service;
 
     log_info("init.failed version=%u reason=\"%s\"", init->build.version, err->text);
     service->init = NULL;
-    if (buf_len(&init->build.why) > 0)
+    if (init->request == NULL)
+        note_reason(init, err);
+    else if (buf_len(&init->build.why) > 0)
         reply_unbuilt(init);
     else
         reply_reason(init, err);
-    if (init->pool != NULL)
-        pool_stop(init->pool);
-    loop_timer_set(service->loop, &init->cleanup, loop_now_ms(service->loop));
+    clean_up(init);
 }
 
 /* ---- the steps, last one first ---- */
@@ -195,7 +220,10 @@ static void on_started(void *owner, const struct err *err)
     prelaunch_done(&service->prelaunch); /* it waited for another runtime's code */
     service->pool = TAKE(init->pool);
     service->init = NULL;
-    request_reply(init->request, 200, xstrdup("{\"ok\":true}\n"), strlen("{\"ok\":true}\n"));
+    if (init->request != NULL)
+        request_reply(init->request, 200, xstrdup("{\"ok\":true}\n"), strlen("{\"ok\":true}\n"));
+    else
+        early_started(service);
     init_free(init);
 }
 
@@ -318,6 +346,21 @@ static bool admit(struct service *service, struct request *request)
     return false;
 }
 
+/* request: NULL for a carried action. */
+static struct init *init_new(struct service *service, struct request *request)
+{
+    struct init *init = xcalloc(1, sizeof(*init));
+
+    assert(service->init == NULL);
+    init->service = service;
+    init->request = request;
+    init->started_at_ms = loop_now_ms(service->loop);
+    build_init(&init->build);
+    loop_timer_init(&init->cleanup, on_cleanup);
+    service->init = init;
+    return init;
+}
+
 void init_on_request(void *owner, struct request *request)
 {
     struct service *service = owner;
@@ -326,17 +369,26 @@ void init_on_request(void *owner, struct request *request)
     size_t n;
     const char *body = request_body(request, &n);
 
-    if (!admit(service, request))
+    if (early_keeps_init(service, request) || !admit(service, request))
         return;
-    init = xcalloc(1, sizeof(*init));
-    init->service = service;
-    init->request = request;
-    init->started_at_ms = loop_now_ms(service->loop);
-    build_init(&init->build);
-    loop_timer_init(&init->cleanup, on_cleanup);
-    service->init = init;
+    init = init_new(service, request);
     if (envelope_read(&init->envelope, body, n, &err) < 0 || begin_build(init, &err) < 0)
         fail(init, &err);
+}
+
+void init_carried(struct service *service, struct carried *carried)
+{
+    struct init *init = init_new(service, NULL);
+    struct err err;
+
+    init->envelope = carried->envelope;
+    memset(&carried->envelope, 0, sizeof(carried->envelope));
+    if (carried->dir != NULL) {
+        build_in_place(&init->build, TAKE(carried->dir), carried->runtime);
+        on_built(&init->build);
+    } else if (begin_build(init, &err) < 0) {
+        fail(init, &err);
+    }
 }
 
 void init_cancel(struct service *service)
@@ -347,10 +399,11 @@ void init_cancel(struct service *service)
         return;
     service->init = NULL;
     build_cancel(&init->build);
-    request_reply_error(init->request, 503, "The action is being shut down.");
-    if (init->pool != NULL)
-        pool_stop(init->pool);
-    loop_timer_set(service->loop, &init->cleanup, loop_now_ms(service->loop));
+    if (init->request != NULL)
+        request_reply_error(init->request, 503, "The action is being shut down.");
+    else
+        early_canceled(service);
+    clean_up(init);
 }
 
 void init_prelaunch(struct service *service)

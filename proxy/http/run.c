@@ -186,6 +186,8 @@ void run_on_request(void *owner, struct request *request)
     const char *body = request_body(request, &n);
     enum json_kind kind;
 
+    if (early_keeps(service, request, run_on_request))
+        return;
     if (service->draining) {
         request_reply_error(request, 503, "The action is being shut down.");
         return;

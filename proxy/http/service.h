@@ -14,6 +14,7 @@
 #include "action/store.h"
 #include "base/launch.h"
 #include "base/sink.h"
+#include "http/early.h"
 #include "worker/pool.h"
 #include "worker/prelaunch.h"
 
@@ -47,5 +48,7 @@ struct service {
     struct pool *pool;          /* the action; NULL before a successful /init */
     struct prelaunch prelaunch; /* of the fallback runtime, while there is no action */
     struct init *init;          /* the one in progress, NULL: none */
+    unsigned n_ending;          /* failed ones whose processes are not all gone */
+    struct early early;         /* an action that the image carries */
     bool draining;              /* SIGTERM came: no new activations */
 };

@@ -413,6 +413,7 @@ static void on_worker_changed(struct loop_post *post)
 void pool_stop(struct pool *pool)
 {
     pool->stopping = true;
+    pool->started = NULL; /* a start that is called off has no outcome */
     loop_post(pool->loop, &pool->dispatch);
     for (unsigned i = 0; i < pool->opts.n_workers; i++)
         if (pool->workers[i].worker.state != WORKER_DOWN)

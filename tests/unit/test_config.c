@@ -55,6 +55,8 @@ static const struct text {
     {"--runtime", "WHISKLOOP_RUNTIME", N(runtime), "auto", "nodejs"},
     {"--runtime-dir", "WHISKLOOP_RUNTIME_DIR", N(runtime_dir), "", "/r"},
     {"--action-dir", "WHISKLOOP_ACTION_DIR", N(action_dir), "", "/a"},
+    {"--action", "WHISKLOOP_ACTION", N(action), "/action", "/code/a.py"},
+    {"--main", "WHISKLOOP_MAIN", N(main), "", "niam"},
     {"--answers", "WHISKLOOP_ANSWERS", N(answers), "auto", "fd3"},
     {"--log-level", "WHISKLOOP_LOG_LEVEL", N(log_level), "warn", "debug"},
 #undef N
@@ -62,7 +64,7 @@ static const struct text {
 
 #define N_OTHERS 4 /* --workers and the switches */
 
-static const char *const other_variables[] = {"FLASK_PROXY_PORT", "OW_LOG_INIT_ERROR",
+static const char *const other_variables[] = {"FLASK_PROXY_PORT", "OW_LOG_INIT_ERROR", "OW_DEBUG",
                                               "WHISKLOOP_LOG_INIT_ERROR"};
 
 struct fixture {
@@ -535,6 +537,58 @@ static void the_markdown_lists_each_option_with_its_variable(void **state)
     }
 }
 
+static void the_other_proxys_options_take_one_dash_or_two(void **state)
+{
+    struct fixture *f = *state;
+    static const char *const forms[][2] = {{"-compile", "niam"},
+                                           {"--compile", "niam"},
+                                           {"-compile=niam", NULL},
+                                           {"--compile=niam", NULL}};
+
+    for (size_t i = 0; i < ARRAY_LEN(forms); i++) {
+        read_with(f, forms[i][0], forms[i][1]);
+        assert_int_equal(f->result, CONFIG_RUN);
+        assert_string_equal(f->config.compile_main, "niam");
+        assert_null(f->config.compile_env);
+        assert_false(f->config.debug);
+    }
+    read_with(f, "-env", "{\"A\":\"=\"}");
+    assert_string_equal(f->config.compile_env, "{\"A\":\"=\"}");
+    assert_null(f->config.compile_main);
+    read_with(f, "-version", NULL);
+    assert_int_equal(f->result, CONFIG_VERSION);
+}
+
+static void debug_is_a_flag_or_a_variable(void **state)
+{
+    struct fixture *f = *state;
+
+    read_with(f, NULL, NULL);
+    assert_false(f->config.debug);
+    read_with(f, "-debug", NULL);
+    assert_true(f->config.debug);
+    (void)setenv("OW_DEBUG", "1", 1);
+    read_with(f, NULL, NULL);
+    assert_true(f->config.debug);
+    read_with(f, "-debug=false", NULL);
+    assert_false(f->config.debug);
+    (void)setenv("OW_DEBUG", "", 1);
+    read_with(f, NULL, NULL);
+    assert_false(f->config.debug);
+    (void)unsetenv("OW_DEBUG");
+}
+
+static void what_only_begins_as_such_an_option_is_refused(void **state)
+{
+    struct fixture *f = *state;
+    static const char *const wrong[] = {"-compiler", "-compile", "-env", "-port=1", "compile", "-"};
+
+    for (size_t i = 0; i < ARRAY_LEN(wrong); i++) {
+        read_with(f, wrong[i], NULL);
+        assert_int_equal(f->result, CONFIG_WRONG);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -563,6 +617,9 @@ int main(void)
         TEST(a_switch_can_be_turned_off_by_the_nearer_source),
         TEST(the_number_of_workers_is_a_number_or_auto),
         TEST(a_switch_takes_0_or_1_behind_it_and_nothing_else),
+        TEST(the_other_proxys_options_take_one_dash_or_two),
+        TEST(debug_is_a_flag_or_a_variable),
+        TEST(what_only_begins_as_such_an_option_is_refused),
         TEST(the_help_lists_each_option_with_its_default),
         TEST(the_markdown_lists_each_option_with_its_variable),
     };
