@@ -22,6 +22,7 @@
 #include "build-paths.h"
 #include "config.h"
 #include "http/init.h"
+#include "http/knative.h"
 #include "http/run.h"
 #include "http/server.h"
 #include "http/service.h"
@@ -37,6 +38,7 @@ struct app {
     struct loop *loop;
     struct server *server;
     struct actionloop actionloop;
+    struct knative knative;
     struct runtimes runtimes;
     struct store store;
     struct sink out;
@@ -282,9 +284,15 @@ static int begin_action(struct app *app, struct err *err)
 static int run(struct app *app, struct err *err)
 {
     const struct server_route routes[] = {
-        {"/run", run_on_request, &app->service, app->config.run_max_bytes, "run-max-bytes"},
-        {"/init", init_on_request, &app->service, app->config.init_max_bytes, "init-max-bytes"},
+        {"/run", run_on_request, &app->service, app->config.run_max_bytes, "run-max-bytes", NULL},
+        {"/init", init_on_request, &app->service, app->config.init_max_bytes, "init-max-bytes",
+         NULL},
     };
+    const struct server_route knative[] = {
+        {"/", knative_on_request, &app->knative, app->config.init_max_bytes, "init-max-bytes",
+         app->knative.methods},
+    };
+    bool is_knative = knative_read(&app->knative, &app->service);
     const struct config *config = &app->config;
     struct server_opts server = {.address = config->listen,
                                  .port = (uint16_t)config->port,
@@ -295,7 +303,8 @@ static int run(struct app *app, struct err *err)
     app->loop = loop_new(err);
     if (app->loop == NULL)
         return -1;
-    app->server = server_new(app->loop, &server, routes, ARRAY_LEN(routes), err);
+    app->server = is_knative ? server_new(app->loop, &server, knative, ARRAY_LEN(knative), err)
+                             : server_new(app->loop, &server, routes, ARRAY_LEN(routes), err);
     if (app->server == NULL)
         return -1;
     log_info("listen address=%s port=%u", config->listen, server_port(app->server));

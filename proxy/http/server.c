@@ -62,6 +62,10 @@ struct request {
     h2o_socket_t *sock; /* the client's; libh2o's own */
     char *body;         /* of the reply; owned */
     h2o_generator_t generator;
+    struct request_text other_body; /* what request_body() tells instead; text NULL: none */
+    h2o_iovec_t type;               /* of the reply; base NULL: application/json */
+    request_replied_fn *replied;    /* who takes the reply; NULL: the client */
+    void *replied_owner;
 };
 
 /* ---- replies ---- */
@@ -71,7 +75,17 @@ static const struct {
     const char *reason;
 } reasons[] = {
     {200, "OK"},
+    {201, "Created"},
+    {202, "Accepted"},
+    {204, "No Content"},
+    {301, "Moved Permanently"},
+    {302, "Found"},
+    {303, "See Other"},
+    {304, "Not Modified"},
+    {307, "Temporary Redirect"},
+    {308, "Permanent Redirect"},
     {400, "Bad Request"},
+    {401, "Unauthorized"},
     {403, "Forbidden"},
     {404, "Not Found"},
     {405, "Method Not Allowed"},
@@ -92,8 +106,71 @@ static const char *reason_of(int status)
 
 const char *request_body(const struct request *request, size_t *n)
 {
+    if (request->other_body.text != NULL) {
+        *n = request->other_body.n;
+        return request->other_body.text;
+    }
     *n = request->req->entity.len;
     return request->req->entity.base;
+}
+
+void request_set_body(struct request *request, const char *body, size_t n)
+{
+    request->other_body = (struct request_text){body, n};
+}
+
+struct request_text request_method(const struct request *request)
+{
+    return (struct request_text){request->req->method.base, request->req->method.len};
+}
+
+struct request_text request_query(const struct request *request)
+{
+    const h2o_req_t *req = request->req;
+    size_t at = req->query_at == SIZE_MAX ? req->path.len : req->query_at + 1;
+
+    return (struct request_text){req->path.base + at, req->path.len - at};
+}
+
+bool request_header(const struct request *request, size_t i, struct request_text *name,
+                    struct request_text *value)
+{
+    const h2o_headers_t *headers = &request->req->headers;
+
+    if (i-- == 0) { /* libh2o has taken it out */
+        *name = (struct request_text){"host", 4};
+        *value = (struct request_text){request->req->input.authority.base,
+                                       request->req->input.authority.len};
+        return true;
+    }
+    if (i >= headers->size)
+        return false;
+    *name = (struct request_text){headers->entries[i].name->base, headers->entries[i].name->len};
+    *value = (struct request_text){headers->entries[i].value.base, headers->entries[i].value.len};
+    return true;
+}
+
+void request_on_reply(struct request *request, request_replied_fn *replied, void *owner)
+{
+    request->replied = replied;
+    request->replied_owner = owner;
+}
+
+void request_add_header_copy(struct request *request, const char *name, size_t n_name,
+                             const char *value, size_t n_value)
+{
+    h2o_req_t *req = request->req;
+    h2o_iovec_t kept_name = h2o_strdup(&req->pool, name, n_name);
+    h2o_iovec_t kept_value = h2o_strdup(&req->pool, value, n_value);
+
+    (void)h2o_strtolower(kept_name.base, kept_name.len);
+    h2o_add_header_by_str(&req->pool, &req->res.headers, kept_name.base, kept_name.len, 1, NULL,
+                          kept_value.base, kept_value.len);
+}
+
+void request_set_type(struct request *request, const char *type, size_t n)
+{
+    request->type = h2o_strdup(&request->req->pool, type, n);
 }
 
 void request_add_header(struct request *request, const char *name, const char *value)
@@ -124,12 +201,21 @@ void request_reply(struct request *request, int status, char *body, size_t n)
 
     assert(request->magic == REQUEST_MAGIC);
     assert(request->body == NULL);
+    if (request->replied != NULL) {
+        request_replied_fn *replied = request->replied;
+
+        request->replied = NULL;
+        replied(request->replied_owner, request, status, body, n);
+        return;
+    }
     request->body = body;
     req->res.status = status;
     req->res.reason = reason_of(status);
-    req->res.content_length = n;
-    h2o_add_header(&req->pool, &req->res.headers, H2O_TOKEN_CONTENT_TYPE, NULL,
-                   H2O_STRLIT("application/json"));
+    req->res.content_length = status == 204 ? SIZE_MAX : n; /* 204 must state none */
+    if (request->type.base == NULL)
+        request->type = h2o_iovec_init(H2O_STRLIT("application/json"));
+    h2o_add_header(&req->pool, &req->res.headers, H2O_TOKEN_CONTENT_TYPE, NULL, request->type.base,
+                   request->type.len);
     if (is_urgent(request, n))
         loop_hurry(request->server->loop);
     /* What comes now is the next request: into the buffer. */
@@ -201,18 +287,34 @@ static void say_too_large(const struct server_route *route, char *text, size_t s
                    (unsigned long long)route->body_max_bytes, route->bound);
 }
 
+/* Whether the list "GET, POST" holds the method. */
+static bool takes_method(const char *methods, h2o_iovec_t method)
+{
+    while (*methods != '\0') {
+        size_t n = strcspn(methods, ",");
+
+        if (h2o_memis(methods, n, method.base, method.len))
+            return true;
+        methods += n;
+        methods += strspn(methods, ", ");
+    }
+    return false;
+}
+
 static void dispatch(struct server *server, struct request *request)
 {
     const struct server_route *route = find_route(server, request->req->path_normalized);
-    h2o_iovec_t method = request->req->method;
+    const char *methods = route != NULL && route->methods != NULL ? route->methods : "POST";
     char text[128];
 
     if (route == NULL) {
-        request_reply_error(request, 404,
-                            "No such path: this is an action, use POST /init and POST /run.");
-    } else if (!h2o_memis(method.base, method.len, H2O_STRLIT("POST"))) {
-        request_add_header(request, "allow", "POST");
-        request_reply_error(request, 405, "This path takes POST only.");
+        (void)snprintf(text, sizeof(text), "No such path: this is an action, use POST %s.",
+                       server->n_routes == 1 ? server->routes[0].path : "/init and POST /run");
+        request_reply_error(request, 404, text);
+    } else if (!takes_method(methods, request->req->method)) {
+        request_add_header(request, "allow", methods);
+        (void)snprintf(text, sizeof(text), "This path takes %s only.", methods);
+        request_reply_error(request, 405, text);
     } else if (request->req->entity.len > route->body_max_bytes) {
         say_too_large(route, text, sizeof(text));
         request_reply_error(request, 413, text);

@@ -25,7 +25,8 @@ struct server_route {
     server_handler_fn *handler;
     void *owner; /* borrowed */
     uint64_t body_max_bytes;
-    const char *bound; /* the option's name, for the client's text */
+    const char *bound;   /* the option's name, for the client's text */
+    const char *methods; /* instead of POST: "GET, POST"; NULL: POST */
 };
 
 struct server_opts {
@@ -59,3 +60,33 @@ void request_reply(struct request *request, int status, char *body, size_t n);
 void request_reply_error(struct request *request, int status, const char *text);
 /* Add a header to the reply to come. name: lower case; both static. */
 void request_add_header(struct request *request, const char *name, const char *value);
+
+/* ---- for whoever stands between a client and a handler: http/knative.c ---- */
+
+/* A borrowed part of the request, until the reply. */
+struct request_text {
+    const char *text;
+    size_t n;
+};
+
+struct request_text request_method(const struct request *request);
+/* What follows "?" in the target; empty when there is none. */
+struct request_text request_query(const struct request *request);
+/* The i-th header. false: there are no more. */
+bool request_header(const struct request *request, size_t i, struct request_text *name,
+                    struct request_text *value);
+
+/* From now on request_body() is this; borrowed until the reply. */
+void request_set_body(struct request *request, const char *body, size_t n);
+
+/* The next request_reply() goes to this function instead, which owns `body` then and must see to a
+ * reply of its own. It is called from inside request_reply(). */
+typedef void request_replied_fn(void *owner, struct request *request, int status, char *body,
+                                size_t n);
+void request_on_reply(struct request *request, request_replied_fn *replied, void *owner);
+
+/* Add a header whose texts live shorter than the reply: they are copied. */
+void request_add_header_copy(struct request *request, const char *name, size_t n_name,
+                             const char *value, size_t n_value);
+/* The reply's type, instead of application/json; copied. */
+void request_set_type(struct request *request, const char *type, size_t n);
