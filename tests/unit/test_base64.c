@@ -13,10 +13,10 @@ static const struct {
     const char *encoded;
 } pairs[] = {
     {"", ""},
-    {"f", "Zg=="},
-    {"fo", "Zm8="},
-    {"foo", "Zm9v"},
-    {"foob", "Zm9vYg=="},
+    {"w", "dw=="},
+    {"wh", "d2g="},
+    {"whi", "d2hp"},
+    {"wh w", "d2ggdw=="},
     {"\xfb\xff\xfe", "+//+"},
     {"{\"name\":\"Joe\"}", "eyJuYW1lIjoiSm9lIn0="},
 };
@@ -44,14 +44,14 @@ static void padding_may_be_missing(void **state)
     struct buf out = {0};
 
     (void)state;
-    assert_true(base64_decode(&out, "Zm8", 3));
-    assert_memory_equal(buf_at(&out), "fo", 2);
+    assert_true(base64_decode(&out, "d2g", 3));
+    assert_memory_equal(buf_at(&out), "wh", 2);
     buf_done(&out);
 }
 
 static void what_is_none_leaves_nothing(void **state)
 {
-    static const char *const wrong[] = {"Z", "Zm9vY", "Zm9v!", "Z=9v", "Zg===", "<svg/>", " Zm9v"};
+    static const char *const wrong[] = {"d", "d2hpc", "d2hp!", "d=hp", "dw===", "<svg/>", " d2hp"};
     struct buf out = {0};
 
     (void)state;
