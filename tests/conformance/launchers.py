@@ -11,7 +11,7 @@ import compilers
 
 # The common part of the launchers: what is special is in the functions that each one brings.
 LOOP = r'''#!/usr/bin/python3 -SEu
-import json, os, sys
+import json, os, sys, time
 
 log = lambda text: os.write(1, (text + "\n").encode())
 answers = 3
@@ -102,13 +102,15 @@ def fatal():
 ''',
     # No acknowledgement, nothing special.
     "ruby": METADATA,
-    # Errors are an object over two lines, or a line and a blank one.
+    # Errors are an object over two lines, or a line and a blank one; the second comes late.
     "swift": METADATA + '''
 count = 0
 def failed(what):
     global count
     count += 1
-    put('{"error":"%s"\\n}\\n' % what if count % 2 else '{"error":"%s"}\\n\\n' % what)
+    put('{"error":"%s"%s\\n' % (what, "" if count % 2 else "}"))
+    time.sleep(0.05)
+    put("}\\n" if count % 2 else "\\n")
 ''',
     # A blank line after an error, written late.
     "rust": METADATA + '''
