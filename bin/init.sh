@@ -6,7 +6,7 @@ set -euo pipefail
 
 usage() {
     cat <<'END'
-usage: init.sh [-e NAME=value]... FILE [MAIN]
+usage: init.sh [--watch] [-e NAME=value]... FILE [MAIN]
 
 Publish FILE to a running proxy (POST /init) and print its answer. FILE is
 
@@ -18,6 +18,8 @@ Publish FILE to a running proxy (POST /init) and print its answer. FILE is
 
 MAIN is the function to call, `main` when not given; executables have no use for it.
 
+    --watch          publish again each time that FILE changes, until Ctrl-C; a line for each. The
+                     proxy must have been started with --allow-reinit
     -e NAME=value    put NAME into the action's environment; may be repeated
     -h               show this text
 
@@ -95,7 +97,12 @@ check_answer() {
     case $STATUS in
     200) print_answer ;;
     400) fail_answer "is '$main' (MAIN) and are the -e values UTF-8 text?" ;;
-    403) fail_answer "a proxy takes one action in its life: end it, start it again, publish again" ;;
+    403)
+        if grep -q 'another /init is in progress' "$WORK/answer"; then
+            fail_answer "somebody else publishes: try again in a moment"
+        fi
+        fail_answer "a proxy takes one action in its life: end it, start it again, publish again" \
+            "or start it with --allow-reinit: then it takes a replacement each time" ;;
     404 | 405) fail_answer "is that an action proxy on $HOST port $PORT?" ;;
     413) fail_answer "raise the bound that the answer names, or make the action smaller" ;;
     502) fail_answer "$(hint_for_code "$1" "$2")" "the proxy's stdout and stderr say more" ;;
@@ -104,13 +111,90 @@ check_answer() {
     esac
 }
 
+# Publish $file once; ends with 1, having said why, when that cannot be.
+publish() {
+    local code=$file name
+
+    [[ -r $file ]] || fail "cannot read '$file': no permission"
+    if [[ -d $file ]]; then
+        rm -f -- "$WORK"/action.* # zip would add to what it packed before
+        code=$(pack "$file") || exit 1
+    elif [[ ! -f $file ]]; then
+        fail "'$file' is neither a file nor a folder"
+    elif [[ ! -s $file ]]; then
+        fail "'$file' is empty: there is nothing to publish"
+    fi
+    name=$(basename -- "$file")
+    envelope "$code" "${name%%.*}" "${env_pairs[@]}" >"$WORK/body" || fail "cannot read '$code'"
+    post /init "$WORK/body"
+    check_answer "$(kind_of "$code")" "$file"
+}
+
+# ---- --watch ----
+
+LOOK_SECONDS=0.3   # between two looks whether the file has changed
+SETTLE_SECONDS=0.1 # a file that changes within this is still being written
+
+# Differs when $file has changed: an editor may write it anew or put another one in its place. Empty
+# when there is none.
+fingerprint() {
+    if [[ -d $file ]]; then
+        find "$file/" -printf '%P %y %i %s %T@\n' | LC_ALL=C sort | cksum
+    else
+        stat --dereference --format='%i %s %y' -- "$file"
+    fi 2>/dev/null || true
+}
+
+# One line with the time and what it is about.
+tell() {
+    printf '%(%H:%M:%S)T %s %s\n' -1 "$file" "$1"
+}
+
+publish_and_tell() {
+    local began=${EPOCHREALTIME/[.,]/} said
+
+    if said=$(publish 2>&1); then
+        tell "published in $(((${EPOCHREALTIME/[.,]/} - began) / 1000)) ms: $said"
+    else
+        said=$(tr -s '[:space:]' ' ' <<<"${said#"${0##*/}: "}")
+        tell "NOT PUBLISHED: ${said% }"
+    fi
+}
+
+watch() {
+    local published='' now n_missing=0
+
+    while true; do
+        now=$(fingerprint)
+        if [[ -z $now ]]; then
+            # Not at the first look: where an editor moves one file away and another in, it is back.
+            n_missing=$((n_missing + 1))
+            ((n_missing != 2)) || tell "is gone: waiting for it"
+        else
+            n_missing=0
+        fi
+        if [[ -n $now && $now != "$published" ]]; then
+            sleep "$SETTLE_SECONDS"
+            [[ $now == "$(fingerprint)" ]] || continue
+            published=$now # of before it is read: what changes from here on is seen
+            publish_and_tell
+        fi
+        sleep "$LOOK_SECONDS"
+    done
+}
+
 here=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
 # shellcheck source=bin/lib.sh
 . "$here/lib.sh"
 
 env_pairs=()
-while getopts ':e:h' option; do
+watching=0
+while getopts ':e:h-:' option; do
     case $option in
+    -)
+        [[ $OPTARG == watch ]] || fail "unknown option --$OPTARG" "init.sh -h shows how to call it"
+        watching=1
+        ;;
     e)
         [[ $OPTARG =~ ^[^=]+= ]] || fail "-e '$OPTARG': want NAME=value"
         env_pairs+=("$OPTARG")
@@ -131,19 +215,11 @@ file=$1
 main=${2:-main}
 check_settings
 [[ -e $file ]] || fail "there is no '$file'" "bin/build.sh makes an executable from C"
-[[ -r $file ]] || fail "cannot read '$file': no permission"
 
 make_work
 
-code=$file
-if [[ -d $file ]]; then
-    code=$(pack "$file")
-elif [[ ! -f $file ]]; then
-    fail "'$file' is neither a file nor a folder"
-elif [[ ! -s $file ]]; then
-    fail "'$file' is empty: there is nothing to publish"
+if ((watching)); then
+    watch
+else
+    publish
 fi
-name=$(basename -- "$file")
-envelope "$code" "${name%%.*}" "${env_pairs[@]}" >"$WORK/body"
-post /init "$WORK/body"
-check_answer "$(kind_of "$code")" "$file"

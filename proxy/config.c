@@ -52,6 +52,8 @@ struct setting {
 static const struct setting settings[] = {
     NUMBER("port", port, 0, 8080, 65535, "PORT", "TCP port to listen on; 0 takes any free one"),
     TEXT("listen", listen, "0.0.0.0", "ADDRESS", "numeric IPv4 or IPv6 address to listen on"),
+    TEXT("admin", admin, "", "WHERE",
+         "ADDRESS:PORT or unix:PATH to serve /healthz, /readyz and /metrics on; empty: nowhere"),
     TEXT("runtime", runtime, "auto", "NAME",
          "the runtime that plain source text is for; auto: python, and in an ActionLoop image what "
          "OW_COMPILER builds"),
@@ -74,7 +76,7 @@ static const struct setting settings[] = {
            "longest time for an /init, and for a later start of the action"),
     NUMBER("settle-time", settle_ms, 1, 100, 60000, "MS",
            "an executable that reports no readiness counts as started when it waits for input, or "
-           "still runs after this time"),
+           "has not ended after this time; ten times as much while it is seen at work"),
     NUMBER("kill-after", kill_ms, 0, 500, 60000, "MS",
            "time between SIGTERM and SIGKILL for an action that must end"),
     NUMBER(
@@ -110,25 +112,61 @@ static const struct setting settings[] = {
            "most files and folders in an archive"),
     NUMBER("unpack-ratio-max", unpack_ratio_max, 0, 200, 1000000, "N",
            "most unpacked bytes per byte of an archive above 1 MiB; 0: any"),
+    TEXT("user", user, "", "USER[:GROUP]",
+         "run actions as this user, by number or by a name of /etc/passwd; their files are this "
+         "user's, and no setuid program helps them; takes a proxy that runs as root"),
+    SWITCH("no-new-privs", no_new_privs, 0,
+           "no program that an action executes gains rights: setuid programs such as sudo and ping "
+           "fail; always so with --user"),
+    SWITCH("dumpable", dumpable, 0,
+           "let debuggers and core dumps of the proxy work without the right to trace any process; "
+           "an action that runs as the proxy's user can then read the proxy's memory"),
+    NUMBER("rlimit-as", rlimits[LIMIT_AS], 0, 0, UINT64_C(1) << 62, "BYTES",
+           "address space of each process of the action; 0: the container's own limit"),
+    NUMBER("rlimit-nproc", rlimits[LIMIT_NPROC], 0, 0, UINT32_MAX, "N",
+           "processes and threads that the action's user may have in all; nothing binds root, so "
+           "only with --user; 0: the container's own limit"),
+    NUMBER("rlimit-nofile", rlimits[LIMIT_NOFILE], 0, 0, UINT32_MAX, "N",
+           "open files of each process of the action; 0: the container's own limit"),
+    NUMBER("rlimit-fsize", rlimits[LIMIT_FSIZE], 0, 0, UINT64_C(1) << 62, "BYTES",
+           "largest file that the action may write; 0: the container's own limit"),
+    NUMBER("rlimit-cpu", rlimits[LIMIT_CPU], 0, 0, UINT32_MAX, "SECONDS",
+           "processor time of each process of the action in its whole life, all its activations "
+           "together; then it is killed and started again; 0: the container's own limit"),
     SWITCH("prelaunch", prelaunch, 1,
            "start the launcher of --runtime before there is an action, so that /init is quick"),
+    SWITCH("allow-reinit", allow_reinit, 0,
+           "for development: a further /init replaces the action without losing a request; without "
+           "it that is refused"),
+    SWITCH("fork-workers", fork_workers, 0,
+           "load the action once and make its workers by fork, so that they share memory, where "
+           "runtime and code allow it"),
     SWITCH("one-at-a-time", one_at_a_time, 0,
            "refuse a /run with 403 while another one is running, instead of queueing it; "
            "__OW_ALLOW_CONCURRENT=true undoes it"),
     SWITCH("log-init-error", log_init_error, 0,
            "put the reason of a failed /init into the action's log instead of the reply, for "
            "executables too"),
-    TEXT("log-level", log_level, "warn", "LEVEL",
-         "the proxy's own remarks on stderr: off, error, warn, info, debug"),
+    TEXT("log-level", log_level, "auto", "auto|off|error|warn|info|debug",
+         "how much of the proxy's own log is written: off, error, warn, info (starts and ends of "
+         "all kinds) or debug (each activation, too); auto: info to a file, warn to stderr, which "
+         "is the action's log as well"),
+    TEXT("log-format", log_format, "text", "text|json",
+         "lines of the proxy's own log: text to read, or a JSON object each"),
+    TEXT("log-file", log_file, "", "FILE",
+         "what the proxy's own log is appended to, opened anew on SIGHUP; empty: stderr"),
 };
 
 /* Variables of other proxies that mean one of our settings. */
 static const struct {
     const char *variable;
     const char *setting;
+    const char *only; /* the one value that turns a switch on, as its own proxy has it; NULL: any */
 } synonyms[] = {
-    {"FLASK_PROXY_PORT", "port"},
-    {"OW_LOG_INIT_ERROR", "log-init-error"},
+    {"FLASK_PROXY_PORT", "port", NULL},
+    {"OW_LOG_INIT_ERROR", "log-init-error", NULL},
+    {"OW_DEBUG", "allow-reinit", NULL},
+    {"PROXY_ALLOW_REINIT", "allow-reinit", "1"},
 };
 
 static void *field(struct config *config, const struct setting *setting)
@@ -182,6 +220,12 @@ static int set_text(struct config *config, const struct setting *setting, const 
     return 0;
 }
 
+/* Apache's switches are on when they hold anything. */
+static bool is_on(const char *value)
+{
+    return value[0] != '\0' && strcmp(value, "0") != 0;
+}
+
 static int set(struct config *config, const struct setting *setting, const char *given_as,
                const char *value, struct err *err)
 {
@@ -197,8 +241,7 @@ static int set(struct config *config, const struct setting *setting, const char 
     case SETTING_TEXT:
         return set_text(config, setting, given_as, value, err);
     case SETTING_SWITCH:
-        /* Apache's switches are on when they hold anything. */
-        *(uint64_t *)field(config, setting) = value[0] != '\0' && strcmp(value, "0") != 0;
+        *(uint64_t *)field(config, setting) = is_on(value);
         return 0;
     }
     return 0;
@@ -229,9 +272,14 @@ static int set_from_environment(struct config *config, struct err *err)
 
     for (size_t i = 0; i < ARRAY_LEN(synonyms); i++) {
         const struct setting *setting = find(synonyms[i].setting, strlen(synonyms[i].setting));
+        const char *only = synonyms[i].only;
 
         assert(setting != NULL);
         value = getenv(synonyms[i].variable);
+        /* Two may stand for one switch: the one that is off must not undo the other. */
+        if (value != NULL && setting->kind == SETTING_SWITCH &&
+            !(only != NULL ? strcmp(value, only) == 0 : is_on(value)))
+            continue;
         if (value != NULL && set(config, setting, synonyms[i].variable, value, err) < 0)
             return -1;
     }
@@ -276,6 +324,8 @@ static int set_from_proxy_option(struct config *config, int n_left, char **args,
 
     if (debug != NULL) {
         config->debug = strcmp(debug, "=false") != 0 && strcmp(debug, "=0") != 0;
+        if (config->debug)
+            config->allow_reinit = 1; /* as OW_DEBUG does, see synonyms */
         return 1;
     }
     if (value == NULL)
@@ -310,6 +360,7 @@ static int set_from_option(struct config *config, int n_left, char **args, struc
 
 enum config_result config_read(struct config *config, int argc, char **argv, struct err *err)
 {
+    enum config_result result = CONFIG_RUN;
     int taken;
 
     set_defaults(config);
@@ -327,13 +378,18 @@ enum config_result config_read(struct config *config, int argc, char **argv, str
     if (set_from_environment(config, err) < 0)
         return CONFIG_WRONG;
     for (int i = 1; i < argc; i += taken) {
+        taken = 1;
+        if (strcmp(argv[i], "--health") == 0) {
+            result = CONFIG_HEALTH;
+            continue;
+        }
         taken = set_from_proxy_option(config, argc - i, argv + i, err);
         if (taken == 0)
             taken = set_from_option(config, argc - i, argv + i, err);
         if (taken < 0)
             return CONFIG_WRONG;
     }
-    return CONFIG_RUN;
+    return result;
 }
 
 /* ---- help ---- */
@@ -363,13 +419,15 @@ void config_help(FILE *file)
         (void)fprintf(file, "  %s\n      %s", left, settings[i].help);
         (void)fprintf(file, value[0] != '\0' ? " [%s]\n" : "%s\n", value);
     }
-    (void)fprintf(file,
-                  "As ActionLoop's proxy:\n"
-                  "  -compile MAIN\n      do not serve: build the code on stdin, write a zip to "
-                  "stdout\n"
-                  "  -env JSON\n      variables for -compile\n"
-                  "  -debug\n      tell each step on stderr, keep what failed; also OW_DEBUG\n"
-                  "  --version\n  --help\n");
+    (void)fprintf(
+        file, "As ActionLoop's proxy:\n"
+              "  -compile MAIN\n      do not serve: build the code on stdin, write a zip to "
+              "stdout\n"
+              "  -env JSON\n      variables for -compile\n"
+              "  -debug\n      tell each step in the proxy's own log, keep what failed, allow a "
+              "further /init; also OW_DEBUG\n"
+              "  --health\n      ask the proxy that runs with the same --admin whether it is "
+              "well; ends with 0 or 1\n  --version\n  --help\n");
 }
 
 void config_help_markdown(FILE *file)

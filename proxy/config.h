@@ -9,18 +9,25 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "base/privileges.h"
+
 struct err;
 
 /* Texts point into argv, the environment or the table's defaults. */
 struct config {
     uint64_t port;
     const char *listen;
+    const char *admin;
     const char *runtime;
     const char *runtime_dir;
     const char *action_dir;
     const char *action;
     const char *main;
     const char *answers;
+    const char *user;
+    uint64_t no_new_privs;
+    uint64_t dumpable;
+    uint64_t rlimits[LIMIT_COUNT]; /* 0: as ours */
     uint64_t timeout_ms;
     uint64_t deadline_margin_ms;
     uint64_t init_timeout_ms;
@@ -42,9 +49,13 @@ struct config {
     uint64_t unpack_entries_max;
     uint64_t unpack_ratio_max;
     uint64_t prelaunch;
+    uint64_t allow_reinit;
+    uint64_t fork_workers;
     uint64_t one_at_a_time;
     uint64_t log_init_error;
     const char *log_level;
+    const char *log_format;
+    const char *log_file;
 
     /* Not in the table: what Apache's ActionLoop proxy takes on its command line. */
     bool debug;               /* -debug, or OW_DEBUG */
@@ -54,6 +65,7 @@ struct config {
 
 enum config_result {
     CONFIG_RUN,
+    CONFIG_HEALTH,  /* ask the proxy that runs with these settings how it is */
     CONFIG_HELP,    /* print config_help() and end well */
     CONFIG_HELP_MD, /* print config_help_markdown() and end well */
     CONFIG_VERSION,

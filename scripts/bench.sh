@@ -13,46 +13,71 @@ BUILD=${build:-$ROOT/build-bench}
 
 usage() {
     cat <<'END'
-usage: bench.sh [--quick] [--pin] [--out FILE.json] [--only PART]...
+usage: bench.sh [--quick] [--pin] [--out FILE.json] [--only PART]... [--budget]
+                [--report [--from FILE.json] [--keep FOLDER]] [--compare OLD.json]
 
 Install what is missing, build for release, measure, and print each figure beside its goal. About
 six minutes; the machine should have nothing else to do. See tests/bench/README.md.
 
-    --quick       about a minute: fewer rounds, so less certain
-    --pin         wrk on the first processor, all else on the others; what it changes: the README
-    --out FILE    where every sample goes (bench.json in the build folder)
-    --only PART   throughput, echo, cold, memory or instructions; may be given more than once
-    -h            show this text
+    --quick        about a minute: fewer rounds, so less certain
+    --pin          wrk on the first processor, all else on the others; what it changes: the README
+    --out FILE     where every sample goes (bench.json in the build folder)
+    --only PART    throughput, echo, cold, memory or instructions, and those that only the report
+                   shows: jmeter, calls, pool, open, timeline; may be given more than once
+    --report       measure all parts, about twenty minutes, and write bench-report/index.html, one
+                   page with all pictures; with --only there is no page, just the figures
+    --from FILE    do not measure: make the report, or the comparison, of what is in FILE
+    --keep FOLDER  also write what the repository keeps: FOLDER/benchmarks.md with its pictures and
+                   its numbers, and the block of the README beside FOLDER
+    --compare OLD  say which shares moved beyond noise since OLD, a file of an earlier run
+    --budget       count instructions too, and end with 1 when an activation takes more of them than
+                   tests/bench/budget.json allows
+    -h             show this text
 
-Speed is never a failure: ends with 0 whatever the figures say, with 1 when something did not run or
-an answer was wrong.
+Speed is never a failure, but for --budget: ends with 0 whatever the figures say, with 1 when
+something did not run or an answer was wrong. Then there is no new report.
 
 Environment: BUILD, the folder to build in (build-bench); WHISKLOOP_..., settings for the proxy that
 is measured, which the JSON file tells.
 END
 }
 
-# End the measuring process and all that it started: they share a process group.
-clean_up() {
-    if [[ -n $bench_pid ]]; then
-        kill -TERM -- "-$bench_pid" 2>/dev/null || true
-        wait "$bench_pid" 2>/dev/null || true
-    fi
-    rm -rf -- "$WORK"
+# Measure, into $out.
+measure() {
+    bench_prepare
+    [[ -d $(dirname -- "$out") ]] ||
+        die "cannot write '$out': there is no folder '$(dirname -- "$out")'"
+    bench_run "$ROOT/tests/bench/bench.py" --build "$BUILD" --out "$out" "${arguments[@]}"
+}
+
+# The value of an option that takes one. $1: option; $2: number of words left; $3: value.
+value_of() {
+    (($2 >= 2)) || die "$1 needs a value" "bench.sh -h shows how to call it"
+    printf '%s' "$3"
 }
 
 out=$BUILD/bench.json
+from='' keep='' old='' report=no only=no
 arguments=()
 while (($# > 0)); do
     case $1 in
-    --quick | --pin) arguments+=("$1") ;;
-    --out | --only)
-        (($# >= 2)) || die "$1 needs a value" "bench.sh -h shows how to call it"
-        if [[ $1 == --out ]]; then
-            out=$2
-        else
-            arguments+=(--only "$2")
-        fi
+    --quick | --pin | --budget) arguments+=("$1") ;;
+    --report)
+        report=yes
+        arguments+=("$1")
+        ;;
+    --out | --only | --from | --keep | --compare)
+        value=$(value_of "$1" $# "${2:-}")
+        case $1 in
+        --out) out=$value ;;
+        --from) from=$value ;;
+        --keep) keep=$value ;;
+        --compare) old=$value ;;
+        --only)
+            only=yes
+            arguments+=(--only "$value")
+            ;;
+        esac
         shift
         ;;
     -h | --help)
@@ -63,33 +88,26 @@ while (($# > 0)); do
     esac
     shift
 done
-# These would make the proxy another one than users run.
-unset HOST PORT OW_WAIT_FOR_ACK OW_COMPILER OW_EXECUTION_ENV
-bench_pid=
-WORK=$(mktemp -d)
-trap clean_up EXIT
-trap 'exit 130' INT TERM
-
-"$here/setup.sh" --bench
-options=(--buildtype=release -Dbench=true -Dtests=false)
-{
-    if [[ -f $BUILD/build.ninja ]]; then
-        meson configure "$BUILD" "${options[@]}"
-    fi
-    build_in "$BUILD" "${options[@]}"
-} >"$WORK/build.log" 2>&1 || {
-    tail -n 30 "$WORK/build.log" >&2
-    die "the build in '$BUILD' failed; its last lines stand above"
-}
-[[ -d $(dirname -- "$out") ]] ||
-    die "cannot write '$out': there is no folder '$(dirname -- "$out")'"
-
-# In the background, so that a signal to this script is handled at once and not afterwards.
-TMPDIR=$WORK setsid /usr/bin/python3 "$ROOT/tests/bench/bench.py" --build "$BUILD" --out "$out" \
-    "${arguments[@]}" &
-bench_pid=$!
-status=0
-wait "$bench_pid" || status=$?
-# Killed by a signal, it has left its servers; otherwise its group is gone and the number free.
-((status > 128)) || bench_pid=
-((status == 0)) || exit "$status"
+[[ $report == yes || -z $keep ]] || die "--keep is for --report"
+[[ -z $from || $report == yes || -n $old ]] || die "--from is for --report and --compare"
+# Told now, and not after all is measured.
+[[ -z $old || -r $old ]] || die "cannot read '$old', the file to compare with"
+needs=()
+[[ $report == no ]] || needs+=(--report)
+if [[ -z $from ]]; then
+    needs+=(--bench)
+    [[ $report == no || -n ${JMETER:-} ]] || needs+=(--jmeter)
+fi
+((${#needs[@]} == 0)) || "$here/setup.sh" "${needs[@]}"
+if [[ -z $from ]]; then
+    measure
+    from=$out
+fi
+if [[ -n $old ]]; then
+    /usr/bin/python3 "$ROOT/tests/bench/compare.py" "$old" "$from"
+fi
+if [[ $report == yes && $only == no ]]; then
+    words=("$from" --out "$ROOT/bench-report")
+    [[ -z $keep ]] || words+=(--keep "$keep")
+    /usr/bin/python3 "$ROOT/tests/bench/page.py" "${words[@]}"
+fi

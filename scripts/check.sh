@@ -74,7 +74,7 @@ check_shell() {
 # That every Python file can be parsed; nothing is written.
 check_python() {
     need python3 python3 || return
-    files_in scripts runtime actions tests | grep -z '\.py$' | xargs -0 python3 -c '
+    files_in scripts runtime actions tests jmeter | grep -z '\.py$' | xargs -0 python3 -c '
 import ast, sys
 for path in sys.argv[1:]:
     ast.parse(open(path, encoding="utf-8").read(), path)

@@ -74,6 +74,28 @@ proxy_stop() {
     wait "$pid"
 }
 
+# Print the options that a proxy needs for sample $1, one per line.
+sample_options() {
+    case $1 in
+    hello-oneshot) printf '%s\n' --runtime=oneshot ;;
+    esac
+}
+
+# Print the interpreter that sample $1 wants and that is not there; nothing when it is.
+sample_lacks() {
+    local program
+
+    case $1 in
+    hello-nodejs) program=node ;;
+    hello-perl) program=perl ;;
+    hello-ruby) program=ruby ;;
+    hello-php) program=php ;;
+    hello-lua) program=lua5.4 ;;
+    *) return 0 ;;
+    esac
+    command -v "$program" >/dev/null || printf '%s\n' "$program"
+}
+
 # Print what bin/init.sh publishes of sample $1. $2: folder in which a C sample is built.
 sample_code() {
     local folder=$ROOT/actions/$1
@@ -84,7 +106,54 @@ sample_code() {
     counter-python) printf '%s\n' "$folder/counter.py" ;;
     hello-shell) printf '%s\n' "$folder/hello.sh" ;;
     hello-actionloop) printf '%s\n' "$folder/exec" ;;
-    words-python) printf '%s\n' "$folder" ;;
+    words-python | hello-function | hello-nodejs | hello-perl | hello-ruby | hello-php | hello-lua)
+        printf '%s\n' "$folder" # a folder is published as a zip, which tells its language itself
+        ;;
+    hello-oneshot) printf '%s\n' "$folder/exec" ;;
     *) die "there is no sample '$1'" "the samples are the folders of actions/" ;;
     esac
+}
+
+# Build for release, with what the benchmarks run beside the proxy, and make a folder WORK. What
+# bench_run starts, and WORK, end with the script.
+bench_prepare() {
+    local options=(--buildtype=release -Dbench=true -Dtests=false)
+
+    # These would make the proxy another one than users run.
+    unset HOST PORT OW_WAIT_FOR_ACK OW_COMPILER OW_EXECUTION_ENV
+    BENCH_PID=
+    WORK=$(mktemp -d)
+    trap bench_end EXIT
+    trap 'exit 130' INT TERM
+    {
+        if [[ -f $BUILD/build.ninja ]]; then
+            meson configure "$BUILD" "${options[@]}"
+        fi
+        build_in "$BUILD" "${options[@]}"
+    } >"$WORK/build.log" 2>&1 || {
+        tail -n 30 "$WORK/build.log" >&2
+        die "the build in '$BUILD' failed; its last lines stand above"
+    }
+}
+
+# Run a Python program of tests/bench. Returns its status.
+bench_run() {
+    local status=0
+
+    # In the background, so that a signal to this script is handled at once and not afterwards.
+    TMPDIR=$WORK setsid /usr/bin/python3 "$@" &
+    BENCH_PID=$!
+    wait "$BENCH_PID" || status=$?
+    # Killed by a signal, it has left its servers; otherwise its group is gone and the number free.
+    ((status > 128)) || BENCH_PID=
+    return "$status"
+}
+
+# End the measuring process and all that it started: they share a process group.
+bench_end() {
+    if [[ -n $BENCH_PID ]]; then
+        kill -TERM -- "-$BENCH_PID" 2>/dev/null || true
+        wait "$BENCH_PID" 2>/dev/null || true
+    fi
+    rm -rf -- "$WORK"
 }

@@ -6,12 +6,14 @@ set -euo pipefail
 
 usage() {
     cat <<'END'
-usage: setup.sh [--tests] [--bench]
+usage: setup.sh [--tests] [--bench] [--jmeter] [--report]
 
 Install the Debian packages that whiskloop is built with and runs on.
 
     --tests    also those that scripts/test.sh needs
     --bench    also those that scripts/bench.sh needs
+    --jmeter   also those that scripts/jmeter.sh needs
+    --report   also those that draw the report of scripts/bench.sh and look at it
     -h         show this text
 
 Asks apt only for what is missing, so it works without a network once all is installed. Needs root
@@ -28,8 +30,13 @@ BUILD_PACKAGES+=(libacl1-dev libbz2-dev liblz4-dev liblzma-dev libxml2-dev libzs
 RUN_PACKAGES=(python3 curl zip)
 # libclang-rt is not among clang's own dependencies, and without it clang cannot link sanitizers.
 TEST_PACKAGES=(clang clang-format libclang-rt-14-dev libcmocka-dev python3-pytest
-    python3-pytest-xdist jq bc unzip shellcheck codespell procps wrk)
+    python3-pytest-xdist python3-prometheus-client jq bc unzip shellcheck codespell procps wrk)
+# The interpreters of the runtimes; without one of them its tests are skipped.
+TEST_PACKAGES+=(nodejs perl ruby php-cli lua5.4 pypy3)
 BENCH_PACKAGES=(wrk valgrind)
+# jmeter alone cannot speak HTTP; javac is for the mend in tests/bench/stress.py.
+JMETER_PACKAGES=(jmeter jmeter-http jmeter-java openjdk-17-jdk-headless)
+REPORT_PACKAGES=(python3-matplotlib chromium)
 
 # Print those of the packages named that are not installed.
 missing_of() {
@@ -71,6 +78,8 @@ for argument in "$@"; do
     case $argument in
     --tests) packages+=("${TEST_PACKAGES[@]}") ;;
     --bench) packages+=("${BENCH_PACKAGES[@]}") ;;
+    --jmeter) packages+=("${JMETER_PACKAGES[@]}") ;;
+    --report) packages+=("${REPORT_PACKAGES[@]}") ;;
     -h | --help)
         usage
         exit 0

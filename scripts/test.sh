@@ -138,17 +138,19 @@ unit_tests() {
 }
 
 # The pytest cases below tests/$2 as stage $1, on the program of build-test/$3, for at most $4 s.
+# Further arguments: for pytest.
 pytest_cases() {
-    local name=$1 folder=$ROOT/tests/$2 program=$OUT/$3/proxy/whiskloop limit=$4
+    local name=$1 folder=$ROOT/tests/$2 build=$OUT/$3 limit=$4
     local status=0 started=$SECONDS parallel=()
 
+    shift 4
     if python3 -c 'import xdist' 2>/dev/null; then
         parallel=(-n 2)
     fi
     rm -f -- "$LOGS/$name.xml"
-    run "$name" "$limit" env WHISKLOOP="$program" BUILD="$OUT/$3" \
+    run "$name" "$limit" env WHISKLOOP="$build/proxy/whiskloop" BUILD="$build" \
         python3 -m pytest -q -p no:cacheprovider "${parallel[@]}" \
-        --junitxml="$LOGS/$name.xml" "$folder" || status=$?
+        --junitxml="$LOGS/$name.xml" "$@" "$folder" || status=$?
     count "$name" junit "$LOGS/$name.xml" "$status" $((SECONDS - started))
 }
 
@@ -165,12 +167,39 @@ tests_on() {
     unit_tests "$1"
     pytest_cases "conformance-$1" conformance "$1" "$2"
     pytest_cases "scripts-$1" scripts "$1" 300
+    pytest_cases "fault-$1" fault "$1" 300
+    soak "$1"
+}
+
+# The conformance suite again, where the promises are the same and the way there is another: with
+# several processes; and with each activation written alone, into processes started for their action.
+# What is left out has to do with neither.
+other_ways() {
+    local other=(--ignore-glob='*/test_python_launcher*.py' --ignore-glob='*/test_archives.py')
+
+    WHISKLOOP_OPTIONS=--workers=3 pytest_cases conformance-pool conformance gcc 600 "${other[@]}"
+    other+=(--ignore-glob='*/test_http.py' --ignore-glob='*/test_endurance.py')
+    WHISKLOOP_OPTIONS='--write-ahead=1 --prelaunch=0' \
+        pytest_cases conformance-alone conformance gcc 600 "${other[@]}"
+}
+
+# A short soak on build-test/$1, with its closing note.
+soak() {
+    single "soak-$1" 300 env WHISKLOOP="$OUT/$1/proxy/whiskloop" \
+        python3 "$ROOT/tests/fault/soak.py" --seconds 20 --seed 1 &&
+        grep -h 'requests amid' "$LOGS/soak-$1.log" | sed 's/^ */         /'
 }
 
 # Our JSON checker against Python's parser: a difference in any document is a failure.
 json_differential() {
     single json-differential 600 python3 "$ROOT/tests/fuzz/json_differential.py" \
         --cases "$N_JSON_CASES" --helper "$OUT/gcc/tests/json_lines"
+}
+
+# JMeter's plans in short, and the instructions of an activation against their budget.
+benchmarks() {
+    single jmeter 300 env BUILD="$OUT/bench" "$here/jmeter.sh" --quick
+    single budget 300 env BUILD="$OUT/bench" "$here/bench.sh" --quick --only instructions --budget
 }
 
 quickstart() {
@@ -201,9 +230,12 @@ export PYTHONDONTWRITEBYTECODE=1
 trap finish EXIT
 trap 'exit 130' INT TERM
 
-single setup 600 "$here/setup.sh" --tests
-if build gcc gcc -Dwerror=true; then
+needs=(--tests)
+[[ $quick == yes ]] || needs+=(--bench --jmeter --report)
+single setup 900 "$here/setup.sh" "${needs[@]}"
+if build gcc gcc -Dwerror=true -Dbench=true; then
     tests_on gcc 600
+    [[ $quick == yes ]] || other_ways
 fi
 checks
 if [[ $quick == no ]]; then
@@ -215,5 +247,6 @@ if [[ $quick == no ]]; then
         tests_on asan 900
     fi
     quickstart
+    benchmarks
 fi
 finished=yes

@@ -1,6 +1,7 @@
 #include "action/build.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -49,7 +50,16 @@ static void set_dir(struct build *build, const char *part)
     build->dir = store_path(build->opts->store, build->version, part);
 }
 
-/* ---- looks into folders ---- */
+/* Make the folder theirs who are to fill it. */
+static int give_folder(const struct build *build, const char *dir, struct err *err)
+{
+    if (privileges_give(build->opts->privileges, dir) < 0)
+        return err_set(err, ERR_SYSTEM, errno, "cannot give folder \"%s\" to --user: %s", dir,
+                       strerror(errno));
+    return 0;
+}
+
+/* ---- looks into folders: with the action's rights, as all that is in them is the action's ---- */
 
 /* Whether a compiler has filled the folder: there is an `exec`, which is made executable, or one of
  * the runtime's entries. */
@@ -89,6 +99,7 @@ static void on_compiled(struct compile *compile)
 {
     struct build *build = container_of(compile, struct build, compile);
     struct err err;
+    bool built;
 
     if (compile->failed) {
         compile_explain(compile, &build->why);
@@ -96,7 +107,10 @@ static void on_compiled(struct compile *compile)
         return;
     }
     set_dir(build, "bin");
-    if (!is_built(build)) {
+    privileges_borrow(build->opts->privileges);
+    built = is_built(build);
+    privileges_return(build->opts->privileges);
+    if (!built) {
         buf_add_text(&build->why, "cannot compile"); /* openwhisk-contract 1.3 */
         (void)err_set(&err, ERR_CODE, 0, "the compiler ended well, but built nothing to run");
         fail(build, &err);
@@ -122,6 +136,7 @@ static void prepare_launch(struct build *build, const char *bin)
     strv_push(&launch->argv, xstrdup(build->dir));
     strv_push(&launch->argv, xstrdup(bin));
     free(TAKE(launch->cwd));
+    launch->privileges = build->opts->privileges;
 }
 
 static int begin_compiling(struct build *build, struct err *err)
@@ -130,7 +145,7 @@ static int begin_compiling(struct build *build, struct err *err)
     struct compile *compile = &build->compile;
     auto_free char *bin = store_path(opts->store, build->version, "bin");
 
-    if (store_make_bin(opts->store, build->version, err) < 0)
+    if (store_make_bin(opts->store, build->version, err) < 0 || give_folder(build, bin, err) < 0)
         return -1;
     prepare_launch(build, bin);
     compile->file_max_bytes = opts->unpack.bytes_max;
@@ -143,10 +158,15 @@ static int begin_compiling(struct build *build, struct err *err)
 static const struct runtime *choose(const struct build *build, struct err *err)
 {
     const struct build_opts *opts = build->opts;
+    const struct runtime *chosen;
 
+    privileges_borrow(opts->privileges);
     if (opts->fallback->builds_all && !holds_program(build->dir))
-        return opts->fallback;
-    return runtimes_for_folder(opts->runtimes, opts->fallback, build->dir, err);
+        chosen = opts->fallback;
+    else
+        chosen = runtimes_for_folder(opts->runtimes, opts->fallback, build->dir, err);
+    privileges_return(opts->privileges);
+    return chosen;
 }
 
 /* 1: done at once; 0: a compiler is at work. */
@@ -198,6 +218,9 @@ int build_start(struct build *build, struct loop *loop, uint64_t deadline_at_ms,
     build->loop = loop;
     build->deadline_at_ms = deadline_at_ms;
     set_dir(build, "src");
+    /* Its own, so that it may write beside its code. */
+    if (give_folder(build, build->dir, err) < 0)
+        return -1;
     stage->dir = build->dir;
     stage->name =
         runtimes_file_name(opts->runtimes, opts->fallback, envelope->kind, &build->runtime);
@@ -206,6 +229,7 @@ int build_start(struct build *build, struct loop *loop, uint64_t deadline_at_ms,
     stage->code_len = envelope->code_len;
     stage->direct_max_bytes = DIRECT_MAX_BYTES;
     stage->limits = opts->unpack;
+    stage->privileges = opts->privileges;
     stage->done = on_staged;
     return stage_start(stage, loop, deadline_at_ms, err);
 }

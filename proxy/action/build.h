@@ -19,6 +19,7 @@
 #include "action/store.h"
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/privileges.h"
 
 struct build;
 typedef void build_done_fn(struct build *build);
@@ -28,9 +29,10 @@ struct build_opts {
     struct unpack_limits unpack;
     struct store *store;
     const struct runtimes *runtimes;
-    const struct runtime *fallback; /* what plain source text is */
-    char *const *environ;           /* the container's environment, for compilers */
-    const char *save_jar;           /* the name under which a jar is kept unexpanded; NULL: never */
+    const struct runtime *fallback;      /* what plain source text is */
+    const struct privileges *privileges; /* as whom it is unpacked and compiled */
+    char *const *environ;                /* the container's environment, for compilers */
+    const char *save_jar; /* the name under which a jar is kept unexpanded; NULL: never */
 };
 
 struct build {

@@ -19,8 +19,10 @@
 #include <unistd.h>
 
 #include "action/child.h"
+#include "base/privileges.h"
 #include "base/util.h"
 
+#define CANNOT_RUN     "cannot run the compiler: "
 #define READ_BYTES     16384
 #define READS_PER_TURN 16 /* a compiler that says more than the loop can read must not stop it */
 #define READS_AT_END   64 /* more than the largest pipe holds; who writes on has left our group */
@@ -33,7 +35,7 @@ static void on_late(struct loop_timer *timer);
 
 static _Noreturn void child_fail(const char *what)
 {
-    (void)dprintf(STDERR_FILENO, "cannot run the compiler: %s: %s\n", what, strerror(errno));
+    (void)dprintf(STDERR_FILENO, CANNOT_RUN "%s: %s\n", what, strerror(errno));
     _exit(127);
 }
 
@@ -41,10 +43,20 @@ static _Noreturn void child_run(const struct compile *compile, int output, pid_t
 {
     const struct launch *launch = &compile->launch;
     int nothing = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    int os = 0;
+    int failed = privileges_limit(launch->privileges, &os);
+    struct err err;
 
-    (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (failed == 0)
+        failed = privileges_become(launch->privileges, &os);
+    (void)prctl(PR_SET_PDEATHSIG, SIGKILL); /* a change of user would clear it */
     if (getppid() != parent || dup2(output, STDOUT_FILENO) < 0 || dup2(output, STDERR_FILENO) < 0)
         _exit(127); /* the proxy ended before the line above, or nobody would hear us */
+    if (failed != 0) {
+        (void)privileges_explain(launch->privileges, failed, os, &err);
+        (void)dprintf(STDERR_FILENO, CANNOT_RUN "%s\n", err.text);
+        _exit(127);
+    }
     if (nothing < 0 || dup2(nothing, STDIN_FILENO) < 0)
         child_fail("/dev/null");
     child_prepare(STDERR_FILENO + 1);

@@ -2,7 +2,8 @@
 
 /*
  * compile - run a compiler once over an action's sources: a process group of its own, a deadline,
- * and what it says, kept up to a bound.
+ * and what it says, kept up to a bound. It works on a stranger's code, so it may do what the action
+ * may: the same user, the same limits.
  *
  * Where the compiler is the program of an ActionLoop image, a single byte of output is a failure:
  * some of them report faults and still end with 0 (openwhisk-contract 2.5).
@@ -24,7 +25,7 @@ typedef void compile_done_fn(struct compile *compile);
 
 struct compile {
     /* what to do: set by the owner before compile_start() */
-    struct launch launch;    /* argv, env, and cwd (NULL: ours); owned from then on */
+    struct launch launch;    /* argv, env, cwd (NULL: ours), privileges; owned from then on */
     uint64_t file_max_bytes; /* largest file that it may write */
     bool must_be_silent;     /* any output is a failure */
     compile_done_fn *done;   /* called once from the loop, never from inside compile_start() */

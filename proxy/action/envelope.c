@@ -172,6 +172,17 @@ static size_t base64_replace(const char *text, size_t n, char *out)
 
 /* ---- code ---- */
 
+const char *code_kind_name(enum code_kind kind)
+{
+    static const char *const names[] = {
+        [CODE_SOURCE] = "source", [CODE_ELF] = "elf", [CODE_SCRIPT] = "script",
+        [CODE_ZIP] = "zip",       [CODE_TAR] = "tar", [CODE_TARGZ] = "tar.gz",
+    };
+
+    assert(kind < ARRAY_LEN(names));
+    return names[kind];
+}
+
 enum code_kind code_sniff(const char *code, size_t n)
 {
     static const char elf[] = {0x7f, 'E', 'L', 'F'}, gzip[] = {0x1f, (char)0x8b, 8};
@@ -236,6 +247,10 @@ static int read_code(struct envelope *envelope, struct json_slice slice, bool bi
         to--;
     while (from < to && is_blank(envelope->code[from]))
         from++;
+    if (from == to && envelope->takes_empty) {
+        envelope->code_len = 0;
+        return 0; /* kind: CODE_SOURCE, which is 0 */
+    }
     if (from == to)
         return err_set(err, ERR_REFUSED, 0, "Missing main/no code to execute.");
     decode = must_decode(envelope->code, from, to, binary, err);

@@ -22,6 +22,7 @@
 
 #include "action/child.h"
 #include "action/store.h"
+#include "base/privileges.h"
 #include "base/util.h"
 
 #define CHILD_REPORT_FD        3
@@ -51,10 +52,13 @@ static _Noreturn void child_run(const struct stage *stage, int report, pid_t par
 {
     uint64_t file_max = stage->limits.bytes_max;
     struct err err = {0};
+    int os = 0;
+    int failed;
     char text[sizeof(err.text) + 8];
     int n;
 
-    (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+    failed = privileges_become(stage->privileges, &os);
+    (void)prctl(PR_SET_PDEATHSIG, SIGKILL); /* a change of user would clear it */
     if (getppid() != parent || dup2(report, CHILD_REPORT_FD) < 0)
         _exit(EXIT_FAILURE); /* the proxy ended before the line above, or nobody would hear us */
     child_prepare(CHILD_REPORT_FD + 1);
@@ -64,7 +68,8 @@ static _Noreturn void child_run(const struct stage *stage, int report, pid_t par
     child_limit(RLIMIT_CORE, 0);
     child_limit(RLIMIT_FSIZE, file_max);
     child_limit(RLIMIT_CPU, stage->allowed_ms / 1000 + 1);
-    if (do_work(stage, &err) == 0)
+    if ((failed == 0 ? do_work(stage, &err)
+                     : privileges_explain(stage->privileges, failed, os, &err)) == 0)
         _exit(EXIT_SUCCESS);
     n = snprintf(text, sizeof(text), "K%u %s", (unsigned)err.kind, err.text);
     assert(n > 0 && (size_t)n < sizeof(text));
@@ -108,7 +113,9 @@ int stage_start(struct stage *stage, struct loop *loop, uint64_t deadline_at_ms,
     stage->allowed_ms = deadline_at_ms > now_ms ? deadline_at_ms - now_ms : 0;
     if (stage->name != NULL && stage->code_len <= stage->direct_max_bytes &&
         stage->allowed_ms > 0) {
+        privileges_borrow(stage->privileges);
         stage->failed = do_work(stage, &stage->err) < 0;
+        privileges_return(stage->privileges);
         loop_post(loop, &stage->direct);
         return 0;
     }
@@ -245,14 +252,14 @@ static void on_late(struct loop_timer *timer)
     stage_step(stage);
 }
 
-void stage_remove_tree(const char *dir)
+pid_t stage_remove_tree(const char *dir)
 {
     pid_t pid;
 
     assert(dir[0] == '/');
     pid = fork();
     if (pid != 0)
-        return; /* no process to be had: the folder stays, which hurts nobody but the disk */
+        return pid;
     child_prepare(CHILD_REPORT_FD);
     (void)alarm(STAGE_REMOVE_MAX_S);
     _exit(store_remove_tree(dir) == 0 ? EXIT_SUCCESS : EXIT_FAILURE);

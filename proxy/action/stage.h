@@ -5,17 +5,20 @@
  *
  * Writing and unpacking block, so a forked child does them; the loop hears of its end. Only a small
  * file is written at once: that takes less than the fork, and as long as the folder's making did. The child
- * keeps no descriptor of ours but its report pipe, dies with us, and has limits of its own.
+ * keeps no descriptor of ours but its report pipe, dies with us, has limits of its own, and is the
+ * action's user: what an archive holds is unpacked with no more rights than its code will have.
  */
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "action/unpack.h"
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/loop.h"
 
+struct privileges;
 struct stage;
 typedef void stage_done_fn(struct stage *stage);
 
@@ -28,6 +31,7 @@ struct stage {
     size_t code_len;
     size_t direct_max_bytes; /* a file up to this is written at once; 0: always by a child */
     struct unpack_limits limits;
+    const struct privileges *privileges; /* who writes, and so owns it; NULL: we do */
     stage_done_fn *done; /* called once from the loop, never from inside stage_start() */
 
     /* how it ended */
@@ -54,5 +58,6 @@ int stage_start(struct stage *stage, struct loop *loop, uint64_t deadline_at_ms,
 /* Kills what still runs; `done` will not be called any more. */
 void stage_cancel(struct stage *stage);
 
-/* Delete a folder and all in it from a child process that nobody waits for (the loop reaps it). */
-void stage_remove_tree(const char *dir);
+/* Delete a folder and all in it from a child process, and return that. -1: there is no process to be
+ * had, and the folder stays. Nobody has to wait for it: the loop reaps it. */
+pid_t stage_remove_tree(const char *dir);

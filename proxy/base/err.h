@@ -12,6 +12,8 @@ enum err_kind {
     ERR_CODE,    /* the action's code cannot be unpacked, located or compiled */
     ERR_ACTION,  /* the action's process broke its contract */
     ERR_SYSTEM,  /* the operating system refused, see `os` */
+    /* The action's process passed a limit of its container or of its own. */
+    ERR_EXHAUSTED,
 };
 
 /* Lives on the caller's stack and owns nothing: no error to free, none to leak. */

@@ -7,6 +7,8 @@
 
 #include <stdbool.h>
 
+struct privileges;
+
 /* Where the answers come from; architecture 3. */
 enum answers {
     ANSWERS_AUTO,   /* whichever channel first carries one; then it is fixed */
@@ -14,14 +16,17 @@ enum answers {
     ANSWERS_FD3,    /* descriptor 3, as in ActionLoop */
 };
 
-/* All members owned. */
+/* All members owned, but for privileges. */
 struct launch {
     char **argv;     /* NULL-terminated; argv[0] is a path, or a name looked up in env's PATH */
     char **env;      /* NULL-terminated NAME=value */
     char *cwd;       /* absolute; working folder of the worker */
     char *shortfall; /* what to tell when argv[0] is not found; NULL: nothing special */
+    const struct privileges *privileges; /* borrowed; NULL: what we may do, it may */
     enum answers answers;
+    bool socket_in;       /* descriptor 0 is a socket, which carries descriptors too, and no pipe */
     bool reports_ready;   /* the first answer line must be {"ok":true} */
+    bool wants_object;    /* the argument must be an object or an array */
     bool logs_init_error; /* a failed start is told on stderr, the client gets a general text */
 };
 

@@ -1,16 +1,42 @@
+/*
+ * One write for each line, so that lines of others do not fall into ours. Our own file is open
+ * non-blocking; stderr is shared with others, who must not find it so, and is asked by poll().
+ */
+
 #include "base/log.h"
 
-#include <stdarg.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+#include <signal.h>
 #include <stdio.h>
-#include <string.h>
+#include <time.h>
 #include <unistd.h>
 
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/json.h"
 #include "base/util.h"
 
-#define LOG_LINE_MAX_BYTES 1024 /* one write, so that lines of others do not fall into ours */
+#define LINE_MAX_BYTES                                                                             \
+    PIPE_BUF               /* a pipe that poll() calls writable takes so much without blocking */
+#define TEXT_MAX_BYTES 512 /* of one value; as JSON it may become six times as long */
+#define CUT_JSON       ",\"cut\":true"
+#define CUT_TEXT       " cut=true"
+#define END_BYTES      16 /* room for either of them, the brace and the newline */
 
 static const char *const level_names[] = {"off", "error", "warn", "info", "debug"};
-static enum log_level log_level = LOG_WARN;
+
+enum log_level log_threshold = LOG_WARN;
+
+static struct {
+    enum log_format format;
+    const char *path; /* of our own file, borrowed; NULL: stderr */
+    int fd;
+    bool torn;         /* the last write left half a line */
+    int64_t n_dropped; /* lines since the last one that was written */
+} out = {.fd = STDERR_FILENO};
 
 int log_level_from_name(const char *name)
 {
@@ -22,22 +48,169 @@ int log_level_from_name(const char *name)
 
 void log_set_level(enum log_level level)
 {
-    log_level = level;
+    log_threshold = level;
 }
 
-void log_line(enum log_level level, const char *fmt, ...)
+void log_set_format(enum log_format format)
 {
-    char line[LOG_LINE_MAX_BYTES];
-    size_t n;
-    va_list args;
+    out.format = format;
+}
 
-    if (level > log_level)
-        return;
-    n = (size_t)snprintf(line, sizeof(line), "whiskloop: ");
-    va_start(args, fmt);
-    (void)vsnprintf(line + n, sizeof(line) - n - 1, fmt, args);
-    va_end(args);
-    n = strlen(line);
-    line[n++] = '\n';
-    (void)!write(STDERR_FILENO, line, n);
+/* ---- where lines go ---- */
+
+static int open_file(const char *path, struct err *err)
+{
+    int fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0640);
+
+    if (fd < 0)
+        return err_set(err, ERR_SYSTEM, errno, "cannot open the log \"%s\" (--log-file): %s", path,
+                       strerror(errno));
+    (void)signal(SIGXFSZ, SIG_IGN); /* a file at its limit is an error of write() like others */
+    return fd;
+}
+
+int log_open(const char *path, struct err *err)
+{
+    int fd = open_file(path, err);
+
+    if (fd < 0)
+        return -1;
+    log_close();
+    out.path = path;
+    out.fd = fd;
+    return 0;
+}
+
+int log_reopen(struct err *err)
+{
+    return out.path != NULL ? log_open(out.path, err) : 0;
+}
+
+void log_close(void)
+{
+    if (out.path != NULL)
+        (void)close(out.fd);
+    out.path = NULL;
+    out.fd = STDERR_FILENO;
+    out.torn = false;
+}
+
+/* false: it could not be written, or not all of it. */
+static bool put(const struct buf *line)
+{
+    struct pollfd poll_fd = {.fd = out.fd, .events = POLLOUT};
+    ssize_t n;
+
+    if (out.path == NULL && (poll(&poll_fd, 1, 0) <= 0 || (poll_fd.revents & POLLOUT) == 0))
+        return false;
+    do
+        n = write(out.fd, buf_at(line), buf_len(line));
+    while (n < 0 && errno == EINTR);
+    if (n > 0)
+        out.torn = (size_t)n < buf_len(line);
+    return n == (ssize_t)buf_len(line);
+}
+
+/* ---- what a line looks like ---- */
+
+static void add_time(struct buf *line)
+{
+    struct timespec now;
+    struct tm parts;
+    char text[32];
+    size_t n;
+
+    (void)clock_gettime(CLOCK_REALTIME, &now);
+    (void)gmtime_r(&now.tv_sec, &parts);
+    n = strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &parts);
+    (void)snprintf(text + n, sizeof(text) - n, ".%03dZ", (int)(now.tv_nsec / 1000000));
+    buf_add_text(line, text);
+}
+
+static void add_head(struct buf *line, enum log_level level, const char *event)
+{
+    bool json = out.format == LOG_AS_JSON;
+
+    if (out.torn)
+        buf_add(line, "\n", 1);
+    buf_add_text(line, json ? "{\"time\":\"" : out.path == NULL ? "whiskloop: " : "");
+    add_time(line);
+    buf_add_text(line, json ? "\",\"level\":\"" : " ");
+    buf_add_text(line, level_names[level]);
+    buf_add_text(line, json ? "\",\"event\":\"" : " ");
+    buf_add_text(line, event);
+    if (json)
+        buf_add(line, "\"", 1);
+}
+
+/* A text that can be told from its neighbours without quotes. */
+static bool is_word(const char *text, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (text[i] <= ' ' || text[i] >= 0x7f || strchr("\"\\=", text[i]) != NULL)
+            return false;
+    return n > 0;
+}
+
+static void add_string(struct buf *line, const char *text, size_t n)
+{
+    char cut[TEXT_MAX_BYTES + sizeof("...")];
+
+    if (n > TEXT_MAX_BYTES) {
+        n = TEXT_MAX_BYTES;
+        while (n > TEXT_MAX_BYTES - 3 && ((unsigned char)text[n] & 0xc0) == 0x80)
+            n--; /* not within a character */
+        memcpy(cut, text, n);
+        memcpy(cut + n, "...", 3);
+        text = cut;
+        n += 3;
+    }
+    if (out.format == LOG_AS_TEXT && is_word(text, n))
+        buf_add(line, text, n);
+    else
+        json_quote(line, text, n);
+}
+
+/* A field for which there is no room is left out, and false comes back. */
+static bool add_field(struct buf *line, const struct log_field *field)
+{
+    bool json = out.format == LOG_AS_JSON;
+    size_t end = line->end;
+    char number[24];
+
+    buf_add_text(line, json ? ",\"" : " ");
+    buf_add_text(line, field->name);
+    buf_add_text(line, json ? "\":" : "=");
+    if (field->text != NULL) {
+        add_string(line, field->text, field->n);
+    } else {
+        (void)snprintf(number, sizeof(number), "%lld", (long long)field->number);
+        buf_add_text(line, number);
+    }
+    if (buf_len(line) <= LINE_MAX_BYTES - END_BYTES)
+        return true;
+    line->end = end;
+    return false;
+}
+
+void log_write(enum log_level level, const char *event, const struct log_field *fields)
+{
+    struct log_field dropped = log_int("dropped", out.n_dropped);
+    bool json = out.format == LOG_AS_JSON;
+    bool whole = true;
+    struct buf line = {0};
+    int saved = errno; /* the caller may not have looked at it yet */
+
+    add_head(&line, level, event);
+    if (out.n_dropped > 0)
+        (void)add_field(&line, &dropped);
+    for (; fields->name != NULL; fields++)
+        if (!fields->absent && !add_field(&line, fields))
+            whole = false;
+    if (!whole)
+        buf_add_text(&line, json ? CUT_JSON : CUT_TEXT);
+    buf_add_text(&line, json ? "}\n" : "\n");
+    out.n_dropped = put(&line) ? 0 : out.n_dropped + 1;
+    buf_done(&line);
+    errno = saved;
 }

@@ -1,29 +1,112 @@
 #pragma once
 
 /*
- * log - the proxy's own remarks, one line per event: "whiskloop: module.event key=value ...".
+ * log - the proxy's own log, one line per event: when, how grave, what, and its fields.
  *
- * The container's streams are the action's, so by default only warnings and errors are written.
+ *     log_info("worker.start", log_int("pid", pid), log_text("program", name));
+ *
+ * as text   2026-01-31T12:00:00.000Z info worker.start pid=7 program=python3
+ * as JSON   {"time":"2026-01-31T12:00:00.000Z","level":"info","event":"worker.start","pid":7,...}
+ *
+ * On stderr text lines begin with "whiskloop: ", to be told from the action's. Whatever stands in a
+ * value, a line is one line of valid UTF-8, and as JSON it is valid JSON.
+ *
+ * The container's streams are the action's. So by default only errors and warnings are written:
+ * what whoever runs the proxy must hear. That an action dies or is killed is life, and info.
+ *
+ * A line is written at once or dropped, and the next one that is written tells how many were: a
+ * full disk or a reader that stalls neither stops the proxy nor ends it.
  */
 
+#include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/wait.h>
+
+struct err;
 
 enum log_level {
     LOG_OFF,
     LOG_ERROR,
     LOG_WARN,
     LOG_INFO,
-    LOG_DEBUG
+    LOG_DEBUG, /* also each activation */
+};
+
+enum log_format {
+    LOG_AS_TEXT,
+    LOG_AS_JSON,
+};
+
+/* One field of a line; made by the functions below, borrowed for the call. */
+struct log_field {
+    const char *name; /* lower case and underscores; NULL: the end of the list */
+    const char *text; /* text[0 .. n), any bytes, cut when it is long; NULL: the number counts */
+    size_t n;
+    int64_t number;
+    bool absent; /* there is no such thing: the line goes without */
 };
 
 /* off, error, warn, info, debug; -1: no such level. */
 int log_level_from_name(const char *name);
 void log_set_level(enum log_level level);
+void log_set_format(enum log_format format);
 
-void log_line(enum log_level level, const char *fmt, ...)
-    __attribute__((format(printf, 2, 3), cold));
+/* Append to this file from now on, made when it is missing. path: borrowed until log_close().
+ * -1: ERR_SYSTEM, and all stays as it was. */
+int log_open(const char *path, struct err *err);
+/* Open the same path anew, for those who moved the old file away. -1: the old one is kept. */
+int log_reopen(struct err *err);
+/* Back to stderr. */
+void log_close(void);
 
-#define log_error(...) log_line(LOG_ERROR, __VA_ARGS__)
-#define log_warn(...)  log_line(LOG_WARN, __VA_ARGS__)
-#define log_info(...)  log_line(LOG_INFO, __VA_ARGS__)
-#define log_debug(...) log_line(LOG_DEBUG, __VA_ARGS__)
+extern enum log_level log_threshold; /* for log_wants() */
+
+static inline bool log_wants(enum log_level level)
+{
+    return level <= log_threshold;
+}
+
+static inline struct log_field log_int(const char *name, int64_t number)
+{
+    return (struct log_field){.name = name, .number = number};
+}
+
+static inline struct log_field log_count(const char *name, uint64_t number)
+{
+    return log_int(name, number < INT64_MAX ? (int64_t)number : INT64_MAX);
+}
+
+/* text: NULL leaves the field out. */
+static inline struct log_field log_bytes(const char *name, const char *text, size_t n)
+{
+    return (struct log_field){.name = name, .text = text, .n = n, .absent = text == NULL};
+}
+
+static inline struct log_field log_text(const char *name, const char *text)
+{
+    return log_bytes(name, text, text != NULL ? strlen(text) : 0);
+}
+
+/* Two fields: how a process ended. */
+#define LOG_EXIT(wait_status)                                                                      \
+    log_int("status", WIFEXITED(wait_status) ? WEXITSTATUS(wait_status) : -1),                     \
+        log_int("signal", WIFSIGNALED(wait_status) ? WTERMSIG(wait_status) : 0)
+
+/* For log_event(). fields: ended by one without a name. */
+void log_write(enum log_level level, const char *event, const struct log_field *fields)
+    __attribute__((cold));
+
+/* The fields are worked out only when the line is wanted. */
+#define log_event(level, event, ...)                                                               \
+    do {                                                                                           \
+        if (log_wants(level))                                                                      \
+            log_write(level, event,                                                                \
+                      (const struct log_field[]){__VA_ARGS__, (struct log_field){.name = NULL}});  \
+    } while (0)
+
+#define log_error(event, ...) log_event(LOG_ERROR, event, __VA_ARGS__)
+#define log_warn(event, ...)  log_event(LOG_WARN, event, __VA_ARGS__)
+#define log_info(event, ...)  log_event(LOG_INFO, event, __VA_ARGS__)
+#define log_debug(event, ...) log_event(LOG_DEBUG, event, __VA_ARGS__)

@@ -58,6 +58,7 @@ struct loop *loop_new(struct err *err)
     (void)sigaddset(&set, SIGCHLD);
     (void)sigaddset(&set, SIGTERM);
     (void)sigaddset(&set, SIGINT);
+    (void)sigaddset(&set, SIGHUP);
     (void)sigprocmask(SIG_BLOCK, &set, NULL);
     (void)signal(SIGPIPE, SIG_IGN);
     fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
@@ -120,7 +121,7 @@ static uint64_t look_at_clock(struct loop *loop)
 
     if (since_us > loop->may_wait_us + LOOP_FROZEN_US) {
         loop->frozen_us += since_us; /* all of it: nobody knows when in that time it began */
-        log_info("loop.frozen ms=%llu", (unsigned long long)since_us / 1000);
+        log_info("loop.frozen", log_count("ms", since_us / 1000));
     }
     loop->looked_at_us = clock_us;
     loop->may_wait_us = 0;

@@ -19,7 +19,7 @@ struct err;
 struct loop;
 struct st_h2o_socket_t;
 
-/* NULL: err filled. Blocks SIGCHLD, SIGTERM and SIGINT for good; ignores SIGPIPE. */
+/* NULL: err filled. Blocks SIGCHLD and the signals below for good; ignores SIGPIPE. */
 struct loop *loop_new(struct err *err);
 void loop_free(struct loop **loop);
 /* Turn until loop_stop(). */
@@ -110,7 +110,7 @@ void loop_child_init(struct loop_child *child);
 void loop_child_watch(struct loop *loop, struct loop_child *child, pid_t pid, loop_child_fn *fn);
 void loop_child_forget(struct loop_child *child);
 
-/* ---- SIGTERM and SIGINT ---- */
+/* ---- SIGTERM, SIGINT and SIGHUP ---- */
 
 typedef void loop_signal_fn(void *owner, int signo);
 void loop_on_signal(struct loop *loop, loop_signal_fn *fn, void *owner);

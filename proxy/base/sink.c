@@ -100,6 +100,7 @@ void sink_flush(struct sink *sink)
         ssize_t n = write_some(sink, buf_at(&sink->pending), buf_len(&sink->pending));
 
         if (n >= 0) {
+            sink->n_written += (size_t)n;
             buf_drop(&sink->pending, (size_t)n);
         } else if (errno == EAGAIN) {
             wait_for_room(sink);

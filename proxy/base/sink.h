@@ -28,6 +28,7 @@ struct sink {
     bool can_block;    /* neither a file nor reopened: written to only after poll() */
     bool broken;       /* the reader is gone: bytes are dropped from here on */
     struct buf pending;
+    uint64_t n_written;      /* bytes, since sink_init() */
     struct loop_watch watch; /* open when the stream was reopened non-blocking */
     struct loop_timer retry; /* where there is nothing to watch */
     struct loop_post flush;

@@ -1,30 +1,45 @@
 #include "http/early.h"
 
 #include <assert.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "action/carried.h"
 #include "action/envelope.h"
 #include "base/err.h"
 #include "base/log.h"
+#include "base/util.h"
 #include "http/init.h"
+#include "http/run.h"
 #include "http/server.h"
 #include "http/service.h"
+
+#define TOO_MANY                                                                                   \
+    "The action is being started, and too many requests wait for it already (--queue-max)."
 
 /* One that came too early. */
 struct early_request {
     struct list node;
     struct request *request; /* valid until the reply, also when its client has left */
-    void (*handler)(void *owner, struct request *request);
+    bool is_run;             /* else an /init */
+    uint64_t came_at_us;     /* loop time */
 };
+
+static void on_told(struct loop_post *post);
 
 void early_init(struct early *early, early_failed_fn *failed, void *owner)
 {
     memset(early, 0, sizeof(*early));
     list_init(&early->waiting);
+    loop_post_init(&early->told, on_told);
     early->failed = failed;
     early->owner = owner;
+}
+
+void early_done(struct early *early)
+{
+    assert(early->n_waiting == 0);
+    loop_post_cancel(&early->told);
+    free(TAKE(early->why));
 }
 
 void early_begin(struct service *service, struct carried *carried)
@@ -40,38 +55,31 @@ void early_begin(struct service *service, struct carried *carried)
 
 /* ---- those that wait ---- */
 
-static struct early_request *take_oldest(struct early *early)
+static void keep(struct service *service, struct request *request, bool is_run)
 {
-    struct early_request *one;
+    struct early_request *one = xcalloc(1, sizeof(*one));
 
-    if (list_empty(&early->waiting))
-        return NULL;
-    one = list_item(early->waiting.next, struct early_request, node);
-    list_remove(&one->node);
-    early->n_waiting--;
-    return one;
+    one->request = request;
+    one->is_run = is_run;
+    one->came_at_us = loop_now_us(service->loop);
+    list_add_tail(&service->early.waiting, &one->node);
+    service->early.n_waiting++;
+    service->early.n_runs += is_run;
 }
 
-bool early_keeps(struct service *service, struct request *request,
-                 void (*handler)(void *owner, struct request *request))
+static bool is_full(const struct service *service)
 {
-    struct early *early = &service->early;
-    struct early_request *one;
+    return service->early.n_waiting >= service->opts.pool.queue_max;
+}
 
-    if (!early->starting || service->draining)
+bool early_keeps_run(struct service *service, struct request *request)
+{
+    if (!service->early.starting || service->draining)
         return false;
-    if (early->n_waiting >= service->opts.pool.queue_max) {
-        request_add_header(request, "retry-after", "1");
-        request_reply_error(request, 429,
-                            "The action is being started, and too many requests wait for it "
-                            "already (--queue-max).");
-        return true;
-    }
-    one = xcalloc(1, sizeof(*one));
-    one->request = request;
-    one->handler = handler;
-    list_add_tail(&early->waiting, &one->node);
-    early->n_waiting++;
+    if (is_full(service))
+        run_refuse(service, request, RUN_QUEUE_FULL, loop_now_us(service->loop), TOO_MANY);
+    else
+        keep(service, request, true);
     return true;
 }
 
@@ -89,55 +97,75 @@ static bool has_code(struct request *request)
 
 bool early_keeps_init(struct service *service, struct request *request)
 {
-    if (early_keeps(service, request, init_on_request))
+    if (service->draining)
+        return false;
+    if (service->early.starting) {
+        if (is_full(service)) {
+            request_add_header(request, "retry-after", "1");
+            request_reply_error(request, 429, TOO_MANY);
+        } else {
+            keep(service, request, false);
+        }
         return true;
-    if (!service->early.serves || service->draining || has_code(request))
+    }
+    if (!service->early.serves || has_code(request))
         return false;
     request_reply(request, 200, xstrdup("{\"ok\":true}\n"), strlen("{\"ok\":true}\n"));
     return true;
 }
 
-/* Hand all on that waited; from the loop, so no handler is inside another. */
-static void let_go(struct service *service)
+static void hand_on(struct service *service, const struct early_request *one)
 {
-    struct early_request *one;
+    const char *why = service->early.why;
+    auto_free char *text = why != NULL ? xasprintf("cannot start action: %s", why) : NULL;
 
-    service->early.starting = false;
-    while ((one = take_oldest(&service->early)) != NULL) {
-        one->handler(service, one->request);
-        free(one);
-    }
+    if (text == NULL && one->is_run)
+        run_on_request(service, one->request);
+    else if (text == NULL)
+        init_on_request(service, one->request);
+    else if (one->is_run)
+        run_refuse(service, one->request, RUN_UNSTARTED, one->came_at_us, text);
+    else
+        request_reply_error(one->request, 502, text);
 }
 
 /* ---- how it ends ---- */
 
-void early_started(struct service *service)
+static void on_told(struct loop_post *post)
 {
-    service->early.serves = true;
-    let_go(service);
-}
+    struct early *early = container_of(post, struct early, told);
+    struct service *service = container_of(early, struct service, early);
 
-void early_canceled(struct service *service)
-{
-    let_go(service);
-}
-
-void early_failed(struct service *service, const char *why)
-{
-    struct early *early = &service->early;
-    struct early_request *one;
-    char text[640];
-
-    if (early->may_fail) {
-        log_warn("init.carried origin=%s failed=\"%s\"", early->origin, why);
-        let_go(service);
-        return;
-    }
-    (void)snprintf(text, sizeof(text), "cannot start action: %s", why);
     early->starting = false;
-    while ((one = take_oldest(early)) != NULL) {
-        request_reply_error(one->request, 502, text);
+    while (!list_empty(&early->waiting)) {
+        struct early_request *one = list_item(early->waiting.next, struct early_request, node);
+
+        list_remove(&one->node);
+        early->n_waiting--;
+        early->n_runs -= one->is_run;
+        hand_on(service, one);
         free(one);
     }
-    early->failed(early->owner, why);
+    if (early->why != NULL)
+        early->failed(early->owner, early->why);
+}
+
+void early_settled(struct service *service, bool is_carried)
+{
+    service->early.serves = is_carried;
+    if (service->early.starting)
+        loop_post(service->loop, &service->early.told);
+}
+
+void early_failed(struct service *service, const char *why, size_t n)
+{
+    struct early *early = &service->early;
+    auto_free char *text = xstrndup(why, n);
+
+    assert(early->starting && early->why == NULL);
+    if (early->may_fail)
+        log_warn("init.carried", log_text("origin", early->origin), log_text("failed", text));
+    else
+        early->why = TAKE(text);
+    loop_post(service->loop, &early->told);
 }

@@ -1,10 +1,8 @@
 #include "http/init.h"
 
 #include <assert.h>
-#include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "action/carried.h"
 #include "action/envelope.h"
@@ -13,10 +11,12 @@
 #include "http/early.h"
 #include "http/server.h"
 #include "http/service.h"
+#include "http/stub.h"
+#include "http/versions.h"
+#include "worker/relay.h"
 
-#define CLEANUP_LOOK_MS 10 /* between two looks whether the processes of a failed /init are gone */
-#define SECOND_INIT     "Cannot initialize the action more than once."
-#define NOT_BUILT       "The action failed to generate or locate a binary. See logs for details."
+#define SECOND_INIT "Cannot initialize the action more than once."
+#define NOT_BUILT   "The action failed to generate or locate a binary. See logs for details."
 
 /* One /init under way. */
 struct init {
@@ -24,8 +24,7 @@ struct init {
     struct request *request; /* valid until the reply; NULL: the action is a carried one */
     struct envelope envelope;
     struct build build;
-    struct pool *pool;         /* owned until it serves */
-    struct loop_timer cleanup; /* after a failure: from the loop, once all processes are gone */
+    struct pool *pool; /* owned until it serves */
     uint64_t started_at_ms;
 };
 
@@ -36,19 +35,26 @@ static void init_free(struct init *init)
     free(init);
 }
 
-/* Delete what was unpacked; a child process does it. */
-static void drop_version(struct init *init)
+/* What it made is of no use, but for a look. */
+static void discard(struct init *init)
 {
-    char *dir;
+    unsigned number = init->service->opts.keeps_failed ? 0 : init->build.version;
 
-    if (init->build.version == 0 || init->service->opts.keeps_failed)
-        return;
-    dir = store_path(init->service->store, init->build.version, "");
-    stage_remove_tree(dir);
-    free(dir);
+    versions_discard(init->service, TAKE(init->pool), number);
+    init_free(init);
 }
 
 /* ---- how it ends ---- */
+
+static void log_end(const struct init *init, const char *outcome, const char *reason)
+{
+    const struct runtime *runtime = init->build.runtime;
+
+    log_info("init.end", log_int("version", init->build.version), log_text("outcome", outcome),
+             log_text("runtime", runtime != NULL ? runtime->name : NULL),
+             log_count("ms", loop_now_ms(init->service->loop) - init->started_at_ms),
+             log_text("reason", reason));
+}
 
 static bool logs_errors(const struct init *init)
 {
@@ -68,7 +74,7 @@ static void say(struct service *service, const char *text, size_t n)
 
 static void end_log(struct service *service)
 {
-    worker_write_sentinels(service->out, service->err);
+    relay_write_sentinels(service->out, service->err);
     sink_flush(service->out);
     sink_flush(service->err);
 }
@@ -93,6 +99,15 @@ static void reply_failed(struct init *init, const char *general, const char *why
     request_reply_error(init->request, 502, text);
 }
 
+/* The platform's own words, as they are; who reads the log finds them there too. */
+static void reply_exhausted(struct init *init, const char *text)
+{
+    if (logs_errors(init))
+        reply_failed(init, text, text, true);
+    else
+        request_reply_error(init->request, 502, text);
+}
+
 /* Tell what the compiler said, word for word: in the reply or in the log, never in both. */
 static void reply_unbuilt(struct init *init)
 {
@@ -107,25 +122,6 @@ static void reply_unbuilt(struct init *init)
         buf_add(why, "", 1);
         request_reply_error(init->request, 502, buf_at(why));
     }
-}
-
-static void on_cleanup(struct loop_timer *timer)
-{
-    struct init *init = container_of(timer, struct init, cleanup);
-    struct loop *loop = init->service->loop;
-
-    /* Workers that were told to end may take their time. */
-    if (init->pool != NULL && pool_n_processes(init->pool) > 0) {
-        loop_timer_set(loop, timer, loop_now_ms(loop) + CLEANUP_LOOK_MS);
-        return;
-    }
-    pool_free(&init->pool);
-    drop_version(init);
-    init->service->n_ending--;
-    if (init->request == NULL && buf_len(&init->build.why) > 0)
-        early_failed(init->service, buf_at(&init->build.why));
-    init_prelaunch(init->service);
-    init_free(init);
 }
 
 static void reply_reason(struct init *init, const struct err *err)
@@ -157,6 +153,9 @@ static void reply_reason(struct init *init, const struct err *err)
         reply_failed(init, init->pool != NULL ? text : NOT_BUILT,
                      init->pool != NULL ? text : err->text, true);
         break;
+    case ERR_EXHAUSTED:
+        reply_exhausted(init, err->text);
+        break;
     case ERR_ACTION:
         reply_failed(init, "Cannot start action. Check logs for details.", err->text, true);
         break;
@@ -168,42 +167,33 @@ static void reply_reason(struct init *init, const struct err *err)
     }
 }
 
-static void clean_up(struct init *init)
-{
-    struct service *service = init->service;
-
-    if (init->pool != NULL)
-        pool_stop(init->pool);
-    service->n_ending++;
-    loop_timer_set(service->loop, &init->cleanup, loop_now_ms(service->loop));
-}
-
-/* A carried action's failure is told once nothing of it is left: the proxy may end over it. */
-static void note_reason(struct init *init, const struct err *err)
-{
-    struct buf *why = &init->build.why;
-
-    if (buf_len(why) == 0)
-        buf_add_text(why, err->text);
-    buf_add(why, "", 1);
-}
-
 static void fail(struct init *init, const struct err *err)
 {
     struct service *service = init->service;
+    struct buf *why = &init->build.why;
 
-    log_info("init.failed version=%u reason=\"%s\"", init->build.version, err->text);
+    log_end(init, "failed", err->text);
     service->init = NULL;
     if (init->request == NULL)
-        note_reason(init, err);
-    else if (buf_len(&init->build.why) > 0)
+        early_failed(service, buf_len(why) > 0 ? buf_at(why) : err->text,
+                     buf_len(why) > 0 ? buf_len(why) : strlen(err->text));
+    else if (buf_len(why) > 0)
         reply_unbuilt(init);
     else
         reply_reason(init, err);
-    clean_up(init);
+    discard(init);
 }
 
 /* ---- the steps, last one first ---- */
+
+static void reply_ok(struct init *init)
+{
+    prelaunch_done(&init->service->prelaunch); /* it waited for another runtime's code */
+    if (init->request != NULL)
+        request_reply(init->request, 200, xstrdup("{\"ok\":true}\n"), strlen("{\"ok\":true}\n"));
+    early_settled(init->service, init->request == NULL);
+    init_free(init);
+}
 
 static void on_started(void *owner, const struct err *err)
 {
@@ -214,20 +204,21 @@ static void on_started(void *owner, const struct err *err)
         fail(init, err);
         return;
     }
-    log_info("init.done version=%u runtime=%s after_ms=%llu", init->build.version,
-             init->build.runtime->name,
-             (unsigned long long)(loop_now_ms(service->loop) - init->started_at_ms));
+    log_end(init, "ok", NULL);
     prelaunch_done(&service->prelaunch); /* it waited for another runtime's code */
-    service->pool = TAKE(init->pool);
+    versions_publish(service, TAKE(init->pool), init->build.version);
+    stub_retire(service);
     service->init = NULL;
-    if (init->request != NULL)
-        request_reply(init->request, 200, xstrdup("{\"ok\":true}\n"), strlen("{\"ok\":true}\n"));
-    else
-        early_started(service);
-    init_free(init);
+    reply_ok(init);
 }
 
-/* What a launcher that waits must hear: runtime/README.md, Prelaunch. */
+/* Whether workers of this runtime are made by fork. */
+static bool forks(const struct service *service, const struct runtime *runtime)
+{
+    return service->opts.forks && runtime->forks;
+}
+
+/* What a launcher that waits must hear: runtime/README.md, Prelaunch and Fork. */
 static void add_init_line(const struct init *init, struct buf *line)
 {
     char *const *env = init->envelope.env;
@@ -246,7 +237,8 @@ static void add_init_line(const struct init *init, struct buf *line)
         buf_add_text(line, ":");
         json_quote(line, *env + n_name + 1, strlen(*env + n_name + 1));
     }
-    buf_add_text(line, "}}}\n");
+    buf_add_text(line,
+                 forks(init->service, init->build.runtime) ? "},\"forks\":true}}\n" : "}}}\n");
 }
 
 static void start_workers(struct init *init)
@@ -255,13 +247,16 @@ static void start_workers(struct init *init)
     const struct actionloop *actionloop = &service->opts.actionloop;
     const struct runtime *runtime = init->build.runtime;
     struct launch launch;
+    struct launch waits;
     struct spawned waiting;
     struct buf line = {0};
     bool is_waiting;
 
     memset(&launch, 0, sizeof(launch));
+    memset(&waits, 0, sizeof(waits));
     runtime_launch(runtime, init->build.dir, init->envelope.main, service->opts.environ,
                    init->envelope.env, &launch);
+    launch.privileges = service->opts.privileges;
     if (launch.answers == ANSWERS_AUTO) {
         launch.answers = service->opts.answers;
         launch.reports_ready = launch.reports_ready || actionloop->wait_for_ack;
@@ -271,9 +266,16 @@ static void start_workers(struct init *init)
     }
     init->pool = pool_new(service->loop, &launch, &service->opts.pool, service->out, service->err);
     is_waiting = runtime == service->opts.fallback && prelaunch_take(&service->prelaunch, &waiting);
-    if (is_waiting)
+    if (is_waiting || forks(service, runtime))
         add_init_line(init, &line);
-    pool_start(init->pool, is_waiting ? &waiting : NULL, &line, on_started, init);
+    if (forks(service, runtime) &&
+        runtime_prelaunch(runtime, true, service->opts.environ, &waits)) {
+        waits.privileges = service->opts.privileges;
+        pool_start_forked(init->pool, &waits, is_waiting ? &waiting : NULL, &line, on_started,
+                          init);
+    } else {
+        pool_start(init->pool, is_waiting ? &waiting : NULL, &line, on_started, init);
+    }
 }
 
 /* Whether this image's compiler has made what is there; others' programs may not run here. */
@@ -285,8 +287,11 @@ static int check_built(struct init *init, struct err *err)
 
     if (init->build.runtime->answers != ANSWERS_AUTO)
         return 0;
+    privileges_borrow(
+        service->opts.privileges); /* what a link leads to may not be for the action */
     result =
         actionloop_check_built(&service->opts.actionloop, init->build.dir, said, sizeof(said), err);
+    privileges_return(service->opts.privileges);
     if (said[0] != '\0') {
         sink_line_start(service->out, NULL);
         sink_add(service->out, NULL, said, strlen(said));
@@ -318,12 +323,18 @@ static void on_built(struct build *build)
 static int begin_build(struct init *init, struct err *err)
 {
     struct service *service = init->service;
+    struct build *build = &init->build;
 
-    init->build.opts = &service->opts.build;
-    init->build.envelope = &init->envelope;
-    init->build.done = on_built;
-    return build_start(&init->build, service->loop, init->started_at_ms + service->opts.init_ms,
-                       err);
+    build->opts = &service->opts.build;
+    build->envelope = &init->envelope;
+    build->done = on_built;
+    if (build_start(build, service->loop, init->started_at_ms + service->opts.init_ms, err) < 0)
+        return -1;
+    log_info("init.start", log_int("version", build->version),
+             log_text("kind", code_kind_name(init->envelope.kind)),
+             log_count("bytes", init->envelope.code_len),
+             log_text("origin", init->request == NULL ? service->early.origin : NULL));
+    return 0;
 }
 
 /* Whether an /init may begin now; false: it was answered. */
@@ -331,7 +342,7 @@ static bool admit(struct service *service, struct request *request)
 {
     if (service->draining) {
         request_reply_error(request, 503, "The action is being shut down.");
-    } else if (service->pool != NULL) {
+    } else if (service->pool != NULL && !service->opts.allow_reinit) {
         /* The suites want to read it in the log too. */
         sink_line_start(service->err, NULL);
         sink_add(service->err, NULL, SECOND_INIT "\n", strlen(SECOND_INIT) + 1);
@@ -356,7 +367,6 @@ static struct init *init_new(struct service *service, struct request *request)
     init->request = request;
     init->started_at_ms = loop_now_ms(service->loop);
     build_init(&init->build);
-    loop_timer_init(&init->cleanup, on_cleanup);
     service->init = init;
     return init;
 }
@@ -372,8 +382,16 @@ void init_on_request(void *owner, struct request *request)
     if (early_keeps_init(service, request) || !admit(service, request))
         return;
     init = init_new(service, request);
-    if (envelope_read(&init->envelope, body, n, &err) < 0 || begin_build(init, &err) < 0)
+    init->envelope.takes_empty = service->opts.fallback->stub != NULL;
+    if (envelope_read(&init->envelope, body, n, &err) == 0) {
+        if (begin_build(init, &err) < 0)
+            fail(init, &err);
+    } else if (err.kind == ERR_REFUSED && stub_adopt(service)) {
+        service->init = NULL;
+        reply_ok(init);
+    } else {
         fail(init, &err);
+    }
 }
 
 void init_carried(struct service *service, struct carried *carried)
@@ -384,6 +402,8 @@ void init_carried(struct service *service, struct carried *carried)
     init->envelope = carried->envelope;
     memset(&carried->envelope, 0, sizeof(carried->envelope));
     if (carried->dir != NULL) {
+        log_info("init.start", log_text("folder", carried->dir),
+                 log_text("origin", service->early.origin));
         build_in_place(&init->build, TAKE(carried->dir), carried->runtime);
         on_built(&init->build);
     } else if (begin_build(init, &err) < 0) {
@@ -398,12 +418,13 @@ void init_cancel(struct service *service)
     if (init == NULL)
         return;
     service->init = NULL;
+    log_end(init, "canceled", NULL);
     build_cancel(&init->build);
     if (init->request != NULL)
         request_reply_error(init->request, 503, "The action is being shut down.");
     else
-        early_canceled(service);
-    clean_up(init);
+        early_settled(service, false);
+    discard(init);
 }
 
 void init_prelaunch(struct service *service)
@@ -412,6 +433,9 @@ void init_prelaunch(struct service *service)
 
     memset(&launch, 0, sizeof(launch));
     if (service->opts.prelaunches && service->pool == NULL && !service->draining &&
-        runtime_prelaunch(service->opts.fallback, service->opts.environ, &launch))
+        runtime_prelaunch(service->opts.fallback, forks(service, service->opts.fallback),
+                          service->opts.environ, &launch)) {
+        launch.privileges = service->opts.privileges;
         (void)prelaunch_start(&service->prelaunch, &launch, service->opts.pool.worker.pipe_bytes);
+    }
 }

@@ -20,7 +20,7 @@ void init_on_request(void *owner, struct request *request);
 void init_carried(struct service *service, struct carried *carried);
 
 /* Start the launcher of the fallback runtime ahead of the /init that will need it, if that is wanted
- * and can be. */
+ * and can be; a replacement has to do without. */
 void init_prelaunch(struct service *service);
 
 /* Stop the /init in progress, if any, and answer it with 503. */

@@ -28,6 +28,7 @@ struct passage {
     struct request *request;
     struct buf init;           /* the body that http/init.c reads; empty: no init */
     struct buf run;            /* ... http/run.c; empty: no activation */
+    bool is_raw;               /* how its action wants the body */
     struct loop_post run_next; /* the init is done: run, but not from inside it */
 };
 
@@ -155,7 +156,7 @@ static void allow_headers(struct request *request)
 {
     struct request_text name, value;
 
-    for (size_t i = 0; request_header(request, i, &name, &value); i++) {
+    for (size_t i = 0; request_header_at(request, i, &name, &value); i++) {
         if (name.n == strlen(ASKS_FOR) && strncasecmp(name.text, ASKS_FOR, name.n) == 0) {
             request_add_header_copy(request, "access-control-allow-headers",
                                     strlen("access-control-allow-headers"), value.text, value.n);
@@ -285,6 +286,8 @@ static void on_init_replied(void *owner, struct request *request, int status, ch
 {
     struct passage *passage = owner;
 
+    if (status == 200)
+        passage->knative->is_raw = passage->is_raw;
     if (status == 200 && buf_len(&passage->run) > 0) {
         free(body);
         loop_post(passage->knative->service->loop, &passage->run_next);
@@ -359,7 +362,7 @@ static void add_headers(struct buf *out, const struct request *request)
     const char *comma = "";
 
     buf_add_text(out, ",\"__ow_headers\":{");
-    for (size_t i = 0; request_header(request, i, &name, &value); i++) {
+    for (size_t i = 0; request_header_at(request, i, &name, &value); i++) {
         buf_add_text(out, comma);
         json_quote(out, name.text, name.n);
         buf_add_text(out, ":");
@@ -387,15 +390,15 @@ static void add_raw(struct buf *out, struct json_slice value)
 }
 
 /* The action's argument: what the client gave, and what is known of its request. */
-static void add_value(struct buf *out, const struct knative *knative, const struct request *request,
-                      struct json_slice given)
+static void add_value(struct buf *out, const struct passage *passage, struct json_slice given)
 {
+    const struct request *request = passage->request;
     const char *user = getenv("__OW_NAMESPACE");
     struct request_text method = request_method(request);
     struct json_slice key, value;
     size_t at = 0;
 
-    if (given.kind == JSON_ARRAY && !knative->is_raw) {
+    if (given.kind == JSON_ARRAY && !passage->is_raw) {
         buf_add(out, given.text, given.n); /* has no members to add to */
         return;
     }
@@ -404,7 +407,7 @@ static void add_value(struct buf *out, const struct knative *knative, const stru
     add_member(out, "__ow_user", user, strlen(user));
     add_member(out, "__ow_method", method.text, method.n);
     add_headers(out, request);
-    if (knative->is_raw) {
+    if (passage->is_raw) {
         add_raw(out, given);
         add_query(out, request_query(request));
     }
@@ -427,7 +430,7 @@ static void make_run(struct passage *passage, struct json_slice activation, stru
     size_t at = 0;
 
     buf_add_text(out, "{\"value\":");
-    add_value(out, passage->knative, passage->request, value.kind == JSON_NULL ? nothing : value);
+    add_value(out, passage, value.kind == JSON_NULL ? nothing : value);
     while (activation.kind == JSON_OBJECT && json_next_member(activation, &at, &key, &member)) {
         if (json_equals(key, "value"))
             continue;
@@ -468,8 +471,7 @@ static bool make_init(struct passage *passage, struct json_slice init)
                             "Invalid Init. data; expected boolean for keys 'binary' and 'raw'.");
         return false;
     }
-    if (knative->service->pool == NULL)
-        knative->is_raw = is_raw || is_true("__OW_ACTION_RAW");
+    passage->is_raw = is_raw || is_true("__OW_ACTION_RAW");
     buf_add_text(&passage->init, "{\"value\":");
     buf_add(&passage->init, init.text, init.n);
     buf_add_text(&passage->init, "}");
@@ -521,6 +523,7 @@ void knative_on_request(void *owner, struct request *request)
 
     passage->knative = knative;
     passage->request = request;
+    passage->is_raw = knative->is_raw;
     loop_post_init(&passage->run_next, on_run_next);
     if (!read_body(passage, body, n)) {
         passage_free(passage);

@@ -8,12 +8,10 @@
 
 #include "http/server.h"
 
-#include <arpa/inet.h>
 #include <assert.h>
 #include <errno.h>
 #include <h2o.h>
 #include <h2o/http1.h>
-#include <netdb.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
 #include <string.h>
@@ -24,7 +22,6 @@
 #include "base/log.h"
 #include "base/loop.h"
 
-#define BACKLOG          1024 /* connections waiting for accept; the kernel caps it */
 #define ACCEPTS_PER_TURN 16
 #define LAZY_MAX_BYTES   4096 /* an answer up to this may stay in memory until the next request */
 #define ACCEPT_PAUSE_MS  100  /* after accept fails for want of descriptors */
@@ -46,7 +43,8 @@ struct server {
     struct loop *loop; /* borrowed */
     const struct server_route *routes;
     size_t n_routes;
-    uint16_t port;
+    struct place place;
+    const char *lost;
     unsigned n_open;
     h2o_globalconf_t config;
     h2o_context_t ctx;
@@ -63,7 +61,7 @@ struct request {
     char *body;         /* of the reply; owned */
     h2o_generator_t generator;
     struct request_text other_body; /* what request_body() tells instead; text NULL: none */
-    h2o_iovec_t type;               /* of the reply; base NULL: application/json */
+    const char *type;               /* of the reply; NULL: application/json */
     request_replied_fn *replied;    /* who takes the reply; NULL: the client */
     void *replied_owner;
 };
@@ -114,6 +112,49 @@ const char *request_body(const struct request *request, size_t *n)
     return request->req->entity.base;
 }
 
+/* Blanks at the end of a value do not belong to it; those before it are gone already. */
+static struct request_text trimmed(h2o_iovec_t value)
+{
+    while (value.len > 0 && (value.base[value.len - 1] == ' ' || value.base[value.len - 1] == '\t'))
+        value.len--;
+    return (struct request_text){value.base, value.len};
+}
+
+bool request_headers(const struct request *request, const struct header_name *names, size_t n_names,
+                     struct request_text *values)
+{
+    const h2o_headers_t *headers = &request->req->headers;
+    uint64_t found = 0;
+
+    assert(n_names < 64);
+    for (size_t i = 0; i < headers->size; i++) {
+        h2o_iovec_t *name = headers->entries[i].name; /* lower case by now */
+
+        if (h2o_iovec_is_token(name)) /* one that libh2o knows by its address, as most are */
+            continue;
+        for (size_t k = 0; k < n_names; k++) {
+            if (name->len != names[k].n || memcmp(name->base, names[k].text, names[k].n) != 0)
+                continue;
+            if (found == 0)
+                memset(values, 0, n_names * sizeof(*values));
+            if ((found >> k & 1) == 0)
+                values[k] = trimmed(headers->entries[i].value);
+            else
+                values[k].text = NULL;
+            found |= UINT64_C(1) << k;
+        }
+    }
+    return found != 0;
+}
+
+void request_send_back(struct request *request, const struct header_name *name,
+                       const struct request_text *value)
+{
+    /* Header and value live as long as the request: libh2o keeps both without a copy. */
+    h2o_add_header_by_str(&request->req->pool, &request->req->res.headers, name->text, name->n, 0,
+                          NULL, value->text, value->n);
+}
+
 void request_set_body(struct request *request, const char *body, size_t n)
 {
     request->other_body = (struct request_text){body, n};
@@ -132,8 +173,8 @@ struct request_text request_query(const struct request *request)
     return (struct request_text){req->path.base + at, req->path.len - at};
 }
 
-bool request_header(const struct request *request, size_t i, struct request_text *name,
-                    struct request_text *value)
+bool request_header_at(const struct request *request, size_t i, struct request_text *name,
+                       struct request_text *value)
 {
     const h2o_headers_t *headers = &request->req->headers;
 
@@ -146,7 +187,7 @@ bool request_header(const struct request *request, size_t i, struct request_text
     if (i >= headers->size)
         return false;
     *name = (struct request_text){headers->entries[i].name->base, headers->entries[i].name->len};
-    *value = (struct request_text){headers->entries[i].value.base, headers->entries[i].value.len};
+    *value = trimmed(headers->entries[i].value);
     return true;
 }
 
@@ -170,7 +211,7 @@ void request_add_header_copy(struct request *request, const char *name, size_t n
 
 void request_set_type(struct request *request, const char *type, size_t n)
 {
-    request->type = h2o_strdup(&request->req->pool, type, n);
+    request->type = h2o_strdup(&request->req->pool, type, n).base; /* ends with a NUL */
 }
 
 void request_add_header(struct request *request, const char *name, const char *value)
@@ -194,7 +235,7 @@ static bool is_urgent(const struct request *request, size_t n_body)
            req->entity.base + req->entity.len != input->bytes + input->size;
 }
 
-void request_reply(struct request *request, int status, char *body, size_t n)
+void request_reply_as(struct request *request, int status, const char *type, char *body, size_t n)
 {
     h2o_req_t *req = request->req;
     h2o_iovec_t bytes = {body, n};
@@ -212,10 +253,7 @@ void request_reply(struct request *request, int status, char *body, size_t n)
     req->res.status = status;
     req->res.reason = reason_of(status);
     req->res.content_length = status == 204 ? SIZE_MAX : n; /* 204 must state none */
-    if (request->type.base == NULL)
-        request->type = h2o_iovec_init(H2O_STRLIT("application/json"));
-    h2o_add_header(&req->pool, &req->res.headers, H2O_TOKEN_CONTENT_TYPE, NULL, request->type.base,
-                   request->type.len);
+    h2o_add_header(&req->pool, &req->res.headers, H2O_TOKEN_CONTENT_TYPE, NULL, type, strlen(type));
     if (is_urgent(request, n))
         loop_hurry(request->server->loop);
     /* What comes now is the next request: into the buffer. */
@@ -224,6 +262,12 @@ void request_reply(struct request *request, int status, char *body, size_t n)
     /* No bytes may follow the head of an answer to HEAD; its length is told all the same. */
     h2o_send(req, &bytes, h2o_memis(req->method.base, req->method.len, H2O_STRLIT("HEAD")) ? 0 : 1,
              H2O_SEND_STATE_FINAL);
+}
+
+void request_reply(struct request *request, int status, char *body, size_t n)
+{
+    request_reply_as(request, status, request->type != NULL ? request->type : "application/json",
+                     body, n);
 }
 
 void request_reply_error(struct request *request, int status, const char *text)
@@ -283,8 +327,11 @@ static const struct server_route *find_route(const struct server *server, h2o_io
 
 static void say_too_large(const struct server_route *route, char *text, size_t size)
 {
-    (void)snprintf(text, size, "The request body is larger than %llu bytes (--%s).",
-                   (unsigned long long)route->body_max_bytes, route->bound);
+    if (route->n_too_large != NULL)
+        ++*route->n_too_large;
+    (void)snprintf(text, size, "The request body is larger than %llu bytes%s%s%s.",
+                   (unsigned long long)route->body_max_bytes, route->bound != NULL ? " (--" : "",
+                   route->bound != NULL ? route->bound : "", route->bound != NULL ? ")" : "");
 }
 
 /* Whether the list "GET, POST" holds the method. */
@@ -308,9 +355,7 @@ static void dispatch(struct server *server, struct request *request)
     char text[128];
 
     if (route == NULL) {
-        (void)snprintf(text, sizeof(text), "No such path: this is an action, use POST %s.",
-                       server->n_routes == 1 ? server->routes[0].path : "/init and POST /run");
-        request_reply_error(request, 404, text);
+        request_reply_error(request, 404, server->lost);
     } else if (!takes_method(methods, request->req->method)) {
         request_add_header(request, "allow", methods);
         (void)snprintf(text, sizeof(text), "This path takes %s only.", methods);
@@ -400,7 +445,8 @@ static void on_accept(h2o_socket_t *listener, const char *error)
         }
         if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS) {
             /* The listener stays readable: without a pause this would spin. */
-            log_warn("http.accept failed=\"%s\" pause_ms=%d", strerror(errno), ACCEPT_PAUSE_MS);
+            log_warn("http.accept", log_text("failed", strerror(errno)),
+                     log_int("pause_ms", ACCEPT_PAUSE_MS));
             h2o_socket_read_stop(listener);
             loop_timer_set(server->loop, &server->accept_again,
                            loop_now_ms(server->loop) + ACCEPT_PAUSE_MS);
@@ -415,38 +461,6 @@ static void on_accept_again(struct loop_timer *timer)
 
     if (server->listener != NULL)
         h2o_socket_read_start(server->listener, on_accept);
-}
-
-static int open_listener(const struct server_opts *opts, uint16_t *port, struct err *err)
-{
-    struct addrinfo hints = {.ai_family = AF_UNSPEC,
-                             .ai_socktype = SOCK_STREAM,
-                             .ai_flags = AI_NUMERICHOST | AI_PASSIVE};
-    struct addrinfo *found = NULL;
-    struct sockaddr_storage bound;
-    socklen_t n_bound = sizeof(bound);
-    char service[8];
-    int on = 1;
-    auto_fd int fd = -1;
-    int failed;
-
-    (void)snprintf(service, sizeof(service), "%u", opts->port);
-    if (getaddrinfo(opts->address, service, &hints, &found) != 0)
-        return err_set(err, ERR_SYSTEM, 0, "cannot listen on \"%s\": not a numeric address",
-                       opts->address);
-    fd = socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    failed = fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) < 0 ||
-             bind(fd, found->ai_addr, found->ai_addrlen) < 0 || listen(fd, BACKLOG) < 0 ||
-             getsockname(fd, (struct sockaddr *)&bound, &n_bound) < 0;
-    freeaddrinfo(found);
-    if (failed)
-        return err_set(err, ERR_SYSTEM, errno, "cannot listen on %s port %u (--listen, --port): %s",
-                       opts->address, opts->port, strerror(errno));
-    *port = ntohs(bound.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&bound)->sin6_port
-                                              : ((struct sockaddr_in *)&bound)->sin_port);
-    failed = fd;
-    fd = -1;
-    return failed;
 }
 
 static void configure(struct server *server, const struct server_opts *opts)
@@ -483,8 +497,8 @@ struct server *server_new(struct loop *loop, const struct server_opts *opts,
                           const struct server_route *routes, size_t n_routes, struct err *err)
 {
     struct server *server;
-    uint16_t port = 0;
-    int fd = open_listener(opts, &port, err);
+    struct place place = *opts->place;
+    int fd = place_listen(&place, opts->options, err);
 
     if (fd < 0)
         return NULL;
@@ -493,7 +507,8 @@ struct server *server_new(struct loop *loop, const struct server_opts *opts,
     server->loop = loop;
     server->routes = routes;
     server->n_routes = n_routes;
-    server->port = port;
+    server->place = place;
+    server->lost = opts->lost;
     loop_timer_init(&server->accept_again, on_accept_again);
     configure(server, opts);
     server->listener = h2o_evloop_socket_create(loop_h2o(loop), fd, H2O_SOCKET_FLAG_DONT_READ);
@@ -504,7 +519,7 @@ struct server *server_new(struct loop *loop, const struct server_opts *opts,
 
 uint16_t server_port(const struct server *server)
 {
-    return server->port;
+    return server->place.port;
 }
 
 unsigned server_n_open(const struct server *server)
@@ -516,6 +531,7 @@ void server_drain(struct server *server)
 {
     if (server->listener == NULL)
         return;
+    place_leave(&server->place);
     h2o_socket_close(server->listener);
     server->listener = NULL;
     loop_timer_clear(&server->accept_again);

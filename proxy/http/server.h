@@ -12,6 +12,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "http/place.h"
+
 struct err;
 struct loop;
 struct request;
@@ -19,19 +21,21 @@ struct server;
 
 typedef void server_handler_fn(void *owner, struct request *request);
 
-/* POST requests to exactly this path; other methods are answered with 405. */
+/* Requests to exactly this path; other methods than its own are answered with 405. */
 struct server_route {
     const char *path;
     server_handler_fn *handler;
     void *owner; /* borrowed */
     uint64_t body_max_bytes;
-    const char *bound;   /* the option's name, for the client's text */
-    const char *methods; /* instead of POST: "GET, POST"; NULL: POST */
+    const char *bound;     /* the option's name, for the client's text; NULL: none sets it */
+    const char *methods;   /* instead of POST: "GET, HEAD"; NULL: POST */
+    uint64_t *n_too_large; /* where bodies that are refused for their size count; NULL: nowhere */
 };
 
 struct server_opts {
-    const char *address; /* numeric IPv4 or IPv6 */
-    uint16_t port;       /* 0: any free one */
+    const struct place *place;
+    const char *options; /* those that say where, for the error's text */
+    const char *lost;    /* what the client of another path is told; static */
     uint64_t idle_ms;    /* a connection without a whole request is closed after so long */
 };
 
@@ -41,6 +45,7 @@ struct server *server_new(struct loop *loop, const struct server_opts *opts,
                           const struct server_route *routes, size_t n_routes, struct err *err);
 /* Frees all. false: clients keep connections open, so what they hold stays, and the loop must, too. */
 bool server_free(struct server **server);
+/* 0: a Unix socket. */
 uint16_t server_port(const struct server *server);
 
 /* Take no more connections, close those kept alive after their next reply. */
@@ -53,28 +58,44 @@ unsigned server_n_open(const struct server *server);
 /* The body, stable until the reply; not NUL-terminated. */
 const char *request_body(const struct request *request, size_t *n);
 
-/* Reply with body[0 .. n): application/json. The request is gone afterwards.
- * body: owned by the reply from now on, freed by it; NULL with n == 0 is an empty body. */
-void request_reply(struct request *request, int status, char *body, size_t n);
-/* {"error":"<text>"} and a newline. */
-void request_reply_error(struct request *request, int status, const char *text);
-/* Add a header to the reply to come. name: lower case; both static. */
-void request_add_header(struct request *request, const char *name, const char *value);
+struct header_name {
+    const char *text; /* static; lower case */
+    size_t n;
+};
 
-/* ---- for whoever stands between a client and a handler: http/knative.c ---- */
-
-/* A borrowed part of the request, until the reply. */
+/* A part of the request, borrowed until its reply. */
 struct request_text {
     const char *text;
     size_t n;
 };
 
+/* Find the headers of these names, in one pass; none of them may be one that libh2o has as a token.
+ * A value's text is NULL when there is none, or several of that name.
+ * false: there is none of them all, and values stay as they were. */
+bool request_headers(const struct request *request, const struct header_name *names, size_t n_names,
+                     struct request_text *values);
+
+/* Reply with body[0 .. n): application/json. The request is gone afterwards.
+ * body: owned by the reply from now on, freed by it; NULL with n == 0 is an empty body. */
+void request_reply(struct request *request, int status, char *body, size_t n);
+/* The same with another type of content; static. */
+void request_reply_as(struct request *request, int status, const char *type, char *body, size_t n);
+/* {"error":"<text>"} and a newline. */
+void request_reply_error(struct request *request, int status, const char *text);
+/* Add a header to the reply to come. name: lower case; both static. */
+void request_add_header(struct request *request, const char *name, const char *value);
+/* The same with a header of the request. */
+void request_send_back(struct request *request, const struct header_name *name,
+                       const struct request_text *value);
+
+/* ---- for whoever stands between a client and a handler: http/knative.c ---- */
+
 struct request_text request_method(const struct request *request);
 /* What follows "?" in the target; empty when there is none. */
 struct request_text request_query(const struct request *request);
-/* The i-th header. false: there are no more. */
-bool request_header(const struct request *request, size_t i, struct request_text *name,
-                    struct request_text *value);
+/* The i-th header, whichever it is. false: there are no more. */
+bool request_header_at(const struct request *request, size_t i, struct request_text *name,
+                       struct request_text *value);
 
 /* From now on request_body() is this; borrowed until the reply. */
 void request_set_body(struct request *request, const char *body, size_t n);
@@ -88,5 +109,5 @@ void request_on_reply(struct request *request, request_replied_fn *replied, void
 /* Add a header whose texts live shorter than the reply: they are copied. */
 void request_add_header_copy(struct request *request, const char *name, size_t n_name,
                              const char *value, size_t n_value);
-/* The reply's type, instead of application/json; copied. */
+/* The type of request_reply(), instead of application/json; copied. */
 void request_set_type(struct request *request, const char *type, size_t n);

@@ -2,7 +2,7 @@
 
 /*
  * service - what one proxy serves: at most one action, its pool of workers, and the /init that
- * brings it.
+ * brings it or another in its place.
  */
 
 #include <stdbool.h>
@@ -13,10 +13,13 @@
 #include "action/runtimes.h"
 #include "action/store.h"
 #include "base/launch.h"
+#include "base/privileges.h"
 #include "base/sink.h"
 #include "http/early.h"
+#include "http/run.h"
 #include "worker/pool.h"
 #include "worker/prelaunch.h"
+#include "worker/tally.h"
 
 struct init;
 struct server;
@@ -28,12 +31,16 @@ struct service_opts {
     struct actionloop actionloop;
     const struct runtime *fallback; /* what plain source text is */
     char *const *environ;           /* the container's environment, for the action */
-    uint64_t run_ms;                /* limit of one activation */
-    uint64_t margin_ms;             /* an answer goes out this long before the deadline */
-    uint64_t init_ms;               /* limit of one /init, and of one start of a worker */
-    enum answers answers;           /* for runtimes whose manifest says "auto" */
-    bool keeps_failed;              /* the folder of a failed /init stays, for a look (-debug) */
-    bool prelaunches;               /* start the launcher of `fallback` before there is an action */
+    /* What the action's processes may do. */
+    const struct privileges *privileges;
+    uint64_t run_ms;      /* limit of one activation */
+    uint64_t margin_ms;   /* an answer goes out this long before the deadline */
+    uint64_t init_ms;     /* limit of one /init, and of one start of a worker */
+    enum answers answers; /* for runtimes whose manifest says "auto" */
+    bool keeps_failed;    /* the folder of a failed /init stays, for a look (-debug) */
+    bool prelaunches;     /* start the launcher of `fallback` before there is an action */
+    bool allow_reinit;    /* a further /init replaces the action */
+    bool forks;           /* make workers by fork, where the runtime can */
     bool one_at_a_time;   /* refuse a /run while another runs, as Apache's Node runtime does */
     bool logs_init_error; /* whatever the manifest says (OW_LOG_INIT_ERROR) */
 };
@@ -41,14 +48,17 @@ struct service_opts {
 struct service {
     struct loop *loop; /* borrowed */
     struct service_opts opts;
-    struct runtimes *runtimes;  /* borrowed */
     struct store *store;        /* borrowed */
     struct sink *out;           /* our own stdout, borrowed */
     struct sink *err;           /* ... stderr */
     struct pool *pool;          /* the action; NULL before a successful /init */
+    unsigned version;           /* of its folder; 0: no action, or none that lies in the store */
+    struct list retired;        /* versions on their way out: http/versions.c */
+    struct pool *stub;          /* answers while `pool` is NULL; NULL: nobody asked it yet */
     struct prelaunch prelaunch; /* of the fallback runtime, while there is no action */
     struct init *init;          /* the one in progress, NULL: none */
-    unsigned n_ending;          /* failed ones whose processes are not all gone */
     struct early early;         /* an action that the image carries */
+    struct run_tally runs;      /* what was counted of POST /run */
+    struct tally workers;       /* ... of the action's processes */
     bool draining;              /* SIGTERM came: no new activations */
 };

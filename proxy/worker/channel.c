@@ -127,6 +127,18 @@ ssize_t channel_write(struct channel *channel, const struct iovec *lines, int n_
     return n;
 }
 
+bool channel_tell(struct channel *channel, struct buf *bytes)
+{
+    struct iovec line = {bytes->bytes + bytes->start, buf_len(bytes)};
+    bool fed = channel->fed;
+    ssize_t n = channel_write(channel, &line, 1);
+
+    channel->fed = fed;
+    if (n > 0)
+        buf_drop(bytes, (size_t)n);
+    return n >= 0;
+}
+
 size_t channel_unread(const struct channel *channel)
 {
     int n = 0;

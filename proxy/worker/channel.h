@@ -67,6 +67,8 @@ void channel_done(struct channel *channel);
 
 /* Write what fits. Bytes written; 0: no room now; -1: the worker does not read any more. */
 ssize_t channel_write(struct channel *channel, const struct iovec *lines, int n_lines);
+/* The same with bytes that are no activation's; what went is taken off. false: as -1. */
+bool channel_tell(struct channel *channel, struct buf *bytes);
 /* Bytes that the worker has not read yet. */
 size_t channel_unread(const struct channel *channel);
 

@@ -20,7 +20,7 @@ void feed_init(struct feed *feed, unsigned ahead_max)
     feed->waits.fd = -1;
 }
 
-void feed_open(struct feed *feed, pid_t pid)
+void feed_open(struct feed *feed, pid_t pid, const struct privileges *privileges)
 {
     bool distrusted = feed->distrusted;
     unsigned ahead_max = feed->ahead_max;
@@ -28,7 +28,7 @@ void feed_open(struct feed *feed, pid_t pid)
     feed_close(feed);
     feed_init(feed, ahead_max);
     feed->distrusted = distrusted;
-    waits_open(&feed->waits, pid);
+    waits_open(&feed->waits, pid, privileges);
 }
 
 void feed_close(struct feed *feed)
@@ -57,7 +57,7 @@ void feed_began(struct feed *feed)
         feed->busy_at_ns = loop_clock_ns();
 }
 
-void feed_answered(struct feed *feed, unsigned n_answers, bool more, bool logged)
+uint64_t feed_answered(struct feed *feed, unsigned n_answers, bool more, bool logged)
 {
     uint64_t now_ns = loop_clock_ns();
     uint64_t each_ns;
@@ -70,6 +70,7 @@ void feed_answered(struct feed *feed, unsigned n_answers, bool more, bool logged
         feed->work_ns += each_ns / WORK_SHARE - feed->work_ns / WORK_SHARE;
     feed->busy_at_ns = more ? now_ns : 0;
     feed->n_silent = logged ? 0 : feed->n_silent + n_answers;
+    return each_ns;
 }
 
 bool feed_distrust(struct feed *feed)
@@ -102,7 +103,7 @@ bool feed_is_quiet(struct feed *feed, uint64_t now_us)
     if (feed->unquiet_at_us == 0)
         feed->unquiet_at_us = now_us;
     give_up_us = feed->seen ? QUIET_GIVE_UP_US : NEVER_SEEN_US;
-    if (state == WAITS_NO && now_us - feed->unquiet_at_us < give_up_us)
+    if (state != WAITS_UNKNOWN && now_us - feed->unquiet_at_us < give_up_us)
         return false;
     feed->observable = false;
     return true;

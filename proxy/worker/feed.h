@@ -37,17 +37,18 @@ struct feed {
 };
 
 void feed_init(struct feed *feed, unsigned ahead_max);
-/* A process was started. */
-void feed_open(struct feed *feed, pid_t pid);
+/* A process was started, with these privileges (borrowed; NULL: ours). */
+void feed_open(struct feed *feed, pid_t pid, const struct privileges *privileges);
 void feed_close(struct feed *feed);
 
 /* How many lines may be in its pipe now, 1 and more. */
 unsigned feed_depth(const struct feed *feed);
 
 /* Lines were written to a worker that had none, or answers came: measures its work.
- * n_answers in one read; more: lines are left in its pipe; logged: log bytes came with them. */
+ * n_answers in one read; more: lines are left in its pipe; logged: log bytes came with them.
+ * Returns the time that each of the answers took, nanoseconds. */
 void feed_began(struct feed *feed);
-void feed_answered(struct feed *feed, unsigned n_answers, bool more, bool logged);
+uint64_t feed_answered(struct feed *feed, unsigned n_answers, bool more, bool logged);
 
 /* It wrote an answer that nobody waited for. true: it was trusted until now. */
 bool feed_distrust(struct feed *feed);

@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "base/list.h"
 
@@ -17,6 +18,7 @@ enum job_outcome {
     JOB_PENDING,
     JOB_ANSWERED,  /* answer is what the action wrote; not yet judged */
     JOB_DIED,      /* the action ended before it answered */
+    JOB_EXHAUSTED, /* ... as it passed a limit of the container or of ours: see reason */
     JOB_LATE,      /* its deadline passed, running or waiting */
     JOB_TOO_LONG,  /* the answer passed the bound */
     JOB_UNSTARTED, /* the action could not be started again: see reason */
@@ -24,6 +26,7 @@ enum job_outcome {
 };
 
 struct job;
+struct log_field;
 typedef void job_done_fn(struct job *job);
 
 struct job {
@@ -37,7 +40,9 @@ struct job {
     job_done_fn *done;       /* called once, from the loop */
 
     /* set while it runs */
-    bool ghost; /* keeps the place of a job that was given up; see flight.h */
+    bool ghost;           /* keeps the place of a job that was given up; see flight.h */
+    uint64_t given_at_us; /* loop time at which a worker got it, the last time; 0: none has */
+    pid_t worker;         /* that worker's process */
 
     /* set when it is done */
     enum job_outcome outcome;
@@ -45,3 +50,10 @@ struct job {
     size_t answer_len;
     char reason[256];
 };
+
+const char *job_outcome_name(enum job_outcome outcome);
+
+/* A text in the top level of the job's line, such as "activation_id", as a field of a log line.
+ * Looked for at each call, so that jobs that nobody logs cost nothing. The line, if it is still
+ * there, must be an object. */
+struct log_field job_log_member(const struct job *job, const char *member);

@@ -13,6 +13,8 @@ static void on_late(struct loop_timer *timer);
 static void on_restart(struct loop_timer *timer);
 static void start_what_is_down(struct pool *pool);
 static void on_worker_changed(struct loop_post *post);
+static void on_made(struct template_order *order, const struct spawned *spawned,
+                    const struct err *err);
 static void on_out_room(struct sink_waiter *waiter);
 static void on_err_room(struct sink_waiter *waiter);
 
@@ -39,6 +41,7 @@ struct pool *pool_new(struct loop *loop, struct launch *launch, const struct poo
     pool->workers = xcalloc(opts->n_workers, sizeof(*pool->workers));
     for (unsigned i = 0; i < opts->n_workers; i++) {
         pool->workers[i].pool = pool;
+        template_order_init(&pool->workers[i].order, on_made);
         worker_init(&pool->workers[i].worker, loop, &pool->launch, &opts->worker, out, err,
                     on_worker_changed);
     }
@@ -54,6 +57,7 @@ void pool_free(struct pool **pool)
     assert(pool_n_jobs(p) == 0);
     for (unsigned i = 0; i < p->opts.n_workers; i++)
         worker_done(&p->workers[i].worker);
+    template_free(&p->template);
     free(p->workers);
     loop_post_cancel(&p->dispatch);
     loop_timer_clear(&p->late);
@@ -65,11 +69,15 @@ void pool_free(struct pool **pool)
     *pool = NULL;
 }
 
+/* The one place where the process of a worker comes from, but for the one that waited. */
 static void start(struct pool_worker *pw)
 {
+    struct template *template = pw->pool->template;
+
     pw->up = true;
     pw->cost_a_job = false;
-    worker_start(&pw->worker);
+    if (template == NULL || !template_take_order(template, &pw->order))
+        worker_start(&pw->worker);
 }
 
 void pool_start(struct pool *pool, const struct spawned *waiting, struct buf *line,
@@ -87,6 +95,34 @@ void pool_start(struct pool *pool, const struct spawned *waiting, struct buf *li
         start(&pool->workers[i]);
 }
 
+static void on_made(struct template_order *order, const struct spawned *spawned,
+                    const struct err *err)
+{
+    struct pool_worker *pw = container_of(order, struct pool_worker, order);
+    struct buf nothing = {0}; /* it has loaded the action: it needs not be told */
+
+    if (spawned != NULL) {
+        worker_adopt(&pw->worker, spawned, &nothing);
+    } else if (err != NULL) {
+        pw->worker.start_err = *err;
+        loop_post(pw->pool->loop, &pw->worker.changed);
+    } else {
+        worker_start(&pw->worker);
+    }
+}
+
+void pool_start_forked(struct pool *pool, struct launch *launch, const struct spawned *waiting,
+                       struct buf *line, pool_started_fn *started, void *owner)
+{
+    pool->started = started;
+    pool->started_owner = owner;
+    pool->template =
+        template_new(pool->loop, launch, line, &pool->opts.worker, pool->out, pool->err);
+    template_start(pool->template, waiting);
+    for (unsigned i = 0; i < pool->opts.n_workers; i++)
+        start(&pool->workers[i]);
+}
+
 unsigned pool_n_jobs(const struct pool *pool)
 {
     return pool->n_queued + pool->n_running;
@@ -94,7 +130,7 @@ unsigned pool_n_jobs(const struct pool *pool)
 
 unsigned pool_n_processes(const struct pool *pool)
 {
-    unsigned n = 0;
+    unsigned n = pool->template != NULL && template_is_there(pool->template) ? 1 : 0;
 
     for (unsigned i = 0; i < pool->opts.n_workers; i++)
         n += pool->workers[i].worker.state != WORKER_DOWN;
@@ -147,7 +183,7 @@ static void finish_queued(struct pool *pool, struct list *node, enum job_outcome
 
     job->outcome = outcome;
     (void)snprintf(job->reason, sizeof(job->reason), "%s", reason);
-    worker_write_sentinels(pool->out, pool->err);
+    relay_write_sentinels(pool->out, pool->err);
     sink_flush(pool->out);
     sink_flush(pool->err);
     job->done(job);
@@ -225,6 +261,10 @@ static void on_dispatch(struct loop_post *post)
     struct pool *pool = container_of(post, struct pool, dispatch);
     struct worker *worker;
 
+    if (pool->retired != NULL) {
+        pool->retired(pool->retired_owner); /* the pool may be gone now */
+        return;
+    }
     if (pool->stopping)
         finish_all_queued(pool, JOB_ABANDONED, "");
     else if (pool->broken)
@@ -235,6 +275,10 @@ static void on_dispatch(struct loop_post *post)
         struct job *job = dequeue(pool, pool->queue.next);
 
         pool->n_running++;
+        job->given_at_us = loop_now_us(pool->loop);
+        job->worker = worker->pid;
+        log_debug("activation.start", job_log_member(job, "activation_id"),
+                  log_int("worker", worker->pid));
         worker_give(worker, job);
     }
     start_what_is_down(pool);
@@ -343,7 +387,8 @@ static void look_whether_broken(struct pool *pool, const struct pool_worker *pw)
                    "%.*s",
                    pw->restarts.n_deaths, WHY_MAX, why);
     if (!pool->broken)
-        log_warn("pool.broken deaths=%u reason=\"%s\"", pw->restarts.n_deaths, pool->why_broken);
+        log_warn("pool.broken", log_count("deaths", pw->restarts.n_deaths),
+                 log_text("reason", pool->why_broken));
     pool->broken = true;
 }
 
@@ -403,10 +448,15 @@ static void on_worker_changed(struct loop_post *post)
         pool->n_running--;
         enqueue(pool, job, true);
     }
-    if (w->state == WORKER_READY)
-        on_worker_ready(pool, w);
-    else if (w->state == WORKER_DOWN && pw->up)
-        on_worker_down(pool, pw);
+    /* What one process has shown holds for all of them. */
+    if (pool->launch.answers == ANSWERS_AUTO)
+        pool->launch.answers = w->channel.answers;
+    if (pool->retired == NULL) {
+        if (w->state == WORKER_READY)
+            on_worker_ready(pool, w);
+        else if (w->state == WORKER_DOWN && pw->up && !template_order_waits(&pw->order))
+            on_worker_down(pool, pw);
+    }
     loop_post(pool->loop, &pool->dispatch);
 }
 
@@ -415,7 +465,31 @@ void pool_stop(struct pool *pool)
     pool->stopping = true;
     pool->started = NULL; /* a start that is called off has no outcome */
     loop_post(pool->loop, &pool->dispatch);
+    if (pool->template != NULL)
+        template_stop(pool->template);
     for (unsigned i = 0; i < pool->opts.n_workers; i++)
         if (pool->workers[i].worker.state != WORKER_DOWN)
             worker_stop(&pool->workers[i].worker);
+}
+
+void pool_retire(struct pool *pool, pool_retired_fn *retired, void *owner)
+{
+    assert(pool->retired == NULL);
+    pool->started = NULL;
+    pool->retired = retired;
+    pool->retired_owner = owner;
+    loop_timer_clear(&pool->restart);
+    if (pool->template != NULL)
+        template_stop(pool->template);
+    loop_post(pool->loop, &pool->dispatch);
+    for (unsigned i = 0; i < pool->opts.n_workers; i++)
+        if (pool->workers[i].worker.state != WORKER_DOWN)
+            worker_retire(&pool->workers[i].worker);
+}
+
+void pool_take_queued(struct pool *to, struct pool *from)
+{
+    while (!list_empty(&from->queue))
+        enqueue(to, dequeue(from, from->queue.prev), true);
+    watch_deadlines(from);
 }

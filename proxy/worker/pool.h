@@ -12,6 +12,7 @@
 #include <stdbool.h>
 
 #include "worker/restarts.h"
+#include "worker/template.h"
 #include "worker/worker.h"
 
 struct pool_opts {
@@ -25,9 +26,14 @@ struct pool;
 /* A start has come to its end: err->kind == ERR_NONE when a worker is ready. */
 typedef void pool_started_fn(void *owner, const struct err *err);
 
+/* Something has changed in a retired pool: jobs came back, or it has become empty. It may be freed
+ * from in here. */
+typedef void pool_retired_fn(void *owner);
+
 struct pool_worker {
     struct worker worker;
-    struct pool *pool; /* the one it belongs to */
+    struct pool *pool;           /* the one it belongs to */
+    struct template_order order; /* while it is being made */
     struct restarts restarts;
     bool up;         /* it was started, and its end was not looked at yet */
     bool cost_a_job; /* an activation ended it, or ends with it */
@@ -40,6 +46,8 @@ struct pool {
     struct sink *out; /* borrowed */
     struct sink *err; /* borrowed */
     struct pool_worker *workers;
+    struct template
+        *template;     /* owned; workers are made of it. NULL: each loads the action itself */
     struct list queue; /* jobs, oldest first */
     unsigned n_queued;
     unsigned n_running; /* jobs that a worker has */
@@ -51,6 +59,8 @@ struct pool {
     struct sink_waiter err_room;
     pool_started_fn *started; /* NULL once it was called */
     void *started_owner;
+    pool_retired_fn *retired; /* NULL until pool_retire() */
+    void *retired_owner;
     bool serving;  /* a worker was ready once: the action works */
     bool stopping; /* no worker is started any more */
     bool broken;   /* too many deaths in a row, and no worker is ready */
@@ -71,15 +81,34 @@ void pool_free(struct pool **pool);
 void pool_start(struct pool *pool, const struct spawned *waiting, struct buf *line,
                 pool_started_fn *started, void *owner);
 
+/*
+ * The same, and the action is loaded once: workers are made by fork of a launcher that has loaded
+ * it, see worker/template.h.
+ * launch    how to start that launcher; taken over
+ * waiting   ... or one that runs already; NULL: none. Taken over.
+ * line      what it must hear first; taken over
+ */
+void pool_start_forked(struct pool *pool, struct launch *launch, const struct spawned *waiting,
+                       struct buf *line, pool_started_fn *started, void *owner);
+
 /* Take a job over until its `done`. false: the queue is full, the job stays the caller's. One job
  * for each worker that is free, or on its way back after an end, takes no place in the queue. */
 bool pool_submit(struct pool *pool, struct job *job);
 
 /* Jobs that are not answered yet. */
 unsigned pool_n_jobs(const struct pool *pool);
-/* Worker processes that are still there. */
+/* Worker processes that are still there, and the one that they are made of. */
 unsigned pool_n_processes(const struct pool *pool);
 
 /* End the workers (SIGTERM, later SIGKILL); a start under way is not told of any more; running jobs die with them, those that did not begin are
  * answered as JOB_ABANDONED, from the loop. */
 void pool_stop(struct pool *pool);
+
+/*
+ * Another pool serves from now on: running jobs go on to their ends here, then the workers leave by
+ * the end of their input, and none is started any more, nor is its start told. retired(owner) follows from the loop after
+ * each change, at least once. Queued jobs stay until they are taken: see below.
+ */
+void pool_retire(struct pool *pool, pool_retired_fn *retired, void *owner);
+/* Put what waits in `from` before all that waits in `to`, whatever its bound: it was admitted. */
+void pool_take_queued(struct pool *to, struct pool *from);

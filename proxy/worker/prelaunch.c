@@ -20,7 +20,7 @@ static void on_exit_status(struct loop_child *child, int wait_status)
 {
     struct prelaunch *prelaunch = container_of(child, struct prelaunch, child);
 
-    log_info("prelaunch.exit pid=%d status=%d", (int)child->pid, wait_status);
+    log_info("prelaunch.exit", log_int("pid", child->pid), LOG_EXIT(wait_status));
     forget(prelaunch);
 }
 
@@ -44,12 +44,12 @@ bool prelaunch_start(struct prelaunch *prelaunch, struct launch *launch, int pip
     memset(launch, 0, sizeof(*launch));
     if (spawn_start(&prelaunch->launch, pipe_bytes, &prelaunch->spawned, &err) < 0) {
         /* No failure of ours: most containers never see code for this runtime. */
-        log_info("prelaunch.start failed=\"%s\"", err.text);
+        log_info("prelaunch.start", log_text("failed", err.text));
         launch_done(&prelaunch->launch);
         return false;
     }
-    log_info("prelaunch.start pid=%d program=%s", (int)prelaunch->spawned.pid,
-             prelaunch->launch.argv[0]);
+    log_info("prelaunch.start", log_int("pid", prelaunch->spawned.pid),
+             log_text("program", prelaunch->launch.argv[0]));
     loop_child_watch(prelaunch->loop, &prelaunch->child, prelaunch->spawned.pid, on_exit_status);
     return true;
 }

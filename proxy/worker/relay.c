@@ -173,3 +173,11 @@ void relay_close(struct relay *relay)
     relay->ended = false;
     relay->n_bytes = 0;
 }
+
+void relay_write_sentinels(struct sink *out, struct sink *err)
+{
+    sink_line_start(out, NULL);
+    sink_line_start(err, NULL);
+    sink_add(out, NULL, SENTINEL "\n", sizeof(SENTINEL));
+    sink_add(err, NULL, SENTINEL "\n", sizeof(SENTINEL));
+}

@@ -44,3 +44,6 @@ void relay_feed(struct relay *relay, const char *bytes, size_t n);
 void relay_settle(struct relay *relay);
 /* The same, but the start of a line stays here: a worker with lines ahead writes the next one's. */
 void relay_settle_lines(struct relay *relay);
+
+/* Our end mark of an activation: one sentinel on each stream, on lines of their own. */
+void relay_write_sentinels(struct sink *out, struct sink *err);

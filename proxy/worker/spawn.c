@@ -10,23 +10,26 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/err.h"
 #include "base/launch.h"
+#include "base/privileges.h"
 #include "base/util.h"
 
 #define SPAWN_FD_MIN 10 /* our ends lie above the child's 0 to 3, so that dup2 hits none of them */
 
 static const char default_path[] = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
-/* A pipe whose both ends are close-on-exec and lie at SPAWN_FD_MIN or above. */
-static int high_pipe(int ends[2], int pipe_bytes)
+/* A pipe, or a pair of sockets, whose both ends are close-on-exec and lie at SPAWN_FD_MIN or above. */
+static int high_pair(int ends[2], bool sockets, int pipe_bytes)
 {
     int low[2];
 
-    if (pipe2(low, O_CLOEXEC) < 0)
+    if ((sockets ? socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, low)
+                 : pipe2(low, O_CLOEXEC)) < 0)
         return -1;
     for (int i = 0; i < 2; i++) {
         ends[i] = fcntl(low[i], F_DUPFD_CLOEXEC, SPAWN_FD_MIN);
@@ -38,7 +41,7 @@ static int high_pipe(int ends[2], int pipe_bytes)
         return -1;
     }
     /* Refused beyond the user's share of pipe memory; any size is correct, a larger one is faster. */
-    if (pipe_bytes > 0)
+    if (pipe_bytes > 0 && !sockets)
         (void)fcntl(ends[0], F_SETPIPE_SZ, pipe_bytes);
     return 0;
 }
@@ -72,40 +75,107 @@ static bool find_program(const struct launch *launch, char *path, size_t size)
     return false;
 }
 
+/* How far the child came. */
+enum step {
+    STEP_PIPES,
+    STEP_LIMITS,
+    STEP_USER,
+    STEP_FOLDER,
+    STEP_EXEC,
+};
+
+struct failure {
+    enum step step;
+    int os;   /* errno; 0: the program runs */
+    int what; /* STEP_LIMITS, STEP_USER: for privileges_explain() */
+};
+
+/* Everything before exec; returns at the first failure. */
+static void prepare(const struct launch *launch, const int ends[4], pid_t parent,
+                    struct failure *failure)
+{
+    sigset_t none;
+
+    failure->step = STEP_LIMITS;
+    failure->what = privileges_limit(launch->privileges, &failure->os);
+    if (failure->what != 0)
+        return;
+    failure->step = STEP_USER;
+    failure->what = privileges_become(launch->privileges, &failure->os);
+    if (failure->what != 0)
+        return;
+    (void)prctl(PR_SET_PDEATHSIG, SIGKILL); /* a change of user would clear it */
+    if (getppid() != parent)
+        _exit(127); /* we were orphaned before the line above took effect */
+    failure->step = STEP_PIPES;
+    for (int fd = 0; fd < 4; fd++)
+        if (dup2(ends[fd], fd) < 0) {
+            failure->os = errno;
+            return;
+        }
+    failure->step = STEP_FOLDER;
+    if (launch->cwd != NULL && chdir(launch->cwd) < 0) {
+        failure->os = errno;
+        return;
+    }
+    for (int signo = 1; signo < NSIG; signo++) /* also what our own parent had us ignore */
+        (void)signal(signo, SIG_DFL);
+    /* What we inherited ourselves without close-on-exec is not for the action either. */
+    (void)syscall(SYS_close_range, 4U, ~0U, (unsigned)CLOSE_RANGE_CLOEXEC);
+    (void)sigemptyset(&none);
+    (void)sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
 /*
  * Between vfork and exec the parent's memory is ours too: system calls only, nothing allocated,
- * and the outcome goes back through *failed. Every signal is blocked until the mask is emptied.
+ * and the outcome goes back through *told. Every signal is blocked until the mask is emptied. A
+ * child that is somebody else by then cannot be looked into: our memory is not dumpable (main.c).
  */
 __attribute__((noinline)) static pid_t vfork_exec(const struct launch *launch, const char *path,
-                                                  const int ends[4], volatile int *failed)
+                                                  const int ends[4], volatile struct failure *told)
 {
+    struct failure failure = {STEP_PIPES, 0, 0};
     pid_t parent = getpid();
     pid_t pid = vfork();
 
     if (pid != 0)
         return pid;
     (void)setpgid(0, 0);
-    (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (getppid() != parent)
-        _exit(127); /* we were orphaned before the line above took effect */
-    for (int fd = 0; fd < 4; fd++)
-        if (dup2(ends[fd], fd) < 0)
-            *failed = errno;
-    if (*failed == 0 && launch->cwd != NULL && chdir(launch->cwd) < 0)
-        *failed = errno;
-    if (*failed == 0) {
-        sigset_t none;
-
-        for (int signo = 1; signo < NSIG; signo++) /* also what our own parent had us ignore */
-            (void)signal(signo, SIG_DFL);
-        /* What we inherited ourselves without close-on-exec is not for the action either. */
-        (void)syscall(SYS_close_range, 4U, ~0U, (unsigned)CLOSE_RANGE_CLOEXEC);
-        (void)sigemptyset(&none);
-        (void)sigprocmask(SIG_SETMASK, &none, NULL);
+    prepare(launch, ends, parent, &failure);
+    if (failure.os == 0) {
+        failure.step = STEP_EXEC;
         (void)execve(path, launch->argv, launch->env);
-        *failed = errno;
+        failure.os = errno;
     }
+    told->step = failure.step;
+    told->what = failure.what;
+    told->os = failure.os;
     _exit(127);
+}
+
+/* Why there is no program running. What our own settings caused is no fault of the action. */
+static int explain(const struct launch *launch, const struct failure *failure, struct err *err)
+{
+    const struct privileges *privileges = launch->privileges;
+    bool as_user = privileges_as_user(privileges);
+    int os = failure->os;
+
+    if (failure->what != 0)
+        return privileges_explain(privileges, failure->what, os, err);
+    if (failure->step == STEP_FOLDER && os == EACCES && as_user)
+        return err_set(err, ERR_SYSTEM, os,
+                       "user %u (--user) cannot enter folder \"%s\": %s; each folder above it must "
+                       "let everybody pass, or set --action-dir",
+                       (unsigned)privileges->uid, launch->cwd, strerror(os));
+    if (failure->step == STEP_EXEC && os == EACCES && as_user)
+        return err_set(err, ERR_SYSTEM, os, "user %u (--user) cannot run \"%s\": %s",
+                       (unsigned)privileges->uid, launch->argv[0], strerror(os));
+    if (failure->step == STEP_EXEC && os == EAGAIN)
+        return err_set(
+            err, ERR_SYSTEM, os,
+            "cannot run \"%s\": its user has as many processes as it may (--rlimit-nproc)",
+            launch->argv[0]);
+    return err_set(err, ERR_ACTION, os, "cannot run \"%s\": %s", launch->argv[0], strerror(os));
 }
 
 static int start(const struct launch *launch, const char *path, const int ends[4], pid_t *pid,
@@ -113,19 +183,21 @@ static int start(const struct launch *launch, const char *path, const int ends[4
 {
     sigset_t all;
     sigset_t before;
-    volatile int failed = 0;
+    volatile struct failure told = {STEP_PIPES, 0, 0};
+    int os;
 
     (void)sigfillset(&all);
     (void)sigprocmask(SIG_SETMASK, &all, &before);
-    *pid = vfork_exec(launch, path, ends, &failed);
-    if (*pid < 0)
-        failed = errno;
+    *pid = vfork_exec(launch, path, ends, &told);
+    os = errno;
     (void)sigprocmask(SIG_SETMASK, &before, NULL);
     if (*pid < 0)
-        return err_set(err, ERR_SYSTEM, failed, "cannot start a process: %s", strerror(failed));
-    if (failed != 0) /* the child has ended; the loop reaps it */
-        return err_set(err, ERR_ACTION, failed, "cannot run \"%s\": %s", launch->argv[0],
-                       strerror(failed));
+        return err_set(err, ERR_SYSTEM, os, "cannot start a process: %s", strerror(os));
+    if (told.os != 0) { /* the child has ended; the loop reaps it */
+        struct failure failure = {told.step, told.os, told.what};
+
+        return explain(launch, &failure, err);
+    }
     return 0;
 }
 
@@ -143,15 +215,46 @@ static void pipes_close(struct pipes *pipes)
     }
 }
 
-static int pipes_open(struct pipes *pipes, int pipe_bytes)
+/* Both ends of a pipe are one file, so one change of owner does: by path it is opened anew. */
+static int pipes_open(struct pipes *pipes, bool socket_in, int pipe_bytes,
+                      const struct privileges *privileges, struct err *err)
 {
     for (int i = 0; i < 4; i++) {
         int ends[2];
 
-        if (high_pipe(ends, i == 2 ? 0 : pipe_bytes) < 0)
-            return -1;
+        if (high_pair(ends, i == 0 && socket_in, i == 2 ? 0 : pipe_bytes) < 0)
+            return err_set(err, ERR_SYSTEM, errno, "cannot make a pipe: %s", strerror(errno));
         pipes->ours[i] = i == 0 ? ends[1] : ends[0];
         pipes->theirs[i] = i == 0 ? ends[0] : ends[1];
+        if (privileges_give_fd(privileges, ends[0]) < 0)
+            return err_set(err, ERR_SYSTEM, errno, "cannot give a pipe to --user: %s",
+                           strerror(errno));
+    }
+    return 0;
+}
+
+/* Our ends are the caller's from now on. */
+static void pipes_hand_over(struct pipes *pipes, struct spawned *spawned)
+{
+    spawned->in = pipes->ours[0];
+    spawned->fd1 = pipes->ours[1];
+    spawned->fd2 = pipes->ours[2];
+    spawned->fd3 = pipes->ours[3];
+    for (int i = 0; i < 4; i++)
+        pipes->ours[i] = -1;
+}
+
+int spawn_pipes(int pipe_bytes, const struct privileges *privileges, struct spawned *ours,
+                int theirs[4], struct err *err)
+{
+    __attribute__((cleanup(pipes_close))) struct pipes pipes = {{-1, -1, -1, -1}, {-1, -1, -1, -1}};
+
+    if (pipes_open(&pipes, false, pipe_bytes, privileges, err) < 0)
+        return -1;
+    pipes_hand_over(&pipes, ours);
+    for (int i = 0; i < 4; i++) {
+        theirs[i] = pipes.theirs[i];
+        pipes.theirs[i] = -1;
     }
     return 0;
 }
@@ -168,17 +271,12 @@ int spawn_start(const struct launch *launch, int pipe_bytes, struct spawned *spa
         return err_set(err, ERR_ACTION, ENOENT, "cannot run \"%s\": not found in PATH%s%s",
                        launch->argv[0], launch->shortfall != NULL ? "; it needs " : "",
                        launch->shortfall != NULL ? launch->shortfall : "");
-    if (pipes_open(&pipes, pipe_bytes) < 0)
-        return err_set(err, ERR_SYSTEM, errno, "cannot make a pipe: %s", strerror(errno));
+    if (pipes_open(&pipes, launch->socket_in, pipe_bytes, launch->privileges, err) < 0)
+        return -1;
     if (start(launch, path, pipes.theirs, &pid, err) < 0)
         return -1;
-    *spawned = (struct spawned){.pid = pid,
-                                .in = pipes.ours[0],
-                                .fd1 = pipes.ours[1],
-                                .fd2 = pipes.ours[2],
-                                .fd3 = pipes.ours[3]};
-    for (int i = 0; i < 4; i++)
-        pipes.ours[i] = -1; /* handed over */
+    spawned->pid = pid;
+    pipes_hand_over(&pipes, spawned);
     return 0;
 }
 

@@ -4,13 +4,15 @@
  * spawn - start one process with four pipes, in microseconds whatever the proxy's size.
  *
  * The child gets descriptors 0 to 3 and nothing else of ours, its own process group, SIGKILL when
- * we die, default signal handling and an empty signal mask. vfork: no page table is copied, and
+ * we die, default signal handling, an empty signal mask, and no more rights than the launch gives it;
+ * the pipes are its user's, who may so open them by path. vfork: no page table is copied, and
  * the outcome of exec is known on return. Source: library-facts F.
  */
 
 #include <sys/types.h>
 
 struct err;
+struct privileges;
 struct launch;
 
 /* Our ends of the pipes; all owned by the caller. */
@@ -27,10 +29,18 @@ struct spawned {
  *
  * pipe_bytes  wanted size of pipes 0, 1 and 3; the system's default when it cannot be had
  * Returns     0, or -1: ERR_ACTION when exec or chdir failed (err->os holds errno), ERR_SYSTEM when
- *             no process or pipe is to be had. *spawned is set on success only.
+ *             no process or pipe is to be had, or its rights cannot be set. *spawned is set on success only.
  */
 int spawn_start(const struct launch *launch, int pipe_bytes, struct spawned *spawned,
                 struct err *err);
+
+/*
+ * The pipes alone, for a process that somebody else starts. ours->pid stays as it is; theirs: what
+ * is to become descriptors 0 to 3 of that process, close-on-exec, owned by the caller.
+ * Returns 0, or -1: ERR_SYSTEM, nothing is set.
+ */
+int spawn_pipes(int pipe_bytes, const struct privileges *privileges, struct spawned *ours,
+                int theirs[4], struct err *err);
 
 /* The group of a process that was started here gets the signal, also after it has ended itself. */
 void spawn_kill(pid_t pid, int signo);

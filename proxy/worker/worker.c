@@ -4,27 +4,28 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/wait.h>
 
-#include "base/json.h"
 #include "base/launch.h"
 #include "base/log.h"
+#include "worker/ready.h"
 #include "worker/spawn.h"
+#include "worker/tally.h"
 
 #define LINES_PER_WRITE 64   /* the most that one writev carries; more wait for the next */
 #define LAST_READS_MAX  4    /* at its end; one empties a pipe, but somebody may go on writing */
 #define GHOST_MS        1000 /* time for a job that was given up and cannot be taken back */
+#define DYING_MS        100  /* from the end of its pipes to its own, as a rule microseconds */
+
+#define SETTLE_PATIENCE 10 /* times the settle time, for one that is seen to run and not wait */
 
 #define BIT(n) (1u << (n))
 
-static const struct {
-    const char *name;
-    unsigned next; /* BIT() of each state that may follow */
-} states[] = {
-    [WORKER_DOWN] = {"down", BIT(WORKER_STARTING)},
-    [WORKER_STARTING] = {"starting", BIT(WORKER_READY) | BIT(WORKER_STOPPING) | BIT(WORKER_DOWN)},
-    [WORKER_READY] = {"ready", BIT(WORKER_STOPPING) | BIT(WORKER_DOWN)},
-    [WORKER_STOPPING] = {"stopping", BIT(WORKER_DOWN)},
+/* BIT() of each state that may follow. */
+static const unsigned next_states[WORKER_STATES] = {
+    [WORKER_DOWN] = BIT(WORKER_STARTING),
+    [WORKER_STARTING] = BIT(WORKER_READY) | BIT(WORKER_STOPPING) | BIT(WORKER_DOWN),
+    [WORKER_READY] = BIT(WORKER_STOPPING) | BIT(WORKER_DOWN),
+    [WORKER_STOPPING] = BIT(WORKER_DOWN),
 };
 
 static void worker_step(struct worker *w);
@@ -38,34 +39,35 @@ static void worker_check(const struct worker *w)
 
 static void worker_move(struct worker *w, enum worker_state next)
 {
-    assert(states[w->state].next & BIT(next));
-    log_debug("worker.state pid=%d from=%s to=%s", (int)w->pid, states[w->state].name,
-              states[next].name);
+    assert(next_states[w->state] & BIT(next));
     w->state = next;
     if (next == WORKER_DOWN)
         w->pid = 0;
     worker_check(w);
 }
 
-/* ---- the end of an activation ---- */
-
-void worker_write_sentinels(struct sink *out, struct sink *err)
+static struct log_field log_age(const struct worker *w)
 {
-    sink_line_start(out, NULL);
-    sink_line_start(err, NULL);
-    sink_add(out, NULL, SENTINEL "\n", sizeof(SENTINEL));
-    sink_add(err, NULL, SENTINEL "\n", sizeof(SENTINEL));
+    return log_count("after_ms", loop_now_ms(w->loop) - w->started_at_ms);
 }
+
+/* ---- the end of an activation ---- */
 
 /* Log lines, then sentinels, then the answer: the platform stops reading logs soon after it. */
 static void end_activation(struct worker *w, struct job *job, enum job_outcome outcome)
 {
+    const char *text = death_text(w->death);
+
     job->outcome = outcome;
+    if (outcome == JOB_DIED && text != NULL) {
+        job->outcome = JOB_EXHAUSTED;
+        (void)snprintf(job->reason, sizeof(job->reason), "%s", text);
+    }
     if (!flight_is_fed(&w->flight))
         channel_settle_logs(&w->channel);
     else if (!w->logs_settled)
         channel_settle_log_lines(&w->channel);
-    worker_write_sentinels(w->channel.out.sink, w->channel.err.sink);
+    relay_write_sentinels(w->channel.out.sink, w->channel.err.sink);
     list_add_tail(&w->finished, &job->node);
     loop_post(w->loop, &w->changed);
 }
@@ -96,45 +98,18 @@ static void finish_answered(struct worker *w, const char *text, size_t n)
 
 /* ---- what the worker says ---- */
 
-static void refuse(struct worker *w, const char *why)
-{
-    w->refused = true;
-    (void)err_set(&w->start_err, ERR_ACTION, 0, "%s", why);
-}
-
-/* The ready line; contract 2.2 and runtime/README.md. Texts as the suites compare them. */
+/* text: NULL for a line beyond the bound. */
 static void read_ready_line(struct worker *w, const char *text, size_t n)
 {
-    struct json_slice value;
-    struct json_fault fault;
-    struct json_slice top;
-    char why[256];
+    struct ready ready;
 
-    if (json_check(text, n, &fault) == JSON_BAD) {
-        json_fault_say(&fault, text, n, why, sizeof(why));
-        refuse(w, why);
-        return;
-    }
-    top = json_top(text, n);
-    if (top.kind != JSON_OBJECT || !json_member(top, "ok", &value) || value.kind != JSON_TRUE) {
-        (void)snprintf(why, sizeof(why), "The action did not initialize properly.");
-        if (top.kind == JSON_OBJECT && json_member(top, "error", &value) &&
-            value.kind == JSON_STRING && value.n < sizeof(why)) {
-            why[json_unescape(value, why)] = '\0';
-            refuse(w, why);
-            w->start_err.kind = ERR_CODE; /* the launcher's own words are for the client */
-            return;
-        }
-        refuse(w, why);
+    if (ready_read(&ready, text, n, &w->start_err) < 0) {
+        w->refused = true;
         return;
     }
     w->ready = w->announced = true;
-    /* A number is 1 and more, whatever it says beyond what we use. */
-    if (json_member(top, "pipeline", &value) && value.kind == JSON_NUMBER) {
-        w->feed.pipeline = (unsigned)strtoul(value.text, NULL, 10);
-        w->feed.pipeline += w->feed.pipeline == 0;
-    }
-    w->channel.kept_apart = w->feed.pipeline > 0;
+    w->feed.pipeline = ready.pipeline;
+    w->channel.kept_apart = ready.pipeline > 0;
     w->feed.observable = true; /* until it proves otherwise */
 }
 
@@ -165,7 +140,7 @@ static void hear(struct worker *w)
         if (want != WANT_ANSWER && result == CHANNEL_LINE)
             read_ready_line(w, text, n);
         else if (want != WANT_ANSWER)
-            refuse(w, "The action did not initialize properly.");
+            read_ready_line(w, NULL, 0);
         else if (result == CHANNEL_LINE)
             finish_answered(w, text, n);
         else
@@ -178,22 +153,33 @@ static void hear(struct worker *w)
     if (n_answers > 0) {
         uint64_t n_logged = w->channel.out.n_bytes + w->channel.err.n_bytes;
 
-        feed_answered(&w->feed, n_answers, flight_is_fed(&w->flight), n_logged != w->n_logged);
+        uint64_t each_ns =
+            feed_answered(&w->feed, n_answers, flight_is_fed(&w->flight), n_logged != w->n_logged);
+
+        histogram_add(&w->opts.tally->work, each_ns / 1000, n_answers);
         w->n_logged = n_logged;
     }
 }
 
 /* ---- what happens: facts, then step ---- */
 
+/* Its pipes have ended. As a rule it dies, and of what is known in a moment. */
+static void lose(struct worker *w)
+{
+    w->hung = true;
+    if (w->dying_until_ms == 0)
+        w->dying_until_ms = loop_now_ms(w->loop) + DYING_MS;
+}
+
 static void on_answers(struct worker *w)
 {
     (void)channel_pull(&w->channel);
     hear(w);
     if (w->channel.n_stale > 0 && feed_distrust(&w->feed))
-        log_warn("worker.answers pid=%d unasked=%llu: fed one line at a time from now on",
-                 (int)w->pid, (unsigned long long)w->channel.n_stale);
+        log_warn("worker.distrusted", log_int("pid", w->pid), /* one line at a time from now on */
+                 log_count("unasked", w->channel.n_stale));
     if (channel_ended(&w->channel))
-        w->hung = true;
+        lose(w);
     loop_post(w->loop, &w->step);
 }
 
@@ -244,7 +230,7 @@ static void write_unsent(struct worker *w)
     ssize_t n = channel_write(&w->channel, lines, n_lines);
 
     if (n < 0)
-        w->hung = true;
+        lose(w);
     else
         flight_wrote(&w->flight, (size_t)n);
 }
@@ -268,7 +254,8 @@ static bool feed(struct worker *w)
         (void)channel_pull(&w->channel);
         hear(w);
         channel_drop_rest(&w->channel);
-        w->hung = channel_ended(&w->channel);
+        if (channel_ended(&w->channel))
+            lose(w);
     }
     if (!is_lost(w)) {
         feed_began(&w->feed);
@@ -315,12 +302,12 @@ static void hear_last_words(struct worker *w)
 
 static void bury(struct worker *w)
 {
+    bool wanted = w->state == WORKER_STOPPING;
+
     spawn_kill(w->pid, SIGKILL); /* what it started lives in its group */
+    w->death = death_of(w->wait_status, wanted, w->opts.oom, loop_now_ms(w->loop));
     hear_last_words(w);
-    log_info("worker.exit pid=%d status=%d signal=%d after_ms=%llu state=%s", (int)w->pid,
-             WIFEXITED(w->wait_status) ? WEXITSTATUS(w->wait_status) : -1,
-             WIFSIGNALED(w->wait_status) ? WTERMSIG(w->wait_status) : 0,
-             (unsigned long long)(loop_now_ms(w->loop) - w->started_at_ms), states[w->state].name);
+    tally_ended(w);
     channel_close(&w->channel);
     feed_close(&w->feed);
     loop_timer_clear(&w->timer);
@@ -329,12 +316,20 @@ static void bury(struct worker *w)
     loop_post(w->loop, &w->changed);
 }
 
-static void stop_now(struct worker *w)
+static void stop_now(struct worker *w, const char *why)
 {
-    spawn_kill(w->pid, SIGTERM);
-    w->stop_at_ms = loop_now_ms(w->loop) + w->opts.kill_ms;
+    log_info("worker.stop", log_int("pid", w->pid), log_age(w), log_text("why", why));
+    ending_tell(&w->ending, w->pid);
     worker_move(w, WORKER_STOPPING);
     loop_post(w->loop, &w->changed);
+}
+
+/* Nothing more will be written to it: it may leave in order. */
+static void close_input(struct worker *w)
+{
+    loop_watch_close(&w->channel.in);
+    ending_ask(&w->ending);
+    worker_move(w, WORKER_STOPPING);
 }
 
 /* ---- deciding ---- */
@@ -347,27 +342,22 @@ static bool is_late(const struct worker *w, uint64_t at_ms)
 /* It ended, or said that it will not answer, without a better reason than that. */
 static void start_failed(struct worker *w)
 {
-    if (w->refused || w->start_err.kind != ERR_NONE)
-        return;
-    (void)err_set(&w->start_err, ERR_ACTION, 0, "%s",
-                  w->launch->reports_ready ? "Command exited abruptly during initialization."
-                                           : "command exited");
+    if (!w->refused && w->start_err.kind == ERR_NONE)
+        (void)death_explain(w->death, w->launch->reports_ready, &w->start_err);
 }
 
 /* Tell a launcher that waited what its action is; a long line goes as the pipe takes it. */
 static void greet(struct worker *w)
 {
-    struct iovec line = {w->greeting.bytes + w->greeting.start, buf_len(&w->greeting)};
-    ssize_t n;
-
-    if (line.iov_len == 0)
-        return;
-    n = channel_write(&w->channel, &line, 1);
-    w->channel.fed = false; /* an activation it was not */
-    if (n > 0)
-        buf_drop(&w->greeting, (size_t)n);
-    if (n >= 0 && buf_len(&w->greeting) > 0)
+    if (buf_len(&w->greeting) > 0 && channel_tell(&w->channel, &w->greeting) &&
+        buf_len(&w->greeting) > 0)
         loop_watch_write(&w->channel.in, on_room_to_write);
+}
+
+/* true: wait a moment for what is dying to be dead. It may also live on without its pipes. */
+static bool is_dying(const struct worker *w)
+{
+    return w->dying_until_ms != 0 && !w->refused && !w->unwanted && !is_late(w, w->dying_until_ms);
 }
 
 static void step_starting(struct worker *w)
@@ -375,29 +365,38 @@ static void step_starting(struct worker *w)
     uint64_t late_at_ms = w->started_at_ms + w->opts.start_ms;
     uint64_t settled_at_ms = w->started_at_ms + w->opts.settle_ms;
     bool settles = !w->launch->reports_ready && !w->refused;
+    enum waits_state state;
 
     greet(w);
-    if (settles && !w->ready && waits_look(&w->feed.waits) == WAITS_YES) {
+    if (is_late(w, late_at_ms))
+        on_answers(w); /* as in look_at_deadlines() */
+    state = settles && !w->ready ? waits_look(&w->feed.waits) : WAITS_UNKNOWN;
+    if (state == WAITS_YES) {
         w->ready = w->feed.observable = w->feed.seen = true;
         /* An announcement that it made on the way is in the pipe by now. */
         (void)channel_pull(&w->channel);
         hear(w);
     }
+    if (state == WAITS_RUNS) /* still on its way: on a busy machine that takes what it takes */
+        settled_at_ms += SETTLE_PATIENCE * w->opts.settle_ms;
     if (settles && is_late(w, settled_at_ms))
         w->ready = true;
-    if (w->hung)
+    if (w->hung && !is_dying(w))
         start_failed(w);
-    if (is_lost(w) || w->unwanted) {
-        stop_now(w);
+    if (is_dying(w)) {
+        loop_timer_set(w->loop, &w->timer, w->dying_until_ms);
+    } else if (is_lost(w) || w->unwanted || w->retired) {
+        stop_now(w, is_lost(w) ? "lost" : "unwanted");
     } else if (w->ready) {
         w->start_err.kind = ERR_NONE;
         worker_move(w, WORKER_READY);
+        log_info("worker.ready", log_int("pid", w->pid), log_age(w));
         loop_post(w->loop, &w->changed);
     } else if (is_late(w, late_at_ms)) {
         (void)err_set(&w->start_err, ERR_LIMIT, 0,
                       "the action was not ready within %llu ms (--init-timeout)",
                       (unsigned long long)w->opts.start_ms);
-        stop_now(w);
+        stop_now(w, "late");
     } else {
         loop_timer_set(w->loop, &w->timer, late_at_ms);
         if (settles)
@@ -410,6 +409,7 @@ static bool look_at_deadlines(struct worker *w)
 {
     struct job *job;
 
+    on_answers(w); /* it may be us who are late, frozen or starved: what stands there came first */
     for (;;) {
         switch (flight_late(&w->flight, loop_now_ms(w->loop), GHOST_MS, &job)) {
         case FLIGHT_IN_TIME:
@@ -430,11 +430,18 @@ static void step_ready(struct worker *w)
     if (!is_lost(w) && !w->unwanted)
         again = feed(w);
     if (w->flight.n > 0 && is_late(w, w->flight.soonest_ms) && look_at_deadlines(w)) {
+        w->late = true;
         clear_jobs(w, JOB_LATE);
-        stop_now(w);
+        stop_now(w, "late");
+    } else if (is_dying(w)) {
+        bool sooner = w->flight.n > 0 && w->flight.soonest_ms < w->dying_until_ms;
+
+        loop_timer_set(w->loop, &w->timer, sooner ? w->flight.soonest_ms : w->dying_until_ms);
     } else if (is_lost(w) || w->unwanted) {
         hear_last_words(w);
-        stop_now(w);
+        stop_now(w, w->unwanted ? "unwanted" : "lost");
+    } else if (w->retired && w->flight.n == 0) {
+        close_input(w);
     } else if (again) {
         loop_timer_set_us(w->loop, &w->timer, loop_now_us(w->loop) + FEED_LOOK_US);
     } else if (w->flight.n > 0) {
@@ -442,18 +449,6 @@ static void step_ready(struct worker *w)
     } else {
         loop_timer_clear(&w->timer);
     }
-}
-
-static void step_stopping(struct worker *w)
-{
-    if (w->stop_at_ms != 0 && is_late(w, w->stop_at_ms)) {
-        spawn_kill(w->pid, SIGKILL);
-        w->stop_at_ms = 0;
-    }
-    if (w->stop_at_ms != 0)
-        loop_timer_set(w->loop, &w->timer, w->stop_at_ms);
-    else
-        loop_timer_clear(&w->timer);
 }
 
 static void worker_step(struct worker *w)
@@ -482,7 +477,7 @@ static void worker_step(struct worker *w)
             step_ready(w);
             break;
         case WORKER_STOPPING:
-            step_stopping(w);
+            ending_step(&w->ending, w->pid, w->unwanted);
             break;
         }
     } while (w->state != before);
@@ -503,6 +498,7 @@ void worker_init(struct worker *w, struct loop *loop, const struct launch *launc
     loop_post_init(&w->changed, on_changed);
     loop_post_init(&w->step, on_step);
     loop_timer_init(&w->timer, on_timer);
+    ending_init(&w->ending, loop, &w->timer, opts->kill_ms);
     loop_child_init(&w->child);
     channel_init(&w->channel, out, err, opts->answer_max_bytes);
     flight_init(&w->flight);
@@ -528,15 +524,19 @@ void worker_done(struct worker *w)
 
 static void begin(struct worker *w, const struct spawned *spawned)
 {
-    w->exited = w->ready = w->announced = w->refused = w->hung = w->unwanted = false;
+    w->exited = w->ready = w->announced = w->refused = w->hung = w->late = false;
+    w->unwanted = w->retired = false;
+    w->dying_until_ms = 0;
+    w->death = DEATH_NONE;
     w->start_err.kind = ERR_NONE;
     w->n_logged = 0;
     w->started_at_ms = loop_now_ms(w->loop);
     w->pid = spawned->pid;
     worker_move(w, WORKER_STARTING);
+    tally_started(w);
     loop_child_watch(w->loop, &w->child, spawned->pid, on_exit_status);
     channel_open(&w->channel, w->loop, spawned, w->launch->answers, on_fd1, on_fd3);
-    feed_open(&w->feed, spawned->pid);
+    feed_open(&w->feed, spawned->pid, w->launch->privileges);
     loop_timer_set_us(w->loop, &w->timer, loop_now_us(w->loop) + FEED_LOOK_US);
 }
 
@@ -548,7 +548,7 @@ void worker_start(struct worker *w)
     assert(w->state == WORKER_DOWN);
     buf_done(&w->greeting);
     if (spawn_start(w->launch, w->opts.pipe_bytes, &spawned, &err) < 0) {
-        log_info("worker.start failed=\"%s\"", err.text);
+        tally_unspawned(w, &err);
         w->start_err = err;
         /* Without better advice the text is the one that the suites compare. */
         if (err.kind == ERR_ACTION && w->launch->shortfall == NULL)
@@ -556,14 +556,12 @@ void worker_start(struct worker *w)
         loop_post(w->loop, &w->changed);
         return;
     }
-    log_info("worker.start pid=%d program=%s", (int)spawned.pid, w->launch->argv[0]);
     begin(w, &spawned);
 }
 
 void worker_adopt(struct worker *w, const struct spawned *spawned, struct buf *line)
 {
     assert(w->state == WORKER_DOWN);
-    log_info("worker.adopt pid=%d program=%s", (int)spawned->pid, w->launch->argv[0]);
     buf_done(&w->greeting);
     w->greeting = *line;
     memset(line, 0, sizeof(*line));
@@ -573,7 +571,7 @@ void worker_adopt(struct worker *w, const struct spawned *spawned, struct buf *l
 
 unsigned worker_room(const struct worker *w)
 {
-    if (w->state != WORKER_READY || is_lost(w) || w->unwanted || w->exited)
+    if (w->state != WORKER_READY || is_lost(w) || w->unwanted || w->retired || w->exited)
         return 0;
     return feed_depth(&w->feed) > w->flight.n ? feed_depth(&w->feed) - w->flight.n : 0;
 }
@@ -588,5 +586,11 @@ void worker_give(struct worker *w, struct job *job)
 void worker_stop(struct worker *w)
 {
     w->unwanted = true;
+    loop_post(w->loop, &w->step);
+}
+
+void worker_retire(struct worker *w)
+{
+    w->retired = true;
     loop_post(w->loop, &w->step);
 }

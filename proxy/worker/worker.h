@@ -25,11 +25,15 @@
 #include "base/err.h"
 #include "base/loop.h"
 #include "worker/channel.h"
+#include "worker/death.h"
+#include "worker/ending.h"
 #include "worker/feed.h"
 #include "worker/flight.h"
 #include "worker/job.h"
 
 struct launch;
+struct tally;
+struct oom;
 
 enum worker_state {
     WORKER_DOWN,     /* no process */
@@ -37,6 +41,7 @@ enum worker_state {
     WORKER_READY,    /* waits for lines or works */
     WORKER_STOPPING, /* told to end; nothing is read from it but log lines */
 };
+#define WORKER_STATES (WORKER_STOPPING + 1) /* how many there are */
 
 struct worker_opts {
     uint64_t start_ms;       /* time that a start may take, until ready */
@@ -45,6 +50,8 @@ struct worker_opts {
     size_t answer_max_bytes; /* longest answer */
     unsigned ahead_max;      /* most lines written ahead of their answers; 1: one at a time */
     int pipe_bytes;          /* wanted size of the pipes; 0: the system's */
+    struct tally *tally;     /* where starts, ends and work are counted; borrowed */
+    struct oom *oom;         /* borrowed; tells deaths for want of memory. NULL: nobody does */
 };
 
 /* Invariants: (pid == 0) == (state == DOWN); jobs only in READY. */
@@ -59,6 +66,7 @@ struct worker {
     enum worker_state state;
     pid_t pid;
     struct loop_child child;
+    bool was_started; /* at least once in its life */
     struct channel channel;
     struct feed feed;
     struct loop_timer timer; /* the next moment at which to step, whatever the state */
@@ -72,10 +80,14 @@ struct worker {
     bool announced; /* it sent a ready line */
     bool refused;   /* its ready line says no, or is none */
     bool hung;      /* it closed its answers, or does not read any more */
+    bool late;      /* it was working past a deadline */
     bool unwanted;
+    bool retired;     /* no more jobs come: it may leave once it has answered those that it has */
+    enum death death; /* what the last process died of */
+    uint64_t dying_until_ms; /* hung as its pipes have ended: how long its own end is awaited */
     uint64_t started_at_ms;
-    uint64_t stop_at_ms; /* STOPPING: when SIGKILL follows; 0: it was sent */
-    bool logs_settled;   /* inside hear(): the log pipes were looked at since the last read */
+    struct ending ending; /* STOPPING: what it is told next */
+    bool logs_settled;    /* inside hear(): the log pipes were looked at since the last read */
 
     struct flight flight; /* the jobs that it has */
     uint64_t n_logged;    /* log bytes forwarded up to the last answers */
@@ -103,6 +115,5 @@ unsigned worker_room(const struct worker *worker);
 void worker_give(struct worker *worker, struct job *job);
 /* End it; a running job dies with it. */
 void worker_stop(struct worker *worker);
-
-/* Our end mark of an activation: one sentinel on each stream, on lines of their own. */
-void worker_write_sentinels(struct sink *out, struct sink *err);
+/* Let it work off the jobs that it has, then end it by the end of its input. Not DOWN. */
+void worker_retire(struct worker *worker);

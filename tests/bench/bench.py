@@ -16,11 +16,17 @@ import sys
 import tempfile
 import time
 
+import budget
 import contestants
 import instructions
 import report
 from contestants import ALL, C_ACTION, CEILING, HELLO, PYTHON_ACTION, ROOT, expected
 from load import Load
+from part_calls import calls
+from part_jmeter import jmeter
+from part_open import open_load
+from part_pool import pool
+from part_timeline import timeline
 from servers import Trouble, init_body, kill_all, request_bytes, run_body
 
 CONNECTIONS = (1, 4, 16, 100)
@@ -103,7 +109,7 @@ def throughput_figure(kind, n, loads, ceiling):
         samples, part="Activations per second", unit="/s", command=loads[0].command,
         name=f"{n} connection{'s' * (n > 1)}: {kind}", share=shares_of(samples, ceiling),
         share_min=SHARE_GOALS.get((kind, n)),
-        more={"server": loads[0].server, **medians_of(loads)})
+        more={"kind": kind, "connections": n, "server": loads[0].server, **medians_of(loads)})
 
 
 def medians_of(loads):
@@ -143,7 +149,8 @@ def echo(bench):
                 [load.p50_us / 1000 for load in some], part="Echo of one body, 1 connection",
                 name=f"{label}: {kind}", unit="ms", command=some[0].command,
                 below=ECHO_GOALS_MS.get((kind, label)),
-                more={"server": some[0].server, **medians_of(some)}))
+                more={"kind": kind, "bytes": SIZES[label], "server": some[0].server,
+                      **medians_of(some)}))
 
 
 # ---- cold start ----
@@ -199,7 +206,8 @@ def cold(bench):
 def cold_figure(bench, commands, kind, name, samples, below=None):
     bench.add(report.of_samples(samples, part="Cold start",
                                 name=f"{kind}: {name}", unit="ms", below=below,
-                                command=commands[kind], more={"n_starts": len(samples)}))
+                                command=commands[kind],
+                                more={"kind": kind, "step": name, "n_starts": len(samples)}))
 
 
 # ---- memory ----
@@ -271,11 +279,17 @@ def counted(bench):
             count, command = instructions.per_activation(case, bench.folder)
             bench.add(report.of_samples([count], part="Instructions per activation, user space",
                                         name=f"{what}: {kind}", unit="", command=command,
-                                        more={"activations": connections * rounds}))
+                                        more={"kind": kind, "case": what,
+                                              "activations": connections * rounds}))
 
 
 PARTS = {"throughput": throughput, "echo": echo, "cold": cold, "memory": memory,
          "instructions": counted}
+PINNABLE = ("throughput", "echo")
+# What only the report shows.
+REPORT_PARTS = {"jmeter": jmeter, "calls": calls, "pool": pool, "open": open_load,
+                "timeline": timeline}
+ALL_PARTS = PARTS | REPORT_PARTS
 
 
 def read_options():
@@ -285,10 +299,15 @@ def read_options():
     parser.add_argument("--out", type=pathlib.Path, required=True, help="the JSON file")
     parser.add_argument("--pin", action="store_true",
                         help="throughput, echo: wrk on the first processor, all else on the others")
-    parser.add_argument("--only", choices=PARTS, action="append", help="this part alone")
+    parser.add_argument("--report", action="store_true", help="also what only the report shows")
+    parser.add_argument("--budget", action="store_true",
+                        help="end with 1 when an activation takes more instructions than recorded")
+    parser.add_argument("--only", choices=ALL_PARTS, action="append", help="this part alone")
     options = parser.parse_args()
     options.build = options.build.resolve()
-    options.parts = options.only or list(PARTS)
+    options.parts = options.only or list(ALL_PARTS if options.report else PARTS)
+    if options.budget and "instructions" not in options.parts:
+        options.parts.append("instructions")
     options.rounds, options.echo_rounds = (1, 1) if options.quick else (9, 5)
     options.starts = 5 if options.quick else 20
     options.grow = 100_000 if options.quick else 1_000_000
@@ -304,9 +323,9 @@ def run_part(bench, name):
     bench.makers.clear()
     free = os.sched_getaffinity(0)
     try:
-        if bench.options.pin and PARTS[name] in (throughput, echo):
+        if bench.options.pin and name in PINNABLE:
             os.sched_setaffinity(0, free - {min(free)})  # the servers inherit it, wrk does not
-        PARTS[name](bench)
+        ALL_PARTS[name](bench)
         print(f"bench: {name} done in {time.monotonic() - began:.0f} s", file=sys.stderr)
         return None
     except (Trouble, OSError) as fault:
@@ -336,6 +355,8 @@ def main():
     head["seconds"] = round(time.monotonic() - began)
     head["machine"]["load_after"] = os.getloadavg()
     report.write_json(options.out, head, bench.figures, troubles)
+    if options.budget:
+        troubles += budget.passed(bench.figures)
     print("\n".join(report.table(bench.figures)))
     print(f"\n{head['seconds']} s; every sample, and the commands: {options.out}")
     for trouble in troubles:

@@ -43,12 +43,14 @@ class Contestants:
             return {"hello": ROOT / "actions/hello-python/hello.py", "echo": HERE / "echo.py"}[name]
         return self.bench / f"bench_{name}"
 
-    def proxy(self, runtime):
-        """A proxy without an action."""
+    def proxy(self, runtime, *options):
+        """A proxy without an action; further arguments: its options."""
         self.n_made += 1
         files = self.folder / f"action{self.n_made}"
         return Server([self.program, "--listen", "127.0.0.1", "--port", "{port}",
-                       "--runtime", runtime, "--action-dir", files])
+                       "--runtime", runtime, "--action-dir", files,
+                       "--dumpable",  # its memory is read from /proc
+                       *options])
 
     def make(self, kind, action):
         """A server that is not started yet."""

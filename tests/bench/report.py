@@ -101,7 +101,8 @@ def versions(program, root):
             "git_changed": bool(changed), "compiler": said("cc", "--version"),
             "libh2o": said("dpkg-query", "-W", "-f", "${Version}", "libh2o-evloop-dev"),
             "python": said("/usr/bin/python3", "--version"), "wrk": said("wrk", "-v"),
-            "valgrind": said("valgrind", "--version")}
+            "valgrind": said("valgrind", "--version"),
+            "jmeter": said("dpkg-query", "-W", "-f", "${Version}", "jmeter")}
 
 
 def write_json(path, head, figures, troubles):

@@ -24,6 +24,9 @@ PORTS = range(20000, 30000)
 # Debian's own programs first: a wrapper such as pyenv's costs 100 ms at each start of Python.
 PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
 
+MAX_ASKED_FOR = 16  # more than any script starts
+
+_asked_for = []  # ports that were asked for and not yet used
 _running = []  # every server that was started and not yet ended
 
 
@@ -106,14 +109,30 @@ class Client:
         self.socket.close()
 
 
+def take_ports(first):
+    """From now on use `first`, and the ports after it, instead of any free ones."""
+    _asked_for.extend(range(first, first + MAX_ASKED_FOR))
+
+
+def is_free(port):
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError:
+            return False
+    return True
+
+
 def free_port():
+    if _asked_for:
+        port = _asked_for.pop(0)
+        if not is_free(port):
+            raise Trouble(f"port {port} of {HOST} is in use, or not ours to use: "
+                          "choose another one, or none to take any that is free")
+        return port
     for port in random.sample(PORTS, 100):
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind((HOST, port))
-            except OSError:
-                continue
+        if is_free(port):
             return port
     raise Trouble(f"of 100 ports between {PORTS.start} and {PORTS.stop} none is free")
 

@@ -25,17 +25,18 @@ def folder():
 @pytest.fixture
 def proxy(folder):
     """
-    proxy(*options, env=None) starts a proxy. After the case it gets SIGTERM, must end with 0,
-    and must leave nothing behind; a sanitizer's report fails the case with its text.
+    proxy(*options, env=None) starts a proxy; more keywords as in whisk.Proxy. After the case it
+    gets SIGTERM, must end with 0, and must leave nothing behind; a sanitizer's report fails the
+    case with its text.
     """
     if not whisk.PROGRAM.exists():
         pytest.fail(f"no program at {whisk.PROGRAM}: build it, or name it in WHISKLOOP")
     running = []
 
-    def start(*options, env=None):
+    def start(*options, env=None, **more):
         home = folder / f"proxy-{len(running)}"
         home.mkdir()
-        running.append(whisk.Proxy(home, options, env))
+        running.append(whisk.Proxy(home, options, env, **more))
         return running[-1]
 
     yield start

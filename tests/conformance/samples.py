@@ -218,3 +218,13 @@ while read -r line; do
     echo "{\\"hello\\": \\"$name\\"}" >&3
 done
 """
+
+# Starts only while `door` exists. Then it answers each line; "leave" ends it.
+NEEDS_DOOR = """import os, sys
+if not os.path.exists({door!r}):
+    sys.exit("no door")
+def main(args):
+    if args.get("leave"):
+        os._exit(1)
+    return args
+"""

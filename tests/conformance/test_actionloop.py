@@ -8,6 +8,7 @@ import samples
 from whisk import assert_error
 
 NATIVE = ("--runtime", "native")
+ALONE = ("--workers", 1)  # where the log tells of each process that was started
 ACK = {"OW_WAIT_FOR_ACK": "1"}
 NOT_STARTED = "cannot start action: command exited"
 
@@ -114,7 +115,7 @@ def test_TU3_shell_script_under_the_python_runtime(proxy):
 ], ids=["elf-that-exits", "script-that-says-hi", "text"])
 def test_TU5_bad_init(proxy, compiled, bad, log):
     """T-U5: what does not stay up fails its init without sentinels, and may be replaced."""
-    one = proxy(*NATIVE)
+    one = proxy(*NATIVE, *ALONE)
     assert_error(one.post("/init", {}), 403, "Missing main/no code to execute.")
     code = compiled("int main(void)\n{\n    return 0;\n}\n") if bad is None else bad
     assert_error(one.init(code), 502, NOT_STARTED)
@@ -189,7 +190,7 @@ def test_TU18_init_environment_is_visible(proxy):
 
 def test_TU19_exit_before_the_acknowledgement(proxy):
     """T-U19: a process that says hi and exits instead of acknowledging."""
-    one = proxy(*NATIVE, env=ACK)
+    one = proxy(*NATIVE, *ALONE, env=ACK)
     answer = one.init("#!/bin/bash\necho hi\n")
     assert_error(answer, 502,
                  "cannot start action: Command exited abruptly during initialization.")

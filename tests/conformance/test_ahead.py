@@ -14,7 +14,8 @@ import whisk
 from whisk import SENTINEL, assert_error, together, wait_until
 from wire import hammer, request_bytes
 
-OPTIONS = ("--runtime", "native", "--answers", "fd3")
+LAUNCHER = ("--runtime", "native", "--answers", "fd3", "--write-ahead", 64)
+OPTIONS = (*LAUNCHER, "--workers", 1)  # what goes ahead stands in the pipe of the one process
 FLOOD_LINES = 20000
 
 # Announces that it takes 64 lines, answers {"id":N} with the line's own id, and does what the
@@ -225,8 +226,9 @@ def test_a_kill_with_64_waiting_costs_the_running_one_only(ahead, gate):
     one.check_streams(200 + 65)
 
 
-def test_crashes_under_load_cost_themselves_only(ahead):
-    one = ahead()
+@pytest.mark.parametrize("workers", [1, 3])
+def test_crashes_under_load_cost_themselves_only(ahead, workers):
+    one = ahead("--workers", workers)
     answers = hammer(one.port, 16, 400, lambda c, n: body(c * 10000 + n,
                                                           do="die" if n % 100 == 50 else ""))
     check_own(answers, 200, 400)

@@ -179,7 +179,7 @@ def test_deadline_of_the_body(proxy):
 
 
 @pytest.mark.parametrize(
-    "deadline", ["", "soon", "-5", "123", "1e400", "9" * 40, None, {}, [1], True, 0.5])
+    "deadline", ["", "soon", "-5", -5, "0", 0, "123", "1e400", "9" * 40, None, {}, [1], True, 0.5])
 def test_deadlines_that_are_none(proxy, deadline):
     """Contract T-B9: a deadline that is past on arrival, or is none, bounds nothing."""
     one = started(proxy)
@@ -190,7 +190,7 @@ def test_deadlines_that_are_none(proxy, deadline):
 def test_queued_run_past_its_deadline_is_not_run(proxy, gate):
     """A run that waits too long is answered without being started."""
     door = gate()
-    one = started(proxy)
+    one = started(proxy, "--workers", 1)
     first = one.later(one.run, steps(puppet.wait_at(door), answer('{"first":1}')))
     door.wait_reached()
     late = one.run(steps(puppet.out(b"ran after all\n"), answer("{}")),
@@ -212,17 +212,20 @@ def test_action_that_never_reads(proxy, length):
     one.check_streams(2)
 
 
+@pytest.mark.parametrize("workers", [1, 3])
 @pytest.mark.parametrize("length", [100, 300000])
-def test_action_that_answers_without_being_asked(proxy, folder, length):
+def test_action_that_answers_without_being_asked(proxy, folder, length, workers):
     """An answer from before the first run is nobody's: each run gets the one that it asked for."""
-    note = folder / "has-answered"
-    one = proxy(*NATIVE, "--answers", "fd3")
-    one.started(f"#!/bin/bash\necho '{{\"early\":1}}' >&3\n: >'{note}'\n"
-                "read -r line\necho '{\"asked\":1}' >&3\n"
-                "while read -r line; do echo '{\"asked\":2}' >&3; done\n")
-    wait_until(note.exists, "the early answer")
-    assert one.run({"a": "x" * length}).json == {"asked": 1}
-    assert one.run({"a": "x" * length}).json == {"asked": 2}
+    one = proxy(*NATIVE, "--answers", "fd3", "--workers", workers)
+    one.started(f"#!/bin/bash\necho '{{\"early\":1}}' >&3\n: >'{folder}'/has-answered-$$\n"
+                "while read -r line; do n=$((n + 1))\n"
+                "    echo \"{\\\"pid\\\":$$,\\\"asked\\\":$n}\" >&3; done\n")
+    wait_until(lambda: len(list(folder.glob("has-answered-*"))) == workers, "the early answers")
+    asked = {}
+    for _ in range(3 * workers):
+        reply = one.run({"a": "x" * length}).json
+        asked[reply["pid"]] = asked.get(reply["pid"], 0) + 1
+        assert reply["asked"] == asked[reply["pid"]], "the answer to an earlier question"
 
 
 @MODES

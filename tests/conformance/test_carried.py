@@ -11,6 +11,7 @@ import archives
 import compilers
 import samples
 import whisk
+from watch import Watched, assert_says
 from whisk import WAIT_S, assert_error, wait_until
 
 HELLO = "def main(args):\n    return {'hello': args.get('name', 'nobody')}\n"
@@ -200,6 +201,77 @@ def test_SIGTERM_while_it_starts(proxy, folder, gate):
                "the request to arrive")
     one.terminate()
     assert early.result().status == 503
+
+
+# ---- what an operator sees of it ----
+
+def queued(one):
+    return one.metrics()["whiskloop_activations_queued"].value()
+
+
+def test_readiness_and_metrics_while_it_starts(proxy, folder, gate):
+    """Not ready until it serves; who waits is counted as waiting, and then by how it ended."""
+    door = gate()
+    one = Watched(proxy, folder, "--action", put(folder, "slow.py", slow(door)), "--workers", 1,
+                  "--queue-max", 2)
+    door.wait_reached()
+    assert_says(one.ask("/healthz"), 200, "ok\n")
+    assert_says(one.ask("/readyz"), 503, "starting\n")
+    early = [one.proxy.later(one.proxy.run, {}) for _ in range(2)]
+    wait_until(lambda: queued(one) == 2, "two that wait")
+    answer = one.proxy.run({})
+    assert answer.status == 429
+    assert answer.headers["Retry-After"] == "1"
+    assert one.ends() == {"queue_full": 1}
+    door.release()
+    assert [call.result().status for call in early] == [200, 200]
+    assert_says(one.ask("/readyz"), 200, "ready\n")
+    assert queued(one) == 0
+    assert one.ends() == {"queue_full": 1, "ok": 2}
+
+
+def test_readiness_after_one_that_failed(proxy, folder):
+    """OW_AUTOINIT of what does not load: not initialised, as any other proxy that waits."""
+    one = Watched(proxy, folder,
+                  env={"OW_AUTOINIT": str(put(folder, "broken.py", "import no_such_module\n"))})
+    wait_until(lambda: one.ask("/readyz").body == b"not initialised\n", "the start to fail")
+    assert one.proxy.run({}).status == 500
+    assert one.ends() == {"no_action": 1}
+    one.proxy.started(HELLO)
+    assert_says(one.ask("/readyz"), 200, "ready\n")
+
+
+def test_trace_headers_of_an_early_run(proxy, folder, gate):
+    """A request that waited is traced as any other: its header comes back, and once."""
+    door = gate()
+    one = proxy("--action", put(folder, "slow.py", slow(door)), "--workers", 1)
+    door.wait_reached()
+    early = one.later(one.request, "POST", "/run", b'{"value":{}}', ["X-Request-ID: abc"])
+    wait_until(lambda: sum("socket:" in link for link in one.descriptors()) == 2,
+               "the request to arrive")
+    door.release()
+    answer = early.result()
+    assert (answer.status, answer.headers["X-Request-ID"]) == (200, "abc")
+
+
+# ---- replaced by an /init ----
+
+def test_a_folder_that_is_replaced_stays(proxy, folder):
+    """--allow-reinit: the folder of the image is not ours to delete, and from then on an /init
+    without code is what it is everywhere."""
+    home = folder / "code"
+    path = put(home, "__main__.py", HELLO)
+    put(home, "other", "")
+    one = proxy("--action", home, "--allow-reinit", "--workers", 1)
+    assert one.run({}).json == {"hello": "nobody"}
+    assert one.init(None).status == 200
+    one.started("def main(args):\n    return {'which': 'second'}\n")
+    assert one.run({}).json == {"which": "second"}
+    assert one.init(None).status == 403
+    one.started("def main(args):\n    return {'which': 'third'}\n")
+    assert one.run({}).json == {"which": "third"}
+    wait_until(lambda: len(one.children()) == 1, "only the newest")
+    assert path.read_text() == HELLO
 
 
 # ---- an action that cannot be served ends the proxy ----

@@ -79,7 +79,7 @@ def test_TV6_killed_while_stopped(proxy, kind):
 def test_crash_with_others_waiting(proxy, gate):
     """A crash costs the run that was running; those that wait are served, each with its answer."""
     door = gate()
-    one = puppet_proxy(proxy)
+    one = puppet_proxy(proxy, "--workers", 1)
     first = one.later(one.run, steps(puppet.wait_at(door), puppet.die()))
     door.wait_reached()
     rest = [one.later(one.run, steps(answer(f'{{"n":{n}}}'))) for n in range(10)]
@@ -92,7 +92,7 @@ def test_crash_with_others_waiting(proxy, gate):
 def test_crash_with_others_waiting_in_python(proxy, gate):
     """The same where lines are written ahead: what had not begun is run by the next process."""
     door = gate()
-    one = proxy("--runtime", "python")
+    one = proxy("--runtime", "python", "--workers", 1, "--write-ahead", 64)
     one.started("import os\n\ndef main(args):\n    if 'gate' in args:\n"
                 "        open(args['gate']).read()\n        os._exit(1)\n    return args\n")
     for n in range(100):  # so that the proxy has measured it, and writes ahead
@@ -172,20 +172,24 @@ def test_TV11_sigterm_during_a_run(proxy, kind, gate):
     one.check_streams(1)
 
 
-def test_sigterm_with_runs_that_wait(proxy, gate):
+@pytest.mark.parametrize("workers", [1, 3])
+def test_sigterm_with_runs_that_wait(proxy, gate, workers):
     """Runs that were accepted and wait are completed or refused with 503, none is dropped."""
-    door = gate()
-    one = puppet_proxy(proxy)
-    first = one.later(one.run, steps(puppet.wait_at(door), answer('{"n":0}')))
-    door.wait_reached()
+    doors = [gate() for _ in range(workers)]
+    one = puppet_proxy(proxy, "--workers", workers)
+    running = [one.later(one.run, steps(puppet.wait_at(door), answer('{"n":0}')))
+               for door in doors]
+    for door in doors:
+        door.wait_reached()
     rest = [one.later(one.run, steps(answer(f'{{"n":{n}}}'))) for n in range(1, 6)]
     wait_until(lambda: len([link for link in one.descriptors() if link.startswith("socket:")])
-               >= len([link for link in one.fds_before if link.startswith("socket:")]) + 6,
-               "all six connections")
+               >= len([link for link in one.fds_before if link.startswith("socket:")]) + workers + 5,
+               "all connections")
     one.terminate()
     wait_until(one.sigterm_taken, "the signal to be taken")
-    door.release()
-    assert first.result().json == {"n": 0}
+    for door in doors:
+        door.release()
+    assert [later.result().json for later in running] == [{"n": 0}] * workers
     for number, later in enumerate(rest, 1):
         reply = later.result()
         assert reply.status == 503 or reply.json == {"n": number}, reply
@@ -265,7 +269,7 @@ def test_killed_proxy_takes_its_action_along(proxy):
 def test_full_queue(proxy, gate):
     """Past the bound a run is refused with 429 and Retry-After; those accepted are served."""
     door = gate()
-    one = puppet_proxy(proxy, "--queue-max", 2)
+    one = puppet_proxy(proxy, "--queue-max", 2, "--workers", 1)
     first = one.later(one.run, steps(puppet.wait_at(door), answer('{"first":1}')))
     door.wait_reached()
     rest = [one.later(one.run, steps(answer(f'{{"n":{n}}}'))) for n in range(10)]
@@ -285,7 +289,7 @@ def test_full_queue(proxy, gate):
 
 def test_frozen_action_is_left_alone(proxy):
     """T-V20: a stopped and thawed action goes on where it was."""
-    one = proxy("--runtime", "python")
+    one = proxy("--runtime", "python", "--workers", 1)
     one.started(samples.PYTHON_CODES["process_id"])
     pid = one.run({}).json["pid"]
     os.kill(pid, signal.SIGSTOP)

@@ -86,6 +86,17 @@ def test_TK5_raw(proxy, by):
     assert text["__ow_body"] == "just text" and text["__ow_query"] == {}
 
 
+def test_raw_is_as_the_init_said_that_succeeded(proxy):
+    """--allow-reinit: the one that serves is asked as its own init wanted it."""
+    one = proxy("--runtime", "python", "--allow-reinit", env=KNATIVE)
+    is_raw = lambda: "__ow_query" in one.post("/", {"value": {}}).json["response"]
+    assert one.post("/", {"init": {"code": ECHO}}).status == 200
+    assert one.post("/", {"init": {"code": "import no_such_module", "raw": True}}).status == 502
+    assert not is_raw()
+    assert one.post("/", {"init": {"code": ECHO, "raw": True}}).status == 200
+    assert is_raw()
+
+
 def test_the_context_of_an_action_that_is_not_raw(proxy):
     """Contract 1.9: user, method, headers, path; what the client says of them is dropped."""
     one = start(proxy, ECHO)

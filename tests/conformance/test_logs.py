@@ -5,7 +5,7 @@ import pytest
 import puppet
 import samples
 from puppet import answer, err, out, steps
-from whisk import SENTINEL, together, wait_until
+from whisk import SENTINEL, assert_error, together, wait_until
 
 NATIVE = ("--runtime", "native")
 MARK = SENTINEL.encode()
@@ -57,9 +57,13 @@ def test_each_line_stands_before_its_own_sentinel(proxy, kind):
     one.check_streams(3)
 
 
-def test_each_line_stands_before_its_own_sentinel_with_many_clients(proxy, kind):
-    """The same when twenty clients ask at once, also where lines are written ahead."""
-    one = proxy(*kind.options)
+@pytest.mark.parametrize("workers", [1, 3])
+def test_each_line_stands_before_its_own_sentinel_with_many_clients(proxy, kind, workers):
+    """
+    The same when twenty clients ask at once, also where lines are written ahead. Of several
+    processes the logs mix line by line: each line is there whole, and once.
+    """
+    one = proxy(*kind.options, "--workers", workers)
     one.started(kind["log_and_echo"])
     names = [f"{turn}-{n}" for turn in range(3) for n in range(20)]
     for turn in range(3):
@@ -67,7 +71,9 @@ def test_each_line_stands_before_its_own_sentinel_with_many_clients(proxy, kind)
         assert [reply.json["id"] for reply in replies] == names[turn * 20:][:20]
     one.check_streams(60)
     for stream, word in ((0, "log"), (1, "err")):
-        assert sorted(one.log_parts(stream)) == sorted(f"{word} of {name}\n" for name in names)
+        parts = one.log_parts(stream)
+        lines = parts if workers == 1 else "".join(parts).splitlines(keepends=True)
+        assert sorted(lines) == sorted(f"{word} of {name}\n" for name in names)
 
 
 def test_logs_of_a_crash_stand_before_its_sentinel(actor):
@@ -95,14 +101,28 @@ def test_forged_answers_on_stdout_are_log_lines(actor):
 
 
 def test_forged_answers_on_stdout_in_auto_mode(proxy):
-    """Once descriptor 3 has answered it stays the answer channel."""
-    one = proxy(*NATIVE)
+    """Once descriptor 3 of a process has answered it stays the answer channel."""
+    one = proxy(*NATIVE, "--workers", 1)
     one.started(puppet.CODE)
     for _ in range(3):
         assert one.run(steps(answer('{"genuine":true}'))).json == {"genuine": True}
         reply = one.run(steps(out('{"forged":true}\n'), answer('{"genuine":2}')))
         assert reply.json == {"genuine": 2}
     assert one.check_streams(6)[0].count("forged") == 3
+
+
+def test_where_answers_come_is_known_of_the_next_process_too(proxy, gate):
+    """In auto mode: what one process has shown holds for the one that takes its place."""
+    one, door = proxy(*NATIVE, "--workers", 1), gate()
+    one.started(puppet.CODE)
+    assert one.run(steps(answer('{"genuine":true}'))).json == {"genuine": True}
+    assert_error(one.run(steps(puppet.leave(1))), 400, "command exited")
+    later = one.later(one.run, steps(out('{"forged":true}\n'), puppet.wait_at(door),
+                                     answer('{"genuine":2}')))
+    wait_until(lambda: later.done or b"forged" in one.logs()[0], "the forged line to be read")
+    door.wait_reached()
+    door.release()
+    assert later.result().json == {"genuine": 2}
 
 
 @pytest.mark.parametrize("text", [

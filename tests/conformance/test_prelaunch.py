@@ -51,7 +51,7 @@ def launchers(one):
 
 def waiting(proxy, *options, env=None):
     """A proxy whose prelaunched launcher is there, and its pid."""
-    one = proxy("--runtime", "python", *options, env=env)
+    one = proxy("--runtime", "python", "--workers", 1, "--prelaunch", 1, *options, env=env)
     (pid,) = wait_until(lambda: launchers(one), "the prelaunched launcher")
     return one, pid
 
@@ -68,8 +68,8 @@ def world(one, **kwargs):
 def test_the_world_is_that_of_a_fresh_start(proxy, case):
     env = {"plain": None, "env": {"SOME_VAR": "xyz", "EMPTY": "", "MANY": "a=b"},
            "path": {"PYTHONPATH": "/nowhere/modules"}, "locale": {"LC_ALL": "C", "LANG": "C"}}[case]
-    one, _ = waiting(proxy, "--prelaunch", 1)
-    fresh = proxy("--runtime", "python", "--prelaunch", 0)
+    one, _ = waiting(proxy)
+    fresh = proxy("--runtime", "python", "--workers", 1, "--prelaunch", 0)
     assert launchers(fresh) == []
     assert world(one, env=env) == world(fresh, env=env)
 

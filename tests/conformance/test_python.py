@@ -144,7 +144,7 @@ def test_TP11_termination_at_init(proxy):
 
 def test_TP12_output_while_loading(proxy):
     """T-P12: what the module prints while it loads shows up with the first activation."""
-    one = proxy(*PYTHON)
+    one = proxy(*PYTHON, "--workers", 1)
     one.started("import os\nprint(os.environ['X'])\n\ndef main(args):\n    return {'body': 'ok'}\n",
                 env={"X": "xyz"})
     assert one.run({}).json == {"body": "ok"}
@@ -284,8 +284,10 @@ def test_TV23_stale_metadata_is_gone(proxy):
     assert one.run({}).json == {"key": None}
 
 
-def test_the_same_process_serves_all_activations(proxy, kind):
-    """The action is started once: its process id stays, and so does its memory."""
-    one = proxy(*kind.options)
+@pytest.mark.parametrize("workers", [1, 3])
+def test_the_same_processes_serve_all_activations(proxy, kind, workers):
+    """Each process of an action is started once: its id stays, and so does its memory."""
+    one = proxy(*kind.options, "--workers", workers)
     one.started(kind["process_id"])
-    assert len({one.run({}).json["pid"] for _ in range(50)}) == 1
+    pids = {one.run({}).json["pid"] for _ in range(50)}
+    assert pids <= set(one.children()) and len(one.children()) == workers

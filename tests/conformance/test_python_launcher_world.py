@@ -130,6 +130,23 @@ def test_a_forked_child_that_lives_on_does_not_keep_the_answers_open(action, sta
     assert child.end() == (4, b"")
 
 
+def test_a_child_of_a_forked_child_is_no_more_than_that(action, start):
+    child = start(action("""
+        import os
+        def main(args):
+            pid = os.fork()
+            if pid == 0:
+                second = os.fork()
+                if second:
+                    os.waitpid(second, 0)
+                os._exit(0)
+            os.waitpid(pid, 0)
+            return {}
+        """))
+    assert child.run() == {}
+    assert child.end() == (0, b"") and child.err() == ""
+
+
 @pytest.mark.parametrize("method", ["fork", "spawn"])
 def test_multiprocessing_works_and_stays_off_the_answers(action, start, method):
     child = start(action("""

@@ -2,17 +2,9 @@
 
 import pathlib
 
+import samples
 from whisk import assert_error, wait_until
 
-# Starts only while `door` exists. Then it answers each line; "leave" ends it.
-NEEDS_DOOR = """import os, sys
-if not os.path.exists({door!r}):
-    sys.exit("no door")
-def main(args):
-    if args.get("leave"):
-        os._exit(1)
-    return args
-"""
 ONE = ("--runtime", "python", "--workers", "1", "--broken-after", "3", "--restart-pause", "1",
        "--restart-pause-max", "5")
 
@@ -20,7 +12,7 @@ ONE = ("--runtime", "python", "--workers", "1", "--broken-after", "3", "--restar
 def broken_proxy(proxy, tmp_path):
     one, door = proxy(*ONE), pathlib.Path(tmp_path, "door")
     door.touch()
-    one.started(NEEDS_DOOR.format(door=str(door)))
+    one.started(samples.NEEDS_DOOR.format(door=str(door)))
     assert one.run({"a": 1}).json == {"a": 1}
     door.unlink()
     assert_error(one.run({"leave": 1}), 400, "command exited")
@@ -51,7 +43,7 @@ def test_who_waits_for_a_restart_is_served_by_it(proxy, tmp_path):
     one, door = proxy("--runtime", "python", "--workers", "1", "--restart-pause", "200",
                       "--broken-after", "0"), pathlib.Path(tmp_path, "door")
     door.touch()
-    one.started(NEEDS_DOOR.format(door=str(door)))
+    one.started(samples.NEEDS_DOOR.format(door=str(door)))
     door.unlink()
     assert_error(one.run({"leave": 1}), 400, "command exited")
     later = one.later(one.run, {"a": 4})
@@ -63,7 +55,7 @@ def test_who_waits_for_a_restart_is_served_by_it(proxy, tmp_path):
 def test_activations_that_end_their_worker_cost_themselves_only(proxy, tmp_path):
     one, door = proxy(*ONE[:-4], "--restart-pause", "60000"), pathlib.Path(tmp_path, "door")
     door.touch()
-    one.started(NEEDS_DOOR.format(door=str(door)))
+    one.started(samples.NEEDS_DOOR.format(door=str(door)))
     for number in range(10):
         assert_error(one.run({"leave": 1}), 400, "command exited")
         assert one.run({"n": number}).json == {"n": number}

@@ -19,16 +19,18 @@ from wire import WAIT_S, Stream, request_bytes
 REPO = pathlib.Path(__file__).resolve().parents[2]
 # For runs of the whole suite under other settings: WHISKLOOP_OPTIONS="--workers=3 --write-ahead=1".
 MORE_OPTIONS = os.environ.get("WHISKLOOP_OPTIONS", "").split()
+# Who is not root looks into the proxy as its own user does, which the proxy does not like.
+if os.geteuid() != 0:
+    MORE_OPTIONS.append("--dumpable")
 PROGRAM = pathlib.Path(os.environ.get("WHISKLOOP", REPO / "build/proxy/whiskloop")).absolute()
 LEAKS_OF_LIBRARIES = pathlib.Path(__file__).with_name("lsan.supp")
 SENTINEL = "XXX_THE_END_OF_A_WHISK_ACTIVATION_XXX"
 
-# What a proxy with a running action may hold beyond an idle one, by kind of descriptor: the four
-# pipes of its worker, handles by which the loop hears of the child's end and of its clock, and one
-# look into /proc at what the worker is doing. No socket and no file.
-N_WORKERS = max([int(option.partition("=")[2]) for option in MORE_OPTIONS
-                 if option.startswith("--workers=")], default=1)
-WORKER_MAX = {"socket": 0, "pipe": 4 * N_WORKERS, "anon_inode": 3, "/proc": N_WORKERS, "file": 0}
+# What each process of a running action may add to what an idle proxy holds, by kind of descriptor:
+# its four pipes, and one look into /proc at what it is doing. The handles are the proxy's, by which
+# the loop hears of a child's end and of its clock. No file, and a socket only to a template.
+PER_WORKER = {"pipe": 4, "/proc": 1}
+PER_PROXY = {"anon_inode": 3, "file": 0}
 
 SANITIZER_RE = re.compile(r"ERROR: \w+Sanitizer|runtime error: |SUMMARY: \w+Sanitizer")
 BINARY_RE = re.compile(
@@ -119,6 +121,25 @@ class Gate:
         self._fd = None
 
 
+def setting(options, name, told):
+    """What these options say of --name; the last that says so counts, `told` if none does."""
+    for option, following in zip(options, [*options[1:], ""]):
+        if option == f"--{name}":
+            told = following
+        elif option.startswith(f"--{name}="):
+            told = option.partition("=")[2]
+    return told
+
+
+def growth_max(options):
+    """What a proxy with an action may hold beyond an idle one, by kind of descriptor."""
+    told = setting(options, "workers", "1")
+    n_processes = len(os.sched_getaffinity(0)) if told == "auto" else int(told)
+    forks = int(setting(options, "fork-workers", "0"))  # and the process that they are made of
+    most = {kind: n * (n_processes + forks) for kind, n in PER_WORKER.items()}
+    return {**PER_PROXY, "socket": forks, **most}
+
+
 def process_state(pid):
     """(state letter, parent, session) of a process, None when it is gone."""
     try:
@@ -141,20 +162,29 @@ def all_pids():
 class Proxy:
     """One running proxy with its folder, its two streams and its way of being asked."""
 
-    def __init__(self, folder, options=(), env=None):
+    def __init__(self, folder, options=(), env=None, streams=(None, None), wrapper=()):
+        """
+        streams: paths, or descriptors that are closed here, for its stdout and stderr; None: files
+        in the folder. wrapper: a command that becomes the program.
+        """
         self.folder = folder
         self.tmp = folder / "tmp"
         self.tmp.mkdir()
         self.marker = f"WL_CASE={uuid.uuid4().hex}"
         self.out_path = folder / "stdout"
         self.err_path = folder / "stderr"
+        # A case that is about a setting gives it, and so wins over those of the whole run.
+        options = [*MORE_OPTIONS, *map(str, options)]
+        self.growth_max = growth_max(options)
         self.finished = False
         self._sentinels_seen = None
         self._later = []
-        with open(self.out_path, "ab") as out, open(self.err_path, "ab") as err:
+        self.out_path.touch()
+        self.err_path.touch()
+        with open(streams[0] or self.out_path, "ab") as out, \
+                open(streams[1] or self.err_path, "ab") as err:
             self.process = subprocess.Popen(
-                [str(PROGRAM), "--port", "0", "--listen", "127.0.0.1", *MORE_OPTIONS,
-                 *map(str, options)],
+                [*wrapper, str(PROGRAM), "--port", "0", "--listen", "127.0.0.1", *options],
                 stdin=subprocess.DEVNULL, stdout=out, stderr=err, cwd=folder,
                 env=self._environment(env or {}), start_new_session=True)
         self.pid = self.process.pid
@@ -177,14 +207,24 @@ class Proxy:
         return environment
 
     def _listening_port(self):
-        """The port of the process's listening socket; from /proc, as port 0 lets it choose."""
+        """The port of the process's listening socket; from /proc, as port 0 lets it choose. An
+        admin listener of a case stands at another address than this one."""
         assert self.process.poll() is None, f"the proxy ended at start: {self.err_text()}"
-        inodes = {link[8:-1] for link in self.descriptors() if link.startswith("socket:[")}
-        for line in pathlib.Path("/proc/net/tcp").read_text().splitlines()[1:]:
-            fields = line.split()
-            if fields[3] == "0A" and fields[9] in inodes:
-                return int(fields[1].rpartition(":")[2], 16)
+        for fields in self._tcp_sockets():
+            address, _, port = fields[1].partition(":")
+            if address == "0100007F" and fields[3] == "0A":
+                return int(port, 16)
         return None
+
+    def _tcp_sockets(self):
+        """Its lines of /proc/net/tcp and tcp6, in fields: what listens, and the connections."""
+        inodes = self._socket_inodes()
+        lines = [line.split() for name in ("tcp", "tcp6") for line in
+                 pathlib.Path("/proc/net", name).read_text().splitlines()[1:]]
+        return [fields for fields in lines if fields[9] in inodes]
+
+    def _socket_inodes(self):
+        return {link[8:-1] for link in self.descriptors() if link.startswith("socket:[")}
 
     def _idle_descriptors(self):
         """What it holds once it serves: it listens before it has all that it needs."""
@@ -193,9 +233,17 @@ class Proxy:
         return self.descriptors()
 
     def wait_left(self):
-        """Wait until the proxy has seen all clients leave: only the listening socket is left."""
-        wait_until(lambda: sum("socket:" in link for link in self.descriptors()) == 1,
-                   "all connections to be closed")
+        """Wait until the proxy has seen all clients leave: only what listens is left."""
+        wait_until(lambda: not self._connections(), "all connections to be closed")
+
+    def _connections(self):
+        """Its sockets that are connected to clients, of all kinds."""
+        unix = [line.split() for line in
+                pathlib.Path("/proc/net/unix").read_text().splitlines()[1:]]
+        inodes = self._socket_inodes()
+        return [fields for fields in self._tcp_sockets() if fields[3] != "0A"] + \
+            [fields for fields in unix  # one end of a pair has no path
+             if len(fields) > 7 and fields[5] == "03" and fields[6] in inodes]
 
     def descriptors(self):
         links = []
@@ -328,14 +376,14 @@ class Proxy:
     def _descriptor_growth(self):
         """What the proxy holds more than before /init, by kind; None when within the bounds."""
         def kinds(links):
-            counts = dict.fromkeys(WORKER_MAX, 0)
+            counts = dict.fromkeys(self.growth_max, 0)
             for link in links:
                 kind = "/proc" if link.startswith("/proc/") else link.partition(":")[0]
                 counts[kind if kind in counts else "file"] += 1
             return counts
         before, now = kinds(self.fds_before), kinds(self.descriptors())
         growth = {kind: now[kind] - before[kind] for kind in now}
-        return growth if any(growth[kind] > most for kind, most in WORKER_MAX.items()) else None
+        return growth if any(growth[kind] > most for kind, most in self.growth_max.items()) else None
 
     def finish(self):
         """End the proxy and check that nothing is left: no fault, descriptor, process or file."""

@@ -94,22 +94,29 @@ def request_bytes(path, body, method="POST", headers=()):
     return "\r\n".join(lines).encode() + body
 
 
-def hammer(port, connections, each, body_of):
+def hammer(port, connections, each, body_of, answers=None):
     """
     Send `each` requests on each of `connections` kept connections, one in flight per connection.
 
-    body_of(connection, number) makes a body. Returns {(connection, number): (status, body)}.
+    body_of(connection, number) makes a body, or None: this connection asks no more.
+    Returns {(connection, number): (status, body)}, filled as they come when the caller brings it,
+    so that another thread sees how far the load is.
     One thread and one selector: threads would measure Python's lock instead of the proxy.
     """
-    answers = {}
+    answers = {} if answers is None else answers
     selector = selectors.DefaultSelector()
     head_re = re.compile(rb"HTTP/1\.1 (\d{3})[^\n]*\n(?:[^\n]*\n)*?content-length: *(\d+)\r\n",
                          re.IGNORECASE)
     give_up_at = time.monotonic() + 4 * WAIT_S
 
     def send(state):
+        """Whether there was something to send."""
+        if state["number"] == each:
+            return False
         body = body_of(state["connection"], state["number"])
-        state["socket"].sendall(request_bytes("/run", body))
+        if body is not None:
+            state["socket"].sendall(request_bytes("/run", body))
+        return body is not None
 
     for number in range(connections):
         sock = socket.create_connection(("127.0.0.1", port), timeout=WAIT_S)
@@ -138,9 +145,7 @@ def hammer(port, connections, each, body_of):
             answers[state["connection"], state["number"]] = (int(head[1]), body)
             state["bytes"] = b""
             state["number"] += 1
-            if state["number"] < each:
-                send(state)
-            else:
+            if not send(state):
                 selector.unregister(state["socket"])
                 state["socket"].close()
                 open_connections -= 1

@@ -124,6 +124,7 @@ def test_without_a_proxy_it_says_how_to_start_one():
     (["-e", "=value", "empty.py"], "want NAME=value"),
     (["-e"], "-e needs a value"),
     (["-x"], "unknown option -x"),
+    (["--wat", "empty.py"], "unknown option --wat"),
 ])
 def test_unusable_arguments_are_refused_with_their_name(tmp_path, arguments, words):
     (tmp_path / "empty.py").touch()
@@ -159,3 +160,4 @@ def test_second_publication_to_a_proxy_says_to_start_it_again(start_proxy):
     assert done.returncode == 1
     assert "Cannot initialize the action more than once." in done.stderr
     assert "start it again" in done.stderr
+    assert "--allow-reinit" in done.stderr

@@ -7,12 +7,17 @@
  */
 
 #include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -89,6 +94,15 @@ static void do_kill(int fd, const char *signo)
     (void)raise(atoi(signo));
 }
 
+/* The kernel counts whom it kills for want of memory; a test's kernel is a file. */
+static void do_count(int fd, const char *path)
+{
+    (void)fd;
+    fd = open(path, O_WRONLY | O_TRUNC | O_CLOEXEC);
+    put(fd, "oom_kill 1\n", 11);
+    (void)close(fd);
+}
+
 static void do_close(int fd, const char *arg)
 {
     (void)arg;
@@ -138,12 +152,20 @@ static void do_nap(int fd, const char *ms)
     (void)nanosleep(&span, NULL);
 }
 
-static void do_spin(int fd, const char *arg)
+static void do_spin(int fd, const char *ms)
 {
+    long span_ms = strtol(ms, NULL, 10);
+    struct timespec begin;
+    struct timespec now;
+
     (void)fd;
-    (void)arg;
-    for (;;)
+    (void)clock_gettime(CLOCK_MONOTONIC, &begin);
+    do {
         (void)getppid();
+        (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    } while (span_ms == 0 ||
+             (now.tv_sec - begin.tv_sec) * 1000 + (now.tv_nsec - begin.tv_nsec) / 1000000 <
+                 span_ms);
 }
 
 static void do_poll(int fd, const char *arg)
@@ -194,6 +216,77 @@ static void do_runaway(int fd, const char *step)
     (void)snprintf(copy, sizeof(copy), "%s", step);
     run_step(copy);
     _exit(0);
+}
+
+/* ---- a parent of workers ---- */
+
+/* The four descriptors that come with the next message on fd. */
+static void receive_pipes(int fd, int pipes[4])
+{
+    char text[64];
+    struct iovec line = {text, sizeof(text)};
+    union {
+        char bytes[CMSG_SPACE(4 * sizeof(int))];
+        struct cmsghdr aligned;
+    } room;
+    struct msghdr message = {.msg_iov = &line,
+                             .msg_iovlen = 1,
+                             .msg_control = room.bytes,
+                             .msg_controllen = sizeof(room.bytes)};
+    struct cmsghdr *rights;
+
+    if (recvmsg(fd, &message, MSG_CMSG_CLOEXEC) <= 0)
+        _exit(0);
+    rights = CMSG_FIRSTHDR(&message);
+    if (rights == NULL || rights->cmsg_len != CMSG_LEN(4 * sizeof(int)))
+        _exit(93);
+    memcpy(pipes, CMSG_DATA(rights), 4 * sizeof(int));
+}
+
+/* Make the worker that is asked for on fd; it takes the step. */
+static void do_fork(int fd, const char *step)
+{
+    char copy[256];
+    int pipes[4];
+    int told[2];
+    pid_t pid = 0;
+    pid_t middle;
+
+    receive_pipes(fd, pipes);
+    (void)!pipe(told);
+    middle = fork();
+    if (middle == 0) {
+        pid = fork();
+        if (pid > 0) {
+            (void)setpgid(pid, pid);
+            put(told[1], (const char *)&pid, sizeof(pid));
+            _exit(0);
+        }
+    }
+    if (middle == 0) {
+        (void)alarm(LIFE_MAX_S);
+        for (int i = 0; i < 4; i++)
+            (void)dup2(pipes[i], i);
+        for (int i = 4; i < 64; i++)
+            (void)close(i);
+        (void)snprintf(copy, sizeof(copy), "%s", step);
+        run_step(copy);
+        _exit(0);
+    }
+    (void)waitpid(middle, NULL, 0);
+    (void)!read(told[0], &pid, sizeof(pid));
+    for (int i = 0; i < 4; i++)
+        (void)close(pipes[i]);
+    (void)close(told[0]);
+    (void)close(told[1]);
+    (void)dprintf(fd, "{\"pid\":%d}\n", (int)pid);
+}
+
+/* As many as are asked for. */
+static void do_forks(int fd, const char *step)
+{
+    for (;;)
+        do_fork(fd, step);
 }
 
 /* ---- input ---- */
@@ -292,6 +385,45 @@ static void tell_signals(int fd)
                   on_pipe.sa_handler == SIG_DFL ? "default" : "changed");
 }
 
+static void tell_ids(int fd)
+{
+    char groups[16] = "";
+    int n_groups = getgroups(0, NULL);
+
+    (void)snprintf(groups, sizeof(groups), "%d", n_groups);
+    (void)dprintf(fd, "user %u %u group %u %u others %s gains %s\n", getuid(), geteuid(), getgid(),
+                  getegid(), groups,
+                  prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1 ? "nothing" : "what it can");
+}
+
+static void tell_limits(int fd)
+{
+    static const int resources[] = {RLIMIT_AS, RLIMIT_NPROC, RLIMIT_NOFILE, RLIMIT_FSIZE,
+                                    RLIMIT_CPU};
+
+    for (size_t i = 0; i < sizeof(resources) / sizeof(resources[0]); i++) {
+        struct rlimit limit;
+
+        (void)getrlimit((__rlimit_resource_t)resources[i], &limit);
+        (void)dprintf(fd, "%llu ", (unsigned long long)limit.rlim_cur);
+    }
+    (void)dprintf(fd, "\n");
+}
+
+/* Open each of our descriptors anew, by its path. */
+static void tell_paths(int fd)
+{
+    static const char *const paths[] = {"/dev/stdin", "/proc/self/fd/1", "/dev/stderr",
+                                        "/dev/fd/3"};
+
+    for (int i = 0; i < 4; i++) {
+        int opened = open(paths[i], (i == 0 ? O_RDONLY : O_WRONLY) | O_NONBLOCK | O_CLOEXEC);
+
+        (void)dprintf(fd, "%s ", opened >= 0 ? "opens" : strerror(errno));
+    }
+    (void)dprintf(fd, "\n");
+}
+
 static void do_tell(int fd, const char *what)
 {
     char cwd[4096];
@@ -301,6 +433,12 @@ static void do_tell(int fd, const char *what)
         tell_descriptors(fd);
     else if (strcmp(what, "signals") == 0)
         tell_signals(fd);
+    else if (strcmp(what, "ids") == 0)
+        tell_ids(fd);
+    else if (strcmp(what, "limits") == 0)
+        tell_limits(fd);
+    else if (strcmp(what, "paths") == 0)
+        tell_paths(fd);
     else if (strcmp(what, "group") == 0)
         (void)dprintf(fd, "%s\n", getpgrp() == getpid() ? "its own" : "somebody's");
     else if (strcmp(what, "cwd") == 0)
@@ -319,19 +457,22 @@ static const struct {
     {"write", do_write}, /* no newline */
     {"fill", do_fill},   /* so many x */
     {"flood", do_flood}, /* lines, for ever */
-    {"tell", do_tell},   /* descriptors, signals, group, cwd or a variable */
+    {"tell", do_tell},   /* see do_tell(), or a variable */
     {"close", do_close},
     {"exit", do_exit},
     {"kill", do_kill},
+    {"count", do_count},       /* a kill by the kernel, in a file */
     {"deaf", do_deaf},         /* stay, read nothing */
     {"stubborn", do_stubborn}, /* ignore SIGTERM */
     {"polite", do_polite},     /* last words on SIGTERM */
     {"nap", do_nap},
-    {"spin", do_spin},
+    {"spin", do_spin}, /* compute for so many ms; for ever without */
     {"poll", do_poll},
     {"readelsewhere", do_read_elsewhere},
     {"grandchild", do_grandchild}, /* a process in our group takes the step */
     {"runaway", do_runaway},       /* a process of its own session does */
+    {"fork", do_fork},             /* a worker that is asked for does, with pipes of its own */
+    {"forks", do_forks},           /* ... each of them */
     {"read", do_read},
     {"serve", do_serve},
     {"swallow", do_swallow}, /* lines, without an answer */

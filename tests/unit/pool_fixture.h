@@ -10,6 +10,7 @@
 #include "loop_fixture.h"
 #include "worker/pool.h"
 #include "worker/spawn.h"
+#include "worker/tally.h"
 
 #define TASKS_MAX 64
 #define FAR_MS    1000000 /* a deadline that does not come */
@@ -28,6 +29,7 @@ struct fixture {
     struct loop *loop;
     struct capture out;
     struct capture err;
+    struct tally tally;
     struct pool_opts opts;
     struct pool *pool;
     struct task tasks[TASKS_MAX];
@@ -70,7 +72,8 @@ static inline int set_up(void **state)
         .worker = {.start_ms = LIMIT_MS / 2,
                    .settle_ms = LIMIT_MS / 4,
                    .kill_ms = 50,
-                   .answer_max_bytes = 100000}};
+                   .answer_max_bytes = 100000,
+                   .tally = &f->tally}};
     *state = f;
     return 0;
 }

@@ -1,11 +1,8 @@
 #include "test.h"
 
-#include <stdio.h>
 #include <string.h>
 
-#include "base/err.h"
-#include "base/util.h"
-#include "config.h"
+#include "config_fixture.h"
 
 #define DAY_MS 86400000ull
 #define GIB    (1ull << 30)
@@ -42,6 +39,11 @@ static const struct number {
     {"--unpack-entries-max", "WHISKLOOP_UNPACK_ENTRIES_MAX", N(unpack_entries_max), 1, 100000,
      100000000},
     {"--unpack-ratio-max", "WHISKLOOP_UNPACK_RATIO_MAX", N(unpack_ratio_max), 0, 200, 1000000},
+    {"--rlimit-as", "WHISKLOOP_RLIMIT_AS", N(rlimits[LIMIT_AS]), 0, 0, UINT64_C(1) << 62},
+    {"--rlimit-nproc", "WHISKLOOP_RLIMIT_NPROC", N(rlimits[LIMIT_NPROC]), 0, 0, UINT32_MAX},
+    {"--rlimit-nofile", "WHISKLOOP_RLIMIT_NOFILE", N(rlimits[LIMIT_NOFILE]), 0, 0, UINT32_MAX},
+    {"--rlimit-fsize", "WHISKLOOP_RLIMIT_FSIZE", N(rlimits[LIMIT_FSIZE]), 0, 0, UINT64_C(1) << 62},
+    {"--rlimit-cpu", "WHISKLOOP_RLIMIT_CPU", N(rlimits[LIMIT_CPU]), 0, 0, UINT32_MAX},
 };
 
 static const struct text {
@@ -52,26 +54,25 @@ static const struct text {
     const char *other; /* a value that is accepted, and is not the default */
 } texts[] = {
     {"--listen", "WHISKLOOP_LISTEN", N(listen), "0.0.0.0", "::1"},
+    {"--admin", "WHISKLOOP_ADMIN", N(admin), "", "unix:/run/admin"},
     {"--runtime", "WHISKLOOP_RUNTIME", N(runtime), "auto", "nodejs"},
     {"--runtime-dir", "WHISKLOOP_RUNTIME_DIR", N(runtime_dir), "", "/r"},
     {"--action-dir", "WHISKLOOP_ACTION_DIR", N(action_dir), "", "/a"},
     {"--action", "WHISKLOOP_ACTION", N(action), "/action", "/code/a.py"},
     {"--main", "WHISKLOOP_MAIN", N(main), "", "niam"},
     {"--answers", "WHISKLOOP_ANSWERS", N(answers), "auto", "fd3"},
-    {"--log-level", "WHISKLOOP_LOG_LEVEL", N(log_level), "warn", "debug"},
+    {"--user", "WHISKLOOP_USER", N(user), "", "1000:1000"},
+    {"--log-level", "WHISKLOOP_LOG_LEVEL", N(log_level), "auto", "debug"},
+    {"--log-format", "WHISKLOOP_LOG_FORMAT", N(log_format), "text", "json"},
+    {"--log-file", "WHISKLOOP_LOG_FILE", N(log_file), "", "/l"},
 #undef N
 };
 
-#define N_OTHERS 4 /* --workers and the switches */
+#define N_OTHERS 8 /* --workers and the switches */
 
-static const char *const other_variables[] = {"FLASK_PROXY_PORT", "OW_LOG_INIT_ERROR", "OW_DEBUG",
-                                              "WHISKLOOP_LOG_INIT_ERROR"};
-
-struct fixture {
-    struct config config;
-    struct err err;
-    enum config_result result;
-};
+static const char *const other_variables[] = {"FLASK_PROXY_PORT",         "OW_LOG_INIT_ERROR",
+                                              "WHISKLOOP_LOG_INIT_ERROR", "OW_DEBUG",
+                                              "PROXY_ALLOW_REINIT",       "WHISKLOOP_ALLOW_REINIT"};
 
 static int set_up(void **state)
 {
@@ -86,27 +87,6 @@ static int set_up(void **state)
         (void)unsetenv(other_variables[i]);
     *state = f;
     return 0;
-}
-
-static int tear_down(void **state)
-{
-    free(*state);
-    return 0;
-}
-
-/* At most two arguments; NULL: none. They live on in the settings, as main's do. */
-static void read_with(struct fixture *f, const char *first, const char *second)
-{
-    static char args[3][256];
-    char *argv[] = {args[0], args[1], args[2], NULL};
-    int argc = first == NULL ? 1 : second == NULL ? 2 : 3;
-
-    (void)snprintf(args[0], sizeof(args[0]), "whiskloop");
-    (void)snprintf(args[1], sizeof(args[1]), "%s", first != NULL ? first : "");
-    (void)snprintf(args[2], sizeof(args[2]), "%s", second != NULL ? second : "");
-    argv[argc] = NULL;
-    f->err.kind = ERR_NONE;
-    f->result = config_read(&f->config, argc, argv, &f->err);
 }
 
 static void read_with_number(struct fixture *f, const char *option, uint64_t value)
@@ -133,13 +113,6 @@ static const char *text_in(const struct fixture *f, size_t offset)
     return value;
 }
 
-static void assert_refused(struct fixture *f, const char *why)
-{
-    assert_int_equal(f->result, CONFIG_WRONG);
-    assert_int_equal(f->err.kind, ERR_REQUEST);
-    assert_string_equal(f->err.text, why);
-}
-
 /* ---- defaults ---- */
 
 static void without_options_each_setting_has_its_default(void **state)
@@ -153,6 +126,7 @@ static void without_options_each_setting_has_its_default(void **state)
     for (size_t i = 0; i < ARRAY_LEN(texts); i++)
         assert_string_equal(text_in(f, texts[i].offset), texts[i].fallback);
     assert_int_equal(f->config.log_init_error, 0);
+    assert_int_equal(f->config.fork_workers, 0);
 }
 
 /* ---- numbers ---- */
@@ -350,6 +324,21 @@ static void help_and_version_end_the_program_whatever_else_is_there(void **state
     assert_int_equal(f->result, CONFIG_HELP);
 }
 
+static void health_is_asked_with_the_settings_of_the_proxy(void **state)
+{
+    struct fixture *f = *state;
+
+    read_with(f, "--health", "--admin=127.0.0.1:9090");
+    assert_int_equal(f->result, CONFIG_HEALTH);
+    assert_string_equal(f->config.admin, "127.0.0.1:9090");
+    (void)setenv("WHISKLOOP_ADMIN", "unix:/run/admin", 1);
+    read_with(f, "--health", NULL);
+    assert_int_equal(f->result, CONFIG_HEALTH);
+    assert_string_equal(f->config.admin, "unix:/run/admin");
+    read_with(f, "--health", "--nonsense");
+    assert_int_equal(f->result, CONFIG_WRONG);
+}
+
 /* ---- variables ---- */
 
 static void each_setting_has_a_variable(void **state)
@@ -392,32 +381,6 @@ static void an_empty_variable_is_no_number(void **state)
     assert_refused(f, "WHISKLOOP_PORT=: want a number from 0 to 65535");
 }
 
-static void apaches_variables_keep_their_meaning(void **state)
-{
-    static const struct {
-        const char *value;
-        uint64_t wanted;
-    } cases[] = {{"", 0}, {"0", 0}, {"1", 1}, {"true", 1}};
-    struct fixture *f = *state;
-
-    (void)setenv("FLASK_PROXY_PORT", "8081", 1);
-    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-        (void)setenv("OW_LOG_INIT_ERROR", cases[i].value, 1);
-        read_with(f, NULL, NULL);
-        assert_int_equal(f->config.port, 8081);
-        assert_int_equal(f->config.log_init_error, cases[i].wanted);
-    }
-}
-
-static void a_wrong_value_in_apaches_variable_is_named(void **state)
-{
-    struct fixture *f = *state;
-
-    (void)setenv("FLASK_PROXY_PORT", "http", 1);
-    read_with(f, NULL, NULL);
-    assert_refused(f, "FLASK_PROXY_PORT=http: want a number from 0 to 65535");
-}
-
 static void the_nearer_source_wins(void **state)
 {
     struct fixture *f = *state;
@@ -444,21 +407,6 @@ static void a_switch_can_be_turned_off_by_the_nearer_source(void **state)
     assert_int_equal(f->config.log_init_error, 0);
     read_with(f, "--log-init-error", NULL);
     assert_int_equal(f->config.log_init_error, 1);
-}
-
-/* ---- help ---- */
-
-static char *written_by(void (*write_help)(FILE *file))
-{
-    static char
-        *text; /* static: gcc takes what open_memstream() keeps of it for a dangling pointer */
-    static size_t n;
-    FILE *file = open_memstream(&text, &n);
-
-    assert_non_null(file);
-    write_help(file);
-    (void)fclose(file);
-    return text;
 }
 
 static void the_number_of_workers_is_a_number_or_auto(void **state)
@@ -488,6 +436,21 @@ static void a_switch_takes_0_or_1_behind_it_and_nothing_else(void **state)
     read_with(f, "--one-at-a-time", "--port=1");
     assert_int_equal(f->config.one_at_a_time, 1);
     assert_int_equal(f->config.port, 1);
+}
+
+/* ---- help ---- */
+
+static char *written_by(void (*write_help)(FILE *file))
+{
+    static char
+        *text; /* static: gcc takes what open_memstream() keeps of it for a dangling pointer */
+    static size_t n;
+    FILE *file = open_memstream(&text, &n);
+
+    assert_non_null(file);
+    write_help(file);
+    (void)fclose(file);
+    return text;
 }
 
 static void the_help_lists_each_option_with_its_default(void **state)
@@ -537,58 +500,6 @@ static void the_markdown_lists_each_option_with_its_variable(void **state)
     }
 }
 
-static void the_other_proxys_options_take_one_dash_or_two(void **state)
-{
-    struct fixture *f = *state;
-    static const char *const forms[][2] = {{"-compile", "niam"},
-                                           {"--compile", "niam"},
-                                           {"-compile=niam", NULL},
-                                           {"--compile=niam", NULL}};
-
-    for (size_t i = 0; i < ARRAY_LEN(forms); i++) {
-        read_with(f, forms[i][0], forms[i][1]);
-        assert_int_equal(f->result, CONFIG_RUN);
-        assert_string_equal(f->config.compile_main, "niam");
-        assert_null(f->config.compile_env);
-        assert_false(f->config.debug);
-    }
-    read_with(f, "-env", "{\"A\":\"=\"}");
-    assert_string_equal(f->config.compile_env, "{\"A\":\"=\"}");
-    assert_null(f->config.compile_main);
-    read_with(f, "-version", NULL);
-    assert_int_equal(f->result, CONFIG_VERSION);
-}
-
-static void debug_is_a_flag_or_a_variable(void **state)
-{
-    struct fixture *f = *state;
-
-    read_with(f, NULL, NULL);
-    assert_false(f->config.debug);
-    read_with(f, "-debug", NULL);
-    assert_true(f->config.debug);
-    (void)setenv("OW_DEBUG", "1", 1);
-    read_with(f, NULL, NULL);
-    assert_true(f->config.debug);
-    read_with(f, "-debug=false", NULL);
-    assert_false(f->config.debug);
-    (void)setenv("OW_DEBUG", "", 1);
-    read_with(f, NULL, NULL);
-    assert_false(f->config.debug);
-    (void)unsetenv("OW_DEBUG");
-}
-
-static void what_only_begins_as_such_an_option_is_refused(void **state)
-{
-    struct fixture *f = *state;
-    static const char *const wrong[] = {"-compiler", "-compile", "-env", "-port=1", "compile", "-"};
-
-    for (size_t i = 0; i < ARRAY_LEN(wrong); i++) {
-        read_with(f, wrong[i], NULL);
-        assert_int_equal(f->result, CONFIG_WRONG);
-    }
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -608,18 +519,14 @@ int main(void)
         TEST(unknown_options_are_refused),
         TEST(a_value_that_is_missing_is_said),
         TEST(help_and_version_end_the_program_whatever_else_is_there),
+        TEST(health_is_asked_with_the_settings_of_the_proxy),
         TEST(each_setting_has_a_variable),
         TEST(a_wrong_variable_is_named),
         TEST(an_empty_variable_is_no_number),
-        TEST(apaches_variables_keep_their_meaning),
-        TEST(a_wrong_value_in_apaches_variable_is_named),
         TEST(the_nearer_source_wins),
         TEST(a_switch_can_be_turned_off_by_the_nearer_source),
         TEST(the_number_of_workers_is_a_number_or_auto),
         TEST(a_switch_takes_0_or_1_behind_it_and_nothing_else),
-        TEST(the_other_proxys_options_take_one_dash_or_two),
-        TEST(debug_is_a_flag_or_a_variable),
-        TEST(what_only_begins_as_such_an_option_is_refused),
         TEST(the_help_lists_each_option_with_its_default),
         TEST(the_markdown_lists_each_option_with_its_variable),
     };

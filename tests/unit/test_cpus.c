@@ -9,7 +9,7 @@
 static void there_is_at_least_one(void **state)
 {
     (void)state;
-    assert_true(cpus_usable() >= 1);
+    assert_true(cpus_usable("") >= 1);
 }
 
 static void there_are_never_more_than_the_affinity_allows(void **state)
@@ -18,7 +18,7 @@ static void there_are_never_more_than_the_affinity_allows(void **state)
 
     (void)state;
     assert_int_equal(sched_getaffinity(0, sizeof(set), &set), 0);
-    assert_true(cpus_usable() <= (unsigned)CPU_COUNT(&set));
+    assert_true(cpus_usable("") <= (unsigned)CPU_COUNT(&set));
 }
 
 static void a_process_bound_to_one_processor_has_one(void **state)
@@ -34,7 +34,7 @@ static void a_process_bound_to_one_processor_has_one(void **state)
         if (CPU_ISSET(i, &before))
             CPU_SET(i, &one);
     assert_int_equal(sched_setaffinity(0, sizeof(one), &one), 0);
-    n = cpus_usable();
+    n = cpus_usable("");
     assert_int_equal(sched_setaffinity(0, sizeof(before), &before), 0);
     assert_int_equal(n, 1);
 }

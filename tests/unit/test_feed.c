@@ -172,7 +172,7 @@ static void the_next_process_is_distrusted_too_but_measured_anew(void **state)
 
     (void)state;
     assert_true(feed_distrust(&feed));
-    feed_open(&feed, getpid());
+    feed_open(&feed, getpid(), NULL);
     assert_true(feed.distrusted);
     assert_int_equal(feed.ahead_max, AHEAD_MAX);
     assert_int_equal(feed.pipeline, 0);
@@ -197,7 +197,7 @@ static void a_distrusted_worker_must_be_seen_waiting(void **state)
 
     (void)state;
     assert_true(feed_distrust(&feed));
-    feed_open(&feed, getpid()); /* we are busy looking, and so do not wait for input */
+    feed_open(&feed, getpid(), NULL); /* we are busy looking, and so do not wait for input */
     feed.pipeline = PIPELINE;
     feed.observable = true;
     assert_false(feed_is_quiet(&feed, 1));

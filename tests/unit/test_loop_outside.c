@@ -210,6 +210,16 @@ static void sigint_is_told_to_the_owner(void **state)
     assert_int_equal(f->signo, SIGINT);
 }
 
+static void sighup_is_told_to_the_owner(void **state)
+{
+    struct fixture *f = *state;
+
+    loop_on_signal(f->loop, on_signal, f);
+    assert_int_equal(kill(getpid(), SIGHUP), 0);
+    loop_until(f->loop, a_signal_came, f);
+    assert_int_equal(f->signo, SIGHUP);
+}
+
 static void a_signal_without_an_owner_is_dropped(void **state)
 {
     struct fixture *f = *state;
@@ -251,6 +261,7 @@ int main(void)
         TEST(a_killed_child_is_told_with_its_signal),
         TEST(sigterm_is_told_to_the_owner),
         TEST(sigint_is_told_to_the_owner),
+        TEST(sighup_is_told_to_the_owner),
         TEST(a_signal_without_an_owner_is_dropped),
         TEST(a_broken_pipe_does_not_kill),
     };

@@ -100,14 +100,21 @@ static void wrong_manifests_are_refused_with_file_and_field(void **state)
         {"{\"name\":\"x\",\"entry\":[\"e\"],\"launch\":[\"\"]}", "field \"launch\": want a list"},
         {"{\"name\":\"x\",\"entry\":[\"e\"],\"launch\":[\"a\",null]}", "field \"launch\""},
         {"{\"name\":\"x\",\"entry\":[\"e\"],\"launch\":[\"a{b{acton}\"]}",
-         "{runtime} {action} {main} {entry}"},
+         "{runtime} {libexec} {action} {main} {entry}"},
         {"{\"name\":\"x\"," REST ",\"source\":\"a/b\"}", "field \"source\": want a bare name"},
         {"{\"name\":\"x\"," REST ",\"answers\":\"fd4\"}", "field \"answers\": want \"stdout\""},
         {"{\"name\":\"x\"," REST ",\"answers\":3}", "field \"answers\": want \"stdout\""},
         {"{\"name\":\"x\"," REST ",\"ready\":1}", "field \"ready\": want true or false"},
         {"{\"name\":\"x\"," REST ",\"log_init_error\":\"\"}", "field \"log_init_error\""},
+        {"{\"name\":\"x\"," REST ",\"forks\":1}", "field \"forks\": want true or false"},
+        {"{\"name\":\"x\"," REST ",\"forks\":true}", "field \"forks\": want \"prelaunch\" too"},
         {"{\"name\":\"x\"," REST ",\"entry_executable\":null}", "field \"entry_executable\""},
         {"{\"name\":\"x\"," REST ",\"needs\":[]}", "field \"needs\": want a text"},
+        {"{\"name\":\"x\"," REST ",\"stub\":\"../stub\"}", "field \"stub\": want a bare name"},
+        {"{\"name\":\"x\"," REST ",\"no_entry\":1}", "field \"no_entry\": want a text"},
+        {"{\"name\":\"x\"," REST ",\"programs\":1}", "field \"programs\": want true or false"},
+        {"{\"name\":\"x\"," REST ",\"only_named\":\"no\"}", "field \"only_named\""},
+        {"{\"name\":\"x\"," REST ",\"wants_object\":[]}", "field \"wants_object\""},
     };
 
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
@@ -213,6 +220,26 @@ static void placeholders_are_replaced_inside_arguments(void **state)
     assert_null(f->launch.argv[4]);
 }
 
+static void the_one_that_waits_reports_ready_and_hears_by_a_socket_if_it_forks(void **state)
+{
+    struct fixture *f = *state;
+
+    add(f, "x",
+        "{\"name\":\"x\"," REST ",\"answers\":\"stdout\",\"needs\":\"it\","
+        "\"prelaunch\":[\"p\"],\"forks\":true}");
+    assert_int_equal(runtimes_load(&f->runtimes, f->folder.outer, &f->err), 0);
+    assert_true(known(f, "x")->forks);
+    for (int forks = 0; forks < 2; forks++) {
+        launch_done(&f->launch);
+        assert_true(runtime_prelaunch(known(f, "x"), forks == 1, base_env, &f->launch));
+        assert_string_equal(f->launch.argv[0], "p");
+        assert_string_equal(f->launch.shortfall, "it");
+        assert_int_equal(f->launch.answers, ANSWERS_STDOUT);
+        assert_true(f->launch.reports_ready);
+        assert_int_equal(f->launch.socket_in, forks == 1);
+    }
+}
+
 static void main_arrives_as_one_argument_whatever_it_holds(void **state)
 {
     static const char *const mains[] = {"", "a b", "$(x)\n\"'", "{action}", "{main}{unknown}"};
@@ -248,6 +275,19 @@ static void the_entry_is_the_one_that_is_there(void **state)
     folder_write(f->folder.in, "index.js", "", 0644);
     launch(f, "nodejs", "main", base_env, NULL);
     assert_string_equal(f->launch.argv[1], path);
+}
+
+static void libexec_is_where_the_compiled_launchers_are(void **state)
+{
+    struct fixture *f = *state;
+
+    add(f, "oneshot", ONESHOT);
+    assert_int_equal(runtimes_load(&f->runtimes, f->folder.outer, &f->err), 0);
+    runtimes_set_libexec(&f->runtimes, "/first");
+    runtimes_set_libexec(&f->runtimes, "/usr/libexec/whiskloop");
+    launch(f, "oneshot", "main", base_env, NULL);
+    assert_string_equal(f->launch.argv[0], "/usr/libexec/whiskloop/oneshot");
+    assert_true(f->launch.wants_object);
 }
 
 static void a_launch_tells_what_the_manifest_says(void **state)
@@ -346,9 +386,11 @@ int main(void)
         TEST(a_manifest_one_byte_longer_is_refused),
         TEST(the_manifests_of_this_tree_are_right),
         TEST(placeholders_are_replaced_inside_arguments),
+        TEST(the_one_that_waits_reports_ready_and_hears_by_a_socket_if_it_forks),
         TEST(main_arrives_as_one_argument_whatever_it_holds),
         TEST(braces_that_are_no_placeholder_stay),
         TEST(the_entry_is_the_one_that_is_there),
+        TEST(libexec_is_where_the_compiled_launchers_are),
         TEST(a_launch_tells_what_the_manifest_says),
         TEST(the_environment_is_the_proxys_without_its_settings),
         TEST(variables_of_init_replace_those_of_the_proxy),

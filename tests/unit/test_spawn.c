@@ -197,6 +197,40 @@ static void the_pipes_are_as_large_as_is_asked(void **state)
     assert_int_equal(fcntl(f->child.fd3, F_GETPIPE_SZ), 1 << 17);
 }
 
+static void input_can_be_a_socket_that_goes_both_ways(void **state)
+{
+    struct fixture *f = *state;
+
+    f->launch = launch_child(ANSWERS_FD3, false, "line0:back", "serve", NULL);
+    f->launch.socket_in = true;
+    assert_int_equal(spawn_start(&f->launch, 1 << 17, &f->child, &f->err), 0);
+    assert_int_equal(fd_write_all(f->child.in, "line0:heard;exit:0\n", 19), 0);
+    assert_string_equal(heard(f, f->child.in), "back\nheard\n");
+    assert_int_equal(fcntl(f->child.fd3, F_GETPIPE_SZ), 1 << 17);
+}
+
+static void pipes_alone_are_joined_crosswise_and_closed_on_exec(void **state)
+{
+    struct fixture *f = *state;
+    int theirs[4];
+    char text[8];
+
+    assert_int_equal(spawn_pipes(1 << 17, NULL, &f->child, theirs, &f->err), 0);
+    assert_int_equal(f->child.pid, 0);
+    {
+        const int ours[] = {f->child.in, f->child.fd1, f->child.fd2, f->child.fd3};
+
+        for (int i = 0; i < 4; i++) {
+            assert_int_equal(fcntl(ours[i], F_GETFD), FD_CLOEXEC);
+            assert_int_equal(fcntl(theirs[i], F_GETFD), FD_CLOEXEC);
+            assert_int_equal(fd_write_all(i == 0 ? ours[i] : theirs[i], "to and", 6), 0);
+            assert_int_equal(read(i == 0 ? theirs[i] : ours[i], text, sizeof(text)), 6);
+            fd_close(&theirs[i]);
+        }
+    }
+    assert_int_equal(fcntl(f->child.in, F_GETPIPE_SZ), 1 << 17);
+}
+
 static void a_size_that_cannot_be_had_is_no_error(void **state)
 {
     struct fixture *f = *state;
@@ -370,6 +404,8 @@ int main(void)
         TEST(our_own_signal_mask_stays),
         TEST(our_ends_are_closed_on_exec_and_out_of_the_childs_way),
         TEST(the_pipes_are_as_large_as_is_asked),
+        TEST(input_can_be_a_socket_that_goes_both_ways),
+        TEST(pipes_alone_are_joined_crosswise_and_closed_on_exec),
         TEST(a_size_that_cannot_be_had_is_no_error),
         TEST(a_bare_name_is_looked_up_in_the_childs_path),
         TEST(without_a_path_the_usual_folders_are_searched),

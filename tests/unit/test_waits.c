@@ -51,7 +51,7 @@ static void start(struct fixture *f, const char *step)
 
     f->launch = launch_child(ANSWERS_FD3, false, step, NULL);
     assert_int_equal(spawn_start(&f->launch, 0, &f->child, &err), 0);
-    waits_open(&f->waits, f->child.pid);
+    waits_open(&f->waits, f->child.pid, NULL);
     if (waits_look(&f->waits) == WAITS_UNKNOWN)
         skip(); /* hidepid, or no permission to trace */
 }
@@ -106,7 +106,7 @@ static void assert_never_waits(struct fixture *f, const char *step)
 
     f->launch = launch_child(ANSWERS_FD3, false, "write3:.", step, NULL);
     assert_int_equal(spawn_start(&f->launch, 0, &f->child, &err), 0);
-    waits_open(&f->waits, f->child.pid);
+    waits_open(&f->waits, f->child.pid, NULL);
     assert_true(says_it_began(f));
     for (int i = 0; i < 1000; i++)
         assert_int_not_equal(waits_look(&f->waits), WAITS_YES);
@@ -120,6 +120,11 @@ static void a_process_that_sleeps_does_not_wait(void **state)
 static void a_process_that_computes_does_not_wait(void **state)
 {
     assert_never_waits(*state, "spin");
+}
+
+static void a_process_that_computes_is_seen_at_work(void **state)
+{
+    assert_is_seen(*state, "spin", WAITS_RUNS);
 }
 
 static void a_process_that_reads_something_else_does_not_wait(void **state)
@@ -142,7 +147,7 @@ static void a_process_that_is_not_there_is_unknown(void **state)
 {
     struct fixture *f = *state;
 
-    waits_open(&f->waits, 999999999);
+    waits_open(&f->waits, 999999999, NULL);
     assert_int_equal(waits_look(&f->waits), WAITS_UNKNOWN);
 }
 
@@ -165,6 +170,7 @@ int main(void)
         TEST(a_process_that_was_given_a_line_waits_no_more),
         TEST(a_process_that_sleeps_does_not_wait),
         TEST(a_process_that_computes_does_not_wait),
+        TEST(a_process_that_computes_is_seen_at_work),
         TEST(a_process_that_reads_something_else_does_not_wait),
         TEST(a_dead_process_cannot_be_seen_waiting),
         TEST(a_process_that_is_not_there_is_unknown),

@@ -35,6 +35,16 @@ static void a_worker_that_is_never_seen_waiting_is_ready_in_the_end(void **state
     assert_int_equal(worker_room(&f->worker), 1);
 }
 
+/* On a busy machine a start takes longer than the settle time: what it says last is no answer. */
+static void a_worker_at_work_is_given_more_time_to_settle(void **state)
+{
+    struct fixture *f = *state;
+
+    f->opts.settle_ms = 50;
+    start(f, launch_child(ANSWERS_FD3, false, "spin:100", OK, "serve", NULL));
+    assert_true(f->worker.announced || f->worker.feed.seen);
+}
+
 static void a_worker_that_must_report_is_ready_with_its_line(void **state)
 {
     struct fixture *f = *state;
@@ -441,6 +451,7 @@ int main(void)
         TEST(a_worker_that_waits_for_input_is_ready),
         TEST(a_worker_that_is_starting_takes_no_jobs),
         TEST(a_worker_that_is_never_seen_waiting_is_ready_in_the_end),
+        TEST(a_worker_at_work_is_given_more_time_to_settle),
         TEST(a_worker_that_must_report_is_ready_with_its_line),
         TEST(a_report_that_takes_its_time_is_waited_for),
         TEST(a_report_may_tell_what_the_launcher_can_do),

@@ -8,6 +8,7 @@
 #include "launch_fixture.h"
 #include "loop_fixture.h"
 #include "worker/spawn.h"
+#include "worker/tally.h"
 #include "worker/worker.h"
 
 #define JOBS_MAX         8
@@ -18,6 +19,7 @@ struct fixture {
     struct loop *loop;
     struct capture out;
     struct capture err;
+    struct tally tally;
     struct launch launch;
     struct worker_opts opts;
     struct worker worker;
@@ -52,7 +54,8 @@ static inline int set_up(void **state)
     f->opts = (struct worker_opts){.start_ms = LIMIT_MS / 2,
                                    .settle_ms = LIMIT_MS / 4,
                                    .kill_ms = LIMIT_MS / 2,
-                                   .answer_max_bytes = ANSWER_MAX_BYTES};
+                                   .answer_max_bytes = ANSWER_MAX_BYTES,
+                                   .tally = &f->tally};
     *state = f;
     return 0;
 }

@@ -1,0 +1,182 @@
+/*
+ * Two files of /proc/self say together where a group's folder is: `cgroup` names the group,
+ * `mountinfo` where its hierarchy is mounted, and which part of it. Inside a container the part is
+ * often the group itself, and the name is one of the host's: then the mount is all there is.
+ */
+
+#include "base/cgroup.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/util.h"
+
+/* Open a file by the parts of its path. */
+static FILE *open_at(const char *dir, const char *name)
+{
+    auto_free char *path = xasprintf("%s/%s", dir, name);
+
+    return fopen(path, "re");
+}
+
+/* Whether `word` is one of those in a text between commas. */
+static bool has_word(const char *text, const char *word)
+{
+    size_t n = strlen(word);
+
+    for (; *text != '\0'; text += text[0] == ',') {
+        size_t length = strcspn(text, ",");
+
+        if (length == n && memcmp(text, word, n) == 0)
+            return true;
+        text += length;
+    }
+    return false;
+}
+
+/* Cut the next field, ended by `end` or the end of the line, out of *rest. NULL: none is left. */
+static char *cut(char **rest, const char *end)
+{
+    char *field = strsep(rest, end);
+
+    return field != NULL && field[0] != '\0' ? field : NULL;
+}
+
+/* The name of our group: "4:memory:/path" of version 1, else "0::/path" of version 2. Caller frees;
+ * NULL: there is none. */
+static char *find_name(const char *controller, const char *root, int *version)
+{
+    FILE *file = open_at(root, "proc/self/cgroup");
+    char *line = NULL;
+    char *name = NULL;
+    size_t size = 0;
+
+    *version = 0;
+    while (file != NULL && *version != 1 && getline(&line, &size, file) > 0) {
+        char *rest = line;
+        const char *number = strsep(&rest, ":");
+        const char *controllers = strsep(&rest, ":");
+        int found = 0;
+
+        if (rest == NULL || rest[0] != '/')
+            continue;
+        if (has_word(controllers, controller))
+            found = 1;
+        else if (strcmp(number, "0") == 0 && controllers[0] == '\0')
+            found = 2;
+        if (found == 0)
+            continue;
+        rest[strcspn(rest, "\n")] = '\0';
+        free(name);
+        name = xstrdup(rest);
+        *version = found;
+    }
+    free(line);
+    if (file != NULL)
+        (void)fclose(file);
+    return name;
+}
+
+struct mount {
+    const char *part; /* of the hierarchy, "/" is all of it */
+    const char *point;
+};
+
+/* "32 31 0:29 / /sys/fs/cgroup/memory rw - cgroup cgroup rw,memory"; false: another kind. */
+static bool read_mount(char *line, int version, const char *controller, struct mount *mount)
+{
+    char *rest = line;
+    char *behind = strstr(line, " - ");
+    const char *type;
+
+    if (behind == NULL)
+        return false;
+    *behind = '\0';
+    behind += strlen(" - ");
+    behind[strcspn(behind, "\n")] = '\0';
+    for (int i = 0; i < 3; i++) /* ids and device */
+        (void)cut(&rest, " ");
+    mount->part = cut(&rest, " ");
+    mount->point = cut(&rest, " ");
+    if (mount->part == NULL || mount->point == NULL)
+        return false;
+    type = cut(&behind, " ");
+    (void)cut(&behind, " "); /* the source, any word */
+    if (type == NULL || behind == NULL)
+        return false;
+    if (version == 2)
+        return strcmp(type, "cgroup2") == 0;
+    return strcmp(type, "cgroup") == 0 && has_word(behind, controller);
+}
+
+/* The folder of the group `name` below a mount; the mount itself when it shows no such group. */
+static bool find_folder(struct cgroup *group, const char *root, const struct mount *mount,
+                        const char *name)
+{
+    size_t n_part = strcmp(mount->part, "/") == 0 ? 0 : strlen(mount->part);
+    int n;
+
+    if (strncmp(name, mount->part, n_part) == 0 && (name[n_part] == '/' || name[n_part] == '\0')) {
+        n = snprintf(group->dir, sizeof(group->dir), "%s%s%s", root, mount->point, name + n_part);
+        if (n > 0 && (size_t)n < sizeof(group->dir) && access(group->dir, X_OK) == 0)
+            return true;
+    }
+    n = snprintf(group->dir, sizeof(group->dir), "%s%s", root, mount->point);
+    return n > 0 && (size_t)n < sizeof(group->dir) && access(group->dir, X_OK) == 0;
+}
+
+void cgroup_find(struct cgroup *group, const char *controller, const char *root)
+{
+    int version;
+    auto_free char *name = find_name(controller, root, &version);
+    FILE *file = name != NULL ? open_at(root, "proc/self/mountinfo") : NULL;
+    char *line = NULL;
+    size_t size = 0;
+
+    memset(group, 0, sizeof(*group));
+    while (file != NULL && group->version == 0 && getline(&line, &size, file) > 0) {
+        struct mount mount;
+
+        if (read_mount(line, version, controller, &mount) && find_folder(group, root, &mount, name))
+            group->version = version;
+    }
+    free(line);
+    if (file != NULL)
+        (void)fclose(file);
+}
+
+bool cgroup_line(const struct cgroup *group, const char *name, char *line, size_t size)
+{
+    FILE *file = group->version != 0 ? open_at(group->dir, name) : NULL;
+    bool found;
+
+    if (file == NULL)
+        return false;
+    found = fgets(line, (int)size, file) != NULL;
+    (void)fclose(file);
+    return found;
+}
+
+bool cgroup_count(const struct cgroup *group, const char *name, const char *key, uint64_t *count)
+{
+    FILE *file = group->version != 0 ? open_at(group->dir, name) : NULL;
+    size_t n_key = strlen(key);
+    bool found = false;
+    char line[128];
+
+    while (file != NULL && !found && fgets(line, sizeof(line), file) != NULL) {
+        char *end;
+
+        if (strncmp(line, key, n_key) != 0 || line[n_key] != ' ')
+            continue;
+        errno = 0;
+        *count = strtoull(line + n_key + 1, &end, 10);
+        found = end != line + n_key + 1 && *end == '\n' && errno == 0;
+    }
+    if (file != NULL)
+        (void)fclose(file);
+    return found;
+}

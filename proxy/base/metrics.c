@@ -1,0 +1,131 @@
+#include "base/metrics.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+
+/* Each bound is at least twice the one before it: between two powers of two lies one at most. */
+static const struct {
+    uint64_t us;
+    const char *seconds;
+} bounds[HISTOGRAM_BOUNDS] = {
+    {100, "0.0001"},  {250, "0.00025"}, {500, "0.0005"},  {1000, "0.001"},    {2500, "0.0025"},
+    {5000, "0.005"},  {10000, "0.01"},  {25000, "0.025"}, {50000, "0.05"},    {100000, "0.1"},
+    {250000, "0.25"}, {500000, "0.5"},  {1000000, "1"},   {2500000, "2.5"},   {5000000, "5"},
+    {10000000, "10"}, {30000000, "30"}, {60000000, "60"}, {300000000, "300"},
+};
+
+/* By the number of binary digits of a duration: the first bound that it may be within. */
+static const uint8_t first_bound[] = {
+    [0] = 0,   [1] = 0,   [2] = 0,   [3] = 0,   [4] = 0,   [5] = 0,   [6] = 0,   [7] = 0,
+    [8] = 1,   [9] = 2,   [10] = 3,  [11] = 4,  [12] = 4,  [13] = 5,  [14] = 6,  [15] = 7,
+    [16] = 8,  [17] = 9,  [18] = 10, [19] = 11, [20] = 12, [21] = 13, [22] = 13, [23] = 14,
+    [24] = 15, [25] = 16, [26] = 17, [27] = 18, [28] = 18, [29] = 18,
+};
+
+static unsigned n_digits(uint64_t number)
+{
+    return number == 0 ? 0 : 64u - (unsigned)__builtin_clzll(number);
+}
+
+void histogram_add(struct histogram *histogram, uint64_t us, uint64_t n)
+{
+    unsigned digits = n_digits(us);
+    unsigned at = HISTOGRAM_BOUNDS;
+
+    if (digits < sizeof(first_bound))
+        at = first_bound[digits] + (us > bounds[first_bound[digits]].us ? 1u : 0u);
+    histogram->counts[at] += n;
+    histogram->sum_us += us * n;
+}
+
+/* ---- the text ---- */
+
+static void add_escaped(struct buf *text, const char *words, const char *special)
+{
+    while (*words != '\0') {
+        size_t n = strcspn(words, special);
+
+        buf_add(text, words, n);
+        words += n;
+        if (*words != '\0') {
+            char escaped[2] = {'\\', *words == '\n' ? 'n' : *words};
+
+            buf_add(text, escaped, sizeof(escaped));
+            words++;
+        }
+    }
+}
+
+static void add_number(struct buf *text, uint64_t number)
+{
+    char digits[24];
+
+    (void)snprintf(digits, sizeof(digits), " %llu\n", (unsigned long long)number);
+    buf_add_text(text, digits);
+}
+
+static void add_seconds(struct buf *text, uint64_t us)
+{
+    char digits[32];
+
+    (void)snprintf(digits, sizeof(digits), " %llu.%06u\n", (unsigned long long)(us / 1000000),
+                   (unsigned)(us % 1000000));
+    buf_add_text(text, digits);
+}
+
+void metrics_family(struct buf *text, const char *name, const char *type, const char *help)
+{
+    buf_add_text(text, "# HELP ");
+    buf_add_text(text, name);
+    buf_add_text(text, " ");
+    add_escaped(text, help, "\\\n");
+    buf_add_text(text, "\n# TYPE ");
+    buf_add_text(text, name);
+    buf_add_text(text, " ");
+    buf_add_text(text, type);
+    buf_add_text(text, "\n");
+}
+
+static void add_label(struct buf *text, const char *label, const char *value)
+{
+    buf_add_text(text, "{");
+    buf_add_text(text, label);
+    buf_add_text(text, "=\"");
+    add_escaped(text, value, "\\\"\n");
+    buf_add_text(text, "\"}");
+}
+
+void metrics_number(struct buf *text, const char *name, const char *label, const char *value,
+                    uint64_t number)
+{
+    buf_add_text(text, name);
+    if (label != NULL)
+        add_label(text, label, value);
+    add_number(text, number);
+}
+
+void metrics_seconds(struct buf *text, const char *name, uint64_t us)
+{
+    buf_add_text(text, name);
+    add_seconds(text, us);
+}
+
+void metrics_histogram(struct buf *text, const char *name, const struct histogram *histogram)
+{
+    uint64_t n = 0;
+
+    for (size_t i = 0; i <= HISTOGRAM_BOUNDS; i++) {
+        n += histogram->counts[i];
+        buf_add_text(text, name);
+        buf_add_text(text, "_bucket");
+        add_label(text, "le", i < HISTOGRAM_BOUNDS ? bounds[i].seconds : "+Inf");
+        add_number(text, n);
+    }
+    buf_add_text(text, name);
+    buf_add_text(text, "_sum");
+    add_seconds(text, histogram->sum_us);
+    buf_add_text(text, name);
+    buf_add_text(text, "_count");
+    add_number(text, n);
+}

@@ -1,0 +1,34 @@
+#pragma once
+
+/*
+ * metrics - histograms of durations, and the text that Prometheus reads.
+ *
+ * What is counted belongs to the module that does it; here is only how it is kept and written.
+ * Source: the exposition format 0.0.4 of prometheus.io.
+ */
+
+#include <stdint.h>
+
+#include "base/buf.h"
+
+#define METRICS_CONTENT_TYPE "text/plain; version=0.0.4; charset=utf-8"
+
+#define HISTOGRAM_BOUNDS 19 /* 100 µs to 5 min */
+
+/* All zeroes: empty. */
+struct histogram {
+    uint64_t counts[HISTOGRAM_BOUNDS + 1]; /* not cumulative; the last one: above all bounds */
+    uint64_t sum_us;
+};
+
+/* n durations of us each. */
+void histogram_add(struct histogram *histogram, uint64_t us, uint64_t n);
+
+/* The head of a family; its samples follow. type: counter, gauge or histogram. */
+void metrics_family(struct buf *text, const char *name, const char *type, const char *help);
+/* One sample; label: NULL, none. */
+void metrics_number(struct buf *text, const char *name, const char *label, const char *value,
+                    uint64_t number);
+/* The same for a time, written in seconds. */
+void metrics_seconds(struct buf *text, const char *name, uint64_t us);
+void metrics_histogram(struct buf *text, const char *name, const struct histogram *histogram);

@@ -1,0 +1,277 @@
+/*
+ * The C library's setuid() and its kin have all threads of the process follow, with locks that a
+ * child of vfork must not touch: it shares our memory. So these are the bare system calls, which
+ * change one thread and no memory.
+ *
+ * Names are looked up in the files themselves: the library's own look-up loads modules, which a
+ * small image does not have.
+ */
+
+#include "base/privileges.h"
+
+#include <errno.h>
+#include <grp.h>
+#include <linux/capability.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/fsuid.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/err.h"
+#include "base/util.h"
+
+/* Architectures of 32 bits have a younger call for ids of 32 bits. */
+#ifdef SYS_setresuid32
+#define SYS_SETRESUID SYS_setresuid32
+#define SYS_SETRESGID SYS_setresgid32
+#define SYS_SETGROUPS SYS_setgroups32
+#else
+#define SYS_SETRESUID SYS_setresuid
+#define SYS_SETRESGID SYS_setresgid
+#define SYS_SETGROUPS SYS_setgroups
+#endif
+
+/* What failed: a limit, counted from 1, or one of these. */
+enum {
+    FAILED_GROUPS = LIMIT_COUNT + 1,
+    FAILED_GROUP,
+    FAILED_USER,
+    FAILED_NO_NEW_PRIVS,
+};
+
+static const struct {
+    int resource;
+    const char *option;
+} limits[] = {
+    [LIMIT_AS] = {RLIMIT_AS, "--rlimit-as"},
+    [LIMIT_NPROC] = {RLIMIT_NPROC, "--rlimit-nproc"},
+    [LIMIT_NOFILE] = {RLIMIT_NOFILE, "--rlimit-nofile"},
+    [LIMIT_FSIZE] = {RLIMIT_FSIZE, "--rlimit-fsize"},
+    [LIMIT_CPU] = {RLIMIT_CPU, "--rlimit-cpu"},
+};
+
+/* ---- in the child ---- */
+
+int privileges_limit(const struct privileges *privileges, int *os)
+{
+    for (int i = 0; privileges != NULL && i < LIMIT_COUNT; i++) {
+        struct rlimit limit = {privileges->limits[i], privileges->limits[i]};
+        struct rlimit ours;
+
+        if (privileges->limits[i] == 0)
+            continue;
+        /* The soft limit tells the process by SIGXCPU, the hard one kills it without a word. */
+        if (i == LIMIT_CPU && getrlimit(RLIMIT_CPU, &ours) == 0 && limit.rlim_max < ours.rlim_max)
+            limit.rlim_max++;
+        if (syscall(SYS_prlimit64, 0, limits[i].resource, &limit, NULL) < 0) {
+            *os = errno;
+            return i + 1;
+        }
+    }
+    return 0;
+}
+
+int privileges_become(const struct privileges *privileges, int *os)
+{
+    int failed = 0;
+
+    if (privileges == NULL)
+        return 0;
+    if (privileges->as_user) {
+        uid_t uid = privileges->uid;
+        gid_t gid = privileges->gid;
+
+        if (syscall(SYS_SETGROUPS, 0, NULL) < 0)
+            failed = FAILED_GROUPS;
+        else if (syscall(SYS_SETRESGID, gid, gid, gid) < 0)
+            failed = FAILED_GROUP;
+        else if (syscall(SYS_SETRESUID, uid, uid, uid) < 0)
+            failed = FAILED_USER;
+    }
+    if (failed == 0 && privileges->no_new_privs && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+        failed = FAILED_NO_NEW_PRIVS;
+    *os = failed != 0 ? errno : *os;
+    return failed;
+}
+
+int privileges_explain(const struct privileges *privileges, int failed, int os, struct err *err)
+{
+    if (failed <= LIMIT_COUNT) {
+        int i = failed - 1;
+        struct rlimit ours;
+
+        if (getrlimit((__rlimit_resource_t)limits[i].resource, &ours) == 0 &&
+            ours.rlim_max != RLIM_INFINITY)
+            return err_set(err, ERR_SYSTEM, os, "cannot set %s=%llu: %s; our own limit is %llu",
+                           limits[i].option, (unsigned long long)privileges->limits[i],
+                           strerror(os), (unsigned long long)ours.rlim_max);
+        return err_set(err, ERR_SYSTEM, os, "cannot set %s=%llu: %s", limits[i].option,
+                       (unsigned long long)privileges->limits[i], strerror(os));
+    }
+    if (failed == FAILED_NO_NEW_PRIVS)
+        return err_set(err, ERR_SYSTEM, os, "cannot give up new privileges (--no-new-privs): %s",
+                       strerror(os));
+    return err_set(err, ERR_SYSTEM, os,
+                   "cannot run the action as user %u, group %u (--user): %s: %s",
+                   (unsigned)privileges->uid, (unsigned)privileges->gid,
+                   failed == FAILED_GROUPS  ? "leaving our groups"
+                   : failed == FAILED_GROUP ? "changing the group"
+                                            : "changing the user",
+                   strerror(os));
+}
+
+/* ---- files, in the proxy ---- */
+
+/* The group first: from another user's place it could not be changed, and back in reverse. */
+void privileges_borrow(const struct privileges *privileges)
+{
+    if (!privileges_as_user(privileges))
+        return;
+    (void)setfsgid(privileges->gid);
+    (void)setfsuid(privileges->uid);
+}
+
+void privileges_return(const struct privileges *privileges)
+{
+    if (!privileges_as_user(privileges))
+        return;
+    (void)setfsuid(geteuid());
+    (void)setfsgid(getegid());
+}
+
+int privileges_give_fd(const struct privileges *privileges, int fd)
+{
+    return privileges_as_user(privileges) ? fchown(fd, privileges->uid, privileges->gid) : 0;
+}
+
+int privileges_give(const struct privileges *privileges, const char *path)
+{
+    return privileges_as_user(privileges) ? lchown(path, privileges->uid, privileges->gid) : 0;
+}
+
+/* ---- the user, at start ---- */
+
+/* A whole number that is an id; the highest one means "none" to the system. */
+static bool read_id(const char *text, unsigned *id)
+{
+    unsigned long long number;
+
+    if (text[0] == '\0' || strlen(text) > 10 || text[strspn(text, "0123456789")] != '\0')
+        return false;
+    number = strtoull(text, NULL, 10);
+    *id = (unsigned)number;
+    return number < UINT32_MAX;
+}
+
+static FILE *open_list(const char *etc, const char *name)
+{
+    auto_free char *path = xasprintf("%s/%s", etc, name);
+
+    return fopen(path, "re");
+}
+
+/* The user by name or number: whether it is known at all, and what is listed of it. */
+static bool find_user(struct privileges *privileges, const char *name, const char *etc)
+{
+    unsigned id;
+    bool known = read_id(name, &id);
+    FILE *list = open_list(etc, "passwd");
+    const struct passwd *entry = NULL;
+
+    privileges->uid = privileges->gid = known ? id : 0;
+    while (list != NULL && (entry = fgetpwent(list)) != NULL)
+        if (known ? entry->pw_uid == id : strcmp(entry->pw_name, name) == 0)
+            break;
+    if (entry != NULL) {
+        privileges->uid = entry->pw_uid;
+        privileges->gid = entry->pw_gid;
+        privileges->home = xstrdup(entry->pw_dir);
+    }
+    if (list != NULL)
+        (void)fclose(list);
+    return known || entry != NULL;
+}
+
+static bool find_group(struct privileges *privileges, const char *name, const char *etc)
+{
+    unsigned id;
+    bool known = read_id(name, &id);
+    FILE *list = known ? NULL : open_list(etc, "group");
+    const struct group *entry = NULL;
+
+    while (list != NULL && (entry = fgetgrent(list)) != NULL)
+        if (strcmp(entry->gr_name, name) == 0)
+            break;
+    if (known || entry != NULL)
+        privileges->gid = known ? id : entry->gr_gid;
+    if (list != NULL)
+        (void)fclose(list);
+    return known || entry != NULL;
+}
+
+/* The rights that running a process as somebody else takes, and which of them we lack. */
+static int check_rights(const char *text, struct err *err)
+{
+    static const struct {
+        unsigned number;
+        const char *name;
+    } needed[] = {{CAP_SETUID, " SETUID"},
+                  {CAP_SETGID, " SETGID"},
+                  {CAP_CHOWN, " CHOWN"},
+                  {CAP_KILL, " KILL"}};
+    struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+    struct __user_cap_data_struct have[_LINUX_CAPABILITY_U32S_3] = {{0}};
+    char lacking[64] = "";
+
+    if (geteuid() != 0)
+        return err_set(err, ERR_REQUEST, 0,
+                       "--user=%s: only a proxy that runs as root can run actions as another user; "
+                       "this one runs as user %u",
+                       text, (unsigned)geteuid());
+    (void)syscall(SYS_capget, &header, have);
+    for (size_t i = 0; i < ARRAY_LEN(needed); i++)
+        if ((have[0].effective & 1u << needed[i].number) == 0)
+            (void)strcat(lacking, needed[i].name); /* all of them fit */
+    if (lacking[0] == '\0')
+        return 0;
+    return err_set(err, ERR_REQUEST, 0,
+                   "--user=%s: root lacks these capabilities here, which that takes:%s; leave them "
+                   "to the container (docker run --cap-add)",
+                   text, lacking);
+}
+
+int privileges_set_user(struct privileges *privileges, const char *text, const char *etc,
+                        struct err *err)
+{
+    auto_free char *user = xstrdup(text);
+    char *group = strchr(user, ':');
+
+    if (group != NULL)
+        *group++ = '\0';
+    if (user[0] == '\0' || (group != NULL && group[0] == '\0'))
+        return err_set(err, ERR_REQUEST, 0, "--user=%s: want USER or USER:GROUP, numbers or names",
+                       text);
+    if (!find_user(privileges, user, etc))
+        return err_set(err, ERR_REQUEST, 0,
+                       "--user=%s: %s/passwd has no user \"%s\"; a number needs no entry there",
+                       text, etc, user);
+    if (group != NULL && !find_group(privileges, group, etc))
+        return err_set(err, ERR_REQUEST, 0,
+                       "--user=%s: %s/group has no group \"%s\"; a number needs no entry there",
+                       text, etc, group);
+    privileges->no_new_privs = true;
+    if (privileges->uid == geteuid() && privileges->gid == getegid())
+        return 0; /* that is who we are */
+    privileges->as_user = true;
+    return check_rights(text, err);
+}
+
+void privileges_done(struct privileges *privileges)
+{
+    free(TAKE(privileges->home));
+}

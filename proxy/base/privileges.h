@@ -1,0 +1,66 @@
+#pragma once
+
+/*
+ * privileges - what a process of the action may do: less than the proxy.
+ *
+ * Made once at start; carried out in each child on its way to exec. Whoever passes NULL, or a
+ * struct of zeroes, leaves the child as the proxy is.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct err;
+
+enum privileges_limit {
+    LIMIT_AS,     /* bytes of address space of one process */
+    LIMIT_NPROC,  /* processes and threads of the user */
+    LIMIT_NOFILE, /* descriptors of one process */
+    LIMIT_FSIZE,  /* bytes of one file */
+    LIMIT_CPU,    /* processor seconds of one process */
+    LIMIT_COUNT,
+};
+
+struct privileges {
+    bool as_user; /* uid and gid differ from our own and are to be taken on */
+    uid_t uid;
+    gid_t gid;
+    char *home;                   /* owned; the user's, from the list of users; NULL: not listed */
+    bool no_new_privs;            /* nothing that it executes gains rights: no setuid programs */
+    uint64_t limits[LIMIT_COUNT]; /* 0: as ours */
+};
+
+/*
+ * Take the user from "USER[:GROUP]", each a number or a name in etc/passwd, etc/group. Without a
+ * group it is the user's own, for a user who is not listed the group of the same number: never
+ * root's by oversight.
+ * 0, or -1: ERR_REQUEST, also when we lack the rights to run processes as somebody else.
+ */
+int privileges_set_user(struct privileges *privileges, const char *text, const char *etc,
+                        struct err *err);
+void privileges_done(struct privileges *privileges);
+
+/*
+ * In a child, also of vfork: system calls only, nothing written but *os. 0, or what failed, with
+ * errno in *os, for privileges_explain(). privileges_become() clears the parent-death signal.
+ */
+int privileges_limit(const struct privileges *privileges, int *os);
+int privileges_become(const struct privileges *privileges, int *os);
+/* In words; -1, ERR_SYSTEM. */
+int privileges_explain(const struct privileges *privileges, int failed, int os, struct err *err);
+
+/* From here to privileges_return() files are found, made and looked at as the user's, and with the
+ * user's rights. */
+void privileges_borrow(const struct privileges *privileges);
+void privileges_return(const struct privileges *privileges);
+/* Make an open file, or what stands at path, the user's. 0, or -1 with errno. */
+int privileges_give_fd(const struct privileges *privileges, int fd);
+int privileges_give(const struct privileges *privileges, const char *path);
+
+/* Whether the child is to run as somebody else. */
+static inline bool privileges_as_user(const struct privileges *privileges)
+{
+    return privileges != NULL && privileges->as_user;
+}

@@ -1,0 +1,278 @@
+#include "http/admin.h"
+
+#include <string.h>
+#include <sys/resource.h>
+#include <time.h>
+
+#include "base/usage.h"
+#include "http/server.h"
+#include "http/service.h"
+#include "http/versions.h"
+
+/* What one reading of the figures looks at. */
+struct reading {
+    const struct admin *admin;
+    const struct service *service;
+    struct usage children; /* those that live; processor time of the dead, too */
+    unsigned n_workers[WORKER_STATES];
+};
+
+void admin_init(struct admin *admin, const struct service *service, const char *version)
+{
+    struct timespec now;
+
+    (void)clock_gettime(CLOCK_REALTIME, &now);
+    *admin = (struct admin){.service = service,
+                            .version = version,
+                            .started_at_us =
+                                (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000};
+}
+
+static void reply_text(struct request *request, int status, const char *text)
+{
+    request_reply_as(request, status, "text/plain; charset=utf-8", xstrdup(text), strlen(text));
+}
+
+/* ---- /healthz and /readyz ---- */
+
+/* That it is answered is the answer: the loop turns. */
+void admin_on_health(void *owner, struct request *request)
+{
+    (void)owner;
+    reply_text(request, 200, "ok\n");
+}
+
+/* NULL: a /run that comes now is given to the action. */
+static const char *why_not_ready(const struct service *service)
+{
+    if (service->draining)
+        return "draining\n";
+    if (service->early.starting)
+        return "starting\n";
+    if (service->pool == NULL)
+        return "not initialised\n";
+    if (service->pool->broken)
+        return "broken: the action does not start any more\n";
+    return NULL;
+}
+
+void admin_on_ready(void *owner, struct request *request)
+{
+    const struct admin *admin = owner;
+    const char *why_not = why_not_ready(admin->service);
+
+    if (why_not == NULL)
+        reply_text(request, 200, "ready\n");
+    else
+        reply_text(request, 503, why_not);
+}
+
+/* ---- /metrics: one function for each family that is more than a number ---- */
+
+static void write_build(struct buf *text, const char *name, const struct reading *reading)
+{
+    metrics_number(text, name, "version", reading->admin->version, 1);
+}
+
+static void write_ends(struct buf *text, const char *name, const struct reading *reading)
+{
+    for (unsigned i = 0; i < N_RUN_ENDS; i++)
+        metrics_number(text, name, "outcome", run_end_name((enum run_end)i),
+                       reading->service->runs.n_ends[i]);
+}
+
+static void write_queued_time(struct buf *text, const char *name, const struct reading *reading)
+{
+    metrics_histogram(text, name, &reading->service->runs.queued);
+}
+
+static void write_action_time(struct buf *text, const char *name, const struct reading *reading)
+{
+    metrics_histogram(text, name, &reading->service->workers.work);
+}
+
+static void write_whole_time(struct buf *text, const char *name, const struct reading *reading)
+{
+    metrics_histogram(text, name, &reading->service->runs.whole);
+}
+
+static void write_in_flight(struct buf *text, const char *name, const struct reading *reading)
+{
+    const struct pool *pool = reading->service->pool;
+    unsigned n = versions_n_jobs(reading->service);
+
+    metrics_number(text, name, NULL, NULL, pool != NULL ? n - pool->n_queued : n);
+}
+
+static void write_queued(struct buf *text, const char *name, const struct reading *reading)
+{
+    const struct pool *pool = reading->service->pool;
+
+    metrics_number(text, name, NULL, NULL,
+                   (pool != NULL ? pool->n_queued : 0) + reading->service->early.n_runs);
+}
+
+static void write_request_bytes(struct buf *text, const char *name, const struct reading *reading)
+{
+    metrics_number(text, name, NULL, NULL, reading->service->runs.request_bytes);
+}
+
+static void write_answer_bytes(struct buf *text, const char *name, const struct reading *reading)
+{
+    metrics_number(text, name, NULL, NULL, reading->service->runs.answer_bytes);
+}
+
+static void write_log_bytes(struct buf *text, const char *name, const struct reading *reading)
+{
+    metrics_number(text, name, "stream", "stdout", reading->service->out->n_written);
+    metrics_number(text, name, "stream", "stderr", reading->service->err->n_written);
+}
+
+static void write_workers(struct buf *text, const char *name, const struct reading *reading)
+{
+    for (unsigned i = 0; i < WORKER_STATES; i++)
+        metrics_number(text, name, "state", worker_state_name((enum worker_state)i),
+                       reading->n_workers[i]);
+}
+
+static void write_starts(struct buf *text, const char *name, const struct reading *reading)
+{
+    metrics_number(text, name, NULL, NULL, reading->service->workers.n_starts);
+}
+
+static void write_restarts(struct buf *text, const char *name, const struct reading *reading)
+{
+    metrics_number(text, name, NULL, NULL, reading->service->workers.n_restarts);
+}
+
+static void write_deaths(struct buf *text, const char *name, const struct reading *reading)
+{
+    for (unsigned i = 0; i < N_CAUSES; i++)
+        metrics_number(text, name, "cause", cause_name((enum cause)i),
+                       reading->service->workers.n_deaths[i]);
+}
+
+static void write_children_memory(struct buf *text, const char *name, const struct reading *reading)
+{
+    metrics_number(text, name, NULL, NULL, reading->children.memory_bytes);
+}
+
+static void write_children_cpu(struct buf *text, const char *name, const struct reading *reading)
+{
+    metrics_seconds(text, name, reading->children.cpu_us);
+}
+
+static void write_own_memory(struct buf *text, const char *name, const struct reading *reading)
+{
+    struct usage own = {0};
+
+    (void)reading;
+    (void)usage_add(&own, getpid());
+    metrics_number(text, name, NULL, NULL, own.memory_bytes);
+}
+
+static void write_own_cpu(struct buf *text, const char *name, const struct reading *reading)
+{
+    (void)reading;
+    metrics_seconds(text, name, usage_own_cpu_us());
+}
+
+static void write_open_fds(struct buf *text, const char *name, const struct reading *reading)
+{
+    (void)reading;
+    metrics_number(text, name, NULL, NULL, usage_open_fds());
+}
+
+static void write_max_fds(struct buf *text, const char *name, const struct reading *reading)
+{
+    struct rlimit limit = {0};
+
+    (void)reading;
+    (void)getrlimit(RLIMIT_NOFILE, &limit);
+    metrics_number(text, name, NULL, NULL, limit.rlim_cur);
+}
+
+static void write_start_time(struct buf *text, const char *name, const struct reading *reading)
+{
+    metrics_seconds(text, name, reading->admin->started_at_us);
+}
+
+/* The README's table is held against what this writes. process_*: the names that each Prometheus
+ * client library gives these facts, so that ready-made dashboards find them. */
+static const struct {
+    const char *name;
+    const char *type;
+    const char *help;
+    void (*write)(struct buf *text, const char *name, const struct reading *reading);
+} families[] = {
+    {"whiskloop_build_info", "gauge", "Always 1; the label tells the program's version.",
+     write_build},
+    {"whiskloop_activations_total", "counter", "Requests to run the action, by how they ended.",
+     write_ends},
+    {"whiskloop_queue_duration_seconds", "histogram",
+     "Time from a request until a worker was given it.", write_queued_time},
+    {"whiskloop_action_duration_seconds", "histogram",
+     "Time that the action took for an answer, without any waiting.", write_action_time},
+    {"whiskloop_activation_duration_seconds", "histogram", "Time from a request to its reply.",
+     write_whole_time},
+    {"whiskloop_activations_in_flight", "gauge", "Activations that workers have now.",
+     write_in_flight},
+    {"whiskloop_activations_queued", "gauge", "Activations that wait for a worker now.",
+     write_queued},
+    {"whiskloop_request_bytes_total", "counter", "Bytes of the requests that were not refused.",
+     write_request_bytes},
+    {"whiskloop_answer_bytes_total", "counter", "Bytes of the answers that were passed on.",
+     write_answer_bytes},
+    {"whiskloop_log_bytes_total", "counter",
+     "Bytes of the action's log that were written, end marks included.", write_log_bytes},
+    {"whiskloop_workers", "gauge", "Workers by state.", write_workers},
+    {"whiskloop_worker_starts_total", "counter",
+     "Starts of processes of the action, failed ones included.", write_starts},
+    {"whiskloop_worker_restarts_total", "counter", "Those starts that replaced an earlier process.",
+     write_restarts},
+    {"whiskloop_worker_deaths_total", "counter", "Ends of processes of the action, by cause.",
+     write_deaths},
+    {"whiskloop_children_resident_memory_bytes", "gauge",
+     "Memory of the action's processes; what they share counts in each.", write_children_memory},
+    {"whiskloop_children_cpu_seconds_total", "counter",
+     "Processor time of the action's processes, those that ended included.", write_children_cpu},
+    {"process_resident_memory_bytes", "gauge", "Memory of the proxy itself.", write_own_memory},
+    {"process_cpu_seconds_total", "counter", "Processor time of the proxy itself.", write_own_cpu},
+    {"process_open_fds", "gauge", "Descriptors that the proxy has open.", write_open_fds},
+    {"process_max_fds", "gauge", "Descriptors that the proxy may have open.", write_max_fds},
+    {"process_start_time_seconds", "gauge", "When the proxy was started, in seconds since 1970.",
+     write_start_time},
+};
+
+/* The living are few and known: it costs two small reads of /proc for each. */
+static void look_at_children(struct reading *reading)
+{
+    const struct service *service = reading->service;
+
+    if (service->prelaunch.spawned.pid != 0)
+        (void)usage_add(&reading->children, service->prelaunch.spawned.pid);
+    for (unsigned i = 0; service->pool != NULL && i < service->pool->opts.n_workers; i++) {
+        const struct worker *worker = &service->pool->workers[i].worker;
+
+        reading->n_workers[worker->state]++;
+        if (worker->pid != 0)
+            (void)usage_add(&reading->children, worker->pid);
+    }
+    reading->children.cpu_us += usage_ended_cpu_us();
+}
+
+void admin_on_metrics(void *owner, struct request *request)
+{
+    const struct admin *admin = owner;
+    struct reading reading = {.admin = admin, .service = admin->service};
+    struct buf text = {0};
+    size_t n;
+
+    look_at_children(&reading);
+    for (size_t i = 0; i < ARRAY_LEN(families); i++) {
+        metrics_family(&text, families[i].name, families[i].type, families[i].help);
+        families[i].write(&text, families[i].name, &reading);
+    }
+    n = buf_len(&text);
+    request_reply_as(request, 200, METRICS_CONTENT_TYPE, text.bytes, n);
+}

@@ -1,0 +1,25 @@
+#pragma once
+
+/*
+ * admin - what an operator asks of the proxy, on a listener of its own: is it alive, may activations
+ * come, and what was counted.
+ */
+
+#include <stdint.h>
+
+struct request;
+struct service;
+
+struct admin {
+    const struct service *service; /* borrowed */
+    const char *version;           /* static */
+    uint64_t started_at_us;        /* wall clock */
+};
+
+/* Call at the program's start, which it notes. */
+void admin_init(struct admin *admin, const struct service *service, const char *version);
+
+/* Handlers of GET /healthz, /readyz and /metrics; owner: the struct admin. */
+void admin_on_health(void *owner, struct request *request);
+void admin_on_ready(void *owner, struct request *request);
+void admin_on_metrics(void *owner, struct request *request);

@@ -1,0 +1,11 @@
+#pragma once
+
+/*
+ * health - ask a running proxy's admin listener how it is, for a container's health check: images
+ * need no HTTP client of their own.
+ */
+
+#include "http/place.h"
+
+/* GET /healthz; five seconds for each step. 0: it is well. -1: err says why not. */
+int health_ask(const struct place *place, struct err *err);

@@ -1,0 +1,190 @@
+#include "http/place.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netdb.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/time.h>
+
+#include "base/err.h"
+#include "base/util.h"
+
+#define BACKLOG   1024 /* connections waiting for accept; the kernel caps it */
+#define UNIX_MARK "unix:"
+#define LOOK_MS   100 /* whether somebody listens: a queue that is full for so long has an owner */
+
+/* An address as the system takes it. */
+struct known {
+    struct sockaddr_storage address;
+    socklen_t n;
+};
+
+static int wrong(const char *option, const char *text, const char *why, struct err *err)
+{
+    return err_set(err, ERR_REQUEST, 0, "%s=%s: %s; want ADDRESS:PORT, [IPV6]:PORT or unix:PATH",
+                   option, text, why);
+}
+
+static int parse_path(struct place *place, const char *option, const char *text, struct err *err)
+{
+    const char *path = text + strlen(UNIX_MARK);
+
+    if (path[0] == '\0')
+        return wrong(option, text, "the path is missing", err);
+    if (strlen(path) >= sizeof(place->path))
+        return err_set(err, ERR_REQUEST, 0, "%s=%.64s...: the path is longer than %zu bytes",
+                       option, text, sizeof(place->path) - 1);
+    (void)snprintf(place->path, sizeof(place->path), "%s", path);
+    return 0;
+}
+
+int place_parse(struct place *place, const char *option, const char *text, struct err *err)
+{
+    const char *colon = strrchr(text, ':');
+    size_t n = colon != NULL ? (size_t)(colon - text) : 0;
+    bool bracketed = n >= 2 && text[0] == '[' && text[n - 1] == ']';
+    struct in6_addr binary;
+    unsigned long port;
+
+    memset(place, 0, sizeof(*place));
+    if (strncmp(text, UNIX_MARK, strlen(UNIX_MARK)) == 0)
+        return parse_path(place, option, text, err);
+    if (colon == NULL)
+        return wrong(option, text, "no port", err);
+    if (strspn(colon + 1, "0123456789") != strlen(colon + 1) || strlen(colon + 1) < 1 ||
+        strlen(colon + 1) > 5 || (port = strtoul(colon + 1, NULL, 10)) > 65535)
+        return wrong(option, text, "the port is no number from 0 to 65535", err);
+    if (n < sizeof(place->address))
+        (void)snprintf(place->address, sizeof(place->address), "%.*s", (int)(bracketed ? n - 2 : n),
+                       bracketed ? text + 1 : text);
+    if (inet_pton(bracketed ? AF_INET6 : AF_INET, place->address, &binary) != 1)
+        return wrong(option, text, "the address is not a numeric one", err);
+    place->port = (uint16_t)port;
+    return 0;
+}
+
+static int resolve(const struct place *place, struct known *known)
+{
+    struct addrinfo hints = {.ai_family = AF_UNSPEC,
+                             .ai_socktype = SOCK_STREAM,
+                             .ai_flags = AI_NUMERICHOST | AI_PASSIVE};
+    struct sockaddr_un local = {.sun_family = AF_UNIX};
+    struct addrinfo *found = NULL;
+    char service[8];
+
+    memset(known, 0, sizeof(*known));
+    if (place->path[0] != '\0') {
+        memcpy(local.sun_path, place->path, sizeof(local.sun_path));
+        memcpy(&known->address, &local, sizeof(local));
+        known->n = sizeof(local);
+        return 0;
+    }
+    (void)snprintf(service, sizeof(service), "%u", place->port);
+    if (getaddrinfo(place->address, service, &hints, &found) != 0)
+        return -1;
+    memcpy(&known->address, found->ai_addr, found->ai_addrlen);
+    known->n = found->ai_addrlen;
+    freeaddrinfo(found);
+    return 0;
+}
+
+int place_tcp(struct place *place, const char *address, uint16_t port, struct err *err)
+{
+    struct known known;
+
+    memset(place, 0, sizeof(*place));
+    place->port = port;
+    (void)snprintf(place->address, sizeof(place->address), "%s", address);
+    if (strlen(address) >= sizeof(place->address) || resolve(place, &known) < 0)
+        return err_set(err, ERR_SYSTEM, 0, "cannot listen on \"%s\": not a numeric address",
+                       address);
+    return 0;
+}
+
+int place_connect(const struct place *place, unsigned wait_ms)
+{
+    struct timeval wait = {.tv_sec = wait_ms / 1000, .tv_usec = wait_ms % 1000 * 1000};
+    struct known known;
+    auto_fd int fd = -1;
+    int connected;
+
+    if (resolve(place, &known) < 0) {
+        errno = EINVAL;
+        return -1;
+    }
+    fd = socket(known.address.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof(wait)) < 0 ||
+        setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &wait, sizeof(wait)) < 0 ||
+        connect(fd, (struct sockaddr *)&known.address, known.n) < 0)
+        return -1;
+    connected = fd;
+    fd = -1;
+    return connected;
+}
+
+/* Remove a socket's file that nobody listens on. false: it is no such thing. */
+static bool remove_stale(const struct place *place)
+{
+    struct stat info;
+    auto_fd int fd = -1;
+
+    if (lstat(place->path, &info) < 0 || !S_ISSOCK(info.st_mode))
+        return false;
+    fd = place_connect(place, LOOK_MS);
+    return fd < 0 && errno == ECONNREFUSED && unlink(place->path) == 0;
+}
+
+static bool bind_to(int fd, const struct place *place, const struct known *known)
+{
+    if (bind(fd, (const struct sockaddr *)&known->address, known->n) == 0)
+        return true;
+    if (errno != EADDRINUSE || place->path[0] == '\0')
+        return false;
+    if (remove_stale(place))
+        return bind(fd, (const struct sockaddr *)&known->address, known->n) == 0;
+    errno = EADDRINUSE;
+    return false;
+}
+
+static int say_failed(const struct place *place, const char *options, int os, struct err *err)
+{
+    if (place->path[0] != '\0')
+        return err_set(err, ERR_SYSTEM, os, "cannot listen on \"%s\" (%s): %s", place->path,
+                       options, strerror(os));
+    return err_set(err, ERR_SYSTEM, os, "cannot listen on %s port %u (%s): %s", place->address,
+                   place->port, options, strerror(os));
+}
+
+int place_listen(struct place *place, const char *options, struct err *err)
+{
+    struct known known;
+    int on = 1;
+    auto_fd int fd = -1;
+    int listening;
+
+    if (resolve(place, &known) < 0)
+        return say_failed(place, options, EINVAL, err);
+    fd = socket(known.address.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) < 0 ||
+        !bind_to(fd, place, &known) || listen(fd, BACKLOG) < 0 ||
+        getsockname(fd, (struct sockaddr *)&known.address, &known.n) < 0)
+        return say_failed(place, options, errno, err);
+    if (place->path[0] == '\0')
+        place->port = ntohs(known.address.ss_family == AF_INET6
+                                ? ((struct sockaddr_in6 *)&known.address)->sin6_port
+                                : ((struct sockaddr_in *)&known.address)->sin_port);
+    listening = fd;
+    fd = -1;
+    return listening;
+}
+
+void place_leave(const struct place *place)
+{
+    if (place->path[0] != '\0')
+        (void)unlink(place->path);
+}

@@ -1,0 +1,33 @@
+#pragma once
+
+/*
+ * place - where one listens: a TCP address and port, or a Unix socket's path.
+ *
+ * The file of a Unix socket outlives a process that is killed: one that nobody listens on is
+ * replaced, anything else is left alone.
+ */
+
+#include <stdint.h>
+#include <sys/un.h>
+
+struct err;
+
+struct place {
+    char path[sizeof(((struct sockaddr_un *)0)->sun_path)]; /* not empty: a Unix socket */
+    char address[64];                                       /* numeric IPv4 or IPv6 */
+    uint16_t port;                                          /* 0: any free one */
+};
+
+/* "ADDRESS:PORT", "[ADDRESS]:PORT" or "unix:PATH". -1: ERR_REQUEST, err names the option. */
+int place_parse(struct place *place, const char *option, const char *text, struct err *err);
+/* A numeric address and a port that was checked. -1: ERR_SYSTEM. */
+int place_tcp(struct place *place, const char *address, uint16_t port, struct err *err);
+
+/* A listening socket, non-blocking; the place's port is filled in. options: for the text of
+ * ERR_SYSTEM, on -1. */
+int place_listen(struct place *place, const char *options, struct err *err);
+/* Remove the file of a Unix socket that place_listen() made; call before the socket is closed. */
+void place_leave(const struct place *place);
+
+/* A connected socket, on which connecting, reads and writes give up after wait_ms each. -1: errno. */
+int place_connect(const struct place *place, unsigned wait_ms);

@@ -1,0 +1,121 @@
+#include "http/trace.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "base/util.h"
+
+enum {
+    TRACEPARENT,
+    TRACESTATE,
+    REQUEST_ID,
+};
+
+#define STATE_MAX_BYTES 512 /* what W3C asks everybody to pass on at least */
+#define ID_MAX_BYTES    128
+
+#define NAME(text)                                                                                 \
+    {                                                                                              \
+        text, sizeof(text) - 1                                                                     \
+    }
+
+/* In the order of the enumeration. */
+static const struct header_name headers[TRACE_N_HEADERS] = {
+    NAME("traceparent"), NAME("tracestate"),
+    NAME("x-request-id"), /* as the platform's controller reads it */
+};
+static const char *const members[TRACE_N_HEADERS] = {"traceparent", "tracestate", "transaction_id"};
+
+/* ---- what may pass ---- */
+
+static bool is_hex(char c)
+{
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
+}
+
+/* As text of JSON without any escape. */
+static bool is_printable(const struct request_text *value, char lowest, size_t max)
+{
+    for (size_t i = 0; i < value->n; i++)
+        if (value->text[i] < lowest || value->text[i] > '~' || value->text[i] == '"' ||
+            value->text[i] == '\\')
+            return false;
+    return value->n > 0 && value->n <= max;
+}
+
+/* Source: W3C Trace Context, 3.2.2. Ids of zeroes only stand for none. */
+static bool is_traceparent(const struct request_text *value)
+{
+    static const char form[] = "00-xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx-xxxxxxxxxxxxxxxx-xx";
+    static const char zeroes[] = "00000000000000000000000000000000";
+    const char *text = value->text;
+
+    if (value->n != sizeof(form) - 1)
+        return false;
+    for (size_t i = 0; i < value->n; i++)
+        if (form[i] == 'x' ? !is_hex(text[i]) : text[i] != form[i])
+            return false;
+    return memcmp(text + 3, zeroes, 32) != 0 && memcmp(text + 36, zeroes, 16) != 0;
+}
+
+static bool may_pass(const struct trace *trace, size_t i)
+{
+    const struct request_text *value = &trace->values[i];
+
+    if (value->text == NULL)
+        return false;
+    if (i == TRACEPARENT)
+        return is_traceparent(value);
+    if (i == TRACESTATE)
+        return trace->values[TRACEPARENT].text != NULL && is_printable(value, ' ', STATE_MAX_BYTES);
+    return is_printable(value, '!', ID_MAX_BYTES);
+}
+
+/* ---- in and back ---- */
+
+void trace_take(struct trace *trace, struct request *request)
+{
+    trace->any = request_headers(request, headers, TRACE_N_HEADERS, trace->values);
+    if (!trace->any) /* nearly always: the platform's invoker sends none of them */
+        return;
+    trace->any = false;
+    for (size_t i = 0; i < TRACE_N_HEADERS; i++) {
+        if (may_pass(trace, i)) {
+            request_send_back(request, &headers[i], &trace->values[i]);
+            trace->any = true;
+        } else {
+            trace->values[i].text = NULL;
+        }
+    }
+}
+
+static size_t add(char *out, size_t at, const char *text, size_t n)
+{
+    assert(at + n <= TRACE_MEMBERS_MAX_BYTES);
+    memcpy(out + at, text, n);
+    return at + n;
+}
+
+size_t trace_members(const struct trace *trace, struct json_slice object, char *out)
+{
+    struct json_slice key;
+    struct json_slice value;
+    size_t first = 0;
+    size_t n = 0;
+    bool has_parent = json_member(object, members[TRACEPARENT], &value);
+
+    for (size_t i = 0; i < TRACE_N_HEADERS; i++) {
+        /* A state without its parent would be taken for that of the body's own. */
+        if (trace->values[i].text == NULL || (has_parent && i != REQUEST_ID) ||
+            json_member(object, members[i], &value))
+            continue;
+        n = add(out, n, "\"", 1);
+        n = add(out, n, members[i], strlen(members[i]));
+        n = add(out, n, "\":\"", 3);
+        n = add(out, n, trace->values[i].text, trace->values[i].n);
+        n = add(out, n, "\",", 2);
+    }
+    if (n > 0 && !json_next_member(object, &first, &key, &value))
+        n--; /* nothing follows the last comma */
+    return n;
+}

@@ -1,0 +1,164 @@
+#include "http/versions.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include "action/stage.h"
+#include "base/log.h"
+#include "http/init.h"
+#include "http/service.h"
+
+/* A version on its way out. */
+struct retired {
+    struct list node; /* in the service's list, oldest first */
+    struct service *service;
+    unsigned number;
+    struct pool *pool;       /* owned; NULL: its processes are gone, or it never had any */
+    bool killed;             /* there were too many: freed as soon as its jobs are answered */
+    struct loop_child child; /* deletes its folder */
+};
+
+static void on_deleted(struct loop_child *child, int wait_status)
+{
+    struct retired *retired = container_of(child, struct retired, child);
+    struct service *service = retired->service;
+
+    log_info("version.gone", log_int("version", retired->number), LOG_EXIT(wait_status));
+    list_remove(&retired->node);
+    free(retired);
+    init_prelaunch(service);
+}
+
+/* Its processes are gone: so may its folder be, which a child process deletes. */
+static void drop(struct retired *retired)
+{
+    struct service *service = retired->service;
+    char *dir;
+    pid_t pid = -1;
+
+    pool_free(&retired->pool);
+    if (retired->number != 0) {
+        dir = store_path(service->store, retired->number, "");
+        pid = stage_remove_tree(dir);
+        free(dir);
+    }
+    if (pid > 0)
+        loop_child_watch(service->loop, &retired->child, pid, on_deleted);
+    else /* no folder; or no process to be had: it stays, which hurts nobody but the disk */
+        on_deleted(&retired->child, -1);
+}
+
+/* From the loop, whenever something has changed in a retired pool. */
+static void on_retired(void *owner)
+{
+    struct retired *retired = owner;
+    struct pool *pool = retired->pool;
+
+    if (retired->service->pool != NULL)
+        pool_take_queued(retired->service->pool, pool);
+    if (pool_n_jobs(pool) == 0 && (retired->killed || pool_n_processes(pool) == 0))
+        drop(retired);
+}
+
+static void kill_oldest(struct service *service)
+{
+    unsigned n = 0;
+
+    list_each(node, &service->retired) {
+        struct retired *retired = list_item(node, struct retired, node);
+
+        n += retired->pool != NULL && !retired->killed;
+    }
+    list_each(node, &service->retired) {
+        struct retired *retired = list_item(node, struct retired, node);
+
+        if (n <= VERSIONS_RETIRED_MAX)
+            return;
+        if (retired->pool == NULL || retired->killed)
+            continue;
+        log_warn("version.kill", log_int("version", retired->number),
+                 log_int("activations", pool_n_jobs(retired->pool)),
+                 log_int("replaced_versions_max", VERSIONS_RETIRED_MAX));
+        retired->killed = true;
+        pool_stop(retired->pool);
+        n--;
+    }
+}
+
+static struct retired *retire(struct service *service, struct pool *pool, unsigned number)
+{
+    struct retired *retired = xcalloc(1, sizeof(*retired));
+
+    retired->service = service;
+    retired->number = number;
+    retired->pool = pool;
+    loop_child_init(&retired->child);
+    list_add_tail(&service->retired, &retired->node);
+    if (pool != NULL)
+        pool_retire(pool, on_retired, retired);
+    return retired;
+}
+
+void versions_init(struct service *service)
+{
+    list_init(&service->retired);
+}
+
+void versions_publish(struct service *service, struct pool *pool, unsigned number)
+{
+    struct pool *before = service->pool;
+    unsigned number_before = service->version;
+
+    service->pool = pool;
+    service->version = number;
+    if (before == NULL)
+        return;
+    (void)retire(service, before, number_before);
+    kill_oldest(service);
+}
+
+void versions_discard(struct service *service, struct pool *pool, unsigned number)
+{
+    struct retired *retired = retire(service, pool, number);
+
+    if (pool != NULL)
+        pool_stop(pool);
+    else
+        drop(retired);
+}
+
+unsigned versions_n_jobs(const struct service *service)
+{
+    unsigned n = service->pool != NULL ? pool_n_jobs(service->pool) : 0;
+
+    list_each(node, &service->retired) {
+        const struct retired *retired = list_item(node, struct retired, node);
+
+        n += retired->pool != NULL ? pool_n_jobs(retired->pool) : 0;
+    }
+    return n;
+}
+
+void versions_stop(struct service *service)
+{
+    if (service->pool != NULL)
+        pool_stop(service->pool);
+    list_each(node, &service->retired) {
+        struct retired *retired = list_item(node, struct retired, node);
+
+        if (retired->pool != NULL)
+            pool_stop(retired->pool);
+    }
+}
+
+bool versions_are_gone(const struct service *service)
+{
+    return list_empty(&service->retired) &&
+           (service->pool == NULL || pool_n_processes(service->pool) == 0);
+}
+
+void versions_done(struct service *service)
+{
+    assert(list_empty(&service->retired));
+    pool_free(&service->pool);
+}

@@ -1,0 +1,39 @@
+#pragma once
+
+/*
+ * versions - which published version of the action serves, and those on their way out.
+ *
+ *     published ──► serves ──► retired: works off what it runs ──► its folder is deleted ──► gone
+ *                                            ▲
+ *     failed to start ───────────────────────┘
+ *
+ * A version that is replaced hands what waits over to the one that serves, at the head and in
+ * order, also what comes back to it later because a worker died. Each goes when it runs nothing any
+ * more; more than VERSIONS_RETIRED_MAX of them are too many, and the oldest is killed.
+ */
+
+#include <stdbool.h>
+
+struct pool;
+struct service;
+
+/* A developer who publishes again and again while activations hang: each version has up to
+ * --workers processes. A guess. */
+#define VERSIONS_RETIRED_MAX 8
+
+void versions_init(struct service *service);
+
+/* This version serves from now on, in the place of the one that did. pool: taken over, a worker of
+ * it is ready. number: of its folder. */
+void versions_publish(struct service *service, struct pool *pool, unsigned number);
+/* This one never will. pool: taken over; NULL: it has none. number 0: it has no folder. */
+void versions_discard(struct service *service, struct pool *pool, unsigned number);
+
+/* Activations that are not answered yet, in all versions. */
+unsigned versions_n_jobs(const struct service *service);
+/* End all workers, see pool_stop(); none is published after this. */
+void versions_stop(struct service *service);
+/* Nothing is left: no process of any version, no folder that is being deleted. */
+bool versions_are_gone(const struct service *service);
+/* Frees what serves. Those on their way out are gone. */
+void versions_done(struct service *service);

@@ -1,0 +1,36 @@
+#include "worker/job.h"
+
+#include <assert.h>
+
+#include "base/json.h"
+#include "base/log.h"
+#include "base/util.h"
+
+#define ID_MAX_BYTES 64 /* the platform's have 32, a traceparent 55 */
+
+const char *job_outcome_name(enum job_outcome outcome)
+{
+    static const char *const names[] = {
+        [JOB_PENDING] = "pending",     [JOB_ANSWERED] = "answered",   [JOB_DIED] = "died",
+        [JOB_LATE] = "late",           [JOB_TOO_LONG] = "too long",   [JOB_UNSTARTED] = "unstarted",
+        [JOB_ABANDONED] = "abandoned", [JOB_EXHAUSTED] = "exhausted",
+    };
+
+    assert(outcome < ARRAY_LEN(names));
+    return names[outcome];
+}
+
+struct log_field job_log_member(const struct job *job, const char *member)
+{
+    struct json_slice top;
+    struct json_slice value;
+
+    if (job->line == NULL) /* a ghost has it */
+        return log_text(member, NULL);
+    top = json_top(job->line, job->len);
+    assert(top.kind == JSON_OBJECT);
+    if (!json_member(top, member, &value) || value.kind != JSON_STRING)
+        return log_text(member, NULL);
+    return log_bytes(member, value.text + 1,
+                     value.n - 2 < ID_MAX_BYTES ? value.n - 2 : ID_MAX_BYTES);
+}

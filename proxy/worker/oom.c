@@ -1,0 +1,41 @@
+#include "worker/oom.h"
+
+#include <string.h>
+
+/* The kernel counts before it sends the signal, so at the death the count has risen. Both versions
+ * count the victim's group, whoever's limit it was. Source: Linux, mm/oom_kill.c. */
+static bool read_kills(const struct oom *oom, uint64_t *n_kills)
+{
+    const char *name = oom->group.version == 1 ? "memory.oom_control" : "memory.events";
+
+    return cgroup_count(&oom->group, name, "oom_kill", n_kills);
+}
+
+void oom_open(struct oom *oom, const char *root)
+{
+    memset(oom, 0, sizeof(*oom));
+    cgroup_find(&oom->group, "memory", root);
+    oom->known = read_kills(oom, &oom->n_seen);
+}
+
+bool oom_claim(struct oom *oom, uint64_t now_ms)
+{
+    uint64_t n_kills;
+    bool known = oom->known;
+    uint64_t n_before = oom->n_seen;
+
+    if (!read_kills(oom, &n_kills))
+        return false;
+    oom->known = true;
+    oom->n_seen = n_kills;
+    if (now_ms - oom->seen_at_ms > OOM_CLAIM_MS)
+        oom->n_unclaimed = 0;
+    if (known && n_kills > n_before) {
+        oom->n_unclaimed += n_kills - n_before;
+        oom->seen_at_ms = now_ms;
+    }
+    if (oom->n_unclaimed == 0)
+        return false;
+    oom->n_unclaimed--;
+    return true;
+}

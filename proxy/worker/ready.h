@@ -1,0 +1,18 @@
+#pragma once
+
+/*
+ * ready - the line by which a launcher reports that it can be fed, and what it says of itself.
+ * Bytes in, result out. Source: contract 2.2 and runtime/README.md.
+ */
+
+#include <stddef.h>
+
+struct err;
+
+struct ready {
+    unsigned pipeline; /* lines that it takes ahead; 0: it announced nothing of the kind */
+};
+
+/* text: NULL stands for a line beyond the bound. 0, or -1 with the reason: ERR_CODE when it is the launcher's own, which the client may read, else
+ * ERR_ACTION. */
+int ready_read(struct ready *ready, const char *text, size_t n, struct err *err);

@@ -1,0 +1,113 @@
+#!/usr/bin/python3
+"""compare - which shares moved between two runs, beyond what the rounds of each differ anyway.
+
+    compare.py OLD.json NEW.json
+
+Absolute rates are not compared: the machine moves them from day to day. A share is a rate (or a
+time) divided by that of libh2o alone in the same round; instructions no neighbour can change.
+Says what moved and ends with 0: speed is never a failure. Ends with 1 when there is nothing that
+could be compared.
+"""
+
+import pathlib
+import statistics
+import sys
+
+import sections
+from contestants import CEILING
+from servers import Trouble
+
+SHARED_PARTS = ("Activations per second", "Echo of one body, 1 connection")
+INSTRUCTIONS = "Instructions per activation, user space"
+N_ROUNDS_MIN = 5     # fewer tell nothing of how much they differ
+MOVE_MIN = 0.02      # less than this is nothing, however much the rounds agree
+# How far counts of the same program were seen apart, by the case.
+COUNT_NOISE = {"1 at a time": 0.015, "16 at a time": 0.10, "echo of 1 MB": 0.30}
+
+
+def shares(run):
+    """{(part, name): [share in each round]}"""
+    figures = {(one["part"], one["name"]): one for one in run.figures}
+    found = {}
+    for (part, name), one in figures.items():
+        case, _, kind = name.partition(": ")
+        ceiling = figures.get((part, f"{case}: {CEILING}"))
+        if part in SHARED_PARTS and kind != CEILING and ceiling is not None:
+            found[part, name] = [mine / top for mine, top in
+                                 zip(one["samples"], ceiling["samples"])]
+    return found
+
+
+def spread(samples):
+    """Half the interval that the median of such samples is in, nineteen times of twenty or so."""
+    low, _, high = statistics.quantiles(samples, n=4)
+    return 1.57 * (high - low) / len(samples) ** 0.5
+
+
+def compared(old, new):
+    """(old, new, noise, moved): medians, and whether they are further apart than the noise."""
+    before, after = statistics.median(old), statistics.median(new)
+    if min(len(old), len(new)) < N_ROUNDS_MIN:
+        return before, after, None, None
+    noise = spread(old) + spread(new)
+    return before, after, noise, abs(after - before) > max(noise, MOVE_MIN * before)
+
+
+def verdict(moved, before, after):
+    if moved is None:
+        return "too few rounds to tell"
+    return f"MOVED {after / before - 1:+.1%}" if moved else ""
+
+
+def share_lines(old, new):
+    mine, theirs = shares(new), shares(old)
+    for key in (key for key in theirs if key in mine):
+        before, after, noise, moved = compared(theirs[key], mine[key])
+        shown = "" if noise is None else f"{noise:.3f}"
+        yield (f"{key[0]}, {key[1]}", f"{before:.3f}", f"{after:.3f}", shown,
+               verdict(moved, before, after))
+
+
+def count_lines(old, new):
+    counts = {one["name"]: one["value"] for one in old.of(INSTRUCTIONS)}
+    for one in new.of(INSTRUCTIONS):
+        before = counts.get(one["name"])
+        if before:
+            noise = COUNT_NOISE.get(one["name"].partition(":")[0], 0)
+            moved = abs(one["value"] / before - 1) > noise
+            yield (f"instructions, {one['name']}", f"{before:,.0f}", f"{one['value']:,.0f}",
+                   f"{noise:.1%}", verdict(moved, before, one["value"]))
+
+
+def warnings(old, new):
+    for what, get in (("processors", lambda run: (run.document["machine"]["processor"],
+                                                  run.document["machine"]["n_processors"])),
+                      ("--pin", lambda run: run.document["pinned"]),
+                      ("settings", lambda run: run.document["settings"])):
+        if get(old) != get(new):
+            yield f"the runs differ in {what}: {get(old)} and {get(new)}"
+
+
+def main():
+    if len(sys.argv) != 3:
+        sys.exit(__doc__)
+    try:
+        old, new = (sections.read(pathlib.Path(path)) for path in sys.argv[1:])
+        lines = [*share_lines(old, new), *count_lines(old, new)]
+        if not lines:
+            raise Trouble("the two files have no share and no count of instructions in common")
+    except Trouble as fault:
+        print(f"bench.sh: {fault}", file=sys.stderr)
+        return 1
+    for warning in warnings(old, new):
+        print(f"bench.sh: {warning}", file=sys.stderr)
+    print(f"{'share of libh2o alone':<70} {'old':>10} {'new':>10} {'noise':>7}")
+    for name, before, after, noise, said in lines:
+        print(f"{name:<70} {before:>10} {after:>10} {noise:>7}  {said}".rstrip())
+    n_moved = sum(said.startswith("MOVED") for *_, said in lines)
+    print(f"\n{n_moved} of {len(lines)} moved beyond noise")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,345 @@
+"""What the report shows, in its order: each section with its sentence, its picture and its table.
+
+All numbers are taken from the JSON file of one run; nothing is measured here.
+"""
+
+import dataclasses
+import json
+import typing
+
+import plots
+from contestants import ALL, C_ACTION, CEILING, PYTHON_ACTION, SPAWNING
+from jtl import HEADS, Row, cells
+from report import FORMAT, number
+from servers import Trouble
+
+STEPS = {"exec to listening": "exec to listening", "/init at once after exec": "/init",
+         "first /run after it": "first /run"}
+DISTRIBUTION_RATES = (500, 10_000)
+
+
+@dataclasses.dataclass
+class Section:
+    """One picture and all that belongs to it."""
+
+    key: str        # name of its file and of its place on the page
+    title: str
+    sentence: str   # what there is to see
+    svg: str
+    head: list
+    rows: list      # of texts; the first column is words, the others are figures
+    command: str    # what was run for one of the figures
+    part: str       # of bench.py, for --only
+
+
+class Run:
+    """The figures of one JSON file."""
+
+    def __init__(self, document):
+        self.document = document
+        self.figures = document["figures"]
+
+    def of(self, part, **wanted):
+        """The figures of a part whose `more` has all that is wanted."""
+        return [figure for figure in self.figures if figure["part"].startswith(part)
+                and all(figure["more"].get(name) == value for name, value in wanted.items())]
+
+    def one(self, part, **wanted):
+        found = self.of(part, **wanted)
+        if not found:
+            told = ", ".join(f"{name}={value}" for name, value in wanted.items())
+            raise Trouble(f"the file has no figure of '{part}' with {told}: a part is missing; "
+                          "make it with scripts/bench.sh --report")
+        return found[0]
+
+
+def read(path):
+    """A JSON file of bench.py that is whole and without troubles, as a Run."""
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as fault:
+        raise Trouble(f"cannot read '{path}': {fault.strerror}") from fault
+    except ValueError as fault:
+        raise Trouble(f"'{path}' is not whole: {fault}") from fault
+    if not isinstance(document, dict) or document.get("format") != FORMAT:
+        raise Trouble(f"'{path}' is not a file of bench.sh, or of another version: "
+                      f"want \"format\": {FORMAT}")
+    if document["troubles"]:
+        raise Trouble(f"'{path}' is of a run that went wrong: {'; '.join(document['troubles'])}")
+    return Run(document)
+
+
+def times(much, little):
+    return f"{much / little:,.0f} times" if much / little >= 10 else f"{much / little:.1f} times"
+
+
+def old_way(run):
+    figures = run.of("JMeter")
+    rows = [Row(**{field.name: figure["more"][field.name] for field in dataclasses.fields(Row)})
+            for figure in figures]
+    if len(rows) != 3:
+        raise Trouble("the file has no figures of JMeter: make it with scripts/bench.sh --report")
+    more = figures[0]["more"]
+    return Section(
+        key="oldway", title="The old way against residency, by JMeter", part="jmeter",
+        sentence=(f"{more['threads']} threads send {more['loops']} requests each, as fast as they "
+                  f"can: {rows[0].average:.0f} ms on average with a process for each request, "
+                  f"{rows[1].average:.1f} ms with a resident C action and {rows[2].average:.1f} ms "
+                  "with a resident Python action. JMeter shares the processors with what it "
+                  "measures, and much of the latter is its own."),
+        svg=plots.drawn(plots.oldway, "oldway", "JMeter: three targets",
+                        [dataclasses.asdict(row) for row in rows]),
+        head=["ms", *HEADS], rows=[[row.label, *cells(row)] for row in rows],
+        command=figures[0]["command"])
+
+
+def throughput(run):
+    part = "Activations per second"
+    connections = sorted({figure["more"]["connections"] for figure in run.of(part)})
+    found = {(kind, n): run.one(part, kind=kind, connections=n)
+             for kind in ALL for n in connections}
+    top = connections[-1]
+    series = {kind: [(n, found[kind, n]["value"]) for n in connections] for kind in ALL}
+    old = found[SPAWNING, top]["value"]
+    return Section(
+        key="throughput", title="Throughput against connections", part="throughput",
+        sentence=(f"With {top} connections the C action reaches "
+                  f"{found[C_ACTION, top]['share']:.0%} of what libh2o does alone, the Python "
+                  f"action {found[PYTHON_ACTION, top]['share']:.0%}; that is "
+                  f"{times(found[C_ACTION, top]['value'], old)} and "
+                  f"{times(found[PYTHON_ACTION, top]['value'], old)} what a process for each "
+                  "request manages. Grey is the ceiling."),
+        svg=plots.drawn(plots.throughput, "throughput", "throughput against connections", series),
+        head=["connections", *[text for kind in ALL for text in (f"{kind}, /s", "share")]],
+        rows=[[str(n), *[text for kind in ALL for text in
+                         (number(found[kind, n]["value"]), f"{found[kind, n]['share']:.2f}")]]
+              for n in connections],
+        command=found[C_ACTION, top]["command"])
+
+
+def distribution(rate):
+    def section(run):
+        part = "Latency at a fixed rate"
+        found = {figure["more"]["kind"]: figure for figure in run.of(part, rate=rate)
+                 if not figure["more"]["saturated"]}
+        if C_ACTION not in found or PYTHON_ACTION not in found:
+            raise Trouble(f"the file has no latencies of both actions at {rate:,} per second: the "
+                          "machine was too slow or too busy, or a part is missing")
+        series = {kind: [(float(percent), us / 1000) for percent, us in
+                         figure["more"]["latency_us"].items()] for kind, figure in found.items()}
+        shown = ("50", "90", "99", "99.9")
+        mine = found[C_ACTION]["more"]["latency_us"]
+        left = [kind for kind in ALL if kind not in found]
+        return Section(
+            key=f"latency-{rate}", title=f"Latency at {rate:,} activations per second",
+            part="open",
+            sentence=(f"The C action: half within {mine['50'] / 1000:.2f} ms, 99 % within "
+                      f"{mine['99'] / 1000:.2f} ms. Counted from when each request was due, so a "
+                      "stall is charged for all that it held up."
+                      + (f" Not able to follow: {', '.join(left)}." if left else "")),
+            svg=plots.drawn(plots.distribution, f"latency-{rate}", "latency distribution", series),
+            head=["ms", *[f"{percent} %" for percent in shown], "most", "requests"],
+            rows=[[kind, *[f"{figure['more']['latency_us'][percent] / 1000:.3f}"
+                           for percent in (*shown, "100")], f"{figure['more']['n_requests']:,}"]
+                  for kind, figure in found.items()],
+            command=found[C_ACTION]["command"])
+    return section
+
+
+def rates(run):
+    part = "Latency at a fixed rate"
+    series = {kind: [(figure["more"]["rate"], figure["more"]["p50_ms"], figure["more"]["p99_ms"],
+                      figure["more"]["saturated"]) for figure in run.of(part, kind=kind)]
+              for kind in ALL}
+    if not all(series.values()):
+        raise Trouble("the file has no latencies at fixed rates of all: a part is missing")
+    every = sorted({point[0] for points in series.values() for point in points})
+    limits = {kind: max((point[0] for point in points if not point[3]), default=0)
+              for kind, points in series.items()}
+
+    def cell(kind, rate):
+        for point in series[kind]:
+            if point[0] == rate:
+                return f"{point[1]:.3f} / {point[2]:.3f}" + (" ×" if point[3] else "")
+        return ""
+
+    return Section(
+        key="rates", title="Latency against rate", part="open",
+        sentence=("The highest rate that each one followed: "
+                  + "; ".join(f"{kind} {rate:,}" for kind, rate in limits.items())
+                  + " per second. A cross is where it did not: requests queue up, and what is "
+                  "shown there only grows with the length of the run."),
+        svg=plots.drawn(plots.rates, "rates", "latency against rate", series),
+        head=["per second; ms: 50 % / 99 %", *ALL],
+        rows=[[f"{rate:,}", *[cell(kind, rate) for kind in ALL]] for rate in every],
+        command=run.one(part, kind=C_ACTION)["command"])
+
+
+def cold(run):
+    kinds = (C_ACTION, PYTHON_ACTION)
+    found = {(kind, step): run.one("Cold start", kind=kind, step=step)
+             for kind in kinds for step in (*STEPS, "/init alone, proxy idle",
+                                            "exec to first answer")}
+    series = {kind: [(name, found[kind, step]["value"]) for step, name in STEPS.items()]
+              for kind in kinds}
+    return Section(
+        key="cold", title="Cold start", part="cold",
+        sentence=(f"From exec to the first answer {found[C_ACTION, 'exec to first answer']['value']:.1f}"
+                  f" ms with a C action and {found[PYTHON_ACTION, 'exec to first answer']['value']:.1f}"
+                  " ms with a Python action; a proxy that waits in stock takes "
+                  f"{found[C_ACTION, '/init alone, proxy idle']['value']:.1f} and "
+                  f"{found[PYTHON_ACTION, '/init alone, proxy idle']['value']:.1f} ms for /init."),
+        svg=plots.drawn(plots.cold, "cold", "cold start by steps", series),
+        head=["ms", *STEPS.values(), "all", "/init of an idle proxy"],
+        rows=[[kind, *[f"{found[kind, step]['value']:.2f}" for step in
+                       (*STEPS, "exec to first answer", "/init alone, proxy idle")]]
+              for kind in kinds],
+        command=found[C_ACTION, "exec to first answer"]["command"])
+
+
+def payload(run):
+    part = "Echo of one body"
+    sizes = sorted({figure["more"]["bytes"] for figure in run.of(part)})
+    found = {(kind, size): run.one(part, kind=kind, bytes=size) for kind in ALL for size in sizes}
+    last = sizes[-1]
+    return Section(
+        key="payload", title="Large bodies", part="echo",
+        sentence=(f"A body of 1 MB there and back: {found[C_ACTION, last]['value']:.2f} ms through "
+                  f"the C action, {found[CEILING, last]['value']:.2f} ms with libh2o alone, "
+                  f"{found[PYTHON_ACTION, last]['value']:.1f} ms through Python, which reads and "
+                  "writes JSON. One connection."),
+        svg=plots.drawn(plots.payload, "payload", "time of an echo against its size",
+                        {kind: [(size, found[kind, size]["value"]) for size in sizes]
+                         for kind in ALL}),
+        head=["bytes", *[f"{kind}, ms" for kind in ALL]],
+        rows=[[f"{size:,}", *[f"{found[kind, size]['value']:.3f}" for kind in ALL]]
+              for size in sizes],
+        command=found[C_ACTION, last]["command"])
+
+
+def pool(action, key, words):
+    def section(run):
+        part = "Pool scaling"
+        figures = run.of(part, action=action)
+        processors = sorted({figure["more"]["processors"] for figure in figures})
+        workers = sorted({figure["more"]["workers"] for figure in figures})
+        if not figures:
+            raise Trouble("the file has no figures of pool scaling: a part is missing")
+        found = {(n, w): run.one(part, action=action, processors=n, workers=w)
+                 for n in processors for w in workers}
+        most = processors[-1]
+        one, best = found[most, 1]["value"], max(found[most, w]["value"] for w in workers)
+        rows = [[f"{w}", *[text for n in processors for text in (
+            number(found[n, w]["value"]), f"{found[n, w]['more']['p50_us'] / 1000:.2f}",
+            f"{found[n, w]['more']['p99_us'] / 1000:.2f}")]] for w in workers]
+        return Section(
+            key=key, title=f"Pool: a Python action that {action}", part="pool",
+            sentence=f"{words} {number(one)} per second with one worker, {number(best)} with the "
+                     f"best pool on {most} processor{'s' * (most > 1)}.",
+            svg=plots.drawn(plots.pool, key, "throughput against workers",
+                            {n: [(w, found[n, w]["value"]) for w in workers] for n in processors}),
+            head=["workers", *[text for n in processors for text in
+                               (f"/s, {n} processor{'s' * (n > 1)}", "50 % ms", "99 % ms")]],
+            rows=rows, command=found[most, workers[-1]]["command"])
+    return section
+
+
+def memory(run):
+    kinds = (CEILING, C_ACTION, PYTHON_ACTION)
+    found = {kind: run.one("Memory over time", kind=kind) for kind in kinds}
+    mine = found[C_ACTION]["more"]
+
+    def after(kind):
+        return found[kind]["more"]["series"][-1]
+
+    return Section(
+        key="memory", title="Memory over time", part="timeline",
+        sentence=(f"Resident memory of the server itself. With the C action it begins at "
+                  f"{mine['series'][0][1]:.1f} MB, has {found[C_ACTION]['value']:.0f} MB at most, "
+                  f"with 16 bodies of 1 MB at once, and {after(C_ACTION)[1]:.0f} MB at the end: "
+                  "room that large bodies once took is kept for the next ones."),
+        svg=plots.drawn(plots.memory, "memory", "memory over time",
+                        {kind: [(at, own) for at, own, _ in found[kind]["more"]["series"]]
+                         for kind in kinds}, mine["marks"]),
+        head=["MB", "first", "most", "at the end", "its workers at the end"],
+        rows=[[kind, f"{found[kind]['more']['series'][0][1]:.1f}", f"{found[kind]['value']:.1f}",
+               f"{after(kind)[1]:.1f}", f"{after(kind)[2]:.1f}"] for kind in kinds],
+        command=found[C_ACTION]["command"])
+
+
+def calls(pinned):
+    def section(run):
+        part = "One call through the pipes"
+        figures = run.of(part, one_processor=pinned)
+        if not figures:
+            raise Trouble("the file has no figures of calls: a part is missing")
+        counts = sorted({figure["more"]["n"] for figure in figures})
+        series = {}
+        for figure in figures:
+            more = figure["more"]
+            series.setdefault(more["pair"], {}).setdefault(more["pipe"], []).append(
+                (more["n"], figure["value"]))
+        raw, native, python = (series[pair]["anonymous"][-1][1] for pair in
+                               ("two processes, one byte", "C to C", "C to Python"))
+        where = "all on one processor" if pinned else "wherever the scheduler puts them"
+        return Section(
+            key="calls-one" if pinned else "calls", part="calls",
+            title=f"Call overhead, {'one processor' if pinned else 'any processor'}",
+            sentence=(f"A line through the pipe and its answer back, no HTTP, {where}: "
+                      f"{raw:.1f} µs for a byte between two processes and nothing else, "
+                      f"{native:.1f} µs from C to C, {python:.1f} µs from C to Python."),
+            svg=plots.drawn(plots.calls, "calls-one" if pinned else "calls",
+                            "time of a call against their number", series),
+            head=["µs per call", *[f"{n:,} calls" for n in counts]],
+            rows=[[f"{pair}, {pipe}", *[f"{value:.2f}" for _, value in points]]
+                  for pair, pipes in series.items() for pipe, points in pipes.items()],
+            command=figures[-1]["command"])
+    return section
+
+
+SECTIONS: tuple[typing.Callable[[Run], Section], ...] = (
+    old_way, throughput, distribution(DISTRIBUTION_RATES[0]), distribution(DISTRIBUTION_RATES[1]),
+    rates, cold, payload,
+    pool("computes", "pool-computes", "About a millisecond of work each:"),
+    pool("waits 5 ms", "pool-waits", "While one waits, another one can:"),
+    memory, calls(False), calls(True))
+
+
+def plain_tables(run):
+    """(title, head, rows, command) of what is told without a picture."""
+    for title, part in (("Instructions per activation, user space",) * 2,
+                        ("Resident memory",) * 2):
+        figures = run.of(part)
+        if figures:
+            yield (title, ["", figures[0]["unit"] or "instructions", "goal"],
+                   [[figure["name"], number(figure["value"])
+                     + ("" if figure["unit"] in ("", figures[0]["unit"])
+                        else f" {figure['unit']}"), figure["goal"]] for figure in figures],
+                   figures[0]["command"])
+
+
+def facts(run):
+    """(name, text) of what the run was made on, with and when."""
+    document = run.document
+    machine, versions = document["machine"], document["versions"]
+    yield "date", document["date"]
+    yield "machine", (f"{machine['n_processors']} × {machine['processor']}, "
+                      f"{machine['memory_kb'] / 1e6:.0f} GB, kernel {machine['kernel']}")
+    yield "load before and after", (f"{machine['load_before'][0]:.2f}, "
+                                    f"{machine['load_after'][0]:.2f}")
+    for name, text in versions.items():
+        if name == "git_changed":
+            if text:
+                yield "git", "with changes that are not committed"
+        elif text:
+            yield name, text
+    for name, text in document["settings"].items():
+        yield name, text
+    if document["quick"]:
+        yield "quick", "one round instead of several: take nothing within 10 % as true"
+    if document["pinned"]:
+        yield "pinned", "throughput and echo with wrk on the first processor, all else on the others"
+
+
+def sections(run):
+    return [make(run) for make in SECTIONS]

@@ -1,0 +1,152 @@
+"""An action that uses up the container's memory: with a real control group where one can be had."""
+
+import os
+import pathlib
+import uuid
+
+import pytest
+
+from whisk import assert_error, is_sanitized, wait_until
+
+LIMIT = 96 << 20  # for the proxy and its action
+TEXT = "The action exhausted its memory and was aborted."
+
+EAT = """
+import os
+
+LOAD = %r
+KEPT = []
+
+def eat():
+    while True:
+        KEPT.append(b"x" * (8 << 20))
+
+def main(args):
+    if args.get("eat"):
+        eat()
+    if args.get("kill"):
+        os.kill(os.getpid(), 9)
+    return args
+
+if LOAD:
+    eat()
+"""
+
+EAT_SHELL = """#!/bin/bash
+while read -r line; do
+    if [[ $line == *eat* ]]; then exec tail /dev/zero; fi
+    echo '{"a":1}' >&3
+done
+"""
+
+
+def own_group(controller):
+    """The folder of our own control group; (folder, version), None where it cannot be found."""
+    names = {}
+    for line in pathlib.Path("/proc/self/cgroup").read_text().splitlines():
+        _, controllers, name = line.split(":", 2)
+        names[controllers] = name
+    for line in pathlib.Path("/proc/self/mountinfo").read_text().splitlines():
+        left, _, right = line.partition(" - ")
+        kind, _, options = right.split(" ", 2)
+        for controllers, name in names.items():
+            if ((kind == "cgroup" and controller in controllers.split(",") and
+                 controller in options.split(",")) or
+                    (kind == "cgroup2" and controllers == "" and controller not in names)):
+                part, mount = left.split(" ")[3:5]
+                below = name[len(part.rstrip("/")):] if name.startswith(part) else ""
+                return pathlib.Path(mount + below), 1 if kind == "cgroup" else 2
+    return None
+
+
+def set_limits(group, version):
+    files = {1: {"memory.limit_in_bytes": LIMIT, "memory.swappiness": 0},
+             2: {"memory.max": LIMIT, "memory.swap.max": 0}}[version]
+    for number, (name, value) in enumerate(files.items()):
+        try:
+            (group / name).write_text(str(value))
+        except OSError:
+            if number == 0:  # a kernel without swap lacks the other
+                raise
+
+
+@pytest.fixture
+def limited():
+    """The command that executes another in a control group whose memory is bounded."""
+    found = own_group("memory")
+    if found is None:
+        pytest.skip("no control group for memory is to be seen here")
+    parent, version = found
+    group = parent / f"whiskloop-test-{uuid.uuid4().hex}"
+    try:
+        group.mkdir()
+        set_limits(group, version)
+    except OSError as fault:
+        if group.exists():
+            group.rmdir()
+        pytest.skip(f"no control group with a memory limit can be made here: {fault}")
+    yield ("sh", "-c", f'echo $$ >{group}/cgroup.procs && exec "$@"', "sh")
+    wait_until(lambda: not (group / "cgroup.procs").read_text(), "the group to be empty", 20)
+    group.rmdir()
+
+
+pytestmark = pytest.mark.skipif(is_sanitized(), reason="the sanitizer's memory is beyond the limit")
+
+
+def test_memory_used_up_in_a_run(limited, proxy):
+    """T-L1: the activation is answered in the platform's words, the next one is served."""
+    one = proxy(wrapper=limited)
+    one.started(EAT % False)
+    assert one.run({"a": 1}).json == {"a": 1}
+    assert_error(one.run({"eat": True}), 502, TEXT)
+    assert one.run({"a": 1}).json == {"a": 1}
+    assert_error(one.run({"eat": True}), 502, TEXT)
+    one.check_streams(4)
+
+
+def test_memory_used_up_by_a_bare_executable(limited, proxy):
+    one = proxy("--runtime", "native", wrapper=limited)
+    one.started(EAT_SHELL)
+    assert_error(one.run({"eat": 1}), 502, TEXT)
+    assert one.run({}).json == {"a": 1}
+
+
+def test_memory_used_up_with_others_waiting(limited, proxy):
+    """Only the activation that ran is aborted; those behind it are served by the next process."""
+    one = proxy(wrapper=limited)
+    one.started(EAT % False)
+    eats = one.later(one.run, {"eat": True})
+    others = [one.later(one.run, {"n": n}) for n in range(5)]
+    assert_error(eats.result(), 502, TEXT)
+    assert [other.result().json for other in others] == [{"n": n} for n in range(5)]
+
+
+@pytest.mark.parametrize("options", [(), ("--log-init-error",)])
+def test_memory_used_up_in_init(limited, proxy, options):
+    """An /init that uses up the memory says so, and another one works."""
+    one = proxy(*options, wrapper=limited)
+    assert_error(one.init(EAT % True), 502, TEXT)
+    if options:
+        assert one.check_streams(1) == ("", TEXT)
+    one.started(EAT % False)
+    assert one.run({"a": 1}).json == {"a": 1}
+
+
+def test_killed_by_somebody_with_memory_left(limited, proxy):
+    """A SIGKILL that was not the kernel's is a death like any other."""
+    one = proxy(wrapper=limited)
+    one.started(EAT % False)
+    assert_error(one.run({"kill": True}), 400, "command exited")
+    assert_error(one.run({"eat": True}), 502, TEXT)
+    assert_error(one.run({"kill": True}), 400, "command exited")
+
+
+def test_memory_used_up_as_another_user(limited, proxy, folder):
+    """--user and the memory limit go together."""
+    if os.geteuid() != 0:
+        pytest.skip("only root may run actions as another user")
+    folder.chmod(0o711)
+    one = proxy("--user", "54321", wrapper=limited)
+    one.started(EAT % False)
+    assert_error(one.run({"eat": True}), 502, TEXT)
+    assert one.run({"a": 1}).json == {"a": 1}

@@ -1,0 +1,258 @@
+/* cgroup: which folder is ours, in both versions and as containers show them; and the quota. */
+
+#include "test.h"
+
+#include "base/cgroup.h"
+#include "base/cpus.h"
+#include "cgroup_fixture.h"
+
+struct fixture {
+    struct folder folder;
+    struct cgroup group;
+};
+
+static int set_up(void **state)
+{
+    struct fixture *f = xcalloc(1, sizeof(*f));
+
+    folder_make(&f->folder);
+    *state = f;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    struct fixture *f = *state;
+
+    folder_remove(&f->folder);
+    free(f);
+    return 0;
+}
+
+/* own: /proc/self/cgroup; file: one that stands in our group. */
+static void make(struct fixture *f, const char *own, const char *mounts, const char *file)
+{
+    tree_write(f->folder.in, "proc/self/cgroup", own);
+    tree_write(f->folder.in, "proc/self/mountinfo", mounts);
+    if (file != NULL)
+        tree_write(f->folder.in, file, "7\n");
+}
+
+static void assert_found(struct fixture *f, int version, const char *dir)
+{
+    auto_free char *wanted = xasprintf("%s/%s", f->folder.in, dir);
+
+    cgroup_find(&f->group, "memory", f->folder.in);
+    assert_int_equal(f->group.version, version);
+    assert_string_equal(f->group.dir, wanted);
+}
+
+static void assert_none(struct fixture *f)
+{
+    char line[16];
+    uint64_t count;
+
+    cgroup_find(&f->group, "memory", f->folder.in);
+    assert_int_equal(f->group.version, 0);
+    assert_false(cgroup_line(&f->group, "x", line, sizeof(line)));
+    assert_false(cgroup_count(&f->group, "x", "x", &count));
+}
+
+static void a_group_of_version_2_lies_below_its_mount(void **state)
+{
+    make(*state, "0::/system.slice/whisk\n", MOUNT_V2("/"), "sys/fs/cgroup/system.slice/whisk/x");
+    assert_found(*state, 2, "sys/fs/cgroup/system.slice/whisk");
+}
+
+static void a_container_of_version_2_sees_its_group_as_the_root(void **state)
+{
+    make(*state, "0::/\n", MOUNT_V2("/"), "sys/fs/cgroup/x");
+    assert_found(*state, 2, "sys/fs/cgroup/");
+}
+
+static void a_group_of_version_1_goes_by_its_controller(void **state)
+{
+    make(*state, "8:pids:/p\n4:memory:/m\n3:cpu,cpuacct:/c\n",
+         MOUNT_V1("/", "pids") MOUNT_V1("/", "memory"), "sys/fs/cgroup/memory/m/x");
+    assert_found(*state, 1, "sys/fs/cgroup/memory/m");
+}
+
+static void a_container_of_version_1_has_its_group_mounted(void **state)
+{
+    make(*state, "4:memory:/docker/abc\n", MOUNT_V1("/docker/abc", "memory"),
+         "sys/fs/cgroup/memory/x");
+    assert_found(*state, 1, "sys/fs/cgroup/memory");
+}
+
+static void a_group_below_a_containers_is_found_there(void **state)
+{
+    make(*state, "4:memory:/docker/abc/sub\n", MOUNT_V1("/docker/abc", "memory"),
+         "sys/fs/cgroup/memory/sub/x");
+    assert_found(*state, 1, "sys/fs/cgroup/memory/sub");
+}
+
+static void a_group_that_the_mount_does_not_show_is_the_mount(void **state)
+{
+    make(*state, "4:memory:/kubepods/abc\n", MOUNT_V1("/", "memory"), "sys/fs/cgroup/memory/x");
+    assert_found(*state, 1, "sys/fs/cgroup/memory");
+}
+
+static void a_part_of_a_name_is_another_group(void **state)
+{
+    make(*state, "4:memory:/docker/abcd\n", MOUNT_V1("/docker/abc", "memory"),
+         "sys/fs/cgroup/memory/x");
+    assert_found(*state, 1, "sys/fs/cgroup/memory");
+}
+
+static void with_both_versions_the_controllers_own_counts(void **state)
+{
+    make(*state, "4:memory:/m\n0::/u\n", MOUNT_V2("/") MOUNT_V1("/", "memory"),
+         "sys/fs/cgroup/memory/m/x");
+    assert_found(*state, 1, "sys/fs/cgroup/memory/m");
+}
+
+static void a_controller_beside_version_1_may_be_version_2s(void **state)
+{
+    make(*state, "3:cpu:/c\n0::/u\n", MOUNT_V1("/", "cpu") MOUNT_V2("/"), "sys/fs/cgroup/u/x");
+    assert_found(*state, 2, "sys/fs/cgroup/u");
+}
+
+static void without_the_files_of_proc_there_is_none(void **state)
+{
+    assert_none(*state);
+}
+
+static void without_a_mount_there_is_none(void **state)
+{
+    make(*state, "0::/\n", "31 23 0:28 / /tmp rw - tmpfs tmpfs rw\n", NULL);
+    assert_none(*state);
+}
+
+static void a_mount_that_cannot_be_entered_is_none(void **state)
+{
+    make(*state, "0::/\n", MOUNT_V2("/"), NULL);
+    assert_none(*state);
+}
+
+static void garbage_is_none(void **state)
+{
+    static const char *const texts[] = {"",
+                                        "\n",
+                                        ":",
+                                        "::",
+                                        "0::\n",
+                                        "4:memory\n",
+                                        "4\n",
+                                        "::::/\n",
+                                        "0::rel\n",
+                                        "-",
+                                        " - ",
+                                        " - cgroup2",
+                                        "a b c - cgroup2 x y\n",
+                                        "a b c / - cgroup2 x y\n"};
+
+    for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
+        make(*state, texts[i], MOUNT_V2("/"), NULL);
+        assert_none(*state);
+        make(*state, "0::/\n", texts[i], NULL);
+        assert_none(*state);
+    }
+}
+
+static void a_group_with_a_name_beyond_all_measure_is_none(void **state)
+{
+    struct fixture *f = *state;
+    char own[2048] = "0::/";
+
+    memset(own + 4, 'x', sizeof(own) - 5);
+    make(f, own, MOUNT_V2("/"), NULL);
+    assert_none(f);
+}
+
+/* ---- files of numbers ---- */
+
+static void a_count_goes_by_its_whole_key(void **state)
+{
+    static const struct {
+        const char *text;
+        bool found;
+        uint64_t count;
+    } cases[] = {
+        {"low 1\noom 2\noom_kill 3\noom_group_kill 4\n", true, 3},
+        {"oom_kill_disable 0\nunder_oom 0\noom_kill 5\n", true, 5}, /* version 1 */
+        {"oom_kill 18446744073709551615\n", true, UINT64_MAX},
+        {"oom_kill 18446744073709551616\n", false, 0},
+        {"oom_kill_disable 0\nunder_oom 0\n", false, 0},
+        {"oom_kill x\n", false, 0},
+        {"oom_kill\n", false, 0},
+        {"oom_kill 3", false, 0}, /* cut */
+        {"", false, 0},
+    };
+    struct fixture *f = *state;
+
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        uint64_t count = 0;
+
+        make(f, "0::/\n", MOUNT_V2("/"), "sys/fs/cgroup/x");
+        tree_write(f->folder.in, "sys/fs/cgroup/memory.events", cases[i].text);
+        cgroup_find(&f->group, "memory", f->folder.in);
+        assert_int_equal(cgroup_count(&f->group, "memory.events", "oom_kill", &count),
+                         cases[i].found);
+        if (cases[i].found)
+            assert_true(count == cases[i].count);
+    }
+}
+
+/* ---- the quota of processors ---- */
+
+static void a_quota_is_a_bound_in_both_versions(void **state)
+{
+    struct fixture *f = *state;
+
+    make(f, "0::/a\n", MOUNT_V2("/"), "sys/fs/cgroup/a/x");
+    tree_write(f->folder.in, "sys/fs/cgroup/a/cpu.max", "50000 100000\n");
+    assert_int_equal(cpus_usable(f->folder.in), 1);
+    make(f, "1:cpu,cpuacct:/a\n", MOUNT_V1("/", "cpu,cpuacct"), NULL);
+    tree_write(f->folder.in, "sys/fs/cgroup/cpu,cpuacct/a/cpu.cfs_quota_us", "100000\n");
+    tree_write(f->folder.in, "sys/fs/cgroup/cpu,cpuacct/a/cpu.cfs_period_us", "100000\n");
+    assert_int_equal(cpus_usable(f->folder.in), 1);
+}
+
+static void what_is_no_quota_bounds_nothing(void **state)
+{
+    static const char *const texts[] = {"max 100000\n", "", "x\n", "0 0\n", "-1 100000\n"};
+    struct fixture *f = *state;
+    unsigned all = cpus_usable("/nowhere");
+
+    for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
+        make(f, "0::/\n", MOUNT_V2("/"), "sys/fs/cgroup/x");
+        tree_write(f->folder.in, "sys/fs/cgroup/cpu.max", texts[i]);
+        assert_int_equal(cpus_usable(f->folder.in), all);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+        TEST(a_group_of_version_2_lies_below_its_mount),
+        TEST(a_container_of_version_2_sees_its_group_as_the_root),
+        TEST(a_group_of_version_1_goes_by_its_controller),
+        TEST(a_container_of_version_1_has_its_group_mounted),
+        TEST(a_group_below_a_containers_is_found_there),
+        TEST(a_group_that_the_mount_does_not_show_is_the_mount),
+        TEST(a_part_of_a_name_is_another_group),
+        TEST(with_both_versions_the_controllers_own_counts),
+        TEST(a_controller_beside_version_1_may_be_version_2s),
+        TEST(without_the_files_of_proc_there_is_none),
+        TEST(without_a_mount_there_is_none),
+        TEST(a_mount_that_cannot_be_entered_is_none),
+        TEST(garbage_is_none),
+        TEST(a_group_with_a_name_beyond_all_measure_is_none),
+        TEST(a_count_goes_by_its_whole_key),
+        TEST(a_quota_is_a_bound_in_both_versions),
+        TEST(what_is_no_quota_bounds_nothing),
+    };
+
+    return cmocka_run_group_tests_name("cgroup", tests, NULL, NULL);
+}

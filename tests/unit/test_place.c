@@ -1,0 +1,308 @@
+/* place: how it is written, and what becomes of the file of a Unix socket. */
+
+#include "test.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+
+#include "base/err.h"
+#include "base/util.h"
+#include "folder.h"
+#include "http/place.h"
+
+#define WAIT_MS 10000
+
+static void an_address_with_a_port_is_taken(void **state)
+{
+    static const struct {
+        const char *text;
+        const char *address;
+        uint16_t port;
+    } cases[] = {
+        {"127.0.0.1:9090", "127.0.0.1", 9090},
+        {"0.0.0.0:0", "0.0.0.0", 0},
+        {"0.0.0.0:65535", "0.0.0.0", 65535},
+        {"[::1]:9090", "::1", 9090},
+        {"[::]:1", "::", 1},
+    };
+    struct place place;
+    struct err err;
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        assert_int_equal(place_parse(&place, "--x", cases[i].text, &err), 0);
+        assert_string_equal(place.path, "");
+        assert_string_equal(place.address, cases[i].address);
+        assert_int_equal(place.port, cases[i].port);
+    }
+}
+
+static void anything_else_is_refused_with_what_is_wanted(void **state)
+{
+    static const char *const cases[] = {"",
+                                        "9090",
+                                        "127.0.0.1",
+                                        "127.0.0.1:",
+                                        "127.0.0.1:65536",
+                                        ":9090",
+                                        "localhost:1",
+                                        "::1:9090",
+                                        "[127.0.0.1]:1",
+                                        "127.0.0.1:9090x",
+                                        "[::1]",
+                                        "[::1:9090",
+                                        "127.0.0.1:-1",
+                                        "unix:",
+                                        "127.0.0.1:100000",
+                                        "[]:1",
+                                        "127.0.0.1 :80",
+                                        "127.0.0.1:+1",
+                                        "[]",
+                                        "127.0.0.1:0x1",
+                                        "/run/x",
+                                        "UNIX:/run/x",
+                                        "256.0.0.1:9090",
+                                        "[::1]x:1",
+                                        "127.0.0.1::1",
+                                        "[::1%lo]:1",
+                                        "http://[::1]:1"};
+    struct place place;
+    struct err err;
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        if (place_parse(&place, "--x", cases[i], &err) == 0)
+            fail_msg("\"%s\" was taken", cases[i]);
+        assert_int_equal(err.kind, ERR_REQUEST);
+        assert_non_null(strstr(err.text, "want ADDRESS:PORT, [IPV6]:PORT or unix:PATH"));
+        assert_memory_equal(err.text, "--x=", 4);
+    }
+}
+
+/* unix: and n letters, owned by the caller. */
+static char *path_of(size_t n)
+{
+    char *text = xstrdup("unix:");
+
+    text = xrealloc(text, 5 + n + 1);
+    memset(text + 5, 'x', n);
+    text[5 + n] = '\0';
+    return text;
+}
+
+static void the_longest_path_that_the_system_takes_is_taken(void **state)
+{
+    auto_free char *longest = path_of(107);
+    auto_free char *too_long = path_of(108);
+    struct place place;
+    struct err err;
+
+    (void)state;
+    assert_int_equal(place_parse(&place, "--x", longest, &err), 0);
+    assert_string_equal(place.path, longest + 5);
+    assert_int_equal(place_parse(&place, "--x", too_long, &err), -1);
+    assert_int_equal(err.kind, ERR_REQUEST);
+    assert_non_null(strstr(err.text, "longer than 107 bytes"));
+}
+
+/* ---- listening ---- */
+
+static void port_0_becomes_a_free_one(void **state)
+{
+    struct place place;
+    struct err err;
+    auto_fd int fd = -1;
+    auto_fd int client = -1;
+
+    (void)state;
+    assert_int_equal(place_parse(&place, "--x", "127.0.0.1:0", &err), 0);
+    fd = place_listen(&place, "--x", &err);
+    assert_true(fd >= 0);
+    assert_true(place.port > 0);
+    client = place_connect(&place, WAIT_MS);
+    assert_true(client >= 0);
+}
+
+static void a_port_in_use_is_told(void **state)
+{
+    struct place place;
+    struct err err;
+    auto_fd int fd = -1;
+
+    (void)state;
+    assert_int_equal(place_parse(&place, "--x", "127.0.0.1:0", &err), 0);
+    fd = place_listen(&place, "--x", &err);
+    assert_int_equal(place_listen(&place, "--x", &err), -1);
+    assert_int_equal(err.kind, ERR_SYSTEM);
+    assert_non_null(strstr(err.text, "127.0.0.1 port "));
+    assert_non_null(strstr(err.text, "(--x): Address already in use"));
+}
+
+static void a_name_is_no_address(void **state)
+{
+    struct place place;
+    struct err err;
+    char longest[200];
+
+    (void)state;
+    memset(longest, '1', sizeof(longest) - 1);
+    longest[sizeof(longest) - 1] = '\0';
+    assert_int_equal(place_tcp(&place, "localhost", 80, &err), -1);
+    assert_string_equal(err.text, "cannot listen on \"localhost\": not a numeric address");
+    assert_int_equal(place_tcp(&place, longest, 80, &err), -1);
+    assert_int_equal(place_tcp(&place, "::1", 80, &err), 0);
+}
+
+struct fixture {
+    struct folder folder;
+    struct place place; /* a Unix socket in it */
+};
+
+static int set_up(void **state)
+{
+    struct fixture *f = xcalloc(1, sizeof(*f));
+    auto_free char *text = NULL;
+    struct err err;
+
+    folder_make(&f->folder);
+    text = xasprintf("unix:%s/socket", f->folder.in);
+    assert_int_equal(place_parse(&f->place, "--x", text, &err), 0);
+    *state = f;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    struct fixture *f = *state;
+
+    folder_remove(&f->folder);
+    free(f);
+    return 0;
+}
+
+static bool exists(const struct fixture *f)
+{
+    struct stat info;
+
+    return lstat(f->place.path, &info) == 0;
+}
+
+static void a_unix_socket_leaves_no_file(void **state)
+{
+    struct fixture *f = *state;
+    struct err err;
+    auto_fd int fd = place_listen(&f->place, "--x", &err);
+    auto_fd int client = place_connect(&f->place, WAIT_MS);
+
+    assert_true(fd >= 0);
+    assert_true(client >= 0);
+    assert_true(exists(f));
+    place_leave(&f->place);
+    assert_false(exists(f));
+}
+
+static void the_file_of_a_dead_process_is_replaced(void **state)
+{
+    struct fixture *f = *state;
+    struct err err;
+    int dead = place_listen(&f->place, "--x", &err);
+    auto_fd int fd = -1;
+    auto_fd int client = -1;
+
+    (void)close(dead); /* as its end does, without a word */
+    assert_true(exists(f));
+    fd = place_listen(&f->place, "--x", &err);
+    assert_true(fd >= 0);
+    client = place_connect(&f->place, WAIT_MS);
+    assert_true(client >= 0);
+}
+
+static void a_socket_that_somebody_listens_on_is_left_alone(void **state)
+{
+    struct fixture *f = *state;
+    struct err err;
+    auto_fd int first = place_listen(&f->place, "--x", &err);
+    auto_fd int client = -1;
+
+    assert_int_equal(place_listen(&f->place, "--x", &err), -1);
+    assert_int_equal(err.kind, ERR_SYSTEM);
+    assert_int_equal(err.os, EADDRINUSE);
+    assert_non_null(strstr(err.text, "/socket\" (--x): Address already in use"));
+    client = place_connect(&f->place, WAIT_MS);
+    assert_true(client >= 0);
+    (void)first;
+}
+
+/* Its owner is too busy to take connections: nobody can connect, and yet it is not dead. */
+static void a_socket_with_a_full_queue_is_left_alone(void **state)
+{
+    struct fixture *f = *state;
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    struct stat info;
+    struct err err;
+    auto_fd int busy = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    auto_fd int first = -1;
+
+    memcpy(address.sun_path, f->place.path, sizeof(address.sun_path));
+    assert_int_equal(bind(busy, (struct sockaddr *)&address, sizeof(address)), 0);
+    assert_int_equal(listen(busy, 0), 0);
+    first = place_connect(&f->place, WAIT_MS); /* stands in the queue, which is full now */
+    assert_true(first >= 0);
+    assert_int_equal(place_connect(&f->place, 1), -1);
+    assert_int_equal(errno, EAGAIN);
+    assert_int_equal(place_listen(&f->place, "--x", &err), -1);
+    assert_int_equal(err.os, EADDRINUSE);
+    assert_int_equal(lstat(f->place.path, &info), 0);
+}
+
+static void a_file_that_is_no_socket_is_left_alone(void **state)
+{
+    struct fixture *f = *state;
+    struct err err;
+    struct stat info;
+    auto_fd int fd = open(f->place.path, O_CREAT | O_WRONLY | O_CLOEXEC, 0644);
+
+    assert_true(fd >= 0);
+    assert_int_equal(place_listen(&f->place, "--x", &err), -1);
+    assert_int_equal(err.os, EADDRINUSE);
+    assert_int_equal(lstat(f->place.path, &info), 0);
+    assert_true(S_ISREG(info.st_mode));
+}
+
+static void a_folder_that_is_missing_is_told(void **state)
+{
+    struct fixture *f = *state;
+    struct err err;
+
+    folder_remove(&f->folder);
+    assert_int_equal(place_listen(&f->place, "--x", &err), -1);
+    assert_int_equal(err.os, ENOENT);
+    folder_make(&f->folder);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(an_address_with_a_port_is_taken),
+        cmocka_unit_test(anything_else_is_refused_with_what_is_wanted),
+        cmocka_unit_test(the_longest_path_that_the_system_takes_is_taken),
+        cmocka_unit_test(port_0_becomes_a_free_one),
+        cmocka_unit_test(a_port_in_use_is_told),
+        cmocka_unit_test(a_name_is_no_address),
+        TEST(a_unix_socket_leaves_no_file),
+        TEST(the_file_of_a_dead_process_is_replaced),
+        TEST(a_socket_that_somebody_listens_on_is_left_alone),
+        TEST(a_socket_with_a_full_queue_is_left_alone),
+        TEST(a_file_that_is_no_socket_is_left_alone),
+        TEST(a_folder_that_is_missing_is_told),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
