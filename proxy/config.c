@@ -54,11 +54,18 @@ static const struct setting settings[] = {
     TEXT("listen", listen, "0.0.0.0", "ADDRESS", "numeric IPv4 or IPv6 address to listen on"),
     TEXT("admin", admin, "", "WHERE",
          "ADDRESS:PORT or unix:PATH to serve /healthz, /readyz and /metrics on; empty: nowhere"),
-    TEXT("runtime", runtime, "python", "NAME", "the runtime that plain source text is for"),
+    TEXT("runtime", runtime, "auto", "NAME",
+         "the runtime that plain source text is for; auto: python, and in an ActionLoop image what "
+         "OW_COMPILER builds"),
     TEXT("runtime-dir", runtime_dir, "", "DIR",
          "folder of the runtimes; empty: the one that came with this program"),
     TEXT("action-dir", action_dir, "", "DIR",
          "folder where actions are unpacked; empty: a private one in TMPDIR, removed at the end"),
+    TEXT(
+        "action", action, "/action", "PATH",
+        "an action that needs no /init: a file as /init would bring it, or a folder that is served "
+        "where it lies; only the default may be missing or empty"),
+    TEXT("main", main, "", "NAME", "the function of --action; empty: main"),
     TEXT("answers", answers, "auto", "auto|stdout|fd3",
          "where executables answer: descriptor 1, 3, or whichever first carries an answer"),
     NUMBER("timeout", timeout_ms, 1, 300000, DAY_MS, "MS",
@@ -292,6 +299,45 @@ static bool is_switch_value(const char *text)
     return strcmp(text, "0") == 0 || strcmp(text, "1") == 0;
 }
 
+/* ---- what Apache's ActionLoop proxy takes: one dash or two, as Go's flags ---- */
+
+/* The value of `arg` behind -NAME= or --NAME=; "" for the bare name; NULL: another option. */
+static const char *proxy_option(const char *arg, const char *name)
+{
+    size_t n = strlen(name);
+
+    if (arg[0] != '-')
+        return NULL;
+    arg += arg[1] == '-' ? 2 : 1;
+    if (strncmp(arg, name, n) != 0 || (arg[n] != '\0' && arg[n] != '='))
+        return NULL;
+    return arg + n;
+}
+
+/* How many arguments it took; 0: it is none of these; -1: err filled. */
+static int set_from_proxy_option(struct config *config, int n_left, char **args, struct err *err)
+{
+    const char *debug = proxy_option(args[0], "debug");
+    const char *compile = proxy_option(args[0], "compile");
+    const char *env = proxy_option(args[0], "env");
+    const char *value = compile != NULL ? compile : env;
+
+    if (debug != NULL) {
+        config->debug = strcmp(debug, "=false") != 0 && strcmp(debug, "=0") != 0;
+        if (config->debug)
+            config->allow_reinit = 1; /* as OW_DEBUG does, see synonyms */
+        return 1;
+    }
+    if (value == NULL)
+        return 0;
+    if (value[0] == '\0' && n_left < 2)
+        return err_set(err, ERR_REQUEST, 0, "%s: a value is missing (%s)", args[0],
+                       compile != NULL ? "MAIN" : "JSON");
+    *(compile != NULL ? &config->compile_main : &config->compile_env) =
+        value[0] == '=' ? value + 1 : args[1];
+    return value[0] == '=' ? 1 : 2;
+}
+
 /* One option: --name=value, --name value, or --switch. Returns how many arguments it took. */
 static int set_from_option(struct config *config, int n_left, char **args, struct err *err)
 {
@@ -318,12 +364,15 @@ enum config_result config_read(struct config *config, int argc, char **argv, str
     int taken;
 
     set_defaults(config);
+    config->compile_main = config->compile_env = NULL;
+    config->debug = getenv("OW_DEBUG") != NULL && getenv("OW_DEBUG")[0] != '\0';
     for (int i = 1; i < argc; i++) {
-        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0)
+        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0 ||
+            strcmp(argv[i], "-help") == 0)
             return CONFIG_HELP;
         if (strcmp(argv[i], "--help-markdown") == 0)
             return CONFIG_HELP_MD;
-        if (strcmp(argv[i], "--version") == 0)
+        if (strcmp(argv[i], "--version") == 0 || strcmp(argv[i], "-version") == 0)
             return CONFIG_VERSION;
     }
     if (set_from_environment(config, err) < 0)
@@ -334,7 +383,9 @@ enum config_result config_read(struct config *config, int argc, char **argv, str
             result = CONFIG_HEALTH;
             continue;
         }
-        taken = set_from_option(config, argc - i, argv + i, err);
+        taken = set_from_proxy_option(config, argc - i, argv + i, err);
+        if (taken == 0)
+            taken = set_from_option(config, argc - i, argv + i, err);
         if (taken < 0)
             return CONFIG_WRONG;
     }
@@ -368,9 +419,15 @@ void config_help(FILE *file)
         (void)fprintf(file, "  %s\n      %s", left, settings[i].help);
         (void)fprintf(file, value[0] != '\0' ? " [%s]\n" : "%s\n", value);
     }
-    (void)fprintf(file,
-                  "  --health\n      ask the proxy that runs with the same --admin whether it is "
-                  "well; ends with 0 or 1\n  --version\n  --help\n");
+    (void)fprintf(
+        file, "As ActionLoop's proxy:\n"
+              "  -compile MAIN\n      do not serve: build the code on stdin, write a zip to "
+              "stdout\n"
+              "  -env JSON\n      variables for -compile\n"
+              "  -debug\n      tell each step in the proxy's own log, keep what failed, allow a "
+              "further /init; also OW_DEBUG\n"
+              "  --health\n      ask the proxy that runs with the same --admin whether it is "
+              "well; ends with 0 or 1\n  --version\n  --help\n");
 }
 
 void config_help_markdown(FILE *file)

@@ -21,6 +21,8 @@ struct config {
     const char *runtime;
     const char *runtime_dir;
     const char *action_dir;
+    const char *action;
+    const char *main;
     const char *answers;
     const char *user;
     uint64_t no_new_privs;
@@ -54,6 +56,11 @@ struct config {
     const char *log_level;
     const char *log_format;
     const char *log_file;
+
+    /* Not in the table: what Apache's ActionLoop proxy takes on its command line. */
+    bool debug;               /* -debug, or OW_DEBUG */
+    const char *compile_main; /* -compile: the function's name; NULL: serve */
+    const char *compile_env;  /* -env: JSON; NULL: none */
 };
 
 enum config_result {

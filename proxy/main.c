@@ -3,8 +3,6 @@
  */
 
 #include <fcntl.h>
-#include <libgen.h>
-#include <limits.h>
 #include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
@@ -13,22 +11,25 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/cpus.h"
+#include "action/carried.h"
 #include "base/err.h"
 #include "base/log.h"
 #include "base/loop.h"
-#include "base/privileges.h"
+#include "base/util.h"
 #include "build-paths.h"
 #include "config.h"
 #include "http/admin.h"
+#include "http/early.h"
 #include "http/health.h"
 #include "http/init.h"
+#include "http/knative.h"
 #include "http/run.h"
 #include "http/server.h"
 #include "http/service.h"
 #include "http/stub.h"
 #include "http/versions.h"
-#include "worker/oom.h"
+#include "precompile.h"
+#include "setup.h"
 
 #define DRAIN_LOOK_MS 20 /* between two looks whether all is finished */
 #define ADMIN_BODY_MAX_BYTES                                                                       \
@@ -43,15 +44,14 @@ struct app {
     struct server *server;
     struct server *admin_server; /* NULL: none is wanted */
     struct admin admin;
-    struct runtimes runtimes;
-    struct store store;
+    struct knative knative;
+    struct setup setup;
     struct sink out;
     struct sink err;
     struct service service;
-    struct privileges privileges;
-    struct oom oom;
     struct loop_timer drain; /* while draining: looks whether all is finished */
     uint64_t drain_until_ms; /* then running activations are given up */
+    int status;              /* what the program ends with when all went well with itself */
     bool all_closed;         /* no connection is left that holds on to the loop */
 };
 
@@ -126,158 +126,15 @@ static void occupy_low_descriptors(void)
         (void)close(fd);
 }
 
-/* A folder of ours: in a build folder, beside the installed program, or where that should be.
- * Caller frees. */
-static char *own_dir(const char *in_build, const char *installed, const char *in_prefix)
-{
-    char path[PATH_MAX];
-    ssize_t n = readlink("/proc/self/exe", path, sizeof(path) - 1);
-    struct stat info;
-    char *dir;
-
-    if (n > 0) {
-        path[n] = '\0';
-        if (strcmp(path, BUILD_PROGRAM) == 0)
-            return xstrdup(in_build);
-        dir = xasprintf("%s/%s", dirname(path), installed);
-        if (stat(dir, &info) == 0)
-            return dir;
-        free(dir);
-    }
-    return xstrdup(in_prefix);
-}
-
-static int load_runtimes(struct app *app, struct err *err)
-{
-    struct service_opts *opts = &app->service.opts;
-    auto_free char *dir =
-        app->config.runtime_dir[0] != '\0'
-            ? xstrdup(app->config.runtime_dir)
-            : own_dir(SOURCE_RUNTIME_DIR, INSTALLED_RUNTIME_DIR, PREFIX_RUNTIME_DIR);
-    auto_free char *libexec = own_dir(BUILD_LIBEXEC_DIR, INSTALLED_LIBEXEC_DIR, PREFIX_LIBEXEC_DIR);
-
-    if (runtimes_load(&app->runtimes, dir, err) < 0)
-        return -1;
-    runtimes_set_libexec(&app->runtimes, libexec);
-    opts->fallback = runtimes_find(&app->runtimes, app->config.runtime);
-    if (opts->fallback == NULL)
-        return err_set(err, ERR_REQUEST, 0,
-                       "--runtime=%s: no such folder with a runtime.json in %s",
-                       app->config.runtime, dir);
-    return 0;
-}
-
-static enum answers answers_mode(const struct config *config)
-{
-    if (strcmp(config->answers, "stdout") == 0)
-        return ANSWERS_STDOUT;
-    /* These are set in the images of ActionLoop, whose launchers answer on descriptor 3. */
-    if (strcmp(config->answers, "fd3") == 0 || getenv("OW_WAIT_FOR_ACK") != NULL ||
-        getenv("OW_COMPILER") != NULL || getenv("OW_EXECUTION_ENV") != NULL)
-        return ANSWERS_FD3;
-    return ANSWERS_AUTO;
-}
-
-static bool allows_concurrency(void)
-{
-    const char *allowed = getenv("__OW_ALLOW_CONCURRENT");
-
-    return allowed != NULL && strcmp(allowed, "true") == 0;
-}
-
-/* A home that is root's is none for the action's user. */
-static bool is_home_of_root(const char *home)
-{
-    return home == NULL || strcmp(home, "/root") == 0 || strcmp(home, "/") == 0;
-}
-
-/* A list of users may name a folder that is not there, as for "nobody". */
-static const char *home_of(const struct privileges *privileges)
-{
-    struct stat info;
-
-    if (privileges->home != NULL && stat(privileges->home, &info) == 0 && S_ISDIR(info.st_mode))
-        return privileges->home;
-    return "/tmp";
-}
-
-static int set_privileges(struct app *app, struct err *err)
-{
-    const struct config *config = &app->config;
-    struct privileges *privileges = &app->privileges;
-
-    privileges->no_new_privs = config->no_new_privs != 0;
-    memcpy(privileges->limits, config->rlimits, sizeof(privileges->limits));
-    if (config->user[0] == '\0')
-        return 0;
-    if (privileges_set_user(privileges, config->user, "/etc", err) < 0)
-        return -1;
-    if (privileges->as_user && is_home_of_root(getenv("HOME")))
-        (void)setenv("HOME", home_of(privileges), 1);
-    return 0;
-}
-
-static void set_options(struct app *app)
-{
-    const struct config *config = &app->config;
-    const char *ack = getenv("OW_WAIT_FOR_ACK");
-
-    app->service.opts = (struct service_opts){
-        .pool = {.n_workers = config->workers > 0 ? (unsigned)config->workers : cpus_usable(""),
-                 .queue_max = (unsigned)config->queue_max,
-                 .restart = {.pause_ms = config->restart_pause_ms,
-                             .pause_max_ms = config->restart_pause_max_ms,
-                             .broken_after = (unsigned)config->broken_after,
-                             .broken_life_ms = config->broken_life_ms},
-                 .worker = {.start_ms = config->init_timeout_ms,
-                            .settle_ms = config->settle_ms,
-                            .kill_ms = config->kill_ms,
-                            .answer_max_bytes = config->answer_max_bytes,
-                            .ahead_max = (unsigned)config->write_ahead,
-                            .pipe_bytes = 1 << 20,
-                            .tally = &app->service.workers,
-                            .oom = &app->oom}},
-        .unpack = {.bytes_max = config->unpack_max_bytes,
-                   .entries_max = config->unpack_entries_max,
-                   .ratio_max = (unsigned)config->unpack_ratio_max},
-        .environ = environ,
-        .privileges = &app->privileges,
-        .run_ms = config->timeout_ms,
-        .margin_ms = config->deadline_margin_ms,
-        .init_ms = config->init_timeout_ms,
-        .answers = answers_mode(config),
-        .wait_for_ack = ack != NULL && ack[0] != '\0',
-        .prelaunches = config->prelaunch != 0,
-        .allow_reinit = config->allow_reinit != 0,
-        .forks = config->fork_workers != 0,
-        .one_at_a_time = config->one_at_a_time != 0 && !allows_concurrency(),
-        .logs_init_error = config->log_init_error != 0,
-    };
-}
-
-static int begin_log(const struct config *config, struct err *err)
-{
-    bool to_file = config->log_file[0] != '\0';
-    int level = log_level_from_name(config->log_level);
-
-    log_set_format(strcmp(config->log_format, "json") == 0 ? LOG_AS_JSON : LOG_AS_TEXT);
-    if (level >= 0)
-        log_set_level((enum log_level)level);
-    else /* auto */
-        log_set_level(to_file ? LOG_INFO : LOG_WARN);
-    return to_file ? log_open(config->log_file, err) : 0;
-}
-
-/* The contract's listener. routes: borrowed for the server's life. */
+/* The contract's listener. routes: borrowed for the server's life. lost: see server_opts. */
 static int listen_for_platform(struct app *app, const struct server_route *routes, size_t n_routes,
-                               struct err *err)
+                               const char *lost, struct err *err)
 {
     const struct config *config = &app->config;
     struct place place;
     struct server_opts opts = {.place = &place,
                                .options = "--listen, --port",
-                               .lost = "No such path: this is an action, use POST /init and POST "
-                                       "/run.",
+                               .lost = lost,
                                .idle_ms = config->idle_timeout_ms};
 
     if (place_tcp(&place, config->listen, (uint16_t)config->port, err) < 0)
@@ -332,56 +189,134 @@ static int say_health(const struct config *config)
     return 0;
 }
 
+/* An action that this image was made for does not start: there is nothing to wait for. */
+static void on_carried_failed(void *owner, const char *why)
+{
+    struct app *app = owner;
+
+    (void)fprintf(stderr, "whiskloop: cannot serve the action of %s: %s\n",
+                  app->service.early.origin, why);
+    app->status = 1;
+    if (!app->service.draining)
+        app->drain_until_ms = loop_now_ms(app->loop) + app->config.drain_timeout_ms;
+    app->service.draining = true;
+    drain_step(app);
+}
+
+/* Begin with the action that the image or the command line carries, or be ready for an /init. */
+static int begin_action(struct app *app, struct err *err)
+{
+    const struct runtime *fallback = app->service.opts.fallback;
+    /* In an image of ActionLoop what lies there are the versions of actions, in one of the old
+     * native contract it is the stub. */
+    bool is_theirs = app->setup.actionloop.on || fallback->stub != NULL;
+    struct carried_opts opts = {.path = app->config.action,
+                                .main = app->config.main,
+                                .bytes_max = app->config.init_max_bytes,
+                                .folder_is_theirs = is_theirs,
+                                .runtimes = &app->setup.runtimes,
+                                .fallback = fallback};
+    struct carried carried = {.dir = NULL};
+    int found = carried_find(&carried, &opts, err);
+
+    if (found < 0 && carried.may_fail) {
+        log_warn("init.carried", log_text("origin", carried.origin), log_text("failed", err->text));
+        found = 0;
+    }
+    if (found > 0)
+        early_begin(&app->service, &carried);
+    else if (found == 0)
+        init_prelaunch(&app->service);
+    carried_done(&carried);
+    return found < 0 ? -1 : 0;
+}
+
 static int run(struct app *app, struct err *err)
 {
+    struct service *service = &app->service;
+    const struct config *config = &app->config;
     const struct server_route routes[] = {
-        {"/run", run_on_request, &app->service, app->config.run_max_bytes, "run-max-bytes", false,
-         &app->service.runs.n_ends[RUN_BODY_TOO_LARGE]},
-        {"/init", init_on_request, &app->service, app->config.init_max_bytes, "init-max-bytes",
-         false, NULL},
+        {"/run", run_on_request, service, config->run_max_bytes, "run-max-bytes", NULL,
+         &service->runs.n_ends[RUN_BODY_TOO_LARGE]},
+        {"/init", init_on_request, service, config->init_max_bytes, "init-max-bytes", NULL, NULL},
+    };
+    const struct server_route knative[] = {
+        {"/", knative_on_request, &app->knative, config->init_max_bytes, "init-max-bytes",
+         app->knative.methods, NULL},
     };
     const struct server_route admin_routes[] = {
-        {"/healthz", admin_on_health, &app->admin, ADMIN_BODY_MAX_BYTES, NULL, true, NULL},
-        {"/readyz", admin_on_ready, &app->admin, ADMIN_BODY_MAX_BYTES, NULL, true, NULL},
-        {"/metrics", admin_on_metrics, &app->admin, ADMIN_BODY_MAX_BYTES, NULL, true, NULL},
+        {"/healthz", admin_on_health, &app->admin, ADMIN_BODY_MAX_BYTES, NULL, "GET, HEAD", NULL},
+        {"/readyz", admin_on_ready, &app->admin, ADMIN_BODY_MAX_BYTES, NULL, "GET, HEAD", NULL},
+        {"/metrics", admin_on_metrics, &app->admin, ADMIN_BODY_MAX_BYTES, NULL, "GET, HEAD", NULL},
     };
-    const struct config *config = &app->config;
+    bool is_knative = knative_read(&app->knative, service);
+    int result;
 
-    if (set_privileges(app, err) < 0)
-        return -1;
     /* Listen first: each connect that is refused costs the platform 50 ms or more of a cold start. */
     app->loop = loop_new(err);
     if (app->loop == NULL)
         return -1;
-    if (listen_for_platform(app, routes, ARRAY_LEN(routes), err) < 0 ||
-        listen_for_operator(app, admin_routes, ARRAY_LEN(admin_routes), err) < 0)
-        return -1;
-    oom_open(&app->oom, "");
-    set_options(app);
-    if (load_runtimes(app, err) < 0 || store_open(&app->store, config->action_dir, err) < 0)
+    result = is_knative ? listen_for_platform(app, knative, ARRAY_LEN(knative),
+                                              "No such path: this is an action, use POST /.", err)
+                        : listen_for_platform(app, routes, ARRAY_LEN(routes),
+                                              "No such path: this is an action, use POST /init and "
+                                              "POST /run.",
+                                              err);
+    if (result < 0 || listen_for_operator(app, admin_routes, ARRAY_LEN(admin_routes), err) < 0 ||
+        setup_service(&app->setup, service, false, err) < 0)
         return -1;
     sink_init(&app->out, app->loop, STDOUT_FILENO);
     sink_init(&app->err, app->loop, STDERR_FILENO);
-    app->service.loop = app->loop;
-    app->service.runtimes = &app->runtimes;
-    app->service.store = &app->store;
-    app->service.out = &app->out;
-    app->service.err = &app->err;
-    admin_init(&app->admin, &app->service, WHISKLOOP_VERSION);
+    service->loop = app->loop;
+    service->out = &app->out;
+    service->err = &app->err;
+    admin_init(&app->admin, service, WHISKLOOP_VERSION);
     loop_timer_init(&app->drain, on_drain);
     loop_on_signal(app->loop, on_signal, app);
-    versions_init(&app->service);
-    prelaunch_init(&app->service.prelaunch, app->loop);
-    init_prelaunch(&app->service);
-    loop_run(app->loop);
-    prelaunch_done(&app->service.prelaunch);
-    versions_done(&app->service);
-    pool_free(&app->service.stub);
+    versions_init(service);
+    early_init(&service->early, on_carried_failed, app);
+    prelaunch_init(&service->prelaunch, app->loop);
+    result = begin_action(app, err);
+    if (result == 0)
+        loop_run(app->loop);
+    early_done(&service->early);
+    prelaunch_done(&service->prelaunch);
+    versions_done(service);
+    pool_free(&service->stub);
     app->all_closed = server_free(&app->admin_server);
     app->all_closed = server_free(&app->server) && app->all_closed;
     sink_done(&app->out, FLUSH_MAX_MS);
     sink_done(&app->err, FLUSH_MAX_MS);
-    return 0;
+    return result;
+}
+
+/* -compile: build what stdin holds, and end. */
+static int precompile(struct app *app, struct err *err)
+{
+    struct precompile_opts opts = {.main = app->config.compile_main,
+                                   .env = app->config.compile_env,
+                                   .bytes_max = app->config.init_max_bytes,
+                                   .deadline_ms = app->config.init_timeout_ms};
+
+    app->loop = loop_new(err);
+    /* Nothing of it is to stay, so never in ./action. */
+    if (app->loop == NULL || setup_service(&app->setup, &app->service, true, err) < 0)
+        return -1;
+    app->all_closed = true;
+    return precompile_run(app->loop, &app->service.opts.build, &opts, err);
+}
+
+/* What the program is for; its exit status. */
+static int do_work(struct app *app, const char *program, struct err *err)
+{
+    int result = setup_children(&app->setup, program, err);
+
+    if (result == 0)
+        result = app->config.compile_main != NULL ? precompile(app, err) : run(app, err);
+    if (result == 0)
+        return app->status;
+    (void)fail(err);
+    return err->kind == ERR_REQUEST ? 2 : 1;
 }
 
 int main(int argc, char **argv)
@@ -391,6 +326,7 @@ int main(int argc, char **argv)
     int result;
 
     memset(&app, 0, sizeof(app));
+    app.setup.config = &app.config;
     switch (config_read(&app.config, argc, argv, &err)) {
     case CONFIG_RUN:
         break;
@@ -411,7 +347,7 @@ int main(int argc, char **argv)
     }
     (void)umask(022); /* what actions are unpacked to is for them to read, whoever they run as */
     occupy_low_descriptors();
-    if (begin_log(&app.config, &err) < 0)
+    if (setup_log(&app.config, &err) < 0)
         return fail(&err);
     (void)mallopt(M_MMAP_THRESHOLD, (int)KEEP_MALLOC_BYTES);
     (void)mallopt(M_TRIM_THRESHOLD, (int)KEEP_MALLOC_BYTES);
@@ -419,14 +355,10 @@ int main(int argc, char **argv)
     /* Nobody looks into us, nor at our descriptors, but who may look into any process: an action of
      * our own user does neither. */
     (void)prctl(PR_SET_DUMPABLE, (unsigned long)app.config.dumpable);
-    result = run(&app, &err) < 0 ? (err.kind == ERR_REQUEST ? 2 : 1) : 0;
-    if (result != 0)
-        (void)fail(&err);
+    result = do_work(&app, argv[0], &err);
     log_info("main.end", log_int("status", result));
     (void)server_free(&app.admin_server); /* there is one still when something failed after it */
-    store_close(&app.store);
-    runtimes_done(&app.runtimes);
-    privileges_done(&app.privileges);
+    setup_done(&app.setup);
     if (app.all_closed)
         loop_free(&app.loop);
     log_close();

@@ -22,7 +22,8 @@ LIBRARIES = {
     "h2o": {"http/server.c", "base/loop.c"},
     "archive.h": {"action/unpack.c"},
     "archive_entry.h": {"action/unpack.c"},
-    "jansson.h": {"action/runtimes.c"},
+    "jansson.h": {"action/manifest.c"},
+    "zlib.h": {"action/zip.c"},
     "openssl/": {"action/envelope.c"},
 }
 

@@ -1,9 +1,3 @@
-/*
- * A manifest is read by the table `fields`: what it may say, of which form, and where that goes.
- * All that can be wrong with it is found when the proxy starts, so that nothing is left to fail
- * when an action is launched.
- */
-
 #include "action/runtimes.h"
 
 #include <assert.h>
@@ -14,286 +8,24 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <jansson.h>
-
+#include "action/manifest.h"
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/util.h"
 
-#define MANIFEST_NAME      "runtime.json"
-#define MANIFEST_MAX_BYTES 65536 /* ours have 200 */
-#define NATIVE_NAME        "native"
-#define NATIVE_HEAD_BYTES  64 /* enough for code_sniff() to know an executable */
-#define OWN_SETTINGS       "WHISKLOOP_"
-#define DEFAULT_PATH       "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-
-/* ---- placeholders ---- */
-
-enum placeholder {
-    PLACEHOLDER_RUNTIME,
-    PLACEHOLDER_LIBEXEC,
-    PLACEHOLDER_ACTION,
-    PLACEHOLDER_MAIN,
-    PLACEHOLDER_ENTRY,
-    N_PLACEHOLDERS, /* also: of the form, but unknown */
-};
-
-static const char *const placeholders[N_PLACEHOLDERS] = {
-    [PLACEHOLDER_RUNTIME] = "{runtime}", [PLACEHOLDER_LIBEXEC] = "{libexec}",
-    [PLACEHOLDER_ACTION] = "{action}",   [PLACEHOLDER_MAIN] = "{main}",
-    [PLACEHOLDER_ENTRY] = "{entry}",
-};
-
-/* Length of the placeholder that text begins with, 0 when it begins with none: other braces are
- * plain text, as in {"a":1}. */
-static size_t placeholder_len(const char *text, enum placeholder *which)
-{
-    size_t n;
-    unsigned i;
-
-    if (text[0] != '{')
-        return 0;
-    n = strspn(text + 1, "abcdefghijklmnopqrstuvwxyz_");
-    if (n == 0 || text[n + 1] != '}')
-        return 0;
-    n += 2;
-    for (i = 0; i < N_PLACEHOLDERS; i++) {
-        if (strlen(placeholders[i]) == n && memcmp(text, placeholders[i], n) == 0)
-            break;
-    }
-    *which = (enum placeholder)i;
-    return n;
-}
-
-static bool placeholders_known(const char *text)
-{
-    while (*text != '\0') {
-        enum placeholder which = N_PLACEHOLDERS;
-        size_t n = placeholder_len(text, &which);
-
-        if (n > 0 && which == N_PLACEHOLDERS)
-            return false;
-        text += n > 0 ? n : 1;
-    }
-    return true;
-}
-
-/* Replace the placeholders of one argument; the caller frees.
- * One pass: what a value holds is never looked at again, so {main} may be anything. */
-static char *expand(const char *text, const char *const values[N_PLACEHOLDERS])
-{
-    struct buf out = {0};
-    char *expanded;
-
-    while (*text != '\0') {
-        enum placeholder which = N_PLACEHOLDERS;
-        size_t n = placeholder_len(text, &which);
-
-        assert(n == 0 || which < N_PLACEHOLDERS); /* refused by runtimes_load() */
-        if (n > 0)
-            buf_add_text(&out, values[which]);
-        else
-            buf_add(&out, text, 1);
-        text += n > 0 ? n : 1;
-    }
-    expanded = xstrndup(buf_len(&out) > 0 ? buf_at(&out) : "", buf_len(&out));
-    buf_done(&out);
-    return expanded;
-}
-
-/* ---- one manifest ---- */
-
-enum field_form {
-    FIELD_TEXT,
-    FIELD_FILE,
-    FIELD_FILES,
-    FIELD_ARGV,
-    FIELD_FLAG,
-    FIELD_ANSWERS
-};
-
-static const char *const wanted[] = {
-    [FIELD_TEXT] = "a text",
-    [FIELD_FILE] = "a bare name, without \"/\"",
-    [FIELD_FILES] = "a list of one or more bare names, without \"/\"",
-    [FIELD_ARGV] =
-        "a list of texts, of placeholders only {runtime} {libexec} {action} {main} {entry}",
-    [FIELD_FLAG] = "true or false",
-    [FIELD_ANSWERS] = "\"stdout\", \"fd3\" or \"auto\"",
-};
-
-static const struct field {
-    const char *name;
-    enum field_form form;
-    bool required;
-    size_t at; /* where in struct runtime */
-} fields[] = {
-    {"name", FIELD_FILE, true, offsetof(struct runtime, name)},
-    {"entry", FIELD_FILES, true, offsetof(struct runtime, entry)},
-    {"source", FIELD_FILE, false, offsetof(struct runtime, source)},
-    {"launch", FIELD_ARGV, true, offsetof(struct runtime, launch)},
-    {"prelaunch", FIELD_ARGV, false, offsetof(struct runtime, prelaunch)},
-    {"needs", FIELD_TEXT, false, offsetof(struct runtime, shortfall)},
-    {"stub", FIELD_FILE, false, offsetof(struct runtime, stub)},
-    {"no_entry", FIELD_TEXT, false, offsetof(struct runtime, no_entry)},
-    {"answers", FIELD_ANSWERS, false, offsetof(struct runtime, answers)},
-    {"ready", FIELD_FLAG, false, offsetof(struct runtime, reports_ready)},
-    {"forks", FIELD_FLAG, false, offsetof(struct runtime, forks)},
-    {"log_init_error", FIELD_FLAG, false, offsetof(struct runtime, logs_init_error)},
-    {"entry_executable", FIELD_FLAG, false, offsetof(struct runtime, entry_executable)},
-    {"programs", FIELD_FLAG, false, offsetof(struct runtime, takes_programs)},
-    {"only_named", FIELD_FLAG, false, offsetof(struct runtime, only_named)},
-    {"wants_object", FIELD_FLAG, false, offsetof(struct runtime, wants_object)},
-};
-
-/* Entries and sources are looked up in the action's folder: a path could leave it. */
-static bool is_bare_name(const char *text)
-{
-    return text != NULL && text[0] != '\0' && strchr(text, '/') == NULL && strcmp(text, ".") != 0 &&
-           strcmp(text, "..") != 0;
-}
-
-static bool read_text(const json_t *value, bool bare, char **out)
-{
-    const char *text = json_string_value(value); /* NULL unless it is a string */
-
-    if (text == NULL || (bare && !is_bare_name(text)))
-        return false;
-    *out = xstrdup(text);
-    return true;
-}
-
-/* The program, argv[0], may not be empty; entries are bare names and so never are. */
-static bool read_list(const json_t *value, enum field_form form, char ***out)
-{
-    size_t n = json_array_size(value); /* 0 unless it is an array */
-
-    for (size_t i = 0; i < n; i++) {
-        const char *text = json_string_value(json_array_get(value, i));
-
-        if (text == NULL || !(form == FIELD_FILES ? is_bare_name(text) : placeholders_known(text)))
-            return false;
-        strv_push(out, xstrdup(text));
-    }
-    return n > 0 && (*out)[0][0] != '\0';
-}
-
-static bool read_answers(const json_t *value, enum answers *out)
-{
-    static const char *const names[] = {
-        [ANSWERS_AUTO] = "auto", [ANSWERS_STDOUT] = "stdout", [ANSWERS_FD3] = "fd3"};
-    const char *text = json_string_value(value);
-
-    for (unsigned i = 0; text != NULL && i < ARRAY_LEN(names); i++) {
-        if (strcmp(text, names[i]) == 0) {
-            *out = (enum answers)i;
-            return true;
-        }
-    }
-    return false;
-}
-
-/* False: the value has not the form that the field wants. */
-static bool read_field(const struct field *field, const json_t *value, struct runtime *runtime)
-{
-    void *member = (char *)runtime + field->at;
-    bool flag;
-
-    switch (field->form) {
-    case FIELD_TEXT:
-    case FIELD_FILE:
-        return read_text(value, field->form == FIELD_FILE, member);
-    case FIELD_FILES:
-    case FIELD_ARGV:
-        return read_list(value, field->form, member);
-    case FIELD_FLAG:
-        flag = json_is_true(value);
-        memcpy(member, &flag, sizeof(flag));
-        return json_is_boolean(value);
-    case FIELD_ANSWERS:
-        return read_answers(value, member);
-    }
-    return false;
-}
-
-/* A field that nobody knows is a misspelt one, and would silently do nothing. */
-static bool is_known_field(const char *name)
-{
-    for (size_t i = 0; i < ARRAY_LEN(fields); i++) {
-        if (strcmp(fields[i].name, name) == 0)
-            return true;
-    }
-    return false;
-}
-
-static int read_fields(const char *path, json_t *root, struct runtime *runtime, struct err *err)
-{
-    const char *key;
-    json_t *value;
-
-    if (!json_is_object(root))
-        return err_set(err, ERR_REQUEST, 0, "%s: want a JSON object", path);
-    json_object_foreach(root, key, value)
-    {
-        if (!is_known_field(key))
-            return err_set(err, ERR_REQUEST, 0, "%s: field \"%s\" is unknown", path, key);
-    }
-    for (size_t i = 0; i < ARRAY_LEN(fields); i++) {
-        const struct field *field = &fields[i];
-
-        value = json_object_get(root, field->name);
-        if (value == NULL && field->required)
-            return err_set(err, ERR_REQUEST, 0, "%s: field \"%s\" is missing: want %s", path,
-                           field->name, wanted[field->form]);
-        if (value != NULL && !read_field(field, value, runtime))
-            return err_set(err, ERR_REQUEST, 0, "%s: field \"%s\": want %s", path, field->name,
-                           wanted[field->form]);
-    }
-    if (runtime->forks && runtime->prelaunch == NULL)
-        return err_set(err, ERR_REQUEST, 0,
-                       "%s: field \"forks\": want \"prelaunch\" too, the command that is forked",
-                       path);
-    return 0;
-}
-
-static void runtime_done(struct runtime *runtime)
-{
-    free(runtime->name);
-    free(runtime->dir);
-    strv_free(&runtime->entry);
-    free(runtime->source);
-    strv_free(&runtime->launch);
-    strv_free(&runtime->prelaunch);
-    free(runtime->shortfall);
-    free(runtime->stub);
-    free(runtime->no_entry);
-    free(runtime->libexec);
-    memset(runtime, 0, sizeof(*runtime));
-}
-
-/* Fill a runtime that has its dir. -1: half-filled, runtime_done() as after success. */
-static int read_manifest(const char *path, struct runtime *runtime, struct err *err)
-{
-    json_error_t fault;
-    struct stat st;
-    json_t *root;
-    int result;
-
-    if (stat(path, &st) < 0)
-        return err_set(err, ERR_SYSTEM, errno, "cannot read %s: %s", path, strerror(errno));
-    if (!S_ISREG(st.st_mode) || st.st_size > MANIFEST_MAX_BYTES)
-        return err_set(err, ERR_REQUEST, 0, "%s: want a file of at most %d bytes", path,
-                       MANIFEST_MAX_BYTES);
-    root = json_load_file(path, JSON_REJECT_DUPLICATES, &fault);
-    if (root == NULL)
-        return err_set(err, ERR_REQUEST, 0, "%s:%d:%d: %s", path, fault.line, fault.column,
-                       fault.text);
-    result = read_fields(path, root, runtime, err);
-    json_decref(root);
-    return result;
-}
+#define MANIFEST_NAME     "runtime.json"
+#define NATIVE_NAME       "native"
+#define NATIVE_HEAD_BYTES 64 /* enough for code_sniff() to know an executable */
+#define OWN_SETTINGS      "WHISKLOOP_"
+#define DEFAULT_PATH      "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 /* ---- all manifests ---- */
+
+void runtimes_add(struct runtimes *runtimes, const struct runtime *runtime)
+{
+    runtimes->items = xrealloc(runtimes->items, (runtimes->n + 1) * sizeof(*runtime));
+    runtimes->items[runtimes->n++] = *runtime;
+}
 
 /* Add DIR/NAME/runtime.json; a folder without one is none of ours. */
 static int add_runtime(struct runtimes *runtimes, const char *dir, const char *name,
@@ -304,22 +36,21 @@ static int add_runtime(struct runtimes *runtimes, const char *dir, const char *n
     const struct runtime *same;
 
     if (access(path, F_OK) < 0) {
-        runtime_done(&runtime);
+        manifest_done(&runtime);
         return 0;
     }
-    if (read_manifest(path, &runtime, err) < 0) {
-        runtime_done(&runtime);
+    if (manifest_read(path, &runtime, err) < 0) {
+        manifest_done(&runtime);
         return -1;
     }
     same = runtimes_find(runtimes, runtime.name);
     if (same != NULL) {
         (void)err_set(err, ERR_REQUEST, 0, "%s: field \"name\": \"%s\" is taken by %s", path,
                       runtime.name, same->dir);
-        runtime_done(&runtime);
+        manifest_done(&runtime);
         return -1;
     }
-    runtimes->items = xrealloc(runtimes->items, (runtimes->n + 1) * sizeof(runtime));
-    runtimes->items[runtimes->n++] = runtime;
+    runtimes_add(runtimes, &runtime);
     return 0;
 }
 
@@ -355,7 +86,7 @@ int runtimes_load(struct runtimes *runtimes, const char *dir, struct err *err)
 void runtimes_done(struct runtimes *runtimes)
 {
     for (size_t i = 0; i < runtimes->n; i++)
-        runtime_done(&runtimes->items[i]);
+        manifest_done(&runtimes->items[i]);
     free(runtimes->items);
     memset(runtimes, 0, sizeof(*runtimes));
 }
@@ -559,7 +290,7 @@ void runtime_launch(const struct runtime *runtime, const char *dir, const char *
     assert(launch->argv == NULL && launch->env == NULL);
     assert(dir[0] == '/');
     for (char **arg = runtime->launch; *arg != NULL; arg++)
-        strv_push(&launch->argv, expand(*arg, values));
+        strv_push(&launch->argv, manifest_expand(*arg, values));
     copy_base_env(base_env, &launch->env);
     overlay_env(init_env, &launch->env);
     /* Also where no ready line is demanded: whoever knows it tells more exactly when it is ready. */
@@ -586,7 +317,7 @@ bool runtime_prelaunch(const struct runtime *runtime, bool forks, char *const *b
     if (runtime->prelaunch == NULL)
         return false;
     for (char **arg = runtime->prelaunch; *arg != NULL; arg++)
-        strv_push(&launch->argv, expand(*arg, values));
+        strv_push(&launch->argv, manifest_expand(*arg, values));
     copy_base_env(base_env, &launch->env);
     strv_setenv(&launch->env, "__OW_WAIT_FOR_ACK", "1");
     launch->shortfall = runtime->shortfall != NULL ? xstrdup(runtime->shortfall) : NULL;

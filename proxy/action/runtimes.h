@@ -21,6 +21,7 @@ struct runtime {
     char *source;          /* name under which plain source text is stored; NULL: takes none */
     char **launch;         /* argv template: {runtime} {libexec} {action} {main} {entry} */
     char **prelaunch;      /* argv of a launcher that waits for its action; NULL: it cannot */
+    char **compile;        /* argv template of a compiler; NULL: the code is run as it is */
     char *shortfall;       /* "needs": what to install when launch[0] is missing; NULL: nothing */
     char *stub;            /* folder in `dir` of what runs until there is code; NULL: nothing */
     char *no_entry;        /* what an archive without an entry is told first; NULL: nothing */
@@ -30,6 +31,7 @@ struct runtime {
     bool forks;            /* "forks": the one that waits can make workers by fork */
     bool logs_init_error;  /* "log_init_error" */
     bool entry_executable; /* "entry_executable": the entry must carry an execute bit */
+    bool builds_all;       /* every folder without a program is for it to compile; in no manifest */
     bool takes_programs;   /* "programs": as fallback it takes what is native's otherwise */
     bool only_named;       /* "only_named": used as fallback or not at all */
     bool wants_object;     /* "wants_object": another argument is refused before it runs */
@@ -44,6 +46,9 @@ struct runtimes {
  * is wrong: names file and field). An unknown field is an error: it is a misspelt one. */
 int runtimes_load(struct runtimes *runtimes, const char *dir, struct err *err);
 void runtimes_done(struct runtimes *runtimes);
+/* Add one that no manifest describes; its members are taken over. Pointers to the others are void
+ * afterwards. */
+void runtimes_add(struct runtimes *runtimes, const struct runtime *runtime);
 /* Where {libexec} leads: the folder of launchers that are built with the proxy. */
 void runtimes_set_libexec(struct runtimes *runtimes, const char *dir);
 /* NULL when there is none of that name. */

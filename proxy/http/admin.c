@@ -47,6 +47,8 @@ static const char *why_not_ready(const struct service *service)
 {
     if (service->draining)
         return "draining\n";
+    if (service->early.starting)
+        return "starting\n";
     if (service->pool == NULL)
         return "not initialised\n";
     if (service->pool->broken)
@@ -106,7 +108,8 @@ static void write_queued(struct buf *text, const char *name, const struct readin
 {
     const struct pool *pool = reading->service->pool;
 
-    metrics_number(text, name, NULL, NULL, pool != NULL ? pool->n_queued : 0);
+    metrics_number(text, name, NULL, NULL,
+                   (pool != NULL ? pool->n_queued : 0) + reading->service->early.n_runs);
 }
 
 static void write_request_bytes(struct buf *text, const char *name, const struct reading *reading)

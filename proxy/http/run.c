@@ -273,6 +273,25 @@ static void refuse_argument(const struct service *service, struct request *reque
     request_reply_error(request, 404, NO_OBJECT);
 }
 
+void run_refuse(struct service *service, struct request *request, enum run_end end,
+                uint64_t came_at_us, const char *text)
+{
+    struct run_tally *tally = &service->runs;
+    uint64_t waited_us = loop_now_us(service->loop) - came_at_us;
+    struct trace trace;
+
+    assert(end == RUN_QUEUE_FULL || end == RUN_UNSTARTED);
+    trace_take(&trace, request);
+    tally->n_ends[end]++;
+    if (end == RUN_QUEUE_FULL) {
+        request_add_header(request, "retry-after", "1");
+    } else {
+        histogram_add(&tally->queued, waited_us, 1);
+        histogram_add(&tally->whole, waited_us, 1);
+    }
+    request_reply_error(request, end == RUN_QUEUE_FULL ? 429 : 502, text);
+}
+
 /* 429, not 503: that would tell the platform to destroy this container. */
 static void refuse_full(struct service *service, struct request *request)
 {
@@ -296,6 +315,9 @@ void run_on_request(void *owner, struct request *request)
     struct pool *pool;
     enum json_kind kind;
 
+    /* First of all: it comes here again, and is to be counted and told once. */
+    if (early_keeps_run(service, request))
+        return;
     trace_take(&trace, request);
     if (service->draining) {
         service->runs.n_ends[RUN_DRAINING]++;

@@ -10,6 +10,7 @@
 #include "base/metrics.h"
 
 struct request;
+struct service;
 
 /* How a POST /run may end. */
 enum run_end {
@@ -45,3 +46,8 @@ const char *run_end_name(enum run_end end);
 
 /* owner: the struct service. */
 void run_on_request(void *owner, struct request *request);
+
+/* A request that run_on_request() was not asked about: count it, and reply with 429
+ * (RUN_QUEUE_FULL) or 502 (RUN_UNSTARTED). came_at_us: loop time. */
+void run_refuse(struct service *service, struct request *request, enum run_end end,
+                uint64_t came_at_us, const char *text);

@@ -60,6 +60,10 @@ struct request {
     h2o_socket_t *sock; /* the client's; libh2o's own */
     char *body;         /* of the reply; owned */
     h2o_generator_t generator;
+    struct request_text other_body; /* what request_body() tells instead; text NULL: none */
+    const char *type;               /* of the reply; NULL: application/json */
+    request_replied_fn *replied;    /* who takes the reply; NULL: the client */
+    void *replied_owner;
 };
 
 /* ---- replies ---- */
@@ -69,7 +73,17 @@ static const struct {
     const char *reason;
 } reasons[] = {
     {200, "OK"},
+    {201, "Created"},
+    {202, "Accepted"},
+    {204, "No Content"},
+    {301, "Moved Permanently"},
+    {302, "Found"},
+    {303, "See Other"},
+    {304, "Not Modified"},
+    {307, "Temporary Redirect"},
+    {308, "Permanent Redirect"},
     {400, "Bad Request"},
+    {401, "Unauthorized"},
     {403, "Forbidden"},
     {404, "Not Found"},
     {405, "Method Not Allowed"},
@@ -90,20 +104,24 @@ static const char *reason_of(int status)
 
 const char *request_body(const struct request *request, size_t *n)
 {
+    if (request->other_body.text != NULL) {
+        *n = request->other_body.n;
+        return request->other_body.text;
+    }
     *n = request->req->entity.len;
     return request->req->entity.base;
 }
 
 /* Blanks at the end of a value do not belong to it; those before it are gone already. */
-static struct header_value trimmed(h2o_iovec_t value)
+static struct request_text trimmed(h2o_iovec_t value)
 {
     while (value.len > 0 && (value.base[value.len - 1] == ' ' || value.base[value.len - 1] == '\t'))
         value.len--;
-    return (struct header_value){value.base, value.len};
+    return (struct request_text){value.base, value.len};
 }
 
 bool request_headers(const struct request *request, const struct header_name *names, size_t n_names,
-                     struct header_value *values)
+                     struct request_text *values)
 {
     const h2o_headers_t *headers = &request->req->headers;
     uint64_t found = 0;
@@ -130,11 +148,70 @@ bool request_headers(const struct request *request, const struct header_name *na
 }
 
 void request_send_back(struct request *request, const struct header_name *name,
-                       const struct header_value *value)
+                       const struct request_text *value)
 {
     /* Header and value live as long as the request: libh2o keeps both without a copy. */
     h2o_add_header_by_str(&request->req->pool, &request->req->res.headers, name->text, name->n, 0,
                           NULL, value->text, value->n);
+}
+
+void request_set_body(struct request *request, const char *body, size_t n)
+{
+    request->other_body = (struct request_text){body, n};
+}
+
+struct request_text request_method(const struct request *request)
+{
+    return (struct request_text){request->req->method.base, request->req->method.len};
+}
+
+struct request_text request_query(const struct request *request)
+{
+    const h2o_req_t *req = request->req;
+    size_t at = req->query_at == SIZE_MAX ? req->path.len : req->query_at + 1;
+
+    return (struct request_text){req->path.base + at, req->path.len - at};
+}
+
+bool request_header_at(const struct request *request, size_t i, struct request_text *name,
+                       struct request_text *value)
+{
+    const h2o_headers_t *headers = &request->req->headers;
+
+    if (i-- == 0) { /* libh2o has taken it out */
+        *name = (struct request_text){"host", 4};
+        *value = (struct request_text){request->req->input.authority.base,
+                                       request->req->input.authority.len};
+        return true;
+    }
+    if (i >= headers->size)
+        return false;
+    *name = (struct request_text){headers->entries[i].name->base, headers->entries[i].name->len};
+    *value = trimmed(headers->entries[i].value);
+    return true;
+}
+
+void request_on_reply(struct request *request, request_replied_fn *replied, void *owner)
+{
+    request->replied = replied;
+    request->replied_owner = owner;
+}
+
+void request_add_header_copy(struct request *request, const char *name, size_t n_name,
+                             const char *value, size_t n_value)
+{
+    h2o_req_t *req = request->req;
+    h2o_iovec_t kept_name = h2o_strdup(&req->pool, name, n_name);
+    h2o_iovec_t kept_value = h2o_strdup(&req->pool, value, n_value);
+
+    (void)h2o_strtolower(kept_name.base, kept_name.len);
+    h2o_add_header_by_str(&req->pool, &req->res.headers, kept_name.base, kept_name.len, 1, NULL,
+                          kept_value.base, kept_value.len);
+}
+
+void request_set_type(struct request *request, const char *type, size_t n)
+{
+    request->type = h2o_strdup(&request->req->pool, type, n).base; /* ends with a NUL */
 }
 
 void request_add_header(struct request *request, const char *name, const char *value)
@@ -165,10 +242,17 @@ void request_reply_as(struct request *request, int status, const char *type, cha
 
     assert(request->magic == REQUEST_MAGIC);
     assert(request->body == NULL);
+    if (request->replied != NULL) {
+        request_replied_fn *replied = request->replied;
+
+        request->replied = NULL;
+        replied(request->replied_owner, request, status, body, n);
+        return;
+    }
     request->body = body;
     req->res.status = status;
     req->res.reason = reason_of(status);
-    req->res.content_length = n;
+    req->res.content_length = status == 204 ? SIZE_MAX : n; /* 204 must state none */
     h2o_add_header(&req->pool, &req->res.headers, H2O_TOKEN_CONTENT_TYPE, NULL, type, strlen(type));
     if (is_urgent(request, n))
         loop_hurry(request->server->loop);
@@ -182,7 +266,8 @@ void request_reply_as(struct request *request, int status, const char *type, cha
 
 void request_reply(struct request *request, int status, char *body, size_t n)
 {
-    request_reply_as(request, status, "application/json", body, n);
+    request_reply_as(request, status, request->type != NULL ? request->type : "application/json",
+                     body, n);
 }
 
 void request_reply_error(struct request *request, int status, const char *text)
@@ -249,28 +334,32 @@ static void say_too_large(const struct server_route *route, char *text, size_t s
                    route->bound != NULL ? route->bound : "", route->bound != NULL ? ")" : "");
 }
 
-/* HEAD is GET whose body stays here. */
-static bool is_taken(const struct server_route *route, h2o_iovec_t method)
+/* Whether the list "GET, POST" holds the method. */
+static bool takes_method(const char *methods, h2o_iovec_t method)
 {
-    if (route->is_read)
-        return h2o_memis(method.base, method.len, H2O_STRLIT("GET")) ||
-               h2o_memis(method.base, method.len, H2O_STRLIT("HEAD"));
-    return h2o_memis(method.base, method.len, H2O_STRLIT("POST"));
+    while (*methods != '\0') {
+        size_t n = strcspn(methods, ",");
+
+        if (h2o_memis(methods, n, method.base, method.len))
+            return true;
+        methods += n;
+        methods += strspn(methods, ", ");
+    }
+    return false;
 }
 
 static void dispatch(struct server *server, struct request *request)
 {
     const struct server_route *route = find_route(server, request->req->path_normalized);
-    h2o_iovec_t method = request->req->method;
+    const char *methods = route != NULL && route->methods != NULL ? route->methods : "POST";
     char text[128];
 
     if (route == NULL) {
         request_reply_error(request, 404, server->lost);
-    } else if (!is_taken(route, method)) {
-        request_add_header(request, "allow", route->is_read ? "GET, HEAD" : "POST");
-        request_reply_error(request, 405,
-                            route->is_read ? "This path takes GET only."
-                                           : "This path takes POST only.");
+    } else if (!takes_method(methods, request->req->method)) {
+        request_add_header(request, "allow", methods);
+        (void)snprintf(text, sizeof(text), "This path takes %s only.", methods);
+        request_reply_error(request, 405, text);
     } else if (request->req->entity.len > route->body_max_bytes) {
         say_too_large(route, text, sizeof(text));
         request_reply_error(request, 413, text);

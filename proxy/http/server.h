@@ -28,7 +28,7 @@ struct server_route {
     void *owner; /* borrowed */
     uint64_t body_max_bytes;
     const char *bound;     /* the option's name, for the client's text; NULL: none sets it */
-    bool is_read;          /* GET and HEAD instead of POST */
+    const char *methods;   /* instead of POST: "GET, HEAD"; NULL: POST */
     uint64_t *n_too_large; /* where bodies that are refused for their size count; NULL: nowhere */
 };
 
@@ -63,16 +63,17 @@ struct header_name {
     size_t n;
 };
 
-/* Borrowed from the request until its reply. */
-struct header_value {
-    const char *text; /* NULL: there is none, or there are several of that name */
+/* A part of the request, borrowed until its reply. */
+struct request_text {
+    const char *text;
     size_t n;
 };
 
 /* Find the headers of these names, in one pass; none of them may be one that libh2o has as a token.
- * false: there is none, and values stay as they were. */
+ * A value's text is NULL when there is none, or several of that name.
+ * false: there is none of them all, and values stay as they were. */
 bool request_headers(const struct request *request, const struct header_name *names, size_t n_names,
-                     struct header_value *values);
+                     struct request_text *values);
 
 /* Reply with body[0 .. n): application/json. The request is gone afterwards.
  * body: owned by the reply from now on, freed by it; NULL with n == 0 is an empty body. */
@@ -85,4 +86,28 @@ void request_reply_error(struct request *request, int status, const char *text);
 void request_add_header(struct request *request, const char *name, const char *value);
 /* The same with a header of the request. */
 void request_send_back(struct request *request, const struct header_name *name,
-                       const struct header_value *value);
+                       const struct request_text *value);
+
+/* ---- for whoever stands between a client and a handler: http/knative.c ---- */
+
+struct request_text request_method(const struct request *request);
+/* What follows "?" in the target; empty when there is none. */
+struct request_text request_query(const struct request *request);
+/* The i-th header, whichever it is. false: there are no more. */
+bool request_header_at(const struct request *request, size_t i, struct request_text *name,
+                       struct request_text *value);
+
+/* From now on request_body() is this; borrowed until the reply. */
+void request_set_body(struct request *request, const char *body, size_t n);
+
+/* The next request_reply() goes to this function instead, which owns `body` then and must see to a
+ * reply of its own. It is called from inside request_reply(). */
+typedef void request_replied_fn(void *owner, struct request *request, int status, char *body,
+                                size_t n);
+void request_on_reply(struct request *request, request_replied_fn *replied, void *owner);
+
+/* Add a header whose texts live shorter than the reply: they are copied. */
+void request_add_header_copy(struct request *request, const char *name, size_t n_name,
+                             const char *value, size_t n_value);
+/* The type of request_reply(), instead of application/json; copied. */
+void request_set_type(struct request *request, const char *type, size_t n);

@@ -8,12 +8,14 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "action/actionloop.h"
+#include "action/build.h"
 #include "action/runtimes.h"
-#include "action/stage.h"
 #include "action/store.h"
 #include "base/launch.h"
 #include "base/privileges.h"
 #include "base/sink.h"
+#include "http/early.h"
 #include "http/run.h"
 #include "worker/pool.h"
 #include "worker/prelaunch.h"
@@ -25,7 +27,8 @@ struct server;
 /* Given by main; texts borrowed for the program's life. */
 struct service_opts {
     struct pool_opts pool;
-    struct unpack_limits unpack;
+    struct build_opts build;
+    struct actionloop actionloop;
     const struct runtime *fallback; /* what plain source text is */
     char *const *environ;           /* the container's environment, for the action */
     /* What the action's processes may do. */
@@ -34,7 +37,7 @@ struct service_opts {
     uint64_t margin_ms;   /* an answer goes out this long before the deadline */
     uint64_t init_ms;     /* limit of one /init, and of one start of a worker */
     enum answers answers; /* for runtimes whose manifest says "auto" */
-    bool wait_for_ack;    /* ... whether those must report ready (OW_WAIT_FOR_ACK) */
+    bool keeps_failed;    /* the folder of a failed /init stays, for a look (-debug) */
     bool prelaunches;     /* start the launcher of `fallback` before there is an action */
     bool allow_reinit;    /* a further /init replaces the action */
     bool forks;           /* make workers by fork, where the runtime can */
@@ -45,16 +48,16 @@ struct service_opts {
 struct service {
     struct loop *loop; /* borrowed */
     struct service_opts opts;
-    struct runtimes *runtimes;  /* borrowed */
     struct store *store;        /* borrowed */
     struct sink *out;           /* our own stdout, borrowed */
     struct sink *err;           /* ... stderr */
     struct pool *pool;          /* the action; NULL before a successful /init */
-    unsigned version;           /* of its folder; 0: there is no action */
+    unsigned version;           /* of its folder; 0: no action, or none that lies in the store */
     struct list retired;        /* versions on their way out: http/versions.c */
     struct pool *stub;          /* answers while `pool` is NULL; NULL: nobody asked it yet */
     struct prelaunch prelaunch; /* of the fallback runtime, while there is no action */
     struct init *init;          /* the one in progress, NULL: none */
+    struct early early;         /* an action that the image carries */
     struct run_tally runs;      /* what was counted of POST /run */
     struct tally workers;       /* ... of the action's processes */
     bool draining;              /* SIGTERM came: no new activations */

@@ -34,7 +34,7 @@ static bool is_hex(char c)
 }
 
 /* As text of JSON without any escape. */
-static bool is_printable(const struct header_value *value, char lowest, size_t max)
+static bool is_printable(const struct request_text *value, char lowest, size_t max)
 {
     for (size_t i = 0; i < value->n; i++)
         if (value->text[i] < lowest || value->text[i] > '~' || value->text[i] == '"' ||
@@ -44,7 +44,7 @@ static bool is_printable(const struct header_value *value, char lowest, size_t m
 }
 
 /* Source: W3C Trace Context, 3.2.2. Ids of zeroes only stand for none. */
-static bool is_traceparent(const struct header_value *value)
+static bool is_traceparent(const struct request_text *value)
 {
     static const char form[] = "00-xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx-xxxxxxxxxxxxxxxx-xx";
     static const char zeroes[] = "00000000000000000000000000000000";
@@ -60,7 +60,7 @@ static bool is_traceparent(const struct header_value *value)
 
 static bool may_pass(const struct trace *trace, size_t i)
 {
-    const struct header_value *value = &trace->values[i];
+    const struct request_text *value = &trace->values[i];
 
     if (value->text == NULL)
         return false;

@@ -23,7 +23,7 @@
 #define TRACE_MEMBERS_MAX_BYTES 800 /* all three, with names and quotes */
 
 struct trace {
-    struct header_value values[TRACE_N_HEADERS]; /* of the request, borrowed; text NULL: none */
+    struct request_text values[TRACE_N_HEADERS]; /* of the request, borrowed; text NULL: none */
     bool any;
 };
 

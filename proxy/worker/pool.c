@@ -463,6 +463,7 @@ static void on_worker_changed(struct loop_post *post)
 void pool_stop(struct pool *pool)
 {
     pool->stopping = true;
+    pool->started = NULL; /* a start that is called off has no outcome */
     loop_post(pool->loop, &pool->dispatch);
     if (pool->template != NULL)
         template_stop(pool->template);

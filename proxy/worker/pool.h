@@ -100,7 +100,7 @@ unsigned pool_n_jobs(const struct pool *pool);
 /* Worker processes that are still there, and the one that they are made of. */
 unsigned pool_n_processes(const struct pool *pool);
 
-/* End the workers (SIGTERM, later SIGKILL); running jobs die with them, those that did not begin are
+/* End the workers (SIGTERM, later SIGKILL); a start under way is not told of any more; running jobs die with them, those that did not begin are
  * answered as JOB_ABANDONED, from the loop. */
 void pool_stop(struct pool *pool);
 

@@ -13,59 +13,11 @@ import puppet
 import samples
 import whisk
 from puppet import answer, steps
+from watch import Door, Watched, ask, assert_says
 from whisk import assert_error, wait_until
-from wire import WAIT_S, Stream, request_bytes
+from wire import WAIT_S, request_bytes
 
 PATHS = ("/healthz", "/readyz", "/metrics")
-
-
-class Door(Stream):
-    """A connection to an admin listener: a Unix socket's path or (address, port)."""
-
-    def __init__(self, where, timeout=WAIT_S):  # pylint: disable=super-init-not-called
-        family = (socket.AF_UNIX if isinstance(where, str) else
-                  socket.AF_INET6 if ":" in where[0] else socket.AF_INET)
-        self.socket = socket.socket(family, socket.SOCK_STREAM)
-        self.socket.settimeout(timeout)
-        self.socket.connect(where)
-        self.file = self.socket.makefile("rb")
-
-
-def ask(where, path, method="GET", body=b""):
-    with Door(where) as door:
-        door.send(request_bytes(path, body, method))
-        return door.answer(method)
-
-
-def assert_says(reply, status, text):
-    assert (reply.status, reply.body) == (status, text.encode()), reply
-    assert reply.headers["Content-Type"] == "text/plain; charset=utf-8"
-
-
-class Watched:
-    """A proxy with an admin listener on a Unix socket."""
-
-    def __init__(self, proxy, folder, *options):
-        self.where = str(folder / "admin")
-        self.proxy = proxy("--admin", f"unix:{self.where}", *options)
-
-    def ask(self, path, method="GET", body=b""):
-        return ask(self.where, path, method, body)
-
-    def metrics(self):
-        reply = self.ask("/metrics")
-        assert reply.status == 200
-        assert reply.headers["Content-Type"] == "text/plain; version=0.0.4; charset=utf-8"
-        return exposition.parse(reply.body.decode())
-
-    def ends(self):
-        """{outcome: number} of those that are not 0."""
-        values = self.metrics()["whiskloop_activations_total"].values()
-        return {name: number for name, number in values.items() if number}
-
-    def deaths(self):
-        values = self.metrics()["whiskloop_worker_deaths_total"].values()
-        return {name: number for name, number in values.items() if number}
 
 
 @pytest.fixture
@@ -105,7 +57,7 @@ def test_get_and_head_only(watched, path):
     one = watched()
     for method in ("POST", "PUT", "DELETE", "OPTIONS"):
         reply = one.ask(path, method)
-        assert_error(reply, 405, "This path takes GET only.")
+        assert_error(reply, 405, "This path takes GET, HEAD only.")
         assert reply.headers["Allow"] == "GET, HEAD"
     got, head = one.ask(path), one.ask(path, "HEAD")
     assert head.status == got.status

@@ -1,12 +1,16 @@
 """--user, --no-new-privs and --rlimit-*: what an action may do, and what it may not."""
 
+import io
+import json
 import os
 import random
 import shutil
 import subprocess
+import zipfile
 
 import pytest
 
+import compilers
 from archives import zipped
 from whisk import PROGRAM, all_pids, assert_error, wait_until
 
@@ -123,6 +127,69 @@ def test_code_is_the_users(proxy, user, how):
     assert one.run({"do": ask}).json["value"] == [user, user]
     assert one.run({"do": "open('beside', 'w').write('12345')"}).json["value"] == 5
     assert one.run({"do": "open('beside').read()"}).json["value"] == "12345"
+
+
+# A compiler whose program tells who compiled it, within which bound, and who may write where.
+TELLING = ("from=$(id -u):$(id -g):$(id -G) made=$(ulimit -n):$(ulimit -Hn)\n"
+           "touch \"$src/beside\" \"$bin/beside\"\n"
+           "grep -q 'NoNewPrivs:.*1' /proc/self/status\n" + compilers.PROGRAM)
+
+
+@pytest.mark.parametrize("code", ["some text", zipped({"a.x": "some text"})],
+                         ids=["text", "archive"])
+@pytest.mark.parametrize("named_by", ["OW_COMPILER", "manifest"])
+def test_compilers_run_as_the_user(proxy, folder, user, named_by, code):
+    """A compiler does what a stranger's code has it do: it is the action's user, within its limits,
+    and the folders that it reads and fills are that user's."""
+    options = ["--user", user, "--rlimit-nofile", 77]
+    compiler = compilers.write(folder, TELLING)
+    if named_by == "OW_COMPILER":
+        one = proxy(*options, env=compilers.image(compiler))
+    else:
+        home = folder / "runtimes" / "told"
+        home.mkdir(parents=True)
+        (home / "runtime.json").write_text(json.dumps({
+            "name": "told", "entry": ["a.x", "exec"], "source": "a.x", "answers": "fd3",
+            "compile": [compiler], "launch": ["{action}/exec"]}))
+        one = proxy("--runtime-dir", home.parent, "--runtime", "told", *options)
+    one.started(code)
+    told = one.run({}).json
+    assert told["from"] == f"{user}:{user}:{user}"
+    assert told["made"] == "77:77"
+
+
+def test_a_compiler_that_may_not_be_run_is_told(proxy, folder, user):
+    """A program that the user may not execute: the reply says so, nothing runs as root instead."""
+    compiler = compilers.write(folder, compilers.program())
+    os.chmod(compiler, 0o700)
+    one = proxy("--user", user, env=compilers.image(compiler))
+    assert_error(one.init("some text"), 502,
+                 f"cannot run the compiler: {compiler}: Permission denied\n")
+
+
+def test_a_compiler_on_the_command_line_runs_as_the_user(folder, user):
+    """-compile: the same, and the zip is written all the same."""
+    compiler = compilers.write(folder, TELLING)
+    done = subprocess.run([PROGRAM, "--user", str(user), "-compile", "main"], input=b"some text",
+                          capture_output=True, timeout=60, check=True,
+                          env={"PATH": "/usr/bin:/bin", "OW_COMPILER": compiler,
+                               "TMPDIR": str(folder)})
+    program = zipfile.ZipFile(io.BytesIO(done.stdout)).read("exec").decode()
+    assert f'"{user}:{user}:{user}"' in program
+
+
+@pytest.mark.parametrize("of", ["exec.env", "exec"])
+def test_what_a_compiler_links_to_is_not_looked_at_as_root(proxy, folder, user, of):
+    """A link out of the folder: what the user may not read is neither told nor changed."""
+    secret = folder / "secret"
+    secret.write_text("SECRET")
+    secret.chmod(0o600)
+    compiler = compilers.write(folder, compilers.program() + f"ln -sf {secret} \"$bin/{of}\"\n")
+    one = proxy("--user", user, env=compilers.image(compiler, OW_EXECUTION_ENV="mine"))
+    answer = one.init("some text")
+    assert answer.status == 502
+    assert b"SECRET" not in b"".join([answer.body, *one.logs()])
+    assert secret.stat().st_mode & 0o777 == 0o600
 
 
 def test_home_is_not_roots(evaluating):

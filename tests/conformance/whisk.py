@@ -228,7 +228,7 @@ class Proxy:
 
     def _idle_descriptors(self):
         """What it holds once it serves: it listens before it has all that it needs."""
-        assert self.request("GET", "/", b"").status == 404
+        assert self.request("GET", "/no/such/path", b"").status == 404
         self.wait_left()
         return self.descriptors()
 

@@ -1,11 +1,8 @@
 #include "test.h"
 
-#include <stdio.h>
 #include <string.h>
 
-#include "base/err.h"
-#include "base/util.h"
-#include "config.h"
+#include "config_fixture.h"
 
 #define DAY_MS 86400000ull
 #define GIB    (1ull << 30)
@@ -58,9 +55,11 @@ static const struct text {
 } texts[] = {
     {"--listen", "WHISKLOOP_LISTEN", N(listen), "0.0.0.0", "::1"},
     {"--admin", "WHISKLOOP_ADMIN", N(admin), "", "unix:/run/admin"},
-    {"--runtime", "WHISKLOOP_RUNTIME", N(runtime), "python", "nodejs"},
+    {"--runtime", "WHISKLOOP_RUNTIME", N(runtime), "auto", "nodejs"},
     {"--runtime-dir", "WHISKLOOP_RUNTIME_DIR", N(runtime_dir), "", "/r"},
     {"--action-dir", "WHISKLOOP_ACTION_DIR", N(action_dir), "", "/a"},
+    {"--action", "WHISKLOOP_ACTION", N(action), "/action", "/code/a.py"},
+    {"--main", "WHISKLOOP_MAIN", N(main), "", "niam"},
     {"--answers", "WHISKLOOP_ANSWERS", N(answers), "auto", "fd3"},
     {"--user", "WHISKLOOP_USER", N(user), "", "1000:1000"},
     {"--log-level", "WHISKLOOP_LOG_LEVEL", N(log_level), "auto", "debug"},
@@ -75,12 +74,6 @@ static const char *const other_variables[] = {"FLASK_PROXY_PORT",         "OW_LO
                                               "WHISKLOOP_LOG_INIT_ERROR", "OW_DEBUG",
                                               "PROXY_ALLOW_REINIT",       "WHISKLOOP_ALLOW_REINIT"};
 
-struct fixture {
-    struct config config;
-    struct err err;
-    enum config_result result;
-};
-
 static int set_up(void **state)
 {
     struct fixture *f = xcalloc(1, sizeof(*f));
@@ -94,27 +87,6 @@ static int set_up(void **state)
         (void)unsetenv(other_variables[i]);
     *state = f;
     return 0;
-}
-
-static int tear_down(void **state)
-{
-    free(*state);
-    return 0;
-}
-
-/* At most two arguments; NULL: none. They live on in the settings, as main's do. */
-static void read_with(struct fixture *f, const char *first, const char *second)
-{
-    static char args[3][256];
-    char *argv[] = {args[0], args[1], args[2], NULL};
-    int argc = first == NULL ? 1 : second == NULL ? 2 : 3;
-
-    (void)snprintf(args[0], sizeof(args[0]), "whiskloop");
-    (void)snprintf(args[1], sizeof(args[1]), "%s", first != NULL ? first : "");
-    (void)snprintf(args[2], sizeof(args[2]), "%s", second != NULL ? second : "");
-    argv[argc] = NULL;
-    f->err.kind = ERR_NONE;
-    f->result = config_read(&f->config, argc, argv, &f->err);
 }
 
 static void read_with_number(struct fixture *f, const char *option, uint64_t value)
@@ -139,13 +111,6 @@ static const char *text_in(const struct fixture *f, size_t offset)
 
     memcpy(&value, (const char *)&f->config + offset, sizeof(value));
     return value;
-}
-
-static void assert_refused(struct fixture *f, const char *why)
-{
-    assert_int_equal(f->result, CONFIG_WRONG);
-    assert_int_equal(f->err.kind, ERR_REQUEST);
-    assert_string_equal(f->err.text, why);
 }
 
 /* ---- defaults ---- */
@@ -416,53 +381,6 @@ static void an_empty_variable_is_no_number(void **state)
     assert_refused(f, "WHISKLOOP_PORT=: want a number from 0 to 65535");
 }
 
-static void apaches_variables_keep_their_meaning(void **state)
-{
-    static const struct {
-        const char *value;
-        uint64_t wanted;
-    } cases[] = {{"", 0}, {"0", 0}, {"1", 1}, {"true", 1}};
-    struct fixture *f = *state;
-
-    (void)setenv("FLASK_PROXY_PORT", "8081", 1);
-    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-        (void)setenv("OW_LOG_INIT_ERROR", cases[i].value, 1);
-        read_with(f, NULL, NULL);
-        assert_int_equal(f->config.port, 8081);
-        assert_int_equal(f->config.log_init_error, cases[i].wanted);
-    }
-}
-
-static void apaches_variables_allow_a_replacement(void **state)
-{
-    static const struct {
-        const char *debug;
-        const char *reinit;
-        uint64_t wanted;
-    } cases[] = {
-        {"", "", 0},  {"", "0", 0},  {"", "false", 0}, {"", "1", 1},
-        {"1", "", 1}, {"1", "0", 1}, {"0", "1", 1},    {"/tmp/action.log", "", 1},
-    };
-    struct fixture *f = *state;
-
-    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-        (void)setenv("OW_DEBUG", cases[i].debug, 1);
-        (void)setenv("PROXY_ALLOW_REINIT", cases[i].reinit, 1);
-        read_with(f, NULL, NULL);
-        if (f->config.allow_reinit != cases[i].wanted)
-            fail_msg("OW_DEBUG=%s PROXY_ALLOW_REINIT=%s", cases[i].debug, cases[i].reinit);
-    }
-}
-
-static void a_wrong_value_in_apaches_variable_is_named(void **state)
-{
-    struct fixture *f = *state;
-
-    (void)setenv("FLASK_PROXY_PORT", "http", 1);
-    read_with(f, NULL, NULL);
-    assert_refused(f, "FLASK_PROXY_PORT=http: want a number from 0 to 65535");
-}
-
 static void the_nearer_source_wins(void **state)
 {
     struct fixture *f = *state;
@@ -489,21 +407,6 @@ static void a_switch_can_be_turned_off_by_the_nearer_source(void **state)
     assert_int_equal(f->config.log_init_error, 0);
     read_with(f, "--log-init-error", NULL);
     assert_int_equal(f->config.log_init_error, 1);
-}
-
-/* ---- help ---- */
-
-static char *written_by(void (*write_help)(FILE *file))
-{
-    static char
-        *text; /* static: gcc takes what open_memstream() keeps of it for a dangling pointer */
-    static size_t n;
-    FILE *file = open_memstream(&text, &n);
-
-    assert_non_null(file);
-    write_help(file);
-    (void)fclose(file);
-    return text;
 }
 
 static void the_number_of_workers_is_a_number_or_auto(void **state)
@@ -533,6 +436,21 @@ static void a_switch_takes_0_or_1_behind_it_and_nothing_else(void **state)
     read_with(f, "--one-at-a-time", "--port=1");
     assert_int_equal(f->config.one_at_a_time, 1);
     assert_int_equal(f->config.port, 1);
+}
+
+/* ---- help ---- */
+
+static char *written_by(void (*write_help)(FILE *file))
+{
+    static char
+        *text; /* static: gcc takes what open_memstream() keeps of it for a dangling pointer */
+    static size_t n;
+    FILE *file = open_memstream(&text, &n);
+
+    assert_non_null(file);
+    write_help(file);
+    (void)fclose(file);
+    return text;
 }
 
 static void the_help_lists_each_option_with_its_default(void **state)
@@ -605,9 +523,6 @@ int main(void)
         TEST(each_setting_has_a_variable),
         TEST(a_wrong_variable_is_named),
         TEST(an_empty_variable_is_no_number),
-        TEST(apaches_variables_keep_their_meaning),
-        TEST(apaches_variables_allow_a_replacement),
-        TEST(a_wrong_value_in_apaches_variable_is_named),
         TEST(the_nearer_source_wins),
         TEST(a_switch_can_be_turned_off_by_the_nearer_source),
         TEST(the_number_of_workers_is_a_number_or_auto),

@@ -1,0 +1,208 @@
+#include "action/carried.h"
+
+#include <assert.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "action/runtimes.h"
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/json.h"
+#include "base/util.h"
+
+static const char *variable(const char *name)
+{
+    const char *value = getenv(name);
+
+    return value != NULL && value[0] != '\0' ? value : NULL;
+}
+
+void carried_done(struct carried *carried)
+{
+    envelope_done(&carried->envelope);
+    free(carried->dir);
+    memset(carried, 0, sizeof(*carried));
+}
+
+static int cannot_read(const struct carried *carried, const char *path, struct err *err)
+{
+    return err_set(err, ERR_SYSTEM, errno, "%s: cannot read \"%s\": %s", carried->origin, path,
+                   strerror(errno));
+}
+
+/* ---- a file ---- */
+
+/* Whether a name ends as the runtime's sources do: such a file is source, also with a #! line. */
+static bool is_source_name(const struct runtime *runtime, const char *path)
+{
+    const char *wanted = runtime->source != NULL ? strrchr(runtime->source, '.') : NULL;
+    const char *ending = strrchr(path, '.');
+
+    return wanted != NULL && ending != NULL && strcmp(wanted, ending) == 0;
+}
+
+static int take_file(struct carried *carried, const struct carried_opts *opts, const char *path,
+                     struct err *err)
+{
+    struct envelope *envelope = &carried->envelope;
+    auto_fd int fd = open(path, O_RDONLY | O_CLOEXEC);
+    struct stat st;
+    size_t n = 0;
+
+    if (fd < 0 || fstat(fd, &st) < 0)
+        return cannot_read(carried, path, err);
+    if (!S_ISREG(st.st_mode) || st.st_size <= 0 || (uint64_t)st.st_size > opts->bytes_max)
+        return err_set(err, ERR_REQUEST, 0,
+                       "%s: want \"%s\" to be a folder, or a file of 1 to %" PRIu64
+                       " bytes (--init-max-bytes)",
+                       carried->origin, path, opts->bytes_max);
+    envelope->code = xmalloc((size_t)st.st_size);
+    while (n < (size_t)st.st_size) {
+        ssize_t got = read(fd, envelope->code + n, (size_t)st.st_size - n);
+
+        if (got < 0 && errno != EINTR)
+            return cannot_read(carried, path, err);
+        if (got == 0)
+            break; /* it has shrunk meanwhile */
+        n += got > 0 ? (size_t)got : 0;
+    }
+    envelope->code_len = n;
+    envelope->kind =
+        is_source_name(opts->fallback, path) ? CODE_SOURCE : code_sniff(envelope->code, n);
+    return 1;
+}
+
+/* ---- a folder ---- */
+
+/* The only thing in a folder, when that is a file; caller frees. NULL: there is more, or nothing. */
+static char *only_file(const char *dir)
+{
+    DIR *folder = opendir(dir);
+    auto_free char *found = NULL;
+    struct dirent *item;
+    unsigned n = 0;
+    struct stat st;
+
+    while (folder != NULL && n < 2 && (item = readdir(folder)) != NULL) {
+        if (strcmp(item->d_name, ".") == 0 || strcmp(item->d_name, "..") == 0)
+            continue;
+        n++;
+        free(found);
+        found = xasprintf("%s/%s", dir, item->d_name);
+    }
+    if (folder != NULL)
+        (void)closedir(folder);
+    return n == 1 && stat(found, &st) == 0 && S_ISREG(st.st_mode) ? TAKE(found) : NULL;
+}
+
+static int take_folder(struct carried *carried, const struct carried_opts *opts, const char *path,
+                       struct err *err)
+{
+    auto_free char *dir = realpath(path, NULL);
+    auto_free char *file = NULL;
+    struct err none;
+
+    if (dir == NULL)
+        return cannot_read(carried, path, err);
+    carried->runtime = runtimes_for_folder(opts->runtimes, opts->fallback, dir, &none);
+    if (carried->runtime != NULL && carried->runtime->compile != NULL)
+        return err_set(err, ERR_REQUEST, 0,
+                       "%s: \"%s\" must be compiled (runtime %s): give an archive of it, or what "
+                       "-compile makes of that",
+                       carried->origin, path, carried->runtime->name);
+    if (carried->runtime != NULL) {
+        carried->dir = TAKE(dir);
+        return 1;
+    }
+    file = only_file(dir);
+    if (file != NULL)
+        return take_file(carried, opts, file, err);
+    return err_set(err, ERR_REQUEST, 0, "%s: no action in folder \"%s\": want a single file, or %s",
+                   carried->origin, path,
+                   strstr(none.text, "include ") != NULL
+                       ? strstr(none.text, "include ") + strlen("include ")
+                       : none.text);
+}
+
+/* ---- where it comes from ---- */
+
+static int take_path(struct carried *carried, const struct carried_opts *opts, const char *path,
+                     struct err *err)
+{
+    struct stat st;
+
+    if (stat(path, &st) < 0)
+        return cannot_read(carried, path, err);
+    return S_ISDIR(st.st_mode) ? take_folder(carried, opts, path, err)
+                               : take_file(carried, opts, path, err);
+}
+
+/* The folder of our images. What is not an action there is none of our business. */
+static int take_own_folder(struct carried *carried, const struct carried_opts *opts)
+{
+    struct err none;
+
+    if (opts->folder_is_theirs || take_path(carried, opts, CARRIED_FOLDER, &none) < 0) {
+        carried_done(carried);
+        return 0;
+    }
+    return 1;
+}
+
+/* As if an /init had brought it: base64, magic bytes and all. */
+static int take_variable(struct carried *carried, const char *code, struct err *err)
+{
+    const char *binary = variable("__OW_ACTION_BINARY");
+    struct buf body = {0};
+    int result;
+
+    buf_add_text(&body, "{\"value\":{\"code\":");
+    json_quote(&body, code, strlen(code));
+    buf_add_text(&body,
+                 binary != NULL && strcmp(binary, "true") == 0 ? ",\"binary\":true}}" : "}}");
+    result = envelope_read(&carried->envelope, buf_at(&body), buf_len(&body), err);
+    buf_done(&body);
+    return result < 0 ? -1 : 1;
+}
+
+static void set_main(struct envelope *envelope, const char *main, const char *fallback)
+{
+    if (main == NULL || main[0] == '\0')
+        main = fallback;
+    free(envelope->main);
+    envelope->main = xstrdup(main != NULL ? main : "main");
+}
+
+int carried_find(struct carried *carried, const struct carried_opts *opts, struct err *err)
+{
+    const char *autoinit = variable("OW_AUTOINIT");
+    const char *code = variable("__OW_ACTION_CODE");
+    const char *main = NULL;
+    int result;
+
+    assert(carried->envelope.code == NULL && carried->dir == NULL);
+    if (strcmp(opts->path, CARRIED_FOLDER) != 0 && opts->path[0] != '\0') {
+        carried->origin = "--action";
+        result = take_path(carried, opts, opts->path, err);
+    } else if (autoinit != NULL) {
+        carried->origin = "OW_AUTOINIT";
+        carried->may_fail = true;
+        main = variable("OW_AUTOINIT_MAIN");
+        result = take_path(carried, opts, autoinit, err);
+    } else if (code != NULL) {
+        carried->origin = "__OW_ACTION_CODE";
+        main = variable("__OW_ACTION_MAIN");
+        result = take_variable(carried, code, err);
+    } else {
+        carried->origin = CARRIED_FOLDER;
+        result = opts->path[0] != '\0' ? take_own_folder(carried, opts) : 0;
+    }
+    if (result > 0)
+        set_main(&carried->envelope, opts->main, main);
+    return result;
+}

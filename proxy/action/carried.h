@@ -1,0 +1,42 @@
+#pragma once
+
+/*
+ * carried - the action that an image or a command line brings along, so that no /init is needed.
+ *
+ * In this order: --action, OW_AUTOINIT, __OW_ACTION_CODE, and the folder /action of our own images,
+ * which may be missing or empty. A file is what the code of an /init is; a folder is served where it
+ * lies, and one that holds a single file is that file.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "action/envelope.h"
+
+struct err;
+struct runtime;
+struct runtimes;
+
+#define CARRIED_FOLDER "/action" /* what --action is unless it is set */
+
+struct carried_opts {
+    const char *path;      /* --action */
+    const char *main;      /* --main; "": as the other variables say */
+    uint64_t bytes_max;    /* of a file */
+    bool folder_is_theirs; /* what is in CARRIED_FOLDER is no action: an image of ActionLoop */
+    const struct runtimes *runtimes;
+    const struct runtime *fallback;
+};
+
+struct carried {
+    struct envelope envelope;      /* owned; code == NULL: nothing to stage */
+    char *dir;                     /* owned; a folder to serve in place, absolute; NULL: none */
+    const struct runtime *runtime; /* of `dir` */
+    const char *origin;            /* who named it, for texts: "--action", "OW_AUTOINIT", ... */
+    bool may_fail;                 /* then /init is waited for, as with OW_AUTOINIT's own proxy */
+};
+
+/* 1: found, carried filled; 0: nothing is carried; -1: err says what is wrong with it.
+ * carried: zeroed by the caller, carried_done() afterwards always. Reads files: before the loop. */
+int carried_find(struct carried *carried, const struct carried_opts *opts, struct err *err);
+void carried_done(struct carried *carried);

@@ -1,0 +1,316 @@
+#include "action/zip.h"
+
+#include <assert.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <zlib.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/launch.h"
+#include "base/util.h"
+
+#define PIECE_BYTES      65536
+#define ENTRIES_MAX      65535      /* 16 bits in the end record; more would need zip64 */
+#define BYTES_MAX        UINT32_MAX /* the same of sizes and offsets */
+#define NAME_MAX_BYTES   PATH_MAX
+#define VERSION_MADE     0x031e /* Unix, and the version that knows its modes */
+#define VERSION_NEEDED   20     /* deflate and folders */
+#define FLAGS            0x0808 /* sizes follow the data; names are UTF-8 */
+#define METHOD_STORED    0
+#define METHOD_DEFLATED  8
+#define DATE_1980        0x0021
+#define SIGNATURE_LOCAL  0x04034b50u
+#define SIGNATURE_AFTER  0x08074b50u
+#define SIGNATURE_LISTED 0x02014b50u
+#define SIGNATURE_END    0x06054b50u
+
+struct zip {
+    int fd; /* borrowed */
+    uint64_t n_written;
+    unsigned n_entries;
+    struct buf listed; /* the directory at the end */
+    char **folders;    /* owned; relative paths whose turn is to come, "" is the top */
+};
+
+/* What is told of an entry before and after its data. */
+struct entry {
+    const char *name; /* relative; folders end with '/' */
+    mode_t mode;
+    unsigned method;
+    uint64_t offset;
+    uint32_t crc;
+    uint64_t packed;
+    uint64_t size;
+};
+
+/* ---- bytes ---- */
+
+static void put(struct buf *out, uint64_t value, unsigned n_bytes)
+{
+    unsigned char bytes[4];
+
+    assert(n_bytes <= sizeof(bytes));
+    for (unsigned i = 0; i < n_bytes; i++)
+        bytes[i] = (unsigned char)(value >> (8 * i));
+    buf_add(out, bytes, n_bytes);
+}
+
+static int write_out(struct zip *zip, const void *bytes, size_t n, struct err *err)
+{
+    zip->n_written += n;
+    if (zip->n_written > BYTES_MAX)
+        return err_set(err, ERR_LIMIT, 0, "cannot write a zip of more than 4 GiB");
+    if (fd_write_all(zip->fd, bytes, n) < 0)
+        return err_set(err, ERR_SYSTEM, errno, "cannot write the zip: %s", strerror(errno));
+    return 0;
+}
+
+static int write_buf(struct zip *zip, struct buf *buf, struct err *err)
+{
+    int result = write_out(zip, buf_at(buf), buf_len(buf), err);
+
+    buf_done(buf);
+    return result;
+}
+
+/* ---- one entry ---- */
+
+static int begin_entry(struct zip *zip, struct entry *entry, struct err *err)
+{
+    struct buf head = {0};
+
+    if (++zip->n_entries > ENTRIES_MAX)
+        return err_set(err, ERR_LIMIT, 0, "cannot write a zip of more than %d entries",
+                       ENTRIES_MAX);
+    entry->offset = zip->n_written;
+    put(&head, SIGNATURE_LOCAL, 4);
+    put(&head, VERSION_NEEDED, 2);
+    put(&head, FLAGS, 2);
+    put(&head, entry->method, 2);
+    put(&head, 0, 2);
+    put(&head, DATE_1980, 2);
+    put(&head, 0, 4); /* the checksum and both sizes follow the data */
+    put(&head, 0, 4);
+    put(&head, 0, 4);
+    put(&head, strlen(entry->name), 2);
+    put(&head, 0, 2);
+    buf_add_text(&head, entry->name);
+    return write_buf(zip, &head, err);
+}
+
+static int end_entry(struct zip *zip, const struct entry *entry, struct err *err)
+{
+    struct buf after = {0};
+
+    if (entry->size > BYTES_MAX)
+        return err_set(err, ERR_LIMIT, 0, "cannot write a zip with a file of more than 4 GiB: %s",
+                       entry->name);
+    put(&after, SIGNATURE_AFTER, 4);
+    put(&after, entry->crc, 4);
+    put(&after, entry->packed, 4);
+    put(&after, entry->size, 4);
+    put(&zip->listed, SIGNATURE_LISTED, 4);
+    put(&zip->listed, VERSION_MADE, 2);
+    put(&zip->listed, VERSION_NEEDED, 2);
+    put(&zip->listed, FLAGS, 2);
+    put(&zip->listed, entry->method, 2);
+    put(&zip->listed, 0, 2);
+    put(&zip->listed, DATE_1980, 2);
+    put(&zip->listed, entry->crc, 4);
+    put(&zip->listed, entry->packed, 4);
+    put(&zip->listed, entry->size, 4);
+    put(&zip->listed, strlen(entry->name), 2);
+    put(&zip->listed, 0, 2); /* no extra field */
+    put(&zip->listed, 0, 2); /* no remark */
+    put(&zip->listed, 0, 2); /* first disk */
+    put(&zip->listed, 0, 2);
+    put(&zip->listed, (uint64_t)entry->mode << 16 | (S_ISDIR(entry->mode) ? 0x10 : 0), 4);
+    put(&zip->listed, entry->offset, 4);
+    buf_add_text(&zip->listed, entry->name);
+    return write_buf(zip, &after, err);
+}
+
+/* Data that is at hand: a link's target, a folder's nothing. */
+static int add_stored(struct zip *zip, const char *name, mode_t mode, const char *data, size_t n,
+                      struct err *err)
+{
+    struct entry entry = {.name = name, .mode = mode, .method = METHOD_STORED};
+
+    if (begin_entry(zip, &entry, err) < 0 || write_out(zip, data, n, err) < 0)
+        return -1;
+    entry.crc = (uint32_t)crc32(0, (const Bytef *)data, (uInt)n);
+    entry.packed = entry.size = n;
+    return end_entry(zip, &entry, err);
+}
+
+/* Deflate what the stream was given; flush: Z_FINISH with the last of it. */
+static int deflate_out(struct zip *zip, z_stream *stream, int flush, struct entry *entry,
+                       struct err *err)
+{
+    unsigned char out[PIECE_BYTES];
+    int result;
+
+    do {
+        stream->next_out = out;
+        stream->avail_out = sizeof(out);
+        result = deflate(stream, flush);
+        assert(result != Z_STREAM_ERROR);
+        entry->packed += sizeof(out) - stream->avail_out;
+        if (write_out(zip, out, sizeof(out) - stream->avail_out, err) < 0)
+            return -1;
+    } while (stream->avail_out == 0);
+    return 0;
+}
+
+static int add_deflated(struct zip *zip, int file, struct entry *entry, z_stream *stream,
+                        struct err *err)
+{
+    unsigned char in[PIECE_BYTES];
+    ssize_t n;
+
+    do {
+        n = read(file, in, sizeof(in));
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return err_set(err, ERR_SYSTEM, errno, "cannot read \"%s\": %s", entry->name,
+                           strerror(errno));
+        entry->crc = (uint32_t)crc32(entry->crc, in, (uInt)n);
+        entry->size += (size_t)n;
+        stream->next_in = in;
+        stream->avail_in = (uInt)n;
+        if (deflate_out(zip, stream, n == 0 ? Z_FINISH : Z_NO_FLUSH, entry, err) < 0)
+            return -1;
+    } while (n != 0);
+    return 0;
+}
+
+static int add_file(struct zip *zip, int file, const char *name, mode_t mode, struct err *err)
+{
+    struct entry entry = {.name = name, .mode = mode, .method = METHOD_DEFLATED};
+    z_stream stream = {.zalloc = Z_NULL};
+    int result;
+
+    if (file < 0)
+        return err_set(err, ERR_SYSTEM, errno, "cannot read \"%s\": %s", name, strerror(errno));
+    if (begin_entry(zip, &entry, err) < 0)
+        return -1;
+    /* Negative: no header of zlib's own around it. */
+    if (deflateInit2(&stream, Z_DEFAULT_COMPRESSION, Z_DEFLATED, -MAX_WBITS, MAX_MEM_LEVEL,
+                     Z_DEFAULT_STRATEGY) != Z_OK)
+        return err_set(err, ERR_SYSTEM, ENOMEM, "cannot write the zip: out of memory");
+    result = add_deflated(zip, file, &entry, &stream, err);
+    (void)deflateEnd(&stream);
+    return result < 0 ? -1 : end_entry(zip, &entry, err);
+}
+
+/* ---- the folders ---- */
+
+/* One thing in the folder `parent`, whose path from the top is `name`. */
+static int add_item(struct zip *zip, int parent, const char *item, const char *name,
+                    struct err *err)
+{
+    char target[NAME_MAX_BYTES];
+    struct stat st;
+
+    if (strlen(name) + 1 >= NAME_MAX_BYTES)
+        return err_set(err, ERR_LIMIT, 0, "cannot write a zip with a name of more than %d bytes",
+                       NAME_MAX_BYTES);
+    if (fstatat(parent, item, &st, AT_SYMLINK_NOFOLLOW) < 0)
+        return err_set(err, ERR_SYSTEM, errno, "cannot read \"%s\": %s", name, strerror(errno));
+    if (S_ISREG(st.st_mode)) {
+        auto_fd int file = openat(parent, item, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+
+        return add_file(zip, file, name, st.st_mode, err);
+    }
+    if (S_ISLNK(st.st_mode)) {
+        ssize_t n = readlinkat(parent, item, target, sizeof(target));
+
+        if (n < 0)
+            return err_set(err, ERR_SYSTEM, errno, "cannot read \"%s\": %s", name, strerror(errno));
+        return add_stored(zip, name, st.st_mode, target, (size_t)n, err);
+    }
+    if (S_ISDIR(st.st_mode)) {
+        auto_free char *folder = xasprintf("%s/", name);
+
+        strv_push(&zip->folders, xstrdup(name));
+        return add_stored(zip, folder, st.st_mode, "", 0, err);
+    }
+    return 0; /* a pipe or a socket that a compiler left is nothing to launch */
+}
+
+static int is_own_item(const struct dirent *item)
+{
+    return strcmp(item->d_name, ".") != 0 && strcmp(item->d_name, "..") != 0;
+}
+
+static int add_folder(struct zip *zip, const char *top, const char *path, struct err *err)
+{
+    const char *slash = path[0] != '\0' ? "/" : "";
+    auto_free char *absolute = xasprintf("%s%s%s", top, slash, path);
+    auto_fd int folder = open(absolute, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    struct dirent **items = NULL;
+    int n = folder >= 0 ? scandir(absolute, &items, is_own_item, alphasort) : -1;
+    int result = 0;
+
+    if (n < 0)
+        return err_set(err, ERR_SYSTEM, errno, "cannot read folder \"%s\": %s", absolute,
+                       strerror(errno));
+    for (int i = 0; i < n; i++) {
+        auto_free char *name = xasprintf("%s%s%s", path, slash, items[i]->d_name);
+
+        if (result == 0)
+            result = add_item(zip, folder, items[i]->d_name, name, err);
+        free(items[i]);
+    }
+    free(items);
+    return result;
+}
+
+static int end_zip(struct zip *zip, struct err *err)
+{
+    uint64_t offset = zip->n_written;
+    uint64_t n_listed = buf_len(&zip->listed);
+    struct buf end = {0};
+
+    put(&end, SIGNATURE_END, 4);
+    put(&end, 0, 4); /* one disk */
+    put(&end, zip->n_entries, 2);
+    put(&end, zip->n_entries, 2);
+    put(&end, n_listed, 4);
+    put(&end, offset, 4);
+    put(&end, 0, 2);
+    if (write_out(zip, buf_at(&zip->listed), n_listed, err) < 0) {
+        buf_done(&end);
+        return -1;
+    }
+    return write_buf(zip, &end, err);
+}
+
+int zip_folder(const char *dir, int fd, struct err *err)
+{
+    struct zip zip = {.fd = fd};
+    int result = 0;
+
+    strv_push(&zip.folders, xstrdup(""));
+    /* The list grows while it is worked off: a tree's depth is no recursion. */
+    for (size_t i = 0; result == 0 && zip.folders[i] != NULL; i++) {
+        auto_free char *path = xstrdup(zip.folders[i]);
+
+        result = add_folder(&zip, dir, path, err);
+    }
+    if (result == 0)
+        result = end_zip(&zip, err);
+    buf_done(&zip.listed);
+    strv_free(&zip.folders);
+    return result;
+}

@@ -1,0 +1,537 @@
+#include "http/knative.h"
+
+#include <assert.h>
+#include <ctype.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+#include "base/base64.h"
+#include "base/buf.h"
+#include "base/json.h"
+#include "base/log.h"
+#include "base/loop.h"
+#include "http/init.h"
+#include "http/run.h"
+#include "http/server.h"
+#include "http/service.h"
+
+#define INIT_TWICE   "Cannot initialize a runtime with a dedicated function."
+#define ASKS_FOR     "access-control-request-headers"
+#define CORS_ORIGIN  "*"
+#define CORS_METHODS "OPTIONS, GET, DELETE, POST, PUT, HEAD, PATCH"
+#define CORS_HEADERS "Authorization, Origin, X-Requested-With, Content-Type, Accept, User-Agent"
+
+/* One request on its way through the two handlers. */
+struct passage {
+    struct knative *knative; /* borrowed */
+    struct request *request;
+    struct buf init;           /* the body that http/init.c reads; empty: no init */
+    struct buf run;            /* ... http/run.c; empty: no activation */
+    bool is_raw;               /* how its action wants the body */
+    struct loop_post run_next; /* the init is done: run, but not from inside it */
+};
+
+static void passage_free(struct passage *passage)
+{
+    buf_done(&passage->init);
+    buf_done(&passage->run);
+    free(passage);
+}
+
+/* ---- settings ---- */
+
+static bool is_true(const char *variable)
+{
+    const char *value = getenv(variable);
+
+    return value != NULL && strcasecmp(value, "true") == 0;
+}
+
+/* "[get, post]" becomes "GET, POST"; what is unknown is left out, nothing stands for POST. */
+static void read_methods(char *out, size_t size, const char *list)
+{
+    static const char *const known[] = {"GET", "POST", "PUT", "DELETE", "OPTIONS"};
+    size_t n = 0;
+
+    out[0] = '\0';
+    while (*list != '\0') {
+        size_t n_word = strspn(list, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz");
+
+        for (size_t i = 0; i < ARRAY_LEN(known); i++) {
+            if (strlen(known[i]) == n_word && strncasecmp(known[i], list, n_word) == 0 &&
+                strstr(out, known[i]) == NULL)
+                n += (size_t)snprintf(out + n, size - n, "%s%s", n > 0 ? ", " : "", known[i]);
+        }
+        assert(n < size); /* each at most once: they fit */
+        list += n_word > 0 ? n_word : 1;
+    }
+    if (n == 0)
+        (void)snprintf(out, size, "POST");
+}
+
+bool knative_read(struct knative *knative, struct service *service)
+{
+    const char *platform = getenv("__OW_RUNTIME_PLATFORM");
+    const char *methods = getenv("__OW_HTTP_METHODS");
+
+    if (platform == NULL || strcasecmp(platform, "knative") != 0)
+        return false;
+    knative->service = service;
+    knative->is_raw = is_true("__OW_ACTION_RAW");
+    read_methods(knative->methods, sizeof(knative->methods), methods != NULL ? methods : "");
+    return true;
+}
+
+/* ---- the reply: what the action says of it ---- */
+
+static bool is_token(const char *text, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (!isalnum((unsigned char)text[i]) && strchr("!#$%&'*+-.^_`|~", text[i]) == NULL)
+            return false;
+    return n > 0;
+}
+
+/* No line may be begun in a header: the rest would be headers of the action's clients' making. */
+static bool is_header_value(const char *text, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if ((unsigned char)text[i] < ' ' && text[i] != '\t')
+            return false;
+    return true;
+}
+
+static bool name_is(const struct buf *name, const char *text)
+{
+    return buf_len(name) == strlen(text) && strncasecmp(buf_at(name), text, strlen(text)) == 0;
+}
+
+/* A string without its quotes and escapes, anything else as it is written. */
+static void add_text(struct buf *out, struct json_slice value)
+{
+    if (value.kind == JSON_STRING)
+        buf_added(out, json_unescape(value, buf_room(out, value.n)));
+    else
+        json_compact(out, value);
+}
+
+/* What was found in the action's headers that changes what we add. */
+struct shape {
+    int status;
+    struct buf type; /* empty: none was given */
+    bool has_origin;
+    bool has_methods;
+    bool has_headers;
+};
+
+static void add_header(struct request *request, struct shape *shape, struct json_slice key,
+                       struct json_slice value)
+{
+    struct buf name = {0}, text = {0};
+
+    add_text(&name, key);
+    add_text(&text, value);
+    buf_add(&text, "", 1); /* so that there are bytes, whatever it holds */
+    if (buf_len(&name) > 0 && is_token(buf_at(&name), buf_len(&name)) &&
+        is_header_value(buf_at(&text), buf_len(&text) - 1)) {
+        if (name_is(&name, "content-type")) {
+            buf_reset(&shape->type, 0);
+            buf_add(&shape->type, buf_at(&text), buf_len(&text) - 1);
+        } else if (!name_is(&name, "content-length") && !name_is(&name, "transfer-encoding") &&
+                   !name_is(&name, "connection")) {
+            shape->has_origin |= name_is(&name, "access-control-allow-origin");
+            shape->has_methods |= name_is(&name, "access-control-allow-methods");
+            shape->has_headers |= name_is(&name, "access-control-allow-headers");
+            request_add_header_copy(request, buf_at(&name), buf_len(&name), buf_at(&text),
+                                    buf_len(&text) - 1);
+        }
+    }
+    buf_done(&name);
+    buf_done(&text);
+}
+
+/* What the client's browser asked to be allowed, else what such actions allow by default. */
+static void allow_headers(struct request *request)
+{
+    struct request_text name, value;
+
+    for (size_t i = 0; request_header_at(request, i, &name, &value); i++) {
+        if (name.n == strlen(ASKS_FOR) && strncasecmp(name.text, ASKS_FOR, name.n) == 0) {
+            request_add_header_copy(request, "access-control-allow-headers",
+                                    strlen("access-control-allow-headers"), value.text, value.n);
+            return;
+        }
+    }
+    request_add_header(request, "access-control-allow-headers", CORS_HEADERS);
+}
+
+static int status_of(struct json_slice value)
+{
+    char digits[8] = "";
+
+    if (value.kind == JSON_STRING && value.n > 2 && value.n - 2 < sizeof(digits))
+        memcpy(digits, value.text + 1, value.n - 2);
+    else if (value.kind == JSON_NUMBER && value.n < sizeof(digits))
+        memcpy(digits, value.text, value.n);
+    if (strlen(digits) != 3 || strspn(digits, "0123456789") != 3 || digits[0] < '2' ||
+        digits[0] > '5')
+        return 0;
+    return (int)strtol(digits, NULL, 10);
+}
+
+/* The result without the members that shape the reply. */
+static void add_rest(struct buf *out, struct json_slice result)
+{
+    struct json_slice key, value;
+    const char *comma = "";
+    size_t at = 0;
+
+    buf_add_text(out, "{");
+    while (json_next_member(result, &at, &key, &value)) {
+        if (json_equals(key, "statusCode") || json_equals(key, "headers"))
+            continue;
+        buf_add_text(out, comma);
+        buf_add(out, key.text, key.n);
+        buf_add_text(out, ":");
+        buf_add(out, value.text, value.n);
+        comma = ",";
+    }
+    buf_add_text(out, "}");
+}
+
+/* What is sent: the member `body`, or all but what shapes the reply. */
+static void add_body(struct buf *out, struct json_slice result, struct shape *shape)
+{
+    bool is_image = buf_len(&shape->type) >= 5 && memcmp(buf_at(&shape->type), "image", 5) == 0;
+    struct buf text = {0};
+    struct json_slice body;
+
+    if (!json_member(result, "body", &body)) {
+        add_rest(out, result);
+    } else if (body.kind == JSON_STRING) {
+        if (buf_len(&shape->type) == 0)
+            buf_add_text(&shape->type, "text/html");
+        add_text(&text, body);
+        if (buf_len(&text) > 0 && !(is_image && base64_decode(out, buf_at(&text), buf_len(&text))))
+            buf_add(out, buf_at(&text), buf_len(&text));
+    } else if (body.kind != JSON_NULL) {
+        buf_add(out, body.text, body.n);
+    }
+    buf_done(&text);
+}
+
+static void reply_shaped(struct request *request, struct json_slice result)
+{
+    struct shape shape = {.status = 200};
+    struct json_slice value, key, header;
+    struct buf body = {0};
+    size_t at = 0;
+    size_t n;
+
+    if (result.kind == JSON_OBJECT) {
+        if (json_member(result, "statusCode", &value) && status_of(value) != 0)
+            shape.status = status_of(value);
+        if (json_member(result, "headers", &value) && value.kind == JSON_OBJECT) {
+            while (json_next_member(value, &at, &key, &header))
+                add_header(request, &shape, key, header);
+        }
+        add_body(&body, result, &shape);
+    } else {
+        buf_add(&body, result.text, result.n);
+    }
+    if (shape.status == 200 && buf_len(&body) == 0)
+        shape.status = 204;
+    if (buf_len(&shape.type) > 0)
+        request_set_type(request, buf_at(&shape.type), buf_len(&shape.type));
+    if (!shape.has_origin)
+        request_add_header(request, "access-control-allow-origin", CORS_ORIGIN);
+    if (!shape.has_methods)
+        request_add_header(request, "access-control-allow-methods", CORS_METHODS);
+    if (!shape.has_headers)
+        allow_headers(request);
+    buf_done(&shape.type);
+    n = buf_len(&body);
+    request_reply(request, shape.status, body.bytes, n); /* nothing was taken from its front */
+}
+
+/* ---- between the handlers ---- */
+
+static void on_run_replied(void *owner, struct request *request, int status, char *body, size_t n)
+{
+    struct passage *passage = owner;
+
+    if (status == 200) {
+        reply_shaped(request, json_top(body, n));
+        free(body);
+    } else {
+        request_reply(request, status, body, n);
+    }
+    passage_free(passage);
+}
+
+static void begin_run(struct passage *passage)
+{
+    request_set_body(passage->request, buf_at(&passage->run), buf_len(&passage->run));
+    request_on_reply(passage->request, on_run_replied, passage);
+    run_on_request(passage->knative->service, passage->request);
+}
+
+static void on_run_next(struct loop_post *post)
+{
+    begin_run(container_of(post, struct passage, run_next));
+}
+
+static void on_init_replied(void *owner, struct request *request, int status, char *body, size_t n)
+{
+    struct passage *passage = owner;
+
+    if (status == 200)
+        passage->knative->is_raw = passage->is_raw;
+    if (status == 200 && buf_len(&passage->run) > 0) {
+        free(body);
+        loop_post(passage->knative->service->loop, &passage->run_next);
+        return;
+    }
+    request_reply(request, status, body, n);
+    passage_free(passage);
+}
+
+/* ---- the request: what the handlers and the action get of it ---- */
+
+static void add_member(struct buf *out, const char *name, const char *text, size_t n)
+{
+    buf_add_text(out, ",\"");
+    buf_add_text(out, name);
+    buf_add_text(out, "\":");
+    json_quote(out, text, n);
+}
+
+static int hex_value(char c)
+{
+    return c >= '0' && c <= '9' ? c - '0' : isxdigit((unsigned char)c) ? (c | 32) - 'a' + 10 : -1;
+}
+
+/* A part of a query as JSON text, its escapes undone. */
+static void add_query_text(struct buf *out, const char *text, size_t n)
+{
+    struct buf plain = {0};
+
+    for (size_t i = 0; i < n; i++) {
+        char c = text[i] == '+' ? ' ' : text[i];
+
+        if (c == '%' && i + 2 < n && hex_value(text[i + 1]) >= 0 && hex_value(text[i + 2]) >= 0) {
+            c = (char)(hex_value(text[i + 1]) * 16 + hex_value(text[i + 2]));
+            i += 2;
+        }
+        buf_add(&plain, &c, 1);
+    }
+    json_quote(out, buf_len(&plain) > 0 ? buf_at(&plain) : "", buf_len(&plain));
+    buf_done(&plain);
+}
+
+static void add_query(struct buf *out, struct request_text query)
+{
+    const char *comma = "";
+
+    buf_add_text(out, ",\"__ow_query\":{");
+    while (query.n > 0) {
+        const char *end = memchr(query.text, '&', query.n);
+        size_t n = end != NULL ? (size_t)(end - query.text) : query.n;
+        const char *equals = memchr(query.text, '=', n);
+        size_t n_name = equals != NULL ? (size_t)(equals - query.text) : n;
+
+        if (n_name > 0) {
+            buf_add_text(out, comma);
+            add_query_text(out, query.text, n_name);
+            buf_add_text(out, ":");
+            add_query_text(out, query.text + n_name + (equals != NULL),
+                           n - n_name - (equals != NULL));
+            comma = ",";
+        }
+        n += end != NULL ? 1 : 0;
+        query.text += n;
+        query.n -= n;
+    }
+    buf_add_text(out, "}");
+}
+
+static void add_headers(struct buf *out, const struct request *request)
+{
+    struct request_text name, value;
+    const char *comma = "";
+
+    buf_add_text(out, ",\"__ow_headers\":{");
+    for (size_t i = 0; request_header_at(request, i, &name, &value); i++) {
+        buf_add_text(out, comma);
+        json_quote(out, name.text, name.n);
+        buf_add_text(out, ":");
+        json_quote(out, value.text, value.n);
+        comma = ",";
+    }
+    buf_add_text(out, "}");
+}
+
+/* The raw body: a text as it is, anything else as base64 of its JSON. */
+static void add_raw(struct buf *out, struct json_slice value)
+{
+    struct buf text = {0}, encoded = {0};
+
+    if (value.kind == JSON_STRING) {
+        buf_add_text(out, ",\"__ow_body\":");
+        buf_add(out, value.text, value.n);
+        return;
+    }
+    json_compact(&text, value);
+    base64_encode(&encoded, buf_at(&text), buf_len(&text));
+    add_member(out, "__ow_body", buf_at(&encoded), buf_len(&encoded));
+    buf_done(&text);
+    buf_done(&encoded);
+}
+
+/* The action's argument: what the client gave, and what is known of its request. */
+static void add_value(struct buf *out, const struct passage *passage, struct json_slice given)
+{
+    const struct request *request = passage->request;
+    const char *user = getenv("__OW_NAMESPACE");
+    struct request_text method = request_method(request);
+    struct json_slice key, value;
+    size_t at = 0;
+
+    if (given.kind == JSON_ARRAY && !passage->is_raw) {
+        buf_add(out, given.text, given.n); /* has no members to add to */
+        return;
+    }
+    user = user != NULL ? user : "";
+    buf_add_text(out, "{\"__ow_path\":\"\"");
+    add_member(out, "__ow_user", user, strlen(user));
+    add_member(out, "__ow_method", method.text, method.n);
+    add_headers(out, request);
+    if (passage->is_raw) {
+        add_raw(out, given);
+        add_query(out, request_query(request));
+    }
+    while (given.kind == JSON_OBJECT && json_next_member(given, &at, &key, &value)) {
+        if (key.n > 6 && memcmp(key.text, "\"__ow_", 6) == 0)
+            continue; /* those are ours to tell */
+        buf_add_text(out, ",");
+        buf_add(out, key.text, key.n);
+        buf_add_text(out, ":");
+        buf_add(out, value.text, value.n);
+    }
+    buf_add_text(out, "}");
+}
+
+static void make_run(struct passage *passage, struct json_slice activation, struct json_slice value)
+{
+    static const struct json_slice nothing = {"{}", 2, JSON_OBJECT};
+    struct buf *out = &passage->run;
+    struct json_slice key, member;
+    size_t at = 0;
+
+    buf_add_text(out, "{\"value\":");
+    add_value(out, passage, value.kind == JSON_NULL ? nothing : value);
+    while (activation.kind == JSON_OBJECT && json_next_member(activation, &at, &key, &member)) {
+        if (json_equals(key, "value"))
+            continue;
+        buf_add_text(out, ",");
+        buf_add(out, key.text, key.n);
+        buf_add_text(out, ":");
+        buf_add(out, member.text, member.n);
+    }
+    buf_add_text(out, "}");
+}
+
+/* -1: one that must be true or false is not; *flag is its value otherwise. */
+static int read_flag(struct json_slice init, const char *name, bool *flag)
+{
+    struct json_slice value;
+
+    *flag = false;
+    if (!json_member(init, name, &value) || value.kind == JSON_NULL)
+        return 0;
+    *flag = value.kind == JSON_TRUE;
+    return value.kind == JSON_TRUE || value.kind == JSON_FALSE ? 0 : -1;
+}
+
+/* false: it was answered. */
+static bool make_init(struct passage *passage, struct json_slice init)
+{
+    struct knative *knative = passage->knative;
+    struct request *request = passage->request;
+    bool is_raw = false, is_binary = false;
+
+    if (knative->service->early.serves || knative->service->early.starting) {
+        request_reply_error(request, 500, INIT_TWICE);
+        return false;
+    }
+    if (init.kind == JSON_OBJECT &&
+        (read_flag(init, "binary", &is_binary) < 0 || read_flag(init, "raw", &is_raw) < 0)) {
+        request_reply_error(request, 400,
+                            "Invalid Init. data; expected boolean for keys 'binary' and 'raw'.");
+        return false;
+    }
+    passage->is_raw = is_raw || is_true("__OW_ACTION_RAW");
+    buf_add_text(&passage->init, "{\"value\":");
+    buf_add(&passage->init, init.text, init.n);
+    buf_add_text(&passage->init, "}");
+    return true;
+}
+
+/* What the body asks for. false: it was answered. */
+static bool read_body(struct passage *passage, const char *body, size_t n)
+{
+    static const struct json_slice none = {"null", 4, JSON_NULL};
+    struct json_slice top, init, activation = none, value = none;
+    struct json_fault fault;
+    char text[256] = "Error unmarshaling request: ";
+    size_t n_text = strlen(text);
+    bool wants_init;
+
+    if (n == 0) /* a GET has none */
+        body = "{}", n = 2;
+    if (json_check(body, n, &fault) == JSON_BAD) {
+        json_fault_say(&fault, body, n, text + n_text, sizeof(text) - n_text);
+        request_reply_error(passage->request, 400, text);
+        return false;
+    }
+    top = json_top(body, n);
+    if (top.kind != JSON_OBJECT) {
+        request_reply_error(passage->request, 400,
+                            "Error unmarshaling request: the body must be a JSON object");
+        return false;
+    }
+    wants_init = json_member(top, "init", &init);
+    if (!json_member(top, "activation", &activation))
+        activation = none;
+    if (!json_member(top, "value", &value))
+        value = none;
+    if (wants_init && !make_init(passage, init))
+        return false;
+    /* With an init the word "activation" says that it is to be run as well. */
+    if (!wants_init || activation.kind != JSON_NULL)
+        make_run(passage, activation, value);
+    return true;
+}
+
+void knative_on_request(void *owner, struct request *request)
+{
+    struct knative *knative = owner;
+    struct passage *passage = xcalloc(1, sizeof(*passage));
+    size_t n;
+    const char *body = request_body(request, &n);
+
+    passage->knative = knative;
+    passage->request = request;
+    passage->is_raw = knative->is_raw;
+    loop_post_init(&passage->run_next, on_run_next);
+    if (!read_body(passage, body, n)) {
+        passage_free(passage);
+    } else if (buf_len(&passage->init) > 0) {
+        request_set_body(request, buf_at(&passage->init), buf_len(&passage->init));
+        request_on_reply(request, on_init_replied, passage);
+        init_on_request(knative->service, request);
+    } else {
+        begin_run(passage);
+    }
+}

@@ -1,0 +1,129 @@
+#include "precompile.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "action/build.h"
+#include "action/zip.h"
+#include "base/buf.h"
+#include "base/json.h"
+#include "base/loop.h"
+#include "base/util.h"
+
+#define PIECE_BYTES 65536
+
+struct precompile {
+    struct loop *loop;
+    struct envelope envelope;
+    struct build build;
+    bool interrupted;
+};
+
+/* All of stdin becomes the code. */
+static int read_code(struct envelope *envelope, uint64_t bytes_max, struct err *err)
+{
+    struct buf code = {0};
+    ssize_t n;
+
+    do {
+        n = read(STDIN_FILENO, buf_room(&code, PIECE_BYTES), PIECE_BYTES);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n > 0)
+            buf_added(&code, (size_t)n);
+    } while (n != 0 && (n > 0 || errno == EINTR) && buf_len(&code) <= bytes_max);
+    free(envelope->code);
+    envelope->code = code.bytes; /* nothing was taken from its front */
+    envelope->code_len = buf_len(&code);
+    envelope->kind = code_sniff(envelope->code, envelope->code_len);
+    if (n < 0)
+        return err_set(err, ERR_SYSTEM, errno, "-compile: cannot read stdin: %s", strerror(errno));
+    if (envelope->code_len == 0)
+        return err_set(err, ERR_REQUEST, 0, "-compile: no code on stdin");
+    if (envelope->code_len > bytes_max)
+        return err_set(err, ERR_REQUEST, 0,
+                       "-compile: more than %" PRIu64 " bytes of code (--init-max-bytes)",
+                       bytes_max);
+    return 0;
+}
+
+/* By the way of an /init, so that main and the variables mean the same. */
+static int read_options(struct envelope *envelope, const struct precompile_opts *opts,
+                        struct err *err)
+{
+    const char *env = opts->env != NULL ? opts->env : "{}";
+    struct buf body = {0};
+    struct err why;
+    int result;
+
+    if (json_check(env, strlen(env), NULL) != JSON_OBJECT)
+        return err_set(err, ERR_REQUEST, 0, "-env: want a JSON object of variables");
+    buf_add_text(&body, "{\"value\":{\"code\":\"-\",\"main\":");
+    json_quote(&body, opts->main, strlen(opts->main));
+    buf_add_text(&body, ",\"env\":");
+    buf_add_text(&body, env);
+    buf_add_text(&body, "}}");
+    result = envelope_read(envelope, buf_at(&body), buf_len(&body), &why);
+    buf_done(&body);
+    return result < 0 ? err_set(err, ERR_REQUEST, 0, "-env: %s", why.text) : 0;
+}
+
+static void on_built(struct build *build)
+{
+    loop_stop(container_of(build, struct precompile, build)->loop);
+}
+
+static void on_signal(void *owner, int signo)
+{
+    struct precompile *precompile = owner;
+
+    (void)signo;
+    precompile->interrupted = true;
+    loop_stop(precompile->loop);
+}
+
+static int build_and_write(struct precompile *precompile, struct err *err)
+{
+    struct build *build = &precompile->build;
+
+    loop_run(precompile->loop);
+    if (precompile->interrupted)
+        return err_set(err, ERR_SYSTEM, EINTR, "-compile: interrupted");
+    /* Warnings, or what was wrong: stdout is the zip's. */
+    if (buf_len(&build->said) > 0)
+        (void)fd_write_all(STDERR_FILENO, buf_at(&build->said), buf_len(&build->said));
+    if (buf_len(&build->why) > 0) {
+        buf_add_text(&build->why, "\n");
+        (void)fd_write_all(STDERR_FILENO, buf_at(&build->why), buf_len(&build->why));
+    }
+    if (build->failed) {
+        *err = build->err;
+        return -1;
+    }
+    return zip_folder(build->dir, STDOUT_FILENO, err);
+}
+
+int precompile_run(struct loop *loop, const struct build_opts *build,
+                   const struct precompile_opts *opts, struct err *err)
+{
+    struct precompile precompile = {.loop = loop};
+    int result = -1;
+
+    build_init(&precompile.build);
+    precompile.build.opts = build;
+    precompile.build.envelope = &precompile.envelope;
+    precompile.build.done = on_built;
+    if (read_options(&precompile.envelope, opts, err) == 0 &&
+        read_code(&precompile.envelope, opts->bytes_max, err) == 0) {
+        loop_on_signal(loop, on_signal, &precompile);
+        if (build_start(&precompile.build, loop, loop_now_ms(loop) + opts->deadline_ms, err) == 0)
+            result = build_and_write(&precompile, err);
+    }
+    build_cancel(&precompile.build);
+    envelope_done(&precompile.envelope);
+    return result;
+}

@@ -1,0 +1,41 @@
+#pragma once
+
+/*
+ * setup - what settings, environment and image mean for the parts of the program: which runtimes
+ * there are, where actions are unpacked, as whom they run, and how they are served.
+ */
+
+#include <stdbool.h>
+
+#include "action/actionloop.h"
+#include "action/runtimes.h"
+#include "action/store.h"
+#include "base/privileges.h"
+#include "worker/oom.h"
+
+struct config;
+struct err;
+struct service;
+
+/* Zeroed but for `config` before use. */
+struct setup {
+    const struct config *config; /* borrowed */
+    struct actionloop actionloop;
+    struct privileges privileges;
+    struct runtimes runtimes;
+    struct store store;
+    struct oom oom;
+};
+
+/* Where the proxy's own log goes, and how much of it. 0, or -1. */
+int setup_log(const struct config *config, struct err *err);
+
+/* The environment of the children, and as whom they run. Nothing is read or made on disk but the
+ * lists of users. program: argv[0]. 0, or -1. */
+int setup_children(struct setup *setup, const char *program, struct err *err);
+
+/* Load the runtimes, make the folder for actions, and fill the service's options with all that.
+ * is_temporary: nothing that is unpacked is to stay, whatever the settings say. 0, or -1. */
+int setup_service(struct setup *setup, struct service *service, bool is_temporary, struct err *err);
+
+void setup_done(struct setup *setup);

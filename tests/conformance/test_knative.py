@@ -1,0 +1,266 @@
+"""T-K: the single entry point of __OW_RUNTIME_PLATFORM=knative (contract 1.9, 4.8)."""
+
+import base64
+import http.client
+import json
+
+import pytest
+
+import archives
+from whisk import WAIT_S, assert_error
+
+KNATIVE = {"__OW_RUNTIME_PLATFORM": "knative"}
+HELLO = "def main(args):\n    return {'payload': 'Hello World!'}\n"
+GREET = ("def main(args):\n    return {'payload': 'Hello %s from %s!'"
+         " % (args.get('name'), args.get('place'))}\n")
+ECHO = "def main(args):\n    return {'response': args}\n"
+SHAPE = "import json\ndef main(args):\n    return json.loads(args['shape'])\n"
+ACTIVATION = {"namespace": "", "action_name": "hello", "api_host": "", "api_key": "",
+              "activation_id": "", "transaction_id": "", "deadline": 1000000}
+JOE = {"name": "Joe", "place": "TX"}
+
+
+def start(proxy, code=None, **env):
+    if code is not None:
+        env["__OW_ACTION_CODE"] = code
+    return proxy("--runtime", "python", env={**KNATIVE, **env})
+
+
+def test_TK1_init_then_run(proxy):
+    """T-K1: an init alone, then an activation with its value."""
+    one = start(proxy)
+    answer = one.post("/", {"init": {"name": "hello", "main": "main", "code": HELLO,
+                                     "binary": False, "env": {}}})
+    assert (answer.status, answer.body) == (200, b'{"ok":true}\n')
+    answer = one.post("/", {"activation": ACTIVATION, "value": JOE})
+    assert (answer.status, answer.json) == (200, {"payload": "Hello World!"})
+    assert answer.headers["Content-Type"] == "application/json"
+    assert one.check_streams(1) == ("", "")
+
+
+def test_TK2_both_in_one_body(proxy):
+    """T-K2: init and activation together: the reply is the activation's."""
+    one = start(proxy)
+    body = {"init": {"code": HELLO}, "activation": ACTIVATION, "value": JOE}
+    answer = one.post("/", body)
+    assert (answer.status, answer.json) == (200, {"payload": "Hello World!"})
+    assert_error(one.post("/", body), 403, "Cannot initialize the action more than once.")
+
+
+def test_TK3_parameters_reach_the_action(proxy):
+    """T-K3: a code in the environment, and parameters in value, with an activation or without."""
+    one = start(proxy, GREET)
+    for body in ({"activation": ACTIVATION, "value": JOE}, {"value": JOE}):
+        assert one.post("/", body).json == {"payload": "Hello Joe from TX!"}
+
+
+@pytest.mark.parametrize("value, text", [
+    ({"name": "Joe"}, "hello Joe!"), ({}, "you did not tell me who you are.")])
+def test_TK4_web_action(proxy, value, text):
+    """T-K4: a text in `body` is the whole reply, as HTML."""
+    one = start(proxy, "def main(args):\n    name = args.get('name')\n"
+                       "    text = f'hello {name}!' if name else 'you did not tell me who you are.'\n"
+                       "    return {'body': f'<html><body><h3>{text}</h3></body></html>'}\n")
+    answer = one.post("/", {"activation": ACTIVATION, "value": value})
+    assert answer.status == 200
+    assert answer.body.decode() == f"<html><body><h3>{text}</h3></body></html>"
+    assert answer.headers["Content-Type"] == "text/html"
+
+
+@pytest.mark.parametrize("by", ["environment", "init"])
+def test_TK5_raw(proxy, by):
+    """T-K5: __ow_body, __ow_query and the HTTP context of a raw action."""
+    if by == "environment":
+        one = start(proxy, ECHO, __OW_ACTION_RAW="true", __OW_NAMESPACE="guest")
+    else:
+        one = start(proxy, __OW_NAMESPACE="guest")
+        assert one.post("/", {"init": {"code": ECHO, "raw": True}}).status == 200
+    answer = one.post("/?a=b%20c&d=&a+b", {"activation": ACTIVATION, "value": {"name": "Joe"}})
+    given = answer.json["response"]
+    headers = given.pop("__ow_headers")
+    assert headers["content-type"] == "application/json" and headers["host"] == "127.0.0.1"
+    assert given == {"__ow_body": "eyJuYW1lIjoiSm9lIn0=", "__ow_user": "guest",
+                     "__ow_query": {"a": "b c", "d": "", "a b": ""}, "__ow_method": "POST",
+                     "__ow_path": "", "name": "Joe"}
+    text = one.post("/", {"activation": ACTIVATION, "value": "just text"}).json["response"]
+    assert text["__ow_body"] == "just text" and text["__ow_query"] == {}
+
+
+def test_raw_is_as_the_init_said_that_succeeded(proxy):
+    """--allow-reinit: the one that serves is asked as its own init wanted it."""
+    one = proxy("--runtime", "python", "--allow-reinit", env=KNATIVE)
+    is_raw = lambda: "__ow_query" in one.post("/", {"value": {}}).json["response"]
+    assert one.post("/", {"init": {"code": ECHO}}).status == 200
+    assert one.post("/", {"init": {"code": "import no_such_module", "raw": True}}).status == 502
+    assert not is_raw()
+    assert one.post("/", {"init": {"code": ECHO, "raw": True}}).status == 200
+    assert is_raw()
+
+
+def test_the_context_of_an_action_that_is_not_raw(proxy):
+    """Contract 1.9: user, method, headers, path; what the client says of them is dropped."""
+    one = start(proxy, ECHO)
+    given = one.post("/", {"value": {"x": 1, "__ow_user": "root", "__ow_body": "y"}})
+    given = given.json["response"]
+    assert "host" in given.pop("__ow_headers")
+    assert given == {"x": 1, "__ow_user": "", "__ow_method": "POST", "__ow_path": ""}
+
+
+def test_metadata_of_the_activation(proxy):
+    """Its members are what a /run has beside value."""
+    one = start(proxy, "import os\ndef main(args):\n"
+                       "    return {'id': os.environ['__OW_ACTIVATION_ID']}\n")
+    assert one.post("/", {"activation": {"activation_id": "abc", "value": {"no": 1}},
+                          "value": {}}).json == {"id": "abc"}
+
+
+def test_TK6_empty_init_and_no_init(proxy):
+    """T-K6: an empty init is refused with 403, a run without one with 500."""
+    one = start(proxy)
+    assert_error(one.post("/", {"init": {}}), 403, "Missing main/no code to execute.")
+    assert_error(one.post("/", {"activation": ACTIVATION, "value": {}}), 500,
+                 "no action defined yet")
+
+
+@pytest.mark.parametrize("zipped", [False, True])
+def test_TK6_main_of_the_environment(proxy, zipped):
+    """T-K6: __OW_ACTION_MAIN, for source and zip."""
+    code = GREET.replace("main", "hello")
+    if zipped:
+        code = base64.b64encode(archives.zipped({"__main__.py": code})).decode()
+    one = start(proxy, code, __OW_ACTION_MAIN="hello", __OW_ACTION_BINARY=str(zipped).lower())
+    assert one.post("/", {"value": JOE}).json == {"payload": "Hello Joe from TX!"}
+
+
+def test_an_action_of_the_environment_takes_no_init(proxy):
+    """Contract 1.9: that is an error, whoever else has been initialised."""
+    one = start(proxy, HELLO)
+    assert_error(one.post("/", {"init": {"code": GREET}}), 500,
+                 "Cannot initialize a runtime with a dedicated function.")
+    assert one.post("/", {"value": {}}).json == {"payload": "Hello World!"}
+
+
+@pytest.mark.parametrize("name", ["binary", "raw"])
+def test_flags_must_be_true_or_false(proxy, name):
+    """Contract 1.9: binary is a bool, else error."""
+    answer = start(proxy).post("/", {"init": {"code": HELLO, name: "true"}})
+    assert answer.status == 400 and "expected boolean" in answer.error
+
+
+@pytest.mark.parametrize("listed, taken, refused", [
+    (None, ["POST"], "GET"), ("[GET, POST]", ["GET", "POST"], "PUT"),
+    ("[put,delete,options]", ["PUT", "DELETE", "OPTIONS"], "POST"), ("[BREW]", ["POST"], "GET"),
+])
+def test_methods(proxy, listed, taken, refused):
+    """Contract 1.9: __OW_HTTP_METHODS, POST when there is none that is known."""
+    one = start(proxy, ECHO, **({"__OW_HTTP_METHODS": listed} if listed else {}))
+    for method in taken:
+        body = b"" if method == "GET" else b'{"value":{}}'
+        answer = one.request(method, "/", body)
+        assert answer.status == 200 and answer.json["response"]["__ow_method"] == method
+    answer = one.request(refused, "/", b"")
+    assert answer.status == 405
+    assert sorted(answer.headers["Allow"].split(", ")) == sorted(taken)
+
+
+@pytest.mark.parametrize("path", ["/init", "/run", "/other"])
+def test_there_is_one_path_only(proxy, path):
+    """Contract 1.9: one route."""
+    assert start(proxy, HELLO).post(path, {}).status == 404
+
+
+def shaped(one, shape, headers=()):
+    body = json.dumps({"value": {"shape": json.dumps(shape)}}).encode()
+    return one.request("POST", "/", body, headers=headers)
+
+
+def test_status_headers_and_body_are_the_actions(proxy):
+    """Contract 1.9: statusCode, headers and body make the reply."""
+    one = start(proxy, SHAPE)
+    answer = shaped(one, {"statusCode": 201, "headers": {"X-One": "a", "x-number": 2,
+                                                          "Content-Type": "text/plain"},
+                          "body": "text"})
+    assert (answer.status, answer.body) == (201, b"text")
+    assert answer.headers["X-One"] == "a" and answer.headers["X-Number"] == "2"
+    assert answer.headers.get_all("Content-Type") == ["text/plain"]
+    answer = shaped(one, {"statusCode": "404", "body": {"a": [1, 2]}})
+    assert (answer.status, answer.json) == (404, {"a": [1, 2]})
+    assert answer.headers["Content-Type"] == "application/json"
+    answer = shaped(one, {"statusCode": 302, "headers": {"location": "/x"}, "more": 1})
+    assert (answer.status, answer.json, answer.headers["Location"]) == (302, {"more": 1}, "/x")
+
+
+def test_images_are_decoded(proxy):
+    """Contract 1.9: a body of type image/* is base64."""
+    one = start(proxy, SHAPE)
+    image = bytes(range(256))
+    answer = shaped(one, {"headers": {"content-type": "image/png"},
+                          "body": base64.b64encode(image).decode()})
+    assert (answer.body, answer.headers["Content-Type"]) == (image, "image/png")
+    answer = shaped(one, {"headers": {"content-type": "image/svg+xml"}, "body": "<svg/>"})
+    assert answer.body == b"<svg/>", "what is no base64 is sent as it is"
+
+
+@pytest.mark.parametrize("shape", [{"body": ""}, {"body": None}])
+def test_an_empty_body_is_204(proxy, shape):
+    """Contract 1.9: empty with status 200."""
+    one = start(proxy, SHAPE)
+    connection = http.client.HTTPConnection("127.0.0.1", one.port, timeout=WAIT_S)
+    body = json.dumps({"value": {"shape": json.dumps(shape)}})
+    for _ in range(2):
+        connection.request("POST", "/", body)
+        answer = connection.getresponse()
+        assert (answer.status, answer.read()) == (204, b"")
+        assert answer.headers["Content-Length"] is None
+        assert answer.headers["Transfer-Encoding"] is None
+    connection.close()
+
+
+def test_cross_origin_headers(proxy):
+    """Contract 1.9: added unless the action gives its own; what was asked for is echoed."""
+    one = start(proxy, SHAPE)
+    answer = shaped(one, {"a": 1})
+    assert answer.headers["Access-Control-Allow-Origin"] == "*"
+    assert "DELETE" in answer.headers["Access-Control-Allow-Methods"]
+    assert "Authorization" in answer.headers["Access-Control-Allow-Headers"]
+    answer = shaped(one, {"headers": {"access-control-allow-origin": "me"}},
+                    ["Access-Control-Request-Headers: x-asked"])
+    assert answer.headers.get_all("Access-Control-Allow-Origin") == ["me"]
+    assert answer.headers["Access-Control-Allow-Headers"] == "x-asked"
+
+
+@pytest.mark.parametrize("headers", [
+    {"x-a": "b\r\nx-evil: 1"}, {"x a": "b"}, {"": "b"}, {"x-a\n": "b"}, "none", [1],
+    {"content-length": "7"}, {"transfer-encoding": "chunked"}, {"connection": "upgrade"},
+])
+def test_headers_that_would_break_the_reply_are_left_out(proxy, headers):
+    """An action, or who feeds it, cannot write into the head of the reply."""
+    answer = shaped(start(proxy, SHAPE), {"headers": headers, "body": "text"})
+    assert (answer.status, answer.body) == (200, b"text")
+    assert "x-evil" not in answer.headers and "x-a" not in answer.headers
+
+
+@pytest.mark.parametrize("status", [99, 100, 600, 200.5, "20x", -1, None, {}, 1e99])
+def test_a_status_that_is_none_counts_as_200(proxy, status):
+    """Only 200 to 599."""
+    assert shaped(start(proxy, SHAPE), {"statusCode": status, "body": "text"}).status == 200
+
+
+@pytest.mark.parametrize("body, text", [
+    (b"XXX", "Error unmarshaling request: "
+             "invalid character 'X' looking for beginning of value"),
+    (b"[]", "Error unmarshaling request: the body must be a JSON object"),
+])
+def test_bodies_that_are_none(proxy, body, text):
+    """As for /init and /run."""
+    assert_error(start(proxy, HELLO).post("/", body), 400, text)
+
+
+def test_errors_of_the_action_are_replies_as_of_run(proxy):
+    """A death is 400, a result that is no object 502, an array is passed on."""
+    one = start(proxy, "import os\ndef main(args):\n"
+                       "    return os._exit(1) if args.get('die') else args.get('as')\n")
+    assert_error(one.post("/", {"value": {"die": 1}}), 400, "command exited")
+    assert one.post("/", {"value": {"as": 1}}).status == 502
+    assert one.post("/", {"value": {"as": [1]}}).json == [1]
+    one.check_streams(3)

@@ -1,0 +1,73 @@
+/* Base64 of small texts, both ways. */
+
+#include "test.h"
+
+#include <string.h>
+
+#include "base/base64.h"
+#include "base/buf.h"
+#include "base/util.h"
+
+static const struct {
+    const char *plain;
+    const char *encoded;
+} pairs[] = {
+    {"", ""},
+    {"w", "dw=="},
+    {"wh", "d2g="},
+    {"whi", "d2hp"},
+    {"wh w", "d2ggdw=="},
+    {"\xfb\xff\xfe", "+//+"},
+    {"{\"name\":\"Joe\"}", "eyJuYW1lIjoiSm9lIn0="},
+};
+
+static void texts_go_both_ways(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(pairs); i++) {
+        size_t n = strlen(pairs[i].plain), n_encoded = strlen(pairs[i].encoded);
+        struct buf out = {0}, back = {0};
+
+        base64_encode(&out, pairs[i].plain, n);
+        assert_int_equal(buf_len(&out), n_encoded);
+        assert_true(n == 0 || memcmp(buf_at(&out), pairs[i].encoded, n_encoded) == 0);
+        assert_true(base64_decode(&back, pairs[i].encoded, n_encoded));
+        assert_int_equal(buf_len(&back), n);
+        assert_true(n == 0 || memcmp(buf_at(&back), pairs[i].plain, n) == 0);
+        buf_done(&out);
+        buf_done(&back);
+    }
+}
+
+static void padding_may_be_missing(void **state)
+{
+    struct buf out = {0};
+
+    (void)state;
+    assert_true(base64_decode(&out, "d2g", 3));
+    assert_memory_equal(buf_at(&out), "wh", 2);
+    buf_done(&out);
+}
+
+static void what_is_none_leaves_nothing(void **state)
+{
+    static const char *const wrong[] = {"d", "d2hpc", "d2hp!", "d=hp", "dw===", "<svg/>", " d2hp"};
+    struct buf out = {0};
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(wrong); i++)
+        assert_false(base64_decode(&out, wrong[i], strlen(wrong[i])));
+    assert_int_equal(buf_len(&out), 0);
+    buf_done(&out);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(texts_go_both_ways),
+        cmocka_unit_test(padding_may_be_missing),
+        cmocka_unit_test(what_is_none_leaves_nothing),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
