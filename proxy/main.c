@@ -26,6 +26,7 @@
 #include "http/run.h"
 #include "http/server.h"
 #include "http/service.h"
+#include "http/stub.h"
 #include "http/versions.h"
 #include "worker/oom.h"
 
@@ -72,7 +73,8 @@ static void drain_step(struct app *app)
         init_cancel(service);
     if (service->init == NULL && (late || versions_n_jobs(service) == 0))
         versions_stop(service);
-    if (service->init == NULL && versions_are_gone(service) && server_n_open(app->server) == 0) {
+    if (service->init == NULL && stub_drain(service, late) && versions_are_gone(service) &&
+        server_n_open(app->server) == 0) {
         server_drain(app->server);
         loop_stop(app->loop);
         return;
@@ -124,8 +126,9 @@ static void occupy_low_descriptors(void)
         (void)close(fd);
 }
 
-/* Beside the program in a build folder, else where it was installed. Caller frees. */
-static char *default_runtime_dir(void)
+/* A folder of ours: in a build folder, beside the installed program, or where that should be.
+ * Caller frees. */
+static char *own_dir(const char *in_build, const char *installed, const char *in_prefix)
 {
     char path[PATH_MAX];
     ssize_t n = readlink("/proc/self/exe", path, sizeof(path) - 1);
@@ -135,23 +138,27 @@ static char *default_runtime_dir(void)
     if (n > 0) {
         path[n] = '\0';
         if (strcmp(path, BUILD_PROGRAM) == 0)
-            return xstrdup(SOURCE_RUNTIME_DIR);
-        dir = xasprintf("%s/" INSTALLED_RUNTIME_DIR, dirname(path));
+            return xstrdup(in_build);
+        dir = xasprintf("%s/%s", dirname(path), installed);
         if (stat(dir, &info) == 0)
             return dir;
         free(dir);
     }
-    return xstrdup(PREFIX_RUNTIME_DIR);
+    return xstrdup(in_prefix);
 }
 
 static int load_runtimes(struct app *app, struct err *err)
 {
     struct service_opts *opts = &app->service.opts;
-    auto_free char *dir = app->config.runtime_dir[0] != '\0' ? xstrdup(app->config.runtime_dir)
-                                                             : default_runtime_dir();
+    auto_free char *dir =
+        app->config.runtime_dir[0] != '\0'
+            ? xstrdup(app->config.runtime_dir)
+            : own_dir(SOURCE_RUNTIME_DIR, INSTALLED_RUNTIME_DIR, PREFIX_RUNTIME_DIR);
+    auto_free char *libexec = own_dir(BUILD_LIBEXEC_DIR, INSTALLED_LIBEXEC_DIR, PREFIX_LIBEXEC_DIR);
 
     if (runtimes_load(&app->runtimes, dir, err) < 0)
         return -1;
+    runtimes_set_libexec(&app->runtimes, libexec);
     opts->fallback = runtimes_find(&app->runtimes, app->config.runtime);
     if (opts->fallback == NULL)
         return err_set(err, ERR_REQUEST, 0,
@@ -369,6 +376,7 @@ static int run(struct app *app, struct err *err)
     loop_run(app->loop);
     prelaunch_done(&app->service.prelaunch);
     versions_done(&app->service);
+    pool_free(&app->service.stub);
     app->all_closed = server_free(&app->admin_server);
     app->all_closed = server_free(&app->server) && app->all_closed;
     sink_done(&app->out, FLUSH_MAX_MS);

@@ -74,6 +74,28 @@ proxy_stop() {
     wait "$pid"
 }
 
+# Print the options that a proxy needs for sample $1, one per line.
+sample_options() {
+    case $1 in
+    hello-oneshot) printf '%s\n' --runtime=oneshot ;;
+    esac
+}
+
+# Print the interpreter that sample $1 wants and that is not there; nothing when it is.
+sample_lacks() {
+    local program
+
+    case $1 in
+    hello-nodejs) program=node ;;
+    hello-perl) program=perl ;;
+    hello-ruby) program=ruby ;;
+    hello-php) program=php ;;
+    hello-lua) program=lua5.4 ;;
+    *) return 0 ;;
+    esac
+    command -v "$program" >/dev/null || printf '%s\n' "$program"
+}
+
 # Print what bin/init.sh publishes of sample $1. $2: folder in which a C sample is built.
 sample_code() {
     local folder=$ROOT/actions/$1
@@ -84,7 +106,10 @@ sample_code() {
     counter-python) printf '%s\n' "$folder/counter.py" ;;
     hello-shell) printf '%s\n' "$folder/hello.sh" ;;
     hello-actionloop) printf '%s\n' "$folder/exec" ;;
-    words-python) printf '%s\n' "$folder" ;;
+    words-python | hello-function | hello-nodejs | hello-perl | hello-ruby | hello-php | hello-lua)
+        printf '%s\n' "$folder" # a folder is published as a zip, which tells its language itself
+        ;;
+    hello-oneshot) printf '%s\n' "$folder/exec" ;;
     *) die "there is no sample '$1'" "the samples are the folders of actions/" ;;
     esac
 }

@@ -28,10 +28,11 @@ say() {
 
 # Publish sample $1 to a proxy of its own: one takes one action in its life.
 publish() {
-    local sample=$1 code
+    local sample=$1 code options
 
     proxy_stop || die "the proxy did not end well, its exit status was $?"
-    proxy_start "$WORK/$sample"
+    mapfile -t options < <(sample_options "$sample")
+    proxy_start "$WORK/$sample" "${options[@]}"
     if [[ $sample == *-c ]]; then
         say "bin/build.sh -o $WORK/$sample/exec actions/$sample/*.c"
     fi
@@ -42,9 +43,14 @@ publish() {
 
 # Publish and run one sample; the answer must be the expected one, byte for byte.
 show_sample() {
-    local sample=$1 folder=$ROOT/actions/$1 answer
+    local sample=$1 folder=$ROOT/actions/$1 answer lacks
 
     printf '\n--- actions/%s\n' "$sample"
+    lacks=$(sample_lacks "$sample")
+    if [[ -n $lacks ]]; then
+        printf 'skipped: %s is not installed\n' "$lacks"
+        return
+    fi
     publish "$sample"
     say "bin/run.sh '$(cat "$folder/input.json")'"
     answer=$("$ROOT/bin/run.sh" "@$folder/input.json")

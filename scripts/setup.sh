@@ -29,6 +29,8 @@ RUN_PACKAGES=(python3 curl zip)
 # libclang-rt is not among clang's own dependencies, and without it clang cannot link sanitizers.
 TEST_PACKAGES=(clang clang-format libclang-rt-14-dev libcmocka-dev python3-pytest
     python3-pytest-xdist python3-prometheus-client jq bc unzip shellcheck codespell procps wrk)
+# The interpreters of the runtimes; without one of them its tests are skipped.
+TEST_PACKAGES+=(nodejs perl ruby php-cli lua5.4 pypy3)
 BENCH_PACKAGES=(wrk valgrind)
 
 # Print those of the packages named that are not installed.

@@ -247,6 +247,10 @@ static int read_code(struct envelope *envelope, struct json_slice slice, bool bi
         to--;
     while (from < to && is_blank(envelope->code[from]))
         from++;
+    if (from == to && envelope->takes_empty) {
+        envelope->code_len = 0;
+        return 0; /* kind: CODE_SOURCE, which is 0 */
+    }
     if (from == to)
         return err_set(err, ERR_REFUSED, 0, "Missing main/no code to execute.");
     decode = must_decode(envelope->code, from, to, binary, err);

@@ -6,6 +6,7 @@
  * Bytes in, result out: no file, no process, no clock.
  */
 
+#include <stdbool.h>
 #include <stddef.h>
 
 struct err;
@@ -25,14 +26,15 @@ struct envelope {
     char *code;
     size_t code_len;
     enum code_kind kind;
-    char *main; /* "main" when the body names none */
-    char **env; /* NAME=value of the body's env, NULL-terminated, in order; NULL when none */
+    char *main;       /* "main" when the body names none */
+    bool takes_empty; /* set by the caller: code that is an empty text is code, too */
+    char **env;       /* NAME=value of the body's env, NULL-terminated, in order; NULL when none */
 };
 
 /*
  * Read an /init body. 0, or -1: ERR_REQUEST (no JSON, wrong types, bad base64) or ERR_REFUSED
  * (no code in it), with the contract's texts (openwhisk-contract 1.3).
- * body: borrowed, not changed. envelope: zeroed by the caller; envelope_done() afterwards always.
+ * body: borrowed, not changed. envelope: zeroed by the caller but for `takes_empty`; envelope_done() afterwards always.
  */
 int envelope_read(struct envelope *envelope, const char *body, size_t n, struct err *err);
 void envelope_done(struct envelope *envelope);

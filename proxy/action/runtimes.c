@@ -31,6 +31,7 @@
 
 enum placeholder {
     PLACEHOLDER_RUNTIME,
+    PLACEHOLDER_LIBEXEC,
     PLACEHOLDER_ACTION,
     PLACEHOLDER_MAIN,
     PLACEHOLDER_ENTRY,
@@ -38,9 +39,8 @@ enum placeholder {
 };
 
 static const char *const placeholders[N_PLACEHOLDERS] = {
-    [PLACEHOLDER_RUNTIME] = "{runtime}",
-    [PLACEHOLDER_ACTION] = "{action}",
-    [PLACEHOLDER_MAIN] = "{main}",
+    [PLACEHOLDER_RUNTIME] = "{runtime}", [PLACEHOLDER_LIBEXEC] = "{libexec}",
+    [PLACEHOLDER_ACTION] = "{action}",   [PLACEHOLDER_MAIN] = "{main}",
     [PLACEHOLDER_ENTRY] = "{entry}",
 };
 
@@ -116,7 +116,8 @@ static const char *const wanted[] = {
     [FIELD_TEXT] = "a text",
     [FIELD_FILE] = "a bare name, without \"/\"",
     [FIELD_FILES] = "a list of one or more bare names, without \"/\"",
-    [FIELD_ARGV] = "a list of texts, of placeholders only {runtime} {action} {main} {entry}",
+    [FIELD_ARGV] =
+        "a list of texts, of placeholders only {runtime} {libexec} {action} {main} {entry}",
     [FIELD_FLAG] = "true or false",
     [FIELD_ANSWERS] = "\"stdout\", \"fd3\" or \"auto\"",
 };
@@ -133,11 +134,16 @@ static const struct field {
     {"launch", FIELD_ARGV, true, offsetof(struct runtime, launch)},
     {"prelaunch", FIELD_ARGV, false, offsetof(struct runtime, prelaunch)},
     {"needs", FIELD_TEXT, false, offsetof(struct runtime, shortfall)},
+    {"stub", FIELD_FILE, false, offsetof(struct runtime, stub)},
+    {"no_entry", FIELD_TEXT, false, offsetof(struct runtime, no_entry)},
     {"answers", FIELD_ANSWERS, false, offsetof(struct runtime, answers)},
     {"ready", FIELD_FLAG, false, offsetof(struct runtime, reports_ready)},
     {"forks", FIELD_FLAG, false, offsetof(struct runtime, forks)},
     {"log_init_error", FIELD_FLAG, false, offsetof(struct runtime, logs_init_error)},
     {"entry_executable", FIELD_FLAG, false, offsetof(struct runtime, entry_executable)},
+    {"programs", FIELD_FLAG, false, offsetof(struct runtime, takes_programs)},
+    {"only_named", FIELD_FLAG, false, offsetof(struct runtime, only_named)},
+    {"wants_object", FIELD_FLAG, false, offsetof(struct runtime, wants_object)},
 };
 
 /* Entries and sources are looked up in the action's folder: a path could leave it. */
@@ -259,6 +265,9 @@ static void runtime_done(struct runtime *runtime)
     strv_free(&runtime->launch);
     strv_free(&runtime->prelaunch);
     free(runtime->shortfall);
+    free(runtime->stub);
+    free(runtime->no_entry);
+    free(runtime->libexec);
     memset(runtime, 0, sizeof(*runtime));
 }
 
@@ -351,6 +360,14 @@ void runtimes_done(struct runtimes *runtimes)
     memset(runtimes, 0, sizeof(*runtimes));
 }
 
+void runtimes_set_libexec(struct runtimes *runtimes, const char *dir)
+{
+    for (size_t i = 0; i < runtimes->n; i++) {
+        free(runtimes->items[i].libexec);
+        runtimes->items[i].libexec = xstrdup(dir);
+    }
+}
+
 const struct runtime *runtimes_find(const struct runtimes *runtimes, const char *name)
 {
     for (size_t i = 0; i < runtimes->n; i++) {
@@ -373,7 +390,8 @@ const char *runtimes_file_name(const struct runtimes *runtimes, const struct run
         break;
     case CODE_ELF:
     case CODE_SCRIPT:
-        taker = runtimes_find(runtimes, NATIVE_NAME);
+        taker = fallback != NULL && fallback->takes_programs ? fallback
+                                                             : runtimes_find(runtimes, NATIVE_NAME);
         break;
     case CODE_ZIP:
     case CODE_TAR:
@@ -441,17 +459,22 @@ static size_t candidates(const struct runtimes *runtimes, const struct runtime *
                          const struct runtime **out)
 {
     const struct runtime *native = runtimes_find(runtimes, NATIVE_NAME);
+    bool native_first = fallback == NULL || !fallback->takes_programs;
     size_t n = 0;
 
-    if (native != NULL)
+    if (native != NULL && native_first)
         out[n++] = native;
     if (fallback != NULL && fallback != native)
         out[n++] = fallback;
+    if (native != NULL && !native_first && fallback != native)
+        out[n++] = native;
     for (size_t i = 0; i < runtimes->n; i++) {
-        if (&runtimes->items[i] != native && &runtimes->items[i] != fallback)
-            out[n++] = &runtimes->items[i];
+        const struct runtime *other = &runtimes->items[i];
+
+        if (other != native && other != fallback && !other->only_named)
+            out[n++] = other;
     }
-    assert(n == runtimes->n);
+    assert(n <= runtimes->n);
     return n;
 }
 
@@ -478,7 +501,9 @@ const struct runtime *runtimes_for_folder(const struct runtimes *runtimes,
     first = n > 0 && strcmp(order[0]->name, NATIVE_NAME) == 0 ? 1 : 0;
     for (size_t i = 0; i < n; i++)
         say_entries(&text, order[(first + i) % n], i == 0, i + 1 == n);
-    (void)err_set(err, ERR_CODE, 0, "Zip file does not include %.*s", (int)buf_len(&text),
+    (void)err_set(err, ERR_CODE, 0, "%s%sZip file does not include %.*s",
+                  fallback != NULL && fallback->no_entry != NULL ? fallback->no_entry : "",
+                  fallback != NULL && fallback->no_entry != NULL ? " " : "", (int)buf_len(&text),
                   n > 0 ? buf_at(&text) : "");
     buf_done(&text);
     return NULL;
@@ -525,6 +550,7 @@ void runtime_launch(const struct runtime *runtime, const char *dir, const char *
     const char *entry = folder >= 0 ? find_entry(runtime, folder) : NULL;
     const char *values[N_PLACEHOLDERS] = {
         [PLACEHOLDER_RUNTIME] = runtime->dir,
+        [PLACEHOLDER_LIBEXEC] = runtime->libexec != NULL ? runtime->libexec : "",
         [PLACEHOLDER_ACTION] = dir,
         [PLACEHOLDER_MAIN] = main,
         [PLACEHOLDER_ENTRY] = entry != NULL ? entry : runtime->entry[0],
@@ -543,6 +569,7 @@ void runtime_launch(const struct runtime *runtime, const char *dir, const char *
     launch->answers = runtime->answers;
     launch->reports_ready = runtime->reports_ready;
     launch->logs_init_error = runtime->logs_init_error;
+    launch->wants_object = runtime->wants_object;
 }
 
 bool runtime_prelaunch(const struct runtime *runtime, bool forks, char *const *base_env,
@@ -550,6 +577,7 @@ bool runtime_prelaunch(const struct runtime *runtime, bool forks, char *const *b
 {
     const char *values[N_PLACEHOLDERS] = {
         [PLACEHOLDER_RUNTIME] = runtime->dir,
+        [PLACEHOLDER_LIBEXEC] = runtime->libexec != NULL ? runtime->libexec : "",
         [PLACEHOLDER_ACTION] = "",
         [PLACEHOLDER_MAIN] = "",
         [PLACEHOLDER_ENTRY] = "",

@@ -19,14 +19,20 @@ struct runtime {
     char *dir;             /* absolute folder of the manifest */
     char **entry;          /* file names that mark an unpacked archive as this runtime's */
     char *source;          /* name under which plain source text is stored; NULL: takes none */
-    char **launch;         /* argv template: {runtime} {action} {main} {entry} */
+    char **launch;         /* argv template: {runtime} {libexec} {action} {main} {entry} */
     char **prelaunch;      /* argv of a launcher that waits for its action; NULL: it cannot */
     char *shortfall;       /* "needs": what to install when launch[0] is missing; NULL: nothing */
+    char *stub;            /* folder in `dir` of what runs until there is code; NULL: nothing */
+    char *no_entry;        /* what an archive without an entry is told first; NULL: nothing */
+    char *libexec;         /* folder of the launchers that are compiled; NULL: unknown */
     enum answers answers;  /* "stdout", "fd3" or "auto" (default) */
     bool reports_ready;    /* "ready" */
     bool forks;            /* "forks": the one that waits can make workers by fork */
     bool logs_init_error;  /* "log_init_error" */
     bool entry_executable; /* "entry_executable": the entry must carry an execute bit */
+    bool takes_programs;   /* "programs": as fallback it takes what is native's otherwise */
+    bool only_named;       /* "only_named": used as fallback or not at all */
+    bool wants_object;     /* "wants_object": another argument is refused before it runs */
 };
 
 struct runtimes {
@@ -38,17 +44,20 @@ struct runtimes {
  * is wrong: names file and field). An unknown field is an error: it is a misspelt one. */
 int runtimes_load(struct runtimes *runtimes, const char *dir, struct err *err);
 void runtimes_done(struct runtimes *runtimes);
+/* Where {libexec} leads: the folder of launchers that are built with the proxy. */
+void runtimes_set_libexec(struct runtimes *runtimes, const char *dir);
 /* NULL when there is none of that name. */
 const struct runtime *runtimes_find(const struct runtimes *runtimes, const char *name);
 
 /* The file name under which code of this kind is staged; *runtime is the one that takes it (native
- * for ELF and scripts, `fallback` for source). Both NULL: an archive (unpack it), or code that no
+ * for ELF and scripts, or a `fallback` that takes programs; `fallback` for source). Both NULL: an archive (unpack it), or code that no
  * runtime takes. fallback may be NULL. */
 const char *runtimes_file_name(const struct runtimes *runtimes, const struct runtime *fallback,
                                enum code_kind kind, const struct runtime **runtime);
 
 /* Which runtime an unpacked archive in `dir` is for: native by an executable `exec` first, then
- * `fallback`, then the others by name. NULL: err is ERR_CODE and names what was looked for:
+ * `fallback` (the other way round when that takes programs), then the others by name, less those
+ * that are only used when named. NULL: err is ERR_CODE and names what was looked for:
  * "Zip file does not include __main__.py (python) or an executable exec (native)".
  * An entry that must be executable also counts when it starts as ELF or #! does, since many zips
  * carry no modes; it gets mode 0755 then. fallback: one of `runtimes`, or NULL. */

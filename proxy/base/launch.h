@@ -26,6 +26,7 @@ struct launch {
     enum answers answers;
     bool socket_in;       /* descriptor 0 is a socket, which carries descriptors too, and no pipe */
     bool reports_ready;   /* the first answer line must be {"ok":true} */
+    bool wants_object;    /* the argument must be an object or an array */
     bool logs_init_error; /* a failed start is told on stderr, the client gets a general text */
 };
 

@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "http/server.h"
 #include "http/service.h"
+#include "http/stub.h"
 #include "http/versions.h"
 #include "worker/relay.h"
 
@@ -150,6 +151,13 @@ static void fail(struct init *init, const struct err *err)
 
 /* ---- the steps, last one first ---- */
 
+static void reply_ok(struct init *init)
+{
+    prelaunch_done(&init->service->prelaunch); /* it waited for another runtime's code */
+    request_reply(init->request, 200, xstrdup("{\"ok\":true}\n"), strlen("{\"ok\":true}\n"));
+    init_free(init);
+}
+
 static void on_started(void *owner, const struct err *err)
 {
     struct init *init = owner;
@@ -162,9 +170,9 @@ static void on_started(void *owner, const struct err *err)
     log_end(init, "ok", NULL);
     prelaunch_done(&service->prelaunch); /* it waited for another runtime's code */
     versions_publish(service, TAKE(init->pool), init->version);
+    stub_retire(service);
     service->init = NULL;
-    request_reply(init->request, 200, xstrdup("{\"ok\":true}\n"), strlen("{\"ok\":true}\n"));
-    init_free(init);
+    reply_ok(init);
 }
 
 /* Whether workers of this runtime are made by fork. */
@@ -320,8 +328,16 @@ void init_on_request(void *owner, struct request *request)
     init->started_at_ms = loop_now_ms(service->loop);
     stage_init(&init->stage);
     service->init = init;
-    if (envelope_read(&init->envelope, body, n, &err) < 0 || begin_staging(init, &err) < 0)
+    init->envelope.takes_empty = service->opts.fallback->stub != NULL;
+    if (envelope_read(&init->envelope, body, n, &err) == 0) {
+        if (begin_staging(init, &err) < 0)
+            fail(init, &err);
+    } else if (err.kind == ERR_REFUSED && stub_adopt(service)) {
+        service->init = NULL;
+        reply_ok(init);
+    } else {
         fail(init, &err);
+    }
 }
 
 void init_cancel(struct service *service)

@@ -9,10 +9,13 @@
 #include "base/log.h"
 #include "http/server.h"
 #include "http/service.h"
+#include "http/stub.h"
 #include "http/trace.h"
+#include "worker/relay.h"
 
 #define NOT_READY "System not ready, status is running."
 #define NO_RESULT "The action did not return a dictionary or array."
+#define NO_OBJECT "The action did not receive a dictionary or array as an argument."
 
 /* One activation: lives from its request to its reply. */
 struct run {
@@ -252,6 +255,26 @@ static void refuse_second(struct service *service, struct request *request)
     request_reply_error(request, 403, NOT_READY);
 }
 
+/* Whether the argument is of a kind that every action takes; none at all stands for {}. */
+static bool is_argument(const char *body, size_t n)
+{
+    struct json_slice value;
+
+    if (!json_member(json_top(body, n), "value", &value))
+        return true;
+    return value.kind == JSON_OBJECT || value.kind == JSON_ARRAY || value.kind == JSON_NULL;
+}
+
+/* As the proxy of the old native contract: an activation like any other, its log empty (T-D4). */
+static void refuse_argument(struct service *service, struct request *request)
+{
+    service->runs.n_ends[RUN_BAD_BODY]++;
+    relay_write_sentinels(service->out, service->err);
+    sink_flush(service->out);
+    sink_flush(service->err);
+    request_reply_error(request, 404, NO_OBJECT);
+}
+
 /* 429, not 503: that would tell the platform to destroy this container. */
 static void refuse_full(struct service *service, struct request *request)
 {
@@ -272,6 +295,7 @@ void run_on_request(void *owner, struct request *request)
     const char *body = request_body(request, &n);
     struct json_slice top = {"{}", 2, JSON_OBJECT}; /* for null: launchers expect an object */
     struct trace trace;
+    struct pool *pool;
     enum json_kind kind;
 
     trace_take(&trace, request);
@@ -280,7 +304,8 @@ void run_on_request(void *owner, struct request *request)
         request_reply_error(request, 503, "The action is being shut down.");
         return;
     }
-    if (service->pool == NULL) {
+    pool = service->pool != NULL ? service->pool : stub_pool(service);
+    if (pool == NULL) {
         service->runs.n_ends[RUN_NO_ACTION]++;
         request_reply_error(request, 500, "no action defined yet");
         return;
@@ -289,8 +314,12 @@ void run_on_request(void *owner, struct request *request)
         service->runs.n_ends[RUN_BAD_BODY]++;
         return;
     }
-    if (service->opts.one_at_a_time && pool_n_jobs(service->pool) > 0) {
+    if (service->opts.one_at_a_time && pool_n_jobs(pool) > 0) {
         refuse_second(service, request);
+        return;
+    }
+    if (pool->launch.wants_object && kind == JSON_OBJECT && !is_argument(body, n)) {
+        refuse_argument(service, request);
         return;
     }
     run = xcalloc(1, sizeof(*run));
@@ -303,7 +332,7 @@ void run_on_request(void *owner, struct request *request)
         top = json_top(body, n);
     set_deadline(service, run, top);
     set_line(&run->job, top, &trace);
-    if (pool_submit(service->pool, &run->job)) {
+    if (pool_submit(pool, &run->job)) {
         service->runs.request_bytes += n;
         return;
     }

@@ -52,6 +52,7 @@ struct service {
     struct pool *pool;          /* the action; NULL before a successful /init */
     unsigned version;           /* of its folder; 0: there is no action */
     struct list retired;        /* versions on their way out: http/versions.c */
+    struct pool *stub;          /* answers while `pool` is NULL; NULL: nobody asked it yet */
     struct prelaunch prelaunch; /* of the fallback runtime, while there is no action */
     struct init *init;          /* the one in progress, NULL: none */
     struct run_tally runs;      /* what was counted of POST /run */

@@ -21,6 +21,10 @@
 #define NODEJS                                                                                     \
     "{\"name\":\"nodejs\",\"entry\":[\"package.json\",\"index.js\"],"                              \
     "\"launch\":[\"node\",\"{action}/{entry}\"],\"answers\":\"fd3\"}"
+#define ONESHOT                                                                                    \
+    "{\"name\":\"oneshot\",\"entry\":[\"exec\"],\"source\":\"exec\","                              \
+    "\"launch\":[\"{libexec}/oneshot\",\"{action}/exec\"],\"programs\":true,"                      \
+    "\"only_named\":true,\"wants_object\":true,\"stub\":\"stub\",\"no_entry\":\"No exec.\"}"
 #define ELF_HEAD "\177ELF\2\1\1"
 
 struct fixture {

@@ -125,6 +125,34 @@ static void a_body_without_code_is_refused_as_such(void **state)
         assert_refused(bodies[i], ERR_REFUSED, NO_CODE);
 }
 
+static void an_empty_text_is_code_where_the_caller_takes_it(void **state)
+{
+    static const struct {
+        const char *body;
+        int result;
+    } cases[] = {{"{\"value\":{\"code\":\"\"}}", 0},
+                 {"{\"value\":{\"code\":\" \\n\",\"binary\":true}}", 0},
+                 {"{\"value\":{\"code\":null}}", -1},
+                 {"{}", -1}};
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct envelope envelope = {.takes_empty = true};
+        struct err err = {0};
+
+        assert_int_equal(envelope_read(&envelope, cases[i].body, strlen(cases[i].body), &err),
+                         cases[i].result);
+        if (cases[i].result < 0) {
+            assert_int_equal(err.kind, ERR_REFUSED);
+        } else {
+            assert_int_equal(envelope.kind, CODE_SOURCE);
+            assert_int_equal(envelope.code_len, 0);
+            assert_string_equal(envelope.main, "main");
+        }
+        envelope_done(&envelope);
+    }
+}
+
 static void a_wrong_type_is_refused_by_name(void **state)
 {
     static const struct {
@@ -491,6 +519,7 @@ int main(void)
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_body_that_is_no_json_is_refused_in_the_words_of_go),
         cmocka_unit_test(a_body_without_code_is_refused_as_such),
+        cmocka_unit_test(an_empty_text_is_code_where_the_caller_takes_it),
         cmocka_unit_test(a_wrong_type_is_refused_by_name),
         cmocka_unit_test(null_for_an_optional_field_is_as_missing),
         cmocka_unit_test(fields_are_found_by_escaped_names),

@@ -100,7 +100,7 @@ static void wrong_manifests_are_refused_with_file_and_field(void **state)
         {"{\"name\":\"x\",\"entry\":[\"e\"],\"launch\":[\"\"]}", "field \"launch\": want a list"},
         {"{\"name\":\"x\",\"entry\":[\"e\"],\"launch\":[\"a\",null]}", "field \"launch\""},
         {"{\"name\":\"x\",\"entry\":[\"e\"],\"launch\":[\"a{b{acton}\"]}",
-         "{runtime} {action} {main} {entry}"},
+         "{runtime} {libexec} {action} {main} {entry}"},
         {"{\"name\":\"x\"," REST ",\"source\":\"a/b\"}", "field \"source\": want a bare name"},
         {"{\"name\":\"x\"," REST ",\"answers\":\"fd4\"}", "field \"answers\": want \"stdout\""},
         {"{\"name\":\"x\"," REST ",\"answers\":3}", "field \"answers\": want \"stdout\""},
@@ -110,6 +110,11 @@ static void wrong_manifests_are_refused_with_file_and_field(void **state)
         {"{\"name\":\"x\"," REST ",\"forks\":true}", "field \"forks\": want \"prelaunch\" too"},
         {"{\"name\":\"x\"," REST ",\"entry_executable\":null}", "field \"entry_executable\""},
         {"{\"name\":\"x\"," REST ",\"needs\":[]}", "field \"needs\": want a text"},
+        {"{\"name\":\"x\"," REST ",\"stub\":\"../stub\"}", "field \"stub\": want a bare name"},
+        {"{\"name\":\"x\"," REST ",\"no_entry\":1}", "field \"no_entry\": want a text"},
+        {"{\"name\":\"x\"," REST ",\"programs\":1}", "field \"programs\": want true or false"},
+        {"{\"name\":\"x\"," REST ",\"only_named\":\"no\"}", "field \"only_named\""},
+        {"{\"name\":\"x\"," REST ",\"wants_object\":[]}", "field \"wants_object\""},
     };
 
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
@@ -272,6 +277,19 @@ static void the_entry_is_the_one_that_is_there(void **state)
     assert_string_equal(f->launch.argv[1], path);
 }
 
+static void libexec_is_where_the_compiled_launchers_are(void **state)
+{
+    struct fixture *f = *state;
+
+    add(f, "oneshot", ONESHOT);
+    assert_int_equal(runtimes_load(&f->runtimes, f->folder.outer, &f->err), 0);
+    runtimes_set_libexec(&f->runtimes, "/first");
+    runtimes_set_libexec(&f->runtimes, "/usr/libexec/whiskloop");
+    launch(f, "oneshot", "main", base_env, NULL);
+    assert_string_equal(f->launch.argv[0], "/usr/libexec/whiskloop/oneshot");
+    assert_true(f->launch.wants_object);
+}
+
 static void a_launch_tells_what_the_manifest_says(void **state)
 {
     struct fixture *f = *state;
@@ -372,6 +390,7 @@ int main(void)
         TEST(main_arrives_as_one_argument_whatever_it_holds),
         TEST(braces_that_are_no_placeholder_stay),
         TEST(the_entry_is_the_one_that_is_there),
+        TEST(libexec_is_where_the_compiled_launchers_are),
         TEST(a_launch_tells_what_the_manifest_says),
         TEST(the_environment_is_the_proxys_without_its_settings),
         TEST(variables_of_init_replace_those_of_the_proxy),

@@ -206,6 +206,49 @@ static void native_alone_is_told_alone(void **state)
     assert_string_equal(f->err.text, "Zip file does not include an executable exec (native)");
 }
 
+static void a_fallback_that_takes_programs_takes_them_instead_of_native(void **state)
+{
+    static const enum code_kind kinds[] = {CODE_ELF, CODE_SCRIPT, CODE_SOURCE};
+    struct fixture *f = *state;
+    const struct runtime *taker;
+
+    add(f, "native", NATIVE);
+    add(f, "oneshot", ONESHOT);
+    assert_int_equal(runtimes_load(&f->runtimes, f->folder.outer, &f->err), 0);
+    for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
+        assert_string_equal(runtimes_file_name(&f->runtimes, known(f, "oneshot"), kinds[i], &taker),
+                            "exec");
+        assert_ptr_equal(taker, known(f, "oneshot"));
+    }
+    folder_write(f->folder.in, "exec", "#!/bin/sh\n", 0755);
+    assert_ptr_equal(choose(f, "oneshot"), known(f, "oneshot"));
+    assert_ptr_equal(choose(f, "native"), known(f, "native"));
+}
+
+static void a_runtime_that_wants_to_be_named_is_never_guessed(void **state)
+{
+    struct fixture *f = *state;
+
+    add(f, "native", NATIVE);
+    add(f, "oneshot", ONESHOT);
+    assert_int_equal(runtimes_load(&f->runtimes, f->folder.outer, &f->err), 0);
+    folder_write(f->folder.in, "exec", "no program", 0644);
+    assert_null(choose(f, "native"));
+    assert_string_equal(f->err.text, "Zip file does not include an executable exec (native)");
+    assert_null(choose(f, NULL));
+    assert_ptr_equal(choose(f, "oneshot"), known(f, "oneshot"));
+}
+
+static void an_archive_without_an_entry_is_told_the_fallbacks_words_first(void **state)
+{
+    struct fixture *f = *state;
+
+    add(f, "oneshot", ONESHOT);
+    assert_int_equal(runtimes_load(&f->runtimes, f->folder.outer, &f->err), 0);
+    assert_null(choose(f, "oneshot"));
+    assert_string_equal(f->err.text, "No exec. Zip file does not include exec (oneshot)");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -226,6 +269,9 @@ int main(void)
         TEST(a_folder_for_nobody_is_told_what_was_looked_for),
         TEST(all_entries_of_all_runtimes_are_told),
         TEST(native_alone_is_told_alone),
+        TEST(a_fallback_that_takes_programs_takes_them_instead_of_native),
+        TEST(a_runtime_that_wants_to_be_named_is_never_guessed),
+        TEST(an_archive_without_an_entry_is_told_the_fallbacks_words_first),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,5 @@
+-- Greets whoever the argument names.
+
+function main(args)
+  return { greeting = "Hello, " .. (args.name or "World") .. "!" }
+end

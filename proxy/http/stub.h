@@ -1,0 +1,26 @@
+#pragma once
+
+/*
+ * stub - what answers until an /init brings code, where the runtime has such a thing.
+ *
+ * The images of the old native contract answer without an /init, and after one without code: by a
+ * program that lies in the image, the stub. A manifest names its folder; nothing of it runs before
+ * somebody asks.
+ */
+
+#include <stdbool.h>
+
+struct pool;
+struct service;
+
+/* The stub's pool, made when it is first asked for. NULL: this proxy's runtime has no stub. */
+struct pool *stub_pool(struct service *service);
+
+/* An /init without code: the stub is the action from now on. false: there is none. */
+bool stub_adopt(struct service *service);
+
+/* There is an action: the stub ends, with what it may still run. */
+void stub_retire(struct service *service);
+
+/* At the proxy's end, called until true: the stub has ended. late: do not wait for its jobs. */
+bool stub_drain(struct service *service, bool late);

@@ -1,0 +1,310 @@
+-- launcher.lua FILE MAIN - keep a Lua function loaded and answer one JSON line per activation.
+--
+-- Started by launcher.sh, in the action's folder: lines come in on descriptor 8 and answers leave on
+-- 9; ../README.md has the protocol. The function is a global, or a member of the table that the file
+-- returns. It gets and returns tables; null is the value `null`, a global. Lua has one type for lists
+-- and objects: a table that is empty is answered as {}.
+--
+-- Nothing but the interpreter: Lua's own library can neither read JSON nor set a variable, so the
+-- first is here, and os.getenv knows of the metadata. Child processes do not see them.
+
+local PIPELINE = 64 -- lines that may be written ahead of the answers
+local DEPTH_MAX = 1100 -- the proxy lets 1024 pass; Lua's own stack bounds calls at 200 in C only
+
+null = setmetatable({}, { __tostring = function() return "null" end })
+
+-- ---- JSON in ----
+
+local ESCAPES = { b = "\b", f = "\f", n = "\n", r = "\r", t = "\t", ['"'] = '"', ["\\"] = "\\",
+                  ["/"] = "/" }
+local decode_value
+
+local function fault(text, at)
+  error({ json = ("%s at byte %d"):format(at > #text and "unexpected end" or "unexpected character",
+                                          at) })
+end
+
+local function skip(text, at)
+  return text:find("[^ \t\r\n]", at) or #text + 1
+end
+
+-- at: behind the "\u" of an escape; the character and where it ends.
+local function decode_code(text, at)
+  local code = tonumber(text:match("^%x%x%x%x", at) or fault(text, at), 16)
+  at = at + 4
+  if code >= 0xd800 and code < 0xdc00 then
+    local low = text:match("^\\u([dD][c-fC-F]%x%x)", at)
+    if low then
+      return utf8.char(0x10000 + ((code - 0xd800) << 10) + tonumber(low, 16) - 0xdc00), at + 6
+    end
+  end
+  if code >= 0xd800 and code < 0xe000 then
+    code = 0xfffd -- half a surrogate pair has no UTF-8 form
+  end
+  return utf8.char(code), at
+end
+
+-- at: behind the opening quote. In runs, as most texts have few escapes.
+local function decode_string(text, at)
+  local pieces = {}
+  while true do
+    local stop = text:find('["\\%c]', at) or fault(text, #text + 1)
+    local what = text:sub(stop, stop)
+    if what == '"' then
+      if #pieces == 0 then
+        return text:sub(at, stop - 1), stop + 1
+      end
+      pieces[#pieces + 1] = text:sub(at, stop - 1)
+      return table.concat(pieces), stop + 1
+    elseif what == "\127" then
+      pieces[#pieces + 1] = text:sub(at, stop)
+      at = stop + 1
+    elseif what ~= "\\" then
+      fault(text, stop)
+    else
+      pieces[#pieces + 1] = text:sub(at, stop - 1)
+      local letter = text:sub(stop + 1, stop + 1)
+      if letter == "u" then
+        pieces[#pieces + 1], at = decode_code(text, stop + 2)
+      else
+        pieces[#pieces + 1] = ESCAPES[letter] or fault(text, stop + 1)
+        at = stop + 2
+      end
+    end
+  end
+end
+
+local function decode_number(text, at)
+  local digits = text:match("^-?%d+%.?%d*[eE]?[+-]?%d*", at) or fault(text, at)
+  return tonumber(digits) or fault(text, at), at + #digits
+end
+
+-- at: behind the opening bracket.
+local function decode_list(text, at, depth)
+  local list = {}
+  at = skip(text, at)
+  if text:sub(at, at) == "]" then
+    return list, at + 1
+  end
+  while true do
+    list[#list + 1], at = decode_value(text, at, depth)
+    at = skip(text, at)
+    local what = text:sub(at, at)
+    if what == "]" then
+      return list, at + 1
+    elseif what ~= "," then
+      fault(text, at)
+    end
+    at = at + 1
+  end
+end
+
+local function decode_object(text, at, depth)
+  local object = {}
+  at = skip(text, at)
+  if text:sub(at, at) == "}" then
+    return object, at + 1
+  end
+  while true do
+    local key
+    at = skip(text, at)
+    if text:sub(at, at) ~= '"' then
+      fault(text, at)
+    end
+    key, at = decode_string(text, at + 1)
+    at = skip(text, at)
+    if text:sub(at, at) ~= ":" then
+      fault(text, at)
+    end
+    object[key], at = decode_value(text, at + 1, depth)
+    at = skip(text, at)
+    local what = text:sub(at, at)
+    if what == "}" then
+      return object, at + 1
+    elseif what ~= "," then
+      fault(text, at)
+    end
+    at = at + 1
+  end
+end
+
+local WORDS = { ["true"] = true, ["false"] = false, null = null }
+
+function decode_value(text, at, depth)
+  at = skip(text, at)
+  local what = text:sub(at, at)
+  if depth > DEPTH_MAX then
+    error({ json = "too many levels" })
+  elseif what == "{" then
+    return decode_object(text, at + 1, depth + 1)
+  elseif what == "[" then
+    return decode_list(text, at + 1, depth + 1)
+  elseif what == '"' then
+    return decode_string(text, at + 1)
+  end
+  local word = text:match("^%l+", at)
+  if word and WORDS[word] ~= nil then
+    return WORDS[word], at + #word
+  end
+  return decode_number(text, at)
+end
+
+local function decode(text)
+  local value, at = decode_value(text, 1, 0)
+  at = skip(text, at)
+  if at <= #text then
+    fault(text, at)
+  end
+  return value
+end
+
+-- ---- JSON out ----
+
+local NAMES = { ["\b"] = "\\b", ["\f"] = "\\f", ["\n"] = "\\n", ["\r"] = "\\r", ["\t"] = "\\t",
+                ['"'] = '\\"', ["\\"] = "\\\\" }
+
+local function quote(text)
+  if not utf8.len(text) then
+    error("a text of the result is not UTF-8", 0)
+  end
+  return '"' .. text:gsub('[%c"\\]', function(c)
+    return NAMES[c] or c ~= "\127" and ("\\u%04x"):format(c:byte()) or c
+  end) .. '"'
+end
+
+local function encode_number(number)
+  if number ~= number or number == math.huge or number == -math.huge then
+    error("the result holds a number that JSON cannot tell: " .. tostring(number), 0)
+  end
+  return math.type(number) == "integer" and ("%d"):format(number) or ("%.17g"):format(number)
+end
+
+local function encode(value, out, depth)
+  local kind = type(value)
+  if depth > DEPTH_MAX then
+    error("the result has too many levels, or holds itself", 0)
+  elseif value == null or value == nil then
+    out[#out + 1] = "null"
+  elseif kind == "string" then
+    out[#out + 1] = quote(value)
+  elseif kind == "number" then
+    out[#out + 1] = encode_number(value)
+  elseif kind == "boolean" then
+    out[#out + 1] = tostring(value)
+  elseif kind ~= "table" then
+    error("the result holds a " .. kind .. ", which JSON cannot tell", 0)
+  elseif #value > 0 then
+    for i, item in ipairs(value) do
+      out[#out + 1] = i == 1 and "[" or ","
+      encode(item, out, depth + 1)
+    end
+    out[#out + 1] = "]"
+  else
+    local comma = "{"
+    for key, item in pairs(value) do
+      out[#out + 1] = comma
+      out[#out + 1] = quote(tostring(key))
+      out[#out + 1] = ":"
+      encode(item, out, depth + 1)
+      comma = ","
+    end
+    out[#out + 1] = comma == "{" and "{}" or "}"
+  end
+  return out
+end
+
+local function to_line(value)
+  return table.concat(encode(value, {}, 0))
+end
+
+-- ---- metadata ----
+
+local getenv = os.getenv
+local shown = {} -- variable -> text
+
+function os.getenv(name)
+  return shown[name] or getenv(name)
+end
+
+local function show(request)
+  shown = {}
+  for key, item in pairs(request) do
+    if key ~= "value" then
+      shown["__OW_" .. key:upper()] = type(item) == "string" and item or
+        item == null and "" or to_line(item)
+    end
+  end
+end
+
+-- ---- activations ----
+
+local lines = assert(io.open("/proc/self/fd/8", "r"))
+local answers = assert(io.open("/proc/self/fd/9", "a"))
+
+local function answer(line)
+  io.stdout:flush() -- log first: the answer ends the activation
+  io.stderr:flush()
+  if not answers:write(line, "\n") or not answers:flush() then
+    os.exit(1) -- nobody reads any more
+  end
+end
+
+-- What xpcall() asks for: the problem, with its trace in the log.
+local function report(problem)
+  local text = type(problem) == "table" and problem.json or tostring(problem)
+  io.stderr:write(debug.traceback(text, 2), "\n")
+  return text
+end
+
+local function activate(main, line)
+  local ok, request = pcall(decode, line)
+  if not ok then
+    return to_line({ error = "cannot read the line as JSON: " ..
+                             (type(request) == "table" and request.json or tostring(request)) })
+  end
+  if request == null then
+    request = {}
+  end
+  if type(request) ~= "table" or #request > 0 then
+    return '{"error":"cannot use the line: want a JSON object with a value"}'
+  end
+  local done, result = xpcall(function()
+    local value = request.value
+    show(request)
+    if value == nil or value == null then
+      value = {}
+    end
+    return to_line(main(value))
+  end, report)
+  return done and result or to_line({ error = result })
+end
+
+local function find(name, returned)
+  local found = type(returned) == "table" and returned[name] or _G[name]
+  return type(found) == "function" and found or nil
+end
+
+local file, name = arg[1], arg[2]
+arg = { [0] = file } -- an action that looks at its arguments finds none
+io.stdout:setvbuf("line")
+package.path = "./?.lua;./?/init.lua;" .. package.path
+local chunk, why = loadfile(file)
+if not chunk then
+  io.stderr:write(why, "\n")
+  os.exit(1)
+end
+local loaded, returned = xpcall(chunk, report)
+if not loaded then
+  os.exit(1)
+end
+local main = find(name, returned)
+if not main then
+  io.stderr:write("Cannot start action: function '", name, "' was not found in ", file, "\n")
+  os.exit(1)
+end
+if (getenv("__OW_WAIT_FOR_ACK") or "") ~= "" then
+  answer(('{"ok":true,"pipeline":%d}'):format(PIPELINE))
+end
+for line in lines:lines() do
+  answer(activate(main, line))
+end

@@ -1,0 +1,522 @@
+#!/usr/bin/env node
+'use strict';
+
+/*
+ * launcher - keep a Node.js action loaded and answer one JSON line per activation.
+ *
+ *     launcher.js [FOLDER-or-FILE [MAIN]]
+ *
+ * Lines come in on descriptor 0 and answers leave on descriptor 1; ../README.md has the protocol.
+ * Both are moved out of reach before the user's code is loaded. Node has no dup2(): a descriptor
+ * is moved by opening it again through /proc, and gets its number by closing that one first.
+ *
+ * One activation at a time, in order, also where main is async: what an activation logs, sets and
+ * breaks is then its own. Node 18 or newer, nothing but its own modules.
+ */
+
+const fs = require('fs');
+const Module = require('module');
+const net = require('net');
+const path = require('path');
+const { isUtf8 } = require('buffer');
+const { Writable } = require('stream');
+const { pathToFileURL } = require('url');
+const vm = require('vm');
+
+const PIPELINE = 64; // lines that may be written ahead of the answers
+const READ_BYTES = 65536;
+
+// Read by Node, or by a library beneath it, only while the process starts.
+const READ_AT_START = /^(NODE_(?!ENV$|PATH$)|UV_|LD_|LC_|LANG|ICU_|OPENSSL_|SSL_|MALLOC_|GLIBC_)/;
+
+// Text that may be a module, and what V8 says when such a text is taken for a script.
+const MAY_BE_MODULE = /^\s*(import|export|await)\b|\bimport\.meta\b/m;
+const IS_MODULE = new RegExp("Cannot use import statement outside a module|Unexpected token " +
+    "'export'|Cannot use 'import\\.meta' outside a module|await is only valid in async functions " +
+    'and the top level bodies of modules');
+const SCRIPT_PARAMETERS = ['exports', 'require', 'module', '__filename', '__dirname'];
+
+const USAGE = `usage: launcher.js FOLDER-or-FILE [MAIN]
+Reads one JSON line per activation and writes one JSON line per answer:
+    printf '{"value":{"name":"Mike"}}\\n' | launcher.js hello.js
+Without FOLDER it waits for an init line, if __OW_WAIT_FOR_ACK is set (see runtime/README.md).
+`;
+
+/* The action cannot be started; `told` when the client may read why. */
+class Refusal extends Error {
+    constructor(message, told = false) {
+        super(message);
+        this.told = told;
+    }
+}
+
+// ---- descriptors ----
+
+/* Write all of it, whoever made the descriptor non-blocking. */
+function writeAll(fd, bytes) {
+    for (let at = 0; at < bytes.length;) {
+        try {
+            at += fs.writeSync(fd, bytes, at);
+        } catch (problem) {
+            if (problem.code !== 'EAGAIN')
+                throw problem;
+            Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1);
+        }
+    }
+}
+
+/* A log stream that has written when write() returns: nothing is lost, or late, or out of order. */
+class LogStream extends Writable {
+    constructor(fd) {
+        super({ decodeStrings: true, highWaterMark: 0 });
+        this.fd = fd;
+    }
+
+    _write(chunk, encoding, done) {
+        try {
+            writeAll(this.fd, chunk);
+        } catch (problem) {
+            // The user's code closed it, or nobody reads logs any more: not worth a death.
+        }
+        done();
+    }
+}
+
+/*
+ * The same pipe on a descriptor of our own, which no child inherits. A shell's file stays where it
+ * is: opened again it would have a second position, and what is written there a second time is
+ * overwritten. A socket cannot be opened again.
+ */
+function move(fd, flags) {
+    const stat = fs.fstatSync(fd);
+
+    return stat.isFile() || stat.isSocket() ? fd : fs.openSync(`/proc/self/fd/${fd}`, flags);
+}
+
+/* Lines in, one after the other, and answers out. */
+class Channel {
+    constructor() {
+        this.linesFd = move(0, fs.constants.O_RDONLY);
+        this.answersFd = move(1, fs.constants.O_WRONLY);
+        this.queue = [];
+        this.unfinished = [];
+        this.onLine = null; // takes a line; a promise when it is not done with it on return
+        this.busy = false;
+        this.ended = false;
+    }
+
+    /* Start to read; each line goes to onLine(line), one after the other, then onEnd(). */
+    start(onLine, onEnd) {
+        const stat = fs.fstatSync(this.linesFd);
+
+        this.onLine = onLine;
+        this.onEnd = onEnd;
+        this.stream = stat.isFIFO() || stat.isSocket()
+            ? new net.Socket({ fd: this.linesFd, readable: true, writable: false })
+            : fs.createReadStream(null, { fd: this.linesFd, highWaterMark: READ_BYTES });
+        this.stream.on('data', (chunk) => this.cut(chunk));
+        this.stream.on('end', () => {
+            if (this.unfinished.length > 0) // a shell's input need not end in a newline
+                this.queue.push(Buffer.concat(this.unfinished.splice(0)));
+            this.ended = true;
+            this.work();
+        });
+        this.stream.on('error', () => process.exit(1));
+    }
+
+    cut(chunk) {
+        let from = 0;
+
+        for (let to; (to = chunk.indexOf(10, from)) >= 0; from = to + 1) {
+            const piece = chunk.subarray(from, to);
+
+            if (this.unfinished.length > 0) {
+                this.unfinished.push(piece);
+                this.queue.push(Buffer.concat(this.unfinished.splice(0)));
+            } else {
+                this.queue.push(piece);
+            }
+        }
+        if (from < chunk.length)
+            this.unfinished.push(chunk.subarray(from));
+        if (this.queue.length > PIPELINE && !this.ended)
+            this.stream.pause();
+        this.work();
+    }
+
+    work() {
+        while (!this.busy && this.queue.length > 0) {
+            const wait = this.onLine(this.queue.shift());
+
+            if (wait) {
+                this.busy = true;
+                wait.then(() => {
+                    this.busy = false;
+                    this.work();
+                });
+            }
+        }
+        if (this.queue.length === 0 && !this.ended)
+            this.stream.resume();
+        if (this.queue.length === 0 && this.ended && !this.busy)
+            this.onEnd();
+    }
+
+    answer(text) {
+        try {
+            writeAll(this.answersFd, Buffer.from(text + '\n'));
+        } catch (problem) {
+            process.exit(1); // nobody reads the answers any more, as in `launcher.js ... | head -1`
+        }
+    }
+}
+
+/* Close descriptor `fd` and open `name` in its place: the lowest free number is taken. */
+function replaceFd(fd, name, flags) {
+    fs.closeSync(fd);
+    if (fs.openSync(name, flags) !== fd)
+        throw new Error(`descriptor ${fd} is not free`);
+}
+
+/* The user's 0 reads nothing, 1 and 2 are the log. Descriptor 3 is the proxy's only where there is
+ * a proxy; in a shell it is one of Node's own. */
+function openLogs(channel, hasProxy) {
+    const append = fs.constants.O_WRONLY | fs.constants.O_APPEND;
+
+    if (channel.linesFd !== 0)
+        replaceFd(0, '/dev/null', 'r');
+    if (channel.answersFd !== 1)
+        replaceFd(1, hasProxy ? '/proc/self/fd/3' : '/proc/self/fd/2', append);
+    if (hasProxy)
+        fs.closeSync(3);
+    for (const [name, fd] of [['stdout', 1], ['stderr', 2]]) {
+        // In a shell both are one: written through two descriptors, a file would mix them up.
+        const stream = new LogStream(hasProxy ? fd : 2);
+
+        Object.defineProperty(process, name, { configurable: true, enumerable: true, get: () => stream });
+    }
+}
+
+// ---- metadata ----
+
+/* What came with an activation, shown to the user's code as variables __OW_KEY. */
+class Metadata {
+    constructor() {
+        this.before = new Map(); // variable -> what it was before activations set it, or undefined
+        this.shown = new Map(); // variable -> text
+    }
+
+    show(request) {
+        const wanted = new Map();
+
+        for (const key of Object.keys(request)) {
+            const name = '__OW_' + key.toUpperCase();
+            const item = request[key];
+            const text = typeof item === 'string' ? item : item === null ? '' : JSON.stringify(item);
+
+            if (key !== 'value' && !/[=\0]/.test(name) && !text.includes('\0'))
+                wanted.set(name, text);
+        }
+        for (const name of this.shown.keys())
+            if (!wanted.has(name))
+                this.restore(name);
+        for (const [name, text] of wanted) {
+            if (!this.before.has(name))
+                this.before.set(name, process.env[name]);
+            if (process.env[name] !== text)
+                process.env[name] = text;
+        }
+        this.shown = wanted;
+    }
+
+    restore(name) {
+        const before = this.before.get(name);
+
+        if (before === undefined)
+            delete process.env[name];
+        else
+            process.env[name] = before;
+    }
+}
+
+// ---- the action ----
+
+function isFile(name) {
+    try {
+        return fs.statSync(name).isFile();
+    } catch (problem) {
+        return false;
+    }
+}
+
+/* The file that a folder's code starts in. */
+function entryOf(folder) {
+    for (const name of ['package.json', 'index.js', 'index.mjs']) {
+        if (!isFile(path.join(folder, name)))
+            continue;
+        // Node's own rules for what a package.json may say, and what it may leave out.
+        return name === 'package.json' ? require.resolve(folder) : path.join(folder, name);
+    }
+    throw new Refusal('Zipped actions must contain either package.json or index.js at the root: ' +
+                      `there is none in ${folder}`);
+}
+
+/* Whether Node takes the file for an ECMAScript module by its name or its package.json. */
+function isModule(file) {
+    if (file.endsWith('.mjs'))
+        return true;
+    if (!file.endsWith('.js'))
+        return false;
+    for (let folder = path.dirname(file);; folder = path.dirname(folder)) {
+        const name = path.join(folder, 'package.json');
+
+        if (isFile(name))
+            return JSON.parse(fs.readFileSync(name, 'utf8')).type === 'module';
+        if (folder === path.dirname(folder))
+            return false;
+    }
+}
+
+/* Whether source text, which has no name of its own to tell by, is an ECMAScript module. */
+function readsAsModule(file) {
+    const text = fs.readFileSync(file, 'utf8');
+
+    if (!MAY_BE_MODULE.test(text))
+        return false;
+    try {
+        vm.compileFunction(text, SCRIPT_PARAMETERS);
+        return false;
+    } catch (problem) {
+        return IS_MODULE.test(problem.message);
+    }
+}
+
+/* Walk along "a.b.c"; a function on the way's end, bound to what it was found in. */
+function follow(object, names) {
+    let owner;
+
+    for (const name of names) {
+        if (object === null || object === undefined)
+            return undefined;
+        owner = object;
+        object = object[name];
+    }
+    return typeof object === 'function' ? object.bind(owner) : undefined;
+}
+
+/* Whether a text can stand as a variable in source code. */
+function isIdentifier(name) {
+    try {
+        return /^[\p{L}_$][\p{L}\p{N}_$]*$/u.test(name) && Boolean(new Function(`let ${name};`));
+    } catch (problem) {
+        return false;
+    }
+}
+
+/*
+ * Load a CommonJS file and return the function. A plain source exports nothing: its functions are
+ * names in the module's scope, so a line behind it, still in that scope, looks there.
+ */
+function loadScript(file, names) {
+    const module = new Module(file, null);
+    const [root, ...rest] = names;
+    const look = isIdentifier(root) ? `\n;module.found = typeof ${root} === "undefined" ? undefined : ${root};` : '';
+    let text = fs.readFileSync(file, 'utf8').replace(/^\ufeff/, '');
+
+    if (text.startsWith('#!'))
+        text = '//' + text;
+    module.filename = file;
+    module.paths = Module._nodeModulePaths(path.dirname(file));
+    require.cache[file] = module;
+    module._compile(text + look, file, 'commonjs');
+    module.loaded = true;
+    return follow(module.exports, names) ||
+        (rest.length === 0 && typeof module.found === 'function' ? module.found
+            : follow(module.found, rest)) ||
+        follow(globalThis, names) ||
+        (names.join('.') === 'main' && typeof module.exports === 'function' ? module.exports : undefined);
+}
+
+async function loadModule(file, names) {
+    const exported = await import(pathToFileURL(file));
+
+    return follow(exported, names) || follow(exported.default, names) ||
+        (names.join('.') === 'main' && typeof exported.default === 'function' ? exported.default : undefined);
+}
+
+/* Enter the action's folder, load it and return its function. */
+async function load(name, main) {
+    const given = path.resolve(name);
+    const isFolder = fs.existsSync(given) && fs.statSync(given).isDirectory();
+    const file = isFolder ? entryOf(given) : given;
+    const names = (main || 'main').split('.');
+    let found;
+
+    if (!isFile(file))
+        throw new Refusal(`Cannot start action: no such file: ${file}`);
+    process.chdir(isFolder ? given : path.dirname(file));
+    process.argv = [process.argv[0], file]; // an action that looks at its arguments finds none
+    if (isModule(file)) {
+        found = await loadModule(file, names);
+    } else if (readsAsModule(file)) {
+        fs.copyFileSync(file, file + '.mjs'); // the name is what Node goes by
+        found = await loadModule(file + '.mjs', names);
+    } else {
+        found = loadScript(file, names);
+    }
+    if (!found)
+        throw new Refusal(`Cannot start action: function '${names.join('.')}' was not found in ` +
+                          path.basename(file));
+    return found;
+}
+
+/* Become a fresh process for the same action. Node cannot exec(): it waits for a child instead,
+ * which has our descriptors, and ends as that does. */
+function startAgain(arguments_) {
+    const command = [...process.execArgv, __filename, ...arguments_];
+    const child = require('child_process').spawnSync(process.execPath, command,
+                                                     { stdio: [0, 1, 2, 3] });
+
+    if (child.signal)
+        process.kill(process.pid, child.signal);
+    process.exit(child.status === null ? 1 : child.status);
+}
+
+/* The arguments of load() out of an init line; the variables in it are set. */
+function readInit(line) {
+    let init, changed;
+
+    try {
+        init = JSON.parse(line.toString()).init;
+        fs.statSync(init.path);
+        changed = Object.entries(init.env || {}).filter(([name]) => name !== '' && !/[=\0]/.test(name))
+            .map(([name, item]) => [name, typeof item === 'string' ? item
+                : item === null ? '' : JSON.stringify(item)])
+            .filter(([name, text]) => process.env[name] !== text);
+    } catch (problem) {
+        throw new Refusal('cannot use the init line, want {"init":{"path":FOLDER,"main":NAME,' +
+                          `"env":{}}}: ${problem}`, true);
+    }
+    for (const [name, text] of changed)
+        process.env[name] = text;
+    if (changed.some(([name]) => READ_AT_START.test(name)))
+        startAgain([init.path, init.main || 'main']);
+    Module._initPaths(); // NODE_PATH and HOME
+    return [init.path, init.main];
+}
+
+// ---- activations ----
+
+/* One problem as the value of "error": its text, or the object that was thrown as it is. */
+function toError(problem) {
+    if (problem instanceof Error)
+        return String(problem);
+    if (problem === undefined || problem === null)
+        return {};
+    try {
+        return typeof problem === 'object' && JSON.stringify(problem) ? problem : String(problem);
+    } catch (other) {
+        return String(other);
+    }
+}
+
+function report(problem) {
+    if (problem instanceof Error)
+        process.stderr.write(`${problem.stack || problem}\n`);
+}
+
+/* The function's result as a line. */
+function toLine(result) {
+    const text = result === undefined ? '{}' : JSON.stringify(result);
+
+    if (text === undefined)
+        throw new TypeError(`The result is a ${typeof result}, which JSON cannot tell.`);
+    return text;
+}
+
+function failureLine(problem) {
+    report(problem);
+    return JSON.stringify({ error: toError(problem) });
+}
+
+/* Answer one line; a promise when the function is not done on return. */
+function activate(channel, metadata, main, line) {
+    let request, result;
+
+    try {
+        if (isUtf8 && !isUtf8(line))
+            throw new SyntaxError('it is not UTF-8');
+        request = JSON.parse(line.toString());
+    } catch (problem) {
+        channel.answer(JSON.stringify({ error: `cannot read the line as JSON: ${problem.message}` }));
+        return undefined;
+    }
+    request = request === null ? {} : request;
+    if (typeof request !== 'object' || Array.isArray(request)) {
+        channel.answer('{"error":"cannot use the line: want a JSON object with a value"}');
+        return undefined;
+    }
+    try {
+        metadata.show(request);
+        result = main(request.value === undefined || request.value === null ? {} : request.value);
+        if (result && typeof result.then === 'function')
+            return Promise.resolve(result).then(toLine).catch(failureLine)
+                .then((text) => channel.answer(text));
+        result = toLine(result);
+    } catch (problem) {
+        result = failureLine(problem);
+    }
+    channel.answer(result);
+    return undefined;
+}
+
+/* Load, report ready, and from then on answer. */
+async function serve(channel, arguments_, acknowledge) {
+    const metadata = new Metadata();
+    let main;
+
+    try {
+        main = await load(...arguments_);
+    } catch (problem) {
+        process.stderr.write(problem instanceof Refusal ? `${problem.message}\n`
+            : `${require('util').inspect(problem)}\n`);
+        process.exit(1);
+    }
+    if (acknowledge)
+        channel.answer(JSON.stringify({ ok: true, pipeline: PIPELINE }));
+    channel.onLine = (line) => activate(channel, metadata, main, line);
+}
+
+function start() {
+    const arguments_ = process.argv.slice(2);
+    const acknowledge = Boolean(process.env.__OW_WAIT_FOR_ACK);
+
+    if (arguments_.length > 2 || (arguments_.length === 0 && !acknowledge)) {
+        process.stderr.write(USAGE);
+        process.exit(2);
+    }
+    const channel = new Channel();
+    const first = (line) => {
+        let toLoad = arguments_;
+
+        try {
+            if (line)
+                toLoad = readInit(line);
+        } catch (problem) {
+            process.stderr.write(`${problem.message}\n`);
+            channel.answer(JSON.stringify({ ok: false, error: problem.message }));
+            process.exit(1);
+        }
+        openLogs(channel, acknowledge);
+        return serve(channel, toLoad, acknowledge);
+    };
+
+    if (arguments_.length === 0) {
+        channel.start(first, () => process.exit(0));
+        return;
+    }
+    // No line is read before the code is loaded.
+    first(null).then(() => channel.start(channel.onLine, () => process.exit(0)));
+}
+
+start();

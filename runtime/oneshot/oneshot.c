@@ -1,0 +1,520 @@
+/*
+ * oneshot - the old native contract behind the line protocol: a program is started anew for each
+ * activation, gets the argument as argv[1] and on stdin, and what it prints last is the result.
+ *
+ *     oneshot PROGRAM
+ *
+ * The program's folder is the working folder. Its stderr is ours, so the proxy reads it directly;
+ * its stdout comes through here, since only its last line is not log. How long it may take is the
+ * proxy's to watch: it kills our whole process group.
+ *
+ * Source: apache/openwhisk-runtime-docker, core/actionProxy/README.md (the contract)
+ */
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <libgen.h>
+#include <poll.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/json.h"
+#include "base/launch.h"
+#include "base/line.h"
+#include "base/util.h"
+
+#define PIPELINE       64           /* lines that may be ahead: they are worked off in order */
+#define READ_BYTES     65536        /* what a pipe holds by default */
+#define KEPT_FD_MIN    100          /* our own descriptors: above all that the program may use */
+#define LINE_MAX_BYTES (256u << 20) /* the proxy bounds its bodies far below */
+#define HELD_MAX_BYTES (64u << 20)  /* of a line that may be the result; as many answers it takes */
+#define KEEP_BYTES     (1u << 20)   /* memory kept from one activation to the next */
+#define ARGUMENT_MAX   131071 /* the kernel takes no longer argument: MAX_ARG_STRLEN less NUL */
+
+/* What is the same for all activations. */
+struct oneshot {
+    char *program;   /* absolute path, owned */
+    char **base_env; /* owned */
+    int lines_fd;
+    int answers_fd;
+    int log_fd;
+    struct line lines;
+};
+
+/* One program at work: its pipes, and what it has printed that is not in the log yet. */
+struct child {
+    pid_t pid;
+    int in;    /* we write the argument here; -1: all of it is written */
+    int out;   /* its stdout */
+    int pidfd; /* readable once it has ended */
+    const char *unsent;
+    size_t n_unsent;
+    struct buf held; /* the last line so far */
+    bool too_long;   /* a line passed HELD_MAX_BYTES and went to the log: there is no result */
+};
+
+/* ---- descriptors ---- */
+
+static void die(const char *what)
+{
+    (void)fprintf(stderr, "oneshot: cannot %s: %s\n", what, strerror(errno));
+    exit(1);
+}
+
+/* A copy of fd that the program does not inherit, out of the way. */
+static int keep(int fd)
+{
+    int kept = fcntl(fd, F_DUPFD_CLOEXEC, KEPT_FD_MIN);
+
+    /* A limit on open files may lie below that number. */
+    return kept >= 0 ? kept : fcntl(fd, F_DUPFD_CLOEXEC, 4);
+}
+
+static bool is_writable(int fd)
+{
+    int flags = fcntl(fd, F_GETFL);
+
+    return flags >= 0 && (flags & O_ACCMODE) != O_RDONLY;
+}
+
+/* Lines, answers and log to descriptors of our own; 0 to 2 are then what the program may see. */
+static void take_descriptors(struct oneshot *oneshot)
+{
+    bool has_3 = is_writable(3); /* before anything of ours is opened there; a shell has no 3 */
+    int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+    if (null < 0)
+        die("open /dev/null");
+    if (!is_writable(2))
+        (void)dup2(null, 2);
+    oneshot->lines_fd = keep(0);
+    oneshot->answers_fd = keep(1);
+    oneshot->log_fd = keep(has_3 ? 3 : 2);
+    if (oneshot->lines_fd < 0 || oneshot->answers_fd < 0 || oneshot->log_fd < 0)
+        die("use descriptors 0 and 1");
+    (void)dup2(null, 0);
+    (void)dup2(2, 1);
+    if (has_3)
+        (void)close(3);
+    if (null > 2)
+        (void)close(null);
+}
+
+/* An answer in one write. Nobody reads any more: the proxy is gone, or `head` in a shell. */
+static void answer(const struct oneshot *oneshot, const char *text, size_t n)
+{
+    struct buf line = {0};
+
+    buf_add(&line, text, n);
+    buf_add(&line, "\n", 1);
+    if (fd_write_all(oneshot->answers_fd, buf_at(&line), buf_len(&line)) < 0)
+        exit(1);
+    buf_done(&line);
+}
+
+static void answer_error(const struct oneshot *oneshot, const char *text)
+{
+    struct buf line = {0};
+
+    buf_add_text(&line, "{\"error\":");
+    json_quote(&line, text, strlen(text));
+    buf_add_text(&line, "}");
+    answer(oneshot, buf_at(&line), buf_len(&line));
+    buf_done(&line);
+}
+
+static void log_bytes(const struct oneshot *oneshot, const char *bytes, size_t n)
+{
+    if (n > 0)
+        (void)fd_write_all(oneshot->log_fd, bytes, n); /* a log that nobody takes is no failure */
+}
+
+/* ---- the environment ---- */
+
+/* Our own, less what is meant for a launcher. */
+static char **make_base_env(const char *folder)
+{
+    char **env = NULL;
+
+    for (char **variable = environ; *variable != NULL; variable++)
+        if (strncmp(*variable, "__OW_WAIT_FOR_ACK=", 18) != 0)
+            strv_push(&env, xstrdup(*variable));
+    strv_setenv(&env, "PWD", folder); /* programs look at either: the suites compare both */
+    return env;
+}
+
+/* A JSON value as the text of a variable, NUL-terminated, owned by the caller. */
+static char *variable_text(struct json_slice value, size_t *n)
+{
+    struct buf compact = {0};
+    char *text = xmalloc(value.n + 1);
+
+    *n = 0;
+    if (value.kind == JSON_STRING) {
+        *n = json_unescape(value, text);
+    } else if (value.kind != JSON_NULL) {
+        json_compact(&compact, value);
+        *n = buf_len(&compact);
+        memcpy(text, buf_at(&compact), *n);
+        buf_done(&compact);
+    }
+    text[*n] = '\0';
+    return text;
+}
+
+/* __OW_KEY=value, unless no variable can be called so or hold it. */
+static void add_metadata(char ***env, struct json_slice key, struct json_slice value)
+{
+    auto_free char *name = xmalloc(key.n + 1);
+    auto_free char *full = NULL;
+    auto_free char *text = NULL;
+    size_t n_name = json_unescape(key, name), n_text;
+
+    if (memchr(name, '\0', n_name) != NULL || memchr(name, '=', n_name) != NULL)
+        return;
+    name[n_name] = '\0';
+    for (char *at = name; *at != '\0'; at++)
+        if (*at >= 'a' && *at <= 'z')
+            *at = (char)(*at - 'a' + 'A');
+    text = variable_text(value, &n_text);
+    if (strlen(text) != n_text)
+        return;
+    full = xasprintf("__OW_%s", name);
+    strv_setenv(env, full, text);
+}
+
+static char **make_env(const struct oneshot *oneshot, struct json_slice request)
+{
+    struct json_slice key, value;
+    char **env = NULL;
+    size_t at = 0;
+
+    for (char **variable = oneshot->base_env; *variable != NULL; variable++)
+        strv_push(&env, xstrdup(*variable));
+    while (request.kind == JSON_OBJECT && json_next_member(request, &at, &key, &value))
+        if (!json_equals(key, "value"))
+            add_metadata(&env, key, value);
+    return env;
+}
+
+/* ---- the program ---- */
+
+/* Start it with its ends of the pipes. 0, or an errno value. */
+static int spawn(const struct oneshot *oneshot, char *argument, char **env, int in, int out,
+                 pid_t *pid)
+{
+    char *argv[] = {oneshot->program, argument, NULL};
+    posix_spawn_file_actions_t files;
+    posix_spawnattr_t attributes;
+    sigset_t all;
+    int failed;
+
+    (void)posix_spawn_file_actions_init(&files);
+    (void)posix_spawn_file_actions_adddup2(&files, in, 0);
+    (void)posix_spawn_file_actions_adddup2(&files, out, 1);
+    (void)posix_spawnattr_init(&attributes);
+    (void)sigfillset(&all); /* we ignore SIGPIPE, and who started us may ignore others */
+    (void)posix_spawnattr_setsigdefault(&attributes, &all);
+    (void)posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGDEF);
+    failed = posix_spawn(pid, oneshot->program, &files, &attributes, argv, env);
+    (void)posix_spawnattr_destroy(&attributes);
+    (void)posix_spawn_file_actions_destroy(&files);
+    return failed;
+}
+
+/* 0, or an errno value; then nothing is open and nothing runs. */
+static int child_start(struct child *child, const struct oneshot *oneshot, char *argument,
+                       char **env)
+{
+    auto_fd int theirs_in = -1, theirs_out = -1;
+    int in[2], out[2], failed;
+
+    if (pipe2(in, O_CLOEXEC) < 0)
+        return errno;
+    theirs_in = in[0];
+    child->in = in[1];
+    if (pipe2(out, O_CLOEXEC) < 0) {
+        failed = errno;
+        fd_close(&child->in);
+        return failed;
+    }
+    child->out = out[0];
+    theirs_out = out[1];
+    (void)fcntl(child->in, F_SETFL, O_NONBLOCK);
+    (void)fcntl(child->out, F_SETFL, O_NONBLOCK);
+    failed = spawn(oneshot, argument, env, theirs_in, theirs_out, &child->pid);
+    if (failed == 0) {
+        child->pidfd = (int)syscall(SYS_pidfd_open, child->pid, 0);
+        if (child->pidfd >= 0)
+            return 0;
+        failed = errno;
+        (void)kill(child->pid, SIGKILL);
+        (void)waitpid(child->pid, NULL, 0);
+    }
+    fd_close(&child->in);
+    fd_close(&child->out);
+    return failed;
+}
+
+/* Give it what fits of the argument; a program that does not read it misses nothing. */
+static void child_write(struct child *child)
+{
+    ssize_t n = child->n_unsent > 0 ? write(child->in, child->unsent, child->n_unsent) : 0;
+
+    if (n < 0 && (errno == EAGAIN || errno == EINTR))
+        return;
+    if (n >= 0) {
+        child->unsent += n;
+        child->n_unsent -= (size_t)n;
+    }
+    if (n < 0 || child->n_unsent == 0)
+        fd_close(&child->in);
+}
+
+/*
+ * Log all lines but the last, and hold that: the text behind the last newline which is not the
+ * final byte. n_new: bytes that came since the last call; no byte is looked at twice.
+ */
+static void child_log_lines(struct child *child, const struct oneshot *oneshot, size_t n_new)
+{
+    size_t n = buf_len(&child->held);
+    size_t from = n - n_new > 0 ? n - n_new - 1 : 0; /* a newline that was the final byte */
+    const char *bytes = buf_at(&child->held);
+    const char *newline = memrchr(bytes + from, '\n', n - 1 - from);
+
+    if (newline != NULL) {
+        size_t n_log = (size_t)(newline - bytes) + 1;
+
+        log_bytes(oneshot, bytes, n_log);
+        buf_drop(&child->held, n_log);
+        child->too_long = false; /* that line was not the last */
+    }
+    if (buf_len(&child->held) > HELD_MAX_BYTES) {
+        log_bytes(oneshot, buf_at(&child->held), buf_len(&child->held));
+        buf_reset(&child->held, KEEP_BYTES);
+        child->too_long = true;
+    }
+}
+
+/* Read what is there. false: nothing more now, or never again. */
+static bool child_read(struct child *child, const struct oneshot *oneshot)
+{
+    ssize_t n = read(child->out, buf_room(&child->held, READ_BYTES), READ_BYTES);
+
+    if (n > 0) {
+        buf_added(&child->held, (size_t)n);
+        child_log_lines(child, oneshot, (size_t)n);
+        return true;
+    }
+    if (n < 0 && (errno == EAGAIN || errno == EINTR))
+        return errno == EINTR;
+    fd_close(&child->out);
+    return false;
+}
+
+/* Until the program ends. Not until its stdout does: what it left running may hold that open. */
+static void child_work(struct child *child, const struct oneshot *oneshot)
+{
+    for (;;) {
+        struct pollfd fds[] = {{.fd = child->pidfd, .events = POLLIN},
+                               {.fd = child->in, .events = POLLOUT},
+                               {.fd = child->out, .events = POLLIN}};
+
+        if (poll(fds, ARRAY_LEN(fds), -1) < 0)
+            continue; /* interrupted */
+        if (fds[1].revents != 0)
+            child_write(child);
+        if (fds[2].revents != 0)
+            (void)child_read(child, oneshot);
+        if (fds[0].revents != 0)
+            break;
+    }
+    (void)waitpid(child->pid, NULL, 0); /* the contract ignores how it ended */
+    while (child->out >= 0 && child_read(child, oneshot))
+        continue;
+    fd_close(&child->in);
+    fd_close(&child->out);
+    fd_close(&child->pidfd);
+}
+
+/* ---- one activation ---- */
+
+static bool is_blank(char c)
+{
+    return c == ' ' || (c >= '\t' && c <= '\r');
+}
+
+/* The last line is the result when it is one, else it is log like the others. */
+static void answer_last_line(const struct oneshot *oneshot, const struct child *child)
+{
+    const char *at = buf_at(&child->held);
+    size_t n = buf_len(&child->held);
+    enum json_kind kind;
+
+    if (child->too_long) {
+        answer_error(oneshot, "The program's last line is longer than 64 MB.");
+        return;
+    }
+    while (n > 0 && is_blank(at[n - 1]))
+        n--;
+    while (n > 0 && is_blank(*at)) {
+        at++;
+        n--;
+    }
+    kind = n > 0 ? json_check(at, n, NULL) : JSON_BAD;
+    if (kind == JSON_OBJECT || kind == JSON_ARRAY) {
+        answer(oneshot, at, n);
+        return;
+    }
+    log_bytes(oneshot, at, n);
+    if (n > 0)
+        log_bytes(oneshot, "\n", 1);
+    answer(oneshot, "null", 4); /* the proxy knows the words for what is no object */
+}
+
+static void activate(const struct oneshot *oneshot, const char *line, size_t n)
+{
+    enum json_kind kind = json_check(line, n, NULL);
+    struct json_slice value = {.text = "{}", .n = 2, .kind = JSON_OBJECT};
+    struct json_slice request = {.kind = JSON_NULL};
+    struct child child = {.in = -1, .out = -1, .pidfd = -1};
+    auto_free char *argument = NULL;
+    char **env;
+    int failed;
+
+    if (kind != JSON_OBJECT && kind != JSON_NULL) {
+        answer_error(oneshot, "cannot use the line: want a JSON object with a value");
+        return;
+    }
+    if (kind == JSON_OBJECT) {
+        struct json_slice found;
+
+        request = json_top(line, n);
+        if (json_member(request, "value", &found) && found.kind != JSON_NULL)
+            value = found;
+    }
+    child.unsent = value.text;
+    child.n_unsent = value.n;
+    if (value.n <= ARGUMENT_MAX)
+        argument = xstrndup(value.text, value.n);
+    env = make_env(oneshot, request);
+    failed = child_start(&child, oneshot, argument, env);
+    strv_free(&env);
+    if (failed == 0) {
+        child_work(&child, oneshot);
+        answer_last_line(oneshot, &child);
+    } else {
+        auto_free char *text =
+            xasprintf("error: cannot run \"%s\": %s\n", oneshot->program, strerror(failed));
+
+        log_bytes(oneshot, text, strlen(text));
+        answer(oneshot, "null", 4);
+    }
+    buf_done(&child.held);
+}
+
+/* ---- the launcher ---- */
+
+/* Work off the lines that are there. */
+static void work_off(struct oneshot *oneshot)
+{
+    const char *text;
+    size_t n;
+
+    for (;;) {
+        switch (line_next(&oneshot->lines, &text, &n)) {
+        case LINE_NONE:
+            return;
+        case LINE_READY:
+            activate(oneshot, text, n);
+            break;
+        case LINE_TOO_LONG:
+            answer_error(oneshot, "The line is longer than 256 MB.");
+            break;
+        }
+    }
+}
+
+static void serve(struct oneshot *oneshot)
+{
+    const char *rest;
+    size_t n_rest;
+
+    for (;;) {
+        ssize_t n = read(oneshot->lines_fd, line_room(&oneshot->lines, READ_BYTES), READ_BYTES);
+
+        if (n == 0)
+            break;
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            die("read lines");
+        line_added(&oneshot->lines, (size_t)n);
+        work_off(oneshot);
+    }
+    n_rest = line_rest(&oneshot->lines, &rest);
+    if (n_rest > 0)
+        activate(oneshot, rest, n_rest); /* a shell's input need not end in a newline */
+}
+
+/* Enter the program's folder. It is made executable: text that an /init brought has no such mode. */
+static void take_program(struct oneshot *oneshot, const char *path)
+{
+    auto_free char *copy = NULL;
+    struct stat info;
+
+    oneshot->program = realpath(path, NULL);
+    if (oneshot->program == NULL || stat(oneshot->program, &info) < 0) {
+        (void)fprintf(stderr, "oneshot: cannot find program \"%s\": %s\n", path, strerror(errno));
+        exit(1);
+    }
+    if (S_ISREG(info.st_mode) && (info.st_mode & 0111) == 0)
+        (void)chmod(oneshot->program, 0755); /* refused: then the start will tell */
+    copy = xstrdup(oneshot->program);
+    if (chdir(dirname(copy)) < 0)
+        die("enter the program's folder");
+}
+
+int main(int argc, char **argv)
+{
+    struct oneshot oneshot = {.lines_fd = -1};
+    const char *wait = getenv("__OW_WAIT_FOR_ACK");
+    auto_free char *folder = NULL;
+
+    if (argc != 2) {
+        (void)fputs("usage: oneshot PROGRAM\n"
+                    "Reads one JSON line per activation, runs PROGRAM for each, and writes the "
+                    "last line of its output:\n"
+                    "    printf '{\"value\":{\"name\":\"Mike\"}}\\n' | oneshot ./hello.sh\n",
+                    stderr);
+        return 2;
+    }
+    take_program(&oneshot, argv[1]);
+    folder = getcwd(NULL, 0);
+    if (folder == NULL)
+        die("find the program's folder");
+    oneshot.base_env = make_base_env(folder);
+    (void)signal(SIGPIPE, SIG_IGN);
+    take_descriptors(&oneshot);
+    line_init(&oneshot.lines, LINE_MAX_BYTES);
+    if (wait != NULL && wait[0] != '\0') {
+        char ready[64];
+        int n = snprintf(ready, sizeof(ready), "{\"ok\":true,\"pipeline\":%d}", PIPELINE);
+
+        answer(&oneshot, ready, (size_t)n);
+    }
+    serve(&oneshot);
+    line_done(&oneshot.lines);
+    strv_free(&oneshot.base_env);
+    free(oneshot.program);
+    return 0;
+}

@@ -1,0 +1,215 @@
+#!/usr/bin/env perl
+#
+# launcher.pl [FILE [MAIN]] - keep a Perl function loaded and answer one JSON line per activation.
+#
+# Lines come in on descriptor 0 and answers leave on descriptor 1; ../README.md has the protocol.
+# The function gets the argument as a reference, its texts decoded, and returns one. What it prints
+# on STDOUT and STDERR is text, written as UTF-8. JSON::XS is used where it is installed.
+
+package Whiskloop::Launcher;
+
+use strict;
+use warnings;
+use Cwd ();
+use Encode ();
+use Fcntl qw(F_GETFL F_SETFD FD_CLOEXEC O_ACCMODE O_RDONLY);
+use IO::Handle;
+use POSIX ();
+
+my $PIPELINE = 64;          # lines that may be written ahead of the answers
+my $READ_BYTES = 65536;
+my $DEPTH_MAX = 2048;       # the proxy lets 1024 pass
+
+# Read by Perl, or by a library beneath it, only while the process starts.
+my $READ_AT_START = qr/^(?:PERL|LD_|LC_|LANG|MALLOC_|GLIBC_)/;
+
+my $json = (eval { require JSON::XS; 'JSON::XS' } || do { require JSON::PP; 'JSON::PP' })
+    ->new->utf8->allow_nonref->max_depth($DEPTH_MAX);
+
+my ($lines, $answers, $unread, @looked_at);
+
+# A copy of a descriptor which no program inherits.
+sub keep {
+    my ($fd, $mode) = @_;
+    open(my $handle, $mode, $fd) or die "cannot copy descriptor $fd: $!\n";
+    fcntl($handle, F_SETFD, FD_CLOEXEC);
+    return $handle;
+}
+
+sub is_writable {
+    my ($fd) = @_;
+    open(my $handle, '>&=', $fd) or return 0;
+    my $flags = fcntl($handle, F_GETFL, 0);
+    push @looked_at, $handle; # to close the handle would close the number
+    return defined $flags && ($flags & O_ACCMODE) != O_RDONLY;
+}
+
+# The user's STDIN reads nothing; STDOUT is the log: descriptor 3, or 2 where there is no 3.
+sub open_logs {
+    my $has_3 = is_writable(3);
+    open(my $null, '<', '/dev/null') or die "cannot open /dev/null: $!\n";
+    POSIX::dup2(fileno($null), 0);
+    POSIX::dup2($has_3 ? 3 : 2, 1);
+    POSIX::close(3) if $has_3;
+    binmode($_, ':encoding(UTF-8)') for *STDOUT, *STDERR;
+    STDOUT->autoflush(1);
+    STDERR->autoflush(1);
+}
+
+# The next line of bytes, undef at the end.
+sub next_line {
+    while (1) {
+        my $end = index($unread, "\n");
+        return substr($unread, 0, $end + 1, '') if $end >= 0;
+        # Only what is new can hold the newline, so what is long is not searched over and over.
+        my @pieces;
+        while (1) {
+            my $n = sysread($lines, my $piece, $READ_BYTES);
+            next if !defined $n && $!{EINTR};
+            if (!$n) { # a shell's input need not end in a newline
+                $unread .= join('', @pieces);
+                return length $unread ? substr($unread, 0, length $unread, '') : undef;
+            }
+            push @pieces, $piece;
+            last if index($piece, "\n") >= 0;
+        }
+        $unread .= join('', @pieces);
+    }
+}
+
+sub answer {
+    my ($text) = @_;
+    $text .= "\n";
+    for (my $at = 0; $at < length $text;) {
+        my $n = syswrite($answers, $text, length($text) - $at, $at);
+        next if !defined $n && $!{EINTR};
+        POSIX::_exit(1) if !defined $n; # nobody reads any more
+        $at += $n;
+    }
+}
+
+# A JSON value as the bytes of an environment variable, undef when none can hold it.
+sub variable {
+    my ($item) = @_;
+    my $text = !defined $item ? '' : ref $item ? $json->encode($item)
+        : Encode::encode('UTF-8', $item);
+    return index($text, "\0") < 0 ? $text : undef;
+}
+
+my %before; # variable -> what it was before activations set it, or undef
+
+# Show what came with this activation as variables, and take back what came with the last.
+sub show {
+    my ($request) = @_;
+    for my $name (keys %before) {
+        if (defined $before{$name}) { $ENV{$name} = $before{$name} } else { delete $ENV{$name} }
+    }
+    %before = ();
+    for my $key (grep { $_ ne 'value' } keys %$request) {
+        my $name = Encode::encode('UTF-8', '__OW_' . uc $key);
+        my $text = variable($request->{$key});
+        next if $name =~ /[=\0]/ || !defined $text;
+        $before{$name} = $ENV{$name} if !exists $before{$name};
+        $ENV{$name} = $text;
+    }
+}
+
+# What an init line says; the variables in it are set.
+sub wait_for_init {
+    my $line = next_line();
+    exit 0 if !defined $line;
+    my ($path, $main, $restart);
+    eval {
+        my $init = $json->decode($line)->{init};
+        ($path, $main) = ($init->{path}, $init->{main} || 'main');
+        $path .= '/main.pl' if -d $path;
+        -e $path or die "$path: $!\n";
+        for my $name (grep { !/[=\0]/ && length } keys %{ $init->{env} || {} }) {
+            my $text = variable($init->{env}{$name});
+            next if !defined $text || defined $ENV{$name} && $ENV{$name} eq $text;
+            $ENV{$name} = $text;
+            $restart ||= $name =~ $READ_AT_START;
+        }
+        1;
+    } or do {
+        my $text = 'cannot use the init line, want {"init":{"path":FOLDER,"main":NAME,"env":{}}}: '
+            . $@;
+        print STDERR $text;
+        answer($json->encode({ ok => JSON::PP::false(), error => $text }));
+        exit 1;
+    };
+    exec { $^X } $^X, Cwd::abs_path($0), $path, $main if $restart;
+    return ($path, $main);
+}
+
+# Enter the file's folder, load it and return its function, or end with the reason.
+sub load {
+    my ($path, $name) = @_;
+    my $file = Cwd::abs_path($path);
+    if (!defined $file || !-f $file) {
+        print STDERR "Cannot start action: no such file: $path\n";
+        exit 1;
+    }
+    my ($folder, $base) = $file =~ m{\A(.*)/([^/]*)\z}s;
+    chdir($folder eq '' ? '/' : $folder) or die "cannot enter $folder: $!\n";
+    @ARGV = ();
+    $0 = $file;
+    local ($@, $!);
+    package main; # what the file defines is then there, and not in ours
+    do $file;
+    if ($@) {
+        print STDERR $@;
+        exit 1;
+    }
+    my $function = defined &{"main::$name"} ? \&{"main::$name"} : undef;
+    if (!$function) {
+        print STDERR "Cannot start action: function '$name' was not found in $base\n";
+        exit 1;
+    }
+    return $function;
+}
+
+sub activate {
+    my ($function, $line) = @_;
+    my $request = eval { $json->decode($line) };
+    return $json->encode({ error => "cannot read the line as JSON: $@" }) if $@;
+    $request = {} if !defined $request;
+    return '{"error":"cannot use the line: want a JSON object with a value"}'
+        if ref $request ne 'HASH';
+    my $result = eval {
+        show($request);
+        my $value = $request->{value};
+        $json->encode(scalar $function->(defined $value ? $value : {}));
+    };
+    return $result if defined $result;
+    my $problem = "$@";
+    print STDERR $problem =~ /\n\z/ ? $problem : "$problem\n";
+    chomp $problem;
+    return $json->encode({ error => length $problem ? $problem : 'unknown error' });
+}
+
+sub run {
+    my $acknowledge = $ENV{__OW_WAIT_FOR_ACK};
+    if (@ARGV > 2 || !@ARGV && !$acknowledge) {
+        print STDERR "usage: launcher.pl FILE [MAIN]\n",
+            "Reads one JSON line per activation and writes one JSON line per answer:\n",
+            "    printf '{\"value\":{\"name\":\"Mike\"}}\\n' | launcher.pl hello.pl\n";
+        exit 2;
+    }
+    require JSON::PP; # its booleans, whichever of the two decodes
+    $unread = '';
+    $lines = keep(0, '<&');
+    $answers = keep(1, '>&');
+    binmode($_) for $lines, $answers;
+    my ($path, $main) = @ARGV ? @ARGV : wait_for_init();
+    open_logs();
+    my $function = load($path, $main || 'main');
+    answer("{\"ok\":true,\"pipeline\":$PIPELINE}") if $acknowledge;
+    while (defined(my $line = next_line())) {
+        my $answer = activate($function, $line);
+        STDOUT->flush; # the user's code may have turned autoflush off
+        answer($answer);
+    }
+}
+
+run();

@@ -1,0 +1,231 @@
+<?php
+/*
+ * launcher.php [FILE [MAIN]] - keep a PHP function loaded and answer one JSON line per activation.
+ *
+ * Started by launcher.sh: lines come in on descriptor 8 and answers leave on 9; ../README.md has the
+ * protocol. The function gets an array, and returns one or an object. PHP has one type for lists and
+ * objects: an empty one is answered as [], but for the whole result, which is then {}.
+ */
+
+namespace Whiskloop;
+
+const PIPELINE = 64; // lines that may be written ahead of the answers
+const DEPTH_MAX = 2048; // the proxy lets 1024 pass
+const ENCODING = JSON_UNESCAPED_SLASHES | JSON_UNESCAPED_UNICODE | JSON_UNESCAPED_LINE_TERMINATORS
+    | JSON_PRESERVE_ZERO_FRACTION | JSON_THROW_ON_ERROR;
+
+// Read by PHP, or by a library beneath it, only while the process starts.
+const READ_AT_START = '/^(PHP|LD_|LC_|LANG|TZ|MALLOC_|GLIBC_|USE_ZEND_ALLOC)/';
+
+final class Launcher
+{
+    private static $lines;
+    private static $answers;
+    private static array $before = []; // variable -> what it was before activations, or false
+    private static bool $busy = false;
+
+    public static function open(): void
+    {
+        self::$lines = fopen('php://fd/8', 'r');
+        self::$answers = fopen('php://fd/9', 'w');
+        register_shutdown_function([self::class, 'atEnd']);
+    }
+
+    public static function encode(mixed $value): string
+    {
+        return json_encode($value, ENCODING, DEPTH_MAX);
+    }
+
+    public static function answer(string $line): void
+    {
+        $line .= "\n";
+        while ($line !== '') {
+            $n = @fwrite(self::$answers, $line);
+            if (!$n) {
+                exit(1); // nobody reads any more
+            }
+            $line = $n === strlen($line) ? '' : substr($line, $n);
+        }
+    }
+
+    /* The next line, false at the end. */
+    public static function next(): string|false
+    {
+        return fgets(self::$lines);
+    }
+
+    /* A JSON value as the text of a variable. */
+    private static function variable(mixed $item): string
+    {
+        return is_string($item) ? $item : ($item === null ? '' : self::encode($item));
+    }
+
+    private static function restore(): void
+    {
+        foreach (self::$before as $name => $text) {
+            putenv($text === false ? $name : "$name=$text");
+        }
+        self::$before = [];
+    }
+
+    /* Show what came with this activation as variables, and take back what came with the last. */
+    private static function show(array $request): void
+    {
+        self::restore();
+        unset($request['value']);
+        foreach ($request as $key => $item) {
+            $name = '__OW_' . mb_up((string)$key);
+            $text = self::variable($item);
+            if (!preg_match('/[=\0]/', $name) && !str_contains($text, "\0")) {
+                self::$before[$name] ??= getenv($name);
+                putenv("$name=$text");
+            }
+        }
+    }
+
+    /* The arguments that a start with an action would have had; the variables are set. */
+    public static function waitForInit(): array
+    {
+        $line = self::next();
+        if ($line === false) {
+            exit(0);
+        }
+        try {
+            $init = json_decode($line, true, DEPTH_MAX, JSON_THROW_ON_ERROR)['init'];
+            $path = is_dir($init['path']) ? "$init[path]/index.php" : $init['path'];
+            if (!file_exists($path)) {
+                throw new \Exception("$path: no such file");
+            }
+            $restart = false;
+            foreach ($init['env'] ?? [] as $name => $item) {
+                $name = (string)$name;
+                $text = self::variable($item);
+                if ($name !== '' && !preg_match('/[=\0]/', $name) && !str_contains($text, "\0")
+                    && getenv($name) !== $text) {
+                    putenv("$name=$text");
+                    $_ENV[$name] = $_SERVER[$name] = $text;
+                    $restart = $restart || preg_match(READ_AT_START, $name);
+                }
+            }
+        } catch (\Throwable $problem) {
+            $text = 'cannot use the init line, want {"init":{"path":FOLDER,"main":NAME,"env":{}}}: '
+                . $problem->getMessage();
+            fwrite(STDERR, "$text\n");
+            self::answer(self::encode(['ok' => false, 'error' => $text]));
+            exit(1);
+        }
+        $main = ($init['main'] ?? '') ?: 'main';
+        if ($restart && function_exists('pcntl_exec')) {
+            self::startAgain([$path, $main]);
+        }
+        return [$path, $main];
+    }
+
+    /* Become a fresh process; descriptors are put back in their order on the way. */
+    private static function startAgain(array $arguments): void
+    {
+        $restore = 'exec 3>&1 0<&8 1>&9 8<&- 9>&-; exec sh "$0" "$@"';
+        pcntl_exec('/bin/sh', ['-c', $restore, __DIR__ . '/launcher.sh', ...$arguments], getenv());
+    }
+
+    public static function report(\Throwable $problem): void
+    {
+        fwrite(STDERR, "$problem\n");
+    }
+
+    /* One activation: a line in, its answer out. */
+    public static function activate(callable $function, string $line): string
+    {
+        try {
+            $request = json_decode($line, true, DEPTH_MAX, JSON_THROW_ON_ERROR);
+        } catch (\JsonException $problem) {
+            return self::encode(['error' => "cannot read the line as JSON: {$problem->getMessage()}"]);
+        }
+        $request ??= [];
+        if (!is_array($request) || ($request !== [] && array_is_list($request))) {
+            return '{"error":"cannot use the line: want a JSON object with a value"}';
+        }
+        try {
+            self::$busy = true;
+            self::show($request);
+            $result = $function($request['value'] ?? []);
+            $answer = $result === null || $result === [] ? '{}' : self::encode($result);
+        } catch (\Throwable $problem) {
+            self::report($problem);
+            $answer = self::encode(['error' => $problem->getMessage() ?: $problem::class]);
+        }
+        self::$busy = false;
+        while (ob_get_level() > 0) {
+            ob_end_flush(); // what the function left in a buffer is this activation's log
+        }
+        return $answer;
+    }
+
+    /* A fatal error ends PHP past every handler: the activation is told so, then we end (T-H2). */
+    public static function atEnd(): void
+    {
+        $last = error_get_last();
+        if (self::$busy && $last !== null && ($last['type'] & (E_ERROR | E_CORE_ERROR
+            | E_COMPILE_ERROR | E_USER_ERROR | E_RECOVERABLE_ERROR))) {
+            self::answer('null');
+        }
+    }
+}
+
+/* Upper case without the mbstring extension, which is a package of its own: keys are ASCII. */
+function mb_up(string $text): string
+{
+    return strtr($text, 'abcdefghijklmnopqrstuvwxyz', 'ABCDEFGHIJKLMNOPQRSTUVWXYZ');
+}
+
+(function () use ($argc, $argv) {
+    $acknowledge = (string)getenv('__OW_WAIT_FOR_ACK') !== '';
+    if ($argc > 3 || ($argc === 1 && !$acknowledge)) {
+        fwrite(STDERR, "usage: launcher.sh FILE [MAIN]\n"
+            . "Reads one JSON line per activation and writes one JSON line per answer:\n"
+            . "    printf '{\"value\":{\"name\":\"Mike\"}}\\n' | launcher.sh hello.php\n");
+        exit(2);
+    }
+    Launcher::open();
+    [$path, $main] = ($argc > 1 ? array_slice($argv, 1) : Launcher::waitForInit()) + ['', 'main'];
+    $file = realpath($path);
+    if ($file === false) {
+        fwrite(STDERR, "Cannot start action: no such file: $path\n");
+        exit(1);
+    }
+    chdir(dirname($file));
+    set_include_path(dirname($file) . PATH_SEPARATOR . get_include_path());
+    $GLOBALS['argv'] = [$file];
+    $GLOBALS['argc'] = 1;
+    $GLOBALS['__whiskloop'] = [$file, $main ?: 'main', $acknowledge];
+})();
+
+// At the top level: what the file calls global is then global.
+try {
+    if (is_file('vendor/autoload.php')) {
+        require 'vendor/autoload.php';
+    }
+    require $GLOBALS['__whiskloop'][0];
+} catch (\Throwable $problem) {
+    Launcher::report($problem);
+    exit(1);
+}
+
+(function () {
+    [$file, $main, $acknowledge] = $GLOBALS['__whiskloop'];
+    unset($GLOBALS['__whiskloop']);
+    while (ob_get_level() > 0) {
+        ob_end_flush();
+    }
+    if (!is_callable($main)) {
+        fwrite(STDERR, "Cannot start action: function '$main' was not found in " . basename($file)
+            . "\n");
+        exit(1);
+    }
+    if ($acknowledge) {
+        Launcher::answer('{"ok":true,"pipeline":' . PIPELINE . '}');
+    }
+    while (($line = Launcher::next()) !== false) {
+        Launcher::answer(Launcher::activate($main, $line));
+    }
+})();

@@ -1,0 +1,191 @@
+#!/usr/bin/env ruby
+# frozen_string_literal: true
+
+# launcher.rb [FILE [MAIN]] - keep a Ruby method loaded and answer one JSON line per activation.
+#
+# Lines come in on descriptor 0 and answers leave on descriptor 1; ../README.md has the protocol.
+# The method is one of the file's top level; it gets and returns what JSON.parse makes of a value.
+
+require 'json'
+
+module Whiskloop
+  PIPELINE = 64 # lines that may be written ahead of the answers
+  KEPT_FD_MIN = 100 # our own descriptors: above what code expects to get
+  F_DUPFD_CLOEXEC = 1030
+
+  # Read by Ruby, or by a library beneath it, only while the process starts.
+  READ_AT_START = /\A(RUBY|GEM_|LD_|LC_|LANG|MALLOC_|GLIBC_)/.freeze
+
+  module_function
+
+  # A copy of a descriptor out of the way, which no program inherits.
+  def keep(io, mode)
+    IO.for_fd(io.fcntl(F_DUPFD_CLOEXEC, KEPT_FD_MIN), mode).tap(&:binmode)
+  rescue Errno::EINVAL
+    io.dup.tap(&:binmode) # a limit on open files below KEPT_FD_MIN
+  end
+
+  # The user's standard input reads nothing; standard output is the log. Descriptor 3 is the proxy's
+  # only where there is a proxy; in a shell Ruby may have it for itself.
+  def open_logs(acknowledge)
+    log = IO.for_fd(3, 'w') if acknowledge
+    $stdin.reopen(File::NULL)
+    $stdout.reopen(log || $stderr)
+    log&.close
+    $stdout.sync = $stderr.sync = true
+    [$stdout, $stderr].each { |io| io.set_encoding(Encoding::UTF_8) }
+  end
+
+  def answer(text)
+    @answers.write(text, "\n")
+    @answers.flush
+  rescue Errno::EPIPE
+    exit!(1) # nobody reads the answers any more
+  end
+
+  def to_json_line(result)
+    JSON.generate(result, max_nesting: 0)
+  end
+
+  # A JSON value as the text of a variable.
+  def variable(item)
+    case item
+    when String then item
+    when nil then ''
+    else to_json_line(item)
+    end
+  end
+
+  # Show what came with this activation as variables, and take back what came with the last.
+  def show(request)
+    @before&.each { |name, text| ENV[name] = text }
+    @before = {}
+    request.each do |key, item|
+      name = "__OW_#{key.upcase}"
+      text = variable(item)
+      next if key == 'value' || name.match?(/[=\0]/) || text.include?("\0")
+
+      @before[name] = ENV[name] unless @before.key?(name)
+      ENV[name] = text
+    end
+  end
+
+  # Print a problem with the user's part of its trace.
+  def report(problem)
+    trace = (problem.backtrace || []).reject { |line| line.start_with?(__FILE__) }
+    warn "#{trace.first || 'main'}: #{problem.message} (#{problem.class})",
+         *trace.drop(1).map { |line| "\tfrom #{line}" }
+  rescue StandardError
+    nil # the user's code closed $stderr: the answer still tells
+  end
+
+  # The path and main of an init line; the variables in it are set.
+  def wait_for_init
+    line = @lines.gets or exit(0)
+    begin
+      init = JSON.parse(line)['init']
+      path = init['path']
+      path = File.join(path, 'main.rb') if File.directory?(path)
+      File.stat(path)
+      changed = (init['env'] || {}).transform_values { |item| variable(item) }
+                                   .reject { |name, _| name.empty? || name.match?(/[=\0]/) }
+                                   .reject { |name, text| ENV[name] == text }
+      ENV.update(changed)
+    rescue StandardError => e
+      text = 'cannot use the init line, want {"init":{"path":FOLDER,"main":NAME,"env":{}}}: ' \
+             "#{e.message}"
+      warn text
+      answer(to_json_line({ ok: false, error: text }))
+      exit(1)
+    end
+    main = init['main'].to_s
+    exec(RbConfig.ruby, __FILE__, path, main) if changed.keys.any?(READ_AT_START)
+    [path, main]
+  end
+
+  # Enter the file's folder, load it and return its method, or end with the reason.
+  def load_action(path, main)
+    file = File.expand_path(path)
+    abort("Cannot start action: no such file: #{file}") unless File.file?(file)
+    Dir.chdir(File.dirname(file))
+    ARGV.clear
+    $PROGRAM_NAME = file
+    $LOAD_PATH.unshift(File.dirname(file))
+    begin
+      load(file)
+    rescue SystemExit, Interrupt
+      raise
+    rescue Exception => e # a SyntaxError is no StandardError
+      report(e)
+      exit(1)
+    end
+    name = main.to_s.empty? ? 'main' : main
+    begin
+      TOPLEVEL_BINDING.receiver.method(name)
+    rescue NameError
+      abort("Cannot start action: function '#{name}' was not found in #{File.basename(file)}")
+    end
+  end
+
+  def activate(function, line)
+    begin
+      text = line.force_encoding(Encoding::UTF_8)
+      raise JSON::ParserError, 'it is not UTF-8' unless text.valid_encoding?
+
+      request = JSON.parse(text, max_nesting: false) || {}
+    rescue JSON::ParserError => e
+      return to_json_line({ error: "cannot read the line as JSON: #{e.message.scrub}" })
+    end
+    unless request.is_a?(Hash)
+      return '{"error":"cannot use the line: want a JSON object with a value"}'
+    end
+
+    begin
+      show(request)
+      value = request['value']
+      to_json_line(function.call(value.nil? ? {} : value))
+    rescue SystemExit, Interrupt, SignalException
+      raise
+    rescue Exception => e # SystemStackError and ScriptError are no StandardErrors
+      report(e)
+      to_json_line({ error: e.message.empty? ? e.class.name : e.message.scrub })
+    end
+  end
+
+  # A child that is only forked must not hold our pipes open: the proxy sees our death by their end.
+  module Forks
+    def _fork
+      super.tap { |pid| Whiskloop.forget if pid.zero? }
+    end
+  end
+
+  def forget
+    @lines.close
+    @answers.close
+  end
+
+  def run
+    acknowledge = ENV['__OW_WAIT_FOR_ACK'].to_s != ''
+    if ARGV.length > 2 || (ARGV.empty? && !acknowledge)
+      warn 'usage: launcher.rb FILE [MAIN]',
+           'Reads one JSON line per activation and writes one JSON line per answer:',
+           %q(    printf '{"value":{"name":"Mike"}}\n' | launcher.rb hello.rb)
+      exit(2)
+    end
+    Encoding.default_external = Encoding::UTF_8
+    @lines = keep($stdin, 'r')
+    @answers = keep($stdout, 'w')
+    path, main = ARGV.empty? ? wait_for_init : ARGV
+    open_logs(acknowledge)
+    Process.singleton_class.prepend(Forks) if Process.respond_to?(:_fork)
+    function = load_action(path, main)
+    answer(%({"ok":true,"pipeline":#{PIPELINE}})) if acknowledge
+    while (line = @lines.gets)
+      text = activate(function, line)
+      $stdout.flush unless $stdout.closed?
+      answer(text)
+    end
+  end
+end
+
+Whiskloop.run

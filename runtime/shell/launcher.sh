@@ -1,0 +1,350 @@
+#!/usr/bin/env bash
+#
+# launcher.sh FILE [MAIN] - keep a shell function loaded and answer one JSON line per activation.
+#
+# Lines come in on descriptor 0 and answers leave on descriptor 1; ../README.md has the protocol.
+# The function gets the argument's JSON as $1 and calls what stands under "for the function". JSON is
+# cut up by the shell's own word splitting, which is linear; no other program is started.
+#
+# A file that begins with #! and has no function MAIN is a plain script: it takes our place, and
+# reads its lines itself. It answers on descriptor 1, or on 3 if its text has ">&3".
+
+PIPELINE=64 # lines that may be written ahead of the answers
+
+# ---- JSON ----
+
+# Cut the object $1 into the arrays LAUNCHER_NAMES and LAUNCHER_VALUES: names without their quotes,
+# values as they stand there. 1 when it is no object. Between quotes every second piece is a text,
+# so it is enough to count brackets in the others.
+launcher_members() {
+    local - LC_ALL=C IFS='"' text=$1 part opens closes tail
+    local -i depth=0 at=0 from=-1 i
+    local inside='' is_name=yes name=''
+    local -a parts
+
+    LAUNCHER_NAMES=() LAUNCHER_VALUES=()
+    launcher_trim text
+    [[ ${text:0:1} == '{' && ${text: -1} == '}' ]] || return 1
+    set -f
+    # shellcheck disable=SC2206 # to split it is the point
+    parts=($text)
+    for ((i = 0; i < ${#parts[@]}; at += ${#part} + 1, i++)); do
+        part=${parts[i]}
+        if [[ -n $inside ]]; then
+            if [[ ${part: -1} == \\ ]]; then # an odd number of them: the quote was no end
+                tail=${part##*[!\\]}
+                if ((${#tail} % 2)); then
+                    [[ -z $is_name ]] || name+=$part\"
+                    continue
+                fi
+            fi
+            inside=
+            if [[ -n $is_name ]]; then
+                LAUNCHER_NAMES+=("$name$part")
+                name='' is_name='' from=-1
+            fi
+            continue
+        fi
+        if ((depth == 1 && from < 0 && i > 0)); then # behind a name
+            opens=${part%%[![:space:]]*}
+            [[ ${part:${#opens}:1} == : ]] || return 1
+            from=$((at + ${#opens} + 1))
+        fi
+        opens=${part//[!\{\[]/}
+        closes=${part//[!\}\]]/}
+        depth+=$((${#opens} - ${#closes}))
+        tail=$part
+        launcher_trim tail
+        if ((from >= 0)) && [[ $depth == 0 || ($depth == 1 && ${tail: -1} == ,) ]]; then
+            tail=${part%[,\}]*}
+            tail=${text:from:at + ${#tail} - from}
+            launcher_trim tail
+            LAUNCHER_VALUES+=("$tail")
+            is_name=yes
+        fi
+        ((depth > 0 || i + 1 == ${#parts[@]})) || return 1
+        inside=yes
+    done
+    ((depth == 0 && ${#LAUNCHER_NAMES[@]} == ${#LAUNCHER_VALUES[@]}))
+}
+
+# Take the blanks from both ends of the variable named $1.
+launcher_trim() {
+    local -n launcher_text=$1
+    local blanks
+
+    case $launcher_text in
+    [[:space:]]*)
+        blanks=${launcher_text%%[![:space:]]*}
+        launcher_text=${launcher_text:${#blanks}}
+        ;;
+    esac
+    case ${launcher_text: -1} in
+    [[:space:]])
+        blanks=${launcher_text##*[![:space:]]}
+        launcher_text=${launcher_text:0:${#launcher_text}-${#blanks}}
+        ;;
+    esac
+}
+
+# Put a character's UTF-8 bytes into REPLY; $1 its number.
+launcher_utf8() {
+    local -i code=$1
+    local bytes
+
+    if ((code < 0x80)); then
+        printf -v bytes '\\x%02x' "$code"
+    elif ((code < 0x800)); then
+        printf -v bytes '\\x%02x\\x%02x' $((0xc0 | code >> 6)) $((0x80 | code & 63))
+    elif ((code < 0x10000)); then
+        printf -v bytes '\\x%02x\\x%02x\\x%02x' $((0xe0 | code >> 12)) $((0x80 | code >> 6 & 63)) \
+            $((0x80 | code & 63))
+    else
+        printf -v bytes '\\x%02x\\x%02x\\x%02x\\x%02x' $((0xf0 | code >> 18)) \
+            $((0x80 | code >> 12 & 63)) $((0x80 | code >> 6 & 63)) $((0x80 | code & 63))
+    fi
+    # shellcheck disable=SC2059 # it is made of escapes only
+    printf -v REPLY "$bytes"
+}
+
+# Put into REPLY what the inside of a JSON text stands for. A NUL, which no variable can hold, is
+# left out; half a surrogate pair becomes the character for what cannot be shown.
+launcher_unescape() {
+    # shellcheck disable=SC2141 # a backslash is what is meant
+    local - LC_ALL=C IFS=\\ out part
+    local -i code high=0 i
+    local -a parts
+
+    REPLY=$1
+    [[ $1 == *\\* ]] || return 0
+    set -f
+    # shellcheck disable=SC2206
+    parts=($1)
+    out=${parts[0]-}
+    for ((i = 1; i < ${#parts[@]}; i++)); do
+        part=${parts[i]}
+        if [[ $high -gt 0 && ${part:0:1} != u ]]; then
+            out+=$'\xef\xbf\xbd' high=0
+        fi
+        case ${part:0:1} in
+        '') # two backslashes: what follows is plain
+            out+=\\${parts[++i]-}
+            continue
+            ;;
+        b) out+=$'\b' ;;
+        f) out+=$'\f' ;;
+        n) out+=$'\n' ;;
+        r) out+=$'\r' ;;
+        t) out+=$'\t' ;;
+        u)
+            code=0x${part:1:4}
+            part=${part:4}
+            if ((high > 0 && code >= 0xdc00 && code < 0xe000)); then
+                launcher_utf8 $((0x10000 + (high - 0xd800) * 1024 + code - 0xdc00))
+                out+=$REPLY high=0
+            elif ((code >= 0xd800 && code < 0xdc00 && ${#part} == 1)); then
+                high=$code # its second half must follow at once
+            elif ((code >= 0xd800 && code < 0xe000)); then
+                out+=$'\xef\xbf\xbd'
+            elif ((code > 0)); then
+                launcher_utf8 "$code"
+                out+=$REPLY
+            fi
+            ;;
+        *) out+=${part:0:1} ;;
+        esac
+        out+=${part:1}
+    done
+    REPLY=$out
+}
+
+# Put into REPLY the JSON value $1 as the text of a variable: a text as it is, else compact JSON.
+launcher_variable() {
+    local - IFS='"' part out='' inside=''
+    local -a parts
+
+    case $1 in
+    \"*) launcher_unescape "${1:1:${#1}-2}" ;;
+    null) REPLY= ;;
+    *[[:space:]]*)
+        set -f
+        # shellcheck disable=SC2206
+        parts=($1)
+        for part in "${parts[@]}"; do
+            [[ -n $inside ]] || part=${part//[[:space:]]/}
+            out+=$part\"
+            # A quote that a backslash stands before ends no text.
+            if [[ -z $inside || ! $part =~ (^|[^\\])(\\\\)*\\$ ]]; then
+                [[ -n $inside ]] && inside= || inside=yes
+            fi
+        done
+        REPLY=${out%\"}
+        ;;
+    *) REPLY=$1 ;;
+    esac
+}
+
+# ---- for the function ----
+
+# answer JSON: what the activation is answered with, the last one if there are several. Without one
+# it is {}. Newlines become blanks, as a text has none.
+answer() {
+    LAUNCHER_ANSWER=${1//[$'\n\r']/ }
+}
+
+# fail TEXT: the activation is answered with an error. It returns 1, and so should the function.
+fail() {
+    LAUNCHER_FAILURE=$1
+    printf '%s\n' "$1" >&2
+    return 1
+}
+
+# arg NAME [DEFAULT]: print a member of the argument, a text as it is, all else as JSON.
+arg() {
+    local -i i
+
+    REPLY=${2-}
+    if launcher_members "$LAUNCHER_VALUE"; then
+        for ((i = ${#LAUNCHER_NAMES[@]} - 1; i >= 0; i--)); do
+            launcher_unescape "${LAUNCHER_NAMES[i]}"
+            if [[ $REPLY == "$1" ]]; then
+                launcher_variable "${LAUNCHER_VALUES[i]}"
+                break
+            fi
+            REPLY=${2-}
+        done
+    fi
+    printf '%s\n' "$REPLY"
+}
+
+# quote TEXT: print it as a JSON text, with its quotes.
+quote() {
+    local LC_ALL=C text=$1 escape
+    local -i code
+
+    text=${text//\\/\\\\}
+    text=${text//\"/\\\"}
+    if [[ $text == *[[:cntrl:]]* ]]; then
+        text=${text//$'\n'/\\n}
+        text=${text//$'\r'/\\r}
+        text=${text//$'\t'/\\t}
+        for ((code = 1; code < 32; code++)); do
+            printf -v escape '\\x%02x' "$code"
+            # shellcheck disable=SC2059
+            printf -v escape "$escape"
+            [[ $text != *"$escape"* ]] || printf -v text '%s' "${text//"$escape"/\\u00$(
+                printf '%02x' "$code"
+            )}"
+        done
+    fi
+    printf '"%s"\n' "$text"
+}
+
+# ---- activations ----
+
+declare -A LAUNCHER_BEFORE=() # variable -> "=" and its value before activations set it, or nothing
+
+# Show the metadata of this line as variables, and take back those of the line before.
+launcher_show() {
+    local variable
+    local -i i
+
+    for variable in "${!LAUNCHER_BEFORE[@]}"; do
+        unset -v "$variable"
+        [[ -z ${LAUNCHER_BEFORE[$variable]} ]] || export "$variable${LAUNCHER_BEFORE[$variable]}"
+    done
+    LAUNCHER_BEFORE=()
+    for ((i = 0; i < ${#LAUNCHER_NAMES[@]}; i++)); do
+        launcher_unescape "${LAUNCHER_NAMES[i]}"
+        variable=__OW_${REPLY^^}
+        if [[ $REPLY == value ]]; then
+            LAUNCHER_VALUE=${LAUNCHER_VALUES[i]}
+        elif [[ ! $variable =~ [^A-Za-z0-9_] ]]; then # no shell can have another
+            launcher_variable "${LAUNCHER_VALUES[i]}"
+            [[ -v LAUNCHER_BEFORE[$variable] ]] ||
+                LAUNCHER_BEFORE[$variable]=${!variable+=}${!variable-}
+            export "$variable=$REPLY"
+        fi
+    done
+}
+
+# One line in, its answer into LAUNCHER_ANSWER. The function runs with our descriptors closed, so that
+# nothing it starts inherits them.
+launcher_activate() {
+    local -i status=0
+
+    LAUNCHER_VALUE={} LAUNCHER_ANSWER={} LAUNCHER_FAILURE=
+    launcher_trim LAUNCHER_LINE
+    if [[ $LAUNCHER_LINE == null ]]; then
+        LAUNCHER_NAMES=() LAUNCHER_VALUES=()
+    elif ! launcher_members "$LAUNCHER_LINE"; then
+        LAUNCHER_ANSWER='{"error":"cannot use the line: want a JSON object with a value"}'
+        return
+    fi
+    launcher_show
+    [[ $LAUNCHER_VALUE != null ]] || LAUNCHER_VALUE={}
+    "$LAUNCHER_MAIN" "$LAUNCHER_VALUE" 60<&- 61>&- || status=$?
+    if ((status != 0)); then
+        LAUNCHER_ANSWER=$(quote "${LAUNCHER_FAILURE:-$LAUNCHER_MAIN returned $status}")
+        LAUNCHER_ANSWER="{\"error\":$LAUNCHER_ANSWER}"
+    fi
+}
+
+# ---- start ----
+
+# Whether the text of a file is a script in its own right, to be run and not loaded.
+launcher_is_plain() {
+    local text=$1
+
+    [[ $text == '#!'* ]] || return 1
+    [[ ${text%%$'\n'*} =~ sh([[:space:]]|$) ]] || return 0
+    [[ ! $text =~ (^|$'\n')[[:blank:]]*(function[[:blank:]]+)?"$2"[[:blank:]]*\(\) &&
+        ! $text =~ (^|$'\n')[[:blank:]]*function[[:blank:]]+"$2"[[:space:]] ]]
+}
+
+if (($# < 1 || $# > 2)); then
+    # shellcheck disable=SC2016
+    printf '%s\n' 'usage: launcher.sh FILE [MAIN]' \
+        'Reads one JSON line per activation and writes one JSON line per answer:' \
+        '    printf '\''{"value":{"name":"Mike"}}\n'\'' | launcher.sh hello.sh' >&2
+    exit 2
+fi
+LAUNCHER_FILE=$1 LAUNCHER_MAIN=${2:-main}
+if [[ ! -f $LAUNCHER_FILE ]]; then
+    printf 'Cannot start action: no such file: %s\n' "$LAUNCHER_FILE" >&2
+    exit 1
+fi
+if [[ $LAUNCHER_FILE == */* ]]; then
+    cd -- "${LAUNCHER_FILE%/*}/" || exit 1
+    LAUNCHER_FILE=$PWD/${LAUNCHER_FILE##*/}
+fi
+IFS= read -r -d '' LAUNCHER_TEXT <"$LAUNCHER_FILE" # no status: there is no NUL at its end
+if launcher_is_plain "$LAUNCHER_TEXT" "$LAUNCHER_MAIN"; then
+    # In ActionLoop, where 3 carries the answers, 1 is log: the other way round than it is here.
+    if [[ $LAUNCHER_TEXT == *'>&3'* ]] && { : >&3; } 2>/dev/null; then
+        exec 4>&1 1>&3 3>&4 4>&-
+    fi
+    [[ -x $LAUNCHER_FILE ]] || chmod +x -- "$LAUNCHER_FILE"
+    exec "$LAUNCHER_FILE"
+fi
+unset -v LAUNCHER_TEXT
+LAUNCHER_ACK=${__OW_WAIT_FOR_ACK-}
+exec 60<&0 61>&1 0</dev/null
+if { : >&3; } 2>/dev/null; then
+    exec 1>&3 3>&-
+else
+    exec 1>&2
+fi
+set -- # an action that looks at its arguments finds none
+# shellcheck source=/dev/null
+. "$LAUNCHER_FILE" 60<&- 61>&- || exit 1
+if ! declare -F -- "$LAUNCHER_MAIN" >/dev/null; then
+    printf "Cannot start action: function '%s' was not found in %s\n" "$LAUNCHER_MAIN" \
+        "${LAUNCHER_FILE##*/}" >&2
+    exit 1
+fi
+[[ -z $LAUNCHER_ACK ]] || printf '{"ok":true,"pipeline":%d}\n' "$PIPELINE" >&61
+while IFS= read -r -u 60 LAUNCHER_LINE || [[ -n $LAUNCHER_LINE ]]; do
+    launcher_activate
+    printf '%s\n' "$LAUNCHER_ANSWER" >&61 || exit 1
+done

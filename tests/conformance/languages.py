@@ -1,0 +1,294 @@
+"""One row per language: what test_languages.py asks of each, in that language's own words.
+
+A new language gets the whole suite by a row here: its runtime, the program that its manifest
+starts, and a few lines of code for each name in CODES.
+"""
+
+import shutil
+
+# The codes that a row has, and what each does. Function `main` takes the argument and returns the
+# result, unless something else stands here.
+CODES = {
+    "echo": "returns its argument",
+    "niam": "the same, in a function called niam; there is no main",
+    "noisy": "prints 'hello stdout' and 'hello stderr', and returns its argument",
+    "unfinished": "prints 'no newline' without one, and returns its argument",
+    "unicode": "prints '{delimiter} ☃ {delimiter}', and returns it as `winter`",
+    "at_load": "prints 'loaded', and returns SOME_VAR and ANOTHER_VAR as they were at load",
+    "variable": "returns the environment variable `name` as `value`; '' or null when there is none",
+    "error": "returns {error: 'sorry'}",
+    "throws": "fails with the text 'nooooo'",
+    "text": "returns 'no dictionary'",
+    "array": "returns ['a', 'b']",
+    "exits": "ends the process with 3 if `exit` is there, else returns its argument",
+    "orphan": "the same, and leaves a program behind that runs on",
+    "counts": "returns as `n` how often it was called",
+    "child": "starts a program that prints 'from a child', and returns its argument",
+    "stdin": "returns as `read` what it reads from standard input",
+    "broken": "does not compile",
+    "fails_at_load": "fails with the text 'nooooo' while it loads",
+    "other": "has a function called other and no main",
+}
+
+
+class Language:
+    """One row. files: of an archive whose code says {greeting: 'Hello, NAME!'} by a second file."""
+
+    def __init__(self, name, program, codes, files, lacks=None, env=None):
+        self.name = name
+        self.program = program
+        self.options = ("--runtime", name)
+        self.codes = codes
+        self.files = files
+        self.lacks = lacks or {}  # case -> why this language cannot pass it
+        self.env = env or {}  # what an image of this language sets
+
+    def missing(self):
+        """Why this row cannot be tested here, None when it can."""
+        if shutil.which(self.program, path="/usr/local/bin:/usr/bin:/bin") is None:
+            return f"{self.program} is not installed (scripts/setup.sh --tests)"
+        return None
+
+
+PYTHON = {
+    "echo": "def main(args):\n    return args\n",
+    "niam": "def niam(args):\n    return args\n",
+    "noisy": "import sys\ndef main(args):\n    print('hello stdout')\n"
+             "    print('hello stderr', file=sys.stderr)\n    return args\n",
+    "unfinished": "def main(args):\n    print('no newline', end='')\n    return args\n",
+    "unicode": "def main(args):\n    text = args['delimiter'] + ' ☃ ' + args['delimiter']\n"
+               "    print(text)\n    return {'winter': text}\n",
+    "at_load": "import os\nprint('loaded')\n"
+               "SEEN = {n: os.environ.get(n) for n in ('SOME_VAR', 'ANOTHER_VAR')}\n"
+               "def main(args):\n    return SEEN\n",
+    "variable": "import os\ndef main(args):\n    return {'value': os.environ.get(args['name'])}\n",
+    "error": "def main(args):\n    return {'error': 'sorry'}\n",
+    "throws": "def main(args):\n    raise ValueError('nooooo')\n",
+    "text": "def main(args):\n    return 'no dictionary'\n",
+    "array": "def main(args):\n    return ['a', 'b']\n",
+    "exits": "import sys\ndef main(args):\n    if 'exit' in args:\n        sys.exit(3)\n"
+             "    return args\n",
+    "orphan": "import os, subprocess\ndef main(args):\n    if 'exit' in args:\n"
+              "        subprocess.Popen(['sleep', '1000'])\n        os._exit(3)\n    return args\n",
+    "counts": "N = 0\ndef main(args):\n    global N\n    N += 1\n    return {'n': N}\n",
+    "child": "import subprocess\ndef main(args):\n"
+             "    subprocess.run(['/bin/echo', 'from a child'], check=True)\n    return args\n",
+    "stdin": "import sys\ndef main(args):\n    return {'read': sys.stdin.read()}\n",
+    "broken": "def main(args)\n    return args\n",
+    "fails_at_load": "raise ValueError('nooooo')\n",
+    "other": "def other(args):\n    return args\n",
+}
+PYTHON_FILES = {
+    "__main__.py": "from words import greet\ndef main(args):\n    return greet(args['name'])\n",
+    "words.py": "def greet(name):\n    return {'greeting': 'Hello, ' + name + '!'}\n",
+}
+
+NODEJS = {
+    "echo": "function main(args) { return args; }\n",
+    "niam": "function niam(args) { return args; }\n",
+    "noisy": "function main(args) {\n    console.log('hello stdout');\n"
+             "    console.error('hello stderr');\n    return args;\n}\n",
+    "unfinished": "function main(args) { process.stdout.write('no newline'); return args; }\n",
+    "unicode": "function main(args) {\n    const text = args.delimiter + ' ☃ ' + args.delimiter;\n"
+               "    console.log(text);\n    return { winter: text };\n}\n",
+    "at_load": "console.log('loaded');\n"
+               "const { SOME_VAR, ANOTHER_VAR } = process.env;\n"
+               "function main() { return { SOME_VAR, ANOTHER_VAR }; }\n",
+    "variable": "function main(args) { return { value: process.env[args.name] }; }\n",
+    "error": "function main() { return { error: 'sorry' }; }\n",
+    "throws": "function main() { throw new Error('nooooo'); }\n",
+    "text": "function main() { return 'no dictionary'; }\n",
+    "array": "function main() { return ['a', 'b']; }\n",
+    "exits": "function main(args) { if (args.exit) process.exit(3); return args; }\n",
+    "orphan": "function main(args) {\n    if (args.exit) {\n        require('child_process')"
+              ".spawn('sleep', ['1000']);\n        process.exit(3);\n    }\n    return args;\n}\n",
+    "counts": "let n = 0;\nfunction main() { n++; return { n }; }\n",
+    "child": "function main(args) {\n    require('child_process').spawnSync('/bin/echo', "
+             "['from a child'], { stdio: 'inherit' });\n    return args;\n}\n",
+    "stdin": "function main() {\n"
+             "    return { read: require('fs').readFileSync('/dev/stdin', 'utf8') };\n}\n",
+    "broken": "function main(args { return args; }\n",
+    "fails_at_load": "throw new Error('nooooo');\n",
+    "other": "function other(args) { return args; }\n",
+}
+NODEJS_FILES = {
+    "index.js": "const { greet } = require('./words');\n"
+                "exports.main = (args) => greet(args.name);\n",
+    "words.js": "exports.greet = (name) => ({ greeting: `Hello, ${name}!` });\n",
+}
+
+SHELL = {
+    "echo": 'main() { answer "$1"; }\n',
+    "niam": 'niam() { answer "$1"; }\n',
+    "noisy": 'main() {\n    echo "hello stdout"\n    echo "hello stderr" >&2\n    answer "$1"\n}\n',
+    "unfinished": 'main() { printf "no newline"; answer "$1"; }\n',
+    "unicode": 'main() {\n    local mark text\n    mark=$(arg delimiter)\n    text="$mark ☃ $mark"\n'
+               '    echo "$text"\n    answer "{\\"winter\\":$(quote "$text")}"\n}\n',
+    "at_load": 'echo loaded\nsome=$SOME_VAR another=${ANOTHER_VAR-missing}\n'
+               'main() { answer "{\\"SOME_VAR\\":\\"$some\\",\\"ANOTHER_VAR\\":\\"$another\\"}"; }\n',
+    "variable": 'main() {\n    local name\n    name=$(arg name)\n'
+                '    answer "{\\"value\\":$(quote "${!name}")}"\n}\n',
+    "error": "main() { answer '{\"error\":\"sorry\"}'; }\n",
+    "throws": "main() { answer '{}'; fail nooooo; }\n",
+    "text": "main() { answer '\"no dictionary\"'; }\n",
+    "array": "main() { answer '[\"a\", \"b\"]'; }\n",
+    "exits": 'main() { [[ -z $(arg exit) ]] || exit 3; answer "$1"; }\n',
+    "orphan": 'main() {\n    if [[ -n $(arg exit) ]]; then sleep 1000 & exit 3; fi\n'
+              '    answer "$1"\n}\n',
+    "counts": 'n=0\nmain() { n=$((n + 1)); answer "{\\"n\\":$n}"; }\n',
+    "child": 'main() { /bin/echo "from a child"; answer "$1"; }\n',
+    "stdin": 'main() { answer "{\\"read\\":$(quote "$(cat)")}"; }\n',
+    "broken": "main() { if; }\n",
+    "fails_at_load": "echo nooooo >&2\nexit 1\n",
+    "other": 'other() { answer "$1"; }\n',
+}
+SHELL_FILES = {
+    "main.sh": '. ./words.sh\nmain() { greet "$(arg name)"; }\n',
+    "words.sh": 'greet() { answer "{\\"greeting\\":$(quote "Hello, $1!")}"; }\n',
+}
+
+PERL = {
+    "echo": "sub main { return $_[0] }\n1;\n",
+    "niam": "sub niam { return $_[0] }\n1;\n",
+    "noisy": 'sub main {\n    print "hello stdout\\n";\n    print STDERR "hello stderr\\n";\n'
+             "    return $_[0];\n}\n1;\n",
+    "unfinished": 'sub main { print "no newline"; return $_[0] }\n1;\n',
+    "unicode": 'use utf8;\nsub main {\n    my $text = "$_[0]{delimiter} ☃ $_[0]{delimiter}";\n'
+               '    print "$text\\n";\n    return { winter => $text };\n}\n1;\n',
+    "at_load": 'print "loaded\\n";\nmy %seen = map { $_ => $ENV{$_} } qw(SOME_VAR ANOTHER_VAR);\n'
+               "sub main { return \\%seen }\n1;\n",
+    "variable": "use Encode;\nsub main {\n    my $text = $ENV{$_[0]{name}};\n"
+                "    return { value => defined $text ? decode('UTF-8', $text) : undef };\n}\n1;\n",
+    "error": "sub main { return { error => 'sorry' } }\n1;\n",
+    "throws": "sub main { die \"nooooo\\n\" }\n1;\n",
+    "text": "sub main { return 'no dictionary' }\n1;\n",
+    "array": "sub main { return ['a', 'b'] }\n1;\n",
+    "exits": "sub main { exit 3 if $_[0]{exit}; return $_[0] }\n1;\n",
+    "orphan": "sub main {\n    if ($_[0]{exit}) { system('sleep 1000 &'); exit 3 }\n"
+              "    return $_[0];\n}\n1;\n",
+    "counts": "my $n = 0;\nsub main { $n++; return { n => $n } }\n1;\n",
+    "child": "sub main { system('/bin/echo', 'from a child'); return $_[0] }\n1;\n",
+    "stdin": "sub main { local $/; my $read = <STDIN>; return { read => $read // '' } }\n1;\n",
+    "broken": "sub main { return (((; }\n",
+    "fails_at_load": "die 'nooooo';\n",
+    "other": "sub other { return $_[0] }\n1;\n",
+}
+PERL_FILES = {
+    "main.pl": "use lib '.';\nuse Words;\nsub main { return Words::greet($_[0]{name}) }\n1;\n",
+    "Words.pm": 'package Words;\nsub greet { return { greeting => "Hello, $_[0]!" } }\n1;\n',
+}
+
+RUBY = {
+    "echo": "def main(args)\n  args\nend\n",
+    "niam": "def niam(args)\n  args\nend\n",
+    "noisy": "def main(args)\n  puts 'hello stdout'\n  warn 'hello stderr'\n  args\nend\n",
+    "unfinished": "def main(args)\n  print 'no newline'\n  args\nend\n",
+    "unicode": "def main(args)\n  text = \"#{args['delimiter']} ☃ #{args['delimiter']}\"\n"
+               "  puts text\n  { winter: text }\nend\n",
+    "at_load": "puts 'loaded'\nSEEN = %w[SOME_VAR ANOTHER_VAR].to_h { |name| [name, ENV[name]] }\n"
+               "def main(_args)\n  SEEN\nend\n",
+    "variable": "def main(args)\n  { value: ENV[args['name']] }\nend\n",
+    "error": "def main(_args)\n  { error: 'sorry' }\nend\n",
+    "throws": "def main(_args)\n  raise 'nooooo'\nend\n",
+    "text": "def main(_args)\n  'no dictionary'\nend\n",
+    "array": "def main(_args)\n  %w[a b]\nend\n",
+    "exits": "def main(args)\n  exit 3 if args['exit']\n  args\nend\n",
+    "orphan": "def main(args)\n  return args unless args['exit']\n"
+              "  spawn('sleep', '1000')\n  exit 3\nend\n",
+    "counts": "$n = 0\ndef main(_args)\n  $n += 1\n  { n: $n }\nend\n",
+    "child": "def main(args)\n  system('/bin/echo', 'from a child')\n  args\nend\n",
+    "stdin": "def main(_args)\n  { read: $stdin.read }\nend\n",
+    "broken": "def main(args\n  args\nend\n",
+    "fails_at_load": "raise 'nooooo'\n",
+    "other": "def other(args)\n  args\nend\n",
+}
+RUBY_FILES = {
+    "main.rb": "require_relative 'words'\ndef main(args)\n  greet(args['name'])\nend\n",
+    "words.rb": "def greet(name)\n  { greeting: \"Hello, #{name}!\" }\nend\n",
+}
+
+PHP = {
+    "echo": "<?php\nfunction main(array $args) { return $args; }\n",
+    "niam": "<?php\nfunction niam(array $args) { return $args; }\n",
+    "noisy": "<?php\nfunction main(array $args) {\n    echo \"hello stdout\\n\";\n"
+             "    fwrite(STDERR, \"hello stderr\\n\");\n    return $args;\n}\n",
+    "unfinished": "<?php\nfunction main(array $args) { echo 'no newline'; return $args; }\n",
+    "unicode": "<?php\nfunction main(array $args) {\n"
+               "    $text = \"{$args['delimiter']} ☃ {$args['delimiter']}\";\n"
+               "    echo $text, \"\\n\";\n    return ['winter' => $text];\n}\n",
+    "at_load": "<?php\necho \"loaded\\n\";\n$seen = ['SOME_VAR' => getenv('SOME_VAR'),\n"
+               "    'ANOTHER_VAR' => getenv('ANOTHER_VAR')];\n"
+               "function main(array $args) { global $seen; return $seen; }\n",
+    "variable": "<?php\nfunction main(array $args) {\n"
+                "    return ['value' => getenv($args['name']) ?: null];\n}\n",
+    "error": "<?php\nfunction main(array $args) { return ['error' => 'sorry']; }\n",
+    "throws": "<?php\nfunction main(array $args) { throw new Exception('nooooo'); }\n",
+    "text": "<?php\nfunction main(array $args) { return 'no dictionary'; }\n",
+    "array": "<?php\nfunction main(array $args) { return ['a', 'b']; }\n",
+    "exits": "<?php\nfunction main(array $args) {\n    if (isset($args['exit'])) { exit(3); }\n"
+             "    return $args;\n}\n",
+    "orphan": "<?php\nfunction main(array $args) {\n    if (isset($args['exit'])) {\n"
+              "        exec('sleep 1000 >/dev/null 2>&1 &');\n        exit(3);\n    }\n"
+              "    return $args;\n}\n",
+    "counts": "<?php\n$n = 0;\nfunction main(array $args) { global $n; return ['n' => ++$n]; }\n",
+    "child": "<?php\nfunction main(array $args) { passthru('/bin/echo from a child'); "
+             "return $args; }\n",
+    "stdin": "<?php\nfunction main(array $args) {\n"
+             "    return ['read' => file_get_contents('php://stdin')];\n}\n",
+    "broken": "<?php\nfunction main(array $args) { return $args }\n",
+    "fails_at_load": "<?php\nthrow new Exception('nooooo');\n",
+    "other": "<?php\nfunction other(array $args) { return $args; }\n",
+}
+PHP_FILES = {
+    "index.php": "<?php\nrequire 'words.php';\n"
+                 "function main(array $args) { return greet($args['name']); }\n",
+    "words.php": "<?php\nfunction greet($name) { return ['greeting' => \"Hello, $name!\"]; }\n",
+}
+
+LUA = {
+    "echo": "function main(args) return args end\n",
+    "niam": "function niam(args) return args end\n",
+    "noisy": "function main(args)\n  print('hello stdout')\n  io.stderr:write('hello stderr\\n')\n"
+             "  return args\nend\n",
+    "unfinished": "function main(args) io.write('no newline') return args end\n",
+    "unicode": "function main(args)\n  local text = args.delimiter .. ' ☃ ' .. args.delimiter\n"
+               "  print(text)\n  return { winter = text }\nend\n",
+    "at_load": "print('loaded')\nlocal seen = { SOME_VAR = os.getenv('SOME_VAR'),\n"
+               "  ANOTHER_VAR = os.getenv('ANOTHER_VAR') }\nfunction main() return seen end\n",
+    "variable": "function main(args) return { value = os.getenv(args.name) } end\n",
+    "error": "function main() return { error = 'sorry' } end\n",
+    "throws": "function main() error('nooooo') end\n",
+    "text": "function main() return 'no dictionary' end\n",
+    "array": "function main() return { 'a', 'b' } end\n",
+    "exits": "function main(args) if args.exit then os.exit(3) end return args end\n",
+    "orphan": "function main(args)\n  if args.exit then os.execute('sleep 1000 &') "
+              "os.exit(3) end\n  return args\nend\n",
+    "counts": "local n = 0\nfunction main() n = n + 1 return { n = n } end\n",
+    "child": "function main(args) os.execute('/bin/echo from a child') return args end\n",
+    "stdin": "function main() return { read = io.read('a') } end\n",
+    "broken": "function main(args return args end\n",
+    "fails_at_load": "error('nooooo')\n",
+    "other": "function other(args) return args end\n",
+}
+LUA_FILES = {
+    "main.lua": "local words = require 'words'\n"
+                "function main(args) return words.greet(args.name) end\n",
+    "words.lua": "return { greet = function(name)\n"
+                 "  return { greeting = 'Hello, ' .. name .. '!' } end }\n",
+}
+
+ONE_ARRAY = "the language has one type for lists and objects"
+ONLY_NAMED = "its archives are Python's: used only when --runtime names it"
+
+UTF8 = {"LANG": "C.UTF-8"}  # what these know of their environment's encoding
+
+ROWS = [
+    Language("python", "python3", PYTHON, PYTHON_FILES),
+    Language("pypy", "pypy3", PYTHON, PYTHON_FILES, {"guessed": ONLY_NAMED}, UTF8),
+    Language("nodejs", "node", NODEJS, NODEJS_FILES),
+    Language("shell", "bash", SHELL, SHELL_FILES),
+    Language("perl", "perl", PERL, PERL_FILES),
+    Language("ruby", "ruby", RUBY, RUBY_FILES, env=UTF8),
+    Language("php", "php", PHP, PHP_FILES, {"empty": ONE_ARRAY}),
+    Language("lua", "lua5.4", LUA, LUA_FILES, {"empty": ONE_ARRAY}),
+]

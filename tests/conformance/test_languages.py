@@ -1,0 +1,401 @@
+"""Every language through the proxy: one list of cases, one row per language in languages.py.
+
+The table in runtime/README.md is made of the same list: `python3 test_languages.py --write` puts it
+there, and a case fails where it differs.
+"""
+
+import json
+import re
+import subprocess
+import sys
+
+import pytest
+
+import archives
+from languages import CODES, ROWS
+from whisk import REPO, WAIT_S, assert_error
+
+NO_RESULT = "The action did not return a dictionary or array."
+CANNOT_START = "Cannot start action. Check logs for details."
+RUNTIMES = REPO / "runtime"
+README = RUNTIMES / "README.md"
+TABLE_START = "<!-- languages: made by tests/conformance/test_languages.py --write -->"
+TABLE_END = "<!-- /languages -->"
+
+CASES = {}  # name -> (what the table calls it, the function)
+
+
+def case(title):
+    def add(function):
+        name = function.__name__[len("case_"):]
+        CASES[name] = title, function
+        return function
+    return add
+
+
+# ---- the cases: each gets start(code, **init) -> a proxy, and the row ----
+
+
+@case("argument and result, four in turn")
+def case_echo(start, row):
+    one = start("echo")
+    for value in ({"string": "hello"}, {"string": "❄ ☃ ❄"}, {"numbers": [42, 1, 0.5, -7]},
+                  {"object": {"a": "A", "b": [True, False, None]}}):
+        answer = one.run(value)
+        assert (answer.status, answer.json) == (200, value)
+    assert one.check_streams(4) == ("", "")
+
+
+@case("texts with quotes, newlines, control characters")
+def case_escapes(start, row):
+    value = {"text": "\"\\/\b\f\n\r\t\x01\x7f\u2028é😀", "k\"e\ny": "v"}
+    assert start("echo").run(value).json == value
+
+
+@case("empty object and empty list stay apart")
+def case_empty(start, row):
+    value = {"object": {}, "list": []}
+    assert start("echo").run(value).json == value
+
+
+@case("large and small numbers")
+def case_numbers(start, row):
+    value = {"large": 9007199254740991, "negative": -2147483649, "half": 0.5, "tiny": 1e-7}
+    assert start("echo").run(value).json == value
+
+
+@case("no argument: main gets an empty object")
+def case_nothing(start, row):
+    one = start("counts")
+    for n, body in enumerate((b"{}", b"null", b'{"value":null}', b'{"value":{}}'), 1):
+        answer = one.post("/run", body)
+        assert (answer.status, answer.json) == (200, {"n": n}), body
+
+
+@case("an argument of 1 MB fits, byte for byte (T-B11)")
+def case_large(start, row):
+    value = {"arg": "a" * 1048561}
+    answer = start("echo").run(value)
+    assert (answer.status, answer.json) == (200, value)
+    assert len(answer.body) <= 1048576
+
+
+@case("an argument of 5 MB")
+def case_huge(start, row):
+    value = {"arg": "é\\" * (5 << 18)}
+    answer = start("echo").run(value)
+    assert answer.status == 200
+    assert answer.json == value
+
+
+@case("500 levels of nesting")
+def case_deep(start, row):
+    value = {"deep": json.loads("[" * 500 + "1" + "]" * 500)}
+    assert start("echo").run(value).json == value
+
+
+@case("arrays in and out (T-G8, T-G9)")
+def case_array(start, row):
+    assert start("echo").run(["a", {"b": 1}]).json == ["a", {"b": 1}]
+    assert start("array").run({}).json == ["a", "b"]
+
+
+@case("main by name (T-B5)")
+def case_niam(start, row):
+    one = start("niam", main="niam")
+    assert one.run({"string": "hello"}).json == {"string": "hello"}
+    assert one.check_streams(1) == ("", "")
+
+
+@case("logs of both streams before their sentinel (T-B6)")
+def case_logs(start, row):
+    one = start("noisy")
+    for n in range(3):
+        assert one.run({"n": n}).json == {"n": n}
+    one.check_streams(3)
+    assert one.log_parts(0) == ["hello stdout\n"] * 3
+    assert one.log_parts(1) == ["hello stderr\n"] * 3
+
+
+@case("a log line without newline stays before the sentinel")
+def case_unfinished(start, row):
+    one = start("unfinished")
+    assert one.run({}).json == {}
+    assert one.run({}).json == {}
+    one.check_streams(2)
+    assert one.log_parts(0) == ["no newline\n"] * 2
+
+
+@case("unicode in source, argument, log and result (T-B7)")
+def case_unicode(start, row):
+    one = start("unicode")
+    assert one.run({"delimiter": "❄"}).json == {"winter": "❄ ☃ ❄"}
+    assert one.check_streams(1) == ("❄ ☃ ❄", "")
+
+
+@case("output of child processes is log")
+def case_child(start, row):
+    one = start("child")
+    assert one.run({"a": 1}).json == {"a": 1}
+    assert one.check_streams(1) == ("from a child", "")
+
+
+@case("standard input is empty, not the next activation")
+def case_stdin(start, row):
+    one = start("stdin")
+    for _ in range(2):
+        assert one.run({}).json == {"read": ""}
+
+
+@case("environment of the /init while loading (T-B8)")
+def case_at_load(start, row):
+    one = start("at_load", env={"SOME_VAR": "x=y z", "ANOTHER_VAR": ""})
+    assert one.run({}).json == {"SOME_VAR": "x=y z", "ANOTHER_VAR": ""}
+    assert one.check_streams(1) == ("loaded", "")
+
+
+@case("environment that an interpreter reads only at its start")
+def case_restart(start, row):
+    # Where a launcher waited already, it starts itself again: nothing of that may show.
+    one = start("at_load", env={"SOME_VAR": "é", "ANOTHER_VAR": "", "LC_ALL": "C.UTF-8"})
+    assert one.run({}).json["ANOTHER_VAR"] == ""
+    assert one.run({}).status == 200
+    assert one.check_streams(2) == ("loaded", "")
+    assert len(one.children()) == 1
+
+
+@case("metadata as __OW_ variables, and gone with the next activation (T-B9)")
+def case_metadata(start, row):
+    one = start("variable", proxy_env={"__OW_API_HOST": "xyz"})
+
+    def seen(name, **meta):
+        return one.run({"name": name}, **meta).json.get("value") or ""
+
+    assert seen("__OW_API_HOST") == "xyz"
+    assert seen("__OW_ACTIVATION_ID", activation_id="iii") == "iii"
+    assert seen("__OW_ACTIVATION_ID") == ""
+    assert seen("__OW_DEADLINE", deadline="123") == "123"
+    assert seen("__OW_NAMESPACE", namespace="a\"b\\c é") == "a\"b\\c é"
+    assert seen("__OW_API_HOST", api_host="other") == "other"
+    assert seen("__OW_API_HOST") == "xyz"
+
+
+@case("metadata of any JSON type")
+def case_metadata_types(start, row):
+    one = start("variable")
+    for value, text in ((7, "7"), (True, "true"), (None, ""), ({"a": [1, "x"]}, '{"a":[1,"x"]}')):
+        assert (one.run({"name": "__OW_M"}, m=value).json.get("value") or "") == text
+
+
+@case("application error")
+def case_error(start, row):
+    one = start("error")
+    answer = one.run({})
+    assert (answer.status, answer.json) == (200, {"error": "sorry"})
+    assert one.check_streams(1) == ("", "")
+
+
+@case("exception: an error, its trace in the log, and it goes on")
+def case_throws(start, row):
+    one = start("throws")
+    for n in (1, 2):
+        answer = one.run({})
+        assert answer.status == 200
+        assert "nooooo" in answer.json["error"]
+        assert "nooooo" in one.check_streams(n)[1]
+
+
+@case("a result that is no object (T-B3)")
+def case_text(start, row):
+    one = start("text")
+    for n in (1, 2):
+        assert_error(one.run({}), 502, NO_RESULT)
+        assert one.check_streams(n) == ("", "")
+
+
+@case("exit in mid-run, and a fresh start after it")
+def case_exits(start, row):
+    one = start("exits")
+    for n in (1, 2):
+        assert_error(one.run({"exit": 1}), 400, "command exited")
+        assert one.run({"a": n}).json == {"a": n}
+    assert one.check_streams(4) == ("", "")
+
+
+@case("exit with a child left behind is seen at once")
+def case_orphan(start, row):
+    one = start("orphan")
+    assert_error(one.run({"exit": 1}), 400, "command exited")
+    assert one.run({"a": 1}).json == {"a": 1}
+    one.check_streams(2)
+
+
+@case("state is kept from run to run")
+def case_counts(start, row):
+    one = start("counts")
+    assert [one.run({}).json["n"] for _ in range(50)] == list(range(1, 51))
+
+
+@case("code that does not compile (init fails, the reason in the log)")
+def case_broken(start, row):
+    one = start("broken", works=False)
+    assert one.check_streams(1)[1] != ""
+
+
+@case("code that fails while it loads")
+def case_fails_at_load(start, row):
+    one = start("fails_at_load", works=False)
+    assert "nooooo" in one.check_streams(1)[1]
+
+
+@case("no function of that name")
+def case_other(start, row):
+    one = start("other", works=False)
+    assert "main" in one.check_streams(1)[1]
+
+
+@case("a failed /init, then a good one")
+def case_again(start, row):
+    one = start("broken", works=False)
+    one.started(row.codes["echo"])
+    assert one.run({"a": 1}).json == {"a": 1}
+
+
+@case("a zip of several files")
+def case_zip(start, row):
+    one = start(archives.zipped(row.files))
+    assert one.run({"name": "Mike"}).json == {"greeting": "Hello, Mike!"}
+    assert one.check_streams(1) == ("", "")
+
+
+@case("an archive is known by its entry, whatever --runtime says")
+def case_guessed(start, row):
+    one = start(archives.tarred(row.files, "w:gz"), options=("--runtime", "native"))
+    assert one.run({"name": "Mike"}).json == {"greeting": "Hello, Mike!"}
+
+
+@case("a filter in a shell: answers on stdout, nothing else")
+def case_filter(start, row, folder):
+    lines = '{"value":{"a":1}}\n no json\n[1]\nnull\n{"value":{"b":2}}'
+    done = in_shell(row, folder, "noisy", lines.encode())
+    answers = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [answers[0], answers[3], answers[4]] == [{"a": 1}, {}, {"b": 2}], done.stderr
+    assert list(answers[1]) == list(answers[2]) == ["error"]
+    assert done.stderr.decode().count("hello std") == 6
+    assert done.returncode == 0
+
+
+@case("an interpreter that is missing: the error names the package")
+def case_missing(start, row, folder):
+    package = json.loads((RUNTIMES / row.name / "runtime.json").read_text())["needs"]
+    one = start(None, proxy_env={"PATH": str(folder)})
+    answer = one.init(row.codes["echo"])
+    assert answer.status == 502
+    assert package in one.check_streams(1)[1]
+    assert "Debian package" in package
+
+
+# ---- running them ----
+
+
+def in_shell(row, folder, code, lines):
+    """The manifest's command for an action, as somebody would call it in a shell."""
+    manifest = json.loads((RUNTIMES / row.name / "runtime.json").read_text())
+    action = folder / "filter"
+    action.mkdir()
+    (action / manifest["source"]).write_text(row.codes[code])
+    values = {"{runtime}": str(RUNTIMES / row.name), "{action}": str(action), "{main}": "main",
+              "{entry}": manifest["source"]}
+    command = [re.sub(r"\{\w+\}", lambda found: values[found[0]], part)
+               for part in manifest["launch"]]
+    return subprocess.run(command, input=lines, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                          env={"PATH": "/usr/bin:/bin", **row.env}, timeout=WAIT_S, check=False)
+
+
+@pytest.fixture
+def start(proxy, request):
+    """start(code) -> a proxy that has it; code is a name of CODES, or an archive's bytes."""
+    row = request.getfixturevalue("row")
+
+    def begin(code, works=True, options=row.options, proxy_env=None, **init):
+        one = proxy(*options, env={**row.env, **(proxy_env or {})})
+        text = row.codes[code] if isinstance(code, str) else code
+        if code is None:
+            return one
+        if works:
+            one.started(text, **init)
+        else:
+            assert_error(one.init(text, **init), 502, CANNOT_START)
+        return one
+
+    return begin
+
+
+@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
+def test_language(row, name, start, folder):
+    if name in row.lacks:
+        pytest.skip(f"cannot be: {row.lacks[name]}")
+    if row.missing() is not None:
+        pytest.skip(row.missing())
+    function = CASES[name][1]
+    if "folder" in function.__code__.co_varnames[:function.__code__.co_argcount]:
+        function(start, row, folder)
+    else:
+        function(start, row)
+
+
+@pytest.mark.parametrize("name", ["lua", "php"])
+def test_interpreter_behind_a_shell_script_is_missed_by_name_too(proxy, folder, name):
+    """Their manifest starts a shell, which is there."""
+    (folder / "sh").symlink_to("/bin/sh")
+    package = json.loads((RUNTIMES / name / "runtime.json").read_text())["needs"]
+    one = proxy("--runtime", name, env={"PATH": str(folder)})
+    assert_error(one.init("x"), 502, CANNOT_START)
+    assert f"not found in PATH; it needs {package}" in one.check_streams(1)[1]
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
+def test_row_has_a_code_for_every_case(row):
+    assert list(row.codes) == list(CODES)
+    assert set(row.lacks) <= set(CASES)
+
+
+def test_every_runtime_has_a_row():
+    """A new language cannot be forgotten; native and oneshot run programs, not a language."""
+    folders = {path.parent.name for path in RUNTIMES.glob("*/runtime.json")}
+    assert folders - {"native", "oneshot"} == {row.name for row in ROWS}
+
+
+# ---- the table ----
+
+
+def table():
+    """Every case that a row does not lack is one that it must pass, or this file fails."""
+    reasons = sorted({reason for row in ROWS for reason in row.lacks.values()})
+    lines = ["| case | " + " | ".join(row.name for row in ROWS) + " |",
+             "|---" * (len(ROWS) + 1) + "|"]
+    for name, (title, _) in CASES.items():
+        cells = [f"no ({reasons.index(row.lacks[name]) + 1})" if name in row.lacks else "yes"
+                 for row in ROWS]
+        lines.append(f"| {title} | " + " | ".join(cells) + " |")
+    notes = [f"({number}) {reason}" for number, reason in enumerate(reasons, 1)]
+    return "\n".join([*lines, "", "; ".join(notes) + "."])
+
+
+def table_parts():
+    before, start, rest = README.read_text(encoding="utf-8").partition(TABLE_START)
+    inside, end, behind = rest.partition(TABLE_END)
+    assert start and end, f"{README} lacks the marks around its table"
+    return before + start, inside, end + behind
+
+
+def test_the_table_in_the_readme_is_this_ones():
+    assert table_parts()[1].strip() == table(), "tests/conformance/test_languages.py --write"
+
+
+if __name__ == "__main__":
+    if sys.argv[1:] != ["--write"]:
+        sys.exit("usage: test_languages.py --write: put the table into runtime/README.md")
+    BEFORE, _, BEHIND = table_parts()
+    README.write_text(f"{BEFORE}\n{table()}\n{BEHIND}", encoding="utf-8")

@@ -1,0 +1,272 @@
+"""T-N: the Node.js runtime, beside what test_languages.py asks of every language."""
+
+import shutil
+import subprocess
+
+import pytest
+
+import archives
+from whisk import REPO, WAIT_S, assert_error, together
+
+pytestmark = pytest.mark.skipif(shutil.which("node", path="/usr/local/bin:/usr/bin:/bin") is None,
+                                reason="node is not installed (scripts/setup.sh --tests)")
+
+NODEJS = ("--runtime", "nodejs")
+LAUNCHER = REPO / "runtime/nodejs/launcher.js"
+NO_ENTRY = "zipped actions must contain either package.json or index.js at the root."
+
+
+@pytest.fixture
+def started(proxy):
+    """started(code, **init) -> a proxy that has this source, or this archive."""
+    def begin(code, **init):
+        one = proxy(*NODEJS)
+        one.started(archives.zipped(code) if isinstance(code, dict) else code, **init)
+        return one
+    return begin
+
+
+def failed_init(proxy, code, **init):
+    """The log of an /init that must fail."""
+    one = proxy(*NODEJS)
+    assert one.init(code, **init).status == 502
+    return "".join(one.check_streams(1)).lower()
+
+
+def test_TN1_bad_code(proxy):
+    """T-N1: the log says error and syntax, and where."""
+    log = failed_init(proxy, "function main(args) {\n    10 PRINT\n}\n")
+    assert "syntaxerror" in log and "index.js:2" in log
+
+
+def test_TN2_no_code(proxy):
+    assert_error(proxy(*NODEJS).init(""), 403, "Missing main/no code to execute.")
+
+
+def test_TN3_throw(started):
+    one = started("function main(args) { throw 'nooooo'; }")
+    assert one.run({}).json == {"error": "nooooo"}
+    one.check_streams(1)
+
+
+def test_TN4_application_error(started):
+    one = started("function main(args) { return { error: 'sorry' }; }")
+    answer = one.run({})
+    assert (answer.status, answer.json) == (200, {"error": "sorry"})
+
+
+def test_TN5_documentation_example_1(started):
+    """T-N5: three kinds of ends, all of them answers."""
+    one = started("""
+        function main(params) {
+            if (params.payload === 0) {
+                return;
+            } else if (params.payload === 1) {
+                return { payload: 'Hello, World!' };
+            } else {
+                return { error: 'payload must be 0 or 1' };
+            }
+        }""")
+    for payload, result in ((0, {}), (1, {"payload": "Hello, World!"}),
+                            (2, {"error": "payload must be 0 or 1"})):
+        answer = one.run({"payload": payload})
+        assert (answer.status, answer.json) == (200, result)
+    assert one.check_streams(3) == ("", "")
+
+
+def test_TN6_resolved_promise(started):
+    one = started("""
+        function main(params) {
+            if (params.payload) {
+                return { done: true };
+            }
+            return new Promise((resolve) => setTimeout(() => resolve({ done: true }), 10));
+        }""")
+    for value in ({}, {"payload": True}):
+        assert one.run(value).json == {"done": True}
+    assert one.check_streams(2) == ("", "")
+
+
+@pytest.mark.parametrize("code", [
+    "main = function (args) { return { a: 1 }; }",
+    "global.main = (args) => ({ a: 1 });",
+    "exports.main = (args) => ({ a: 1 });",
+    "module.exports.main = (args) => ({ a: 1 });",
+    "module.exports = { main: (args) => ({ a: 1 }) };",
+    "const main = (args) => ({ a: 1 }); // no newline behind this",
+    "'use strict';\nclass A { static go() { return { a: 1 }; } }\nlet main = A.go;",
+    "export function main(args) { return { a: 1 }; }",
+    "import os from 'os';\nconst a = await Promise.resolve(1);\nexport const main = () => ({ a });",
+    "export default { main: () => ({ a: 1 }) };",
+    "#!/usr/bin/env -S node\nfunction main(args) { return { a: 1 }; }"])
+def test_TN7_where_main_may_be(proxy, code):
+    """T-N7: implicit globals, global.main, exports.main, module.exports.main; and modules."""
+    one = proxy(*NODEJS)
+    if code.startswith("#!"):
+        one.started(archives.zipped({"index.js": code}))
+    else:
+        one.started(code)
+    assert one.run({}).json == {"a": 1}
+    assert one.check_streams(1) == ("", "")
+
+
+def test_TN8_missing_package_at_run(started):
+    one = started("function main(args) { require('baz'); return {}; }")
+    assert "Cannot find module 'baz'" in one.run({}).json["error"]
+    assert "Error: Cannot find module" in one.check_streams(1)[1]
+
+
+@pytest.mark.parametrize("code, error", [
+    ("return Promise.reject({ code: 7 })", {"code": 7}),
+    ("return Promise.reject(new Error('app error'))", "Error: app error"),
+    ("return new Promise((resolve, reject) => reject('text'))", "text"),
+    ("return new Promise((resolve, reject) => reject())", {})])
+def test_TN9_rejected_promise(started, code, error):
+    one = started(f"function main(args) {{ {code}; }}")
+    answer = one.run({})
+    assert (answer.status, answer.json) == (200, {"error": error})
+    assert one.run({}).status == 200
+
+
+def test_TN10_large_action(started):
+    """T-N10: 500000 characters of source."""
+    one = started("// " + "x" * 500000 + "\nfunction main() { return { message: 'world' }; }")
+    assert one.run({}).json == {"message": "world"}
+    assert one.check_streams(1) == ("", "")
+
+
+ECHO = "exports.main = (args) => args;\nexports.niam = (args) => ({ niam: args });\n" \
+       "exports.other = { niam: (args) => ({ other: args }), deep: { er() { return this; }, n: 3 } };\n"
+
+
+@pytest.mark.parametrize("main, result", [
+    ("main", {"a": 1}), ("niam", {"niam": {"a": 1}}), ("other.niam", {"other": {"a": 1}}),
+    ("other.deep.er", {"n": 3})])
+@pytest.mark.parametrize("files", [
+    {"index.js": ECHO},
+    {"package.json": '{"main":"index.js"}', "index.js": ECHO},
+    {"package.json": '{"main":"lib/start.js"}', "lib/start.js": ECHO, "index.js": "throw 1"},
+    {"package.json": '{"name":"a","version":"1.0.0"}', "index.js": ECHO},
+    {"package.json": '{"type":"module"}', "index.js":
+     ECHO.replace("exports.", "export const ").replace("export const other", "export const other")},
+    {"index.mjs": ECHO.replace("exports.", "export const ")}])
+def test_TN11_zips_and_entry_points(started, files, main, result):
+    """T-N11: with and without package.json, another entry file, other.niam, other.niam.xyz."""
+    assert started(files, main=main).run({"a": 1}).json == result
+
+
+def test_TN11_working_folder_and_modules_of_its_own(started):
+    one = started({
+        "index.js": "const { twice } = require('twice');\nexports.main = () => ({ "
+                    "text: require('fs').readFileSync('./test.txt', 'utf8'), "
+                    "same: __dirname === process.cwd(), four: twice(2), "
+                    "started: require.main === module, argv: process.argv.length });",
+        "node_modules/twice/index.js": "exports.twice = (n) => 2 * n;",
+        "test.txt": "this is a test"})
+    assert one.run({}).json == {"text": "this is a test", "same": True, "four": 4,
+                                "started": False, "argv": 2}
+
+
+def test_TN12_invalid_zip(proxy):
+    """T-N12: base64 of a text is a source that does not compile."""
+    log = failed_init(proxy, "Q2VjaSBuJ2VzdCBwYXMgdW4gemlwLgo=")
+    assert "error" in log and "syntax" in log
+
+
+def test_TN13_valid_zip_that_is_no_action(proxy):
+    log = failed_init(proxy, archives.zipped({"hello.js": ECHO}))
+    assert "error" in log and NO_ENTRY in log
+
+
+def test_TN14_async_functions_and_their_errors(started):
+    one = started("""
+        const wait = () => new Promise((resolve) => setTimeout(resolve, 1));
+        async function main(args) {
+            await wait();
+            if (args.app) throw new Error('app error');
+            if (args.name) return a;
+            return args;
+        }""")
+    assert one.run({"b": 1}).json == {"b": 1}
+    assert one.run({"name": 1}).json == {"error": "ReferenceError: a is not defined"}
+    assert one.run({"app": 1}).json == {"error": "Error: app error"}
+    assert one.run({"b": 2}).json == {"b": 2}
+    assert "at main" in one.check_streams(4)[1].replace("async main", "main")
+
+
+def test_many_at_once_are_answered_in_order_each_its_own(started):
+    """What is promised in place of T-N15: one at a time, none lost, none swapped."""
+    one = started("async function main(args) {\n    await new Promise(setImmediate);\n"
+                  "    return { id: args.id, activation: process.env.__OW_ACTIVATION_ID };\n}")
+    answers = together([lambda n=n: one.run({"id": n}, activation_id=f"a{n}") for n in range(40)])
+    assert [answer.json for answer in answers] == [{"id": n, "activation": f"a{n}"}
+                                                   for n in range(40)]
+    one.check_streams(40)
+
+
+def test_TN16_not_concurrent(proxy, gate):
+    """T-N16: one at a time, where the proxy is told to refuse a second."""
+    door = gate()
+    one = proxy(*NODEJS, "--one-at-a-time", "1")
+    one.started("async function main(args) {\n    console.log('no concurrency');\n"
+                "    await require('fs').promises.readFile(args.gate);\n    return args;\n}")
+    first = one.later(one.run, {"gate": door.path})
+    door.wait_reached()
+    assert_error(one.run({"gate": door.path}), 403, "System not ready, status is running.")
+    door.release()
+    assert first.result().status == 200
+    out, err = one.check_streams(1)
+    assert out == "no concurrency"
+    assert err == "Internal system error: System not ready, status is running."
+
+
+@pytest.mark.parametrize("result, text", [
+    ("() => 1", "function"), ("{ n: 1n }", "BigInt"), ("Symbol('x')", "symbol")])
+def test_a_result_that_json_cannot_tell_is_an_error(started, result, text):
+    one = started(f"function main() {{ return {result}; }}")
+    assert text in one.run({}).json["error"]
+    assert one.run({}).status == 200
+
+
+def test_a_result_that_holds_itself_is_an_error(started):
+    one = started("function main() { const a = {}; a.a = a; return a; }")
+    assert "circular" in one.run({}).json["error"]
+
+
+def test_an_error_outside_of_main_ends_the_process_and_not_the_action(started):
+    """A timer has no caller to throw to: Node ends, as it always does, and is started again."""
+    one = started("function main(args) {\n    if (!args.late) return args;\n"
+                  "    setTimeout(() => { throw new Error('late'); }, 1);\n"
+                  "    return new Promise(() => {});\n}")
+    for n in (1, 2):
+        assert_error(one.run({"late": n}), 400, "command exited")
+        assert one.run({"n": n}).json == {"n": n}
+    assert one.check_streams(4)[1].count("Error: late") == 2
+
+
+@pytest.mark.parametrize("variable", ["NODE_OPTIONS", "UV_THREADPOOL_SIZE"])
+def test_what_node_reads_at_its_start_is_there_too(proxy, variable):
+    """The launcher that waited is replaced by a fresh one, in its place and of its group."""
+    value = {"NODE_OPTIONS": "--stack-trace-limit=3", "UV_THREADPOOL_SIZE": "7"}[variable]
+    one = proxy(*NODEJS)
+    one.started("console.log('loaded');\nfunction main(args) {\n"
+                "    if (args.exit) process.exit(4);\n"
+                f"    return {{ v: process.env.{variable}, n: Error.stackTraceLimit }};\n}}",
+                env={variable: value})
+    answer = one.run({}).json
+    assert answer["v"] == value
+    assert answer["n"] == (3 if variable == "NODE_OPTIONS" else 10)
+    assert_error(one.run({"exit": 1}), 400, "command exited")
+    assert one.run({}).json["v"] == value
+    one.check_streams(3)
+
+
+def test_a_shells_files_keep_their_positions(folder):
+    """What goes through a file and not a pipe: nothing before or behind it is overwritten."""
+    (folder / "a.js").write_text("function main(args) { console.log('log'); return args; }")
+    (folder / "in").write_text('{"value":{"a":1}}\n{"value":{"a":2}}\n')
+    script = f'{{ echo before; node {LAUNCHER} a.js <in; echo behind; }} >out 2>err; echo e >>err'
+    subprocess.run(["sh", "-c", script], cwd=folder, check=True, timeout=WAIT_S,
+                   env={"PATH": "/usr/bin:/bin"})
+    assert (folder / "out").read_text() == 'before\n{"a":1}\n{"a":2}\nbehind\n'
+    assert (folder / "err").read_text() == "log\nlog\ne\n"

@@ -1,0 +1,105 @@
+"""The shell runtime, beside what test_languages.py asks of every language."""
+
+import json
+import subprocess
+
+import pytest
+
+import samples
+from whisk import REPO, WAIT_S
+
+SHELL = ("--runtime", "shell")
+LAUNCHER = REPO / "runtime/shell/launcher.sh"
+
+
+def filtered(folder, code, *lines, main="main"):
+    """The answers of a file as a filter in a shell."""
+    (folder / "a.sh").write_text(code)
+    done = subprocess.run(["bash", LAUNCHER, folder / "a.sh", main], stdout=subprocess.PIPE,
+                          input="".join(f"{line}\n" for line in lines).encode(), check=True,
+                          timeout=WAIT_S, env={"PATH": "/usr/bin:/bin"})
+    return [json.loads(line) for line in done.stdout.decode().splitlines()]
+
+
+@pytest.mark.parametrize("text", [
+    "plain", "", "é ☃ 😀", "\"", "\\", "\\\"", "a\\\\", "tab\tline\nreturn\r", "\b\f\x01\x1f\x7f",
+    "/", "{\"a\":[1,2]}", "  blanks  ", "* ? [a] ~ $HOME `id` $(id)", "&", "%s\\n"])
+@pytest.mark.parametrize("ascii_only", [True, False])
+def test_texts_come_through_arg_and_quote_as_they_were(folder, text, ascii_only):
+    line = json.dumps({"value": {"before": [text], "text": text, text + "x": {"text": 1}}},
+                      ensure_ascii=ascii_only)
+    code = 'main() { answer "[$(quote "$(arg text; echo .)")]"; }\n'
+    assert filtered(folder, code, line) == [[text + "\n."]]
+
+
+def test_arg_takes_members_of_any_kind_and_of_the_top_only(folder):
+    code = 'main() { answer "$(arg "$(arg which)" default)"; }\n'
+    value = {"n": 1.5, "o": {"n": 2, "which": "x"}, "l": [1, {"n": 3}], "t": True, "z": None, "e": {}}
+    lines = [json.dumps({"value": {**value, "which": name}}, indent=None) for name in "nolte"]
+    assert filtered(folder, code, *lines) == [value[name] for name in "nolte"]
+    done = filtered(folder, 'main() { answer "[$(quote "$(arg none default)$(arg z d)")]"; }\n',
+                    json.dumps({"value": value}))
+    assert done == [["default"]]
+
+
+@pytest.mark.parametrize("line", [
+    '{ "a" : 1 , "value" : { "x" : "y" , "z" : [ 1 , 2 ] } , "b" : "c" }',
+    '\t{"b":"c","value":{"x":"y","z":[1,2]},"a":1} ',
+    '{"value":0,"b":"va\\"lue","value":{"x":"y","z":[1,2]}}',
+    '{"value":{"x":"y","z":[1,2]}}'])
+def test_the_value_is_found_wherever_it_stands(folder, line):
+    assert filtered(folder, 'main() { answer "$1"; }\n', line) == [{"x": "y", "z": [1, 2]}]
+
+
+@pytest.mark.parametrize("line", [
+    "no json", "{", "}", '"text"', "[1]", '{"value"}', '{"value":{}', '{"a" 1}', '{"a":"b}', "{}}"])
+def test_a_line_that_is_no_object_is_answered_with_an_error_and_work_goes_on(folder, line):
+    answers = filtered(folder, 'main() { answer "$1"; }\n', line, '{"value":{"a":1}}')
+    assert list(answers[0]) == ["error"]
+    assert answers[1] == {"a": 1}
+
+
+@pytest.mark.parametrize("body, answer", [
+    ("return 7", {"error": "main returned 7"}),
+    ('fail "it is \\"so\\""', {"error": 'it is "so"'}),
+    ("fail first; return 0", {"n": 1}),
+    ("set -e; false; echo unreached >&2", {"n": 1}),
+    ("answer '{\"n\":\n2}'", {"n": 2})])
+def test_how_a_function_ends(folder, body, answer):
+    code = f"main() {{ answer '{{\"n\":1}}'; {body}; }}\n"
+    assert filtered(folder, code, "{}", "{}") == [answer] * 2
+
+
+def test_a_function_that_answers_nothing_answers_an_empty_object(folder):
+    assert filtered(folder, "other() { echo log; }\n", "{}", main="other") == [{}]
+
+
+def test_options_and_descriptors_of_the_code_are_its_own(folder):
+    code = 'set -fu\nIFS=,\nmain() { set -- a,b; set -- $1; answer "[$#,$(ls /proc/self/fd | wc -l)]"; }\n'
+    ((n, n_fds),) = filtered(folder, code, '{"value":{"a":"*"}}')
+    assert n == 2
+    assert n_fds == 4  # 0 to 2, and the listing's own
+
+
+@pytest.mark.parametrize("code", ["echo", "echo_and_print", "metadata"])
+def test_plain_scripts_are_run_as_the_native_runtime_runs_them(proxy, code):
+    """A file that begins with #! and has no function main reads its lines itself, and answers on 3."""
+    one = proxy(*SHELL)
+    one.started(samples.SHELL_CODES[code])
+    assert one.run({"a": 1}, api_key="k").status == 200
+    one.check_streams(1)
+
+
+def test_plain_scripts_may_answer_on_1(proxy):
+    one = proxy(*SHELL)
+    one.started("#!/bin/bash\nwhile read -r line; do echo log; echo \"$line\"; done\n")
+    assert one.run({"a": 1}).json == {"value": {"a": 1}}
+    assert one.run({"a": 2}).json == {"value": {"a": 2}}
+    one.check_streams(2)
+    assert one.log_parts(0) == ["log\n"] * 2
+
+
+def test_a_script_with_a_main_is_loaded_whatever_its_first_line_is(proxy):
+    one = proxy(*SHELL)
+    one.started('#!/bin/bash\nfunction main {\n    answer "$1"\n}\n')
+    assert one.run({"a": 1}).json == {"a": 1}
