@@ -54,7 +54,9 @@ static const struct setting settings[] = {
     TEXT("listen", listen, "0.0.0.0", "ADDRESS", "numeric IPv4 or IPv6 address to listen on"),
     TEXT("admin", admin, "", "WHERE",
          "ADDRESS:PORT or unix:PATH to serve /healthz, /readyz and /metrics on; empty: nowhere"),
-    TEXT("runtime", runtime, "python", "NAME", "the runtime that plain source text is for"),
+    TEXT("runtime", runtime, "auto", "NAME",
+         "the runtime that plain source text is for; auto: python, and in an ActionLoop image what "
+         "OW_COMPILER builds"),
     TEXT("runtime-dir", runtime_dir, "", "DIR",
          "folder of the runtimes; empty: the one that came with this program"),
     TEXT("action-dir", action_dir, "", "DIR",
@@ -318,6 +320,7 @@ enum config_result config_read(struct config *config, int argc, char **argv, str
     int taken;
 
     set_defaults(config);
+    config->debug = getenv("OW_DEBUG") != NULL && getenv("OW_DEBUG")[0] != '\0';
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0)
             return CONFIG_HELP;

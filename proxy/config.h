@@ -54,6 +54,9 @@ struct config {
     const char *log_level;
     const char *log_format;
     const char *log_file;
+
+    /* Not in the table: what Apache's ActionLoop proxy takes on its command line. */
+    bool debug; /* -debug, or OW_DEBUG */
 };
 
 enum config_result {

@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "action/actionloop.h"
 #include "base/cpus.h"
 #include "base/err.h"
 #include "base/log.h"
@@ -43,6 +44,7 @@ struct app {
     struct server *server;
     struct server *admin_server; /* NULL: none is wanted */
     struct admin admin;
+    struct actionloop actionloop;
     struct runtimes runtimes;
     struct store store;
     struct sink out;
@@ -147,33 +149,61 @@ static char *own_dir(const char *in_build, const char *installed, const char *in
     return xstrdup(in_prefix);
 }
 
+/* Which runtime takes plain source text: the one that was named, else what the image is made for. */
+static const char *fallback_name(const struct app *app)
+{
+    bool is_auto = strcmp(app->config.runtime, "auto") == 0;
+
+    if (app->actionloop.compiler != NULL && (is_auto || strcmp(app->config.runtime, "native") == 0))
+        return ACTIONLOOP_RUNTIME;
+    if (!is_auto)
+        return app->config.runtime;
+    return app->actionloop.on ? "native" : "python";
+}
+
 static int load_runtimes(struct app *app, struct err *err)
 {
     struct service_opts *opts = &app->service.opts;
+    bool is_given = app->config.runtime_dir[0] != '\0';
     auto_free char *dir =
-        app->config.runtime_dir[0] != '\0'
-            ? xstrdup(app->config.runtime_dir)
-            : own_dir(SOURCE_RUNTIME_DIR, INSTALLED_RUNTIME_DIR, PREFIX_RUNTIME_DIR);
+        is_given ? xstrdup(app->config.runtime_dir)
+                 : own_dir(SOURCE_RUNTIME_DIR, INSTALLED_RUNTIME_DIR, PREFIX_RUNTIME_DIR);
     auto_free char *libexec = own_dir(BUILD_LIBEXEC_DIR, INSTALLED_LIBEXEC_DIR, PREFIX_LIBEXEC_DIR);
 
-    if (runtimes_load(&app->runtimes, dir, err) < 0)
+    /* In the images of others there is this program and nothing else of ours. */
+    if ((is_given || !app->actionloop.on || access(dir, F_OK) == 0) &&
+        runtimes_load(&app->runtimes, dir, err) < 0)
         return -1;
+    actionloop_add_native(&app->runtimes);
+    if (app->actionloop.compiler != NULL)
+        actionloop_add_compiler(&app->runtimes, app->actionloop.compiler);
     runtimes_set_libexec(&app->runtimes, libexec);
-    opts->fallback = runtimes_find(&app->runtimes, app->config.runtime);
+    opts->fallback = runtimes_find(&app->runtimes, fallback_name(app));
     if (opts->fallback == NULL)
         return err_set(err, ERR_REQUEST, 0,
-                       "--runtime=%s: no such folder with a runtime.json in %s",
-                       app->config.runtime, dir);
+                       "--runtime=%s: no such folder with a runtime.json in %s", fallback_name(app),
+                       dir);
     return 0;
 }
 
-static enum answers answers_mode(const struct config *config)
+/* The folder of actions. In the images of ActionLoop it is ./action, but where nobody may write. */
+static int open_store(struct app *app, struct err *err)
 {
-    if (strcmp(config->answers, "stdout") == 0)
+    const char *dir = app->config.action_dir;
+
+    if (dir[0] != '\0' || !app->actionloop.on)
+        return store_open(&app->store, dir, err);
+    if (store_open(&app->store, "action", err) == 0 && access(app->store.base, W_OK) == 0)
+        return 0;
+    store_close(&app->store);
+    return store_open(&app->store, NULL, err);
+}
+
+static enum answers answers_mode(const struct app *app)
+{
+    if (strcmp(app->config.answers, "stdout") == 0)
         return ANSWERS_STDOUT;
-    /* These are set in the images of ActionLoop, whose launchers answer on descriptor 3. */
-    if (strcmp(config->answers, "fd3") == 0 || getenv("OW_WAIT_FOR_ACK") != NULL ||
-        getenv("OW_COMPILER") != NULL || getenv("OW_EXECUTION_ENV") != NULL)
+    if (strcmp(app->config.answers, "fd3") == 0 || app->actionloop.on)
         return ANSWERS_FD3;
     return ANSWERS_AUTO;
 }
@@ -220,7 +250,6 @@ static int set_privileges(struct app *app, struct err *err)
 static void set_options(struct app *app)
 {
     const struct config *config = &app->config;
-    const char *ack = getenv("OW_WAIT_FOR_ACK");
 
     app->service.opts = (struct service_opts){
         .pool = {.n_workers = config->workers > 0 ? (unsigned)config->workers : cpus_usable(""),
@@ -237,16 +266,14 @@ static void set_options(struct app *app)
                             .pipe_bytes = 1 << 20,
                             .tally = &app->service.workers,
                             .oom = &app->oom}},
-        .unpack = {.bytes_max = config->unpack_max_bytes,
-                   .entries_max = config->unpack_entries_max,
-                   .ratio_max = (unsigned)config->unpack_ratio_max},
+        .actionloop = app->actionloop,
         .environ = environ,
         .privileges = &app->privileges,
         .run_ms = config->timeout_ms,
         .margin_ms = config->deadline_margin_ms,
         .init_ms = config->init_timeout_ms,
-        .answers = answers_mode(config),
-        .wait_for_ack = ack != NULL && ack[0] != '\0',
+        .answers = answers_mode(app),
+        .keeps_failed = config->debug,
         .prelaunches = config->prelaunch != 0,
         .allow_reinit = config->allow_reinit != 0,
         .forks = config->fork_workers != 0,
@@ -332,6 +359,25 @@ static int say_health(const struct config *config)
     return 0;
 }
 
+/* What the making of an action needs to know, once the parts are there. */
+static void set_build_options(struct app *app)
+{
+    const struct config *config = &app->config;
+    struct service_opts *opts = &app->service.opts;
+
+    opts->build = (struct build_opts){
+        .unpack = {.bytes_max = config->unpack_max_bytes,
+                   .entries_max = config->unpack_entries_max,
+                   .ratio_max = (unsigned)config->unpack_ratio_max},
+        .store = &app->store,
+        .runtimes = &app->runtimes,
+        .fallback = opts->fallback,
+        .environ = opts->environ,
+        .save_jar = app->actionloop.save_jar,
+        .privileges = opts->privileges,
+    };
+}
+
 static int run(struct app *app, struct err *err)
 {
     const struct server_route routes[] = {
@@ -345,7 +391,6 @@ static int run(struct app *app, struct err *err)
         {"/readyz", admin_on_ready, &app->admin, ADMIN_BODY_MAX_BYTES, NULL, true, NULL},
         {"/metrics", admin_on_metrics, &app->admin, ADMIN_BODY_MAX_BYTES, NULL, true, NULL},
     };
-    const struct config *config = &app->config;
 
     if (set_privileges(app, err) < 0)
         return -1;
@@ -358,8 +403,9 @@ static int run(struct app *app, struct err *err)
         return -1;
     oom_open(&app->oom, "");
     set_options(app);
-    if (load_runtimes(app, err) < 0 || store_open(&app->store, config->action_dir, err) < 0)
+    if (load_runtimes(app, err) < 0 || open_store(app, err) < 0)
         return -1;
+    set_build_options(app);
     sink_init(&app->out, app->loop, STDOUT_FILENO);
     sink_init(&app->err, app->loop, STDERR_FILENO);
     app->service.loop = app->loop;
@@ -409,6 +455,8 @@ int main(int argc, char **argv)
         (void)fail(&err);
         return 2;
     }
+    if (app.config.debug)
+        app.config.log_level = "debug";
     (void)umask(022); /* what actions are unpacked to is for them to read, whoever they run as */
     occupy_low_descriptors();
     if (begin_log(&app.config, &err) < 0)
@@ -419,6 +467,10 @@ int main(int argc, char **argv)
     /* Nobody looks into us, nor at our descriptors, but who may look into any process: an action of
      * our own user does neither. */
     (void)prctl(PR_SET_DUMPABLE, (unsigned long)app.config.dumpable);
+    if (actionloop_read(&app.actionloop, argv[0], app.config.debug, &err) < 0) {
+        (void)fail(&err);
+        return 2;
+    }
     result = run(&app, &err) < 0 ? (err.kind == ERR_REQUEST ? 2 : 1) : 0;
     if (result != 0)
         (void)fail(&err);

@@ -132,6 +132,7 @@ static const struct field {
     {"entry", FIELD_FILES, true, offsetof(struct runtime, entry)},
     {"source", FIELD_FILE, false, offsetof(struct runtime, source)},
     {"launch", FIELD_ARGV, true, offsetof(struct runtime, launch)},
+    {"compile", FIELD_ARGV, false, offsetof(struct runtime, compile)},
     {"prelaunch", FIELD_ARGV, false, offsetof(struct runtime, prelaunch)},
     {"needs", FIELD_TEXT, false, offsetof(struct runtime, shortfall)},
     {"stub", FIELD_FILE, false, offsetof(struct runtime, stub)},
@@ -264,6 +265,7 @@ static void runtime_done(struct runtime *runtime)
     free(runtime->source);
     strv_free(&runtime->launch);
     strv_free(&runtime->prelaunch);
+    strv_free(&runtime->compile);
     free(runtime->shortfall);
     free(runtime->stub);
     free(runtime->no_entry);
@@ -295,6 +297,12 @@ static int read_manifest(const char *path, struct runtime *runtime, struct err *
 
 /* ---- all manifests ---- */
 
+void runtimes_add(struct runtimes *runtimes, const struct runtime *runtime)
+{
+    runtimes->items = xrealloc(runtimes->items, (runtimes->n + 1) * sizeof(*runtime));
+    runtimes->items[runtimes->n++] = *runtime;
+}
+
 /* Add DIR/NAME/runtime.json; a folder without one is none of ours. */
 static int add_runtime(struct runtimes *runtimes, const char *dir, const char *name,
                        struct err *err)
@@ -318,8 +326,7 @@ static int add_runtime(struct runtimes *runtimes, const char *dir, const char *n
         runtime_done(&runtime);
         return -1;
     }
-    runtimes->items = xrealloc(runtimes->items, (runtimes->n + 1) * sizeof(runtime));
-    runtimes->items[runtimes->n++] = runtime;
+    runtimes_add(runtimes, &runtime);
     return 0;
 }
 

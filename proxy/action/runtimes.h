@@ -21,6 +21,7 @@ struct runtime {
     char *source;          /* name under which plain source text is stored; NULL: takes none */
     char **launch;         /* argv template: {runtime} {libexec} {action} {main} {entry} */
     char **prelaunch;      /* argv of a launcher that waits for its action; NULL: it cannot */
+    char **compile;        /* argv template of a compiler; NULL: the code is run as it is */
     char *shortfall;       /* "needs": what to install when launch[0] is missing; NULL: nothing */
     char *stub;            /* folder in `dir` of what runs until there is code; NULL: nothing */
     char *no_entry;        /* what an archive without an entry is told first; NULL: nothing */
@@ -33,6 +34,7 @@ struct runtime {
     bool takes_programs;   /* "programs": as fallback it takes what is native's otherwise */
     bool only_named;       /* "only_named": used as fallback or not at all */
     bool wants_object;     /* "wants_object": another argument is refused before it runs */
+    bool builds_all;       /* every folder without a program is for it to compile; in no manifest */
 };
 
 struct runtimes {
@@ -46,6 +48,9 @@ int runtimes_load(struct runtimes *runtimes, const char *dir, struct err *err);
 void runtimes_done(struct runtimes *runtimes);
 /* Where {libexec} leads: the folder of launchers that are built with the proxy. */
 void runtimes_set_libexec(struct runtimes *runtimes, const char *dir);
+/* Add one that no manifest describes; its members are taken over. Pointers to the others are void
+ * afterwards. */
+void runtimes_add(struct runtimes *runtimes, const struct runtime *runtime);
 /* NULL when there is none of that name. */
 const struct runtime *runtimes_find(const struct runtimes *runtimes, const char *name);
 

@@ -17,18 +17,18 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
-#include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "action/child.h"
 #include "action/store.h"
 #include "base/privileges.h"
 #include "base/util.h"
 
 #define CHILD_REPORT_FD        3
 #define STAGE_REPORT_MAX_BYTES 1024 /* a report is one err text; more comes from a child run wild */
-#define STAGE_REMOVE_MAX_S     120  /* 100,000 files take 10 s; past this a tree stays behind */
+#define JAR_MANIFEST           "META-INF/MANIFEST.MF"
+#define STAGE_REMOVE_MAX_S     120 /* 100,000 files take 10 s; past this a tree stays behind */
 
 static void on_direct(struct loop_post *post);
 static void on_report(struct loop_watch *watch);
@@ -37,40 +37,13 @@ static void on_late(struct loop_timer *timer);
 
 /* ---- the work: in the child, but for small files ---- */
 
-/* Leave nothing of the proxy in a fresh fork but the descriptors below first_fd. */
-static void child_prepare(int first_fd)
-{
-    sigset_t none;
-
-    for (int signo = 1; signo < NSIG; signo++)
-        (void)signal(signo, SIG_DFL);
-    (void)signal(SIGXFSZ, SIG_IGN); /* the write fails instead, and the failure is told */
-    (void)sigemptyset(&none);
-    (void)sigprocmask(SIG_SETMASK, &none, NULL);
-    (void)setpgid(0, 0);
-    /* Kernels before 5.9 refuse: then a client's connection stays open until this child ends. */
-    (void)syscall(SYS_close_range, (unsigned)first_fd, ~0U, 0U);
-    (void)umask(022);
-}
-
-/* Lower a limit, never raise it: only root may, and nobody needs it here. */
-static void child_limit(unsigned resource, uint64_t most)
-{
-    struct rlimit limit;
-
-    if (getrlimit(resource, &limit) < 0)
-        return;
-    if (limit.rlim_max == RLIM_INFINITY || limit.rlim_max > most)
-        limit.rlim_max = most;
-    limit.rlim_cur = limit.rlim_max;
-    (void)setrlimit(resource, &limit);
-}
-
 /* What all the rest is for; the only part that blocks. */
 static int do_work(const struct stage *stage, struct err *err)
 {
     if (stage->name != NULL)
         return unpack_file(stage->dir, stage->name, stage->code, stage->code_len, err);
+    if (stage->jar_name != NULL && unpack_has(stage->code, stage->code_len, JAR_MANIFEST))
+        return unpack_file(stage->dir, stage->jar_name, stage->code, stage->code_len, err);
     return unpack_archive(stage->dir, stage->code, stage->code_len, &stage->limits, err);
 }
 
@@ -89,7 +62,8 @@ static _Noreturn void child_run(const struct stage *stage, int report, pid_t par
     if (getppid() != parent || dup2(report, CHILD_REPORT_FD) < 0)
         _exit(EXIT_FAILURE); /* the proxy ended before the line above, or nobody would hear us */
     child_prepare(CHILD_REPORT_FD + 1);
-    if (stage->name != NULL && file_max < stage->code_len)
+    (void)signal(SIGXFSZ, SIG_IGN); /* the write fails instead, and the failure is told */
+    if ((stage->name != NULL || stage->jar_name != NULL) && file_max < stage->code_len)
         file_max = stage->code_len; /* bounded by the request, not by what archives may hold */
     child_limit(RLIMIT_CORE, 0);
     child_limit(RLIMIT_FSIZE, file_max);

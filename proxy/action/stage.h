@@ -24,8 +24,9 @@ typedef void stage_done_fn(struct stage *stage);
 
 struct stage {
     /* what to do: set by the owner before stage_start(), borrowed until done */
-    const char *dir;  /* absolute path of an existing, empty folder */
-    const char *name; /* write the code as this one file; NULL: it is an archive, unpack it */
+    const char *dir;      /* absolute path of an existing, empty folder */
+    const char *name;     /* write the code as this one file; NULL: it is an archive, unpack it */
+    const char *jar_name; /* a zip with a Java manifest is written as this file; NULL: unpacked */
     const void *code;
     size_t code_len;
     size_t direct_max_bytes; /* a file up to this is written at once; 0: always by a child */

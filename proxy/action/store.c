@@ -254,3 +254,14 @@ int store_commit(struct store *store, unsigned number, struct err *err)
                        strerror(errno));
     return 0;
 }
+
+int store_make_bin(struct store *store, unsigned number, struct err *err)
+{
+    auto_free char *bin = store_path(store, number, "bin");
+
+    assert(number > 0 && number <= store->last);
+    if (mkdir(bin, 0755) < 0)
+        return err_set(err, ERR_SYSTEM, errno, "cannot make folder \"%s\": %s", bin,
+                       strerror(errno));
+    return 0;
+}

@@ -2,7 +2,7 @@
 
 /*
  * store - the folder of the versions of an action: BASE/N/src while N is staged, BASE/N/bin once
- * it is committed by one rename. N counts up and is never used twice.
+ * it is committed by one rename, or filled by a compiler. N counts up and is never used twice.
  */
 
 #include <stdbool.h>
@@ -25,6 +25,9 @@ void store_close(struct store *store);
 int store_stage(struct store *store, unsigned *number, struct err *err);
 /* Rename BASE/N/src to BASE/N/bin. 0, or -1: ERR_SYSTEM. */
 int store_commit(struct store *store, unsigned number, struct err *err);
+/* Make BASE/N/bin for a compiler to fill; BASE/N/src stays: what is built may refer to it. 0, or -1:
+ * ERR_SYSTEM. */
+int store_make_bin(struct store *store, unsigned number, struct err *err);
 /* Absolute path of BASE/N, BASE/N/src or BASE/N/bin (part: "", "src", "bin"); caller frees. */
 char *store_path(const struct store *store, unsigned number, const char *part);
 

@@ -26,6 +26,7 @@
 #include "base/err.h"
 #include "base/util.h"
 
+#define LOOK_ENTRIES_MAX 1000000 /* unpack_has() keeps none of them; the child's deadline ends it */
 #define RATIO_FROM_BYTES (1U << 20) /* less than this is no bomb, however well it packs */
 #define NAME_SHOWN       "%.160s"   /* leaves room for the reason in an err's text */
 
@@ -354,6 +355,26 @@ int unpack_archive(const char *dir, const void *bytes, size_t n, const struct un
     (void)archive_write_free(u.disk);
     (void)archive_read_free(u.in);
     return result;
+}
+
+bool unpack_has(const void *bytes, size_t n, const char *name)
+{
+    struct archive *in = archive_read_new();
+    struct archive_entry *entry = NULL;
+    unsigned entries = 0;
+    bool found = false;
+
+    if (in != NULL && archive_read_support_format_zip_seekable(in) == ARCHIVE_OK &&
+        archive_read_open_memory(in, bytes, n) == ARCHIVE_OK) {
+        while (!found && entries++ < LOOK_ENTRIES_MAX &&
+               archive_read_next_header(in, &entry) == ARCHIVE_OK) {
+            const char *pathname = archive_entry_pathname(entry);
+
+            found = pathname != NULL && strcmp(pathname, name) == 0;
+        }
+    }
+    (void)archive_read_free(in);
+    return found;
 }
 
 int unpack_file(const char *dir, const char *name, const void *bytes, size_t n, struct err *err)

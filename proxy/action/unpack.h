@@ -8,6 +8,7 @@
  * the inside, no setuid, bounded entries, bytes and ratio; an error names the entry.
  */
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -27,3 +28,7 @@ int unpack_archive(const char *dir, const void *bytes, size_t n, const struct un
 
 /* Write one file dir/name (a bare name), mode 0755, 0 or -1: ERR_SYSTEM. */
 int unpack_file(const char *dir, const char *name, const void *bytes, size_t n, struct err *err);
+
+/* Whether an archive has a file of this name, `name` being spelt as in archives: no leading "./".
+ * False also for what is no archive. */
+bool unpack_has(const void *bytes, size_t n, const char *name);

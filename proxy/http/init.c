@@ -15,34 +15,32 @@
 #include "http/versions.h"
 #include "worker/relay.h"
 
-#define DIRECT_MAX_BYTES (256u << 10) /* code that is written sooner than a process is forked */
-#define SECOND_INIT      "Cannot initialize the action more than once."
+#define SECOND_INIT "Cannot initialize the action more than once."
+#define NOT_BUILT   "The action failed to generate or locate a binary. See logs for details."
 
 /* One /init under way. */
 struct init {
     struct service *service; /* borrowed */
     struct request *request; /* valid until the reply */
     struct envelope envelope;
-    struct stage stage;
-    unsigned version;
-    char *dir;                     /* owned; where the code is staged, then where it lies */
-    const struct runtime *runtime; /* NULL until it is known */
-    struct pool *pool;             /* owned until it serves */
+    struct build build;
+    struct pool *pool; /* owned until it serves */
     uint64_t started_at_ms;
 };
 
 static void init_free(struct init *init)
 {
-    stage_cancel(&init->stage);
+    build_cancel(&init->build);
     envelope_done(&init->envelope);
-    free(init->dir);
     free(init);
 }
 
 /* What it made is of no use. */
 static void discard(struct init *init)
 {
-    versions_discard(init->service, TAKE(init->pool), init->version);
+    bool keeps = init->service->opts.keeps_failed;
+
+    versions_discard(init->service, TAKE(init->pool), keeps ? 0 : init->build.version);
     init_free(init);
 }
 
@@ -50,8 +48,8 @@ static void discard(struct init *init)
 
 static void log_end(const struct init *init, const char *outcome, const char *reason)
 {
-    log_info("init.end", log_int("version", init->version), log_text("outcome", outcome),
-             log_text("runtime", init->runtime != NULL ? init->runtime->name : NULL),
+    log_info("init.end", log_int("version", init->build.version), log_text("outcome", outcome),
+             log_text("runtime", init->build.runtime != NULL ? init->build.runtime->name : NULL),
              log_count("ms", loop_now_ms(init->service->loop) - init->started_at_ms),
              log_text("reason", reason));
 }
@@ -59,9 +57,24 @@ static void log_end(const struct init *init, const char *outcome, const char *re
 static bool logs_errors(const struct init *init)
 {
     const struct service_opts *opts = &init->service->opts;
-    const struct runtime *runtime = init->runtime != NULL ? init->runtime : opts->fallback;
+    const struct runtime *runtime =
+        init->build.runtime != NULL ? init->build.runtime : opts->fallback;
 
     return opts->logs_init_error || runtime->logs_init_error;
+}
+
+static void say(struct service *service, const char *text, size_t n)
+{
+    sink_line_start(service->err, NULL);
+    sink_add(service->err, NULL, text, n);
+    sink_add(service->err, NULL, "\n", 1);
+}
+
+static void end_log(struct service *service)
+{
+    relay_write_sentinels(service->out, service->err);
+    sink_flush(service->out);
+    sink_flush(service->err);
 }
 
 /*
@@ -74,19 +87,30 @@ static void reply_failed(struct init *init, const char *general, const char *why
     char text[640];
 
     if (logs_errors(init)) {
-        if (in_log) {
-            sink_line_start(service->err, NULL);
-            sink_add(service->err, NULL, why, strlen(why));
-            sink_add(service->err, NULL, "\n", 1);
-        }
-        relay_write_sentinels(service->out, service->err);
-        sink_flush(service->out);
-        sink_flush(service->err);
+        if (in_log)
+            say(service, why, strlen(why));
+        end_log(service);
         (void)snprintf(text, sizeof(text), "%s", general);
     } else {
         (void)snprintf(text, sizeof(text), "cannot start action: %s", why);
     }
     request_reply_error(init->request, 502, text);
+}
+
+/* Tell what the compiler said, word for word: in the reply or in the log, never in both. */
+static void reply_unbuilt(struct init *init)
+{
+    struct service *service = init->service;
+    struct buf *why = &init->build.why;
+
+    if (logs_errors(init)) {
+        say(service, buf_at(why), buf_len(why));
+        end_log(service);
+        request_reply_error(init->request, 502, NOT_BUILT);
+    } else {
+        buf_add(why, "", 1);
+        request_reply_error(init->request, 502, buf_at(why));
+    }
 }
 
 /* The platform's own words, as they are; who reads the log finds them there too. */
@@ -98,13 +122,11 @@ static void reply_exhausted(struct init *init, const char *text)
         request_reply_error(init->request, 502, text);
 }
 
-static void fail(struct init *init, const struct err *err)
+static void reply_reason(struct init *init, const struct err *err)
 {
     struct service *service = init->service;
     char text[640];
 
-    log_end(init, "failed", err->text);
-    service->init = NULL;
     switch (err->kind) {
     case ERR_NONE:
         assert(err->kind != ERR_NONE);
@@ -116,22 +138,17 @@ static void fail(struct init *init, const struct err *err)
         request_reply_error(init->request, 403, err->text);
         break;
     case ERR_CODE:
-        reply_failed(
-            init,
-            init->pool != NULL
-                ? err->text /* the launcher's own words */
-                : "The action failed to generate or locate a binary. See logs for details.",
-            err->text, init->pool == NULL);
+        reply_failed(init,
+                     init->pool != NULL ? err->text /* the launcher's own words */
+                                        : NOT_BUILT,
+                     err->text, init->pool == NULL);
         break;
     case ERR_LIMIT:
         (void)snprintf(text, sizeof(text),
                        "The action exceeded its time limits of %llu milliseconds during "
                        "initialization.",
                        (unsigned long long)service->opts.init_ms);
-        reply_failed(init,
-                     init->pool != NULL ? text
-                                        : "The action failed to generate or locate a binary. "
-                                          "See logs for details.",
+        reply_failed(init, init->pool != NULL ? text : NOT_BUILT,
                      init->pool != NULL ? text : err->text, true);
         break;
     case ERR_EXHAUSTED:
@@ -146,6 +163,16 @@ static void fail(struct init *init, const struct err *err)
         reply_failed(init, text, err->text, true);
         break;
     }
+}
+
+static void fail(struct init *init, const struct err *err)
+{
+    log_end(init, "failed", err->text);
+    init->service->init = NULL;
+    if (buf_len(&init->build.why) > 0)
+        reply_unbuilt(init);
+    else
+        reply_reason(init, err);
     discard(init);
 }
 
@@ -169,7 +196,7 @@ static void on_started(void *owner, const struct err *err)
     }
     log_end(init, "ok", NULL);
     prelaunch_done(&service->prelaunch); /* it waited for another runtime's code */
-    versions_publish(service, TAKE(init->pool), init->version);
+    versions_publish(service, TAKE(init->pool), init->build.version);
     stub_retire(service);
     service->init = NULL;
     reply_ok(init);
@@ -188,7 +215,7 @@ static void add_init_line(const struct init *init, struct buf *line)
     const char *comma = "";
 
     buf_add_text(line, "{\"init\":{\"path\":");
-    json_quote(line, init->dir, strlen(init->dir));
+    json_quote(line, init->build.dir, strlen(init->build.dir));
     buf_add_text(line, ",\"main\":");
     json_quote(line, init->envelope.main, strlen(init->envelope.main));
     buf_add_text(line, ",\"env\":{");
@@ -200,12 +227,15 @@ static void add_init_line(const struct init *init, struct buf *line)
         buf_add_text(line, ":");
         json_quote(line, *env + n_name + 1, strlen(*env + n_name + 1));
     }
-    buf_add_text(line, forks(init->service, init->runtime) ? "},\"forks\":true}}\n" : "}}}\n");
+    buf_add_text(line,
+                 forks(init->service, init->build.runtime) ? "},\"forks\":true}}\n" : "}}}\n");
 }
 
 static void start_workers(struct init *init)
 {
     struct service *service = init->service;
+    const struct actionloop *actionloop = &service->opts.actionloop;
+    const struct runtime *runtime = init->build.runtime;
     struct launch launch;
     struct launch waits;
     struct spawned waiting;
@@ -214,20 +244,22 @@ static void start_workers(struct init *init)
 
     memset(&launch, 0, sizeof(launch));
     memset(&waits, 0, sizeof(waits));
-    runtime_launch(init->runtime, init->dir, init->envelope.main, service->opts.environ,
+    runtime_launch(runtime, init->build.dir, init->envelope.main, service->opts.environ,
                    init->envelope.env, &launch);
     launch.privileges = service->opts.privileges;
     if (launch.answers == ANSWERS_AUTO) {
         launch.answers = service->opts.answers;
-        launch.reports_ready = launch.reports_ready || service->opts.wait_for_ack;
+        launch.reports_ready = launch.reports_ready || actionloop->wait_for_ack;
+        /* There an action's launch script goes to its folder by itself, and a program stays here. */
+        if (actionloop->on)
+            free(TAKE(launch.cwd));
     }
     init->pool = pool_new(service->loop, &launch, &service->opts.pool, service->out, service->err);
-    is_waiting =
-        init->runtime == service->opts.fallback && prelaunch_take(&service->prelaunch, &waiting);
-    if (is_waiting || forks(service, init->runtime))
+    is_waiting = runtime == service->opts.fallback && prelaunch_take(&service->prelaunch, &waiting);
+    if (is_waiting || forks(service, runtime))
         add_init_line(init, &line);
-    if (forks(service, init->runtime) &&
-        runtime_prelaunch(init->runtime, true, service->opts.environ, &waits)) {
+    if (forks(service, runtime) &&
+        runtime_prelaunch(runtime, true, service->opts.environ, &waits)) {
         waits.privileges = service->opts.privileges;
         pool_start_forked(init->pool, &waits, is_waiting ? &waiting : NULL, &line, on_started,
                           init);
@@ -236,60 +268,59 @@ static void start_workers(struct init *init)
     }
 }
 
-static void on_staged(struct stage *stage)
+/* Whether this image's compiler has made what is there; others' programs may not run here. */
+static int check_built(struct init *init, struct err *err)
 {
-    struct init *init = container_of(stage, struct init, stage);
+    struct service *service = init->service;
+    char said[512];
+    int result;
+
+    if (init->build.runtime->answers != ANSWERS_AUTO)
+        return 0;
+    result =
+        actionloop_check_built(&service->opts.actionloop, init->build.dir, said, sizeof(said), err);
+    if (said[0] != '\0') {
+        sink_line_start(service->out, NULL);
+        sink_add(service->out, NULL, said, strlen(said));
+    }
+    return result;
+}
+
+static void on_built(struct build *build)
+{
+    struct init *init = container_of(build, struct init, build);
     struct service *service = init->service;
     struct err err;
 
-    if (stage->failed) {
-        fail(init, &stage->err);
+    if (build->failed) {
+        fail(init, &build->err);
         return;
     }
-    if (store_commit(service->store, init->version, &err) < 0) {
+    /* Before whatever the action itself has to say. */
+    if (buf_len(&build->said) > 0) {
+        sink_line_start(service->err, NULL);
+        sink_add(service->err, NULL, buf_at(&build->said), buf_len(&build->said));
+    }
+    if (check_built(init, &err) < 0)
         fail(init, &err);
-        return;
-    }
-    free(init->dir);
-    init->dir = store_path(service->store, init->version, "bin");
-    if (init->runtime == NULL)
-        init->runtime =
-            runtimes_for_folder(service->runtimes, service->opts.fallback, init->dir, &err);
-    if (init->runtime == NULL) {
-        fail(init, &err);
-        return;
-    }
-    /* The code is on disk: its bytes are needed no more, and they may be many. */
-    free(TAKE(init->envelope.code));
-    start_workers(init);
+    else
+        start_workers(init);
 }
 
-static int begin_staging(struct init *init, struct err *err)
+static int begin_build(struct init *init, struct err *err)
 {
     struct service *service = init->service;
-    struct envelope *envelope = &init->envelope;
-    struct stage *stage = &init->stage;
 
-    if (store_stage(service->store, &init->version, err) < 0)
+    init->build.opts = &service->opts.build;
+    init->build.envelope = &init->envelope;
+    init->build.done = on_built;
+    if (build_start(&init->build, service->loop, init->started_at_ms + service->opts.init_ms, err) <
+        0)
         return -1;
-    log_info("init.start", log_int("version", init->version),
-             log_text("kind", code_kind_name(envelope->kind)),
-             log_count("bytes", envelope->code_len));
-    init->dir = store_path(service->store, init->version, "src");
-    /* Its own, so that it may write beside its code. */
-    if (privileges_give(service->opts.privileges, init->dir) < 0)
-        return err_set(err, ERR_SYSTEM, errno, "cannot give folder \"%s\" to --user: %s", init->dir,
-                       strerror(errno));
-    stage->dir = init->dir;
-    stage->name = runtimes_file_name(service->runtimes, service->opts.fallback, envelope->kind,
-                                     &init->runtime);
-    stage->code = envelope->code;
-    stage->code_len = envelope->code_len;
-    stage->direct_max_bytes = DIRECT_MAX_BYTES;
-    stage->limits = service->opts.unpack;
-    stage->privileges = service->opts.privileges;
-    stage->done = on_staged;
-    return stage_start(stage, service->loop, init->started_at_ms + service->opts.init_ms, err);
+    log_info("init.start", log_int("version", init->build.version),
+             log_text("kind", code_kind_name(init->envelope.kind)),
+             log_count("bytes", init->envelope.code_len));
+    return 0;
 }
 
 /* Whether an /init may begin now; false: it was answered. */
@@ -326,11 +357,11 @@ void init_on_request(void *owner, struct request *request)
     init->service = service;
     init->request = request;
     init->started_at_ms = loop_now_ms(service->loop);
-    stage_init(&init->stage);
+    build_init(&init->build);
     service->init = init;
     init->envelope.takes_empty = service->opts.fallback->stub != NULL;
     if (envelope_read(&init->envelope, body, n, &err) == 0) {
-        if (begin_staging(init, &err) < 0)
+        if (begin_build(init, &err) < 0)
             fail(init, &err);
     } else if (err.kind == ERR_REFUSED && stub_adopt(service)) {
         service->init = NULL;
@@ -348,7 +379,7 @@ void init_cancel(struct service *service)
         return;
     service->init = NULL;
     log_end(init, "canceled", NULL);
-    stage_cancel(&init->stage);
+    build_cancel(&init->build);
     request_reply_error(init->request, 503, "The action is being shut down.");
     discard(init);
 }

@@ -8,8 +8,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "action/actionloop.h"
+#include "action/build.h"
 #include "action/runtimes.h"
-#include "action/stage.h"
 #include "action/store.h"
 #include "base/launch.h"
 #include "base/privileges.h"
@@ -25,7 +26,8 @@ struct server;
 /* Given by main; texts borrowed for the program's life. */
 struct service_opts {
     struct pool_opts pool;
-    struct unpack_limits unpack;
+    struct build_opts build;
+    struct actionloop actionloop;
     const struct runtime *fallback; /* what plain source text is */
     char *const *environ;           /* the container's environment, for the action */
     /* What the action's processes may do. */
@@ -34,7 +36,7 @@ struct service_opts {
     uint64_t margin_ms;   /* an answer goes out this long before the deadline */
     uint64_t init_ms;     /* limit of one /init, and of one start of a worker */
     enum answers answers; /* for runtimes whose manifest says "auto" */
-    bool wait_for_ack;    /* ... whether those must report ready (OW_WAIT_FOR_ACK) */
+    bool keeps_failed;    /* the folder of a failed /init stays, for a look (-debug) */
     bool prelaunches;     /* start the launcher of `fallback` before there is an action */
     bool allow_reinit;    /* a further /init replaces the action */
     bool forks;           /* make workers by fork, where the runtime can */

@@ -58,7 +58,7 @@ static const struct text {
 } texts[] = {
     {"--listen", "WHISKLOOP_LISTEN", N(listen), "0.0.0.0", "::1"},
     {"--admin", "WHISKLOOP_ADMIN", N(admin), "", "unix:/run/admin"},
-    {"--runtime", "WHISKLOOP_RUNTIME", N(runtime), "python", "nodejs"},
+    {"--runtime", "WHISKLOOP_RUNTIME", N(runtime), "auto", "nodejs"},
     {"--runtime-dir", "WHISKLOOP_RUNTIME_DIR", N(runtime_dir), "", "/r"},
     {"--action-dir", "WHISKLOOP_ACTION_DIR", N(action_dir), "", "/a"},
     {"--answers", "WHISKLOOP_ANSWERS", N(answers), "auto", "fd3"},

@@ -1,0 +1,123 @@
+#include "action/actionloop.h"
+
+#include <assert.h>
+#include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "action/runtimes.h"
+#include "base/err.h"
+#include "base/util.h"
+
+#define NATIVE      "native"
+#define BUILT_FILE  "exec.env"
+#define BUILT_BYTES 256 /* of exec.env; the longest that is known has 42 */
+#define TRACE_FILE  "/tmp/action.log"
+
+/* NULL also when it is empty: that is how Apache's images switch off. */
+static const char *variable(const char *name)
+{
+    const char *value = getenv(name);
+
+    return value != NULL && value[0] != '\0' ? value : NULL;
+}
+
+static bool is_named_proxy(const char *program)
+{
+    const char *slash = strrchr(program, '/');
+
+    return strcmp(slash != NULL ? slash + 1 : program, "proxy") == 0;
+}
+
+int actionloop_read(struct actionloop *actionloop, const char *program, bool debug, struct err *err)
+{
+    *actionloop = (struct actionloop){
+        .compiler = variable("OW_COMPILER"),
+        .execution_env = variable("OW_EXECUTION_ENV"),
+        .save_jar = variable("OW_SAVE_JAR"),
+        .wait_for_ack = variable("OW_WAIT_FOR_ACK") != NULL,
+    };
+    /* Also when they are empty: then it is such an image, and something in it was switched off. */
+    actionloop->on = getenv("OW_COMPILER") != NULL || getenv("OW_WAIT_FOR_ACK") != NULL ||
+                     getenv("OW_EXECUTION_ENV") != NULL || is_named_proxy(program);
+    if (actionloop->save_jar != NULL &&
+        (strchr(actionloop->save_jar, '/') != NULL || actionloop->save_jar[0] == '.'))
+        return err_set(err, ERR_REQUEST, 0,
+                       "OW_SAVE_JAR=%s: want a bare file name, without \"/\" and no leading dot",
+                       actionloop->save_jar);
+    if (actionloop->execution_env != NULL)
+        (void)setenv("__OW_EXECUTION_ENV", actionloop->execution_env, 1);
+    if (debug)
+        (void)setenv("OW_DEBUG", TRACE_FILE, 1);
+    return 0;
+}
+
+void actionloop_add_native(struct runtimes *runtimes)
+{
+    struct runtime native = {.entry_executable = true};
+
+    if (runtimes_find(runtimes, NATIVE) != NULL)
+        return;
+    native.name = xstrdup(NATIVE);
+    native.dir = xstrdup("");
+    native.source = xstrdup("exec");
+    strv_push(&native.entry, xstrdup("exec"));
+    strv_push(&native.launch, xstrdup("{action}/exec"));
+    runtimes_add(runtimes, &native);
+}
+
+void actionloop_add_compiler(struct runtimes *runtimes, const char *compiler)
+{
+    struct runtime built = {.entry_executable = true, .builds_all = true};
+
+    built.name = xstrdup(ACTIONLOOP_RUNTIME);
+    built.dir = xstrdup("");
+    built.source = xstrdup("exec");
+    strv_push(&built.entry, xstrdup("exec"));
+    strv_push(&built.launch, xstrdup("{action}/exec"));
+    strv_push(&built.compile, xstrdup(compiler));
+    runtimes_add(runtimes, &built);
+}
+
+/* What exec.env says, without the white space around it. 0, or an errno. */
+static int read_built(const char *bin, char *text, size_t size)
+{
+    auto_free char *path = xasprintf("%s/" BUILT_FILE, bin);
+    auto_fd int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    ssize_t n = fd >= 0 ? read(fd, text, size - 1) : -1;
+    size_t from = 0;
+
+    if (n < 0)
+        return errno;
+    while (n > 0 && isspace((unsigned char)text[n - 1]))
+        n--;
+    text[n] = '\0';
+    while (isspace((unsigned char)text[from]))
+        from++;
+    memmove(text, text + from, strlen(text + from) + 1);
+    return 0;
+}
+
+int actionloop_check_built(const struct actionloop *actionloop, const char *bin, char *said,
+                           size_t size, struct err *err)
+{
+    char text[BUILT_BYTES];
+    int os;
+
+    assert(size > 0);
+    said[0] = '\0';
+    if (actionloop->execution_env == NULL)
+        return 0;
+    os = read_built(bin, text, sizeof(text));
+    if (os != 0)
+        return err_set(err, ERR_ACTION, os, "open %s/" BUILT_FILE ": %s", bin, strerror(os));
+    if (strcmp(text, actionloop->execution_env) == 0)
+        return 0;
+    (void)snprintf(said, size, "Expected exec.env should start with %s\nActual value: %s\n",
+                   actionloop->execution_env, text);
+    return err_set(err, ERR_ACTION, 0,
+                   "Execution environment version mismatch. See logs for details.");
+}

@@ -1,0 +1,218 @@
+#include "action/build.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/privileges.h"
+#include "base/util.h"
+
+#define DIRECT_MAX_BYTES (256u << 10) /* code that is written sooner than a process is forked */
+#define PROGRAM          "exec"
+#define HEAD_BYTES       64 /* enough for code_sniff() to know an executable */
+
+void build_init(struct build *build)
+{
+    memset(build, 0, sizeof(*build));
+    stage_init(&build->stage);
+    compile_init(&build->compile);
+}
+
+void build_cancel(struct build *build)
+{
+    stage_cancel(&build->stage);
+    compile_cancel(&build->compile);
+    free(TAKE(build->dir));
+    buf_done(&build->why);
+    buf_done(&build->said);
+}
+
+static void fail(struct build *build, const struct err *err)
+{
+    build->failed = true;
+    build->err = *err;
+    build->done(build);
+}
+
+static void set_dir(struct build *build, const char *part)
+{
+    free(build->dir);
+    build->dir = store_path(build->opts->store, build->version, part);
+}
+
+/* A folder becomes the action's own, so that it may write beside its code. */
+static int give(const struct build *build, const char *dir, struct err *err)
+{
+    if (privileges_give(build->opts->privileges, dir) < 0)
+        return err_set(err, ERR_SYSTEM, errno, "cannot give folder \"%s\" to --user: %s", dir,
+                       strerror(errno));
+    return 0;
+}
+
+/* ---- looks into folders ---- */
+
+/* Whether a compiler has filled the folder: there is an `exec`, which is made executable, or one of
+ * the runtime's entries. */
+static bool is_built(const struct build *build)
+{
+    auto_fd int folder = open(build->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    struct stat st;
+
+    if (folder >= 0 && fstatat(folder, PROGRAM, &st, AT_SYMLINK_NOFOLLOW) == 0) {
+        /* Ruby's compiler leaves it without the mode. What a link leads to is not ours to change. */
+        if (S_ISREG(st.st_mode))
+            (void)fchmodat(folder, PROGRAM, 0755, 0);
+        return S_ISREG(st.st_mode) || S_ISLNK(st.st_mode);
+    }
+    for (char **name = build->runtime->entry; folder >= 0 && *name != NULL; name++) {
+        if (fstatat(folder, *name, &st, 0) == 0 && S_ISREG(st.st_mode))
+            return true;
+    }
+    return false;
+}
+
+/* Whether there is a program already: by its first bytes, as a mode says little about sources. */
+static bool holds_program(const char *dir)
+{
+    auto_free char *path = xasprintf("%s/" PROGRAM, dir);
+    auto_fd int fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    char head[HEAD_BYTES];
+    ssize_t n = fd >= 0 ? read(fd, head, sizeof(head)) : -1;
+    enum code_kind kind = n > 0 ? code_sniff(head, (size_t)n) : CODE_SOURCE;
+
+    return kind == CODE_ELF || kind == CODE_SCRIPT;
+}
+
+/* ---- the steps, last one first ---- */
+
+static void on_compiled(struct compile *compile)
+{
+    struct build *build = container_of(compile, struct build, compile);
+    struct err err;
+
+    if (compile->failed) {
+        compile_explain(compile, &build->why);
+        fail(build, &compile->err);
+        return;
+    }
+    set_dir(build, "bin");
+    if (!is_built(build)) {
+        buf_add_text(&build->why, "cannot compile"); /* openwhisk-contract 1.3 */
+        (void)err_set(&err, ERR_CODE, 0, "the compiler ended well, but built nothing to run");
+        fail(build, &err);
+        return;
+    }
+    build->said = compile->said;
+    memset(&compile->said, 0, sizeof(compile->said));
+    build->done(build);
+}
+
+/* The action's own environment, our working folder, and the arguments of ActionLoop's compilers. The
+ * folders are told by absolute paths: compilers make theirs so in any case, and a path that is
+ * written into what they build must hold wherever that is started. */
+static void prepare_launch(struct build *build, const char *bin)
+{
+    struct runtime compiler = *build->runtime;
+    struct launch *launch = &build->compile.launch;
+
+    compiler.launch = compiler.compile;
+    runtime_launch(&compiler, bin, build->envelope->main, build->opts->environ,
+                   build->envelope->env, launch);
+    strv_push(&launch->argv, xstrdup(build->envelope->main));
+    strv_push(&launch->argv, xstrdup(build->dir));
+    strv_push(&launch->argv, xstrdup(bin));
+    free(TAKE(launch->cwd));
+    launch->privileges = build->opts->privileges;
+}
+
+static int begin_compiling(struct build *build, struct err *err)
+{
+    const struct build_opts *opts = build->opts;
+    struct compile *compile = &build->compile;
+    auto_free char *bin = store_path(opts->store, build->version, "bin");
+
+    if (store_make_bin(opts->store, build->version, err) < 0 || give(build, bin, err) < 0)
+        return -1;
+    prepare_launch(build, bin);
+    compile->file_max_bytes = opts->unpack.bytes_max;
+    compile->must_be_silent = build->runtime->builds_all;
+    compile->done = on_compiled;
+    return compile_start(compile, build->loop, build->deadline_at_ms, err);
+}
+
+/* Which runtime an unpacked archive is for. */
+static const struct runtime *choose(const struct build *build, struct err *err)
+{
+    const struct build_opts *opts = build->opts;
+
+    if (opts->fallback->builds_all && !holds_program(build->dir))
+        return opts->fallback;
+    return runtimes_for_folder(opts->runtimes, opts->fallback, build->dir, err);
+}
+
+/* 1: done at once; 0: a compiler is at work. */
+static int go_on(struct build *build, struct err *err)
+{
+    const struct build_opts *opts = build->opts;
+
+    if (build->runtime == NULL)
+        build->runtime = choose(build, err);
+    if (build->runtime == NULL)
+        return -1;
+    if (build->runtime->compile != NULL)
+        return begin_compiling(build, err);
+    if (store_commit(opts->store, build->version, err) < 0)
+        return -1;
+    set_dir(build, "bin");
+    return 1;
+}
+
+static void on_staged(struct stage *stage)
+{
+    struct build *build = container_of(stage, struct build, stage);
+    struct err err;
+    int result;
+
+    if (stage->failed) {
+        fail(build, &stage->err);
+        return;
+    }
+    /* The code is on disk: its bytes are needed no more, and they may be many. */
+    free(TAKE(build->envelope->code));
+    result = go_on(build, &err);
+    if (result < 0)
+        fail(build, &err);
+    else if (result > 0)
+        build->done(build);
+}
+
+int build_start(struct build *build, struct loop *loop, uint64_t deadline_at_ms, struct err *err)
+{
+    const struct build_opts *opts = build->opts;
+    const struct envelope *envelope = build->envelope;
+    struct stage *stage = &build->stage;
+
+    assert(build->done != NULL);
+    assert(build->version == 0);
+    if (store_stage(opts->store, &build->version, err) < 0)
+        return -1;
+    build->loop = loop;
+    build->deadline_at_ms = deadline_at_ms;
+    set_dir(build, "src");
+    if (give(build, build->dir, err) < 0)
+        return -1;
+    stage->dir = build->dir;
+    stage->name =
+        runtimes_file_name(opts->runtimes, opts->fallback, envelope->kind, &build->runtime);
+    stage->jar_name = opts->save_jar;
+    stage->code = envelope->code;
+    stage->code_len = envelope->code_len;
+    stage->direct_max_bytes = DIRECT_MAX_BYTES;
+    stage->limits = opts->unpack;
+    stage->privileges = opts->privileges;
+    stage->done = on_staged;
+    return stage_start(stage, loop, deadline_at_ms, err);
+}

@@ -1,0 +1,66 @@
+#pragma once
+
+/*
+ * build - from an action's code to a folder that can be launched:
+ *
+ *     stage into N/src ─► choose the runtime ─► rename to N/bin, or compile into N/bin
+ *
+ * All under one deadline. A build that failed leaves N behind for its owner to delete: the folder
+ * may be wanted for a look.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "action/compile.h"
+#include "action/envelope.h"
+#include "action/runtimes.h"
+#include "action/stage.h"
+#include "action/store.h"
+#include "base/buf.h"
+#include "base/err.h"
+
+struct privileges;
+struct build;
+typedef void build_done_fn(struct build *build);
+
+/* Given for the program's life; borrowed. */
+struct build_opts {
+    struct unpack_limits unpack;
+    struct store *store;
+    const struct runtimes *runtimes;
+    const struct runtime *fallback;      /* what plain source text is */
+    char *const *environ;                /* the container's environment, for compilers */
+    const struct privileges *privileges; /* of whoever unpacks and compiles; NULL: ours */
+    const char *save_jar; /* the name under which a jar is kept unexpanded; NULL: never */
+};
+
+struct build {
+    /* set by the owner before build_start() */
+    const struct build_opts *opts; /* borrowed */
+    struct envelope *envelope;     /* borrowed; its code is freed once it is on disk */
+    build_done_fn *done;           /* called once from the loop, never from inside build_start() */
+
+    /* how it ended */
+    bool failed;
+    struct err err;                /* when failed */
+    struct buf why;                /* when failed and not empty: what the client must read word for
+                                    * word: what the compiler said */
+    unsigned version;              /* 0: there is no folder yet */
+    const struct runtime *runtime; /* NULL until it is known */
+    char *dir;                     /* owned; N/src, then N/bin */
+    struct buf said;               /* by a compiler that did well: for the log */
+
+    /* the steps */
+    struct loop *loop;
+    uint64_t deadline_at_ms;
+    struct stage stage;
+    struct compile compile;
+};
+
+/* Before each start: a build is used once. */
+void build_init(struct build *build);
+/* 0 and `done` later, or -1 with err: ERR_SYSTEM. deadline_at_ms: loop time. */
+int build_start(struct build *build, struct loop *loop, uint64_t deadline_at_ms, struct err *err);
+/* Kills what still runs and frees all; `done` will not be called any more. Any number of times. */
+void build_cancel(struct build *build);
