@@ -29,9 +29,11 @@ struct pool *stub_pool(struct service *service)
 
 bool stub_adopt(struct service *service)
 {
-    service->pool = stub_pool(service);
-    service->stub = NULL;
-    return service->pool != NULL;
+    /* It replaces nothing: an action that serves goes on, and the /init without code is refused. */
+    if (service->pool != NULL || stub_pool(service) == NULL)
+        return false;
+    service->pool = TAKE(service->stub);
+    return true;
 }
 
 void stub_retire(struct service *service)
