@@ -32,9 +32,10 @@ CODES = {
 
 
 class Language:
-    """One row. files: of an archive whose code says {greeting: 'Hello, NAME!'} by a second file."""
+    """One row. files: of an archive whose code says {greeting: 'Hello, NAME!'} by a second file.
+    unbuilt: the codes that a compiler refuses, so that nothing is started."""
 
-    def __init__(self, name, program, codes, files, lacks=None, env=None):
+    def __init__(self, name, program, codes, files, lacks=None, env=None, unbuilt=()):
         self.name = name
         self.program = program
         self.options = ("--runtime", name)
@@ -42,6 +43,7 @@ class Language:
         self.files = files
         self.lacks = lacks or {}  # case -> why this language cannot pass it
         self.env = env or {}  # what an image of this language sets
+        self.unbuilt = unbuilt
 
     def missing(self):
         """Why this row cannot be tested here, None when it can."""
@@ -277,6 +279,53 @@ LUA_FILES = {
                  "  return { greeting = 'Hello, ' .. name .. '!' } end }\n",
 }
 
+C_HEAD = "#include <stdio.h>\n#include <stdlib.h>\n#include <whisk_action.h>\n"
+C_MAIN = C_HEAD + "int whisk_main(struct whisk *w)\n{\n"
+C_ECHO = "    return whisk_add_value(w, NULL, whisk_argument(w));\n}\n"
+C_LOAD = C_HEAD + "__attribute__((constructor)) static void load(void)\n{\n"
+C = {
+    "echo": C_MAIN + C_ECHO,
+    "niam": C_HEAD + "int niam(struct whisk *w)\n{\n" + C_ECHO,
+    "noisy": C_MAIN + '    puts("hello stdout");\n    fputs("hello stderr\\n", stderr);\n' + C_ECHO,
+    "unfinished": C_MAIN + '    printf("no newline");\n' + C_ECHO,
+    "unicode": C_MAIN + '    const char *mark = whisk_get_text(w, "delimiter", "");\n'
+               '    printf("%s ☃ %s\\n", mark, mark);\n'
+               '    return whisk_addf(w, "winter", "%s ☃ %s", mark, mark);\n}\n',
+    "at_load": C_HEAD + "static char *some, *another;\n"
+               "__attribute__((constructor)) static void load(void)\n{\n"
+               '    puts("loaded");\n    some = getenv("SOME_VAR");\n'
+               '    another = getenv("ANOTHER_VAR");\n}\n'
+               'int whisk_main(struct whisk *w)\n{\n    whisk_add_text(w, "SOME_VAR", some);\n'
+               '    return whisk_add_text(w, "ANOTHER_VAR", another);\n}\n',
+    "variable": C_MAIN + '    return whisk_add_text(w, "value", '
+                'getenv(whisk_get_text(w, "name", "")));\n}\n',
+    "error": C_MAIN + '    return whisk_add_text(w, "error", "sorry");\n}\n',
+    "throws": C_MAIN + '    return whisk_fail(w, "%s", "nooooo");\n}\n',
+    "text": C_MAIN + '    return whisk_add_text(w, NULL, "no dictionary");\n}\n',
+    "array": C_MAIN + '    whisk_begin_array(w, NULL);\n    whisk_add_text(w, NULL, "a");\n'
+             '    return whisk_add_text(w, NULL, "b");\n}\n',
+    "exits": C_MAIN + '    if (whisk_get_int(w, "exit", 0))\n        exit(3);\n' + C_ECHO,
+    "orphan": C_MAIN + '    if (whisk_get_int(w, "exit", 0)) {\n'
+              '        (void)!system("sleep 1000 &");\n        exit(3);\n    }\n' + C_ECHO,
+    "counts": C_HEAD + "static int n;\nint whisk_main(struct whisk *w)\n{\n"
+              '    return whisk_add_int(w, "n", ++n);\n}\n',
+    "child": C_MAIN + '    (void)!system("/bin/echo from a child");\n' + C_ECHO,
+    "stdin": C_MAIN + "    char text[64];\n    size_t n = fread(text, 1, sizeof(text), stdin);\n"
+             '    return whisk_add_bytes(w, "read", text, n);\n}\n',
+    "broken": C_MAIN + "    return (;\n}\n",
+    "fails_at_load": C_LOAD + '    fputs("nooooo\\n", stderr);\n    exit(1);\n}\n'
+                     "int whisk_main(struct whisk *w)\n{\n" + C_ECHO,
+    "other": C_HEAD + "int other(struct whisk *w)\n{\n" + C_ECHO,
+}
+C_FILES = {
+    "main.c": '#include <whisk_action.h>\n#include "words.h"\nint whisk_main(struct whisk *w)\n{\n'
+              '    return greet(w, whisk_get_text(w, "name", ""));\n}\n',
+    "words.c": '#include <whisk_action.h>\n#include "words.h"\n'
+               'int greet(struct whisk *w, const char *name)\n{\n'
+               '    return whisk_addf(w, "greeting", "Hello, %s!", name);\n}\n',
+    "words.h": "struct whisk;\nint greet(struct whisk *w, const char *name);\n",
+}
+
 ONE_ARRAY = "the language has one type for lists and objects"
 ONLY_NAMED = "its archives are Python's: used only when --runtime names it"
 
@@ -286,6 +335,7 @@ ROWS = [
     Language("python", "python3", PYTHON, PYTHON_FILES),
     Language("pypy", "pypy3", PYTHON, PYTHON_FILES, {"guessed": ONLY_NAMED}, UTF8),
     Language("nodejs", "node", NODEJS, NODEJS_FILES),
+    Language("c", "gcc", C, C_FILES, unbuilt=("broken",)),
     Language("shell", "bash", SHELL, SHELL_FILES),
     Language("perl", "perl", PERL, PERL_FILES),
     Language("ruby", "ruby", RUBY, RUBY_FILES, env=UTF8),
