@@ -92,6 +92,10 @@ sample_lacks() {
     hello-php) program=php ;;
     hello-lua) program=lua5.4 ;;
     sum-sdk) program=gcc ;;
+    hello-java)
+        program=javac
+        [[ -f /usr/share/java/gson.jar ]] || program=libgoogle-gson-java
+        ;;
     *) return 0 ;;
     esac
     command -v "$program" >/dev/null || printf '%s\n' "$program"
@@ -107,7 +111,8 @@ sample_code() {
     counter-python) printf '%s\n' "$folder/counter.py" ;;
     hello-shell) printf '%s\n' "$folder/hello.sh" ;;
     hello-actionloop) printf '%s\n' "$folder/exec" ;;
-    words-python | hello-function | hello-nodejs | hello-perl | hello-ruby | hello-php | hello-lua | sum-sdk)
+    words-python | hello-function | hello-nodejs | hello-perl | hello-ruby | hello-php | hello-lua | sum-sdk | \
+        hello-java)
         printf '%s\n' "$folder" # a folder is published as a zip, which tells its language itself
         ;;
     hello-oneshot) printf '%s\n' "$folder/exec" ;;

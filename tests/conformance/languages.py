@@ -4,6 +4,7 @@ A new language gets the whole suite by a row here: its runtime, the program that
 starts, and a few lines of code for each name in CODES.
 """
 
+import os
 import shutil
 
 # The codes that a row has, and what each does. Function `main` takes the argument and returns the
@@ -35,7 +36,8 @@ class Language:
     """One row. files: of an archive whose code says {greeting: 'Hello, NAME!'} by a second file.
     unbuilt: the codes that a compiler refuses, so that nothing is started."""
 
-    def __init__(self, name, program, codes, files, lacks=None, env=None, unbuilt=()):
+    def __init__(self, name, program, codes, files, lacks=None, env=None, unbuilt=(),
+                 also=()):
         self.name = name
         self.program = program
         self.options = ("--runtime", name)
@@ -44,11 +46,15 @@ class Language:
         self.lacks = lacks or {}  # case -> why this language cannot pass it
         self.env = env or {}  # what an image of this language sets
         self.unbuilt = unbuilt
+        self.also = also  # files that must be there, too
 
     def missing(self):
         """Why this row cannot be tested here, None when it can."""
         if shutil.which(self.program, path="/usr/local/bin:/usr/bin:/bin") is None:
             return f"{self.program} is not installed (scripts/setup.sh --tests)"
+        for path in self.also:
+            if not os.path.exists(path):
+                return f"there is no {path} (scripts/setup.sh --tests)"
         return None
 
 
@@ -326,6 +332,63 @@ C_FILES = {
     "words.h": "struct whisk;\nint greet(struct whisk *w, const char *name);\n",
 }
 
+JAVA_HEAD = "import com.google.gson.*;\nimport java.io.*;\npublic class Main {\n"
+JAVA_MAIN = JAVA_HEAD + "    public static JsonElement main(JsonElement args) throws Exception {\n"
+JAVA_ECHO = "        return args;\n    }\n}\n"
+JAVA_EXIT = '        if (args.getAsJsonObject().has("exit")) {\n'
+JAVA_ANSWER = "        JsonObject answer = new JsonObject();\n"
+JAVA_GIVE = "        return answer;\n    }\n}\n"
+JAVA = {
+    "echo": JAVA_MAIN + JAVA_ECHO,
+    "niam": (JAVA_MAIN + JAVA_ECHO).replace("class Main", "class niam"),
+    "noisy": JAVA_MAIN + '        System.out.println("hello stdout");\n'
+             '        System.err.println("hello stderr");\n' + JAVA_ECHO,
+    "unfinished": JAVA_MAIN + '        System.out.print("no newline");\n' + JAVA_ECHO,
+    "unicode": JAVA_MAIN + '        String mark = args.getAsJsonObject().get("delimiter")'
+               '.getAsString();\n        String text = mark + " ☃ " + mark;\n'
+               "        System.out.println(text);\n" + JAVA_ANSWER +
+               '        answer.addProperty("winter", text);\n' + JAVA_GIVE,
+    "at_load": JAVA_HEAD + '    static { System.out.println("loaded"); }\n'
+               '    static String some = System.getenv("SOME_VAR");\n'
+               '    static String another = System.getenv("ANOTHER_VAR");\n'
+               "    public static JsonObject main(JsonObject args) {\n" + JAVA_ANSWER +
+               '        answer.addProperty("SOME_VAR", some);\n'
+               '        answer.addProperty("ANOTHER_VAR", another);\n' + JAVA_GIVE,
+    "variable": JAVA_MAIN + JAVA_ANSWER + '        answer.addProperty("value", System.getenv('
+                'args.getAsJsonObject().get("name").getAsString()));\n' + JAVA_GIVE,
+    "error": JAVA_MAIN + JAVA_ANSWER + '        answer.addProperty("error", "sorry");\n' + JAVA_GIVE,
+    "throws": JAVA_MAIN + '        throw new IOException("nooooo");\n    }\n}\n',
+    "text": JAVA_MAIN + '        return new JsonPrimitive("no dictionary");\n    }\n}\n',
+    "array": JAVA_MAIN + "        JsonArray answer = new JsonArray();\n"
+             '        answer.add("a");\n        answer.add("b");\n' + JAVA_GIVE,
+    "exits": JAVA_MAIN + JAVA_EXIT + "            Runtime.getRuntime().halt(3);\n        }\n"
+             + JAVA_ECHO,
+    "orphan": JAVA_MAIN + JAVA_EXIT +
+              '            new ProcessBuilder("sleep", "1000").inheritIO().start();\n'
+              "            Runtime.getRuntime().halt(3);\n        }\n" + JAVA_ECHO,
+    "counts": JAVA_HEAD + "    static int n;\n"
+              "    public static JsonObject main(JsonObject args) {\n" + JAVA_ANSWER +
+              '        answer.addProperty("n", ++n);\n' + JAVA_GIVE,
+    "child": JAVA_MAIN + '        new ProcessBuilder("/bin/echo", "from a child").inheritIO()'
+             ".start().waitFor();\n" + JAVA_ECHO,
+    "stdin": JAVA_MAIN + JAVA_ANSWER + '        answer.addProperty("read", '
+             "new String(System.in.readAllBytes()));\n" + JAVA_GIVE,
+    "broken": JAVA_MAIN + "        return (;\n    }\n}\n",
+    "fails_at_load": JAVA_HEAD + '    static { if (true) throw new RuntimeException("nooooo"); }\n'
+                     "    public static JsonElement main(JsonElement args) {\n" + JAVA_ECHO,
+    "other": JAVA_HEAD + "    public static JsonElement other(JsonElement args) {\n" + JAVA_ECHO,
+}
+JAVA_FILES = {
+    "Main.java": "import com.google.gson.JsonObject;\nimport words.Words;\npublic class Main {\n"
+                 "    public static JsonObject main(JsonObject args) {\n"
+                 '        return Words.greet(args.get("name").getAsString());\n    }\n}\n',
+    "words/Words.java": "package words;\nimport com.google.gson.JsonObject;\n"
+                        "public class Words {\n"
+                        "    public static JsonObject greet(String name) {\n" + JAVA_ANSWER +
+                        '        answer.addProperty("greeting", "Hello, " + name + "!");\n'
+                        + JAVA_GIVE,
+}
+
 ONE_ARRAY = "the language has one type for lists and objects"
 ONLY_NAMED = "its archives are Python's: used only when --runtime names it"
 
@@ -336,6 +399,8 @@ ROWS = [
     Language("pypy", "pypy3", PYTHON, PYTHON_FILES, {"guessed": ONLY_NAMED}, UTF8),
     Language("nodejs", "node", NODEJS, NODEJS_FILES),
     Language("c", "gcc", C, C_FILES, unbuilt=("broken",)),
+    Language("java", "javac", JAVA, JAVA_FILES, unbuilt=("broken", "other"),
+             also=("/usr/share/java/gson.jar",)),
     Language("shell", "bash", SHELL, SHELL_FILES),
     Language("perl", "perl", PERL, PERL_FILES),
     Language("ruby", "ruby", RUBY, RUBY_FILES, env=UTF8),
