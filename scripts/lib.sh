@@ -92,6 +92,7 @@ sample_lacks() {
     hello-php) program=php ;;
     hello-lua) program=lua5.4 ;;
     sum-sdk) program=gcc ;;
+    hello-go) program=go ;;
     hello-java)
         program=javac
         [[ -f /usr/share/java/gson.jar ]] || program=libgoogle-gson-java
@@ -112,7 +113,7 @@ sample_code() {
     hello-shell) printf '%s\n' "$folder/hello.sh" ;;
     hello-actionloop) printf '%s\n' "$folder/exec" ;;
     words-python | hello-function | hello-nodejs | hello-perl | hello-ruby | hello-php | hello-lua | sum-sdk | \
-        hello-java)
+        hello-go | hello-java)
         printf '%s\n' "$folder" # a folder is published as a zip, which tells its language itself
         ;;
     hello-oneshot) printf '%s\n' "$folder/exec" ;;

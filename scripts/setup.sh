@@ -30,7 +30,8 @@ RUN_PACKAGES=(python3 curl zip)
 TEST_PACKAGES=(clang clang-format libclang-rt-14-dev libcmocka-dev python3-pytest
     python3-pytest-xdist python3-prometheus-client jq bc unzip shellcheck codespell procps wrk)
 # The interpreters of the runtimes; without one of them its tests are skipped.
-TEST_PACKAGES+=(nodejs perl ruby php-cli lua5.4 pypy3 tcc openjdk-17-jdk-headless libgoogle-gson-java)
+TEST_PACKAGES+=(nodejs perl ruby php-cli lua5.4 pypy3 tcc golang-go
+    openjdk-17-jdk-headless libgoogle-gson-java)
 BENCH_PACKAGES=(wrk valgrind)
 
 # Print those of the packages named that are not installed.

@@ -389,6 +389,61 @@ JAVA_FILES = {
                         + JAVA_GIVE,
 }
 
+def go(body, imports=(), before="", name="Main"):
+    """Source whose function has `body`, and `event` for the argument's JSON."""
+    packages = "".join(f'import "{package}"\n' for package in ("encoding/json", *imports))
+    return (f"package main\n{packages}{before}"
+            f"func {name}(event json.RawMessage) (json.RawMessage, error) {{\n{body}\n}}\n")
+
+
+GO_ARGS = "    var args map[string]interface{}\n    json.Unmarshal(event, &args)\n"
+GO_ECHO = "    return event, nil"
+GO = {
+    "echo": go(GO_ECHO),
+    "niam": go(GO_ECHO, name="Niam"),
+    "noisy": go('    fmt.Println("hello stdout")\n    fmt.Fprintln(os.Stderr, "hello stderr")\n'
+                + GO_ECHO, ["fmt", "os"]),
+    "unfinished": go('    fmt.Print("no newline")\n' + GO_ECHO, ["fmt"]),
+    "unicode": "package main\nimport \"fmt\"\n"
+               "func Main(args map[string]interface{}) map[string]interface{} {\n"
+               '    text := fmt.Sprint(args["delimiter"], " ☃ ", args["delimiter"])\n'
+               "    fmt.Println(text)\n"
+               '    return map[string]interface{}{"winter": text}\n}\n',
+    "at_load": "package main\nimport (\"fmt\"; \"os\")\n"
+               'var some, another = os.Getenv("SOME_VAR"), os.Getenv("ANOTHER_VAR")\n'
+               'func init() { fmt.Println("loaded") }\n'
+               "func Main(args map[string]interface{}) map[string]interface{} {\n"
+               '    return map[string]interface{}{"SOME_VAR": some, "ANOTHER_VAR": another}\n}\n',
+    "variable": "package main\nimport \"os\"\n"
+                "func Main(args map[string]interface{}) map[string]string {\n"
+                '    return map[string]string{"value": os.Getenv(args["name"].(string))}\n}\n',
+    "error": go('    return json.RawMessage(`{"error": "sorry"}`), nil'),
+    "throws": go('    panic("nooooo")'),
+    "text": go('    return json.RawMessage(`"no dictionary"`), nil'),
+    "array": go('    return json.RawMessage(`["a", "b"]`), nil'),
+    "exits": go(GO_ARGS + '    if args["exit"] != nil { os.Exit(3) }\n' + GO_ECHO, ["os"]),
+    "orphan": go(GO_ARGS + '    if args["exit"] != nil {\n'
+                 '        exec.Command("sleep", "1000").Start()\n        os.Exit(3)\n    }\n'
+                 + GO_ECHO, ["os", "os/exec"]),
+    "counts": "package main\nvar n int\nfunc Main(args map[string]interface{}) map[string]int {\n"
+              '    n++\n    return map[string]int{"n": n}\n}\n',
+    "child": go('    command := exec.Command("/bin/echo", "from a child")\n'
+                "    command.Stdout = os.Stdout\n    command.Run()\n" + GO_ECHO,
+                ["os", "os/exec"]),
+    "stdin": go("    read, _ := io.ReadAll(os.Stdin)\n"
+                '    return json.Marshal(map[string]string{"read": string(read)})', ["io", "os"]),
+    "broken": go("    return (;"),
+    "fails_at_load": go(GO_ECHO, before='func init() { panic("nooooo") }\n'),
+    "other": go(GO_ECHO, name="Other"),
+}
+GO_FILES = {
+    "main.go": 'package main\nimport "exec/words"\n'
+               "func Main(args map[string]interface{}) map[string]interface{} {\n"
+               '    return words.Greet(args["name"].(string))\n}\n',
+    "words/words.go": "package words\nfunc Greet(name string) map[string]interface{} {\n"
+                      '    return map[string]interface{}{"greeting": "Hello, " + name + "!"}\n}\n',
+}
+
 ONE_ARRAY = "the language has one type for lists and objects"
 ONLY_NAMED = "its archives are Python's: used only when --runtime names it"
 
@@ -399,6 +454,7 @@ ROWS = [
     Language("pypy", "pypy3", PYTHON, PYTHON_FILES, {"guessed": ONLY_NAMED}, UTF8),
     Language("nodejs", "node", NODEJS, NODEJS_FILES),
     Language("c", "gcc", C, C_FILES, unbuilt=("broken",)),
+    Language("go", "go", GO, GO_FILES, unbuilt=("broken", "other")),
     Language("java", "javac", JAVA, JAVA_FILES, unbuilt=("broken", "other"),
              also=("/usr/share/java/gson.jar",)),
     Language("shell", "bash", SHELL, SHELL_FILES),
