@@ -91,6 +91,12 @@ sample_lacks() {
     hello-ruby) program=ruby ;;
     hello-php) program=php ;;
     hello-lua) program=lua5.4 ;;
+    sum-sdk) program=gcc ;;
+    hello-go) program=go ;;
+    hello-java)
+        program=javac
+        [[ -f /usr/share/java/gson.jar ]] || program=libgoogle-gson-java
+        ;;
     *) return 0 ;;
     esac
     command -v "$program" >/dev/null || printf '%s\n' "$program"
@@ -106,7 +112,8 @@ sample_code() {
     counter-python) printf '%s\n' "$folder/counter.py" ;;
     hello-shell) printf '%s\n' "$folder/hello.sh" ;;
     hello-actionloop) printf '%s\n' "$folder/exec" ;;
-    words-python | hello-function | hello-nodejs | hello-perl | hello-ruby | hello-php | hello-lua)
+    words-python | hello-function | hello-nodejs | hello-perl | hello-ruby | hello-php | hello-lua | sum-sdk | \
+        hello-go | hello-java)
         printf '%s\n' "$folder" # a folder is published as a zip, which tells its language itself
         ;;
     hello-oneshot) printf '%s\n' "$folder/exec" ;;

@@ -33,7 +33,8 @@ RUN_PACKAGES=(python3 curl zip)
 TEST_PACKAGES=(clang clang-format libclang-rt-14-dev libcmocka-dev python3-pytest
     python3-pytest-xdist python3-prometheus-client jq bc unzip shellcheck codespell procps wrk)
 # The interpreters of the runtimes; without one of them its tests are skipped.
-TEST_PACKAGES+=(nodejs perl ruby php-cli lua5.4 pypy3)
+TEST_PACKAGES+=(nodejs perl ruby php-cli lua5.4 pypy3 tcc golang-go
+    openjdk-17-jdk-headless libgoogle-gson-java)
 TEST_PACKAGES+=(python3-jsonschema python3-yaml)
 # An engine, and what makes a base and a network for it where there is none.
 IMAGE_PACKAGES=(docker.io mmdebstrap iproute2 procps)

@@ -162,7 +162,9 @@ static const char *find_entry(const struct runtime *runtime, int dir)
     for (char **name = runtime->entry; *name != NULL; name++) {
         struct stat st;
 
-        if (fstatat(dir, *name, &st, 0) < 0 || !S_ISREG(st.st_mode))
+        /* A folder (META-INF of a jar) tells a compiler enough; what is started must be a file. */
+        if (fstatat(dir, *name, &st, 0) < 0 ||
+            !(S_ISREG(st.st_mode) || (S_ISDIR(st.st_mode) && runtime->compile != NULL)))
             continue;
         if (!runtime->entry_executable || take_executable(dir, *name, &st))
             return *name;

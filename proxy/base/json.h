@@ -65,6 +65,9 @@ struct json_slice json_top(const char *text, size_t n);
 bool json_next_member(struct json_slice object, size_t *at, struct json_slice *key,
                       struct json_slice *value);
 
+/* The same for the items of a checked array. */
+bool json_next_item(struct json_slice array, size_t *at, struct json_slice *value);
+
 /* The member `key` (plain ASCII) of a checked object; the last one of that name wins. */
 bool json_member(struct json_slice object, const char *key, struct json_slice *value);
 

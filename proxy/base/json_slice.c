@@ -114,6 +114,23 @@ bool json_next_member(struct json_slice object, size_t *at, struct json_slice *k
     return true;
 }
 
+bool json_next_item(struct json_slice array, size_t *at, struct json_slice *value)
+{
+    const uint8_t *start = (const uint8_t *)array.text, *end = start + array.n;
+    const uint8_t *here;
+
+    assert(array.kind == JSON_ARRAY && array.n >= 2);
+    assert(*at < array.n);
+    here = skip_space(start + (*at > 0 ? *at : 1), end);
+    assert(here < end);
+    if (*here == ']')
+        return false;
+    if (*here == ',')
+        here = skip_space(here + 1, end);
+    *at = (size_t)(slice_at(here, end, value) - start);
+    return true;
+}
+
 bool json_member(struct json_slice object, const char *key, struct json_slice *value)
 {
     struct json_slice name, found;

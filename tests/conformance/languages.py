@@ -4,6 +4,7 @@ A new language gets the whole suite by a row here: its runtime, the program that
 starts, and a few lines of code for each name in CODES.
 """
 
+import os
 import shutil
 
 # The codes that a row has, and what each does. Function `main` takes the argument and returns the
@@ -32,9 +33,11 @@ CODES = {
 
 
 class Language:
-    """One row. files: of an archive whose code says {greeting: 'Hello, NAME!'} by a second file."""
+    """One row. files: of an archive whose code says {greeting: 'Hello, NAME!'} by a second file.
+    unbuilt: the codes that a compiler refuses, so that nothing is started."""
 
-    def __init__(self, name, program, codes, files, lacks=None, env=None):
+    def __init__(self, name, program, codes, files, lacks=None, env=None, unbuilt=(),
+                 also=()):
         self.name = name
         self.program = program
         self.options = ("--runtime", name)
@@ -42,11 +45,16 @@ class Language:
         self.files = files
         self.lacks = lacks or {}  # case -> why this language cannot pass it
         self.env = env or {}  # what an image of this language sets
+        self.unbuilt = unbuilt
+        self.also = also  # files that must be there, too
 
     def missing(self):
         """Why this row cannot be tested here, None when it can."""
         if shutil.which(self.program, path="/usr/local/bin:/usr/bin:/bin") is None:
             return f"{self.program} is not installed (scripts/setup.sh --tests)"
+        for path in self.also:
+            if not os.path.exists(path):
+                return f"there is no {path} (scripts/setup.sh --tests)"
         return None
 
 
@@ -277,6 +285,165 @@ LUA_FILES = {
                  "  return { greeting = 'Hello, ' .. name .. '!' } end }\n",
 }
 
+C_HEAD = "#include <stdio.h>\n#include <stdlib.h>\n#include <whisk_action.h>\n"
+C_MAIN = C_HEAD + "int whisk_main(struct whisk *w)\n{\n"
+C_ECHO = "    return whisk_add_value(w, NULL, whisk_argument(w));\n}\n"
+C_LOAD = C_HEAD + "__attribute__((constructor)) static void load(void)\n{\n"
+C = {
+    "echo": C_MAIN + C_ECHO,
+    "niam": C_HEAD + "int niam(struct whisk *w)\n{\n" + C_ECHO,
+    "noisy": C_MAIN + '    puts("hello stdout");\n    fputs("hello stderr\\n", stderr);\n' + C_ECHO,
+    "unfinished": C_MAIN + '    printf("no newline");\n' + C_ECHO,
+    "unicode": C_MAIN + '    const char *mark = whisk_get_text(w, "delimiter", "");\n'
+               '    printf("%s ☃ %s\\n", mark, mark);\n'
+               '    return whisk_addf(w, "winter", "%s ☃ %s", mark, mark);\n}\n',
+    "at_load": C_HEAD + "static char *some, *another;\n"
+               "__attribute__((constructor)) static void load(void)\n{\n"
+               '    puts("loaded");\n    some = getenv("SOME_VAR");\n'
+               '    another = getenv("ANOTHER_VAR");\n}\n'
+               'int whisk_main(struct whisk *w)\n{\n    whisk_add_text(w, "SOME_VAR", some);\n'
+               '    return whisk_add_text(w, "ANOTHER_VAR", another);\n}\n',
+    "variable": C_MAIN + '    return whisk_add_text(w, "value", '
+                'getenv(whisk_get_text(w, "name", "")));\n}\n',
+    "error": C_MAIN + '    return whisk_add_text(w, "error", "sorry");\n}\n',
+    "throws": C_MAIN + '    return whisk_fail(w, "%s", "nooooo");\n}\n',
+    "text": C_MAIN + '    return whisk_add_text(w, NULL, "no dictionary");\n}\n',
+    "array": C_MAIN + '    whisk_begin_array(w, NULL);\n    whisk_add_text(w, NULL, "a");\n'
+             '    return whisk_add_text(w, NULL, "b");\n}\n',
+    "exits": C_MAIN + '    if (whisk_get_int(w, "exit", 0))\n        exit(3);\n' + C_ECHO,
+    "orphan": C_MAIN + '    if (whisk_get_int(w, "exit", 0)) {\n'
+              '        (void)!system("sleep 1000 &");\n        exit(3);\n    }\n' + C_ECHO,
+    "counts": C_HEAD + "static int n;\nint whisk_main(struct whisk *w)\n{\n"
+              '    return whisk_add_int(w, "n", ++n);\n}\n',
+    "child": C_MAIN + '    (void)!system("/bin/echo from a child");\n' + C_ECHO,
+    "stdin": C_MAIN + "    char text[64];\n    size_t n = fread(text, 1, sizeof(text), stdin);\n"
+             '    return whisk_add_bytes(w, "read", text, n);\n}\n',
+    "broken": C_MAIN + "    return (;\n}\n",
+    "fails_at_load": C_LOAD + '    fputs("nooooo\\n", stderr);\n    exit(1);\n}\n'
+                     "int whisk_main(struct whisk *w)\n{\n" + C_ECHO,
+    "other": C_HEAD + "int other(struct whisk *w)\n{\n" + C_ECHO,
+}
+C_FILES = {
+    "main.c": '#include <whisk_action.h>\n#include "words.h"\nint whisk_main(struct whisk *w)\n{\n'
+              '    return greet(w, whisk_get_text(w, "name", ""));\n}\n',
+    "words.c": '#include <whisk_action.h>\n#include "words.h"\n'
+               'int greet(struct whisk *w, const char *name)\n{\n'
+               '    return whisk_addf(w, "greeting", "Hello, %s!", name);\n}\n',
+    "words.h": "struct whisk;\nint greet(struct whisk *w, const char *name);\n",
+}
+
+JAVA_HEAD = "import com.google.gson.*;\nimport java.io.*;\npublic class Main {\n"
+JAVA_MAIN = JAVA_HEAD + "    public static JsonElement main(JsonElement args) throws Exception {\n"
+JAVA_ECHO = "        return args;\n    }\n}\n"
+JAVA_EXIT = '        if (args.getAsJsonObject().has("exit")) {\n'
+JAVA_ANSWER = "        JsonObject answer = new JsonObject();\n"
+JAVA_GIVE = "        return answer;\n    }\n}\n"
+JAVA = {
+    "echo": JAVA_MAIN + JAVA_ECHO,
+    "niam": (JAVA_MAIN + JAVA_ECHO).replace("class Main", "class niam"),
+    "noisy": JAVA_MAIN + '        System.out.println("hello stdout");\n'
+             '        System.err.println("hello stderr");\n' + JAVA_ECHO,
+    "unfinished": JAVA_MAIN + '        System.out.print("no newline");\n' + JAVA_ECHO,
+    "unicode": JAVA_MAIN + '        String mark = args.getAsJsonObject().get("delimiter")'
+               '.getAsString();\n        String text = mark + " ☃ " + mark;\n'
+               "        System.out.println(text);\n" + JAVA_ANSWER +
+               '        answer.addProperty("winter", text);\n' + JAVA_GIVE,
+    "at_load": JAVA_HEAD + '    static { System.out.println("loaded"); }\n'
+               '    static String some = System.getenv("SOME_VAR");\n'
+               '    static String another = System.getenv("ANOTHER_VAR");\n'
+               "    public static JsonObject main(JsonObject args) {\n" + JAVA_ANSWER +
+               '        answer.addProperty("SOME_VAR", some);\n'
+               '        answer.addProperty("ANOTHER_VAR", another);\n' + JAVA_GIVE,
+    "variable": JAVA_MAIN + JAVA_ANSWER + '        answer.addProperty("value", System.getenv('
+                'args.getAsJsonObject().get("name").getAsString()));\n' + JAVA_GIVE,
+    "error": JAVA_MAIN + JAVA_ANSWER + '        answer.addProperty("error", "sorry");\n' + JAVA_GIVE,
+    "throws": JAVA_MAIN + '        throw new IOException("nooooo");\n    }\n}\n',
+    "text": JAVA_MAIN + '        return new JsonPrimitive("no dictionary");\n    }\n}\n',
+    "array": JAVA_MAIN + "        JsonArray answer = new JsonArray();\n"
+             '        answer.add("a");\n        answer.add("b");\n' + JAVA_GIVE,
+    "exits": JAVA_MAIN + JAVA_EXIT + "            Runtime.getRuntime().halt(3);\n        }\n"
+             + JAVA_ECHO,
+    "orphan": JAVA_MAIN + JAVA_EXIT +
+              '            new ProcessBuilder("sleep", "1000").inheritIO().start();\n'
+              "            Runtime.getRuntime().halt(3);\n        }\n" + JAVA_ECHO,
+    "counts": JAVA_HEAD + "    static int n;\n"
+              "    public static JsonObject main(JsonObject args) {\n" + JAVA_ANSWER +
+              '        answer.addProperty("n", ++n);\n' + JAVA_GIVE,
+    "child": JAVA_MAIN + '        new ProcessBuilder("/bin/echo", "from a child").inheritIO()'
+             ".start().waitFor();\n" + JAVA_ECHO,
+    "stdin": JAVA_MAIN + JAVA_ANSWER + '        answer.addProperty("read", '
+             "new String(System.in.readAllBytes()));\n" + JAVA_GIVE,
+    "broken": JAVA_MAIN + "        return (;\n    }\n}\n",
+    "fails_at_load": JAVA_HEAD + '    static { if (true) throw new RuntimeException("nooooo"); }\n'
+                     "    public static JsonElement main(JsonElement args) {\n" + JAVA_ECHO,
+    "other": JAVA_HEAD + "    public static JsonElement other(JsonElement args) {\n" + JAVA_ECHO,
+}
+JAVA_FILES = {
+    "Main.java": "import com.google.gson.JsonObject;\nimport words.Words;\npublic class Main {\n"
+                 "    public static JsonObject main(JsonObject args) {\n"
+                 '        return Words.greet(args.get("name").getAsString());\n    }\n}\n',
+    "words/Words.java": "package words;\nimport com.google.gson.JsonObject;\n"
+                        "public class Words {\n"
+                        "    public static JsonObject greet(String name) {\n" + JAVA_ANSWER +
+                        '        answer.addProperty("greeting", "Hello, " + name + "!");\n'
+                        + JAVA_GIVE,
+}
+
+def go(body, imports=(), before="", name="Main"):
+    """Source whose function has `body`, and `event` for the argument's JSON."""
+    packages = "".join(f'import "{package}"\n' for package in ("encoding/json", *imports))
+    return (f"package main\n{packages}{before}"
+            f"func {name}(event json.RawMessage) (json.RawMessage, error) {{\n{body}\n}}\n")
+
+
+GO_ARGS = "    var args map[string]interface{}\n    json.Unmarshal(event, &args)\n"
+GO_ECHO = "    return event, nil"
+GO = {
+    "echo": go(GO_ECHO),
+    "niam": go(GO_ECHO, name="Niam"),
+    "noisy": go('    fmt.Println("hello stdout")\n    fmt.Fprintln(os.Stderr, "hello stderr")\n'
+                + GO_ECHO, ["fmt", "os"]),
+    "unfinished": go('    fmt.Print("no newline")\n' + GO_ECHO, ["fmt"]),
+    "unicode": "package main\nimport \"fmt\"\n"
+               "func Main(args map[string]interface{}) map[string]interface{} {\n"
+               '    text := fmt.Sprint(args["delimiter"], " ☃ ", args["delimiter"])\n'
+               "    fmt.Println(text)\n"
+               '    return map[string]interface{}{"winter": text}\n}\n',
+    "at_load": "package main\nimport (\"fmt\"; \"os\")\n"
+               'var some, another = os.Getenv("SOME_VAR"), os.Getenv("ANOTHER_VAR")\n'
+               'func init() { fmt.Println("loaded") }\n'
+               "func Main(args map[string]interface{}) map[string]interface{} {\n"
+               '    return map[string]interface{}{"SOME_VAR": some, "ANOTHER_VAR": another}\n}\n',
+    "variable": "package main\nimport \"os\"\n"
+                "func Main(args map[string]interface{}) map[string]string {\n"
+                '    return map[string]string{"value": os.Getenv(args["name"].(string))}\n}\n',
+    "error": go('    return json.RawMessage(`{"error": "sorry"}`), nil'),
+    "throws": go('    panic("nooooo")'),
+    "text": go('    return json.RawMessage(`"no dictionary"`), nil'),
+    "array": go('    return json.RawMessage(`["a", "b"]`), nil'),
+    "exits": go(GO_ARGS + '    if args["exit"] != nil { os.Exit(3) }\n' + GO_ECHO, ["os"]),
+    "orphan": go(GO_ARGS + '    if args["exit"] != nil {\n'
+                 '        exec.Command("sleep", "1000").Start()\n        os.Exit(3)\n    }\n'
+                 + GO_ECHO, ["os", "os/exec"]),
+    "counts": "package main\nvar n int\nfunc Main(args map[string]interface{}) map[string]int {\n"
+              '    n++\n    return map[string]int{"n": n}\n}\n',
+    "child": go('    command := exec.Command("/bin/echo", "from a child")\n'
+                "    command.Stdout = os.Stdout\n    command.Run()\n" + GO_ECHO,
+                ["os", "os/exec"]),
+    "stdin": go("    read, _ := io.ReadAll(os.Stdin)\n"
+                '    return json.Marshal(map[string]string{"read": string(read)})', ["io", "os"]),
+    "broken": go("    return (;"),
+    "fails_at_load": go(GO_ECHO, before='func init() { panic("nooooo") }\n'),
+    "other": go(GO_ECHO, name="Other"),
+}
+GO_FILES = {
+    "main.go": 'package main\nimport "exec/words"\n'
+               "func Main(args map[string]interface{}) map[string]interface{} {\n"
+               '    return words.Greet(args["name"].(string))\n}\n',
+    "words/words.go": "package words\nfunc Greet(name string) map[string]interface{} {\n"
+                      '    return map[string]interface{}{"greeting": "Hello, " + name + "!"}\n}\n',
+}
+
 ONE_ARRAY = "the language has one type for lists and objects"
 ONLY_NAMED = "its archives are Python's: used only when --runtime names it"
 
@@ -286,6 +453,10 @@ ROWS = [
     Language("python", "python3", PYTHON, PYTHON_FILES),
     Language("pypy", "pypy3", PYTHON, PYTHON_FILES, {"guessed": ONLY_NAMED}, UTF8),
     Language("nodejs", "node", NODEJS, NODEJS_FILES),
+    Language("c", "gcc", C, C_FILES, unbuilt=("broken",)),
+    Language("go", "go", GO, GO_FILES, unbuilt=("broken", "other")),
+    Language("java", "javac", JAVA, JAVA_FILES, unbuilt=("broken", "other"),
+             also=("/usr/share/java/gson.jar",)),
     Language("shell", "bash", SHELL, SHELL_FILES),
     Language("perl", "perl", PERL, PERL_FILES),
     Language("ruby", "ruby", RUBY, RUBY_FILES, env=UTF8),

@@ -5,20 +5,24 @@ there, and a case fails where it differs.
 """
 
 import json
+import os
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 import archives
 from languages import CODES, ROWS
-from whisk import REPO, WAIT_S, assert_error
+from whisk import PROGRAM, REPO, WAIT_S, assert_error
 
 NO_RESULT = "The action did not return a dictionary or array."
+NOT_BUILT = "The action failed to generate or locate a binary. See logs for details."
 CANNOT_START = "Cannot start action. Check logs for details."
 RUNTIMES = REPO / "runtime"
 README = RUNTIMES / "README.md"
+LIBEXEC = Path(os.path.realpath(PROGRAM)).parent.parent / "runtime"  # of a build
 TABLE_START = "<!-- languages: made by tests/conformance/test_languages.py --write -->"
 TABLE_END = "<!-- /languages -->"
 
@@ -305,11 +309,20 @@ def in_shell(row, folder, code, lines):
     action.mkdir()
     (action / manifest["source"]).write_text(row.codes[code])
     values = {"{runtime}": str(RUNTIMES / row.name), "{action}": str(action), "{main}": "main",
-              "{entry}": manifest["source"]}
-    command = [re.sub(r"\{\w+\}", lambda found: values[found[0]], part)
-               for part in manifest["launch"]]
-    return subprocess.run(command, input=lines, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                          env={"PATH": "/usr/bin:/bin", **row.env}, timeout=WAIT_S, check=False)
+              "{entry}": manifest["source"], "{libexec}": str(LIBEXEC)}
+
+    def command(name):
+        return [re.sub(r"\{\w+\}", lambda found: values[found[0]], part)
+                for part in manifest[name]]
+
+    if "compile" in manifest:
+        built = folder / "built"
+        built.mkdir()
+        subprocess.run([*command("compile"), "main", action, built], timeout=WAIT_S, check=True)
+        values["{action}"] = str(built)
+    return subprocess.run(command("launch"), input=lines, stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE, env={"PATH": "/usr/bin:/bin", **row.env},
+                          timeout=WAIT_S, check=False)
 
 
 @pytest.fixture
@@ -325,7 +338,8 @@ def start(proxy, request):
         if works:
             one.started(text, **init)
         else:
-            assert_error(one.init(text, **init), 502, CANNOT_START)
+            why = NOT_BUILT if code in row.unbuilt else CANNOT_START
+            assert_error(one.init(text, **init), 502, why)
         return one
 
     return begin

@@ -320,6 +320,25 @@ static void members_come_in_order_without_white_space(void **state)
     assert_false(json_next_member(object, &at, &key, &value));
 }
 
+static void items_come_in_order_without_white_space(void **state)
+{
+    struct json_slice array = top_of("[ {\"]\": [1]} ,\n\"]\",-1.5e3 ]");
+    struct json_slice value;
+    size_t at = 0;
+
+    (void)state;
+    assert_true(json_next_item(array, &at, &value));
+    assert_slice(value, "{\"]\": [1]}");
+    assert_true(json_next_item(array, &at, &value));
+    assert_slice(value, "\"]\"");
+    assert_true(json_next_item(array, &at, &value));
+    assert_slice(value, "-1.5e3");
+    assert_int_equal(value.kind, JSON_NUMBER);
+    assert_false(json_next_item(array, &at, &value));
+    at = 0;
+    assert_false(json_next_item(top_of("[ ]"), &at, &value));
+}
+
 static void an_empty_object_has_no_members(void **state)
 {
     struct json_slice key, value;
@@ -487,6 +506,7 @@ int main(void)
         cmocka_unit_test(a_fault_is_cut_to_the_room_given),
         cmocka_unit_test(the_top_is_cut_free_of_white_space),
         cmocka_unit_test(members_come_in_order_without_white_space),
+        cmocka_unit_test(items_come_in_order_without_white_space),
         cmocka_unit_test(an_empty_object_has_no_members),
         cmocka_unit_test(the_last_member_of_a_name_wins),
         cmocka_unit_test(a_member_is_found_by_an_escaped_name),

@@ -1,0 +1,20 @@
+// Greets whoever the argument names.
+package main
+
+import (
+	"encoding/json"
+	"openwhisk"
+)
+
+func greet(event json.RawMessage) (json.RawMessage, error) {
+	args := struct{ Name string }{"World"}
+
+	if err := json.Unmarshal(event, &args); err != nil {
+		return nil, err
+	}
+	return json.Marshal(map[string]string{"greeting": "Hello, " + args.Name + "!"})
+}
+
+func main() {
+	openwhisk.Start(greet)
+}

@@ -1,0 +1,57 @@
+#!/bin/sh
+#
+# compile.sh - make a program of an action's C source, once for each /init.
+#
+#     compile.sh RUNTIME LIBRARY MAIN SRC BIN
+#
+# RUNTIME is this folder, with whisk_action.h; LIBRARY the one of libwhisk_action.a; the rest is as
+# for any compiler (runtime/README.md). All *.c files below SRC become BIN/exec, everything else of
+# SRC lies beside it. Environment: CC; compile_flags.txt in SRC holds more flags, one each line.
+
+set -eu
+
+runtime=$1 library=$2 function=$3 src=$4 bin=$5
+
+fail() {
+    printf '%s\n' "$1" >&2
+    exit 1
+}
+
+cc=${CC:-}
+for candidate in gcc cc clang tcc; do
+    if [ -z "$cc" ] && command -v "$candidate" >/dev/null; then
+        cc=$candidate
+    fi
+done
+[ -n "$cc" ] || fail "no C compiler found in PATH; it needs gcc or tcc, and libc6-dev (Debian packages gcc, tcc, libc6-dev)"
+
+# In C main is the whole program's; a handler that nobody named is called whisk_main.
+case $function in
+'' | main) function=whisk_main ;;
+[0-9]* | *[!A-Za-z0-9_]*) fail "main: \"$function\" is no name of a C function" ;;
+esac
+
+[ -w "${TMPDIR:-/tmp}" ] || export TMPDIR="$bin"
+cp -R "$src/." "$bin/"
+cd "$bin" # so that messages name files as their author does
+
+# One name or flag on each line, blanks in them and all.
+set -f
+IFS='
+'
+sources=$(find . -type f -name '*.c' | sed 's|^\./||' | sort)
+[ -n "$sources" ] || fail "there is no file *.c to compile"
+flags=
+[ ! -f compile_flags.txt ] || flags=$(cat compile_flags.txt)
+case ${cc##*/} in
+gcc*) few=-fmax-errors=20 ;;
+clang*) few=-ferror-limit=20 ;;
+*) few=-O2 ;;
+esac
+IFS=' '
+# shellcheck disable=SC2086 # CC may hold flags, as make has it
+set -- $cc -O2 -g "$few" "-DWHISK_FUNCTION=$function" "-I$runtime" -I.
+IFS='
+'
+# shellcheck disable=SC2086 # these are lists
+"$@" -o exec $sources "$runtime/main.c" "$library/libwhisk_action.a" $flags -lpthread -lm

@@ -1,0 +1,43 @@
+#pragma once
+
+/*
+ * names - other names for what is taken over from the proxy, so that an action may use these.
+ *
+ * A static library has one name space. Forced in front of every file when the library is built;
+ * tests/conformance/test_c_sdk.py looks whether a name was forgotten.
+ */
+
+#define answer_close     whisk__answer_close
+#define answer_error     whisk__answer_error
+#define buf_add          whisk__buf_add
+#define buf_add_text     whisk__buf_add_text
+#define buf_added        whisk__buf_added
+#define buf_done         whisk__buf_done
+#define buf_drop         whisk__buf_drop
+#define buf_reset        whisk__buf_reset
+#define buf_room         whisk__buf_room
+#define fd_write_all     whisk__fd_write_all
+#define json_check       whisk__json_check
+#define json_compact     whisk__json_compact
+#define json_equals      whisk__json_equals
+#define json_fault_say   whisk__json_fault_say
+#define json_member      whisk__json_member
+#define json_next_item   whisk__json_next_item
+#define json_next_member whisk__json_next_member
+#define json_quote       whisk__json_quote
+#define json_top         whisk__json_top
+#define json_unescape    whisk__json_unescape
+#define out_answer       whisk__out_answer
+#define out_flush        whisk__out_flush
+#define out_is_ours      whisk__out_is_ours
+#define out_open         whisk__out_open
+#define out_wake         whisk__out_wake
+#define variables_set    whisk__variables_set
+#define whisk_done       whisk__done
+#define whisk_reset      whisk__reset
+#define xasprintf        whisk__xasprintf
+#define xcalloc          whisk__xcalloc
+#define xmalloc          whisk__xmalloc
+#define xrealloc         whisk__xrealloc
+#define xstrdup          whisk__xstrdup
+#define xstrndup         whisk__xstrndup

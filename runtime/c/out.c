@@ -1,0 +1,274 @@
+/*
+ * out - answers on their way to the proxy, and their order with what is printed.
+ *
+ * Answers of one read leave in one write. Three things must not suffer from that:
+ *
+ * The order. What an activation prints reaches the proxy after the answer before it: stdout and
+ * stderr are buffered, and whoever empties them writes the answers that wait first.
+ *
+ * An activation that does not return. A thread looks every FLUSH_MS, while there is work, and
+ * writes what waits: answers and printed lines alike. It sleeps when nothing is done.
+ *
+ * An activation that ends the process. exit() and the signals of a crash write what waits; only
+ * SIGKILL and _exit() can lose it.
+ */
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdio_ext.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/util.h"
+#include "inside.h"
+
+#define KEPT_FD_MIN   100   /* out of the way of programs that count on small numbers */
+#define LOG_BYTES     65536 /* printed in one activation before it leaves by itself */
+#define BATCH_BYTES   65536 /* answers that wait; as much as a pipe takes at once */
+#define FLUSH_MS      5     /* how long what is printed or answered may wait */
+#define IDLE_LOOKS    40    /* without work before the thread sleeps until it is woken */
+#define STACK_BYTES   65536
+#define CRASH_SIGNALS 6
+#define READY         "{\"ok\":true,\"pipeline\":64}\n"
+
+static struct {
+    int fd; /* -1: this process has no say in answers */
+    pid_t pid;
+    bool failed;          /* nobody reads any more */
+    pthread_mutex_t lock; /* of what follows */
+    struct buf batch;     /* whole lines that wait */
+    pthread_cond_t work;
+    atomic_bool asleep; /* the thread, until `work` */
+    atomic_uint n_work; /* counts calls of out_wake() */
+} out = {.fd = -1, .lock = PTHREAD_MUTEX_INITIALIZER, .work = PTHREAD_COND_INITIALIZER};
+
+/* The last line: writes the answers that wait. The lock is held. */
+static void write_batch(void)
+{
+    if (buf_len(&out.batch) == 0)
+        return;
+    if (out.fd >= 0 && fd_write_all(out.fd, buf_at(&out.batch), buf_len(&out.batch)) < 0)
+        out.failed = true;
+    buf_reset(&out.batch, KEEP_BYTES);
+}
+
+static bool has_printed(void)
+{
+    return __fpending(stdout) > 0 || __fpending(stderr) > 0;
+}
+
+/* The answers before, then what was printed since. The lock is held. */
+static void write_all(void)
+{
+    write_batch();
+    if (has_printed()) {
+        (void)fflush(stdout);
+        (void)fflush(stderr);
+    }
+}
+
+void whisk_flush(void)
+{
+    (void)pthread_mutex_lock(&out.lock);
+    write_all();
+    (void)pthread_mutex_unlock(&out.lock);
+}
+
+bool out_flush(void)
+{
+    whisk_flush();
+    return !out.failed;
+}
+
+void out_answer(const char *text, size_t n)
+{
+    (void)pthread_mutex_lock(&out.lock);
+    if (has_printed())
+        write_all();
+    buf_add(&out.batch, text, n);
+    buf_add(&out.batch, "\n", 1);
+    if (buf_len(&out.batch) >= BATCH_BYTES)
+        write_batch();
+    (void)pthread_mutex_unlock(&out.lock);
+}
+
+bool out_is_ours(void)
+{
+    return out.fd >= 0 && getpid() == out.pid;
+}
+
+/* ---- for activations that do not return ---- */
+
+static void *look(void *unused)
+{
+    struct timespec span = {.tv_nsec = FLUSH_MS * 1000000L};
+    unsigned seen = 0, n_idle = 0;
+
+    for (;;) {
+        unsigned n = atomic_load(&out.n_work);
+
+        n_idle = n == seen ? n_idle + 1 : 0;
+        seen = n;
+        (void)pthread_mutex_lock(&out.lock);
+        write_all();
+        if (n_idle >= IDLE_LOOKS) {
+            atomic_store(&out.asleep, true);
+            /* Looked at again once whoever counts up can see that we sleep. */
+            while (atomic_load(&out.asleep) && atomic_load(&out.n_work) == seen)
+                (void)pthread_cond_wait(&out.work, &out.lock);
+            atomic_store(&out.asleep, false);
+            n_idle = 0;
+        }
+        (void)pthread_mutex_unlock(&out.lock);
+        (void)nanosleep(&span, NULL);
+    }
+    return unused;
+}
+
+void out_wake(void)
+{
+    atomic_fetch_add(&out.n_work, 1);
+    if (!atomic_load(&out.asleep))
+        return;
+    (void)pthread_mutex_lock(&out.lock);
+    (void)pthread_cond_signal(&out.work);
+    (void)pthread_mutex_unlock(&out.lock);
+}
+
+static bool start_thread(void)
+{
+    pthread_attr_t attr;
+    pthread_t thread;
+    sigset_t all, before;
+    int failed;
+
+    /* Signals are for the action's threads. */
+    (void)sigfillset(&all);
+    (void)pthread_sigmask(SIG_SETMASK, &all, &before);
+    (void)pthread_attr_init(&attr);
+    (void)pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
+    (void)pthread_attr_setstacksize(&attr, STACK_BYTES);
+    failed = pthread_create(&thread, &attr, look, NULL);
+    (void)pthread_attr_destroy(&attr);
+    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+    errno = failed;
+    return failed == 0;
+}
+
+/* ---- for activations that end the process, or double it ---- */
+
+static void on_exit_of_process(void)
+{
+    if (out_is_ours())
+        whisk_flush();
+}
+
+/* No lock: whoever holds it is this thread or will never go on. What is half done is lost. */
+static void on_crash(int signo)
+{
+    if (out_is_ours()) {
+        size_t n = buf_len(&out.batch);
+
+        if (n > 0)
+            (void)!write(out.fd, buf_at(&out.batch), n);
+        out.batch.end = out.batch.start;
+        if (ftrylockfile(stdout) == 0)
+            (void)fflush_unlocked(stdout);
+        if (ftrylockfile(stderr) == 0)
+            (void)fflush_unlocked(stderr);
+    }
+    (void)raise(signo); /* by SA_RESETHAND it has its usual effect now */
+}
+
+static void watch_crashes(void)
+{
+    static const int signals[CRASH_SIGNALS] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGSYS};
+    static char stack[STACK_BYTES]; /* the usual one may be what has run out */
+    stack_t alternative = {.ss_sp = stack, .ss_size = sizeof(stack)};
+    struct sigaction action = {.sa_handler = on_crash,
+                               .sa_flags = (int)(SA_RESETHAND | SA_NODEFER | SA_ONSTACK)};
+    struct sigaction before;
+
+    (void)sigaltstack(&alternative, NULL);
+    for (size_t i = 0; i < ARRAY_LEN(signals); i++) {
+        /* Sanitizers, and who else was here first, keep theirs. */
+        if (sigaction(signals[i], NULL, &before) == 0 && before.sa_handler == SIG_DFL)
+            (void)sigaction(signals[i], &action, NULL);
+    }
+}
+
+static void before_fork(void)
+{
+    (void)pthread_mutex_lock(&out.lock);
+    write_all(); /* else the child would print it a second time */
+}
+
+static void after_fork(void)
+{
+    (void)pthread_mutex_unlock(&out.lock);
+}
+
+/* The child must not keep the answers open after our death, nor write any. */
+static void after_fork_in_child(void)
+{
+    fd_close(&out.fd);
+    (void)pthread_mutex_unlock(&out.lock);
+}
+
+/* ---- the start ---- */
+
+static int keep_away(int fd)
+{
+    int kept = fcntl(fd, F_DUPFD_CLOEXEC, KEPT_FD_MIN);
+
+    return kept >= 0 ? kept : fcntl(fd, F_DUPFD_CLOEXEC, 4);
+}
+
+static bool is_writable(int fd)
+{
+    int flags = fcntl(fd, F_GETFL);
+
+    return flags >= 0 && (flags & O_ACCMODE) != O_RDONLY;
+}
+
+/* runtime/README.md, Descriptors: "fd3" under a proxy, the filter's way in a shell. */
+static bool arrange(int *in, bool announces)
+{
+    int nothing = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    bool on_fd3 = announces && is_writable(3);
+
+    *in = keep_away(STDIN_FILENO);
+    out.fd = keep_away(on_fd3 ? 3 : STDOUT_FILENO);
+    if (nothing < 0 || *in < 0 || out.fd < 0 || dup2(nothing, STDIN_FILENO) < 0)
+        return false;
+    (void)close(nothing);
+    if (on_fd3)
+        (void)close(3);
+    else if (dup2(STDERR_FILENO, STDOUT_FILENO) < 0)
+        return false;
+    return true;
+}
+
+bool out_open(int *in, bool announces)
+{
+    assert(out.fd < 0);
+    (void)fflush(stdout);
+    (void)fflush(stderr);
+    if (!arrange(in, announces))
+        return false;
+    out.pid = getpid();
+    (void)setvbuf(stdout, NULL, _IOFBF, LOG_BYTES);
+    (void)setvbuf(stderr, NULL, _IOFBF, LOG_BYTES);
+    watch_crashes();
+    if (atexit(on_exit_of_process) != 0 ||
+        pthread_atfork(before_fork, after_fork, after_fork_in_child) != 0 || !start_thread())
+        return false;
+    return !announces || fd_write_all(out.fd, READY, sizeof(READY) - 1) == 0;
+}

@@ -1,0 +1,47 @@
+#!/bin/sh
+#
+# compile.sh - make a program of an action's Go source, once for each /init.
+#
+#     compile.sh RUNTIME MAIN SRC BIN
+#
+# RUNTIME is this folder; the rest is as for any compiler (runtime/README.md). What lies in SRC
+# becomes BIN/exec. A package without a func main() gets one, which serves the function MAIN,
+# spelt with a capital: Apache's way. GOCACHE, GOFLAGS, GOPROXY and the like are heeded.
+
+set -eu
+
+runtime=$1 main=$2 src=$3 bin=$4
+
+fail() {
+    printf '%s\n' "$1" >&2
+    exit 1
+}
+
+command -v go >/dev/null || fail "go is not in PATH; it needs go 1.18 or newer (Debian package golang-go)"
+case $main in
+'') main=main ;;
+[0-9]* | *[!A-Za-z0-9_]*) fail "main: \"$main\" is no name of a Go function" ;;
+esac
+
+cp -R "$src/." "$bin/"
+cd "$bin" # so that messages name files as their author does
+export GOCACHE="${GOCACHE:-$bin/.whiskloop/cache}" GOPATH="${GOPATH:-$bin/.whiskloop/path}"
+export GO111MODULE=on GOTOOLCHAIN=local CGO_ENABLED="${CGO_ENABLED:-0}"
+mkdir -p .whiskloop
+[ -w "${TMPDIR:-/tmp}" ] || export TMPDIR="$bin/.whiskloop"
+
+set -- *.go
+[ -f "$1" ] || fail "there is no file *.go at the root"
+if ! grep -qE '^func main\(\)' "$@"; then
+    first=$(printf '%s' "$main" | cut -c1 | tr '[:lower:]' '[:upper:]')
+    rest=$(printf '%s' "$main" | cut -c2-)
+    printf 'package main\n\nimport "openwhisk"\n\nfunc main() { openwhisk.Serve(%s) }\n' \
+        "$first$rest" > main__.go
+fi
+[ -f go.mod ] || printf 'module exec\n\ngo 1.18\n' > go.mod
+# A workspace: the package is found without a word of it in the action's own go.mod.
+printf 'go 1.18\n\nuse %s\nuse %s/openwhisk\n' "$bin" "$runtime" > .whiskloop/go.work
+GOWORK="$bin/.whiskloop/go.work" go build -o exec .
+# Go keeps what it has fetched read-only.
+chmod -R u+w .whiskloop
+rm -rf .whiskloop

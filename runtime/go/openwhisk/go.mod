@@ -1,0 +1,3 @@
+module openwhisk
+
+go 1.18

@@ -1,0 +1,31 @@
+#!/bin/sh
+#
+# compile.sh - make classes of an action's source, or take its classes or its jar as they are.
+#
+#     compile.sh RUNTIME LIBRARY MAIN SRC BIN
+#
+# RUNTIME is this folder, LIBRARY the one of launcher.jar; the rest is as for any compiler
+# (runtime/README.md). BIN/exec starts what was made.
+
+set -eu
+
+runtime=$1 library=$2 main=$3 src=$4 bin=$5
+
+fail() {
+    printf '%s\n' "$1" >&2
+    exit 1
+}
+
+needs="it needs a Java 11 or newer, and gson (Debian packages openjdk-17-jdk-headless, libgoogle-gson-java)"
+command -v java >/dev/null || fail "java is not in PATH; $needs"
+gson=/usr/share/java/gson.jar
+[ -f "$gson" ] || fail "there is no $gson; $needs"
+[ -f "$library/launcher.jar" ] || fail "there is no $library/launcher.jar: java or gson was missing when it was to be built; $needs"
+cp -R "$src/." "$bin/"
+name=$(java -Xshare:auto -XX:TieredStopAtLevel=1 -XX:+UseSerialGC -Dfile.encoding=UTF-8 \
+    -cp "$library/launcher.jar:$gson" whiskloop.Compile "$main" "$bin")
+cat > "$bin/exec" <<END
+#!/bin/sh
+exec '$runtime/launch.sh' '$library/launcher.jar:$gson' '$bin' '$name'
+END
+chmod 755 "$bin/exec"

@@ -1,0 +1,112 @@
+package whiskloop;
+
+import com.google.gson.JsonArray;
+import com.google.gson.JsonElement;
+import com.google.gson.JsonObject;
+import java.io.File;
+import java.io.IOException;
+import java.lang.reflect.InvocationTargetException;
+import java.lang.reflect.Method;
+import java.lang.reflect.Modifier;
+import java.net.MalformedURLException;
+import java.net.URL;
+import java.net.URLClassLoader;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
+
+/**
+ * The user's class, found by what /init calls main: "Class", "package.Class" or "Class#method".
+ *
+ * <p>The method is public static, named main unless something else is said, and takes a JsonObject,
+ * a JsonArray (both, by two methods) or a JsonElement.
+ */
+final class Action {
+    static final Class<?>[] KINDS = {JsonObject.class, JsonArray.class, JsonElement.class};
+
+    final ClassLoader loader;
+    final String className;
+    final String methodName;
+
+    Action(Path folder, String main) throws IOException {
+        int hash = main.indexOf('#');
+
+        loader = new URLClassLoader(classPath(folder), Action.class.getClassLoader());
+        methodName = hash >= 0 && hash + 1 < main.length() ? main.substring(hash + 1) : "main";
+        className = hash >= 0 ? main.substring(0, hash) : main;
+    }
+
+    /** The folder itself, and the jars in it and in lib/. */
+    static List<Path> jars(Path folder) throws IOException {
+        List<Path> found = new ArrayList<>();
+
+        for (Path place : List.of(folder, folder.resolve("lib"))) {
+            if (!Files.isDirectory(place)) {
+                continue;
+            }
+            try (Stream<Path> files = Files.list(place)) {
+                found.addAll(files.filter(file -> file.toString().endsWith(".jar")).sorted()
+                        .collect(Collectors.toList()));
+            }
+        }
+        return found;
+    }
+
+    private static URL[] classPath(Path folder) throws IOException {
+        List<URL> urls = new ArrayList<>();
+
+        urls.add(url(folder));
+        for (Path jar : jars(folder)) {
+            urls.add(url(jar));
+        }
+        return urls.toArray(new URL[0]);
+    }
+
+    private static URL url(Path path) throws MalformedURLException {
+        return path.toUri().toURL();
+    }
+
+    /** What a compiler needs to know of the same jars. */
+    static String classPathText(Path folder) throws IOException {
+        return Stream.concat(Stream.of(System.getProperty("java.class.path")),
+                jars(folder).stream().map(Path::toString)).collect(Collectors.joining(File.pathSeparator));
+    }
+
+    /** The method for an argument of that kind, null when there is none. */
+    static Method method(Class<?> type, String name, Class<?> kind) {
+        for (Class<?> parameter : new Class<?>[] {kind, JsonElement.class}) {
+            try {
+                Method method = type.getMethod(name, parameter);
+
+                if (Modifier.isStatic(method.getModifiers())) {
+                    method.setAccessible(true); // the class itself need not be public
+                    return method;
+                }
+            } catch (NoSuchMethodException e) {
+                continue;
+            }
+        }
+        return null;
+    }
+
+    /** The class, which has a method that can be called. Its static part runs only if asked to. */
+    Class<?> find(boolean runs) throws ReflectiveOperationException {
+        Class<?> type = Class.forName(className, runs, loader);
+
+        for (Class<?> kind : KINDS) {
+            if (method(type, methodName, kind) != null) {
+                return type;
+            }
+        }
+        throw new NoSuchMethodException(className + "." + methodName
+                + "(com.google.gson.JsonObject), public and static");
+    }
+
+    static Throwable cause(Throwable thrown) {
+        return thrown instanceof InvocationTargetException && thrown.getCause() != null
+                ? thrown.getCause() : thrown;
+    }
+}

@@ -1,0 +1,159 @@
+package whiskloop;
+
+import java.io.DataInputStream;
+import java.io.IOException;
+import java.net.URI;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
+import javax.tools.JavaCompiler;
+import javax.tools.JavaFileObject;
+import javax.tools.SimpleJavaFileObject;
+import javax.tools.ToolProvider;
+
+/**
+ * Once for each /init: makes classes of the source that lies in a folder, and sees whether the
+ * action's is there.
+ *
+ * <p>Compile MAIN FOLDER: the sources lie in FOLDER, where the classes go, too. Prints the name of
+ * the class, and of its method if one was named.
+ */
+final class Compile {
+    private static final int CLASS_MAGIC = 0xcafebabe;
+
+    /** A source file, whatever its name: text that came alone has only the one that we gave it. */
+    private static final class Source extends SimpleJavaFileObject {
+        private final Path path;
+        private final boolean isAlone;
+
+        Source(Path folder, Path path, boolean isAlone) {
+            super(URI.create("file:///" + folder.relativize(path).toString().replace(' ', '_')), Kind.SOURCE);
+            this.path = path;
+            this.isAlone = isAlone;
+        }
+
+        @Override
+        public CharSequence getCharContent(boolean ignoreErrors) throws IOException {
+            return new String(Files.readAllBytes(path), StandardCharsets.UTF_8);
+        }
+
+        @Override
+        public boolean isNameCompatible(String name, Kind kind) {
+            return isAlone || super.isNameCompatible(name, kind);
+        }
+
+        @Override
+        public String getName() {
+            return path.getFileName().toString();
+        }
+    }
+
+    private Compile() {}
+
+    public static void main(String[] args) throws Exception {
+        String main = args[0];
+        Path folder = Path.of(args[1]).toRealPath();
+
+        if (!isName(main)) {
+            fail("main: \"" + main + "\" is no name of a Java class");
+        }
+        moveClass(folder);
+        compile(folder);
+        if (main.isEmpty() || main.equals("main")) {
+            main = only(folder);
+        }
+        try {
+            new Action(folder, main).find(false);
+        } catch (ReflectiveOperationException | LinkageError e) {
+            // In these words the suite of Java wants it.
+            fail("Exception in thread \"main\" " + e);
+        }
+        System.out.println(main);
+    }
+
+    private static void fail(String why) {
+        System.err.println(why);
+        System.exit(1);
+    }
+
+    /** The rest is a matter of finding the class; quotes and blanks would end up in a script. */
+    private static boolean isName(String main) {
+        return main.chars().allMatch(c -> c > ' ' && c != '\'' && c != '/' && c != '\\');
+    }
+
+    private static List<Path> files(Path folder, String suffix) throws IOException {
+        try (Stream<Path> all = Files.walk(folder)) {
+            return all.filter(file -> file.toString().endsWith(suffix) && Files.isRegularFile(file))
+                    .sorted().collect(Collectors.toList());
+        }
+    }
+
+    /** A class that came alone was stored as source: it tells its name itself. */
+    private static void moveClass(Path folder) throws IOException {
+        Path path = folder.resolve("Main.java");
+        byte[] bytes;
+        Path target;
+
+        if (!Files.isRegularFile(path)) {
+            return;
+        }
+        try (DataInputStream in = new DataInputStream(Files.newInputStream(path))) {
+            if (Files.size(path) < 4 || in.readInt() != CLASS_MAGIC) {
+                return;
+            }
+        }
+        bytes = Files.readAllBytes(path);
+        target = folder.resolve(new ClassLoader(Action.class.getClassLoader()) {
+            String name() {
+                return defineClass(null, bytes, 0, bytes.length).getName();
+            }
+        }.name().replace('.', '/') + ".class");
+        Files.createDirectories(target.getParent());
+        Files.move(path, target);
+    }
+
+    private static void compile(Path folder) throws IOException {
+        List<Path> paths = files(folder, ".java");
+        List<JavaFileObject> sources = new ArrayList<>();
+        JavaCompiler compiler = ToolProvider.getSystemJavaCompiler();
+
+        if (paths.isEmpty()) {
+            return;
+        }
+        if (compiler == null) {
+            fail("this Java has no compiler; source needs a JDK (Debian package openjdk-17-jdk-headless)");
+        }
+        for (Path path : paths) {
+            sources.add(new Source(folder, path, paths.size() == 1));
+        }
+        if (!compiler.getTask(null, null, null, List.of("-d", folder.toString(), "-proc:none",
+                "-encoding", "UTF-8", "-classpath", Action.classPathText(folder), "-Xmaxerrs", "20",
+                "-nowarn"), null, sources).call()) {
+            System.exit(1);
+        }
+    }
+
+    /** Nobody named the class: Main, else the only one at the top that will do. */
+    private static String only(Path folder) throws IOException {
+        List<String> found = new ArrayList<>();
+
+        for (Path file : files(folder, ".class")) {
+            String name = folder.relativize(file).toString().replace('/', '.');
+
+            name = name.substring(0, name.length() - ".class".length());
+            try {
+                if (name.indexOf('$') < 0) {
+                    new Action(folder, name).find(false);
+                    found.add(name);
+                }
+            } catch (ReflectiveOperationException | LinkageError e) {
+                continue;
+            }
+        }
+        return found.size() == 1 ? found.get(0) : "Main";
+    }
+}

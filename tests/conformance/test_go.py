@@ -1,0 +1,104 @@
+"""The Go runtime, as far as the table of languages does not have it."""
+
+import pytest
+
+import archives
+from languages import GO, GO_ECHO, ROWS, go
+from test_languages import CANNOT_START, NOT_BUILT
+from whisk import assert_error
+
+ROW = next(row for row in ROWS if row.name == "go")
+pytestmark = pytest.mark.skipif(ROW.missing() is not None, reason=str(ROW.missing()))
+
+START = """package main
+
+import (
+	"encoding/json"
+	"errors"
+	"openwhisk"
+)
+
+func main() {
+	openwhisk.Start(func(event json.RawMessage) (json.RawMessage, error) {
+		if string(event) == "{}" {
+			return nil, errors.New("there is no argument")
+		}
+		return event, nil
+	})
+}
+"""
+
+
+@pytest.fixture
+def one(proxy):
+    return proxy("--runtime", "go")
+
+
+def test_a_program_that_calls_start(one):
+    """The prototype's API; an error is an answer and in the log."""
+    one.started(START)
+    assert one.run({"a": 1}).json == {"a": 1}
+    assert one.run({}).json == {"error": "there is no argument"}
+    assert one.run([1]).json == [1]
+    assert one.check_streams(3) == ("", "there is no argument")
+
+
+def test_a_module_of_its_own_knows_the_package(one):
+    one.started(archives.zipped({"go.mod": "module example.org/mine\n\ngo 1.18\n",
+                                 "start.go": START}))
+    assert one.run({"a": 1}).json == {"a": 1}
+
+
+@pytest.mark.parametrize("code, value, answer", [
+    ("func Main(in struct{ A int }) (map[string]int, error) { return map[string]int{\"b\": in.A + 1}, nil }",
+     {"A": 1}, {"b": 2}),
+    ("func Main(in []interface{}) []interface{} { return append(in, true) }", [1], [1, True]),
+    ("func Main(in interface{}) interface{} { return in }", {"a": "<&>"}, {"a": "<&>"}),
+], ids=["struct", "list", "any"])
+def test_functions_of_many_types(one, code, value, answer):
+    """Apache's form and others: what JSON can be read into, and told from."""
+    one.started("package main\n" + code + "\n")
+    assert one.run(value).json == answer
+
+
+def test_an_argument_of_another_type_is_an_error(one):
+    one.started("package main\nfunc Main(in []int) []int { return in }\n")
+    assert "the action takes another argument" in one.run({"a": 1}).json["error"]
+    assert one.run([1]).json == [1]
+
+
+def test_a_result_of_several_lines_is_one_answer(one):
+    one.started(go("    return json.MarshalIndent(map[string]int{\"a\": 1, \"b\": 2}, \"\", \" \")"))
+    assert one.run({}).json == {"a": 1, "b": 2}
+
+
+def test_a_result_that_is_no_json_is_an_error(one):
+    one.started(go("    return json.RawMessage(`{`), nil"))
+    assert one.run({}).json == {"error": "the action returned what is no JSON"}
+
+
+def test_errors_name_the_file_and_line_as_the_author_knows_them(one):
+    assert_error(one.init(go("    return nothing, nil")), 502, NOT_BUILT)
+    log = one.check_streams(1)[1]
+    assert "./main.go:4:12: undefined: nothing" in log
+    assert "/src" not in log
+
+
+def test_a_function_that_cannot_be_called(one):
+    assert_error(one.init("package main\nfunc Main() {}\n"), 502, CANNOT_START)
+    assert "want func(T) R or func(T) (R, error)" in one.check_streams(1)[1]
+
+
+@pytest.mark.parametrize("main", ["a b", "9", "a;b"])
+def test_names_that_are_no_function(one, main):
+    assert_error(one.init(GO["echo"], main=main), 502, NOT_BUILT)
+    assert "is no name of a Go function" in one.check_streams(1)[1]
+
+
+def test_a_panic_elsewhere_ends_the_process_and_no_more(one):
+    """Go ends a program whose goroutine panics."""
+    one.started(go('    if string(event) != "{}" {\n        go func() { panic("nooooo") }()\n'
+                   "        select {}\n    }\n" + GO_ECHO))
+    assert_error(one.run({"a": 1}), 400, "command exited")
+    assert one.run({}).json == {}
+    assert "nooooo" in one.check_streams(2)[1]

@@ -1,0 +1,179 @@
+"""The Java runtime: T-J of the catalogue, as far as the table of languages does not have it."""
+
+import os
+import subprocess
+
+import pytest
+
+import archives
+from languages import JAVA, JAVA_ANSWER, JAVA_FILES, JAVA_GIVE, JAVA_MAIN, ROWS
+from test_languages import CANNOT_START, NOT_BUILT
+from whisk import WAIT_S, assert_error
+
+ROW = next(row for row in ROWS if row.name == "java")
+pytestmark = pytest.mark.skipif(ROW.missing() is not None, reason=str(ROW.missing()))
+
+HELLO = JAVA_MAIN.replace("public class Main", "public class HelloWhisk") + JAVA_ANSWER + \
+    '        answer.addProperty("hello", "whisk");\n' + JAVA_GIVE
+IN_PACKAGE = "package example;\n" + HELLO
+
+
+@pytest.fixture
+def java(proxy):
+    return proxy("--runtime", "java")
+
+
+@pytest.fixture
+def classes(folder):
+    """classes({name: source}) -> {path: bytes} of the classes that javac makes."""
+    def make(sources):
+        place = folder / "made"
+        for name, text in sources.items():
+            (place / name).parent.mkdir(parents=True, exist_ok=True)
+            (place / name).write_text(text)
+        out = folder / "classes"
+        subprocess.run(["javac", "-d", out, "-cp", *ROW.also, *(place / name for name in sources)],
+                       timeout=WAIT_S, check=True)
+        return {str(path.relative_to(out)): path.read_bytes() for path in out.rglob("*.class")}
+    return make
+
+
+@pytest.mark.parametrize("code, main", [
+    (HELLO, "HelloWhisk"), (HELLO, "HelloWhisk#main"), (HELLO, "HelloWhisk#"), (HELLO, ""),
+    (HELLO, "main"), (IN_PACKAGE, "example.HelloWhisk"), (IN_PACKAGE, ""),
+    (HELLO.replace("main(", "greet("), "HelloWhisk#greet"),
+], ids=["class", "method", "hash", "unnamed", "default", "package", "unnamed-package", "other"])
+def test_source_of_any_class(java, code, main):
+    """The name of the only file need not be the class's."""
+    java.started(code, main=main)
+    assert java.run({}).json == {"hello": "whisk"}
+    assert java.check_streams(1) == ("", "")
+
+
+@pytest.mark.parametrize("suffix, error", [
+    ("x", "java.lang.ClassNotFoundException: example.HelloWhiskx"),
+    ("!", "java.lang.ClassNotFoundException: example.HelloWhisk!"),
+    ("#bogus", "java.lang.NoSuchMethodException: example.HelloWhisk.bogus"),
+    (".", "java.lang.ClassNotFoundException: example.HelloWhisk."),
+])
+def test_TJ1_a_main_that_is_not_there(java, suffix, error):
+    """T-J1: init 502 and the exception's text; in the log, as for our other runtimes."""
+    assert_error(java.init(IN_PACKAGE, main="example.HelloWhisk" + suffix), 502, NOT_BUILT)
+    assert java.check_streams(1)[1].startswith('Exception in thread "main" ' + error)
+
+
+@pytest.mark.parametrize("main", ["a b", "a'b", "../a", "a\nb"])
+def test_names_that_cannot_be_a_class(java, main):
+    assert_error(java.init(HELLO, main=main), 502, NOT_BUILT)
+    assert "is no name of a Java class" in java.check_streams(1)[1]
+
+
+def test_TJ2_a_zip_that_is_no_jar(java):
+    """T-J2: valid zip that is not a jar: init fails."""
+    assert java.init(archives.zipped({"hello.txt": "hello"})).status == 502
+    assert "Zip file does not include Main.java" in java.check_streams(1)[1]
+
+
+@pytest.mark.parametrize("how", ["System.exit(1);", "Thread t = new Thread(() -> System.exit(1)); "
+                                 "t.start(); t.join();"])
+def test_TJ2_system_exit_is_answered(java, how):
+    """T-J2: body has `error`, log(1) contains `system.exit`; the next one runs."""
+    java.started(JAVA_MAIN + f'        if (args.getAsJsonObject().has("exit")) {{ {how} }}\n'
+                 "        return args;\n    }\n}\n")
+    for n in (1, 3):
+        answer = java.run({"exit": 1})
+        assert (answer.status, answer.json) == (200, {"error": "the action called System.exit"})
+        assert java.run({"a": n}).json == {"a": n}
+        assert "system.exit" in java.check_streams(n + 1)[1]
+
+
+def test_TJ2_null_is_an_error(java):
+    """T-J2: null result: error, log contains `the action returned null`."""
+    java.started(JAVA_MAIN + "        return null;\n    }\n}\n")
+    assert java.run({}).json == {"error": "the action returned null"}
+    assert "the action returned null" in java.check_streams(1)[1]
+
+
+def test_TJ2_the_class_loader_of_the_thread_is_the_actions(java):
+    """T-J2: what looks for classes and resources by the thread's loader finds the action's."""
+    java.started(archives.zipped({
+        "Main.java": JAVA_MAIN + JAVA_ANSWER + """
+        ClassLoader loader = Thread.currentThread().getContextClassLoader();
+        answer.addProperty("same", loader.loadClass("Main") == Main.class);
+        answer.addProperty("word", new String(loader.getResourceAsStream("word").readAllBytes()));
+""" + JAVA_GIVE, "word": "hello"}))
+    assert java.run({}).json == {"same": True, "word": "hello"}
+
+
+def test_TJ2_arrays_have_a_method_of_their_own(java):
+    """T-J2: array in and out, and objects still work after an array (L3)."""
+    java.started("""import com.google.gson.*;
+class Main {
+    public static JsonObject main(JsonObject args) { return args; }
+    public static JsonArray main(JsonArray args) { args.add("more"); return args; }
+}""")
+    assert java.run({"a": 1}).json == {"a": 1}
+    assert java.run([1]).json == [1, "more"]
+    assert java.run({"a": 2}).json == {"a": 2}
+
+
+def test_an_array_without_a_method_for_it_is_an_error(java):
+    java.started(JAVA_MAIN.replace("JsonElement args", "JsonObject args") +
+                 "        return args;\n    }\n}\n")
+    assert "NoSuchMethodException" in java.run([1]).json["error"]
+    assert java.run({"a": 2}).json == {"a": 2}
+
+
+def test_a_jar(java, classes):
+    """Taken as it is; nothing is compiled, and the class is the one that /init names."""
+    java.started(archives.zipped({"META-INF/MANIFEST.MF": "Manifest-Version: 1.0\n",
+                                  **classes({"Main.java": JAVA_FILES["Main.java"],
+                                             "words/Words.java": JAVA_FILES["words/Words.java"]})}))
+    assert java.run({"name": "Mike"}).json == {"greeting": "Hello, Mike!"}
+
+
+def test_a_jar_is_known_by_its_manifest(proxy, classes):
+    one = proxy()
+    one.started(archives.zipped({"META-INF/MANIFEST.MF": "Manifest-Version: 1.0\n",
+                                 **classes({"HelloWhisk.java": IN_PACKAGE})}),
+                main="example.HelloWhisk")
+    assert one.run({}).json == {"hello": "whisk"}
+
+
+def test_a_class(java, classes):
+    (code,) = classes({"HelloWhisk.java": IN_PACKAGE}).values()
+    java.started(code, main="example.HelloWhisk")
+    assert java.run({}).json == {"hello": "whisk"}
+
+
+def test_source_with_a_jar_beside_it(java, classes):
+    made = classes({"words/Words.java": JAVA_FILES["words/Words.java"]})
+    java.started(archives.zipped({"Main.java": JAVA_FILES["Main.java"],
+                                  "lib/words.jar": archives.zipped(made)}))
+    assert java.run({"name": "Mike"}).json == {"greeting": "Hello, Mike!"}
+
+
+def test_an_error_names_the_class_and_line(java):
+    assert_error(java.init(HELLO.replace("return answer", "return nothing"), main="HelloWhisk"),
+                 502, NOT_BUILT)
+    assert "Main.java:7: error:" in java.check_streams(1)[1]
+
+
+def test_deep_recursion_ends_one_activation(java):
+    java.started(JAVA_MAIN + '        if (args.getAsJsonObject().has("deep")) return main(args);\n'
+                 "        return args;\n    }\n}\n")
+    assert "StackOverflowError" in java.run({"deep": 1}).json["error"]
+    assert java.run({"a": 1}).json == {"a": 1}
+
+
+def test_one_virtual_machine_stays(java):
+    java.started(JAVA_MAIN + JAVA_ANSWER +
+                 '        answer.addProperty("pid", ProcessHandle.current().pid());\n' + JAVA_GIVE)
+    pids = {java.run({}).json["pid"] for _ in range(20)}
+    assert len(pids) == 1
+    assert os.path.exists(f"/proc/{pids.pop()}")
+
+
+def test_a_static_part_that_fails(java):
+    assert_error(java.init(JAVA["fails_at_load"]), 502, CANNOT_START)
+    assert "nooooo" in java.check_streams(1)[1]
