@@ -35,6 +35,7 @@
 #define FLUSH_MS      5     /* how long what is printed or answered may wait */
 #define IDLE_LOOKS    40    /* without work before the thread sleeps until it is woken */
 #define STACK_BYTES   65536
+#define CRASH_WAIT_MS 1000 /* for the thread's write, in a process that is lost anyway */
 #define CRASH_SIGNALS 6
 #define READY         "{\"ok\":true,\"pipeline\":64}\n"
 
@@ -170,14 +171,25 @@ static void on_exit_of_process(void)
         whisk_flush();
 }
 
-/* No lock: whoever holds it is this thread or will never go on. What is half done is lost. */
+/* Where the thread is writing, its end is waited for: an answer that left twice would be taken for
+ * the next activation's. A crash in here holds the lock itself; then what waits is lost. */
+static bool lock_for_crash(void)
+{
+    struct timespec span = {.tv_nsec = 1000000};
+
+    for (unsigned n = 0; n < CRASH_WAIT_MS; n++) {
+        if (pthread_mutex_trylock(&out.lock) == 0)
+            return true;
+        (void)nanosleep(&span, NULL);
+    }
+    return false;
+}
+
 static void on_crash(int signo)
 {
-    if (out_is_ours()) {
-        size_t n = buf_len(&out.batch);
-
-        if (n > 0)
-            (void)!write(out.fd, buf_at(&out.batch), n);
+    if (out_is_ours() && lock_for_crash()) {
+        if (buf_len(&out.batch) > 0)
+            (void)!write(out.fd, buf_at(&out.batch), buf_len(&out.batch));
         out.batch.end = out.batch.start;
         if (ftrylockfile(stdout) == 0)
             (void)fflush_unlocked(stdout);
