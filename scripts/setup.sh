@@ -6,7 +6,7 @@ set -euo pipefail
 
 usage() {
     cat <<'END'
-usage: setup.sh [--tests] [--bench] [--jmeter] [--report]
+usage: setup.sh [--tests] [--bench] [--jmeter] [--report] [--images]
 
 Install the Debian packages that whiskloop is built with and runs on.
 
@@ -14,6 +14,7 @@ Install the Debian packages that whiskloop is built with and runs on.
     --bench    also those that scripts/bench.sh needs
     --jmeter   also those that scripts/jmeter.sh needs
     --report   also those that draw the report of scripts/bench.sh and look at it
+    --images   also those that scripts/images.sh and scripts/test-images.sh need
     -h         show this text
 
 Asks apt only for what is missing, so it works without a network once all is installed. Needs root
@@ -33,6 +34,9 @@ TEST_PACKAGES=(clang clang-format libclang-rt-14-dev libcmocka-dev python3-pytes
     python3-pytest-xdist python3-prometheus-client jq bc unzip shellcheck codespell procps wrk)
 # The interpreters of the runtimes; without one of them its tests are skipped.
 TEST_PACKAGES+=(nodejs perl ruby php-cli lua5.4 pypy3)
+TEST_PACKAGES+=(python3-jsonschema python3-yaml)
+# An engine, and what makes a base and a network for it where there is none.
+IMAGE_PACKAGES=(docker.io mmdebstrap iproute2 procps)
 BENCH_PACKAGES=(wrk valgrind)
 # jmeter alone cannot speak HTTP; javac is for the mend in tests/bench/stress.py.
 JMETER_PACKAGES=(jmeter jmeter-http jmeter-java openjdk-17-jdk-headless)
@@ -80,6 +84,7 @@ for argument in "$@"; do
     --bench) packages+=("${BENCH_PACKAGES[@]}") ;;
     --jmeter) packages+=("${JMETER_PACKAGES[@]}") ;;
     --report) packages+=("${REPORT_PACKAGES[@]}") ;;
+    --images) packages+=("${IMAGE_PACKAGES[@]}") ;;
     -h | --help)
         usage
         exit 0

@@ -145,7 +145,7 @@ pytest_cases() {
 
     shift 4
     if python3 -c 'import xdist' 2>/dev/null; then
-        parallel=(-n 2)
+        parallel=(-n 3) # most of a case is waiting
     fi
     rm -f -- "$LOGS/$name.xml"
     run "$name" "$limit" env WHISKLOOP="$build/proxy/whiskloop" BUILD="$build" \
@@ -166,7 +166,6 @@ checks() {
 tests_on() {
     unit_tests "$1"
     pytest_cases "conformance-$1" conformance "$1" "$2"
-    pytest_cases "scripts-$1" scripts "$1" 300
     pytest_cases "fault-$1" fault "$1" 300
     soak "$1"
 }
@@ -175,7 +174,9 @@ tests_on() {
 # several processes; and with each activation written alone, into processes started for their action.
 # What is left out has to do with neither.
 other_ways() {
-    local other=(--ignore-glob='*/test_python_launcher*.py' --ignore-glob='*/test_archives.py')
+    local other=(--ignore-glob='*/test_python_launcher*.py' --ignore-glob='*/test_archives.py'
+        --ignore-glob='*/test_languages.py' --ignore-glob='*/test_own_log.py'
+        --ignore-glob='*/test_privileges.py' --ignore-glob='*/test_trace.py')
 
     WHISKLOOP_OPTIONS=--workers=3 pytest_cases conformance-pool conformance gcc 600 "${other[@]}"
     other+=(--ignore-glob='*/test_http.py' --ignore-glob='*/test_endurance.py')
@@ -208,6 +209,26 @@ quickstart() {
     single quickstart 300 env BUILD="$OUT/quickstart" "$here/quickstart.sh"
 }
 
+# The images, built and run in containers, where an engine can be had; what they leave is deleted.
+images() {
+    local name=images status=0 started=$SECONDS
+
+    if ! "$here/setup.sh" --images >"$LOGS/setup-images.log" 2>&1; then
+        n_skipped=$((n_skipped + 1))
+        report skipped "$name" "no container engine can be installed: $LOGS/setup-images.log"
+        return
+    fi
+    rm -f -- "$LOGS/$name.xml"
+    run "$name" 900 env IMAGES_DIR="$OUT/images" "$here/test-images.sh" --clean \
+        --junitxml="$LOGS/$name.xml" || status=$?
+    if ((status == 77)); then
+        n_skipped=$((n_skipped + 1))
+        report skipped "$name" "$(grep '^\(test-\)\?images.sh: ' "$LOGS/$name.log" | tail -n 1)"
+    else
+        count "$name" junit "$LOGS/$name.xml" "$status" $((SECONDS - started))
+    fi
+}
+
 quick=no
 case ${1:-} in
 '') ;;
@@ -235,6 +256,7 @@ needs=(--tests)
 single setup 900 "$here/setup.sh" "${needs[@]}"
 if build gcc gcc -Dwerror=true -Dbench=true; then
     tests_on gcc 600
+    pytest_cases scripts scripts gcc 300
     [[ $quick == yes ]] || other_ways
 fi
 checks
@@ -248,5 +270,6 @@ if [[ $quick == no ]]; then
     fi
     quickstart
     benchmarks
+    images
 fi
 finished=yes

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "base/err.h"
+#include "base/foreign.h"
 #include "base/launch.h"
 #include "base/privileges.h"
 #include "base/util.h"
@@ -159,9 +160,12 @@ static int explain(const struct launch *launch, const struct failure *failure, s
     const struct privileges *privileges = launch->privileges;
     bool as_user = privileges_as_user(privileges);
     int os = failure->os;
+    char why[sizeof(err->text)];
 
     if (failure->what != 0)
         return privileges_explain(privileges, failure->what, os, err);
+    if (failure->step == STEP_EXEC && foreign_explain(launch->argv[0], os, why, sizeof(why)))
+        return err_set(err, os == EACCES ? ERR_SYSTEM : ERR_CODE, os, "%s", why);
     if (failure->step == STEP_FOLDER && os == EACCES && as_user)
         return err_set(err, ERR_SYSTEM, os,
                        "user %u (--user) cannot enter folder \"%s\": %s; each folder above it must "

@@ -8,6 +8,7 @@ import argparse
 import html
 import json
 import pathlib
+import re
 import shutil
 import sys
 
@@ -40,8 +41,8 @@ def command(part, text):
 
 
 def short_command(text):
-    """A command without where this copy of the source lies."""
-    return text.replace(str(ROOT) + "/", "")
+    """A command without where this copy of the source lies, and without the folder of one run."""
+    return re.sub(r"/\S*/whiskloop-bench\.\w+/", "", text.replace(str(ROOT) + "/", ""))
 
 
 def figure(section):

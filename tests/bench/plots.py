@@ -153,7 +153,7 @@ def throughput(series):
     return figure
 
 
-NINES = (0, 50, 90, 99, 99.9, 99.99)
+NINES = (50, 90, 99, 99.9, 99.99)
 
 
 def nines(percent):

@@ -213,35 +213,41 @@ def read_options():
     return options
 
 
-def show(title, results, options, documents):
+def show(title, results):
+    """Print a plan's table. Returns it for the file."""
     print(f"{title}\n" + "\n".join(jtl.table(results.rows)) + "\n")
-    documents.append({"title": title, "command": results.command,
-                      "rows": [dataclasses.asdict(row) for row in results.rows]})
-    if options.out is not None:
-        fresh = options.out.with_name(options.out.name + ".new")
-        fresh.write_text(json.dumps(documents, indent=1) + "\n")
-        fresh.replace(options.out)
+    return {"title": title, "command": results.command,
+            "rows": [dataclasses.asdict(row) for row in results.rows]}
+
+
+def run_plans(options, folder):
+    """The plans that were asked for; their tables, once all of them went well."""
+    makers = contestants.Contestants(options.build.resolve(), folder / "actions")
+    makers.clear()
+    tables = []
+    if options.plan in ("hello", "both"):
+        (folder / "hello").mkdir()
+        tables.append(show(f"{options.threads} threads x {options.loops} requests",
+                           hello(makers, folder / "hello", options.threads, options.loops,
+                                 options.payload, not options.new_connections)))
+        kill_all()
+    if options.plan in ("mixed", "both"):
+        (folder / "mixed").mkdir()
+        tables.append(show("mixed load, a replacement in the middle",
+                           mixed(makers, folder / "mixed", options.loops)))
+    return tables
 
 
 def main():
     options = read_options()
-    documents = []
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     with tempfile.TemporaryDirectory(prefix="whiskloop-jmeter.") as name:
-        folder = pathlib.Path(name)
-        makers = contestants.Contestants(options.build.resolve(), folder / "actions")
-        makers.clear()
         try:
-            if options.plan in ("hello", "both"):
-                (folder / "hello").mkdir()
-                show(f"{options.threads} threads x {options.loops} requests",
-                     hello(makers, folder / "hello", options.threads, options.loops,
-                           options.payload, not options.new_connections), options, documents)
-                kill_all()
-            if options.plan in ("mixed", "both"):
-                (folder / "mixed").mkdir()
-                show("mixed load, a replacement in the middle",
-                     mixed(makers, folder / "mixed", options.loops), options, documents)
+            tables = run_plans(options, pathlib.Path(name))
+            if options.out is not None:
+                fresh = options.out.with_name(options.out.name + ".new")
+                fresh.write_text(json.dumps(tables, indent=1) + "\n")
+                fresh.replace(options.out)
         except (Trouble, OSError) as fault:
             print(f"jmeter.sh: {fault}", file=sys.stderr)
             return 1

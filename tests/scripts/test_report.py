@@ -24,7 +24,7 @@ import report  # noqa: E402
 import sections  # noqa: E402
 from contestants import ALL, C_ACTION, CEILING, PYTHON_ACTION  # noqa: E402
 
-KEYS = ["oldway", "throughput", "latency-500", "latency-10000", "rates", "cold", "payload",
+KEYS = ["oldway", "throughput", "latency-low", "latency-high", "rates", "cold", "payload",
         "pool-computes", "pool-waits", "memory", "calls", "calls-one"]
 CHROMIUM = shutil.which("chromium")
 CHROMIUM_S = 120  # it takes two; the bound is for a busy machine
@@ -122,6 +122,14 @@ def test_every_figure_is_there_with_its_table_and_its_command(tmp_path, document
     for part in re.findall(r'<section id=.*?</section>', text, re.DOTALL):
         assert part.count("<svg ") == 1 and part.count("<table>") == 1 and "<code>" in part
     assert "90.5" in text
+
+
+def test_a_run_in_which_an_action_soon_stopped_following_still_makes_a_report(tmp_path, document):
+    document["figures"] = [
+        one for one in document["figures"]
+        if one["more"].get("kind") != PYTHON_ACTION or one["more"].get("rate", 0) < 10_000]
+    text = made(tmp_path, document).read_text()
+    assert text.count("<h2>Latency at 500 activations per second</h2>") == 2
 
 
 def test_the_page_needs_nothing_beside_it(tmp_path, document):

@@ -1,0 +1,11 @@
+# Apache's image for Python actions with whiskloop as its proxy; its compiler and launcher stay.
+#   docker build -t my-python -f docker/actionloop/python.Dockerfile .
+ARG BASE=openwhisk/action-python-v3.11:latest
+ARG PROXY=whiskloop/proxy:latest
+
+FROM ${PROXY} AS proxy
+
+FROM ${BASE}
+COPY --from=proxy /usr/bin/whiskloop /bin/proxy
+COPY --from=proxy /usr/share/whiskloop /usr/share/whiskloop
+ENTRYPOINT ["/bin/proxy"]

@@ -1,0 +1,17 @@
+#pragma once
+
+/*
+ * foreign - why the kernel does not run a file that is there, in words that help who built it.
+ *
+ * The kernel's own words mislead: a program whose loader is missing is "No such file or directory".
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/*
+ * Look at `path`, at which exec failed with errno `os`. true: text says that it is a program for
+ * another processor or another libc, or that it lies where nothing may be executed. false: none of
+ * these, text stays as it was.
+ */
+bool foreign_explain(const char *path, int os, char *text, size_t size);

@@ -1,0 +1,212 @@
+#!/usr/bin/env bash
+#
+# images.sh - build the images of docker/, and say what they weigh.
+
+set -euo pipefail
+
+here=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
+# shellcheck source=scripts/lib.sh
+. "$here/lib.sh"
+# shellcheck source=scripts/engine.sh
+. "$here/engine.sh"
+
+usage() {
+    cat <<'END'
+usage: images.sh [--clean | --list] [--readme] [NAME]...
+
+Build docker/NAME.Dockerfile, all of them when none is named, each as whiskloop/NAME, with what it is
+made FROM first. A table of their sizes is printed and put into build-images/images.json.
+
+    --readme   put the table of sizes into README.md
+    --list     print the names, in the order in which they are built
+    --clean    delete build-images, and with it all images of an engine that the script ran itself
+    -h         show this text
+
+A running docker is used, else one that the script starts for its own time, else podman with runc,
+else buildah; what those make stays in build-images, scripts/test-images.sh finds it there. The base
+is made from Debian's packages where debian:bookworm-slim is not here; one that is here is used.
+
+Environment: ENGINE (docker, podman or buildah), BASE (debian:bookworm-slim),
+    IMAGES_DIR (build-images), SOURCE_DATE_EPOCH (the time of the last commit)
+END
+}
+
+BASE=${BASE:-debian:bookworm-slim}
+DEFAULT_BASE=debian:bookworm-slim
+
+# Print the images of docker/ that Dockerfile $1 is made from, and then it; each once.
+declare -A listed=()
+list_with_needs() {
+    local name=$1 need file=$ROOT/docker/$1.Dockerfile
+
+    [[ -z ${listed[$name]:-} ]] || return 0
+    [[ -f $file ]] || die "there is no image '$name'" "the images: $(all_names | tr '\n' ' ')"
+    listed[$name]=yes
+    while read -r need; do
+        list_with_needs "$need"
+    done < <(sed -nE '/^(ARG|FROM) /s/.*whiskloop\/([a-z0-9-]+).*/\1/p' "$file")
+    printf '%s\n' "$name"
+}
+
+all_names() {
+    local file
+
+    for file in "$ROOT"/docker/*.Dockerfile; do
+        basename -- "$file" .Dockerfile
+    done
+}
+
+version_of_program() {
+    sed -n "s/^project('whiskloop'.* version: '\([^']*\)'.*/\1/p" "$ROOT/meson.build"
+}
+
+# The base must be there before a build: an engine that lacks it would ask a registry.
+base_provide() {
+    local ours theirs
+
+    if ! image_exists "$BASE"; then
+        [[ $BASE == "$DEFAULT_BASE" ]] ||
+            die "the base image '$BASE' is not here" "pull it, or leave BASE out: one is made then"
+        command -v mmdebstrap >/dev/null || skip "neither the base image '$BASE' nor mmdebstrap is here" \
+            "${CLI[0]} pull $BASE, or on Debian: apt-get install mmdebstrap"
+        say "base: made from Debian's packages"
+        SOURCE_DATE_EPOCH=0 "$here/make-base.sh" "$ENGINE_RUN_DIR/base.tar" >"$LOGS/base.log" 2>&1 || {
+            tail -n 5 "$LOGS/base.log" >&2
+            skip "the base image cannot be made; mmdebstrap's last lines stand above" \
+                "does the mirror of /etc/apt answer? apt-get update"
+        }
+        base_import
+        rm -f -- "$ENGINE_RUN_DIR/base.tar"
+    fi
+    ours=$(engine_architecture)
+    theirs=$("${CLI[@]}" inspect --type image --format "$(architecture_format)" "$BASE")
+    [[ $ours == "$theirs" ]] || die "the base image '$BASE' is for $theirs, this machine is $ours" \
+        "name one for this machine in BASE, or remove it: one is made then"
+}
+
+base_import() {
+    local container
+
+    case $ENGINE in
+    docker) "${CLI[@]}" import --change 'CMD ["bash"]' "$ENGINE_RUN_DIR/base.tar" "$BASE" ;;
+    podman)
+        "${CLI[@]}" import -q --change 'CMD ["bash"]' "$ENGINE_RUN_DIR/base.tar" \
+            "docker.io/library/$BASE"
+        ;;
+    buildah)
+        container=$("${CLI[@]}" from scratch)
+        "${CLI[@]}" add -q "$container" "$ENGINE_RUN_DIR/base.tar" /
+        "${CLI[@]}" commit -q --rm "$container" "docker.io/library/$BASE"
+        ;;
+    esac >/dev/null
+}
+
+# As engines and OCI name it.
+engine_architecture() {
+    case $(uname -m) in
+    x86_64) echo amd64 ;;
+    aarch64) echo arm64 ;;
+    *) uname -m ;;
+    esac
+}
+
+architecture_format() {
+    if [[ $ENGINE == buildah ]]; then
+        echo '{{.OCIv1.Architecture}}'
+    else
+        echo '{{.Architecture}}'
+    fi
+}
+
+# The digests of the base's layers as options of image_archive.py: these stay as they are.
+keep_options() {
+    local digest format='{{range .RootFS.Layers}}{{println .}}{{end}}'
+
+    [[ $ENGINE != buildah ]] || format='{{range .OCIv1.RootFS.DiffIDs}}{{println .}}{{end}}'
+    while read -r digest; do
+        [[ -z $digest ]] || printf '%s\n' --keep "$digest"
+    done < <("${CLI[@]}" inspect --type image --format "$format" "$BASE")
+}
+
+say() {
+    printf 'images.sh: %s\n' "$*" >&2
+}
+
+# Build one image; what is not the shared builder is made repeatable and weighed.
+build_one() {
+    local name=$1 file=docker/$1.Dockerfile started=$SECONDS log=$LOGS/$1.log options
+    local image=whiskloop/$name:latest saved=$ENGINE_RUN_DIR/saved.tar normal=$ENGINE_RUN_DIR/normal.tar
+
+    options=(--build-arg "VERSION=$VERSION" --build-arg "REVISION=$REVISION")
+    ! grep -q '^ARG BASE' "$file" || options+=(--build-arg "BASE=$BASE")
+    image_build "$file" "$image" "${options[@]}" >"$log" 2>&1 || {
+        tail -n 25 "$log" >&2
+        die "the image '$name' cannot be built; its last lines stand above" "the whole log: $log"
+    }
+    if [[ $name != builder ]]; then
+        image_save "$image" "$saved"
+        python3 "$here/image_archive.py" normalise "$saved" "$normal" "$name" "${KEEP[@]}" \
+            >"$WEIGHTS/$name.json"
+        image_load "$normal" >"$log.load" 2>&1 || {
+            cat "$log.load" >&2
+            die "the image '$name' cannot be loaded again"
+        }
+        [[ $ENGINE == buildah ]] || "${CLI[@]}" tag "$image" "whiskloop/$name:$VERSION"
+        rm -f -- "$saved" "$normal" "$log.load"
+    fi
+    say "$name: $((SECONDS - started)) s"
+}
+
+# The engine's name and version.
+engine_words() {
+    printf '%s %s\n' "$ENGINE" "$("${CLI[@]}" --version | sed -n '1s/[^0-9]*\([0-9][^ ,]*\).*/\1/p')"
+}
+
+clean=no list=no readme=no names=()
+for argument in "$@"; do
+    case $argument in
+    --clean) clean=yes ;;
+    --list) list=yes ;;
+    --readme) readme=yes ;;
+    -h | --help)
+        usage
+        exit 0
+        ;;
+    -*) die "unknown argument '$argument'" "images.sh -h shows how to call it" ;;
+    *) names+=("$argument") ;;
+    esac
+done
+cd -- "$ROOT"
+if [[ $clean == yes ]]; then
+    rm -rf -- "$IMAGES_DIR"
+    exit 0
+fi
+((${#names[@]} > 0)) || mapfile -t names < <(all_names)
+ordered=$(for name in "${names[@]}"; do list_with_needs "$name" || exit 1; done) || exit 1
+mapfile -t ordered <<<"$ordered"
+if [[ $list == yes ]]; then
+    printf '%s\n' "${ordered[@]}"
+    exit 0
+fi
+
+VERSION=$(version_of_program)
+REVISION=$(git describe --always --dirty --abbrev=12 --exclude '*' 2>/dev/null) || REVISION=unknown
+SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct 2>/dev/null)} || SOURCE_DATE_EPOCH=0
+export SOURCE_DATE_EPOCH
+LOGS=$IMAGES_DIR/logs WEIGHTS=$IMAGES_DIR/weights
+engine_choose build
+trap engine_down EXIT
+trap 'exit 130' INT TERM
+engine_up build
+mkdir -p -- "$LOGS" "$WEIGHTS"
+say "engine: $(engine_words)"
+base_provide
+mapfile -t KEEP < <(keep_options)
+for name in "${ordered[@]}"; do
+    build_one "$name"
+done
+python3 "$here/image_archive.py" collect "$IMAGES_DIR/images.json" "$WEIGHTS" \
+    version="$VERSION" revision="$REVISION" engine="$(engine_words)" base="$BASE"
+[[ $readme == no ]] ||
+    python3 "$here/image_archive.py" write-readme README.md "$IMAGES_DIR/images.json"
+python3 "$here/image_archive.py" table "$IMAGES_DIR/images.json"

@@ -1,0 +1,90 @@
+#!/usr/bin/env bash
+#
+# test-images.sh - run the images and see that they do what they promise.
+
+set -euo pipefail
+
+here=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
+# shellcheck source=scripts/lib.sh
+. "$here/lib.sh"
+# shellcheck source=scripts/engine.sh
+. "$here/engine.sh"
+
+usage() {
+    cat <<'END'
+usage: test-images.sh [--clean] [--no-build] [--junitxml FILE] [PYTEST-ARGUMENT]...
+
+Build the images by scripts/images.sh, run the cases of tests/images on them in containers, and remove
+these. Ends with 77 and the reason where no engine works here.
+
+    --clean           delete the images afterwards, as scripts/images.sh --clean does
+    --no-build        take the images that are there
+    --junitxml FILE   the results, for other programs
+    -h                show this text
+
+Where we are root, the containers have a network namespace of their own: publishing their ports
+changes nothing in the machine's network.
+
+Environment: as for images.sh; IMAGES=require makes a lack of something a failure.
+END
+}
+
+LABEL=whiskloop-test=$$
+
+# shellcheck disable=SC2317 # called by the trap
+clean_up() {
+    local ids=()
+
+    if [[ -n $ENGINE_RUN_DIR ]] && ((${#CLI[@]} > 0)); then
+        mapfile -t ids < <("${CLI[@]}" ps --all --quiet --filter "label=$LABEL")
+        ((${#ids[@]} == 0)) || "${CLI[@]}" rm --force "${ids[@]}" >/dev/null || true
+    fi
+    engine_down
+    [[ $clean == no ]] || "$here/images.sh" --clean || true
+}
+
+# Images that the cases start from ours, as a user would make them; apt needs the real network.
+build_derived() {
+    local file name
+
+    for file in tests/images/*.Dockerfile; do
+        name=test-$(basename -- "$file" .Dockerfile)
+        image_build "$file" "whiskloop/$name:latest" >"$IMAGES_DIR/logs/$name.log" 2>&1 || {
+            tail -n 25 "$IMAGES_DIR/logs/$name.log" >&2
+            die "'$file' cannot be built; the last lines stand above"
+        }
+    done
+}
+
+clean=no build=yes pytest=()
+while (($# > 0)); do
+    case $1 in
+    --clean) clean=yes ;;
+    --no-build) build=no ;;
+    -h | --help)
+        usage
+        exit 0
+        ;;
+    *) pytest+=("$1") ;;
+    esac
+    shift
+done
+cd -- "$ROOT"
+engine_choose run
+export ENGINE
+trap clean_up EXIT
+trap 'exit 130' INT TERM
+if [[ $build == yes ]]; then
+    "$here/images.sh" || exit
+    engine_up build
+    build_derived
+    engine_down
+fi
+engine_up run
+# Folders of tests in their own process group would outlive Ctrl-C; pytest is in ours.
+export IMAGES_ENGINE=$ENGINE IMAGES_CLI="${CLI[*]}" IMAGES_LABEL=$LABEL IMAGES_DIR
+python3 -c 'import xdist' 2>/dev/null && pytest+=(-n 2)
+status=0
+${PRIVATE_NET:+nsenter "--net=/run/netns/$PRIVATE_NET"} \
+    python3 -m pytest -q -p no:cacheprovider "${pytest[@]}" tests/images || status=$?
+exit "$status"

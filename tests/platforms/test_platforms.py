@@ -1,0 +1,197 @@
+"""docker/openwhisk, kubernetes, knative and compose: well formed, and true of the program."""
+
+import json
+import os
+import re
+import subprocess
+from pathlib import Path
+
+import jsonschema
+import pytest
+import yaml
+
+import shapes
+
+ROOT = Path(__file__).resolve().parents[2]
+DOCKER = ROOT / "docker"
+PROGRAM = Path(os.environ.get("WHISKLOOP", ROOT / "build/proxy/whiskloop"))
+IMAGES = {path.name.partition(".")[0] for path in DOCKER.glob("*.Dockerfile")}
+VERSION = re.search(r"^project\('whiskloop'.* version: '([^']*)'",
+                    (ROOT / "meson.build").read_text(), re.M)[1]
+
+MANIFESTS = [
+    ("openwhisk/runtimes.json", shapes.OPENWHISK), ("knative/service.yaml", shapes.KNATIVE),
+    ("compose/compose.yaml", shapes.COMPOSE), ("compose/prometheus.yml", shapes.PROMETHEUS),
+    ("compose/grafana-datasources.yaml", shapes.DATASOURCES),
+    ("compose/grafana-dashboards.yaml", shapes.PROVIDERS),
+    ("compose/dashboard.json", shapes.DASHBOARD),
+]
+
+
+def read(name):
+    text = (DOCKER / name).read_text(encoding="utf-8")
+    return json.loads(text) if name.endswith(".json") else yaml.safe_load(text)
+
+
+def kubernetes():
+    text = (DOCKER / "kubernetes/action.yaml").read_text(encoding="utf-8")
+    return {document["kind"]: document for document in yaml.safe_load_all(text)}
+
+
+def settings():
+    """The program's variables and their defaults, by what it says of itself."""
+    text = subprocess.run([PROGRAM, "--help-markdown"], capture_output=True, text=True, check=True,
+                          timeout=60).stdout
+    return dict(re.findall(r"^\| `--[a-z-]+` \| `(WHISKLOOP_[A-Z_]+)` \| (\S+) \|", text, re.M))
+
+
+def metrics():
+    """The metrics that README.md tells of; tests/conformance compares it with what is served."""
+    part = re.search(r"<!-- metrics -->(.*?)<!-- /metrics -->", (ROOT / "README.md").read_text(),
+                     re.S)[1]
+    return dict(re.findall(r"^\| `(\w+)[^`]*` \| (\w+) \|", part, re.M))
+
+
+@pytest.mark.parametrize("name, shape", MANIFESTS, ids=[name for name, _ in MANIFESTS])
+def test_file_has_its_platforms_form(name, shape):
+    """Every member is one that the platform knows, at its place, of its type."""
+    jsonschema.validate(read(name), shape)
+
+
+def test_kubernetes_objects_have_their_form():
+    """All five, each once."""
+    objects = kubernetes()
+    assert sorted(objects) == sorted(shapes.KUBERNETES)
+    for kind, document in objects.items():
+        jsonschema.validate(document, shapes.KUBERNETES[kind])
+
+
+def test_every_file_of_a_platform_is_checked():
+    """No file stands beside these that nobody looks at."""
+    found = {str(path.relative_to(DOCKER)) for folder in
+             ("openwhisk", "kubernetes", "knative", "compose") for path in (DOCKER / folder).iterdir()}
+    assert found == {name for name, _ in MANIFESTS} | {"kubernetes/action.yaml"}
+
+
+def test_openwhisk_names_images_that_are_built():
+    """Of this version; and each family has one default kind, as the platform asks."""
+    document = read("openwhisk/runtimes.json")
+    kinds = [kind for family in document["runtimes"].values() for kind in family]
+    for image in [kind["image"] for kind in kinds] + document["blackboxes"]:
+        assert (image["prefix"], image["tag"]) == ("whiskloop", VERSION)
+        assert image["name"] in IMAGES - {"builder", "proxy"}
+    for name, family in document["runtimes"].items():
+        assert sum(kind.get("default", False) for kind in family) == 1
+        assert all(kind["kind"].partition(":")[0] == name for kind in family)
+    assert len({kind["kind"] for kind in kinds}) == len(kinds)
+    for cell in [cell for kind in kinds for cell in kind.get("stemCells", [])]:
+        assert cell["reactive"]["minCount"] <= cell["initialCount"] <= cell["reactive"]["maxCount"]
+
+
+def containers():
+    """(where, settings by name, container) of all that run our program."""
+    pod = kubernetes()["Deployment"]["spec"]["template"]["spec"]["containers"][0]
+    knative = read("knative/service.yaml")["spec"]["template"]["spec"]["containers"][0]
+    for where, container in (("kubernetes", pod), ("knative", knative)):
+        yield where, {one["name"]: one["value"] for one in container["env"]}, container
+    action = read("compose/compose.yaml")["services"]["action"]
+    yield "compose", action["environment"], action
+
+
+def test_settings_are_the_programs():
+    """Each variable is one that it takes, with a value that it takes."""
+    known = settings()
+    for where, values, _ in containers():
+        assert set(values) <= set(known), where
+        done = subprocess.run([PROGRAM, "--help-markdown"], env=values, capture_output=True,
+                              timeout=60, check=False)
+        assert done.returncode == 0, (where, done.stderr)
+
+
+def test_probes_ask_the_admin_listener():
+    """At the port that --admin has, in all probes; the other port is the contract's."""
+    for where, values, container in containers():
+        if where == "compose":
+            continue
+        admin = int(values["WHISKLOOP_ADMIN"].rpartition(":")[2])
+        names = {port.get("name"): port["containerPort"] for port in container["ports"]}
+        probes = [container[name]["httpGet"] for name in container if name.endswith("Probe")]
+        assert probes
+        for probe in probes:
+            assert names.get(probe["port"], probe["port"]) == admin
+        assert container["ports"][0]["containerPort"] == 8080
+
+
+def test_kubernetes_waits_longer_than_the_proxy_drains():
+    """Else what runs is killed at each rollout."""
+    spec = kubernetes()["Deployment"]["spec"]["template"]["spec"]
+    values = {one["name"]: one["value"] for one in spec["containers"][0]["env"]}
+    drain_s = int(values.get("WHISKLOOP_DRAIN_TIMEOUT", settings()["WHISKLOOP_DRAIN_TIMEOUT"])) / 1000
+    assert spec["terminationGracePeriodSeconds"] > drain_s
+    grace = read("compose/compose.yaml")["services"]["action"]["stop_grace_period"]
+    assert int(grace.rstrip("s")) > int(settings()["WHISKLOOP_DRAIN_TIMEOUT"]) / 1000
+
+
+def test_kubernetes_objects_mean_the_same_pods():
+    """Labels, selectors and names fit, so that each finds the pods."""
+    objects = kubernetes()
+    deployment = objects["Deployment"]["spec"]
+    labels = deployment["template"]["metadata"]["labels"]
+    ports = {port["name"] for port in deployment["template"]["spec"]["containers"][0]["ports"]}
+    assert deployment["selector"]["matchLabels"] == labels
+    assert objects["Service"]["spec"]["selector"] == labels
+    assert objects["PodDisruptionBudget"]["spec"]["selector"]["matchLabels"] == labels
+    assert objects["NetworkPolicy"]["spec"]["podSelector"]["matchLabels"] == labels
+    assert objects["HorizontalPodAutoscaler"]["spec"]["scaleTargetRef"]["name"] == \
+        objects["Deployment"]["metadata"]["name"]
+    assert {port["targetPort"] for port in objects["Service"]["spec"]["ports"]} <= ports
+    for rule in objects["NetworkPolicy"]["spec"]["ingress"]:
+        assert {port["port"] for port in rule["ports"]} <= ports
+    scaler = objects["HorizontalPodAutoscaler"]["spec"]
+    assert objects["PodDisruptionBudget"]["spec"]["minAvailable"] < scaler["minReplicas"] <= \
+        deployment["replicas"] <= scaler["maxReplicas"]
+
+
+def test_scaling_is_by_a_figure_that_is_served():
+    """A gauge, as a count that only grows would scale for ever."""
+    for metric in kubernetes()["HorizontalPodAutoscaler"]["spec"]["metrics"]:
+        if metric["type"] == "Pods":
+            assert metrics()[metric["pods"]["metric"]["name"]] == "gauge"
+
+
+def test_knative_gives_a_container_as_many_as_it_has_workers():
+    """More would wait inside, where no container is started for them."""
+    template = read("knative/service.yaml")["spec"]["template"]["spec"]
+    values = {one["name"]: one["value"] for one in template["containers"][0]["env"]}
+    assert template["containerConcurrency"] == int(values["WHISKLOOP_WORKERS"])
+
+
+def test_dashboard_asks_for_figures_that_are_served():
+    """Counters by their rate, histograms by their buckets."""
+    known = metrics()
+    seen = set()
+    panels = read("compose/dashboard.json")["panels"]
+    for expression in [target["expr"] for panel in panels for target in panel["targets"]]:
+        for name in re.findall(r"\b(?:whiskloop|process)_\w+", expression):
+            base = re.sub(r"_bucket$", "", name)
+            assert base in known, name
+            assert (known[base] == "histogram") == name.endswith("_bucket"), name
+            if known[base] != "gauge":
+                assert f"rate({name}" in expression, expression
+            seen.add(base)
+    assert {name for name, kind in known.items() if kind == "histogram"} <= seen
+    assert len({panel["id"] for panel in panels}) == len(panels)
+
+
+def test_compose_mounts_files_that_are_there():
+    """And Prometheus asks the service of our program, at its admin port."""
+    services = read("compose/compose.yaml")["services"]
+    for service in services.values():
+        for volume in service.get("volumes", []):
+            assert (DOCKER / "compose" / volume.split(":")[0]).is_file(), volume
+    target = read("compose/prometheus.yml")["scrape_configs"][0]["static_configs"][0]["targets"][0]
+    host, _, port = target.partition(":")
+    assert services[host]["environment"]["WHISKLOOP_ADMIN"].rpartition(":")[2] == port
+    assert services[host]["image"].partition("/")[2].partition(":")[0] in IMAGES
+    dashboard = read("compose/dashboard.json")["panels"][0]["datasource"]
+    assert dashboard["uid"] == read("compose/grafana-datasources.yaml")["datasources"][0]["uid"]

@@ -1,0 +1,182 @@
+"""scripts/images.sh and what it is made of, as far as they need no engine."""
+
+import io
+import json
+import os
+import subprocess
+import sys
+import tarfile
+
+import pytest
+
+from conftest import ROOT, WAIT_S
+
+sys.path.insert(0, str(ROOT / "scripts"))
+
+import image_archive  # noqa: E402
+
+IMAGES = ROOT / "scripts/images.sh"
+
+
+def run(*command, **variables):
+    return subprocess.run(command, capture_output=True, text=True, timeout=WAIT_S, check=False,
+                          env={**os.environ, **variables})
+
+
+def choose(purpose, **variables):
+    """engine_choose on a machine on which no command but the shell's own is found."""
+    return run("bash", "-c", '. "$1/lib.sh"; . "$1/engine.sh"; command() { return 1; };'
+               ' engine_choose "$2"; echo "chose $ENGINE"', "test", ROOT / "scripts", purpose,
+               **variables)
+
+
+def test_no_engine_is_a_reason_to_skip_and_says_what_to_install():
+    done = choose("build", ENGINE="")
+    assert done.returncode == 77
+    assert "no container engine is here" in done.stderr
+    assert "apt-get install" in done.stderr and "docker.io" in done.stderr
+
+
+def test_no_engine_is_a_failure_where_images_are_required():
+    assert choose("build", ENGINE="", IMAGES="require").returncode == 1
+
+
+def test_an_engine_that_is_asked_for_and_missing_is_named():
+    done = choose("build", ENGINE="podman")
+    assert done.returncode == 77
+    assert "ENGINE=podman is not installed" in done.stderr and "podman runc" in done.stderr
+
+
+def test_an_engine_that_nobody_knows():
+    done = choose("build", ENGINE="lxc")
+    assert done.returncode == 1
+    assert "want docker, podman or buildah" in done.stderr
+
+
+def test_an_engine_that_only_builds_runs_no_tests():
+    done = run("bash", "-c", '. "$1/lib.sh"; . "$1/engine.sh"; command() { return 0; };'
+               ' engine_choose run', "test", ROOT / "scripts", ENGINE="buildah")
+    assert done.returncode == 77
+    assert "buildah only builds" in done.stderr
+
+
+def test_an_image_that_nobody_knows():
+    done = run(IMAGES, "--list", "cobol")
+    assert done.returncode == 1
+    assert "there is no image 'cobol'" in done.stderr and "native" in done.stderr
+
+
+def test_what_an_image_is_made_from_is_built_before_it():
+    names = run(IMAGES, "--list").stdout.split()
+    assert len(names) == len(set(names)) == len(list((ROOT / "docker").glob("*.Dockerfile")))
+    assert names[0] == "builder"
+    assert names.index("native-debian") < names.index("python3")
+    assert run(IMAGES, "--list", "oneshot").stdout.split() == ["builder", "native-shell", "oneshot"]
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "docker").rglob("*.Dockerfile")),
+                         ids=lambda path: str(path.relative_to(ROOT / "docker")))
+def test_dockerfiles_keep_to_what_every_builder_takes(path):
+    """No frontend that must be pulled, no here-documents, no address of a file to fetch."""
+    text = path.read_text()
+    assert "syntax=" not in text and "<<" not in text and "ADD " not in text
+
+
+# --- the same input gives the same image ------------------------------------------------------------
+
+def layer(mtime, uname, content=b"hello"):
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w") as archive:
+        for name, kind, link in (("usr", tarfile.DIRTYPE, ""), ("usr/file", tarfile.REGTYPE, ""),
+                                 ("usr/same", tarfile.LNKTYPE, "usr/file"),
+                                 ("usr/link", tarfile.SYMTYPE, "file")):
+            member = tarfile.TarInfo(name)
+            member.type, member.linkname, member.mtime, member.uname = kind, link, mtime, uname
+            member.mode = 0o750
+            member.size = len(content) if kind == tarfile.REGTYPE else 0
+            archive.addfile(member, io.BytesIO(content) if member.size else None)
+    return out.getvalue()
+
+
+def saved(path, mtime, host, content=b"hello"):
+    """An image as docker save writes it: a base layer, and one of ours."""
+    config = {"architecture": "amd64", "os": "linux", "created": f"2026-01-01T00:00:{host}Z",
+              "container": host, "docker_version": "1",
+              "config": {"Hostname": host, "User": "1000", "Labels": {
+                  "org.opencontainers.image.description": "d"}},
+              "history": [{"created": f"2026-01-01T00:00:{host}Z", "created_by": "COPY"}],
+              "rootfs": {"type": "layers", "diff_ids": ["sha256:x", "sha256:y"]}}
+    with tarfile.open(path, "w") as archive:
+        image_archive.add_file(archive, "c.json", json.dumps(config).encode())
+        image_archive.add_file(archive, "base/layer.tar", layer(1, "base"))
+        image_archive.add_file(archive, "l/layer.tar", layer(mtime, host, content))
+        image_archive.add_file(archive, "manifest.json", json.dumps(
+            [{"Config": "c.json", "RepoTags": ["i:1"],
+              "Layers": ["base/layer.tar", "l/layer.tar"]}]).encode())
+    return path
+
+
+def normalised(tmp_path, number, mtime, host, content=b"hello"):
+    keep = image_archive.digest_of(layer(1, "base"))
+    old = saved(tmp_path / f"old{number}", mtime, host, content)
+    new = tmp_path / f"new{number}"
+    done = run(sys.executable, ROOT / "scripts/image_archive.py", "normalise", old, new, "name",
+               "--keep", keep, SOURCE_DATE_EPOCH="1000")
+    assert done.returncode == 0, done.stderr
+    return new, json.loads(done.stdout)
+
+
+def test_images_that_differ_in_time_and_builder_become_one(tmp_path):
+    one, facts = normalised(tmp_path, 1, 5000, "11")
+    other, others = normalised(tmp_path, 2, 6000, "22")
+    assert one.read_bytes() == other.read_bytes()
+    assert facts["id"] == others["id"]
+
+
+def test_images_that_differ_in_a_file_stay_two(tmp_path):
+    assert normalised(tmp_path, 1, 5000, "11")[1]["id"] != \
+        normalised(tmp_path, 2, 5000, "11", b"other")[1]["id"]
+
+
+def test_what_is_normalised_twice_stays_as_it_is(tmp_path):
+    one, facts = normalised(tmp_path, 1, 5000, "11")
+    done = run(sys.executable, ROOT / "scripts/image_archive.py", "normalise", one,
+               tmp_path / "again", "name", "--keep", facts["layers"][0]["digest"],
+               SOURCE_DATE_EPOCH="1000")
+    assert json.loads(done.stdout)["id"] == facts["id"]
+    assert (tmp_path / "again").read_bytes() == one.read_bytes()
+
+
+def test_files_and_settings_survive_and_the_base_is_untouched(tmp_path):
+    new, facts = normalised(tmp_path, 1, 5000, "11")
+    config, tags, layers = image_archive.read_archive(new)
+    assert tags == ["i:1"] and layers[0] == layer(1, "base")
+    assert config["config"]["User"] == "1000" and "Hostname" not in config["config"]
+    assert config["rootfs"]["diff_ids"] == [image_archive.digest_of(data) for data in layers]
+    with tarfile.open(fileobj=io.BytesIO(layers[1])) as archive:
+        found = {member.name: member for member in archive}
+        assert archive.extractfile("usr/file").read() == b"hello"
+    assert found["usr/same"].linkname == "usr/file" and found["usr/link"].issym()
+    assert {member.mtime for member in found.values()} == {1000}
+    assert {member.mode for member in found.values()} == {0o750}
+    assert facts["saved_bytes"] == new.stat().st_size
+    assert [one["base"] for one in facts["layers"]] == [True, False]
+
+
+def test_the_table_is_put_between_the_marks(tmp_path):
+    (tmp_path / "weights").mkdir()
+    facts = normalised(tmp_path, 1, 5000, "11")[1]
+    (tmp_path / "weights/a.json").write_text(json.dumps({**facts, "saved_bytes": 9123456}))
+    tool = [sys.executable, ROOT / "scripts/image_archive.py"]
+    assert run(*tool, "collect", tmp_path / "images.json", tmp_path / "weights", "engine=e"
+               ).returncode == 0
+    assert json.loads((tmp_path / "images.json").read_text())["engine"] == "e"
+    readme = tmp_path / "README.md"
+    readme.write_text("before\n<!-- images: made -->\nold\n<!-- /images -->\nafter\n")
+    assert run(*tool, "write-readme", readme, tmp_path / "images.json").returncode == 0
+    text = readme.read_text()
+    assert "| `name` | 9.1 |" in text and "old" not in text
+    assert text.startswith("before\n<!-- images: made -->\n|")
+    assert text.endswith("|\n<!-- /images -->\nafter\n")
+    readme.write_text("no place\n")
+    assert run(*tool, "write-readme", readme, tmp_path / "images.json").returncode == 1
