@@ -136,6 +136,24 @@ void compile_cancel(struct compile *compile)
     buf_done(&compile->said);
 }
 
+static uint64_t limit_of(const struct compile *compile, enum privileges_limit which)
+{
+    const struct privileges *privileges = compile->launch.privileges;
+
+    return privileges != NULL ? privileges->limits[which] : 0;
+}
+
+/* Of what it may write there are two bounds, and the lower one holds. */
+static void judge_file_size(const struct compile *compile, struct err *err)
+{
+    uint64_t limit = limit_of(compile, LIMIT_FSIZE);
+    bool by_limit = limit > 0 && limit < compile->file_max_bytes;
+
+    (void)err_set(err, ERR_CODE, 0, "the compiler wrote a file of more than %" PRIu64 " bytes (%s)",
+                  by_limit ? limit : compile->file_max_bytes,
+                  by_limit ? "--rlimit-fsize" : "--unpack-max-bytes");
+}
+
 /* Why it failed. The deadline goes first: it is what made us send the signal. */
 static void judge(struct compile *compile)
 {
@@ -148,10 +166,11 @@ static void judge(struct compile *compile)
                       "compiling took longer than %" PRIu64 " ms (--init-timeout)",
                       compile->allowed_ms);
     else if (WIFSIGNALED(status) && WTERMSIG(status) == SIGXFSZ)
+        judge_file_size(compile, err);
+    else if (WIFSIGNALED(status) && WTERMSIG(status) == SIGXCPU && limit_of(compile, LIMIT_CPU) > 0)
         (void)err_set(err, ERR_CODE, 0,
-                      "the compiler wrote a file of more than %" PRIu64
-                      " bytes (--unpack-max-bytes)",
-                      compile->file_max_bytes);
+                      "the compiler used more than %" PRIu64 " s of processor time (--rlimit-cpu)",
+                      limit_of(compile, LIMIT_CPU));
     else if (WIFSIGNALED(status))
         (void)err_set(err, ERR_CODE, 0, "the compiler was ended by signal %d (%s)",
                       WTERMSIG(status), strsignal(WTERMSIG(status)));

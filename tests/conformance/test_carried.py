@@ -376,6 +376,16 @@ exec chroot {root} "$@"
     return program
 
 
+def test_the_stub_in_the_folder_is_no_action(proxy, folder, monkeypatch):
+    """The images of the old native contract have their stub at /action/exec: an /init brings code
+    all the same."""
+    monkeypatch.setattr(whisk, "PROGRAM", in_root_with(folder, "exec", samples.GREET_SHELL))
+    one = proxy("--runtime", "oneshot")
+    assert one.run({}).json["error"].startswith("This is a stub action.")
+    one.started("#!/bin/bash\necho '{\"code\":\"came\"}'\n")
+    assert one.run({}).json == {"code": "came"}
+
+
 @pytest.mark.parametrize("name, text, served", [
     ("", "", False), ("hello.py", HELLO, True), ("__main__.py", HELLO, True),
     ("exec", samples.GREET_SHELL, True), ("exec", HELLO, True),

@@ -158,6 +158,18 @@ def test_compilers_run_as_the_user(proxy, folder, user, named_by, code):
     assert told["made"] == "77:77"
 
 
+@pytest.mark.parametrize("option, does, told", [
+    (("--rlimit-fsize", 65536), "exec cat /dev/zero > \"$bin/exec\"",
+     "the compiler wrote a file of more than 65536 bytes (--rlimit-fsize)"),
+    (("--rlimit-cpu", 1), "while :; do :; done",
+     "the compiler used more than 1 s of processor time (--rlimit-cpu)"),
+], ids=["file", "processor"])
+def test_a_compiler_that_passes_a_limit_is_told_which(proxy, folder, option, does, told):
+    """The limits of the action hold for its compiler, and the reply names the option."""
+    compiler = compilers.write(folder, does + "\n")
+    assert_error(proxy(*option, env=compilers.image(compiler)).init("some text"), 502, told)
+
+
 def test_a_compiler_that_may_not_be_run_is_told(proxy, folder, user):
     """A program that the user may not execute: the reply says so, nothing runs as root instead."""
     compiler = compilers.write(folder, compilers.program())

@@ -378,7 +378,7 @@ class Proxy:
         def kinds(links):
             counts = dict.fromkeys(self.growth_max, 0)
             for link in links:
-                kind = "/proc" if link.startswith("/proc/") else link.partition(":")[0]
+                kind = "/proc" if link.endswith("/syscall") else link.partition(":")[0]
                 counts[kind if kind in counts else "file"] += 1
             return counts
         before, now = kinds(self.fds_before), kinds(self.descriptors())
