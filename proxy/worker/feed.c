@@ -10,7 +10,7 @@
 #define SILENT_BEFORE    16      /* activations without a log line before lines go ahead */
 #define WORK_SHARE       8       /* a new measurement counts for one in so many */
 #define QUIET_YIELDS     4       /* looks at once, giving up the processor in between */
-#define QUIET_GIVE_UP_US 100000  /* not seen waiting for so long: it cannot be seen, go without */
+#define QUIET_GIVE_UP_US 1000000 /* blocked elsewhere for so long: it cannot be seen, go without */
 #define NEVER_SEEN_US    5000    /* ... when it never was: a thread of its own may read */
 
 void feed_init(struct feed *feed, unsigned ahead_max)
@@ -105,6 +105,12 @@ bool feed_is_quiet(struct feed *feed, uint64_t now_us)
     give_up_us = feed->seen ? QUIET_GIVE_UP_US : NEVER_SEEN_US;
     if (state != WAITS_UNKNOWN && now_us - feed->unquiet_at_us < give_up_us)
         return false;
+    /* At work with its last activation still, without a processor, or frozen: what it has yet to say
+     * of that one would be taken for the next one's answer. */
+    if (feed->seen && (state == WAITS_RUNS || waits_is_stopped(&feed->waits))) {
+        feed->unquiet_at_us = now_us;
+        return false;
+    }
     feed->observable = false;
     return true;
 }

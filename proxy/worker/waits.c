@@ -85,3 +85,20 @@ enum waits_state waits_look(struct waits *waits)
             return !calls[i].names_fd || strtoul(end, NULL, 16) == 0 ? WAITS_YES : WAITS_NO;
     return WAITS_NO;
 }
+
+bool waits_is_stopped(const struct waits *waits)
+{
+    char path[32];
+    char text[256];
+    auto_fd int fd = -1;
+    const char *state;
+    ssize_t n;
+
+    (void)snprintf(path, sizeof(path), "/proc/%d/stat", (int)waits->pid);
+    fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (waits->pid == 0 || fd < 0 || (n = read(fd, text, sizeof(text) - 1)) <= 0)
+        return false;
+    text[n] = '\0';
+    state = strrchr(text, ')'); /* the name before it may hold anything */
+    return state != NULL && (state[1] == ' ') && (state[2] == 'T' || state[2] == 't');
+}

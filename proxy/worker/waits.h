@@ -34,6 +34,8 @@ struct waits {
 void waits_open(struct waits *waits, pid_t pid, const struct privileges *privileges);
 void waits_close(struct waits *waits);
 enum waits_state waits_look(struct waits *waits);
+/* Whether a signal has stopped it (SIGSTOP): where it stands then says nothing. */
+bool waits_is_stopped(const struct waits *waits);
 
 /* Calls that newer architectures do not have. */
 #ifdef SYS_poll

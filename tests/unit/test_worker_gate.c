@@ -132,16 +132,32 @@ static void answers_on_both_descriptors_count_once(void **state)
     assert_answer(run(f, "line3:{\"n\":3}"), "{\"n\":3}");
 }
 
-static void a_worker_that_stays_busy_is_fed_all_the_same(void **state)
+static void a_worker_blocked_elsewhere_is_fed_all_the_same(void **state)
 {
     struct fixture *f = *state;
 
     start(f, serve(ANSWERS_FD3));
     /* Nobody sees it waiting after the first answer: the next line is written in the end. */
-    (void)run(f, "line3:{\"n\":1};spin");
-    (void)give_until(f, "never read", 500);
+    (void)run(f, "line3:{\"n\":1};deaf");
+    (void)give(f, "never read");
     loop_until(f->loop, all_is_sent, f);
     assert_false(f->worker.feed.observable);
+    worker_stop(&f->worker);
+    loop_until(f->loop, all_came_back, f);
+}
+
+static void a_worker_still_at_work_is_not_fed(void **state)
+{
+    struct fixture *f = *state;
+    struct job *job;
+
+    start(f, serve(ANSWERS_FD3));
+    skip_where_nobody_can_be_seen_waiting(f);
+    (void)run(f, "line3:{\"n\":1};spin");
+    job = give_until(f, "never read", 1500);
+    loop_until(f->loop, all_came_back, f);
+    assert_int_equal(job->outcome, JOB_LATE);
+    assert_true(f->worker.feed.observable);
 }
 
 static void an_answer_to_the_dead_is_no_answer_to_the_next(void **state)
@@ -169,6 +185,26 @@ static void an_answer_after_the_deadline_is_dropped(void **state)
     assert_answer(run(f, "line3:{\"n\":2}"), "{\"n\":2}");
 }
 
+/* The freeze is what is tested: it outlasts the time after which nobody is looked at any more. */
+static void a_second_answer_of_one_that_was_frozen_is_dropped(void **state)
+{
+    struct fixture *f = *state;
+    struct job *job;
+    uint64_t until_ms;
+
+    start(f, serve(ANSWERS_FD3));
+    assert_answer(run(f, "line3:{\"n\":0}"), "{\"n\":0}");
+    assert_answer(run(f, "line3:{\"n\":1};nap:30;line3:{\"stale\":1}"), "{\"n\":1}");
+    spawn_kill(f->worker.pid, SIGSTOP);
+    job = give(f, "line3:{\"n\":2}");
+    until_ms = loop_now_ms(f->loop) + 1500;
+    while (loop_now_ms(f->loop) < until_ms)
+        loop_turn(f->loop, 10);
+    spawn_kill(f->worker.pid, SIGCONT);
+    loop_until(f->loop, all_came_back, f);
+    assert_answer(job, "{\"n\":2}");
+}
+
 static void a_refusal_before_the_first_activation_ends_the_worker(void **state)
 {
     struct fixture *f = *state;
@@ -194,9 +230,11 @@ int main(void)
         TEST(an_unfinished_log_line_is_no_part_of_the_next_answer),
         TEST(json_logs_before_the_first_activation_are_no_answer),
         TEST(answers_on_both_descriptors_count_once),
-        TEST(a_worker_that_stays_busy_is_fed_all_the_same),
+        TEST(a_worker_blocked_elsewhere_is_fed_all_the_same),
+        TEST(a_worker_still_at_work_is_not_fed),
         TEST(an_answer_to_the_dead_is_no_answer_to_the_next),
         TEST(an_answer_after_the_deadline_is_dropped),
+        TEST(a_second_answer_of_one_that_was_frozen_is_dropped),
         TEST(a_refusal_before_the_first_activation_ends_the_worker),
     };
 
