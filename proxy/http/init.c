@@ -287,8 +287,8 @@ static int check_built(struct init *init, struct err *err)
 
     if (init->build.runtime->answers != ANSWERS_AUTO)
         return 0;
-    privileges_borrow(
-        service->opts.privileges); /* what a link leads to may not be for the action */
+    /* What a link leads to may be none of the action's business. */
+    privileges_borrow(service->opts.privileges);
     result =
         actionloop_check_built(&service->opts.actionloop, init->build.dir, said, sizeof(said), err);
     privileges_return(service->opts.privileges);

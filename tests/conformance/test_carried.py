@@ -153,22 +153,19 @@ def test_runs_before_it_is_ready_wait(proxy, folder, gate):
     assert one.check_streams(3) == ("", "")
 
 
+def queued(one):
+    return one.metrics()["whiskloop_activations_queued"].value()
+
+
 def test_too_many_early_runs_are_refused(proxy, folder, gate):
     """What waits is bounded by --queue-max."""
     door = gate()
-    one = proxy("--action", put(folder, "slow.py", slow(door)), "--workers", 1, "--queue-max", 1)
+    one = Watched(proxy, folder, "--action", put(folder, "slow.py", slow(door)), "--workers", 1,
+                  "--queue-max", 1)
     door.wait_reached()
-    first = one.later(one.run, {"name": "first"})
-    wait_until(lambda: sum("socket:" in link for link in one.descriptors()) == 2,
-               "the first to be connected")
-    refused = None
-
-    def second_is_refused():
-        nonlocal refused
-        refused = one.run({})
-        return True
-
-    wait_until(second_is_refused, "an answer")
+    first = one.proxy.later(one.proxy.run, {"name": "first"})
+    wait_until(lambda: queued(one) == 1, "the first to wait")
+    refused = one.proxy.run({})
     assert refused.status == 429 and "--queue-max" in refused.error
     door.release()
     assert first.result().json == {"hello": "first"}
@@ -204,10 +201,6 @@ def test_SIGTERM_while_it_starts(proxy, folder, gate):
 
 
 # ---- what an operator sees of it ----
-
-def queued(one):
-    return one.metrics()["whiskloop_activations_queued"].value()
-
 
 def test_readiness_and_metrics_while_it_starts(proxy, folder, gate):
     """Not ready until it serves; who waits is counted as waiting, and then by how it ended."""
