@@ -10,12 +10,13 @@ here=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
 
 usage() {
     cat <<'END'
-usage: test.sh [--quick]
+usage: test.sh [--quick | --images]
 
 Install what the tests need, build with gcc, with clang and with sanitizers, run every test, and
 end with one line "N passed, N failed". Builds and logs are kept in build-test/.
 
     --quick    one build with gcc, and the tests on that, without the million-case comparison
+    --images   all, and the images in containers, which takes some minutes more
     -h         show this text
 END
 }
@@ -162,26 +163,38 @@ checks() {
     done
 }
 
-# Everything that runs on one build. $1: its name; $2: seconds for the conformance suite.
+# Everything that runs on one build. $1: its name; $2: seconds for the conformance suite; further
+# arguments: for it.
 tests_on() {
-    unit_tests "$1"
-    pytest_cases "conformance-$1" conformance "$1" "$2"
-    pytest_cases "fault-$1" fault "$1" 300
-    soak "$1"
+    local name=$1 limit=$2
+
+    shift 2
+    unit_tests "$name"
+    pytest_cases "conformance-$name" conformance "$name" "$limit" "$@"
+    pytest_cases "fault-$name" fault "$name" 300
+    soak "$name"
 }
+
+# Arguments by which pytest leaves out files of cases, named without test_ and .py.
+without() {
+    printf -- '--ignore-glob=*/test_%s.py\n' "$@"
+}
+
+# What is about launchers and interpreters, and not about the program under test.
+OTHERS_CODE=(languages nodejs shell go java c_sdk python_launcher python_launcher_world)
+# What neither the number of processes nor the way to feed them can change.
+ONE_WAY=(archives own_log privileges trace compile dropin carried knative launchers memory admin
+    oneshot http endurance)
 
 # The conformance suite again, where the promises are the same and the way there is another: with
 # several processes; and with each activation written alone, into processes started for their action.
-# What is left out has to do with neither.
 other_ways() {
-    local other=(--ignore-glob='*/test_python_launcher*.py' --ignore-glob='*/test_archives.py'
-        --ignore-glob='*/test_languages.py' --ignore-glob='*/test_own_log.py'
-        --ignore-glob='*/test_privileges.py' --ignore-glob='*/test_trace.py')
+    local left_out
 
-    WHISKLOOP_OPTIONS=--workers=3 pytest_cases conformance-pool conformance gcc 600 "${other[@]}"
-    other+=(--ignore-glob='*/test_http.py' --ignore-glob='*/test_endurance.py')
+    mapfile -t left_out < <(without "${OTHERS_CODE[@]}" "${ONE_WAY[@]}")
+    WHISKLOOP_OPTIONS=--workers=3 pytest_cases conformance-pool conformance gcc 600 "${left_out[@]}"
     WHISKLOOP_OPTIONS='--write-ahead=1 --prelaunch=0' \
-        pytest_cases conformance-alone conformance gcc 600 "${other[@]}"
+        pytest_cases conformance-alone conformance gcc 600 "${left_out[@]}"
 }
 
 # A short soak on build-test/$1, with its closing note.
@@ -229,10 +242,11 @@ images() {
     fi
 }
 
-quick=no
+quick=no with_images=no
 case ${1:-} in
 '') ;;
 --quick) quick=yes ;;
+--images) with_images=yes ;;
 -h | --help)
     usage
     exit 0
@@ -266,10 +280,13 @@ if [[ $quick == no ]]; then
         unit_tests clang
     fi
     if build asan gcc -Db_sanitize=address,undefined -Db_lundef=false; then
-        tests_on asan 900
+        mapfile -t left_out < <(without "${OTHERS_CODE[@]}")
+        tests_on asan 900 "${left_out[@]}"
     fi
     quickstart
     benchmarks
-    images
+    if [[ $with_images == yes ]]; then
+        images
+    fi
 fi
 finished=yes
