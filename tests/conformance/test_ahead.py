@@ -272,7 +272,7 @@ def test_a_hanging_run_is_late_and_those_behind_it_are_served(ahead, gate):
 def test_one_that_is_late_in_the_pipe_takes_nobody_elses_answer(ahead, gate):
     one, door = ahead(), gate()
     first = held(one, door)
-    soon = str(int(time.time() * 1000) + 1000)
+    soon = str(int(time.time() * 1000) + 3000)
     late, after = follow(one, (1, "", {"deadline": soon}), (2, "", {}))
     reply = late.result()
     assert reply.status == 502 and "exceeded its time limits" in reply.error

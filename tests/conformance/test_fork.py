@@ -91,7 +91,7 @@ def test_the_code_is_loaded_once_for_all_workers(forked, gate, prelaunch):
 
 
 def test_the_launcher_that_waited_is_the_one_that_loads(proxy, folder):
-    one = proxy("--runtime", "python", "--fork-workers", 1)
+    one = proxy("--runtime", "python", "--fork-workers", 1, "--workers", 1, "--prelaunch", 1)
     (pid,) = wait_until(lambda: launchers(one), "the prelaunched launcher")
     one.started(WHO, env={"LOADS": str(folder / "loads")})
     assert (folder / "loads").read_text() == f"{pid}\n"

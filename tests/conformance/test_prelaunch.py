@@ -123,6 +123,7 @@ def test_a_failed_init_can_be_repeated(proxy):
         assert reply.status == 502 and reply.error, reply
     one.started(samples.PYTHON_CODES["process_id"])
     assert one.run({}).json["pid"] != first
+    wait_until(lambda: len(launchers(one)) == 1, "those of the failed ones to be gone")
     (pid,) = launchers(one)
     assert one.run({}).json == {"pid": pid}
 
