@@ -295,6 +295,7 @@ static int check_built(struct init *init, struct err *err)
     if (said[0] != '\0') {
         sink_line_start(service->out, NULL);
         sink_add(service->out, NULL, said, strlen(said));
+        sink_flush(service->out); /* log before reply, here too */
     }
     return result;
 }
