@@ -190,7 +190,7 @@ static void reply_ok(struct init *init)
 {
     prelaunch_done(&init->service->prelaunch); /* it waited for another runtime's code */
     if (init->request != NULL)
-        request_reply(init->request, 200, xstrdup("{\"ok\":true}\n"), strlen("{\"ok\":true}\n"));
+        request_reply_ok(init->request);
     early_settled(init->service, init->request == NULL);
     init_free(init);
 }

@@ -284,15 +284,14 @@ void run_refuse(struct service *service, struct request *request, enum run_end e
     trace_take(&trace, request);
     tally->n_ends[end]++;
     if (end == RUN_QUEUE_FULL) {
-        request_add_header(request, "retry-after", "1");
+        request_reply_full(request, text);
     } else {
         histogram_add(&tally->queued, waited_us, 1);
         histogram_add(&tally->whole, waited_us, 1);
+        request_reply_error(request, 502, text);
     }
-    request_reply_error(request, end == RUN_QUEUE_FULL ? 429 : 502, text);
 }
 
-/* 429, not 503: that would tell the platform to destroy this container. */
 static void refuse_full(struct service *service, struct request *request)
 {
     char text[128];
@@ -300,8 +299,7 @@ static void refuse_full(struct service *service, struct request *request)
     service->runs.n_ends[RUN_QUEUE_FULL]++;
     (void)snprintf(text, sizeof(text), "%u activations wait for the action already (--queue-max).",
                    service->opts.pool.queue_max);
-    request_add_header(request, "retry-after", "1");
-    request_reply_error(request, 429, text);
+    request_reply_full(request, text);
 }
 
 void run_on_request(void *owner, struct request *request)

@@ -282,6 +282,20 @@ void request_reply_error(struct request *request, int status, const char *text)
     request_reply(request, status, body.bytes, n);
 }
 
+void request_reply_ok(struct request *request)
+{
+    static const char text[] = "{\"ok\":true}\n";
+
+    request_reply(request, 200, xstrdup(text), sizeof(text) - 1);
+}
+
+/* 429, not 503: that would tell the platform to destroy this container. */
+void request_reply_full(struct request *request, const char *text)
+{
+    request_add_header(request, "retry-after", "1");
+    request_reply_error(request, 429, text);
+}
+
 /* ---- requests ---- */
 
 static void on_request_disposed(void *arg)
