@@ -8,10 +8,7 @@
 
 static void forget(struct prelaunch *prelaunch)
 {
-    fd_close(&prelaunch->spawned.in);
-    fd_close(&prelaunch->spawned.fd1);
-    fd_close(&prelaunch->spawned.fd2);
-    fd_close(&prelaunch->spawned.fd3);
+    spawned_close(&prelaunch->spawned);
     prelaunch->spawned.pid = 0;
     launch_done(&prelaunch->launch);
 }
@@ -28,7 +25,7 @@ void prelaunch_init(struct prelaunch *prelaunch, struct loop *loop)
 {
     memset(prelaunch, 0, sizeof(*prelaunch));
     prelaunch->loop = loop;
-    prelaunch->spawned = (struct spawned){.pid = 0, .in = -1, .fd1 = -1, .fd2 = -1, .fd3 = -1};
+    prelaunch->spawned = SPAWNED_NONE;
     loop_child_init(&prelaunch->child);
 }
 

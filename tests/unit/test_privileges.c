@@ -34,7 +34,7 @@ static int set_up(void **state)
 {
     struct fixture *f = xcalloc(1, sizeof(*f));
 
-    f->child = (struct spawned){.in = -1, .fd1 = -1, .fd2 = -1, .fd3 = -1};
+    f->child = SPAWNED_NONE;
     folder_make(&f->folder);
     folder_write(f->folder.in, "passwd",
                  "root:x:0:0:root:/root:/bin/sh\n"
@@ -54,10 +54,7 @@ static int tear_down(void **state)
         spawn_kill(f->child.pid, SIGKILL);
         (void)waitpid(f->child.pid, NULL, 0);
     }
-    fd_close(&f->child.in);
-    fd_close(&f->child.fd1);
-    fd_close(&f->child.fd2);
-    fd_close(&f->child.fd3);
+    spawned_close(&f->child);
     launch_done(&f->launch);
     privileges_done(&f->privileges);
     folder_remove(&f->folder);

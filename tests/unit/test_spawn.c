@@ -24,7 +24,7 @@ static int set_up(void **state)
 {
     struct fixture *f = xcalloc(1, sizeof(*f));
 
-    f->child = (struct spawned){.in = -1, .fd1 = -1, .fd2 = -1, .fd3 = -1};
+    f->child = SPAWNED_NONE;
     folder_make(&f->folder);
     *state = f;
     return 0;
@@ -38,10 +38,7 @@ static int tear_down(void **state)
         spawn_kill(f->child.pid, SIGKILL);
         (void)waitpid(f->child.pid, NULL, 0);
     }
-    fd_close(&f->child.in);
-    fd_close(&f->child.fd1);
-    fd_close(&f->child.fd2);
-    fd_close(&f->child.fd3);
+    spawned_close(&f->child);
     launch_done(&f->launch);
     folder_remove(&f->folder);
     free(f);
