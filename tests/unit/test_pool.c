@@ -318,7 +318,7 @@ static void a_worker_that_worked_is_started_again_at_once(void **state)
 
     start(f, launch_child(ANSWERS_FD3, true, "line2:started", OK, "serve", NULL));
     (void)run(f, "exit:1");
-    while (!f->pool->workers[0].worker.announced)
+    while (f->pool->workers[0].worker.state != WORKER_READY)
         loop_turn(f->loop, 1);
     {
         auto_free char *text = capture_text(&f->err);
