@@ -306,9 +306,9 @@ static void on_request_disposed(void *arg)
     /*
      * libh2o disposes of a request right before it turns to the next one: only here does it get its
      * socket back, as it left it. Earlier, at the reply, the descriptor would leave epoll's set for
-     * the turn that the reply takes, two system calls for each request.
+     * the turn that the reply takes, two system calls for each request. That it may be read from
+     * was said at the reply, which every request has had.
      */
-    h2o_socket_dont_read(request->sock, 0);
     h2o_socket_read_stop(request->sock);
     request->server->n_open--;
     free(request->body);
