@@ -16,7 +16,7 @@
 struct launch;
 
 struct prelaunch {
-    struct loop *loop; /* borrowed */
+    struct loop *loop;      /* borrowed */
     struct spawned spawned; /* pid 0: there is none */
     struct loop_child child;
 };
