@@ -191,15 +191,19 @@ static void finish_all_queued(struct pool *pool, enum job_outcome outcome, const
         finish_queued(pool, pool->queue.next, outcome, reason);
 }
 
+static bool is_late(const struct pool *pool, struct list *node)
+{
+    return list_item(node, struct job, node)->deadline_at_ms <= loop_now_ms(pool->loop);
+}
+
 static void on_late(struct loop_timer *timer)
 {
     struct pool *pool = container_of(timer, struct pool, late);
-    uint64_t now_ms = loop_now_ms(pool->loop);
     struct list *next;
 
     for (struct list *node = pool->queue.next; node != &pool->queue; node = next) {
         next = node->next;
-        if (list_item(node, struct job, node)->deadline_at_ms <= now_ms)
+        if (is_late(pool, node))
             finish_queued(pool, node, JOB_LATE, "");
     }
     watch_deadlines(pool);
@@ -248,6 +252,19 @@ static bool is_held_up(struct pool *pool)
     return true;
 }
 
+/* The oldest job in the queue becomes the worker's. */
+static void give(struct pool *pool, struct worker *worker)
+{
+    struct job *job = dequeue(pool, pool->queue.next);
+
+    pool->n_running++;
+    job->given_at_us = loop_now_us(pool->loop);
+    job->worker = worker->pid;
+    log_debug("activation.start", job_log_member(job, "activation_id"),
+              log_int("worker", worker->pid));
+    worker_give(worker, job);
+}
+
 static void on_dispatch(struct loop_post *post)
 {
     struct pool *pool = container_of(post, struct pool, dispatch);
@@ -263,15 +280,14 @@ static void on_dispatch(struct loop_post *post)
         finish_all_queued(pool, JOB_UNSTARTED, pool->why_broken);
     if (is_held_up(pool))
         return;
-    while (!list_empty(&pool->queue) && (worker = choose(pool)) != NULL) {
-        struct job *job = dequeue(pool, pool->queue.next);
-
-        pool->n_running++;
-        job->given_at_us = loop_now_us(pool->loop);
-        job->worker = worker->pid;
-        log_debug("activation.start", job_log_member(job, "activation_id"),
-                  log_int("worker", worker->pid));
-        worker_give(worker, job);
+    while (!list_empty(&pool->queue)) {
+        /* What comes back from a worker that ended may be late by now: it would cost the next one. */
+        if (is_late(pool, pool->queue.next))
+            finish_queued(pool, pool->queue.next, JOB_LATE, "");
+        else if ((worker = choose(pool)) != NULL)
+            give(pool, worker);
+        else
+            break;
     }
     start_what_is_down(pool);
 }
