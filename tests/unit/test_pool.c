@@ -436,7 +436,9 @@ static void a_broken_action_is_not_started_for_each_job(void **state)
     start(f, launch_that_works_once(path));
     assert_answer(run(f, "line"), "{}");
     (void)run(f, "line");
-    loop_until(f->loop, the_first_is_given_up, f);
+    do /* the next start may fall into the turn that ends the wait */
+        loop_until(f->loop, the_first_is_given_up, f);
+    while (!the_first_is_given_up(f));
     f->pool->workers[0].restarts.at_ms = UINT64_MAX / 2000;
     text = capture_text(&f->err);
     n_starts = count_of("started\n", text);
