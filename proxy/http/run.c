@@ -156,7 +156,6 @@ static void on_done(struct job *job)
 /* Milliseconds from now to the epoch moment in a `deadline` member; 0: none, past, or no number. */
 static uint64_t deadline_span_ms(struct json_slice deadline)
 {
-    char digits[24];
     size_t n = deadline.n;
     const char *at = deadline.text;
     struct timespec now;
@@ -169,7 +168,7 @@ static uint64_t deadline_span_ms(struct json_slice deadline)
     } else if (deadline.kind != JSON_NUMBER) {
         return 0;
     }
-    if (n == 0 || n >= 19 || n >= sizeof(digits)) /* 18 digits cannot overflow */
+    if (n == 0 || n >= 19) /* 18 digits cannot overflow */
         return 0;
     for (size_t i = 0; i < n; i++) {
         if (at[i] < '0' || at[i] > '9')
