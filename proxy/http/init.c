@@ -205,7 +205,6 @@ static void on_started(void *owner, const struct err *err)
         return;
     }
     log_end(init, "ok", NULL);
-    prelaunch_done(&service->prelaunch); /* it waited for another runtime's code */
     versions_publish(service, TAKE(init->pool), init->build.version);
     stub_retire(service);
     service->init = NULL;
