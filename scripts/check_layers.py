@@ -24,7 +24,7 @@ LIBRARIES = {
     "archive_entry.h": {"action/unpack.c"},
     "jansson.h": {"action/manifest.c"},
     "zlib.h": {"action/zip.c"},
-    "openssl/": {"action/envelope.c"},
+    "openssl/": {"base/base64.c"},
 }
 
 INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*(["<])([^">]+)[">]', re.MULTILINE)

@@ -18,7 +18,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "action/child.h"
+#include "base/child.h"
 #include "base/privileges.h"
 #include "base/util.h"
 

@@ -2,12 +2,10 @@
 
 #include <assert.h>
 #include <stdbool.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <openssl/evp.h>
-
+#include "base/base64.h"
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/json.h"
@@ -22,153 +20,7 @@
 #define ENV_NAME_SAID     64   /* bytes of a name that an error repeats */
 #define ELF_HEADER_BYTES  52   /* of the 32-bit format; a file that is no longer holds no program */
 #define TAR_MAGIC_AT      257  /* POSIX.1-1988 ustar; GNU tar writes the same five letters */
-
-/* Base64 is decoded in pieces through the stack: in place would rest on how the library works. */
-#define PIECE_CHARS 16384
-#define PIECE_BYTES (PIECE_CHARS / 4 * 3)
-#define HEAD_CHARS  512 /* enough decoded bytes for every magic, the one of tar included */
-
-/* ---- base64 ---- */
-
-/* Text that was found to be base64: what has to be known to decode it. */
-struct base64 {
-    size_t n_chars;  /* padding counted, line ends not; a multiple of 4 */
-    size_t fault_at; /* of text that is none: the byte that Go's decoder names */
-};
-
-static bool is_line_end(char c)
-{
-    return c == '\r' || c == '\n';
-}
-
-static inline bool is_base64(char c)
-{
-    /* A bit per byte value: digits, '+' and '/' in the first word, letters in the second. */
-    static const uint64_t set[4] = {0x03ff880000000000, 0x07fffffe07fffffe, 0, 0};
-    uint8_t byte = (uint8_t)c;
-
-    return set[byte / 64] >> (byte % 64) & 1;
-}
-
-/* The same for four characters, with one branch for all: nearly all of a body passes here. */
-static inline bool are_base64(const char *four)
-{
-    int first = is_base64(four[0]), second = is_base64(four[1]);
-    int third = is_base64(four[2]), fourth = is_base64(four[3]);
-
-    return first & second & third & fourth;
-}
-
-static size_t skip_line_ends(const char *text, size_t n, size_t at)
-{
-    while (at < n && is_line_end(text[at]))
-        at++;
-    return at;
-}
-
-/* at: behind the first '='. True: the padding is whole and nothing but line ends follows. */
-static bool padding_is_good(const char *text, size_t n, size_t at, struct base64 *base64)
-{
-    size_t tail = base64->n_chars % 4;
-
-    base64->fault_at = at - 1;
-    if (tail < 2)
-        return false;
-    if (tail == 2) {
-        at = skip_line_ends(text, n, at);
-        base64->fault_at = at == n ? n : at - 1;
-        if (at == n || text[at++] != '=')
-            return false;
-    }
-    base64->n_chars += 4 - tail;
-    base64->fault_at = at = skip_line_ends(text, n, at);
-    return at == n;
-}
-
-/*
- * Whether all of the text is standard base64, padded, with line ends anywhere. The library takes
- * '=' in the middle and more, so it only ever sees what has passed here.
- * Source: Go's encoding/base64, StdEncoding, which offset is named included.
- */
-static bool base64_check(const char *text, size_t n, struct base64 *base64)
-{
-    size_t at = 0;
-
-    *base64 = (struct base64){0};
-    while (at < n) {
-        size_t from = at;
-
-        while (n - at >= 4 && are_base64(text + at))
-            at += 4;
-        while (at < n && is_base64(text[at]))
-            at++;
-        base64->n_chars += at - from;
-        if (at == n)
-            break;
-        if (text[at] == '=')
-            return padding_is_good(text, n, at + 1, base64);
-        if (!is_line_end(text[at])) {
-            base64->fault_at = at;
-            return false;
-        }
-        at++;
-    }
-    base64->fault_at = n - base64->n_chars % 4;
-    return base64->n_chars % 4 == 0;
-}
-
-/* Copy up to max characters, line ends left out. Returns how many; *at moves behind the last. */
-static size_t base64_take(const char *text, size_t n, size_t *at, char *chars, size_t max)
-{
-    size_t n_near = n - *at < max ? n - *at : max;
-    size_t n_taken = 0;
-
-    /* Most base64 comes in one line: then there is nothing to leave out. */
-    if (memchr(text + *at, '\n', n_near) == NULL && memchr(text + *at, '\r', n_near) == NULL) {
-        memcpy(chars, text + *at, n_near);
-        *at += n_near;
-        return n_near;
-    }
-    while (*at < n && n_taken < max) {
-        if (!is_line_end(text[*at]))
-            chars[n_taken++] = text[*at];
-        ++*at;
-    }
-    return n_taken;
-}
-
-/* n: a multiple of 4, checked characters. Returns bytes put into out. */
-static size_t base64_decode(const char *chars, size_t n, unsigned char *out)
-{
-    size_t n_padding = 0;
-    int n_out;
-
-    assert(n > 0 && n % 4 == 0 && n <= PIECE_CHARS);
-    while (n_padding < 2 && chars[n - 1 - n_padding] == '=')
-        n_padding++;
-    n_out = EVP_DecodeBlock(out, (const unsigned char *)chars, (int)n);
-    assert(n_out == (int)(n / 4 * 3)); /* the library counts padding as bytes */
-    return (size_t)n_out - n_padding;
-}
-
-/* Decode checked text[0 .. n) to `out`, which may be at or before `text`. Returns bytes written. */
-static size_t base64_replace(const char *text, size_t n, char *out)
-{
-    unsigned char bytes[PIECE_BYTES];
-    char chars[PIECE_CHARS];
-    size_t at = 0, n_out = 0;
-
-    for (;;) {
-        size_t n_chars = base64_take(text, n, &at, chars, sizeof(chars));
-        size_t n_bytes;
-
-        if (n_chars == 0)
-            return n_out;
-        n_bytes = base64_decode(chars, n_chars, bytes);
-        memcpy(out + n_out, bytes, n_bytes);
-        n_out += n_bytes;
-    }
-}
+#define HEAD_BYTES        384  /* of what base64 hides: enough for every magic, tar's included */
 
 /* ---- code ---- */
 
@@ -205,12 +57,9 @@ enum code_kind code_sniff(const char *code, size_t n)
 /* Whether checked base64 is a program or an archive, rather than text that happens to look so. */
 static bool hides_package(const char *text, size_t n)
 {
-    unsigned char bytes[HEAD_CHARS / 4 * 3];
-    char chars[HEAD_CHARS];
-    size_t at = 0;
-    size_t n_chars = base64_take(text, n, &at, chars, sizeof(chars));
+    char bytes[HEAD_BYTES];
 
-    return code_sniff((const char *)bytes, base64_decode(chars, n_chars, bytes)) != CODE_SOURCE;
+    return code_sniff(bytes, base64_head(text, n, bytes, sizeof(bytes))) != CODE_SOURCE;
 }
 
 /* As C's isspace(), whatever the locale is. */
@@ -222,16 +71,16 @@ static bool is_blank(char c)
 /* Whether to decode what lies between from and to. -1: said to be base64, and is none. */
 static int must_decode(const char *code, size_t from, size_t to, bool binary, struct err *err)
 {
-    struct base64 base64;
+    struct base64_text checked;
 
     assert(from < to);
-    if (base64_check(code + from, to - from, &base64))
+    if (base64_check(code + from, to - from, &checked))
         return binary || hides_package(code + from, to - from);
     if (!binary)
         return 0;
     return err_set(err, ERR_REQUEST, 0,
                    "cannot decode the request: illegal base64 data at input byte %zu",
-                   from + base64.fault_at);
+                   from + checked.fault_at);
 }
 
 /* White space around is left out of base64 only: in source text it may mean something. */

@@ -20,8 +20,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "action/child.h"
 #include "action/store.h"
+#include "base/child.h"
 #include "base/privileges.h"
 #include "base/util.h"
 

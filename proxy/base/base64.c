@@ -1,50 +1,195 @@
 #include "base/base64.h"
 
+#include <assert.h>
 #include <stdint.h>
 #include <string.h>
 
+#include <openssl/evp.h>
+
 #include "base/buf.h"
 
-static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+/* It is decoded in pieces through the stack: in place would rest on how the library works. */
+#define PIECE_CHARS 16384
+#define PIECE_BYTES (PIECE_CHARS / 4 * 3)
+
+/* ---- code: large, padded, with line ends ---- */
+
+static bool is_line_end(char c)
+{
+    return c == '\r' || c == '\n';
+}
+
+static inline bool is_base64(char c)
+{
+    /* A bit per byte value: digits, '+' and '/' in the first word, letters in the second. */
+    static const uint64_t set[4] = {0x03ff880000000000, 0x07fffffe07fffffe, 0, 0};
+    uint8_t byte = (uint8_t)c;
+
+    return set[byte / 64] >> (byte % 64) & 1;
+}
+
+/* The same for four characters, with one branch for all: nearly all of a body passes here. */
+static inline bool are_base64(const char *four)
+{
+    int first = is_base64(four[0]), second = is_base64(four[1]);
+    int third = is_base64(four[2]), fourth = is_base64(four[3]);
+
+    return first & second & third & fourth;
+}
+
+static size_t skip_line_ends(const char *text, size_t n, size_t at)
+{
+    while (at < n && is_line_end(text[at]))
+        at++;
+    return at;
+}
+
+/* at: behind the first '='. True: the padding is whole and nothing but line ends follows. */
+static bool padding_is_good(const char *text, size_t n, size_t at, struct base64_text *found)
+{
+    size_t tail = found->n_chars % 4;
+
+    found->fault_at = at - 1;
+    if (tail < 2)
+        return false;
+    if (tail == 2) {
+        at = skip_line_ends(text, n, at);
+        found->fault_at = at == n ? n : at - 1;
+        if (at == n || text[at++] != '=')
+            return false;
+    }
+    found->n_chars += 4 - tail;
+    found->fault_at = at = skip_line_ends(text, n, at);
+    return at == n;
+}
+
+/* The library takes '=' in the middle and more, so it only ever sees what has passed here. */
+bool base64_check(const char *text, size_t n, struct base64_text *found)
+{
+    size_t at = 0;
+
+    *found = (struct base64_text){0};
+    while (at < n) {
+        size_t from = at;
+
+        while (n - at >= 4 && are_base64(text + at))
+            at += 4;
+        while (at < n && is_base64(text[at]))
+            at++;
+        found->n_chars += at - from;
+        if (at == n)
+            break;
+        if (text[at] == '=')
+            return padding_is_good(text, n, at + 1, found);
+        if (!is_line_end(text[at])) {
+            found->fault_at = at;
+            return false;
+        }
+        at++;
+    }
+    found->fault_at = n - found->n_chars % 4;
+    return found->n_chars % 4 == 0;
+}
+
+/* Copy up to max characters, line ends left out. Returns how many; *at moves behind the last. */
+static size_t take(const char *text, size_t n, size_t *at, char *chars, size_t max)
+{
+    size_t n_near = n - *at < max ? n - *at : max;
+    size_t n_taken = 0;
+
+    /* Most base64 comes in one line: then there is nothing to leave out. */
+    if (memchr(text + *at, '\n', n_near) == NULL && memchr(text + *at, '\r', n_near) == NULL) {
+        memcpy(chars, text + *at, n_near);
+        *at += n_near;
+        return n_near;
+    }
+    while (*at < n && n_taken < max) {
+        if (!is_line_end(text[*at]))
+            chars[n_taken++] = text[*at];
+        ++*at;
+    }
+    return n_taken;
+}
+
+/* n: a multiple of 4, checked characters. Returns bytes put into out. */
+static size_t decode(const char *chars, size_t n, unsigned char *out)
+{
+    size_t n_padding = 0;
+    int n_out;
+
+    assert(n > 0 && n % 4 == 0 && n <= PIECE_CHARS);
+    while (n_padding < 2 && chars[n - 1 - n_padding] == '=')
+        n_padding++;
+    n_out = EVP_DecodeBlock(out, (const unsigned char *)chars, (int)n);
+    assert(n_out == (int)(n / 4 * 3)); /* the library counts padding as bytes */
+    return (size_t)n_out - n_padding;
+}
+
+size_t base64_replace(const char *text, size_t n, char *out)
+{
+    unsigned char bytes[PIECE_BYTES];
+    char chars[PIECE_CHARS];
+    size_t at = 0, n_out = 0;
+
+    for (;;) {
+        size_t n_chars = take(text, n, &at, chars, sizeof(chars));
+        size_t n_bytes;
+
+        if (n_chars == 0)
+            return n_out;
+        n_bytes = decode(chars, n_chars, bytes);
+        memcpy(out + n_out, bytes, n_bytes);
+        n_out += n_bytes;
+    }
+}
+
+size_t base64_head(const char *text, size_t n, char *out, size_t size)
+{
+    unsigned char bytes[PIECE_BYTES];
+    char chars[PIECE_CHARS];
+    size_t at = 0, n_bytes;
+
+    assert(size % 3 == 0 && size <= sizeof(bytes));
+    n_bytes = decode(chars, take(text, n, &at, chars, size / 3 * 4), bytes);
+    memcpy(out, bytes, n_bytes);
+    return n_bytes;
+}
+
+/* ---- small texts ---- */
 
 void base64_encode(struct buf *out, const char *bytes, size_t n)
 {
-    for (size_t i = 0; i < n; i += 3) {
-        size_t n_here = n - i < 3 ? n - i : 3;
-        char four[4] = {'=', '=', '=', '='};
-        uint32_t bits = 0;
+    /* All pieces but the last are of whole threes, so that only the last is padded. */
+    for (size_t at = 0; at < n; at += PIECE_BYTES) {
+        size_t n_here = n - at < PIECE_BYTES ? n - at : PIECE_BYTES;
+        char *room = buf_room(out, (n_here + 2) / 3 * 4 + 1); /* the library adds a NUL */
+        int n_chars =
+            EVP_EncodeBlock((unsigned char *)room, (const unsigned char *)bytes + at, (int)n_here);
 
-        for (size_t j = 0; j < 3; j++)
-            bits = bits << 8 | (j < n_here ? (uint8_t)bytes[i + j] : 0U);
-        for (size_t j = 0; j <= n_here; j++)
-            four[j] = letters[bits >> (18 - 6 * j) & 63];
-        buf_add(out, four, sizeof(four));
+        buf_added(out, (size_t)n_chars);
     }
 }
 
 bool base64_decode(struct buf *out, const char *text, size_t n)
 {
-    struct buf bytes = {0};
-    uint32_t bits = 0;
-    size_t n_letters;
+    size_t n_tail;
 
-    for (unsigned i = 0; i < 2 && n > 0 && text[n - 1] == '='; i++)
+    for (int i = 0; i < 2 && n > 0 && text[n - 1] == '='; i++)
         n--;
-    for (n_letters = 0; n_letters < n; n_letters++) {
-        const char *letter = memchr(letters, text[n_letters], sizeof(letters) - 1);
-        unsigned n_bits = (unsigned)(n_letters % 4) * 2; /* left in the byte that is begun */
-        char byte;
+    for (size_t i = 0; i < n; i++)
+        if (!is_base64(text[i]))
+            return false;
+    n_tail = n % 4;
+    if (n_tail == 1)
+        return false;
+    if (n > n_tail)
+        buf_added(out, base64_replace(text, n - n_tail, buf_room(out, n / 4 * 3)));
+    if (n_tail > 0) {
+        char last[4] = {'=', '=', '=', '='};
+        unsigned char bytes[3];
 
-        if (letter == NULL)
-            break;
-        bits = bits << 6 | (uint32_t)(letter - letters);
-        if (n_bits == 0)
-            continue;
-        byte = (char)(bits >> (6 - n_bits) & 255);
-        buf_add(&bytes, &byte, 1);
+        memcpy(last, text + n - n_tail, n_tail);
+        buf_add(out, bytes, decode(last, sizeof(last), bytes));
     }
-    if (n_letters == n && n % 4 != 1 && buf_len(&bytes) > 0)
-        buf_add(out, buf_at(&bytes), buf_len(&bytes));
-    buf_done(&bytes);
-    return n_letters == n && n % 4 != 1;
+    return true;
 }

@@ -100,17 +100,15 @@ bool early_keeps_init(struct service *service, struct request *request)
     if (service->draining)
         return false;
     if (service->early.starting) {
-        if (is_full(service)) {
-            request_add_header(request, "retry-after", "1");
-            request_reply_error(request, 429, TOO_MANY);
-        } else {
+        if (is_full(service))
+            request_reply_full(request, TOO_MANY);
+        else
             keep(service, request, false);
-        }
         return true;
     }
     if (!service->early.serves || has_code(request))
         return false;
-    request_reply(request, 200, xstrdup("{\"ok\":true}\n"), strlen("{\"ok\":true}\n"));
+    request_reply_ok(request);
     return true;
 }
 

@@ -190,7 +190,7 @@ static void reply_ok(struct init *init)
 {
     prelaunch_done(&init->service->prelaunch); /* it waited for another runtime's code */
     if (init->request != NULL)
-        request_reply(init->request, 200, xstrdup("{\"ok\":true}\n"), strlen("{\"ok\":true}\n"));
+        request_reply_ok(init->request);
     early_settled(init->service, init->request == NULL);
     init_free(init);
 }
@@ -205,7 +205,6 @@ static void on_started(void *owner, const struct err *err)
         return;
     }
     log_end(init, "ok", NULL);
-    prelaunch_done(&service->prelaunch); /* it waited for another runtime's code */
     versions_publish(service, TAKE(init->pool), init->build.version);
     stub_retire(service);
     service->init = NULL;

@@ -180,6 +180,15 @@ static int status_of(struct json_slice value)
     return (int)strtol(digits, NULL, 10);
 }
 
+static void add_member_as_is(struct buf *out, const char *comma, struct json_slice key,
+                             struct json_slice value)
+{
+    buf_add_text(out, comma);
+    buf_add(out, key.text, key.n);
+    buf_add_text(out, ":");
+    buf_add(out, value.text, value.n);
+}
+
 /* The result without the members that shape the reply. */
 static void add_rest(struct buf *out, struct json_slice result)
 {
@@ -191,10 +200,7 @@ static void add_rest(struct buf *out, struct json_slice result)
     while (json_next_member(result, &at, &key, &value)) {
         if (json_equals(key, "statusCode") || json_equals(key, "headers"))
             continue;
-        buf_add_text(out, comma);
-        buf_add(out, key.text, key.n);
-        buf_add_text(out, ":");
-        buf_add(out, value.text, value.n);
+        add_member_as_is(out, comma, key, value);
         comma = ",";
     }
     buf_add_text(out, "}");
@@ -414,10 +420,7 @@ static void add_value(struct buf *out, const struct passage *passage, struct jso
     while (given.kind == JSON_OBJECT && json_next_member(given, &at, &key, &value)) {
         if (key.n > 6 && memcmp(key.text, "\"__ow_", 6) == 0)
             continue; /* those are ours to tell */
-        buf_add_text(out, ",");
-        buf_add(out, key.text, key.n);
-        buf_add_text(out, ":");
-        buf_add(out, value.text, value.n);
+        add_member_as_is(out, ",", key, value);
     }
     buf_add_text(out, "}");
 }
@@ -434,10 +437,7 @@ static void make_run(struct passage *passage, struct json_slice activation, stru
     while (activation.kind == JSON_OBJECT && json_next_member(activation, &at, &key, &member)) {
         if (json_equals(key, "value"))
             continue;
-        buf_add_text(out, ",");
-        buf_add(out, key.text, key.n);
-        buf_add_text(out, ":");
-        buf_add(out, member.text, member.n);
+        add_member_as_is(out, ",", key, member);
     }
     buf_add_text(out, "}");
 }

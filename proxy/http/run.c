@@ -156,7 +156,6 @@ static void on_done(struct job *job)
 /* Milliseconds from now to the epoch moment in a `deadline` member; 0: none, past, or no number. */
 static uint64_t deadline_span_ms(struct json_slice deadline)
 {
-    char digits[24];
     size_t n = deadline.n;
     const char *at = deadline.text;
     struct timespec now;
@@ -169,7 +168,7 @@ static uint64_t deadline_span_ms(struct json_slice deadline)
     } else if (deadline.kind != JSON_NUMBER) {
         return 0;
     }
-    if (n == 0 || n >= 19 || n >= sizeof(digits)) /* 18 digits cannot overflow */
+    if (n == 0 || n >= 19) /* 18 digits cannot overflow */
         return 0;
     for (size_t i = 0; i < n; i++) {
         if (at[i] < '0' || at[i] > '9')
@@ -284,15 +283,14 @@ void run_refuse(struct service *service, struct request *request, enum run_end e
     trace_take(&trace, request);
     tally->n_ends[end]++;
     if (end == RUN_QUEUE_FULL) {
-        request_add_header(request, "retry-after", "1");
+        request_reply_full(request, text);
     } else {
         histogram_add(&tally->queued, waited_us, 1);
         histogram_add(&tally->whole, waited_us, 1);
+        request_reply_error(request, 502, text);
     }
-    request_reply_error(request, end == RUN_QUEUE_FULL ? 429 : 502, text);
 }
 
-/* 429, not 503: that would tell the platform to destroy this container. */
 static void refuse_full(struct service *service, struct request *request)
 {
     char text[128];
@@ -300,8 +298,7 @@ static void refuse_full(struct service *service, struct request *request)
     service->runs.n_ends[RUN_QUEUE_FULL]++;
     (void)snprintf(text, sizeof(text), "%u activations wait for the action already (--queue-max).",
                    service->opts.pool.queue_max);
-    request_add_header(request, "retry-after", "1");
-    request_reply_error(request, 429, text);
+    request_reply_full(request, text);
 }
 
 void run_on_request(void *owner, struct request *request)

@@ -282,6 +282,20 @@ void request_reply_error(struct request *request, int status, const char *text)
     request_reply(request, status, body.bytes, n);
 }
 
+void request_reply_ok(struct request *request)
+{
+    static const char text[] = "{\"ok\":true}\n";
+
+    request_reply(request, 200, xstrdup(text), sizeof(text) - 1);
+}
+
+/* 429, not 503: that would tell the platform to destroy this container. */
+void request_reply_full(struct request *request, const char *text)
+{
+    request_add_header(request, "retry-after", "1");
+    request_reply_error(request, 429, text);
+}
+
 /* ---- requests ---- */
 
 static void on_request_disposed(void *arg)
@@ -292,9 +306,9 @@ static void on_request_disposed(void *arg)
     /*
      * libh2o disposes of a request right before it turns to the next one: only here does it get its
      * socket back, as it left it. Earlier, at the reply, the descriptor would leave epoll's set for
-     * the turn that the reply takes, two system calls for each request.
+     * the turn that the reply takes, two system calls for each request. That it may be read from
+     * was said at the reply, which every request has had.
      */
-    h2o_socket_dont_read(request->sock, 0);
     h2o_socket_read_stop(request->sock);
     request->server->n_open--;
     free(request->body);

@@ -15,8 +15,7 @@ static void start_what_is_down(struct pool *pool);
 static void on_worker_changed(struct loop_post *post);
 static void on_made(struct template_order *order, const struct spawned *spawned,
                     const struct err *err);
-static void on_out_room(struct sink_waiter *waiter);
-static void on_err_room(struct sink_waiter *waiter);
+static void on_room(struct sink_waiter *waiter);
 
 struct pool *pool_new(struct loop *loop, struct launch *launch, const struct pool_opts *opts,
                       struct sink *out, struct sink *err)
@@ -34,10 +33,8 @@ struct pool *pool_new(struct loop *loop, struct launch *launch, const struct poo
     loop_post_init(&pool->dispatch, on_dispatch);
     loop_timer_init(&pool->late, on_late);
     loop_timer_init(&pool->restart, on_restart);
-    list_init(&pool->out_room.node);
-    pool->out_room.on_room = on_out_room;
-    list_init(&pool->err_room.node);
-    pool->err_room.on_room = on_err_room;
+    list_init(&pool->room.node);
+    pool->room.on_room = on_room;
     pool->workers = xcalloc(opts->n_workers, sizeof(*pool->workers));
     for (unsigned i = 0; i < opts->n_workers; i++) {
         pool->workers[i].pool = pool;
@@ -62,8 +59,7 @@ void pool_free(struct pool **pool)
     loop_post_cancel(&p->dispatch);
     loop_timer_clear(&p->late);
     loop_timer_clear(&p->restart);
-    list_remove(&p->out_room.node);
-    list_remove(&p->err_room.node);
+    list_remove(&p->room.node);
     launch_done(&p->launch);
     free(p);
     *pool = NULL;
@@ -195,15 +191,19 @@ static void finish_all_queued(struct pool *pool, enum job_outcome outcome, const
         finish_queued(pool, pool->queue.next, outcome, reason);
 }
 
+static bool is_late(const struct pool *pool, struct list *node)
+{
+    return list_item(node, struct job, node)->deadline_at_ms <= loop_now_ms(pool->loop);
+}
+
 static void on_late(struct loop_timer *timer)
 {
     struct pool *pool = container_of(timer, struct pool, late);
-    uint64_t now_ms = loop_now_ms(pool->loop);
     struct list *next;
 
     for (struct list *node = pool->queue.next; node != &pool->queue; node = next) {
         next = node->next;
-        if (list_item(node, struct job, node)->deadline_at_ms <= now_ms)
+        if (is_late(pool, node))
             finish_queued(pool, node, JOB_LATE, "");
     }
     watch_deadlines(pool);
@@ -232,28 +232,37 @@ static struct worker *choose(struct pool *pool)
     return best;
 }
 
-static void on_out_room(struct sink_waiter *waiter)
+static void on_room(struct sink_waiter *waiter)
 {
-    struct pool *pool = container_of(waiter, struct pool, out_room);
+    struct pool *pool = container_of(waiter, struct pool, room);
 
     loop_post(pool->loop, &pool->dispatch);
 }
 
-static void on_err_room(struct sink_waiter *waiter)
+/* Each activation adds to our logs, if only its sentinels: where these cannot leave, none begins.
+ * One sink is waited for at a time; the other is looked at when that one has room. */
+static bool is_held_up(struct pool *pool)
 {
-    struct pool *pool = container_of(waiter, struct pool, err_room);
+    struct sink *full = sink_is_full(pool->out) ? pool->out : pool->err;
 
-    loop_post(pool->loop, &pool->dispatch);
-}
-
-/* Each activation adds to our logs, if only its sentinels: where these cannot leave, none begins. */
-static bool is_held_up(struct sink *sink, struct sink_waiter *waiter)
-{
-    if (!sink_is_full(sink))
+    if (!sink_is_full(full))
         return false;
-    if (list_empty(&waiter->node))
-        sink_wait(sink, waiter);
+    if (list_empty(&pool->room.node))
+        sink_wait(full, &pool->room);
     return true;
+}
+
+/* The oldest job in the queue becomes the worker's. */
+static void give(struct pool *pool, struct worker *worker)
+{
+    struct job *job = dequeue(pool, pool->queue.next);
+
+    pool->n_running++;
+    job->given_at_us = loop_now_us(pool->loop);
+    job->worker = worker->pid;
+    log_debug("activation.start", job_log_member(job, "activation_id"),
+              log_int("worker", worker->pid));
+    worker_give(worker, job);
 }
 
 static void on_dispatch(struct loop_post *post)
@@ -269,17 +278,16 @@ static void on_dispatch(struct loop_post *post)
         finish_all_queued(pool, JOB_ABANDONED, "");
     else if (pool->broken)
         finish_all_queued(pool, JOB_UNSTARTED, pool->why_broken);
-    if (is_held_up(pool->out, &pool->out_room) || is_held_up(pool->err, &pool->err_room))
+    if (is_held_up(pool))
         return;
-    while (!list_empty(&pool->queue) && (worker = choose(pool)) != NULL) {
-        struct job *job = dequeue(pool, pool->queue.next);
-
-        pool->n_running++;
-        job->given_at_us = loop_now_us(pool->loop);
-        job->worker = worker->pid;
-        log_debug("activation.start", job_log_member(job, "activation_id"),
-                  log_int("worker", worker->pid));
-        worker_give(worker, job);
+    while (!list_empty(&pool->queue)) {
+        /* What comes back from a worker that ended may be late by now: it would cost the next one. */
+        if (is_late(pool, pool->queue.next))
+            finish_queued(pool, pool->queue.next, JOB_LATE, "");
+        else if ((worker = choose(pool)) != NULL)
+            give(pool, worker);
+        else
+            break;
     }
     start_what_is_down(pool);
 }

@@ -53,11 +53,10 @@ struct pool {
     unsigned n_running; /* jobs that a worker has */
     unsigned next;      /* index of the worker that is asked first: ties go in turn */
     struct loop_post dispatch;
-    struct loop_timer late;      /* the soonest deadline in the queue */
-    struct loop_timer restart;   /* the soonest moment at which a worker may be started again */
-    struct sink_waiter out_room; /* while nobody reads our logs no activation begins */
-    struct sink_waiter err_room;
-    pool_started_fn *started; /* NULL once it was called */
+    struct loop_timer late;    /* the soonest deadline in the queue */
+    struct loop_timer restart; /* the soonest moment at which a worker may be started again */
+    struct sink_waiter room;   /* while nobody reads our logs no activation begins */
+    pool_started_fn *started;  /* NULL once it was called */
     void *started_owner;
     pool_retired_fn *retired; /* NULL until pool_retire() */
     void *retired_owner;

@@ -4,16 +4,13 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "base/launch.h"
 #include "base/log.h"
 
 static void forget(struct prelaunch *prelaunch)
 {
-    fd_close(&prelaunch->spawned.in);
-    fd_close(&prelaunch->spawned.fd1);
-    fd_close(&prelaunch->spawned.fd2);
-    fd_close(&prelaunch->spawned.fd3);
+    spawned_close(&prelaunch->spawned);
     prelaunch->spawned.pid = 0;
-    launch_done(&prelaunch->launch);
 }
 
 static void on_exit_status(struct loop_child *child, int wait_status)
@@ -28,30 +25,31 @@ void prelaunch_init(struct prelaunch *prelaunch, struct loop *loop)
 {
     memset(prelaunch, 0, sizeof(*prelaunch));
     prelaunch->loop = loop;
-    prelaunch->spawned = (struct spawned){.pid = 0, .in = -1, .fd1 = -1, .fd2 = -1, .fd3 = -1};
+    prelaunch->spawned = SPAWNED_NONE;
     loop_child_init(&prelaunch->child);
+}
+
+static bool start(struct prelaunch *prelaunch, const struct launch *launch, int pipe_bytes)
+{
+    struct err err;
+
+    if (spawn_start(launch, pipe_bytes, &prelaunch->spawned, &err) < 0) {
+        /* No failure of ours: most containers never see code for this runtime. */
+        log_info("prelaunch.start", log_text("failed", err.text));
+        return false;
+    }
+    log_info("prelaunch.start", log_int("pid", prelaunch->spawned.pid),
+             log_text("program", launch->argv[0]));
+    loop_child_watch(prelaunch->loop, &prelaunch->child, prelaunch->spawned.pid, on_exit_status);
+    return true;
 }
 
 bool prelaunch_start(struct prelaunch *prelaunch, struct launch *launch, int pipe_bytes)
 {
-    struct err err;
+    bool waits = prelaunch->spawned.pid != 0 || start(prelaunch, launch, pipe_bytes);
 
-    if (prelaunch->spawned.pid != 0) {
-        launch_done(launch);
-        return true;
-    }
-    prelaunch->launch = *launch;
-    memset(launch, 0, sizeof(*launch));
-    if (spawn_start(&prelaunch->launch, pipe_bytes, &prelaunch->spawned, &err) < 0) {
-        /* No failure of ours: most containers never see code for this runtime. */
-        log_info("prelaunch.start", log_text("failed", err.text));
-        launch_done(&prelaunch->launch);
-        return false;
-    }
-    log_info("prelaunch.start", log_int("pid", prelaunch->spawned.pid),
-             log_text("program", prelaunch->launch.argv[0]));
-    loop_child_watch(prelaunch->loop, &prelaunch->child, prelaunch->spawned.pid, on_exit_status);
-    return true;
+    launch_done(launch); /* it holds the whole environment, and nobody asks for it again */
+    return waits;
 }
 
 bool prelaunch_take(struct prelaunch *prelaunch, struct spawned *spawned)
@@ -60,7 +58,6 @@ bool prelaunch_take(struct prelaunch *prelaunch, struct spawned *spawned)
         return false;
     loop_child_forget(&prelaunch->child);
     *spawned = prelaunch->spawned;
-    launch_done(&prelaunch->launch);
     prelaunch_init(prelaunch, prelaunch->loop);
     return true;
 }

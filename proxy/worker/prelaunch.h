@@ -10,19 +10,19 @@
 
 #include <stdbool.h>
 
-#include "base/launch.h"
 #include "base/loop.h"
 #include "worker/spawn.h"
 
+struct launch;
+
 struct prelaunch {
-    struct loop *loop; /* borrowed */
-    struct launch launch;
+    struct loop *loop;      /* borrowed */
     struct spawned spawned; /* pid 0: there is none */
     struct loop_child child;
 };
 
 void prelaunch_init(struct prelaunch *prelaunch, struct loop *loop);
-/* Start one, unless one waits already. Takes launch over, also on failure. false: not started. */
+/* Start one, unless one waits already. launch is used up, also on failure. false: not started. */
 bool prelaunch_start(struct prelaunch *prelaunch, struct launch *launch, int pipe_bytes);
 /* Hand it over with its descriptors. false: there is none. */
 bool prelaunch_take(struct prelaunch *prelaunch, struct spawned *spawned);

@@ -11,9 +11,9 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/child.h"
 #include "base/err.h"
 #include "base/foreign.h"
 #include "base/launch.h"
@@ -95,8 +95,6 @@ struct failure {
 static void prepare(const struct launch *launch, const int ends[4], pid_t parent,
                     struct failure *failure)
 {
-    sigset_t none;
-
     failure->step = STEP_LIMITS;
     failure->what = privileges_limit(launch->privileges, &failure->os);
     if (failure->what != 0)
@@ -119,12 +117,8 @@ static void prepare(const struct launch *launch, const int ends[4], pid_t parent
         failure->os = errno;
         return;
     }
-    for (int signo = 1; signo < NSIG; signo++) /* also what our own parent had us ignore */
-        (void)signal(signo, SIG_DFL);
     /* What we inherited ourselves without close-on-exec is not for the action either. */
-    (void)syscall(SYS_close_range, 4U, ~0U, (unsigned)CLOSE_RANGE_CLOEXEC);
-    (void)sigemptyset(&none);
-    (void)sigprocmask(SIG_SETMASK, &none, NULL);
+    child_forget(4, CLOSE_RANGE_CLOEXEC);
 }
 
 /*
@@ -246,6 +240,14 @@ static void pipes_hand_over(struct pipes *pipes, struct spawned *spawned)
     spawned->fd3 = pipes->ours[3];
     for (int i = 0; i < 4; i++)
         pipes->ours[i] = -1;
+}
+
+void spawned_close(struct spawned *spawned)
+{
+    fd_close(&spawned->in);
+    fd_close(&spawned->fd1);
+    fd_close(&spawned->fd2);
+    fd_close(&spawned->fd3);
 }
 
 int spawn_pipes(int pipe_bytes, const struct privileges *privileges, struct spawned *ours,

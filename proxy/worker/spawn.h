@@ -24,6 +24,11 @@ struct spawned {
     int fd3;
 };
 
+/* No process and nothing open. */
+#define SPAWNED_NONE ((struct spawned){.pid = 0, .in = -1, .fd1 = -1, .fd2 = -1, .fd3 = -1})
+/* Closes the four, leaves -1; the process is not asked. May be called twice. */
+void spawned_close(struct spawned *spawned);
+
 /*
  * Start launch->argv in launch->cwd with launch->env.
  *

@@ -31,10 +31,7 @@ static void on_next(struct loop_post *post);
 static void forget_begun(struct template *t)
 {
     loop_timer_clear(&t->late);
-    fd_close(&t->begun.in);
-    fd_close(&t->begun.fd1);
-    fd_close(&t->begun.fd2);
-    fd_close(&t->begun.fd3);
+    spawned_close(&t->begun);
 }
 
 void template_order_init(struct template_order *order, template_made_fn *made)
@@ -55,7 +52,7 @@ struct template *template_new(struct loop *loop, struct launch *launch, struct b
     t->greeting = *greeting;
     memset(greeting, 0, sizeof(*greeting));
     list_init(&t->orders);
-    t->begun = (struct spawned){.in = -1, .fd1 = -1, .fd2 = -1, .fd3 = -1};
+    t->begun = SPAWNED_NONE;
     line_init(&t->said, SAID_MAX_BYTES);
     loop_timer_init(&t->late, on_late);
     loop_post_init(&t->next, on_next);
@@ -244,7 +241,7 @@ static void finish_order(struct template *t, pid_t pid, const struct err *err)
     }
     loop_timer_clear(&t->late);
     spawned.pid = pid;
-    t->begun = (struct spawned){.in = -1, .fd1 = -1, .fd2 = -1, .fd3 = -1};
+    t->begun = SPAWNED_NONE;
     t->n_vain = 0;
     order->made(order, &spawned, NULL);
 }

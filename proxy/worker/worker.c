@@ -107,7 +107,7 @@ static void read_ready_line(struct worker *w, const char *text, size_t n)
         w->refused = true;
         return;
     }
-    w->ready = w->announced = true;
+    w->ready = true;
     w->feed.pipeline = ready.pipeline;
     w->channel.kept_apart = ready.pipeline > 0;
     w->feed.observable = true; /* until it proves otherwise */
@@ -524,7 +524,7 @@ void worker_done(struct worker *w)
 
 static void begin(struct worker *w, const struct spawned *spawned)
 {
-    w->exited = w->ready = w->announced = w->refused = w->hung = w->late = false;
+    w->exited = w->ready = w->refused = w->hung = w->late = false;
     w->unwanted = w->retired = false;
     w->dying_until_ms = 0;
     w->death = DEATH_NONE;

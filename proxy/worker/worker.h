@@ -76,11 +76,10 @@ struct worker {
     struct buf greeting; /* what a launcher that waited for its action must hear first */
     bool exited;
     int wait_status;
-    bool ready;     /* it may be fed */
-    bool announced; /* it sent a ready line */
-    bool refused;   /* its ready line says no, or is none */
-    bool hung;      /* it closed its answers, or does not read any more */
-    bool late;      /* it was working past a deadline */
+    bool ready;   /* it may be fed */
+    bool refused; /* its ready line says no, or is none */
+    bool hung;    /* it closed its answers, or does not read any more */
+    bool late;    /* it was working past a deadline */
     bool unwanted;
     bool retired;     /* no more jobs come: it may leave once it has answered those that it has */
     enum death death; /* what the last process died of */

@@ -33,6 +33,22 @@ static inline void folder_remove(struct folder *folder)
     free(folder->in);
 }
 
+/* set_up of a fixture whose first member is its folder: that is made, the rest is zero. */
+static inline void *folder_set_up(void **state, size_t size)
+{
+    *state = xcalloc(1, size);
+    folder_make(*state);
+    return *state;
+}
+
+/* ... and its tear_down, the last of what is to be done there. */
+static inline int folder_tear_down(void **state)
+{
+    folder_remove(*state);
+    free(*state);
+    return 0;
+}
+
 static inline void folder_write(const char *dir, const char *name, const char *text, mode_t mode)
 {
     auto_free char *path = xasprintf("%s/%s", dir, name);

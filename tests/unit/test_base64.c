@@ -39,6 +39,28 @@ static void texts_go_both_ways(void **state)
     }
 }
 
+/* Longer than what the library is given at a time, whole threes or not. */
+static void long_texts_go_both_ways_in_one_piece(void **state)
+{
+    char plain[30001];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(plain); i++)
+        plain[i] = (char)(i * 7 + i / 256);
+    for (size_t n = sizeof(plain) - 3; n <= sizeof(plain); n++) {
+        struct buf out = {0}, back = {0};
+
+        base64_encode(&out, plain, n);
+        assert_int_equal(buf_len(&out), (n + 2) / 3 * 4);
+        assert_null(memchr(buf_at(&out), '=', buf_len(&out) - 2));
+        assert_true(base64_decode(&back, buf_at(&out), buf_len(&out)));
+        assert_int_equal(buf_len(&back), n);
+        assert_memory_equal(buf_at(&back), plain, n);
+        buf_done(&out);
+        buf_done(&back);
+    }
+}
+
 static void padding_may_be_missing(void **state)
 {
     struct buf out = {0};
@@ -65,6 +87,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(texts_go_both_ways),
+        cmocka_unit_test(long_texts_go_both_ways_in_one_piece),
         cmocka_unit_test(padding_may_be_missing),
         cmocka_unit_test(what_is_none_leaves_nothing),
     };

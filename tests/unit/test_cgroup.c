@@ -13,19 +13,7 @@ struct fixture {
 
 static int set_up(void **state)
 {
-    struct fixture *f = xcalloc(1, sizeof(*f));
-
-    folder_make(&f->folder);
-    *state = f;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    struct fixture *f = *state;
-
-    folder_remove(&f->folder);
-    free(f);
+    (void)folder_set_up(state, sizeof(struct fixture));
     return 0;
 }
 
@@ -234,7 +222,7 @@ static void what_is_no_quota_bounds_nothing(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, folder_tear_down)
         TEST(a_group_of_version_2_lies_below_its_mount),
         TEST(a_container_of_version_2_sees_its_group_as_the_root),
         TEST(a_group_of_version_1_goes_by_its_controller),

@@ -33,14 +33,12 @@ static void on_done(struct compile *compile)
 
 static int set_up(void **state)
 {
-    struct fixture *f = xcalloc(1, sizeof(*f));
+    struct fixture *f = folder_set_up(state, sizeof(*f));
 
-    folder_make(&f->folder);
     compile_init(&f->compile);
     f->compile.file_max_bytes = 1U << 20;
     f->compile.done = on_done;
     running = f;
-    *state = f;
     return 0;
 }
 
@@ -50,9 +48,7 @@ static int tear_down(void **state)
 
     compile_cancel(&f->compile);
     buf_done(&f->text);
-    folder_remove(&f->folder);
-    free(f);
-    return 0;
+    return folder_tear_down(state);
 }
 
 /* A shell script as the compiler; it sees MAIN SRC BIN as $1 $2 $3, and the test's folder as $OUT. */

@@ -20,19 +20,7 @@ struct fixture {
 
 static int set_up(void **state)
 {
-    struct fixture *f = xcalloc(1, sizeof(*f));
-
-    folder_make(&f->folder);
-    *state = f;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    struct fixture *f = *state;
-
-    folder_remove(&f->folder);
-    free(f);
+    (void)folder_set_up(state, sizeof(struct fixture));
     return 0;
 }
 
@@ -236,7 +224,7 @@ static void a_count_that_goes_away_or_down_claims_nothing(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, folder_tear_down)
         TEST(a_wait_status_has_one_cause),
         TEST(limits_have_a_text_and_the_rest_has_none),
         TEST(a_failed_start_says_its_limit_or_what_the_suites_read),

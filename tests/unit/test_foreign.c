@@ -23,10 +23,9 @@ struct fixture {
 
 static int set_up(void **state)
 {
-    struct fixture *f = xcalloc(1, sizeof(*f));
+    struct fixture *f = folder_set_up(state, sizeof(*f));
     auto_fd int self = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
 
-    folder_make(&f->folder);
     f->path = xasprintf("%s/program", f->folder.in);
     assert_int_equal(read(self, &f->program.header, sizeof(f->program.header)),
                      sizeof(f->program.header));
@@ -35,7 +34,6 @@ static int set_up(void **state)
     f->program.segment.p_type = PT_INTERP;
     f->program.segment.p_offset = sizeof(f->program.header) + sizeof(f->program.segment);
     f->program.segment.p_filesz = sizeof(f->program.loader);
-    *state = f;
     return 0;
 }
 
@@ -43,10 +41,8 @@ static int tear_down(void **state)
 {
     struct fixture *f = *state;
 
-    folder_remove(&f->folder);
     free(f->path);
-    free(f);
-    return 0;
+    return folder_tear_down(state);
 }
 
 /* Whether there is something to say about the first n bytes of the program. */

@@ -18,118 +18,104 @@ static int digits_of(const struct list *list)
     return digits;
 }
 
-static void items_init(struct item items[3])
+struct fixture {
+    struct list list;     /* empty */
+    struct item items[3]; /* 1, 2 and 3; in no list */
+};
+
+static int set_up(void **state)
 {
+    static struct fixture f;
+
+    list_init(&f.list);
     for (int i = 0; i < 3; i++) {
-        items[i].number = i + 1;
-        list_init(&items[i].node);
+        f.items[i].number = i + 1;
+        list_init(&f.items[i].node);
     }
+    *state = &f;
+    return 0;
 }
 
 static void a_fresh_list_is_empty(void **state)
 {
-    struct list list;
+    struct fixture *f = *state;
 
-    (void)state;
-    list_init(&list);
-    assert_true(list_empty(&list));
-    assert_int_equal(digits_of(&list), 0);
+    assert_true(list_empty(&f->list));
+    assert_int_equal(digits_of(&f->list), 0);
 }
 
 static void the_tail_keeps_the_order(void **state)
 {
-    struct list list;
-    struct item items[3];
+    struct fixture *f = *state;
 
-    (void)state;
-    list_init(&list);
-    items_init(items);
     for (int i = 0; i < 3; i++)
-        list_add_tail(&list, &items[i].node);
-    assert_int_equal(digits_of(&list), 123);
+        list_add_tail(&f->list, &f->items[i].node);
+    assert_int_equal(digits_of(&f->list), 123);
 }
 
 static void the_head_turns_the_order_round(void **state)
 {
-    struct list list;
-    struct item items[3];
+    struct fixture *f = *state;
 
-    (void)state;
-    list_init(&list);
-    items_init(items);
     for (int i = 0; i < 3; i++)
-        list_add_head(&list, &items[i].node);
-    assert_int_equal(digits_of(&list), 321);
+        list_add_head(&f->list, &f->items[i].node);
+    assert_int_equal(digits_of(&f->list), 321);
 }
 
 static void a_node_goes_before_the_one_that_is_named(void **state)
 {
-    struct list list;
-    struct item items[3];
+    struct fixture *f = *state;
 
-    (void)state;
-    list_init(&list);
-    items_init(items);
-    list_add_tail(&list, &items[0].node);
-    list_add_tail(&list, &items[1].node);
-    list_add_before(&items[1].node, &items[2].node);
-    assert_int_equal(digits_of(&list), 132);
+    list_add_tail(&f->list, &f->items[0].node);
+    list_add_tail(&f->list, &f->items[1].node);
+    list_add_before(&f->items[1].node, &f->items[2].node);
+    assert_int_equal(digits_of(&f->list), 132);
 }
 
 static void what_is_removed_is_in_no_list(void **state)
 {
-    struct list list;
-    struct item items[3];
+    struct fixture *f = *state;
 
-    (void)state;
-    list_init(&list);
-    items_init(items);
     for (int i = 0; i < 3; i++)
-        list_add_tail(&list, &items[i].node);
-    list_remove(&items[1].node);
-    assert_int_equal(digits_of(&list), 13);
-    assert_true(list_empty(&items[1].node));
+        list_add_tail(&f->list, &f->items[i].node);
+    list_remove(&f->items[1].node);
+    assert_int_equal(digits_of(&f->list), 13);
+    assert_true(list_empty(&f->items[1].node));
 }
 
 static void removing_twice_is_harmless(void **state)
 {
-    struct list list;
-    struct item items[3];
+    struct fixture *f = *state;
 
-    (void)state;
-    list_init(&list);
-    items_init(items);
-    list_add_tail(&list, &items[0].node);
-    list_remove(&items[0].node);
-    list_remove(&items[0].node);
-    assert_true(list_empty(&list));
+    list_add_tail(&f->list, &f->items[0].node);
+    list_remove(&f->items[0].node);
+    list_remove(&f->items[0].node);
+    assert_true(list_empty(&f->list));
 }
 
 static void a_removed_node_can_be_added_again(void **state)
 {
-    struct list list;
-    struct item items[3];
+    struct fixture *f = *state;
 
-    (void)state;
-    list_init(&list);
-    items_init(items);
-    list_add_tail(&list, &items[0].node);
-    list_add_tail(&list, &items[1].node);
-    list_remove(&items[0].node);
-    list_add_tail(&list, &items[0].node);
-    assert_int_equal(digits_of(&list), 21);
+    list_add_tail(&f->list, &f->items[0].node);
+    list_add_tail(&f->list, &f->items[1].node);
+    list_remove(&f->items[0].node);
+    list_add_tail(&f->list, &f->items[0].node);
+    assert_int_equal(digits_of(&f->list), 21);
 }
+
+#define TEST(name) cmocka_unit_test_setup(name, set_up)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_fresh_list_is_empty),
-        cmocka_unit_test(the_tail_keeps_the_order),
-        cmocka_unit_test(the_head_turns_the_order_round),
-        cmocka_unit_test(a_node_goes_before_the_one_that_is_named),
-        cmocka_unit_test(what_is_removed_is_in_no_list),
-        cmocka_unit_test(removing_twice_is_harmless),
-        cmocka_unit_test(a_removed_node_can_be_added_again),
+        TEST(a_fresh_list_is_empty),
+        TEST(the_tail_keeps_the_order),
+        TEST(the_head_turns_the_order_round),
+        TEST(a_node_goes_before_the_one_that_is_named),
+        TEST(what_is_removed_is_in_no_list),
+        TEST(removing_twice_is_harmless),
+        TEST(a_removed_node_can_be_added_again),
     };
 
     return cmocka_run_group_tests_name("list", tests, NULL, NULL);

@@ -165,23 +165,11 @@ struct fixture {
 
 static int set_up(void **state)
 {
-    struct fixture *f = xcalloc(1, sizeof(*f));
-    auto_free char *text = NULL;
+    struct fixture *f = folder_set_up(state, sizeof(*f));
     struct err err;
+    auto_free char *text = xasprintf("unix:%s/socket", f->folder.in);
 
-    folder_make(&f->folder);
-    text = xasprintf("unix:%s/socket", f->folder.in);
     assert_int_equal(place_parse(&f->place, "--x", text, &err), 0);
-    *state = f;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    struct fixture *f = *state;
-
-    folder_remove(&f->folder);
-    free(f);
     return 0;
 }
 
@@ -285,7 +273,7 @@ static void a_folder_that_is_missing_is_told(void **state)
     folder_make(&f->folder);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, folder_tear_down)
 
 int main(void)
 {

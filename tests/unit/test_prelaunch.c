@@ -65,14 +65,6 @@ static bool is_open(int fd)
     return fcntl(fd, F_GETFD) >= 0;
 }
 
-static void close_all(struct spawned *spawned)
-{
-    fd_close(&spawned->in);
-    fd_close(&spawned->fd1);
-    fd_close(&spawned->fd2);
-    fd_close(&spawned->fd3);
-}
-
 static void nothing_is_handed_over_before_a_start(void **state)
 {
     struct fixture *f = *state;
@@ -96,7 +88,7 @@ static void it_is_handed_over_alive_with_its_descriptors(void **state)
     assert_true(is_open(spawned.fd3));
     spawn_kill(spawned.pid, SIGKILL);
     loop_until(f->loop, it_is_gone, f);
-    close_all(&spawned);
+    spawned_close(&spawned);
 }
 
 static void it_is_handed_over_once(void **state)
@@ -110,7 +102,7 @@ static void it_is_handed_over_once(void **state)
     assert_false(prelaunch_take(&f->prelaunch, &again));
     spawn_kill(spawned.pid, SIGKILL);
     loop_until(f->loop, it_is_gone, f);
-    close_all(&spawned);
+    spawned_close(&spawned);
 }
 
 static void a_second_start_keeps_the_one_that_waits(void **state)

@@ -15,8 +15,7 @@
 #include "base/err.h"
 #include "base/privileges.h"
 #include "folder.h"
-#include "launch_fixture.h"
-#include "worker/spawn.h"
+#include "spawn_fixture.h"
 #include "worker/waits.h"
 
 #define SOMEBODY 47110815 /* nobody else's number */
@@ -32,17 +31,15 @@ struct fixture {
 
 static int set_up(void **state)
 {
-    struct fixture *f = xcalloc(1, sizeof(*f));
+    struct fixture *f = folder_set_up(state, sizeof(*f));
 
-    f->child = (struct spawned){.in = -1, .fd1 = -1, .fd2 = -1, .fd3 = -1};
-    folder_make(&f->folder);
+    f->child = SPAWNED_NONE;
     folder_write(f->folder.in, "passwd",
                  "root:x:0:0:root:/root:/bin/sh\n"
                  "# nobody reads this\n"
                  "ann:x:1001:2002::/home/ann:/bin/sh\n",
                  0644);
     folder_write(f->folder.in, "group", "root:x:0:\nstaff:x:50:ann\n", 0644);
-    *state = f;
     return 0;
 }
 
@@ -50,19 +47,10 @@ static int tear_down(void **state)
 {
     struct fixture *f = *state;
 
-    if (f->child.pid > 0) {
-        spawn_kill(f->child.pid, SIGKILL);
-        (void)waitpid(f->child.pid, NULL, 0);
-    }
-    fd_close(&f->child.in);
-    fd_close(&f->child.fd1);
-    fd_close(&f->child.fd2);
-    fd_close(&f->child.fd3);
+    child_end(&f->child);
     launch_done(&f->launch);
     privileges_done(&f->privileges);
-    folder_remove(&f->folder);
-    free(f);
-    return 0;
+    return folder_tear_down(state);
 }
 
 static void need_root(void)
@@ -214,13 +202,7 @@ static void somebody_who_is_not_root_is_told_so(void **state)
 
 static const char *heard(struct fixture *f, int fd)
 {
-    size_t n = 0;
-    ssize_t got;
-
-    while ((got = read(fd, f->text + n, sizeof(f->text) - 1 - n)) > 0)
-        n += (size_t)got;
-    f->text[n] = '\0';
-    return f->text;
+    return heard_on(fd, f->text, sizeof(f->text));
 }
 
 static const char *told(struct fixture *f, const char *what)

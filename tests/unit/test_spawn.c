@@ -8,25 +8,22 @@
 #include <sys/wait.h>
 
 #include "folder.h"
-#include "launch_fixture.h"
 #include "loop_fixture.h"
-#include "worker/spawn.h"
+#include "spawn_fixture.h"
 
 struct fixture {
+    struct folder folder;
     struct launch launch;
     struct spawned child;
     struct err err;
-    struct folder folder;
     char text[4096];
 };
 
 static int set_up(void **state)
 {
-    struct fixture *f = xcalloc(1, sizeof(*f));
+    struct fixture *f = folder_set_up(state, sizeof(*f));
 
-    f->child = (struct spawned){.in = -1, .fd1 = -1, .fd2 = -1, .fd3 = -1};
-    folder_make(&f->folder);
-    *state = f;
+    f->child = SPAWNED_NONE;
     return 0;
 }
 
@@ -34,18 +31,9 @@ static int tear_down(void **state)
 {
     struct fixture *f = *state;
 
-    if (f->child.pid > 0) {
-        spawn_kill(f->child.pid, SIGKILL);
-        (void)waitpid(f->child.pid, NULL, 0);
-    }
-    fd_close(&f->child.in);
-    fd_close(&f->child.fd1);
-    fd_close(&f->child.fd2);
-    fd_close(&f->child.fd3);
+    child_end(&f->child);
     launch_done(&f->launch);
-    folder_remove(&f->folder);
-    free(f);
-    return 0;
+    return folder_tear_down(state);
 }
 
 static void start(struct fixture *f)
@@ -56,13 +44,7 @@ static void start(struct fixture *f)
 /* All that comes on fd until its end. */
 static const char *heard(struct fixture *f, int fd)
 {
-    size_t n = 0;
-    ssize_t got;
-
-    while ((got = read(fd, f->text + n, sizeof(f->text) - 1 - n)) > 0)
-        n += (size_t)got;
-    f->text[n] = '\0';
-    return f->text;
+    return heard_on(fd, f->text, sizeof(f->text));
 }
 
 static const char *told(struct fixture *f, const char *what)

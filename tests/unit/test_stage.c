@@ -37,15 +37,13 @@ static void on_done(struct stage *stage)
 
 static int set_up(void **state)
 {
-    struct fixture *f = xcalloc(1, sizeof(*f));
+    struct fixture *f = folder_set_up(state, sizeof(*f));
 
-    folder_make(&f->folder);
     stage_init(&f->stage);
     f->stage.dir = f->folder.in;
     f->stage.limits = (struct unpack_limits){.bytes_max = 1U << 30, .entries_max = 1000};
     f->stage.done = on_done;
     running = f;
-    *state = f;
     return 0;
 }
 
@@ -55,9 +53,7 @@ static int tear_down(void **state)
 
     stage_cancel(&f->stage);
     pack_done(&f->pack);
-    folder_remove(&f->folder);
-    free(f);
-    return 0;
+    return folder_tear_down(state);
 }
 
 static void give_archive(struct fixture *f)

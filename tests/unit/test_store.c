@@ -18,10 +18,7 @@ struct fixture {
 
 static int set_up(void **state)
 {
-    struct fixture *f = xcalloc(1, sizeof(*f));
-
-    folder_make(&f->folder);
-    *state = f;
+    (void)folder_set_up(state, sizeof(struct fixture));
     return 0;
 }
 
@@ -30,9 +27,7 @@ static int tear_down(void **state)
     struct fixture *f = *state;
 
     store_close(&f->store);
-    folder_remove(&f->folder);
-    free(f);
-    return 0;
+    return folder_tear_down(state);
 }
 
 static void open_in(struct fixture *f)

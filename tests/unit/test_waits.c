@@ -23,7 +23,7 @@ static int set_up(void **state)
 
     f->loop = loop_for_test();
     f->waits.fd = -1;
-    f->child = (struct spawned){.in = -1, .fd1 = -1, .fd2 = -1, .fd3 = -1};
+    f->child = SPAWNED_NONE;
     *state = f;
     return 0;
 }
@@ -35,10 +35,7 @@ static int tear_down(void **state)
     waits_close(&f->waits);
     if (f->child.pid > 0)
         spawn_kill(f->child.pid, SIGKILL);
-    fd_close(&f->child.in);
-    fd_close(&f->child.fd1);
-    fd_close(&f->child.fd2);
-    fd_close(&f->child.fd3);
+    spawned_close(&f->child);
     launch_done(&f->launch);
     loop_free(&f->loop);
     free(f);

@@ -22,11 +22,9 @@ struct fixture {
 
 static int set_up(void **state)
 {
-    struct fixture *f = xcalloc(1, sizeof(*f));
+    struct fixture *f = folder_set_up(state, sizeof(*f));
 
-    folder_make(&f->from);
     folder_make(&f->to);
-    *state = f;
     return 0;
 }
 
@@ -34,11 +32,9 @@ static int tear_down(void **state)
 {
     struct fixture *f = *state;
 
-    folder_remove(&f->from);
     folder_remove(&f->to);
     free(f->bytes);
-    free(f);
-    return 0;
+    return folder_tear_down(state);
 }
 
 static void read_all(struct fixture *f, int fd)

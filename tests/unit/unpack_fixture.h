@@ -20,12 +20,10 @@ struct fixture {
 
 static inline int set_up(void **state)
 {
-    struct fixture *f = xcalloc(1, sizeof(*f));
+    struct fixture *f = folder_set_up(state, sizeof(*f));
 
-    folder_make(&f->folder);
     folder_write(f->folder.outer, "canary", "alive", 0700);
     f->limits = (struct unpack_limits){.bytes_max = 100U << 20, .entries_max = 1000};
-    *state = f;
     return 0;
 }
 
@@ -34,9 +32,7 @@ static inline int tear_down(void **state)
     struct fixture *f = *state;
 
     pack_done(&f->pack);
-    folder_remove(&f->folder);
-    free(f);
-    return 0;
+    return folder_tear_down(state);
 }
 
 /* For the next case of a table. */

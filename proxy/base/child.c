@@ -1,4 +1,4 @@
-#include "action/child.h"
+#include "base/child.h"
 
 #include <signal.h>
 #include <sys/resource.h>
@@ -6,17 +6,22 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-void child_prepare(int first_fd)
+void child_forget(int first_fd, unsigned flags)
 {
     sigset_t none;
 
     for (int signo = 1; signo < NSIG; signo++)
         (void)signal(signo, SIG_DFL);
+    /* Kernels before 5.9 refuse: then a client's connection stays open until a helper ends. */
+    (void)syscall(SYS_close_range, (unsigned)first_fd, ~0U, flags);
     (void)sigemptyset(&none);
-    (void)sigprocmask(SIG_SETMASK, &none, NULL);
+    (void)sigprocmask(SIG_SETMASK, &none, NULL); /* last: a signal that waited may end us here */
+}
+
+void child_prepare(int first_fd)
+{
     (void)setpgid(0, 0);
-    /* Kernels before 5.9 refuse: then a client's connection stays open until this child ends. */
-    (void)syscall(SYS_close_range, (unsigned)first_fd, ~0U, 0U);
+    child_forget(first_fd, 0);
     (void)umask(022);
 }
 
