@@ -107,6 +107,7 @@ void sink_flush(struct sink *sink)
             break;
         } else if (errno != EINTR) {
             sink->broken = errno == EPIPE; /* a full disk may have room again later */
+            sink->n_dropped += buf_len(&sink->pending);
             buf_drop(&sink->pending, buf_len(&sink->pending));
         }
     }
@@ -120,8 +121,10 @@ void sink_add(struct sink *sink, const void *owner, const char *bytes, size_t n)
     if (n == 0)
         return;
     sink_line_start(sink, owner);
-    if (sink->broken)
+    if (sink->broken || (owner == NULL && buf_len(&sink->pending) >= SINK_OWN_BYTES)) {
+        sink->n_dropped += n;
         return;
+    }
     buf_add(&sink->pending, bytes, n);
     sink->line_owner = bytes[n - 1] == '\n' ? NULL : owner;
     if (buf_len(&sink->pending) < SINK_EARLY_BYTES)

@@ -6,6 +6,8 @@
  * What is added in one turn leaves in one write at sink_flush(). A reader that stalls (a log
  * collector, a stopped terminal) makes the sink full: its users stop reading from the action until
  * there is room, so memory stays bounded and the pressure reaches the one who writes too much.
+ * Lines of the proxy's own come with requests, whether there is room or not: beyond a larger bound
+ * they are dropped, and counted.
  */
 
 #include <stdbool.h>
@@ -14,7 +16,8 @@
 #include "base/buf.h"
 #include "base/loop.h"
 
-#define SINK_FULL_BYTES (1u << 20) /* held at most before users must pause; a guess */
+#define SINK_FULL_BYTES (1u << 20)  /* held at most before users must pause; a guess */
+#define SINK_OWN_BYTES  (16u << 20) /* ... before lines of our own are dropped: 400,000 sentinels */
 
 /* Somebody who waits for room; embed and give to sink_wait(). */
 struct sink_waiter {
@@ -29,6 +32,7 @@ struct sink {
     bool broken;       /* the reader is gone: bytes are dropped from here on */
     struct buf pending;
     uint64_t n_written;      /* bytes, since sink_init() */
+    uint64_t n_dropped;      /* bytes, likewise: no room, no disk, or no reader any more */
     struct loop_watch watch; /* open when the stream was reopened non-blocking */
     struct loop_timer retry; /* where there is nothing to watch */
     struct loop_post flush;
@@ -41,7 +45,8 @@ void sink_init(struct sink *sink, struct loop *loop, int fd);
 /* Tries for up to wait_ms to get rid of what is pending, blocking; for the end of the program. */
 void sink_done(struct sink *sink, int wait_ms);
 
-/* Add bytes; owner: who writes, for sink_line_start(). Written at the end of the turn. */
+/* Add bytes; owner: who writes, for sink_line_start(); NULL: the proxy, whole lines. Written at the
+ * end of the turn. */
 void sink_add(struct sink *sink, const void *owner, const char *bytes, size_t n);
 /* End a line that somebody left unfinished, unless it is owner's own. NULL ends anybody's. */
 void sink_line_start(struct sink *sink, const void *owner);

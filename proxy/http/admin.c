@@ -128,6 +128,12 @@ static void write_log_bytes(struct buf *text, const char *name, const struct rea
     metrics_number(text, name, "stream", "stderr", reading->service->err->n_written);
 }
 
+static void write_log_dropped(struct buf *text, const char *name, const struct reading *reading)
+{
+    metrics_number(text, name, "stream", "stdout", reading->service->out->n_dropped);
+    metrics_number(text, name, "stream", "stderr", reading->service->err->n_dropped);
+}
+
 static void write_workers(struct buf *text, const char *name, const struct reading *reading)
 {
     for (unsigned i = 0; i < WORKER_STATES; i++)
@@ -225,6 +231,9 @@ static const struct {
      write_answer_bytes},
     {"whiskloop_log_bytes_total", "counter",
      "Bytes of the action's log that were written, end marks included.", write_log_bytes},
+    {"whiskloop_log_dropped_bytes_total", "counter",
+     "Bytes of it that were lost to a reader that left or stalled, or a full disk.",
+     write_log_dropped},
     {"whiskloop_workers", "gauge", "Workers by state.", write_workers},
     {"whiskloop_worker_starts_total", "counter",
      "Starts of processes of the action, failed ones included.", write_starts},

@@ -311,6 +311,7 @@ def test_bytes_of_answers_and_logs_are_those_that_were_written(watched):
     out, err = one.proxy.logs()
     assert b"one line\n" in out and b"another, unfinished\n" in err
     assert metrics["whiskloop_log_bytes_total"].values() == {"stdout": len(out), "stderr": len(err)}
+    assert metrics["whiskloop_log_dropped_bytes_total"].values() == {"stdout": 0, "stderr": 0}
 
 
 def test_bytes_of_requests_are_those_of_their_bodies(watched):

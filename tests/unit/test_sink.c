@@ -324,6 +324,29 @@ static void what_is_added_while_somebody_waits_is_written_too(void **state)
     assert_string_equal(f->read + f->n_read - 4, "end\n");
 }
 
+static void the_proxys_own_lines_are_dropped_and_counted_beyond_their_bound(void **state)
+{
+    struct fixture *f = *state;
+    size_t n_stalled;
+
+    stall(f);
+    n_stalled = (size_t)fcntl(f->writer, F_GETPIPE_SZ);
+    add_many(f, SINK_OWN_BYTES - 1);
+    add(f, NULL, "kept\n");
+    assert_int_equal(f->sink.n_dropped, 0);
+    add(f, NULL, "lost\n");
+    assert_int_equal(f->sink.n_dropped, strlen("lost\n"));
+    add(f, &a, "an action's, which is held up elsewhere\n");
+    f->n_wanted = n_stalled + SINK_OWN_BYTES - 1;
+    loop_until(f->loop, all_came, f);
+    add(f, NULL, "later\n");
+    sink_flush(&f->sink);
+    read_what_is_there(f);
+    assert_string_equal(f->read + n_stalled + SINK_OWN_BYTES - 1,
+                        "kept\nan action's, which is held up elsewhere\nlater\n");
+    assert_int_equal(f->sink.n_dropped, strlen("lost\n"));
+}
+
 static void memory_goes_back_once_all_is_written(void **state)
 {
     struct fixture *f = *state;
@@ -348,6 +371,7 @@ static void without_a_reader_bytes_are_dropped(void **state)
     sink_flush(&f->sink);
     add_many(f, 100);
     assert_int_equal(buf_len(&f->sink.pending), 0);
+    assert_int_equal(f->sink.n_dropped, 200);
 }
 
 static void a_waiter_is_told_when_the_reader_leaves(void **state)
@@ -411,6 +435,7 @@ static void a_full_disk_costs_the_bytes_and_not_the_sink(void **state)
     sink_flush(&f->sink);
     assert_int_equal(buf_len(&f->sink.pending), 0);
     assert_false(f->sink.broken);
+    assert_int_equal(f->sink.n_dropped, strlen("lost\n"));
 }
 
 static void a_closed_stream_is_no_harm(void **state)
@@ -467,6 +492,7 @@ int main(void)
         TEST(a_waiter_is_told_once_when_there_is_room),
         TEST(nothing_is_lost_while_the_reader_stalls),
         TEST(what_is_added_while_somebody_waits_is_written_too),
+        TEST(the_proxys_own_lines_are_dropped_and_counted_beyond_their_bound),
         TEST(memory_goes_back_once_all_is_written),
         TEST(without_a_reader_bytes_are_dropped),
         TEST(a_waiter_is_told_when_the_reader_leaves),
