@@ -34,10 +34,11 @@ CODES = {
 
 class Language:
     """One row. files: of an archive whose code says {greeting: 'Hello, NAME!'} by a second file.
-    unbuilt: the codes that a compiler refuses, so that nothing is started."""
+    unbuilt: the codes that a compiler refuses, so that nothing is started. source: where its program
+    comes from. untried: why nobody has seen it pass, to be taken out by whoever has."""
 
     def __init__(self, name, program, codes, files, lacks=None, env=None, unbuilt=(),
-                 also=()):
+                 also=(), source="scripts/setup.sh --tests", untried=None):
         self.name = name
         self.program = program
         self.options = ("--runtime", name)
@@ -47,14 +48,16 @@ class Language:
         self.env = env or {}  # what an image of this language sets
         self.unbuilt = unbuilt
         self.also = also  # files that must be there, too
+        self.source = source
+        self.untried = untried
 
     def missing(self):
         """Why this row cannot be tested here, None when it can."""
         if shutil.which(self.program, path="/usr/local/bin:/usr/bin:/bin") is None:
-            return f"{self.program} is not installed (scripts/setup.sh --tests)"
+            return f"{self.program} is not installed ({self.source})"
         for path in self.also:
             if not os.path.exists(path):
-                return f"there is no {path} (scripts/setup.sh --tests)"
+                return f"there is no {path} ({self.source})"
         return None
 
 
@@ -444,8 +447,60 @@ GO_FILES = {
                       '    return map[string]interface{}{"greeting": "Hello, " + name + "!"}\n}\n',
 }
 
+DOTNET_HEAD = ("using System;\nusing System.Diagnostics;\nusing System.Text.Json;\n"
+               "public class Program {\n")
+DOTNET_MAIN = DOTNET_HEAD + "    public static object Main(JsonElement args) {\n"
+DOTNET_ECHO = "        return args;\n    }\n}\n"
+DOTNET_EXIT = '        if (args.TryGetProperty("exit", out _)) {\n'
+DOTNET = {
+    "echo": DOTNET_MAIN + DOTNET_ECHO,
+    "niam": (DOTNET_MAIN + DOTNET_ECHO).replace("class Program", "class niam"),
+    "noisy": DOTNET_MAIN + '        Console.WriteLine("hello stdout");\n'
+             '        Console.Error.WriteLine("hello stderr");\n' + DOTNET_ECHO,
+    "unfinished": DOTNET_MAIN + '        Console.Write("no newline");\n' + DOTNET_ECHO,
+    "unicode": DOTNET_MAIN + '        string mark = args.GetProperty("delimiter").GetString();\n'
+               '        string winter = mark + " ☃ " + mark;\n'
+               "        Console.WriteLine(winter);\n        return new { winter };\n    }\n}\n",
+    "at_load": DOTNET_HEAD +
+               '    static string some = Environment.GetEnvironmentVariable("SOME_VAR");\n'
+               '    static string another = Environment.GetEnvironmentVariable("ANOTHER_VAR");\n'
+               '    static Program() { Console.WriteLine("loaded"); }\n'
+               "    public static object Main(JsonElement args) {\n"
+               "        return new { SOME_VAR = some, ANOTHER_VAR = another };\n    }\n}\n",
+    "variable": DOTNET_MAIN + "        return new { value = Environment.GetEnvironmentVariable("
+                'args.GetProperty("name").GetString()) };\n    }\n}\n',
+    "error": DOTNET_MAIN + '        return new { error = "sorry" };\n    }\n}\n',
+    "throws": DOTNET_MAIN + '        throw new Exception("nooooo");\n    }\n}\n',
+    "text": DOTNET_MAIN + '        return "no dictionary";\n    }\n}\n',
+    "array": DOTNET_MAIN + '        return new[] { "a", "b" };\n    }\n}\n',
+    "exits": DOTNET_MAIN + DOTNET_EXIT + "            Environment.Exit(3);\n        }\n"
+             + DOTNET_ECHO,
+    "orphan": DOTNET_MAIN + DOTNET_EXIT + '            Process.Start("sleep", "1000");\n'
+              "            Environment.Exit(3);\n        }\n" + DOTNET_ECHO,
+    "counts": DOTNET_HEAD + "    static int n;\n    public static object Main(JsonElement args) {\n"
+              "        return new { n = ++n };\n    }\n}\n",
+    "child": DOTNET_MAIN + '        Process.Start("/bin/echo", "from a child").WaitForExit();\n'
+             + DOTNET_ECHO,
+    "stdin": DOTNET_MAIN + "        return new { read = Console.In.ReadToEnd() };\n    }\n}\n",
+    "broken": DOTNET_MAIN + "        return (;\n    }\n}\n",
+    "fails_at_load": DOTNET_HEAD + '    static Program() { throw new Exception("nooooo"); }\n'
+                     "    public static object Main(JsonElement args) {\n" + DOTNET_ECHO,
+    "other": DOTNET_HEAD + "    public static object Other(JsonElement args) {\n" + DOTNET_ECHO,
+}
+DOTNET_FILES = {
+    "Main.cs": "using System.Text.Json.Nodes;\npublic class Program {\n"
+               "    public static JsonObject Main(JsonObject args) {\n"
+               '        return Words.Greet((string)args["name"]);\n    }\n}\n',
+    "words/Words.cs": "using System.Text.Json.Nodes;\nstatic class Words {\n"
+                      "    internal static JsonObject Greet(string name) {\n"
+                      '        return new JsonObject { ["greeting"] = $"Hello, {name}!" };\n'
+                      "    }\n}\n",
+}
+
 ONE_ARRAY = "the language has one type for lists and objects"
 ONLY_NAMED = "its archives are Python's: used only when --runtime names it"
+
+NO_DOTNET = "runs where `dotnet` is, which Debian does not have: not tried yet"
 
 UTF8 = {"LANG": "C.UTF-8"}  # what these know of their environment's encoding
 
@@ -457,6 +512,8 @@ ROWS = [
     Language("go", "go", GO, GO_FILES, unbuilt=("broken", "other")),
     Language("java", "javac", JAVA, JAVA_FILES, unbuilt=("broken", "other"),
              also=("/usr/share/java/gson.jar",)),
+    Language("dotnet", "dotnet", DOTNET, DOTNET_FILES, unbuilt=("broken",),
+             source="Debian has no package; Microsoft's is dotnet-sdk-8.0", untried=NO_DOTNET),
     Language("shell", "bash", SHELL, SHELL_FILES),
     Language("perl", "perl", PERL, PERL_FILES),
     Language("ruby", "ruby", RUBY, RUBY_FILES, env=UTF8),

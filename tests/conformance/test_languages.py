@@ -385,14 +385,21 @@ def test_every_runtime_has_a_row():
 
 
 def table():
-    """Every case that a row does not lack is one that it must pass, or this file fails."""
-    reasons = sorted({reason for row in ROWS for reason in row.lacks.values()})
+    """Every case that a row does not lack is one that it must pass, or this file fails; but for a
+    language that is untried."""
+    reasons = sorted({reason for row in ROWS for reason in row.lacks.values()}
+                     | {row.untried for row in ROWS if row.untried})
+
+    def cell(row, name):
+        reason = row.lacks.get(name, row.untried)
+        if reason is None:
+            return "yes"
+        return f"{'no' if name in row.lacks else '?'} ({reasons.index(reason) + 1})"
+
     lines = ["| case | " + " | ".join(row.name for row in ROWS) + " |",
              "|---" * (len(ROWS) + 1) + "|"]
     for name, (title, _) in CASES.items():
-        cells = [f"no ({reasons.index(row.lacks[name]) + 1})" if name in row.lacks else "yes"
-                 for row in ROWS]
-        lines.append(f"| {title} | " + " | ".join(cells) + " |")
+        lines.append(f"| {title} | " + " | ".join(cell(row, name) for row in ROWS) + " |")
     notes = [f"({number}) {reason}" for number, reason in enumerate(reasons, 1)]
     return "\n".join([*lines, "", "; ".join(notes) + "."])
 
