@@ -29,13 +29,14 @@ CODES = {
     "broken": "does not compile",
     "fails_at_load": "fails with the text 'nooooo' while it loads",
     "other": "has a function called other and no main",
+    "deep": "calls itself `levels` times, each within the one before, and returns that as `depth`",
 }
 
 
 class Language:
     """One row. files: of an archive whose code says {greeting: 'Hello, NAME!'} by a second file.
-    unbuilt: the codes that a compiler refuses, so that nothing is started. source: where its program
-    comes from. untried: why nobody has seen it pass, to be taken out by whoever has."""
+    unbuilt: the codes that a compiler refuses, so that nothing is started. source: where its
+    program comes from. untried: why nobody has seen it pass, to be taken out by whoever has."""
 
     def __init__(self, name, program, codes, files, lacks=None, env=None, unbuilt=(),
                  also=(), source="scripts/setup.sh --tests", untried=None):
@@ -88,6 +89,8 @@ PYTHON = {
     "broken": "def main(args)\n    return args\n",
     "fails_at_load": "raise ValueError('nooooo')\n",
     "other": "def other(args):\n    return args\n",
+    "deep": "def down(n):\n    return 0 if n == 0 else 1 + down(n - 1)\n"
+            "def main(args):\n    return {'depth': down(args['levels'])}\n",
 }
 PYTHON_FILES = {
     "__main__.py": "from words import greet\ndef main(args):\n    return greet(args['name'])\n",
@@ -121,6 +124,8 @@ NODEJS = {
     "broken": "function main(args { return args; }\n",
     "fails_at_load": "throw new Error('nooooo');\n",
     "other": "function other(args) { return args; }\n",
+    "deep": "function down(n) { return n === 0 ? 0 : 1 + down(n - 1); }\n"
+            "function main(args) { return { depth: down(args.levels) }; }\n",
 }
 NODEJS_FILES = {
     "index.js": "const { greet } = require('./words');\n"
@@ -152,6 +157,8 @@ SHELL = {
     "broken": "main() { if; }\n",
     "fails_at_load": "echo nooooo >&2\nexit 1\n",
     "other": 'other() { answer "$1"; }\n',
+    "deep": "down() { depth=$1; (($1 == 0)) || down $(($1 - 1)); depth=$1; }\n"
+            'main() { down "$(arg levels)"; answer "{\\"depth\\":$depth}"; }\n',
 }
 SHELL_FILES = {
     "main.sh": '. ./words.sh\nmain() { greet "$(arg name)"; }\n',
@@ -183,6 +190,8 @@ PERL = {
     "broken": "sub main { return (((; }\n",
     "fails_at_load": "die 'nooooo';\n",
     "other": "sub other { return $_[0] }\n1;\n",
+    "deep": "no warnings 'recursion';\nsub down { return $_[0] == 0 ? 0 : 1 + down($_[0] - 1) }\n"
+            "sub main { return { depth => down($_[0]{levels}) } }\n1;\n",
 }
 PERL_FILES = {
     "main.pl": "use lib '.';\nuse Words;\nsub main { return Words::greet($_[0]{name}) }\n1;\n",
@@ -212,6 +221,8 @@ RUBY = {
     "broken": "def main(args\n  args\nend\n",
     "fails_at_load": "raise 'nooooo'\n",
     "other": "def other(args)\n  args\nend\n",
+    "deep": "def down(n)\n  n.zero? ? 0 : 1 + down(n - 1)\nend\n"
+            "def main(args)\n  { depth: down(args['levels']) }\nend\n",
 }
 RUBY_FILES = {
     "main.rb": "require_relative 'words'\ndef main(args)\n  greet(args['name'])\nend\n",
@@ -249,6 +260,8 @@ PHP = {
     "broken": "<?php\nfunction main(array $args) { return $args }\n",
     "fails_at_load": "<?php\nthrow new Exception('nooooo');\n",
     "other": "<?php\nfunction other(array $args) { return $args; }\n",
+    "deep": "<?php\nfunction down(int $n): int { return $n === 0 ? 0 : 1 + down($n - 1); }\n"
+            "function main(array $args) { return ['depth' => down($args['levels'])]; }\n",
 }
 PHP_FILES = {
     "index.php": "<?php\nrequire 'words.php';\n"
@@ -280,6 +293,8 @@ LUA = {
     "broken": "function main(args return args end\n",
     "fails_at_load": "error('nooooo')\n",
     "other": "function other(args) return args end\n",
+    "deep": "local function down(n) return n == 0 and 0 or 1 + down(n - 1) end\n"
+            "function main(args) return { depth = down(args.levels) } end\n",
 }
 LUA_FILES = {
     "main.lua": "local words = require 'words'\n"
@@ -325,6 +340,10 @@ C = {
     "fails_at_load": C_LOAD + '    fputs("nooooo\\n", stderr);\n    exit(1);\n}\n'
                      "int whisk_main(struct whisk *w)\n{\n" + C_ECHO,
     "other": C_HEAD + "int other(struct whisk *w)\n{\n" + C_ECHO,
+    "deep": C_HEAD + "static int down(volatile int n)\n{\n"
+            "    return n == 0 ? 0 : 1 + down(n - 1);\n}\n"
+            'int whisk_main(struct whisk *w)\n{\n    return whisk_add_int(w, "depth", '
+            'down((int)whisk_get_int(w, "levels", 0)));\n}\n',
 }
 C_FILES = {
     "main.c": '#include <whisk_action.h>\n#include "words.h"\nint whisk_main(struct whisk *w)\n{\n'
@@ -380,6 +399,10 @@ JAVA = {
     "fails_at_load": JAVA_HEAD + '    static { if (true) throw new RuntimeException("nooooo"); }\n'
                      "    public static JsonElement main(JsonElement args) {\n" + JAVA_ECHO,
     "other": JAVA_HEAD + "    public static JsonElement other(JsonElement args) {\n" + JAVA_ECHO,
+    "deep": JAVA_HEAD + "    static int down(int n) { return n == 0 ? 0 : 1 + down(n - 1); }\n"
+            "    public static JsonObject main(JsonObject args) {\n" + JAVA_ANSWER +
+            '        answer.addProperty("depth", down(args.get("levels").getAsInt()));\n'
+            + JAVA_GIVE,
 }
 JAVA_FILES = {
     "Main.java": "import com.google.gson.JsonObject;\nimport words.Words;\npublic class Main {\n"
@@ -438,6 +461,10 @@ GO = {
     "broken": go("    return (;"),
     "fails_at_load": go(GO_ECHO, before='func init() { panic("nooooo") }\n'),
     "other": go(GO_ECHO, name="Other"),
+    "deep": "package main\nfunc down(n int) int {\n    if n == 0 { return 0 }\n"
+            "    return 1 + down(n - 1)\n}\n"
+            "func Main(args map[string]interface{}) map[string]int {\n"
+            '    return map[string]int{"depth": down(int(args["levels"].(float64)))}\n}\n',
 }
 GO_FILES = {
     "main.go": 'package main\nimport "exec/words"\n'
@@ -486,6 +513,10 @@ DOTNET = {
     "fails_at_load": DOTNET_HEAD + '    static Program() { throw new Exception("nooooo"); }\n'
                      "    public static object Main(JsonElement args) {\n" + DOTNET_ECHO,
     "other": DOTNET_HEAD + "    public static object Other(JsonElement args) {\n" + DOTNET_ECHO,
+    "deep": DOTNET_HEAD + "    static int Down(int n) => n == 0 ? 0 : 1 + Down(n - 1);\n"
+            "    public static object Main(JsonElement args) {\n"
+            '        return new { depth = Down(args.GetProperty("levels").GetInt32()) };\n'
+            "    }\n}\n",
 }
 DOTNET_FILES = {
     "Main.cs": "using System.Text.Json.Nodes;\npublic class Program {\n"
