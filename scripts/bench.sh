@@ -14,7 +14,7 @@ BUILD=${build:-$ROOT/build-bench}
 usage() {
     cat <<'END'
 usage: bench.sh [--quick] [--pin] [--out FILE.json] [--only PART]... [--budget]
-                [--report [--from FILE.json] [--keep FOLDER]] [--compare OLD.json]
+                [--report [--from FILE.json] [--keep FOLDER]] [--compare OLD.json] [--languages]
 
 Install what is missing, build for release, measure, and print each figure beside its goal. About
 six minutes; the machine should have nothing else to do. See tests/bench/README.md.
@@ -23,10 +23,12 @@ six minutes; the machine should have nothing else to do. See tests/bench/README.
     --pin          wrk on the first processor, all else on the others; what it changes: the README
     --out FILE     where every sample goes (bench.json in the build folder)
     --only PART    throughput, echo, cold, memory or instructions, and those that only the report
-                   shows: jmeter, calls, pool, open, timeline; may be given more than once
-    --report       measure all parts, about twenty minutes, and write bench-report/index.html, one
+                   shows: jmeter, calls, pool, open, timeline, languages; may be given more than once
+    --languages    measure the languages alone, about four minutes, and put the figures into the table
+                   of runtime/README.md; with --from those of FILE
+    --report       measure all parts, about 25 minutes, and write bench-report/index.html, one
                    page with all pictures; with --only there is no page, just the figures
-    --from FILE    do not measure: make the report, or the comparison, of what is in FILE
+    --from FILE    do not measure: make the report, the comparison or the table of what is in FILE
     --keep FOLDER  also write what the repository keeps: FOLDER/benchmarks.md with its pictures and
                    its numbers, and the block of the README beside FOLDER
     --compare OLD  say which shares moved beyond noise since OLD, a file of an earlier run
@@ -57,7 +59,7 @@ value_of() {
 }
 
 out=$BUILD/bench.json
-from='' keep='' old='' report=no only=no
+from='' keep='' old='' report=no only=no languages=no
 arguments=()
 while (($# > 0)); do
     case $1 in
@@ -65,6 +67,11 @@ while (($# > 0)); do
     --report)
         report=yes
         arguments+=("$1")
+        ;;
+    --languages)
+        languages=yes
+        only=yes
+        arguments+=(--only languages)
         ;;
     --out | --only | --from | --keep | --compare)
         value=$(value_of "$1" $# "${2:-}")
@@ -89,11 +96,12 @@ while (($# > 0)); do
     shift
 done
 [[ $report == yes || -z $keep ]] || die "--keep is for --report"
-[[ -z $from || $report == yes || -n $old ]] || die "--from is for --report and --compare"
+[[ -z $from || $report == yes || $languages == yes || -n $old ]] ||
+    die "--from is for --report and --compare, and for --languages"
 # Told now, and not after all is measured.
 [[ -z $old || -r $old ]] || die "cannot read '$old', the file to compare with"
 needs=()
-[[ $report == no ]] || needs+=(--report)
+[[ $report == no && $languages == no ]] || needs+=(--report)
 if [[ -z $from ]]; then
     needs+=(--bench)
     [[ $report == no || -n ${JMETER:-} ]] || needs+=(--jmeter)
@@ -105,6 +113,9 @@ if [[ -z $from ]]; then
 fi
 if [[ -n $old ]]; then
     /usr/bin/python3 "$ROOT/tests/bench/compare.py" "$old" "$from"
+fi
+if [[ $languages == yes ]]; then
+    /usr/bin/python3 "$ROOT/tests/bench/language_table.py" "$from"
 fi
 if [[ $report == yes && $only == no ]]; then
     words=("$from" --out "$ROOT/bench-report")

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""check_readme - what README.md names exists, and its settings table is the program's own.
+"""check_readme - what README.md names exists, its settings table is the program's own, and the table
+of figures in runtime/README.md has a row for each runtime.
 
     check_readme.py [--write] [PROGRAM]
 
@@ -53,7 +54,7 @@ def check(program, write):
     if parts is None:
         return [f"README.md lacks the marks '{START}' and '{END}' around its settings"]
     if program is None:
-        return list(missing_paths(text))
+        return [*missing_paths(text), *wrong_figures()]
     before, inside, behind = parts
     table = table_of(program)
     if write:
@@ -61,7 +62,14 @@ def check(program, write):
     elif inside.strip() != table:
         return ["README.md's settings are not the program's: "
                 f"scripts/check_readme.py --write {program}", *missing_paths(text)]
-    return list(missing_paths(text))
+    return [*missing_paths(text), *wrong_figures()]
+
+
+def wrong_figures():
+    """What is wrong with the block of the languages' figures in runtime/README.md."""
+    done = subprocess.run([sys.executable, ROOT / "tests/bench/language_table.py", "--check"],
+                          capture_output=True, text=True, timeout=60, check=False)
+    return done.stderr.splitlines() if done.returncode != 0 else []
 
 
 def main(arguments):

@@ -93,6 +93,7 @@ sample_lacks() {
     hello-lua) program=lua5.4 ;;
     sum-sdk) program=gcc ;;
     hello-go) program=go ;;
+    hello-dotnet) program=dotnet ;;
     hello-java)
         program=javac
         [[ -f /usr/share/java/gson.jar ]] || program=libgoogle-gson-java
@@ -113,7 +114,7 @@ sample_code() {
     hello-shell) printf '%s\n' "$folder/hello.sh" ;;
     hello-actionloop) printf '%s\n' "$folder/exec" ;;
     words-python | hello-function | hello-nodejs | hello-perl | hello-ruby | hello-php | hello-lua | sum-sdk | \
-        hello-go | hello-java)
+        hello-go | hello-java | hello-dotnet)
         printf '%s\n' "$folder" # a folder is published as a zip, which tells its language itself
         ;;
     hello-oneshot) printf '%s\n' "$folder/exec" ;;

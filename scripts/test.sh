@@ -181,7 +181,7 @@ without() {
 }
 
 # What is about launchers and interpreters, and not about the program under test.
-OTHERS_CODE=(languages nodejs shell go java c_sdk python_launcher python_launcher_world)
+OTHERS_CODE=(languages nodejs shell go java dotnet new_language c_sdk python_launcher python_launcher_world)
 # What neither the number of processes nor the way to feed them can change.
 ONE_WAY=(ahead fork replace archives own_log privileges trace compile dropin carried knative launchers memory admin
     oneshot http endurance)

@@ -15,7 +15,8 @@
 
 #define MANIFEST_NAME     "runtime.json"
 #define NATIVE_NAME       "native"
-#define NATIVE_HEAD_BYTES 64 /* enough for code_sniff() to know an executable */
+#define ANY_NAME          '*' /* begins an entry that is the end of a name, whatever stands before */
+#define NATIVE_HEAD_BYTES 64  /* enough for code_sniff() to know an executable */
 #define OWN_SETTINGS      "WHISKLOOP_"
 #define DEFAULT_PATH      "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
@@ -156,12 +157,40 @@ static bool take_executable(int dir, const char *name, const struct stat *st)
     return executable;
 }
 
+/* Whether a file of the folder ends in `end`. As many are looked at as an archive may hold. */
+static bool has_ending(int dir, const char *end)
+{
+    int fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC); /* closed with the stream */
+    DIR *stream = fd >= 0 ? fdopendir(fd) : NULL;
+    const struct dirent *item;
+    bool found = false;
+
+    if (stream == NULL) {
+        fd_close(&fd);
+        return false;
+    }
+    while (!found && (item = readdir(stream)) != NULL) {
+        size_t n = strlen(item->d_name);
+        struct stat st;
+
+        found = n >= strlen(end) && strcmp(item->d_name + n - strlen(end), end) == 0 &&
+                fstatat(dir, item->d_name, &st, 0) == 0 && S_ISREG(st.st_mode);
+    }
+    (void)closedir(stream);
+    return found;
+}
+
 /* The first of a runtime's entries that is in the folder, NULL when none is. */
 static const char *find_entry(const struct runtime *runtime, int dir)
 {
     for (char **name = runtime->entry; *name != NULL; name++) {
         struct stat st;
 
+        if (**name == ANY_NAME) {
+            if (has_ending(dir, *name + 1))
+                return *name;
+            continue;
+        }
         /* A folder (META-INF of a jar) tells a compiler enough; what is started must be a file. */
         if (fstatat(dir, *name, &st, 0) < 0 ||
             !(S_ISREG(st.st_mode) || (S_ISDIR(st.st_mode) && runtime->compile != NULL)))

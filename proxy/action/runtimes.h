@@ -17,7 +17,8 @@ struct err;
 struct runtime {
     char *name;
     char *dir;             /* absolute folder of the manifest */
-    char **entry;          /* file names that mark an unpacked archive as this runtime's */
+    char **entry;          /* file names that mark an unpacked archive as this runtime's; "*.x": any
+                              that ends in .x, and {entry} is that text then */
     char *source;          /* name under which plain source text is stored; NULL: takes none */
     char **launch;         /* argv template: {runtime} {libexec} {action} {main} {entry} */
     char **prelaunch;      /* argv of a launcher that waits for its action; NULL: it cannot */

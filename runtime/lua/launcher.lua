@@ -79,19 +79,19 @@ local function decode_number(text, at)
   return tonumber(digits) or fault(text, at), at + #digits
 end
 
--- at: behind the opening bracket.
-local function decode_list(text, at, depth)
-  local list = {}
+-- What lists and objects have in common. at: behind the opening bracket; item: reads one into the
+-- table and returns where it ends.
+local function decode_items(text, at, depth, close, item)
+  local items = {}
   at = skip(text, at)
-  if text:sub(at, at) == "]" then
-    return list, at + 1
+  if text:sub(at, at) == close then
+    return items, at + 1
   end
   while true do
-    list[#list + 1], at = decode_value(text, at, depth)
-    at = skip(text, at)
+    at = skip(text, item(items, text, at, depth))
     local what = text:sub(at, at)
-    if what == "]" then
-      return list, at + 1
+    if what == close then
+      return items, at + 1
     elseif what ~= "," then
       fault(text, at)
     end
@@ -99,33 +99,24 @@ local function decode_list(text, at, depth)
   end
 end
 
-local function decode_object(text, at, depth)
-  local object = {}
+local function decode_element(list, text, at, depth)
+  list[#list + 1], at = decode_value(text, at, depth)
+  return at
+end
+
+local function decode_member(object, text, at, depth)
+  local key
   at = skip(text, at)
-  if text:sub(at, at) == "}" then
-    return object, at + 1
+  if text:sub(at, at) ~= '"' then
+    fault(text, at)
   end
-  while true do
-    local key
-    at = skip(text, at)
-    if text:sub(at, at) ~= '"' then
-      fault(text, at)
-    end
-    key, at = decode_string(text, at + 1)
-    at = skip(text, at)
-    if text:sub(at, at) ~= ":" then
-      fault(text, at)
-    end
-    object[key], at = decode_value(text, at + 1, depth)
-    at = skip(text, at)
-    local what = text:sub(at, at)
-    if what == "}" then
-      return object, at + 1
-    elseif what ~= "," then
-      fault(text, at)
-    end
-    at = at + 1
+  key, at = decode_string(text, at + 1)
+  at = skip(text, at)
+  if text:sub(at, at) ~= ":" then
+    fault(text, at)
   end
+  object[key], at = decode_value(text, at + 1, depth)
+  return at
 end
 
 local WORDS = { ["true"] = true, ["false"] = false, null = null }
@@ -136,9 +127,9 @@ function decode_value(text, at, depth)
   if depth > DEPTH_MAX then
     error({ json = "too many levels" })
   elseif what == "{" then
-    return decode_object(text, at + 1, depth + 1)
+    return decode_items(text, at + 1, depth + 1, "}", decode_member)
   elseif what == "[" then
-    return decode_list(text, at + 1, depth + 1)
+    return decode_items(text, at + 1, depth + 1, "]", decode_element)
   elseif what == '"' then
     return decode_string(text, at + 1)
   end

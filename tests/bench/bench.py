@@ -24,6 +24,7 @@ from contestants import ALL, C_ACTION, CEILING, HELLO, PYTHON_ACTION, ROOT, expe
 from load import Load
 from part_calls import calls
 from part_jmeter import jmeter
+from part_languages import languages
 from part_open import open_load
 from part_pool import pool
 from part_timeline import timeline
@@ -113,8 +114,7 @@ def throughput_figure(kind, n, loads, ceiling):
 
 
 def medians_of(loads):
-    return {name: statistics.median(getattr(load, name) for load in loads)
-            for name in ("p50_us", "p99_us", "cpu_us")}
+    return {name: report.median_of(loads, name) for name in ("p50_us", "p99_us", "cpu_us")}
 
 
 # ---- large bodies ----
@@ -288,7 +288,7 @@ PARTS = {"throughput": throughput, "echo": echo, "cold": cold, "memory": memory,
 PINNABLE = ("throughput", "echo")
 # What only the report shows.
 REPORT_PARTS = {"jmeter": jmeter, "calls": calls, "pool": pool, "open": open_load,
-                "timeline": timeline}
+                "timeline": timeline, "languages": languages}
 ALL_PARTS = PARTS | REPORT_PARTS
 
 

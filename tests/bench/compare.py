@@ -4,20 +4,23 @@
     compare.py OLD.json NEW.json
 
 Absolute rates are not compared: the machine moves them from day to day. A share is a rate (or a
-time) divided by that of libh2o alone in the same round; instructions no neighbour can change.
-Says what moved and ends with 0: speed is never a failure. Ends with 1 when there is nothing that
-could be compared.
+time) divided by that of libh2o alone in the same round, for languages by that of native;
+instructions no neighbour can change. Says what moved and ends with 0: speed is never a failure.
+Ends with 1 when there is nothing that could be compared.
 """
 
 import pathlib
 import statistics
 import sys
 
+import part_languages
 import sections
 from contestants import CEILING
 from servers import Trouble
 
-SHARED_PARTS = ("Activations per second", "Echo of one body, 1 connection")
+# Each with the contestant that the others' shares are of.
+SHARED_PARTS = {"Activations per second": CEILING, "Echo of one body, 1 connection": CEILING,
+                part_languages.PART: part_languages.BASE}
 INSTRUCTIONS = "Instructions per activation, user space"
 N_ROUNDS_MIN = 5     # fewer tell nothing of how much they differ
 MOVE_MIN = 0.02      # less than this is nothing, however much the rounds agree
@@ -31,8 +34,9 @@ def shares(run):
     found = {}
     for (part, name), one in figures.items():
         case, _, kind = name.partition(": ")
-        ceiling = figures.get((part, f"{case}: {CEILING}"))
-        if part in SHARED_PARTS and kind != CEILING and ceiling is not None:
+        top = SHARED_PARTS.get(part)
+        ceiling = figures.get((part, f"{case}: {top}"))
+        if top is not None and kind != top and ceiling is not None:
             found[part, name] = [mine / top for mine, top in
                                  zip(one["samples"], ceiling["samples"])]
     return found
@@ -101,7 +105,7 @@ def main():
         return 1
     for warning in warnings(old, new):
         print(f"bench.sh: {warning}", file=sys.stderr)
-    print(f"{'share of libh2o alone':<70} {'old':>10} {'new':>10} {'noise':>7}")
+    print(f"{'share of libh2o alone, or of native':<70} {'old':>10} {'new':>10} {'noise':>7}")
     for name, before, after, noise, said in lines:
         print(f"{name:<70} {before:>10} {after:>10} {noise:>7}  {said}".rstrip())
     n_moved = sum(said.startswith("MOVED") for *_, said in lines)

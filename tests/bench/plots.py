@@ -290,6 +290,23 @@ def calls(series):
     return figure
 
 
+def languages(rows):
+    """rows: [(language, per second, ms of /init), ...]; two sets of bars side by side."""
+    figure, both = plt.subplots(1, 2, figsize=SIZE, layout="constrained", sharey=True)
+    for axes, at, color, label in ((both[0], 1, BLUE, "activations per second"),
+                                   (both[1], 2, ORANGE, "ms for /init")):
+        bars = axes.barh([row[0] for row in rows], [row[at] for row in rows], height=0.6,
+                         color=color)
+        axes.bar_label(bars, [f"{row[at]:,.0f}" if row[at] >= 10 else f"{row[at]:.1f}"
+                              for row in rows], fontsize=7.5, padding=2)
+        logarithmic(axes.xaxis)
+        axes.margins(x=0.3)
+        axes.grid(axis="y", visible=False)
+        axes.set_xlabel(label)
+    both[0].invert_yaxis()
+    return figure
+
+
 def drawn(draw, key, title, *data):
     """The SVG text of one picture."""
     with matplotlib.rc_context(STYLE):

@@ -51,6 +51,10 @@ def number(value):
     return f"{value:.2f}" if abs(value) >= 10 else f"{value:.3f}"
 
 
+def median_of(loads, name):
+    return statistics.median(getattr(load, name) for load in loads)
+
+
 def of_samples(samples, **fields):
     """A figure whose value is the median of its samples."""
     return Figure(value=statistics.median(samples), samples=samples, **fields)

@@ -7,6 +7,7 @@ import dataclasses
 import json
 import typing
 
+import part_languages
 import plots
 from contestants import ALL, C_ACTION, CEILING, PYTHON_ACTION, SPAWNING
 from jtl import HEADS, Row, cells
@@ -311,12 +312,35 @@ def calls(pinned):
     return section
 
 
-SECTIONS: tuple[typing.Callable[[Run], Section], ...] = (
+def languages(run):
+    """None for a file from before there was this part."""
+    rates = {one["more"]["language"]: one for one in run.of(part_languages.PART,
+                                                           what=part_languages.RATE)}
+    inits = {one["more"]["language"]: one["value"] for one in run.of(part_languages.PART,
+                                                                     what=part_languages.INIT)}
+    if not rates:
+        return None
+    order = sorted(rates, key=lambda name: -rates[name]["value"])
+    rows = [(name, rates[name]["value"], inits[name]) for name in order]
+    return Section(
+        key="languages", title="Languages", part="languages",
+        sentence=(f"The same small action, {part_languages.CONNECTIONS} connections: from "
+                  f"{number(rows[0][1])} per second ({rows[0][0]}) to {number(rows[-1][1])} "
+                  f"({rows[-1][0]}). Where /init compiles it takes longest."),
+        svg=plots.drawn(plots.languages, "languages", "rate and /init of each language", rows),
+        head=["language", "/s", "50 % ms", "99 % ms", "/init ms"],
+        rows=[[name, number(rate), f"{rates[name]['more']['p50_us'] / 1000:.2f}",
+               f"{rates[name]['more']['p99_us'] / 1000:.2f}", number(init)]
+              for name, rate, init in rows],
+        command=rates[order[0]]["command"])
+
+
+SECTIONS: tuple[typing.Callable[[Run], Section | None], ...] = (
     old_way, throughput, distribution("latency-low", False), distribution("latency-high", True),
     rates, cold, payload,
     pool("computes", "pool-computes", "About a millisecond of work each:"),
     pool("waits 5 ms", "pool-waits", "While one waits, another one can:"),
-    memory, calls(False), calls(True))
+    memory, calls(False), calls(True), languages)
 
 
 def plain_tables(run):
@@ -356,4 +380,4 @@ def facts(run):
 
 
 def sections(run):
-    return [make(run) for make in SECTIONS]
+    return [section for section in (make(run) for make in SECTIONS) if section is not None]

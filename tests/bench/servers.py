@@ -51,9 +51,9 @@ def run_body(value):
 
 
 def init_body(path):
-    """The body of an /init for the action in this file: Python as text, all else as base64."""
+    """The body of an /init for the action in this file: source as text, a program as base64."""
     content = pathlib.Path(path).read_bytes()
-    is_text = path.suffix == ".py"
+    is_text = path.suffix != ""
     code = content.decode() if is_text else base64.b64encode(content).decode()
     return json.dumps({"value": {"name": "hello", "main": "main", "code": code,
                                  "binary": not is_text, "env": {}}}).encode()
@@ -146,11 +146,12 @@ class Server:
         self.command = shlex.join(self.argv)
         self.url = f"http://{HOST}:{self.port}{path}"
         self.path = path
+        self.environment = {}  # more than what we have ourselves
         self.process = None
 
     def start(self):
         """Start it and return a connection as soon as it listens, and the seconds that took."""
-        environment = {**os.environ, "PATH": PATH}
+        environment = {**os.environ, **self.environment, "PATH": PATH}
         with open(os.devnull, "r+b") as null:
             began = time.perf_counter()
             # With close_fds this would be fork and exec; without, it is the quicker posix_spawn.

@@ -29,15 +29,17 @@ CODES = {
     "broken": "does not compile",
     "fails_at_load": "fails with the text 'nooooo' while it loads",
     "other": "has a function called other and no main",
+    "deep": "calls itself `levels` times, each within the one before, and returns that as `depth`",
 }
 
 
 class Language:
     """One row. files: of an archive whose code says {greeting: 'Hello, NAME!'} by a second file.
-    unbuilt: the codes that a compiler refuses, so that nothing is started."""
+    unbuilt: the codes that a compiler refuses, so that nothing is started. source: where its
+    program comes from. untried: why nobody has seen it pass, to be taken out by whoever has."""
 
     def __init__(self, name, program, codes, files, lacks=None, env=None, unbuilt=(),
-                 also=()):
+                 also=(), source="scripts/setup.sh --tests", untried=None):
         self.name = name
         self.program = program
         self.options = ("--runtime", name)
@@ -47,14 +49,16 @@ class Language:
         self.env = env or {}  # what an image of this language sets
         self.unbuilt = unbuilt
         self.also = also  # files that must be there, too
+        self.source = source
+        self.untried = untried
 
     def missing(self):
         """Why this row cannot be tested here, None when it can."""
         if shutil.which(self.program, path="/usr/local/bin:/usr/bin:/bin") is None:
-            return f"{self.program} is not installed (scripts/setup.sh --tests)"
+            return f"{self.program} is not installed ({self.source})"
         for path in self.also:
             if not os.path.exists(path):
-                return f"there is no {path} (scripts/setup.sh --tests)"
+                return f"there is no {path} ({self.source})"
         return None
 
 
@@ -85,6 +89,8 @@ PYTHON = {
     "broken": "def main(args)\n    return args\n",
     "fails_at_load": "raise ValueError('nooooo')\n",
     "other": "def other(args):\n    return args\n",
+    "deep": "def down(n):\n    return 0 if n == 0 else 1 + down(n - 1)\n"
+            "def main(args):\n    return {'depth': down(args['levels'])}\n",
 }
 PYTHON_FILES = {
     "__main__.py": "from words import greet\ndef main(args):\n    return greet(args['name'])\n",
@@ -118,6 +124,8 @@ NODEJS = {
     "broken": "function main(args { return args; }\n",
     "fails_at_load": "throw new Error('nooooo');\n",
     "other": "function other(args) { return args; }\n",
+    "deep": "function down(n) { return n === 0 ? 0 : 1 + down(n - 1); }\n"
+            "function main(args) { return { depth: down(args.levels) }; }\n",
 }
 NODEJS_FILES = {
     "index.js": "const { greet } = require('./words');\n"
@@ -149,6 +157,8 @@ SHELL = {
     "broken": "main() { if; }\n",
     "fails_at_load": "echo nooooo >&2\nexit 1\n",
     "other": 'other() { answer "$1"; }\n',
+    "deep": "down() { depth=$1; (($1 == 0)) || down $(($1 - 1)); depth=$1; }\n"
+            'main() { down "$(arg levels)"; answer "{\\"depth\\":$depth}"; }\n',
 }
 SHELL_FILES = {
     "main.sh": '. ./words.sh\nmain() { greet "$(arg name)"; }\n',
@@ -180,6 +190,8 @@ PERL = {
     "broken": "sub main { return (((; }\n",
     "fails_at_load": "die 'nooooo';\n",
     "other": "sub other { return $_[0] }\n1;\n",
+    "deep": "no warnings 'recursion';\nsub down { return $_[0] == 0 ? 0 : 1 + down($_[0] - 1) }\n"
+            "sub main { return { depth => down($_[0]{levels}) } }\n1;\n",
 }
 PERL_FILES = {
     "main.pl": "use lib '.';\nuse Words;\nsub main { return Words::greet($_[0]{name}) }\n1;\n",
@@ -209,6 +221,8 @@ RUBY = {
     "broken": "def main(args\n  args\nend\n",
     "fails_at_load": "raise 'nooooo'\n",
     "other": "def other(args)\n  args\nend\n",
+    "deep": "def down(n)\n  n.zero? ? 0 : 1 + down(n - 1)\nend\n"
+            "def main(args)\n  { depth: down(args['levels']) }\nend\n",
 }
 RUBY_FILES = {
     "main.rb": "require_relative 'words'\ndef main(args)\n  greet(args['name'])\nend\n",
@@ -246,6 +260,8 @@ PHP = {
     "broken": "<?php\nfunction main(array $args) { return $args }\n",
     "fails_at_load": "<?php\nthrow new Exception('nooooo');\n",
     "other": "<?php\nfunction other(array $args) { return $args; }\n",
+    "deep": "<?php\nfunction down(int $n): int { return $n === 0 ? 0 : 1 + down($n - 1); }\n"
+            "function main(array $args) { return ['depth' => down($args['levels'])]; }\n",
 }
 PHP_FILES = {
     "index.php": "<?php\nrequire 'words.php';\n"
@@ -277,6 +293,8 @@ LUA = {
     "broken": "function main(args return args end\n",
     "fails_at_load": "error('nooooo')\n",
     "other": "function other(args) return args end\n",
+    "deep": "local function down(n) return n == 0 and 0 or 1 + down(n - 1) end\n"
+            "function main(args) return { depth = down(args.levels) } end\n",
 }
 LUA_FILES = {
     "main.lua": "local words = require 'words'\n"
@@ -322,6 +340,10 @@ C = {
     "fails_at_load": C_LOAD + '    fputs("nooooo\\n", stderr);\n    exit(1);\n}\n'
                      "int whisk_main(struct whisk *w)\n{\n" + C_ECHO,
     "other": C_HEAD + "int other(struct whisk *w)\n{\n" + C_ECHO,
+    "deep": C_HEAD + "static int down(volatile int n)\n{\n"
+            "    return n == 0 ? 0 : 1 + down(n - 1);\n}\n"
+            'int whisk_main(struct whisk *w)\n{\n    return whisk_add_int(w, "depth", '
+            'down((int)whisk_get_int(w, "levels", 0)));\n}\n',
 }
 C_FILES = {
     "main.c": '#include <whisk_action.h>\n#include "words.h"\nint whisk_main(struct whisk *w)\n{\n'
@@ -377,6 +399,10 @@ JAVA = {
     "fails_at_load": JAVA_HEAD + '    static { if (true) throw new RuntimeException("nooooo"); }\n'
                      "    public static JsonElement main(JsonElement args) {\n" + JAVA_ECHO,
     "other": JAVA_HEAD + "    public static JsonElement other(JsonElement args) {\n" + JAVA_ECHO,
+    "deep": JAVA_HEAD + "    static int down(int n) { return n == 0 ? 0 : 1 + down(n - 1); }\n"
+            "    public static JsonObject main(JsonObject args) {\n" + JAVA_ANSWER +
+            '        answer.addProperty("depth", down(args.get("levels").getAsInt()));\n'
+            + JAVA_GIVE,
 }
 JAVA_FILES = {
     "Main.java": "import com.google.gson.JsonObject;\nimport words.Words;\npublic class Main {\n"
@@ -435,6 +461,10 @@ GO = {
     "broken": go("    return (;"),
     "fails_at_load": go(GO_ECHO, before='func init() { panic("nooooo") }\n'),
     "other": go(GO_ECHO, name="Other"),
+    "deep": "package main\nfunc down(n int) int {\n    if n == 0 { return 0 }\n"
+            "    return 1 + down(n - 1)\n}\n"
+            "func Main(args map[string]interface{}) map[string]int {\n"
+            '    return map[string]int{"depth": down(int(args["levels"].(float64)))}\n}\n',
 }
 GO_FILES = {
     "main.go": 'package main\nimport "exec/words"\n'
@@ -444,8 +474,64 @@ GO_FILES = {
                       '    return map[string]interface{}{"greeting": "Hello, " + name + "!"}\n}\n',
 }
 
+DOTNET_HEAD = ("using System;\nusing System.Diagnostics;\nusing System.Text.Json;\n"
+               "public class Program {\n")
+DOTNET_MAIN = DOTNET_HEAD + "    public static object Main(JsonElement args) {\n"
+DOTNET_ECHO = "        return args;\n    }\n}\n"
+DOTNET_EXIT = '        if (args.TryGetProperty("exit", out _)) {\n'
+DOTNET = {
+    "echo": DOTNET_MAIN + DOTNET_ECHO,
+    "niam": (DOTNET_MAIN + DOTNET_ECHO).replace("class Program", "class niam"),
+    "noisy": DOTNET_MAIN + '        Console.WriteLine("hello stdout");\n'
+             '        Console.Error.WriteLine("hello stderr");\n' + DOTNET_ECHO,
+    "unfinished": DOTNET_MAIN + '        Console.Write("no newline");\n' + DOTNET_ECHO,
+    "unicode": DOTNET_MAIN + '        string mark = args.GetProperty("delimiter").GetString();\n'
+               '        string winter = mark + " ☃ " + mark;\n'
+               "        Console.WriteLine(winter);\n        return new { winter };\n    }\n}\n",
+    "at_load": DOTNET_HEAD +
+               '    static string some = Environment.GetEnvironmentVariable("SOME_VAR");\n'
+               '    static string another = Environment.GetEnvironmentVariable("ANOTHER_VAR");\n'
+               '    static Program() { Console.WriteLine("loaded"); }\n'
+               "    public static object Main(JsonElement args) {\n"
+               "        return new { SOME_VAR = some, ANOTHER_VAR = another };\n    }\n}\n",
+    "variable": DOTNET_MAIN + "        return new { value = Environment.GetEnvironmentVariable("
+                'args.GetProperty("name").GetString()) };\n    }\n}\n',
+    "error": DOTNET_MAIN + '        return new { error = "sorry" };\n    }\n}\n',
+    "throws": DOTNET_MAIN + '        throw new Exception("nooooo");\n    }\n}\n',
+    "text": DOTNET_MAIN + '        return "no dictionary";\n    }\n}\n',
+    "array": DOTNET_MAIN + '        return new[] { "a", "b" };\n    }\n}\n',
+    "exits": DOTNET_MAIN + DOTNET_EXIT + "            Environment.Exit(3);\n        }\n"
+             + DOTNET_ECHO,
+    "orphan": DOTNET_MAIN + DOTNET_EXIT + '            Process.Start("sleep", "1000");\n'
+              "            Environment.Exit(3);\n        }\n" + DOTNET_ECHO,
+    "counts": DOTNET_HEAD + "    static int n;\n    public static object Main(JsonElement args) {\n"
+              "        return new { n = ++n };\n    }\n}\n",
+    "child": DOTNET_MAIN + '        Process.Start("/bin/echo", "from a child").WaitForExit();\n'
+             + DOTNET_ECHO,
+    "stdin": DOTNET_MAIN + "        return new { read = Console.In.ReadToEnd() };\n    }\n}\n",
+    "broken": DOTNET_MAIN + "        return (;\n    }\n}\n",
+    "fails_at_load": DOTNET_HEAD + '    static Program() { throw new Exception("nooooo"); }\n'
+                     "    public static object Main(JsonElement args) {\n" + DOTNET_ECHO,
+    "other": DOTNET_HEAD + "    public static object Other(JsonElement args) {\n" + DOTNET_ECHO,
+    "deep": DOTNET_HEAD + "    static int Down(int n) => n == 0 ? 0 : 1 + Down(n - 1);\n"
+            "    public static object Main(JsonElement args) {\n"
+            '        return new { depth = Down(args.GetProperty("levels").GetInt32()) };\n'
+            "    }\n}\n",
+}
+DOTNET_FILES = {
+    "Main.cs": "using System.Text.Json.Nodes;\npublic class Program {\n"
+               "    public static JsonObject Main(JsonObject args) {\n"
+               '        return Words.Greet((string)args["name"]);\n    }\n}\n',
+    "words/Words.cs": "using System.Text.Json.Nodes;\nstatic class Words {\n"
+                      "    internal static JsonObject Greet(string name) {\n"
+                      '        return new JsonObject { ["greeting"] = $"Hello, {name}!" };\n'
+                      "    }\n}\n",
+}
+
 ONE_ARRAY = "the language has one type for lists and objects"
 ONLY_NAMED = "its archives are Python's: used only when --runtime names it"
+
+NO_DOTNET = "runs where `dotnet` is, which Debian does not have: not tried yet"
 
 UTF8 = {"LANG": "C.UTF-8"}  # what these know of their environment's encoding
 
@@ -457,6 +543,8 @@ ROWS = [
     Language("go", "go", GO, GO_FILES, unbuilt=("broken", "other")),
     Language("java", "javac", JAVA, JAVA_FILES, unbuilt=("broken", "other"),
              also=("/usr/share/java/gson.jar",)),
+    Language("dotnet", "dotnet", DOTNET, DOTNET_FILES, unbuilt=("broken",),
+             source="Debian has no package; Microsoft's is dotnet-sdk-8.0", untried=NO_DOTNET),
     Language("shell", "bash", SHELL, SHELL_FILES),
     Language("perl", "perl", PERL, PERL_FILES),
     Language("ruby", "ruby", RUBY, RUBY_FILES, env=UTF8),

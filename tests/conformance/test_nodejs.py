@@ -233,11 +233,14 @@ def test_a_result_that_holds_itself_is_an_error(started):
     assert "circular" in one.run({}).json["error"]
 
 
-def test_an_error_outside_of_main_ends_the_process_and_not_the_action(started):
-    """A timer has no caller to throw to: Node ends, as it always does, and is started again."""
+@pytest.mark.parametrize("late", [
+    "setTimeout(() => { throw new Error('late'); }, 1)", "Promise.reject(new Error('late'))",
+    "(async () => { await null; throw new Error('late'); })()"],
+    ids=["timer", "rejection", "async"])
+def test_an_error_outside_of_main_ends_the_process_and_not_the_action(started, late):
+    """It has no caller to go to: Node ends, as it always does, and is started again."""
     one = started("function main(args) {\n    if (!args.late) return args;\n"
-                  "    setTimeout(() => { throw new Error('late'); }, 1);\n"
-                  "    return new Promise(() => {});\n}")
+                  f"    {late};\n    return new Promise(() => {{}});\n}}")
     for n in (1, 2):
         assert_error(one.run({"late": n}), 400, "command exited")
         assert one.run({"n": n}).json == {"n": n}

@@ -17,7 +17,9 @@ pytest.importorskip("matplotlib")
 
 import bench  # noqa: E402 - behind the path that leads to it
 import budget  # noqa: E402
+import language_table  # noqa: E402
 import page  # noqa: E402
+import part_languages  # noqa: E402
 import part_open  # noqa: E402
 import part_pool  # noqa: E402
 import report  # noqa: E402
@@ -25,7 +27,7 @@ import sections  # noqa: E402
 from contestants import ALL, C_ACTION, CEILING, PYTHON_ACTION  # noqa: E402
 
 KEYS = ["oldway", "throughput", "latency-low", "latency-high", "rates", "cold", "payload",
-        "pool-computes", "pool-waits", "memory", "calls", "calls-one"]
+        "pool-computes", "pool-waits", "memory", "calls", "calls-one", "languages"]
 CHROMIUM = shutil.which("chromium")
 CHROMIUM_S = 120  # it takes two; the bound is for a busy machine
 QUANTILES = ("0", "50", "90", "99", "99.9", "99.99", "100")
@@ -85,6 +87,10 @@ def other_figures():
                     [5.0 + n / 1000], part="One call through the pipes, without HTTP", unit="us",
                     name=f"{n} {pair} {pipe} {pinned}", command="bench_calls",
                     more={"pair": pair, "pipe": pipe, "n": n, "one_processor": pinned})
+    for at, name in enumerate(("native", "lua", "python")):
+        for what, unit in ((part_languages.RATE, "/s"), (part_languages.INIT, "ms")):
+            yield part_languages.figure(name, what, unit, [1000.0 / (at + 1) + n for n in range(5)],
+                                        "wrk", p50_us=10, p99_us=20)
     yield report.of_samples([16000.0], part="Instructions per activation, user space", unit="",
                             name="1 at a time: C action", command="valgrind")
 
@@ -260,6 +266,56 @@ def test_compare_takes_a_slower_machine_for_no_change(tmp_path, document):
     done = tool("compare.py", written(tmp_path, document, "old.json"), written(tmp_path, slower))
     assert done.returncode == 0
     assert "\n0 of " in done.stdout
+
+
+def test_compare_tells_a_language_that_moved_beside_native(tmp_path, document):
+    changed = copy.deepcopy(document)
+    for one in changed["figures"]:
+        if one["name"] == f"{part_languages.RATE}: lua":
+            one["samples"] = [sample * 0.7 for sample in one["samples"]]
+    done = tool("compare.py", written(tmp_path, document, "old.json"), written(tmp_path, changed))
+    (moved,) = [line for line in done.stdout.splitlines() if "MOVED" in line]
+    assert "lua" in moved and moved.endswith("MOVED -30.0%")
+
+
+def test_a_report_of_a_run_without_languages_is_one_section_shorter(tmp_path, document):
+    document["figures"] = [one for one in document["figures"]
+                           if one["part"] != part_languages.PART]
+    assert re.findall(r'<section id="([^"]+)">', made(tmp_path, document).read_text()) == KEYS[:-1]
+
+
+@pytest.fixture
+def readme(tmp_path, monkeypatch):
+    """A README with an empty block for the languages' figures."""
+    path = tmp_path / "README.md"
+    path.write_text(f"before\n{language_table.START}\n{language_table.END}\nbehind\n")
+    monkeypatch.setattr(language_table, "README", path)
+    return path
+
+
+def test_the_figures_of_languages_get_a_row_for_each_runtime(tmp_path, document, readme):
+    assert "want " in language_table.main(["--check"])
+    assert language_table.main([str(written(tmp_path, document))]) is None
+    text = readme.read_text()
+    assert text.startswith("before\n") and text.endswith("\nbehind\n")
+    assert "| native | 1,002 | 1,002 |\n| lua | 502 | 502 |\n| python |" in text
+    assert "| ruby | not measured | not measured |" in text
+    assert language_table.main(["--check"]) is None
+    readme.write_text(text.replace("| ruby | not measured | not measured |\n", ""))
+    assert "want " in language_table.main(["--check"])
+
+
+def test_the_figures_of_another_run_leave_the_table_as_it_is(tmp_path, document, readme):
+    document["figures"] = document["figures"][:3]
+    before = readme.read_text()
+    assert "no figures of languages" in language_table.main([str(written(tmp_path, document))])
+    assert readme.read_text() == before
+
+
+def test_every_runtime_is_measured():
+    assert set(part_languages.ACTIONS) == part_languages.folders()
+    for name, given in part_languages.ACTIONS.items():
+        assert given is None or (ROOT / "actions" / given).is_file(), name
 
 
 def test_compare_refuses_a_file_cut_short(tmp_path, document):

@@ -172,6 +172,44 @@ static void the_others_are_tried_when_the_fallback_does_not_fit(void **state)
     assert_ptr_equal(choose(f, NULL), known(f, "nodejs"));
 }
 
+#define BY_ENDING "{\"name\":\"dotnet\",\"entry\":[\"Main.cs\",\"*.deps.json\"],\"launch\":[\"x\"]}"
+
+static void an_entry_with_a_star_is_any_file_that_ends_so(void **state)
+{
+    static const struct {
+        const char *name;
+        bool marks;
+    } cases[] = {
+        {"Hello.deps.json", true}, {".deps.json", true},       {"deps.json", false},
+        {"x.deps.jso", false},     {"x.deps.json.old", false}, {"*.deps.jsonx", false},
+    };
+    struct fixture *f = *state;
+
+    add(f, "dotnet", BY_ENDING);
+    assert_int_equal(runtimes_load(&f->runtimes, f->folder.outer, &f->err), 0);
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        auto_free char *path = xasprintf("%s/%s", f->folder.in, cases[i].name);
+
+        folder_write(f->folder.in, cases[i].name, "", 0644);
+        if ((choose(f, NULL) != NULL) != cases[i].marks)
+            fail_msg("%s", cases[i].name);
+        assert_int_equal(unlink(path), 0);
+    }
+    assert_null(choose(f, "dotnet"));
+    assert_string_equal(f->err.text, "Zip file does not include Main.cs or *.deps.json (dotnet)");
+}
+
+static void a_folder_that_ends_so_is_no_entry(void **state)
+{
+    struct fixture *f = *state;
+    auto_free char *path = xasprintf("%s/x.deps.json", f->folder.in);
+
+    add(f, "dotnet", BY_ENDING);
+    assert_int_equal(runtimes_load(&f->runtimes, f->folder.outer, &f->err), 0);
+    assert_int_equal(mkdir(path, 0755), 0);
+    assert_null(choose(f, "dotnet"));
+}
+
 static void a_folder_for_nobody_is_told_what_was_looked_for(void **state)
 {
     struct fixture *f = *state;
@@ -266,6 +304,8 @@ int main(void)
         TEST(a_folder_of_that_name_is_no_entry),
         TEST(the_fallback_comes_before_the_others),
         TEST(the_others_are_tried_when_the_fallback_does_not_fit),
+        TEST(an_entry_with_a_star_is_any_file_that_ends_so),
+        TEST(a_folder_that_ends_so_is_no_entry),
         TEST(a_folder_for_nobody_is_told_what_was_looked_for),
         TEST(all_entries_of_all_runtimes_are_told),
         TEST(native_alone_is_told_alone),

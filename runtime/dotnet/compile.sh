@@ -1,0 +1,48 @@
+#!/bin/sh
+#
+# compile.sh - make an assembly of an action's C# source, or take its assemblies as they are.
+#
+#     compile.sh RUNTIME LIBRARY MAIN SRC BIN
+#
+# RUNTIME is this folder, LIBRARY the one of whiskloop-launcher.dll; the rest is as for any compiler
+# (runtime/README.md). BIN/exec starts what was made. Source becomes the assembly that MAIN names,
+# else "action"; the assemblies beside it and in lib/ can be used by it.
+
+set -eu
+
+runtime=$1 library=$2 main=$3 src=$4 bin=$5
+
+fail() {
+    printf '%s\n' "$1" >&2
+    exit 1
+}
+
+"$runtime/csc.sh"
+[ -f "$library/whiskloop-launcher.dll" ] || fail "there is no $library/whiskloop-launcher.dll: dotnet was missing when whiskloop was built"
+# The rest is a matter of finding the method; these would end up in paths and in a script.
+case $main in
+*[\'\"/\\[:space:][:cntrl:]]*) fail "main: \"$main\" is no name of a .NET method; want Assembly::Type::Method" ;;
+*::*::*) assembly=${main%%::*} ;;
+*) assembly=action ;;
+esac
+
+cp -R "$src/." "$bin/"
+cd "$bin" # so that messages name files as their author does
+# An assembly that came alone was stored as source.
+if [ -f Main.cs ] && [ "$(head -c 2 Main.cs)" = MZ ]; then
+    mv Main.cs "$assembly.dll"
+fi
+# What a build has left in bin/ and obj/ is no source of the action.
+find . -name '*.cs' -type f ! -path './bin/*' ! -path './obj/*' | sort | sed 's|^\./\(.*\)$|"\1"|' > .sources
+if [ -s .sources ]; then
+    find . -maxdepth 1 -name '*.dll' -type f | sed 's|^\./\(.*\)$|-r:"\1"|' > .libraries
+    [ ! -d lib ] || find lib -maxdepth 1 -name '*.dll' -type f | sed 's|^.*$|-r:"&"|' >> .libraries
+    "$runtime/csc.sh" -target:library -warn:0 -unsafe+ -langversion:latest "-pathmap:$bin=." "-out:$assembly.dll" \
+        @.libraries @.sources
+fi
+rm -f .sources .libraries
+cat > ./exec <<END
+#!/bin/sh
+exec '$runtime/launch.sh' '$library/whiskloop-launcher.dll' '$bin' '$main'
+END
+chmod 755 exec

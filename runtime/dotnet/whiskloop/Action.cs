@@ -1,0 +1,143 @@
+// Action - the user's method, by what /init calls main: "Assembly::Type::Method".
+//
+// "Type::Method" and "Type" stand for the same in the assembly that was made of source; "main" and
+// nothing for the only type there that has a method Main. The method is public, with one parameter;
+// a type whose method is not static is made once.
+
+using System;
+using System.Collections.Generic;
+using System.IO;
+using System.Linq;
+using System.Reflection;
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
+using System.Runtime.Loader;
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using System.Threading.Tasks;
+
+namespace Whiskloop
+{
+    // Its message says all; a trace would not help.
+    internal sealed class CannotStart : Exception
+    {
+        internal CannotStart(string message) : base(message)
+        {
+        }
+    }
+
+    internal sealed class Action
+    {
+        private const string FromSource = "action"; // the assembly that compile.sh makes
+        private const string MethodName = "Main";
+
+        private readonly MethodInfo forArrays;
+        private readonly MethodInfo forOthers;
+        private readonly object instance; // null: the method is static
+
+        internal Action(string folder, string main)
+        {
+            string[] parts = main.Split(new[] { "::" }, StringSplitOptions.None);
+            string file = Path.Combine(folder, (parts.Length == 3 ? parts[0] : FromSource) + ".dll");
+            string name = parts[parts.Length == 3 ? 1 : 0];
+            string method = parts.Length > 1 ? parts[parts.Length - 1] : MethodName;
+            MethodInfo[] methods;
+            Assembly assembly;
+            Type type;
+
+            if (parts.Length > 3 || (parts.Length < 3 && !File.Exists(file)))
+            {
+                throw new CannotStart("main required format is \"Assembly::Type::Method\", not \"" + main + "\"");
+            }
+            if (!File.Exists(file))
+            {
+                throw new CannotStart("Unable to locate requested assembly (" + parts[0] + ".dll) for main");
+            }
+            assembly = Load(file);
+            type = name == "" || name == "main" ? Only(assembly) : assembly.GetType(name);
+            if (type == null)
+            {
+                throw new CannotStart("Unable to locate requested type (" + name + ") for main");
+            }
+            methods = Methods(type, method);
+            if (methods.Length == 0)
+            {
+                throw new CannotStart("Unable to locate requested method (" + type.FullName + "::" + method
+                    + "), public and with one parameter, for main");
+            }
+            forArrays = methods.FirstOrDefault(one => TakesArrays(one)) ?? methods[0];
+            forOthers = methods.FirstOrDefault(one => !TakesArrays(one)) ?? methods[0];
+            RuntimeHelpers.RunClassConstructor(type.TypeHandle); // what fails while loading, fails now
+            if (methods.Any(one => !one.IsStatic))
+            {
+                instance = Activator.CreateInstance(type);
+            }
+        }
+
+        // Returns what the method does; what a Task brings, if it returns one.
+        internal object Call(JsonElement value)
+        {
+            MethodInfo method = value.ValueKind == JsonValueKind.Array ? forArrays : forOthers;
+            object argument = Values.As(value, method.GetParameters()[0].ParameterType);
+            object result = method.Invoke(instance, new[] { argument });
+            Task task = result as Task;
+            PropertyInfo brings;
+
+            if (task == null)
+            {
+                return result;
+            }
+            task.GetAwaiter().GetResult();
+            brings = method.ReturnType.GetProperty("Result");
+            return brings == null ? null : brings.GetValue(task);
+        }
+
+        // The assembly, and how it finds its own: by its .deps.json, else in its folder and in lib/.
+        private static Assembly Load(string file)
+        {
+            AssemblyDependencyResolver beside = new AssemblyDependencyResolver(file);
+            string library = Path.Combine(Path.GetDirectoryName(file), "lib");
+
+            AssemblyLoadContext.Default.Resolving += (context, wanted) =>
+            {
+                string path = beside.ResolveAssemblyToPath(wanted) ?? Path.Combine(library, wanted.Name + ".dll");
+
+                return File.Exists(path) ? context.LoadFromAssemblyPath(path) : null;
+            };
+            AssemblyLoadContext.Default.ResolvingUnmanagedDll += (assembly, wanted) =>
+            {
+                string path = beside.ResolveUnmanagedDllToPath(wanted);
+
+                return path == null ? IntPtr.Zero : NativeLibrary.Load(path);
+            };
+            return AssemblyLoadContext.Default.LoadFromAssemblyPath(file);
+        }
+
+        private static MethodInfo[] Methods(Type type, string name)
+        {
+            return type.GetMethods(BindingFlags.Public | BindingFlags.Static | BindingFlags.Instance)
+                .Where(one => one.Name == name && !one.ContainsGenericParameters && one.GetParameters().Length == 1)
+                .ToArray();
+        }
+
+        private static Type Only(Assembly assembly)
+        {
+            Type[] found = assembly.GetTypes().Where(one => Methods(one, MethodName).Length > 0).ToArray();
+
+            if (found.Length != 1)
+            {
+                throw new CannotStart((found.Length == 0 ? "no type has" : "more than one type has")
+                    + " a public method Main with one parameter; main has to name it: Type::Method");
+            }
+            return found[0];
+        }
+
+        private static bool TakesArrays(MethodInfo method)
+        {
+            Type type = method.GetParameters()[0].ParameterType;
+
+            return type == typeof(JsonArray) || type.IsArray || type.Name == "JArray"
+                || (type.IsGenericType && type.GetGenericTypeDefinition() == typeof(List<>));
+        }
+    }
+}

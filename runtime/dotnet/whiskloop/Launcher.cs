@@ -1,0 +1,192 @@
+// Launcher - loads an action once, then answers lines: runtime/README.md, The line protocol.
+//
+// Launcher FOLDER MAIN: activations come on descriptor 4, answers leave on 3; launch.sh has arranged
+// that, as .NET cannot. C# 7.3 and .NET's own libraries only, so that any SDK since 6 compiles it.
+
+using System;
+using System.IO;
+using System.Reflection;
+using System.Runtime.InteropServices;
+using System.Text;
+using System.Text.Json;
+using Microsoft.Win32.SafeHandles;
+
+namespace Whiskloop
+{
+    internal static class Launcher
+    {
+        private const string Ready = "{\"ok\":true,\"pipeline\":64}";
+        private const int SetFlags = 2;    // F_SETFD of fcntl()
+        private const int CloseOnExec = 1; // FD_CLOEXEC
+
+        private static readonly JsonElement Nothing = JsonDocument.Parse("{}").RootElement;
+
+        [DllImport("libc", EntryPoint = "fcntl", SetLastError = true)]
+        private static extern int Control(int descriptor, int command, int argument);
+
+        private static int Main(string[] args)
+        {
+            bool waits = !string.IsNullOrEmpty(Environment.GetEnvironmentVariable("__OW_WAIT_FOR_ACK"));
+            Lines lines = new Lines(Own(4, FileAccess.Read));
+            Stream answers = Own(3, FileAccess.Write);
+            Action action;
+
+            // Text is UTF-8 in any locale, and each printed line is in the log at once.
+            Console.SetOut(Log(Console.OpenStandardOutput()));
+            Console.SetError(Log(Console.OpenStandardError()));
+            try
+            {
+                action = new Action(args[0], args[1]);
+            }
+            catch (Exception fault)
+            {
+                Console.Error.WriteLine(fault is CannotStart ? fault.Message : Cause(fault).ToString());
+                Flush();
+                Environment.Exit(1); // also where the action has begun threads
+                return 1;
+            }
+            Flush();
+            try
+            {
+                if (waits)
+                {
+                    Write(answers, Encoding.UTF8.GetBytes(Ready));
+                }
+                for (byte[] line = lines.Next(); line != null; line = lines.Next())
+                {
+                    byte[] answer = Answer(action, line);
+
+                    Flush(); // log first: the answer ends the activation
+                    Write(answers, answer);
+                }
+            }
+            catch (IOException)
+            {
+                Environment.Exit(1); // nobody reads any more
+            }
+            Environment.Exit(0); // threads of the action do not hold us back
+            return 0;
+        }
+
+        // A descriptor that we were started with, kept from the programs that the action starts.
+        private static Stream Own(int descriptor, FileAccess access)
+        {
+            if (Control(descriptor, SetFlags, CloseOnExec) < 0)
+            {
+                throw new IOException("descriptor " + descriptor + " is not open; launch.sh opens it");
+            }
+            return new FileStream(new SafeFileHandle((IntPtr)descriptor, true), access, 1);
+        }
+
+        private static TextWriter Log(Stream stream)
+        {
+            return TextWriter.Synchronized(new StreamWriter(stream, new UTF8Encoding(false)) { AutoFlush = true });
+        }
+
+        private static void Flush()
+        {
+            foreach (TextWriter log in new[] { Console.Out, Console.Error })
+            {
+                try
+                {
+                    log.Flush();
+                }
+                catch (ObjectDisposedException)
+                {
+                    continue; // the action has closed it: nothing is held back
+                }
+            }
+        }
+
+        private static void Write(Stream answers, byte[] answer)
+        {
+            byte[] line = new byte[answer.Length + 1];
+
+            answer.CopyTo(line, 0);
+            line[answer.Length] = (byte)'\n';
+            answers.Write(line, 0, line.Length); // in one write, and flushed: there is no buffer
+        }
+
+        private static Exception Cause(Exception fault)
+        {
+            return fault is TargetInvocationException && fault.InnerException != null
+                ? fault.InnerException : fault;
+        }
+
+        private static byte[] Answer(Action action, byte[] line)
+        {
+            JsonElement request;
+            JsonElement value;
+
+            try
+            {
+                request = Values.Read(line);
+            }
+            catch (JsonException fault)
+            {
+                return Values.Error("the line is no JSON: " + fault.Message);
+            }
+            if (request.ValueKind == JsonValueKind.Null)
+            {
+                request = Nothing;
+            }
+            if (request.ValueKind != JsonValueKind.Object)
+            {
+                return Values.Error("the line is no JSON object");
+            }
+            try
+            {
+                Metadata.Show(request);
+                if (!request.TryGetProperty("value", out value) || value.ValueKind == JsonValueKind.Null)
+                {
+                    value = Nothing;
+                }
+                return Values.Tell(action.Call(value));
+            }
+            catch (Exception fault)
+            {
+                Console.Error.WriteLine(Cause(fault)); // type, message and trace
+                return Values.Error(Cause(fault).Message);
+            }
+        }
+    }
+
+    // Lines of a stream, of any length.
+    internal sealed class Lines
+    {
+        private readonly Stream stream;
+        private readonly byte[] bytes = new byte[1 << 16]; // what was read
+        private int next;
+        private int end;
+
+        internal Lines(Stream stream)
+        {
+            this.stream = stream;
+        }
+
+        // One line without its end; null at the end of all.
+        internal byte[] Next()
+        {
+            MemoryStream line = new MemoryStream();
+
+            for (;;)
+            {
+                int newline = Array.IndexOf(bytes, (byte)'\n', next, end - next);
+
+                if (newline >= 0)
+                {
+                    line.Write(bytes, next, newline - next);
+                    next = newline + 1;
+                    return line.ToArray();
+                }
+                line.Write(bytes, next, end - next);
+                next = 0;
+                end = stream.Read(bytes, 0, bytes.Length);
+                if (end == 0)
+                {
+                    return line.Length > 0 ? line.ToArray() : null;
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,78 @@
+// Metadata - what an activation brings beside its value, as variables of the environment.
+
+using System;
+using System.Collections.Generic;
+using System.Text;
+using System.Text.Json;
+
+namespace Whiskloop
+{
+    internal static class Metadata
+    {
+        // What each variable was at the start; null: it was not there.
+        private static readonly Dictionary<string, string> Before = new Dictionary<string, string>();
+
+        // Set the variables of this line, and take back those that only the line before had.
+        internal static void Show(JsonElement request)
+        {
+            Dictionary<string, string> wanted = new Dictionary<string, string>();
+
+            foreach (JsonProperty member in request.EnumerateObject())
+            {
+                Add(wanted, member);
+            }
+            foreach (string name in new List<string>(Before.Keys))
+            {
+                if (!wanted.ContainsKey(name))
+                {
+                    Environment.SetEnvironmentVariable(name, Before[name]);
+                    Before.Remove(name);
+                }
+            }
+            foreach (KeyValuePair<string, string> variable in wanted)
+            {
+                if (!Before.ContainsKey(variable.Key))
+                {
+                    Before[variable.Key] = Environment.GetEnvironmentVariable(variable.Key);
+                }
+                Environment.SetEnvironmentVariable(variable.Key, variable.Value);
+            }
+        }
+
+        private static void Add(Dictionary<string, string> wanted, JsonProperty member)
+        {
+            string name;
+            string text;
+
+            try
+            {
+                name = "__OW_" + Upper(member.Name);
+                text = member.Value.ValueKind == JsonValueKind.String ? member.Value.GetString()
+                    : member.Value.ValueKind == JsonValueKind.Null ? "" : Values.Text(member.Value);
+            }
+            catch (InvalidOperationException)
+            {
+                return; // half a surrogate pair: no text, so no variable
+            }
+            if (name != "__OW_VALUE" && name.IndexOf('=') < 0 && name.IndexOf('\0') < 0 && text.IndexOf('\0') < 0)
+            {
+                wanted[name] = text;
+            }
+        }
+
+        // The letters a to z only, in any locale.
+        private static string Upper(string text)
+        {
+            StringBuilder upper = new StringBuilder(text);
+
+            for (int i = 0; i < upper.Length; i++)
+            {
+                if (upper[i] >= 'a' && upper[i] <= 'z')
+                {
+                    upper[i] = (char)(upper[i] - 'a' + 'A');
+                }
+            }
+            return upper.ToString();
+        }
+    }
+}

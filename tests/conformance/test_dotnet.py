@@ -1,0 +1,270 @@
+"""The .NET runtime, as far as the table of languages does not have it.
+
+Debian has no .NET. What needs one is skipped without it; the shell scripts around it are tried
+everywhere, with a stand-in for `dotnet`.
+"""
+
+import json
+import os
+import subprocess
+
+import pytest
+
+import archives
+from languages import DOTNET, DOTNET_ECHO, DOTNET_HEAD, DOTNET_MAIN, ROWS
+from test_languages import CANNOT_START, NOT_BUILT, RUNTIMES
+from whisk import WAIT_S, assert_error
+
+ROW = next(row for row in ROWS if row.name == "dotnet")
+needs_dotnet = pytest.mark.skipif(ROW.missing() is not None, reason=f"no dotnet: {ROW.missing()}")
+FOLDER = RUNTIMES / "dotnet"
+
+HELLO = """using System.Text.Json.Nodes;
+namespace Apache.OpenWhisk.Tests
+{
+    public class Hello
+    {
+        public JsonObject Main(JsonObject args) { args["hello"] = "whisk"; return args; }
+        public static JsonObject Other(JsonObject args) { args["hello"] = "other"; return args; }
+    }
+}
+"""
+
+
+@pytest.fixture
+def dotnet(proxy):
+    return proxy("--runtime", "dotnet")
+
+
+@pytest.fixture
+def assembly(folder):
+    """assembly(name, source) -> the bytes of NAME.dll."""
+    def make(name, text):
+        (folder / "Made.cs").write_text(text)
+        subprocess.run([FOLDER / "csc.sh", "-target:library", f"-out:{folder}/{name}.dll",
+                        folder / "Made.cs"], timeout=WAIT_S, check=True)
+        return (folder / f"{name}.dll").read_bytes()
+    return make
+
+
+# ---- with .NET ----
+
+
+@needs_dotnet
+@pytest.mark.parametrize("main, hello", [
+    ("", "whisk"), ("main", "whisk"), ("Apache.OpenWhisk.Tests.Hello", "whisk"),
+    ("Apache.OpenWhisk.Tests.Hello::Other", "other"),
+    ("Tests::Apache.OpenWhisk.Tests.Hello::Main", "whisk"),
+])
+def test_names_of_a_method_in_source(dotnet, main, hello):
+    dotnet.started(HELLO, main=main)
+    assert dotnet.run({"a": 1}).json == {"a": 1, "hello": hello}
+
+
+@needs_dotnet
+def test_a_zip_as_dotnet_publish_makes_it(proxy, assembly):
+    """Known by its .deps.json; the assembly is the one that main names."""
+    one = proxy()
+    one.started(archives.zipped({"Hello.dll": assembly("Hello", HELLO),
+                                 "Hello.deps.json": '{"targets":{},"libraries":{}}'}),
+                main="Hello::Apache.OpenWhisk.Tests.Hello::Main")
+    assert one.run({}).json == {"hello": "whisk"}
+
+
+@needs_dotnet
+def test_an_assembly_alone(dotnet, assembly):
+    dotnet.started(assembly("Hello", HELLO), main="Hello::Apache.OpenWhisk.Tests.Hello::Main")
+    assert dotnet.run({}).json == {"hello": "whisk"}
+
+
+@needs_dotnet
+@pytest.mark.parametrize("main, words", [
+    ("Hello::Apache.OpenWhisk.Tests.Hellox::Main", "requested type (Apache.OpenWhisk.Tests.Hellox)"),
+    ("Hello::Apache.OpenWhisk.Tests.Hello::Bogus", "requested method (Apache.OpenWhisk.Tests.Hello"),
+    ("a::b::c::d", "main required format is \"Assembly::Type::Method\""),
+])
+def test_a_method_that_is_not_there(dotnet, main, words):
+    assert_error(dotnet.init(HELLO, main=main), 502, CANNOT_START)
+    assert words in dotnet.check_streams(1)[1]
+
+
+@needs_dotnet
+@pytest.mark.parametrize("method", [
+    "static Dictionary<string, JsonElement> Main(Dictionary<string, JsonElement> args) => args;",
+    "static object Main(object args) => args;",
+    "static JsonNode Main(JsonNode args) => args;",
+    "static async Task<JsonObject> Main(JsonObject args) { await Task.Yield(); return args; }",
+    "class Value { public string name { get; set; } }\n    public static Value Main(Value args) => args;",
+])
+def test_types_that_an_argument_and_a_result_may_have(dotnet, method):
+    dotnet.started("using System.Collections.Generic;\nusing System.Text.Json;\n"
+                   "using System.Text.Json.Nodes;\nusing System.Threading.Tasks;\n"
+                   f"public class Program {{\n    public {method}\n}}\n")
+    assert dotnet.run({"name": "é ☃ \n"}).json == {"name": "é ☃ \n"}
+
+
+@needs_dotnet
+def test_arrays_have_a_method_of_their_own(dotnet):
+    dotnet.started("using System.Text.Json.Nodes;\npublic class Program {\n"
+                   "    public static JsonNode Main(JsonObject args) => args;\n"
+                   '    public static JsonNode Main(JsonArray args) { args.Add("more"); return args; }\n'
+                   "}\n")
+    assert dotnet.run({"a": 1}).json == {"a": 1}
+    assert dotnet.run([1]).json == [1, "more"]
+
+
+@needs_dotnet
+def test_null_is_an_error(dotnet):
+    dotnet.started(DOTNET_MAIN + "        return null;\n    }\n}\n")
+    assert dotnet.run({}).json == {"error": "the action returned null"}
+    assert "the action returned null" in dotnet.check_streams(1)[1]
+
+
+@needs_dotnet
+def test_an_exception_of_another_thread_ends_the_process(dotnet):
+    dotnet.started("using System.Threading;\n" + DOTNET_MAIN +
+                   '        if (args.TryGetProperty("exit", out _)) {\n'
+                   '            Thread t = new Thread(() => throw new Exception("nooooo"));\n'
+                   "            t.Start();\n            t.Join();\n        }\n" + DOTNET_ECHO)
+    assert_error(dotnet.run({"exit": 1}), 400, "command exited")
+    assert dotnet.run({"a": 1}).json == {"a": 1}
+
+
+@needs_dotnet
+def test_deep_recursion_ends_the_process_and_a_new_one_serves(dotnet):
+    """.NET cannot catch the overflow of its stack."""
+    dotnet.started(DOTNET_HEAD + "    static int Deep(int n) => n + Deep(n + 1) + Deep(n + 2);\n"
+                   "    public static object Main(JsonElement args) {\n"
+                   '        if (args.TryGetProperty("deep", out _)) return Deep(1);\n' + DOTNET_ECHO)
+    assert_error(dotnet.run({"deep": 1}), 400, "command exited")
+    assert dotnet.run({"a": 1}).json == {"a": 1}
+
+
+@needs_dotnet
+def test_an_error_names_the_file_and_line(dotnet):
+    assert_error(dotnet.init(DOTNET["broken"]), 502, NOT_BUILT)
+    assert "Main.cs(6," in dotnet.check_streams(1)[1]
+
+
+# ---- without .NET ----
+
+
+@pytest.mark.parametrize("code", ["class Main {}", b"MZ\x90\x00", None], ids=["text", "dll", "zip"])
+def test_missing_dotnet_is_told_with_what_to_install(proxy, folder, code):
+    """Also for a zip that nobody has said to be .NET's."""
+    (folder / "sh").symlink_to("/bin/sh")
+    options = ("--runtime", "dotnet") if code else ()
+    one = proxy(*options, env={"PATH": str(folder)})
+    code = code or archives.zipped({"Hello.dll": "MZ", "Hello.deps.json": "{}"})
+    assert_error(one.init(code, main="Hello::A.B::Main"), 502, NOT_BUILT)
+    log = one.check_streams(1)[1]
+    assert "dotnet is not in PATH; it needs " in log
+    assert json.loads((FOLDER / "runtime.json").read_text())["needs"] in log
+
+
+STAND_IN = """#!/bin/sh
+case $1 in
+--list-sdks) printf '6.0.1 [%s/old]\\n8.0.1 [%s/sdk]\\n' "$HERE" "$HERE" ;;
+--list-runtimes)
+    printf 'Microsoft.AspNetCore.App 8.0.1 [%s/web]\\n' "$HERE"
+    printf 'Microsoft.NETCore.App 6.0.1 [%s/shared]\\n' "$HERE"
+    printf 'Microsoft.NETCore.App 8.0.1 [%s/shared]\\n' "$HERE"
+    ;;
+exec)
+    case $2 in
+    */csc.dll)
+        printf '%s\\n' "$@" > "$HERE/compiler"
+        printf 'a word of the compiler\\n'
+        for word; do
+            case $word in
+            -out:*) : > "${word#-out:}" ;;
+            esac
+        done
+        ;;
+    *)
+        printf 'main=%s folder=%s\\n' "$4" "$PWD"
+        cat # nothing: 0 is the action's
+        while read -r line <&4; do printf '%s\\n' "$line" >&3; done
+        ;;
+    esac
+    ;;
+esac
+"""
+
+
+@pytest.fixture
+def stand_in(folder):
+    """Folders with a `dotnet` that writes down how its compiler is called, and as launcher echoes."""
+    for name in ("bin", "library", "src", "built", "sdk/8.0.1/Roslyn/bincore", "shared/8.0.1"):
+        (folder / name).mkdir(parents=True)
+    (folder / "bin/dotnet").write_text(STAND_IN)
+    (folder / "bin/dotnet").chmod(0o755)
+    (folder / "library/whiskloop-launcher.dll").touch()
+    (folder / "sdk/8.0.1/Roslyn/bincore/csc.dll").touch()
+    for name in ("System.Runtime.dll", "System.Text.Json.dll"):
+        (folder / "shared/8.0.1" / name).touch()
+    return folder
+
+
+def run(folder, *argv, **more):
+    return subprocess.run([str(word) for word in argv], capture_output=True, timeout=WAIT_S,
+                          check=False, env={"PATH": f"{folder}/bin:/usr/bin:/bin",
+                                            "HERE": str(folder)}, **more)
+
+
+def compiled(folder, main="main"):
+    return run(folder, FOLDER / "compile.sh", FOLDER, folder / "library", main, folder / "src",
+               folder / "built")
+
+
+def test_source_is_compiled_against_the_newest_framework(stand_in):
+    (stand_in / "src/words").mkdir()
+    (stand_in / "src/obj").mkdir()
+    for name in ("Main.cs", "words/two words.cs", "obj/AssemblyInfo.cs", "Beside.dll"):
+        (stand_in / "src" / name).write_text("x")
+    done = compiled(stand_in)
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"a word of the compiler\n")
+    words = (stand_in / "compiler").read_text().splitlines()
+    assert words[1] == f"{stand_in}/sdk/8.0.1/Roslyn/bincore/csc.dll"
+    assert {f"-r:{stand_in}/shared/8.0.1/{name}.dll" for name in
+            ("System.Runtime", "System.Text.Json")} <= set(words)
+    assert "-out:action.dll" in words
+    assert sorted(os.listdir(stand_in / "built")) == ["Beside.dll", "Main.cs", "action.dll", "exec",
+                                                      "obj", "words"]
+
+
+@pytest.mark.parametrize("main, file", [("Hello::A.B::Main", "Hello.dll"), ("A.B", "action.dll")])
+def test_an_assembly_alone_gets_the_name_that_main_tells(stand_in, main, file):
+    (stand_in / "src/Main.cs").write_bytes(b"MZ\x90\x00\x03")
+    assert compiled(stand_in, main).returncode == 0
+    assert sorted(os.listdir(stand_in / "built")) == sorted([file, "exec"])
+    assert not (stand_in / "compiler").exists()
+
+
+@pytest.mark.parametrize("main", ["a b", "a'b", "../a", "a\nb", 'a"b', "a\\b"])
+def test_names_that_cannot_be_a_method(stand_in, main):
+    (stand_in / "src/Main.cs").write_text("x")
+    done = compiled(stand_in, main)
+    assert done.returncode == 1
+    assert b"is no name of a .NET method" in done.stderr
+    assert not (stand_in / "built/exec").exists()
+
+
+@pytest.mark.parametrize("lacks, words", [
+    ("sdk/8.0.1/Roslyn/bincore/csc.dll", b"the .NET that is installed has no compiler; it needs"),
+    ("library/whiskloop-launcher.dll", b"dotnet was missing when whiskloop was built"),
+])
+def test_half_of_an_installation_is_told(stand_in, lacks, words):
+    (stand_in / lacks).unlink()
+    done = compiled(stand_in)
+    assert done.returncode == 1
+    assert words in done.stderr
+
+
+def test_the_launcher_gets_its_descriptors_and_folder(stand_in):
+    """In a shell: answers on stdout, and what the action prints on stderr."""
+    (stand_in / "src/Main.cs").write_text("x")
+    compiled(stand_in, "A.B::Main")
+    done = run(stand_in, stand_in / "built/exec", input=b'{"a":1}\n{"b":2}\n')
+    assert done.stdout == b'{"a":1}\n{"b":2}\n'
+    assert done.stderr.decode() == f"main=A.B::Main folder={stand_in}/built\n"
