@@ -314,6 +314,28 @@ static void several_late_ones_come_out_oldest_first(void **state)
 
 #define FACT(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
+static void time_by_turn_begins_with_the_turn(void **state)
+{
+    struct fixture *f = *state;
+    struct job *late = NULL;
+
+    for (unsigned i = 0; i < N_JOBS; i++) {
+        f->jobs[i]->deadline_at_ms = JOB_BY_TURN;
+        f->jobs[i]->limit_ms = 10;
+    }
+    flight_wrote(&f->flight, 3);
+    assert_int_equal(flight_late(&f->flight, NOW_MS, GHOST_MS, &late), FLIGHT_IN_TIME);
+    assert_int_equal(f->flight.soonest_ms, NOW_MS + 10);
+    assert_int_equal(flight_late(&f->flight, NOW_MS + 9, GHOST_MS, &late), FLIGHT_IN_TIME);
+    (void)flight_take(&f->flight, f->jobs[0]);
+    assert_int_equal(f->flight.soonest_ms, 0); /* the next look begins the second one's time */
+    flight_wrote(&f->flight, 4);
+    assert_int_equal(flight_late(&f->flight, NOW_MS + 9, GHOST_MS, &late), FLIGHT_IN_TIME);
+    assert_int_equal(f->flight.soonest_ms, NOW_MS + 19);
+    assert_int_equal(flight_late(&f->flight, NOW_MS + 18, GHOST_MS, &late), FLIGHT_IN_TIME);
+    assert_int_equal(flight_late(&f->flight, NOW_MS + 19, GHOST_MS, &late), FLIGHT_LATE_RUNNING);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -329,6 +351,7 @@ int main(void)
         FACT(the_worker_has_begun_once_a_byte_is_missing_from_the_pipe),
         FACT(the_next_has_not_begun_when_only_the_first_was_read_and_answered),
         FACT(nobody_is_late_one_before_the_deadline),
+        FACT(time_by_turn_begins_with_the_turn),
         FACT(the_oldest_is_late_while_it_runs),
         FACT(the_oldest_is_late_without_a_ghost_when_nothing_of_it_was_written),
         FACT(a_late_job_behind_the_unsent_one_leaves_no_ghost),

@@ -1,0 +1,445 @@
+"""The commands invoke and pipe: an action as a filter, without HTTP."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import threading
+
+import pytest
+
+import archives
+import samples
+import whisk
+from whisk import PROGRAM, REPO, WAIT_S, wait_until
+
+# What a line asks for, it gets; without wishes it comes back with its process.
+WISHES = """
+import os, sys, time
+def main(args):
+    if "log" in args:
+        print(args["log"]); print(args["log"], file=sys.stderr)
+    if "die" in args:
+        os._exit(3)
+    if "hang" in args:
+        time.sleep(1000)
+    if "gate" in args:
+        open(args["gate"]).read()
+    if "grow" in args:
+        return {"grown": "y" * args["grow"]}
+    if "no_answer" in args:
+        return 3
+    return args
+"""
+C_ECHO = """
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+int main(void)
+{
+    char *line = NULL;
+    size_t size = 0;
+    while (getline(&line, &size, stdin) > 0) {
+        fputs(line, stdout);
+        fflush(stdout);
+    }
+    free(line);
+    return 0;
+}
+"""
+ARGUMENT = {"name": "Test"}
+LATE = "The action exceeded its time limits of 500 milliseconds."
+
+
+class Program:
+    """One run of the program as somebody's subprocess."""
+
+    def __init__(self, folder, *words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=None):
+        self.err_path = folder / "filter-stderr"
+        (folder / "tmp").mkdir(exist_ok=True)
+        environment = {"PATH": "/usr/local/sbin:/usr/sbin:/sbin:/usr/bin:/bin",
+                       "HOME": str(folder), "TMPDIR": str(folder / "tmp"),
+                       "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1",
+                       "LSAN_OPTIONS": f"suppressions={whisk.LEAKS_OF_LIBRARIES}"
+                                       ":print_suppressions=0"}
+        for name in ("ASAN_OPTIONS", "UBSAN_OPTIONS", "LSAN_OPTIONS"):
+            if name in os.environ:
+                environment[name] = os.environ[name]
+        environment.update(env or {})
+        with open(self.err_path, "wb") as err:
+            self.process = subprocess.Popen([str(PROGRAM), *map(str, words)], stdin=stdin,
+                                            stdout=stdout, stderr=err, env=environment, cwd=folder)
+
+    def err(self):
+        return self.err_path.read_text(errors="replace")
+
+    def ends(self, status, given=None):
+        """Give it this and the end of its input; its lines, once it has ended with this status."""
+        out, _ = self.process.communicate(given, timeout=WAIT_S)
+        assert self.process.returncode == status, self.err()
+        assert "Sanitizer" not in self.err() and "runtime error" not in self.err(), self.err()
+        return out
+
+    def answers(self, given, status=0):
+        return [json.loads(line) for line in self.ends(status, given).splitlines()]
+
+
+@pytest.fixture
+def start(folder):
+    """start(*words) runs the program; what still runs after the case is killed, and it must have
+    left nothing in its folder for temporary files."""
+    running = []
+
+    def begin(*words, **more):
+        running.append(Program(folder, *words, **more))
+        return running[-1]
+
+    yield begin
+    for one in running:
+        if one.process.poll() is None:
+            one.process.kill()
+            one.process.wait()
+            pytest.fail(f"it has not ended: {one.err()}")
+    if running:
+        assert os.listdir(folder / "tmp") == []
+
+
+@pytest.fixture
+def wishes(folder):
+    path = folder / "wishes.py"
+    path.write_text(WISHES)
+    return path
+
+
+@pytest.fixture
+def c_echo(folder, compiled):
+    path = folder / "echo"
+    path.write_bytes(compiled(C_ECHO))
+    path.chmod(0o755)
+    return path
+
+
+def lines_of(values, **more):
+    return b"".join(json.dumps({"value": value, **more}).encode() + b"\n" for value in values)
+
+
+def numbered(n):
+    return [{"id": i} for i in range(n)]
+
+
+# ---- invoke ----
+
+
+def test_invoke_prints_answer_and_logs_apart(start, wishes):
+    """The answer is a line on stdout, what the action prints is on stderr, without end marks."""
+    one = start("invoke", wishes, '{"log":"said"}')
+    assert json.loads(one.ends(0)) == {"log": "said"}
+    assert one.err() == "said\nsaid\n"
+
+
+@pytest.mark.parametrize("name, code", [
+    ("exec", samples.GREET_SHELL.encode()),
+    ("code.zip", archives.zipped({"__main__.py": "def main(a):\n return {'hello': a['name']}\n"})),
+    ("dir/__main__.py", b"def main(a):\n    return {'hello': a['name']}\n"),
+], ids=["script", "archive", "folder"])
+def test_invoke_takes_what_an_action_may_be(start, folder, name, code):
+    """FILE is a program, an archive, source, or a folder."""
+    path = folder / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(code)
+    file = path if path.parent == folder else path.parent
+    assert json.loads(start("invoke", file, '{"name":"Mike"}').ends(0)) == {"hello": "Mike"}
+
+
+def test_invoke_takes_main_and_c(start, folder, wishes, c_echo):
+    """--main names the function; a C program is an action, too."""
+    wishes.write_text(WISHES.replace("def main", "def niam"))
+    assert json.loads(start("--main", "niam", "invoke", wishes, '{"a":1}').ends(0)) == {"a": 1}
+    assert json.loads(start("invoke", c_echo, '{"a":1}').ends(0)) == {"value": {"a": 1}}
+
+
+def test_invoke_takes_its_argument_in_four_ways(start, folder, wishes):
+    """A word, @FILE, - for stdin, or none for {}."""
+    (folder / "argument").write_text(json.dumps(ARGUMENT, indent=2))
+    assert json.loads(start("invoke", wishes, json.dumps(ARGUMENT)).ends(0)) == ARGUMENT
+    assert json.loads(start("invoke", wishes, "@argument").ends(0)) == ARGUMENT
+    given = json.dumps(ARGUMENT, indent=2).encode()
+    assert json.loads(start("invoke", wishes, "-").ends(0, given)) == ARGUMENT
+    assert json.loads(start("invoke", wishes).ends(0)) == {}
+
+
+def test_invoke_takes_and_prints_much(start, c_echo):
+    """20 MB in, 20 MB out."""
+    given = json.dumps({"x": "y" * 20_000_000}).encode()
+    out = start("invoke", c_echo, "-").ends(0, given)
+    assert out == b'{"value":' + given + b"}\n"
+
+
+@pytest.mark.parametrize("argument, why", [
+    ({"die": 1}, "command exited"), ({"hang": 1}, LATE),
+    ({"no_answer": 1}, "The action did not return a dictionary or array."),
+    ({"grow": 70_000_000}, "The action's answer is longer than 67108864 bytes (--answer-max-bytes)."),
+], ids=["died", "late", "no answer", "too long"])
+def test_invoke_ends_with_1_and_says_why(start, wishes, argument, why):
+    """No answer: status 1, nothing on stdout, one plain line on stderr."""
+    limit = ["--timeout", "500"] if "hang" in argument else []
+    one = start(*limit, "invoke", wishes, json.dumps(argument))
+    assert one.ends(1) == b""
+    assert one.err().endswith(f"whiskloop: invoke: {why}\n")
+
+
+def test_invoke_ends_with_1_when_the_action_answers_with_an_error(start, wishes):
+    """The answer is printed all the same."""
+    one = start("invoke", wishes, '{"error":"no"}')
+    assert json.loads(one.ends(1)) == {"error": "no"}
+    assert one.err() == "whiskloop: invoke: the action answered with an error\n"
+
+
+def test_invoke_ends_with_1_when_the_action_cannot_start(start, folder):
+    (folder / "broken.py").write_text("def main(:\n")
+    one = start("invoke", "broken.py")
+    assert one.ends(1) == b""
+    assert "whiskloop: cannot serve the action of invoke" in one.err()
+
+
+@pytest.mark.parametrize("words, why", [
+    (["invoke"], "invoke: FILE is missing"), (["invoke", "a", "{}", "b"], "one word too many"),
+    (["invoke", "wishes.py", "{"], "the argument is no JSON: unexpected end of JSON input"),
+    (["invoke", "wishes.py", "3"], "want a JSON object as the argument"),
+    (["invoke", "wishes.py", "@none"], "cannot read the argument from none"),
+    (["frob"], "frob: no such command"), (["pipe"], "this image carries no action"),
+    (["--in", "none", "pipe", "wishes.py"], '--in: cannot open "none": No such file or directory'),
+    (["--in", "wishes.py", "pipe", "wishes.py"], '--in: "wishes.py" is no named pipe'),
+    (["--out", "wishes.py", "pipe", "wishes.py"], '--out: "wishes.py" is no named pipe'),
+])
+def test_wrong_usage_ends_with_2(start, wishes, words, why):
+    one = start(*words)
+    assert one.ends(2) == b""
+    assert why in one.err() and one.err().count("\n") == 1
+
+
+def test_help_lists_the_commands(start):
+    text = start("--help").ends(0).decode()
+    assert "invoke FILE [ARGUMENT]" in text and "pipe [FILE]" in text
+
+
+# ---- pipe ----
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_answers_come_in_the_order_of_the_lines(start, wishes, workers):
+    """One answer for each line, in order, also from several workers."""
+    one = start(f"--workers={workers}", "pipe", wishes)
+    assert one.answers(lines_of(numbered(3000))) == numbered(3000)
+
+
+def test_a_slow_line_holds_its_place(start, wishes, folder, gate):
+    """Those behind it are run by other workers meanwhile, and answered after it."""
+    door = gate()
+    one = start("--workers=3", "pipe", wishes)
+    one.process.stdin.write(lines_of([{"gate": door.path}, *numbered(20)]))
+    one.process.stdin.flush()
+    door.wait_reached()
+    door.release()
+    assert one.answers(b"") == [{"gate": door.path}, *numbered(20)]
+
+
+def test_logs_are_apart_from_answers(start, wishes):
+    one = start("pipe", wishes)
+    assert one.answers(lines_of([{"log": "a"}, {"log": "b"}])) == [{"log": "a"}, {"log": "b"}]
+    assert sorted(one.err().split()) == ["a", "a", "b", "b"]
+
+
+def test_a_peer_that_writes_everything_before_it_reads(start, wishes):
+    """20,000 lines fit into memory: no deadlock."""
+    one = start("pipe", wishes)
+    one.process.stdin.write(lines_of(numbered(20000)))
+    one.process.stdin.close()
+    got = [json.loads(line) for line in one.process.stdout]
+    assert got == numbered(20000)
+    assert one.process.wait(WAIT_S) == 0
+
+
+def test_a_reader_that_stalls_stops_the_writer_and_nothing_is_lost(start, c_echo):
+    """--pipe-max-bytes bounds what is held; once the reader goes on, so does all."""
+    one = start("--pipe-max-bytes=100000", "pipe", c_echo)
+    text = lines_of(numbered(20000), pad="x" * 200)
+    written = threading.Event()
+
+    def write():
+        one.process.stdin.write(text)
+        one.process.stdin.close()
+        written.set()
+
+    threading.Thread(target=write, daemon=True).start()
+    # It stops at about the sum of the bounds: both pipes of 1 MB each, what is held, what runs.
+    first = one.process.stdout.readline()
+    assert not written.is_set(), "5 MB were taken while nobody read"
+    rest = one.process.stdout.read()
+    assert [json.loads(line)["value"] for line in (first + rest).splitlines()] == numbered(20000)
+    assert one.process.wait(WAIT_S) == 0
+
+
+def test_large_lines_pass_in_both_directions(start, c_echo, wishes):
+    """20 MB in and out at once, and a small line that grows to 50 MB."""
+    large = [{"x": "y" * 20_000_000}, {"id": 1}, {"x": "z" * 5_000_000}]
+    got = start("pipe", c_echo).answers(lines_of(large))
+    assert [answer["value"] for answer in got] == large
+    got = start("pipe", wishes).answers(lines_of([{"grow": 50_000_000}, {"id": 1}]))
+    assert len(got[0]["grown"]) == 50_000_000 and got[1] == {"id": 1}
+
+
+def test_bad_lines_are_answered_in_their_place(start, wishes):
+    """The texts are those of /run."""
+    given = b'x\n{"value":{"id":1}}\n\n[]\n{"value":{"p":"%s"}}\nnull\n{"value":{"id":2}}' % (b"y" * 99)
+    got = start("--run-max-bytes=60", "pipe", wishes).answers(given)
+    prefix = "Error unmarshaling request: "
+    assert got == [
+        {"error": prefix + "invalid character 'x' looking for beginning of value"}, {"id": 1},
+        {"error": prefix + "unexpected end of JSON input"},
+        {"error": prefix + "the body must be a JSON object"},
+        {"error": "The line is longer than 60 bytes (--run-max-bytes)."}, {}, {"id": 2}]
+
+
+def test_a_death_costs_its_own_line_only(start, wishes):
+    values = [{"id": 0}, {"die": 1}, {"id": 1}, {"die": 1}, {"no_answer": 1}, {"id": 2}]
+    assert start("pipe", wishes).answers(lines_of(values)) == [
+        {"id": 0}, {"error": "command exited"}, {"id": 1}, {"error": "command exited"},
+        {"error": "The action did not return a dictionary or array."}, {"id": 2}]
+
+
+def test_a_line_that_hangs_costs_nobody_behind_it(start, wishes):
+    """Each line's time counts from its turn, also for those that were written ahead."""
+    values = [*numbered(200), {"hang": 1}, *numbered(100), {"hang": 1}, *numbered(50)]
+    late = {"error": LATE}
+    assert start("--timeout=500", "pipe", wishes).answers(lines_of(values)) == [
+        *numbered(200), late, *numbered(100), late, *numbered(50)]
+
+
+def test_SIGTERM_finishes_what_was_read(start, wishes, gate):
+    """As the end of the input; then status 0."""
+    door = gate()
+    one = start("pipe", wishes)
+    one.process.stdin.write(lines_of([{"gate": door.path}, {"id": 1}]))
+    one.process.stdin.flush()
+    door.wait_reached()
+    one.process.send_signal(signal.SIGTERM)
+    door.release()
+    got = [json.loads(line) for line in one.process.stdout]
+    assert got == [{"gate": door.path}, {"id": 1}]
+    one.process.stdin.close()
+    assert one.process.wait(WAIT_S) == 0
+
+
+def test_what_does_not_end_within_the_drain_time_is_answered_so(start, wishes, gate):
+    door = gate()
+    one = start("--drain-timeout=50", "pipe", wishes)
+    one.process.stdin.write(lines_of([{"gate": door.path}, {"id": 1}]))
+    one.process.stdin.flush()
+    door.wait_reached()
+    one.process.send_signal(signal.SIGTERM)
+    got = [json.loads(line) for line in one.process.stdout]
+    assert got[1] == {"error": "The action is being shut down."} and len(got) == 2
+    assert "error" in got[0]
+    one.process.stdin.close()
+    assert one.process.wait(WAIT_S) == 0
+    door.release()
+
+
+def test_a_reader_that_leaves_ends_it_with_1(start, wishes):
+    """Also while there is nothing to write."""
+    one = start("pipe", wishes)
+    one.process.stdin.write(lines_of([{"id": 1}]))
+    one.process.stdin.flush()
+    assert json.loads(one.process.stdout.readline()) == {"id": 1}
+    one.process.stdout.close()
+    assert one.process.wait(WAIT_S) == 1
+    assert one.err() == "whiskloop: the reader of stdout has left\n"
+    one.process.stdin.close()
+
+
+def test_a_full_disk_ends_it_with_1(start, wishes):
+    with open("/dev/full", "wb") as full:
+        one = start("pipe", wishes, stdout=full)
+        one.ends(1, lines_of([{"id": 1}]))
+    assert "cannot write stdout: No space left on device" in one.err()
+
+
+def test_files_and_sockets_do_for_streams(start, folder, wishes):
+    (folder / "given").write_bytes(lines_of(numbered(500)))
+    with open(folder / "given", "rb") as given, open(folder / "got", "wb") as got:
+        start("pipe", wishes, stdin=given, stdout=got).ends(0)
+    assert [json.loads(line) for line in (folder / "got").read_text().splitlines()] == numbered(500)
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        ours.settimeout(WAIT_S)
+        one = start("pipe", wishes, stdin=theirs, stdout=theirs)
+        theirs.close()
+        ours.sendall(lines_of(numbered(500)))
+        ours.shutdown(socket.SHUT_WR)
+        with ours.makefile("rb") as stream:
+            assert [json.loads(line) for line in stream] == numbered(500)
+        assert one.process.wait(WAIT_S) == 0
+
+
+def test_the_carried_action_answers_where_no_file_is_named(start, folder, wishes):
+    assert start("pipe", "--action", wishes).answers(lines_of([{"a": 1}])) == [{"a": 1}]
+    code = {"__OW_ACTION_CODE": WISHES}
+    assert start("pipe", env=code).answers(lines_of([{"a": 1}])) == [{"a": 1}]
+
+
+def test_no_lines_no_answers(start, wishes):
+    assert start("pipe", wishes).ends(0, b"") == b""
+
+
+# ---- named pipes ----
+
+
+@pytest.fixture
+def fifos(folder):
+    paths = folder / "in", folder / "out"
+    for path in paths:
+        os.mkfifo(path)
+    return paths
+
+
+def converse(fifos, values):
+    """One peer: writes its lines, reads its answers, leaves."""
+    with open(fifos[0], "wb") as to, open(fifos[1], "rb") as answers:
+        writer = threading.Thread(target=lambda: (to.write(lines_of(values)), to.flush()))
+        writer.start()
+        got = [json.loads(answers.readline()) for _ in values]
+        writer.join(WAIT_S)
+    return got
+
+
+def test_peers_come_and_go(start, wishes, fifos):
+    """Named pipes are opened again for the next peer; each gets its own answers; SIGTERM ends it."""
+    one = start("--in", fifos[0], "--out", fifos[1], "pipe", wishes)
+    for peer in range(4):
+        values = [{"id": f"{peer}-{i}"} for i in range(300)]
+        assert converse(fifos, values) == values
+    one.process.send_signal(signal.SIGTERM)
+    assert one.ends(0) == b""
+
+
+def test_a_peer_that_leaves_early_leaves_nothing_to_the_next(start, wishes, fifos):
+    """The answers to what was written before a reader left are dropped, and that is told."""
+    one = start("--in", fifos[0], "--out", fifos[1], "pipe", wishes)
+    with open(fifos[0], "wb") as to:
+        with open(fifos[1], "rb") as answers:
+            to.write(lines_of([{"id": "old", "grow": 3_000_000}] * 3))
+            to.flush()
+            answers.read(10)
+        wait_until(lambda: "pipe.reader" in one.err(), "the reader to be missed")
+    values = [{"id": f"new-{i}"} for i in range(100)]
+    assert converse(fifos, values) == values
+    one.process.send_signal(signal.SIGTERM)
+    assert one.ends(0) == b""
+
+
+def test_each_sample_of_ours_is_a_filter(start):
+    for file in ("actions/hello-python/hello.py", "actions/hello-shell/hello.sh"):
+        assert start("pipe", REPO / file).answers(lines_of([{"name": "Mike"}])) == [
+            {"greeting": "Hello, Mike!"}]
