@@ -10,16 +10,13 @@ import pytest
 import archives
 import whisk
 from container import ENGINE, LABEL, engine, image_name, limits
+from languages import C, GO, JAVA, NODEJS
 from wire import WAIT_S, Stream, request_bytes
 
-# Images that serve by themselves, and code that each can run.
-SERVING = ("native", "native-static", "native-shell", "native-debian", "oneshot", "python3",
-           "python3-tiny", "nodejs")
+quick = pytest.mark.quick
 # What a platform that trusts nobody asks for. A tmpfs of docker's is not executable by itself.
 STRICT = ("--read-only", "--tmpfs", "/tmp:exec,mode=1777", "--cap-drop=ALL",
           "--security-opt=no-new-privileges")
-
-PYTHON_ECHO = "def main(args):\n    return args\n"
 
 # Answers each line with what it is told in C: static, so that it runs in any image.
 STATIC_ECHO = r"""
@@ -39,7 +36,15 @@ int main(void)
 """
 # The old skeleton's contract: the value as an argument, the last line of output is the answer.
 ONESHOT = "#!/bin/bash\necho 'a line of the log'\necho \"$1\"\n"
-NODE_ECHO = "function main(args) { return args; }\n"
+PYTHON_ECHO = "def main(args):\n    return args\n"
+
+# Images that serve by themselves, and code of which each returns its argument; None: STATIC_ECHO.
+SERVING = {"native": None, "native-static": None, "native-shell": None, "native-debian": None,
+           "oneshot": ONESHOT, "python3": PYTHON_ECHO, "python3-tiny": PYTHON_ECHO,
+           "nodejs": NODEJS["echo"], "c": C["echo"], "go": GO["echo"], "java": JAVA["echo"]}
+QUICK = ("native", "python3-tiny")
+each_image = pytest.mark.parametrize("image", [
+    pytest.param(image, marks=[quick] if image in QUICK else []) for image in SERVING])
 
 # Waits until a file says that it may go on.
 PYTHON_WAITS = """
@@ -108,20 +113,15 @@ def static_echo(tmp_path_factory):
 
 def ask(one, image, executable):
     """Publish what the image is for, and check its answer."""
-    if image.startswith("python3"):
-        one.started(PYTHON_ECHO)
-    elif image == "nodejs":
-        one.started(NODE_ECHO)
-    elif image == "oneshot":
-        one.started(ONESHOT)
-    else:
+    if SERVING[image] is None:
         one.started(executable)
         assert one.run({}).json == {"text": "hello"}
         return
+    one.started(SERVING[image])
     assert one.run({"name": "☃"}).json == {"name": "☃"}
 
 
-@pytest.mark.parametrize("image", SERVING)
+@each_image
 def test_serves_with_nothing_but_a_scratch_folder(start, static_echo, image):
     """Read-only root, no capabilities, no new privileges, and a user that nobody knows."""
     one = start(image, run=(*STRICT, "--user=4321:4321"))
@@ -130,6 +130,7 @@ def test_serves_with_nothing_but_a_scratch_folder(start, static_echo, image):
     assert one.execute("/usr/bin/whiskloop", "--health").returncode == 0
 
 
+@quick
 def test_runs_as_its_own_user_on_a_read_only_root(start):
     """What the options do is seen from inside, and nothing is left that the action can do."""
     one = start("python3-tiny", run=(*STRICT, *limits(1024)))
@@ -140,7 +141,7 @@ def test_runs_as_its_own_user_on_a_read_only_root(start):
                     "no_new_privs": "1", "files": 1024, "parent": 1}
 
 
-@pytest.mark.parametrize("image", SERVING)
+@each_image
 def test_images_say_what_they_are(image):
     """The settings that platforms and people read."""
     document = json.loads(engine("image", "inspect", image_name(image)).stdout)[0]
@@ -157,6 +158,7 @@ def test_images_say_what_they_are(image):
     assert config["Healthcheck"]["Test"] == ["CMD", "/usr/bin/whiskloop", "--health"]
 
 
+@quick
 def test_health_is_asked_by_the_engine(start):
     """HEALTHCHECK: the engine asks the program, and hears that it is well."""
     one = start("native", run=("--health-interval=1s",) if ENGINE == "docker" else ())
@@ -166,10 +168,11 @@ def test_health_is_asked_by_the_engine(start):
         whisk.wait_until(lambda: one.state()["Health"]["Status"] == "healthy", "health")
 
 
+@quick
 def test_stop_waits_for_the_activation_that_runs(start, folder):
     """docker stop: what runs is finished and answered, then the container ends with 0."""
     folder.chmod(0o777)
-    one = start("python3", run=(f"--volume={folder}:/shared",))
+    one = start("python3-tiny", run=(f"--volume={folder}:/shared",))
     one.started(PYTHON_WAITS)
     answer = one.later(one.run, {})
     whisk.wait_until((folder / "arrived").exists, "the activation to run")
@@ -183,6 +186,7 @@ def test_stop_waits_for_the_activation_that_runs(start, folder):
     assert one.check_streams(1) == ("", "")
 
 
+@quick
 def test_pause_and_unpause(start):
     """A container that the platform froze goes on where it was: nothing is lost, nothing late."""
     one = start("python3-tiny")
@@ -202,6 +206,7 @@ def test_pause_and_unpause(start):
     assert one.run({"n": 3}).json == {"n": 3}
 
 
+@quick
 def test_memory_used_up_costs_one_activation(start):
     """--memory: the activation that passes it is told so, the container goes on."""
     one = start("python3-tiny", run=("--memory=96m", "--memory-swap=96m"))
@@ -231,6 +236,7 @@ def test_openwhisks_own_limits(start, static_echo):
     one.check_streams(50)
 
 
+@quick
 def test_ends_by_itself_where_nothing_can_be_written():
     """Without a scratch folder the program says what it lacks, and does not linger."""
     done = engine("run", "--rm", "--pull=never", "--read-only", "--read-only-tmpfs=false",
@@ -240,6 +246,16 @@ def test_ends_by_itself_where_nothing_can_be_written():
     assert "whiskloop: " in done.stderr and "/tmp" in done.stderr
 
 
+@quick
+def test_a_derived_image_carries_its_action(start):
+    """FROM ours with one COPY: the action is there without an /init, and ready."""
+    one = start("test-carried", env={"WHISKLOOP_ADMIN": "unix:/tmp/admin"})
+    assert one.run({"name": "Mike"}).json == {"text": "Hello, Mike!"}
+    assert one.execute("/usr/bin/whiskloop", "--health").returncode == 0
+    assert one.check_streams(1) == ("greeting Mike", "")
+
+
+@quick
 def test_a_derived_image_carries_what_was_copied(start):
     """FROM ours with one COPY: the action finds it."""
     one = start("test-derived")
