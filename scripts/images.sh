@@ -190,11 +190,7 @@ for argument in "$@"; do
     --clean) clean=yes ;;
     --list) list=yes ;;
     --readme) readme=yes ;;
-    -h | --help)
-        usage
-        exit 0
-        ;;
-    -*) die "unknown argument '$argument'" "images.sh -h shows how to call it" ;;
+    -*) help_or_die "$argument" ;;
     *) names+=("$argument") ;;
     esac
 done

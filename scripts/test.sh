@@ -248,11 +248,7 @@ case ${1:-} in
 '') ;;
 --quick) quick=yes ;;
 --images) with_images=yes ;;
--h | --help)
-    usage
-    exit 0
-    ;;
-*) die "unknown argument '$1'" "test.sh -h shows how to call it" ;;
+*) help_or_die "$1" ;;
 esac
 cd -- "$ROOT" || exit 1
 mkdir -p -- "$LOGS"

@@ -1,9 +1,11 @@
 """How the images behave under what an engine and a platform do to a container."""
 
 import json
+import os
 import socket
 import subprocess
 import time
+from pathlib import Path
 
 import pytest
 
@@ -11,8 +13,9 @@ import archives
 import whisk
 from container import ENGINE, LABEL, engine, image_name, limits
 from languages import C, GO, JAVA, NODEJS
-from wire import WAIT_S, Stream, request_bytes
+from wire import WAIT_S, request_bytes
 
+FIRST_ANSWER = Path(__file__).with_name("first_answer.py")
 quick = pytest.mark.quick
 # What a platform that trusts nobody asks for. A tmpfs of docker's is not executable by itself.
 STRICT = ("--read-only", "--tmpfs", "/tmp:exec,mode=1777", "--cap-drop=ALL",
@@ -122,10 +125,15 @@ def ask(one, image, executable):
 
 
 @each_image
-def test_serves_with_nothing_but_a_scratch_folder(start, static_echo, image):
-    """Read-only root, no capabilities, no new privileges, and a user that nobody knows."""
+def test_serves_with_nothing_but_a_scratch_folder(start, static_echo, image, record_property):
+    """Read-only root, no capabilities, no new privileges, and a user that nobody knows. What it takes
+    to serve is not judged, but put on record: docker/README.md tells it."""
     one = start(image, run=(*STRICT, "--user=4321:4321"))
+    began = time.monotonic()
     ask(one, image, static_echo)
+    record_property(f"{image}-init-and-run-ms", round((time.monotonic() - began) * 1000))
+    if os.geteuid() == 0:
+        record_property(f"{image}-pss-mb", round(one.pss_mb(), 1))
     whisk.wait_until(lambda: min(one.sentinels()) >= 1, "sentinels")
     assert one.execute("/usr/bin/whiskloop", "--health").returncode == 0
 
@@ -288,35 +296,14 @@ def test_version_is_asked_without_serving():
     assert done.stdout.startswith("whiskloop ")
 
 
-def test_time_from_start_to_the_first_answer(record_property):
-    """Not judged, but put on record: from the start of the process inside to the first answer."""
-    spans_ms = []
-    for number in range(5):
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            port = free.getsockname()[1]
-        name = f"whiskloop-start-{port}-{number}"
-        engine("run", "--detach", "--name", name, "--label", LABEL, "--pull=never",
-               "--publish", f"127.0.0.1:{port}:8080", "--entrypoint=/bin/sh",
-               image_name("python3"), "-c",  # the engine's own time is not ours: it waits for us
-               "while [ ! -e /tmp/go ]; do sleep 0.01; done; date +%s%N; exec /usr/bin/whiskloop")
-        try:
-            going = whisk.Later(lambda: engine("exec", name, "touch", "/tmp/go"))
-            whisk.wait_until(lambda: posted(port, "/init", whisk.init_body(PYTHON_ECHO)), "/init")
-            assert posted(port, "/run", {"value": {}})
-            ended_ns = time.time_ns()
-            going.result()
-            spans_ms.append((ended_ns - int(engine("logs", name).stdout.split()[0])) / 1e6)
-        finally:
-            engine("rm", "--force", name)
-    spans_ms.sort()
-    record_property("python3-start-to-answer-ms", [round(span, 1) for span in spans_ms])
-
-
-def posted(port, path, body):
-    """Whether it was answered with 200; not, while nobody listens behind the engine's port."""
-    try:
-        with Stream(port) as stream:
-            stream.send(request_bytes(path, json.dumps(body).encode()))
-            return stream.answer().status == 200
-    except (OSError, AssertionError):
-        return False
+@pytest.mark.parametrize("image", ["python3", pytest.param("python3-tiny", marks=quick)])
+def test_time_from_start_to_the_first_answer(image, record_property):
+    """Not judged, but put on record: from exec inside the container to the first answer."""
+    # Root may have the priority that makes the figure one of the program and not of the machine.
+    done = engine("run", "--rm", "--label", LABEL, "--pull=never", "--network=none", "--user=0:0",
+                  "--cap-add=SYS_NICE", f"--volume={FIRST_ANSWER}:/first_answer.py:ro",
+                  "--entrypoint=/usr/bin/python3", image_name(image), "/first_answer.py", 9,
+                  "/usr/bin/whiskloop")
+    found = json.loads(done.stdout)
+    record_property(f"{image}-start-to-answer-ms", found["median_ms"])
+    assert len(found["all_ms"]) == 9 and found["median_ms"] in found["all_ms"]

@@ -1,8 +1,10 @@
 """scripts/images.sh and what it is made of, as far as they need no engine."""
 
+import hashlib
 import io
 import json
 import os
+import struct
 import subprocess
 import sys
 import tarfile
@@ -226,6 +228,27 @@ def test_files_and_settings_survive_and_the_base_is_untouched(tmp_path):
     assert {member.mode for member in found.values()} == {0o750}
     assert facts["saved_bytes"] == new.stat().st_size
     assert [one["base"] for one in facts["layers"]] == [True, False]
+
+
+def keystore(millis, password="changeit"):
+    """As Java writes one of two certificates: JKS, version 2."""
+    body = struct.pack(">III", 0xfeedfeed, 2, 2)
+    for name in (b"debian:one", b"debian:two"):
+        body += struct.pack(">IH", 2, len(name)) + name + struct.pack(">Q", millis)
+        body += struct.pack(">H", 5) + b"X.509" + struct.pack(">I", 7) + b"content"
+    return body + hashlib.sha1(password.encode("utf-16-be") + b"Mighty Aphrodite" + body).digest()
+
+
+def test_the_times_in_javas_keystore_are_cut():
+    """Debian makes it anew in each build; Java checks what it is sealed with."""
+    assert image_archive.normal_keystore(keystore(5_000_000), 1000) == keystore(1_000_000)
+    assert image_archive.normal_keystore(keystore(1_000_000), 1000) == keystore(1_000_000)
+
+
+@pytest.mark.parametrize("other", [keystore(5_000_000, "another"), b"", b"short", b"x" * 500],
+                         ids=["another password", "empty", "short", "no keystore"])
+def test_what_is_no_keystore_of_debians_stays(other):
+    assert image_archive.normal_keystore(other, 1000) == other
 
 
 def test_the_table_is_put_between_the_marks(tmp_path):
