@@ -268,6 +268,7 @@ single setup 900 "$here/setup.sh" "${needs[@]}"
 if build gcc gcc -Dwerror=true -Dbench=true; then
     tests_on gcc 600
     pytest_cases scripts scripts gcc 300
+    pytest_cases platforms platforms gcc 120
     [[ $quick == yes ]] || other_ways
 fi
 checks
