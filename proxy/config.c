@@ -106,6 +106,14 @@ static const struct setting settings[] = {
            "largest body of an /init"),
     NUMBER("answer-max-bytes", answer_max_bytes, 2, 64 * MIB, 4 * GIB, "BYTES",
            "longest answer of the action"),
+    TEXT("in", in, "", "FIFO",
+         "a named pipe that the command pipe reads, opened again when its writer has left; empty: "
+         "stdin"),
+    TEXT("out", out, "", "FIFO",
+         "a named pipe that the command pipe writes to, opened again when its reader has left; "
+         "empty: stdout"),
+    NUMBER("pipe-max-bytes", pipe_max_bytes, 1, 64 * MIB, 1024 * GIB, "BYTES",
+           "lines and answers that the command pipe holds before it reads no further"),
     NUMBER("unpack-max-bytes", unpack_max_bytes, 1, GIB, 1024 * GIB, "BYTES",
            "largest unpacked size of an archive"),
     NUMBER("unpack-entries-max", unpack_entries_max, 1, 100000, 100000000, "N",
@@ -358,6 +366,83 @@ static int set_from_option(struct config *config, int n_left, char **args, struc
     return set(config, setting, given_as, args[1], err) < 0 ? -1 : 2;
 }
 
+/* ---- commands ---- */
+
+static const struct command_word {
+    const char *name;
+    enum command_kind kind;
+    bool needs_file;
+    bool takes_argument;
+    const char *usage;
+    const char *help;
+} commands[] = {
+    {"invoke", COMMAND_INVOKE, true, true, "invoke FILE [ARGUMENT]",
+     "run the action in FILE once, without HTTP: its answer on stdout, its log on stderr. ARGUMENT: "
+     "JSON, @FILE or - for stdin [{}]. Ends with 0; with 1 when the action failed or answered with "
+     "an error; with 2 when this was called wrongly"},
+    {"pipe", COMMAND_PIPE, false, false, "pipe [FILE]",
+     "read lines of JSON, each the body of a /run as {\"value\":{...}}, and write for each a line "
+     "with its answer, in order; without FILE the carried action (--action) answers"},
+};
+
+static const struct command_word *find_command(const char *name)
+{
+    for (size_t i = 0; i < ARRAY_LEN(commands); i++)
+        if (strcmp(commands[i].name, name) == 0)
+            return &commands[i];
+    return NULL;
+}
+
+static const struct command_word *command_of(const struct config *config)
+{
+    for (size_t i = 0; i < ARRAY_LEN(commands); i++)
+        if (commands[i].kind == config->command)
+            return &commands[i];
+    return NULL;
+}
+
+/* A word that is no option, nor the value of one: the command, its FILE, its ARGUMENT. */
+static int set_from_word(struct config *config, const char *word, struct err *err)
+{
+    const struct command_word *command = command_of(config);
+
+    if (command == NULL) {
+        command = find_command(word);
+        if (command == NULL)
+            return err_set(err, ERR_REQUEST, 0, "%s: no such command; --help lists them", word);
+        config->command = command->kind;
+        config->command_name = command->name;
+    } else if (config->file == NULL) {
+        config->file = word;
+    } else if (command->takes_argument && config->argument == NULL) {
+        config->argument = word;
+    } else {
+        return err_set(err, ERR_REQUEST, 0, "%s: one word too many; usage: whiskloop %s", word,
+                       command->usage);
+    }
+    return 1;
+}
+
+/* What only the whole command line can tell. */
+static int check_words(const struct config *config, struct err *err)
+{
+    const struct command_word *command = command_of(config);
+
+    if (command == NULL)
+        return 0;
+    if (command->needs_file && config->file == NULL)
+        return err_set(err, ERR_REQUEST, 0, "%s: FILE is missing; usage: whiskloop %s",
+                       command->name, command->usage);
+    if (config->compile_main != NULL)
+        return err_set(err, ERR_REQUEST, 0, "%s: not together with -compile", command->name);
+    return 0;
+}
+
+static bool is_word(const char *arg)
+{
+    return arg[0] != '-' || arg[1] == '\0';
+}
+
 enum config_result config_read(struct config *config, int argc, char **argv, struct err *err)
 {
     enum config_result result = CONFIG_RUN;
@@ -365,6 +450,8 @@ enum config_result config_read(struct config *config, int argc, char **argv, str
 
     set_defaults(config);
     config->compile_main = config->compile_env = NULL;
+    config->command = COMMAND_SERVE;
+    config->command_name = config->file = config->argument = NULL;
     config->debug = getenv("OW_DEBUG") != NULL && getenv("OW_DEBUG")[0] != '\0';
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0 ||
@@ -383,12 +470,15 @@ enum config_result config_read(struct config *config, int argc, char **argv, str
             result = CONFIG_HEALTH;
             continue;
         }
-        taken = set_from_proxy_option(config, argc - i, argv + i, err);
+        taken = is_word(argv[i]) ? set_from_word(config, argv[i], err)
+                                 : set_from_proxy_option(config, argc - i, argv + i, err);
         if (taken == 0)
             taken = set_from_option(config, argc - i, argv + i, err);
         if (taken < 0)
             return CONFIG_WRONG;
     }
+    if (check_words(config, err) < 0)
+        return CONFIG_WRONG;
     return result;
 }
 
@@ -404,9 +494,12 @@ static void format_default(const struct setting *setting, char *out, size_t size
 
 void config_help(FILE *file)
 {
-    (void)fprintf(file, "Usage: whiskloop [OPTION]...\n\n"
+    (void)fprintf(file, "Usage: whiskloop [OPTION]... [COMMAND]\n\n"
                         "Keep an OpenWhisk action resident behind POST /init and POST /run.\n"
-                        "Each option is also an environment variable: --queue-max is "
+                        "Or do one of these instead, with FILE as for --action:\n");
+    for (size_t i = 0; i < ARRAY_LEN(commands); i++)
+        (void)fprintf(file, "  %s\n      %s\n", commands[i].usage, commands[i].help);
+    (void)fprintf(file, "Each option is also an environment variable: --queue-max is "
                         "WHISKLOOP_QUEUE_MAX.\n\n");
     for (size_t i = 0; i < ARRAY_LEN(settings); i++) {
         char left[64];

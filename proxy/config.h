@@ -13,6 +13,13 @@
 
 struct err;
 
+/* What the program is to do. */
+enum command_kind {
+    COMMAND_SERVE,
+    COMMAND_INVOKE,
+    COMMAND_PIPE,
+};
+
 /* Texts point into argv, the environment or the table's defaults. */
 struct config {
     uint64_t port;
@@ -45,6 +52,9 @@ struct config {
     uint64_t run_max_bytes;
     uint64_t init_max_bytes;
     uint64_t answer_max_bytes;
+    const char *in;
+    const char *out;
+    uint64_t pipe_max_bytes;
     uint64_t unpack_max_bytes;
     uint64_t unpack_entries_max;
     uint64_t unpack_ratio_max;
@@ -56,6 +66,12 @@ struct config {
     const char *log_level;
     const char *log_format;
     const char *log_file;
+
+    /* Not in the table: the words. */
+    enum command_kind command;
+    const char *command_name; /* NULL: COMMAND_SERVE */
+    const char *file;         /* FILE of a command; NULL: the carried action */
+    const char *argument;     /* ARGUMENT of invoke; NULL: none */
 
     /* Not in the table: what Apache's ActionLoop proxy takes on its command line. */
     bool debug;               /* -debug, or OW_DEBUG */

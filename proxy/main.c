@@ -1,5 +1,6 @@
 /*
- * main - read the settings, listen, build from the bottom up, run, take down in reverse.
+ * main - read the settings, listen or do a command, build from the bottom up, run, take down in
+ * reverse.
  */
 
 #include <fcntl.h>
@@ -17,6 +18,7 @@
 #include "base/loop.h"
 #include "base/util.h"
 #include "build-paths.h"
+#include "command.h"
 #include "config.h"
 #include "http/admin.h"
 #include "http/early.h"
@@ -41,7 +43,11 @@
 struct app {
     struct config config;
     struct loop *loop;
-    struct server *server;
+    struct server_route routes[2]; /* of the contract */
+    struct server_route entry;     /* ... of Knative's */
+    struct server_route admin_routes[3];
+    struct server *server;       /* NULL: a command is done */
+    struct command *command;     /* NULL: it serves */
     struct server *admin_server; /* NULL: none is wanted */
     struct admin admin;
     struct knative knative;
@@ -63,19 +69,35 @@ static int fail(const struct err *err)
 
 /* ---- the end: drain, stop the action, leave ---- */
 
+/* Whether nothing is left for the action to do. */
+static bool has_worked_off(const struct app *app)
+{
+    return versions_n_jobs(&app->service) == 0 &&
+           (app->command == NULL || command_is_done(app->command));
+}
+
+/* Whether somebody is still to be answered. */
+static bool is_asked(const struct app *app)
+{
+    return app->command != NULL ? command_is_running(app->command) : server_n_open(app->server) > 0;
+}
+
 /* Steps of the end, in order; called again until the last one is done. */
 static void drain_step(struct app *app)
 {
     struct service *service = &app->service;
     bool late = loop_now_ms(app->loop) >= app->drain_until_ms;
 
+    if (app->command != NULL && late)
+        command_stop(app->command);
     if (service->init != NULL && late)
         init_cancel(service);
-    if (service->init == NULL && (late || versions_n_jobs(service) == 0))
+    if (service->init == NULL && (late || has_worked_off(app)))
         versions_stop(service);
     if (service->init == NULL && versions_are_gone(service) && stub_drain(service, late) &&
-        server_n_open(app->server) == 0) {
-        server_drain(app->server);
+        !is_asked(app)) {
+        if (app->server != NULL)
+            server_drain(app->server);
         loop_stop(app->loop);
         return;
     }
@@ -108,6 +130,17 @@ static void on_signal(void *owner, int signo)
     app->drain_until_ms = loop_now_ms(app->loop);
     if (!app->service.draining)
         app->drain_until_ms += app->config.drain_timeout_ms;
+    app->service.draining = true;
+    if (app->command != NULL)
+        command_close(app->command);
+    drain_step(app);
+}
+
+/* Of itself, not by a signal; wait_ms: longest time for what still runs. */
+static void end(struct app *app, uint64_t wait_ms)
+{
+    if (!app->service.draining)
+        app->drain_until_ms = loop_now_ms(app->loop) + wait_ms;
     app->service.draining = true;
     drain_step(app);
 }
@@ -149,9 +182,16 @@ static int listen_for_platform(struct app *app, const struct server_route *route
 }
 
 /* The operator's, if one is wanted. */
-static int listen_for_operator(struct app *app, const struct server_route *routes, size_t n_routes,
-                               struct err *err)
+static int listen_for_operator(struct app *app, struct err *err)
 {
+    static const struct {
+        const char *path;
+        server_handler_fn *handler;
+    } paths[] = {
+        {"/healthz", admin_on_health},
+        {"/readyz", admin_on_ready},
+        {"/metrics", admin_on_metrics},
+    };
     const struct config *config = &app->config;
     struct place place;
     struct server_opts opts = {.place = &place,
@@ -163,7 +203,11 @@ static int listen_for_operator(struct app *app, const struct server_route *route
         return 0;
     if (place_parse(&place, "--admin", config->admin, err) < 0)
         return -1;
-    app->admin_server = server_new(app->loop, &opts, routes, n_routes, err);
+    for (size_t i = 0; i < ARRAY_LEN(paths); i++)
+        app->admin_routes[i] = (struct server_route){
+            paths[i].path, paths[i].handler, &app->admin, ADMIN_BODY_MAX_BYTES,
+            NULL,          "GET, HEAD",      NULL};
+    app->admin_server = server_new(app->loop, &opts, app->admin_routes, ARRAY_LEN(paths), err);
     if (app->admin_server == NULL)
         return -1;
     log_info("admin.listen", log_text("at", config->admin),
@@ -197,10 +241,28 @@ static void on_carried_failed(void *owner, const char *why)
     (void)fprintf(stderr, "whiskloop: cannot serve the action of %s: %s\n",
                   app->service.early.origin, why);
     app->status = 1;
-    if (!app->service.draining)
-        app->drain_until_ms = loop_now_ms(app->loop) + app->config.drain_timeout_ms;
-    app->service.draining = true;
-    drain_step(app);
+    if (app->command != NULL)
+        command_stop(app->command);
+    end(app, app->config.drain_timeout_ms);
+}
+
+static void on_carried_ready(void *owner)
+{
+    struct app *app = owner;
+
+    if (app->command != NULL)
+        command_serve(app->command);
+}
+
+/* What is left to run is of no use when it failed. */
+static void on_command_ended(void *owner, const struct err *err)
+{
+    struct app *app = owner;
+    bool failed = err->kind != ERR_NONE;
+
+    if (failed)
+        app->status = fail(err);
+    end(app, failed ? 0 : app->config.drain_timeout_ms);
 }
 
 /* Begin with the action that the image or the command line carries, or be ready for an /init. */
@@ -210,83 +272,129 @@ static int begin_action(struct app *app, struct err *err)
     /* In an image of ActionLoop what lies there are the versions of actions, in one of the old
      * native contract it is the stub. */
     bool is_theirs = app->setup.actionloop.on || fallback->stub != NULL;
-    struct carried_opts opts = {.path = app->config.action,
-                                .main = app->config.main,
-                                .bytes_max = app->config.init_max_bytes,
+    const struct config *config = &app->config;
+    struct carried_opts opts = {.command = config->file != NULL ? config->command_name : NULL,
+                                .path = config->file != NULL ? config->file : config->action,
+                                .main = config->main,
+                                .bytes_max = config->init_max_bytes,
                                 .folder_is_theirs = is_theirs,
                                 .runtimes = &app->setup.runtimes,
                                 .fallback = fallback};
     struct carried carried = {.dir = NULL};
     int found = carried_find(&carried, &opts, err);
 
+    if (app->command != NULL)
+        carried.may_fail = false; /* there is no /init to wait for */
     if (found < 0 && carried.may_fail) {
         log_warn("init.carried", log_text("origin", carried.origin), log_text("failed", err->text));
         found = 0;
     }
     if (found > 0)
         early_begin(&app->service, &carried);
-    else if (found == 0)
+    else if (found == 0 && app->command == NULL)
         init_prelaunch(&app->service);
+    else if (found == 0)
+        found = err_set(err, ERR_REQUEST, 0,
+                        "%s: no FILE is named, and this image carries no action (--action)",
+                        config->command_name);
     carried_done(&carried);
     return found < 0 ? -1 : 0;
 }
 
-static int run(struct app *app, struct err *err)
+/* The contract's listener, or the one of Knative; and the operator's. 0, or -1. */
+static int listen_for_all(struct app *app, struct err *err)
 {
     struct service *service = &app->service;
     const struct config *config = &app->config;
-    const struct server_route routes[] = {
-        {"/run", run_on_request, service, config->run_max_bytes, "run-max-bytes", NULL,
-         &service->runs.n_ends[RUN_BODY_TOO_LARGE]},
-        {"/init", init_on_request, service, config->init_max_bytes, "init-max-bytes", NULL, NULL},
-    };
-    const struct server_route knative[] = {
-        {"/", knative_on_request, &app->knative, config->init_max_bytes, "init-max-bytes",
-         app->knative.methods, NULL},
-    };
-    const struct server_route admin_routes[] = {
-        {"/healthz", admin_on_health, &app->admin, ADMIN_BODY_MAX_BYTES, NULL, "GET, HEAD", NULL},
-        {"/readyz", admin_on_ready, &app->admin, ADMIN_BODY_MAX_BYTES, NULL, "GET, HEAD", NULL},
-        {"/metrics", admin_on_metrics, &app->admin, ADMIN_BODY_MAX_BYTES, NULL, "GET, HEAD", NULL},
-    };
     bool is_knative = knative_read(&app->knative, service);
     int result;
 
-    /* Listen first: each connect that is refused costs the platform 50 ms or more of a cold start. */
-    app->loop = loop_new(err);
-    if (app->loop == NULL)
-        return -1;
-    result = is_knative ? listen_for_platform(app, knative, ARRAY_LEN(knative),
+    app->routes[0] = (struct server_route){"/run",
+                                           run_on_request,
+                                           service,
+                                           config->run_max_bytes,
+                                           "run-max-bytes",
+                                           NULL,
+                                           &service->runs.n_ends[RUN_BODY_TOO_LARGE]};
+    app->routes[1] = (struct server_route){
+        "/init", init_on_request, service, config->init_max_bytes, "init-max-bytes", NULL, NULL};
+    app->entry = (struct server_route){"/",
+                                       knative_on_request,
+                                       &app->knative,
+                                       config->init_max_bytes,
+                                       "init-max-bytes",
+                                       app->knative.methods,
+                                       NULL};
+    admin_init(&app->admin, service, WHISKLOOP_VERSION);
+    result = is_knative ? listen_for_platform(app, &app->entry, 1,
                                               "No such path: this is an action, use POST /.", err)
-                        : listen_for_platform(app, routes, ARRAY_LEN(routes),
+                        : listen_for_platform(app, app->routes, ARRAY_LEN(app->routes),
                                               "No such path: this is an action, use POST /init and "
                                               "POST /run.",
                                               err);
-    if (result < 0 || listen_for_operator(app, admin_routes, ARRAY_LEN(admin_routes), err) < 0 ||
-        setup_service(&app->setup, service, false, err) < 0)
-        return -1;
-    sink_init(&app->out, app->loop, STDOUT_FILENO);
+    return result < 0 ? -1 : listen_for_operator(app, err);
+}
+
+/* Where the action's log goes. A command's answers have stdout for themselves. */
+static void open_log_streams(struct app *app)
+{
+    struct service *service = &app->service;
+
     sink_init(&app->err, app->loop, STDERR_FILENO);
-    service->loop = app->loop;
+    service->err = service->out = &app->err;
+    if (app->config.command != COMMAND_SERVE) {
+        app->err.unmarked = true;
+        return;
+    }
+    sink_init(&app->out, app->loop, STDOUT_FILENO);
     service->out = &app->out;
-    service->err = &app->err;
-    admin_init(&app->admin, service, WHISKLOOP_VERSION);
+}
+
+static void close_log_streams(struct app *app)
+{
+    if (app->config.command == COMMAND_SERVE)
+        sink_done(&app->out, FLUSH_MAX_MS);
+    sink_done(&app->err, FLUSH_MAX_MS);
+}
+
+/* Serve, or do a command, until that has ended. */
+static int run(struct app *app, struct err *err)
+{
+    struct service *service = &app->service;
+    bool is_command = app->config.command != COMMAND_SERVE;
+    /* Nothing of a command is to stay, so it does without ./action. */
+    bool is_temporary = is_command && app->config.action_dir[0] == '\0';
+    int result;
+
+    app->loop = loop_new(err);
+    if (app->loop == NULL)
+        return -1;
+    /* Listen first: each connect that is refused costs the platform 50 ms or more of a cold start. */
+    if ((!is_command && listen_for_all(app, err) < 0) ||
+        setup_service(&app->setup, service, is_temporary, err) < 0)
+        return -1;
+    open_log_streams(app);
+    service->loop = app->loop;
     loop_timer_init(&app->drain, on_drain);
     loop_on_signal(app->loop, on_signal, app);
     versions_init(service);
-    early_init(&service->early, on_carried_failed, app);
+    early_init(&service->early, on_carried_ready, on_carried_failed, app);
     prelaunch_init(&service->prelaunch, app->loop);
-    result = begin_action(app, err);
+    if (is_command)
+        app->command = command_new(&app->config, service, on_command_ended, app, err);
+    result = is_command && app->command == NULL ? -1 : begin_action(app, err);
     if (result == 0)
         loop_run(app->loop);
+    if (result == 0 && is_command && app->status == 0)
+        result = command_finish(app->command, FLUSH_MAX_MS, err);
     early_done(&service->early);
     prelaunch_done(&service->prelaunch);
     versions_done(service);
     pool_free(&service->stub);
+    command_free(&app->command);
     app->all_closed = server_free(&app->admin_server);
     app->all_closed = server_free(&app->server) && app->all_closed;
-    sink_done(&app->out, FLUSH_MAX_MS);
-    sink_done(&app->err, FLUSH_MAX_MS);
+    close_log_streams(app);
     return result;
 }
 

@@ -14,6 +14,7 @@ MAY_INCLUDE = {
     "base": {"base"},
     "action": {"action", "base"},
     "worker": {"worker", "base"},
+    "filter": {"filter", "worker", "base"},
     "http": {"http", "action", "worker", "base"},
 }
 

@@ -186,7 +186,10 @@ int carried_find(struct carried *carried, const struct carried_opts *opts, struc
     int result;
 
     assert(carried->envelope.code == NULL && carried->dir == NULL);
-    if (strcmp(opts->path, CARRIED_FOLDER) != 0 && opts->path[0] != '\0') {
+    if (opts->command != NULL) {
+        carried->origin = opts->command;
+        result = take_path(carried, opts, opts->path, err);
+    } else if (strcmp(opts->path, CARRIED_FOLDER) != 0 && opts->path[0] != '\0') {
         carried->origin = "--action";
         result = take_path(carried, opts, opts->path, err);
     } else if (autoinit != NULL) {

@@ -20,7 +20,8 @@ struct runtimes;
 #define CARRIED_FOLDER "/action" /* what --action is unless it is set */
 
 struct carried_opts {
-    const char *path;      /* --action */
+    const char *command;   /* of the command line, which names the file; NULL: none does */
+    const char *path;      /* --action; of a command: its FILE, and nothing else is looked for */
     const char *main;      /* --main; "": as the other variables say */
     uint64_t bytes_max;    /* of a file */
     bool folder_is_theirs; /* what is in CARRIED_FOLDER is no action: an image of ActionLoop */

@@ -27,6 +27,7 @@ struct sink {
     int fd;            /* borrowed: 1 or 2; or our own reopened descriptor inside `watch` */
     bool can_block;    /* neither a file nor reopened: written to only after poll() */
     bool broken;       /* the reader is gone: bytes are dropped from here on */
+    bool unmarked;     /* set by the owner: nobody looks for the ends of activations in it */
     struct buf pending;
     uint64_t n_written;      /* bytes, since sink_init() */
     struct loop_watch watch; /* open when the stream was reopened non-blocking */

@@ -26,11 +26,12 @@ struct early_request {
 
 static void on_told(struct loop_post *post);
 
-void early_init(struct early *early, early_failed_fn *failed, void *owner)
+void early_init(struct early *early, early_ready_fn *ready, early_failed_fn *failed, void *owner)
 {
     memset(early, 0, sizeof(*early));
     list_init(&early->waiting);
     loop_post_init(&early->told, on_told);
+    early->ready = ready;
     early->failed = failed;
     early->owner = owner;
 }
@@ -148,6 +149,8 @@ static void on_told(struct loop_post *post)
     }
     if (early->why != NULL)
         early->failed(early->owner, early->why);
+    else if (early->serves && early->ready != NULL)
+        early->ready(early->owner);
 }
 
 void early_settled(struct service *service, bool is_carried)

@@ -21,6 +21,9 @@ struct service;
 /* Told once, from the loop: the carried action will not serve. why: as it was given. */
 typedef void early_failed_fn(void *owner, const char *why);
 
+/* Told once, from the loop: it serves. */
+typedef void early_ready_fn(void *owner);
+
 /* In struct service; early_init() before use, early_done() afterwards. */
 struct early {
     bool starting;       /* requests wait */
@@ -32,11 +35,13 @@ struct early {
     unsigned n_runs;       /* ... of these, the activations */
     struct loop_post told; /* it has ended: those that wait are handed on */
     char *why;             /* owned; why it failed for good; NULL: it did not */
+    early_ready_fn *ready; /* NULL: nobody wants to know */
     early_failed_fn *failed;
     void *owner;
 };
 
-void early_init(struct early *early, early_failed_fn *failed, void *owner);
+/* ready: NULL: nobody wants to know. */
+void early_init(struct early *early, early_ready_fn *ready, early_failed_fn *failed, void *owner);
 void early_done(struct early *early);
 /* Begin to initialise what was found; carried: its contents are taken over. */
 void early_begin(struct service *service, struct carried *carried);

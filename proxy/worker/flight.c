@@ -11,6 +11,13 @@ void flight_init(struct flight *flight)
     flight->soonest_ms = UINT64_MAX;
 }
 
+/* The time of a ghost, and of a job by turn, begins now: let the next look see to that. */
+static void begin_turn(struct flight *flight)
+{
+    if (flight->n > 0 && flight_oldest(flight)->deadline_at_ms == JOB_BY_TURN)
+        flight->soonest_ms = 0;
+}
+
 void flight_add(struct flight *flight, struct job *job)
 {
     assert(job->outcome == JOB_PENDING && job->answer == NULL);
@@ -20,6 +27,7 @@ void flight_add(struct flight *flight, struct job *job)
         flight->unsent = job;
     if (flight->n == 1 || job->deadline_at_ms < flight->soonest_ms)
         flight->soonest_ms = job->deadline_at_ms;
+    begin_turn(flight);
 }
 
 struct job *flight_oldest(const struct flight *flight)
@@ -41,9 +49,7 @@ struct job *flight_take(struct flight *flight, struct job *job)
     }
     list_remove(&job->node);
     flight->n--;
-    /* A ghost's time begins when it is its turn: let the next look see to that. */
-    if (flight->n > 0 && flight_oldest(flight)->ghost)
-        flight->soonest_ms = 0;
+    begin_turn(flight);
     if (!job->ghost)
         return job;
     free(job->line);
@@ -119,7 +125,7 @@ static void leave_ghost(struct flight *flight, struct job *job)
     ghost = xcalloc(1, sizeof(*ghost));
     ghost->ghost = true;
     ghost->len = job->len;
-    ghost->deadline_at_ms = UINT64_MAX; /* until it is its turn */
+    ghost->deadline_at_ms = JOB_BY_TURN;
     list_add_before(&job->node, &ghost->node);
     flight->n++;
     if (flight->unsent == job) { /* the rest of its line must follow what was written */
@@ -134,8 +140,8 @@ enum flight_late flight_late(struct flight *flight, uint64_t now_ms, uint64_t gh
     struct job *job = flight_oldest(flight);
 
     flight->soonest_ms = UINT64_MAX;
-    if (job != NULL && job->ghost && job->deadline_at_ms == UINT64_MAX)
-        job->deadline_at_ms = now_ms + ghost_ms;
+    if (job != NULL && job->deadline_at_ms == JOB_BY_TURN)
+        job->deadline_at_ms = now_ms + (job->ghost ? ghost_ms : job->limit_ms);
     if (job != NULL && job->deadline_at_ms <= now_ms && flight_is_fed(flight))
         return FLIGHT_LATE_RUNNING;
     list_each(node, &flight->jobs) {

@@ -25,6 +25,9 @@ enum job_outcome {
     JOB_ABANDONED, /* the proxy is being taken down */
 };
 
+/* For deadline_at_ms: the time begins to count when the job is the oldest that its worker has. */
+#define JOB_BY_TURN UINT64_MAX
+
 struct job;
 struct log_field;
 typedef void job_done_fn(struct job *job);
@@ -35,8 +38,8 @@ struct job {
     /* set by the maker */
     char *line; /* owned; ends with a newline */
     size_t len;
-    uint64_t deadline_at_ms; /* loop time */
-    uint64_t limit_ms;       /* what the deadline text tells */
+    uint64_t deadline_at_ms; /* loop time, or JOB_BY_TURN */
+    uint64_t limit_ms;       /* what the deadline text tells; by turn: the time that it has */
     job_done_fn *done;       /* called once, from the loop */
 
     /* set while it runs */

@@ -163,7 +163,8 @@ static void enqueue(struct pool *pool, struct job *job, bool at_head)
         list_add_tail(&pool->queue, &job->node);
     pool->n_queued++;
     /* Only ever to an earlier moment; a later one is found when the timer fires. */
-    if (!loop_timer_is_set(&pool->late) || job->deadline_at_ms * 1000 < pool->late.at_us)
+    if (job->deadline_at_ms != JOB_BY_TURN &&
+        (!loop_timer_is_set(&pool->late) || job->deadline_at_ms * 1000 < pool->late.at_us))
         loop_timer_set(pool->loop, &pool->late, job->deadline_at_ms);
     loop_post(pool->loop, &pool->dispatch);
 }

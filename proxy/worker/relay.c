@@ -176,8 +176,11 @@ void relay_close(struct relay *relay)
 
 void relay_write_sentinels(struct sink *out, struct sink *err)
 {
-    sink_line_start(out, NULL);
-    sink_line_start(err, NULL);
-    sink_add(out, NULL, SENTINEL "\n", sizeof(SENTINEL));
-    sink_add(err, NULL, SENTINEL "\n", sizeof(SENTINEL));
+    struct sink *const streams[] = {out, err};
+
+    for (size_t i = 0; i < ARRAY_LEN(streams); i++) {
+        sink_line_start(streams[i], NULL);
+        if (!streams[i]->unmarked)
+            sink_add(streams[i], NULL, SENTINEL "\n", sizeof(SENTINEL));
+    }
 }

@@ -45,5 +45,6 @@ void relay_settle(struct relay *relay);
 /* The same, but the start of a line stays here: a worker with lines ahead writes the next one's. */
 void relay_settle_lines(struct relay *relay);
 
-/* Our end mark of an activation: one sentinel on each stream, on lines of their own. */
+/* Our end mark of an activation: one sentinel on each stream, on lines of their own; none on a
+ * stream that is `unmarked`. */
 void relay_write_sentinels(struct sink *out, struct sink *err);

@@ -1,0 +1,129 @@
+#include "command.h"
+
+#include <assert.h>
+
+#include "base/err.h"
+#include "base/util.h"
+#include "config.h"
+#include "filter/filter.h"
+#include "filter/invoke.h"
+#include "http/service.h"
+
+/* One of both. */
+struct command {
+    struct service *service; /* borrowed */
+    struct filter *filter;
+    struct invoke *invoke;
+};
+
+static const char *path_or_null(const char *path)
+{
+    return path[0] != '\0' ? path : NULL;
+}
+
+static bool open_filter(struct command *command, const struct config *config,
+                        command_ended_fn *ended, void *owner, struct err *err)
+{
+    struct service *service = command->service;
+    struct pool_opts *pool = &service->opts.pool;
+    struct filter_opts opts = {.in = path_or_null(config->in),
+                               .out = path_or_null(config->out),
+                               .run_ms = config->timeout_ms,
+                               .line_max_bytes = config->run_max_bytes,
+                               .answer_max_bytes = config->answer_max_bytes,
+                               .held_max_bytes = config->pipe_max_bytes,
+                               .given_max = pool->n_workers * (pool->worker.ahead_max + 1)};
+
+    pool->queue_max = opts.given_max; /* lines wait in the filter, and are never refused */
+    command->filter = filter_new(service->loop, &opts, ended, owner, err);
+    return command->filter != NULL;
+}
+
+static bool open_invoke(struct command *command, const struct config *config,
+                        command_ended_fn *ended, void *owner, struct err *err)
+{
+    struct service *service = command->service;
+    struct invoke_opts opts = {.argument = config->argument,
+                               .run_ms = config->timeout_ms,
+                               .argument_max_bytes = config->run_max_bytes,
+                               .answer_max_bytes = config->answer_max_bytes};
+
+    service->opts.pool.n_workers = 1;
+    service->opts.pool.queue_max = 1;
+    command->invoke = invoke_new(service->loop, &opts, ended, owner, err);
+    return command->invoke != NULL;
+}
+
+struct command *command_new(const struct config *config, struct service *service,
+                            command_ended_fn *ended, void *owner, struct err *err)
+{
+    struct command *command = xcalloc(1, sizeof(*command));
+    bool is_open = false;
+
+    command->service = service;
+    switch (config->command) {
+    case COMMAND_SERVE:
+        assert(config->command != COMMAND_SERVE);
+        break;
+    case COMMAND_INVOKE:
+        is_open = open_invoke(command, config, ended, owner, err);
+        break;
+    case COMMAND_PIPE:
+        is_open = open_filter(command, config, ended, owner, err);
+        break;
+    }
+    if (!is_open)
+        command_free(&command);
+    return command;
+}
+
+int command_finish(struct command *command, int wait_ms, struct err *err)
+{
+    size_t n = command->filter != NULL ? filter_finish(command->filter, wait_ms) : 0;
+
+    return n == 0 ? 0 : err_set(err, ERR_SYSTEM, 0, "pipe: %zu answers were not read", n);
+}
+
+void command_free(struct command **command)
+{
+    struct command *c = *command;
+
+    if (c == NULL)
+        return;
+    filter_free(&c->filter);
+    invoke_free(&c->invoke);
+    free(c);
+    *command = NULL;
+}
+
+void command_serve(struct command *command)
+{
+    if (command->filter != NULL)
+        filter_serve(command->filter, command->service->pool);
+    else
+        invoke_serve(command->invoke, command->service->pool);
+}
+
+void command_close(struct command *command)
+{
+    if (command->filter != NULL)
+        filter_close(command->filter);
+}
+
+void command_stop(struct command *command)
+{
+    if (command->filter != NULL)
+        filter_stop(command->filter);
+}
+
+bool command_is_running(const struct command *command)
+{
+    return command->filter != NULL ? filter_n_running(command->filter) > 0
+                                   : invoke_is_running(command->invoke);
+}
+
+bool command_is_done(const struct command *command)
+{
+    return command->filter != NULL ? filter_is_done(command->filter)
+                                   : invoke_is_done(command->invoke);
+}

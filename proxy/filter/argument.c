@@ -1,0 +1,87 @@
+#include "filter/argument.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/json.h"
+#include "base/util.h"
+#include "worker/activation.h"
+
+#define PIECE_BYTES 65536
+
+/* All that fd holds; more than bytes_max is read no further. */
+static int read_all(int fd, uint64_t bytes_max, struct buf *text)
+{
+    ssize_t n;
+
+    do {
+        n = read(fd, buf_room(text, PIECE_BYTES), PIECE_BYTES);
+        if (n > 0)
+            buf_added(text, (size_t)n);
+    } while (n > 0 ? buf_len(text) <= bytes_max : n < 0 && errno == EINTR);
+    return n < 0 ? -1 : 0;
+}
+
+static int read_from(const char *word, uint64_t bytes_max, struct buf *text, struct err *err)
+{
+    const char *path = word[0] == '@' ? word + 1 : NULL;
+    const char *name = path != NULL ? path : "stdin";
+    auto_fd int opened = path != NULL ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+
+    if ((path != NULL && opened < 0) ||
+        read_all(path != NULL ? opened : STDIN_FILENO, bytes_max, text) < 0)
+        return err_set(err, ERR_REQUEST, errno, "invoke: cannot read the argument from %s: %s",
+                       name, strerror(errno));
+    return 0;
+}
+
+static int make_line(struct job *job, const char *text, size_t n, uint64_t bytes_max,
+                     struct err *err)
+{
+    struct json_fault fault;
+    enum json_kind kind;
+    struct buf body = {0};
+    char why[128];
+
+    if (n > bytes_max)
+        return err_set(err, ERR_REQUEST, 0,
+                       "invoke: the argument is longer than %" PRIu64 " bytes (--run-max-bytes)",
+                       bytes_max);
+    kind = json_check(text, n, &fault);
+    if (kind == JSON_BAD) {
+        json_fault_say(&fault, text, n, why, sizeof(why));
+        return err_set(err, ERR_REQUEST, 0, "invoke: the argument is no JSON: %s, at byte %zu", why,
+                       fault.at);
+    }
+    if (kind != JSON_OBJECT && kind != JSON_ARRAY)
+        return err_set(err, ERR_REQUEST, 0,
+                       "invoke: want a JSON object as the argument, such as {\"name\":\"Test\"}");
+    buf_add_text(&body, "{\"value\":");
+    buf_add(&body, text, n);
+    buf_add_text(&body, "}");
+    activation_set_line(job, json_top(buf_at(&body), buf_len(&body)), NULL, 0);
+    buf_done(&body);
+    return 0;
+}
+
+int argument_read(struct job *job, const char *word, uint64_t bytes_max, struct err *err)
+{
+    struct buf text = {0};
+    int result;
+
+    if (word == NULL)
+        word = "{}";
+    if (word[0] == '@' || strcmp(word, "-") == 0)
+        result = read_from(word, bytes_max, &text, err);
+    else
+        result = (buf_add_text(&text, word), 0);
+    if (result == 0)
+        result = make_line(job, buf_at(&text), buf_len(&text), bytes_max, err);
+    buf_done(&text);
+    return result;
+}

@@ -1,0 +1,15 @@
+#pragma once
+
+/*
+ * argument - what the command invoke gives the action: JSON as a word, @FILE, or - for stdin.
+ */
+
+#include <stdint.h>
+
+#include "worker/job.h"
+
+struct err;
+
+/* Make the line {"value":ARGUMENT} of it. word: NULL stands for {}. Reads files, blocking.
+ * job->line: the caller's. 0; -1: err filled, ERR_REQUEST. */
+int argument_read(struct job *job, const char *word, uint64_t bytes_max, struct err *err);

@@ -1,0 +1,82 @@
+#pragma once
+
+/*
+ * calls - lines that came in, in their order, until their answers have left in the same order.
+ *
+ * Each line becomes one call: given to the action, or answered at once when it is no activation. No
+ * descriptor in here. What is held is counted, so that the owner can stop reading, or stop giving.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/uio.h>
+
+#include "base/list.h"
+#include "worker/job.h"
+
+struct calls;
+
+struct call {
+    struct list node;
+    struct job job;
+    struct calls *calls; /* that it belongs to */
+    uint64_t end_at;     /* offset in the input behind its line */
+    bool given;          /* the pool has, or had, its job */
+    bool ended;          /* `text` is what is to be written */
+    bool unwanted;       /* nobody is there to be answered */
+    char *text;          /* owned; no newline */
+    size_t len;
+};
+
+struct calls_opts {
+    uint64_t run_ms;         /* limit of one activation; the line's deadline may be sooner */
+    size_t line_max_bytes;   /* for texts */
+    size_t answer_max_bytes; /* for texts */
+    bool wants_object;       /* the action takes no other arguments */
+    job_done_fn *done;       /* must call calls_done() */
+};
+
+/* Invariant: n_given <= n; `next` and all behind it are not given. */
+struct calls {
+    struct calls_opts opts;
+    struct list all;     /* oldest first */
+    struct call *next;   /* the first that waits to be given; NULL: none */
+    size_t n;            /* in `all` */
+    size_t n_given;      /* ... that the pool has now */
+    size_t line_bytes;   /* held for what has not ended */
+    size_t answer_bytes; /* ... for what has ended */
+    size_t written;      /* bytes of the oldest answer and its newline that have left */
+};
+
+void calls_init(struct calls *calls, const struct calls_opts *opts);
+/* The pool must have none of them any more. */
+void calls_free(struct calls *calls);
+
+/* One line, without its newline. now_ms: loop time; end_at: offset in the input behind it. */
+void calls_add(struct calls *calls, const char *line, size_t n, uint64_t now_ms, uint64_t end_at);
+/* A line that was longer than line_max_bytes. */
+void calls_add_too_long(struct calls *calls, uint64_t end_at);
+
+/* The next job for the pool, which must take it; NULL: none waits. */
+struct job *calls_give(struct calls *calls);
+/* The pool is through with it. */
+void calls_done(struct calls *calls, struct job *job);
+
+/* What waits to be given is answered with the text of an end that is forced. */
+void calls_abandon(struct calls *calls);
+
+/* What may be written now, at most `max` pieces. Returns their number; 0: nothing. */
+int calls_answers(const struct calls *calls, struct iovec *pieces, int max);
+/* n bytes of that were written. */
+void calls_wrote(struct calls *calls, size_t n);
+
+/* Nobody will read the answers to lines up to this offset: those that the pool has are dropped when
+ * they end, the others at once. */
+void calls_drop(struct calls *calls, uint64_t up_to);
+
+/* Bytes held for all of them. */
+static inline size_t calls_held(const struct calls *calls)
+{
+    return calls->line_bytes + calls->answer_bytes;
+}

@@ -1,0 +1,235 @@
+#include "filter/filter.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/loop.h"
+#include "base/util.h"
+#include "filter/calls.h"
+#include "filter/inlet.h"
+#include "filter/outlet.h"
+#include "worker/pool.h"
+
+#define PIECES_MAX      128 /* of one write: two for each answer */
+#define WRITES_PER_TURN 32  /* then it is the turn of others */
+
+struct filter {
+    struct loop *loop; /* borrowed */
+    struct filter_opts opts;
+    struct inlet inlet;
+    struct outlet outlet;
+    struct calls calls;
+    struct pool *pool; /* borrowed; NULL: not there yet */
+    struct loop_post step;
+    uint64_t drop_up_to; /* offset in the input: who wrote this is not there to be answered */
+    bool stopped;        /* nothing is given any more */
+    bool told;           /* `ended` was called */
+    filter_ended_fn *ended;
+    void *owner;
+};
+
+static void on_job_done(struct job *job)
+{
+    struct calls *calls = container_of(job, struct call, job)->calls;
+    struct filter *filter = container_of(calls, struct filter, calls);
+
+    calls_done(calls, job);
+    loop_post(filter->loop, &filter->step);
+}
+
+/* ---- the three moves ---- */
+
+static bool has_room(const struct filter *filter)
+{
+    return calls_held(&filter->calls) < filter->opts.held_max_bytes;
+}
+
+static void take_lines(struct filter *filter)
+{
+    const char *text;
+    uint64_t end_at;
+    size_t n;
+
+    while (has_room(filter)) {
+        switch (inlet_next(&filter->inlet, &text, &n, &end_at)) {
+        case LINE_READY:
+            if (end_at > filter->drop_up_to)
+                calls_add(&filter->calls, text, n, loop_now_ms(filter->loop), end_at);
+            break;
+        case LINE_TOO_LONG:
+            if (end_at > filter->drop_up_to)
+                calls_add_too_long(&filter->calls, end_at);
+            break;
+        case LINE_NONE:
+            return;
+        }
+    }
+}
+
+/* Answers that nobody takes hold back what would make more of them. */
+static void give_lines(struct filter *filter)
+{
+    struct job *job;
+
+    if (filter->stopped)
+        calls_abandon(&filter->calls);
+    if (filter->pool == NULL)
+        return;
+    while (filter->calls.n_given < filter->opts.given_max &&
+           filter->calls.answer_bytes < filter->opts.held_max_bytes &&
+           (job = calls_give(&filter->calls)) != NULL) {
+        bool taken = pool_submit(filter->pool, job);
+
+        assert(taken);
+    }
+}
+
+/* true: there may be more to do. */
+static bool write_answers(struct filter *filter)
+{
+    struct iovec pieces[PIECES_MAX];
+    unsigned n_writes = 0;
+    size_t n;
+
+    do {
+        int n_pieces = calls_answers(&filter->calls, pieces, PIECES_MAX);
+
+        n = outlet_write(&filter->outlet, pieces, n_pieces);
+        calls_wrote(&filter->calls, n);
+    } while (n > 0 && ++n_writes < WRITES_PER_TURN);
+    return n_writes > 0;
+}
+
+/* ---- deciding ---- */
+
+static void tell_end(struct filter *filter, const struct err *err)
+{
+    filter->told = true;
+    inlet_close(&filter->inlet);
+    filter->ended(filter->owner, err);
+}
+
+static void look_at_reader(struct filter *filter)
+{
+    if (!filter->outlet.left)
+        return;
+    filter->outlet.left = false;
+    if (filter->calls.n > 0)
+        log_warn("pipe.reader", log_text("left", filter->opts.out),
+                 log_count("answers_dropped", filter->calls.n));
+    filter->drop_up_to = inlet_seen(&filter->inlet);
+    calls_drop(&filter->calls, filter->drop_up_to);
+}
+
+static void on_step(struct loop_post *post)
+{
+    struct filter *filter = container_of(post, struct filter, step);
+    bool again;
+
+    if (filter->told)
+        return;
+    if (filter->outlet.err.kind != ERR_NONE) {
+        tell_end(filter, &filter->outlet.err);
+        return;
+    }
+    look_at_reader(filter);
+    take_lines(filter);
+    give_lines(filter);
+    again = write_answers(filter);
+    inlet_want(&filter->inlet, has_room(filter));
+    if (filter_is_done(filter))
+        tell_end(filter, &filter->inlet.err);
+    else if (again)
+        loop_post(filter->loop, &filter->step);
+}
+
+/* ---- for the owner ---- */
+
+struct filter *filter_new(struct loop *loop, const struct filter_opts *opts, filter_ended_fn *ended,
+                          void *owner, struct err *err)
+{
+    struct filter *filter = xcalloc(1, sizeof(*filter));
+
+    assert(opts->held_max_bytes > 0 && opts->given_max > 0);
+    filter->loop = loop;
+    filter->opts = *opts;
+    filter->ended = ended;
+    filter->owner = owner;
+    loop_post_init(&filter->step, on_step);
+    calls_init(&filter->calls, &(struct calls_opts){.run_ms = opts->run_ms,
+                                                    .line_max_bytes = opts->line_max_bytes,
+                                                    .answer_max_bytes = opts->answer_max_bytes,
+                                                    .done = on_job_done});
+    inlet_init(&filter->inlet);
+    outlet_init(&filter->outlet);
+    if (inlet_open(&filter->inlet, loop, opts->in, opts->line_max_bytes, &filter->step, err) < 0 ||
+        outlet_open(&filter->outlet, loop, opts->out, &filter->step, err) < 0)
+        filter_free(&filter);
+    else
+        loop_post(loop, &filter->step);
+    return filter;
+}
+
+size_t filter_finish(struct filter *filter, int wait_ms)
+{
+    uint64_t end_ns = loop_clock_ns() + (uint64_t)wait_ms * 1000000;
+    struct iovec pieces[PIECES_MAX];
+    uint64_t now_ns;
+    int n;
+
+    while (filter->outlet.err.kind == ERR_NONE && (now_ns = loop_clock_ns()) < end_ns &&
+           (n = calls_answers(&filter->calls, pieces, PIECES_MAX)) > 0) {
+        size_t n_bytes =
+            outlet_write_late(&filter->outlet, pieces, n, (int)((end_ns - now_ns) / 1000000) + 1);
+
+        if (n_bytes == 0)
+            break;
+        calls_wrote(&filter->calls, n_bytes);
+    }
+    return filter->outlet.err.kind == ERR_NONE ? filter->calls.n : 0;
+}
+
+void filter_free(struct filter **filter)
+{
+    struct filter *f = *filter;
+
+    if (f == NULL)
+        return;
+    loop_post_cancel(&f->step);
+    inlet_close(&f->inlet);
+    outlet_close(&f->outlet);
+    calls_free(&f->calls);
+    free(f);
+    *filter = NULL;
+}
+
+void filter_serve(struct filter *filter, struct pool *pool)
+{
+    assert(filter->pool == NULL);
+    filter->pool = pool;
+    filter->calls.opts.wants_object = pool->launch.wants_object;
+    loop_post(filter->loop, &filter->step);
+}
+
+void filter_close(struct filter *filter)
+{
+    inlet_close(&filter->inlet);
+    loop_post(filter->loop, &filter->step);
+}
+
+void filter_stop(struct filter *filter)
+{
+    filter->stopped = true;
+    filter_close(filter);
+}
+
+size_t filter_n_running(const struct filter *filter)
+{
+    return filter->calls.n_given;
+}
+
+bool filter_is_done(const struct filter *filter)
+{
+    return filter->inlet.ended && filter->calls.n == 0;
+}

@@ -1,0 +1,144 @@
+#include "filter/inlet.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#define READ_BYTES 262144  /* in one turn, so that answers get theirs */
+#define KEEP_BYTES 1048576 /* memory kept while nothing is held */
+#define OPTION     "--in"
+
+static void pull(struct inlet *inlet);
+
+static void on_readable(struct loop_watch *watch)
+{
+    pull(container_of(watch, struct inlet, stream.watch));
+}
+
+static void on_again(struct loop_post *post)
+{
+    pull(container_of(post, struct inlet, again));
+}
+
+void inlet_init(struct inlet *inlet)
+{
+    memset(inlet, 0, sizeof(*inlet));
+    stream_init(&inlet->stream);
+    loop_post_init(&inlet->again, on_again);
+}
+
+int inlet_open(struct inlet *inlet, struct loop *loop, const char *path, size_t line_max_bytes,
+               struct loop_post *told, struct err *err)
+{
+    inlet->loop = loop;
+    inlet->path = path;
+    inlet->told = told;
+    line_init(&inlet->line, line_max_bytes);
+    if (path != NULL)
+        return stream_open_fifo(&inlet->stream, loop, OPTION, path, false, err);
+    return stream_open_own(&inlet->stream, loop, STDIN_FILENO, err);
+}
+
+void inlet_close(struct inlet *inlet)
+{
+    loop_post_cancel(&inlet->again);
+    stream_close(&inlet->stream);
+    line_done(&inlet->line);
+    inlet->wanted = inlet->at_end = false;
+    inlet->ended = true;
+}
+
+static bool is_reading(const struct inlet *inlet)
+{
+    return inlet->wanted && !inlet->at_end && !inlet->ended;
+}
+
+/* Begin or stop, as things stand. */
+static void go_on(struct inlet *inlet)
+{
+    if (inlet->stream.watch.sock != NULL)
+        loop_watch_read(&inlet->stream.watch, is_reading(inlet) ? on_readable : NULL);
+    /* A named pipe as stdin, opened once more, does not tell of an end that came before. */
+    if (is_reading(inlet) &&
+        (inlet->stream.watch.sock == NULL || (inlet->path == NULL && inlet->n_read == 0)))
+        loop_post(inlet->loop, &inlet->again);
+}
+
+void inlet_want(struct inlet *inlet, bool wanted)
+{
+    if (inlet->wanted == wanted || inlet->ended)
+        return;
+    inlet->wanted = wanted;
+    go_on(inlet);
+}
+
+static void pull(struct inlet *inlet)
+{
+    char *room;
+    ssize_t n;
+
+    if (!is_reading(inlet))
+        return;
+    if (buf_len(&inlet->line.buf) == 0)
+        buf_reset(&inlet->line.buf, KEEP_BYTES);
+    room = line_room(&inlet->line, READ_BYTES);
+    n = read(inlet->stream.fd, room, READ_BYTES);
+    if (n > 0) {
+        line_added(&inlet->line, (size_t)n);
+        inlet->n_read += (size_t)n;
+    } else if (n == 0 || (errno != EAGAIN && errno != EINTR)) {
+        if (n < 0)
+            (void)err_set(&inlet->err, ERR_SYSTEM, errno, "cannot read %s: %s",
+                          inlet->path != NULL ? inlet->path : "stdin", strerror(errno));
+        inlet->at_end = true;
+    }
+    if (n > 0 || inlet->at_end)
+        loop_post(inlet->loop, inlet->told);
+    if (inlet->at_end || inlet->stream.watch.sock == NULL)
+        go_on(inlet);
+}
+
+/* The last line of this writer was handed out. */
+static void leave(struct inlet *inlet)
+{
+    const char *path = inlet->path;
+
+    line_reset(&inlet->line, KEEP_BYTES);
+    if (path == NULL || inlet->err.kind != ERR_NONE ||
+        stream_open_fifo(&inlet->stream, inlet->loop, OPTION, path, false, &inlet->err) < 0) {
+        inlet_close(inlet);
+        return;
+    }
+    inlet->at_end = false;
+    go_on(inlet);
+}
+
+enum line_result inlet_next(struct inlet *inlet, const char **text, size_t *n, uint64_t *end_at)
+{
+    enum line_result result;
+
+    if (inlet->ended)
+        return LINE_NONE;
+    result = line_next(&inlet->line, text, n);
+    if (result == LINE_NONE && inlet->at_end) {
+        *n = line_rest(&inlet->line, text);
+        line_skip(&inlet->line, *n);
+        if (*n > 0)
+            result = LINE_READY;
+        else
+            leave(inlet);
+    }
+    *end_at = inlet->n_read - buf_len(&inlet->line.buf);
+    return result;
+}
+
+uint64_t inlet_seen(const struct inlet *inlet)
+{
+    int held = 0;
+
+    if (inlet->stream.fd >= 0 && !inlet->at_end)
+        (void)ioctl(inlet->stream.fd, FIONREAD, &held);
+    return inlet->n_read + (held > 0 ? (uint64_t)held : 0);
+}

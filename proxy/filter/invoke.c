@@ -1,0 +1,146 @@
+#include "filter/invoke.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "base/json.h"
+#include "base/util.h"
+#include "filter/argument.h"
+#include "filter/outlet.h"
+#include "worker/activation.h"
+#include "worker/pool.h"
+
+struct invoke {
+    struct loop *loop; /* borrowed */
+    struct invoke_opts opts;
+    struct job job;
+    struct outlet outlet;
+    struct loop_post step;
+    size_t written; /* bytes of the answer and its newline */
+    bool running;   /* the pool has the job */
+    bool answered;
+    bool told; /* `ended` was called */
+    invoke_ended_fn *ended;
+    void *owner;
+};
+
+static void tell_end(struct invoke *invoke, const struct err *err)
+{
+    invoke->told = true;
+    invoke->ended(invoke->owner, err);
+}
+
+static void on_done(struct job *job)
+{
+    struct invoke *invoke = container_of(job, struct invoke, job);
+
+    invoke->running = false;
+    invoke->answered = activation_is_answered(job);
+    loop_post(invoke->loop, &invoke->step);
+}
+
+/* What the platform takes for the failure of an action. */
+static bool is_error(const struct job *job)
+{
+    struct json_slice top = json_top(job->answer, job->answer_len);
+    struct json_slice error;
+
+    return top.kind == JSON_OBJECT && json_member(top, "error", &error);
+}
+
+/* true: all is written. */
+static bool write_answer(struct invoke *invoke)
+{
+    char newline[] = "\n";
+    struct job *job = &invoke->job;
+
+    while (invoke->written <= job->answer_len) {
+        struct iovec pieces[] = {{job->answer + invoke->written, job->answer_len - invoke->written},
+                                 {newline, 1}};
+        size_t n = outlet_write(&invoke->outlet, pieces, (int)ARRAY_LEN(pieces));
+
+        if (n == 0)
+            return false;
+        invoke->written += n;
+    }
+    return true;
+}
+
+static void on_step(struct loop_post *post)
+{
+    struct invoke *invoke = container_of(post, struct invoke, step);
+    struct job *job = &invoke->job;
+    struct err err = {.kind = ERR_NONE};
+    char why[sizeof(job->reason) + 64];
+
+    if (invoke->told || job->outcome == JOB_PENDING)
+        return;
+    if (!invoke->answered) {
+        activation_explain(job, invoke->opts.answer_max_bytes, why, sizeof(why));
+        (void)err_set(&err, ERR_ACTION, 0, "invoke: %s", why);
+    } else if (!write_answer(invoke)) {
+        if (invoke->outlet.err.kind == ERR_NONE)
+            return; /* until there is room */
+        err = invoke->outlet.err;
+    } else if (is_error(job)) {
+        (void)err_set(&err, ERR_ACTION, 0, "invoke: the action answered with an error");
+    }
+    tell_end(invoke, &err);
+}
+
+/* ---- for the owner ---- */
+
+struct invoke *invoke_new(struct loop *loop, const struct invoke_opts *opts, invoke_ended_fn *ended,
+                          void *owner, struct err *err)
+{
+    struct invoke *invoke = xcalloc(1, sizeof(*invoke));
+
+    invoke->loop = loop;
+    invoke->opts = *opts;
+    invoke->ended = ended;
+    invoke->owner = owner;
+    invoke->job.done = on_done;
+    invoke->job.limit_ms = opts->run_ms;
+    invoke->job.deadline_at_ms = JOB_BY_TURN;
+    list_init(&invoke->job.node);
+    loop_post_init(&invoke->step, on_step);
+    outlet_init(&invoke->outlet);
+    if (argument_read(&invoke->job, opts->argument, opts->argument_max_bytes, err) < 0 ||
+        outlet_open(&invoke->outlet, loop, NULL, &invoke->step, err) < 0)
+        invoke_free(&invoke);
+    return invoke;
+}
+
+void invoke_free(struct invoke **invoke)
+{
+    struct invoke *i = *invoke;
+
+    if (i == NULL)
+        return;
+    assert(!i->running);
+    loop_post_cancel(&i->step);
+    outlet_close(&i->outlet);
+    free(i->job.line);
+    free(i->job.answer);
+    free(i);
+    *invoke = NULL;
+}
+
+void invoke_serve(struct invoke *invoke, struct pool *pool)
+{
+    bool taken = pool_submit(pool, &invoke->job);
+
+    assert(taken); /* nobody else gives it jobs, and a worker is free */
+    invoke->running = true;
+}
+
+bool invoke_is_running(const struct invoke *invoke)
+{
+    return invoke->running;
+}
+
+bool invoke_is_done(const struct invoke *invoke)
+{
+    return invoke->told || (!invoke->running && invoke->job.outcome == JOB_PENDING);
+}

@@ -1,0 +1,37 @@
+#pragma once
+
+/*
+ * invoke - the command invoke: one activation, its answer as a line on stdout.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct err;
+struct invoke;
+struct loop;
+struct pool;
+
+struct invoke_opts {
+    const char *argument; /* JSON, @FILE or -; NULL: {} */
+    uint64_t run_ms;
+    size_t argument_max_bytes;
+    size_t answer_max_bytes; /* as the workers have it, for texts */
+};
+
+/* How it ended. err->kind == ERR_NONE: with an answer, which is written, and is no error. Told once,
+ * from the loop. */
+typedef void invoke_ended_fn(void *owner, const struct err *err);
+
+/* NULL: err filled. Reads the argument, blocking. */
+struct invoke *invoke_new(struct loop *loop, const struct invoke_opts *opts, invoke_ended_fn *ended,
+                          void *owner, struct err *err);
+/* The pool must not have its job. */
+void invoke_free(struct invoke **invoke);
+/* The action is there; pool: borrowed for the time of the job. */
+void invoke_serve(struct invoke *invoke, struct pool *pool);
+/* Whether the pool has its job. */
+bool invoke_is_running(const struct invoke *invoke);
+/* Whether it has ended, or will never begin unless it is served. */
+bool invoke_is_done(const struct invoke *invoke);

@@ -1,0 +1,37 @@
+#pragma once
+
+/*
+ * outlet - where answers go: stdout, or a named pipe that is opened again for its next reader.
+ */
+
+#include <stdbool.h>
+#include <sys/types.h>
+#include <sys/uio.h>
+
+#include "base/err.h"
+#include "base/loop.h"
+#include "filter/stream.h"
+
+#define OUTLET_LOOK_MS 50 /* between two looks whether a named pipe has a reader */
+
+struct outlet {
+    struct loop *loop; /* borrowed */
+    const char *path;  /* borrowed; NULL: stdout */
+    struct stream stream;
+    struct loop_timer look; /* nothing announces the reader of a named pipe */
+    bool left;              /* the reader has left; for the owner to clear */
+    struct err err;         /* nothing will be written any more; ERR_NONE: it may */
+    struct loop_post *told; /* borrowed */
+};
+
+void outlet_init(struct outlet *outlet);
+/* told: posted when there is room again, a reader has come, or `left` or `err` was set. 0, or -1. */
+int outlet_open(struct outlet *outlet, struct loop *loop, const char *path, struct loop_post *told,
+                struct err *err);
+void outlet_close(struct outlet *outlet);
+
+/* Write what goes without waiting. Bytes written; 0: told follows. */
+size_t outlet_write(struct outlet *outlet, const struct iovec *pieces, int n_pieces);
+/* The same after the loop has ended: wait up to wait_ms for room. */
+size_t outlet_write_late(struct outlet *outlet, const struct iovec *pieces, int n_pieces,
+                         int wait_ms);

@@ -1,0 +1,108 @@
+#include "filter/stream.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/err.h"
+#include "base/util.h"
+
+#define PIPE_BYTES (1 << 20) /* wanted size: fewer turns for large lines; what comes will do */
+
+void stream_init(struct stream *stream)
+{
+    memset(stream, 0, sizeof(*stream));
+    loop_watch_init(&stream->watch);
+    stream->fd = stream->shared_fd = -1;
+}
+
+static void adopt(struct stream *stream, struct loop *loop, int fd, mode_t mode)
+{
+    stream->fd = fd;
+    stream->is_pipe = S_ISFIFO(mode);
+    if (stream->is_pipe)
+        (void)fcntl(fd, F_SETPIPE_SZ, PIPE_BYTES);
+    loop_watch_open(loop, &stream->watch, fd);
+}
+
+/* Files, /dev/null and the like: always ready, and not to be watched. */
+static bool is_always_ready(int fd, mode_t mode)
+{
+    return S_ISREG(mode) || S_ISBLK(mode) || S_ISDIR(mode) || (S_ISCHR(mode) && !isatty(fd));
+}
+
+int stream_open_own(struct stream *stream, struct loop *loop, int fd, struct err *err)
+{
+    const char *name = fd == STDIN_FILENO ? "stdin" : "stdout";
+    int access_mode = fd == STDIN_FILENO ? O_RDONLY : O_WRONLY;
+    struct stat info;
+    char path[32];
+    int own = -1;
+
+    assert(stream->fd < 0);
+    if (fstat(fd, &info) < 0)
+        return err_set(err, ERR_SYSTEM, errno, "%s is closed", name);
+    (void)snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+    if (S_ISFIFO(info.st_mode) || isatty(fd)) {
+        own = open(path, access_mode | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+        if (own < 0 && errno == ENXIO)
+            return err_set(err, ERR_SYSTEM, ENXIO, "the reader of %s has left", name);
+    }
+    if (own < 0) {
+        own = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+        if (own < 0)
+            return err_set(err, ERR_SYSTEM, errno, "cannot use %s: %s", name, strerror(errno));
+        if (is_always_ready(fd, info.st_mode)) {
+            stream->fd = own;
+            return 0;
+        }
+        stream->shared_fd = fd;
+        stream->shared_flags = fcntl(fd, F_GETFL);
+    }
+    adopt(stream, loop, own, info.st_mode);
+    return 0;
+}
+
+int stream_open_fifo(struct stream *stream, struct loop *loop, const char *option, const char *path,
+                     bool writes, struct err *err)
+{
+    auto_fd int fd = open(path, (writes ? O_WRONLY : O_RDONLY) | O_NONBLOCK | O_CLOEXEC);
+    struct stat info;
+
+    if (fd < 0 && errno == ENXIO && stat(path, &info) == 0 && S_ISFIFO(info.st_mode))
+        return err_set(err, ERR_SYSTEM, ENXIO, "%s: nobody reads \"%s\"", option, path);
+    if (fd < 0)
+        return err_set(err, ERR_REQUEST, errno,
+                       "%s: cannot open \"%s\": %s; want a named pipe (mkfifo makes one)", option,
+                       path, strerror(errno));
+    if (fstat(fd, &info) < 0 || !S_ISFIFO(info.st_mode))
+        return err_set(err, ERR_REQUEST, 0, "%s: \"%s\" is no named pipe (mkfifo makes one)",
+                       option, path);
+    stream_close(stream);
+    adopt(stream, loop, fd, info.st_mode);
+    fd = -1;
+    return 0;
+}
+
+void stream_close(struct stream *stream)
+{
+    if (stream->watch.sock != NULL)
+        loop_watch_close(&stream->watch); /* and with it the descriptor */
+    else
+        fd_close(&stream->fd);
+    if (stream->shared_fd >= 0)
+        (void)fcntl(stream->shared_fd, F_SETFL, stream->shared_flags);
+    stream_init(stream);
+}
+
+bool stream_is_deserted(const struct stream *stream)
+{
+    struct pollfd poll_fd = {.fd = stream->fd, .events = 0};
+
+    return stream->is_pipe && poll(&poll_fd, 1, 0) > 0 && (poll_fd.revents & POLLERR) != 0;
+}

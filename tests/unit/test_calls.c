@@ -1,0 +1,291 @@
+/* calls: order, bounds, refused lines, and those whose reader has left. */
+
+#include "test.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/util.h"
+#include "filter/calls.h"
+
+#define NOW_MS 5000
+#define RUN_MS 700
+#define PIECES 64
+
+struct fixture {
+    struct calls calls;
+    uint64_t end_at; /* of the last line */
+};
+
+static void on_done(struct job *job)
+{
+    (void)job;
+    fail_msg("no pool is there to tell");
+}
+
+static int set_up(void **state)
+{
+    struct fixture *f = xcalloc(1, sizeof(*f));
+
+    calls_init(&f->calls,
+               &(struct calls_opts){
+                   .run_ms = RUN_MS, .line_max_bytes = 99, .answer_max_bytes = 9, .done = on_done});
+    *state = f;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    struct fixture *f = *state;
+
+    calls_free(&f->calls);
+    assert_int_equal(calls_held(&f->calls), 0);
+    free(f);
+    return 0;
+}
+
+static void add(struct fixture *f, const char *line)
+{
+    f->end_at += strlen(line) + 1;
+    calls_add(&f->calls, line, strlen(line), NOW_MS, f->end_at);
+}
+
+/* Give the next one; its line must be this. */
+static struct job *give(struct fixture *f, const char *line)
+{
+    struct job *job = calls_give(&f->calls);
+
+    assert_non_null(job);
+    assert_int_equal(job->len, strlen(line) + 1);
+    assert_memory_equal(job->line, line, strlen(line));
+    return job;
+}
+
+static void answer(struct fixture *f, struct job *job, const char *text)
+{
+    job->outcome = JOB_ANSWERED;
+    job->answer = xstrdup(text);
+    job->answer_len = strlen(text);
+    calls_done(&f->calls, job);
+}
+
+/* What may be written now is this. */
+static void assert_answers(struct fixture *f, const char *wanted)
+{
+    struct iovec pieces[PIECES];
+    int n = calls_answers(&f->calls, pieces, PIECES);
+    char text[1024] = "";
+
+    for (int i = 0; i < n; i++)
+        (void)strncat(text, pieces[i].iov_base, pieces[i].iov_len);
+    assert_string_equal(text, wanted);
+}
+
+static void answers_leave_in_the_order_of_their_lines(void **state)
+{
+    struct fixture *f = *state;
+    struct job *jobs[3];
+
+    add(f, "{\"a\":1}");
+    add(f, "{\"b\":2}");
+    add(f, "{\"c\":3}");
+    jobs[0] = give(f, "{\"a\":1}");
+    jobs[1] = give(f, "{\"b\":2}");
+    jobs[2] = give(f, "{\"c\":3}");
+    assert_null(calls_give(&f->calls));
+    assert_int_equal(f->calls.n_given, 3);
+    answer(f, jobs[2], "{\"r\":3}");
+    assert_answers(f, "");
+    answer(f, jobs[0], "{\"r\":1}");
+    assert_answers(f, "{\"r\":1}\n");
+    answer(f, jobs[1], "{\"r\":2}");
+    assert_answers(f, "{\"r\":1}\n{\"r\":2}\n{\"r\":3}\n");
+    calls_wrote(&f->calls, strlen("{\"r\":1}\n{\"r\":2}\n{\"r\":3}\n"));
+    assert_int_equal(f->calls.n, 0);
+}
+
+static void what_was_written_in_part_goes_on_where_it_stopped(void **state)
+{
+    static const char whole[] = "{\"r\":1}\n{\"r\":2}\n";
+    struct fixture *f = *state;
+
+    add(f, "{\"a\":1}");
+    add(f, "{\"b\":2}");
+    answer(f, give(f, "{\"a\":1}"), "{\"r\":1}");
+    answer(f, give(f, "{\"b\":2}"), "{\"r\":2}");
+    for (size_t i = 0; i < strlen(whole); i++) {
+        assert_answers(f, whole + i);
+        calls_wrote(&f->calls, 1);
+    }
+    assert_answers(f, "");
+}
+
+static void a_line_that_is_no_activation_is_answered_in_its_place(void **state)
+{
+    struct fixture *f = *state;
+    struct job *first;
+    struct job *last;
+
+    add(f, "x");
+    add(f, "{\"a\":1}");
+    add(f, "");
+    calls_add_too_long(&f->calls, f->end_at += 200);
+    add(f, "[]");
+    add(f, "{\"b\":2}");
+    first = give(f, "{\"a\":1}");
+    last = give(f, "{\"b\":2}");
+    assert_null(calls_give(&f->calls));
+    answer(f, last, "[]");
+    answer(f, first, "3");
+    assert_answers(
+        f,
+        "{\"error\":\"Error unmarshaling request: invalid character 'x' looking for beginning of "
+        "value\"}\n"
+        "{\"error\":\"The action did not return a dictionary or array.\"}\n"
+        "{\"error\":\"Error unmarshaling request: unexpected end of JSON input\"}\n"
+        "{\"error\":\"The line is longer than 99 bytes (--run-max-bytes).\"}\n"
+        "{\"error\":\"Error unmarshaling request: the body must be a JSON object\"}\n"
+        "[]\n");
+}
+
+static void an_argument_is_an_object_where_the_action_wants_one(void **state)
+{
+    struct fixture *f = *state;
+
+    add(f, "{\"value\":1}");
+    answer(f, give(f, "{\"value\":1}"), "{\"any\":1}");
+    f->calls.opts.wants_object = true;
+    add(f, "{\"value\":1}");
+    assert_null(calls_give(&f->calls));
+    assert_answers(f, "{\"any\":1}\n{\"error\":\"The action did not receive a dictionary or array "
+                      "as an argument.\"}\n");
+}
+
+static void time_counts_from_its_turn_or_by_the_lines_deadline(void **state)
+{
+    struct fixture *f = *state;
+    struct job *job;
+
+    add(f, "{}");
+    job = give(f, "{}");
+    assert_true(job->deadline_at_ms == JOB_BY_TURN);
+    assert_int_equal(job->limit_ms, RUN_MS);
+    answer(f, job, "{}");
+    add(f, "{\"deadline\":99999999999999}"); /* later than the limit */
+    job = give(f, "{\"deadline\":99999999999999}");
+    assert_true(job->deadline_at_ms == JOB_BY_TURN);
+    answer(f, job, "{}");
+}
+
+static void what_is_held_is_counted(void **state)
+{
+    struct fixture *f = *state;
+    struct job *job;
+
+    assert_int_equal(calls_held(&f->calls), 0);
+    add(f, "{\"a\":1}");
+    assert_int_equal(f->calls.line_bytes, sizeof(struct call) + strlen("{\"a\":1}\n"));
+    assert_int_equal(f->calls.answer_bytes, 0);
+    job = give(f, "{\"a\":1}");
+    answer(f, job, "{\"longer\":\"than the line\"}");
+    assert_int_equal(f->calls.line_bytes, 0);
+    assert_int_equal(f->calls.answer_bytes,
+                     sizeof(struct call) + strlen("{\"longer\":\"than the line\"}"));
+    calls_add_too_long(&f->calls, 500);
+    assert_int_equal(f->calls.line_bytes, 0);
+    calls_wrote(&f->calls, strlen("{\"longer\":\"than the line\"}\n"));
+}
+
+static void who_waits_is_answered_when_all_must_end(void **state)
+{
+    struct fixture *f = *state;
+    struct job *job;
+
+    add(f, "{\"a\":1}");
+    add(f, "{\"b\":2}");
+    add(f, "x");
+    add(f, "{\"c\":3}");
+    job = give(f, "{\"a\":1}");
+    calls_abandon(&f->calls);
+    assert_null(calls_give(&f->calls));
+    job->outcome = JOB_DIED;
+    calls_done(&f->calls, job);
+    assert_answers(
+        f,
+        "{\"error\":\"command exited\"}\n"
+        "{\"error\":\"The action is being shut down.\"}\n"
+        "{\"error\":\"Error unmarshaling request: invalid character 'x' looking for beginning of "
+        "value\"}\n"
+        "{\"error\":\"The action is being shut down.\"}\n");
+}
+
+static void nothing_of_a_reader_that_left_reaches_the_next(void **state)
+{
+    struct fixture *f = *state;
+    struct job *running;
+    struct job *next;
+
+    add(f, "{\"a\":1}");
+    add(f, "{\"b\":2}");
+    add(f, "{\"c\":3}");
+    answer(f, give(f, "{\"a\":1}"), "{\"r\":1}");
+    running = give(f, "{\"b\":2}");
+    calls_wrote(&f->calls, 3); /* of the first: the reader leaves amid it */
+    calls_drop(&f->calls, f->end_at);
+    assert_null(calls_give(&f->calls)); /* the third had not begun */
+    add(f, "{\"d\":4}");
+    next = give(f, "{\"d\":4}");
+    answer(f, next, "{\"r\":4}");
+    assert_answers(f, ""); /* the second still runs */
+    answer(f, running, "{\"r\":2}");
+    assert_answers(f, "{\"r\":4}\n");
+    calls_wrote(&f->calls, strlen("{\"r\":4}\n"));
+    assert_int_equal(f->calls.n, 0);
+}
+
+static void dropping_ends_at_its_offset(void **state)
+{
+    struct fixture *f = *state;
+    uint64_t up_to;
+
+    add(f, "x");
+    add(f, "{\"a\":1}");
+    up_to = f->end_at;
+    add(f, "{\"b\":2}");
+    calls_drop(&f->calls, up_to);
+    answer(f, give(f, "{\"b\":2}"), "{\"r\":2}");
+    assert_answers(f, "{\"r\":2}\n");
+}
+
+static void no_more_pieces_than_there_is_room_for(void **state)
+{
+    struct fixture *f = *state;
+    struct iovec pieces[PIECES];
+
+    for (int i = 0; i < 5; i++)
+        add(f, "x");
+    assert_int_equal(calls_answers(&f->calls, pieces, 1), 0);
+    assert_int_equal(calls_answers(&f->calls, pieces, 2), 2);
+    assert_int_equal(calls_answers(&f->calls, pieces, 3), 2);
+    assert_int_equal(calls_answers(&f->calls, pieces, 4), 4);
+    assert_int_equal(calls_answers(&f->calls, pieces, PIECES), 10);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+        TEST(answers_leave_in_the_order_of_their_lines),
+        TEST(what_was_written_in_part_goes_on_where_it_stopped),
+        TEST(a_line_that_is_no_activation_is_answered_in_its_place),
+        TEST(an_argument_is_an_object_where_the_action_wants_one),
+        TEST(time_counts_from_its_turn_or_by_the_lines_deadline),
+        TEST(what_is_held_is_counted),
+        TEST(who_waits_is_answered_when_all_must_end),
+        TEST(nothing_of_a_reader_that_left_reaches_the_next),
+        TEST(dropping_ends_at_its_offset),
+        TEST(no_more_pieces_than_there_is_room_for),
+    };
+
+    return cmocka_run_group_tests_name("calls", tests, NULL, NULL);
+}
