@@ -290,6 +290,41 @@ def test_the_program_in_an_image_of_the_actionloop_kind(start):
     assert one.run(value).json == wanted
 
 
+def piped(image, values, *arguments, run=()):
+    """(what pipe answered to each value, the finished process)."""
+    lines = "".join(json.dumps({"value": value}) + "\n" for value in values)
+    done = engine("run", "--rm", "--interactive", "--label", LABEL, "--pull=never", *STRICT, *run,
+                  image_name(image), "pipe", *arguments, check=False, input=lines)
+    return [json.loads(line) for line in done.stdout.splitlines()], done
+
+
+@quick
+def test_pipe_answers_lines_in_a_container(folder):
+    """docker run -i IMAGE pipe FILE: an answer for each line, in their order; the log is on stderr."""
+    code = folder / "hello.py"
+    code.write_text("def main(args):\n    print('log of', args['n'])\n    return {'n': args['n'] * 2}\n")
+    values = [{"n": n} for n in range(200)] + [{}, {"n": 7}]
+    answers, done = piped("python3-tiny", values, "/hello.py", run=(f"--volume={code}:/hello.py:ro",))
+    assert done.returncode == 0, done.stderr
+    assert answers == [{"n": n * 2} for n in range(200)] + [{"error": "'n'"}, {"n": 14}]
+    assert done.stderr.startswith("log of 0\n") and done.stderr.count("log of ") == 201
+    assert done.stderr.endswith("log of 7\n")
+
+
+@quick
+def test_pipe_takes_the_action_that_the_image_carries():
+    """Without FILE; in a derived image."""
+    answers, done = piped("test-carried", [{"name": "Mike"}, {"name": "☃"}])
+    assert (done.returncode, answers) == (0, [{"text": "Hello, Mike!"}, {"text": "Hello, ☃!"}])
+
+
+@quick
+def test_pipe_without_any_action_says_so():
+    answers, done = piped("native", [{}])
+    assert (done.returncode, answers) == (2, [])
+    assert "no FILE is named" in done.stderr
+
+
 def test_version_is_asked_without_serving():
     """The program's own options reach it."""
     done = engine("run", "--rm", "--pull=never", image_name("proxy"), "--version")
