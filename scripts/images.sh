@@ -167,7 +167,8 @@ build_one() {
     if [[ $name != builder* ]] && ! is_known "$name" "$image"; then
         image_save "$image" "$saved"
         python3 "$here/image_archive.py" normalise "$saved" "$normal" "$name" "${KEEP[@]}" \
-            >"$WEIGHTS/$name.json"
+            >"$ENGINE_RUN_DIR/weight.json" || die "the image '$name' cannot be read as it was saved"
+        mv -- "$ENGINE_RUN_DIR/weight.json" "$WEIGHTS/$name.json" # whole, or not at all
         image_load "$normal" >"$log.load" 2>&1 || {
             cat "$log.load" >&2
             die "the image '$name' cannot be loaded again"

@@ -62,13 +62,14 @@ def test_an_engine_that_only_builds_runs_no_tests():
     assert "buildah only builds" in done.stderr
 
 
-# A docker that answers, has or lacks a base, and builds nothing; functions come before programs.
+# A docker that answers, has or lacks a base, and builds and saves nothing; functions come before programs.
 DOCKER = """() {
     case "$*" in
     version*) ;;
     "image inspect debian:bookworm-slim" | "image inspect other:1") [[ $BASE_IS == here ]] ;;
     inspect*Architecture*) echo "$BASE_ARCHITECTURE" ;;
-    build*) echo "$BUILD_SAYS"; return 100 ;;
+    build*) [[ -z $BUILD_SAYS ]] || { echo "$BUILD_SAYS"; return 100; } ;;
+    save*) echo cut off >"$3" ;;
     esac
 }"""
 
@@ -79,7 +80,8 @@ def images(tmp_path, mmdebstrap="return 1", **variables):
     return run(IMAGES, "native", IMAGES_DIR=str(tmp_path), ENGINE="docker", **{
         "BASH_FUNC_docker%%": DOCKER, "BASH_FUNC_mmdebstrap%%": "() { " + (mmdebstrap or ":") + "; }",
         "BASH_FUNC_command%%": f'() {{ [[ ${{!#}} != {lacks} ]] && builtin command "$@"; }}',
-        "BASE_IS": "gone", "BASE_ARCHITECTURE": ARCHITECTURE, "IMAGES": "", **variables})
+        "BASE_IS": "gone", "BASE_ARCHITECTURE": ARCHITECTURE, "BUILD_SAYS": "", "IMAGES": "",
+        **variables})
 
 
 ARCHITECTURE = {"x86_64": "amd64", "aarch64": "arm64"}.get(os.uname().machine, os.uname().machine)
@@ -118,6 +120,14 @@ def test_a_build_that_fails_for_another_reason_is_no_lack(tmp_path):
     assert done.returncode == 1
     assert "error: expected ';'" in done.stderr
     assert "the image 'builder' cannot be built" in done.stderr
+
+
+def test_a_run_that_breaks_off_leaves_no_half_weight(tmp_path):
+    """The next run reads all weights that are there."""
+    done = images(tmp_path, BASE_IS="here")
+    assert done.returncode == 1
+    assert "the image 'native' cannot be read as it was saved" in done.stderr
+    assert not list((tmp_path / "weights-docker").iterdir())
 
 
 def test_a_base_for_another_platform(tmp_path):
