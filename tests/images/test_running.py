@@ -293,8 +293,9 @@ def test_the_program_in_an_image_of_the_actionloop_kind(start):
 def piped(image, values, *arguments, run=()):
     """(what pipe answered to each value, the finished process)."""
     lines = "".join(json.dumps({"value": value}) + "\n" for value in values)
-    done = engine("run", "--rm", "--interactive", "--label", LABEL, "--pull=never", *STRICT, *run,
-                  image_name(image), "pipe", *arguments, check=False, input=lines)
+    # Nobody asks for the health of a filter; podman without systemd complains that it cannot.
+    done = engine("run", "--rm", "--interactive", "--label", LABEL, "--pull=never",
+                  "--no-healthcheck", *STRICT, *run, image_name(image), "pipe", *arguments, check=False, input=lines)
     return [json.loads(line) for line in done.stdout.splitlines()], done
 
 
