@@ -1,13 +1,16 @@
 # native-static: the proxy as one file without any library. For actions that are linked statically.
 ARG BUILDER=whiskloop/builder:latest
+ARG STATIC=whiskloop/builder-static:latest
 
 FROM ${BUILDER} AS builder
 ARG VERSION
 RUN check-version "${VERSION}"
 
+FROM ${STATIC} AS static
+
 FROM scratch
 COPY --from=builder /out/skeleton/ /
-COPY --from=builder /out/static/ /
+COPY --from=static /out/static/ /
 COPY --from=builder /out/runtime/native /usr/share/whiskloop/runtime/native
 ARG VERSION
 ARG REVISION=unknown

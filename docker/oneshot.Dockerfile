@@ -7,7 +7,7 @@ ARG VERSION
 RUN check-version "${VERSION}"
 
 FROM ${SHELL_IMAGE}
-COPY --from=builder /out/launchers/ /
+COPY --from=builder /out/launchers/usr/libexec/whiskloop/oneshot /usr/libexec/whiskloop/oneshot
 COPY --from=builder /out/runtime/oneshot /usr/share/whiskloop/runtime/oneshot
 ARG VERSION
 ARG REVISION=unknown

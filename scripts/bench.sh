@@ -52,12 +52,6 @@ measure() {
     bench_run "$ROOT/tests/bench/bench.py" --build "$BUILD" --out "$out" "${arguments[@]}"
 }
 
-# The value of an option that takes one. $1: option; $2: number of words left; $3: value.
-value_of() {
-    (($2 >= 2)) || die "$1 needs a value" "bench.sh -h shows how to call it"
-    printf '%s' "$3"
-}
-
 out=$BUILD/bench.json
 from='' keep='' old='' report=no only=no languages=no
 arguments=()
@@ -74,7 +68,8 @@ while (($# > 0)); do
         arguments+=(--only languages)
         ;;
     --out | --only | --from | --keep | --compare)
-        value=$(value_of "$1" $# "${2:-}")
+        needs_value "$1" $#
+        value=$2
         case $1 in
         --out) out=$value ;;
         --from) from=$value ;;
@@ -87,11 +82,7 @@ while (($# > 0)); do
         esac
         shift
         ;;
-    -h | --help)
-        usage
-        exit 0
-        ;;
-    *) die "unknown argument '$1'" "bench.sh -h shows how to call it" ;;
+    *) help_or_die "$1" ;;
     esac
     shift
 done

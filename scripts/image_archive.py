@@ -24,6 +24,7 @@ import io
 import json
 import os
 import re
+import struct
 import sys
 import tarfile
 
@@ -57,6 +58,39 @@ def digest_of(data):
     return "sha256:" + hashlib.sha256(data).hexdigest()
 
 
+def normal_keystore(data, epoch):
+    """
+    A Java keystore of certificates, which tells of each when it was put in: no time after epoch. With
+    Debian's password; data itself when it is of another kind.
+    """
+    body, digest = bytearray(data[:-20]), data[-20:]
+
+    def sealed(content):
+        return hashlib.sha1("changeit".encode("utf-16-be") + b"Mighty Aphrodite" + content).digest()
+
+    if len(data) < 32 or sealed(body) != digest:
+        return data
+    at = 12
+    for _ in range(struct.unpack_from(">I", body, 8)[0]):
+        kind, n_name = struct.unpack_from(">IH", body, at)
+        if kind != 2:  # a private key, which has other parts
+            return data
+        at += 6 + n_name
+        struct.pack_into(">Q", body, at, min(struct.unpack_from(">Q", body, at)[0], epoch * 1000))
+        at += 8 + 2 + struct.unpack_from(">H", body, at + 8)[0]
+        at += 4 + struct.unpack_from(">I", body, at)[0]
+    return bytes(body) + sealed(body)
+
+
+def normal_content(member, file, epoch):
+    """What is in a regular file, without the times that are written into it."""
+    if not member.name.endswith("/java/cacerts"):
+        return file
+    data = normal_keystore(file.read(), epoch)
+    assert len(data) == member.size
+    return io.BytesIO(data)
+
+
 def normal_layer(data, epoch):
     """The same files, links, modes and owners; no time after epoch, no names of users."""
     out = io.BytesIO()
@@ -67,7 +101,8 @@ def normal_layer(data, epoch):
             member.uname = member.gname = ""
             member.pax_headers = {name: value for name, value in member.pax_headers.items()
                                   if name.startswith("SCHILY.xattr.")}
-            new.addfile(member, old.extractfile(member) if member.isreg() else None)
+            new.addfile(member, normal_content(member, old.extractfile(member), epoch)
+                        if member.isreg() else None)
     return out.getvalue()
 
 

@@ -132,7 +132,25 @@ say() {
     printf 'images.sh: %s\n' "$*" >&2
 }
 
-# Build one image; what is not the shared builder is made repeatable and weighed.
+# Whether what was just built as image $2 is what an earlier run has made repeatable and weighed:
+# then it is that one again. Sets BUILT_AS, its key.
+is_known() {
+    local name=$1 image=$2 key='' normal=''
+
+    BUILT_AS=
+    [[ $ENGINE != buildah ]] || return 1
+    BUILT_AS="$("${CLI[@]}" image inspect --format '{{.Id}}' "$image") $SOURCE_DATE_EPOCH"
+    [[ -f $WEIGHTS/$name.json && -f $KNOWN/$name ]] || return 1
+    { read -r key && read -r normal; } <"$KNOWN/$name" || return 1
+    [[ $key == "$BUILT_AS" ]] && image_exists "$normal" && "${CLI[@]}" tag "$normal" "$image"
+}
+
+remember() {
+    [[ -z $BUILT_AS ]] || printf '%s\n' "$BUILT_AS" \
+        "$("${CLI[@]}" image inspect --format '{{.Id}}' "$2")" >"$KNOWN/$1"
+}
+
+# Build one image; what is not a shared builder is made repeatable and weighed.
 build_one() {
     local name=$1 file=docker/$1.Dockerfile started=$SECONDS log=$LOGS/$1.log options
     local image=whiskloop/$name:latest saved=$ENGINE_RUN_DIR/saved.tar normal=$ENGINE_RUN_DIR/normal.tar
@@ -141,18 +159,23 @@ build_one() {
     ! grep -q '^ARG BASE' "$file" || options+=(--build-arg "BASE=$BASE")
     image_build "$file" "$image" "${options[@]}" >"$log" 2>&1 || {
         tail -n 25 "$log" >&2
+        ! grep -qE 'Failed to fetch|Temporary failure resolving|Could not (connect|resolve)' "$log" ||
+            skip "the packages for the image '$name' cannot be fetched; apt's last lines stand above" \
+                "does the mirror answer? apt-get update; the whole log: $log"
         die "the image '$name' cannot be built; its last lines stand above" "the whole log: $log"
     }
-    if [[ $name != builder ]]; then
+    if [[ $name != builder* ]] && ! is_known "$name" "$image"; then
         image_save "$image" "$saved"
         python3 "$here/image_archive.py" normalise "$saved" "$normal" "$name" "${KEEP[@]}" \
-            >"$WEIGHTS/$name.json"
+            >"$ENGINE_RUN_DIR/weight.json" || die "the image '$name' cannot be read as it was saved"
+        mv -- "$ENGINE_RUN_DIR/weight.json" "$WEIGHTS/$name.json" # whole, or not at all
         image_load "$normal" >"$log.load" 2>&1 || {
             cat "$log.load" >&2
             die "the image '$name' cannot be loaded again"
         }
         [[ $ENGINE == buildah ]] || "${CLI[@]}" tag "$image" "whiskloop/$name:$VERSION"
         rm -f -- "$saved" "$normal" "$log.load"
+        remember "$name" "$image"
     fi
     say "$name: $((SECONDS - started)) s"
 }
@@ -168,11 +191,7 @@ for argument in "$@"; do
     --clean) clean=yes ;;
     --list) list=yes ;;
     --readme) readme=yes ;;
-    -h | --help)
-        usage
-        exit 0
-        ;;
-    -*) die "unknown argument '$argument'" "images.sh -h shows how to call it" ;;
+    -*) help_or_die "$argument" ;;
     *) names+=("$argument") ;;
     esac
 done
@@ -193,12 +212,12 @@ VERSION=$(version_of_program)
 REVISION=$(git describe --always --dirty --abbrev=12 --exclude '*' 2>/dev/null) || REVISION=unknown
 SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct 2>/dev/null)} || SOURCE_DATE_EPOCH=0
 export SOURCE_DATE_EPOCH
-LOGS=$IMAGES_DIR/logs WEIGHTS=$IMAGES_DIR/weights
 engine_choose build
+LOGS=$IMAGES_DIR/logs WEIGHTS=$IMAGES_DIR/weights-$ENGINE KNOWN=$IMAGES_DIR/known-$ENGINE
 trap engine_down EXIT
 trap 'exit 130' INT TERM
 engine_up build
-mkdir -p -- "$LOGS" "$WEIGHTS"
+mkdir -p -- "$LOGS" "$WEIGHTS" "$KNOWN"
 say "engine: $(engine_words)"
 base_provide
 mapfile -t KEEP < <(keep_options)

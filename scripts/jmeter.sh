@@ -42,15 +42,11 @@ while (($# > 0)); do
     --quick) arguments+=(--threads 10 --loops 20) ;;
     --new-connections) arguments+=("$1") ;;
     --plan | --threads | --loops | --payload | --port | --out)
-        (($# >= 2)) || die "$1 needs a value" "jmeter.sh -h shows how to call it"
+        needs_value "$1" $#
         arguments+=("$1" "$2")
         shift
         ;;
-    -h | --help)
-        usage
-        exit 0
-        ;;
-    *) die "unknown argument '$1'" "jmeter.sh -h shows how to call it" ;;
+    *) help_or_die "$1" ;;
     esac
     shift
 done

@@ -23,6 +23,20 @@ die() {
     exit 1
 }
 
+# What is left of a script's arguments: help, which ends it well, or a word that nobody knows.
+help_or_die() {
+    if [[ $1 == -h || $1 == --help ]]; then
+        usage
+        exit 0
+    fi
+    die "unknown argument '$1'" "${0##*/} -h shows how to call it"
+}
+
+# For option $1, of which $2 words are left with it.
+needs_value() {
+    (($2 >= 2)) || die "$1 needs a value" "${0##*/} -h shows how to call it"
+}
+
 # Configure folder $1 unless it is, and build it. Further arguments: options for meson setup.
 build_in() {
     local folder=$1

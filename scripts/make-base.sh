@@ -28,4 +28,4 @@ options+=('--dpkgopt=path-include=/usr/share/doc/*/copyright')
 options+=('--customize-hook=rm -rf "$1"/etc/resolv.conf "$1"/etc/hostname "$1"/var/cache/apt/*.bin "$1"/var/cache/debconf/*-old "$1"/var/lib/dpkg/*-old')
 # shellcheck disable=SC2016
 options+=('--customize-hook=rm -f "$1"/var/log/apt/* "$1"/var/log/dpkg.log "$1"/var/log/bootstrap.log "$1"/var/log/alternatives.log "$1"/var/cache/ldconfig/aux-cache')
-exec mmdebstrap "${options[@]}" bookworm "$out" "${sources[@]}"
+mmdebstrap "${options[@]}" bookworm "$out" "${sources[@]}"

@@ -12,15 +12,15 @@ here=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
 
 usage() {
     cat <<'END'
-usage: test-images.sh [--clean] [--no-build] [--junitxml FILE] [PYTEST-ARGUMENT]...
+usage: test-images.sh [--quick] [--clean] [--no-build] [PYTEST-ARGUMENT]...
 
 Build the images by scripts/images.sh, run the cases of tests/images on them in containers, and remove
 these. Ends with 77 and the reason where no engine works here.
 
-    --clean           delete the images afterwards, as scripts/images.sh --clean does
-    --no-build        take the images that are there
-    --junitxml FILE   the results, for other programs
-    -h                show this text
+    --quick      two images, native and python3-tiny, and what they can show of all of them
+    --clean      delete the images afterwards, as scripts/images.sh --clean does
+    --no-build   take the images that are there
+    -h           show this text
 
 Where we are root, the containers have a network namespace of their own: publishing their ports
 changes nothing in the machine's network.
@@ -44,11 +44,13 @@ clean_up() {
 }
 
 # Images that the cases start from ours, as a user would make them; apt needs the real network.
+# Arguments: their names.
 build_derived() {
     local file name
 
-    for file in tests/images/*.Dockerfile; do
-        name=test-$(basename -- "$file" .Dockerfile)
+    for name in "$@"; do
+        file=tests/images/$name.Dockerfile
+        name=test-$name
         image_build "$file" "whiskloop/$name:latest" >"$IMAGES_DIR/logs/$name.log" 2>&1 || {
             tail -n 25 "$IMAGES_DIR/logs/$name.log" >&2
             die "'$file' cannot be built; the last lines stand above"
@@ -56,9 +58,15 @@ build_derived() {
     done
 }
 
-clean=no build=yes pytest=()
+clean=no build=yes pytest=() images=()
+derived=(actionloop carried derived pip)
 while (($# > 0)); do
     case $1 in
+    --quick) # those that the cases marked so need
+        images=(native python3-tiny)
+        derived=(carried derived)
+        pytest+=(-m quick)
+        ;;
     --clean) clean=yes ;;
     --no-build) build=no ;;
     -h | --help)
@@ -75,9 +83,9 @@ export ENGINE
 trap clean_up EXIT
 trap 'exit 130' INT TERM
 if [[ $build == yes ]]; then
-    "$here/images.sh" || exit
+    "$here/images.sh" "${images[@]}" || exit
     engine_up build
-    build_derived
+    build_derived "${derived[@]}"
     engine_down
 fi
 engine_up run

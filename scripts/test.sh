@@ -16,7 +16,7 @@ Install what the tests need, build with gcc, with clang and with sanitizers, run
 end with one line "N passed, N failed". Builds and logs are kept in build-test/.
 
     --quick    one build with gcc, and the tests on that, without the million-case comparison
-    --images   all, and the images in containers, which takes some minutes more
+    --images   all, and every image in containers instead of two, which takes some minutes more
     -h         show this text
 END
 }
@@ -223,6 +223,7 @@ quickstart() {
 }
 
 # The images, built and run in containers, where an engine can be had; what they leave is deleted.
+# Arguments: for test-images.sh.
 images() {
     local name=images status=0 started=$SECONDS
 
@@ -232,8 +233,8 @@ images() {
         return
     fi
     rm -f -- "$LOGS/$name.xml"
-    run "$name" 900 env IMAGES_DIR="$OUT/images" "$here/test-images.sh" --clean \
-        --junitxml="$LOGS/$name.xml" || status=$?
+    run "$name" 1500 env IMAGES_DIR="$OUT/images" "$here/test-images.sh" --clean \
+        --junitxml="$LOGS/$name.xml" "$@" || status=$?
     if ((status == 77)); then
         n_skipped=$((n_skipped + 1))
         report skipped "$name" "$(grep '^\(test-\)\?images.sh: ' "$LOGS/$name.log" | tail -n 1)"
@@ -247,11 +248,7 @@ case ${1:-} in
 '') ;;
 --quick) quick=yes ;;
 --images) with_images=yes ;;
--h | --help)
-    usage
-    exit 0
-    ;;
-*) die "unknown argument '$1'" "test.sh -h shows how to call it" ;;
+*) help_or_die "$1" ;;
 esac
 cd -- "$ROOT" || exit 1
 mkdir -p -- "$LOGS"
@@ -271,6 +268,7 @@ single setup 900 "$here/setup.sh" "${needs[@]}"
 if build gcc gcc -Dwerror=true -Dbench=true; then
     tests_on gcc 600
     pytest_cases scripts scripts gcc 300
+    pytest_cases platforms platforms gcc 120
     [[ $quick == yes ]] || other_ways
 fi
 checks
@@ -287,6 +285,8 @@ if [[ $quick == no ]]; then
     benchmarks
     if [[ $with_images == yes ]]; then
         images
+    else
+        images --quick
     fi
 fi
 finished=yes

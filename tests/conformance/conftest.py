@@ -31,22 +31,14 @@ def proxy(folder):
     """
     if not whisk.PROGRAM.exists():
         pytest.fail(f"no program at {whisk.PROGRAM}: build it, or name it in WHISKLOOP")
-    running = []
+    with whisk.finished() as running:
+        def start(*options, env=None, **more):
+            home = folder / f"proxy-{len(running)}"
+            home.mkdir()
+            running.append(whisk.Proxy(home, options, env, **more))
+            return running[-1]
 
-    def start(*options, env=None, **more):
-        home = folder / f"proxy-{len(running)}"
-        home.mkdir()
-        running.append(whisk.Proxy(home, options, env, **more))
-        return running[-1]
-
-    yield start
-    faults = []
-    for one in running:
-        try:
-            one.finish()
-        except AssertionError as fault:
-            faults.append(str(fault))
-    assert not faults, "\n".join(faults)
+        yield start
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ Each case gets a process of its own on a port of its own, so that cases may run 
 """
 
 import base64
+import contextlib
 import json
 import os
 import pathlib
@@ -444,6 +445,20 @@ class Proxy:
             except OSError:
                 pass
         self.process.wait(WAIT_S)
+
+
+@contextlib.contextmanager
+def finished():
+    """A list for proxies; afterwards each has its finish(), and all faults are told together."""
+    running = []
+    yield running
+    faults = []
+    for one in running:
+        try:
+            one.finish()
+        except AssertionError as fault:
+            faults.append(str(fault))
+    assert not faults, "\n".join(faults)
 
 
 def init_body(code, main="main", env=None, binary=None):

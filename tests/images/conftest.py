@@ -6,9 +6,10 @@ import pytest
 
 from container import REPO, Container  # and with it the conformance suite's folder on the path
 
-pytest.register_assert_rewrite("test_basic", "test_python")
+pytest.register_assert_rewrite("test_basic", "test_languages", "test_python")
 
 import samples  # noqa: E402
+import whisk  # noqa: E402
 
 
 def conformance_fixtures():
@@ -37,38 +38,50 @@ class Kind:
         return self.codes[code]
 
 
+def pytest_configure(config):
+    config.addinivalue_line("markers", "quick: part of scripts/test-images.sh --quick, which has"
+                            " the images native and python3-tiny only")
+
+
 # A new runtime's image: one row.
-KINDS = [Kind("python3", samples.PYTHON_CODES), Kind("python3-tiny", samples.PYTHON_CODES),
+KINDS = [Kind("python3", samples.PYTHON_CODES),
+         pytest.param(Kind("python3-tiny", samples.PYTHON_CODES), marks=pytest.mark.quick),
          Kind("native-shell", samples.SHELL_CODES)]
 
 
-@pytest.fixture(params=KINDS, ids=lambda kind: kind.image)
+# Images of languages that have a row in the conformance suite's table, where the names differ.
+IMAGE_OF_ROW = {"python": "python3"}
+
+
+@pytest.fixture(params=KINDS, ids=["python3", "python3-tiny", "native-shell"])
 def kind(request):
     """The basic suite's actions in one image after the other."""
     return request.param
 
 
 @pytest.fixture
-def start():
-    """start(image, *options, env=None, run=()) -> a container that serves, and ends well."""
-    running = []
+def serve():
+    """serve(image, *options, env=None, run=()) -> a container that serves, and ends well."""
+    with whisk.finished() as running:
+        def start_one(image, *options, env=None, run=()):
+            running.append(Container(image, options, env, run))
+            return running[-1]
 
-    def start_one(image, *options, env=None, run=()):
-        running.append(Container(image, options, env, run))
-        return running[-1]
-
-    yield start_one
-    faults = []
-    for one in running:
-        try:
-            one.finish()
-        except AssertionError as fault:
-            faults.append(str(fault))
-    assert not faults, "\n".join(faults)
+        yield start_one
 
 
 @pytest.fixture
-def proxy(request, start):
-    """What the conformance suite's cases start: the image of their kind, else the Debian one."""
-    image = request.getfixturevalue("kind").image if "kind" in request.fixturenames else "python3"
-    return lambda *options, env=None: start(image, *options, env=env)
+def start(serve):
+    """The same; a case of the conformance suite may bring a start of its own."""
+    return serve
+
+
+@pytest.fixture
+def proxy(request, serve):
+    """What the conformance suite's cases start: the image of their kind or row, else Python's."""
+    image = "python3"
+    if "kind" in request.fixturenames:
+        image = request.getfixturevalue("kind").image
+    elif "row" in request.fixturenames:
+        image = IMAGE_OF_ROW.get(row := request.getfixturevalue("row").name, row)
+    return lambda *options, env=None: serve(image, *options, env=env)

@@ -104,6 +104,14 @@ class Container(whisk.Proxy):
             inside.append(int(re.search(r"^NSpid:.*\s(\d+)$", status, re.M)[1]))
         return inside
 
+    def pss_mb(self):
+        """Memory of the proxy and its children, what they share counted once. Not as a plain user."""
+        total_kb = 0
+        for pid in [self.pid, *super().children()]:
+            rollup = pathlib.Path(f"/proc/{pid}/smaps_rollup").read_text()
+            total_kb += int(re.search(r"^Pss:\s+(\d+) kB$", rollup, re.M)[1])
+        return total_kb / 1024
+
     def stop(self):
         engine("stop", "--time", GRACE_S, self.name)
 

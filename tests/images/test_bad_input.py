@@ -31,7 +31,7 @@ def built(tmp_path_factory):
     return build
 
 
-@pytest.mark.parametrize("image", ["native", "native-debian"])
+@pytest.mark.parametrize("image", [pytest.param("native", marks=pytest.mark.quick), "native-debian"])
 def test_an_action_built_for_another_libc(start, built, image):
     """The loader that is missing is named, instead of a file that is there."""
     answer = start(image).init(built("-Wl,--dynamic-linker=/lib/ld-musl-x86_64.so.1"))
@@ -104,6 +104,7 @@ def test_a_base_of_another_platform(tmp_path):
     assert "is for riscv64, this machine is" in done.stderr
 
 
+@pytest.mark.quick
 def test_a_program_asked_for_what_it_does_not_know():
     """A misspelt option ends the container at once, with the option's name."""
     done = engine("run", "--rm", "--pull=never", image_name("native"), "--workres=3", check=False)

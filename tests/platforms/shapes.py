@@ -28,7 +28,7 @@ TEXTS = several(TEXT)
 NAMES = {"type": "object", "additionalProperties": ANY_TEXT, "minProperties": 1}
 QUANTITY = {"type": "string", "pattern": r"^[0-9]+(m|Ki|Mi|Gi)?$"}
 
-# Apache OpenWhisk, ExecManifest.scala: RuntimeManifest, ImageName, StemCell and its reactive part.
+# Apache OpenWhisk, ExecManifest.scala: RuntimeManifest, ImageName, StemCell, ReactivePrewarmingConfig.
 IMAGE = thing({"name": TEXT}, {"prefix": TEXT, "tag": TEXT, "registry": TEXT})
 STEM_CELL = thing({"initialCount": POSITIVE, "memory": {"type": "string",
                                                         "pattern": r"^[0-9]+ (MB|GB)$"}},

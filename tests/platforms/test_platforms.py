@@ -4,6 +4,7 @@ import json
 import os
 import re
 import subprocess
+import threading
 from pathlib import Path
 
 import jsonschema
@@ -15,6 +16,7 @@ import shapes
 ROOT = Path(__file__).resolve().parents[2]
 DOCKER = ROOT / "docker"
 PROGRAM = Path(os.environ.get("WHISKLOOP", ROOT / "build/proxy/whiskloop"))
+WAIT_S = 60  # for what takes milliseconds; the bound is for a busy machine
 IMAGES = {path.name.partition(".")[0] for path in DOCKER.glob("*.Dockerfile")}
 VERSION = re.search(r"^project\('whiskloop'.* version: '([^']*)'",
                     (ROOT / "meson.build").read_text(), re.M)[1]
@@ -73,17 +75,85 @@ def test_every_file_of_a_platform_is_checked():
     assert found == {name for name, _ in MANIFESTS} | {"kubernetes/action.yaml"}
 
 
+def refusals(document):
+    """
+    Why a controller of OpenWhisk would not start with this manifest: what ExecManifest.scala
+    requires beyond types. Of a family without a default one kind only may be there.
+    """
+    faults, kinds = [], []
+    for name, family in document["runtimes"].items():
+        n_defaults = sum(kind.get("default", False) for kind in family)
+        if n_defaults != 1 and not (n_defaults == 0 and len(family) == 1):
+            faults.append(f"{name}: {n_defaults} defaults")
+        kinds += [kind["kind"] for kind in family]
+        for cell in [cell for kind in family for cell in kind.get("stemCells", [])]:
+            reactive = cell.get("reactive", {"minCount": 0, "maxCount": 1, "increment": 1})
+            if reactive["minCount"] > reactive["maxCount"]:
+                faults.append(f"{name}: minCount over maxCount")
+            if reactive["increment"] > reactive["maxCount"]:
+                faults.append(f"{name}: increment over maxCount")
+    if len(set(kinds)) < len(kinds):
+        faults.append("a kind is there twice")
+    return faults
+
+
+def test_openwhisk_starts_with_the_manifest():
+    """As it is, and with our kinds added to a family that the deployment has already."""
+    document = read("openwhisk/runtimes.json")
+    assert not refusals(document)
+    theirs = {"runtimes": {"python": [{"kind": "python:3", "default": True, "image": {"name": "p"}}]}}
+    for name, family in document["runtimes"].items():
+        known = theirs["runtimes"].setdefault(name, [])
+        known += [{**kind, "default": kind["default"] and not known} for kind in family]
+    assert not refusals(theirs)
+    jsonschema.validate(theirs, shapes.OPENWHISK)
+
+
+BAD_KINDS = {
+    "a second default": lambda kind: {**kind, "kind": "python:other"},
+    "the same kind again": lambda kind: {**kind, "default": False},
+    "more at least than at most": lambda kind: {**kind, "kind": "python:other", "default": False, "stemCells": [
+        {"initialCount": 1, "memory": "256 MB", "reactive": {
+            "minCount": 3, "maxCount": 2, "ttl": "2 minutes", "threshold": 1, "increment": 1}}]},
+}
+MISSPELT_KINDS = {
+    "count": lambda kind: {**kind, "stemCells": [{"number": 1, "memory": "256 MB"}]},
+    "memory": lambda kind: {**kind, "stemCells": [{"initialCount": 1, "memory": 256}]},
+    "no cells": lambda kind: {**kind, "stemCells": [{"initialCount": 0, "memory": "256 MB"}]},
+    "ttl": lambda kind: {**kind, "stemCells": [{"initialCount": 1, "memory": "256 MB", "reactive": {
+        "minCount": 0, "maxCount": 2, "ttl": 120, "threshold": 1, "increment": 1}}]},
+    "image": lambda kind: {**kind, "image": "whiskloop/python3:0.1.0"},
+    "attachment": lambda kind: {**kind, "attached": True},
+}
+
+
+@pytest.mark.parametrize("change", BAD_KINDS.values(), ids=BAD_KINDS)
+def test_what_openwhisk_refuses_would_be_seen(change):
+    """What the case above relies on."""
+    document = read("openwhisk/runtimes.json")
+    document["runtimes"]["python"].append(change(document["runtimes"]["python"][0]))
+    assert refusals(document)
+
+
+@pytest.mark.parametrize("change", MISSPELT_KINDS.values(), ids=MISSPELT_KINDS)
+def test_what_openwhisk_cannot_read_would_be_seen(change):
+    """A member of another name or type fails the form."""
+    document = read("openwhisk/runtimes.json")
+    document["runtimes"]["python"][0] = change(document["runtimes"]["python"][0])
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(document, shapes.OPENWHISK)
+
+
 def test_openwhisk_names_images_that_are_built():
-    """Of this version; and each family has one default kind, as the platform asks."""
+    """Of this version; every image that actions are created for has its kind or is a blackbox."""
     document = read("openwhisk/runtimes.json")
     kinds = [kind for family in document["runtimes"].values() for kind in family]
-    for image in [kind["image"] for kind in kinds] + document["blackboxes"]:
+    images = [kind["image"] for kind in kinds] + document["blackboxes"]
+    for image in images:
         assert (image["prefix"], image["tag"]) == ("whiskloop", VERSION)
-        assert image["name"] in IMAGES - {"builder", "proxy"}
+    assert {image["name"] for image in images} == IMAGES - {"builder", "builder-static", "proxy"}
     for name, family in document["runtimes"].items():
-        assert sum(kind.get("default", False) for kind in family) == 1
         assert all(kind["kind"].partition(":")[0] == name for kind in family)
-    assert len({kind["kind"] for kind in kinds}) == len(kinds)
     for cell in [cell for kind in kinds for cell in kind.get("stemCells", [])]:
         assert cell["reactive"]["minCount"] <= cell["initialCount"] <= cell["reactive"]["maxCount"]
 
@@ -98,14 +168,40 @@ def containers():
     yield "compose", action["environment"], action
 
 
-def test_settings_are_the_programs():
-    """Each variable is one that it takes, with a value that it takes."""
-    known = settings()
-    for where, values, _ in containers():
-        assert set(values) <= set(known), where
-        done = subprocess.run([PROGRAM, "--help-markdown"], env=values, capture_output=True,
-                              timeout=60, check=False)
-        assert done.returncode == 0, (where, done.stderr)
+def served(values):
+    """(exit status, its words) of the program, started with these variables and ended again."""
+    # Any free ports instead of the ones named: those of this machine are not ours.
+    values = {**values, "WHISKLOOP_ADMIN": re.sub(r":\d+$", ":0", values["WHISKLOOP_ADMIN"])}
+    with subprocess.Popen([PROGRAM, "--listen=127.0.0.1", "--port=0", "--log-level=info"],
+                          env={"PATH": os.environ["PATH"], **values}, stderr=subprocess.PIPE,
+                          text=True) as one:
+        watchdog = threading.Timer(WAIT_S, one.kill)
+        watchdog.start()
+        words = []
+        for line in one.stderr:
+            words.append(line)
+            if "admin.listen" in line:
+                one.terminate()
+        watchdog.cancel()
+    return one.returncode, "".join(words)
+
+
+@pytest.mark.parametrize("where, values", [case[:2] for case in containers()],
+                         ids=[case[0] for case in containers()])
+def test_settings_are_the_programs(where, values):
+    """Each variable is one that it takes, with a value that it takes: it serves with them."""
+    assert set(values) <= set(settings()), where
+    status, words = served(values)
+    assert status == 0 and "admin.listen" in words, words
+
+
+@pytest.mark.parametrize("name, value", [("WHISKLOOP_WORKERS", "many"),
+                                         ("WHISKLOOP_ADMIN", "everywhere:9090")])
+def test_a_setting_that_is_not_the_programs_would_be_seen(name, value):
+    """What the case above relies on: a wrong value ends the program, which names the variable."""
+    status, words = served({**next(containers())[1], name: value})
+    assert status != 0 and "admin.listen" not in words
+    assert value.partition(":")[0] in words
 
 
 def test_probes_ask_the_admin_listener():

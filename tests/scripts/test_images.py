@@ -1,8 +1,10 @@
 """scripts/images.sh and what it is made of, as far as they need no engine."""
 
+import hashlib
 import io
 import json
 import os
+import struct
 import subprocess
 import sys
 import tarfile
@@ -60,6 +62,80 @@ def test_an_engine_that_only_builds_runs_no_tests():
     assert "buildah only builds" in done.stderr
 
 
+# A docker that answers, has or lacks a base, and builds and saves nothing; functions come before programs.
+DOCKER = """() {
+    case "$*" in
+    version*) ;;
+    "image inspect debian:bookworm-slim" | "image inspect other:1") [[ $BASE_IS == here ]] ;;
+    inspect*Architecture*) echo "$BASE_ARCHITECTURE" ;;
+    build*) [[ -z $BUILD_SAYS ]] || { echo "$BUILD_SAYS"; return 100; } ;;
+    save*) echo cut off >"$3" ;;
+    esac
+}"""
+
+
+def images(tmp_path, mmdebstrap="return 1", **variables):
+    """images.sh with that docker; mmdebstrap: the body of one that is installed, None: it is not."""
+    lacks = "mmdebstrap" if mmdebstrap is None else "nothing"
+    return run(IMAGES, "native", IMAGES_DIR=str(tmp_path), ENGINE="docker", **{
+        "BASH_FUNC_docker%%": DOCKER, "BASH_FUNC_mmdebstrap%%": "() { " + (mmdebstrap or ":") + "; }",
+        "BASH_FUNC_command%%": f'() {{ [[ ${{!#}} != {lacks} ]] && builtin command "$@"; }}',
+        "BASE_IS": "gone", "BASE_ARCHITECTURE": ARCHITECTURE, "BUILD_SAYS": "", "IMAGES": "",
+        **variables})
+
+
+ARCHITECTURE = {"x86_64": "amd64", "aarch64": "arm64"}.get(os.uname().machine, os.uname().machine)
+
+
+def test_no_base_and_nothing_to_make_one_of(tmp_path):
+    done = images(tmp_path, mmdebstrap=None)
+    assert done.returncode == 77
+    assert "neither the base image 'debian:bookworm-slim' nor mmdebstrap is here" in done.stderr
+    assert "apt-get install mmdebstrap" in done.stderr
+
+
+def test_a_base_that_somebody_named_is_not_replaced(tmp_path):
+    done = images(tmp_path, BASE="other:1")
+    assert done.returncode == 1
+    assert "the base image 'other:1' is not here" in done.stderr and "pull it" in done.stderr
+
+
+def test_no_network_for_the_base(tmp_path):
+    done = images(tmp_path, mmdebstrap="echo 'E: Could not connect to mirror' >&2; return 1")
+    assert done.returncode == 77
+    assert "E: Could not connect to mirror" in done.stderr  # the tool's own words
+    assert "the base image cannot be made" in done.stderr and "apt-get update" in done.stderr
+
+
+def test_no_network_for_the_packages(tmp_path):
+    done = images(tmp_path, BASE_IS="here", BUILD_SAYS="E: Failed to fetch http://mirror/x.deb")
+    assert done.returncode == 77
+    assert "E: Failed to fetch http://mirror/x.deb" in done.stderr
+    assert "the packages for the image 'builder' cannot be fetched" in done.stderr
+    assert "apt-get update" in done.stderr
+
+
+def test_a_build_that_fails_for_another_reason_is_no_lack(tmp_path):
+    done = images(tmp_path, BASE_IS="here", BUILD_SAYS="error: expected ';'")
+    assert done.returncode == 1
+    assert "error: expected ';'" in done.stderr
+    assert "the image 'builder' cannot be built" in done.stderr
+
+
+def test_a_run_that_breaks_off_leaves_no_half_weight(tmp_path):
+    """The next run reads all weights that are there."""
+    done = images(tmp_path, BASE_IS="here")
+    assert done.returncode == 1
+    assert "the image 'native' cannot be read as it was saved" in done.stderr
+    assert not list((tmp_path / "weights-docker").iterdir())
+
+
+def test_a_base_for_another_platform(tmp_path):
+    done = images(tmp_path, BASE_IS="here", BASE_ARCHITECTURE="riscv64")
+    assert done.returncode == 1
+    assert "'debian:bookworm-slim' is for riscv64, this machine is " + ARCHITECTURE in done.stderr
+
+
 def test_an_image_that_nobody_knows():
     done = run(IMAGES, "--list", "cobol")
     assert done.returncode == 1
@@ -69,9 +145,10 @@ def test_an_image_that_nobody_knows():
 def test_what_an_image_is_made_from_is_built_before_it():
     names = run(IMAGES, "--list").stdout.split()
     assert len(names) == len(set(names)) == len(list((ROOT / "docker").glob("*.Dockerfile")))
-    assert names[0] == "builder"
+    assert names.index("builder") < names.index("native")
     assert names.index("native-debian") < names.index("python3")
     assert run(IMAGES, "--list", "oneshot").stdout.split() == ["builder", "native-shell", "oneshot"]
+    assert run(IMAGES, "--list", "proxy").stdout.split() == ["builder", "builder-static", "proxy"]
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "docker").rglob("*.Dockerfile")),
@@ -161,6 +238,27 @@ def test_files_and_settings_survive_and_the_base_is_untouched(tmp_path):
     assert {member.mode for member in found.values()} == {0o750}
     assert facts["saved_bytes"] == new.stat().st_size
     assert [one["base"] for one in facts["layers"]] == [True, False]
+
+
+def keystore(millis, password="changeit"):
+    """As Java writes one of two certificates: JKS, version 2."""
+    body = struct.pack(">III", 0xfeedfeed, 2, 2)
+    for name in (b"debian:one", b"debian:two"):
+        body += struct.pack(">IH", 2, len(name)) + name + struct.pack(">Q", millis)
+        body += struct.pack(">H", 5) + b"X.509" + struct.pack(">I", 7) + b"content"
+    return body + hashlib.sha1(password.encode("utf-16-be") + b"Mighty Aphrodite" + body).digest()
+
+
+def test_the_times_in_javas_keystore_are_cut():
+    """Debian makes it anew in each build; Java checks what it is sealed with."""
+    assert image_archive.normal_keystore(keystore(5_000_000), 1000) == keystore(1_000_000)
+    assert image_archive.normal_keystore(keystore(1_000_000), 1000) == keystore(1_000_000)
+
+
+@pytest.mark.parametrize("other", [keystore(5_000_000, "another"), b"", b"short", b"x" * 500],
+                         ids=["another password", "empty", "short", "no keystore"])
+def test_what_is_no_keystore_of_debians_stays(other):
+    assert image_archive.normal_keystore(other, 1000) == other
 
 
 def test_the_table_is_put_between_the_marks(tmp_path):
