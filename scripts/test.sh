@@ -184,7 +184,7 @@ without() {
 OTHERS_CODE=(languages nodejs shell go java dotnet new_language c_sdk python_launcher python_launcher_world)
 # What neither the number of processes nor the way to feed them can change.
 ONE_WAY=(ahead fork replace archives own_log privileges trace compile dropin carried knative launchers memory admin
-    oneshot http endurance)
+    oneshot http endurance filter)
 
 # The conformance suite again, where the promises are the same and the way there is another: with
 # several processes; and with each activation written alone, into processes started for their action.
