@@ -5,8 +5,9 @@
 # shellcheck shell=bash
 
 ROOT=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd)
-# Debian's own Python before any other: pytest is installed for that one.
-PATH=/usr/sbin:/usr/bin:/sbin:/bin:${PATH:-/usr/local/bin}
+# Debian's own Python before any other: pytest is installed for that one. In an empty environment the shell
+# has a PATH and its children do not, and then gcc does not find its own parts.
+export PATH=/usr/sbin:/usr/bin:/sbin:/bin:${PATH:-/usr/local/bin}
 # The folder that meson builds in.
 BUILD=${BUILD:-$ROOT/build}
 

@@ -217,9 +217,10 @@ benchmarks() {
 }
 
 quickstart() {
-    # A folder of its own, emptied first: the fresh build belongs to what is shown.
+    # A folder of its own, emptied first: the fresh build belongs to what is shown. And nothing in the
+    # environment: what it needs from there it must not need.
     rm -rf -- "$OUT/quickstart"
-    single quickstart 300 env BUILD="$OUT/quickstart" "$here/quickstart.sh"
+    single quickstart 300 env -i BUILD="$OUT/quickstart" "$here/quickstart.sh"
 }
 
 # The images, built and run in containers, where an engine can be had; what they leave is deleted.
