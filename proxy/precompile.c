@@ -14,8 +14,6 @@
 #include "base/loop.h"
 #include "base/util.h"
 
-#define PIECE_BYTES 65536
-
 struct precompile {
     struct loop *loop;
     struct envelope envelope;
@@ -27,21 +25,15 @@ struct precompile {
 static int read_code(struct envelope *envelope, uint64_t bytes_max, struct err *err)
 {
     struct buf code = {0};
-    ssize_t n;
+    int result = buf_read_all(&code, STDIN_FILENO, bytes_max);
+    int os = errno;
 
-    do {
-        n = read(STDIN_FILENO, buf_room(&code, PIECE_BYTES), PIECE_BYTES);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n > 0)
-            buf_added(&code, (size_t)n);
-    } while (n != 0 && (n > 0 || errno == EINTR) && buf_len(&code) <= bytes_max);
     free(envelope->code);
     envelope->code = code.bytes; /* nothing was taken from its front */
     envelope->code_len = buf_len(&code);
     envelope->kind = code_sniff(envelope->code, envelope->code_len);
-    if (n < 0)
-        return err_set(err, ERR_SYSTEM, errno, "-compile: cannot read stdin: %s", strerror(errno));
+    if (result < 0)
+        return err_set(err, ERR_SYSTEM, os, "-compile: cannot read stdin: %s", strerror(os));
     if (envelope->code_len == 0)
         return err_set(err, ERR_REQUEST, 0, "-compile: no code on stdin");
     if (envelope->code_len > bytes_max)

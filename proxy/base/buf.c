@@ -1,12 +1,15 @@
 #include "base/buf.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/util.h"
 
-#define BUF_FIRST_BYTES 512 /* a small activation fits without growing */
+#define BUF_FIRST_BYTES 512   /* a small activation fits without growing */
+#define READ_BYTES      65536 /* one read; as much as a pipe of default size holds */
 
 void buf_done(struct buf *buf)
 {
@@ -72,4 +75,16 @@ void buf_reset(struct buf *buf, size_t keep_bytes)
     buf->start = buf->end = 0;
     if (buf->size > keep_bytes)
         buf_done(buf);
+}
+
+int buf_read_all(struct buf *buf, int fd, uint64_t bytes_max)
+{
+    ssize_t n;
+
+    do {
+        n = read(fd, buf_room(buf, READ_BYTES), READ_BYTES);
+        if (n > 0)
+            buf_added(buf, (size_t)n);
+    } while (n > 0 ? buf_len(buf) <= bytes_max : n < 0 && errno == EINTR);
+    return n < 0 ? -1 : 0;
 }

@@ -5,6 +5,7 @@
  */
 
 #include <stddef.h>
+#include <stdint.h>
 
 /* Invariant: start <= end <= size; bytes == NULL only while size == 0. */
 struct buf {
@@ -33,6 +34,9 @@ char *buf_room(struct buf *buf, size_t n);
 void buf_added(struct buf *buf, size_t n);
 void buf_add(struct buf *buf, const void *bytes, size_t n);
 void buf_add_text(struct buf *buf, const char *text);
+/* Add all that fd still holds, blocking; once more than bytes_max are held no more is read, and the
+ * caller sees it by that. 0, or -1 with errno. */
+int buf_read_all(struct buf *buf, int fd, uint64_t bytes_max);
 /* Drop n bytes from the front. */
 void buf_drop(struct buf *buf, size_t n);
 /* Forget all bytes; memory above keep_bytes goes back to the system. */

@@ -80,6 +80,8 @@ bool json_equals(struct json_slice string, const char *text);
 
 /* Append text[0 .. n) as a JSON string with quotes. Bytes that are not UTF-8 become U+FFFD. */
 void json_quote(struct buf *out, const char *text, size_t n);
+/* Append {"error":"<text>"}, as a failure is told. */
+void json_add_error(struct buf *out, const char *text);
 
 /* Append a checked slice without the white space that stands outside its strings. */
 void json_compact(struct buf *out, struct json_slice slice);

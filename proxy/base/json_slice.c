@@ -293,6 +293,13 @@ void json_quote(struct buf *out, const char *text, size_t n)
     buf_add(out, "\"", 1);
 }
 
+void json_add_error(struct buf *out, const char *text)
+{
+    buf_add_text(out, "{\"error\":");
+    json_quote(out, text, strlen(text));
+    buf_add_text(out, "}");
+}
+
 void json_compact(struct buf *out, struct json_slice slice)
 {
     const uint8_t *at = (const uint8_t *)slice.text, *end = at + slice.n;

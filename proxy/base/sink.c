@@ -11,7 +11,6 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -37,8 +36,7 @@ static void on_flush(struct loop_post *post)
 void sink_init(struct sink *sink, struct loop *loop, int fd)
 {
     struct stat info;
-    char path[32];
-    int own = -1;
+    int own;
 
     memset(sink, 0, sizeof(*sink));
     sink->loop = loop;
@@ -49,9 +47,7 @@ void sink_init(struct sink *sink, struct loop *loop, int fd)
     list_init(&sink->waiters);
     if (fstat(fd, &info) < 0 || S_ISREG(info.st_mode) || (S_ISCHR(info.st_mode) && !isatty(fd)))
         return; /* a file, or /dev/null: nobody is there who could stall */
-    (void)snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-    if (S_ISFIFO(info.st_mode) || isatty(fd))
-        own = open(path, O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+    own = fd_reopen(fd, O_WRONLY);
     if (own < 0) {
         sink->can_block = true;
         return;

@@ -1,8 +1,10 @@
 #include "base/util.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <sys/stat.h>
 
 static void *or_die(void *p)
 {
@@ -71,4 +73,19 @@ int fd_write_all(int fd, const void *bytes, size_t n)
         n -= (size_t)done;
     }
     return 0;
+}
+
+int fd_reopen(int fd, int access_mode)
+{
+    struct stat info;
+    char path[32];
+
+    if (fstat(fd, &info) < 0)
+        return -1;
+    if (!S_ISFIFO(info.st_mode) && !isatty(fd)) {
+        errno = EINVAL;
+        return -1;
+    }
+    (void)snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+    return open(path, access_mode | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 }

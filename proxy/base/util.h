@@ -59,5 +59,9 @@ char *xstrndup(const char *text, size_t n) __attribute__((malloc, returns_nonnul
 char *xasprintf(const char *fmt, ...)
     __attribute__((malloc, returns_nonnull, format(printf, 1, 2)));
 
+/* A pipe or terminal opened once more, non-blocking, with a file description that nobody else has:
+ * O_NONBLOCK on fd itself would be everybody's who shares it. access_mode: O_RDONLY or O_WRONLY.
+ * -1 with errno (EINVAL: it is neither). */
+int fd_reopen(int fd, int access_mode);
 /* Write all n bytes to a blocking descriptor. 0, or -1 with errno. */
 int fd_write_all(int fd, const void *bytes, size_t n);

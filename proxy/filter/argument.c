@@ -12,21 +12,6 @@
 #include "base/util.h"
 #include "worker/activation.h"
 
-#define PIECE_BYTES 65536
-
-/* All that fd holds; more than bytes_max is read no further. */
-static int read_all(int fd, uint64_t bytes_max, struct buf *text)
-{
-    ssize_t n;
-
-    do {
-        n = read(fd, buf_room(text, PIECE_BYTES), PIECE_BYTES);
-        if (n > 0)
-            buf_added(text, (size_t)n);
-    } while (n > 0 ? buf_len(text) <= bytes_max : n < 0 && errno == EINTR);
-    return n < 0 ? -1 : 0;
-}
-
 static int read_from(const char *word, uint64_t bytes_max, struct buf *text, struct err *err)
 {
     const char *path = word[0] == '@' ? word + 1 : NULL;
@@ -34,7 +19,7 @@ static int read_from(const char *word, uint64_t bytes_max, struct buf *text, str
     auto_fd int opened = path != NULL ? open(path, O_RDONLY | O_CLOEXEC) : -1;
 
     if ((path != NULL && opened < 0) ||
-        read_all(path != NULL ? opened : STDIN_FILENO, bytes_max, text) < 0)
+        buf_read_all(text, path != NULL ? opened : STDIN_FILENO, bytes_max) < 0)
         return err_set(err, ERR_REQUEST, errno, "invoke: cannot read the argument from %s: %s",
                        name, strerror(errno));
     return 0;

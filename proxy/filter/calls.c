@@ -86,9 +86,7 @@ static void call_fail(struct calls *calls, struct call *call, const char *why)
 {
     struct buf text = {0};
 
-    buf_add_text(&text, "{\"error\":");
-    json_quote(&text, why, strlen(why));
-    buf_add_text(&text, "}");
+    json_add_error(&text, why);
     call_end(calls, call, text.bytes, buf_len(&text));
 }
 

@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -41,18 +40,14 @@ int stream_open_own(struct stream *stream, struct loop *loop, int fd, struct err
     const char *name = fd == STDIN_FILENO ? "stdin" : "stdout";
     int access_mode = fd == STDIN_FILENO ? O_RDONLY : O_WRONLY;
     struct stat info;
-    char path[32];
-    int own = -1;
+    int own;
 
     assert(stream->fd < 0);
     if (fstat(fd, &info) < 0)
         return err_set(err, ERR_SYSTEM, errno, "%s is closed", name);
-    (void)snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-    if (S_ISFIFO(info.st_mode) || isatty(fd)) {
-        own = open(path, access_mode | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
-        if (own < 0 && errno == ENXIO)
-            return err_set(err, ERR_SYSTEM, ENXIO, "the reader of %s has left", name);
-    }
+    own = fd_reopen(fd, access_mode);
+    if (own < 0 && errno == ENXIO)
+        return err_set(err, ERR_SYSTEM, ENXIO, "the reader of %s has left", name);
     if (own < 0) {
         own = fcntl(fd, F_DUPFD_CLOEXEC, 0);
         if (own < 0)

@@ -275,9 +275,8 @@ void request_reply_error(struct request *request, int status, const char *text)
     struct buf body = {0};
     size_t n;
 
-    buf_add_text(&body, "{\"error\":");
-    json_quote(&body, text, strlen(text));
-    buf_add_text(&body, "}\n");
+    json_add_error(&body, text);
+    buf_add_text(&body, "\n");
     n = buf_len(&body);
     request_reply(request, status, body.bytes, n);
 }

@@ -20,7 +20,7 @@ import budget
 import contestants
 import instructions
 import report
-from contestants import ALL, C_ACTION, CEILING, HELLO, PYTHON_ACTION, ROOT, expected
+from contestants import ALL, C_ACTION, CEILING, HELLO, PYTHON_ACTION, ROOT, expected, turns
 from load import Load
 from part_calls import calls
 from part_jmeter import jmeter
@@ -28,7 +28,7 @@ from part_languages import languages
 from part_open import open_load
 from part_pool import pool
 from part_timeline import timeline
-from servers import Trouble, init_body, kill_all, request_bytes, run_body
+from servers import Trouble, init_body, kill_all, request_bytes, run_body, timed
 
 CONNECTIONS = (1, 4, 16, 100)
 SIZES = {"100 B": 100, "10 KB": 10_000, "100 KB": 100_000, "1 MB": 1_000_000}
@@ -70,13 +70,6 @@ class Bench:
         path = self.folder / name
         path.write_bytes(body)
         return path
-
-
-def turns(items, number):
-    """The items, each round another one first: nobody always follows the same one."""
-    items = list(items)
-    first = number % len(items)
-    return items[first:] + items[:first]
 
 
 def shares_of(samples, ceiling):
@@ -154,16 +147,6 @@ def echo(bench):
 
 
 # ---- cold start ----
-
-
-def timed(client, request, what):
-    """Milliseconds from the first byte sent to the last one received."""
-    began = time.perf_counter()
-    status, answer = client.ask(request)
-    took_ms = (time.perf_counter() - began) * 1000
-    if status != 200:
-        raise Trouble(f"{what} was answered {status} {answer[:200]!r}")
-    return took_ms
 
 
 def start_once(bench, kind, init, run, rest_s):

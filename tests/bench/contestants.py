@@ -20,6 +20,13 @@ SPAWNING = "C, a process for each"
 ALL = (CEILING, C_ACTION, PYTHON_ACTION, SPAWNING)
 
 
+def turns(items, number):
+    """The items, each round another one first: nobody always follows the same one."""
+    items = list(items)
+    first = number % len(items)
+    return items[first:] + items[:first]
+
+
 def expected(kind, action, value):
     """What the answer to run_body(value) has to be."""
     if action == "hello":

@@ -5,8 +5,8 @@ import sys
 import time
 
 import report
-from contestants import GREETING, HELLO, HERE, ROOT
-from servers import Server, Trouble, init_body, request_bytes, run_body
+from contestants import GREETING, HELLO, HERE, ROOT, turns
+from servers import init_body, request_bytes, run_body, timed
 
 sys.path.append(str(ROOT / "tests/conformance"))
 
@@ -56,12 +56,8 @@ def init_once(bench, name):
     client, _ = server.start()
     time.sleep(REST_S)
     request = request_bytes("/init", init_body(action_of(bench, name)))
-    began = time.perf_counter()
-    status, answer = client.ask(request)
-    took_ms = (time.perf_counter() - began) * 1000
+    took_ms = timed(client, request, f"/init of {name}")
     client.close()
-    if status != 200:
-        raise Trouble(f"/init of {name} was answered {status} {answer[:200]!r}")
     server.check(run_body(HELLO), GREETING)
     return server, took_ms
 
@@ -76,8 +72,7 @@ def languages(bench):
         bench.load(servers[name], body, CONNECTIONS)
     inits, loads = ({name: [] for name in names} for _ in range(2))
     for number in range(1 if bench.options.quick else ROUNDS):
-        first = number % len(names)
-        for name in names[first:] + names[:first]:
+        for name in turns(names, number):
             fresh, took_ms = init_once(bench, name)
             fresh.stop()
             inits[name].append(took_ms)

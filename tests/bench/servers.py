@@ -109,6 +109,16 @@ class Client:
         self.socket.close()
 
 
+def timed(client, request, what):
+    """Milliseconds from the first byte sent to the last one received."""
+    began = time.perf_counter()
+    status, answer = client.ask(request)
+    took_ms = (time.perf_counter() - began) * 1000
+    if status != 200:
+        raise Trouble(f"{what} was answered {status} {answer[:200]!r}")
+    return took_ms
+
+
 def take_ports(first):
     """From now on use `first`, and the ports after it, instead of any free ones."""
     _asked_for.extend(range(first, first + MAX_ASKED_FOR))
