@@ -14,9 +14,12 @@
 #define buf_added        whisk__buf_added
 #define buf_done         whisk__buf_done
 #define buf_drop         whisk__buf_drop
+#define buf_read_all     whisk__buf_read_all
 #define buf_reset        whisk__buf_reset
 #define buf_room         whisk__buf_room
+#define fd_reopen        whisk__fd_reopen
 #define fd_write_all     whisk__fd_write_all
+#define json_add_error   whisk__json_add_error
 #define json_check       whisk__json_check
 #define json_compact     whisk__json_compact
 #define json_equals      whisk__json_equals
