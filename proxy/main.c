@@ -36,7 +36,7 @@
 #define DRAIN_LOOK_MS 20 /* between two looks whether all is finished */
 #define ADMIN_BODY_MAX_BYTES                                                                       \
     65536 /* nobody sends one; what comes is dropped, so that 404 and 405 can be told */
-#define FLUSH_MAX_MS      1000        /* at the very end, for a log collector that is slow */
+#define FLUSH_MAX_MS      1000        /* at the very end, for a reader that is slow */
 #define KEEP_MALLOC_BYTES (64u << 20) /* blocks up to this stay ours: library-facts A3 */
 
 /* All that the program holds; lives on main's stack. */
@@ -57,6 +57,7 @@ struct app {
     struct service service;
     struct loop_timer drain; /* while draining: looks whether all is finished */
     uint64_t drain_until_ms; /* then running activations are given up */
+    uint64_t leave_at_ms;    /* then clients are left that do not take their replies; 0: later */
     int status;              /* what the program ends with when all went well with itself */
     bool all_closed;         /* no connection is left that holds on to the loop */
 };
@@ -82,6 +83,19 @@ static bool is_asked(const struct app *app)
     return app->command != NULL ? command_is_running(app->command) : server_n_open(app->server) > 0;
 }
 
+/* Nothing is at work any more. Whether those who are still to take their replies have had the time
+ * for that: a client that stalls must not keep us. */
+static bool has_waited(struct app *app, bool late)
+{
+    uint64_t now_ms = loop_now_ms(app->loop);
+
+    if (!late)
+        return false;
+    if (app->leave_at_ms == 0)
+        app->leave_at_ms = now_ms + FLUSH_MAX_MS;
+    return now_ms >= app->leave_at_ms;
+}
+
 /* Steps of the end, in order; called again until the last one is done. */
 static void drain_step(struct app *app)
 {
@@ -95,7 +109,7 @@ static void drain_step(struct app *app)
     if (service->init == NULL && (late || has_worked_off(app)))
         versions_stop(service);
     if (service->init == NULL && versions_are_gone(service) && stub_drain(service, late) &&
-        !is_asked(app)) {
+        (!is_asked(app) || has_waited(app, late))) {
         if (app->server != NULL)
             server_drain(app->server);
         loop_stop(app->loop);
