@@ -184,7 +184,7 @@ static int listen_for_platform(struct app *app, const struct server_route *route
                                .lost = lost,
                                .idle_ms = config->idle_timeout_ms};
 
-    if (place_tcp(&place, config->listen, (uint16_t)config->port, err) < 0)
+    if (place_tcp(&place, "--listen", config->listen, (uint16_t)config->port, err) < 0)
         return -1;
     app->server = server_new(app->loop, &opts, routes, n_routes, err);
     if (app->server == NULL)
