@@ -19,7 +19,8 @@ struct err;
 struct loop;
 struct st_h2o_socket_t;
 
-/* NULL: err filled. Blocks SIGCHLD and the signals below for good; ignores SIGPIPE. */
+/* NULL: err filled. Blocks SIGCHLD and the signals below for good; ignores SIGPIPE and
+ * SIGXFSZ. */
 struct loop *loop_new(struct err *err);
 void loop_free(struct loop **loop);
 /* Turn until loop_stop(). */

@@ -31,6 +31,17 @@ def test_TV7_crash_in_a_run(proxy, kind):
     assert one.check_streams(3) == ("", "")
 
 
+def test_whoever_started_the_proxy_ignored_and_blocked_signals(proxy):
+    """What a parent does about SIGCHLD and SIGTERM passes to its child; that its action died, and
+    that itself is to end, the proxy hears all the same."""
+    one = proxy(*NATIVE, wrapper=("env", "--ignore-signal=CHLD", "--block-signal=CHLD",
+                                  "--block-signal=TERM"))
+    one.started(puppet.CODE)
+    assert_error(one.run(steps(puppet.leave(1))), 400, "command exited")
+    assert one.run(steps(answer('{"a":1}'))).json == {"a": 1}
+    one.check_streams(2)
+
+
 @pytest.mark.parametrize("status", [0, 1, 255])
 def test_TV7_exit_in_a_run(proxy, status):
     """T-V7: leaving with any status, 0 included, is a crash as long as no answer came."""
