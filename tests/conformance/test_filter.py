@@ -55,7 +55,9 @@ LATE = "The action exceeded its time limits of 500 milliseconds."
 class Program:
     """One run of the program as somebody's subprocess."""
 
-    def __init__(self, folder, *words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=None):
+    def __init__(self, folder, *words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=None,
+                 before=None):
+        """before: called in the process, right before it becomes the program."""
         self.err_path = folder / "filter-stderr"
         (folder / "tmp").mkdir(exist_ok=True)
         environment = {"PATH": "/usr/local/sbin:/usr/sbin:/sbin:/usr/bin:/bin",
@@ -69,7 +71,8 @@ class Program:
         environment.update(env or {})
         with open(self.err_path, "wb") as err:
             self.process = subprocess.Popen([str(PROGRAM), *map(str, words)], stdin=stdin,
-                                            stdout=stdout, stderr=err, env=environment, cwd=folder)
+                                            stdout=stdout, stderr=err, env=environment, cwd=folder,
+                                            preexec_fn=before)
 
     def err(self):
         return self.err_path.read_text(errors="replace")
@@ -357,6 +360,19 @@ def test_a_reader_that_leaves_ends_it_with_1(start, wishes):
     assert one.process.wait(WAIT_S) == 1
     assert one.err() == "whiskloop: the reader of stdout has left\n"
     one.process.stdin.close()
+
+
+@pytest.mark.parametrize("words, closed, said", [
+    ("invoke", "stdout", "stdout is closed"),
+    ("pipe", "stdout", "stdout is closed"),
+    ("pipe", "stdin", "stdin is closed"),
+])
+def test_a_stream_that_is_closed_from_the_start_ends_it_with_1(start, wishes, words, closed, said):
+    """And not as if an answer had been read, or there were no lines."""
+    number = {"stdin": 0, "stdout": 1}[closed]
+    one = start(words, wishes, before=lambda: os.close(number))
+    one.ends(1)
+    assert one.err() == f"whiskloop: {said}\n"
 
 
 def test_a_full_disk_ends_it_with_1(start, wishes):
