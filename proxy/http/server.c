@@ -51,6 +51,7 @@ struct server {
     h2o_accept_ctx_t accept_ctx;
     h2o_socket_t *listener; /* NULL once draining */
     struct loop_timer accept_again;
+    bool is_short; /* of descriptors, which was told; until nobody waits any more */
 };
 
 struct request {
@@ -457,12 +458,16 @@ static void on_accept(h2o_socket_t *listener, const char *error)
             continue;
         }
         if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS) {
+            if (!server->is_short)
+                log_warn("http.accept", log_text("failed", strerror(errno)),
+                         log_int("tried_again_every_ms", ACCEPT_PAUSE_MS));
+            server->is_short = true;
             /* The listener stays readable: without a pause this would spin. */
-            log_warn("http.accept", log_text("failed", strerror(errno)),
-                     log_int("pause_ms", ACCEPT_PAUSE_MS));
             h2o_socket_read_stop(listener);
             loop_timer_set(server->loop, &server->accept_again,
                            loop_now_ms(server->loop) + ACCEPT_PAUSE_MS);
+        } else {
+            server->is_short = false;
         }
         return;
     }
