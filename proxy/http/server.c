@@ -236,6 +236,14 @@ static bool is_urgent(const struct request *request, size_t n_body)
            req->entity.base + req->entity.len != input->bytes + input->size;
 }
 
+/* No bytes may follow the head of such an answer: a client would take them for the next one. The
+ * length of one to HEAD is told all the same. */
+static bool is_bare(const h2o_req_t *req)
+{
+    return h2o_memis(req->method.base, req->method.len, H2O_STRLIT("HEAD")) ||
+           req->res.status == 204 || req->res.status == 304;
+}
+
 void request_reply_as(struct request *request, int status, const char *type, char *body, size_t n)
 {
     h2o_req_t *req = request->req;
@@ -260,9 +268,7 @@ void request_reply_as(struct request *request, int status, const char *type, cha
     /* What comes now is the next request: into the buffer. */
     h2o_socket_dont_read(request->sock, 0);
     h2o_start_response(req, &request->generator);
-    /* No bytes may follow the head of an answer to HEAD; its length is told all the same. */
-    h2o_send(req, &bytes, h2o_memis(req->method.base, req->method.len, H2O_STRLIT("HEAD")) ? 0 : 1,
-             H2O_SEND_STATE_FINAL);
+    h2o_send(req, &bytes, is_bare(req) ? 0 : 1, H2O_SEND_STATE_FINAL);
 }
 
 void request_reply(struct request *request, int status, char *body, size_t n)

@@ -216,6 +216,20 @@ def test_an_empty_body_is_204(proxy, shape):
     connection.close()
 
 
+@pytest.mark.parametrize("shape", [
+    {"statusCode": 204}, {"statusCode": 204, "body": "text"}, {"statusCode": 304, "body": "text"}])
+def test_no_body_follows_a_status_that_has_none(proxy, shape):
+    """It would be taken for the beginning of the next reply on that connection."""
+    one = start(proxy, SHAPE)
+    connection = http.client.HTTPConnection("127.0.0.1", one.port, timeout=WAIT_S)
+    body = json.dumps({"value": {"shape": json.dumps(shape)}})
+    for _ in range(3):
+        connection.request("POST", "/", body)
+        answer = connection.getresponse()
+        assert (answer.status, answer.read()) == (shape["statusCode"], b"")
+    connection.close()
+
+
 def test_cross_origin_headers(proxy):
     """Contract 1.9: added unless the action gives its own; what was asked for is echoed."""
     one = start(proxy, SHAPE)
