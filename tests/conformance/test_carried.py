@@ -369,6 +369,14 @@ exec chroot {root} "$@"
     return program
 
 
+def test_a_named_pipe_is_refused_without_waiting_for_its_writer(folder):
+    os.mkfifo(folder / "pipe")
+    done = subprocess.run([str(whisk.PROGRAM), "--port", "0", "--action", str(folder / "pipe")],
+                          check=False, capture_output=True, text=True, timeout=WAIT_S)
+    assert done.returncode == 2
+    assert f'want "{folder}/pipe" to be a folder, or a file' in done.stderr
+
+
 def test_the_stub_in_the_folder_is_no_action(proxy, folder, monkeypatch):
     """The images of the old native contract have their stub at /action/exec: an /init brings code
     all the same."""
