@@ -156,6 +156,11 @@ void loop_stop(struct loop *loop)
 
 /* ---- signals and children ---- */
 
+int loop_signal_fd(const struct loop *loop)
+{
+    return loop->signals.fd;
+}
+
 static void on_signals(struct loop_watch *watch)
 {
     struct loop *loop = container_of(watch, struct loop, signals);

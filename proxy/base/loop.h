@@ -23,6 +23,8 @@ struct st_h2o_socket_t;
  * SIGXFSZ. */
 struct loop *loop_new(struct err *err);
 void loop_free(struct loop **loop);
+/* Readable when a signal waits for loop_run(); who blocks before that looks at it. The loop's. */
+int loop_signal_fd(const struct loop *loop);
 /* Turn until loop_stop(). */
 void loop_run(struct loop *loop);
 void loop_stop(struct loop *loop);

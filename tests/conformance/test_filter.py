@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -373,6 +374,25 @@ def test_a_stream_that_is_closed_from_the_start_ends_it_with_1(start, wishes, wo
     one = start(words, wishes, before=lambda: os.close(number))
     one.ends(1)
     assert one.err() == f"whiskloop: {said}\n"
+
+
+@pytest.mark.parametrize("signo", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("words", [("invoke", "FILE", "-"), ("-compile", "main")])
+def test_a_signal_ends_the_wait_for_stdin(start, wishes, words, signo):
+    """It waits for all of it, at a terminal for ever; Ctrl-C must help, and leaves nothing."""
+    one = start(*[wishes if word == "FILE" else word for word in words])
+    blocked = f"/proc/{one.process.pid}/status"
+
+    def takes_signals_itself():
+        with open(blocked, encoding="ascii") as status:
+            mask = int(re.search(r"^SigBlk:\s+(\w+)", status.read(), re.M)[1], 16)
+        return mask & 1 << (signal.SIGTERM - 1)
+
+    wait_until(takes_signals_itself, "the program to be past its start")
+    one.process.send_signal(signo)
+    assert one.process.wait(WAIT_S) == 1
+    assert "Interrupted" in one.err()
+    one.process.stdin.close()
 
 
 def test_a_full_disk_ends_it_with_1(start, wishes):
