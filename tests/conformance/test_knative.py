@@ -8,6 +8,7 @@ import pytest
 
 import archives
 from whisk import WAIT_S, assert_error
+from wire import request_bytes
 
 KNATIVE = {"__OW_RUNTIME_PLATFORM": "knative"}
 HELLO = "def main(args):\n    return {'payload': 'Hello World!'}\n"
@@ -221,13 +222,12 @@ def test_an_empty_body_is_204(proxy, shape):
 def test_no_body_follows_a_status_that_has_none(proxy, shape):
     """It would be taken for the beginning of the next reply on that connection."""
     one = start(proxy, SHAPE)
-    connection = http.client.HTTPConnection("127.0.0.1", one.port, timeout=WAIT_S)
-    body = json.dumps({"value": {"shape": json.dumps(shape)}})
-    for _ in range(3):
-        connection.request("POST", "/", body)
-        answer = connection.getresponse()
-        assert (answer.status, answer.read()) == (shape["statusCode"], b"")
-    connection.close()
+    body = json.dumps({"value": {"shape": json.dumps(shape)}}).encode()
+    with one.connect() as stream:
+        for _ in range(3):
+            stream.send(request_bytes("/", body))
+            status, _headers = stream.status_line()
+            assert status == shape["statusCode"]
 
 
 def test_cross_origin_headers(proxy):
