@@ -40,8 +40,7 @@ static bool is_open_for(int fd, int access_mode)
 {
     int flags = fcntl(fd, F_GETFL);
 
-    return flags >= 0 &&
-           ((flags & O_ACCMODE) == O_RDWR || (flags & O_ACCMODE) == access_mode);
+    return flags >= 0 && ((flags & O_ACCMODE) == O_RDWR || (flags & O_ACCMODE) == access_mode);
 }
 
 int stream_open_own(struct stream *stream, struct loop *loop, int fd, struct err *err)
