@@ -131,6 +131,13 @@ static void reopen_log(void)
         log_warn("main.log", log_text("failed", err.text));
 }
 
+static void begin_draining(struct app *app)
+{
+    app->service.draining = true;
+    if (app->server != NULL)
+        server_wind_down(app->server);
+}
+
 /* The first signal drains, a second one hurries. SIGHUP does, too, where there is no log file. */
 static void on_signal(void *owner, int signo)
 {
@@ -144,7 +151,7 @@ static void on_signal(void *owner, int signo)
     app->drain_until_ms = loop_now_ms(app->loop);
     if (!app->service.draining)
         app->drain_until_ms += app->config.drain_timeout_ms;
-    app->service.draining = true;
+    begin_draining(app);
     if (app->command != NULL)
         command_close(app->command);
     drain_step(app);
@@ -155,7 +162,7 @@ static void end(struct app *app, uint64_t wait_ms)
 {
     if (!app->service.draining)
         app->drain_until_ms = loop_now_ms(app->loop) + wait_ms;
-    app->service.draining = true;
+    begin_draining(app);
     drain_step(app);
 }
 
