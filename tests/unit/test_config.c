@@ -446,7 +446,7 @@ static void other_words_for_a_switch_are_refused(void **state)
 {
     static const char *const words[] = {"no", "false", "off", "true", "", "01", "2", "1 "};
     struct fixture *f = *state;
-    char option[64], wanted[64];
+    char option[64], wanted[96];
 
     for (size_t i = 0; i < ARRAY_LEN(words); i++) {
         (void)snprintf(option, sizeof(option), "--prelaunch=%s", words[i]);
