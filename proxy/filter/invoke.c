@@ -142,6 +142,11 @@ bool invoke_is_running(const struct invoke *invoke)
     return invoke->running;
 }
 
+bool invoke_has_ended(const struct invoke *invoke)
+{
+    return invoke->told;
+}
+
 bool invoke_is_done(const struct invoke *invoke)
 {
     return invoke->told || (!invoke->running && invoke->job.outcome == JOB_PENDING);

@@ -376,6 +376,26 @@ def test_a_stream_that_is_closed_from_the_start_ends_it_with_1(start, wishes, wo
     assert one.err() == f"whiskloop: {said}\n"
 
 
+def test_an_invoke_that_is_interrupted_ends_with_1(start, folder, wishes, gate):
+    """It is no success that nothing was answered: the action was still being loaded here."""
+    door = gate()
+    (folder / "slow.py").write_text(f"open({door.path!r}).read()\n" + WISHES)
+    one = start("invoke", folder / "slow.py", "--drain-timeout", 0)
+    door.wait_reached()
+    one.process.terminate()
+    assert one.ends(1) == b""
+    assert "invoke: interrupted before the answer was written" in one.err()
+    door.release()
+
+
+def test_an_answer_that_was_not_read_to_its_end_is_no_success(start, wishes):
+    one = start("invoke", wishes, '{"grow":20000000}', "--drain-timeout", 0)
+    assert one.process.stdout.read(1) == b"{"
+    one.process.terminate()
+    assert one.process.wait(WAIT_S) == 1
+    assert "invoke: interrupted before the answer was written" in one.err()
+
+
 @pytest.mark.parametrize("signo", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("words", [("invoke", "FILE", "-"), ("-compile", "main")])
 def test_a_signal_ends_the_wait_for_stdin(start, wishes, words, signo):
