@@ -2,17 +2,15 @@
 
 #include <assert.h>
 #include <signal.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "base/launch.h"
 #include "base/log.h"
-#include "worker/ready.h"
+#include "worker/hear.h"
 #include "worker/spawn.h"
 #include "worker/tally.h"
 
 #define LINES_PER_WRITE 64   /* the most that one writev carries; more wait for the next */
-#define LAST_READS_MAX  4    /* at its end; one empties a pipe, but somebody may go on writing */
 #define GHOST_MS        1000 /* time for a job that was given up and cannot be taken back */
 #define DYING_MS        100  /* from the end of its pipes to its own, as a rule microseconds */
 
@@ -49,116 +47,6 @@ static void worker_move(struct worker *w, enum worker_state next)
 static struct log_field log_age(const struct worker *w)
 {
     return log_count("after_ms", loop_now_ms(w->loop) - w->started_at_ms);
-}
-
-/* ---- the end of an activation ---- */
-
-/* Log lines, then sentinels, then the answer: the platform stops reading logs soon after it. */
-static void end_activation(struct worker *w, struct job *job, enum job_outcome outcome)
-{
-    const char *text = death_text(w->death);
-
-    job->outcome = outcome;
-    if (outcome == JOB_DIED && text != NULL) {
-        job->outcome = JOB_EXHAUSTED;
-        (void)snprintf(job->reason, sizeof(job->reason), "%s", text);
-    }
-    if (!flight_is_fed(&w->flight))
-        channel_settle_logs(&w->channel);
-    else if (!w->logs_settled)
-        channel_settle_log_lines(&w->channel);
-    relay_write_sentinels(w->channel.out.sink, w->channel.err.sink);
-    list_add_tail(&w->finished, &job->node);
-    loop_post(w->loop, &w->changed);
-}
-
-static void finish(struct worker *w, struct job *job, enum job_outcome outcome)
-{
-    /* It answered before all of its line was written. The rest can neither be left out, as the next
-     * line would be glued to what it has, nor be counted on to be read: it is replaced. */
-    if (w->flight.unsent == job && w->flight.unsent_written > 0)
-        w->hung = true;
-    job = flight_take(&w->flight, job);
-    if (job != NULL) /* else it was a ghost, whose client has its answer */
-        end_activation(w, job, outcome);
-}
-
-static void finish_answered(struct worker *w, const char *text, size_t n)
-{
-    struct job *job = flight_oldest(&w->flight);
-
-    assert(job != NULL);
-    if (!job->ghost) {
-        job->answer = xmalloc(n);
-        memcpy(job->answer, text, n);
-        job->answer_len = n;
-    }
-    finish(w, job, JOB_ANSWERED);
-}
-
-/* ---- what the worker says ---- */
-
-/* text: NULL for a line beyond the bound. */
-static void read_ready_line(struct worker *w, const char *text, size_t n)
-{
-    struct ready ready;
-
-    if (ready_read(&ready, text, n, &w->start_err) < 0) {
-        w->refused = true;
-        return;
-    }
-    w->ready = true;
-    w->feed.pipeline = ready.pipeline;
-    w->channel.kept_apart = ready.pipeline > 0;
-    w->feed.observable = true; /* until it proves otherwise */
-}
-
-static enum channel_wanted wanted(const struct worker *w)
-{
-    if (flight_is_fed(&w->flight))
-        return WANT_ANSWER;
-    if (w->state == WORKER_STARTING && !w->ready && !w->refused && w->launch->reports_ready)
-        return WANT_READY;
-    return WANT_NOTHING;
-}
-
-/* Take in what was read. Lines that nobody waits for end in here. */
-static void hear(struct worker *w)
-{
-    unsigned n_answers = 0;
-
-    for (;;) {
-        enum channel_wanted want = wanted(w);
-        const char *text;
-        size_t n;
-        enum channel_result result = channel_next(&w->channel, want, &text, &n);
-
-        if (result == CHANNEL_NONE)
-            break;
-        if (w->state == WORKER_STOPPING)
-            continue; /* too late, whatever it says */
-        if (want != WANT_ANSWER && result == CHANNEL_LINE)
-            read_ready_line(w, text, n);
-        else if (want != WANT_ANSWER)
-            read_ready_line(w, NULL, 0);
-        else if (result == CHANNEL_LINE)
-            finish_answered(w, text, n);
-        else
-            finish(w, flight_oldest(&w->flight), JOB_TOO_LONG);
-        /* One read brought them all: no log line of theirs can be younger than the first look. */
-        w->logs_settled = want == WANT_ANSWER;
-        n_answers += want == WANT_ANSWER;
-    }
-    w->logs_settled = false;
-    if (n_answers > 0) {
-        uint64_t n_logged = w->channel.out.n_bytes + w->channel.err.n_bytes;
-
-        uint64_t each_ns =
-            feed_answered(&w->feed, n_answers, flight_is_fed(&w->flight), n_logged != w->n_logged);
-
-        histogram_add(&w->opts.tally->work, each_ns / 1000, n_answers);
-        w->n_logged = n_logged;
-    }
 }
 
 /* ---- what happens: facts, then step ---- */
@@ -267,38 +155,6 @@ static bool feed(struct worker *w)
 }
 
 /* ---- the end of a process ---- */
-
-/* The oldest job was running, unless its line still stands in the pipe; the others never began:
- * they go back. */
-static void clear_jobs(struct worker *w, enum job_outcome outcome)
-{
-    struct job *job = flight_oldest(&w->flight);
-
-    if (job == NULL)
-        return;
-    if (outcome != JOB_DIED || flight_has_begun(&w->flight, channel_unread(&w->channel)))
-        finish(w, job, outcome);
-    while ((job = flight_oldest(&w->flight)) != NULL) {
-        job = flight_take(&w->flight, job);
-        if (job != NULL)
-            list_add_tail(&w->returned, &job->node);
-    }
-    loop_post(w->loop, &w->changed);
-}
-
-/* All that stands in its pipes: whole lines first, then what it left unfinished. */
-static void hear_last_words(struct worker *w)
-{
-    const char *text;
-    size_t n;
-
-    for (int i = 0; i < LAST_READS_MAX && channel_pull(&w->channel); i++)
-        hear(w);
-    hear(w);
-    if (flight_is_fed(&w->flight) && channel_rest(&w->channel, &text, &n) == CHANNEL_LINE)
-        finish_answered(w, text, n);
-    clear_jobs(w, JOB_DIED);
-}
 
 static void bury(struct worker *w)
 {
@@ -417,7 +273,7 @@ static bool look_at_deadlines(struct worker *w)
         case FLIGHT_LATE_RUNNING:
             return true;
         case FLIGHT_LATE_JOB:
-            end_activation(w, job, JOB_LATE);
+            hear_end_of(w, job, JOB_LATE);
             break;
         }
     }
@@ -431,7 +287,7 @@ static void step_ready(struct worker *w)
         again = feed(w);
     if (w->flight.n > 0 && is_late(w, w->flight.soonest_ms) && look_at_deadlines(w)) {
         w->late = true;
-        clear_jobs(w, JOB_LATE);
+        hear_no_more(w, JOB_LATE);
         stop_now(w, "late");
     } else if (is_dying(w)) {
         bool sooner = w->flight.n > 0 && w->flight.soonest_ms < w->dying_until_ms;
