@@ -44,7 +44,8 @@ void channel_open(struct channel *channel, struct loop *loop, const struct spawn
     channel->loop = loop;
     channel->answers = answers;
     channel->on_fd1 = on_fd1;
-    channel->fed = channel->passing = channel->kept_apart = false;
+    channel->fed = channel->passing = channel->kept_apart = channel->question = false;
+    channel->n_written = channel->asked_up_to = 0;
     loop_watch_open(loop, &channel->in, spawned->in);
     relay_open(&channel->err, loop, spawned->fd2);
     if (answers == ANSWERS_FD3) {
@@ -124,6 +125,7 @@ ssize_t channel_write(struct channel *channel, const struct iovec *lines, int n_
     } while (n < 0 && errno == EINTR);
     if (n < 0)
         return errno == EAGAIN ? 0 : -1;
+    channel->n_written += (size_t)n;
     return n;
 }
 
@@ -139,13 +141,40 @@ bool channel_tell(struct channel *channel, struct buf *bytes)
     return n >= 0;
 }
 
-size_t channel_unread(const struct channel *channel)
+static size_t unread(const struct channel *channel)
 {
     int n = 0;
 
     if (channel->in.sock == NULL || ioctl(channel->in.fd, FIONREAD, &n) < 0 || n < 0)
         return 0;
     return (size_t)n;
+}
+
+size_t channel_unread(const struct channel *channel)
+{
+    size_t n = unread(channel);
+    bool asks = channel->question && channel->n_written - n < channel->asked_up_to;
+
+    return n - asks;
+}
+
+void channel_ask(struct channel *channel, bool between_lines)
+{
+    struct iovec empty_line = {(char[]){'\n'}, 1};
+
+    if (channel->asked_up_to > 0)
+        return;
+    channel->question = between_lines && channel_write(channel, &empty_line, 1) > 0;
+    channel->asked_up_to = channel->n_written;
+}
+
+bool channel_reads(struct channel *channel)
+{
+    if (channel->n_written - unread(channel) < channel->asked_up_to)
+        return false;
+    channel->asked_up_to = 0;
+    channel->question = false;
+    return true;
 }
 
 /* ---- reading ---- */

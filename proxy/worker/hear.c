@@ -5,6 +5,8 @@
 #include <string.h>
 
 #include "base/launch.h"
+#include "base/log.h"
+#include "worker/number.h"
 #include "worker/ready.h"
 #include "worker/tally.h"
 #include "worker/worker.h"
@@ -42,17 +44,47 @@ static void finish(struct worker *w, struct job *job, enum job_outcome outcome)
         hear_end_of(w, job, outcome);
 }
 
-static void finish_answered(struct worker *w, const char *text, size_t n)
+/* The channel takes a little more than the bound, for the number. */
+static bool is_within(const struct worker *w, enum channel_result result, size_t n)
 {
-    struct job *job = flight_oldest(&w->flight);
+    return result == CHANNEL_LINE && n <= w->opts.answer_max_bytes;
+}
 
-    assert(job != NULL);
+/* Whose answer it is; its number is taken off. NULL: nobody's. */
+static struct job *find_job(const struct worker *w, enum channel_result result, const char **text,
+                            size_t *n)
+{
+    uint64_t number;
+
+    if (!w->flight.numbered)
+        return flight_oldest(&w->flight);
+    if (!number_read(text, n, &number) || (result == CHANNEL_LINE && !number_end(*text, n)))
+        return NULL;
+    return flight_find(&w->flight, number);
+}
+
+/* true: somebody waited for this answer. */
+static bool finish_answered(struct worker *w, enum channel_result result, const char *text,
+                            size_t n)
+{
+    struct job *job = find_job(w, result, &text, &n);
+
+    if (job == NULL) {
+        if (w->channel.n_stale++ == 0)
+            log_warn("worker.stray", log_int("pid", w->pid)); /* an answer that is nobody's */
+        return false;
+    }
+    if (!is_within(w, result, n)) {
+        finish(w, job, JOB_TOO_LONG);
+        return true;
+    }
     if (!job->ghost) {
         job->answer = xmalloc(n);
         memcpy(job->answer, text, n);
         job->answer_len = n;
     }
     finish(w, job, JOB_ANSWERED);
+    return true;
 }
 
 /* ---- what the worker says ---- */
@@ -68,7 +100,9 @@ static void read_ready_line(struct worker *w, const char *text, size_t n)
     }
     w->ready = true;
     w->feed.pipeline = ready.pipeline;
-    w->channel.kept_apart = ready.pipeline > 0;
+    w->feed.concurrent = ready.concurrent;
+    flight_set_numbered(&w->flight, ready.concurrent > 0);
+    w->channel.kept_apart = ready.pipeline > 0 || ready.concurrent > 0;
     w->feed.observable = true; /* until it proves otherwise */
 }
 
@@ -95,17 +129,13 @@ void hear(struct worker *w)
             break;
         if (w->state == WORKER_STOPPING)
             continue; /* too late, whatever it says */
-        if (want != WANT_ANSWER && result == CHANNEL_LINE)
-            read_ready_line(w, text, n);
-        else if (want != WANT_ANSWER)
-            read_ready_line(w, NULL, 0);
-        else if (result == CHANNEL_LINE)
-            finish_answered(w, text, n);
-        else
-            finish(w, flight_oldest(&w->flight), JOB_TOO_LONG);
+        if (want != WANT_ANSWER) {
+            read_ready_line(w, is_within(w, result, n) ? text : NULL, n);
+            continue;
+        }
+        n_answers += finish_answered(w, result, text, n);
         /* One read brought them all: no log line of theirs can be younger than the first look. */
-        w->logs_settled = want == WANT_ANSWER;
-        n_answers += want == WANT_ANSWER;
+        w->logs_settled = n_answers > 0;
     }
     w->logs_settled = false;
     if (n_answers > 0) {
@@ -120,16 +150,16 @@ void hear(struct worker *w)
 
 /* ---- the end of a process ---- */
 
-/* The oldest job was running, unless its line still stands in the pipe; the others never began:
- * they go back. */
 void hear_no_more(struct worker *w, enum job_outcome outcome)
 {
-    struct job *job = flight_oldest(&w->flight);
+    struct job *job;
+    unsigned n_begun;
 
-    if (job == NULL)
+    if (w->flight.n == 0)
         return;
-    if (outcome != JOB_DIED || flight_has_begun(&w->flight, channel_unread(&w->channel)))
-        finish(w, job, outcome);
+    n_begun = outcome == JOB_DIED ? flight_n_begun(&w->flight, channel_unread(&w->channel)) : 1;
+    for (; n_begun > 0; n_begun--)
+        finish(w, flight_oldest(&w->flight), outcome);
     while ((job = flight_oldest(&w->flight)) != NULL) {
         job = flight_take(&w->flight, job);
         if (job != NULL)
@@ -147,6 +177,6 @@ void hear_last_words(struct worker *w)
         hear(w);
     hear(w);
     if (flight_is_fed(&w->flight) && channel_rest(&w->channel, &text, &n) == CHANNEL_LINE)
-        finish_answered(w, text, n);
+        (void)finish_answered(w, CHANNEL_LINE, text, n);
     hear_no_more(w, JOB_DIED);
 }

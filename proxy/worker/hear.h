@@ -16,7 +16,8 @@ void hear(struct worker *w);
 /* Its pipes have ended, or will be closed: all that stands in them, whole lines first, then what it
  * left unfinished. No job is left then. */
 void hear_last_words(struct worker *w);
-/* It will answer nothing more: what has begun ends with this outcome, the others go back. */
+/* It will answer nothing more. What has begun ends with this outcome: for JOB_DIED what was read, for
+ * any other the oldest alone. The others go back. */
 void hear_no_more(struct worker *w, enum job_outcome outcome);
 /* A job that was taken out of the flight: log lines, then sentinels, then the answer, for the
  * platform stops reading logs soon after it. */

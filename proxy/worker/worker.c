@@ -10,8 +10,9 @@
 #include "worker/spawn.h"
 #include "worker/tally.h"
 
-#define LINES_PER_WRITE 64   /* the most that one writev carries; more wait for the next */
+#define PARTS_PER_WRITE 192  /* the most that one writev carries; more wait for the next */
 #define GHOST_MS        1000 /* time for a job that was given up and cannot be taken back */
+#define READS_MS        1000 /* time to read what it was asked to */
 #define DYING_MS        100  /* from the end of its pipes to its own, as a rule microseconds */
 
 #define SETTLE_PATIENCE 10 /* times the settle time, for one that is seen to run and not wait */
@@ -113,9 +114,9 @@ static void on_room_to_write(struct loop_watch *watch)
 /* Write what is unsent, as many lines in one call as there are. */
 static void write_unsent(struct worker *w)
 {
-    struct iovec lines[LINES_PER_WRITE];
-    int n_lines = flight_lines(&w->flight, lines, LINES_PER_WRITE);
-    ssize_t n = channel_write(&w->channel, lines, n_lines);
+    struct iovec parts[PARTS_PER_WRITE];
+    int n_parts = flight_lines(&w->flight, parts, PARTS_PER_WRITE);
+    ssize_t n = channel_write(&w->channel, parts, n_parts);
 
     if (n < 0)
         lose(w);
@@ -134,7 +135,7 @@ static bool feed(struct worker *w)
 {
     if (w->flight.unsent == NULL)
         return false;
-    if ((w->feed.pipeline == 0 || w->feed.distrusted) && !flight_is_fed(&w->flight)) {
+    if (!feed_is_trusted(&w->feed) && !flight_is_fed(&w->flight)) {
         /* What it said up to here belongs to nobody. Look, then drop, then write: in this order a
          * second answer that comes late cannot be taken for the next one's. */
         if (!feed_is_quiet(&w->feed, loop_now_us(w->loop)))
@@ -260,6 +261,24 @@ static void step_starting(struct worker *w)
     }
 }
 
+/* Others run beside one that is late, and may be in time: unless the process as a whole does nothing
+ * any more, which shows by what it leaves unread. */
+static void ask_whether_it_reads(struct worker *w)
+{
+    if (w->reads_by_ms > 0)
+        return;
+    channel_ask(&w->channel, w->flight.unsent == NULL || w->flight.unsent_written == 0);
+    w->reads_by_ms = loop_now_ms(w->loop) + READS_MS;
+}
+
+/* It had its time to read, and did not. */
+static bool is_stuck(struct worker *w)
+{
+    if (w->reads_by_ms > 0 && channel_reads(&w->channel))
+        w->reads_by_ms = 0;
+    return w->reads_by_ms > 0 && is_late(w, w->reads_by_ms);
+}
+
 /* Answer the late ones. true: the one that runs is late, and the worker must end. */
 static bool look_at_deadlines(struct worker *w)
 {
@@ -274,25 +293,39 @@ static bool look_at_deadlines(struct worker *w)
             return true;
         case FLIGHT_LATE_JOB:
             hear_end_of(w, job, JOB_LATE);
+            if (w->flight.numbered)
+                ask_whether_it_reads(w);
             break;
         }
     }
 }
 
+/* The soonest moment at which there is something to look at. */
+static uint64_t next_look_ms(const struct worker *w)
+{
+    uint64_t at_ms = w->flight.n > 0 ? w->flight.soonest_ms : UINT64_MAX;
+
+    if (w->reads_by_ms > 0 && w->reads_by_ms < at_ms)
+        at_ms = w->reads_by_ms;
+    return at_ms;
+}
+
 static void step_ready(struct worker *w)
 {
     bool again = false;
+    bool late;
 
     if (!is_lost(w) && !w->unwanted)
         again = feed(w);
-    if (w->flight.n > 0 && is_late(w, w->flight.soonest_ms) && look_at_deadlines(w)) {
+    late = w->flight.n > 0 && is_late(w, w->flight.soonest_ms) && look_at_deadlines(w);
+    if (late || is_stuck(w) || (w->flight.numbered && flight_is_deserted(&w->flight))) {
         w->late = true;
-        hear_no_more(w, JOB_LATE);
+        hear_no_more(w, late ? JOB_LATE : JOB_DIED);
         stop_now(w, "late");
     } else if (is_dying(w)) {
-        bool sooner = w->flight.n > 0 && w->flight.soonest_ms < w->dying_until_ms;
+        uint64_t at_ms = next_look_ms(w);
 
-        loop_timer_set(w->loop, &w->timer, sooner ? w->flight.soonest_ms : w->dying_until_ms);
+        loop_timer_set(w->loop, &w->timer, at_ms < w->dying_until_ms ? at_ms : w->dying_until_ms);
     } else if (is_lost(w) || w->unwanted) {
         hear_last_words(w);
         stop_now(w, w->unwanted ? "unwanted" : "lost");
@@ -300,8 +333,8 @@ static void step_ready(struct worker *w)
         close_input(w);
     } else if (again) {
         loop_timer_set_us(w->loop, &w->timer, loop_now_us(w->loop) + FEED_LOOK_US);
-    } else if (w->flight.n > 0) {
-        loop_timer_set(w->loop, &w->timer, w->flight.soonest_ms);
+    } else if (next_look_ms(w) < UINT64_MAX) {
+        loop_timer_set(w->loop, &w->timer, next_look_ms(w));
     } else {
         loop_timer_clear(&w->timer);
     }
@@ -356,7 +389,7 @@ void worker_init(struct worker *w, struct loop *loop, const struct launch *launc
     loop_timer_init(&w->timer, on_timer);
     ending_init(&w->ending, loop, &w->timer, opts->kill_ms);
     loop_child_init(&w->child);
-    channel_init(&w->channel, out, err, opts->answer_max_bytes);
+    channel_init(&w->channel, out, err, opts->answer_max_bytes + NUMBER_MAX);
     flight_init(&w->flight);
     list_init(&w->finished);
     list_init(&w->returned);
@@ -382,7 +415,8 @@ static void begin(struct worker *w, const struct spawned *spawned)
 {
     w->exited = w->ready = w->refused = w->hung = w->late = false;
     w->unwanted = w->retired = false;
-    w->dying_until_ms = 0;
+    w->dying_until_ms = w->reads_by_ms = 0;
+    flight_set_numbered(&w->flight, false);
     w->death = DEATH_NONE;
     w->start_err.kind = ERR_NONE;
     w->n_logged = 0;
