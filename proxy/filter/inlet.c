@@ -84,7 +84,7 @@ static void pull(struct inlet *inlet)
     if (buf_len(&inlet->line.buf) == 0)
         buf_reset(&inlet->line.buf, KEEP_BYTES);
     room = line_room(&inlet->line, READ_BYTES);
-    n = read(inlet->stream.fd, room, READ_BYTES);
+    n = stream_read(&inlet->stream, room, READ_BYTES);
     if (n > 0) {
         line_added(&inlet->line, (size_t)n);
         inlet->n_read += (size_t)n;
