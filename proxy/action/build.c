@@ -116,8 +116,8 @@ static void on_compiled(struct compile *compile)
         fail(build, &err);
         return;
     }
-    build->said = compile->said;
-    memset(&compile->said, 0, sizeof(compile->said));
+    build->said = compile->errand.said;
+    memset(&compile->errand.said, 0, sizeof(compile->errand.said));
     build->done(build);
 }
 

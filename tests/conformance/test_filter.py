@@ -425,6 +425,18 @@ def test_peers_come_and_go(start, wishes, fifos):
     assert one.ends(0) == b""
 
 
+def test_a_writer_may_be_gone_before_we_come(start, wishes, fifos):
+    """A named pipe as stdin, `pipe <fifo`: no line is lost, and its end is noticed."""
+    stdin = os.open(fifos[0], os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        with open(fifos[0], "wb") as to:
+            to.write(lines_of(numbered(5)).rstrip())
+        one = start("pipe", wishes, stdin=stdin)
+    finally:
+        os.close(stdin)
+    assert one.answers(None) == numbered(5)
+
+
 def test_a_peer_that_leaves_early_leaves_nothing_to_the_next(start, wishes, fifos):
     """The answers to what was written before a reader left are dropped, and that is told."""
     one = start("--in", fifos[0], "--out", fifos[1], "pipe", wishes)

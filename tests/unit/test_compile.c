@@ -99,7 +99,7 @@ static void warnings_are_kept_when_they_are_no_failure(void **state)
 
     run(f, "echo careful >&2", A_MINUTE_MS);
     assert_false(f->compile.failed);
-    assert_memory_equal(buf_at(&f->compile.said), "careful\n", 8);
+    assert_memory_equal(buf_at(&f->compile.errand.said), "careful\n", 8);
 }
 
 static void one_byte_fails_a_compiler_that_must_be_silent(void **state)
@@ -180,8 +180,8 @@ static void floods_are_read_to_the_end_and_kept_to_the_bound(void **state)
     struct fixture *f = *state;
 
     run(f, "head -c 131072 /dev/zero | tr '\\0' x; exit 1", A_MINUTE_MS);
-    assert_int_equal(buf_len(&f->compile.said), COMPILE_SAID_MAX_BYTES);
-    assert_int_equal(f->compile.n_unsaid, 0);
+    assert_int_equal(buf_len(&f->compile.errand.said), COMPILE_SAID_MAX_BYTES);
+    assert_int_equal(f->compile.errand.n_unsaid, 0);
 }
 
 static void one_byte_beyond_the_bound_is_counted(void **state)
@@ -190,8 +190,8 @@ static void one_byte_beyond_the_bound_is_counted(void **state)
     const char *said;
 
     run(f, "head -c 131073 /dev/zero | tr '\\0' x; exit 1", A_MINUTE_MS);
-    assert_int_equal(buf_len(&f->compile.said), COMPILE_SAID_MAX_BYTES);
-    assert_int_equal(f->compile.n_unsaid, 1);
+    assert_int_equal(buf_len(&f->compile.errand.said), COMPILE_SAID_MAX_BYTES);
+    assert_int_equal(f->compile.errand.n_unsaid, 1);
     said = text(f);
     assert_string_equal(said + COMPILE_SAID_MAX_BYTES, "\n... and 1 bytes more");
 }
@@ -217,7 +217,7 @@ static void cancelled_it_is_killed_and_nothing_is_told(void **state)
     int status;
 
     start(f, "sleep 1000000", A_MINUTE_MS);
-    pid = f->compile.child.pid;
+    pid = f->compile.errand.child.pid;
     compile_cancel(&f->compile);
     assert_int_equal(waitpid(pid, &status, 0), pid);
     assert_int_equal(WTERMSIG(status), SIGKILL);
