@@ -48,6 +48,30 @@ static void a_worker_that_died_idle_comes_back_once_and_then_for_the_next_job(vo
     assert_answer(run(f, "line3:{\"a\":1}"), "{\"a\":1}");
 }
 
+static bool all_are_there(void *subject)
+{
+    const struct fixture *f = subject;
+
+    return pool_n_processes(f->pool) == f->opts.n_workers;
+}
+
+/* Where the others have room nothing ever waits, and yet there is work for it. */
+static void it_comes_back_for_a_job_that_another_worker_got_too(void **state)
+{
+    struct fixture *f = *state;
+
+    f->opts.n_workers = 2;
+    start(f, serve());
+    loop_until(f->loop, all_are_there, f);
+    kill_idle(f);
+    loop_until(f->loop, all_are_there, f);
+    kill_idle(f);
+    loop_turn(f->loop, 20);
+    assert_int_equal(pool_n_processes(f->pool), 1);
+    assert_answer(run(f, "line3:{\"a\":1}"), "{\"a\":1}");
+    loop_until(f->loop, all_are_there, f);
+}
+
 /* A launch that works once: the first start finds the file, and removes it with its first line. */
 static struct launch launch_that_works_once(char *path)
 {
@@ -238,6 +262,7 @@ int main(void)
         TEST(a_death_costs_the_job_that_ran_and_no_other),
         TEST(a_worker_that_worked_is_started_again_at_once),
         TEST(a_worker_that_died_idle_comes_back_once_and_then_for_the_next_job),
+        TEST(it_comes_back_for_a_job_that_another_worker_got_too),
         TEST(who_waits_for_a_broken_action_is_told_why),
         TEST(a_broken_action_is_not_started_for_each_job),
         TEST(a_probe_that_starts_ends_the_broken_state),
