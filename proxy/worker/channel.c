@@ -45,7 +45,7 @@ void channel_open(struct channel *channel, struct loop *loop, const struct spawn
     channel->answers = answers;
     channel->on_fd1 = on_fd1;
     channel->fed = channel->passing = channel->kept_apart = channel->question = false;
-    channel->n_written = channel->asked_up_to = 0;
+    channel->n_written = channel->read_up_to = 0;
     loop_watch_open(loop, &channel->in, spawned->in);
     relay_open(&channel->err, loop, spawned->fd2);
     if (answers == ANSWERS_FD3) {
@@ -150,29 +150,35 @@ static size_t unread(const struct channel *channel)
     return (size_t)n;
 }
 
+static uint64_t n_read(const struct channel *channel)
+{
+    return channel->n_written - unread(channel);
+}
+
 size_t channel_unread(const struct channel *channel)
 {
     size_t n = unread(channel);
-    bool asks = channel->question && channel->n_written - n < channel->asked_up_to;
 
-    return n - asks;
+    /* The question is what it must read, unless there was something else. */
+    return channel->question && channel->n_written - n < channel->read_up_to ? n - 1 : n;
 }
 
 void channel_ask(struct channel *channel, bool between_lines)
 {
     struct iovec empty_line = {(char[]){'\n'}, 1};
 
-    if (channel->asked_up_to > 0)
+    if (channel->read_up_to > 0)
         return;
-    channel->question = between_lines && channel_write(channel, &empty_line, 1) > 0;
-    channel->asked_up_to = channel->n_written;
+    channel->read_up_to = n_read(channel) + 1;
+    if (between_lines && unread(channel) == 0)
+        channel->question = channel_write(channel, &empty_line, 1) > 0;
 }
 
 bool channel_reads(struct channel *channel)
 {
-    if (channel->n_written - unread(channel) < channel->asked_up_to)
+    if (n_read(channel) < channel->read_up_to)
         return false;
-    channel->asked_up_to = 0;
+    channel->read_up_to = 0;
     channel->question = false;
     return true;
 }
