@@ -294,6 +294,11 @@ def calls(pinned):
             more = figure["more"]
             series.setdefault(more["pair"], {}).setdefault(more["pipe"], []).append(
                 (more["n"], figure["value"]))
+
+        def row(points):
+            measured = dict(points)
+            return [f"{measured[n]:.2f}" if n in measured else "" for n in counts]
+
         raw, native, python = (series[pair]["anonymous"][-1][1] for pair in
                                ("two processes, one byte", "C to C", "C to Python"))
         where = "all on one processor" if pinned else "wherever the scheduler puts them"
@@ -306,7 +311,7 @@ def calls(pinned):
             svg=plots.drawn(plots.calls, "calls-one" if pinned else "calls",
                             "time of a call against their number", series),
             head=["µs per call", *[f"{n:,} calls" for n in counts]],
-            rows=[[f"{pair}, {pipe}", *[f"{value:.2f}" for _, value in points]]
+            rows=[[f"{pair}, {pipe}", *row(points)]
                   for pair, pipes in series.items() for pipe, points in pipes.items()],
             command=figures[-1]["command"])
     return section
