@@ -71,7 +71,7 @@ def calls(bench):
     """What one call costs, for 100 to 100,000 calls in a row, on one processor to a million."""
     every = sorted(cases(bench), key=lambda case: case[3])  # as the tables want them
     samples = {case[:4]: [] for case in every}
-    for number in range(max(ROUNDS.values())):
+    for number in range(max(case[4] for case in every)):
         for case in turns([case for case in every if number < case[4]], number):
             samples[case[:4]].append(once(case[5], case[3]))
     for name, pipe, pinned, n, _, argv in every:

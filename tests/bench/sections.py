@@ -226,8 +226,8 @@ def cold_floors(run, found):
     return ([[CEILING, f"{listen[0]['value']:.2f}", "", "", "", ""],
              [START_ALONE, "", "", "", "", f"{spawn[0]['value']:.2f}"],
              ["C action, times that", f"{shares[0]:.2f}", "", "", "", f"{shares[1]:.2f}"]],
-            f" It listens after {shares[0]:.2f} times what libh2o alone takes until then, and /init "
-            f"with the C action takes {shares[1]:.1f} times what its program takes to start.")
+            f" Until the proxy listens it takes {shares[0]:.2f} times as long as libh2o alone, and for "
+            f"/init with the C action {shares[1]:.1f} times as long as its program takes to start.")
 
 
 def payload(run):

@@ -19,6 +19,7 @@ import bench  # noqa: E402 - behind the path that leads to it
 import budget  # noqa: E402
 import language_table  # noqa: E402
 import page  # noqa: E402
+import part_calls  # noqa: E402
 import part_languages  # noqa: E402
 import part_open  # noqa: E402
 import part_pool  # noqa: E402
@@ -149,7 +150,7 @@ def test_a_cold_start_stands_beside_the_least_that_it_could_take(document):
     section = sections.cold(run)
     assert [CEILING, "2.00", "", "", "", ""] in section.rows
     assert [START_ALONE, "", "", "", "", "2.00"] in section.rows
-    assert "1.75 times what libh2o alone takes" in section.sentence
+    assert "1.75 times as long as libh2o alone" in section.sentence
     assert section.sentence in page.readme_block(run, sections.sections(run), "docs")
 
 
@@ -355,6 +356,19 @@ def test_every_runtime_is_measured():
     assert set(part_languages.ACTIONS) == part_languages.folders()
     for name, given in part_languages.ACTIONS.items():
         assert given is None or (ROOT / "actions" / given).is_file(), name
+
+
+@pytest.mark.parametrize("quick, most", [(True, 10_000), (False, 1_000_000)])
+def test_every_case_of_calls_is_measured_as_often_as_planned(monkeypatch, tmp_path, quick, most):
+    monkeypatch.setattr(part_calls, "once", lambda argv, n: 5.0)
+    makers = SimpleNamespace(bench=tmp_path, action=lambda name, kind: tmp_path / name)
+    figures = []
+    part_calls.calls(SimpleNamespace(makers=makers, add=figures.append,
+                                     options=SimpleNamespace(quick=quick)))
+    assert max(one.more["n"] for one in figures) == most
+    for one in figures:
+        wanted = 1 if quick else part_calls.ROUNDS_ON_ONE[one.more["n"]]
+        assert len(one.samples) == wanted, one.name
 
 
 def test_compare_refuses_a_file_cut_short(tmp_path, document):
