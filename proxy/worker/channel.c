@@ -13,7 +13,6 @@
 #define READ_MOST_BYTES  (1u << 20) /* room for one read once answers prove large */
 #define PULL_MAX_BYTES   (4u << 20) /* read per descriptor and turn, so that others get theirs */
 #define PASS_BYTES       65536 /* a log line on the answer channel is forwarded in such pieces */
-#define KEEP_BYTES       65536 /* memory kept between activations */
 
 static void on_out_room(struct sink_waiter *waiter)
 {
