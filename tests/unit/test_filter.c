@@ -190,24 +190,13 @@ static void a_reader_that_stalls_stops_the_reading(void **state)
         assert_memory_equal(buf_at(&f->read) + n_pipe + i * n_answer, answer, n_answer);
 }
 
-struct turns {
-    struct loop *loop;
-    struct loop_timer each;
-    off_t n_before;
-    off_t most;
-};
-
-static void on_each_turn(struct loop_timer *timer)
+static uint64_t bytes_in_stdout(void *subject)
 {
-    struct turns *turns = container_of(timer, struct turns, each);
     struct stat info;
-    off_t n;
 
+    (void)subject;
     assert_int_equal(fstat(STDOUT_FILENO, &info), 0);
-    n = info.st_size - turns->n_before;
-    turns->n_before = info.st_size;
-    turns->most = n > turns->most ? n : turns->most;
-    loop_timer_set(turns->loop, timer, 0);
+    return (uint64_t)info.st_size;
 }
 
 /* Others would wait while all that is held is written. */
@@ -217,7 +206,7 @@ static void no_more_is_written_in_a_turn_than_its_share(void **state)
         N_LINES = 10 * ANSWERS_A_TURN
     };
     struct fixture *f = *state;
-    struct turns turns = {.loop = f->s.loop};
+    struct growth growth = {.loop = f->s.loop, .count = bytes_in_stdout};
     auto_free char *answer = answer_to('x');
     auto_free char *out = xasprintf("%s/out-file", f->s.folder.outer);
 
@@ -226,13 +215,11 @@ static void no_more_is_written_in_a_turn_than_its_share(void **state)
     stand_in_file(&f->s, STDOUT_FILENO, out);
     f->opts.held_max_bytes = 1 << 30;
     begin(f);
-    loop_timer_init(&turns.each, on_each_turn);
-    loop_timer_set(f->s.loop, &turns.each, 0);
+    growth_begin(&growth);
     loop_until(f->s.loop, has_ended, f);
-    loop_turn(f->s.loop, 1);
-    loop_timer_clear(&turns.each);
-    assert_int_equal(turns.n_before, N_LINES * strlen(answer));
-    assert_int_equal(turns.most, ANSWERS_A_TURN * strlen(answer));
+    growth_end(&growth);
+    assert_int_equal(growth.n, N_LINES * strlen(answer));
+    assert_int_equal(growth.most, ANSWERS_A_TURN * strlen(answer));
 }
 
 static void a_reader_that_leaves_ends_it(void **state)
