@@ -123,3 +123,38 @@ static inline int n_unread(int fd)
     assert_int_equal(ioctl(fd, FIONREAD, &n), 0);
     return n;
 }
+
+typedef uint64_t count_fn(void *subject);
+
+/* The most that a count grows by in one turn of the loop. */
+struct growth {
+    struct loop *loop;
+    struct loop_timer each;
+    count_fn *count;
+    void *subject;
+    uint64_t n; /* at the last look */
+    uint64_t most;
+};
+
+static inline void growth_on_turn(struct loop_timer *timer)
+{
+    struct growth *growth = container_of(timer, struct growth, each);
+    uint64_t n = growth->count(growth->subject);
+
+    growth->most = n - growth->n > growth->most ? n - growth->n : growth->most;
+    growth->n = n;
+    loop_timer_set(growth->loop, timer, 0);
+}
+
+/* growth: loop, count and subject are filled in. */
+static inline void growth_begin(struct growth *growth)
+{
+    loop_timer_init(&growth->each, growth_on_turn);
+    loop_timer_set(growth->loop, &growth->each, 0);
+}
+
+static inline void growth_end(struct growth *growth)
+{
+    loop_turn(growth->loop, 1); /* the last turn counts, too */
+    loop_timer_clear(&growth->each);
+}

@@ -246,21 +246,9 @@ static void nothing_is_read_before_it_is_wanted_nor_after(void **state)
     ends_with(f, "2:a|4:b|");
 }
 
-struct turns {
-    struct fixture *f;
-    struct loop_timer each;
-    uint64_t n_before;
-    uint64_t most;
-};
-
-static void on_each_turn(struct loop_timer *timer)
+static uint64_t bytes_read(void *subject)
 {
-    struct turns *turns = container_of(timer, struct turns, each);
-    uint64_t n = turns->f->inlet.n_read - turns->n_before;
-
-    turns->n_before += n;
-    turns->most = n > turns->most ? n : turns->most;
-    loop_timer_set(turns->f->s.loop, timer, 0);
+    return ((struct fixture *)subject)->inlet.n_read;
 }
 
 static bool is_read_whole(void *subject)
@@ -272,7 +260,7 @@ static bool is_read_whole(void *subject)
 static void a_file_is_read_once_in_a_turn(void **state)
 {
     struct fixture *f = *state;
-    struct turns turns = {.f = f};
+    struct growth growth = {.loop = f->s.loop, .count = bytes_read, .subject = f};
     auto_free char *path = xasprintf("%s/file", f->s.folder.outer);
 
     folder_write(f->s.folder.outer, "file", "", 0600);
@@ -280,12 +268,11 @@ static void a_file_is_read_once_in_a_turn(void **state)
     stand_in_file(&f->s, STDIN_FILENO, path);
     open_it(f, NULL);
     inlet_want(&f->inlet, true);
-    loop_timer_init(&turns.each, on_each_turn);
-    loop_timer_set(f->s.loop, &turns.each, 0);
+    growth_begin(&growth);
     loop_until(f->s.loop, is_read_whole, f);
-    loop_timer_clear(&turns.each);
+    growth_end(&growth);
     assert_int_equal(f->inlet.n_read, 4 * READ_BYTES + 1);
-    assert_int_equal(turns.most, READ_BYTES);
+    assert_int_equal(growth.most, READ_BYTES);
 }
 
 static void what_cannot_be_read_is_told_as_its_end(void **state)
