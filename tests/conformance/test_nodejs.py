@@ -224,15 +224,18 @@ def many(proxy):
     return begin
 
 
-def test_TN15_concurrent(many):
-    """T-N15: more than 100 that wait for one another; each gets its own, one block of sentinels."""
-    number = 128
-    one = many(code_that_waits_for(number))
+def check_TN15(one, number):
+    """What so many must get of code_that_waits_for() them; one block of sentinels behind their logs."""
     answers = together([lambda n=n: one.run({f"arg{n}": f"value{n}"}) for n in range(number)])
     assert [(a.status, a.json) for a in answers] == [(200, {f"arg{n}": f"value{n}"})
                                                      for n in range(number)]
     out, err = one.check_streams(number, concurrent=True)
     assert (out.replace("\n", ""), err) == ("interleave me" * number, "")
+
+
+def test_TN15_concurrent(many):
+    """T-N15: more than 100 that wait for one another, each gets its own."""
+    check_TN15(many(code_that_waits_for(128)), 128)
 
 
 def test_thousands_on_300_connections_each_get_their_own(many):
