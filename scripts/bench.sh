@@ -26,7 +26,7 @@ six minutes; the machine should have nothing else to do. See tests/bench/README.
                    shows: jmeter, calls, pool, open, timeline, languages; may be given more than once
     --languages    measure the languages alone, about four minutes, and put the figures into the table
                    of runtime/README.md; with --from those of FILE
-    --report       measure all parts, about 25 minutes, and write bench-report/index.html, one
+    --report       measure all parts, about 15 minutes, and write bench-report/index.html, one
                    page with all pictures; with --only there is no page, just the figures
     --from FILE    do not measure: make the report, the comparison or the table of what is in FILE
     --keep FOLDER  also write what the repository keeps: FOLDER/benchmarks.md with its pictures and

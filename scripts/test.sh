@@ -200,7 +200,7 @@ other_ways() {
 # A short soak on build-test/$1, with its closing note.
 soak() {
     single "soak-$1" 300 env WHISKLOOP="$OUT/$1/proxy/whiskloop" \
-        python3 "$ROOT/tests/fault/soak.py" --seconds 20 --seed 1 &&
+        python3 "$ROOT/tests/fault/soak.py" --seconds 30 --seed 1 &&
         grep -h 'requests amid' "$LOGS/soak-$1.log" | sed 's/^ */         /'
 }
 

@@ -55,29 +55,34 @@ int actionloop_read(struct actionloop *actionloop, const char *program, bool deb
     return 0;
 }
 
+/* One whose actions are executables by themselves, named exec. Owned by the caller. */
+static struct runtime runtime_of_exec(const char *name)
+{
+    struct runtime runtime = {.entry_executable = true};
+
+    runtime.name = xstrdup(name);
+    runtime.dir = xstrdup("");
+    runtime.source = xstrdup("exec");
+    strv_push(&runtime.entry, xstrdup("exec"));
+    strv_push(&runtime.launch, xstrdup("{action}/exec"));
+    return runtime;
+}
+
 void actionloop_add_native(struct runtimes *runtimes)
 {
-    struct runtime native = {.entry_executable = true};
+    struct runtime native;
 
     if (runtimes_find(runtimes, NATIVE) != NULL)
         return;
-    native.name = xstrdup(NATIVE);
-    native.dir = xstrdup("");
-    native.source = xstrdup("exec");
-    strv_push(&native.entry, xstrdup("exec"));
-    strv_push(&native.launch, xstrdup("{action}/exec"));
+    native = runtime_of_exec(NATIVE);
     runtimes_add(runtimes, &native);
 }
 
 void actionloop_add_compiler(struct runtimes *runtimes, const char *compiler)
 {
-    struct runtime built = {.entry_executable = true, .builds_all = true};
+    struct runtime built = runtime_of_exec(ACTIONLOOP_RUNTIME);
 
-    built.name = xstrdup(ACTIONLOOP_RUNTIME);
-    built.dir = xstrdup("");
-    built.source = xstrdup("exec");
-    strv_push(&built.entry, xstrdup("exec"));
-    strv_push(&built.launch, xstrdup("{action}/exec"));
+    built.builds_all = true;
     strv_push(&built.compile, xstrdup(compiler));
     runtimes_add(runtimes, &built);
 }

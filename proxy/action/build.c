@@ -116,8 +116,8 @@ static void on_compiled(struct compile *compile)
         fail(build, &err);
         return;
     }
-    build->said = compile->said;
-    memset(&compile->said, 0, sizeof(compile->said));
+    build->said = compile->errand.said;
+    memset(&compile->errand.said, 0, sizeof(compile->errand.said));
     build->done(build);
 }
 
@@ -223,7 +223,8 @@ int build_start(struct build *build, struct loop *loop, uint64_t deadline_at_ms,
         return -1;
     stage->dir = build->dir;
     stage->name =
-        runtimes_file_name(opts->runtimes, opts->fallback, envelope->kind, &build->runtime);
+        runtimes_file_name(opts->runtimes, build->source != NULL ? build->source : opts->fallback,
+                           envelope->kind, &build->runtime);
     stage->jar_name = opts->save_jar;
     stage->code = envelope->code;
     stage->code_len = envelope->code_len;

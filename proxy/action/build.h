@@ -39,6 +39,7 @@ struct build {
     /* set by the owner before build_start() */
     const struct build_opts *opts; /* borrowed */
     struct envelope *envelope;     /* borrowed; its code is freed once it is on disk */
+    const struct runtime *source;  /* what plain source text is; NULL: the fallback's */
     build_done_fn *done;           /* called once from the loop, never from inside build_start() */
 
     /* how it ended */

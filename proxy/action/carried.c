@@ -37,15 +37,6 @@ static int cannot_read(const struct carried *carried, const char *path, struct e
 
 /* ---- a file ---- */
 
-/* Whether a name ends as the runtime's sources do: such a file is source, also with a #! line. */
-static bool is_source_name(const struct runtime *runtime, const char *path)
-{
-    const char *wanted = runtime->source != NULL ? strrchr(runtime->source, '.') : NULL;
-    const char *ending = strrchr(path, '.');
-
-    return wanted != NULL && ending != NULL && strcmp(wanted, ending) == 0;
-}
-
 static int take_file(struct carried *carried, const struct carried_opts *opts, const char *path,
                      struct err *err)
 {
@@ -73,8 +64,11 @@ static int take_file(struct carried *carried, const struct carried_opts *opts, c
         n += got > 0 ? (size_t)got : 0;
     }
     envelope->code_len = n;
+    /* Such a file is source, also with a #! line. */
     envelope->kind =
-        is_source_name(opts->fallback, path) ? CODE_SOURCE : code_sniff(envelope->code, n);
+        runtime_has_ending_of(opts->fallback, path) ? CODE_SOURCE : code_sniff(envelope->code, n);
+    if (envelope->kind == CODE_SOURCE)
+        carried->runtime = runtimes_for_source(opts->runtimes, opts->fallback, path);
     return 1;
 }
 

@@ -4,8 +4,9 @@
  * carried - the action that an image or a command line brings along, so that no /init is needed.
  *
  * In this order: --action, OW_AUTOINIT, __OW_ACTION_CODE, and the folder /action of our own images,
- * which may be missing or empty. A file is what the code of an /init is; a folder is served where it
- * lies, and one that holds a single file is that file.
+ * which may be missing or empty. A file is what the code of an /init is, and the ending of its name
+ * tells the language of source text; a folder is served where it lies, and one that holds a single
+ * file is that file.
  */
 
 #include <stdbool.h>
@@ -30,11 +31,12 @@ struct carried_opts {
 };
 
 struct carried {
-    struct envelope envelope;      /* owned; code == NULL: nothing to stage */
-    char *dir;                     /* owned; a folder to serve in place, absolute; NULL: none */
-    const struct runtime *runtime; /* of `dir` */
-    const char *origin;            /* who named it, for texts: "--action", "OW_AUTOINIT", ... */
-    bool may_fail;                 /* then /init is waited for, as with OW_AUTOINIT's own proxy */
+    struct envelope envelope; /* owned; code == NULL: nothing to stage */
+    char *dir;                /* owned; a folder to serve in place, absolute; NULL: none */
+    const struct runtime
+        *runtime;       /* of `dir`, or what the source text is; NULL: as the code says */
+    const char *origin; /* who named it, for texts: "--action", "OW_AUTOINIT", ... */
+    bool may_fail;      /* then /init is waited for, as with OW_AUTOINIT's own proxy */
 };
 
 /* 1: found, carried filled; 0: nothing is carried; -1: err says what is wrong with it.

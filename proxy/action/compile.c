@@ -1,9 +1,3 @@
-/*
- * Facts, then step, as in stage.c: what came through the pipe, that the compiler ended, that its
- * time was up. compile_step() alone decides, once the process is gone. The end of the pipe is not
- * waited for: a daemon that a compiler leaves behind would hold it open.
- */
-
 #include "action/compile.h"
 
 #include <assert.h>
@@ -22,14 +16,9 @@
 #include "base/privileges.h"
 #include "base/util.h"
 
-#define CANNOT_RUN     "cannot run the compiler: "
-#define READ_BYTES     16384
-#define READS_PER_TURN 16 /* a compiler that says more than the loop can read must not stop it */
-#define READS_AT_END   64 /* more than the largest pipe holds; who writes on has left our group */
+#define CANNOT_RUN "cannot run the compiler: "
 
-static void on_output(struct loop_watch *watch);
-static void on_exit_of_child(struct loop_child *child, int wait_status);
-static void on_late(struct loop_timer *timer);
+static void on_done(struct errand *errand);
 
 /* ---- the child ---- */
 
@@ -39,8 +28,9 @@ static _Noreturn void child_fail(const char *what)
     _exit(127);
 }
 
-static _Noreturn void child_run(const struct compile *compile, int output, pid_t parent)
+static _Noreturn void child_run(struct errand *errand, int output, pid_t parent)
 {
+    const struct compile *compile = container_of(errand, struct compile, errand);
     const struct launch *launch = &compile->launch;
     int nothing = open("/dev/null", O_RDONLY | O_CLOEXEC);
     int os = 0;
@@ -74,66 +64,21 @@ static _Noreturn void child_run(const struct compile *compile, int output, pid_t
 void compile_init(struct compile *compile)
 {
     memset(compile, 0, sizeof(*compile));
-    loop_child_init(&compile->child);
-    loop_watch_init(&compile->output);
-    loop_timer_init(&compile->late, on_late);
-}
-
-static bool is_running(const struct compile *compile)
-{
-    return compile->child.pid != 0 && !compile->exited;
-}
-
-/* What was said stays: the owner reads it. */
-static void release(struct compile *compile)
-{
-    loop_timer_clear(&compile->late);
-    loop_watch_close(&compile->output);
-    launch_done(&compile->launch);
+    errand_init(&compile->errand, child_run, on_done, COMPILE_SAID_MAX_BYTES);
 }
 
 int compile_start(struct compile *compile, struct loop *loop, uint64_t deadline_at_ms,
                   struct err *err)
 {
-    uint64_t now_ms = loop_now_ms(loop);
-    pid_t parent = getpid();
-    int pipe_fds[2];
-    pid_t pid;
-
     assert(compile->done != NULL);
-    assert(compile->child.pid == 0);
     assert(compile->launch.argv != NULL && compile->launch.argv[0] != NULL);
-    compile->allowed_ms = deadline_at_ms > now_ms ? deadline_at_ms - now_ms : 0;
-    if (pipe2(pipe_fds, O_CLOEXEC) < 0)
-        return err_set(err, ERR_SYSTEM, errno, "cannot compile: no pipe: %s", strerror(errno));
-    pid = fork();
-    if (pid == 0)
-        child_run(compile, pipe_fds[1], parent);
-    (void)close(pipe_fds[1]);
-    if (pid < 0) {
-        int os = errno;
-
-        (void)close(pipe_fds[0]);
-        return err_set(err, ERR_SYSTEM, os, "cannot compile: no process: %s", strerror(os));
-    }
-    (void)setpgid(pid, pid); /* the child does so too: whoever comes first */
-    compile->loop = loop;
-    loop_child_watch(loop, &compile->child, pid, on_exit_of_child);
-    loop_watch_open(loop, &compile->output, pipe_fds[0]);
-    loop_watch_read(&compile->output, on_output);
-    loop_timer_set(loop, &compile->late, deadline_at_ms);
-    return 0;
+    return errand_start(&compile->errand, loop, deadline_at_ms, "compile", err);
 }
 
 void compile_cancel(struct compile *compile)
 {
-    if (is_running(compile)) {
-        (void)kill(-compile->child.pid, SIGKILL);
-        loop_child_forget(&compile->child);
-        compile->exited = true; /* as far as we care */
-    }
-    release(compile);
-    buf_done(&compile->said);
+    errand_cancel(&compile->errand);
+    launch_done(&compile->launch);
 }
 
 static uint64_t limit_of(const struct compile *compile, enum privileges_limit which)
@@ -157,14 +102,15 @@ static void judge_file_size(const struct compile *compile, struct err *err)
 /* Why it failed. The deadline goes first: it is what made us send the signal. */
 static void judge(struct compile *compile)
 {
-    int status = compile->wait_status;
+    const struct errand *errand = &compile->errand;
+    int status = errand->wait_status;
     struct err *err = &compile->err;
 
     compile->failed = true;
-    if (compile->overdue)
+    if (errand->overdue)
         (void)err_set(err, ERR_LIMIT, 0,
                       "compiling took longer than %" PRIu64 " ms (--init-timeout)",
-                      compile->allowed_ms);
+                      errand->allowed_ms);
     else if (WIFSIGNALED(status) && WTERMSIG(status) == SIGXFSZ)
         judge_file_size(compile, err);
     else if (WIFSIGNALED(status) && WTERMSIG(status) == SIGXCPU && limit_of(compile, LIMIT_CPU) > 0)
@@ -176,7 +122,7 @@ static void judge(struct compile *compile)
                       WTERMSIG(status), strsignal(WTERMSIG(status)));
     else if (WEXITSTATUS(status) != 0)
         (void)err_set(err, ERR_CODE, 0, "the compiler ended with status %d", WEXITSTATUS(status));
-    else if (compile->must_be_silent && buf_len(&compile->said) > 0)
+    else if (compile->must_be_silent && buf_len(&errand->said) > 0)
         (void)err_set(err, ERR_CODE, 0,
                       "the compiler ended well, but what it said counts as failure");
     else
@@ -185,83 +131,34 @@ static void judge(struct compile *compile)
 
 void compile_explain(const struct compile *compile, struct buf *out)
 {
-    bool by_itself = compile->err.kind == ERR_CODE && WIFEXITED(compile->wait_status);
-    size_t n = buf_len(&compile->said);
+    const struct errand *errand = &compile->errand;
+    bool by_itself = compile->err.kind == ERR_CODE && WIFEXITED(errand->wait_status);
+    size_t n = buf_len(&errand->said);
     char more[64];
 
     assert(compile->failed);
     if (n > 0) {
-        buf_add(out, buf_at(&compile->said), n);
-        if ((!by_itself || compile->n_unsaid > 0) && buf_at(&compile->said)[n - 1] != '\n')
+        buf_add(out, buf_at(&errand->said), n);
+        if ((!by_itself || errand->n_unsaid > 0) && buf_at(&errand->said)[n - 1] != '\n')
             buf_add_text(out, "\n");
     }
-    if (compile->n_unsaid > 0) {
-        (void)snprintf(more, sizeof(more), "... and %" PRIu64 " bytes more", compile->n_unsaid);
+    if (errand->n_unsaid > 0) {
+        (void)snprintf(more, sizeof(more), "... and %" PRIu64 " bytes more", errand->n_unsaid);
         buf_add_text(out, more);
     }
     /* A compiler that ended by itself and said why needs no words of ours. */
     if (by_itself && n > 0)
         return;
-    if (compile->n_unsaid > 0)
+    if (errand->n_unsaid > 0)
         buf_add_text(out, "\n");
     buf_add_text(out, compile->err.text);
 }
 
-/* Take what the pipe holds, up to n_reads; what goes beyond the bound is counted and dropped. */
-static void read_output(struct compile *compile, unsigned n_reads)
+static void on_done(struct errand *errand)
 {
-    while (compile->output.fd >= 0 && n_reads-- > 0) {
-        char bytes[READ_BYTES];
-        ssize_t n = read(compile->output.fd, bytes, sizeof(bytes));
-        size_t room = COMPILE_SAID_MAX_BYTES - buf_len(&compile->said);
-        size_t n_kept;
+    struct compile *compile = container_of(errand, struct compile, errand);
 
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0 && errno == EAGAIN)
-            return;
-        if (n <= 0) {
-            loop_watch_close(&compile->output); /* else it would be readable in each turn */
-            return;
-        }
-        n_kept = (size_t)n < room ? (size_t)n : room;
-        buf_add(&compile->said, bytes, n_kept);
-        compile->n_unsaid += (size_t)n - n_kept;
-    }
-}
-
-static void compile_step(struct compile *compile)
-{
-    if (compile->overdue && is_running(compile))
-        (void)kill(-compile->child.pid, SIGKILL);
-    if (is_running(compile))
-        return;
-    /* Nothing that it started outlives it: /init's deadline would not reach that. */
-    (void)kill(-compile->child.pid, SIGKILL);
-    read_output(compile, READS_AT_END); /* its last words may not have been handed out yet */
     judge(compile);
-    release(compile);
+    launch_done(&compile->launch);
     compile->done(compile);
-}
-
-static void on_output(struct loop_watch *watch)
-{
-    read_output(container_of(watch, struct compile, output), READS_PER_TURN);
-}
-
-static void on_exit_of_child(struct loop_child *child, int wait_status)
-{
-    struct compile *compile = container_of(child, struct compile, child);
-
-    compile->exited = true;
-    compile->wait_status = wait_status;
-    compile_step(compile);
-}
-
-static void on_late(struct loop_timer *timer)
-{
-    struct compile *compile = container_of(timer, struct compile, late);
-
-    compile->overdue = true;
-    compile_step(compile);
 }

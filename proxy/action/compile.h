@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "action/errand.h"
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/launch.h"
@@ -32,19 +33,9 @@ struct compile {
 
     /* how it ended */
     bool failed;
-    struct err err;    /* when failed: ERR_CODE, or ERR_LIMIT when its time was up; one line */
-    struct buf said;   /* stdout and stderr as they came, the first COMPILE_SAID_MAX_BYTES */
-    uint64_t n_unsaid; /* bytes that came beyond those */
+    struct err err; /* when failed: ERR_CODE, or ERR_LIMIT when its time was up; one line */
 
-    /* the process */
-    struct loop *loop;
-    struct loop_child child;
-    struct loop_watch output;
-    struct loop_timer late;
-    uint64_t allowed_ms; /* from the start to the deadline */
-    bool overdue;        /* the deadline has passed, the group was killed for it */
-    bool exited;
-    int wait_status;
+    struct errand errand; /* `said`: its stdout and stderr as they came */
 };
 
 /* Before each start: a compile is used once. */

@@ -134,6 +134,25 @@ const char *runtimes_file_name(const struct runtimes *runtimes, const struct run
     return *runtime != NULL ? (*runtime)->source : NULL;
 }
 
+bool runtime_has_ending_of(const struct runtime *runtime, const char *path)
+{
+    const char *wanted = runtime->source != NULL ? strrchr(runtime->source, '.') : NULL;
+    const char *ending = strrchr(path, '.');
+
+    return wanted != NULL && ending != NULL && strcmp(wanted, ending) == 0;
+}
+
+const struct runtime *runtimes_for_source(const struct runtimes *runtimes,
+                                          const struct runtime *fallback, const char *path)
+{
+    if (fallback->builds_all || runtime_has_ending_of(fallback, path))
+        return fallback;
+    for (size_t i = 0; i < runtimes->n; i++)
+        if (!runtimes->items[i].only_named && runtime_has_ending_of(&runtimes->items[i], path))
+            return &runtimes->items[i];
+    return fallback;
+}
+
 /*
  * An entry that must be executable: by its mode, or by its first bytes, as archives made by DOS or
  * by Python's zipfile carry no modes. It is given 0755 then. Never through a link: what that leads

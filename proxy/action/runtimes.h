@@ -61,6 +61,13 @@ const struct runtime *runtimes_find(const struct runtimes *runtimes, const char 
 const char *runtimes_file_name(const struct runtimes *runtimes, const struct runtime *fallback,
                                enum code_kind kind, const struct runtime **runtime);
 
+/* Whether a file's name ends as the runtime's sources do. */
+bool runtime_has_ending_of(const struct runtime *runtime, const char *path);
+/* What a file of source text is by the ending of its name: the fallback's if that has sources of this
+ * ending, or nobody has; else theirs who have, less those that are only used when named. */
+const struct runtime *runtimes_for_source(const struct runtimes *runtimes,
+                                          const struct runtime *fallback, const char *path);
+
 /* Which runtime an unpacked archive in `dir` is for: native by an executable `exec` first, then
  * `fallback` (the other way round when that takes programs), then the others by name, less those
  * that are only used when named. NULL: err is ERR_CODE and names what was looked for:

@@ -13,8 +13,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "action/errand.h"
 #include "action/unpack.h"
-#include "base/buf.h"
 #include "base/err.h"
 #include "base/loop.h"
 
@@ -38,17 +38,8 @@ struct stage {
     bool failed;
     struct err err; /* when failed: ERR_CODE, ERR_LIMIT (bounds and time) or ERR_SYSTEM */
 
-    /* the child */
-    struct loop *loop;
-    struct loop_child child;
-    struct loop_watch report;
-    struct loop_timer late;
-    struct buf text;
+    struct errand errand;
     struct loop_post direct; /* instead of a child: the end of a small file's write */
-    uint64_t allowed_ms;     /* from the start to the deadline */
-    bool overdue;            /* the deadline has passed, the child was killed for it */
-    bool exited;
-    int wait_status;
 };
 
 /* Before each start: a stage is used once. */

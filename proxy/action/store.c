@@ -210,6 +210,14 @@ char *store_path(const struct store *store, unsigned number, const char *part)
     return xasprintf("%s/%u%s%s", store->base, number, part[0] != '\0' ? "/" : "", part);
 }
 
+static int make_folder(const char *path, struct err *err)
+{
+    if (mkdir(path, 0755) < 0)
+        return err_set(err, ERR_SYSTEM, errno, "cannot make folder \"%s\": %s", path,
+                       strerror(errno));
+    return 0;
+}
+
 /* Make BASE/N, for the first N that nobody has. */
 static int make_version(struct store *store, struct err *err)
 {
@@ -218,11 +226,10 @@ static int make_version(struct store *store, struct err *err)
     while (tries-- > 0 && store->last < STORE_NUMBER_MAX) {
         auto_free char *path = store_path(store, ++store->last, "");
 
-        if (mkdir(path, 0755) == 0)
+        if (make_folder(path, err) == 0)
             return 0;
-        if (errno != EEXIST)
-            return err_set(err, ERR_SYSTEM, errno, "cannot make folder \"%s\": %s", path,
-                           strerror(errno));
+        if (err->os != EEXIST)
+            return -1;
     }
     return err_set(err, ERR_SYSTEM, EEXIST,
                    "cannot make a version folder in \"%s\": numbers up to %u are taken; empty it",
@@ -236,9 +243,8 @@ int store_stage(struct store *store, unsigned *number, struct err *err)
     if (make_version(store, err) < 0)
         return -1;
     src = store_path(store, store->last, "src");
-    if (mkdir(src, 0755) < 0)
-        return err_set(err, ERR_SYSTEM, errno, "cannot make folder \"%s\": %s", src,
-                       strerror(errno));
+    if (make_folder(src, err) < 0)
+        return -1;
     *number = store->last;
     return 0;
 }
@@ -260,8 +266,5 @@ int store_make_bin(struct store *store, unsigned number, struct err *err)
     auto_free char *bin = store_path(store, number, "bin");
 
     assert(number > 0 && number <= store->last);
-    if (mkdir(bin, 0755) < 0)
-        return err_set(err, ERR_SYSTEM, errno, "cannot make folder \"%s\": %s", bin,
-                       strerror(errno));
-    return 0;
+    return make_folder(bin, err);
 }

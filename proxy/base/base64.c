@@ -172,10 +172,13 @@ void base64_encode(struct buf *out, const char *bytes, size_t n)
 
 bool base64_decode(struct buf *out, const char *text, size_t n)
 {
+    size_t n_padded = n;
     size_t n_tail;
 
-    for (int i = 0; i < 2 && n > 0 && text[n - 1] == '='; i++)
+    while (n > 0 && text[n - 1] == '=')
         n--;
+    if (n_padded > n && (n_padded % 4 > 0 || n_padded - n > 2))
+        return false;
     for (size_t i = 0; i < n; i++)
         if (!is_base64(text[i]))
             return false;

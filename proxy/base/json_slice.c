@@ -92,21 +92,31 @@ struct json_slice json_top(const char *text, size_t n)
         .text = (const char *)at, .n = (size_t)(end - at), .kind = kind_of(*at)};
 }
 
+/* The next element behind *at, which is behind the last value, or 0 and then the bracket is still
+ * to be stepped over. NULL: there is none. */
+static const uint8_t *next_element(struct json_slice slice, size_t at, char close)
+{
+    const uint8_t *start = (const uint8_t *)slice.text, *end = start + slice.n;
+    const uint8_t *here;
+
+    assert(slice.n >= 2);
+    assert(at < slice.n);
+    here = skip_space(start + (at > 0 ? at : 1), end);
+    assert(here < end);
+    if (*here == close)
+        return NULL;
+    return *here == ',' ? skip_space(here + 1, end) : here;
+}
+
 bool json_next_member(struct json_slice object, size_t *at, struct json_slice *key,
                       struct json_slice *value)
 {
     const uint8_t *start = (const uint8_t *)object.text, *end = start + object.n;
-    const uint8_t *here;
+    const uint8_t *here = next_element(object, *at, '}');
 
-    assert(object.kind == JSON_OBJECT && object.n >= 2);
-    assert(*at < object.n);
-    /* *at is behind the last value, or 0 and then the brace is still to be stepped over. */
-    here = skip_space(start + (*at > 0 ? *at : 1), end);
-    assert(here < end);
-    if (*here == '}')
+    assert(object.kind == JSON_OBJECT);
+    if (here == NULL)
         return false;
-    if (*here == ',')
-        here = skip_space(here + 1, end);
     here = skip_space(slice_at(here, end, key), end);
     assert(here < end && *here == ':');
     here = slice_at(skip_space(here + 1, end), end, value);
@@ -116,18 +126,13 @@ bool json_next_member(struct json_slice object, size_t *at, struct json_slice *k
 
 bool json_next_item(struct json_slice array, size_t *at, struct json_slice *value)
 {
-    const uint8_t *start = (const uint8_t *)array.text, *end = start + array.n;
-    const uint8_t *here;
+    const uint8_t *start = (const uint8_t *)array.text;
+    const uint8_t *here = next_element(array, *at, ']');
 
-    assert(array.kind == JSON_ARRAY && array.n >= 2);
-    assert(*at < array.n);
-    here = skip_space(start + (*at > 0 ? *at : 1), end);
-    assert(here < end);
-    if (*here == ']')
+    assert(array.kind == JSON_ARRAY);
+    if (here == NULL)
         return false;
-    if (*here == ',')
-        here = skip_space(here + 1, end);
-    *at = (size_t)(slice_at(here, end, value) - start);
+    *at = (size_t)(slice_at(here, start + array.n, value) - start);
     return true;
 }
 

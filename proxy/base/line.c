@@ -54,6 +54,8 @@ enum line_result line_next(struct line *line, const char **text, size_t *n)
             bool told = line->skipping;
 
             line->skipping = true;
+            *text = start;
+            *n = line_len;
             skip(line);
             return told ? LINE_NONE : LINE_TOO_LONG;
         }
@@ -68,11 +70,9 @@ enum line_result line_next(struct line *line, const char **text, size_t *n)
             line->skipping = false;
             continue;
         }
-        if (line_len > line->max_bytes)
-            return LINE_TOO_LONG;
         *text = start;
         *n = line_len;
-        return LINE_READY;
+        return line_len > line->max_bytes ? LINE_TOO_LONG : LINE_READY;
     }
 }
 

@@ -15,7 +15,7 @@
 enum line_result {
     LINE_NONE,     /* no whole line yet, feed more */
     LINE_READY,    /* one line handed out */
-    LINE_TOO_LONG, /* a line passed max_bytes; told once, the rest up to its newline is dropped */
+    LINE_TOO_LONG, /* a line passed max_bytes: its beginning handed out, once; the rest is dropped */
 };
 
 /* Invariant: seen <= bytes held. */
@@ -36,7 +36,8 @@ void line_feed(struct line *line, const char *bytes, size_t n);
 
 /*
  * Hand out the next line as text[0 .. n), newline removed, not NUL-terminated. The text belongs to
- * `line` and lives until the next line_room(), line_feed() or line_reset().
+ * `line` and lives until the next line_room(), line_feed() or line_reset(). Of a line that is too
+ * long these are the first bytes, more than max_bytes.
  */
 enum line_result line_next(struct line *line, const char **text, size_t *n);
 

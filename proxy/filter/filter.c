@@ -22,9 +22,10 @@ struct filter {
     struct calls calls;
     struct pool *pool; /* borrowed; NULL: not there yet */
     struct loop_post step;
-    uint64_t drop_up_to; /* offset in the input: who wrote this is not there to be answered */
-    bool stopped;        /* nothing is given any more */
-    bool told;           /* `ended` was called */
+    struct loop_timer more; /* the step in the next turn: one that is posted is in this one */
+    uint64_t drop_up_to;    /* offset in the input: who wrote this is not there to be answered */
+    bool stopped;           /* nothing is given any more */
+    bool told;              /* `ended` was called */
     filter_ended_fn *ended;
     void *owner;
 };
@@ -85,8 +86,8 @@ static void give_lines(struct filter *filter)
     }
 }
 
-/* true: there may be more to do. */
-static bool write_answers(struct filter *filter)
+/* Returns how often something was written: then there may be more to do. */
+static unsigned write_answers(struct filter *filter)
 {
     struct iovec pieces[PIECES_MAX];
     unsigned n_writes = 0;
@@ -98,7 +99,7 @@ static bool write_answers(struct filter *filter)
         n = outlet_write(&filter->outlet, pieces, n_pieces);
         calls_wrote(&filter->calls, n);
     } while (n > 0 && ++n_writes < WRITES_PER_TURN);
-    return n_writes > 0;
+    return n_writes;
 }
 
 /* ---- deciding ---- */
@@ -125,7 +126,7 @@ static void look_at_reader(struct filter *filter)
 static void on_step(struct loop_post *post)
 {
     struct filter *filter = container_of(post, struct filter, step);
-    bool again;
+    unsigned n_writes;
 
     if (filter->told)
         return;
@@ -136,12 +137,21 @@ static void on_step(struct loop_post *post)
     look_at_reader(filter);
     take_lines(filter);
     give_lines(filter);
-    again = write_answers(filter);
+    n_writes = write_answers(filter);
     inlet_want(&filter->inlet, has_room(filter));
     if (filter_is_done(filter))
         tell_end(filter, &filter->inlet.err);
-    else if (again)
+    else if (n_writes == WRITES_PER_TURN)
+        loop_timer_set(filter->loop, &filter->more, 0);
+    else if (n_writes > 0)
         loop_post(filter->loop, &filter->step);
+}
+
+static void on_more(struct loop_timer *timer)
+{
+    struct filter *filter = container_of(timer, struct filter, more);
+
+    loop_post(filter->loop, &filter->step); /* it may be posted already: once in a turn is enough */
 }
 
 /* ---- for the owner ---- */
@@ -157,6 +167,7 @@ struct filter *filter_new(struct loop *loop, const struct filter_opts *opts, fil
     filter->ended = ended;
     filter->owner = owner;
     loop_post_init(&filter->step, on_step);
+    loop_timer_init(&filter->more, on_more);
     calls_init(&filter->calls, &(struct calls_opts){.run_ms = opts->run_ms,
                                                     .line_max_bytes = opts->line_max_bytes,
                                                     .answer_max_bytes = opts->answer_max_bytes,
@@ -197,6 +208,7 @@ void filter_free(struct filter **filter)
     if (f == NULL)
         return;
     loop_post_cancel(&f->step);
+    loop_timer_clear(&f->more);
     inlet_close(&f->inlet);
     outlet_close(&f->outlet);
     calls_free(&f->calls);

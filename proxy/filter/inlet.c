@@ -17,16 +17,17 @@ static void on_readable(struct loop_watch *watch)
     pull(container_of(watch, struct inlet, stream.watch));
 }
 
-static void on_again(struct loop_post *post)
+/* A timer, not a post: posted work that posts itself does not wait for the next turn. */
+static void on_again(struct loop_timer *timer)
 {
-    pull(container_of(post, struct inlet, again));
+    pull(container_of(timer, struct inlet, again));
 }
 
 void inlet_init(struct inlet *inlet)
 {
     memset(inlet, 0, sizeof(*inlet));
     stream_init(&inlet->stream);
-    loop_post_init(&inlet->again, on_again);
+    loop_timer_init(&inlet->again, on_again);
 }
 
 int inlet_open(struct inlet *inlet, struct loop *loop, const char *path, size_t line_max_bytes,
@@ -35,6 +36,7 @@ int inlet_open(struct inlet *inlet, struct loop *loop, const char *path, size_t 
     inlet->loop = loop;
     inlet->path = path;
     inlet->told = told;
+    inlet->fresh = true;
     line_init(&inlet->line, line_max_bytes);
     if (path != NULL)
         return stream_open_fifo(&inlet->stream, loop, OPTION, path, false, err);
@@ -43,7 +45,7 @@ int inlet_open(struct inlet *inlet, struct loop *loop, const char *path, size_t 
 
 void inlet_close(struct inlet *inlet)
 {
-    loop_post_cancel(&inlet->again);
+    loop_timer_clear(&inlet->again);
     stream_close(&inlet->stream);
     line_done(&inlet->line);
     inlet->wanted = inlet->at_end = false;
@@ -55,15 +57,16 @@ static bool is_reading(const struct inlet *inlet)
     return inlet->wanted && !inlet->at_end && !inlet->ended;
 }
 
-/* Begin or stop, as things stand. */
+/* Begin or stop, as things stand. A named pipe does not tell of a writer that left before it was
+ * opened, not even when its last bytes are read: only reading on finds out. */
 static void go_on(struct inlet *inlet)
 {
+    bool watched = inlet->stream.watch.sock != NULL && !inlet->fresh;
+
     if (inlet->stream.watch.sock != NULL)
-        loop_watch_read(&inlet->stream.watch, is_reading(inlet) ? on_readable : NULL);
-    /* A named pipe as stdin, opened once more, does not tell of an end that came before. */
-    if (is_reading(inlet) &&
-        (inlet->stream.watch.sock == NULL || (inlet->path == NULL && inlet->n_read == 0)))
-        loop_post(inlet->loop, &inlet->again);
+        loop_watch_read(&inlet->stream.watch, watched && is_reading(inlet) ? on_readable : NULL);
+    if (!watched && is_reading(inlet))
+        loop_timer_set(inlet->loop, &inlet->again, 0);
 }
 
 void inlet_want(struct inlet *inlet, bool wanted)
@@ -74,8 +77,15 @@ void inlet_want(struct inlet *inlet, bool wanted)
     go_on(inlet);
 }
 
+/* Whether 0 bytes mean that a writer has left, and not that none has come yet. */
+static bool is_end(const struct inlet *inlet)
+{
+    return inlet->path == NULL || !inlet->fresh || inlet->n_read > inlet->opened_at;
+}
+
 static void pull(struct inlet *inlet)
 {
+    bool was_fresh = inlet->fresh;
     char *room;
     ssize_t n;
 
@@ -84,19 +94,23 @@ static void pull(struct inlet *inlet)
     if (buf_len(&inlet->line.buf) == 0)
         buf_reset(&inlet->line.buf, KEEP_BYTES);
     room = line_room(&inlet->line, READ_BYTES);
-    n = read(inlet->stream.fd, room, READ_BYTES);
+    n = stream_read(&inlet->stream, room, READ_BYTES);
     if (n > 0) {
         line_added(&inlet->line, (size_t)n);
         inlet->n_read += (size_t)n;
-    } else if (n == 0 || (errno != EAGAIN && errno != EINTR)) {
-        if (n < 0)
-            (void)err_set(&inlet->err, ERR_SYSTEM, errno, "cannot read %s: %s",
-                          inlet->path != NULL ? inlet->path : "stdin", strerror(errno));
+    } else if (n == 0) {
+        inlet->at_end = is_end(inlet);
+        inlet->fresh = false;
+    } else if (errno == EAGAIN) {
+        inlet->fresh = false;
+    } else if (errno != EINTR) {
+        (void)err_set(&inlet->err, ERR_SYSTEM, errno, "cannot read %s: %s",
+                      inlet->path != NULL ? inlet->path : "stdin", strerror(errno));
         inlet->at_end = true;
     }
     if (n > 0 || inlet->at_end)
         loop_post(inlet->loop, inlet->told);
-    if (inlet->at_end || inlet->stream.watch.sock == NULL)
+    if (inlet->at_end || was_fresh || inlet->stream.watch.sock == NULL)
         go_on(inlet);
 }
 
@@ -112,6 +126,8 @@ static void leave(struct inlet *inlet)
         return;
     }
     inlet->at_end = false;
+    inlet->fresh = true;
+    inlet->opened_at = inlet->n_read;
     go_on(inlet);
 }
 

@@ -18,9 +18,11 @@ struct inlet {
     struct loop *loop; /* borrowed */
     const char *path;  /* borrowed; NULL: stdin */
     struct stream stream;
-    struct loop_post again; /* what cannot be watched is read once in a turn */
+    struct loop_timer again; /* what is not watched is read once in a turn */
     struct line line;
     uint64_t n_read;        /* bytes, since inlet_open() */
+    uint64_t opened_at;     /* of these, by the time its stream was opened */
+    bool fresh;             /* the stream was never seen empty: nothing may tell of its end */
     bool wanted;            /* the owner has room */
     bool at_end;            /* the writer has left; what is held is its last */
     bool ended;             /* ... and nothing will follow */
@@ -38,7 +40,7 @@ void inlet_close(struct inlet *inlet);
 /* Whether to read on. Not wanted at first. */
 void inlet_want(struct inlet *inlet, bool wanted);
 /* The next line, as line_next() gives it; a last one without newline is a line, too. end_at: offset
- * behind it. */
+ * behind it, or behind what has come of one that is too long. */
 enum line_result inlet_next(struct inlet *inlet, const char **text, size_t *n, uint64_t *end_at);
 /* Offset behind all that has been written to us by now, as far as can be seen. */
 uint64_t inlet_seen(const struct inlet *inlet);

@@ -103,7 +103,7 @@ size_t outlet_write(struct outlet *outlet, const struct iovec *pieces, int n_pie
     if (outlet->stream.fd < 0 || n_pieces == 0)
         return 0;
     do
-        n = writev(outlet->stream.fd, pieces, n_pieces);
+        n = stream_write(&outlet->stream, pieces, n_pieces);
     while (n < 0 && errno == EINTR);
     if (n > 0)
         return (size_t)n;

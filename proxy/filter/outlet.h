@@ -30,7 +30,7 @@ int outlet_open(struct outlet *outlet, struct loop *loop, const char *path, stru
                 struct err *err);
 void outlet_close(struct outlet *outlet);
 
-/* Write what goes without waiting. Bytes written; 0: told follows. */
+/* Write what goes without waiting. Bytes written; 0: told follows, unless there was nothing. */
 size_t outlet_write(struct outlet *outlet, const struct iovec *pieces, int n_pieces);
 /* The same after the loop has ended: wait up to wait_ms for room. */
 size_t outlet_write_late(struct outlet *outlet, const struct iovec *pieces, int n_pieces,

@@ -3,8 +3,10 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -17,16 +19,21 @@ void stream_init(struct stream *stream)
 {
     memset(stream, 0, sizeof(*stream));
     loop_watch_init(&stream->watch);
-    stream->fd = stream->shared_fd = -1;
+    stream->fd = -1;
 }
 
 static void adopt(struct stream *stream, struct loop *loop, int fd, mode_t mode)
 {
+    int flags = fcntl(fd, F_GETFL);
+
     stream->fd = fd;
     stream->is_pipe = S_ISFIFO(mode);
+    stream->is_socket = S_ISSOCK(mode);
     if (stream->is_pipe)
         (void)fcntl(fd, F_SETPIPE_SZ, PIPE_BYTES);
     loop_watch_open(loop, &stream->watch, fd);
+    if (stream->is_shared)
+        (void)fcntl(fd, F_SETFL, flags); /* the watch has made it non-blocking */
 }
 
 /* Files, /dev/null and the like: always ready, and not to be watched. */
@@ -64,8 +71,7 @@ int stream_open_own(struct stream *stream, struct loop *loop, int fd, struct err
             stream->fd = own;
             return 0;
         }
-        stream->shared_fd = fd;
-        stream->shared_flags = fcntl(fd, F_GETFL);
+        stream->is_shared = true;
     }
     adopt(stream, loop, own, info.st_mode);
     return 0;
@@ -98,9 +104,42 @@ void stream_close(struct stream *stream)
         loop_watch_close(&stream->watch); /* and with it the descriptor */
     else
         fd_close(&stream->fd);
-    if (stream->shared_fd >= 0)
-        (void)fcntl(stream->shared_fd, F_SETFL, stream->shared_flags);
     stream_init(stream);
+}
+
+static bool is_ready(const struct stream *stream, short events)
+{
+    struct pollfd poll_fd = {.fd = stream->fd, .events = events};
+
+    if (poll(&poll_fd, 1, 0) > 0)
+        return true;
+    errno = EAGAIN;
+    return false;
+}
+
+ssize_t stream_read(const struct stream *stream, char *room, size_t n)
+{
+    if (stream->is_socket)
+        return recv(stream->fd, room, n, MSG_DONTWAIT);
+    if (stream->is_shared && !is_ready(stream, POLLIN))
+        return -1;
+    return read(stream->fd, room, n);
+}
+
+ssize_t stream_write(const struct stream *stream, const struct iovec *pieces, int n_pieces)
+{
+    struct msghdr message = {.msg_iov = (struct iovec *)(uintptr_t)pieces,
+                             .msg_iovlen = (size_t)n_pieces};
+
+    if (stream->is_socket)
+        return sendmsg(stream->fd, &message, MSG_DONTWAIT);
+    if (!stream->is_shared)
+        return writev(stream->fd, pieces, n_pieces);
+    if (!is_ready(stream, POLLOUT))
+        return -1;
+    /* Ready means room for this much. */
+    return write(stream->fd, pieces->iov_base,
+                 pieces->iov_len < PIPE_BUF ? pieces->iov_len : PIPE_BUF);
 }
 
 bool stream_is_deserted(const struct stream *stream)

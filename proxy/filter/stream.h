@@ -3,9 +3,14 @@
 /*
  * stream - one of our own streams, or a named pipe, made fit for the loop: it never blocks, and
  * those who share stdin or stdout with us (a shell, a container engine) notice nothing of it.
+ *
+ * What can be opened anew is then ours alone. On what cannot, such as a socket, O_NONBLOCK would be
+ * everybody's, and stdin and stdout may well be the same one: there each call sees to it itself.
  */
 
 #include <stdbool.h>
+#include <sys/types.h>
+#include <sys/uio.h>
 
 #include "base/loop.h"
 
@@ -15,8 +20,8 @@ struct stream {
     struct loop_watch watch; /* open for what can be watched */
     int fd;                  /* what to read from or write to; -1: closed */
     bool is_pipe;            /* a pipe, named or not */
-    int shared_fd;           /* whose flags are to be restored at the end; -1: nobody's */
-    int shared_flags;
+    bool is_socket;
+    bool is_shared; /* others have it open, too, and may have it blocking */
 };
 
 void stream_init(struct stream *stream);
@@ -31,6 +36,10 @@ int stream_open_own(struct stream *stream, struct loop *loop, int fd, struct err
 int stream_open_fifo(struct stream *stream, struct loop *loop, const char *option, const char *path,
                      bool writes, struct err *err);
 void stream_close(struct stream *stream);
+
+/* As read() and writev() on a descriptor that does not block: -1 with EAGAIN instead of waiting. */
+ssize_t stream_read(const struct stream *stream, char *room, size_t n);
+ssize_t stream_write(const struct stream *stream, const struct iovec *pieces, int n_pieces);
 
 /* For the writing end of a pipe: whether its reader has left. */
 bool stream_is_deserted(const struct stream *stream);

@@ -122,16 +122,24 @@ static void write_answer_bytes(struct buf *text, const char *name, const struct 
     metrics_number(text, name, NULL, NULL, reading->service->runs.answer_bytes);
 }
 
+static void write_of_streams(struct buf *text, const char *name, uint64_t n_out, uint64_t n_err)
+{
+    metrics_number(text, name, "stream", "stdout", n_out);
+    metrics_number(text, name, "stream", "stderr", n_err);
+}
+
 static void write_log_bytes(struct buf *text, const char *name, const struct reading *reading)
 {
-    metrics_number(text, name, "stream", "stdout", reading->service->out->n_written);
-    metrics_number(text, name, "stream", "stderr", reading->service->err->n_written);
+    const struct service *service = reading->service;
+
+    write_of_streams(text, name, service->out->n_written, service->err->n_written);
 }
 
 static void write_log_dropped(struct buf *text, const char *name, const struct reading *reading)
 {
-    metrics_number(text, name, "stream", "stdout", reading->service->out->n_dropped);
-    metrics_number(text, name, "stream", "stderr", reading->service->err->n_dropped);
+    const struct service *service = reading->service;
+
+    write_of_streams(text, name, service->out->n_dropped, service->err->n_dropped);
 }
 
 static void write_workers(struct buf *text, const char *name, const struct reading *reading)

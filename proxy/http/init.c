@@ -401,6 +401,7 @@ void init_carried(struct service *service, struct carried *carried)
 
     init->envelope = carried->envelope;
     memset(&carried->envelope, 0, sizeof(carried->envelope));
+    init->build.source = carried->runtime;
     if (carried->dir != NULL) {
         log_info("init.start", log_text("folder", carried->dir),
                  log_text("origin", service->early.origin));

@@ -13,7 +13,6 @@
 #define READ_MOST_BYTES  (1u << 20) /* room for one read once answers prove large */
 #define PULL_MAX_BYTES   (4u << 20) /* read per descriptor and turn, so that others get theirs */
 #define PASS_BYTES       65536 /* a log line on the answer channel is forwarded in such pieces */
-#define KEEP_BYTES       65536 /* memory kept between activations */
 
 static void on_out_room(struct sink_waiter *waiter)
 {
@@ -44,7 +43,8 @@ void channel_open(struct channel *channel, struct loop *loop, const struct spawn
     channel->loop = loop;
     channel->answers = answers;
     channel->on_fd1 = on_fd1;
-    channel->fed = channel->passing = channel->kept_apart = false;
+    channel->fed = channel->passing = channel->kept_apart = channel->question = false;
+    channel->n_written = channel->read_up_to = 0;
     loop_watch_open(loop, &channel->in, spawned->in);
     relay_open(&channel->err, loop, spawned->fd2);
     if (answers == ANSWERS_FD3) {
@@ -124,6 +124,7 @@ ssize_t channel_write(struct channel *channel, const struct iovec *lines, int n_
     } while (n < 0 && errno == EINTR);
     if (n < 0)
         return errno == EAGAIN ? 0 : -1;
+    channel->n_written += (size_t)n;
     return n;
 }
 
@@ -139,13 +140,46 @@ bool channel_tell(struct channel *channel, struct buf *bytes)
     return n >= 0;
 }
 
-size_t channel_unread(const struct channel *channel)
+static size_t unread(const struct channel *channel)
 {
     int n = 0;
 
     if (channel->in.sock == NULL || ioctl(channel->in.fd, FIONREAD, &n) < 0 || n < 0)
         return 0;
     return (size_t)n;
+}
+
+static uint64_t n_read(const struct channel *channel)
+{
+    return channel->n_written - unread(channel);
+}
+
+size_t channel_unread(const struct channel *channel)
+{
+    size_t n = unread(channel);
+
+    /* The question is what it must read, unless there was something else. */
+    return channel->question && channel->n_written - n < channel->read_up_to ? n - 1 : n;
+}
+
+void channel_ask(struct channel *channel, bool between_lines)
+{
+    struct iovec empty_line = {(char[]){'\n'}, 1};
+
+    if (channel->read_up_to > 0)
+        return;
+    channel->read_up_to = n_read(channel) + 1;
+    if (between_lines && unread(channel) == 0)
+        channel->question = channel_write(channel, &empty_line, 1) > 0;
+}
+
+bool channel_reads(struct channel *channel)
+{
+    if (n_read(channel) < channel->read_up_to)
+        return false;
+    channel->read_up_to = 0;
+    channel->question = false;
+    return true;
 }
 
 /* ---- reading ---- */

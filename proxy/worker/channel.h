@@ -31,7 +31,7 @@ enum channel_wanted {
 enum channel_result {
     CHANNEL_NONE,     /* nothing of what is wanted */
     CHANNEL_LINE,     /* one line handed out */
-    CHANNEL_TOO_LONG, /* an answer passed the bound and was dropped */
+    CHANNEL_TOO_LONG, /* an answer passed the bound; its beginning handed out, the rest dropped */
 };
 
 struct channel {
@@ -47,13 +47,16 @@ struct channel {
     struct sink_waiter out_room; /* while log lines among the answers cannot leave */
     loop_watch_fn *on_fd1;       /* the owner's */
     bool fed;                    /* a line was written to this worker */
-    bool kept_apart;  /* a launcher keeps its answers apart from the user's output: while one is
+    bool kept_apart;     /* a launcher keeps its answers apart from the user's output: while one is
                          awaited every line is one, also a wrong one */
-    bool passing;     /* inside a long line on descriptor 1 that cannot be an answer */
-    uint64_t n_stale; /* answer lines dropped because nobody waited for them */
+    bool passing;        /* inside a long line on descriptor 1 that cannot be an answer */
+    uint64_t n_stale;    /* answer lines dropped because nobody waited for them */
+    uint64_t n_written;  /* bytes, in this process's life */
+    uint64_t read_up_to; /* so many of them it must have read to be known to read; 0: not asked */
+    bool question;       /* the last of those is an empty line of ours */
 };
 
-/* out, err: our own streams, borrowed. answer_max_bytes: longest answer line accepted. */
+/* out, err: our own streams, borrowed. answer_max_bytes: longest line with an answer accepted. */
 void channel_init(struct channel *channel, struct sink *out, struct sink *err,
                   size_t answer_max_bytes);
 
@@ -69,8 +72,14 @@ void channel_done(struct channel *channel);
 ssize_t channel_write(struct channel *channel, const struct iovec *lines, int n_lines);
 /* The same with bytes that are no activation's; what went is taken off. false: as -1. */
 bool channel_tell(struct channel *channel, struct buf *bytes);
-/* Bytes that the worker has not read yet. */
+/* Bytes of lines that the worker has not read yet. */
 size_t channel_unread(const struct channel *channel);
+
+/* Find out whether it still reads: by what stands in the pipe, or else by an empty line, unless a
+ * line has been written in part. */
+void channel_ask(struct channel *channel, bool between_lines);
+/* Whether it has read anything since it was asked; also when it was not. */
+bool channel_reads(struct channel *channel);
 
 /* Every descriptor on which answers could come is at its end. */
 static inline bool channel_ended(const struct channel *channel)

@@ -40,6 +40,8 @@ unsigned feed_depth(const struct feed *feed)
 {
     uint64_t n;
 
+    if (feed->concurrent > 0)
+        return feed->concurrent;
     if (feed->distrusted || feed->pipeline <= 1 || feed->ahead_max <= 1 ||
         feed->n_silent < SILENT_BEFORE)
         return 1;
@@ -49,6 +51,11 @@ unsigned feed_depth(const struct feed *feed)
     if (n > feed->ahead_max)
         n = feed->ahead_max;
     return n > 1 ? (unsigned)n : 1;
+}
+
+bool feed_is_trusted(const struct feed *feed)
+{
+    return feed->concurrent > 0 || (feed->pipeline > 0 && !feed->distrusted);
 }
 
 void feed_began(struct feed *feed)
@@ -75,7 +82,7 @@ uint64_t feed_answered(struct feed *feed, unsigned n_answers, bool more, bool lo
 
 bool feed_distrust(struct feed *feed)
 {
-    bool trusted = feed->pipeline > 0 && !feed->distrusted;
+    bool trusted = feed->concurrent == 0 && feed_is_trusted(feed);
 
     if (trusted)
         feed->distrusted = feed->observable = true;
@@ -87,7 +94,7 @@ bool feed_is_quiet(struct feed *feed, uint64_t now_us)
     enum waits_state state = WAITS_UNKNOWN;
     uint64_t give_up_us;
 
-    if ((feed->pipeline > 0 && !feed->distrusted) || !feed->observable)
+    if (feed_is_trusted(feed) || !feed->observable)
         return true;
     for (int i = 0; i < QUIET_YIELDS; i++) {
         state = waits_look(&feed->waits);

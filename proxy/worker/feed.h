@@ -7,7 +7,8 @@
  * written ahead of its answers: as many as it does in about a millisecond, so that it never idles
  * and yet little is lost in its pipe when it dies. One that logs gets them one at a time, so that
  * each log line stands before its own sentinel. One that announced nothing gets a line only once it
- * is seen waiting for it.
+ * is seen waiting for it. One that does several activations at a time gets as many as it announced:
+ * what belongs together is told by number there, not by order.
  */
 
 #include <stdbool.h>
@@ -22,7 +23,8 @@ struct feed {
     bool distrusted;    /* it answered unasked once: whatever it announces is not believed */
 
     /* what the worker announced */
-    unsigned pipeline; /* lines that it takes ahead; 0: it announced nothing of the kind */
+    unsigned pipeline;   /* lines that it takes ahead; 0: it announced nothing of the kind */
+    unsigned concurrent; /* lines that it works on at a time, by number; 0: likewise */
 
     /* how it works */
     uint64_t work_ns;    /* per activation, smoothed; 0: not measured yet */
@@ -41,8 +43,12 @@ void feed_init(struct feed *feed, unsigned ahead_max);
 void feed_open(struct feed *feed, pid_t pid, const struct privileges *privileges);
 void feed_close(struct feed *feed);
 
-/* How many lines may be in its pipe now, 1 and more. */
+/* How many lines may be in its pipe now, or at work in it, 1 and more. */
 unsigned feed_depth(const struct feed *feed);
+
+/* Whether its lines and answers belong together by what it announced. If not, a line goes out only
+ * when it is quiet. */
+bool feed_is_trusted(const struct feed *feed);
 
 /* Lines were written to a worker that had none, or answers came: measures its work.
  * n_answers in one read; more: lines are left in its pipe; logged: log bytes came with them.
@@ -50,7 +56,8 @@ unsigned feed_depth(const struct feed *feed);
 void feed_began(struct feed *feed);
 uint64_t feed_answered(struct feed *feed, unsigned n_answers, bool more, bool logged);
 
-/* It wrote an answer that nobody waited for. true: it was trusted until now. */
+/* It wrote an answer that nobody waited for. true: it was trusted until now. Where answers have
+ * numbers it can do no harm. */
 bool feed_distrust(struct feed *feed);
 
 /* Whether the next line may be written: nothing that comes after it can be older than it.

@@ -11,11 +11,32 @@ void flight_init(struct flight *flight)
     flight->soonest_ms = UINT64_MAX;
 }
 
-/* The time of a ghost, and of a job by turn, begins now: let the next look see to that. */
-static void begin_turn(struct flight *flight)
+/* A ghost whose turn it is holds up those behind it, if answers come in order. */
+static bool has_turn(const struct flight *flight, const struct job *job)
 {
-    if (flight->n > 0 && flight_oldest(flight)->deadline_at_ms == JOB_BY_TURN)
+    return flight->numbered ? !job->ghost : job == flight_oldest(flight);
+}
+
+/* The time of a ghost, and of a job by turn, begins now: let the next look see to that. */
+static void begin_turn(struct flight *flight, const struct job *job)
+{
+    if (job != NULL && job->deadline_at_ms == JOB_BY_TURN && has_turn(flight, job))
         flight->soonest_ms = 0;
+}
+
+static void give_number(struct flight *flight, struct job *job)
+{
+    job->number = ++flight->last_number;
+    job->head_len = (uint8_t)number_head(job->head, job->number);
+}
+
+void flight_set_numbered(struct flight *flight, bool numbered)
+{
+    assert(!flight_is_fed(flight));
+    flight->numbered = numbered;
+    if (numbered)
+        list_each(node, &flight->jobs)
+            give_number(flight, list_item(node, struct job, node));
 }
 
 void flight_add(struct flight *flight, struct job *job)
@@ -23,16 +44,39 @@ void flight_add(struct flight *flight, struct job *job)
     assert(job->outcome == JOB_PENDING && job->answer == NULL);
     list_add_tail(&flight->jobs, &job->node);
     flight->n++;
+    if (flight->numbered)
+        give_number(flight, job);
     if (flight->unsent == NULL)
         flight->unsent = job;
     if (flight->n == 1 || job->deadline_at_ms < flight->soonest_ms)
         flight->soonest_ms = job->deadline_at_ms;
-    begin_turn(flight);
+    begin_turn(flight, job);
 }
 
 struct job *flight_oldest(const struct flight *flight)
 {
     return flight->n > 0 ? list_item(flight->jobs.next, struct job, node) : NULL;
+}
+
+struct job *flight_find(const struct flight *flight, uint64_t number)
+{
+    list_each(node, &flight->jobs) {
+        struct job *job = list_item(node, struct job, node);
+
+        if (job == flight->unsent && flight->unsent_written == 0)
+            break;
+        if (job->number == number)
+            return job;
+        if (job == flight->unsent)
+            break;
+    }
+    return NULL;
+}
+
+/* Bytes that the worker reads of a job. */
+static size_t written_len(const struct flight *flight, const struct job *job)
+{
+    return job->len + (flight->numbered ? job->head_len + sizeof(NUMBER_TAIL) - 1 : 0);
 }
 
 static struct job *job_after(const struct flight *flight, const struct job *job)
@@ -49,9 +93,11 @@ struct job *flight_take(struct flight *flight, struct job *job)
     }
     list_remove(&job->node);
     flight->n--;
-    begin_turn(flight);
+    if (!flight->numbered)
+        begin_turn(flight, flight_oldest(flight));
     if (!job->ghost)
         return job;
+    flight->n_ghosts--;
     free(job->line);
     free(job);
     return NULL;
@@ -62,17 +108,38 @@ bool flight_is_fed(const struct flight *flight)
     return flight->n > 0 && (flight->unsent != flight_oldest(flight) || flight->unsent_written > 0);
 }
 
-int flight_lines(const struct flight *flight, struct iovec *lines, int max)
+/* The parts of a job's line, but for the first n_skip bytes. Returns their number. */
+static int line_parts(const struct flight *flight, struct job *job, size_t n_skip,
+                      struct iovec parts[FLIGHT_PARTS])
 {
+    static char tail[] = NUMBER_TAIL "\n";
+    struct iovec all[FLIGHT_PARTS] = {
+        {job->head, job->head_len}, {job->line, job->len - 1}, {tail, sizeof(tail) - 1}};
     int n = 0;
 
-    for (const struct job *job = flight->unsent; job != NULL && n < max;
-         job = job_after(flight, job))
-        lines[n++] = (struct iovec){job->line, job->len};
-    if (n > 0) {
-        lines[0].iov_base = flight->unsent->line + flight->unsent_written;
-        lines[0].iov_len -= flight->unsent_written;
+    if (!flight->numbered) {
+        parts[0] = (struct iovec){job->line + n_skip, job->len - n_skip};
+        return 1;
     }
+    for (int i = 0; i < FLIGHT_PARTS; i++) {
+        size_t skipped = n_skip < all[i].iov_len ? n_skip : all[i].iov_len;
+
+        n_skip -= skipped;
+        if (skipped < all[i].iov_len)
+            parts[n++] =
+                (struct iovec){(char *)all[i].iov_base + skipped, all[i].iov_len - skipped};
+    }
+    return n;
+}
+
+int flight_lines(const struct flight *flight, struct iovec *lines, int max)
+{
+    int parts = flight->numbered ? FLIGHT_PARTS : 1;
+    int n = 0;
+
+    for (struct job *job = flight->unsent; job != NULL && n + parts <= max;
+         job = job_after(flight, job))
+        n += line_parts(flight, job, job == flight->unsent ? flight->unsent_written : 0, lines + n);
     return n;
 }
 
@@ -82,7 +149,7 @@ void flight_wrote(struct flight *flight, size_t n)
         size_t left;
 
         assert(flight->unsent != NULL);
-        left = flight->unsent->len - flight->unsent_written;
+        left = written_len(flight, flight->unsent) - flight->unsent_written;
         if (n < left) {
             flight->unsent_written += n;
             return;
@@ -93,18 +160,39 @@ void flight_wrote(struct flight *flight, size_t n)
     }
 }
 
-bool flight_has_begun(const struct flight *flight, size_t n_unread)
+/* Bytes written of the jobs, those of jobs that were taken out not counted. */
+static size_t count_written(const struct flight *flight)
 {
-    size_t n_written = flight->unsent_written;
+    size_t n = flight->unsent_written;
 
     list_each(node, &flight->jobs) {
         const struct job *job = list_item(node, struct job, node);
 
         if (job == flight->unsent)
             break;
-        n_written += job->len;
+        n += written_len(flight, job);
     }
-    return n_unread < n_written;
+    return n;
+}
+
+unsigned flight_n_begun(const struct flight *flight, size_t n_unread)
+{
+    size_t n_written = count_written(flight);
+    size_t n_read = n_unread < n_written ? n_written - n_unread : 0;
+    unsigned n = 0;
+
+    if (!flight->numbered)
+        return n_read > 0 ? 1 : 0;
+    /* What was answered was read, so that all that is unread is of these. */
+    list_each(node, &flight->jobs) {
+        size_t len = written_len(flight, list_item(node, struct job, node));
+
+        if (n_read < len)
+            break;
+        n_read -= len;
+        n++;
+    }
+    return n;
 }
 
 static bool is_unwritten(const struct flight *flight, const struct job *job)
@@ -125,9 +213,13 @@ static void leave_ghost(struct flight *flight, struct job *job)
     ghost = xcalloc(1, sizeof(*ghost));
     ghost->ghost = true;
     ghost->len = job->len;
+    ghost->number = job->number;
+    ghost->head_len = job->head_len;
+    memcpy(ghost->head, job->head, sizeof(ghost->head));
     ghost->deadline_at_ms = JOB_BY_TURN;
     list_add_before(&job->node, &ghost->node);
     flight->n++;
+    flight->n_ghosts++;
     if (flight->unsent == job) { /* the rest of its line must follow what was written */
         ghost->line = TAKE(job->line);
         flight->unsent = ghost;
@@ -137,19 +229,20 @@ static void leave_ghost(struct flight *flight, struct job *job)
 enum flight_late flight_late(struct flight *flight, uint64_t now_ms, uint64_t ghost_ms,
                              struct job **late)
 {
-    struct job *job = flight_oldest(flight);
-
     flight->soonest_ms = UINT64_MAX;
-    if (job != NULL && job->deadline_at_ms == JOB_BY_TURN)
-        job->deadline_at_ms = now_ms + (job->ghost ? ghost_ms : job->limit_ms);
-    if (job != NULL && job->deadline_at_ms <= now_ms && flight_is_fed(flight))
-        return FLIGHT_LATE_RUNNING;
     list_each(node, &flight->jobs) {
-        job = list_item(node, struct job, node);
-        if (!job->ghost && job->deadline_at_ms <= now_ms) {
-            leave_ghost(flight, job);
-            *late = flight_take(flight, job);
-            return FLIGHT_LATE_JOB;
+        struct job *job = list_item(node, struct job, node);
+
+        if (job->deadline_at_ms == JOB_BY_TURN && has_turn(flight, job))
+            job->deadline_at_ms = now_ms + (job->ghost ? ghost_ms : job->limit_ms);
+        if (job->deadline_at_ms <= now_ms) {
+            if (!flight->numbered && job == flight_oldest(flight) && flight_is_fed(flight))
+                return FLIGHT_LATE_RUNNING;
+            if (!job->ghost) {
+                leave_ghost(flight, job);
+                *late = flight_take(flight, job);
+                return FLIGHT_LATE_JOB;
+            }
         }
         if (job->deadline_at_ms < flight->soonest_ms)
             flight->soonest_ms = job->deadline_at_ms;

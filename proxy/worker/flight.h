@@ -6,6 +6,9 @@
  *
  * A job that is given up while its line is in the pipe already leaves a ghost in its place, which
  * swallows the answer when it comes.
+ *
+ * In a numbered flight (worker/number.h) answers come in any order and all lines that were read have
+ * begun; in any other they come in the order of the lines and only the oldest has.
  */
 
 #include <stdbool.h>
@@ -16,41 +19,60 @@
 #include "base/list.h"
 #include "worker/job.h"
 
-/* Invariant: n == length of jobs; unsent is in jobs, or NULL with unsent_written == 0. */
+#define FLIGHT_PARTS 3 /* of a line, at most: its number's head and tail are written with it */
+
+/* Invariant: n == length of jobs; unsent is in jobs, or NULL with unsent_written == 0; n_ghosts of
+ * the jobs are ghosts. */
 struct flight {
     struct list jobs; /* ghosts among them are owned */
     unsigned n;
+    unsigned n_ghosts;
+    bool numbered;
+    uint64_t last_number;  /* the last that was given to a job */
     struct job *unsent;    /* the first of them not wholly written; NULL: all are */
     size_t unsent_written; /* bytes of it written */
     uint64_t soonest_ms;   /* no deadline of theirs is sooner; exact after flight_late() */
 };
 
 void flight_init(struct flight *flight);
+/* Whether lines have numbers from now on; none is written yet. */
+void flight_set_numbered(struct flight *flight, bool numbered);
 void flight_add(struct flight *flight, struct job *job);
 
 /* NULL: there is none. A ghost's answer is dropped: flight_take() it. */
 struct job *flight_oldest(const struct flight *flight);
+/* The job, or the ghost, whose line has this number and has begun to leave; NULL: none. */
+struct job *flight_find(const struct flight *flight, uint64_t number);
 
 /* Take a job out. A ghost is freed, and NULL comes back. */
 struct job *flight_take(struct flight *flight, struct job *job);
 
-/* Whether a line has at least begun to leave: somebody waits for an answer. */
+/* Only ghosts are left in it: nobody waits for an answer. */
+static inline bool flight_is_deserted(const struct flight *flight)
+{
+    return flight->n > 0 && flight->n_ghosts == flight->n;
+}
+
+/* Whether a line has at least begun to leave: an answer will come. */
 bool flight_is_fed(const struct flight *flight);
 
-/* What is to be written next, at most `max` lines. Returns their number, 0: nothing. */
+/* What is to be written next, in at most `max` parts. Returns their number, 0: nothing. */
 int flight_lines(const struct flight *flight, struct iovec *lines, int max);
 /* n bytes of that were written. */
 void flight_wrote(struct flight *flight, size_t n);
 
-/* Whether the worker has read anything of what was written. n_unread: bytes still in the pipe. */
-bool flight_has_begun(const struct flight *flight, size_t n_unread);
+/* How many jobs have begun, always the oldest ones: the oldest alone, as soon as anything of it was
+ * read; in a numbered flight all that were wholly read. n_unread: bytes still in the pipe. */
+unsigned flight_n_begun(const struct flight *flight, size_t n_unread);
 
 enum flight_late {
     FLIGHT_IN_TIME,
-    FLIGHT_LATE_JOB,     /* *job waits in the pipe and is late; taken out of the flight */
-    FLIGHT_LATE_RUNNING, /* the oldest is late: the worker must end */
+    FLIGHT_LATE_JOB, /* *job is late and taken out of the flight: it waits in the pipe, or others
+                            run beside it */
+    FLIGHT_LATE_RUNNING, /* the oldest is late: the worker must end; never in a numbered flight */
 };
 
-/* Look for a job past its deadline; again until FLIGHT_IN_TIME. ghost_ms: time for a ghost. */
+/* Look for a job past its deadline; again until FLIGHT_IN_TIME. ghost_ms: time for a ghost; in a
+ * numbered flight it holds nobody up and has all. */
 enum flight_late flight_late(struct flight *flight, uint64_t now_ms, uint64_t ghost_ms,
                              struct job **job);

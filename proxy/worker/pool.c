@@ -259,6 +259,7 @@ static void give(struct pool *pool, struct worker *worker)
     struct job *job = dequeue(pool, pool->queue.next);
 
     pool->n_running++;
+    pool->n_given++;
     job->given_at_us = loop_now_us(pool->loop);
     job->worker = worker->pid;
     log_debug("activation.start", job_log_member(job, "activation_id"),
@@ -336,14 +337,16 @@ static bool is_any_ready(const struct pool *pool)
 
 /* What has worked since its last start, and what died the first time, comes back whether or not
  * somebody waits for it. An action that ends by itself while idle would be started over and over
- * for nobody: it waits for a job. Of a broken one a single probe runs at a time. */
+ * for nobody: it waits for a job, its own or one that another worker got. Of a broken one a single
+ * probe runs at a time. */
 static bool wants_restart(const struct pool *pool, const struct pool_worker *pw)
 {
     if (pw->up)
         return false;
     if (pool->broken)
         return !is_any_up(pool);
-    return !list_empty(&pool->queue) || pw->worker.channel.fed || pw->restarts.n_deaths <= 1;
+    return !list_empty(&pool->queue) || pool->n_given != pw->n_given_before ||
+           pw->worker.channel.fed || pw->restarts.n_deaths <= 1;
 }
 
 /* Start what is down and due; wait for the soonest of those that are not due. */
@@ -408,6 +411,7 @@ static void on_worker_down(struct pool *pool, struct pool_worker *pw)
     bool was_ready = w->start_err.kind == ERR_NONE;
 
     pw->up = false;
+    pw->n_given_before = pool->n_given;
     if (!pool->serving) {
         /* The first start: nothing is tried again, for /init itself can be. */
         if (!is_any_up(pool))

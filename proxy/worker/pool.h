@@ -35,8 +35,9 @@ struct pool_worker {
     struct pool *pool;           /* the one it belongs to */
     struct template_order order; /* while it is being made */
     struct restarts restarts;
-    bool up;         /* it was started, and its end was not looked at yet */
-    bool cost_a_job; /* an activation ended it, or ends with it */
+    bool up;                 /* it was started, and its end was not looked at yet */
+    bool cost_a_job;         /* an activation ended it, or ends with it */
+    uint64_t n_given_before; /* pool.n_given when it ended */
 };
 
 struct pool {
@@ -51,6 +52,7 @@ struct pool {
     struct list queue; /* jobs, oldest first */
     unsigned n_queued;
     unsigned n_running; /* jobs that a worker has */
+    uint64_t n_given;   /* times that a job was given to a worker */
     unsigned next;      /* index of the worker that is asked first: ties go in turn */
     struct loop_post dispatch;
     struct loop_timer late;    /* the soonest deadline in the queue */

@@ -7,6 +7,18 @@
 
 #define BROKEN "The action did not initialize properly."
 
+/* A number is 1 and more, whatever it says beyond what we use. */
+static unsigned announced(struct json_slice top, const char *name)
+{
+    struct json_slice value;
+    unsigned n;
+
+    if (!json_member(top, name, &value) || value.kind != JSON_NUMBER)
+        return 0;
+    n = (unsigned)strtoul(value.text, NULL, 10);
+    return n > 0 ? n : 1;
+}
+
 /* Texts as the suites compare them. */
 int ready_read(struct ready *ready, const char *text, size_t n, struct err *err)
 {
@@ -15,7 +27,7 @@ int ready_read(struct ready *ready, const char *text, size_t n, struct err *err)
     struct json_slice top;
     char why[256];
 
-    ready->pipeline = 0;
+    ready->pipeline = ready->concurrent = 0;
     if (text == NULL)
         return err_set(err, ERR_ACTION, 0, BROKEN);
     if (json_check(text, n, &fault) == JSON_BAD) {
@@ -31,10 +43,9 @@ int ready_read(struct ready *ready, const char *text, size_t n, struct err *err)
         }
         return err_set(err, ERR_ACTION, 0, BROKEN);
     }
-    /* A number is 1 and more, whatever it says beyond what we use. */
-    if (json_member(top, "pipeline", &value) && value.kind == JSON_NUMBER) {
-        ready->pipeline = (unsigned)strtoul(value.text, NULL, 10);
-        ready->pipeline += ready->pipeline == 0;
-    }
+    ready->pipeline = announced(top, "pipeline");
+    ready->concurrent = announced(top, "concurrent");
+    if (ready->concurrent > READY_CONCURRENT_MAX)
+        ready->concurrent = READY_CONCURRENT_MAX;
     return 0;
 }

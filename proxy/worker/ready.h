@@ -10,8 +10,11 @@
 struct err;
 
 struct ready {
-    unsigned pipeline; /* lines that it takes ahead; 0: it announced nothing of the kind */
+    unsigned pipeline;   /* lines that it takes ahead; 0: it announced nothing of the kind */
+    unsigned concurrent; /* lines that it works on at a time, by number; 0: likewise */
 };
+
+#define READY_CONCURRENT_MAX 1000 /* however much it announces */
 
 /* text: NULL stands for a line beyond the bound. 0, or -1 with the reason: ERR_CODE when it is the launcher's own, which the client may read, else
  * ERR_ACTION. */

@@ -2,18 +2,17 @@
 
 #include <assert.h>
 #include <signal.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "base/launch.h"
 #include "base/log.h"
-#include "worker/ready.h"
+#include "worker/hear.h"
 #include "worker/spawn.h"
 #include "worker/tally.h"
 
-#define LINES_PER_WRITE 64   /* the most that one writev carries; more wait for the next */
-#define LAST_READS_MAX  4    /* at its end; one empties a pipe, but somebody may go on writing */
+#define PARTS_PER_WRITE 192  /* the most that one writev carries; more wait for the next */
 #define GHOST_MS        1000 /* time for a job that was given up and cannot be taken back */
+#define READS_MS        1000 /* time to read what it was asked to */
 #define DYING_MS        100  /* from the end of its pipes to its own, as a rule microseconds */
 
 #define SETTLE_PATIENCE 10 /* times the settle time, for one that is seen to run and not wait */
@@ -49,116 +48,6 @@ static void worker_move(struct worker *w, enum worker_state next)
 static struct log_field log_age(const struct worker *w)
 {
     return log_count("after_ms", loop_now_ms(w->loop) - w->started_at_ms);
-}
-
-/* ---- the end of an activation ---- */
-
-/* Log lines, then sentinels, then the answer: the platform stops reading logs soon after it. */
-static void end_activation(struct worker *w, struct job *job, enum job_outcome outcome)
-{
-    const char *text = death_text(w->death);
-
-    job->outcome = outcome;
-    if (outcome == JOB_DIED && text != NULL) {
-        job->outcome = JOB_EXHAUSTED;
-        (void)snprintf(job->reason, sizeof(job->reason), "%s", text);
-    }
-    if (!flight_is_fed(&w->flight))
-        channel_settle_logs(&w->channel);
-    else if (!w->logs_settled)
-        channel_settle_log_lines(&w->channel);
-    relay_write_sentinels(w->channel.out.sink, w->channel.err.sink);
-    list_add_tail(&w->finished, &job->node);
-    loop_post(w->loop, &w->changed);
-}
-
-static void finish(struct worker *w, struct job *job, enum job_outcome outcome)
-{
-    /* It answered before all of its line was written. The rest can neither be left out, as the next
-     * line would be glued to what it has, nor be counted on to be read: it is replaced. */
-    if (w->flight.unsent == job && w->flight.unsent_written > 0)
-        w->hung = true;
-    job = flight_take(&w->flight, job);
-    if (job != NULL) /* else it was a ghost, whose client has its answer */
-        end_activation(w, job, outcome);
-}
-
-static void finish_answered(struct worker *w, const char *text, size_t n)
-{
-    struct job *job = flight_oldest(&w->flight);
-
-    assert(job != NULL);
-    if (!job->ghost) {
-        job->answer = xmalloc(n);
-        memcpy(job->answer, text, n);
-        job->answer_len = n;
-    }
-    finish(w, job, JOB_ANSWERED);
-}
-
-/* ---- what the worker says ---- */
-
-/* text: NULL for a line beyond the bound. */
-static void read_ready_line(struct worker *w, const char *text, size_t n)
-{
-    struct ready ready;
-
-    if (ready_read(&ready, text, n, &w->start_err) < 0) {
-        w->refused = true;
-        return;
-    }
-    w->ready = true;
-    w->feed.pipeline = ready.pipeline;
-    w->channel.kept_apart = ready.pipeline > 0;
-    w->feed.observable = true; /* until it proves otherwise */
-}
-
-static enum channel_wanted wanted(const struct worker *w)
-{
-    if (flight_is_fed(&w->flight))
-        return WANT_ANSWER;
-    if (w->state == WORKER_STARTING && !w->ready && !w->refused && w->launch->reports_ready)
-        return WANT_READY;
-    return WANT_NOTHING;
-}
-
-/* Take in what was read. Lines that nobody waits for end in here. */
-static void hear(struct worker *w)
-{
-    unsigned n_answers = 0;
-
-    for (;;) {
-        enum channel_wanted want = wanted(w);
-        const char *text;
-        size_t n;
-        enum channel_result result = channel_next(&w->channel, want, &text, &n);
-
-        if (result == CHANNEL_NONE)
-            break;
-        if (w->state == WORKER_STOPPING)
-            continue; /* too late, whatever it says */
-        if (want != WANT_ANSWER && result == CHANNEL_LINE)
-            read_ready_line(w, text, n);
-        else if (want != WANT_ANSWER)
-            read_ready_line(w, NULL, 0);
-        else if (result == CHANNEL_LINE)
-            finish_answered(w, text, n);
-        else
-            finish(w, flight_oldest(&w->flight), JOB_TOO_LONG);
-        /* One read brought them all: no log line of theirs can be younger than the first look. */
-        w->logs_settled = want == WANT_ANSWER;
-        n_answers += want == WANT_ANSWER;
-    }
-    w->logs_settled = false;
-    if (n_answers > 0) {
-        uint64_t n_logged = w->channel.out.n_bytes + w->channel.err.n_bytes;
-
-        uint64_t each_ns =
-            feed_answered(&w->feed, n_answers, flight_is_fed(&w->flight), n_logged != w->n_logged);
-
-        histogram_add(&w->opts.tally->work, each_ns / 1000, n_answers);
-        w->n_logged = n_logged;
-    }
 }
 
 /* ---- what happens: facts, then step ---- */
@@ -225,9 +114,9 @@ static void on_room_to_write(struct loop_watch *watch)
 /* Write what is unsent, as many lines in one call as there are. */
 static void write_unsent(struct worker *w)
 {
-    struct iovec lines[LINES_PER_WRITE];
-    int n_lines = flight_lines(&w->flight, lines, LINES_PER_WRITE);
-    ssize_t n = channel_write(&w->channel, lines, n_lines);
+    struct iovec parts[PARTS_PER_WRITE];
+    int n_parts = flight_lines(&w->flight, parts, PARTS_PER_WRITE);
+    ssize_t n = channel_write(&w->channel, parts, n_parts);
 
     if (n < 0)
         lose(w);
@@ -246,7 +135,7 @@ static bool feed(struct worker *w)
 {
     if (w->flight.unsent == NULL)
         return false;
-    if ((w->feed.pipeline == 0 || w->feed.distrusted) && !flight_is_fed(&w->flight)) {
+    if (!feed_is_trusted(&w->feed) && !flight_is_fed(&w->flight)) {
         /* What it said up to here belongs to nobody. Look, then drop, then write: in this order a
          * second answer that comes late cannot be taken for the next one's. */
         if (!feed_is_quiet(&w->feed, loop_now_us(w->loop)))
@@ -267,38 +156,6 @@ static bool feed(struct worker *w)
 }
 
 /* ---- the end of a process ---- */
-
-/* The oldest job was running, unless its line still stands in the pipe; the others never began:
- * they go back. */
-static void clear_jobs(struct worker *w, enum job_outcome outcome)
-{
-    struct job *job = flight_oldest(&w->flight);
-
-    if (job == NULL)
-        return;
-    if (outcome != JOB_DIED || flight_has_begun(&w->flight, channel_unread(&w->channel)))
-        finish(w, job, outcome);
-    while ((job = flight_oldest(&w->flight)) != NULL) {
-        job = flight_take(&w->flight, job);
-        if (job != NULL)
-            list_add_tail(&w->returned, &job->node);
-    }
-    loop_post(w->loop, &w->changed);
-}
-
-/* All that stands in its pipes: whole lines first, then what it left unfinished. */
-static void hear_last_words(struct worker *w)
-{
-    const char *text;
-    size_t n;
-
-    for (int i = 0; i < LAST_READS_MAX && channel_pull(&w->channel); i++)
-        hear(w);
-    hear(w);
-    if (flight_is_fed(&w->flight) && channel_rest(&w->channel, &text, &n) == CHANNEL_LINE)
-        finish_answered(w, text, n);
-    clear_jobs(w, JOB_DIED);
-}
 
 static void bury(struct worker *w)
 {
@@ -404,6 +261,24 @@ static void step_starting(struct worker *w)
     }
 }
 
+/* Others run beside one that is late, and may be in time: unless the process as a whole does nothing
+ * any more, which shows by what it leaves unread. */
+static void ask_whether_it_reads(struct worker *w)
+{
+    if (w->reads_by_ms > 0)
+        return;
+    channel_ask(&w->channel, w->flight.unsent == NULL || w->flight.unsent_written == 0);
+    w->reads_by_ms = loop_now_ms(w->loop) + READS_MS;
+}
+
+/* It had its time to read, and did not. */
+static bool is_stuck(struct worker *w)
+{
+    if (w->reads_by_ms > 0 && channel_reads(&w->channel))
+        w->reads_by_ms = 0;
+    return w->reads_by_ms > 0 && is_late(w, w->reads_by_ms);
+}
+
 /* Answer the late ones. true: the one that runs is late, and the worker must end. */
 static bool look_at_deadlines(struct worker *w)
 {
@@ -417,26 +292,40 @@ static bool look_at_deadlines(struct worker *w)
         case FLIGHT_LATE_RUNNING:
             return true;
         case FLIGHT_LATE_JOB:
-            end_activation(w, job, JOB_LATE);
+            hear_end_of(w, job, JOB_LATE);
+            if (w->flight.numbered)
+                ask_whether_it_reads(w);
             break;
         }
     }
 }
 
+/* The soonest moment at which there is something to look at. */
+static uint64_t next_look_ms(const struct worker *w)
+{
+    uint64_t at_ms = w->flight.n > 0 ? w->flight.soonest_ms : UINT64_MAX;
+
+    if (w->reads_by_ms > 0 && w->reads_by_ms < at_ms)
+        at_ms = w->reads_by_ms;
+    return at_ms;
+}
+
 static void step_ready(struct worker *w)
 {
     bool again = false;
+    bool late;
 
     if (!is_lost(w) && !w->unwanted)
         again = feed(w);
-    if (w->flight.n > 0 && is_late(w, w->flight.soonest_ms) && look_at_deadlines(w)) {
+    late = w->flight.n > 0 && is_late(w, w->flight.soonest_ms) && look_at_deadlines(w);
+    if (late || is_stuck(w) || (w->flight.numbered && flight_is_deserted(&w->flight))) {
         w->late = true;
-        clear_jobs(w, JOB_LATE);
+        hear_no_more(w, late ? JOB_LATE : JOB_DIED);
         stop_now(w, "late");
     } else if (is_dying(w)) {
-        bool sooner = w->flight.n > 0 && w->flight.soonest_ms < w->dying_until_ms;
+        uint64_t at_ms = next_look_ms(w);
 
-        loop_timer_set(w->loop, &w->timer, sooner ? w->flight.soonest_ms : w->dying_until_ms);
+        loop_timer_set(w->loop, &w->timer, at_ms < w->dying_until_ms ? at_ms : w->dying_until_ms);
     } else if (is_lost(w) || w->unwanted) {
         hear_last_words(w);
         stop_now(w, w->unwanted ? "unwanted" : "lost");
@@ -444,8 +333,8 @@ static void step_ready(struct worker *w)
         close_input(w);
     } else if (again) {
         loop_timer_set_us(w->loop, &w->timer, loop_now_us(w->loop) + FEED_LOOK_US);
-    } else if (w->flight.n > 0) {
-        loop_timer_set(w->loop, &w->timer, w->flight.soonest_ms);
+    } else if (next_look_ms(w) < UINT64_MAX) {
+        loop_timer_set(w->loop, &w->timer, next_look_ms(w));
     } else {
         loop_timer_clear(&w->timer);
     }
@@ -500,7 +389,7 @@ void worker_init(struct worker *w, struct loop *loop, const struct launch *launc
     loop_timer_init(&w->timer, on_timer);
     ending_init(&w->ending, loop, &w->timer, opts->kill_ms);
     loop_child_init(&w->child);
-    channel_init(&w->channel, out, err, opts->answer_max_bytes);
+    channel_init(&w->channel, out, err, opts->answer_max_bytes + NUMBER_MAX);
     flight_init(&w->flight);
     list_init(&w->finished);
     list_init(&w->returned);
@@ -526,7 +415,8 @@ static void begin(struct worker *w, const struct spawned *spawned)
 {
     w->exited = w->ready = w->refused = w->hung = w->late = false;
     w->unwanted = w->retired = false;
-    w->dying_until_ms = 0;
+    w->dying_until_ms = w->reads_by_ms = 0;
+    flight_set_numbered(&w->flight, false);
     w->death = DEATH_NONE;
     w->start_err.kind = ERR_NONE;
     w->n_logged = 0;

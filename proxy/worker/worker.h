@@ -86,6 +86,7 @@ struct worker {
     uint64_t dying_until_ms; /* hung as its pipes have ended: how long its own end is awaited */
     uint64_t started_at_ms;
     struct ending ending; /* STOPPING: what it is told next */
+    uint64_t reads_by_ms; /* it was asked whether it still reads: time to show it; 0: it was not */
     bool logs_settled;    /* inside hear(): the log pipes were looked at since the last read */
 
     struct flight flight; /* the jobs that it has */

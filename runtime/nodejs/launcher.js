@@ -11,9 +11,11 @@
  * is moved by opening it again through /proc, and gets its number by closing that one first.
  *
  * One activation at a time, in order, also where main is async: what an activation logs, sets and
- * breaks is then its own. Node 18 or newer, nothing but its own modules.
+ * breaks is then its own. With __OW_ALLOW_CONCURRENT=true many at a time, by number. Node 18 or
+ * newer, nothing but its own modules.
  */
 
+const { AsyncLocalStorage } = require('async_hooks');
 const fs = require('fs');
 const Module = require('module');
 const net = require('net');
@@ -24,6 +26,7 @@ const { pathToFileURL } = require('url');
 const vm = require('vm');
 
 const PIPELINE = 64; // lines that may be written ahead of the answers
+const CONCURRENT = 500; // activations at a time, where they are allowed
 const READ_BYTES = 65536;
 
 // Read by Node, or by a library beneath it, only while the process starts.
@@ -101,11 +104,12 @@ class Channel {
         this.queue = [];
         this.unfinished = [];
         this.onLine = null; // takes a line; a promise when it is not done with it on return
-        this.busy = false;
+        this.most = 1; // lines that may be worked on at a time
+        this.running = 0;
         this.ended = false;
     }
 
-    /* Start to read; each line goes to onLine(line), one after the other, then onEnd(). */
+    /* Start to read; each line goes to onLine(line), `most` at a time, then onEnd(). */
     start(onLine, onEnd) {
         const stat = fs.fstatSync(this.linesFd);
 
@@ -145,20 +149,20 @@ class Channel {
     }
 
     work() {
-        while (!this.busy && this.queue.length > 0) {
+        while (this.running < this.most && this.queue.length > 0) {
             const wait = this.onLine(this.queue.shift());
 
             if (wait) {
-                this.busy = true;
+                this.running++;
                 wait.then(() => {
-                    this.busy = false;
+                    this.running--;
                     this.work();
                 });
             }
         }
         if (this.queue.length === 0 && !this.ended)
             this.stream.resume();
-        if (this.queue.length === 0 && this.ended && !this.busy)
+        if (this.queue.length === 0 && this.ended && this.running === 0)
             this.onEnd();
     }
 
@@ -199,24 +203,34 @@ function openLogs(channel, hasProxy) {
 
 // ---- metadata ----
 
-/* What came with an activation, shown to the user's code as variables __OW_KEY. */
+/* What came with an activation, as variables: a map of __OW_KEY to text. */
+function variablesOf(request) {
+    const variables = new Map();
+
+    for (const key of Object.keys(request)) {
+        const name = '__OW_' + key.toUpperCase();
+        const item = request[key];
+        const text = typeof item === 'string' ? item : item === null ? '' : JSON.stringify(item);
+
+        if (key !== 'value' && !/[=\0]/.test(name) && !text.includes('\0'))
+            variables.set(name, text);
+    }
+    return variables;
+}
+
+/* Shows them to the user's code in the environment of the process, one activation at a time. */
 class Metadata {
     constructor() {
         this.before = new Map(); // variable -> what it was before activations set it, or undefined
         this.shown = new Map(); // variable -> text
     }
 
-    show(request) {
-        const wanted = new Map();
+    run(request, work) {
+        this.show(variablesOf(request));
+        return work();
+    }
 
-        for (const key of Object.keys(request)) {
-            const name = '__OW_' + key.toUpperCase();
-            const item = request[key];
-            const text = typeof item === 'string' ? item : item === null ? '' : JSON.stringify(item);
-
-            if (key !== 'value' && !/[=\0]/.test(name) && !text.includes('\0'))
-                wanted.set(name, text);
-        }
+    show(wanted) {
         for (const name of this.shown.keys())
             if (!wanted.has(name))
                 this.restore(name);
@@ -236,6 +250,43 @@ class Metadata {
             delete process.env[name];
         else
             process.env[name] = before;
+    }
+}
+
+/*
+ * The same for many activations at a time: process.env looks different to each of them, and to all
+ * that it calls and waits for. What it passes on to a child process is its own, too.
+ */
+class MetadataOfMany {
+    constructor() {
+        const own = new AsyncLocalStorage();
+        const mine = (name) => {
+            const variables = own.getStore();
+
+            return variables && variables.has(name) ? variables : undefined;
+        };
+
+        this.own = own;
+        process.env = new Proxy(process.env, {
+            get: (all, name) => mine(name) ? mine(name).get(name) : all[name],
+            has: (all, name) => Boolean(mine(name)) || name in all,
+            set: (all, name, value) => {
+                if (mine(name))
+                    mine(name).set(name, String(value));
+                else
+                    all[name] = value;
+                return true;
+            },
+            deleteProperty: (all, name) => mine(name) ? mine(name).delete(name) : delete all[name],
+            ownKeys: (all) => [...new Set([...Reflect.ownKeys(all), ...(own.getStore() || new Map()).keys()])],
+            getOwnPropertyDescriptor: (all, name) => mine(name)
+                ? { value: mine(name).get(name), writable: true, enumerable: true, configurable: true }
+                : Reflect.getOwnPropertyDescriptor(all, name),
+        });
+    }
+
+    run(request, work) {
+        return this.own.run(variablesOf(request), work);
     }
 }
 
@@ -442,37 +493,47 @@ function failureLine(problem) {
 /* Answer one line; a promise when the function is not done on return. */
 function activate(channel, metadata, main, line) {
     let request, result;
+    let answer = (text) => channel.answer(text);
 
+    if (line.length === 0 && channel.most > 1)
+        return undefined; // it asks whether lines are read
     try {
         if (isUtf8 && !isUtf8(line))
             throw new SyntaxError('it is not UTF-8');
         request = JSON.parse(line.toString());
     } catch (problem) {
-        channel.answer(JSON.stringify({ error: `cannot read the line as JSON: ${problem.message}` }));
+        answer(JSON.stringify({ error: `cannot read the line as JSON: ${problem.message}` }));
         return undefined;
+    }
+    if (Array.isArray(request) && request.length === 2 && Number.isSafeInteger(request[0])) {
+        const head = `[${request[0]},`;
+
+        answer = (text) => channel.answer(`${head}${text}]`);
+        request = request[1];
     }
     request = request === null ? {} : request;
     if (typeof request !== 'object' || Array.isArray(request)) {
-        channel.answer('{"error":"cannot use the line: want a JSON object with a value"}');
+        answer('{"error":"cannot use the line: want a JSON object with a value"}');
         return undefined;
     }
     try {
-        metadata.show(request);
-        result = main(request.value === undefined || request.value === null ? {} : request.value);
+        const value = request.value === undefined || request.value === null ? {} : request.value;
+
+        result = metadata.run(request, () => main(value));
         if (result && typeof result.then === 'function')
-            return Promise.resolve(result).then(toLine).catch(failureLine)
-                .then((text) => channel.answer(text));
+            return Promise.resolve(result).then(toLine).catch(failureLine).then(answer);
         result = toLine(result);
     } catch (problem) {
         result = failureLine(problem);
     }
-    channel.answer(result);
+    answer(result);
     return undefined;
 }
 
 /* Load, report ready, and from then on answer. */
 async function serve(channel, arguments_, acknowledge) {
-    const metadata = new Metadata();
+    const many = acknowledge && process.env.__OW_ALLOW_CONCURRENT === 'true';
+    const metadata = many ? new MetadataOfMany() : new Metadata();
     let main;
 
     try {
@@ -483,7 +544,8 @@ async function serve(channel, arguments_, acknowledge) {
         process.exit(1);
     }
     if (acknowledge)
-        channel.answer(JSON.stringify({ ok: true, pipeline: PIPELINE }));
+        channel.answer(JSON.stringify(many ? { ok: true, concurrent: CONCURRENT } : { ok: true, pipeline: PIPELINE }));
+    channel.most = many ? CONCURRENT : 1;
     channel.onLine = (line) => activate(channel, metadata, main, line);
 }
 

@@ -8,10 +8,13 @@ reason to fail: the exit status is 0 unless something did not run or an answer w
 
 import argparse
 import functools
+import json
 import os
 import pathlib
+import shlex
 import signal
 import statistics
+import subprocess
 import sys
 import tempfile
 import time
@@ -20,7 +23,8 @@ import budget
 import contestants
 import instructions
 import report
-from contestants import ALL, C_ACTION, CEILING, HELLO, PYTHON_ACTION, ROOT, expected, turns
+from contestants import (ALL, C_ACTION, CEILING, HELLO, PYTHON_ACTION, ROOT, START_ALONE, expected,
+                         turns)
 from load import Load
 from part_calls import calls
 from part_jmeter import jmeter
@@ -28,7 +32,7 @@ from part_languages import languages
 from part_open import open_load
 from part_pool import pool
 from part_timeline import timeline
-from servers import Trouble, init_body, kill_all, request_bytes, run_body, timed
+from servers import WAIT_S, Trouble, init_body, kill_all, request_bytes, run_body, timed
 
 CONNECTIONS = (1, 4, 16, 100)
 SIZES = {"100 B": 100, "10 KB": 10_000, "100 KB": 100_000, "1 MB": 1_000_000}
@@ -45,6 +49,7 @@ IDLE_GOAL_MB = 4.5
 GROWTH_GOAL_KB = 100
 
 LOAD_S = 2          # before memory is looked at: all that grows with load has grown
+WINDOW_BYTES = 200_000  # answers below fit into the receive buffer that window.c gives wrk
 N_FIRST_ECHOES = 5  # not counted: then every buffer has its size
 REST_S = 0.1        # an idle proxy, before /init: ten times what an interpreter needs to start
 KB = 1000           # as the sizes of the goals are meant
@@ -63,8 +68,8 @@ class Bench:
     def add(self, figure):
         self.figures.append(figure)
 
-    def load(self, server, body, connections, seconds=1):
-        return Load(server, body, connections, seconds, self.wrk_processor)
+    def load(self, server, body, connections, seconds=1, preload=None):
+        return Load(server, body, connections, seconds, self.wrk_processor, preload)
 
     def body_file(self, name, body):
         path = self.folder / name
@@ -131,10 +136,14 @@ def echo(bench):
             for _ in range(N_FIRST_ECHOES):
                 server.check(run_body(value), expected(kind, "echo", value))
     loads = {(kind, label): [] for kind in ALL for label in SIZES}
+    window = bench.makers.bench / "libbench_window.so"
     for number in range(bench.options.echo_rounds):
-        for label in SIZES:
+        for label, size in SIZES.items():
+            # A larger answer does better with a buffer that the system makes grow.
+            preload = window if size < WINDOW_BYTES else None
             for kind in turns(ALL, number):
-                loads[kind, label].append(bench.load(servers[kind], bodies[label], 1))
+                loads[kind, label].append(
+                    bench.load(servers[kind], bodies[label], 1, preload=preload))
     for label in SIZES:
         for kind in ALL:
             some = loads[kind, label]
@@ -161,34 +170,66 @@ def start_once(bench, kind, init, run, rest_s):
     return steps, server.command
 
 
+def listen_once(bench):
+    """libh2o alone, from exec to listening; it has no /init."""
+    server = bench.makers.make(CEILING, "hello")
+    client, listen_s = server.start()
+    client.close()
+    server.stop()
+    return {"listen": listen_s * 1000}, server.command
+
+
+def spawn_once(bench):
+    """The C action alone, from vfork until it says that it is ready."""
+    argv = [str(bench.makers.bench / "bench_start"), str(bench.makers.action("hello", C_ACTION))]
+    command = shlex.join(argv)
+    try:
+        done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=WAIT_S,
+                              env={**os.environ, "__OW_WAIT_FOR_ACK": "1"})
+        return {"init": json.loads(done.stdout)["us"] / 1000}, command
+    except (subprocess.TimeoutExpired, ValueError):
+        raise Trouble(f"'{command}' failed or hung") from None
+
+
 def cold(bench):
-    """From exec to listening, and to the first answer; /init alone."""
+    """From exec to listening, and to the first answer; /init alone. Beside it what is the least."""
     kinds = (C_ACTION, PYTHON_ACTION)
-    inits = {kind: request_bytes("/init", init_body(bench.makers.action("hello", kind)))
-             for kind in kinds}
     run = request_bytes("/run", run_body(HELLO))
-    at_once, rested, commands = ({kind: [] for kind in kinds} for _ in range(3))
+    once = {CEILING: lambda _: listen_once(bench), START_ALONE: lambda _: spawn_once(bench)}
     for kind in kinds:
         bench.makers.hello(kind).stop()  # not counted: compiles Python, fills the disk cache
+        init = request_bytes("/init", init_body(bench.makers.action("hello", kind)))
+        once[kind] = functools.partial(start_once, bench, kind, init, run)
+    at_once, rested, commands = ({kind: [] for kind in once} for _ in range(3))
     for number in range(bench.options.starts):
-        for kind in turns(kinds, number):
-            for rest_s, into in ((0, at_once), (REST_S, rested)):
-                steps, commands[kind] = start_once(bench, kind, inits[kind], run, rest_s)
+        for rest_s, into in ((0, at_once), (REST_S, rested)):
+            for kind in turns(once, number):
+                steps, commands[kind] = once[kind](rest_s)
                 into[kind].append(steps)
+
+    def taken(step, kind, *lists):
+        return [one[step] for some in lists for one in some[kind]]
+
     add = functools.partial(cold_figure, bench, commands)
+    listen = taken("listen", CEILING, at_once, rested)
+    spawn = taken("init", START_ALONE, rested)
+    add(CEILING, "exec to listening", listen)
+    add(START_ALONE, "until it reads", spawn)
     for kind in kinds:
-        everything = at_once[kind] + rested[kind]
-        add(kind, "exec to listening", [one["listen"] for one in everything], LISTEN_GOAL_MS)
-        add(kind, "/init alone, proxy idle", [one["init"] for one in rested[kind]],
-            INIT_GOALS_MS[kind])
-        add(kind, "first /run after it", [one["first"] for one in rested[kind]])
-        add(kind, "/init at once after exec", [one["init"] for one in at_once[kind]])
+        add(kind, "exec to listening", taken("listen", kind, at_once, rested), LISTEN_GOAL_MS,
+            listen)
+        add(kind, "/init alone, proxy idle", taken("init", kind, rested), INIT_GOALS_MS[kind],
+            spawn if kind == C_ACTION else None)
+        add(kind, "first /run after it", taken("first", kind, rested))
+        add(kind, "/init at once after exec", taken("init", kind, at_once))
         add(kind, "exec to first answer", [sum(one.values()) for one in at_once[kind]])
 
 
-def cold_figure(bench, commands, kind, name, samples, below=None):
+def cold_figure(bench, commands, kind, name, samples, below=None, floor=None):
+    """floor: what is the least, in the same rounds; the share is how many times that it takes."""
     bench.add(report.of_samples(samples, part="Cold start",
                                 name=f"{kind}: {name}", unit="ms", below=below,
+                                share=shares_of(samples, floor) if floor else None,
                                 command=commands[kind],
                                 more={"kind": kind, "step": name, "n_starts": len(samples)}))
 

@@ -4,9 +4,9 @@
     compare.py OLD.json NEW.json
 
 Absolute rates are not compared: the machine moves them from day to day. A share is a rate (or a
-time) divided by that of libh2o alone in the same round, for languages by that of native;
-instructions no neighbour can change. Says what moved and ends with 0: speed is never a failure.
-Ends with 1 when there is nothing that could be compared.
+time) divided by that of libh2o alone in the same round, for languages by that of native, for /init
+by what the action's program takes to start; instructions no neighbour can change. Says what moved
+and ends with 0: speed is never a failure. Ends with 1 when there is nothing that could be compared.
 """
 
 import pathlib
@@ -15,12 +15,17 @@ import sys
 
 import part_languages
 import sections
-from contestants import CEILING
+from contestants import C_ACTION, CEILING, PYTHON_ACTION, START_ALONE
 from servers import Trouble
 
 # Each with the contestant that the others' shares are of.
 SHARED_PARTS = {"Activations per second": CEILING, "Echo of one body, 1 connection": CEILING,
                 part_languages.PART: part_languages.BASE}
+# Steps of a cold start that have a floor: the contestant, its step, and the floor's name.
+COLD = "Cold start"
+COLD_STEPS = ((C_ACTION, "exec to listening", f"{CEILING}: exec to listening"),
+              (PYTHON_ACTION, "exec to listening", f"{CEILING}: exec to listening"),
+              (C_ACTION, "/init alone, proxy idle", f"{START_ALONE}: until it reads"))
 INSTRUCTIONS = "Instructions per activation, user space"
 N_ROUNDS_MIN = 5     # fewer tell nothing of how much they differ
 MOVE_MIN = 0.02      # less than this is nothing, however much the rounds agree
@@ -31,15 +36,17 @@ COUNT_NOISE = {"1 at a time": 0.015, "16 at a time": 0.10, "echo of 1 MB": 0.30}
 def shares(run):
     """{(part, name): [share in each round]}"""
     figures = {(one["part"], one["name"]): one for one in run.figures}
-    found = {}
-    for (part, name), one in figures.items():
+    beside = {}
+    for part, name in figures:
         case, _, kind = name.partition(": ")
         top = SHARED_PARTS.get(part)
-        ceiling = figures.get((part, f"{case}: {top}"))
-        if top is not None and kind != top and ceiling is not None:
-            found[part, name] = [mine / top for mine, top in
-                                 zip(one["samples"], ceiling["samples"])]
-    return found
+        if top is not None and kind != top:
+            beside[part, name] = (part, f"{case}: {top}")
+    for kind, step, floor in COLD_STEPS:
+        beside[COLD, f"{kind}: {step}"] = (COLD, floor)
+    return {key: [mine / top for mine, top in
+                  zip(figures[key]["samples"], figures[ceiling]["samples"])]
+            for key, ceiling in beside.items() if key in figures and ceiling in figures}
 
 
 def spread(samples):
@@ -105,7 +112,7 @@ def main():
         return 1
     for warning in warnings(old, new):
         print(f"bench.sh: {warning}", file=sys.stderr)
-    print(f"{'share of libh2o alone, or of native':<70} {'old':>10} {'new':>10} {'noise':>7}")
+    print(f"{'share of libh2o alone, of native, of a start alone':<70} {'old':>10} {'new':>10} {'noise':>7}")
     for name, before, after, noise, said in lines:
         print(f"{name:<70} {before:>10} {after:>10} {noise:>7}  {said}".rstrip())
     n_moved = sum(said.startswith("MOVED") for *_, said in lines)

@@ -17,6 +17,7 @@ CEILING = "ceiling, libh2o alone"
 C_ACTION = "C action"
 PYTHON_ACTION = "Python action"
 SPAWNING = "C, a process for each"
+START_ALONE = "vfork and exec alone"  # an action without anything around it; of cold starts only
 ALL = (CEILING, C_ACTION, PYTHON_ACTION, SPAWNING)
 
 

@@ -12,13 +12,15 @@ from servers import WAIT_S, Trouble
 class Load:
     """What one run of wrk counted."""
 
-    def __init__(self, server, body_file, connections, seconds, processor=None):
-        """processor: the one that wrk runs on; None: any."""
+    def __init__(self, server, body_file, connections, seconds, processor=None, preload=None):
+        """processor: the one that wrk runs on; None: any. preload: a library that changes wrk."""
         wrk = shutil.which("wrk")
         if wrk is None:
             raise Trouble("wrk is not installed: apt-get install wrk")
         argv = [wrk, "-t1", f"-c{connections}", f"-d{seconds}s", "-s", str(HERE / "post.lua"),
                 server.url, "--", str(body_file)]
+        if preload is not None:
+            argv[:0] = ["env", f"LD_PRELOAD={preload}"]
         if processor is not None:
             argv[:0] = ["taskset", "-c", str(processor)]
         self.command = shlex.join(argv)

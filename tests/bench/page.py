@@ -140,7 +140,7 @@ def markdown(run, made, pictures):
 
 
 def readme_block(run, made, folder):
-    """What README.md shows of it: the table of JMeter and two pictures."""
+    """What README.md shows of it: the table of JMeter, two pictures, and cold starts in words."""
     by_key = {section.key: section for section in made}
     old = by_key["oldway"]
     date = run.document["date"].partition("T")[0]
@@ -148,6 +148,7 @@ def readme_block(run, made, folder):
         f"{by_key[key].sentence}\n\n![{by_key[key].title}]({folder}/benchmarks/{key}.svg)"
         for key in README_PICTURES)
     return (f"{README_START}\n{old.sentence}\n\n{markdown_table(old.head, old.rows)}\n\n{shown}\n\n"
+            f"{by_key['cold'].sentence}\n\n"
             f"Taken on {date} on {run.document['machine']['n_processors']} processors; all of it: "
             f"[{folder}/benchmarks.md]({folder}/benchmarks.md). `scripts/jmeter.sh` makes the table"
             f" again, `scripts/bench.sh --report` everything.\n{README_END}")

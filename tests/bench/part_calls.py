@@ -6,14 +6,18 @@ import shlex
 import subprocess
 
 import report
-from contestants import C_ACTION, HELLO, PYTHON_ACTION, ROOT
+from contestants import C_ACTION, HELLO, PYTHON_ACTION, ROOT, turns
 from servers import PATH, WAIT_S, Trouble, run_body
 
 PART = "One call through the pipes, without HTTP"
 CALL_MAX_S = 0.002  # a call takes some 0.00005; more means that something hangs
 RAW = "two processes, one byte"
-COUNTS = (100, 1_000, 10_000, 100_000, 1_000_000)
-QUICK_COUNTS = COUNTS[:3]
+# Rounds, by the number of calls in a row. A call that wakes the other processor takes ten times as long: a
+# million of them take a minute for each pair, and were seen to cost what 100,000 do.
+ROUNDS = {100: 9, 1_000: 9, 10_000: 5, 100_000: 3}
+ROUNDS_ON_ONE = {**ROUNDS, 1_000_000: 1}  # of one processor
+ROUNDS_QUICK = {100: 1, 1_000: 1, 10_000: 1}
+NAMED_MAX = 10_000  # calls; with 100,000 it was as close to an anonymous one as with these
 PIPES = ("anonymous", "named")
 PYTHON = "/usr/bin/python3"
 
@@ -44,29 +48,35 @@ def once(argv, n):
     return told["us"] / n
 
 
+def rounds_of(quick, pipe, pinned):
+    """{number of calls: rounds}"""
+    if quick:
+        return ROUNDS_QUICK
+    if pinned:
+        return ROUNDS_ON_ONE
+    return {n: rounds for n, rounds in ROUNDS.items() if pipe == PIPES[0] or n <= NAMED_MAX}
+
+
 def cases(bench):
-    """(name of the pair, kind of pipe, number of calls, on one processor?, command)"""
-    counts = QUICK_COUNTS if bench.options.quick else COUNTS
+    """(name of the pair, kind of pipe, on one processor?, number of calls, rounds, command)"""
     first = str(min(os.sched_getaffinity(0)))
-    for n in counts:
-        for name, (before, behind) in pairs(bench).items():
-            for pipe in PIPES:
-                yield name, pipe, n, False, [*before, pipe, str(n), *behind]
-            yield (name, PIPES[0], n, True,
-                   ["taskset", "-c", first, *before, PIPES[0], str(n), *behind])
-
-
-def rounds_of(bench, n):
-    """The long ones are medians in themselves, nearly."""
-    return 1 if bench.options.quick or n > 100_000 else 3 if n > 10_000 else 9
+    for name, (before, behind) in pairs(bench).items():
+        for pipe, pinned in ((PIPES[0], False), (PIPES[1], False), (PIPES[0], True)):
+            on_one = ["taskset", "-c", first] if pinned else []
+            for n, rounds in rounds_of(bench.options.quick, pipe, pinned).items():
+                yield name, pipe, pinned, n, rounds, [*on_one, *before, pipe, str(n), *behind]
 
 
 def calls(bench):
-    """What one call costs, for 100 to a million calls in a row."""
-    for name, pipe, n, pinned, argv in cases(bench):
-        samples = [once(argv, n) for _ in range(rounds_of(bench, n))]
+    """What one call costs, for 100 to 100,000 calls in a row, on one processor to a million."""
+    every = sorted(cases(bench), key=lambda case: case[3])  # as the tables want them
+    samples = {case[:4]: [] for case in every}
+    for number in range(max(case[4] for case in every)):
+        for case in turns([case for case in every if number < case[4]], number):
+            samples[case[:4]].append(once(case[5], case[3]))
+    for name, pipe, pinned, n, _, argv in every:
         where = ", one processor" if pinned else ""
         bench.add(report.of_samples(
-            samples, part=PART, unit="us", command=shlex.join(argv),
+            samples[name, pipe, pinned, n], part=PART, unit="us", command=shlex.join(argv),
             name=f"{n:,} calls: {name}, {pipe}{where}",
             more={"pair": name, "pipe": pipe, "n": n, "one_processor": pinned}))

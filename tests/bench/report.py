@@ -23,7 +23,8 @@ class Figure:
     value: float                # the median of `samples`
     command: str                # what was run to get it
     samples: list = dataclasses.field(default_factory=list)
-    share: float | None = None  # of the ceiling in the same round, median over the rounds
+    share: float | None = None  # of the ceiling in the same round, median over the rounds; of a
+                                # cold start: how many times the least that it could take
     share_min: float | None = None  # goal: the share is this or more
     below: float | None = None      # goal: the value is less than this
     more: dict = dataclasses.field(default_factory=dict)  # what the table has no room for

@@ -9,7 +9,7 @@ import typing
 
 import part_languages
 import plots
-from contestants import ALL, C_ACTION, CEILING, PYTHON_ACTION, SPAWNING
+from contestants import ALL, C_ACTION, CEILING, PYTHON_ACTION, SPAWNING, START_ALONE
 from jtl import HEADS, Row, cells
 from report import FORMAT, number
 from servers import Trouble
@@ -198,19 +198,36 @@ def cold(run):
                                             "exec to first answer")}
     series = {kind: [(name, found[kind, step]["value"]) for step, name in STEPS.items()]
               for kind in kinds}
+    rows = [[kind, *[f"{found[kind, step]['value']:.2f}" for step in
+                     (*STEPS, "exec to first answer", "/init alone, proxy idle")]]
+            for kind in kinds]
+    floors, beside = cold_floors(run, found)
     return Section(
         key="cold", title="Cold start", part="cold",
         sentence=(f"From exec to the first answer {found[C_ACTION, 'exec to first answer']['value']:.1f}"
                   f" ms with a C action and {found[PYTHON_ACTION, 'exec to first answer']['value']:.1f}"
                   " ms with a Python action; a proxy that waits in stock takes "
                   f"{found[C_ACTION, '/init alone, proxy idle']['value']:.1f} and "
-                  f"{found[PYTHON_ACTION, '/init alone, proxy idle']['value']:.1f} ms for /init."),
+                  f"{found[PYTHON_ACTION, '/init alone, proxy idle']['value']:.1f} ms for /init."
+                  + beside),
         svg=plots.drawn(plots.cold, "cold", "cold start by steps", series),
         head=["ms", *STEPS.values(), "all", "/init of an idle proxy"],
-        rows=[[kind, *[f"{found[kind, step]['value']:.2f}" for step in
-                       (*STEPS, "exec to first answer", "/init alone, proxy idle")]]
-              for kind in kinds],
-        command=found[C_ACTION, "exec to first answer"]["command"])
+        rows=rows + floors, command=found[C_ACTION, "exec to first answer"]["command"])
+
+
+def cold_floors(run, found):
+    """(rows, words) of what is the least; none for a file from before that was measured."""
+    listen = run.of("Cold start", kind=CEILING)
+    spawn = run.of("Cold start", kind=START_ALONE)
+    if not listen or not spawn:
+        return [], ""
+    shares = (found[C_ACTION, "exec to listening"]["share"],
+              found[C_ACTION, "/init alone, proxy idle"]["share"])
+    return ([[CEILING, f"{listen[0]['value']:.2f}", "", "", "", ""],
+             [START_ALONE, "", "", "", "", f"{spawn[0]['value']:.2f}"],
+             ["C action, times that", f"{shares[0]:.2f}", "", "", "", f"{shares[1]:.2f}"]],
+            f" Until the proxy listens it takes {shares[0]:.2f} times as long as libh2o alone, and for "
+            f"/init with the C action {shares[1]:.1f} times as long as its program takes to start.")
 
 
 def payload(run):
@@ -294,6 +311,11 @@ def calls(pinned):
             more = figure["more"]
             series.setdefault(more["pair"], {}).setdefault(more["pipe"], []).append(
                 (more["n"], figure["value"]))
+
+        def row(points):
+            measured = dict(points)
+            return [f"{measured[n]:.2f}" if n in measured else "" for n in counts]
+
         raw, native, python = (series[pair]["anonymous"][-1][1] for pair in
                                ("two processes, one byte", "C to C", "C to Python"))
         where = "all on one processor" if pinned else "wherever the scheduler puts them"
@@ -306,7 +328,7 @@ def calls(pinned):
             svg=plots.drawn(plots.calls, "calls-one" if pinned else "calls",
                             "time of a call against their number", series),
             head=["µs per call", *[f"{n:,} calls" for n in counts]],
-            rows=[[f"{pair}, {pipe}", *[f"{value:.2f}" for _, value in points]]
+            rows=[[f"{pair}, {pipe}", *row(points)]
                   for pair, pipes in series.items() for pipe, points in pipes.items()],
             command=figures[-1]["command"])
     return section

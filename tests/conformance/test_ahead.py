@@ -1,10 +1,8 @@
 """Lines written ahead to a launcher that announced `pipeline`, and then does not keep its word."""
 
-import fcntl
 import json
 import os
 import subprocess
-import termios
 import time
 
 import pytest
@@ -170,23 +168,13 @@ def held(one, gate, number=0, and_then=""):
     return later
 
 
-def bytes_ahead(one):
-    """What stands in the launcher's pipe, unread. Of our own child: descriptor 0 by its path."""
-    (pid,) = one.children()
-    pipe = os.open(f"/proc/{pid}/fd/0", os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    try:
-        return int.from_bytes(fcntl.ioctl(pipe, termios.FIONREAD, b"\0\0\0\0"), "little")
-    finally:
-        os.close(pipe)
-
-
 def follow(one, *runs):
     """Post runs one behind the other, each once the line before it stands in the pipe."""
     laters = []
     for number, do, meta in runs:
-        before = bytes_ahead(one)
+        before = one.bytes_unread()
         laters.append(one.later(run, one, number, do, **meta))
-        wait_until(lambda before=before: bytes_ahead(one) > before, "the line to be written ahead")
+        wait_until(lambda before=before: one.bytes_unread() > before, "the line to be written ahead")
     return laters
 
 
@@ -216,7 +204,7 @@ def check_fed_one_at_a_time(one, door):
     first = held(one, door)
     laters = [one.later(run, one, n) for n in (1, 2, 3)]
     wait_until(lambda: any(later.done for later in laters), "one to be refused")
-    assert bytes_ahead(one) == 0
+    assert one.bytes_unread() == 0
     assert [later.result().status for later in laters if later.done] == [429]
     door.release()
     assert_own([first], [0])
@@ -227,7 +215,7 @@ def test_a_crash_with_64_waiting_costs_the_running_one_only(ahead, gate):
     one, door = ahead(), gate()
     first = held(one, door, and_then="then-die")
     rest = [one.later(run, one, n) for n in range(1, 65)]
-    wait_until(lambda: bytes_ahead(one) > 0, "lines to be written ahead")
+    wait_until(lambda: one.bytes_unread() > 0, "lines to be written ahead")
     door.release()
     assert_error(first.result(), 400, "command exited")
     assert_own(rest, range(1, 65))
@@ -239,7 +227,7 @@ def test_a_kill_with_64_waiting_costs_the_running_one_only(ahead, gate):
     (pid,) = one.children()
     first = held(one, door)
     rest = [one.later(run, one, n) for n in range(1, 65)]
-    wait_until(lambda: bytes_ahead(one) > 0, "lines to be written ahead")
+    wait_until(lambda: one.bytes_unread() > 0, "lines to be written ahead")
     os.kill(pid, 9)
     assert_error(first.result(), 400, "command exited")
     assert_own(rest, range(1, 65))
@@ -344,7 +332,7 @@ def test_a_client_that_leaves_while_its_line_is_written_harms_nobody(ahead, gate
     first = held(one, door)
     stream = one.connect()
     stream.send(request_bytes("/run", body(77)))
-    wait_until(lambda: bytes_ahead(one) > 0, "its line to be written")
+    wait_until(lambda: one.bytes_unread() > 0, "its line to be written")
     stream.reset()
     after = follow(one, (2, "", {}))
     door.release()

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -480,6 +481,18 @@ def test_peers_come_and_go(start, wishes, fifos):
     assert one.ends(0) == b""
 
 
+def test_a_writer_may_be_gone_before_we_come(start, wishes, fifos):
+    """A named pipe as stdin, `pipe <fifo`: no line is lost, and its end is noticed."""
+    stdin = os.open(fifos[0], os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        with open(fifos[0], "wb") as to:
+            to.write(lines_of(numbered(5)).rstrip())
+        one = start("pipe", wishes, stdin=stdin)
+    finally:
+        os.close(stdin)
+    assert one.answers(None) == numbered(5)
+
+
 def test_a_peer_that_leaves_early_leaves_nothing_to_the_next(start, wishes, fifos):
     """The answers to what was written before a reader left are dropped, and that is told."""
     one = start("--in", fifos[0], "--out", fifos[1], "pipe", wishes)
@@ -495,7 +508,16 @@ def test_a_peer_that_leaves_early_leaves_nothing_to_the_next(start, wishes, fifo
     assert one.ends(0) == b""
 
 
-def test_each_sample_of_ours_is_a_filter(start):
-    for file in ("actions/hello-python/hello.py", "actions/hello-shell/hello.sh"):
-        assert start("pipe", REPO / file).answers(lines_of([{"name": "Mike"}])) == [
-            {"greeting": "Hello, Mike!"}]
+@pytest.mark.parametrize("file, program", [
+    ("hello-python/hello.py", None), ("hello-shell/hello.sh", None), ("hello-nodejs/index.js", "node"),
+    ("hello-perl/main.pl", "perl"), ("hello-ruby/main.rb", "ruby"), ("hello-php/index.php", "php"),
+    ("hello-lua/main.lua", "lua"), ("hello-function/main.sh", None), ("sum-sdk/main.c", "cc"),
+    ("hello-go/main.go", "go"), ("hello-java/Main.java", "javac")])
+def test_each_sample_of_ours_is_a_filter(start, file, program):
+    """No --runtime is needed: the ending of the file's name tells the language."""
+    if program is not None and shutil.which(program, path="/usr/local/bin:/usr/bin:/bin") is None:
+        pytest.skip(f"{program} is not installed (scripts/setup.sh --tests)")
+    sample = REPO / "actions" / file
+    value = json.loads((sample.parent / "input.json").read_text())
+    wanted = json.loads((sample.parent / "expected.json").read_text())
+    assert start("pipe", sample).answers(lines_of([value])) == [wanted]

@@ -1,12 +1,15 @@
 """T-N: the Node.js runtime, beside what test_languages.py asks of every language."""
 
+import json
 import shutil
 import subprocess
+import time
 
 import pytest
 
 import archives
-from whisk import REPO, WAIT_S, assert_error, together
+from whisk import REPO, WAIT_S, assert_error, together, wait_until
+from wire import hammer
 
 pytestmark = pytest.mark.skipif(shutil.which("node", path="/usr/local/bin:/usr/bin:/bin") is None,
                                 reason="node is not installed (scripts/setup.sh --tests)")
@@ -194,8 +197,146 @@ def test_TN14_async_functions_and_their_errors(started):
     assert "at main" in one.check_streams(4)[1].replace("async main", "main")
 
 
-def test_many_at_once_are_answered_in_order_each_its_own(started):
-    """What is promised in place of T-N15: one at a time, none lost, none swapped."""
+# ---- several at a time in one process: T-N15, and what follows from it ----
+
+
+def code_that_waits_for(number):
+    """An action that goes on once so many activations have come, as the suite's does."""
+    return """
+        let arrived = 0, open;
+        const all = new Promise((resolve) => { open = resolve; });
+
+        async function main(args) {
+            console.log('interleave me');
+            if (++arrived === NUMBER) open();
+            await all;
+            return args;
+        }""".replace("NUMBER", str(number))
+
+
+@pytest.fixture
+def many(proxy):
+    """many(code, *options) -> a proxy that was allowed several at a time."""
+    def begin(code, *options):
+        one = proxy(*NODEJS, "--workers", 1, *options, env={"__OW_ALLOW_CONCURRENT": "true"})
+        one.started(code)
+        return one
+    return begin
+
+
+def check_TN15(one, number):
+    """What so many must get of code_that_waits_for() them; one block of sentinels behind their logs."""
+    answers = together([lambda n=n: one.run({f"arg{n}": f"value{n}"}) for n in range(number)])
+    assert [(a.status, a.json) for a in answers] == [(200, {f"arg{n}": f"value{n}"})
+                                                     for n in range(number)]
+    out, err = one.check_streams(number, concurrent=True)
+    assert (out.replace("\n", ""), err) == ("interleave me" * number, "")
+
+
+def test_TN15_concurrent(many):
+    """T-N15: more than 100 that wait for one another, each gets its own."""
+    check_TN15(many(code_that_waits_for(128)), 128)
+
+
+def test_thousands_on_300_connections_each_get_their_own(many):
+    one = many("async function main(args) {\n    await new Promise(setImmediate);\n    return args;\n}")
+    answers = hammer(one.port, 300, 10, lambda c, n: json.dumps({"value": {"id": [c, n]}}).encode())
+    for (connection, number), (status, text) in answers.items():
+        assert (status, json.loads(text)) == (200, {"id": [connection, number]})
+
+
+def test_metadata_is_each_ones_own(many):
+    """Whenever and wherever it looks: after it waited, in a timer, in a child process; N3."""
+    one = many("""
+        const atLoad = process.env;
+        const { execFileSync } = require('child_process');
+        let arrived = 0, open;
+        const all = new Promise((resolve) => { open = resolve; });
+        const seen = () => [process.env.__OW_ACTIVATION_ID, atLoad['__OW_ACTIVATION_ID'],
+                            Object.keys(process.env).filter((name) => name.includes('TIVATION')),
+                            '__OW_ONLY_B' in process.env, { ...process.env }.__OW_ACTIVATION_ID];
+
+        async function main(args) {
+            const at_once = seen();
+            if (++arrived === 2) open();
+            await all;
+            const later = await new Promise((resolve) => setTimeout(() => resolve(seen()), 1));
+            const child = execFileSync('/bin/sh', ['-c', 'echo $__OW_ACTIVATION_ID']).toString();
+            return { at_once, later, child };
+        }""")
+    answers = together([lambda: one.run({}, activation_id="a"),
+                        lambda: one.run({}, activation_id="b", only_b="yes")])
+    for name, answer in zip("ab", answers):
+        wanted = [name, name, ["__OW_ACTIVATION_ID"], name == "b", name]
+        assert answer.json == {"at_once": wanted, "later": wanted, "child": name + "\n"}
+
+
+def test_what_an_action_sets_in_its_environment(many):
+    """Its own metadata for itself, anything else for all, as in any process."""
+    one = many("""
+        function main(args) {
+            const before = [process.env.__OW_KEY, process.env.SHARED];
+            process.env.__OW_KEY = 7;
+            process.env.SHARED = 'for all';
+            delete process.env.__OW_GONE;
+            return { before, after: [process.env.__OW_KEY, process.env.SHARED,
+                                     process.env.__OW_GONE === undefined] };
+        }""")
+    first = one.run({}, key="k1", gone="x").json
+    assert first == {"before": ["k1", None], "after": ["7", "for all", True]}
+    second = one.run({}, key="k2", gone="x").json
+    assert second == {"before": ["k2", "for all"], "after": ["7", "for all", True]}
+
+
+def test_an_error_of_one_is_its_own(many):
+    one = many("""
+        let arrived = 0, open;
+        const all = new Promise((resolve) => { open = resolve; });
+        async function main(args) {
+            if (++arrived === 3) open();
+            await all;
+            if (args.n === 0) throw new Error('mine');
+            if (args.n === 1) return 1n;
+            return args;
+        }""")
+    answers = together([lambda n=n: one.run({"n": n}) for n in range(3)])
+    assert answers[0].json == {"error": "Error: mine"}
+    assert "BigInt" in answers[1].json["error"]
+    assert answers[2].json == {"n": 2}
+
+
+def test_an_exit_costs_all_that_had_begun_and_no_more(many, gate):
+    door = gate()
+    one = many("""
+        async function main(args) {
+            if (args.gate) {
+                await require('fs').promises.readFile(args.gate);
+                process.exit(3);
+            }
+            console.log('begun');
+            return args.wait ? new Promise(() => {}) : args;
+        }""")
+    exiting = one.later(one.run, {"gate": door.path})
+    door.wait_reached()
+    waiting = one.later(one.run, {"wait": True})
+    wait_until(lambda: b"begun" in one.logs()[0], "the one that waits to have begun")
+    assert one.run({"a": 1}).json == {"a": 1}
+    door.release()
+    for later in (exiting, waiting):
+        assert_error(later.result(), 400, "command exited")
+    assert one.run({"a": 2}).json == {"a": 2}
+
+
+def test_one_that_blocks_the_process_is_ended_at_its_deadline(many):
+    """An endless loop stops all that runs there; the next one is served by a new process."""
+    one = many("function main(args) {\n    while (args.loop);\n    return args;\n}")
+    reply = one.run({"loop": True}, deadline=str(int(time.time() * 1000) + 2000))
+    assert reply.status == 502 and "exceeded its time limits" in reply.json["error"]
+    assert one.run({"a": 1}).json == {"a": 1}
+
+
+def test_without_the_setting_they_come_one_after_the_other(started):
+    """Each its own, none lost, and the environment is the process's."""
     one = started("async function main(args) {\n    await new Promise(setImmediate);\n"
                   "    return { id: args.id, activation: process.env.__OW_ACTIVATION_ID };\n}")
     answers = together([lambda n=n: one.run({"id": n}, activation_id=f"a{n}") for n in range(40)])

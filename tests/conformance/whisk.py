@@ -5,12 +5,14 @@ Each case gets a process of its own on a port of its own, so that cases may run 
 
 import base64
 import contextlib
+import fcntl
 import json
 import os
 import pathlib
 import re
 import signal
 import subprocess
+import termios
 import threading
 import time
 import uuid
@@ -355,6 +357,15 @@ class Proxy:
 
     def children(self):
         return [pid for pid in all_pids() if (process_state(pid) or (0, 0))[1] == self.pid]
+
+    def bytes_unread(self):
+        """What stands in its one launcher's pipe. Of our own child: descriptor 0 by its path."""
+        (pid,) = self.children()
+        pipe = os.open(f"/proc/{pid}/fd/0", os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        try:
+            return int.from_bytes(fcntl.ioctl(pipe, termios.FIONREAD, b"\0\0\0\0"), "little")
+        finally:
+            os.close(pipe)
 
     def zombies(self):
         return [pid for pid in self.children() if (process_state(pid) or "-")[0] == "Z"]

@@ -1,4 +1,4 @@
-"""The action that the soak publishes, in two languages: it echoes, or does the wrong that it is told.
+"""The action that the soak publishes, in three languages: it echoes, or does the wrong that it is told.
 
 A run's value is {"id":"…","do":"…","n":N,"pad":"…"}, its members in this order; the answer is
 {"id":"…"}, and with "do":"grow" a pad of N bytes beside it.
@@ -26,6 +26,28 @@ def main(args):
     elif do == "grow":
         return {"id": args["id"], "pad": "x" * n}
     return {"id": args["id"]}
+"""
+
+# Many activations at a time in each process; console.log writes before it returns.
+NODEJS = """
+async function main({ id, do: what, n }) {
+    if (what === 'hang')
+        await new Promise(() => {});
+    else if (what === 'slow')
+        await new Promise((resolve) => setTimeout(resolve, n));
+    else if (what === 'flood')
+        for (let i = 0; i < n; i++)
+            console.log('flood of lines that nobody asked for');
+    else if (what === 'forge')
+        console.log('{"id":"forged"}');
+    else if (what === 'nonsense')
+        return 42;
+    else if (what === 'grow')
+        return { id, pad: 'x'.repeat(n) };
+    else
+        await new Promise(setImmediate);
+    return { id };
+}
 """
 
 # Answers on descriptor 3, and announces nothing: fed one line at a time.

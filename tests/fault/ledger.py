@@ -58,7 +58,8 @@ class Request:
 class Ledger:
     """Counts of everything; only what went wrong is kept whole."""
 
-    def __init__(self):
+    def __init__(self, one_at_a_time=True):
+        self.one_at_a_time = one_at_a_time                # how many activations a kill may cost
         self.n_sent = collections.Counter()               # by kind
         self.answers = collections.defaultdict(collections.Counter)  # kind -> status -> n
         self.injected = collections.Counter()             # faults from outside, by name
@@ -101,7 +102,8 @@ class Ledger:
     def unexplained_deaths(self):
         """
         Each kill explains one activation at most, which was under way while the worker died. They
-        are taken in the order of their ends, each with the earliest kill that is left for it.
+        are taken in the order of their ends, each with the earliest kill that is left for it. Where
+        workers do several at a time a kill explains all that were under way.
         """
         free = sorted(self.kills, key=lambda kill: kill[1])
         unexplained = []
@@ -112,7 +114,7 @@ class Ledger:
                          and one[0] <= request.ended_at), None)
             if kill is None:
                 unexplained.append(request)
-            else:
+            elif self.one_at_a_time:
                 free.remove(kill)
         return unexplained
 

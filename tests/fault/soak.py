@@ -4,7 +4,7 @@
 At the end every answer must be accounted for, every loss must have its fault, and the proxy must hold
 no more than at the start. Exit status 1 when anything does not add up.
 
-    soak.py [--seconds N] [--connections N] [--workers N] [--seed N] [--action python|c|both]
+    soak.py [--seconds N] [--connections N] [--workers N] [--seed N] [--action python|c|nodejs|all]
 
 WHISKLOOP names the program, as for the other suites. The faults are drawn by the seed; when they fall
 depends on the machine.
@@ -35,7 +35,11 @@ from load import Load  # noqa: E402
 # Faults per second.
 KINDS_PER_S = {"slow": 10, "flood": 3, "forge": 10, "grow": 5, "large": 10, "exit": 2, "hang": 1,
                "nonsense": 10, "broken": 5, "cut": 5, "leave": 10, "dawdle": 3}
-KINDS_OF_C_PER_S = {"half": 2, "twice": 10, "late-twice": 5}
+MORE_KINDS_PER_S = {"c": {"half": 2, "twice": 10, "late-twice": 5}}
+# What one activation ends in the process of others is looked at by killing it, at a known moment.
+FEWER_KINDS = {"nodejs": ("exit",)}
+OPTIONS = {"python": ["--runtime", "python"], "c": ["--runtime", "native", "--answers", "fd3"],
+           "nodejs": ["--runtime", "nodejs"]}
 OUTSIDE_PER_S = {"worker killed": 6, "worker frozen": 2, "proxy frozen": 0.25,
                  "log reader stalled": 0.4}
 FROZEN_S = (0.01, 0.5)
@@ -177,18 +181,17 @@ class Soak:
         self.faults = []
         # Small, or what is freed would be taken for what is lost.
         asan = os.environ.get("ASAN_OPTIONS", "")
-        env = {"ASAN_OPTIONS": f"{asan}:quarantine_size_mb=4".lstrip(":")}
+        env = {"ASAN_OPTIONS": f"{asan}:quarantine_size_mb=4".lstrip(":"),
+               "__OW_ALLOW_CONCURRENT": "true"}
         ends = [os.pipe(), os.pipe()]
         self.proxy = whisk.Proxy(
-            folder, ["--runtime", "python" if action == "python" else "native", "--workers",
-                     str(args.workers), *([] if action == "python" else ["--answers", "fd3"])],
-            env, streams=[write for _, write in ends])
+            folder, [*OPTIONS[action], "--workers", str(args.workers)], env, streams=[write for _, write in ends])
         self.collectors = [Collector(read, self.proxy.err_path) for read, _ in ends]
-        self.ledger = Ledger()
+        self.ledger = Ledger(one_at_a_time=action != "nodejs")
 
     def code(self):
-        if self.action == "python":
-            return faulty.PYTHON
+        if self.action != "c":
+            return faulty.PYTHON if self.action == "python" else faulty.NODEJS
         source, program = self.folder / "action.c", self.folder / "action"
         source.write_text(faulty.C)
         subprocess.run(["cc", "-O1", "-o", program, source], check=True, timeout=whisk.WAIT_S)
@@ -199,7 +202,9 @@ class Soak:
 
     def phase(self, seconds):
         """Load and faults for so long, then none; returns when all is quiet and everybody is back."""
-        rates = {**KINDS_PER_S, **OUTSIDE_PER_S, **(KINDS_OF_C_PER_S if self.action == "c" else {})}
+        rates = {**KINDS_PER_S, **OUTSIDE_PER_S, **MORE_KINDS_PER_S.get(self.action, {})}
+        for kind in FEWER_KINDS.get(self.action, ()):
+            del rates[kind]
         load = self.new_load()
         faults = Faults(self.proxy, load, self.ledger, self.collectors, rates, self.rng)
         end = time.monotonic() + seconds
@@ -295,9 +300,9 @@ def main():
     parser.add_argument("--connections", type=int, default=32)
     parser.add_argument("--workers", type=int, default=4)
     parser.add_argument("--seed", type=int, default=random.randrange(1 << 32))
-    parser.add_argument("--action", choices=["python", "c", "both"], default="both")
+    parser.add_argument("--action", choices=[*OPTIONS, "all"], default="all")
     args = parser.parse_args()
-    actions = ["python", "c"] if args.action == "both" else [args.action]
+    actions = list(OPTIONS) if args.action == "all" else [args.action]
     fine = True
     for action in actions:
         folder = pathlib.Path(tempfile.mkdtemp(prefix="whiskloop-soak-"))

@@ -94,6 +94,18 @@ static void try_members(struct json_slice object)
         assert(found.text > object.text && found.text + found.n < object.text + object.n);
 }
 
+static void try_items(struct json_slice array)
+{
+    struct json_slice value;
+    size_t at = 0, before = 0;
+
+    while (json_next_item(array, &at, &value)) {
+        assert(at > before && at < array.n);
+        before = at;
+        try_slice(value);
+    }
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
     const char *text = (const char *)data;
@@ -107,5 +119,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
     try_slice(json_top(text, n));
     if (kind == JSON_OBJECT)
         try_members(json_top(text, n));
+    if (kind == JSON_ARRAY)
+        try_items(json_top(text, n));
     return 0;
 }

@@ -6,7 +6,7 @@ import pytest
 
 from container import REPO, Container  # and with it the conformance suite's folder on the path
 
-pytest.register_assert_rewrite("test_basic", "test_languages", "test_python")
+pytest.register_assert_rewrite("test_basic", "test_languages", "test_nodejs", "test_python")
 
 import samples  # noqa: E402
 import whisk  # noqa: E402

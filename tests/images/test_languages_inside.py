@@ -4,6 +4,7 @@ import pytest
 
 import languages
 from test_languages import CASES, start  # noqa: F401  (start: the fixture that publishes a code)
+from test_nodejs import check_TN15, code_that_waits_for
 
 # "filter" runs a launcher without a proxy, which the suite itself does; no image is in it.
 OUTSIDE = {"filter"}
@@ -23,3 +24,10 @@ def test_language(row, name, start, request):  # noqa: F811
     function = CASES[name][1]
     takes_folder = "folder" in function.__code__.co_varnames[:function.__code__.co_argcount]
     function(start, row, *((request.getfixturevalue("folder"),) if takes_folder else ()))
+
+
+def test_TN15_concurrent(serve):
+    """T-N15, as a platform that allows it starts the container."""
+    one = serve("nodejs", env={"__OW_ALLOW_CONCURRENT": "true"})
+    one.started(code_that_waits_for(128))
+    check_TN15(one, 128)

@@ -19,12 +19,13 @@ import bench  # noqa: E402 - behind the path that leads to it
 import budget  # noqa: E402
 import language_table  # noqa: E402
 import page  # noqa: E402
+import part_calls  # noqa: E402
 import part_languages  # noqa: E402
 import part_open  # noqa: E402
 import part_pool  # noqa: E402
 import report  # noqa: E402
 import sections  # noqa: E402
-from contestants import ALL, C_ACTION, CEILING, PYTHON_ACTION  # noqa: E402
+from contestants import ALL, C_ACTION, CEILING, PYTHON_ACTION, START_ALONE  # noqa: E402
 
 KEYS = ["oldway", "throughput", "latency-low", "latency-high", "rates", "cold", "payload",
         "pool-computes", "pool-waits", "memory", "calls", "calls-one", "languages"]
@@ -68,8 +69,12 @@ def load_figures():
 def other_figures():
     for kind in (C_ACTION, PYTHON_ACTION):
         for step in (*sections.STEPS, "/init alone, proxy idle", "exec to first answer"):
-            yield report.of_samples([3.5], part="Cold start", name=f"{kind}: {step}", unit="ms",
-                                    command="whiskloop", more={"kind": kind, "step": step})
+            yield report.of_samples([3.5] * 5, part="Cold start", name=f"{kind}: {step}", unit="ms",
+                                    share=1.75, command="whiskloop",
+                                    more={"kind": kind, "step": step})
+    for kind, step in ((CEILING, "exec to listening"), (START_ALONE, "until it reads")):
+        yield report.of_samples([2.0] * 5, part="Cold start", name=f"{kind}: {step}", unit="ms",
+                                command="a floor", more={"kind": kind, "step": step})
     for action in part_pool.ACTIONS:
         for processors in (1, 2):
             for workers in part_pool.WORKERS:
@@ -83,6 +88,8 @@ def other_figures():
     for n in (100, 1000):
         for pair in ("two processes, one byte", "C to C", "C to Python", "Python to Python"):
             for pipe, pinned in (("anonymous", False), ("named", False), ("anonymous", True)):
+                if pipe == "named" and n > 100:  # the longest are of anonymous pipes alone
+                    continue
                 yield report.of_samples(
                     [5.0 + n / 1000], part="One call through the pipes, without HTTP", unit="us",
                     name=f"{n} {pair} {pipe} {pinned}", command="bench_calls",
@@ -128,6 +135,29 @@ def test_every_figure_is_there_with_its_table_and_its_command(tmp_path, document
     for part in re.findall(r'<section id=.*?</section>', text, re.DOTALL):
         assert part.count("<svg ") == 1 and part.count("<table>") == 1 and "<code>" in part
     assert "90.5" in text
+
+
+def test_each_row_of_a_table_has_a_cell_below_each_head(document):
+    every = sections.sections(sections.Run(document))
+    for section in every:
+        assert {len(row) for row in section.rows} == {len(section.head)}, section.key
+    (calls,) = [section for section in every if section.key == "calls"]
+    assert ["C to C, named", "5.10", ""] in calls.rows
+
+
+def test_a_cold_start_stands_beside_the_least_that_it_could_take(document):
+    run = sections.Run(document)
+    section = sections.cold(run)
+    assert [CEILING, "2.00", "", "", "", ""] in section.rows
+    assert [START_ALONE, "", "", "", "", "2.00"] in section.rows
+    assert "1.75 times as long as libh2o alone" in section.sentence
+    assert section.sentence in page.readme_block(run, sections.sections(run), "docs")
+
+
+def test_a_report_of_a_run_without_that_least_is_silent_about_it(tmp_path, document):
+    document["figures"] = [one for one in document["figures"] if one["command"] != "a floor"]
+    text = made(tmp_path, document).read_text()
+    assert "From exec to the first answer" in text and "1.75 times" not in text
 
 
 def test_a_run_in_which_an_action_soon_stopped_following_still_makes_a_report(tmp_path, document):
@@ -268,6 +298,16 @@ def test_compare_takes_a_slower_machine_for_no_change(tmp_path, document):
     assert "\n0 of " in done.stdout
 
 
+def test_compare_tells_a_cold_start_that_moved_beside_the_least(tmp_path, document):
+    changed = copy.deepcopy(document)
+    for one in changed["figures"]:
+        if one["name"] in (f"{C_ACTION}: exec to listening", f"{C_ACTION}: first /run after it"):
+            one["samples"] = [sample * 2 for sample in one["samples"]]
+    done = tool("compare.py", written(tmp_path, document, "old.json"), written(tmp_path, changed))
+    (moved,) = [line for line in done.stdout.splitlines() if "MOVED" in line]
+    assert "exec to listening" in moved and moved.endswith("MOVED +100.0%")
+
+
 def test_compare_tells_a_language_that_moved_beside_native(tmp_path, document):
     changed = copy.deepcopy(document)
     for one in changed["figures"]:
@@ -316,6 +356,19 @@ def test_every_runtime_is_measured():
     assert set(part_languages.ACTIONS) == part_languages.folders()
     for name, given in part_languages.ACTIONS.items():
         assert given is None or (ROOT / "actions" / given).is_file(), name
+
+
+@pytest.mark.parametrize("quick, most", [(True, 10_000), (False, 1_000_000)])
+def test_every_case_of_calls_is_measured_as_often_as_planned(monkeypatch, tmp_path, quick, most):
+    monkeypatch.setattr(part_calls, "once", lambda argv, n: 5.0)
+    makers = SimpleNamespace(bench=tmp_path, action=lambda name, kind: tmp_path / name)
+    figures = []
+    part_calls.calls(SimpleNamespace(makers=makers, add=figures.append,
+                                     options=SimpleNamespace(quick=quick)))
+    assert max(one.more["n"] for one in figures) == most
+    for one in figures:
+        wanted = 1 if quick else part_calls.ROUNDS_ON_ONE[one.more["n"]]
+        assert len(one.samples) == wanted, one.name
 
 
 def test_compare_refuses_a_file_cut_short(tmp_path, document):

@@ -15,6 +15,7 @@
 #define TASKS_MAX 64
 #define FAR_MS    1000000 /* a deadline that does not come */
 #define OK        "line3:{\"ok\":true}"
+#define END       SENTINEL "\n"
 
 struct fixture;
 
@@ -195,6 +196,15 @@ static inline void assert_answer(const struct task *task, const char *wanted)
 static inline bool one_runs(void *subject)
 {
     return ((struct fixture *)subject)->pool->n_running == 1;
+}
+
+static inline void kill_idle(struct fixture *f)
+{
+    pid_t pid = f->pool->workers[0].worker.pid;
+
+    spawn_kill(pid, SIGKILL);
+    while (f->pool->workers[0].worker.pid == pid)
+        loop_turn(f->loop, 1);
 }
 
 /* A busy worker, and queue_max. */

@@ -73,7 +73,9 @@ static void padding_may_be_missing(void **state)
 
 static void what_is_none_leaves_nothing(void **state)
 {
-    static const char *const wrong[] = {"d", "d2hpc", "d2hp!", "d=hp", "dw===", "<svg/>", " d2hp"};
+    static const char *const wrong[] = {
+        "d",     "d2hpc", "d2hp!",  "d=hp",     "dw===", "<svg/>", " d2hp", "dw=",
+        "d2g==", "d2hp=", "d2hp==", "d2hp====", "=",     "==",     "===="};
     struct buf out = {0};
 
     (void)state;

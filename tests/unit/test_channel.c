@@ -57,6 +57,66 @@ static void what_the_worker_has_not_read_is_known(void **state)
     assert_int_equal(channel_unread(&f->channel), 3);
 }
 
+/* Reads n bytes as the worker does. */
+static void read_as_worker(const struct fixture *f, size_t n)
+{
+    char bytes[64];
+
+    assert_true(n <= sizeof(bytes));
+    assert_int_equal(read(f->theirs[0], bytes, n), (ssize_t)n);
+}
+
+static void a_worker_that_reads_our_empty_line_still_reads(void **state)
+{
+    struct fixture *f = *state;
+    struct iovec line = {(char[]){"ab\n"}, 3};
+
+    channel_start(f, ANSWERS_FD3);
+    assert_true(channel_reads(&f->channel)); /* nobody asked */
+    channel_ask(&f->channel, true);
+    assert_false(channel_reads(&f->channel));
+    assert_int_equal(channel_unread(&f->channel), 0); /* the empty line is nobody's */
+    assert_int_equal(channel_write(&f->channel, &line, 1), 3);
+    assert_false(channel_reads(&f->channel));
+    assert_int_equal(channel_unread(&f->channel), 3);
+    read_as_worker(f, 1);
+    assert_int_equal(channel_unread(&f->channel), 3);
+    assert_true(channel_reads(&f->channel)); /* what came later it need not have read */
+    assert_int_equal(channel_unread(&f->channel), 3);
+}
+
+static void what_stands_in_the_pipe_is_question_enough(void **state)
+{
+    struct fixture *f = *state;
+    struct iovec line = {(char[]){"ab\n"}, 3};
+
+    channel_start(f, ANSWERS_FD3);
+    assert_int_equal(channel_write(&f->channel, &line, 1), 3);
+    channel_ask(&f->channel, true);
+    assert_int_equal(channel_unread(&f->channel), 3);
+    assert_false(channel_reads(&f->channel));
+    read_as_worker(f, 1);
+    assert_int_equal(channel_unread(&f->channel), 2);
+    assert_true(channel_reads(&f->channel));
+}
+
+static void an_unfinished_line_is_not_cut_by_a_question(void **state)
+{
+    struct fixture *f = *state;
+    struct iovec start = {(char[]){"ab"}, 2}, rest = {(char[]){"c\n"}, 2};
+
+    channel_start(f, ANSWERS_FD3);
+    assert_int_equal(channel_write(&f->channel, &start, 1), 2);
+    read_as_worker(f, 2);
+    channel_ask(&f->channel, false);
+    assert_int_equal(channel_unread(&f->channel), 0);
+    assert_false(channel_reads(&f->channel));
+    assert_int_equal(channel_write(&f->channel, &rest, 1), 2);
+    assert_int_equal(channel_unread(&f->channel), 2);
+    read_as_worker(f, 1);
+    assert_true(channel_reads(&f->channel));
+}
+
 static void a_closed_channel_has_nothing_unread(void **state)
 {
     struct fixture *f = *state;
@@ -414,6 +474,9 @@ int main(void)
         TEST(a_full_pipe_takes_nothing),
         TEST(a_worker_that_closed_its_input_is_told),
         TEST(what_the_worker_has_not_read_is_known),
+        TEST(a_worker_that_reads_our_empty_line_still_reads),
+        TEST(what_stands_in_the_pipe_is_question_enough),
+        TEST(an_unfinished_line_is_not_cut_by_a_question),
         TEST(a_closed_channel_has_nothing_unread),
         TEST(an_answer_on_descriptor_3_is_handed_out),
         TEST(any_line_on_descriptor_3_answers_who_waits),

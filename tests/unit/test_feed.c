@@ -191,6 +191,28 @@ static void a_trusted_worker_is_written_to_without_a_look(void **state)
     assert_int_equal(feed.unquiet_at_us, 0);
 }
 
+static void one_that_does_several_at_a_time_gets_as_many_whatever_it_logs(void **state)
+{
+    struct feed feed = feed_for(AHEAD_NS);
+
+    (void)state;
+    feed.ahead_max = 1;
+    feed.n_silent = 0;
+    feed.concurrent = 200;
+    assert_int_equal(feed_depth(&feed), 200);
+    assert_true(feed_is_quiet(&feed, 1));
+}
+
+static void numbers_need_no_trust(void **state)
+{
+    struct feed feed = feed_for(0);
+
+    (void)state;
+    feed.concurrent = 200;
+    assert_false(feed_distrust(&feed));
+    assert_true(feed_is_trusted(&feed));
+}
+
 static void a_distrusted_worker_must_be_seen_waiting(void **state)
 {
     struct feed feed = feed_for(1);
@@ -231,6 +253,8 @@ int main(void)
         cmocka_unit_test(who_announced_nothing_has_no_trust_to_lose),
         cmocka_unit_test(the_next_process_is_distrusted_too_but_measured_anew),
         cmocka_unit_test(a_trusted_worker_is_written_to_without_a_look),
+        cmocka_unit_test(one_that_does_several_at_a_time_gets_as_many_whatever_it_logs),
+        cmocka_unit_test(numbers_need_no_trust),
         cmocka_unit_test(a_distrusted_worker_must_be_seen_waiting),
         cmocka_unit_test(a_worker_that_cannot_be_seen_is_written_to),
     };

@@ -1,84 +1,6 @@
 /* flight: which lines are written, which have begun, and what a late job leaves behind. */
 
-#include "test.h"
-
-#include <stdlib.h>
-#include <string.h>
-
-#include "base/util.h"
-#include "worker/flight.h"
-
-#define N_JOBS   4
-#define FAR_MS   1000000
-#define NOW_MS   5000
-#define GHOST_MS 100
-
-struct fixture {
-    struct flight flight;
-    struct job *jobs[N_JOBS]; /* lines "a0\n", "b1x\n", "c2xx\n", "d3xxx\n": 3 to 6 bytes */
-};
-
-static int set_up(void **state)
-{
-    static const char *const lines[N_JOBS] = {"a0\n", "b1x\n", "c2xx\n", "d3xxx\n"};
-    struct fixture *f = xcalloc(1, sizeof(*f));
-
-    flight_init(&f->flight);
-    for (unsigned i = 0; i < N_JOBS; i++) {
-        f->jobs[i] = xcalloc(1, sizeof(*f->jobs[i]));
-        list_init(&f->jobs[i]->node);
-        f->jobs[i]->line = xstrdup(lines[i]);
-        f->jobs[i]->len = strlen(lines[i]);
-        f->jobs[i]->deadline_at_ms = FAR_MS;
-        flight_add(&f->flight, f->jobs[i]);
-    }
-    *state = f;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    struct fixture *f = *state;
-    struct job *job;
-
-    while ((job = flight_oldest(&f->flight)) != NULL)
-        (void)flight_take(&f->flight, job); /* ghosts are freed in there */
-    for (unsigned i = 0; i < N_JOBS; i++) {
-        free(f->jobs[i]->line);
-        free(f->jobs[i]);
-    }
-    free(f);
-    return 0;
-}
-
-/* What would be written next, as one text; caller frees. */
-static char *unwritten(const struct flight *flight)
-{
-    struct iovec lines[N_JOBS];
-    int n = flight_lines(flight, lines, N_JOBS);
-    char *text = xcalloc(64, 1);
-
-    for (int i = 0; i < n; i++)
-        (void)strncat(text, lines[i].iov_base, lines[i].iov_len);
-    return text;
-}
-
-static void assert_unwritten(const struct flight *flight, const char *wanted)
-{
-    auto_free char *text = unwritten(flight);
-
-    assert_string_equal(text, wanted);
-}
-
-/* Make this one late and look: it must be the one that is handed out. */
-static void give_up(struct fixture *f, struct job *job)
-{
-    struct job *late = NULL;
-
-    job->deadline_at_ms = NOW_MS;
-    assert_int_equal(flight_late(&f->flight, NOW_MS, GHOST_MS, &late), FLIGHT_LATE_JOB);
-    assert_ptr_equal(late, job);
-}
+#include "flight_fixture.h"
 
 static void an_empty_flight_has_nothing(void **state)
 {
@@ -90,7 +12,7 @@ static void an_empty_flight_has_nothing(void **state)
     assert_null(flight_oldest(&flight));
     assert_int_equal(flight_lines(&flight, &line, 1), 0);
     assert_false(flight_is_fed(&flight));
-    assert_false(flight_has_begun(&flight, 0));
+    assert_int_equal(flight_n_begun(&flight, 0), 0);
 }
 
 static void lines_are_handed_out_in_order_and_within_the_bound(void **state)
@@ -175,10 +97,10 @@ static void the_worker_has_begun_once_a_byte_is_missing_from_the_pipe(void **sta
 {
     struct fixture *f = *state;
 
-    assert_false(flight_has_begun(&f->flight, 0));
+    assert_int_equal(flight_n_begun(&f->flight, 0), 0);
     flight_wrote(&f->flight, 3 + 2); /* one line and a half */
-    assert_false(flight_has_begun(&f->flight, 5));
-    assert_true(flight_has_begun(&f->flight, 4));
+    assert_int_equal(flight_n_begun(&f->flight, 5), 0);
+    assert_int_equal(flight_n_begun(&f->flight, 4), 1);
 }
 
 static void the_next_has_not_begun_when_only_the_first_was_read_and_answered(void **state)
@@ -187,8 +109,8 @@ static void the_next_has_not_begun_when_only_the_first_was_read_and_answered(voi
 
     flight_wrote(&f->flight, 3 + 4);
     (void)flight_take(&f->flight, f->jobs[0]);
-    assert_false(flight_has_begun(&f->flight, 4));
-    assert_true(flight_has_begun(&f->flight, 3));
+    assert_int_equal(flight_n_begun(&f->flight, 4), 0);
+    assert_int_equal(flight_n_begun(&f->flight, 3), 1);
 }
 
 static void nobody_is_late_one_before_the_deadline(void **state)
@@ -253,8 +175,8 @@ static void a_ghost_counts_as_written_as_the_job_did(void **state)
 
     flight_wrote(&f->flight, 3 + 4 + 5);
     give_up(f, f->jobs[1]);
-    assert_false(flight_has_begun(&f->flight, 12));
-    assert_true(flight_has_begun(&f->flight, 11));
+    assert_int_equal(flight_n_begun(&f->flight, 12), 0);
+    assert_int_equal(flight_n_begun(&f->flight, 11), 1);
 }
 
 static void a_ghost_of_a_half_written_line_keeps_the_rest_of_its_bytes(void **state)

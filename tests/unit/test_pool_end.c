@@ -4,8 +4,6 @@
 
 #include "pool_fixture.h"
 
-#define END SENTINEL "\n"
-
 /* ---- the end ---- */
 
 static void stopping_ends_all_workers(void **state)

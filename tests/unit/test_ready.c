@@ -13,22 +13,27 @@ static void a_line_that_says_ok_is_ready(void **state)
     static const struct {
         const char *line;
         unsigned pipeline;
+        unsigned concurrent;
     } cases[] = {
-        {"{\"ok\":true}", 0},
-        {" { \"ok\" : true , \"more\": [1] } ", 0},
-        {"{\"ok\":true,\"pipeline\":64}", 64},
-        {"{\"pipeline\":1,\"ok\":true}", 1},
-        {"{\"ok\":true,\"pipeline\":0}", 1},
-        {"{\"ok\":true,\"pipeline\":\"64\"}", 0},
+        {"{\"ok\":true}", 0, 0},
+        {" { \"ok\" : true , \"more\": [1] } ", 0, 0},
+        {"{\"ok\":true,\"pipeline\":64}", 64, 0},
+        {"{\"pipeline\":1,\"ok\":true}", 1, 0},
+        {"{\"ok\":true,\"pipeline\":0}", 1, 0},
+        {"{\"ok\":true,\"pipeline\":\"64\"}", 0, 0},
+        {"{\"ok\":true,\"concurrent\":200}", 0, 200},
+        {"{\"ok\":true,\"concurrent\":0,\"pipeline\":2}", 2, 1},
+        {"{\"ok\":true,\"concurrent\":1000000}", 0, READY_CONCURRENT_MAX},
     };
 
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-        struct ready ready = {.pipeline = 77};
+        struct ready ready = {.pipeline = 77, .concurrent = 77};
         struct err err;
 
         assert_int_equal(ready_read(&ready, cases[i].line, strlen(cases[i].line), &err), 0);
         assert_int_equal(ready.pipeline, cases[i].pipeline);
+        assert_int_equal(ready.concurrent, cases[i].concurrent);
     }
 }
 

@@ -42,6 +42,31 @@ static void source_for_a_runtime_that_takes_none_is_taken_by_nobody(void **state
     assert_null(taker);
 }
 
+static void the_ending_of_a_files_name_tells_whose_source_it_is(void **state)
+{
+    static const char *const files[] = {"hello.py", "/a.b/x.py", "hello", "hello.txt", "a.py.txt"};
+    struct fixture *f = *state;
+
+    load_three(f);
+    for (size_t i = 0; i < ARRAY_LEN(files); i++) {
+        const char *taker = i < 2 ? "python" : "native"; /* else it is the fallback's */
+
+        assert_ptr_equal(runtimes_for_source(&f->runtimes, known(f, "native"), files[i]),
+                         known(f, taker));
+        assert_ptr_equal(runtimes_for_source(&f->runtimes, known(f, "python"), files[i]),
+                         known(f, "python"));
+    }
+}
+
+static void a_fallback_that_compiles_everything_takes_source_of_any_ending(void **state)
+{
+    struct fixture *f = *state;
+    struct runtime compiles = {.builds_all = true};
+
+    load_three(f);
+    assert_ptr_equal(runtimes_for_source(&f->runtimes, &compiles, "hello.py"), &compiles);
+}
+
 static void archives_have_no_file_name(void **state)
 {
     static const enum code_kind kinds[] = {CODE_ZIP, CODE_TAR, CODE_TARGZ};
@@ -293,6 +318,8 @@ int main(void)
         TEST(executables_go_to_native_whatever_the_fallback_is),
         TEST(source_goes_to_the_fallback),
         TEST(source_for_a_runtime_that_takes_none_is_taken_by_nobody),
+        TEST(the_ending_of_a_files_name_tells_whose_source_it_is),
+        TEST(a_fallback_that_compiles_everything_takes_source_of_any_ending),
         TEST(archives_have_no_file_name),
         TEST(an_executable_exec_is_native_before_all_others),
         TEST(an_exec_that_is_no_program_is_not_native),

@@ -111,7 +111,7 @@ static void wrong_reports_are_refused_with_a_reason(void **state)
 static void a_report_that_is_too_long_is_refused(void **state)
 {
     struct fixture *f = *state;
-    auto_free char *fill = xasprintf("fill3:%d", ANSWER_MAX_BYTES + 1);
+    auto_free char *fill = xasprintf("fill3:%d", 2 * ANSWER_MAX_BYTES);
 
     start_in_vain(f, launch_child(ANSWERS_FD3, true, fill, "serve", NULL));
     assert_string_equal(f->worker.start_err.text, "The action did not initialize properly.");

@@ -1,0 +1,182 @@
+#include "worker/hear.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/launch.h"
+#include "base/log.h"
+#include "worker/number.h"
+#include "worker/ready.h"
+#include "worker/tally.h"
+#include "worker/worker.h"
+
+#define LAST_READS_MAX 4 /* at its end; one empties a pipe, but somebody may go on writing */
+
+/* ---- the end of an activation ---- */
+
+void hear_end_of(struct worker *w, struct job *job, enum job_outcome outcome)
+{
+    const char *text = death_text(w->death);
+
+    job->outcome = outcome;
+    if (outcome == JOB_DIED && text != NULL) {
+        job->outcome = JOB_EXHAUSTED;
+        (void)snprintf(job->reason, sizeof(job->reason), "%s", text);
+    }
+    if (!flight_is_fed(&w->flight))
+        channel_settle_logs(&w->channel);
+    else if (!w->logs_settled)
+        channel_settle_log_lines(&w->channel);
+    relay_write_sentinels(w->channel.out.sink, w->channel.err.sink);
+    list_add_tail(&w->finished, &job->node);
+    loop_post(w->loop, &w->changed);
+}
+
+static void finish(struct worker *w, struct job *job, enum job_outcome outcome)
+{
+    /* It answered before all of its line was written. The rest can neither be left out, as the next
+     * line would be glued to what it has, nor be counted on to be read: it is replaced. */
+    if (w->flight.unsent == job && w->flight.unsent_written > 0)
+        w->hung = true;
+    job = flight_take(&w->flight, job);
+    if (job != NULL) /* else it was a ghost, whose client has its answer */
+        hear_end_of(w, job, outcome);
+}
+
+/* The channel takes a little more than the bound, for the number. */
+static bool is_within(const struct worker *w, enum channel_result result, size_t n)
+{
+    return result == CHANNEL_LINE && n <= w->opts.answer_max_bytes;
+}
+
+/* Whose answer it is; its number is taken off. NULL: nobody's. */
+static struct job *find_job(const struct worker *w, enum channel_result result, const char **text,
+                            size_t *n)
+{
+    uint64_t number;
+
+    if (!w->flight.numbered)
+        return flight_oldest(&w->flight);
+    if (!number_read(text, n, &number) || (result == CHANNEL_LINE && !number_end(*text, n)))
+        return NULL;
+    return flight_find(&w->flight, number);
+}
+
+/* true: somebody waited for this answer. */
+static bool finish_answered(struct worker *w, enum channel_result result, const char *text,
+                            size_t n)
+{
+    struct job *job = find_job(w, result, &text, &n);
+
+    if (job == NULL) {
+        if (w->channel.n_stale++ == 0)
+            log_warn("worker.stray", log_int("pid", w->pid)); /* an answer that is nobody's */
+        return false;
+    }
+    if (!is_within(w, result, n)) {
+        finish(w, job, JOB_TOO_LONG);
+        return true;
+    }
+    if (!job->ghost) {
+        job->answer = xmalloc(n);
+        memcpy(job->answer, text, n);
+        job->answer_len = n;
+    }
+    finish(w, job, JOB_ANSWERED);
+    return true;
+}
+
+/* ---- what the worker says ---- */
+
+/* text: NULL for a line beyond the bound. */
+static void read_ready_line(struct worker *w, const char *text, size_t n)
+{
+    struct ready ready;
+
+    if (ready_read(&ready, text, n, &w->start_err) < 0) {
+        w->refused = true;
+        return;
+    }
+    w->ready = true;
+    w->feed.pipeline = ready.pipeline;
+    w->feed.concurrent = ready.concurrent;
+    flight_set_numbered(&w->flight, ready.concurrent > 0);
+    w->channel.kept_apart = ready.pipeline > 0 || ready.concurrent > 0;
+    w->feed.observable = true; /* until it proves otherwise */
+}
+
+static enum channel_wanted wanted(const struct worker *w)
+{
+    if (flight_is_fed(&w->flight))
+        return WANT_ANSWER;
+    if (w->state == WORKER_STARTING && !w->ready && !w->refused && w->launch->reports_ready)
+        return WANT_READY;
+    return WANT_NOTHING;
+}
+
+void hear(struct worker *w)
+{
+    unsigned n_answers = 0;
+
+    for (;;) {
+        enum channel_wanted want = wanted(w);
+        const char *text;
+        size_t n;
+        enum channel_result result = channel_next(&w->channel, want, &text, &n);
+
+        if (result == CHANNEL_NONE)
+            break;
+        if (w->state == WORKER_STOPPING)
+            continue; /* too late, whatever it says */
+        if (want != WANT_ANSWER) {
+            read_ready_line(w, is_within(w, result, n) ? text : NULL, n);
+            continue;
+        }
+        n_answers += finish_answered(w, result, text, n);
+        /* One read brought them all: no log line of theirs can be younger than the first look. */
+        w->logs_settled = n_answers > 0;
+    }
+    w->logs_settled = false;
+    if (n_answers > 0) {
+        uint64_t n_logged = w->channel.out.n_bytes + w->channel.err.n_bytes;
+        uint64_t each_ns =
+            feed_answered(&w->feed, n_answers, flight_is_fed(&w->flight), n_logged != w->n_logged);
+
+        histogram_add(&w->opts.tally->work, each_ns / 1000, n_answers);
+        w->n_logged = n_logged;
+    }
+}
+
+/* ---- the end of a process ---- */
+
+void hear_no_more(struct worker *w, enum job_outcome outcome)
+{
+    struct job *job;
+    unsigned n_begun;
+
+    if (w->flight.n == 0)
+        return;
+    n_begun = outcome == JOB_DIED ? flight_n_begun(&w->flight, channel_unread(&w->channel)) : 1;
+    for (; n_begun > 0; n_begun--)
+        finish(w, flight_oldest(&w->flight), outcome);
+    while ((job = flight_oldest(&w->flight)) != NULL) {
+        job = flight_take(&w->flight, job);
+        if (job != NULL)
+            list_add_tail(&w->returned, &job->node);
+    }
+    loop_post(w->loop, &w->changed);
+}
+
+void hear_last_words(struct worker *w)
+{
+    const char *text;
+    size_t n;
+
+    for (int i = 0; i < LAST_READS_MAX && channel_pull(&w->channel); i++)
+        hear(w);
+    hear(w);
+    if (flight_is_fed(&w->flight) && channel_rest(&w->channel, &text, &n) == CHANNEL_LINE)
+        (void)finish_answered(w, CHANNEL_LINE, text, n);
+    hear_no_more(w, JOB_DIED);
+}
