@@ -34,7 +34,8 @@ build_executable() {
     read -r -a libs <<<"${LDLIBS:-}"
     command -v "${cc[0]}" >/dev/null || fail "compiler '${cc[0]}' is not installed" "apt-get install gcc"
     check_place "$out"
-    "${cc[@]}" "${flags[@]}" -o "$WORK/exec" "$@" "${libs[@]}" || fail "'${cc[0]}' could not compile $*"
+    # A name that begins with a dash is none of the compiler's options: "-c.c" becomes "./-c.c".
+    "${cc[@]}" "${flags[@]}" -o "$WORK/exec" "${@/#-/./-}" "${libs[@]}" || fail "'${cc[0]}' could not compile $*"
     mv -f -- "$WORK/exec" "$out"
     printf '%s\n' "$out"
 }
@@ -59,7 +60,7 @@ check_place() {
     [[ ! -d $1 ]] || fail "cannot write '$1': a folder of that name is there" "choose another with -o"
 }
 
-here=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
+here=$(dirname -- "$(readlink -f -- "${BASH_SOURCE[0]}")") # also through a link
 # shellcheck source=bin/lib.sh
 . "$here/lib.sh"
 

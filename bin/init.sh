@@ -96,7 +96,7 @@ hint_for_code() {
 check_answer() {
     case $STATUS in
     200) print_answer ;;
-    400) fail_answer "is '$main' (MAIN) and are the -e values UTF-8 text?" ;;
+    400) fail_answer "are the name '${file##*/}', '$main' (MAIN) and the -e values UTF-8 text?" ;;
     403)
         if grep -q 'another /init is in progress' "$WORK/answer"; then
             fail_answer "somebody else publishes: try again in a moment"
@@ -183,7 +183,7 @@ watch() {
     done
 }
 
-here=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
+here=$(dirname -- "$(readlink -f -- "${BASH_SOURCE[0]}")") # also through a link
 # shellcheck source=bin/lib.sh
 . "$here/lib.sh"
 

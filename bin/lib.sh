@@ -3,6 +3,8 @@
 # Sourced, not run.
 # shellcheck shell=bash
 
+unset CDPATH # cd would look for a folder elsewhere
+
 HOST=${HOST:-127.0.0.1}
 PORT=${PORT:-8080}
 # An activation may take five minutes on the platform; past this the script gives up.
@@ -61,10 +63,11 @@ proxy_url() {
 
 # POST file $2 to path $1; the answer goes to $WORK/answer, its HTTP status into STATUS.
 # From a file and not from the command line: arguments end at 128 KB, an action may have 64 MB.
+# Without the user's ~/.curlrc, which may put headers into the answer.
 post() {
     local code=0
 
-    STATUS=$(curl --silent --show-error --noproxy '*' --connect-timeout 5 \
+    STATUS=$(curl --disable --silent --show-error --noproxy '*' --connect-timeout 5 \
         --max-time "$WAIT_SECONDS" --header 'Content-Type: application/json' --header 'Expect:' \
         --data-binary "@$2" --output "$WORK/answer" --write-out '%{http_code}' \
         "$(proxy_url)$1" 2>"$WORK/curl.err") || code=$?

@@ -67,7 +67,7 @@ check_answer() {
     esac
 }
 
-here=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
+here=$(dirname -- "$(readlink -f -- "${BASH_SOURCE[0]}")") # also through a link
 # shellcheck source=bin/lib.sh
 . "$here/lib.sh"
 

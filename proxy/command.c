@@ -81,6 +81,8 @@ int command_finish(struct command *command, int wait_ms, struct err *err)
 {
     size_t n = command->filter != NULL ? filter_finish(command->filter, wait_ms) : 0;
 
+    if (command->invoke != NULL && !invoke_has_ended(command->invoke))
+        return err_set(err, ERR_SYSTEM, 0, "invoke: interrupted before the answer was written");
     return n == 0 ? 0 : err_set(err, ERR_SYSTEM, 0, "pipe: %zu answers were not read", n);
 }
 

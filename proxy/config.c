@@ -228,6 +228,11 @@ static int set_text(struct config *config, const struct setting *setting, const 
     return 0;
 }
 
+static bool is_switch_value(const char *text)
+{
+    return strcmp(text, "0") == 0 || strcmp(text, "1") == 0;
+}
+
 /* Apache's switches are on when they hold anything. */
 static bool is_on(const char *value)
 {
@@ -249,7 +254,9 @@ static int set(struct config *config, const struct setting *setting, const char 
     case SETTING_TEXT:
         return set_text(config, setting, given_as, value, err);
     case SETTING_SWITCH:
-        *(uint64_t *)field(config, setting) = is_on(value);
+        if (!is_switch_value(value))
+            return err_set(err, ERR_REQUEST, 0, "%s=%s: want 0 or 1", given_as, value);
+        *(uint64_t *)field(config, setting) = value[0] == '1';
         return 0;
     }
     return 0;
@@ -285,9 +292,11 @@ static int set_from_environment(struct config *config, struct err *err)
         assert(setting != NULL);
         value = getenv(synonyms[i].variable);
         /* Two may stand for one switch: the one that is off must not undo the other. */
-        if (value != NULL && setting->kind == SETTING_SWITCH &&
-            !(only != NULL ? strcmp(value, only) == 0 : is_on(value)))
-            continue;
+        if (value != NULL && setting->kind == SETTING_SWITCH) {
+            if (!(only != NULL ? strcmp(value, only) == 0 : is_on(value)))
+                continue;
+            value = "1";
+        }
         if (value != NULL && set(config, setting, synonyms[i].variable, value, err) < 0)
             return -1;
     }
@@ -300,11 +309,6 @@ static int set_from_environment(struct config *config, struct err *err)
             return -1;
     }
     return 0;
-}
-
-static bool is_switch_value(const char *text)
-{
-    return strcmp(text, "0") == 0 || strcmp(text, "1") == 0;
 }
 
 /* ---- what Apache's ActionLoop proxy takes: one dash or two, as Go's flags ---- */

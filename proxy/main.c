@@ -36,7 +36,7 @@
 #define DRAIN_LOOK_MS 20 /* between two looks whether all is finished */
 #define ADMIN_BODY_MAX_BYTES                                                                       \
     65536 /* nobody sends one; what comes is dropped, so that 404 and 405 can be told */
-#define FLUSH_MAX_MS      1000        /* at the very end, for a log collector that is slow */
+#define FLUSH_MAX_MS      1000        /* at the very end, for a reader that is slow */
 #define KEEP_MALLOC_BYTES (64u << 20) /* blocks up to this stay ours: library-facts A3 */
 
 /* All that the program holds; lives on main's stack. */
@@ -57,6 +57,7 @@ struct app {
     struct service service;
     struct loop_timer drain; /* while draining: looks whether all is finished */
     uint64_t drain_until_ms; /* then running activations are given up */
+    uint64_t leave_at_ms;    /* then clients are left that do not take their replies; 0: later */
     int status;              /* what the program ends with when all went well with itself */
     bool all_closed;         /* no connection is left that holds on to the loop */
 };
@@ -82,6 +83,19 @@ static bool is_asked(const struct app *app)
     return app->command != NULL ? command_is_running(app->command) : server_n_open(app->server) > 0;
 }
 
+/* Nothing is at work any more. Whether those who are still to take their replies have had the time
+ * for that: a client that stalls must not keep us. */
+static bool has_waited(struct app *app, bool late)
+{
+    uint64_t now_ms = loop_now_ms(app->loop);
+
+    if (!late)
+        return false;
+    if (app->leave_at_ms == 0)
+        app->leave_at_ms = now_ms + FLUSH_MAX_MS;
+    return now_ms >= app->leave_at_ms;
+}
+
 /* Steps of the end, in order; called again until the last one is done. */
 static void drain_step(struct app *app)
 {
@@ -95,7 +109,7 @@ static void drain_step(struct app *app)
     if (service->init == NULL && (late || has_worked_off(app)))
         versions_stop(service);
     if (service->init == NULL && versions_are_gone(service) && stub_drain(service, late) &&
-        !is_asked(app)) {
+        (!is_asked(app) || has_waited(app, late))) {
         if (app->server != NULL)
             server_drain(app->server);
         loop_stop(app->loop);
@@ -117,6 +131,13 @@ static void reopen_log(void)
         log_warn("main.log", log_text("failed", err.text));
 }
 
+static void begin_draining(struct app *app)
+{
+    app->service.draining = true;
+    if (app->server != NULL)
+        server_wind_down(app->server);
+}
+
 /* The first signal drains, a second one hurries. SIGHUP does, too, where there is no log file. */
 static void on_signal(void *owner, int signo)
 {
@@ -130,7 +151,7 @@ static void on_signal(void *owner, int signo)
     app->drain_until_ms = loop_now_ms(app->loop);
     if (!app->service.draining)
         app->drain_until_ms += app->config.drain_timeout_ms;
-    app->service.draining = true;
+    begin_draining(app);
     if (app->command != NULL)
         command_close(app->command);
     drain_step(app);
@@ -141,22 +162,19 @@ static void end(struct app *app, uint64_t wait_ms)
 {
     if (!app->service.draining)
         app->drain_until_ms = loop_now_ms(app->loop) + wait_ms;
-    app->service.draining = true;
+    begin_draining(app);
     drain_step(app);
 }
 
 /* ---- the beginning ---- */
 
-/* Descriptors 0 to 3 are the action's by number: none of ours may ever land there. */
+/* Descriptors 0 to 3 are the action's by number: none of ours may ever land there. One that was
+ * closed stays of no use, so that nobody takes /dev/null for the reader of an answer. */
 static void occupy_low_descriptors(void)
 {
-    int fd;
-
-    do {
-        fd = open("/dev/null", O_RDWR | O_CLOEXEC);
-    } while (fd >= 0 && fd <= 3);
-    if (fd >= 0)
-        (void)close(fd);
+    for (int fd = 0; fd <= 3; fd++)
+        if (fcntl(fd, F_GETFD) < 0)
+            (void)open("/dev/null", (fd == STDIN_FILENO ? O_WRONLY : O_RDONLY) | O_CLOEXEC);
 }
 
 /* The contract's listener. routes: borrowed for the server's life. lost: see server_opts. */
@@ -170,7 +188,7 @@ static int listen_for_platform(struct app *app, const struct server_route *route
                                .lost = lost,
                                .idle_ms = config->idle_timeout_ms};
 
-    if (place_tcp(&place, config->listen, (uint16_t)config->port, err) < 0)
+    if (place_tcp(&place, "--listen", config->listen, (uint16_t)config->port, err) < 0)
         return -1;
     app->server = server_new(app->loop, &opts, routes, n_routes, err);
     if (app->server == NULL)

@@ -22,10 +22,10 @@ struct precompile {
 };
 
 /* All of stdin becomes the code. */
-static int read_code(struct envelope *envelope, uint64_t bytes_max, struct err *err)
+static int read_code(struct envelope *envelope, uint64_t bytes_max, int stop_fd, struct err *err)
 {
     struct buf code = {0};
-    int result = buf_read_all(&code, STDIN_FILENO, bytes_max);
+    int result = buf_read_all(&code, STDIN_FILENO, bytes_max, stop_fd);
     int os = errno;
 
     free(envelope->code);
@@ -110,7 +110,7 @@ int precompile_run(struct loop *loop, const struct build_opts *build,
     precompile.build.envelope = &precompile.envelope;
     precompile.build.done = on_built;
     if (read_options(&precompile.envelope, opts, err) == 0 &&
-        read_code(&precompile.envelope, opts->bytes_max, err) == 0) {
+        read_code(&precompile.envelope, opts->bytes_max, loop_signal_fd(loop), err) == 0) {
         loop_on_signal(loop, on_signal, &precompile);
         if (build_start(&precompile.build, loop, loop_now_ms(loop) + opts->deadline_ms, err) == 0)
             result = build_and_write(&precompile, err);

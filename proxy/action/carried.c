@@ -41,7 +41,8 @@ static int take_file(struct carried *carried, const struct carried_opts *opts, c
                      struct err *err)
 {
     struct envelope *envelope = &carried->envelope;
-    auto_fd int fd = open(path, O_RDONLY | O_CLOEXEC);
+    /* Without waiting for the writer of a named pipe, which is refused below. */
+    auto_fd int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
     struct stat st;
     size_t n = 0;
 

@@ -2,6 +2,8 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <poll.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -77,11 +79,28 @@ void buf_reset(struct buf *buf, size_t keep_bytes)
         buf_done(buf);
 }
 
-int buf_read_all(struct buf *buf, int fd, uint64_t bytes_max)
+/* false: there is reason to stop, told by errno. */
+static bool wait_readable(int fd, int stop_fd)
+{
+    struct pollfd fds[] = {{.fd = stop_fd, .events = POLLIN}, {.fd = fd, .events = POLLIN}};
+    int n;
+
+    do
+        n = poll(fds, 2, -1);
+    while (n < 0 && errno == EINTR);
+    if (n >= 0 && fds[0].revents == 0)
+        return true;
+    errno = n < 0 ? errno : EINTR;
+    return false;
+}
+
+int buf_read_all(struct buf *buf, int fd, uint64_t bytes_max, int stop_fd)
 {
     ssize_t n;
 
     do {
+        if (stop_fd >= 0 && !wait_readable(fd, stop_fd))
+            return -1;
         n = read(fd, buf_room(buf, READ_BYTES), READ_BYTES);
         if (n > 0)
             buf_added(buf, (size_t)n);

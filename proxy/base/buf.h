@@ -35,8 +35,9 @@ void buf_added(struct buf *buf, size_t n);
 void buf_add(struct buf *buf, const void *bytes, size_t n);
 void buf_add_text(struct buf *buf, const char *text);
 /* Add all that fd still holds, blocking; once more than bytes_max are held no more is read, and the
- * caller sees it by that. 0, or -1 with errno. */
-int buf_read_all(struct buf *buf, int fd, uint64_t bytes_max);
+ * caller sees it by that. stop_fd: -1, or what ends the wait once it is readable, EINTR. 0, or -1
+ * with errno. */
+int buf_read_all(struct buf *buf, int fd, uint64_t bytes_max, int stop_fd);
 /* Drop n bytes from the front. */
 void buf_drop(struct buf *buf, size_t n);
 /* Forget all bytes; memory above keep_bytes goes back to the system. */

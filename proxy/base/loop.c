@@ -61,6 +61,8 @@ struct loop *loop_new(struct err *err)
     (void)sigaddset(&set, SIGHUP);
     (void)sigprocmask(SIG_BLOCK, &set, NULL);
     (void)signal(SIGPIPE, SIG_IGN);
+    (void)signal(SIGXFSZ, SIG_IGN); /* a file at its limit is an error of write() like others */
+    (void)signal(SIGCHLD, SIG_DFL); /* who started us may ignore it: then no end is ever told */
     fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
     if (fd < 0) {
         (void)err_set(err, ERR_SYSTEM, errno, "cannot watch signals: %s", strerror(errno));
@@ -153,6 +155,11 @@ void loop_stop(struct loop *loop)
 }
 
 /* ---- signals and children ---- */
+
+int loop_signal_fd(const struct loop *loop)
+{
+    return loop->signals.fd;
+}
 
 static void on_signals(struct loop_watch *watch)
 {

@@ -19,9 +19,12 @@ struct err;
 struct loop;
 struct st_h2o_socket_t;
 
-/* NULL: err filled. Blocks SIGCHLD and the signals below for good; ignores SIGPIPE. */
+/* NULL: err filled. Blocks SIGCHLD and the signals below for good; ignores SIGPIPE and
+ * SIGXFSZ. */
 struct loop *loop_new(struct err *err);
 void loop_free(struct loop **loop);
+/* Readable when a signal waits for loop_run(); who blocks before that looks at it. The loop's. */
+int loop_signal_fd(const struct loop *loop);
 /* Turn until loop_stop(). */
 void loop_run(struct loop *loop);
 void loop_stop(struct loop *loop);

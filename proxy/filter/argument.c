@@ -12,16 +12,17 @@
 #include "base/util.h"
 #include "worker/activation.h"
 
-static int read_from(const char *word, uint64_t bytes_max, struct buf *text, struct err *err)
+static int read_from(const char *word, uint64_t bytes_max, int stop_fd, struct buf *text,
+                     struct err *err)
 {
     const char *path = word[0] == '@' ? word + 1 : NULL;
     const char *name = path != NULL ? path : "stdin";
     auto_fd int opened = path != NULL ? open(path, O_RDONLY | O_CLOEXEC) : -1;
 
     if ((path != NULL && opened < 0) ||
-        buf_read_all(text, path != NULL ? opened : STDIN_FILENO, bytes_max) < 0)
-        return err_set(err, ERR_REQUEST, errno, "invoke: cannot read the argument from %s: %s",
-                       name, strerror(errno));
+        buf_read_all(text, path != NULL ? opened : STDIN_FILENO, bytes_max, stop_fd) < 0)
+        return err_set(err, errno == EINTR ? ERR_SYSTEM : ERR_REQUEST, errno,
+                       "invoke: cannot read the argument from %s: %s", name, strerror(errno));
     return 0;
 }
 
@@ -54,7 +55,8 @@ static int make_line(struct job *job, const char *text, size_t n, uint64_t bytes
     return 0;
 }
 
-int argument_read(struct job *job, const char *word, uint64_t bytes_max, struct err *err)
+int argument_read(struct job *job, const char *word, uint64_t bytes_max, int stop_fd,
+                  struct err *err)
 {
     struct buf text = {0};
     int result;
@@ -62,7 +64,7 @@ int argument_read(struct job *job, const char *word, uint64_t bytes_max, struct 
     if (word == NULL)
         word = "{}";
     if (word[0] == '@' || strcmp(word, "-") == 0)
-        result = read_from(word, bytes_max, &text, err);
+        result = read_from(word, bytes_max, stop_fd, &text, err);
     else
         result = (buf_add_text(&text, word), 0);
     if (result == 0)

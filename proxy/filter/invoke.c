@@ -5,6 +5,7 @@
 
 #include "base/err.h"
 #include "base/json.h"
+#include "base/loop.h"
 #include "base/util.h"
 #include "filter/argument.h"
 #include "filter/outlet.h"
@@ -106,7 +107,8 @@ struct invoke *invoke_new(struct loop *loop, const struct invoke_opts *opts, inv
     list_init(&invoke->job.node);
     loop_post_init(&invoke->step, on_step);
     outlet_init(&invoke->outlet);
-    if (argument_read(&invoke->job, opts->argument, opts->argument_max_bytes, err) < 0 ||
+    if (argument_read(&invoke->job, opts->argument, opts->argument_max_bytes, loop_signal_fd(loop),
+                      err) < 0 ||
         outlet_open(&invoke->outlet, loop, NULL, &invoke->step, err) < 0)
         invoke_free(&invoke);
     return invoke;
@@ -138,6 +140,11 @@ void invoke_serve(struct invoke *invoke, struct pool *pool)
 bool invoke_is_running(const struct invoke *invoke)
 {
     return invoke->running;
+}
+
+bool invoke_has_ended(const struct invoke *invoke)
+{
+    return invoke->told;
 }
 
 bool invoke_is_done(const struct invoke *invoke)

@@ -33,5 +33,7 @@ void invoke_free(struct invoke **invoke);
 void invoke_serve(struct invoke *invoke, struct pool *pool);
 /* Whether the pool has its job. */
 bool invoke_is_running(const struct invoke *invoke);
+/* Whether its end was told. */
+bool invoke_has_ended(const struct invoke *invoke);
 /* Whether it has ended, or will never begin unless it is served. */
 bool invoke_is_done(const struct invoke *invoke);

@@ -42,6 +42,14 @@ static bool is_always_ready(int fd, mode_t mode)
     return S_ISREG(mode) || S_ISBLK(mode) || S_ISDIR(mode) || (S_ISCHR(mode) && !isatty(fd));
 }
 
+/* Opened anew, a stream would get rights that it was not given. */
+static bool is_open_for(int fd, int access_mode)
+{
+    int flags = fcntl(fd, F_GETFL);
+
+    return flags >= 0 && ((flags & O_ACCMODE) == O_RDWR || (flags & O_ACCMODE) == access_mode);
+}
+
 int stream_open_own(struct stream *stream, struct loop *loop, int fd, struct err *err)
 {
     const char *name = fd == STDIN_FILENO ? "stdin" : "stdout";
@@ -50,8 +58,8 @@ int stream_open_own(struct stream *stream, struct loop *loop, int fd, struct err
     int own;
 
     assert(stream->fd < 0);
-    if (fstat(fd, &info) < 0)
-        return err_set(err, ERR_SYSTEM, errno, "%s is closed", name);
+    if (fstat(fd, &info) < 0 || !is_open_for(fd, access_mode))
+        return err_set(err, ERR_SYSTEM, EBADF, "%s is closed", name);
     own = fd_reopen(fd, access_mode);
     if (own < 0 && errno == ENXIO)
         return err_set(err, ERR_SYSTEM, ENXIO, "the reader of %s has left", name);

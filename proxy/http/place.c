@@ -93,7 +93,8 @@ static int resolve(const struct place *place, struct known *known)
     return 0;
 }
 
-int place_tcp(struct place *place, const char *address, uint16_t port, struct err *err)
+int place_tcp(struct place *place, const char *option, const char *address, uint16_t port,
+              struct err *err)
 {
     struct known known;
 
@@ -101,7 +102,7 @@ int place_tcp(struct place *place, const char *address, uint16_t port, struct er
     place->port = port;
     (void)snprintf(place->address, sizeof(place->address), "%s", address);
     if (strlen(address) >= sizeof(place->address) || resolve(place, &known) < 0)
-        return err_set(err, ERR_SYSTEM, 0, "cannot listen on \"%s\": not a numeric address",
+        return err_set(err, ERR_REQUEST, 0, "%s=%s: want a numeric IPv4 or IPv6 address", option,
                        address);
     return 0;
 }

@@ -20,8 +20,9 @@ struct place {
 
 /* "ADDRESS:PORT", "[ADDRESS]:PORT" or "unix:PATH". -1: ERR_REQUEST, err names the option. */
 int place_parse(struct place *place, const char *option, const char *text, struct err *err);
-/* A numeric address and a port that was checked. -1: ERR_SYSTEM. */
-int place_tcp(struct place *place, const char *address, uint16_t port, struct err *err);
+/* A numeric address, and a port that was checked. -1: ERR_REQUEST, err names the option. */
+int place_tcp(struct place *place, const char *option, const char *address, uint16_t port,
+              struct err *err);
 
 /* A listening socket, non-blocking; the place's port is filled in. options: for the text of
  * ERR_SYSTEM, on -1. */

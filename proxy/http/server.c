@@ -51,6 +51,8 @@ struct server {
     h2o_accept_ctx_t accept_ctx;
     h2o_socket_t *listener; /* NULL once draining */
     struct loop_timer accept_again;
+    bool is_ending; /* see server_wind_down() */
+    bool is_short;  /* of descriptors, which was told; until nobody waits any more */
 };
 
 struct request {
@@ -220,6 +222,16 @@ void request_add_header(struct request *request, const char *name, const char *v
                           NULL, value, strlen(value));
 }
 
+/* Whether the client has sent more behind its request, or has left. */
+static bool has_said_more(const struct request *request)
+{
+    const h2o_req_t *req = request->req;
+    const h2o_buffer_t *input = request->sock->input;
+
+    return !h2o_socket_is_reading(request->sock) || req->entity.base == NULL ||
+           req->entity.base + req->entity.len != input->bytes + input->size;
+}
+
 /*
  * libh2o winds a request up in the turn after its reply, but is not woken for that. Mostly there is
  * no hurry: the client's next request comes and brings that turn. Not so when it has come already,
@@ -227,12 +239,15 @@ void request_add_header(struct request *request, const char *name, const char *v
  */
 static bool is_urgent(const struct request *request, size_t n_body)
 {
-    const h2o_req_t *req = request->req;
-    const h2o_buffer_t *input = request->sock->input;
+    return n_body > LAZY_MAX_BYTES || !request->req->http1_is_persistent || has_said_more(request);
+}
 
-    return n_body > LAZY_MAX_BYTES || !req->http1_is_persistent ||
-           !h2o_socket_is_reading(request->sock) || req->entity.base == NULL ||
-           req->entity.base + req->entity.len != input->bytes + input->size;
+/* No bytes may follow the head of such an answer: a client would take them for the next one. The
+ * length of one to HEAD is told all the same. */
+static bool is_bare(const h2o_req_t *req)
+{
+    return h2o_memis(req->method.base, req->method.len, H2O_STRLIT("HEAD")) ||
+           req->res.status == 204 || req->res.status == 304;
 }
 
 void request_reply_as(struct request *request, int status, const char *type, char *body, size_t n)
@@ -254,14 +269,14 @@ void request_reply_as(struct request *request, int status, const char *type, cha
     req->res.reason = reason_of(status);
     req->res.content_length = status == 204 ? SIZE_MAX : n; /* 204 must state none */
     h2o_add_header(&req->pool, &req->res.headers, H2O_TOKEN_CONTENT_TYPE, NULL, type, strlen(type));
+    if (request->server->is_ending && !has_said_more(request))
+        req->http1_is_persistent = 0;
     if (is_urgent(request, n))
         loop_hurry(request->server->loop);
     /* What comes now is the next request: into the buffer. */
     h2o_socket_dont_read(request->sock, 0);
     h2o_start_response(req, &request->generator);
-    /* No bytes may follow the head of an answer to HEAD; its length is told all the same. */
-    h2o_send(req, &bytes, h2o_memis(req->method.base, req->method.len, H2O_STRLIT("HEAD")) ? 0 : 1,
-             H2O_SEND_STATE_FINAL);
+    h2o_send(req, &bytes, is_bare(req) ? 0 : 1, H2O_SEND_STATE_FINAL);
 }
 
 void request_reply(struct request *request, int status, char *body, size_t n)
@@ -457,12 +472,16 @@ static void on_accept(h2o_socket_t *listener, const char *error)
             continue;
         }
         if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS) {
+            if (!server->is_short)
+                log_warn("http.accept", log_text("failed", strerror(errno)),
+                         log_int("tried_again_every_ms", ACCEPT_PAUSE_MS));
+            server->is_short = true;
             /* The listener stays readable: without a pause this would spin. */
-            log_warn("http.accept", log_text("failed", strerror(errno)),
-                     log_int("pause_ms", ACCEPT_PAUSE_MS));
             h2o_socket_read_stop(listener);
             loop_timer_set(server->loop, &server->accept_again,
                            loop_now_ms(server->loop) + ACCEPT_PAUSE_MS);
+        } else {
+            server->is_short = false;
         }
         return;
     }
@@ -538,6 +557,11 @@ uint16_t server_port(const struct server *server)
 unsigned server_n_open(const struct server *server)
 {
     return server->n_open;
+}
+
+void server_wind_down(struct server *server)
+{
+    server->is_ending = true;
 }
 
 void server_drain(struct server *server)

@@ -48,7 +48,9 @@ bool server_free(struct server **server);
 /* 0: a Unix socket. */
 uint16_t server_port(const struct server *server);
 
-/* Take no more connections, close those kept alive after their next reply. */
+/* From now on a reply ends its connection, unless the client has sent more behind its request. */
+void server_wind_down(struct server *server);
+/* Take no more connections. */
 void server_drain(struct server *server);
 /* Requests whose reply has not wholly left. */
 unsigned server_n_open(const struct server *server);

@@ -107,11 +107,17 @@ def to_line(document):
         return (ASCII_ENCODER.encode(document) + "\n").encode("ascii")
 
 
+NO_VARIABLE = "\0"  # no variable can hold it, so there will be none
+
+
 def to_variable(item):
     """A JSON value as the text of an environment variable."""
     if isinstance(item, str):
         return item
-    return "" if item is None else to_text(item)
+    try:
+        return "" if item is None else to_text(item)
+    except (ValueError, RecursionError):  # 1e400 was read as infinity, which has no text in JSON
+        return NO_VARIABLE
 
 
 # ---- descriptors ----

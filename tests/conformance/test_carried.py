@@ -369,6 +369,13 @@ exec chroot {root} "$@"
     return program
 
 
+def test_a_named_pipe_is_refused_without_waiting_for_its_writer(folder):
+    os.mkfifo(folder / "pipe")
+    status, err = ended(folder, "--action", "pipe")
+    assert status == 2
+    assert err.startswith('whiskloop: --action: want "pipe" to be a folder, or a file of 1 to ')
+
+
 def test_the_stub_in_the_folder_is_no_action(proxy, folder, monkeypatch):
     """The images of the old native contract have their stub at /action/exec: an /init brings code
     all the same."""

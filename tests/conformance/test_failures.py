@@ -1,5 +1,6 @@
 """Actions that die, processes they leave, queues that fill, and the proxy's own end."""
 
+import json
 import os
 import signal
 import time
@@ -9,7 +10,7 @@ import pytest
 import puppet
 import samples
 from puppet import answer, steps
-from whisk import assert_error, is_alive, wait_until
+from whisk import WAIT_S, assert_error, is_alive, wait_until
 from wire import request_bytes
 
 NATIVE = ("--runtime", "native")
@@ -29,6 +30,17 @@ def test_TV7_crash_in_a_run(proxy, kind):
     assert_error(one.run({"die": True}), 400, "command exited")
     assert one.run({"die": False}).json == {"die": False}
     assert one.check_streams(3) == ("", "")
+
+
+def test_whoever_started_the_proxy_ignored_and_blocked_signals(proxy):
+    """What a parent does about SIGCHLD and SIGTERM passes to its child; that its action died, and
+    that itself is to end, the proxy hears all the same."""
+    one = proxy(*NATIVE, wrapper=("env", "--ignore-signal=CHLD", "--block-signal=CHLD",
+                                  "--block-signal=TERM"))
+    one.started(puppet.CODE)
+    assert_error(one.run(steps(puppet.leave(1))), 400, "command exited")
+    assert one.run(steps(answer('{"a":1}'))).json == {"a": 1}
+    one.check_streams(2)
 
 
 @pytest.mark.parametrize("status", [0, 1, 255])
@@ -245,6 +257,32 @@ def test_sigterm_with_connections_that_stay_open(proxy, asked):
     assert one.process.wait(60) == 0
     for stream in streams:
         stream.close()
+
+
+def test_connections_are_ended_with_their_reply_while_draining(proxy, gate):
+    """So that no client sends its next request on one that is about to be closed under it. What it
+    has sent by then is answered."""
+    def request_of(*parts):
+        return request_bytes("/run", json.dumps({"value": steps(*parts)}).encode())
+
+    one, door = puppet_proxy(proxy), gate()
+    with one.connect() as running, one.connect() as kept, one.connect() as ahead:
+        kept.send(request_of(answer("{}")))
+        assert kept.answer().headers["Connection"] == "keep-alive"
+        running.send(request_of(puppet.wait_at(door), answer("{}")))
+        door.wait_reached()
+        one.terminate()
+        wait_until(one.sigterm_taken, "the signal to be taken")
+        for stream, n in ((kept, 1), (ahead, 3)):
+            stream.send(n * request_bytes("/run", b"{}"))
+            refused = [stream.answer() for _ in range(n)]
+            assert {reply.status for reply in refused} == {503}
+            assert refused[-1].headers["Connection"] == "close"
+            assert stream.status_line() is None
+        door.release()
+        reply = running.answer()
+        assert (reply.json, reply.headers["Connection"]) == ({}, "close")
+    assert one.process.wait(WAIT_S) == 0
 
 
 def test_sigint_is_like_sigterm(proxy):

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -56,7 +57,9 @@ LATE = "The action exceeded its time limits of 500 milliseconds."
 class Program:
     """One run of the program as somebody's subprocess."""
 
-    def __init__(self, folder, *words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=None):
+    def __init__(self, folder, *words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=None,
+                 before=None):
+        """before: called in the process, right before it becomes the program."""
         self.err_path = folder / "filter-stderr"
         (folder / "tmp").mkdir(exist_ok=True)
         environment = {"PATH": "/usr/local/sbin:/usr/sbin:/sbin:/usr/bin:/bin",
@@ -70,7 +73,8 @@ class Program:
         environment.update(env or {})
         with open(self.err_path, "wb") as err:
             self.process = subprocess.Popen([str(PROGRAM), *map(str, words)], stdin=stdin,
-                                            stdout=stdout, stderr=err, env=environment, cwd=folder)
+                                            stdout=stdout, stderr=err, env=environment, cwd=folder,
+                                            preexec_fn=before)
 
     def err(self):
         return self.err_path.read_text(errors="replace")
@@ -357,6 +361,58 @@ def test_a_reader_that_leaves_ends_it_with_1(start, wishes):
     one.process.stdout.close()
     assert one.process.wait(WAIT_S) == 1
     assert one.err() == "whiskloop: the reader of stdout has left\n"
+    one.process.stdin.close()
+
+
+@pytest.mark.parametrize("words, closed, said", [
+    ("invoke", "stdout", "stdout is closed"),
+    ("pipe", "stdout", "stdout is closed"),
+    ("pipe", "stdin", "stdin is closed"),
+])
+def test_a_stream_that_is_closed_from_the_start_ends_it_with_1(start, wishes, words, closed, said):
+    """And not as if an answer had been read, or there were no lines."""
+    number = {"stdin": 0, "stdout": 1}[closed]
+    one = start(words, wishes, before=lambda: os.close(number))
+    one.ends(1)
+    assert one.err() == f"whiskloop: {said}\n"
+
+
+def test_an_invoke_that_is_interrupted_ends_with_1(start, folder, wishes, gate):
+    """It is no success that nothing was answered: the action was still being loaded here."""
+    door = gate()
+    (folder / "slow.py").write_text(f"open({door.path!r}).read()\n" + WISHES)
+    one = start("invoke", folder / "slow.py", "--drain-timeout", 0)
+    door.wait_reached()
+    one.process.terminate()
+    assert one.ends(1) == b""
+    assert "invoke: interrupted before the answer was written" in one.err()
+    door.release()
+
+
+def test_an_answer_that_was_not_read_to_its_end_is_no_success(start, wishes):
+    one = start("invoke", wishes, '{"grow":20000000}', "--drain-timeout", 0)
+    assert one.process.stdout.read(1) == b"{"
+    one.process.terminate()
+    assert one.process.wait(WAIT_S) == 1
+    assert "invoke: interrupted before the answer was written" in one.err()
+
+
+@pytest.mark.parametrize("signo", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("words", [("invoke", "FILE", "-"), ("-compile", "main")])
+def test_a_signal_ends_the_wait_for_stdin(start, wishes, words, signo):
+    """It waits for all of it, at a terminal for ever; Ctrl-C must help, and leaves nothing."""
+    one = start(*[wishes if word == "FILE" else word for word in words])
+    blocked = f"/proc/{one.process.pid}/status"
+
+    def takes_signals_itself():
+        with open(blocked, encoding="ascii") as status:
+            mask = int(re.search(r"^SigBlk:\s+(\w+)", status.read(), re.M)[1], 16)
+        return mask & 1 << (signal.SIGTERM - 1)
+
+    wait_until(takes_signals_itself, "the program to be past its start")
+    one.process.send_signal(signo)
+    assert one.process.wait(WAIT_S) == 1
+    assert "Interrupted" in one.err()
     one.process.stdin.close()
 
 

@@ -1,6 +1,7 @@
 """The HTTP side: paths, methods, framing, bounds, and bodies that are not what they should be."""
 
 import json
+import time
 
 import pytest
 
@@ -295,3 +296,24 @@ def test_simultaneous_connections_that_say_nothing(echo):
     for stream in idle:
         stream.close()
     wait_until(lambda: echo.run({"a": 1}).status == 200, "a run after they have left")
+
+
+def test_more_connections_than_descriptors(proxy):
+    """Who came before is served, who waits is once there is room; it is told once, and not with
+    each attempt to take one more."""
+    one = proxy("--runtime", "native", wrapper=("prlimit", "--nofile=48"))
+    one.started(samples.SHELL_CODES["echo"])
+
+    def warnings():
+        return one.err_text().count("http.accept")
+
+    with one.connect() as stream:
+        idle = [one.connect() for _ in range(60)]
+        wait_until(warnings, "the shortage to be told")
+        time.sleep(0.5)  # attempts enough; without them the case would only prove less
+        stream.send(request_bytes("/run", b'{"value":{"a":1}}'))
+        assert stream.answer().json == {"a": 1}
+        assert warnings() == 1
+        for other in idle:
+            other.close()
+    assert one.run({"a": 2}).json == {"a": 2}

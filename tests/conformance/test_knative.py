@@ -8,6 +8,7 @@ import pytest
 
 import archives
 from whisk import WAIT_S, assert_error
+from wire import request_bytes
 
 KNATIVE = {"__OW_RUNTIME_PLATFORM": "knative"}
 HELLO = "def main(args):\n    return {'payload': 'Hello World!'}\n"
@@ -214,6 +215,19 @@ def test_an_empty_body_is_204(proxy, shape):
         assert answer.headers["Content-Length"] is None
         assert answer.headers["Transfer-Encoding"] is None
     connection.close()
+
+
+@pytest.mark.parametrize("shape", [
+    {"statusCode": 204}, {"statusCode": 204, "body": "text"}, {"statusCode": 304, "body": "text"}])
+def test_no_body_follows_a_status_that_has_none(proxy, shape):
+    """It would be taken for the beginning of the next reply on that connection."""
+    one = start(proxy, SHAPE)
+    body = json.dumps({"value": {"shape": json.dumps(shape)}}).encode()
+    with one.connect() as stream:
+        for _ in range(3):
+            stream.send(request_bytes("/", body))
+            status, _headers = stream.status_line()
+            assert status == shape["statusCode"]
 
 
 def test_cross_origin_headers(proxy):

@@ -229,6 +229,16 @@ def test_what_cannot_be_a_variable_is_left_out(action, start, key, item):
     assert child.run(k="new", other="1") == {"__OW_K": "new", "__OW_OTHER": "1"}
 
 
+@pytest.mark.parametrize("text", ["1e400", "[-1e999]", "[" * 700 + "]" * 700])
+def test_metadata_that_python_cannot_write_as_json_ends_nobody(action, start, text):
+    """JSON knows numbers beyond all floats, and any depth; what Python reads is what counts."""
+    child = start(action(ENVIRONMENT))
+    for _ in range(2):
+        child.send('{"value":{},"k":%s,"other":"1"}' % text)
+        assert child.answer() in ({"__OW_OTHER": "1"}, {"__OW_K": text, "__OW_OTHER": "1"})
+    assert child.run(k="new") == {"__OW_K": "new"}
+
+
 def test_keys_that_differ_in_case_do_not_remove_each_other(action, start):
     child = start(action(ENVIRONMENT))
     assert child.run(key="1", KEY="2") == {"__OW_KEY": "2"}

@@ -12,6 +12,7 @@ import samples
 import whisk
 from puppet import answer, steps
 from whisk import assert_error, is_alive, wait_until
+from wire import request_bytes
 
 NATIVE = ("--runtime", "native", "--workers", 1)
 RUNS = "the action runs\n"
@@ -68,6 +69,39 @@ def test_sigterm_during_an_init_that_never_ends(proxy, gate, runtime, twice):
     assert later.result().status in (502, 503)
     assert one.process.wait(whisk.WAIT_S) == 0
     door.release()
+
+
+GROWS = "def main(args):\n    return {'pad': 'x' * args['n']}\n"
+REPLY_BYTES = 20 << 20  # more than any socket's buffers take in
+
+
+def with_a_reply_under_way(one):
+    """A client that has seen the first byte of a large reply, and has taken no other."""
+    stream = one.connect()
+    stream.send(request_bytes("/run", b'{"value":{"n":%d}}' % REPLY_BYTES))
+    assert stream.file.peek(1)[:1] == b"H"
+    return stream
+
+
+@pytest.mark.parametrize("twice", [False, True], ids=["bounded", "hurried"])
+def test_a_client_that_does_not_take_its_reply_does_not_hold_up_the_end(proxy, twice):
+    one = proxy("--runtime", "python", "--workers", 1, "--drain-timeout", 300000 if twice else 300)
+    one.started(GROWS)
+    with with_a_reply_under_way(one):
+        signal_taken(one)
+        if twice:
+            one.terminate()
+        assert one.process.wait(whisk.WAIT_S) == 0
+
+
+def test_a_client_that_takes_its_reply_late_gets_all_of_it(proxy):
+    one = proxy("--runtime", "python", "--workers", 1)
+    one.started(GROWS)
+    with with_a_reply_under_way(one) as stream:
+        signal_taken(one)
+        wait_until(lambda: not one.children(), "the action to be ended")
+        assert len(stream.answer().json["pad"]) == REPLY_BYTES
+    assert one.process.wait(whisk.WAIT_S) == 0
 
 
 IGNORES = {

@@ -1,4 +1,4 @@
-"""Nothing left: no room on the disk, no place in the process table."""
+"""Nothing left: no room on the disk, no place in the process table, no larger files."""
 
 import os
 import random
@@ -81,6 +81,16 @@ def test_logs_on_a_full_disk_are_lost_and_come_again_with_room(proxy, small_disk
     filler.unlink()
     assert one.run(steps(puppet.out("again\n"), answer("{}"))).status == 200
     assert log.read_bytes().endswith(f"again\n{SENTINEL}\n".encode())
+
+
+def test_a_file_size_limit_of_the_proxys_own_is_told_and_outlived(proxy):
+    """As of "docker run --ulimit fsize=…": it must not be the end of the proxy, as signals have it."""
+    one = proxy("--runtime", "python", wrapper=("prlimit", "--fsize=4096"))
+    for size in (8000, 200000):
+        reply = one.init("#" * size + "\n" + samples.PYTHON_CODES["echo"])
+        assert reply.status == 502 and "File too large" in reply.error, reply
+    one.started(samples.PYTHON_CODES["echo"])
+    assert one.run({"a": 1}).json == {"a": 1}
 
 
 BOMB = """

@@ -26,6 +26,13 @@ def test_several_sources_with_a_library_become_one_executable(tmp_path):
     assert subprocess.run([tmp_path / "two"], timeout=60).returncode == 2
 
 
+def test_a_source_may_begin_with_a_dash(tmp_path):
+    (tmp_path / "-c.c").write_text("int main(void) { return 5; }\n")
+    done = run_script("build.sh", "--", "-c.c", cwd=tmp_path)
+    assert done.stdout == "exec\n", done.stderr
+    assert subprocess.run([tmp_path / "exec"], timeout=60).returncode == 5
+
+
 def test_flags_of_the_environment_reach_the_compiler(tmp_path):
     (tmp_path / "a.c").write_text("int main(void) { return VALUE + OTHER; }\n")
     run_script("build.sh", "a.c", cwd=tmp_path, env={"CFLAGS": "-DVALUE=3 -DOTHER=4"})

@@ -65,7 +65,7 @@ def test_folder_is_sent_as_a_tar_gz_where_there_is_no_zip(recorder, tmp_path):
     tools = tmp_path / "tools"
     tools.mkdir()
     for tool in ("bash", "curl", "base64", "tar", "gzip", "mktemp", "rm", "cat", "ls", "head",
-                 "tail", "od", "tr", "basename", "dirname", "env"):
+                 "tail", "od", "tr", "basename", "dirname", "readlink", "env"):
         (tools / tool).symlink_to(shutil.which(tool))
     done = run_script("init.sh", ROOT / "actions/words-python", port=recorder.port,
                       env={"PATH": str(tools)})
@@ -141,6 +141,25 @@ def test_port_is_checked_at_its_bounds(tmp_path, port, accepted):
     done = run_script("init.sh", "missing.py", port=port, cwd=tmp_path)
     assert ("there is no 'missing.py'" in done.stderr) == accepted
     assert (f"PORT={port}: want 1 to 65535" in done.stderr) != accepted
+
+
+def test_what_may_be_no_utf8_is_named(recorder):
+    recorder.status, recorder.answer = 400, b'{"error":"invalid character in string literal"}\n'
+    done = run_script("init.sh", HELLO, "function", port=recorder.port)
+    assert done.returncode == 1
+    assert "are the name 'hello.py', 'function' (MAIN) and the -e values UTF-8 text?" in done.stderr
+
+
+def test_a_folder_is_looked_for_here_and_nowhere_else(recorder, tmp_path):
+    """Whatever CDPATH says."""
+    for place in ("here", "elsewhere"):
+        (tmp_path / place / "action").mkdir(parents=True)
+        (tmp_path / place / "action" / "__main__.py").write_text(place)
+    done = run_script("init.sh", "action", port=recorder.port, cwd=tmp_path / "here",
+                      env={"CDPATH": str(tmp_path / "elsewhere")})
+    assert (done.returncode, done.stderr) == (0, "")
+    archive = zipfile.ZipFile(io.BytesIO(sent_code(recorder)))
+    assert archive.read("__main__.py") == b"here"
 
 
 def test_nothing_is_left_in_the_temporary_folder(recorder, tmp_path):

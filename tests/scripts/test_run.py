@@ -1,7 +1,10 @@
 """bin/run.sh: the body it makes, and what it says when something is wrong."""
 
+import os
+import subprocess
+
 import pytest
-from conftest import run_script
+from conftest import ROOT, run_script
 
 
 def test_argument_is_sent_as_the_value(recorder):
@@ -31,6 +34,21 @@ def test_value_may_come_from_standard_input(recorder):
 def test_metadata_stands_beside_the_value_as_text(recorder):
     run_script("run.sh", "-m", "activation_id=12=3", "-m", 'x="\\', "{}", port=recorder.port)
     assert recorder.json() == {"value": {}, "activation_id": "12=3", "x": '"\\'}
+
+
+def test_the_users_curlrc_changes_nothing(recorder, tmp_path):
+    recorder.answer = b"{}\n"
+    (tmp_path / ".curlrc").write_text("include\nfail\n")
+    done = run_script("run.sh", port=recorder.port, env={"HOME": str(tmp_path)})
+    assert (done.stdout, done.stderr) == ("{}\n", "")
+
+
+def test_it_can_be_called_through_a_link(recorder, tmp_path):
+    recorder.answer = b"{}\n"
+    (tmp_path / "run").symlink_to(ROOT / "bin/run.sh")
+    done = subprocess.run([tmp_path / "run"], capture_output=True, text=True, timeout=60,
+                          env={**os.environ, "PORT": str(recorder.port)})
+    assert (done.stdout, done.stderr) == ("{}\n", "")
 
 
 def test_answer_that_ends_with_a_newline_gets_no_second_one(recorder):

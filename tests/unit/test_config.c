@@ -441,6 +441,24 @@ static void a_switch_takes_0_or_1_behind_it_and_nothing_else(void **state)
     assert_int_equal(f->config.port, 1);
 }
 
+/* "no" must not turn on what it is to turn off. */
+static void other_words_for_a_switch_are_refused(void **state)
+{
+    static const char *const words[] = {"no", "false", "off", "true", "", "01", "2", "1 "};
+    struct fixture *f = *state;
+    char option[64], wanted[96];
+
+    for (size_t i = 0; i < ARRAY_LEN(words); i++) {
+        (void)snprintf(option, sizeof(option), "--prelaunch=%s", words[i]);
+        (void)snprintf(wanted, sizeof(wanted), "%s: want 0 or 1", option);
+        read_with(f, option, NULL);
+        assert_refused(f, wanted);
+    }
+    (void)setenv("WHISKLOOP_LOG_INIT_ERROR", "false", 1);
+    read_with(f, NULL, NULL);
+    assert_refused(f, "WHISKLOOP_LOG_INIT_ERROR=false: want 0 or 1");
+}
+
 /* ---- help ---- */
 
 static char *written_by(void (*write_help)(FILE *file))
@@ -530,6 +548,7 @@ int main(void)
         TEST(a_switch_can_be_turned_off_by_the_nearer_source),
         TEST(the_number_of_workers_is_a_number_or_auto),
         TEST(a_switch_takes_0_or_1_behind_it_and_nothing_else),
+        TEST(other_words_for_a_switch_are_refused),
         TEST(the_help_lists_each_option_with_its_default),
         TEST(the_markdown_lists_each_option_with_its_variable),
     };
