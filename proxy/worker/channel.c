@@ -342,7 +342,7 @@ static enum channel_result next1(struct channel *channel, enum channel_wanted wa
         if (result == LINE_NONE)
             return CHANNEL_NONE;
         if (result == LINE_TOO_LONG) {
-            if (wanted == WANT_ANSWER)
+            if (wanted != WANT_NOTHING)
                 return CHANNEL_TOO_LONG;
             continue;
         }

@@ -165,6 +165,9 @@ static int explain(const struct launch *launch, const struct failure *failure, s
                        "user %u (--user) cannot enter folder \"%s\": %s; each folder above it must "
                        "let everybody pass, or set --action-dir",
                        (unsigned)privileges->uid, launch->cwd, strerror(os));
+    if (failure->step == STEP_FOLDER)
+        return err_set(err, ERR_SYSTEM, os, "cannot enter the action's folder \"%s\": %s",
+                       launch->cwd, strerror(os));
     if (failure->step == STEP_EXEC && os == EACCES && as_user)
         return err_set(err, ERR_SYSTEM, os, "user %u (--user) cannot run \"%s\": %s",
                        (unsigned)privileges->uid, launch->argv[0], strerror(os));

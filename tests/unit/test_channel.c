@@ -385,6 +385,15 @@ static void an_answer_above_the_bound_is_told(void **state)
     assert_hears(f, WANT_ANSWER, "{}");
 }
 
+static void a_ready_line_above_the_bound_is_told(void **state)
+{
+    struct fixture *f = *state;
+
+    channel_start(f, ANSWERS_STDOUT);
+    say_long(f, 1, "{\"ok\":\"", ANSWER_MAX_BYTES, "\"}\n");
+    assert_hears_too_long(f, WANT_READY);
+}
+
 static void an_answer_above_the_bound_is_told_on_descriptor_3_too(void **state)
 {
     struct fixture *f = *state;
@@ -499,6 +508,7 @@ int main(void)
         TEST(anything_on_descriptor_3_answers_the_question_for_ready),
         TEST(answers_up_to_the_bound_are_handed_out),
         TEST(an_answer_above_the_bound_is_told),
+        TEST(a_ready_line_above_the_bound_is_told),
         TEST(an_answer_above_the_bound_is_told_on_descriptor_3_too),
         TEST(an_answer_in_many_pieces_is_one),
         TEST(a_long_log_line_among_answers_passes_whole),

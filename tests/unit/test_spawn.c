@@ -293,7 +293,7 @@ static void a_file_that_is_no_program_is_an_error_of_the_action(void **state)
     assert_int_equal(f->err.os, ENOEXEC);
 }
 
-static void a_folder_that_is_missing_is_an_error_of_the_action(void **state)
+static void a_folder_that_is_missing_is_named(void **state)
 {
     struct fixture *f = *state;
 
@@ -301,8 +301,9 @@ static void a_folder_that_is_missing_is_an_error_of_the_action(void **state)
     free(f->launch.cwd);
     f->launch.cwd = xstrdup("/nowhere");
     assert_int_equal(spawn_start(&f->launch, 0, &f->child, &f->err), -1);
-    assert_int_equal(f->err.kind, ERR_ACTION);
-    assert_int_equal(f->err.os, ENOENT);
+    assert_int_equal(f->err.kind, ERR_SYSTEM);
+    assert_string_equal(f->err.text,
+                        "cannot enter the action's folder \"/nowhere\": No such file or directory");
 }
 
 static unsigned n_descriptors(void)
@@ -395,7 +396,7 @@ int main(void)
         TEST(a_name_that_is_nowhere_tells_what_is_needed),
         TEST(a_path_that_is_missing_is_an_error_of_the_action),
         TEST(a_file_that_is_no_program_is_an_error_of_the_action),
-        TEST(a_folder_that_is_missing_is_an_error_of_the_action),
+        TEST(a_folder_that_is_missing_is_named),
         TEST(a_failed_start_leaves_no_descriptor_open),
         TEST(without_descriptors_the_system_is_to_blame),
         TEST(a_signal_reaches_the_child),
