@@ -79,6 +79,9 @@ static bool finish_answered(struct worker *w, enum channel_result result, const 
         return true;
     }
     if (!job->ghost) {
+        /* By order its work begins when the one before is done: hear() counts all of a read. */
+        if (w->flight.numbered)
+            histogram_add(&w->opts.tally->work, loop_now_us(w->loop) - job->given_at_us, 1);
         job->answer = xmalloc(n);
         memcpy(job->answer, text, n);
         job->answer_len = n;
@@ -143,7 +146,8 @@ void hear(struct worker *w)
         uint64_t each_ns =
             feed_answered(&w->feed, n_answers, flight_is_fed(&w->flight), n_logged != w->n_logged);
 
-        histogram_add(&w->opts.tally->work, each_ns / 1000, n_answers);
+        if (!w->flight.numbered)
+            histogram_add(&w->opts.tally->work, each_ns / 1000, n_answers);
         w->n_logged = n_logged;
     }
 }

@@ -33,7 +33,8 @@ struct tally {
     uint64_t n_starts;
     uint64_t n_restarts; /* starts of a worker after its first */
     uint64_t n_deaths[N_CAUSES];
-    struct histogram work; /* per answer: from the line, or the answer before it, to the answer */
+    struct histogram work; /* per answer: from the line, or the answer before it, to the answer;
+                              where lines have numbers: from its own line */
 };
 
 /* The words for people and for labels. */

@@ -132,6 +132,24 @@ def test_no_more_at_a_time_than_announced(proxy, folder):
     assert_own([fourth.result()], [4])
 
 
+def test_the_time_of_each_is_counted_whole(proxy, folder):
+    """They share the process, and so its time: the sum is more than what has passed."""
+    watched = Watched(proxy, folder, *OPTIONS)
+    one = watched.proxy
+    one.asked = []
+    one.started(JUGGLER.replace("ROOM", "3"))
+    laters = [hold(one, n) for n in (1, 2)]
+    begun_at = time.monotonic()
+    while run(one, 3, ["answer", 3]).status == 200 and time.monotonic() - begun_at < 0.1:
+        pass
+    together_s = time.monotonic() - begun_at
+    assert run(one, 4, ["answer", 1], ["answer", 2], ["answer", 4]).status == 200
+    assert_own([later.result() for later in laters], [1, 2])
+    work = watched.metrics()["whiskloop_action_duration_seconds"]
+    assert work.count == len(one.asked)
+    assert work.sum >= 2 * together_s
+
+
 def test_a_death_costs_those_that_had_begun(juggler):
     one = juggler()
     laters = [hold(one, n) for n in (1, 2, 3)]
