@@ -179,6 +179,16 @@ static bool all_are_ready(void *subject)
     return true;
 }
 
+static bool none_is_ready(void *subject)
+{
+    const struct pool *pool = ((struct fixture *)subject)->pool;
+
+    for (unsigned i = 0; i < pool->opts.n_workers; i++)
+        if (pool->workers[i].worker.state == WORKER_READY)
+            return false;
+    return true;
+}
+
 static bool at_most_one_runs(void *subject)
 {
     return pool_n_processes(((struct fixture *)subject)->pool) <= 1;
@@ -196,6 +206,7 @@ static void a_broken_pool_probes_with_one_worker_at_a_time(void **state)
     unlink(path);
     for (unsigned i = 0; i < 3; i++)
         spawn_kill(f->pool->workers[i].worker.pid, SIGKILL);
+    loop_until(f->loop, none_is_ready, f); /* one that is dying could still read the line */
     (void)submit(f, "line");
     loop_until(f->loop, is_broken, f);
     loop_until(f->loop, at_most_one_runs, f); /* those that were on their way already */
