@@ -485,9 +485,14 @@ function toLine(result) {
     return text;
 }
 
+/* Never throws: outside of main that would end the process, and all that runs in it. */
 function failureLine(problem) {
-    report(problem);
-    return JSON.stringify({ error: toError(problem) });
+    try {
+        report(problem);
+        return JSON.stringify({ error: toError(problem) });
+    } catch (other) {
+        return '{"error":"The action failed, and its error cannot be told as text."}';
+    }
 }
 
 /* Answer one line; a promise when the function is not done on return. */

@@ -285,6 +285,27 @@ def test_what_an_action_sets_in_its_environment(many):
     assert second == {"before": ["k2", "for all"], "after": ["7", "for all", True]}
 
 
+@pytest.mark.parametrize("how", ["throw error", "return Promise.reject(error)"])
+@pytest.mark.parametrize("error", [
+    "Object.assign(new Error(), { message: Object.create(null) })",
+    "Object.assign(new Error(), { toString() { throw 'no'; } })",
+    "(({ proxy, revoke }) => { revoke(); return proxy; })(Proxy.revocable({}, {}))"])
+def test_an_error_that_cannot_be_told_is_its_own(many, error, how):
+    """It is one activation's: the process, and who runs beside it, go on."""
+    one = many("let open;\n"
+               "function main(args) {\n"
+               "    if (args.hold) return new Promise((done) => { console.log('held'); open = done; });\n"
+               "    if (args.open) open({ held: 1 });\n"
+               f"    if (args.fail) {{ const error = {error}; {how}; }}\n"
+               "    return args;\n}")
+    held = one.later(one.run, {"hold": 1})
+    wait_until(lambda: b"held" in one.logs()[0], "the one that waits to have begun")
+    assert one.run({"fail": 1}).json == {
+        "error": "The action failed, and its error cannot be told as text."}
+    assert one.run({"open": 1}).json == {"open": 1}
+    assert held.result().json == {"held": 1}
+
+
 def test_an_error_of_one_is_its_own(many):
     one = many("""
         let arrived = 0, open;
