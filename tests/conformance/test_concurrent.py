@@ -209,6 +209,20 @@ def test_a_process_that_reads_no_more_is_ended_once_one_is_late(juggler, gate):
     assert unread.result().json["pid"] != pid
 
 
+def test_a_process_that_read_once_more_and_no_more_is_ended(proxy, gate):
+    """Each that is late is a reason to ask, also soon after another that was answered by reading."""
+    one, door = proxy(*OPTIONS), gate()
+    one.asked = []
+    one.started(JUGGLER.replace("ROOM", str(ROOM))
+                .replace("continue  # asks", f"wait_at({door.path!r})  # asks"))
+    other = hold(one, 1)
+    now_ms = int(time.time() * 1000)
+    late = [hold(one, n, deadline=str(now_ms + ms)) for n, ms in ((2, 2000), (3, 2700))]
+    door.wait_reached()
+    assert [later.result().status for later in late] == [502, 502]
+    assert_error(other.result(), 400, "command exited")
+
+
 @pytest.mark.parametrize("stray", [
     '{"id":77}', "[]", "[N]", "[N,", "[99999,{}]", "[99999999999999999999999,{}]", "[-N,{}]",
     '["N",{}]', "[N.0,{}]", "[,{}]", "no JSON", "7", "[N;{}]"])
