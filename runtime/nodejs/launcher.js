@@ -260,21 +260,12 @@ class Metadata {
  */
 class MetadataOfMany {
     constructor() {
-        const own = new AsyncLocalStorage();
-        const first = process.env;
+        const own = new AsyncLocalStorage(), first = process.env;
         let all = first; // what they share
-        const mine = (name) => {
-            const variables = own.getStore();
-
-            return variables && variables.has(name) ? variables : undefined;
-        };
-        const set = (name, value) => {
-            if (mine(name))
-                mine(name).set(name, String(value));
-            else
-                all[name] = value;
-            return true;
-        };
+        const store = () => own.getStore() || new Map();
+        const mine = (name) => store().has(name) ? store() : undefined;
+        const set = (name, value) =>
+            mine(name) ? Boolean(mine(name).set(name, String(value))) : Reflect.set(all, name, value);
         // Its target is not what it shows, which can change. console.log() looks at the target only.
         const shown = new Proxy(Object.create(Object.getPrototypeOf(all), {
             [inspect.custom]: { configurable: true, value: (depth, options) => inspect({ ...shown }, options) },
@@ -284,7 +275,7 @@ class MetadataOfMany {
             set: (target, name, value) => set(name, value),
             defineProperty: (target, name, wanted) => 'value' in wanted && set(name, wanted.value),
             deleteProperty: (target, name) => mine(name) ? mine(name).delete(name) : delete all[name],
-            ownKeys: () => [...new Set([...Object.keys(all), ...(own.getStore() || new Map()).keys()])],
+            ownKeys: () => [...new Set([...Object.keys(all), ...store().keys()])],
             getOwnPropertyDescriptor: (target, name) => mine(name) || Object.hasOwn(all, name)
                 ? { value: shown[name], writable: true, enumerable: true, configurable: true }
                 : undefined,
@@ -292,24 +283,17 @@ class MetadataOfMany {
         });
         /* Somebody puts a changed copy in its place: of that, what is his own stays his own. */
         const replace = (wanted) => {
-            const variables = own.getStore() || new Map();
+            const entries = Object.entries(wanted);
 
-            if (wanted === shown) { // he had kept it, to bring it back
-                all = first;
-                return;
-            }
-            all = Object.fromEntries(Object.entries(wanted).filter(([name]) => !variables.has(name)));
-            for (const name of [...variables.keys()])
-                if (!Object.hasOwn(wanted, name))
-                    variables.delete(name);
-                else
-                    variables.set(name, String(wanted[name]));
+            all = wanted === shown ? first : Object.fromEntries(entries.filter(([name]) => !mine(name)));
+            [...store().keys()].filter((name) => !Object.hasOwn(wanted, name))
+                .forEach((name) => store().delete(name));
+            entries.filter(([name]) => mine(name)).forEach(([name, value]) => set(name, value));
         };
 
         this.own = own;
-        Object.defineProperty(process, 'env', {
-            configurable: true, enumerable: true, get: () => shown, set: replace,
-        });
+        Object.defineProperty(process, 'env',
+                              { configurable: true, enumerable: true, get: () => shown, set: replace });
     }
 
     run(request, work) {
