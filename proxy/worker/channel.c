@@ -2,6 +2,8 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
@@ -154,12 +156,42 @@ static uint64_t n_read(const struct channel *channel)
     return channel->n_written - unread(channel);
 }
 
+/* Of n bytes that are unread, those of lines: the question is what the worker must read, unless there
+ * was something else. */
+static size_t of_lines(const struct channel *channel, size_t n)
+{
+    return channel->question && channel->n_written - n < channel->read_up_to ? n - 1 : n;
+}
+
 size_t channel_unread(const struct channel *channel)
 {
-    size_t n = unread(channel);
+    return of_lines(channel, unread(channel));
+}
 
-    /* The question is what it must read, unless there was something else. */
-    return channel->question && channel->n_written - n < channel->read_up_to ? n - 1 : n;
+size_t channel_take_back(struct channel *channel)
+{
+    char bytes[READ_FIRST_BYTES];
+    size_t most = unread(channel); /* nobody else writes there */
+    size_t total = 0;
+    auto_fd int fd = -1;
+
+    if (most == 0)
+        return 0;
+    (void)snprintf(bytes, sizeof(bytes), "/proc/self/fd/%d", channel->in.fd);
+    fd = open(bytes, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    if (fd < 0)
+        return channel_unread(channel);
+    while (total < most) {
+        size_t want = most - total < sizeof(bytes) ? most - total : sizeof(bytes);
+        ssize_t n = read(fd, bytes, want);
+
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            break; /* the worker was quicker */
+        total += (size_t)n;
+    }
+    return of_lines(channel, total);
 }
 
 void channel_ask(struct channel *channel, bool between_lines)

@@ -145,6 +145,7 @@ int flight_lines(const struct flight *flight, struct iovec *lines, int max)
 
 void flight_wrote(struct flight *flight, size_t n)
 {
+    flight->n_written += n;
     while (n > 0) {
         size_t left;
 
@@ -155,6 +156,7 @@ void flight_wrote(struct flight *flight, size_t n)
             return;
         }
         n -= left;
+        flight->unsent->end_at = flight->n_written - n;
         flight->unsent = job_after(flight, flight->unsent);
         flight->unsent_written = 0;
     }
@@ -177,19 +179,19 @@ static size_t count_written(const struct flight *flight)
 
 unsigned flight_n_begun(const struct flight *flight, size_t n_unread)
 {
-    size_t n_written = count_written(flight);
-    size_t n_read = n_unread < n_written ? n_written - n_unread : 0;
+    uint64_t n_written = flight->n_written;
+    uint64_t read_up_to = n_unread < n_written ? n_written - n_unread : 0;
     unsigned n = 0;
 
     if (!flight->numbered)
-        return n_read > 0 ? 1 : 0;
-    /* What was answered was read, so that all that is unread is of these. */
+        return n_unread < count_written(flight) ? 1 : 0;
+    /* By where each line ended, and not by what is left of them: an answer may have come for one that
+     * is unread. */
     list_each(node, &flight->jobs) {
-        size_t len = written_len(flight, list_item(node, struct job, node));
+        const struct job *job = list_item(node, struct job, node);
 
-        if (n_read < len)
+        if (job == flight->unsent || job->end_at > read_up_to)
             break;
-        n_read -= len;
         n++;
     }
     return n;
@@ -213,6 +215,7 @@ static void leave_ghost(struct flight *flight, struct job *job)
     ghost = xcalloc(1, sizeof(*ghost));
     ghost->ghost = true;
     ghost->len = job->len;
+    ghost->end_at = job->end_at;
     ghost->number = job->number;
     ghost->head_len = job->head_len;
     memcpy(ghost->head, job->head, sizeof(ghost->head));

@@ -31,6 +31,7 @@ struct flight {
     uint64_t last_number;  /* the last that was given to a job */
     struct job *unsent;    /* the first of them not wholly written; NULL: all are */
     size_t unsent_written; /* bytes of it written */
+    uint64_t n_written;    /* bytes written in all */
     uint64_t soonest_ms;   /* no deadline of theirs is sooner; exact after flight_late() */
 };
 

@@ -158,10 +158,13 @@ void hear_no_more(struct worker *w, enum job_outcome outcome)
 {
     struct job *job;
     unsigned n_begun;
+    size_t n_unread;
 
     if (w->flight.n == 0)
         return;
-    n_begun = outcome == JOB_DIED ? flight_n_begun(&w->flight, channel_unread(&w->channel)) : 1;
+    /* What goes back is run by another one, and must not be by this one, too: until SIGKILL it lives. */
+    n_unread = channel_take_back(&w->channel);
+    n_begun = outcome == JOB_DIED ? flight_n_begun(&w->flight, n_unread) : 1;
     for (; n_begun > 0; n_begun--)
         finish(w, flight_oldest(&w->flight), outcome);
     while ((job = flight_oldest(&w->flight)) != NULL) {

@@ -49,6 +49,7 @@ struct job {
     uint64_t number; /* of its line, in a numbered flight; given anew by each worker */
     char head[NUMBER_HEAD_MAX];
     uint8_t head_len;
+    uint64_t end_at; /* bytes written to its worker up to its line's end; set once it is written */
     uint64_t given_at_us; /* loop time at which a worker got it, the last time; 0: none has */
     pid_t worker;         /* that worker's process */
 

@@ -1,5 +1,6 @@
 #include "worker/ready.h"
 
+#include <limits.h>
 #include <stdlib.h>
 
 #include "base/err.h"
@@ -11,12 +12,14 @@
 static unsigned announced(struct json_slice top, const char *name)
 {
     struct json_slice value;
-    unsigned n;
+    long n;
 
     if (!json_member(top, name, &value) || value.kind != JSON_NUMBER)
         return 0;
-    n = (unsigned)strtoul(value.text, NULL, 10);
-    return n > 0 ? n : 1;
+    n = strtol(value.text, NULL, 10);
+    if (n < 1)
+        return 1;
+    return n < INT_MAX ? (unsigned)n : INT_MAX;
 }
 
 /* Texts as the suites compare them. */

@@ -265,7 +265,7 @@ static void step_starting(struct worker *w)
  * any more, which shows by what it leaves unread. */
 static void ask_whether_it_reads(struct worker *w)
 {
-    if (w->reads_by_ms > 0)
+    if (w->reads_by_ms > 0 && !channel_reads(&w->channel))
         return;
     channel_ask(&w->channel, w->flight.unsent == NULL || w->flight.unsent_written == 0);
     w->reads_by_ms = loop_now_ms(w->loop) + READS_MS;

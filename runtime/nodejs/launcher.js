@@ -23,6 +23,7 @@ const path = require('path');
 const { isUtf8 } = require('buffer');
 const { Writable } = require('stream');
 const { pathToFileURL } = require('url');
+const { inspect } = require('util');
 const vm = require('vm');
 
 const PIPELINE = 64; // lines that may be written ahead of the answers
@@ -259,30 +260,40 @@ class Metadata {
  */
 class MetadataOfMany {
     constructor() {
-        const own = new AsyncLocalStorage();
-        const mine = (name) => {
-            const variables = own.getStore();
+        const own = new AsyncLocalStorage(), first = process.env;
+        let all = first; // what they share
+        const store = () => own.getStore() || new Map();
+        const mine = (name) => store().has(name) ? store() : undefined;
+        const set = (name, value) =>
+            mine(name) ? Boolean(mine(name).set(name, String(value))) : Reflect.set(all, name, value);
+        // Its target is not what it shows, which can change. console.log() looks at the target only.
+        const shown = new Proxy(Object.create(Object.getPrototypeOf(all), {
+            [inspect.custom]: { configurable: true, value: (depth, options) => inspect({ ...shown }, options) },
+        }), {
+            get: (target, name) => mine(name) ? mine(name).get(name) : all[name],
+            has: (target, name) => Boolean(mine(name)) || name in all,
+            set: (target, name, value) => set(name, value),
+            defineProperty: (target, name, wanted) => 'value' in wanted && set(name, wanted.value),
+            deleteProperty: (target, name) => mine(name) ? mine(name).delete(name) : delete all[name],
+            ownKeys: () => [...new Set([...Object.keys(all), ...store().keys()])],
+            getOwnPropertyDescriptor: (target, name) => mine(name) || Object.hasOwn(all, name)
+                ? { value: shown[name], writable: true, enumerable: true, configurable: true }
+                : undefined,
+            preventExtensions: () => false,
+        });
+        /* Somebody puts a changed copy in its place: of that, what is his own stays his own. */
+        const replace = (wanted) => {
+            const entries = Object.entries(wanted);
 
-            return variables && variables.has(name) ? variables : undefined;
+            all = wanted === shown ? first : Object.fromEntries(entries.filter(([name]) => !mine(name)));
+            [...store().keys()].filter((name) => !Object.hasOwn(wanted, name))
+                .forEach((name) => store().delete(name));
+            entries.filter(([name]) => mine(name)).forEach(([name, value]) => set(name, value));
         };
 
         this.own = own;
-        process.env = new Proxy(process.env, {
-            get: (all, name) => mine(name) ? mine(name).get(name) : all[name],
-            has: (all, name) => Boolean(mine(name)) || name in all,
-            set: (all, name, value) => {
-                if (mine(name))
-                    mine(name).set(name, String(value));
-                else
-                    all[name] = value;
-                return true;
-            },
-            deleteProperty: (all, name) => mine(name) ? mine(name).delete(name) : delete all[name],
-            ownKeys: (all) => [...new Set([...Reflect.ownKeys(all), ...(own.getStore() || new Map()).keys()])],
-            getOwnPropertyDescriptor: (all, name) => mine(name)
-                ? { value: mine(name).get(name), writable: true, enumerable: true, configurable: true }
-                : Reflect.getOwnPropertyDescriptor(all, name),
-        });
+        Object.defineProperty(process, 'env',
+                              { configurable: true, enumerable: true, get: () => shown, set: replace });
     }
 
     run(request, work) {
@@ -485,9 +496,14 @@ function toLine(result) {
     return text;
 }
 
+/* Never throws: outside of main that would end the process, and all that runs in it. */
 function failureLine(problem) {
-    report(problem);
-    return JSON.stringify({ error: toError(problem) });
+    try {
+        report(problem);
+        return JSON.stringify({ error: toError(problem) });
+    } catch (other) {
+        return '{"error":"The action failed, and its error cannot be told as text."}';
+    }
 }
 
 /* Answer one line; a promise when the function is not done on return. */
@@ -540,7 +556,7 @@ async function serve(channel, arguments_, acknowledge) {
         main = await load(...arguments_);
     } catch (problem) {
         process.stderr.write(problem instanceof Refusal ? `${problem.message}\n`
-            : `${require('util').inspect(problem)}\n`);
+            : `${inspect(problem)}\n`);
         process.exit(1);
     }
     if (acknowledge)

@@ -227,6 +227,51 @@ def test_a_process_that_reads_no_more_is_ended_once_one_is_late(juggler, gate):
     assert unread.result().json["pid"] != pid
 
 
+def test_a_process_that_outlives_its_end_runs_nothing_that_is_given_to_the_next(proxy, gate, folder):
+    """What goes back is taken out of its pipe: it may wake up before SIGKILL comes."""
+    ran, asked, door = folder / "ran", folder / "asked", gate()
+    one = proxy(*OPTIONS, "--kill-after", 60000)
+    one.asked = []
+    one.started(JUGGLER.replace("ROOM", str(ROOM)).replace("\nSTEPS = {", f"""
+import signal
+
+def go_on_once(*_):
+    if os.path.exists({str(asked)!r}):
+        os._exit(0)
+    open({str(asked)!r}, "w").close()
+
+signal.signal(signal.SIGTERM, go_on_once)
+
+def note():
+    with open({str(ran)!r}, "a") as file:
+        file.write("x")
+
+STEPS = {{
+    "note": note, "end after all": lambda: os.set_blocking(0, False),"""))
+    pid = pid_of(one)
+    late = one.later(run, one, 1, ["gate", door.path], ["end after all"], **soon())
+    door.wait_reached()
+    given_back = one.later(run, one, 2, ["note"], ["pid", 2])
+    assert late.result().status == 502
+    wait_until(asked.exists, "SIGTERM to come")
+    door.release()
+    assert given_back.result().json["pid"] != pid
+    assert ran.read_text() == "x"
+
+def test_a_process_that_read_once_more_and_no_more_is_ended(proxy, gate):
+    """Each that is late is a reason to ask, also soon after another that was answered by reading."""
+    one, door = proxy(*OPTIONS), gate()
+    one.asked = []
+    one.started(JUGGLER.replace("ROOM", str(ROOM))
+                .replace("continue  # asks", f"wait_at({door.path!r})  # asks"))
+    other = hold(one, 1)
+    now_ms = int(time.time() * 1000)
+    late = [hold(one, n, deadline=str(now_ms + ms)) for n, ms in ((2, 2000), (3, 2700))]
+    door.wait_reached()
+    assert [later.result().status for later in late] == [502, 502]
+    assert_error(other.result(), 400, "command exited")
+
+
 @pytest.mark.parametrize("stray", [
     '{"id":77}', "[]", "[N]", "[N,", "[99999,{}]", "[99999999999999999999999,{}]", "[-N,{}]",
     '["N",{}]', "[N.0,{}]", "[,{}]", "no JSON", "7", "[N;{}]"])

@@ -288,6 +288,68 @@ def test_what_an_action_sets_in_its_environment(many):
     assert second == {"before": ["k2", "for all"], "after": ["7", "for all", True]}
 
 
+def test_an_environment_that_is_copied_replaced_or_printed_shows_each_its_own(many):
+    """What dotenv and its like do, and who looks for what is wrong: nobody sees another's metadata."""
+    one = many("""
+        const { inspect } = require('util');
+        const STEPS = {
+            replace: () => { process.env = { ...process.env, OURS: 'for all' }; },
+            there_and_back: () => {
+                const saved = process.env;
+                process.env = { ...process.env, GONE: 'soon' };
+                process.env = saved;
+            },
+            define: () => Object.defineProperty(process.env, '__OW_KEY', {
+                value: 'defined', writable: true, enumerable: true, configurable: true }),
+            freeze: () => Object.freeze(process.env),
+            look: () => {},
+        };
+
+        function main(args) {
+            let error;
+            try {
+                STEPS[args.step]();
+            } catch (problem) {
+                error = problem.name;
+            }
+            const printed = /__OW_KEY: '(.*)'/.exec(inspect(process.env)) || [];
+            const { __OW_KEY, OURS, GONE } = JSON.parse(JSON.stringify(process.env));
+            return { error, key: process.env.__OW_KEY, all: [__OW_KEY, OURS, GONE], printed: printed[1] };
+        }""")
+
+    def sees(key, ours=None, **more):
+        told = {"all": [key, ours, None], **more}
+        return told if key is None else {"key": key, "printed": key, **told}
+
+    assert one.run({"step": "define"}, key="k1").json == sees("defined")
+    assert one.run({"step": "freeze"}, key="k2").json == sees("k2", error="TypeError")
+    assert one.run({"step": "there_and_back"}, key="k3").json == sees("k3")
+    assert one.run({"step": "replace"}, key="k4").json == sees("k4", "for all")
+    assert one.run({"step": "look"}, key="k5").json == sees("k5", "for all")
+    assert one.run({"step": "look"}).json == sees(None, "for all")
+
+
+@pytest.mark.parametrize("how", ["throw error", "return Promise.reject(error)"])
+@pytest.mark.parametrize("error", [
+    "Object.assign(new Error(), { message: Object.create(null) })",
+    "Object.assign(new Error(), { toString() { throw 'no'; } })",
+    "(({ proxy, revoke }) => { revoke(); return proxy; })(Proxy.revocable({}, {}))"])
+def test_an_error_that_cannot_be_told_is_its_own(many, error, how):
+    """It is one activation's: the process, and who runs beside it, go on."""
+    one = many("let open;\n"
+               "function main(args) {\n"
+               "    if (args.hold) return new Promise((done) => { console.log('held'); open = done; });\n"
+               "    if (args.open) open({ held: 1 });\n"
+               f"    if (args.fail) {{ const error = {error}; {how}; }}\n"
+               "    return args;\n}")
+    held = one.later(one.run, {"hold": 1})
+    wait_until(lambda: b"held" in one.logs()[0], "the one that waits to have begun")
+    assert one.run({"fail": 1}).json == {
+        "error": "The action failed, and its error cannot be told as text."}
+    assert one.run({"open": 1}).json == {"open": 1}
+    assert held.result().json == {"held": 1}
+
+
 def test_an_error_of_one_is_its_own(many):
     one = many("""
         let arrived = 0, open;

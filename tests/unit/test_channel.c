@@ -2,6 +2,8 @@
 
 #include "test.h"
 
+#include <errno.h>
+
 #include "channel_fixture.h"
 
 #define PASS_BYTES 65536 /* a long log line goes on in pieces; see PASS_BYTES in channel.c */
@@ -98,6 +100,31 @@ static void what_stands_in_the_pipe_is_question_enough(void **state)
     read_as_worker(f, 1);
     assert_int_equal(channel_unread(&f->channel), 2);
     assert_true(channel_reads(&f->channel));
+}
+
+static void what_is_taken_back_the_worker_cannot_read(void **state)
+{
+    struct fixture *f = *state;
+    char byte;
+
+    channel_start(f, ANSWERS_FD3);
+    give(f, "one\ntwo\n");
+    read_as_worker(f, 3);
+    assert_int_equal(channel_take_back(&f->channel), 5);
+    (void)fcntl(f->theirs[0], F_SETFL, O_NONBLOCK);
+    assert_int_equal(read(f->theirs[0], &byte, 1), -1);
+    assert_int_equal(errno, EAGAIN);
+    assert_int_equal(channel_take_back(&f->channel), 0);
+}
+
+static void a_question_that_is_taken_back_is_no_lines(void **state)
+{
+    struct fixture *f = *state;
+
+    channel_start(f, ANSWERS_FD3);
+    channel_ask(&f->channel, true);
+    give(f, "one\n");
+    assert_int_equal(channel_take_back(&f->channel), 4);
 }
 
 static void an_unfinished_line_is_not_cut_by_a_question(void **state)
@@ -485,6 +512,8 @@ int main(void)
         TEST(what_the_worker_has_not_read_is_known),
         TEST(a_worker_that_reads_our_empty_line_still_reads),
         TEST(what_stands_in_the_pipe_is_question_enough),
+        TEST(what_is_taken_back_the_worker_cannot_read),
+        TEST(a_question_that_is_taken_back_is_no_lines),
         TEST(an_unfinished_line_is_not_cut_by_a_question),
         TEST(a_closed_channel_has_nothing_unread),
         TEST(an_answer_on_descriptor_3_is_handed_out),

@@ -87,6 +87,29 @@ static void what_was_answered_before_does_not_count_as_unread(void **state)
     assert_int_equal(flight_n_begun(&f->flight, 10), 2);
 }
 
+/* By a launcher that guesses numbers: what had begun beside it must not be run a second time. */
+static void what_was_answered_unread_hides_nothing_that_has_begun(void **state)
+{
+    struct fixture *f = *state;
+
+    flight_wrote(&f->flight, 7 + 8 + 9 + 4);
+    (void)flight_take(&f->flight, f->jobs[2]);
+    assert_int_equal(flight_n_begun(&f->flight, 13), 2);
+    assert_int_equal(flight_n_begun(&f->flight, 14), 1);
+    (void)flight_take(&f->flight, f->jobs[3]); /* the half of a line, too */
+    assert_int_equal(flight_n_begun(&f->flight, 13), 2);
+}
+
+static void a_ghost_has_begun_as_its_job_had(void **state)
+{
+    struct fixture *f = *state;
+
+    flight_wrote(&f->flight, 7 + 8 + 9 + 10);
+    give_up(f, f->jobs[1]);
+    assert_int_equal(flight_n_begun(&f->flight, 20), 1);
+    assert_int_equal(flight_n_begun(&f->flight, 19), 2);
+}
+
 static void a_late_one_that_runs_ends_alone(void **state)
 {
     struct fixture *f = *state;
@@ -176,6 +199,8 @@ int main(void)
         FACT(a_job_that_comes_back_to_another_worker_has_a_number_there),
         FACT(all_that_was_wholly_read_has_begun),
         FACT(what_was_answered_before_does_not_count_as_unread),
+        FACT(what_was_answered_unread_hides_nothing_that_has_begun),
+        FACT(a_ghost_has_begun_as_its_job_had),
         FACT(a_late_one_that_runs_ends_alone),
         FACT(a_ghost_has_all_the_time),
         FACT(a_late_one_that_was_not_written_leaves_nothing),

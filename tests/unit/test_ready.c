@@ -24,6 +24,9 @@ static void a_line_that_says_ok_is_ready(void **state)
         {"{\"ok\":true,\"concurrent\":200}", 0, 200},
         {"{\"ok\":true,\"concurrent\":0,\"pipeline\":2}", 2, 1},
         {"{\"ok\":true,\"concurrent\":1000000}", 0, READY_CONCURRENT_MAX},
+        {"{\"ok\":true,\"concurrent\":-1,\"pipeline\":-4294967290}", 1, 1},
+        {"{\"ok\":true,\"concurrent\":4294967296}", 0, READY_CONCURRENT_MAX},
+        {"{\"ok\":true,\"concurrent\":99999999999999999999999}", 0, READY_CONCURRENT_MAX},
     };
 
     (void)state;
