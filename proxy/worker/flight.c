@@ -103,6 +103,19 @@ struct job *flight_take(struct flight *flight, struct job *job)
     return NULL;
 }
 
+void flight_drop_ghosts(struct flight *flight)
+{
+    struct list *next;
+
+    for (struct list *node = flight->jobs.next; node != &flight->jobs; node = next) {
+        struct job *job = list_item(node, struct job, node);
+
+        next = node->next;
+        if (job->ghost)
+            (void)flight_take(flight, job);
+    }
+}
+
 bool flight_is_fed(const struct flight *flight)
 {
     return flight->n > 0 && (flight->unsent != flight_oldest(flight) || flight->unsent_written > 0);

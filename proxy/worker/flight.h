@@ -54,6 +54,9 @@ static inline bool flight_is_deserted(const struct flight *flight)
     return flight->n > 0 && flight->n_ghosts == flight->n;
 }
 
+/* Nobody is left who could answer them: free the ghosts. */
+void flight_drop_ghosts(struct flight *flight);
+
 /* Whether a line has at least begun to leave: an answer will come. */
 bool flight_is_fed(const struct flight *flight);
 

@@ -397,6 +397,7 @@ void worker_init(struct worker *w, struct loop *loop, const struct launch *launc
 
 void worker_done(struct worker *w)
 {
+    flight_drop_ghosts(&w->flight);
     assert(w->flight.n == 0 && list_empty(&w->finished) && list_empty(&w->returned));
     if (w->pid != 0)
         spawn_kill(w->pid, SIGKILL);

@@ -102,7 +102,7 @@ struct worker {
 void worker_init(struct worker *worker, struct loop *loop, const struct launch *launch,
                  const struct worker_opts *opts, struct sink *out, struct sink *err,
                  loop_post_fn *on_changed);
-/* Kills what still runs. The lists must be empty. */
+/* Kills what still runs. It has no jobs any more, and the lists are empty. */
 void worker_done(struct worker *worker);
 
 /* From DOWN. When it cannot even be spawned it stays DOWN, start_err filled, `changed` posted. */

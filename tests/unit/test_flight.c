@@ -234,6 +234,20 @@ static void several_late_ones_come_out_oldest_first(void **state)
     assert_int_equal(f->flight.n, 1 + 2); /* the first, and two ghosts: the last was not written */
 }
 
+static void ghosts_are_dropped_and_jobs_stay(void **state)
+{
+    struct fixture *f = *state;
+
+    flight_wrote(&f->flight, 3 + 4 + 5 + 6);
+    give_up(f, f->jobs[1]);
+    give_up(f, f->jobs[3]);
+    flight_drop_ghosts(&f->flight);
+    assert_int_equal(f->flight.n, 2);
+    assert_int_equal(f->flight.n_ghosts, 0);
+    (void)flight_take(&f->flight, f->jobs[0]);
+    assert_ptr_equal(flight_oldest(&f->flight), f->jobs[2]);
+}
+
 #define FACT(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 static void time_by_turn_begins_with_the_turn(void **state)
@@ -283,6 +297,7 @@ int main(void)
         FACT(a_ghost_must_be_answered_within_a_time_that_begins_with_its_turn),
         FACT(a_ghost_past_its_time_behind_a_running_job_asks_for_no_look_at_once),
         FACT(several_late_ones_come_out_oldest_first),
+        FACT(ghosts_are_dropped_and_jobs_stay),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
