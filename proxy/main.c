@@ -375,6 +375,12 @@ static void close_log_streams(struct app *app)
     sink_done(&app->err, FLUSH_MAX_MS);
 }
 
+static void close_servers(struct app *app)
+{
+    app->all_closed = server_free(&app->admin_server);
+    app->all_closed = server_free(&app->server) && app->all_closed;
+}
+
 /* Serve, or do a command, until that has ended. */
 static int run(struct app *app, struct err *err)
 {
@@ -389,8 +395,10 @@ static int run(struct app *app, struct err *err)
         return -1;
     /* Listen first: each connect that is refused costs the platform 50 ms or more of a cold start. */
     if ((!is_command && listen_for_all(app, err) < 0) ||
-        setup_service(&app->setup, service, is_temporary, err) < 0)
+        setup_service(&app->setup, service, is_temporary, err) < 0) {
+        close_servers(app);
         return -1;
+    }
     open_log_streams(app);
     service->loop = app->loop;
     loop_timer_init(&app->drain, on_drain);
@@ -410,8 +418,7 @@ static int run(struct app *app, struct err *err)
     versions_done(service);
     pool_free(&service->stub);
     command_free(&app->command);
-    app->all_closed = server_free(&app->admin_server);
-    app->all_closed = server_free(&app->server) && app->all_closed;
+    close_servers(app);
     close_log_streams(app);
     return result;
 }
@@ -483,7 +490,6 @@ int main(int argc, char **argv)
     (void)prctl(PR_SET_DUMPABLE, (unsigned long)app.config.dumpable);
     result = do_work(&app, argv[0], &err);
     log_info("main.end", log_int("status", result));
-    (void)server_free(&app.admin_server); /* there is one still when something failed after it */
     setup_done(&app.setup);
     if (app.all_closed)
         loop_free(&app.loop);
