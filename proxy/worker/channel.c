@@ -3,7 +3,6 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
@@ -177,8 +176,7 @@ size_t channel_take_back(struct channel *channel)
 
     if (most == 0)
         return 0;
-    (void)snprintf(bytes, sizeof(bytes), "/proc/self/fd/%d", channel->in.fd);
-    fd = open(bytes, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    fd = fd_reopen(channel->in.fd, O_RDONLY);
     if (fd < 0)
         return channel_unread(channel);
     while (total < most) {

@@ -175,21 +175,15 @@ void flight_wrote(struct flight *flight, size_t n)
     }
 }
 
-/* Bytes written of the jobs, those of jobs that were taken out not counted. */
-static size_t count_written(const struct flight *flight)
+/* Bytes that had been written before the job's own. */
+static uint64_t start_of(const struct flight *flight, const struct job *job)
 {
-    size_t n = flight->unsent_written;
-
-    list_each(node, &flight->jobs) {
-        const struct job *job = list_item(node, struct job, node);
-
-        if (job == flight->unsent)
-            break;
-        n += written_len(flight, job);
-    }
-    return n;
+    return job == flight->unsent ? flight->n_written - flight->unsent_written
+                                 : job->end_at - written_len(flight, job);
 }
 
+/* By where each line stands in all that was written, and not by what is left of them: an answer may
+ * have come for one that is unread. */
 unsigned flight_n_begun(const struct flight *flight, size_t n_unread)
 {
     uint64_t n_written = flight->n_written;
@@ -197,9 +191,8 @@ unsigned flight_n_begun(const struct flight *flight, size_t n_unread)
     unsigned n = 0;
 
     if (!flight->numbered)
-        return n_unread < count_written(flight) ? 1 : 0;
-    /* By where each line ended, and not by what is left of them: an answer may have come for one that
-     * is unread. */
+        return flight_is_fed(flight) && read_up_to > start_of(flight, flight_oldest(flight)) ? 1
+                                                                                             : 0;
     list_each(node, &flight->jobs) {
         const struct job *job = list_item(node, struct job, node);
 

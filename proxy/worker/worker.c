@@ -267,7 +267,7 @@ static void ask_whether_it_reads(struct worker *w)
 {
     if (w->reads_by_ms > 0 && !channel_reads(&w->channel))
         return;
-    channel_ask(&w->channel, w->flight.unsent == NULL || w->flight.unsent_written == 0);
+    channel_ask(&w->channel, w->flight.unsent_written == 0);
     w->reads_by_ms = loop_now_ms(w->loop) + READS_MS;
 }
 

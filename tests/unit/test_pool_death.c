@@ -169,24 +169,25 @@ static void a_probe_that_starts_ends_the_broken_state(void **state)
     assert_answer(run(f, "line"), "{}");
 }
 
-static bool all_are_ready(void *subject)
+static unsigned n_ready(const struct pool *pool)
 {
-    const struct pool *pool = ((struct fixture *)subject)->pool;
+    unsigned n = 0;
 
     for (unsigned i = 0; i < pool->opts.n_workers; i++)
-        if (pool->workers[i].worker.state != WORKER_READY)
-            return false;
-    return true;
+        n += pool->workers[i].worker.state == WORKER_READY;
+    return n;
+}
+
+static bool all_are_ready(void *subject)
+{
+    const struct fixture *f = subject;
+
+    return n_ready(f->pool) == f->opts.n_workers;
 }
 
 static bool none_is_ready(void *subject)
 {
-    const struct pool *pool = ((struct fixture *)subject)->pool;
-
-    for (unsigned i = 0; i < pool->opts.n_workers; i++)
-        if (pool->workers[i].worker.state == WORKER_READY)
-            return false;
-    return true;
+    return n_ready(((struct fixture *)subject)->pool) == 0;
 }
 
 static bool at_most_one_runs(void *subject)
