@@ -14,6 +14,7 @@
 
 #include "action/carried.h"
 #include "base/err.h"
+#include "base/kin.h"
 #include "base/log.h"
 #include "base/loop.h"
 #include "base/util.h"
@@ -485,10 +486,13 @@ int main(int argc, char **argv)
     (void)mallopt(M_MMAP_THRESHOLD, (int)KEEP_MALLOC_BYTES);
     (void)mallopt(M_TRIM_THRESHOLD, (int)KEEP_MALLOC_BYTES);
     (void)prctl(PR_SET_CHILD_SUBREAPER, 1); /* what an action leaves behind is reaped here */
+    kin_open();
     /* Nobody looks into us, nor at our descriptors, but who may look into any process: an action of
      * our own user does neither. */
     (void)prctl(PR_SET_DUMPABLE, (unsigned long)app.config.dumpable);
     result = do_work(&app, argv[0], &err);
+    kin_end_all(); /* first: who still runs could fill the folders that are removed now */
+    kin_close();
     log_info("main.end", log_int("status", result));
     setup_done(&app.setup);
     if (app.all_closed)

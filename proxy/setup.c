@@ -9,6 +9,7 @@
 
 #include "base/cpus.h"
 #include "base/err.h"
+#include "base/kin.h"
 #include "base/log.h"
 #include "base/util.h"
 #include "build-paths.h"
@@ -61,6 +62,8 @@ static int set_privileges(struct setup *setup, struct err *err)
         return 0;
     if (privileges_set_user(privileges, config->user, "/etc", err) < 0)
         return -1;
+    if (privileges->as_user)
+        kin_set_user(privileges->uid);
     if (privileges->as_user && is_home_of_root(getenv("HOME")))
         (void)setenv("HOME", home_of(privileges), 1);
     return 0;

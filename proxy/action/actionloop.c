@@ -91,7 +91,7 @@ void actionloop_add_compiler(struct runtimes *runtimes, const char *compiler)
 static int read_built(const char *bin, char *text, size_t size)
 {
     auto_free char *path = xasprintf("%s/" BUILT_FILE, bin);
-    auto_fd int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    auto_fd int fd = fd_open_file(AT_FDCWD, path);
     ssize_t n = fd >= 0 ? read(fd, text, size - 1) : -1;
     size_t from = 0;
 

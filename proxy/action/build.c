@@ -85,7 +85,7 @@ static bool is_built(const struct build *build)
 static bool holds_program(const char *dir)
 {
     auto_free char *path = xasprintf("%s/" PROGRAM, dir);
-    auto_fd int fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    auto_fd int fd = fd_open_file(AT_FDCWD, path);
     char head[HEAD_BYTES];
     ssize_t n = fd >= 0 ? read(fd, head, sizeof(head)) : -1;
     enum code_kind kind = n > 0 ? code_sniff(head, (size_t)n) : CODE_SOURCE;
@@ -130,8 +130,10 @@ static void prepare_launch(struct build *build, const char *bin)
     struct launch *launch = &build->compile.launch;
 
     compiler.launch = compiler.compile;
+    privileges_borrow(build->opts->privileges);
     runtime_launch(&compiler, bin, build->envelope->main, build->opts->environ,
                    build->envelope->env, launch);
+    privileges_return(build->opts->privileges);
     strv_push(&launch->argv, xstrdup(build->envelope->main));
     strv_push(&launch->argv, xstrdup(build->dir));
     strv_push(&launch->argv, xstrdup(bin));

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/err.h"
+#include "base/kin.h"
 #include "base/util.h"
 
 #define READ_BYTES     16384
@@ -82,6 +83,7 @@ static void errand_step(struct errand *errand)
     if (is_running(errand))
         return;
     kill_group(errand);
+    kin_end(errand->loop, errand->mark);
     take_said(errand, READS_AT_END); /* its last words may not have been handed out yet */
     release(errand);
     errand->done(errand);
@@ -116,20 +118,25 @@ int errand_start(struct errand *errand, struct loop *loop, uint64_t deadline_at_
     pid_t parent = getpid();
     int pipe_fds[2];
     pid_t pid;
+    int os;
 
     assert(errand->child.pid == 0);
     errand->allowed_ms = deadline_at_ms > now_ms ? deadline_at_ms - now_ms : 0;
     if (pipe2(pipe_fds, O_CLOEXEC) < 0)
         return err_set(err, ERR_SYSTEM, errno, "cannot %s: no pipe: %s", what, strerror(errno));
+    errand->loop = loop;
+    errand->mark = kin_mark();
+    kin_begin(errand->mark);
     pid = fork();
     if (pid == 0) {
         errand->run(errand, pipe_fds[1], parent);
         _exit(EXIT_FAILURE);
     }
+    os = errno;
+    kin_finish();
     (void)close(pipe_fds[1]);
     if (pid < 0) {
-        int os = errno;
-
+        kin_unmark(errand->mark);
         (void)close(pipe_fds[0]);
         return err_set(err, ERR_SYSTEM, os, "cannot %s: no process: %s", what, strerror(os));
     }
@@ -146,6 +153,7 @@ void errand_cancel(struct errand *errand)
     if (is_running(errand)) {
         kill_group(errand);
         loop_child_forget(&errand->child);
+        kin_end(errand->loop, errand->mark);
         errand->exited = true; /* as far as we care */
     }
     release(errand);

@@ -35,6 +35,8 @@ struct errand {
     int wait_status;
 
     /* the child */
+    struct loop *loop; /* borrowed */
+    unsigned mark;     /* base/kin.h */
     struct loop_child child;
     struct loop_watch pipe;
     struct loop_timer late;

@@ -160,7 +160,7 @@ const struct runtime *runtimes_for_source(const struct runtimes *runtimes,
  */
 static bool take_executable(int dir, const char *name, const struct stat *st)
 {
-    auto_fd int fd = openat(dir, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    auto_fd int fd = fd_open_file(dir, name);
     bool executable = (st->st_mode & 0111) != 0;
     char head[NATIVE_HEAD_BYTES];
     enum code_kind kind;

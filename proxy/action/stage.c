@@ -17,6 +17,7 @@
 
 #include "action/store.h"
 #include "base/child.h"
+#include "base/kin.h"
 #include "base/privileges.h"
 #include "base/util.h"
 
@@ -158,6 +159,8 @@ pid_t stage_remove_tree(const char *dir)
 
     assert(dir[0] == '/');
     pid = fork();
+    if (pid > 0)
+        kin_spare(pid);
     if (pid != 0)
         return pid;
     child_prepare(CHILD_REPORT_FD);

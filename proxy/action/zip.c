@@ -228,7 +228,7 @@ static int add_item(struct zip *zip, int parent, const char *item, const char *n
     if (fstatat(parent, item, &st, AT_SYMLINK_NOFOLLOW) < 0)
         return err_set(err, ERR_SYSTEM, errno, "cannot read \"%s\": %s", name, strerror(errno));
     if (S_ISREG(st.st_mode)) {
-        auto_fd int file = openat(parent, item, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+        auto_fd int file = fd_open_file(parent, item);
 
         return add_file(zip, file, name, st.st_mode, err);
     }

@@ -8,6 +8,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
@@ -86,7 +87,8 @@ static bool explain_program(const char *path, char *text, size_t size)
     struct program self;
     struct program program;
     auto_fd int self_fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
-    auto_fd int fd = open(path, O_RDONLY | O_CLOEXEC);
+    auto_free char *real = realpath(path, NULL);
+    auto_fd int fd = real != NULL ? fd_open_file(AT_FDCWD, real) : -1;
 
     if (self_fd < 0 || fd < 0 || !read_program(self_fd, NULL, &self) ||
         !read_program(fd, self.header.e_ident, &program))

@@ -10,7 +10,7 @@
 #include <stddef.h>
 
 /*
- * Look at `path`, at which exec failed with errno `os`. true: text says that it is a program for
+ * Look at `path`, at which exec failed with errno `os`; with the rights that its owner has. true: text says that it is a program for
  * another processor or another libc, or that it lies where nothing may be executed. false: none of
  * these, text stays as it was.
  */

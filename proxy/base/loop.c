@@ -200,6 +200,14 @@ void loop_child_forget(struct loop_child *child)
     list_remove(&child->node);
 }
 
+bool loop_child_is_watched(const struct loop *loop, pid_t pid)
+{
+    list_each(node, &loop->children)
+        if (list_item(node, struct loop_child, node)->pid == pid)
+            return true;
+    return false;
+}
+
 /* As PID 1 or subreaper we inherit orphans: all are reaped, those that we know are reported. */
 static void reap(struct loop *loop)
 {

@@ -112,6 +112,8 @@ void loop_child_init(struct loop_child *child);
 /* Call from the turn in which the process was made: the loop reaps between turns only. */
 void loop_child_watch(struct loop *loop, struct loop_child *child, pid_t pid, loop_child_fn *fn);
 void loop_child_forget(struct loop_child *child);
+/* Whether somebody watches this process. */
+bool loop_child_is_watched(const struct loop *loop, pid_t pid);
 
 /* ---- SIGTERM, SIGINT and SIGHUP ---- */
 

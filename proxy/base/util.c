@@ -58,6 +58,20 @@ char *xasprintf(const char *fmt, ...)
     return or_die(n < 0 ? NULL : text);
 }
 
+int fd_open_file(int dir, const char *path)
+{
+    struct stat info;
+    int fd = openat(dir, path, O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_NOCTTY | O_CLOEXEC);
+
+    if (fd < 0)
+        return -1;
+    if (fstat(fd, &info) == 0 && S_ISREG(info.st_mode))
+        return fd;
+    fd_close(&fd);
+    errno = EINVAL;
+    return -1;
+}
+
 int fd_write_all(int fd, const void *bytes, size_t n)
 {
     const char *at = bytes;

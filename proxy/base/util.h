@@ -63,5 +63,11 @@ char *xasprintf(const char *fmt, ...)
  * O_NONBLOCK on fd itself would be everybody's who shares it. access_mode: O_RDONLY or O_WRONLY.
  * -1 with errno (EINVAL: it is neither). */
 int fd_reopen(int fd, int access_mode);
+/*
+ * A file that an action owns, for reading: whatever it has put there, a pipe, a device, a terminal, a
+ * link, a lease, this neither waits nor reads anything but a regular file. path: below dir, or
+ * absolute. With the action's rights: base/privileges.h. -1 with errno (EINVAL: it is no file).
+ */
+int fd_open_file(int dir, const char *path);
 /* Write all n bytes to a blocking descriptor. 0, or -1 with errno. */
 int fd_write_all(int fd, const void *bytes, size_t n);

@@ -253,8 +253,10 @@ static void start_workers(struct init *init)
 
     memset(&launch, 0, sizeof(launch));
     memset(&waits, 0, sizeof(waits));
+    privileges_borrow(service->opts.privileges); /* it looks into the action's folder */
     runtime_launch(runtime, init->build.dir, init->envelope.main, service->opts.environ,
                    init->envelope.env, &launch);
+    privileges_return(service->opts.privileges);
     launch.privileges = service->opts.privileges;
     if (launch.answers == ANSWERS_AUTO) {
         launch.answers = service->opts.answers;

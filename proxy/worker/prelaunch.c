@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "base/kin.h"
 #include "base/launch.h"
 #include "base/log.h"
 
@@ -18,6 +19,7 @@ static void on_exit_status(struct loop_child *child, int wait_status)
     struct prelaunch *prelaunch = container_of(child, struct prelaunch, child);
 
     log_info("prelaunch.exit", log_int("pid", child->pid), LOG_EXIT(wait_status));
+    kin_end(prelaunch->loop, prelaunch->spawned.mark);
     forget(prelaunch);
 }
 
@@ -68,5 +70,6 @@ void prelaunch_done(struct prelaunch *prelaunch)
         return;
     spawn_kill(prelaunch->spawned.pid, SIGKILL);
     loop_child_forget(&prelaunch->child);
+    kin_end(prelaunch->loop, prelaunch->spawned.mark);
     forget(prelaunch);
 }

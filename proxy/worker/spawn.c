@@ -5,22 +5,26 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/close_range.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/child.h"
 #include "base/err.h"
 #include "base/foreign.h"
+#include "base/kin.h"
 #include "base/launch.h"
 #include "base/privileges.h"
 #include "base/util.h"
 
-#define SPAWN_FD_MIN 10 /* our ends lie above the child's 0 to 3, so that dup2 hits none of them */
+#define SPAWN_LOOK_MS 5  /* while we wait for exec: how often to see whether it was stopped */
+#define SPAWN_FD_MIN  10 /* our ends lie above the child's 0 to 3, so that dup2 hits none of them */
 
 static const char default_path[] = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
@@ -83,6 +87,7 @@ enum step {
     STEP_USER,
     STEP_FOLDER,
     STEP_EXEC,
+    STEP_STOPPED, /* by somebody else, on its way to exec */
 };
 
 struct failure {
@@ -148,6 +153,67 @@ __attribute__((noinline)) static pid_t vfork_exec(const struct launch *launch, c
     _exit(127);
 }
 
+/* ... of our memory nothing is shared. It tells how it failed through `report`, closed by exec. */
+__attribute__((noinline)) static pid_t fork_exec(const struct launch *launch, const char *path,
+                                                 const int ends[4], int report)
+{
+    struct failure failure = {STEP_PIPES, 0, 0};
+    pid_t parent = getpid();
+    pid_t pid = fork();
+
+    if (pid != 0)
+        return pid;
+    (void)setpgid(0, 0);
+    prepare(launch, ends, parent, &failure);
+    if (failure.os == 0) {
+        failure.step = STEP_EXEC;
+        (void)execve(path, launch->argv, launch->env);
+        failure.os = errno;
+    }
+    (void)!write(report, &failure, sizeof(failure));
+    _exit(127);
+}
+
+/* Whether it is stopped. Its end is left for the loop to reap. */
+static bool is_stopped(pid_t pid)
+{
+    siginfo_t info = {.si_pid = 0};
+
+    return waitid(P_PID, (id_t)pid, &info, WSTOPPED | WNOHANG | WNOWAIT) == 0 &&
+           info.si_pid == pid && info.si_code == CLD_STOPPED;
+}
+
+/* Wait for exec, or for why there was none; told->os stays 0 when that is not known in time. */
+static void hear_report(pid_t pid, int report, volatile struct failure *told)
+{
+    struct pollfd look = {.fd = report, .events = POLLIN};
+    struct failure failure;
+
+    for (int left_ms = SPAWN_WAIT_MS; left_ms > 0; left_ms -= SPAWN_LOOK_MS) {
+        if (poll(&look, 1, SPAWN_LOOK_MS) > 0) {
+            if (read(report, &failure, sizeof(failure)) == (ssize_t)sizeof(failure))
+                *told = failure;
+            return;
+        }
+        if (is_stopped(pid)) {
+            (void)kill(pid, SIGKILL);
+            *told = (struct failure){STEP_STOPPED, ECANCELED, 0};
+            return;
+        }
+    }
+}
+
+/* The file is the action's: it is looked at with the action's rights. */
+static bool is_foreign(const struct launch *launch, int os, char *why, size_t size)
+{
+    bool foreign;
+
+    privileges_borrow(launch->privileges);
+    foreign = foreign_explain(launch->argv[0], os, why, size);
+    privileges_return(launch->privileges);
+    return foreign;
+}
+
 /* Why there is no program running. What our own settings caused is no fault of the action. */
 static int explain(const struct launch *launch, const struct failure *failure, struct err *err)
 {
@@ -158,7 +224,11 @@ static int explain(const struct launch *launch, const struct failure *failure, s
 
     if (failure->what != 0)
         return privileges_explain(privileges, failure->what, os, err);
-    if (failure->step == STEP_EXEC && foreign_explain(launch->argv[0], os, why, sizeof(why)))
+    if (failure->step == STEP_STOPPED)
+        return err_set(err, ERR_SYSTEM, os,
+                       "cannot run \"%s\": another process of user %u (--user) stopped it",
+                       launch->argv[0], (unsigned)privileges->uid);
+    if (failure->step == STEP_EXEC && is_foreign(launch, os, why, sizeof(why)))
         return err_set(err, os == EACCES ? ERR_SYSTEM : ERR_CODE, os, "%s", why);
     if (failure->step == STEP_FOLDER && os == EACCES && as_user)
         return err_set(err, ERR_SYSTEM, os,
@@ -179,6 +249,30 @@ static int explain(const struct launch *launch, const struct failure *failure, s
     return err_set(err, ERR_ACTION, os, "cannot run \"%s\": %s", launch->argv[0], strerror(os));
 }
 
+/* The process, or -1 with errno. */
+static pid_t start_process(const struct launch *launch, const char *path, const int ends[4],
+                           volatile struct failure *told)
+{
+    auto_fd int report = -1;
+    auto_fd int said = -1;
+    int pair[2];
+    pid_t pid;
+
+    if (!privileges_as_user(launch->privileges))
+        return vfork_exec(launch, path, ends, told);
+    if (high_pair(pair, false, 0) < 0)
+        return -1;
+    report = pair[0];
+    said = pair[1];
+    pid = fork_exec(launch, path, ends, said);
+    if (pid < 0)
+        return -1;
+    (void)setpgid(pid, pid); /* the child does so too: whoever comes first */
+    fd_close(&said);
+    hear_report(pid, report, told);
+    return pid;
+}
+
 static int start(const struct launch *launch, const char *path, const int ends[4], pid_t *pid,
                  struct err *err)
 {
@@ -189,7 +283,7 @@ static int start(const struct launch *launch, const char *path, const int ends[4
 
     (void)sigfillset(&all);
     (void)sigprocmask(SIG_SETMASK, &all, &before);
-    *pid = vfork_exec(launch, path, ends, &told);
+    *pid = start_process(launch, path, ends, &told);
     os = errno;
     (void)sigprocmask(SIG_SETMASK, &before, NULL);
     if (*pid < 0)
@@ -273,7 +367,9 @@ int spawn_start(const struct launch *launch, int pipe_bytes, struct spawned *spa
 {
     __attribute__((cleanup(pipes_close))) struct pipes pipes = {{-1, -1, -1, -1}, {-1, -1, -1, -1}};
     char path[PATH_MAX];
+    unsigned mark;
     pid_t pid;
+    int result;
 
     assert(launch->argv != NULL && launch->argv[0] != NULL);
     if (!find_program(launch, path, sizeof(path)))
@@ -282,9 +378,16 @@ int spawn_start(const struct launch *launch, int pipe_bytes, struct spawned *spa
                        launch->shortfall != NULL ? launch->shortfall : "");
     if (pipes_open(&pipes, launch->socket_in, pipe_bytes, launch->privileges, err) < 0)
         return -1;
-    if (start(launch, path, pipes.theirs, &pid, err) < 0)
+    mark = kin_mark();
+    kin_begin(mark);
+    result = start(launch, path, pipes.theirs, &pid, err);
+    kin_finish();
+    if (result < 0) {
+        kin_unmark(mark);
         return -1;
+    }
     spawned->pid = pid;
+    spawned->mark = mark;
     pipes_hand_over(&pipes, spawned);
     return 0;
 }

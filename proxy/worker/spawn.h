@@ -1,12 +1,16 @@
 #pragma once
 
 /*
- * spawn - start one process with four pipes, in microseconds whatever the proxy's size.
+ * spawn - start one process with four pipes.
  *
  * The child gets descriptors 0 to 3 and nothing else of ours, its own process group, SIGKILL when
  * we die, default signal handling, an empty signal mask, and no more rights than the launch gives it;
- * the pipes are its user's, who may so open them by path. vfork: no page table is copied, and
- * the outcome of exec is known on return. Source: library-facts F.
+ * the pipes are its user's, who may so open them by path.
+ *
+ * As our own user it is started by vfork: no page table is copied, so it takes microseconds whatever
+ * the proxy's size, and the outcome of exec is known on return. Source: library-facts F. As another
+ * user (--user) it is started by fork: between the change of user and exec the action's processes
+ * may stop it, and vfork would stop us with it. Then we wait SPAWN_WAIT_MS at most.
  */
 
 #include <sys/types.h>
@@ -22,10 +26,14 @@ struct spawned {
     int fd1;   /* ... 1, 2, 3; we read */
     int fd2;
     int fd3;
+    unsigned mark; /* base/kin.h; the caller's, who gives it back by kin_end() */
 };
 
+#define SPAWN_WAIT_MS 100 /* longest wait for exec; what fails later is an end of the process */
+
 /* No process and nothing open. */
-#define SPAWNED_NONE ((struct spawned){.pid = 0, .in = -1, .fd1 = -1, .fd2 = -1, .fd3 = -1})
+#define SPAWNED_NONE                                                                               \
+    ((struct spawned){.pid = 0, .in = -1, .fd1 = -1, .fd2 = -1, .fd3 = -1, .mark = 0})
 /* Closes the four, leaves -1; the process is not asked. May be called twice. */
 void spawned_close(struct spawned *spawned);
 
@@ -40,7 +48,7 @@ int spawn_start(const struct launch *launch, int pipe_bytes, struct spawned *spa
                 struct err *err);
 
 /*
- * The pipes alone, for a process that somebody else starts. ours->pid stays as it is; theirs: what
+ * The pipes alone, for a process that somebody else starts. ours->pid and mark stay; theirs: what
  * is to become descriptors 0 to 3 of that process, close-on-exec, owned by the caller.
  * Returns 0, or -1: ERR_SYSTEM, nothing is set.
  */

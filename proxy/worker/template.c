@@ -18,6 +18,7 @@
 
 #include "base/err.h"
 #include "base/json.h"
+#include "base/kin.h"
 #include "base/launch.h"
 #include "base/log.h"
 
@@ -241,6 +242,8 @@ static void finish_order(struct template *t, pid_t pid, const struct err *err)
     }
     loop_timer_clear(&t->late);
     spawned.pid = pid;
+    spawned.mark = kin_mark();
+    kin_mark_process(pid, spawned.mark); /* before it has anything to do */
     t->begun = SPAWNED_NONE;
     t->n_vain = 0;
     order->made(order, &spawned, NULL);

@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <string.h>
 
+#include "base/kin.h"
 #include "base/launch.h"
 #include "base/log.h"
 #include "worker/hear.h"
@@ -162,6 +163,7 @@ static void bury(struct worker *w)
     bool wanted = w->state == WORKER_STOPPING;
 
     spawn_kill(w->pid, SIGKILL); /* what it started lives in its group */
+    kin_end(w->loop, w->mark);   /* ... or has left it */
     w->death = death_of(w->wait_status, wanted, w->opts.oom, loop_now_ms(w->loop));
     hear_last_words(w);
     tally_ended(w);
@@ -399,8 +401,11 @@ void worker_done(struct worker *w)
 {
     flight_drop_ghosts(&w->flight);
     assert(w->flight.n == 0 && list_empty(&w->finished) && list_empty(&w->returned));
-    if (w->pid != 0)
+    if (w->pid != 0) {
         spawn_kill(w->pid, SIGKILL);
+        loop_child_forget(&w->child);
+        kin_end(w->loop, w->mark);
+    }
     loop_child_forget(&w->child);
     channel_done(&w->channel);
     buf_done(&w->greeting);
@@ -423,6 +428,7 @@ static void begin(struct worker *w, const struct spawned *spawned)
     w->n_logged = 0;
     w->started_at_ms = loop_now_ms(w->loop);
     w->pid = spawned->pid;
+    w->mark = spawned->mark;
     worker_move(w, WORKER_STARTING);
     tally_started(w);
     loop_child_watch(w->loop, &w->child, spawned->pid, on_exit_status);

@@ -65,6 +65,7 @@ struct worker {
     /* the process */
     enum worker_state state;
     pid_t pid;
+    unsigned mark; /* base/kin.h */
     struct loop_child child;
     bool was_started; /* at least once in its life */
     struct channel channel;

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/foreign.h"
@@ -59,6 +60,24 @@ static void assert_silent(struct fixture *f, size_t n, int os)
 {
     assert_false(says(f, n, os));
     assert_string_equal(f->text, "untouched");
+}
+
+/* An open that waits ends the program: the action would sleep us so. */
+static void what_is_no_file_is_not_waited_for(void **state)
+{
+    struct fixture *f = *state;
+    auto_free char *link = xasprintf("%s/link", f->folder.in);
+
+    (void)alarm(10);
+    assert_int_equal(mkfifo(f->path, 0777), 0);
+    assert_int_equal(symlink(f->path, link), 0);
+    (void)strcpy(f->text, "untouched");
+    assert_false(foreign_explain(f->path, ENOENT, f->text, sizeof(f->text)));
+    assert_false(foreign_explain(link, ENOEXEC, f->text, sizeof(f->text)));
+    assert_false(foreign_explain(f->folder.in, ENOEXEC, f->text, sizeof(f->text)));
+    assert_false(foreign_explain("/dev/zero", ENOEXEC, f->text, sizeof(f->text)));
+    assert_string_equal(f->text, "untouched");
+    (void)alarm(0);
 }
 
 static void a_loader_that_is_missing_is_named(void **state)
@@ -141,6 +160,7 @@ static void a_file_without_the_right_to_execute_is_no_reason(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        TEST(what_is_no_file_is_not_waited_for),
         TEST(a_loader_that_is_missing_is_named),
         TEST(a_loader_that_is_there_is_no_reason),
         TEST(a_program_for_another_processor_is_told_with_both),

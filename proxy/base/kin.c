@@ -1,0 +1,348 @@
+/*
+ * No child of ours can be mistaken for another one: its number stays taken until we reap it, and
+ * nothing is reaped between the look at it and the signal.
+ */
+
+#include "base/kin.h"
+
+#include <assert.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/loop.h"
+#include "base/util.h"
+
+#define SCORE_MAX    1000 /* the kernel's */
+#define SCORE_FROM   800  /* marks begin here, or above our own score where that is higher */
+#define MARKS_MAX    64   /* more starts than that share marks */
+#define SPARED_MAX   64
+#define CHILDREN_MAX 4096 /* looked at in one round; the next round sees the rest */
+#define ROUND_MS     5    /* from one round to the next: what was killed is dead by then */
+#define ROUNDS_MAX   200
+#define TEXT_BYTES   65536
+
+static struct {
+    int score_fd; /* our own oom_score_adj; -1: there is none, or it may not be written */
+    int own_score;
+    unsigned n_marks; /* marks are 1 .. n_marks; 0: all starts share mark 0 */
+    int first_score;  /* of mark 1 */
+    unsigned n_used[MARKS_MAX + 1];
+    bool pending[MARKS_MAX + 1]; /* its descendants are being ended */
+    unsigned rounds_left;
+    bool has_user;
+    uid_t user;
+    pid_t spared[SPARED_MAX];
+    unsigned n_spared; /* so far; the oldest ones are overwritten */
+    struct loop *loop; /* borrowed; set while there is something pending */
+    struct loop_timer timer;
+    bool open;
+} kin = {.score_fd = -1};
+
+static void on_round(struct loop_timer *timer);
+
+/* ---- what the kernel knows of a process ---- */
+
+/* A small file of /proc. false: there is none, or the process has ended. */
+static bool read_proc(const char *path, char *text, size_t size)
+{
+    auto_fd int fd = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t n = fd >= 0 ? read(fd, text, size - 1) : -1;
+
+    text[n > 0 ? n : 0] = '\0';
+    return n > 0;
+}
+
+static bool read_score(pid_t pid, int *score)
+{
+    char path[64];
+    char text[16];
+
+    (void)snprintf(path, sizeof(path), "/proc/%d/oom_score_adj", (int)pid);
+    if (!read_proc(path, text, sizeof(text)))
+        return false;
+    *score = (int)strtol(text, NULL, 10);
+    return true;
+}
+
+static bool is_child(pid_t pid)
+{
+    char path[64];
+    char text[512];
+    const char *at;
+
+    (void)snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+    if (!read_proc(path, text, sizeof(text)) || (at = strrchr(text, ')')) == NULL)
+        return false;
+    /* ") S PPID" */
+    return strlen(at) > 4 && strtol(at + 4, NULL, 10) == getpid();
+}
+
+/* Kernels that do not list a process's children: all processes are looked at. */
+static size_t scan_children(pid_t *pids, size_t n_max)
+{
+    DIR *proc = opendir("/proc");
+    const struct dirent *item;
+    size_t n = 0;
+
+    while (proc != NULL && n < n_max && (item = readdir(proc)) != NULL) {
+        pid_t pid = (pid_t)strtol(item->d_name, NULL, 10);
+
+        if (pid > 1 && is_child(pid))
+            pids[n++] = pid;
+    }
+    if (proc != NULL)
+        (void)closedir(proc);
+    return n;
+}
+
+static size_t list_children(pid_t *pids, size_t n_max)
+{
+    auto_free char *text = xmalloc(TEXT_BYTES);
+    char path[64];
+    size_t n = 0;
+    auto_fd int fd = -1;
+    ssize_t got;
+    char *at = text;
+
+    (void)snprintf(path, sizeof(path), "/proc/self/task/%d/children", (int)getpid());
+    fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return scan_children(pids, n_max);
+    got = read(fd, text, TEXT_BYTES - 1);
+    text[got > 0 ? got : 0] = '\0';
+    while (n < n_max) {
+        char *end;
+        long pid = strtol(at, &end, 10);
+
+        /* A number that the buffer has cut is another process's: only those with a blank count. */
+        if (end == at || *end != ' ')
+            break;
+        pids[n++] = (pid_t)pid;
+        at = end;
+    }
+    return n;
+}
+
+/* ---- marks ---- */
+
+void kin_open(void)
+{
+    pid_t pids[SPARED_MAX];
+    size_t n = list_children(pids, SPARED_MAX);
+    int from;
+
+    for (size_t i = 0; i < n; i++)
+        kin_spare(pids[i]);
+    loop_timer_init(&kin.timer, on_round);
+    kin.open = true;
+    kin.score_fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+    if (kin.score_fd < 0 || !read_score(getpid(), &kin.own_score))
+        return;
+    from = kin.own_score < SCORE_FROM ? SCORE_FROM : kin.own_score;
+    kin.first_score = from + 1;
+    kin.n_marks = (unsigned)(SCORE_MAX - from);
+    if (kin.n_marks > MARKS_MAX)
+        kin.n_marks = MARKS_MAX;
+}
+
+void kin_close(void)
+{
+    fd_close(&kin.score_fd);
+    loop_timer_clear(&kin.timer);
+    memset(&kin, 0, sizeof(kin));
+    kin.score_fd = -1;
+}
+
+void kin_set_user(uid_t uid)
+{
+    kin.has_user = true;
+    kin.user = uid;
+}
+
+void kin_spare(pid_t pid)
+{
+    kin.spared[kin.n_spared++ % SPARED_MAX] = pid;
+}
+
+unsigned kin_mark(void)
+{
+    unsigned best = kin.n_marks > 0 ? 1 : 0;
+
+    for (unsigned mark = best; mark <= kin.n_marks; mark++)
+        if (kin.n_used[mark] < kin.n_used[best] ||
+            (kin.n_used[mark] == kin.n_used[best] && kin.pending[best] && !kin.pending[mark]))
+            best = mark;
+    kin.n_used[best]++;
+    kin.pending[best] = false; /* what it still stood for cannot be told apart any more */
+    return best;
+}
+
+void kin_unmark(unsigned mark)
+{
+    assert(mark <= kin.n_marks && kin.n_used[mark] > 0);
+    kin.n_used[mark]--;
+}
+
+static void write_score(int fd, int score)
+{
+    char text[16];
+    int n = snprintf(text, sizeof(text), "%d", score);
+
+    (void)!pwrite(fd, text, (size_t)n, 0);
+}
+
+static int score_of(unsigned mark)
+{
+    assert(mark >= 1 && mark <= kin.n_marks);
+    return kin.first_score + (int)mark - 1;
+}
+
+void kin_begin(unsigned mark)
+{
+    if (mark > 0)
+        write_score(kin.score_fd, score_of(mark));
+}
+
+void kin_finish(void)
+{
+    if (kin.n_marks > 0)
+        write_score(kin.score_fd, kin.own_score);
+}
+
+void kin_mark_process(pid_t pid, unsigned mark)
+{
+    char path[64];
+    auto_fd int fd = -1;
+
+    if (mark == 0)
+        return;
+    (void)snprintf(path, sizeof(path), "/proc/%d/oom_score_adj", (int)pid);
+    fd = open(path, O_WRONLY | O_CLOEXEC);
+    if (fd >= 0)
+        write_score(fd, score_of(mark));
+}
+
+/* ---- ending ---- */
+
+static bool is_spared(pid_t pid)
+{
+    for (size_t i = 0; i < ARRAY_LEN(kin.spared); i++)
+        if (kin.spared[i] == pid)
+            return true;
+    return false;
+}
+
+static bool is_users(pid_t pid)
+{
+    struct stat info;
+    char path[32];
+
+    (void)snprintf(path, sizeof(path), "/proc/%d", (int)pid);
+    return kin.has_user && stat(path, &info) == 0 && info.st_uid == kin.user;
+}
+
+static bool is_idle(void)
+{
+    for (unsigned mark = 0; mark <= kin.n_marks; mark++)
+        if (kin.n_used[mark] > 0)
+            return false;
+    return true;
+}
+
+/* Whether a child that nobody watches is left behind by a start that is over. */
+static bool is_left_behind(pid_t pid)
+{
+    int score;
+    int mark;
+
+    if (!read_score(pid, &score))
+        return false;
+    mark = kin.n_marks > 0 ? score - kin.first_score + 1 : 0;
+    if (mark >= (kin.n_marks > 0 ? 1 : 0) && mark <= (int)kin.n_marks)
+        return kin.pending[mark];
+    /* It has changed its score. Of another user's processes none but the action's are here. */
+    return is_idle() && is_users(pid);
+}
+
+/* Kill what is left behind; how many that were. all: whatever start it is of. */
+static size_t kill_round(const struct loop *loop, bool all)
+{
+    auto_free pid_t *pids = xcalloc(CHILDREN_MAX, sizeof(*pids));
+    size_t n = list_children(pids, CHILDREN_MAX);
+    size_t n_killed = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        if (is_spared(pids[i]) || (loop != NULL && loop_child_is_watched(loop, pids[i])) ||
+            (!all && !is_left_behind(pids[i])))
+            continue;
+        if (kill(pids[i], SIGKILL) == 0)
+            n_killed++;
+    }
+    return n_killed;
+}
+
+static void go_on(struct loop *loop)
+{
+    if (kill_round(loop, false) > 0 && kin.rounds_left > 0) {
+        kin.rounds_left--;
+        loop_timer_set(loop, &kin.timer, loop_now_ms(loop) + ROUND_MS);
+        return;
+    }
+    if (kin.rounds_left == 0)
+        log_warn("kin.left", log_text("reason", "processes of an action start others as fast as "
+                                                "they are killed"));
+    memset(kin.pending, 0, sizeof(kin.pending));
+}
+
+static void on_round(struct loop_timer *timer)
+{
+    (void)timer;
+    go_on(kin.loop);
+}
+
+void kin_end(struct loop *loop, unsigned mark)
+{
+    if (!kin.open)
+        return;
+    assert(mark <= kin.n_marks && kin.n_used[mark] > 0);
+    if (--kin.n_used[mark] > 0)
+        return;
+    kin.pending[mark] = true;
+    kin.rounds_left = ROUNDS_MAX;
+    kin.loop = loop;
+    go_on(loop);
+}
+
+void kin_end_all(void)
+{
+    uint64_t until_ns = loop_clock_ns() + (uint64_t)KIN_END_MS * 1000000;
+
+    if (!kin.open)
+        return;
+    loop_timer_clear(&kin.timer);
+    for (;;) {
+        const struct timespec pause = {.tv_nsec = 1000000};
+        size_t n_left = kill_round(NULL, true);
+
+        while (waitpid(-1, NULL, WNOHANG) > 0)
+            ;
+        if (n_left == 0)
+            return;
+        if (loop_clock_ns() >= until_ns) {
+            log_warn("kin.left", log_count("processes", n_left));
+            return;
+        }
+        (void)nanosleep(&pause, NULL);
+    }
+}
