@@ -116,8 +116,8 @@ static void on_compiled(struct compile *compile)
         fail(build, &err);
         return;
     }
-    build->said = compile->errand.said;
-    memset(&compile->errand.said, 0, sizeof(compile->errand.said));
+    buf_add(&build->said, buf_at(&compile->errand.said), buf_len(&compile->errand.said));
+    buf_done(&compile->errand.said);
     build->done(build);
 }
 
@@ -198,6 +198,8 @@ static void on_staged(struct stage *stage)
         fail(build, &stage->err);
         return;
     }
+    build->said = stage->said;
+    memset(&stage->said, 0, sizeof(stage->said));
     /* The code is on disk: its bytes are needed no more, and they may be many. */
     free(TAKE(build->envelope->code));
     result = go_on(build, &err);

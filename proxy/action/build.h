@@ -50,7 +50,7 @@ struct build {
     unsigned version;              /* 0: there is no folder yet */
     const struct runtime *runtime; /* NULL until it is known */
     char *dir;                     /* owned; N/src, then N/bin */
-    struct buf said;               /* by a compiler that did well: for the log */
+    struct buf said;               /* for the log: on what an archive holds, by a compiler */
 
     /* the steps */
     struct loop *loop;

@@ -29,10 +29,37 @@ const char *code_kind_name(enum code_kind kind)
     static const char *const names[] = {
         [CODE_SOURCE] = "source", [CODE_ELF] = "elf", [CODE_SCRIPT] = "script",
         [CODE_ZIP] = "zip",       [CODE_TAR] = "tar", [CODE_TARGZ] = "tar.gz",
+        [CODE_PACKED] = "packed",
     };
 
     assert(kind < ARRAY_LEN(names));
     return names[kind];
+}
+
+const char *code_packed_by(const char *code, size_t n)
+{
+    static const struct {
+        const char *by;
+        const char *magic;
+        size_t len;
+    } packers[] = {
+        {"xz",
+         "\xfd"
+         "7zXZ",
+         6},
+        {"7-Zip", "7z\xbc\xaf\x27\x1c", 6},
+        {"zstd", "\x28\xb5\x2f\xfd", 4},
+        {"RAR", "Rar!\x1a\x07", 6},
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(packers); i++) {
+        size_t len = packers[i].len;
+
+        if (n >= len && memcmp(code, packers[i].magic, len) == 0)
+            return packers[i].by;
+    }
+    return n >= 10 && memcmp(code, "BZh", 3) == 0 && memcmp(code + 4, "1AY&SY", 6) == 0 ? "bzip2"
+                                                                                        : NULL;
 }
 
 enum code_kind code_sniff(const char *code, size_t n)
@@ -51,7 +78,7 @@ enum code_kind code_sniff(const char *code, size_t n)
         return CODE_TARGZ;
     if (n >= TAR_MAGIC_AT + sizeof(ustar) && memcmp(code + TAR_MAGIC_AT, ustar, sizeof(ustar)) == 0)
         return CODE_TAR;
-    return CODE_SOURCE;
+    return code_packed_by(code, n) != NULL ? CODE_PACKED : CODE_SOURCE;
 }
 
 /* Whether checked base64 is a program or an archive, rather than text that happens to look so. */

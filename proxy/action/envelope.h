@@ -19,6 +19,7 @@ enum code_kind {
     CODE_ZIP,
     CODE_TAR,
     CODE_TARGZ,
+    CODE_PACKED, /* by something else that is no text: it is refused when it is unpacked */
 };
 
 /* All members owned. */
@@ -40,4 +41,6 @@ int envelope_read(struct envelope *envelope, const char *body, size_t n, struct 
 void envelope_done(struct envelope *envelope);
 
 enum code_kind code_sniff(const char *code, size_t n);
+/* What a package that is not taken is packed by, "bzip2"; NULL: it is none that is known. */
+const char *code_packed_by(const char *code, size_t n);
 const char *code_kind_name(enum code_kind kind);

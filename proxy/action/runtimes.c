@@ -128,6 +128,7 @@ const char *runtimes_file_name(const struct runtimes *runtimes, const struct run
     case CODE_ZIP:
     case CODE_TAR:
     case CODE_TARGZ:
+    case CODE_PACKED:
         break;
     }
     *runtime = taker != NULL && taker->source != NULL ? taker : NULL;

@@ -19,10 +19,11 @@
 #include "base/child.h"
 #include "base/kin.h"
 #include "base/privileges.h"
+#include "base/usage.h"
 #include "base/util.h"
 
 #define CHILD_REPORT_FD        3
-#define STAGE_REPORT_MAX_BYTES 1024 /* a report is one err text; more comes from a child run wild */
+#define STAGE_REPORT_MAX_BYTES 65536 /* one err text, or a line for each link that was left out */
 #define JAR_MANIFEST           "META-INF/MANIFEST.MF"
 #define STAGE_REMOVE_MAX_S     120 /* 100,000 files take 10 s; past this a tree stays behind */
 
@@ -32,13 +33,22 @@ static void on_direct(struct loop_post *post);
 /* ---- the work: in the child, but for small files ---- */
 
 /* What all the rest is for; the only part that blocks. */
-static int do_work(const struct stage *stage, struct err *err)
+static int do_work(const struct stage *stage, struct buf *said, struct err *err)
 {
     if (stage->name != NULL)
         return unpack_file(stage->dir, stage->name, stage->code, stage->code_len, err);
     if (stage->jar_name != NULL && unpack_has(stage->code, stage->code_len, JAR_MANIFEST))
         return unpack_file(stage->dir, stage->jar_name, stage->code, stage->code_len, err);
-    return unpack_archive(stage->dir, stage->code, stage->code_len, &stage->limits, err);
+    return unpack_archive(stage->dir, stage->code, stage->code_len, &stage->limits, said, err);
+}
+
+/* What it holds is bounded by us, and what it takes on top by what an honest archive needs. */
+static void limit_memory(const struct stage *stage)
+{
+    uint64_t held = usage_own_virtual_bytes();
+
+    if (held > 0)
+        child_limit(RLIMIT_AS, held + UNPACK_MEMORY_BYTES + 4 * (uint64_t)stage->code_len);
 }
 
 /* Ends by _exit(): what the proxy has registered to happen at its own end must not happen here. */
@@ -47,6 +57,7 @@ static _Noreturn void child_run(struct errand *errand, int report, pid_t parent)
     const struct stage *stage = container_of(errand, struct stage, errand);
     uint64_t file_max = stage->limits.bytes_max;
     struct err err = {0};
+    struct buf said = {0};
     int os = 0;
     int failed;
     char text[sizeof(err.text) + 8];
@@ -63,9 +74,12 @@ static _Noreturn void child_run(struct errand *errand, int report, pid_t parent)
     child_limit(RLIMIT_CORE, 0);
     child_limit(RLIMIT_FSIZE, file_max);
     child_limit(RLIMIT_CPU, errand->allowed_ms / 1000 + 1);
-    if ((failed == 0 ? do_work(stage, &err)
-                     : privileges_explain(stage->privileges, failed, os, &err)) == 0)
+    limit_memory(stage);
+    if ((failed == 0 ? do_work(stage, &said, &err)
+                     : privileges_explain(stage->privileges, failed, os, &err)) == 0) {
+        (void)fd_write_all(CHILD_REPORT_FD, buf_at(&said), buf_len(&said));
         _exit(EXIT_SUCCESS);
+    }
     n = snprintf(text, sizeof(text), "K%u %s", (unsigned)err.kind, err.text);
     assert(n > 0 && (size_t)n < sizeof(text));
     (void)fd_write_all(CHILD_REPORT_FD, text, (size_t)n);
@@ -87,7 +101,7 @@ int stage_start(struct stage *stage, struct loop *loop, uint64_t deadline_at_ms,
     if (stage->name != NULL && stage->code_len <= stage->direct_max_bytes &&
         deadline_at_ms > loop_now_ms(loop)) {
         privileges_borrow(stage->privileges);
-        stage->failed = do_work(stage, &stage->err) < 0;
+        stage->failed = do_work(stage, NULL, &stage->err) < 0;
         privileges_return(stage->privileges);
         loop_post(loop, &stage->direct);
         return 0;
@@ -98,6 +112,7 @@ int stage_start(struct stage *stage, struct loop *loop, uint64_t deadline_at_ms,
 void stage_cancel(struct stage *stage)
 {
     loop_post_cancel(&stage->direct);
+    buf_done(&stage->said);
     errand_cancel(&stage->errand);
 }
 
@@ -142,6 +157,8 @@ static void on_done(struct errand *errand)
     stage->failed = !WIFEXITED(errand->wait_status) || WEXITSTATUS(errand->wait_status) != 0;
     if (stage->failed)
         explain(stage);
+    else
+        buf_add(&stage->said, buf_at(&errand->said), buf_len(&errand->said));
     buf_done(&errand->said);
     stage->done(stage);
 }

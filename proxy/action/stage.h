@@ -36,7 +36,8 @@ struct stage {
 
     /* how it ended */
     bool failed;
-    struct err err; /* when failed: ERR_CODE, ERR_LIMIT (bounds and time) or ERR_SYSTEM */
+    struct buf said; /* owned: lines for the log, on what was left out */
+    struct err err;  /* when failed: ERR_CODE, ERR_LIMIT (bounds and time) or ERR_SYSTEM */
 
     struct errand errand;
     struct loop_post direct; /* instead of a child: the end of a small file's write */

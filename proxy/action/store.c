@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "base/err.h"
@@ -200,6 +201,19 @@ void store_close(struct store *store)
         (void)store_remove_tree(store->base); /* what is left is in the temporary folder anyway */
     free(store->base);
     memset(store, 0, sizeof(*store));
+}
+
+const char *store_full(const char *dir, int os)
+{
+    struct statvfs disk;
+
+    if (os == EDQUOT)
+        return "the disk quota is used up (--action-dir)";
+    if (os != ENOSPC)
+        return NULL;
+    if (statvfs(dir, &disk) == 0 && disk.f_files > 0 && disk.f_favail == 0)
+        return "the disk has no inode left for one more file (--action-dir)";
+    return "the disk is full (--action-dir)";
 }
 
 /* ---- versions ---- */

@@ -31,6 +31,10 @@ int store_make_bin(struct store *store, unsigned number, struct err *err);
 /* Absolute path of BASE/N, BASE/N/src or BASE/N/bin (part: "", "src", "bin"); caller frees. */
 char *store_path(const struct store *store, unsigned number, const char *part);
 
+/* Why nothing can be written in dir when a call has failed with errno `os`: the disk is full, or has no
+ * inode left. NULL: that is not why. */
+const char *store_full(const char *dir, int os);
+
 /* Delete a folder (absolute path) and all in it, however deep. Blocks: for a child process
  * (action/stage.c) or the end of the proxy. 0, or a negative errno when something stays. */
 int store_remove_tree(const char *dir);

@@ -3,9 +3,12 @@
  * is touched, and libarchive's SECURE flags refuse what a name alone does not show, such as a
  * folder that an earlier entry has made a link.
  *
- * The library is told two formats and two filters only. With all of them it takes source text for
- * archives, and its streaming zip reader believes local headers and loses the modes. Its warnings
- * are errors here: a wrong checksum is no more than a warning to it.
+ * The library is told two formats and no filter: gzip is ours (action/gunzip.h). With all of them it
+ * takes source text for archives, and its streaming zip reader believes local headers and loses the
+ * modes. Its warnings are errors here: a wrong checksum is no more than a warning to it.
+ *
+ * It turns names into the locale's form of Unicode, so that two names become one. What a zip holds is
+ * looked up in the archive itself instead.
  */
 
 #include "action/unpack.h"
@@ -23,9 +26,18 @@
 #include <archive.h>
 #include <archive_entry.h>
 
+#include "action/entry.h"
+#include "action/envelope.h"
+#include "action/gunzip.h"
+#include "action/store.h"
+#include "base/buf.h"
 #include "base/err.h"
+#include "base/launch.h"
 #include "base/util.h"
 
+#define DROPPED_MAX      100  /* links that are left out; each name is compared with all of them */
+#define TAR_ENTRY_BYTES  4096 /* of a tar, per entry: its header, its end, its long names */
+#define TAR_ENTRIES_MORE 4096 /* for an archive's own ends, whatever the bounds */
 #define LOOK_ENTRIES_MAX 1000000 /* unpack_has() keeps none of them; the child's deadline ends it */
 #define RATIO_FROM_BYTES (1U << 20) /* less than this is no bomb, however well it packs */
 #define NAME_SHOWN       "%.160s"   /* leaves room for the reason in an err's text */
@@ -34,76 +46,26 @@ struct unpacking {
     struct archive *in;                 /* owned */
     struct archive *disk;               /* owned */
     const struct unpack_limits *limits; /* borrowed from the caller of unpack_archive() */
+    const unsigned char *archive_bytes; /* borrowed, too */
     size_t archive_len;
-    uint64_t bytes;   /* unpacked by the entries before this one; <= bytes_max */
-    uint64_t entries; /* begun so far */
+    struct gunzip *gunzip; /* owned; NULL: the archive is no gzip */
+    uint64_t bytes;        /* unpacked by the entries before this one; <= bytes_max */
+    uint64_t entries;      /* begun so far */
+    char **dropped;        /* owned: links that were left out, NULL-terminated; NULL: none */
+    unsigned n_dropped;
+    struct buf *said; /* borrowed: what the log is to hear */
 };
 
-/* ---- names: bytes in, result out ---- */
-
-/* The next part of a path, "." and empty ones skipped. False at the end. */
-static bool next_part(const char **at, const char **part, size_t *n)
-{
-    for (;;) {
-        *at += strspn(*at, "/");
-        if (**at == '\0')
-            return false;
-        *part = *at;
-        *n = strcspn(*at, "/");
-        *at += *n;
-        if (*n != 1 || **part != '.')
-            return true;
-    }
-}
-
-static bool is_dotdot(const char *part, size_t n)
-{
-    return n == 2 && memcmp(part, "..", 2) == 0;
-}
-
-static bool name_is_inside(const char *name)
-{
-    const char *part;
-    size_t n;
-
-    if (name[0] == '/' || name[0] == '\0')
-        return false;
-    while (next_part(&name, &part, &n)) {
-        if (is_dotdot(part, n))
-            return false;
-    }
-    return true;
-}
-
-/*
- * Whether a symbolic link leads to the inside. ".." counts from the link's own folder and may only
- * stand in front: behind a name it goes up from wherever that name leads, which may be a link.
- */
-static bool target_is_inside(const char *name, const char *target)
-{
-    size_t depth = 0; /* folders above the link */
-    bool named = false;
-    const char *part;
-    size_t n;
-
-    if (target[0] == '/' || target[0] == '\0')
-        return false;
-    while (next_part(&name, &part, &n))
-        depth++;
-    depth -= depth > 0 ? 1 : 0;
-    while (next_part(&target, &part, &n)) {
-        if (!is_dotdot(part, n)) {
-            named = true;
-            continue;
-        }
-        if (named || depth == 0)
-            return false;
-        depth--;
-    }
-    return true;
-}
-
 /* ---- failures ---- */
+
+/* Names come from outside and may hold anything; an err's text is one printable line. */
+static void make_printable(char *text)
+{
+    for (; *text != '\0'; text++) {
+        if ((unsigned char)*text < ' ' || *text == 0x7f)
+            *text = '?';
+    }
+}
 
 static int refuse(struct err *err, const char *name, const char *why)
 {
@@ -119,6 +81,11 @@ static const char *reason(struct archive *archive)
 
 static int read_failed(struct unpacking *u, const char *name, struct err *err)
 {
+    if (archive_errno(u->in) == ENOMEM)
+        return err_set(err, ERR_LIMIT, 0,
+                       "the archive takes more than %u MiB of memory to unpack: its names or its "
+                       "headers are too long, or it has too many",
+                       UNPACK_MEMORY_BYTES >> 20);
     if (name == NULL)
         return err_set(err, ERR_CODE, 0, "cannot read archive: %s", reason(u->in));
     return err_set(err, ERR_CODE, 0, "cannot read archive entry \"" NAME_SHOWN "\": %s", name,
@@ -141,18 +108,13 @@ static int write_failed(struct unpacking *u, const char *name, struct err *err)
 {
     int os = archive_errno(u->disk);
     bool system = is_systems_fault(os);
+    const char *full = store_full(".", os);
 
+    if (full != NULL)
+        return err_set(err, ERR_SYSTEM, os, "cannot unpack archive entry \"" NAME_SHOWN "\": %s",
+                       name, full);
     return err_set(err, system ? ERR_SYSTEM : ERR_CODE, system ? os : 0,
                    "cannot unpack archive entry \"" NAME_SHOWN "\": %s", name, reason(u->disk));
-}
-
-/* Names come from outside and may hold anything; an err's text is one printable line. */
-static void make_printable(char *text)
-{
-    for (; *text != '\0'; text++) {
-        if ((unsigned char)*text < ' ' || *text == 0x7f)
-            *text = '?';
-    }
 }
 
 /* ---- bounds ---- */
@@ -203,40 +165,82 @@ static bool is_program(const char *target)
            (st.st_mode & 0111) != 0;
 }
 
-static int check_symlink(const char *name, const char *target, struct err *err)
+/* Whether a link that leads to the outside leads to nothing: to a folder of whoever packed it. */
+static bool is_dangling(const char *name, const char *target)
+{
+    auto_free char *path = entry_link_outside(name, target);
+    struct stat st;
+
+    return path != NULL && stat(path, &st) < 0 && (errno == ENOENT || errno == ENOTDIR);
+}
+
+static bool is_dropped(const struct unpacking *u, const char *name)
+{
+    for (unsigned i = 0; i < u->n_dropped; i++)
+        if (entry_is_below(name, u->dropped[i]))
+            return true;
+    return false;
+}
+
+/* Leave out a link that nobody can follow, and say so. */
+static int drop(struct unpacking *u, const char *name, const char *target, struct err *err)
+{
+    auto_free char *line = NULL;
+
+    if (u->n_dropped >= DROPPED_MAX)
+        return refuse(err, name, "is one link too many to the outside of the action's folder");
+    strv_push(&u->dropped, xstrdup(name));
+    u->n_dropped++;
+    line = xasprintf("archive entry \"" NAME_SHOWN "\" is left out: it is a link to \"" NAME_SHOWN
+                     "\", which is not here\n",
+                     name, target);
+    make_printable(line);
+    line[strlen(line) - 1] = '\n';
+    if (u->said != NULL)
+        buf_add_text(u->said, line);
+    return 1;
+}
+
+static int check_symlink(struct unpacking *u, const char *name, const char *target, struct err *err)
 {
     if (target == NULL)
         return refuse(err, name, "is a link with an unreadable target");
-    if (!target_is_inside(name, target) && !is_program(target))
-        return refuse(err, name, "is a link to the outside of the action's folder");
-    return 0;
+    if (entry_link_is_inside(name, target) || is_program(target))
+        return 0;
+    if (is_dangling(name, target))
+        return drop(u, name, target, err);
+    return refuse(err, name, "is a link to the outside of the action's folder");
 }
 
-static int check_hard_link(const char *name, const char *target, struct err *err)
+/* Its target is made the form in which it was unpacked. */
+static int check_hard_link(struct archive_entry *entry, const char *name, struct err *err)
 {
+    auto_free char *target = entry_inside(archive_entry_hardlink(entry));
     struct stat st;
 
-    if (!name_is_inside(target))
+    if (target == NULL)
         return refuse(err, name, "is a hard link to the outside of the action's folder");
     /* A second name for a symbolic link would lead elsewhere when it lies in another folder. */
     if (lstat(target, &st) < 0 || !S_ISREG(st.st_mode))
         return refuse(err, name, "is a hard link, but not to a file that was unpacked before it");
+    archive_entry_set_hardlink(entry, target);
     return 0;
 }
 
-static int check_entry(struct archive_entry *entry, const char *name, struct err *err)
+/* 1: it is left out. name: as entry_inside() has it. */
+static int check_entry(struct unpacking *u, struct archive_entry *entry, const char *name,
+                       struct err *err)
 {
-    const char *hard_link = archive_entry_hardlink(entry);
     mode_t type = archive_entry_filetype(entry);
 
     if (archive_entry_is_encrypted(entry))
         return refuse(err, name, "is encrypted; pack it without a password");
-    if (!name_is_inside(name))
-        return refuse(err, name, "would land outside the action's folder");
-    if (hard_link != NULL)
-        return check_hard_link(name, hard_link, err);
+    if (is_dropped(u, name))
+        return refuse(err, name, "lies behind a link to the outside of the action's folder");
+    if (archive_entry_hardlink(entry) != NULL)
+        return check_hard_link(entry, name, err);
     if (type == AE_IFLNK)
-        return check_symlink(name, archive_entry_symlink(entry), err);
+        return check_symlink(u, name, archive_entry_symlink(entry), err);
     if (type != AE_IFREG && type != AE_IFDIR)
         return refuse(err, name, "is neither a file nor a folder nor a link");
     return 0;
@@ -264,17 +268,26 @@ static int copy_data(struct unpacking *u, const char *name, uint64_t *entry_byte
     }
 }
 
-static int unpack_entry(struct unpacking *u, struct archive_entry *entry, struct err *err)
+/* The name as the archive spells it. NULL: it is unreadable. Caller frees. */
+static char *name_of(const struct unpacking *u, struct archive_entry *entry)
 {
     const char *name = archive_entry_pathname(entry);
+    la_int64_t at = archive_read_header_position(u->in);
+    char *raw = NULL;
+
+    if (archive_format(u->in) == ARCHIVE_FORMAT_ZIP && at >= 0)
+        raw = entry_zip_name(u->archive_bytes, u->archive_len, (size_t)at);
+    if (raw != NULL || name == NULL)
+        return raw;
+    return xstrdup(name);
+}
+
+static int write_entry(struct unpacking *u, struct archive_entry *entry, const char *name,
+                       struct err *err)
+{
     bool folder = archive_entry_filetype(entry) == AE_IFDIR;
     uint64_t entry_bytes = 0;
 
-    if (name == NULL)
-        return err_set(err, ERR_CODE, 0, "archive entry %" PRIu64 " has an unreadable name",
-                       u->entries);
-    if (check_entry(entry, name, err) < 0)
-        return -1;
     /* The size it claims is refused at once; a claim that is too small is found while copying. */
     if (archive_entry_size_is_set(entry) && archive_entry_size(entry) > 0)
         entry_bytes = (uint64_t)archive_entry_size(entry);
@@ -292,6 +305,24 @@ static int unpack_entry(struct unpacking *u, struct archive_entry *entry, struct
     return 0;
 }
 
+static int unpack_entry(struct unpacking *u, struct archive_entry *entry, struct err *err)
+{
+    auto_free char *spelt = name_of(u, entry);
+    auto_free char *name = spelt != NULL ? entry_inside(spelt) : NULL;
+    int result;
+
+    if (spelt == NULL)
+        return err_set(err, ERR_CODE, 0, "archive entry %" PRIu64 " has an unreadable name",
+                       u->entries);
+    if (name == NULL)
+        return refuse(err, spelt, "would land outside the action's folder");
+    result = check_entry(u, entry, name, err);
+    if (result != 0)
+        return result < 0 ? -1 : 0;
+    archive_entry_set_pathname(entry, name);
+    return write_entry(u, entry, name, err);
+}
+
 /* ---- the whole ---- */
 
 static int unpack_all(struct unpacking *u, struct err *err)
@@ -307,14 +338,55 @@ static int unpack_all(struct unpacking *u, struct err *err)
         if (count_entry(u, err) < 0 || unpack_entry(u, entry, err) < 0)
             return -1;
     }
-    if (u->entries == 0)
+    if (u->entries == 0 && !entry_zip_is_empty(u->archive_bytes, u->archive_len))
         return err_set(err, ERR_CODE, 0, "cannot read archive: it holds no entry at all");
     if (archive_write_close(u->disk) != ARCHIVE_OK) /* gives the folders their modes */
         return write_failed(u, ".", err);
     return 0;
 }
 
-static int open_archives(struct unpacking *u, const void *bytes, size_t n, struct err *err)
+/* For libarchive: the next bytes of a tar that is packed by gzip. */
+static la_ssize_t on_read(struct archive *in, void *owner, const void **block)
+{
+    struct unpacking *u = owner;
+    const struct unpack_limits *limits = u->limits;
+    ssize_t n = gunzip_next(u->gunzip);
+
+    if (n < 0)
+        archive_set_error(in, EINVAL, "%s", u->gunzip->fault);
+    /* All that a tar holds beside files: a header and an end for each entry, and names. */
+    if (u->gunzip->n_out / TAR_ENTRY_BYTES >
+        limits->bytes_max / TAR_ENTRY_BYTES + limits->entries_max + TAR_ENTRIES_MORE) {
+        archive_set_error(in, EFBIG, "it holds more than files and their names");
+        return -1;
+    }
+    *block = u->gunzip->block;
+    return n;
+}
+
+static int open_gzip(struct unpacking *u, struct err *err)
+{
+    u->gunzip = xmalloc(sizeof(*u->gunzip));
+    if (!gunzip_open(u->gunzip, u->archive_bytes, u->archive_len))
+        return err_set(err, ERR_SYSTEM, ENOMEM, "cannot unpack: out of memory");
+    if (archive_read_support_format_tar(u->in) != ARCHIVE_OK)
+        return err_set(err, ERR_SYSTEM, 0, "cannot unpack: libarchive lacks tar");
+    if (archive_read_open(u->in, u, NULL, on_read, NULL) != ARCHIVE_OK)
+        return read_failed(u, NULL, err);
+    return 0;
+}
+
+static int open_plain(struct unpacking *u, struct err *err)
+{
+    if (archive_read_support_format_zip_seekable(u->in) != ARCHIVE_OK ||
+        archive_read_support_format_tar(u->in) != ARCHIVE_OK)
+        return err_set(err, ERR_SYSTEM, 0, "cannot unpack: libarchive lacks zip or tar");
+    if (archive_read_open_memory(u->in, u->archive_bytes, u->archive_len) != ARCHIVE_OK)
+        return read_failed(u, NULL, err);
+    return 0;
+}
+
+static int open_archives(struct unpacking *u, struct err *err)
 {
     const int flags = ARCHIVE_EXTRACT_SECURE_SYMLINKS | ARCHIVE_EXTRACT_SECURE_NODOTDOT |
                       ARCHIVE_EXTRACT_SECURE_NOABSOLUTEPATHS;
@@ -323,21 +395,43 @@ static int open_archives(struct unpacking *u, const void *bytes, size_t n, struc
     u->disk = archive_write_disk_new();
     if (u->in == NULL || u->disk == NULL)
         return err_set(err, ERR_SYSTEM, ENOMEM, "cannot unpack: out of memory");
-    if (archive_read_support_format_zip_seekable(u->in) != ARCHIVE_OK ||
-        archive_read_support_format_tar(u->in) != ARCHIVE_OK ||
-        archive_read_support_filter_gzip(u->in) != ARCHIVE_OK ||
-        archive_read_support_filter_none(u->in) != ARCHIVE_OK ||
-        archive_write_disk_set_options(u->disk, flags) != ARCHIVE_OK)
-        return err_set(err, ERR_SYSTEM, 0, "cannot unpack: libarchive lacks zip, tar or gzip");
-    if (archive_read_open_memory(u->in, bytes, n) != ARCHIVE_OK)
-        return read_failed(u, NULL, err);
-    return 0;
+    if (archive_write_disk_set_options(u->disk, flags) != ARCHIVE_OK)
+        return err_set(err, ERR_SYSTEM, 0,
+                       "cannot unpack: libarchive does not check what it writes");
+    return gunzip_is(u->archive_bytes, u->archive_len) ? open_gzip(u, err) : open_plain(u, err);
+}
+
+/* What a gzip holds must be a tar, and what it is instead is told where it is known. */
+static int explain_packed(const struct unpacking *u, struct err *err)
+{
+    const struct gunzip *gunzip = u->gunzip;
+    const char *by = code_packed_by((const char *)u->archive_bytes, u->archive_len);
+
+    if (by == NULL && gunzip != NULL && gunzip->n_out <= sizeof(gunzip->block))
+        by = gunzip_is(gunzip->block, gunzip->n_out)
+                 ? "gzip twice"
+                 : code_packed_by((const char *)gunzip->block, gunzip->n_out);
+    if (by == NULL)
+        return -1;
+    return err_set(err, ERR_CODE, 0,
+                   "the code is packed by %s, which is not taken: pack it as zip, tar or tar.gz",
+                   by);
+}
+
+static void close_archives(struct unpacking *u)
+{
+    (void)archive_write_free(u->disk);
+    (void)archive_read_free(u->in);
+    if (u->gunzip != NULL)
+        gunzip_close(u->gunzip);
+    free(TAKE(u->gunzip));
+    strv_free(&u->dropped);
 }
 
 int unpack_archive(const char *dir, const void *bytes, size_t n, const struct unpack_limits *limits,
-                   struct err *err)
+                   struct buf *said, struct err *err)
 {
-    struct unpacking u = {.limits = limits, .archive_len = n};
+    struct unpacking u = {.limits = limits, .archive_bytes = bytes, .archive_len = n, .said = said};
     int result;
 
     assert(dir[0] == '/');
@@ -347,13 +441,14 @@ int unpack_archive(const char *dir, const void *bytes, size_t n, const struct un
     if (chdir(dir) < 0)
         return err_set(err, ERR_SYSTEM, errno, "cannot enter folder \"" NAME_SHOWN "\": %s", dir,
                        strerror(errno));
-    result = open_archives(&u, bytes, n, err);
+    result = open_archives(&u, err);
     if (result == 0)
         result = unpack_all(&u, err);
+    if (result < 0 && u.entries == 0)
+        (void)explain_packed(&u, err);
     if (result < 0)
         make_printable(err->text);
-    (void)archive_write_free(u.disk);
-    (void)archive_read_free(u.in);
+    close_archives(&u);
     return result;
 }
 
@@ -390,8 +485,12 @@ int unpack_file(const char *dir, const char *name, const void *bytes, size_t n, 
     if (fd < 0)
         return err_set(err, ERR_SYSTEM, errno, "cannot create file \"%s\": %s", name,
                        strerror(errno));
-    if (fd_write_all(fd, bytes, n) < 0 || fchmod(fd, 0755) < 0)
-        return err_set(err, ERR_SYSTEM, errno, "cannot write %zu bytes to file \"%s\": %s", n, name,
-                       strerror(errno));
+    if (fd_write_all(fd, bytes, n) < 0 || fchmod(fd, 0755) < 0) {
+        int os = errno;
+        const char *full = store_full(dir, os);
+
+        return err_set(err, ERR_SYSTEM, os, "cannot write %zu bytes to file \"%s\": %s", n, name,
+                       full != NULL ? full : strerror(os));
+    }
     return 0;
 }

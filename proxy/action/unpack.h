@@ -12,7 +12,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct buf;
 struct err;
+
+/* What unpacking may take of memory beside the archive itself and four times its size, which is what
+ * the directory of a zip comes to; kept by the caller (RLIMIT_AS). */
+#define UNPACK_MEMORY_BYTES (64u << 20)
 
 struct unpack_limits {
     uint64_t bytes_max;   /* sum of unpacked file bytes */
@@ -20,11 +25,13 @@ struct unpack_limits {
     unsigned ratio_max;   /* unpacked bytes per archive byte, looked at above 1 MiB; 0 = any */
 };
 
-/* Unpack a zip, tar or tar.gz from memory into dir (an absolute path, exists and is empty).
- * Changes the working folder and the locale of the process. 0, or -1: ERR_CODE, ERR_LIMIT,
- * ERR_SYSTEM. */
+/*
+ * Unpack a zip, tar or tar.gz from memory into dir (an absolute path, exists and is empty).
+ * Changes the working folder and the locale of the process. said: lines on what was left out are
+ * added; NULL: nobody hears them. 0, or -1: ERR_CODE, ERR_LIMIT, ERR_SYSTEM.
+ */
 int unpack_archive(const char *dir, const void *bytes, size_t n, const struct unpack_limits *limits,
-                   struct err *err);
+                   struct buf *said, struct err *err);
 
 /* Write one file dir/name (a bare name), mode 0755, 0 or -1: ERR_SYSTEM. */
 int unpack_file(const char *dir, const char *name, const void *bytes, size_t n, struct err *err);

@@ -57,6 +57,15 @@ bool usage_add(struct usage *usage, pid_t pid)
     return true;
 }
 
+uint64_t usage_own_virtual_bytes(void)
+{
+    char statm[STATM_MAX_BYTES];
+
+    if (!read_file(getpid(), "statm", statm, sizeof(statm)))
+        return 0;
+    return strtoull(statm, NULL, 10) * (uint64_t)sysconf(_SC_PAGESIZE);
+}
+
 static uint64_t cpu_us_of(int who)
 {
     struct rusage used;

@@ -20,5 +20,7 @@ bool usage_add(struct usage *usage, pid_t pid);
 uint64_t usage_own_cpu_us(void);
 /* ... of all children that have ended. With usage_add() of the living it never goes down. */
 uint64_t usage_ended_cpu_us(void);
+/* Address space of this process; 0: it is not known. */
+uint64_t usage_own_virtual_bytes(void);
 /* Descriptors of this process. */
 unsigned usage_open_fds(void);

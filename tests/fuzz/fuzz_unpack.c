@@ -90,7 +90,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
     in = xasprintf("%s/in", outer);
     if (mkdir(in, 0755) < 0)
         abort();
-    if (unpack_archive(in, bytes, n, &limits, &err) < 0 && err.kind == ERR_NONE)
+    if (unpack_archive(in, bytes, n, &limits, NULL, &err) < 0 && err.kind == ERR_NONE)
         abort();
     check_canary();
     check_neighbours();

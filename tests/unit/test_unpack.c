@@ -282,7 +282,7 @@ static void a_missing_folder_is_an_error_of_the_system(void **state)
 
     assert_int_equal(unpack_file("/no/such/folder", "exec", "x", 1, &f->err), -1);
     assert_int_equal(f->err.kind, ERR_SYSTEM);
-    assert_int_equal(unpack_archive("/no/such/folder", "x", 1, &f->limits, &f->err), -1);
+    assert_int_equal(unpack_archive("/no/such/folder", "x", 1, &f->limits, NULL, &f->err), -1);
     assert_int_equal(f->err.kind, ERR_SYSTEM);
     assert_non_null(strstr(f->err.text, "/no/such/folder"));
 }

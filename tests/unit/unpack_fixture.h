@@ -46,7 +46,7 @@ static inline struct fixture *afresh(void **state)
 static inline int unpack(struct fixture *f)
 {
     pack_finish(&f->pack);
-    return unpack_archive(f->folder.in, f->pack.bytes, f->pack.n, &f->limits, &f->err);
+    return unpack_archive(f->folder.in, f->pack.bytes, f->pack.n, &f->limits, NULL, &f->err);
 }
 
 static inline void assert_unpacks(struct fixture *f)

@@ -1,0 +1,170 @@
+#include "action/entry.h"
+
+#include <string.h>
+
+#include "base/util.h"
+
+#define ZIP_HEADER_BYTES 30 /* of a local header, the name follows. Source: APPNOTE.TXT 4.3.7 */
+#define ZIP_NAME_LEN_AT  26
+#define ZIP_EXTRA_LEN_AT 28
+#define ZIP_END_BYTES    22 /* of the end of the directory. Source: APPNOTE.TXT 4.3.16 */
+#define ZIP_END_COUNT_AT 10
+#define EXTRA_UNICODE    0x7075 /* a second name, in UTF-8, beside one in an older code: 4.6.9 */
+
+/* The next part of a path, "." and empty ones skipped. False at the end. */
+static bool next_part(const char **at, const char **part, size_t *n)
+{
+    for (;;) {
+        *at += strspn(*at, "/");
+        if (**at == '\0')
+            return false;
+        *part = *at;
+        *n = strcspn(*at, "/");
+        *at += *n;
+        if (*n != 1 || **part != '.')
+            return true;
+    }
+}
+
+static bool is_dotdot(const char *part, size_t n)
+{
+    return n == 2 && memcmp(part, "..", 2) == 0;
+}
+
+char *entry_inside(const char *name)
+{
+    auto_free char *out = xmalloc(strlen(name) + 2); /* it grows for "" only, which is refused */
+    size_t len = 0;
+    const char *part;
+    size_t n;
+
+    if (name[0] == '/' || name[0] == '\0')
+        return NULL;
+    while (next_part(&name, &part, &n)) {
+        if (!is_dotdot(part, n)) {
+            if (len > 0)
+                out[len++] = '/';
+            memcpy(out + len, part, n);
+            len += n;
+            continue;
+        }
+        if (len == 0)
+            return NULL;
+        while (len > 0 && out[len - 1] != '/')
+            len--;
+        len -= len > 0 ? 1 : 0;
+    }
+    if (len == 0)
+        out[len++] = '.';
+    out[len] = '\0';
+    return TAKE(out);
+}
+
+bool entry_link_is_inside(const char *name, const char *target)
+{
+    size_t depth = 0; /* folders above the link */
+    bool named = false;
+    const char *part;
+    size_t n;
+
+    if (target[0] == '/' || target[0] == '\0')
+        return false;
+    while (next_part(&name, &part, &n))
+        depth++;
+    depth -= depth > 0 ? 1 : 0;
+    while (next_part(&target, &part, &n)) {
+        if (!is_dotdot(part, n)) {
+            named = true;
+            continue;
+        }
+        if (named || depth == 0)
+            return false;
+        depth--;
+    }
+    return true;
+}
+
+char *entry_link_outside(const char *name, const char *target)
+{
+    auto_free char *out = xmalloc(strlen(target) + 2); /* a last ".." gets a slash */
+    const char *rest = target;
+    const char *part;
+    size_t depth = 0;
+    size_t len = 0;
+    size_t n;
+
+    if (target[0] == '/')
+        return xstrdup(target);
+    while (next_part(&name, &part, &n))
+        depth++;
+    depth -= depth > 0 ? 1 : 0;
+    while (next_part(&target, &part, &n) && is_dotdot(part, n)) {
+        rest = target;
+        if (depth-- > 0)
+            continue;
+        depth = 0;
+        memcpy(out + len, "../", 3);
+        len += 3;
+    }
+    out[len] = '\0';
+    for (target = rest; next_part(&target, &part, &n);)
+        if (is_dotdot(part, n))
+            return NULL;
+    return len > 0 ? xasprintf("%s%s", out, rest + strspn(rest, "/")) : NULL;
+}
+
+bool entry_is_below(const char *name, const char *folder)
+{
+    size_t n = strlen(folder);
+
+    return strncmp(name, folder, n) == 0 && (name[n] == '\0' || name[n] == '/');
+}
+
+static size_t read_2(const unsigned char *at)
+{
+    return (size_t)at[0] | (size_t)at[1] << 8;
+}
+
+bool entry_zip_is_empty(const void *zip, size_t n)
+{
+    const unsigned char *end = zip;
+
+    return n >= ZIP_END_BYTES && memcmp(end, "PK\5\6", 4) == 0 &&
+           read_2(end + ZIP_END_COUNT_AT) == 0;
+}
+
+static bool has_unicode_name(const unsigned char *extra, size_t n)
+{
+    while (n >= 4) {
+        size_t len = 4 + read_2(extra + 2);
+
+        if (read_2(extra) == EXTRA_UNICODE)
+            return true;
+        if (len > n)
+            return false;
+        extra += len;
+        n -= len;
+    }
+    return false;
+}
+
+char *entry_zip_name(const void *zip, size_t n, size_t at)
+{
+    const unsigned char *header;
+    size_t name_len;
+    size_t extra_len;
+    const char *name;
+
+    if (at > n || n - at < ZIP_HEADER_BYTES)
+        return NULL;
+    header = (const unsigned char *)zip + at;
+    name_len = read_2(header + ZIP_NAME_LEN_AT);
+    extra_len = read_2(header + ZIP_EXTRA_LEN_AT);
+    if (memcmp(header, "PK\3\4", 4) != 0 || n - at - ZIP_HEADER_BYTES < name_len + extra_len)
+        return NULL;
+    name = (const char *)header + ZIP_HEADER_BYTES;
+    if (memchr(name, '\0', name_len) != NULL ||
+        has_unicode_name(header + ZIP_HEADER_BYTES + name_len, extra_len))
+        return NULL;
+    return xstrndup(name, name_len);
+}
