@@ -270,6 +270,7 @@ if build gcc gcc -Dwerror=true -Dbench=true; then
     tests_on gcc 600
     pytest_cases scripts scripts gcc 300
     pytest_cases platforms platforms gcc 120
+    single docs 300 env BUILD="$OUT/gcc" "$here/check_docs.py" && sed 's/^/         /' "$LOGS/docs.log"
     [[ $quick == yes ]] || other_ways
 fi
 checks
