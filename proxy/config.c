@@ -57,9 +57,12 @@ struct setting {
 
 static const struct setting settings[] = {
     NUMBER("port", port, 0, 8080, 65535, "PORT", "TCP port to listen on; 0 takes any free one"),
-    TEXT("listen", listen, "0.0.0.0", "ADDRESS", "numeric IPv4 or IPv6 address to listen on"),
+    TEXT("listen", listen, "0.0.0.0", "ADDRESS",
+         "numeric IPv4 or IPv6 address to listen on, or a Unix socket: "
+         "unix:PATH[,mode=OCTAL][,owner=USER[:GROUP]]"),
     TEXT("admin", admin, "", "WHERE",
-         "ADDRESS:PORT or unix:PATH to serve /healthz, /readyz and /metrics on; empty: nowhere"),
+         "ADDRESS:PORT or unix:PATH (as for --listen) to serve /healthz, /readyz and /metrics on; "
+         "empty: nowhere"),
     TEXT("runtime", runtime, "auto", "NAME",
          "the runtime that plain source text is for; auto: python, and in an ActionLoop image what "
          "OW_COMPILER builds"),

@@ -193,6 +193,18 @@ def test_what_was_compiled_starts_without_a_compiler(proxy, folder):
     assert one.run({}).json == {"main": "main", "made": "compiled", "from": "main.go "}
 
 
+def test_compile_works_beside_the_compilers_own_folder(folder):
+    """Contract 9: compilers rename between ./action/N and the folder they are started in."""
+    compiler = compilers.write(folder, "mkdir -p build\n"
+                               "[ \"$(stat -c %d \"$src\")\" = \"$(stat -c %d .)\" ]\n"
+                               "case $(realpath \"$src\") in \"$PWD\"/action/*) ;; *) exit 1;; esac\n"
+                               "mv \"$src\" build/ && mv build/src \"$src\"\n"
+                               + compilers.program())
+    for _ in range(2):
+        done = command(folder, "-compile", "main", stdin=b"x", env={"OW_COMPILER": compiler})
+        assert (done.returncode, done.stderr) == (0, b"")
+
+
 @pytest.mark.parametrize("flags", [["-env", '{"A":"b","N":1}'], ['-env={"A":"b","N":1}']])
 def test_variables_for_the_compiler(folder, flags):
     """-env: a JSON object, as an /init's env."""
