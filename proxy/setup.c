@@ -73,6 +73,7 @@ int setup_children(struct setup *setup, const char *program, struct err *err)
 {
     if (set_privileges(setup, err) < 0)
         return -1;
+    (void)setenv("__OW_PROXY_VERSION", WHISKLOOP_VERSION, 1);
     return actionloop_read(&setup->actionloop, program, setup->config->debug, err);
 }
 

@@ -11,7 +11,6 @@
 #include "action/runtimes.h"
 #include "base/err.h"
 #include "base/util.h"
-#include "build-paths.h"
 
 #define NATIVE      "native"
 #define BUILT_FILE  "exec.env"
@@ -49,7 +48,6 @@ int actionloop_read(struct actionloop *actionloop, const char *program, bool deb
         return err_set(err, ERR_REQUEST, 0,
                        "OW_SAVE_JAR=%s: want a bare file name, without \"/\" and no leading dot",
                        actionloop->save_jar);
-    (void)setenv("__OW_PROXY_VERSION", WHISKLOOP_VERSION, 1);
     if (actionloop->execution_env != NULL)
         (void)setenv("__OW_EXECUTION_ENV", actionloop->execution_env, 1);
     /* An ActionLoop launcher that was not asked must print no ready line. Elsewhere programs are
