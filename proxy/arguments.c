@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/err.h"
 #include "base/suggest.h"
@@ -38,7 +39,7 @@ static int set_from_proxy_option(struct config *config, int n_left, char **args,
     if (debug != NULL) {
         config->debug = strcmp(debug, "=false") != 0 && strcmp(debug, "=0") != 0;
         if (config->debug)
-            config->allow_reinit = 1; /* as OW_DEBUG does, see synonyms */
+            config->allow_reinit = 1;
         return 1;
     }
     if (value == NULL)
@@ -205,6 +206,17 @@ static bool is_word(const char *arg)
     return arg[0] != '-' || arg[1] == '\0';
 }
 
+/* Tools start images with words of their own behind the entrypoint (`docker run IMAGE sh -c ...`),
+ * and Go's proxy ignores them: openwhisk-contract 9. */
+static bool is_for_others(const struct config *config, const char *program, const char *word)
+{
+    const char *slash = strrchr(program, '/');
+    bool is_entrypoint = getpid() == 1 || strcmp(slash != NULL ? slash + 1 : program, "proxy") == 0;
+
+    return is_entrypoint && is_word(word) && config->command == COMMAND_SERVE &&
+           find_command(word) == NULL;
+}
+
 static bool is_one_of(const char *arg, const char *const *names)
 {
     for (; *names != NULL; names++)
@@ -214,12 +226,12 @@ static bool is_one_of(const char *arg, const char *const *names)
 }
 
 /* What is asked about the program ends it, whatever else is there. CONFIG_RUN: nothing is. */
-static enum config_result look_for_questions(int argc, char **argv)
+static enum config_result look_for_questions(const struct config *config, int argc, char **argv)
 {
     static const char *const help[] = {"--help", "-h", "-help", NULL};
     static const char *const version[] = {"--version", "-V", "-version", NULL};
 
-    for (int i = 1; i < argc; i++) {
+    for (int i = 1; i < argc && !is_for_others(config, argv[0], argv[i]); i++) {
         if (strcmp(argv[i], "--help=all") == 0)
             return CONFIG_HELP_ALL;
         if (is_one_of(argv[i], help))
@@ -247,7 +259,7 @@ static int take_argument(struct config *config, int n_left, char **args, struct 
 
 enum config_result config_read(struct config *config, int argc, char **argv, struct err *err)
 {
-    enum config_result result = look_for_questions(argc, argv);
+    enum config_result result;
     int taken;
 
     config_set_defaults(config);
@@ -255,12 +267,15 @@ enum config_result config_read(struct config *config, int argc, char **argv, str
     config->command = COMMAND_SERVE;
     config->command_name = config->file = config->argument = NULL;
     config->env = config->metadata = NULL;
-    config->debug = getenv("OW_DEBUG") != NULL && getenv("OW_DEBUG")[0] != '\0';
+    config->debug = false;
+    result = look_for_questions(config, argc, argv);
     if (result != CONFIG_RUN)
         return result;
     if (config_set_from_environment(config, err) < 0)
         return CONFIG_WRONG;
     for (int i = 1; i < argc; i += taken) {
+        if (is_for_others(config, argv[0], argv[i]))
+            break;
         taken = 1;
         if (strcmp(argv[i], "--health") == 0)
             result = CONFIG_HEALTH;

@@ -25,6 +25,10 @@
         name, SETTING_COUNT, offsetof(struct config, field), 1, fallback, max, NULL, "N|auto",     \
             help                                                                                   \
     }
+#define SIGNED(name, field, max, unit, help)                                                       \
+    {                                                                                              \
+        name, SETTING_SIGNED, offsetof(struct config, field), 0, 0, max, NULL, unit, help          \
+    }
 #define SWITCH(name, field, fallback, help)                                                        \
     {                                                                                              \
         name, SETTING_SWITCH, offsetof(struct config, field), 0, fallback, 1, NULL, "0|1", help    \
@@ -37,9 +41,12 @@
 const struct setting settings[] = {
     NUMBER("port", port, 0, 8080, 65535, "PORT", "TCP port to listen on; 0: any free port"),
     TEXT("listen", listen, "0.0.0.0", "ADDRESS",
-         "IPv4 or IPv6 address to listen on, as a number; 127.0.0.1: this machine only"),
-    TEXT("admin", admin, "", "WHERE",
-         "serve /healthz, /readyz and /metrics at ADDRESS:PORT or unix:PATH; empty: nowhere"),
+         "IPv4 or IPv6 address to listen on, as a number (127.0.0.1: this machine only), or a Unix "
+         "socket: unix:PATH[,mode=OCTAL][,owner=USER[:GROUP]]"),
+    TEXT(
+        "admin", admin, "", "WHERE",
+        "serve /healthz, /readyz and /metrics at ADDRESS:PORT or unix:PATH (as for --listen); empty: "
+        "nowhere"),
     TEXT("runtime", runtime, "auto", "NAME",
          "language of source text whose file name does not tell it; auto: python, or in an "
          "ActionLoop image what OW_COMPILER compiles"),
@@ -58,8 +65,10 @@ const struct setting settings[] = {
     NUMBER("timeout", timeout_ms, 1, 300000, DAY_MS, "MS",
            "time limit of an activation, including its wait in the queue; the request's own "
            "deadline may be sooner"),
-    NUMBER("deadline-margin", deadline_margin_ms, 0, 50, 10000, "MS",
-           "how long before its deadline an activation is answered with a timeout error"),
+    SIGNED("deadline-margin", deadline_margin_ms, 10000, "MS|auto",
+           "how long before its deadline an activation is answered with a timeout error; negative: "
+           "after it, so that an invoker records a timeout; auto: -20 where __OW_API_HOST is set "
+           "(OpenWhisk), else 50"),
     NUMBER("init-timeout", init_timeout_ms, 1, 300000, DAY_MS, "MS",
            "time limit of an /init, and of each later start of the action"),
     NUMBER("settle-time", settle_ms, 1, 100, 60000, "MS",
@@ -175,7 +184,6 @@ static const struct {
 } synonyms[] = {
     {"FLASK_PROXY_PORT", "port", NULL},
     {"OW_LOG_INIT_ERROR", "log-init-error", NULL},
-    {"OW_DEBUG", "allow-reinit", NULL},
     {"PROXY_ALLOW_REINIT", "allow-reinit", "1"},
 };
 
@@ -197,7 +205,11 @@ const char *setting_unit(const struct setting *setting)
     static const struct {
         const char *unit;
         const char *said;
-    } units[] = {{"MS", " ms"}, {"SECONDS", " seconds"}, {"BYTES", " bytes"}, {"LINES", " lines"}};
+    } units[] = {{"MS", " ms"},
+                 {"MS|auto", " ms"},
+                 {"SECONDS", " seconds"},
+                 {"BYTES", " bytes"},
+                 {"LINES", " lines"}};
 
     for (size_t i = 0; i < ARRAY_LEN(units); i++)
         if (strcmp(setting->unit, units[i].unit) == 0)
@@ -219,6 +231,25 @@ static int set_number(struct config *config, const struct setting *setting, cons
                        value, (unsigned long long)setting->min, (unsigned long long)setting->max,
                        setting_unit(setting), setting->kind == SETTING_COUNT ? ", or auto" : "");
     *(uint64_t *)field(config, setting) = number;
+    return 0;
+}
+
+static int set_signed(struct config *config, const struct setting *setting, const char *given_as,
+                      const char *value, struct err *err)
+{
+    const char *digits = value + (value[0] == '-');
+    bool is_auto = strcmp(value, "auto") == 0;
+    long long number;
+    char *end;
+
+    errno = 0;
+    number = strtoll(value, &end, 10);
+    if (!is_auto && (!isdigit((unsigned char)digits[0]) || *end != '\0' || errno != 0 ||
+                     number < -(long long)setting->max || number > (long long)setting->max))
+        return err_set(err, ERR_REQUEST, 0, "%s=%s: want a number from -%llu to %llu%s, or auto",
+                       given_as, value, (unsigned long long)setting->max,
+                       (unsigned long long)setting->max, setting_unit(setting));
+    *(int64_t *)field(config, setting) = is_auto ? CONFIG_AUTO : (int64_t)number;
     return 0;
 }
 
@@ -266,6 +297,8 @@ int setting_set(struct config *config, const struct setting *setting, const char
         return set_number(config, setting, given_as, value, err);
     case SETTING_NUMBER:
         return set_number(config, setting, given_as, value, err);
+    case SETTING_SIGNED:
+        return set_signed(config, setting, given_as, value, err);
     case SETTING_TEXT:
         return set_text(config, setting, given_as, value, err);
     case SETTING_SWITCH:
@@ -291,6 +324,8 @@ void config_set_defaults(struct config *config)
     for (size_t i = 0; i < n_settings; i++) {
         if (settings[i].kind == SETTING_TEXT)
             *(const char **)field(config, &settings[i]) = settings[i].text;
+        else if (settings[i].kind == SETTING_SIGNED)
+            *(int64_t *)field(config, &settings[i]) = CONFIG_AUTO;
         else
             *(uint64_t *)field(config, &settings[i]) = settings[i].fallback;
     }

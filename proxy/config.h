@@ -20,6 +20,8 @@ enum command_kind {
     COMMAND_PIPE,
 };
 
+#define CONFIG_AUTO INT64_MIN
+
 /* Texts point into argv, the environment or the table's defaults. */
 struct config {
     uint64_t port;
@@ -36,7 +38,7 @@ struct config {
     uint64_t dumpable;
     uint64_t rlimits[LIMIT_COUNT]; /* 0: as ours */
     uint64_t timeout_ms;
-    uint64_t deadline_margin_ms;
+    int64_t deadline_margin_ms; /* or CONFIG_AUTO */
     uint64_t init_timeout_ms;
     uint64_t settle_ms;
     uint64_t kill_ms;
@@ -77,14 +79,15 @@ struct config {
     char **metadata;          /* -m: KEY=value; owned; NULL: none */
 
     /* Not in the table: what Apache's ActionLoop proxy takes on its command line. */
-    bool debug;               /* -debug, or OW_DEBUG */
+    bool debug;               /* -debug */
     const char *compile_main; /* -compile: the function's name; NULL: serve */
     const char *compile_env;  /* -env: JSON; NULL: none */
 };
 
 enum setting_kind {
     SETTING_NUMBER,
-    SETTING_COUNT, /* a number, or "auto", which is kept as 0 */
+    SETTING_COUNT,  /* a number, or "auto", which is kept as 0 */
+    SETTING_SIGNED, /* int64_t: -max to max, or "auto", which is kept as CONFIG_AUTO */
     SETTING_TEXT,
     SETTING_SWITCH,
 };

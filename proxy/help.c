@@ -33,8 +33,7 @@ static const struct {
 } other_options[] = {
     {"-compile MAIN", "as ActionLoop's proxy: compile the code on stdin and write a zip to stdout"},
     {"-env JSON", "variables for -compile"},
-    {"-debug", "log each step, keep the folder of a failed /init, allow a further /init; also "
-               "OW_DEBUG"},
+    {"-debug", "log each step, keep the folder of a failed /init, allow a further /init"},
     {"--health", "ask the proxy that runs with the same --admin whether it is well; ends with 0 or "
                  "1"},
     {"--version, -V", "print the version"},
@@ -71,6 +70,8 @@ static void format_default(const struct setting *setting, char *out, size_t size
 {
     if (setting->kind == SETTING_TEXT)
         (void)snprintf(out, size, "%s", setting->text);
+    else if (setting->kind == SETTING_SIGNED)
+        (void)snprintf(out, size, "auto");
     else
         (void)snprintf(out, size, "%llu%s", (unsigned long long)setting->fallback,
                        setting_unit(setting));

@@ -190,7 +190,9 @@ static int listen_for_platform(struct app *app, const struct server_route *route
                                .lost = lost,
                                .idle_ms = config->idle_timeout_ms};
 
-    if (place_tcp(&place, "--listen", config->listen, (uint16_t)config->port, err) < 0)
+    if (place_is_unix(config->listen)
+            ? place_parse(&place, "--listen", config->listen, err) < 0
+            : place_tcp(&place, "--listen", config->listen, (uint16_t)config->port, err) < 0)
         return -1;
     app->server = server_new(app->loop, &opts, routes, n_routes, err);
     if (app->server == NULL)
@@ -396,14 +398,19 @@ static void greet(const struct app *app)
     const char *host = is_open ? "127.0.0.1" : config->listen;
     bool is_ipv6 = strchr(host, ':') != NULL;
     unsigned port = server_port(app->server);
-    char publish[64] = "bin/init.sh FILE";
+    char publish[64] = "POST /init";
 
     if (isatty(STDERR_FILENO) != 1)
         return;
-    if (port != 8080)
+    if (port == 8080)
+        (void)snprintf(publish, sizeof(publish), "bin/init.sh FILE");
+    else if (port != 0)
         (void)snprintf(publish, sizeof(publish), "PORT=%u bin/init.sh FILE", port);
-    (void)fprintf(stderr, "whiskloop: http://%s%s%s:%u, runtime %s, ", is_ipv6 ? "[" : "", host,
-                  is_ipv6 ? "]" : "", port, service->opts.fallback->name);
+    if (port == 0) /* a Unix socket */
+        (void)fprintf(stderr, "whiskloop: %s, runtime %s, ", host, service->opts.fallback->name);
+    else
+        (void)fprintf(stderr, "whiskloop: http://%s%s%s:%u, runtime %s, ", is_ipv6 ? "[" : "", host,
+                      is_ipv6 ? "]" : "", port, service->opts.fallback->name);
     if (service->early.starting)
         (void)fprintf(stderr, "action of %s",
                       strcmp(service->early.origin, "--action") == 0 ? config->action
@@ -481,9 +488,12 @@ static int precompile(struct app *app, struct err *err)
                                    .bytes_max = app->config.init_max_bytes,
                                    .deadline_ms = app->config.init_timeout_ms};
 
+    /* Compilers of ActionLoop images rename between ./action/N and their own folder, which must be on
+     * one file system: openwhisk-contract 9. */
+    bool is_temporary = !app->setup.actionloop.on;
+
     app->loop = loop_new(err);
-    /* Nothing of it is to stay, so never in ./action. */
-    if (app->loop == NULL || setup_service(&app->setup, &app->service, true, err) < 0)
+    if (app->loop == NULL || setup_service(&app->setup, &app->service, is_temporary, err) < 0)
         return -1;
     app->all_closed = true;
     return precompile_run(app->loop, &app->service.opts.build, &opts, err);
