@@ -24,7 +24,7 @@ LIBRARIES = {
     "archive.h": {"action/unpack.c"},
     "archive_entry.h": {"action/unpack.c"},
     "jansson.h": {"action/manifest.c"},
-    "zlib.h": {"action/zip.c"},
+    "zlib.h": {"action/gunzip.c", "action/zip.c"},
     "openssl/": {"base/base64.c"},
 }
 

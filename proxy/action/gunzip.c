@@ -3,9 +3,21 @@
 #include <assert.h>
 #include <limits.h>
 #include <string.h>
+#include <zlib.h>
 
+#include "base/util.h"
+
+#define BLOCK_BYTES 65536
 #define WITH_HEADER                                                                                \
     16 /* added to the window's size: there is gzip's header, and a checksum behind */
+
+struct gunzip {
+    z_stream stream;
+    bool ended; /* the last member is over */
+    uint64_t n_out;
+    const char *fault; /* why it failed; NULL: it did not */
+    unsigned char block[BLOCK_BYTES];
+};
 
 bool gunzip_is(const void *bytes, size_t n)
 {
@@ -14,13 +26,39 @@ bool gunzip_is(const void *bytes, size_t n)
     return n >= 3 && at[0] == 0x1f && at[1] == 0x8b && at[2] == Z_DEFLATED;
 }
 
-bool gunzip_open(struct gunzip *gunzip, const void *bytes, size_t n)
+struct gunzip *gunzip_new(const void *bytes, size_t n)
 {
-    memset(gunzip, 0, offsetof(struct gunzip, block));
+    struct gunzip *gunzip = xcalloc(1, sizeof(*gunzip));
+
     assert(n <= UINT_MAX); /* the server has bounded the body */
     gunzip->stream.next_in = (z_const Bytef *)(uintptr_t)bytes;
     gunzip->stream.avail_in = (uInt)n;
-    return inflateInit2(&gunzip->stream, MAX_WBITS + WITH_HEADER) == Z_OK;
+    if (inflateInit2(&gunzip->stream, MAX_WBITS + WITH_HEADER) != Z_OK)
+        free(TAKE(gunzip));
+    return gunzip;
+}
+
+void gunzip_free(struct gunzip **gunzip)
+{
+    if (*gunzip != NULL)
+        (void)inflateEnd(&(*gunzip)->stream);
+    free(TAKE(*gunzip));
+}
+
+const char *gunzip_fault(const struct gunzip *gunzip)
+{
+    return gunzip->fault;
+}
+
+uint64_t gunzip_n_out(const struct gunzip *gunzip)
+{
+    return gunzip->n_out;
+}
+
+const void *gunzip_first(const struct gunzip *gunzip, size_t *n)
+{
+    *n = (size_t)gunzip->n_out;
+    return gunzip->n_out <= sizeof(gunzip->block) ? gunzip->block : NULL;
 }
 
 /* The end of a member: is there another one? */
@@ -32,7 +70,7 @@ static void go_on(struct gunzip *gunzip)
         !gunzip_is(stream->next_in, stream->avail_in) || inflateReset(&gunzip->stream) != Z_OK;
 }
 
-ssize_t gunzip_next(struct gunzip *gunzip)
+ssize_t gunzip_next(struct gunzip *gunzip, const void **block)
 {
     z_stream *stream = &gunzip->stream;
     size_t n;
@@ -51,10 +89,6 @@ ssize_t gunzip_next(struct gunzip *gunzip)
     }
     n = sizeof(gunzip->block) - stream->avail_out;
     gunzip->n_out += n;
+    *block = gunzip->block;
     return n > 0 ? (ssize_t)n : gunzip->fault != NULL ? -1 : 0;
-}
-
-void gunzip_close(struct gunzip *gunzip)
-{
-    (void)inflateEnd(&gunzip->stream);
 }

@@ -11,22 +11,21 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
-#include <zlib.h>
 
-#define GUNZIP_BLOCK_BYTES 65536
-
-struct gunzip {
-    z_stream stream;
-    bool ended;        /* the last member is over */
-    uint64_t n_out;    /* bytes handed out so far */
-    const char *fault; /* why it failed; NULL: it did not */
-    unsigned char block[GUNZIP_BLOCK_BYTES];
-};
+struct gunzip;
 
 bool gunzip_is(const void *bytes, size_t n);
-/* bytes: borrowed until gunzip_close(). false: there is no memory. */
-bool gunzip_open(struct gunzip *gunzip, const void *bytes, size_t n);
-/* The next bytes, in gunzip->block. 0: the end; -1: it is damaged, see fault. Several gzips one
- * behind the other are one, and what follows the last one is left out, as gzip -d has it. */
-ssize_t gunzip_next(struct gunzip *gunzip);
-void gunzip_close(struct gunzip *gunzip);
+/* bytes: borrowed until gunzip_free(). NULL: there is no memory. */
+struct gunzip *gunzip_new(const void *bytes, size_t n);
+void gunzip_free(struct gunzip **gunzip);
+
+/* How many bytes follow at *block, which is good until the next call. 0: the end; -1: it is damaged.
+ * Several gzips one behind the other are one, and what follows the last one is left out, as gzip -d
+ * has it. */
+ssize_t gunzip_next(struct gunzip *gunzip, const void **block);
+/* Why it is damaged. */
+const char *gunzip_fault(const struct gunzip *gunzip);
+/* Bytes handed out so far. */
+uint64_t gunzip_n_out(const struct gunzip *gunzip);
+/* The first block; only while there was no second one. NULL: there was. */
+const void *gunzip_first(const struct gunzip *gunzip, size_t *n);
