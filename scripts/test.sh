@@ -266,7 +266,7 @@ trap 'exit 130' INT TERM
 needs=(--tests)
 [[ $quick == yes ]] || needs+=(--bench --jmeter --report)
 single setup 900 "$here/setup.sh" "${needs[@]}"
-if build gcc gcc -Dwerror=true -Dbench=true; then
+if build gcc gcc -Dtests=enabled -Dwerror=true -Dbench=true; then
     tests_on gcc 600
     pytest_cases scripts scripts gcc 300
     pytest_cases platforms platforms gcc 120
@@ -275,10 +275,10 @@ fi
 checks
 if [[ $quick == no ]]; then
     [[ ! -x $OUT/gcc/proxy/whiskloop ]] || json_differential
-    if build clang clang -Dwerror=true; then
+    if build clang clang -Dtests=enabled -Dwerror=true; then
         unit_tests clang
     fi
-    if build asan gcc -Db_sanitize=address,undefined -Db_lundef=false; then
+    if build asan gcc -Dtests=enabled -Db_sanitize=address,undefined -Db_lundef=false; then
         mapfile -t left_out < <(without "${OTHERS_CODE[@]}")
         tests_on asan 900 "${left_out[@]}"
     fi
