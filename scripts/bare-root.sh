@@ -54,8 +54,8 @@ take_along() {
 
     cp /etc/resolv.conf /etc/hosts "$root/etc/" 2>/dev/null || true
     if [[ -f /etc/apt/sources.list.d/debian.sources ]]; then
+        rm -f "$root/etc/apt/sources.list" "$root"/etc/apt/sources.list.d/*
         cp /etc/apt/sources.list.d/debian.sources "$root/etc/apt/sources.list.d/"
-        rm -f "$root/etc/apt/sources.list"
     fi
     # Proxies and what a mirror needs; not what would change how packages are installed.
     for file in /etc/apt/apt.conf.d/*; do

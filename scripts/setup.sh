@@ -96,7 +96,7 @@ as_root() {
 
 # Run apt-get as root; its words go to $log. Returns its status.
 apt() {
-    as_root env DEBIAN_FRONTEND=noninteractive LC_ALL=C apt-get -q -y \
+    as_root env DEBIAN_FRONTEND=noninteractive LC_ALL=C apt-get -q \
         -o Acquire::Retries=3 -o DPkg::Lock::Timeout=120 "$@" >"$log" 2>&1 </dev/null
 }
 
@@ -110,8 +110,10 @@ reason() {
 check_room() {
     local number unit need free
 
-    apt install --assume-no --no-install-recommends "$@" || true # "no" is an error to it
-    read -r number unit < <(sed -n 's/^After this operation, \([0-9.,]*\) \([kMG]\)\?B of additional.*/\1 \2/p' "$log")
+    apt --assume-no install --no-install-recommends "$@" || true # "no" is an error to it
+    read -r number unit < <(
+        sed -n 's/^After this operation, \([0-9.,]*\) \([kMG]\)\?B of additional.*/\1 \2/p' "$log"
+    ) || true
     [[ -n ${number:-} ]] || return 0
     number=${number//,/}
     need=${number%.*}
@@ -169,7 +171,7 @@ fi
 check_room "${missing[@]}"
 # Slim images have no folders for manuals, and the JDK's installation fails without this one.
 [[ -d /usr/share/man/man1 ]] || as_root mkdir -p /usr/share/man/man1
-if ! apt install --no-install-recommends "${missing[@]}"; then
+if ! apt -y install --no-install-recommends "${missing[@]}"; then
     reason >&2
     trap - EXIT
     die "apt-get could not install the packages, for the reason above; all that it said: $log"
