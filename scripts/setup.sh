@@ -103,7 +103,7 @@ apt() {
 # The lines of apt that tell why: errors first come, first shown, however much it said after them.
 reason() {
     grep -E '^(E:|W: Failed|Err:|dpkg: error|update-alternatives: error)|[Ee]rror|No space left' "$log" |
-        awk '!seen[$0]++' | head -n 12
+        awk '!seen[$0]++' | head -n 12 || true # none is found when all went well
 }
 
 # What apt would add to the disk must fit: dpkg breaks off in the middle of a package otherwise.
