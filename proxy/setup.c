@@ -179,17 +179,19 @@ static int check_launcher(const struct setup *setup, const struct runtime *runti
 
 static int check_runtime(const struct setup *setup, const struct runtime *runtime, struct err *err)
 {
-    bool needs_libexec = names(runtime->launch, "{libexec}") || names(runtime->compile, "{libexec}");
+    bool needs_libexec =
+        names(runtime->launch, "{libexec}") || names(runtime->compile, "{libexec}");
 
-    if (runtime->dir != NULL &&
-        reach_check(&setup->privileges, runtime->dir, R_OK | X_OK,
-                    "the folder of the runtime (--runtime-dir)", err) < 0)
-        return -1;
-    if (runtime->dir != NULL && check_launcher(setup, runtime, err) < 0)
+    if (runtime->dir[0] == '\0') /* made by us: it has no files */
+        return 0;
+    if (reach_check(&setup->privileges, runtime->dir, R_OK | X_OK,
+                    "the folder of the runtime (--runtime-dir)", err) < 0 ||
+        check_launcher(setup, runtime, err) < 0)
         return -1;
     if (runtime->libexec == NULL || access(runtime->libexec, F_OK) < 0 ||
         reach_check(&setup->privileges, runtime->libexec, X_OK,
-                    "the folder of the compiled launchers: install the program elsewhere", err) == 0)
+                    "the folder of the compiled launchers: install the program elsewhere",
+                    err) == 0)
         return 0;
     if (needs_libexec)
         return -1;
@@ -207,7 +209,8 @@ static int check_action(const struct setup *setup, const struct runtime *fallbac
     if (path == NULL || stat(path, &info) < 0 || !S_ISDIR(info.st_mode) || setup->actionloop.on ||
         fallback->stub != NULL)
         return 0;
-    return reach_check(&setup->privileges, path, R_OK | X_OK, "the action's folder (--action)", err);
+    return reach_check(&setup->privileges, path, R_OK | X_OK, "the action's folder (--action)",
+                       err);
 }
 
 /* Found out at the start and not at the first /init, which could only answer with 502. */
@@ -298,8 +301,7 @@ int setup_service(struct setup *setup, struct service *service, bool is_temporar
 {
     oom_open(&setup->oom, "");
     set_options(setup, service);
-    if (load_runtimes(setup, &service->opts, err) < 0 ||
-        open_store(setup, is_temporary, err) < 0 ||
+    if (load_runtimes(setup, &service->opts, err) < 0 || open_store(setup, is_temporary, err) < 0 ||
         check_reach(setup, service->opts.fallback, err) < 0)
         return -1;
     set_build_options(setup, &service->opts);
