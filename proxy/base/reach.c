@@ -8,9 +8,11 @@
 #include <assert.h>
 #include <errno.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/err.h"
@@ -53,6 +55,8 @@ static int closed_part(char *path, int mode)
 /* The same, of a child that is the user. What cannot be tried counts as open. */
 static int look_as_user(const struct privileges *privileges, char *path, int mode)
 {
+    const struct timespec no_time = {0, 0};
+    sigset_t ends;
     int status = 0;
     int os = 0;
     pid_t pid = fork();
@@ -62,6 +66,10 @@ static int look_as_user(const struct privileges *privileges, char *path, int mod
     while (pid > 0 && waitpid(pid, &status, 0) < 0)
         if (errno != EINTR)
             return 0;
+    /* The loop, if there is one, has no child yet: it must not be woken for this one. */
+    (void)sigemptyset(&ends);
+    (void)sigaddset(&ends, SIGCHLD);
+    (void)sigtimedwait(&ends, NULL, &no_time);
     return pid > 0 && WIFEXITED(status) && WEXITSTATUS(status) != CANNOT ? WEXITSTATUS(status) : 0;
 }
 
