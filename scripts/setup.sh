@@ -45,7 +45,8 @@ BENCH_PACKAGES=(wrk valgrind)
 JMETER_PACKAGES=(jmeter jmeter-http jmeter-java openjdk-17-jdk-headless)
 REPORT_PACKAGES=(python3-matplotlib chromium)
 BARE_PACKAGES=(mmdebstrap git)
-PACKAGE_PACKAGES=(dpkg-dev debhelper lintian)
+# What builds the packages, and debian/control names.
+PACKAGE_PACKAGES=(git dpkg-dev debhelper lintian openjdk-17-jdk-headless libgoogle-gson-java)
 
 die() {
     printf 'setup.sh: %s\n' "$1" >&2
