@@ -10,7 +10,7 @@ here=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
 
 usage() {
     cat <<'END'
-usage: bare-root.sh [-d FOLDER] [-i FILE]... [-o FILE] COMMAND [ARGUMENT]...
+usage: bare-root.sh [-d FOLDER] [-i FILE]... [-o FILE=COPY] COMMAND [ARGUMENT]...
 
 Unpack a bare Debian 12 (what debian:bookworm-slim holds), clone the commit that is checked out here
 into it, and run COMMAND there as root, with an empty environment and namespaces of its own for
@@ -19,7 +19,7 @@ and the devices. Ends with COMMAND's status, or with 77 and the reason where tha
 
     -d FOLDER   where the clone lies and COMMAND starts (/root/whiskloop)
     -i FILE     copy FILE (or a folder) to /mnt in the root; may be repeated
-    -o FILE     copy FILE of the root, when COMMAND has ended well, into the current folder
+    -o FILE=COPY  when COMMAND has ended well, copy FILE (or a folder) of the root to COPY here
     -h          show this text
 
 Environment: BARE_DIR, where the base, downloaded packages and the roots are kept
@@ -82,7 +82,10 @@ while getopts ':d:i:o:h' option; do
     case $option in
     d) folder=$OPTARG ;;
     i) inputs+=("$OPTARG") ;;
-    o) output=$OPTARG ;;
+    o)
+        [[ $OPTARG == /*=* ]] || die "-o '$OPTARG': want FILE=COPY"
+        output=$OPTARG
+        ;;
     h)
         usage
         exit 0
@@ -132,5 +135,5 @@ unshare --mount --pid --fork --kill-child --uts bash -c '
         bash -c "umount -l /.outer && rmdir /.outer && cd \"\$0\" && exec \"\$@\"" "$folder" "$@"
 ' _ "$root" "$BARE_DIR/archives" "$folder" "$@" </dev/null
 if [[ -n $output ]]; then
-    cp -R -- "$root$output" .
+    cp -R -- "$root${output%%=*}" "${output#*=}"
 fi

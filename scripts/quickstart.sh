@@ -86,8 +86,9 @@ show_one_process() {
 
 # The samples are built and run in WORK.
 check_place() {
-    printf '#!/bin/sh\n' >"$WORK/program" && chmod +x "$WORK/program" ||
-        die "the disk of ${TMPDIR:-/tmp} is full" "make room, or set TMPDIR to another folder"
+    printf '#!/bin/sh\n' >"$WORK/program" || die "cannot write to ${TMPDIR:-/tmp}: is its disk full?" \
+        "make room, or set TMPDIR to another folder"
+    chmod +x "$WORK/program"
     "$WORK/program" 2>/dev/null ||
         die "${TMPDIR:-/tmp} is mounted noexec" \
             "set TMPDIR to a folder where programs may run; the proxy has --action-dir for that"

@@ -242,10 +242,9 @@ bare() {
     fi
     single bare-user 600 "$here/bare-root.sh" -d '/home/stranger/a folder/whiskloop' scripts/bare-tests.sh user
     rm -rf -- "$OUT/packages"
-    mkdir -p -- "$OUT/packages"
-    if single bare-quick 1500 bash -c 'cd "$1" && exec "$2/bare-root.sh" -o /root/whiskloop/build-packages scripts/bare-tests.sh quick' \
-        _ "$OUT/packages" "$here"; then
-        single bare-packages 300 "$here/bare-root.sh" -i "$OUT/packages/build-packages" scripts/bare-tests.sh packages
+    if single bare-quick 1500 "$here/bare-root.sh" -o "/root/whiskloop/build-packages=$OUT/packages" \
+        scripts/bare-tests.sh quick; then
+        single bare-packages 300 "$here/bare-root.sh" -i "$OUT/packages" scripts/bare-tests.sh packages
     fi
 }
 
