@@ -77,7 +77,8 @@ def words(unit, name, runtimes):
     """What may follow an option, and whether that is a file."""
     if name == "runtime":
         return ["auto", *runtimes], False
-    return (unit.split("|") if "|" in unit and unit != "N|auto" else []), unit in PLACES
+    choice = [word for word in unit.split("|") if word == word.lower()] if "|" in unit else []
+    return choice, unit in PLACES
 
 
 def bash(program, runtimes):

@@ -55,7 +55,7 @@ whiskloop ($version) unstable; urgency=medium
 
   * See CHANGELOG.md.
 
- -- whiskloop developers <whiskloop@localhost.localdomain>  $(git -c safe.directory='*' -C "$ROOT" log -1 --format=%cD)
+ -- whiskloop developers <whiskloop@example.org>  $(git -c safe.directory='*' -C "$ROOT" log -1 --format=%cD)
 END
 (cd -- "$work/whiskloop" && dpkg-buildpackage -us -uc -b >"$work/build.log" 2>&1) || {
     tail -n 40 "$work/build.log" >&2

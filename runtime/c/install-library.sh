@@ -10,3 +10,4 @@ case $2 in
 esac
 mkdir -p "$dir"
 cp "$1" "$dir/"
+chmod 644 "$dir/$(basename "$1")"
