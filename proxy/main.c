@@ -258,8 +258,8 @@ static void on_carried_failed(void *owner, const char *why)
 {
     struct app *app = owner;
 
-    (void)fprintf(stderr, "whiskloop: cannot serve the action of %s: %s\n",
-                  app->preloaded.origin, why);
+    (void)fprintf(stderr, "whiskloop: cannot serve the action of %s: %s\n", app->preloaded.origin,
+                  why);
     app->status = 1;
     if (app->command != NULL)
         command_stop(app->command);
