@@ -277,6 +277,7 @@ if build gcc gcc -Dwerror=true -Dbench=true; then
     begins
     pytest_cases scripts scripts gcc 300
     pytest_cases platforms platforms gcc 120
+    single docs 300 env BUILD="$OUT/gcc" "$here/check_docs.py" && sed 's/^/         /' "$LOGS/docs.log"
     [[ $quick == yes ]] || other_ways
 fi
 checks
