@@ -7,9 +7,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/buf.h"
 #include "base/cpus.h"
 #include "base/err.h"
 #include "base/log.h"
+#include "base/suggest.h"
 #include "base/util.h"
 #include "build-paths.h"
 #include "config.h"
@@ -113,6 +115,28 @@ static const char *fallback_name(const struct setup *setup)
     return setup->actionloop.on ? "native" : "python";
 }
 
+/* Name those that there are, and the one that was meant. */
+static int no_such_runtime(const struct setup *setup, const char *dir, struct err *err)
+{
+    const struct runtimes *runtimes = &setup->runtimes;
+    struct suggest suggest = {.word = fallback_name(setup)};
+    struct buf names = {0};
+
+    for (size_t i = 0; i < runtimes->n; i++) {
+        suggest_offer(&suggest, runtimes->items[i].name);
+        buf_add_text(&names, i > 0 ? ", " : "");
+        buf_add_text(&names, runtimes->items[i].name);
+    }
+    buf_add(&names, "", 1);
+    (void)err_set(err, ERR_REQUEST, 0,
+                  "--runtime=%s: no such runtime%s%s%s; want auto or one of: %s (from %s)",
+                  suggest.word, suggest.best != NULL ? "; did you mean " : "",
+                  suggest.best != NULL ? suggest.best : "", suggest.best != NULL ? "?" : "",
+                  buf_at(&names), dir);
+    buf_done(&names);
+    return -1;
+}
+
 static int load_runtimes(struct setup *setup, struct service_opts *opts, struct err *err)
 {
     const struct config *config = setup->config;
@@ -131,11 +155,7 @@ static int load_runtimes(struct setup *setup, struct service_opts *opts, struct 
         actionloop_add_compiler(&setup->runtimes, setup->actionloop.compiler);
     runtimes_set_libexec(&setup->runtimes, libexec);
     opts->fallback = runtimes_find(&setup->runtimes, fallback_name(setup));
-    if (opts->fallback == NULL)
-        return err_set(err, ERR_REQUEST, 0,
-                       "--runtime=%s: no such folder with a runtime.json in %s",
-                       fallback_name(setup), dir);
-    return 0;
+    return opts->fallback != NULL ? 0 : no_such_runtime(setup, dir, err);
 }
 
 /* The folder of actions. In the images of ActionLoop it is ./action, but where nobody may write. */
