@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "action/carried.h"
 #include "base/cpus.h"
 #include "base/err.h"
 #include "base/log.h"
@@ -158,13 +159,28 @@ static int load_runtimes(struct setup *setup, struct service_opts *opts, struct 
     return opts->fallback != NULL ? 0 : no_such_runtime(setup, dir, err);
 }
 
+/* Where an image made for Apache's skeleton has its program, unless the settings name other folders.
+ * NULL: nowhere. */
+static const char *skeleton_dir(const struct setup *setup, const struct runtime *fallback)
+{
+    const struct config *config = setup->config;
+
+    if (fallback->stub == NULL || config->action_dir[0] != '\0' ||
+        strcmp(config->action, CARRIED_FOLDER) != 0 || access(CARRIED_FOLDER, F_OK) < 0)
+        return NULL;
+    return CARRIED_FOLDER;
+}
+
 /* The folder of actions. In the images of ActionLoop it is ./action, but where nobody may write. */
-static int open_store(struct setup *setup, bool is_temporary, struct err *err)
+static int open_store(struct setup *setup, const struct service_opts *opts, bool is_temporary,
+                      struct err *err)
 {
     const char *dir = setup->config->action_dir;
 
     if (is_temporary)
         return store_open(&setup->store, NULL, err);
+    if (opts->skeleton_dir != NULL && access(opts->skeleton_dir, W_OK) == 0)
+        dir = opts->skeleton_dir;
     if (dir[0] != '\0' || !setup->actionloop.on)
         return store_open(&setup->store, dir, err);
     if (store_open(&setup->store, "action", err) == 0 && access(setup->store.base, W_OK) == 0)
@@ -257,7 +273,10 @@ int setup_service(struct setup *setup, struct service *service, bool is_temporar
 {
     oom_open(&setup->oom, "");
     set_options(setup, service);
-    if (load_runtimes(setup, &service->opts, err) < 0 || open_store(setup, is_temporary, err) < 0)
+    if (load_runtimes(setup, &service->opts, err) < 0)
+        return -1;
+    service->opts.skeleton_dir = skeleton_dir(setup, service->opts.fallback);
+    if (open_store(setup, &service->opts, is_temporary, err) < 0)
         return -1;
     set_build_options(setup, &service->opts);
     service->store = &setup->store;

@@ -29,6 +29,10 @@ int store_commit(struct store *store, unsigned number, struct err *err);
 /* Make BASE/N/bin for a compiler to fill; BASE/N/src stays: what is built may refer to it. 0, or -1:
  * ERR_SYSTEM. */
 int store_make_bin(struct store *store, unsigned number, struct err *err);
+/* Move what is in BASE/N/bin to BASE itself, over what is there: programs of Apache's skeleton name
+ * their files by BASE. What is replaced and cannot be overwritten is kept in BASE/N. 0, or -1:
+ * ERR_SYSTEM, with some of it moved. */
+int store_settle(struct store *store, unsigned number, struct err *err);
 /* Absolute path of BASE/N, BASE/N/src or BASE/N/bin (part: "", "src", "bin"); caller frees. */
 char *store_path(const struct store *store, unsigned number, const char *part);
 

@@ -2,6 +2,7 @@
 
 import base64
 import os
+import pathlib
 import signal
 import subprocess
 
@@ -376,14 +377,37 @@ def test_a_named_pipe_is_refused_without_waiting_for_its_writer(folder):
     assert err.startswith('whiskloop: --action: want "pipe" to be a folder, or a file of 1 to ')
 
 
-def test_the_stub_in_the_folder_is_no_action(proxy, folder, monkeypatch):
-    """The images of the old native contract have their stub at /action/exec: an /init brings code
-    all the same."""
-    monkeypatch.setattr(whisk, "PROGRAM", in_root_with(folder, "exec", samples.GREET_SHELL))
+WHERE = ("#!/bin/sh\necho \"{\\\"word\\\":\\\"$(cat /action/word)\\\","
+         "\\\"at\\\":\\\"$0 $PWD\\\"}\"\n")
+
+
+def test_an_images_own_program_serves_until_an_init(proxy, folder, monkeypatch):
+    """Contract 9: the documented way of an image for the skeleton, also after an /init without
+    code. What is published takes its place in /action, where programs look for their files."""
+    monkeypatch.setattr(whisk, "PROGRAM", in_root_with(folder, "exec", samples.GREET_ONCE))
     one = proxy("--runtime", "oneshot")
-    assert one.run({}).json["error"].startswith("This is a stub action.")
-    one.started("#!/bin/bash\necho '{\"code\":\"came\"}'\n")
-    assert one.run({}).json == {"code": "came"}
+    assert one.run({"name": "Mike"}).json == {"hello": "Mike"}
+    one.started(archives.zipped({"exec": WHERE, "word": "published", "data/file": "x"}))
+    assert one.run({}).json == {"word": "published", "at": "/action/exec /action"}
+    inside = pathlib.Path(f"/proc/{one.pid}/root/action")
+    assert sorted(os.listdir(inside)) == ["data", "exec", "word"], "nothing else is left there"
+
+
+def test_an_init_without_code_keeps_an_images_own_program(proxy, folder, monkeypatch):
+    monkeypatch.setattr(whisk, "PROGRAM", in_root_with(folder, "exec", samples.GREET_ONCE))
+    one = proxy("--runtime", "oneshot")
+    assert one.post("/init", {"value": {}}).json == {"ok": True}
+    assert one.run({"name": "Mike"}).json == {"hello": "Mike"}
+
+
+def test_what_is_published_replaces_what_an_image_had(proxy, folder, monkeypatch):
+    """Folders where files were and files where folders were; a link is replaced, not followed."""
+    monkeypatch.setattr(whisk, "PROGRAM", in_root_with(folder, "word", "the image's"))
+    one = proxy("--runtime", "oneshot", "--action-dir", "", "--allow-reinit")
+    one.started(archives.zipped({"exec": WHERE, "word": "first", "data/file": "x", "1/file": "x"}))
+    assert one.run({}).json["word"] == "first"
+    one.started(archives.zipped({"exec": WHERE, "word": "second", "data": "file", "1": "x"}))
+    assert one.run({}).json["word"] == "second"
 
 
 @pytest.mark.parametrize("name, text, served", [
