@@ -195,6 +195,12 @@ int store_open(struct store *store, const char *dir, struct err *err)
     return 0;
 }
 
+void store_none(struct store *store, const struct err *why)
+{
+    memset(store, 0, sizeof(*store));
+    store->why_none = xstrdup(why->text);
+}
+
 void store_close(struct store *store)
 {
     if (store->temporary && store->base != NULL)
@@ -202,6 +208,7 @@ void store_close(struct store *store)
     if (store->made && store->base != NULL)
         (void)rmdir(store->base);
     free(store->base);
+    free(store->why_none);
     memset(store, 0, sizeof(*store));
 }
 
@@ -243,6 +250,8 @@ int store_stage(struct store *store, unsigned *number, struct err *err)
 {
     auto_free char *src = NULL;
 
+    if (store->base == NULL)
+        return err_set(err, ERR_SYSTEM, 0, "%s", store->why_none);
     if (make_version(store, err) < 0)
         return -1;
     src = store_path(store, store->last, "src");

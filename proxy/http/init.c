@@ -308,8 +308,8 @@ static int settle(struct init *init, struct err *err)
     const struct service_opts *opts = &init->service->opts;
     struct build *build = &init->build;
 
-    if (opts->skeleton_dir == NULL || strcmp(init->service->store->base, opts->skeleton_dir) != 0 ||
-        build->version == 0 || build->runtime != opts->fallback)
+    if (opts->skeleton_dir == NULL || build->version == 0 || build->runtime != opts->fallback ||
+        strcmp(init->service->store->base, opts->skeleton_dir) != 0)
         return 0;
     if (store_settle(init->service->store, build->version, err) < 0)
         return -1;

@@ -1,6 +1,7 @@
 """Actions that an image or a command line carries: served without an /init (contract 1.9, 2.6)."""
 
 import base64
+import json
 import os
 import pathlib
 import signal
@@ -375,6 +376,33 @@ def test_a_named_pipe_is_refused_without_waiting_for_its_writer(folder):
     status, err = ended(folder, "--action", "pipe")
     assert status == 2
     assert err.startswith('whiskloop: --action: want "pipe" to be a folder, or a file of 1 to ')
+
+
+@pytest.mark.parametrize("words", [["--action"], ["invoke"]])
+def test_a_folder_needs_no_temporary_folder(folder, words):
+    """A root that is read-only and has no tmpfs will do for an action that is served where it lies."""
+    put(folder / "code", "__main__.py", HELLO)
+    env = {"PATH": os.environ["PATH"], "TMPDIR": str(folder / "no/such")}
+    if words == ["invoke"]:
+        done = subprocess.run([whisk.PROGRAM, "invoke", folder / "code", '{"name":"Mike"}'],
+                              env=env, capture_output=True, timeout=WAIT_S, check=False)
+        assert (done.returncode, done.stdout) == (0, b'{"hello":"Mike"}\n'), done
+        return
+    process = subprocess.Popen(
+        [whisk.PROGRAM, *words, folder / "code", "--listen", f"unix:{folder}/socket",
+         "--allow-reinit"], env=env, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    try:
+        wait_until(lambda: process.poll() is not None or (folder / "socket").exists(), "the socket")
+        replies = [json.loads(subprocess.run(
+            ["curl", "-s", "--unix-socket", folder / "socket", f"http://x/{path}", "-d", body],
+            capture_output=True, timeout=WAIT_S, check=True).stdout) for path, body in
+            [("run", '{"value":{"name":"Mike"}}'), ("init", json.dumps({"value": {"code": HELLO}})),
+             ("run", '{"value":{"name":"Ann"}}')]]
+    finally:
+        process.terminate()
+        said = process.communicate()[1].decode()
+    assert replies[0] == {"hello": "Mike"} and replies[2] == {"hello": "Ann"}, said
+    assert "no/such" in replies[1]["error"] + said, "code that must be unpacked needs a folder"
 
 
 WHERE = ("#!/bin/sh\necho \"{\\\"word\\\":\\\"$(cat /action/word)\\\","
