@@ -364,7 +364,6 @@ static int listen_for_all(struct app *app, struct err *err)
                                        app->knative.methods,
                                        NULL,
                                        NULL};
-    admin_init(&app->admin, service, WHISKLOOP_VERSION);
     app->admin_held.max_bytes = ADMIN_HELD_MAX_BYTES;
     service->held.max_bytes =
         config->held_max_bytes > 0 ? config->held_max_bytes : held_default_max("");
@@ -374,7 +373,10 @@ static int listen_for_all(struct app *app, struct err *err)
                                               "No such path: this is an action, use POST /init and "
                                               "POST /run.",
                                               err);
-    return result < 0 ? -1 : listen_for_operator(app, err);
+    if (result < 0)
+        return -1;
+    admin_init(&app->admin, service, app->server, WHISKLOOP_VERSION);
+    return listen_for_operator(app, err);
 }
 
 /* Whether end marks are left out there: for a human they are noise. */

@@ -31,6 +31,7 @@
 #define TAKE_MIN_BYTES 16384      /* bodies below are copied sooner than handed over */
 #define LINGER_MS      5000       /* for a refused client to hear of it, while it may still send */
 #define LINGER_MAX     64
+#define LENGTH_DIGITS  18   /* libh2o takes 19 at most */
 #define CHUNKED_START  4096 /* room for a chunked body, doubled as it comes */
 
 enum connection_state {
@@ -344,8 +345,8 @@ static void give(struct connection *c)
     if (c->length_at != NULL) {
         char digits[24];
 
-        (void)snprintf(digits, sizeof(digits), "%020llu", (unsigned long long)c->n_body);
-        memcpy(c->length_at, digits, 20);
+        (void)snprintf(digits, sizeof(digits), "%018llu", (unsigned long long)c->n_body);
+        memcpy(c->length_at, digits, LENGTH_DIGITS);
     }
     assert(c->sock->input->size == 0);
     h2o_buffer_dispose(&c->sock->input);
@@ -415,10 +416,10 @@ static void write_head(struct connection *c, const struct head *head)
     if (head->closes)
         block_add_text(block, "connection: close\r\n");
     if (head->has_length || head->is_chunked) {
-        (void)snprintf(text, sizeof(text), "content-length: %020llu\r\n",
+        (void)snprintf(text, sizeof(text), "content-length: %018llu\r\n",
                        (unsigned long long)head->length);
         block_add_text(block, text);
-        c->length_at = head->is_chunked ? block->bytes + block->size - 22 : NULL;
+        c->length_at = head->is_chunked ? block->bytes + block->size - 2 - LENGTH_DIGITS : NULL;
     }
     block_add_text(block, "\r\n");
 }
