@@ -1,7 +1,6 @@
 """What clients can make the proxy hold, and for how long: bodies, answers, connections."""
 
 import json
-import signal
 import time
 
 import pytest
@@ -100,6 +99,6 @@ def test_a_stop_does_not_wait_for_answers_that_nobody_takes(proxy):
         stream.send(request_bytes("/run", json.dumps({"value": {"n": 30 * MIB}}).encode()))
         assert stream.file.read(10) == b"HTTP/1.1 2"
         before = time.monotonic()
-        one.process.send_signal(signal.SIGTERM)
+        one.terminate()
         one.process.wait(60)
         assert time.monotonic() - before < 30  # it is 1 s and what a busy machine adds
