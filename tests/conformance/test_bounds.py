@@ -102,3 +102,13 @@ def test_a_stop_does_not_wait_for_answers_that_nobody_takes(proxy):
         one.terminate()
         one.process.wait(60)
         assert time.monotonic() - before < 30  # it is 1 s and what a busy machine adds
+
+
+def test_metadata_beyond_its_bound(proxy):
+    """100,000 keys beside the value become 256 variables, which the next activation does not see."""
+    one = proxy("--runtime", "python")
+    one.started("import os\ndef main(args):\n"
+                "    return {'n': sum(name.startswith('__OW_K') for name in os.environ)}\n")
+    body = {"value": {}, **{f"k{n}": "x" for n in range(100000)}}
+    assert one.post("/run", body).json == {"n": 256}
+    assert one.run({}).json == {"n": 0}
