@@ -102,6 +102,16 @@ const struct setting settings[] = {
            "largest body of an /init"),
     NUMBER("answer-max-bytes", answer_max_bytes, 2, 64 * MIB, 4 * GIB, "BYTES",
            "longest answer of the action"),
+    COUNT("held-max-bytes", held_max_bytes, 0, 1024 * GIB,
+          "most bytes of bodies that arrive or wait and of answers that have not left; more is "
+          "refused with 429; auto: a quarter of the memory that the container has"),
+    NUMBER("transfer-timeout", transfer_ms, 100, 60000, DAY_MS, "MS",
+           "a client that sends less than 64 KiB of its request, or takes less than 64 KiB of its "
+           "answer, in so long is disconnected"),
+    NUMBER(
+        "connections-max", connections_max, 1, 4096, 1000000, "N",
+        "most connections of clients, and fewer where the limit on descriptors says so; one more "
+        "takes the place of the one that has been idle longest"),
     TEXT("in", in, "", "FIFO",
          "named pipe that pipe reads, reopened when a writer leaves; empty: stdin"),
     TEXT("out", out, "", "FIFO",

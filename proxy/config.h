@@ -54,6 +54,9 @@ struct config {
     uint64_t run_max_bytes;
     uint64_t init_max_bytes;
     uint64_t answer_max_bytes;
+    uint64_t held_max_bytes; /* 0: a share of the memory that there is */
+    uint64_t transfer_ms;
+    uint64_t connections_max;
     const char *in;
     const char *out;
     uint64_t pipe_max_bytes;

@@ -40,8 +40,9 @@
 #define DRAIN_LOOK_MS 20 /* between two looks whether all is finished */
 #define ADMIN_BODY_MAX_BYTES                                                                       \
     65536 /* nobody sends one; what comes is dropped, so that 404 and 405 can be told */
-#define FLUSH_MAX_MS      1000        /* at the very end, for a reader that is slow */
-#define KEEP_MALLOC_BYTES (64u << 20) /* blocks up to this stay ours: library-facts A3 */
+#define ADMIN_HELD_MAX_BYTES (4u << 20)
+#define FLUSH_MAX_MS         1000        /* at the very end, for a reader that is slow */
+#define KEEP_MALLOC_BYTES    (64u << 20) /* blocks up to this stay ours: library-facts A3 */
 
 /* All that the program holds; lives on main's stack. */
 struct app {
@@ -54,6 +55,8 @@ struct app {
     struct command *command;     /* NULL: it serves */
     struct server *admin_server; /* NULL: none is wanted */
     struct admin admin;
+    struct held
+        admin_held; /* apart from the clients', so that they cannot keep it from answering */
     struct knative knative;
     struct setup setup;
     struct sink out;
@@ -113,6 +116,8 @@ static void drain_step(struct app *app)
         init_cancel(service);
     if (service->init == NULL && (late || has_worked_off(app)))
         versions_stop(service);
+    if (service->init == NULL && app->server != NULL && has_worked_off(app))
+        server_drop_slow(app->server, FLUSH_MAX_MS);
     if (service->init == NULL && versions_are_gone(service) && stub_drain(service, late) &&
         (!is_asked(app) || has_waited(app, late))) {
         if (app->server != NULL)
@@ -191,7 +196,10 @@ static int listen_for_platform(struct app *app, const struct server_route *route
     struct server_opts opts = {.place = &place,
                                .options = "--listen, --port",
                                .lost = lost,
-                               .idle_ms = config->idle_timeout_ms};
+                               .idle_ms = config->idle_timeout_ms,
+                               .transfer_ms = config->transfer_ms,
+                               .connections_max = app->setup.connections_max,
+                               .held = &app->service.held};
 
     if (place_is_unix(config->listen)
             ? place_parse(&place, "--listen", config->listen, err) < 0
@@ -222,7 +230,10 @@ static int listen_for_operator(struct app *app, struct err *err)
     struct server_opts opts = {.place = &place,
                                .options = "--admin",
                                .lost = "No such path: use GET /healthz, /readyz or /metrics.",
-                               .idle_ms = config->idle_timeout_ms};
+                               .idle_ms = config->idle_timeout_ms,
+                               .transfer_ms = config->transfer_ms,
+                               .connections_max = SETUP_ADMIN_CONNECTIONS,
+                               .held = &app->admin_held};
 
     if (config->admin[0] == '\0')
         return 0;
@@ -231,7 +242,7 @@ static int listen_for_operator(struct app *app, struct err *err)
     for (size_t i = 0; i < ARRAY_LEN(paths); i++)
         app->admin_routes[i] = (struct server_route){
             paths[i].path, paths[i].handler, &app->admin, ADMIN_BODY_MAX_BYTES,
-            NULL,          "GET, HEAD",      NULL};
+            NULL,          "GET, HEAD",      NULL,        NULL};
     app->admin_server = server_new(app->loop, &opts, app->admin_routes, ARRAY_LEN(paths), err);
     if (app->admin_server == NULL)
         return -1;
@@ -341,24 +352,32 @@ static int listen_for_all(struct app *app, struct err *err)
                                            config->run_max_bytes,
                                            "run-max-bytes",
                                            NULL,
-                                           &service->runs.n_ends[RUN_BODY_TOO_LARGE]};
+                                           &service->runs.n_ends[RUN_BODY_TOO_LARGE],
+                                           &service->runs.n_ends[RUN_NO_ROOM]};
     app->routes[1] = (struct server_route){
-        "/init", init_on_request, service, config->init_max_bytes, "init-max-bytes", NULL, NULL};
+        "/init", init_on_request, service, config->init_max_bytes, "init-max-bytes", NULL, NULL,
+        NULL};
     app->entry = (struct server_route){"/",
                                        knative_on_request,
                                        &app->knative,
                                        config->init_max_bytes,
                                        "init-max-bytes",
                                        app->knative.methods,
+                                       NULL,
                                        NULL};
-    admin_init(&app->admin, service, WHISKLOOP_VERSION);
+    app->admin_held.max_bytes = ADMIN_HELD_MAX_BYTES;
+    service->held.max_bytes =
+        config->held_max_bytes > 0 ? config->held_max_bytes : held_default_max("");
     result = is_knative ? listen_for_platform(app, &app->entry, 1,
                                               "No such path: this is an action, use POST /.", err)
                         : listen_for_platform(app, app->routes, ARRAY_LEN(app->routes),
                                               "No such path: this is an action, use POST /init and "
                                               "POST /run.",
                                               err);
-    return result < 0 ? -1 : listen_for_operator(app, err);
+    if (result < 0)
+        return -1;
+    admin_init(&app->admin, service, app->server, WHISKLOOP_VERSION);
+    return listen_for_operator(app, err);
 }
 
 /* Whether end marks are left out there: for a human they are noise. */
@@ -546,6 +565,7 @@ int main(int argc, char **argv)
         config_done(&app.config);
         return 2;
     }
+    setup_descriptors(&app.setup);
     (void)umask(022); /* what actions are unpacked to is for them to read, whoever they run as */
     occupy_low_descriptors();
     if (setup_log(&app.config, &err) < 0) {

@@ -4,6 +4,7 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -38,6 +39,42 @@ int setup_log(const struct config *config, struct err *err)
     else
         log_set_level(to_file ? LOG_INFO : LOG_WARN);
     return to_file ? log_open(config->log_file, err) : 0;
+}
+
+/* ---- descriptors ---- */
+
+#define FDS_OF_WORKER        10 /* its pipes, and what its start takes for a moment */
+#define FDS_OF_OURS          48 /* loop, log, listeners, refused clients; folders that are looked into */
+#define CONNECTIONS_AT_LEAST 8
+
+static unsigned n_workers(const struct config *config)
+{
+    return config->workers > 0 ? (unsigned)config->workers : cpus_usable("");
+}
+
+void setup_descriptors(struct setup *setup)
+{
+    const struct config *config = setup->config;
+    uint64_t n_kept =
+        FDS_OF_OURS + SETUP_ADMIN_CONNECTIONS + (uint64_t)FDS_OF_WORKER * n_workers(config);
+    uint64_t n_left = CONNECTIONS_AT_LEAST;
+    struct rlimit limit;
+
+    setup->connections_max = (unsigned)config->connections_max;
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+        return;
+    setup->privileges.descriptors = limit.rlim_cur;
+    limit.rlim_cur = limit.rlim_max;
+    if (setrlimit(RLIMIT_NOFILE, &limit) < 0)
+        (void)getrlimit(RLIMIT_NOFILE, &limit);
+    if (limit.rlim_cur > n_kept + CONNECTIONS_AT_LEAST)
+        n_left = limit.rlim_cur - n_kept;
+    if (setup->connections_max > n_left) {
+        setup->connections_max = (unsigned)n_left;
+        if (limit.rlim_cur < n_kept + CONNECTIONS_AT_LEAST)
+            log_warn("main.descriptors", log_count("limit", limit.rlim_cur),
+                     log_count("wanted", n_kept + CONNECTIONS_AT_LEAST));
+    }
 }
 
 /* ---- the children ---- */
@@ -316,7 +353,7 @@ static void set_options(struct setup *setup, struct service *service)
     const struct config *config = setup->config;
 
     service->opts = (struct service_opts){
-        .pool = {.n_workers = config->workers > 0 ? (unsigned)config->workers : cpus_usable(""),
+        .pool = {.n_workers = n_workers(config),
                  .queue_max = (unsigned)config->queue_max,
                  .restart = {.pause_ms = config->restart_pause_ms,
                              .pause_max_ms = config->restart_pause_max_ms,

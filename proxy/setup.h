@@ -17,7 +17,11 @@ struct config;
 struct err;
 struct service;
 
+/* Connections of the operator, beside those of the platform. */
+#define SETUP_ADMIN_CONNECTIONS 16
+
 /* Zeroed but for `config` before use. */
+
 struct setup {
     const struct config *config; /* borrowed */
     struct actionloop actionloop;
@@ -25,7 +29,12 @@ struct setup {
     struct runtimes runtimes;
     struct store store;
     struct oom oom;
+    unsigned connections_max; /* of the platform */
 };
+
+/* Raise our limit on descriptors as far as it goes, and share them out: to workers and the operator
+ * first, the rest to clients. The children keep the limit that we were started with. */
+void setup_descriptors(struct setup *setup);
 
 /* Where the proxy's own log goes, and how much of it. 0, or -1. */
 int setup_log(const struct config *config, struct err *err);

@@ -23,7 +23,7 @@ MAY_INCLUDE = {
 
 # Start of a library header's name -> the only files that may include it.
 LIBRARIES = {
-    "h2o": {"http/server.c", "base/loop.c"},
+    "h2o": {"http/server.c", "http/connection.c", "http/request.c", "base/loop.c"},
     "archive.h": {"action/unpack.c"},
     "archive_entry.h": {"action/unpack.c"},
     "jansson.h": {"action/manifest.c"},

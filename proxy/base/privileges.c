@@ -57,6 +57,18 @@ static const struct {
 
 /* ---- in the child ---- */
 
+/* Programs that close or select() all descriptors are made for the limit that we were started with. */
+static void give_back_descriptors(const struct privileges *privileges)
+{
+    struct rlimit limit;
+
+    if (privileges->descriptors == 0 || getrlimit(RLIMIT_NOFILE, &limit) < 0 ||
+        limit.rlim_cur <= privileges->descriptors)
+        return;
+    limit.rlim_cur = privileges->descriptors;
+    (void)syscall(SYS_prlimit64, 0, RLIMIT_NOFILE, &limit, NULL);
+}
+
 int privileges_limit(const struct privileges *privileges, int *os)
 {
     for (int i = 0; privileges != NULL && i < LIMIT_COUNT; i++) {
@@ -73,6 +85,8 @@ int privileges_limit(const struct privileges *privileges, int *os)
             return i + 1;
         }
     }
+    if (privileges != NULL && privileges->limits[LIMIT_NOFILE] == 0)
+        give_back_descriptors(privileges);
     return 0;
 }
 

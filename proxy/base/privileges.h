@@ -30,6 +30,8 @@ struct privileges {
     char *home;                   /* owned; the user's, from the list of users; NULL: not listed */
     bool no_new_privs;            /* nothing that it executes gains rights: no setuid programs */
     uint64_t limits[LIMIT_COUNT]; /* 0: as ours */
+    uint64_t
+        descriptors; /* without LIMIT_NOFILE: the soft limit, raised for ourselves only; 0: as ours */
 };
 
 /*

@@ -14,16 +14,19 @@
 struct reading {
     const struct admin *admin;
     const struct service *service;
+    const struct connections *clients;
     struct usage children; /* those that live; processor time of the dead, too */
     unsigned n_workers[WORKER_STATES];
 };
 
-void admin_init(struct admin *admin, const struct service *service, const char *version)
+void admin_init(struct admin *admin, const struct service *service, const struct server *server,
+                const char *version)
 {
     struct timespec now;
 
     (void)clock_gettime(CLOCK_REALTIME, &now);
     *admin = (struct admin){.service = service,
+                            .server = server,
                             .version = version,
                             .started_at_us =
                                 (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000};
@@ -178,6 +181,38 @@ static void write_children_cpu(struct buf *text, const char *name, const struct 
     metrics_seconds(text, name, reading->children.cpu_us);
 }
 
+static void write_held(struct buf *text, const char *name, const struct reading *reading)
+{
+    metrics_number(text, name, NULL, NULL, reading->service->held.bytes);
+}
+
+static void write_held_max(struct buf *text, const char *name, const struct reading *reading)
+{
+    metrics_number(text, name, NULL, NULL, reading->service->held.max_bytes);
+}
+
+static void write_connections(struct buf *text, const char *name, const struct reading *reading)
+{
+    metrics_number(text, name, NULL, NULL, reading->clients->n);
+}
+
+static void write_connections_max(struct buf *text, const char *name, const struct reading *reading)
+{
+    metrics_number(text, name, NULL, NULL, reading->clients->max);
+}
+
+static void write_dropped(struct buf *text, const char *name, const struct reading *reading)
+{
+    for (unsigned i = 0; i < N_DROPS; i++)
+        metrics_number(text, name, "reason", drop_name((enum drop)i),
+                       reading->clients->n_dropped[i]);
+}
+
+static void write_refused(struct buf *text, const char *name, const struct reading *reading)
+{
+    metrics_number(text, name, NULL, NULL, reading->clients->n_refused);
+}
+
 static void write_own_memory(struct buf *text, const char *name, const struct reading *reading)
 {
     struct usage own = {0};
@@ -255,6 +290,18 @@ static const struct {
      "Memory of the action's processes; what they share counts in each.", write_children_memory},
     {"whiskloop_children_cpu_seconds_total", "counter",
      "Processor time of the action's processes, those that ended included.", write_children_cpu},
+    {"whiskloop_held_bytes", "gauge",
+     "Bytes of bodies that arrive or wait, and of answers that have not left.", write_held},
+    {"whiskloop_held_max_bytes", "gauge", "The bound on them (--held-max-bytes).", write_held_max},
+    {"whiskloop_connections", "gauge", "Connections of clients.", write_connections},
+    {"whiskloop_connections_max", "gauge", "The bound on them (--connections-max).",
+     write_connections_max},
+    {"whiskloop_connections_dropped_total", "counter",
+     "Connections that the proxy ended, by why: idle and another one came, too slow, too slow while "
+     "memory ran out, too slow at the end.",
+     write_dropped},
+    {"whiskloop_requests_refused_total", "counter",
+     "Requests that were refused before their body was read.", write_refused},
     {"process_resident_memory_bytes", "gauge", "Memory of the proxy itself.", write_own_memory},
     {"process_cpu_seconds_total", "counter", "Processor time of the proxy itself.", write_own_cpu},
     {"process_open_fds", "gauge", "Descriptors that the proxy has open.", write_open_fds},
@@ -283,7 +330,8 @@ static void look_at_children(struct reading *reading)
 void admin_on_metrics(void *owner, struct request *request)
 {
     const struct admin *admin = owner;
-    struct reading reading = {.admin = admin, .service = admin->service};
+    struct reading reading = {
+        .admin = admin, .service = admin->service, .clients = server_connections(admin->server)};
     struct buf text = {0};
     size_t n;
 

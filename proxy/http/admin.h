@@ -8,16 +8,19 @@
 #include <stdint.h>
 
 struct request;
+struct server;
 struct service;
 
 struct admin {
     const struct service *service; /* borrowed */
+    const struct server *server;   /* borrowed; the platform's */
     const char *version;           /* static */
     uint64_t started_at_us;        /* wall clock */
 };
 
 /* Call at the program's start, which it notes. */
-void admin_init(struct admin *admin, const struct service *service, const char *version);
+void admin_init(struct admin *admin, const struct service *service, const struct server *server,
+                const char *version);
 
 /* Handlers of GET /healthz, /readyz and /metrics; owner: the struct admin. */
 void admin_on_health(void *owner, struct request *request);

@@ -6,7 +6,8 @@
 
 #include "base/json.h"
 #include "base/log.h"
-#include "http/server.h"
+#include "http/connection.h"
+#include "http/request.h"
 #include "http/service.h"
 #include "http/stub.h"
 #include "http/trace.h"
@@ -21,13 +22,22 @@ struct run {
     struct service *service; /* borrowed */
     struct request *request; /* valid until the reply */
     uint64_t came_at_us;     /* loop time */
+    uint64_t n_held;         /* bytes of the line that count in service->held */
 };
 
 /* ---- the reply ---- */
 
+/* The line is of no use any more. Called before the reply: its answer may need the room. */
+static void drop_line(struct run *run)
+{
+    job_drop_line(&run->job);
+    held_drop(&run->service->held, run->n_held);
+    run->n_held = 0;
+}
+
 static void run_free(struct run *run)
 {
-    free(run->job.line);
+    drop_line(run);
     free(run->job.answer);
     free(run);
 }
@@ -84,6 +94,7 @@ static void on_done(struct job *job)
     char text[512];
 
     log_end(run);
+    drop_line(run);
     if (activation_is_answered(job)) {
         count(run, RUN_OK);
         service->runs.answer_bytes += job->answer_len;
@@ -126,12 +137,24 @@ static void set_deadline(const struct service *service, struct run *run, struct 
     job->deadline_at_ms = run->came_at_us / 1000 + span_ms;
 }
 
-/* The body as one line, with what the client's headers add to it. */
-static void set_line(struct job *job, struct json_slice body, const struct trace *trace)
+/* The body as one line, with what the client's headers add to it. A large one is not copied. */
+static void set_line(struct run *run, struct json_slice top, const struct trace *trace)
 {
     char members[TRACE_MEMBERS_MAX_BYTES];
+    size_t n_members = trace->any ? trace_members(trace, top, members) : 0;
+    struct body body = {0};
+    size_t n;
+    const char *text = request_body(run->request, &n);
 
-    activation_set_line(job, body, members, trace->any ? trace_members(trace, body, members) : 0);
+    _Static_assert(TRACE_MEMBERS_MAX_BYTES <= BODY_ROOM, "what is added stands before the body");
+    if (top.text >= text && top.text < text + n) /* not for a null, which stands for {} */
+        request_take_body(run->request, &body);
+    run->n_held = body.n_held;
+    run->job.block = body.block;
+    if (body.block != NULL)
+        activation_set_line_within(&run->job, top, members, n_members);
+    else
+        activation_set_line(&run->job, top, members, n_members);
 }
 
 /* The words of Apache's Node runtime, which its suite wants to read in the log too (T-N16). */
@@ -233,7 +256,7 @@ void run_on_request(void *owner, struct request *request)
     run->job.done = on_done;
     list_init(&run->job.node);
     set_deadline(service, run, top);
-    set_line(&run->job, top, &trace);
+    set_line(run, top, &trace);
     if (pool_submit(pool, &run->job)) {
         service->runs.request_bytes += n;
         return;

@@ -19,6 +19,7 @@ const char *run_end_name(enum run_end end)
         [RUN_BODY_TOO_LARGE] = "body_too_large",
         [RUN_BUSY] = "busy",
         [RUN_QUEUE_FULL] = "queue_full",
+        [RUN_NO_ROOM] = "no_room",
     };
 
     assert(end < N_RUN_ENDS);

@@ -22,6 +22,7 @@ enum run_end {
     RUN_BODY_TOO_LARGE,
     RUN_BUSY, /* --one-at-a-time */
     RUN_QUEUE_FULL,
+    RUN_NO_ROOM, /* --held-max-bytes */
     N_RUN_ENDS
 };
 

@@ -1,25 +1,22 @@
 #pragma once
 
 /*
- * server - HTTP/1.1 by libh2o: whole request bodies in, whole replies out.
- *
- * A request is valid from its handler's call until its reply, however long that takes and whether
- * or not its client has left. Replies always carry Content-Length. This is the only file besides
- * base/loop.c that knows libh2o.
+ * server - HTTP/1.1 by libh2o: one listener and its paths. What clients send passes
+ * http/connection.c first.
  */
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
+#include "http/connection.h"
 #include "http/place.h"
+#include "http/request.h"
 
 struct err;
+struct held;
 struct loop;
-struct request;
 struct server;
-
-typedef void server_handler_fn(void *owner, struct request *request);
 
 /* Requests to exactly this path; other methods than its own are answered with 405. */
 struct server_route {
@@ -30,13 +27,17 @@ struct server_route {
     const char *bound;     /* the option's name, for the client's text; NULL: none sets it */
     const char *methods;   /* instead of POST: "GET, HEAD"; NULL: POST */
     uint64_t *n_too_large; /* where bodies that are refused for their size count; NULL: nowhere */
+    uint64_t *n_no_room;   /* ... for want of memory to hold them */
 };
 
 struct server_opts {
     const struct place *place;
-    const char *options; /* those that say where, for the error's text */
-    const char *lost;    /* what the client of another path is told; static */
-    uint64_t idle_ms;    /* a connection without a whole request is closed after so long */
+    const char *options;  /* those that say where, for the error's text */
+    const char *lost;     /* what the client of another path is told; static */
+    uint64_t idle_ms;     /* a connection without a whole request is closed after so long */
+    uint64_t transfer_ms; /* a client that sends or takes too little in so long is dropped */
+    unsigned connections_max;
+    struct held *held; /* borrowed */
 };
 
 /* Bind and listen; connections are served once the loop runs. routes: borrowed.
@@ -54,69 +55,7 @@ void server_wind_down(struct server *server);
 void server_drain(struct server *server);
 /* Requests whose reply has not wholly left. */
 unsigned server_n_open(const struct server *server);
-
-/* ---- inside a handler and later ---- */
-
-/* Loop time when the whole request was there. */
-uint64_t request_came_at_us(const struct request *request);
-
-/* The body, stable until the reply; not NUL-terminated. */
-const char *request_body(const struct request *request, size_t *n);
-
-struct header_name {
-    const char *text; /* static; lower case */
-    size_t n;
-};
-
-/* A part of the request, borrowed until its reply. */
-struct request_text {
-    const char *text;
-    size_t n;
-};
-
-/* Find the headers of these names, in one pass; none of them may be one that libh2o has as a token.
- * A value's text is NULL when there is none, or several of that name.
- * false: there is none of them all, and values stay as they were. */
-bool request_headers(const struct request *request, const struct header_name *names, size_t n_names,
-                     struct request_text *values);
-
-/* Reply with body[0 .. n): application/json. The request is gone afterwards.
- * body: owned by the reply from now on, freed by it; NULL with n == 0 is an empty body. */
-void request_reply(struct request *request, int status, char *body, size_t n);
-/* The same with another type of content; static. */
-void request_reply_as(struct request *request, int status, const char *type, char *body, size_t n);
-/* {"error":"<text>"} and a newline. */
-void request_reply_error(struct request *request, int status, const char *text);
-/* The text and a newline, with 200; NULL: {"ok":true}. */
-void request_reply_ok(struct request *request, const char *text);
-/* 429 with Retry-After and that error: there is no room, and soon there may be. */
-void request_reply_full(struct request *request, const char *text);
-/* Add a header to the reply to come. name: lower case; both static. */
-void request_add_header(struct request *request, const char *name, const char *value);
-/* The same with a header of the request. */
-void request_send_back(struct request *request, const struct header_name *name,
-                       const struct request_text *value);
-
-/* ---- for whoever stands between a client and a handler: http/knative.c ---- */
-
-struct request_text request_method(const struct request *request);
-/* What follows "?" in the target; empty when there is none. */
-struct request_text request_query(const struct request *request);
-/* The i-th header, whichever it is. false: there are no more. */
-bool request_header_at(const struct request *request, size_t i, struct request_text *name,
-                       struct request_text *value);
-
-/* From now on request_body() is this; borrowed until the reply. */
-void request_set_body(struct request *request, const char *body, size_t n);
-
-/* The next request_reply() goes to this function instead, which owns `body` then and must see to a
- * reply of its own. It is called from inside request_reply(). */
-typedef void request_replied_fn(void *owner, struct request *request, int status, char *body,
-                                size_t n);
-void request_on_reply(struct request *request, request_replied_fn *replied, void *owner);
-
-/* Add a header whose texts live shorter than the reply: they are copied. */
-void request_add_header_copy(struct request *request, const char *name, size_t n_name,
-                             const char *value, size_t n_value);
-/* The type of request_reply(), instead of application/json; copied. */
-void request_set_type(struct request *request, const char *type, size_t n);
+/* Drop clients that have taken hardly anything of their reply in the last ms. */
+void server_drop_slow(struct server *server, uint64_t ms);
+/* For what is counted of them. */
+const struct connections *server_connections(const struct server *server);

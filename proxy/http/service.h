@@ -12,6 +12,7 @@
 #include "action/build.h"
 #include "action/runtimes.h"
 #include "action/store.h"
+#include "base/held.h"
 #include "base/launch.h"
 #include "base/privileges.h"
 #include "base/sink.h"
@@ -66,6 +67,7 @@ struct service {
     struct gate gate;           /* holds requests while a preloaded action is being started */
     const char *cannot_start;   /* why the preloaded action never will; NULL: nothing says so */
     bool is_preloaded;          /* the action that serves came with the image, not by /init */
+    struct held held;           /* bytes of bodies and answers */
     struct run_tally runs;      /* what was counted of POST /run */
     struct tally workers;       /* ... of the action's processes */
     bool draining;              /* SIGTERM came: no new activations */

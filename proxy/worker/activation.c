@@ -48,6 +48,17 @@ static void blank(char *text, size_t n, char c)
         *at = ' ';
 }
 
+/* Make it one line of n bytes and a newline. */
+static void end_line(struct job *job, size_t n)
+{
+    /* In a checked document these can only be white space. Some launchers read lines that a
+     * carriage return ends as well. */
+    blank(job->line, n, '\n');
+    blank(job->line, n, '\r');
+    job->line[n] = '\n';
+    job->len = n + 1;
+}
+
 void activation_set_line(struct job *job, struct json_slice top, const char *members,
                          size_t n_members)
 {
@@ -59,12 +70,18 @@ void activation_set_line(struct job *job, struct json_slice top, const char *mem
     if (n_members > 0)
         memcpy(job->line + 1, members, n_members);
     memcpy(job->line + 1 + n_members, top.text + 1, top.n - 1);
-    /* In a checked document these can only be white space. Some launchers read lines that a
-     * carriage return ends as well. */
-    blank(job->line, n, '\n');
-    blank(job->line, n, '\r');
-    job->line[n] = '\n';
-    job->len = n + 1;
+    end_line(job, n);
+}
+
+void activation_set_line_within(struct job *job, struct json_slice top, const char *members,
+                                size_t n_members)
+{
+    assert(top.kind == JSON_OBJECT);
+    job->line = (char *)(uintptr_t)top.text - n_members;
+    if (n_members > 0)
+        memmove(job->line + 1, members, n_members);
+    job->line[0] = '{';
+    end_line(job, top.n + n_members);
 }
 
 uint64_t activation_asked_ms(struct json_slice top)

@@ -27,6 +27,12 @@ bool activation_is_argument(struct json_slice top);
 void activation_set_line(struct job *job, struct json_slice top, const char *members,
                          size_t n_members);
 
+/* The same within the body itself, whose bytes are the line from now on: n_members bytes before `top`
+ * and one behind it must be ours to write. job->block is the
+ * memory that they lie in. */
+void activation_set_line_within(struct job *job, struct json_slice top, const char *members,
+                                size_t n_members);
+
 /* How far away the moment in the body's `deadline` is, milliseconds; 0: none, past, or no number. */
 uint64_t activation_asked_ms(struct json_slice top);
 

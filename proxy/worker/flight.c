@@ -98,7 +98,7 @@ struct job *flight_take(struct flight *flight, struct job *job)
     if (!job->ghost)
         return job;
     flight->n_ghosts--;
-    free(job->line);
+    job_drop_line(job);
     free(job);
     return NULL;
 }
@@ -231,6 +231,7 @@ static void leave_ghost(struct flight *flight, struct job *job)
     flight->n_ghosts++;
     if (flight->unsent == job) { /* the rest of its line must follow what was written */
         ghost->line = TAKE(job->line);
+        ghost->block = TAKE(job->block);
         flight->unsent = ghost;
     }
 }

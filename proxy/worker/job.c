@@ -1,6 +1,7 @@
 #include "worker/job.h"
 
 #include <assert.h>
+#include <stdlib.h>
 
 #include "base/json.h"
 #include "base/log.h"
@@ -18,6 +19,12 @@ const char *job_outcome_name(enum job_outcome outcome)
 
     assert(outcome < ARRAY_LEN(names));
     return names[outcome];
+}
+
+void job_drop_line(struct job *job)
+{
+    free(job->block != NULL ? job->block : job->line);
+    job->block = job->line = NULL;
 }
 
 struct log_field job_log_member(const struct job *job, const char *member)

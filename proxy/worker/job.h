@@ -3,8 +3,8 @@
 /*
  * job - one activation on its way: a line for the action, and what came of it.
  *
- * The line is a copy, for the client may leave while a worker still reads it. Whoever made the job
- * frees it, in or after `done`.
+ * The line outlives its request, for the client may leave while a worker still reads it. Whoever
+ * made the job frees it, in or after `done`.
  */
 
 #include <stdbool.h>
@@ -38,7 +38,8 @@ struct job {
     struct list node; /* in the list of whoever has it now */
 
     /* set by the maker */
-    char *line; /* owned; ends with a newline */
+    char *line;  /* owned, unless `block` is; ends with a newline */
+    char *block; /* owned; the memory that the line lies in; NULL: it begins with the line */
     size_t len;
     uint64_t deadline_at_ms; /* loop time, or JOB_BY_TURN */
     uint64_t limit_ms;       /* what the deadline text tells; by turn: the time that it has */
@@ -59,6 +60,9 @@ struct job {
     size_t answer_len;
     char reason[256];
 };
+
+/* Free the line. */
+void job_drop_line(struct job *job);
 
 const char *job_outcome_name(enum job_outcome outcome);
 

@@ -42,6 +42,10 @@ Without FOLDER it waits for an init line, if __OW_WAIT_FOR_ACK is set (see runti
 # times as fast.
 peek = getattr(os.environ, "_data", os.environb).get
 
+# The platform sends about ten. Setting a variable takes time in proportion to those that are there:
+# 100,000 keys of one request took 13 s, and 20 s more to be taken back.
+SHOWN_MAX = 256
+
 # The entry of a key that is not shown: equal to no text.
 UNKNOWN = (None, b"", None, "")
 
@@ -59,7 +63,12 @@ class Metadata:
         self.before = {}  # variable -> what it was before activations set it, or None
 
     def show(self, items):
-        """Make the environment show these items, and no others of an earlier activation."""
+        """Make the environment show these items, and no others of an earlier activation.
+
+        Of more than SHOWN_MAX only the first.
+        """
+        if len(items) > SHOWN_MAX:
+            items = {key: items[key] for key, _ in zip(items, range(SHOWN_MAX))}
         shown = self.shown
         for key, text in items.items():
             if type(text) is not str:

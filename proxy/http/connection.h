@@ -1,0 +1,115 @@
+#pragma once
+
+/*
+ * connection - the clients of one listener, in front of libh2o: what they send is read here, framed
+ * strictly (http/framing.h), bounded before it is read (base/held.h), and given to libh2o as whole
+ * requests only, one at a time.
+ *
+ *     idle ──► head ──► body ──► busy ──► replying ──► idle
+ *                 └──► refused: busy, answered by a request of our own, closed
+ *
+ * libh2o never reads from a client's socket, so nothing that was not looked at here reaches it.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/list.h"
+#include "base/loop.h"
+#include "http/framing.h"
+
+struct connection;
+struct held;
+struct st_h2o_accept_ctx_t;
+struct st_h2o_socket_t;
+
+/* Why a request is refused before its body is read; status 0: it is not. */
+struct refusal {
+    int status;
+    bool is_head;      /* the method is HEAD */
+    bool retry;        /* it may be tried again */
+    const char *allow; /* the methods that the path takes; NULL: that is not why */
+    char text[160];
+};
+
+/* What may become of a request whose head has come. */
+struct admission {
+    uint64_t body_max_bytes;
+    struct refusal refusal;
+};
+
+/* Called for each head, with the body's length as stated; for a chunked one with 0, and again with
+ * the length that has come when that passes the limit. retried: it is refused for want of room. */
+typedef void connection_admit_fn(void *owner, const struct head *head, uint64_t n_body,
+                                 bool no_room, struct admission *admission);
+
+enum drop {
+    DROP_IDLE,   /* idle, and another client needed its descriptor */
+    DROP_SLOW,   /* sent or took too little in --transfer-timeout */
+    DROP_MEMORY, /* slow, and another client needed its memory */
+    DROP_END,    /* slow, and the proxy ends */
+    N_DROPS
+};
+
+const char *drop_name(enum drop drop);
+
+struct connections {
+    struct loop *loop; /* borrowed */
+    struct held *held; /* borrowed */
+    unsigned max;
+    uint64_t transfer_ms;
+    connection_admit_fn *admit;
+    void *owner;
+    struct list all; /* the one that has been idle longest first */
+    unsigned n;
+    struct list lingering; /* refused ones whose client may still be sending */
+    unsigned n_lingering;
+    uint64_t n_refused; /* requests, before their body */
+    uint64_t n_dropped[N_DROPS];
+};
+
+/* loop to owner: set by the caller. */
+void connections_init(struct connections *all);
+/* Close all; those that libh2o has a reply for are gone in the next turn. */
+void connections_close(struct connections *all);
+/* Make room for one connection more; false: there is none. */
+bool connections_have_room(struct connections *all);
+/* Make room for n bytes more, by dropping clients that are slow; false: there is none. */
+bool connections_make_room(struct connections *all, uint64_t n);
+/* Drop the clients that have taken less than SLOW_BYTES of their reply in the last ms. */
+void connections_drop_slow(struct connections *all, uint64_t ms);
+
+/* Take over an accepted socket. */
+void connection_open(struct connections *all, struct st_h2o_accept_ctx_t *accept_ctx,
+                     struct st_h2o_socket_t *sock);
+
+/* ---- for http/request.c: a request that libh2o has been given ---- */
+
+struct connection *connection_of(struct st_h2o_socket_t *sock);
+struct connections *connection_all(const struct connection *connection);
+/* What is to be answered instead of the request; NULL: the request itself. */
+const struct refusal *connection_refusal(const struct connection *connection);
+/* The request has come to its handler; the client is watched. */
+void connection_busy(struct connection *connection);
+/* Whether the client has sent more behind its request, or has left. */
+bool connection_has_more(const struct connection *connection);
+/* It must be closed after this reply. */
+bool connection_ends(const struct connection *connection);
+/* The reply begins to leave, n bytes of it are held. */
+void connection_replying(struct connection *connection, uint64_t n);
+/* n bytes of the reply were taken. */
+void connection_took(struct connection *connection, uint64_t n);
+/* The request is gone, whatever became of it. */
+void connection_done(struct connection *connection);
+
+/* The memory of a request's body, with room for BODY_ROOM bytes before it and one behind. */
+#define BODY_ROOM 1024
+struct body {
+    char *block; /* to be freed; NULL: the body stays the request's */
+    char *text;
+    size_t n;
+    uint64_t n_held; /* to be dropped from what is held */
+};
+/* Take the body over, if it is large enough to be worth it. */
+void connection_take_body(struct connection *connection, struct body *body);

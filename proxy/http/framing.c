@@ -1,0 +1,432 @@
+#include "http/framing.h"
+
+#include <string.h>
+
+#include "base/util.h"
+
+/* ---- characters: RFC 9110 5.6.2, 5.5 ---- */
+
+static bool is_token_char(char c)
+{
+    return (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z') ||
+           (c != '\0' && strchr("!#$%&'*+-.^_`|~", c) != NULL);
+}
+
+/* What a field's value may hold: no control character but the tab. */
+static bool is_text_char(char c)
+{
+    return (unsigned char)c >= 0x20 ? c != 0x7f : c == '\t';
+}
+
+static bool is_token(struct part part)
+{
+    for (size_t i = 0; i < part.n; i++)
+        if (!is_token_char(part.text[i]))
+            return false;
+    return part.n > 0;
+}
+
+static char lower(char c)
+{
+    return c >= 'A' && c <= 'Z' ? (char)(c | 0x20) : c;
+}
+
+bool part_is(struct part part, const char *word)
+{
+    if (strlen(word) != part.n)
+        return false;
+    for (size_t i = 0; i < part.n; i++)
+        if (lower(part.text[i]) != word[i])
+            return false;
+    return true;
+}
+
+static bool starts_with(struct part part, const char *word)
+{
+    size_t n = strlen(word);
+
+    return part.n >= n && part_is((struct part){part.text, n}, word);
+}
+
+static struct part trimmed(struct part part)
+{
+    while (part.n > 0 && (part.text[0] == ' ' || part.text[0] == '\t'))
+        part.text++, part.n--;
+    while (part.n > 0 && (part.text[part.n - 1] == ' ' || part.text[part.n - 1] == '\t'))
+        part.n--;
+    return part;
+}
+
+/* The next element of a list between commas; empty ones are skipped. false: there is none. */
+static bool next_element(struct part *list, struct part *element)
+{
+    while (list->n > 0) {
+        const char *comma = memchr(list->text, ',', list->n);
+        size_t n = comma != NULL ? (size_t)(comma - list->text) : list->n;
+
+        *element = trimmed((struct part){list->text, n});
+        n += comma != NULL;
+        list->text += n;
+        list->n -= n;
+        if (element->n > 0)
+            return true;
+    }
+    return false;
+}
+
+/* ---- the head ---- */
+
+static enum framing bad(struct head *head, int status, const char *why)
+{
+    head->status = status;
+    head->why = why;
+    return FRAMING_BAD;
+}
+
+/* What a head has that its framing depends on. */
+struct seen {
+    unsigned n_hosts;
+    unsigned n_fields;
+    bool has_coding; /* Transfer-Encoding */
+    bool chunked_is_last;
+    bool other_coding;
+};
+
+/* "http://host:port/path?query": split it. RFC 9112 3.2.2 */
+static void split_absolute(struct head *head, size_t n_scheme)
+{
+    struct part rest = {head->target.text + n_scheme, head->target.n - n_scheme};
+    size_t n = 0;
+
+    while (n < rest.n && rest.text[n] != '/' && rest.text[n] != '?')
+        n++;
+    head->authority = (struct part){rest.text, n};
+    head->target = (struct part){rest.text + n, rest.n - n};
+}
+
+static bool is_authority(struct part host)
+{
+    for (size_t i = 0; i < host.n; i++)
+        if ((unsigned char)host.text[i] <= 0x20 || strchr("/?#@,\\", host.text[i]) != NULL)
+            return false;
+    return true;
+}
+
+static enum framing read_request_line(struct head *head, const char *line, size_t n)
+{
+    const char *space = memchr(line, ' ', n);
+    struct part version;
+    size_t i;
+
+    if (space == NULL)
+        return bad(head, 400, "The request line is not METHOD TARGET VERSION.");
+    head->method = (struct part){line, (size_t)(space - line)};
+    head->target.text = space + 1;
+    space = memchr(space + 1, ' ', n - head->method.n - 1);
+    if (!is_token(head->method) || space == NULL)
+        return bad(head, 400, "The request line is not METHOD TARGET VERSION.");
+    head->target.n = (size_t)(space - head->target.text);
+    version = (struct part){space + 1, n - (size_t)(space + 1 - line)};
+    if (version.n != 8 || memcmp(version.text, "HTTP/", 5) != 0 || version.text[6] != '.' ||
+        version.text[5] < '0' || version.text[5] > '9' || version.text[7] < '0' ||
+        version.text[7] > '9')
+        return bad(head, 400, "The request line does not end in a version of HTTP.");
+    if (version.text[5] != '1')
+        return bad(head, 505, "The version of HTTP must be 1.0 or 1.1.");
+    head->minor = version.text[7] == '0' ? 0 : 1;
+    if (head->target.n == 0)
+        return bad(head, 400, "The request's target is empty.");
+    if (head->target.n > TARGET_MAX_BYTES)
+        return bad(head, 414, "The request's target is longer than 16384 bytes.");
+    for (i = 0; i < head->target.n; i++)
+        if ((unsigned char)head->target.text[i] <= 0x20 || head->target.text[i] == 0x7f)
+            return bad(head, 400, "The request's target holds a control character.");
+    if (starts_with(head->target, "http://"))
+        split_absolute(head, strlen("http://"));
+    else if (starts_with(head->target, "https://"))
+        split_absolute(head, strlen("https://"));
+    if (head->authority.text != NULL && (head->authority.n == 0 || !is_authority(head->authority)))
+        return bad(head, 400, "The request's target names no host.");
+    return FRAMING_WHOLE;
+}
+
+/* One or several numbers, all the same. RFC 9110 8.6 */
+static enum framing read_length(struct head *head, struct part value)
+{
+    struct part element, list = value;
+    bool any = false;
+
+    while (next_element(&list, &element)) {
+        uint64_t length = 0;
+
+        for (size_t i = 0; i < element.n; i++) {
+            unsigned digit = (unsigned char)element.text[i] - (unsigned)'0';
+
+            if (digit > 9)
+                return bad(head, 400, "Content-Length is no number.");
+            if (length > (UINT64_MAX - digit) / 10)
+                return bad(head, 413, "Content-Length is larger than any body may be.");
+            length = length * 10 + digit;
+        }
+        if (head->has_length && head->length != length)
+            return bad(head, 400, "There are two Content-Lengths, and they differ.");
+        head->length = length;
+        head->has_length = any = true;
+    }
+    return any ? FRAMING_WHOLE : bad(head, 400, "Content-Length is no number.");
+}
+
+static enum framing read_coding(struct head *head, struct seen *seen, struct part value)
+{
+    struct part element;
+
+    seen->has_coding = true;
+    while (next_element(&value, &element)) {
+        if (seen->chunked_is_last)
+            return bad(head, 400, "A transfer coding follows \"chunked\".");
+        if (part_is(element, "chunked"))
+            seen->chunked_is_last = true;
+        else
+            seen->other_coding = true;
+    }
+    return FRAMING_WHOLE;
+}
+
+static enum framing read_field(struct head *head, struct seen *seen, struct part name,
+                               struct part value)
+{
+    struct part element;
+
+    if (part_is(name, "host")) {
+        seen->n_hosts++;
+        return is_authority(value) ? FRAMING_WHOLE : bad(head, 400, "Host is no host.");
+    }
+    if (part_is(name, "content-length"))
+        return read_length(head, value);
+    if (part_is(name, "transfer-encoding"))
+        return read_coding(head, seen, value);
+    if (part_is(name, "expect")) {
+        if (!part_is(value, "100-continue"))
+            return bad(head, 417, "Expect may be 100-continue only.");
+        head->expects_continue = true;
+    } else if (part_is(name, "connection")) {
+        while (next_element(&value, &element))
+            head->closes = head->closes || part_is(element, "close");
+    }
+    return FRAMING_WHOLE;
+}
+
+bool head_next_field(struct part fields, size_t *at, struct part *name, struct part *value,
+                     struct part *line)
+{
+    const char *start = fields.text + *at;
+    const char *end, *colon;
+
+    if (*at >= fields.n)
+        return false;
+    end = memchr(start, '\n', fields.n - *at);
+    colon = memchr(start, ':', fields.n - *at);
+    *line = (struct part){start, (size_t)(end + 1 - start)};
+    *name = (struct part){start, (size_t)(colon - start)};
+    *value = trimmed((struct part){colon + 1, (size_t)(end - 1 - (colon + 1))});
+    *at += line->n;
+    return true;
+}
+
+/* One line of text[at .. n), CRLF at its end. */
+static enum framing find_line(struct head *head, const char *text, size_t n, size_t at, size_t *end)
+{
+    const char *lf = memchr(text + at, '\n', n - at);
+    size_t n_line = lf != NULL ? (size_t)(lf - (text + at)) : n - at;
+    const char *cr = memchr(text + at, '\r', n_line);
+
+    if (lf == NULL && (cr == NULL || cr + 1 == text + n))
+        return FRAMING_MORE;
+    if (lf != NULL && cr == NULL)
+        return bad(head, 400, "A line of the head ends in LF without CR.");
+    if (lf == NULL || cr + 1 != lf)
+        return bad(head, 400, "A line of the head holds CR without LF.");
+    *end = at + n_line - 1;
+    return FRAMING_WHOLE;
+}
+
+static enum framing read_line(struct head *head, struct seen *seen, const char *line, size_t n)
+{
+    const char *colon = memchr(line, ':', n);
+    struct part name = {line, colon != NULL ? (size_t)(colon - line) : 0};
+
+    if (line[0] == ' ' || line[0] == '\t')
+        return bad(head, 400, "A line of the head is folded.");
+    if (!is_token(name))
+        return bad(head, 400, "A line of the head is not NAME: VALUE.");
+    for (size_t i = name.n + 1; i < n; i++)
+        if (!is_text_char(line[i]))
+            return bad(head, 400, "A line of the head holds a control character.");
+    if (++seen->n_fields > HEAD_MAX_FIELDS)
+        return bad(head, 431, "The head has more than 100 fields.");
+    return read_field(head, seen, name, trimmed((struct part){colon + 1, n - name.n - 1}));
+}
+
+/* What the fields mean together. RFC 9112 3.2, 6.1, 6.3 */
+static enum framing judge(struct head *head, const struct seen *seen)
+{
+    if (seen->n_hosts > 1)
+        return bad(head, 400, "There is more than one Host.");
+    if (seen->n_hosts == 0 && head->minor > 0)
+        return bad(head, 400, "HTTP/1.1 needs a Host.");
+    if (!seen->has_coding)
+        return FRAMING_WHOLE;
+    if (head->has_length)
+        return bad(head, 400, "There are both Transfer-Encoding and Content-Length.");
+    if (head->minor == 0)
+        return bad(head, 400, "HTTP/1.0 has no Transfer-Encoding.");
+    if (!seen->chunked_is_last)
+        return bad(head, 400, "The last transfer coding must be \"chunked\".");
+    if (seen->other_coding)
+        return bad(head, 501, "The only transfer coding is \"chunked\".");
+    head->is_chunked = true;
+    return FRAMING_WHOLE;
+}
+
+enum framing head_read(struct head *head, const char *text, size_t n)
+{
+    struct seen seen = {0};
+    size_t at = 0, end;
+    enum framing found;
+
+    memset(head, 0, sizeof(*head));
+    if (n >= 2 && text[0] == '\r' && text[1] == '\n') /* RFC 9112 2.2: ignored */
+        at = head->n_skipped = 2;
+    if (at < n && text[at] != '\r' && !is_token_char(text[at]))
+        return bad(head, 400, "The request line does not begin with a method.");
+    found = find_line(head, text, n, at, &end);
+    if (found == FRAMING_WHOLE)
+        found = read_request_line(head, text + at, end - at);
+    while (found == FRAMING_WHOLE) {
+        at = end + 2;
+        if (head->fields.text == NULL)
+            head->fields.text = text + at;
+        found = find_line(head, text, n, at, &end);
+        if (found == FRAMING_WHOLE && end == at) {
+            head->fields.n = (size_t)(text + at - head->fields.text);
+            head->n = end + 2;
+            return head->n > HEAD_MAX_BYTES ? bad(head, 431, "The head is larger than 65536 bytes.")
+                                            : judge(head, &seen);
+        }
+        if (found == FRAMING_WHOLE)
+            found = read_line(head, &seen, text + at, end - at);
+    }
+    if (found == FRAMING_MORE && n > HEAD_MAX_BYTES)
+        return bad(head, 431, "The head is larger than 65536 bytes.");
+    return found;
+}
+
+/* ---- a chunked body: RFC 9112 7.1 ---- */
+
+static int hex_digit(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    c = lower(c);
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/* NULL, or what is wrong with a character of a size line or a trailer. */
+static const char *step(struct chunks *chunks, char c)
+{
+    int digit = hex_digit(c);
+
+    if (chunks->state != CHUNK_DATA_CR && chunks->state != CHUNK_DATA_LF)
+        chunks->n_line++;
+    switch (chunks->state) {
+    case CHUNK_SIZE:
+        if (digit >= 0) {
+            if (++chunks->n_digits > 15)
+                return "A chunk's size has more than 15 digits.";
+            chunks->left = chunks->left << 4 | (unsigned)digit;
+            return NULL;
+        }
+        if (chunks->n_digits == 0 || strchr(" \t;\r", c) == NULL || c == '\0')
+            return "A chunk's size is no hexadecimal number.";
+        chunks->state = c == '\r' ? CHUNK_SIZE_LF : c == ';' ? CHUNK_EXT : CHUNK_BLANK;
+        return NULL;
+    case CHUNK_BLANK:
+        if (c == ';')
+            chunks->state = CHUNK_EXT;
+        else if (c != ' ' && c != '\t')
+            return "A chunk's size is no hexadecimal number.";
+        return chunks->n_line > CHUNK_EXT_MAX ? "A chunk's extension is longer than 4096 bytes."
+                                              : NULL;
+    case CHUNK_EXT:
+        if (c == '\r')
+            chunks->state = CHUNK_SIZE_LF;
+        else if (!is_text_char(c))
+            return "A chunk's extension holds a control character.";
+        return chunks->n_line > CHUNK_EXT_MAX ? "A chunk's extension is longer than 4096 bytes."
+                                              : NULL;
+    case CHUNK_SIZE_LF:
+        if (c != '\n')
+            return "A chunk's size line holds CR without LF.";
+        chunks->state = chunks->left > 0 ? CHUNK_DATA : CHUNK_TRAILER_START;
+        chunks->n_digits = 0;
+        chunks->n_line = 0;
+        return NULL;
+    case CHUNK_DATA_CR:
+        chunks->state = CHUNK_DATA_LF;
+        return c == '\r' ? NULL : "A chunk is longer than its size.";
+    case CHUNK_DATA_LF:
+        chunks->state = CHUNK_SIZE;
+        return c == '\n' ? NULL : "A chunk is longer than its size.";
+    case CHUNK_TRAILER_START:
+        chunks->state = c == '\r' ? CHUNK_END_LF : CHUNK_TRAILER_NAME;
+        return c == '\r' || is_token_char(c) ? NULL : "A trailer is not NAME: VALUE.";
+    case CHUNK_TRAILER_NAME:
+        if (c == ':')
+            chunks->state = CHUNK_TRAILER_VALUE;
+        else if (!is_token_char(c))
+            return "A trailer is not NAME: VALUE.";
+        break;
+    case CHUNK_TRAILER_VALUE:
+        if (c == '\r')
+            chunks->state = CHUNK_TRAILER_LF;
+        else if (!is_text_char(c))
+            return "A trailer holds a control character.";
+        break;
+    case CHUNK_TRAILER_LF:
+        chunks->state = CHUNK_TRAILER_START;
+        return c == '\n' ? NULL : "A trailer holds CR without LF.";
+    case CHUNK_END_LF:
+        chunks->state = CHUNK_END;
+        return c == '\n' ? NULL : "The end of the chunks holds CR without LF.";
+    case CHUNK_DATA:
+    case CHUNK_END:
+        break;
+    }
+    return chunks->n_line > TRAILER_MAX_BYTES ? "The trailers are longer than 8192 bytes." : NULL;
+}
+
+enum framing chunks_read(struct chunks *chunks, const char *text, size_t n, size_t *n_used,
+                         struct part *data)
+{
+    size_t at = 0;
+
+    *data = (struct part){NULL, 0};
+    while (at < n && chunks->state != CHUNK_DATA && chunks->state != CHUNK_END) {
+        chunks->why = step(chunks, text[at++]);
+        if (chunks->why != NULL) {
+            *n_used = at;
+            return FRAMING_BAD;
+        }
+    }
+    if (chunks->state == CHUNK_DATA && at < n) {
+        size_t n_data = n - at < chunks->left ? n - at : (size_t)chunks->left;
+
+        *data = (struct part){text + at, n_data};
+        chunks->left -= n_data;
+        at += n_data;
+        if (chunks->left == 0)
+            chunks->state = CHUNK_DATA_CR;
+    }
+    *n_used = at;
+    return chunks->state == CHUNK_END ? FRAMING_WHOLE : FRAMING_MORE;
+}

@@ -1,0 +1,88 @@
+#pragma once
+
+/*
+ * framing - where an HTTP/1 request ends: its head, and a chunked body. Strict as RFC 9112 allows
+ * it to be, since whatever two programs read differently can hide a second request.
+ *
+ * Bytes in, verdict out: no socket, no clock. The table of cases is docs/http.md.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define HEAD_MAX_BYTES    65536
+#define HEAD_MAX_FIELDS   100 /* libh2o has no room for more */
+#define TARGET_MAX_BYTES  16384
+#define TRAILER_MAX_BYTES 8192 /* all trailer fields of a chunked body */
+#define CHUNK_EXT_MAX     4096 /* bytes of one chunk's size line */
+
+struct part {
+    const char *text;
+    size_t n;
+};
+
+enum framing {
+    FRAMING_MORE, /* not whole yet */
+    FRAMING_WHOLE,
+    FRAMING_BAD, /* see status and why; nothing behind it may be read as a request */
+};
+
+/* A request's head. Parts are borrowed from the text that was read. */
+struct head {
+    size_t n_skipped; /* an empty line before it */
+    size_t n;         /* bytes, with that line and the empty one that ends it */
+    struct part method;
+    struct part target;    /* in origin form: without scheme and authority */
+    struct part authority; /* of an absolute target; text NULL: there is none */
+    struct part fields;    /* all lines, each with its CRLF */
+    int minor;             /* of the version: 0 or 1 */
+    bool is_chunked;
+    bool has_length;
+    uint64_t length;       /* of the body, when it is stated */
+    bool expects_continue; /* Expect: 100-continue */
+    bool closes;           /* Connection: close */
+    int status;            /* of the answer to a bad one */
+    const char *why;       /* static */
+};
+
+/* Read a head from text[0 .. n). */
+enum framing head_read(struct head *head, const char *text, size_t n);
+
+/* The next line of head.fields; starts with *at == 0. false: there is none. */
+bool head_next_field(struct part fields, size_t *at, struct part *name, struct part *value,
+                     struct part *line);
+/* Whether a name is this one, whatever its case. word: lower case. */
+bool part_is(struct part part, const char *word);
+
+/* ---- a chunked body ---- */
+
+enum chunk_state {
+    CHUNK_SIZE,
+    CHUNK_BLANK, /* before its extension */
+    CHUNK_EXT,
+    CHUNK_SIZE_LF,
+    CHUNK_DATA,
+    CHUNK_DATA_CR,
+    CHUNK_DATA_LF,
+    CHUNK_TRAILER_START,
+    CHUNK_TRAILER_NAME,
+    CHUNK_TRAILER_VALUE,
+    CHUNK_TRAILER_LF,
+    CHUNK_END_LF,
+    CHUNK_END,
+};
+
+/* Zeroed before use. */
+struct chunks {
+    enum chunk_state state;
+    uint64_t left;     /* bytes of this chunk's data to come */
+    unsigned n_digits; /* of its size */
+    size_t n_line;     /* bytes of its size line, or of all trailers */
+    const char *why;   /* static; what is wrong */
+};
+
+/* Read text[0 .. n) up to the next data or the end. *n_used: bytes to drop; *data: those of them
+ * that belong to the body, borrowed. */
+enum framing chunks_read(struct chunks *chunks, const char *text, size_t n, size_t *n_used,
+                         struct part *data);

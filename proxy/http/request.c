@@ -1,0 +1,365 @@
+/*
+ * An answer that comes later costs two epoll_ctl in libh2o, because it drops the client's descriptor
+ * from epoll's set while its request is in flight. A reader of our own stays on the socket, which
+ * also hears of clients that leave. Source: library-facts A3, B.
+ */
+
+#include "http/request.h"
+
+#include <assert.h>
+#include <h2o.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/json.h"
+#include "base/loop.h"
+#include "base/util.h"
+#include "http/connection.h"
+
+#define LAZY_MAX_BYTES 4096 /* an answer up to this may stay in memory until the next request */
+#define PIECE_BYTES    (1u << 18) /* of a large answer that is given to libh2o at a time */
+#define REQUEST_MAGIC  0x77686b32u
+
+struct request {
+    unsigned magic;
+    struct requests *all; /* borrowed */
+    h2o_req_t *req;
+    struct connection *connection; /* valid as long as `req` */
+    h2o_socket_t *sock;            /* the client's; libh2o's own */
+    char *body;                    /* of the reply; owned */
+    size_t n_body;
+    size_t n_sent; /* of it, given to libh2o */
+    h2o_generator_t generator;
+    uint64_t came_at_us;            /* loop time */
+    struct request_text other_body; /* what request_body() tells instead; text NULL: none */
+    const char *type;               /* of the reply; NULL: application/json */
+    request_replied_fn *replied;    /* who takes the reply; NULL: the client */
+    void *replied_owner;
+};
+
+/* ---- replies ---- */
+
+static const struct {
+    int status;
+    const char *reason;
+} reasons[] = {
+    {200, "OK"},
+    {201, "Created"},
+    {202, "Accepted"},
+    {204, "No Content"},
+    {301, "Moved Permanently"},
+    {302, "Found"},
+    {303, "See Other"},
+    {304, "Not Modified"},
+    {307, "Temporary Redirect"},
+    {308, "Permanent Redirect"},
+    {400, "Bad Request"},
+    {401, "Unauthorized"},
+    {403, "Forbidden"},
+    {404, "Not Found"},
+    {405, "Method Not Allowed"},
+    {413, "Payload Too Large"},
+    {429, "Too Many Requests"},
+    {500, "Internal Server Error"},
+    {502, "Bad Gateway"},
+    {503, "Service Unavailable"},
+};
+
+static const char *reason_of(int status)
+{
+    for (size_t i = 0; i < ARRAY_LEN(reasons); i++)
+        if (reasons[i].status == status)
+            return reasons[i].reason;
+    return "Unknown";
+}
+
+uint64_t request_came_at_us(const struct request *request)
+{
+    return request->came_at_us;
+}
+
+const char *request_body(const struct request *request, size_t *n)
+{
+    if (request->other_body.text != NULL) {
+        *n = request->other_body.n;
+        return request->other_body.text;
+    }
+    *n = request->req->entity.len;
+    return request->req->entity.base;
+}
+
+/* Blanks at the end of a value do not belong to it; those before it are gone already. */
+static struct request_text trimmed(h2o_iovec_t value)
+{
+    while (value.len > 0 && (value.base[value.len - 1] == ' ' || value.base[value.len - 1] == '\t'))
+        value.len--;
+    return (struct request_text){value.base, value.len};
+}
+
+bool request_headers(const struct request *request, const struct header_name *names, size_t n_names,
+                     struct request_text *values)
+{
+    const h2o_headers_t *headers = &request->req->headers;
+    uint64_t found = 0;
+
+    assert(n_names < 64);
+    for (size_t i = 0; i < headers->size; i++) {
+        h2o_iovec_t *name = headers->entries[i].name; /* lower case by now */
+
+        if (h2o_iovec_is_token(name)) /* one that libh2o knows by its address, as most are */
+            continue;
+        for (size_t k = 0; k < n_names; k++) {
+            if (name->len != names[k].n || memcmp(name->base, names[k].text, names[k].n) != 0)
+                continue;
+            if (found == 0)
+                memset(values, 0, n_names * sizeof(*values));
+            if ((found >> k & 1) == 0)
+                values[k] = trimmed(headers->entries[i].value);
+            else
+                values[k].text = NULL;
+            found |= UINT64_C(1) << k;
+        }
+    }
+    return found != 0;
+}
+
+void request_send_back(struct request *request, const struct header_name *name,
+                       const struct request_text *value)
+{
+    /* Header and value live as long as the request: libh2o keeps both without a copy. */
+    h2o_add_header_by_str(&request->req->pool, &request->req->res.headers, name->text, name->n, 0,
+                          NULL, value->text, value->n);
+}
+
+void request_set_body(struct request *request, const char *body, size_t n)
+{
+    request->other_body = (struct request_text){body, n};
+}
+
+struct request_text request_method(const struct request *request)
+{
+    return (struct request_text){request->req->method.base, request->req->method.len};
+}
+
+struct request_text request_query(const struct request *request)
+{
+    const h2o_req_t *req = request->req;
+    size_t at = req->query_at == SIZE_MAX ? req->path.len : req->query_at + 1;
+
+    return (struct request_text){req->path.base + at, req->path.len - at};
+}
+
+bool request_header_at(const struct request *request, size_t i, struct request_text *name,
+                       struct request_text *value)
+{
+    const h2o_headers_t *headers = &request->req->headers;
+
+    if (i-- == 0) { /* libh2o has taken it out */
+        *name = (struct request_text){"host", 4};
+        *value = (struct request_text){request->req->input.authority.base,
+                                       request->req->input.authority.len};
+        return true;
+    }
+    if (i >= headers->size)
+        return false;
+    *name = (struct request_text){headers->entries[i].name->base, headers->entries[i].name->len};
+    *value = trimmed(headers->entries[i].value);
+    return true;
+}
+
+void request_on_reply(struct request *request, request_replied_fn *replied, void *owner)
+{
+    request->replied = replied;
+    request->replied_owner = owner;
+}
+
+void request_add_header_copy(struct request *request, const char *name, size_t n_name,
+                             const char *value, size_t n_value)
+{
+    h2o_req_t *req = request->req;
+    h2o_iovec_t kept_name = h2o_strdup(&req->pool, name, n_name);
+    h2o_iovec_t kept_value = h2o_strdup(&req->pool, value, n_value);
+
+    (void)h2o_strtolower(kept_name.base, kept_name.len);
+    h2o_add_header_by_str(&req->pool, &req->res.headers, kept_name.base, kept_name.len, 1, NULL,
+                          kept_value.base, kept_value.len);
+}
+
+void request_set_type(struct request *request, const char *type, size_t n)
+{
+    request->type = h2o_strdup(&request->req->pool, type, n).base; /* ends with a NUL */
+}
+
+void request_add_header(struct request *request, const char *name, const char *value)
+{
+    h2o_add_header_by_str(&request->req->pool, &request->req->res.headers, name, strlen(name), 0,
+                          NULL, value, strlen(value));
+}
+
+/*
+ * libh2o winds a request up in the turn after its reply, but is not woken for that. Mostly there is
+ * no hurry: the client's next request comes and brings that turn. Not so when it has come already,
+ * when the client has left or is to be let go, and when much memory hangs on it.
+ */
+static bool is_urgent(const struct request *request, size_t n_body)
+{
+    return n_body > LAZY_MAX_BYTES || !request->req->http1_is_persistent ||
+           connection_has_more(request->connection);
+}
+
+/* No bytes may follow the head of such an answer: a client would take them for the next one. The
+ * length of one to HEAD is told all the same. */
+static bool is_bare(const h2o_req_t *req)
+{
+    return h2o_memis(req->method.base, req->method.len, H2O_STRLIT("HEAD")) ||
+           req->res.status == 204 || req->res.status == 304;
+}
+
+/* The next piece of the reply; the one before it has left. */
+static void send_piece(struct request *request)
+{
+    size_t n_left = request->n_body - request->n_sent;
+    size_t n = n_left < PIECE_BYTES ? n_left : PIECE_BYTES;
+    h2o_iovec_t bytes = {request->body + request->n_sent, n};
+
+    request->n_sent += n;
+    h2o_send(request->req, &bytes, 1,
+             n == n_left ? H2O_SEND_STATE_FINAL : H2O_SEND_STATE_IN_PROGRESS);
+}
+
+static void on_proceed(h2o_generator_t *generator, h2o_req_t *req)
+{
+    struct request *request = container_of(generator, struct request, generator);
+
+    (void)req;
+    connection_took(request->connection, PIECE_BYTES);
+    send_piece(request);
+}
+
+/* What is held until its client has taken it. false: there is no room for so much. */
+static bool has_room(const struct request *request, size_t n)
+{
+    return n <= PIECE_BYTES || connections_make_room(connection_all(request->connection), n);
+}
+
+void request_reply_as(struct request *request, int status, const char *type, char *body, size_t n)
+{
+    h2o_req_t *req = request->req;
+    h2o_iovec_t bytes = {body, n};
+
+    assert(request->magic == REQUEST_MAGIC);
+    assert(request->body == NULL);
+    if (request->replied != NULL) {
+        request_replied_fn *replied = request->replied;
+
+        request->replied = NULL;
+        replied(request->replied_owner, request, status, body, n);
+        return;
+    }
+    if (!has_room(request, n)) {
+        free(body);
+        request_reply_error(request, 502,
+                            "The answer is dropped: other clients' bodies and answers fill the "
+                            "memory (--held-max-bytes).");
+        return;
+    }
+    request->body = body;
+    request->n_body = n;
+    req->res.status = status;
+    req->res.reason = reason_of(status);
+    req->res.content_length = status == 204 ? SIZE_MAX : n; /* 204 must state none */
+    h2o_add_header(&req->pool, &req->res.headers, H2O_TOKEN_CONTENT_TYPE, NULL, type, strlen(type));
+    if (connection_ends(request->connection) ||
+        (request->all->is_ending && !connection_has_more(request->connection)))
+        req->http1_is_persistent = 0;
+    if (is_urgent(request, n))
+        loop_hurry(request->all->loop);
+    connection_replying(request->connection, n > PIECE_BYTES ? n : 0);
+    h2o_start_response(req, &request->generator);
+    if (n > PIECE_BYTES && !is_bare(req))
+        send_piece(request);
+    else
+        h2o_send(req, &bytes, is_bare(req) ? 0 : 1, H2O_SEND_STATE_FINAL);
+}
+
+void request_reply(struct request *request, int status, char *body, size_t n)
+{
+    request_reply_as(request, status, request->type != NULL ? request->type : "application/json",
+                     body, n);
+}
+
+void request_reply_error(struct request *request, int status, const char *text)
+{
+    struct buf body = {0};
+    size_t n;
+
+    if (status == 503) /* shutting down: the next container is there in a moment */
+        request_add_header(request, "retry-after", "1");
+    json_add_error(&body, text);
+    buf_add_text(&body, "\n");
+    n = buf_len(&body);
+    request_reply(request, status, body.bytes, n);
+}
+
+void request_reply_ok(struct request *request, const char *text)
+{
+    char *body = xasprintf("%s\n", text != NULL ? text : "{\"ok\":true}");
+
+    request_reply(request, 200, body, strlen(body));
+}
+
+/* 429, not 503: that would tell the platform to destroy this container. */
+void request_reply_full(struct request *request, const char *text)
+{
+    request_add_header(request, "retry-after", "1");
+    request_reply_error(request, 429, text);
+}
+
+/* ---- requests ---- */
+
+static void on_request_disposed(void *arg)
+{
+    struct request *request = arg;
+
+    assert(request->magic == REQUEST_MAGIC);
+    /*
+     * libh2o disposes of a request right before it turns to the next one: only here does it get its
+     * socket back, as it left it. Earlier, at the reply, the descriptor would leave epoll's set for
+     * the turn that the reply takes, two system calls for each request.
+     */
+    h2o_socket_read_stop(request->sock);
+    request->all->n_open--;
+    connection_done(request->connection);
+    free(request->body);
+    request->magic = 0;
+}
+
+struct request *request_new(struct requests *all, h2o_req_t *req)
+{
+    struct request *request =
+        h2o_mem_alloc_shared(&req->pool, sizeof(*request), on_request_disposed);
+
+    memset(request, 0, sizeof(*request));
+    request->magic = REQUEST_MAGIC;
+    request->all = all;
+    request->req = req;
+    request->sock = req->conn->callbacks->get_socket(req->conn);
+    request->connection = connection_of(request->sock);
+    request->generator.proceed = on_proceed;
+    request->came_at_us = loop_now_us(all->loop);
+    all->n_open++;
+    connection_busy(request->connection);
+    return request;
+}
+
+struct connection *request_connection(const struct request *request)
+{
+    return request->connection;
+}
+
+void request_take_body(struct request *request, struct body *body)
+{
+    memset(body, 0, sizeof(*body));
+    if (request->other_body.text == NULL && request->body == NULL)
+        connection_take_body(request->connection, body);
+}

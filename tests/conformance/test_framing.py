@@ -1,0 +1,209 @@
+"""Where one request ends and the next begins: what RFC 9112 demands, byte by byte.
+
+Each case is sent raw, with a whole request behind it. Nothing behind a fault may run.
+"""
+
+import pytest
+
+import samples
+from wire import request_bytes
+
+HOST = b"Host: 127.0.0.1\r\n"
+BODY = b'{"value":{"id":"first"}}'
+SECOND = request_bytes("/run", b'{"value":{"id":"second"}}')
+
+
+def post(*lines, body=BODY, target=b"/run", version=b"HTTP/1.1"):
+    return b"POST " + target + b" " + version + b"\r\n" + b"".join(
+        line + b"\r\n" for line in lines) + b"\r\n" + body
+
+
+def chunked(body, *lines):
+    return post(HOST[:-2], b"Transfer-Encoding: chunked", *lines, body=body)
+
+
+LENGTH = b"Content-Length: %d" % len(BODY)
+HOST_LINE = HOST[:-2]
+CHUNK = b"%x" % len(BODY)
+WHOLE = CHUNK + b"\r\n" + BODY + b"\r\n0\r\n\r\n"
+
+# name: (bytes, status). RFC 9112 unless another one is named.
+REFUSED = {
+    "two lengths that differ (6.3)": (post(HOST_LINE, LENGTH, b"Content-Length: 5"), 400),
+    "two lengths in one line (6.3)": (post(HOST_LINE, LENGTH + b", 5"), 400),
+    "length with a sign (9110 8.6)": (post(HOST_LINE, b"Content-Length: +%d" % len(BODY)), 400),
+    "length in hex": (post(HOST_LINE, b"Content-Length: 0x18"), 400),
+    "length with a blank inside": (post(HOST_LINE, b"Content-Length: 2 4"), 400),
+    "length without digits": (post(HOST_LINE, b"Content-Length:"), 400),
+    "length beyond 64 bits (9110 8.6)": (post(HOST_LINE, b"Content-Length: 18446744073709551640"), 413),
+    "coding and length (6.3)": (post(HOST_LINE, LENGTH, b"Transfer-Encoding: chunked", body=WHOLE), 400),
+    "length and coding (6.3)": (post(HOST_LINE, b"Transfer-Encoding: chunked", LENGTH, body=WHOLE), 400),
+    "unknown coding (6.1)": (post(HOST_LINE, b"Transfer-Encoding: gzip, chunked", body=WHOLE), 501),
+    "chunked is not last (6.3)": (post(HOST_LINE, b"Transfer-Encoding: chunked, gzip", body=WHOLE), 400),
+    "chunked twice (6.1)": (post(HOST_LINE, b"Transfer-Encoding: chunked, chunked", body=WHOLE), 400),
+    "no chunked at all (6.3)": (post(HOST_LINE, b"Transfer-Encoding: identity", body=WHOLE), 400),
+    "coding with a control character": (post(HOST_LINE, b"Transfer-Encoding: \x0bchunked", body=WHOLE), 400),
+    "coding in HTTP/1.0 (6.1)": (post(HOST_LINE, b"Transfer-Encoding: chunked", body=WHOLE,
+                                      version=b"HTTP/1.0"), 400),
+    "no host (3.2)": (post(LENGTH), 400),
+    "two hosts (3.2)": (post(HOST_LINE, b"Host: other", LENGTH), 400),
+    "two hosts, the same (3.2)": (post(HOST_LINE, HOST_LINE, LENGTH), 400),
+    "host that is none (3.2)": (post(b"Host: a b", LENGTH), 400),
+    "LF without CR (2.2)": (b"POST /run HTTP/1.1\n" + HOST + LENGTH + b"\r\n\r\n" + BODY, 400),
+    "LF without CR in a field (2.2)": (b"POST /run HTTP/1.1\r\n" + HOST_LINE + b"\n" + LENGTH +
+                                       b"\r\n\r\n" + BODY, 400),
+    "CR without LF (2.2)": (post(HOST_LINE, b"X: a\rContent-Length: 0", LENGTH), 400),
+    "NUL in a field (9110 5.5)": (post(HOST_LINE, b"X: a\0b", LENGTH), 400),
+    "folded line (5.2)": (post(HOST_LINE, b"X: a", b" b", LENGTH), 400),
+    "folded first line (2.2)": (post(b" X: a", HOST_LINE, LENGTH), 400),
+    "blank before the colon (5.1)": (post(HOST_LINE, b"Content-Length : %d" % len(BODY)), 400),
+    "field without a name": (post(HOST_LINE, b": x", LENGTH), 400),
+    "field without a colon": (post(HOST_LINE, b"nonsense", LENGTH), 400),
+    "two blanks in the request line (3)": (post(HOST_LINE, LENGTH, target=b" /run"), 400),
+    "control character in the target": (post(HOST_LINE, LENGTH, target=b"/run\x01"), 400),
+    "version that is none": (post(HOST_LINE, LENGTH, version=b"HTTP/1.x"), 400),
+    "version 2.0 (9110 15.6.6)": (post(HOST_LINE, LENGTH, version=b"HTTP/2.0"), 505),
+    "unknown expectation (9110 10.1.1)": (post(HOST_LINE, LENGTH, b"Expect: miracles"), 417),
+    "130 fields (6585 5)": (post(HOST_LINE, *[b"X-%d: y" % i for i in range(130)], LENGTH), 431),
+    "a head of 70,000 bytes (6585 5)": (post(HOST_LINE, b"X: " + 70000 * b"y", LENGTH), 431),
+    "a target of 17,000 bytes": (post(HOST_LINE, LENGTH, target=b"/" + 17000 * b"x"), 414),
+    "chunk size with a sign (7.1)": (chunked(b"+" + WHOLE), 400),
+    "chunk size with 0x": (chunked(b"0x" + WHOLE), 400),
+    "chunk size that is none": (chunked(b"xyz\r\n" + WHOLE), 400),
+    "chunk size of 17 digits (7.1)": (chunked(b"1" + 16 * b"0" + b"\r\n" + BODY), 400),
+    "chunk size before a blank": (chunked(CHUNK + b" \r\n" + BODY + b"\r\n0\r\n\r\n"), 400),
+    "LF behind a chunk size (7.1)": (chunked(CHUNK + b"\n" + BODY + b"\r\n0\r\n\r\n"), 400),
+    "LF behind a chunk (7.1)": (chunked(CHUNK + b"\r\n" + BODY + b"\n0\r\n\r\n"), 400),
+    "CR in an extension (7.1.1)": (chunked(CHUNK + b";a\rb\r\n" + BODY + b"\r\n0\r\n\r\n"), 400),
+    "LF in an extension (7.1.1)": (chunked(CHUNK + b";a\nb\r\n" + BODY + b"\r\n0\r\n\r\n"), 400),
+    "an extension without end": (chunked(CHUNK + b";" + 5000 * b"a"), 400),
+    "chunk longer than its size": (chunked(CHUNK + b"\r\n" + BODY + b"xx\r\n0\r\n\r\n"), 400),
+    "LF at the end (7.1)": (chunked(CHUNK + b"\r\n" + BODY + b"\r\n0\r\n\n"), 400),
+    "CR in a trailer": (chunked(CHUNK + b"\r\n" + BODY + b"\r\n0\r\nX: a\rb\r\n\r\n"), 400),
+    "trailer that is none": (chunked(CHUNK + b"\r\n" + BODY + b"\r\n0\r\nPOST / HTTP/1.1\r\n\r\n"), 400),
+    "trailers without end": (chunked(CHUNK + b"\r\n" + BODY + b"\r\n0\r\nX: " + 9000 * b"y"), 400),
+}
+
+TAKEN = {
+    "the same length twice (6.3)": post(HOST_LINE, LENGTH, LENGTH),
+    "the same length in one line (6.3)": post(HOST_LINE, LENGTH + b", %d" % len(BODY)),
+    "length with zeros before it": post(HOST_LINE, b"Content-Length: 000%d" % len(BODY)),
+    "chunks": chunked(WHOLE),
+    "chunks, capital letters": post(HOST_LINE, b"TRANSFER-ENCODING: CHUNKED",
+                                    body=CHUNK.upper() + b"\r\n" + BODY + b"\r\n000\r\n\r\n"),
+    "one byte in a chunk": chunked(b"".join(b"1\r\n%c\r\n" % c for c in BODY) + b"0\r\n\r\n"),
+    "extensions (7.1.1)": chunked(CHUNK + b' ;a=b;c="d e"\r\n' + BODY + b"\r\n0;x\r\n\r\n"),
+    "trailers (7.1.2)": chunked(CHUNK + b"\r\n" + BODY + b"\r\n0\r\nX: y\r\nHost: z\r\n\r\n"),
+    "absolute target (3.2.2)": post(HOST_LINE, LENGTH, target=b"http://127.0.0.1/run"),
+    "absolute target of another host (3.2.2)": post(b"Host: x", LENGTH, target=b"HTTP://y:80/run"),
+    "target with a query": post(HOST_LINE, LENGTH, target=b"/run?a=b"),
+    "empty host (3.2)": post(b"Host:", LENGTH),
+    "empty line before (2.2)": b"\r\n" + post(HOST_LINE, LENGTH),
+    "blanks around a value": post(HOST_LINE, b"Content-Length: \t%d \t" % len(BODY)),
+    "100 fields": post(HOST_LINE, *[b"X-%d: y" % i for i in range(98)], LENGTH),
+    "bytes beyond ASCII in a value (9110 5.5)": post(HOST_LINE, b"X: \xc3\xa9", LENGTH),
+    "version 1.2 (2.3)": post(HOST_LINE, LENGTH, version=b"HTTP/1.2"),
+}
+
+
+@pytest.fixture
+def echo_proxy(proxy):
+    one = proxy("--runtime", "python")
+    one.started(samples.PYTHON_CODES["echo"])
+    return one
+
+
+def rest_of(stream):
+    return stream.file.read()
+
+
+@pytest.mark.parametrize("pieces", ["at once", "byte by byte"])
+def test_refused(echo_proxy, pieces):
+    """An error in JSON, the connection closed, and nothing behind it runs."""
+    for name, (data, status) in REFUSED.items():
+        if pieces == "byte by byte" and len(data) > 2000:
+            continue
+        with echo_proxy.connect() as stream:
+            if pieces == "at once":
+                stream.send(data + SECOND)
+            else:
+                for i in range(len(data)):
+                    try:
+                        stream.send(data[i:i + 1])
+                    except OSError:
+                        break  # it has been refused already
+            answer = stream.answer()
+            assert answer.status == status, (name, answer)
+            assert answer.error and answer.headers["Connection"] == "close", (name, answer)
+            assert rest_of(stream) == b"", name
+    assert echo_proxy.run({"a": 1}).json == {"a": 1}
+    echo_proxy.check_streams(1)  # one activation has run, the one of the line above
+
+
+@pytest.mark.parametrize("pieces", ["at once", "byte by byte"])
+def test_taken(echo_proxy, pieces):
+    """What is allowed is answered, and so is the request behind it."""
+    for name, data in TAKEN.items():
+        with echo_proxy.connect() as stream:
+            if pieces == "at once":
+                stream.send(data + SECOND)
+            else:
+                for i in range(len(data)):
+                    stream.send(data[i:i + 1])
+                stream.send(SECOND)
+            first = stream.answer()
+            assert (first.status, first.json) == (200, {"id": "first"}), (name, first)
+            assert stream.answer().json == {"id": "second"}, name
+
+
+@pytest.mark.parametrize("lines, keeps", [
+    ((), False), ((b"Connection: keep-alive",), True), ((b"Connection: close",), False)])
+def test_http_1_0(echo_proxy, lines, keeps):
+    with echo_proxy.connect() as stream:
+        stream.send(post(LENGTH, *lines, version=b"HTTP/1.0") + SECOND)
+        assert stream.answer().json == {"id": "first"}
+        if keeps:
+            assert stream.answer().json == {"id": "second"}
+        else:
+            assert rest_of(stream) == b""
+
+
+@pytest.mark.parametrize("value", [b"close", b"CLOSE", b"keep-alive, close", b"close, keep-alive"])
+def test_a_client_that_wants_to_close(echo_proxy, value):
+    with echo_proxy.connect() as stream:
+        stream.send(post(HOST_LINE, LENGTH, b"Connection: " + value) + SECOND)
+        assert stream.answer().json == {"id": "first"}
+        assert rest_of(stream) == b""
+
+
+def test_trailing_garbage(echo_proxy):
+    """The request before it is answered, what follows is refused."""
+    with echo_proxy.connect() as stream:
+        stream.send(post(HOST_LINE, LENGTH) + b"garbage\r\n\r\n" + SECOND)
+        assert stream.answer().json == {"id": "first"}
+        assert stream.answer().status == 400
+        assert rest_of(stream) == b""
+
+
+def test_many_pipelined_requests(echo_proxy):
+    with echo_proxy.connect() as stream:
+        stream.send(b"".join(request_bytes("/run", b'{"value":{"n":%d}}' % n) for n in range(500)))
+        assert [stream.answer().json["n"] for _ in range(500)] == list(range(500))
+
+
+@pytest.mark.parametrize("chunks", [False, True])
+def test_expect_continue_is_told_before_the_body(echo_proxy, chunks):
+    with echo_proxy.connect() as stream:
+        framing = b"Transfer-Encoding: chunked" if chunks else LENGTH
+        stream.send(post(HOST_LINE, framing, b"Expect: 100-continue", body=b""))
+        assert stream.file.readline() == b"HTTP/1.1 100 Continue\r\n"
+        assert stream.file.readline() == b"\r\n"
+        stream.send(WHOLE if chunks else BODY)
+        assert stream.answer().json == {"id": "first"}
+
+
+def test_expect_continue_is_not_told_when_the_body_is_refused(echo_proxy):
+    with echo_proxy.connect() as stream:
+        stream.send(post(HOST_LINE, b"Content-Length: 999999999", b"Expect: 100-continue", body=b""))
+        assert stream.answer().status == 413
+        assert rest_of(stream) == b""
