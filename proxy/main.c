@@ -60,6 +60,7 @@ struct app {
     struct loop_timer drain; /* while draining: looks whether all is finished */
     uint64_t drain_until_ms; /* then running activations are given up */
     uint64_t leave_at_ms;    /* then clients are left that do not take their replies; 0: later */
+    char instance[48];       /* differs from run to run: bin/init.sh --watch looks at it */
     int status;              /* what the program ends with when all went well with itself */
     bool all_closed;         /* no connection is left that holds on to the loop */
 };
@@ -188,12 +189,15 @@ static int listen_for_platform(struct app *app, const struct server_route *route
     struct server_opts opts = {.place = &place,
                                .options = "--listen, --port",
                                .lost = lost,
+                               .instance = app->instance,
                                .idle_ms = config->idle_timeout_ms};
 
     if (place_is_unix(config->listen)
             ? place_parse(&place, "--listen", config->listen, err) < 0
             : place_tcp(&place, "--listen", config->listen, (uint16_t)config->port, err) < 0)
         return -1;
+    (void)snprintf(app->instance, sizeof(app->instance), "%d-%llx", (int)getpid(),
+                   (unsigned long long)loop_clock_ns());
     app->server = server_new(app->loop, &opts, routes, n_routes, err);
     if (app->server == NULL)
         return -1;
@@ -301,6 +305,7 @@ static int begin_action(struct app *app, struct err *err)
                                 .env = config->env,
                                 .bytes_max = config->init_max_bytes,
                                 .folder_is_theirs = is_theirs,
+                                .runtime_is_named = strcmp(config->runtime, "auto") != 0,
                                 .runtimes = &app->setup.runtimes,
                                 .fallback = fallback};
     struct carried carried = {.dir = NULL};
@@ -461,6 +466,7 @@ static int run(struct app *app, struct err *err)
     versions_init(service);
     early_init(&service->early, on_carried_ready, on_carried_failed, app);
     prelaunch_init(&service->prelaunch, app->loop);
+    service->opts.renames_log = is_command;
     if (is_command)
         app->command = command_new(&app->config, service, on_command_ended, app, err);
     result = is_command && app->command == NULL ? -1 : begin_action(app, err);
@@ -477,6 +483,7 @@ static int run(struct app *app, struct err *err)
     command_free(&app->command);
     close_servers(app);
     close_log_streams(app);
+    user_names_done(&service->names);
     return result;
 }
 

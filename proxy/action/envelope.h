@@ -27,6 +27,7 @@ struct envelope {
     size_t code_len;
     enum code_kind kind;
     char *main;       /* "main" when the body names none */
+    char *file;       /* how its user calls the file that is the code; NULL: nobody knows */
     bool takes_empty; /* set by the caller: code that is an empty text is code, too */
     char **env;       /* NAME=value of the body's env, NULL-terminated, in order; NULL when none */
 };
@@ -40,4 +41,6 @@ int envelope_read(struct envelope *envelope, const char *body, size_t n, struct 
 void envelope_done(struct envelope *envelope);
 
 enum code_kind code_sniff(const char *code, size_t n);
+/* Whether it may be source text: classes and assemblies are none, whatever they are called. */
+bool code_is_text(const char *code, size_t n);
 const char *code_kind_name(enum code_kind kind);

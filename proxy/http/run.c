@@ -6,6 +6,7 @@
 
 #include "base/json.h"
 #include "base/log.h"
+#include "http/reason.h"
 #include "http/server.h"
 #include "http/service.h"
 #include "http/stub.h"
@@ -114,6 +115,8 @@ static void on_done(struct job *job)
         assert(job->outcome != JOB_PENDING && job->outcome < ARRAY_LEN(failures));
         activation_explain(job, service->opts.pool.worker.answer_max_bytes, text, sizeof(text));
         count(run, failures[job->outcome].end);
+        if (job->outcome == JOB_DIED) /* how, beside the text that others compare */
+            reason_add_header(run->request, job->reason, strlen(job->reason));
         request_reply_error(run->request, failures[job->outcome].status, text);
     }
     run_free(run);

@@ -51,8 +51,9 @@ struct server {
     h2o_accept_ctx_t accept_ctx;
     h2o_socket_t *listener; /* NULL once draining */
     struct loop_timer accept_again;
-    bool is_ending; /* see server_wind_down() */
-    bool is_short;  /* of descriptors, which was told; until nobody waits any more */
+    bool is_ending;       /* see server_wind_down() */
+    bool is_short;        /* of descriptors, which was told; until nobody waits any more */
+    const char *instance; /* borrowed */
 };
 
 struct request {
@@ -388,6 +389,8 @@ static void dispatch(struct server *server, struct request *request)
         request_reply_error(request, 404, server->lost);
     } else if (!takes_method(methods, request->req->method)) {
         request_add_header(request, "allow", methods);
+        if (server->instance != NULL)
+            request_add_header(request, "x-whiskloop-instance", server->instance);
         (void)snprintf(text, sizeof(text), "This path takes %s only.", methods);
         request_reply_error(request, 405, text);
     } else if (request->req->entity.len > route->body_max_bytes) {
@@ -543,6 +546,7 @@ struct server *server_new(struct loop *loop, const struct server_opts *opts,
     server->n_routes = n_routes;
     server->place = place;
     server->lost = opts->lost;
+    server->instance = opts->instance;
     loop_timer_init(&server->accept_again, on_accept_again);
     configure(server, opts);
     server->listener = h2o_evloop_socket_create(loop_h2o(loop), fd, H2O_SOCKET_FLAG_DONT_READ);

@@ -34,9 +34,10 @@ struct server_route {
 
 struct server_opts {
     const struct place *place;
-    const char *options; /* those that say where, for the error's text */
-    const char *lost;    /* what the client of another path is told; static */
-    uint64_t idle_ms;    /* a connection without a whole request is closed after so long */
+    const char *options;  /* those that say where, for the error's text */
+    const char *lost;     /* what the client of another path is told; static */
+    const char *instance; /* which run of the program this is, told with each 405; NULL: not told */
+    uint64_t idle_ms;     /* a connection without a whole request is closed after so long */
 };
 
 /* Bind and listen; connections are served once the loop runs. routes: borrowed.
