@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 #
-# build.sh - make what init.sh publishes: an executable from C, or a zip from a folder.
+# build.sh - make what init.sh publishes: an executable from C, or a zip of either or of a folder.
 
 set -euo pipefail
 
@@ -9,11 +9,12 @@ usage() {
 usage: build.sh [-o NAME] SOURCE.c...
        build.sh [-o NAME] FOLDER
 
-Compile C sources to one executable, `exec` when -o names no other; or pack a folder's content
-to a zip, `FOLDER.zip` when -o names no other. Prints the path of what was made.
+Compile C sources to one executable, `exec` when -o names no other, or to a zip that holds it when
+-o names a .zip; or pack a folder's content, in any language that init.sh takes, to a zip, `FOLDER.zip`
+when -o names no other. Prints the path of what was made.
 
-    -o NAME    path of the result
-    -h         show this text
+    -o NAME       path of the result
+    -h, --help    show this text
 
 Environment: CC (cc), CFLAGS (-O2 -Wall), LDLIBS (libraries, such as -lm).
 END
@@ -36,8 +37,18 @@ build_executable() {
     check_place "$out"
     # A name that begins with a dash is none of the compiler's options: "-c.c" becomes "./-c.c".
     "${cc[@]}" "${flags[@]}" -o "$WORK/exec" "${@/#-/./-}" "${libs[@]}" || fail "'${cc[0]}' could not compile $*"
-    mv -f -- "$WORK/exec" "$out"
+    if [[ $out == *.zip ]]; then
+        need_zip
+        (cd -- "$WORK" && zip -q action.zip exec) >&2 || fail "cannot zip what was compiled"
+        mv -f -- "$WORK/action.zip" "$out"
+    else
+        mv -f -- "$WORK/exec" "$out"
+    fi
     printf '%s\n' "$out"
+}
+
+need_zip() {
+    command -v zip >/dev/null || fail "zip is not installed" "apt-get install zip" "$@"
 }
 
 build_zip() {
@@ -45,10 +56,9 @@ build_zip() {
 
     name=$(basename -- "$(cd -- "$folder" && pwd)")
     out=${result:-$name.zip}
-    command -v zip >/dev/null || fail "zip is not installed" "apt-get install zip" \
-        "or publish the folder itself, which does without: bin/init.sh $folder"
-    [[ -f $folder/__main__.py || -x $folder/exec ]] ||
-        fail "folder '$folder' is no action: it holds no __main__.py and no executable exec"
+    need_zip "or publish the folder itself, which does without: bin/init.sh $folder"
+    holds_action "$folder" ||
+        fail "folder '$folder' is no action: it holds none of ${ENTRIES[*]}"
     check_place "$out"
     (cd -- "$folder" && zip -q -r -y "$WORK/action.zip" .) >&2 || fail "cannot zip folder '$folder'"
     mv -f -- "$WORK/action.zip" "$out"
@@ -64,6 +74,7 @@ here=$(dirname -- "$(readlink -f -- "${BASH_SOURCE[0]}")") # also through a link
 # shellcheck source=bin/lib.sh
 . "$here/lib.sh"
 
+help_if_asked "$@"
 result=
 while getopts ':o:h' option; do
     case $option in

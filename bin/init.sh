@@ -13,15 +13,17 @@ Publish FILE to a running proxy (POST /init) and print its answer. FILE is
     an executable            any language; reads lines, answers lines
     a script with #!         the same
     a zip, tar or tar.gz     with an executable `exec` or a __main__.py at its root
-    source text              such as hello.py, for the runtime that the proxy was started with
+    source text              its ending tells the language, as for whiskloop invoke: .c .cs .go
+                             .java .js .lua .mjs .php .pl .py .rb .sh
     a folder                 packed as it is, then as above
 
 MAIN is the function to call, `main` when not given; executables have no use for it.
 
     --watch          publish again each time that FILE changes, until Ctrl-C; a line for each. The
-                     proxy must have been started with --allow-reinit
+                     proxy must have been started with --allow-reinit. A proxy that is
+                     restarted, or started later, gets the action too
     -e NAME=value    put NAME into the action's environment; may be repeated
-    -h               show this text
+    -h, --help       show this text
 
 Environment: HOST (127.0.0.1), PORT (8080), WAIT_SECONDS (330).
 END
@@ -74,12 +76,14 @@ env_members() {
 # Everything is sent as base64, source text too: then nothing in it needs escaping. $1: the file,
 # $2: what to call it, further arguments: NAME=value.
 envelope() {
-    local file=$1 name=$2
+    local code=$1 name=$2
 
     shift 2
-    printf '{"value":{"name":%s,"main":%s,"binary":true,"env":{%s},"code":"' \
-        "$(json_quote "$name")" "$(json_quote "$main")" "$(env_members "$@")"
-    base64 -w0 -- "$file"
+    # "file" tells the proxy the language of source text, and what to call it in messages.
+    printf '{"value":{"name":%s,"file":%s,"main":%s,"binary":true,"env":{%s},"code":"' \
+        "$(json_quote "$name")" "$(json_quote "$(basename -- "$file")")" "$(json_quote "$main")" \
+        "$(env_members "$@")"
+    base64 -w0 -- "$code"
     printf '"}}\n'
 }
 
@@ -89,11 +93,19 @@ hint_for_code() {
     executable) echo "an executable must run on the proxy's machine and stay to read lines: ldd $2" ;;
     script) echo "a script must stay and read lines; is what its first line names installed there?" ;;
     source) echo "source text goes to the proxy's --runtime; is it for that language?" ;;
-    *) echo "an archive must hold an executable exec or a __main__.py at its root, not in a folder" ;;
+    *) echo "an archive must hold one of these at its root, not in a folder: ${ENTRIES[*]}" ;;
     esac
 }
 
 check_answer() {
+    local why lines
+
+    # What the proxy says itself beats all guesses.
+    why=$(reason)
+    if [[ $STATUS == 502 && -n $why ]]; then
+        mapfile -t lines <<<"$why"
+        fail_answer "${lines[@]}"
+    fi
     case $STATUS in
     200) print_answer ;;
     400) fail_answer "are the name '${file##*/}', '$main' (MAIN) and the -e values UTF-8 text?" ;;
@@ -109,6 +121,17 @@ check_answer() {
     503) fail_answer "the proxy is ending: start another" ;;
     *) fail_answer "the proxy's stderr says more" ;;
     esac
+}
+
+# Refuse source text whose ending says that it is for no runtime, before it is sent.
+check_ending() {
+    local name=${file##*/}
+
+    [[ -f $file && -s $file && $name == ?*.?* && $(kind_of "$file") == source ]] || return 0
+    [[ " $ENDINGS " != *" .${name##*.} "* ]] || return 0
+    # Classes and assemblies are no text.
+    [[ $(head -c 384 -- "$file" | tr -d '\000' | wc -c) == "$(head -c 384 -- "$file" | wc -c)" ]] || return 0
+    fail "no runtime takes source files that end in '.${name##*.}'" "known endings: $ENDINGS"
 }
 
 # Publish $file once; ends with 1, having said why, when that cannot be.
@@ -161,11 +184,31 @@ publish_and_tell() {
     fi
 }
 
+# Print which run of the proxy answers, as it says in a reply to what it refuses; 1: none answers.
+instance() {
+    local line
+
+    {
+        exec 8<>"/dev/tcp/$HOST/$PORT" || return 1
+        printf 'GET /init HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n' >&8
+        while read -r -t 5 line <&8; do
+            line=${line%$'\r'}
+            [[ -n $line ]] || break
+            [[ ${line,,} != x-whiskloop-instance:* ]] || printf '%s\n' "${line#*: }"
+        done
+    } 2>/dev/null
+}
+
 watch() {
-    local published='' now n_missing=0
+    local published='' now n_missing=0 proxy='' before=none
 
     while true; do
         now=$(fingerprint)
+        proxy=$(instance) || proxy=none
+        if [[ $proxy != "$before" && $proxy != none ]]; then
+            published='' # it is another one, or was away, and has no action
+        fi
+        before=$proxy
         if [[ -z $now ]]; then
             # Not at the first look: where an editor moves one file away and another in, it is back.
             n_missing=$((n_missing + 1))
@@ -189,6 +232,7 @@ here=$(dirname -- "$(readlink -f -- "${BASH_SOURCE[0]}")") # also through a link
 
 env_pairs=()
 watching=0
+help_if_asked "$@"
 while getopts ':e:h-:' option; do
     case $option in
     -)
@@ -215,6 +259,7 @@ file=$1
 main=${2:-main}
 check_settings
 [[ -e $file ]] || fail "there is no '$file'" "bin/build.sh makes an executable from C"
+check_ending
 
 make_work
 

@@ -69,7 +69,8 @@ post() {
 
     STATUS=$(curl --disable --silent --show-error --noproxy '*' --connect-timeout 5 \
         --max-time "$WAIT_SECONDS" --header 'Content-Type: application/json' --header 'Expect:' \
-        --data-binary "@$2" --output "$WORK/answer" --write-out '%{http_code}' \
+        --data-binary "@$2" --output "$WORK/answer" \
+        --dump-header "$WORK/headers" --write-out '%{http_code}' \
         "$(proxy_url)$1" 2>"$WORK/curl.err") || code=$?
     # A refused body is answered before all of it is sent: the answer counts, not the broken pipe.
     if ((code == 0)) || [[ $code == 55 && $STATUS =~ ^[1-9] ]]; then
@@ -78,7 +79,7 @@ post() {
     case $code in
     6 | 7)
         fail "no proxy answers on $HOST port $PORT" \
-            "start one:    build/proxy/whiskloop --port $PORT" \
+            "start one:    whiskloop --listen 127.0.0.1 --port $PORT" \
             "or name one:  PORT=8081 bin/${0##*/} ..." ;;
     28) fail "no answer from $HOST port $PORT within $WAIT_SECONDS seconds" \
         "wait longer with WAIT_SECONDS=..., or look at the proxy's stderr" ;;
@@ -87,12 +88,58 @@ post() {
     esac
 }
 
-# Print the answer with a newline at its end, which actions' answers lack.
+# Print the answer with a newline at its end, which actions' answers lack; in one write, so that
+# those who run side by side do not mix their lines.
 print_answer() {
-    cat "$WORK/answer"
     if [[ -s $WORK/answer && -n $(tail -c 1 "$WORK/answer") ]]; then
-        printf '\n'
+        printf '\n' >>"$WORK/answer"
     fi
+    cat "$WORK/answer"
+}
+
+# The endings of source files, and the names that mark a folder as an action: the proxy's runtimes
+# decide, these are for messages.
+ENDINGS=".c .cs .go .java .js .lua .mjs .php .pl .py .rb .sh"
+ENTRIES=(exec __main__.py index.js index.mjs package.json main.go go.mod Main.java META-INF main.c
+    Main.cs main.lua index.php main.pl main.rb main.sh)
+
+# Whether folder $1 holds the entry of an action; a single file of any name will do, too.
+holds_action() {
+    local name entries
+
+    for name in "${ENTRIES[@]}"; do
+        [[ ! -e $1/$name ]] || return 0
+    done
+    entries=("$1"/*.deps.json)
+    [[ ! -e ${entries[0]} ]] || return 0
+    return 1
+}
+
+# -h and --help, in the place of any argument; what stands behind "--" is no option. Arguments: the
+# script's.
+help_if_asked() {
+    local word
+
+    for word in "$@"; do
+        case $word in
+        --) return ;;
+        -h | --help)
+            usage
+            exit 0
+            ;;
+        esac
+    done
+}
+
+# Why the proxy could not do it, word for word, from the header that carries it beside the platform's
+# text; nothing where there is none.
+reason() {
+    local text
+
+    text=$(sed -n 's/^x-whiskloop-reason: //Ip' "$WORK/headers" 2>/dev/null | tail -n 1 | tr -d '\r')
+    [[ -n $text ]] || return 0
+    text=${text//\\/\\\\}
+    printf '%b\n' "${text//%/\\x}"
 }
 
 # End because of an answer other than 200. Arguments: lines that help.

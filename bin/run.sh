@@ -13,7 +13,9 @@ argument, a JSON object or array; @FILE reads it from a file, - from standard in
 given.
 
     -m KEY=value    send KEY beside the value; the action sees it as __OW_KEY; may be repeated
-    -h              show this text
+    -h, --help      show this text
+
+Exit status: 0; 1 when there is no answer, or the action answered with {"error":...}.
 
     run.sh '{"name":"Mike"}'
     run.sh -m activation_id=1 @input.json
@@ -47,12 +49,45 @@ body() {
     printf '}\n'
 }
 
+# "with exit status 3", or nothing when the proxy does not say.
+how() {
+    local why
+
+    why=$(reason)
+    printf '%s' "${why:+: $why}"
+}
+
+# Whether the answer has a member "error" at its top, which the platform takes for a failure.
+is_error() {
+    grep -q '"error"' "$WORK/answer" || return 1
+    LC_ALL=C awk '
+        { text = text $0 "\n" }
+        END {
+            n = length(text)
+            for (i = 1; i <= n; i++) {
+                c = substr(text, i, 1)
+                if (c == "\"") {
+                    if (depth == 1 && substr(text, i, 7) == "\"error\"" && !behind_colon) { found = 1; exit }
+                    while (++i <= n && (c = substr(text, i, 1)) != "\"") if (c == "\\") i++
+                } else if (c == "{") { if (++depth == 1) top = 1; behind_colon = 0 }
+                else if (c == "[") { depth++; if (depth == 1) exit }
+                else if (c == "}" || c == "]") depth--
+                else if (depth == 1 && c == ":") behind_colon = 1
+                else if (depth == 1 && c == ",") behind_colon = 0
+            }
+        }
+        END { exit !found }' "$WORK/answer"
+}
+
 check_answer() {
     case $STATUS in
-    200) print_answer ;;
+    200)
+        print_answer
+        ! is_error || exit 1
+        ;;
     400)
         if grep -q '"command exited"' "$WORK/answer"; then
-            fail_answer "the action ended while it ran; its log is on the proxy's stdout and stderr" \
+            fail_answer "the action ended while it ran$(how); its log is on the proxy's stdout and stderr" \
                 "it is started again for the next run"
         fi
         fail_answer "is the value JSON? write it as run.sh '{\"name\":\"Mike\"}'"
@@ -71,6 +106,7 @@ here=$(dirname -- "$(readlink -f -- "${BASH_SOURCE[0]}")") # also through a link
 # shellcheck source=bin/lib.sh
 . "$here/lib.sh"
 
+help_if_asked "$@"
 pairs=()
 while getopts ':m:h' option; do
     case $option in

@@ -66,6 +66,7 @@ struct app {
     struct loop_timer drain; /* while draining: looks whether all is finished */
     uint64_t drain_until_ms; /* then running activations are given up */
     uint64_t leave_at_ms;    /* then clients are left that do not take their replies; 0: later */
+    char instance[48];       /* differs from run to run: bin/init.sh --watch looks at it */
     int status;              /* what the program ends with when all went well with itself */
     bool all_closed;         /* no connection is left that holds on to the loop */
 };
@@ -196,6 +197,7 @@ static int listen_for_platform(struct app *app, const struct server_route *route
     struct server_opts opts = {.place = &place,
                                .options = "--listen, --port",
                                .lost = lost,
+                               .instance = app->instance,
                                .idle_ms = config->idle_timeout_ms,
                                .transfer_ms = config->transfer_ms,
                                .connections_max = app->setup.connections_max,
@@ -205,6 +207,8 @@ static int listen_for_platform(struct app *app, const struct server_route *route
             ? place_parse(&place, "--listen", config->listen, err) < 0
             : place_tcp(&place, "--listen", config->listen, (uint16_t)config->port, err) < 0)
         return -1;
+    (void)snprintf(app->instance, sizeof(app->instance), "%d-%llx", (int)getpid(),
+                   (unsigned long long)loop_clock_ns());
     app->server = server_new(app->loop, &opts, routes, n_routes, err);
     if (app->server == NULL)
         return -1;
@@ -315,6 +319,7 @@ static int begin_action(struct app *app, struct err *err)
                                 .env = config->env,
                                 .bytes_max = config->init_max_bytes,
                                 .folder_is_theirs = is_theirs,
+                                .runtime_is_named = strcmp(config->runtime, "auto") != 0,
                                 .runtimes = &app->setup.runtimes,
                                 .fallback = fallback};
     struct carried carried = {.dir = NULL};
@@ -484,6 +489,7 @@ static int run(struct app *app, struct err *err)
     gate_init(&service->gate, service->opts.pool.queue_max);
     preloaded_init(&app->preloaded, service, on_carried_ready, on_carried_failed, app);
     prelaunch_init(&service->prelaunch, app->loop);
+    service->opts.renames_log = is_command;
     if (is_command)
         app->command = command_new(&app->config, service, on_command_ended, app, err);
     result = is_command && app->command == NULL ? -1 : begin_action(app, err);
@@ -500,6 +506,7 @@ static int run(struct app *app, struct err *err)
     command_free(&app->command);
     close_servers(app);
     close_log_streams(app);
+    user_names_done(&service->names);
     return result;
 }
 

@@ -229,6 +229,8 @@ int build_start(struct build *build, struct loop *loop, uint64_t deadline_at_ms,
     stage->name =
         runtimes_file_name(opts->runtimes, build->source != NULL ? build->source : opts->fallback,
                            envelope->kind, &build->runtime);
+    if (envelope->kind == CODE_SOURCE && build->runtime != NULL)
+        stage->name = runtime_source_name(build->runtime, envelope->file);
     stage->jar_name = opts->save_jar;
     stage->code = envelope->code;
     stage->code_len = envelope->code_len;

@@ -47,6 +47,7 @@ static int take_file(struct carried *carried, const struct carried_opts *opts, c
     /* Without waiting for the writer of a named pipe, which is refused below. */
     auto_fd int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
     struct stat st;
+    struct err why;
     size_t n = 0;
 
     if (fd < 0 || fstat(fd, &st) < 0)
@@ -70,8 +71,16 @@ static int take_file(struct carried *carried, const struct carried_opts *opts, c
     /* Such a file is source, also with a #! line. */
     envelope->kind =
         runtime_has_ending_of(opts->fallback, path) ? CODE_SOURCE : code_sniff(envelope->code, n);
-    if (envelope->kind == CODE_SOURCE)
-        carried->runtime = runtimes_for_source(opts->runtimes, opts->fallback, path);
+    envelope->file = xstrdup(strrchr(path, '/') != NULL ? strrchr(path, '/') + 1 : path);
+    if (envelope->kind != CODE_SOURCE)
+        return 1;
+    carried->runtime = runtimes_for_source(opts->runtimes, opts->fallback, path, &why);
+    if (carried->runtime == NULL &&
+        (opts->runtime_is_named || !code_is_text(envelope->code, envelope->code_len)))
+        carried->runtime = opts->fallback;
+    if (carried->runtime == NULL)
+        return err_set(err, ERR_REQUEST, 0, "%s: %s: %s, or name one with --runtime",
+                       carried->origin, path, why.text);
     return 1;
 }
 

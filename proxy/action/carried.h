@@ -27,6 +27,7 @@ struct carried_opts {
     char *const *env;      /* NAME=value for the action; NULL: none */
     uint64_t bytes_max;    /* of a file, or of the archive of a folder that must be compiled */
     bool folder_is_theirs; /* what is in CARRIED_FOLDER is no action: an image of ActionLoop */
+    bool runtime_is_named; /* by --runtime: files of unknown endings are for it */
     const struct runtimes *runtimes;
     const struct runtime *fallback;
 };

@@ -17,6 +17,7 @@
  */
 
 #define ENV_MAX_VARIABLES 1024 /* the platform sends ~20 */
+#define FILE_NAME_MAX     258  /* a name of 255 bytes and its quotes; escapes make it longer */
 #define ENV_NAME_SAID     64   /* bytes of a name that an error repeats */
 #define ELF_HEADER_BYTES  52   /* of the 32-bit format; a file that is no longer holds no program */
 #define TAR_MAGIC_AT      257  /* POSIX.1-1988 ustar; GNU tar writes the same five letters */
@@ -79,6 +80,11 @@ enum code_kind code_sniff(const char *code, size_t n)
     if (n >= TAR_MAGIC_AT + sizeof(ustar) && memcmp(code + TAR_MAGIC_AT, ustar, sizeof(ustar)) == 0)
         return CODE_TAR;
     return code_packed_by(code, n) != NULL ? CODE_PACKED : CODE_SOURCE;
+}
+
+bool code_is_text(const char *code, size_t n)
+{
+    return memchr(code, '\0', n < HEAD_BYTES ? n : HEAD_BYTES) == NULL;
 }
 
 /* Whether checked base64 is a program or an archive, rather than text that happens to look so. */
@@ -188,6 +194,24 @@ static int read_main(struct envelope *envelope, struct json_slice slice, struct 
         return err_set(err, ERR_REQUEST, 0,
                        "Error unmarshaling request: main holds a NUL, which no name may");
     return 0;
+}
+
+/* A name that could not be one is as good as none: others may mean something else by it. */
+static void read_file(struct envelope *envelope, struct json_slice slice)
+{
+    auto_free char *name = NULL;
+    size_t n;
+
+    if (slice.kind != JSON_STRING || slice.n > FILE_NAME_MAX)
+        return;
+    name = xmalloc(slice.n);
+    n = json_unescape(slice, name);
+    name[n] = '\0';
+    for (size_t i = 0; i < n; i++)
+        if ((unsigned char)name[i] < ' ' || name[i] == '/' || name[i] == 0x7f)
+            return;
+    if (n > 0)
+        envelope->file = TAKE(name);
 }
 
 /* The text of a value as a variable holds it, NUL behind it. out: room for value.n + 1 bytes. */
@@ -321,6 +345,7 @@ enum {
     FIELD_MAIN,
     FIELD_BINARY,
     FIELD_ENV,
+    FIELD_FILE,
     N_FIELDS
 };
 
@@ -333,6 +358,7 @@ static const struct {
     [FIELD_MAIN] = {"main", JSON_STRING, "a string"},
     [FIELD_BINARY] = {"binary", JSON_TRUE, "true or false"},
     [FIELD_ENV] = {"env", JSON_OBJECT, "an object"},
+    [FIELD_FILE] = {"file", JSON_BAD, ""}, /* ours: bin/init.sh tells the name of its FILE */
 };
 
 static int wrong_type(struct err *err, const char *what, const char *type)
@@ -359,7 +385,8 @@ static int find_fields(struct json_slice value, struct json_slice found[N_FIELDS
     for (size_t i = 0; i < N_FIELDS; i++) {
         if (found[i].kind == JSON_NULL)
             found[i].kind = JSON_BAD;
-        if (found[i].kind != JSON_BAD && !is_of_kind(found[i], fields[i].kind))
+        if (found[i].kind != JSON_BAD && fields[i].type[0] != '\0' &&
+            !is_of_kind(found[i], fields[i].kind))
             return wrong_type(err, fields[i].name, fields[i].type);
     }
     return 0;
@@ -398,7 +425,7 @@ int envelope_find(struct envelope_parts *parts, const char *body, size_t n, bool
     if (found[FIELD_CODE].kind == JSON_BAD || (!takes_empty && is_blank_text(found[FIELD_CODE])))
         return err_set(err, ERR_REFUSED, 0, "Missing main/no code to execute.");
     *parts = (struct envelope_parts){found[FIELD_CODE], found[FIELD_MAIN], found[FIELD_BINARY],
-                                     found[FIELD_ENV]};
+                                     found[FIELD_ENV], found[FIELD_FILE]};
     return 0;
 }
 
@@ -409,6 +436,7 @@ int envelope_fill(struct envelope *envelope, const struct envelope_parts *parts,
         return -1;
     if (parts->env.kind == JSON_OBJECT && read_env(envelope, parts->env, err) < 0)
         return -1;
+    read_file(envelope, parts->file);
     return read_code(envelope, parts->code, parts->binary.kind == JSON_TRUE, err);
 }
 
@@ -427,6 +455,7 @@ void envelope_done(struct envelope *envelope)
         free(*variable);
     free(envelope->env);
     free(envelope->main);
+    free(envelope->file);
     free(envelope->code);
     memset(envelope, 0, sizeof(*envelope));
 }

@@ -30,6 +30,7 @@ struct envelope {
     size_t code_len;
     enum code_kind kind;
     char *main;       /* "main" when the body names none */
+    char *file;       /* how its user calls the file that is the code; NULL: nobody knows */
     bool takes_empty; /* for envelope_read(): see envelope_find() */
     char **env;       /* NAME=value of the body's env, NULL-terminated, in order; NULL when none */
 };
@@ -40,6 +41,7 @@ struct envelope_parts {
     struct json_slice main;
     struct json_slice binary;
     struct json_slice env;
+    struct json_slice file;
 };
 
 /*
@@ -59,4 +61,6 @@ void envelope_done(struct envelope *envelope);
 enum code_kind code_sniff(const char *code, size_t n);
 /* What a package that is not taken is packed by, "bzip2"; NULL: it is none that is known. */
 const char *code_packed_by(const char *code, size_t n);
+/* Whether it may be source text: classes and assemblies are none, whatever they are called. */
+bool code_is_text(const char *code, size_t n);
 const char *code_kind_name(enum code_kind kind);

@@ -134,23 +134,81 @@ const char *runtimes_file_name(const struct runtimes *runtimes, const struct run
     return *runtime != NULL ? (*runtime)->source : NULL;
 }
 
+/* Where the ending of a file's name begins, with its dot; NULL: it has none. */
+static const char *ending_of(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    const char *name = slash != NULL ? slash + 1 : path;
+    const char *dot = strrchr(name, '.');
+
+    return dot != NULL && dot > name && dot[1] != '\0' ? dot : NULL;
+}
+
+/* Whether an entry is another spelling of `source`: index.mjs beside index.js. */
+static bool is_variant(const struct runtime *runtime, const char *entry)
+{
+    const char *ending = ending_of(runtime->source);
+    const char *dot = ending_of(entry);
+
+    return ending != NULL && dot != NULL && dot - entry == ending - runtime->source &&
+           strncmp(entry, runtime->source, (size_t)(dot - entry)) == 0;
+}
+
+const char *runtime_source_name(const struct runtime *runtime, const char *file)
+{
+    const char *wanted = file != NULL ? ending_of(file) : NULL;
+
+    for (char **name = runtime->entry; wanted != NULL && *name != NULL; name++)
+        if (is_variant(runtime, *name) && strcmp(ending_of(*name), wanted) == 0)
+            return *name;
+    return runtime->source;
+}
+
 bool runtime_has_ending_of(const struct runtime *runtime, const char *path)
 {
-    const char *wanted = runtime->source != NULL ? strrchr(runtime->source, '.') : NULL;
-    const char *ending = strrchr(path, '.');
+    const char *ending = ending_of(path);
+    const char *stored;
 
-    return wanted != NULL && ending != NULL && strcmp(wanted, ending) == 0;
+    if (runtime->source == NULL || ending == NULL)
+        return false;
+    stored = ending_of(runtime_source_name(runtime, path));
+    return stored != NULL && strcmp(stored, ending) == 0;
+}
+
+/* ".c, .cs, ..." of all runtimes. */
+static void list_endings(const struct runtimes *runtimes, struct buf *out)
+{
+    for (size_t i = 0; i < runtimes->n; i++) {
+        const struct runtime *runtime = &runtimes->items[i];
+
+        for (char **name = runtime->entry; runtime->source != NULL && *name != NULL; name++) {
+            if (runtime->only_named || !is_variant(runtime, *name))
+                continue;
+            buf_add_text(out, buf_len(out) > 0 ? ", " : "");
+            buf_add_text(out, ending_of(*name));
+        }
+    }
+    buf_add(out, "", 1);
 }
 
 const struct runtime *runtimes_for_source(const struct runtimes *runtimes,
-                                          const struct runtime *fallback, const char *path)
+                                          const struct runtime *fallback, const char *path,
+                                          struct err *err)
 {
-    if (fallback->builds_all || runtime_has_ending_of(fallback, path))
+    struct buf endings = {0};
+
+    if (fallback->builds_all || ending_of(path) == NULL || runtime_has_ending_of(fallback, path))
         return fallback;
     for (size_t i = 0; i < runtimes->n; i++)
         if (!runtimes->items[i].only_named && runtime_has_ending_of(&runtimes->items[i], path))
             return &runtimes->items[i];
-    return fallback;
+    list_endings(runtimes, &endings);
+    (void)err_set(err, ERR_REQUEST, 0,
+                  "no runtime takes source files that end in %s; known are %s, programs, scripts "
+                  "with #! and archives",
+                  ending_of(path), buf_at(&endings));
+    buf_done(&endings);
+    return NULL;
 }
 
 /*

@@ -31,6 +31,9 @@ void runtimes_set_libexec(struct runtimes *runtimes, const char *dir);
 /* NULL when there is none of that name. */
 const struct runtime *runtimes_find(const struct runtimes *runtimes, const char *name);
 
+/* The name under which a source file is stored: `source`, or the entry that is spelt the same and
+ * ends as the file does (index.mjs). file: NULL when nobody knows it. */
+const char *runtime_source_name(const struct runtime *runtime, const char *file);
 /* The file name under which code of this kind is staged; *runtime is the one that takes it (native
  * for ELF and scripts, or a `fallback` that takes programs; `fallback` for source). Both NULL: an archive (unpack it), or code that no
  * runtime takes. fallback may be NULL. */
@@ -40,9 +43,11 @@ const char *runtimes_file_name(const struct runtimes *runtimes, const struct run
 /* Whether a file's name ends as the runtime's sources do. */
 bool runtime_has_ending_of(const struct runtime *runtime, const char *path);
 /* What a file of source text is by the ending of its name: the fallback's if that has sources of this
- * ending, or nobody has; else theirs who have, less those that are only used when named. */
+ * ending, or the name has none; else theirs who have, less those that are only used when named.
+ * NULL: nobody's; err is ERR_REQUEST and lists the endings that there are. */
 const struct runtime *runtimes_for_source(const struct runtimes *runtimes,
-                                          const struct runtime *fallback, const char *path);
+                                          const struct runtime *fallback, const char *path,
+                                          struct err *err);
 
 /* Which runtime an unpacked archive in `dir` is for: native by an executable `exec` first, then
  * `fallback` (the other way round when that takes programs), then the others by name, less those

@@ -14,9 +14,10 @@
 
 /* ---- code: large, padded, with line ends ---- */
 
-static bool is_line_end(char c)
+/* Go takes line ends only; in a shell `$(base64 FILE)` without quotes makes blanks of them. */
+static bool is_gap(char c)
 {
-    return c == '\r' || c == '\n';
+    return c == '\r' || c == '\n' || c == ' ' || c == '\t';
 }
 
 static inline bool is_base64(char c)
@@ -37,9 +38,9 @@ static inline bool are_base64(const char *four)
     return first & second & third & fourth;
 }
 
-static size_t skip_line_ends(const char *text, size_t n, size_t at)
+static size_t skip_gaps(const char *text, size_t n, size_t at)
 {
-    while (at < n && is_line_end(text[at]))
+    while (at < n && is_gap(text[at]))
         at++;
     return at;
 }
@@ -53,13 +54,13 @@ static bool padding_is_good(const char *text, size_t n, size_t at, struct base64
     if (tail < 2)
         return false;
     if (tail == 2) {
-        at = skip_line_ends(text, n, at);
+        at = skip_gaps(text, n, at);
         found->fault_at = at == n ? n : at - 1;
         if (at == n || text[at++] != '=')
             return false;
     }
     found->n_chars += 4 - tail;
-    found->fault_at = at = skip_line_ends(text, n, at);
+    found->fault_at = at = skip_gaps(text, n, at);
     return at == n;
 }
 
@@ -81,7 +82,7 @@ bool base64_check(const char *text, size_t n, struct base64_text *found)
             break;
         if (text[at] == '=')
             return padding_is_good(text, n, at + 1, found);
-        if (!is_line_end(text[at])) {
+        if (!is_gap(text[at])) {
             found->fault_at = at;
             return false;
         }
@@ -98,13 +99,14 @@ static size_t take(const char *text, size_t n, size_t *at, char *chars, size_t m
     size_t n_taken = 0;
 
     /* Most base64 comes in one line: then there is nothing to leave out. */
-    if (memchr(text + *at, '\n', n_near) == NULL && memchr(text + *at, '\r', n_near) == NULL) {
+    if (memchr(text + *at, '\n', n_near) == NULL && memchr(text + *at, '\r', n_near) == NULL &&
+        memchr(text + *at, ' ', n_near) == NULL && memchr(text + *at, '\t', n_near) == NULL) {
         memcpy(chars, text + *at, n_near);
         *at += n_near;
         return n_near;
     }
     while (*at < n && n_taken < max) {
-        if (!is_line_end(text[*at]))
+        if (!is_gap(text[*at]))
             chars[n_taken++] = text[*at];
         ++*at;
     }

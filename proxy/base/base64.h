@@ -21,8 +21,9 @@ struct base64_text {
 };
 
 /*
- * Whether all of the text is standard base64, padded, with line ends anywhere.
- * Source: Go's encoding/base64, StdEncoding, which offset is named included.
+ * Whether all of the text is standard base64, padded, with line ends and blanks anywhere.
+ * Source: Go's encoding/base64, StdEncoding, which offset is named included; it takes no
+ * blanks, but users paste what a shell has split.
  */
 bool base64_check(const char *text, size_t n, struct base64_text *found);
 /* Decode checked text[0 .. n) to `out`, which may be at or before `text`. Returns bytes written. */

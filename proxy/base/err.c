@@ -9,6 +9,7 @@ int err_set(struct err *err, enum err_kind kind, int os, const char *fmt, ...)
 
     err->kind = kind;
     err->os = os;
+    err->detail[0] = '\0';
     va_start(args, fmt);
     (void)vsnprintf(err->text, sizeof(err->text), fmt, args);
     va_end(args);

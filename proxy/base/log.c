@@ -123,7 +123,11 @@ static void add_time(struct buf *line)
     (void)clock_gettime(CLOCK_REALTIME, &now);
     (void)gmtime_r(&now.tv_sec, &parts);
     n = strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &parts);
-    (void)snprintf(text + n, sizeof(text) - n, ".%03dZ", (int)(now.tv_nsec / 1000000));
+    /* At debug activations are told, which take microseconds. */
+    if (log_threshold >= LOG_DEBUG)
+        (void)snprintf(text + n, sizeof(text) - n, ".%06dZ", (int)(now.tv_nsec / 1000));
+    else
+        (void)snprintf(text + n, sizeof(text) - n, ".%03dZ", (int)(now.tv_nsec / 1000000));
     buf_add_text(line, text);
 }
 

@@ -112,7 +112,7 @@ void sink_flush(struct sink *sink)
     tell_waiters(sink);
 }
 
-void sink_add(struct sink *sink, const void *owner, const char *bytes, size_t n)
+static void add(struct sink *sink, const void *owner, const char *bytes, size_t n)
 {
     if (n == 0)
         return;
@@ -127,6 +127,21 @@ void sink_add(struct sink *sink, const void *owner, const char *bytes, size_t n)
         loop_post(sink->loop, &sink->flush);
     else if (list_empty(&sink->waiters))
         sink_flush(sink);
+}
+
+void sink_add(struct sink *sink, const void *owner, const char *bytes, size_t n)
+{
+    struct buf changed = {0};
+
+    if (owner != NULL && n > 0 && sink->tap != NULL)
+        sink->tap->on_bytes(sink->tap, owner, bytes, n);
+    if (owner == NULL || sink->rewrite == NULL) {
+        add(sink, owner, bytes, n);
+        return;
+    }
+    sink->rewrite(sink->rewrite_owner, bytes, n, &changed);
+    add(sink, owner, buf_at(&changed), buf_len(&changed));
+    buf_done(&changed);
 }
 
 void sink_line_start(struct sink *sink, const void *owner)

@@ -25,12 +25,24 @@ struct sink_waiter {
     void (*on_room)(struct sink_waiter *waiter);
 };
 
+/* Somebody who reads along what others than the proxy write; see sink->tap. */
+struct sink_tap {
+    /* owner: as in sink_add(). */
+    void (*on_bytes)(struct sink_tap *tap, const void *owner, const char *bytes, size_t n);
+};
+
+/* Changes what others than the proxy write: appends bytes[0 .. n) to out as they are to appear. */
+typedef void sink_rewrite_fn(void *owner, const char *bytes, size_t n, struct buf *out);
+
 struct sink {
-    struct loop *loop; /* borrowed */
-    int fd;            /* borrowed: 1 or 2; or our own reopened descriptor inside `watch` */
-    bool can_block;    /* neither a file nor reopened: written to only after poll() */
-    bool broken;       /* the reader is gone: bytes are dropped from here on */
-    bool unmarked;     /* set by the owner: nobody looks for the ends of activations in it */
+    struct loop *loop;        /* borrowed */
+    int fd;                   /* borrowed: 1 or 2; or our own reopened descriptor inside `watch` */
+    bool can_block;           /* neither a file nor reopened: written to only after poll() */
+    bool broken;              /* the reader is gone: bytes are dropped from here on */
+    bool unmarked;            /* set by the owner: nobody looks for the ends of activations in it */
+    struct sink_tap *tap;     /* set by the owner, borrowed; NULL: nobody reads along */
+    sink_rewrite_fn *rewrite; /* set by the owner; NULL: bytes pass as they are */
+    void *rewrite_owner;
     struct buf pending;
     uint64_t n_written;      /* bytes, since sink_init() */
     uint64_t n_dropped;      /* bytes, likewise: no room, no disk, or no reader any more */

@@ -79,7 +79,10 @@ static void on_step(struct loop_post *post)
         return;
     if (!invoke->answered) {
         activation_explain(job, invoke->opts.answer_max_bytes, why, sizeof(why));
-        (void)err_set(&err, ERR_ACTION, 0, "invoke: %s", why);
+        (void)err_set(&err, ERR_ACTION, 0,
+                      job->outcome == JOB_DIED && job->reason[0] != '\0' ? "invoke: %s (%s)"
+                                                                         : "invoke: %s",
+                      why, job->reason);
     } else if (!write_answer(invoke)) {
         if (invoke->outlet.err.kind == ERR_NONE)
             return; /* until there is room */

@@ -6,9 +6,11 @@
 
 #include "action/carried.h"
 #include "action/envelope.h"
+#include "action/user_names.h"
 #include "base/json.h"
 #include "base/log.h"
 #include "http/prewarm.h"
+#include "http/reason.h"
 #include "http/server.h"
 #include "http/service.h"
 #include "http/stub.h"
@@ -28,11 +30,15 @@ struct init {
     struct envelope envelope;
     struct build build;
     struct pool *pool; /* owned until it serves */
+    struct reason reason;
+    struct user_names names;
     uint64_t started_at_ms;
 };
 
 static void init_free(struct init *init)
 {
+    reason_done(&init->reason);
+    user_names_done(&init->names);
     build_cancel(&init->build);
     envelope_done(&init->envelope);
     free(init);
@@ -170,16 +176,50 @@ static void reply_reason(struct init *init, const struct err *err)
     }
 }
 
+/* What messages about the action's files are to call them. */
+static void name_files(const struct init *init, struct user_names *names)
+{
+    const struct build *build = &init->build;
+    bool is_source = init->envelope.file != NULL && init->envelope.kind == CODE_SOURCE &&
+                     build->runtime != NULL && build->runtime->source != NULL;
+
+    if (build->dir != NULL)
+        user_names_set(names, build->dir,
+                       is_source ? runtime_source_name(build->runtime, init->envelope.file) : NULL,
+                       init->envelope.file);
+}
+
+static void rename_log(void *owner, const char *bytes, size_t n, struct buf *out)
+{
+    user_names_put(owner, bytes, n, out);
+}
+
+/* What the action itself wrote is in the log already: the line that ends the program is short. */
+static void tell_owner(struct init *init, const struct err *err)
+{
+    const struct reason nothing = {.serving = NULL};
+    struct buf text = {0};
+
+    reason_compose(&nothing, err, &init->build.why, &init->names, &text);
+    init->done(init->owner, buf_at(&text), buf_len(&text));
+    buf_done(&text);
+}
+
 static void fail(struct init *init, const struct err *err)
 {
     struct service *service = init->service;
     struct buf *why = &init->build.why;
+    struct buf reason = {0};
 
+    name_files(init, &init->names);
+    reason_compose(&init->reason, err, why, &init->names, &reason);
     log_end(init, "failed", err->text);
     service->init = NULL;
+    if (init->request != NULL)
+        reason_add_header(init->request, buf_at(&reason), buf_len(&reason));
+    buf_done(&reason);
     if (init->request == NULL)
-        init->done(init->owner, buf_len(why) > 0 ? buf_at(why) : err->text,
-                   buf_len(why) > 0 ? buf_len(why) : strlen(err->text));
+        tell_owner(init, err);
     else if (buf_len(why) > 0)
         reply_unbuilt(init);
     else
@@ -267,6 +307,12 @@ static void start_workers(struct init *init)
         /* There an action's launch script goes to its folder by itself, and a program stays here. */
         if (actionloop->on)
             free(TAKE(launch.cwd));
+    }
+    reason_listen(&init->reason, service->out, service->err, service->pool);
+    if (service->opts.renames_log) {
+        name_files(init, &service->names);
+        service->err->rewrite = rename_log;
+        service->err->rewrite_owner = &service->names;
     }
     init->pool = pool_new(service->loop, &launch, &service->opts.pool, service->out, service->err);
     is_waiting = runtime == service->opts.fallback && prelaunch_take(&service->prelaunch, &waiting);
@@ -383,6 +429,26 @@ static bool admit(struct service *service, struct request *request, enum gate_pa
     return false;
 }
 
+/* Plain source whose file was named is what the name says, as for invoke. 0; -1: nobody's. */
+static int choose_language(struct init *init, struct err *err)
+{
+    const struct service_opts *opts = &init->service->opts;
+    struct envelope *envelope = &init->envelope;
+    struct err why;
+
+    if (envelope->file == NULL)
+        return 0;
+    if (envelope->kind == CODE_SCRIPT && runtime_has_ending_of(opts->fallback, envelope->file))
+        envelope->kind = CODE_SOURCE;
+    if (envelope->kind != CODE_SOURCE || !code_is_text(envelope->code, envelope->code_len))
+        return 0;
+    init->build.source =
+        runtimes_for_source(opts->build.runtimes, opts->fallback, envelope->file, &why);
+    return init->build.source != NULL
+               ? 0
+               : err_set(err, ERR_CODE, 0, "%s: %s", envelope->file, why.text);
+}
+
 /* request: NULL for an action that came with the image. */
 static struct init *init_new(struct service *service, struct request *request)
 {
@@ -434,7 +500,7 @@ void init_on_request(void *owner, struct request *request)
         service->init = NULL;
         reply_ok(init);
     } else if (found < 0 || envelope_fill(&init->envelope, &parts, &err) < 0 ||
-               begin_build(init, &err) < 0) {
+               choose_language(init, &err) < 0 || begin_build(init, &err) < 0) {
         fail(init, &err);
     }
 }

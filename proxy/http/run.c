@@ -7,6 +7,7 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "http/connection.h"
+#include "http/reason.h"
 #include "http/request.h"
 #include "http/service.h"
 #include "http/stub.h"
@@ -103,6 +104,8 @@ static void on_done(struct job *job)
         assert(job->outcome != JOB_PENDING && job->outcome < ARRAY_LEN(failures));
         activation_explain(job, service->opts.pool.worker.answer_max_bytes, text, sizeof(text));
         count(run, failures[job->outcome].end);
+        if (job->outcome == JOB_DIED) /* how, beside the text that others compare */
+            reason_add_header(run->request, job->reason, strlen(job->reason));
         request_reply_error(run->request, failures[job->outcome].status, text);
     }
     run_free(run);

@@ -43,7 +43,8 @@ struct server {
     h2o_accept_ctx_t accept_ctx;
     h2o_socket_t *listener; /* NULL once draining */
     struct loop_timer accept_again;
-    bool is_short; /* of descriptors, which was told; until nobody waits any more */
+    bool is_short;        /* of descriptors, which was told; until nobody waits any more */
+    const char *instance; /* borrowed */
 };
 
 /* ---- requests ---- */
@@ -140,10 +141,13 @@ static void on_admit(void *owner, const struct head *head, uint64_t n_body, bool
         refuse_room(refusal, route);
 }
 
-static void send_refusal(struct request *request, const struct refusal *refusal)
+static void send_refusal(const struct server *server, struct request *request,
+                         const struct refusal *refusal)
 {
     if (refusal->allow != NULL)
         request_add_header(request, "allow", refusal->allow);
+    if (refusal->allow != NULL && server->instance != NULL)
+        request_add_header(request, "x-whiskloop-instance", server->instance);
     if (refusal->retry)
         request_add_header(request, "retry-after", "1");
     request_reply_error(request, refusal->status, refusal->text);
@@ -159,12 +163,12 @@ static int on_req(h2o_handler_t *handler, h2o_req_t *req)
 
     assert(server->magic == SERVER_MAGIC);
     if (early != NULL) {
-        send_refusal(request, early);
+        send_refusal(server, request, early);
         return 0;
     }
     route = judge(server, req->path_normalized, req->method, &refusal);
     if (refusal.status != 0)
-        send_refusal(request, &refusal);
+        send_refusal(server, request, &refusal);
     else
         route->handler(route->owner, request);
     return 0;
@@ -263,6 +267,7 @@ struct server *server_new(struct loop *loop, const struct server_opts *opts,
     server->n_routes = n_routes;
     server->place = place;
     server->lost = opts->lost;
+    server->instance = opts->instance;
     server->requests.loop = loop;
     server->connections = (struct connections){.loop = loop,
                                                .held = opts->held,

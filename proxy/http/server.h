@@ -34,6 +34,7 @@ struct server_opts {
     const struct place *place;
     const char *options;  /* those that say where, for the error's text */
     const char *lost;     /* what the client of another path is told; static */
+    const char *instance; /* which run of the program this is, told with each 405; NULL: not told */
     uint64_t idle_ms;     /* a connection without a whole request is closed after so long */
     uint64_t transfer_ms; /* a client that sends or takes too little in so long is dropped */
     unsigned connections_max;

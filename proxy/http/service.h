@@ -12,6 +12,7 @@
 #include "action/build.h"
 #include "action/runtimes.h"
 #include "action/store.h"
+#include "action/user_names.h"
 #include "base/held.h"
 #include "base/launch.h"
 #include "base/privileges.h"
@@ -49,6 +50,7 @@ struct service_opts {
     bool allow_reinit;    /* a further /init replaces the action */
     bool forks;           /* make workers by fork, where the runtime can */
     bool one_at_a_time;   /* refuse a /run while another runs, as Apache's Node runtime does */
+    bool renames_log;     /* of a command: its log is read by who wrote the action */
     bool logs_init_error; /* whatever the manifest says (OW_LOG_INIT_ERROR) */
 };
 
@@ -64,6 +66,7 @@ struct service {
     struct pool *stub;          /* answers while `pool` is NULL; NULL: nobody asked it yet */
     struct prelaunch prelaunch; /* of the fallback runtime, while there is no action */
     struct init *init;          /* the one in progress, NULL: none */
+    struct user_names names;    /* what a command's log calls the action's files; else unused */
     struct gate gate;           /* holds requests while a preloaded action is being started */
     const char *cannot_start;   /* why the preloaded action never will; NULL: nothing says so */
     bool is_preloaded;          /* the action that serves came with the image, not by /init */

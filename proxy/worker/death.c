@@ -1,7 +1,8 @@
 #include "worker/death.h"
 
 #include <signal.h>
-#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
 #include <sys/wait.h>
 
 #include "base/err.h"
@@ -38,6 +39,15 @@ enum death death_of(int wait_status, bool wanted, struct oom *oom, uint64_t now_
 const char *death_text(enum death death)
 {
     return texts[death];
+}
+
+void death_say_how(int wait_status, char *out, size_t size)
+{
+    if (WIFSIGNALED(wait_status))
+        (void)snprintf(out, size, "signal %d (%s)", WTERMSIG(wait_status),
+                       strsignal(WTERMSIG(wait_status)));
+    else
+        (void)snprintf(out, size, "exit status %d", WEXITSTATUS(wait_status));
 }
 
 int death_explain(enum death death, bool reports_ready, struct err *err)

@@ -5,6 +5,7 @@
  */
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -28,5 +29,7 @@ enum death death_of(int wait_status, bool wanted, struct oom *oom, uint64_t now_
 
 /* What its activation is answered when it passed a limit; NULL: it did not. */
 const char *death_text(enum death death);
+/* "exit status 3", or "signal 9 (Killed)". */
+void death_say_how(int wait_status, char *out, size_t size);
 /* Why its start failed; -1: ERR_EXHAUSTED when it passed a limit, else ERR_ACTION. */
 int death_explain(enum death death, bool reports_ready, struct err *err);

@@ -23,6 +23,8 @@ void hear_end_of(struct worker *w, struct job *job, enum job_outcome outcome)
     if (outcome == JOB_DIED && text != NULL) {
         job->outcome = JOB_EXHAUSTED;
         (void)snprintf(job->reason, sizeof(job->reason), "%s", text);
+    } else if (outcome == JOB_DIED && w->death != DEATH_NONE) {
+        death_say_how(w->wait_status, job->reason, sizeof(job->reason));
     }
     if (!flight_is_fed(&w->flight))
         channel_settle_logs(&w->channel);

@@ -124,6 +124,13 @@ unsigned pool_n_jobs(const struct pool *pool)
     return pool->n_queued + pool->n_running;
 }
 
+bool pool_is_writer(const struct pool *pool, const void *owner)
+{
+    uintptr_t at = (uintptr_t)owner, first = (uintptr_t)pool->workers;
+
+    return at >= first && at < (uintptr_t)(pool->workers + pool->opts.n_workers);
+}
+
 unsigned pool_n_processes(const struct pool *pool)
 {
     unsigned n = pool->template != NULL && template_is_there(pool->template) ? 1 : 0;

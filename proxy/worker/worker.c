@@ -203,6 +203,8 @@ static void start_failed(struct worker *w)
 {
     if (!w->refused && w->start_err.kind == ERR_NONE)
         (void)death_explain(w->death, w->launch->reports_ready, &w->start_err);
+    if (w->death != DEATH_NONE && w->start_err.kind == ERR_ACTION)
+        death_say_how(w->wait_status, w->start_err.detail, sizeof(w->start_err.detail));
 }
 
 /* Tell a launcher that waited what its action is; a long line goes as the pipe takes it. */

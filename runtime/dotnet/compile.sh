@@ -41,8 +41,17 @@ if [ -s .sources ]; then
         @.libraries @.sources
 fi
 rm -f .sources .libraries
+# All that it starts with comes along, by paths from where it lies: what -compile makes is started in
+# another folder, and perhaps where whiskloop is installed elsewhere or not at all.
+mkdir -p .whiskloop
+cp "$runtime/launch.sh" "$library/whiskloop-launcher.dll" "$library"/whiskloop-launcher.*.json .whiskloop/
 cat > ./exec <<END
 #!/bin/sh
-exec '$runtime/launch.sh' '$library/whiskloop-launcher.dll' '$bin' '$main'
+case \$0 in
+*/*) here=\$(cd "\${0%/*}" && pwd) ;;
+*) here=\$(pwd) ;;
+esac
+own=\$here/.whiskloop
+exec "\$own/launch.sh" "\$own/whiskloop-launcher.dll" "\$here" '$main'
 END
 chmod 755 exec

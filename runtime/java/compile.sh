@@ -24,8 +24,17 @@ gson=/usr/share/java/gson.jar
 cp -R "$src/." "$bin/"
 name=$(java -Xshare:auto -XX:TieredStopAtLevel=1 -XX:+UseSerialGC -Dfile.encoding=UTF-8 \
     -cp "$library/launcher.jar:$gson" whiskloop.Compile "$main" "$bin")
+# All that it starts with comes along, by paths from where it lies: what -compile makes is started in
+# another folder, and perhaps where whiskloop is installed elsewhere or not at all.
+mkdir -p "$bin/.whiskloop"
+cp "$runtime/launch.sh" "$library/launcher.jar" "$gson" "$bin/.whiskloop/"
 cat > "$bin/exec" <<END
 #!/bin/sh
-exec '$runtime/launch.sh' '$library/launcher.jar:$gson' '$bin' '$name'
+case \$0 in
+*/*) here=\$(cd "\${0%/*}" && pwd) ;;
+*) here=\$(pwd) ;;
+esac
+own=\$here/.whiskloop
+exec "\$own/launch.sh" "\$own/launcher.jar:\$own/gson.jar" "\$here" '$name'
 END
 chmod 755 "$bin/exec"

@@ -258,7 +258,7 @@ static void bad_base64_is_refused_with_the_byte_that_go_names(void **state)
         {"!", 0},        {"QUJ!", 3},     {"QUJDQ", 4},      {"QUJDQQ", 4},   {"QUJDQUI", 4},
         {"=", 0},        {"Q===", 1},     {"QQ=", 3},        {"QQ=Q", 2},     {"QQ==Q", 4},
         {"QQ==QQ==", 4}, {"QUI=QUI=", 4}, {"QUJD====", 4},   {"QQ===", 4},    {"Q-_Q", 1},
-        {"QU JD", 2},    {"  QU!D", 4},   {"QU\\n\\nJ!", 5}, {"QQ==\\n!", 5}, {"QUJD\\u0000", 4},
+        {"QU.JD", 2},    {"  QU!D", 4},   {"QU\\n\\nJ!", 5}, {"QQ==\\n!", 5}, {"QUJD\\u0000", 4},
         {"\xc3\xa9", 0}, {"A", 0},
     };
 

@@ -44,27 +44,32 @@ static void source_for_a_runtime_that_takes_none_is_taken_by_nobody(void **state
 
 static void the_ending_of_a_files_name_tells_whose_source_it_is(void **state)
 {
-    static const char *const files[] = {"hello.py", "/a.b/x.py", "hello", "hello.txt", "a.py.txt"};
+    static const char *const files[] = {"hello.py", "/a.b/x.py", "hello", "/a.b/x", ".py"};
     struct fixture *f = *state;
+    struct err err;
 
     load_three(f);
     for (size_t i = 0; i < ARRAY_LEN(files); i++) {
         const char *taker = i < 2 ? "python" : "native"; /* else it is the fallback's */
 
-        assert_ptr_equal(runtimes_for_source(&f->runtimes, known(f, "native"), files[i]),
+        assert_ptr_equal(runtimes_for_source(&f->runtimes, known(f, "native"), files[i], &err),
                          known(f, taker));
-        assert_ptr_equal(runtimes_for_source(&f->runtimes, known(f, "python"), files[i]),
+        assert_ptr_equal(runtimes_for_source(&f->runtimes, known(f, "python"), files[i], &err),
                          known(f, "python"));
     }
+    assert_null(runtimes_for_source(&f->runtimes, known(f, "python"), "a.py.txt", &err));
+    assert_string_equal(err.text, "no runtime takes source files that end in .txt; known are .py, "
+                                  "programs, scripts with #! and archives");
 }
 
 static void a_fallback_that_compiles_everything_takes_source_of_any_ending(void **state)
 {
     struct fixture *f = *state;
     struct runtime compiles = {.builds_all = true};
+    struct err err;
 
     load_three(f);
-    assert_ptr_equal(runtimes_for_source(&f->runtimes, &compiles, "hello.py"), &compiles);
+    assert_ptr_equal(runtimes_for_source(&f->runtimes, &compiles, "hello.py", &err), &compiles);
 }
 
 static void archives_have_no_file_name(void **state)

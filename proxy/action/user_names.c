@@ -1,0 +1,63 @@
+#include "action/user_names.h"
+
+#include <ctype.h>
+#include <stdbool.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/util.h"
+
+#define URL "file://"
+
+void user_names_set(struct user_names *names, const char *dir, const char *source, const char *file)
+{
+    user_names_done(names);
+    names->dir = xasprintf("%s/", dir);
+    if (source != NULL && file != NULL) {
+        names->source = xstrdup(source);
+        names->file = xstrdup(file);
+    }
+}
+
+void user_names_done(struct user_names *names)
+{
+    free(names->dir);
+    free(names->source);
+    free(names->file);
+    memset(names, 0, sizeof(*names));
+}
+
+static bool starts_with(const char *text, size_t n, const char *start)
+{
+    return start != NULL && n >= strlen(start) && memcmp(text, start, strlen(start)) == 0;
+}
+
+/* Whether the character may belong to a longer name: "__main__.pyc", "lib/main.c". */
+static bool is_of_name(char c)
+{
+    return isalnum((unsigned char)c) || strchr("_-./", c) != NULL;
+}
+
+void user_names_put(const struct user_names *names, const char *text, size_t n, struct buf *out)
+{
+    bool alone = true; /* a name that stands here begins here */
+
+    for (size_t at = 0; at < n;) {
+        const char *rest = text + at;
+        size_t n_url = starts_with(rest, n - at, URL) ? strlen(URL) : 0;
+        size_t n_source = names->source != NULL ? strlen(names->source) : 0;
+
+        if (alone && starts_with(rest + n_url, n - at - n_url, names->dir)) {
+            at += n_url + strlen(names->dir);
+        } else if (alone && starts_with(rest, n - at, names->source) &&
+                   (n - at == n_source || !isalnum((unsigned char)rest[n_source]))) {
+            buf_add_text(out, names->file);
+            at += n_source;
+            alone = false;
+        } else {
+            buf_add(out, rest, 1);
+            alone = !is_of_name(rest[0]) || starts_with(rest > text + 1 ? rest - 1 : rest, 2, "./");
+            at++;
+        }
+    }
+}

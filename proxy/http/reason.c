@@ -1,0 +1,114 @@
+#include "http/reason.h"
+
+#include <assert.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "action/user_names.h"
+#include "base/err.h"
+#include "base/util.h"
+#include "http/request.h"
+#include "worker/pool.h"
+
+#define SAID_MAX_BYTES   4096 /* kept of the log: an error's last lines count */
+#define HEADER_MAX_BYTES 2048 /* encoded; some proxies take no more than 4 KiB of headers in all */
+#define GAP              "%0A...%0A"
+
+static void on_bytes(struct sink_tap *tap, const void *owner, const char *bytes, size_t n)
+{
+    struct reason *reason = container_of(tap, struct reason, tap);
+
+    if (reason->serving != NULL && pool_is_writer(reason->serving, owner))
+        return;
+    buf_add(&reason->said, bytes, n);
+    if (buf_len(&reason->said) > 2 * SAID_MAX_BYTES)
+        buf_drop(&reason->said, buf_len(&reason->said) - SAID_MAX_BYTES);
+}
+
+void reason_listen(struct reason *reason, struct sink *out, struct sink *err,
+                   const struct pool *serving)
+{
+    assert(reason->streams[0] == NULL);
+    reason->tap.on_bytes = on_bytes;
+    reason->serving = serving;
+    reason->streams[0] = out;
+    reason->streams[1] = err;
+    out->tap = err->tap = &reason->tap;
+}
+
+void reason_done(struct reason *reason)
+{
+    for (size_t i = 0; i < ARRAY_LEN(reason->streams); i++) {
+        if (reason->streams[i] != NULL)
+            reason->streams[i]->tap = NULL;
+        reason->streams[i] = NULL;
+    }
+    buf_done(&reason->said);
+}
+
+static void put_trimmed(const char *text, size_t n, const struct user_names *names, struct buf *out)
+{
+    while (n > 0 && (text[n - 1] == '\n' || text[n - 1] == '\r'))
+        n--;
+    user_names_put(names, text, n, out);
+}
+
+void reason_compose(const struct reason *reason, const struct err *err, const struct buf *why,
+                    const struct user_names *names, struct buf *out)
+{
+    if (buf_len(why) > 0) {
+        put_trimmed(buf_at(why), buf_len(why), names, out);
+        return;
+    }
+    put_trimmed(err->text, strlen(err->text), names, out);
+    if (err->detail[0] != '\0') {
+        buf_add_text(out, " (");
+        buf_add_text(out, err->detail);
+        buf_add_text(out, ")");
+    }
+    if (buf_len(&reason->said) > 0) {
+        buf_add_text(out, "\n");
+        put_trimmed(buf_at(&reason->said), buf_len(&reason->said), names, out);
+    }
+}
+
+static size_t encode(char c, char *out)
+{
+    bool plain = c >= ' ' && c < 0x7f && c != '%';
+
+    if (!plain)
+        return (size_t)snprintf(out, 4, "%%%02X", (unsigned)(unsigned char)c);
+    out[0] = c;
+    return 1;
+}
+
+void reason_add_header(struct request *request, const char *text, size_t n)
+{
+    struct buf value = {0};
+    char cut[HEADER_MAX_BYTES];
+    char piece[4];
+    size_t head = HEADER_MAX_BYTES / 4, tail;
+
+    for (size_t i = 0; i < n; i++)
+        buf_add(&value, piece, encode(text[i], piece));
+    if (buf_len(&value) > HEADER_MAX_BYTES) {
+        const char *bytes = buf_at(&value);
+
+        /* Never within an encoded character. */
+        while (head > 0 && (bytes[head - 1] == '%' || bytes[head - 2] == '%'))
+            head--;
+        tail = buf_len(&value) - (HEADER_MAX_BYTES - head - strlen(GAP));
+        while (bytes[tail - 1] == '%' || bytes[tail - 2] == '%')
+            tail++;
+        memcpy(cut, bytes, head);
+        memcpy(cut + head, GAP, strlen(GAP));
+        memcpy(cut + head + strlen(GAP), bytes + tail, buf_len(&value) - tail);
+        n = head + strlen(GAP) + buf_len(&value) - tail;
+        request_add_header_copy(request, REASON_HEADER, strlen(REASON_HEADER), cut, n);
+    } else if (buf_len(&value) > 0) {
+        request_add_header_copy(request, REASON_HEADER, strlen(REASON_HEADER), buf_at(&value),
+                                buf_len(&value));
+    }
+    buf_done(&value);
+}
