@@ -89,7 +89,8 @@ check_spell() {
     for file in ./*.md docs meson.build .ci bin scripts actions runtime proxy tests docker jmeter; do
         [[ ! -e $file ]] || top+=("$file")
     done
-    codespell --skip '*/corpus*,*/__pycache__/*,*.svg,*.json' "${top[@]}"
+    # pyhton: a test of what is suggested for it.
+    codespell -L pyhton --skip '*/corpus*,*/__pycache__/*,*.svg,*.json' "${top[@]}"
 }
 
 check_readme() {
