@@ -24,7 +24,8 @@ or sudo when something is missing. Ends with 1, and installs nothing, where that
 END
 }
 
-BUILD_PACKAGES=(gcc libc6-dev meson ninja-build pkgconf
+# The libraries bring libc6-dev, and meson brings ninja-build.
+BUILD_PACKAGES=(gcc meson pkgconf
     libh2o-evloop-dev libarchive-dev libjansson-dev libssl-dev)
 # libarchive is linked in, not loaded, and then these are linked with it; most of them drop out.
 BUILD_PACKAGES+=(libacl1-dev libbz2-dev liblz4-dev liblzma-dev libxml2-dev libzstd-dev nettle-dev
@@ -32,7 +33,7 @@ BUILD_PACKAGES+=(libacl1-dev libbz2-dev liblz4-dev liblzma-dev libxml2-dev libzs
 # What bin/ and the Python runtime use; zip may be missing at run time, tar takes its place.
 RUN_PACKAGES=(python3 curl zip)
 # libclang-rt is not among clang's own dependencies, and without it clang cannot link sanitizers.
-TEST_PACKAGES=(clang clang-format libclang-rt-14-dev libcmocka-dev python3-pytest
+TEST_PACKAGES=(clang clang-format groff-base libclang-rt-14-dev libcmocka-dev python3-pytest
     python3-pytest-xdist python3-prometheus-client jq bc unzip shellcheck codespell procps wrk)
 # The interpreters of the runtimes; without one of them its tests are skipped.
 TEST_PACKAGES+=(nodejs perl ruby php-cli lua5.4 pypy3 tcc golang-go

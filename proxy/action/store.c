@@ -136,8 +136,10 @@ static char *make_temporary(struct err *err)
     /* 0711: workers that run as another user must be able to pass through, not to list. */
     if (mkdtemp(path) != NULL && chmod(path, 0711) == 0)
         return path;
-    (void)err_set(err, ERR_SYSTEM, errno, "cannot make temporary folder \"%s\": %s", path,
-                  strerror(errno));
+    (void)err_set(err, ERR_SYSTEM, errno,
+                  "cannot make temporary folder \"%s\": %s; name another place with TMPDIR or "
+                  "--action-dir",
+                  path, strerror(errno));
     free(path);
     return NULL;
 }

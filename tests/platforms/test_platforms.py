@@ -122,7 +122,7 @@ MISSPELT_KINDS = {
     "no cells": lambda kind: {**kind, "stemCells": [{"initialCount": 0, "memory": "256 MB"}]},
     "ttl": lambda kind: {**kind, "stemCells": [{"initialCount": 1, "memory": "256 MB", "reactive": {
         "minCount": 0, "maxCount": 2, "ttl": 120, "threshold": 1, "increment": 1}}]},
-    "image": lambda kind: {**kind, "image": "whiskloop/python3:0.1.0"},
+    "image": lambda kind: {**kind, "image": "whiskloop/python3:0.2.0"},
     "attachment": lambda kind: {**kind, "attached": True},
 }
 
