@@ -23,6 +23,7 @@ final class Launcher
     private static $answers;
     private static array $before = []; // variable -> what it was before activations, or false
     private static bool $busy = false;
+    public static string $failed = ''; // stands before the answer of a function that threw
 
     public static function open(): void
     {
@@ -152,7 +153,7 @@ final class Launcher
             $answer = $result === null || $result === [] ? '{}' : self::encode($result);
         } catch (\Throwable $problem) {
             self::report($problem);
-            $answer = self::encode(['error' => $problem->getMessage() ?: $problem::class]);
+            $answer = self::$failed . self::encode(['error' => $problem->getMessage() ?: $problem::class]);
         }
         self::$busy = false;
         while (ob_get_level() > 0) {
@@ -223,6 +224,7 @@ try {
         exit(1);
     }
     if ($acknowledge) {
+        Launcher::$failed = '!'; // in a shell an answer is JSON
         Launcher::answer('{"ok":true,"pipeline":' . PIPELINE . '}');
     }
     while (($line = Launcher::next()) !== false) {

@@ -131,6 +131,28 @@ def test_TN9_rejected_promise(started, code, error):
     assert one.run({}).status == 200
 
 
+@pytest.mark.parametrize("code, status, error", [
+    ("throw Object.assign(new Error('gone'), { statusCode: 404 })", 502, "Error: gone"),
+    ("throw { statusCode: 404 }", 502, {"statusCode": 404}),
+    ("return Promise.reject(Object.assign(new Error('gone'), { statusCode: 404, body: { a: 1 } }))",
+     200, {"name": "Error", "message": "gone", "statusCode": 404, "body": {"a": 1}}),
+    ("return Promise.reject(Object.assign(new TypeError('x'), { headers: { b: 'c' }, big: 1n, me: main }))",
+     200, {"name": "TypeError", "message": "x", "headers": {"b": "c"}}),
+])
+def test_what_is_thrown_is_a_developers_error_and_what_is_rejected_an_applications(
+        started, many, code, status, error):
+    """The status tells the platform which. A rejected Error keeps properties of its own."""
+    code = f"function main(args) {{ if (args.fail) {{ {code}; }} return args; }}"
+    for one in (started(code), many(code)):
+        for _ in range(2):
+            answer = one.run({"fail": 1})
+            told = answer.json["error"]
+            if isinstance(told, dict) and "stack" in told:
+                assert told["message"] in told.pop("stack")
+            assert (answer.status, told) == (status, error)
+        assert one.run({"a": 1}).json == {"a": 1}
+
+
 def test_TN10_large_action(started):
     """T-N10: 500000 characters of source."""
     one = started("// " + "x" * 500000 + "\nfunction main() { return { message: 'world' }; }")
