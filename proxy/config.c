@@ -4,13 +4,15 @@
 #include <ctype.h>
 #include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/err.h"
 #include "base/util.h"
 
 enum setting_kind {
     SETTING_NUMBER,
-    SETTING_COUNT, /* a number, or "auto", which is kept as 0 */
+    SETTING_COUNT,  /* a number, or "auto", which is kept as 0 */
+    SETTING_SIGNED, /* int64_t: -max to max, or "auto", which is kept as CONFIG_AUTO */
     SETTING_TEXT,
     SETTING_SWITCH,
 };
@@ -40,6 +42,10 @@ struct setting {
         name, SETTING_COUNT, offsetof(struct config, field), 1, fallback, max, NULL, "N|auto",     \
             help                                                                                   \
     }
+#define SIGNED(name, field, max, unit, help)                                                       \
+    {                                                                                              \
+        name, SETTING_SIGNED, offsetof(struct config, field), 0, 0, max, NULL, unit, help          \
+    }
 #define SWITCH(name, field, fallback, help)                                                        \
     {                                                                                              \
         name, SETTING_SWITCH, offsetof(struct config, field), 0, fallback, 1, NULL, "0|1", help    \
@@ -51,9 +57,12 @@ struct setting {
 
 static const struct setting settings[] = {
     NUMBER("port", port, 0, 8080, 65535, "PORT", "TCP port to listen on; 0 takes any free one"),
-    TEXT("listen", listen, "0.0.0.0", "ADDRESS", "numeric IPv4 or IPv6 address to listen on"),
+    TEXT("listen", listen, "0.0.0.0", "ADDRESS",
+         "numeric IPv4 or IPv6 address to listen on, or a Unix socket: "
+         "unix:PATH[,mode=OCTAL][,owner=USER[:GROUP]]"),
     TEXT("admin", admin, "", "WHERE",
-         "ADDRESS:PORT or unix:PATH to serve /healthz, /readyz and /metrics on; empty: nowhere"),
+         "ADDRESS:PORT or unix:PATH (as for --listen) to serve /healthz, /readyz and /metrics on; "
+         "empty: nowhere"),
     TEXT("runtime", runtime, "auto", "NAME",
          "the runtime that plain source text is for; auto: python, and in an ActionLoop image what "
          "OW_COMPILER builds"),
@@ -70,8 +79,9 @@ static const struct setting settings[] = {
          "where executables answer: descriptor 1, 3, or whichever first carries an answer"),
     NUMBER("timeout", timeout_ms, 1, 300000, DAY_MS, "MS",
            "longest time for an activation, waiting included; the body's deadline may be sooner"),
-    NUMBER("deadline-margin", deadline_margin_ms, 0, 50, 10000, "MS",
-           "how long before its deadline an activation is given up, so that the answer is in time"),
+    SIGNED("deadline-margin", deadline_margin_ms, 10000, "MS|auto",
+           "how long before its deadline an activation is given up; negative: after it, so that an "
+           "invoker records a timeout; auto: -20 where __OW_API_HOST is set (OpenWhisk), else 50"),
     NUMBER("init-timeout", init_timeout_ms, 1, 300000, DAY_MS, "MS",
            "longest time for an /init, and for a later start of the action"),
     NUMBER("settle-time", settle_ms, 1, 100, 60000, "MS",
@@ -173,7 +183,6 @@ static const struct {
 } synonyms[] = {
     {"FLASK_PROXY_PORT", "port", NULL},
     {"OW_LOG_INIT_ERROR", "log-init-error", NULL},
-    {"OW_DEBUG", "allow-reinit", NULL},
     {"PROXY_ALLOW_REINIT", "allow-reinit", "1"},
 };
 
@@ -204,6 +213,25 @@ static int set_number(struct config *config, const struct setting *setting, cons
                        value, (unsigned long long)setting->min, (unsigned long long)setting->max,
                        setting->kind == SETTING_COUNT ? ", or auto" : "");
     *(uint64_t *)field(config, setting) = number;
+    return 0;
+}
+
+static int set_signed(struct config *config, const struct setting *setting, const char *given_as,
+                      const char *value, struct err *err)
+{
+    const char *digits = value + (value[0] == '-');
+    bool is_auto = strcmp(value, "auto") == 0;
+    long long number;
+    char *end;
+
+    errno = 0;
+    number = strtoll(value, &end, 10);
+    if (!is_auto && (!isdigit((unsigned char)digits[0]) || *end != '\0' || errno != 0 ||
+                     number < -(long long)setting->max || number > (long long)setting->max))
+        return err_set(err, ERR_REQUEST, 0, "%s=%s: want a number from -%llu to %llu, or auto",
+                       given_as, value, (unsigned long long)setting->max,
+                       (unsigned long long)setting->max);
+    *(int64_t *)field(config, setting) = is_auto ? CONFIG_AUTO : (int64_t)number;
     return 0;
 }
 
@@ -251,6 +279,8 @@ static int set(struct config *config, const struct setting *setting, const char 
         return set_number(config, setting, given_as, value, err);
     case SETTING_NUMBER:
         return set_number(config, setting, given_as, value, err);
+    case SETTING_SIGNED:
+        return set_signed(config, setting, given_as, value, err);
     case SETTING_TEXT:
         return set_text(config, setting, given_as, value, err);
     case SETTING_SWITCH:
@@ -276,6 +306,8 @@ static void set_defaults(struct config *config)
     for (size_t i = 0; i < ARRAY_LEN(settings); i++) {
         if (settings[i].kind == SETTING_TEXT)
             *(const char **)field(config, &settings[i]) = settings[i].text;
+        else if (settings[i].kind == SETTING_SIGNED)
+            *(int64_t *)field(config, &settings[i]) = CONFIG_AUTO;
         else
             *(uint64_t *)field(config, &settings[i]) = settings[i].fallback;
     }
@@ -337,7 +369,7 @@ static int set_from_proxy_option(struct config *config, int n_left, char **args,
     if (debug != NULL) {
         config->debug = strcmp(debug, "=false") != 0 && strcmp(debug, "=0") != 0;
         if (config->debug)
-            config->allow_reinit = 1; /* as OW_DEBUG does, see synonyms */
+            config->allow_reinit = 1;
         return 1;
     }
     if (value == NULL)
@@ -447,6 +479,17 @@ static bool is_word(const char *arg)
     return arg[0] != '-' || arg[1] == '\0';
 }
 
+/* Tools start images with words of their own behind the entrypoint (`docker run IMAGE sh -c ...`),
+ * and Go's proxy ignores them: openwhisk-contract 9. */
+static bool is_for_others(const struct config *config, const char *program, const char *word)
+{
+    const char *slash = strrchr(program, '/');
+    bool is_entrypoint = getpid() == 1 || strcmp(slash != NULL ? slash + 1 : program, "proxy") == 0;
+
+    return is_entrypoint && is_word(word) && config->command == COMMAND_SERVE &&
+           find_command(word) == NULL;
+}
+
 enum config_result config_read(struct config *config, int argc, char **argv, struct err *err)
 {
     enum config_result result = CONFIG_RUN;
@@ -456,8 +499,8 @@ enum config_result config_read(struct config *config, int argc, char **argv, str
     config->compile_main = config->compile_env = NULL;
     config->command = COMMAND_SERVE;
     config->command_name = config->file = config->argument = NULL;
-    config->debug = getenv("OW_DEBUG") != NULL && getenv("OW_DEBUG")[0] != '\0';
-    for (int i = 1; i < argc; i++) {
+    config->debug = false;
+    for (int i = 1; i < argc && !is_for_others(config, argv[0], argv[i]); i++) {
         if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0 ||
             strcmp(argv[i], "-help") == 0)
             return CONFIG_HELP;
@@ -474,6 +517,8 @@ enum config_result config_read(struct config *config, int argc, char **argv, str
             result = CONFIG_HEALTH;
             continue;
         }
+        if (is_for_others(config, argv[0], argv[i]))
+            break;
         taken = is_word(argv[i]) ? set_from_word(config, argv[i], err)
                                  : set_from_proxy_option(config, argc - i, argv + i, err);
         if (taken == 0)
@@ -492,6 +537,8 @@ static void format_default(const struct setting *setting, char *out, size_t size
 {
     if (setting->kind == SETTING_TEXT)
         (void)snprintf(out, size, "%s", setting->text);
+    else if (setting->kind == SETTING_SIGNED)
+        (void)snprintf(out, size, "auto");
     else
         (void)snprintf(out, size, "%llu", (unsigned long long)setting->fallback);
 }
@@ -522,7 +569,7 @@ void config_help(FILE *file)
               "stdout\n"
               "  -env JSON\n      variables for -compile\n"
               "  -debug\n      tell each step in the proxy's own log, keep what failed, allow a "
-              "further /init; also OW_DEBUG\n"
+              "further /init\n"
               "  --health\n      ask the proxy that runs with the same --admin whether it is "
               "well; ends with 0 or 1\n  --version\n  --help\n");
 }

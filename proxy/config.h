@@ -20,6 +20,8 @@ enum command_kind {
     COMMAND_PIPE,
 };
 
+#define CONFIG_AUTO INT64_MIN
+
 /* Texts point into argv, the environment or the table's defaults. */
 struct config {
     uint64_t port;
@@ -36,7 +38,7 @@ struct config {
     uint64_t dumpable;
     uint64_t rlimits[LIMIT_COUNT]; /* 0: as ours */
     uint64_t timeout_ms;
-    uint64_t deadline_margin_ms;
+    int64_t deadline_margin_ms; /* or CONFIG_AUTO */
     uint64_t init_timeout_ms;
     uint64_t settle_ms;
     uint64_t kill_ms;
@@ -74,7 +76,7 @@ struct config {
     const char *argument;     /* ARGUMENT of invoke; NULL: none */
 
     /* Not in the table: what Apache's ActionLoop proxy takes on its command line. */
-    bool debug;               /* -debug, or OW_DEBUG */
+    bool debug;               /* -debug */
     const char *compile_main; /* -compile: the function's name; NULL: serve */
     const char *compile_env;  /* -env: JSON; NULL: none */
 };

@@ -188,7 +188,9 @@ static int listen_for_platform(struct app *app, const struct server_route *route
                                .lost = lost,
                                .idle_ms = config->idle_timeout_ms};
 
-    if (place_tcp(&place, "--listen", config->listen, (uint16_t)config->port, err) < 0)
+    if (place_is_unix(config->listen)
+            ? place_parse(&place, "--listen", config->listen, err) < 0
+            : place_tcp(&place, "--listen", config->listen, (uint16_t)config->port, err) < 0)
         return -1;
     app->server = server_new(app->loop, &opts, routes, n_routes, err);
     if (app->server == NULL)
@@ -431,9 +433,12 @@ static int precompile(struct app *app, struct err *err)
                                    .bytes_max = app->config.init_max_bytes,
                                    .deadline_ms = app->config.init_timeout_ms};
 
+    /* Compilers of ActionLoop images rename between ./action/N and their own folder, which must be on
+     * one file system: openwhisk-contract 9. */
+    bool is_temporary = !app->setup.actionloop.on;
+
     app->loop = loop_new(err);
-    /* Nothing of it is to stay, so never in ./action. */
-    if (app->loop == NULL || setup_service(&app->setup, &app->service, true, err) < 0)
+    if (app->loop == NULL || setup_service(&app->setup, &app->service, is_temporary, err) < 0)
         return -1;
     app->all_closed = true;
     return precompile_run(app->loop, &app->service.opts.build, &opts, err);

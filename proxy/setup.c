@@ -15,6 +15,9 @@
 #include "config.h"
 #include "http/service.h"
 
+#define INVOKER_MARGIN_MS (-20) /* longer than a clock's tick and the way of an answer */
+#define CLIENT_MARGIN_MS  50    /* the answer is there before the client gives up */
+
 /* ---- the log ---- */
 
 int setup_log(const struct config *config, struct err *err)
@@ -70,6 +73,7 @@ int setup_children(struct setup *setup, const char *program, struct err *err)
 {
     if (set_privileges(setup, err) < 0)
         return -1;
+    (void)setenv("__OW_PROXY_VERSION", WHISKLOOP_VERSION, 1);
     return actionloop_read(&setup->actionloop, program, setup->config->debug, err);
 }
 
@@ -160,6 +164,15 @@ static enum answers answers_mode(const struct setup *setup)
     return ANSWERS_AUTO;
 }
 
+/* An invoker sets __OW_API_HOST in the container. It counts a timeout only when the answer takes at
+ * least the limit, and peers let an action use all of that. */
+static int64_t deadline_margin_ms(const struct config *config)
+{
+    if (config->deadline_margin_ms != CONFIG_AUTO)
+        return config->deadline_margin_ms;
+    return getenv("__OW_API_HOST") != NULL ? INVOKER_MARGIN_MS : CLIENT_MARGIN_MS;
+}
+
 static bool allows_concurrency(void)
 {
     const char *allowed = getenv("__OW_ALLOW_CONCURRENT");
@@ -190,7 +203,7 @@ static void set_options(struct setup *setup, struct service *service)
         .environ = environ,
         .privileges = &setup->privileges,
         .run_ms = config->timeout_ms,
-        .margin_ms = config->deadline_margin_ms,
+        .margin_ms = deadline_margin_ms(config),
         .init_ms = config->init_timeout_ms,
         .answers = answers_mode(setup),
         .keeps_failed = config->debug,

@@ -82,7 +82,7 @@ const struct runtime *runtimes_for_folder(const struct runtimes *runtimes,
 /*
  * Fill a zeroed launch for the action in folder `dir`: argv from the template, cwd = dir, env =
  * base_env (the proxy's own environment, NAME=value) overlaid with init_env; both borrowed. A
- * ready line is always asked for (__OW_WAIT_FOR_ACK=1), and demanded where the manifest says so.
+ * ready line is asked for (__OW_WAIT_FOR_ACK=1) unless answers are "auto", whose base_env asks.
  */
 void runtime_launch(const struct runtime *runtime, const char *dir, const char *main,
                     char *const *base_env, char *const *init_env, struct launch *launch);

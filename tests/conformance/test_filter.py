@@ -143,6 +143,21 @@ def test_invoke_prints_answer_and_logs_apart(start, wishes):
     assert one.err() == "said\nsaid\n"
 
 
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can give its own streams to another user")
+def test_streams_of_another_user_will_do(folder):
+    """As behind setpriv, su -c or sudo -u: stdin, stdout and stderr cannot be opened anew."""
+    os.chmod(folder, 0o755)
+    (folder / "exec").write_text(samples.GREET_SHELL)
+    program = shutil.copy(PROGRAM, folder / "whiskloop")
+    answer = subprocess.run(
+        ["setpriv", "--reuid", "65534", "--clear-groups", program, "--runtime-dir", folder,
+         "invoke", folder / "exec", '{"name":"Mike"}'],
+        env={"PATH": os.environ["PATH"], "TMPDIR": "/tmp", "OW_COMPILER": ""}, cwd="/",
+        capture_output=True, timeout=WAIT_S)
+    assert (answer.returncode, json.loads(answer.stdout)) == (0, {"hello": "Mike"}), answer
+    assert answer.stdout.endswith(b"\n")
+
+
 @pytest.mark.parametrize("name, code", [
     ("exec", samples.GREET_SHELL.encode()),
     ("code.zip", archives.zipped({"__main__.py": "def main(a):\n return {'hello': a['name']}\n"})),

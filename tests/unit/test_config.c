@@ -19,7 +19,6 @@ static const struct number {
 #define N(field) offsetof(struct config, field)
     {"--port", "WHISKLOOP_PORT", N(port), 0, 8080, 65535},
     {"--timeout", "WHISKLOOP_TIMEOUT", N(timeout_ms), 1, 300000, DAY_MS},
-    {"--deadline-margin", "WHISKLOOP_DEADLINE_MARGIN", N(deadline_margin_ms), 0, 50, 10000},
     {"--init-timeout", "WHISKLOOP_INIT_TIMEOUT", N(init_timeout_ms), 1, 300000, DAY_MS},
     {"--settle-time", "WHISKLOOP_SETTLE_TIME", N(settle_ms), 1, 100, 60000},
     {"--kill-after", "WHISKLOOP_KILL_AFTER", N(kill_ms), 0, 500, 60000},
@@ -71,7 +70,7 @@ static const struct text {
 #undef N
 };
 
-#define N_OTHERS 8 /* --workers and the switches */
+#define N_OTHERS 9 /* --workers, --deadline-margin and the switches */
 
 static const char *const other_variables[] = {"FLASK_PROXY_PORT",         "OW_LOG_INIT_ERROR",
                                               "WHISKLOOP_LOG_INIT_ERROR", "OW_DEBUG",
@@ -428,6 +427,33 @@ static void the_number_of_workers_is_a_number_or_auto(void **state)
     assert_refused(f, "--workers=10000: want a number from 1 to 256, or auto");
 }
 
+static void a_margin_is_signed_or_auto(void **state)
+{
+    static const struct {
+        const char *text;
+        int64_t wanted;
+    } cases[] = {{"0", 0}, {"-1", -1}, {"-10000", -10000}, {"10000", 10000}, {"auto", CONFIG_AUTO}};
+    static const char *const wrong[] = {"-10001", "10001", "-", "", "1ms", "--1", "+1", " 1"};
+    struct fixture *f = *state;
+
+    read_with(f, NULL, NULL);
+    assert_true(f->config.deadline_margin_ms == CONFIG_AUTO);
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        read_with(f, "--deadline-margin", cases[i].text);
+        assert_int_equal(f->result, CONFIG_RUN);
+        assert_true(f->config.deadline_margin_ms == cases[i].wanted);
+    }
+    for (size_t i = 0; i < ARRAY_LEN(wrong); i++) {
+        char text[96];
+
+        (void)snprintf(text, sizeof(text),
+                       "--deadline-margin=%s: want a number from -10000 to 10000, or auto",
+                       wrong[i]);
+        read_with(f, "--deadline-margin", wrong[i]);
+        assert_refused(f, text);
+    }
+}
+
 static void a_switch_takes_0_or_1_behind_it_and_nothing_else(void **state)
 {
     struct fixture *f = *state;
@@ -547,6 +573,7 @@ int main(void)
         TEST(the_nearer_source_wins),
         TEST(a_switch_can_be_turned_off_by_the_nearer_source),
         TEST(the_number_of_workers_is_a_number_or_auto),
+        TEST(a_margin_is_signed_or_auto),
         TEST(a_switch_takes_0_or_1_behind_it_and_nothing_else),
         TEST(other_words_for_a_switch_are_refused),
         TEST(the_help_lists_each_option_with_its_default),

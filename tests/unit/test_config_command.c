@@ -28,6 +28,23 @@ static void read_words(struct fixture *f, const char *const *words)
     f->result = config_read(&f->config, argc, argv, &f->err);
 }
 
+/* As an entrypoint it is started with the words of others behind its own. */
+static void words_behind_the_proxy_of_an_image_are_ignored(void **state)
+{
+    struct fixture *f = *state;
+    static char path[] = "/bin/proxy", shell[] = "sh", option[] = "-c", version[] = "--version";
+    static char port[] = "--port=1", node[] = "node", command[] = "invoke";
+    char *ignored[] = {path, port, shell, option, version, NULL};
+    char *started[] = {path, node, option, NULL};
+    char *known[] = {path, command, NULL};
+
+    assert_int_equal(config_read(&f->config, 5, ignored, &f->err), CONFIG_RUN);
+    assert_int_equal(f->config.command, COMMAND_SERVE);
+    assert_int_equal(f->config.port, 1);
+    assert_int_equal(config_read(&f->config, 3, started, &f->err), CONFIG_RUN);
+    assert_int_equal(config_read(&f->config, 2, known, &f->err), CONFIG_WRONG);
+}
+
 static void without_words_it_serves(void **state)
 {
     struct fixture *f = *state;
@@ -112,6 +129,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
         TEST(without_words_it_serves),
+        TEST(words_behind_the_proxy_of_an_image_are_ignored),
         TEST(commands_take_their_words_among_options),
         TEST(wrong_words_are_refused),
     };
