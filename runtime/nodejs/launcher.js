@@ -34,7 +34,8 @@ const READ_BYTES = 65536;
 const READ_AT_START = /^(NODE_(?!ENV$|PATH$)|UV_|LD_|LC_|LANG|ICU_|OPENSSL_|SSL_|MALLOC_|GLIBC_)/;
 
 // Text that may be a module, and what V8 says when such a text is taken for a script.
-const MAY_BE_MODULE = /^\s*(import|export|await)\b|\bimport\.meta\b/m;
+const MAY_BE_MODULE = /\b(import|export|await)\b/;
+const HAS_EXPORT = /(^|[;}])\s*(export\s*[{*]|export\s+(default|async|function|class|const|let|var)\b|import\s*[\w$*{"'])/m;
 const IS_MODULE = new RegExp("Cannot use import statement outside a module|Unexpected token " +
     "'export'|Cannot use 'import\\.meta' outside a module|await is only valid in async functions " +
     'and the top level bodies of modules');
@@ -83,6 +84,23 @@ class LogStream extends Writable {
             // The user's code closed it, or nobody reads logs any more: not worth a death.
         }
         done();
+    }
+
+    /* As Node's own process.stdout: pipeline() destroys it when a source fails, and logs go on. */
+    _destroy(problem, done) {
+        done(problem);
+        this._undestroy();
+    }
+
+    /* Between its end and its next life, too. */
+    write(chunk, encoding, done) {
+        if (!this.writableEnded && !this.destroyed)
+            return super.write(chunk, encoding, done);
+        this._write(typeof chunk === 'string' ? Buffer.from(chunk) : chunk, 'buffer', () => {});
+        for (const callback of [encoding, done])
+            if (typeof callback === 'function')
+                process.nextTick(callback);
+        return true;
     }
 }
 
@@ -213,16 +231,44 @@ function isFile(name) {
     }
 }
 
+/* What a package.json says. Node does not read one that begins with a byte order mark: such a file
+ * of the action is replaced by one without. */
+function readPackage(name) {
+    const text = fs.readFileSync(name, 'utf8');
+
+    if (!text.startsWith('\ufeff'))
+        return JSON.parse(text);
+    try {
+        fs.writeFileSync(name, text.slice(1));
+    } catch (problem) {
+        throw new Refusal(`Cannot start action: ${name} begins with a byte order mark, which cannot be removed: ` +
+                          problem.message);
+    }
+    return JSON.parse(text.slice(1));
+}
+
 /* The file that a folder's code starts in. */
 function entryOf(folder) {
     for (const name of ['package.json', 'index.js', 'index.mjs']) {
         if (!isFile(path.join(folder, name)))
             continue;
+        if (name !== 'package.json')
+            return path.join(folder, name);
+        readPackage(path.join(folder, name));
         // Node's own rules for what a package.json may say, and what it may leave out.
-        return name === 'package.json' ? require.resolve(folder) : path.join(folder, name);
+        return require.resolve(folder);
     }
-    throw new Refusal('Zipped actions must contain either package.json or index.js at the root: ' +
-                      `there is none in ${folder}`);
+    throw new Refusal('Initialization error: zipped actions must contain either package.json or index.js at the root.');
+}
+
+/* The module and the names in it that "FILE.FUNCTION" stands for in a folder, as in Apache's runtime;
+ * null when there is no such module. */
+function chosenBy(main, folder) {
+    const [file, ...names] = main.split('.');
+    const found = ['', '.js', '.mjs', '.cjs', '/index.js'].map((ending) => path.join(folder, file + ending))
+        .find(isFile);
+
+    return names.length > 0 && file !== '' && found ? { file: found, names } : null;
 }
 
 /* Whether Node takes the file for an ECMAScript module by its name or its package.json. */
@@ -235,7 +281,7 @@ function isModule(file) {
         const name = path.join(folder, 'package.json');
 
         if (isFile(name))
-            return JSON.parse(fs.readFileSync(name, 'utf8')).type === 'module';
+            return readPackage(name).type === 'module';
         if (folder === path.dirname(folder))
             return false;
     }
@@ -251,7 +297,8 @@ function readsAsModule(file) {
         vm.compileFunction(text, SCRIPT_PARAMETERS);
         return false;
     } catch (problem) {
-        return IS_MODULE.test(problem.message);
+        // V8 stumbles over the first thing that no script may have, and not always in these words.
+        return IS_MODULE.test(problem.message) || HAS_EXPORT.test(text);
     }
 }
 
@@ -312,8 +359,9 @@ async function loadModule(file, names) {
 async function load(name, main) {
     const given = path.resolve(name);
     const isFolder = fs.existsSync(given) && fs.statSync(given).isDirectory();
-    const file = isFolder ? entryOf(given) : given;
-    const names = (main || 'main').split('.');
+    const chosen = isFolder ? chosenBy(main || 'main', given) : null;
+    const file = chosen ? chosen.file : isFolder ? entryOf(given) : given;
+    const names = chosen ? chosen.names : (main || 'main').split('.');
     let found;
 
     if (!isFile(file))

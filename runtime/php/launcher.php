@@ -27,6 +27,7 @@ final class Launcher
 
     public static function open(): void
     {
+        $_ENV = getenv(); // whatever php.ini says of it (variables_order)
         self::$lines = fopen('php://fd/8', 'r');
         self::$answers = fopen('php://fd/9', 'w');
         register_shutdown_function([self::class, 'atEnd']);
@@ -64,7 +65,13 @@ final class Launcher
     private static function restore(): void
     {
         foreach (self::$before as $name => $text) {
-            putenv($text === false ? $name : "$name=$text");
+            if ($text === false) {
+                putenv($name);
+                unset($_ENV[$name]);
+            } else {
+                putenv("$name=$text");
+                $_ENV[$name] = $text;
+            }
         }
         self::$before = [];
     }
@@ -80,6 +87,7 @@ final class Launcher
             if (!preg_match('/[=\0]/', $name) && !str_contains($text, "\0")) {
                 self::$before[$name] ??= getenv($name);
                 putenv("$name=$text");
+                $_ENV[$name] = $text;
             }
         }
     }

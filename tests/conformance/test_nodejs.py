@@ -192,6 +192,60 @@ def test_TN11_working_folder_and_modules_of_its_own(started):
                                 "started": False, "argv": 2}
 
 
+@pytest.mark.parametrize("files, main, result", [
+    ({"other.js": "exports.niam = () => ({ n: 1 });"}, "other.niam", {"n": 1}),
+    ({"other.js": "exports.niam = { xyz: () => ({ n: 2 }) };"}, "other.niam.xyz", {"n": 2}),
+    ({"package.json": '{"main": "index.js"}', "index.js": "exports.main = () => ({});",
+      "other.js": "exports.niam = () => ({ n: 3 });"}, "other.niam", {"n": 3}),
+    ({"other.mjs": "export const niam = () => ({ n: 4 });"}, "other.niam", {"n": 4}),
+    ({"lib/other.js": "exports.niam = () => ({ n: 5 });"}, "lib/other.niam", {"n": 5}),
+    ({"other/index.js": "exports.niam = () => ({ n: 6 });"}, "other.niam", {"n": 6}),
+    ({"index.js": "exports.niam = { xyz: () => ({ n: 7 }) };"}, "niam.xyz", {"n": 7}),
+    ({"index.js": "exports.main = () => ({ n: 8 });", "__MACOSX/._other.js": "\x00"}, "index.main",
+     {"n": 8}),
+])
+def test_main_names_the_module_and_the_function(started, files, main, result):
+    """FILE.FUNCTION, as in Apache's suite; where there is no such file the names are walked."""
+    assert started(files, main=main).run({}).json == result
+
+
+@pytest.mark.parametrize("files", [
+    {"package.json": '\ufeff{"main": "a.js"}', "a.js": "exports.main = () => ({ a: 1 });"},
+    {"package.json": '\ufeff{"type": "module"}', "index.js": "export const main = () => ({ a: 1 });"},
+    {"index.js": "\ufeffexports.main = () => ({ a: 1 });"}])
+def test_a_byte_order_mark_is_no_part_of_a_file(started, files):
+    assert started(files).run({}).json == {"a": 1}
+
+
+@pytest.mark.parametrize("code", [
+    "const a = await Promise.resolve(1);\nexport function main() { return { a }; }",
+    "await 0; export const main = () => ({ a: 1 });",
+    "const { sep } = await import('path');\nexport async function main() { return { a: 1 }; }",
+    "for await (const x of []) ;\nexport default { main: () => ({ a: 1 }) };",
+    "const m=()=>({a:1});export{m as main};",
+    "import{sep}from'path';const m=()=>({a:sep.length});export{m as main};"])
+def test_source_that_only_a_module_can_be(started, code):
+    assert started(code).run({}).json == {"a": 1}
+
+
+@pytest.mark.parametrize("end", [
+    "process.stdout.destroy(); process.stderr.destroy();",
+    "process.stdout.end('bye\\n'); process.stderr.end();",
+    "await require('stream/promises').pipeline(require('fs').createReadStream('/none'), process.stdout)"
+    ".catch(() => {});",
+    "await require('stream/promises').pipeline(['a\\n'], process.stdout);"])
+def test_the_log_goes_on_after_its_stream_was_ended(started, end):
+    one = started("async function main(args) { console.log('one'); console.error('two');\n"
+                  f"    if (args.end) {{ {end} }}\n"
+                  "    console.log('three'); console.error('four');\n    return args; }")
+    assert one.run({"end": 1}).json == {"end": 1}
+    assert one.run({"a": 2}).json == {"a": 2}
+    one.check_streams(2)
+    for n in range(2):
+        assert "one" in one.log_parts(0)[n] and "three" in one.log_parts(0)[n]
+        assert "two" in one.log_parts(1)[n] and "four" in one.log_parts(1)[n]
+
+
 def test_TN12_invalid_zip(proxy):
     """T-N12: base64 of a text is a source that does not compile."""
     log = failed_init(proxy, "Q2VjaSBuJ2VzdCBwYXMgdW4gemlwLgo=")
