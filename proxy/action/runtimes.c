@@ -8,7 +8,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "action/manifest.h"
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/util.h"
@@ -17,7 +16,7 @@
 #define NATIVE_NAME       "native"
 #define ANY_NAME          '*' /* begins an entry that is the end of a name, whatever stands before */
 #define MAC_PREFIX        "._" /* what a Mac writes beside a file, under the file's name */
-#define NATIVE_HEAD_BYTES 64  /* enough for code_sniff() to know an executable */
+#define NATIVE_HEAD_BYTES 64   /* enough for code_sniff() to know an executable */
 #define OWN_SETTINGS      "WHISKLOOP_"
 #define DEFAULT_PATH      "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 

@@ -239,6 +239,53 @@ def test_wrong_usage_ends_with_2(start, wishes, words, why):
     assert why in one.err() and one.err().count("\n") == 1
 
 
+def test_a_FILE_that_is_not_there_ends_with_2(start):
+    one = start("invoke", "nope.py")
+    assert one.ends(2) == b""
+    assert one.err() == 'whiskloop: invoke: cannot read "nope.py": No such file or directory\n'
+
+
+SHOWS = ("import os\ndef main(args):\n"
+         "    return {'seen': [os.environ.get(n) for n in ('A', 'B', '__OW_TAG')]}\n")
+
+
+@pytest.mark.parametrize("words", [["invoke", "shows.py"], ["invoke", "folder"]])
+def test_invoke_takes_variables_and_metadata(start, folder, words):
+    (folder / "shows.py").write_text(SHOWS)
+    (folder / "folder").mkdir()
+    (folder / "folder" / "__main__.py").write_text(SHOWS)
+    (folder / "vars").write_text("# a remark\nA=from the file\nB=b=b\n")
+    one = start(*words, "--env-file", "vars", "-e", 'A=a "quoted" one', "-m", "tag=seven\n7")
+    assert one.answers(None) == [{"seen": ['a "quoted" one', "b=b", "seven\n7"]}]
+
+
+def test_pipe_takes_variables_and_metadata_which_a_line_may_override(start, folder):
+    (folder / "shows.py").write_text(SHOWS)
+    one = start("pipe", "shows.py", "-e", "A=1", "-m", "tag=all")
+    assert one.answers(b'{"value":{}}\n{"value":{},"tag":"own"}\n{}\n') == [
+        {"seen": ["1", None, "all"]}, {"seen": ["1", None, "own"]}, {"seen": ["1", None, "all"]}]
+
+
+def test_invoke_leaves_nothing_in_the_folder_that_it_is_given(start, folder):
+    (folder / "app").mkdir()
+    (folder / "app" / "__main__.py").write_text("import other\nmain = other.main\n")
+    (folder / "app" / "other.py").write_text("def main(args):\n    return {'ok': 1}\n")
+    assert start("invoke", "app").answers(None) == [{"ok": 1}]
+    assert sorted(os.listdir(folder / "app")) == ["__main__.py", "other.py"]
+
+
+@pytest.mark.skipif(shutil.which("gcc") is None, reason="gcc is not installed")
+def test_invoke_and_pipe_take_a_folder_that_must_be_compiled(start, folder):
+    (folder / "app").mkdir()
+    (folder / "app" / "main.c").write_text(
+        '#include <whisk_action.h>\n#include "other.h"\n'
+        'int whisk_main(struct whisk *w)\n{\n    return whisk_addf(w, "n", "%d", OTHER);\n}\n')
+    (folder / "app" / "other.h").write_text("#define OTHER 7\n")
+    assert start("invoke", "app").answers(None) == [{"n": "7"}]
+    assert start("pipe", "app").answers(b'{"value":{}}\n') == [{"n": "7"}]
+    assert sorted(os.listdir(folder / "app")) == ["main.c", "other.h"]
+
+
 def test_help_lists_the_commands(start):
     text = start("--help").ends(0).decode()
     assert "invoke FILE [ARGUMENT]" in text and "pipe [FILE]" in text
