@@ -532,7 +532,6 @@ DOTNET_FILES = {
 ONE_ARRAY = "the language has one type for lists and objects"
 ONLY_NAMED = "its archives are Python's: used only when --runtime names it"
 
-NO_DOTNET = "runs where `dotnet` is, which Debian does not have: not tried yet"
 
 UTF8 = {"LANG": "C.UTF-8"}  # what these know of their environment's encoding
 
@@ -545,7 +544,7 @@ ROWS = [
     Language("java", "javac", JAVA, JAVA_FILES, unbuilt=("broken", "other"),
              also=("/usr/share/java/gson.jar",)),
     Language("dotnet", "dotnet", DOTNET, DOTNET_FILES, unbuilt=("broken",),
-             source="Debian has no package; Microsoft's is dotnet-sdk-8.0", untried=NO_DOTNET),
+             source="Debian has no package; Microsoft's is dotnet-sdk-8.0"),
     Language("shell", "bash", SHELL, SHELL_FILES),
     Language("perl", "perl", PERL, PERL_FILES),
     Language("ruby", "ruby", RUBY, RUBY_FILES, env=UTF8),
