@@ -151,7 +151,7 @@ const struct setting settings[] = {
            "request is lost"),
     SWITCH("fork-workers", fork_workers, 0,
            "load the action once and fork its workers, which then share memory; where the runtime "
-           "and the code allow it"),
+           "and the code allow it (generators of random numbers made while loading repeat)"),
     SWITCH("one-at-a-time", one_at_a_time, 0,
            "refuse a /run with 403 while another is running, instead of queueing it; "
            "__OW_ALLOW_CONCURRENT=true turns this off"),

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/util.h"
@@ -103,6 +104,8 @@ static void on_compiled(struct compile *compile)
 
     if (compile->failed) {
         compile_explain(compile, &build->why);
+        build->tells_client = WIFEXITED(compile->errand.wait_status) &&
+                              WEXITSTATUS(compile->errand.wait_status) == COMPILE_TELLS_CLIENT;
         fail(build, &compile->err);
         return;
     }
@@ -167,6 +170,8 @@ static const struct runtime *choose(const struct build *build, struct err *err)
         chosen = opts->fallback;
     else
         chosen = runtimes_for_folder(opts->runtimes, opts->fallback, build->dir, err);
+    if (chosen == NULL && err->kind == ERR_CODE && opts->fallback->any_archive)
+        chosen = opts->fallback;
     privileges_return(opts->privileges);
     return chosen;
 }

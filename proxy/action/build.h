@@ -47,6 +47,7 @@ struct build {
     struct err err;                /* when failed */
     struct buf why;                /* when failed and not empty: what the client must read word for
                                     * word: what the compiler said */
+    bool tells_client;             /* ... also where reasons go to the log */
     unsigned version;              /* 0: there is no folder yet */
     const struct runtime *runtime; /* NULL until it is known */
     char *dir;                     /* owned; N/src, then N/bin */

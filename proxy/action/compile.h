@@ -21,6 +21,9 @@
 /* Kept of what a compiler says; the reply carries it, and the platform cuts that at 1 MB. */
 #define COMPILE_SAID_MAX_BYTES (128u << 10)
 
+/* A compiler's exit status: what it said is for the client to read, not for the log alone. */
+#define COMPILE_TELLS_CLIENT 3
+
 struct compile;
 typedef void compile_done_fn(struct compile *compile);
 

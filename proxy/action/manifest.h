@@ -34,7 +34,8 @@ struct runtime {
     bool builds_all;       /* every folder without a program is for it to compile; in no manifest */
     bool takes_programs;   /* "programs": as fallback it takes what is native's otherwise */
     bool only_named;       /* "only_named": used as fallback or not at all */
-    bool wants_object;     /* "wants_object": another argument is refused before it runs */
+    bool any_archive; /* "any_archive": as fallback it takes archives that nobody has an entry in */
+    bool wants_object; /* "wants_object": another argument is refused before it runs */
 };
 
 enum placeholder {

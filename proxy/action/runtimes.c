@@ -15,7 +15,8 @@
 #define MANIFEST_NAME     "runtime.json"
 #define NATIVE_NAME       "native"
 #define ANY_NAME          '*' /* begins an entry that is the end of a name, whatever stands before */
-#define NATIVE_HEAD_BYTES 64  /* enough for code_sniff() to know an executable */
+#define MAC_PREFIX        "._" /* what a Mac writes beside a file, under the file's name */
+#define NATIVE_HEAD_BYTES 64   /* enough for code_sniff() to know an executable */
 #define OWN_SETTINGS      "WHISKLOOP_"
 #define DEFAULT_PATH      "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
@@ -250,6 +251,8 @@ static bool has_ending(int dir, const char *end)
         size_t n = strlen(item->d_name);
         struct stat st;
 
+        if (strncmp(item->d_name, MAC_PREFIX, strlen(MAC_PREFIX)) == 0)
+            continue;
         found = n >= strlen(end) && strcmp(item->d_name + n - strlen(end), end) == 0 &&
                 fstatat(dir, item->d_name, &st, 0) == 0 && S_ISREG(st.st_mode);
     }

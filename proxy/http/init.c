@@ -117,7 +117,7 @@ static void reply_exhausted(struct init *init, const char *text)
         request_reply_error(init->request, 502, text);
 }
 
-/* Tell what the compiler said, word for word: in the reply or in the log, never in both. */
+/* Tell what the compiler said, word for word: in the reply or in the log, in both only if it asks. */
 static void reply_unbuilt(struct init *init)
 {
     struct service *service = init->service;
@@ -126,11 +126,10 @@ static void reply_unbuilt(struct init *init)
     if (logs_errors(init)) {
         say(service, buf_at(why), buf_len(why));
         end_log(service);
-        request_reply_error(init->request, 502, NOT_BUILT);
-    } else {
-        buf_add(why, "", 1);
-        request_reply_error(init->request, 502, buf_at(why));
     }
+    buf_add(why, "", 1);
+    request_reply_error(init->request, 502,
+                        logs_errors(init) && !init->build.tells_client ? NOT_BUILT : buf_at(why));
 }
 
 static void reply_reason(struct init *init, const struct err *err)

@@ -97,9 +97,11 @@ static void on_done(struct job *job)
     log_end(run);
     drop_line(run);
     if (activation_is_answered(job)) {
-        count(run, RUN_OK);
+        /* The platform takes 200 for a result or an application's error, anything else for the
+         * developer's error. */
+        count(run, job->failed ? RUN_FAILED : RUN_OK);
         service->runs.answer_bytes += job->answer_len;
-        request_reply(run->request, 200, TAKE(job->answer), job->answer_len);
+        request_reply(run->request, job->failed ? 502 : 200, TAKE(job->answer), job->answer_len);
     } else {
         assert(job->outcome != JOB_PENDING && job->outcome < ARRAY_LEN(failures));
         activation_explain(job, service->opts.pool.worker.answer_max_bytes, text, sizeof(text));

@@ -6,6 +6,7 @@ const char *run_end_name(enum run_end end)
 {
     static const char *const names[N_RUN_ENDS] = {
         [RUN_OK] = "ok",
+        [RUN_FAILED] = "failed",
         [RUN_BAD_ANSWER] = "bad_answer",
         [RUN_DIED] = "died",
         [RUN_DEADLINE] = "deadline",

@@ -8,6 +8,7 @@
 
 enum run_end {
     RUN_OK,
+    RUN_FAILED,     /* the function threw, and its launcher says so */
     RUN_BAD_ANSWER, /* no object or array */
     RUN_DIED,
     RUN_DEADLINE,

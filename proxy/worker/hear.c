@@ -65,17 +65,29 @@ static struct job *find_job(const struct worker *w, enum channel_result result, 
     return flight_find(&w->flight, number);
 }
 
+/* Takes the mark of a failed function off its answer. Programs that are no launchers have none. */
+static bool take_mark(const struct worker *w, const char **text, size_t *n)
+{
+    if (!w->channel.kept_apart || *n == 0 || **text != '!')
+        return false;
+    *text += 1;
+    *n -= 1;
+    return true;
+}
+
 /* true: somebody waited for this answer. */
 static bool finish_answered(struct worker *w, enum channel_result result, const char *text,
                             size_t n)
 {
     struct job *job = find_job(w, result, &text, &n);
+    bool failed;
 
     if (job == NULL) {
         if (w->channel.n_stale++ == 0)
             log_warn("worker.stray", log_int("pid", w->pid)); /* an answer that is nobody's */
         return false;
     }
+    failed = take_mark(w, &text, &n);
     if (!is_within(w, result, n)) {
         finish(w, job, JOB_TOO_LONG);
         return true;
@@ -87,6 +99,7 @@ static bool finish_answered(struct worker *w, enum channel_result result, const 
         job->answer = xmalloc(n);
         memcpy(job->answer, text, n);
         job->answer_len = n;
+        job->failed = failed;
     }
     finish(w, job, JOB_ANSWERED);
     return true;

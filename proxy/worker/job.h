@@ -58,6 +58,7 @@ struct job {
     enum job_outcome outcome;
     char *answer; /* owned; not NUL-terminated, no newline */
     size_t answer_len;
+    bool failed; /* answered, but marked by the launcher: the function threw (runtime/README.md) */
     char reason[256];
 };
 

@@ -5,8 +5,8 @@
 #     compile.sh RUNTIME LIBRARY MAIN SRC BIN
 #
 # RUNTIME is this folder, with whisk_action.h; LIBRARY the one of libwhisk_action.a; the rest is as
-# for any compiler (runtime/README.md). All *.c files below SRC become BIN/exec, everything else of
-# SRC lies beside it. Environment: CC; compile_flags.txt in SRC holds more flags, one each line.
+# for any compiler (runtime/README.md). All *.c files below SRC become BIN/exec, but what a Mac adds
+# to its zips; everything else of SRC lies beside it. Environment: CC; compile_flags.txt in SRC holds more flags, one each line.
 
 set -eu
 
@@ -39,7 +39,7 @@ cd "$bin" # so that messages name files as their author does
 set -f
 IFS='
 '
-sources=$(find . -type f -name '*.c' | sed 's|^\./||' | sort)
+sources=$(find . -type f -name '*.c' ! -name '._*' ! -path './__MACOSX/*' | sed 's|^\./||' | sort)
 [ -n "$sources" ] || fail "there is no file *.c to compile"
 flags=
 [ ! -f compile_flags.txt ] || flags=$(cat compile_flags.txt)

@@ -32,11 +32,11 @@ cd "$bin" # so that messages name files as their author does
 if [ -f Main.cs ] && [ "$(head -c 2 Main.cs)" = MZ ]; then
     mv Main.cs "$assembly.dll"
 fi
-# What a build has left in bin/ and obj/ is no source of the action.
-find . -name '*.cs' -type f ! -path './bin/*' ! -path './obj/*' | sort | sed 's|^\./\(.*\)$|"\1"|' > .sources
+# What a build has left in bin/ and obj/ is no source of the action, and what a Mac adds is none.
+find . -name '*.cs' -type f ! -name '._*' ! -path './__MACOSX/*' ! -path './bin/*' ! -path './obj/*' | sort | sed 's|^\./\(.*\)$|"\1"|' > .sources
 if [ -s .sources ]; then
-    find . -maxdepth 1 -name '*.dll' -type f | sed 's|^\./\(.*\)$|-r:"\1"|' > .libraries
-    [ ! -d lib ] || find lib -maxdepth 1 -name '*.dll' -type f | sed 's|^.*$|-r:"&"|' >> .libraries
+    find . -maxdepth 1 -name '*.dll' ! -name '._*' -type f | sed 's|^\./\(.*\)$|-r:"\1"|' > .libraries
+    [ ! -d lib ] || find lib -maxdepth 1 -name '*.dll' ! -name '._*' -type f | sed 's|^.*$|-r:"&"|' >> .libraries
     "$runtime/csc.sh" -target:library -warn:0 -unsafe+ -langversion:latest "-pathmap:$bin=." "-out:$assembly.dll" \
         @.libraries @.sources
 fi

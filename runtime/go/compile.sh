@@ -30,6 +30,7 @@ export GO111MODULE=on GOTOOLCHAIN=local CGO_ENABLED="${CGO_ENABLED:-0}"
 mkdir -p .whiskloop
 [ -w "${TMPDIR:-/tmp}" ] || export TMPDIR="$bin/.whiskloop"
 
+# The go command passes over names that begin with "." or "_", and so does the pattern.
 set -- *.go
 [ -f "$1" ] || fail "there is no file *.go at the root"
 if ! grep -qE '^func main\(\)' "$@"; then

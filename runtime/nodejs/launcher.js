@@ -15,7 +15,6 @@
  * newer, nothing but its own modules.
  */
 
-const { AsyncLocalStorage } = require('async_hooks');
 const fs = require('fs');
 const Module = require('module');
 const net = require('net');
@@ -25,6 +24,7 @@ const { Writable } = require('stream');
 const { pathToFileURL } = require('url');
 const { inspect } = require('util');
 const vm = require('vm');
+const { Metadata, MetadataOfMany } = require('./metadata.js');
 
 const PIPELINE = 64; // lines that may be written ahead of the answers
 const CONCURRENT = 500; // activations at a time, where they are allowed
@@ -34,7 +34,8 @@ const READ_BYTES = 65536;
 const READ_AT_START = /^(NODE_(?!ENV$|PATH$)|UV_|LD_|LC_|LANG|ICU_|OPENSSL_|SSL_|MALLOC_|GLIBC_)/;
 
 // Text that may be a module, and what V8 says when such a text is taken for a script.
-const MAY_BE_MODULE = /^\s*(import|export|await)\b|\bimport\.meta\b/m;
+const MAY_BE_MODULE = /\b(import|export|await)\b/;
+const HAS_EXPORT = /(^|[;}])\s*(export\s*[{*]|export\s+(default|async|function|class|const|let|var)\b|import\s*[\w$*{"'])/m;
 const IS_MODULE = new RegExp("Cannot use import statement outside a module|Unexpected token " +
     "'export'|Cannot use 'import\\.meta' outside a module|await is only valid in async functions " +
     'and the top level bodies of modules');
@@ -84,6 +85,23 @@ class LogStream extends Writable {
         }
         done();
     }
+
+    /* As Node's own process.stdout: pipeline() destroys it when a source fails, and logs go on. */
+    _destroy(problem, done) {
+        done(problem);
+        this._undestroy();
+    }
+
+    /* Between its end and its next life, too. */
+    write(chunk, encoding, done) {
+        if (!this.writableEnded && !this.destroyed)
+            return super.write(chunk, encoding, done);
+        this._write(typeof chunk === 'string' ? Buffer.from(chunk) : chunk, 'buffer', () => {});
+        for (const callback of [encoding, done])
+            if (typeof callback === 'function')
+                process.nextTick(callback);
+        return true;
+    }
 }
 
 /*
@@ -106,6 +124,7 @@ class Channel {
         this.unfinished = [];
         this.onLine = null; // takes a line; a promise when it is not done with it on return
         this.most = 1; // lines that may be worked on at a time
+        this.failed = ''; // stands before the answer of a function that threw
         this.running = 0;
         this.ended = false;
     }
@@ -202,105 +221,6 @@ function openLogs(channel, hasProxy) {
     }
 }
 
-// ---- metadata ----
-
-/* What came with an activation, as variables: a map of __OW_KEY to text. */
-function variablesOf(request) {
-    const variables = new Map();
-
-    for (const key of Object.keys(request)) {
-        const name = '__OW_' + key.toUpperCase();
-        const item = request[key];
-        const text = typeof item === 'string' ? item : item === null ? '' : JSON.stringify(item);
-
-        if (key !== 'value' && !/[=\0]/.test(name) && !text.includes('\0'))
-            variables.set(name, text);
-    }
-    return variables;
-}
-
-/* Shows them to the user's code in the environment of the process, one activation at a time. */
-class Metadata {
-    constructor() {
-        this.before = new Map(); // variable -> what it was before activations set it, or undefined
-        this.shown = new Map(); // variable -> text
-    }
-
-    run(request, work) {
-        this.show(variablesOf(request));
-        return work();
-    }
-
-    show(wanted) {
-        for (const name of this.shown.keys())
-            if (!wanted.has(name))
-                this.restore(name);
-        for (const [name, text] of wanted) {
-            if (!this.before.has(name))
-                this.before.set(name, process.env[name]);
-            if (process.env[name] !== text)
-                process.env[name] = text;
-        }
-        this.shown = wanted;
-    }
-
-    restore(name) {
-        const before = this.before.get(name);
-
-        if (before === undefined)
-            delete process.env[name];
-        else
-            process.env[name] = before;
-    }
-}
-
-/*
- * The same for many activations at a time: process.env looks different to each of them, and to all
- * that it calls and waits for. What it passes on to a child process is its own, too.
- */
-class MetadataOfMany {
-    constructor() {
-        const own = new AsyncLocalStorage(), first = process.env;
-        let all = first; // what they share
-        const store = () => own.getStore() || new Map();
-        const mine = (name) => store().has(name) ? store() : undefined;
-        const set = (name, value) =>
-            mine(name) ? Boolean(mine(name).set(name, String(value))) : Reflect.set(all, name, value);
-        // Its target is not what it shows, which can change. console.log() looks at the target only.
-        const shown = new Proxy(Object.create(Object.getPrototypeOf(all), {
-            [inspect.custom]: { configurable: true, value: (depth, options) => inspect({ ...shown }, options) },
-        }), {
-            get: (target, name) => mine(name) ? mine(name).get(name) : all[name],
-            has: (target, name) => Boolean(mine(name)) || name in all,
-            set: (target, name, value) => set(name, value),
-            defineProperty: (target, name, wanted) => 'value' in wanted && set(name, wanted.value),
-            deleteProperty: (target, name) => mine(name) ? mine(name).delete(name) : delete all[name],
-            ownKeys: () => [...new Set([...Object.keys(all), ...store().keys()])],
-            getOwnPropertyDescriptor: (target, name) => mine(name) || Object.hasOwn(all, name)
-                ? { value: shown[name], writable: true, enumerable: true, configurable: true }
-                : undefined,
-            preventExtensions: () => false,
-        });
-        /* Somebody puts a changed copy in its place: of that, what is his own stays his own. */
-        const replace = (wanted) => {
-            const entries = Object.entries(wanted);
-
-            all = wanted === shown ? first : Object.fromEntries(entries.filter(([name]) => !mine(name)));
-            [...store().keys()].filter((name) => !Object.hasOwn(wanted, name))
-                .forEach((name) => store().delete(name));
-            entries.filter(([name]) => mine(name)).forEach(([name, value]) => set(name, value));
-        };
-
-        this.own = own;
-        Object.defineProperty(process, 'env',
-                              { configurable: true, enumerable: true, get: () => shown, set: replace });
-    }
-
-    run(request, work) {
-        return this.own.run(variablesOf(request), work);
-    }
-}
-
 // ---- the action ----
 
 function isFile(name) {
@@ -311,16 +231,44 @@ function isFile(name) {
     }
 }
 
+/* What a package.json says. Node does not read one that begins with a byte order mark: such a file
+ * of the action is replaced by one without. */
+function readPackage(name) {
+    const text = fs.readFileSync(name, 'utf8');
+
+    if (!text.startsWith('\ufeff'))
+        return JSON.parse(text);
+    try {
+        fs.writeFileSync(name, text.slice(1));
+    } catch (problem) {
+        throw new Refusal(`Cannot start action: ${name} begins with a byte order mark, which cannot be removed: ` +
+                          problem.message);
+    }
+    return JSON.parse(text.slice(1));
+}
+
 /* The file that a folder's code starts in. */
 function entryOf(folder) {
     for (const name of ['package.json', 'index.js', 'index.mjs']) {
         if (!isFile(path.join(folder, name)))
             continue;
+        if (name !== 'package.json')
+            return path.join(folder, name);
+        readPackage(path.join(folder, name));
         // Node's own rules for what a package.json may say, and what it may leave out.
-        return name === 'package.json' ? require.resolve(folder) : path.join(folder, name);
+        return require.resolve(folder);
     }
-    throw new Refusal('Zipped actions must contain either package.json or index.js at the root: ' +
-                      `there is none in ${folder}`);
+    throw new Refusal('Initialization error: zipped actions must contain either package.json or index.js at the root.');
+}
+
+/* The module and the names in it that "FILE.FUNCTION" stands for in a folder, as in Apache's runtime;
+ * null when there is no such module. */
+function chosenBy(main, folder) {
+    const [file, ...names] = main.split('.');
+    const found = ['', '.js', '.mjs', '.cjs', '/index.js'].map((ending) => path.join(folder, file + ending))
+        .find(isFile);
+
+    return names.length > 0 && file !== '' && found ? { file: found, names } : null;
 }
 
 /* Whether Node takes the file for an ECMAScript module by its name or its package.json. */
@@ -333,7 +281,7 @@ function isModule(file) {
         const name = path.join(folder, 'package.json');
 
         if (isFile(name))
-            return JSON.parse(fs.readFileSync(name, 'utf8')).type === 'module';
+            return readPackage(name).type === 'module';
         if (folder === path.dirname(folder))
             return false;
     }
@@ -349,7 +297,8 @@ function readsAsModule(file) {
         vm.compileFunction(text, SCRIPT_PARAMETERS);
         return false;
     } catch (problem) {
-        return IS_MODULE.test(problem.message);
+        // V8 stumbles over the first thing that no script may have, and not always in these words.
+        return IS_MODULE.test(problem.message) || HAS_EXPORT.test(text);
     }
 }
 
@@ -410,8 +359,9 @@ async function loadModule(file, names) {
 async function load(name, main) {
     const given = path.resolve(name);
     const isFolder = fs.existsSync(given) && fs.statSync(given).isDirectory();
-    const file = isFolder ? entryOf(given) : given;
-    const names = (main || 'main').split('.');
+    const chosen = isFolder ? chosenBy(main || 'main', given) : null;
+    const file = chosen ? chosen.file : isFolder ? entryOf(given) : given;
+    const names = chosen ? chosen.names : (main || 'main').split('.');
     let found;
 
     if (!isFile(file))
@@ -469,10 +419,26 @@ function readInit(line) {
 
 // ---- activations ----
 
-/* One problem as the value of "error": its text, or the object that was thrown as it is. */
-function toError(problem) {
-    if (problem instanceof Error)
-        return String(problem);
+/* What an error has beside its text, such as the statusCode of a web action, as far as JSON can tell it. */
+function ownProperties(problem) {
+    return Object.fromEntries(Object.entries(problem).filter(([name, item]) => {
+        try {
+            return !['name', 'message', 'stack'].includes(name) && JSON.stringify(item) !== undefined;
+        } catch (other) {
+            return false;
+        }
+    }));
+}
+
+/* One problem as the value of "error": its text, or an object with all of an error that was rejected
+ * with properties of its own, or the object that was thrown as it is. */
+function toError(problem, rejected) {
+    if (problem instanceof Error) {
+        const own = rejected ? ownProperties(problem) : {};
+
+        return Object.keys(own).length === 0 ? String(problem)
+            : { name: problem.name, message: problem.message, stack: problem.stack, ...own };
+    }
     if (problem === undefined || problem === null)
         return {};
     try {
@@ -497,10 +463,10 @@ function toLine(result) {
 }
 
 /* Never throws: outside of main that would end the process, and all that runs in it. */
-function failureLine(problem) {
+function failureLine(problem, rejected = false) {
     try {
         report(problem);
-        return JSON.stringify({ error: toError(problem) });
+        return JSON.stringify({ error: toError(problem, rejected) });
     } catch (other) {
         return '{"error":"The action failed, and its error cannot be told as text."}';
     }
@@ -536,8 +502,14 @@ function activate(channel, metadata, main, line) {
         const value = request.value === undefined || request.value === null ? {} : request.value;
 
         result = metadata.run(request, () => main(value));
-        if (result && typeof result.then === 'function')
-            return Promise.resolve(result).then(toLine).catch(failureLine).then(answer);
+    } catch (problem) {
+        answer(channel.failed + failureLine(problem));
+        return undefined;
+    }
+    if (result && typeof result.then === 'function')
+        return Promise.resolve(result).then(toLine)
+            .catch((problem) => failureLine(problem, true)).then(answer);
+    try {
         result = toLine(result);
     } catch (problem) {
         result = failureLine(problem);
@@ -562,6 +534,7 @@ async function serve(channel, arguments_, acknowledge) {
     if (acknowledge)
         channel.answer(JSON.stringify(many ? { ok: true, concurrent: CONCURRENT } : { ok: true, pipeline: PIPELINE }));
     channel.most = many ? CONCURRENT : 1;
+    channel.failed = acknowledge ? '!' : ''; // in a shell an answer is JSON
     channel.onLine = (line) => activate(channel, metadata, main, line);
 }
 

@@ -6,7 +6,8 @@
  *
  * The program's folder is the working folder. Its stderr is ours, so the proxy reads it directly;
  * its stdout comes through here, since only its last line is not log. How long it may take is the
- * proxy's to watch: it kills our whole process group.
+ * proxy's to watch: it kills our whole process group. So that the log tells then how far the program
+ * came, a line is held back only while it may be the result, and no longer than the deadline.
  *
  * Source: apache/openwhisk-runtime-docker, core/actionProxy/README.md (the contract)
  */
@@ -20,10 +21,12 @@
 #include <spawn.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/buf.h"
@@ -31,14 +34,22 @@
 #include "base/launch.h"
 #include "base/line.h"
 #include "base/util.h"
+#include "output.h"
 
 #define PIPELINE       64           /* lines that may be ahead: they are worked off in order */
 #define READ_BYTES     65536        /* what a pipe holds by default */
 #define KEPT_FD_MIN    100          /* our own descriptors: above all that the program may use */
 #define LINE_MAX_BYTES (256u << 20) /* the proxy bounds its bodies far below */
-#define HELD_MAX_BYTES (64u << 20)  /* of a line that may be the result; as many answers it takes */
-#define KEEP_BYTES     (1u << 20)   /* memory kept from one activation to the next */
+#define TELL_BEFORE_MS 200          /* so long before the deadline the log gets what is held */
 #define ARGUMENT_MAX   131071 /* the kernel takes no longer argument: MAX_ARG_STRLEN less NUL */
+
+static volatile sig_atomic_t terminated;
+
+static void on_terminate(int signo)
+{
+    (void)signo;
+    terminated = 1;
+}
 
 /* What is the same for all activations. */
 struct oneshot {
@@ -58,8 +69,8 @@ struct child {
     int pidfd; /* readable once it has ended */
     const char *unsent;
     size_t n_unsent;
-    struct buf held; /* the last line so far */
-    bool too_long;   /* a line passed HELD_MAX_BYTES and went to the log: there is no result */
+    struct output output;
+    uint64_t tell_at_ms; /* wall clock; 0: never */
 };
 
 /* ---- descriptors ---- */
@@ -280,39 +291,33 @@ static void child_write(struct child *child)
         fd_close(&child->in);
 }
 
-/*
- * Log all lines but the last, and hold that: the text behind the last newline which is not the
- * final byte. n_new: bytes that came since the last call; no byte is looked at twice.
- */
-static void child_log_lines(struct child *child, const struct oneshot *oneshot, size_t n_new)
+static uint64_t wall_ms(void)
 {
-    size_t n = buf_len(&child->held);
-    size_t from = n - n_new > 0 ? n - n_new - 1 : 0; /* a newline that was the final byte */
-    const char *bytes = buf_at(&child->held);
-    const char *newline = memrchr(bytes + from, '\n', n - 1 - from);
+    struct timespec now;
 
-    if (newline != NULL) {
-        size_t n_log = (size_t)(newline - bytes) + 1;
+    (void)clock_gettime(CLOCK_REALTIME, &now);
+    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
 
-        log_bytes(oneshot, bytes, n_log);
-        buf_drop(&child->held, n_log);
-        child->too_long = false; /* that line was not the last */
-    }
-    if (buf_len(&child->held) > HELD_MAX_BYTES) {
-        log_bytes(oneshot, buf_at(&child->held), buf_len(&child->held));
-        buf_reset(&child->held, KEEP_BYTES);
-        child->too_long = true;
-    }
+/* How long poll() may wait, milliseconds; -1: for ever. */
+static int child_wait_ms(const struct child *child)
+{
+    uint64_t now_ms = child->tell_at_ms > 0 ? wall_ms() : 0;
+
+    if (child->tell_at_ms == 0)
+        return -1;
+    return child->tell_at_ms <= now_ms            ? 0
+           : child->tell_at_ms - now_ms < 1000000 ? (int)(child->tell_at_ms - now_ms)
+                                                  : 1000000;
 }
 
 /* Read what is there. false: nothing more now, or never again. */
-static bool child_read(struct child *child, const struct oneshot *oneshot)
+static bool child_read(struct child *child)
 {
-    ssize_t n = read(child->out, buf_room(&child->held, READ_BYTES), READ_BYTES);
+    ssize_t n = read(child->out, output_room(&child->output, READ_BYTES), READ_BYTES);
 
     if (n > 0) {
-        buf_added(&child->held, (size_t)n);
-        child_log_lines(child, oneshot, (size_t)n);
+        output_added(&child->output, (size_t)n);
         return true;
     }
     if (n < 0 && (errno == EAGAIN || errno == EINTR))
@@ -321,64 +326,87 @@ static bool child_read(struct child *child, const struct oneshot *oneshot)
     return false;
 }
 
+/* We are told to end, and the program is, too: the log gets what it printed last. */
+static void end_if_terminated(struct child *child)
+{
+    if (!terminated)
+        return;
+    output_tell(&child->output);
+    (void)signal(SIGTERM, SIG_DFL);
+    (void)raise(SIGTERM);
+}
+
 /* Until the program ends. Not until its stdout does: what it left running may hold that open. */
-static void child_work(struct child *child, const struct oneshot *oneshot)
+static void child_work(struct child *child)
 {
     for (;;) {
         struct pollfd fds[] = {{.fd = child->pidfd, .events = POLLIN},
                                {.fd = child->in, .events = POLLOUT},
                                {.fd = child->out, .events = POLLIN}};
+        int n = poll(fds, ARRAY_LEN(fds), child_wait_ms(child));
 
-        if (poll(fds, ARRAY_LEN(fds), -1) < 0)
+        end_if_terminated(child);
+        if (child->tell_at_ms > 0 && child_wait_ms(child) == 0) {
+            output_tell(&child->output);
+            child->tell_at_ms = 0;
+        }
+        if (n < 0)
             continue; /* interrupted */
         if (fds[1].revents != 0)
             child_write(child);
         if (fds[2].revents != 0)
-            (void)child_read(child, oneshot);
+            (void)child_read(child);
         if (fds[0].revents != 0)
             break;
     }
     (void)waitpid(child->pid, NULL, 0); /* the contract ignores how it ended */
-    while (child->out >= 0 && child_read(child, oneshot))
+    while (child->out >= 0 && child_read(child))
         continue;
     fd_close(&child->in);
     fd_close(&child->out);
     fd_close(&child->pidfd);
+    end_if_terminated(child);
 }
 
 /* ---- one activation ---- */
 
-static bool is_blank(char c)
+static void answer_last_line(const struct oneshot *oneshot, struct output *output)
 {
-    return c == ' ' || (c >= '\t' && c <= '\r');
+    const char *text;
+    size_t n;
+
+    switch (output_result(output, &text, &n)) {
+    case OUTPUT_RESULT:
+        answer(oneshot, text, n);
+        break;
+    case OUTPUT_TOO_LONG:
+        answer_error(oneshot, "The program's last line is longer than 64 MB.");
+        break;
+    case OUTPUT_NONE:
+        answer(oneshot, "null", 4); /* the proxy knows the words for what is no object */
+        break;
+    }
 }
 
-/* The last line is the result when it is one, else it is log like the others. */
-static void answer_last_line(const struct oneshot *oneshot, const struct child *child)
+/* When what is held must be told, by the request's deadline: milliseconds of the wall clock, a text
+ * or a number. One that has passed says nothing. */
+static uint64_t tell_at_ms(struct json_slice request)
 {
-    const char *at = buf_at(&child->held);
-    size_t n = buf_len(&child->held);
-    enum json_kind kind;
+    struct json_slice deadline;
+    char digits[20] = "";
+    uint64_t at_ms;
 
-    if (child->too_long) {
-        answer_error(oneshot, "The program's last line is longer than 64 MB.");
-        return;
+    if (request.kind != JSON_OBJECT || !json_member(request, "deadline", &deadline))
+        return 0;
+    if (deadline.kind == JSON_STRING) {
+        deadline.text++;
+        deadline.n -= 2;
     }
-    while (n > 0 && is_blank(at[n - 1]))
-        n--;
-    while (n > 0 && is_blank(*at)) {
-        at++;
-        n--;
-    }
-    kind = n > 0 ? json_check(at, n, NULL) : JSON_BAD;
-    if (kind == JSON_OBJECT || kind == JSON_ARRAY) {
-        answer(oneshot, at, n);
-        return;
-    }
-    log_bytes(oneshot, at, n);
-    if (n > 0)
-        log_bytes(oneshot, "\n", 1);
-    answer(oneshot, "null", 4); /* the proxy knows the words for what is no object */
+    if (deadline.n >= sizeof(digits))
+        return 0;
+    memcpy(digits, deadline.text, deadline.n);
+    at_ms = strtoull(digits, NULL, 10);
+    return at_ms > wall_ms() ? at_ms - TELL_BEFORE_MS : 0;
 }
 
 static void activate(const struct oneshot *oneshot, const char *line, size_t n)
@@ -386,7 +414,7 @@ static void activate(const struct oneshot *oneshot, const char *line, size_t n)
     enum json_kind kind = json_check(line, n, NULL);
     struct json_slice value = {.text = "{}", .n = 2, .kind = JSON_OBJECT};
     struct json_slice request = {.kind = JSON_NULL};
-    struct child child = {.in = -1, .out = -1, .pidfd = -1};
+    struct child child = {.in = -1, .out = -1, .pidfd = -1, .output.log_fd = oneshot->log_fd};
     auto_free char *argument = NULL;
     char **env;
     int failed;
@@ -402,6 +430,7 @@ static void activate(const struct oneshot *oneshot, const char *line, size_t n)
         if (json_member(request, "value", &found) && found.kind != JSON_NULL)
             value = found;
     }
+    child.tell_at_ms = tell_at_ms(request);
     child.unsent = value.text;
     child.n_unsent = value.n;
     if (value.n <= ARGUMENT_MAX)
@@ -410,8 +439,10 @@ static void activate(const struct oneshot *oneshot, const char *line, size_t n)
     failed = child_start(&child, oneshot, argument, env);
     strv_free(&env);
     if (failed == 0) {
-        child_work(&child, oneshot);
-        answer_last_line(oneshot, &child);
+        (void)signal(SIGTERM, on_terminate);
+        child_work(&child);
+        (void)signal(SIGTERM, SIG_DFL);
+        answer_last_line(oneshot, &child.output);
     } else {
         auto_free char *text =
             xasprintf("error: cannot run \"%s\": %s\n", oneshot->program, strerror(failed));
@@ -419,7 +450,7 @@ static void activate(const struct oneshot *oneshot, const char *line, size_t n)
         log_bytes(oneshot, text, strlen(text));
         answer(oneshot, "null", 4);
     }
-    buf_done(&child.held);
+    output_done(&child.output);
 }
 
 /* ---- the launcher ---- */

@@ -23,9 +23,11 @@ final class Launcher
     private static $answers;
     private static array $before = []; // variable -> what it was before activations, or false
     private static bool $busy = false;
+    public static string $failed = ''; // stands before the answer of a function that threw
 
     public static function open(): void
     {
+        $_ENV = getenv(); // whatever php.ini says of it (variables_order)
         self::$lines = fopen('php://fd/8', 'r');
         self::$answers = fopen('php://fd/9', 'w');
         register_shutdown_function([self::class, 'atEnd']);
@@ -63,7 +65,13 @@ final class Launcher
     private static function restore(): void
     {
         foreach (self::$before as $name => $text) {
-            putenv($text === false ? $name : "$name=$text");
+            if ($text === false) {
+                putenv($name);
+                unset($_ENV[$name]);
+            } else {
+                putenv("$name=$text");
+                $_ENV[$name] = $text;
+            }
         }
         self::$before = [];
     }
@@ -79,6 +87,7 @@ final class Launcher
             if (!preg_match('/[=\0]/', $name) && !str_contains($text, "\0")) {
                 self::$before[$name] ??= getenv($name);
                 putenv("$name=$text");
+                $_ENV[$name] = $text;
             }
         }
     }
@@ -152,7 +161,7 @@ final class Launcher
             $answer = $result === null || $result === [] ? '{}' : self::encode($result);
         } catch (\Throwable $problem) {
             self::report($problem);
-            $answer = self::encode(['error' => $problem->getMessage() ?: $problem::class]);
+            $answer = self::$failed . self::encode(['error' => $problem->getMessage() ?: $problem::class]);
         }
         self::$busy = false;
         while (ob_get_level() > 0) {
@@ -223,6 +232,7 @@ try {
         exit(1);
     }
     if ($acknowledge) {
+        Launcher::$failed = '!'; // in a shell an answer is JSON
         Launcher::answer('{"ok":true,"pipeline":' . PIPELINE . '}');
     }
     while (($line = Launcher::next()) !== false) {

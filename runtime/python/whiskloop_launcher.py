@@ -244,14 +244,55 @@ def import_template():
 # ---- activations ----
 
 
-def wait_for(awaitable):
-    """The result of an `async def main`; nothing of it runs on after the answer."""
+def find_loop():
+    """The event loop of this process: the one that the user's code has set, or a new one."""
+    import asyncio
+    import atexit
+    import warnings
+
+    loop = None
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # versions differ in what it does when none is set
+        try:
+            loop = asyncio.get_event_loop()
+        except RuntimeError:
+            pass
+    if loop is None or loop.is_closed():
+        loop = asyncio.new_event_loop()
+        asyncio.set_event_loop(loop)
+    atexit.register(close_loop, loop)
+    return loop
+
+
+def close_loop(loop):
+    """At the end of the process: what waits is cancelled, as asyncio.run() does."""
     import asyncio
 
-    async def wait():
-        return await awaitable
+    if loop.is_closed() or loop.is_running():
+        return
+    tasks = asyncio.all_tasks(loop)
+    for task in tasks:
+        task.cancel()
+    if tasks:
+        loop.run_until_complete(asyncio.wait(tasks))
+    loop.run_until_complete(loop.shutdown_asyncgens())
+    loop.close()
 
-    return asyncio.run(wait())
+
+class Waiter:
+    """Waits for what an `async def main` returns, in one event loop for the life of the process: a
+    client in a global works in every activation. Tasks of its own go on when the next one waits."""
+
+    loop = None
+
+    @classmethod
+    def wait_for(cls, awaitable):
+        async def wait():
+            return await awaitable
+
+        if cls.loop is None or cls.loop.is_closed():
+            cls.loop = find_loop()
+        return cls.loop.run_until_complete(wait())
 
 
 def activate(function, metadata, line):
@@ -269,7 +310,7 @@ def activate(function, metadata, line):
     try:
         result = function({} if value is None else value)
         if type(result) is not dict and hasattr(result, "__await__"):
-            result = wait_for(result)
+            result = Waiter.wait_for(result)
         return to_line(result)
     except (SystemExit, KeyboardInterrupt):
         raise

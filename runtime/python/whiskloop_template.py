@@ -41,6 +41,25 @@ def can_be_shared(fd):
     return stat.S_ISCHR(mode) or stat.S_ISDIR(mode)
 
 
+# OpenBLAS starts a thread for each processor when it is loaded, and a process with threads is not
+# forked. Where one of these is set it is left as it is.
+THREADS = ("OPENBLAS_NUM_THREADS", "GOTO_NUM_THREADS", "OMP_NUM_THREADS")
+ADVICE = "; if they are of NumPy or PyTorch, set OPENBLAS_NUM_THREADS, OMP_NUM_THREADS and MKL_NUM_THREADS to 1"
+
+
+def reseed():
+    """Give this worker random numbers of its own, from the global generators that are loaded."""
+    for name, path in (("random", ["seed"]), ("numpy", ["random", "seed"]), ("torch", ["seed"])):
+        seed = sys.modules.get(name)
+        for part in path:
+            seed = getattr(seed, part, None)
+        try:
+            if seed is not None:
+                seed()
+        except Exception as problem:
+            print("cannot seed the generator of %s: %s" % (name, message(problem)), file=sys.stderr)
+
+
 class Template:
     """This process with the action loaded, as what all workers are made of: ../README.md, Fork.
 
@@ -51,6 +70,9 @@ class Template:
         """Before the user's code is loaded, whose own modules may have any name."""
         import _socket  # its wrapper in Python takes as long to load as all else here
 
+        self.sets_threads = not any(name in os.environ for name in THREADS)
+        if self.sets_threads:
+            os.environ[THREADS[0]] = "1"
         try:
             self.socket = _socket.socket(fileno=channel.lines_fd)
         except OSError as problem:
@@ -72,7 +94,8 @@ class Template:
             return "this Python has no ctypes"
         n = len(os.listdir("/proc/self/task"))
         if n > 1:
-            return "the action runs %d threads once it is loaded" % n
+            computes = "numpy" in sys.modules or "torch" in sys.modules
+            return "the action runs %d threads once it is loaded%s" % (n, ADVICE * computes)
         try:
             os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
             return "the action starts a process while it is loaded"
@@ -91,6 +114,8 @@ class Template:
 
         gc.collect()
         flush_logs()
+        if self.sets_threads:
+            os.environ.pop(THREADS[0], None)  # libraries read it while they are loaded
         try:
             problem = self.obstacle()
         except Exception as unseen:
@@ -182,3 +207,4 @@ class Template:
         self.channel.take(fds[0], fds[1])
         for fd in fds:
             os.close(fd)
+        reseed()

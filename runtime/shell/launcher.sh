@@ -200,21 +200,31 @@ fail() {
 }
 
 # arg NAME [DEFAULT]: print a member of the argument, a text as it is, all else as JSON.
+# arg -v VARIABLE NAME [DEFAULT]: the same into a variable of the function, without a subshell.
 arg() {
-    local -i i
+    local -i launcher_i
+    local launcher_into='' REPLY
 
+    if [[ $1 == -v && $# -gt 2 ]]; then
+        launcher_into=$2
+        shift 2
+    fi
     REPLY=${2-}
     if launcher_members "$LAUNCHER_VALUE"; then
-        for ((i = ${#LAUNCHER_NAMES[@]} - 1; i >= 0; i--)); do
-            launcher_unescape "${LAUNCHER_NAMES[i]}"
+        for ((launcher_i = ${#LAUNCHER_NAMES[@]} - 1; launcher_i >= 0; launcher_i--)); do
+            launcher_unescape "${LAUNCHER_NAMES[launcher_i]}"
             if [[ $REPLY == "$1" ]]; then
-                launcher_variable "${LAUNCHER_VALUES[i]}"
+                launcher_variable "${LAUNCHER_VALUES[launcher_i]}"
                 break
             fi
             REPLY=${2-}
         done
     fi
-    printf '%s\n' "$REPLY"
+    if [[ -n $launcher_into ]]; then
+        printf -v "$launcher_into" '%s' "$REPLY"
+    else
+        printf '%s\n' "$REPLY"
+    fi
 }
 
 # quote TEXT: print it as a JSON text, with its quotes.

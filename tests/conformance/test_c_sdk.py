@@ -397,3 +397,10 @@ int whisk_main(struct whisk *w)
     return whisk_add_text(w, "word", word);
 }"""}))
     assert one.run({}).json == {"seven": 7, "word": "hello"}
+
+
+@pytest.mark.parametrize("options", [("--runtime", "c"), ()], ids=["named", "guessed"])
+def test_a_zip_from_a_mac_whose_file_has_another_name(proxy, options):
+    one = proxy(*options)
+    one.started(archives.zipped({"hello.c": C["echo"], "._hello.c": "\0", "__MACOSX/._hello.c": "\0"}))
+    assert one.run({"a": 1}).json == {"a": 1}

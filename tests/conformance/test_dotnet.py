@@ -268,3 +268,20 @@ def test_the_launcher_gets_its_descriptors_and_folder(stand_in):
     done = run(stand_in, stand_in / "built/exec", input=b'{"a":1}\n{"b":2}\n')
     assert done.stdout == b'{"a":1}\n{"b":2}\n'
     assert done.stderr.decode() == f"main=A.B::Main folder={stand_in}/built\n"
+
+
+@needs_dotnet
+def test_a_zip_whose_list_of_packages_names_no_target(proxy, assembly):
+    """.NET's own reader ends the process over it; the assemblies beside it are found without."""
+    one = proxy("--runtime", "dotnet")
+    one.started(archives.zipped({"Hello.dll": assembly("Hello", HELLO), "Hello.deps.json": "no json",
+                                 "._Hello.dll": "\0", "__MACOSX/._Hello.deps.json": "\0"}),
+                main="Hello::Apache.OpenWhisk.Tests.Hello::Main")
+    assert one.run({}).json == {"hello": "whisk"}
+
+
+@needs_dotnet
+def test_source_from_a_mac(dotnet):
+    dotnet.started(archives.zipped({"Hello.cs": HELLO, "._Hello.cs": "\0", "__MACOSX/._Hello.cs": "\0",
+                                    "lib/._x.dll": "\0", "._y.dll": "\0"}))
+    assert dotnet.run({}).json == {"hello": "whisk"}

@@ -292,6 +292,38 @@ def test_workers_die_with_the_proxy(forked, gate):
     f.one.finished = True  # there is no status to be checked
 
 
+def test_each_worker_draws_numbers_of_its_own_from_global_generators(forked, gate):
+    """NumPy's and PyTorch's, where they are loaded; one that fails costs no worker."""
+    f = forked(WHO.replace("import os, random\n", """import os, random, sys, types
+
+class Torch(types.ModuleType):
+    def seed(self):
+        self.seeded = os.urandom(8).hex()
+        raise RuntimeError("no CUDA")
+
+sys.modules["torch"] = Torch("torch")
+numpy = types.ModuleType("numpy")
+numpy.random = random.Random(7)
+sys.modules["numpy"] = numpy
+""").replace('"random": random.random()', '"random": numpy.random.random(), "torch": sys.modules["torch"].seeded'))
+    answers = f.served_by_each(gate)
+    assert len({answer["random"] for answer in answers}) == WORKERS
+    assert len({answer["torch"] for answer in answers}) == WORKERS
+    assert not f.given_up()
+
+
+def test_numpy_can_be_shared(forked, gate):
+    """Its OpenBLAS gets one thread where nobody said how many, and the action does not see that."""
+    pytest.importorskip("numpy", reason="python3-numpy is not installed")
+    f = forked(WHO.replace("import os, random\n", "import os, numpy\n").replace(
+        "random.random()", "numpy.random.random()").replace(
+        '"pid": os', '"threads": os.environ.get("OPENBLAS_NUM_THREADS"), "pid": os'))
+    answers = f.served_by_each(gate)
+    assert not f.given_up()
+    assert len({answer["random"] for answer in answers}) == WORKERS
+    assert {answer["threads"] for answer in answers} == {None}
+
+
 # --- what cannot be shared -------------------------------------------------------------------
 
 OBSTACLES = {

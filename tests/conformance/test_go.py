@@ -102,3 +102,14 @@ def test_a_panic_elsewhere_ends_the_process_and_no_more(one):
     assert_error(one.run({"a": 1}), 400, "command exited")
     assert one.run({}).json == {}
     assert "nooooo" in one.check_streams(2)[1]
+
+
+@pytest.mark.parametrize("options", [("--runtime", "go"), ()], ids=["named", "guessed"])
+def test_a_zip_whose_only_file_has_another_name(proxy, options):
+    """And what a Mac adds to it is no source."""
+    one = proxy(*options)
+    one.started(archives.zipped({
+        "hello.go": "package main\n\nfunc Main(args map[string]interface{}) map[string]interface{} {\n"
+                    "\treturn map[string]interface{}{\"a\": 1}\n}\n",
+        "._hello.go": "\0\5\x16\7", "__MACOSX/._hello.go": "\0\5\x16\7"}))
+    assert one.run({}).json == {"a": 1}

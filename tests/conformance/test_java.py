@@ -57,9 +57,23 @@ def test_source_of_any_class(java, code, main):
     (".", "java.lang.ClassNotFoundException: example.HelloWhisk."),
 ])
 def test_TJ1_a_main_that_is_not_there(java, suffix, error):
-    """T-J1: init 502 and the exception's text; in the log, as for our other runtimes."""
-    assert_error(java.init(IN_PACKAGE, main="example.HelloWhisk" + suffix), 502, NOT_BUILT)
+    """T-J1: init 502 and the exception's text, in the reply and in the log."""
+    answer = java.init(IN_PACKAGE, main="example.HelloWhisk" + suffix)
+    assert answer.status == 502
+    assert answer.json["error"].startswith('Exception in thread "main" ' + error)
     assert java.check_streams(1)[1].startswith('Exception in thread "main" ' + error)
+
+
+@pytest.mark.parametrize("where", ["", "lib/", "nested.jar"])
+def test_a_jar_needs_no_manifest(java, classes, where):
+    """As Apache's JarBuilder makes them, and on a Mac: also in another archive."""
+    files = classes({"HelloWhisk.java": IN_PACKAGE})
+    files = {**files, "__MACOSX/._x.class": "\0", "._x.jar": "\0", "__MACOSX/lib/._y.jar": "\0"}
+    if where:
+        files = {(where if "/" not in where else where + "a.jar"): archives.zipped(files),
+                 "._b.jar": "\0", "lib/._c.jar": "\0"}
+    java.started(archives.zipped(files), main="example.HelloWhisk")
+    assert java.run({}).json == {"hello": "whisk"}
 
 
 @pytest.mark.parametrize("main", ["a b", "a'b", "../a", "a\nb"])

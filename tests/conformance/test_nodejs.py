@@ -131,6 +131,28 @@ def test_TN9_rejected_promise(started, code, error):
     assert one.run({}).status == 200
 
 
+@pytest.mark.parametrize("code, status, error", [
+    ("throw Object.assign(new Error('gone'), { statusCode: 404 })", 502, "Error: gone"),
+    ("throw { statusCode: 404 }", 502, {"statusCode": 404}),
+    ("return Promise.reject(Object.assign(new Error('gone'), { statusCode: 404, body: { a: 1 } }))",
+     200, {"name": "Error", "message": "gone", "statusCode": 404, "body": {"a": 1}}),
+    ("return Promise.reject(Object.assign(new TypeError('x'), { headers: { b: 'c' }, big: 1n, me: main }))",
+     200, {"name": "TypeError", "message": "x", "headers": {"b": "c"}}),
+])
+def test_what_is_thrown_is_a_developers_error_and_what_is_rejected_an_applications(
+        started, many, code, status, error):
+    """The status tells the platform which. A rejected Error keeps properties of its own."""
+    code = f"function main(args) {{ if (args.fail) {{ {code}; }} return args; }}"
+    for one in (started(code), many(code)):
+        for _ in range(2):
+            answer = one.run({"fail": 1})
+            told = answer.json["error"]
+            if isinstance(told, dict) and "stack" in told:
+                assert told["message"] in told.pop("stack")
+            assert (answer.status, told) == (status, error)
+        assert one.run({"a": 1}).json == {"a": 1}
+
+
 def test_TN10_large_action(started):
     """T-N10: 500000 characters of source."""
     one = started("// " + "x" * 500000 + "\nfunction main() { return { message: 'world' }; }")
@@ -168,6 +190,60 @@ def test_TN11_working_folder_and_modules_of_its_own(started):
         "test.txt": "this is a test"})
     assert one.run({}).json == {"text": "this is a test", "same": True, "four": 4,
                                 "started": False, "argv": 2}
+
+
+@pytest.mark.parametrize("files, main, result", [
+    ({"other.js": "exports.niam = () => ({ n: 1 });"}, "other.niam", {"n": 1}),
+    ({"other.js": "exports.niam = { xyz: () => ({ n: 2 }) };"}, "other.niam.xyz", {"n": 2}),
+    ({"package.json": '{"main": "index.js"}', "index.js": "exports.main = () => ({});",
+      "other.js": "exports.niam = () => ({ n: 3 });"}, "other.niam", {"n": 3}),
+    ({"other.mjs": "export const niam = () => ({ n: 4 });"}, "other.niam", {"n": 4}),
+    ({"lib/other.js": "exports.niam = () => ({ n: 5 });"}, "lib/other.niam", {"n": 5}),
+    ({"other/index.js": "exports.niam = () => ({ n: 6 });"}, "other.niam", {"n": 6}),
+    ({"index.js": "exports.niam = { xyz: () => ({ n: 7 }) };"}, "niam.xyz", {"n": 7}),
+    ({"index.js": "exports.main = () => ({ n: 8 });", "__MACOSX/._other.js": "\x00"}, "index.main",
+     {"n": 8}),
+])
+def test_main_names_the_module_and_the_function(started, files, main, result):
+    """FILE.FUNCTION, as in Apache's suite; where there is no such file the names are walked."""
+    assert started(files, main=main).run({}).json == result
+
+
+@pytest.mark.parametrize("files", [
+    {"package.json": '\ufeff{"main": "a.js"}', "a.js": "exports.main = () => ({ a: 1 });"},
+    {"package.json": '\ufeff{"type": "module"}', "index.js": "export const main = () => ({ a: 1 });"},
+    {"index.js": "\ufeffexports.main = () => ({ a: 1 });"}])
+def test_a_byte_order_mark_is_no_part_of_a_file(started, files):
+    assert started(files).run({}).json == {"a": 1}
+
+
+@pytest.mark.parametrize("code", [
+    "const a = await Promise.resolve(1);\nexport function main() { return { a }; }",
+    "await 0; export const main = () => ({ a: 1 });",
+    "const { sep } = await import('path');\nexport async function main() { return { a: 1 }; }",
+    "for await (const x of []) ;\nexport default { main: () => ({ a: 1 }) };",
+    "const m=()=>({a:1});export{m as main};",
+    "import{sep}from'path';const m=()=>({a:sep.length});export{m as main};"])
+def test_source_that_only_a_module_can_be(started, code):
+    assert started(code).run({}).json == {"a": 1}
+
+
+@pytest.mark.parametrize("end", [
+    "process.stdout.destroy(); process.stderr.destroy();",
+    "process.stdout.end('bye\\n'); process.stderr.end();",
+    "await require('stream/promises').pipeline(require('fs').createReadStream('/none'), process.stdout)"
+    ".catch(() => {});",
+    "await require('stream/promises').pipeline(['a\\n'], process.stdout);"])
+def test_the_log_goes_on_after_its_stream_was_ended(started, end):
+    one = started("async function main(args) { console.log('one'); console.error('two');\n"
+                  f"    if (args.end) {{ {end} }}\n"
+                  "    console.log('three'); console.error('four');\n    return args; }")
+    assert one.run({"end": 1}).json == {"end": 1}
+    assert one.run({"a": 2}).json == {"a": 2}
+    one.check_streams(2)
+    for n in range(2):
+        assert "one" in one.log_parts(0)[n] and "three" in one.log_parts(0)[n]
+        assert "two" in one.log_parts(1)[n] and "four" in one.log_parts(1)[n]
 
 
 def test_TN12_invalid_zip(proxy):

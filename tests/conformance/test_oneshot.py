@@ -3,6 +3,7 @@
 import base64
 import json
 import subprocess
+import time
 
 import pytest
 
@@ -187,6 +188,33 @@ def test_deadline_kills_program_and_launcher(proxy):
                  "The action exceeded its time limits of 300 milliseconds.")
     assert one.run({}).json == {}
     one.check_streams(2)
+
+
+@pytest.mark.parametrize("last", ["before it hangs", '{"step": 3}', "[1", "no newline"])
+def test_the_last_line_before_the_deadline_is_in_the_log(proxy, last):
+    """It may be the result, but a killed program has none: the line tells where it hung."""
+    one = proxy(*OPTIONS)
+    end = "" if last == "no newline" else "\\n"
+    one.started(f"#!/bin/bash\necho first\nprintf '{last}{end}'\nsleep 1000\n")
+    assert one.run({}, deadline=str(int(time.time() * 1000) + 1500)).status == 502
+    assert one.check_streams(1)[0] == f"first\n{last}"
+
+
+def test_the_last_line_before_the_limit_of_the_proxy_is_in_the_log(proxy):
+    one = proxy(*OPTIONS, "--timeout", 500)
+    one.started("#!/bin/bash\necho first\necho before it hangs\nsleep 1000\n")
+    assert one.run({}).status == 502
+    assert one.check_streams(1)[0] == "first\nbefore it hangs"
+
+
+def test_lines_arrive_in_pieces(proxy):
+    """What is held, what is passed on at once, and the result, in every cut."""
+    one = proxy(*OPTIONS)
+    one.started("#!/bin/bash\nprintf 'a b'; sleep 0.02; printf ' c\\n{\"log\"'; sleep 0.02\n"
+                "printf ':1}\\n  '; sleep 0.02; printf 'x'; sleep 0.02; printf '\\n\\n '; sleep 0.02\n"
+                "printf '{\"n\"'; sleep 0.02; printf ':1}'\n")
+    assert one.run({}).json == {"n": 1}
+    assert one.check_streams(1)[0] == 'a b c\n{"log":1}\n  x'
 
 
 def test_each_activation_is_a_process_of_its_own(proxy):

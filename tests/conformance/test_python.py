@@ -291,3 +291,36 @@ def test_the_same_processes_serve_all_activations(proxy, kind, workers):
     one.started(kind["process_id"])
     pids = {one.run({}).json["pid"] for _ in range(50)}
     assert pids <= set(one.children()) and len(one.children()) == workers
+
+
+def test_async_main_has_one_event_loop_for_the_life_of_the_process(proxy):
+    """A client in a global works in every activation, and its task in the background goes on."""
+    one = proxy("--runtime", "python")
+    one.started("""
+import asyncio
+
+class Client:
+    def __init__(self):
+        self.asked, self.answers = asyncio.Queue(), asyncio.Queue()
+        self.task = asyncio.ensure_future(self.work())
+
+    async def work(self):
+        while True:
+            await self.answers.put(2 * await self.asked.get())
+
+    async def ask(self, n):
+        await self.asked.put(n)
+        return await self.answers.get()
+
+client = None
+
+async def main(args):
+    global client
+    if args.get("fail"):
+        raise asyncio.CancelledError("given up")
+    client = client or Client()
+    return {"n": await client.ask(args["n"])}
+""")
+    assert one.run({"n": 1}).json == {"n": 2}
+    assert "error" in one.run({"fail": 1}).json
+    assert one.run({"n": 2}).json == {"n": 4}

@@ -103,3 +103,19 @@ def test_a_script_with_a_main_is_loaded_whatever_its_first_line_is(proxy):
     one = proxy(*SHELL)
     one.started('#!/bin/bash\nfunction main {\n    answer "$1"\n}\n')
     assert one.run({"a": 1}).json == {"a": 1}
+
+
+def test_arg_sets_a_variable_without_a_subshell(proxy):
+    """`arg -v VARIABLE NAME [DEFAULT]`, with the words of printf; the old form prints."""
+    one = proxy("--runtime", "shell")
+    one.started("""main() {
+    local i name text none
+    arg -v i n 7; arg -v name name; arg -v text 'a "b"'; arg -v none none 'de fault'
+    answer "{\\"i\\":$i,\\"name\\":$(quote "$name"),\\"text\\":$(quote "$text"),\\"none\\":$(quote "$none"),"\
+"\\"dash\\":$(quote "$(arg -v x)"),\\"old\\":$(quote "$(arg name)")}"
+}
+""")
+    for n in (1, 2):
+        assert one.run({"n": n, "name": "é\n$(x)", 'a "b"': [1, {"c": 2}]}).json == {
+            "i": n, "name": "é\n$(x)", "text": '[1,{"c":2}]', "none": "de fault", "dash": "x",
+            "old": "é\n$(x)"}

@@ -83,6 +83,34 @@ static void an_action_that_exits_before_the_newline_answered(void **state)
     (void)state;
 }
 
+static void the_mark_of_a_failed_function_is_taken_off(void **state)
+{
+    static const struct {
+        const char *ready;
+        enum answers answers;
+        const char *script;
+        const char *answer;
+        bool failed;
+    } cases[] = {
+        {"line1:{\"ok\":true,\"pipeline\":64}", ANSWERS_STDOUT, "line1:!{\"a\":1}", "{\"a\":1}",
+         true},
+        {"line1:{\"ok\":true,\"pipeline\":64}", ANSWERS_STDOUT, "line1:{\"a\":1}", "{\"a\":1}",
+         false},
+        {"line3:{\"ok\":true}", ANSWERS_FD3, "line3:!{\"a\":1}", "!{\"a\":1}", false},
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct fixture *f;
+
+        (void)set_up((void **)&f);
+        start(f, launch_child(cases[i].answers, true, cases[i].ready, "serve", NULL));
+        assert_answer(run(f, cases[i].script), cases[i].answer);
+        assert_int_equal(f->jobs[0].failed, cases[i].failed);
+        (void)tear_down((void **)&f);
+    }
+    (void)state;
+}
+
 static void an_answer_of_the_bound_is_taken(void **state)
 {
     struct fixture *f = *state;
@@ -379,6 +407,7 @@ int main(void)
         TEST(an_action_that_exits_in_the_middle_of_its_answer_died),
         TEST(an_action_that_exits_after_its_answer_answered),
         TEST(an_action_that_exits_before_the_newline_answered),
+        TEST(the_mark_of_a_failed_function_is_taken_off),
         TEST(an_answer_of_the_bound_is_taken),
         TEST(an_answer_above_the_bound_is_too_long),
         TEST(the_activation_after_an_answer_that_was_too_long_is_answered),

@@ -95,22 +95,43 @@ namespace Whiskloop
         // The assembly, and how it finds its own: by its .deps.json, else in its folder and in lib/.
         private static Assembly Load(string file)
         {
-            AssemblyDependencyResolver beside = new AssemblyDependencyResolver(file);
-            string library = Path.Combine(Path.GetDirectoryName(file), "lib");
+            AssemblyDependencyResolver beside = Resolver(file);
+            string folder = Path.GetDirectoryName(file);
 
             AssemblyLoadContext.Default.Resolving += (context, wanted) =>
             {
-                string path = beside.ResolveAssemblyToPath(wanted) ?? Path.Combine(library, wanted.Name + ".dll");
+                string[] paths =
+                {
+                    beside?.ResolveAssemblyToPath(wanted), Path.Combine(folder, wanted.Name + ".dll"),
+                    Path.Combine(folder, "lib", wanted.Name + ".dll"),
+                };
+                string path = paths.FirstOrDefault(File.Exists);
 
-                return File.Exists(path) ? context.LoadFromAssemblyPath(path) : null;
+                return path != null ? context.LoadFromAssemblyPath(path) : null;
             };
             AssemblyLoadContext.Default.ResolvingUnmanagedDll += (assembly, wanted) =>
             {
-                string path = beside.ResolveUnmanagedDllToPath(wanted);
+                string path = beside?.ResolveUnmanagedDllToPath(wanted);
 
                 return path == null ? IntPtr.Zero : NativeLibrary.Load(path);
             };
             return AssemblyLoadContext.Default.LoadFromAssemblyPath(file);
+        }
+
+        // .NET's own reader of a .deps.json ends the process where that does not name its target.
+        private static AssemblyDependencyResolver Resolver(string file)
+        {
+            string list = Path.ChangeExtension(file, ".deps.json");
+
+            try
+            {
+                return !File.Exists(list) || Values.Read(File.ReadAllBytes(list)).TryGetProperty("runtimeTarget", out _)
+                    ? new AssemblyDependencyResolver(file) : null;
+            }
+            catch (Exception fault) when (fault is JsonException || fault is InvalidOperationException)
+            {
+                return null;
+            }
         }
 
         private static MethodInfo[] Methods(Type type, string name)

@@ -39,6 +39,11 @@ final class Action {
         className = hash >= 0 ? main.substring(0, hash) : main;
     }
 
+    /** What a Mac adds to its zips: no source, class or jar, whatever it is called. */
+    static boolean isOfMac(Path path) {
+        return path.startsWith("__MACOSX") || path.getFileName().toString().startsWith("._");
+    }
+
     /** The folder itself, and the jars in it and in lib/. */
     static List<Path> jars(Path folder) throws IOException {
         List<Path> found = new ArrayList<>();
@@ -48,7 +53,8 @@ final class Action {
                 continue;
             }
             try (Stream<Path> files = Files.list(place)) {
-                found.addAll(files.filter(file -> file.toString().endsWith(".jar")).sorted()
+                found.addAll(files.filter(file -> file.toString().endsWith(".jar")
+                                && !isOfMac(folder.relativize(file))).sorted()
                         .collect(Collectors.toList()));
             }
         }

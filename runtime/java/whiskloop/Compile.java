@@ -23,6 +23,7 @@ import javax.tools.ToolProvider;
  * the class, and of its method if one was named.
  */
 final class Compile {
+    private static final int FOR_CLIENT = 3; // exit status: what was said is in the reply, too
     private static final int CLASS_MAGIC = 0xcafebabe;
 
     /** A source file, whatever its name: text that came alone has only the one that we gave it. */
@@ -56,21 +57,26 @@ final class Compile {
 
     public static void main(String[] args) throws Exception {
         String main = args[0];
+        boolean isNamed = !main.isEmpty() && !main.equals("main");
         Path folder = Path.of(args[1]).toRealPath();
 
         if (!isName(main)) {
             fail("main: \"" + main + "\" is no name of a Java class");
         }
         moveClass(folder);
+        if (files(folder, ".java").isEmpty() && files(folder, ".class").isEmpty() && Action.jars(folder).isEmpty()) {
+            fail("Zip file does not include Main.java, or any other source, class or jar");
+        }
         compile(folder);
-        if (main.isEmpty() || main.equals("main")) {
+        if (!isNamed) {
             main = only(folder);
         }
         try {
             new Action(folder, main).find(false);
         } catch (ReflectiveOperationException | LinkageError e) {
-            // In these words the suite of Java wants it.
-            fail("Exception in thread \"main\" " + e);
+            // In these words the suite of Java wants it, in the reply to whoever named it.
+            System.err.println("Exception in thread \"main\" " + e);
+            System.exit(isNamed ? FOR_CLIENT : 1);
         }
         System.out.println(main);
     }
@@ -87,7 +93,8 @@ final class Compile {
 
     private static List<Path> files(Path folder, String suffix) throws IOException {
         try (Stream<Path> all = Files.walk(folder)) {
-            return all.filter(file -> file.toString().endsWith(suffix) && Files.isRegularFile(file))
+            return all.filter(file -> file.toString().endsWith(suffix) && Files.isRegularFile(file)
+                            && !Action.isOfMac(folder.relativize(file)))
                     .sorted().collect(Collectors.toList());
         }
     }

@@ -1,0 +1,50 @@
+"""The PHP runtime, beside what test_languages.py asks of every language."""
+
+import pytest
+
+from test_languages import ROWS
+
+ROW = next(row for row in ROWS if row.name == "php")
+pytestmark = pytest.mark.skipif(ROW.missing() is not None, reason=f"no PHP: {ROW.missing()}")
+
+
+@pytest.fixture
+def started(proxy):
+    """started(code, **init) -> a proxy that has this source."""
+    def begin(code, container=None, **init):
+        one = proxy("--runtime", "php", env=container)
+        one.started("<?php\n" + code, **init)
+        return one
+    return begin
+
+
+def test_an_exception_is_a_developers_error(started):
+    """As Apache's suite wants it; an error that is returned is the application's, and so 200."""
+    one = started("function main(array $args) {\n"
+                  "    if ($args['fail'] ?? false) throw new Exception('nooooo');\n"
+                  "    return ['error' => 'sorry'];\n}\n")
+    for _ in range(2):
+        answer = one.run({"fail": 1})
+        assert (answer.status, answer.json) == (502, {"error": "nooooo"})
+        answer = one.run({})
+        assert (answer.status, answer.json) == (200, {"error": "sorry"})
+    assert "nooooo" in one.check_streams(4)[1]
+
+
+VARIABLES = """function main(array $args) {
+    if ($args['exit'] ?? false) exit;
+    $is_ours = fn($name) => str_ends_with($name, '_VAR') || str_starts_with($name, '__OW_M');
+    return ['env' => array_filter($_ENV, $is_ours, ARRAY_FILTER_USE_KEY)];
+}
+"""
+
+
+@pytest.mark.parametrize("more", [{}, {"TZ": "UTC"}], ids=["prelaunched", "started-again"])
+def test_the_array_of_variables_says_what_getenv_says(started, more):
+    """$_ENV has the container's, those of the /init, and the metadata of this activation only."""
+    one = started(VARIABLES, container={"OUTER_VAR": "o"}, env={"INIT_VAR": "i", **more})
+    always = {"OUTER_VAR": "o", "INIT_VAR": "i"}
+    assert one.run({}, m1="x").json["env"] == {**always, "__OW_M1": "x"}
+    assert one.run({}, m2=[1]).json["env"] == {**always, "__OW_M2": "[1]"}
+    assert one.run({"exit": 1}).status == 400
+    assert one.run({}).json["env"] == always
