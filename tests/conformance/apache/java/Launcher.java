@@ -12,7 +12,7 @@ import java.io.PrintWriter;
 import java.util.HashMap;
 import java.util.Map;
 
-/** Reads by a buffer; opens descriptor 3 anew by its path; acknowledges nothing. */
+/** Reads by a buffer; opens descriptor 3 anew by its path, and never truncates what is there; acknowledges nothing. */
 public class Launcher {
     static final Map<String, String> METADATA = new HashMap<>();
 
@@ -55,7 +55,7 @@ public class Launcher {
 
     public static void main(String[] words) throws Exception {
         BufferedReader in = new BufferedReader(new InputStreamReader(System.in, "UTF-8"));
-        PrintWriter answers = new PrintWriter(new OutputStreamWriter(new FileOutputStream("/dev/fd/3"), "UTF-8"));
+        PrintWriter answers = new PrintWriter(new OutputStreamWriter(new FileOutputStream("/dev/fd/3", true), "UTF-8"));
         PrintStream log = new PrintStream(System.out, true, "UTF-8");
         PrintStream errors = new PrintStream(System.err, true, "UTF-8");
 
