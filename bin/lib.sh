@@ -99,6 +99,7 @@ print_answer() {
 
 # The endings of source files, and the names that mark a folder as an action: the proxy's runtimes
 # decide, these are for messages.
+# shellcheck disable=SC2034 # for those that source this
 ENDINGS=".c .cs .go .java .js .lua .mjs .php .pl .py .rb .sh"
 ENTRIES=(exec __main__.py index.js index.mjs package.json main.go go.mod Main.java META-INF main.c
     Main.cs main.lua index.php main.pl main.rb main.sh)

@@ -298,7 +298,7 @@ def test_a_carried_action_that_does_not_compile_ends_the_proxy(folder):
     status, err = ended(folder, "--action", put(folder, "a.x", "some text"),
                         env={"OW_COMPILER": compiler})
     assert status == 1
-    assert err == "whiskloop: cannot serve the action of --action: a.x:1: bad\n\n"
+    assert err == "whiskloop: cannot serve the action of --action: a.x:1: bad\n"
 
 
 @pytest.mark.parametrize("path, wanted, text", [

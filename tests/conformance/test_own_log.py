@@ -15,7 +15,7 @@ from whisk import PROGRAM, WAIT_S, wait_until
 
 NATIVE = ("--runtime", "native", "--answers", "fd3")
 ECHO = "def main(args):\n    return args\n"
-TIME_RE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
+TIME_RE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}(?:\d{3})?Z")
 FIELD_RE = re.compile(r'(\w+)=("(?:[^"\\]|\\.)*"|[^ "]+)(?: |$)')
 
 
