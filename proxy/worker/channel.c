@@ -167,29 +167,27 @@ size_t channel_unread(const struct channel *channel)
     return of_lines(channel, unread(channel));
 }
 
-size_t channel_take_back(struct channel *channel)
+bool channel_take_back(struct channel *channel, size_t *n_unread)
 {
-    char bytes[READ_FIRST_BYTES];
     size_t most = unread(channel); /* nobody else writes there */
-    size_t total = 0;
+    auto_free char *bytes = NULL;
     auto_fd int fd = -1;
+    ssize_t n;
 
+    *n_unread = 0;
     if (most == 0)
-        return 0;
+        return true;
     fd = fd_reopen(channel->in.fd, O_RDONLY);
-    if (fd < 0)
-        return channel_unread(channel);
-    while (total < most) {
-        size_t want = most - total < sizeof(bytes) ? most - total : sizeof(bytes);
-        ssize_t n = read(fd, bytes, want);
-
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0)
-            break; /* the worker was quicker */
-        total += (size_t)n;
+    if (fd < 0) {
+        *n_unread = channel_unread(channel);
+        return false;
     }
-    return of_lines(channel, total);
+    bytes = xmalloc(most);
+    do {
+        n = read(fd, bytes, most); /* the kernel lets nobody else read meanwhile */
+    } while (n < 0 && errno == EINTR);
+    *n_unread = of_lines(channel, n > 0 ? (size_t)n : 0); /* the worker may have been quicker */
+    return true;
 }
 
 void channel_ask(struct channel *channel, bool between_lines)

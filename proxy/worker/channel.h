@@ -74,9 +74,10 @@ ssize_t channel_write(struct channel *channel, const struct iovec *lines, int n_
 bool channel_tell(struct channel *channel, struct buf *bytes);
 /* Bytes of lines that the worker has not read yet. */
 size_t channel_unread(const struct channel *channel);
-/* Read them instead of the worker, which may live on for a while: whoever reads a line has it. Returns
- * their number; where /proc is closed to us they stay in the pipe. Nothing is written after this. */
-size_t channel_take_back(struct channel *channel);
+/* Take them out of the pipe, all at once, so that the worker has read what stood before them and
+ * nothing else. n_unread: their number. false: /proc is closed to us, they stay and may still be
+ * read. Nothing is written after this. */
+bool channel_take_back(struct channel *channel, size_t *n_unread);
 
 /* Find out whether it still reads: by what stands in the pipe, or else by an empty line, unless a
  * line has been written in part. */
