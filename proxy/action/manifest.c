@@ -127,6 +127,7 @@ static const struct field {
     {"entry_executable", FIELD_FLAG, false, offsetof(struct runtime, entry_executable)},
     {"programs", FIELD_FLAG, false, offsetof(struct runtime, takes_programs)},
     {"only_named", FIELD_FLAG, false, offsetof(struct runtime, only_named)},
+    {"ring", FIELD_FLAG, false, offsetof(struct runtime, shares_ring)},
     {"wants_object", FIELD_FLAG, false, offsetof(struct runtime, wants_object)},
 };
 

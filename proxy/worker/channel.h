@@ -51,6 +51,10 @@ struct channel {
                          awaited every line is one, also a wrong one */
     bool passing;        /* inside a long line on descriptor 1 that cannot be an answer */
     uint64_t n_stale;    /* answer lines dropped because nobody waited for them */
+    int ring;            /* owned; -1: none */
+    bool uses_ring;      /* it said so */
+    uint64_t n_read1;    /* bytes read as answers on descriptor 1, in this process's life */
+    uint64_t n_read3;    /* ... and on 3 */
     uint64_t n_written;  /* bytes, in this process's life */
     uint64_t read_up_to; /* so many of them it must have read to be known to read; 0: not asked */
     bool question;       /* the last of those is an empty line of ours */
@@ -94,6 +98,11 @@ static inline bool channel_ended(const struct channel *channel)
 /* Nobody reads our log, and what comes on descriptor 1 may be log lines: it is not told as readable
  * again before there is room. false: read on. */
 bool channel_hold_up(struct channel *channel);
+
+/* The process said that it keeps answers in its ring. */
+void channel_use_ring(struct channel *channel);
+/* It is dead and its pipes are read: take in what it has made and not written. */
+void channel_pull_ring(struct channel *channel);
 
 /* Read what is there on the answer descriptors, a bounded amount. true: something came. */
 bool channel_pull(struct channel *channel);

@@ -109,6 +109,8 @@ static void read_ready_line(struct worker *w, const char *text, size_t n)
     w->feed.concurrent = ready.concurrent;
     flight_set_numbered(&w->flight, ready.concurrent > 0);
     w->channel.kept_apart = ready.pipeline > 0 || ready.concurrent > 0;
+    if (ready.ring)
+        channel_use_ring(&w->channel);
     w->feed.observable = true; /* until it proves otherwise */
 }
 
@@ -209,23 +211,30 @@ bool hear_no_more(struct worker *w, enum job_outcome outcome)
     return true;
 }
 
-void hear_rest(struct worker *w)
+static void hear_all(struct worker *w, bool dead)
 {
     const char *text;
     size_t n;
 
     for (int i = 0; i < LAST_READS_MAX && channel_pull(&w->channel); i++)
         hear(w);
+    if (dead)
+        channel_pull_ring(&w->channel);
     hear(w);
     if (flight_is_fed(&w->flight) && channel_rest(&w->channel, &text, &n) == CHANNEL_LINE)
         (void)finish_answered(w, CHANNEL_LINE, text, n);
+}
+
+void hear_rest(struct worker *w)
+{
+    hear_all(w, false);
 }
 
 void hear_last_words(struct worker *w)
 {
     size_t n_unread;
 
-    hear_rest(w);
+    hear_all(w, true);
     if (w->flight.n == 0)
         return;
     n_unread = channel_unread(&w->channel);

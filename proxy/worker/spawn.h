@@ -22,11 +22,13 @@ struct spawned {
     int fd1;   /* ... 1, 2, 3; we read */
     int fd2;
     int fd3;
+    int ring; /* memory for answers, -1: none; base/ring.h */
 };
 
 /* No process and nothing open. */
-#define SPAWNED_NONE ((struct spawned){.pid = 0, .in = -1, .fd1 = -1, .fd2 = -1, .fd3 = -1})
-/* Closes the four, leaves -1; the process is not asked. May be called twice. */
+#define SPAWNED_NONE                                                                               \
+    ((struct spawned){.pid = 0, .in = -1, .fd1 = -1, .fd2 = -1, .fd3 = -1, .ring = -1})
+/* Closes them, leaves -1; the process is not asked. May be called twice. */
 void spawned_close(struct spawned *spawned);
 
 /*
