@@ -204,6 +204,12 @@ soak() {
         grep -h 'requests amid' "$LOGS/soak-$1.log" | sed 's/^ */         /'
 }
 
+# Each activation counted as it begins, in every language, amid deaths of every kind.
+begins() {
+    single begins 300 env WHISKLOOP="$OUT/gcc/proxy/whiskloop" \
+        python3 "$ROOT/tests/fault/begins.py" --quick --seed 1 --fails
+}
+
 # Our JSON checker against Python's parser: a difference in any document is a failure.
 json_differential() {
     single json-differential 600 python3 "$ROOT/tests/fuzz/json_differential.py" \
@@ -268,8 +274,10 @@ needs=(--tests)
 single setup 900 "$here/setup.sh" "${needs[@]}"
 if build gcc gcc -Dwerror=true -Dbench=true; then
     tests_on gcc 600
+    begins
     pytest_cases scripts scripts gcc 300
     pytest_cases platforms platforms gcc 120
+    single docs 300 env BUILD="$OUT/gcc" "$here/check_docs.py" && sed 's/^/         /' "$LOGS/docs.log"
     [[ $quick == yes ]] || other_ways
 fi
 checks

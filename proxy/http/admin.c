@@ -211,7 +211,7 @@ static void write_start_time(struct buf *text, const char *name, const struct re
     metrics_seconds(text, name, reading->admin->started_at_us);
 }
 
-/* The README's table is held against what this writes. process_*: the names that each Prometheus
+/* docs/monitoring.md's table is compared with what this writes. process_*: the names that each Prometheus
  * client library gives these facts, so that ready-made dashboards find them. */
 static const struct {
     const char *name;

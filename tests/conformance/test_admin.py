@@ -229,8 +229,8 @@ def test_health_of_somebody_else(reply, words):
 
 # --- metrics ------------------------------------------------------------------------------------
 
-def test_the_list_in_the_readme_is_what_is_served(watched):
-    text = (whisk.REPO / "README.md").read_text()
+def test_the_list_in_the_docs_is_what_is_served(watched):
+    text = (whisk.REPO / "docs/monitoring.md").read_text()
     table = re.search(r"<!-- metrics -->\n(.*?)<!-- /metrics -->", text, re.S)[1]
     rows = re.findall(r"^\| `([a-z_]+)(?:\{([a-z]+)\})?` \| (\w+) \| (.+) \|$", table, re.M)
     served = watched().metrics().values()
