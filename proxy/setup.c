@@ -7,13 +7,18 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/buf.h"
 #include "base/cpus.h"
 #include "base/err.h"
 #include "base/log.h"
+#include "base/suggest.h"
 #include "base/util.h"
 #include "build-paths.h"
 #include "config.h"
 #include "http/service.h"
+
+#define INVOKER_MARGIN_MS (-20) /* longer than a clock's tick and the way of an answer */
+#define CLIENT_MARGIN_MS  50    /* the answer is there before the client gives up */
 
 /* ---- the log ---- */
 
@@ -70,6 +75,7 @@ int setup_children(struct setup *setup, const char *program, struct err *err)
 {
     if (set_privileges(setup, err) < 0)
         return -1;
+    (void)setenv("__OW_PROXY_VERSION", WHISKLOOP_VERSION, 1);
     return actionloop_read(&setup->actionloop, program, setup->config->debug, err);
 }
 
@@ -109,6 +115,28 @@ static const char *fallback_name(const struct setup *setup)
     return setup->actionloop.on ? "native" : "python";
 }
 
+/* Name those that there are, and the one that was meant. */
+static int no_such_runtime(const struct setup *setup, const char *dir, struct err *err)
+{
+    const struct runtimes *runtimes = &setup->runtimes;
+    struct suggest suggest = {.word = fallback_name(setup)};
+    struct buf names = {0};
+
+    for (size_t i = 0; i < runtimes->n; i++) {
+        suggest_offer(&suggest, runtimes->items[i].name);
+        buf_add_text(&names, i > 0 ? ", " : "");
+        buf_add_text(&names, runtimes->items[i].name);
+    }
+    buf_add(&names, "", 1);
+    (void)err_set(err, ERR_REQUEST, 0,
+                  "--runtime=%s: no such runtime%s%s%s; want auto or one of: %s (from %s)",
+                  suggest.word, suggest.best != NULL ? "; did you mean " : "",
+                  suggest.best != NULL ? suggest.best : "", suggest.best != NULL ? "?" : "",
+                  buf_at(&names), dir);
+    buf_done(&names);
+    return -1;
+}
+
 static int load_runtimes(struct setup *setup, struct service_opts *opts, struct err *err)
 {
     const struct config *config = setup->config;
@@ -127,11 +155,7 @@ static int load_runtimes(struct setup *setup, struct service_opts *opts, struct 
         actionloop_add_compiler(&setup->runtimes, setup->actionloop.compiler);
     runtimes_set_libexec(&setup->runtimes, libexec);
     opts->fallback = runtimes_find(&setup->runtimes, fallback_name(setup));
-    if (opts->fallback == NULL)
-        return err_set(err, ERR_REQUEST, 0,
-                       "--runtime=%s: no such folder with a runtime.json in %s",
-                       fallback_name(setup), dir);
-    return 0;
+    return opts->fallback != NULL ? 0 : no_such_runtime(setup, dir, err);
 }
 
 /* The folder of actions. In the images of ActionLoop it is ./action, but where nobody may write. */
@@ -158,6 +182,15 @@ static enum answers answers_mode(const struct setup *setup)
     if (strcmp(setup->config->answers, "fd3") == 0 || setup->actionloop.on)
         return ANSWERS_FD3;
     return ANSWERS_AUTO;
+}
+
+/* An invoker sets __OW_API_HOST in the container. It counts a timeout only when the answer takes at
+ * least the limit, and peers let an action use all of that. */
+static int64_t deadline_margin_ms(const struct config *config)
+{
+    if (config->deadline_margin_ms != CONFIG_AUTO)
+        return config->deadline_margin_ms;
+    return getenv("__OW_API_HOST") != NULL ? INVOKER_MARGIN_MS : CLIENT_MARGIN_MS;
 }
 
 static bool allows_concurrency(void)
@@ -190,7 +223,7 @@ static void set_options(struct setup *setup, struct service *service)
         .environ = environ,
         .privileges = &setup->privileges,
         .run_ms = config->timeout_ms,
-        .margin_ms = config->deadline_margin_ms,
+        .margin_ms = deadline_margin_ms(config),
         .init_ms = config->init_timeout_ms,
         .answers = answers_mode(setup),
         .keeps_failed = config->debug,

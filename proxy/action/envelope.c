@@ -145,7 +145,7 @@ static size_t put_value(struct json_slice value, char *out)
 
     if (value.kind == JSON_STRING) {
         n = json_unescape(value, out);
-    } else if (value.kind != JSON_NULL) {
+    } else { /* null is the text "null", as Go's proxy has it: openwhisk-contract 9 */
         json_compact(&compact, value);
         n = buf_len(&compact);
         memcpy(out, buf_at(&compact), n);
@@ -234,18 +234,23 @@ enum {
 
 static const struct {
     const char *name;
-    enum json_kind kind; /* JSON_BAD: any; what is not `true` counts as false */
+    enum json_kind kind; /* JSON_TRUE: either boolean */
     const char *type;
 } fields[N_FIELDS] = {
     [FIELD_CODE] = {"code", JSON_STRING, "a string"},
     [FIELD_MAIN] = {"main", JSON_STRING, "a string"},
-    [FIELD_BINARY] = {"binary", JSON_BAD, ""},
+    [FIELD_BINARY] = {"binary", JSON_TRUE, "true or false"},
     [FIELD_ENV] = {"env", JSON_OBJECT, "an object"},
 };
 
 static int wrong_type(struct err *err, const char *what, const char *type)
 {
     return err_set(err, ERR_REQUEST, 0, "Error unmarshaling request: %s must be %s", what, type);
+}
+
+static bool is_of_kind(struct json_slice value, enum json_kind kind)
+{
+    return value.kind == kind || (kind == JSON_TRUE && value.kind == JSON_FALSE);
 }
 
 /* Fill found[] in one pass over `value`; JSON_BAD: missing or null. */
@@ -262,8 +267,7 @@ static int find_fields(struct json_slice value, struct json_slice found[N_FIELDS
     for (size_t i = 0; i < N_FIELDS; i++) {
         if (found[i].kind == JSON_NULL)
             found[i].kind = JSON_BAD;
-        if (found[i].kind != JSON_BAD && fields[i].kind != JSON_BAD &&
-            found[i].kind != fields[i].kind)
+        if (found[i].kind != JSON_BAD && !is_of_kind(found[i], fields[i].kind))
             return wrong_type(err, fields[i].name, fields[i].type);
     }
     return 0;

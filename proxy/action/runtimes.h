@@ -23,6 +23,7 @@ struct runtime {
     char **launch;         /* argv template: {runtime} {libexec} {action} {main} {entry} */
     char **prelaunch;      /* argv of a launcher that waits for its action; NULL: it cannot */
     char **compile;        /* argv template of a compiler; NULL: the code is run as it is */
+    char **in_place_env;   /* NAME=value where the action's folder is the user's own; NULL: none */
     char *shortfall;       /* "needs": what to install when launch[0] is missing; NULL: nothing */
     char *stub;            /* folder in `dir` of what runs until there is code; NULL: nothing */
     char *no_entry;        /* what an archive without an entry is told first; NULL: nothing */
@@ -82,7 +83,7 @@ const struct runtime *runtimes_for_folder(const struct runtimes *runtimes,
 /*
  * Fill a zeroed launch for the action in folder `dir`: argv from the template, cwd = dir, env =
  * base_env (the proxy's own environment, NAME=value) overlaid with init_env; both borrowed. A
- * ready line is always asked for (__OW_WAIT_FOR_ACK=1), and demanded where the manifest says so.
+ * ready line is asked for (__OW_WAIT_FOR_ACK=1) unless answers are "auto", whose base_env asks.
  */
 void runtime_launch(const struct runtime *runtime, const char *dir, const char *main,
                     char *const *base_env, char *const *init_env, struct launch *launch);

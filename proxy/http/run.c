@@ -12,7 +12,8 @@
 #include "http/trace.h"
 #include "worker/activation.h"
 
-#define NOT_READY "System not ready, status is running."
+#define NOT_READY     "System not ready, status is running."
+#define LIMIT_STEP_MS 100 /* the platform's limits are multiples of this */
 
 /* One activation: lives from its request to its reply. */
 struct run {
@@ -120,19 +121,30 @@ static void on_done(struct job *job)
 
 /* ---- the request ---- */
 
+/* The limit behind a deadline that is left_ms away: the body took some of it to get here. Apache's
+ * limit tests compare the text with the limit. */
+static uint64_t limit_of(uint64_t left_ms)
+{
+    return (left_ms + LIMIT_STEP_MS - 1) / LIMIT_STEP_MS * LIMIT_STEP_MS;
+}
+
 /* A deadline that has passed on arrival says nothing (the suites send "123"): our limit holds. */
 static void set_deadline(const struct service *service, struct run *run, struct json_slice body)
 {
     struct job *job = &run->job;
     uint64_t span_ms = service->opts.run_ms;
-    uint64_t margin_ms = service->opts.margin_ms;
+    int64_t margin_ms = service->opts.margin_ms;
     uint64_t asked_ms = activation_asked_ms(body);
 
-    if (asked_ms > 0 && asked_ms < span_ms)
-        span_ms = asked_ms;
     job->limit_ms = span_ms;
-    /* A margin must not eat up a short limit. */
-    span_ms -= margin_ms < span_ms / 2 ? margin_ms : span_ms / 2;
+    if (asked_ms > 0 && asked_ms < span_ms) {
+        span_ms = asked_ms;
+        job->limit_ms = limit_of(asked_ms) < job->limit_ms ? limit_of(asked_ms) : job->limit_ms;
+    }
+    if (margin_ms < 0) /* the invoker counts a timeout only from the deadline on */
+        span_ms += (uint64_t)-margin_ms;
+    else /* a margin must not eat up a short limit */
+        span_ms -= (uint64_t)margin_ms < span_ms / 2 ? (uint64_t)margin_ms : span_ms / 2;
     job->deadline_at_ms = run->came_at_us / 1000 + span_ms;
 }
 

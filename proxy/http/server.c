@@ -290,6 +290,8 @@ void request_reply_error(struct request *request, int status, const char *text)
     struct buf body = {0};
     size_t n;
 
+    if (status == 503) /* shutting down: the next container is there in a moment */
+        request_add_header(request, "retry-after", "1");
     json_add_error(&body, text);
     buf_add_text(&body, "\n");
     n = buf_len(&body);

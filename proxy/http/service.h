@@ -33,9 +33,9 @@ struct service_opts {
     char *const *environ;           /* the container's environment, for the action */
     /* What the action's processes may do. */
     const struct privileges *privileges;
-    uint64_t run_ms;      /* limit of one activation */
-    uint64_t margin_ms;   /* an answer goes out this long before the deadline */
-    uint64_t init_ms;     /* limit of one /init, and of one start of a worker */
+    uint64_t run_ms;   /* limit of one activation */
+    int64_t margin_ms; /* a late activation is given up so long before its deadline; < 0: after */
+    uint64_t init_ms;  /* limit of one /init, and of one start of a worker */
     enum answers answers; /* for runtimes whose manifest says "auto" */
     bool keeps_failed;    /* the folder of a failed /init stays, for a look (-debug) */
     bool prelaunches;     /* start the launcher of `fallback` before there is an action */
