@@ -23,10 +23,11 @@
 #include "config.h"
 #include "help.h"
 #include "http/admin.h"
-#include "http/early.h"
 #include "http/health.h"
 #include "http/init.h"
 #include "http/knative.h"
+#include "http/preloaded.h"
+#include "http/prewarm.h"
 #include "http/run.h"
 #include "http/server.h"
 #include "http/service.h"
@@ -57,6 +58,7 @@ struct app {
     struct sink out;
     struct sink err;
     struct service service;
+    struct preloaded preloaded;
     struct loop_timer drain; /* while draining: looks whether all is finished */
     uint64_t drain_until_ms; /* then running activations are given up */
     uint64_t leave_at_ms;    /* then clients are left that do not take their replies; 0: later */
@@ -260,8 +262,8 @@ static void on_carried_failed(void *owner, const char *why)
 {
     struct app *app = owner;
 
-    (void)fprintf(stderr, "whiskloop: cannot serve the action of %s: %s\n",
-                  app->service.early.origin, why);
+    (void)fprintf(stderr, "whiskloop: cannot serve the action of %s: %s\n", app->preloaded.origin,
+                  why);
     app->status = 1;
     if (app->command != NULL)
         command_stop(app->command);
@@ -313,9 +315,9 @@ static int begin_action(struct app *app, struct err *err)
         found = 0;
     }
     if (found > 0)
-        early_begin(&app->service, &carried);
+        preloaded_begin(&app->preloaded, &carried);
     else if (found == 0 && app->command == NULL)
-        init_prelaunch(&app->service);
+        prewarm_begin(&app->service);
     else if (found == 0)
         found = err_set(err, ERR_REQUEST, 0,
                         "%s: no FILE is named, and this image carries no action (--action)",
@@ -411,10 +413,10 @@ static void greet(const struct app *app)
     else
         (void)fprintf(stderr, "whiskloop: http://%s%s%s:%u, runtime %s, ", is_ipv6 ? "[" : "", host,
                       is_ipv6 ? "]" : "", port, service->opts.fallback->name);
-    if (service->early.starting)
+    if (service->gate.closed)
         (void)fprintf(stderr, "action of %s",
-                      strcmp(service->early.origin, "--action") == 0 ? config->action
-                                                                     : service->early.origin);
+                      strcmp(app->preloaded.origin, "--action") == 0 ? config->action
+                                                                     : app->preloaded.origin);
     else
         (void)fprintf(stderr, "no action yet, publish one with: %s", publish);
     (void)fprintf(stderr, "%s\n",
@@ -459,7 +461,8 @@ static int run(struct app *app, struct err *err)
     loop_timer_init(&app->drain, on_drain);
     loop_on_signal(app->loop, on_signal, app);
     versions_init(service);
-    early_init(&service->early, on_carried_ready, on_carried_failed, app);
+    gate_init(&service->gate, service->opts.pool.queue_max);
+    preloaded_init(&app->preloaded, service, on_carried_ready, on_carried_failed, app);
     prelaunch_init(&service->prelaunch, app->loop);
     if (is_command)
         app->command = command_new(&app->config, service, on_command_ended, app, err);
@@ -470,7 +473,7 @@ static int run(struct app *app, struct err *err)
         loop_run(app->loop);
     if (result == 0 && is_command && app->status == 0)
         result = command_finish(app->command, FLUSH_MAX_MS, err);
-    early_done(&service->early);
+    preloaded_done(&app->preloaded);
     prelaunch_done(&service->prelaunch);
     versions_done(service);
     pool_free(&service->stub);

@@ -11,6 +11,7 @@
 #include "base/cpus.h"
 #include "base/err.h"
 #include "base/log.h"
+#include "base/reach.h"
 #include "base/suggest.h"
 #include "base/util.h"
 #include "build-paths.h"
@@ -173,6 +174,82 @@ static int open_store(struct setup *setup, bool is_temporary, struct err *err)
     return store_open(&setup->store, NULL, err);
 }
 
+/* ---- what the action's user must get to ---- */
+
+/* Whether a command holds that placeholder. */
+static bool names(char **command, const char *placeholder)
+{
+    for (size_t i = 0; command != NULL && command[i] != NULL; i++)
+        if (strstr(command[i], placeholder) != NULL)
+            return true;
+    return false;
+}
+
+/* The launcher itself: a checkout under a tight umask has readable folders and closed files. */
+static int check_launcher(const struct setup *setup, const struct runtime *runtime, struct err *err)
+{
+    for (size_t i = 0; runtime->launch[i] != NULL; i++) {
+        const char *word = runtime->launch[i];
+        auto_free char *path = NULL;
+
+        if (strncmp(word, "{runtime}/", strlen("{runtime}/")) != 0)
+            continue;
+        path = xasprintf("%s/%s", runtime->dir, word + strlen("{runtime}/"));
+        if (reach_check(&setup->privileges, path, R_OK, "the launcher (--runtime-dir)", err) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+static int check_runtime(const struct setup *setup, const struct runtime *runtime, struct err *err)
+{
+    bool needs_libexec =
+        names(runtime->launch, "{libexec}") || names(runtime->compile, "{libexec}");
+
+    if (runtime->dir[0] == '\0') /* made by us: it has no files */
+        return 0;
+    if (reach_check(&setup->privileges, runtime->dir, R_OK | X_OK,
+                    "the folder of the runtime (--runtime-dir)", err) < 0 ||
+        check_launcher(setup, runtime, err) < 0)
+        return -1;
+    if (runtime->libexec == NULL || access(runtime->libexec, F_OK) < 0 ||
+        reach_check(&setup->privileges, runtime->libexec, X_OK,
+                    "the folder of the compiled launchers: install the program elsewhere",
+                    err) == 0)
+        return 0;
+    if (needs_libexec)
+        return -1;
+    log_warn("setup.reach", log_text("failed", err->text)); /* only some other languages need it */
+    return 0;
+}
+
+/* A folder that is served where it lies; in the images of others it is not. */
+static int check_action(const struct setup *setup, const struct runtime *fallback, struct err *err)
+{
+    const struct config *config = setup->config;
+    auto_free char *path = realpath(config->file != NULL ? config->file : config->action, NULL);
+    struct stat info;
+
+    if (path == NULL || stat(path, &info) < 0 || !S_ISDIR(info.st_mode) || setup->actionloop.on ||
+        fallback->stub != NULL)
+        return 0;
+    return reach_check(&setup->privileges, path, R_OK | X_OK, "the action's folder (--action)",
+                       err);
+}
+
+/* Found out at the start and not at the first /init, which could only answer with 502. */
+static int check_reach(const struct setup *setup, const struct runtime *fallback, struct err *err)
+{
+    if (reach_check(&setup->privileges, setup->store.base, X_OK,
+                    setup->store.temporary ? "the folder for actions (TMPDIR, --action-dir)"
+                                           : "the folder for actions (--action-dir)",
+                    err) < 0)
+        return -1;
+    if (check_runtime(setup, fallback, err) < 0)
+        return -1;
+    return check_action(setup, fallback, err);
+}
+
 /* ---- options ---- */
 
 static enum answers answers_mode(const struct setup *setup)
@@ -257,7 +334,8 @@ int setup_service(struct setup *setup, struct service *service, bool is_temporar
 {
     oom_open(&setup->oom, "");
     set_options(setup, service);
-    if (load_runtimes(setup, &service->opts, err) < 0 || open_store(setup, is_temporary, err) < 0)
+    if (load_runtimes(setup, &service->opts, err) < 0 || open_store(setup, is_temporary, err) < 0 ||
+        check_reach(setup, service->opts.fallback, err) < 0)
         return -1;
     set_build_options(setup, &service->opts);
     service->store = &setup->store;

@@ -13,7 +13,6 @@
 
 #include <jansson.h>
 
-#include "action/runtimes.h"
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/util.h"

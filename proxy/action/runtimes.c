@@ -8,7 +8,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "action/manifest.h"
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/util.h"

@@ -23,28 +23,6 @@ struct run {
     uint64_t came_at_us;     /* loop time */
 };
 
-static const char *const end_names[N_RUN_ENDS] = {
-    [RUN_OK] = "ok",
-    [RUN_BAD_ANSWER] = "bad_answer",
-    [RUN_DIED] = "died",
-    [RUN_DEADLINE] = "deadline",
-    [RUN_ANSWER_TOO_LONG] = "answer_too_long",
-    [RUN_EXHAUSTED] = "exhausted",
-    [RUN_UNSTARTED] = "unstarted",
-    [RUN_ABANDONED] = "abandoned",
-    [RUN_DRAINING] = "draining",
-    [RUN_NO_ACTION] = "no_action",
-    [RUN_BAD_BODY] = "bad_body",
-    [RUN_BODY_TOO_LARGE] = "body_too_large",
-    [RUN_BUSY] = "busy",
-    [RUN_QUEUE_FULL] = "queue_full",
-};
-
-const char *run_end_name(enum run_end end)
-{
-    return end_names[end];
-}
-
 /* ---- the reply ---- */
 
 static void run_free(struct run *run)
@@ -176,33 +154,39 @@ static void refuse_argument(const struct service *service, struct request *reque
     request_reply_error(request, 404, ACTIVATION_NO_OBJECT);
 }
 
-void run_refuse(struct service *service, struct request *request, enum run_end end,
-                uint64_t came_at_us, const char *text)
+static void refuse_full(struct service *service, struct request *request, const char *text)
 {
-    struct run_tally *tally = &service->runs;
-    uint64_t waited_us = loop_now_us(service->loop) - came_at_us;
-    struct trace trace;
-
-    assert(end == RUN_QUEUE_FULL || end == RUN_UNSTARTED);
-    trace_take(&trace, request);
-    tally->n_ends[end]++;
-    if (end == RUN_QUEUE_FULL) {
-        request_reply_full(request, text);
-    } else {
-        histogram_add(&tally->queued, waited_us, 1);
-        histogram_add(&tally->whole, waited_us, 1);
-        request_reply_error(request, 502, text);
-    }
+    service->runs.n_ends[RUN_QUEUE_FULL]++;
+    request_reply_full(request, text);
 }
 
-static void refuse_full(struct service *service, struct request *request)
+/* It waited for a preloaded action, which does not start. */
+static void refuse_unstarted(struct service *service, struct request *request)
 {
-    char text[128];
+    struct run_tally *tally = &service->runs;
+    uint64_t waited_us = loop_now_us(service->loop) - request_came_at_us(request);
+    auto_free char *text = xasprintf("cannot start action: %s", service->cannot_start);
 
-    service->runs.n_ends[RUN_QUEUE_FULL]++;
-    (void)snprintf(text, sizeof(text), "%u activations wait for the action already (--queue-max).",
-                   service->opts.pool.queue_max);
-    request_reply_full(request, text);
+    tally->n_ends[RUN_UNSTARTED]++;
+    histogram_add(&tally->queued, waited_us, 1);
+    histogram_add(&tally->whole, waited_us, 1);
+    request_reply_error(request, 502, text);
+}
+
+/* Whether this proxy takes no activation now, whatever the request says; it was answered then. */
+static bool is_closed(struct service *service, struct request *request, enum gate_pass pass)
+{
+    if (pass == GATE_FULL) {
+        refuse_full(service, request, SERVICE_TOO_MANY_HELD);
+    } else if (service->draining) {
+        service->runs.n_ends[RUN_DRAINING]++;
+        request_reply_error(request, 503, "The action is being shut down.");
+    } else if (service->cannot_start != NULL) {
+        refuse_unstarted(service, request);
+    } else {
+        return false;
+    }
+    return true;
 }
 
 void run_on_request(void *owner, struct request *request)
@@ -215,16 +199,13 @@ void run_on_request(void *owner, struct request *request)
     struct trace trace;
     struct pool *pool;
     char text[256];
+    enum gate_pass pass = service_gate(service, request, run_on_request);
 
-    /* First of all: it comes here again, and is to be counted and told once. */
-    if (early_keeps_run(service, request))
+    if (pass == GATE_HELD) /* first: it comes here again, and is counted and logged then */
         return;
     trace_take(&trace, request);
-    if (service->draining) {
-        service->runs.n_ends[RUN_DRAINING]++;
-        request_reply_error(request, 503, "The action is being shut down.");
+    if (is_closed(service, request, pass))
         return;
-    }
     pool = service->pool != NULL ? service->pool : stub_pool(service);
     if (pool == NULL) {
         service->runs.n_ends[RUN_NO_ACTION]++;
@@ -257,6 +238,8 @@ void run_on_request(void *owner, struct request *request)
         service->runs.request_bytes += n;
         return;
     }
-    refuse_full(service, request);
+    (void)snprintf(text, sizeof(text), "%u activations wait for the action already (--queue-max).",
+                   service->opts.pool.queue_max);
+    refuse_full(service, request, text);
     run_free(run);
 }
