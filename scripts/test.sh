@@ -184,10 +184,10 @@ without() {
 }
 
 # What is about launchers and interpreters, and not about the program under test.
-OTHERS_CODE=(languages nodejs shell go java dotnet new_language c_sdk python_launcher python_launcher_world)
+OTHERS_CODE=(languages nodejs shell go java dotnet new_language c_sdk python_launcher python_launcher_world apache stalls)
 # What neither the number of processes nor the way to feed them can change.
 ONE_WAY=(ahead fork replace archives own_log privileges trace compile dropin carried knative launchers memory admin
-    oneshot http endurance filter)
+    oneshot http endurance filter once auto)
 
 # The conformance suite again, where the promises are the same and the way there is another: with
 # several processes; and with each activation written alone, into processes started for their action.

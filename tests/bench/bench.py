@@ -27,6 +27,7 @@ from contestants import (ALL, C_ACTION, CEILING, HELLO, PYTHON_ACTION, ROOT, STA
                          turns)
 from load import Load
 from part_calls import calls
+from part_feeding import feeding
 from part_jmeter import jmeter
 from part_languages import languages
 from part_open import open_load
@@ -311,7 +312,7 @@ PARTS = {"throughput": throughput, "echo": echo, "cold": cold, "memory": memory,
          "instructions": counted}
 PINNABLE = ("throughput", "echo")
 # What only the report shows.
-REPORT_PARTS = {"jmeter": jmeter, "calls": calls, "pool": pool, "open": open_load,
+REPORT_PARTS = {"jmeter": jmeter, "feeding": feeding, "calls": calls, "pool": pool, "open": open_load,
                 "timeline": timeline, "languages": languages}
 ALL_PARTS = PARTS | REPORT_PARTS
 

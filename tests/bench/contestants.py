@@ -14,7 +14,7 @@ GREETING = {"greeting": "Hello, Mike!"}
 GREETING_BYTES = '{"greeting":"Hello, Mike!"}'  # as both actions write it
 
 CEILING = "ceiling, libh2o alone"
-C_ACTION = "C action"
+C_ACTION = "C action, announces pipeline"
 PYTHON_ACTION = "Python action"
 SPAWNING = "C, a process for each"
 START_ALONE = "vfork and exec alone"  # an action without anything around it; of cold starts only

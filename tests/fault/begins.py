@@ -408,12 +408,6 @@ def tell(account, n_rounds, n_lost, seconds):
     sys.stdout.flush()
 
 
-def has_pipeline():
-    text = subprocess.run([whisk.PROGRAM, "--help-markdown"], capture_output=True, text=True, check=True,
-                          timeout=whisk.WAIT_S).stdout
-    return "`--pipeline`" in text
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--quick", action="store_true", help="some thousands, of what is quick; about half a minute")
@@ -431,7 +425,7 @@ def main():
     if args.quick:
         args.activations, args.each, args.more, args.death_every = 3000, 1500, 250, 120
     print(f"begins: seed {args.seed}")
-    pipeline, fine = has_pipeline(), True
+    pipeline, fine = counted.has_pipeline(), True
     for target in counted.ALL:
         if args.only and target.name not in args.only:
             continue

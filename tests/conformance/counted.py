@@ -1,17 +1,15 @@
-"""The action that begins.py publishes, in every language that can be run: it counts each activation that it begins.
+"""An action in every language that can be run, which counts each activation that it begins.
 
 A run's value is {"id":"…","do":"…","n":N}. Before anything else the action appends the id as a line to the file
 $BEGINS; the answer is {"id":"…"}. `do` is how it ends instead (see DEATHS), or how long it takes. $ON_SIGTERM says
 what it does with SIGTERM: nothing ("default"), "ignore" it, or "handle" it, which wakes one that hangs.
 """
 
-import pathlib
 import shutil
-import sys
+import subprocess
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "conformance"))
-
-import languages  # noqa: E402
+import languages
+from whisk import PROGRAM, WAIT_S
 
 # What a run may be told to die of; a language that lacks one takes the nearest that it has.
 DEATHS = ("hang", "exit", "_exit", "abort", "kill", "term")
@@ -584,6 +582,13 @@ class Counted:
         if row is not None:
             return row.missing()
         return None if shutil.which("cc") else "no C compiler"
+
+
+def has_pipeline():
+    """Whether the program under test has the option --pipeline."""
+    text = subprocess.run([PROGRAM, "--help-markdown"], capture_output=True, text=True, check=True,
+                          timeout=WAIT_S).stdout
+    return "`--pipeline`" in text
 
 
 SDK_BATCH = 64   # activations that run between two writes of the C library's answers
