@@ -293,9 +293,9 @@ static void on_command_ended(void *owner, const struct err *err)
 static int begin_action(struct app *app, struct err *err)
 {
     const struct runtime *fallback = app->service.opts.fallback;
-    /* In an image of ActionLoop what lies there are the versions of actions, in one of the old
-     * native contract it is the stub. */
-    bool is_theirs = app->setup.actionloop.on || fallback->stub != NULL;
+    /* In an image of ActionLoop versions of actions lie there, in one for Apache's skeleton the
+     * program that serves until an /init brings another. */
+    bool is_theirs = app->setup.actionloop.on || stub_is_own(&app->service);
     const struct config *config = &app->config;
     struct carried_opts opts = {.command = config->file != NULL ? config->command_name : NULL,
                                 .path = config->file != NULL ? config->file : config->action,

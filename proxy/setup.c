@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "action/carried.h"
 #include "base/buf.h"
 #include "base/cpus.h"
 #include "base/err.h"
@@ -159,19 +160,48 @@ static int load_runtimes(struct setup *setup, struct service_opts *opts, struct 
     return opts->fallback != NULL ? 0 : no_such_runtime(setup, dir, err);
 }
 
+/* Where an image made for Apache's skeleton has its program, unless the settings name other folders.
+ * NULL: nowhere. */
+static const char *skeleton_dir(const struct setup *setup, const struct runtime *fallback)
+{
+    const struct config *config = setup->config;
+
+    if (fallback->stub == NULL || config->action_dir[0] != '\0' ||
+        strcmp(config->action, CARRIED_FOLDER) != 0 || access(CARRIED_FOLDER, F_OK) < 0)
+        return NULL;
+    return CARRIED_FOLDER;
+}
+
 /* The folder of actions. In the images of ActionLoop it is ./action, but where nobody may write. */
-static int open_store(struct setup *setup, bool is_temporary, struct err *err)
+static int open_store(struct setup *setup, const struct service_opts *opts, bool is_temporary,
+                      struct err *err)
 {
     const char *dir = setup->config->action_dir;
 
     if (is_temporary)
         return store_open(&setup->store, NULL, err);
+    if (opts->skeleton_dir != NULL && access(opts->skeleton_dir, W_OK) == 0)
+        dir = opts->skeleton_dir;
     if (dir[0] != '\0' || !setup->actionloop.on)
         return store_open(&setup->store, dir, err);
     if (store_open(&setup->store, "action", err) == 0 && access(setup->store.base, W_OK) == 0)
         return 0;
     store_close(&setup->store);
     return store_open(&setup->store, NULL, err);
+}
+
+/* An action's folder is served where it lies: that takes no folder of ours, as on a root that is
+ * read-only and has no tmpfs. Code that must be staged after all is refused with the reason. */
+static bool may_lack_store(struct setup *setup, const struct err *why)
+{
+    const struct config *config = setup->config;
+    const char *path = config->file != NULL ? config->file : config->action;
+    struct stat info;
+
+    if (setup->actionloop.on || stat(path, &info) < 0 || !S_ISDIR(info.st_mode))
+        return false;
+    store_none(&setup->store, why);
+    return true;
 }
 
 /* ---- what the action's user must get to ---- */
@@ -240,7 +270,8 @@ static int check_action(const struct setup *setup, const struct runtime *fallbac
 /* Found out at the start and not at the first /init, which could only answer with 502. */
 static int check_reach(const struct setup *setup, const struct runtime *fallback, struct err *err)
 {
-    if (reach_check(&setup->privileges, setup->store.base, X_OK,
+    if (setup->store.base != NULL &&
+        reach_check(&setup->privileges, setup->store.base, X_OK,
                     setup->store.temporary ? "the folder for actions (TMPDIR, --action-dir)"
                                            : "the folder for actions (--action-dir)",
                     err) < 0)
@@ -334,8 +365,12 @@ int setup_service(struct setup *setup, struct service *service, bool is_temporar
 {
     oom_open(&setup->oom, "");
     set_options(setup, service);
-    if (load_runtimes(setup, &service->opts, err) < 0 || open_store(setup, is_temporary, err) < 0 ||
-        check_reach(setup, service->opts.fallback, err) < 0)
+    if (load_runtimes(setup, &service->opts, err) < 0)
+        return -1;
+    service->opts.skeleton_dir = skeleton_dir(setup, service->opts.fallback);
+    if (open_store(setup, &service->opts, is_temporary, err) < 0 && !may_lack_store(setup, err))
+        return -1;
+    if (check_reach(setup, service->opts.fallback, err) < 0)
         return -1;
     set_build_options(setup, &service->opts);
     service->store = &setup->store;

@@ -119,6 +119,7 @@ static const struct field {
     {"in_place_env", FIELD_ARGV, false, offsetof(struct runtime, in_place_env)},
     {"needs", FIELD_TEXT, false, offsetof(struct runtime, shortfall)},
     {"stub", FIELD_FILE, false, offsetof(struct runtime, stub)},
+    {"init_reply", FIELD_TEXT, false, offsetof(struct runtime, init_reply)},
     {"no_entry", FIELD_TEXT, false, offsetof(struct runtime, no_entry)},
     {"answers", FIELD_ANSWERS, false, offsetof(struct runtime, answers)},
     {"ready", FIELD_FLAG, false, offsetof(struct runtime, reports_ready)},
@@ -252,6 +253,7 @@ void manifest_done(struct runtime *runtime)
     strv_free(&runtime->in_place_env);
     strv_free(&runtime->compile);
     free(runtime->shortfall);
+    free(runtime->init_reply);
     free(runtime->stub);
     free(runtime->no_entry);
     free(runtime->libexec);

@@ -195,6 +195,12 @@ int store_open(struct store *store, const char *dir, struct err *err)
     return 0;
 }
 
+void store_none(struct store *store, const struct err *why)
+{
+    memset(store, 0, sizeof(*store));
+    store->why_none = xstrdup(why->text);
+}
+
 void store_close(struct store *store)
 {
     if (store->temporary && store->base != NULL)
@@ -202,6 +208,7 @@ void store_close(struct store *store)
     if (store->made && store->base != NULL)
         (void)rmdir(store->base);
     free(store->base);
+    free(store->why_none);
     memset(store, 0, sizeof(*store));
 }
 
@@ -243,6 +250,8 @@ int store_stage(struct store *store, unsigned *number, struct err *err)
 {
     auto_free char *src = NULL;
 
+    if (store->base == NULL)
+        return err_set(err, ERR_SYSTEM, 0, "%s", store->why_none);
     if (make_version(store, err) < 0)
         return -1;
     src = store_path(store, store->last, "src");
@@ -261,6 +270,62 @@ int store_commit(struct store *store, unsigned number, struct err *err)
     if (rename(src, bin) < 0)
         return err_set(err, ERR_SYSTEM, errno, "cannot rename \"%s\" to \"%s\": %s", src, bin,
                        strerror(errno));
+    return 0;
+}
+
+/* Move one name from BASE/N/bin to BASE; a folder in the way goes to BASE/N/old. */
+static int settle_one(int bin, int base, int version, const char *name)
+{
+    if (renameat(bin, name, base, name) == 0)
+        return 0;
+    if (errno != EISDIR && errno != ENOTDIR && errno != ENOTEMPTY && errno != EEXIST)
+        return -1;
+    if (mkdirat(version, "old", 0700) < 0 && errno != EEXIST)
+        return -1;
+    {
+        auto_fd int old = openat(version, "old", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+        if (old < 0 || renameat(base, name, old, name) < 0)
+            return -1;
+    }
+    return renameat(bin, name, base, name);
+}
+
+static int settle_all(DIR *bin, int base, int version)
+{
+    struct dirent *item;
+    bool moved = true;
+
+    while (moved) { /* a folder that is read while names leave it may hide some */
+        moved = false;
+        rewinddir(bin);
+        while ((item = readdir(bin)) != NULL) {
+            if (is_self_or_parent(item->d_name))
+                continue;
+            if (settle_one(dirfd(bin), base, version, item->d_name) < 0)
+                return -1;
+            moved = true;
+        }
+    }
+    return 0;
+}
+
+int store_settle(struct store *store, unsigned number, struct err *err)
+{
+    auto_free char *path = store_path(store, number, "");
+    auto_fd int base = open(store->base, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    auto_fd int version = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    DIR *bin = version >= 0 ? open_folder(version, "bin") : NULL;
+    int result = bin != NULL && base >= 0 ? settle_all(bin, base, version) : -1;
+    int os = errno;
+
+    if (bin != NULL)
+        (void)closedir(bin);
+    if (result < 0)
+        return err_set(err, ERR_SYSTEM, os, "cannot move \"%s/bin\" to \"%s\": %s", path,
+                       store->base, strerror(os));
+    (void)unlinkat(version, "bin", AT_REMOVEDIR);
+    (void)rmdir(path); /* unless it keeps something */
     return 0;
 }
 

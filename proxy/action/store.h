@@ -10,7 +10,8 @@
 struct err;
 
 struct store {
-    char *base;     /* owned; absolute */
+    char *base;     /* owned; absolute; NULL: there is none */
+    char *why_none; /* owned; told to who wants to stage */
     unsigned last;  /* highest version number seen or made */
     bool temporary; /* base was made by us and goes with us */
     bool made;      /* base was not there before; it goes with us when it is empty */
@@ -19,6 +20,8 @@ struct store {
 /* dir: folder to use (made when missing); NULL or "": a private one below TMPDIR or /tmp, removed
  * by store_close(). Scans dir for the highest N already there. 0, or -1: ERR_SYSTEM. */
 int store_open(struct store *store, const char *dir, struct err *err);
+/* There is no folder, and nothing can be staged. */
+void store_none(struct store *store, const struct err *why);
 /* Removes a temporary base (blocking) and frees. Accepts zeroes. */
 void store_close(struct store *store);
 
@@ -29,6 +32,10 @@ int store_commit(struct store *store, unsigned number, struct err *err);
 /* Make BASE/N/bin for a compiler to fill; BASE/N/src stays: what is built may refer to it. 0, or -1:
  * ERR_SYSTEM. */
 int store_make_bin(struct store *store, unsigned number, struct err *err);
+/* Move what is in BASE/N/bin to BASE itself, over what is there: programs of Apache's skeleton name
+ * their files by BASE. What is replaced and cannot be overwritten is kept in BASE/N. 0, or -1:
+ * ERR_SYSTEM, with some of it moved. */
+int store_settle(struct store *store, unsigned number, struct err *err);
 /* Absolute path of BASE/N, BASE/N/src or BASE/N/bin (part: "", "src", "bin"); caller frees. */
 char *store_path(const struct store *store, unsigned number, const char *part);
 

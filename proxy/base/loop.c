@@ -209,7 +209,7 @@ static void reap(struct loop *loop)
     if (!loop->children_changed)
         return;
     loop->children_changed = false;
-    while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+    while ((pid = waitpid(-1, &status, WNOHANG)) > 0 || (pid < 0 && errno == EINTR)) {
         list_each(node, &loop->children) {
             struct loop_child *child = list_item(node, struct loop_child, node);
 

@@ -191,10 +191,14 @@ static void fail(struct init *init, const struct err *err)
 
 static void reply_ok(struct init *init)
 {
+    const struct runtime *runtime = init->build.runtime != NULL
+                                        ? init->build.runtime
+                                        : init->service->opts.fallback; /* its stub */
+
     prelaunch_done(&init->service->prelaunch); /* it waited for another runtime's code */
     init->service->is_preloaded = init->request == NULL;
     if (init->request != NULL)
-        request_reply_ok(init->request);
+        request_reply_ok(init->request, runtime->init_reply);
     else
         init->done(init->owner, NULL, 0);
     init_free(init);
@@ -298,6 +302,22 @@ static int check_built(struct init *init, struct err *err)
     return result;
 }
 
+/* In an image made for the skeleton a published program lies where the image's own would. */
+static int settle(struct init *init, struct err *err)
+{
+    const struct service_opts *opts = &init->service->opts;
+    struct build *build = &init->build;
+
+    if (opts->skeleton_dir == NULL || build->version == 0 || build->runtime != opts->fallback ||
+        strcmp(init->service->store->base, opts->skeleton_dir) != 0)
+        return 0;
+    if (store_settle(init->service->store, build->version, err) < 0)
+        return -1;
+    free(build->dir);
+    build->dir = xstrdup(opts->skeleton_dir);
+    return 0;
+}
+
 static void on_built(struct build *build)
 {
     struct init *init = container_of(build, struct init, build);
@@ -313,7 +333,7 @@ static void on_built(struct build *build)
         sink_line_start(service->err, NULL);
         sink_add(service->err, NULL, buf_at(&build->said), buf_len(&build->said));
     }
-    if (check_built(init, &err) < 0)
+    if (check_built(init, &err) < 0 || settle(init, &err) < 0)
         fail(init, &err);
     else
         start_workers(init);
@@ -399,7 +419,7 @@ void init_on_request(void *owner, struct request *request)
     if (pass == GATE_OPEN && service->is_preloaded && !service->draining) {
         found = find_parts(request, takes_empty, &parts, &err);
         if (found < 0 && err.kind == ERR_REFUSED) { /* the platform's, for a blackbox action */
-            request_reply_ok(request);
+            request_reply_ok(request, service->opts.fallback->init_reply);
             return;
         }
     }

@@ -304,11 +304,11 @@ void request_reply_error(struct request *request, int status, const char *text)
     request_reply(request, status, body.bytes, n);
 }
 
-void request_reply_ok(struct request *request)
+void request_reply_ok(struct request *request, const char *text)
 {
-    static const char text[] = "{\"ok\":true}\n";
+    char *body = xasprintf("%s\n", text != NULL ? text : "{\"ok\":true}");
 
-    request_reply(request, 200, xstrdup(text), sizeof(text) - 1);
+    request_reply(request, 200, body, strlen(body));
 }
 
 /* 429, not 503: that would tell the platform to destroy this container. */

@@ -87,8 +87,8 @@ void request_reply(struct request *request, int status, char *body, size_t n);
 void request_reply_as(struct request *request, int status, const char *type, char *body, size_t n);
 /* {"error":"<text>"} and a newline. */
 void request_reply_error(struct request *request, int status, const char *text);
-/* {"ok":true} and a newline. */
-void request_reply_ok(struct request *request);
+/* The text and a newline, with 200; NULL: {"ok":true}. */
+void request_reply_ok(struct request *request, const char *text);
 /* 429 with Retry-After and that error: there is no room, and soon there may be. */
 void request_reply_full(struct request *request, const char *text);
 /* Add a header to the reply to come. name: lower case; both static. */

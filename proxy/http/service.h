@@ -36,6 +36,9 @@ struct service_opts {
     char *const *environ;           /* the container's environment, for the action */
     /* What the action's processes may do. */
     const struct privileges *privileges;
+    /* Where an image made for Apache's skeleton has its program, and wants published ones to be; the
+     * store's folder where it can be written. NULL: it is no such image. */
+    const char *skeleton_dir;
     uint64_t run_ms;   /* limit of one activation */
     int64_t margin_ms; /* a late activation is given up so long before its deadline; < 0: after */
     uint64_t init_ms;  /* limit of one /init, and of one start of a worker */

@@ -1,10 +1,29 @@
 #include "http/stub.h"
 
 #include <string.h>
+#include <unistd.h>
 
 #include "base/log.h"
 #include "base/util.h"
 #include "http/service.h"
+
+bool stub_is_own(const struct service *service)
+{
+    const char *dir = service->opts.skeleton_dir;
+    auto_free char *program =
+        dir != NULL ? xasprintf("%s/%s", dir, service->opts.fallback->entry[0]) : NULL;
+
+    return dir != NULL && access(program, F_OK) == 0;
+}
+
+/* Caller frees. */
+static char *stub_dir(const struct service *service)
+{
+    const struct runtime *runtime = service->opts.fallback;
+
+    return stub_is_own(service) ? xstrdup(service->opts.skeleton_dir)
+                                : xasprintf("%s/%s", runtime->dir, runtime->stub);
+}
 
 struct pool *stub_pool(struct service *service)
 {
@@ -15,7 +34,7 @@ struct pool *stub_pool(struct service *service)
     if (service->stub != NULL || runtime->stub == NULL)
         return service->stub;
     memset(&launch, 0, sizeof(launch));
-    dir = xasprintf("%s/%s", runtime->dir, runtime->stub);
+    dir = stub_dir(service);
     runtime_launch(runtime, dir, "main", service->opts.environ, NULL, &launch);
     launch.privileges = service->opts.privileges;
     log_info("stub.start", log_text("folder", dir));

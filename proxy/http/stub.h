@@ -4,14 +4,17 @@
  * stub - what answers until an /init brings code, where the runtime has such a thing.
  *
  * The images of the old native contract answer without an /init, and after one without code: by a
- * program that lies in the image, the stub. A manifest names its folder; nothing of it runs before
- * somebody asks.
+ * program that lies in the image, in /action, or else by the stub whose folder the manifest names.
+ * Nothing of it runs before somebody asks.
  */
 
 #include <stdbool.h>
 
 struct pool;
 struct service;
+
+/* Whether the image brings a program of its own. */
+bool stub_is_own(const struct service *service);
 
 /* The stub's pool, made when it is first asked for. NULL: this proxy's runtime has no stub. */
 struct pool *stub_pool(struct service *service);

@@ -219,6 +219,11 @@ while read -r line; do
 done
 """
 
+# The same for the old native contract.
+GREET_ONCE = """#!/bin/bash
+echo "{\\"hello\\": \\"$(jq -r .name <<<"$1")\\"}"
+"""
+
 # Starts only while `door` exists. Then it answers each line; "leave" ends it.
 NEEDS_DOOR = """import os, sys
 if not os.path.exists({door!r}):

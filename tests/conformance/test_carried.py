@@ -1,7 +1,9 @@
 """Actions that an image or a command line carries: served without an /init (contract 1.9, 2.6)."""
 
 import base64
+import json
 import os
+import pathlib
 import signal
 import subprocess
 
@@ -376,14 +378,64 @@ def test_a_named_pipe_is_refused_without_waiting_for_its_writer(folder):
     assert err.startswith('whiskloop: --action: want "pipe" to be a folder, or a file of 1 to ')
 
 
-def test_the_stub_in_the_folder_is_no_action(proxy, folder, monkeypatch):
-    """The images of the old native contract have their stub at /action/exec: an /init brings code
-    all the same."""
-    monkeypatch.setattr(whisk, "PROGRAM", in_root_with(folder, "exec", samples.GREET_SHELL))
+@pytest.mark.parametrize("words", [["--action"], ["invoke"]])
+def test_a_folder_needs_no_temporary_folder(folder, words):
+    """A root that is read-only and has no tmpfs will do for an action that is served where it lies."""
+    put(folder / "code", "__main__.py", HELLO)
+    env = {"PATH": os.environ["PATH"], "TMPDIR": str(folder / "no/such")}
+    if words == ["invoke"]:
+        done = subprocess.run([whisk.PROGRAM, "invoke", folder / "code", '{"name":"Mike"}'],
+                              env=env, capture_output=True, timeout=WAIT_S, check=False)
+        assert (done.returncode, done.stdout) == (0, b'{"hello":"Mike"}\n'), done
+        return
+    process = subprocess.Popen(
+        [whisk.PROGRAM, *words, folder / "code", "--listen", f"unix:{folder}/socket",
+         "--allow-reinit"], env=env, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    try:
+        wait_until(lambda: process.poll() is not None or (folder / "socket").exists(), "the socket")
+        replies = [json.loads(subprocess.run(
+            ["curl", "-s", "--unix-socket", folder / "socket", f"http://x/{path}", "-d", body],
+            capture_output=True, timeout=WAIT_S, check=True).stdout) for path, body in
+            [("run", '{"value":{"name":"Mike"}}'), ("init", json.dumps({"value": {"code": HELLO}})),
+             ("run", '{"value":{"name":"Ann"}}')]]
+    finally:
+        process.terminate()
+        said = process.communicate()[1].decode()
+    assert replies[0] == {"hello": "Mike"} and replies[2] == {"hello": "Ann"}, said
+    assert "no/such" in replies[1]["error"] + said, "code that must be unpacked needs a folder"
+
+
+WHERE = ("#!/bin/sh\necho \"{\\\"word\\\":\\\"$(cat /action/word)\\\","
+         "\\\"at\\\":\\\"$0 $PWD\\\"}\"\n")
+
+
+def test_an_images_own_program_serves_until_an_init(proxy, folder, monkeypatch):
+    """Contract 9: the documented way of an image for the skeleton, also after an /init without
+    code. What is published takes its place in /action, where programs look for their files."""
+    monkeypatch.setattr(whisk, "PROGRAM", in_root_with(folder, "exec", samples.GREET_ONCE))
     one = proxy("--runtime", "oneshot")
-    assert one.run({}).json["error"].startswith("This is a stub action.")
-    one.started("#!/bin/bash\necho '{\"code\":\"came\"}'\n")
-    assert one.run({}).json == {"code": "came"}
+    assert one.run({"name": "Mike"}).json == {"hello": "Mike"}
+    one.started(archives.zipped({"exec": WHERE, "word": "published", "data/file": "x"}))
+    assert one.run({}).json == {"word": "published", "at": "/action/exec /action"}
+    inside = pathlib.Path(f"/proc/{one.pid}/root/action")
+    assert sorted(os.listdir(inside)) == ["data", "exec", "word"], "nothing else is left there"
+
+
+def test_an_init_without_code_keeps_an_images_own_program(proxy, folder, monkeypatch):
+    monkeypatch.setattr(whisk, "PROGRAM", in_root_with(folder, "exec", samples.GREET_ONCE))
+    one = proxy("--runtime", "oneshot")
+    assert one.post("/init", {"value": {}}).json == {"ok": True}
+    assert one.run({"name": "Mike"}).json == {"hello": "Mike"}
+
+
+def test_what_is_published_replaces_what_an_image_had(proxy, folder, monkeypatch):
+    """Folders where files were and files where folders were; a link is replaced, not followed."""
+    monkeypatch.setattr(whisk, "PROGRAM", in_root_with(folder, "word", "the image's"))
+    one = proxy("--runtime", "oneshot", "--action-dir", "", "--allow-reinit")
+    one.started(archives.zipped({"exec": WHERE, "word": "first", "data/file": "x", "1/file": "x"}))
+    assert one.run({}).json["word"] == "first"
+    one.started(archives.zipped({"exec": WHERE, "word": "second", "data": "file", "1": "x"}))
+    assert one.run({}).json["word"] == "second"
 
 
 @pytest.mark.parametrize("name, text, served", [
