@@ -129,6 +129,7 @@ static const struct field {
     {"programs", FIELD_FLAG, false, offsetof(struct runtime, takes_programs)},
     {"only_named", FIELD_FLAG, false, offsetof(struct runtime, only_named)},
     {"any_archive", FIELD_FLAG, false, offsetof(struct runtime, any_archive)},
+    {"ring", FIELD_FLAG, false, offsetof(struct runtime, shares_ring)},
     {"wants_object", FIELD_FLAG, false, offsetof(struct runtime, wants_object)},
 };
 

@@ -35,6 +35,7 @@ struct runtime {
     bool takes_programs;   /* "programs": as fallback it takes what is native's otherwise */
     bool only_named;       /* "only_named": used as fallback or not at all */
     bool any_archive; /* "any_archive": as fallback it takes archives that nobody has an entry in */
+    bool shares_ring; /* "ring": descriptor 4 is memory for answers, base/ring.h */
     bool wants_object; /* "wants_object": another argument is refused before it runs */
 };
 

@@ -414,6 +414,7 @@ void runtime_launch(const struct runtime *runtime, const char *dir, const char *
     launch->reports_ready = runtime->reports_ready;
     launch->logs_init_error = runtime->logs_init_error;
     launch->wants_object = runtime->wants_object;
+    launch->shares_ring = runtime->shares_ring;
 }
 
 bool runtime_prelaunch(const struct runtime *runtime, bool forks, char *const *base_env,

@@ -25,6 +25,7 @@ struct launch {
     const struct privileges *privileges; /* borrowed; NULL: what we may do, it may */
     enum answers answers;
     bool socket_in;       /* descriptor 0 is a socket, which carries descriptors too, and no pipe */
+    bool shares_ring;     /* it may keep answers in memory that we see, base/ring.h */
     bool reports_ready;   /* the first answer line must be {"ok":true} */
     bool wants_object;    /* the argument must be an object or an array */
     bool logs_init_error; /* a failed start is told on stderr, the client gets a general text */

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/json.h"
+#include "base/ring.h"
 #include "worker/spawn.h"
 
 #define READ_FIRST_BYTES 16384      /* room for the first read of a turn; most answers fit */
@@ -27,6 +28,7 @@ void channel_init(struct channel *channel, struct sink *out, struct sink *err,
                   size_t answer_max_bytes)
 {
     memset(channel, 0, sizeof(*channel));
+    channel->ring = -1;
     loop_watch_init(&channel->in);
     loop_watch_init(&channel->fd1);
     loop_watch_init(&channel->fd3);
@@ -44,6 +46,9 @@ void channel_open(struct channel *channel, struct loop *loop, const struct spawn
     channel->loop = loop;
     channel->answers = answers;
     channel->on_fd1 = on_fd1;
+    channel->ring = spawned->ring;
+    channel->uses_ring = false;
+    channel->n_read1 = channel->n_read3 = 0;
     channel->fed = channel->passing = channel->kept_apart = channel->question = false;
     channel->n_written = channel->read_up_to = 0;
     loop_watch_open(loop, &channel->in, spawned->in);
@@ -105,6 +110,7 @@ void channel_close(struct channel *channel)
     relay_close(&channel->out);
     relay_close(&channel->err);
     line_reset(&channel->line3, 0);
+    fd_close(&channel->ring);
 }
 
 void channel_done(struct channel *channel)
@@ -167,29 +173,27 @@ size_t channel_unread(const struct channel *channel)
     return of_lines(channel, unread(channel));
 }
 
-size_t channel_take_back(struct channel *channel)
+bool channel_take_back(struct channel *channel, size_t *n_unread)
 {
-    char bytes[READ_FIRST_BYTES];
     size_t most = unread(channel); /* nobody else writes there */
-    size_t total = 0;
+    auto_free char *bytes = NULL;
     auto_fd int fd = -1;
+    ssize_t n;
 
+    *n_unread = 0;
     if (most == 0)
-        return 0;
+        return true;
     fd = fd_reopen(channel->in.fd, O_RDONLY);
-    if (fd < 0)
-        return channel_unread(channel);
-    while (total < most) {
-        size_t want = most - total < sizeof(bytes) ? most - total : sizeof(bytes);
-        ssize_t n = read(fd, bytes, want);
-
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0)
-            break; /* the worker was quicker */
-        total += (size_t)n;
+    if (fd < 0) {
+        *n_unread = channel_unread(channel);
+        return false;
     }
-    return of_lines(channel, total);
+    bytes = xmalloc(most);
+    do {
+        n = read(fd, bytes, most); /* the kernel lets nobody else read meanwhile */
+    } while (n < 0 && errno == EINTR);
+    *n_unread = of_lines(channel, n > 0 ? (size_t)n : 0); /* the worker may have been quicker */
+    return true;
 }
 
 void channel_ask(struct channel *channel, bool between_lines)
@@ -214,7 +218,7 @@ bool channel_reads(struct channel *channel)
 
 /* ---- reading ---- */
 
-static bool pull(struct loop_watch *watch, struct line *line)
+static bool pull(struct loop_watch *watch, struct line *line, uint64_t *n_read)
 {
     size_t want = READ_FIRST_BYTES;
     size_t total = 0;
@@ -236,6 +240,7 @@ static bool pull(struct loop_watch *watch, struct line *line)
             break; /* the pipe is empty: saves the read that would say so */
         want = want < READ_MOST_BYTES ? want * 4 : want;
     }
+    *n_read += total;
     return total > 0;
 }
 
@@ -254,10 +259,40 @@ bool channel_hold_up(struct channel *channel)
 bool channel_pull(struct channel *channel)
 {
     /* Descriptor 3 first: in auto mode it wins when both carry something. */
-    bool came3 = pull(&channel->fd3, &channel->line3);
-    bool came1 = pull(&channel->fd1, &channel->line1);
+    bool came3 = pull(&channel->fd3, &channel->line3, &channel->n_read3);
+    bool came1 = pull(&channel->fd1, &channel->line1, &channel->n_read1);
 
     return came1 || came3;
+}
+
+void channel_use_ring(struct channel *channel)
+{
+    channel->uses_ring = channel->ring >= 0;
+}
+
+void channel_pull_ring(struct channel *channel)
+{
+    bool on_fd3 = channel->answers == ANSWERS_FD3;
+    struct line *line = on_fd3 ? &channel->line3 : &channel->line1;
+    uint64_t at = on_fd3 ? channel->n_read3 : channel->n_read1;
+    uint64_t end;
+
+    if (!channel->uses_ring || channel->answers == ANSWERS_AUTO ||
+        pread(channel->ring, &end, sizeof(end), offsetof(struct ring, end)) != sizeof(end) ||
+        end <= at || end - at > RING_BYTES) /* nothing, or nonsense */
+        return;
+    while (at < end) {
+        size_t offset = at % RING_BYTES;
+        size_t want = end - at < RING_BYTES - offset ? (size_t)(end - at) : RING_BYTES - offset;
+        ssize_t n = pread(channel->ring, line_room(line, want), want,
+                          (off_t)(offsetof(struct ring, bytes) + offset));
+
+        if (n <= 0)
+            break;
+        line_added(line, (size_t)n);
+        at += (uint64_t)n;
+    }
+    channel->uses_ring = false; /* once */
 }
 
 static bool is_blank(const char *text, size_t n)
@@ -412,7 +447,7 @@ static bool has_line(const struct line *line)
 static enum channel_result decide(struct channel *channel, enum channel_result result,
                                   enum channel_wanted wanted, const char **text, size_t *n)
 {
-    (void)pull(&channel->fd3, &channel->line3);
+    (void)pull(&channel->fd3, &channel->line3, &channel->n_read3);
     if (!has_line(&channel->line3)) {
         fix_answers(channel, ANSWERS_STDOUT);
         return result;

@@ -51,6 +51,10 @@ struct channel {
                          awaited every line is one, also a wrong one */
     bool passing;        /* inside a long line on descriptor 1 that cannot be an answer */
     uint64_t n_stale;    /* answer lines dropped because nobody waited for them */
+    int ring;            /* owned; -1: none */
+    bool uses_ring;      /* it said so */
+    uint64_t n_read1;    /* bytes read as answers on descriptor 1, in this process's life */
+    uint64_t n_read3;    /* ... and on 3 */
     uint64_t n_written;  /* bytes, in this process's life */
     uint64_t read_up_to; /* so many of them it must have read to be known to read; 0: not asked */
     bool question;       /* the last of those is an empty line of ours */
@@ -74,9 +78,10 @@ ssize_t channel_write(struct channel *channel, const struct iovec *lines, int n_
 bool channel_tell(struct channel *channel, struct buf *bytes);
 /* Bytes of lines that the worker has not read yet. */
 size_t channel_unread(const struct channel *channel);
-/* Read them instead of the worker, which may live on for a while: whoever reads a line has it. Returns
- * their number; where /proc is closed to us they stay in the pipe. Nothing is written after this. */
-size_t channel_take_back(struct channel *channel);
+/* Take them out of the pipe, all at once, so that the worker has read what stood before them and
+ * nothing else. n_unread: their number. false: /proc is closed to us, they stay and may still be
+ * read. Nothing is written after this. */
+bool channel_take_back(struct channel *channel, size_t *n_unread);
 
 /* Find out whether it still reads: by what stands in the pipe, or else by an empty line, unless a
  * line has been written in part. */
@@ -93,6 +98,11 @@ static inline bool channel_ended(const struct channel *channel)
 /* Nobody reads our log, and what comes on descriptor 1 may be log lines: it is not told as readable
  * again before there is room. false: read on. */
 bool channel_hold_up(struct channel *channel);
+
+/* The process said that it keeps answers in its ring. */
+void channel_use_ring(struct channel *channel);
+/* It is dead and its pipes are read: take in what it has made and not written. */
+void channel_pull_ring(struct channel *channel);
 
 /* Read what is there on the answer descriptors, a bounded amount. true: something came. */
 bool channel_pull(struct channel *channel);

@@ -28,6 +28,12 @@ void ending_tell(struct ending *ending, pid_t pid)
     ending->at_ms = loop_now_ms(ending->loop) + ending->patience_ms;
 }
 
+void ending_kill(struct ending *ending, pid_t pid)
+{
+    spawn_kill(pid, SIGKILL);
+    ending->signo = 0;
+}
+
 static bool is_due(const struct ending *ending)
 {
     return loop_now_ms(ending->loop) >= ending->at_ms;
@@ -37,10 +43,8 @@ void ending_step(struct ending *ending, pid_t pid, bool hurried)
 {
     if (ending->signo == SIGTERM && (hurried || is_due(ending)))
         ending_tell(ending, pid);
-    if (ending->signo == SIGKILL && is_due(ending)) {
-        spawn_kill(pid, SIGKILL);
-        ending->signo = 0;
-    }
+    if (ending->signo == SIGKILL && is_due(ending))
+        ending_kill(ending, pid);
     if (ending->signo != 0)
         loop_timer_set(ending->loop, ending->timer, ending->at_ms);
     else

@@ -26,5 +26,7 @@ void ending_init(struct ending *ending, struct loop *loop, struct loop_timer *ti
 void ending_ask(struct ending *ending);
 /* SIGTERM now; SIGKILL follows. */
 void ending_tell(struct ending *ending, pid_t pid);
+/* SIGKILL now. */
+void ending_kill(struct ending *ending, pid_t pid);
 /* Send what is due. hurried: there is no time to wait for one that was only asked. */
 void ending_step(struct ending *ending, pid_t pid, bool hurried);

@@ -182,6 +182,24 @@ static uint64_t start_of(const struct flight *flight, const struct job *job)
                                  : job->end_at - written_len(flight, job);
 }
 
+unsigned flight_n_held(const struct flight *flight, size_t n_unread)
+{
+    uint64_t n_written = flight->n_written;
+    uint64_t read_up_to = n_unread < n_written ? n_written - n_unread : 0;
+    unsigned n = 0;
+
+    list_each(node, &flight->jobs) {
+        const struct job *job = list_item(node, struct job, node);
+
+        if (start_of(flight, job) >= read_up_to)
+            break;
+        n++;
+        if (job == flight->unsent)
+            break;
+    }
+    return n;
+}
+
 /* By where each line stands in all that was written, and not by what is left of them: an answer may
  * have come for one that is unread. */
 unsigned flight_n_begun(const struct flight *flight, size_t n_unread)
@@ -236,6 +254,13 @@ static void leave_ghost(struct flight *flight, struct job *job)
     }
 }
 
+struct job *flight_give_up(struct flight *flight, struct job *job)
+{
+    assert(!job->ghost);
+    leave_ghost(flight, job);
+    return flight_take(flight, job);
+}
+
 enum flight_late flight_late(struct flight *flight, uint64_t now_ms, uint64_t ghost_ms,
                              struct job **late)
 {
@@ -249,8 +274,7 @@ enum flight_late flight_late(struct flight *flight, uint64_t now_ms, uint64_t gh
             if (!flight->numbered && job == flight_oldest(flight) && flight_is_fed(flight))
                 return FLIGHT_LATE_RUNNING;
             if (!job->ghost) {
-                leave_ghost(flight, job);
-                *late = flight_take(flight, job);
+                *late = flight_give_up(flight, job);
                 return FLIGHT_LATE_JOB;
             }
         }

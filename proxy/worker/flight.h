@@ -69,6 +69,12 @@ void flight_wrote(struct flight *flight, size_t n);
  * read; in a numbered flight all that were wholly read. n_unread: bytes still in the pipe. */
 unsigned flight_n_begun(const struct flight *flight, size_t n_unread);
 
+/* Of how many jobs anything was read, always the oldest ones: the process has them in its hands. */
+unsigned flight_n_held(const struct flight *flight, size_t n_unread);
+
+/* Take a job out and leave its place to a ghost, unless nothing of its line was written. */
+struct job *flight_give_up(struct flight *flight, struct job *job);
+
 enum flight_late {
     FLIGHT_IN_TIME,
     FLIGHT_LATE_JOB, /* *job is late and taken out of the flight: it waits in the pipe, or others

@@ -23,6 +23,9 @@ void hear_end_of(struct worker *w, struct job *job, enum job_outcome outcome)
     if (outcome == JOB_DIED && text != NULL) {
         job->outcome = JOB_EXHAUSTED;
         (void)snprintf(job->reason, sizeof(job->reason), "%s", text);
+    } else if (outcome == JOB_DIED && w->killed_for != NULL) {
+        (void)snprintf(job->reason, sizeof(job->reason),
+                       "the activation had begun when its process was killed: %s", w->killed_for);
     } else if (outcome == JOB_DIED && w->death != DEATH_NONE) {
         death_say_how(w->wait_status, job->reason, sizeof(job->reason));
     }
@@ -121,6 +124,8 @@ static void read_ready_line(struct worker *w, const char *text, size_t n)
     w->feed.concurrent = ready.concurrent;
     flight_set_numbered(&w->flight, ready.concurrent > 0);
     w->channel.kept_apart = ready.pipeline > 0 || ready.concurrent > 0;
+    if (ready.ring)
+        channel_use_ring(&w->channel);
     w->feed.observable = true; /* until it proves otherwise */
 }
 
@@ -145,7 +150,7 @@ void hear(struct worker *w)
 
         if (result == CHANNEL_NONE)
             break;
-        if (w->state == WORKER_STOPPING)
+        if (w->state == WORKER_STOPPING && w->flight.n == 0)
             continue; /* too late, whatever it says */
         if (want != WANT_ANSWER) {
             read_ready_line(w, is_within(w, result, n) ? text : NULL, n);
@@ -169,36 +174,85 @@ void hear(struct worker *w)
 
 /* ---- the end of a process ---- */
 
-void hear_no_more(struct worker *w, enum job_outcome outcome)
+/* All but the oldest n_kept go back, in their order. */
+static void give_back(struct worker *w, unsigned n_kept)
 {
-    struct job *job;
-    unsigned n_begun;
-    size_t n_unread;
+    struct list *after = &w->flight.jobs;
 
-    if (w->flight.n == 0)
-        return;
-    /* What goes back is run by another one, and must not be by this one, too: until SIGKILL it lives. */
-    n_unread = channel_take_back(&w->channel);
-    n_begun = outcome == JOB_DIED ? flight_n_begun(&w->flight, n_unread) : 1;
-    for (; n_begun > 0; n_begun--)
-        finish(w, flight_oldest(&w->flight), outcome);
-    while ((job = flight_oldest(&w->flight)) != NULL) {
-        job = flight_take(&w->flight, job);
+    for (unsigned i = 0; i < n_kept; i++)
+        after = after->next;
+    while (after->next != &w->flight.jobs) {
+        struct job *job = flight_take(&w->flight, list_item(after->next, struct job, node));
+
         if (job != NULL)
             list_add_tail(&w->returned, &job->node);
     }
     loop_post(w->loop, &w->changed);
 }
 
-void hear_last_words(struct worker *w)
+static void finish_oldest(struct worker *w, unsigned n, enum job_outcome outcome)
+{
+    for (; n > 0; n--)
+        finish(w, flight_oldest(&w->flight), outcome);
+}
+
+bool hear_no_more(struct worker *w, enum job_outcome outcome)
+{
+    struct job *oldest = flight_oldest(&w->flight);
+    size_t n_unread;
+    bool taken;
+    unsigned n_held;
+
+    if (oldest == NULL)
+        return false;
+    /* What goes back is run by another one, and must not be by this one, too. */
+    taken = channel_take_back(&w->channel, &n_unread);
+    n_held = flight_n_held(&w->flight, taken ? n_unread : 0);
+    if (w->flight.numbered && taken) {
+        n_held = flight_n_begun(&w->flight, n_unread);
+        give_back(w, n_held);
+        finish_oldest(w, n_held, outcome);
+        return false;
+    }
+    if (n_held == 0 && outcome != JOB_DIED) /* late, and never read */
+        n_held = 1;
+    give_back(w, n_held);
+    if (n_held <= 1) {
+        finish_oldest(w, n_held, outcome);
+        return false;
+    }
+    if (outcome != JOB_DIED && !oldest->ghost)
+        hear_end_of(w, flight_give_up(&w->flight, oldest), outcome);
+    return true;
+}
+
+static void hear_all(struct worker *w, bool dead)
 {
     const char *text;
     size_t n;
 
     for (int i = 0; i < LAST_READS_MAX && channel_pull(&w->channel); i++)
         hear(w);
+    if (dead)
+        channel_pull_ring(&w->channel);
     hear(w);
     if (flight_is_fed(&w->flight) && channel_rest(&w->channel, &text, &n) == CHANNEL_LINE)
         (void)finish_answered(w, CHANNEL_LINE, text, n);
-    hear_no_more(w, JOB_DIED);
+}
+
+void hear_rest(struct worker *w)
+{
+    hear_all(w, false);
+}
+
+void hear_last_words(struct worker *w)
+{
+    size_t n_unread;
+
+    hear_all(w, true);
+    if (w->flight.n == 0)
+        return;
+    n_unread = channel_unread(&w->channel);
+    finish_oldest(w, flight_n_begun(&w->flight, n_unread), JOB_DIED);
+    give_back(w, 0);
 }

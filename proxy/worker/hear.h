@@ -13,12 +13,18 @@ struct worker;
 
 /* Take in what was read. Lines that nobody waits for end in here. */
 void hear(struct worker *w);
-/* Its pipes have ended, or will be closed: all that stands in them, whole lines first, then what it
- * left unfinished. No job is left then. */
+/* Its pipes have ended, or will not be read any more: all that stands in them, whole lines first,
+ * then what it left unfinished. */
+void hear_rest(struct worker *w);
+/*
+ * It is to end, and lives. What stands unread in its pipe goes back; what has begun ends with this
+ * outcome. Returns whether it must be killed at once: it has read lines that it has not begun, which
+ * nobody else may get before it is dead. They stay with it until then.
+ */
+bool hear_no_more(struct worker *w, enum job_outcome outcome);
+/* It is dead: all that it has answered counts, what it had begun ends, the rest goes back. No job is
+ * left then. */
 void hear_last_words(struct worker *w);
-/* It will answer nothing more. What has begun ends with this outcome: for JOB_DIED what was read, for
- * any other the oldest alone. The others go back. */
-void hear_no_more(struct worker *w, enum job_outcome outcome);
 /* A job that was taken out of the flight: log lines, then sentinels, then the answer, for the
  * platform stops reading logs soon after it. */
 void hear_end_of(struct worker *w, struct job *job, enum job_outcome outcome);

@@ -2,6 +2,7 @@
 
 #include <limits.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/err.h"
 #include "base/json.h"
@@ -30,7 +31,7 @@ int ready_read(struct ready *ready, const char *text, size_t n, struct err *err)
     struct json_slice top;
     char why[256];
 
-    ready->pipeline = ready->concurrent = 0;
+    memset(ready, 0, sizeof(*ready));
     if (text == NULL)
         return err_set(err, ERR_ACTION, 0, BROKEN);
     if (json_check(text, n, &fault) == JSON_BAD) {
@@ -46,6 +47,7 @@ int ready_read(struct ready *ready, const char *text, size_t n, struct err *err)
         }
         return err_set(err, ERR_ACTION, 0, BROKEN);
     }
+    ready->ring = json_member(top, "ring", &value) && value.kind == JSON_TRUE;
     ready->pipeline = announced(top, "pipeline");
     ready->concurrent = announced(top, "concurrent");
     if (ready->concurrent > READY_CONCURRENT_MAX)

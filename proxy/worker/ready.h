@@ -5,6 +5,7 @@
  * Bytes in, result out. Source: contract 2.2 and runtime/README.md.
  */
 
+#include <stdbool.h>
 #include <stddef.h>
 
 struct err;
@@ -12,6 +13,7 @@ struct err;
 struct ready {
     unsigned pipeline;   /* lines that it takes ahead; 0: it announced nothing of the kind */
     unsigned concurrent; /* lines that it works on at a time, by number; 0: likewise */
+    bool ring;           /* it keeps answers that wait in the ring, base/ring.h */
 };
 
 #define READY_CONCURRENT_MAX 1000 /* however much it announces */

@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -21,10 +22,12 @@
 #include "base/kin.h"
 #include "base/launch.h"
 #include "base/privileges.h"
+#include "base/ring.h"
 #include "base/util.h"
 
-#define SPAWN_LOOK_MS 5  /* while we wait for exec: how often to see whether it was stopped */
-#define SPAWN_FD_MIN  10 /* our ends lie above the child's 0 to 3, so that dup2 hits none of them */
+#define SPAWN_LOOK_MS 5 /* while we wait for exec: how often to see whether it was stopped */
+#define N_ENDS        (RING_FD + 1) /* of the child: four pipes and the ring, which may be missing */
+#define SPAWN_FD_MIN  10 /* our ends lie above the child's 0 to 4, so that dup2 hits none of them */
 
 static const char default_path[] = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
@@ -97,7 +100,7 @@ struct failure {
 };
 
 /* Everything before exec; returns at the first failure. */
-static void prepare(const struct launch *launch, const int ends[4], pid_t parent,
+static void prepare(const struct launch *launch, const int ends[N_ENDS], pid_t parent,
                     struct failure *failure)
 {
     failure->step = STEP_LIMITS;
@@ -112,8 +115,8 @@ static void prepare(const struct launch *launch, const int ends[4], pid_t parent
     if (getppid() != parent)
         _exit(127); /* we were orphaned before the line above took effect */
     failure->step = STEP_PIPES;
-    for (int fd = 0; fd < 4; fd++)
-        if (dup2(ends[fd], fd) < 0) {
+    for (int fd = 0; fd < N_ENDS; fd++)
+        if (ends[fd] >= 0 && dup2(ends[fd], fd) < 0) {
             failure->os = errno;
             return;
         }
@@ -123,7 +126,7 @@ static void prepare(const struct launch *launch, const int ends[4], pid_t parent
         return;
     }
     /* What we inherited ourselves without close-on-exec is not for the action either. */
-    child_forget(4, CLOSE_RANGE_CLOEXEC);
+    child_forget(ends[RING_FD] >= 0 ? N_ENDS : RING_FD, CLOSE_RANGE_CLOEXEC);
 }
 
 /*
@@ -132,7 +135,8 @@ static void prepare(const struct launch *launch, const int ends[4], pid_t parent
  * child that is somebody else by then cannot be looked into: our memory is not dumpable (main.c).
  */
 __attribute__((noinline)) static pid_t vfork_exec(const struct launch *launch, const char *path,
-                                                  const int ends[4], volatile struct failure *told)
+                                                  const int ends[N_ENDS],
+                                                  volatile struct failure *told)
 {
     struct failure failure = {STEP_PIPES, 0, 0};
     pid_t parent = getpid();
@@ -155,7 +159,7 @@ __attribute__((noinline)) static pid_t vfork_exec(const struct launch *launch, c
 
 /* ... of our memory nothing is shared. It tells how it failed through `report`, closed by exec. */
 __attribute__((noinline)) static pid_t fork_exec(const struct launch *launch, const char *path,
-                                                 const int ends[4], int report)
+                                                 const int ends[N_ENDS], int report)
 {
     struct failure failure = {STEP_PIPES, 0, 0};
     pid_t parent = getpid();
@@ -250,7 +254,7 @@ static int explain(const struct launch *launch, const struct failure *failure, s
 }
 
 /* The process, or -1 with errno. */
-static pid_t start_process(const struct launch *launch, const char *path, const int ends[4],
+static pid_t start_process(const struct launch *launch, const char *path, const int ends[N_ENDS],
                            volatile struct failure *told)
 {
     auto_fd int report = -1;
@@ -273,7 +277,7 @@ static pid_t start_process(const struct launch *launch, const char *path, const 
     return pid;
 }
 
-static int start(const struct launch *launch, const char *path, const int ends[4], pid_t *pid,
+static int start(const struct launch *launch, const char *path, const int ends[N_ENDS], pid_t *pid,
                  struct err *err)
 {
     sigset_t all;
@@ -296,15 +300,17 @@ static int start(const struct launch *launch, const char *path, const int ends[4
     return 0;
 }
 
-/* The four pipes, half of which go to the child. */
+/* The four pipes, half of which go to the child, and the ring, which both have. */
 struct pipes {
-    int ours[4];
-    int theirs[4];
+    int ours[N_ENDS];
+    int theirs[N_ENDS];
 };
+
+#define PIPES_NONE ((struct pipes){{-1, -1, -1, -1, -1}, {-1, -1, -1, -1, -1}})
 
 static void pipes_close(struct pipes *pipes)
 {
-    for (int i = 0; i < 4; i++) {
+    for (int i = 0; i < N_ENDS; i++) {
         fd_close(&pipes->ours[i]);
         fd_close(&pipes->theirs[i]);
     }
@@ -328,6 +334,18 @@ static int pipes_open(struct pipes *pipes, bool socket_in, int pipe_bytes,
     return 0;
 }
 
+/* Who goes without it writes each answer as it is made. */
+static void ring_open(struct pipes *pipes)
+{
+    auto_fd int fd = memfd_create("answers", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+
+    if (fd < 0 || ftruncate(fd, sizeof(struct ring)) < 0 ||
+        fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0)
+        return;
+    pipes->ours[RING_FD] = fcntl(fd, F_DUPFD_CLOEXEC, SPAWN_FD_MIN);
+    pipes->theirs[RING_FD] = fcntl(fd, F_DUPFD_CLOEXEC, SPAWN_FD_MIN);
+}
+
 /* Our ends are the caller's from now on. */
 static void pipes_hand_over(struct pipes *pipes, struct spawned *spawned)
 {
@@ -335,7 +353,8 @@ static void pipes_hand_over(struct pipes *pipes, struct spawned *spawned)
     spawned->fd1 = pipes->ours[1];
     spawned->fd2 = pipes->ours[2];
     spawned->fd3 = pipes->ours[3];
-    for (int i = 0; i < 4; i++)
+    spawned->ring = pipes->ours[RING_FD];
+    for (int i = 0; i < N_ENDS; i++)
         pipes->ours[i] = -1;
 }
 
@@ -345,16 +364,17 @@ void spawned_close(struct spawned *spawned)
     fd_close(&spawned->fd1);
     fd_close(&spawned->fd2);
     fd_close(&spawned->fd3);
+    fd_close(&spawned->ring);
 }
 
 int spawn_pipes(int pipe_bytes, const struct privileges *privileges, struct spawned *ours,
                 int theirs[4], struct err *err)
 {
-    __attribute__((cleanup(pipes_close))) struct pipes pipes = {{-1, -1, -1, -1}, {-1, -1, -1, -1}};
+    __attribute__((cleanup(pipes_close))) struct pipes pipes = PIPES_NONE;
 
     if (pipes_open(&pipes, false, pipe_bytes, privileges, err) < 0)
         return -1;
-    pipes_hand_over(&pipes, ours);
+    pipes_hand_over(&pipes, ours); /* without a ring */
     for (int i = 0; i < 4; i++) {
         theirs[i] = pipes.theirs[i];
         pipes.theirs[i] = -1;
@@ -365,7 +385,7 @@ int spawn_pipes(int pipe_bytes, const struct privileges *privileges, struct spaw
 int spawn_start(const struct launch *launch, int pipe_bytes, struct spawned *spawned,
                 struct err *err)
 {
-    __attribute__((cleanup(pipes_close))) struct pipes pipes = {{-1, -1, -1, -1}, {-1, -1, -1, -1}};
+    __attribute__((cleanup(pipes_close))) struct pipes pipes = PIPES_NONE;
     char path[PATH_MAX];
     unsigned mark;
     pid_t pid;
@@ -378,6 +398,8 @@ int spawn_start(const struct launch *launch, int pipe_bytes, struct spawned *spa
                        launch->shortfall != NULL ? launch->shortfall : "");
     if (pipes_open(&pipes, launch->socket_in, pipe_bytes, launch->privileges, err) < 0)
         return -1;
+    if (launch->shares_ring)
+        ring_open(&pipes);
     mark = kin_mark();
     kin_begin(mark);
     result = start(launch, path, pipes.theirs, &pid, err);

@@ -27,14 +27,15 @@ struct spawned {
     int fd2;
     int fd3;
     unsigned mark; /* base/kin.h; the caller's, who gives it back by kin_end() */
+    int ring;      /* memory for answers, -1: none; base/ring.h */
 };
 
 #define SPAWN_WAIT_MS 100 /* longest wait for exec; what fails later is an end of the process */
 
 /* No process and nothing open. */
 #define SPAWNED_NONE                                                                               \
-    ((struct spawned){.pid = 0, .in = -1, .fd1 = -1, .fd2 = -1, .fd3 = -1, .mark = 0})
-/* Closes the four, leaves -1; the process is not asked. May be called twice. */
+    ((struct spawned){.pid = 0, .in = -1, .fd1 = -1, .fd2 = -1, .fd3 = -1, .ring = -1, .mark = 0})
+/* Closes them, leaves -1; the process is not asked. May be called twice. */
 void spawned_close(struct spawned *spawned);
 
 /*

@@ -16,6 +16,7 @@
 #define READS_MS        1000 /* time to read what it was asked to */
 #define DYING_MS        100  /* from the end of its pipes to its own, as a rule microseconds */
 
+#define NEVER_MS        (UINT64_MAX - 1) /* as JOB_BY_TURN is UINT64_MAX */
 #define SETTLE_PATIENCE 10 /* times the settle time, for one that is seen to run and not wait */
 
 #define BIT(n) (1u << (n))
@@ -34,7 +35,7 @@ static void worker_check(const struct worker *w)
 {
     assert((w->pid == 0) == (w->state == WORKER_DOWN));
     assert((w->flight.n == 0) == list_empty(&w->flight.jobs));
-    assert(w->flight.n == 0 || w->state == WORKER_READY);
+    assert(w->flight.n == 0 || w->state == WORKER_READY || w->state == WORKER_STOPPING);
 }
 
 static void worker_move(struct worker *w, enum worker_state next)
@@ -175,10 +176,21 @@ static void bury(struct worker *w)
     loop_post(w->loop, &w->changed);
 }
 
-static void stop_now(struct worker *w, const char *why)
+/* It must end. Where it has lines in its hands that it has not begun there is no time for SIGTERM:
+ * it could handle that and begin them. */
+static void stop_now(struct worker *w, const char *why, enum job_outcome outcome)
 {
-    log_info("worker.stop", log_int("pid", w->pid), log_age(w), log_text("why", why));
-    ending_tell(&w->ending, w->pid);
+    bool holds = hear_no_more(w, outcome);
+
+    log_info("worker.stop", log_int("pid", w->pid), log_age(w), log_text("why", why),
+             log_count("held", w->flight.n));
+    if (holds) {
+        w->killed_for = outcome == JOB_LATE ? "the one before exceeded its time limit"
+                                            : "the action had to end";
+        ending_kill(&w->ending, w->pid);
+    } else {
+        ending_tell(&w->ending, w->pid);
+    }
     worker_move(w, WORKER_STOPPING);
     loop_post(w->loop, &w->changed);
 }
@@ -247,7 +259,7 @@ static void step_starting(struct worker *w)
     if (is_dying(w)) {
         loop_timer_set(w->loop, &w->timer, w->dying_until_ms);
     } else if (is_lost(w) || w->unwanted || w->retired) {
-        stop_now(w, is_lost(w) ? "lost" : "unwanted");
+        stop_now(w, is_lost(w) ? "lost" : "unwanted", JOB_DIED);
     } else if (w->ready) {
         w->start_err.kind = ERR_NONE;
         worker_move(w, WORKER_READY);
@@ -257,7 +269,7 @@ static void step_starting(struct worker *w)
         (void)err_set(&w->start_err, ERR_LIMIT, 0,
                       "the action was not ready within %llu ms (--init-timeout)",
                       (unsigned long long)w->opts.start_ms);
-        stop_now(w, "late");
+        stop_now(w, "late", JOB_DIED);
     } else {
         loop_timer_set(w->loop, &w->timer, late_at_ms);
         if (settles)
@@ -314,6 +326,22 @@ static uint64_t next_look_ms(const struct worker *w)
     return at_ms;
 }
 
+/* Jobs that wait for its death are late as ever. */
+static void step_stopping(struct worker *w)
+{
+    while (w->flight.n > 0 && is_late(w, w->flight.soonest_ms) && look_at_deadlines(w)) {
+        struct job *oldest = flight_oldest(&w->flight);
+
+        if (oldest->ghost)
+            oldest->deadline_at_ms = NEVER_MS; /* it only keeps its place */
+        else
+            hear_end_of(w, flight_give_up(&w->flight, oldest), JOB_LATE);
+    }
+    ending_step(&w->ending, w->pid, w->unwanted);
+    if (!loop_timer_is_set(&w->timer) && next_look_ms(w) < NEVER_MS)
+        loop_timer_set(w->loop, &w->timer, next_look_ms(w));
+}
+
 static void step_ready(struct worker *w)
 {
     bool again = false;
@@ -324,15 +352,14 @@ static void step_ready(struct worker *w)
     late = w->flight.n > 0 && is_late(w, w->flight.soonest_ms) && look_at_deadlines(w);
     if (late || is_stuck(w) || (w->flight.numbered && flight_is_deserted(&w->flight))) {
         w->late = true;
-        hear_no_more(w, late ? JOB_LATE : JOB_DIED);
-        stop_now(w, "late");
+        stop_now(w, "late", late ? JOB_LATE : JOB_DIED);
     } else if (is_dying(w)) {
         uint64_t at_ms = next_look_ms(w);
 
         loop_timer_set(w->loop, &w->timer, at_ms < w->dying_until_ms ? at_ms : w->dying_until_ms);
     } else if (is_lost(w) || w->unwanted) {
-        hear_last_words(w);
-        stop_now(w, w->unwanted ? "unwanted" : "lost");
+        hear_rest(w); /* what it has answered counts */
+        stop_now(w, w->unwanted ? "unwanted" : "lost", JOB_DIED);
     } else if (w->retired && w->flight.n == 0) {
         close_input(w);
     } else if (again) {
@@ -370,7 +397,7 @@ static void worker_step(struct worker *w)
             step_ready(w);
             break;
         case WORKER_STOPPING:
-            ending_step(&w->ending, w->pid, w->unwanted);
+            step_stopping(w);
             break;
         }
     } while (w->state != before);
@@ -423,6 +450,7 @@ static void begin(struct worker *w, const struct spawned *spawned)
 {
     w->exited = w->ready = w->refused = w->hung = w->late = false;
     w->unwanted = w->retired = false;
+    w->killed_for = NULL;
     w->dying_until_ms = w->reads_by_ms = 0;
     flight_set_numbered(&w->flight, false);
     w->death = DEATH_NONE;

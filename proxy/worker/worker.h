@@ -54,7 +54,8 @@ struct worker_opts {
     struct oom *oom;         /* borrowed; tells deaths for want of memory. NULL: nobody does */
 };
 
-/* Invariants: (pid == 0) == (state == DOWN); jobs only in READY. */
+/* Invariants: (pid == 0) == (state == DOWN); jobs only in READY, and in STOPPING those that the
+ * process has read: whether it began them is known when it is dead. */
 struct worker {
     /* set by worker_init() */
     struct loop *loop;           /* borrowed */
@@ -82,6 +83,7 @@ struct worker {
     bool hung;    /* it closed its answers, or does not read any more */
     bool late;    /* it was working past a deadline */
     bool unwanted;
+    const char *killed_for; /* why it was killed with lines in its hands; NULL: it was not */
     bool retired;     /* no more jobs come: it may leave once it has answered those that it has */
     enum death death; /* what the last process died of */
     uint64_t dying_until_ms; /* hung as its pipes have ended: how long its own end is awaited */

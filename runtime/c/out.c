@@ -9,8 +9,9 @@
  * An activation that does not return. A thread looks every FLUSH_MS, while there is work, and
  * writes what waits: answers and printed lines alike. It sleeps when nothing is done.
  *
- * An activation that ends the process. exit() and the signals of a crash write what waits; only
- * SIGKILL and _exit() can lose it.
+ * An activation that ends the process. What waits stands in memory that the proxy reads when we are
+ * dead (base/ring.h). Where there is no such memory each answer leaves as it is made; in a shell
+ * exit() and the signals of a crash write what waits.
  */
 
 #include <assert.h>
@@ -23,41 +24,74 @@
 #include <stdio_ext.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "base/ring.h"
 #include "base/util.h"
 #include "inside.h"
 
 #define KEPT_FD_MIN   100   /* out of the way of programs that count on small numbers */
 #define LOG_BYTES     65536 /* printed in one activation before it leaves by itself */
-#define BATCH_BYTES   65536 /* answers that wait; as much as a pipe takes at once */
 #define FLUSH_MS      5     /* how long what is printed or answered may wait */
 #define IDLE_LOOKS    40    /* without work before the thread sleeps until it is woken */
 #define STACK_BYTES   65536
 #define CRASH_WAIT_MS 1000 /* for the thread's write, in a process that is lost anyway */
 #define CRASH_SIGNALS 6
 #define READY         "{\"ok\":true,\"pipeline\":64}\n"
+#define READY_RING    "{\"ok\":true,\"pipeline\":64,\"ring\":true}\n"
+#define RING_SEALS    (F_SEAL_SHRINK | F_SEAL_GROW) /* those of a ring; nothing else has them */
 
 static struct {
     int fd; /* -1: this process has no say in answers */
     pid_t pid;
     bool failed;          /* nobody reads any more */
     pthread_mutex_t lock; /* of what follows */
-    struct buf batch;     /* whole lines that wait */
+    struct ring *ring;    /* what waits are its bytes from `written` to its end */
+    uint64_t written;     /* of all that was ever answered */
+    bool holds;           /* answers may wait */
     pthread_cond_t work;
     atomic_bool asleep; /* the thread, until `work` */
     atomic_uint n_work; /* counts calls of out_wake() */
 } out = {.fd = -1, .lock = PTHREAD_MUTEX_INITIALIZER, .work = PTHREAD_COND_INITIALIZER};
 
-/* The last line: writes the answers that wait. The lock is held. */
+/* Writes the answers that wait. The lock is held, unless we crash. */
 static void write_batch(void)
 {
-    if (buf_len(&out.batch) == 0)
-        return;
-    if (out.fd >= 0 && fd_write_all(out.fd, buf_at(&out.batch), buf_len(&out.batch)) < 0)
+    uint64_t end = atomic_load_explicit(&out.ring->end, memory_order_relaxed);
+
+    while (out.written < end) {
+        size_t at = out.written % RING_BYTES;
+        size_t n =
+            end - out.written < RING_BYTES - at ? (size_t)(end - out.written) : RING_BYTES - at;
+
+        if (out.fd >= 0 && fd_write_all(out.fd, out.ring->bytes + at, n) < 0)
+            out.failed = true;
+        out.written += n;
+    }
+}
+
+static void add_to_ring(const char *text, size_t n)
+{
+    uint64_t end = atomic_load_explicit(&out.ring->end, memory_order_relaxed);
+    size_t at = end % RING_BYTES;
+    size_t n_first = n < RING_BYTES - at ? n : RING_BYTES - at;
+
+    memcpy(out.ring->bytes + at, text, n_first);
+    memcpy(out.ring->bytes, text + n_first, n - n_first);
+    out.ring->bytes[(end + n) % RING_BYTES] = '\n';
+    atomic_store_explicit(&out.ring->end, end + n + 1, memory_order_release);
+}
+
+/* What does not fit into the ring. Nothing waits. */
+static void write_directly(const char *text, size_t n)
+{
+    if (out.fd >= 0 && (fd_write_all(out.fd, text, n) < 0 || fd_write_all(out.fd, "\n", 1) < 0))
         out.failed = true;
-    buf_reset(&out.batch, KEEP_BYTES);
+    out.written += n + 1;
+    atomic_store_explicit(&out.ring->end, out.written, memory_order_release);
 }
 
 static bool has_printed(void)
@@ -93,9 +127,13 @@ void out_answer(const char *text, size_t n)
     (void)pthread_mutex_lock(&out.lock);
     if (has_printed())
         write_all();
-    buf_add(&out.batch, text, n);
-    buf_add(&out.batch, "\n", 1);
-    if (buf_len(&out.batch) >= BATCH_BYTES)
+    if (atomic_load_explicit(&out.ring->end, memory_order_relaxed) - out.written + n >= RING_BYTES)
+        write_batch();
+    if (n < RING_BYTES)
+        add_to_ring(text, n);
+    else
+        write_directly(text, n);
+    if (!out.holds)
         write_batch();
     (void)pthread_mutex_unlock(&out.lock);
 }
@@ -188,9 +226,7 @@ static bool lock_for_crash(void)
 static void on_crash(int signo)
 {
     if (out_is_ours() && lock_for_crash()) {
-        if (buf_len(&out.batch) > 0)
-            (void)!write(out.fd, buf_at(&out.batch), buf_len(&out.batch));
-        out.batch.end = out.batch.start;
+        write_batch();
         if (ftrylockfile(stdout) == 0)
             (void)fflush_unlocked(stdout);
         if (ftrylockfile(stderr) == 0)
@@ -227,10 +263,14 @@ static void after_fork(void)
     (void)pthread_mutex_unlock(&out.lock);
 }
 
-/* The child must not keep the answers open after our death, nor write any. */
+/* The child must not keep the answers open after our death, nor make any. */
 static void after_fork_in_child(void)
 {
+    static struct ring nobodys;
+
     fd_close(&out.fd);
+    out.ring = &nobodys;
+    out.written = 0;
     (void)pthread_mutex_unlock(&out.lock);
 }
 
@@ -268,9 +308,40 @@ static bool arrange(int *in, bool announces)
     return true;
 }
 
+/* The proxy's memory, or some of our own. */
+static bool find_ring(bool announces)
+{
+    struct stat info;
+    int seals = fcntl(RING_FD, F_GET_SEALS);
+    void *memory = MAP_FAILED;
+
+    if (announces && seals >= 0 && (seals & RING_SEALS) == RING_SEALS &&
+        fstat(RING_FD, &info) == 0 && info.st_size == (off_t)sizeof(struct ring)) {
+        memory = mmap(NULL, sizeof(struct ring), PROT_READ | PROT_WRITE, MAP_SHARED, RING_FD, 0);
+        (void)close(RING_FD);
+    }
+    out.holds = !announces || memory != MAP_FAILED;
+    out.ring = memory != MAP_FAILED ? memory : calloc(1, sizeof(struct ring));
+    return memory != MAP_FAILED;
+}
+
+/* Its bytes count, too. */
+static bool announce(const char *line, size_t n)
+{
+    if (fd_write_all(out.fd, line, n) < 0)
+        return false;
+    out.written += n;
+    atomic_store(&out.ring->end, out.written);
+    return true;
+}
+
 bool out_open(int *in, bool announces)
 {
+    bool shared = find_ring(announces);
+
     assert(out.fd < 0);
+    if (out.ring == NULL)
+        return false;
     (void)fflush(stdout);
     (void)fflush(stderr);
     if (!arrange(in, announces))
@@ -282,5 +353,8 @@ bool out_open(int *in, bool announces)
     if (atexit(on_exit_of_process) != 0 ||
         pthread_atfork(before_fork, after_fork, after_fork_in_child) != 0 || !start_thread())
         return false;
-    return !announces || fd_write_all(out.fd, READY, sizeof(READY) - 1) == 0;
+    if (!announces)
+        return true;
+    return shared ? announce(READY_RING, sizeof(READY_RING) - 1)
+                  : announce(READY, sizeof(READY) - 1);
 }

@@ -3,12 +3,14 @@
 Most cases run the program as a filter: lines in by a pipe, answers on descriptor 3 as under a proxy.
 """
 
+import fcntl
 import json
 import os
 import random
 import select
 import shutil
 import subprocess
+import sys
 
 import pytest
 
@@ -36,18 +38,28 @@ def build(folder, text, compiler="gcc", main="main", **files):
     return built / "exec"
 
 
+RING_BYTES = 8 + 65536  # proxy/base/ring.h
+F_ADD_SEALS, SHRINK_AND_GROW = 1033, 2 | 4
+
+
 class Program:
-    """It runs as under a proxy: answers on 3, logs on 1 and 2."""
+    """It runs as under a proxy: answers on 3, logs on 1 and 2, and the ring on 4."""
 
     def __init__(self, program):
         read, write = os.pipe()
+        self.ring = os.memfd_create("answers", os.MFD_ALLOW_SEALING)
+        os.truncate(self.ring, RING_BYTES)
+        fcntl.fcntl(self.ring, F_ADD_SEALS, SHRINK_AND_GROW)
         self.process = subprocess.Popen(
-            ["/bin/bash", "-c", f"exec {program} 3>&{write} {write}>&-"], pass_fds=(write,),
+            ["/bin/bash", "-c", f"exec {program} 3>&{write} {write}>&- 4<&{self.ring} {self.ring}>&-"],
+            pass_fds=(write, self.ring),
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, bufsize=0,
             env={"PATH": "/usr/bin:/bin", "__OW_WAIT_FOR_ACK": "1"})
         os.close(write)
         self.answers = read
-        assert json.loads(self.read()) == {"ok": True, "pipeline": 64}
+        self.n_read = 0
+        ready = self.read()
+        assert json.loads(ready) == {"ok": True, "pipeline": 64, "ring": True}
 
     def send(self, *values):
         self.process.stdin.write(b"".join(
@@ -56,7 +68,15 @@ class Program:
     def read(self):
         """What one read of the answers gives: b'' at their end."""
         assert select.select([self.answers], [], [], WAIT_S)[0], "no answer came"
-        return os.read(self.answers, 1 << 20)
+        answers = os.read(self.answers, 1 << 20)
+        self.n_read += len(answers)
+        return answers
+
+    def left_in_ring(self):
+        """What it had made and not written."""
+        ring = os.pread(self.ring, RING_BYTES, 0)
+        end = int.from_bytes(ring[:8], sys.byteorder)
+        return bytes(ring[8 + at % 65536] for at in range(self.n_read, end))
 
     def wait(self):
         """Exit status and log, after the end of the input."""
@@ -69,6 +89,7 @@ class Program:
         self.process.stdin.close()
         self.process.stdout.close()
         os.close(self.answers)
+        os.close(self.ring)
 
 
 @pytest.fixture
@@ -96,6 +117,7 @@ def answers_of(program, *lines):
 
 
 COUNTS = C_HEAD + """#include <fcntl.h>
+#include <signal.h>
 #include <string.h>
 #include <unistd.h>
 static int deep(volatile char *above)
@@ -111,6 +133,8 @@ int whisk_main(struct whisk *w)
     if (!strcmp(what, "print and hang")) { puts("printed"); for (;;) pause(); }
     if (!strcmp(what, "exit")) exit(3);
     if (!strcmp(what, "abort")) abort();
+    if (!strcmp(what, "kill")) raise(9);
+    if (!strcmp(what, "leave")) _exit(0);
     if (!strcmp(what, "overflow")) { char c = 0; return deep(&c); }
     if (!strcmp(what, "print")) puts("printed");
     if (!strcmp(what, "log")) whisk_log("printed");
@@ -144,6 +168,15 @@ def test_answers_before_one_that_never_comes_are_not_held_back(program, what):
     elif what != "hang":
         assert one.read() == b""
         assert one.wait()[0] == {"exit": 3, "abort": -6, "overflow": -11}[what]
+
+
+@pytest.mark.parametrize("what", ["kill", "leave"])
+def test_answers_that_a_death_keeps_from_leaving_stand_in_the_ring(program, what):
+    """Killed, or by _exit(), before the answers of one read were written."""
+    one = program(COUNTS)
+    one.send({"n": 1}, {"n": 2}, {"do": what}, {"n": 4})
+    one.wait()
+    assert one.read() + one.left_in_ring() == b'{"n":1}\n{"n":2}\n'
 
 
 @pytest.mark.parametrize("what", ["print", "log"])

@@ -36,7 +36,7 @@ SENTINEL = "XXX_THE_END_OF_A_WHISK_ACTIVATION_XXX"
 # What each process of a running action may add to what an idle proxy holds, by kind of descriptor:
 # its four pipes, and one look into /proc at what it is doing. The handles are the proxy's, by which
 # the loop hears of a child's end and of its clock. No file, and a socket only to a template.
-PER_WORKER = {"pipe": 4, "/proc": 1}
+PER_WORKER = {"pipe": 4, "/proc": 1, "/memfd": 1}
 PER_PROXY = {"anon_inode": 3, "file": 0}
 
 SANITIZER_RE = re.compile(r"ERROR: \w+Sanitizer|runtime error: |SUMMARY: \w+Sanitizer")

@@ -50,7 +50,8 @@ static inline void channel_start(struct fixture *f, enum answers answers)
         f->theirs[i] = ends[i != 0];
         (void)fcntl(f->theirs[i], F_SETPIPE_SZ, 1 << 20);
     }
-    spawned = (struct spawned){.in = ours[0], .fd1 = ours[1], .fd2 = ours[2], .fd3 = ours[3]};
+    spawned =
+        (struct spawned){.in = ours[0], .fd1 = ours[1], .fd2 = ours[2], .fd3 = ours[3], .ring = -1};
     channel_open(&f->channel, f->loop, &spawned, answers, on_fd1, on_fd3);
 }
 

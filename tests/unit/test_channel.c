@@ -105,26 +105,31 @@ static void what_stands_in_the_pipe_is_question_enough(void **state)
 static void what_is_taken_back_the_worker_cannot_read(void **state)
 {
     struct fixture *f = *state;
+    size_t n_unread;
     char byte;
 
     channel_start(f, ANSWERS_FD3);
     give(f, "one\ntwo\n");
     read_as_worker(f, 3);
-    assert_int_equal(channel_take_back(&f->channel), 5);
+    assert_true(channel_take_back(&f->channel, &n_unread));
+    assert_int_equal(n_unread, 5);
     (void)fcntl(f->theirs[0], F_SETFL, O_NONBLOCK);
     assert_int_equal(read(f->theirs[0], &byte, 1), -1);
     assert_int_equal(errno, EAGAIN);
-    assert_int_equal(channel_take_back(&f->channel), 0);
+    assert_true(channel_take_back(&f->channel, &n_unread));
+    assert_int_equal(n_unread, 0);
 }
 
 static void a_question_that_is_taken_back_is_no_lines(void **state)
 {
     struct fixture *f = *state;
+    size_t n_unread;
 
     channel_start(f, ANSWERS_FD3);
     channel_ask(&f->channel, true);
     give(f, "one\n");
-    assert_int_equal(channel_take_back(&f->channel), 4);
+    assert_true(channel_take_back(&f->channel, &n_unread));
+    assert_int_equal(n_unread, 4);
 }
 
 static void an_unfinished_line_is_not_cut_by_a_question(void **state)
