@@ -101,6 +101,10 @@ static const struct setting settings[] = {
            "activations that may wait for the action; one more is answered with 429"),
     NUMBER("write-ahead", write_ahead, 1, 64, 1024, "LINES",
            "most activations written ahead to a launcher that takes them; 1: one at a time"),
+    NUMBER(
+        "pipeline", pipeline, 0, 0, 1024, "LINES",
+        "lines written ahead to an action that announces nothing: its author vouches that it answers "
+        "each line by one line, strictly in order; 0: one at a time"),
     NUMBER("run-max-bytes", run_max_bytes, 2, 64 * MIB, 4 * GIB, "BYTES", "largest body of a /run"),
     NUMBER("init-max-bytes", init_max_bytes, 2, 128 * MIB, 4 * GIB, "BYTES",
            "largest body of an /init"),

@@ -29,7 +29,9 @@
 #include "worker/ending.h"
 #include "worker/feed.h"
 #include "worker/flight.h"
+#include "worker/give.h"
 #include "worker/job.h"
+#include "worker/waits.h"
 
 struct launch;
 struct tally;
@@ -48,6 +50,7 @@ struct worker_opts {
     uint64_t settle_ms;      /* without a ready line: how long to look whether it waits for input */
     uint64_t kill_ms;        /* between SIGTERM and SIGKILL */
     size_t answer_max_bytes; /* longest answer */
+    unsigned pipeline;       /* lines ahead for those that announce nothing; 0: none */
     unsigned ahead_max;      /* most lines written ahead of their answers; 1: one at a time */
     int pipe_bytes;          /* wanted size of the pipes; 0: the system's */
     struct tally *tally;     /* where starts, ends and work are counted; borrowed */
@@ -70,6 +73,8 @@ struct worker {
     bool was_started; /* at least once in its life */
     struct channel channel;
     struct feed feed;
+    struct waits waits;
+    struct question question;
     struct loop_timer timer; /* the next moment at which to step, whatever the state */
     struct loop_post step;
 
@@ -77,10 +82,11 @@ struct worker {
     struct buf greeting; /* what a launcher that waited for its action must hear first */
     bool exited;
     int wait_status;
-    bool ready;   /* it may be fed */
-    bool refused; /* its ready line says no, or is none */
-    bool hung;    /* it closed its answers, or does not read any more */
-    bool late;    /* it was working past a deadline */
+    bool ready;    /* it may be fed */
+    bool was_seen; /* ... as it said so, or was seen waiting for input */
+    bool refused;  /* its ready line says no, or is none */
+    bool hung;     /* it closed its answers, or does not read any more */
+    bool late;     /* it was working past a deadline */
     bool unwanted;
     const char *killed_for; /* why it was killed with lines in its hands; NULL: it was not */
     bool retired;     /* no more jobs come: it may leave once it has answered those that it has */
