@@ -27,7 +27,7 @@ COPY meson.build meson_options.txt LICENSE /src/
 COPY proxy /src/proxy
 COPY runtime /src/runtime
 RUN PKG_CONFIG_PATH=/h2o/lib/pkgconfig meson setup /build /src --prefix=/usr --libdir=lib \
-      --buildtype=release -Dtests=false -Dprefer_static=true -Db_pie=false \
+      --buildtype=release -Dtests=disabled -Dprefer_static=true -Db_pie=false \
       -Dc_args='-ffunction-sections -fdata-sections' -Dc_link_args=-static \
  && meson compile -C /build proxy/whiskloop:executable \
  && ! ldd /build/proxy/whiskloop \

@@ -13,12 +13,12 @@ COPY proxy /src/proxy
 COPY runtime /src/runtime
 # Apart: the program, the runtimes, launchers in C, and what programs that use the C library are built
 # with. __pycache__ saves each start of a Python action 3 ms, and in the images nobody could write it.
-RUN meson setup /build /src --prefix=/usr --libdir=lib --buildtype=release -Dtests=false \
+RUN meson setup /build /src --prefix=/usr --libdir=lib --buildtype=release -Dtests=disabled \
  && meson compile -C /build \
  && DESTDIR=/out/dynamic meson install -C /build --strip \
  && mv /out/dynamic/usr/share/whiskloop/runtime /out/runtime \
  && mkdir -p /out/launchers/usr /out/sdk/usr/lib && mv /out/dynamic/usr/libexec /out/launchers/usr/ \
- && mv /out/dynamic/usr/include /out/sdk/usr/ && mv /out/dynamic/usr/lib/pkgconfig /out/sdk/usr/lib/ \
+ && mv /out/dynamic/usr/include /out/sdk/usr/ && mv /out/dynamic/usr/lib/pkgconfig /out/dynamic/usr/lib/libwhisk_action.a /out/sdk/usr/lib/ \
  && rm -rf /out/dynamic/usr/share /out/dynamic/usr/lib \
  && python3 -m compileall -q --invalidation-mode unchecked-hash /out/runtime/python
 COPY docker /src/docker

@@ -1,8 +1,11 @@
 #include "command.h"
 
 #include <assert.h>
+#include <string.h>
 
+#include "base/buf.h"
 #include "base/err.h"
+#include "base/json.h"
 #include "base/util.h"
 #include "config.h"
 #include "filter/filter.h"
@@ -12,6 +15,7 @@
 /* One of both. */
 struct command {
     struct service *service; /* borrowed */
+    struct buf members;      /* -m, as JSON members with a comma behind each; NUL-terminated */
     struct filter *filter;
     struct invoke *invoke;
 };
@@ -21,12 +25,28 @@ static const char *path_or_null(const char *path)
     return path[0] != '\0' ? path : NULL;
 }
 
+/* metadata: KEY=value words; NULL: none. */
+static void set_members(struct buf *members, char *const *metadata)
+{
+    for (; metadata != NULL && *metadata != NULL; metadata++) {
+        size_t n_key = strcspn(*metadata, "=");
+        const char *value = *metadata + n_key + 1;
+
+        json_quote(members, *metadata, n_key);
+        buf_add_text(members, ":");
+        json_quote(members, value, strlen(value));
+        buf_add_text(members, ",");
+    }
+    buf_add(members, "", 1);
+}
+
 static bool open_filter(struct command *command, const struct config *config,
                         command_ended_fn *ended, void *owner, struct err *err)
 {
     struct service *service = command->service;
     struct pool_opts *pool = &service->opts.pool;
-    struct filter_opts opts = {.in = path_or_null(config->in),
+    struct filter_opts opts = {.members = buf_at(&command->members),
+                               .in = path_or_null(config->in),
                                .out = path_or_null(config->out),
                                .run_ms = config->timeout_ms,
                                .line_max_bytes = config->run_max_bytes,
@@ -44,6 +64,7 @@ static bool open_invoke(struct command *command, const struct config *config,
 {
     struct service *service = command->service;
     struct invoke_opts opts = {.argument = config->argument,
+                               .members = buf_at(&command->members),
                                .run_ms = config->timeout_ms,
                                .argument_max_bytes = config->run_max_bytes,
                                .answer_max_bytes = config->answer_max_bytes};
@@ -61,6 +82,7 @@ struct command *command_new(const struct config *config, struct service *service
     bool is_open = false;
 
     command->service = service;
+    set_members(&command->members, config->metadata);
     switch (config->command) {
     case COMMAND_SERVE:
         assert(config->command != COMMAND_SERVE);
@@ -94,6 +116,7 @@ void command_free(struct command **command)
         return;
     filter_free(&c->filter);
     invoke_free(&c->invoke);
+    buf_done(&c->members);
     free(c);
     *command = NULL;
 }

@@ -1,13 +1,13 @@
 #pragma once
 
 /*
- * config - the settings: one table makes options, environment variables, help and the README's
- * list.
+ * config - the settings: one table makes options, environment variables, help and the list in the
+ * documents.
  */
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
-#include <stdio.h>
 
 #include "base/privileges.h"
 
@@ -19,6 +19,8 @@ enum command_kind {
     COMMAND_INVOKE,
     COMMAND_PIPE,
 };
+
+#define CONFIG_AUTO INT64_MIN
 
 /* Texts point into argv, the environment or the table's defaults. */
 struct config {
@@ -36,7 +38,7 @@ struct config {
     uint64_t dumpable;
     uint64_t rlimits[LIMIT_COUNT]; /* 0: as ours */
     uint64_t timeout_ms;
-    uint64_t deadline_margin_ms;
+    int64_t deadline_margin_ms; /* or CONFIG_AUTO */
     uint64_t init_timeout_ms;
     uint64_t settle_ms;
     uint64_t kill_ms;
@@ -67,29 +69,71 @@ struct config {
     const char *log_level;
     const char *log_format;
     const char *log_file;
+    const char *end_marks;
 
-    /* Not in the table: the words. */
+    /* Not in the table: the words, and what may be repeated. */
     enum command_kind command;
     const char *command_name; /* NULL: COMMAND_SERVE */
     const char *file;         /* FILE of a command; NULL: the carried action */
     const char *argument;     /* ARGUMENT of invoke; NULL: none */
+    char **env;               /* -e and --env-file: NAME=value; owned; NULL: none */
+    char **metadata;          /* -m: KEY=value; owned; NULL: none */
 
     /* Not in the table: what Apache's ActionLoop proxy takes on its command line. */
-    bool debug;               /* -debug, or OW_DEBUG */
+    bool debug;               /* -debug */
     const char *compile_main; /* -compile: the function's name; NULL: serve */
     const char *compile_env;  /* -env: JSON; NULL: none */
 };
 
-enum config_result {
-    CONFIG_RUN,
-    CONFIG_HEALTH,  /* ask the proxy that runs with these settings how it is */
-    CONFIG_HELP,    /* print config_help() and end well */
-    CONFIG_HELP_MD, /* print config_help_markdown() and end well */
-    CONFIG_VERSION,
-    CONFIG_WRONG, /* err filled: one line that says what was wrong and what is right */
+enum setting_kind {
+    SETTING_NUMBER,
+    SETTING_COUNT,  /* a number, or "auto", which is kept as 0 */
+    SETTING_SIGNED, /* int64_t: -max to max, or "auto", which is kept as CONFIG_AUTO */
+    SETTING_TEXT,
+    SETTING_SWITCH,
 };
 
-/* Defaults, then Apache's variables, then WHISKLOOP_*, then options: the later one wins. */
-enum config_result config_read(struct config *config, int argc, char **argv, struct err *err);
-void config_help(FILE *file);
-void config_help_markdown(FILE *file);
+struct setting {
+    const char *name; /* --name, and WHISKLOOP_NAME */
+    enum setting_kind kind;
+    size_t offset;     /* in struct config */
+    uint64_t min;      /* numbers only */
+    uint64_t fallback; /* numbers and switches */
+    uint64_t max;      /* numbers only */
+    const char *text;  /* default of a text */
+    const char *unit;  /* what the value is, for the help */
+    const char *help;  /* one sentence, without a full stop */
+};
+
+/* A part of --help all. */
+struct topic {
+    const char *title;
+    const char *first; /* name of the setting that begins it */
+};
+
+extern const struct setting settings[];
+extern const size_t n_settings;
+extern const struct topic topics[];
+extern const size_t n_topics;
+
+#define SETTING_VARIABLE "WHISKLOOP_"
+#define SETTING_NAME_MAX 64 /* bytes of a variable's name */
+
+/* name[0 .. n); NULL: there is none. */
+const struct setting *setting_find(const char *name, size_t n);
+/* given_as: what the user wrote before the value, for texts. value: borrowed. 0, or -1. */
+int setting_set(struct config *config, const struct setting *setting, const char *given_as,
+                const char *value, struct err *err);
+/* Whether a switch takes this as its value. */
+bool setting_is_switch_value(const char *text);
+/* WHISKLOOP_NAME; out: room for SETTING_NAME_MAX bytes. */
+void setting_variable(const struct setting *setting, char *out);
+/* Behind a number: " ms", " bytes" or the like; "" when it is a plain count. */
+const char *setting_unit(const struct setting *setting);
+
+void config_set_defaults(struct config *config);
+/* Apache's variables, then WHISKLOOP_*. 0, or -1 with err. */
+int config_set_from_environment(struct config *config, struct err *err);
+/* Log a warning for each WHISKLOOP_... variable that is no setting. */
+void config_warn_of_variables(char *const *environ);
+void config_done(struct config *config);

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "action/carried.h"
+#include "arguments.h"
 #include "base/err.h"
 #include "base/log.h"
 #include "base/loop.h"
@@ -20,11 +21,13 @@
 #include "build-paths.h"
 #include "command.h"
 #include "config.h"
+#include "help.h"
 #include "http/admin.h"
-#include "http/early.h"
 #include "http/health.h"
 #include "http/init.h"
 #include "http/knative.h"
+#include "http/preloaded.h"
+#include "http/prewarm.h"
 #include "http/run.h"
 #include "http/server.h"
 #include "http/service.h"
@@ -55,6 +58,7 @@ struct app {
     struct sink out;
     struct sink err;
     struct service service;
+    struct preloaded preloaded;
     struct loop_timer drain; /* while draining: looks whether all is finished */
     uint64_t drain_until_ms; /* then running activations are given up */
     uint64_t leave_at_ms;    /* then clients are left that do not take their replies; 0: later */
@@ -188,7 +192,9 @@ static int listen_for_platform(struct app *app, const struct server_route *route
                                .lost = lost,
                                .idle_ms = config->idle_timeout_ms};
 
-    if (place_tcp(&place, "--listen", config->listen, (uint16_t)config->port, err) < 0)
+    if (place_is_unix(config->listen)
+            ? place_parse(&place, "--listen", config->listen, err) < 0
+            : place_tcp(&place, "--listen", config->listen, (uint16_t)config->port, err) < 0)
         return -1;
     app->server = server_new(app->loop, &opts, routes, n_routes, err);
     if (app->server == NULL)
@@ -256,8 +262,8 @@ static void on_carried_failed(void *owner, const char *why)
 {
     struct app *app = owner;
 
-    (void)fprintf(stderr, "whiskloop: cannot serve the action of %s: %s\n",
-                  app->service.early.origin, why);
+    (void)fprintf(stderr, "whiskloop: cannot serve the action of %s: %s\n", app->preloaded.origin,
+                  why);
     app->status = 1;
     if (app->command != NULL)
         command_stop(app->command);
@@ -294,6 +300,7 @@ static int begin_action(struct app *app, struct err *err)
     struct carried_opts opts = {.command = config->file != NULL ? config->command_name : NULL,
                                 .path = config->file != NULL ? config->file : config->action,
                                 .main = config->main,
+                                .env = config->env,
                                 .bytes_max = config->init_max_bytes,
                                 .folder_is_theirs = is_theirs,
                                 .runtimes = &app->setup.runtimes,
@@ -308,9 +315,9 @@ static int begin_action(struct app *app, struct err *err)
         found = 0;
     }
     if (found > 0)
-        early_begin(&app->service, &carried);
+        preloaded_begin(&app->preloaded, &carried);
     else if (found == 0 && app->command == NULL)
-        init_prelaunch(&app->service);
+        prewarm_begin(&app->service);
     else if (found == 0)
         found = err_set(err, ERR_REQUEST, 0,
                         "%s: no FILE is named, and this image carries no action (--action)",
@@ -353,19 +360,69 @@ static int listen_for_all(struct app *app, struct err *err)
     return result < 0 ? -1 : listen_for_operator(app, err);
 }
 
+/* Whether end marks are left out there: for a human they are noise. */
+static bool is_unmarked(const struct app *app, int fd)
+{
+    const char *end_marks = app->config.end_marks;
+
+    if (strcmp(end_marks, "auto") != 0)
+        return strcmp(end_marks, "off") == 0;
+    return app->config.command != COMMAND_SERVE || isatty(fd) == 1;
+}
+
 /* Where the action's log goes. A command's answers have stdout for themselves. */
 static void open_log_streams(struct app *app)
 {
     struct service *service = &app->service;
 
     sink_init(&app->err, app->loop, STDERR_FILENO);
+    app->err.unmarked = is_unmarked(app, STDERR_FILENO);
     service->err = service->out = &app->err;
-    if (app->config.command != COMMAND_SERVE) {
-        app->err.unmarked = true;
+    if (app->config.command != COMMAND_SERVE)
         return;
-    }
     sink_init(&app->out, app->loop, STDOUT_FILENO);
+    app->out.unmarked = is_unmarked(app, STDOUT_FILENO);
     service->out = &app->out;
+}
+
+/* Whether others than this machine's users can connect. */
+static bool is_open_to_all(const char *listen)
+{
+    return strcmp(listen, "0.0.0.0") == 0 || strcmp(listen, "::") == 0;
+}
+
+/* For who sits before a terminal: where it listens, what for, and what to do next. */
+static void greet(const struct app *app)
+{
+    const struct config *config = &app->config;
+    const struct service *service = &app->service;
+    bool is_open = is_open_to_all(config->listen);
+    const char *host = is_open ? "127.0.0.1" : config->listen;
+    bool is_ipv6 = strchr(host, ':') != NULL;
+    unsigned port = server_port(app->server);
+    char publish[64] = "POST /init";
+
+    if (isatty(STDERR_FILENO) != 1)
+        return;
+    if (port == 8080)
+        (void)snprintf(publish, sizeof(publish), "bin/init.sh FILE");
+    else if (port != 0)
+        (void)snprintf(publish, sizeof(publish), "PORT=%u bin/init.sh FILE", port);
+    if (port == 0) /* a Unix socket */
+        (void)fprintf(stderr, "whiskloop: %s, runtime %s, ", host, service->opts.fallback->name);
+    else
+        (void)fprintf(stderr, "whiskloop: http://%s%s%s:%u, runtime %s, ", is_ipv6 ? "[" : "", host,
+                      is_ipv6 ? "]" : "", port, service->opts.fallback->name);
+    if (service->gate.closed)
+        (void)fprintf(stderr, "action of %s",
+                      strcmp(app->preloaded.origin, "--action") == 0 ? config->action
+                                                                     : app->preloaded.origin);
+    else
+        (void)fprintf(stderr, "no action yet, publish one with: %s", publish);
+    (void)fprintf(stderr, "%s\n",
+                  is_open ? "; WARNING: open on all interfaces, whoever reaches the port can run "
+                            "code here: use --listen 127.0.0.1"
+                          : "");
 }
 
 static void close_log_streams(struct app *app)
@@ -404,16 +461,19 @@ static int run(struct app *app, struct err *err)
     loop_timer_init(&app->drain, on_drain);
     loop_on_signal(app->loop, on_signal, app);
     versions_init(service);
-    early_init(&service->early, on_carried_ready, on_carried_failed, app);
+    gate_init(&service->gate, service->opts.pool.queue_max);
+    preloaded_init(&app->preloaded, service, on_carried_ready, on_carried_failed, app);
     prelaunch_init(&service->prelaunch, app->loop);
     if (is_command)
         app->command = command_new(&app->config, service, on_command_ended, app, err);
     result = is_command && app->command == NULL ? -1 : begin_action(app, err);
+    if (result == 0 && !is_command)
+        greet(app);
     if (result == 0)
         loop_run(app->loop);
     if (result == 0 && is_command && app->status == 0)
         result = command_finish(app->command, FLUSH_MAX_MS, err);
-    early_done(&service->early);
+    preloaded_done(&app->preloaded);
     prelaunch_done(&service->prelaunch);
     versions_done(service);
     pool_free(&service->stub);
@@ -431,9 +491,12 @@ static int precompile(struct app *app, struct err *err)
                                    .bytes_max = app->config.init_max_bytes,
                                    .deadline_ms = app->config.init_timeout_ms};
 
+    /* Compilers of ActionLoop images rename between ./action/N and their own folder, which must be on
+     * one file system: openwhisk-contract 9. */
+    bool is_temporary = !app->setup.actionloop.on;
+
     app->loop = loop_new(err);
-    /* Nothing of it is to stay, so never in ./action. */
-    if (app->loop == NULL || setup_service(&app->setup, &app->service, true, err) < 0)
+    if (app->loop == NULL || setup_service(&app->setup, &app->service, is_temporary, err) < 0)
         return -1;
     app->all_closed = true;
     return precompile_run(app->loop, &app->service.opts.build, &opts, err);
@@ -466,22 +529,29 @@ int main(int argc, char **argv)
     case CONFIG_HEALTH:
         return say_health(&app.config);
     case CONFIG_HELP:
-        config_help(stdout);
+        help_write(stdout);
+        return 0;
+    case CONFIG_HELP_ALL:
+        help_write_all(stdout);
         return 0;
     case CONFIG_HELP_MD:
-        config_help_markdown(stdout);
+        help_write_markdown(stdout);
         return 0;
     case CONFIG_VERSION:
         (void)puts("whiskloop " WHISKLOOP_VERSION);
         return 0;
     case CONFIG_WRONG:
         (void)fail(&err);
+        config_done(&app.config);
         return 2;
     }
     (void)umask(022); /* what actions are unpacked to is for them to read, whoever they run as */
     occupy_low_descriptors();
-    if (setup_log(&app.config, &err) < 0)
+    if (setup_log(&app.config, &err) < 0) {
+        config_done(&app.config);
         return fail(&err);
+    }
+    config_warn_of_variables(environ);
     (void)mallopt(M_MMAP_THRESHOLD, (int)KEEP_MALLOC_BYTES);
     (void)mallopt(M_TRIM_THRESHOLD, (int)KEEP_MALLOC_BYTES);
     (void)prctl(PR_SET_CHILD_SUBREAPER, 1); /* what an action leaves behind is reaped here */
@@ -491,6 +561,7 @@ int main(int argc, char **argv)
     result = do_work(&app, argv[0], &err);
     log_info("main.end", log_int("status", result));
     setup_done(&app.setup);
+    config_done(&app.config);
     if (app.all_closed)
         loop_free(&app.loop);
     log_close();

@@ -99,6 +99,16 @@ static int build_and_write(struct precompile *precompile, struct err *err)
     return zip_folder(build->dir, STDOUT_FILENO, err);
 }
 
+/* Nothing of it stays, also in a folder that does. */
+static void remove_version(const struct build *build)
+{
+    auto_free char *dir =
+        build->version > 0 ? store_path(build->opts->store, build->version, "") : NULL;
+
+    if (dir != NULL)
+        (void)store_remove_tree(dir);
+}
+
 int precompile_run(struct loop *loop, const struct build_opts *build,
                    const struct precompile_opts *opts, struct err *err)
 {
@@ -115,6 +125,7 @@ int precompile_run(struct loop *loop, const struct build_opts *build,
         if (build_start(&precompile.build, loop, loop_now_ms(loop) + opts->deadline_ms, err) == 0)
             result = build_and_write(&precompile, err);
     }
+    remove_version(&precompile.build);
     build_cancel(&precompile.build);
     envelope_done(&precompile.envelope);
     return result;

@@ -7,13 +7,19 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/buf.h"
 #include "base/cpus.h"
 #include "base/err.h"
 #include "base/log.h"
+#include "base/reach.h"
+#include "base/suggest.h"
 #include "base/util.h"
 #include "build-paths.h"
 #include "config.h"
 #include "http/service.h"
+
+#define INVOKER_MARGIN_MS (-20) /* longer than a clock's tick and the way of an answer */
+#define CLIENT_MARGIN_MS  50    /* the answer is there before the client gives up */
 
 /* ---- the log ---- */
 
@@ -70,6 +76,7 @@ int setup_children(struct setup *setup, const char *program, struct err *err)
 {
     if (set_privileges(setup, err) < 0)
         return -1;
+    (void)setenv("__OW_PROXY_VERSION", WHISKLOOP_VERSION, 1);
     return actionloop_read(&setup->actionloop, program, setup->config->debug, err);
 }
 
@@ -109,6 +116,28 @@ static const char *fallback_name(const struct setup *setup)
     return setup->actionloop.on ? "native" : "python";
 }
 
+/* Name those that there are, and the one that was meant. */
+static int no_such_runtime(const struct setup *setup, const char *dir, struct err *err)
+{
+    const struct runtimes *runtimes = &setup->runtimes;
+    struct suggest suggest = {.word = fallback_name(setup)};
+    struct buf names = {0};
+
+    for (size_t i = 0; i < runtimes->n; i++) {
+        suggest_offer(&suggest, runtimes->items[i].name);
+        buf_add_text(&names, i > 0 ? ", " : "");
+        buf_add_text(&names, runtimes->items[i].name);
+    }
+    buf_add(&names, "", 1);
+    (void)err_set(err, ERR_REQUEST, 0,
+                  "--runtime=%s: no such runtime%s%s%s; want auto or one of: %s (from %s)",
+                  suggest.word, suggest.best != NULL ? "; did you mean " : "",
+                  suggest.best != NULL ? suggest.best : "", suggest.best != NULL ? "?" : "",
+                  buf_at(&names), dir);
+    buf_done(&names);
+    return -1;
+}
+
 static int load_runtimes(struct setup *setup, struct service_opts *opts, struct err *err)
 {
     const struct config *config = setup->config;
@@ -127,11 +156,7 @@ static int load_runtimes(struct setup *setup, struct service_opts *opts, struct 
         actionloop_add_compiler(&setup->runtimes, setup->actionloop.compiler);
     runtimes_set_libexec(&setup->runtimes, libexec);
     opts->fallback = runtimes_find(&setup->runtimes, fallback_name(setup));
-    if (opts->fallback == NULL)
-        return err_set(err, ERR_REQUEST, 0,
-                       "--runtime=%s: no such folder with a runtime.json in %s",
-                       fallback_name(setup), dir);
-    return 0;
+    return opts->fallback != NULL ? 0 : no_such_runtime(setup, dir, err);
 }
 
 /* The folder of actions. In the images of ActionLoop it is ./action, but where nobody may write. */
@@ -149,6 +174,82 @@ static int open_store(struct setup *setup, bool is_temporary, struct err *err)
     return store_open(&setup->store, NULL, err);
 }
 
+/* ---- what the action's user must get to ---- */
+
+/* Whether a command holds that placeholder. */
+static bool names(char **command, const char *placeholder)
+{
+    for (size_t i = 0; command != NULL && command[i] != NULL; i++)
+        if (strstr(command[i], placeholder) != NULL)
+            return true;
+    return false;
+}
+
+/* The launcher itself: a checkout under a tight umask has readable folders and closed files. */
+static int check_launcher(const struct setup *setup, const struct runtime *runtime, struct err *err)
+{
+    for (size_t i = 0; runtime->launch[i] != NULL; i++) {
+        const char *word = runtime->launch[i];
+        auto_free char *path = NULL;
+
+        if (strncmp(word, "{runtime}/", strlen("{runtime}/")) != 0)
+            continue;
+        path = xasprintf("%s/%s", runtime->dir, word + strlen("{runtime}/"));
+        if (reach_check(&setup->privileges, path, R_OK, "the launcher (--runtime-dir)", err) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+static int check_runtime(const struct setup *setup, const struct runtime *runtime, struct err *err)
+{
+    bool needs_libexec =
+        names(runtime->launch, "{libexec}") || names(runtime->compile, "{libexec}");
+
+    if (runtime->dir[0] == '\0') /* made by us: it has no files */
+        return 0;
+    if (reach_check(&setup->privileges, runtime->dir, R_OK | X_OK,
+                    "the folder of the runtime (--runtime-dir)", err) < 0 ||
+        check_launcher(setup, runtime, err) < 0)
+        return -1;
+    if (runtime->libexec == NULL || access(runtime->libexec, F_OK) < 0 ||
+        reach_check(&setup->privileges, runtime->libexec, X_OK,
+                    "the folder of the compiled launchers: install the program elsewhere",
+                    err) == 0)
+        return 0;
+    if (needs_libexec)
+        return -1;
+    log_warn("setup.reach", log_text("failed", err->text)); /* only some other languages need it */
+    return 0;
+}
+
+/* A folder that is served where it lies; in the images of others it is not. */
+static int check_action(const struct setup *setup, const struct runtime *fallback, struct err *err)
+{
+    const struct config *config = setup->config;
+    auto_free char *path = realpath(config->file != NULL ? config->file : config->action, NULL);
+    struct stat info;
+
+    if (path == NULL || stat(path, &info) < 0 || !S_ISDIR(info.st_mode) || setup->actionloop.on ||
+        fallback->stub != NULL)
+        return 0;
+    return reach_check(&setup->privileges, path, R_OK | X_OK, "the action's folder (--action)",
+                       err);
+}
+
+/* Found out at the start and not at the first /init, which could only answer with 502. */
+static int check_reach(const struct setup *setup, const struct runtime *fallback, struct err *err)
+{
+    if (reach_check(&setup->privileges, setup->store.base, X_OK,
+                    setup->store.temporary ? "the folder for actions (TMPDIR, --action-dir)"
+                                           : "the folder for actions (--action-dir)",
+                    err) < 0)
+        return -1;
+    if (check_runtime(setup, fallback, err) < 0)
+        return -1;
+    return check_action(setup, fallback, err);
+}
+
 /* ---- options ---- */
 
 static enum answers answers_mode(const struct setup *setup)
@@ -158,6 +259,15 @@ static enum answers answers_mode(const struct setup *setup)
     if (strcmp(setup->config->answers, "fd3") == 0 || setup->actionloop.on)
         return ANSWERS_FD3;
     return ANSWERS_AUTO;
+}
+
+/* An invoker sets __OW_API_HOST in the container. It counts a timeout only when the answer takes at
+ * least the limit, and peers let an action use all of that. */
+static int64_t deadline_margin_ms(const struct config *config)
+{
+    if (config->deadline_margin_ms != CONFIG_AUTO)
+        return config->deadline_margin_ms;
+    return getenv("__OW_API_HOST") != NULL ? INVOKER_MARGIN_MS : CLIENT_MARGIN_MS;
 }
 
 static bool allows_concurrency(void)
@@ -191,7 +301,7 @@ static void set_options(struct setup *setup, struct service *service)
         .environ = environ,
         .privileges = &setup->privileges,
         .run_ms = config->timeout_ms,
-        .margin_ms = config->deadline_margin_ms,
+        .margin_ms = deadline_margin_ms(config),
         .init_ms = config->init_timeout_ms,
         .answers = answers_mode(setup),
         .keeps_failed = config->debug,
@@ -225,7 +335,8 @@ int setup_service(struct setup *setup, struct service *service, bool is_temporar
 {
     oom_open(&setup->oom, "");
     set_options(setup, service);
-    if (load_runtimes(setup, &service->opts, err) < 0 || open_store(setup, is_temporary, err) < 0)
+    if (load_runtimes(setup, &service->opts, err) < 0 || open_store(setup, is_temporary, err) < 0 ||
+        check_reach(setup, service->opts.fallback, err) < 0)
         return -1;
     set_build_options(setup, &service->opts);
     service->store = &setup->store;

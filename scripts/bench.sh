@@ -25,7 +25,7 @@ six minutes; the machine should have nothing else to do. See tests/bench/README.
     --only PART    throughput, echo, cold, memory or instructions, and those that only the report
                    shows: jmeter, calls, pool, open, timeline, languages; may be given more than once
     --languages    measure the languages alone, about four minutes, and put the figures into the table
-                   of runtime/README.md; with --from those of FILE
+                   of docs/languages.md; with --from those of FILE
     --report       measure all parts, about 15 minutes, and write bench-report/index.html, one
                    page with all pictures; with --only there is no page, just the figures
     --from FILE    do not measure: make the report, the comparison or the table of what is in FILE

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 #
-# check.sh - what can be checked without running the proxy: form, includes, scripts, words, README.
+# check.sh - what can be checked without running the proxy: form, includes, scripts, words, documents.
 
 set -euo pipefail
 
@@ -15,7 +15,7 @@ usage: check.sh [format | layers | shell | python | spell | readme]...
 Run the checks named, all when none is; one line for each, and what is wrong above it. Ends with 1
 if one fails, with 77 if all that were asked for had to be skipped.
 
-Environment: BUILD, the folder of the build whose --help-markdown the README must match (build).
+Environment: BUILD, the folder of the build whose --help-markdown docs/settings.md must match (build).
 END
 }
 
@@ -86,10 +86,10 @@ check_spell() {
 
     need codespell codespell || return
     top=()
-    for file in README.md meson.build .ci bin scripts actions runtime proxy tests docker jmeter; do
+    for file in ./*.md docs meson.build .ci bin scripts actions runtime proxy tests docker jmeter; do
         [[ ! -e $file ]] || top+=("$file")
     done
-    codespell --skip '*/corpus*,*/__pycache__/*' "${top[@]}"
+    codespell --skip '*/corpus*,*/__pycache__/*,*.svg,*.json' "${top[@]}"
 }
 
 check_readme() {

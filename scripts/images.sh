@@ -17,7 +17,7 @@ usage: images.sh [--clean | --list] [--readme] [NAME]...
 Build docker/NAME.Dockerfile, all of them when none is named, each as whiskloop/NAME, with what it is
 made FROM first. A table of their sizes is printed and put into build-images/images.json.
 
-    --readme   put the table of sizes into README.md
+    --readme   put the table of sizes into docs/images.md
     --list     print the names, in the order in which they are built
     --clean    delete build-images, and with it all images of an engine that the script ran itself
     -h         show this text
@@ -227,5 +227,5 @@ done
 python3 "$here/image_archive.py" collect "$IMAGES_DIR/images.json" "$WEIGHTS" \
     version="$VERSION" revision="$REVISION" engine="$(engine_words)" base="$BASE"
 [[ $readme == no ]] ||
-    python3 "$here/image_archive.py" write-readme README.md "$IMAGES_DIR/images.json"
+    python3 "$here/image_archive.py" write-readme docs/images.md "$IMAGES_DIR/images.json"
 python3 "$here/image_archive.py" table "$IMAGES_DIR/images.json"

@@ -102,7 +102,11 @@ sample_lacks() {
 
     case $1 in
     hello-nodejs) program=node ;;
-    hello-perl) program=perl ;;
+    hello-perl)
+        program=perl
+        # perl-base, which every Debian has, lacks it.
+        perl -MJSON::PP -MEncode -e 1 2>/dev/null || program=JSON::PP
+        ;;
     hello-ruby) program=ruby ;;
     hello-php) program=php ;;
     hello-lua) program=lua5.4 ;;
@@ -140,7 +144,7 @@ sample_code() {
 # Build for release, with what the benchmarks run beside the proxy, and make a folder WORK. What
 # bench_run starts, and WORK, end with the script.
 bench_prepare() {
-    local options=(--buildtype=release -Dbench=true -Dtests=false)
+    local options=(--buildtype=release -Dbench=true -Dtests=disabled)
 
     # These would make the proxy another one than users run.
     unset HOST PORT OW_WAIT_FOR_ACK OW_COMPILER OW_EXECUTION_ENV

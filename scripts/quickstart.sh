@@ -84,6 +84,16 @@ show_one_process() {
     printf '%s activations, one process: %s\n' "$N_ACTIVATIONS" "$first_pid"
 }
 
+# The samples are built and run in WORK.
+check_place() {
+    printf '#!/bin/sh\n' >"$WORK/program" || die "cannot write to ${TMPDIR:-/tmp}: is its disk full?" \
+        "make room, or set TMPDIR to another folder"
+    chmod +x "$WORK/program"
+    "$WORK/program" 2>/dev/null ||
+        die "${TMPDIR:-/tmp} is mounted noexec" \
+            "set TMPDIR to a folder where programs may run; the proxy has --action-dir for that"
+}
+
 clean_up() {
     proxy_stop 2>/dev/null || true
     rm -rf -- "$WORK"
@@ -97,15 +107,17 @@ fi
 # Sanitizer and developer settings of the caller must not leak into the demonstration.
 unset HOST PORT OW_WAIT_FOR_ACK OW_COMPILER OW_EXECUTION_ENV
 PROXY_PID=
-WORK=$(mktemp -d)
+WORK=$(mktemp -d) || die "cannot write to ${TMPDIR:-/tmp}" "set TMPDIR to a folder that can be written"
 trap clean_up EXIT
 trap 'exit 130' INT TERM
+check_place
 
 printf -- '--- scripts/setup.sh: what building and running need\n'
 "$here/setup.sh"
 printf -- '\n--- meson: build in %s\n' "$BUILD"
 build_in "$BUILD" >"$WORK/build.log" 2>&1 || {
     tail -n 30 "$WORK/build.log" >&2
+    ! grep -q 'No space left on device' "$WORK/build.log" || die "the disk of '$BUILD' is full"
     die "the build in '$BUILD' failed; its last lines stand above"
 }
 "$BUILD/proxy/whiskloop" --version

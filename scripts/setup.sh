@@ -6,7 +6,7 @@ set -euo pipefail
 
 usage() {
     cat <<'END'
-usage: setup.sh [--tests] [--bench] [--jmeter] [--report] [--images]
+usage: setup.sh [--tests] [--bench] [--jmeter] [--report] [--images] [--bare] [--package]
 
 Install the Debian packages that whiskloop is built with and runs on.
 
@@ -15,10 +15,12 @@ Install the Debian packages that whiskloop is built with and runs on.
     --jmeter   also those that scripts/jmeter.sh needs
     --report   also those that draw the report of scripts/bench.sh and look at it
     --images   also those that scripts/images.sh and scripts/test-images.sh need
+    --bare     also those that scripts/bare-root.sh needs
+    --package  also those that scripts/package.sh needs
     -h         show this text
 
 Asks apt only for what is missing, so it works without a network once all is installed. Needs root
-or sudo when something is missing.
+or sudo when something is missing. Ends with 1, and installs nothing, where that cannot be done.
 END
 }
 
@@ -42,6 +44,18 @@ BENCH_PACKAGES=(wrk valgrind)
 # jmeter alone cannot speak HTTP; javac is for the mend in tests/bench/stress.py.
 JMETER_PACKAGES=(jmeter jmeter-http jmeter-java openjdk-17-jdk-headless)
 REPORT_PACKAGES=(python3-matplotlib chromium)
+BARE_PACKAGES=(mmdebstrap git)
+# What builds the packages, and debian/control names.
+PACKAGE_PACKAGES=(git dpkg-dev debhelper lintian openjdk-17-jdk-headless libgoogle-gson-java)
+
+die() {
+    printf 'setup.sh: %s\n' "$1" >&2
+    shift
+    if (($# > 0)); then
+        printf '    %s\n' "$@" >&2
+    fi
+    exit 1
+}
 
 # Print those of the packages named that are not installed.
 missing_of() {
@@ -55,27 +69,62 @@ missing_of() {
     done
 }
 
-# Run apt-get as root, quietly; its words are shown when it fails.
-apt() {
-    local as_root=() log
+# What the system calls itself.
+system_name() {
+    local PRETTY_NAME=
 
-    if ((EUID != 0)); then
-        command -v sudo >/dev/null || {
-            echo "setup.sh: installing packages needs root, and sudo is not there" >&2
-            echo "    as root: apt-get install ${missing[*]}" >&2
-            exit 1
-        }
-        as_root=(sudo)
+    # shellcheck source=/dev/null
+    [[ ! -r /etc/os-release ]] || . /etc/os-release
+    printf '%s\n' "${PRETTY_NAME:-this system}"
+}
+
+# Whether the names of packages are those of Debian 12.
+is_debian_12() (
+    ID='' VERSION_ID=''
+    # shellcheck source=/dev/null
+    [[ ! -r /etc/os-release ]] || . /etc/os-release
+    [[ $ID == debian && ${VERSION_ID%%.*} == 12 ]] && command -v apt-get dpkg-query >/dev/null
+)
+
+# Run a command as root.
+as_root() {
+    if ((EUID == 0)); then
+        "$@"
+    else
+        sudo -- "$@"
     fi
-    log=$(mktemp)
-    if ! "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -q -y \
-        -o Acquire::Retries=3 -o DPkg::Lock::Timeout=120 "$@" >"$log" 2>&1; then
-        tail -n 20 "$log" >&2
-        rm -f -- "$log"
-        echo "setup.sh: 'apt-get $1' failed; its last lines stand above" >&2
-        exit 1
-    fi
-    rm -f -- "$log"
+}
+
+# Run apt-get as root; its words go to $log. Returns its status.
+apt() {
+    as_root env DEBIAN_FRONTEND=noninteractive LC_ALL=C apt-get -q \
+        -o Acquire::Retries=3 -o DPkg::Lock::Timeout=120 "$@" >"$log" 2>&1 </dev/null
+}
+
+# The lines of apt that tell why: errors first come, first shown, however much it said after them.
+reason() {
+    grep -E '^(E:|W: Failed|Err:|dpkg: error|update-alternatives: error)|[Ee]rror|No space left' "$log" |
+        awk '!seen[$0]++' | head -n 12 || true # none is found when all went well
+}
+
+# What apt would add to the disk must fit: dpkg breaks off in the middle of a package otherwise.
+check_room() {
+    local number unit need free
+
+    apt --assume-no install --no-install-recommends "$@" || true # "no" is an error to it
+    read -r number unit < <(
+        sed -n 's/^After this operation, \([0-9.,]*\) \([kMG]\)\?B of additional.*/\1 \2/p' "$log"
+    ) || true
+    [[ -n ${number:-} ]] || return 0
+    number=${number//,/}
+    need=${number%.*}
+    case $unit in
+    k) need=1 ;;
+    G) need=$(awk -v n="$number" 'BEGIN { print int(n * 1024) }') ;;
+    esac
+    free=$(df -Pm /usr | awk 'NR == 2 { print $4 }')
+    ((free > need + 16)) ||
+        die "the disk is full: the packages take $need MB, and $free MB are free in /usr; nothing was installed"
 }
 
 packages=("${BUILD_PACKAGES[@]}" "${RUN_PACKAGES[@]}")
@@ -86,25 +135,45 @@ for argument in "$@"; do
     --jmeter) packages+=("${JMETER_PACKAGES[@]}") ;;
     --report) packages+=("${REPORT_PACKAGES[@]}") ;;
     --images) packages+=("${IMAGE_PACKAGES[@]}") ;;
+    --bare) packages+=("${BARE_PACKAGES[@]}") ;;
+    --package) packages+=("${PACKAGE_PACKAGES[@]}") ;;
     -h | --help)
         usage
         exit 0
         ;;
     *)
-        echo "setup.sh: unknown argument '$argument'; setup.sh -h shows how to call it" >&2
-        exit 1
+        die "unknown argument '$argument'; setup.sh -h shows how to call it"
         ;;
     esac
 done
-if ! command -v dpkg-query >/dev/null; then
-    echo "setup.sh: this is no Debian; install with your system's own tool what stands for" >&2
-    echo "    ${packages[*]}" >&2
-    exit 1
-fi
 mapfile -t missing < <(missing_of "${packages[@]}")
 if ((${#missing[@]} == 0)); then
     exit 0
 fi
+is_debian_12 || die "$(system_name) is not supported: this script knows the packages of Debian 12 only; nothing was installed" \
+    "install with your system's own tool what stands for: ${missing[*]}"
+if ((EUID != 0)); then
+    command -v sudo >/dev/null || die "installing packages needs root, and sudo is not installed" \
+        "as root: apt-get install --no-install-recommends ${missing[*]}"
+    sudo -v || die "installing packages needs root, and sudo refuses" \
+        "as root: apt-get install --no-install-recommends ${missing[*]}"
+fi
+log=$(mktemp) || die "cannot write to ${TMPDIR:-/tmp}: set TMPDIR to a folder that can be written; nothing was installed"
+trap 'rm -f -- "$log"' EXIT
 printf 'setup.sh: installing %s\n' "${missing[*]}"
-apt update
-apt install --no-install-recommends "${missing[@]}"
+apt update || true # one source of several may be out of order; what counts is checked below
+update_says=$(reason)
+mapfile -t unknown < <(printf '%s\n' "${missing[@]}" | sort |
+    comm -23 - <(apt-cache madison "${missing[@]}" 2>/dev/null | awk '{ print $1 }' | sort -u))
+if ((${#unknown[@]} > 0)); then
+    [[ -z $update_says ]] || printf '%s\n' "$update_says" >&2
+    die "apt knows no package ${unknown[*]}: is there a network, and does /etc/apt name a source of Debian 12? Nothing was installed"
+fi
+check_room "${missing[@]}"
+# Slim images have no folders for manuals, and the JDK's installation fails without this one.
+[[ -d /usr/share/man/man1 ]] || as_root mkdir -p /usr/share/man/man1
+if ! apt -y install --no-install-recommends "${missing[@]}"; then
+    reason >&2
+    trap - EXIT
+    die "apt-get could not install the packages, for the reason above; all that it said: $log"
+fi

@@ -15,7 +15,8 @@ usage: test.sh [--quick | --images]
 Install what the tests need, build with gcc, with clang and with sanitizers, run every test, and
 end with one line "N passed, N failed". Builds and logs are kept in build-test/.
 
-    --quick    one build with gcc, and the tests on that, without the million-case comparison
+    --quick    one build with gcc, and the unit tests, the conformance suite, the scripts' tests and
+               the checks on that: a few minutes
     --images   all, and every image in containers instead of two, which takes some minutes more
     -h         show this text
 END
@@ -171,8 +172,10 @@ tests_on() {
     shift 2
     unit_tests "$name"
     pytest_cases "conformance-$name" conformance "$name" "$limit" "$@"
-    pytest_cases "fault-$name" fault "$name" 300
-    soak "$name"
+    if [[ $quick == no ]]; then
+        pytest_cases "fault-$name" fault "$name" 300
+        soak "$name"
+    fi
 }
 
 # Arguments by which pytest leaves out files of cases, named without test_ and .py.
@@ -204,6 +207,12 @@ soak() {
         grep -h 'requests amid' "$LOGS/soak-$1.log" | sed 's/^ */         /'
 }
 
+# Each activation counted as it begins, in every language, amid deaths of every kind.
+begins() {
+    single begins 300 env WHISKLOOP="$OUT/gcc/proxy/whiskloop" \
+        python3 "$ROOT/tests/fault/begins.py" --quick --seed 1 --fails
+}
+
 # Our JSON checker against Python's parser: a difference in any document is a failure.
 json_differential() {
     single json-differential 600 python3 "$ROOT/tests/fuzz/json_differential.py" \
@@ -221,6 +230,28 @@ quickstart() {
     # environment: what it needs from there it must not need.
     rm -rf -- "$OUT/quickstart"
     single quickstart 300 env -i BUILD="$OUT/quickstart" "$here/quickstart.sh"
+}
+
+# In a bare Debian 12, from a clone of the commit: what a stranger does first, and what CI itself needs.
+bare() {
+    if ! "$here/setup.sh" --bare >"$LOGS/setup-bare.log" 2>&1; then
+        n_skipped=$((n_skipped + 1))
+        report skipped bare "$(tail -n 1 "$LOGS/setup-bare.log")"
+        quickstart # here, at least
+        return
+    fi
+    # Where no root can be had the first one says so, and the others would say the same.
+    single bare-quickstart 600 "$here/bare-root.sh" scripts/quickstart.sh
+    if grep -q 'no bare root can be had' "$LOGS/bare-quickstart.log"; then
+        quickstart
+        return
+    fi
+    single bare-user 600 "$here/bare-root.sh" -d '/home/stranger/a folder/whiskloop' scripts/bare-tests.sh user
+    rm -rf -- "$OUT/packages"
+    if single bare-quick 1500 "$here/bare-root.sh" -o "/root/whiskloop/build-packages=$OUT/packages" \
+        scripts/bare-tests.sh quick; then
+        single bare-packages 300 "$here/bare-root.sh" -i "$OUT/packages" scripts/bare-tests.sh packages
+    fi
 }
 
 # The images, built and run in containers, where an engine can be had; what they leave is deleted.
@@ -265,24 +296,30 @@ trap 'exit 130' INT TERM
 
 needs=(--tests)
 [[ $quick == yes ]] || needs+=(--bench --jmeter --report)
-single setup 900 "$here/setup.sh" "${needs[@]}"
-if build gcc gcc -Dwerror=true -Dbench=true; then
+# Nothing is worth trying without what the tests need.
+single setup 900 "$here/setup.sh" "${needs[@]}" || {
+    finished=yes
+    exit 1
+}
+if build gcc gcc -Dtests=enabled -Dwerror=true -Dbench=true; then
     tests_on gcc 600
+    begins
     pytest_cases scripts scripts gcc 300
     pytest_cases platforms platforms gcc 120
+    single docs 300 env BUILD="$OUT/gcc" "$here/check_docs.py" && sed 's/^/         /' "$LOGS/docs.log"
     [[ $quick == yes ]] || other_ways
 fi
 checks
 if [[ $quick == no ]]; then
     [[ ! -x $OUT/gcc/proxy/whiskloop ]] || json_differential
-    if build clang clang -Dwerror=true; then
+    if build clang clang -Dtests=enabled -Dwerror=true; then
         unit_tests clang
     fi
-    if build asan gcc -Db_sanitize=address,undefined -Db_lundef=false; then
+    if build asan gcc -Dtests=enabled -Db_sanitize=address,undefined -Db_lundef=false; then
         mapfile -t left_out < <(without "${OTHERS_CODE[@]}")
         tests_on asan 900 "${left_out[@]}"
     fi
-    quickstart
+    bare
     benchmarks
     if [[ $with_images == yes ]]; then
         images

@@ -50,6 +50,14 @@ int actionloop_read(struct actionloop *actionloop, const char *program, bool deb
                        actionloop->save_jar);
     if (actionloop->execution_env != NULL)
         (void)setenv("__OW_EXECUTION_ENV", actionloop->execution_env, 1);
+    /* An ActionLoop launcher that was not asked must print no ready line. Elsewhere programs are
+     * asked: one that knows the ready line tells more exactly when it is ready. */
+    if (actionloop->wait_for_ack)
+        (void)setenv("__OW_WAIT_FOR_ACK", getenv("OW_WAIT_FOR_ACK"), 1);
+    else if (actionloop->on)
+        (void)unsetenv("__OW_WAIT_FOR_ACK");
+    else
+        (void)setenv("__OW_WAIT_FOR_ACK", "1", 1);
     if (debug)
         (void)setenv("OW_DEBUG", TRACE_FILE, 1);
     return 0;

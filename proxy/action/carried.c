@@ -6,13 +6,16 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "action/runtimes.h"
+#include "action/zip.h"
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/json.h"
+#include "base/launch.h"
 #include "base/util.h"
 
 static const char *variable(const char *name)
@@ -95,6 +98,37 @@ static char *only_file(const char *dir)
     return n == 1 && stat(found, &st) == 0 && S_ISREG(st.st_mode) ? TAKE(found) : NULL;
 }
 
+/* What must be compiled goes the way of an archive: nothing may appear in the user's own folder. */
+static int pack_folder(struct carried *carried, const struct carried_opts *opts, const char *dir,
+                       struct err *err)
+{
+    struct envelope *envelope = &carried->envelope;
+    auto_fd int fd = memfd_create("action", MFD_CLOEXEC);
+    struct buf code = {0};
+    struct err why;
+    int result;
+
+    if (fd < 0)
+        return err_set(err, ERR_SYSTEM, errno, "%s: no memory for an archive of \"%s\": %s",
+                       carried->origin, dir, strerror(errno));
+    if (zip_folder(dir, fd, &why) < 0)
+        return err_set(err, why.kind, why.os, "%s: cannot pack folder \"%s\": %s", carried->origin,
+                       dir, why.text);
+    (void)lseek(fd, 0, SEEK_SET);
+    result = buf_read_all(&code, fd, opts->bytes_max, -1);
+    envelope->code = code.bytes; /* nothing was taken from its front */
+    envelope->code_len = buf_len(&code);
+    envelope->kind = CODE_ZIP;
+    if (result < 0)
+        return cannot_read(carried, dir, err);
+    if (envelope->code_len > opts->bytes_max)
+        return err_set(err, ERR_REQUEST, 0,
+                       "%s: packed, folder \"%s\" is larger than %" PRIu64
+                       " bytes (--init-max-bytes)",
+                       carried->origin, dir, opts->bytes_max);
+    return 1;
+}
+
 static int take_folder(struct carried *carried, const struct carried_opts *opts, const char *path,
                        struct err *err)
 {
@@ -105,11 +139,10 @@ static int take_folder(struct carried *carried, const struct carried_opts *opts,
     if (dir == NULL)
         return cannot_read(carried, path, err);
     carried->runtime = runtimes_for_folder(opts->runtimes, opts->fallback, dir, &none);
-    if (carried->runtime != NULL && carried->runtime->compile != NULL)
-        return err_set(err, ERR_REQUEST, 0,
-                       "%s: \"%s\" must be compiled (runtime %s): give an archive of it, or what "
-                       "-compile makes of that",
-                       carried->origin, path, carried->runtime->name);
+    if (carried->runtime != NULL && carried->runtime->compile != NULL) {
+        carried->runtime = NULL; /* as of any archive, what is in it decides */
+        return pack_folder(carried, opts, dir, err);
+    }
     if (carried->runtime != NULL) {
         carried->dir = TAKE(dir);
         return 1;
@@ -173,6 +206,15 @@ static void set_main(struct envelope *envelope, const char *main, const char *fa
     envelope->main = xstrdup(main != NULL ? main : "main");
 }
 
+static void add_env(struct envelope *envelope, char *const *env)
+{
+    for (; env != NULL && *env != NULL; env++) {
+        auto_free char *name = xstrndup(*env, strcspn(*env, "="));
+
+        strv_setenv(&envelope->env, name, *env + strlen(name) + 1);
+    }
+}
+
 int carried_find(struct carried *carried, const struct carried_opts *opts, struct err *err)
 {
     const char *autoinit = variable("OW_AUTOINIT");
@@ -200,7 +242,13 @@ int carried_find(struct carried *carried, const struct carried_opts *opts, struc
         carried->origin = CARRIED_FOLDER;
         result = opts->path[0] != '\0' ? take_own_folder(carried, opts) : 0;
     }
-    if (result > 0)
+    if (result < 0 && opts->command != NULL)
+        err->kind = ERR_REQUEST; /* whoever named the FILE has called us wrongly */
+    if (result > 0) {
         set_main(&carried->envelope, opts->main, main);
+        if (carried->dir != NULL)
+            add_env(&carried->envelope, carried->runtime->in_place_env);
+        add_env(&carried->envelope, opts->env);
+    }
     return result;
 }

@@ -24,7 +24,8 @@ struct carried_opts {
     const char *command;   /* of the command line, which names the file; NULL: none does */
     const char *path;      /* --action; of a command: its FILE, and nothing else is looked for */
     const char *main;      /* --main; "": as the other variables say */
-    uint64_t bytes_max;    /* of a file */
+    char *const *env;      /* NAME=value for the action; NULL: none */
+    uint64_t bytes_max;    /* of a file, or of the archive of a folder that must be compiled */
     bool folder_is_theirs; /* what is in CARRIED_FOLDER is no action: an image of ActionLoop */
     const struct runtimes *runtimes;
     const struct runtime *fallback;

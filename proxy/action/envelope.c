@@ -16,7 +16,7 @@
  * once, unescaped on the way, and what base64 hides in it is decoded within that copy.
  */
 
-#define ENV_MAX_VARIABLES 1024 /* each is compared with those before it; the platform sends ~20 */
+#define ENV_MAX_VARIABLES 1024 /* the platform sends ~20 */
 #define ENV_NAME_SAID     64   /* bytes of a name that an error repeats */
 #define ELF_HEADER_BYTES  52   /* of the 32-bit format; a file that is no longer holds no program */
 #define TAR_MAGIC_AT      257  /* POSIX.1-1988 ustar; GNU tar writes the same five letters */
@@ -68,6 +68,34 @@ static bool is_blank(char c)
     return c == ' ' || (c >= '\t' && c <= '\r');
 }
 
+/* Whether a string of a checked body is nothing but blanks, which it may spell in any way. */
+static bool is_blank_text(struct json_slice slice)
+{
+    char unescaped[16];
+    size_t at = 1;
+
+    assert(slice.kind == JSON_STRING && slice.n >= 2);
+    while (at < slice.n - 1) {
+        char c = slice.text[at];
+        size_t n = c != '\\' ? 1 : slice.text[at + 1] == 'u' ? 6 : 2;
+
+        if (c == '\\') {
+            char spelt[8] = "\"";
+            struct json_slice one = {spelt, n + 2, JSON_STRING};
+
+            memcpy(spelt + 1, slice.text + at, n);
+            spelt[n + 1] = '"';
+            if (json_unescape(one, unescaped) != 1)
+                return false;
+            c = unescaped[0];
+        }
+        if (!is_blank(c))
+            return false;
+        at += n;
+    }
+    return true;
+}
+
 /* Whether to decode what lies between from and to. -1: said to be base64, and is none. */
 static int must_decode(const char *code, size_t from, size_t to, bool binary, struct err *err)
 {
@@ -96,12 +124,10 @@ static int read_code(struct envelope *envelope, struct json_slice slice, bool bi
         to--;
     while (from < to && is_blank(envelope->code[from]))
         from++;
-    if (from == to && envelope->takes_empty) {
+    if (from == to) {
         envelope->code_len = 0;
         return 0; /* kind: CODE_SOURCE, which is 0 */
     }
-    if (from == to)
-        return err_set(err, ERR_REFUSED, 0, "Missing main/no code to execute.");
     decode = must_decode(envelope->code, from, to, binary, err);
     if (decode < 0)
         return -1;
@@ -145,7 +171,7 @@ static size_t put_value(struct json_slice value, char *out)
 
     if (value.kind == JSON_STRING) {
         n = json_unescape(value, out);
-    } else if (value.kind != JSON_NULL) {
+    } else { /* null is the text "null", as Go's proxy has it: openwhisk-contract 9 */
         json_compact(&compact, value);
         n = buf_len(&compact);
         memcpy(out, buf_at(&compact), n);
@@ -185,18 +211,57 @@ static char *make_variable(struct json_slice key, struct json_slice value, size_
     return TAKE(variable);
 }
 
-/* Where a variable of this name is, or else the first free place. */
-static char **env_place(char **env, const char *variable, size_t n_name)
+/* A variable's name and place in the vector. */
+struct name {
+    const char *text; /* its variable's, borrowed */
+    size_t n;
+    size_t at;
+};
+
+/* By name, those of the same name in the body's order. The length first: names that share a long
+ * prefix then cost little. */
+static int compare_names(const void *a, const void *b)
 {
-    while (*env != NULL && strncmp(*env, variable, n_name + 1) != 0)
-        env++;
-    return env;
+    const struct name *left = a, *right = b;
+    int order;
+
+    if (left->n != right->n)
+        return left->n < right->n ? -1 : 1;
+    order = memcmp(left->text, right->text, left->n);
+    if (order != 0)
+        return order;
+    return left->at < right->at ? -1 : 1;
+}
+
+/* The last one of a name wins, in the place of the first. */
+static void drop_repeated(char **env, struct name *names, size_t n)
+{
+    size_t first = 0, n_kept = 0;
+
+    qsort(names, n, sizeof(*names), compare_names);
+    for (size_t i = 1; i < n; i++) {
+        char **kept = &env[names[first].at], **repeated = &env[names[i].at];
+
+        if (names[i].n != names[first].n ||
+            memcmp(names[i].text, names[first].text, names[i].n) != 0) {
+            first = i;
+            continue;
+        }
+        free(*kept);
+        *kept = TAKE(*repeated);
+        names[first].text = *kept;
+    }
+    for (size_t i = 0; i < n; i++)
+        if (env[i] != NULL)
+            env[n_kept++] = env[i];
+    env[n_kept] = NULL;
 }
 
 static int read_env(struct envelope *envelope, struct json_slice object, struct err *err)
 {
     struct json_slice key, value;
-    size_t at = 0, n = 0, n_name;
+    auto_free struct name *names = NULL;
+    size_t at = 0, n = 0;
 
     /* Counted first: the vector is then made once, and nothing is built for a body too long. */
     while (json_next_member(object, &at, &key, &value)) {
@@ -208,17 +273,17 @@ static int read_env(struct envelope *envelope, struct json_slice object, struct 
     if (n == 0)
         return 0;
     envelope->env = xcalloc(n + 1, sizeof(*envelope->env));
-    for (at = 0; json_next_member(object, &at, &key, &value);) {
-        /* The place is looked for by the unescaped name: "A" and "\u0041" are the same one. */
-        char *variable = make_variable(key, value, &n_name, err);
-        char **place;
-
-        if (variable == NULL)
+    names = xcalloc(n, sizeof(*names));
+    at = n = 0;
+    /* Names are compared unescaped: "A" and "\u0041" are the same one. */
+    for (; json_next_member(object, &at, &key, &value); n++) {
+        envelope->env[n] = make_variable(key, value, &names[n].n, err);
+        if (envelope->env[n] == NULL)
             return -1;
-        place = env_place(envelope->env, variable, n_name);
-        free(*place); /* the last one of a name wins */
-        *place = variable;
+        names[n].text = envelope->env[n];
+        names[n].at = n;
     }
+    drop_repeated(envelope->env, names, n);
     return 0;
 }
 
@@ -234,18 +299,23 @@ enum {
 
 static const struct {
     const char *name;
-    enum json_kind kind; /* JSON_BAD: any; what is not `true` counts as false */
+    enum json_kind kind; /* JSON_TRUE: either boolean */
     const char *type;
 } fields[N_FIELDS] = {
     [FIELD_CODE] = {"code", JSON_STRING, "a string"},
     [FIELD_MAIN] = {"main", JSON_STRING, "a string"},
-    [FIELD_BINARY] = {"binary", JSON_BAD, ""},
+    [FIELD_BINARY] = {"binary", JSON_TRUE, "true or false"},
     [FIELD_ENV] = {"env", JSON_OBJECT, "an object"},
 };
 
 static int wrong_type(struct err *err, const char *what, const char *type)
 {
     return err_set(err, ERR_REQUEST, 0, "Error unmarshaling request: %s must be %s", what, type);
+}
+
+static bool is_of_kind(struct json_slice value, enum json_kind kind)
+{
+    return value.kind == kind || (kind == JSON_TRUE && value.kind == JSON_FALSE);
 }
 
 /* Fill found[] in one pass over `value`; JSON_BAD: missing or null. */
@@ -262,8 +332,7 @@ static int find_fields(struct json_slice value, struct json_slice found[N_FIELDS
     for (size_t i = 0; i < N_FIELDS; i++) {
         if (found[i].kind == JSON_NULL)
             found[i].kind = JSON_BAD;
-        if (found[i].kind != JSON_BAD && fields[i].kind != JSON_BAD &&
-            found[i].kind != fields[i].kind)
+        if (found[i].kind != JSON_BAD && !is_of_kind(found[i], fields[i].kind))
             return wrong_type(err, fields[i].name, fields[i].type);
     }
     return 0;
@@ -282,12 +351,12 @@ static int find_value(struct json_slice body, struct json_slice *value, struct e
     return 0;
 }
 
-int envelope_read(struct envelope *envelope, const char *body, size_t n, struct err *err)
+int envelope_find(struct envelope_parts *parts, const char *body, size_t n, bool takes_empty,
+                  struct err *err)
 {
     struct json_slice value = {0}, found[N_FIELDS] = {{0}};
     struct json_fault fault;
 
-    assert(envelope->code == NULL && envelope->main == NULL && envelope->env == NULL);
     if (json_check(body, n, &fault) == JSON_BAD) {
         char said[128];
 
@@ -299,13 +368,30 @@ int envelope_read(struct envelope *envelope, const char *body, size_t n, struct 
         return -1;
     if (value.kind == JSON_OBJECT && find_fields(value, found, err) < 0)
         return -1;
-    if (found[FIELD_CODE].kind == JSON_BAD)
+    if (found[FIELD_CODE].kind == JSON_BAD || (!takes_empty && is_blank_text(found[FIELD_CODE])))
         return err_set(err, ERR_REFUSED, 0, "Missing main/no code to execute.");
-    if (read_main(envelope, found[FIELD_MAIN], err) < 0)
+    *parts = (struct envelope_parts){found[FIELD_CODE], found[FIELD_MAIN], found[FIELD_BINARY],
+                                     found[FIELD_ENV]};
+    return 0;
+}
+
+int envelope_fill(struct envelope *envelope, const struct envelope_parts *parts, struct err *err)
+{
+    assert(envelope->code == NULL && envelope->main == NULL && envelope->env == NULL);
+    if (read_main(envelope, parts->main, err) < 0)
         return -1;
-    if (found[FIELD_ENV].kind == JSON_OBJECT && read_env(envelope, found[FIELD_ENV], err) < 0)
+    if (parts->env.kind == JSON_OBJECT && read_env(envelope, parts->env, err) < 0)
         return -1;
-    return read_code(envelope, found[FIELD_CODE], found[FIELD_BINARY].kind == JSON_TRUE, err);
+    return read_code(envelope, parts->code, parts->binary.kind == JSON_TRUE, err);
+}
+
+int envelope_read(struct envelope *envelope, const char *body, size_t n, struct err *err)
+{
+    struct envelope_parts parts;
+
+    if (envelope_find(&parts, body, n, envelope->takes_empty, err) < 0)
+        return -1;
+    return envelope_fill(envelope, &parts, err);
 }
 
 void envelope_done(struct envelope *envelope)

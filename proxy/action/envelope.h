@@ -9,6 +9,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "base/json.h"
+
 struct err;
 
 /* What the code is, by its first bytes once decoded; `binary` in the body says little. */
@@ -27,15 +29,29 @@ struct envelope {
     size_t code_len;
     enum code_kind kind;
     char *main;       /* "main" when the body names none */
-    bool takes_empty; /* set by the caller: code that is an empty text is code, too */
+    bool takes_empty; /* for envelope_read(): see envelope_find() */
     char **env;       /* NAME=value of the body's env, NULL-terminated, in order; NULL when none */
 };
 
+/* Where the fields lie in an /init body, still as JSON; borrowed from it. JSON_BAD: missing or null. */
+struct envelope_parts {
+    struct json_slice code;
+    struct json_slice main;
+    struct json_slice binary;
+    struct json_slice env;
+};
+
 /*
- * Read an /init body. 0, or -1: ERR_REQUEST (no JSON, wrong types, bad base64) or ERR_REFUSED
- * (no code in it), with the contract's texts (openwhisk-contract 1.3).
- * body: borrowed, not changed. envelope: zeroed by the caller but for `takes_empty`; envelope_done() afterwards always.
+ * Find the fields of an /init body; nothing is decoded or copied. 0, or -1: ERR_REQUEST (no JSON,
+ * wrong types) or ERR_REFUSED (no code in it), with the contract's texts (openwhisk-contract 1.3).
+ * takes_empty: code that is an empty text is code, too.
  */
+int envelope_find(struct envelope_parts *parts, const char *body, size_t n, bool takes_empty,
+                  struct err *err);
+/* Decode what was found. 0, or -1: ERR_REQUEST (bad base64, a variable that can be none). envelope:
+ * zeroed by the caller; envelope_done() afterwards always. */
+int envelope_fill(struct envelope *envelope, const struct envelope_parts *parts, struct err *err);
+/* Both. envelope: zeroed but for `takes_empty`; envelope_done() afterwards always. */
 int envelope_read(struct envelope *envelope, const char *body, size_t n, struct err *err);
 void envelope_done(struct envelope *envelope);
 

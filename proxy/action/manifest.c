@@ -13,7 +13,6 @@
 
 #include <jansson.h>
 
-#include "action/runtimes.h"
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/util.h"
@@ -117,6 +116,7 @@ static const struct field {
     {"launch", FIELD_ARGV, true, offsetof(struct runtime, launch)},
     {"compile", FIELD_ARGV, false, offsetof(struct runtime, compile)},
     {"prelaunch", FIELD_ARGV, false, offsetof(struct runtime, prelaunch)},
+    {"in_place_env", FIELD_ARGV, false, offsetof(struct runtime, in_place_env)},
     {"needs", FIELD_TEXT, false, offsetof(struct runtime, shortfall)},
     {"stub", FIELD_FILE, false, offsetof(struct runtime, stub)},
     {"no_entry", FIELD_TEXT, false, offsetof(struct runtime, no_entry)},
@@ -249,6 +249,7 @@ void manifest_done(struct runtime *runtime)
     free(runtime->source);
     strv_free(&runtime->launch);
     strv_free(&runtime->prelaunch);
+    strv_free(&runtime->in_place_env);
     strv_free(&runtime->compile);
     free(runtime->shortfall);
     free(runtime->stub);

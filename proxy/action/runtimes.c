@@ -8,7 +8,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "action/manifest.h"
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/util.h"
@@ -343,8 +342,10 @@ void runtime_launch(const struct runtime *runtime, const char *dir, const char *
         strv_push(&launch->argv, manifest_expand(*arg, values));
     copy_base_env(base_env, &launch->env);
     overlay_env(init_env, &launch->env);
-    /* Also where no ready line is demanded: whoever knows it tells more exactly when it is ready. */
-    strv_setenv(&launch->env, "__OW_WAIT_FOR_ACK", "1");
+    /* Launchers of ours always report ready. Programs are asked by the environment, if at all:
+     * action/actionloop.c. */
+    if (runtime->answers != ANSWERS_AUTO)
+        strv_setenv(&launch->env, "__OW_WAIT_FOR_ACK", "1");
     launch->cwd = xstrdup(dir);
     launch->shortfall = runtime->shortfall != NULL ? xstrdup(runtime->shortfall) : NULL;
     launch->answers = runtime->answers;

@@ -9,35 +9,10 @@
 #include <stddef.h>
 
 #include "action/envelope.h"
+#include "action/manifest.h"
 #include "base/launch.h"
 
 struct err;
-
-/* One manifest, checked. All pointers owned. */
-struct runtime {
-    char *name;
-    char *dir;             /* absolute folder of the manifest */
-    char **entry;          /* file names that mark an unpacked archive as this runtime's; "*.x": any
-                              that ends in .x, and {entry} is that text then */
-    char *source;          /* name under which plain source text is stored; NULL: takes none */
-    char **launch;         /* argv template: {runtime} {libexec} {action} {main} {entry} */
-    char **prelaunch;      /* argv of a launcher that waits for its action; NULL: it cannot */
-    char **compile;        /* argv template of a compiler; NULL: the code is run as it is */
-    char *shortfall;       /* "needs": what to install when launch[0] is missing; NULL: nothing */
-    char *stub;            /* folder in `dir` of what runs until there is code; NULL: nothing */
-    char *no_entry;        /* what an archive without an entry is told first; NULL: nothing */
-    char *libexec;         /* folder of the launchers that are compiled; NULL: unknown */
-    enum answers answers;  /* "stdout", "fd3" or "auto" (default) */
-    bool reports_ready;    /* "ready" */
-    bool forks;            /* "forks": the one that waits can make workers by fork */
-    bool logs_init_error;  /* "log_init_error" */
-    bool entry_executable; /* "entry_executable": the entry must carry an execute bit */
-    bool builds_all;       /* every folder without a program is for it to compile; in no manifest */
-    bool takes_programs;   /* "programs": as fallback it takes what is native's otherwise */
-    bool only_named;       /* "only_named": used as fallback or not at all */
-    bool shares_ring;      /* "ring": descriptor 4 is memory for answers, base/ring.h */
-    bool wants_object;     /* "wants_object": another argument is refused before it runs */
-};
 
 struct runtimes {
     struct runtime *items; /* owned */
@@ -82,7 +57,7 @@ const struct runtime *runtimes_for_folder(const struct runtimes *runtimes,
 /*
  * Fill a zeroed launch for the action in folder `dir`: argv from the template, cwd = dir, env =
  * base_env (the proxy's own environment, NAME=value) overlaid with init_env; both borrowed. A
- * ready line is always asked for (__OW_WAIT_FOR_ACK=1), and demanded where the manifest says so.
+ * ready line is asked for (__OW_WAIT_FOR_ACK=1) unless answers are "auto", whose base_env asks.
  */
 void runtime_launch(const struct runtime *runtime, const char *dir, const char *main,
                     char *const *base_env, char *const *init_env, struct launch *launch);

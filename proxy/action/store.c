@@ -180,6 +180,7 @@ int store_open(struct store *store, const char *dir, struct err *err)
     memset(store, 0, sizeof(*store));
     if (temporary && (made = make_temporary(err)) == NULL)
         return -1;
+    store->made = !temporary && access(dir, F_OK) < 0;
     if (!temporary && make_folders(dir, err) < 0)
         return -1;
     store->base = realpath(temporary ? made : dir, NULL);
@@ -198,6 +199,8 @@ void store_close(struct store *store)
 {
     if (store->temporary && store->base != NULL)
         (void)store_remove_tree(store->base); /* what is left is in the temporary folder anyway */
+    if (store->made && store->base != NULL)
+        (void)rmdir(store->base);
     free(store->base);
     memset(store, 0, sizeof(*store));
 }

@@ -13,6 +13,7 @@ struct store {
     char *base;     /* owned; absolute */
     unsigned last;  /* highest version number seen or made */
     bool temporary; /* base was made by us and goes with us */
+    bool made;      /* base was not there before; it goes with us when it is empty */
 };
 
 /* dir: folder to use (made when missing); NULL or "": a private one below TMPDIR or /tmp, removed

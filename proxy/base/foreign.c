@@ -117,7 +117,7 @@ bool foreign_explain(const char *path, int os, char *text, size_t size)
     if (os == EACCES && statvfs(path, &system) == 0 && (system.f_flag & ST_NOEXEC) != 0) {
         (void)snprintf(text, size,
                        "\"%.200s\" lies where nothing may be executed (noexec): with docker, "
-                       "--tmpfs /tmp:exec; or set --action-dir",
+                       "--tmpfs /tmp:exec; or set TMPDIR or --action-dir",
                        path);
         return true;
     }

@@ -254,7 +254,7 @@ enum json_kind json_check(const char *text, size_t n, struct json_fault *fault)
     if (at != NULL) {
         at = skip_space(at, c.end);
         if (at == c.end)
-            return kind_of(*skip_space(start, c.end));
+            return json_kind_of(*skip_space(start, c.end));
         (void)check_fail(&c, at, "after top-level value");
     }
     if (fault != NULL)

@@ -10,6 +10,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 struct buf;
 
@@ -25,6 +26,27 @@ enum json_kind {
     JSON_FALSE,
     JSON_NULL,
 };
+
+/* The kind of a checked value, by its first byte. */
+static inline enum json_kind json_kind_of(uint8_t first)
+{
+    switch (first) {
+    case '{':
+        return JSON_OBJECT;
+    case '[':
+        return JSON_ARRAY;
+    case '"':
+        return JSON_STRING;
+    case 't':
+        return JSON_TRUE;
+    case 'f':
+        return JSON_FALSE;
+    case 'n':
+        return JSON_NULL;
+    default:
+        return JSON_NUMBER;
+    }
+}
 
 /* Where a document stops being one. */
 struct json_fault {

@@ -67,7 +67,7 @@ static inline const uint8_t *slice_at(const uint8_t *at, const uint8_t *end,
     const uint8_t *behind;
 
     assert(at < end);
-    slice->kind = kind_of(*at);
+    slice->kind = json_kind_of(*at);
     if (slice->kind == JSON_STRING)
         behind = skip_string(at, end);
     else if (slice->kind == JSON_OBJECT || slice->kind == JSON_ARRAY)
@@ -89,7 +89,7 @@ struct json_slice json_top(const char *text, size_t n)
     while (is_space(end[-1]))
         end--;
     return (struct json_slice){
-        .text = (const char *)at, .n = (size_t)(end - at), .kind = kind_of(*at)};
+        .text = (const char *)at, .n = (size_t)(end - at), .kind = json_kind_of(*at)};
 }
 
 /* The next element behind *at, which is behind the last value, or 0 and then the bracket is still

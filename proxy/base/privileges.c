@@ -245,8 +245,8 @@ static int check_rights(const char *text, struct err *err)
                    text, lacking);
 }
 
-int privileges_set_user(struct privileges *privileges, const char *text, const char *etc,
-                        struct err *err)
+int privileges_find_user(struct privileges *privileges, const char *option, const char *text,
+                         const char *etc, struct err *err)
 {
     auto_free char *user = xstrdup(text);
     char *group = strchr(user, ':');
@@ -254,16 +254,24 @@ int privileges_set_user(struct privileges *privileges, const char *text, const c
     if (group != NULL)
         *group++ = '\0';
     if (user[0] == '\0' || (group != NULL && group[0] == '\0'))
-        return err_set(err, ERR_REQUEST, 0, "--user=%s: want USER or USER:GROUP, numbers or names",
-                       text);
+        return err_set(err, ERR_REQUEST, 0, "%s=%s: want USER or USER:GROUP, numbers or names",
+                       option, text);
     if (!find_user(privileges, user, etc))
         return err_set(err, ERR_REQUEST, 0,
-                       "--user=%s: %s/passwd has no user \"%s\"; a number needs no entry there",
+                       "%s=%s: %s/passwd has no user \"%s\"; a number needs no entry there", option,
                        text, etc, user);
     if (group != NULL && !find_group(privileges, group, etc))
         return err_set(err, ERR_REQUEST, 0,
-                       "--user=%s: %s/group has no group \"%s\"; a number needs no entry there",
+                       "%s=%s: %s/group has no group \"%s\"; a number needs no entry there", option,
                        text, etc, group);
+    return 0;
+}
+
+int privileges_set_user(struct privileges *privileges, const char *text, const char *etc,
+                        struct err *err)
+{
+    if (privileges_find_user(privileges, "--user", text, etc, err) < 0)
+        return -1;
     privileges->no_new_privs = true;
     if (privileges->uid == geteuid() && privileges->gid == getegid())
         return 0; /* that is who we are */

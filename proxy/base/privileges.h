@@ -40,6 +40,9 @@ struct privileges {
  */
 int privileges_set_user(struct privileges *privileges, const char *text, const char *etc,
                         struct err *err);
+/* Only the names: uid, gid and home from "USER[:GROUP]". option: for the text of ERR_REQUEST. */
+int privileges_find_user(struct privileges *privileges, const char *option, const char *text,
+                         const char *etc, struct err *err);
 void privileges_done(struct privileges *privileges);
 
 /*

@@ -26,8 +26,8 @@ static int read_from(const char *word, uint64_t bytes_max, int stop_fd, struct b
     return 0;
 }
 
-static int make_line(struct job *job, const char *text, size_t n, uint64_t bytes_max,
-                     struct err *err)
+static int make_line(struct job *job, const char *text, size_t n, const char *members,
+                     uint64_t bytes_max, struct err *err)
 {
     struct json_fault fault;
     enum json_kind kind;
@@ -50,13 +50,14 @@ static int make_line(struct job *job, const char *text, size_t n, uint64_t bytes
     buf_add_text(&body, "{\"value\":");
     buf_add(&body, text, n);
     buf_add_text(&body, "}");
-    activation_set_line(job, json_top(buf_at(&body), buf_len(&body)), NULL, 0);
+    activation_set_line(job, json_top(buf_at(&body), buf_len(&body)), members,
+                        members != NULL ? strlen(members) : 0);
     buf_done(&body);
     return 0;
 }
 
-int argument_read(struct job *job, const char *word, uint64_t bytes_max, int stop_fd,
-                  struct err *err)
+int argument_read(struct job *job, const char *word, const char *members, uint64_t bytes_max,
+                  int stop_fd, struct err *err)
 {
     struct buf text = {0};
     int result;
@@ -68,7 +69,7 @@ int argument_read(struct job *job, const char *word, uint64_t bytes_max, int sto
     else
         result = (buf_add_text(&text, word), 0);
     if (result == 0)
-        result = make_line(job, buf_at(&text), buf_len(&text), bytes_max, err);
+        result = make_line(job, buf_at(&text), buf_len(&text), members, bytes_max, err);
     buf_done(&text);
     return result;
 }

@@ -108,6 +108,16 @@ void calls_free(struct calls *calls)
 
 /* ---- in ---- */
 
+/* Bytes of the members for a line: without the last comma where nothing follows. */
+static size_t n_members(const char *members, struct json_slice top)
+{
+    size_t n = members != NULL ? strlen(members) : 0;
+    struct json_slice name, value;
+    size_t at = 0;
+
+    return n > 0 && !json_next_member(top, &at, &name, &value) ? n - 1 : n;
+}
+
 void calls_add(struct calls *calls, const char *line, size_t n, uint64_t now_ms, uint64_t end_at)
 {
     struct call *call = call_new(calls, end_at);
@@ -124,7 +134,7 @@ void calls_add(struct calls *calls, const char *line, size_t n, uint64_t now_ms,
         call_fail(calls, call, ACTIVATION_NO_OBJECT);
         return;
     }
-    activation_set_line(job, top, NULL, 0);
+    activation_set_line(job, top, calls->opts.members, n_members(calls->opts.members, top));
     calls->line_bytes += job->len;
     asked_ms = activation_asked_ms(top);
     job->limit_ms = calls->opts.run_ms;

@@ -30,6 +30,8 @@ struct call {
 };
 
 struct calls_opts {
+    const char *members;     /* JSON members for each line, each with a comma behind it; those of
+                              * the line itself win; "" or NULL: none; borrowed */
     uint64_t run_ms;         /* limit of one activation; the line's deadline may be sooner */
     size_t line_max_bytes;   /* for texts */
     size_t answer_max_bytes; /* for texts */

@@ -168,7 +168,8 @@ struct filter *filter_new(struct loop *loop, const struct filter_opts *opts, fil
     filter->owner = owner;
     loop_post_init(&filter->step, on_step);
     loop_timer_init(&filter->more, on_more);
-    calls_init(&filter->calls, &(struct calls_opts){.run_ms = opts->run_ms,
+    calls_init(&filter->calls, &(struct calls_opts){.members = opts->members,
+                                                    .run_ms = opts->run_ms,
                                                     .line_max_bytes = opts->line_max_bytes,
                                                     .answer_max_bytes = opts->answer_max_bytes,
                                                     .done = on_job_done});

@@ -21,6 +21,7 @@ struct pool;
 struct filter_opts {
     const char *in;          /* a named pipe; NULL: stdin */
     const char *out;         /* ...; NULL: stdout */
+    const char *members;     /* JSON members for each line, each with a comma behind it; "" */
     uint64_t run_ms;         /* limit of one activation */
     size_t line_max_bytes;   /* longest line */
     size_t answer_max_bytes; /* as the workers have it, for texts */

@@ -107,8 +107,8 @@ struct invoke *invoke_new(struct loop *loop, const struct invoke_opts *opts, inv
     list_init(&invoke->job.node);
     loop_post_init(&invoke->step, on_step);
     outlet_init(&invoke->outlet);
-    if (argument_read(&invoke->job, opts->argument, opts->argument_max_bytes, loop_signal_fd(loop),
-                      err) < 0 ||
+    if (argument_read(&invoke->job, opts->argument, opts->members, opts->argument_max_bytes,
+                      loop_signal_fd(loop), err) < 0 ||
         outlet_open(&invoke->outlet, loop, NULL, &invoke->step, err) < 0)
         invoke_free(&invoke);
     return invoke;

@@ -15,6 +15,7 @@ struct pool;
 
 struct invoke_opts {
     const char *argument; /* JSON, @FILE or -; NULL: {} */
+    const char *members;  /* JSON members beside it, each with a comma behind it; "" */
     uint64_t run_ms;
     size_t argument_max_bytes;
     size_t answer_max_bytes; /* as the workers have it, for texts */

@@ -137,6 +137,9 @@ ssize_t stream_write(const struct stream *stream, const struct iovec *pieces, in
         return writev(stream->fd, pieces, n_pieces);
     if (!is_ready(stream, POLLOUT))
         return -1;
+    /* Writing an empty piece would look like a stream that takes nothing. */
+    for (; n_pieces > 1 && pieces->iov_len == 0; n_pieces--)
+        pieces++;
     /* Ready means room for this much. */
     return write(stream->fd, pieces->iov_base,
                  pieces->iov_len < PIPE_BUF ? pieces->iov_len : PIPE_BUF);

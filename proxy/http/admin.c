@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include "base/usage.h"
+#include "http/run.h"
 #include "http/server.h"
 #include "http/service.h"
 #include "http/versions.h"
@@ -47,7 +48,7 @@ static const char *why_not_ready(const struct service *service)
 {
     if (service->draining)
         return "draining\n";
-    if (service->early.starting)
+    if (service->gate.closed)
         return "starting\n";
     if (service->pool == NULL)
         return "not initialised\n";
@@ -109,7 +110,8 @@ static void write_queued(struct buf *text, const char *name, const struct readin
     const struct pool *pool = reading->service->pool;
 
     metrics_number(text, name, NULL, NULL,
-                   (pool != NULL ? pool->n_queued : 0) + reading->service->early.n_runs);
+                   (pool != NULL ? pool->n_queued : 0) +
+                       gate_n_held(&reading->service->gate, run_on_request));
 }
 
 static void write_request_bytes(struct buf *text, const char *name, const struct reading *reading)
@@ -216,7 +218,7 @@ static void write_start_time(struct buf *text, const char *name, const struct re
     metrics_seconds(text, name, reading->admin->started_at_us);
 }
 
-/* The README's table is held against what this writes. process_*: the names that each Prometheus
+/* docs/monitoring.md's table is compared with what this writes. process_*: the names that each Prometheus
  * client library gives these facts, so that ready-made dashboards find them. */
 static const struct {
     const char *name;

@@ -8,7 +8,7 @@
 #include "action/envelope.h"
 #include "base/json.h"
 #include "base/log.h"
-#include "http/early.h"
+#include "http/prewarm.h"
 #include "http/server.h"
 #include "http/service.h"
 #include "http/stub.h"
@@ -21,7 +21,10 @@
 /* One /init under way. */
 struct init {
     struct service *service; /* borrowed */
-    struct request *request; /* valid until the reply; NULL: the action is a carried one */
+    struct request *request; /* valid until the reply; NULL: the action came with the image */
+    const char *origin;      /* who named that action; NULL: a request brings it */
+    init_done_fn *done;      /* told its end; NULL: a request is answered */
+    void *owner;
     struct envelope envelope;
     struct build build;
     struct pool *pool; /* owned until it serves */
@@ -175,8 +178,8 @@ static void fail(struct init *init, const struct err *err)
     log_end(init, "failed", err->text);
     service->init = NULL;
     if (init->request == NULL)
-        early_failed(service, buf_len(why) > 0 ? buf_at(why) : err->text,
-                     buf_len(why) > 0 ? buf_len(why) : strlen(err->text));
+        init->done(init->owner, buf_len(why) > 0 ? buf_at(why) : err->text,
+                   buf_len(why) > 0 ? buf_len(why) : strlen(err->text));
     else if (buf_len(why) > 0)
         reply_unbuilt(init);
     else
@@ -189,9 +192,11 @@ static void fail(struct init *init, const struct err *err)
 static void reply_ok(struct init *init)
 {
     prelaunch_done(&init->service->prelaunch); /* it waited for another runtime's code */
+    init->service->is_preloaded = init->request == NULL;
     if (init->request != NULL)
         request_reply_ok(init->request);
-    early_settled(init->service, init->request == NULL);
+    else
+        init->done(init->owner, NULL, 0);
     init_free(init);
 }
 
@@ -209,12 +214,6 @@ static void on_started(void *owner, const struct err *err)
     stub_retire(service);
     service->init = NULL;
     reply_ok(init);
-}
-
-/* Whether workers of this runtime are made by fork. */
-static bool forks(const struct service *service, const struct runtime *runtime)
-{
-    return service->opts.forks && runtime->forks;
 }
 
 /* What a launcher that waits must hear: runtime/README.md, Prelaunch and Fork. */
@@ -236,8 +235,8 @@ static void add_init_line(const struct init *init, struct buf *line)
         buf_add_text(line, ":");
         json_quote(line, *env + n_name + 1, strlen(*env + n_name + 1));
     }
-    buf_add_text(line,
-                 forks(init->service, init->build.runtime) ? "},\"forks\":true}}\n" : "}}}\n");
+    buf_add_text(line, prewarm_forks(init->service, init->build.runtime) ? "},\"forks\":true}}\n"
+                                                                         : "}}}\n");
 }
 
 static void start_workers(struct init *init)
@@ -265,9 +264,9 @@ static void start_workers(struct init *init)
     }
     init->pool = pool_new(service->loop, &launch, &service->opts.pool, service->out, service->err);
     is_waiting = runtime == service->opts.fallback && prelaunch_take(&service->prelaunch, &waiting);
-    if (is_waiting || forks(service, runtime))
+    if (is_waiting || prewarm_forks(service, runtime))
         add_init_line(init, &line);
-    if (forks(service, runtime) &&
+    if (prewarm_forks(service, runtime) &&
         runtime_prelaunch(runtime, true, service->opts.environ, &waits)) {
         waits.privileges = service->opts.privileges;
         pool_start_forked(init->pool, &waits, is_waiting ? &waiting : NULL, &line, on_started,
@@ -332,16 +331,21 @@ static int begin_build(struct init *init, struct err *err)
         return -1;
     log_info("init.start", log_int("version", build->version),
              log_text("kind", code_kind_name(init->envelope.kind)),
-             log_count("bytes", init->envelope.code_len),
-             log_text("origin", init->request == NULL ? service->early.origin : NULL));
+             log_count("bytes", init->envelope.code_len), log_text("origin", init->origin));
     return 0;
 }
 
 /* Whether an /init may begin now; false: it was answered. */
-static bool admit(struct service *service, struct request *request)
+static bool admit(struct service *service, struct request *request, enum gate_pass pass)
 {
-    if (service->draining) {
+    if (pass == GATE_FULL) {
+        request_reply_full(request, SERVICE_TOO_MANY_HELD);
+    } else if (service->draining) {
         request_reply_error(request, 503, "The action is being shut down.");
+    } else if (service->cannot_start != NULL) {
+        auto_free char *text = xasprintf("cannot start action: %s", service->cannot_start);
+
+        request_reply_error(request, 502, text);
     } else if (service->pool != NULL && !service->opts.allow_reinit) {
         /* The suites want to read it in the log too. */
         sink_line_start(service->err, NULL);
@@ -357,7 +361,7 @@ static bool admit(struct service *service, struct request *request)
     return false;
 }
 
-/* request: NULL for a carried action. */
+/* request: NULL for an action that came with the image. */
 static struct init *init_new(struct service *service, struct request *request)
 {
     struct init *init = xcalloc(1, sizeof(*init));
@@ -371,40 +375,61 @@ static struct init *init_new(struct service *service, struct request *request)
     return init;
 }
 
+static int find_parts(const struct request *request, bool takes_empty, struct envelope_parts *parts,
+                      struct err *err)
+{
+    size_t n;
+    const char *body = request_body(request, &n);
+
+    return envelope_find(parts, body, n, takes_empty, err);
+}
+
 void init_on_request(void *owner, struct request *request)
 {
     struct service *service = owner;
     struct init *init;
+    struct envelope_parts parts = {0};
     struct err err;
-    size_t n;
-    const char *body = request_body(request, &n);
+    enum gate_pass pass = service_gate(service, request, init_on_request);
+    bool takes_empty = service->opts.fallback->stub != NULL;
+    int found = 0;
 
-    if (early_keeps_init(service, request) || !admit(service, request))
+    if (pass == GATE_HELD)
+        return;
+    if (pass == GATE_OPEN && service->is_preloaded && !service->draining) {
+        found = find_parts(request, takes_empty, &parts, &err);
+        if (found < 0 && err.kind == ERR_REFUSED) { /* the platform's, for a blackbox action */
+            request_reply_ok(request);
+            return;
+        }
+    }
+    if (!admit(service, request, pass))
         return;
     init = init_new(service, request);
-    init->envelope.takes_empty = service->opts.fallback->stub != NULL;
-    if (envelope_read(&init->envelope, body, n, &err) == 0) {
-        if (begin_build(init, &err) < 0)
-            fail(init, &err);
-    } else if (err.kind == ERR_REFUSED && stub_adopt(service)) {
+    if (!service->is_preloaded)
+        found = find_parts(request, takes_empty, &parts, &err);
+    if (found < 0 && err.kind == ERR_REFUSED && stub_adopt(service)) {
         service->init = NULL;
         reply_ok(init);
-    } else {
+    } else if (found < 0 || envelope_fill(&init->envelope, &parts, &err) < 0 ||
+               begin_build(init, &err) < 0) {
         fail(init, &err);
     }
 }
 
-void init_carried(struct service *service, struct carried *carried)
+void init_carried(struct service *service, struct carried *carried, init_done_fn *done, void *owner)
 {
     struct init *init = init_new(service, NULL);
     struct err err;
 
+    init->origin = carried->origin;
+    init->done = done;
+    init->owner = owner;
     init->envelope = carried->envelope;
     memset(&carried->envelope, 0, sizeof(carried->envelope));
     init->build.source = carried->runtime;
     if (carried->dir != NULL) {
-        log_info("init.start", log_text("folder", carried->dir),
-                 log_text("origin", service->early.origin));
+        log_info("init.start", log_text("folder", carried->dir), log_text("origin", init->origin));
         build_in_place(&init->build, TAKE(carried->dir), carried->runtime);
         on_built(&init->build);
     } else if (begin_build(init, &err) < 0) {
@@ -424,19 +449,6 @@ void init_cancel(struct service *service)
     if (init->request != NULL)
         request_reply_error(init->request, 503, "The action is being shut down.");
     else
-        early_settled(service, false);
+        init->done(init->owner, NULL, 0);
     discard(init);
-}
-
-void init_prelaunch(struct service *service)
-{
-    struct launch launch;
-
-    memset(&launch, 0, sizeof(launch));
-    if (service->opts.prelaunches && service->pool == NULL && !service->draining &&
-        runtime_prelaunch(service->opts.fallback, forks(service, service->opts.fallback),
-                          service->opts.environ, &launch)) {
-        launch.privileges = service->opts.privileges;
-        (void)prelaunch_start(&service->prelaunch, &launch, service->opts.pool.worker.pipe_bytes);
-    }
 }

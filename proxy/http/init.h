@@ -8,6 +8,8 @@
  * Statuses, texts and who gets a sentinel: openwhisk-contract 0, 1.3, 1.7.
  */
 
+#include <stddef.h>
+
 struct carried;
 struct request;
 struct service;
@@ -15,13 +17,12 @@ struct service;
 /* owner: the struct service. */
 void init_on_request(void *owner, struct request *request);
 
-/* The same without a request, for what the image carries; ends in http/early.h. carried->envelope
- * and dir: taken over. */
-void init_carried(struct service *service, struct carried *carried);
-
-/* Start the launcher of the fallback runtime ahead of the /init that will need it, if that is wanted
- * and can be; a replacement has to do without. */
-void init_prelaunch(struct service *service);
+/* The end of an action that came without a request, told from inside a call of init.c. why[0 .. n):
+ * why there is none; NULL: it serves, or the proxy is being shut down. */
+typedef void init_done_fn(void *owner, const char *why, size_t n);
+/* The same without a request, for what the image carries. carried->envelope and dir: taken over. */
+void init_carried(struct service *service, struct carried *carried, init_done_fn *done,
+                  void *owner);
 
 /* Stop the /init in progress, if any, and answer it with 503. */
 void init_cancel(struct service *service);

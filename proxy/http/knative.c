@@ -461,7 +461,7 @@ static bool make_init(struct passage *passage, struct json_slice init)
     struct request *request = passage->request;
     bool is_raw = false, is_binary = false;
 
-    if (knative->service->early.serves || knative->service->early.starting) {
+    if (knative->service->is_preloaded || knative->service->gate.closed) {
         request_reply_error(request, 500, INIT_TWICE);
         return false;
     }

@@ -12,11 +12,14 @@
 #include <sys/time.h>
 
 #include "base/err.h"
+#include "base/privileges.h"
 #include "base/util.h"
 
-#define BACKLOG   1024 /* connections waiting for accept; the kernel caps it */
-#define UNIX_MARK "unix:"
-#define LOOK_MS   100 /* whether somebody listens: a queue that is full for so long has an owner */
+#define BACKLOG    1024 /* connections waiting for accept; the kernel caps it */
+#define UNIX_MARK  "unix:"
+#define MODE_MARK  ",mode="
+#define OWNER_MARK ",owner="
+#define LOOK_MS    100 /* whether somebody listens: a queue that is full for so long has an owner */
 
 /* An address as the system takes it. */
 struct known {
@@ -30,10 +33,62 @@ static int wrong(const char *option, const char *text, const char *why, struct e
                    option, text, why);
 }
 
+bool place_is_unix(const char *text)
+{
+    return strncmp(text, UNIX_MARK, strlen(UNIX_MARK)) == 0;
+}
+
+static int parse_mode(struct place *place, const char *option, const char *text, struct err *err)
+{
+    size_t n = strspn(text, "01234567");
+
+    if (n == 0 || n > 4 || text[n] != '\0' || strtoul(text, NULL, 8) > 0777)
+        return err_set(err, ERR_REQUEST, 0, "%s: mode=%s: want an octal number from 0 to 0777",
+                       option, text);
+    place->has_mode = true;
+    place->mode = (mode_t)strtoul(text, NULL, 8);
+    return 0;
+}
+
+static int parse_owner(struct place *place, const char *option, const char *text, struct err *err)
+{
+    auto_free char *name = xasprintf("%s: owner", option);
+    struct privileges who = {.as_user = false};
+    int result = privileges_find_user(&who, name, text, "/etc", err);
+
+    place->has_owner = result == 0;
+    place->uid = who.uid;
+    place->gid = who.gid;
+    privileges_done(&who);
+    return result;
+}
+
+/* Cut ",mode=" and ",owner=" off the end of path, in either order. Other commas are the path's. */
+static int parse_file(struct place *place, const char *option, char *path, struct err *err)
+{
+    char *comma;
+
+    while ((comma = strrchr(path, ',')) != NULL) {
+        if (strncmp(comma, MODE_MARK, strlen(MODE_MARK)) == 0) {
+            if (parse_mode(place, option, comma + strlen(MODE_MARK), err) < 0)
+                return -1;
+        } else if (strncmp(comma, OWNER_MARK, strlen(OWNER_MARK)) == 0) {
+            if (parse_owner(place, option, comma + strlen(OWNER_MARK), err) < 0)
+                return -1;
+        } else {
+            break;
+        }
+        *comma = '\0';
+    }
+    return 0;
+}
+
 static int parse_path(struct place *place, const char *option, const char *text, struct err *err)
 {
-    const char *path = text + strlen(UNIX_MARK);
+    auto_free char *path = xstrdup(text + strlen(UNIX_MARK));
 
+    if (parse_file(place, option, path, err) < 0)
+        return -1;
     if (path[0] == '\0')
         return wrong(option, text, "the path is missing", err);
     if (strlen(path) >= sizeof(place->path))
@@ -52,7 +107,7 @@ int place_parse(struct place *place, const char *option, const char *text, struc
     unsigned long port;
 
     memset(place, 0, sizeof(*place));
-    if (strncmp(text, UNIX_MARK, strlen(UNIX_MARK)) == 0)
+    if (place_is_unix(text))
         return parse_path(place, option, text, err);
     if (colon == NULL)
         return wrong(option, text, "no port", err);
@@ -152,6 +207,24 @@ static bool bind_to(int fd, const struct place *place, const struct known *known
     return false;
 }
 
+/* The file gets its mode as it is made: at no moment is it open to more than that. */
+static bool bind_file(int fd, const struct place *place, const struct known *known)
+{
+    mode_t mask = place->has_mode ? umask(0777 & ~place->mode) : 0;
+    bool bound = bind_to(fd, place, known);
+
+    if (place->has_mode)
+        (void)umask(mask);
+    if (bound && place->has_owner && lchown(place->path, place->uid, place->gid) < 0) {
+        int os = errno;
+
+        (void)unlink(place->path);
+        errno = os;
+        return false;
+    }
+    return bound;
+}
+
 static int say_failed(const struct place *place, const char *options, int os, struct err *err)
 {
     if (place->path[0] != '\0')
@@ -172,7 +245,7 @@ int place_listen(struct place *place, const char *options, struct err *err)
         return say_failed(place, options, EINVAL, err);
     fd = socket(known.address.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) < 0 ||
-        !bind_to(fd, place, &known) || listen(fd, BACKLOG) < 0 ||
+        !bind_file(fd, place, &known) || listen(fd, BACKLOG) < 0 ||
         getsockname(fd, (struct sockaddr *)&known.address, &known.n) < 0)
         return say_failed(place, options, errno, err);
     if (place->path[0] == '\0')

@@ -5,49 +5,7 @@
  * Statuses and texts: openwhisk-contract 1.3.
  */
 
-#include <stdint.h>
-
-#include "base/metrics.h"
-
 struct request;
-struct service;
-
-/* How a POST /run may end. */
-enum run_end {
-    RUN_OK,
-    RUN_BAD_ANSWER, /* no object or array */
-    RUN_DIED,
-    RUN_DEADLINE,
-    RUN_ANSWER_TOO_LONG,
-    RUN_EXHAUSTED, /* the action passed a limit and died of it */
-    RUN_UNSTARTED, /* the action could not be started again */
-    RUN_ABANDONED, /* begun, but the proxy was taken down */
-    /* refused: */
-    RUN_DRAINING,
-    RUN_NO_ACTION,
-    RUN_BAD_BODY,
-    RUN_BODY_TOO_LARGE,
-    RUN_BUSY, /* --one-at-a-time */
-    RUN_QUEUE_FULL,
-    N_RUN_ENDS
-};
-
-/* What is counted of them, since the program's start. */
-struct run_tally {
-    uint64_t n_ends[N_RUN_ENDS];
-    uint64_t request_bytes;  /* bodies that were not refused */
-    uint64_t answer_bytes;   /* answers of the action that were passed on */
-    struct histogram queued; /* from the request until a worker got it; all that were not refused */
-    struct histogram whole;  /* from the request to the reply */
-};
-
-/* The word for the label. */
-const char *run_end_name(enum run_end end);
 
 /* owner: the struct service. */
 void run_on_request(void *owner, struct request *request);
-
-/* A request that run_on_request() was not asked about: count it, and reply with 429
- * (RUN_QUEUE_FULL) or 502 (RUN_UNSTARTED). came_at_us: loop time. */
-void run_refuse(struct service *service, struct request *request, enum run_end end,
-                uint64_t came_at_us, const char *text);

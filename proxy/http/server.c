@@ -62,6 +62,7 @@ struct request {
     h2o_socket_t *sock; /* the client's; libh2o's own */
     char *body;         /* of the reply; owned */
     h2o_generator_t generator;
+    uint64_t came_at_us;            /* loop time */
     struct request_text other_body; /* what request_body() tells instead; text NULL: none */
     const char *type;               /* of the reply; NULL: application/json */
     request_replied_fn *replied;    /* who takes the reply; NULL: the client */
@@ -102,6 +103,11 @@ static const char *reason_of(int status)
         if (reasons[i].status == status)
             return reasons[i].reason;
     return "Unknown";
+}
+
+uint64_t request_came_at_us(const struct request *request)
+{
+    return request->came_at_us;
 }
 
 const char *request_body(const struct request *request, size_t *n)
@@ -290,6 +296,8 @@ void request_reply_error(struct request *request, int status, const char *text)
     struct buf body = {0};
     size_t n;
 
+    if (status == 503) /* shutting down: the next container is there in a moment */
+        request_add_header(request, "retry-after", "1");
     json_add_error(&body, text);
     buf_add_text(&body, "\n");
     n = buf_len(&body);
@@ -407,6 +415,7 @@ static int on_req(h2o_handler_t *handler, h2o_req_t *req)
     request->magic = REQUEST_MAGIC;
     request->server = server;
     request->req = req;
+    request->came_at_us = loop_now_us(server->loop);
     server->n_open++;
     watch_client(request);
     dispatch(server, request);

@@ -57,6 +57,9 @@ unsigned server_n_open(const struct server *server);
 
 /* ---- inside a handler and later ---- */
 
+/* Loop time when the whole request was there. */
+uint64_t request_came_at_us(const struct request *request);
+
 /* The body, stable until the reply; not NUL-terminated. */
 const char *request_body(const struct request *request, size_t *n);
 

@@ -15,14 +15,17 @@
 #include "base/launch.h"
 #include "base/privileges.h"
 #include "base/sink.h"
-#include "http/early.h"
-#include "http/run.h"
+#include "http/gate.h"
+#include "http/run_tally.h"
 #include "worker/pool.h"
 #include "worker/prelaunch.h"
 #include "worker/tally.h"
 
 struct init;
-struct server;
+
+/* What the client of a request beyond the gate's bound is told. */
+#define SERVICE_TOO_MANY_HELD                                                                      \
+    "The action is being started, and too many requests wait for it already (--queue-max)."
 
 /* Given by main; texts borrowed for the program's life. */
 struct service_opts {
@@ -33,9 +36,9 @@ struct service_opts {
     char *const *environ;           /* the container's environment, for the action */
     /* What the action's processes may do. */
     const struct privileges *privileges;
-    uint64_t run_ms;      /* limit of one activation */
-    uint64_t margin_ms;   /* an answer goes out this long before the deadline */
-    uint64_t init_ms;     /* limit of one /init, and of one start of a worker */
+    uint64_t run_ms;   /* limit of one activation */
+    int64_t margin_ms; /* a late activation is given up so long before its deadline; < 0: after */
+    uint64_t init_ms;  /* limit of one /init, and of one start of a worker */
     enum answers answers; /* for runtimes whose manifest says "auto" */
     bool keeps_failed;    /* the folder of a failed /init stays, for a look (-debug) */
     bool prelaunches;     /* start the launcher of `fallback` before there is an action */
@@ -57,8 +60,17 @@ struct service {
     struct pool *stub;          /* answers while `pool` is NULL; NULL: nobody asked it yet */
     struct prelaunch prelaunch; /* of the fallback runtime, while there is no action */
     struct init *init;          /* the one in progress, NULL: none */
-    struct early early;         /* an action that the image carries */
+    struct gate gate;           /* holds requests while a preloaded action is being started */
+    const char *cannot_start;   /* why the preloaded action never will; NULL: nothing says so */
+    bool is_preloaded;          /* the action that serves came with the image, not by /init */
     struct run_tally runs;      /* what was counted of POST /run */
     struct tally workers;       /* ... of the action's processes */
     bool draining;              /* SIGTERM came: no new activations */
 };
+
+/* gate_pass() of the service's gate; a proxy that is being shut down holds nothing. */
+static inline enum gate_pass service_gate(struct service *service, struct request *request,
+                                          gate_handler_fn *handler)
+{
+    return service->draining ? GATE_OPEN : gate_pass(&service->gate, request, handler, service);
+}

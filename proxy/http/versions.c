@@ -5,7 +5,7 @@
 
 #include "action/stage.h"
 #include "base/log.h"
-#include "http/init.h"
+#include "http/prewarm.h"
 #include "http/service.h"
 
 /* A version on its way out. */
@@ -26,7 +26,7 @@ static void on_deleted(struct loop_child *child, int wait_status)
     log_info("version.gone", log_int("version", retired->number), LOG_EXIT(wait_status));
     list_remove(&retired->node);
     free(retired);
-    init_prelaunch(service);
+    prewarm_begin(service);
 }
 
 /* Its processes are gone: so may its folder be, which a child process deletes. */

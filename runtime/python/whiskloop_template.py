@@ -9,7 +9,7 @@ import os
 import stat
 import sys
 
-from whiskloop_launcher import O_ACCMODE, READ_BYTES, Refusal, flush_logs, message, to_line
+from whiskloop_wire import O_ACCMODE, READ_BYTES, Refusal, flush_logs, message, to_line
 
 # Names that are in modules which would be loaded for nothing else.
 PR_SET_PDEATHSIG = 1

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""language_table - put what was measured of the languages into the block of runtime/README.md.
+"""language_table - put what was measured of the languages into the block of docs/languages.md.
 
     language_table.py FILE.json
     language_table.py --check
@@ -16,7 +16,7 @@ from part_languages import ACTIONS, INIT, PART, RATE, folders
 from report import number
 from servers import Trouble
 
-README = ROOT / "runtime/README.md"
+PAGE = ROOT / "docs/languages.md"
 START = "<!-- language figures: made by scripts/bench.sh --languages -->"
 END = "<!-- /language figures -->"
 NONE = "not measured"
@@ -42,10 +42,10 @@ def block(run, markdown_table):
 
 
 def parts():
-    before, start, rest = README.read_text(encoding="utf-8").partition(START)
+    before, start, rest = PAGE.read_text(encoding="utf-8").partition(START)
     inside, end, behind = rest.partition(END)
     if not (start and end):
-        raise Trouble(f"'{README}' has no block between '{START}' and '{END}'")
+        raise Trouble(f"'{PAGE}' has no block between '{START}' and '{END}'")
     return before + start, inside, end + behind
 
 
@@ -56,7 +56,7 @@ def check():
     rows = re.findall(rf"^\| (\w+) \| {cell} \| {cell} \|$", inside, re.MULTILINE)
     if inside.strip().splitlines()[:1] != ["| " + " | ".join(HEAD) + " |"] or \
             sorted(rows) != sorted(folders()):
-        return (f"the figures of languages in {README} have rows for {', '.join(sorted(rows))}; "
+        return (f"the figures of languages in {PAGE} have rows for {', '.join(sorted(rows))}; "
                 f"want {', '.join(sorted(folders()))}: scripts/bench.sh --languages")
     return None
 
@@ -72,8 +72,8 @@ def main(arguments):
 
         text = block(sections.read(pathlib.Path(arguments[0])), page.markdown_table)
         before, _, behind = parts()
-        page.replace(README, f"{before}\n{text}\n{behind}")
-        print(f"written: {README}")
+        page.replace(PAGE, f"{before}\n{text}\n{behind}")
+        print(f"written: {PAGE}")
         return None
     except (Trouble, OSError) as fault:
         return f"bench.sh: {fault}"

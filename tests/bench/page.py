@@ -20,7 +20,6 @@ from servers import Trouble
 
 README_START = "<!-- benchmarks: made by scripts/bench.sh --report --keep docs -->"
 README_END = "<!-- /benchmarks -->"
-README_PICTURES = ("throughput", "rates")
 N_KEPT_SAMPLES = 20  # of each figure, in the file that is kept: --compare needs those of rounds
 N_KEPT_POINTS = 60  # of a series over time
 
@@ -140,18 +139,13 @@ def markdown(run, made, pictures):
 
 
 def readme_block(run, made, folder):
-    """What README.md shows of it: the table of JMeter, two pictures, and cold starts in words."""
-    by_key = {section.key: section for section in made}
-    old = by_key["oldway"]
+    """What README.md shows of it: the table of JMeter, and where the rest is."""
+    old = {section.key: section for section in made}["oldway"]
     date = run.document["date"].partition("T")[0]
-    shown = "\n\n".join(
-        f"{by_key[key].sentence}\n\n![{by_key[key].title}]({folder}/benchmarks/{key}.svg)"
-        for key in README_PICTURES)
-    return (f"{README_START}\n{old.sentence}\n\n{markdown_table(old.head, old.rows)}\n\n{shown}\n\n"
-            f"{by_key['cold'].sentence}\n\n"
-            f"Taken on {date} on {run.document['machine']['n_processors']} processors; all of it: "
-            f"[{folder}/benchmarks.md]({folder}/benchmarks.md). `scripts/jmeter.sh` makes the table"
-            f" again, `scripts/bench.sh --report` everything.\n{README_END}")
+    return (f"{README_START}\n{old.sentence}\n\n{markdown_table(old.head, old.rows)}\n\n"
+            f"Measured on {date} on {run.document['machine']['n_processors']} processors by "
+            f"`scripts/jmeter.sh`. [{folder}/benchmarks.md]({folder}/benchmarks.md) has throughput, "
+            f"latency, cold starts and memory, by `scripts/bench.sh --report`.\n{README_END}")
 
 
 def trimmed(document):

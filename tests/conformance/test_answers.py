@@ -178,6 +178,30 @@ def test_deadline_of_the_body(proxy):
         assert_serves(one)
 
 
+@pytest.mark.parametrize("limit", [400, 1500])
+@pytest.mark.parametrize("env, early", [({"__OW_API_HOST": "h"}, False), ({}, True)])
+def test_the_platforms_limit_is_kept_and_named(proxy, env, early, limit):
+    """Contract 1.2: an invoker counts a timeout only from the limit on, and compares the text."""
+    one = proxy(*NATIVE, env=env)
+    one.started(puppet.CODE)
+    sent = time.time()
+    reply = one.run(steps(puppet.forever()), deadline=str(int(sent * 1000) + limit))
+    took = time.time() - sent
+    assert_error(reply, 502, f"The action exceeded its time limits of {limit} milliseconds.")
+    assert early or took >= limit / 1000
+    assert_serves(one)
+
+
+def test_with_an_invoker_an_action_may_use_all_of_its_limit(proxy):
+    """Contract T-L1: peers let an activation finish up to its limit."""
+    one = proxy("--runtime", "python", env={"__OW_API_HOST": "h"})
+    one.started("import os, time\ndef main(args):\n"
+                "    time.sleep(int(os.environ['__OW_DEADLINE']) / 1000 - time.time())\n"
+                "    return {'slept': True}\n")
+    reply = one.run({}, deadline=str(int(time.time() * 1000) + 1000))
+    assert (reply.status, reply.json) == (200, {"slept": True})
+
+
 @pytest.mark.parametrize(
     "deadline", ["", "soon", "-5", -5, "0", 0, "123", "1e400", "9" * 40, None, {}, [1], True, 0.5])
 def test_deadlines_that_are_none(proxy, deadline):

@@ -123,6 +123,31 @@ def test_as_the_proxy_of_an_image_with_a_compiler(proxy, folder):
     assert one.run({}).json["made"] == "compiled"
 
 
+ENVIRONMENT = ("#!/bin/bash\nread -r line\n"
+               "[ -z \"$__OW_WAIT_FOR_ACK\" ] || echo '{\"ok\":true}' >&3\n"
+               "echo \"{\\\"ack\\\":\\\"${__OW_WAIT_FOR_ACK-unset}\\\",\\\"null\\\":\\\"$N\\\","
+               "\\\"version\\\":\\\"$__OW_PROXY_VERSION\\\"}\" >&3\nread -r line\n")
+
+
+@pytest.mark.usefixtures("as_proxy")
+@pytest.mark.parametrize("env", [{}, {"__OW_WAIT_FOR_ACK": "1"}])
+def test_the_environment_of_actions_is_go_proxys(proxy, env):
+    """Contract 9: an acknowledgement is asked for only where OW_WAIT_FOR_ACK is set; the proxy's
+    version is always told; a null in the /init's env is the text null."""
+    one = proxy(env=env)
+    one.started(ENVIRONMENT, env={"N": None})
+    seen = one.run({}).json
+    assert seen["version"] and (seen["ack"], seen["null"]) == ("unset", "null")
+
+
+@pytest.mark.parametrize("binary", ["true", 1, {}])
+def test_binary_that_is_no_boolean_is_refused(proxy, binary):
+    """Contract 9."""
+    one = proxy(*NATIVE)
+    assert_error(one.post("/init", {"value": {"code": "#!/bin/sh\n", "binary": binary}}), 400,
+                 "Error unmarshaling request: binary must be true or false")
+
+
 # ---- the command line ----
 
 def command(folder, *args, stdin=b"", env=None):
@@ -166,6 +191,18 @@ def test_what_was_compiled_starts_without_a_compiler(proxy, folder):
     one = proxy(*NATIVE)
     one.started(done.stdout)
     assert one.run({}).json == {"main": "main", "made": "compiled", "from": "main.go "}
+
+
+def test_compile_works_beside_the_compilers_own_folder(folder):
+    """Contract 9: compilers rename between ./action/N and the folder they are started in."""
+    compiler = compilers.write(folder, "mkdir -p build\n"
+                               "[ \"$(stat -c %d \"$src\")\" = \"$(stat -c %d .)\" ]\n"
+                               "case $(realpath \"$src\") in \"$PWD\"/action/*) ;; *) exit 1;; esac\n"
+                               "mv \"$src\" build/ && mv build/src \"$src\"\n"
+                               + compilers.program())
+    for _ in range(2):
+        done = command(folder, "-compile", "main", stdin=b"x", env={"OW_COMPILER": compiler})
+        assert (done.returncode, done.stderr) == (0, b"")
 
 
 @pytest.mark.parametrize("flags", [["-env", '{"A":"b","N":1}'], ['-env={"A":"b","N":1}']])

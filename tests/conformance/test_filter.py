@@ -143,6 +143,21 @@ def test_invoke_prints_answer_and_logs_apart(start, wishes):
     assert one.err() == "said\nsaid\n"
 
 
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can give its own streams to another user")
+def test_streams_of_another_user_will_do(folder):
+    """As behind setpriv, su -c or sudo -u: stdin, stdout and stderr cannot be opened anew."""
+    os.chmod(folder, 0o755)
+    (folder / "exec").write_text(samples.GREET_SHELL)
+    program = shutil.copy(PROGRAM, folder / "whiskloop")
+    answer = subprocess.run(
+        ["setpriv", "--reuid", "65534", "--clear-groups", program, "--runtime-dir", folder,
+         "invoke", folder / "exec", '{"name":"Mike"}'],
+        env={"PATH": os.environ["PATH"], "TMPDIR": "/tmp", "OW_COMPILER": ""}, cwd="/",
+        capture_output=True, timeout=WAIT_S)
+    assert (answer.returncode, json.loads(answer.stdout)) == (0, {"hello": "Mike"}), answer
+    assert answer.stdout.endswith(b"\n")
+
+
 @pytest.mark.parametrize("name, code", [
     ("exec", samples.GREET_SHELL.encode()),
     ("code.zip", archives.zipped({"__main__.py": "def main(a):\n return {'hello': a['name']}\n"})),
@@ -222,6 +237,53 @@ def test_wrong_usage_ends_with_2(start, wishes, words, why):
     one = start(*words)
     assert one.ends(2) == b""
     assert why in one.err() and one.err().count("\n") == 1
+
+
+def test_a_FILE_that_is_not_there_ends_with_2(start):
+    one = start("invoke", "nope.py")
+    assert one.ends(2) == b""
+    assert one.err() == 'whiskloop: invoke: cannot read "nope.py": No such file or directory\n'
+
+
+SHOWS = ("import os\ndef main(args):\n"
+         "    return {'seen': [os.environ.get(n) for n in ('A', 'B', '__OW_TAG')]}\n")
+
+
+@pytest.mark.parametrize("words", [["invoke", "shows.py"], ["invoke", "folder"]])
+def test_invoke_takes_variables_and_metadata(start, folder, words):
+    (folder / "shows.py").write_text(SHOWS)
+    (folder / "folder").mkdir()
+    (folder / "folder" / "__main__.py").write_text(SHOWS)
+    (folder / "vars").write_text("# a remark\nA=from the file\nB=b=b\n")
+    one = start(*words, "--env-file", "vars", "-e", 'A=a "quoted" one', "-m", "tag=seven\n7")
+    assert one.answers(None) == [{"seen": ['a "quoted" one', "b=b", "seven\n7"]}]
+
+
+def test_pipe_takes_variables_and_metadata_which_a_line_may_override(start, folder):
+    (folder / "shows.py").write_text(SHOWS)
+    one = start("pipe", "shows.py", "-e", "A=1", "-m", "tag=all")
+    assert one.answers(b'{"value":{}}\n{"value":{},"tag":"own"}\n{}\n') == [
+        {"seen": ["1", None, "all"]}, {"seen": ["1", None, "own"]}, {"seen": ["1", None, "all"]}]
+
+
+def test_invoke_leaves_nothing_in_the_folder_that_it_is_given(start, folder):
+    (folder / "app").mkdir()
+    (folder / "app" / "__main__.py").write_text("import other\nmain = other.main\n")
+    (folder / "app" / "other.py").write_text("def main(args):\n    return {'ok': 1}\n")
+    assert start("invoke", "app").answers(None) == [{"ok": 1}]
+    assert sorted(os.listdir(folder / "app")) == ["__main__.py", "other.py"]
+
+
+@pytest.mark.skipif(shutil.which("gcc") is None, reason="gcc is not installed")
+def test_invoke_and_pipe_take_a_folder_that_must_be_compiled(start, folder):
+    (folder / "app").mkdir()
+    (folder / "app" / "main.c").write_text(
+        '#include <whisk_action.h>\n#include "other.h"\n'
+        'int whisk_main(struct whisk *w)\n{\n    return whisk_addf(w, "n", "%d", OTHER);\n}\n')
+    (folder / "app" / "other.h").write_text("#define OTHER 7\n")
+    assert start("invoke", "app").answers(None) == [{"n": "7"}]
+    assert start("pipe", "app").answers(b'{"value":{}}\n') == [{"n": "7"}]
+    assert sorted(os.listdir(folder / "app")) == ["main.c", "other.h"]
 
 
 def test_help_lists_the_commands(start):

@@ -1,6 +1,6 @@
 """Every language through the proxy: one list of cases, one row per language in languages.py.
 
-The table in runtime/README.md is made of the same list: `python3 test_languages.py --write` puts it
+The table in docs/languages.md is made of the same list: `python3 test_languages.py --write` puts it
 there, and a case fails where it differs.
 """
 
@@ -21,7 +21,7 @@ NO_RESULT = "The action did not return a dictionary or array."
 NOT_BUILT = "The action failed to generate or locate a binary. See logs for details."
 CANNOT_START = "Cannot start action. Check logs for details."
 RUNTIMES = REPO / "runtime"
-README = RUNTIMES / "README.md"
+PAGE = RUNTIMES.parent / "docs/languages.md"
 LIBEXEC = Path(os.path.realpath(PROGRAM)).parent.parent / "runtime"  # of a build
 TABLE_START = "<!-- languages: made by tests/conformance/test_languages.py --write -->"
 TABLE_END = "<!-- /languages -->"
@@ -422,18 +422,18 @@ def table():
 
 
 def table_parts():
-    before, start, rest = README.read_text(encoding="utf-8").partition(TABLE_START)
+    before, start, rest = PAGE.read_text(encoding="utf-8").partition(TABLE_START)
     inside, end, behind = rest.partition(TABLE_END)
-    assert start and end, f"{README} lacks the marks around its table"
+    assert start and end, f"{PAGE} lacks the marks around its table"
     return before + start, inside, end + behind
 
 
-def test_the_table_in_the_readme_is_this_ones():
+def test_the_table_in_the_docs_is_this_one():
     assert table_parts()[1].strip() == table(), "tests/conformance/test_languages.py --write"
 
 
 if __name__ == "__main__":
     if sys.argv[1:] != ["--write"]:
-        sys.exit("usage: test_languages.py --write: put the table into runtime/README.md")
+        sys.exit("usage: test_languages.py --write: put the table into docs/languages.md")
     BEFORE, _, BEHIND = table_parts()
-    README.write_text(f"{BEFORE}\n{table()}\n{BEHIND}", encoding="utf-8")
+    PAGE.write_text(f"{BEFORE}\n{table()}\n{BEHIND}", encoding="utf-8")

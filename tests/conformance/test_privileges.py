@@ -12,7 +12,7 @@ import pytest
 
 import compilers
 from archives import zipped
-from whisk import PROGRAM, all_pids, assert_error, wait_until
+from whisk import REPO, all_pids, assert_error, installed_program, open_program, wait_until
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0,
                                 reason="only root may run actions as another user")
@@ -57,10 +57,11 @@ def evaluating(proxy, user):
     return start
 
 
-def refused_start(*options, wrapper=()):
+def refused_start(*options, wrapper=(), program=None, env=None):
     """What a proxy says that must not start, with these options."""
-    ended = subprocess.run([*wrapper, PROGRAM, "--port", "0", *options], capture_output=True,
-                           text=True, timeout=60, check=False)
+    ended = subprocess.run([*wrapper, program or open_program(), "--port", "0", *options],
+                           capture_output=True, text=True, timeout=60, check=False,
+                           env={**os.environ, **(env or {})})
     assert ended.returncode == 2, ended
     assert ended.stdout == ""
     return ended.stderr
@@ -182,7 +183,7 @@ def test_a_compiler_that_may_not_be_run_is_told(proxy, folder, user):
 def test_a_compiler_on_the_command_line_runs_as_the_user(folder, user):
     """-compile: the same, and the zip is written all the same."""
     compiler = compilers.write(folder, TELLING)
-    done = subprocess.run([PROGRAM, "--user", str(user), "-compile", "main"], input=b"some text",
+    done = subprocess.run([open_program(), "--user", str(user), "-compile", "main"], input=b"some text",
                           capture_output=True, timeout=60, check=True,
                           env={"PATH": "/usr/bin:/bin", "OW_COMPILER": compiler,
                                "TMPDIR": str(folder)})
@@ -412,11 +413,30 @@ def test_limit_beyond_the_containers_own(proxy):
                  "our own limit is 1000")
 
 
-def test_folder_that_the_user_cannot_reach(proxy, folder):
-    """A folder that is closed to the user is told by /init, with what to do."""
-    folder.chmod(0o700)
-    one = proxy("--user", "54321", "--runtime", "native")
-    answer = one.init(SHELL)
-    assert answer.status == 502
-    assert "54321" in answer.json["error"] or "cannot enter folder" in answer.json["error"], answer
-    assert "Permission denied" in answer.json["error"]
+@pytest.mark.parametrize("how", ["TMPDIR", "--action-dir", "--action", "--runtime-dir", "launcher",
+                                 "compiled launchers"])
+def test_folder_that_the_user_cannot_reach(folder, how):
+    """What is closed to the user is told at the start, by its name and by the option for it."""
+    folder.chmod(0o755)
+    closed = folder / "closed"
+    within = closed / "a" / "b"
+    within.mkdir(parents=True)
+    options = ["--user", "54321:54321", "--action-dir", folder / "actions", how, within]
+    more = {}
+    if how == "TMPDIR":
+        options, more = options[:2], {"env": {"TMPDIR": str(within)}}
+    elif how == "--runtime-dir":
+        shutil.copytree(REPO / "runtime", within, dirs_exist_ok=True)
+    elif how == "launcher":
+        shutil.copytree(REPO / "runtime", within, dirs_exist_ok=True)
+        options[4] = "--runtime-dir"
+        closed = within / "python/launcher.py"
+    elif how == "compiled launchers":
+        shutil.copytree(installed_program().parents[1], within, dirs_exist_ok=True)
+        options[4:] = ["--runtime", "oneshot"]
+        more = {"program": within / "bin/whiskloop"}
+        closed = within / "libexec"
+    closed.chmod(0o600)
+    said = refused_start(*options, **more)
+    assert f'user 54321 (--user) has no access to "{closed}", which is' in said
+    assert how in said

@@ -3,15 +3,19 @@
 Each case gets a process of its own on a port of its own, so that cases may run side by side.
 """
 
+import atexit
 import base64
 import contextlib
 import fcntl
+import functools
 import json
 import os
 import pathlib
 import re
+import shutil
 import signal
 import subprocess
+import tempfile
 import termios
 import threading
 import time
@@ -38,6 +42,33 @@ PER_PROXY = {"anon_inode": 3, "file": 0}
 SANITIZER_RE = re.compile(r"ERROR: \w+Sanitizer|runtime error: |SUMMARY: \w+Sanitizer")
 BINARY_RE = re.compile(
     r"([A-Za-z0-9+/]{4})*([A-Za-z0-9+/]{4}|[A-Za-z0-9+/]{3}=|[A-Za-z0-9+/]{2}==)")
+
+
+def is_open_to_all(path):
+    """Whether every user may pass each folder above it."""
+    return all(os.stat(parent).st_mode & 0o001 for parent in path.parents)
+
+
+@functools.cache
+def installed_program():
+    """The program of an installed copy, with its runtimes, in a folder that is open to all."""
+    place = tempfile.mkdtemp(prefix="whiskloop-open-")
+    atexit.register(shutil.rmtree, place, ignore_errors=True)
+    os.chmod(place, 0o755)
+    subprocess.run(["meson", "install", "-C", PROGRAM.parents[1], "--no-rebuild", "--quiet",
+                    "--destdir", place], check=True, capture_output=True, timeout=WAIT_S)
+    return next(pathlib.Path(place).rglob("bin/whiskloop"))
+
+
+def open_program():
+    """The program where every user gets to it and to its runtimes; a checkout may lie in /root."""
+    is_open = is_open_to_all(PROGRAM) and is_open_to_all(REPO / "runtime" / "python")
+    return PROGRAM if is_open else installed_program()
+
+
+def files_below(folder):
+    """The files in a folder and below, which may go while this looks."""
+    return [os.path.join(place, file) for place, _, files in os.walk(folder) for file in files]
 
 
 def wait_until(fact, what, limit_s=WAIT_S):
@@ -184,10 +215,12 @@ class Proxy:
         self._later = []
         self.out_path.touch()
         self.err_path.touch()
+        # Another user, too, must get to the program's runtimes, and may have to start it.
+        program = open_program() if wrapper or setting(options, "user", "") else PROGRAM
         with open(streams[0] or self.out_path, "ab") as out, \
                 open(streams[1] or self.err_path, "ab") as err:
             self.process = subprocess.Popen(
-                [*wrapper, str(PROGRAM), "--port", "0", "--listen", "127.0.0.1", *options],
+                [*wrapper, str(program), "--port", "0", "--listen", "127.0.0.1", *options],
                 stdin=subprocess.DEVNULL, stdout=out, stderr=err, cwd=folder,
                 env=self._environment(env or {}), start_new_session=True)
         self.pid = self.process.pid

@@ -45,8 +45,12 @@ def bytes_unread(one):
     total = 0
     for name in os.listdir(f"/proc/{one.pid}/fd"):
         path = f"/proc/{one.pid}/fd/{name}"
-        if os.readlink(path).startswith("pipe:"):
-            pipe = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        try:
+            is_pipe = os.readlink(path).startswith("pipe:")
+            pipe = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC) if is_pipe else -1
+        except OSError:
+            continue  # closed between the listing and the look
+        if is_pipe:
             total += int.from_bytes(fcntl.ioctl(pipe, termios.FIONREAD, b"\0\0\0\0"), "little")
             os.close(pipe)
     return total

@@ -127,7 +127,7 @@ def ask(one, image, executable):
 @each_image
 def test_serves_with_nothing_but_a_scratch_folder(start, static_echo, image, record_property):
     """Read-only root, no capabilities, no new privileges, and a user that nobody knows. What it takes
-    to serve is not judged, but put on record: docker/README.md tells it."""
+    to serve is not judged, but put on record: docs/images.md tells it."""
     one = start(image, run=(*STRICT, "--user=4321:4321"))
     began = time.monotonic()
     ask(one, image, static_echo)

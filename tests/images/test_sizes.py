@@ -23,12 +23,12 @@ def weights():
     "native-static",
     pytest.param("python3-tiny", marks=pytest.mark.quick)])
 def test_an_image_without_a_base_stays_small(image):
-    """What the README promises of its size."""
+    """What docs/images.md promises of its size."""
     assert weights()[image]["saved_bytes"] < BOUNDS_MB[image] * 1e6
 
 
 def test_every_image_is_weighed():
-    """So that none is missing in the README's table, which is made of the same file."""
+    """So that none is missing in the table of docs/images.md, which is made of the same file."""
     images = {path.name.partition(".")[0] for path in (REPO / "docker").glob("*.Dockerfile")}
     found = weights()
     assert set(found) == {name for name in images if not name.startswith("builder")}

@@ -48,8 +48,8 @@ def settings():
 
 
 def metrics():
-    """The metrics that README.md tells of; tests/conformance compares it with what is served."""
-    part = re.search(r"<!-- metrics -->(.*?)<!-- /metrics -->", (ROOT / "README.md").read_text(),
+    """The metrics that docs/monitoring.md lists; tests/conformance compares it with what is served."""
+    part = re.search(r"<!-- metrics -->(.*?)<!-- /metrics -->", (ROOT / "docs/monitoring.md").read_text(),
                      re.S)[1]
     return dict(re.findall(r"^\| `(\w+)[^`]*` \| (\w+) \|", part, re.M))
 

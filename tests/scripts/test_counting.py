@@ -79,6 +79,33 @@ def test_library_inside_its_wrapper_is_no_offence(tmp_path):
     assert layer_offences(tmp_path, "action/unpack.c", "#include <archive.h>\n") == []
 
 
+def written(root, files):
+    for name, text in files.items():
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    return list(check_layers.circle_offences(root))
+
+
+def test_files_that_include_one_another_in_a_circle_are_an_offence(tmp_path):
+    found = written(tmp_path, {
+        "proxy/http/a.h": "", "proxy/http/a.c": '#include "http/a.h"\n#include "http/b.h"\n',
+        "proxy/http/b.h": '#include "http/c.h"\n', "proxy/http/c.h": "",
+        "proxy/http/c.c": '#include "http/c.h"\n#include "http/a.h"\n'})
+    assert len(found) == 1 and "http/a, http/b, http/c" in found[0]
+
+
+def test_a_file_and_its_own_header_are_no_circle(tmp_path):
+    assert written(tmp_path, {"proxy/http/a.h": "", "proxy/http/b.h": "",
+                              "proxy/http/a.c": '#include "http/a.h"\n#include "http/b.h"\n'}) == []
+
+
+def test_python_modules_that_import_one_another_are_an_offence(tmp_path):
+    found = written(tmp_path, {"runtime/python/a.py": "def f():\n    import b\n",
+                               "runtime/python/b.py": "from a import f\n"})
+    assert len(found) == 1 and "a, b" in found[0]
+
+
 def test_path_that_leads_nowhere_is_found_in_a_readme():
     found = list(check_readme.missing_paths("see `bin/init.sh`, bin/none.sh and [x](no/where.md)"))
     assert len(found) == 2

@@ -151,7 +151,6 @@ def test_a_cold_start_stands_beside_the_least_that_it_could_take(document):
     assert [CEILING, "2.00", "", "", "", ""] in section.rows
     assert [START_ALONE, "", "", "", "", "2.00"] in section.rows
     assert "1.75 times as long as libh2o alone" in section.sentence
-    assert section.sentence in page.readme_block(run, sections.sections(run), "docs")
 
 
 def test_a_report_of_a_run_without_that_least_is_silent_about_it(tmp_path, document):
@@ -326,10 +325,10 @@ def test_a_report_of_a_run_without_languages_is_one_section_shorter(tmp_path, do
 
 @pytest.fixture
 def readme(tmp_path, monkeypatch):
-    """A README with an empty block for the languages' figures."""
+    """A page with an empty block for the languages' figures."""
     path = tmp_path / "README.md"
     path.write_text(f"before\n{language_table.START}\n{language_table.END}\nbehind\n")
-    monkeypatch.setattr(language_table, "README", path)
+    monkeypatch.setattr(language_table, "PAGE", path)
     return path
 
 

@@ -4,6 +4,7 @@
 
 #include <stdio.h>
 
+#include "arguments.h"
 #include "base/err.h"
 #include "base/util.h"
 #include "config.h"

@@ -16,7 +16,7 @@ static void assert_line(const char *word, const char *wanted)
     struct job job = {.line = NULL};
     struct err err;
 
-    assert_int_equal(argument_read(&job, word, MAX_BYTES, -1, &err), 0);
+    assert_int_equal(argument_read(&job, word, NULL, MAX_BYTES, -1, &err), 0);
     assert_int_equal(job.len, strlen(wanted));
     assert_memory_equal(job.line, wanted, job.len);
     free(job.line);
@@ -27,7 +27,7 @@ static void assert_wrong(const char *word, const char *why)
     struct job job = {.line = NULL};
     struct err err;
 
-    assert_int_equal(argument_read(&job, word, MAX_BYTES, -1, &err), -1);
+    assert_int_equal(argument_read(&job, word, NULL, MAX_BYTES, -1, &err), -1);
     assert_int_equal(err.kind, ERR_REQUEST);
     assert_string_equal(err.text, why);
     assert_null(job.line);
@@ -97,9 +97,9 @@ static void the_bound_holds_for_words_and_files(void **state)
         struct err err;
 
         if (n <= MAX_BYTES) {
-            assert_int_equal(argument_read(&job, word, MAX_BYTES, -1, &err), 0);
+            assert_int_equal(argument_read(&job, word, NULL, MAX_BYTES, -1, &err), 0);
             free(TAKE(job.line));
-            assert_int_equal(argument_read(&job, path, MAX_BYTES, -1, &err), 0);
+            assert_int_equal(argument_read(&job, path, NULL, MAX_BYTES, -1, &err), 0);
             free(job.line);
         } else {
             assert_wrong(word, too_long);

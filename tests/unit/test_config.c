@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "config_fixture.h"
+#include "help.h"
 
 #define DAY_MS 86400000ull
 #define GIB    (1ull << 30)
@@ -19,7 +20,6 @@ static const struct number {
 #define N(field) offsetof(struct config, field)
     {"--port", "WHISKLOOP_PORT", N(port), 0, 8080, 65535},
     {"--timeout", "WHISKLOOP_TIMEOUT", N(timeout_ms), 1, 300000, DAY_MS},
-    {"--deadline-margin", "WHISKLOOP_DEADLINE_MARGIN", N(deadline_margin_ms), 0, 50, 10000},
     {"--init-timeout", "WHISKLOOP_INIT_TIMEOUT", N(init_timeout_ms), 1, 300000, DAY_MS},
     {"--settle-time", "WHISKLOOP_SETTLE_TIME", N(settle_ms), 1, 100, 60000},
     {"--kill-after", "WHISKLOOP_KILL_AFTER", N(kill_ms), 0, 500, 60000},
@@ -69,10 +69,11 @@ static const struct text {
     {"--log-level", "WHISKLOOP_LOG_LEVEL", N(log_level), "auto", "debug"},
     {"--log-format", "WHISKLOOP_LOG_FORMAT", N(log_format), "text", "json"},
     {"--log-file", "WHISKLOOP_LOG_FILE", N(log_file), "", "/l"},
+    {"--end-marks", "WHISKLOOP_END_MARKS", N(end_marks), "auto", "off"},
 #undef N
 };
 
-#define N_OTHERS 8 /* --workers and the switches */
+#define N_OTHERS 9 /* --workers, --deadline-margin and the switches */
 
 static const char *const other_variables[] = {"FLASK_PROXY_PORT",         "OW_LOG_INIT_ERROR",
                                               "WHISKLOOP_LOG_INIT_ERROR", "OW_DEBUG",
@@ -99,6 +100,27 @@ static void read_with_number(struct fixture *f, const char *option, uint64_t val
 
     (void)snprintf(text, sizeof(text), "%llu", (unsigned long long)value);
     read_with(f, option, text);
+}
+
+/* By the end of an option's name, but for those that say no more than their topic. */
+static const char *unit_of(const char *option)
+{
+    static const char *const ms[] = {"timeout", "margin", "time", "after", "pause", "max", "life"};
+    static const char *const plain[] = {"--broken-after",     "--queue-max", "--unpack-entries-max",
+                                        "--unpack-ratio-max", "--port",      "--rlimit-nproc",
+                                        "--rlimit-nofile"};
+
+    for (size_t i = 0; i < ARRAY_LEN(plain); i++)
+        if (strcmp(option, plain[i]) == 0)
+            return "";
+    if (strcmp(option, "--write-ahead") == 0)
+        return " lines";
+    if (strcmp(option, "--rlimit-cpu") == 0)
+        return " seconds";
+    for (size_t i = 0; i < ARRAY_LEN(ms); i++)
+        if (strstr(option, "bytes") == NULL && strstr(option, ms[i]) != NULL)
+            return " ms";
+    return " bytes";
 }
 
 static uint64_t number_in(const struct fixture *f, size_t offset)
@@ -158,8 +180,9 @@ static void numbers_outside_their_bounds_are_refused(void **state)
     for (size_t i = 0; i < ARRAY_LEN(numbers); i++) {
         char range[64];
 
-        (void)snprintf(range, sizeof(range), "want a number from %llu to %llu",
-                       (unsigned long long)numbers[i].min, (unsigned long long)numbers[i].max);
+        (void)snprintf(range, sizeof(range), "want a number from %llu to %llu%s",
+                       (unsigned long long)numbers[i].min, (unsigned long long)numbers[i].max,
+                       unit_of(numbers[i].option));
         read_with_number(f, numbers[i].option, numbers[i].max + 1);
         assert_int_equal(f->result, CONFIG_WRONG);
         assert_non_null(strstr(f->err.text, range));
@@ -288,15 +311,29 @@ static void the_last_of_two_options_counts(void **state)
 
 static void unknown_options_are_refused(void **state)
 {
-    static const char *const options[] = {"--prt", "--port-", "-port",  "-p",
-                                          "--",    "--port_", "--por=1"};
+    static const struct {
+        const char *option;
+        const char *advice;
+    } cases[] = {
+        {"--prt", "did you mean --port?"},
+        {"--port_", "did you mean --port?"},
+        {"--por=1", "did you mean --port?"},
+        {"--Workers=2", "did you mean --workers?"},
+        {"--time-out", "did you mean --timeout?"},
+        {"--log-levle=debug", "did you mean --log-level?"},
+        {"--nonsense", "--help all lists them"},
+        {"-port", "--help all lists them"},
+        {"-p", "--help all lists them"},
+        {"--", "--help all lists them"},
+    };
     struct fixture *f = *state;
 
-    for (size_t i = 0; i < ARRAY_LEN(options); i++) {
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         char wanted[128];
 
-        (void)snprintf(wanted, sizeof(wanted), "%s: no such option; --help lists them", options[i]);
-        read_with(f, options[i], NULL);
+        (void)snprintf(wanted, sizeof(wanted), "%s: no such option; %s", cases[i].option,
+                       cases[i].advice);
+        read_with(f, cases[i].option, NULL);
         assert_refused(f, wanted);
     }
 }
@@ -316,6 +353,10 @@ static void help_and_version_end_the_program_whatever_else_is_there(void **state
     read_with(f, "--help", NULL);
     assert_int_equal(f->result, CONFIG_HELP);
     read_with(f, "-h", NULL);
+    assert_int_equal(f->result, CONFIG_HELP);
+    read_with(f, "--help", "all");
+    assert_int_equal(f->result, CONFIG_HELP_ALL);
+    read_with(f, "-h", "invoke");
     assert_int_equal(f->result, CONFIG_HELP);
     read_with(f, "--help-markdown", NULL);
     assert_int_equal(f->result, CONFIG_HELP_MD);
@@ -429,6 +470,33 @@ static void the_number_of_workers_is_a_number_or_auto(void **state)
     assert_refused(f, "--workers=10000: want a number from 1 to 256, or auto");
 }
 
+static void a_margin_is_signed_or_auto(void **state)
+{
+    static const struct {
+        const char *text;
+        int64_t wanted;
+    } cases[] = {{"0", 0}, {"-1", -1}, {"-10000", -10000}, {"10000", 10000}, {"auto", CONFIG_AUTO}};
+    static const char *const wrong[] = {"-10001", "10001", "-", "", "1ms", "--1", "+1", " 1"};
+    struct fixture *f = *state;
+
+    read_with(f, NULL, NULL);
+    assert_true(f->config.deadline_margin_ms == CONFIG_AUTO);
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        read_with(f, "--deadline-margin", cases[i].text);
+        assert_int_equal(f->result, CONFIG_RUN);
+        assert_true(f->config.deadline_margin_ms == cases[i].wanted);
+    }
+    for (size_t i = 0; i < ARRAY_LEN(wrong); i++) {
+        char text[96];
+
+        (void)snprintf(text, sizeof(text),
+                       "--deadline-margin=%s: want a number from -10000 to 10000 ms, or auto",
+                       wrong[i]);
+        read_with(f, "--deadline-margin", wrong[i]);
+        assert_refused(f, text);
+    }
+}
+
 static void a_switch_takes_0_or_1_behind_it_and_nothing_else(void **state)
 {
     struct fixture *f = *state;
@@ -477,7 +545,7 @@ static char *written_by(void (*write_help)(FILE *file))
 
 static void the_help_lists_each_option_with_its_default(void **state)
 {
-    auto_free char *help = written_by(config_help);
+    auto_free char *help = written_by(help_write_all);
 
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(numbers); i++) {
@@ -486,8 +554,10 @@ static void the_help_lists_each_option_with_its_default(void **state)
         char fallback[32];
 
         assert_non_null(at);
-        (void)snprintf(fallback, sizeof(fallback), "[%llu]\n",
-                       (unsigned long long)numbers[i].fallback);
+        /* The unit may stand on the next line. */
+        (void)snprintf(fallback, sizeof(fallback), "[%llu%s",
+                       (unsigned long long)numbers[i].fallback,
+                       unit_of(numbers[i].option)[0] == '\0' ? "]\n" : "");
         at = strchr(strchr(at + 1, '\n'), '[');
         assert_memory_equal(at, fallback, strlen(fallback));
     }
@@ -497,9 +567,38 @@ static void the_help_lists_each_option_with_its_default(void **state)
     assert_non_null(strstr(help, "--version"));
 }
 
+static void the_short_help_has_a_dozen_options_in_groups(void **state)
+{
+    auto_free char *help = written_by(help_write);
+    unsigned n_options = 0;
+
+    (void)state;
+    for (const char *at = help; (at = strstr(at, "\n  --")) != NULL; at++)
+        n_options++;
+    assert_in_range(n_options, 10, 20);
+    assert_non_null(strstr(help, "\nServing:\n"));
+    assert_non_null(strstr(help, "\n  --port "));
+    assert_non_null(strstr(help, "--listen 127.0.0.1"));
+    assert_null(strstr(help, "--unpack-ratio-max"));
+}
+
+static void each_topic_begins_at_a_setting_and_lines_are_short(void **state)
+{
+    auto_free char *help = written_by(help_write_all);
+
+    (void)state;
+    for (size_t i = 0; i < n_topics; i++) {
+        auto_free char *title = xasprintf("\n%s:\n  --%s", topics[i].title, topics[i].first);
+
+        assert_non_null(strstr(help, title));
+    }
+    for (const char *line = help; *line != '\0'; line += strcspn(line, "\n") + 1)
+        assert_in_range(strcspn(line, "\n"), 0, 80);
+}
+
 static void the_markdown_lists_each_option_with_its_variable(void **state)
 {
-    auto_free char *help = written_by(config_help_markdown);
+    auto_free char *help = written_by(help_write_markdown);
     unsigned n_rows = 0;
 
     (void)state;
@@ -508,8 +607,8 @@ static void the_markdown_lists_each_option_with_its_variable(void **state)
     assert_int_equal(n_rows, ARRAY_LEN(numbers) + ARRAY_LEN(texts) + N_OTHERS);
     for (size_t i = 0; i < ARRAY_LEN(numbers); i++) {
         auto_free char *row =
-            xasprintf("| `%s` | `%s` | %llu |", numbers[i].option, numbers[i].variable,
-                      (unsigned long long)numbers[i].fallback);
+            xasprintf("| `%s` | `%s` | %llu%s |", numbers[i].option, numbers[i].variable,
+                      (unsigned long long)numbers[i].fallback, unit_of(numbers[i].option));
 
         assert_non_null(strstr(help, row));
     }
@@ -548,9 +647,12 @@ int main(void)
         TEST(the_nearer_source_wins),
         TEST(a_switch_can_be_turned_off_by_the_nearer_source),
         TEST(the_number_of_workers_is_a_number_or_auto),
+        TEST(a_margin_is_signed_or_auto),
         TEST(a_switch_takes_0_or_1_behind_it_and_nothing_else),
         TEST(other_words_for_a_switch_are_refused),
         TEST(the_help_lists_each_option_with_its_default),
+        TEST(the_short_help_has_a_dozen_options_in_groups),
+        TEST(each_topic_begins_at_a_setting_and_lines_are_short),
         TEST(the_markdown_lists_each_option_with_its_variable),
     };
 

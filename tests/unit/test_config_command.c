@@ -28,6 +28,23 @@ static void read_words(struct fixture *f, const char *const *words)
     f->result = config_read(&f->config, argc, argv, &f->err);
 }
 
+/* As an entrypoint it is started with the words of others behind its own. */
+static void words_behind_the_proxy_of_an_image_are_ignored(void **state)
+{
+    struct fixture *f = *state;
+    static char path[] = "/bin/proxy", shell[] = "sh", option[] = "-c", version[] = "--version";
+    static char port[] = "--port=1", node[] = "node", command[] = "invoke";
+    char *ignored[] = {path, port, shell, option, version, NULL};
+    char *started[] = {path, node, option, NULL};
+    char *known[] = {path, command, NULL};
+
+    assert_int_equal(config_read(&f->config, 5, ignored, &f->err), CONFIG_RUN);
+    assert_int_equal(f->config.command, COMMAND_SERVE);
+    assert_int_equal(f->config.port, 1);
+    assert_int_equal(config_read(&f->config, 3, started, &f->err), CONFIG_RUN);
+    assert_int_equal(config_read(&f->config, 2, known, &f->err), CONFIG_WRONG);
+}
+
 static void without_words_it_serves(void **state)
 {
     struct fixture *f = *state;
@@ -91,13 +108,13 @@ static void wrong_words_are_refused(void **state)
         {{"port"}, "port: no such command; --help lists them"},
         {{"-"}, "-: no such command; --help lists them"},
         {{""}, ": no such command; --help lists them"},
-        {{"invok", "a.py"}, "invok: no such command; --help lists them"},
+        {{"invok", "a.py"}, "invok: no such command; did you mean invoke?"},
         {{"invoke"}, "invoke: FILE is missing; usage: whiskloop invoke FILE [ARGUMENT]"},
         {{"invoke", "a", "{}", "b"},
          "b: one word too many; usage: whiskloop invoke FILE [ARGUMENT]"},
         {{"pipe", "a", "b"}, "b: one word too many; usage: whiskloop pipe [FILE]"},
         {{"pipe", "-compile", "main"}, "pipe: not together with -compile"},
-        {{"pipe", "--prt"}, "--prt: no such option; --help lists them"},
+        {{"pipe", "--prt"}, "--prt: no such option; did you mean --port?"},
     };
     struct fixture *f = *state;
 
@@ -107,13 +124,90 @@ static void wrong_words_are_refused(void **state)
     }
 }
 
+static void what_may_be_repeated_is_kept_in_order(void **state)
+{
+    struct fixture *f = *state;
+
+    read_words(f, (const char *const[]){"invoke", "a.py", "-e", "A=1", "-eB=x=y", NULL});
+    assert_int_equal(f->result, CONFIG_RUN);
+    assert_string_equal(f->config.env[0], "A=1");
+    assert_string_equal(f->config.env[1], "B=x=y");
+    assert_null(f->config.env[2]);
+    config_done(&f->config);
+    read_words(f, (const char *const[]){"-m", "activation_id=7", "pipe", "-m", "k=", NULL});
+    assert_int_equal(f->result, CONFIG_RUN);
+    assert_string_equal(f->config.metadata[0], "activation_id=7");
+    assert_string_equal(f->config.metadata[1], "k=");
+    config_done(&f->config);
+    /* ActionLoop's own options begin with the same letter. */
+    read_words(f, (const char *const[]){"-env", "{}", NULL});
+    assert_string_equal(f->config.compile_env, "{}");
+    assert_null(f->config.env);
+}
+
+static void an_env_file_is_read_as_docker_reads_it(void **state)
+{
+    struct fixture *f = *state;
+    char path[] = "/tmp/test_config.XXXXXX";
+    static const char text[] =
+        "\xef\xbb\xbf# remark\n\n  A=1\r\nB=x=y \nQ=\"q\"\nOWN_A\nOWN_B\nLAST=z";
+    int fd = mkstemp(path);
+
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, text, strlen(text)), strlen(text));
+    (void)close(fd);
+    (void)setenv("OWN_A", "ours", 1);
+    (void)unsetenv("OWN_B");
+    read_words(f, (const char *const[]){"pipe", "--env-file", path, NULL});
+    (void)unlink(path);
+    assert_int_equal(f->result, CONFIG_RUN);
+    assert_string_equal(f->config.env[0], "A=1");
+    assert_string_equal(f->config.env[1], "B=x=y ");
+    assert_string_equal(f->config.env[2], "Q=\"q\"");
+    assert_string_equal(f->config.env[3], "OWN_A=ours");
+    assert_string_equal(f->config.env[4], "LAST=z");
+    assert_null(f->config.env[5]);
+    config_done(&f->config);
+}
+
+static void what_is_no_variable_is_refused(void **state)
+{
+    static const struct {
+        const char *words[WORDS_MAX + 1];
+        const char *why;
+    } cases[] = {
+        {{"pipe", "-e", "A"}, "-e A: want NAME=value"},
+        {{"pipe", "-e=A"}, "-e =A: want NAME=value"},
+        {{"pipe", "-e"}, "-e: a value is missing (NAME=value)"},
+        {{"pipe", "-m", "=1"}, "-m =1: want KEY=value"},
+        {{"pipe", "-m", "value=1"}, "-m value=1: value is the argument itself, not metadata"},
+        {{"pipe", "--env-file=/does/not/exist"},
+         "--env-file: cannot read \"/does/not/exist\": No such file or directory"},
+        {{"pipe", "--env-file=/etc"}, "--env-file: cannot read \"/etc\": Is a directory"},
+        {{"-e", "A=1"},
+         "-e, -m and --env-file are for invoke and pipe; an action that is published brings its "
+         "environment along (bin/init.sh -e NAME=value)"},
+    };
+    struct fixture *f = *state;
+
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        read_words(f, cases[i].words);
+        assert_refused(f, cases[i].why);
+        config_done(&f->config);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
         TEST(without_words_it_serves),
+        TEST(words_behind_the_proxy_of_an_image_are_ignored),
         TEST(commands_take_their_words_among_options),
         TEST(wrong_words_are_refused),
+        TEST(what_may_be_repeated_is_kept_in_order),
+        TEST(an_env_file_is_read_as_docker_reads_it),
+        TEST(what_is_no_variable_is_refused),
     };
 
     return cmocka_run_group_tests_name("config_command", tests, NULL, NULL);

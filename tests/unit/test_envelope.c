@@ -4,10 +4,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include <openssl/evp.h>
 
 #include "action/envelope.h"
+#include "base/buf.h"
 #include "base/err.h"
 #include "base/util.h"
 
@@ -165,6 +167,10 @@ static void a_wrong_type_is_refused_by_name(void **state)
         {"{\"value\":{\"code\":1}}", "Error unmarshaling request: code must be a string"},
         {"{\"value\":{\"code\":{}}}", "Error unmarshaling request: code must be a string"},
         {"{\"value\":{\"main\":true}}", "Error unmarshaling request: main must be a string"},
+        {"{\"value\":{\"code\":\"x\",\"binary\":\"true\"}}",
+         "Error unmarshaling request: binary must be true or false"},
+        {"{\"value\":{\"code\":\"x\",\"binary\":1}}",
+         "Error unmarshaling request: binary must be true or false"},
         {"{\"value\":{\"env\":[]}}", "Error unmarshaling request: env must be an object"},
         {"{\"value\":{\"env\":\"A=B\"}}", "Error unmarshaling request: env must be an object"},
     };
@@ -297,7 +303,6 @@ static void text_that_only_looks_like_base64_stays_text(void **state)
     (void)state;
     assert_text("{\"value\":{\"code\":\"QUJD\"}}", "QUJD");
     assert_text("{\"value\":{\"code\":\"QUJD\",\"binary\":false}}", "QUJD");
-    assert_text("{\"value\":{\"code\":\"QUJD\",\"binary\":\"true\"}}", "QUJD");
 }
 
 static void text_with_a_shebang_is_a_script(void **state)
@@ -409,7 +414,7 @@ static void env_values_of_any_type_become_text(void **state)
     (void)state;
     assert_env("{\"S\":\"a b\",\"N\":null,\"I\":12,\"F\":-1.50e3,\"T\":true,\"B\":false,"
                "\"O\":{ \"a\" : [ 1, \" \" ] },\"A\":[ ],\"E\":\"\"}",
-               "S=a b\nN=\nI=12\nF=-1.50e3\nT=true\nB=false\nO={\"a\":[1,\" \"]}\nA=[]\nE=\n");
+               "S=a b\nN=null\nI=12\nF=-1.50e3\nT=true\nB=false\nO={\"a\":[1,\" \"]}\nA=[]\nE=\n");
 }
 
 static void env_values_keep_what_follows_an_equals_sign(void **state)
@@ -422,6 +427,89 @@ static void env_names_and_values_are_unescaped(void **state)
 {
     (void)state;
     assert_env("{\"\\u0041\":\"l1\\nl2 \\u00e9\"}", "A=l1\nl2 \xc3\xa9\n");
+}
+
+/* A body whose env has n variables of n_bytes each, which differ in their last bytes only. */
+static char *body_of_names(unsigned n, size_t n_bytes)
+{
+    struct buf body = {0};
+    auto_free char *prefix = xmalloc(n_bytes + 1);
+
+    memset(prefix, 'A', n_bytes);
+    prefix[n_bytes] = '\0';
+    buf_add_text(&body, "{\"value\":{\"code\":\"x\",\"env\":{");
+    for (unsigned i = 0; i < n; i++) {
+        auto_free char *member = xasprintf("%s\"%s%04u\":\"\"", i > 0 ? "," : "", prefix, i);
+
+        buf_add_text(&body, member);
+    }
+    buf_add(&body, "}}}", 4);
+    return body.bytes;
+}
+
+/* Processor time that it takes to read a body, the least of three. */
+static clock_t time_to_read(const char *body, size_t n_variables)
+{
+    clock_t least = 0;
+
+    for (int i = 0; i < 3; i++) {
+        struct envelope envelope = {0};
+        struct err err;
+        clock_t before = clock(), took;
+        size_t n = 0;
+
+        assert_int_equal(envelope_read(&envelope, body, strlen(body), &err), 0);
+        took = clock() - before;
+        while (envelope.env[n] != NULL)
+            n++;
+        assert_int_equal(n, n_variables);
+        envelope_done(&envelope);
+        if (i == 0 || took < least)
+            least = took;
+    }
+    return least;
+}
+
+/* Comparing each with all before it took 10 times as long. */
+static void names_that_share_a_prefix_cost_about_what_others_of_their_size_do(void **state)
+{
+    auto_free char *many = body_of_names(1024, 16384);
+    auto_free char *one = body_of_names(1, 1024 * 16384);
+
+    (void)state;
+    assert_true(time_to_read(many, 1024) < 4 * time_to_read(one, 1) + CLOCKS_PER_SEC / 50);
+}
+
+static void fields_are_found_without_being_decoded(void **state)
+{
+    static const struct {
+        const char *code; /* as the body spells it */
+        bool takes_empty;
+        int found;
+    } cases[] = {
+        {"\"\"", false, -1},
+        {"\"\"", true, 0},
+        {"\" \\n\\t\\u0020\\r\\f\\u000b\"", false, -1},
+        {"\" \\u0000\"", false, 0},
+        {"\" \\b\"", false, 0},
+        {"\"\\u00a0\"", false, 0},
+        {"\"\\\\n\"", false, 0},
+        {"\"\\ud83d\\ude00\"", false, 0},
+        {"\"!no base64!\"", false, 0},
+        {"null", true, -1},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        auto_free char *body =
+            xasprintf("{\"value\":{\"code\":%s,\"binary\":true}}", cases[i].code);
+        struct envelope_parts parts;
+        struct err err = {0};
+
+        if (envelope_find(&parts, body, strlen(body), cases[i].takes_empty, &err) != cases[i].found)
+            fail_msg("%s", body);
+        assert_int_equal(err.kind, cases[i].found < 0 ? ERR_REFUSED : ERR_NONE);
+    }
 }
 
 static void the_last_variable_of_a_name_wins(void **state)
@@ -545,6 +633,8 @@ int main(void)
         cmocka_unit_test(env_values_keep_what_follows_an_equals_sign),
         cmocka_unit_test(env_names_and_values_are_unescaped),
         cmocka_unit_test(the_last_variable_of_a_name_wins),
+        cmocka_unit_test(names_that_share_a_prefix_cost_about_what_others_of_their_size_do),
+        cmocka_unit_test(fields_are_found_without_being_decoded),
         cmocka_unit_test(an_empty_env_is_none),
         cmocka_unit_test(names_that_no_variable_can_have_are_refused),
         cmocka_unit_test(a_value_with_nul_is_refused_with_its_name),

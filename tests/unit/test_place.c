@@ -195,6 +195,53 @@ static void a_unix_socket_leaves_no_file(void **state)
     assert_false(exists(f));
 }
 
+static void the_file_has_the_mode_and_the_owner_that_were_asked_for(void **state)
+{
+    struct fixture *f = *state;
+    bool is_root = geteuid() == 0;
+    auto_free char *text = xasprintf("unix:%s/so,cket,mode=0620,owner=%d:%d", f->folder.in,
+                                     is_root ? 7 : (int)getuid(), is_root ? 8 : (int)getgid());
+    struct place place;
+    struct stat info;
+    struct err err;
+    auto_fd int fd = -1;
+
+    assert_int_equal(place_parse(&place, "--x", text, &err), 0);
+    assert_non_null(strstr(place.path, "/so,cket"));
+    fd = place_listen(&place, "--x", &err);
+    assert_true(fd >= 0);
+    assert_int_equal(lstat(place.path, &info), 0);
+    assert_int_equal(info.st_mode & 07777, 0620);
+    assert_int_equal(info.st_uid, is_root ? 7 : getuid());
+    assert_int_equal(info.st_gid, is_root ? 8 : getgid());
+    place_leave(&place);
+}
+
+static void a_wrong_mode_or_owner_is_named(void **state)
+{
+    static const struct {
+        const char *text;
+        const char *wanted;
+    } cases[] = {
+        {"unix:/a,mode=", "--x: mode=: want an octal number from 0 to 0777"},
+        {"unix:/a,mode=8", "--x: mode=8: want an octal number from 0 to 0777"},
+        {"unix:/a,mode=1777", "--x: mode=1777: want an octal number from 0 to 0777"},
+        {"unix:/a,owner=", "--x: owner=: want USER or USER:GROUP, numbers or names"},
+        {"unix:/a,owner=nobody-of-that-name",
+         "--x: owner=nobody-of-that-name: /etc/passwd has no user \"nobody-of-that-name\"; a number "
+         "needs no entry there"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct place place;
+        struct err err;
+
+        assert_int_equal(place_parse(&place, "--x", cases[i].text, &err), -1);
+        assert_string_equal(err.text, cases[i].wanted);
+    }
+}
+
 static void the_file_of_a_dead_process_is_replaced(void **state)
 {
     struct fixture *f = *state;
@@ -286,6 +333,8 @@ int main(void)
         cmocka_unit_test(a_port_in_use_is_told),
         cmocka_unit_test(a_name_is_no_address),
         TEST(a_unix_socket_leaves_no_file),
+        TEST(the_file_has_the_mode_and_the_owner_that_were_asked_for),
+        TEST(a_wrong_mode_or_owner_is_named),
         TEST(the_file_of_a_dead_process_is_replaced),
         TEST(a_socket_that_somebody_listens_on_is_left_alone),
         TEST(a_socket_with_a_full_queue_is_left_alone),

@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/sendfile.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
@@ -22,6 +23,7 @@
 
 struct fixture {
     struct folder folder;
+    char *program; /* owned; tests/unit/child.c as it was built */
     struct privileges privileges;
     struct launch launch;
     struct spawned child;
@@ -29,10 +31,25 @@ struct fixture {
     char text[4096];
 };
 
+/* A copy of the child where every user may execute it; the build may lie in /root. */
+static void open_child(struct fixture *f)
+{
+    auto_free char *path = xasprintf("%s/child", f->folder.in);
+    auto_fd int from = open(f->program, O_RDONLY | O_CLOEXEC);
+    auto_fd int to = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0755);
+
+    (void)chmod(f->folder.outer, 0711);
+    while (sendfile(to, from, NULL, 1 << 20) > 0)
+        continue;
+    (void)setenv("WHISKLOOP_TEST_CHILD", path, 1);
+}
+
 static int set_up(void **state)
 {
     struct fixture *f = folder_set_up(state, sizeof(*f));
 
+    f->program = xstrdup(getenv("WHISKLOOP_TEST_CHILD"));
+    open_child(f);
     f->child = SPAWNED_NONE;
     folder_write(f->folder.in, "passwd",
                  "root:x:0:0:root:/root:/bin/sh\n"
@@ -50,6 +67,8 @@ static int tear_down(void **state)
     child_end(&f->child);
     launch_done(&f->launch);
     privileges_done(&f->privileges);
+    (void)setenv("WHISKLOOP_TEST_CHILD", f->program, 1);
+    free(f->program);
     return folder_tear_down(state);
 }
 
@@ -363,7 +382,8 @@ static void a_folder_that_the_user_cannot_enter_is_told(void **state)
     f->launch = launch_child(ANSWERS_FD3, false, NULL);
     f->launch.privileges = &f->privileges;
     free(f->launch.cwd);
-    f->launch.cwd = xstrdup(f->folder.in); /* below a folder that is ours alone */
+    f->launch.cwd = xstrdup(f->folder.in);
+    assert_int_equal(chmod(f->folder.outer, 0700), 0);
     assert_int_equal(spawn_start(&f->launch, 0, &f->child, &f->err), -1);
     assert_int_equal(f->err.kind, ERR_SYSTEM);
     assert_non_null(strstr(f->err.text, "user 47110815 (--user) cannot enter folder"));

@@ -316,8 +316,7 @@ static void the_environment_is_the_proxys_without_its_settings(void **state)
     launch(f, "native", "main", base_env, NULL);
     assert_true(has(f, "PATH=/opt/bin"));
     assert_true(has(f, "__OW_API_HOST=https://a"));
-    assert_true(has(f, "__OW_WAIT_FOR_ACK=1"));
-    assert_null(f->launch.env[3]);
+    assert_null(f->launch.env[2]);
 }
 
 static void variables_of_init_replace_those_of_the_proxy(void **state)
@@ -356,8 +355,7 @@ static void without_a_path_there_is_a_default_one(void **state)
     launch(f, "native", "main", nothing, NULL);
     assert_string_equal(f->launch.env[0],
                         "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
-    assert_true(has(f, "__OW_WAIT_FOR_ACK=1"));
-    assert_null(f->launch.env[2]);
+    assert_null(f->launch.env[1]);
 }
 
 static void a_launcher_that_reports_ready_is_asked_to(void **state)
@@ -369,7 +367,7 @@ static void a_launcher_that_reports_ready_is_asked_to(void **state)
     assert_true(has(f, "__OW_WAIT_FOR_ACK=1"));
     launch_done(&f->launch);
     launch(f, "native", "main", base_env, NULL);
-    assert_true(has(f, "__OW_WAIT_FOR_ACK=1"));
+    assert_false(has(f, "__OW_WAIT_FOR_ACK=1"));
 }
 
 int main(void)

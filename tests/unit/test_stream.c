@@ -152,6 +152,23 @@ static void a_pipe_that_cannot_be_opened_anew_does_not_block_either(void **state
     assert_pipes_do_not_block(f);
 }
 
+static void an_empty_first_piece_is_passed_over(void **state)
+{
+    struct fixture *f = *state;
+    struct iovec pieces[] = {{NULL, 0}, {(char[]){"\n"}, 1}};
+    bool was_root = geteuid() == 0;
+
+    stand_in_pipe(&f->s, STDIN_FILENO);
+    stand_in_pipe(&f->s, STDOUT_FILENO);
+    assert_int_equal(fchmod(STDOUT_FILENO, 0), 0);
+    if (was_root && seteuid(65534) < 0)
+        skip();
+    open_both(f);
+    assert_true(!was_root || seteuid(0) == 0);
+    assert_true(f->out.is_shared);
+    assert_int_equal(stream_write(&f->out, pieces, 2), 1);
+}
+
 static void files_are_ready_always_and_not_watched(void **state)
 {
     struct fixture *f = *state;
@@ -298,6 +315,7 @@ int main(void)
         TEST(one_socket_as_both_does_not_block_when_its_input_is_closed),
         TEST(what_was_non_blocking_before_stays_so),
         TEST(a_pipe_that_cannot_be_opened_anew_does_not_block_either),
+        TEST(an_empty_first_piece_is_passed_over),
         TEST(files_are_ready_always_and_not_watched),
         TEST(closing_leaves_the_standard_descriptors_open),
         TEST(a_stream_that_is_closed_is_told_by_its_name),

@@ -1,0 +1,149 @@
+#!/usr/bin/env python3
+"""generate - make what tells about the options from the program's own settings table.
+
+    generate.py PROGRAM man TEMPLATE        a manual page; @OPTIONS@ and @VERSION@ are filled in
+    generate.py PROGRAM bash|zsh|fish NAMES completion for a shell; NAMES: those of the runtimes
+    generate.py SCRIPT usage NAME PURPOSE   a manual page of a script, from what it shows for -h
+
+Writes to standard output.
+"""
+
+import re
+import subprocess
+import sys
+
+COMMANDS = {"invoke": "run an action once, without HTTP", "pipe": "answer lines of JSON"}
+OTHERS = {"health": "ask a running proxy whether it is well", "help": "show the options",
+          "version": "show the version"}
+PLACES = ("FILE", "PATH", "DIR", "FIFO")
+
+
+def said(program, *arguments):
+    return subprocess.run([program, *arguments], check=True, capture_output=True,
+                          text=True).stdout
+
+
+def settings(program):
+    """[(name, unit, is_switch, default, help)] in the table's order."""
+    units = dict(re.findall(r"^ *--([a-z-]+)(\[=0\|1\]| \S+)", said(program, "--help", "all"), re.M))
+    found = []
+    for line in said(program, "--help-markdown").splitlines():
+        cells = [cell.strip().replace("\\|", "|") for cell in re.split(r"(?<!\\)\|", line)[1:-1]]
+        name = re.match(r"`--([a-z-]+)", cells[0]) if len(cells) >= 4 else None
+        if name is None:
+            continue
+        unit = units.get(name[1], "")
+        found.append((name[1], unit.strip() if "[" not in unit else "", "[" in unit, cells[-2],
+                      cells[-1]))
+    if not found:
+        sys.exit(f"generate.py: {program} --help-markdown lists no settings")
+    return found
+
+
+def roff(text):
+    """Plain text for troff: no line is taken for a request, and a dash stays one."""
+    text = text.replace("`", "").replace("\\", "\\e").replace("-", "\\-").replace("'", "\\(aq")
+    return re.sub(r"^([.'])", r"\\&\1", text, flags=re.M)
+
+
+def man_options(program):
+    lines = []
+    for name, unit, is_switch, default, text in settings(program):
+        value = "[=0|1]" if is_switch else f" {unit}"
+        shown = default.strip("`")
+        lines += [".TP", f'.BI "\\-\\-{roff(name)}" "{roff(value)}"', roff(text) + "."]
+        if shown not in ("", "-"):
+            lines.append(f"Default: {roff(shown)}.")
+    return "\n".join(lines)
+
+
+def man(program, template):
+    version = said(program, "--version").split()[1]
+    with open(template, encoding="utf-8") as file:
+        text = file.read()
+    # tbl, for those who read the page without it being told so
+    first = "'\\\" t\n" if "\n.TS\n" in text else ""
+    options = man_options(program) if "@OPTIONS@" in text else ""
+    print(first + text.replace("@VERSION@", version).replace("@OPTIONS@", options), end="")
+
+
+def usage(script, name, purpose):
+    print(f'.TH {name.upper()} 1 "" whiskloop "User Commands"\n.SH NAME\n{roff(name)} \\- {roff(purpose)}\n'
+          f".SH SYNOPSIS\n.nf\n{roff(said(script, '-h')).rstrip()}\n.fi\n"
+          ".SH SEE ALSO\n.BR whiskloop (1)")
+
+
+def words(unit, name, runtimes):
+    """What may follow an option, and whether that is a file."""
+    if name == "runtime":
+        return ["auto", *runtimes], False
+    choice = [word for word in unit.split("|") if word == word.lower()] if "|" in unit else []
+    return choice, unit in PLACES
+
+
+def bash(program, runtimes):
+    cases, options = [], [f"--{name}" for name in OTHERS]
+    for name, unit, is_switch, _, _ in settings(program):
+        options.append(f"--{name}")
+        choice, is_file = words(unit, name, runtimes)
+        if is_file:
+            cases.append(f"    --{name}) COMPREPLY=($(compgen -f -- \"$word\")); return ;;")
+        elif not is_switch:
+            cases.append(f"    --{name}) COMPREPLY=($(compgen -W '{' '.join(choice)}' -- \"$word\")); return ;;")
+    print("# bash completion for whiskloop\n_whiskloop() {\n"
+          "    local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]}\n\n"
+          "    # --name=value comes as three words\n"
+          "    if [[ $before == '=' ]]; then\n        before=${COMP_WORDS[COMP_CWORD - 2]}\n"
+          "    elif [[ $word == '=' ]]; then\n        word=\n    fi\n"
+          "    COMPREPLY=()\n    case $before in\n" + "\n".join(cases) + "\n    esac\n"
+          "    if [[ $word == -* ]]; then\n"
+          f"        COMPREPLY=($(compgen -W '{' '.join(options)}' -- \"$word\"))\n"
+          "    elif ((COMP_CWORD == 1)); then\n"
+          f"        COMPREPLY=($(compgen -W '{' '.join(COMMANDS)}' -- \"$word\"))\n"
+          "    else\n        COMPREPLY=($(compgen -f -- \"$word\"))\n    fi\n}\n"
+          "complete -o filenames -F _whiskloop whiskloop")
+
+
+def zsh_text(text):
+    return re.sub(r"([\[\]:\\])", r"\\\1", text.replace("`", "")).replace("'", "'\\''")
+
+
+def zsh(program, runtimes):
+    lines = ["#compdef whiskloop", "", "_arguments -S \\"]
+    for name, unit, is_switch, _, text in settings(program):
+        choice, is_file = words(unit, name, runtimes)
+        action = "_files" if is_file else f"({' '.join(choice)})" if choice else " "
+        value = "" if is_switch else f":{zsh_text(unit.lower() or 'value')}:{action}"
+        lines.append(f"    '--{name}{'' if is_switch else '='}[{zsh_text(text)}]{value}' \\")
+    lines += [f"    '--{name}[{text}]' \\" for name, text in OTHERS.items()]
+    commands = " ".join(f"{name}\\:\"{text}\"" for name, text in COMMANDS.items())
+    lines += [f"    '1:command:(({commands}))' \\", "    '*:file:_files'"]
+    print("\n".join(lines))
+
+
+def fish(program, runtimes):
+    def quoted(text):
+        return "'" + text.replace("`", "").replace("\\", "\\\\").replace("'", "\\'") + "'"
+
+    for name, text in COMMANDS.items():
+        print(f"complete -c whiskloop -n __fish_use_subcommand -a {name} -d {quoted(text)}")
+    for name, unit, is_switch, _, text in settings(program):
+        choice, is_file = words(unit, name, runtimes)
+        more = "" if is_switch else " -r" if is_file else f" -x -a {quoted(' '.join(choice))}"
+        print(f"complete -c whiskloop -l {name}{more} -d {quoted(text)}")
+    for name, text in OTHERS.items():
+        print(f"complete -c whiskloop -l {name} -d {quoted(text)}")
+
+
+def main(program, kind, *rest):
+    made = {"man": man, "usage": usage, "bash": bash, "zsh": zsh, "fish": fish}[kind]
+    if kind in ("man", "usage"):
+        made(program, *rest)
+    else:
+        made(program, rest)
+
+
+if __name__ == "__main__":
+    if len(sys.argv) < 3:
+        sys.exit(__doc__)
+    main(*sys.argv[1:])

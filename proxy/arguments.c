@@ -1,0 +1,290 @@
+#include "arguments.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/err.h"
+#include "base/suggest.h"
+#include "base/util.h"
+#include "variables.h"
+
+#define HELP_HINT "; --help all lists them"
+
+/* ---- what Apache's ActionLoop proxy takes: one dash or two, as Go's flags ---- */
+
+/* The value of `arg` behind -NAME= or --NAME=; "" for the bare name; NULL: another option. */
+static const char *proxy_option(const char *arg, const char *name)
+{
+    size_t n = strlen(name);
+
+    if (arg[0] != '-')
+        return NULL;
+    arg += arg[1] == '-' ? 2 : 1;
+    if (strncmp(arg, name, n) != 0 || (arg[n] != '\0' && arg[n] != '='))
+        return NULL;
+    return arg + n;
+}
+
+/* How many arguments it took; 0: it is none of these; -1: err filled. */
+static int set_from_proxy_option(struct config *config, int n_left, char **args, struct err *err)
+{
+    const char *debug = proxy_option(args[0], "debug");
+    const char *compile = proxy_option(args[0], "compile");
+    const char *env = proxy_option(args[0], "env");
+    const char *value = compile != NULL ? compile : env;
+
+    if (debug != NULL) {
+        config->debug = strcmp(debug, "=false") != 0 && strcmp(debug, "=0") != 0;
+        if (config->debug)
+            config->allow_reinit = 1;
+        return 1;
+    }
+    if (value == NULL)
+        return 0;
+    if (value[0] == '\0' && n_left < 2)
+        return err_set(err, ERR_REQUEST, 0, "%s: a value is missing (%s)", args[0],
+                       compile != NULL ? "MAIN" : "JSON");
+    *(compile != NULL ? &config->compile_main : &config->compile_env) =
+        value[0] == '=' ? value + 1 : args[1];
+    return value[0] == '=' ? 1 : 2;
+}
+
+static int no_such_option(const char *given, const char *name, size_t n, struct err *err)
+{
+    auto_free char *word = xstrndup(name, n);
+    struct suggest suggest = {.word = word};
+
+    for (size_t i = 0; i < n_settings; i++)
+        suggest_offer(&suggest, settings[i].name);
+    if (strncmp(given, "--", 2) != 0 || suggest.best == NULL)
+        return err_set(err, ERR_REQUEST, 0, "%s: no such option" HELP_HINT, given);
+    return err_set(err, ERR_REQUEST, 0, "%s: no such option; did you mean --%s?", given,
+                   suggest.best);
+}
+
+/* One option: --name=value, --name value, or --switch. Returns how many arguments it took. */
+static int set_from_option(struct config *config, int n_left, char **args, struct err *err)
+{
+    const char *name = args[0] + 2;
+    size_t n = strcspn(name, "=");
+    const struct setting *setting = strncmp(args[0], "--", 2) == 0 ? setting_find(name, n) : NULL;
+    char given_as[64];
+
+    if (setting == NULL)
+        return no_such_option(args[0], name, n, err);
+    (void)snprintf(given_as, sizeof(given_as), "--%s", setting->name);
+    if (name[n] == '=')
+        return setting_set(config, setting, given_as, name + n + 1, err) < 0 ? -1 : 1;
+    if (setting->kind == SETTING_SWITCH && (n_left < 2 || !setting_is_switch_value(args[1])))
+        return setting_set(config, setting, given_as, "1", err) < 0 ? -1 : 1;
+    if (n_left < 2)
+        return err_set(err, ERR_REQUEST, 0, "%s: a value is missing (%s)", given_as, setting->unit);
+    return setting_set(config, setting, given_as, args[1], err) < 0 ? -1 : 2;
+}
+
+/* -e NAME=value, -m KEY=value, --env-file FILE; with the value in the same word, too. How many
+ * arguments it took; 0: it is none of these; -1: err filled. */
+static int set_from_pair_option(struct config *config, int n_left, char **args, struct err *err)
+{
+    static const char file[] = "--env-file";
+    const char *arg = args[0];
+    bool is_file = strncmp(arg, file, strlen(file)) == 0 &&
+                   (arg[strlen(file)] == '\0' || arg[strlen(file)] == '=');
+    bool is_env = arg[1] == 'e' && (arg[2] == '\0' || strncmp(arg, "-env", 4) != 0);
+    const char *value;
+    char option[3] = {arg[0], arg[1], '\0'};
+    int taken = 1;
+
+    if (!is_file && !is_env && arg[1] != 'm')
+        return 0;
+    value = is_file ? arg + strlen(file) + (arg[strlen(file)] == '=') : arg + 2;
+    if (*value == '\0' && n_left < 2)
+        return err_set(err, ERR_REQUEST, 0, "%s: a value is missing (%s)", arg,
+                       is_file  ? "FILE"
+                       : is_env ? "NAME=value"
+                                : "KEY=value");
+    if (*value == '\0') {
+        value = args[1];
+        taken = 2;
+    }
+    if (is_file)
+        return variables_add_file(&config->env, file, value, err) < 0 ? -1 : taken;
+    if (!is_env && strncmp(value, "value=", 6) == 0)
+        return err_set(err, ERR_REQUEST, 0, "-m %s: value is the argument itself, not metadata",
+                       value);
+    return variables_add(is_env ? &config->env : &config->metadata, option, value, err) < 0 ? -1
+                                                                                            : taken;
+}
+
+/* ---- commands ---- */
+
+const struct command_word commands[] = {
+    {"invoke", COMMAND_INVOKE, true, true, "invoke FILE [ARGUMENT]",
+     "run the action in FILE once, without HTTP: answer on stdout, log on stderr. ARGUMENT is a JSON "
+     "object, @FILE or - for stdin; default {}. Exit status: 0; 1 if the action failed or answered "
+     "with an error; 2 for a wrong call"},
+    {"pipe", COMMAND_PIPE, false, false, "pipe [FILE]",
+     "answer each line of stdin, the body of a /run such as {\"value\":{...}}, with a line on "
+     "stdout, in order; without FILE: the action of --action"},
+};
+const size_t n_commands = ARRAY_LEN(commands);
+
+static const struct command_word *find_command(const char *name)
+{
+    for (size_t i = 0; i < n_commands; i++)
+        if (strcmp(commands[i].name, name) == 0)
+            return &commands[i];
+    return NULL;
+}
+
+static const struct command_word *command_of(const struct config *config)
+{
+    for (size_t i = 0; i < n_commands; i++)
+        if (commands[i].kind == config->command)
+            return &commands[i];
+    return NULL;
+}
+
+static int no_such_command(const char *word, struct err *err)
+{
+    struct suggest suggest = {.word = word};
+
+    for (size_t i = 0; i < n_commands; i++)
+        suggest_offer(&suggest, commands[i].name);
+    if (suggest.best == NULL)
+        return err_set(err, ERR_REQUEST, 0, "%s: no such command; --help lists them", word);
+    return err_set(err, ERR_REQUEST, 0, "%s: no such command; did you mean %s?", word,
+                   suggest.best);
+}
+
+/* A word that is no option, nor the value of one: the command, its FILE, its ARGUMENT. */
+static int set_from_word(struct config *config, const char *word, struct err *err)
+{
+    const struct command_word *command = command_of(config);
+
+    if (command == NULL) {
+        command = find_command(word);
+        if (command == NULL)
+            return no_such_command(word, err);
+        config->command = command->kind;
+        config->command_name = command->name;
+    } else if (config->file == NULL) {
+        config->file = word;
+    } else if (command->takes_argument && config->argument == NULL) {
+        config->argument = word;
+    } else {
+        return err_set(err, ERR_REQUEST, 0, "%s: one word too many; usage: whiskloop %s", word,
+                       command->usage);
+    }
+    return 1;
+}
+
+/* What only the whole command line can tell. */
+static int check_words(const struct config *config, struct err *err)
+{
+    const struct command_word *command = command_of(config);
+
+    if (command == NULL && (config->env != NULL || config->metadata != NULL))
+        return err_set(err, ERR_REQUEST, 0,
+                       "-e, -m and --env-file are for invoke and pipe; an action that is published "
+                       "brings its environment along (bin/init.sh -e NAME=value)");
+    if (command == NULL)
+        return 0;
+    if (command->needs_file && config->file == NULL)
+        return err_set(err, ERR_REQUEST, 0, "%s: FILE is missing; usage: whiskloop %s",
+                       command->name, command->usage);
+    if (config->compile_main != NULL)
+        return err_set(err, ERR_REQUEST, 0, "%s: not together with -compile", command->name);
+    return 0;
+}
+
+static bool is_word(const char *arg)
+{
+    return arg[0] != '-' || arg[1] == '\0';
+}
+
+/* Tools start images with words of their own behind the entrypoint (`docker run IMAGE sh -c ...`),
+ * and Go's proxy ignores them: openwhisk-contract 9. */
+static bool is_for_others(const struct config *config, const char *program, const char *word)
+{
+    const char *slash = strrchr(program, '/');
+    bool is_entrypoint = getpid() == 1 || strcmp(slash != NULL ? slash + 1 : program, "proxy") == 0;
+
+    return is_entrypoint && is_word(word) && config->command == COMMAND_SERVE &&
+           find_command(word) == NULL;
+}
+
+static bool is_one_of(const char *arg, const char *const *names)
+{
+    for (; *names != NULL; names++)
+        if (strcmp(arg, *names) == 0)
+            return true;
+    return false;
+}
+
+/* What is asked about the program ends it, whatever else is there. CONFIG_RUN: nothing is. */
+static enum config_result look_for_questions(const struct config *config, int argc, char **argv)
+{
+    static const char *const help[] = {"--help", "-h", "-help", NULL};
+    static const char *const version[] = {"--version", "-V", "-version", NULL};
+
+    for (int i = 1; i < argc && !is_for_others(config, argv[0], argv[i]); i++) {
+        if (strcmp(argv[i], "--help=all") == 0)
+            return CONFIG_HELP_ALL;
+        if (is_one_of(argv[i], help))
+            return i + 1 < argc && strcmp(argv[i + 1], "all") == 0 ? CONFIG_HELP_ALL : CONFIG_HELP;
+        if (strcmp(argv[i], "--help-markdown") == 0)
+            return CONFIG_HELP_MD;
+        if (is_one_of(argv[i], version))
+            return CONFIG_VERSION;
+    }
+    return CONFIG_RUN;
+}
+
+/* How many arguments it took; -1: err filled. */
+static int take_argument(struct config *config, int n_left, char **args, struct err *err)
+{
+    int taken;
+
+    if (is_word(args[0]))
+        return set_from_word(config, args[0], err);
+    taken = set_from_pair_option(config, n_left, args, err);
+    if (taken == 0)
+        taken = set_from_proxy_option(config, n_left, args, err);
+    return taken != 0 ? taken : set_from_option(config, n_left, args, err);
+}
+
+enum config_result config_read(struct config *config, int argc, char **argv, struct err *err)
+{
+    enum config_result result;
+    int taken;
+
+    config_set_defaults(config);
+    config->compile_main = config->compile_env = NULL;
+    config->command = COMMAND_SERVE;
+    config->command_name = config->file = config->argument = NULL;
+    config->env = config->metadata = NULL;
+    config->debug = false;
+    result = look_for_questions(config, argc, argv);
+    if (result != CONFIG_RUN)
+        return result;
+    if (config_set_from_environment(config, err) < 0)
+        return CONFIG_WRONG;
+    for (int i = 1; i < argc; i += taken) {
+        if (is_for_others(config, argv[0], argv[i]))
+            break;
+        taken = 1;
+        if (strcmp(argv[i], "--health") == 0)
+            result = CONFIG_HEALTH;
+        else
+            taken = take_argument(config, argc - i, argv + i, err);
+        if (taken < 0)
+            return CONFIG_WRONG;
+    }
+    if (check_words(config, err) < 0)
+        return CONFIG_WRONG;
+    return result;
+}

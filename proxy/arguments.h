@@ -1,0 +1,39 @@
+#pragma once
+
+/*
+ * arguments - the command line: options, those of Apache's ActionLoop proxy, commands and their
+ * words.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "config.h"
+
+struct err;
+
+enum config_result {
+    CONFIG_RUN,
+    CONFIG_HEALTH,   /* ask the proxy that runs with these settings how it is */
+    CONFIG_HELP,     /* print help_write() and end well */
+    CONFIG_HELP_ALL, /* print help_write_all() and end well */
+    CONFIG_HELP_MD,  /* print help_write_markdown() and end well */
+    CONFIG_VERSION,
+    CONFIG_WRONG, /* err filled: one line that says what was wrong and what is right */
+};
+
+struct command_word {
+    const char *name;
+    enum command_kind kind;
+    bool needs_file;
+    bool takes_argument;
+    const char *usage;
+    const char *help;
+};
+
+extern const struct command_word commands[];
+extern const size_t n_commands;
+
+/* Defaults, then Apache's variables, then WHISKLOOP_*, then options: the later one wins. Reads the
+ * files of --env-file. config_done() in any case. */
+enum config_result config_read(struct config *config, int argc, char **argv, struct err *err);

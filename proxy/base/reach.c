@@ -1,0 +1,103 @@
+/*
+ * access() in a child that has become the user: it counts groups, capabilities and access lists as
+ * the kernel will, which no look at mode bits does.
+ */
+
+#include "base/reach.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/err.h"
+#include "base/privileges.h"
+#include "base/util.h"
+
+#define PARTS_MAX 200 /* of a path, so that a part's number fits an exit status */
+#define CANNOT    255 /* exit status: the child did not get so far as to look */
+
+/* The length of the first n parts of a path: "/" for 0, "/a" for 1. */
+static size_t length_of_parts(const char *path, int n)
+{
+    size_t len = 1;
+
+    for (int i = 0; i < n; i++) {
+        len += strspn(path + len, "/");
+        len += strcspn(path + len, "/");
+    }
+    return len;
+}
+
+/* In the child: the number of the first part that is closed, counted from 1; 0: none is. */
+static int closed_part(char *path, int mode)
+{
+    for (int n = 1; n <= PARTS_MAX; n++) {
+        size_t len = length_of_parts(path, n);
+        char kept = path[len];
+        bool is_last = kept == '\0' || path[len + strspn(path + len, "/")] == '\0';
+
+        path[len] = '\0';
+        if (access(path, is_last ? mode : X_OK) < 0)
+            return n;
+        path[len] = kept;
+        if (is_last)
+            break;
+    }
+    return 0;
+}
+
+/* The same, of a child that is the user. What cannot be tried counts as open. */
+static int look_as_user(const struct privileges *privileges, char *path, int mode)
+{
+    const struct timespec no_time = {0, 0};
+    sigset_t ends;
+    int status = 0;
+    int os = 0;
+    pid_t pid = fork();
+
+    if (pid == 0)
+        _exit(privileges_become(privileges, &os) != 0 ? CANNOT : closed_part(path, mode));
+    while (pid > 0 && waitpid(pid, &status, 0) < 0)
+        if (errno != EINTR)
+            return 0;
+    /* The loop, if there is one, has no child yet: it must not be woken for this one. */
+    (void)sigemptyset(&ends);
+    (void)sigaddset(&ends, SIGCHLD);
+    (void)sigtimedwait(&ends, NULL, &no_time);
+    return pid > 0 && WIFEXITED(status) && WEXITSTATUS(status) != CANNOT ? WEXITSTATUS(status) : 0;
+}
+
+int reach_check(const struct privileges *privileges, const char *path, int mode, const char *what,
+                struct err *err)
+{
+    auto_free char *given = xstrdup(path);
+    auto_free char *real = NULL;
+    char *shown = given;
+    int part;
+
+    assert(path[0] == '/');
+    if (!privileges_as_user(privileges))
+        return 0;
+    part = look_as_user(privileges, given, mode);
+    if (part == 0)
+        return 0;
+    /* Behind a link it is the folder that it leads to which must be opened. */
+    real = realpath(path, NULL);
+    if (real != NULL && look_as_user(privileges, real, mode) != 0) {
+        shown = real;
+        part = look_as_user(privileges, real, mode);
+    }
+    shown[length_of_parts(shown, part)] = '\0';
+    return err_set(
+        err, ERR_REQUEST, 0,
+        "user %u (--user) has no access to \"%.120s\", which %s %s; open it (chmod) or use "
+        "another place",
+        (unsigned)privileges->uid, shown, strcmp(shown, path) == 0 ? "is" : "is on the way to",
+        what);
+}

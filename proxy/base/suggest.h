@@ -1,0 +1,17 @@
+#pragma once
+
+/*
+ * suggest - the known word that a misspelt one was probably meant to be.
+ */
+
+#include <stddef.h>
+
+/* Offer all known words, then read `best`. Zeroed but for `word` before use. */
+struct suggest {
+    const char *word;  /* as it was spelt; borrowed */
+    const char *best;  /* the nearest known word so far, borrowed; NULL: none is near */
+    unsigned distance; /* of `best`: insertions, deletions, changes and swaps of neighbours */
+};
+
+/* known: borrowed for as long as `best` is used. Letter case does not count. */
+void suggest_offer(struct suggest *suggest, const char *known);

@@ -1,0 +1,104 @@
+#include "variables.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "base/launch.h"
+#include "base/util.h"
+
+#define LINES_MAX       100000 /* of a file; an /init takes 1024 variables, the rest is remarks */
+#define BYTE_ORDER_MARK "\xef\xbb\xbf"
+#define SHOWN_OF_WORD   60
+
+static void add(char ***vector, const char *word)
+{
+    auto_free char *name = xstrndup(word, strcspn(word, "="));
+
+    strv_setenv(vector, name, word + strlen(name) + 1);
+}
+
+int variables_add(char ***vector, const char *option, const char *word, struct err *err)
+{
+    const char *what = strcmp(option, "-m") == 0 ? "KEY" : "NAME";
+
+    if (word[0] == '=' || strchr(word, '=') == NULL)
+        return err_set(err, ERR_REQUEST, 0, "%s %.*s: want %s=value", option, SHOWN_OF_WORD, word,
+                       what);
+    add(vector, word);
+    return 0;
+}
+
+static bool has_blank(const char *name, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (isspace((unsigned char)name[i]))
+            return true;
+    return false;
+}
+
+/* line: without its end. */
+static int add_line(char ***vector, const char *line, const char *option, const char *path,
+                    unsigned number, struct err *err)
+{
+    size_t n_name = strcspn(line, "=");
+    const char *own;
+
+    if (n_name == 0 || has_blank(line, n_name))
+        return err_set(err, ERR_REQUEST, 0, "%s: %s:%u: want NAME=value, not \"%.*s\"", option,
+                       path, number, SHOWN_OF_WORD, line);
+    if (line[n_name] == '=') {
+        add(vector, line);
+        return 0;
+    }
+    own = getenv(line);
+    if (own != NULL)
+        strv_setenv(vector, line, own);
+    return 0;
+}
+
+static int read_lines(char ***vector, const char *option, const char *path, FILE *file,
+                      struct err *err)
+{
+    auto_free char *line = NULL;
+    size_t size = 0;
+    unsigned number = 0;
+    ssize_t n;
+
+    while ((n = getline(&line, &size, file)) >= 0) {
+        char *at = line;
+
+        if (++number > LINES_MAX)
+            return err_set(err, ERR_REQUEST, 0, "%s: %s has more than %d lines", option, path,
+                           LINES_MAX);
+        if (strlen(line) != (size_t)n)
+            return err_set(err, ERR_REQUEST, 0, "%s: %s:%u: the line holds a NUL", option, path,
+                           number);
+        while (n > 0 && (line[n - 1] == '\n' || line[n - 1] == '\r'))
+            line[--n] = '\0';
+        if (number == 1 && strncmp(at, BYTE_ORDER_MARK, strlen(BYTE_ORDER_MARK)) == 0)
+            at += strlen(BYTE_ORDER_MARK);
+        at += strspn(at, " \t");
+        if (*at != '\0' && *at != '#' && add_line(vector, at, option, path, number, err) < 0)
+            return -1;
+    }
+    return ferror(file) ? err_set(err, ERR_REQUEST, errno, "%s: cannot read \"%s\": %s", option,
+                                  path, strerror(errno))
+                        : 0;
+}
+
+int variables_add_file(char ***vector, const char *option, const char *path, struct err *err)
+{
+    FILE *file = fopen(path, "re");
+    int result;
+
+    if (file == NULL)
+        return err_set(err, ERR_REQUEST, errno, "%s: cannot read \"%s\": %s", option, path,
+                       strerror(errno));
+    result = read_lines(vector, option, path, file, err);
+    (void)fclose(file);
+    return result;
+}

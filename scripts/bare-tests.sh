@@ -1,0 +1,154 @@
+#!/usr/bin/env bash
+#
+# bare-tests.sh - what is tried in a bare root: see usage. Changes the system that it runs on.
+
+set -euo pipefail
+
+here=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
+# shellcheck source=scripts/lib.sh
+. "$here/lib.sh"
+
+usage() {
+    cat <<'END'
+usage: bare-root.sh [-d FOLDER] [-i PACKAGES] scripts/bare-tests.sh NAME
+
+Try one thing in the bare root of scripts/bare-root.sh, as root:
+
+    user       scripts/quickstart.sh as an ordinary user with sudo, who then has no network
+    quick      scripts/setup.sh --tests and scripts/test.sh --quick; nothing may be skipped because
+               a package is missing; then scripts/package.sh
+    packages   install the packages of /mnt, use them, remove them; nothing may stay
+    stranger   time from the checkout to the first answer of a Python function of one's own
+END
+}
+
+ANSWER='{"greeting":"Hello, Mike!"}'
+# What a test may lack in a bare root where setup.sh --tests has run, by the reason that it gives.
+MAY_LACK='dotnet|matplotlib|chromium|control group|no file system can be mounted|no root of its own|IPv6|no podman'
+
+write_hello() {
+    printf 'def main(args):\n    return {"greeting": "Hello, " + args.get("name", "World") + "!"}\n' >"$1"
+}
+
+expect_answer() {
+    [[ $1 == "$ANSWER" ]] || die "the answer is '$1'" "want $ANSWER"
+}
+
+as_stranger() {
+    runuser -u stranger -- env -i HOME=/home/stranger PATH=/usr/local/bin:/usr/bin:/bin "$@"
+}
+
+try_user() {
+    apt-get -q update
+    DEBIAN_FRONTEND=noninteractive apt-get -q -y install --no-install-recommends sudo
+    useradd --create-home --shell /bin/bash stranger
+    printf 'stranger ALL=(ALL) NOPASSWD: ALL\n' >/etc/sudoers.d/stranger
+    chown -R stranger: /home/stranger
+    as_stranger "$ROOT/scripts/quickstart.sh"
+    # All is installed now: neither a network nor sudo is needed any more.
+    rm /etc/sudoers.d/stranger
+    unshare --net runuser -u stranger -- "$ROOT/scripts/setup.sh"
+}
+
+try_quick() {
+    "$here/setup.sh" --tests
+    "$here/test.sh" --quick
+    python3 - "$ROOT/build-test/logs" "$MAY_LACK" <<'END'
+import pathlib, re, sys
+import xml.etree.ElementTree as tree
+
+lacking = {case.find("skipped").get("message") for path in pathlib.Path(sys.argv[1]).glob("*.xml")
+           for case in tree.parse(path).iter("testcase") if case.find("skipped") is not None}
+lacking = sorted(why for why in lacking if not re.search(sys.argv[2], why))
+lacking += [path.name for path in pathlib.Path(sys.argv[1]).glob("check-*.log")
+            if "is not installed" in path.read_text()]
+if lacking:
+    sys.exit("skipped, although setup.sh --tests has run:\n    " + "\n    ".join(lacking))
+END
+    "$here/package.sh"
+}
+
+# All files but those of the kernel and of apt's own business.
+list_files() {
+    find / -xdev \( -path /proc -o -path /sys -o -path /dev -o -path /tmp -o -path /mnt -o -path /var/log \
+        -o -path /var/cache -o -path /var/lib/apt -o -path /var/lib/dpkg -o -path "$ROOT" \) -prune -o -print | sort
+}
+
+try_packages() {
+    local work files program
+
+    work=$(mktemp -d)
+    files=$(find /mnt -name '*.deb')
+    [[ -n $files ]] || die "there are no packages below /mnt"
+    apt-get -q update
+    # What they depend on first, so that what stays afterwards is theirs.
+    # shellcheck disable=SC2046
+    DEBIAN_FRONTEND=noninteractive apt-get -q -y install --no-install-recommends curl pkgconf gcc libc6-dev man-db \
+        $(apt-get -s install --no-install-recommends $(find /mnt -name 'whiskloop_*.deb') |
+            sed -n 's/^Inst \([^ ]*\) .*/\1/p' | grep -v '^whiskloop$')
+    list_files >"$work/before"
+    # shellcheck disable=SC2046
+    DEBIAN_FRONTEND=noninteractive apt-get -q -y install --no-install-recommends \
+        $(find /mnt -name 'whiskloop_*.deb' -o -name 'libwhisk-action-dev_*.deb' -o -name 'whiskloop-python_*.deb' \
+            -o -name 'whiskloop-c_*.deb')
+    cd "$work"
+    write_hello hello.py
+    expect_answer "$(whiskloop invoke hello.py '{"name":"Mike"}')"
+    whiskloop --listen 127.0.0.1 --port 8089 >log 2>&1 &
+    program=$!
+    for _ in {1..100}; do
+        if PORT=8089 whiskloop-init hello.py >init 2>&1; then
+            break
+        fi
+        sleep 0.1
+    done
+    [[ $(cat init) == '{"ok":true}' ]] || die "whiskloop-init says '$(cat init)'"
+    expect_answer "$(PORT=8089 whiskloop-run '{"name":"Mike"}')"
+    kill "$program"
+    wait "$program" || die "the proxy ended with $?"
+    cat >hello.c <<'END'
+#include <whisk_action.h>
+
+int whisk_main(struct whisk *w)
+{
+    return whisk_addf(w, "greeting", "Hello, %s!", whisk_get_text(w, "name", "World"));
+}
+
+int main(void)
+{
+    return whisk_serve(whisk_main);
+}
+END
+    # shellcheck disable=SC2046
+    gcc -o exec hello.c $(pkg-config --cflags --libs whisk_action)
+    expect_answer "$(whiskloop invoke ./exec '{"name":"Mike"}')"
+    cp hello.c main.c && sed -i '/^int main/,$d' main.c # the source alone, for the compiler of /init
+    expect_answer "$(whiskloop --runtime c invoke main.c '{"name":"Mike"}')"
+    dpkg -L whiskloop | grep -q '/man1/whiskloop.1' || die "the package has no whiskloop(1)"
+    # shellcheck disable=SC1091
+    (. /usr/share/bash-completion/completions/whiskloop && complete -p whiskloop >/dev/null)
+    DEBIAN_FRONTEND=noninteractive apt-get -q -y purge whiskloop libwhisk-action-dev whiskloop-python whiskloop-c
+    list_files >"$work/after"
+    diff "$work/before" "$work/after" || die "removing the packages left something behind, see above"
+}
+
+try_stranger() {
+    local started=$EPOCHREALTIME setup build
+    local us=${started/./}
+
+    "$here/setup.sh"
+    setup=$(((${EPOCHREALTIME/./} - us) / 1000000))
+    meson setup "$ROOT/build" "$ROOT" >/dev/null
+    meson compile -C "$ROOT/build" >/dev/null
+    build=$(((${EPOCHREALTIME/./} - us) / 1000000))
+    write_hello "$ROOT/hello.py"
+    expect_answer "$("$ROOT/build/proxy/whiskloop" invoke "$ROOT/hello.py" '{"name":"Mike"}')"
+    printf 'first answer after %s s (setup done after %s s, build after %s s)\n' \
+        $(((${EPOCHREALTIME/./} - us) / 1000000)) "$setup" "$build"
+}
+
+(($# == 1)) || help_or_die "${1:--h}"
+case $1 in
+user | quick | packages | stranger) "try_$1" ;;
+*) help_or_die "$1" ;;
+esac
