@@ -97,6 +97,10 @@ const struct setting settings[] = {
            "activations that may wait for the action; further ones are answered with 429"),
     NUMBER("write-ahead", write_ahead, 1, 64, 1024, "LINES",
            "most activations sent ahead to a launcher that announces a pipeline; 1: one at a time"),
+    NUMBER(
+        "pipeline", pipeline, 0, 0, 1024, "LINES",
+        "activations sent ahead to an action that announces nothing but answers each line with one "
+        "line, strictly in order; 0: one at a time"),
     NUMBER("run-max-bytes", run_max_bytes, 2, 64 * MIB, 4 * GIB, "BYTES", "largest body of a /run"),
     NUMBER("init-max-bytes", init_max_bytes, 2, 128 * MIB, 4 * GIB, "BYTES",
            "largest body of an /init"),

@@ -363,6 +363,7 @@ static void set_options(struct setup *setup, struct service *service)
                             .settle_ms = config->settle_ms,
                             .kill_ms = config->kill_ms,
                             .answer_max_bytes = config->answer_max_bytes,
+                            .pipeline = (unsigned)config->pipeline,
                             .ahead_max = (unsigned)config->write_ahead,
                             .pipe_bytes = 1 << 20,
                             .tally = &service->workers,

@@ -8,4 +8,6 @@ FROM ${PROXY} AS proxy
 FROM ${BASE}
 COPY --from=proxy /usr/bin/whiskloop /bin/proxy
 COPY --from=proxy /usr/share/whiskloop /usr/share/whiskloop
+# Its launcher answers line by line, strictly in order, so lines may be written ahead; 0 turns it off.
+ENV WHISKLOOP_PIPELINE=64
 ENTRYPOINT ["/bin/proxy"]

@@ -159,6 +159,11 @@ static void write_starts(struct buf *text, const char *name, const struct readin
     metrics_number(text, name, NULL, NULL, reading->service->workers.n_starts);
 }
 
+static void write_distrusted(struct buf *text, const char *name, const struct reading *reading)
+{
+    metrics_number(text, name, NULL, NULL, reading->service->workers.n_distrusted);
+}
+
 static void write_restarts(struct buf *text, const char *name, const struct reading *reading)
 {
     metrics_number(text, name, NULL, NULL, reading->service->workers.n_restarts);
@@ -282,6 +287,9 @@ static const struct {
     {"whiskloop_workers", "gauge", "Workers by state.", write_workers},
     {"whiskloop_worker_starts_total", "counter",
      "Starts of processes of the action, failed ones included.", write_starts},
+    {"whiskloop_workers_distrusted_total", "counter",
+     "Workers that wrote an answer nobody waited for, and get each line with care since.",
+     write_distrusted},
     {"whiskloop_worker_restarts_total", "counter", "Those starts that replaced an earlier process.",
      write_restarts},
     {"whiskloop_worker_deaths_total", "counter", "Ends of processes of the action, by cause.",

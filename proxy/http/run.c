@@ -83,9 +83,13 @@ static const struct {
     enum run_end end;
 } failures[] = {
     [JOB_ANSWERED] = {502, RUN_BAD_ANSWER}, /* but with no object or array */
-    [JOB_DIED] = {400, RUN_DIED},           [JOB_EXHAUSTED] = {502, RUN_EXHAUSTED},
-    [JOB_LATE] = {502, RUN_DEADLINE},       [JOB_TOO_LONG] = {502, RUN_ANSWER_TOO_LONG},
-    [JOB_UNSTARTED] = {502, RUN_UNSTARTED}, [JOB_ABANDONED] = {503, RUN_ABANDONED},
+    [JOB_DIED] = {400, RUN_DIED},
+    [JOB_EXHAUSTED] = {502, RUN_EXHAUSTED},
+    [JOB_LATE] = {502, RUN_DEADLINE},
+    [JOB_TOO_LONG] = {502, RUN_ANSWER_TOO_LONG},
+    [JOB_MALFORMED] = {502, RUN_BAD_ANSWER},
+    [JOB_UNSTARTED] = {502, RUN_UNSTARTED},
+    [JOB_ABANDONED] = {503, RUN_ABANDONED},
 };
 
 static void on_done(struct job *job)

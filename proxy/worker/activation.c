@@ -146,6 +146,10 @@ void activation_explain(const struct job *job, size_t answer_max_bytes, char *te
                        "The action's answer is longer than %zu bytes (--answer-max-bytes).",
                        answer_max_bytes);
         break;
+    case JOB_MALFORMED:
+        (void)snprintf(text, size, "The action did not return a dictionary or array: it wrote %s.",
+                       job->reason);
+        break;
     case JOB_UNSTARTED:
         (void)snprintf(text, size, "cannot start action: %s", job->reason);
         break;

@@ -14,6 +14,7 @@
 #define READ_FIRST_BYTES 16384      /* room for the first read of a turn; most answers fit */
 #define READ_MOST_BYTES  (1u << 20) /* room for one read once answers prove large */
 #define PULL_MAX_BYTES   (4u << 20) /* read per descriptor and turn, so that others get theirs */
+#define VAIN_MAX         3          /* a pipe of one page is not told writable before it is empty */
 #define PASS_BYTES       65536 /* a log line on the answer channel is forwarded in such pieces */
 
 static void on_out_room(struct sink_waiter *waiter)
@@ -50,6 +51,9 @@ void channel_open(struct channel *channel, struct loop *loop, const struct spawn
     channel->uses_ring = false;
     channel->n_read1 = channel->n_read3 = 0;
     channel->fed = channel->passing = channel->kept_apart = channel->question = false;
+    channel->narrow = channel->cannot_narrow = channel->is_held = false;
+    channel->n_vain = 0;
+    channel->odd = ODD_NOTHING;
     channel->n_written = channel->read_up_to = 0;
     loop_watch_open(loop, &channel->in, spawned->in);
     relay_open(&channel->err, loop, spawned->fd2);
@@ -77,6 +81,15 @@ static void rest_to_log(struct channel *channel, struct line *line)
     line_reset(line, 0);
 }
 
+static void held_to_log(struct channel *channel)
+{
+    if (!channel->is_held)
+        return;
+    relay_feed(&channel->out, buf_at(&channel->held), buf_len(&channel->held));
+    relay_feed(&channel->out, "\n", 1);
+    channel->is_held = false;
+}
+
 /* The answers come on this descriptor from now on; the other one carries log lines. */
 static void fix_answers(struct channel *channel, enum answers answers)
 {
@@ -86,6 +99,7 @@ static void fix_answers(struct channel *channel, enum answers answers)
         const char *text;
         size_t n;
 
+        held_to_log(channel);
         while (line_next(&channel->line1, &text, &n) == LINE_READY) {
             relay_feed(&channel->out, text, n);
             relay_feed(&channel->out, "\n", 1);
@@ -102,6 +116,7 @@ static void fix_answers(struct channel *channel, enum answers answers)
 
 void channel_close(struct channel *channel)
 {
+    held_to_log(channel);
     rest_to_log(channel, &channel->line1);
     list_remove(&channel->out_room.node);
     loop_watch_close(&channel->in);
@@ -118,6 +133,7 @@ void channel_done(struct channel *channel)
     channel_close(channel);
     line_done(&channel->line1);
     line_done(&channel->line3);
+    buf_done(&channel->held);
 }
 
 ssize_t channel_write(struct channel *channel, const struct iovec *lines, int n_lines)
@@ -147,6 +163,34 @@ bool channel_tell(struct channel *channel, struct buf *bytes)
     return n >= 0;
 }
 
+ssize_t channel_probe(struct channel *channel, struct iovec part)
+{
+    bool fed = channel->fed;
+    ssize_t n = part.iov_len > 0 ? channel_write(channel, &part, 1) : 0;
+
+    channel->fed = fed;
+    return n;
+}
+
+bool channel_narrow(struct channel *channel)
+{
+    if (channel->narrow || channel->cannot_narrow)
+        return channel->narrow;
+    channel->wide_bytes = fcntl(channel->in.fd, F_GETPIPE_SZ);
+    channel->narrow =
+        channel->wide_bytes > 0 && fcntl(channel->in.fd, F_SETPIPE_SZ, CHANNEL_NARROW_BYTES) > 0;
+    channel->cannot_narrow = !channel->narrow;
+    return channel->narrow;
+}
+
+/* Refused beyond the user's share of pipe memory: then it stays as it is, and is slower. */
+void channel_widen(struct channel *channel)
+{
+    if (channel->narrow)
+        (void)fcntl(channel->in.fd, F_SETPIPE_SZ, channel->wide_bytes);
+    channel->narrow = false;
+}
+
 static size_t unread(const struct channel *channel)
 {
     int n = 0;
@@ -166,6 +210,15 @@ static uint64_t n_read(const struct channel *channel)
 static size_t of_lines(const struct channel *channel, size_t n)
 {
     return channel->question && channel->n_written - n < channel->read_up_to ? n - 1 : n;
+}
+
+void channel_saw_room(struct channel *channel)
+{
+    channel->n_vain = channel->narrow && unread(channel) > 0 ? channel->n_vain + 1 : 0;
+    if (channel->n_vain >= VAIN_MAX) {
+        channel_widen(channel);
+        channel->cannot_narrow = true;
+    }
 }
 
 size_t channel_unread(const struct channel *channel)
@@ -341,8 +394,6 @@ static enum channel_result next3(struct channel *channel, enum channel_wanted wa
 
         if (result == LINE_NONE)
             return CHANNEL_NONE;
-        if (result == LINE_READY && is_blank(*text, *n))
-            continue; /* launchers that end their lines twice */
         if (channel->answers == ANSWERS_AUTO)
             fix_answers(channel, ANSWERS_FD3);
         if (wanted != WANT_NOTHING)
@@ -368,6 +419,26 @@ static bool is_wanted(const struct channel *channel, enum channel_wanted wanted,
         return !channel->fed && is_announcement(text, n);
     }
     return false;
+}
+
+static bool has_bom(const char *text, size_t n)
+{
+    static const char bom[] = "\xef\xbb\xbf";
+
+    return n >= sizeof(bom) - 1 && memcmp(text, bom, sizeof(bom) - 1) == 0;
+}
+
+/* Why a line that was not taken for an answer may have been meant as one. The first one counts. */
+static void note_oddity(struct channel *channel, const char *text, size_t n)
+{
+    struct json_fault fault = {0, ""};
+
+    if (channel->odd != ODD_NOTHING)
+        return;
+    if (has_bom(text, n))
+        channel->odd = ODD_BOM;
+    else if (may_be_answer(text, n) && json_check(text, n, &fault) == JSON_BAD)
+        channel->odd = fault.at < n && (unsigned char)text[fault.at] >= 0x80 ? ODD_UTF8 : ODD_JSON;
 }
 
 /* The rest of a line whose start went to the log already. false: its end is not here yet. */
@@ -413,11 +484,15 @@ static enum channel_result next1(struct channel *channel, enum channel_wanted wa
         }
         if (is_wanted(channel, wanted, *text, *n))
             return CHANNEL_LINE;
-        /* It may be half of somebody's answer: not for a log that others read. */
-        if (channel->kept_apart && is_answer(*text, *n)) {
+        if (wanted == WANT_NOTHING && (channel->fed || channel->kept_apart) &&
+            is_answer(*text, *n)) {
             channel->n_stale++;
-            continue;
+            /* It may be half of somebody's answer: not for a log that others read. */
+            if (channel->kept_apart)
+                continue;
         }
+        if (wanted == WANT_ANSWER)
+            note_oddity(channel, *text, *n);
         relay_feed(&channel->out, *text, *n);
         relay_feed(&channel->out, "\n", 1);
     }
@@ -425,38 +500,47 @@ static enum channel_result next1(struct channel *channel, enum channel_wanted wa
 
 /* ---- both ---- */
 
-/* Whether a whole line that is not blank stands there, unread. */
+/* Whether a whole line stands there, unread. */
 static bool has_line(const struct line *line)
 {
     const char *text;
     size_t n = line_rest(line, &text);
-    const char *newline;
 
-    while (n > 0 && (newline = memchr(text, '\n', n)) != NULL) {
-        size_t n_line = (size_t)(newline - text);
-
-        if (!is_blank(text, n_line))
-            return true;
-        text += n_line + 1;
-        n -= n_line + 1;
-    }
-    return false;
+    return n > 0 && memchr(text, '\n', n) != NULL;
 }
 
-/* In auto mode this line on descriptor 1 would be the answer: unless descriptor 3 has one by now. */
-static enum channel_result decide(struct channel *channel, enum channel_result result,
-                                  enum channel_wanted wanted, const char **text, size_t *n)
+/* In auto mode this line on descriptor 1 would be the answer. That it is not known before the process is
+ * back at its input; a word about its start is taken as it comes. */
+static enum channel_result hold(struct channel *channel, enum channel_result result,
+                                enum channel_wanted wanted, const char **text, size_t *n)
 {
     (void)pull(&channel->fd3, &channel->line3, &channel->n_read3);
-    if (!has_line(&channel->line3)) {
+    if (has_line(&channel->line3)) {
+        if (result == CHANNEL_LINE) {
+            relay_feed(&channel->out, *text, *n);
+            relay_feed(&channel->out, "\n", 1);
+        }
+        return next3(channel, wanted, text, n);
+    }
+    if (wanted != WANT_ANSWER || result != CHANNEL_LINE) {
         fix_answers(channel, ANSWERS_STDOUT);
         return result;
     }
-    if (result == CHANNEL_LINE) {
-        relay_feed(&channel->out, *text, *n);
-        relay_feed(&channel->out, "\n", 1);
-    }
-    return next3(channel, wanted, text, n);
+    buf_reset(&channel->held, PASS_BYTES);
+    buf_add(&channel->held, *text, *n);
+    channel->is_held = true;
+    return CHANNEL_NONE;
+}
+
+void channel_decide(struct channel *channel)
+{
+    const char *text;
+    size_t n;
+
+    (void)channel_pull(channel);
+    n = line_rest(&channel->line3, &text);
+    if (channel->is_held && !has_line(&channel->line3) && !may_be_answer(text, n))
+        fix_answers(channel, ANSWERS_STDOUT);
 }
 
 enum channel_result channel_next(struct channel *channel, enum channel_wanted wanted,
@@ -464,15 +548,21 @@ enum channel_result channel_next(struct channel *channel, enum channel_wanted wa
 {
     enum channel_result result = CHANNEL_NONE;
 
+    if (channel->is_held && channel->answers == ANSWERS_STDOUT) { /* it was decided */
+        channel->is_held = false;
+        *text = buf_at(&channel->held);
+        *n = buf_len(&channel->held);
+        return CHANNEL_LINE;
+    }
     if (channel->answers != ANSWERS_STDOUT) {
         result = next3(channel, wanted, text, n);
         if (result != CHANNEL_NONE)
             return result;
     }
-    if (channel->answers != ANSWERS_FD3) {
+    if (channel->answers != ANSWERS_FD3 && !channel->is_held) {
         result = next1(channel, wanted, text, n);
         if (result != CHANNEL_NONE && channel->answers == ANSWERS_AUTO)
-            return decide(channel, result, wanted, text, n);
+            return hold(channel, result, wanted, text, n);
     }
     return result;
 }
@@ -483,6 +573,12 @@ enum channel_result channel_rest(struct channel *channel, const char **text, siz
         *n = line_rest(&channel->line3, text);
         if (*n > 0 && is_answer(*text, *n))
             return CHANNEL_LINE;
+    }
+    if (channel->is_held) {
+        channel->is_held = false;
+        *text = buf_at(&channel->held);
+        *n = buf_len(&channel->held);
+        return CHANNEL_LINE;
     }
     if (channel->answers != ANSWERS_FD3) {
         *n = line_rest(&channel->line1, text);
@@ -495,11 +591,43 @@ enum channel_result channel_rest(struct channel *channel, const char **text, siz
     return CHANNEL_NONE;
 }
 
+enum channel_odd channel_oddity(const struct channel *channel)
+{
+    const char *text = NULL;
+
+    if (channel->odd != ODD_NOTHING)
+        return channel->odd;
+    if (channel->answers != ANSWERS_STDOUT && line_rest(&channel->line3, &text) > 0)
+        return ODD_OPEN;
+    if (channel->answers != ANSWERS_FD3) {
+        size_t n = line_rest(&channel->line1, &text);
+
+        if (n > 0 && !channel->passing && (may_be_answer(text, n) || has_bom(text, n)))
+            return ODD_OPEN;
+    }
+    return ODD_NOTHING;
+}
+
+const char *channel_oddity_text(enum channel_odd odd)
+{
+    static const char *const texts[] = {
+        [ODD_NOTHING] = "nothing",
+        [ODD_BOM] = "a byte order mark in front of its answer, which must be JSON in UTF-8",
+        [ODD_UTF8] = "a line with bytes that are not UTF-8; an answer is JSON in UTF-8",
+        [ODD_JSON] = "a line that is no whole JSON document; an answer must stand on one line",
+        [ODD_OPEN] = "an answer without a newline at its end",
+    };
+
+    return texts[odd];
+}
+
 void channel_drop_rest(struct channel *channel)
 {
     const char *text = NULL;
     size_t n;
 
+    channel->odd = ODD_NOTHING;
+    held_to_log(channel);
     if (channel->answers == ANSWERS_FD3) {
         line_skip(&channel->line3, line_rest(&channel->line3, &text));
     } else {

@@ -4,7 +4,8 @@
  * channel - the four pipes of a worker: lines in, answers out, logs forwarded.
  *
  * Knows which of descriptors 1 and 3 carries the answers (architecture 3), or finds out while the
- * first answer comes: "auto" takes whichever of the two first carries one. On descriptor 1 only a
+ * first answer comes: in "auto" that is 3 if it carries one, else 1, once the process is known to be
+ * back at its input. On descriptor 1 only a
  * JSON object or array that somebody waits for is an answer, all else is a log line, unless a
  * launcher keeps the two apart; what stands on descriptor 3 in answer mode while nobody waits is
  * stale and dropped.
@@ -20,6 +21,17 @@
 #include "worker/relay.h"
 
 struct spawned;
+
+#define CHANNEL_NARROW_BYTES 4096 /* the least that a pipe can be; some machines make it a page */
+
+/* What it wrote where an answer was awaited, and what is none. */
+enum channel_odd {
+    ODD_NOTHING,
+    ODD_BOM,  /* a byte order mark in front */
+    ODD_UTF8, /* bytes that are not UTF-8 */
+    ODD_JSON, /* a line that is no whole document */
+    ODD_OPEN, /* a line without its end */
+};
 
 /* What the worker is expected to say now. */
 enum channel_wanted {
@@ -47,6 +59,13 @@ struct channel {
     struct sink_waiter out_room; /* while log lines among the answers cannot leave */
     loop_watch_fn *on_fd1;       /* the owner's */
     bool fed;                    /* a line was written to this worker */
+    bool narrow;                 /* the pipe for lines has room for one write */
+    bool cannot_narrow;          /* ... or cannot be made so here */
+    unsigned n_vain;             /* times in a row that it had room and was not empty */
+    int wide_bytes;              /* its size before */
+    struct buf held;             /* auto: a line of descriptor 1 that may be the answer */
+    bool is_held;                /* ... there is one */
+    enum channel_odd odd;        /* since the last line was written to it */
     bool kept_apart;     /* a launcher keeps its answers apart from the user's output: while one is
                          awaited every line is one, also a wrong one */
     bool passing;        /* inside a long line on descriptor 1 that cannot be an answer */
@@ -76,6 +95,14 @@ void channel_done(struct channel *channel);
 ssize_t channel_write(struct channel *channel, const struct iovec *lines, int n_lines);
 /* The same with bytes that are no activation's; what went is taken off. false: as -1. */
 bool channel_tell(struct channel *channel, struct buf *bytes);
+/* The same with a part of a line that nobody can begin. Bytes written; 0: no room; -1: as above. */
+ssize_t channel_probe(struct channel *channel, struct iovec part);
+/* Make the pipe so narrow that it is writable only when it is empty: then what was written was read,
+ * and who read it is back at its input. false: that cannot be had here. */
+bool channel_narrow(struct channel *channel);
+void channel_widen(struct channel *channel);
+/* It was told writable. Where that proves to say nothing, channel_narrow() fails from then on. */
+void channel_saw_room(struct channel *channel);
 /* Bytes of lines that the worker has not read yet. */
 size_t channel_unread(const struct channel *channel);
 /* Take them out of the pipe, all at once, so that the worker has read what stood before them and
@@ -113,6 +140,17 @@ bool channel_pull(struct channel *channel);
  */
 enum channel_result channel_next(struct channel *channel, enum channel_wanted wanted,
                                  const char **text, size_t *n);
+
+/* The process is back at its input, or dead: what stands on the descriptors is all that there is. In
+ * auto mode this tells where the answers come, and channel_next() hands out the one that was held. */
+void channel_decide(struct channel *channel);
+static inline bool channel_is_undecided(const struct channel *channel)
+{
+    return channel->is_held;
+}
+/* What came since the last line was written, if it looks as if it was meant as an answer. */
+enum channel_odd channel_oddity(const struct channel *channel);
+const char *channel_oddity_text(enum channel_odd odd);
 
 /* After the end of the stream: an unfinished last line counts if it is a whole object or array; else
  * on descriptor 1 it goes to the log. */

@@ -1,39 +1,33 @@
 #include "worker/feed.h"
 
 #include <assert.h>
-#include <sched.h>
 #include <string.h>
 
 #include "base/loop.h"
 
-#define AHEAD_NS         1000000 /* work written ahead: a worker's wake-up costs a tenth of it */
-#define SILENT_BEFORE    16      /* activations without a log line before lines go ahead */
-#define WORK_SHARE       8       /* a new measurement counts for one in so many */
-#define QUIET_YIELDS     4       /* looks at once, giving up the processor in between */
-#define QUIET_GIVE_UP_US 1000000 /* blocked elsewhere for so long: it cannot be seen, go without */
-#define NEVER_SEEN_US    5000    /* ... when it never was: a thread of its own may read */
+#define AHEAD_NS      1000000 /* work written ahead: a worker's wake-up costs a tenth of it */
+#define SILENT_BEFORE 16      /* activations without a log line before lines go ahead */
+#define WORK_SHARE    8       /* a new measurement counts for one in so many */
 
-void feed_init(struct feed *feed, unsigned ahead_max)
+void feed_init(struct feed *feed, unsigned ahead_max, unsigned vouched)
 {
     memset(feed, 0, sizeof(*feed));
     feed->ahead_max = ahead_max;
-    feed->waits.fd = -1;
+    feed->vouched = feed->pipeline = vouched;
 }
 
-void feed_open(struct feed *feed, pid_t pid, const struct privileges *privileges)
+void feed_open(struct feed *feed)
 {
     bool distrusted = feed->distrusted;
-    unsigned ahead_max = feed->ahead_max;
 
-    feed_close(feed);
-    feed_init(feed, ahead_max);
+    feed_init(feed, feed->ahead_max, feed->vouched);
     feed->distrusted = distrusted;
-    waits_open(&feed->waits, pid, privileges);
 }
 
-void feed_close(struct feed *feed)
+void feed_announced(struct feed *feed, unsigned pipeline, unsigned concurrent)
 {
-    waits_close(&feed->waits);
+    feed->pipeline = pipeline > 0 ? pipeline : feed->vouched;
+    feed->concurrent = concurrent;
 }
 
 unsigned feed_depth(const struct feed *feed)
@@ -53,9 +47,11 @@ unsigned feed_depth(const struct feed *feed)
     return n > 1 ? (unsigned)n : 1;
 }
 
-bool feed_is_trusted(const struct feed *feed)
+bool feed_takes_care(const struct feed *feed)
 {
-    return feed->concurrent > 0 || (feed->pipeline > 0 && !feed->distrusted);
+    if (feed->concurrent > 0)
+        return false;
+    return feed->distrusted || (feed->pipeline == 0 && feed->n_answered < FEED_PROVEN);
 }
 
 void feed_began(struct feed *feed)
@@ -77,47 +73,16 @@ uint64_t feed_answered(struct feed *feed, unsigned n_answers, bool more, bool lo
         feed->work_ns += each_ns / WORK_SHARE - feed->work_ns / WORK_SHARE;
     feed->busy_at_ns = more ? now_ns : 0;
     feed->n_silent = logged ? 0 : feed->n_silent + n_answers;
+    if (feed->n_answered < FEED_PROVEN)
+        feed->n_answered += n_answers;
     return each_ns;
 }
 
 bool feed_distrust(struct feed *feed)
 {
-    bool trusted = feed->concurrent == 0 && feed_is_trusted(feed);
+    bool is_new = feed->concurrent == 0 && !feed->distrusted;
 
-    if (trusted)
-        feed->distrusted = feed->observable = true;
-    return trusted;
-}
-
-bool feed_is_quiet(struct feed *feed, uint64_t now_us)
-{
-    enum waits_state state = WAITS_UNKNOWN;
-    uint64_t give_up_us;
-
-    if (feed_is_trusted(feed) || !feed->observable)
-        return true;
-    for (int i = 0; i < QUIET_YIELDS; i++) {
-        state = waits_look(&feed->waits);
-        if (state == WAITS_YES) {
-            feed->seen = true;
-            feed->unquiet_at_us = 0;
-            return true;
-        }
-        if (state == WAITS_UNKNOWN)
-            break;
-        (void)sched_yield();
-    }
-    if (feed->unquiet_at_us == 0)
-        feed->unquiet_at_us = now_us;
-    give_up_us = feed->seen ? QUIET_GIVE_UP_US : NEVER_SEEN_US;
-    if (state != WAITS_UNKNOWN && now_us - feed->unquiet_at_us < give_up_us)
-        return false;
-    /* At work with its last activation still, without a processor, or frozen: what it has yet to say
-     * of that one would be taken for the next one's answer. */
-    if (feed->seen && (state == WAITS_RUNS || waits_is_stopped(&feed->waits))) {
-        feed->unquiet_at_us = now_us;
-        return false;
-    }
-    feed->observable = false;
-    return true;
+    if (is_new)
+        feed->distrusted = true;
+    return is_new;
 }

@@ -30,6 +30,12 @@ static void give_number(struct flight *flight, struct job *job)
     job->head_len = (uint8_t)number_head(job->head, job->number);
 }
 
+void flight_open(struct flight *flight)
+{
+    flight_set_numbered(flight, false);
+    flight->n_ahead = 0;
+}
+
 void flight_set_numbered(struct flight *flight, bool numbered)
 {
     assert(!flight_is_fed(flight));
@@ -90,6 +96,7 @@ struct job *flight_take(struct flight *flight, struct job *job)
     if (flight->unsent == job) {
         flight->unsent = job_after(flight, job);
         flight->unsent_written = 0;
+        flight->probing = false;
     }
     list_remove(&job->node);
     flight->n--;
@@ -118,7 +125,46 @@ void flight_drop_ghosts(struct flight *flight)
 
 bool flight_is_fed(const struct flight *flight)
 {
-    return flight->n > 0 && (flight->unsent != flight_oldest(flight) || flight->unsent_written > 0);
+    return flight->n > 0 && !flight->probing &&
+           (flight->unsent != flight_oldest(flight) || flight->unsent_written > 0);
+}
+
+/* What was written before there was a line is a part of the first that comes. */
+static void take_what_is_ahead(struct flight *flight)
+{
+    if (flight->unsent != NULL && flight->unsent_written == 0) {
+        flight->unsent_written = flight->n_ahead;
+        flight->n_ahead = 0;
+    }
+}
+
+bool flight_probe(struct flight *flight, size_t max, struct iovec *part)
+{
+    struct job *job = flight->unsent;
+    size_t n;
+
+    assert(job != NULL && job == flight_oldest(flight) && !flight->numbered);
+    if (job->len <= sizeof("}\n") - 1)
+        return false;
+    take_what_is_ahead(flight);
+    flight->probing = true;
+    n = job->len - (sizeof("}\n") - 1);
+    n = n < max ? n : max;
+    n = n > flight->unsent_written ? n - flight->unsent_written : 0;
+    *part = (struct iovec){job->line + flight->unsent_written, n};
+    return true;
+}
+
+void flight_end_probe(struct flight *flight)
+{
+    flight->probing = false;
+}
+
+void flight_wrote_ahead(struct flight *flight)
+{
+    assert(flight->unsent == NULL && flight->n_ahead == 0);
+    flight->n_ahead = 1;
+    flight->n_written++;
 }
 
 /* The parts of a job's line, but for the first n_skip bytes. Returns their number. */
@@ -145,11 +191,12 @@ static int line_parts(const struct flight *flight, struct job *job, size_t n_ski
     return n;
 }
 
-int flight_lines(const struct flight *flight, struct iovec *lines, int max)
+int flight_lines(struct flight *flight, struct iovec *lines, int max)
 {
     int parts = flight->numbered ? FLIGHT_PARTS : 1;
     int n = 0;
 
+    take_what_is_ahead(flight);
     for (struct job *job = flight->unsent; job != NULL && n + parts <= max;
          job = job_after(flight, job))
         n += line_parts(flight, job, job == flight->unsent ? flight->unsent_written : 0, lines + n);
@@ -188,6 +235,8 @@ unsigned flight_n_held(const struct flight *flight, size_t n_unread)
     uint64_t read_up_to = n_unread < n_written ? n_written - n_unread : 0;
     unsigned n = 0;
 
+    if (flight->probing)
+        return 0;
     list_each(node, &flight->jobs) {
         const struct job *job = list_item(node, struct job, node);
 
@@ -271,7 +320,8 @@ enum flight_late flight_late(struct flight *flight, uint64_t now_ms, uint64_t gh
         if (job->deadline_at_ms == JOB_BY_TURN && has_turn(flight, job))
             job->deadline_at_ms = now_ms + (job->ghost ? ghost_ms : job->limit_ms);
         if (job->deadline_at_ms <= now_ms) {
-            if (!flight->numbered && job == flight_oldest(flight) && flight_is_fed(flight))
+            if (!flight->numbered && job == flight_oldest(flight) &&
+                (flight_is_fed(flight) || job->ghost))
                 return FLIGHT_LATE_RUNNING;
             if (!job->ghost) {
                 *late = flight_give_up(flight, job);

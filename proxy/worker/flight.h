@@ -31,11 +31,15 @@ struct flight {
     uint64_t last_number;  /* the last that was given to a job */
     struct job *unsent;    /* the first of them not wholly written; NULL: all are */
     size_t unsent_written; /* bytes of it written */
+    bool probing;          /* ... they are a probe: nothing that could be begun */
+    size_t n_ahead;        /* bytes of the next line that were written before there was one */
     uint64_t n_written;    /* bytes written in all */
     uint64_t soonest_ms;   /* no deadline of theirs is sooner; exact after flight_late() */
 };
 
 void flight_init(struct flight *flight);
+/* A process was started. */
+void flight_open(struct flight *flight);
 /* Whether lines have numbers from now on; none is written yet. */
 void flight_set_numbered(struct flight *flight, bool numbered);
 void flight_add(struct flight *flight, struct job *job);
@@ -60,8 +64,19 @@ void flight_drop_ghosts(struct flight *flight);
 /* Whether a line has at least begun to leave: an answer will come. */
 bool flight_is_fed(const struct flight *flight);
 
+/*
+ * A probe is the start of the oldest line without its end, so that nobody can begin it: once it is
+ * read the process is back at its input. The part of it that is still to be written, at most `max`
+ * bytes; false: the line is too short for one.
+ */
+bool flight_probe(struct flight *flight, size_t max, struct iovec *part);
+/* It was read: the rest follows. */
+void flight_end_probe(struct flight *flight);
+/* The first byte of a line, which is the same for all, was written while there was none. */
+void flight_wrote_ahead(struct flight *flight);
+
 /* What is to be written next, in at most `max` parts. Returns their number, 0: nothing. */
-int flight_lines(const struct flight *flight, struct iovec *lines, int max);
+int flight_lines(struct flight *flight, struct iovec *lines, int max);
 /* n bytes of that were written. */
 void flight_wrote(struct flight *flight, size_t n);
 

@@ -108,6 +108,17 @@ static bool finish_answered(struct worker *w, enum channel_result result, const 
     return true;
 }
 
+void hear_malformed(struct worker *w, const char *what)
+{
+    struct job *job = flight_oldest(&w->flight);
+
+    if (!job->ghost)
+        (void)snprintf(job->reason, sizeof(job->reason), "%s", what);
+    channel_drop_rest(&w->channel); /* into the log of this one */
+    (void)feed_answered(&w->feed, 1, false, true);
+    finish(w, job, JOB_MALFORMED);
+}
+
 /* ---- what the worker says ---- */
 
 /* text: NULL for a line beyond the bound. */
@@ -119,14 +130,12 @@ static void read_ready_line(struct worker *w, const char *text, size_t n)
         w->refused = true;
         return;
     }
-    w->ready = true;
-    w->feed.pipeline = ready.pipeline;
-    w->feed.concurrent = ready.concurrent;
+    w->ready = w->was_seen = true;
+    feed_announced(&w->feed, ready.pipeline, ready.concurrent);
     flight_set_numbered(&w->flight, ready.concurrent > 0);
     w->channel.kept_apart = ready.pipeline > 0 || ready.concurrent > 0;
     if (ready.ring)
         channel_use_ring(&w->channel);
-    w->feed.observable = true; /* until it proves otherwise */
 }
 
 static enum channel_wanted wanted(const struct worker *w)
@@ -233,6 +242,7 @@ static void hear_all(struct worker *w, bool dead)
 
     for (int i = 0; i < LAST_READS_MAX && channel_pull(&w->channel); i++)
         hear(w);
+    channel_decide(&w->channel);
     if (dead)
         channel_pull_ring(&w->channel);
     hear(w);

@@ -13,6 +13,8 @@ struct worker;
 
 /* Take in what was read. Lines that nobody waits for end in here. */
 void hear(struct worker *w);
+/* The activation that runs ends without an answer; what: was written instead. */
+void hear_malformed(struct worker *w, const char *what);
 /* Its pipes have ended, or will not be read any more: all that stands in them, whole lines first,
  * then what it left unfinished. */
 void hear_rest(struct worker *w);

@@ -22,6 +22,7 @@ enum job_outcome {
     JOB_EXHAUSTED, /* ... as it passed a limit of the container or of ours: see reason */
     JOB_LATE,      /* its deadline passed, running or waiting */
     JOB_TOO_LONG,  /* the answer passed the bound */
+    JOB_MALFORMED, /* the action waits for its next line and has written no answer: see reason */
     JOB_UNSTARTED, /* the action could not be started again: see reason */
     JOB_ABANDONED, /* the proxy is being taken down */
 };

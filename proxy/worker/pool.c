@@ -176,6 +176,8 @@ static struct job *dequeue(struct pool *pool, struct list *node)
 {
     list_remove(node);
     pool->n_queued--;
+    if (pool->n_queued == 0)
+        loop_timer_clear(&pool->late); /* else an idle proxy would wake for it */
     return list_item(node, struct job, node);
 }
 
@@ -219,13 +221,29 @@ static void on_late(struct loop_timer *timer)
 
 /* ---- giving jobs to workers ---- */
 
-/* The worker with room that has the fewest jobs, ties in turn; NULL: none has room. */
+/* One that is at work and has little to do yet. */
+static struct worker *choose_light(struct pool *pool)
+{
+    for (unsigned i = 0; i < pool->opts.n_workers; i++) {
+        struct worker *worker = &pool->workers[i].worker;
+
+        if (worker_room(worker) > 0 && worker_is_light(worker))
+            return worker;
+    }
+    return NULL;
+}
+
+/* Else the worker with room that has the fewest jobs, ties in turn; NULL: none has room. Each that is
+ * woken takes processor time from those at work. */
 static struct worker *choose(struct pool *pool)
 {
+    struct worker *light = pool->opts.n_workers > 1 ? choose_light(pool) : NULL;
     struct worker *best = NULL;
     unsigned n = pool->opts.n_workers;
     unsigned chosen = 0;
 
+    if (light != NULL)
+        return light;
     for (unsigned i = 0; i < n && (best == NULL || best->flight.n > 0); i++) {
         unsigned at = (pool->next + i) % n;
         struct worker *worker = &pool->workers[at].worker;

@@ -31,7 +31,8 @@ enum cause {
 
 struct tally {
     uint64_t n_starts;
-    uint64_t n_restarts; /* starts of a worker after its first */
+    uint64_t n_restarts;   /* starts of a worker after its first */
+    uint64_t n_distrusted; /* workers that spoke out of turn, for the first time */
     uint64_t n_deaths[N_CAUSES];
     struct histogram work; /* per answer: from the line, or the answer before it, to the answer;
                               where lines have numbers: from its own line */

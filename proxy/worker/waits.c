@@ -81,24 +81,9 @@ enum waits_state waits_look(struct waits *waits)
     if (end == text || number < 0) /* "-1": outside any call, as when a page is fetched */
         return WAITS_RUNS;
     for (size_t i = 0; i < ARRAY_LEN(calls); i++)
-        if (calls[i].number == number)
-            return !calls[i].names_fd || strtoul(end, NULL, 16) == 0 ? WAITS_YES : WAITS_NO;
+        if (calls[i].number == number && !calls[i].names_fd)
+            return WAITS_POLLS;
+        else if (calls[i].number == number)
+            return strtoul(end, NULL, 16) == 0 ? WAITS_YES : WAITS_NO;
     return WAITS_NO;
-}
-
-bool waits_is_stopped(const struct waits *waits)
-{
-    char path[32];
-    char text[256];
-    auto_fd int fd = -1;
-    const char *state;
-    ssize_t n;
-
-    (void)snprintf(path, sizeof(path), "/proc/%d/stat", (int)waits->pid);
-    fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (waits->pid == 0 || fd < 0 || (n = read(fd, text, sizeof(text) - 1)) <= 0)
-        return false;
-    text[n] = '\0';
-    state = strrchr(text, ')'); /* the name before it may hold anything */
-    return state != NULL && (state[1] == ' ') && (state[2] == 'T' || state[2] == 't');
 }

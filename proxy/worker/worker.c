@@ -11,10 +11,11 @@
 #include "worker/spawn.h"
 #include "worker/tally.h"
 
-#define PARTS_PER_WRITE 192  /* the most that one writev carries; more wait for the next */
-#define GHOST_MS        1000 /* time for a job that was given up and cannot be taken back */
-#define READS_MS        1000 /* time to read what it was asked to */
-#define DYING_MS        100  /* from the end of its pipes to its own, as a rule microseconds */
+#define LIGHT_US      300  /* work for which no second worker is woken */
+#define START_LOOK_US 200  /* between two looks whether one that reports nothing waits for input */
+#define GHOST_MS      1000 /* time for a job that was given up and cannot be taken back */
+#define READS_MS      1000 /* time to read what it was asked to */
+#define DYING_MS      100  /* from the end of its pipes to its own, as a rule microseconds */
 
 #define NEVER_MS        (UINT64_MAX - 1) /* as JOB_BY_TURN is UINT64_MAX */
 #define SETTLE_PATIENCE 10 /* times the settle time, for one that is seen to run and not wait */
@@ -62,13 +63,20 @@ static void lose(struct worker *w)
         w->dying_until_ms = loop_now_ms(w->loop) + DYING_MS;
 }
 
+/* It gets one line at a time from now on, and with care. */
+static void look_whether_unasked(struct worker *w)
+{
+    if (w->channel.n_stale == 0 || !feed_distrust(&w->feed))
+        return;
+    w->opts.tally->n_distrusted++;
+    log_warn("worker.distrusted", log_int("pid", w->pid), log_count("unasked", w->channel.n_stale));
+}
+
 static void on_answers(struct worker *w)
 {
     (void)channel_pull(&w->channel);
     hear(w);
-    if (w->channel.n_stale > 0 && feed_distrust(&w->feed))
-        log_warn("worker.distrusted", log_int("pid", w->pid), /* one line at a time from now on */
-                 log_count("unasked", w->channel.n_stale));
+    look_whether_unasked(w);
     if (channel_ended(&w->channel))
         lose(w);
     loop_post(w->loop, &w->step);
@@ -108,23 +116,13 @@ static void on_step(struct loop_post *post)
 
 static void on_room_to_write(struct loop_watch *watch)
 {
-    worker_step(container_of(watch, struct worker, channel.in));
+    struct worker *w = container_of(watch, struct worker, channel.in);
+
+    channel_saw_room(&w->channel);
+    worker_step(w);
 }
 
 /* ---- feeding ---- */
-
-/* Write what is unsent, as many lines in one call as there are. */
-static void write_unsent(struct worker *w)
-{
-    struct iovec parts[PARTS_PER_WRITE];
-    int n_parts = flight_lines(&w->flight, parts, PARTS_PER_WRITE);
-    ssize_t n = channel_write(&w->channel, parts, n_parts);
-
-    if (n < 0)
-        lose(w);
-    else
-        flight_wrote(&w->flight, (size_t)n);
-}
 
 /* Whether it will answer nothing more. */
 static bool is_lost(const struct worker *w)
@@ -132,29 +130,37 @@ static bool is_lost(const struct worker *w)
     return w->hung || w->refused;
 }
 
-/* true: come back in a moment, the worker is not seen waiting yet. */
-static bool feed(struct worker *w)
+static void feed(struct worker *w)
 {
     if (w->flight.unsent == NULL)
-        return false;
-    if (!feed_is_trusted(&w->feed) && !flight_is_fed(&w->flight)) {
-        /* What it said up to here belongs to nobody. Look, then drop, then write: in this order a
-         * second answer that comes late cannot be taken for the next one's. */
-        if (!feed_is_quiet(&w->feed, loop_now_us(w->loop)))
-            return true;
-        (void)channel_pull(&w->channel);
-        hear(w);
-        channel_drop_rest(&w->channel);
-        if (channel_ended(&w->channel))
-            lose(w);
-    }
-    if (!is_lost(w)) {
-        feed_began(&w->feed);
-        write_unsent(w);
-    }
+        return;
+    if (!give_next(w))
+        lose(w);
     if (w->flight.unsent != NULL && !is_lost(w))
         loop_watch_write(&w->channel.in, on_room_to_write);
-    return false;
+}
+
+/* Whether what it wrote is to be made out: only where one line at a time is all that it has. */
+static bool is_puzzling(const struct worker *w)
+{
+    return w->flight.n == 1 && flight_is_fed(&w->flight) && w->flight.unsent == NULL &&
+           !w->channel.kept_apart && !w->flight.numbered &&
+           (channel_is_undecided(&w->channel) || channel_oddity(&w->channel) != ODD_NOTHING);
+}
+
+/* Loop time at which to look again, in microseconds. */
+static uint64_t puzzle(struct worker *w)
+{
+    uint64_t at_us;
+
+    if (is_lost(w) || !is_puzzling(w)) {
+        w->question = (struct question){0};
+        return UINT64_MAX;
+    }
+    at_us = give_question(w);
+    if (at_us == UINT64_MAX && w->flight.n_ahead > 0 && w->channel.in.sock != NULL)
+        loop_watch_write(&w->channel.in, on_room_to_write);
+    return at_us;
 }
 
 /* ---- the end of a process ---- */
@@ -169,7 +175,7 @@ static void bury(struct worker *w)
     hear_last_words(w);
     tally_ended(w);
     channel_close(&w->channel);
-    feed_close(&w->feed);
+    waits_close(&w->waits);
     loop_timer_clear(&w->timer);
     loop_post_cancel(&w->step);
     worker_move(w, WORKER_DOWN);
@@ -243,9 +249,9 @@ static void step_starting(struct worker *w)
     greet(w);
     if (is_late(w, late_at_ms))
         on_answers(w); /* as in look_at_deadlines() */
-    state = settles && !w->ready ? waits_look(&w->feed.waits) : WAITS_UNKNOWN;
-    if (state == WAITS_YES) {
-        w->ready = w->feed.observable = w->feed.seen = true;
+    state = settles && !w->ready ? waits_look(&w->waits) : WAITS_UNKNOWN;
+    if (state == WAITS_YES || state == WAITS_POLLS) {
+        w->ready = w->was_seen = true;
         /* An announcement that it made on the way is in the pipe by now. */
         (void)channel_pull(&w->channel);
         hear(w);
@@ -273,7 +279,7 @@ static void step_starting(struct worker *w)
     } else {
         loop_timer_set(w->loop, &w->timer, late_at_ms);
         if (settles)
-            loop_timer_set_us(w->loop, &w->timer, loop_now_us(w->loop) + FEED_LOOK_US);
+            loop_timer_set_us(w->loop, &w->timer, loop_now_us(w->loop) + START_LOOK_US);
     }
 }
 
@@ -344,11 +350,13 @@ static void step_stopping(struct worker *w)
 
 static void step_ready(struct worker *w)
 {
-    bool again = false;
+    uint64_t again_us = UINT64_MAX;
     bool late;
 
-    if (!is_lost(w) && !w->unwanted)
-        again = feed(w);
+    if (!is_lost(w) && !w->unwanted) {
+        feed(w);
+        again_us = puzzle(w);
+    }
     late = w->flight.n > 0 && is_late(w, w->flight.soonest_ms) && look_at_deadlines(w);
     if (late || is_stuck(w) || (w->flight.numbered && flight_is_deserted(&w->flight))) {
         w->late = true;
@@ -362,8 +370,8 @@ static void step_ready(struct worker *w)
         stop_now(w, w->unwanted ? "unwanted" : "lost", JOB_DIED);
     } else if (w->retired && w->flight.n == 0) {
         close_input(w);
-    } else if (again) {
-        loop_timer_set_us(w->loop, &w->timer, loop_now_us(w->loop) + FEED_LOOK_US);
+    } else if (again_us / 1000 < next_look_ms(w)) {
+        loop_timer_set_us(w->loop, &w->timer, again_us);
     } else if (next_look_ms(w) < UINT64_MAX) {
         loop_timer_set(w->loop, &w->timer, next_look_ms(w));
     } else {
@@ -414,7 +422,8 @@ void worker_init(struct worker *w, struct loop *loop, const struct launch *launc
     w->loop = loop;
     w->launch = launch;
     w->opts = *opts;
-    feed_init(&w->feed, opts->ahead_max);
+    feed_init(&w->feed, opts->ahead_max, opts->pipeline);
+    w->waits.fd = -1;
     loop_post_init(&w->changed, on_changed);
     loop_post_init(&w->step, on_step);
     loop_timer_init(&w->timer, on_timer);
@@ -438,7 +447,7 @@ void worker_done(struct worker *w)
     loop_child_forget(&w->child);
     channel_done(&w->channel);
     buf_done(&w->greeting);
-    feed_close(&w->feed);
+    waits_close(&w->waits);
     loop_timer_clear(&w->timer);
     loop_post_cancel(&w->step);
     loop_post_cancel(&w->changed);
@@ -448,11 +457,13 @@ void worker_done(struct worker *w)
 
 static void begin(struct worker *w, const struct spawned *spawned)
 {
+    w->was_seen = false;
     w->exited = w->ready = w->refused = w->hung = w->late = false;
     w->unwanted = w->retired = false;
     w->killed_for = NULL;
     w->dying_until_ms = w->reads_by_ms = 0;
-    flight_set_numbered(&w->flight, false);
+    flight_open(&w->flight);
+    w->question = (struct question){0};
     w->death = DEATH_NONE;
     w->start_err.kind = ERR_NONE;
     w->n_logged = 0;
@@ -463,8 +474,9 @@ static void begin(struct worker *w, const struct spawned *spawned)
     tally_started(w);
     loop_child_watch(w->loop, &w->child, spawned->pid, on_exit_status);
     channel_open(&w->channel, w->loop, spawned, w->launch->answers, on_fd1, on_fd3);
-    feed_open(&w->feed, spawned->pid, w->launch->privileges);
-    loop_timer_set_us(w->loop, &w->timer, loop_now_us(w->loop) + FEED_LOOK_US);
+    feed_open(&w->feed);
+    waits_open(&w->waits, spawned->pid, w->launch->privileges);
+    loop_timer_set_us(w->loop, &w->timer, loop_now_us(w->loop) + START_LOOK_US);
 }
 
 void worker_start(struct worker *w)
@@ -501,6 +513,16 @@ unsigned worker_room(const struct worker *w)
     if (w->state != WORKER_READY || is_lost(w) || w->unwanted || w->retired || w->exited)
         return 0;
     return feed_depth(&w->feed) > w->flight.n ? feed_depth(&w->feed) - w->flight.n : 0;
+}
+
+bool worker_is_light(const struct worker *w)
+{
+    const struct job *oldest = flight_oldest(&w->flight);
+
+    if (oldest == NULL || w->flight.numbered || w->feed.work_ns == 0)
+        return false;
+    return w->flight.n * w->feed.work_ns < LIGHT_US * 1000 &&
+           loop_now_us(w->loop) - oldest->given_at_us < LIGHT_US;
 }
 
 void worker_give(struct worker *w, struct job *job)

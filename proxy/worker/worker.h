@@ -29,7 +29,9 @@
 #include "worker/ending.h"
 #include "worker/feed.h"
 #include "worker/flight.h"
+#include "worker/give.h"
 #include "worker/job.h"
+#include "worker/waits.h"
 
 struct launch;
 struct tally;
@@ -48,6 +50,7 @@ struct worker_opts {
     uint64_t settle_ms;      /* without a ready line: how long to look whether it waits for input */
     uint64_t kill_ms;        /* between SIGTERM and SIGKILL */
     size_t answer_max_bytes; /* longest answer */
+    unsigned pipeline;       /* lines ahead for those that announce nothing; 0: none */
     unsigned ahead_max;      /* most lines written ahead of their answers; 1: one at a time */
     int pipe_bytes;          /* wanted size of the pipes; 0: the system's */
     struct tally *tally;     /* where starts, ends and work are counted; borrowed */
@@ -71,6 +74,8 @@ struct worker {
     bool was_started; /* at least once in its life */
     struct channel channel;
     struct feed feed;
+    struct waits waits;
+    struct question question;
     struct loop_timer timer; /* the next moment at which to step, whatever the state */
     struct loop_post step;
 
@@ -78,10 +83,11 @@ struct worker {
     struct buf greeting; /* what a launcher that waited for its action must hear first */
     bool exited;
     int wait_status;
-    bool ready;   /* it may be fed */
-    bool refused; /* its ready line says no, or is none */
-    bool hung;    /* it closed its answers, or does not read any more */
-    bool late;    /* it was working past a deadline */
+    bool ready;    /* it may be fed */
+    bool was_seen; /* ... as it said so, or was seen waiting for input */
+    bool refused;  /* its ready line says no, or is none */
+    bool hung;     /* it closed its answers, or does not read any more */
+    bool late;     /* it was working past a deadline */
     bool unwanted;
     const char *killed_for; /* why it was killed with lines in its hands; NULL: it was not */
     bool retired;     /* no more jobs come: it may leave once it has answered those that it has */
@@ -114,6 +120,8 @@ void worker_start(struct worker *worker);
 void worker_adopt(struct worker *worker, const struct spawned *spawned, struct buf *line);
 /* How many more jobs may be given now; 0 unless READY. */
 unsigned worker_room(const struct worker *worker);
+/* Whether it has jobs, and still so few that it does them sooner than another one would wake up. */
+bool worker_is_light(const struct worker *worker);
 /* The job is the worker's until it stands in finished or returned. */
 void worker_give(struct worker *worker, struct job *job);
 /* End it; a running job dies with it. */

@@ -54,7 +54,7 @@ static inline int tear_down(void **state)
 }
 
 /* What would be written next, as one text; caller frees. */
-static inline char *unwritten(const struct flight *flight)
+static inline char *unwritten(struct flight *flight)
 {
     struct iovec lines[N_JOBS * FLIGHT_PARTS];
     int n = flight_lines(flight, lines, (int)ARRAY_LEN(lines));
@@ -65,7 +65,7 @@ static inline char *unwritten(const struct flight *flight)
     return text;
 }
 
-static inline void assert_unwritten(const struct flight *flight, const char *wanted)
+static inline void assert_unwritten(struct flight *flight, const char *wanted)
 {
     auto_free char *text = unwritten(flight);
 

@@ -181,13 +181,15 @@ static void any_line_on_descriptor_3_answers_who_waits(void **state)
     assert_hears(f, WANT_ANSWER, "no json");
 }
 
-static void blank_lines_on_descriptor_3_are_no_answers(void **state)
+static void a_blank_line_on_descriptor_3_is_an_answer(void **state)
 {
     struct fixture *f = *state;
 
     channel_start(f, ANSWERS_FD3);
     give(f, "in\n");
-    say(f, 3, "\n \t\r\n{\"a\":1}\n\n");
+    say(f, 3, "\n \t\r\n{\"a\":1}\n");
+    assert_hears(f, WANT_ANSWER, "");
+    assert_hears(f, WANT_ANSWER, " \t\r");
     assert_hears(f, WANT_ANSWER, "{\"a\":1}");
     assert_hears_nothing(f, WANT_ANSWER);
 }
@@ -523,7 +525,7 @@ int main(void)
         TEST(a_closed_channel_has_nothing_unread),
         TEST(an_answer_on_descriptor_3_is_handed_out),
         TEST(any_line_on_descriptor_3_answers_who_waits),
-        TEST(blank_lines_on_descriptor_3_are_no_answers),
+        TEST(a_blank_line_on_descriptor_3_is_an_answer),
         TEST(an_answer_that_nobody_waits_for_is_dropped),
         TEST(a_stale_answer_is_no_log_line_either),
         TEST(descriptor_1_is_log_when_answers_come_on_3),

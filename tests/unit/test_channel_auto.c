@@ -85,16 +85,36 @@ static void json_logs_before_the_first_line_choose_nothing(void **state)
     assert_captured(&f->out, "{\"level\":\"info\"}\n");
 }
 
-static void blank_lines_on_descriptor_3_choose_nothing(void **state)
+static void a_blank_line_on_descriptor_3_chooses_it(void **state)
 {
     struct fixture *f = *state;
 
     channel_start(f, ANSWERS_AUTO);
     give(f, "in\n");
-    say(f, 3, "\n\n");
+    say(f, 3, "\n");
     say(f, 1, "{\"a\":1}\n");
+    assert_hears(f, WANT_ANSWER, "");
+    assert_int_equal(f->channel.answers, ANSWERS_FD3);
+}
+
+/* Whatever the timing: it is known where the answers come only when the process is back at its input. */
+static void json_on_descriptor_1_is_held_until_the_process_is_back_at_its_input(void **state)
+{
+    struct fixture *f = *state;
+    const char *text;
+    size_t n;
+
+    channel_start(f, ANSWERS_AUTO);
+    give(f, "in\n");
+    say(f, 1, "{\"log\":1}\n{\"log\":2}\n");
+    (void)channel_pull(&f->channel);
+    assert_int_equal(channel_next(&f->channel, WANT_ANSWER, &text, &n), CHANNEL_NONE);
+    assert_true(channel_is_undecided(&f->channel));
+    say(f, 3, "{\"a\":1}\n");
     assert_hears(f, WANT_ANSWER, "{\"a\":1}");
-    assert_int_equal(f->channel.answers, ANSWERS_STDOUT);
+    assert_int_equal(f->channel.answers, ANSWERS_FD3);
+    channel_settle_logs(&f->channel);
+    assert_captured(&f->out, "{\"log\":1}\n{\"log\":2}\n");
 }
 
 static void an_announcement_chooses_its_descriptor(void **state)
@@ -362,7 +382,8 @@ int main(void)
         TEST(descriptor_3_wins_when_it_comes_after_the_read),
         TEST(log_lines_choose_nothing),
         TEST(json_logs_before_the_first_line_choose_nothing),
-        TEST(blank_lines_on_descriptor_3_choose_nothing),
+        TEST(a_blank_line_on_descriptor_3_chooses_it),
+        TEST(json_on_descriptor_1_is_held_until_the_process_is_back_at_its_input),
         TEST(an_announcement_chooses_its_descriptor),
         TEST(json_on_descriptor_1_is_log_once_3_was_chosen),
         TEST(json_on_descriptor_3_is_log_once_1_was_chosen),

@@ -31,6 +31,7 @@ static const struct number {
     {"--drain-timeout", "WHISKLOOP_DRAIN_TIMEOUT", N(drain_timeout_ms), 0, 30000, DAY_MS},
     {"--idle-timeout", "WHISKLOOP_IDLE_TIMEOUT", N(idle_timeout_ms), 100, 300000, DAY_MS},
     {"--queue-max", "WHISKLOOP_QUEUE_MAX", N(queue_max), 0, 1024, 1000000},
+    {"--pipeline", "WHISKLOOP_PIPELINE", N(pipeline), 0, 0, 1024},
     {"--write-ahead", "WHISKLOOP_WRITE_AHEAD", N(write_ahead), 1, 64, 1024},
     {"--run-max-bytes", "WHISKLOOP_RUN_MAX_BYTES", N(run_max_bytes), 2, GIB / 16, 4 * GIB},
     {"--init-max-bytes", "WHISKLOOP_INIT_MAX_BYTES", N(init_max_bytes), 2, GIB / 8, 4 * GIB},

@@ -2,8 +2,6 @@
 
 #include "test.h"
 
-#include <unistd.h>
-
 #include "base/loop.h"
 #include "worker/feed.h"
 
@@ -17,7 +15,7 @@ static struct feed feed_for(uint64_t work_ns)
 {
     struct feed feed;
 
-    feed_init(&feed, AHEAD_MAX);
+    feed_init(&feed, AHEAD_MAX, 0);
     feed.pipeline = PIPELINE;
     feed.n_silent = SILENT;
     feed.work_ns = work_ns;
@@ -35,7 +33,7 @@ static void a_new_worker_gets_one_line(void **state)
     struct feed feed;
 
     (void)state;
-    feed_init(&feed, AHEAD_MAX);
+    feed_init(&feed, AHEAD_MAX, 0);
     assert_int_equal(feed_depth(&feed), 1);
     feed.pipeline = PIPELINE;
     assert_int_equal(feed_depth(&feed), 1);
@@ -156,39 +154,63 @@ static void an_unasked_answer_ends_the_trust_once(void **state)
     assert_false(feed_distrust(&feed));
 }
 
-static void who_announced_nothing_has_no_trust_to_lose(void **state)
-{
-    struct feed feed;
-
-    (void)state;
-    feed_init(&feed, AHEAD_MAX);
-    assert_false(feed_distrust(&feed));
-    assert_false(feed.distrusted);
-}
-
 static void the_next_process_is_distrusted_too_but_measured_anew(void **state)
 {
     struct feed feed = feed_for(1);
 
     (void)state;
     assert_true(feed_distrust(&feed));
-    feed_open(&feed, getpid(), NULL);
+    feed_open(&feed);
     assert_true(feed.distrusted);
     assert_int_equal(feed.ahead_max, AHEAD_MAX);
     assert_int_equal(feed.pipeline, 0);
     assert_int_equal(feed.work_ns, 0);
     assert_int_equal(feed.n_silent, 0);
-    feed_close(&feed);
 }
 
-static void a_trusted_worker_is_written_to_without_a_look(void **state)
+static void what_is_vouched_for_holds_until_the_process_announces_something_else(void **state)
+{
+    struct feed feed;
+
+    (void)state;
+    feed_init(&feed, AHEAD_MAX, 8);
+    assert_false(feed_takes_care(&feed));
+    answer_silently(&feed, SILENT);
+    feed.work_ns = 1;
+    assert_int_equal(feed_depth(&feed), 8);
+    feed_announced(&feed, 0, 0);
+    assert_int_equal(feed_depth(&feed), 8);
+    feed_announced(&feed, 4, 0);
+    assert_int_equal(feed_depth(&feed), 4);
+    feed_open(&feed);
+    assert_int_equal(feed.pipeline, 8);
+}
+
+static void one_that_answered_unasked_gets_its_lines_with_care_for_ever(void **state)
 {
     struct feed feed = feed_for(1);
 
     (void)state;
-    feed.observable = true;
-    assert_true(feed_is_quiet(&feed, 1));
-    assert_int_equal(feed.unquiet_at_us, 0);
+    assert_false(feed_takes_care(&feed));
+    assert_true(feed_distrust(&feed));
+    answer_silently(&feed, FEED_PROVEN);
+    assert_true(feed_takes_care(&feed));
+    feed_open(&feed);
+    assert_true(feed_takes_care(&feed));
+}
+
+static void a_new_process_gets_its_lines_with_care_until_it_is_proven(void **state)
+{
+    struct feed feed;
+
+    (void)state;
+    feed_init(&feed, AHEAD_MAX, 0);
+    answer_silently(&feed, FEED_PROVEN - 1);
+    assert_true(feed_takes_care(&feed));
+    answer_silently(&feed, 1);
+    assert_false(feed_takes_care(&feed));
+    feed_open(&feed);
+    assert_true(feed_takes_care(&feed));
 }
 
 static void one_that_does_several_at_a_time_gets_as_many_whatever_it_logs(void **state)
@@ -200,7 +222,6 @@ static void one_that_does_several_at_a_time_gets_as_many_whatever_it_logs(void *
     feed.n_silent = 0;
     feed.concurrent = 200;
     assert_int_equal(feed_depth(&feed), 200);
-    assert_true(feed_is_quiet(&feed, 1));
 }
 
 static void numbers_need_no_trust(void **state)
@@ -210,31 +231,7 @@ static void numbers_need_no_trust(void **state)
     (void)state;
     feed.concurrent = 200;
     assert_false(feed_distrust(&feed));
-    assert_true(feed_is_trusted(&feed));
-}
-
-static void a_distrusted_worker_must_be_seen_waiting(void **state)
-{
-    struct feed feed = feed_for(1);
-
-    (void)state;
-    assert_true(feed_distrust(&feed));
-    feed_open(&feed, getpid(), NULL); /* we are busy looking, and so do not wait for input */
-    feed.pipeline = PIPELINE;
-    feed.observable = true;
-    assert_false(feed_is_quiet(&feed, 1));
-    feed_close(&feed);
-}
-
-static void a_worker_that_cannot_be_seen_is_written_to(void **state)
-{
-    struct feed feed;
-
-    (void)state;
-    feed_init(&feed, AHEAD_MAX); /* never opened: there is nothing to look at */
-    feed.observable = true;
-    assert_true(feed_is_quiet(&feed, 1));
-    assert_false(feed.observable);
+    assert_false(feed_takes_care(&feed));
 }
 
 int main(void)
@@ -250,13 +247,12 @@ int main(void)
         cmocka_unit_test(answers_of_one_read_share_the_time_that_passed),
         cmocka_unit_test(the_clock_runs_on_only_while_lines_are_left),
         cmocka_unit_test(an_unasked_answer_ends_the_trust_once),
-        cmocka_unit_test(who_announced_nothing_has_no_trust_to_lose),
         cmocka_unit_test(the_next_process_is_distrusted_too_but_measured_anew),
-        cmocka_unit_test(a_trusted_worker_is_written_to_without_a_look),
+        cmocka_unit_test(what_is_vouched_for_holds_until_the_process_announces_something_else),
+        cmocka_unit_test(one_that_answered_unasked_gets_its_lines_with_care_for_ever),
+        cmocka_unit_test(a_new_process_gets_its_lines_with_care_until_it_is_proven),
         cmocka_unit_test(one_that_does_several_at_a_time_gets_as_many_whatever_it_logs),
         cmocka_unit_test(numbers_need_no_trust),
-        cmocka_unit_test(a_distrusted_worker_must_be_seen_waiting),
-        cmocka_unit_test(a_worker_that_cannot_be_seen_is_written_to),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -75,7 +75,7 @@ static void a_process_that_reads_its_input_waits(void **state)
 
 static void a_process_that_polls_waits(void **state)
 {
-    assert_is_seen(*state, "poll0", WAITS_YES);
+    assert_is_seen(*state, "poll0", WAITS_POLLS);
 }
 
 static void a_process_that_was_given_a_line_waits_no_more(void **state)

@@ -161,6 +161,7 @@ static void an_action_that_answers_before_it_has_read_a_large_line_answered(void
     memset(script, '#', n);
     script[n] = '\0';
     start(f, launch_child(ANSWERS_FD3, true, OK, "poll0", "line3:{\"a\":1}", "deaf", NULL));
+    f->worker.feed.n_answered = FEED_PROVEN;
     assert_answer(run(f, script), "{\"a\":1}");
 }
 
@@ -188,6 +189,11 @@ static void an_activation_that_the_worker_does_not_even_read_is_late_too(void **
 
 /* ---- a worker that dies before it has read ---- */
 
+static bool something_is_sent(void *subject)
+{
+    return ((struct fixture *)subject)->worker.flight.n_written > 0;
+}
+
 static struct job *give_to_one_that_dies_unread(struct fixture *f, struct job *job)
 {
     make(f, launch_child(ANSWERS_FD3, true, OK, "deaf", NULL));
@@ -195,7 +201,7 @@ static struct job *give_to_one_that_dies_unread(struct fixture *f, struct job *j
     loop_until(f->loop, is_ready, f);
     if (job == NULL)
         job = give(f, "never read");
-    loop_until(f->loop, all_is_sent, f);
+    loop_until(f->loop, something_is_sent, f);
     spawn_kill(f->worker.pid, SIGKILL);
     loop_until(f->loop, is_down, f);
     return job;
@@ -229,9 +235,20 @@ static void an_activation_that_was_read_in_part_does_not_come_back(void **state)
     memset(script, '#', n);
     script[n] = '\0';
     start(f, launch_child(ANSWERS_FD3, true, OK, "take:1", "exit:0", NULL));
+    f->worker.feed.n_answered = FEED_PROVEN;
     job = give(f, script);
     loop_until(f->loop, all_came_back, f);
     assert_int_equal(job->outcome, JOB_DIED);
+}
+
+static void an_activation_of_which_a_probe_was_read_comes_back(void **state)
+{
+    struct fixture *f = *state;
+
+    start(f, launch_child(ANSWERS_FD3, true, OK, "take:1", "exit:0", NULL));
+    (void)give(f, "longer than what is read");
+    loop_until(f->loop, all_came_back, f);
+    assert_int_equal(f->n_returned, 1);
 }
 
 /* ---- logs and sentinels ---- */
@@ -418,6 +435,7 @@ int main(void)
         TEST(an_activation_that_was_not_read_comes_back),
         TEST(an_activation_that_comes_back_leaves_no_sentinel),
         TEST(an_activation_that_was_read_in_part_does_not_come_back),
+        TEST(an_activation_of_which_a_probe_was_read_comes_back),
         TEST(an_activation_without_a_word_leaves_one_sentinel_on_each_stream),
         TEST(log_lines_stand_before_the_sentinel),
         TEST(an_unfinished_log_line_is_ended_before_the_sentinel),

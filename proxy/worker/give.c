@@ -1,0 +1,134 @@
+#include "worker/give.h"
+
+#include <assert.h>
+#include <stdio.h>
+
+#include "base/launch.h"
+#include "worker/hear.h"
+#include "worker/worker.h"
+
+#define PARTS_PER_WRITE 192    /* the most that one writev carries; more wait for the next */
+#define LOOK_US         200    /* between the first looks, doubled each time */
+#define LOOKS_US        10000  /* after so long a byte is written instead of more looks */
+#define GRACE_US        100000 /* for more to come, where being at its input says little */
+
+/* Write what is unsent, as many lines in one call as there are. */
+static bool write_unsent(struct worker *w)
+{
+    struct iovec parts[PARTS_PER_WRITE];
+    int n_parts = flight_lines(&w->flight, parts, PARTS_PER_WRITE);
+    ssize_t n = channel_write(&w->channel, parts, n_parts);
+
+    if (n < 0)
+        return false;
+    flight_wrote(&w->flight, (size_t)n);
+    return true;
+}
+
+/* What it said up to here belongs to nobody. */
+static bool drop_what_is_stale(struct worker *w)
+{
+    (void)channel_pull(&w->channel);
+    hear(w);
+    channel_drop_rest(&w->channel);
+    return !channel_ended(&w->channel);
+}
+
+/* true: it has read the start of the line, or that cannot be told here. */
+static bool has_read_probe(struct worker *w)
+{
+    struct iovec part;
+    ssize_t n;
+
+    if (!channel_narrow(&w->channel))
+        return true;
+    if (!w->flight.probing) {
+        if (!flight_probe(&w->flight, CHANNEL_NARROW_BYTES, &part))
+            return true;
+        n = channel_probe(&w->channel, part);
+        if (n < 0)
+            return true; /* the write that follows finds that out */
+        flight_wrote(&w->flight, (size_t)n);
+    }
+    return channel_unread(&w->channel) == 0;
+}
+
+bool give_next(struct worker *w)
+{
+    if (flight_is_fed(&w->flight))
+        return write_unsent(w);
+    if (feed_takes_care(&w->feed)) {
+        if (!has_read_probe(w))
+            return true;
+        if (!drop_what_is_stale(w))
+            return false;
+        flight_end_probe(&w->flight);
+        if (flight_oldest(&w->flight)->len > CHANNEL_NARROW_BYTES)
+            channel_widen(&w->channel);
+    } else if (feed_is_plain(&w->feed)) {
+        channel_widen(&w->channel);
+        channel_drop_rest(&w->channel);
+    }
+    feed_began(&w->feed);
+    return write_unsent(w);
+}
+
+/* ---- the question ---- */
+
+/* The byte that each line begins with, so that the next one can go on behind it. */
+static void write_first_byte(struct worker *w)
+{
+    struct iovec part = {(char[]){'{'}, 1};
+
+    w->question.probed = true;
+    if (w->flight.n_ahead == 0 && channel_narrow(&w->channel) &&
+        channel_probe(&w->channel, part) == 1)
+        flight_wrote_ahead(&w->flight);
+}
+
+/* What is known by now is all that will come. */
+static void conclude(struct worker *w)
+{
+    enum channel_odd odd;
+
+    channel_decide(&w->channel);
+    hear(w);
+    odd = channel_oddity(&w->channel);
+    if (flight_is_fed(&w->flight) && odd != ODD_NOTHING)
+        hear_malformed(w, channel_oddity_text(odd));
+    w->question = (struct question){0};
+}
+
+uint64_t give_question(struct worker *w)
+{
+    struct question *question = &w->question;
+    bool is_open = channel_is_undecided(&w->channel);
+    uint64_t now_us = loop_now_us(w->loop);
+    enum waits_state state = waits_look(&w->waits);
+    uint64_t since_us;
+
+    assert(flight_is_fed(&w->flight));
+    if (question->asked_at_us == 0)
+        question->asked_at_us = now_us;
+    since_us = now_us - question->asked_at_us;
+    if (state == WAITS_YES) {
+        conclude(w);
+        return UINT64_MAX;
+    }
+    if (since_us < LOOKS_US)
+        return now_us + (since_us < LOOK_US ? LOOK_US : since_us);
+    /* Who polls may wait for something else: one who logs JSON, too, and answers later. */
+    if (state == WAITS_POLLS && !is_open)
+        return UINT64_MAX;
+    if (!question->probed && state != WAITS_POLLS)
+        write_first_byte(w);
+    if (channel_unread(&w->channel) > 0)
+        return UINT64_MAX;
+    if (question->read_at_us == 0)
+        question->read_at_us = now_us;
+    if ((is_open && w->flight.n_ahead > 0) || now_us - question->read_at_us >= GRACE_US) {
+        conclude(w);
+        return UINT64_MAX;
+    }
+    return question->read_at_us + GRACE_US;
+}
