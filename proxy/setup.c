@@ -1,7 +1,9 @@
 #include "setup.h"
 
+#include <inttypes.h>
 #include <libgen.h>
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -75,6 +77,35 @@ void setup_descriptors(struct setup *setup)
             log_warn("main.descriptors", log_count("limit", limit.rlim_cur),
                      log_count("wanted", n_kept + CONNECTIONS_AT_LEAST));
     }
+}
+
+/* ---- pipes ---- */
+
+#define PIPE_MAX_BYTES   (1u << 20) /* more is refused to who is not root */
+#define PIPE_MIN_BYTES   65536      /* what a pipe has of itself */
+#define PIPES_OF_WORKER  3          /* that are enlarged: spawn.h */
+#define PIPE_BUDGET_PART 2 /* of the user's pages: other containers may have the same user */
+
+int setup_pipe_bytes(const char *soft_limit_file, unsigned n_workers)
+{
+    FILE *file = fopen(soft_limit_file, "re");
+    uint64_t n_pages = 0;
+    uint64_t each;
+    unsigned bytes = PIPE_MAX_BYTES;
+
+    if (file != NULL) {
+        if (fscanf(file, "%" SCNu64, &n_pages) != 1)
+            n_pages = 0;
+        (void)fclose(file);
+    }
+    if (n_pages == 0) /* no limit */
+        return PIPE_MAX_BYTES;
+    /* One worker more than there are: a replacement starts beside the one that it replaces. */
+    each = n_pages * (uint64_t)sysconf(_SC_PAGESIZE) / PIPE_BUDGET_PART / PIPES_OF_WORKER /
+           ((uint64_t)n_workers + 1);
+    while (bytes > PIPE_MIN_BYTES && bytes > each)
+        bytes /= 2;
+    return (int)bytes;
 }
 
 /* ---- the children ---- */
@@ -365,7 +396,8 @@ static void set_options(struct setup *setup, struct service *service)
                             .answer_max_bytes = config->answer_max_bytes,
                             .pipeline = (unsigned)config->pipeline,
                             .ahead_max = (unsigned)config->write_ahead,
-                            .pipe_bytes = 1 << 20,
+                            .pipe_bytes = setup_pipe_bytes("/proc/sys/fs/pipe-user-pages-soft",
+                                                           n_workers(config)),
                             .tally = &service->workers,
                             .oom = &setup->oom}},
         .actionloop = setup->actionloop,

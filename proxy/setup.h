@@ -36,6 +36,10 @@ struct setup {
  * first, the rest to clients. The children keep the limit that we were started with. */
 void setup_descriptors(struct setup *setup);
 
+/* How large a worker's pipes may be, so that all of them stay within a part of what the kernel lets
+ * one user have. soft_limit_file: where that is told, in pages. */
+int setup_pipe_bytes(const char *soft_limit_file, unsigned n_workers);
+
 /* Where the proxy's own log goes, and how much of it. 0, or -1. */
 int setup_log(const struct config *config, struct err *err);
 

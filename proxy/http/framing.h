@@ -4,7 +4,7 @@
  * framing - where an HTTP/1 request ends: its head, and a chunked body. Strict as RFC 9112 allows
  * it to be, since whatever two programs read differently can hide a second request.
  *
- * Bytes in, verdict out: no socket, no clock. The table of cases is docs/http.md.
+ * Bytes in, verdict out: no socket, no clock. The table of cases is docs/framing.md.
  */
 
 #include <stdbool.h>

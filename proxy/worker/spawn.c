@@ -21,6 +21,7 @@
 #include "base/foreign.h"
 #include "base/kin.h"
 #include "base/launch.h"
+#include "base/log.h"
 #include "base/privileges.h"
 #include "base/ring.h"
 #include "base/util.h"
@@ -34,6 +35,7 @@ static const char default_path[] = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/us
 /* A pipe, or a pair of sockets, whose both ends are close-on-exec and lie at SPAWN_FD_MIN or above. */
 static int high_pair(int ends[2], bool sockets, int pipe_bytes)
 {
+    static bool is_told; /* once is enough: the others will have no larger ones either */
     int low[2];
 
     if ((sockets ? socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, low)
@@ -49,8 +51,12 @@ static int high_pair(int ends[2], bool sockets, int pipe_bytes)
         return -1;
     }
     /* Refused beyond the user's share of pipe memory; any size is correct, a larger one is faster. */
-    if (pipe_bytes > 0 && !sockets)
-        (void)fcntl(ends[0], F_SETPIPE_SZ, pipe_bytes);
+    if (pipe_bytes > 0 && !sockets && fcntl(ends[0], F_SETPIPE_SZ, pipe_bytes) < 0 && !is_told) {
+        is_told = true;
+        log_warn("spawn.pipes", log_text("failed", strerror(errno)),
+                 log_int("wanted_bytes", pipe_bytes),
+                 log_text("see", "/proc/sys/fs/pipe-user-pages-soft"));
+    }
     return 0;
 }
 

@@ -1,0 +1,58 @@
+#include "test.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "setup.h"
+
+/* The size of pipes where the kernel lets a user have so many pages. */
+static int pipe_bytes(const char *pages, unsigned n_workers)
+{
+    char path[] = "/tmp/whiskloop-test-XXXXXX";
+    int fd = mkstemp(path);
+    int bytes;
+
+    assert_true(fd >= 0);
+    assert_true(dprintf(fd, "%s\n", pages) > 0);
+    (void)close(fd);
+    bytes = setup_pipe_bytes(path, n_workers);
+    (void)unlink(path);
+    return bytes;
+}
+
+static void few_workers_get_large_pipes(void **state)
+{
+    (void)state;
+    assert_int_equal(pipe_bytes("16384", 1), 1 << 20);
+    assert_int_equal(pipe_bytes("16384", 4), 1 << 20);
+}
+
+static void the_pipes_of_many_workers_stay_within_half_of_the_limit(void **state)
+{
+    (void)state;
+    for (unsigned n = 1; n <= 100; n++) {
+        int bytes = pipe_bytes("16384", n);
+
+        assert_true(bytes == 65536 || (long)bytes * 3 * (long)n <= 16384L * 4096 / 2);
+    }
+    assert_int_equal(pipe_bytes("16384", 30), 1 << 18);
+}
+
+static void no_limit_is_no_reason_for_small_pipes(void **state)
+{
+    (void)state;
+    assert_int_equal(pipe_bytes("0", 256), 1 << 20);
+    assert_int_equal(setup_pipe_bytes("/no/such/file", 256), 1 << 20);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(few_workers_get_large_pipes),
+        cmocka_unit_test(the_pipes_of_many_workers_stay_within_half_of_the_limit),
+        cmocka_unit_test(no_limit_is_no_reason_for_small_pipes),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
