@@ -13,7 +13,7 @@ COPY proxy /src/proxy
 COPY runtime /src/runtime
 # Apart: the program, the runtimes, launchers in C, and what programs that use the C library are built
 # with. __pycache__ saves each start of a Python action 3 ms, and in the images nobody could write it.
-RUN meson setup /build /src --prefix=/usr --libdir=lib --buildtype=release -Dtests=disabled \
+RUN meson setup /build /src --prefix=/usr --libdir=lib --buildtype=release -Dtests=disabled -Dstatic_libarchive=true \
  && meson compile -C /build \
  && DESTDIR=/out/dynamic meson install -C /build --strip \
  && mv /out/dynamic/usr/share/whiskloop/runtime /out/runtime \

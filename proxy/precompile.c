@@ -106,7 +106,7 @@ static void remove_version(const struct build *build)
         build->version > 0 ? store_path(build->opts->store, build->version, "") : NULL;
 
     if (dir != NULL)
-        (void)store_remove_tree(dir);
+        (void)store_remove_tree(dir, 60000);
 }
 
 int precompile_run(struct loop *loop, const struct build_opts *build,

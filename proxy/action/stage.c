@@ -15,9 +15,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "action/store.h"
 #include "base/child.h"
-#include "base/kin.h"
 #include "base/privileges.h"
 #include "base/usage.h"
 #include "base/util.h"
@@ -25,7 +23,6 @@
 #define CHILD_REPORT_FD        3
 #define STAGE_REPORT_MAX_BYTES 65536 /* one err text, or a line for each link that was left out */
 #define JAR_MANIFEST           "META-INF/MANIFEST.MF"
-#define STAGE_REMOVE_MAX_S     120 /* 100,000 files take 10 s; past this a tree stays behind */
 
 static void on_done(struct errand *errand);
 static void on_direct(struct loop_post *post);
@@ -168,19 +165,4 @@ static void on_direct(struct loop_post *post)
     struct stage *stage = container_of(post, struct stage, direct);
 
     stage->done(stage);
-}
-
-pid_t stage_remove_tree(const char *dir)
-{
-    pid_t pid;
-
-    assert(dir[0] == '/');
-    pid = fork();
-    if (pid > 0)
-        kin_spare(pid);
-    if (pid != 0)
-        return pid;
-    child_prepare(CHILD_REPORT_FD);
-    (void)alarm(STAGE_REMOVE_MAX_S);
-    _exit(store_remove_tree(dir) == 0 ? EXIT_SUCCESS : EXIT_FAILURE);
 }

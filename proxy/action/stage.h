@@ -49,7 +49,3 @@ void stage_init(struct stage *stage);
 int stage_start(struct stage *stage, struct loop *loop, uint64_t deadline_at_ms, struct err *err);
 /* Kills what still runs; `done` will not be called any more. */
 void stage_cancel(struct stage *stage);
-
-/* Delete a folder and all in it from a child process, and return that. -1: there is no process to be
- * had, and the folder stays. Nobody has to wait for it: the loop reaps it. */
-pid_t stage_remove_tree(const char *dir);

@@ -13,18 +13,35 @@
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include "base/child.h"
 #include "base/err.h"
+#include "base/kin.h"
+#include "base/log.h"
+#include "base/loop.h"
 #include "base/util.h"
 
 #define STORE_NUMBER_MAX   999999999U /* nine digits: fits an unsigned and is never reached */
 #define STORE_STAGE_TRIES  100        /* numbers that another proxy in the same base may take */
+#define REMOVE_MAX_S       120 /* by a child: 100,000 files take 10 s; past this a tree stays behind */
+#define TEMPORARY_NAME     "whiskloop-"
+#define TEMPORARY_RANDOM   "XXXXXX"
+#define TEMPORARY_TRIES    10
+#define LOCK_NAME          ".lock"
+#define LEFT_MAX           100 /* folders of dead proxies that are removed at one start */
 #define REMOVE_FOLDER_NAME ".remove-%u"
 
 /* ---- removing a tree ---- */
+
+/* until_ns: on loop_clock_ns(); 0: never. */
+static bool is_over(uint64_t until_ns)
+{
+    return until_ns != 0 && loop_clock_ns() >= until_ns;
+}
 
 /* Never through a link: an action may put one in the place of any folder of its own. */
 static DIR *open_folder(int parent, const char *name)
@@ -44,7 +61,7 @@ static bool is_self_or_parent(const char *name)
 
 /* Unlink the files of root/name and move its folders up into root, where their turn comes.
  * True when anything has changed for the better. */
-static bool flatten(int root, const char *name, unsigned *n_tried)
+static bool flatten(int root, const char *name, unsigned *n_tried, uint64_t until_ns)
 {
     bool moved_some = false;
     struct dirent *item;
@@ -56,7 +73,7 @@ static bool flatten(int root, const char *name, unsigned *n_tried)
     if (folder == NULL)
         return false;
     fd = dirfd(folder);
-    while ((item = readdir(folder)) != NULL) {
+    while (!is_over(until_ns) && (item = readdir(folder)) != NULL) {
         char moved[sizeof(REMOVE_FOLDER_NAME) + 10];
 
         if (is_self_or_parent(item->d_name) || unlinkat(fd, item->d_name, 0) == 0)
@@ -76,8 +93,9 @@ static bool flatten(int root, const char *name, unsigned *n_tried)
  * One level deep at any time, whatever the depth of the tree: no recursion over what an action
  * made, no path that grows too long, two descriptors. Each folder is moved once.
  */
-int store_remove_tree(const char *dir)
+int store_remove_tree(const char *dir, uint64_t most_ms)
 {
+    uint64_t until_ns = most_ms > 0 ? loop_clock_ns() + most_ms * 1000000 : 0;
     unsigned n_tried = 0;
     bool progress = true;
     DIR *root;
@@ -87,21 +105,38 @@ int store_remove_tree(const char *dir)
     root = open_folder(AT_FDCWD, dir);
     if (root == NULL)
         return -errno;
-    while (progress) {
+    while (progress && !is_over(until_ns)) {
         struct dirent *item;
 
         progress = false;
         rewinddir(root);
-        while ((item = readdir(root)) != NULL) {
+        while (!is_over(until_ns) && (item = readdir(root)) != NULL) {
             if (is_self_or_parent(item->d_name))
                 continue;
             if (unlinkat(dirfd(root), item->d_name, 0) == 0 ||
-                flatten(dirfd(root), item->d_name, &n_tried))
+                flatten(dirfd(root), item->d_name, &n_tried, until_ns))
                 progress = true;
         }
     }
     (void)closedir(root);
-    return rmdir(dir) == 0 ? 0 : -errno;
+    if (rmdir(dir) == 0)
+        return 0;
+    return is_over(until_ns) ? -ETIMEDOUT : -errno;
+}
+
+pid_t store_remove_in_child(const char *dir)
+{
+    pid_t pid;
+
+    assert(dir[0] == '/');
+    pid = fork();
+    if (pid > 0)
+        kin_spare(pid);
+    if (pid != 0)
+        return pid;
+    child_prepare(STDERR_FILENO + 1);
+    (void)alarm(REMOVE_MAX_S);
+    _exit(store_remove_tree(dir, 0) == 0 ? EXIT_SUCCESS : EXIT_FAILURE);
 }
 
 /* ---- the base ---- */
@@ -128,20 +163,82 @@ static int make_folders(const char *dir, struct err *err)
     return 0;
 }
 
-static char *make_temporary(struct err *err)
+static const char *temporary_parent(void)
 {
     const char *tmp = getenv("TMPDIR");
-    char *path = xasprintf("%s/whiskloop-XXXXXX", tmp != NULL && tmp[0] == '/' ? tmp : "/tmp");
 
-    /* 0711: workers that run as another user must be able to pass through, not to list. */
-    if (mkdtemp(path) != NULL && chmod(path, 0711) == 0)
-        return path;
-    (void)err_set(err, ERR_SYSTEM, errno,
-                  "cannot make temporary folder \"%s\": %s; name another place with TMPDIR or "
-                  "--action-dir",
-                  path, strerror(errno));
-    free(path);
+    return tmp != NULL && tmp[0] == '/' ? tmp : "/tmp";
+}
+
+/* The lock on a private base, open. -1: somebody has it, or there is none of ours. */
+static int take_lock(const char *base, int flags)
+{
+    auto_free char *path = xasprintf("%s/" LOCK_NAME, base);
+    int fd = open(path, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC | flags, 0600);
+    struct stat st;
+
+    if (fd >= 0 && (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_uid != geteuid() ||
+                    flock(fd, LOCK_EX | LOCK_NB) < 0 || fstat(fd, &st) < 0 || st.st_nlink == 0))
+        fd_close(&fd);
+    return fd;
+}
+
+/*
+ * Its lock is held for our life. Who looks for folders of the dead may take it in the moment before
+ * we do, and removes the folder then: so there is another try.
+ */
+static char *make_temporary(int *lock, struct err *err)
+{
+    for (unsigned tries = TEMPORARY_TRIES; tries > 0; tries--) {
+        auto_free char *path = xasprintf("%s/" TEMPORARY_NAME TEMPORARY_RANDOM, temporary_parent());
+
+        /* 0711: workers that run as another user must be able to pass through, not to list. */
+        if (mkdtemp(path) == NULL || chmod(path, 0711) < 0) {
+            (void)err_set(err, ERR_SYSTEM, errno,
+                          "cannot make temporary folder \"%s\": %s; name another place with TMPDIR "
+                          "or --action-dir",
+                          path, strerror(errno));
+            return NULL;
+        }
+        *lock = take_lock(path, O_CREAT | O_EXCL);
+        if (*lock >= 0)
+            return TAKE(path);
+        (void)err_set(err, ERR_SYSTEM, errno, "cannot lock temporary folder \"%s\": %s", path,
+                      strerror(errno));
+        (void)store_remove_tree(path, STORE_CLOSE_MS);
+    }
     return NULL;
+}
+
+static bool is_temporary_name(const char *name)
+{
+    return strncmp(name, TEMPORARY_NAME, sizeof(TEMPORARY_NAME) - 1) == 0 &&
+           strlen(name) == sizeof(TEMPORARY_NAME) + sizeof(TEMPORARY_RANDOM) - 2;
+}
+
+/* Folders like ours whose proxy was killed: their lock is a file of our user's, and nobody holds it. */
+static void remove_left_behind(void)
+{
+    DIR *folder = opendir(temporary_parent());
+    const struct dirent *item;
+    unsigned n = 0;
+
+    while (folder != NULL && n < LEFT_MAX && (item = readdir(folder)) != NULL) {
+        auto_free char *path = NULL;
+        auto_fd int lock = -1;
+
+        if (!is_temporary_name(item->d_name))
+            continue;
+        path = xasprintf("%s/%s", temporary_parent(), item->d_name);
+        lock = take_lock(path, 0);
+        if (lock < 0)
+            continue;
+        n++;
+        log_info("store.left_behind", log_text("removed", path));
+        (void)store_remove_in_child(path);
+    }
+    if (folder != NULL)
+        (void)closedir(folder);
 }
 
 /* The number that a name spells, 0 when it spells none. */
@@ -181,7 +278,10 @@ int store_open(struct store *store, const char *dir, struct err *err)
     auto_free char *made = NULL;
 
     memset(store, 0, sizeof(*store));
-    if (temporary && (made = make_temporary(err)) == NULL)
+    store->lock = -1;
+    if (temporary)
+        remove_left_behind();
+    if (temporary && (made = make_temporary(&store->lock, err)) == NULL)
         return -1;
     store->made = !temporary && access(dir, F_OK) < 0;
     if (!temporary && make_folders(dir, err) < 0)
@@ -206,10 +306,15 @@ void store_none(struct store *store, const struct err *why)
 
 void store_close(struct store *store)
 {
-    if (store->temporary && store->base != NULL)
-        (void)store_remove_tree(store->base); /* what is left is in the temporary folder anyway */
+    /* What is large, or is filled all the time by a process that escaped, is left to a child: that
+     * is bounded, too. What then still stays is in the temporary folder anyway. */
+    if (store->temporary && store->base != NULL &&
+        store_remove_tree(store->base, STORE_CLOSE_MS) == -ETIMEDOUT)
+        (void)store_remove_in_child(store->base);
     if (store->made && store->base != NULL)
         (void)rmdir(store->base);
+    if (store->lock > 0)
+        fd_close(&store->lock);
     free(store->base);
     free(store->why_none);
     memset(store, 0, sizeof(*store));

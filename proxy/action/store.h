@@ -6,23 +6,29 @@
  */
 
 #include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
 
 struct err;
+
+#define STORE_CLOSE_MS 500 /* what takes longer to remove goes on in a process of its own */
 
 struct store {
     char *base;     /* owned; absolute; NULL: there is none */
     char *why_none; /* owned; told to who wants to stage */
     unsigned last;  /* highest version number seen or made */
     bool temporary; /* base was made by us and goes with us */
+    int lock;       /* owned: held while we live, so that others can tell; 0 or -1: none */
     bool made;      /* base was not there before; it goes with us when it is empty */
 };
 
 /* dir: folder to use (made when missing); NULL or "": a private one below TMPDIR or /tmp, removed
- * by store_close(). Scans dir for the highest N already there. 0, or -1: ERR_SYSTEM. */
+ * by store_close(); those of proxies that are dead are removed by a child. Scans dir for the
+ * highest N already there. 0, or -1: ERR_SYSTEM. */
 int store_open(struct store *store, const char *dir, struct err *err);
 /* There is no folder, and nothing can be staged. */
 void store_none(struct store *store, const struct err *why);
-/* Removes a temporary base (blocking) and frees. Accepts zeroes. */
+/* Removes a temporary base, blocking for STORE_CLOSE_MS at most, and frees. Accepts zeroes. */
 void store_close(struct store *store);
 
 /* Make BASE/N/src for the next N. *number set on success only. 0, or -1: ERR_SYSTEM. */
@@ -44,5 +50,9 @@ char *store_path(const struct store *store, unsigned number, const char *part);
 const char *store_full(const char *dir, int os);
 
 /* Delete a folder (absolute path) and all in it, however deep. Blocks: for a child process
- * (action/stage.c) or the end of the proxy. 0, or a negative errno when something stays. */
-int store_remove_tree(const char *dir);
+ * or the end of the proxy. most_ms: longest time, 0 for as long as it takes, which is for ever where
+ * somebody fills it meanwhile. 0, or a negative errno when something stays, -ETIMEDOUT. */
+int store_remove_tree(const char *dir, uint64_t most_ms);
+/* The same from a child process, which is returned. -1: there is no process to be had, and the folder
+ * stays. Nobody has to wait for it: the loop reaps it. */
+pid_t store_remove_in_child(const char *dir);

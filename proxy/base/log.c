@@ -17,6 +17,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/json.h"
+#include "base/sentinel.h"
 #include "base/util.h"
 
 #define LINE_MAX_BYTES                                                                             \
@@ -214,6 +215,7 @@ void log_write(enum log_level level, const char *event, const struct log_field *
     if (!whole)
         buf_add_text(&line, json ? CUT_JSON : CUT_TEXT);
     buf_add_text(&line, json ? "}\n" : "\n");
+    sentinel_disarm(line.bytes + line.start, buf_len(&line)); /* an id may be anything */
     out.n_dropped = put(&line) ? 0 : out.n_dropped + 1;
     buf_done(&line);
     errno = saved;

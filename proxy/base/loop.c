@@ -10,21 +10,31 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <h2o.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/signalfd.h>
 #include <sys/timerfd.h>
 #include <sys/wait.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/err.h"
 #include "base/log.h"
 
-#define LOOP_IDLE_WAIT_MS 60000   /* an idle loop wakes this often; nothing depends on it */
-#define LOOP_LOOK_MS      1000    /* with timers set the clock is looked at this often, at least */
-#define LOOP_FROZEN_US    1000000 /* so much beyond what was planned, and we did not run at all */
-#define LOOP_POSTS_MAX    1000    /* rounds of posted work in one turn; more is a bug of ours */
+#define LOOP_IDLE_WAIT_MS  60000 /* an idle loop wakes this often; nothing depends on it */
+#define LOOP_LOOK_MS       1000  /* with timers set the clock is looked at this often, at least */
+#define LOOP_FREEZE_MAX_US ((uint64_t)600 * 1000000) /* given back at most: beyond every deadline */
+#define LOOP_FROZEN_US     1000000 /* so much beyond what was planned, and we did not run at all */
+#define LOOP_POSTS_MAX     1000    /* rounds of posted work in one turn; more is a bug of ours */
+
+/* What the kernel said of our time on the processors when we looked last. */
+struct runtime_seen {
+    uint64_t at_us;   /* on the clock; 0: never */
+    uint64_t busy_us; /* ran, or was ready to and waited for a processor */
+};
 
 struct loop {
     h2o_evloop_t *h2o; /* owned */
@@ -37,6 +47,7 @@ struct loop {
     uint64_t looked_at_us;   /* the clock, when it was last read */
     uint64_t may_wait_us;    /* from then on: so long a wait was planned */
     uint64_t frozen_us;      /* times in which we did not run, summed up */
+    struct runtime_seen seen;
     loop_signal_fn *on_signal;
     void *on_signal_owner; /* borrowed */
     bool children_changed;
@@ -46,6 +57,25 @@ struct loop {
 
 static void on_signals(struct loop_watch *watch);
 static void on_alarm(struct loop_watch *watch);
+
+/* false: the kernel does not tell. */
+static bool see_runtime(struct runtime_seen *seen, uint64_t clock_us)
+{
+    char text[128];
+    int fd = open("/proc/self/schedstat", O_RDONLY | O_CLOEXEC);
+    ssize_t n = fd >= 0 ? read(fd, text, sizeof(text) - 1) : -1;
+    char *end;
+
+    if (fd >= 0)
+        (void)close(fd);
+    if (n <= 0)
+        return false;
+    text[n] = '\0';
+    seen->busy_us = strtoull(text, &end, 10) / 1000;
+    seen->busy_us += strtoull(end, NULL, 10) / 1000;
+    seen->at_us = clock_us;
+    return true;
+}
 
 struct loop *loop_new(struct err *err)
 {
@@ -79,6 +109,7 @@ struct loop *loop_new(struct err *err)
     list_init(&loop->posts);
     list_init(&loop->children);
     loop->looked_at_us = loop_clock_ns() / 1000;
+    (void)see_runtime(&loop->seen, loop->looked_at_us);
     loop->h2o = h2o_evloop_create();
     loop_watch_init(&loop->signals);
     loop_watch_open(loop, &loop->signals, fd);
@@ -114,6 +145,28 @@ uint64_t loop_clock_ns(void)
     return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
 }
 
+/*
+ * We did not run for longer than we meant to wait. In a freeze we were not ready to run; who is ready
+ * and gets no processor is starved, perhaps by the action, which must not gain time by that: a
+ * deadline that has passed meanwhile has passed. The last look is at most a second older.
+ */
+static void give_back(struct loop *loop, uint64_t clock_us, uint64_t since_us)
+{
+    struct runtime_seen before = loop->seen;
+    bool known = see_runtime(&loop->seen, clock_us) && before.at_us > 0;
+    uint64_t busy_us = known ? loop->seen.busy_us - before.busy_us : 0;
+    uint64_t frozen_us = since_us > busy_us ? since_us - busy_us : 0;
+
+    if (frozen_us < LOOP_FROZEN_US) {
+        log_info("loop.starved", log_count("ms", since_us / 1000));
+        return;
+    }
+    if (frozen_us > LOOP_FREEZE_MAX_US)
+        frozen_us = LOOP_FREEZE_MAX_US;
+    loop->frozen_us += frozen_us; /* all of it: nobody knows when in that time it began */
+    log_info("loop.frozen", log_count("ms", frozen_us / 1000));
+}
+
 /* A frozen container (docker pause, SIGSTOP) finds all its deadlines passed when it is thawed,
  * though nobody had the time that they gave. What the clock went on meanwhile is left out. */
 static uint64_t look_at_clock(struct loop *loop)
@@ -121,10 +174,10 @@ static uint64_t look_at_clock(struct loop *loop)
     uint64_t clock_us = loop_clock_ns() / 1000 + 1;
     uint64_t since_us = clock_us - loop->looked_at_us;
 
-    if (since_us > loop->may_wait_us + LOOP_FROZEN_US) {
-        loop->frozen_us += since_us; /* all of it: nobody knows when in that time it began */
-        log_info("loop.frozen", log_count("ms", since_us / 1000));
-    }
+    if (since_us > loop->may_wait_us + LOOP_FROZEN_US)
+        give_back(loop, clock_us, since_us);
+    else if (clock_us - loop->seen.at_us >= LOOP_LOOK_MS * 1000)
+        see_runtime(&loop->seen, clock_us);
     loop->looked_at_us = clock_us;
     loop->may_wait_us = 0;
     return clock_us - loop->frozen_us;

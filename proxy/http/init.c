@@ -74,10 +74,19 @@ static bool logs_errors(const struct init *init)
     return opts->logs_init_error || runtime->logs_init_error;
 }
 
+/* What a compiler or a name in an archive says must not end an activation's log. */
+static void say_words(struct sink *sink, const char *text, size_t n)
+{
+    auto_free char *words = xstrndup(text, n);
+
+    sentinel_disarm(words, n);
+    sink_line_start(sink, NULL);
+    sink_add(sink, NULL, words, n);
+}
+
 static void say(struct service *service, const char *text, size_t n)
 {
-    sink_line_start(service->err, NULL);
-    sink_add(service->err, NULL, text, n);
+    say_words(service->err, text, n);
     sink_add(service->err, NULL, "\n", 1);
 }
 
@@ -342,8 +351,7 @@ static int check_built(struct init *init, struct err *err)
         actionloop_check_built(&service->opts.actionloop, init->build.dir, said, sizeof(said), err);
     privileges_return(service->opts.privileges);
     if (said[0] != '\0') {
-        sink_line_start(service->out, NULL);
-        sink_add(service->out, NULL, said, strlen(said));
+        say_words(service->out, said, strlen(said));
         sink_flush(service->out); /* log before reply, here too */
     }
     return result;
@@ -377,8 +385,7 @@ static void on_built(struct build *build)
     }
     /* Before whatever the action itself has to say. */
     if (buf_len(&build->said) > 0) {
-        sink_line_start(service->err, NULL);
-        sink_add(service->err, NULL, buf_at(&build->said), buf_len(&build->said));
+        say_words(service->err, buf_at(&build->said), buf_len(&build->said));
     }
     if (check_built(init, &err) < 0 || settle(init, &err) < 0)
         fail(init, &err);

@@ -39,7 +39,7 @@ static void drop(struct retired *retired)
     pool_free(&retired->pool);
     if (retired->number != 0) {
         dir = store_path(service->store, retired->number, "");
-        pid = stage_remove_tree(dir);
+        pid = store_remove_in_child(dir);
         free(dir);
     }
     if (pid > 0)

@@ -8,7 +8,6 @@
 #define RELAY_READ_BYTES    65536      /* one read; as much as a pipe of default size holds */
 #define RELAY_TURN_BYTES    (1u << 20) /* forwarded per stream and turn, so that others get theirs */
 #define RELAY_PARTIAL_BYTES 65536 /* an unfinished line longer than this is forwarded in pieces */
-#define SENTINEL_LEN        (sizeof(SENTINEL) - 1)
 
 static void on_readable(struct loop_watch *watch);
 
@@ -41,19 +40,6 @@ void relay_take_over(struct relay *relay, struct loop_watch *watch)
     loop_watch_read(&relay->watch, on_readable);
 }
 
-/* Make every sentinel in bytes harmless. */
-static void disarm(char *bytes, size_t n)
-{
-    char *at = bytes;
-
-    while ((at = memmem(at, n - (size_t)(at - bytes), SENTINEL, SENTINEL_LEN)) != NULL) {
-        for (size_t i = 0; i < SENTINEL_LEN; i++)
-            if (at[i] != '_')
-                at[i] = (char)(at[i] | 0x20);
-        at += SENTINEL_LEN;
-    }
-}
-
 static void forward(struct relay *relay, const char *bytes, size_t n)
 {
     relay->n_bytes += n;
@@ -65,7 +51,7 @@ static void forward_partial(struct relay *relay, size_t n_hold)
 {
     size_t n = buf_len(&relay->partial) - n_hold;
 
-    disarm(relay->partial.bytes + relay->partial.start, buf_len(&relay->partial));
+    sentinel_disarm(relay->partial.bytes + relay->partial.start, buf_len(&relay->partial));
     forward(relay, buf_at(&relay->partial), n);
     buf_drop(&relay->partial, n);
     if (n_hold == 0)
@@ -79,7 +65,7 @@ static void take_in(struct relay *relay, char *bytes, size_t n)
     size_t n_whole = newline != NULL ? (size_t)(newline - bytes) + 1 : 0;
 
     if (n_whole > 0 && buf_len(&relay->partial) == 0) {
-        disarm(bytes, n_whole);
+        sentinel_disarm(bytes, n_whole);
         forward(relay, bytes, n_whole);
     } else if (n_whole > 0) {
         buf_add(&relay->partial, bytes, n_whole);

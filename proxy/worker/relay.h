@@ -15,9 +15,8 @@
 
 #include "base/buf.h"
 #include "base/loop.h"
+#include "base/sentinel.h"
 #include "base/sink.h"
-
-#define SENTINEL "XXX_THE_END_OF_A_WHISK_ACTIVATION_XXX"
 
 struct relay {
     struct sink *sink;       /* borrowed */

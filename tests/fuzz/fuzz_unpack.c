@@ -27,7 +27,7 @@ static char *outer; /* made on the first call, used until the fuzzer ends */
 
 static void remove_outer(void)
 {
-    (void)store_remove_tree(outer);
+    (void)store_remove_tree(outer, 0);
 }
 
 static char *make_outer(void)
@@ -94,7 +94,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
         abort();
     check_canary();
     check_neighbours();
-    if (fchdir(home) < 0 || store_remove_tree(in) != 0)
+    if (fchdir(home) < 0 || store_remove_tree(in, 0) != 0)
         abort();
     return 0;
 }

@@ -28,7 +28,7 @@ static inline void folder_make(struct folder *folder)
 static inline void folder_remove(struct folder *folder)
 {
     (void)!chdir("/");
-    (void)store_remove_tree(folder->outer);
+    (void)store_remove_tree(folder->outer, 0);
     free(folder->outer);
     free(folder->in);
 }

@@ -30,6 +30,8 @@ static const struct number {
     {"--broken-life", "WHISKLOOP_BROKEN_LIFE", N(broken_life_ms), 1, 60000, 86400000},
     {"--drain-timeout", "WHISKLOOP_DRAIN_TIMEOUT", N(drain_timeout_ms), 0, 30000, DAY_MS},
     {"--idle-timeout", "WHISKLOOP_IDLE_TIMEOUT", N(idle_timeout_ms), 100, 300000, DAY_MS},
+    {"--transfer-timeout", "WHISKLOOP_TRANSFER_TIMEOUT", N(transfer_ms), 100, 60000, DAY_MS},
+    {"--connections-max", "WHISKLOOP_CONNECTIONS_MAX", N(connections_max), 1, 4096, 1000000},
     {"--queue-max", "WHISKLOOP_QUEUE_MAX", N(queue_max), 0, 1024, 1000000},
     {"--pipeline", "WHISKLOOP_PIPELINE", N(pipeline), 0, 0, 1024},
     {"--write-ahead", "WHISKLOOP_WRITE_AHEAD", N(write_ahead), 1, 64, 1024},
@@ -73,7 +75,7 @@ static const struct text {
 #undef N
 };
 
-#define N_OTHERS 9 /* --workers, --deadline-margin and the switches */
+#define N_OTHERS 10 /* --workers, --deadline-margin, --held-max-bytes and the switches */
 
 static const char *const other_variables[] = {"FLASK_PROXY_PORT",         "OW_LOG_INIT_ERROR",
                                               "WHISKLOOP_LOG_INIT_ERROR", "OW_DEBUG",
@@ -106,14 +108,14 @@ static void read_with_number(struct fixture *f, const char *option, uint64_t val
 static const char *unit_of(const char *option)
 {
     static const char *const ms[] = {"timeout", "margin", "time", "after", "pause", "max", "life"};
-    static const char *const plain[] = {"--broken-after",     "--queue-max", "--unpack-entries-max",
-                                        "--unpack-ratio-max", "--port",      "--rlimit-nproc",
-                                        "--rlimit-nofile"};
+    static const char *const plain[] = {
+        "--broken-after", "--queue-max",    "--unpack-entries-max", "--unpack-ratio-max",
+        "--port",         "--rlimit-nproc", "--rlimit-nofile",      "--connections-max"};
 
     for (size_t i = 0; i < ARRAY_LEN(plain); i++)
         if (strcmp(option, plain[i]) == 0)
             return "";
-    if (strcmp(option, "--write-ahead") == 0)
+    if (strcmp(option, "--write-ahead") == 0 || strcmp(option, "--pipeline") == 0)
         return " lines";
     if (strcmp(option, "--rlimit-cpu") == 0)
         return " seconds";

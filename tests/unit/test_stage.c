@@ -388,7 +388,7 @@ static void a_tree_is_removed_by_a_child(void **state)
     int status;
 
     folder_write(f->folder.in, "a", "x", 0644);
-    stage_remove_tree(f->folder.in);
+    store_remove_in_child(f->folder.in);
     assert_true(waitpid(-1, &status, 0) > 0);
     assert_int_equal(status, 0);
     assert_int_equal(folder_count(f->folder.outer), 0);

@@ -3,8 +3,11 @@
 #include "test.h"
 
 #include <errno.h>
+#include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 
 #include "action/store.h"
 #include "base/err.h"
@@ -92,6 +95,56 @@ static void a_private_base_lies_in_tmpdir_and_goes_with_the_store(void **state)
     assert_int_equal(folder_count(f->folder.in), 0);
 }
 
+/* What a killed proxy left in TMPDIR, made by a child that ended without a word. Caller frees. */
+static char *left_by_a_dead_proxy(struct fixture *f)
+{
+    auto_free char *path = xasprintf("%s/path", f->folder.outer);
+    char line[4096] = "";
+    pid_t pid = fork();
+    FILE *said;
+
+    if (pid == 0) {
+        struct store store;
+
+        said = fopen(path, "w");
+        if (said == NULL || store_open(&store, NULL, &f->err) < 0)
+            _exit(1);
+        (void)fputs(store.base, said);
+        (void)fclose(said);
+        (void)raise(SIGKILL);
+    }
+    assert_int_equal(waitpid(pid, NULL, 0), pid);
+    said = fopen(path, "r");
+    assert_non_null(said);
+    assert_non_null(fgets(line, sizeof(line), said));
+    (void)fclose(said);
+    return xstrdup(line);
+}
+
+static void what_a_dead_proxy_left_is_removed_and_what_a_living_one_has_stays(void **state)
+{
+    struct fixture *f = *state;
+    struct store living;
+    auto_free char *left = NULL;
+    auto_free char *foreign = xasprintf("%s/whiskloop-abcdef", f->folder.in);
+    struct stat st;
+
+    assert_int_equal(setenv("TMPDIR", f->folder.in, 1), 0);
+    assert_int_equal(mkdir(foreign, 0700), 0); /* without a lock: nobody knows whose it is */
+    assert_int_equal(store_open(&living, NULL, &f->err), 0);
+    left = left_by_a_dead_proxy(f);
+    assert_int_equal(stat(left, &st), 0);
+    assert_int_equal(store_open(&f->store, NULL, &f->err), 0);
+    while (waitpid(-1, NULL, 0) > 0) /* the children that remove */
+        ;
+    assert_int_equal(stat(left, &st), -1);
+    assert_int_equal(stat(living.base, &st), 0);
+    assert_int_equal(stat(f->store.base, &st), 0);
+    assert_int_equal(stat(foreign, &st), 0);
+    store_close(&living);
+    assert_int_equal(unsetenv("TMPDIR"), 0);
+}
+
 static void a_given_base_stays_when_the_store_is_closed(void **state)
 {
     struct fixture *f = *state;
@@ -144,7 +197,7 @@ static void a_number_is_not_used_again_after_its_folder_went(void **state)
 
     open_in(f);
     first = store_path(&f->store, stage_next(f), "");
-    assert_int_equal(store_remove_tree(first), 0);
+    assert_int_equal(store_remove_tree(first, 0), 0);
     assert_int_equal(stage_next(f), 2);
 }
 
@@ -206,7 +259,7 @@ static void committing_what_is_gone_is_an_error(void **state)
     open_in(f);
     number = stage_next(f);
     path = store_path(&f->store, number, "");
-    assert_int_equal(store_remove_tree(path), 0);
+    assert_int_equal(store_remove_tree(path, 0), 0);
     assert_int_equal(store_commit(&f->store, number, &f->err), -1);
     assert_int_equal(f->err.kind, ERR_SYSTEM);
     assert_int_equal(f->err.os, ENOENT);
@@ -236,7 +289,7 @@ static void a_tree_is_removed_with_all_in_it(void **state)
     store_close(&other);
     folder_write(deep, "file", "x", 0);
     folder_write(f->folder.in, ".remove-1", "in the way", 0644);
-    assert_int_equal(store_remove_tree(f->folder.in), 0);
+    assert_int_equal(store_remove_tree(f->folder.in, 0), 0);
     assert_int_equal(folder_count(f->folder.outer), 0);
 }
 
@@ -247,7 +300,7 @@ static void links_are_removed_and_what_they_lead_to_is_not(void **state)
 
     folder_write(f->folder.outer, "kept", "x", 0400);
     assert_int_equal(symlink("../kept", link), 0);
-    assert_int_equal(store_remove_tree(f->folder.in), 0);
+    assert_int_equal(store_remove_tree(f->folder.in, 0), 0);
     assert_string_equal(folder_read(f->folder.outer, "kept"), "x");
     assert_int_equal(folder_mode(f->folder.outer, "kept") & 07777, 0400);
 }
@@ -262,7 +315,7 @@ static void a_tree_deeper_than_a_path_can_say_is_removed(void **state)
         assert_int_equal(chdir("deep"), 0);
     }
     assert_int_equal(chdir("/"), 0);
-    assert_int_equal(store_remove_tree(f->folder.in), 0);
+    assert_int_equal(store_remove_tree(f->folder.in, 0), 0);
     assert_int_equal(folder_count(f->folder.outer), 0);
 }
 
@@ -275,14 +328,36 @@ static void locked_folders_are_removed(void **state)
     assert_int_equal(mkdir(outer, 0755), 0);
     assert_int_equal(mkdir(inner, 0), 0);
     assert_int_equal(chmod(outer, 0), 0);
-    assert_int_equal(store_remove_tree(f->folder.in), 0);
+    assert_int_equal(store_remove_tree(f->folder.in, 0), 0);
     assert_int_equal(folder_count(f->folder.outer), 0);
+}
+
+/* Somebody who fills the folder faster than it is emptied: a bound ends it. */
+static void a_folder_that_is_filled_all_the_time_does_not_keep_us(void **state)
+{
+    struct fixture *f = *state;
+    pid_t filler = fork();
+
+    if (filler == 0) {
+        (void)alarm(30);
+        for (unsigned n = 0;; n++) {
+            char name[4096];
+
+            (void)snprintf(name, sizeof(name), "%s/%u", f->folder.in, n % 100000);
+            (void)mkdir(name, 0700);
+        }
+    }
+    (void)alarm(20);
+    (void)store_remove_tree(f->folder.in, 200);
+    (void)alarm(0);
+    assert_int_equal(kill(filler, SIGKILL), 0);
+    assert_int_equal(waitpid(filler, NULL, 0), filler);
 }
 
 static void removing_what_is_not_there_says_so(void **state)
 {
     (void)state;
-    assert_int_equal(store_remove_tree("/no/such/folder"), -ENOENT);
+    assert_int_equal(store_remove_tree("/no/such/folder", 0), -ENOENT);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -309,6 +384,8 @@ int main(void)
         TEST(links_are_removed_and_what_they_lead_to_is_not),
         TEST(a_tree_deeper_than_a_path_can_say_is_removed),
         TEST(locked_folders_are_removed),
+        TEST(a_folder_that_is_filled_all_the_time_does_not_keep_us),
+        TEST(what_a_dead_proxy_left_is_removed_and_what_a_living_one_has_stays),
         TEST(removing_what_is_not_there_says_so),
     };
 
