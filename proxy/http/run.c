@@ -84,6 +84,7 @@ static const struct {
 } failures[] = {
     [JOB_ANSWERED] = {502, RUN_BAD_ANSWER}, /* but with no object or array */
     [JOB_DIED] = {400, RUN_DIED},
+    [JOB_KILLED] = {400, RUN_DIED},
     [JOB_EXHAUSTED] = {502, RUN_EXHAUSTED},
     [JOB_LATE] = {502, RUN_DEADLINE},
     [JOB_TOO_LONG] = {502, RUN_ANSWER_TOO_LONG},

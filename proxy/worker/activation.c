@@ -132,8 +132,9 @@ void activation_explain(const struct job *job, size_t answer_max_bytes, char *te
         (void)snprintf(text, size, "The action did not return a dictionary or array.");
         break;
     case JOB_DIED:
-        (void)snprintf(text, size, "%s", job->reason[0] != '\0' ? job->reason : "command exited");
+        (void)snprintf(text, size, "command exited"); /* the suites compare it; reason: beside it */
         break;
+    case JOB_KILLED:
     case JOB_EXHAUSTED:
         (void)snprintf(text, size, "%s", job->reason);
         break;

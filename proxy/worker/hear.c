@@ -24,6 +24,7 @@ void hear_end_of(struct worker *w, struct job *job, enum job_outcome outcome)
         job->outcome = JOB_EXHAUSTED;
         (void)snprintf(job->reason, sizeof(job->reason), "%s", text);
     } else if (outcome == JOB_DIED && w->killed_for != NULL) {
+        job->outcome = JOB_KILLED;
         (void)snprintf(job->reason, sizeof(job->reason),
                        "the activation had begun when its process was killed: %s", w->killed_for);
     } else if (outcome == JOB_DIED && w->death != DEATH_NONE) {

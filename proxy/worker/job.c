@@ -13,8 +13,9 @@ const char *job_outcome_name(enum job_outcome outcome)
 {
     static const char *const names[] = {
         [JOB_PENDING] = "pending",     [JOB_ANSWERED] = "answered",   [JOB_DIED] = "died",
-        [JOB_LATE] = "late",           [JOB_TOO_LONG] = "too long",   [JOB_UNSTARTED] = "unstarted",
-        [JOB_ABANDONED] = "abandoned", [JOB_EXHAUSTED] = "exhausted", [JOB_MALFORMED] = "malformed",
+        [JOB_KILLED] = "killed",       [JOB_LATE] = "late",           [JOB_TOO_LONG] = "too long",
+        [JOB_UNSTARTED] = "unstarted", [JOB_ABANDONED] = "abandoned", [JOB_EXHAUSTED] = "exhausted",
+        [JOB_MALFORMED] = "malformed",
     };
 
     assert(outcome < ARRAY_LEN(names));

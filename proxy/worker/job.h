@@ -19,6 +19,7 @@ enum job_outcome {
     JOB_PENDING,
     JOB_ANSWERED,  /* answer is what the action wrote; not yet judged */
     JOB_DIED,      /* the action ended before it answered; reason: how, "" when nobody knows */
+    JOB_KILLED,    /* its process was killed for another activation's sake: see reason */
     JOB_EXHAUSTED, /* ... as it passed a limit of the container or of ours: see reason */
     JOB_LATE,      /* its deadline passed, running or waiting */
     JOB_TOO_LONG,  /* the answer passed the bound */
