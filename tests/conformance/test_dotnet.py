@@ -6,6 +6,7 @@ everywhere, with a stand-in for `dotnet`.
 
 import json
 import os
+import shutil
 import subprocess
 
 import pytest
@@ -199,7 +200,8 @@ def stand_in(folder):
         (folder / name).mkdir(parents=True)
     (folder / "bin/dotnet").write_text(STAND_IN)
     (folder / "bin/dotnet").chmod(0o755)
-    (folder / "library/whiskloop-launcher.dll").touch()
+    for name in ("whiskloop-launcher.dll", "whiskloop-launcher.runtimeconfig.json"):
+        (folder / "library" / name).touch()
     (folder / "sdk/8.0.1/Roslyn/bincore/csc.dll").touch()
     for name in ("System.Runtime.dll", "System.Text.Json.dll"):
         (folder / "shared/8.0.1" / name).touch()
@@ -229,15 +231,15 @@ def test_source_is_compiled_against_the_newest_framework(stand_in):
     assert {f"-r:{stand_in}/shared/8.0.1/{name}.dll" for name in
             ("System.Runtime", "System.Text.Json")} <= set(words)
     assert "-out:action.dll" in words
-    assert sorted(os.listdir(stand_in / "built")) == ["Beside.dll", "Main.cs", "action.dll", "exec",
-                                                      "obj", "words"]
+    assert sorted(os.listdir(stand_in / "built")) == [".whiskloop", "Beside.dll", "Main.cs",
+                                                      "action.dll", "exec", "obj", "words"]
 
 
 @pytest.mark.parametrize("main, file", [("Hello::A.B::Main", "Hello.dll"), ("A.B", "action.dll")])
 def test_an_assembly_alone_gets_the_name_that_main_tells(stand_in, main, file):
     (stand_in / "src/Main.cs").write_bytes(b"MZ\x90\x00\x03")
     assert compiled(stand_in, main).returncode == 0
-    assert sorted(os.listdir(stand_in / "built")) == sorted([file, "exec"])
+    assert sorted(os.listdir(stand_in / "built")) == sorted([".whiskloop", file, "exec"])
     assert not (stand_in / "compiler").exists()
 
 
@@ -268,6 +270,17 @@ def test_the_launcher_gets_its_descriptors_and_folder(stand_in):
     done = run(stand_in, stand_in / "built/exec", input=b'{"a":1}\n{"b":2}\n')
     assert done.stdout == b'{"a":1}\n{"b":2}\n'
     assert done.stderr.decode() == f"main=A.B::Main folder={stand_in}/built\n"
+
+
+def test_what_was_made_starts_in_another_folder(stand_in):
+    """As the zip of -compile must."""
+    (stand_in / "src/Main.cs").write_text("x")
+    compiled(stand_in, "A.B::Main")
+    shutil.rmtree(stand_in / "library")
+    (stand_in / "built").rename(stand_in / "moved")
+    done = run(stand_in, stand_in / "moved/exec", input=b'{"a":1}\n')
+    assert done.stdout == b'{"a":1}\n'
+    assert done.stderr.decode() == f"main=A.B::Main folder={stand_in}/moved\n"
 
 
 @needs_dotnet

@@ -197,7 +197,7 @@ def test_invoke_takes_and_prints_much(start, c_echo):
 
 
 @pytest.mark.parametrize("argument, why", [
-    ({"die": 1}, "command exited"), ({"hang": 1}, LATE),
+    ({"die": 1}, "command exited (exit status 3)"), ({"hang": 1}, LATE),
     ({"no_answer": 1}, "The action did not return a dictionary or array."),
     ({"grow": 70_000_000}, "The action's answer is longer than 67108864 bytes (--answer-max-bytes)."),
 ], ids=["died", "late", "no answer", "too long"])

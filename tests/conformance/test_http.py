@@ -111,9 +111,10 @@ def test_init_without_code(proxy, body):
 
 
 @pytest.mark.parametrize(
-    "code", ["####", "QUJ", "QUJD=", "QU=D", "=QUJ", "QUJD\tQUJD", "❄❄❄❄", "QUJDR==="])
+    "code", ["####", "QUJ", "QUJD=", "QU=D", "=QUJ", "QUJD\tQUJ", "QUJD\0QUJD", "❄❄❄❄",
+             "QUJDR==="])
 def test_bad_base64(proxy, code):
-    """Code that says it is base64 and is none."""
+    """Code that says it is base64 and is none. Blanks count for nothing, and mend nothing."""
     one = proxy("--runtime", "python")
     answer = one.init(code, binary=True)
     assert answer.status == 400, answer

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import threading
 import time
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
@@ -85,10 +86,12 @@ def start_proxy(tmp_path):
 
 
 class Recorder:
-    """Answers every request with `status` and `answer`, and keeps the last body."""
+    """Answers every POST with `status`, `headers` and `answer`, and keeps the last body. A GET tells
+    `instance`, as a proxy does."""
 
-    def __init__(self):
-        self.status, self.answer = 200, b'{"ok":true}'
+    def __init__(self, port=0):
+        self.status, self.answer, self.headers = 200, b'{"ok":true}', {}
+        self.instance = "one"
         self.path = self.body = None
         recorder = self
 
@@ -97,26 +100,41 @@ class Recorder:
                 recorder.path = self.path
                 recorder.body = self.rfile.read(int(self.headers["Content-Length"]))
                 self.send_response(recorder.status)
+                for name, value in recorder.headers.items():
+                    self.send_header(name, value)
                 self.send_header("Content-Length", str(len(recorder.answer)))
                 self.end_headers()
                 self.wfile.write(recorder.answer)
 
+            def do_GET(self):
+                self.send_response(405)
+                self.send_header("x-whiskloop-instance", recorder.instance)
+                self.end_headers()
+
             def log_message(self, *_):
                 pass
 
-        self.server = HTTPServer(("127.0.0.1", 0), Handler)
+        self.server = HTTPServer(("127.0.0.1", port), Handler)
         self.port = self.server.server_port
 
     def json(self):
         return json.loads(self.body)
 
 
-@pytest.fixture
-def recorder():
-    recorder = Recorder()
+@contextmanager
+def recording(port=0):
+    recorder = Recorder(port)
     thread = threading.Thread(target=recorder.server.serve_forever, args=(0.02,))
     thread.start()
-    yield recorder
-    recorder.server.shutdown()
-    thread.join()
-    recorder.server.server_close()
+    try:
+        yield recorder
+    finally:
+        recorder.server.shutdown()
+        thread.join()
+        recorder.server.server_close()
+
+
+@pytest.fixture
+def recorder():
+    with recording() as recorder:
+        yield recorder

@@ -63,6 +63,26 @@ def test_zip_keeps_the_execute_bit(tmp_path):
     assert mode & 0o111 == 0o111
 
 
+def test_c_source_becomes_a_zip_when_the_result_is_called_so(tmp_path):
+    done = run_script("build.sh", "-o", "hello.zip", HELLO_C, cwd=tmp_path)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "hello.zip\n", "")
+    archive = zipfile.ZipFile(tmp_path / "hello.zip")
+    assert archive.namelist() == ["exec"]
+    assert archive.getinfo("exec").external_attr >> 16 & 0o111
+    assert archive.read("exec")[:4] == b"\x7fELF"
+
+
+@pytest.mark.parametrize("name", [
+    "__main__.py", "index.js", "index.mjs", "package.json", "main.go", "Main.java", "main.c", "Main.cs",
+    "main.lua", "index.php", "main.pl", "main.rb", "main.sh", "Hello.deps.json",
+])
+def test_a_folder_of_any_language_becomes_a_zip(tmp_path, name):
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / name).write_text("x")
+    assert run_script("build.sh", "a", cwd=tmp_path).stdout == "a.zip\n"
+    assert zipfile.ZipFile(tmp_path / "a.zip").namelist() == [name]
+
+
 @pytest.mark.parametrize("arguments, env, words", [
     ([], {}, "nothing to build"),
     (["missing.c"], {}, "no source file 'missing.c'"),

@@ -104,6 +104,46 @@ def test_hint_for_unusable_code_fits_its_kind(recorder, tmp_path, kind, code, hi
     assert hint in run_script("init.sh", tmp_path / "code", port=recorder.port).stderr, kind
 
 
+def test_the_reason_that_the_proxy_tells_replaces_the_hint(recorder):
+    """Line by line, each byte as it was: no escape of the shell is one here."""
+    recorder.status, recorder.answer = 502, b'{"error":"some reason"}\n'
+    recorder.headers = {"X-Whiskloop-Reason": "a\\nb 100%25%0A  %C3%A9 $(id)"}
+    done = run_script("init.sh", HELLO, port=recorder.port)
+    assert done.returncode == 1
+    assert done.stderr.endswith('\n    a\\nb 100%\n      é $(id)\n')
+
+
+@pytest.mark.parametrize("name, code, traced", [
+    ("broken.py", "def main(args):\n    return {\n", 'File "broken.py", line 2'),
+    ("broken.js", "function main(args) {\n  return {};\n}\nnope();\n", "    broken.js:4\n"),
+])
+def test_the_reason_names_the_users_file(start_proxy, tmp_path, name, code, traced):
+    if name.endswith(".js") and not shutil.which("node"):
+        pytest.skip("node is not installed")
+    (tmp_path / name).write_text(code)
+    done = run_script("init.sh", tmp_path / name, port=start_proxy().port)
+    assert done.returncode == 1
+    assert "Cannot start action. Check logs for details." in done.stderr
+    assert traced in done.stderr
+
+
+@pytest.mark.parametrize("name, code, accepted", [
+    ("a.rs", "fn main() {}", False), ("a.txt", "text", False), ("a.mjs", "text", True),
+    ("a.py", "text", True), ("plain", "text", True), ("a.rs", "#!/bin/sh\n", True),
+    ("a.class", "\0\1", True),
+])
+def test_source_of_no_language_is_refused_with_the_endings(recorder, tmp_path, name, code, accepted):
+    (tmp_path / name).write_text(code)
+    done = run_script("init.sh", tmp_path / name, port=recorder.port)
+    if accepted:
+        assert (done.returncode, done.stderr) == (0, "")
+        assert recorder.json()["value"]["file"] == name
+    else:
+        assert done.returncode == 1 and recorder.body is None
+        assert "no runtime takes source files that end in" in done.stderr
+        assert ".js .lua .mjs .php" in done.stderr
+
+
 def test_without_a_proxy_it_says_how_to_start_one():
     with socket.socket() as held:
         held.bind(("127.0.0.1", 0))  # ours, but nobody listens on it

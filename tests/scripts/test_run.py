@@ -56,6 +56,24 @@ def test_answer_that_ends_with_a_newline_gets_no_second_one(recorder):
     assert run_script("run.sh", port=recorder.port).stdout == "{}\n"
 
 
+@pytest.mark.parametrize("answer, status", [
+    ('{"error":"no"}', 1), ('{ "a": {"b": [1]}, "error" : {} }', 1), ('{"error":null}', 1),
+    ('{"a":{"error":1}}', 0), ('{"a":"error"}', 0), ('{"a":"\\"error\\":1"}', 0),
+    ('["error"]', 0), ('[{"error":1}]', 0),
+])
+def test_an_answer_with_an_error_at_its_top_ends_with_1(recorder, answer, status):
+    """It is printed all the same, as `whiskloop invoke` does."""
+    recorder.answer = answer.encode()
+    done = run_script("run.sh", port=recorder.port)
+    assert (done.returncode, done.stdout, done.stderr) == (status, answer + "\n", "")
+
+
+def test_how_the_action_ended_is_told(recorder):
+    recorder.status, recorder.answer = 400, b'{"error":"command exited"}'
+    recorder.headers = {"x-whiskloop-reason": "signal 9 (Killed)"}
+    assert "while it ran: signal 9 (Killed);" in run_script("run.sh", port=recorder.port).stderr
+
+
 @pytest.mark.parametrize("status, answer, hint", [
     (400, b'{"error":"command exited"}', "started again"),
     (400, b'{"error":"Error unmarshaling request: x"}', "is the value JSON?"),

@@ -11,7 +11,7 @@ import subprocess
 import zipfile
 
 import pytest
-from conftest import ROOT, WAIT_S, run_script, wait_until
+from conftest import ROOT, WAIT_S, recording, run_script, wait_until
 
 PUBLISHED = re.compile(r"\d\d:\d\d:\d\d \S+ published in \d+ ms: \{\"ok\":true\}")
 
@@ -141,6 +141,37 @@ def test_without_a_proxy_it_says_so_and_goes_on(watch, recorder, tmp_path):
         assert "NOT PUBLISHED: no proxy answers" in one.line(1)
         save(file, "second")
         assert "NOT PUBLISHED: no proxy answers" in one.line(2)
+
+
+def test_a_proxy_that_was_restarted_gets_the_action_again(watch, recorder, tmp_path):
+    file = tmp_path / "hello.py"
+    file.write_text("first")
+    one = watch(recorder.port, file)
+    assert PUBLISHED.fullmatch(one.line(1))
+    recorder.body = None
+    recorder.instance = "two"
+    assert PUBLISHED.fullmatch(one.line(2))
+    assert sent_code(recorder) == b"first"
+
+
+def test_a_proxy_that_comes_up_later_gets_the_action(watch, tmp_path):
+    file = tmp_path / "hello.py"
+    file.write_text("first")
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        port = held.getsockname()[1]
+        one = watch(port, file)
+        assert "NOT PUBLISHED: no proxy answers" in one.line(1)
+    with recording(port) as recorder:
+        assert PUBLISHED.fullmatch(one.line(2))
+        assert sent_code(recorder) == b"first"
+
+
+def test_the_reason_of_a_failed_publication_is_in_its_line(watch, recorder, tmp_path):
+    file = tmp_path / "hello.py"
+    file.write_text("first")
+    recorder.status, recorder.headers = 502, {"x-whiskloop-reason": "line 3%0ASyntaxError: 100%25"}
+    assert "line 3 SyntaxError: 100%" in watch(recorder.port, file).line(1)
 
 
 def test_a_file_that_is_gone_is_waited_for(watch, recorder, tmp_path):

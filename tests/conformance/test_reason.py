@@ -1,0 +1,72 @@
+"""Beside the platform's text: the header x-whiskloop-reason, and what else /init says for users."""
+
+import base64
+from urllib.parse import unquote
+
+import pytest
+
+import samples
+from whisk import assert_error
+
+CANNOT_START = "Cannot start action. Check logs for details."
+ECHO = samples.PYTHON_CODES["echo"]
+
+
+def reason(answer):
+    """The header's text; the header itself is one line of printable ASCII of bounded length."""
+    value = answer.headers["x-whiskloop-reason"]
+    assert value.isascii() and value.isprintable() and len(value) <= 2048, value
+    return unquote(value)
+
+
+def posted(one, code, **members):
+    return one.post("/init", {"value": {"code": code, "main": "main", **members}})
+
+
+def test_a_failed_init_tells_the_trace_with_the_users_name(proxy):
+    """The text stays as the suites compare it."""
+    answer = posted(proxy(), "import nope\ndef main(args):\n    return args\n", file="hello.py")
+    assert_error(answer, 502, CANNOT_START)
+    assert 'File "hello.py", line 1' in reason(answer)
+    assert "ModuleNotFoundError: No module named 'nope'" in reason(answer)
+
+
+def test_a_long_reason_keeps_its_first_line_and_its_end(proxy):
+    answer = posted(proxy(), "print('é%\\n' * 9000)\nraise ValueError('the é end')\n")
+    assert_error(answer, 502, CANNOT_START)
+    lines = reason(answer).split("\n")
+    assert lines[0].startswith("Command exited abruptly") and lines[-1] == "ValueError: the é end"
+    assert "..." in lines
+
+
+@pytest.mark.parametrize("end, how", [
+    ("os._exit(3)", "exit status 3"), ("os.kill(os.getpid(), 9)", "signal 9 (Killed)"),
+])
+def test_a_run_that_ends_the_process_tells_how(proxy, end, how):
+    one = proxy()
+    one.started(f"import os\ndef main(args):\n    {end}\n")
+    answer = one.run({})
+    assert_error(answer, 400, "command exited")
+    assert reason(answer) == how
+
+
+def test_a_success_has_no_reason(proxy):
+    one = proxy()
+    answer = one.init(ECHO)
+    assert answer.status == 200 and answer.headers["x-whiskloop-reason"] is None
+    assert one.run({}).headers["x-whiskloop-reason"] is None
+
+
+@pytest.mark.parametrize("file", ["a.py", "/home/me/a.py", "a", "", 3, None, "../../a.py", "é\n.py"])
+def test_a_file_of_any_name_is_published(proxy, file):
+    """It is a hint for the language and the messages, never a path."""
+    assert posted(proxy(), ECHO, file=file).status == 200
+
+
+def test_base64_may_be_broken_into_lines(proxy):
+    """As base64 prints it, and as an unquoted $(base64 FILE) passes it on."""
+    lines = base64.encodebytes((ECHO + "#" * 200).encode()).decode()
+    for code in (lines, lines.replace("\n", " "), lines.replace("\n", "\r\n"), "\t" + lines):
+        one = proxy()
+        assert posted(one, code, binary=True).status == 200
+        assert one.run({"a": 1}).status == 200
