@@ -213,6 +213,12 @@ begins() {
         python3 "$ROOT/tests/fault/begins.py" --quick --seed 1 --fails
 }
 
+# Every system call of the proxy fails once: of these lives, as many as a minute has room for.
+walk() {
+    single walk 300 env BUILD="$OUT/gcc" \
+        python3 "$ROOT/tests/fault/walk.py" --every 16 --jobs 3
+}
+
 # Our JSON checker against Python's parser: a difference in any document is a failure.
 json_differential() {
     single json-differential 600 python3 "$ROOT/tests/fuzz/json_differential.py" \
@@ -304,6 +310,7 @@ single setup 900 "$here/setup.sh" "${needs[@]}" || {
 if build gcc gcc -Dtests=enabled -Dwerror=true -Dbench=true; then
     tests_on gcc 600
     begins
+    walk
     pytest_cases scripts scripts gcc 300
     pytest_cases platforms platforms gcc 120
     single docs 300 env BUILD="$OUT/gcc" "$here/check_docs.py" && sed 's/^/         /' "$LOGS/docs.log"
