@@ -25,13 +25,13 @@ or sudo when something is missing. Ends with 1, and installs nothing, where that
 END
 }
 
-# The libraries bring libc6-dev, and meson brings ninja-build.
+# The libraries bring libc6-dev; meson brings ninja-build and python3.
 BUILD_PACKAGES=(gcc meson pkgconf
     libh2o-evloop-dev libarchive-dev libjansson-dev libssl-dev zlib1g-dev)
 # What a static libarchive is linked with; most of it drops out.
 STATIC_PACKAGES=(libacl1-dev libbz2-dev liblz4-dev liblzma-dev libxml2-dev libzstd-dev nettle-dev)
-# What bin/ and the Python runtime use; zip may be missing at run time, tar takes its place.
-RUN_PACKAGES=(python3 curl zip)
+# What bin/ uses; zip may be missing at run time, tar takes its place.
+RUN_PACKAGES=(curl zip)
 # libclang-rt is not among clang's own dependencies, and without it clang cannot link sanitizers.
 TEST_PACKAGES=(clang clang-format groff-base libclang-rt-14-dev libcmocka-dev python3-pytest
     python3-pytest-xdist python3-prometheus-client jq bc shellcheck codespell)
