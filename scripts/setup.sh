@@ -47,7 +47,7 @@ JMETER_PACKAGES=(jmeter jmeter-http jmeter-java openjdk-17-jdk-headless)
 REPORT_PACKAGES=(python3-matplotlib chromium)
 BARE_PACKAGES=(mmdebstrap git)
 # What builds the packages, and debian/control names.
-PACKAGE_PACKAGES=(git dpkg-dev debhelper lintian openjdk-17-jdk-headless libgoogle-gson-java)
+PACKAGE_PACKAGES=(git build-essential debhelper lintian openjdk-17-jdk-headless libgoogle-gson-java)
 
 die() {
     printf 'setup.sh: %s\n' "$1" >&2
