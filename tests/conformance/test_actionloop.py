@@ -141,9 +141,10 @@ def test_TU6_zip_of_a_folder(proxy):
 
 
 def test_TU12_init_environment_of_every_type(proxy):
-    """T-U12: strings as they are, null empty, the rest as compact JSON."""
+    """T-U12: strings as they are, the rest as compact JSON."""
     env = {"s": "string", "n": 123, "a": [1, 2, 3], "o": {"a": 1, "b": 2}, "t": True, "z": None}
-    wanted = {"s": "string", "n": "123", "a": "[1,2,3]", "o": '{"a":1,"b":2}', "t": "true", "z": ""}
+    wanted = {"s": "string", "n": "123", "a": "[1,2,3]", "o": '{"a":1,"b":2}', "t": "true",
+              "z": "null"}
     one = proxy("--runtime", "python")
     one.started(samples.PYTHON_CODES["one_variable"], env=env)
     assert {name: one.run({"name": name}).json["value"] for name in env} == wanted
