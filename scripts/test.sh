@@ -24,7 +24,7 @@ END
 
 OUT=$ROOT/build-test
 LOGS=$OUT/logs
-N_JSON_CASES=1000000
+N_JSON_CASES=300000
 
 n_passed=0 n_failed=0 n_skipped=0
 stage_pid=  # what is running now, to be ended with us
@@ -147,7 +147,7 @@ pytest_cases() {
 
     shift 4
     if python3 -c 'import xdist' 2>/dev/null; then
-        parallel=(-n 3) # most of a case is waiting
+        parallel=(-n 4) # most of a case is waiting
     fi
     rm -f -- "$LOGS/$name.xml"
     run "$name" "$limit" env WHISKLOOP="$build/proxy/whiskloop" BUILD="$build" \
@@ -186,8 +186,9 @@ without() {
 # What is about launchers and interpreters, and not about the program under test.
 OTHERS_CODE=(languages nodejs shell go java dotnet new_language c_sdk python_launcher python_launcher_world apache stalls)
 # What neither the number of processes nor the way to feed them can change.
-ONE_WAY=(ahead fork replace archives own_log privileges trace compile dropin carried knative launchers memory admin
-    oneshot http endurance filter once auto)
+ONE_WAY=(ahead fork replace archives archives_hostile own_log privileges trace compile dropin carried knative launchers
+    memory admin oneshot http framing bounds clients endurance filter once auto php python terminal unix_socket hostile
+    descendants)
 
 # The conformance suite again, where the promises are the same and the way there is another: with
 # several processes; and with each activation written alone, into processes started for their action.
@@ -302,7 +303,7 @@ single setup 900 "$here/setup.sh" "${needs[@]}" || {
     exit 1
 }
 if build gcc gcc -Dtests=enabled -Dwerror=true -Dbench=true; then
-    tests_on gcc 600
+    tests_on gcc 900
     begins
     pytest_cases scripts scripts gcc 300
     pytest_cases platforms platforms gcc 120
