@@ -16,9 +16,9 @@ Install what the tests need, build with gcc, with clang and with sanitizers, run
 end with one line "N passed, N failed". Builds and logs are kept in build-test/.
 
     --quick    one build with gcc, the unit tests, the checks, and the tests that depend on the
-               place, the user and the packages: one to two minutes. Leaves out the other tests of
-               the conformance suite and of bin/, the documents, faults, clang, sanitizers, bare
-               roots, benchmarks and images
+               place, the user and the packages. Leaves out the other tests of the conformance
+               suite and of bin/, the documents, faults, clang, sanitizers, bare roots,
+               benchmarks and images
     --images   all, and every image in containers instead of two, which takes some minutes more
     -h         show this text
 END
