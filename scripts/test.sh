@@ -16,9 +16,9 @@ Install what the tests need, build with gcc, with clang and with sanitizers, run
 end with one line "N passed, N failed". Builds and logs are kept in build-test/.
 
     --quick    one build with gcc, the unit tests, the checks, and the tests that depend on the
-               place, the user and the packages: one to two minutes. Leaves out the other tests of
-               the conformance suite and of bin/, the documents, faults, clang, sanitizers, bare
-               roots, benchmarks and images
+               place, the user and the packages. Leaves out the other tests of the conformance
+               suite and of bin/, the documents, faults, clang, sanitizers, bare roots,
+               benchmarks and images
     --images   all, and every image in containers instead of two, which takes some minutes more
     -h         show this text
 END
@@ -26,7 +26,7 @@ END
 
 OUT=$ROOT/build-test
 LOGS=$OUT/logs
-N_JSON_CASES=1000000
+N_JSON_CASES=300000
 
 n_passed=0 n_failed=0 n_skipped=0
 stage_pid=  # what is running now, to be ended with us
@@ -153,7 +153,7 @@ pytest_cases() {
     done
     shift 4
     if python3 -c 'import xdist' 2>/dev/null; then
-        parallel=(-n 3) # most of a case is waiting
+        parallel=(-n 4) # most of a case is waiting
     fi
     rm -f -- "$LOGS/$name.xml"
     run "$name" "$limit" env WHISKLOOP="$build/proxy/whiskloop" BUILD="$build" \
@@ -190,8 +190,9 @@ without() {
 # What is about launchers and interpreters, and not about the program under test.
 OTHERS_CODE=(languages nodejs shell go java dotnet new_language c_sdk python_launcher python_launcher_world apache stalls)
 # What neither the number of processes nor the way to feed them can change.
-ONE_WAY=(ahead fork replace archives own_log privileges trace compile dropin carried knative launchers memory admin
-    oneshot http endurance filter once auto)
+ONE_WAY=(ahead fork replace archives archives_hostile own_log privileges trace compile dropin carried knative launchers
+    memory admin oneshot http framing bounds clients endurance filter once auto php python terminal unix_socket hostile
+    descendants)
 
 # What depends on the place, the user and the packages that are installed.
 QUICK_CONFORMANCE=(basic init failures privileges memory logs http carried new_language)
@@ -326,7 +327,7 @@ if build gcc gcc -Dtests=enabled -Dwerror=true -Dbench=true; then
     if [[ $quick == yes ]]; then
         quick_tests
     else
-        tests_on gcc 600
+        tests_on gcc 900
         begins
         walk
         pytest_cases scripts scripts gcc 300
