@@ -5,7 +5,7 @@ ARG BASE=debian:bookworm-slim
 
 FROM ${BASE}
 COPY scripts/setup.sh /src/scripts/
-RUN /src/scripts/setup.sh && rm -rf /var/lib/apt/lists/*
+RUN /src/scripts/setup.sh --static && rm -rf /var/lib/apt/lists/*
 
 # The tools stay for images that compile or collect something themselves.
 COPY meson.build meson_options.txt LICENSE /src/

@@ -27,6 +27,7 @@
 #include "http/health.h"
 #include "http/init.h"
 #include "http/knative.h"
+#include "http/libraries.h"
 #include "http/preloaded.h"
 #include "http/prewarm.h"
 #include "http/run.h"
@@ -565,7 +566,7 @@ int main(int argc, char **argv)
         help_write_markdown(stdout);
         return 0;
     case CONFIG_VERSION:
-        (void)puts("whiskloop " WHISKLOOP_VERSION);
+        libraries_print(stdout, WHISKLOOP_VERSION);
         return 0;
     case CONFIG_WRONG:
         (void)fail(&err);
@@ -584,8 +585,7 @@ int main(int argc, char **argv)
     (void)mallopt(M_TRIM_THRESHOLD, (int)KEEP_MALLOC_BYTES);
     (void)prctl(PR_SET_CHILD_SUBREAPER, 1); /* what an action leaves behind is reaped here */
     kin_open();
-    /* Nobody looks into us, nor at our descriptors, but who may look into any process: an action of
-     * our own user does neither. */
+    /* Only who may look into every process may look into us: an action of our own user may not. */
     (void)prctl(PR_SET_DUMPABLE, (unsigned long)app.config.dumpable);
     result = do_work(&app, argv[0], &err);
     kin_end_all(); /* first: who still runs could fill the folders that are removed now */

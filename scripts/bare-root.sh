@@ -53,6 +53,7 @@ take_along() {
     local file
 
     cp /etc/resolv.conf /etc/hosts "$root/etc/" 2>/dev/null || true
+    printf '127.0.1.1 bare\n' >>"$root/etc/hosts" # sudo looks the host's name up
     if [[ -f /etc/apt/sources.list.d/debian.sources ]]; then
         rm -f "$root/etc/apt/sources.list" "$root"/etc/apt/sources.list.d/*
         cp /etc/apt/sources.list.d/debian.sources "$root/etc/apt/sources.list.d/"

@@ -15,8 +15,8 @@ usage: bare-root.sh [-d FOLDER] [-i PACKAGES] scripts/bare-tests.sh NAME
 Try one thing in the bare root of scripts/bare-root.sh, as root:
 
     user       scripts/quickstart.sh as an ordinary user with sudo, who then has no network
-    quick      scripts/setup.sh --tests and scripts/test.sh --quick; nothing may be skipped because
-               a package is missing; then scripts/package.sh
+    quick      scripts/setup.sh --tests, scripts/test.sh --quick and the samples of every language;
+               nothing may be skipped because a package is missing; then scripts/package.sh
     packages   install the packages of /mnt, use them, remove them; nothing may stay
     stranger   time from the checkout to the first answer of a Python function of one's own
 END
@@ -50,6 +50,15 @@ try_user() {
     unshare --net runuser -u stranger -- "$ROOT/scripts/setup.sh"
 }
 
+# The second compiler, and what its sanitizers are linked with: test.sh --quick does not build with it.
+try_clang() {
+    local program=$ROOT/build-test/clang-works
+
+    echo 'int main(void) { return 0; }' >"$program.c"
+    clang -fsanitize=address,undefined -o "$program" "$program.c"
+    "$program"
+}
+
 try_quick() {
     "$here/setup.sh" --tests
     "$here/test.sh" --quick
@@ -65,6 +74,11 @@ lacking += [path.name for path in pathlib.Path(sys.argv[1]).glob("check-*.log")
 if lacking:
     sys.exit("skipped, although setup.sh --tests has run:\n    " + "\n    ".join(lacking))
 END
+    BUILD=$ROOT/build-test/gcc "$here/quickstart.sh" >"$ROOT/build-test/logs/samples.log" ||
+        die "the samples failed: $(tail -n 4 "$ROOT/build-test/logs/samples.log")"
+    ! grep '^skipped: ' "$ROOT/build-test/logs/samples.log" | grep -vE "$MAY_LACK" ||
+        die "samples are skipped, although setup.sh --tests has run"
+    try_clang
     "$here/package.sh"
 }
 

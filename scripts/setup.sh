@@ -6,10 +6,11 @@ set -euo pipefail
 
 usage() {
     cat <<'END'
-usage: setup.sh [--tests] [--bench] [--jmeter] [--report] [--images] [--bare] [--package]
+usage: setup.sh [--static] [--tests] [--bench] [--jmeter] [--report] [--images] [--bare] [--package]
 
 Install the Debian packages that whiskloop is built with and runs on.
 
+    --static   also those that a build with -Dstatic_libarchive=true needs
     --tests    also those that scripts/test.sh needs
     --bench    also those that scripts/bench.sh needs
     --jmeter   also those that scripts/jmeter.sh needs
@@ -24,17 +25,16 @@ or sudo when something is missing. Ends with 1, and installs nothing, where that
 END
 }
 
-# The libraries bring libc6-dev, and meson brings ninja-build.
+# The libraries bring libc6-dev; meson brings ninja-build and python3.
 BUILD_PACKAGES=(gcc meson pkgconf
-    libh2o-evloop-dev libarchive-dev libjansson-dev libssl-dev)
-# libarchive is linked in, not loaded, and then these are linked with it; most of them drop out.
-BUILD_PACKAGES+=(libacl1-dev libbz2-dev liblz4-dev liblzma-dev libxml2-dev libzstd-dev nettle-dev
-    zlib1g-dev)
-# What bin/ and the Python runtime use; zip may be missing at run time, tar takes its place.
-RUN_PACKAGES=(python3 curl zip)
+    libh2o-evloop-dev libarchive-dev libjansson-dev libssl-dev zlib1g-dev)
+# What a static libarchive is linked with; most of it drops out.
+STATIC_PACKAGES=(libacl1-dev libbz2-dev liblz4-dev liblzma-dev libxml2-dev libzstd-dev nettle-dev)
+# What bin/ uses; zip may be missing at run time, tar takes its place.
+RUN_PACKAGES=(curl zip)
 # libclang-rt is not among clang's own dependencies, and without it clang cannot link sanitizers.
 TEST_PACKAGES=(clang clang-format groff-base libclang-rt-14-dev libcmocka-dev python3-pytest
-    python3-pytest-xdist python3-prometheus-client jq bc unzip shellcheck codespell procps wrk)
+    python3-pytest-xdist python3-prometheus-client jq bc shellcheck codespell)
 # The interpreters of the runtimes; without one of them its tests are skipped.
 TEST_PACKAGES+=(nodejs perl ruby php-cli lua5.4 pypy3 tcc golang-go
     openjdk-17-jdk-headless libgoogle-gson-java)
@@ -47,7 +47,7 @@ JMETER_PACKAGES=(jmeter jmeter-http jmeter-java openjdk-17-jdk-headless)
 REPORT_PACKAGES=(python3-matplotlib chromium)
 BARE_PACKAGES=(mmdebstrap git)
 # What builds the packages, and debian/control names.
-PACKAGE_PACKAGES=(git dpkg-dev debhelper lintian openjdk-17-jdk-headless libgoogle-gson-java)
+PACKAGE_PACKAGES=(git build-essential debhelper lintian openjdk-17-jdk-headless libgoogle-gson-java)
 
 die() {
     printf 'setup.sh: %s\n' "$1" >&2
@@ -131,6 +131,7 @@ check_room() {
 packages=("${BUILD_PACKAGES[@]}" "${RUN_PACKAGES[@]}")
 for argument in "$@"; do
     case $argument in
+    --static) packages+=("${STATIC_PACKAGES[@]}") ;;
     --tests) packages+=("${TEST_PACKAGES[@]}") ;;
     --bench) packages+=("${BENCH_PACKAGES[@]}") ;;
     --jmeter) packages+=("${JMETER_PACKAGES[@]}") ;;

@@ -15,8 +15,10 @@ usage: test.sh [--quick | --images]
 Install what the tests need, build with gcc, with clang and with sanitizers, run every test, and
 end with one line "N passed, N failed". Builds and logs are kept in build-test/.
 
-    --quick    one build with gcc, and the unit tests, the conformance suite, the scripts' tests and
-               the checks on that: a few minutes
+    --quick    one build with gcc, the unit tests, the checks, and the tests that depend on the
+               place, the user and the packages. Leaves out the other tests of the conformance
+               suite and of bin/, the documents, faults, clang, sanitizers, bare roots,
+               benchmarks and images
     --images   all, and every image in containers instead of two, which takes some minutes more
     -h         show this text
 END
@@ -24,7 +26,7 @@ END
 
 OUT=$ROOT/build-test
 LOGS=$OUT/logs
-N_JSON_CASES=1000000
+N_JSON_CASES=300000
 
 n_passed=0 n_failed=0 n_skipped=0
 stage_pid=  # what is running now, to be ended with us
@@ -139,20 +141,24 @@ unit_tests() {
     count "$name" meson "$folder/meson-logs/testlog.json" "$status" $((SECONDS - started))
 }
 
-# The pytest cases below tests/$2 as stage $1, on the program of build-test/$3, for at most $4 s.
+# The pytest cases of tests/$2 (a folder, or files without .py) as stage $1, on the program of build-test/$3, for at most $4 s.
 # Further arguments: for pytest.
 pytest_cases() {
-    local name=$1 folder=$ROOT/tests/$2 build=$OUT/$3 limit=$4
-    local status=0 started=$SECONDS parallel=()
+    local name=$1 where build=$OUT/$3 limit=$4
+    local status=0 started=$SECONDS parallel=() paths=()
 
+    for where in $2; do
+        [[ -d $ROOT/tests/$where ]] || where+=.py
+        paths+=("$ROOT/tests/$where")
+    done
     shift 4
     if python3 -c 'import xdist' 2>/dev/null; then
-        parallel=(-n 3) # most of a case is waiting
+        parallel=(-n 4) # most of a case is waiting
     fi
     rm -f -- "$LOGS/$name.xml"
     run "$name" "$limit" env WHISKLOOP="$build/proxy/whiskloop" BUILD="$build" \
         python3 -m pytest -q -p no:cacheprovider "${parallel[@]}" \
-        --junitxml="$LOGS/$name.xml" "$@" "$folder" || status=$?
+        --junitxml="$LOGS/$name.xml" "$@" "${paths[@]}" || status=$?
     count "$name" junit "$LOGS/$name.xml" "$status" $((SECONDS - started))
 }
 
@@ -172,10 +178,8 @@ tests_on() {
     shift 2
     unit_tests "$name"
     pytest_cases "conformance-$name" conformance "$name" "$limit" "$@"
-    if [[ $quick == no ]]; then
-        pytest_cases "fault-$name" fault "$name" 300
-        soak "$name"
-    fi
+    pytest_cases "fault-$name" fault "$name" 300
+    soak "$name"
 }
 
 # Arguments by which pytest leaves out files of cases, named without test_ and .py.
@@ -186,8 +190,20 @@ without() {
 # What is about launchers and interpreters, and not about the program under test.
 OTHERS_CODE=(languages nodejs shell go java dotnet new_language c_sdk python_launcher python_launcher_world apache stalls)
 # What neither the number of processes nor the way to feed them can change.
-ONE_WAY=(ahead fork replace archives own_log privileges trace compile dropin carried knative launchers memory admin
-    oneshot http endurance filter once auto)
+ONE_WAY=(ahead fork replace archives archives_hostile own_log privileges trace compile dropin carried knative launchers
+    memory admin oneshot http framing bounds clients endurance filter once auto php python terminal unix_socket hostile
+    descendants)
+
+# What depends on the place, the user and the packages that are installed.
+QUICK_CONFORMANCE=(basic init failures privileges memory logs http carried new_language)
+QUICK_SCRIPTS=(init run manual)
+
+quick_tests() {
+    unit_tests gcc
+    pytest_cases conformance-quick "${QUICK_CONFORMANCE[*]/#/conformance/test_}" gcc 300
+    pytest_cases scripts-quick "${QUICK_SCRIPTS[*]/#/scripts/test_}" gcc 300
+    pytest_cases platforms platforms gcc 120
+}
 
 # The conformance suite again, where the promises are the same and the way there is another: with
 # several processes; and with each activation written alone, into processes started for their action.
@@ -210,7 +226,13 @@ soak() {
 # Each activation counted as it begins, in every language, amid deaths of every kind.
 begins() {
     single begins 300 env WHISKLOOP="$OUT/gcc/proxy/whiskloop" \
-        python3 "$ROOT/tests/fault/begins.py" --quick --seed 1 --fails
+        python3 "$ROOT/tests/fault/begins.py" --quick --seed 1
+}
+
+# Every system call of the proxy fails once: of these lives, as many as a minute has room for.
+walk() {
+    single walk 300 env BUILD="$OUT/gcc" \
+        python3 "$ROOT/tests/fault/walk.py" --every 16 --jobs 3
 }
 
 # Our JSON checker against Python's parser: a difference in any document is a failure.
@@ -302,12 +324,17 @@ single setup 900 "$here/setup.sh" "${needs[@]}" || {
     exit 1
 }
 if build gcc gcc -Dtests=enabled -Dwerror=true -Dbench=true; then
-    tests_on gcc 600
-    begins
-    pytest_cases scripts scripts gcc 300
-    pytest_cases platforms platforms gcc 120
-    single docs 300 env BUILD="$OUT/gcc" "$here/check_docs.py" && sed 's/^/         /' "$LOGS/docs.log"
-    [[ $quick == yes ]] || other_ways
+    if [[ $quick == yes ]]; then
+        quick_tests
+    else
+        tests_on gcc 900
+        begins
+        walk
+        pytest_cases scripts scripts gcc 300
+        pytest_cases platforms platforms gcc 120
+        single docs 300 env BUILD="$OUT/gcc" "$here/check_docs.py" && sed 's/^/         /' "$LOGS/docs.log"
+        other_ways
+    fi
 fi
 checks
 if [[ $quick == no ]]; then

@@ -19,9 +19,9 @@ enum err_kind {
 /* Lives on the caller's stack and owns nothing: no error to free, none to leak. */
 struct err {
     enum err_kind kind;
-    int os;          /* errno value; 0 when none applies */
-    char text[512];  /* one line without newline, cut when longer */
-    char detail[64]; /* more for whoever asks, where others compare the text; "": nothing */
+    int os;           /* errno value; 0 when none applies */
+    char text[512];   /* one line without newline, cut when longer */
+    char detail[256]; /* more for whoever asks, where others compare the text; "": nothing */
 };
 
 /* Fill *err and return -1, so that a failing function can say `return err_set(...)`. */

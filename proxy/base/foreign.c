@@ -110,6 +110,89 @@ static bool explain_program(const char *path, char *text, size_t size)
     return false;
 }
 
+/* The interpreter that the first line names, without what follows it. false: there is none. */
+static bool read_interpreter(const char *head, size_t n, char *name, size_t size)
+{
+    const char *end = n > 2 ? memchr(head, '\n', n) : NULL;
+    size_t from = 2, len;
+
+    if (n < 2 || head[0] != '#' || head[1] != '!')
+        return false;
+    n = end != NULL ? (size_t)(end - head) : n;
+    while (from < n && (head[from] == ' ' || head[from] == '\t'))
+        from++;
+    for (len = 0; from + len < n && head[from + len] != ' ' && head[from + len] != '\t';)
+        len++;
+    len = len < size - 1 ? len : size - 1;
+    memcpy(name, head + from, len);
+    name[len] = '\0';
+    return true;
+}
+
+/* What a file is that the system does not take for a program. */
+static const char *what_it_is(const unsigned char *head, size_t n)
+{
+    static const struct {
+        const char *magic;
+        size_t n;
+        const char *what;
+    } kinds[] = {
+        {"\xcf\xfa\xed\xfe", 4, "a program for macOS: build it for Linux"},
+        {"\xce\xfa\xed\xfe", 4, "a program for macOS: build it for Linux"},
+        {"\xca\xfe\xba\xbe", 4,
+         "a Java class or a program for macOS: publish a jar, or build it for "
+         "Linux"},
+        {"MZ", 2, "a program for Windows: build it for Linux"},
+        {"\xef\xbb\xbf#!", 5, "a script with a byte order mark before \"#!\": save it without"},
+        {"\177ELF", 4, "an ELF file that is damaged or no program"},
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(kinds); i++)
+        if (n >= kinds[i].n && memcmp(head, kinds[i].magic, kinds[i].n) == 0)
+            return kinds[i].what;
+    return "neither a program for this system nor a script that begins with \"#!\"";
+}
+
+bool foreign_detail(const char *path, int os, char *text, size_t size)
+{
+    const char *slash = strrchr(path, '/');
+    const char *name = slash != NULL ? slash + 1 : path;
+    auto_free char *real = realpath(path, NULL);
+    auto_fd int fd = real != NULL ? fd_open_file(AT_FDCWD, real) : -1;
+    char head[PATH_MAX + 2];
+    char interpreter[128];
+    ssize_t n = fd >= 0 ? pread(fd, head, sizeof(head), 0) : -1;
+
+    if (os == E2BIG) {
+        (void)snprintf(text, size,
+                       "the environment is too large for the system: a variable may have 131071 "
+                       "bytes, and all of them a quarter of the stack's limit");
+        return true;
+    }
+    if (n < 0)
+        return false;
+    if (os == ENOENT && read_interpreter(head, (size_t)n, interpreter, sizeof(interpreter))) {
+        size_t len = strlen(interpreter);
+
+        if (len > 0 && interpreter[len - 1] == '\r')
+            (void)snprintf(text, size,
+                           "the first line of \"%.60s\" ends with a carriage return: save the file "
+                           "with Unix line ends",
+                           name);
+        else
+            (void)snprintf(text, size,
+                           "the first line of \"%.60s\" names the interpreter \"%.100s\", which is "
+                           "not here",
+                           name, interpreter);
+        return true;
+    }
+    if (os != ENOEXEC)
+        return false;
+    (void)snprintf(text, size, "\"%.60s\" is %s", name,
+                   n > 0 ? what_it_is((unsigned char *)head, (size_t)n) : "empty");
+    return true;
+}
+
 bool foreign_explain(const char *path, int os, char *text, size_t size)
 {
     struct statvfs system;

@@ -15,3 +15,8 @@
  * these, text stays as it was.
  */
 bool foreign_explain(const char *path, int os, char *text, size_t size);
+
+/* What is wrong with what somebody published as a program, where clients compare the answer and the
+ * log must tell: line ends, an interpreter that is missing, a file that is no program, too large an
+ * environment. false: none of these, text stays as it was. */
+bool foreign_detail(const char *path, int os, char *text, size_t size);

@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include "base/usage.h"
+#include "http/libraries.h"
 #include "http/run.h"
 #include "http/server.h"
 #include "http/service.h"
@@ -76,6 +77,19 @@ void admin_on_ready(void *owner, struct request *request)
 static void write_build(struct buf *text, const char *name, const struct reading *reading)
 {
     metrics_number(text, name, "version", reading->admin->version, 1);
+}
+
+static void write_libraries(struct buf *text, const char *name, const struct reading *reading)
+{
+    struct library libraries[N_LIBRARIES];
+
+    (void)reading;
+    libraries_read(libraries);
+    for (unsigned i = 0; i < N_LIBRARIES; i++) {
+        auto_free char *value = xasprintf("%s %s", libraries[i].name, libraries[i].version);
+
+        metrics_number(text, name, "library", value, 1);
+    }
 }
 
 static void write_ends(struct buf *text, const char *name, const struct reading *reading)
@@ -263,6 +277,8 @@ static const struct {
 } families[] = {
     {"whiskloop_build_info", "gauge", "Always 1; the label tells the program's version.",
      write_build},
+    {"whiskloop_library_info", "gauge", "Always 1; the label tells a library's name and version.",
+     write_libraries},
     {"whiskloop_activations_total", "counter", "Requests to run the action, by how they ended.",
      write_ends},
     {"whiskloop_queue_duration_seconds", "histogram",

@@ -49,6 +49,8 @@ struct connection {
     h2o_socket_t *sock;      /* libh2o's own */
     h2o_socket_cb feed;      /* libh2o's, for input */
     enum connection_state state;
+    bool gives;          /* inside give(): `raw` may still hold what the request is made of */
+    bool has_rest;       /* then: something is behind it */
     struct buf raw;      /* read, and not of a request that libh2o or `block` has */
     size_t n_seen;       /* bytes of it in which no line end is left unread */
     h2o_buffer_t *block; /* owned; head and body of the request that comes */
@@ -351,7 +353,9 @@ static void give(struct connection *c)
     assert(c->sock->input->size == 0);
     h2o_buffer_dispose(&c->sock->input);
     c->sock->input = TAKE(c->block);
+    c->gives = true;
     c->feed(c->sock, NULL);
+    c->gives = false;
 }
 
 /* Have this answered, and nothing else read as a request. */
@@ -515,6 +519,7 @@ static size_t use_chunks(struct connection *c, const char *text, size_t n)
             c->n_body += data.n;
         }
         if (found == FRAMING_WHOLE) {
+            c->has_rest = used < n;
             give(c);
             return used;
         }
@@ -531,6 +536,7 @@ static size_t use_body(struct connection *c, const char *text, size_t n)
     used = c->n_body - c->n_got < n ? (size_t)(c->n_body - c->n_got) : n;
     block_add(c->block, text, used);
     c->n_got += used;
+    c->has_rest = used < n;
     if (c->n_got == c->n_body)
         give(c);
     return used;
@@ -631,6 +637,7 @@ static ssize_t read_once(struct connection *c, size_t *wanted)
     if (n > 0 && to != scratch) {
         c->block->size += (size_t)n;
         c->n_got += (uint64_t)n;
+        c->has_rest = false;
         if (c->n_got == c->n_body)
             give(c);
     } else if (n > 0) {
@@ -681,7 +688,7 @@ void connection_busy(struct connection *c)
 
 bool connection_has_more(const struct connection *c)
 {
-    return !h2o_socket_is_reading(c->sock) || buf_len(&c->raw) > 0;
+    return !h2o_socket_is_reading(c->sock) || (c->gives ? c->has_rest : buf_len(&c->raw) > 0);
 }
 
 void connection_replying(struct connection *c, uint64_t n)

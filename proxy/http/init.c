@@ -174,6 +174,11 @@ static void reply_reason(struct init *init, const struct err *err)
         reply_exhausted(init, err->text);
         break;
     case ERR_ACTION:
+        if (err->detail[0] != '\0' &&
+            err->os != 0) /* it never ran, so it has said nothing itself */
+            say(service, err->detail, strlen(err->detail));
+        if (err->detail[0] != '\0' && err->os != 0 && !logs_errors(init))
+            end_log(service);
         reply_failed(init, "Cannot start action. Check logs for details.", err->text, true);
         break;
     case ERR_SYSTEM:

@@ -256,7 +256,12 @@ static int explain(const struct launch *launch, const struct failure *failure, s
             err, ERR_SYSTEM, os,
             "cannot run \"%s\": its user has as many processes as it may (--rlimit-nproc)",
             launch->argv[0]);
-    return err_set(err, ERR_ACTION, os, "cannot run \"%s\": %s", launch->argv[0], strerror(os));
+    (void)err_set(err, ERR_ACTION, os, "cannot run \"%s\": %s", launch->argv[0], strerror(os));
+    privileges_borrow(privileges);
+    if (failure->step == STEP_EXEC)
+        (void)foreign_detail(launch->argv[0], os, err->detail, sizeof(err->detail));
+    privileges_return(privileges);
+    return -1;
 }
 
 /* The process, or -1 with errno. */

@@ -490,8 +490,10 @@ void worker_start(struct worker *w)
         tally_unspawned(w, &err);
         w->start_err = err;
         /* Without better advice the text is the one that the suites compare. */
-        if (err.kind == ERR_ACTION && w->launch->shortfall == NULL)
+        if (err.kind == ERR_ACTION && w->launch->shortfall == NULL) {
             (void)err_set(&w->start_err, ERR_ACTION, err.os, "command exited");
+            memcpy(w->start_err.detail, err.detail, sizeof(err.detail));
+        }
         loop_post(w->loop, &w->changed);
         return;
     }

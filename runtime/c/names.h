@@ -17,6 +17,7 @@
 #define buf_read_all     whisk__buf_read_all
 #define buf_reset        whisk__buf_reset
 #define buf_room         whisk__buf_room
+#define fd_open_file     whisk__fd_open_file
 #define fd_reopen        whisk__fd_reopen
 #define fd_write_all     whisk__fd_write_all
 #define json_add_error   whisk__json_add_error

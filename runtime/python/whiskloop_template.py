@@ -72,7 +72,7 @@ class Template:
 
         self.sets_threads = not any(name in os.environ for name in THREADS)
         if self.sets_threads:
-            os.environ[THREADS[0]] = "1"
+            os.putenv(THREADS[0], "1")  # for libraries only: the action's os.environ stays as it was
         try:
             self.socket = _socket.socket(fileno=channel.lines_fd)
         except OSError as problem:
@@ -115,7 +115,7 @@ class Template:
         gc.collect()
         flush_logs()
         if self.sets_threads:
-            os.environ.pop(THREADS[0], None)  # libraries read it while they are loaded
+            os.unsetenv(THREADS[0])  # libraries read it while they are loaded
         try:
             problem = self.obstacle()
         except Exception as unseen:

@@ -379,9 +379,11 @@ def test_what_the_system_knows_of_the_proxy(watched):
     assert metrics["process_max_fds"].value() >= metrics["process_open_fds"].value()
     assert 0 < time.time() - metrics["process_start_time_seconds"].value() < 600
     assert metrics["process_cpu_seconds_total"].value() > 0
-    version = subprocess.run([str(whisk.PROGRAM), "--version"], capture_output=True, text=True,
-                             timeout=WAIT_S, check=True).stdout.split()[1]
+    told = subprocess.run([str(whisk.PROGRAM), "--version"], capture_output=True, text=True,
+                          timeout=WAIT_S, check=True).stdout.splitlines()
+    version = told[0].split()[1]
     assert metrics["whiskloop_build_info"].value(version) == 1
+    assert set(metrics["whiskloop_library_info"].values()) == set(told[1:])
 
 
 def test_processor_time_of_the_action_stays_when_it_dies(watched):

@@ -15,9 +15,9 @@ import puppet
 from puppet import answer, raw, steps
 from whisk import WAIT_S, Proxy, is_sanitized
 
-ISSUE_12 = pytest.mark.xfail(strict=False, reason="issue 12")
 FRESH = int(os.environ.get("FRESH", 3 if is_sanitized() else 20))
 NO_DICTIONARY = "The action did not return a dictionary or array."
+NO_NEWLINE = NO_DICTIONARY[:-1] + ": it wrote an answer without a newline at its end."
 # Told within 200 ms of the program's going back to its input; the bound is for a machine that has much else to do, and
 # far from the deadline, which is when it would be told otherwise.
 SOON_S = 5
@@ -60,7 +60,6 @@ def wrong_of(folder, mix):
 
 
 @pytest.mark.parametrize("mix", MIXES)
-@ISSUE_12
 def test_what_is_answered_is_the_answer_in_every_fresh_proxy(folder, mix):
     with concurrent.futures.ThreadPoolExecutor(4) as threads:
         wrong = list(threads.map(lambda n: wrong_of(folder / f"proxy-{n}", mix), range(FRESH)))
@@ -88,7 +87,6 @@ BLANK = {"newline": b"\n", "blanks": b"  \t\n", "carriage return": b"\r\n"}
 
 @pytest.mark.parametrize("mode", ["auto", "fd3"])
 @pytest.mark.parametrize("line", BLANK)
-@ISSUE_12
 def test_a_blank_line_on_3_is_an_answer_that_is_none(proxy, mode, line):
     """`echo "$(jq …)" >&3` with a jq that failed: as Apache's proxy has it."""
     one = proxy(*NATIVE, "--answers", mode)
@@ -96,7 +94,6 @@ def test_a_blank_line_on_3_is_an_answer_that_is_none(proxy, mode, line):
     check_soon(one, steps(raw(BLANK[line])), NO_DICTIONARY)
 
 
-@ISSUE_12
 def test_a_blank_line_on_3_once_answers_have_come_there(proxy):
     one = proxy(*NATIVE)
     one.started(puppet.CODE)
@@ -104,7 +101,6 @@ def test_a_blank_line_on_3_once_answers_have_come_there(proxy):
     check_soon(one, steps(raw(b"\n")), NO_DICTIONARY)
 
 
-@ISSUE_12
 def test_a_blank_acknowledgement_fails_the_init(proxy):
     one = proxy(*NATIVE, "--init-timeout", 8000, env={"OW_WAIT_FOR_ACK": "1"})
     began_at = time.monotonic()
@@ -122,11 +118,16 @@ NO_LINE = {
     "nothing": b"",
     "text": b"Hello!\n",
 }
+# Told at the deadline instead, so far.
+TOLD_LATE_ON_1 = pytest.mark.xfail(strict=False, reason="on 1, nothing or a line of text is told at the deadline only")
+
+
+def late(names):
+    return [pytest.param(name, marks=TOLD_LATE_ON_1) if name in ("nothing", "text") else name for name in names]
 
 
 @pytest.mark.parametrize("mode", ["auto", "stdout"])
-@pytest.mark.parametrize("what", NO_LINE)
-@ISSUE_12
+@pytest.mark.parametrize("what", late(NO_LINE))
 def test_what_is_no_answer_on_1_is_told_soon(proxy, mode, what):
     """By the program's going back to its input: what came was not an answer, and none will come."""
     one = proxy(*NATIVE, "--answers", mode, env={"PUPPET_FD": "1"})
@@ -134,8 +135,7 @@ def test_what_is_no_answer_on_1_is_told_soon(proxy, mode, what):
     check_soon(one, steps(raw(NO_LINE[what])))
 
 
-@pytest.mark.parametrize("what", [name for name in NO_LINE if name not in ("nothing",)])
-@ISSUE_12
+@pytest.mark.parametrize("what", late(name for name in NO_LINE if name != "nothing"))
 def test_what_is_no_answer_on_1_is_told_soon_by_one_that_has_answered_well(proxy, what):
     one = proxy(*NATIVE)
     one.started(puppet.CODE, env={"PUPPET_FD": "1"})
@@ -145,11 +145,12 @@ def test_what_is_no_answer_on_1_is_told_soon_by_one_that_has_answered_well(proxy
 
 @pytest.mark.parametrize("what", ["pretty-printed", "BOM", "latin-1", "no newline", "text"])
 @pytest.mark.parametrize("mode", ["auto", "fd3"])
-@ISSUE_12
-def test_what_is_no_answer_on_3_is_told_soon(proxy, mode, what):
+def test_what_is_no_answer_on_3_is_told_soon(request, proxy, mode, what):
+    if (mode, what) == ("auto", "no newline"):
+        request.applymarker(pytest.mark.xfail(strict=False, reason="the next activation fails: 502 NO_DICTIONARY"))
     one = proxy(*NATIVE, "--answers", mode)
     one.started(puppet.CODE)
-    check_soon(one, steps(raw(NO_LINE[what])), NO_DICTIONARY)
+    check_soon(one, steps(raw(NO_LINE[what])), NO_NEWLINE if what == "no newline" else NO_DICTIONARY)
 
 
 @pytest.mark.parametrize("descriptor", [1, 3])
@@ -167,7 +168,6 @@ def test_an_answer_in_two_writes_is_one(proxy, gate, descriptor, pieces):
     assert one.run(steps(answer('{"next":1}'))).json == {"next": 1}
 
 
-@ISSUE_12
 def test_a_log_on_1_and_an_answer_on_3_that_waits(proxy, gate):
     """While the program may still answer on 3, nothing is replied."""
     one, door = proxy(*NATIVE), gate()

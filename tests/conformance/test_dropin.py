@@ -240,9 +240,12 @@ def test_compile_without_a_compiler_packs_what_is_run_as_it_is(folder):
 
 @pytest.mark.parametrize("flag", ["-version", "--version"])
 def test_version(folder, flag):
-    """One line on stdout."""
+    """The program's, and then a line for each library that reads what strangers send."""
     done = command(folder, flag)
-    assert done.returncode == 0 and done.stdout.startswith(b"whiskloop ")
+    lines = [line.split() for line in done.stdout.decode().splitlines()]
+    assert done.returncode == 0
+    assert [name for name, _ in lines] == ["whiskloop", "libh2o", "libarchive", "OpenSSL", "zlib"]
+    assert all(version[0].isdigit() for _, version in lines)
 
 
 def test_an_unusable_name_for_jars_is_refused_at_start(folder):

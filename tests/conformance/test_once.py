@@ -14,7 +14,6 @@ from test_memory import limited  # noqa: F401  pylint: disable=unused-import
 from whisk import is_sanitized
 from wire import hammer
 
-ISSUE_12 = pytest.mark.xfail(strict=False, reason="issue 12")
 TARGETS = {target.name: target for target in counted.ALL}
 BURST, DYING = 60, 10
 WARM_EACH = 150  # on each of four connections: then lines go ahead
@@ -79,7 +78,6 @@ class Burst:
 
 @pytest.mark.parametrize("on_sigterm", ["handle", "ignore"])
 @pytest.mark.parametrize("name", ["python", "ruby", "nodejs", "perl", "php", "c", "C loop", "C loop, --pipeline", "go"])
-@ISSUE_12
 def test_one_outlives_sigterm_past_its_deadline(proxy, folder, compiled, name, on_sigterm):
     """What stood behind it goes to the next process, and only there."""
     burst = Burst(proxy, folder, compiled, name, on_sigterm)
@@ -106,7 +104,6 @@ def test_one_ends_its_process(proxy, folder, compiled, name):
 
 
 @pytest.mark.parametrize("what", ENDS)
-@ISSUE_12
 def test_one_ends_a_process_of_the_c_library(proxy, folder, compiled, what):
     """Its answers leave in batches: an innocent fails only if it had run and its answer was lost with the process."""
     burst = Burst(proxy, folder, compiled, "c")

@@ -218,7 +218,8 @@ def test_failed_init_leaves_nothing(proxy, user):
     assert one.init("def main(args)\n  broken").status == 502
     assert one.init(b"PK\x03\x04 no zip").status == 502
     one.started(EVALUATE)
-    wait_until(lambda: len(os.listdir(next(one.tmp.iterdir()))) == 1, "the failed ones to go")
+    wait_until(lambda: sorted(os.listdir(next(one.tmp.iterdir()))) == [".lock", "3"],
+               "the failed ones to go")
 
 
 # --- what it cannot reach -------------------------------------------------------------------------

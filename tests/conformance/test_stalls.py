@@ -162,7 +162,6 @@ def starter(proxy, code, pipeline):
 
 
 @PIPELINES
-@pytest.mark.xfail(strict=False, reason="issue 12")
 def test_a_go_program_whose_reader_moves_between_threads(proxy, moving_go, pipeline):
     check_never_stalls(starter(proxy, moving_go, pipeline), SIZE)
 

@@ -30,7 +30,7 @@ def test_code_that_does_not_fit_is_told_and_leaves_nothing(proxy, small_disk):
     one = proxy("--runtime", "python", "--action-dir", small_disk)
     for _ in range(3):
         reply = one.init("#" * (2 << 20) + "\n" + samples.PYTHON_CODES["echo"])
-        assert reply.status == 502 and "No space left on device" in reply.error, reply
+        assert reply.status == 502 and "the disk is full (--action-dir)" in reply.error, reply
         wait_until(lambda: not whisk.files_below(small_disk), "what was written to be removed")
     one.started(samples.PYTHON_CODES["echo"])
     assert one.run({"a": 1}).json == {"a": 1}

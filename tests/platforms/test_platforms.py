@@ -44,7 +44,7 @@ def settings():
     """The program's variables and their defaults, by what it says of itself."""
     text = subprocess.run([PROGRAM, "--help-markdown"], capture_output=True, text=True, check=True,
                           timeout=60).stdout
-    return dict(re.findall(r"^\| `--[a-z-]+` \| `(WHISKLOOP_[A-Z_]+)` \| (\S+) \|", text, re.M))
+    return dict(re.findall(r"^\| `--[a-z-]+` \| `(WHISKLOOP_[A-Z_]+)` \| (\S+)(?: \S+)? \|", text, re.M))
 
 
 def metrics():

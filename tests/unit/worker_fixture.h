@@ -78,6 +78,7 @@ static inline int tear_down(void **state)
         free(f->jobs[i].answer);
     }
     if (f->worker.loop != NULL) {
+        flight_drop_ghosts(&f->worker.flight);
         flight_init(&f->worker.flight); /* those that a test left running were taken out above */
         worker_done(&f->worker);
     }
