@@ -70,7 +70,7 @@ is_error() {
                     if (depth == 1 && substr(text, i, 7) == "\"error\"" && !behind_colon) { found = 1; exit }
                     while (++i <= n && (c = substr(text, i, 1)) != "\"") if (c == "\\") i++
                 } else if (c == "{") { if (++depth == 1) top = 1; behind_colon = 0 }
-                else if (c == "[") { depth++; if (depth == 1) exit }
+                else if (c == "[") { depth++; if (depth == 1) exit 1 }
                 else if (c == "}" || c == "]") depth--
                 else if (depth == 1 && c == ":") behind_colon = 1
                 else if (depth == 1 && c == ",") behind_colon = 0
