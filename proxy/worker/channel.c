@@ -628,9 +628,9 @@ void channel_drop_rest(struct channel *channel)
 
     channel->odd = ODD_NOTHING;
     held_to_log(channel);
-    if (channel->answers == ANSWERS_FD3) {
+    if (channel->answers != ANSWERS_STDOUT)
         line_skip(&channel->line3, line_rest(&channel->line3, &text));
-    } else {
+    if (channel->answers != ANSWERS_FD3) {
         n = line_rest(&channel->line1, &text);
         relay_feed(&channel->out, text, n);
         line_skip(&channel->line1, n);

@@ -145,9 +145,7 @@ def test_what_is_no_answer_on_1_is_told_soon_by_one_that_has_answered_well(proxy
 
 @pytest.mark.parametrize("what", ["pretty-printed", "BOM", "latin-1", "no newline", "text"])
 @pytest.mark.parametrize("mode", ["auto", "fd3"])
-def test_what_is_no_answer_on_3_is_told_soon(request, proxy, mode, what):
-    if (mode, what) == ("auto", "no newline"):
-        request.applymarker(pytest.mark.xfail(strict=False, reason="the next activation fails: 502 NO_DICTIONARY"))
+def test_what_is_no_answer_on_3_is_told_soon(proxy, mode, what):
     one = proxy(*NATIVE, "--answers", mode)
     one.started(puppet.CODE)
     check_soon(one, steps(raw(NO_LINE[what])), NO_NEWLINE if what == "no newline" else NO_DICTIONARY)
