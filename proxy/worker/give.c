@@ -93,6 +93,10 @@ static void conclude(struct worker *w)
 
     channel_decide(&w->channel);
     hear(w);
+    if (channel_is_undecided(&w->channel)) { /* the rest of its line was read just now */
+        channel_decide(&w->channel);
+        hear(w);
+    }
     odd = channel_oddity(&w->channel);
     if (flight_is_fed(&w->flight) && odd != ODD_NOTHING)
         hear_malformed(w, channel_oddity_text(odd));

@@ -221,29 +221,13 @@ static void on_late(struct loop_timer *timer)
 
 /* ---- giving jobs to workers ---- */
 
-/* One that is at work and has little to do yet. */
-static struct worker *choose_light(struct pool *pool)
-{
-    for (unsigned i = 0; i < pool->opts.n_workers; i++) {
-        struct worker *worker = &pool->workers[i].worker;
-
-        if (worker_room(worker) > 0 && worker_is_light(worker))
-            return worker;
-    }
-    return NULL;
-}
-
-/* Else the worker with room that has the fewest jobs, ties in turn; NULL: none has room. Each that is
- * woken takes processor time from those at work. */
+/* The worker with room that has the fewest jobs, ties in turn; NULL: none has room. */
 static struct worker *choose(struct pool *pool)
 {
-    struct worker *light = pool->opts.n_workers > 1 ? choose_light(pool) : NULL;
     struct worker *best = NULL;
     unsigned n = pool->opts.n_workers;
     unsigned chosen = 0;
 
-    if (light != NULL)
-        return light;
     for (unsigned i = 0; i < n && (best == NULL || best->flight.n > 0); i++) {
         unsigned at = (pool->next + i) % n;
         struct worker *worker = &pool->workers[at].worker;

@@ -11,7 +11,6 @@
 #include "worker/spawn.h"
 #include "worker/tally.h"
 
-#define LIGHT_US      300  /* work for which no second worker is woken */
 #define START_LOOK_US 200  /* between two looks whether one that reports nothing waits for input */
 #define GHOST_MS      1000 /* time for a job that was given up and cannot be taken back */
 #define READS_MS      1000 /* time to read what it was asked to */
@@ -515,16 +514,6 @@ unsigned worker_room(const struct worker *w)
     if (w->state != WORKER_READY || is_lost(w) || w->unwanted || w->retired || w->exited)
         return 0;
     return feed_depth(&w->feed) > w->flight.n ? feed_depth(&w->feed) - w->flight.n : 0;
-}
-
-bool worker_is_light(const struct worker *w)
-{
-    const struct job *oldest = flight_oldest(&w->flight);
-
-    if (oldest == NULL || w->flight.numbered || w->feed.work_ns == 0)
-        return false;
-    return w->flight.n * w->feed.work_ns < LIGHT_US * 1000 &&
-           loop_now_us(w->loop) - oldest->given_at_us < LIGHT_US;
 }
 
 void worker_give(struct worker *w, struct job *job)

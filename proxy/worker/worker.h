@@ -120,8 +120,6 @@ void worker_start(struct worker *worker);
 void worker_adopt(struct worker *worker, const struct spawned *spawned, struct buf *line);
 /* How many more jobs may be given now; 0 unless READY. */
 unsigned worker_room(const struct worker *worker);
-/* Whether it has jobs, and still so few that it does them sooner than another one would wake up. */
-bool worker_is_light(const struct worker *worker);
 /* The job is the worker's until it stands in finished or returned. */
 void worker_give(struct worker *worker, struct job *job);
 /* End it; a running job dies with it. */

@@ -325,7 +325,7 @@ NEVER_READY = "import signal\n\nwhile True:\n    signal.pause()\n"
 @pytest.mark.parametrize("code, status, sentinels", [
     ("nonsense(\n", 502, 1), ("raise SystemExit(3)\n", 502, 1), ("x = 1\n", 502, 1),
     (NEVER_READY, 502, 1), (archives.zipped({"readme": b"nothing to start"}), 502, 1),
-    (b"PK\x03\x04 no zip", 502, 1), (b"#!/nowhere/at/all\n", 502, 0), ("", 403, 0),
+    (b"PK\x03\x04 no zip", 502, 1), (b"#!/nowhere/at/all\n", 502, 1), ("", 403, 0),
 ], ids=["syntax", "exit", "no main", "never ready", "no entry", "bad zip", "no program", "empty"])
 def test_a_bad_replacement_leaves_the_old_one_serving(proxy, folder, code, status, sentinels):
     """It is answered as any failed /init; the old one does not notice."""
