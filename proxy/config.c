@@ -410,10 +410,10 @@ static void warn_of(const char *name)
              log_text("hint", "whiskloop --help all lists the settings"));
 }
 
-void config_warn_of_variables(char *const *environ)
+void config_warn_of_variables(char *const *environment)
 {
-    for (; environ != NULL && *environ != NULL; environ++) {
-        auto_free char *name = xstrndup(*environ, strcspn(*environ, "="));
+    for (; environment != NULL && *environment != NULL; environment++) {
+        auto_free char *name = xstrndup(*environment, strcspn(*environment, "="));
 
         if (strncmp(name, SETTING_VARIABLE, strlen(SETTING_VARIABLE)) == 0 && !is_known(name))
             warn_of(name);

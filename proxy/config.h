@@ -138,5 +138,5 @@ void config_set_defaults(struct config *config);
 /* Apache's variables, then WHISKLOOP_*. 0, or -1 with err. */
 int config_set_from_environment(struct config *config, struct err *err);
 /* Log a warning for each WHISKLOOP_... variable that is no setting. */
-void config_warn_of_variables(char *const *environ);
+void config_warn_of_variables(char *const *environment);
 void config_done(struct config *config);
