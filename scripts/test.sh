@@ -10,16 +10,18 @@ here=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
 
 usage() {
     cat <<'END'
-usage: test.sh [--quick | --images]
+usage: test.sh [--quick | --all]
 
-Install what the tests need, build with gcc, with clang and with sanitizers, run every test, and
-end with one line "N passed, N failed". Builds and logs are kept in build-test/.
+Install what the tests need, build with gcc, with clang and with sanitizers, run the tests, and end
+with one line "N passed, N failed". Builds and logs are kept in build-test/.
 
     --quick    one build with gcc, the unit tests, the checks, and the tests that depend on the
                place, the user and the packages. Leaves out the other tests of the conformance
                suite and of bin/, the documents, faults, clang, sanitizers, bare roots,
                benchmarks and images
-    --images   all, and every image in containers instead of two, which takes some minutes more
+    --all      also what takes too long for each change: the conformance suite with several
+               workers, with one line at a time and with sanitizers, the quick form and the packages
+               in a bare root, JMeter, the instruction budget, and every image in containers
     -h         show this text
 END
 }
@@ -194,6 +196,9 @@ ONE_WAY=(ahead fork replace archives archives_hostile own_log privileges trace c
     memory admin oneshot http framing bounds clients endurance filter once auto php python terminal unix_socket hostile
     descendants)
 
+# What is tried with sanitizers at each change.
+ASAN_CONFORMANCE=(basic init failures)
+
 # What depends on the place, the user and the packages that are installed.
 QUICK_CONFORMANCE=(basic init failures privileges memory logs http carried new_language)
 QUICK_SCRIPTS=(init run manual)
@@ -269,6 +274,7 @@ bare() {
         return
     fi
     single bare-user 600 "$here/bare-root.sh" -d '/home/stranger/a folder/whiskloop' scripts/bare-tests.sh user
+    [[ $all == yes ]] || return 0
     rm -rf -- "$OUT/packages"
     if single bare-quick 1500 "$here/bare-root.sh" -o "/root/whiskloop/build-packages=$OUT/packages" \
         scripts/bare-tests.sh quick; then
@@ -277,7 +283,6 @@ bare() {
 }
 
 # The images, built and run in containers, where an engine can be had; what they leave is deleted.
-# Arguments: for test-images.sh.
 images() {
     local name=images status=0 started=$SECONDS
 
@@ -288,7 +293,7 @@ images() {
     fi
     rm -f -- "$LOGS/$name.xml"
     run "$name" 1500 env IMAGES_DIR="$OUT/images" "$here/test-images.sh" --clean \
-        --junitxml="$LOGS/$name.xml" "$@" || status=$?
+        --junitxml="$LOGS/$name.xml" || status=$?
     if ((status == 77)); then
         n_skipped=$((n_skipped + 1))
         report skipped "$name" "$(grep '^\(test-\)\?images.sh: ' "$LOGS/$name.log" | tail -n 1)"
@@ -297,11 +302,11 @@ images() {
     fi
 }
 
-quick=no with_images=no
+quick=no all=no
 case ${1:-} in
 '') ;;
 --quick) quick=yes ;;
---images) with_images=yes ;;
+--all) all=yes ;;
 *) help_or_die "$1" ;;
 esac
 cd -- "$ROOT" || exit 1
@@ -317,7 +322,7 @@ trap finish EXIT
 trap 'exit 130' INT TERM
 
 needs=(--tests)
-[[ $quick == yes ]] || needs+=(--bench --jmeter --report)
+[[ $all == no ]] || needs+=(--bench --jmeter --report)
 # Nothing is worth trying without what the tests need.
 single setup 900 "$here/setup.sh" "${needs[@]}" || {
     finished=yes
@@ -333,7 +338,7 @@ if build gcc gcc -Dtests=enabled -Dwerror=true -Dbench=true; then
         pytest_cases scripts scripts gcc 300
         pytest_cases platforms platforms gcc 120
         single docs 300 env BUILD="$OUT/gcc" "$here/check_docs.py" && sed 's/^/         /' "$LOGS/docs.log"
-        other_ways
+        [[ $all == no ]] || other_ways
     fi
 fi
 checks
@@ -343,15 +348,18 @@ if [[ $quick == no ]]; then
         unit_tests clang
     fi
     if build asan gcc -Dtests=enabled -Db_sanitize=address,undefined -Db_lundef=false; then
-        mapfile -t left_out < <(without "${OTHERS_CODE[@]}")
-        tests_on asan 900 "${left_out[@]}"
+        if [[ $all == yes ]]; then
+            mapfile -t left_out < <(without "${OTHERS_CODE[@]}")
+            tests_on asan 1800 "${left_out[@]}"
+        else
+            unit_tests asan
+            pytest_cases conformance-asan "${ASAN_CONFORMANCE[*]/#/conformance/test_}" asan 600
+        fi
     fi
     bare
-    benchmarks
-    if [[ $with_images == yes ]]; then
+    if [[ $all == yes ]]; then
+        benchmarks
         images
-    else
-        images --quick
     fi
 fi
 finished=yes

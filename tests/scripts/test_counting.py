@@ -106,12 +106,7 @@ def test_python_modules_that_import_one_another_are_an_offence(tmp_path):
     assert len(found) == 1 and "a, b" in found[0]
 
 
-def test_path_that_leads_nowhere_is_found_in_a_readme():
-    found = list(check_readme.missing_paths("see `bin/init.sh`, bin/none.sh and [x](no/where.md)"))
-    assert len(found) == 2
-
-
-def test_settings_block_is_found_between_its_marks():
-    text = f"a{check_readme.START}\nb\n{check_readme.END}c"
-    assert check_readme.split_at_settings(text)[1] == "\nb\n"
-    assert check_readme.split_at_settings("no marks") is None
+def test_path_and_link_that_lead_nowhere_are_found_in_a_page():
+    page = check_readme.ROOT / "README.md"
+    assert len(list(check_readme.missing_paths(page, "see `bin/init.sh` and bin/none.sh"))) == 1
+    assert len(list(check_readme.wrong_links(page, "[x](no/where.md) [y](README.md)"))) == 1
