@@ -135,6 +135,19 @@ static void prepare(const struct launch *launch, const int ends[N_ENDS], pid_t p
     child_forget(ends[RING_FD] >= 0 ? N_ENDS : RING_FD, CLOSE_RANGE_CLOEXEC);
 }
 
+/* In the child: exec, or say in *failure why not. */
+static void become_program(const struct launch *launch, const char *path, const int ends[N_ENDS],
+                           pid_t parent, struct failure *failure)
+{
+    (void)setpgid(0, 0);
+    prepare(launch, ends, parent, failure);
+    if (failure->os != 0)
+        return;
+    failure->step = STEP_EXEC;
+    (void)execve(path, launch->argv, launch->env);
+    failure->os = errno;
+}
+
 /*
  * Between vfork and exec the parent's memory is ours too: system calls only, nothing allocated,
  * and the outcome goes back through *told. Every signal is blocked until the mask is emptied. A
@@ -150,13 +163,7 @@ __attribute__((noinline)) static pid_t vfork_exec(const struct launch *launch, c
 
     if (pid != 0)
         return pid;
-    (void)setpgid(0, 0);
-    prepare(launch, ends, parent, &failure);
-    if (failure.os == 0) {
-        failure.step = STEP_EXEC;
-        (void)execve(path, launch->argv, launch->env);
-        failure.os = errno;
-    }
+    become_program(launch, path, ends, parent, &failure);
     told->step = failure.step;
     told->what = failure.what;
     told->os = failure.os;
@@ -173,13 +180,7 @@ __attribute__((noinline)) static pid_t fork_exec(const struct launch *launch, co
 
     if (pid != 0)
         return pid;
-    (void)setpgid(0, 0);
-    prepare(launch, ends, parent, &failure);
-    if (failure.os == 0) {
-        failure.step = STEP_EXEC;
-        (void)execve(path, launch->argv, launch->env);
-        failure.os = errno;
-    }
+    become_program(launch, path, ends, parent, &failure);
     (void)!write(report, &failure, sizeof(failure));
     _exit(127);
 }
