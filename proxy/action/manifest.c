@@ -1,7 +1,6 @@
 /*
- * A manifest is read by the table `fields`: what it may say, of which form, and where that goes.
- * All that can be wrong with it is found when the proxy starts, so that nothing is left to fail
- * when an action is launched.
+ * The table `fields` drives the reading of a manifest: each field's form and destination. Every
+ * error is found when the proxy starts, so nothing is left to fail when an action is launched.
  */
 
 #include "action/manifest.h"
@@ -27,8 +26,8 @@ static const char *const placeholders[N_PLACEHOLDERS] = {
     [PLACEHOLDER_ENTRY] = "{entry}",
 };
 
-/* Length of the placeholder that text begins with, 0 when it begins with none: other braces are
- * plain text, as in {"a":1}. */
+/* Length of the placeholder at the start of text, or 0: other braces are plain text, as in
+ * {"a":1}. */
 static size_t placeholder_len(const char *text, enum placeholder *which)
 {
     size_t n;
@@ -61,7 +60,7 @@ static bool placeholders_known(const char *text)
     return true;
 }
 
-/* One pass: what a value holds is never looked at again, so {main} may be anything. */
+/* One pass: substituted values are not scanned again, so {main} may be anything. */
 char *manifest_expand(const char *text, const char *const values[N_PLACEHOLDERS])
 {
     struct buf out = {0};
@@ -133,7 +132,7 @@ static const struct field {
     {"wants_object", FIELD_FLAG, false, offsetof(struct runtime, wants_object)},
 };
 
-/* Entries and sources are looked up in the action's folder: a path could leave it. */
+/* Entries and sources must be bare names: a path could leave the action's folder. */
 static bool is_bare_name(const char *text)
 {
     return text != NULL && text[0] != '\0' && strchr(text, '/') == NULL && strcmp(text, ".") != 0 &&
@@ -150,7 +149,7 @@ static bool read_text(const json_t *value, bool bare, char **out)
     return true;
 }
 
-/* The program, argv[0], may not be empty; entries are bare names and so never are. */
+/* argv[0] may not be empty; entries are bare names and so never are. */
 static bool read_list(const json_t *value, enum field_form form, char ***out)
 {
     size_t n = json_array_size(value); /* 0 unless it is an array */
@@ -180,7 +179,7 @@ static bool read_answers(const json_t *value, enum answers *out)
     return false;
 }
 
-/* False: the value has not the form that the field wants. */
+/* False: the value is not of the field's form. */
 static bool read_field(const struct field *field, const json_t *value, struct runtime *runtime)
 {
     void *member = (char *)runtime + field->at;
@@ -203,7 +202,7 @@ static bool read_field(const struct field *field, const json_t *value, struct ru
     return false;
 }
 
-/* A field that nobody knows is a misspelt one, and would silently do nothing. */
+/* Refuse unknown fields: a misspelt one would silently do nothing. */
 static bool is_known_field(const char *name)
 {
     for (size_t i = 0; i < ARRAY_LEN(fields); i++) {
