@@ -21,6 +21,7 @@ struct runtime {
     char **prelaunch;      /* argv of a launcher that waits for its action; NULL: it cannot */
     char **compile;        /* argv template of a compiler; NULL: the code is run as it is */
     char **in_place_env;   /* NAME=value where the action's folder is the user's own; NULL: none */
+    char **script;         /* texts with #! that are source, action/script.h; NULL: none */
     char *init_reply;      /* JSON that tells a client of a good /init; NULL: {"ok":true} */
     char *shortfall;       /* "needs": what to install when launch[0] is missing; NULL: nothing */
     char *stub;            /* folder in `dir` of what runs until there is code; NULL: nothing */
