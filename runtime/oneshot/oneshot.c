@@ -30,8 +30,8 @@
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "base/exec_spec.h"
 #include "base/json.h"
-#include "base/launch.h"
 #include "base/line.h"
 #include "base/shown.h"
 #include "base/util.h"

@@ -235,14 +235,14 @@ def start_again(arguments, changed):
     os.execve(sys.executable, command + arguments, env)
 
 
-def import_template():
+def import_zygote():
     """The part that only --fork-workers needs. Like us it is in no path that the action sees."""
     sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
     try:
-        import whiskloop_template
+        import whiskloop_zygote
     finally:
         del sys.path[0]
-    return whiskloop_template
+    return whiskloop_zygote
 
 
 # ---- activations ----
@@ -331,13 +331,13 @@ def main():
         sys.exit(2)
 
     channel = Channel()
-    template = None
+    zygote = None
     try:
         if not arguments:
             arguments = wait_for_init(channel)
         open_logs()
         if arguments[2:] == [FORKS]:
-            template = import_template().Template(channel)
+            zygote = import_zygote().Zygote(channel)
         function = load(*arguments[:2])
     except Refusal as refusal:
         print(refusal, file=sys.stderr, flush=True)
@@ -350,8 +350,8 @@ def main():
         report(problem)
         sys.exit(1)
 
-    if template is not None:
-        template.serve()
+    if zygote is not None:
+        zygote.serve()
     if acknowledge:
         flush_logs()
         channel.answer(to_line({"ok": True, "pipeline": PIPELINE}))
