@@ -4,7 +4,6 @@
 #include <regex.h>
 #include <string.h>
 
-#include "action/manifest.h"
 #include "base/buf.h"
 #include "base/util.h"
 
@@ -58,13 +57,13 @@ static bool has(const char *text, const char *pattern, const char *main)
     return found;
 }
 
-bool script_is_source(const struct runtime *runtime, const char *text, size_t n, const char *main)
+bool script_is_source(char *const *patterns, const char *text, size_t n, const char *main)
 {
     auto_free char *line = NULL;
     auto_free char *rest = NULL;
     const char *end;
 
-    if (runtime->script == NULL || strlen(main) > MAIN_MAX_BYTES)
+    if (patterns == NULL || strlen(main) > MAIN_MAX_BYTES)
         return false;
     n = n < LOOK_MAX_BYTES ? n : LOOK_MAX_BYTES;
     end = memchr(text, '\n', n);
@@ -72,7 +71,6 @@ bool script_is_source(const struct runtime *runtime, const char *text, size_t n,
         return false;
     line = xstrndup(text, (size_t)(end - text));
     rest = xstrndup(end + 1, n - (size_t)(end + 1 - text));
-    return has(line, runtime->script[SCRIPT_INTERPRETER], main) &&
-           has(rest, runtime->script[SCRIPT_SOURCE], main) &&
-           !has(rest, runtime->script[SCRIPT_PROGRAM], main);
+    return has(line, patterns[SCRIPT_INTERPRETER], main) &&
+           has(rest, patterns[SCRIPT_SOURCE], main) && !has(rest, patterns[SCRIPT_PROGRAM], main);
 }

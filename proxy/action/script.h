@@ -9,8 +9,6 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-struct runtime;
-
 /* The manifest's field "script": extended regular expressions, {main} stands for the name. */
 enum script_pattern {
     SCRIPT_INTERPRETER, /* of the first line: the language's interpreters */
@@ -19,8 +17,8 @@ enum script_pattern {
     N_SCRIPT_PATTERNS,
 };
 
-/* Whether text, which begins with #!, is source for this runtime. */
-bool script_is_source(const struct runtime *runtime, const char *text, size_t n, const char *main);
+/* Whether text, which begins with #!, is source. patterns: of a manifest; NULL: it never is. */
+bool script_is_source(char *const *patterns, const char *text, size_t n, const char *main);
 
 /* Whether a pattern of a manifest can be used. */
 bool script_pattern_is_good(const char *pattern);

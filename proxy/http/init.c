@@ -451,8 +451,8 @@ static int choose_language(struct init *init, struct err *err)
     struct envelope *envelope = &init->envelope;
     struct err why;
 
-    if (envelope->kind == CODE_SCRIPT &&
-        script_is_source(opts->fallback, envelope->code, envelope->code_len, envelope->main))
+    if (envelope->kind == CODE_SCRIPT && script_is_source(opts->fallback->script, envelope->code,
+                                                          envelope->code_len, envelope->main))
         envelope->kind = CODE_SOURCE;
     if (envelope->file == NULL)
         return 0;
