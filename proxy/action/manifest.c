@@ -12,6 +12,7 @@
 
 #include <jansson.h>
 
+#include "action/script.h"
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/util.h"
@@ -90,6 +91,7 @@ enum field_form {
     FIELD_FILES,
     FIELD_ARGV,
     FIELD_FLAG,
+    FIELD_SCRIPT,
     FIELD_ANSWERS
 };
 
@@ -100,6 +102,8 @@ static const char *const wanted[] = {
     [FIELD_ARGV] =
         "a list of texts, of placeholders only {runtime} {libexec} {action} {main} {entry}",
     [FIELD_FLAG] = "true or false",
+    [FIELD_SCRIPT] =
+        "three extended regular expressions: of the interpreter, of source, of a program",
     [FIELD_ANSWERS] = "\"stdout\", \"fd3\" or \"auto\"",
 };
 
@@ -116,6 +120,7 @@ static const struct field {
     {"compile", FIELD_ARGV, false, offsetof(struct runtime, compile)},
     {"prelaunch", FIELD_ARGV, false, offsetof(struct runtime, prelaunch)},
     {"in_place_env", FIELD_ARGV, false, offsetof(struct runtime, in_place_env)},
+    {"script", FIELD_SCRIPT, false, offsetof(struct runtime, script)},
     {"needs", FIELD_TEXT, false, offsetof(struct runtime, shortfall)},
     {"stub", FIELD_FILE, false, offsetof(struct runtime, stub)},
     {"init_reply", FIELD_TEXT, false, offsetof(struct runtime, init_reply)},
@@ -149,6 +154,13 @@ static bool read_text(const json_t *value, bool bare, char **out)
     return true;
 }
 
+static bool item_is_good(const char *text, enum field_form form)
+{
+    if (form == FIELD_SCRIPT)
+        return script_pattern_is_good(text);
+    return form == FIELD_FILES ? is_bare_name(text) : placeholders_known(text);
+}
+
 /* argv[0] may not be empty; entries are bare names and so never are. */
 static bool read_list(const json_t *value, enum field_form form, char ***out)
 {
@@ -157,11 +169,11 @@ static bool read_list(const json_t *value, enum field_form form, char ***out)
     for (size_t i = 0; i < n; i++) {
         const char *text = json_string_value(json_array_get(value, i));
 
-        if (text == NULL || !(form == FIELD_FILES ? is_bare_name(text) : placeholders_known(text)))
+        if (text == NULL || !item_is_good(text, form))
             return false;
         strv_push(out, xstrdup(text));
     }
-    return n > 0 && (*out)[0][0] != '\0';
+    return n > 0 && (*out)[0][0] != '\0' && (form != FIELD_SCRIPT || n == N_SCRIPT_PATTERNS);
 }
 
 static bool read_answers(const json_t *value, enum answers *out)
@@ -191,6 +203,7 @@ static bool read_field(const struct field *field, const json_t *value, struct ru
         return read_text(value, field->form == FIELD_FILE, member);
     case FIELD_FILES:
     case FIELD_ARGV:
+    case FIELD_SCRIPT:
         return read_list(value, field->form, member);
     case FIELD_FLAG:
         flag = json_is_true(value);
@@ -252,6 +265,7 @@ void manifest_done(struct runtime *runtime)
     strv_free(&runtime->prelaunch);
     strv_free(&runtime->in_place_env);
     strv_free(&runtime->compile);
+    strv_free(&runtime->script);
     free(runtime->shortfall);
     free(runtime->init_reply);
     free(runtime->stub);

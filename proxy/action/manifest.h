@@ -20,6 +20,7 @@ struct runtime {
     char **prelaunch;     /* argv of a launcher that waits for its action; NULL: it cannot */
     char **compile;       /* argv template of a compiler; NULL: the code is run as it is */
     char **in_place_env;  /* NAME=value for actions in the user's own folder; NULL: none */
+    char **script;        /* texts with #! that are source, action/script.h; NULL: none */
     char *init_reply;     /* reply to a successful /init; NULL: {"ok":true} */
     char *shortfall;      /* "needs": what to install when launch[0] is missing; NULL: nothing */
     char *stub;           /* folder in `dir` with the default action; NULL: none */
