@@ -12,7 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "action/carried.h"
+#include "action/preloaded.h"
 #include "arguments.h"
 #include "base/err.h"
 #include "base/kin.h"
@@ -24,16 +24,16 @@
 #include "config.h"
 #include "help.h"
 #include "http/admin.h"
+#include "http/default_action.h"
 #include "http/health.h"
 #include "http/init.h"
 #include "http/knative.h"
 #include "http/libraries.h"
-#include "http/preloaded.h"
+#include "http/preload.h"
 #include "http/prewarm.h"
 #include "http/run.h"
 #include "http/server.h"
 #include "http/service.h"
-#include "http/stub.h"
 #include "http/versions.h"
 #include "precompile.h"
 #include "setup.h"
@@ -60,10 +60,10 @@ struct app {
         admin_held; /* apart from the clients', so that they cannot keep it from answering */
     struct knative knative;
     struct setup setup;
-    struct sink out;
-    struct sink err;
+    struct output out;
+    struct output err;
     struct service service;
-    struct preloaded preloaded;
+    struct preload preload;
     struct loop_timer drain; /* while draining: looks whether all is finished */
     uint64_t drain_until_ms; /* then running activations are given up */
     uint64_t leave_at_ms;    /* then clients are left that do not take their replies; 0: later */
@@ -120,8 +120,8 @@ static void drain_step(struct app *app)
         versions_stop(service);
     if (service->init == NULL && app->server != NULL && has_worked_off(app))
         server_drop_slow(app->server, FLUSH_MAX_MS);
-    if (service->init == NULL && versions_are_gone(service) && stub_drain(service, late) &&
-        (!is_asked(app) || has_waited(app, late))) {
+    if (service->init == NULL && versions_are_gone(service) &&
+        default_action_drain(service, late) && (!is_asked(app) || has_waited(app, late))) {
         if (app->server != NULL)
             server_drain(app->server);
         loop_stop(app->loop);
@@ -189,24 +189,25 @@ static void occupy_low_descriptors(void)
             (void)open("/dev/null", (fd == STDIN_FILENO ? O_WRONLY : O_RDONLY) | O_CLOEXEC);
 }
 
-/* The contract's listener. routes: borrowed for the server's life. lost: see server_opts. */
+/* The contract's listener. routes: borrowed for the server's life. not_found_text: see
+ * server_opts. */
 static int listen_for_platform(struct app *app, const struct server_route *routes, size_t n_routes,
-                               const char *lost, struct err *err)
+                               const char *not_found_text, struct err *err)
 {
     const struct config *config = &app->config;
-    struct place place;
-    struct server_opts opts = {.place = &place,
+    struct endpoint endpoint;
+    struct server_opts opts = {.endpoint = &endpoint,
                                .options = "--listen, --port",
-                               .lost = lost,
+                               .not_found_text = not_found_text,
                                .instance = app->instance,
                                .idle_ms = config->idle_timeout_ms,
                                .transfer_ms = config->transfer_ms,
                                .connections_max = app->setup.connections_max,
                                .held = &app->service.held};
 
-    if (place_is_unix(config->listen)
-            ? place_parse(&place, "--listen", config->listen, err) < 0
-            : place_tcp(&place, "--listen", config->listen, (uint16_t)config->port, err) < 0)
+    if (endpoint_is_unix(config->listen)
+            ? endpoint_parse(&endpoint, "--listen", config->listen, err) < 0
+            : endpoint_tcp(&endpoint, "--listen", config->listen, (uint16_t)config->port, err) < 0)
         return -1;
     (void)snprintf(app->instance, sizeof(app->instance), "%d-%llx", (int)getpid(),
                    (unsigned long long)loop_clock_ns());
@@ -231,10 +232,11 @@ static int listen_for_operator(struct app *app, struct err *err)
         {"/metrics", admin_on_metrics},
     };
     const struct config *config = &app->config;
-    struct place place;
-    struct server_opts opts = {.place = &place,
+    struct endpoint endpoint;
+    struct server_opts opts = {.endpoint = &endpoint,
                                .options = "--admin",
-                               .lost = "No such path: use GET /healthz, /readyz or /metrics.",
+                               .not_found_text =
+                                   "No such path: use GET /healthz, /readyz or /metrics.",
                                .idle_ms = config->idle_timeout_ms,
                                .transfer_ms = config->transfer_ms,
                                .connections_max = SETUP_ADMIN_CONNECTIONS,
@@ -242,7 +244,7 @@ static int listen_for_operator(struct app *app, struct err *err)
 
     if (config->admin[0] == '\0')
         return 0;
-    if (place_parse(&place, "--admin", config->admin, err) < 0)
+    if (endpoint_parse(&endpoint, "--admin", config->admin, err) < 0)
         return -1;
     for (size_t i = 0; i < ARRAY_LEN(paths); i++)
         app->admin_routes[i] = (struct server_route){
@@ -259,7 +261,7 @@ static int listen_for_operator(struct app *app, struct err *err)
 /* --health: one line and an exit status, for a container's health check. */
 static int say_health(const struct config *config)
 {
-    struct place place;
+    struct endpoint endpoint;
     struct err err;
 
     if (config->admin[0] == '\0') {
@@ -268,18 +270,19 @@ static int say_health(const struct config *config)
                       "the proxy that runs");
         return fail(&err);
     }
-    if (place_parse(&place, "--admin", config->admin, &err) < 0 || health_ask(&place, &err) < 0)
+    if (endpoint_parse(&endpoint, "--admin", config->admin, &err) < 0 ||
+        health_ask(&endpoint, &err) < 0)
         return fail(&err);
     (void)puts("ok");
     return 0;
 }
 
 /* An action that this image was made for does not start: there is nothing to wait for. */
-static void on_carried_failed(void *owner, const char *why)
+static void on_preloaded_failed(void *owner, const char *why)
 {
     struct app *app = owner;
 
-    (void)fprintf(stderr, "whiskloop: cannot serve the action of %s: %s\n", app->preloaded.origin,
+    (void)fprintf(stderr, "whiskloop: cannot serve the action of %s: %s\n", app->preload.origin,
                   why);
     app->status = 1;
     if (app->command != NULL)
@@ -287,7 +290,7 @@ static void on_carried_failed(void *owner, const char *why)
     end(app, app->config.drain_timeout_ms);
 }
 
-static void on_carried_ready(void *owner)
+static void on_preloaded_ready(void *owner)
 {
     struct app *app = owner;
 
@@ -312,35 +315,36 @@ static int begin_action(struct app *app, struct err *err)
     const struct runtime *fallback = app->service.opts.fallback;
     /* In an image of ActionLoop versions of actions lie there, in one for Apache's skeleton the
      * program that serves until an /init brings another. */
-    bool is_theirs = app->setup.actionloop.on || stub_is_own(&app->service);
+    bool is_theirs = app->setup.actionloop.on || default_action_is_own(&app->service);
     const struct config *config = &app->config;
-    struct carried_opts opts = {.command = config->file != NULL ? config->command_name : NULL,
-                                .path = config->file != NULL ? config->file : config->action,
-                                .main = config->main,
-                                .env = config->env,
-                                .bytes_max = config->init_max_bytes,
-                                .folder_is_theirs = is_theirs,
-                                .runtime_is_named = strcmp(config->runtime, "auto") != 0,
-                                .runtimes = &app->setup.runtimes,
-                                .fallback = fallback};
-    struct carried carried = {.dir = NULL};
-    int found = carried_find(&carried, &opts, err);
+    struct preloaded_opts opts = {.command = config->file != NULL ? config->command_name : NULL,
+                                  .path = config->file != NULL ? config->file : config->action,
+                                  .main = config->main,
+                                  .env = config->env,
+                                  .bytes_max = config->init_max_bytes,
+                                  .folder_is_theirs = is_theirs,
+                                  .runtime_is_named = strcmp(config->runtime, "auto") != 0,
+                                  .runtimes = &app->setup.runtimes,
+                                  .fallback = fallback};
+    struct preloaded preloaded = {.dir = NULL};
+    int found = preloaded_find(&preloaded, &opts, err);
 
     if (app->command != NULL)
-        carried.may_fail = false; /* there is no /init to wait for */
-    if (found < 0 && carried.may_fail) {
-        log_warn("init.carried", log_text("origin", carried.origin), log_text("failed", err->text));
+        preloaded.may_fail = false; /* there is no /init to wait for */
+    if (found < 0 && preloaded.may_fail) {
+        log_warn("init.carried", log_text("origin", preloaded.origin),
+                 log_text("failed", err->text));
         found = 0;
     }
     if (found > 0)
-        preloaded_begin(&app->preloaded, &carried);
+        preload_begin(&app->preload, &preloaded);
     else if (found == 0 && app->command == NULL)
         prewarm_begin(&app->service);
     else if (found == 0)
         found = err_set(err, ERR_REQUEST, 0,
                         "%s: no FILE is named, and this image carries no action (--action)",
                         config->command_name);
-    carried_done(&carried);
+    preloaded_done(&preloaded);
     return found < 0 ? -1 : 0;
 }
 
@@ -401,12 +405,12 @@ static void open_log_streams(struct app *app)
 {
     struct service *service = &app->service;
 
-    sink_init(&app->err, app->loop, STDERR_FILENO);
+    output_init(&app->err, app->loop, STDERR_FILENO);
     app->err.unmarked = is_unmarked(app, STDERR_FILENO);
     service->err = service->out = &app->err;
     if (app->config.command != COMMAND_SERVE)
         return;
-    sink_init(&app->out, app->loop, STDOUT_FILENO);
+    output_init(&app->out, app->loop, STDOUT_FILENO);
     app->out.unmarked = is_unmarked(app, STDOUT_FILENO);
     service->out = &app->out;
 }
@@ -441,8 +445,8 @@ static void greet(const struct app *app)
                       is_ipv6 ? "]" : "", port, service->opts.fallback->name);
     if (service->gate.closed)
         (void)fprintf(stderr, "action of %s",
-                      strcmp(app->preloaded.origin, "--action") == 0 ? config->action
-                                                                     : app->preloaded.origin);
+                      strcmp(app->preload.origin, "--action") == 0 ? config->action
+                                                                   : app->preload.origin);
     else
         (void)fprintf(stderr, "no action yet, publish one with: %s", publish);
     (void)fprintf(stderr, "%s\n",
@@ -454,8 +458,8 @@ static void greet(const struct app *app)
 static void close_log_streams(struct app *app)
 {
     if (app->config.command == COMMAND_SERVE)
-        sink_done(&app->out, FLUSH_MAX_MS);
-    sink_done(&app->err, FLUSH_MAX_MS);
+        output_done(&app->out, FLUSH_MAX_MS);
+    output_done(&app->err, FLUSH_MAX_MS);
 }
 
 static void close_servers(struct app *app)
@@ -476,7 +480,8 @@ static int run(struct app *app, struct err *err)
     app->loop = loop_new(err);
     if (app->loop == NULL)
         return -1;
-    /* Listen first: each connect that is refused costs the platform 50 ms or more of a cold start. */
+    /* Listen first: each connect that is refused costs the platform 50 ms or more of a cold
+     * start. */
     if ((!is_command && listen_for_all(app, err) < 0) ||
         setup_service(&app->setup, service, is_temporary, err) < 0) {
         close_servers(app);
@@ -488,8 +493,8 @@ static int run(struct app *app, struct err *err)
     loop_on_signal(app->loop, on_signal, app);
     versions_init(service);
     gate_init(&service->gate, service->opts.pool.queue_max);
-    preloaded_init(&app->preloaded, service, on_carried_ready, on_carried_failed, app);
-    prelaunch_init(&service->prelaunch, app->loop);
+    preload_init(&app->preload, service, on_preloaded_ready, on_preloaded_failed, app);
+    prewarmed_init(&service->prewarmed, app->loop);
     service->opts.renames_log = is_command;
     if (is_command)
         app->command = command_new(&app->config, service, on_command_ended, app, err);
@@ -500,8 +505,8 @@ static int run(struct app *app, struct err *err)
         loop_run(app->loop);
     if (result == 0 && is_command && app->status == 0)
         result = command_finish(app->command, FLUSH_MAX_MS, err);
-    preloaded_done(&app->preloaded);
-    prelaunch_done(&service->prelaunch);
+    preload_done(&app->preload);
+    prewarmed_done(&service->prewarmed);
     versions_done(service);
     pool_free(&service->stub);
     command_free(&app->command);
@@ -519,8 +524,8 @@ static int precompile(struct app *app, struct err *err)
                                    .bytes_max = app->config.init_max_bytes,
                                    .deadline_ms = app->config.init_timeout_ms};
 
-    /* Compilers of ActionLoop images rename between ./action/N and their own folder, which must be on
-     * one file system: openwhisk-contract 9. */
+    /* Compilers of ActionLoop images rename between ./action/N and their own folder, which must be
+     * on one file system: openwhisk-contract 9. */
     bool is_temporary = !app->setup.actionloop.on;
 
     app->loop = loop_new(err);
