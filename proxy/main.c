@@ -3,6 +3,7 @@
  * reverse.
  */
 
+#include <errno.h>
 #include <fcntl.h>
 #include <malloc.h>
 #include <signal.h>
@@ -22,6 +23,7 @@
 #include "build-paths.h"
 #include "command.h"
 #include "config.h"
+#include "dev/dev.h"
 #include "help.h"
 #include "http/admin.h"
 #include "http/health.h"
@@ -54,6 +56,7 @@ struct app {
     struct server_route admin_routes[3];
     struct server *server;       /* NULL: a command is done */
     struct command *command;     /* NULL: it serves */
+    struct dev *dev;             /* NULL: it serves as in production */
     struct server *admin_server; /* NULL: none is wanted */
     struct admin admin;
     struct held
@@ -85,6 +88,11 @@ static bool has_worked_off(const struct app *app)
 {
     return versions_n_jobs(&app->service) == 0 &&
            (app->command == NULL || command_is_done(app->command));
+}
+
+static bool serves(const struct app *app)
+{
+    return app->config.command == COMMAND_SERVE || app->config.command == COMMAND_DEV;
 }
 
 /* Whether somebody is still to be answered. */
@@ -146,6 +154,8 @@ static void reopen_log(void)
 static void begin_draining(struct app *app)
 {
     app->service.draining = true;
+    if (app->dev != NULL)
+        dev_stop(app->dev);
     if (app->server != NULL)
         server_wind_down(app->server);
 }
@@ -344,6 +354,43 @@ static int begin_action(struct app *app, struct err *err)
     return found < 0 ? -1 : 0;
 }
 
+/* The command dev: its own paths, and the next port where one is in use. 0, or -1. */
+static int listen_for_dev(struct app *app, struct err *err)
+{
+    struct config *config = &app->config;
+    struct dev_opts opts = {.path = config->file,
+                            .main = config->main,
+                            .env = config->env,
+                            .listen = config->listen,
+                            .argument = config->invoke,
+                            .instance = app->instance,
+                            .port_wanted = config->port,
+                            .run_max_bytes = config->run_max_bytes,
+                            .init_max_bytes = config->init_max_bytes,
+                            .inspect = config->inspect,
+                            .runtime_is_named = strcmp(config->runtime, "auto") != 0,
+                            .opens = config->open != 0,
+                            .has_page = config->no_page == 0,
+                            .is_json = strcmp(config->log_format, "json") == 0,
+                            .health = admin_on_health,
+                            .health_owner = &app->admin};
+    const struct server_route *routes;
+    size_t n_routes;
+
+    app->dev = dev_new(&app->service, &opts);
+    routes = dev_routes(app->dev, &n_routes);
+    for (unsigned n = 0; n <= DEV_PORTS_TRIED; n++) {
+        if (listen_for_platform(app, routes, n_routes,
+                                "No such path: the page is at /, the action at POST /run.",
+                                err) == 0)
+            return 0;
+        if (err->os != EADDRINUSE || config->port == 0 || config->port == 65535)
+            return -1;
+        config->port++;
+    }
+    return -1;
+}
+
 /* The contract's listener, or the one of Knative; and the operator's. 0, or -1. */
 static int listen_for_all(struct app *app, struct err *err)
 {
@@ -374,12 +421,16 @@ static int listen_for_all(struct app *app, struct err *err)
     app->admin_held.max_bytes = ADMIN_HELD_MAX_BYTES;
     service->held.max_bytes =
         config->held_max_bytes > 0 ? config->held_max_bytes : held_default_max("");
-    result = is_knative ? listen_for_platform(app, &app->entry, 1,
-                                              "No such path: this is an action, use POST /.", err)
-                        : listen_for_platform(app, app->routes, ARRAY_LEN(app->routes),
-                                              "No such path: this is an action, use POST /init and "
-                                              "POST /run.",
-                                              err);
+    if (config->command == COMMAND_DEV)
+        result = listen_for_dev(app, err);
+    else
+        result = is_knative
+                     ? listen_for_platform(app, &app->entry, 1,
+                                           "No such path: this is an action, use POST /.", err)
+                     : listen_for_platform(app, app->routes, ARRAY_LEN(app->routes),
+                                           "No such path: this is an action, use POST /init and "
+                                           "POST /run.",
+                                           err);
     if (result < 0)
         return -1;
     admin_init(&app->admin, service, app->server, WHISKLOOP_VERSION);
@@ -393,7 +444,7 @@ static bool is_unmarked(const struct app *app, int fd)
 
     if (strcmp(end_marks, "auto") != 0)
         return strcmp(end_marks, "off") == 0;
-    return app->config.command != COMMAND_SERVE || isatty(fd) == 1;
+    return !serves(app) || isatty(fd) == 1;
 }
 
 /* Where the action's log goes. A command's answers have stdout for themselves. */
@@ -404,7 +455,7 @@ static void open_log_streams(struct app *app)
     sink_init(&app->err, app->loop, STDERR_FILENO);
     app->err.unmarked = is_unmarked(app, STDERR_FILENO);
     service->err = service->out = &app->err;
-    if (app->config.command != COMMAND_SERVE)
+    if (!serves(app))
         return;
     sink_init(&app->out, app->loop, STDOUT_FILENO);
     app->out.unmarked = is_unmarked(app, STDOUT_FILENO);
@@ -453,7 +504,7 @@ static void greet(const struct app *app)
 
 static void close_log_streams(struct app *app)
 {
-    if (app->config.command == COMMAND_SERVE)
+    if (serves(app))
         sink_done(&app->out, FLUSH_MAX_MS);
     sink_done(&app->err, FLUSH_MAX_MS);
 }
@@ -468,9 +519,10 @@ static void close_servers(struct app *app)
 static int run(struct app *app, struct err *err)
 {
     struct service *service = &app->service;
-    bool is_command = app->config.command != COMMAND_SERVE;
+    bool is_command = !serves(app);
     /* Nothing of a command is to stay, so it does without ./action. */
-    bool is_temporary = is_command && app->config.action_dir[0] == '\0';
+    bool is_temporary =
+        (is_command || app->config.command == COMMAND_DEV) && app->config.action_dir[0] == '\0';
     int result;
 
     app->loop = loop_new(err);
@@ -493,8 +545,13 @@ static int run(struct app *app, struct err *err)
     service->opts.renames_log = is_command;
     if (is_command)
         app->command = command_new(&app->config, service, on_command_ended, app, err);
-    result = is_command && app->command == NULL ? -1 : begin_action(app, err);
-    if (result == 0 && !is_command)
+    if (is_command && app->command == NULL)
+        result = -1;
+    else if (app->dev != NULL)
+        result = dev_begin(app->dev, server_port(app->server), err);
+    else
+        result = begin_action(app, err);
+    if (result == 0 && !is_command && app->dev == NULL)
         greet(app);
     if (result == 0)
         loop_run(app->loop);
@@ -506,6 +563,7 @@ static int run(struct app *app, struct err *err)
     pool_free(&service->stub);
     command_free(&app->command);
     close_servers(app);
+    dev_free(&app->dev, FLUSH_MAX_MS);
     close_log_streams(app);
     user_names_done(&service->names);
     return result;

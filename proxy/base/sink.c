@@ -117,6 +117,11 @@ static void add(struct sink *sink, const void *owner, const char *bytes, size_t 
     if (n == 0)
         return;
     sink_line_start(sink, owner);
+    if (sink->instead != NULL) {
+        sink->line_owner = bytes[n - 1] == '\n' ? NULL : owner;
+        sink->instead->on_bytes(sink->instead, owner, bytes, n);
+        return;
+    }
     if (sink->broken || (owner == NULL && buf_len(&sink->pending) >= SINK_OWN_BYTES)) {
         sink->n_dropped += n;
         return;
@@ -148,8 +153,10 @@ void sink_line_start(struct sink *sink, const void *owner)
 {
     if (sink->line_owner == NULL || sink->line_owner == owner)
         return;
+    if (sink->instead != NULL)
+        sink->instead->on_bytes(sink->instead, sink->line_owner, "\n", 1);
     sink->line_owner = NULL;
-    if (sink->broken)
+    if (sink->broken || sink->instead != NULL)
         return;
     buf_add(&sink->pending, "\n", 1);
     loop_post(sink->loop, &sink->flush);

@@ -41,6 +41,8 @@ struct sink {
     bool broken;              /* the reader is gone: bytes are dropped from here on */
     bool unmarked;            /* set by the owner: nobody looks for the ends of activations in it */
     struct sink_tap *tap;     /* set by the owner, borrowed; NULL: nobody reads along */
+    struct sink_tap *instead; /* set by the owner, borrowed; takes all bytes in the stream's place,
+                                 the proxy's own with owner NULL; NULL: they go to the stream */
     sink_rewrite_fn *rewrite; /* set by the owner; NULL: bytes pass as they are */
     void *rewrite_owner;
     struct buf pending;

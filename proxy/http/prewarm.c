@@ -11,11 +11,17 @@ bool prewarm_forks(const struct service *service, const struct runtime *runtime)
 
 void prewarm_begin(struct service *service)
 {
+    if (service->pool == NULL)
+        prewarm_next(service);
+}
+
+void prewarm_next(struct service *service)
+{
     const struct runtime *runtime = service->opts.fallback;
     struct launch launch;
 
     memset(&launch, 0, sizeof(launch));
-    if (service->opts.prelaunches && service->pool == NULL && !service->draining &&
+    if (service->opts.prelaunches && !service->draining &&
         runtime_prelaunch(runtime, prewarm_forks(service, runtime), service->opts.environ,
                           &launch)) {
         launch.privileges = service->opts.privileges;
