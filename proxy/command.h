@@ -2,7 +2,7 @@
 
 /*
  * command - what the program does instead of serving: the commands invoke and pipe, with the pool
- * that a carried action gets.
+ * that a preloaded action gets.
  */
 
 #include <stdbool.h>

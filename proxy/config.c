@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "base/err.h"
-#include "base/launch.h"
+#include "base/exec_spec.h"
 #include "base/log.h"
 #include "base/suggest.h"
 #include "base/util.h"
@@ -155,7 +155,7 @@ const struct setting settings[] = {
     NUMBER("rlimit-cpu", rlimits[LIMIT_CPU], 0, 0, UINT32_MAX, "SECONDS",
            "processor time of each process of the action, over all its activations; then it is "
            "killed and restarted; 0: unchanged"),
-    SWITCH("prelaunch", prelaunch, 1,
+    SWITCH("prelaunch", prewarmed, 1,
            "start the interpreter of --runtime before there is an action, for a quicker /init"),
     SWITCH("allow-reinit", allow_reinit, 0,
            "for development: a further /init replaces the action instead of failing with 403; no "
@@ -182,7 +182,8 @@ const struct setting settings[] = {
 };
 const size_t n_settings = ARRAY_LEN(settings);
 
-/* The topics of --help all, each with the setting that begins it; the table's order is the help's. */
+/* The topics of --help all, each with the setting that begins it; the table's order is the
+ * help's. */
 const struct topic topics[] = {
     {"Serving", "port"},
     {"Action", "runtime"},

@@ -65,7 +65,7 @@ struct config {
     uint64_t unpack_max_bytes;
     uint64_t unpack_entries_max;
     uint64_t unpack_ratio_max;
-    uint64_t prelaunch;
+    uint64_t prewarmed;
     uint64_t allow_reinit;
     uint64_t fork_workers;
     uint64_t one_at_a_time;
@@ -82,7 +82,7 @@ struct config {
     /* Not in the table: the words, and what may be repeated. */
     enum command_kind command;
     const char *command_name; /* NULL: COMMAND_SERVE */
-    const char *file;         /* FILE of a command; NULL: the carried action */
+    const char *file;         /* FILE of a command; NULL: the preloaded action */
     const char *argument;     /* ARGUMENT of invoke; NULL: none */
     char **env;               /* -e and --env-file: NAME=value; owned; NULL: none */
     char **metadata;          /* -m: KEY=value; owned; NULL: none */

@@ -13,7 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "action/carried.h"
+#include "action/preloaded.h"
 #include "arguments.h"
 #include "base/err.h"
 #include "base/kin.h"
@@ -24,18 +24,20 @@
 #include "command.h"
 #include "config.h"
 #include "dev/dev.h"
+#include "develop.h"
+#include "greeting.h"
 #include "help.h"
 #include "http/admin.h"
+#include "http/default_action.h"
 #include "http/health.h"
 #include "http/init.h"
 #include "http/knative.h"
 #include "http/libraries.h"
-#include "http/preloaded.h"
+#include "http/preload.h"
 #include "http/prewarm.h"
 #include "http/run.h"
 #include "http/server.h"
 #include "http/service.h"
-#include "http/stub.h"
 #include "http/versions.h"
 #include "precompile.h"
 #include "setup.h"
@@ -63,10 +65,10 @@ struct app {
         admin_held; /* apart from the clients', so that they cannot keep it from answering */
     struct knative knative;
     struct setup setup;
-    struct sink out;
-    struct sink err;
+    struct output out;
+    struct output err;
     struct service service;
-    struct preloaded preloaded;
+    struct preload preload;
     struct loop_timer drain; /* while draining: looks whether all is finished */
     uint64_t drain_until_ms; /* then running activations are given up */
     uint64_t leave_at_ms;    /* then clients are left that do not take their replies; 0: later */
@@ -128,8 +130,8 @@ static void drain_step(struct app *app)
         versions_stop(service);
     if (service->init == NULL && app->server != NULL && has_worked_off(app))
         server_drop_slow(app->server, FLUSH_MAX_MS);
-    if (service->init == NULL && versions_are_gone(service) && stub_drain(service, late) &&
-        (!is_asked(app) || has_waited(app, late))) {
+    if (service->init == NULL && versions_are_gone(service) &&
+        default_action_drain(service, late) && (!is_asked(app) || has_waited(app, late))) {
         if (app->server != NULL)
             server_drain(app->server);
         loop_stop(app->loop);
@@ -199,24 +201,25 @@ static void occupy_low_descriptors(void)
             (void)open("/dev/null", (fd == STDIN_FILENO ? O_WRONLY : O_RDONLY) | O_CLOEXEC);
 }
 
-/* The contract's listener. routes: borrowed for the server's life. lost: see server_opts. */
+/* The contract's listener. routes: borrowed for the server's life. not_found_text: see
+ * server_opts. */
 static int listen_for_platform(struct app *app, const struct server_route *routes, size_t n_routes,
-                               const char *lost, struct err *err)
+                               const char *not_found_text, struct err *err)
 {
     const struct config *config = &app->config;
-    struct place place;
-    struct server_opts opts = {.place = &place,
+    struct endpoint endpoint;
+    struct server_opts opts = {.endpoint = &endpoint,
                                .options = "--listen, --port",
-                               .lost = lost,
+                               .not_found_text = not_found_text,
                                .instance = app->instance,
                                .idle_ms = config->idle_timeout_ms,
                                .transfer_ms = config->transfer_ms,
                                .connections_max = app->setup.connections_max,
                                .held = &app->service.held};
 
-    if (place_is_unix(config->listen)
-            ? place_parse(&place, "--listen", config->listen, err) < 0
-            : place_tcp(&place, "--listen", config->listen, (uint16_t)config->port, err) < 0)
+    if (endpoint_is_unix(config->listen)
+            ? endpoint_parse(&endpoint, "--listen", config->listen, err) < 0
+            : endpoint_tcp(&endpoint, "--listen", config->listen, (uint16_t)config->port, err) < 0)
         return -1;
     (void)snprintf(app->instance, sizeof(app->instance), "%d-%llx", (int)getpid(),
                    (unsigned long long)loop_clock_ns());
@@ -241,10 +244,11 @@ static int listen_for_operator(struct app *app, struct err *err)
         {"/metrics", admin_on_metrics},
     };
     const struct config *config = &app->config;
-    struct place place;
-    struct server_opts opts = {.place = &place,
+    struct endpoint endpoint;
+    struct server_opts opts = {.endpoint = &endpoint,
                                .options = "--admin",
-                               .lost = "No such path: use GET /healthz, /readyz or /metrics.",
+                               .not_found_text =
+                                   "No such path: use GET /healthz, /readyz or /metrics.",
                                .idle_ms = config->idle_timeout_ms,
                                .transfer_ms = config->transfer_ms,
                                .connections_max = SETUP_ADMIN_CONNECTIONS,
@@ -252,7 +256,7 @@ static int listen_for_operator(struct app *app, struct err *err)
 
     if (config->admin[0] == '\0')
         return 0;
-    if (place_parse(&place, "--admin", config->admin, err) < 0)
+    if (endpoint_parse(&endpoint, "--admin", config->admin, err) < 0)
         return -1;
     for (size_t i = 0; i < ARRAY_LEN(paths); i++)
         app->admin_routes[i] = (struct server_route){
@@ -269,7 +273,7 @@ static int listen_for_operator(struct app *app, struct err *err)
 /* --health: one line and an exit status, for a container's health check. */
 static int say_health(const struct config *config)
 {
-    struct place place;
+    struct endpoint endpoint;
     struct err err;
 
     if (config->admin[0] == '\0') {
@@ -278,18 +282,19 @@ static int say_health(const struct config *config)
                       "the proxy that runs");
         return fail(&err);
     }
-    if (place_parse(&place, "--admin", config->admin, &err) < 0 || health_ask(&place, &err) < 0)
+    if (endpoint_parse(&endpoint, "--admin", config->admin, &err) < 0 ||
+        health_ask(&endpoint, &err) < 0)
         return fail(&err);
     (void)puts("ok");
     return 0;
 }
 
 /* An action that this image was made for does not start: there is nothing to wait for. */
-static void on_carried_failed(void *owner, const char *why)
+static void on_preloaded_failed(void *owner, const char *why)
 {
     struct app *app = owner;
 
-    (void)fprintf(stderr, "whiskloop: cannot serve the action of %s: %s\n", app->preloaded.origin,
+    (void)fprintf(stderr, "whiskloop: cannot serve the action of %s: %s\n", app->preload.origin,
                   why);
     app->status = 1;
     if (app->command != NULL)
@@ -297,7 +302,7 @@ static void on_carried_failed(void *owner, const char *why)
     end(app, app->config.drain_timeout_ms);
 }
 
-static void on_carried_ready(void *owner)
+static void on_preloaded_ready(void *owner)
 {
     struct app *app = owner;
 
@@ -322,35 +327,36 @@ static int begin_action(struct app *app, struct err *err)
     const struct runtime *fallback = app->service.opts.fallback;
     /* In an image of ActionLoop versions of actions lie there, in one for Apache's skeleton the
      * program that serves until an /init brings another. */
-    bool is_theirs = app->setup.actionloop.on || stub_is_own(&app->service);
+    bool is_theirs = app->setup.actionloop.on || default_action_is_own(&app->service);
     const struct config *config = &app->config;
-    struct carried_opts opts = {.command = config->file != NULL ? config->command_name : NULL,
-                                .path = config->file != NULL ? config->file : config->action,
-                                .main = config->main,
-                                .env = config->env,
-                                .bytes_max = config->init_max_bytes,
-                                .folder_is_theirs = is_theirs,
-                                .runtime_is_named = strcmp(config->runtime, "auto") != 0,
-                                .runtimes = &app->setup.runtimes,
-                                .fallback = fallback};
-    struct carried carried = {.dir = NULL};
-    int found = carried_find(&carried, &opts, err);
+    struct preloaded_opts opts = {.command = config->file != NULL ? config->command_name : NULL,
+                                  .path = config->file != NULL ? config->file : config->action,
+                                  .main = config->main,
+                                  .env = config->env,
+                                  .bytes_max = config->init_max_bytes,
+                                  .folder_is_theirs = is_theirs,
+                                  .runtime_is_named = strcmp(config->runtime, "auto") != 0,
+                                  .runtimes = &app->setup.runtimes,
+                                  .fallback = fallback};
+    struct preloaded preloaded = {.dir = NULL};
+    int found = preloaded_find(&preloaded, &opts, err);
 
     if (app->command != NULL)
-        carried.may_fail = false; /* there is no /init to wait for */
-    if (found < 0 && carried.may_fail) {
-        log_warn("init.carried", log_text("origin", carried.origin), log_text("failed", err->text));
+        preloaded.may_fail = false; /* there is no /init to wait for */
+    if (found < 0 && preloaded.may_fail) {
+        log_warn("init.carried", log_text("origin", preloaded.origin),
+                 log_text("failed", err->text));
         found = 0;
     }
     if (found > 0)
-        preloaded_begin(&app->preloaded, &carried);
+        preload_begin(&app->preload, &preloaded);
     else if (found == 0 && app->command == NULL)
         prewarm_begin(&app->service);
     else if (found == 0)
         found = err_set(err, ERR_REQUEST, 0,
                         "%s: no FILE is named, and this image carries no action (--action)",
                         config->command_name);
-    carried_done(&carried);
+    preloaded_done(&preloaded);
     return found < 0 ? -1 : 0;
 }
 
@@ -358,31 +364,18 @@ static int begin_action(struct app *app, struct err *err)
 static int listen_for_dev(struct app *app, struct err *err)
 {
     struct config *config = &app->config;
-    struct dev_opts opts = {.path = config->file,
-                            .main = config->main,
-                            .env = config->env,
-                            .listen = config->listen,
-                            .argument = config->invoke,
-                            .instance = app->instance,
-                            .port_wanted = config->port,
-                            .run_max_bytes = config->run_max_bytes,
-                            .init_max_bytes = config->init_max_bytes,
-                            .inspect = config->inspect,
-                            .runtime_is_named = strcmp(config->runtime, "auto") != 0,
-                            .opens = config->open != 0,
-                            .has_page = config->no_page == 0,
-                            .is_json = strcmp(config->log_format, "json") == 0,
-                            .health = admin_on_health,
-                            .health_owner = &app->admin};
     const struct server_route *routes;
+    struct dev_opts opts;
     size_t n_routes;
 
+    develop_options(config, &opts);
+    opts.instance = app->instance;
+    opts.health = admin_on_health;
+    opts.health_owner = &app->admin;
     app->dev = dev_new(&app->service, &opts);
     routes = dev_routes(app->dev, &n_routes);
-    for (unsigned n = 0; n <= DEV_PORTS_TRIED; n++) {
-        if (listen_for_platform(app, routes, n_routes,
-                                "No such path: the page is at /, the action at POST /run.",
-                                err) == 0)
+    for (unsigned n = 0; n < DEV_PORTS_TRIED; n++) {
+        if (listen_for_platform(app, routes, n_routes, DEV_LOST, err) == 0)
             return 0;
         if (err->os != EADDRINUSE || config->port == 0 || config->port == 65535)
             return -1;
@@ -452,61 +445,21 @@ static void open_log_streams(struct app *app)
 {
     struct service *service = &app->service;
 
-    sink_init(&app->err, app->loop, STDERR_FILENO);
+    output_init(&app->err, app->loop, STDERR_FILENO);
     app->err.unmarked = is_unmarked(app, STDERR_FILENO);
     service->err = service->out = &app->err;
     if (!serves(app))
         return;
-    sink_init(&app->out, app->loop, STDOUT_FILENO);
+    output_init(&app->out, app->loop, STDOUT_FILENO);
     app->out.unmarked = is_unmarked(app, STDOUT_FILENO);
     service->out = &app->out;
-}
-
-/* Whether others than this machine's users can connect. */
-static bool is_open_to_all(const char *listen)
-{
-    return strcmp(listen, "0.0.0.0") == 0 || strcmp(listen, "::") == 0;
-}
-
-/* For who sits before a terminal: where it listens, what for, and what to do next. */
-static void greet(const struct app *app)
-{
-    const struct config *config = &app->config;
-    const struct service *service = &app->service;
-    bool is_open = is_open_to_all(config->listen);
-    const char *host = is_open ? "127.0.0.1" : config->listen;
-    bool is_ipv6 = strchr(host, ':') != NULL;
-    unsigned port = server_port(app->server);
-    char publish[64] = "POST /init";
-
-    if (isatty(STDERR_FILENO) != 1)
-        return;
-    if (port == 8080)
-        (void)snprintf(publish, sizeof(publish), "bin/init.sh FILE");
-    else if (port != 0)
-        (void)snprintf(publish, sizeof(publish), "PORT=%u bin/init.sh FILE", port);
-    if (port == 0) /* a Unix socket */
-        (void)fprintf(stderr, "whiskloop: %s, runtime %s, ", host, service->opts.fallback->name);
-    else
-        (void)fprintf(stderr, "whiskloop: http://%s%s%s:%u, runtime %s, ", is_ipv6 ? "[" : "", host,
-                      is_ipv6 ? "]" : "", port, service->opts.fallback->name);
-    if (service->gate.closed)
-        (void)fprintf(stderr, "action of %s",
-                      strcmp(app->preloaded.origin, "--action") == 0 ? config->action
-                                                                     : app->preloaded.origin);
-    else
-        (void)fprintf(stderr, "no action yet, publish one with: %s", publish);
-    (void)fprintf(stderr, "%s\n",
-                  is_open ? "; WARNING: open on all interfaces, whoever reaches the port can run "
-                            "code here: use --listen 127.0.0.1"
-                          : "");
 }
 
 static void close_log_streams(struct app *app)
 {
     if (serves(app))
-        sink_done(&app->out, FLUSH_MAX_MS);
-    sink_done(&app->err, FLUSH_MAX_MS);
+        output_done(&app->out, FLUSH_MAX_MS);
+    output_done(&app->err, FLUSH_MAX_MS);
 }
 
 static void close_servers(struct app *app)
@@ -521,14 +474,14 @@ static int run(struct app *app, struct err *err)
     struct service *service = &app->service;
     bool is_command = !serves(app);
     /* Nothing of a command is to stay, so it does without ./action. */
-    bool is_temporary =
-        (is_command || app->config.command == COMMAND_DEV) && app->config.action_dir[0] == '\0';
+    bool is_temporary = app->config.command != COMMAND_SERVE && app->config.action_dir[0] == '\0';
     int result;
 
     app->loop = loop_new(err);
     if (app->loop == NULL)
         return -1;
-    /* Listen first: each connect that is refused costs the platform 50 ms or more of a cold start. */
+    /* Listen first: each connect that is refused costs the platform 50 ms or more of a cold
+     * start. */
     if ((!is_command && listen_for_all(app, err) < 0) ||
         setup_service(&app->setup, service, is_temporary, err) < 0) {
         close_servers(app);
@@ -540,8 +493,8 @@ static int run(struct app *app, struct err *err)
     loop_on_signal(app->loop, on_signal, app);
     versions_init(service);
     gate_init(&service->gate, service->opts.pool.queue_max);
-    preloaded_init(&app->preloaded, service, on_carried_ready, on_carried_failed, app);
-    prelaunch_init(&service->prelaunch, app->loop);
+    preload_init(&app->preload, service, on_preloaded_ready, on_preloaded_failed, app);
+    prewarmed_init(&service->prewarmed, app->loop);
     service->opts.renames_log = is_command;
     if (is_command)
         app->command = command_new(&app->config, service, on_command_ended, app, err);
@@ -551,14 +504,14 @@ static int run(struct app *app, struct err *err)
         result = dev_begin(app->dev, server_port(app->server), err);
     else
         result = begin_action(app, err);
-    if (result == 0 && !is_command && app->dev == NULL)
-        greet(app);
+    if (result == 0 && app->config.command == COMMAND_SERVE)
+        greeting_say(&app->config, service, server_port(app->server), app->preload.origin);
     if (result == 0)
         loop_run(app->loop);
     if (result == 0 && is_command && app->status == 0)
         result = command_finish(app->command, FLUSH_MAX_MS, err);
-    preloaded_done(&app->preloaded);
-    prelaunch_done(&service->prelaunch);
+    preload_done(&app->preload);
+    prewarmed_done(&service->prewarmed);
     versions_done(service);
     pool_free(&service->stub);
     command_free(&app->command);
@@ -577,8 +530,8 @@ static int precompile(struct app *app, struct err *err)
                                    .bytes_max = app->config.init_max_bytes,
                                    .deadline_ms = app->config.init_timeout_ms};
 
-    /* Compilers of ActionLoop images rename between ./action/N and their own folder, which must be on
-     * one file system: openwhisk-contract 9. */
+    /* Compilers of ActionLoop images rename between ./action/N and their own folder, which must be
+     * on one file system: openwhisk-contract 9. */
     bool is_temporary = !app->setup.actionloop.on;
 
     app->loop = loop_new(err);

@@ -10,7 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "action/carried.h"
+#include "action/preloaded.h"
 #include "base/buf.h"
 #include "base/cpus.h"
 #include "base/err.h"
@@ -175,7 +175,8 @@ static char *own_dir(const char *in_build, const char *installed, const char *in
     return xstrdup(in_prefix);
 }
 
-/* Which runtime takes plain source text: the one that was named, else what the image is made for. */
+/* Which runtime takes plain source text: the one that was named, else what the image is made
+ * for. */
 static const char *fallback_name(const struct setup *setup)
 {
     const char *named = setup->config->runtime;
@@ -231,16 +232,16 @@ static int load_runtimes(struct setup *setup, struct service_opts *opts, struct 
     return opts->fallback != NULL ? 0 : no_such_runtime(setup, dir, err);
 }
 
-/* Where an image made for Apache's skeleton has its program, unless the settings name other folders.
- * NULL: nowhere. */
+/* Where an image made for Apache's skeleton has its program, unless the settings name other
+ * folders. NULL: nowhere. */
 static const char *skeleton_dir(const struct setup *setup, const struct runtime *fallback)
 {
     const struct config *config = setup->config;
 
     if (fallback->stub == NULL || config->action_dir[0] != '\0' ||
-        strcmp(config->action, CARRIED_FOLDER) != 0 || access(CARRIED_FOLDER, F_OK) < 0)
+        strcmp(config->action, PRELOADED_FOLDER) != 0 || access(PRELOADED_FOLDER, F_OK) < 0)
         return NULL;
-    return CARRIED_FOLDER;
+    return PRELOADED_FOLDER;
 }
 
 /* The folder of actions. In the images of ActionLoop it is ./action, but where nobody may write. */
@@ -408,7 +409,7 @@ static void set_options(struct setup *setup, struct service *service)
         .init_ms = config->init_timeout_ms,
         .answers = answers_mode(setup),
         .keeps_failed = config->debug,
-        .prelaunches = config->prelaunch != 0,
+        .prelaunches = config->prewarmed != 0,
         .allow_reinit = config->allow_reinit != 0,
         .forks = config->fork_workers != 0,
         .one_at_a_time = config->one_at_a_time != 0 && !allows_concurrency(),

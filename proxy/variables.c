@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "base/err.h"
-#include "base/launch.h"
+#include "base/exec_spec.h"
 #include "base/util.h"
 
 #define LINES_MAX       100000 /* of a file; an /init takes 1024 variables, the rest is remarks */

@@ -1,8 +1,8 @@
 #pragma once
 
 /*
- * variables - NAME=value as a user gives it: in a word of the command line, or in a file with one on
- * each line.
+ * variables - NAME=value as a user gives it: in a word of the command line, or in a file with one
+ * on each line.
  */
 
 struct err;

@@ -70,7 +70,8 @@ static bool is_built(const struct build *build)
     struct stat st;
 
     if (folder >= 0 && fstatat(folder, PROGRAM, &st, AT_SYMLINK_NOFOLLOW) == 0) {
-        /* Ruby's compiler leaves it without the mode. What a link leads to is not ours to change. */
+        /* Ruby's compiler leaves it without the mode. What a link leads to is not ours to
+         * change. */
         if (S_ISREG(st.st_mode))
             (void)fchmodat(folder, PROGRAM, 0755, 0);
         return S_ISREG(st.st_mode) || S_ISLNK(st.st_mode);
@@ -104,8 +105,8 @@ static void on_compiled(struct compile *compile)
 
     if (compile->failed) {
         compile_explain(compile, &build->why);
-        build->tells_client = WIFEXITED(compile->errand.wait_status) &&
-                              WEXITSTATUS(compile->errand.wait_status) == COMPILE_TELLS_CLIENT;
+        build->tells_client = WIFEXITED(compile->helper.wait_status) &&
+                              WEXITSTATUS(compile->helper.wait_status) == COMPILE_TELLS_CLIENT;
         fail(build, &compile->err);
         return;
     }
@@ -119,29 +120,29 @@ static void on_compiled(struct compile *compile)
         fail(build, &err);
         return;
     }
-    buf_add(&build->said, buf_at(&compile->errand.said), buf_len(&compile->errand.said));
-    buf_done(&compile->errand.said);
+    buf_add(&build->said, buf_at(&compile->helper.said), buf_len(&compile->helper.said));
+    buf_done(&compile->helper.said);
     build->done(build);
 }
 
-/* The action's own environment, our working folder, and the arguments of ActionLoop's compilers. The
- * folders are told by absolute paths: compilers make theirs so in any case, and a path that is
+/* The action's own environment, our working folder, and the arguments of ActionLoop's compilers.
+ * The folders are told by absolute paths: compilers make theirs so in any case, and a path that is
  * written into what they build must hold wherever that is started. */
-static void prepare_launch(struct build *build, const char *bin)
+static void prepare_spec(struct build *build, const char *bin)
 {
     struct runtime compiler = *build->runtime;
-    struct launch *launch = &build->compile.launch;
+    struct exec_spec *spec = &build->compile.spec;
 
     compiler.launch = compiler.compile;
     privileges_borrow(build->opts->privileges);
-    runtime_launch(&compiler, bin, build->envelope->main, build->opts->environ,
-                   build->envelope->env, launch);
+    runtime_exec_spec(&compiler, bin, build->envelope->main, build->opts->environ,
+                      build->envelope->env, spec);
     privileges_return(build->opts->privileges);
-    strv_push(&launch->argv, xstrdup(build->envelope->main));
-    strv_push(&launch->argv, xstrdup(build->dir));
-    strv_push(&launch->argv, xstrdup(bin));
-    free(TAKE(launch->cwd));
-    launch->privileges = build->opts->privileges;
+    strv_push(&spec->argv, xstrdup(build->envelope->main));
+    strv_push(&spec->argv, xstrdup(build->dir));
+    strv_push(&spec->argv, xstrdup(bin));
+    free(TAKE(spec->cwd));
+    spec->privileges = build->opts->privileges;
 }
 
 static int begin_compiling(struct build *build, struct err *err)
@@ -152,7 +153,7 @@ static int begin_compiling(struct build *build, struct err *err)
 
     if (store_make_bin(opts->store, build->version, err) < 0 || give_folder(build, bin, err) < 0)
         return -1;
-    prepare_launch(build, bin);
+    prepare_spec(build, bin);
     compile->file_max_bytes = opts->unpack.bytes_max;
     compile->must_be_silent = build->runtime->builds_all;
     compile->done = on_compiled;

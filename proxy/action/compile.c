@@ -18,7 +18,7 @@
 
 #define CANNOT_RUN "cannot run the compiler: "
 
-static void on_done(struct errand *errand);
+static void on_done(struct helper *helper);
 
 /* ---- the child ---- */
 
@@ -28,22 +28,22 @@ static _Noreturn void child_fail(const char *what)
     _exit(127);
 }
 
-static _Noreturn void child_run(struct errand *errand, int output, pid_t parent)
+static _Noreturn void child_run(struct helper *helper, int output, pid_t parent)
 {
-    const struct compile *compile = container_of(errand, struct compile, errand);
-    const struct launch *launch = &compile->launch;
+    const struct compile *compile = container_of(helper, struct compile, helper);
+    const struct exec_spec *spec = &compile->spec;
     int nothing = open("/dev/null", O_RDONLY | O_CLOEXEC);
     int os = 0;
-    int failed = privileges_limit(launch->privileges, &os);
+    int failed = privileges_limit(spec->privileges, &os);
     struct err err;
 
     if (failed == 0)
-        failed = privileges_become(launch->privileges, &os);
+        failed = privileges_become(spec->privileges, &os);
     (void)prctl(PR_SET_PDEATHSIG, SIGKILL); /* a change of user would clear it */
     if (getppid() != parent || dup2(output, STDOUT_FILENO) < 0 || dup2(output, STDERR_FILENO) < 0)
         _exit(127); /* the proxy ended before the line above, or nobody would hear us */
     if (failed != 0) {
-        (void)privileges_explain(launch->privileges, failed, os, &err);
+        (void)privileges_explain(spec->privileges, failed, os, &err);
         (void)dprintf(STDERR_FILENO, CANNOT_RUN "%s\n", err.text);
         _exit(127);
     }
@@ -52,11 +52,11 @@ static _Noreturn void child_run(struct errand *errand, int output, pid_t parent)
     child_prepare(STDERR_FILENO + 1);
     child_limit(RLIMIT_CORE, 0);
     child_limit(RLIMIT_FSIZE, compile->file_max_bytes);
-    if (launch->cwd != NULL && chdir(launch->cwd) < 0)
-        child_fail(launch->cwd);
-    environ = launch->env; /* a bare name is looked up in the PATH that the compiler gets */
-    (void)execvp(launch->argv[0], launch->argv);
-    child_fail(launch->argv[0]);
+    if (spec->cwd != NULL && chdir(spec->cwd) < 0)
+        child_fail(spec->cwd);
+    environ = spec->env; /* a bare name is looked up in the PATH that the compiler gets */
+    (void)execvp(spec->argv[0], spec->argv);
+    child_fail(spec->argv[0]);
 }
 
 /* ---- in the proxy ---- */
@@ -64,26 +64,26 @@ static _Noreturn void child_run(struct errand *errand, int output, pid_t parent)
 void compile_init(struct compile *compile)
 {
     memset(compile, 0, sizeof(*compile));
-    errand_init(&compile->errand, child_run, on_done, COMPILE_SAID_MAX_BYTES);
+    helper_init(&compile->helper, child_run, on_done, COMPILE_SAID_MAX_BYTES);
 }
 
 int compile_start(struct compile *compile, struct loop *loop, uint64_t deadline_at_ms,
                   struct err *err)
 {
     assert(compile->done != NULL);
-    assert(compile->launch.argv != NULL && compile->launch.argv[0] != NULL);
-    return errand_start(&compile->errand, loop, deadline_at_ms, "compile", err);
+    assert(compile->spec.argv != NULL && compile->spec.argv[0] != NULL);
+    return helper_start(&compile->helper, loop, deadline_at_ms, "compile", err);
 }
 
 void compile_cancel(struct compile *compile)
 {
-    errand_cancel(&compile->errand);
-    launch_done(&compile->launch);
+    helper_cancel(&compile->helper);
+    exec_spec_done(&compile->spec);
 }
 
 static uint64_t limit_of(const struct compile *compile, enum privileges_limit which)
 {
-    const struct privileges *privileges = compile->launch.privileges;
+    const struct privileges *privileges = compile->spec.privileges;
 
     return privileges != NULL ? privileges->limits[which] : 0;
 }
@@ -102,15 +102,15 @@ static void judge_file_size(const struct compile *compile, struct err *err)
 /* Why it failed. The deadline goes first: it is what made us send the signal. */
 static void judge(struct compile *compile)
 {
-    const struct errand *errand = &compile->errand;
-    int status = errand->wait_status;
+    const struct helper *helper = &compile->helper;
+    int status = helper->wait_status;
     struct err *err = &compile->err;
 
     compile->failed = true;
-    if (errand->overdue)
+    if (helper->overdue)
         (void)err_set(err, ERR_LIMIT, 0,
                       "compiling took longer than %" PRIu64 " ms (--init-timeout)",
-                      errand->allowed_ms);
+                      helper->allowed_ms);
     else if (WIFSIGNALED(status) && WTERMSIG(status) == SIGXFSZ)
         judge_file_size(compile, err);
     else if (WIFSIGNALED(status) && WTERMSIG(status) == SIGXCPU && limit_of(compile, LIMIT_CPU) > 0)
@@ -122,7 +122,7 @@ static void judge(struct compile *compile)
                       WTERMSIG(status), strsignal(WTERMSIG(status)));
     else if (WEXITSTATUS(status) != 0)
         (void)err_set(err, ERR_CODE, 0, "the compiler ended with status %d", WEXITSTATUS(status));
-    else if (compile->must_be_silent && buf_len(&errand->said) > 0)
+    else if (compile->must_be_silent && buf_len(&helper->said) > 0)
         (void)err_set(err, ERR_CODE, 0,
                       "the compiler ended well, but what it said counts as failure");
     else
@@ -131,34 +131,34 @@ static void judge(struct compile *compile)
 
 void compile_explain(const struct compile *compile, struct buf *out)
 {
-    const struct errand *errand = &compile->errand;
-    bool by_itself = compile->err.kind == ERR_CODE && WIFEXITED(errand->wait_status);
-    size_t n = buf_len(&errand->said);
+    const struct helper *helper = &compile->helper;
+    bool by_itself = compile->err.kind == ERR_CODE && WIFEXITED(helper->wait_status);
+    size_t n = buf_len(&helper->said);
     char more[64];
 
     assert(compile->failed);
     if (n > 0) {
-        buf_add(out, buf_at(&errand->said), n);
-        if ((!by_itself || errand->n_unsaid > 0) && buf_at(&errand->said)[n - 1] != '\n')
+        buf_add(out, buf_at(&helper->said), n);
+        if ((!by_itself || helper->n_unsaid > 0) && buf_at(&helper->said)[n - 1] != '\n')
             buf_add_text(out, "\n");
     }
-    if (errand->n_unsaid > 0) {
-        (void)snprintf(more, sizeof(more), "... and %" PRIu64 " bytes more", errand->n_unsaid);
+    if (helper->n_unsaid > 0) {
+        (void)snprintf(more, sizeof(more), "... and %" PRIu64 " bytes more", helper->n_unsaid);
         buf_add_text(out, more);
     }
     /* A compiler that ended by itself and said why needs no words of ours. */
     if (by_itself && n > 0)
         return;
-    if (errand->n_unsaid > 0)
+    if (helper->n_unsaid > 0)
         buf_add_text(out, "\n");
     buf_add_text(out, compile->err.text);
 }
 
-static void on_done(struct errand *errand)
+static void on_done(struct helper *helper)
 {
-    struct compile *compile = container_of(errand, struct compile, errand);
+    struct compile *compile = container_of(helper, struct compile, helper);
 
     judge(compile);
-    launch_done(&compile->launch);
+    exec_spec_done(&compile->spec);
     compile->done(compile);
 }

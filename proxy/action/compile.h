@@ -12,10 +12,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "action/errand.h"
+#include "action/helper.h"
 #include "base/buf.h"
 #include "base/err.h"
-#include "base/launch.h"
+#include "base/exec_spec.h"
 #include "base/loop.h"
 
 /* Kept of what a compiler says; the reply carries it, and the platform cuts that at 1 MB. */
@@ -29,7 +29,7 @@ typedef void compile_done_fn(struct compile *compile);
 
 struct compile {
     /* what to do: set by the owner before compile_start() */
-    struct launch launch;    /* argv, env, cwd (NULL: ours), privileges; owned from then on */
+    struct exec_spec spec;   /* argv, env, cwd (NULL: ours), privileges; owned from then on */
     uint64_t file_max_bytes; /* largest file that it may write */
     bool must_be_silent;     /* any output is a failure */
     compile_done_fn *done;   /* called once from the loop, never from inside compile_start() */
@@ -38,7 +38,7 @@ struct compile {
     bool failed;
     struct err err; /* when failed: ERR_CODE, or ERR_LIMIT when its time was up; one line */
 
-    struct errand errand; /* `said`: its stdout and stderr as they came */
+    struct helper helper; /* `said`: its stdout and stderr as they came */
 };
 
 /* Before each start: a compile is used once. */

@@ -35,7 +35,8 @@ struct envelope {
     char **env;       /* NAME=value of the body's env, NULL-terminated, in order; NULL when none */
 };
 
-/* Where the fields lie in an /init body, still as JSON; borrowed from it. JSON_BAD: missing or null. */
+/* Where the fields lie in an /init body, still as JSON; borrowed from it. JSON_BAD: missing or
+ * null. */
 struct envelope_parts {
     struct json_slice code;
     struct json_slice main;

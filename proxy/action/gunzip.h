@@ -19,9 +19,9 @@ bool gunzip_is(const void *bytes, size_t n);
 struct gunzip *gunzip_new(const void *bytes, size_t n);
 void gunzip_free(struct gunzip **gunzip);
 
-/* How many bytes follow at *block, which is good until the next call. 0: the end; -1: it is damaged.
- * Several gzips one behind the other are one, and what follows the last one is left out, as gzip -d
- * has it. */
+/* How many bytes follow at *block, which is good until the next call. 0: the end; -1: it is
+ * damaged. Several gzips one behind the other are one, and what follows the last one is left out,
+ * as gzip -d has it. */
 ssize_t gunzip_next(struct gunzip *gunzip, const void **block);
 /* Why it is damaged. */
 const char *gunzip_fault(const struct gunzip *gunzip);

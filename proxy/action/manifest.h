@@ -6,7 +6,7 @@
 
 #include <stdbool.h>
 
-#include "base/launch.h"
+#include "base/exec_spec.h"
 
 struct err;
 

@@ -385,8 +385,8 @@ static void overlay_env(char *const *init_env, char ***env)
     }
 }
 
-void runtime_launch(const struct runtime *runtime, const char *dir, const char *main,
-                    char *const *base_env, char *const *init_env, struct launch *launch)
+void runtime_exec_spec(const struct runtime *runtime, const char *dir, const char *main,
+                       char *const *base_env, char *const *init_env, struct exec_spec *spec)
 {
     auto_fd int folder = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     const char *entry = folder >= 0 ? find_entry(runtime, folder) : NULL;
@@ -398,27 +398,27 @@ void runtime_launch(const struct runtime *runtime, const char *dir, const char *
         [PLACEHOLDER_ENTRY] = entry != NULL ? entry : runtime->entry[0],
     };
 
-    assert(launch->argv == NULL && launch->env == NULL);
+    assert(spec->argv == NULL && spec->env == NULL);
     assert(dir[0] == '/');
     for (char **arg = runtime->launch; *arg != NULL; arg++)
-        strv_push(&launch->argv, manifest_expand(*arg, values));
-    copy_base_env(base_env, &launch->env);
-    overlay_env(init_env, &launch->env);
+        strv_push(&spec->argv, manifest_expand(*arg, values));
+    copy_base_env(base_env, &spec->env);
+    overlay_env(init_env, &spec->env);
     /* Launchers of ours always report ready. Programs are asked by the environment, if at all:
      * action/actionloop.c. */
     if (runtime->answers != ANSWERS_AUTO)
-        strv_setenv(&launch->env, "__OW_WAIT_FOR_ACK", "1");
-    launch->cwd = xstrdup(dir);
-    launch->shortfall = runtime->shortfall != NULL ? xstrdup(runtime->shortfall) : NULL;
-    launch->answers = runtime->answers;
-    launch->reports_ready = runtime->reports_ready;
-    launch->logs_init_error = runtime->logs_init_error;
-    launch->wants_object = runtime->wants_object;
-    launch->shares_ring = runtime->shares_ring;
+        strv_setenv(&spec->env, "__OW_WAIT_FOR_ACK", "1");
+    spec->cwd = xstrdup(dir);
+    spec->shortfall = runtime->shortfall != NULL ? xstrdup(runtime->shortfall) : NULL;
+    spec->answers = runtime->answers;
+    spec->reports_ready = runtime->reports_ready;
+    spec->logs_init_error = runtime->logs_init_error;
+    spec->wants_object = runtime->wants_object;
+    spec->shares_ring = runtime->shares_ring;
 }
 
-bool runtime_prelaunch(const struct runtime *runtime, bool forks, char *const *base_env,
-                       struct launch *launch)
+bool runtime_prewarm(const struct runtime *runtime, bool forks, char *const *base_env,
+                     struct exec_spec *spec)
 {
     const char *values[N_PLACEHOLDERS] = {
         [PLACEHOLDER_RUNTIME] = runtime->dir,
@@ -431,12 +431,12 @@ bool runtime_prelaunch(const struct runtime *runtime, bool forks, char *const *b
     if (runtime->prelaunch == NULL)
         return false;
     for (char **arg = runtime->prelaunch; *arg != NULL; arg++)
-        strv_push(&launch->argv, manifest_expand(*arg, values));
-    copy_base_env(base_env, &launch->env);
-    strv_setenv(&launch->env, "__OW_WAIT_FOR_ACK", "1");
-    launch->shortfall = runtime->shortfall != NULL ? xstrdup(runtime->shortfall) : NULL;
-    launch->answers = runtime->answers;
-    launch->reports_ready = true;
-    launch->socket_in = forks;
+        strv_push(&spec->argv, manifest_expand(*arg, values));
+    copy_base_env(base_env, &spec->env);
+    strv_setenv(&spec->env, "__OW_WAIT_FOR_ACK", "1");
+    spec->shortfall = runtime->shortfall != NULL ? xstrdup(runtime->shortfall) : NULL;
+    spec->answers = runtime->answers;
+    spec->reports_ready = true;
+    spec->socket_in = forks;
     return true;
 }

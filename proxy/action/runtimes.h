@@ -10,7 +10,7 @@
 
 #include "action/envelope.h"
 #include "action/manifest.h"
-#include "base/launch.h"
+#include "base/exec_spec.h"
 
 struct err;
 
@@ -35,16 +35,16 @@ const struct runtime *runtimes_find(const struct runtimes *runtimes, const char 
  * ends as the file does (index.mjs). file: NULL when nobody knows it. */
 const char *runtime_source_name(const struct runtime *runtime, const char *file);
 /* The file name under which code of this kind is staged; *runtime is the one that takes it (native
- * for ELF and scripts, or a `fallback` that takes programs; `fallback` for source). Both NULL: an archive (unpack it), or code that no
- * runtime takes. fallback may be NULL. */
+ * for ELF and scripts, or a `fallback` that takes programs; `fallback` for source). Both NULL: an
+ * archive (unpack it), or code that no runtime takes. fallback may be NULL. */
 const char *runtimes_file_name(const struct runtimes *runtimes, const struct runtime *fallback,
                                enum code_kind kind, const struct runtime **runtime);
 
 /* Whether a file's name ends as the runtime's sources do. */
 bool runtime_has_ending_of(const struct runtime *runtime, const char *path);
-/* What a file of source text is by the ending of its name: the fallback's if that has sources of this
- * ending, or the name has none; else theirs who have, less those that are only used when named.
- * NULL: nobody's; err is ERR_REQUEST and lists the endings that there are. */
+/* What a file of source text is by the ending of its name: the fallback's if that has sources of
+ * this ending, or the name has none; else theirs who have, less those that are only used when
+ * named. NULL: nobody's; err is ERR_REQUEST and lists the endings that there are. */
 const struct runtime *runtimes_for_source(const struct runtimes *runtimes,
                                           const struct runtime *fallback, const char *path,
                                           struct err *err);
@@ -60,14 +60,14 @@ const struct runtime *runtimes_for_folder(const struct runtimes *runtimes,
                                           struct err *err);
 
 /*
- * Fill a zeroed launch for the action in folder `dir`: argv from the template, cwd = dir, env =
+ * Fill a zeroed exec spec for the action in folder `dir`: argv from the template, cwd = dir, env =
  * base_env (the proxy's own environment, NAME=value) overlaid with init_env; both borrowed. A
  * ready line is asked for (__OW_WAIT_FOR_ACK=1) unless answers are "auto", whose base_env asks.
  */
-void runtime_launch(const struct runtime *runtime, const char *dir, const char *main,
-                    char *const *base_env, char *const *init_env, struct launch *launch);
+void runtime_exec_spec(const struct runtime *runtime, const char *dir, const char *main,
+                       char *const *base_env, char *const *init_env, struct exec_spec *spec);
 
-/* Fill a zeroed launch for a launcher that waits for its action. false: this runtime has none.
+/* Fill a zeroed exec spec for a launcher that waits for its action. false: this runtime has none.
  * forks: it may be asked to make workers by fork, for which it needs a socket as descriptor 0. */
-bool runtime_prelaunch(const struct runtime *runtime, bool forks, char *const *base_env,
-                       struct launch *launch);
+bool runtime_prewarm(const struct runtime *runtime, bool forks, char *const *base_env,
+                     struct exec_spec *spec);

@@ -24,7 +24,7 @@
 #define STAGE_REPORT_MAX_BYTES 65536 /* one err text, or a line for each link that was left out */
 #define JAR_MANIFEST           "META-INF/MANIFEST.MF"
 
-static void on_done(struct errand *errand);
+static void on_done(struct helper *helper);
 static void on_direct(struct loop_post *post);
 
 /* ---- the work: in the child, but for small files ---- */
@@ -49,9 +49,9 @@ static void limit_memory(const struct stage *stage)
 }
 
 /* Ends by _exit(): what the proxy has registered to happen at its own end must not happen here. */
-static _Noreturn void child_run(struct errand *errand, int report, pid_t parent)
+static _Noreturn void child_run(struct helper *helper, int report, pid_t parent)
 {
-    const struct stage *stage = container_of(errand, struct stage, errand);
+    const struct stage *stage = container_of(helper, struct stage, helper);
     uint64_t file_max = stage->limits.bytes_max;
     struct err err = {0};
     struct buf said = {0};
@@ -70,7 +70,7 @@ static _Noreturn void child_run(struct errand *errand, int report, pid_t parent)
         file_max = stage->code_len; /* bounded by the request, not by what archives may hold */
     child_limit(RLIMIT_CORE, 0);
     child_limit(RLIMIT_FSIZE, file_max);
-    child_limit(RLIMIT_CPU, errand->allowed_ms / 1000 + 1);
+    child_limit(RLIMIT_CPU, helper->allowed_ms / 1000 + 1);
     limit_memory(stage);
     if ((failed == 0 ? do_work(stage, &said, &err)
                      : privileges_explain(stage->privileges, failed, os, &err)) == 0) {
@@ -88,7 +88,7 @@ static _Noreturn void child_run(struct errand *errand, int report, pid_t parent)
 void stage_init(struct stage *stage)
 {
     memset(stage, 0, sizeof(*stage));
-    errand_init(&stage->errand, child_run, on_done, STAGE_REPORT_MAX_BYTES);
+    helper_init(&stage->helper, child_run, on_done, STAGE_REPORT_MAX_BYTES);
     loop_post_init(&stage->direct, on_direct);
 }
 
@@ -103,20 +103,20 @@ int stage_start(struct stage *stage, struct loop *loop, uint64_t deadline_at_ms,
         loop_post(loop, &stage->direct);
         return 0;
     }
-    return errand_start(&stage->errand, loop, deadline_at_ms, "unpack", err);
+    return helper_start(&stage->helper, loop, deadline_at_ms, "unpack", err);
 }
 
 void stage_cancel(struct stage *stage)
 {
     loop_post_cancel(&stage->direct);
     buf_done(&stage->said);
-    errand_cancel(&stage->errand);
+    helper_cancel(&stage->helper);
 }
 
 /* Make an err of "K<kind digit> text". False when that is not what the child said. */
 static bool take_report(struct stage *stage)
 {
-    const struct buf *said = &stage->errand.said;
+    const struct buf *said = &stage->helper.said;
     const char *text = said->bytes;
     unsigned kind;
 
@@ -132,12 +132,12 @@ static bool take_report(struct stage *stage)
 /* Why it failed. The deadline goes first: it is what made us send the signal. */
 static void explain(struct stage *stage)
 {
-    int status = stage->errand.wait_status;
+    int status = stage->helper.wait_status;
 
-    if (stage->errand.overdue)
+    if (stage->helper.overdue)
         (void)err_set(&stage->err, ERR_LIMIT, 0,
                       "unpacking took longer than %" PRIu64 " ms (--init-timeout)",
-                      stage->errand.allowed_ms);
+                      stage->helper.allowed_ms);
     else if (WIFSIGNALED(status))
         (void)err_set(&stage->err, ERR_SYSTEM, 0, "unpacking was ended by signal %d (%s)",
                       WTERMSIG(status), strsignal(WTERMSIG(status)));
@@ -146,17 +146,17 @@ static void explain(struct stage *stage)
                       WEXITSTATUS(status));
 }
 
-static void on_done(struct errand *errand)
+static void on_done(struct helper *helper)
 {
-    struct stage *stage = container_of(errand, struct stage, errand);
+    struct stage *stage = container_of(helper, struct stage, helper);
 
     /* Done in the last moment is done: the deadline of the whole /init is for its owner to keep. */
-    stage->failed = !WIFEXITED(errand->wait_status) || WEXITSTATUS(errand->wait_status) != 0;
+    stage->failed = !WIFEXITED(helper->wait_status) || WEXITSTATUS(helper->wait_status) != 0;
     if (stage->failed)
         explain(stage);
     else
-        buf_add(&stage->said, buf_at(&errand->said), buf_len(&errand->said));
-    buf_done(&errand->said);
+        buf_add(&stage->said, buf_at(&helper->said), buf_len(&helper->said));
+    buf_done(&helper->said);
     stage->done(stage);
 }
 

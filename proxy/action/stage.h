@@ -4,16 +4,17 @@
  * stage - bring an action's code into a version folder in a child process, under a deadline.
  *
  * Writing and unpacking block, so a forked child does them; the loop hears of its end. Only a small
- * file is written at once: that takes less than the fork, and as long as the folder's making did. The child
- * keeps no descriptor of ours but its report pipe, dies with us, has limits of its own, and is the
- * action's user: what an archive holds is unpacked with no more rights than its code will have.
+ * file is written at once: that takes less than the fork, and as long as the folder's making did.
+ * The child keeps no descriptor of ours but its report pipe, dies with us, has limits of its own,
+ * and is the action's user: what an archive holds is unpacked with no more rights than its code
+ * will have.
  */
 
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
-#include "action/errand.h"
+#include "action/helper.h"
 #include "action/unpack.h"
 #include "base/err.h"
 #include "base/loop.h"
@@ -39,7 +40,7 @@ struct stage {
     struct buf said; /* owned: lines for the log, on what was left out */
     struct err err;  /* when failed: ERR_CODE, ERR_LIMIT (bounds and time) or ERR_SYSTEM */
 
-    struct errand errand;
+    struct helper helper;
     struct loop_post direct; /* instead of a child: the end of a small file's write */
 };
 

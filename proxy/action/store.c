@@ -216,7 +216,8 @@ static bool is_temporary_name(const char *name)
            strlen(name) == sizeof(TEMPORARY_NAME) + sizeof(TEMPORARY_RANDOM) - 2;
 }
 
-/* Folders like ours whose proxy was killed: their lock is a file of our user's, and nobody holds it. */
+/* Folders like ours whose proxy was killed: their lock is a file of our user's, and nobody holds
+ * it. */
 static void remove_left_behind(void)
 {
     DIR *folder = opendir(temporary_parent());

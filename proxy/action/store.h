@@ -35,8 +35,8 @@ void store_close(struct store *store);
 int store_stage(struct store *store, unsigned *number, struct err *err);
 /* Rename BASE/N/src to BASE/N/bin. 0, or -1: ERR_SYSTEM. */
 int store_commit(struct store *store, unsigned number, struct err *err);
-/* Make BASE/N/bin for a compiler to fill; BASE/N/src stays: what is built may refer to it. 0, or -1:
- * ERR_SYSTEM. */
+/* Make BASE/N/bin for a compiler to fill; BASE/N/src stays: what is built may refer to it. 0, or
+ * -1: ERR_SYSTEM. */
 int store_make_bin(struct store *store, unsigned number, struct err *err);
 /* Move what is in BASE/N/bin to BASE itself, over what is there: programs of Apache's skeleton name
  * their files by BASE. What is replaced and cannot be overwritten is kept in BASE/N. 0, or -1:
@@ -45,14 +45,14 @@ int store_settle(struct store *store, unsigned number, struct err *err);
 /* Absolute path of BASE/N, BASE/N/src or BASE/N/bin (part: "", "src", "bin"); caller frees. */
 char *store_path(const struct store *store, unsigned number, const char *part);
 
-/* Why nothing can be written in dir when a call has failed with errno `os`: the disk is full, or has no
- * inode left. NULL: that is not why. */
+/* Why nothing can be written in dir when a call has failed with errno `os`: the disk is full, or
+ * has no inode left. NULL: that is not why. */
 const char *store_full(const char *dir, int os);
 
-/* Delete a folder (absolute path) and all in it, however deep. Blocks: for a child process
- * or the end of the proxy. most_ms: longest time, 0 for as long as it takes, which is for ever where
+/* Delete a folder (absolute path) and all in it, however deep. Blocks: for a child process or the
+ * end of the proxy. most_ms: longest time, 0 for as long as it takes, which is for ever where
  * somebody fills it meanwhile. 0, or a negative errno when something stays, -ETIMEDOUT. */
 int store_remove_tree(const char *dir, uint64_t most_ms);
-/* The same from a child process, which is returned. -1: there is no process to be had, and the folder
- * stays. Nobody has to wait for it: the loop reaps it. */
+/* The same from a child process, which is returned. -1: there is no process to be had, and the
+ * folder stays. Nobody has to wait for it: the loop reaps it. */
 pid_t store_remove_in_child(const char *dir);

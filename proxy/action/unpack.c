@@ -1,14 +1,14 @@
 /*
- * Two guards stand one behind the other: names and link targets are checked here before the disk
- * is touched, and libarchive's SECURE flags refuse what a name alone does not show, such as a
- * folder that an earlier entry has made a link.
+ * Two guards stand one behind the other: names and link targets are checked here before the disk is
+ * touched, and libarchive's SECURE flags refuse what a name alone does not show, such as a folder
+ * that an earlier entry has made a link.
  *
- * The library is told two formats and no filter: gzip is ours (action/gunzip.h). With all of them it
- * takes source text for archives, and its streaming zip reader believes local headers and loses the
- * modes. Its warnings are errors here: a wrong checksum is no more than a warning to it.
+ * The library is told two formats and no filter: gzip is ours (action/gunzip.h). With all of them
+ * it takes source text for archives, and its streaming zip reader believes local headers and loses
+ * the modes. Its warnings are errors here: a wrong checksum is no more than a warning to it.
  *
- * It turns names into the locale's form of Unicode, so that two names become one. What a zip holds is
- * looked up in the archive itself instead.
+ * It turns names into the locale's form of Unicode, so that two names become one. What a zip holds
+ * is looked up in the archive itself instead.
  */
 
 #include "action/unpack.h"
@@ -32,7 +32,7 @@
 #include "action/store.h"
 #include "base/buf.h"
 #include "base/err.h"
-#include "base/launch.h"
+#include "base/exec_spec.h"
 #include "base/util.h"
 
 #define DROPPED_MAX      100  /* links that are left out; each name is compared with all of them */

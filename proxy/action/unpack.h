@@ -15,8 +15,8 @@
 struct buf;
 struct err;
 
-/* What unpacking may take of memory beside the archive itself and four times its size, which is what
- * the directory of a zip comes to; kept by the caller (RLIMIT_AS). */
+/* What unpacking may take of memory beside the archive itself and four times its size, which is
+ * what the directory of a zip comes to; kept by the caller (RLIMIT_AS). */
 #define UNPACK_MEMORY_BYTES (64u << 20)
 
 struct unpack_limits {

@@ -15,7 +15,7 @@
 
 #include "base/buf.h"
 #include "base/err.h"
-#include "base/launch.h"
+#include "base/exec_spec.h"
 #include "base/util.h"
 
 #define PIECE_BYTES      65536

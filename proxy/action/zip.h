@@ -11,6 +11,6 @@
 
 struct err;
 
-/* Files, folders and links below `dir`, with their permissions. 0, or -1: ERR_SYSTEM (cannot read or
- * write), ERR_LIMIT (what this format cannot say: 65535 entries, 4 GiB). Blocks. */
+/* Files, folders and links below `dir`, with their permissions. 0, or -1: ERR_SYSTEM (cannot read
+ * or write), ERR_LIMIT (what this format cannot say: 65535 entries, 4 GiB). Blocks. */
 int zip_folder(const char *dir, int fd, struct err *err);

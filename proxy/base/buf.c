@@ -25,7 +25,8 @@ char *buf_room(struct buf *buf, size_t n)
     if (buf->size - buf->end >= n)
         return buf->bytes + buf->end;
     if (buf->start > 0 && buf->size - buf_len(buf) >= n && buf->start >= buf_len(buf)) {
-        /* Sliding costs no more than what was already handed on: amortised, each byte moves once. */
+        /* Sliding costs no more than what was already handed on: amortised, each byte moves
+         * once. */
         memmove(buf->bytes, buf->bytes + buf->start, buf_len(buf));
     } else {
         size_t size = buf->size > 0 ? buf->size : BUF_FIRST_BYTES;

@@ -3,7 +3,7 @@
 /*
  * json - check a document and find slices of it, without building a tree.
  *
- * The relay's integrity rests on json_check(): what it passes is one document of RFC 8259 in
+ * The forwarder's integrity rests on json_check(): what it passes is one document of RFC 8259 in
  * strict UTF-8, so a newline can stand in it only as white space. The slice functions work on
  * checked documents only and copy nothing.
  */

@@ -12,7 +12,7 @@
  * value, a line is one line of valid UTF-8, and as JSON it is valid JSON.
  *
  * The container's streams are the action's. So by default only errors and warnings are written:
- * what whoever runs the proxy must hear. That an action dies or is killed is life, and info.
+ * what whoever runs the proxy must hear. An action's death is routine: info.
  *
  * A line is written at once or dropped, and the next one that is written tells how many were: a
  * full disk or a reader that stalls neither stops the proxy nor ends it.

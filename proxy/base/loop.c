@@ -146,9 +146,9 @@ uint64_t loop_clock_ns(void)
 }
 
 /*
- * We did not run for longer than we meant to wait. In a freeze we were not ready to run; who is ready
- * and gets no processor is starved, perhaps by the action, which must not gain time by that: a
- * deadline that has passed meanwhile has passed. The last look is at most a second older.
+ * We did not run for longer than we meant to wait. In a freeze we were not ready to run; who is
+ * ready and gets no processor is starved, perhaps by the action, which must not gain time by that:
+ * a deadline that has passed meanwhile has passed. The last look is at most a second older.
  */
 static void give_back(struct loop *loop, uint64_t clock_us, uint64_t since_us)
 {
@@ -405,7 +405,8 @@ void loop_post_cancel(struct loop_post *post)
     list_remove(&post->node);
 }
 
-/* Work that posts work again in a circle waits for the next turn, so that descriptors get theirs. */
+/* Work that posts work again in a circle waits for the next turn, so that descriptors get
+ * theirs. */
 static void run_posts(struct loop *loop)
 {
     unsigned left = LOOP_POSTS_MAX;

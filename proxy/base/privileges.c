@@ -57,7 +57,8 @@ static const struct {
 
 /* ---- in the child ---- */
 
-/* Programs that close or select() all descriptors are made for the limit that we were started with. */
+/* Programs that close or select() all descriptors are made for the limit that we were started
+ * with. */
 static void give_back_descriptors(const struct privileges *privileges)
 {
     struct rlimit limit;

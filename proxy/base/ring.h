@@ -1,7 +1,8 @@
 #pragma once
 
 /*
- * ring - memory that a launcher shares with the proxy, for answers that it has made and not written.
+ * ring - memory that a launcher shares with the proxy, for answers that it has made and not
+ * written.
  *
  * A launcher that writes several answers at once would lose those that wait when it is killed, and
  * nobody could tell who has run. So it keeps them here: the stream of its answers, from byte 0 on,

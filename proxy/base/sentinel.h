@@ -7,6 +7,6 @@
 #define SENTINEL     "XXX_THE_END_OF_A_WHISK_ACTIVATION_XXX"
 #define SENTINEL_LEN (sizeof(SENTINEL) - 1)
 
-/* Make every sentinel in bytes harmless, in lower case: for whatever others said and we write to one of
- * our two streams. */
+/* Make every sentinel in bytes harmless, in lower case: for whatever others said and we write to
+ * one of our two streams. */
 void sentinel_disarm(char *bytes, size_t n);

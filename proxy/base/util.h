@@ -64,8 +64,8 @@ char *xasprintf(const char *fmt, ...)
  * -1 with errno (EINVAL: it is neither). */
 int fd_reopen(int fd, int access_mode);
 /*
- * A file that an action owns, for reading: whatever it has put there, a pipe, a device, a terminal, a
- * link, a lease, this neither waits nor reads anything but a regular file. path: below dir, or
+ * A file that an action owns, for reading: whatever it has put there, a pipe, a device, a terminal,
+ * a link, a lease, this neither waits nor reads anything but a regular file. path: below dir, or
  * absolute. With the action's rights: base/privileges.h. -1 with errno (EINVAL: it is no file).
  */
 int fd_open_file(int dir, const char *path);

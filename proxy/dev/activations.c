@@ -9,7 +9,7 @@
 #include "base/json.h"
 #include "base/util.h"
 #include "dev/text.h"
-#include "worker/activation.h"
+#include "worker/contract.h"
 #include "worker/job.h"
 
 #define ID_STEP 0x9e3779b1u /* odd: no id repeats within 2^24 of them */
@@ -147,7 +147,7 @@ enum activation_status activation_judge(const struct job *job)
 
     switch (job->outcome) {
     case JOB_ANSWERED:
-        if (!activation_is_answered(job) || job->failed)
+        if (!contract_is_answered(job) || job->failed)
             return ACTIVATION_ERROR;
         top = json_top(job->answer, job->answer_len);
         return top.kind == JSON_OBJECT && json_member(top, "error", &error) ? ACTIVATION_ERROR

@@ -4,8 +4,8 @@
  * dev - the command dev: serve the action in a file or folder, replace it on each save, and show what
  * it does on the terminal and on a page.
  *
- * It is a layer on what serves in production: a carried action (action/carried.h), its replacement
- * (http/versions.h), streams (base/sink.h) and activations (http/run.c, which tells an observer).
+ * It is a layer on what serves in production: a preloaded action (action/preloaded.h), its replacement
+ * (http/versions.h), streams (base/output.h) and activations (http/run.c, which tells an observer).
  */
 
 #include <stdbool.h>
@@ -20,6 +20,8 @@ struct server_route;
 struct service;
 
 #define DEV_PORTS_TRIED 20 /* where the port is in use, the next ones are tried */
+
+#define DEV_LOST "No such path: the page is at /, the action at POST /run."
 
 /* Texts borrowed for the program's life. */
 struct dev_opts {

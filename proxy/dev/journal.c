@@ -122,7 +122,7 @@ static void take_lines(struct journal_stream *stream, const void *owner, const c
     }
 }
 
-static void on_bytes(struct sink_tap *tap, const void *owner, const char *bytes, size_t n)
+static void on_bytes(struct output_tap *tap, const void *owner, const char *bytes, size_t n)
 {
     struct journal_stream *stream = container_of(tap, struct journal_stream, tap);
     const struct user_names *names = &stream->journal->service->names;
@@ -239,11 +239,11 @@ struct activation *journal_take_ended(struct journal *journal)
 /* ---- for the owner ---- */
 
 static void open_stream(struct journal *journal, struct journal_stream *stream, const char *name,
-                        struct sink *sink)
+                        struct output *output)
 {
     *stream = (struct journal_stream){.tap = {on_bytes}, .journal = journal, .name = name};
-    sink->unmarked = true;
-    sink->instead = &stream->tap;
+    output->unmarked = true;
+    output->instead = &stream->tap;
 }
 
 void journal_init(struct journal *journal, struct service *service, bool is_json)

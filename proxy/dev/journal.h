@@ -9,7 +9,7 @@
 
 #include "action/user_names.h"
 #include "base/loop.h"
-#include "base/sink.h"
+#include "base/output.h"
 #include "dev/activations.h"
 #include "dev/events.h"
 #include "dev/terminal.h"
@@ -23,7 +23,7 @@
 struct journal;
 
 struct journal_stream {
-    struct sink_tap tap;
+    struct output_tap tap;
     struct journal *journal;
     const char *name; /* "stdout" or "stderr" */
     struct buf line;  /* unfinished */

@@ -6,7 +6,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "action/carried.h"
+#include "action/preloaded.h"
 #include "base/err.h"
 #include "base/util.h"
 #include "dev/journal.h"
@@ -71,9 +71,9 @@ static bool last_counts(const struct loader *loader)
 static void note_broken(struct loader *loader, const char *why)
 {
     struct service *service = loader->service;
-    struct fault_place place = {.root = loader->target.folder,
-                                .only = loader->target.only,
-                                .last_counts = last_counts(loader)};
+    struct fault_place endpoint = {.root = loader->target.folder,
+                                   .only = loader->target.only,
+                                   .last_counts = last_counts(loader)};
     struct buf text = {0};
 
     /* What the action said tells more than our own words; a failed compilation's words are both. */
@@ -84,7 +84,7 @@ static void note_broken(struct loader *loader, const char *why)
     } else {
         buf_add_text(&text, why);
     }
-    fault_find(&loader->fault, buf_at(&text), buf_len(&text), &place);
+    fault_find(&loader->fault, buf_at(&text), buf_len(&text), &endpoint);
     buf_done(&text);
     copy_names(&service->names, &loader->names);
     if (service->pool == NULL)
@@ -173,12 +173,12 @@ static bool drop_current(struct loader *loader)
     return true;
 }
 
-static const char *language_of(const struct carried *carried, const struct loader *loader)
+static const char *language_of(const struct preloaded *preloaded, const struct loader *loader)
 {
-    const struct runtime *runtime = carried->runtime;
+    const struct runtime *runtime = preloaded->runtime;
     struct err none;
 
-    if (runtime == NULL && carried->dir == NULL && loader->target.only == NULL)
+    if (runtime == NULL && preloaded->dir == NULL && loader->target.only == NULL)
         runtime = runtimes_for_folder(loader->opts.runtimes, loader->opts.fallback,
                                       loader->target.folder, &none);
     return runtime != NULL ? runtime->name : "native";
@@ -187,14 +187,14 @@ static const char *language_of(const struct carried *carried, const struct loade
 static void load(struct loader *loader)
 {
     struct service *service = loader->service;
-    struct carried_opts opts = {.command = "dev",
-                                .main = loader->opts.main,
-                                .env = loader->opts.env,
-                                .bytes_max = loader->opts.bytes_max,
-                                .runtime_is_named = loader->opts.runtime_is_named,
-                                .runtimes = loader->opts.runtimes,
-                                .fallback = loader->opts.fallback};
-    struct carried carried = {.dir = NULL};
+    struct preloaded_opts opts = {.command = "dev",
+                                  .main = loader->opts.main,
+                                  .env = loader->opts.env,
+                                  .bytes_max = loader->opts.bytes_max,
+                                  .runtime_is_named = loader->opts.runtime_is_named,
+                                  .runtimes = loader->opts.runtimes,
+                                  .fallback = loader->opts.fallback};
+    struct preloaded preloaded = {.dir = NULL};
     struct err err;
 
     if (loader->stopped || is_patient(loader) || !drop_current(loader))
@@ -204,17 +204,17 @@ static void load(struct loader *loader)
     loader->began_us = loop_now_us(service->loop);
     move(loader, LOADER_LOADING);
     loader->changed(loader->owner);
-    if (carried_find(&carried, &opts, &err) < 0) {
-        carried_done(&carried);
+    if (preloaded_find(&preloaded, &opts, &err) < 0) {
+        preloaded_done(&preloaded);
         on_init_done(loader, err.text, strlen(err.text));
         return;
     }
-    loader->language = language_of(&carried, loader);
-    if (carried.runtime != NULL) /* the launcher that waits for the next version is of this one */
-        service->opts.fallback = carried.runtime;
+    loader->language = language_of(&preloaded, loader);
+    if (preloaded.runtime != NULL) /* the launcher that waits for the next version is of this one */
+        service->opts.fallback = preloaded.runtime;
     loader->is_loading = true;
-    init_carried(service, &carried, on_init_done, loader);
-    carried_done(&carried);
+    init_preloaded(service, &preloaded, on_init_done, loader);
+    preloaded_done(&preloaded);
 }
 
 static void on_watch(void *owner, enum watch_news news, const char *why)

@@ -9,7 +9,7 @@
 #include "base/util.h"
 #include "dev/journal.h"
 #include "filter/argument.h"
-#include "worker/activation.h"
+#include "worker/contract.h"
 
 static void clear(struct rerun *rerun)
 {
@@ -26,10 +26,10 @@ static void on_done(struct job *job)
     char text[512];
     int http = job->failed ? 502 : 200;
 
-    if (activation_is_answered(job)) {
+    if (contract_is_answered(job)) {
         buf_add(&answer, job->answer, job->answer_len);
     } else {
-        activation_explain(job, service->opts.pool.worker.answer_max_bytes, text, sizeof(text));
+        contract_explain(job, service->opts.pool.worker.answer_max_bytes, text, sizeof(text));
         json_add_error(&answer, text);
         http = 502;
     }

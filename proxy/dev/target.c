@@ -12,8 +12,8 @@
 
 #include "action/runtimes.h"
 #include "base/err.h"
+#include "base/exec_spec.h"
 #include "base/json.h"
-#include "base/launch.h"
 #include "base/util.h"
 #include "dev/text.h"
 

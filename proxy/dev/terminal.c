@@ -25,7 +25,7 @@
 
 static void put(struct terminal *t, struct buf *line)
 {
-    sink_add(&t->sink, NULL, buf_at(line), buf_len(line));
+    output_add(&t->output, NULL, buf_at(line), buf_len(line));
     buf_done(line);
 }
 
@@ -68,14 +68,14 @@ void terminal_init(struct terminal *t, struct loop *loop, bool is_json)
     const char *term = getenv("TERM");
 
     *t = (struct terminal){.loop = loop, .is_json = is_json};
-    sink_init(&t->sink, loop, STDOUT_FILENO);
+    output_init(&t->output, loop, STDOUT_FILENO);
     t->colors = isatty(STDOUT_FILENO) == 1 && (no_color == NULL || no_color[0] == '\0') &&
                 term != NULL && strcmp(term, "dumb") != 0;
 }
 
 void terminal_done(struct terminal *t, int wait_ms)
 {
-    sink_done(&t->sink, wait_ms);
+    output_done(&t->output, wait_ms);
 }
 
 void terminal_say(struct terminal *t, const char *event, const char *text)
@@ -161,7 +161,7 @@ static void format_log(const struct terminal *t, struct buf *out, const char *id
 
 static void put_log(struct terminal *t, struct buf *lines)
 {
-    if (buf_len(&t->sink.pending) > TERMINAL_PENDING_BYTES) {
+    if (buf_len(&t->output.pending) > TERMINAL_PENDING_BYTES) {
         t->n_dropped++;
         buf_done(lines);
         return;
@@ -189,7 +189,7 @@ void terminal_log(struct terminal *t, struct activation *a, const char *stream, 
         text_add(&line, ",\"stream\":\"%s\",\"text\":", stream);
         json_quote(&line, text, n);
         buf_add_text(&line, "}");
-        if (buf_len(&t->sink.pending) <= TERMINAL_PENDING_BYTES)
+        if (buf_len(&t->output.pending) <= TERMINAL_PENDING_BYTES)
             put_json(t, "log", buf_at(&line), buf_len(&line));
         buf_done(&line);
         return;
@@ -258,7 +258,7 @@ void terminal_end(struct terminal *t, struct activation *a)
 
     if (t->is_json) {
         activation_write(a, &line);
-        if (buf_len(&t->sink.pending) <= TERMINAL_PENDING_BYTES)
+        if (buf_len(&t->output.pending) <= TERMINAL_PENDING_BYTES)
             put_json(t, "activation", buf_at(&line), buf_len(&line));
         buf_done(&line);
         return;

@@ -15,7 +15,7 @@
 
 #include "base/buf.h"
 #include "base/loop.h"
-#include "base/sink.h"
+#include "base/output.h"
 
 struct activation;
 struct fault;
@@ -26,7 +26,7 @@ struct fault;
     (1u << 20) /* not taken by the terminal; then log lines are dropped */
 
 struct terminal {
-    struct sink sink;
+    struct output output;
     struct loop *loop; /* borrowed */
     bool colors;
     bool is_json;

@@ -10,7 +10,7 @@
 #include "base/err.h"
 #include "base/json.h"
 #include "base/util.h"
-#include "worker/activation.h"
+#include "worker/contract.h"
 
 static int read_from(const char *word, uint64_t bytes_max, int stop_fd, struct buf *text,
                      struct err *err)
@@ -50,8 +50,8 @@ static int make_line(struct job *job, const char *text, size_t n, const char *me
     buf_add_text(&body, "{\"value\":");
     buf_add(&body, text, n);
     buf_add_text(&body, "}");
-    activation_set_line(job, json_top(buf_at(&body), buf_len(&body)), members,
-                        members != NULL ? strlen(members) : 0);
+    contract_set_line(job, json_top(buf_at(&body), buf_len(&body)), members,
+                      members != NULL ? strlen(members) : 0);
     buf_done(&body);
     return 0;
 }

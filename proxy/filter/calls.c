@@ -8,7 +8,7 @@
 #include "base/buf.h"
 #include "base/json.h"
 #include "base/util.h"
-#include "worker/activation.h"
+#include "worker/contract.h"
 
 void calls_init(struct calls *calls, const struct calls_opts *opts)
 {
@@ -94,7 +94,7 @@ static void call_explain(struct calls *calls, struct call *call)
 {
     char why[sizeof(call->job.reason) + 64];
 
-    activation_explain(&call->job, calls->opts.answer_max_bytes, why, sizeof(why));
+    contract_explain(&call->job, calls->opts.answer_max_bytes, why, sizeof(why));
     free(TAKE(call->job.answer));
     call_fail(calls, call, why);
 }
@@ -126,17 +126,17 @@ void calls_add(struct calls *calls, const char *line, size_t n, uint64_t now_ms,
     uint64_t asked_ms;
     char why[256];
 
-    if (!activation_check(line, n, &top, why, sizeof(why))) {
+    if (!contract_check(line, n, &top, why, sizeof(why))) {
         call_fail(calls, call, why);
         return;
     }
-    if (calls->opts.wants_object && !activation_is_argument(top)) {
-        call_fail(calls, call, ACTIVATION_NO_OBJECT);
+    if (calls->opts.wants_object && !contract_is_argument(top)) {
+        call_fail(calls, call, CONTRACT_NO_OBJECT);
         return;
     }
-    activation_set_line(job, top, calls->opts.members, n_members(calls->opts.members, top));
+    contract_set_line(job, top, calls->opts.members, n_members(calls->opts.members, top));
     calls->line_bytes += job->len;
-    asked_ms = activation_asked_ms(top);
+    asked_ms = contract_asked_ms(top);
     job->limit_ms = calls->opts.run_ms;
     job->deadline_at_ms = JOB_BY_TURN;
     if (asked_ms > 0 && asked_ms < job->limit_ms) {
@@ -177,7 +177,7 @@ void calls_done(struct calls *calls, struct job *job)
 
     assert(call->given && calls->n_given > 0);
     calls->n_given--;
-    if (activation_is_answered(job)) {
+    if (contract_is_answered(job)) {
         call_end(calls, call, TAKE(job->answer), job->answer_len);
     } else {
         call_explain(calls, call);

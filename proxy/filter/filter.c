@@ -221,7 +221,7 @@ void filter_serve(struct filter *filter, struct pool *pool)
 {
     assert(filter->pool == NULL);
     filter->pool = pool;
-    filter->calls.opts.wants_object = pool->launch.wants_object;
+    filter->calls.opts.wants_object = pool->spec.wants_object;
     loop_post(filter->loop, &filter->step);
 }
 

@@ -9,7 +9,7 @@
 #include "base/util.h"
 #include "filter/argument.h"
 #include "filter/outlet.h"
-#include "worker/activation.h"
+#include "worker/contract.h"
 #include "worker/pool.h"
 
 struct invoke {
@@ -37,7 +37,7 @@ static void on_done(struct job *job)
     struct invoke *invoke = container_of(job, struct invoke, job);
 
     invoke->running = false;
-    invoke->answered = activation_is_answered(job);
+    invoke->answered = contract_is_answered(job);
     loop_post(invoke->loop, &invoke->step);
 }
 
@@ -78,7 +78,7 @@ static void on_step(struct loop_post *post)
     if (invoke->told || job->outcome == JOB_PENDING)
         return;
     if (!invoke->answered) {
-        activation_explain(job, invoke->opts.answer_max_bytes, why, sizeof(why));
+        contract_explain(job, invoke->opts.answer_max_bytes, why, sizeof(why));
         (void)err_set(&err, ERR_ACTION, 0,
                       job->outcome == JOB_DIED && job->reason[0] != '\0' ? "invoke: %s (%s)"
                                                                          : "invoke: %s",

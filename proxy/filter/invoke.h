@@ -21,8 +21,8 @@ struct invoke_opts {
     size_t answer_max_bytes; /* as the workers have it, for texts */
 };
 
-/* How it ended. err->kind == ERR_NONE: with an answer, which is written, and is no error. Told once,
- * from the loop. */
+/* How it ended. err->kind == ERR_NONE: with an answer, which is written, and is no error. Told
+ * once, from the loop. */
 typedef void invoke_ended_fn(void *owner, const struct err *err);
 
 /* NULL: err filled. Reads the argument, blocking. */

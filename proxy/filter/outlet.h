@@ -25,7 +25,8 @@ struct outlet {
 };
 
 void outlet_init(struct outlet *outlet);
-/* told: posted when there is room again, a reader has come, or `left` or `err` was set. 0, or -1. */
+/* told: posted when there is room again, a reader has come, or `left` or `err` was set. 0, or
+ * -1. */
 int outlet_open(struct outlet *outlet, struct loop *loop, const char *path, struct loop_post *told,
                 struct err *err);
 void outlet_close(struct outlet *outlet);

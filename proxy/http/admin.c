@@ -56,7 +56,7 @@ static const char *why_not_ready(const struct service *service)
         return "starting\n";
     if (service->pool == NULL)
         return "not initialised\n";
-    if (service->pool->broken)
+    if (service->pool->circuit_open)
         return "broken: the action does not start any more\n";
     return NULL;
 }
@@ -114,7 +114,7 @@ static void write_whole_time(struct buf *text, const char *name, const struct re
     metrics_histogram(text, name, &reading->service->runs.whole);
 }
 
-static void write_in_flight(struct buf *text, const char *name, const struct reading *reading)
+static void write_in_window(struct buf *text, const char *name, const struct reading *reading)
 {
     const struct pool *pool = reading->service->pool;
     unsigned n = versions_n_jobs(reading->service);
@@ -267,8 +267,8 @@ static void write_start_time(struct buf *text, const char *name, const struct re
     metrics_seconds(text, name, reading->admin->started_at_us);
 }
 
-/* docs/monitoring.md's table is compared with what this writes. process_*: the names that each Prometheus
- * client library gives these facts, so that ready-made dashboards find them. */
+/* docs/monitoring.md's table is compared with what this writes. process_*: the names that each
+ * Prometheus client library gives these facts, so that ready-made dashboards find them. */
 static const struct {
     const char *name;
     const char *type;
@@ -288,7 +288,7 @@ static const struct {
     {"whiskloop_activation_duration_seconds", "histogram", "Time from a request to its reply.",
      write_whole_time},
     {"whiskloop_activations_in_flight", "gauge", "Activations that workers have now.",
-     write_in_flight},
+     write_in_window},
     {"whiskloop_activations_queued", "gauge", "Activations that wait for a worker now.",
      write_queued},
     {"whiskloop_request_bytes_total", "counter", "Bytes of the requests that were not refused.",
@@ -339,8 +339,8 @@ static void look_at_children(struct reading *reading)
 {
     const struct service *service = reading->service;
 
-    if (service->prelaunch.spawned.pid != 0)
-        (void)usage_add(&reading->children, service->prelaunch.spawned.pid);
+    if (service->prewarmed.spawned.pid != 0)
+        (void)usage_add(&reading->children, service->prewarmed.spawned.pid);
     for (unsigned i = 0; service->pool != NULL && i < service->pool->opts.n_workers; i++) {
         const struct worker *worker = &service->pool->workers[i].worker;
 

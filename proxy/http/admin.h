@@ -1,8 +1,8 @@
 #pragma once
 
 /*
- * admin - what an operator asks of the proxy, on a listener of its own: is it alive, may activations
- * come, and what was counted.
+ * admin - what an operator asks of the proxy, on a listener of its own: is it alive, may
+ * activations come, and what was counted.
  */
 
 #include <stdint.h>

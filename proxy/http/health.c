@@ -21,10 +21,10 @@ static size_t read_start(int fd, char *reply, size_t size)
     return n;
 }
 
-int health_ask(const struct place *place, struct err *err)
+int health_ask(const struct endpoint *endpoint, struct err *err)
 {
     char reply[sizeof("HTTP/1.1 200") - 1];
-    auto_fd int fd = place_connect(place, WAIT_MS);
+    auto_fd int fd = endpoint_connect(endpoint, WAIT_MS);
 
     if (fd < 0)
         return err_set(err, ERR_SYSTEM, errno, "cannot reach the admin listener: %s",

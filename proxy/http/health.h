@@ -5,7 +5,7 @@
  * need no HTTP client of their own.
  */
 
-#include "http/place.h"
+#include "http/endpoint.h"
 
 /* GET /healthz; five seconds for each step. 0: it is well. -1: err says why not. */
-int health_ask(const struct place *place, struct err *err);
+int health_ask(const struct endpoint *endpoint, struct err *err);

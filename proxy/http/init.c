@@ -4,18 +4,18 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "action/carried.h"
 #include "action/envelope.h"
+#include "action/preloaded.h"
 #include "action/user_names.h"
 #include "base/json.h"
 #include "base/log.h"
+#include "http/default_action.h"
 #include "http/prewarm.h"
 #include "http/reason.h"
 #include "http/server.h"
 #include "http/service.h"
-#include "http/stub.h"
 #include "http/versions.h"
-#include "worker/relay.h"
+#include "worker/forwarder.h"
 
 #define SECOND_INIT "Cannot initialize the action more than once."
 #define NOT_BUILT   "The action failed to generate or locate a binary. See logs for details."
@@ -75,26 +75,26 @@ static bool logs_errors(const struct init *init)
 }
 
 /* What a compiler or a name in an archive says must not end an activation's log. */
-static void say_words(struct sink *sink, const char *text, size_t n)
+static void say_words(struct output *output, const char *text, size_t n)
 {
     auto_free char *words = xstrndup(text, n);
 
     sentinel_disarm(words, n);
-    sink_line_start(sink, NULL);
-    sink_add(sink, NULL, words, n);
+    output_line_start(output, NULL);
+    output_add(output, NULL, words, n);
 }
 
 static void say(struct service *service, const char *text, size_t n)
 {
     say_words(service->err, text, n);
-    sink_add(service->err, NULL, "\n", 1);
+    output_add(service->err, NULL, "\n", 1);
 }
 
 static void end_log(struct service *service)
 {
-    relay_write_sentinels(service->out, service->err);
-    sink_flush(service->out);
-    sink_flush(service->err);
+    forwarder_write_sentinels(service->out, service->err);
+    output_flush(service->out);
+    output_flush(service->err);
 }
 
 /*
@@ -126,7 +126,8 @@ static void reply_exhausted(struct init *init, const char *text)
         request_reply_error(init->request, 502, text);
 }
 
-/* Tell what the compiler said, word for word: in the reply or in the log, in both only if it asks. */
+/* Tell what the compiler said, word for word: in the reply or in the log, in both only if it
+ * asks. */
 static void reply_unbuilt(struct init *init)
 {
     struct service *service = init->service;
@@ -246,9 +247,9 @@ static void reply_ok(struct init *init)
 {
     const struct runtime *runtime = init->build.runtime != NULL
                                         ? init->build.runtime
-                                        : init->service->opts.fallback; /* its stub */
+                                        : init->service->opts.fallback; /* its default action */
 
-    prelaunch_done(&init->service->prelaunch); /* it waited for another runtime's code */
+    prewarmed_done(&init->service->prewarmed); /* it waited for another runtime's code */
     init->service->is_preloaded = init->request == NULL;
     if (init->request != NULL)
         request_reply_ok(init->request, runtime->init_reply);
@@ -268,7 +269,7 @@ static void on_started(void *owner, const struct err *err)
     }
     log_end(init, "ok", NULL);
     versions_publish(service, TAKE(init->pool), init->build.version);
-    stub_retire(service);
+    default_action_retire(service);
     service->init = NULL;
     reply_ok(init);
 }
@@ -301,25 +302,26 @@ static void start_workers(struct init *init)
     struct service *service = init->service;
     const struct actionloop *actionloop = &service->opts.actionloop;
     const struct runtime *runtime = init->build.runtime;
-    struct launch launch;
-    struct launch waits;
+    struct exec_spec spec;
+    struct exec_spec stdin_probe;
     struct spawned waiting;
     struct buf line = {0};
     bool is_waiting;
 
-    memset(&launch, 0, sizeof(launch));
-    memset(&waits, 0, sizeof(waits));
+    memset(&spec, 0, sizeof(spec));
+    memset(&stdin_probe, 0, sizeof(stdin_probe));
     privileges_borrow(service->opts.privileges); /* it looks into the action's folder */
-    runtime_launch(runtime, init->build.dir, init->envelope.main, service->opts.environ,
-                   init->envelope.env, &launch);
+    runtime_exec_spec(runtime, init->build.dir, init->envelope.main, service->opts.environ,
+                      init->envelope.env, &spec);
     privileges_return(service->opts.privileges);
-    launch.privileges = service->opts.privileges;
-    if (launch.answers == ANSWERS_AUTO) {
-        launch.answers = service->opts.answers;
-        launch.reports_ready = launch.reports_ready || actionloop->wait_for_ack;
-        /* There an action's launch script goes to its folder by itself, and a program stays here. */
+    spec.privileges = service->opts.privileges;
+    if (spec.answers == ANSWERS_AUTO) {
+        spec.answers = service->opts.answers;
+        spec.reports_ready = spec.reports_ready || actionloop->wait_for_ack;
+        /* There an action's launch script goes to its folder by itself, and a program stays
+         * here. */
         if (actionloop->on)
-            free(TAKE(launch.cwd));
+            free(TAKE(spec.cwd));
     }
     reason_listen(&init->reason, service->out, service->err, service->pool);
     if (service->opts.renames_log) {
@@ -327,14 +329,14 @@ static void start_workers(struct init *init)
         service->err->rewrite = rename_log;
         service->err->rewrite_owner = &service->names;
     }
-    init->pool = pool_new(service->loop, &launch, &service->opts.pool, service->out, service->err);
-    is_waiting = runtime == service->opts.fallback && prelaunch_take(&service->prelaunch, &waiting);
+    init->pool = pool_new(service->loop, &spec, &service->opts.pool, service->out, service->err);
+    is_waiting = runtime == service->opts.fallback && prewarmed_take(&service->prewarmed, &waiting);
     if (is_waiting || prewarm_forks(service, runtime))
         add_init_line(init, &line);
     if (prewarm_forks(service, runtime) &&
-        runtime_prelaunch(runtime, true, service->opts.environ, &waits)) {
-        waits.privileges = service->opts.privileges;
-        pool_start_forked(init->pool, &waits, is_waiting ? &waiting : NULL, &line, on_started,
+        runtime_prewarm(runtime, true, service->opts.environ, &stdin_probe)) {
+        stdin_probe.privileges = service->opts.privileges;
+        pool_start_forked(init->pool, &stdin_probe, is_waiting ? &waiting : NULL, &line, on_started,
                           init);
     } else {
         pool_start(init->pool, is_waiting ? &waiting : NULL, &line, on_started, init);
@@ -357,7 +359,7 @@ static int check_built(struct init *init, struct err *err)
     privileges_return(service->opts.privileges);
     if (said[0] != '\0') {
         say_words(service->out, said, strlen(said));
-        sink_flush(service->out); /* log before reply, here too */
+        output_flush(service->out); /* log before reply, here too */
     }
     return result;
 }
@@ -427,9 +429,9 @@ static bool admit(struct service *service, struct request *request, enum gate_pa
         request_reply_error(request, 502, text);
     } else if (service->pool != NULL && !service->opts.allow_reinit) {
         /* The suites want to read it in the log too. */
-        sink_line_start(service->err, NULL);
-        sink_add(service->err, NULL, SECOND_INIT "\n", strlen(SECOND_INIT) + 1);
-        sink_flush(service->err);
+        output_line_start(service->err, NULL);
+        output_add(service->err, NULL, SECOND_INIT "\n", strlen(SECOND_INIT) + 1);
+        output_flush(service->err);
         request_reply_error(request, 403, SECOND_INIT);
     } else if (service->init != NULL) {
         request_reply_error(request, 403,
@@ -507,7 +509,7 @@ void init_on_request(void *owner, struct request *request)
     init = init_new(service, request);
     if (!service->is_preloaded)
         found = find_parts(request, takes_empty, &parts, &err);
-    if (found < 0 && err.kind == ERR_REFUSED && stub_adopt(service)) {
+    if (found < 0 && err.kind == ERR_REFUSED && default_action_adopt(service)) {
         service->init = NULL;
         reply_ok(init);
     } else if (found < 0 || envelope_fill(&init->envelope, &parts, &err) < 0 ||
@@ -516,20 +518,22 @@ void init_on_request(void *owner, struct request *request)
     }
 }
 
-void init_carried(struct service *service, struct carried *carried, init_done_fn *done, void *owner)
+void init_preloaded(struct service *service, struct preloaded *preloaded, init_done_fn *done,
+                    void *owner)
 {
     struct init *init = init_new(service, NULL);
     struct err err;
 
-    init->origin = carried->origin;
+    init->origin = preloaded->origin;
     init->done = done;
     init->owner = owner;
-    init->envelope = carried->envelope;
-    memset(&carried->envelope, 0, sizeof(carried->envelope));
-    init->build.source = carried->runtime;
-    if (carried->dir != NULL) {
-        log_info("init.start", log_text("folder", carried->dir), log_text("origin", init->origin));
-        build_in_place(&init->build, TAKE(carried->dir), carried->runtime);
+    init->envelope = preloaded->envelope;
+    memset(&preloaded->envelope, 0, sizeof(preloaded->envelope));
+    init->build.source = preloaded->runtime;
+    if (preloaded->dir != NULL) {
+        log_info("init.start", log_text("folder", preloaded->dir),
+                 log_text("origin", init->origin));
+        build_in_place(&init->build, TAKE(preloaded->dir), preloaded->runtime);
         on_built(&init->build);
     } else if (begin_build(init, &err) < 0) {
         fail(init, &err);

@@ -10,7 +10,7 @@
 
 #include <stddef.h>
 
-struct carried;
+struct preloaded;
 struct request;
 struct service;
 
@@ -20,9 +20,10 @@ void init_on_request(void *owner, struct request *request);
 /* The end of an action that came without a request, told from inside a call of init.c. why[0 .. n):
  * why there is none; NULL: it serves, or the proxy is being shut down. */
 typedef void init_done_fn(void *owner, const char *why, size_t n);
-/* The same without a request, for what the image carries. carried->envelope and dir: taken over. */
-void init_carried(struct service *service, struct carried *carried, init_done_fn *done,
-                  void *owner);
+/* The same without a request, for what the image carries. preloaded->envelope and dir: taken
+ * over. */
+void init_preloaded(struct service *service, struct preloaded *preloaded, init_done_fn *done,
+                    void *owner);
 
 /* Stop the /init in progress, if any, and answer it with 503. */
 void init_cancel(struct service *service);

@@ -1,8 +1,8 @@
 #pragma once
 
 /*
- * knative - the single entry point (__OW_RUNTIME_PLATFORM=knative): one path for /init and /run, and
- * replies that an action shapes itself, as a web action does.
+ * knative - the single entry point (__OW_RUNTIME_PLATFORM=knative): one path for /init and /run,
+ * and replies that an action shapes itself, as a web action does.
  *
  *     body {"init":…,"activation":…,"value":…} ─► http/init.c ─► http/run.c ─► status, headers, body
  *

@@ -18,13 +18,12 @@ void prewarm_begin(struct service *service)
 void prewarm_next(struct service *service)
 {
     const struct runtime *runtime = service->opts.fallback;
-    struct launch launch;
+    struct exec_spec spec;
 
-    memset(&launch, 0, sizeof(launch));
+    memset(&spec, 0, sizeof(spec));
     if (service->opts.prelaunches && !service->draining &&
-        runtime_prelaunch(runtime, prewarm_forks(service, runtime), service->opts.environ,
-                          &launch)) {
-        launch.privileges = service->opts.privileges;
-        (void)prelaunch_start(&service->prelaunch, &launch, service->opts.pool.worker.pipe_bytes);
+        runtime_prewarm(runtime, prewarm_forks(service, runtime), service->opts.environ, &spec)) {
+        spec.privileges = service->opts.privileges;
+        (void)prewarmed_start(&service->prewarmed, &spec, service->opts.pool.worker.pipe_bytes);
     }
 }

@@ -15,7 +15,7 @@
 #define HEADER_MAX_BYTES 2048 /* encoded; some proxies take no more than 4 KiB of headers in all */
 #define GAP              "%0A...%0A"
 
-static void on_bytes(struct sink_tap *tap, const void *owner, const char *bytes, size_t n)
+static void on_bytes(struct output_tap *tap, const void *owner, const char *bytes, size_t n)
 {
     struct reason *reason = container_of(tap, struct reason, tap);
 
@@ -26,7 +26,7 @@ static void on_bytes(struct sink_tap *tap, const void *owner, const char *bytes,
         buf_drop(&reason->said, buf_len(&reason->said) - SAID_MAX_BYTES);
 }
 
-void reason_listen(struct reason *reason, struct sink *out, struct sink *err,
+void reason_listen(struct reason *reason, struct output *out, struct output *err,
                    const struct pool *serving)
 {
     assert(reason->streams[0] == NULL);

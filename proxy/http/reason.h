@@ -9,7 +9,7 @@
  */
 
 #include "base/buf.h"
-#include "base/sink.h"
+#include "base/output.h"
 
 struct err;
 struct pool;
@@ -20,13 +20,13 @@ struct user_names;
 
 /* What a starting action writes, read along. Zeroed before use. */
 struct reason {
-    struct sink_tap tap;
-    struct sink *streams[2];    /* borrowed; NULL: not listening */
+    struct output_tap tap;
+    struct output *streams[2];  /* borrowed; NULL: not listening */
     const struct pool *serving; /* borrowed; what it writes is no reason; NULL: nobody serves */
     struct buf said;            /* the last of it */
 };
 
-void reason_listen(struct reason *reason, struct sink *out, struct sink *err,
+void reason_listen(struct reason *reason, struct output *out, struct output *err,
                    const struct pool *serving);
 /* Stop reading along, and forget what was read. Any number of times. */
 void reason_done(struct reason *reason);

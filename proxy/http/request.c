@@ -1,7 +1,7 @@
 /*
- * An answer that comes later costs two epoll_ctl in libh2o, because it drops the client's descriptor
- * from epoll's set while its request is in flight. A reader of our own stays on the socket, which
- * also hears of clients that leave. Source: library-facts A3, B.
+ * An answer that comes later costs two epoll_ctl in libh2o, because it drops the client's
+ * descriptor from epoll's set while its request is in flight. A reader of our own stays on the
+ * socket, which also hears of clients that leave. Source: library-facts A3, B.
  */
 
 #include "http/request.h"

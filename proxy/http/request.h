@@ -1,8 +1,8 @@
 #pragma once
 
 /*
- * request - one request with its body, from its handler's call until its reply: it is valid so long,
- * however long that takes and whether or not its client has left. Replies always carry
+ * request - one request with its body, from its handler's call until its reply: it is valid so
+ * long, however long that takes and whether or not its client has left. Replies always carry
  * Content-Length.
  */
 

@@ -7,12 +7,12 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "http/connection.h"
+#include "http/default_action.h"
 #include "http/reason.h"
 #include "http/request.h"
 #include "http/service.h"
-#include "http/stub.h"
 #include "http/trace.h"
-#include "worker/activation.h"
+#include "worker/contract.h"
 
 #define NOT_READY     "System not ready, status is running."
 #define LIMIT_STEP_MS 100 /* the platform's limits are multiples of this */
@@ -103,7 +103,7 @@ static void on_done(struct job *job)
     drop_line(run);
     if (service->observer != NULL)
         service->observer->ended(service->observer, run->request, job);
-    if (activation_is_answered(job)) {
+    if (contract_is_answered(job)) {
         /* The platform takes 200 for a result or an application's error, anything else for the
          * developer's error. */
         count(run, job->failed ? RUN_FAILED : RUN_OK);
@@ -111,7 +111,7 @@ static void on_done(struct job *job)
         request_reply(run->request, job->failed ? 502 : 200, TAKE(job->answer), job->answer_len);
     } else {
         assert(job->outcome != JOB_PENDING && job->outcome < ARRAY_LEN(failures));
-        activation_explain(job, service->opts.pool.worker.answer_max_bytes, text, sizeof(text));
+        contract_explain(job, service->opts.pool.worker.answer_max_bytes, text, sizeof(text));
         count(run, failures[job->outcome].end);
         if (job->outcome == JOB_DIED) /* how, beside the text that others compare */
             reason_add_header(run->request, job->reason, strlen(job->reason));
@@ -135,7 +135,7 @@ static void set_deadline(const struct service *service, struct run *run, struct 
     struct job *job = &run->job;
     uint64_t span_ms = service->opts.run_ms;
     int64_t margin_ms = service->opts.margin_ms;
-    uint64_t asked_ms = activation_asked_ms(body);
+    uint64_t asked_ms = contract_asked_ms(body);
 
     job->limit_ms = span_ms;
     if (asked_ms > 0 && asked_ms < span_ms) {
@@ -164,9 +164,9 @@ static void set_line(struct run *run, struct json_slice top, const struct trace 
     run->n_held = body.n_held;
     run->job.block = body.block;
     if (body.block != NULL)
-        activation_set_line_within(&run->job, top, members, n_members);
+        contract_set_line_within(&run->job, top, members, n_members);
     else
-        activation_set_line(&run->job, top, members, n_members);
+        contract_set_line(&run->job, top, members, n_members);
 }
 
 /* The words of Apache's Node runtime, which its suite wants to read in the log too (T-N16). */
@@ -175,18 +175,18 @@ static void refuse_second(struct service *service, struct request *request)
     static const char line[] = "Internal system error: " NOT_READY "\n";
 
     service->runs.n_ends[RUN_BUSY]++;
-    sink_line_start(service->err, NULL);
-    sink_add(service->err, NULL, line, sizeof(line) - 1);
+    output_line_start(service->err, NULL);
+    output_add(service->err, NULL, line, sizeof(line) - 1);
     request_reply_error(request, 403, NOT_READY);
 }
 
 /* As the proxy of the old native contract: an activation like any other, its log empty (T-D4). */
 static void refuse_argument(const struct service *service, struct request *request)
 {
-    relay_write_sentinels(service->out, service->err);
-    sink_flush(service->out);
-    sink_flush(service->err);
-    request_reply_error(request, 404, ACTIVATION_NO_OBJECT);
+    forwarder_write_sentinels(service->out, service->err);
+    output_flush(service->out);
+    output_flush(service->err);
+    request_reply_error(request, 404, CONTRACT_NO_OBJECT);
 }
 
 static void refuse_full(struct service *service, struct request *request, const char *text)
@@ -236,18 +236,18 @@ void run_on_request(void *owner, struct request *request)
     char text[256];
     enum gate_pass pass = service_gate(service, request, run_on_request);
 
-    if (pass == GATE_HELD) /* first: it comes here again, and is counted and logged then */
+    if (pass == GATE_HELD) /* must be first: a held request re-enters and would be counted twice */
         return;
     trace_take(&trace, request);
     if (is_closed(service, request, pass))
         return;
-    pool = service->pool != NULL ? service->pool : stub_pool(service);
+    pool = service->pool != NULL ? service->pool : default_action_pool(service);
     if (pool == NULL) {
         service->runs.n_ends[RUN_NO_ACTION]++;
         request_reply_error(request, 500, "no action defined yet");
         return;
     }
-    if (!activation_check(body, n, &top, text, sizeof(text))) {
+    if (!contract_check(body, n, &top, text, sizeof(text))) {
         service->runs.n_ends[RUN_BAD_BODY]++;
         request_reply_error(request, 400, text);
         return;
@@ -256,7 +256,7 @@ void run_on_request(void *owner, struct request *request)
         refuse_second(service, request);
         return;
     }
-    if (pool->launch.wants_object && !activation_is_argument(top)) {
+    if (pool->spec.wants_object && !contract_is_argument(top)) {
         service->runs.n_ends[RUN_BAD_BODY]++;
         refuse_argument(service, request);
         return;

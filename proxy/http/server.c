@@ -34,8 +34,8 @@ struct server {
     struct loop *loop; /* borrowed */
     const struct server_route *routes;
     size_t n_routes;
-    struct place place;
-    const char *lost;
+    struct endpoint endpoint;
+    const char *not_found_text;
     struct requests requests;
     struct connections connections;
     h2o_globalconf_t config;
@@ -43,7 +43,7 @@ struct server {
     h2o_accept_ctx_t accept_ctx;
     h2o_socket_t *listener; /* NULL once draining */
     struct loop_timer accept_again;
-    bool is_short;        /* of descriptors, which was told; until nobody waits any more */
+    bool out_of_fds;      /* of descriptors, which was told; until nobody waits any more */
     const char *instance; /* borrowed */
 };
 
@@ -118,7 +118,7 @@ static const struct server_route *judge(const struct server *server, h2o_iovec_t
     const char *methods = route != NULL && route->methods != NULL ? route->methods : "POST";
 
     if (route == NULL)
-        refuse(refusal, 404, server->lost);
+        refuse(refusal, 404, server->not_found_text);
     else if (!takes_method(methods, method))
         refuse_method(refusal, methods);
     return route;
@@ -184,10 +184,10 @@ static int on_req(h2o_handler_t *handler, h2o_req_t *req)
 /* The listener stays readable: without a pause this would spin. */
 static void pause_accepting(struct server *server, const char *why)
 {
-    if (!server->is_short)
+    if (!server->out_of_fds)
         log_warn("http.accept", log_text("failed", why),
                  log_int("tried_again_every_ms", ACCEPT_PAUSE_MS));
-    server->is_short = true;
+    server->out_of_fds = true;
     h2o_socket_read_stop(server->listener);
     loop_timer_set(server->loop, &server->accept_again,
                    loop_now_ms(server->loop) + ACCEPT_PAUSE_MS);
@@ -216,7 +216,7 @@ static void on_accept(h2o_socket_t *listener, const char *error)
         if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS) {
             pause_accepting(server, strerror(errno));
         } else {
-            server->is_short = false;
+            server->out_of_fds = false;
         }
         return;
     }
@@ -260,8 +260,8 @@ struct server *server_new(struct loop *loop, const struct server_opts *opts,
                           const struct server_route *routes, size_t n_routes, struct err *err)
 {
     struct server *server;
-    struct place place = *opts->place;
-    int fd = place_listen(&place, opts->options, err);
+    struct endpoint endpoint = *opts->endpoint;
+    int fd = endpoint_listen(&endpoint, opts->options, err);
 
     if (fd < 0)
         return NULL;
@@ -270,8 +270,8 @@ struct server *server_new(struct loop *loop, const struct server_opts *opts,
     server->loop = loop;
     server->routes = routes;
     server->n_routes = n_routes;
-    server->place = place;
-    server->lost = opts->lost;
+    server->endpoint = endpoint;
+    server->not_found_text = opts->not_found_text;
     server->instance = opts->instance;
     server->requests.loop = loop;
     server->connections = (struct connections){.loop = loop,
@@ -291,7 +291,7 @@ struct server *server_new(struct loop *loop, const struct server_opts *opts,
 
 uint16_t server_port(const struct server *server)
 {
-    return server->place.port;
+    return server->endpoint.port;
 }
 
 unsigned server_n_open(const struct server *server)
@@ -318,7 +318,7 @@ void server_drain(struct server *server)
 {
     if (server->listener == NULL)
         return;
-    place_leave(&server->place);
+    endpoint_leave(&server->endpoint);
     h2o_socket_close(server->listener);
     server->listener = NULL;
     loop_timer_clear(&server->accept_again);

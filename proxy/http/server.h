@@ -10,7 +10,7 @@
 #include <stdint.h>
 
 #include "http/connection.h"
-#include "http/place.h"
+#include "http/endpoint.h"
 #include "http/request.h"
 
 struct err;
@@ -31,9 +31,9 @@ struct server_route {
 };
 
 struct server_opts {
-    const struct place *place;
-    const char *options;  /* those that say where, for the error's text */
-    const char *lost;     /* what the client of another path is told; static */
+    const struct endpoint *endpoint;
+    const char *options;        /* those that say where, for the error's text */
+    const char *not_found_text; /* what the client of another path is told; static */
     const char *instance; /* which run of the program this is, told with each 405; NULL: not told */
     uint64_t idle_ms;     /* a connection without a whole request is closed after so long */
     uint64_t transfer_ms; /* a client that sends or takes too little in so long is dropped */
@@ -45,7 +45,8 @@ struct server_opts {
  * NULL: err is ERR_SYSTEM and says what address could not be had. */
 struct server *server_new(struct loop *loop, const struct server_opts *opts,
                           const struct server_route *routes, size_t n_routes, struct err *err);
-/* Frees all. false: clients keep connections open, so what they hold stays, and the loop must, too. */
+/* Frees all. false: clients keep connections open, so what they hold stays, and the loop must,
+ * too. */
 bool server_free(struct server **server);
 /* 0: a Unix socket. */
 uint16_t server_port(const struct server *server);

@@ -13,14 +13,14 @@
 #include "action/runtimes.h"
 #include "action/store.h"
 #include "action/user_names.h"
+#include "base/exec_spec.h"
 #include "base/held.h"
-#include "base/launch.h"
+#include "base/output.h"
 #include "base/privileges.h"
-#include "base/sink.h"
 #include "http/gate.h"
 #include "http/run_tally.h"
 #include "worker/pool.h"
-#include "worker/prelaunch.h"
+#include "worker/prewarmed.h"
 #include "worker/tally.h"
 
 struct init;
@@ -48,8 +48,8 @@ struct service_opts {
     char *const *environ;           /* the container's environment, for the action */
     /* What the action's processes may do. */
     const struct privileges *privileges;
-    /* Where an image made for Apache's skeleton has its program, and wants published ones to be; the
-     * store's folder where it can be written. NULL: it is no such image. */
+    /* Where an image made for Apache's skeleton has its program, and wants published ones to be;
+     * the store's folder where it can be written. NULL: it is no such image. */
     const char *skeleton_dir;
     uint64_t run_ms;   /* limit of one activation */
     int64_t margin_ms; /* a late activation is given up so long before its deadline; < 0: after */
@@ -67,24 +67,24 @@ struct service_opts {
 struct service {
     struct loop *loop; /* borrowed */
     struct service_opts opts;
-    struct store *store;        /* borrowed */
-    struct sink *out;           /* our own stdout, borrowed */
-    struct sink *err;           /* ... stderr */
-    struct pool *pool;          /* the action; NULL before a successful /init */
-    unsigned version;           /* of its folder; 0: no action, or none that lies in the store */
-    struct list retired;        /* versions on their way out: http/versions.c */
-    struct pool *stub;          /* answers while `pool` is NULL; NULL: nobody asked it yet */
-    struct prelaunch prelaunch; /* of the fallback runtime, while there is no action */
-    struct init *init;          /* the one in progress, NULL: none */
-    struct user_names names;    /* what a command's log calls the action's files; else unused */
-    struct gate gate;           /* holds requests while a preloaded action is being started */
-    const char *cannot_start;   /* why the preloaded action never will; NULL: nothing says so */
-    bool is_preloaded;          /* the action that serves came with the image, not by /init */
-    struct held held;           /* bytes of bodies and answers */
-    struct run_tally runs;      /* what was counted of POST /run */
-    struct tally workers;       /* ... of the action's processes */
+    struct store *store;           /* borrowed */
+    struct output *out;            /* our own stdout, borrowed */
+    struct output *err;            /* ... stderr */
+    struct pool *pool;             /* the action; NULL before a successful /init */
+    unsigned version;              /* of its folder; 0: no action, or none that lies in the store */
+    struct list retired;           /* versions on their way out: http/versions.c */
+    struct pool *stub;             /* answers while `pool` is NULL; NULL: nobody asked it yet */
+    struct prewarmed prewarmed;    /* of the fallback runtime, while there is no action */
+    struct init *init;             /* the one in progress, NULL: none */
+    struct user_names names;       /* what a command's log calls the action's files; else unused */
+    struct gate gate;              /* holds requests while a preloaded action is being started */
+    const char *cannot_start;      /* why the preloaded action never will; NULL: nothing says so */
+    bool is_preloaded;             /* the action that serves came with the image, not by /init */
+    struct held held;              /* bytes of bodies and answers */
+    struct run_tally runs;         /* what was counted of POST /run */
+    struct tally workers;          /* ... of the action's processes */
     struct run_observer *observer; /* borrowed; NULL: nobody is told of activations */
-    bool draining;              /* SIGTERM came: no new activations */
+    bool draining;                 /* SIGTERM came: no new activations */
 };
 
 /* gate_pass() of the service's gate; a proxy that is being shut down holds nothing. */

@@ -17,7 +17,7 @@
 #define VAIN_MAX         3          /* a pipe of one page is not told writable before it is empty */
 #define PASS_BYTES       65536 /* a log line on the answer channel is forwarded in such pieces */
 
-static void on_out_room(struct sink_waiter *waiter)
+static void on_out_room(struct output_waiter *waiter)
 {
     struct channel *channel = container_of(waiter, struct channel, out_room);
 
@@ -25,7 +25,7 @@ static void on_out_room(struct sink_waiter *waiter)
         loop_watch_read(&channel->fd1, channel->on_fd1);
 }
 
-void channel_init(struct channel *channel, struct sink *out, struct sink *err,
+void channel_init(struct channel *channel, struct output *out, struct output *err,
                   size_t answer_max_bytes)
 {
     memset(channel, 0, sizeof(*channel));
@@ -35,8 +35,8 @@ void channel_init(struct channel *channel, struct sink *out, struct sink *err,
     loop_watch_init(&channel->fd3);
     line_init(&channel->line1, answer_max_bytes);
     line_init(&channel->line3, answer_max_bytes);
-    relay_init(&channel->out, out);
-    relay_init(&channel->err, err);
+    forwarder_init(&channel->out, out);
+    forwarder_init(&channel->err, err);
     list_init(&channel->out_room.node);
     channel->out_room.on_room = on_out_room;
 }
@@ -56,15 +56,15 @@ void channel_open(struct channel *channel, struct loop *loop, const struct spawn
     channel->odd = ODD_NOTHING;
     channel->n_written = channel->read_up_to = 0;
     loop_watch_open(loop, &channel->in, spawned->in);
-    relay_open(&channel->err, loop, spawned->fd2);
+    forwarder_open(&channel->err, loop, spawned->fd2);
     if (answers == ANSWERS_FD3) {
-        relay_open(&channel->out, loop, spawned->fd1);
+        forwarder_open(&channel->out, loop, spawned->fd1);
     } else {
         loop_watch_open(loop, &channel->fd1, spawned->fd1);
         loop_watch_read(&channel->fd1, on_fd1);
     }
     if (answers == ANSWERS_STDOUT) {
-        relay_open(&channel->out, loop, spawned->fd3);
+        forwarder_open(&channel->out, loop, spawned->fd3);
     } else {
         loop_watch_open(loop, &channel->fd3, spawned->fd3);
         loop_watch_read(&channel->fd3, on_fd3);
@@ -77,7 +77,7 @@ static void rest_to_log(struct channel *channel, struct line *line)
     const char *text = NULL;
     size_t n = line_rest(line, &text);
 
-    relay_feed(&channel->out, text, n);
+    forwarder_feed(&channel->out, text, n);
     line_reset(line, 0);
 }
 
@@ -85,8 +85,8 @@ static void held_to_log(struct channel *channel)
 {
     if (!channel->is_held)
         return;
-    relay_feed(&channel->out, buf_at(&channel->held), buf_len(&channel->held));
-    relay_feed(&channel->out, "\n", 1);
+    forwarder_feed(&channel->out, buf_at(&channel->held), buf_len(&channel->held));
+    forwarder_feed(&channel->out, "\n", 1);
     channel->is_held = false;
 }
 
@@ -101,16 +101,16 @@ static void fix_answers(struct channel *channel, enum answers answers)
 
         held_to_log(channel);
         while (line_next(&channel->line1, &text, &n) == LINE_READY) {
-            relay_feed(&channel->out, text, n);
-            relay_feed(&channel->out, "\n", 1);
+            forwarder_feed(&channel->out, text, n);
+            forwarder_feed(&channel->out, "\n", 1);
         }
         rest_to_log(channel, &channel->line1);
         if (channel->fd1.sock != NULL)
-            relay_take_over(&channel->out, &channel->fd1);
+            forwarder_take_over(&channel->out, &channel->fd1);
     } else {
         rest_to_log(channel, &channel->line3);
         if (channel->fd3.sock != NULL)
-            relay_take_over(&channel->out, &channel->fd3);
+            forwarder_take_over(&channel->out, &channel->fd3);
     }
 }
 
@@ -122,8 +122,8 @@ void channel_close(struct channel *channel)
     loop_watch_close(&channel->in);
     loop_watch_close(&channel->fd1);
     loop_watch_close(&channel->fd3);
-    relay_close(&channel->out);
-    relay_close(&channel->err);
+    forwarder_close(&channel->out);
+    forwarder_close(&channel->err);
     line_reset(&channel->line3, 0);
     fd_close(&channel->ring);
 }
@@ -205,8 +205,8 @@ static uint64_t n_read(const struct channel *channel)
     return channel->n_written - unread(channel);
 }
 
-/* Of n bytes that are unread, those of lines: the question is what the worker must read, unless there
- * was something else. */
+/* Of n bytes that are unread, those of lines: the question is what the worker must read, unless
+ * there was something else. */
 static size_t of_lines(const struct channel *channel, size_t n)
 {
     return channel->question && channel->n_written - n < channel->read_up_to ? n - 1 : n;
@@ -299,13 +299,13 @@ static bool pull(struct loop_watch *watch, struct line *line, uint64_t *n_read)
 
 bool channel_hold_up(struct channel *channel)
 {
-    struct sink *sink = channel->out.sink;
+    struct output *output = channel->out.output;
 
-    if (channel->fd1.sock == NULL || channel->kept_apart || !sink_is_full(sink))
+    if (channel->fd1.sock == NULL || channel->kept_apart || !output_is_full(output))
         return false;
     loop_watch_read(&channel->fd1, NULL);
     if (list_empty(&channel->out_room.node))
-        sink_wait(sink, &channel->out_room);
+        output_wait(output, &channel->out_room);
     return true;
 }
 
@@ -449,7 +449,7 @@ static bool pass_on(struct channel *channel)
     const char *newline = n > 0 ? memchr(text, '\n', n) : NULL;
 
     n = newline != NULL ? (size_t)(newline - text) + 1 : n;
-    relay_feed(&channel->out, text, n);
+    forwarder_feed(&channel->out, text, n);
     line_skip(&channel->line1, n);
     channel->passing = newline == NULL;
     return newline != NULL;
@@ -493,8 +493,8 @@ static enum channel_result next1(struct channel *channel, enum channel_wanted wa
         }
         if (wanted == WANT_ANSWER)
             note_oddity(channel, *text, *n);
-        relay_feed(&channel->out, *text, *n);
-        relay_feed(&channel->out, "\n", 1);
+        forwarder_feed(&channel->out, *text, *n);
+        forwarder_feed(&channel->out, "\n", 1);
     }
 }
 
@@ -509,16 +509,16 @@ static bool has_line(const struct line *line)
     return n > 0 && memchr(text, '\n', n) != NULL;
 }
 
-/* In auto mode this line on descriptor 1 would be the answer. That it is not known before the process is
- * back at its input; a word about its start is taken as it comes. */
+/* In auto mode this line on descriptor 1 would be the answer. That it is not known before the
+ * process is back at its input; a word about its start is taken as it comes. */
 static enum channel_result hold(struct channel *channel, enum channel_result result,
                                 enum channel_wanted wanted, const char **text, size_t *n)
 {
     (void)pull(&channel->fd3, &channel->line3, &channel->n_read3);
     if (has_line(&channel->line3)) {
         if (result == CHANNEL_LINE) {
-            relay_feed(&channel->out, *text, *n);
-            relay_feed(&channel->out, "\n", 1);
+            forwarder_feed(&channel->out, *text, *n);
+            forwarder_feed(&channel->out, "\n", 1);
         }
         return next3(channel, wanted, text, n);
     }
@@ -632,19 +632,19 @@ void channel_drop_rest(struct channel *channel)
         line_skip(&channel->line3, line_rest(&channel->line3, &text));
     if (channel->answers != ANSWERS_FD3) {
         n = line_rest(&channel->line1, &text);
-        relay_feed(&channel->out, text, n);
+        forwarder_feed(&channel->out, text, n);
         line_skip(&channel->line1, n);
     }
 }
 
 void channel_settle_logs(struct channel *channel)
 {
-    relay_settle(&channel->out);
-    relay_settle(&channel->err);
+    forwarder_settle(&channel->out);
+    forwarder_settle(&channel->err);
 }
 
 void channel_settle_log_lines(struct channel *channel)
 {
-    relay_settle_lines(&channel->out);
-    relay_settle_lines(&channel->err);
+    forwarder_settle_lines(&channel->out);
+    forwarder_settle_lines(&channel->err);
 }

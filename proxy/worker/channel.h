@@ -4,21 +4,20 @@
  * channel - the four pipes of a worker: lines in, answers out, logs forwarded.
  *
  * Knows which of descriptors 1 and 3 carries the answers (architecture 3), or finds out while the
- * first answer comes: in "auto" that is 3 if it carries one, else 1, once the process is known to be
- * back at its input. On descriptor 1 only a
- * JSON object or array that somebody waits for is an answer, all else is a log line, unless a
- * launcher keeps the two apart; what stands on descriptor 3 in answer mode while nobody waits is
- * stale and dropped.
+ * first answer comes: in "auto" that is 3 if it carries one, else 1, once the process is known to
+ * be back at its input. On descriptor 1 only a JSON object or array that somebody waits for is an
+ * answer, all else is a log line, unless a launcher keeps the two apart; what stands on descriptor
+ * 3 in answer mode while nobody waits is stale and dropped.
  */
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <sys/uio.h>
 
-#include "base/launch.h"
+#include "base/exec_spec.h"
 #include "base/line.h"
 #include "base/loop.h"
-#include "worker/relay.h"
+#include "worker/forwarder.h"
 
 struct spawned;
 
@@ -54,18 +53,19 @@ struct channel {
     struct loop_watch fd3; /* likewise */
     struct line line1;
     struct line line3;
-    struct relay out; /* the descriptor that is not answers; and log lines that stand among them */
-    struct relay err; /* descriptor 2 */
-    struct sink_waiter out_room; /* while log lines among the answers cannot leave */
-    loop_watch_fn *on_fd1;       /* the owner's */
-    bool fed;                    /* a line was written to this worker */
-    bool narrow;                 /* the pipe for lines has room for one write */
-    bool cannot_narrow;          /* ... or cannot be made so here */
-    unsigned n_vain;             /* times in a row that it had room and was not empty */
-    int wide_bytes;              /* its size before */
-    struct buf held;             /* auto: a line of descriptor 1 that may be the answer */
-    bool is_held;                /* ... there is one */
-    enum channel_odd odd;        /* since the last line was written to it */
+    struct forwarder
+        out; /* the descriptor that is not answers; and log lines that stand among them */
+    struct forwarder err;          /* descriptor 2 */
+    struct output_waiter out_room; /* while log lines among the answers cannot leave */
+    loop_watch_fn *on_fd1;         /* the owner's */
+    bool fed;                      /* a line was written to this worker */
+    bool narrow;                   /* the pipe for lines has room for one write */
+    bool cannot_narrow;            /* ... or cannot be made so here */
+    unsigned n_vain;               /* times in a row that it had room and was not empty */
+    int wide_bytes;                /* its size before */
+    struct buf held;               /* auto: a line of descriptor 1 that may be the answer */
+    bool is_held;                  /* ... there is one */
+    enum channel_odd odd;          /* since the last line was written to it */
     bool kept_apart;     /* a launcher keeps its answers apart from the user's output: while one is
                          awaited every line is one, also a wrong one */
     bool passing;        /* inside a long line on descriptor 1 that cannot be an answer */
@@ -80,7 +80,7 @@ struct channel {
 };
 
 /* out, err: our own streams, borrowed. answer_max_bytes: longest line with an answer accepted. */
-void channel_init(struct channel *channel, struct sink *out, struct sink *err,
+void channel_init(struct channel *channel, struct output *out, struct output *err,
                   size_t answer_max_bytes);
 
 /* Take over the pipes. on_fd1, on_fd3: called from the loop when an answer may have come. */
@@ -97,8 +97,8 @@ ssize_t channel_write(struct channel *channel, const struct iovec *lines, int n_
 bool channel_tell(struct channel *channel, struct buf *bytes);
 /* The same with a part of a line that nobody can begin. Bytes written; 0: no room; -1: as above. */
 ssize_t channel_probe(struct channel *channel, struct iovec part);
-/* Make the pipe so narrow that it is writable only when it is empty: then what was written was read,
- * and who read it is back at its input. false: that cannot be had here. */
+/* Make the pipe so narrow that it is writable only when it is empty: then what was written was
+ * read, and who read it is back at its input. false: that cannot be had here. */
 bool channel_narrow(struct channel *channel);
 void channel_widen(struct channel *channel);
 /* It was told writable. Where that proves to say nothing, channel_narrow() fails from then on. */
@@ -141,8 +141,9 @@ bool channel_pull(struct channel *channel);
 enum channel_result channel_next(struct channel *channel, enum channel_wanted wanted,
                                  const char **text, size_t *n);
 
-/* The process is back at its input, or dead: what stands on the descriptors is all that there is. In
- * auto mode this tells where the answers come, and channel_next() hands out the one that was held. */
+/* The process is back at its input, or dead: what stands on the descriptors is all that there is.
+ * In auto mode this tells where the answers come, and channel_next() hands out the one that was
+ * held. */
 void channel_decide(struct channel *channel);
 static inline bool channel_is_undecided(const struct channel *channel)
 {
@@ -152,8 +153,8 @@ static inline bool channel_is_undecided(const struct channel *channel)
 enum channel_odd channel_oddity(const struct channel *channel);
 const char *channel_oddity_text(enum channel_odd odd);
 
-/* After the end of the stream: an unfinished last line counts if it is a whole object or array; else
- * on descriptor 1 it goes to the log. */
+/* After the end of the stream: an unfinished last line counts if it is a whole object or array;
+ * else on descriptor 1 it goes to the log. */
 enum channel_result channel_rest(struct channel *channel, const char **text, size_t *n);
 
 /* Before the next line is written: what stands unfinished is no part of its answer. */

@@ -13,7 +13,7 @@ struct err;
 struct oom;
 
 enum death {
-    DEATH_NONE,      /* it lives, or never did */
+    DEATH_NONE,      /* running, or never started */
     DEATH_EXIT,      /* it ended by itself, whatever its status */
     DEATH_SIGNAL,    /* a signal that was not ours: a crash, somebody's kill */
     DEATH_WANTED,    /* we had told it to end: late, hung, refused, not wanted any more */

@@ -3,7 +3,7 @@
 #include <assert.h>
 #include <stdio.h>
 
-#include "base/launch.h"
+#include "base/exec_spec.h"
 #include "worker/hear.h"
 #include "worker/worker.h"
 
@@ -16,16 +16,16 @@
 static bool write_unsent(struct worker *w)
 {
     struct iovec parts[PARTS_PER_WRITE];
-    int n_parts = flight_lines(&w->flight, parts, PARTS_PER_WRITE);
+    int n_parts = window_lines(&w->window, parts, PARTS_PER_WRITE);
     ssize_t n = channel_write(&w->channel, parts, n_parts);
 
     if (n < 0)
         return false;
-    flight_wrote(&w->flight, (size_t)n);
+    window_wrote(&w->window, (size_t)n);
     return true;
 }
 
-/* What it said up to here belongs to nobody. */
+/* Discard stale output before writing, or a late duplicate would answer the next job. */
 static bool drop_what_is_stale(struct worker *w)
 {
     (void)channel_pull(&w->channel);
@@ -42,34 +42,34 @@ static bool has_read_probe(struct worker *w)
 
     if (!channel_narrow(&w->channel))
         return true;
-    if (!w->flight.probing) {
-        if (!flight_probe(&w->flight, CHANNEL_NARROW_BYTES, &part))
+    if (!w->window.probing) {
+        if (!window_probe(&w->window, CHANNEL_NARROW_BYTES, &part))
             return true;
         n = channel_probe(&w->channel, part);
         if (n < 0)
             return true; /* the write that follows finds that out */
-        flight_wrote(&w->flight, (size_t)n);
+        window_wrote(&w->window, (size_t)n);
     }
     return channel_unread(&w->channel) == 0;
 }
 
 bool give_next(struct worker *w)
 {
-    if (flight_is_fed(&w->flight))
+    if (window_is_fed(&w->window))
         return write_unsent(w);
-    if (feed_takes_care(&w->feed)) {
+    if (pacing_takes_care(&w->pacing)) {
         if (!has_read_probe(w))
             return true;
         if (!drop_what_is_stale(w))
             return false;
-        flight_end_probe(&w->flight);
-        if (flight_oldest(&w->flight)->len > CHANNEL_NARROW_BYTES)
+        window_end_probe(&w->window);
+        if (window_oldest(&w->window)->len > CHANNEL_NARROW_BYTES)
             channel_widen(&w->channel);
-    } else if (feed_is_plain(&w->feed)) {
+    } else if (pacing_is_plain(&w->pacing)) {
         channel_widen(&w->channel);
         channel_drop_rest(&w->channel);
     }
-    feed_began(&w->feed);
+    pacing_began(&w->pacing);
     return write_unsent(w);
 }
 
@@ -81,9 +81,9 @@ static void write_first_byte(struct worker *w)
     struct iovec part = {(char[]){'{'}, 1};
 
     w->question.probed = true;
-    if (w->flight.n_ahead == 0 && channel_narrow(&w->channel) &&
+    if (w->window.n_ahead == 0 && channel_narrow(&w->channel) &&
         channel_probe(&w->channel, part) == 1)
-        flight_wrote_ahead(&w->flight);
+        window_wrote_ahead(&w->window);
 }
 
 /* What is known by now is all that will come. */
@@ -98,7 +98,7 @@ static void conclude(struct worker *w)
         hear(w);
     }
     odd = channel_oddity(&w->channel);
-    if (flight_is_fed(&w->flight) && odd != ODD_NOTHING)
+    if (window_is_fed(&w->window) && odd != ODD_NOTHING)
         hear_malformed(w, channel_oddity_text(odd));
     w->question = (struct question){0};
 }
@@ -108,29 +108,29 @@ uint64_t give_question(struct worker *w)
     struct question *question = &w->question;
     bool is_open = channel_is_undecided(&w->channel);
     uint64_t now_us = loop_now_us(w->loop);
-    enum waits_state state = waits_look(&w->waits);
+    enum stdin_probe_state state = stdin_probe_look(&w->stdin_probe);
     uint64_t since_us;
 
-    assert(flight_is_fed(&w->flight));
+    assert(window_is_fed(&w->window));
     if (question->asked_at_us == 0)
         question->asked_at_us = now_us;
     since_us = now_us - question->asked_at_us;
-    if (state == WAITS_YES) {
+    if (state == STDIN_PROBE_YES) {
         conclude(w);
         return UINT64_MAX;
     }
     if (since_us < LOOKS_US)
         return now_us + (since_us < LOOK_US ? LOOK_US : since_us);
     /* Who polls may wait for something else: one who logs JSON, too, and answers later. */
-    if (state == WAITS_POLLS && !is_open)
+    if (state == STDIN_PROBE_POLLS && !is_open)
         return UINT64_MAX;
-    if (!question->probed && state != WAITS_POLLS)
+    if (!question->probed && state != STDIN_PROBE_POLLS)
         write_first_byte(w);
     if (channel_unread(&w->channel) > 0)
         return UINT64_MAX;
     if (question->read_at_us == 0)
         question->read_at_us = now_us;
-    if ((is_open && w->flight.n_ahead > 0) || now_us - question->read_at_us >= GRACE_US) {
+    if ((is_open && w->window.n_ahead > 0) || now_us - question->read_at_us >= GRACE_US) {
         conclude(w);
         return UINT64_MAX;
     }

@@ -4,10 +4,10 @@
  * give - lines to a worker, and whether it waits for the next one; a part of worker.c.
  *
  * The line protocol has no ids: an answer belongs to the line that was read last. So one that has
- * spoken out of turn, or is new, gets its line in two parts. The pipe is made so narrow that it holds
- * one write. First comes the line without its end: when that was read the process is back at its
- * input, and all that it had to say stands in its pipes and is dropped. Then comes the end. Nobody looks
- * at the process for this, and it costs a wake-up.
+ * spoken out of turn, or is new, gets its line in two parts. The pipe is made so narrow that it
+ * holds one write. First comes the line without its end: when that was read the process is back at
+ * its input, and all that it had to say stands in its pipes and is dropped. Then comes the end.
+ * Nobody looks at the process for this, and it costs a wake-up.
  */
 
 #include <stdbool.h>
@@ -26,9 +26,9 @@ struct question {
 bool give_next(struct worker *w);
 
 /*
- * One activation runs in a process that announced nothing, and what it wrote leaves open which of two
- * descriptors has its answer, or looks like an answer and is none: find out whether it is back at its
- * input. Looks at it a few times, then puts the first byte of the next line into its pipe.
+ * One activation runs in a process that announced nothing, and what it wrote leaves open which of
+ * two descriptors has its answer, or looks like an answer and is none: find out whether it is back
+ * at its input. Looks at it a few times, then puts the first byte of the next line into its pipe.
  * Returns when to call again, loop time in microseconds; UINT64_MAX: once the pipe has room.
  */
 uint64_t give_question(struct worker *w);

@@ -4,10 +4,10 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/launch.h"
+#include "base/exec_spec.h"
 #include "base/log.h"
-#include "worker/number.h"
 #include "worker/ready.h"
+#include "worker/request_id.h"
 #include "worker/tally.h"
 #include "worker/worker.h"
 
@@ -30,11 +30,11 @@ void hear_end_of(struct worker *w, struct job *job, enum job_outcome outcome)
     } else if (outcome == JOB_DIED && w->death != DEATH_NONE) {
         death_say_how(w->wait_status, job->reason, sizeof(job->reason));
     }
-    if (!flight_is_fed(&w->flight))
+    if (!window_is_fed(&w->window))
         channel_settle_logs(&w->channel);
     else if (!w->logs_settled)
         channel_settle_log_lines(&w->channel);
-    relay_write_sentinels(w->channel.out.sink, w->channel.err.sink);
+    forwarder_write_sentinels(w->channel.out.output, w->channel.err.output);
     list_add_tail(&w->finished, &job->node);
     loop_post(w->loop, &w->changed);
 }
@@ -43,10 +43,10 @@ static void finish(struct worker *w, struct job *job, enum job_outcome outcome)
 {
     /* It answered before all of its line was written. The rest can neither be left out, as the next
      * line would be glued to what it has, nor be counted on to be read: it is replaced. */
-    if (w->flight.unsent == job && w->flight.unsent_written > 0)
+    if (w->window.unsent == job && w->window.unsent_written > 0)
         w->hung = true;
-    job = flight_take(&w->flight, job);
-    if (job != NULL) /* else it was a ghost, whose client has its answer */
+    job = window_take(&w->window, job);
+    if (job != NULL) /* else it was a tombstone, whose client has its answer */
         hear_end_of(w, job, outcome);
 }
 
@@ -62,11 +62,11 @@ static struct job *find_job(const struct worker *w, enum channel_result result, 
 {
     uint64_t number;
 
-    if (!w->flight.numbered)
-        return flight_oldest(&w->flight);
-    if (!number_read(text, n, &number) || (result == CHANNEL_LINE && !number_end(*text, n)))
+    if (!w->window.numbered)
+        return window_oldest(&w->window);
+    if (!request_id_read(text, n, &number) || (result == CHANNEL_LINE && !request_id_end(*text, n)))
         return NULL;
-    return flight_find(&w->flight, number);
+    return window_find(&w->window, number);
 }
 
 /* Takes the mark of a failed function off its answer. Programs that are no launchers have none. */
@@ -96,9 +96,9 @@ static bool finish_answered(struct worker *w, enum channel_result result, const 
         finish(w, job, JOB_TOO_LONG);
         return true;
     }
-    if (!job->ghost) {
+    if (!job->tombstone) {
         /* By order its work begins when the one before is done: hear() counts all of a read. */
-        if (w->flight.numbered)
+        if (w->window.numbered)
             histogram_add(&w->opts.tally->work, loop_now_us(w->loop) - job->given_at_us, 1);
         job->answer = xmalloc(n);
         memcpy(job->answer, text, n);
@@ -111,12 +111,12 @@ static bool finish_answered(struct worker *w, enum channel_result result, const 
 
 void hear_malformed(struct worker *w, const char *what)
 {
-    struct job *job = flight_oldest(&w->flight);
+    struct job *job = window_oldest(&w->window);
 
-    if (!job->ghost)
+    if (!job->tombstone)
         (void)snprintf(job->reason, sizeof(job->reason), "%s", what);
     channel_drop_rest(&w->channel); /* into the log of this one */
-    (void)feed_answered(&w->feed, 1, false, true);
+    (void)pacing_answered(&w->pacing, 1, false, true);
     finish(w, job, JOB_MALFORMED);
 }
 
@@ -132,8 +132,8 @@ static void read_ready_line(struct worker *w, const char *text, size_t n)
         return;
     }
     w->ready = w->was_seen = true;
-    feed_announced(&w->feed, ready.pipeline, ready.concurrent);
-    flight_set_numbered(&w->flight, ready.concurrent > 0);
+    pacing_announced(&w->pacing, ready.pipeline, ready.concurrent);
+    window_set_numbered(&w->window, ready.concurrent > 0);
     w->channel.kept_apart = ready.pipeline > 0 || ready.concurrent > 0;
     if (ready.ring)
         channel_use_ring(&w->channel);
@@ -141,9 +141,9 @@ static void read_ready_line(struct worker *w, const char *text, size_t n)
 
 static enum channel_wanted wanted(const struct worker *w)
 {
-    if (flight_is_fed(&w->flight))
+    if (window_is_fed(&w->window))
         return WANT_ANSWER;
-    if (w->state == WORKER_STARTING && !w->ready && !w->refused && w->launch->reports_ready)
+    if (w->state == WORKER_STARTING && !w->ready && !w->refused && w->spec->reports_ready)
         return WANT_READY;
     return WANT_NOTHING;
 }
@@ -160,7 +160,7 @@ void hear(struct worker *w)
 
         if (result == CHANNEL_NONE)
             break;
-        if (w->state == WORKER_STOPPING && w->flight.n == 0)
+        if (w->state == WORKER_STOPPING && w->window.n == 0)
             continue; /* too late, whatever it says */
         if (want != WANT_ANSWER) {
             read_ready_line(w, is_within(w, result, n) ? text : NULL, n);
@@ -173,10 +173,10 @@ void hear(struct worker *w)
     w->logs_settled = false;
     if (n_answers > 0) {
         uint64_t n_logged = w->channel.out.n_bytes + w->channel.err.n_bytes;
-        uint64_t each_ns =
-            feed_answered(&w->feed, n_answers, flight_is_fed(&w->flight), n_logged != w->n_logged);
+        uint64_t each_ns = pacing_answered(&w->pacing, n_answers, window_is_fed(&w->window),
+                                           n_logged != w->n_logged);
 
-        if (!w->flight.numbered)
+        if (!w->window.numbered)
             histogram_add(&w->opts.tally->work, each_ns / 1000, n_answers);
         w->n_logged = n_logged;
     }
@@ -187,12 +187,12 @@ void hear(struct worker *w)
 /* All but the oldest n_kept go back, in their order. */
 static void give_back(struct worker *w, unsigned n_kept)
 {
-    struct list *after = &w->flight.jobs;
+    struct list *after = &w->window.jobs;
 
     for (unsigned i = 0; i < n_kept; i++)
         after = after->next;
-    while (after->next != &w->flight.jobs) {
-        struct job *job = flight_take(&w->flight, list_item(after->next, struct job, node));
+    while (after->next != &w->window.jobs) {
+        struct job *job = window_take(&w->window, list_item(after->next, struct job, node));
 
         if (job != NULL)
             list_add_tail(&w->returned, &job->node);
@@ -203,23 +203,24 @@ static void give_back(struct worker *w, unsigned n_kept)
 static void finish_oldest(struct worker *w, unsigned n, enum job_outcome outcome)
 {
     for (; n > 0; n--)
-        finish(w, flight_oldest(&w->flight), outcome);
+        finish(w, window_oldest(&w->window), outcome);
 }
 
 bool hear_no_more(struct worker *w, enum job_outcome outcome)
 {
-    struct job *oldest = flight_oldest(&w->flight);
+    struct job *oldest = window_oldest(&w->window);
     size_t n_unread;
     bool taken;
     unsigned n_held;
 
     if (oldest == NULL)
         return false;
-    /* What goes back is run by another one, and must not be by this one, too. */
+    /* Drain the pipe before requeueing: this process may run until SIGKILL and must not run these
+     * jobs too. */
     taken = channel_take_back(&w->channel, &n_unread);
-    n_held = flight_n_held(&w->flight, taken ? n_unread : 0);
-    if (w->flight.numbered && taken) {
-        n_held = flight_n_begun(&w->flight, n_unread);
+    n_held = window_n_held(&w->window, taken ? n_unread : 0);
+    if (w->window.numbered && taken) {
+        n_held = window_n_begun(&w->window, n_unread);
         give_back(w, n_held);
         finish_oldest(w, n_held, outcome);
         return false;
@@ -231,8 +232,8 @@ bool hear_no_more(struct worker *w, enum job_outcome outcome)
         finish_oldest(w, n_held, outcome);
         return false;
     }
-    if (outcome != JOB_DIED && !oldest->ghost)
-        hear_end_of(w, flight_give_up(&w->flight, oldest), outcome);
+    if (outcome != JOB_DIED && !oldest->tombstone)
+        hear_end_of(w, window_give_up(&w->window, oldest), outcome);
     return true;
 }
 
@@ -247,7 +248,7 @@ static void hear_all(struct worker *w, bool dead)
     if (dead)
         channel_pull_ring(&w->channel);
     hear(w);
-    if (flight_is_fed(&w->flight) && channel_rest(&w->channel, &text, &n) == CHANNEL_LINE)
+    if (window_is_fed(&w->window) && channel_rest(&w->channel, &text, &n) == CHANNEL_LINE)
         (void)finish_answered(w, CHANNEL_LINE, text, n);
 }
 
@@ -261,9 +262,9 @@ void hear_last_words(struct worker *w)
     size_t n_unread;
 
     hear_all(w, true);
-    if (w->flight.n == 0)
+    if (w->window.n == 0)
         return;
     n_unread = channel_unread(&w->channel);
-    finish_oldest(w, flight_n_begun(&w->flight, n_unread), JOB_DIED);
+    finish_oldest(w, window_n_begun(&w->window, n_unread), JOB_DIED);
     give_back(w, 0);
 }

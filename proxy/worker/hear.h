@@ -4,7 +4,7 @@
  * hear - what a worker says, and what becomes of its jobs by it: the answers to the jobs that it
  * has, its ready line, and its end, which is an answer, too.
  *
- * A part of worker.c: it writes down facts and takes jobs out of the flight; worker_step() decides.
+ * A part of worker.c: it writes down facts and takes jobs out of the window; worker_step() decides.
  */
 
 #include "worker/job.h"
@@ -20,13 +20,13 @@ void hear_malformed(struct worker *w, const char *what);
 void hear_rest(struct worker *w);
 /*
  * It is to end, and lives. What stands unread in its pipe goes back; what has begun ends with this
- * outcome. Returns whether it must be killed at once: it has read lines that it has not begun, which
- * nobody else may get before it is dead. They stay with it until then.
+ * outcome. Returns whether it must be killed at once: it has read lines that it has not begun,
+ * which nobody else may get before it is dead. They stay with it until then.
  */
 bool hear_no_more(struct worker *w, enum job_outcome outcome);
-/* It is dead: all that it has answered counts, what it had begun ends, the rest goes back. No job is
- * left then. */
+/* It is dead: all that it has answered counts, what it had begun ends, the rest goes back. No job
+ * is left then. */
 void hear_last_words(struct worker *w);
-/* A job that was taken out of the flight: log lines, then sentinels, then the answer, for the
+/* A job that was taken out of the window: log lines, then sentinels, then the answer, for the
  * platform stops reading logs soon after it. */
 void hear_end_of(struct worker *w, struct job *job, enum job_outcome outcome);

@@ -33,7 +33,7 @@ struct log_field job_log_member(const struct job *job, const char *member)
     struct json_slice top;
     struct json_slice value;
 
-    if (job->line == NULL) /* a ghost has it */
+    if (job->line == NULL) /* a tombstone has it */
         return log_text(member, NULL);
     top = json_top(job->line, job->len);
     assert(top.kind == JSON_OBJECT);

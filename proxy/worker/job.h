@@ -13,7 +13,7 @@
 #include <sys/types.h>
 
 #include "base/list.h"
-#include "worker/number.h"
+#include "worker/request_id.h"
 
 enum job_outcome {
     JOB_PENDING,
@@ -28,8 +28,8 @@ enum job_outcome {
     JOB_ABANDONED, /* the proxy is being taken down */
 };
 
-/* For deadline_at_ms: the time begins to count when the job is the oldest that its worker has, or at
- * once if that worker does several at a time. */
+/* For deadline_at_ms: the time begins to count when the job is the oldest that its worker has, or
+ * at once if that worker does several at a time. */
 #define JOB_BY_TURN UINT64_MAX
 
 struct job;
@@ -48,9 +48,9 @@ struct job {
     job_done_fn *done;       /* called once, from the loop */
 
     /* set while it runs */
-    bool ghost;      /* keeps the place of a job that was given up; see flight.h */
-    uint64_t number; /* of its line, in a numbered flight; given anew by each worker */
-    char head[NUMBER_HEAD_MAX];
+    bool tombstone;  /* keeps the place of a job that was given up; see window.h */
+    uint64_t number; /* of its line, in a numbered window; given anew by each worker */
+    char head[REQUEST_ID_HEAD_MAX];
     uint8_t head_len;
     uint64_t end_at; /* bytes written to its worker up to its line's end; set once it is written */
     uint64_t given_at_us; /* loop time at which a worker got it, the last time; 0: none has */

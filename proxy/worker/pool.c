@@ -13,19 +13,19 @@ static void on_late(struct loop_timer *timer);
 static void on_restart(struct loop_timer *timer);
 static void start_what_is_down(struct pool *pool);
 static void on_worker_changed(struct loop_post *post);
-static void on_made(struct template_order *order, const struct spawned *spawned,
+static void on_made(struct zygote_order *order, const struct spawned *spawned,
                     const struct err *err);
-static void on_room(struct sink_waiter *waiter);
+static void on_room(struct output_waiter *waiter);
 
-struct pool *pool_new(struct loop *loop, struct launch *launch, const struct pool_opts *opts,
-                      struct sink *out, struct sink *err)
+struct pool *pool_new(struct loop *loop, struct exec_spec *spec, const struct pool_opts *opts,
+                      struct output *out, struct output *err)
 {
     struct pool *pool = xcalloc(1, sizeof(*pool));
 
     assert(opts->n_workers > 0);
     pool->loop = loop;
-    pool->launch = *launch;
-    memset(launch, 0, sizeof(*launch));
+    pool->spec = *spec;
+    memset(spec, 0, sizeof(*spec));
     pool->opts = *opts;
     pool->out = out;
     pool->err = err;
@@ -38,8 +38,8 @@ struct pool *pool_new(struct loop *loop, struct launch *launch, const struct poo
     pool->workers = xcalloc(opts->n_workers, sizeof(*pool->workers));
     for (unsigned i = 0; i < opts->n_workers; i++) {
         pool->workers[i].pool = pool;
-        template_order_init(&pool->workers[i].order, on_made);
-        worker_init(&pool->workers[i].worker, loop, &pool->launch, &opts->worker, out, err,
+        zygote_order_init(&pool->workers[i].order, on_made);
+        worker_init(&pool->workers[i].worker, loop, &pool->spec, &opts->worker, out, err,
                     on_worker_changed);
     }
     return pool;
@@ -54,13 +54,13 @@ void pool_free(struct pool **pool)
     assert(pool_n_jobs(p) == 0);
     for (unsigned i = 0; i < p->opts.n_workers; i++)
         worker_done(&p->workers[i].worker);
-    template_free(&p->template);
+    zygote_free(&p->zygote);
     free(p->workers);
     loop_post_cancel(&p->dispatch);
     loop_timer_clear(&p->late);
     loop_timer_clear(&p->restart);
     list_remove(&p->room.node);
-    launch_done(&p->launch);
+    exec_spec_done(&p->spec);
     free(p);
     *pool = NULL;
 }
@@ -68,11 +68,11 @@ void pool_free(struct pool **pool)
 /* The one place where the process of a worker comes from, but for the one that waited. */
 static void start(struct pool_worker *pw)
 {
-    struct template *template = pw->pool->template;
+    struct zygote *zygote = pw->pool->zygote;
 
     pw->up = true;
     pw->cost_a_job = false;
-    if (template == NULL || !template_take_order(template, &pw->order))
+    if (zygote == NULL || !zygote_take_order(zygote, &pw->order))
         worker_start(&pw->worker);
 }
 
@@ -91,7 +91,7 @@ void pool_start(struct pool *pool, const struct spawned *waiting, struct buf *li
         start(&pool->workers[i]);
 }
 
-static void on_made(struct template_order *order, const struct spawned *spawned,
+static void on_made(struct zygote_order *order, const struct spawned *spawned,
                     const struct err *err)
 {
     struct pool_worker *pw = container_of(order, struct pool_worker, order);
@@ -107,14 +107,13 @@ static void on_made(struct template_order *order, const struct spawned *spawned,
     }
 }
 
-void pool_start_forked(struct pool *pool, struct launch *launch, const struct spawned *waiting,
+void pool_start_forked(struct pool *pool, struct exec_spec *spec, const struct spawned *waiting,
                        struct buf *line, pool_started_fn *started, void *owner)
 {
     pool->started = started;
     pool->started_owner = owner;
-    pool->template =
-        template_new(pool->loop, launch, line, &pool->opts.worker, pool->out, pool->err);
-    template_start(pool->template, waiting);
+    pool->zygote = zygote_new(pool->loop, spec, line, &pool->opts.worker, pool->out, pool->err);
+    zygote_start(pool->zygote, waiting);
     for (unsigned i = 0; i < pool->opts.n_workers; i++)
         start(&pool->workers[i]);
 }
@@ -140,7 +139,7 @@ pid_t pool_writer(const struct pool *pool, const void *owner)
 
 unsigned pool_n_processes(const struct pool *pool)
 {
-    unsigned n = pool->template != NULL && template_is_there(pool->template) ? 1 : 0;
+    unsigned n = pool->zygote != NULL && zygote_is_there(pool->zygote) ? 1 : 0;
 
     for (unsigned i = 0; i < pool->opts.n_workers; i++)
         n += pool->workers[i].worker.state != WORKER_DOWN;
@@ -196,9 +195,9 @@ static void finish_queued(struct pool *pool, struct list *node, enum job_outcome
 
     job->outcome = outcome;
     (void)snprintf(job->reason, sizeof(job->reason), "%s", reason);
-    relay_write_sentinels(pool->out, pool->err);
-    sink_flush(pool->out);
-    sink_flush(pool->err);
+    forwarder_write_sentinels(pool->out, pool->err);
+    output_flush(pool->out);
+    output_flush(pool->err);
     job->done(job);
 }
 
@@ -235,11 +234,11 @@ static struct worker *choose(struct pool *pool)
     unsigned n = pool->opts.n_workers;
     unsigned chosen = 0;
 
-    for (unsigned i = 0; i < n && (best == NULL || best->flight.n > 0); i++) {
+    for (unsigned i = 0; i < n && (best == NULL || best->window.n > 0); i++) {
         unsigned at = (pool->next + i) % n;
         struct worker *worker = &pool->workers[at].worker;
 
-        if (worker_room(worker) > 0 && (best == NULL || worker->flight.n < best->flight.n)) {
+        if (worker_room(worker) > 0 && (best == NULL || worker->window.n < best->window.n)) {
             best = worker;
             chosen = at;
         }
@@ -249,7 +248,7 @@ static struct worker *choose(struct pool *pool)
     return best;
 }
 
-static void on_room(struct sink_waiter *waiter)
+static void on_room(struct output_waiter *waiter)
 {
     struct pool *pool = container_of(waiter, struct pool, room);
 
@@ -257,15 +256,15 @@ static void on_room(struct sink_waiter *waiter)
 }
 
 /* Each activation adds to our logs, if only its sentinels: where these cannot leave, none begins.
- * One sink is waited for at a time; the other is looked at when that one has room. */
+ * One output stream is waited for at a time; the other is looked at when that one has room. */
 static bool is_held_up(struct pool *pool)
 {
-    struct sink *full = sink_is_full(pool->out) ? pool->out : pool->err;
+    struct output *full = output_is_full(pool->out) ? pool->out : pool->err;
 
-    if (!sink_is_full(full))
+    if (!output_is_full(full))
         return false;
     if (list_empty(&pool->room.node))
-        sink_wait(full, &pool->room);
+        output_wait(full, &pool->room);
     return true;
 }
 
@@ -294,12 +293,13 @@ static void on_dispatch(struct loop_post *post)
     }
     if (pool->stopping)
         finish_all_queued(pool, JOB_ABANDONED, "");
-    else if (pool->broken)
-        finish_all_queued(pool, JOB_UNSTARTED, pool->why_broken);
+    else if (pool->circuit_open)
+        finish_all_queued(pool, JOB_UNSTARTED, pool->why_open);
     if (is_held_up(pool))
         return;
     while (!list_empty(&pool->queue)) {
-        /* What comes back from a worker that ended may be late by now: it would cost the next one. */
+        /* What comes back from a worker that ended may be late by now: it would cost the next
+         * one. */
         if (is_late(pool, pool->queue.next))
             finish_queued(pool, pool->queue.next, JOB_LATE, "");
         else if ((worker = choose(pool)) != NULL)
@@ -351,18 +351,17 @@ static bool is_any_ready(const struct pool *pool)
     return false;
 }
 
-/* What has worked since its last start, and what died the first time, comes back whether or not
- * somebody waits for it. An action that ends by itself while idle would be started over and over
- * for nobody: it waits for a job, its own or one that another worker got. Of a broken one a single
- * probe runs at a time. */
+/* A worker that has served since its start, or has crashed once, is restarted at once. One that
+ * keeps ending while idle is restarted only when there are jobs. With the circuit open one probe
+ * runs at a time. */
 static bool wants_restart(const struct pool *pool, const struct pool_worker *pw)
 {
     if (pw->up)
         return false;
-    if (pool->broken)
+    if (pool->circuit_open)
         return !is_any_up(pool);
     return !list_empty(&pool->queue) || pool->n_given != pw->n_given_before ||
-           pw->worker.channel.fed || pw->restarts.n_deaths <= 1;
+           pw->worker.channel.fed || pw->backoff.n_deaths <= 1;
 }
 
 /* Start what is down and due; wait for the soonest of those that are not due. */
@@ -377,10 +376,10 @@ static void start_what_is_down(struct pool *pool)
 
         if (!wants_restart(pool, pw))
             continue;
-        if (pw->restarts.at_ms <= loop_now_ms(pool->loop))
+        if (pw->backoff.at_ms <= loop_now_ms(pool->loop))
             start(pw);
-        else if (pw->restarts.at_ms < soonest_ms)
-            soonest_ms = pw->restarts.at_ms;
+        else if (pw->backoff.at_ms < soonest_ms)
+            soonest_ms = pw->backoff.at_ms;
     }
     if (soonest_ms != UINT64_MAX)
         loop_timer_set(pool->loop, &pool->restart, soonest_ms);
@@ -401,23 +400,23 @@ static void tell_started(struct pool *pool, const struct err *err)
     started(pool->started_owner, err);
 }
 
-/* Nobody is ready, and this one died too often in a row: who waits is told, and so is who comes,
- * until a start succeeds. */
-static void look_whether_broken(struct pool *pool, const struct pool_worker *pw)
+/* Open the circuit when no worker is ready and this one has crashed too often in a row: queued and
+ * new jobs fail with the reason until a start succeeds. */
+static void look_at_circuit(struct pool *pool, const struct pool_worker *pw)
 {
     const struct worker *w = &pw->worker;
     const char *why = w->start_err.kind != ERR_NONE ? w->start_err.text : "command exited";
 
-    if (is_any_ready(pool) || !restarts_are_broken(&pw->restarts, &pool->opts.restart))
+    if (is_any_ready(pool) || !backoff_circuit_is_open(&pw->backoff, &pool->opts.restart))
         return;
-    (void)snprintf(pool->why_broken, sizeof(pool->why_broken),
+    (void)snprintf(pool->why_open, sizeof(pool->why_open),
                    "it ended %u times in a row without serving (--broken-after), the last time: "
                    "%.*s",
-                   pw->restarts.n_deaths, WHY_MAX, why);
-    if (!pool->broken)
-        log_warn("pool.broken", log_count("deaths", pw->restarts.n_deaths),
-                 log_text("reason", pool->why_broken));
-    pool->broken = true;
+                   pw->backoff.n_deaths, WHY_MAX, why);
+    if (!pool->circuit_open)
+        log_warn("pool.broken", log_count("deaths", pw->backoff.n_deaths),
+                 log_text("reason", pool->why_open));
+    pool->circuit_open = true;
 }
 
 static void on_worker_down(struct pool *pool, struct pool_worker *pw)
@@ -434,19 +433,19 @@ static void on_worker_down(struct pool *pool, struct pool_worker *pw)
             tell_started(pool, &w->start_err);
         return;
     }
-    /* An activation that ends its worker has paid for it; others need not wait. What counts are
-     * ends that nobody's activation brought about: left alone, they would go round and round. */
+    /* A crash that cost an activation is not counted: its client got the error. Only idle and start
+     * crashes back off. */
     if (pw->cost_a_job)
         return;
-    restarts_died(&pw->restarts, &pool->opts.restart, now_ms,
-                  was_ready ? now_ms - w->started_at_ms : 0, loop_now_us(pool->loop));
-    look_whether_broken(pool, pw);
+    backoff_died(&pw->backoff, &pool->opts.restart, now_ms,
+                 was_ready ? now_ms - w->started_at_ms : 0, loop_now_us(pool->loop));
+    look_at_circuit(pool, pw);
 }
 
 static void on_worker_ready(struct pool *pool, const struct worker *w)
 {
     pool->serving = true;
-    pool->broken = false;
+    pool->circuit_open = false;
     tell_started(pool, &w->start_err);
 }
 
@@ -457,15 +456,15 @@ static void on_worker_changed(struct loop_post *post)
     struct pool *pool = pw->pool;
 
     /* Sentinel before reply: the platform stops reading logs once it has the answer. */
-    sink_flush(pool->out);
-    sink_flush(pool->err);
+    output_flush(pool->out);
+    output_flush(pool->err);
     while (!list_empty(&w->finished)) {
         struct job *job = list_item(w->finished.next, struct job, node);
 
         list_remove(&job->node);
         pool->n_running--;
         if (job->outcome == JOB_ANSWERED)
-            restarts_worked(&pw->restarts);
+            backoff_worked(&pw->backoff);
         else
             pw->cost_a_job = true;
         job->done(job);
@@ -478,12 +477,12 @@ static void on_worker_changed(struct loop_post *post)
         enqueue(pool, job, true);
     }
     /* What one process has shown holds for all of them. */
-    if (pool->launch.answers == ANSWERS_AUTO)
-        pool->launch.answers = w->channel.answers;
+    if (pool->spec.answers == ANSWERS_AUTO)
+        pool->spec.answers = w->channel.answers;
     if (pool->retired == NULL) {
         if (w->state == WORKER_READY)
             on_worker_ready(pool, w);
-        else if (w->state == WORKER_DOWN && pw->up && !template_order_waits(&pw->order))
+        else if (w->state == WORKER_DOWN && pw->up && !zygote_order_waits(&pw->order))
             on_worker_down(pool, pw);
     }
     loop_post(pool->loop, &pool->dispatch);
@@ -494,8 +493,8 @@ void pool_stop(struct pool *pool)
     pool->stopping = true;
     pool->started = NULL; /* a start that is called off has no outcome */
     loop_post(pool->loop, &pool->dispatch);
-    if (pool->template != NULL)
-        template_stop(pool->template);
+    if (pool->zygote != NULL)
+        zygote_stop(pool->zygote);
     for (unsigned i = 0; i < pool->opts.n_workers; i++)
         if (pool->workers[i].worker.state != WORKER_DOWN)
             worker_stop(&pool->workers[i].worker);
@@ -508,8 +507,8 @@ void pool_retire(struct pool *pool, pool_retired_fn *retired, void *owner)
     pool->retired = retired;
     pool->retired_owner = owner;
     loop_timer_clear(&pool->restart);
-    if (pool->template != NULL)
-        template_stop(pool->template);
+    if (pool->zygote != NULL)
+        zygote_stop(pool->zygote);
     loop_post(pool->loop, &pool->dispatch);
     for (unsigned i = 0; i < pool->opts.n_workers; i++)
         if (pool->workers[i].worker.state != WORKER_DOWN)

@@ -18,6 +18,6 @@ struct ready {
 
 #define READY_CONCURRENT_MAX 1000 /* however much it announces */
 
-/* text: NULL stands for a line beyond the bound. 0, or -1 with the reason: ERR_CODE when it is the launcher's own, which the client may read, else
- * ERR_ACTION. */
+/* text: NULL stands for a line beyond the bound. 0, or -1 with the reason: ERR_CODE when it is the
+ * launcher's own, which the client may read, else ERR_ACTION. */
 int ready_read(struct ready *ready, const char *text, size_t n, struct err *err);

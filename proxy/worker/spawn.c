@@ -18,9 +18,9 @@
 
 #include "base/child.h"
 #include "base/err.h"
-#include "base/foreign.h"
+#include "base/exec_diagnosis.h"
+#include "base/exec_spec.h"
 #include "base/kin.h"
-#include "base/launch.h"
 #include "base/log.h"
 #include "base/privileges.h"
 #include "base/ring.h"
@@ -32,7 +32,8 @@
 
 static const char default_path[] = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
-/* A pipe, or a pair of sockets, whose both ends are close-on-exec and lie at SPAWN_FD_MIN or above. */
+/* A pipe, or a pair of sockets, whose both ends are close-on-exec and lie at SPAWN_FD_MIN or
+ * above. */
 static int high_pair(int ends[2], bool sockets, int pipe_bytes)
 {
     static bool is_told; /* once is enough: the others will have no larger ones either */
@@ -50,7 +51,8 @@ static int high_pair(int ends[2], bool sockets, int pipe_bytes)
         fd_close(&ends[1]);
         return -1;
     }
-    /* Refused beyond the user's share of pipe memory; any size is correct, a larger one is faster. */
+    /* Refused beyond the user's share of pipe memory; any size is correct, a larger one is
+     * faster. */
     if (pipe_bytes > 0 && !sockets && fcntl(ends[0], F_SETPIPE_SZ, pipe_bytes) < 0 && !is_told) {
         is_told = true;
         log_warn("spawn.pipes", log_text("failed", strerror(errno)),
@@ -71,10 +73,10 @@ static const char *env_value(char *const *env, const char *name)
 }
 
 /* Where to find a bare name, as a shell would in the child's own PATH. false: nowhere. */
-static bool find_program(const struct launch *launch, char *path, size_t size)
+static bool find_program(const struct exec_spec *spec, char *path, size_t size)
 {
-    const char *name = launch->argv[0];
-    const char *folders = env_value(launch->env, "PATH");
+    const char *name = spec->argv[0];
+    const char *folders = env_value(spec->env, "PATH");
 
     if (strchr(name, '/') != NULL)
         return (size_t)snprintf(path, size, "%s", name) < size;
@@ -106,15 +108,15 @@ struct failure {
 };
 
 /* Everything before exec; returns at the first failure. */
-static void prepare(const struct launch *launch, const int ends[N_ENDS], pid_t parent,
+static void prepare(const struct exec_spec *spec, const int ends[N_ENDS], pid_t parent,
                     struct failure *failure)
 {
     failure->step = STEP_LIMITS;
-    failure->what = privileges_limit(launch->privileges, &failure->os);
+    failure->what = privileges_limit(spec->privileges, &failure->os);
     if (failure->what != 0)
         return;
     failure->step = STEP_USER;
-    failure->what = privileges_become(launch->privileges, &failure->os);
+    failure->what = privileges_become(spec->privileges, &failure->os);
     if (failure->what != 0)
         return;
     (void)prctl(PR_SET_PDEATHSIG, SIGKILL); /* a change of user would clear it */
@@ -127,7 +129,7 @@ static void prepare(const struct launch *launch, const int ends[N_ENDS], pid_t p
             return;
         }
     failure->step = STEP_FOLDER;
-    if (launch->cwd != NULL && chdir(launch->cwd) < 0) {
+    if (spec->cwd != NULL && chdir(spec->cwd) < 0) {
         failure->os = errno;
         return;
     }
@@ -136,15 +138,15 @@ static void prepare(const struct launch *launch, const int ends[N_ENDS], pid_t p
 }
 
 /* In the child: exec, or say in *failure why not. */
-static void become_program(const struct launch *launch, const char *path, const int ends[N_ENDS],
+static void become_program(const struct exec_spec *spec, const char *path, const int ends[N_ENDS],
                            pid_t parent, struct failure *failure)
 {
     (void)setpgid(0, 0);
-    prepare(launch, ends, parent, failure);
+    prepare(spec, ends, parent, failure);
     if (failure->os != 0)
         return;
     failure->step = STEP_EXEC;
-    (void)execve(path, launch->argv, launch->env);
+    (void)execve(path, spec->argv, spec->env);
     failure->os = errno;
 }
 
@@ -153,7 +155,7 @@ static void become_program(const struct launch *launch, const char *path, const 
  * and the outcome goes back through *told. Every signal is blocked until the mask is emptied. A
  * child that is somebody else by then cannot be looked into: our memory is not dumpable (main.c).
  */
-__attribute__((noinline)) static pid_t vfork_exec(const struct launch *launch, const char *path,
+__attribute__((noinline)) static pid_t vfork_exec(const struct exec_spec *spec, const char *path,
                                                   const int ends[N_ENDS],
                                                   volatile struct failure *told)
 {
@@ -163,7 +165,7 @@ __attribute__((noinline)) static pid_t vfork_exec(const struct launch *launch, c
 
     if (pid != 0)
         return pid;
-    become_program(launch, path, ends, parent, &failure);
+    become_program(spec, path, ends, parent, &failure);
     told->step = failure.step;
     told->what = failure.what;
     told->os = failure.os;
@@ -171,7 +173,7 @@ __attribute__((noinline)) static pid_t vfork_exec(const struct launch *launch, c
 }
 
 /* ... of our memory nothing is shared. It tells how it failed through `report`, closed by exec. */
-__attribute__((noinline)) static pid_t fork_exec(const struct launch *launch, const char *path,
+__attribute__((noinline)) static pid_t fork_exec(const struct exec_spec *spec, const char *path,
                                                  const int ends[N_ENDS], int report)
 {
     struct failure failure = {STEP_PIPES, 0, 0};
@@ -180,7 +182,7 @@ __attribute__((noinline)) static pid_t fork_exec(const struct launch *launch, co
 
     if (pid != 0)
         return pid;
-    become_program(launch, path, ends, parent, &failure);
+    become_program(spec, path, ends, parent, &failure);
     (void)!write(report, &failure, sizeof(failure));
     _exit(127);
 }
@@ -215,20 +217,20 @@ static void hear_report(pid_t pid, int report, volatile struct failure *told)
 }
 
 /* The file is the action's: it is looked at with the action's rights. */
-static bool is_foreign(const struct launch *launch, int os, char *why, size_t size)
+static bool cannot_run_here(const struct exec_spec *spec, int os, char *why, size_t size)
 {
-    bool foreign;
+    bool explained;
 
-    privileges_borrow(launch->privileges);
-    foreign = foreign_explain(launch->argv[0], os, why, size);
-    privileges_return(launch->privileges);
-    return foreign;
+    privileges_borrow(spec->privileges);
+    explained = exec_diagnosis_explain(spec->argv[0], os, why, size);
+    privileges_return(spec->privileges);
+    return explained;
 }
 
 /* Why there is no program running. What our own settings caused is no fault of the action. */
-static int explain(const struct launch *launch, const struct failure *failure, struct err *err)
+static int explain(const struct exec_spec *spec, const struct failure *failure, struct err *err)
 {
-    const struct privileges *privileges = launch->privileges;
+    const struct privileges *privileges = spec->privileges;
     bool as_user = privileges_as_user(privileges);
     int os = failure->os;
     char why[sizeof(err->text)];
@@ -238,35 +240,35 @@ static int explain(const struct launch *launch, const struct failure *failure, s
     if (failure->step == STEP_STOPPED)
         return err_set(err, ERR_SYSTEM, os,
                        "cannot run \"%s\": another process of user %u (--user) stopped it",
-                       launch->argv[0], (unsigned)privileges->uid);
-    if (failure->step == STEP_EXEC && is_foreign(launch, os, why, sizeof(why)))
+                       spec->argv[0], (unsigned)privileges->uid);
+    if (failure->step == STEP_EXEC && cannot_run_here(spec, os, why, sizeof(why)))
         return err_set(err, os == EACCES ? ERR_SYSTEM : ERR_CODE, os, "%s", why);
     if (failure->step == STEP_FOLDER && os == EACCES && as_user)
         return err_set(err, ERR_SYSTEM, os,
                        "user %u (--user) cannot enter folder \"%s\": %s; each folder above it must "
                        "let everybody pass, or set --action-dir",
-                       (unsigned)privileges->uid, launch->cwd, strerror(os));
+                       (unsigned)privileges->uid, spec->cwd, strerror(os));
     if (failure->step == STEP_FOLDER)
         return err_set(err, ERR_SYSTEM, os, "cannot enter the action's folder \"%s\": %s",
-                       launch->cwd, strerror(os));
+                       spec->cwd, strerror(os));
     if (failure->step == STEP_EXEC && os == EACCES && as_user)
         return err_set(err, ERR_SYSTEM, os, "user %u (--user) cannot run \"%s\": %s",
-                       (unsigned)privileges->uid, launch->argv[0], strerror(os));
+                       (unsigned)privileges->uid, spec->argv[0], strerror(os));
     if (failure->step == STEP_EXEC && os == EAGAIN)
         return err_set(
             err, ERR_SYSTEM, os,
             "cannot run \"%s\": its user has as many processes as it may (--rlimit-nproc)",
-            launch->argv[0]);
-    (void)err_set(err, ERR_ACTION, os, "cannot run \"%s\": %s", launch->argv[0], strerror(os));
+            spec->argv[0]);
+    (void)err_set(err, ERR_ACTION, os, "cannot run \"%s\": %s", spec->argv[0], strerror(os));
     privileges_borrow(privileges);
     if (failure->step == STEP_EXEC)
-        (void)foreign_detail(launch->argv[0], os, err->detail, sizeof(err->detail));
+        (void)exec_diagnosis_detail(spec->argv[0], os, err->detail, sizeof(err->detail));
     privileges_return(privileges);
     return -1;
 }
 
 /* The process, or -1 with errno. */
-static pid_t start_process(const struct launch *launch, const char *path, const int ends[N_ENDS],
+static pid_t start_process(const struct exec_spec *spec, const char *path, const int ends[N_ENDS],
                            volatile struct failure *told)
 {
     auto_fd int report = -1;
@@ -274,13 +276,13 @@ static pid_t start_process(const struct launch *launch, const char *path, const 
     int pair[2];
     pid_t pid;
 
-    if (!privileges_as_user(launch->privileges))
-        return vfork_exec(launch, path, ends, told);
+    if (!privileges_as_user(spec->privileges))
+        return vfork_exec(spec, path, ends, told);
     if (high_pair(pair, false, 0) < 0)
         return -1;
     report = pair[0];
     said = pair[1];
-    pid = fork_exec(launch, path, ends, said);
+    pid = fork_exec(spec, path, ends, said);
     if (pid < 0)
         return -1;
     (void)setpgid(pid, pid); /* the child does so too: whoever comes first */
@@ -289,7 +291,7 @@ static pid_t start_process(const struct launch *launch, const char *path, const 
     return pid;
 }
 
-static int start(const struct launch *launch, const char *path, const int ends[N_ENDS], pid_t *pid,
+static int start(const struct exec_spec *spec, const char *path, const int ends[N_ENDS], pid_t *pid,
                  struct err *err)
 {
     sigset_t all;
@@ -299,7 +301,7 @@ static int start(const struct launch *launch, const char *path, const int ends[N
 
     (void)sigfillset(&all);
     (void)sigprocmask(SIG_SETMASK, &all, &before);
-    *pid = start_process(launch, path, ends, &told);
+    *pid = start_process(spec, path, ends, &told);
     os = errno;
     (void)sigprocmask(SIG_SETMASK, &before, NULL);
     if (*pid < 0)
@@ -307,7 +309,7 @@ static int start(const struct launch *launch, const char *path, const int ends[N
     if (told.os != 0) { /* the child has ended; the loop reaps it */
         struct failure failure = {told.step, told.os, told.what};
 
-        return explain(launch, &failure, err);
+        return explain(spec, &failure, err);
     }
     return 0;
 }
@@ -394,7 +396,7 @@ int spawn_pipes(int pipe_bytes, const struct privileges *privileges, struct spaw
     return 0;
 }
 
-int spawn_start(const struct launch *launch, int pipe_bytes, struct spawned *spawned,
+int spawn_start(const struct exec_spec *spec, int pipe_bytes, struct spawned *spawned,
                 struct err *err)
 {
     __attribute__((cleanup(pipes_close))) struct pipes pipes = PIPES_NONE;
@@ -403,18 +405,18 @@ int spawn_start(const struct launch *launch, int pipe_bytes, struct spawned *spa
     pid_t pid;
     int result;
 
-    assert(launch->argv != NULL && launch->argv[0] != NULL);
-    if (!find_program(launch, path, sizeof(path)))
+    assert(spec->argv != NULL && spec->argv[0] != NULL);
+    if (!find_program(spec, path, sizeof(path)))
         return err_set(err, ERR_ACTION, ENOENT, "cannot run \"%s\": not found in PATH%s%s",
-                       launch->argv[0], launch->shortfall != NULL ? "; it needs " : "",
-                       launch->shortfall != NULL ? launch->shortfall : "");
-    if (pipes_open(&pipes, launch->socket_in, pipe_bytes, launch->privileges, err) < 0)
+                       spec->argv[0], spec->shortfall != NULL ? "; it needs " : "",
+                       spec->shortfall != NULL ? spec->shortfall : "");
+    if (pipes_open(&pipes, spec->socket_in, pipe_bytes, spec->privileges, err) < 0)
         return -1;
-    if (launch->shares_ring)
+    if (spec->shares_ring)
         ring_open(&pipes);
     mark = kin_mark();
     kin_begin(mark);
-    result = start(launch, path, pipes.theirs, &pid, err);
+    result = start(spec, path, pipes.theirs, &pid, err);
     kin_finish();
     if (result < 0) {
         kin_unmark(mark);

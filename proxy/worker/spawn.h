@@ -4,20 +4,20 @@
  * spawn - start one process with four pipes.
  *
  * The child gets descriptors 0 to 3 and nothing else of ours, its own process group, SIGKILL when
- * we die, default signal handling, an empty signal mask, and no more rights than the launch gives it;
- * the pipes are its user's, who may so open them by path.
+ * we die, default signal handling, an empty signal mask, and no more rights than the exec spec
+ * gives it; the pipes are its user's, who may so open them by path.
  *
- * As our own user it is started by vfork: no page table is copied, so it takes microseconds whatever
- * the proxy's size, and the outcome of exec is known on return. Source: library-facts F. As another
- * user (--user) it is started by fork: between the change of user and exec the action's processes
- * may stop it, and vfork would stop us with it. Then we wait SPAWN_WAIT_MS at most.
+ * As our own user it is started by vfork: no page table is copied, so it takes microseconds
+ * whatever the proxy's size, and the outcome of exec is known on return. Source: library-facts F.
+ * As another user (--user) it is started by fork: between the change of user and exec the action's
+ * processes may stop it, and vfork would stop us with it. Then we wait SPAWN_WAIT_MS at most.
  */
 
 #include <sys/types.h>
 
 struct err;
 struct privileges;
-struct launch;
+struct exec_spec;
 
 /* Our ends of the pipes; all owned by the caller. */
 struct spawned {
@@ -39,13 +39,13 @@ struct spawned {
 void spawned_close(struct spawned *spawned);
 
 /*
- * Start launch->argv in launch->cwd with launch->env.
+ * Start spec->argv in spec->cwd with spec->env.
  *
  * pipe_bytes  wanted size of pipes 0, 1 and 3; the system's default when it cannot be had
  * Returns     0, or -1: ERR_ACTION when exec or chdir failed (err->os holds errno), ERR_SYSTEM when
  *             no process or pipe is to be had, or its rights cannot be set. *spawned is set on success only.
  */
-int spawn_start(const struct launch *launch, int pipe_bytes, struct spawned *spawned,
+int spawn_start(const struct exec_spec *spec, int pipe_bytes, struct spawned *spawned,
                 struct err *err);
 
 /*

@@ -3,7 +3,7 @@
 #include <signal.h>
 #include <sys/wait.h>
 
-#include "base/launch.h"
+#include "base/exec_spec.h"
 #include "base/log.h"
 
 static const char *const state_names[WORKER_STATES] = {
@@ -80,7 +80,7 @@ static void count_start(struct worker *w)
 
 void tally_started(struct worker *w)
 {
-    log_info("worker.start", log_int("pid", w->pid), log_text("program", w->launch->argv[0]));
+    log_info("worker.start", log_int("pid", w->pid), log_text("program", w->spec->argv[0]));
     count_start(w);
 }
 

@@ -4,15 +4,15 @@
 #include <signal.h>
 #include <string.h>
 
+#include "base/exec_spec.h"
 #include "base/kin.h"
-#include "base/launch.h"
 #include "base/log.h"
 #include "worker/hear.h"
 #include "worker/spawn.h"
 #include "worker/tally.h"
 
 #define START_LOOK_US 200  /* between two looks whether one that reports nothing waits for input */
-#define GHOST_MS      1000 /* time for a job that was given up and cannot be taken back */
+#define TOMBSTONE_MS  1000 /* time for a job that was given up and cannot be taken back */
 #define READS_MS      1000 /* time to read what it was asked to */
 #define DYING_MS      100  /* from the end of its pipes to its own, as a rule microseconds */
 
@@ -34,8 +34,8 @@ static void worker_step(struct worker *w);
 static void worker_check(const struct worker *w)
 {
     assert((w->pid == 0) == (w->state == WORKER_DOWN));
-    assert((w->flight.n == 0) == list_empty(&w->flight.jobs));
-    assert(w->flight.n == 0 || w->state == WORKER_READY || w->state == WORKER_STOPPING);
+    assert((w->window.n == 0) == list_empty(&w->window.jobs));
+    assert(w->window.n == 0 || w->state == WORKER_READY || w->state == WORKER_STOPPING);
 }
 
 static void worker_move(struct worker *w, enum worker_state next)
@@ -65,7 +65,7 @@ static void lose(struct worker *w)
 /* It gets one line at a time from now on, and with care. */
 static void look_whether_unasked(struct worker *w)
 {
-    if (w->channel.n_stale == 0 || !feed_distrust(&w->feed))
+    if (w->channel.n_stale == 0 || !pacing_distrust(&w->pacing))
         return;
     w->opts.tally->n_distrusted++;
     log_warn("worker.distrusted", log_int("pid", w->pid), log_count("unasked", w->channel.n_stale));
@@ -129,21 +129,21 @@ static bool is_lost(const struct worker *w)
     return w->hung || w->refused;
 }
 
-static void feed(struct worker *w)
+static void pacing(struct worker *w)
 {
-    if (w->flight.unsent == NULL)
+    if (w->window.unsent == NULL)
         return;
     if (!give_next(w))
         lose(w);
-    if (w->flight.unsent != NULL && !is_lost(w))
+    if (w->window.unsent != NULL && !is_lost(w))
         loop_watch_write(&w->channel.in, on_room_to_write);
 }
 
 /* Whether what it wrote is to be made out: only where one line at a time is all that it has. */
 static bool is_puzzling(const struct worker *w)
 {
-    return w->flight.n == 1 && flight_is_fed(&w->flight) && w->flight.unsent == NULL &&
-           !w->channel.kept_apart && !w->flight.numbered &&
+    return w->window.n == 1 && window_is_fed(&w->window) && w->window.unsent == NULL &&
+           !w->channel.kept_apart && !w->window.numbered &&
            (channel_is_undecided(&w->channel) || channel_oddity(&w->channel) != ODD_NOTHING);
 }
 
@@ -157,7 +157,7 @@ static uint64_t puzzle(struct worker *w)
         return UINT64_MAX;
     }
     at_us = give_question(w);
-    if (at_us == UINT64_MAX && w->flight.n_ahead > 0 && w->channel.in.sock != NULL)
+    if (at_us == UINT64_MAX && w->window.n_ahead > 0 && w->channel.in.sock != NULL)
         loop_watch_write(&w->channel.in, on_room_to_write);
     return at_us;
 }
@@ -174,7 +174,7 @@ static void bury(struct worker *w)
     hear_last_words(w);
     tally_ended(w);
     channel_close(&w->channel);
-    waits_close(&w->waits);
+    stdin_probe_close(&w->stdin_probe);
     loop_timer_clear(&w->timer);
     loop_post_cancel(&w->step);
     worker_move(w, WORKER_DOWN);
@@ -188,7 +188,7 @@ static void stop_now(struct worker *w, const char *why, enum job_outcome outcome
     bool holds = hear_no_more(w, outcome);
 
     log_info("worker.stop", log_int("pid", w->pid), log_age(w), log_text("why", why),
-             log_count("held", w->flight.n));
+             log_count("held", w->window.n));
     if (holds) {
         w->killed_for = outcome == JOB_LATE ? "the one before exceeded its time limit"
                                             : "the action had to end";
@@ -219,7 +219,7 @@ static bool is_late(const struct worker *w, uint64_t at_ms)
 static void start_failed(struct worker *w)
 {
     if (!w->refused && w->start_err.kind == ERR_NONE)
-        (void)death_explain(w->death, w->launch->reports_ready, &w->start_err);
+        (void)death_explain(w->death, w->spec->reports_ready, &w->start_err);
     if (w->death != DEATH_NONE && w->start_err.kind == ERR_ACTION)
         death_say_how(w->wait_status, w->start_err.detail, sizeof(w->start_err.detail));
 }
@@ -242,20 +242,21 @@ static void step_starting(struct worker *w)
 {
     uint64_t late_at_ms = w->started_at_ms + w->opts.start_ms;
     uint64_t settled_at_ms = w->started_at_ms + w->opts.settle_ms;
-    bool settles = !w->launch->reports_ready && !w->refused;
-    enum waits_state state;
+    bool settles = !w->spec->reports_ready && !w->refused;
+    enum stdin_probe_state state;
 
     greet(w);
     if (is_late(w, late_at_ms))
         on_answers(w); /* as in look_at_deadlines() */
-    state = settles && !w->ready ? waits_look(&w->waits) : WAITS_UNKNOWN;
-    if (state == WAITS_YES || state == WAITS_POLLS) {
+    state = settles && !w->ready ? stdin_probe_look(&w->stdin_probe) : STDIN_PROBE_UNKNOWN;
+    if (state == STDIN_PROBE_YES || state == STDIN_PROBE_POLLS) {
         w->ready = w->was_seen = true;
         /* An announcement that it made on the way is in the pipe by now. */
         (void)channel_pull(&w->channel);
         hear(w);
     }
-    if (state == WAITS_RUNS) /* still on its way: on a busy machine that takes what it takes */
+    if (state ==
+        STDIN_PROBE_RUNS) /* still on its way: on a busy machine that takes what it takes */
         settled_at_ms += SETTLE_PATIENCE * w->opts.settle_ms;
     if (settles && is_late(w, settled_at_ms))
         w->ready = true;
@@ -282,13 +283,13 @@ static void step_starting(struct worker *w)
     }
 }
 
-/* Others run beside one that is late, and may be in time: unless the process as a whole does nothing
- * any more, which shows by what it leaves unread. */
+/* Others run beside one that is late, and may be in time: unless the process as a whole does
+ * nothing any more, which shows by what it leaves unread. */
 static void ask_whether_it_reads(struct worker *w)
 {
     if (w->reads_by_ms > 0 && !channel_reads(&w->channel))
         return;
-    channel_ask(&w->channel, w->flight.unsent_written == 0);
+    channel_ask(&w->channel, w->window.unsent_written == 0);
     w->reads_by_ms = loop_now_ms(w->loop) + READS_MS;
 }
 
@@ -305,16 +306,16 @@ static bool look_at_deadlines(struct worker *w)
 {
     struct job *job;
 
-    on_answers(w); /* it may be us who are late, frozen or starved: what stands there came first */
+    on_answers(w); /* we may have been paused: read pending answers before enforcing deadlines */
     for (;;) {
-        switch (flight_late(&w->flight, loop_now_ms(w->loop), GHOST_MS, &job)) {
-        case FLIGHT_IN_TIME:
+        switch (window_late(&w->window, loop_now_ms(w->loop), TOMBSTONE_MS, &job)) {
+        case WINDOW_IN_TIME:
             return false;
-        case FLIGHT_LATE_RUNNING:
+        case WINDOW_LATE_RUNNING:
             return true;
-        case FLIGHT_LATE_JOB:
+        case WINDOW_LATE_JOB:
             hear_end_of(w, job, JOB_LATE);
-            if (w->flight.numbered)
+            if (w->window.numbered)
                 ask_whether_it_reads(w);
             break;
         }
@@ -324,7 +325,7 @@ static bool look_at_deadlines(struct worker *w)
 /* The soonest moment at which there is something to look at. */
 static uint64_t next_look_ms(const struct worker *w)
 {
-    uint64_t at_ms = w->flight.n > 0 ? w->flight.soonest_ms : UINT64_MAX;
+    uint64_t at_ms = w->window.n > 0 ? w->window.soonest_ms : UINT64_MAX;
 
     if (w->reads_by_ms > 0 && w->reads_by_ms < at_ms)
         at_ms = w->reads_by_ms;
@@ -334,13 +335,13 @@ static uint64_t next_look_ms(const struct worker *w)
 /* Jobs that wait for its death are late as ever. */
 static void step_stopping(struct worker *w)
 {
-    while (w->flight.n > 0 && is_late(w, w->flight.soonest_ms) && look_at_deadlines(w)) {
-        struct job *oldest = flight_oldest(&w->flight);
+    while (w->window.n > 0 && is_late(w, w->window.soonest_ms) && look_at_deadlines(w)) {
+        struct job *oldest = window_oldest(&w->window);
 
-        if (oldest->ghost)
+        if (oldest->tombstone)
             oldest->deadline_at_ms = NEVER_MS; /* it only keeps its place */
         else
-            hear_end_of(w, flight_give_up(&w->flight, oldest), JOB_LATE);
+            hear_end_of(w, window_give_up(&w->window, oldest), JOB_LATE);
     }
     ending_step(&w->ending, w->pid, w->unwanted);
     if (!loop_timer_is_set(&w->timer) && next_look_ms(w) < NEVER_MS)
@@ -353,11 +354,11 @@ static void step_ready(struct worker *w)
     bool late;
 
     if (!is_lost(w) && !w->unwanted) {
-        feed(w);
+        pacing(w);
         again_us = puzzle(w);
     }
-    late = w->flight.n > 0 && is_late(w, w->flight.soonest_ms) && look_at_deadlines(w);
-    if (late || is_stuck(w) || (w->flight.numbered && flight_is_deserted(&w->flight))) {
+    late = w->window.n > 0 && is_late(w, w->window.soonest_ms) && look_at_deadlines(w);
+    if (late || is_stuck(w) || (w->window.numbered && window_is_deserted(&w->window))) {
         w->late = true;
         stop_now(w, "late", late ? JOB_LATE : JOB_DIED);
     } else if (is_dying(w)) {
@@ -367,7 +368,7 @@ static void step_ready(struct worker *w)
     } else if (is_lost(w) || w->unwanted) {
         hear_rest(w); /* what it has answered counts */
         stop_now(w, w->unwanted ? "unwanted" : "lost", JOB_DIED);
-    } else if (w->retired && w->flight.n == 0) {
+    } else if (w->retired && w->window.n == 0) {
         close_input(w);
     } else if (again_us / 1000 < next_look_ms(w)) {
         loop_timer_set_us(w->loop, &w->timer, again_us);
@@ -413,31 +414,31 @@ static void worker_step(struct worker *w)
 
 /* ---- for the owner ---- */
 
-void worker_init(struct worker *w, struct loop *loop, const struct launch *launch,
-                 const struct worker_opts *opts, struct sink *out, struct sink *err,
+void worker_init(struct worker *w, struct loop *loop, const struct exec_spec *spec,
+                 const struct worker_opts *opts, struct output *out, struct output *err,
                  loop_post_fn *on_changed)
 {
     memset(w, 0, sizeof(*w));
     w->loop = loop;
-    w->launch = launch;
+    w->spec = spec;
     w->opts = *opts;
-    feed_init(&w->feed, opts->ahead_max, opts->pipeline);
-    w->waits.fd = -1;
+    pacing_init(&w->pacing, opts->ahead_max, opts->pipeline);
+    w->stdin_probe.fd = -1;
     loop_post_init(&w->changed, on_changed);
     loop_post_init(&w->step, on_step);
     loop_timer_init(&w->timer, on_timer);
     ending_init(&w->ending, loop, &w->timer, opts->kill_ms);
     loop_child_init(&w->child);
-    channel_init(&w->channel, out, err, opts->answer_max_bytes + NUMBER_MAX);
-    flight_init(&w->flight);
+    channel_init(&w->channel, out, err, opts->answer_max_bytes + REQUEST_ID_MAX);
+    window_init(&w->window);
     list_init(&w->finished);
     list_init(&w->returned);
 }
 
 void worker_done(struct worker *w)
 {
-    flight_drop_ghosts(&w->flight);
-    assert(w->flight.n == 0 && list_empty(&w->finished) && list_empty(&w->returned));
+    window_drop_ghosts(&w->window);
+    assert(w->window.n == 0 && list_empty(&w->finished) && list_empty(&w->returned));
     if (w->pid != 0) {
         spawn_kill(w->pid, SIGKILL);
         loop_child_forget(&w->child);
@@ -446,7 +447,7 @@ void worker_done(struct worker *w)
     loop_child_forget(&w->child);
     channel_done(&w->channel);
     buf_done(&w->greeting);
-    waits_close(&w->waits);
+    stdin_probe_close(&w->stdin_probe);
     loop_timer_clear(&w->timer);
     loop_post_cancel(&w->step);
     loop_post_cancel(&w->changed);
@@ -461,7 +462,7 @@ static void begin(struct worker *w, const struct spawned *spawned)
     w->unwanted = w->retired = false;
     w->killed_for = NULL;
     w->dying_until_ms = w->reads_by_ms = 0;
-    flight_open(&w->flight);
+    window_open(&w->window);
     w->question = (struct question){0};
     w->death = DEATH_NONE;
     w->start_err.kind = ERR_NONE;
@@ -472,9 +473,9 @@ static void begin(struct worker *w, const struct spawned *spawned)
     worker_move(w, WORKER_STARTING);
     tally_started(w);
     loop_child_watch(w->loop, &w->child, spawned->pid, on_exit_status);
-    channel_open(&w->channel, w->loop, spawned, w->launch->answers, on_fd1, on_fd3);
-    feed_open(&w->feed);
-    waits_open(&w->waits, spawned->pid, w->launch->privileges);
+    channel_open(&w->channel, w->loop, spawned, w->spec->answers, on_fd1, on_fd3);
+    pacing_open(&w->pacing);
+    stdin_probe_open(&w->stdin_probe, spawned->pid, w->spec->privileges);
     loop_timer_set_us(w->loop, &w->timer, loop_now_us(w->loop) + START_LOOK_US);
 }
 
@@ -485,11 +486,11 @@ void worker_start(struct worker *w)
 
     assert(w->state == WORKER_DOWN);
     buf_done(&w->greeting);
-    if (spawn_start(w->launch, w->opts.pipe_bytes, &spawned, &err) < 0) {
+    if (spawn_start(w->spec, w->opts.pipe_bytes, &spawned, &err) < 0) {
         tally_unspawned(w, &err);
         w->start_err = err;
         /* Without better advice the text is the one that the suites compare. */
-        if (err.kind == ERR_ACTION && w->launch->shortfall == NULL) {
+        if (err.kind == ERR_ACTION && w->spec->shortfall == NULL) {
             (void)err_set(&w->start_err, ERR_ACTION, err.os, "command exited");
             memcpy(w->start_err.detail, err.detail, sizeof(err.detail));
         }
@@ -513,13 +514,13 @@ unsigned worker_room(const struct worker *w)
 {
     if (w->state != WORKER_READY || is_lost(w) || w->unwanted || w->retired || w->exited)
         return 0;
-    return feed_depth(&w->feed) > w->flight.n ? feed_depth(&w->feed) - w->flight.n : 0;
+    return pacing_depth(&w->pacing) > w->window.n ? pacing_depth(&w->pacing) - w->window.n : 0;
 }
 
 void worker_give(struct worker *w, struct job *job)
 {
     assert(worker_room(w) > 0);
-    flight_add(&w->flight, job);
+    window_add(&w->window, job);
     loop_post(w->loop, &w->step);
 }
 

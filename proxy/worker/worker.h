@@ -27,13 +27,13 @@
 #include "worker/channel.h"
 #include "worker/death.h"
 #include "worker/ending.h"
-#include "worker/feed.h"
-#include "worker/flight.h"
 #include "worker/give.h"
 #include "worker/job.h"
-#include "worker/waits.h"
+#include "worker/pacing.h"
+#include "worker/stdin_probe.h"
+#include "worker/window.h"
 
-struct launch;
+struct exec_spec;
 struct tally;
 struct oom;
 
@@ -61,8 +61,8 @@ struct worker_opts {
  * process has read: whether it began them is known when it is dead. */
 struct worker {
     /* set by worker_init() */
-    struct loop *loop;           /* borrowed */
-    const struct launch *launch; /* borrowed */
+    struct loop *loop;            /* borrowed */
+    const struct exec_spec *spec; /* borrowed */
     struct worker_opts opts;
     struct loop_post changed; /* posted when there is something new for the owner */
 
@@ -73,8 +73,8 @@ struct worker {
     struct loop_child child;
     bool was_started; /* at least once in its life */
     struct channel channel;
-    struct feed feed;
-    struct waits waits;
+    struct pacing pacing;
+    struct stdin_probe stdin_probe;
     struct question question;
     struct loop_timer timer; /* the next moment at which to step, whatever the state */
     struct loop_post step;
@@ -92,13 +92,13 @@ struct worker {
     const char *killed_for; /* why it was killed with lines in its hands; NULL: it was not */
     bool retired;     /* no more jobs come: it may leave once it has answered those that it has */
     enum death death; /* what the last process died of */
-    uint64_t dying_until_ms; /* hung as its pipes have ended: how long its own end is awaited */
+    uint64_t dying_until_ms; /* pipes closed: wait for SIGCHLD until this time */
     uint64_t started_at_ms;
     struct ending ending; /* STOPPING: what it is told next */
     uint64_t reads_by_ms; /* it was asked whether it still reads: time to show it; 0: it was not */
     bool logs_settled;    /* inside hear(): the log pipes were looked at since the last read */
 
-    struct flight flight; /* the jobs that it has */
+    struct window window; /* the jobs that it has */
     uint64_t n_logged;    /* log bytes forwarded up to the last answers */
 
     /* for the owner to collect */
@@ -108,8 +108,8 @@ struct worker {
 };
 
 /* out, err: our own streams. on_changed: the owner's, see collect below. All borrowed. */
-void worker_init(struct worker *worker, struct loop *loop, const struct launch *launch,
-                 const struct worker_opts *opts, struct sink *out, struct sink *err,
+void worker_init(struct worker *worker, struct loop *loop, const struct exec_spec *spec,
+                 const struct worker_opts *opts, struct output *out, struct output *err,
                  loop_post_fn *on_changed);
 /* Kills what still runs. It has no jobs any more, and the lists are empty. */
 void worker_done(struct worker *worker);

@@ -21,7 +21,8 @@ struct chunk {
     _Alignas(max_align_t) char bytes[];
 };
 
-/* The two lists of kinds differ in their first member only; WHISK_NONE is not JSON_BAD's own word. */
+/* The two lists of kinds differ in their first member only; WHISK_NONE is not JSON_BAD's own
+ * word. */
 _Static_assert((int)WHISK_OBJECT == (int)JSON_OBJECT, "kinds are alike");
 _Static_assert((int)WHISK_NULL == (int)JSON_NULL, "kinds are alike");
 

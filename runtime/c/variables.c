@@ -9,12 +9,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/shown.h"
 #include "base/util.h"
 #include "inside.h"
 
-#define PREFIX        "__OW_"
-#define N_PREFIX      (sizeof(PREFIX) - 1)
-#define VARIABLES_MAX 256 /* names in a process's life; the platform sends eight */
+#define PREFIX   "__OW_"
+#define N_PREFIX (sizeof(PREFIX) - 1)
+#define VARIABLES_MAX                                                                              \
+    512 /* names that are known; one line has SHOWN_OTHERS_MAX and the platform's */
 
 struct variable {
     char *text;   /* owned; "NAME=value", in the environment while `is_set` */
@@ -46,7 +48,36 @@ static bool is_for(const struct variable *variable, const char *key, size_t n)
     return true;
 }
 
-/* NULL: there are too many. */
+/* The environment lets go of the text. */
+static void unset(struct variable *variable)
+{
+    auto_free char *name = xstrndup(variable->text, variable->n_name);
+
+    (void)unsetenv(name);
+    variable->is_set = false;
+}
+
+/* A place for one more name: a new one, or that of a name which this line has not had. One that was
+ * there at the start stays known, as its former text may be in the environment. */
+static struct variable *room(void)
+{
+    if (n_variables < VARIABLES_MAX)
+        return &variables[n_variables++];
+    for (size_t i = 0; i < n_variables; i++) {
+        struct variable *variable = &variables[i];
+
+        if (variable->line != n_lines && variable->before == NULL) {
+            if (variable->is_set)
+                unset(variable);
+            free(variable->text);
+            *variable = (struct variable){0};
+            return variable;
+        }
+    }
+    return NULL;
+}
+
+/* NULL: too many names were there at the start. */
 static struct variable *find(const char *key, size_t n)
 {
     struct variable *variable;
@@ -56,9 +87,9 @@ static struct variable *find(const char *key, size_t n)
         if (is_for(&variables[i], key, n))
             return &variables[i];
     }
-    if (n_variables == VARIABLES_MAX)
+    variable = room();
+    if (variable == NULL)
         return NULL;
-    variable = &variables[n_variables++];
     variable->n_name = N_PREFIX + n;
     variable->size = variable->n_name + 64;
     variable->text = xmalloc(variable->size);
@@ -70,15 +101,6 @@ static struct variable *find(const char *key, size_t n)
     if (before != NULL)
         variable->before = xasprintf("%s=%s", variable->text, before);
     return variable;
-}
-
-/* The environment lets go of the text. */
-static void unset(struct variable *variable)
-{
-    auto_free char *name = xstrndup(variable->text, variable->n_name);
-
-    (void)unsetenv(name);
-    variable->is_set = false;
 }
 
 /* Leave it as it was at the start. */
@@ -144,7 +166,7 @@ static void set(struct variable *variable, struct json_slice value)
 }
 
 /* A key with escapes is rare enough to cost an allocation. */
-static void set_member(struct json_slice key, struct json_slice value)
+static void set_member(struct json_slice key, struct json_slice value, size_t *n_others)
 {
     const char *name = key.text + 1;
     size_t n = key.n - 2;
@@ -156,7 +178,8 @@ static void set_member(struct json_slice key, struct json_slice value)
         n = json_unescape(key, plain);
         name = plain;
     }
-    if (memchr(name, '=', n) != NULL || memchr(name, '\0', n) != NULL)
+    if (memchr(name, '=', n) != NULL || memchr(name, '\0', n) != NULL ||
+        !shown_take(name, n, n_others))
         return;
     variable = find(name, n);
     if (variable != NULL)
@@ -166,12 +189,12 @@ static void set_member(struct json_slice key, struct json_slice value)
 void variables_set(struct json_slice line)
 {
     struct json_slice key, value;
-    size_t at = 0;
+    size_t at = 0, n_others = 0;
 
     n_lines++;
     while (json_next_member(line, &at, &key, &value)) {
         if (!json_equals(key, "value"))
-            set_member(key, value);
+            set_member(key, value, &n_others);
     }
     for (size_t i = 0; i < n_variables; i++) {
         if (variables[i].is_set && variables[i].line != n_lines)

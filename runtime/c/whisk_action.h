@@ -76,8 +76,8 @@ int64_t whisk_ms_left(const struct whisk *w);
 struct whisk_value whisk_get(struct whisk_value object, const char *name);
 /*
  * Step through an object's members or an array's items. *at = 0 before the first call; false at the
- * end, and for values that have no parts. key: gets the member's name as a string value; may be NULL,
- * and is WHISK_NONE for items.
+ * end, and for values that have no parts. key: gets the member's name as a string value; may be
+ * NULL, and is WHISK_NONE for items.
  */
 bool whisk_next(struct whisk_value all, size_t *at, struct whisk_value *key,
                 struct whisk_value *value);
@@ -140,8 +140,8 @@ void *whisk_alloc(struct whisk *w, size_t n);
 /* One line on stderr; the newline is added. */
 void whisk_log(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /*
- * Write out what has been printed, and answers of earlier activations that still wait: answers leave
- * in batches. Needed before _exit(), before programs are started that print (system(),
+ * Write out what has been printed, and answers of earlier activations that still wait: answers
+ * leave in batches. Needed before _exit(), before programs are started that print (system(),
  * posix_spawn()), and before write() to descriptor 1 or 2; not for printf(), exit() and fork().
  */
 void whisk_flush(void);

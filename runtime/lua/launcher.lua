@@ -217,10 +217,19 @@ function os.getenv(name)
   return shown[name] or getenv(name)
 end
 
+-- Keys that the platform, or the proxy from a client's headers, sends: these are always shown.
+local PLATFORM = { namespace = true, action_name = true, action_version = true, activation_id = true,
+                   transaction_id = true, deadline = true, api_host = true, api_key = true,
+                   traceparent = true, tracestate = true }
+local OTHERS_MAX = 256 -- and so many others, as in every language
+local KEY_MAX = 1024 -- bytes
+
 local function show(request)
+  local others = 0
   shown = {}
   for key, item in pairs(request) do
-    if key ~= "value" then
+    if key ~= "value" and #key <= KEY_MAX and (PLATFORM[key] or others < OTHERS_MAX) then
+      others = others + (PLATFORM[key] and 0 or 1)
       shown["__OW_" .. key:upper()] = type(item) == "string" and item or
         item == null and "" or to_line(item)
     end

@@ -8,11 +8,28 @@
 const { AsyncLocalStorage } = require('async_hooks');
 const { inspect } = require('util');
 
+/* Keys that the platform, or the proxy from a client's headers, sends: these are always shown. */
+const PLATFORM = ['namespace', 'action_name', 'action_version', 'activation_id', 'transaction_id',
+                  'deadline', 'api_host', 'api_key', 'traceparent', 'tracestate'];
+
+/* And at most so many others: to set a variable takes time in proportion to those that are there. */
+const OTHERS_MAX = 256;
+const KEY_MAX = 1024; // characters
+
+function keysOf(request) {
+    const keys = Object.keys(request);
+
+    return keys.length <= OTHERS_MAX ? keys : [...new Set([
+        ...keys.slice(0, OTHERS_MAX), ...PLATFORM.filter((key) => Object.hasOwn(request, key))])];
+}
+
 /* What came with an activation, as variables: a map of __OW_KEY to text. */
 function variablesOf(request) {
     const variables = new Map();
 
-    for (const key of Object.keys(request)) {
+    for (const key of keysOf(request)) {
+        if (key.length > KEY_MAX)
+            continue;
         const name = '__OW_' + key.toUpperCase();
         const item = request[key];
         const text = typeof item === 'string' ? item : item === null ? '' : JSON.stringify(item);
@@ -36,9 +53,12 @@ class Metadata {
     }
 
     show(wanted) {
-        for (const name of this.shown.keys())
-            if (!wanted.has(name))
+        for (const name of this.shown.keys()) {
+            if (!wanted.has(name)) {
                 this.restore(name);
+                this.before.delete(name);
+            }
+        }
         for (const [name, text] of wanted) {
             if (!this.before.has(name))
                 this.before.set(name, process.env[name]);

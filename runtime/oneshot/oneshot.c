@@ -30,9 +30,10 @@
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "base/exec_spec.h"
 #include "base/json.h"
-#include "base/launch.h"
 #include "base/line.h"
+#include "base/shown.h"
 #include "base/util.h"
 #include "output.h"
 
@@ -182,15 +183,17 @@ static char *variable_text(struct json_slice value, size_t *n)
     return text;
 }
 
-/* __OW_KEY=value, unless no variable can be called so or hold it. */
-static void add_metadata(char ***env, struct json_slice key, struct json_slice value)
+/* __OW_KEY=value, unless no variable can be called so or hold it, or there are too many. */
+static void add_metadata(char ***env, struct json_slice key, struct json_slice value,
+                         size_t *n_others)
 {
     auto_free char *name = xmalloc(key.n + 1);
     auto_free char *full = NULL;
     auto_free char *text = NULL;
     size_t n_name = json_unescape(key, name), n_text;
 
-    if (memchr(name, '\0', n_name) != NULL || memchr(name, '=', n_name) != NULL)
+    if (memchr(name, '\0', n_name) != NULL || memchr(name, '=', n_name) != NULL ||
+        !shown_take(name, n_name, n_others))
         return;
     name[n_name] = '\0';
     for (char *at = name; *at != '\0'; at++)
@@ -207,13 +210,13 @@ static char **make_env(const struct oneshot *oneshot, struct json_slice request)
 {
     struct json_slice key, value;
     char **env = NULL;
-    size_t at = 0;
+    size_t at = 0, n_others = 0;
 
     for (char **variable = oneshot->base_env; *variable != NULL; variable++)
         strv_push(&env, xstrdup(*variable));
     while (request.kind == JSON_OBJECT && json_next_member(request, &at, &key, &value))
         if (!json_equals(key, "value"))
-            add_metadata(&env, key, value);
+            add_metadata(&env, key, value, &n_others);
     return env;
 }
 

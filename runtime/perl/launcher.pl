@@ -96,6 +96,22 @@ sub variable {
     return index($text, "\0") < 0 ? $text : undef;
 }
 
+# Keys that the platform, or the proxy from a client's headers, sends: these are always shown.
+my @PLATFORM = qw(namespace action_name action_version activation_id transaction_id deadline
+    api_host api_key traceparent tracestate);
+my %IS_PLATFORM = map { $_ => 1 } @PLATFORM;
+my $OTHERS_MAX = 256; # and so many others: setting a variable takes longer the more there are
+my $KEY_MAX = 1024;   # characters
+
+# The keys of a request whose values become variables.
+sub keys_to_show {
+    my ($request) = @_;
+    my @keys = grep { $_ ne 'value' && length $_ <= $KEY_MAX } keys %$request;
+    return @keys if @keys <= $OTHERS_MAX;
+    @keys = grep { !$IS_PLATFORM{$_} } @keys;
+    return ((grep { exists $request->{$_} } @PLATFORM), splice(@keys, 0, $OTHERS_MAX));
+}
+
 my %before; # variable -> what it was before activations set it, or undef
 
 # Show what came with this activation as variables, and take back what came with the last.
@@ -105,7 +121,7 @@ sub show {
         if (defined $before{$name}) { $ENV{$name} = $before{$name} } else { delete $ENV{$name} }
     }
     %before = ();
-    for my $key (grep { $_ ne 'value' } keys %$request) {
+    for my $key (keys_to_show($request)) {
         my $name = Encode::encode('UTF-8', '__OW_' . uc $key);
         my $text = variable($request->{$key});
         next if $name =~ /[=\0]/ || !defined $text;

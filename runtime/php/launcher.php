@@ -14,6 +14,13 @@ const DEPTH_MAX = 2048; // the proxy lets 1024 pass
 const ENCODING = JSON_UNESCAPED_SLASHES | JSON_UNESCAPED_UNICODE | JSON_UNESCAPED_LINE_TERMINATORS
     | JSON_PRESERVE_ZERO_FRACTION | JSON_THROW_ON_ERROR;
 
+// Keys that the platform, or the proxy from a client's headers, sends: these are always shown.
+const PLATFORM = ['namespace' => 1, 'action_name' => 1, 'action_version' => 1, 'activation_id' => 1,
+    'transaction_id' => 1, 'deadline' => 1, 'api_host' => 1, 'api_key' => 1, 'traceparent' => 1,
+    'tracestate' => 1];
+const OTHERS_MAX = 256; // and so many others: setting a variable takes longer the more there are
+const KEY_MAX = 1024; // bytes
+
 // Read by PHP, or by a library beneath it, only while the process starts.
 const READ_AT_START = '/^(PHP|LD_|LC_|LANG|TZ|MALLOC_|GLIBC_|USE_ZEND_ALLOC)/';
 
@@ -81,7 +88,13 @@ final class Launcher
     {
         self::restore();
         unset($request['value']);
+        if (count($request) > OTHERS_MAX) {
+            $request = array_intersect_key($request, PLATFORM) + array_slice($request, 0, OTHERS_MAX, true);
+        }
         foreach ($request as $key => $item) {
+            if (strlen((string)$key) > KEY_MAX) {
+                continue;
+            }
             $name = '__OW_' . mb_up((string)$key);
             $text = self::variable($item);
             if (!preg_match('/[=\0]/', $name) && !str_contains($text, "\0")) {

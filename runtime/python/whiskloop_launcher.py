@@ -42,9 +42,14 @@ Without FOLDER it waits for an init line, if __OW_WAIT_FOR_ACK is set (see runti
 # times as fast.
 peek = getattr(os.environ, "_data", os.environb).get
 
-# The platform sends about ten. Setting a variable takes time in proportion to those that are there:
+# Keys that the platform, or the proxy from a client's headers, sends: these are always shown.
+PLATFORM = ("namespace", "action_name", "action_version", "activation_id", "transaction_id",
+            "deadline", "api_host", "api_key", "traceparent", "tracestate")
+
+# And at most so many others. Setting a variable takes time in proportion to those that are there:
 # 100,000 keys of one request took 13 s, and 20 s more to be taken back.
-SHOWN_MAX = 256
+OTHERS_MAX = 256
+KEY_MAX = 1024  # characters
 
 # The entry of a key that is not shown: equal to no text.
 UNKNOWN = (None, b"", None, "")
@@ -63,12 +68,11 @@ class Metadata:
         self.before = {}  # variable -> what it was before activations set it, or None
 
     def show(self, items):
-        """Make the environment show these items, and no others of an earlier activation.
-
-        Of more than SHOWN_MAX only the first.
-        """
-        if len(items) > SHOWN_MAX:
-            items = {key: items[key] for key, _ in zip(items, range(SHOWN_MAX))}
+        """Make the environment show these items, and no others of an earlier activation."""
+        if len(items) > OTHERS_MAX:
+            first = {key: items[key] for key, _ in zip(items, range(OTHERS_MAX))}
+            first.update((key, items[key]) for key in PLATFORM if key in items)
+            items = first
         shown = self.shown
         for key, text in items.items():
             if type(text) is not str:
@@ -84,7 +88,7 @@ class Metadata:
         """The variable for a key, its former value kept; "" when there can be none."""
         name = "__OW_" + key.upper()
         try:
-            if "=" not in name and "\0" not in name:
+            if "=" not in name and "\0" not in name and len(key) <= KEY_MAX:
                 self.before.setdefault(name, os.environ.get(name))
                 return name
         except UnicodeEncodeError:  # half a surrogate pair
@@ -231,14 +235,14 @@ def start_again(arguments, changed):
     os.execve(sys.executable, command + arguments, env)
 
 
-def import_template():
+def import_zygote():
     """The part that only --fork-workers needs. Like us it is in no path that the action sees."""
     sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
     try:
-        import whiskloop_template
+        import whiskloop_zygote
     finally:
         del sys.path[0]
-    return whiskloop_template
+    return whiskloop_zygote
 
 
 # ---- activations ----
@@ -327,13 +331,13 @@ def main():
         sys.exit(2)
 
     channel = Channel()
-    template = None
+    zygote = None
     try:
         if not arguments:
             arguments = wait_for_init(channel)
         open_logs()
         if arguments[2:] == [FORKS]:
-            template = import_template().Template(channel)
+            zygote = import_zygote().Zygote(channel)
         function = load(*arguments[:2])
     except Refusal as refusal:
         print(refusal, file=sys.stderr, flush=True)
@@ -346,8 +350,8 @@ def main():
         report(problem)
         sys.exit(1)
 
-    if template is not None:
-        template.serve()
+    if zygote is not None:
+        zygote.serve()
     if acknowledge:
         flush_logs()
         channel.answer(to_line({"ok": True, "pipeline": PIPELINE}))

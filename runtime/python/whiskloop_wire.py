@@ -1,6 +1,6 @@
 """whiskloop_wire - what crosses the descriptors of a launcher: JSON lines, and the pipes themselves.
 
-A part of whiskloop_launcher.py and of whiskloop_template.py.
+A part of whiskloop_launcher.py and of whiskloop_zygote.py.
 """
 
 import fcntl

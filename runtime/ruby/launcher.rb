@@ -13,6 +13,12 @@ module Whiskloop
   KEPT_FD_MIN = 100 # our own descriptors: above what code expects to get
   F_DUPFD_CLOEXEC = 1030
 
+  # Keys that the platform, or the proxy from a client's headers, sends: these are always shown.
+  PLATFORM = %w[namespace action_name action_version activation_id transaction_id deadline
+                api_host api_key traceparent tracestate].freeze
+  OTHERS_MAX = 256 # and so many others: setting a variable takes longer the more there are
+  KEY_MAX = 1024 # characters
+
   # Read by Ruby, or by a library beneath it, only while the process starts.
   READ_AT_START = /\A(RUBY|GEM_|LD_|LC_|LANG|MALLOC_|GLIBC_)/.freeze
 
@@ -60,7 +66,12 @@ module Whiskloop
   def show(request)
     @before&.each { |name, text| ENV[name] = text }
     @before = {}
+    if request.size > OTHERS_MAX
+      request = request.first(OTHERS_MAX).to_h.merge(request.slice(*PLATFORM))
+    end
     request.each do |key, item|
+      next if key.length > KEY_MAX
+
       name = "__OW_#{key.upcase}"
       text = variable(item)
       next if key == 'value' || name.match?(/[=\0]/) || text.include?("\0")

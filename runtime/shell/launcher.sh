@@ -13,14 +13,22 @@ PIPELINE=64 # lines that may be written ahead of the answers
 
 # ---- JSON ----
 
-# Cut the object $1 into the arrays LAUNCHER_NAMES and LAUNCHER_VALUES: names without their quotes,
-# values as they stand there. 1 when it is no object. Between quotes every second piece is a text,
-# so it is enough to count brackets in the others.
+# Keys that the platform, or the proxy from a client's headers, sends: these are always shown.
+LAUNCHER_PLATFORM='|namespace|action_name|action_version|activation_id|transaction_id|deadline'
+LAUNCHER_PLATFORM+='|api_host|api_key|traceparent|tracestate|'
+LAUNCHER_OTHERS_MAX=256 # and so many others, as in every language
+LAUNCHER_KEY_MAX=1024   # bytes
+
+# Cut the object $1 into the arrays LAUNCHER_NAMES and LAUNCHER_VALUES: names as they are, values as
+# they stand there. Only the member called $2, or without $2 the value and the metadata to show. 1 when
+# it is no object. Between quotes every second piece is a text, so it is enough to count brackets in
+# the others. To cut a value out takes time in proportion to the whole text, so few are.
 launcher_members() {
     local - LC_ALL=C IFS='"' text=$1 part opens closes tail
-    local -i depth=0 at=0 from=-1 i
-    local inside='' is_name=yes name=''
+    local -i depth=0 at=0 from=-1 n=0 others=0
+    local inside='' is_name=yes name='' keep=''
     local -a parts
+    local -A places=() # name behind a dot -> where its last value is: from, bytes
 
     LAUNCHER_NAMES=() LAUNCHER_VALUES=()
     launcher_trim text
@@ -28,44 +36,68 @@ launcher_members() {
     set -f
     # shellcheck disable=SC2206 # to split it is the point
     parts=($text)
-    for ((i = 0; i < ${#parts[@]}; at += ${#part} + 1, i++)); do
-        part=${parts[i]}
+    for part in "${parts[@]}"; do
+        n+=1
         if [[ -n $inside ]]; then
-            if [[ ${part: -1} == \\ ]]; then # an odd number of them: the quote was no end
+            if [[ $part == *\\ ]]; then # an odd number of them: the quote was no end
                 tail=${part##*[!\\]}
                 if ((${#tail} % 2)); then
                     [[ -z $is_name ]] || name+=$part\"
+                    at+=${#part}+1
                     continue
                 fi
             fi
             inside=
             if [[ -n $is_name ]]; then
-                LAUNCHER_NAMES+=("$name$part")
-                name='' is_name='' from=-1
+                name+=$part
+                if [[ $name == *\\* ]]; then
+                    launcher_unescape "$name"
+                    name=$REPLY
+                fi
+                if (($# > 1)); then
+                    [[ $name == "$2" ]] && keep=yes || keep=
+                elif [[ $name == value || $LAUNCHER_PLATFORM == *"|$name|"* ]]; then
+                    keep=yes
+                else
+                    ((others < LAUNCHER_OTHERS_MAX && ${#name} <= LAUNCHER_KEY_MAX && ++others)) && keep=yes || keep=
+                fi
+                is_name='' from=-1
             fi
-            continue
-        fi
-        if ((depth == 1 && from < 0 && i > 0)); then # behind a name
-            opens=${part%%[![:space:]]*}
-            [[ ${part:${#opens}:1} == : ]] || return 1
-            from=$((at + ${#opens} + 1))
-        fi
-        opens=${part//[!\{\[]/}
-        closes=${part//[!\}\]]/}
-        depth+=$((${#opens} - ${#closes}))
-        tail=$part
-        launcher_trim tail
-        if ((from >= 0)) && [[ $depth == 0 || ($depth == 1 && ${tail: -1} == ,) ]]; then
-            tail=${part%[,\}]*}
-            tail=${text:from:at + ${#tail} - from}
+        elif [[ $depth$part == 1: && $from -lt 0 ]]; then # what most members have, first and last
+            from=at+1 inside=yes
+        elif [[ $depth$part == 1, && $from -ge 0 ]]; then
+            [[ -z $keep ]] || places[".$name"]="$from $((at - from))"
+            name='' is_name=yes inside=yes
+        elif [[ $depth -gt 1 && $part != *[]{}[]* ]]; then # within a value
+            inside=yes
+        else
+            if ((depth == 1 && from < 0 && n > 1)); then # behind a name
+                opens=${part%%[![:space:]]*}
+                [[ ${part:${#opens}:1} == : ]] || return 1
+                from=$((at + ${#opens} + 1))
+            fi
+            opens=${part//[!\{\[]/}
+            closes=${part//[!\}\]]/}
+            depth+=$((${#opens} - ${#closes}))
+            tail=$part
             launcher_trim tail
-            LAUNCHER_VALUES+=("$tail")
-            is_name=yes
+            if ((from >= 0)) && [[ $depth == 0 || ($depth == 1 && ${tail: -1} == ,) ]]; then
+                tail=${part%[,\}]*}
+                [[ -z $keep ]] || places[".$name"]="$from $((at + ${#tail} - from))"
+                name='' is_name=yes
+            fi
+            ((depth > 0 || n == ${#parts[@]})) || return 1
+            inside=yes
         fi
-        ((depth > 0 || i + 1 == ${#parts[@]})) || return 1
-        inside=yes
+        at+=${#part}+1
     done
-    ((depth == 0 && ${#LAUNCHER_NAMES[@]} == ${#LAUNCHER_VALUES[@]}))
+    for part in "${!places[@]}"; do
+        tail=${places["$part"]}
+        tail=${text:${tail% *}:${tail#* }}
+        launcher_trim tail
+        LAUNCHER_NAMES+=("${part:1}") LAUNCHER_VALUES+=("$tail")
+    done
+    [[ $depth == 0 && -n $is_name ]]
 }
 
 # Take the blanks from both ends of the variable named $1.
@@ -202,23 +234,16 @@ fail() {
 # arg NAME [DEFAULT]: print a member of the argument, a text as it is, all else as JSON.
 # arg -v VARIABLE NAME [DEFAULT]: the same into a variable of the function, without a subshell.
 arg() {
-    local -i launcher_i
     local launcher_into='' REPLY
 
     if [[ $1 == -v && $# -gt 2 ]]; then
         launcher_into=$2
         shift 2
     fi
-    REPLY=${2-}
-    if launcher_members "$LAUNCHER_VALUE"; then
-        for ((launcher_i = ${#LAUNCHER_NAMES[@]} - 1; launcher_i >= 0; launcher_i--)); do
-            launcher_unescape "${LAUNCHER_NAMES[launcher_i]}"
-            if [[ $REPLY == "$1" ]]; then
-                launcher_variable "${LAUNCHER_VALUES[launcher_i]}"
-                break
-            fi
-            REPLY=${2-}
-        done
+    if launcher_members "$LAUNCHER_VALUE" "$1" && ((${#LAUNCHER_VALUES[@]} > 0)); then
+        launcher_variable "${LAUNCHER_VALUES[0]}"
+    else
+        REPLY=${2-}
     fi
     if [[ -n $launcher_into ]]; then
         printf -v "$launcher_into" '%s' "$REPLY"
@@ -265,9 +290,8 @@ launcher_show() {
     done
     LAUNCHER_BEFORE=()
     for ((i = 0; i < ${#LAUNCHER_NAMES[@]}; i++)); do
-        launcher_unescape "${LAUNCHER_NAMES[i]}"
-        variable=__OW_${REPLY^^}
-        if [[ $REPLY == value ]]; then
+        variable=__OW_${LAUNCHER_NAMES[i]^^}
+        if [[ ${LAUNCHER_NAMES[i]} == value ]]; then
             LAUNCHER_VALUE=${LAUNCHER_VALUES[i]}
         elif [[ ! $variable =~ [^A-Za-z0-9_] ]]; then # no shell can have another
             launcher_variable "${LAUNCHER_VALUES[i]}"

@@ -191,6 +191,17 @@ def case_metadata_types(start, row):
         assert (one.run({"name": "__OW_M"}, m=value).json.get("value") or "") == text
 
 
+@case("100,000 keys of metadata: the platform's are shown, the next activation's are its own")
+def case_many_keys(start, row):
+    one = start("variable")
+    many = {f"k{n}": "v" for n in range(100_000)}
+    answer = one.run({"name": "__OW_ACTIVATION_ID"}, **many, activation_id="iii")
+    assert answer.json == {"value": "iii"}
+    for name in ("__OW_K0", "__OW_K99999", "__OW_ACTIVATION_ID"):
+        assert (one.run({"name": name}).json.get("value") or "") == ""
+    assert one.run({"name": "__OW_NAMESPACE"}, namespace="guest").json == {"value": "guest"}
+
+
 @case("application error")
 def case_error(start, row):
     one = start("error")

@@ -62,7 +62,7 @@ static inline int set_up(void **state)
     f->loop = loop_for_test();
     capture_open(&f->out, f->loop);
     capture_open(&f->err, f->loop);
-    channel_init(&f->channel, &f->out.sink, &f->err.sink, ANSWER_MAX_BYTES);
+    channel_init(&f->channel, &f->out.output, &f->err.output, ANSWER_MAX_BYTES);
     memset(f->theirs, 0xff, sizeof(f->theirs));
     *state = f;
     return 0;

@@ -1,7 +1,8 @@
 #pragma once
 
 /*
- * loop_fixture - drive the real loop until something holds, and catch what goes to a sink.
+ * loop_fixture - drive the real loop until something holds, and catch what goes to an output
+ * stream.
  *
  * Nothing here sleeps: a test waits for a fact, and fails when it has not come after LIMIT_MS.
  */
@@ -13,7 +14,7 @@
 
 #include "base/err.h"
 #include "base/loop.h"
-#include "base/sink.h"
+#include "base/output.h"
 #include "base/util.h"
 
 #define LIMIT_MS 20000 /* far beyond what a slow machine under sanitizers needs */
@@ -92,21 +93,21 @@ static inline struct loop *loop_for_test(void)
     return loop;
 }
 
-/* A sink whose bytes stay in memory. */
+/* An output stream whose bytes stay in memory. */
 struct capture {
-    struct sink sink;
+    struct output output;
     int fd;
 };
 
 static inline void capture_open(struct capture *capture, struct loop *loop)
 {
     capture->fd = memfd_create("capture", MFD_CLOEXEC);
-    sink_init(&capture->sink, loop, capture->fd);
+    output_init(&capture->output, loop, capture->fd);
 }
 
 static inline void capture_close(struct capture *capture)
 {
-    sink_done(&capture->sink, 0);
+    output_done(&capture->output, 0);
     fd_close(&capture->fd);
 }
 
@@ -117,7 +118,7 @@ static inline char *capture_text(struct capture *capture)
     char *text;
     ssize_t n;
 
-    sink_flush(&capture->sink);
+    output_flush(&capture->output);
     assert_int_equal(fstat(capture->fd, &info), 0);
     text = xcalloc((size_t)info.st_size + 1, 1);
     n = pread(capture->fd, text, (size_t)info.st_size, 0);

@@ -6,7 +6,7 @@
 #include <signal.h>
 #include <string.h>
 
-#include "launch_fixture.h"
+#include "exec_spec_fixture.h"
 #include "loop_fixture.h"
 #include "worker/pool.h"
 #include "worker/spawn.h"
@@ -23,7 +23,7 @@ struct task {
     struct job job;
     struct fixture *f;
     unsigned n_done;
-    unsigned place; /* how many were done before it */
+    unsigned endpoint; /* how many were done before it */
 };
 
 struct fixture {
@@ -47,7 +47,7 @@ static inline void on_done(struct job *job)
 
     assert_false(task->f->inside);
     task->n_done++;
-    task->place = task->f->n_done++;
+    task->endpoint = task->f->n_done++;
 }
 
 static inline void on_started(void *owner, const struct err *err)
@@ -126,23 +126,23 @@ static inline int tear_down(void **state)
     return 0;
 }
 
-static inline void make(struct fixture *f, struct launch launch)
+static inline void make(struct fixture *f, struct exec_spec spec)
 {
-    f->pool = pool_new(f->loop, &launch, &f->opts, &f->out.sink, &f->err.sink);
-    assert_null(launch.argv); /* handed over */
+    f->pool = pool_new(f->loop, &spec, &f->opts, &f->out.output, &f->err.output);
+    assert_null(spec.argv); /* handed over */
 }
 
-static inline void begin(struct fixture *f, struct launch launch)
+static inline void begin(struct fixture *f, struct exec_spec spec)
 {
-    make(f, launch);
+    make(f, spec);
     f->inside = true;
     pool_start(f->pool, NULL, NULL, on_started, f);
     f->inside = false;
 }
 
-static inline void start(struct fixture *f, struct launch launch)
+static inline void start(struct fixture *f, struct exec_spec spec)
 {
-    begin(f, launch);
+    begin(f, spec);
     loop_until(f->loop, was_started, f);
 }
 

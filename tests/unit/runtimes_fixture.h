@@ -30,7 +30,7 @@
 struct fixture {
     struct folder folder; /* outer holds the runtimes, in the action */
     struct runtimes runtimes;
-    struct launch launch;
+    struct exec_spec spec;
     struct err err;
 };
 
@@ -48,7 +48,7 @@ static inline int tear_down(void **state)
     struct fixture *f = *state;
 
     runtimes_done(&f->runtimes);
-    launch_done(&f->launch);
+    exec_spec_done(&f->spec);
     folder_remove(&f->folder);
     free(f);
     return 0;

@@ -6,7 +6,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "launch_fixture.h"
+#include "exec_spec_fixture.h"
 #include "worker/spawn.h"
 
 /* All that comes on fd until its end, cut where the room is. */

@@ -97,7 +97,8 @@ static void a_blank_line_on_descriptor_3_chooses_it(void **state)
     assert_int_equal(f->channel.answers, ANSWERS_FD3);
 }
 
-/* Whatever the timing: it is known where the answers come only when the process is back at its input. */
+/* Whatever the timing: it is known where the answers come only when the process is back at its
+ * input. */
 static void json_on_descriptor_1_is_held_until_the_process_is_back_at_its_input(void **state)
 {
     struct fixture *f = *state;

@@ -51,19 +51,20 @@ static int tear_down(void **state)
     return folder_tear_down(state);
 }
 
-/* A shell script as the compiler; it sees MAIN SRC BIN as $1 $2 $3, and the test's folder as $OUT. */
+/* A shell script as the compiler; it sees MAIN SRC BIN as $1 $2 $3, and the test's folder as
+ * $OUT. */
 static void start(struct fixture *f, const char *script, uint64_t ms)
 {
-    struct launch *launch = &f->compile.launch;
+    struct exec_spec *spec = &f->compile.spec;
     struct err err;
 
-    strv_push(&launch->argv, xstrdup("sh"));
-    strv_push(&launch->argv, xstrdup("-c"));
-    strv_push(&launch->argv, xstrdup(script));
-    strv_push(&launch->argv, xstrdup("sh"));
-    strv_push(&launch->argv, xstrdup("main"));
-    strv_setenv(&launch->env, "PATH", "/usr/bin:/bin");
-    strv_setenv(&launch->env, "OUT", f->folder.in);
+    strv_push(&spec->argv, xstrdup("sh"));
+    strv_push(&spec->argv, xstrdup("-c"));
+    strv_push(&spec->argv, xstrdup(script));
+    strv_push(&spec->argv, xstrdup("sh"));
+    strv_push(&spec->argv, xstrdup("main"));
+    strv_setenv(&spec->env, "PATH", "/usr/bin:/bin");
+    strv_setenv(&spec->env, "OUT", f->folder.in);
     assert_int_equal(compile_start(&f->compile, loop, loop_now_ms(loop) + ms, &err), 0);
 }
 
@@ -99,7 +100,7 @@ static void warnings_are_kept_when_they_are_no_failure(void **state)
 
     run(f, "echo careful >&2", A_MINUTE_MS);
     assert_false(f->compile.failed);
-    assert_memory_equal(buf_at(&f->compile.errand.said), "careful\n", 8);
+    assert_memory_equal(buf_at(&f->compile.helper.said), "careful\n", 8);
 }
 
 static void one_byte_fails_a_compiler_that_must_be_silent(void **state)
@@ -143,9 +144,9 @@ static void a_signal_is_named_behind_what_was_said(void **state)
 /* Its time is up as soon as it has said something. */
 static void on_look(struct loop_timer *look)
 {
-    struct errand *errand = &running->compile.errand;
+    struct helper *helper = &running->compile.helper;
 
-    loop_timer_set(loop, buf_len(&errand->said) > 0 ? &errand->late : look, loop_now_ms(loop) + 1);
+    loop_timer_set(loop, buf_len(&helper->said) > 0 ? &helper->late : look, loop_now_ms(loop) + 1);
 }
 
 static void one_that_hangs_is_ended_at_its_deadline(void **state)
@@ -191,8 +192,8 @@ static void floods_are_read_to_the_end_and_kept_to_the_bound(void **state)
     struct fixture *f = *state;
 
     run(f, "head -c 131072 /dev/zero | tr '\\0' x; exit 1", A_MINUTE_MS);
-    assert_int_equal(buf_len(&f->compile.errand.said), COMPILE_SAID_MAX_BYTES);
-    assert_int_equal(f->compile.errand.n_unsaid, 0);
+    assert_int_equal(buf_len(&f->compile.helper.said), COMPILE_SAID_MAX_BYTES);
+    assert_int_equal(f->compile.helper.n_unsaid, 0);
 }
 
 static void one_byte_beyond_the_bound_is_counted(void **state)
@@ -201,8 +202,8 @@ static void one_byte_beyond_the_bound_is_counted(void **state)
     const char *said;
 
     run(f, "head -c 131073 /dev/zero | tr '\\0' x; exit 1", A_MINUTE_MS);
-    assert_int_equal(buf_len(&f->compile.errand.said), COMPILE_SAID_MAX_BYTES);
-    assert_int_equal(f->compile.errand.n_unsaid, 1);
+    assert_int_equal(buf_len(&f->compile.helper.said), COMPILE_SAID_MAX_BYTES);
+    assert_int_equal(f->compile.helper.n_unsaid, 1);
     said = text(f);
     assert_string_equal(said + COMPILE_SAID_MAX_BYTES, "\n... and 1 bytes more");
 }
@@ -212,8 +213,8 @@ static void a_compiler_that_is_not_there_is_named(void **state)
     struct fixture *f = *state;
     struct err err;
 
-    strv_push(&f->compile.launch.argv, xstrdup("/no/such/compiler"));
-    strv_setenv(&f->compile.launch.env, "PATH", "/bin");
+    strv_push(&f->compile.spec.argv, xstrdup("/no/such/compiler"));
+    strv_setenv(&f->compile.spec.env, "PATH", "/bin");
     assert_int_equal(compile_start(&f->compile, loop, loop_now_ms(loop) + A_MINUTE_MS, &err), 0);
     loop_run(loop);
     assert_true(f->compile.failed);
@@ -228,7 +229,7 @@ static void cancelled_it_is_killed_and_nothing_is_told(void **state)
     int status;
 
     start(f, "sleep 1000000", A_MINUTE_MS);
-    pid = f->compile.errand.child.pid;
+    pid = f->compile.helper.child.pid;
     compile_cancel(&f->compile);
     assert_int_equal(waitpid(pid, &status, 0), pid);
     assert_int_equal(WTERMSIG(status), SIGKILL);

@@ -504,9 +504,9 @@ static void a_switch_takes_0_or_1_behind_it_and_nothing_else(void **state)
     struct fixture *f = *state;
 
     read_with(f, NULL, NULL);
-    assert_int_equal(f->config.prelaunch, 1);
+    assert_int_equal(f->config.prewarmed, 1);
     read_with(f, "--prelaunch", "0");
-    assert_int_equal(f->config.prelaunch, 0);
+    assert_int_equal(f->config.prewarmed, 0);
     read_with(f, "--one-at-a-time", "--port=1");
     assert_int_equal(f->config.one_at_a_time, 1);
     assert_int_equal(f->config.port, 1);

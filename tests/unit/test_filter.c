@@ -1,4 +1,5 @@
-/* filter: order, bounds and ends, with lines that are no activations: they are answered by no pool. */
+/* filter: order, bounds and ends, with lines that are no activations: they are answered by no
+ * pool. */
 
 #include "test.h"
 

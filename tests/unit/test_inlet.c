@@ -1,4 +1,5 @@
-/* inlet: lines as they were written, however they come; ends, bounds, and one writer after another. */
+/* inlet: lines as they were written, however they come; ends, bounds, and one writer after
+ * another. */
 
 #include "test.h"
 

@@ -60,7 +60,7 @@ static void a_long_text_is_cut_at_64_bytes(void **state)
     }
 }
 
-static void a_job_whose_line_went_to_a_ghost_has_no_members(void **state)
+static void a_job_whose_line_went_to_a_tombstone_has_no_members(void **state)
 {
     struct job job = {.line = NULL};
 
@@ -81,7 +81,7 @@ int main(void)
         cmocka_unit_test(a_text_in_the_top_level_of_the_line_is_told),
         cmocka_unit_test(what_is_no_text_is_left_out),
         cmocka_unit_test(a_long_text_is_cut_at_64_bytes),
-        cmocka_unit_test(a_job_whose_line_went_to_a_ghost_has_no_members),
+        cmocka_unit_test(a_job_whose_line_went_to_a_tombstone_has_no_members),
         cmocka_unit_test(each_outcome_has_a_name),
     };
 

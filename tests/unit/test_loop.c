@@ -124,7 +124,8 @@ static void freeze(struct loop_post *post)
     }
 }
 
-/* The pause itself is what is tested: a process that does not run for longer than the loop allows. */
+/* The pause itself is what is tested: a process that does not run for longer than the loop
+ * allows. */
 static void time_in_which_the_process_did_not_run_is_left_out(void **state)
 {
     struct fixture *f = *state;

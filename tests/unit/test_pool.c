@@ -31,7 +31,7 @@ static void the_owner_hears_of_a_program_that_is_missing(void **state)
 {
     struct fixture *f = *state;
 
-    start(f, launch_of("/nowhere/program"));
+    start(f, spec_of("/nowhere/program"));
     assert_int_equal(f->start_err.kind, ERR_ACTION);
 }
 
@@ -80,7 +80,7 @@ static void jobs_run_in_the_order_in_which_they_came(void **state)
         (void)submit(f, "line3:{}");
     loop_until(f->loop, all_are_done, f);
     for (unsigned i = 0; i < 10; i++)
-        assert_int_equal(f->tasks[i].place, i);
+        assert_int_equal(f->tasks[i].endpoint, i);
 }
 
 static void each_job_gets_its_own_answer(void **state)
@@ -301,8 +301,8 @@ static void a_job_that_comes_back_late_is_given_to_no_other_worker(void **state)
     start(f, launch_child(ANSWERS_FD3, true, "line3:{\"ok\":true,\"pipeline\":64}", "serve", NULL));
     loop_until(f->loop, both_are_ready, f);
     for (int i = 0; i < 2; i++) {
-        f->pool->workers[i].worker.feed.n_silent = 1000;
-        f->pool->workers[i].worker.feed.work_ns = 1000;
+        f->pool->workers[i].worker.pacing.n_silent = 1000;
+        f->pool->workers[i].worker.pacing.work_ns = 1000;
     }
     pid = f->pool->workers[1].worker.pid;
     assert_true(submit_until(f, "deaf", 100));

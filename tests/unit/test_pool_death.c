@@ -16,7 +16,7 @@ static void a_death_costs_the_job_that_ran_and_no_other(void **state)
     assert_int_equal(f->tasks[0].job.outcome, JOB_DIED);
     for (unsigned i = 1; i <= 5; i++) {
         assert_answer(&f->tasks[i], "{}");
-        assert_int_equal(f->tasks[i].place, i);
+        assert_int_equal(f->tasks[i].endpoint, i);
     }
 }
 
@@ -73,28 +73,27 @@ static void it_comes_back_for_a_job_that_another_worker_got_too(void **state)
 }
 
 /* A launch that works once: the first start finds the file, and removes it with its first line. */
-static struct launch launch_that_works_once(char *path)
+static struct exec_spec launch_that_works_once(char *path)
 {
-    struct launch launch = launch_of("sh");
+    struct exec_spec spec = spec_of("sh");
     int fd = mkstemp(path);
 
     assert_true(fd >= 0);
     fd_close(&fd);
-    strv_push(&launch.argv, xstrdup("-c"));
-    strv_push(&launch.argv,
-              xasprintf("echo started >&2; test -e %s || exit 1; echo '{\"ok\":true}' "
-                        ">&3; read line; rm %s; echo '{}' >&3; exit 1",
-                        path, path));
-    launch.answers = ANSWERS_FD3;
-    launch.reports_ready = true;
-    return launch;
+    strv_push(&spec.argv, xstrdup("-c"));
+    strv_push(&spec.argv, xasprintf("echo started >&2; test -e %s || exit 1; echo '{\"ok\":true}' "
+                                    ">&3; read line; rm %s; echo '{}' >&3; exit 1",
+                                    path, path));
+    spec.answers = ANSWERS_FD3;
+    spec.reports_ready = true;
+    return spec;
 }
 
 #define BROKEN "it ended 3 times in a row without serving (--broken-after), the last time: "
 
 static bool is_broken(void *subject)
 {
-    return ((struct fixture *)subject)->pool->broken;
+    return ((struct fixture *)subject)->pool->circuit_open;
 }
 
 static void who_waits_for_a_broken_action_is_told_why(void **state)
@@ -138,7 +137,7 @@ static void a_broken_action_is_not_started_for_each_job(void **state)
         loop_until(f->loop, the_first_is_given_up, f);
     while (!the_first_is_given_up(f));
     /* A pause that does not end: only a job that is told without a start gets an outcome. */
-    f->pool->workers[0].restarts.at_ms = UINT64_MAX / 2000;
+    f->pool->workers[0].backoff.at_ms = UINT64_MAX / 2000;
     text = capture_text(&f->err);
     n_starts = count_of("started\n", text);
     for (int i = 0; i < 10; i++)
@@ -152,7 +151,7 @@ static bool is_serving_again(void *subject)
 {
     const struct fixture *f = subject;
 
-    return !f->pool->broken && f->pool->workers[0].worker.state == WORKER_READY;
+    return !f->pool->circuit_open && f->pool->workers[0].worker.state == WORKER_READY;
 }
 
 static void a_probe_that_starts_ends_the_broken_state(void **state)
@@ -241,7 +240,7 @@ static void deaths_between_answers_do_not_make_it_broken(void **state)
         assert_answer(run(f, "line3:{}"), "{}");
     }
     assert_false(is_broken(f));
-    assert_int_equal(f->pool->workers[0].restarts.n_deaths, 0);
+    assert_int_equal(f->pool->workers[0].backoff.n_deaths, 0);
 }
 
 static void a_job_that_nobody_reads_is_told_that_the_action_is_broken(void **state)
@@ -264,7 +263,7 @@ static void jobs_that_come_back_keep_their_order(void **state)
         (void)submit(f, "never read");
     loop_until(f->loop, all_are_done, f);
     for (unsigned i = 0; i < 3; i++)
-        assert_int_equal(f->tasks[i].place, i);
+        assert_int_equal(f->tasks[i].endpoint, i);
 }
 
 int main(void)

@@ -22,7 +22,7 @@ static void stopping_answers_what_runs_and_what_waits(void **state)
 
     start_and_occupy(f, 10);
     (void)submit(f, "line3:{}");
-    while (f->pool->workers[0].worker.flight.unsent != NULL)
+    while (f->pool->workers[0].worker.window.unsent != NULL)
         loop_turn(f->loop, 1);
     while (channel_unread(&f->pool->workers[0].worker.channel) > 0)
         loop_turn(f->loop, 1);
@@ -102,12 +102,12 @@ static void stall_stdout(struct fixture *f, int ends[2])
     }
     capture_close(&f->out);
     f->out.fd = dup(ends[1]);
-    sink_init(&f->out.sink, f->loop, f->out.fd);
+    output_init(&f->out.output, f->loop, f->out.fd);
 }
 
 static bool is_full(void *subject)
 {
-    return sink_is_full(&((struct fixture *)subject)->out.sink);
+    return output_is_full(&((struct fixture *)subject)->out.output);
 }
 
 static int stalled_reader;
@@ -131,7 +131,7 @@ static void assert_bounded_then_resumed(struct fixture *f, const char *script, s
         (void)submit(f, script);
     loop_until(f->loop, is_full, f);
     loop_turn(f->loop, 50);
-    assert_true(buf_len(&f->out.sink.pending) <= max_bytes);
+    assert_true(buf_len(&f->out.output.pending) <= max_bytes);
     assert_true(f->n_done < TASKS_MAX);
     stalled_reader = ends[0];
     loop_until(f->loop, all_are_done_while_somebody_reads, f);
@@ -143,12 +143,12 @@ static void assert_bounded_then_resumed(struct fixture *f, const char *script, s
 
 static void without_a_log_reader_no_more_activations_begin(void **state)
 {
-    assert_bounded_then_resumed(*state, "fill1:60000;line1:;line3:{}", SINK_FULL_BYTES + 100000);
+    assert_bounded_then_resumed(*state, "fill1:60000;line1:;line3:{}", OUTPUT_FULL_BYTES + 100000);
 }
 
 static void without_a_log_reader_log_lines_among_answers_wait(void **state)
 {
-    assert_bounded_then_resumed(*state, "fill1:500000;line1:;line1:{}", SINK_FULL_BYTES + 600000);
+    assert_bounded_then_resumed(*state, "fill1:500000;line1:;line1:{}", OUTPUT_FULL_BYTES + 600000);
 }
 
 int main(void)

@@ -62,9 +62,9 @@ static int tear_down_two(void **state)
 
 static void make_next(struct fixture *f)
 {
-    struct launch launch = serve();
+    struct exec_spec spec = serve();
 
-    next = pool_new(f->loop, &launch, &f->opts, &f->out.sink, &f->err.sink);
+    next = pool_new(f->loop, &spec, &f->opts, &f->out.output, &f->err.output);
 }
 
 static void start_next(struct fixture *f)
@@ -179,7 +179,7 @@ static void what_waits_is_run_by_the_next_one_first_and_in_order(void **state)
         loop_turn(f->loop, 1);
     for (unsigned i = 1; i <= 3; i++) {
         assert_answer(&f->tasks[i], "{}");
-        assert_int_equal(f->tasks[i].place, i - 1);
+        assert_int_equal(f->tasks[i].endpoint, i - 1);
     }
     assert_int_equal(f->tasks[0].n_done, 0);
     pool_stop(f->pool);

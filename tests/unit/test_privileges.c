@@ -17,7 +17,7 @@
 #include "base/privileges.h"
 #include "folder.h"
 #include "spawn_fixture.h"
-#include "worker/waits.h"
+#include "worker/stdin_probe.h"
 
 #define SOMEBODY 47110815 /* nobody else's number */
 
@@ -25,7 +25,7 @@ struct fixture {
     struct folder folder;
     char *program; /* owned; tests/unit/child.c as it was built */
     struct privileges privileges;
-    struct launch launch;
+    struct exec_spec spec;
     struct spawned child;
     struct err err;
     char text[4096];
@@ -65,7 +65,7 @@ static int tear_down(void **state)
     struct fixture *f = *state;
 
     child_end(&f->child);
-    launch_done(&f->launch);
+    exec_spec_done(&f->spec);
     privileges_done(&f->privileges);
     (void)setenv("WHISKLOOP_TEST_CHILD", f->program, 1);
     free(f->program);
@@ -228,9 +228,9 @@ static const char *told(struct fixture *f, const char *what)
 {
     auto_free char *step = xasprintf("tell1:%s", what);
 
-    f->launch = launch_child(ANSWERS_FD3, false, step, NULL);
-    f->launch.privileges = &f->privileges;
-    if (spawn_start(&f->launch, 0, &f->child, &f->err) < 0)
+    f->spec = launch_child(ANSWERS_FD3, false, step, NULL);
+    f->spec.privileges = &f->privileges;
+    if (spawn_start(&f->spec, 0, &f->child, &f->err) < 0)
         fail_msg("%s", f->err.text);
     return heard(f, f->child.fd1);
 }
@@ -285,11 +285,11 @@ static void the_child_dies_with_us_whoever_it_is(void **state)
     int ends[2];
 
     need_user(f, "47110815");
-    f->launch = launch_child(ANSWERS_FD3, false, "deaf", NULL);
-    f->launch.privileges = &f->privileges;
+    f->spec = launch_child(ANSWERS_FD3, false, "deaf", NULL);
+    f->spec.privileges = &f->privileges;
     assert_int_equal(pipe2(ends, 0), 0); /* goes to nobody but the parent: exec closes the rest */
     if (fork() == 0) {
-        int result = spawn_start(&f->launch, 0, &f->child, &f->err);
+        int result = spawn_start(&f->spec, 0, &f->child, &f->err);
 
         (void)!write(ends[1], &f->child, sizeof(f->child));
         (void)fcntl(f->child.fd1, F_SETFD, 0);
@@ -341,11 +341,11 @@ static void a_limit_that_cannot_be_set_is_told(void **state)
 
     need_root(); /* to set it back */
     assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
-    f->launch = launch_child(ANSWERS_FD3, false, NULL);
-    f->launch.privileges = &f->privileges;
+    f->spec = launch_child(ANSWERS_FD3, false, NULL);
+    f->spec.privileges = &f->privileges;
     f->privileges.limits[LIMIT_NOFILE] = before.rlim_max + 1;
     set_capability(CAP_SYS_RESOURCE, false);
-    assert_int_equal(spawn_start(&f->launch, 0, &f->child, &f->err), -1);
+    assert_int_equal(spawn_start(&f->spec, 0, &f->child, &f->err), -1);
     assert_int_equal(f->err.kind, ERR_SYSTEM);
     assert_int_equal(f->err.os, EPERM);
     {
@@ -363,10 +363,10 @@ static void a_user_that_cannot_be_taken_on_is_told(void **state)
     struct fixture *f = *state;
 
     need_user(f, "47110815");
-    f->launch = launch_child(ANSWERS_FD3, false, NULL);
-    f->launch.privileges = &f->privileges;
+    f->spec = launch_child(ANSWERS_FD3, false, NULL);
+    f->spec.privileges = &f->privileges;
     set_capability(CAP_SETUID, false);
-    assert_int_equal(spawn_start(&f->launch, 0, &f->child, &f->err), -1);
+    assert_int_equal(spawn_start(&f->spec, 0, &f->child, &f->err), -1);
     set_capability(CAP_SETUID, true);
     assert_int_equal(f->err.kind, ERR_SYSTEM);
     assert_string_equal(f->err.text,
@@ -379,12 +379,12 @@ static void a_folder_that_the_user_cannot_enter_is_told(void **state)
     struct fixture *f = *state;
 
     need_user(f, "47110815");
-    f->launch = launch_child(ANSWERS_FD3, false, NULL);
-    f->launch.privileges = &f->privileges;
-    free(f->launch.cwd);
-    f->launch.cwd = xstrdup(f->folder.in);
+    f->spec = launch_child(ANSWERS_FD3, false, NULL);
+    f->spec.privileges = &f->privileges;
+    free(f->spec.cwd);
+    f->spec.cwd = xstrdup(f->folder.in);
     assert_int_equal(chmod(f->folder.outer, 0700), 0);
-    assert_int_equal(spawn_start(&f->launch, 0, &f->child, &f->err), -1);
+    assert_int_equal(spawn_start(&f->spec, 0, &f->child, &f->err), -1);
     assert_int_equal(f->err.kind, ERR_SYSTEM);
     assert_non_null(strstr(f->err.text, "user 47110815 (--user) cannot enter folder"));
 }
@@ -422,32 +422,32 @@ static void what_is_made_in_between_is_the_users(void **state)
 static void a_worker_of_another_user_is_seen_waiting_without_the_right_to_trace(void **state)
 {
     struct fixture *f = *state;
-    struct waits waits = {.fd = -1};
-    enum waits_state alone;
-    enum waits_state seen = WAITS_NO;
+    struct stdin_probe stdin_probe = {.fd = -1};
+    enum stdin_probe_state alone;
+    enum stdin_probe_state seen = STDIN_PROBE_NO;
 
     need_user(f, "47110815");
-    f->launch = launch_child(ANSWERS_FD3, false, "line3:here", "serve", NULL);
-    f->launch.privileges = &f->privileges;
-    assert_int_equal(spawn_start(&f->launch, 0, &f->child, &f->err), 0);
+    f->spec = launch_child(ANSWERS_FD3, false, "line3:here", "serve", NULL);
+    f->spec.privileges = &f->privileges;
+    assert_int_equal(spawn_start(&f->spec, 0, &f->child, &f->err), 0);
     assert_int_equal(read(f->child.fd3, f->text, 5), 5);
     set_capability(CAP_SYS_PTRACE, false);
     set_capability(CAP_DAC_OVERRIDE, false);
     set_capability(CAP_DAC_READ_SEARCH, false);
-    waits_open(&waits, f->child.pid, NULL);
-    alone = waits_look(&waits);
-    waits_close(&waits);
-    waits_open(&waits, f->child.pid, &f->privileges);
-    for (int i = 0; i < 1000000 && seen != WAITS_YES; i++) {
-        seen = waits_look(&waits);
+    stdin_probe_open(&stdin_probe, f->child.pid, NULL);
+    alone = stdin_probe_look(&stdin_probe);
+    stdin_probe_close(&stdin_probe);
+    stdin_probe_open(&stdin_probe, f->child.pid, &f->privileges);
+    for (int i = 0; i < 1000000 && seen != STDIN_PROBE_YES; i++) {
+        seen = stdin_probe_look(&stdin_probe);
         (void)sched_yield();
     }
-    waits_close(&waits);
+    stdin_probe_close(&stdin_probe);
     set_capability(CAP_SYS_PTRACE, true);
     set_capability(CAP_DAC_OVERRIDE, true);
     set_capability(CAP_DAC_READ_SEARCH, true);
-    assert_int_equal(alone, WAITS_UNKNOWN);
-    assert_int_equal(seen, WAITS_YES);
+    assert_int_equal(alone, STDIN_PROBE_UNKNOWN);
+    assert_int_equal(seen, STDIN_PROBE_YES);
 }
 
 int main(void)

@@ -185,15 +185,15 @@ static void the_manifests_of_this_tree_are_right(void **state)
 
 /* ---- launching ---- */
 
-static void launch(struct fixture *f, const char *name, const char *main, char *const *base_env,
-                   char *const *init_env)
+static void spec(struct fixture *f, const char *name, const char *main, char *const *base_env,
+                 char *const *init_env)
 {
-    runtime_launch(known(f, name), f->folder.in, main, base_env, init_env, &f->launch);
+    runtime_exec_spec(known(f, name), f->folder.in, main, base_env, init_env, &f->spec);
 }
 
 static bool has(const struct fixture *f, const char *variable)
 {
-    for (char **item = f->launch.env; *item != NULL; item++) {
+    for (char **item = f->spec.env; *item != NULL; item++) {
         if (strcmp(*item, variable) == 0)
             return true;
     }
@@ -211,13 +211,13 @@ static void placeholders_are_replaced_inside_arguments(void **state)
     auto_free char *launcher = NULL;
 
     load_three(f);
-    launch(f, "python", "main", base_env, NULL);
+    spec(f, "python", "main", base_env, NULL);
     launcher = xasprintf("%s/launcher.py", known(f, "python")->dir);
-    assert_string_equal(f->launch.argv[0], "python3");
-    assert_string_equal(f->launch.argv[1], launcher);
-    assert_string_equal(f->launch.argv[2], f->folder.in);
-    assert_string_equal(f->launch.argv[3], "main");
-    assert_null(f->launch.argv[4]);
+    assert_string_equal(f->spec.argv[0], "python3");
+    assert_string_equal(f->spec.argv[1], launcher);
+    assert_string_equal(f->spec.argv[2], f->folder.in);
+    assert_string_equal(f->spec.argv[3], "main");
+    assert_null(f->spec.argv[4]);
 }
 
 static void the_one_that_waits_reports_ready_and_hears_by_a_socket_if_it_forks(void **state)
@@ -230,13 +230,13 @@ static void the_one_that_waits_reports_ready_and_hears_by_a_socket_if_it_forks(v
     assert_int_equal(runtimes_load(&f->runtimes, f->folder.outer, &f->err), 0);
     assert_true(known(f, "x")->forks);
     for (int forks = 0; forks < 2; forks++) {
-        launch_done(&f->launch);
-        assert_true(runtime_prelaunch(known(f, "x"), forks == 1, base_env, &f->launch));
-        assert_string_equal(f->launch.argv[0], "p");
-        assert_string_equal(f->launch.shortfall, "it");
-        assert_int_equal(f->launch.answers, ANSWERS_STDOUT);
-        assert_true(f->launch.reports_ready);
-        assert_int_equal(f->launch.socket_in, forks == 1);
+        exec_spec_done(&f->spec);
+        assert_true(runtime_prewarm(known(f, "x"), forks == 1, base_env, &f->spec));
+        assert_string_equal(f->spec.argv[0], "p");
+        assert_string_equal(f->spec.shortfall, "it");
+        assert_int_equal(f->spec.answers, ANSWERS_STDOUT);
+        assert_true(f->spec.reports_ready);
+        assert_int_equal(f->spec.socket_in, forks == 1);
     }
 }
 
@@ -247,10 +247,10 @@ static void main_arrives_as_one_argument_whatever_it_holds(void **state)
 
     load_three(f);
     for (size_t i = 0; i < ARRAY_LEN(mains); i++) {
-        launch_done(&f->launch);
-        launch(f, "python", mains[i], base_env, NULL);
-        assert_string_equal(f->launch.argv[3], mains[i]);
-        assert_null(f->launch.argv[4]);
+        exec_spec_done(&f->spec);
+        spec(f, "python", mains[i], base_env, NULL);
+        assert_string_equal(f->spec.argv[3], mains[i]);
+        assert_null(f->spec.argv[4]);
     }
 }
 
@@ -261,9 +261,9 @@ static void braces_that_are_no_placeholder_stay(void **state)
     add(f, "x",
         "{\"name\":\"x\",\"entry\":[\"e\"],\"launch\":[\"{\\\"a\\\":{}}{main\",\"{{main}}\"]}");
     assert_int_equal(runtimes_load(&f->runtimes, f->folder.outer, &f->err), 0);
-    launch(f, "x", "m", base_env, NULL);
-    assert_string_equal(f->launch.argv[0], "{\"a\":{}}{main");
-    assert_string_equal(f->launch.argv[1], "{m}");
+    spec(f, "x", "m", base_env, NULL);
+    assert_string_equal(f->spec.argv[0], "{\"a\":{}}{main");
+    assert_string_equal(f->spec.argv[1], "{m}");
 }
 
 static void the_entry_is_the_one_that_is_there(void **state)
@@ -273,8 +273,8 @@ static void the_entry_is_the_one_that_is_there(void **state)
 
     load_three(f);
     folder_write(f->folder.in, "index.js", "", 0644);
-    launch(f, "nodejs", "main", base_env, NULL);
-    assert_string_equal(f->launch.argv[1], path);
+    spec(f, "nodejs", "main", base_env, NULL);
+    assert_string_equal(f->spec.argv[1], path);
 }
 
 static void libexec_is_where_the_compiled_launchers_are(void **state)
@@ -285,9 +285,9 @@ static void libexec_is_where_the_compiled_launchers_are(void **state)
     assert_int_equal(runtimes_load(&f->runtimes, f->folder.outer, &f->err), 0);
     runtimes_set_libexec(&f->runtimes, "/first");
     runtimes_set_libexec(&f->runtimes, "/usr/libexec/whiskloop");
-    launch(f, "oneshot", "main", base_env, NULL);
-    assert_string_equal(f->launch.argv[0], "/usr/libexec/whiskloop/oneshot");
-    assert_true(f->launch.wants_object);
+    spec(f, "oneshot", "main", base_env, NULL);
+    assert_string_equal(f->spec.argv[0], "/usr/libexec/whiskloop/oneshot");
+    assert_true(f->spec.wants_object);
 }
 
 static void a_launch_tells_what_the_manifest_says(void **state)
@@ -295,17 +295,17 @@ static void a_launch_tells_what_the_manifest_says(void **state)
     struct fixture *f = *state;
 
     load_three(f);
-    launch(f, "python", "main", base_env, NULL);
-    assert_string_equal(f->launch.cwd, f->folder.in);
-    assert_string_equal(f->launch.shortfall, "python3");
-    assert_int_equal(f->launch.answers, ANSWERS_STDOUT);
-    assert_true(f->launch.reports_ready);
-    assert_true(f->launch.logs_init_error);
-    launch_done(&f->launch);
-    launch(f, "native", "main", base_env, NULL);
-    assert_null(f->launch.shortfall);
-    assert_int_equal(f->launch.answers, ANSWERS_AUTO);
-    assert_false(f->launch.reports_ready);
+    spec(f, "python", "main", base_env, NULL);
+    assert_string_equal(f->spec.cwd, f->folder.in);
+    assert_string_equal(f->spec.shortfall, "python3");
+    assert_int_equal(f->spec.answers, ANSWERS_STDOUT);
+    assert_true(f->spec.reports_ready);
+    assert_true(f->spec.logs_init_error);
+    exec_spec_done(&f->spec);
+    spec(f, "native", "main", base_env, NULL);
+    assert_null(f->spec.shortfall);
+    assert_int_equal(f->spec.answers, ANSWERS_AUTO);
+    assert_false(f->spec.reports_ready);
 }
 
 static void the_environment_is_the_proxys_without_its_settings(void **state)
@@ -313,10 +313,10 @@ static void the_environment_is_the_proxys_without_its_settings(void **state)
     struct fixture *f = *state;
 
     load_three(f);
-    launch(f, "native", "main", base_env, NULL);
+    spec(f, "native", "main", base_env, NULL);
     assert_true(has(f, "PATH=/opt/bin"));
     assert_true(has(f, "__OW_API_HOST=https://a"));
-    assert_null(f->launch.env[2]);
+    assert_null(f->spec.env[2]);
 }
 
 static void variables_of_init_replace_those_of_the_proxy(void **state)
@@ -327,7 +327,7 @@ static void variables_of_init_replace_those_of_the_proxy(void **state)
     struct fixture *f = *state;
 
     load_three(f);
-    launch(f, "native", "main", base_env, init_env);
+    spec(f, "native", "main", base_env, init_env);
     assert_true(has(f, "__OW_API_HOST=b"));
     assert_true(has(f, "MORE=c"));
     assert_false(has(f, "__OW_API_HOST=https://a"));
@@ -341,7 +341,7 @@ static void values_with_equals_signs_stay_whole(void **state)
     struct fixture *f = *state;
 
     load_three(f);
-    launch(f, "native", "main", base_env, init_env);
+    spec(f, "native", "main", base_env, init_env);
     assert_true(has(f, "__OW_X=a=b=c="));
     assert_true(has(f, "EMPTY="));
 }
@@ -352,10 +352,10 @@ static void without_a_path_there_is_a_default_one(void **state)
     struct fixture *f = *state;
 
     load_three(f);
-    launch(f, "native", "main", nothing, NULL);
-    assert_string_equal(f->launch.env[0],
+    spec(f, "native", "main", nothing, NULL);
+    assert_string_equal(f->spec.env[0],
                         "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
-    assert_null(f->launch.env[1]);
+    assert_null(f->spec.env[1]);
 }
 
 static void a_launcher_that_reports_ready_is_asked_to(void **state)
@@ -363,10 +363,10 @@ static void a_launcher_that_reports_ready_is_asked_to(void **state)
     struct fixture *f = *state;
 
     load_three(f);
-    launch(f, "python", "main", base_env, NULL);
+    spec(f, "python", "main", base_env, NULL);
     assert_true(has(f, "__OW_WAIT_FOR_ACK=1"));
-    launch_done(&f->launch);
-    launch(f, "native", "main", base_env, NULL);
+    exec_spec_done(&f->spec);
+    spec(f, "native", "main", base_env, NULL);
     assert_false(has(f, "__OW_WAIT_FOR_ACK=1"));
 }
 

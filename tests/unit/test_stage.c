@@ -226,7 +226,7 @@ static void unpacking_past_the_deadline_is_ended(void **state)
     give_long_work(f);
     run(f, 1);
     assert_failed(f, ERR_LIMIT, "unpacking took longer than 1 ms (--init-timeout)");
-    assert_true(WIFSIGNALED(f->stage.errand.wait_status));
+    assert_true(WIFSIGNALED(f->stage.helper.wait_status));
 }
 
 static void a_deadline_that_has_passed_ends_it_at_once(void **state)
@@ -245,7 +245,7 @@ static void a_child_ended_by_a_signal_is_the_systems_fault(void **state)
 
     give_long_work(f);
     start(f, A_MINUTE_MS);
-    assert_int_equal(kill(f->stage.errand.child.pid, SIGKILL), 0);
+    assert_int_equal(kill(f->stage.helper.child.pid, SIGKILL), 0);
     loop_run(loop);
     assert_int_equal(f->n_done, 1);
     assert_failed(f, ERR_SYSTEM, "unpacking was ended by signal 9 (Killed)");
@@ -280,17 +280,17 @@ static void run_reporter(struct fixture *f, const char *text, size_t n)
 
     give_file(f, "exec", "x");
     start(f, A_MINUTE_MS);
-    assert_int_equal(waitpid(f->stage.errand.child.pid, NULL, 0), f->stage.errand.child.pid);
-    loop_child_forget(&f->stage.errand.child);
-    loop_watch_close(&f->stage.errand.pipe);
+    assert_int_equal(waitpid(f->stage.helper.child.pid, NULL, 0), f->stage.helper.child.pid);
+    loop_child_forget(&f->stage.helper.child);
+    loop_watch_close(&f->stage.helper.pipe);
     assert_int_equal(pipe(fds), 0);
     pid = fork();
     if (pid == 0)
         _exit(1);
     assert_int_equal(fd_write_all(fds[1], text, n), 0);
     (void)close(fds[1]);
-    loop_watch_open(loop, &f->stage.errand.pipe, fds[0]);
-    loop_child_watch(loop, &f->stage.errand.child, pid, f->stage.errand.child.fn);
+    loop_watch_open(loop, &f->stage.helper.pipe, fds[0]);
+    loop_child_watch(loop, &f->stage.helper.child, pid, f->stage.helper.child.fn);
     loop_run(loop);
     assert_int_equal(f->n_done, 1);
 }
@@ -346,13 +346,13 @@ static void a_cancelled_child_is_killed_and_done_is_not_called(void **state)
 
     give_long_work(f);
     start(f, A_MINUTE_MS);
-    pid = f->stage.errand.child.pid;
+    pid = f->stage.helper.child.pid;
     stage_cancel(&f->stage);
     assert_int_equal(waitpid(pid, &status, 0), pid);
     assert_true(WIFSIGNALED(status));
     assert_int_equal(WTERMSIG(status), SIGKILL);
     assert_int_equal(f->n_done, 0);
-    assert_false(loop_timer_is_set(&f->stage.errand.late));
+    assert_false(loop_timer_is_set(&f->stage.helper.late));
 }
 
 static void cancelling_what_was_never_started_is_harmless(void **state)
@@ -376,10 +376,10 @@ static void descriptors_of_the_proxy_do_not_stay_open_in_the_child(void **state)
     (void)close(fds[1]);
     assert_int_equal(read(fds[0], &byte, 1), 0); /* returns once the child has closed its copy */
     (void)close(fds[0]);
-    assert_int_equal(waitpid(f->stage.errand.child.pid, NULL, WNOHANG),
+    assert_int_equal(waitpid(f->stage.helper.child.pid, NULL, WNOHANG),
                      0); /* and is still at work */
     stage_cancel(&f->stage);
-    assert_int_equal(waitpid(-1, NULL, 0), f->stage.errand.child.pid);
+    assert_int_equal(waitpid(-1, NULL, 0), f->stage.helper.child.pid);
 }
 
 static void a_tree_is_removed_by_a_child(void **state)

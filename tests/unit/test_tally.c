@@ -115,7 +115,7 @@ static void a_program_that_is_missing_is_unspawned(void **state)
 {
     struct fixture *f = *state;
 
-    start_in_vain(f, launch_of("/nowhere/program"));
+    start_in_vain(f, spec_of("/nowhere/program"));
     assert_int_equal(f->tally.n_starts, 1);
     assert_deaths(f, CAUSE_UNSPAWNED, 1);
 }

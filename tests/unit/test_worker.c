@@ -50,7 +50,7 @@ static void a_worker_that_must_report_is_ready_with_its_line(void **state)
     struct fixture *f = *state;
 
     start(f, launch_child(ANSWERS_FD3, true, OK, "serve", NULL));
-    assert_int_equal(f->worker.feed.pipeline, 0);
+    assert_int_equal(f->worker.pacing.pipeline, 0);
 }
 
 static void a_report_that_takes_its_time_is_waited_for(void **state)
@@ -67,7 +67,7 @@ static void a_report_may_tell_what_the_launcher_can_do(void **state)
 
     start(f,
           launch_child(ANSWERS_STDOUT, true, "line1:{\"ok\":true,\"pipeline\":64}", "serve", NULL));
-    assert_int_equal(f->worker.feed.pipeline, 64);
+    assert_int_equal(f->worker.pacing.pipeline, 64);
 }
 
 static void wrong_reports_are_refused_with_a_reason(void **state)
@@ -175,7 +175,7 @@ static void a_program_that_is_missing_leaves_the_worker_down(void **state)
 {
     struct fixture *f = *state;
 
-    start_in_vain(f, launch_of("/nowhere/program"));
+    start_in_vain(f, spec_of("/nowhere/program"));
     assert_int_equal(f->worker.pid, 0);
     assert_int_equal(f->worker.start_err.kind, ERR_ACTION);
     assert_string_equal(f->worker.start_err.text, "command exited");
@@ -184,10 +184,10 @@ static void a_program_that_is_missing_leaves_the_worker_down(void **state)
 static void a_program_that_is_missing_says_what_is_needed(void **state)
 {
     struct fixture *f = *state;
-    struct launch launch = launch_of("no-such-program");
+    struct exec_spec spec = spec_of("no-such-program");
 
-    launch.shortfall = xstrdup("the package p");
-    start_in_vain(f, launch);
+    spec.shortfall = xstrdup("the package p");
+    start_in_vain(f, spec);
     assert_non_null(strstr(f->worker.start_err.text, "the package p"));
 }
 

@@ -6,7 +6,7 @@
 
 static bool is_probing(void *subject)
 {
-    return ((struct fixture *)subject)->worker.flight.probing;
+    return ((struct fixture *)subject)->worker.window.probing;
 }
 
 static void a_second_answer_at_once_is_dropped(void **state)

@@ -5,7 +5,7 @@
 #include <signal.h>
 #include <string.h>
 
-#include "launch_fixture.h"
+#include "exec_spec_fixture.h"
 #include "loop_fixture.h"
 #include "worker/spawn.h"
 #include "worker/tally.h"
@@ -20,7 +20,7 @@ struct fixture {
     struct capture out;
     struct capture err;
     struct tally tally;
-    struct launch launch;
+    struct exec_spec spec;
     struct worker_opts opts;
     struct worker worker;
     struct job jobs[JOBS_MAX];
@@ -61,10 +61,11 @@ static inline int set_up(void **state)
 }
 
 /* A worker for the launch (which moves in here); not started. */
-static inline void make(struct fixture *f, struct launch launch)
+static inline void make(struct fixture *f, struct exec_spec spec)
 {
-    f->launch = launch;
-    worker_init(&f->worker, f->loop, &f->launch, &f->opts, &f->out.sink, &f->err.sink, on_changed);
+    f->spec = spec;
+    worker_init(&f->worker, f->loop, &f->spec, &f->opts, &f->out.output, &f->err.output,
+                on_changed);
 }
 
 static inline int tear_down(void **state)
@@ -78,13 +79,13 @@ static inline int tear_down(void **state)
         free(f->jobs[i].answer);
     }
     if (f->worker.loop != NULL) {
-        flight_drop_ghosts(&f->worker.flight);
-        flight_init(&f->worker.flight); /* those that a test left running were taken out above */
+        window_drop_ghosts(&f->worker.window);
+        window_init(&f->worker.window); /* those that a test left running were taken out above */
         worker_done(&f->worker);
     }
     capture_close(&f->out);
     capture_close(&f->err);
-    launch_done(&f->launch);
+    exec_spec_done(&f->spec);
     loop_free(&f->loop);
     free(f);
     return 0;
@@ -118,26 +119,26 @@ static inline bool nothing_is_unread(void *subject)
 {
     const struct fixture *f = subject;
 
-    return f->worker.flight.unsent == NULL && channel_unread(&f->worker.channel) == 0;
+    return f->worker.window.unsent == NULL && channel_unread(&f->worker.channel) == 0;
 }
 
 static inline bool all_is_sent(void *subject)
 {
-    return ((struct fixture *)subject)->worker.flight.unsent == NULL;
+    return ((struct fixture *)subject)->worker.window.unsent == NULL;
 }
 
 /* Start it and wait until it can be fed. */
-static inline void start(struct fixture *f, struct launch launch)
+static inline void start(struct fixture *f, struct exec_spec spec)
 {
-    make(f, launch);
+    make(f, spec);
     worker_start(&f->worker);
     loop_until(f->loop, is_ready, f);
 }
 
 /* Start what is bound to fail and wait for its end. */
-static inline void start_in_vain(struct fixture *f, struct launch launch)
+static inline void start_in_vain(struct fixture *f, struct exec_spec spec)
 {
-    make(f, launch);
+    make(f, spec);
     worker_start(&f->worker);
     loop_until(f->loop, is_down, f);
 }

@@ -9,6 +9,16 @@ namespace Whiskloop
 {
     internal static class Metadata
     {
+        // Keys that the platform, or the proxy from a client's headers, sends: these are always shown.
+        private static readonly HashSet<string> Platform = new HashSet<string>
+        {
+            "namespace", "action_name", "action_version", "activation_id", "transaction_id", "deadline",
+            "api_host", "api_key", "traceparent", "tracestate",
+        };
+
+        private const int OthersMax = 256; // and so many others, as in every language
+        private const int KeyMax = 1024; // characters
+
         // What each variable was at the start; null: it was not there.
         private static readonly Dictionary<string, string> Before = new Dictionary<string, string>();
 
@@ -16,10 +26,11 @@ namespace Whiskloop
         internal static void Show(JsonElement request)
         {
             Dictionary<string, string> wanted = new Dictionary<string, string>();
+            int others = 0;
 
             foreach (JsonProperty member in request.EnumerateObject())
             {
-                Add(wanted, member);
+                Add(wanted, member, ref others);
             }
             foreach (string name in new List<string>(Before.Keys))
             {
@@ -39,14 +50,19 @@ namespace Whiskloop
             }
         }
 
-        private static void Add(Dictionary<string, string> wanted, JsonProperty member)
+        private static void Add(Dictionary<string, string> wanted, JsonProperty member, ref int others)
         {
             string name;
             string text;
 
             try
             {
-                name = "__OW_" + Upper(member.Name);
+                name = member.Name;
+                if (name == "value" || name.Length > KeyMax || (!Platform.Contains(name) && others++ >= OthersMax))
+                {
+                    return;
+                }
+                name = "__OW_" + Upper(name);
                 text = member.Value.ValueKind == JsonValueKind.String ? member.Value.GetString()
                     : member.Value.ValueKind == JsonValueKind.Null ? "" : Values.Text(member.Value);
             }
@@ -54,7 +70,7 @@ namespace Whiskloop
             {
                 return; // half a surrogate pair: no text, so no variable
             }
-            if (name != "__OW_VALUE" && name.IndexOf('=') < 0 && name.IndexOf('\0') < 0 && text.IndexOf('\0') < 0)
+            if (name.IndexOf('=') < 0 && name.IndexOf('\0') < 0 && text.IndexOf('\0') < 0)
             {
                 wanted[name] = text;
             }

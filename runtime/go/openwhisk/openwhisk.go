@@ -188,6 +188,18 @@ func handlerOf(function interface{}) (func(json.RawMessage) (json.RawMessage, er
 
 // ---- metadata as environment variables ----
 
+// Keys that the platform, or the proxy from a client's headers, sends: these are always shown.
+var platform = map[string]bool{
+	"namespace": true, "action_name": true, "action_version": true, "activation_id": true,
+	"transaction_id": true, "deadline": true, "api_host": true, "api_key": true,
+	"traceparent": true, "tracestate": true,
+}
+
+const (
+	othersMax = 256  // and so many others, as in every language
+	keyMax    = 1024 // bytes
+)
+
 // What each variable was before an activation set it; nil: it was not there.
 type variables map[string]*string
 
@@ -216,10 +228,15 @@ func textOf(value json.RawMessage) string {
 
 func (seen variables) set(members map[string]json.RawMessage) {
 	wanted := map[string]string{}
+	others := 0
 	for key, value := range members {
-		if key != "value" {
-			wanted["__OW_"+upper(key)] = textOf(value)
+		if key == "value" || len(key) > keyMax || !platform[key] && others == othersMax {
+			continue
 		}
+		if !platform[key] {
+			others++
+		}
+		wanted["__OW_"+upper(key)] = textOf(value)
 	}
 	for name, before := range seen {
 		if _, stays := wanted[name]; stays {

@@ -20,6 +20,7 @@ import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.HashMap;
 import java.util.Map;
+import java.util.Set;
 import java.util.TreeMap;
 
 /**
@@ -30,6 +31,12 @@ import java.util.TreeMap;
  */
 final class Launcher {
     private static final String READY = "{\"ok\":true,\"pipeline\":64}\n";
+
+    /** Keys that the platform, or the proxy from a client's headers, sends: these are always shown. */
+    private static final Set<String> PLATFORM = Set.of("namespace", "action_name", "action_version",
+            "activation_id", "transaction_id", "deadline", "api_host", "api_key", "traceparent", "tracestate");
+    private static final int OTHERS_MAX = 256; // and so many others, as in every language
+    private static final int KEY_MAX = 1024; // characters
 
     private final TypeAdapter<JsonElement> json = new Gson().getAdapter(JsonElement.class);
     private final Map<String, String> environment = writableEnvironment();
@@ -213,12 +220,19 @@ final class Launcher {
 
     private void setEnvironment(JsonObject line) {
         Map<String, String> wanted = new TreeMap<>();
+        int others = 0;
 
         for (Map.Entry<String, JsonElement> member : line.entrySet()) {
-            String name = "__OW_" + upper(member.getKey());
-            String value = text(member.getValue());
+            String key = member.getKey();
+            String name;
+            String value;
 
-            if (!member.getKey().equals("value") && name.indexOf('=') < 0 && name.indexOf('\0') < 0
+            if (key.equals("value") || key.length() > KEY_MAX || !PLATFORM.contains(key) && others++ >= OTHERS_MAX) {
+                continue;
+            }
+            name = "__OW_" + upper(key);
+            value = text(member.getValue());
+            if (name.indexOf('=') < 0 && name.indexOf('\0') < 0
                     && value.indexOf('\0') < 0) {
                 wanted.put(name, value);
             }

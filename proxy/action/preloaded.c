@@ -1,0 +1,264 @@
+#include "action/preloaded.h"
+
+#include <assert.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "action/runtimes.h"
+#include "action/zip.h"
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/exec_spec.h"
+#include "base/json.h"
+#include "base/util.h"
+
+static const char *variable(const char *name)
+{
+    const char *value = getenv(name);
+
+    return value != NULL && value[0] != '\0' ? value : NULL;
+}
+
+void preloaded_done(struct preloaded *preloaded)
+{
+    envelope_done(&preloaded->envelope);
+    free(preloaded->dir);
+    memset(preloaded, 0, sizeof(*preloaded));
+}
+
+static int cannot_read(const struct preloaded *preloaded, const char *path, struct err *err)
+{
+    return err_set(err, ERR_SYSTEM, errno, "%s: cannot read \"%s\": %s", preloaded->origin, path,
+                   strerror(errno));
+}
+
+/* ---- a file ---- */
+
+static int take_file(struct preloaded *preloaded, const struct preloaded_opts *opts,
+                     const char *path, struct err *err)
+{
+    struct envelope *envelope = &preloaded->envelope;
+    /* Without waiting for the writer of a named pipe, which is refused below. */
+    auto_fd int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    struct stat st;
+    struct err why;
+    size_t n = 0;
+
+    if (fd < 0 || fstat(fd, &st) < 0)
+        return cannot_read(preloaded, path, err);
+    if (!S_ISREG(st.st_mode) || st.st_size <= 0 || (uint64_t)st.st_size > opts->bytes_max)
+        return err_set(err, ERR_REQUEST, 0,
+                       "%s: want \"%s\" to be a folder, or a file of 1 to %" PRIu64
+                       " bytes (--init-max-bytes)",
+                       preloaded->origin, path, opts->bytes_max);
+    envelope->code = xmalloc((size_t)st.st_size);
+    while (n < (size_t)st.st_size) {
+        ssize_t got = read(fd, envelope->code + n, (size_t)st.st_size - n);
+
+        if (got < 0 && errno != EINTR)
+            return cannot_read(preloaded, path, err);
+        if (got == 0)
+            break; /* it has shrunk meanwhile */
+        n += got > 0 ? (size_t)got : 0;
+    }
+    envelope->code_len = n;
+    /* Such a file is source, also with a #! line. */
+    envelope->kind =
+        runtime_has_ending_of(opts->fallback, path) ? CODE_SOURCE : code_sniff(envelope->code, n);
+    envelope->file = xstrdup(strrchr(path, '/') != NULL ? strrchr(path, '/') + 1 : path);
+    if (envelope->kind != CODE_SOURCE)
+        return 1;
+    preloaded->runtime = runtimes_for_source(opts->runtimes, opts->fallback, path, &why);
+    if (preloaded->runtime == NULL &&
+        (opts->runtime_is_named || !code_is_text(envelope->code, envelope->code_len)))
+        preloaded->runtime = opts->fallback;
+    if (preloaded->runtime == NULL)
+        return err_set(err, ERR_REQUEST, 0, "%s: %s: %s, or name one with --runtime",
+                       preloaded->origin, path, why.text);
+    return 1;
+}
+
+/* ---- a folder ---- */
+
+/* The only thing in a folder, when that is a file; caller frees. NULL: there is more, or
+ * nothing. */
+static char *only_file(const char *dir)
+{
+    DIR *folder = opendir(dir);
+    auto_free char *found = NULL;
+    struct dirent *item;
+    unsigned n = 0;
+    struct stat st;
+
+    while (folder != NULL && n < 2 && (item = readdir(folder)) != NULL) {
+        if (strcmp(item->d_name, ".") == 0 || strcmp(item->d_name, "..") == 0)
+            continue;
+        n++;
+        free(found);
+        found = xasprintf("%s/%s", dir, item->d_name);
+    }
+    if (folder != NULL)
+        (void)closedir(folder);
+    return n == 1 && stat(found, &st) == 0 && S_ISREG(st.st_mode) ? TAKE(found) : NULL;
+}
+
+/* What must be compiled goes the way of an archive: nothing may appear in the user's own folder. */
+static int pack_folder(struct preloaded *preloaded, const struct preloaded_opts *opts,
+                       const char *dir, struct err *err)
+{
+    struct envelope *envelope = &preloaded->envelope;
+    auto_fd int fd = memfd_create("action", MFD_CLOEXEC);
+    struct buf code = {0};
+    struct err why;
+    int result;
+
+    if (fd < 0)
+        return err_set(err, ERR_SYSTEM, errno, "%s: no memory for an archive of \"%s\": %s",
+                       preloaded->origin, dir, strerror(errno));
+    if (zip_folder(dir, fd, &why) < 0)
+        return err_set(err, why.kind, why.os, "%s: cannot pack folder \"%s\": %s",
+                       preloaded->origin, dir, why.text);
+    (void)lseek(fd, 0, SEEK_SET);
+    result = buf_read_all(&code, fd, opts->bytes_max, -1);
+    envelope->code = code.bytes; /* nothing was taken from its front */
+    envelope->code_len = buf_len(&code);
+    envelope->kind = CODE_ZIP;
+    if (result < 0)
+        return cannot_read(preloaded, dir, err);
+    if (envelope->code_len > opts->bytes_max)
+        return err_set(err, ERR_REQUEST, 0,
+                       "%s: packed, folder \"%s\" is larger than %" PRIu64
+                       " bytes (--init-max-bytes)",
+                       preloaded->origin, dir, opts->bytes_max);
+    return 1;
+}
+
+static int take_folder(struct preloaded *preloaded, const struct preloaded_opts *opts,
+                       const char *path, struct err *err)
+{
+    auto_free char *dir = realpath(path, NULL);
+    auto_free char *file = NULL;
+    struct err none;
+
+    if (dir == NULL)
+        return cannot_read(preloaded, path, err);
+    preloaded->runtime = runtimes_for_folder(opts->runtimes, opts->fallback, dir, &none);
+    if (preloaded->runtime != NULL && preloaded->runtime->compile != NULL) {
+        preloaded->runtime = NULL; /* as of any archive, what is in it decides */
+        return pack_folder(preloaded, opts, dir, err);
+    }
+    if (preloaded->runtime != NULL) {
+        preloaded->dir = TAKE(dir);
+        return 1;
+    }
+    file = only_file(dir);
+    if (file != NULL)
+        return take_file(preloaded, opts, file, err);
+    return err_set(err, ERR_REQUEST, 0, "%s: no action in folder \"%s\": want a single file, or %s",
+                   preloaded->origin, path,
+                   strstr(none.text, "include ") != NULL
+                       ? strstr(none.text, "include ") + strlen("include ")
+                       : none.text);
+}
+
+/* ---- where it comes from ---- */
+
+static int take_path(struct preloaded *preloaded, const struct preloaded_opts *opts,
+                     const char *path, struct err *err)
+{
+    struct stat st;
+
+    if (stat(path, &st) < 0)
+        return cannot_read(preloaded, path, err);
+    return S_ISDIR(st.st_mode) ? take_folder(preloaded, opts, path, err)
+                               : take_file(preloaded, opts, path, err);
+}
+
+/* The folder of our images. What is not an action there is none of our business. */
+static int take_own_folder(struct preloaded *preloaded, const struct preloaded_opts *opts)
+{
+    struct err none;
+
+    if (opts->folder_is_theirs || take_path(preloaded, opts, PRELOADED_FOLDER, &none) < 0) {
+        preloaded_done(preloaded);
+        return 0;
+    }
+    return 1;
+}
+
+/* As if an /init had brought it: base64, magic bytes and all. */
+static int take_variable(struct preloaded *preloaded, const char *code, struct err *err)
+{
+    const char *binary = variable("__OW_ACTION_BINARY");
+    struct buf body = {0};
+    int result;
+
+    buf_add_text(&body, "{\"value\":{\"code\":");
+    json_quote(&body, code, strlen(code));
+    buf_add_text(&body,
+                 binary != NULL && strcmp(binary, "true") == 0 ? ",\"binary\":true}}" : "}}");
+    result = envelope_read(&preloaded->envelope, buf_at(&body), buf_len(&body), err);
+    buf_done(&body);
+    return result < 0 ? -1 : 1;
+}
+
+static void set_main(struct envelope *envelope, const char *main, const char *fallback)
+{
+    if (main == NULL || main[0] == '\0')
+        main = fallback;
+    free(envelope->main);
+    envelope->main = xstrdup(main != NULL ? main : "main");
+}
+
+static void add_env(struct envelope *envelope, char *const *env)
+{
+    for (; env != NULL && *env != NULL; env++) {
+        auto_free char *name = xstrndup(*env, strcspn(*env, "="));
+
+        strv_setenv(&envelope->env, name, *env + strlen(name) + 1);
+    }
+}
+
+int preloaded_find(struct preloaded *preloaded, const struct preloaded_opts *opts, struct err *err)
+{
+    const char *autoinit = variable("OW_AUTOINIT");
+    const char *code = variable("__OW_ACTION_CODE");
+    const char *main = NULL;
+    int result;
+
+    assert(preloaded->envelope.code == NULL && preloaded->dir == NULL);
+    if (opts->command != NULL) {
+        preloaded->origin = opts->command;
+        result = take_path(preloaded, opts, opts->path, err);
+    } else if (strcmp(opts->path, PRELOADED_FOLDER) != 0 && opts->path[0] != '\0') {
+        preloaded->origin = "--action";
+        result = take_path(preloaded, opts, opts->path, err);
+    } else if (autoinit != NULL) {
+        preloaded->origin = "OW_AUTOINIT";
+        preloaded->may_fail = true;
+        main = variable("OW_AUTOINIT_MAIN");
+        result = take_path(preloaded, opts, autoinit, err);
+    } else if (code != NULL) {
+        preloaded->origin = "__OW_ACTION_CODE";
+        main = variable("__OW_ACTION_MAIN");
+        result = take_variable(preloaded, code, err);
+    } else {
+        preloaded->origin = PRELOADED_FOLDER;
+        result = opts->path[0] != '\0' ? take_own_folder(preloaded, opts) : 0;
+    }
+    if (result < 0 && opts->command != NULL)
+        err->kind = ERR_REQUEST; /* whoever named the FILE has called us wrongly */
+    if (result > 0) {
+        set_main(&preloaded->envelope, opts->main, main);
+        if (preloaded->dir != NULL)
+            add_env(&preloaded->envelope, preloaded->runtime->in_place_env);
+        add_env(&preloaded->envelope, opts->env);
+    }
+    return result;
+}

@@ -1,0 +1,185 @@
+/*
+ * Our streams are shared with others (a shell, a container engine), so O_NONBLOCK must not be set
+ * on them. A pipe or terminal is opened anew through /proc, which gives a file description of our
+ * own; a file never blocks; for the rest poll() is asked before each small write.
+ */
+
+#include "base/output.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#define OUTPUT_RETRY_MS    10     /* between two looks at a full stream that cannot be watched */
+#define OUTPUT_KEEP_BYTES  16384  /* memory kept while nothing is pending */
+#define OUTPUT_EARLY_BYTES 262144 /* pending bytes that leave before the turn ends */
+
+static void on_retry(struct loop_timer *timer)
+{
+    output_flush(container_of(timer, struct output, retry));
+}
+
+static void on_writable(struct loop_watch *watch)
+{
+    output_flush(container_of(watch, struct output, watch));
+}
+
+static void on_flush(struct loop_post *post)
+{
+    output_flush(container_of(post, struct output, flush));
+}
+
+void output_init(struct output *output, struct loop *loop, int fd)
+{
+    struct stat info;
+    int own;
+
+    memset(output, 0, sizeof(*output));
+    output->loop = loop;
+    output->fd = fd;
+    loop_watch_init(&output->watch);
+    loop_timer_init(&output->retry, on_retry);
+    loop_post_init(&output->flush, on_flush);
+    list_init(&output->waiters);
+    if (fstat(fd, &info) < 0 || S_ISREG(info.st_mode) || (S_ISCHR(info.st_mode) && !isatty(fd)))
+        return; /* a file, or /dev/null: nobody is there who could stall */
+    own = fd_reopen(fd, O_WRONLY);
+    if (own < 0) {
+        output->can_block = true;
+        return;
+    }
+    loop_watch_open(loop, &output->watch, own);
+    output->fd = own;
+}
+
+/* One write that does not block. Bytes written, or -1 with errno (EAGAIN: no room). */
+static ssize_t write_some(struct output *output, const char *bytes, size_t n)
+{
+    if (output->can_block) {
+        struct pollfd poll_fd = {.fd = output->fd, .events = POLLOUT};
+
+        if (poll(&poll_fd, 1, 0) <= 0) {
+            errno = EAGAIN;
+            return -1;
+        }
+        n = n < PIPE_BUF ? n : PIPE_BUF; /* writable means room for this much */
+    }
+    return write(output->fd, bytes, n);
+}
+
+static void wait_for_room(struct output *output)
+{
+    if (output->watch.sock != NULL)
+        loop_watch_write(&output->watch, on_writable);
+    else
+        loop_timer_set(output->loop, &output->retry, loop_now_ms(output->loop) + OUTPUT_RETRY_MS);
+}
+
+static void tell_waiters(struct output *output)
+{
+    while (!list_empty(&output->waiters) && !output_is_full(output)) {
+        struct output_waiter *waiter = list_item(output->waiters.next, struct output_waiter, node);
+
+        list_remove(&waiter->node);
+        waiter->on_room(waiter);
+    }
+}
+
+void output_flush(struct output *output)
+{
+    loop_post_cancel(&output->flush);
+    while (buf_len(&output->pending) > 0) {
+        ssize_t n = write_some(output, buf_at(&output->pending), buf_len(&output->pending));
+
+        if (n >= 0) {
+            output->n_written += (size_t)n;
+            buf_drop(&output->pending, (size_t)n);
+        } else if (errno == EAGAIN) {
+            wait_for_room(output);
+            break;
+        } else if (errno != EINTR) {
+            output->broken = errno == EPIPE; /* a full disk may have room again later */
+            output->n_dropped += buf_len(&output->pending);
+            buf_drop(&output->pending, buf_len(&output->pending));
+        }
+    }
+    if (buf_len(&output->pending) == 0)
+        buf_reset(&output->pending, OUTPUT_KEEP_BYTES);
+    tell_waiters(output);
+}
+
+static void add(struct output *output, const void *owner, const char *bytes, size_t n)
+{
+    if (n == 0)
+        return;
+    output_line_start(output, owner);
+    if (output->instead != NULL) {
+        output->line_owner = bytes[n - 1] == '\n' ? NULL : owner;
+        output->instead->on_bytes(output->instead, owner, bytes, n);
+        return;
+    }
+    if (output->broken || (owner == NULL && buf_len(&output->pending) >= OUTPUT_OWN_BYTES)) {
+        output->n_dropped += n;
+        return;
+    }
+    buf_add(&output->pending, bytes, n);
+    output->line_owner = bytes[n - 1] == '\n' ? NULL : owner;
+    if (buf_len(&output->pending) < OUTPUT_EARLY_BYTES)
+        loop_post(output->loop, &output->flush);
+    else if (list_empty(&output->waiters))
+        output_flush(output);
+}
+
+void output_add(struct output *output, const void *owner, const char *bytes, size_t n)
+{
+    struct buf changed = {0};
+
+    if (owner != NULL && n > 0 && output->tap != NULL)
+        output->tap->on_bytes(output->tap, owner, bytes, n);
+    if (owner == NULL || output->rewrite == NULL) {
+        add(output, owner, bytes, n);
+        return;
+    }
+    output->rewrite(output->rewrite_owner, bytes, n, &changed);
+    add(output, owner, buf_at(&changed), buf_len(&changed));
+    buf_done(&changed);
+}
+
+void output_line_start(struct output *output, const void *owner)
+{
+    if (output->line_owner == NULL || output->line_owner == owner)
+        return;
+    if (output->instead != NULL)
+        output->instead->on_bytes(output->instead, output->line_owner, "\n", 1);
+    output->line_owner = NULL;
+    if (output->broken || output->instead != NULL)
+        return;
+    buf_add(&output->pending, "\n", 1);
+    loop_post(output->loop, &output->flush);
+}
+
+void output_wait(struct output *output, struct output_waiter *waiter)
+{
+    assert(list_empty(&waiter->node));
+    list_add_tail(&output->waiters, &waiter->node);
+}
+
+void output_done(struct output *output, int wait_ms)
+{
+    struct pollfd poll_fd = {.fd = output->fd, .events = POLLOUT};
+    uint64_t end_ns = loop_clock_ns() + (uint64_t)wait_ms * 1000000;
+    uint64_t now_ns;
+
+    output_flush(output);
+    while (buf_len(&output->pending) > 0 && (now_ns = loop_clock_ns()) < end_ns &&
+           poll(&poll_fd, 1, (int)((end_ns - now_ns) / 1000000) + 1) > 0)
+        output_flush(output);
+    loop_post_cancel(&output->flush);
+    loop_timer_clear(&output->retry);
+    loop_watch_close(&output->watch);
+    buf_done(&output->pending);
+}

@@ -1,0 +1,39 @@
+#pragma once
+
+/*
+ * shown - which of an activation's keys become variables.
+ *
+ * Setting a variable takes time in proportion to those that are there, so one request with 100,000 keys
+ * must not set them all. Launchers in C use this; those in other languages have the same rule.
+ * Source: runtime/README.md, Lines in.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <string.h>
+
+#define SHOWN_OTHERS_MAX    256  /* keys that come first, for each activation */
+#define SHOWN_KEY_MAX_BYTES 1024 /* longer keys are left out */
+
+/* Keys that the platform, or the proxy from a client's headers, sends: shown wherever they stand. */
+static const char *const shown_platform[] = {
+    "namespace", "action_name", "action_version", "activation_id", "transaction_id",
+    "deadline",  "api_host",    "api_key",        "traceparent",   "tracestate",
+};
+#define SHOWN_PLATFORM_MAX (sizeof(shown_platform) / sizeof(shown_platform[0]))
+
+/* Whether the variable for a key of n bytes is set. n_others: how many were, counted here. */
+static inline bool shown_take(const char *key, size_t n, size_t *n_others)
+{
+    if (n > SHOWN_KEY_MAX_BYTES)
+        return false;
+    if (*n_others < SHOWN_OTHERS_MAX) {
+        (*n_others)++;
+        return true;
+    }
+    for (size_t i = 0; i < SHOWN_PLATFORM_MAX; i++) {
+        if (strlen(shown_platform[i]) == n && memcmp(shown_platform[i], key, n) == 0)
+            return true;
+    }
+    return false;
+}

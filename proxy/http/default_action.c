@@ -1,0 +1,72 @@
+#include "http/default_action.h"
+
+#include <string.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/util.h"
+#include "http/service.h"
+
+bool default_action_is_own(const struct service *service)
+{
+    const char *dir = service->opts.skeleton_dir;
+    auto_free char *program =
+        dir != NULL ? xasprintf("%s/%s", dir, service->opts.fallback->entry[0]) : NULL;
+
+    return dir != NULL && access(program, F_OK) == 0;
+}
+
+/* Caller frees. */
+static char *stub_dir(const struct service *service)
+{
+    const struct runtime *runtime = service->opts.fallback;
+
+    return default_action_is_own(service) ? xstrdup(service->opts.skeleton_dir)
+                                          : xasprintf("%s/%s", runtime->dir, runtime->stub);
+}
+
+struct pool *default_action_pool(struct service *service)
+{
+    const struct runtime *runtime = service->opts.fallback;
+    struct exec_spec spec;
+    char *dir;
+
+    if (service->stub != NULL || runtime->stub == NULL)
+        return service->stub;
+    memset(&spec, 0, sizeof(spec));
+    dir = stub_dir(service);
+    runtime_exec_spec(runtime, dir, "main", service->opts.environ, NULL, &spec);
+    spec.privileges = service->opts.privileges;
+    log_info("stub.start", log_text("folder", dir));
+    free(dir);
+    service->stub = pool_new(service->loop, &spec, &service->opts.pool, service->out, service->err);
+    /* It came with us and needs no proof. Its worker starts with the first job, if one comes. */
+    service->stub->serving = true;
+    return service->stub;
+}
+
+bool default_action_adopt(struct service *service)
+{
+    struct pool *pool = service->pool == NULL ? default_action_pool(service) : NULL;
+
+    if (pool == NULL)
+        return false;
+    service->pool = pool;
+    service->stub = NULL;
+    return true;
+}
+
+void default_action_retire(struct service *service)
+{
+    if (service->stub != NULL && !service->stub->stopping)
+        pool_stop(service->stub);
+}
+
+bool default_action_drain(struct service *service, bool late)
+{
+    if (service->stub == NULL)
+        return true;
+    if (late || pool_n_jobs(service->stub) == 0)
+        default_action_retire(service);
+    return service->stub->stopping && pool_n_processes(service->stub) == 0;
+}

@@ -1,0 +1,39 @@
+#pragma once
+
+/*
+ * preload - an action that the image or the command line brings along: the proxy listens while it
+ * is initialised, and the service's gate holds the requests that come meanwhile.
+ *
+ * The platform sends an /init without code to such an image (the action is "blackbox"). That
+ * succeeds as soon as the action serves: http/init.c.
+ */
+
+#include <stdbool.h>
+
+#include "base/loop.h"
+
+struct preloaded;
+struct service;
+
+/* Called once, from the loop: the action will not serve. why: as it was given. */
+typedef void preload_failed_fn(void *owner, const char *why);
+/* Called once, from the loop: it serves. */
+typedef void preload_ready_fn(void *owner);
+
+struct preload {
+    struct service *service; /* borrowed */
+    const char *origin;      /* who named the action; NULL: there is none */
+    bool may_fail;           /* then the proxy waits for an /init instead */
+    char *why;               /* owned; why it failed for good; NULL: it did not */
+    struct loop_post ended;
+    preload_ready_fn *ready;
+    preload_failed_fn *failed;
+    void *owner; /* borrowed */
+};
+
+/* ready: NULL: nobody wants to know. preload_done() afterwards. */
+void preload_init(struct preload *preload, struct service *service, preload_ready_fn *ready,
+                  preload_failed_fn *failed, void *owner);
+void preload_done(struct preload *preload);
+/* Begin to initialise what was found; preloaded: its contents are taken over. */
+void preload_begin(struct preload *preload, struct preloaded *preloaded);

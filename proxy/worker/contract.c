@@ -1,0 +1,164 @@
+#include "worker/contract.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/util.h"
+#include "worker/job.h"
+
+bool contract_check(const char *body, size_t n, struct json_slice *top, char *text, size_t size)
+{
+    static const char prefix[] = "Error unmarshaling request: ";
+    struct json_fault fault;
+    enum json_kind kind = json_check(body, n, &fault);
+
+    assert(size > sizeof(prefix));
+    if (kind == JSON_OBJECT) {
+        *top = json_top(body, n);
+        return true;
+    }
+    if (kind == JSON_NULL) { /* launchers expect an object */
+        *top = (struct json_slice){"{}", 2, JSON_OBJECT};
+        return true;
+    }
+    memcpy(text, prefix, sizeof(prefix));
+    text += sizeof(prefix) - 1;
+    size -= sizeof(prefix) - 1;
+    if (kind == JSON_BAD)
+        json_fault_say(&fault, body, n, text, size);
+    else
+        (void)snprintf(text, size, "the body must be a JSON object");
+    return false;
+}
+
+bool contract_is_argument(struct json_slice top)
+{
+    struct json_slice value;
+
+    if (!json_member(top, "value", &value))
+        return true;
+    return value.kind == JSON_OBJECT || value.kind == JSON_ARRAY || value.kind == JSON_NULL;
+}
+
+static void blank(char *text, size_t n, char c)
+{
+    for (char *at = text; (at = memchr(at, c, n - (size_t)(at - text))) != NULL;)
+        *at = ' ';
+}
+
+/* Make it one line of n bytes and a newline. */
+static void end_line(struct job *job, size_t n)
+{
+    /* In a checked document these can only be white space. Some launchers read lines that a
+     * carriage return ends as well. */
+    blank(job->line, n, '\n');
+    blank(job->line, n, '\r');
+    job->line[n] = '\n';
+    job->len = n + 1;
+}
+
+void contract_set_line(struct job *job, struct json_slice top, const char *members,
+                       size_t n_members)
+{
+    size_t n = top.n + n_members;
+
+    assert(top.kind == JSON_OBJECT);
+    job->line = xmalloc(n + 1);
+    job->line[0] = '{';
+    if (n_members > 0)
+        memcpy(job->line + 1, members, n_members);
+    memcpy(job->line + 1 + n_members, top.text + 1, top.n - 1);
+    end_line(job, n);
+}
+
+void contract_set_line_within(struct job *job, struct json_slice top, const char *members,
+                              size_t n_members)
+{
+    assert(top.kind == JSON_OBJECT);
+    job->line = (char *)(uintptr_t)top.text - n_members;
+    if (n_members > 0)
+        memmove(job->line + 1, members, n_members);
+    job->line[0] = '{';
+    end_line(job, top.n + n_members);
+}
+
+uint64_t contract_asked_ms(struct json_slice top)
+{
+    struct json_slice deadline;
+    const char *at;
+    size_t n;
+    struct timespec now;
+    uint64_t now_ms;
+    uint64_t at_ms = 0;
+
+    if (!json_member(top, "deadline", &deadline))
+        return 0;
+    at = deadline.text;
+    n = deadline.n;
+    if (deadline.kind == JSON_STRING) {
+        at++;
+        n -= 2;
+    } else if (deadline.kind != JSON_NUMBER) {
+        return 0;
+    }
+    if (n == 0 || n >= 19) /* 18 digits cannot overflow */
+        return 0;
+    for (size_t i = 0; i < n; i++) {
+        if (at[i] < '0' || at[i] > '9')
+            return 0;
+        at_ms = at_ms * 10 + (uint64_t)(at[i] - '0');
+    }
+    (void)clock_gettime(CLOCK_REALTIME, &now);
+    now_ms = (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+    return at_ms > now_ms ? at_ms - now_ms : 0;
+}
+
+bool contract_is_answered(const struct job *job)
+{
+    enum json_kind kind;
+
+    if (job->outcome != JOB_ANSWERED)
+        return false;
+    kind = json_check(job->answer, job->answer_len, NULL);
+    return kind == JSON_OBJECT || kind == JSON_ARRAY;
+}
+
+void contract_explain(const struct job *job, size_t answer_max_bytes, char *text, size_t size)
+{
+    switch (job->outcome) {
+    case JOB_ANSWERED:
+        (void)snprintf(text, size, "The action did not return a dictionary or array.");
+        break;
+    case JOB_DIED:
+        (void)snprintf(text, size, "command exited"); /* the suites compare it; reason: beside it */
+        break;
+    case JOB_KILLED:
+    case JOB_EXHAUSTED:
+        (void)snprintf(text, size, "%s", job->reason);
+        break;
+    case JOB_LATE:
+        (void)snprintf(text, size, "The action exceeded its time limits of %llu milliseconds.",
+                       (unsigned long long)job->limit_ms);
+        break;
+    case JOB_TOO_LONG:
+        (void)snprintf(text, size,
+                       "The action's answer is longer than %zu bytes (--answer-max-bytes).",
+                       answer_max_bytes);
+        break;
+    case JOB_MALFORMED:
+        (void)snprintf(text, size, "The action did not return a dictionary or array: it wrote %s.",
+                       job->reason);
+        break;
+    case JOB_UNSTARTED:
+        (void)snprintf(text, size, "cannot start action: %s", job->reason);
+        break;
+    case JOB_ABANDONED:
+        (void)snprintf(text, size, "The action is being shut down.");
+        break;
+    case JOB_PENDING:
+        assert(job->outcome != JOB_PENDING);
+        break;
+    }
+}

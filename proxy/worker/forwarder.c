@@ -1,0 +1,176 @@
+#include "worker/forwarder.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <string.h>
+#include <sys/ioctl.h>
+
+#define FORWARDER_READ_BYTES 65536 /* one read; as much as a pipe of default size holds */
+#define FORWARDER_TURN_BYTES                                                                       \
+    (1u << 20) /* forwarded per stream and turn, so that others get theirs */
+#define FORWARDER_PARTIAL_BYTES                                                                    \
+    65536 /* an unfinished line longer than this is forwarded in pieces */
+
+static void on_readable(struct loop_watch *watch);
+
+static void on_room(struct output_waiter *waiter)
+{
+    struct forwarder *forwarder = container_of(waiter, struct forwarder, waiter);
+
+    if (forwarder->watch.sock != NULL && !forwarder->ended)
+        loop_watch_read(&forwarder->watch, on_readable);
+}
+
+void forwarder_init(struct forwarder *forwarder, struct output *output)
+{
+    memset(forwarder, 0, sizeof(*forwarder));
+    forwarder->output = output;
+    loop_watch_init(&forwarder->watch);
+    list_init(&forwarder->waiter.node);
+    forwarder->waiter.on_room = on_room;
+}
+
+void forwarder_open(struct forwarder *forwarder, struct loop *loop, int fd)
+{
+    loop_watch_open(loop, &forwarder->watch, fd);
+    loop_watch_read(&forwarder->watch, on_readable);
+}
+
+void forwarder_take_over(struct forwarder *forwarder, struct loop_watch *watch)
+{
+    loop_watch_move(watch, &forwarder->watch);
+    loop_watch_read(&forwarder->watch, on_readable);
+}
+
+static void forward(struct forwarder *forwarder, const char *bytes, size_t n)
+{
+    forwarder->n_bytes += n;
+    output_add(forwarder->output, forwarder, bytes, n);
+}
+
+/* Forward what is kept of an unfinished line, but for its last n_hold bytes. */
+static void forward_partial(struct forwarder *forwarder, size_t n_hold)
+{
+    size_t n = buf_len(&forwarder->partial) - n_hold;
+
+    sentinel_disarm(forwarder->partial.bytes + forwarder->partial.start,
+                    buf_len(&forwarder->partial));
+    forward(forwarder, buf_at(&forwarder->partial), n);
+    buf_drop(&forwarder->partial, n);
+    if (n_hold == 0)
+        buf_reset(&forwarder->partial, 0);
+}
+
+/* bytes: may be altered. Lines go on; the start of a line is kept until its end is here. */
+static void take_in(struct forwarder *forwarder, char *bytes, size_t n)
+{
+    char *newline = memrchr(bytes, '\n', n);
+    size_t n_whole = newline != NULL ? (size_t)(newline - bytes) + 1 : 0;
+
+    if (n_whole > 0 && buf_len(&forwarder->partial) == 0) {
+        sentinel_disarm(bytes, n_whole);
+        forward(forwarder, bytes, n_whole);
+    } else if (n_whole > 0) {
+        buf_add(&forwarder->partial, bytes, n_whole);
+        forward_partial(forwarder, 0);
+    }
+    buf_add(&forwarder->partial, bytes + n_whole, n - n_whole);
+    /* A sentinel may lie across the cut: what could be the start of one is held back. */
+    if (buf_len(&forwarder->partial) > FORWARDER_PARTIAL_BYTES)
+        forward_partial(forwarder, SENTINEL_LEN - 1);
+}
+
+void forwarder_feed(struct forwarder *forwarder, const char *bytes, size_t n)
+{
+    char copy[1024];
+
+    while (n > 0) {
+        size_t n_now = n < sizeof(copy) ? n : sizeof(copy);
+
+        memcpy(copy, bytes, n_now);
+        take_in(forwarder, copy, n_now);
+        bytes += n_now;
+        n -= n_now;
+    }
+}
+
+/* Read and forward up to max bytes. Returns what came; less than max: the pipe is empty or
+ * ended. */
+static size_t pull(struct forwarder *forwarder, size_t max)
+{
+    static char scratch[FORWARDER_READ_BYTES]; /* one thread, used only inside this function */
+    size_t total = 0;
+
+    while (total < max) {
+        size_t want = max - total < sizeof(scratch) ? max - total : sizeof(scratch);
+        ssize_t n = read(forwarder->watch.fd, scratch, want);
+
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            break; /* EAGAIN: nothing more for now */
+        if (n == 0) {
+            forwarder->ended = true;
+            break;
+        }
+        take_in(forwarder, scratch, (size_t)n);
+        total += (size_t)n;
+        if ((size_t)n < want)
+            break;
+    }
+    return total;
+}
+
+static void on_readable(struct loop_watch *watch)
+{
+    struct forwarder *forwarder = container_of(watch, struct forwarder, watch);
+
+    if (output_is_full(forwarder->output)) {
+        loop_watch_read(watch, NULL);
+        if (list_empty(&forwarder->waiter.node))
+            output_wait(forwarder->output, &forwarder->waiter);
+        return;
+    }
+    (void)pull(forwarder, FORWARDER_TURN_BYTES);
+    if (forwarder->ended)
+        loop_watch_read(watch, NULL); /* the descriptor would be ready for ever */
+}
+
+void forwarder_settle_lines(struct forwarder *forwarder)
+{
+    int held = 0;
+
+    if (forwarder->watch.sock != NULL && !forwarder->ended &&
+        ioctl(forwarder->watch.fd, FIONREAD, &held) == 0 && held > 0)
+        (void)pull(forwarder, (size_t)held);
+}
+
+void forwarder_settle(struct forwarder *forwarder)
+{
+    forwarder_settle_lines(forwarder);
+    if (buf_len(&forwarder->partial) > 0)
+        forward_partial(forwarder, 0);
+    if (forwarder->output->line_owner == forwarder)
+        output_line_start(forwarder->output, NULL);
+}
+
+void forwarder_close(struct forwarder *forwarder)
+{
+    forwarder_settle(forwarder);
+    list_remove(&forwarder->waiter.node);
+    loop_watch_close(&forwarder->watch);
+    buf_done(&forwarder->partial);
+    forwarder->ended = false;
+    forwarder->n_bytes = 0;
+}
+
+void forwarder_write_sentinels(struct output *out, struct output *err)
+{
+    struct output *const streams[] = {out, err};
+
+    for (size_t i = 0; i < ARRAY_LEN(streams); i++) {
+        output_line_start(streams[i], NULL);
+        if (!streams[i]->unmarked)
+            output_add(streams[i], NULL, SENTINEL "\n", sizeof(SENTINEL));
+    }
+}

@@ -1,0 +1,88 @@
+#include "worker/pacing.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "base/loop.h"
+
+#define AHEAD_NS      1000000 /* work written ahead: a worker's wake-up costs a tenth of it */
+#define SILENT_BEFORE 16      /* activations without a log line before lines go ahead */
+#define WORK_SHARE    8       /* a new measurement counts for one in so many */
+
+void pacing_init(struct pacing *pacing, unsigned ahead_max, unsigned vouched)
+{
+    memset(pacing, 0, sizeof(*pacing));
+    pacing->ahead_max = ahead_max;
+    pacing->vouched = pacing->pipeline = vouched;
+}
+
+void pacing_open(struct pacing *pacing)
+{
+    bool distrusted = pacing->distrusted;
+
+    pacing_init(pacing, pacing->ahead_max, pacing->vouched);
+    pacing->distrusted = distrusted;
+}
+
+void pacing_announced(struct pacing *pacing, unsigned pipeline, unsigned concurrent)
+{
+    pacing->pipeline = pipeline > 0 ? pipeline : pacing->vouched;
+    pacing->concurrent = concurrent;
+}
+
+unsigned pacing_depth(const struct pacing *pacing)
+{
+    uint64_t n;
+
+    if (pacing->concurrent > 0)
+        return pacing->concurrent;
+    if (pacing->distrusted || pacing->pipeline <= 1 || pacing->ahead_max <= 1 ||
+        pacing->n_silent < SILENT_BEFORE)
+        return 1;
+    n = pacing->work_ns > 0 ? AHEAD_NS / pacing->work_ns : 1;
+    if (n > pacing->pipeline)
+        n = pacing->pipeline;
+    if (n > pacing->ahead_max)
+        n = pacing->ahead_max;
+    return n > 1 ? (unsigned)n : 1;
+}
+
+bool pacing_takes_care(const struct pacing *pacing)
+{
+    if (pacing->concurrent > 0)
+        return false;
+    return pacing->distrusted || (pacing->pipeline == 0 && pacing->n_answered < PACING_PROVEN);
+}
+
+void pacing_began(struct pacing *pacing)
+{
+    if (pacing->busy_at_ns == 0)
+        pacing->busy_at_ns = loop_clock_ns();
+}
+
+uint64_t pacing_answered(struct pacing *pacing, unsigned n_answers, bool more, bool logged)
+{
+    uint64_t now_ns = loop_clock_ns();
+    uint64_t each_ns;
+
+    assert(n_answers > 0);
+    each_ns = (now_ns - pacing->busy_at_ns) / n_answers + 1;
+    if (pacing->work_ns == 0)
+        pacing->work_ns = each_ns;
+    else
+        pacing->work_ns += each_ns / WORK_SHARE - pacing->work_ns / WORK_SHARE;
+    pacing->busy_at_ns = more ? now_ns : 0;
+    pacing->n_silent = logged ? 0 : pacing->n_silent + n_answers;
+    if (pacing->n_answered < PACING_PROVEN)
+        pacing->n_answered += n_answers;
+    return each_ns;
+}
+
+bool pacing_distrust(struct pacing *pacing)
+{
+    bool is_new = pacing->concurrent == 0 && !pacing->distrusted;
+
+    if (is_new)
+        pacing->distrusted = true;
+    return is_new;
+}

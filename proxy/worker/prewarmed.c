@@ -1,0 +1,75 @@
+#include "worker/prewarmed.h"
+
+#include <signal.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "base/exec_spec.h"
+#include "base/kin.h"
+#include "base/log.h"
+
+static void forget(struct prewarmed *prewarmed)
+{
+    spawned_close(&prewarmed->spawned);
+    prewarmed->spawned.pid = 0;
+}
+
+static void on_exit_status(struct loop_child *child, int wait_status)
+{
+    struct prewarmed *prewarmed = container_of(child, struct prewarmed, child);
+
+    log_info("prelaunch.exit", log_int("pid", child->pid), LOG_EXIT(wait_status));
+    kin_end(prewarmed->loop, prewarmed->spawned.mark);
+    forget(prewarmed);
+}
+
+void prewarmed_init(struct prewarmed *prewarmed, struct loop *loop)
+{
+    memset(prewarmed, 0, sizeof(*prewarmed));
+    prewarmed->loop = loop;
+    prewarmed->spawned = SPAWNED_NONE;
+    loop_child_init(&prewarmed->child);
+}
+
+static bool start(struct prewarmed *prewarmed, const struct exec_spec *spec, int pipe_bytes)
+{
+    struct err err;
+
+    if (spawn_start(spec, pipe_bytes, &prewarmed->spawned, &err) < 0) {
+        /* No failure of ours: most containers never see code for this runtime. */
+        log_info("prelaunch.start", log_text("failed", err.text));
+        return false;
+    }
+    log_info("prelaunch.start", log_int("pid", prewarmed->spawned.pid),
+             log_text("program", spec->argv[0]));
+    loop_child_watch(prewarmed->loop, &prewarmed->child, prewarmed->spawned.pid, on_exit_status);
+    return true;
+}
+
+bool prewarmed_start(struct prewarmed *prewarmed, struct exec_spec *spec, int pipe_bytes)
+{
+    bool stdin_probe = prewarmed->spawned.pid != 0 || start(prewarmed, spec, pipe_bytes);
+
+    exec_spec_done(spec); /* it holds the whole environment, and nobody asks for it again */
+    return stdin_probe;
+}
+
+bool prewarmed_take(struct prewarmed *prewarmed, struct spawned *spawned)
+{
+    if (prewarmed->spawned.pid == 0)
+        return false;
+    loop_child_forget(&prewarmed->child);
+    *spawned = prewarmed->spawned;
+    prewarmed_init(prewarmed, prewarmed->loop);
+    return true;
+}
+
+void prewarmed_done(struct prewarmed *prewarmed)
+{
+    if (prewarmed->spawned.pid == 0)
+        return;
+    spawn_kill(prewarmed->spawned.pid, SIGKILL);
+    loop_child_forget(&prewarmed->child);
+    kin_end(prewarmed->loop, prewarmed->spawned.mark);
+    forget(prewarmed);
+}

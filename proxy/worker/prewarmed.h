@@ -1,0 +1,30 @@
+#pragma once
+
+/*
+ * prewarmed - a launcher that was started before there is an action, so that the interpreter's
+ * start is not part of the cold start.
+ *
+ * It waits for one line that names the action; see runtime/README.md. Whoever takes it over writes
+ * that line. One that ends while it waits is forgotten: the normal start is always there.
+ */
+
+#include <stdbool.h>
+
+#include "base/loop.h"
+#include "worker/spawn.h"
+
+struct exec_spec;
+
+struct prewarmed {
+    struct loop *loop;      /* borrowed */
+    struct spawned spawned; /* pid 0: there is none */
+    struct loop_child child;
+};
+
+void prewarmed_init(struct prewarmed *prewarmed, struct loop *loop);
+/* Start one, unless one waits already. spec is used up, also on failure. false: not started. */
+bool prewarmed_start(struct prewarmed *prewarmed, struct exec_spec *spec, int pipe_bytes);
+/* Hand it over with its descriptors. false: there is none. */
+bool prewarmed_take(struct prewarmed *prewarmed, struct spawned *spawned);
+/* Kill what waits. */
+void prewarmed_done(struct prewarmed *prewarmed);

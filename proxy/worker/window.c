@@ -1,0 +1,335 @@
+#include "worker/window.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+void window_init(struct window *window)
+{
+    memset(window, 0, sizeof(*window));
+    list_init(&window->jobs);
+    window->soonest_ms = UINT64_MAX;
+}
+
+/* In order, a tombstone at the head blocks the rest. */
+static bool has_turn(const struct window *window, const struct job *job)
+{
+    return window->numbered ? !job->tombstone : job == window_oldest(window);
+}
+
+/* The time of a tombstone, and of a job by turn, begins now: let the next look see to that. */
+static void begin_turn(struct window *window, const struct job *job)
+{
+    if (job != NULL && job->deadline_at_ms == JOB_BY_TURN && has_turn(window, job))
+        window->soonest_ms = 0;
+}
+
+static void give_number(struct window *window, struct job *job)
+{
+    job->number = ++window->last_number;
+    job->head_len = (uint8_t)request_id_head(job->head, job->number);
+}
+
+void window_open(struct window *window)
+{
+    window_set_numbered(window, false);
+    window->n_ahead = 0;
+}
+
+void window_set_numbered(struct window *window, bool numbered)
+{
+    assert(!window_is_fed(window));
+    window->numbered = numbered;
+    if (numbered)
+        list_each(node, &window->jobs)
+            give_number(window, list_item(node, struct job, node));
+}
+
+void window_add(struct window *window, struct job *job)
+{
+    assert(job->outcome == JOB_PENDING && job->answer == NULL);
+    list_add_tail(&window->jobs, &job->node);
+    window->n++;
+    if (window->numbered)
+        give_number(window, job);
+    if (window->unsent == NULL)
+        window->unsent = job;
+    if (window->n == 1 || job->deadline_at_ms < window->soonest_ms)
+        window->soonest_ms = job->deadline_at_ms;
+    begin_turn(window, job);
+}
+
+struct job *window_oldest(const struct window *window)
+{
+    return window->n > 0 ? list_item(window->jobs.next, struct job, node) : NULL;
+}
+
+struct job *window_find(const struct window *window, uint64_t number)
+{
+    list_each(node, &window->jobs) {
+        struct job *job = list_item(node, struct job, node);
+
+        if (job == window->unsent && window->unsent_written == 0)
+            break;
+        if (job->number == number)
+            return job;
+        if (job == window->unsent)
+            break;
+    }
+    return NULL;
+}
+
+/* Bytes that the worker reads of a job. */
+static size_t written_len(const struct window *window, const struct job *job)
+{
+    return job->len + (window->numbered ? job->head_len + sizeof(REQUEST_ID_TAIL) - 1 : 0);
+}
+
+static struct job *job_after(const struct window *window, const struct job *job)
+{
+    return job->node.next != &window->jobs ? list_item(job->node.next, struct job, node) : NULL;
+}
+
+struct job *window_take(struct window *window, struct job *job)
+{
+    assert(window->n > 0);
+    if (window->unsent == job) {
+        window->unsent = job_after(window, job);
+        window->unsent_written = 0;
+        window->probing = false;
+    }
+    list_remove(&job->node);
+    window->n--;
+    if (!window->numbered)
+        begin_turn(window, window_oldest(window));
+    if (!job->tombstone)
+        return job;
+    window->n_tombstones--;
+    job_drop_line(job);
+    free(job);
+    return NULL;
+}
+
+void window_drop_ghosts(struct window *window)
+{
+    struct list *next;
+
+    for (struct list *node = window->jobs.next; node != &window->jobs; node = next) {
+        struct job *job = list_item(node, struct job, node);
+
+        next = node->next;
+        if (job->tombstone)
+            (void)window_take(window, job);
+    }
+}
+
+bool window_is_fed(const struct window *window)
+{
+    return window->n > 0 && !window->probing &&
+           (window->unsent != window_oldest(window) || window->unsent_written > 0);
+}
+
+/* What was written before there was a line is a part of the first that comes. */
+static void take_what_is_ahead(struct window *window)
+{
+    if (window->unsent != NULL && window->unsent_written == 0) {
+        window->unsent_written = window->n_ahead;
+        window->n_ahead = 0;
+    }
+}
+
+bool window_probe(struct window *window, size_t max, struct iovec *part)
+{
+    struct job *job = window->unsent;
+    size_t n;
+
+    assert(job != NULL && job == window_oldest(window) && !window->numbered);
+    if (job->len <= sizeof("}\n") - 1)
+        return false;
+    take_what_is_ahead(window);
+    window->probing = true;
+    n = job->len - (sizeof("}\n") - 1);
+    n = n < max ? n : max;
+    n = n > window->unsent_written ? n - window->unsent_written : 0;
+    *part = (struct iovec){job->line + window->unsent_written, n};
+    return true;
+}
+
+void window_end_probe(struct window *window)
+{
+    window->probing = false;
+}
+
+void window_wrote_ahead(struct window *window)
+{
+    assert(window->unsent == NULL && window->n_ahead == 0);
+    window->n_ahead = 1;
+    window->n_written++;
+}
+
+/* The parts of a job's line, but for the first n_skip bytes. Returns their number. */
+static int line_parts(const struct window *window, struct job *job, size_t n_skip,
+                      struct iovec parts[WINDOW_PARTS])
+{
+    static char tail[] = REQUEST_ID_TAIL "\n";
+    struct iovec all[WINDOW_PARTS] = {
+        {job->head, job->head_len}, {job->line, job->len - 1}, {tail, sizeof(tail) - 1}};
+    int n = 0;
+
+    if (!window->numbered) {
+        parts[0] = (struct iovec){job->line + n_skip, job->len - n_skip};
+        return 1;
+    }
+    for (int i = 0; i < WINDOW_PARTS; i++) {
+        size_t skipped = n_skip < all[i].iov_len ? n_skip : all[i].iov_len;
+
+        n_skip -= skipped;
+        if (skipped < all[i].iov_len)
+            parts[n++] =
+                (struct iovec){(char *)all[i].iov_base + skipped, all[i].iov_len - skipped};
+    }
+    return n;
+}
+
+int window_lines(struct window *window, struct iovec *lines, int max)
+{
+    int parts = window->numbered ? WINDOW_PARTS : 1;
+    int n = 0;
+
+    take_what_is_ahead(window);
+    for (struct job *job = window->unsent; job != NULL && n + parts <= max;
+         job = job_after(window, job))
+        n += line_parts(window, job, job == window->unsent ? window->unsent_written : 0, lines + n);
+    return n;
+}
+
+void window_wrote(struct window *window, size_t n)
+{
+    window->n_written += n;
+    while (n > 0) {
+        size_t left;
+
+        assert(window->unsent != NULL);
+        left = written_len(window, window->unsent) - window->unsent_written;
+        if (n < left) {
+            window->unsent_written += n;
+            return;
+        }
+        n -= left;
+        window->unsent->end_at = window->n_written - n;
+        window->unsent = job_after(window, window->unsent);
+        window->unsent_written = 0;
+    }
+}
+
+/* Bytes that had been written before the job's own. */
+static uint64_t start_of(const struct window *window, const struct job *job)
+{
+    return job == window->unsent ? window->n_written - window->unsent_written
+                                 : job->end_at - written_len(window, job);
+}
+
+unsigned window_n_held(const struct window *window, size_t n_unread)
+{
+    uint64_t n_written = window->n_written;
+    uint64_t read_up_to = n_unread < n_written ? n_written - n_unread : 0;
+    unsigned n = 0;
+
+    if (window->probing)
+        return 0;
+    list_each(node, &window->jobs) {
+        const struct job *job = list_item(node, struct job, node);
+
+        if (start_of(window, job) >= read_up_to)
+            break;
+        n++;
+        if (job == window->unsent)
+            break;
+    }
+    return n;
+}
+
+/* By where each line stands in all that was written, and not by what is left of them: an answer may
+ * have come for one that is unread. */
+unsigned window_n_begun(const struct window *window, size_t n_unread)
+{
+    uint64_t n_written = window->n_written;
+    uint64_t read_up_to = n_unread < n_written ? n_written - n_unread : 0;
+    unsigned n = 0;
+
+    if (!window->numbered)
+        return window_is_fed(window) && read_up_to > start_of(window, window_oldest(window)) ? 1
+                                                                                             : 0;
+    list_each(node, &window->jobs) {
+        const struct job *job = list_item(node, struct job, node);
+
+        if (job == window->unsent || job->end_at > read_up_to)
+            break;
+        n++;
+    }
+    return n;
+}
+
+static bool is_unwritten(const struct window *window, const struct job *job)
+{
+    for (const struct job *later = window->unsent; later != NULL; later = job_after(window, later))
+        if (later == job)
+            return later != window->unsent || window->unsent_written == 0;
+    return false;
+}
+
+/* Put a tombstone where the job is, unless nothing of its line was written. */
+static void leave_tombstone(struct window *window, struct job *job)
+{
+    struct job *tombstone;
+
+    if (is_unwritten(window, job))
+        return;
+    tombstone = xcalloc(1, sizeof(*tombstone));
+    tombstone->tombstone = true;
+    tombstone->len = job->len;
+    tombstone->end_at = job->end_at;
+    tombstone->number = job->number;
+    tombstone->head_len = job->head_len;
+    memcpy(tombstone->head, job->head, sizeof(tombstone->head));
+    tombstone->deadline_at_ms = JOB_BY_TURN;
+    list_add_before(&job->node, &tombstone->node);
+    window->n++;
+    window->n_tombstones++;
+    if (window->unsent == job) { /* the rest of its line must follow what was written */
+        tombstone->line = TAKE(job->line);
+        tombstone->block = TAKE(job->block);
+        window->unsent = tombstone;
+    }
+}
+
+struct job *window_give_up(struct window *window, struct job *job)
+{
+    assert(!job->tombstone);
+    leave_tombstone(window, job);
+    return window_take(window, job);
+}
+
+enum window_late window_late(struct window *window, uint64_t now_ms, uint64_t tombstone_ms,
+                             struct job **late)
+{
+    window->soonest_ms = UINT64_MAX;
+    list_each(node, &window->jobs) {
+        struct job *job = list_item(node, struct job, node);
+
+        if (job->deadline_at_ms == JOB_BY_TURN && has_turn(window, job))
+            job->deadline_at_ms = now_ms + (job->tombstone ? tombstone_ms : job->limit_ms);
+        if (job->deadline_at_ms <= now_ms) {
+            if (!window->numbered && job == window_oldest(window) &&
+                (window_is_fed(window) || job->tombstone))
+                return WINDOW_LATE_RUNNING;
+            if (!job->tombstone) {
+                *late = window_give_up(window, job);
+                return WINDOW_LATE_JOB;
+            }
+        }
+        if (job->deadline_at_ms < window->soonest_ms)
+            window->soonest_ms = job->deadline_at_ms;
+    }
+    return WINDOW_IN_TIME;
+}

@@ -1,0 +1,345 @@
+/*
+ * The process is a `struct worker` like any other, so that its load, its ready line, its time, its
+ * log and its end are treated as those of an ordinary start. Only what is said over descriptor 0
+ * once it is ready belongs here.
+ */
+
+#include "worker/zygote.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/err.h"
+#include "base/exec_spec.h"
+#include "base/json.h"
+#include "base/kin.h"
+#include "base/log.h"
+
+#define SAID_MAX_BYTES 4096 /* longest line of a launcher; ours have 100 */
+#define VAIN_MAX       2    /* processes that make no worker: one may have been killed by mishap */
+
+static void on_changed(struct loop_post *post);
+static void on_late(struct loop_timer *timer);
+static void on_next(struct loop_post *post);
+
+static void forget_begun(struct zygote *t)
+{
+    loop_timer_clear(&t->late);
+    spawned_close(&t->begun);
+}
+
+void zygote_order_init(struct zygote_order *order, zygote_made_fn *made)
+{
+    list_init(&order->node);
+    order->made = made;
+}
+
+struct zygote *zygote_new(struct loop *loop, struct exec_spec *spec, struct buf *greeting,
+                          const struct worker_opts *opts, struct output *out, struct output *err)
+{
+    struct zygote *t = xcalloc(1, sizeof(*t));
+
+    assert(spec->socket_in);
+    t->loop = loop;
+    t->spec = *spec;
+    memset(spec, 0, sizeof(*spec));
+    t->greeting = *greeting;
+    memset(greeting, 0, sizeof(*greeting));
+    list_init(&t->orders);
+    t->begun = SPAWNED_NONE;
+    line_init(&t->said, SAID_MAX_BYTES);
+    loop_timer_init(&t->late, on_late);
+    loop_post_init(&t->next, on_next);
+    worker_init(&t->worker, loop, &t->spec, opts, out, err, on_changed);
+    return t;
+}
+
+void zygote_free(struct zygote **zygote)
+{
+    struct zygote *t = *zygote;
+
+    if (t == NULL)
+        return;
+    zygote_stop(t);
+    loop_post_cancel(&t->next);
+    worker_done(&t->worker);
+    line_done(&t->said);
+    buf_done(&t->greeting);
+    exec_spec_done(&t->spec);
+    free(t);
+    *zygote = NULL;
+}
+
+bool zygote_is_there(const struct zygote *t)
+{
+    return t->worker.state != WORKER_DOWN;
+}
+
+/* ---- the process ---- */
+
+void zygote_start(struct zygote *t, const struct spawned *waiting)
+{
+    struct spawned spawned;
+    struct buf greeting = {0};
+
+    assert(t->worker.state == WORKER_DOWN);
+    t->forks = false;
+    if (waiting == NULL &&
+        spawn_start(&t->spec, t->worker.opts.pipe_bytes, &spawned, &t->worker.start_err) < 0) {
+        log_info("template.start", log_text("failed", t->worker.start_err.text));
+        loop_post(t->loop, &t->worker.changed);
+        return;
+    }
+    t->n_vain++;
+    buf_add(&greeting, buf_at(&t->greeting), buf_len(&t->greeting));
+    worker_adopt(&t->worker, waiting != NULL ? waiting : &spawned, &greeting);
+    log_info("template.start", log_int("pid", t->worker.pid));
+}
+
+/* All go back; err as in zygote_made_fn. */
+static void return_orders(struct zygote *t, const struct err *err)
+{
+    forget_begun(t);
+    while (!list_empty(&t->orders)) {
+        struct zygote_order *order = list_item(t->orders.next, struct zygote_order, node);
+
+        list_remove(&order->node);
+        order->made(order, NULL, err);
+    }
+}
+
+static void give_up(struct zygote *t, const char *why)
+{
+    if (t->given_up)
+        return;
+    log_warn("template.given_up", log_text("reason", why),
+             log_text("fallback", "each worker loads the action itself"));
+    t->given_up = true;
+    if (t->worker.state != WORKER_DOWN)
+        worker_stop(&t->worker);
+    return_orders(t, NULL);
+}
+
+static void on_late(struct loop_timer *timer)
+{
+    give_up(container_of(timer, struct zygote, late),
+            "it made no worker in the time for a start (--init-timeout)");
+}
+
+/* What was with it waits for the next process. */
+static void ended(struct zygote *t)
+{
+    struct err err = t->worker.start_err;
+
+    forget_begun(t);
+    line_reset(&t->said, 0);
+    if (t->given_up)
+        return;
+    if (err.kind == ERR_SYSTEM || (err.kind != ERR_NONE && !t->loaded))
+        return_orders(t, &err);
+    else if (t->n_vain >= VAIN_MAX)
+        give_up(t, "it ended again before it had made a worker");
+    else if (!list_empty(&t->orders))
+        zygote_start(t, NULL);
+}
+
+/* ---- orders ---- */
+
+/* The descriptors 0 to 3 of a worker, with one line. */
+static bool send_pipes(int socket, int theirs[4])
+{
+    static char text[] = "{\"fork\":true}\n";
+    struct iovec line = {text, sizeof(text) - 1};
+    union {
+        char bytes[CMSG_SPACE(4 * sizeof(int))];
+        struct cmsghdr aligned;
+    } room;
+    struct msghdr message = {.msg_iov = &line,
+                             .msg_iovlen = 1,
+                             .msg_control = room.bytes,
+                             .msg_controllen = sizeof(room.bytes)};
+    struct cmsghdr *rights;
+
+    memset(&room, 0, sizeof(room));
+    rights = CMSG_FIRSTHDR(&message);
+    rights->cmsg_level = SOL_SOCKET;
+    rights->cmsg_type = SCM_RIGHTS;
+    rights->cmsg_len = CMSG_LEN(4 * sizeof(int));
+    memcpy(CMSG_DATA(rights), theirs, 4 * sizeof(int));
+    return sendmsg(socket, &message, MSG_NOSIGNAL | MSG_DONTWAIT) == (ssize_t)line.iov_len;
+}
+
+/* Give the oldest order to the process, unless it has one or can take none. */
+static void on_next(struct loop_post *post)
+{
+    struct zygote *t = container_of(post, struct zygote, next);
+    int theirs[4];
+    struct err err;
+
+    if (!t->forks || t->worker.unwanted || t->worker.state != WORKER_READY || t->begun.in >= 0 ||
+        list_empty(&t->orders))
+        return;
+    if (spawn_pipes(t->worker.opts.pipe_bytes, t->spec.privileges, &t->begun, theirs, &err) < 0) {
+        return_orders(t, &err); /* no ordinary start would come further */
+        return;
+    }
+    if (send_pipes(t->worker.channel.in.fd, theirs)) {
+        loop_timer_set(t->loop, &t->late, loop_now_ms(t->loop) + t->worker.opts.start_ms);
+    } else {
+        forget_begun(t);
+        worker_stop(&t->worker); /* it is dead or as good as dead; its end is seen to above */
+    }
+    for (int i = 0; i < 4; i++)
+        fd_close(&theirs[i]);
+}
+
+bool zygote_take_order(struct zygote *t, struct zygote_order *order)
+{
+    assert(!zygote_order_waits(order));
+    if (t->given_up)
+        return false;
+    list_add_tail(&t->orders, &order->node);
+    if (t->worker.state == WORKER_DOWN && list_empty(&t->worker.changed.node))
+        zygote_start(t, NULL);
+    loop_post(t->loop, &t->next);
+    return true;
+}
+
+/*
+ * Whether the process is a child of ours with a group of its own. Orphans are reaped whoever they
+ * are, so one that ended before we heard of it is none any more: nobody would tell us of its end.
+ */
+static bool is_child(pid_t pid)
+{
+    siginfo_t info;
+
+    return pid > 1 && waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0 &&
+           getpgid(pid) == pid;
+}
+
+/* The order under way has its process; pid 0: it has none, for the reason in err. */
+static void finish_order(struct zygote *t, pid_t pid, const struct err *err)
+{
+    struct zygote_order *order = list_item(t->orders.next, struct zygote_order, node);
+    struct spawned spawned = t->begun;
+
+    assert(t->begun.in >= 0 && !list_empty(&t->orders));
+    list_remove(&order->node);
+    loop_post(t->loop, &t->next);
+    if (pid == 0 || !is_child(pid)) {
+        log_info("template.order",
+                 log_text("failed", pid == 0 ? err->text : "it has ended already"));
+        forget_begun(t);
+        order->made(order, NULL, pid == 0 ? err : NULL);
+        return;
+    }
+    loop_timer_clear(&t->late);
+    spawned.pid = pid;
+    spawned.mark = kin_mark();
+    kin_mark_process(pid, spawned.mark); /* before it has anything to do */
+    t->begun = SPAWNED_NONE;
+    t->n_vain = 0;
+    order->made(order, &spawned, NULL);
+}
+
+/* ---- what the process says ---- */
+
+/* The text of member "error", fit for one line of our log between quotes. */
+static void read_error(struct json_slice top, char *out, size_t size)
+{
+    struct json_slice value;
+
+    (void)snprintf(out, size, "its launcher does not say why");
+    if (json_member(top, "error", &value) && value.kind == JSON_STRING && value.n < size)
+        out[json_unescape(value, out)] = '\0';
+    for (char *at = out; *at != '\0'; at++)
+        if ((unsigned char)*at < ' ' || *at == '"')
+            *at = '?';
+}
+
+static void read_line(struct zygote *t, const char *text, size_t n)
+{
+    struct json_slice top = {0};
+    struct json_slice value;
+    struct err err;
+    char why[sizeof(err.text)];
+
+    if (json_check(text, n, NULL) == JSON_OBJECT)
+        top = json_top(text, n);
+    if (top.kind != JSON_OBJECT) {
+        give_up(t, "it said what is no JSON object");
+    } else if (json_member(top, "forks", &value)) {
+        t->forks = t->loaded = value.kind == JSON_TRUE;
+        read_error(top, why, sizeof(why));
+        if (!t->forks)
+            give_up(t, why);
+        loop_post(t->loop, &t->next);
+    } else if (t->begun.in < 0) {
+        give_up(t, "it spoke when nobody had asked");
+    } else if (json_member(top, "pid", &value) && value.kind == JSON_NUMBER) {
+        unsigned long pid = strtoul(value.text, NULL, 10);
+
+        /* What is no process of ours is treated as one that has ended; 1 never is ours. */
+        finish_order(t, pid > 0 && pid < INT_MAX ? (pid_t)pid : 1, NULL);
+    } else {
+        read_error(top, why, sizeof(why));
+        (void)err_set(&err, ERR_SYSTEM, 0, "cannot start a process: %.200s", why);
+        finish_order(t, 0, &err);
+    }
+}
+
+static void on_said(struct loop_watch *watch)
+{
+    struct zygote *t = container_of(watch, struct zygote, worker.channel.in);
+    ssize_t n = read(watch->fd, line_room(&t->said, SAID_MAX_BYTES), SAID_MAX_BYTES);
+    enum line_result result;
+    const char *text;
+    size_t len;
+
+    if (n < 0 && (errno == EAGAIN || errno == EINTR))
+        return;
+    if (n <= 0) {
+        loop_watch_read(watch, NULL);
+        worker_stop(&t->worker);
+        return;
+    }
+    line_added(&t->said, (size_t)n);
+    while (!t->given_up && (result = line_next(&t->said, &text, &len)) != LINE_NONE) {
+        if (result == LINE_READY)
+            read_line(t, text, len);
+        else
+            give_up(t, "it said a line that is too long");
+    }
+}
+
+static void on_changed(struct loop_post *post)
+{
+    struct zygote *t = container_of(post, struct zygote, worker.changed);
+
+    if (t->worker.state == WORKER_DOWN) {
+        ended(t);
+    } else if (t->worker.state == WORKER_READY && !t->worker.unwanted && !t->forks) {
+        /* What it says of itself it says before it reports ready: it is there by now. */
+        loop_watch_read(&t->worker.channel.in, on_said);
+        on_said(&t->worker.channel.in);
+        if (!t->forks)
+            give_up(t, "its launcher does not know how to fork");
+    }
+}
+
+void zygote_stop(struct zygote *t)
+{
+    t->given_up = true;
+    while (!list_empty(&t->orders))
+        list_remove(t->orders.next);
+    forget_begun(t);
+    if (t->worker.state != WORKER_DOWN)
+        worker_stop(&t->worker);
+}

@@ -1,0 +1,170 @@
+/* activation: from bodies to lines, and from outcomes to texts. */
+
+#include "test.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/util.h"
+#include "worker/contract.h"
+#include "worker/job.h"
+
+static bool check(const char *body, struct json_slice *top, char *text, size_t size)
+{
+    return contract_check(body, strlen(body), top, text, size);
+}
+
+static void bodies_are_objects_or_null(void **state)
+{
+    struct json_slice top;
+    char text[256];
+
+    (void)state;
+    assert_true(check(" {\"a\":1} ", &top, text, sizeof(text)));
+    assert_int_equal(top.kind, JSON_OBJECT);
+    assert_int_equal(top.n, strlen("{\"a\":1}"));
+    assert_true(check("null", &top, text, sizeof(text)));
+    assert_int_equal(top.n, 2);
+    assert_memory_equal(top.text, "{}", 2);
+}
+
+static void what_is_wrong_with_a_body_is_said(void **state)
+{
+    static const char *const cases[][2] = {
+        {"", "unexpected end of JSON input"},
+        {"x", "invalid character 'x' looking for beginning of value"},
+        {"[]", "the body must be a JSON object"},
+        {"1", "the body must be a JSON object"},
+    };
+    struct json_slice top;
+    char wanted[256];
+    char text[256];
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        assert_false(check(cases[i][0], &top, text, sizeof(text)));
+        (void)snprintf(wanted, sizeof(wanted), "Error unmarshaling request: %s", cases[i][1]);
+        assert_string_equal(text, wanted);
+    }
+}
+
+static void arguments_are_objects_lists_null_or_absent(void **state)
+{
+    static const struct {
+        const char *body;
+        bool wanted;
+    } cases[] = {
+        {"{}", true},
+        {"{\"value\":{}}", true},
+        {"{\"value\":[]}", true},
+        {"{\"value\":null}", true},
+        {"{\"value\":1}", false},
+        {"{\"value\":\"a\"}", false},
+        {"{\"value\":false}", false},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++)
+        assert_int_equal(contract_is_argument(json_top(cases[i].body, strlen(cases[i].body))),
+                         cases[i].wanted);
+}
+
+static void a_body_becomes_one_line(void **state)
+{
+    static const char body[] = "{\n\"a\":\r\n \"x\\n\"}";
+    static const char wanted[] = "{\"t\":1, \"a\":   \"x\\n\"}\n";
+    struct job job = {.line = NULL};
+
+    (void)state;
+    contract_set_line(&job, json_top(body, strlen(body)), "\"t\":1,", strlen("\"t\":1,"));
+    assert_int_equal(job.len, strlen(wanted));
+    assert_memory_equal(job.line, wanted, job.len);
+    free(job.line);
+}
+
+static uint64_t asked_ms(const char *deadline)
+{
+    char body[128];
+
+    (void)snprintf(body, sizeof(body), "{\"deadline\":%s}", deadline);
+    return contract_asked_ms(json_top(body, strlen(body)));
+}
+
+static void a_deadline_is_a_moment_to_come(void **state)
+{
+    static const char *const none[] = {"\"\"", "null",   "\"123\"", "0",  "-1",
+                                       "1e20", "\"1x\"", "{}",      "[]", "9999999999999999999",
+                                       "1.5"};
+    struct timespec now;
+    char text[64];
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(none); i++)
+        assert_int_equal(asked_ms(none[i]), 0);
+    (void)clock_gettime(CLOCK_REALTIME, &now);
+    (void)snprintf(text, sizeof(text), "%lld000", (long long)now.tv_sec + 1000);
+    assert_in_range(asked_ms(text), 1, 1000000);
+    (void)snprintf(text, sizeof(text), "\"%lld000\"", (long long)now.tv_sec + 1000);
+    assert_in_range(asked_ms(text), 1, 1000000);
+}
+
+static void objects_and_lists_are_answers(void **state)
+{
+    static const struct {
+        const char *answer;
+        bool wanted;
+    } cases[] = {{"{}", true}, {"[1]", true}, {"1", false}, {"\"a\"", false}, {"{", false}};
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct job job = {.outcome = JOB_ANSWERED,
+                          .answer = (char *)(uintptr_t)cases[i].answer,
+                          .answer_len = strlen(cases[i].answer)};
+
+        assert_int_equal(contract_is_answered(&job), cases[i].wanted);
+        job.outcome = JOB_DIED;
+        assert_false(contract_is_answered(&job));
+    }
+}
+
+static void each_failure_has_its_text(void **state)
+{
+    static const struct {
+        enum job_outcome outcome;
+        const char *text;
+    } cases[] = {
+        {JOB_ANSWERED, "The action did not return a dictionary or array."},
+        {JOB_DIED, "command exited"},
+        {JOB_KILLED, "because"},
+        {JOB_EXHAUSTED, "because"},
+        {JOB_LATE, "The action exceeded its time limits of 7 milliseconds."},
+        {JOB_TOO_LONG, "The action's answer is longer than 9 bytes (--answer-max-bytes)."},
+        {JOB_UNSTARTED, "cannot start action: because"},
+        {JOB_ABANDONED, "The action is being shut down."},
+    };
+    char text[256];
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct job job = {.outcome = cases[i].outcome, .limit_ms = 7, .reason = "because"};
+
+        contract_explain(&job, 9, text, sizeof(text));
+        assert_string_equal(text, cases[i].text);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(bodies_are_objects_or_null),
+        cmocka_unit_test(what_is_wrong_with_a_body_is_said),
+        cmocka_unit_test(arguments_are_objects_lists_null_or_absent),
+        cmocka_unit_test(a_body_becomes_one_line),
+        cmocka_unit_test(a_deadline_is_a_moment_to_come),
+        cmocka_unit_test(objects_and_lists_are_answers),
+        cmocka_unit_test(each_failure_has_its_text),
+    };
+
+    return cmocka_run_group_tests_name("activation", tests, NULL, NULL);
+}
