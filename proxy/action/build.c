@@ -3,6 +3,8 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -132,6 +134,8 @@ static void prepare_spec(struct build *build, const char *bin)
 {
     struct runtime compiler = *build->runtime;
     struct exec_spec *spec = &build->compile.spec;
+    uint64_t now_ms = loop_now_ms(build->loop);
+    char left_ms[24];
 
     compiler.launch = compiler.compile;
     privileges_borrow(build->opts->privileges);
@@ -142,6 +146,9 @@ static void prepare_spec(struct build *build, const char *bin)
     strv_push(&spec->argv, xstrdup(build->dir));
     strv_push(&spec->argv, xstrdup(bin));
     free(TAKE(spec->cwd));
+    (void)snprintf(left_ms, sizeof(left_ms), "%" PRIu64,
+                   build->deadline_at_ms > now_ms ? build->deadline_at_ms - now_ms : 0);
+    strv_setenv(&spec->env, "__OW_COMPILE_MS", left_ms);
     spec->privileges = build->opts->privileges;
 }
 
@@ -177,6 +184,16 @@ static const struct runtime *choose(const struct build *build, struct err *err)
     return chosen;
 }
 
+static bool must_compile(const struct build *build)
+{
+    bool must;
+
+    privileges_borrow(build->opts->privileges);
+    must = runtime_compiles(build->runtime, build->dir);
+    privileges_return(build->opts->privileges);
+    return must;
+}
+
 /* 1: done; 0: a compiler is running. */
 static int go_on(struct build *build, struct err *err)
 {
@@ -186,7 +203,7 @@ static int go_on(struct build *build, struct err *err)
         build->runtime = choose(build, err);
     if (build->runtime == NULL)
         return -1;
-    if (build->runtime->compile != NULL)
+    if (must_compile(build))
         return begin_compiling(build, err);
     if (store_commit(opts->store, build->version, err) < 0)
         return -1;

@@ -118,6 +118,8 @@ static const struct field {
     {"source", FIELD_FILE, false, offsetof(struct runtime, source)},
     {"launch", FIELD_ARGV, true, offsetof(struct runtime, launch)},
     {"compile", FIELD_ARGV, false, offsetof(struct runtime, compile)},
+    {"compile_if", FIELD_FILE, false, offsetof(struct runtime, compile_if)},
+    {"compile_unless", FIELD_FILE, false, offsetof(struct runtime, compile_unless)},
     {"prelaunch", FIELD_ARGV, false, offsetof(struct runtime, prelaunch)},
     {"in_place_env", FIELD_ARGV, false, offsetof(struct runtime, in_place_env)},
     {"script", FIELD_SCRIPT, false, offsetof(struct runtime, script)},
@@ -265,6 +267,8 @@ void manifest_done(struct runtime *runtime)
     strv_free(&runtime->prelaunch);
     strv_free(&runtime->in_place_env);
     strv_free(&runtime->compile);
+    free(runtime->compile_if);
+    free(runtime->compile_unless);
     strv_free(&runtime->script);
     free(runtime->shortfall);
     free(runtime->init_reply);

@@ -19,6 +19,8 @@ struct runtime {
     char **launch;        /* argv template: {runtime} {libexec} {action} {main} {entry} */
     char **prelaunch;     /* argv of a launcher that waits for its action; NULL: it cannot */
     char **compile;       /* argv template of a compiler; NULL: the code is run as it is */
+    char *compile_if;     /* file of an archive that is needed to compile it; NULL: none is */
+    char *compile_unless; /* file or folder of an archive that must not be there; NULL: none */
     char **in_place_env;  /* NAME=value for actions in the user's own folder; NULL: none */
     char **script;        /* texts with #! that are source, action/script.h; NULL: none */
     char *init_reply;     /* reply to a successful /init; NULL: {"ok":true} */

@@ -148,7 +148,7 @@ static int take_folder(struct preloaded *preloaded, const struct preloaded_opts 
     if (dir == NULL)
         return cannot_read(preloaded, path, err);
     preloaded->runtime = runtimes_for_folder(opts->runtimes, opts->fallback, dir, &none);
-    if (preloaded->runtime != NULL && preloaded->runtime->compile != NULL) {
+    if (preloaded->runtime != NULL && runtime_always_compiles(preloaded->runtime)) {
         preloaded->runtime = NULL; /* as of any archive, what is in it decides */
         return pack_folder(preloaded, opts, dir, err);
     }

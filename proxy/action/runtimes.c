@@ -260,6 +260,24 @@ static bool has_ending(int dir, const char *end)
     return found;
 }
 
+bool runtime_always_compiles(const struct runtime *runtime)
+{
+    return runtime->compile != NULL && runtime->compile_if == NULL;
+}
+
+bool runtime_compiles(const struct runtime *runtime, const char *dir)
+{
+    auto_fd int folder = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    struct stat st;
+
+    if (runtime->compile == NULL || runtime->compile_if == NULL)
+        return runtime->compile != NULL;
+    return folder >= 0 && fstatat(folder, runtime->compile_if, &st, 0) == 0 &&
+           S_ISREG(st.st_mode) &&
+           (runtime->compile_unless == NULL ||
+            fstatat(folder, runtime->compile_unless, &st, AT_SYMLINK_NOFOLLOW) < 0);
+}
+
 /* The first of a runtime's entries found in the folder; NULL: none. */
 static const char *find_entry(const struct runtime *runtime, int dir)
 {
@@ -273,7 +291,7 @@ static const char *find_entry(const struct runtime *runtime, int dir)
         }
         /* A folder (META-INF of a jar) is enough for a compiler; a program must be a file. */
         if (fstatat(dir, *name, &st, 0) < 0 ||
-            !(S_ISREG(st.st_mode) || (S_ISDIR(st.st_mode) && runtime->compile != NULL)))
+            !(S_ISREG(st.st_mode) || (S_ISDIR(st.st_mode) && runtime_always_compiles(runtime))))
             continue;
         if (!runtime->entry_executable || take_executable(dir, *name, &st))
             return *name;

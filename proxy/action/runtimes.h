@@ -49,6 +49,11 @@ const struct runtime *runtimes_for_source(const struct runtimes *runtimes,
                                           const struct runtime *fallback, const char *path,
                                           struct err *err);
 
+/* Whether each action of this runtime is compiled, whatever is in it. */
+bool runtime_always_compiles(const struct runtime *runtime);
+/* Whether the action in `dir` is: always, or for a file in it ("compile_if", "compile_unless"). */
+bool runtime_compiles(const struct runtime *runtime, const char *dir);
+
 /* The runtime for an unpacked archive in `dir`: native for an executable `exec`, then `fallback`
  * (the other way round when that takes programs), then the others by name, except those used only
  * when named. NULL: err is ERR_CODE and names what was looked for: "Zip file does not include
