@@ -24,6 +24,16 @@
 #include "worker/tally.h"
 
 struct init;
+struct job;
+struct request;
+
+/* Told of each activation of POST /run that gets to the action; see service->observer. */
+struct run_observer {
+    /* The pool has the job. */
+    void (*begun)(struct run_observer *observer, struct request *request, struct job *job);
+    /* It is done, and not replied yet. */
+    void (*ended)(struct run_observer *observer, struct request *request, const struct job *job);
+};
 
 /* Error text for requests beyond the gate's bound. */
 #define SERVICE_TOO_MANY_HELD                                                                      \
@@ -73,7 +83,8 @@ struct service {
     struct held held;           /* bytes of bodies and answers */
     struct run_tally runs;      /* what was counted of POST /run */
     struct tally workers;       /* ... of the action's processes */
-    bool draining;              /* SIGTERM came: no new activations */
+    struct run_observer *observer; /* borrowed; NULL: nobody is told of activations */
+    bool draining;                 /* SIGTERM came: no new activations */
 };
 
 /* gate_pass() of the service's gate; a proxy that is shutting down holds nothing. */
