@@ -31,7 +31,7 @@ FILES = {"hello.py": HELLO, **INPUT}
 
 READY = "document.querySelector('#state').textContent === 'ready'"
 ANSWERED = "document.querySelector('#result').ariaBusy === 'false'"
-PAGE_MAX_BYTES = 60000
+PAGE_MAX_BYTES = 60 * 1024
 
 
 def shows(selector, text):
