@@ -174,10 +174,13 @@ static void on_page(void *owner, struct request *request)
 {
     const struct pages *pages = owner;
     const struct asset *asset = find_asset("index.html", strlen("index.html"));
-    const char *at = memmem(asset->bytes, asset->n, TOKEN_HERE, strlen(TOKEN_HERE));
-    size_t n_before = at != NULL ? (size_t)(at - asset->bytes) : asset->n;
     struct buf body = {0};
+    const char *at;
+    size_t n_before;
 
+    assert(asset != NULL);
+    at = memmem(asset->bytes, asset->n, TOKEN_HERE, strlen(TOKEN_HERE));
+    n_before = at != NULL ? (size_t)(at - asset->bytes) : asset->n;
     buf_add(&body, asset->bytes, n_before);
     if (at != NULL) {
         buf_add_text(&body, pages->token);
