@@ -10,7 +10,7 @@ import urllib.request
 
 REPO = pathlib.Path(__file__).resolve().parents[2]
 PROGRAM = pathlib.Path(os.environ.get("WHISKLOOP", REPO / "build/proxy/whiskloop")).absolute()
-WAIT_S = 30
+WAIT_S = 90
 
 
 class Dev:
