@@ -32,9 +32,9 @@ void reason_listen(struct reason *reason, struct output *out, struct output *err
 void reason_done(struct reason *reason);
 
 /* Append the whole reason with the user's names. why: a compiler's words, which replace all else
- * when there are any. */
+ * when there are any. launchers: the folder whose stack frames are left out; NULL: unknown. */
 void reason_compose(const struct reason *reason, const struct err *err, const struct buf *why,
-                    const struct user_names *names, struct buf *out);
+                    const struct user_names *names, const char *launchers, struct buf *out);
 /* Add it to the reply to come, percent-encoded: control characters, '%' and all that is no ASCII. A
  * long one loses its middle. */
 void reason_add_header(struct request *request, const char *text, size_t n);
