@@ -28,7 +28,7 @@ static const char *proxy_option(const char *arg, const char *name)
     return arg + n;
 }
 
-/* How many arguments it took; 0: it is none of these; -1: err filled. */
+/* Returns the number of arguments consumed; 0: not one of these; -1: err filled. */
 static int set_from_proxy_option(struct config *config, int n_left, char **args, struct err *err)
 {
     const char *debug = proxy_option(args[0], "debug");
@@ -65,7 +65,7 @@ static int no_such_option(const char *given, const char *name, size_t n, struct 
                    suggest.best);
 }
 
-/* One option: --name=value, --name value, or --switch. Returns how many arguments it took. */
+/* One option: --name=value, --name value, or --switch. Returns the number of arguments consumed. */
 static int set_from_option(struct config *config, int n_left, char **args, struct err *err)
 {
     const char *name = args[0] + 2;
@@ -182,7 +182,7 @@ static int set_from_word(struct config *config, const char *word, struct err *er
     return 1;
 }
 
-/* What only the whole command line can tell. */
+/* Checks that need the whole command line. */
 static int check_words(const struct config *config, struct err *err)
 {
     const struct command_word *command = command_of(config);
@@ -225,7 +225,7 @@ static bool is_one_of(const char *arg, const char *const *names)
     return false;
 }
 
-/* What is asked about the program ends it, whatever else is there. CONFIG_RUN: nothing is. */
+/* --help, --version and the like win over everything else. CONFIG_RUN: none was given. */
 static enum config_result look_for_questions(const struct config *config, int argc, char **argv)
 {
     static const char *const help[] = {"--help", "-h", "-help", NULL};
@@ -244,7 +244,7 @@ static enum config_result look_for_questions(const struct config *config, int ar
     return CONFIG_RUN;
 }
 
-/* How many arguments it took; -1: err filled. */
+/* Returns the number of arguments consumed; -1: err filled. */
 static int take_argument(struct config *config, int n_left, char **args, struct err *err)
 {
     int taken;

@@ -1,6 +1,6 @@
 /*
- * main - read the settings, listen or do a command, build from the bottom up, run, take down in
- * reverse.
+ * main - read the settings, choose to serve or to run a command, build the modules bottom up, run
+ * the loop, tear down in reverse.
  */
 
 #include <fcntl.h>
@@ -38,14 +38,14 @@
 #include "precompile.h"
 #include "setup.h"
 
-#define DRAIN_LOOK_MS 20 /* between two looks whether all is finished */
+#define DRAIN_LOOK_MS 20 /* interval of checks during a drain */
 #define ADMIN_BODY_MAX_BYTES                                                                       \
-    65536 /* nobody sends one; what comes is dropped, so that 404 and 405 can be told */
+    65536 /* requests there have no body; one that has is read and ignored */
 #define ADMIN_HELD_MAX_BYTES (4u << 20)
-#define FLUSH_MAX_MS         1000        /* at the very end, for a reader that is slow */
-#define KEEP_MALLOC_BYTES    (64u << 20) /* blocks up to this stay ours: library-facts A3 */
+#define FLUSH_MAX_MS         1000        /* at exit, for a slow log reader */
+#define KEEP_MALLOC_BYTES    (64u << 20) /* malloc keeps blocks up to this size: library-facts A3 */
 
-/* All that the program holds; lives on main's stack. */
+/* The whole program's state; lives on main's stack. */
 struct app {
     struct config config;
     struct loop *loop;
@@ -57,19 +57,19 @@ struct app {
     struct server *admin_server; /* NULL: none is wanted */
     struct admin admin;
     struct held
-        admin_held; /* apart from the clients', so that they cannot keep it from answering */
+        admin_held; /* separate from the clients' connections, so that they cannot starve it */
     struct knative knative;
     struct setup setup;
     struct output out;
     struct output err;
     struct service service;
     struct preload preload;
-    struct loop_timer drain; /* while draining: looks whether all is finished */
+    struct loop_timer drain; /* during a drain: checks whether it is complete */
     uint64_t drain_until_ms; /* then running activations are given up */
-    uint64_t leave_at_ms;    /* then clients are left that do not take their replies; 0: later */
-    char instance[48];       /* differs from run to run: bin/init.sh --watch looks at it */
-    int status;              /* what the program ends with when all went well with itself */
-    bool all_closed;         /* no connection is left that holds on to the loop */
+    uint64_t leave_at_ms; /* deadline for clients that do not read their replies; 0: not set yet */
+    char instance[48];    /* unique per run; bin/init.sh --watch compares it */
+    int status;           /* exit status unless something else failed */
+    bool all_closed;      /* no connection uses the loop any more */
 };
 
 static int fail(const struct err *err)
@@ -80,21 +80,21 @@ static int fail(const struct err *err)
 
 /* ---- the end: drain, stop the action, leave ---- */
 
-/* Whether nothing is left for the action to do. */
+/* Whether the action has no work left. */
 static bool has_worked_off(const struct app *app)
 {
     return versions_n_jobs(&app->service) == 0 &&
            (app->command == NULL || command_is_done(app->command));
 }
 
-/* Whether somebody is still to be answered. */
+/* Whether a client is still owed a reply. */
 static bool is_asked(const struct app *app)
 {
     return app->command != NULL ? command_is_running(app->command) : server_n_open(app->server) > 0;
 }
 
-/* Nothing is at work any more. Whether those who are still to take their replies have had the time
- * for that: a client that stalls must not keep us. */
+/* All work is done. Whether clients have had enough time to read their replies: a stalled one must
+ * not delay the exit. */
 static bool has_waited(struct app *app, bool late)
 {
     uint64_t now_ms = loop_now_ms(app->loop);
@@ -106,7 +106,7 @@ static bool has_waited(struct app *app, bool late)
     return now_ms >= app->leave_at_ms;
 }
 
-/* Steps of the end, in order; called again until the last one is done. */
+/* The shutdown's steps, in order; called again until the last one is done. */
 static void drain_step(struct app *app)
 {
     struct service *service = &app->service;
@@ -169,7 +169,7 @@ static void on_signal(void *owner, int signo)
     drain_step(app);
 }
 
-/* Of itself, not by a signal; wait_ms: longest time for what still runs. */
+/* Shut down without a signal. wait_ms: limit for running activations. */
 static void end(struct app *app, uint64_t wait_ms)
 {
     if (!app->service.draining)
@@ -180,8 +180,9 @@ static void end(struct app *app, uint64_t wait_ms)
 
 /* ---- the beginning ---- */
 
-/* Descriptors 0 to 3 are the action's by number: none of ours may ever land there. One that was
- * closed stays of no use, so that nobody takes /dev/null for the reader of an answer. */
+/* Actions use descriptors 0 to 3 by number, so none of ours may land there. A closed one is
+ * replaced by a descriptor that cannot be used, so that /dev/null is never mistaken for the reader
+ * of an answer. */
 static void occupy_low_descriptors(void)
 {
     for (int fd = 0; fd <= 3; fd++)
@@ -260,7 +261,7 @@ static int listen_for_operator(struct app *app, struct err *err)
     return 0;
 }
 
-/* --health: one line and an exit status, for a container's health check. */
+/* --health: print one line and exit with a status, for a container's health check. */
 static int say_health(const struct config *config)
 {
     struct endpoint endpoint;
@@ -279,7 +280,7 @@ static int say_health(const struct config *config)
     return 0;
 }
 
-/* An action that this image was made for does not start: there is nothing to wait for. */
+/* The image's own action failed to start: exit. */
 static void on_preloaded_failed(void *owner, const char *why)
 {
     struct app *app = owner;
@@ -300,7 +301,7 @@ static void on_preloaded_ready(void *owner)
         command_serve(app->command);
 }
 
-/* What is left to run is of no use when it failed. */
+/* Its pending work is of no use after a failure. */
 static void on_command_ended(void *owner, const struct err *err)
 {
     struct app *app = owner;
@@ -311,12 +312,12 @@ static void on_command_ended(void *owner, const struct err *err)
     end(app, failed ? 0 : app->config.drain_timeout_ms);
 }
 
-/* Begin with the action that the image or the command line carries, or be ready for an /init. */
+/* Start the preloaded action, or get ready for an /init. */
 static int begin_action(struct app *app, struct err *err)
 {
     const struct runtime *fallback = app->service.opts.fallback;
-    /* In an image of ActionLoop versions of actions lie there, in one for Apache's skeleton the
-     * program that serves until an /init brings another. */
+    /* The folder holds versions of actions in an ActionLoop image, and in one for Apache's skeleton
+     * the program that serves until an /init. */
     bool is_theirs = app->setup.actionloop.on || default_action_is_own(&app->service);
     const struct config *config = &app->config;
     struct preloaded_opts opts = {.command = config->file != NULL ? config->command_name : NULL,
@@ -350,7 +351,7 @@ static int begin_action(struct app *app, struct err *err)
     return found < 0 ? -1 : 0;
 }
 
-/* The contract's listener, or the one of Knative; and the operator's. 0, or -1. */
+/* The listener for the contract or for Knative, and the operator's. 0, or -1. */
 static int listen_for_all(struct app *app, struct err *err)
 {
     struct service *service = &app->service;
@@ -392,7 +393,7 @@ static int listen_for_all(struct app *app, struct err *err)
     return listen_for_operator(app, err);
 }
 
-/* Whether end marks are left out there: for a human they are noise. */
+/* Whether to omit end marks on this stream: on a terminal they are noise. */
 static bool is_unmarked(const struct app *app, int fd)
 {
     const char *end_marks = app->config.end_marks;
@@ -402,7 +403,7 @@ static bool is_unmarked(const struct app *app, int fd)
     return app->config.command != COMMAND_SERVE || isatty(fd) == 1;
 }
 
-/* Where the action's log goes. A command's answers have stdout for themselves. */
+/* Choose the action's log streams. A command's answers have stdout to themselves. */
 static void open_log_streams(struct app *app)
 {
     struct service *service = &app->service;
@@ -417,13 +418,13 @@ static void open_log_streams(struct app *app)
     service->out = &app->out;
 }
 
-/* Whether others than this machine's users can connect. */
+/* Whether other machines can connect. */
 static bool is_open_to_all(const char *listen)
 {
     return strcmp(listen, "0.0.0.0") == 0 || strcmp(listen, "::") == 0;
 }
 
-/* For who sits before a terminal: where it listens, what for, and what to do next. */
+/* The start line on a terminal: address, runtime, action, next step. */
 static void greet(const struct app *app)
 {
     const struct config *config = &app->config;
@@ -470,20 +471,19 @@ static void close_servers(struct app *app)
     app->all_closed = server_free(&app->server) && app->all_closed;
 }
 
-/* Serve, or do a command, until that has ended. */
+/* Serve, or run a command, until it ends. */
 static int run(struct app *app, struct err *err)
 {
     struct service *service = &app->service;
     bool is_command = app->config.command != COMMAND_SERVE;
-    /* Nothing of a command is to stay, so it does without ./action. */
+    /* A command leaves nothing behind, so it does not use ./action. */
     bool is_temporary = is_command && app->config.action_dir[0] == '\0';
     int result;
 
     app->loop = loop_new(err);
     if (app->loop == NULL)
         return -1;
-    /* Listen first: each connect that is refused costs the platform 50 ms or more of a cold
-     * start. */
+    /* Listen first: each refused connect delays a cold start by 50 ms or more. */
     if ((!is_command && listen_for_all(app, err) < 0) ||
         setup_service(&app->setup, service, is_temporary, err) < 0) {
         close_servers(app);
@@ -518,7 +518,7 @@ static int run(struct app *app, struct err *err)
     return result;
 }
 
-/* -compile: build what stdin holds, and end. */
+/* -compile: build the code on stdin and exit. */
 static int precompile(struct app *app, struct err *err)
 {
     struct precompile_opts opts = {.main = app->config.compile_main,
@@ -537,7 +537,7 @@ static int precompile(struct app *app, struct err *err)
     return precompile_run(app->loop, &app->service.opts.build, &opts, err);
 }
 
-/* What the program is for; its exit status. */
+/* Dispatch by purpose. Returns the exit status. */
 static int do_work(struct app *app, const char *program, struct err *err)
 {
     int result = setup_children(&app->setup, program, err);
@@ -581,7 +581,7 @@ int main(int argc, char **argv)
         return 2;
     }
     setup_descriptors(&app.setup);
-    (void)umask(022); /* what actions are unpacked to is for them to read, whoever they run as */
+    (void)umask(022); /* unpacked actions must be readable by the user they run as */
     occupy_low_descriptors();
     if (setup_log(&app.config, &err) < 0) {
         config_done(&app.config);
@@ -590,12 +590,13 @@ int main(int argc, char **argv)
     config_warn_of_variables(environ);
     (void)mallopt(M_MMAP_THRESHOLD, (int)KEEP_MALLOC_BYTES);
     (void)mallopt(M_TRIM_THRESHOLD, (int)KEEP_MALLOC_BYTES);
-    (void)prctl(PR_SET_CHILD_SUBREAPER, 1); /* what an action leaves behind is reaped here */
+    (void)prctl(PR_SET_CHILD_SUBREAPER, 1); /* as subreaper we reap orphans of an action */
     kin_open();
-    /* Only who may look into every process may look into us: an action of our own user may not. */
+    /* Only processes that may inspect all others may inspect us: an action of our own user may
+     * not. */
     (void)prctl(PR_SET_DUMPABLE, (unsigned long)app.config.dumpable);
     result = do_work(&app, argv[0], &err);
-    kin_end_all(); /* first: who still runs could fill the folders that are removed now */
+    kin_end_all(); /* first: running processes could refill the folders removed next */
     kin_close();
     log_info("main.end", log_int("status", result));
     setup_done(&app.setup);

@@ -32,7 +32,7 @@ static bool starts_with(const char *text, size_t n, const char *start)
     return start != NULL && n >= strlen(start) && memcmp(text, start, strlen(start)) == 0;
 }
 
-/* Whether the character may belong to a longer name: "__main__.pyc", "lib/main.c". */
+/* Whether the character could continue a longer name: "__main__.pyc", "lib/main.c". */
 static bool is_of_name(char c)
 {
     return isalnum((unsigned char)c) || strchr("_-./", c) != NULL;
