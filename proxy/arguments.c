@@ -1,6 +1,7 @@
 #include "arguments.h"
 
 #include <assert.h>
+#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -65,6 +66,12 @@ static int no_such_option(const char *given, const char *name, size_t n, struct 
                    suggest.best);
 }
 
+/* A number that may be left out: then it is 1. */
+static bool is_optional(const struct setting *setting)
+{
+    return setting->kind == SETTING_NUMBER && setting->unit[0] == '[';
+}
+
 /* One option: --name=value, --name value, or --switch. Returns the number of arguments consumed. */
 static int set_from_option(struct config *config, int n_left, char **args, struct err *err)
 {
@@ -78,6 +85,8 @@ static int set_from_option(struct config *config, int n_left, char **args, struc
     (void)snprintf(given_as, sizeof(given_as), "--%s", setting->name);
     if (name[n] == '=')
         return setting_set(config, setting, given_as, name + n + 1, err) < 0 ? -1 : 1;
+    if (is_optional(setting) && (n_left < 2 || !isdigit((unsigned char)args[1][0])))
+        return setting_set(config, setting, given_as, "1", err) < 0 ? -1 : 1;
     if (setting->kind == SETTING_SWITCH && (n_left < 2 || !setting_is_switch_value(args[1])))
         return setting_set(config, setting, given_as, "1", err) < 0 ? -1 : 1;
     if (n_left < 2)
@@ -122,6 +131,9 @@ static int set_from_pair_option(struct config *config, int n_left, char **args, 
 /* ---- commands ---- */
 
 const struct command_word commands[] = {
+    {"dev", COMMAND_DEV, true, false, "dev FILE|FOLDER",
+     "serve the action on 127.0.0.1:8080 while you write it: it is replaced on each save, and the "
+     "page at / shows arguments, answers and logs"},
     {"invoke", COMMAND_INVOKE, true, true, "invoke FILE [ARGUMENT]",
      "run the action in FILE once, without HTTP: answer on stdout, log on stderr. ARGUMENT is a JSON "
      "object, @FILE or - for stdin; default {}. Exit status: 0; 1 if the action failed or answered "
@@ -188,9 +200,10 @@ static int check_words(const struct config *config, struct err *err)
     const struct command_word *command = command_of(config);
 
     if (command == NULL && (config->env != NULL || config->metadata != NULL))
-        return err_set(err, ERR_REQUEST, 0,
-                       "-e, -m and --env-file are for invoke and pipe; an action that is published "
-                       "brings its environment along (bin/init.sh -e NAME=value)");
+        return err_set(
+            err, ERR_REQUEST, 0,
+            "-e, -m and --env-file are for dev, invoke and pipe; an action that is published "
+            "brings its environment along (bin/init.sh -e NAME=value)");
     if (command == NULL)
         return 0;
     if (command->needs_file && config->file == NULL)
@@ -286,5 +299,8 @@ enum config_result config_read(struct config *config, int argc, char **argv, str
     }
     if (check_words(config, err) < 0)
         return CONFIG_WRONG;
+    /* On other addresses than this machine's only where they are told by name. */
+    if (config->command == COMMAND_DEV && config->listen == setting_find("listen", 6)->text)
+        config->listen = "127.0.0.1";
     return result;
 }

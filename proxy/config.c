@@ -123,6 +123,13 @@ const struct setting settings[] = {
     NUMBER("pipe-max-bytes", pipe_max_bytes, 1, 64 * MIB, 1024 * GIB, "BYTES",
            "lines and answers that pipe buffers; when full, it reads no input until answers are "
            "read"),
+    TEXT("invoke", invoke, "", "ARGUMENT",
+         "what dev runs the action with after each save: JSON or @FILE; empty: it does not"),
+    NUMBER("inspect", inspect, 0, 0, 65535, "[PORT]",
+           "port on which dev lets a debugger attach, without time limits; without PORT the "
+           "debugger's own; 0: none"),
+    SWITCH("open", open, 0, "let dev open its page in the browser"),
+    SWITCH("no-page", no_page, 0, "let dev serve /run and /init only"),
     NUMBER("unpack-max-bytes", unpack_max_bytes, 1, GIB, 1024 * GIB, "BYTES",
            "largest unpacked size of an archive"),
     NUMBER("unpack-entries-max", unpack_entries_max, 1, 100000, 100000000, "N",
@@ -183,6 +190,7 @@ const struct topic topics[] = {
     {"Processes and queue", "workers"},
     {"Size limits", "run-max-bytes"},
     {"pipe", "in"},
+    {"dev", "invoke"},
     {"Archives", "unpack-max-bytes"},
     {"Privileges and resources of the action", "user"},
     {"Starting and replacing", "prelaunch"},

@@ -17,6 +17,7 @@ enum command_kind {
     COMMAND_SERVE,
     COMMAND_INVOKE,
     COMMAND_PIPE,
+    COMMAND_DEV,
 };
 
 #define CONFIG_AUTO INT64_MIN
@@ -68,6 +69,10 @@ struct config {
     uint64_t fork_workers;
     uint64_t one_at_a_time;
     uint64_t log_init_error;
+    const char *invoke;
+    uint64_t inspect;
+    uint64_t open;
+    uint64_t no_page;
     const char *log_level;
     const char *log_format;
     const char *log_file;

@@ -3,6 +3,7 @@
  * the loop, tear down in reverse.
  */
 
+#include <errno.h>
 #include <fcntl.h>
 #include <malloc.h>
 #include <signal.h>
@@ -22,6 +23,9 @@
 #include "build-paths.h"
 #include "command.h"
 #include "config.h"
+#include "dev/dev.h"
+#include "develop.h"
+#include "greeting.h"
 #include "help.h"
 #include "http/admin.h"
 #include "http/default_action.h"
@@ -54,6 +58,7 @@ struct app {
     struct server_route admin_routes[3];
     struct server *server;       /* NULL: a command is done */
     struct command *command;     /* NULL: it serves */
+    struct dev *dev;             /* NULL: it serves as in production */
     struct server *admin_server; /* NULL: none is wanted */
     struct admin admin;
     struct held
@@ -85,6 +90,11 @@ static bool has_worked_off(const struct app *app)
 {
     return versions_n_jobs(&app->service) == 0 &&
            (app->command == NULL || command_is_done(app->command));
+}
+
+static bool serves(const struct app *app)
+{
+    return app->config.command == COMMAND_SERVE || app->config.command == COMMAND_DEV;
 }
 
 /* Whether a client is still owed a reply. */
@@ -146,6 +156,8 @@ static void reopen_log(void)
 static void begin_draining(struct app *app)
 {
     app->service.draining = true;
+    if (app->dev != NULL)
+        dev_stop(app->dev);
     if (app->server != NULL)
         server_wind_down(app->server);
 }
@@ -351,6 +363,30 @@ static int begin_action(struct app *app, struct err *err)
     return found < 0 ? -1 : 0;
 }
 
+/* The command dev: its own paths, and the next port where one is in use. 0, or -1. */
+static int listen_for_dev(struct app *app, struct err *err)
+{
+    struct config *config = &app->config;
+    const struct server_route *routes;
+    struct dev_opts opts;
+    size_t n_routes;
+
+    develop_options(config, &opts);
+    opts.instance = app->instance;
+    opts.health = admin_on_health;
+    opts.health_owner = &app->admin;
+    app->dev = dev_new(&app->service, &opts);
+    routes = dev_routes(app->dev, &n_routes);
+    for (unsigned n = 0; n < DEV_PORTS_TRIED; n++) {
+        if (listen_for_platform(app, routes, n_routes, DEV_LOST, err) == 0)
+            return 0;
+        if (err->os != EADDRINUSE || config->port == 0 || config->port == 65535)
+            return -1;
+        config->port++;
+    }
+    return -1;
+}
+
 /* The listener for the contract or for Knative, and the operator's. 0, or -1. */
 static int listen_for_all(struct app *app, struct err *err)
 {
@@ -381,12 +417,16 @@ static int listen_for_all(struct app *app, struct err *err)
     app->admin_held.max_bytes = ADMIN_HELD_MAX_BYTES;
     service->held.max_bytes =
         config->held_max_bytes > 0 ? config->held_max_bytes : held_default_max("");
-    result = is_knative ? listen_for_platform(app, &app->entry, 1,
-                                              "No such path: this is an action, use POST /.", err)
-                        : listen_for_platform(app, app->routes, ARRAY_LEN(app->routes),
-                                              "No such path: this is an action, use POST /init and "
-                                              "POST /run.",
-                                              err);
+    if (config->command == COMMAND_DEV)
+        result = listen_for_dev(app, err);
+    else
+        result = is_knative
+                     ? listen_for_platform(app, &app->entry, 1,
+                                           "No such path: this is an action, use POST /.", err)
+                     : listen_for_platform(app, app->routes, ARRAY_LEN(app->routes),
+                                           "No such path: this is an action, use POST /init and "
+                                           "POST /run.",
+                                           err);
     if (result < 0)
         return -1;
     admin_init(&app->admin, service, app->server, WHISKLOOP_VERSION);
@@ -400,7 +440,7 @@ static bool is_unmarked(const struct app *app, int fd)
 
     if (strcmp(end_marks, "auto") != 0)
         return strcmp(end_marks, "off") == 0;
-    return app->config.command != COMMAND_SERVE || isatty(fd) == 1;
+    return !serves(app) || isatty(fd) == 1;
 }
 
 /* Choose the action's log streams. A command's answers have stdout to themselves. */
@@ -411,56 +451,16 @@ static void open_log_streams(struct app *app)
     output_init(&app->err, app->loop, STDERR_FILENO);
     app->err.unmarked = is_unmarked(app, STDERR_FILENO);
     service->err = service->out = &app->err;
-    if (app->config.command != COMMAND_SERVE)
+    if (!serves(app))
         return;
     output_init(&app->out, app->loop, STDOUT_FILENO);
     app->out.unmarked = is_unmarked(app, STDOUT_FILENO);
     service->out = &app->out;
 }
 
-/* Whether other machines can connect. */
-static bool is_open_to_all(const char *listen)
-{
-    return strcmp(listen, "0.0.0.0") == 0 || strcmp(listen, "::") == 0;
-}
-
-/* The start line on a terminal: address, runtime, action, next step. */
-static void greet(const struct app *app)
-{
-    const struct config *config = &app->config;
-    const struct service *service = &app->service;
-    bool is_open = is_open_to_all(config->listen);
-    const char *host = is_open ? "127.0.0.1" : config->listen;
-    bool is_ipv6 = strchr(host, ':') != NULL;
-    unsigned port = server_port(app->server);
-    char publish[64] = "POST /init";
-
-    if (isatty(STDERR_FILENO) != 1)
-        return;
-    if (port == 8080)
-        (void)snprintf(publish, sizeof(publish), "bin/init.sh FILE");
-    else if (port != 0)
-        (void)snprintf(publish, sizeof(publish), "PORT=%u bin/init.sh FILE", port);
-    if (port == 0) /* a Unix socket */
-        (void)fprintf(stderr, "whiskloop: %s, runtime %s, ", host, service->opts.fallback->name);
-    else
-        (void)fprintf(stderr, "whiskloop: http://%s%s%s:%u, runtime %s, ", is_ipv6 ? "[" : "", host,
-                      is_ipv6 ? "]" : "", port, service->opts.fallback->name);
-    if (service->gate.closed)
-        (void)fprintf(stderr, "action of %s",
-                      strcmp(app->preload.origin, "--action") == 0 ? config->action
-                                                                   : app->preload.origin);
-    else
-        (void)fprintf(stderr, "no action yet, publish one with: %s", publish);
-    (void)fprintf(stderr, "%s\n",
-                  is_open ? "; WARNING: open on all interfaces, whoever reaches the port can run "
-                            "code here: use --listen 127.0.0.1"
-                          : "");
-}
-
 static void close_log_streams(struct app *app)
 {
-    if (app->config.command == COMMAND_SERVE)
+    if (serves(app))
         output_done(&app->out, FLUSH_MAX_MS);
     output_done(&app->err, FLUSH_MAX_MS);
 }
@@ -475,9 +475,9 @@ static void close_servers(struct app *app)
 static int run(struct app *app, struct err *err)
 {
     struct service *service = &app->service;
-    bool is_command = app->config.command != COMMAND_SERVE;
+    bool is_command = !serves(app);
     /* A command leaves nothing behind, so it does not use ./action. */
-    bool is_temporary = is_command && app->config.action_dir[0] == '\0';
+    bool is_temporary = app->config.command != COMMAND_SERVE && app->config.action_dir[0] == '\0';
     int result;
 
     app->loop = loop_new(err);
@@ -500,9 +500,14 @@ static int run(struct app *app, struct err *err)
     service->opts.renames_log = is_command;
     if (is_command)
         app->command = command_new(&app->config, service, on_command_ended, app, err);
-    result = is_command && app->command == NULL ? -1 : begin_action(app, err);
-    if (result == 0 && !is_command)
-        greet(app);
+    if (is_command && app->command == NULL)
+        result = -1;
+    else if (app->dev != NULL)
+        result = dev_begin(app->dev, server_port(app->server), err);
+    else
+        result = begin_action(app, err);
+    if (result == 0 && app->config.command == COMMAND_SERVE)
+        greeting_say(&app->config, service, server_port(app->server), app->preload.origin);
     if (result == 0)
         loop_run(app->loop);
     if (result == 0 && is_command && app->status == 0)
@@ -513,6 +518,7 @@ static int run(struct app *app, struct err *err)
     pool_free(&service->stub);
     command_free(&app->command);
     close_servers(app);
+    dev_free(&app->dev, FLUSH_MAX_MS);
     close_log_streams(app);
     user_names_done(&service->names);
     return result;

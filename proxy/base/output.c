@@ -117,6 +117,11 @@ static void add(struct output *output, const void *owner, const char *bytes, siz
     if (n == 0)
         return;
     output_line_start(output, owner);
+    if (output->instead != NULL) {
+        output->line_owner = bytes[n - 1] == '\n' ? NULL : owner;
+        output->instead->on_bytes(output->instead, owner, bytes, n);
+        return;
+    }
     if (output->broken || (owner == NULL && buf_len(&output->pending) >= OUTPUT_OWN_BYTES)) {
         output->n_dropped += n;
         return;
@@ -148,8 +153,10 @@ void output_line_start(struct output *output, const void *owner)
 {
     if (output->line_owner == NULL || output->line_owner == owner)
         return;
+    if (output->instead != NULL)
+        output->instead->on_bytes(output->instead, output->line_owner, "\n", 1);
     output->line_owner = NULL;
-    if (output->broken)
+    if (output->broken || output->instead != NULL)
         return;
     buf_add(&output->pending, "\n", 1);
     loop_post(output->loop, &output->flush);

@@ -42,6 +42,9 @@ struct output {
     bool broken;            /* the reader is gone: drop bytes from now on */
     bool unmarked;          /* set by the owner: write no sentinels to it */
     struct output_tap *tap; /* set by the owner, borrowed; NULL: no observer */
+    /* Set by the owner, borrowed: takes all bytes in the stream's place, the proxy's own with owner
+     * NULL. NULL: write them to the stream. */
+    struct output_tap *instead;
     output_rewrite_fn *rewrite; /* set by the owner; NULL: bytes are unchanged */
     void *rewrite_owner;
     struct buf pending;
