@@ -15,10 +15,9 @@
 #include "dev/terminal.h"
 #include "http/service.h"
 
-#define JOURNAL_BATCH_MS 20 /* log lines of so long are one event */
-#define JOURNAL_BATCH_MAX_BYTES                                                                    \
-    (128u << 10)                     /* ... of so many, or a little more */
-#define JOURNAL_LINE_MAX_BYTES 16384 /* longer ones are cut */
+#define JOURNAL_BATCH_MS        20           /* log lines of so long are one event */
+#define JOURNAL_BATCH_MAX_BYTES (128u << 10) /* ... of so many, or a little more */
+#define JOURNAL_LINE_MAX_BYTES  16384        /* longer ones are cut */
 
 struct journal;
 

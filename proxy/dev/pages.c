@@ -25,7 +25,7 @@
     "img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 #define TOKEN_HERE       "@TOKEN@"
 #define ACTIVATIONS_PATH "/dev/activations/"
-#define PAGE_PATH "/dev/page/" /* and a file of proxy/dev/page/ */
+#define PAGE_PATH        "/dev/page/" /* and a file of proxy/dev/page/ */
 #define SMALL_BODY_BYTES 65536
 
 /* ---- who may ask ---- */
