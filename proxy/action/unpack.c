@@ -485,7 +485,7 @@ static int explain_packed(const struct unpacking *u, struct err *err)
         strcmp(reason(u->in), "Unrecognized archive format") == 0)
         return err_set(
             err, ERR_CODE, 0,
-            "the code is packed by gzip, and is no tar in it: send it as it is, or pack it as "
+            "cannot read archive: the code is packed by gzip and holds no tar: pack it as "
             "zip, tar or tar.gz");
     if (by == NULL)
         return -1;
