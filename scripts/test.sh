@@ -200,13 +200,13 @@ ONE_WAY=(ahead fork replace archives archives_hostile own_log privileges trace c
 ASAN_CONFORMANCE=(basic init failures)
 
 # What depends on the place, the user and the packages that are installed.
-QUICK_CONFORMANCE=(basic init failures privileges memory logs http carried new_language)
+QUICK_CONFORMANCE=(basic init privileges memory carried new_language)
 QUICK_SCRIPTS=(init run manual)
 
 quick_tests() {
     unit_tests gcc
-    pytest_cases conformance-quick "${QUICK_CONFORMANCE[*]/#/conformance/test_}" gcc 300
-    pytest_cases scripts-quick "${QUICK_SCRIPTS[*]/#/scripts/test_}" gcc 300
+    pytest_cases conformance-quick "${QUICK_CONFORMANCE[*]/#/conformance/test_}" gcc 600
+    pytest_cases scripts-quick "${QUICK_SCRIPTS[*]/#/scripts/test_}" gcc 600
     pytest_cases platforms platforms gcc 120
 }
 
