@@ -97,17 +97,20 @@ try_packages() {
     apt-get -q update
     # What they depend on first, so that what stays afterwards is theirs.
     # shellcheck disable=SC2046
-    DEBIAN_FRONTEND=noninteractive apt-get -q -y install --no-install-recommends curl pkgconf gcc libc6-dev man-db \
+    DEBIAN_FRONTEND=noninteractive apt-get -q -y install --no-install-recommends curl pkgconf gcc libc6-dev man-db nodejs \
         $(apt-get -s install --no-install-recommends $(find /mnt -name 'whiskloop_*.deb') |
             sed -n 's/^Inst \([^ ]*\) .*/\1/p' | grep -v '^whiskloop$')
     list_files >"$work/before"
     # shellcheck disable=SC2046
     DEBIAN_FRONTEND=noninteractive apt-get -q -y install --no-install-recommends \
         $(find /mnt -name 'whiskloop_*.deb' -o -name 'libwhisk-action-dev_*.deb' -o -name 'whiskloop-python_*.deb' \
-            -o -name 'whiskloop-c_*.deb')
+            -o -name 'whiskloop-c_*.deb' -o -name 'whiskloop-nodejs_*.deb')
     cd "$work"
     write_hello hello.py
     expect_answer "$(whiskloop invoke hello.py '{"name":"Mike"}')"
+    # shellcheck disable=SC2016 # the action's own
+    printf 'exports.main = (args) => ({ greeting: `Hello, ${args.name}!` })\n' >hello.js
+    expect_answer "$(whiskloop invoke hello.js '{"name":"Mike"}')"
     whiskloop --listen 127.0.0.1 --port 8089 >log 2>&1 &
     program=$!
     for _ in {1..100}; do
@@ -141,7 +144,8 @@ END
     dpkg -L whiskloop | grep -q '/man1/whiskloop.1' || die "the package has no whiskloop(1)"
     # shellcheck disable=SC1091
     (. /usr/share/bash-completion/completions/whiskloop && complete -p whiskloop >/dev/null)
-    DEBIAN_FRONTEND=noninteractive apt-get -q -y purge whiskloop libwhisk-action-dev whiskloop-python whiskloop-c
+    DEBIAN_FRONTEND=noninteractive apt-get -q -y purge whiskloop libwhisk-action-dev \
+        whiskloop-python whiskloop-c whiskloop-nodejs
     list_files >"$work/after"
     diff "$work/before" "$work/after" || die "removing the packages left something behind, see above"
 }
