@@ -16,7 +16,8 @@ Try one thing in the bare root of scripts/bare-root.sh, as root:
 
     user       scripts/quickstart.sh as an ordinary user with sudo, who then has no network
     quick      scripts/setup.sh --tests, scripts/test.sh --quick and the samples of every language;
-               nothing may be skipped because a package is missing; then scripts/package.sh
+               nothing may be skipped because a package is missing
+    build      scripts/package.sh
     packages   install the packages of /mnt, use them, remove them; nothing may stay
     stranger   time from the checkout to the first answer of a Python function of one's own
 END
@@ -79,9 +80,12 @@ END
     ! grep '^skipped: ' "$ROOT/build-test/logs/samples.log" | grep -vE "$MAY_LACK" ||
         die "samples are skipped, although setup.sh --tests has run"
     try_clang
+}
+
+try_build() {
     # What a slim image leaves out, and a machine that makes packages has.
     sed -i '/lintian/d' /etc/dpkg/dpkg.cfg.d/*
-    "$here/package.sh" | tee "$ROOT/build-test/logs/package.log"
+    "$here/package.sh"
     lintian --version >/dev/null || die "lintian did not look at the packages"
 }
 
@@ -170,6 +174,6 @@ try_stranger() {
 
 (($# == 1)) || help_or_die "${1:--h}"
 case $1 in
-user | quick | packages | stranger) "try_$1" ;;
+user | quick | build | packages | stranger) "try_$1" ;;
 *) help_or_die "$1" ;;
 esac

@@ -20,7 +20,7 @@ with one line "N passed, N failed". Builds and logs are kept in build-test/.
                suite and of bin/, the documents, faults, clang, sanitizers, bare roots,
                benchmarks and images
     --all      also what takes too long for each change: the conformance suite with several
-               workers, with one line at a time and with sanitizers, the quick form and the packages
+               workers, with one line at a time and with sanitizers, the quick form
                in a bare root, JMeter, the instruction budget, and every image in containers
     -h         show this text
 END
@@ -303,18 +303,18 @@ bare() {
         return
     fi
     # Where no root can be had the first one says so, and the others would say the same.
-    single bare-quickstart 600 "$here/bare-root.sh" scripts/quickstart.sh
+    single bare-quickstart 900 "$here/bare-root.sh" scripts/quickstart.sh
     if grep -q 'no bare root can be had' "$LOGS/bare-quickstart.log"; then
         quickstart
         return
     fi
-    single bare-user 600 "$here/bare-root.sh" -d '/home/stranger/a folder/whiskloop' scripts/bare-tests.sh user
-    [[ $all == yes ]] || return 0
+    single bare-user 900 "$here/bare-root.sh" -d '/home/stranger/a folder/whiskloop' scripts/bare-tests.sh user
     rm -rf -- "$OUT/packages"
-    if single bare-quick 1500 "$here/bare-root.sh" -o "/root/whiskloop/build-packages=$OUT/packages" \
-        scripts/bare-tests.sh quick; then
-        single bare-packages 300 "$here/bare-root.sh" -i "$OUT/packages" scripts/bare-tests.sh packages
+    if single bare-build 600 "$here/bare-root.sh" -o "/root/whiskloop/build-packages=$OUT/packages" \
+        scripts/bare-tests.sh build; then
+        single bare-packages 600 "$here/bare-root.sh" -i "$OUT/packages" scripts/bare-tests.sh packages
     fi
+    [[ $all == no ]] || single bare-quick 1500 "$here/bare-root.sh" scripts/bare-tests.sh quick
 }
 
 # The images, built and run in containers, where an engine can be had; what they leave is deleted.
