@@ -85,7 +85,7 @@ def test_a_package_that_nobody_has_is_named(proxy, wheels):
 
 
 def test_python_without_pip(proxy, folder):
-    (folder / "pip.py").write_text("raise SystemExit('/usr/bin/python3: No module named pip')\n")
+    (folder / "pip.py").write_text("raise ImportError('No module named pip')\n")
     one = proxy("--runtime", "python", env={"PYTHONPATH": str(folder)})
     one.started(archive(main=ALONE))
     assert one.run({"a": 1}).json == {"a": 1}
