@@ -10,6 +10,7 @@ import pytest
 
 import whisk
 from devserver import Dev
+from test_terminal import Terminal
 
 HELLO = """def main(args):
     print("greeting", args.get("name"))
@@ -432,6 +433,31 @@ def test_invoke_runs_after_each_save(dev, folder, hello):
                      'answer | {"greeting":"Hello, Zoe!"}' in server.out(), "the first answer")
     hello.write_text(HELLO.replace("Hello", "Hi"))
     whisk.wait_until(lambda: "Hi, Zoe!" in server.out(), "the second answer")
+
+
+def test_a_debugger_attaches_to_each_version(dev, folder):
+    if shutil.which("node") is None:
+        pytest.skip("node is not installed")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    action = folder / "app.js"
+    for n in (1, 2):
+        action.write_text(f"exports.main = () => ({{ n: {n} }});\n")
+        if n == 1:
+            server = dev(action, f"--inspect={port}")
+        state = server.wait_for("ready", n)
+        assert (state["inspect"], state["limits"]["timeout_ms"]) == (port, 0)
+        assert server.run() == (200, {"n": n})
+        socket.create_connection(("127.0.0.1", port)).close()
+
+
+def test_on_a_terminal_there_are_colours_unless_they_are_not_wanted(hello):
+    for env, colored in (({"NO_COLOR": ""}, True), ({"NO_COLOR": "1"}, False)):
+        terminal = Terminal("dev", str(hello), env={"TERM": "xterm", **env})
+        terminal.wait_for("version 1 ready")
+        terminal.end()
+        assert ("\x1b[" in terminal.text()) == colored
 
 
 # ---- what can be wrong at the start ----
