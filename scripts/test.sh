@@ -168,7 +168,7 @@ checks() {
     local name
 
     for name in format layers shell python spell readme; do
-        single "check-$name" 120 env BUILD="$OUT/gcc" "$here/check.sh" "$name"
+        single "check-$name" 300 env BUILD="$OUT/gcc" "$here/check.sh" "$name"
     done
 }
 
@@ -336,6 +336,7 @@ if build gcc gcc -Dtests=enabled -Dwerror=true -Dbench=true; then
         begins
         walk
         pytest_cases scripts scripts gcc 300
+        pytest_cases page page gcc 300
         pytest_cases platforms platforms gcc 120
         single docs 300 env BUILD="$OUT/gcc" "$here/check_docs.py" && sed 's/^/         /' "$LOGS/docs.log"
         [[ $all == no ]] || other_ways

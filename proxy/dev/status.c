@@ -15,6 +15,8 @@ void status_write(const struct status *status, struct buf *out)
     text_add_json(out, status->instance);
     buf_add_text(out, ",\"name\":");
     text_add_json(out, loader->target.only != NULL ? loader->target.only : loader->target.name);
+    buf_add_text(out, ",\"path\":");
+    text_add_json(out, loader->target.path);
     buf_add_text(out, ",\"language\":");
     text_add_json(out, loader->language);
     text_add(out,
