@@ -123,6 +123,10 @@ const struct setting settings[] = {
     NUMBER("pipe-max-bytes", pipe_max_bytes, 1, 64 * MIB, 1024 * GIB, "BYTES",
            "lines and answers that pipe buffers; when full, it reads no input until answers are "
            "read"),
+    SWITCH(
+        "parts", parts, 0,
+        "for pipe and invoke: write each part of an answer as {\"part\":...} when it comes, then "
+        "{\"result\":...} or {\"error\":...}"),
     NUMBER("unpack-max-bytes", unpack_max_bytes, 1, GIB, 1024 * GIB, "BYTES",
            "largest unpacked size of an archive"),
     NUMBER("unpack-entries-max", unpack_entries_max, 1, 100000, 100000000, "N",

@@ -5,6 +5,7 @@
 
 #include "base/json.h"
 #include "base/log.h"
+#include "base/loop.h"
 #include "base/util.h"
 
 #define ID_MAX_BYTES 64 /* the platform's have 32, a traceparent 55 */
@@ -20,6 +21,22 @@ const char *job_outcome_name(enum job_outcome outcome)
 
     assert(outcome < ARRAY_LEN(names));
     return names[outcome];
+}
+
+void job_look_again(struct job *job)
+{
+    if (job->holder == NULL)
+        return;
+    job->holder->asked = true;
+    loop_post(job->holder->loop, job->holder->step);
+}
+
+void job_cancel(struct job *job)
+{
+    if (job->is_cancelled)
+        return;
+    job->is_cancelled = true;
+    job_look_again(job);
 }
 
 void job_drop_line(struct job *job)

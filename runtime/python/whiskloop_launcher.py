@@ -299,11 +299,91 @@ class Waiter:
         return cls.loop.run_until_complete(wait())
 
 
+# ---- parts ----
+
+PART = b"+"  # before a part; alone: the parts are the whole answer
+LIST_MAX = 64 << 20  # bytes of parts that are kept where there is nobody to send them to
+
+
+class Cancelled(Exception):
+    """Nobody waits for the answer any more."""
+
+
+class Parts:
+    """Takes what a generator yields: to the proxy at once, or in a shell into a list."""
+
+    channel = None  # where parts can be sent; None: in a shell
+
+    def __init__(self):
+        self.kept = []
+        self.n_kept = 0
+
+    def add(self, part):
+        line = to_line(part)
+        if self.channel is not None:
+            self.channel.answer(PART + line)
+            if self.channel.is_cancelled():
+                raise Cancelled("the client has left")
+            return
+        self.n_kept += len(line)
+        if self.n_kept <= LIST_MAX:
+            self.kept.append(line[:-1])
+
+    def end(self, result):
+        """The answer: the result, or else the parts."""
+        if result is not None:
+            return to_line(result)
+        if self.channel is not None:
+            return PART + b"\n"
+        if self.n_kept > LIST_MAX:
+            raise ValueError("a list of the parts is longer than %d bytes" % LIST_MAX)
+        return b"[" + b",".join(self.kept) + b"]\n"
+
+    def take(self, generator):
+        """Take all; returns the answer. A part that is none, or a client that has left, ends it."""
+        try:
+            while True:
+                try:
+                    part = next(generator)
+                except StopIteration as end:
+                    return self.end(end.value)
+                self.add(part)
+        finally:
+            close = getattr(generator, "close", None)
+            if close is not None:
+                close()
+
+    async def take_async(self, generator):
+        try:
+            async for part in generator:
+                self.add(part)
+            return self.end(None)
+        finally:
+            close = getattr(generator, "aclose", None)
+            if close is not None:
+                await close()
+
+
+def finish(result):
+    """The answer for what a function has returned."""
+    if type(result) is not dict:
+        if hasattr(result, "__await__"):
+            result = Waiter.wait_for(result)
+        if hasattr(result, "__next__"):
+            return Parts().take(result)
+        if hasattr(result, "__anext__"):
+            return Waiter.wait_for(Parts().take_async(result))
+    return to_line(result)
+
+
 def activate(function, metadata, line):
-    """One activation: a line in, its answer out. Only the end of the process comes through."""
+    """One activation: a line in, its answer out, None for a line that asks nothing. Only the end of
+    the process comes through."""
     try:
         request = parse(line)
     except (ValueError, RecursionError) as problem:
+        if Parts.channel is not None and Parts.channel.is_control(line):
+            return None
         return to_line({"error": "cannot read the line as JSON: %s" % problem})
     if request is None:
         request = {}
@@ -312,10 +392,9 @@ def activate(function, metadata, line):
     value = request.pop("value", None)
     metadata.show(request)
     try:
-        result = function({} if value is None else value)
-        if type(result) is not dict and hasattr(result, "__await__"):
-            result = Waiter.wait_for(result)
-        return to_line(result)
+        return finish(function({} if value is None else value))
+    except Cancelled as problem:
+        return to_line({"error": message(problem)})
     except (SystemExit, KeyboardInterrupt):
         raise
     except BaseException as problem:  # asyncio's CancelledError is no Exception
@@ -354,13 +433,16 @@ def main():
         zygote.serve()
     if acknowledge:
         flush_logs()
-        channel.answer(to_line({"ok": True, "pipeline": PIPELINE}))
+        Parts.channel = channel
+        channel.answer(to_line({"ok": True, "pipeline": PIPELINE, "parts": True, "control": True}))
     metadata = Metadata()
     for line in channel.lines:
         # What main left behind is gone once activate() has returned, so even what its destructors
         # print belongs to this activation. One write per answer: held back for company, it would
         # wait for the next main and be lost with it.
         answer = activate(function, metadata, line)
+        if answer is None:
+            continue
         flush_logs()
         channel.answer(answer)
 

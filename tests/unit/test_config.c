@@ -75,7 +75,7 @@ static const struct text {
 #undef N
 };
 
-#define N_OTHERS 10 /* --workers, --deadline-margin, --held-max-bytes and the switches */
+#define N_OTHERS 11 /* --workers, --deadline-margin, --held-max-bytes and the switches */
 
 static const char *const other_variables[] = {"FLASK_PROXY_PORT",         "OW_LOG_INIT_ERROR",
                                               "WHISKLOOP_LOG_INIT_ERROR", "OW_DEBUG",
