@@ -7,8 +7,8 @@
  * it takes source text for archives, and its streaming zip reader believes local headers and loses
  * the modes. Its warnings are errors here: a wrong checksum is no more than a warning to it.
  *
- * It turns names into the locale's form of Unicode, so that two names become one. What a zip holds
- * is looked up in the archive itself instead.
+ * It turns names into the locale's form of Unicode, so that two names become one. What a zip, or a
+ * pax header of a tar, holds is looked up in the archive itself instead.
  */
 
 #include "action/unpack.h"
@@ -30,17 +30,20 @@
 #include "action/envelope.h"
 #include "action/gunzip.h"
 #include "action/store.h"
+#include "action/tar_name.h"
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/exec_spec.h"
 #include "base/util.h"
 
-#define DROPPED_MAX      100  /* links that are left out; each name is compared with all of them */
-#define TAR_ENTRY_BYTES  4096 /* of a tar, per entry: its header, its end, its long names */
-#define TAR_ENTRIES_MORE 4096 /* for an archive's own ends, whatever the bounds */
-#define LOOK_ENTRIES_MAX 1000000 /* unpack_has() keeps none of them; the child's deadline ends it */
-#define RATIO_FROM_BYTES (1U << 20) /* less than this is no bomb, however well it packs */
-#define NAME_SHOWN       "%.160s"   /* leaves room for the reason in an err's text */
+#define DROPPED_MAX      100  /* bound on links left out; each name is compared with all of them */
+#define TAR_ENTRY_BYTES  4096 /* overhead of a tar per entry: header, padding, long names */
+#define TAR_ENTRIES_MORE 4096 /* slack for an archive's own end, whatever the bounds */
+#define HEADERS_MAX_BYTES                                                                          \
+    (4U << 20) /* kept of a gzip for one entry's names; libarchive bounds each at 1 MB */
+#define LOOK_ENTRIES_MAX 1000000 /* unpack_has() stores nothing; the child's deadline bounds it */
+#define RATIO_FROM_BYTES (1U << 20) /* smaller output is no bomb, whatever the ratio */
+#define NAME_SHOWN       "%.160s"   /* leaves room for the reason in an error text */
 
 struct unpacking {
     struct archive *in;                 /* owned */
@@ -49,16 +52,20 @@ struct unpacking {
     const unsigned char *archive_bytes; /* borrowed, too */
     size_t archive_len;
     struct gunzip *gunzip; /* owned; NULL: the archive is no gzip */
-    uint64_t bytes;        /* unpacked by the entries before this one; <= bytes_max */
-    uint64_t entries;      /* begun so far */
-    char **dropped;        /* owned: links that were left out, NULL-terminated; NULL: none */
+    struct buf headers;  /* owned: of a gzip, the block that was read last, or all since it that the
+                            * current entry's headers took */
+    uint64_t headers_at; /* position of its first byte in the tar */
+    bool in_headers;
+    uint64_t bytes;   /* unpacked by earlier entries; <= bytes_max */
+    uint64_t entries; /* begun so far */
+    char **dropped;   /* owned: links that were left out, NULL-terminated; NULL: none */
     unsigned n_dropped;
     struct buf *said; /* borrowed: what the log is to hear */
 };
 
 /* ---- failures ---- */
 
-/* Names come from outside and may hold anything; an err's text is one printable line. */
+/* Names are untrusted; an error text must be one printable line. */
 static void make_printable(char *text)
 {
     for (; *text != '\0'; text++) {
@@ -92,7 +99,7 @@ static int read_failed(struct unpacking *u, const char *name, struct err *err)
                    reason(u->in));
 }
 
-/* Which failures to write are the machine's and not the archive's. */
+/* Whether a write failed because of the machine rather than the archive. */
 static bool is_systems_fault(int os)
 {
     static const int faults[] = {EACCES, EDQUOT, EIO, EMFILE, ENFILE, ENOMEM, ENOSPC, EPERM, EROFS};
@@ -119,7 +126,7 @@ static int write_failed(struct unpacking *u, const char *name, struct err *err)
 
 /* ---- bounds ---- */
 
-/* Check the sum with entry_bytes of the current entry in it. */
+/* Check the total including entry_bytes of the current entry. */
 static int check_bytes(const struct unpacking *u, uint64_t entry_bytes, struct err *err)
 {
     const struct unpack_limits *limits = u->limits;
@@ -153,9 +160,9 @@ static int count_entry(struct unpacking *u, struct err *err)
 /* ---- one entry ---- */
 
 /*
- * A virtual environment holds bin/python -> /usr/bin/python3. A link to a program that is there
- * already is let through: nothing is ever written through a link (SECURE_SYMLINKS; a hard link to
- * it is refused below), and the action may run that program anyway.
+ * A virtual environment contains bin/python -> /usr/bin/python3. A link to an existing program is
+ * allowed: nothing is ever written through a link (SECURE_SYMLINKS; a hard link to it is refused
+ * below), and the action may run that program anyway.
  */
 static bool is_program(const char *target)
 {
@@ -165,7 +172,7 @@ static bool is_program(const char *target)
            (st.st_mode & 0111) != 0;
 }
 
-/* Whether a link that leads to the outside leads to nothing: to a folder of whoever packed it. */
+/* Whether a link that leads outside dangles, as one into a folder of the packer's machine does. */
 static bool is_dangling(const char *name, const char *target)
 {
     auto_free char *path = entry_link_outside(name, target);
@@ -182,7 +189,7 @@ static bool is_dropped(const struct unpacking *u, const char *name)
     return false;
 }
 
-/* Leave out a link that nobody can follow, and say so. */
+/* Leave out a dangling link, and report it. */
 static int drop(struct unpacking *u, const char *name, const char *target, struct err *err)
 {
     auto_free char *line = NULL;
@@ -212,7 +219,7 @@ static int check_symlink(struct unpacking *u, const char *name, const char *targ
     return refuse(err, name, "is a link to the outside of the action's folder");
 }
 
-/* Its target is made the form in which it was unpacked. */
+/* Normalise its target as the unpacked entry was. */
 static int check_hard_link(struct archive_entry *entry, const char *name, struct err *err)
 {
     auto_free char *target = entry_inside(archive_entry_hardlink(entry));
@@ -220,14 +227,14 @@ static int check_hard_link(struct archive_entry *entry, const char *name, struct
 
     if (target == NULL)
         return refuse(err, name, "is a hard link to the outside of the action's folder");
-    /* A second name for a symbolic link would lead elsewhere when it lies in another folder. */
+    /* A hard link to a symbolic link could lead elsewhere from another folder. */
     if (lstat(target, &st) < 0 || !S_ISREG(st.st_mode))
         return refuse(err, name, "is a hard link, but not to a file that was unpacked before it");
     archive_entry_set_hardlink(entry, target);
     return 0;
 }
 
-/* 1: it is left out. name: as entry_inside() has it. */
+/* 1: left out. name: normalised by entry_inside(). */
 static int check_entry(struct unpacking *u, struct archive_entry *entry, const char *name,
                        struct err *err)
 {
@@ -258,7 +265,7 @@ static int copy_data(struct unpacking *u, const char *name, uint64_t *entry_byte
             return 0;
         if (r != ARCHIVE_OK || offset < 0)
             return read_failed(u, name, err);
-        /* By position, not by bytes seen: the holes of a sparse file count too. */
+        /* By offset, not bytes read: holes of a sparse file count. */
         if ((uint64_t)offset + n > *entry_bytes)
             *entry_bytes = (uint64_t)offset + n;
         if (check_bytes(u, *entry_bytes, err) < 0)
@@ -268,18 +275,53 @@ static int copy_data(struct unpacking *u, const char *name, uint64_t *entry_byte
     }
 }
 
+/* The archive from the current entry's first header on, as much of it as is there. */
+static const char *headers_of(const struct unpacking *u, size_t *n)
+{
+    la_int64_t position = archive_read_header_position(u->in);
+    uint64_t at = position >= 0 ? (uint64_t)position : UINT64_MAX;
+    uint64_t from = u->gunzip != NULL ? u->headers_at : 0;
+    size_t all = u->gunzip != NULL ? buf_len(&u->headers) : u->archive_len;
+    const char *bytes = u->gunzip != NULL ? buf_at(&u->headers) : (const char *)u->archive_bytes;
+
+    if (at < from || at - from > all) {
+        *n = 0;
+        return bytes;
+    }
+    *n = all - (size_t)(at - from);
+    return bytes + (at - from);
+}
+
+/* Give a tar's entry the names that its pax header spells. */
+static void spell_names(const struct unpacking *u, struct archive_entry *entry)
+{
+    struct tar_names names;
+    size_t n;
+    const char *headers = headers_of(u, &n);
+
+    tar_names_read(&names, headers, n);
+    if (names.path != NULL)
+        archive_entry_set_pathname(entry, names.path);
+    if (names.link != NULL && archive_entry_hardlink(entry) != NULL)
+        archive_entry_set_hardlink(entry, names.link);
+    else if (names.link != NULL && archive_entry_filetype(entry) == AE_IFLNK)
+        archive_entry_set_symlink(entry, names.link);
+    tar_names_done(&names);
+}
+
 /* The name as the archive spells it. NULL: it is unreadable. Caller frees. */
 static char *name_of(const struct unpacking *u, struct archive_entry *entry)
 {
-    const char *name = archive_entry_pathname(entry);
     la_int64_t at = archive_read_header_position(u->in);
     char *raw = NULL;
 
     if (archive_format(u->in) == ARCHIVE_FORMAT_ZIP && at >= 0)
         raw = entry_zip_name(u->archive_bytes, u->archive_len, (size_t)at);
-    if (raw != NULL || name == NULL)
+    else
+        spell_names(u, entry);
+    if (raw != NULL || archive_entry_pathname(entry) == NULL)
         return raw;
-    return xstrdup(name);
+    return xstrdup(archive_entry_pathname(entry));
 }
 
 static int write_entry(struct unpacking *u, struct archive_entry *entry, const char *name,
@@ -288,7 +330,7 @@ static int write_entry(struct unpacking *u, struct archive_entry *entry, const c
     bool folder = archive_entry_filetype(entry) == AE_IFDIR;
     uint64_t entry_bytes = 0;
 
-    /* The size it claims is refused at once; a claim that is too small is found while copying. */
+    /* A declared size beyond the bounds is refused at once; a false one is found while copying. */
     if (archive_entry_size_is_set(entry) && archive_entry_size(entry) > 0)
         entry_bytes = (uint64_t)archive_entry_size(entry);
     if (check_bytes(u, entry_bytes, err) < 0)
@@ -325,15 +367,32 @@ static int unpack_entry(struct unpacking *u, struct archive_entry *entry, struct
 
 /* ---- the whole ---- */
 
+static int next_entry(struct unpacking *u, struct archive_entry **entry)
+{
+    int r;
+
+    u->in_headers = true;
+    r = archive_read_next_header(u->in, entry);
+    u->in_headers = false;
+    return r;
+}
+
+/* Whether a warning is that a tar's name, of a file or an owner, is not UTF-8: it is taken as it is. */
+static bool is_about_text(const struct unpacking *u)
+{
+    return archive_format(u->in) != ARCHIVE_FORMAT_ZIP &&
+           strstr(reason(u->in), "can't be converted from") != NULL;
+}
+
 static int unpack_all(struct unpacking *u, struct err *err)
 {
     struct archive_entry *entry = NULL; /* the library's */
     int r;
 
-    while ((r = archive_read_next_header(u->in, &entry)) != ARCHIVE_EOF) {
+    while ((r = next_entry(u, &entry)) != ARCHIVE_EOF) {
         const char *name = r == ARCHIVE_WARN ? archive_entry_pathname(entry) : NULL;
 
-        if (r != ARCHIVE_OK)
+        if (r != ARCHIVE_OK && !(r == ARCHIVE_WARN && is_about_text(u)))
             return read_failed(u, name, err);
         if (count_entry(u, err) < 0 || unpack_entry(u, entry, err) < 0)
             return -1;
@@ -345,7 +404,18 @@ static int unpack_all(struct unpacking *u, struct err *err)
     return 0;
 }
 
-/* For libarchive: the next bytes of a tar that is packed by gzip. */
+/* The library asks for a block once it is through with the last one: what follows an entry begins in
+ * the block that was current then. */
+static void keep_headers(struct unpacking *u, const void *block, size_t n)
+{
+    if (!u->in_headers || buf_len(&u->headers) + n > HEADERS_MAX_BYTES) {
+        buf_reset(&u->headers, HEADERS_MAX_BYTES);
+        u->headers_at = gunzip_n_out(u->gunzip) - n;
+    }
+    buf_add(&u->headers, block, n);
+}
+
+/* Read callback for libarchive: the next bytes of a gzipped tar. */
 static la_ssize_t on_read(struct archive *in, void *owner, const void **block)
 {
     struct unpacking *u = owner;
@@ -354,7 +424,9 @@ static la_ssize_t on_read(struct archive *in, void *owner, const void **block)
 
     if (n < 0)
         archive_set_error(in, EINVAL, "%s", gunzip_fault(u->gunzip));
-    /* All that a tar holds beside files: a header and an end for each entry, and names. */
+    else
+        keep_headers(u, *block, (size_t)n);
+    /* The overhead of a tar beside file contents: headers, padding, names. */
     if (gunzip_n_out(u->gunzip) / TAR_ENTRY_BYTES >
         limits->bytes_max / TAR_ENTRY_BYTES + limits->entries_max + TAR_ENTRIES_MORE) {
         archive_set_error(in, EFBIG, "it holds more than files and their names");
@@ -400,7 +472,7 @@ static int open_archives(struct unpacking *u, struct err *err)
     return gunzip_is(u->archive_bytes, u->archive_len) ? open_gzip(u, err) : open_plain(u, err);
 }
 
-/* What a gzip holds must be a tar, and what it is instead is told where it is known. */
+/* A gzip must contain a tar; otherwise the error names what it contains instead. */
 static int explain_packed(const struct unpacking *u, struct err *err)
 {
     const char *by = code_packed_by((const char *)u->archive_bytes, u->archive_len);
@@ -421,6 +493,7 @@ static void close_archives(struct unpacking *u)
     (void)archive_write_free(u->disk);
     (void)archive_read_free(u->in);
     gunzip_free(&u->gunzip);
+    buf_done(&u->headers);
     strv_free(&u->dropped);
 }
 
@@ -431,14 +504,14 @@ int unpack_archive(const char *dir, const void *bytes, size_t n, const struct un
     int result;
 
     assert(dir[0] == '/');
-    /* In the "C" locale the library gives no name at all for an entry beyond ASCII. Where the
-     * system lacks this one, such an entry is refused by name == NULL. */
+    /* In the "C" locale libarchive returns no name for an entry beyond ASCII. Where C.UTF-8 is
+     * missing, such an entry is refused by name == NULL. */
     (void)setlocale(LC_CTYPE, "C.UTF-8");
     if (chdir(dir) < 0)
         return err_set(err, ERR_SYSTEM, errno, "cannot enter folder \"" NAME_SHOWN "\": %s", dir,
                        strerror(errno));
     if (entry_zip_is_empty(bytes, n))
-        return 0; /* what it lacks is for the runtimes to tell; the library knows no such zip */
+        return 0; /* the runtimes report what is missing; libarchive rejects an empty zip */
     result = open_archives(&u, err);
     if (result == 0)
         result = unpack_all(&u, err);

@@ -179,7 +179,7 @@ void invoke_serve(struct invoke *invoke, struct pool *pool)
 {
     bool taken = pool_submit(pool, &invoke->job);
 
-    assert(taken); /* nobody else gives it jobs, and a worker is free */
+    assert(taken); /* the pool has no other client, and a worker is free */
     invoke->running = true;
 }
 

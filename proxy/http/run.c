@@ -205,6 +205,8 @@ static void on_done(struct job *job)
 
     log_end(run);
     drop_line(run);
+    if (service->observer != NULL)
+        service->observer->ended(service->observer, run->request, job);
     if (run->stream != STREAM_NONE) {
         on_stream_done(run);
         return;
@@ -382,6 +384,8 @@ void run_on_request(void *owner, struct request *request)
     }
     if (pool_submit(pool, &run->job)) {
         service->runs.request_bytes += n;
+        if (service->observer != NULL)
+            service->observer->begun(service->observer, request, &run->job);
         return;
     }
     (void)snprintf(text, sizeof(text), "%u activations wait for the action already (--queue-max).",
