@@ -260,9 +260,11 @@ static int listen_for_operator(struct app *app, struct err *err)
     if (endpoint_parse(&endpoint, "--admin", config->admin, err) < 0)
         return -1;
     for (size_t i = 0; i < ARRAY_LEN(paths); i++)
-        app->admin_routes[i] = (struct server_route){
-            paths[i].path, paths[i].handler, &app->admin, ADMIN_BODY_MAX_BYTES,
-            NULL,          "GET, HEAD",      NULL,        NULL};
+        app->admin_routes[i] = (struct server_route){.path = paths[i].path,
+                                                     .handler = paths[i].handler,
+                                                     .owner = &app->admin,
+                                                     .body_max_bytes = ADMIN_BODY_MAX_BYTES,
+                                                     .methods = "GET, HEAD"};
     app->admin_server = server_new(app->loop, &opts, app->admin_routes, ARRAY_LEN(paths), err);
     if (app->admin_server == NULL)
         return -1;
@@ -393,25 +395,25 @@ static int listen_for_all(struct app *app, struct err *err)
     bool is_knative = knative_read(&app->knative, service);
     int result;
 
-    app->routes[0] = (struct server_route){"/run",
-                                           run_on_request,
-                                           service,
-                                           config->run_max_bytes,
-                                           "run-max-bytes",
-                                           NULL,
-                                           &service->runs.n_ends[RUN_BODY_TOO_LARGE],
-                                           &service->runs.n_ends[RUN_NO_ROOM]};
-    app->routes[1] = (struct server_route){
-        "/init", init_on_request, service, config->init_max_bytes, "init-max-bytes", NULL, NULL,
-        NULL};
-    app->entry = (struct server_route){"/",
-                                       knative_on_request,
-                                       &app->knative,
-                                       config->init_max_bytes,
-                                       "init-max-bytes",
-                                       app->knative.methods,
-                                       NULL,
-                                       NULL};
+    app->routes[0] = (struct server_route){.path = "/run",
+                                           .handler = run_on_request,
+                                           .owner = service,
+                                           .body_max_bytes = config->run_max_bytes,
+                                           .bound = "run-max-bytes",
+                                           .n_too_large = &service->runs.n_ends[RUN_BODY_TOO_LARGE],
+                                           .n_no_room = &service->runs.n_ends[RUN_NO_ROOM]};
+    app->routes[1] = (struct server_route){.path = "/init",
+                                           .handler = init_on_request,
+                                           .owner = service,
+                                           .body_max_bytes = config->init_max_bytes,
+                                           .bound = "init-max-bytes",
+                                           .tells_instance = true};
+    app->entry = (struct server_route){.path = "/",
+                                       .handler = knative_on_request,
+                                       .owner = &app->knative,
+                                       .body_max_bytes = config->init_max_bytes,
+                                       .bound = "init-max-bytes",
+                                       .methods = app->knative.methods};
     app->admin_held.max_bytes = ADMIN_HELD_MAX_BYTES;
     service->held.max_bytes =
         config->held_max_bytes > 0 ? config->held_max_bytes : held_default_max("");

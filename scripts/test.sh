@@ -168,7 +168,7 @@ checks() {
     local name
 
     for name in format layers shell python spell readme; do
-        single "check-$name" 120 env BUILD="$OUT/gcc" "$here/check.sh" "$name"
+        single "check-$name" 300 env BUILD="$OUT/gcc" "$here/check.sh" "$name"
     done
 }
 

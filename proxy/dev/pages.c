@@ -433,8 +433,11 @@ static void add_route(struct pages *pages, const char *path, const char *methods
         .wants_token = methods == NULL && strncmp(path, "/dev/", 5) == 0,
         .is_page = handler == on_page,
     };
-    pages->routes[i] = (struct server_route){
-        path, on_guarded, &pages->guards[i], body_max_bytes, NULL, methods, NULL, NULL};
+    pages->routes[i] = (struct server_route){.path = path,
+                                             .handler = on_guarded,
+                                             .owner = &pages->guards[i],
+                                             .body_max_bytes = body_max_bytes,
+                                             .methods = methods};
 }
 
 static void make_token(char *token)

@@ -518,6 +518,21 @@ function activate(channel, metadata, main, line) {
     return undefined;
 }
 
+/* A syntax error of an ES module names no file in its text: Node keeps that for what nobody catches. */
+function isOfModule(problem) {
+    return problem instanceof SyntaxError &&
+        /^SyntaxError: .*\n    at .*\(node:internal\/modules\/esm/.test(problem.stack);
+}
+
+/* End as if nobody had caught it: Node prints file, line and text, and ends with 1. Never settles. */
+function dieOf(problem) {
+    process.removeAllListeners('uncaughtException');
+    setImmediate(() => {
+        throw problem;
+    });
+    return new Promise(() => {});
+}
+
 /* Load, report ready, and from then on answer. */
 async function serve(channel, arguments_, acknowledge) {
     const many = acknowledge && process.env.__OW_ALLOW_CONCURRENT === 'true';
@@ -527,6 +542,8 @@ async function serve(channel, arguments_, acknowledge) {
     try {
         main = await load(...arguments_);
     } catch (problem) {
+        if (isOfModule(problem))
+            return dieOf(problem);
         process.stderr.write(problem instanceof Refusal ? `${problem.message}\n`
             : `${inspect(problem)}\n`);
         process.exit(1);
