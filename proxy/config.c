@@ -59,6 +59,9 @@ const struct setting settings[] = {
          "file or folder of an action to start at once, without an /init; a folder is used in "
          "place; the default may be missing or empty"),
     TEXT("main", main, "", "NAME", "function to call in --action or FILE; empty: main"),
+    TEXT("functions", functions, "", "NAME,...",
+         "functions to call instead of --main: the member method of a request chooses one, and the "
+         "first is the default"),
     TEXT("answers", answers, "auto", "auto|stdout|fd3",
          "where an executable writes its answers; auto: on descriptor 1 or 3, whichever carries "
          "the first answer"),

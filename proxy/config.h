@@ -32,6 +32,7 @@ struct config {
     const char *action_dir;
     const char *action;
     const char *main;
+    const char *functions; /* a list; "": main is all */
     const char *answers;
     const char *user;
     uint64_t no_new_privs;

@@ -13,7 +13,7 @@ every cold start, so what most actions never need (traceback, asyncio) is import
 import os
 import sys
 
-from whiskloop_wire import Channel, Refusal, flush_logs, message, open_logs, parse, to_line, to_variable
+from whiskloop_wire import Channel, Refusal, flush_logs, message, open_logs, parse, to_line, to_text, to_variable
 
 # The action is not __main__: what its file guards by `if __name__ == "__main__"` is for the
 # command line only. Apache's Python runtime imports it under this very name.
@@ -202,7 +202,8 @@ def import_action(source):
 
 
 def load(path, name="main"):
-    """Enter the action's folder, load it and return its function, or end with the reason."""
+    """Enter the action's folder, load it and return its function, or end with the reason. Of a list of
+    names, as "predict,train", all of them: an object of class Functions."""
     name = name or "main"
     source = os.path.abspath(path)
     if os.path.isdir(source):
@@ -216,10 +217,30 @@ def load(path, name="main"):
     activate_virtualenv(folder)
     sys.path.insert(0, folder)
 
-    function = getattr(import_action(source), name, None)
-    if not callable(function):
-        sys.exit("Cannot start action: function '%s' was not found in %s" % (name, file_name))
-    return function
+    module = import_action(source)
+    functions = Functions()
+    for one in name.split(","):
+        one = one.strip()
+        functions[one] = getattr(module, one, None)
+        if not callable(functions[one]):
+            sys.exit("Cannot start action: function '%s' was not found in %s" % (one, file_name))
+    return functions if len(functions) > 1 else functions[one]
+
+
+class Functions(dict):
+    """Several functions by name: a request's member `method` chooses, the first is the default."""
+
+    def choose(self, request):
+        method = request.pop("method", None)
+        if method is None:
+            return next(iter(self.values()))
+        if isinstance(method, str) and method in self:
+            return self[method]
+        raise MethodNotFound("method not found: %s; want %s" % (to_text(method), ", ".join(self)))
+
+
+class MethodNotFound(Exception):
+    """The caller named no function that there is: not worth a traceback."""
 
 
 def wait_for_init(channel):
@@ -405,6 +426,11 @@ def activate(function, metadata, line):
     if not isinstance(request, dict):
         return to_line({"error": "cannot use the line: want a JSON object with a value"})
     value = request.pop("value", None)
+    try:
+        if type(function) is Functions:
+            function = function.choose(request)
+    except MethodNotFound as problem:
+        return to_line({"error": str(problem)})
     metadata.show(request)
     try:
         result = function({} if value is None else value)
@@ -440,10 +466,15 @@ def failed(problem):
     return to_line({"error": message(problem)})
 
 
+def may_accelerate(function):
+    """Whether all is done in C. Which of several functions is meant is found out here."""
+    return is_accelerated() and type(function) is not Functions
+
+
 def serve(channel, function):
     """Answer each line until the input ends."""
     metadata = Metadata()
-    if is_accelerated():
+    if may_accelerate(function):
         accelerator.serve(channel.lines_fd, channel.answers_fd, function, metadata, activate,
                           finish, failed, flush_logs, channel.answer)
         return
@@ -492,7 +523,7 @@ def main():
     if acknowledge:
         flush_logs()
         Parts.channel = channel
-        Parts.is_cancelled = staticmethod(accelerator.is_cancelled if is_accelerated()
+        Parts.is_cancelled = staticmethod(accelerator.is_cancelled if may_accelerate(function)
                                           else channel.is_cancelled)
         channel.answer(to_line({"ok": True, "pipeline": PIPELINE, "parts": True, "control": True}))
     serve(channel, function)

@@ -64,6 +64,7 @@ static const struct text {
     {"--action-dir", "WHISKLOOP_ACTION_DIR", N(action_dir), "", "/a"},
     {"--action", "WHISKLOOP_ACTION", N(action), "/action", "/code/a.py"},
     {"--main", "WHISKLOOP_MAIN", N(main), "", "niam"},
+    {"--functions", "WHISKLOOP_FUNCTIONS", N(functions), "", "predict,train"},
     {"--answers", "WHISKLOOP_ANSWERS", N(answers), "auto", "fd3"},
     {"--in", "WHISKLOOP_IN", N(in), "", "/i"},
     {"--out", "WHISKLOOP_OUT", N(out), "", "/o"},
