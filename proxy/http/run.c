@@ -106,7 +106,7 @@ static int status_of(const struct run *run)
 {
     const struct job *job = &run->job;
 
-    if (!run->is_done)
+    if (!run->is_done || job->parts != NULL)
         return 200;
     return contract_is_answered(job) ? (job->failed ? 502 : 200) : failures[job->outcome].status;
 }
@@ -133,7 +133,9 @@ static void stream_step(struct run *run)
         buf_done(&bytes);
         return;
     }
-    if (!run->is_streaming && !stream_begin(run->request, run->stream, status_of(run))) {
+    if (!run->is_streaming && is_last && status_of(run) != 200) {
+        stream_refuse(run->request, run->stream, status_of(run), &bytes);
+    } else if (!run->is_streaming && !stream_begin(run->request, run->stream, status_of(run))) {
         run->request = NULL;
         buf_done(&bytes);
         job_cancel(job);

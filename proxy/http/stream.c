@@ -4,6 +4,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/buf.h"
 #include "http/request.h"
 #include "worker/part_form.h"
 
@@ -88,6 +89,14 @@ bool stream_begin(struct request *request, enum stream_kind kind, int status)
     request_add_header(request, "cache-control", "no-cache");
     request_add_header(request, "x-accel-buffering", "no"); /* nginx passes each part on at once */
     return request_stream(request, status, kinds[kind].type);
+}
+
+void stream_refuse(struct request *request, enum stream_kind kind, int status, struct buf *bytes)
+{
+    size_t n = buf_len(bytes);
+
+    request_set_type(request, kinds[kind].type, strlen(kinds[kind].type));
+    request_reply(request, status, bytes->bytes, n); /* nothing was taken from its front */
 }
 
 const struct part_form *stream_form(enum stream_kind kind)

@@ -6,6 +6,7 @@
  */
 
 #include <stdbool.h>
+struct buf;
 struct part_form;
 struct request;
 
@@ -21,5 +22,7 @@ enum stream_kind stream_asked(const struct request *request);
 /* Begin the reply. false: it was refused. */
 bool stream_begin(struct request *request, enum stream_kind kind, int status);
 
+/* Reply with an error, at once and as a whole; bytes: taken over. */
+void stream_refuse(struct request *request, enum stream_kind kind, int status, struct buf *bytes);
 /* How its parts and its end look. */
 const struct part_form *stream_form(enum stream_kind kind);

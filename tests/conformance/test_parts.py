@@ -33,6 +33,59 @@ def main(args):
     if "boom" in args: raise ValueError("boom")
     if "list" not in args: return {"total": args["n"]}
 """,
+    "nodejs": """
+async function* main(args) {
+    try {
+        for (let i = 0; i < args.n; i++) {
+            yield { i };
+            if (args.gate) await require('fs').promises.readFile(args.gate);
+        }
+    } finally {
+        console.log('closed');
+    }
+    if (args.die) process.exit(3);
+    if (args.boom) throw new Error('boom');
+    if (!args.list) return { total: args.n };
+}
+""",
+    "ruby": """
+def main(args)
+  Enumerator.new do |out|
+    args['n'].times { |i| out << { i: i } }
+    exit!(3) if args['die']
+    raise 'boom' if args['boom']
+    args['list'] ? nil : { total: args['n'] }
+  end
+end
+""",
+    "php": """<?php
+function main($args) {
+    for ($i = 0; $i < $args['n']; $i++) { yield ['i' => $i]; }
+    if (isset($args['die'])) { exit(3); }
+    if (isset($args['boom'])) { throw new Exception('boom'); }
+    if (!isset($args['list'])) { return ['total' => $args['n']]; }
+}
+""",
+    "perl": """
+sub main {
+    my ($args) = @_;
+    for my $i (0 .. $args->{n} - 1) { part({ i => $i }) }
+    exit 3 if $args->{die};
+    die "boom\n" if $args->{boom};
+    return $args->{list} ? $args->{n} ? undef : [] : { total => $args->{n} };
+}
+1;
+""",
+    "shell": """
+main() {
+    local i n
+    arg -v n n
+    for ((i = 0; i < n; i++)); do part '{"i":'$i'}'; done
+    [[ -z $(arg die) ]] || exit 3
+    [[ -z $(arg boom) ]] || { fail boom; return 1; }
+    if [[ -z $(arg list) ]]; then answer '{"total":'$n'}'; elif ((n == 0)); then answer '[]'; fi
+}
+""",
 }
 
 LANGUAGES = {row.name: row for row in ROWS if row.name in CODES}
