@@ -267,6 +267,10 @@ static void on_run_replied(void *owner, struct request *request, int status, cha
 {
     struct passage *passage = owner;
 
+    if (status == 0) { /* it goes in parts, as http/run.c sends them */
+        passage_free(passage);
+        return;
+    }
     if (status == 200) {
         reply_shaped(request, json_top(body, n));
         free(body);
