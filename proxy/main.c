@@ -488,6 +488,7 @@ static int run(struct app *app, struct err *err)
     if ((!is_command && listen_for_all(app, err) < 0) ||
         setup_service(&app->setup, service, is_temporary, err) < 0) {
         close_servers(app);
+        dev_free(&app->dev, 0);
         return -1;
     }
     open_log_streams(app);
@@ -499,7 +500,10 @@ static int run(struct app *app, struct err *err)
     preload_init(&app->preload, service, on_preloaded_ready, on_preloaded_failed, app);
     prewarmed_init(&service->prewarmed, app->loop);
     service->opts.renames_log = is_command;
-    if (is_command)
+    if (app->config.command == COMMAND_TEST &&
+        develop_test(&app->config, &app->setup.runtimes, service->opts.fallback, err) < 0)
+        result = -1;
+    else if (is_command)
         app->command = command_new(&app->config, service, on_command_ended, app, err);
     if (is_command && app->command == NULL)
         result = -1;
@@ -547,10 +551,15 @@ static int precompile(struct app *app, struct err *err)
 /* Dispatch by purpose. Returns the exit status. */
 static int do_work(struct app *app, const char *program, struct err *err)
 {
+    const struct config *config = &app->config;
     int result = setup_children(&app->setup, program, err);
 
-    if (result == 0)
-        result = app->config.compile_main != NULL ? precompile(app, err) : run(app, err);
+    if (result == 0 && config->command == COMMAND_NEW)
+        result = setup_runtimes(&app->setup, err) < 0
+                     ? -1
+                     : develop_new(config, &app->setup.runtimes, err);
+    else if (result == 0)
+        result = config->compile_main != NULL ? precompile(app, err) : run(app, err);
     if (result == 0)
         return app->status;
     (void)fail(err);

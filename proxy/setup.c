@@ -397,6 +397,7 @@ static void set_options(struct setup *setup, struct service *service)
                             .kill_ms = config->kill_ms,
                             .answer_max_bytes = config->answer_max_bytes,
                             .pipeline = (unsigned)config->pipeline,
+                            .wake_near = config->wake_near != 0,
                             .ahead_max = (unsigned)config->write_ahead,
                             .pipe_bytes = setup_pipe_bytes("/proc/sys/fs/pipe-user-pages-soft",
                                                            n_workers(config)),
@@ -450,6 +451,13 @@ int setup_service(struct setup *setup, struct service *service, bool is_temporar
     set_build_options(setup, &service->opts);
     service->store = &setup->store;
     return 0;
+}
+
+int setup_runtimes(struct setup *setup, struct err *err)
+{
+    struct service_opts opts = {.fallback = NULL};
+
+    return load_runtimes(setup, &opts, err);
 }
 
 void setup_done(struct setup *setup)

@@ -40,6 +40,8 @@ TEST_PACKAGES=(clang clang-format git groff-base libclang-rt-14-dev libcmocka-de
 TEST_PACKAGES+=(nodejs perl ruby php-cli lua5.4 pypy3 tcc golang-go
     openjdk-17-jdk-headless libgoogle-gson-java)
 TEST_PACKAGES+=(python3-jsonschema python3-yaml)
+# What the page of whiskloop dev is tried in; axe-core comes with npm where there is one.
+TEST_PACKAGES+=(chromium)
 # An engine, and what makes a base and a network for it where there is none.
 IMAGE_PACKAGES=(docker.io mmdebstrap iproute2 procps)
 BENCH_PACKAGES=(wrk valgrind)

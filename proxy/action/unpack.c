@@ -481,6 +481,12 @@ static int explain_packed(const struct unpacking *u, struct err *err)
 
     if (by == NULL && first != NULL)
         by = gunzip_is(first, n) ? "gzip twice" : code_packed_by(first, n);
+    if (by == NULL && u->gunzip != NULL &&
+        strcmp(reason(u->in), "Unrecognized archive format") == 0)
+        return err_set(
+            err, ERR_CODE, 0,
+            "cannot read archive: the code is packed by gzip and holds no tar: pack it as "
+            "zip, tar or tar.gz");
     if (by == NULL)
         return -1;
     return err_set(err, ERR_CODE, 0,

@@ -11,19 +11,22 @@
 #include <assert.h>
 #include <errno.h>
 #include <pthread.h>
+#include <string.h>
 #include <unistd.h>
 
 #define KEEP_BYTES (256u << 10) /* memory kept between answers */
+#define CANCEL     "cancel "    /* begins a control line */
 
 struct serve {
     struct lines lines;
-    uint64_t number; /* of the line that is worked on, control lines not counted */
     struct buf answer;
     int answers_fd;
+    unsigned long long number; /* of the line that is being worked on */
     /* Borrowed from the caller of serve(). */
     PyObject *function;
     PyObject *metadata;
-    PyObject *activate;   /* (function, metadata, line) -> answer: all of an activation */
+    PyObject *activate;   /* (function, metadata, line) -> answer: all of an activation; None: the
+                           * line asks for none */
     PyObject *finish;     /* (result) -> answer, of what the function returned */
     PyObject *failed;     /* (exception) -> answer, of what it raised */
     PyObject *flush_logs; /* () */
@@ -31,7 +34,7 @@ struct serve {
     PyObject *sys;        /* the module's names */
 };
 
-static struct serve *serving; /* NULL: nobody */
+static struct serve *serving; /* borrowed; NULL: nobody serves */
 static bool forked; /* this is a child that came back from the function: only the parent answers */
 
 static struct {
@@ -143,6 +146,11 @@ static bool activate_by_python(struct serve *s, const char *text, size_t n)
     if (line != NULL)
         answer = PyObject_CallFunctionObjArgs(s->activate, s->function, s->metadata, line, NULL);
     Py_XDECREF(line);
+    if (answer == Py_None) {
+        Py_DECREF(answer);
+        s->number--; /* such lines are not counted */
+        return true;
+    }
     return write_bytes(s, answer);
 }
 
@@ -199,8 +207,8 @@ static bool serve_lines(struct serve *s)
     int status;
 
     while ((status = lines_next(&s->lines, &line, &n)) > 0) {
-        if (lines_is_control(line, n)) { /* for an activation that is over */
-            lines_drop(&s->lines, n);
+        if (n > strlen(CANCEL) && memcmp(line, CANCEL, strlen(CANCEL)) == 0) {
+            lines_drop(&s->lines, n); /* for an activation that is over */
             continue;
         }
         s->number++;
@@ -208,15 +216,6 @@ static bool serve_lines(struct serve *s)
             return false;
     }
     return status == 0;
-}
-
-static PyObject *is_cancelled(PyObject *module, PyObject *unused)
-{
-    int status = serving != NULL && !forked ? lines_cancel(&serving->lines, serving->number) : 0;
-
-    (void)module;
-    (void)unused;
-    return status < 0 ? NULL : PyBool_FromLong(status);
 }
 
 static PyObject *serve(PyObject *module, PyObject *arguments)
@@ -248,18 +247,69 @@ static PyObject *serve(PyObject *module, PyObject *arguments)
     Py_RETURN_NONE;
 }
 
+/* ---- for the launcher's Python code ---- */
+
+static PyObject *is_cancelled(PyObject *module, PyObject *nothing)
+{
+    char wanted[48];
+    int n;
+
+    (void)module;
+    (void)nothing;
+    if (serving == NULL)
+        Py_RETURN_FALSE;
+    n = PyOS_snprintf(wanted, sizeof(wanted), "cancel %llu\n", serving->number);
+    if (!lines_read_ready(&serving->lines))
+        return NULL;
+    return PyBool_FromLong(lines_hold(&serving->lines, wanted, (size_t)n));
+}
+
+static PyObject *decode(PyObject *module, PyObject *text)
+{
+    const uint8_t *at, *end;
+    PyObject *document;
+
+    (void)module;
+    if (!PyBytes_Check(text))
+        return PyErr_Format(PyExc_TypeError, "decode() wants bytes");
+    at = (const uint8_t *)PyBytes_AS_STRING(text);
+    end = at + PyBytes_GET_SIZE(text);
+    document = decode_value(&at, end);
+    if (document != NULL && at == end)
+        return document;
+    Py_XDECREF(document);
+    Py_RETURN_NOTIMPLEMENTED;
+}
+
+static PyObject *encode(PyObject *module, PyObject *document)
+{
+    struct buf out = {0};
+    PyObject *line = NULL;
+
+    (void)module;
+    if (encode_document(&out, document)) {
+        buf_add(&out, "\n", 1);
+        line = PyBytes_FromStringAndSize(buf_at(&out), (Py_ssize_t)buf_len(&out));
+        buf_done(&out);
+        return line;
+    }
+    buf_done(&out);
+    Py_RETURN_NOTIMPLEMENTED;
+}
+
 /* ---- the module ---- */
 
 static const char serve_doc[] =
     "serve(lines_fd, answers_fd, function, metadata, activate, finish, failed, flush_logs, write)\n\n"
     "Answer each line until the input ends, or an exception is to end the process.";
 
-static const char is_cancelled_doc[] =
-    "is_cancelled()\n\nWhether a control line says that nobody waits for the activation that runs.";
-
-static PyMethodDef methods[] = {{"serve", serve, METH_VARARGS, serve_doc},
-                                {"is_cancelled", is_cancelled, METH_NOARGS, is_cancelled_doc},
-                                {NULL, NULL, 0, NULL}};
+static PyMethodDef methods[] = {
+    {"serve", serve, METH_VARARGS, serve_doc},
+    {"is_cancelled", is_cancelled, METH_NOARGS,
+     "Whether a line \"cancel N\" has come for the activation that serve() runs, N its number."},
+    {"decode", decode, METH_O, "The document in a line of bytes, or NotImplemented."},
+    {"encode", encode, METH_O, "The document as a line of bytes, or NotImplemented."},
+    {NULL, NULL, 0, NULL}};
 
 static PyModuleDef definition = {PyModuleDef_HEAD_INIT, .m_name = "whiskloop_accelerator",
                                  .m_size = -1, .m_methods = methods};

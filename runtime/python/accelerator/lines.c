@@ -3,7 +3,6 @@
 #include <assert.h>
 #include <errno.h>
 #include <poll.h>
-#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -11,9 +10,8 @@
 
 #define READ_BYTES (64u << 10)  /* what a pipe holds by default */
 #define READ_MAX   (1u << 20)   /* at a time, of a long line */
-#define AHEAD_MAX  (4u << 20)   /* bytes read while an activation sends parts */
-#define CANCEL     "cancel "    /* begins a control line */
 #define KEEP_BYTES (256u << 10) /* memory kept between lines */
+#define AHEAD_MAX  (1u << 20)   /* bytes that are read ahead while an activation runs */
 
 /* Read some. 1; 0: the end; -1: an exception is raised. */
 static int read_some(struct lines *lines)
@@ -68,43 +66,6 @@ int lines_next(struct lines *lines, const char **line, size_t *n)
     }
 }
 
-bool lines_is_control(const char *line, size_t n)
-{
-    return n > strlen(CANCEL) && memcmp(line, CANCEL, strlen(CANCEL)) == 0;
-}
-
-static bool has_line(const struct buf *buf, const char *line, size_t n)
-{
-    const char *at = buf_at(buf), *end = at + buf_len(buf), *newline;
-
-    while (at != NULL && at < end && (newline = memchr(at, '\n', (size_t)(end - at))) != NULL) {
-        if ((size_t)(newline - at) == n && memcmp(at, line, n) == 0)
-            return true;
-        at = newline + 1;
-    }
-    return false;
-}
-
-int lines_cancel(struct lines *lines, uint64_t number)
-{
-    struct pollfd input = {.fd = lines->fd, .events = POLLIN};
-    char line[40];
-    bool came = false;
-
-    while (!lines->ended && buf_len(&lines->buf) < AHEAD_MAX && poll(&input, 1, 0) > 0) {
-        int status = read_some(lines);
-
-        if (status < 0)
-            return -1;
-        lines->ended = status == 0;
-        came = true;
-    }
-    if (!came)
-        return 0;
-    (void)snprintf(line, sizeof(line), CANCEL "%llu", (unsigned long long)number);
-    return has_line(&lines->buf, line, strlen(line));
-}
-
 void lines_drop(struct lines *lines, size_t n)
 {
     size_t n_held = buf_len(&lines->buf);
@@ -114,6 +75,38 @@ void lines_drop(struct lines *lines, size_t n)
     lines->n_seen = 0;
     if (buf_len(&lines->buf) == 0)
         buf_reset(&lines->buf, KEEP_BYTES);
+}
+
+bool lines_read_ready(struct lines *lines)
+{
+    struct pollfd fd = {.fd = lines->fd, .events = POLLIN};
+
+    while (!lines->ended && buf_len(&lines->buf) < AHEAD_MAX && poll(&fd, 1, 0) > 0) {
+        int status = read_some(lines);
+
+        if (status < 0)
+            return false;
+        lines->ended = status == 0;
+    }
+    return true;
+}
+
+bool lines_hold(const struct lines *lines, const char *line, size_t n)
+{
+    const char *at = buf_at(&lines->buf);
+    size_t n_left = buf_len(&lines->buf);
+
+    while (n_left >= n) {
+        const char *newline = memchr(at, '\n', n_left);
+
+        if (newline == NULL)
+            return false;
+        if ((size_t)(newline - at) + 1 == n && memcmp(at, line, n) == 0)
+            return true;
+        n_left -= (size_t)(newline - at) + 1;
+        at = newline + 1;
+    }
+    return false;
 }
 
 bool lines_write(int fd, const char *bytes, size_t n, size_t *done)
