@@ -15,6 +15,7 @@ COPY --from=builder /out/closed/ /
 COPY --from=python /out/python/ /
 COPY --from=builder /out/runtime/native /usr/share/whiskloop/runtime/native
 COPY --from=builder /out/runtime/python /usr/share/whiskloop/runtime/python
+COPY --from=builder /out/launchers/usr/libexec/whiskloop/python /usr/libexec/whiskloop/python
 ARG VERSION
 ARG REVISION=unknown
 LABEL org.opencontainers.image.title="whiskloop python3-tiny" \

@@ -10,6 +10,7 @@ FROM ${DEBIAN}
 USER 0:0
 RUN install-packages python3
 COPY --from=builder /out/runtime/python /usr/share/whiskloop/runtime/python
+COPY --from=builder /out/launchers/usr/libexec/whiskloop/python /usr/libexec/whiskloop/python
 ARG VERSION
 ARG REVISION=unknown
 LABEL org.opencontainers.image.title="whiskloop python3" \

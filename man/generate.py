@@ -12,7 +12,7 @@ import re
 import subprocess
 import sys
 
-COMMANDS = {"invoke": "run an action once, without HTTP", "pipe": "answer lines of JSON"}
+COMMANDS = {"dev": "serve an action while you write it", "invoke": "run an action once, without HTTP", "pipe": "answer lines of JSON"}
 OTHERS = {"health": "ask a running proxy whether it is well", "help": "show the options",
           "version": "show the version"}
 PLACES = ("FILE", "PATH", "DIR", "FIFO")

@@ -1,6 +1,7 @@
 #include "arguments.h"
 
 #include <assert.h>
+#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,7 +29,7 @@ static const char *proxy_option(const char *arg, const char *name)
     return arg + n;
 }
 
-/* How many arguments it took; 0: it is none of these; -1: err filled. */
+/* Returns the number of arguments consumed; 0: not one of these; -1: err filled. */
 static int set_from_proxy_option(struct config *config, int n_left, char **args, struct err *err)
 {
     const char *debug = proxy_option(args[0], "debug");
@@ -65,7 +66,13 @@ static int no_such_option(const char *given, const char *name, size_t n, struct 
                    suggest.best);
 }
 
-/* One option: --name=value, --name value, or --switch. Returns how many arguments it took. */
+/* A number that may be left out: then it is 1. */
+static bool is_optional(const struct setting *setting)
+{
+    return setting->kind == SETTING_NUMBER && setting->unit[0] == '[';
+}
+
+/* One option: --name=value, --name value, or --switch. Returns the number of arguments consumed. */
 static int set_from_option(struct config *config, int n_left, char **args, struct err *err)
 {
     const char *name = args[0] + 2;
@@ -78,6 +85,8 @@ static int set_from_option(struct config *config, int n_left, char **args, struc
     (void)snprintf(given_as, sizeof(given_as), "--%s", setting->name);
     if (name[n] == '=')
         return setting_set(config, setting, given_as, name + n + 1, err) < 0 ? -1 : 1;
+    if (is_optional(setting) && (n_left < 2 || !isdigit((unsigned char)args[1][0])))
+        return setting_set(config, setting, given_as, "1", err) < 0 ? -1 : 1;
     if (setting->kind == SETTING_SWITCH && (n_left < 2 || !setting_is_switch_value(args[1])))
         return setting_set(config, setting, given_as, "1", err) < 0 ? -1 : 1;
     if (n_left < 2)
@@ -122,6 +131,9 @@ static int set_from_pair_option(struct config *config, int n_left, char **args, 
 /* ---- commands ---- */
 
 const struct command_word commands[] = {
+    {"dev", COMMAND_DEV, true, false, "dev FILE|FOLDER",
+     "serve the action on 127.0.0.1:8080 while you write it: it is replaced on each save, and the "
+     "page at / shows arguments, answers and logs"},
     {"invoke", COMMAND_INVOKE, true, true, "invoke FILE [ARGUMENT]",
      "run the action in FILE once, without HTTP: answer on stdout, log on stderr. ARGUMENT is a JSON "
      "object, @FILE or - for stdin; default {}. Exit status: 0; 1 if the action failed or answered "
@@ -182,15 +194,16 @@ static int set_from_word(struct config *config, const char *word, struct err *er
     return 1;
 }
 
-/* What only the whole command line can tell. */
+/* Checks that need the whole command line. */
 static int check_words(const struct config *config, struct err *err)
 {
     const struct command_word *command = command_of(config);
 
     if (command == NULL && (config->env != NULL || config->metadata != NULL))
-        return err_set(err, ERR_REQUEST, 0,
-                       "-e, -m and --env-file are for invoke and pipe; an action that is published "
-                       "brings its environment along (bin/init.sh -e NAME=value)");
+        return err_set(
+            err, ERR_REQUEST, 0,
+            "-e, -m and --env-file are for dev, invoke and pipe; an action that is published "
+            "brings its environment along (bin/init.sh -e NAME=value)");
     if (command == NULL)
         return 0;
     if (command->needs_file && config->file == NULL)
@@ -225,7 +238,7 @@ static bool is_one_of(const char *arg, const char *const *names)
     return false;
 }
 
-/* What is asked about the program ends it, whatever else is there. CONFIG_RUN: nothing is. */
+/* --help, --version and the like win over everything else. CONFIG_RUN: none was given. */
 static enum config_result look_for_questions(const struct config *config, int argc, char **argv)
 {
     static const char *const help[] = {"--help", "-h", "-help", NULL};
@@ -244,7 +257,7 @@ static enum config_result look_for_questions(const struct config *config, int ar
     return CONFIG_RUN;
 }
 
-/* How many arguments it took; -1: err filled. */
+/* Returns the number of arguments consumed; -1: err filled. */
 static int take_argument(struct config *config, int n_left, char **args, struct err *err)
 {
     int taken;
@@ -286,5 +299,8 @@ enum config_result config_read(struct config *config, int argc, char **argv, str
     }
     if (check_words(config, err) < 0)
         return CONFIG_WRONG;
+    /* On other addresses than this machine's only where they are told by name. */
+    if (config->command == COMMAND_DEV && config->listen == setting_find("listen", 6)->text)
+        config->listen = "127.0.0.1";
     return result;
 }

@@ -85,7 +85,8 @@ struct command *command_new(const struct config *config, struct service *service
     set_members(&command->members, config->metadata);
     switch (config->command) {
     case COMMAND_SERVE:
-        assert(config->command != COMMAND_SERVE);
+    case COMMAND_DEV:
+        assert(config->command == COMMAND_INVOKE || config->command == COMMAND_PIPE);
         break;
     case COMMAND_INVOKE:
         is_open = open_invoke(command, config, ended, owner, err);

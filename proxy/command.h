@@ -1,8 +1,8 @@
 #pragma once
 
 /*
- * command - what the program does instead of serving: the commands invoke and pipe, with the pool
- * that a preloaded action gets.
+ * command - the commands invoke and pipe, which run instead of serving HTTP, on the pool of a
+ * preloaded action.
  */
 
 #include <stdbool.h>
@@ -12,14 +12,14 @@ struct config;
 struct err;
 struct service;
 
-/* It has nothing more to do. err->kind == ERR_NONE: all went well. Told once, from the loop. */
+/* Called once, from the loop, when the command is done. err->kind == ERR_NONE: success. */
 typedef void command_ended_fn(void *owner, const struct err *err);
 
-/* Streams, pipes and argument are opened and read. service: its options are adapted. NULL: err
- * filled. Both borrowed for the command's life. */
+/* Opens and reads streams, pipes and the argument. service: its options are adapted. NULL: err
+ * filled. Both are borrowed for the command's life. */
 struct command *command_new(const struct config *config, struct service *service,
                             command_ended_fn *ended, void *owner, struct err *err);
-/* After the loop has ended: what is left is written, for up to wait_ms. 0; -1 with err: answers
+/* After the loop has ended: write what is left, for up to wait_ms. 0; -1 with err: some answers
  * were not taken. */
 int command_finish(struct command *command, int wait_ms, struct err *err);
 void command_free(struct command **command);

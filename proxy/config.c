@@ -123,6 +123,13 @@ const struct setting settings[] = {
     NUMBER("pipe-max-bytes", pipe_max_bytes, 1, 64 * MIB, 1024 * GIB, "BYTES",
            "lines and answers that pipe buffers; when full, it reads no input until answers are "
            "read"),
+    TEXT("invoke", invoke, "", "ARGUMENT",
+         "what dev runs the action with after each save: JSON or @FILE; empty: it does not"),
+    NUMBER("inspect", inspect, 0, 0, 65535, "[PORT]",
+           "port on which dev lets a debugger attach, without time limits; without PORT the "
+           "debugger's own; 0: none"),
+    SWITCH("open", open, 0, "let dev open its page in the browser"),
+    SWITCH("no-page", no_page, 0, "let dev serve /run and /init only"),
     NUMBER("unpack-max-bytes", unpack_max_bytes, 1, GIB, 1024 * GIB, "BYTES",
            "largest unpacked size of an archive"),
     NUMBER("unpack-entries-max", unpack_entries_max, 1, 100000, 100000000, "N",
@@ -175,8 +182,7 @@ const struct setting settings[] = {
 };
 const size_t n_settings = ARRAY_LEN(settings);
 
-/* The topics of --help all, each with the setting that begins it; the table's order is the
- * help's. */
+/* The topics of --help all, each with its first setting, in the order of the table. */
 const struct topic topics[] = {
     {"Serving", "port"},
     {"Action", "runtime"},
@@ -184,6 +190,7 @@ const struct topic topics[] = {
     {"Processes and queue", "workers"},
     {"Size limits", "run-max-bytes"},
     {"pipe", "in"},
+    {"dev", "invoke"},
     {"Archives", "unpack-max-bytes"},
     {"Privileges and resources of the action", "user"},
     {"Starting and replacing", "prelaunch"},
@@ -191,11 +198,12 @@ const struct topic topics[] = {
 };
 const size_t n_topics = ARRAY_LEN(topics);
 
-/* Variables of other proxies that mean one of our settings. */
+/* Other proxies' variables that stand for one of our settings. */
 static const struct {
     const char *variable;
     const char *setting;
-    const char *only; /* the one value that turns a switch on, as its own proxy has it; NULL: any */
+    const char
+        *only; /* the only value that turns a switch on, as its own proxy has it; NULL: any */
 } synonyms[] = {
     {"FLASK_PROXY_PORT", "port", NULL},
     {"OW_LOG_INIT_ERROR", "log-init-error", NULL},
@@ -268,7 +276,7 @@ static int set_signed(struct config *config, const struct setting *setting, cons
     return 0;
 }
 
-/* Texts with bars in their unit are one of those words. */
+/* A text setting whose unit lists words with bars takes one of those words. */
 static int set_text(struct config *config, const struct setting *setting, const char *given_as,
                     const char *value, struct err *err)
 {
@@ -294,7 +302,7 @@ bool setting_is_switch_value(const char *text)
     return strcmp(text, "0") == 0 || strcmp(text, "1") == 0;
 }
 
-/* Apache's switches are on when they hold anything. */
+/* Apache's switches are on when set to any value. */
 static bool is_on(const char *value)
 {
     return value[0] != '\0' && strcmp(value, "0") != 0;
@@ -357,7 +365,7 @@ int config_set_from_environment(struct config *config, struct err *err)
 
         assert(setting != NULL);
         value = getenv(synonyms[i].variable);
-        /* Two may stand for one switch: the one that is off must not undo the other. */
+        /* Two variables may set one switch: the one that is off must not undo the other. */
         if (value != NULL && setting->kind == SETTING_SWITCH) {
             if (!(only != NULL ? strcmp(value, only) == 0 : is_on(value)))
                 continue;

@@ -1,8 +1,7 @@
 #pragma once
 
 /*
- * config - the settings: one table makes options, environment variables, help and the list in the
- * documents.
+ * config - the settings: one table gives options, environment variables, help and documentation.
  */
 
 #include <stdbool.h>
@@ -18,11 +17,12 @@ enum command_kind {
     COMMAND_SERVE,
     COMMAND_INVOKE,
     COMMAND_PIPE,
+    COMMAND_DEV,
 };
 
 #define CONFIG_AUTO INT64_MIN
 
-/* Texts point into argv, the environment or the table's defaults. */
+/* Texts are borrowed from argv, the environment or the table. */
 struct config {
     uint64_t port;
     const char *listen;
@@ -48,7 +48,7 @@ struct config {
     uint64_t broken_life_ms;
     uint64_t drain_timeout_ms;
     uint64_t idle_timeout_ms;
-    uint64_t workers; /* 0: as many as there are processors to use */
+    uint64_t workers; /* 0: the number of usable processors */
     uint64_t queue_max;
     uint64_t write_ahead;
     uint64_t pipeline;
@@ -69,6 +69,10 @@ struct config {
     uint64_t fork_workers;
     uint64_t one_at_a_time;
     uint64_t log_init_error;
+    const char *invoke;
+    uint64_t inspect;
+    uint64_t open;
+    uint64_t no_page;
     const char *log_level;
     const char *log_format;
     const char *log_file;
@@ -124,14 +128,14 @@ extern const size_t n_topics;
 
 /* name[0 .. n); NULL: there is none. */
 const struct setting *setting_find(const char *name, size_t n);
-/* given_as: what the user wrote before the value, for texts. value: borrowed. 0, or -1. */
+/* given_as: how the user named the setting, for error texts. value: borrowed. 0, or -1. */
 int setting_set(struct config *config, const struct setting *setting, const char *given_as,
                 const char *value, struct err *err);
-/* Whether a switch takes this as its value. */
+/* Whether a switch accepts this value. */
 bool setting_is_switch_value(const char *text);
 /* WHISKLOOP_NAME; out: room for SETTING_NAME_MAX bytes. */
 void setting_variable(const struct setting *setting, char *out);
-/* Behind a number: " ms", " bytes" or the like; "" when it is a plain count. */
+/* The unit that follows a number, " ms" or " bytes"; "" for a plain count. */
 const char *setting_unit(const struct setting *setting);
 
 void config_set_defaults(struct config *config);

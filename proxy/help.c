@@ -11,7 +11,7 @@
 #define COLUMNS 79
 #define INDENT  6
 
-/* What stands in --help, in this order. The words before a colon are a heading. */
+/* The contents of --help, in order. Words before a colon are headings. */
 static const char *const common[] = {
     "Serving:", "port",    "listen",  "admin",        "user", "Action:",   "runtime",  "action",
     "main",     "workers", "timeout", "allow-reinit", "Log:", "log-level", "log-file", "end-marks",
@@ -40,7 +40,7 @@ static const struct {
     {"--help, -h", "print the common options; --help all: all of them"},
 };
 
-/* Text with lines broken between words, each behind an indent. */
+/* Print text wrapped between words, each line indented. */
 static void write_wrapped(FILE *file, const char *text)
 {
     size_t column = 0;
@@ -65,7 +65,7 @@ static void write_item(FILE *file, const char *left, const char *text)
     write_wrapped(file, text);
 }
 
-/* The default as a user would give it, with its unit; empty: none. */
+/* The default in the user's notation, with its unit; empty: none. */
 static void format_default(const struct setting *setting, char *out, size_t size)
 {
     if (setting->kind == SETTING_TEXT)

@@ -1,8 +1,9 @@
 /*
- * main - read the settings, listen or do a command, build from the bottom up, run, take down in
- * reverse.
+ * main - read the settings, choose to serve or to run a command, build the modules bottom up, run
+ * the loop, tear down in reverse.
  */
 
+#include <errno.h>
 #include <fcntl.h>
 #include <malloc.h>
 #include <signal.h>
@@ -22,6 +23,9 @@
 #include "build-paths.h"
 #include "command.h"
 #include "config.h"
+#include "dev/dev.h"
+#include "develop.h"
+#include "greeting.h"
 #include "help.h"
 #include "http/admin.h"
 #include "http/default_action.h"
@@ -38,14 +42,14 @@
 #include "precompile.h"
 #include "setup.h"
 
-#define DRAIN_LOOK_MS 20 /* between two looks whether all is finished */
+#define DRAIN_LOOK_MS 20 /* interval of checks during a drain */
 #define ADMIN_BODY_MAX_BYTES                                                                       \
-    65536 /* nobody sends one; what comes is dropped, so that 404 and 405 can be told */
+    65536 /* requests there have no body; one that has is read and ignored */
 #define ADMIN_HELD_MAX_BYTES (4u << 20)
-#define FLUSH_MAX_MS         1000        /* at the very end, for a reader that is slow */
-#define KEEP_MALLOC_BYTES    (64u << 20) /* blocks up to this stay ours: library-facts A3 */
+#define FLUSH_MAX_MS         1000        /* at exit, for a slow log reader */
+#define KEEP_MALLOC_BYTES    (64u << 20) /* malloc keeps blocks up to this size: library-facts A3 */
 
-/* All that the program holds; lives on main's stack. */
+/* The whole program's state; lives on main's stack. */
 struct app {
     struct config config;
     struct loop *loop;
@@ -54,22 +58,23 @@ struct app {
     struct server_route admin_routes[3];
     struct server *server;       /* NULL: a command is done */
     struct command *command;     /* NULL: it serves */
+    struct dev *dev;             /* NULL: it serves as in production */
     struct server *admin_server; /* NULL: none is wanted */
     struct admin admin;
     struct held
-        admin_held; /* apart from the clients', so that they cannot keep it from answering */
+        admin_held; /* separate from the clients' connections, so that they cannot starve it */
     struct knative knative;
     struct setup setup;
     struct output out;
     struct output err;
     struct service service;
     struct preload preload;
-    struct loop_timer drain; /* while draining: looks whether all is finished */
+    struct loop_timer drain; /* during a drain: checks whether it is complete */
     uint64_t drain_until_ms; /* then running activations are given up */
-    uint64_t leave_at_ms;    /* then clients are left that do not take their replies; 0: later */
-    char instance[48];       /* differs from run to run: bin/init.sh --watch looks at it */
-    int status;              /* what the program ends with when all went well with itself */
-    bool all_closed;         /* no connection is left that holds on to the loop */
+    uint64_t leave_at_ms; /* deadline for clients that do not read their replies; 0: not set yet */
+    char instance[48];    /* unique per run; bin/init.sh --watch compares it */
+    int status;           /* exit status unless something else failed */
+    bool all_closed;      /* no connection uses the loop any more */
 };
 
 static int fail(const struct err *err)
@@ -80,21 +85,26 @@ static int fail(const struct err *err)
 
 /* ---- the end: drain, stop the action, leave ---- */
 
-/* Whether nothing is left for the action to do. */
+/* Whether the action has no work left. */
 static bool has_worked_off(const struct app *app)
 {
     return versions_n_jobs(&app->service) == 0 &&
            (app->command == NULL || command_is_done(app->command));
 }
 
-/* Whether somebody is still to be answered. */
+static bool serves(const struct app *app)
+{
+    return app->config.command == COMMAND_SERVE || app->config.command == COMMAND_DEV;
+}
+
+/* Whether a client is still owed a reply. */
 static bool is_asked(const struct app *app)
 {
     return app->command != NULL ? command_is_running(app->command) : server_n_open(app->server) > 0;
 }
 
-/* Nothing is at work any more. Whether those who are still to take their replies have had the time
- * for that: a client that stalls must not keep us. */
+/* All work is done. Whether clients have had enough time to read their replies: a stalled one must
+ * not delay the exit. */
 static bool has_waited(struct app *app, bool late)
 {
     uint64_t now_ms = loop_now_ms(app->loop);
@@ -106,7 +116,7 @@ static bool has_waited(struct app *app, bool late)
     return now_ms >= app->leave_at_ms;
 }
 
-/* Steps of the end, in order; called again until the last one is done. */
+/* The shutdown's steps, in order; called again until the last one is done. */
 static void drain_step(struct app *app)
 {
     struct service *service = &app->service;
@@ -146,6 +156,8 @@ static void reopen_log(void)
 static void begin_draining(struct app *app)
 {
     app->service.draining = true;
+    if (app->dev != NULL)
+        dev_stop(app->dev);
     if (app->server != NULL)
         server_wind_down(app->server);
 }
@@ -169,7 +181,7 @@ static void on_signal(void *owner, int signo)
     drain_step(app);
 }
 
-/* Of itself, not by a signal; wait_ms: longest time for what still runs. */
+/* Shut down without a signal. wait_ms: limit for running activations. */
 static void end(struct app *app, uint64_t wait_ms)
 {
     if (!app->service.draining)
@@ -180,8 +192,9 @@ static void end(struct app *app, uint64_t wait_ms)
 
 /* ---- the beginning ---- */
 
-/* Descriptors 0 to 3 are the action's by number: none of ours may ever land there. One that was
- * closed stays of no use, so that nobody takes /dev/null for the reader of an answer. */
+/* Actions use descriptors 0 to 3 by number, so none of ours may land there. A closed one is
+ * replaced by a descriptor that cannot be used, so that /dev/null is never mistaken for the reader
+ * of an answer. */
 static void occupy_low_descriptors(void)
 {
     for (int fd = 0; fd <= 3; fd++)
@@ -258,7 +271,7 @@ static int listen_for_operator(struct app *app, struct err *err)
     return 0;
 }
 
-/* --health: one line and an exit status, for a container's health check. */
+/* --health: print one line and exit with a status, for a container's health check. */
 static int say_health(const struct config *config)
 {
     struct endpoint endpoint;
@@ -277,7 +290,7 @@ static int say_health(const struct config *config)
     return 0;
 }
 
-/* An action that this image was made for does not start: there is nothing to wait for. */
+/* The image's own action failed to start: exit. */
 static void on_preloaded_failed(void *owner, const char *why)
 {
     struct app *app = owner;
@@ -298,7 +311,7 @@ static void on_preloaded_ready(void *owner)
         command_serve(app->command);
 }
 
-/* What is left to run is of no use when it failed. */
+/* Its pending work is of no use after a failure. */
 static void on_command_ended(void *owner, const struct err *err)
 {
     struct app *app = owner;
@@ -309,12 +322,12 @@ static void on_command_ended(void *owner, const struct err *err)
     end(app, failed ? 0 : app->config.drain_timeout_ms);
 }
 
-/* Begin with the action that the image or the command line carries, or be ready for an /init. */
+/* Start the preloaded action, or get ready for an /init. */
 static int begin_action(struct app *app, struct err *err)
 {
     const struct runtime *fallback = app->service.opts.fallback;
-    /* In an image of ActionLoop versions of actions lie there, in one for Apache's skeleton the
-     * program that serves until an /init brings another. */
+    /* The folder holds versions of actions in an ActionLoop image, and in one for Apache's skeleton
+     * the program that serves until an /init. */
     bool is_theirs = app->setup.actionloop.on || default_action_is_own(&app->service);
     const struct config *config = &app->config;
     struct preloaded_opts opts = {.command = config->file != NULL ? config->command_name : NULL,
@@ -348,7 +361,31 @@ static int begin_action(struct app *app, struct err *err)
     return found < 0 ? -1 : 0;
 }
 
-/* The contract's listener, or the one of Knative; and the operator's. 0, or -1. */
+/* The command dev: its own paths, and the next port where one is in use. 0, or -1. */
+static int listen_for_dev(struct app *app, struct err *err)
+{
+    struct config *config = &app->config;
+    const struct server_route *routes;
+    struct dev_opts opts;
+    size_t n_routes;
+
+    develop_options(config, &opts);
+    opts.instance = app->instance;
+    opts.health = admin_on_health;
+    opts.health_owner = &app->admin;
+    app->dev = dev_new(&app->service, &opts);
+    routes = dev_routes(app->dev, &n_routes);
+    for (unsigned n = 0; n < DEV_PORTS_TRIED; n++) {
+        if (listen_for_platform(app, routes, n_routes, DEV_LOST, err) == 0)
+            return 0;
+        if (err->os != EADDRINUSE || config->port == 0 || config->port == 65535)
+            return -1;
+        config->port++;
+    }
+    return -1;
+}
+
+/* The listener for the contract or for Knative, and the operator's. 0, or -1. */
 static int listen_for_all(struct app *app, struct err *err)
 {
     struct service *service = &app->service;
@@ -378,29 +415,33 @@ static int listen_for_all(struct app *app, struct err *err)
     app->admin_held.max_bytes = ADMIN_HELD_MAX_BYTES;
     service->held.max_bytes =
         config->held_max_bytes > 0 ? config->held_max_bytes : held_default_max("");
-    result = is_knative ? listen_for_platform(app, &app->entry, 1,
-                                              "No such path: this is an action, use POST /.", err)
-                        : listen_for_platform(app, app->routes, ARRAY_LEN(app->routes),
-                                              "No such path: this is an action, use POST /init and "
-                                              "POST /run.",
-                                              err);
+    if (config->command == COMMAND_DEV)
+        result = listen_for_dev(app, err);
+    else
+        result = is_knative
+                     ? listen_for_platform(app, &app->entry, 1,
+                                           "No such path: this is an action, use POST /.", err)
+                     : listen_for_platform(app, app->routes, ARRAY_LEN(app->routes),
+                                           "No such path: this is an action, use POST /init and "
+                                           "POST /run.",
+                                           err);
     if (result < 0)
         return -1;
     admin_init(&app->admin, service, app->server, WHISKLOOP_VERSION);
     return listen_for_operator(app, err);
 }
 
-/* Whether end marks are left out there: for a human they are noise. */
+/* Whether to omit end marks on this stream: on a terminal they are noise. */
 static bool is_unmarked(const struct app *app, int fd)
 {
     const char *end_marks = app->config.end_marks;
 
     if (strcmp(end_marks, "auto") != 0)
         return strcmp(end_marks, "off") == 0;
-    return app->config.command != COMMAND_SERVE || isatty(fd) == 1;
+    return !serves(app) || isatty(fd) == 1;
 }
 
-/* Where the action's log goes. A command's answers have stdout for themselves. */
+/* Choose the action's log streams. A command's answers have stdout to themselves. */
 static void open_log_streams(struct app *app)
 {
     struct service *service = &app->service;
@@ -408,56 +449,16 @@ static void open_log_streams(struct app *app)
     output_init(&app->err, app->loop, STDERR_FILENO);
     app->err.unmarked = is_unmarked(app, STDERR_FILENO);
     service->err = service->out = &app->err;
-    if (app->config.command != COMMAND_SERVE)
+    if (!serves(app))
         return;
     output_init(&app->out, app->loop, STDOUT_FILENO);
     app->out.unmarked = is_unmarked(app, STDOUT_FILENO);
     service->out = &app->out;
 }
 
-/* Whether others than this machine's users can connect. */
-static bool is_open_to_all(const char *listen)
-{
-    return strcmp(listen, "0.0.0.0") == 0 || strcmp(listen, "::") == 0;
-}
-
-/* For who sits before a terminal: where it listens, what for, and what to do next. */
-static void greet(const struct app *app)
-{
-    const struct config *config = &app->config;
-    const struct service *service = &app->service;
-    bool is_open = is_open_to_all(config->listen);
-    const char *host = is_open ? "127.0.0.1" : config->listen;
-    bool is_ipv6 = strchr(host, ':') != NULL;
-    unsigned port = server_port(app->server);
-    char publish[64] = "POST /init";
-
-    if (isatty(STDERR_FILENO) != 1)
-        return;
-    if (port == 8080)
-        (void)snprintf(publish, sizeof(publish), "bin/init.sh FILE");
-    else if (port != 0)
-        (void)snprintf(publish, sizeof(publish), "PORT=%u bin/init.sh FILE", port);
-    if (port == 0) /* a Unix socket */
-        (void)fprintf(stderr, "whiskloop: %s, runtime %s, ", host, service->opts.fallback->name);
-    else
-        (void)fprintf(stderr, "whiskloop: http://%s%s%s:%u, runtime %s, ", is_ipv6 ? "[" : "", host,
-                      is_ipv6 ? "]" : "", port, service->opts.fallback->name);
-    if (service->gate.closed)
-        (void)fprintf(stderr, "action of %s",
-                      strcmp(app->preload.origin, "--action") == 0 ? config->action
-                                                                   : app->preload.origin);
-    else
-        (void)fprintf(stderr, "no action yet, publish one with: %s", publish);
-    (void)fprintf(stderr, "%s\n",
-                  is_open ? "; WARNING: open on all interfaces, whoever reaches the port can run "
-                            "code here: use --listen 127.0.0.1"
-                          : "");
-}
-
 static void close_log_streams(struct app *app)
 {
-    if (app->config.command == COMMAND_SERVE)
+    if (serves(app))
         output_done(&app->out, FLUSH_MAX_MS);
     output_done(&app->err, FLUSH_MAX_MS);
 }
@@ -468,20 +469,19 @@ static void close_servers(struct app *app)
     app->all_closed = server_free(&app->server) && app->all_closed;
 }
 
-/* Serve, or do a command, until that has ended. */
+/* Serve, or run a command, until it ends. */
 static int run(struct app *app, struct err *err)
 {
     struct service *service = &app->service;
-    bool is_command = app->config.command != COMMAND_SERVE;
-    /* Nothing of a command is to stay, so it does without ./action. */
-    bool is_temporary = is_command && app->config.action_dir[0] == '\0';
+    bool is_command = !serves(app);
+    /* A command leaves nothing behind, so it does not use ./action. */
+    bool is_temporary = app->config.command != COMMAND_SERVE && app->config.action_dir[0] == '\0';
     int result;
 
     app->loop = loop_new(err);
     if (app->loop == NULL)
         return -1;
-    /* Listen first: each connect that is refused costs the platform 50 ms or more of a cold
-     * start. */
+    /* Listen first: each refused connect delays a cold start by 50 ms or more. */
     if ((!is_command && listen_for_all(app, err) < 0) ||
         setup_service(&app->setup, service, is_temporary, err) < 0) {
         close_servers(app);
@@ -498,9 +498,14 @@ static int run(struct app *app, struct err *err)
     service->opts.renames_log = is_command;
     if (is_command)
         app->command = command_new(&app->config, service, on_command_ended, app, err);
-    result = is_command && app->command == NULL ? -1 : begin_action(app, err);
-    if (result == 0 && !is_command)
-        greet(app);
+    if (is_command && app->command == NULL)
+        result = -1;
+    else if (app->dev != NULL)
+        result = dev_begin(app->dev, server_port(app->server), err);
+    else
+        result = begin_action(app, err);
+    if (result == 0 && app->config.command == COMMAND_SERVE)
+        greeting_say(&app->config, service, server_port(app->server), app->preload.origin);
     if (result == 0)
         loop_run(app->loop);
     if (result == 0 && is_command && app->status == 0)
@@ -511,12 +516,13 @@ static int run(struct app *app, struct err *err)
     pool_free(&service->stub);
     command_free(&app->command);
     close_servers(app);
+    dev_free(&app->dev, FLUSH_MAX_MS);
     close_log_streams(app);
     user_names_done(&service->names);
     return result;
 }
 
-/* -compile: build what stdin holds, and end. */
+/* -compile: build the code on stdin and exit. */
 static int precompile(struct app *app, struct err *err)
 {
     struct precompile_opts opts = {.main = app->config.compile_main,
@@ -535,7 +541,7 @@ static int precompile(struct app *app, struct err *err)
     return precompile_run(app->loop, &app->service.opts.build, &opts, err);
 }
 
-/* What the program is for; its exit status. */
+/* Dispatch by purpose. Returns the exit status. */
 static int do_work(struct app *app, const char *program, struct err *err)
 {
     int result = setup_children(&app->setup, program, err);
@@ -579,7 +585,7 @@ int main(int argc, char **argv)
         return 2;
     }
     setup_descriptors(&app.setup);
-    (void)umask(022); /* what actions are unpacked to is for them to read, whoever they run as */
+    (void)umask(022); /* unpacked actions must be readable by the user they run as */
     occupy_low_descriptors();
     if (setup_log(&app.config, &err) < 0) {
         config_done(&app.config);
@@ -588,12 +594,13 @@ int main(int argc, char **argv)
     config_warn_of_variables(environ);
     (void)mallopt(M_MMAP_THRESHOLD, (int)KEEP_MALLOC_BYTES);
     (void)mallopt(M_TRIM_THRESHOLD, (int)KEEP_MALLOC_BYTES);
-    (void)prctl(PR_SET_CHILD_SUBREAPER, 1); /* what an action leaves behind is reaped here */
+    (void)prctl(PR_SET_CHILD_SUBREAPER, 1); /* as subreaper we reap orphans of an action */
     kin_open();
-    /* Only who may look into every process may look into us: an action of our own user may not. */
+    /* Only processes that may inspect all others may inspect us: an action of our own user may
+     * not. */
     (void)prctl(PR_SET_DUMPABLE, (unsigned long)app.config.dumpable);
     result = do_work(&app, argv[0], &err);
-    kin_end_all(); /* first: who still runs could fill the folders that are removed now */
+    kin_end_all(); /* first: running processes could refill the folders removed next */
     kin_close();
     log_info("main.end", log_int("status", result));
     setup_done(&app.setup);

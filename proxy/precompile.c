@@ -43,7 +43,7 @@ static int read_code(struct envelope *envelope, uint64_t bytes_max, int stop_fd,
     return 0;
 }
 
-/* By the way of an /init, so that main and the variables mean the same. */
+/* Through the code path of an /init, so that main and the variables mean the same. */
 static int read_options(struct envelope *envelope, const struct precompile_opts *opts,
                         struct err *err)
 {
@@ -85,7 +85,7 @@ static int build_and_write(struct precompile *precompile, struct err *err)
     loop_run(precompile->loop);
     if (precompile->interrupted)
         return err_set(err, ERR_SYSTEM, EINTR, "-compile: interrupted");
-    /* Warnings, or what was wrong: stdout is the zip's. */
+    /* Warnings and errors go to stderr: stdout carries the zip. */
     if (buf_len(&build->said) > 0)
         (void)fd_write_all(STDERR_FILENO, buf_at(&build->said), buf_len(&build->said));
     if (buf_len(&build->why) > 0) {
@@ -99,7 +99,7 @@ static int build_and_write(struct precompile *precompile, struct err *err)
     return zip_folder(build->dir, STDOUT_FILENO, err);
 }
 
-/* Nothing of it stays, also in a folder that does. */
+/* Leave nothing behind, even in a folder that stays. */
 static void remove_version(const struct build *build)
 {
     auto_free char *dir =

@@ -1,8 +1,8 @@
 #pragma once
 
 /*
- * precompile - the command -compile: code from stdin, built as an /init would build it, as a zip to
- * stdout. Such a zip starts without a compiler: docker run -i IMAGE -compile main <src >zip.
+ * precompile - the option -compile: read code from stdin, build it as an /init would, write a zip
+ * to stdout. The zip starts without a compiler: docker run -i IMAGE -compile main <src >zip.
  */
 
 #include <stdint.h>
@@ -18,6 +18,6 @@ struct precompile_opts {
     uint64_t deadline_ms; /* span for unpacking and compiling */
 };
 
-/* 0, or -1 with err; what a compiler said was written to stderr then. */
+/* 0, or -1 with err, after the compiler's messages went to stderr. */
 int precompile_run(struct loop *loop, const struct build_opts *build,
                    const struct precompile_opts *opts, struct err *err);

@@ -23,8 +23,8 @@
 #include "config.h"
 #include "http/service.h"
 
-#define INVOKER_MARGIN_MS (-20) /* longer than a clock's tick and the way of an answer */
-#define CLIENT_MARGIN_MS  50    /* the answer is there before the client gives up */
+#define INVOKER_MARGIN_MS (-20) /* longer than a clock tick plus the answer's way */
+#define CLIENT_MARGIN_MS  50    /* the answer arrives before the client gives up */
 
 /* ---- the log ---- */
 
@@ -45,7 +45,7 @@ int setup_log(const struct config *config, struct err *err)
 
 /* ---- descriptors ---- */
 
-#define FDS_OF_WORKER        10 /* its pipes, and what its start takes for a moment */
+#define FDS_OF_WORKER        10 /* its pipes, and what its start needs for a moment */
 #define FDS_OF_OURS          48 /* loop, log, listeners, refused clients; folders that are looked into */
 #define CONNECTIONS_AT_LEAST 8
 
@@ -84,7 +84,7 @@ void setup_descriptors(struct setup *setup)
 #define PIPE_MAX_BYTES   (1u << 20) /* more is refused to who is not root */
 #define PIPE_MIN_BYTES   65536      /* what a pipe has of itself */
 #define PIPES_OF_WORKER  3          /* that are enlarged: spawn.h */
-#define PIPE_BUDGET_PART 2 /* of the user's pages: other containers may have the same user */
+#define PIPE_BUDGET_PART 2 /* share of the user's pages: other containers may use the same uid */
 
 int setup_pipe_bytes(const char *soft_limit_file, unsigned n_workers)
 {
@@ -100,7 +100,7 @@ int setup_pipe_bytes(const char *soft_limit_file, unsigned n_workers)
     }
     if (n_pages == 0) /* no limit */
         return PIPE_MAX_BYTES;
-    /* One worker more than there are: a replacement starts beside the one that it replaces. */
+    /* One worker extra: a replacement starts beside the one it replaces. */
     each = n_pages * (uint64_t)sysconf(_SC_PAGESIZE) / PIPE_BUDGET_PART / PIPES_OF_WORKER /
            ((uint64_t)n_workers + 1);
     while (bytes > PIPE_MIN_BYTES && bytes > each)
@@ -110,13 +110,13 @@ int setup_pipe_bytes(const char *soft_limit_file, unsigned n_workers)
 
 /* ---- the children ---- */
 
-/* A home that is root's is none for the action's user. */
+/* root's home is of no use to the action's user. */
 static bool is_home_of_root(const char *home)
 {
     return home == NULL || strcmp(home, "/root") == 0 || strcmp(home, "/") == 0;
 }
 
-/* A list of users may name a folder that is not there, as for "nobody". */
+/* /etc/passwd may name a home that does not exist, as for "nobody". */
 static const char *home_of(const struct privileges *privileges)
 {
     struct stat info;
@@ -154,8 +154,8 @@ int setup_children(struct setup *setup, const char *program, struct err *err)
 
 /* ---- runtimes and folders ---- */
 
-/* A folder of ours: in a build folder, beside the installed program, or where that should be.
- * Caller frees. */
+/* The path of one of our folders: in the build folder, beside the installed program, or in the
+ * default place. Caller frees. */
 static char *own_dir(const char *in_build, const char *installed, const char *in_prefix)
 {
     char path[PATH_MAX];
@@ -175,8 +175,7 @@ static char *own_dir(const char *in_build, const char *installed, const char *in
     return xstrdup(in_prefix);
 }
 
-/* Which runtime takes plain source text: the one that was named, else what the image is made
- * for. */
+/* The runtime for plain source: the one named by --runtime, else the image's. */
 static const char *fallback_name(const struct setup *setup)
 {
     const char *named = setup->config->runtime;
@@ -189,7 +188,7 @@ static const char *fallback_name(const struct setup *setup)
     return setup->actionloop.on ? "native" : "python";
 }
 
-/* Name those that there are, and the one that was meant. */
+/* List the valid names and suggest the closest. */
 static int no_such_runtime(const struct setup *setup, const char *dir, struct err *err)
 {
     const struct runtimes *runtimes = &setup->runtimes;
@@ -220,7 +219,7 @@ static int load_runtimes(struct setup *setup, struct service_opts *opts, struct 
                  : own_dir(SOURCE_RUNTIME_DIR, INSTALLED_RUNTIME_DIR, PREFIX_RUNTIME_DIR);
     auto_free char *libexec = own_dir(BUILD_LIBEXEC_DIR, INSTALLED_LIBEXEC_DIR, PREFIX_LIBEXEC_DIR);
 
-    /* In the images of others there is this program and nothing else of ours. */
+    /* Third-party images hold this program and nothing else of ours. */
     if ((is_given || !setup->actionloop.on || access(dir, F_OK) == 0) &&
         runtimes_load(&setup->runtimes, dir, err) < 0)
         return -1;
@@ -232,8 +231,8 @@ static int load_runtimes(struct setup *setup, struct service_opts *opts, struct 
     return opts->fallback != NULL ? 0 : no_such_runtime(setup, dir, err);
 }
 
-/* Where an image made for Apache's skeleton has its program, unless the settings name other
- * folders. NULL: nowhere. */
+/* The program of an image made for Apache's skeleton, unless settings name other folders. NULL:
+ * none. */
 static const char *skeleton_dir(const struct setup *setup, const struct runtime *fallback)
 {
     const struct config *config = setup->config;
@@ -244,7 +243,8 @@ static const char *skeleton_dir(const struct setup *setup, const struct runtime 
     return PRELOADED_FOLDER;
 }
 
-/* The folder of actions. In the images of ActionLoop it is ./action, but where nobody may write. */
+/* The folder for versions of the action: ./action in ActionLoop images, unless it is not
+ * writable. */
 static int open_store(struct setup *setup, const struct service_opts *opts, bool is_temporary,
                       struct err *err)
 {
@@ -262,8 +262,8 @@ static int open_store(struct setup *setup, const struct service_opts *opts, bool
     return store_open(&setup->store, NULL, err);
 }
 
-/* An action's folder is served where it lies: that takes no folder of ours, as on a root that is
- * read-only and has no tmpfs. Code that must be staged after all is refused with the reason. */
+/* A folder that is served in place needs no folder of ours, so a read-only root without tmpfs will
+ * do. Code that must be staged after all is refused with the reason. */
 static bool may_lack_store(struct setup *setup, const struct err *why)
 {
     const struct config *config = setup->config;
@@ -278,7 +278,7 @@ static bool may_lack_store(struct setup *setup, const struct err *why)
 
 /* ---- what the action's user must get to ---- */
 
-/* Whether a command holds that placeholder. */
+/* Whether a command contains this placeholder. */
 static bool names(char **command, const char *placeholder)
 {
     for (size_t i = 0; command != NULL && command[i] != NULL; i++)
@@ -287,7 +287,8 @@ static bool names(char **command, const char *placeholder)
     return false;
 }
 
-/* The launcher itself: a checkout under a tight umask has readable folders and closed files. */
+/* Check the launcher's files too: a checkout under a tight umask has readable folders and closed
+ * files. */
 static int check_launcher(const struct setup *setup, const struct runtime *runtime, struct err *err)
 {
     for (size_t i = 0; runtime->launch[i] != NULL; i++) {
@@ -325,7 +326,7 @@ static int check_runtime(const struct setup *setup, const struct runtime *runtim
     return 0;
 }
 
-/* A folder that is served where it lies; in the images of others it is not. */
+/* A folder served in place; third-party images do not use it. */
 static int check_action(const struct setup *setup, const struct runtime *fallback, struct err *err)
 {
     const struct config *config = setup->config;
@@ -339,7 +340,7 @@ static int check_action(const struct setup *setup, const struct runtime *fallbac
                        err);
 }
 
-/* Found out at the start and not at the first /init, which could only answer with 502. */
+/* Check at start: later every /init could only answer 502. */
 static int check_reach(const struct setup *setup, const struct runtime *fallback, struct err *err)
 {
     if (setup->store.base != NULL &&
@@ -417,7 +418,7 @@ static void set_options(struct setup *setup, struct service *service)
     };
 }
 
-/* What the making of an action needs to know, once the parts are there. */
+/* Collect what building an action needs. */
 static void set_build_options(struct setup *setup, struct service_opts *opts)
 {
     const struct config *config = setup->config;

@@ -1,8 +1,8 @@
 #pragma once
 
 /*
- * setup - what settings, environment and image mean for the parts of the program: which runtimes
- * there are, where actions are unpacked, as whom they run, and how they are served.
+ * setup - apply settings, environment and image to the modules: which runtimes exist, where actions
+ * are unpacked, which user they run as, how they are served.
  */
 
 #include <stdbool.h>
@@ -17,7 +17,7 @@ struct config;
 struct err;
 struct service;
 
-/* Connections of the operator, beside those of the platform. */
+/* Connections reserved for the operator, beside the platform's. */
 #define SETUP_ADMIN_CONNECTIONS 16
 
 /* Zeroed but for `config` before use. */
@@ -32,23 +32,23 @@ struct setup {
     unsigned connections_max; /* of the platform */
 };
 
-/* Raise our limit on descriptors as far as it goes, and share them out: to workers and the operator
- * first, the rest to clients. The children keep the limit that we were started with. */
+/* Raise our descriptor limit as far as possible and share it out: workers and the operator first,
+ * clients get the rest. Children keep the limit we were started with. */
 void setup_descriptors(struct setup *setup);
 
-/* How large a worker's pipes may be, so that all of them stay within a part of what the kernel lets
- * one user have. soft_limit_file: where that is told, in pages. */
+/* The size of a worker's pipes, so that all of them stay within a share of the kernel's per-user
+ * limit. soft_limit_file: the file with that limit, in pages. */
 int setup_pipe_bytes(const char *soft_limit_file, unsigned n_workers);
 
-/* Where the proxy's own log goes, and how much of it. 0, or -1. */
+/* Open the proxy's own log at its level. 0, or -1. */
 int setup_log(const struct config *config, struct err *err);
 
-/* The environment of the children, and as whom they run. Nothing is read or made on disk but the
- * lists of users. program: argv[0]. 0, or -1. */
+/* Prepare the children's environment and user. Reads the user lists, writes nothing. program:
+ * argv[0]. 0, or -1. */
 int setup_children(struct setup *setup, const char *program, struct err *err);
 
-/* Load the runtimes, make the folder for actions, and fill the service's options with all that.
- * is_temporary: nothing that is unpacked is to stay, whatever the settings say. 0, or -1. */
+/* Load the runtimes, create the folder for actions and fill the service's options. is_temporary:
+ * keep nothing that is unpacked, whatever the settings say. 0, or -1. */
 int setup_service(struct setup *setup, struct service *service, bool is_temporary, struct err *err);
 
 void setup_done(struct setup *setup);

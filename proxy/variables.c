@@ -10,7 +10,7 @@
 #include "base/exec_spec.h"
 #include "base/util.h"
 
-#define LINES_MAX       100000 /* of a file; an /init takes 1024 variables, the rest is remarks */
+#define LINES_MAX       100000 /* lines of a file; most may be comments */
 #define BYTE_ORDER_MARK "\xef\xbb\xbf"
 #define SHOWN_OF_WORD   60
 

@@ -18,6 +18,7 @@ MAY_INCLUDE = {
     "action": {"action", "base"},
     "worker": {"worker", "base"},
     "filter": {"filter", "worker", "base"},
+    "dev": {"dev", "http", "filter", "action", "worker", "base"},
     "http": {"http", "action", "worker", "base"},
 }
 

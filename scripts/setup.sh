@@ -28,6 +28,7 @@ END
 # The libraries bring libc6-dev; meson brings ninja-build and python3.
 BUILD_PACKAGES=(gcc meson pkgconf
     libh2o-evloop-dev libarchive-dev libjansson-dev libssl-dev zlib1g-dev)
+BUILD_PACKAGES+=(libpython3-dev) # for the accelerator of Python's launcher; the build does without
 # What a static libarchive is linked with; most of it drops out.
 STATIC_PACKAGES=(libacl1-dev libbz2-dev liblz4-dev liblzma-dev libxml2-dev libzstd-dev nettle-dev)
 # What bin/ uses; zip may be missing at run time, tar takes its place.

@@ -190,7 +190,7 @@ without() {
 }
 
 # What is about launchers and interpreters, and not about the program under test.
-OTHERS_CODE=(languages nodejs shell go java dotnet new_language c_sdk python_launcher python_launcher_world apache stalls)
+OTHERS_CODE=(languages nodejs shell go java dotnet new_language c_sdk python_accelerator python_launcher python_launcher_world apache stalls)
 # What neither the number of processes nor the way to feed them can change.
 ONE_WAY=(ahead fork replace archives archives_hostile own_log privileges trace compile dropin carried knative launchers
     memory admin oneshot http framing bounds clients endurance filter once auto php python terminal unix_socket hostile

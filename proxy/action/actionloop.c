@@ -14,10 +14,10 @@
 
 #define NATIVE      "native"
 #define BUILT_FILE  "exec.env"
-#define BUILT_BYTES 256 /* of exec.env; the longest that is known has 42 */
+#define BUILT_BYTES 256 /* bytes of exec.env; the longest known has 42 */
 #define TRACE_FILE  "/tmp/action.log"
 
-/* NULL also when it is empty: that is how Apache's images switch off. */
+/* NULL also when empty: Apache's images switch a feature off this way. */
 static const char *variable(const char *name)
 {
     const char *value = getenv(name);
@@ -40,7 +40,7 @@ int actionloop_read(struct actionloop *actionloop, const char *program, bool deb
         .save_jar = variable("OW_SAVE_JAR"),
         .wait_for_ack = variable("OW_WAIT_FOR_ACK") != NULL,
     };
-    /* Also when they are empty: then it is such an image, and something in it was switched off. */
+    /* Even when empty: then it is such an image, with something switched off. */
     actionloop->on = getenv("OW_COMPILER") != NULL || getenv("OW_WAIT_FOR_ACK") != NULL ||
                      getenv("OW_EXECUTION_ENV") != NULL || is_named_proxy(program);
     if (actionloop->save_jar != NULL &&
@@ -50,8 +50,8 @@ int actionloop_read(struct actionloop *actionloop, const char *program, bool deb
                        actionloop->save_jar);
     if (actionloop->execution_env != NULL)
         (void)setenv("__OW_EXECUTION_ENV", actionloop->execution_env, 1);
-    /* An ActionLoop launcher that was not asked must print no ready line. Elsewhere programs are
-     * asked: one that knows the ready line tells more exactly when it is ready. */
+    /* An ActionLoop launcher that was not asked must print no ready line. Elsewhere we ask: the
+     * ready line says exactly when a program is ready. */
     if (actionloop->wait_for_ack)
         (void)setenv("__OW_WAIT_FOR_ACK", getenv("OW_WAIT_FOR_ACK"), 1);
     else if (actionloop->on)
@@ -63,7 +63,7 @@ int actionloop_read(struct actionloop *actionloop, const char *program, bool deb
     return 0;
 }
 
-/* One whose actions are executables by themselves, named exec. Owned by the caller. */
+/* A runtime whose actions are executables named exec. Owned by the caller. */
 static struct runtime runtime_of_exec(const char *name)
 {
     struct runtime runtime = {.entry_executable = true};
@@ -95,7 +95,7 @@ void actionloop_add_compiler(struct runtimes *runtimes, const char *compiler)
     runtimes_add(runtimes, &built);
 }
 
-/* What exec.env says, without the white space around it. 0, or an errno. */
+/* The contents of exec.env without surrounding white space. 0, or an errno. */
 static int read_built(const char *bin, char *text, size_t size)
 {
     auto_free char *path = xasprintf("%s/" BUILT_FILE, bin);

@@ -3,6 +3,8 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -10,9 +12,9 @@
 
 #include "base/util.h"
 
-#define DIRECT_MAX_BYTES (256u << 10) /* code that is written sooner than a process is forked */
+#define DIRECT_MAX_BYTES (256u << 10) /* code small enough that writing it beats forking */
 #define PROGRAM          "exec"
-#define HEAD_BYTES       64 /* enough for code_sniff() to know an executable */
+#define HEAD_BYTES       64 /* enough for code_sniff() to recognise an executable */
 
 void build_init(struct build *build)
 {
@@ -51,7 +53,7 @@ static void set_dir(struct build *build, const char *part)
     build->dir = store_path(build->opts->store, build->version, part);
 }
 
-/* Make the folder theirs who are to fill it. */
+/* Give the folder to the user who will fill it. */
 static int give_folder(const struct build *build, const char *dir, struct err *err)
 {
     if (privileges_give(build->opts->privileges, dir) < 0)
@@ -62,16 +64,15 @@ static int give_folder(const struct build *build, const char *dir, struct err *e
 
 /* ---- looks into folders: with the action's rights, as all that is in them is the action's ---- */
 
-/* Whether a compiler has filled the folder: there is an `exec`, which is made executable, or one of
- * the runtime's entries. */
+/* Whether the compiler has produced something: an `exec`, which is made executable, or one of the
+ * runtime's entries. */
 static bool is_built(const struct build *build)
 {
     auto_fd int folder = open(build->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     struct stat st;
 
     if (folder >= 0 && fstatat(folder, PROGRAM, &st, AT_SYMLINK_NOFOLLOW) == 0) {
-        /* Ruby's compiler leaves it without the mode. What a link leads to is not ours to
-         * change. */
+        /* Ruby's compiler does not set the mode. Never change the target of a link. */
         if (S_ISREG(st.st_mode))
             (void)fchmodat(folder, PROGRAM, 0755, 0);
         return S_ISREG(st.st_mode) || S_ISLNK(st.st_mode);
@@ -83,7 +84,8 @@ static bool is_built(const struct build *build)
     return false;
 }
 
-/* Whether there is a program already: by its first bytes, as a mode says little about sources. */
+/* Whether the folder holds a program already, by its first bytes: modes say little about
+ * sources. */
 static bool holds_program(const char *dir)
 {
     auto_free char *path = xasprintf("%s/" PROGRAM, dir);
@@ -125,13 +127,15 @@ static void on_compiled(struct compile *compile)
     build->done(build);
 }
 
-/* The action's own environment, our working folder, and the arguments of ActionLoop's compilers.
- * The folders are told by absolute paths: compilers make theirs so in any case, and a path that is
- * written into what they build must hold wherever that is started. */
+/* The action's environment, our working folder, and the arguments of ActionLoop's compilers.
+ * Folders are given as absolute paths: compilers make them absolute anyway, and a path built into
+ * their output must stay valid. */
 static void prepare_spec(struct build *build, const char *bin)
 {
     struct runtime compiler = *build->runtime;
     struct exec_spec *spec = &build->compile.spec;
+    uint64_t now_ms = loop_now_ms(build->loop);
+    char left_ms[24];
 
     compiler.launch = compiler.compile;
     privileges_borrow(build->opts->privileges);
@@ -142,6 +146,9 @@ static void prepare_spec(struct build *build, const char *bin)
     strv_push(&spec->argv, xstrdup(build->dir));
     strv_push(&spec->argv, xstrdup(bin));
     free(TAKE(spec->cwd));
+    (void)snprintf(left_ms, sizeof(left_ms), "%" PRIu64,
+                   build->deadline_at_ms > now_ms ? build->deadline_at_ms - now_ms : 0);
+    strv_setenv(&spec->env, "__OW_COMPILE_MS", left_ms);
     spec->privileges = build->opts->privileges;
 }
 
@@ -160,7 +167,7 @@ static int begin_compiling(struct build *build, struct err *err)
     return compile_start(compile, build->loop, build->deadline_at_ms, err);
 }
 
-/* Which runtime an unpacked archive is for. */
+/* Choose the runtime for an unpacked archive. */
 static const struct runtime *choose(const struct build *build, struct err *err)
 {
     const struct build_opts *opts = build->opts;
@@ -177,7 +184,17 @@ static const struct runtime *choose(const struct build *build, struct err *err)
     return chosen;
 }
 
-/* 1: done at once; 0: a compiler is at work. */
+static bool must_compile(const struct build *build)
+{
+    bool must;
+
+    privileges_borrow(build->opts->privileges);
+    must = runtime_compiles(build->runtime, build->dir);
+    privileges_return(build->opts->privileges);
+    return must;
+}
+
+/* 1: done; 0: a compiler is running. */
 static int go_on(struct build *build, struct err *err)
 {
     const struct build_opts *opts = build->opts;
@@ -186,7 +203,7 @@ static int go_on(struct build *build, struct err *err)
         build->runtime = choose(build, err);
     if (build->runtime == NULL)
         return -1;
-    if (build->runtime->compile != NULL)
+    if (must_compile(build))
         return begin_compiling(build, err);
     if (store_commit(opts->store, build->version, err) < 0)
         return -1;
@@ -206,7 +223,7 @@ static void on_staged(struct stage *stage)
     }
     build->said = stage->said;
     memset(&stage->said, 0, sizeof(stage->said));
-    /* The code is on disk: its bytes are needed no more, and they may be many. */
+    /* The code is on disk: free its bytes, which may be many. */
     free(TAKE(build->envelope->code));
     result = go_on(build, &err);
     if (result < 0)
@@ -228,7 +245,7 @@ int build_start(struct build *build, struct loop *loop, uint64_t deadline_at_ms,
     build->loop = loop;
     build->deadline_at_ms = deadline_at_ms;
     set_dir(build, "src");
-    /* Its own, so that it may write beside its code. */
+    /* Owned by the action, so that it may write beside its code. */
     if (give_folder(build, build->dir, err) < 0)
         return -1;
     stage->dir = build->dir;

@@ -29,7 +29,7 @@ struct build_opts {
     struct unpack_limits unpack;
     struct store *store;
     const struct runtimes *runtimes;
-    const struct runtime *fallback;      /* what plain source text is */
+    const struct runtime *fallback;      /* the runtime of plain source; may be NULL */
     const struct privileges *privileges; /* as whom it is unpacked and compiled */
     char *const *environ;                /* the container's environment, for compilers */
     const char *save_jar; /* the name under which a jar is kept unexpanded; NULL: never */
@@ -39,19 +39,18 @@ struct build {
     /* set by the owner before build_start() */
     const struct build_opts *opts; /* borrowed */
     struct envelope *envelope;     /* borrowed; its code is freed once it is on disk */
-    const struct runtime *source;  /* what plain source text is; NULL: the fallback's */
+    const struct runtime *source;  /* the runtime of plain source; may be NULL */
     build_done_fn *done;           /* called once from the loop, never from inside build_start() */
 
     /* how it ended */
     bool failed;
-    struct err err;                /* when failed */
-    struct buf why;                /* when failed and not empty: what the client must read word for
-                                    * word: what the compiler said */
-    bool tells_client;             /* ... also where reasons go to the log */
-    unsigned version;              /* 0: there is no folder yet */
+    struct err err;    /* when failed */
+    struct buf why;    /* on failure: a compiler's message for the client, word for word; or "" */
+    bool tells_client; /* ... also where reasons go to the log */
+    unsigned version;  /* 0: there is no folder yet */
     const struct runtime *runtime; /* NULL until it is known */
     char *dir;                     /* owned; N/src, then N/bin */
-    struct buf said;               /* for the log: on what an archive holds, by a compiler */
+    struct buf said; /* for the log: notes about the archive, and the compiler's messages */
 
     /* the steps */
     struct loop *loop;
@@ -64,7 +63,9 @@ struct build {
 void build_init(struct build *build);
 /* 0 and `done` later, or -1 with err: ERR_SYSTEM. deadline_at_ms: loop time. */
 int build_start(struct build *build, struct loop *loop, uint64_t deadline_at_ms, struct err *err);
-/* Instead: what lies in this folder (owned from now on) is ready to be launched by this runtime. */
+/* Instead of staging: the contents of this folder (owned from now on) are ready for this
+ * runtime. */
 void build_in_place(struct build *build, char *dir, const struct runtime *runtime);
-/* Kills what still runs and frees all; `done` will not be called any more. Any number of times. */
+/* Kills what is still running and frees everything; `done` will not be called. May be called
+ * repeatedly. */
 void build_cancel(struct build *build);

@@ -41,7 +41,7 @@ static _Noreturn void child_run(struct helper *helper, int output, pid_t parent)
         failed = privileges_become(spec->privileges, &os);
     (void)prctl(PR_SET_PDEATHSIG, SIGKILL); /* a change of user would clear it */
     if (getppid() != parent || dup2(output, STDOUT_FILENO) < 0 || dup2(output, STDERR_FILENO) < 0)
-        _exit(127); /* the proxy ended before the line above, or nobody would hear us */
+        _exit(127); /* the proxy died before prctl(), or nobody would read our output */
     if (failed != 0) {
         (void)privileges_explain(spec->privileges, failed, os, &err);
         (void)dprintf(STDERR_FILENO, CANNOT_RUN "%s\n", err.text);
@@ -88,7 +88,7 @@ static uint64_t limit_of(const struct compile *compile, enum privileges_limit wh
     return privileges != NULL ? privileges->limits[which] : 0;
 }
 
-/* Of what it may write there are two bounds, and the lower one holds. */
+/* Two bounds apply to what it may write; the lower one holds. */
 static void judge_file_size(const struct compile *compile, struct err *err)
 {
     uint64_t limit = limit_of(compile, LIMIT_FSIZE);
@@ -99,7 +99,7 @@ static void judge_file_size(const struct compile *compile, struct err *err)
                   by_limit ? "--rlimit-fsize" : "--unpack-max-bytes");
 }
 
-/* Why it failed. The deadline goes first: it is what made us send the signal. */
+/* Why it failed. Check the deadline first: it made us send the signal. */
 static void judge(struct compile *compile)
 {
     const struct helper *helper = &compile->helper;
@@ -146,7 +146,7 @@ void compile_explain(const struct compile *compile, struct buf *out)
         (void)snprintf(more, sizeof(more), "... and %" PRIu64 " bytes more", helper->n_unsaid);
         buf_add_text(out, more);
     }
-    /* A compiler that ended by itself and said why needs no words of ours. */
+    /* A compiler that exited and gave a reason needs no text of ours. */
     if (by_itself && n > 0)
         return;
     if (helper->n_unsaid > 0)

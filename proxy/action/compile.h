@@ -1,12 +1,12 @@
 #pragma once
 
 /*
- * compile - run a compiler once over an action's sources: a process group of its own, a deadline,
- * and what it says, kept up to a bound. It works on a stranger's code, so it may do what the action
- * may: the same user, the same limits.
+ * compile - run a compiler once on an action's sources, in its own process group, under a deadline,
+ * keeping its output up to a bound. It works on untrusted code, so it runs with the action's user
+ * and limits.
  *
- * Where the compiler is the program of an ActionLoop image, a single byte of output is a failure:
- * some of them report faults and still end with 0 (openwhisk-contract 2.5).
+ * When the compiler is the program of an ActionLoop image, a single byte of output is a failure:
+ * some report faults and still exit with 0 (openwhisk-contract 2.5).
  */
 
 #include <stdbool.h>
@@ -18,10 +18,11 @@
 #include "base/exec_spec.h"
 #include "base/loop.h"
 
-/* Kept of what a compiler says; the reply carries it, and the platform cuts that at 1 MB. */
+/* Compiler output kept; the reply carries it, and the platform cuts it at 1 MB. */
 #define COMPILE_SAID_MAX_BYTES (128u << 10)
 
-/* A compiler's exit status: what it said is for the client to read, not for the log alone. */
+/* The exit status by which a compiler says that its output is for the client, not only for the
+ * log. */
 #define COMPILE_TELLS_CLIENT 3
 
 struct compile;
@@ -36,20 +37,21 @@ struct compile {
 
     /* how it ended */
     bool failed;
-    struct err err; /* when failed: ERR_CODE, or ERR_LIMIT when its time was up; one line */
+    struct err err; /* on failure: ERR_CODE, or ERR_LIMIT when time ran out; one line */
 
     struct helper helper; /* `said`: its stdout and stderr as they came */
 };
 
-/* Before each start: a compile is used once. */
+/* Call before each start; a compile is used once. */
 void compile_init(struct compile *compile);
-/* 0 and `done` later, or -1 with err (ERR_SYSTEM): no process or pipe to be had.
+/* 0, and `done` is called later; or -1 with err (ERR_SYSTEM): no process or pipe available.
  * deadline_at_ms: loop time. */
 int compile_start(struct compile *compile, struct loop *loop, uint64_t deadline_at_ms,
                   struct err *err);
-/* Kills what still runs and frees all; `done` will not be called any more. Any number of times. */
+/* Kills what is still running and frees everything; `done` will not be called. May be called
+ * repeatedly. */
 void compile_cancel(struct compile *compile);
 
-/* After a failure: the text for whoever wrote the code, as far as possible what the compiler said
- * itself; appended to `out`. */
+/* After a failure: append to `out` the text for the code's author, as far as possible the
+ * compiler's own words. */
 void compile_explain(const struct compile *compile, struct buf *out);

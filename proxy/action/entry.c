@@ -4,14 +4,14 @@
 
 #include "base/util.h"
 
-#define ZIP_HEADER_BYTES 30 /* of a local header, the name follows. Source: APPNOTE.TXT 4.3.7 */
+#define ZIP_HEADER_BYTES 30 /* of a local header; the name follows. Source: APPNOTE.TXT 4.3.7 */
 #define ZIP_NAME_LEN_AT  26
 #define ZIP_EXTRA_LEN_AT 28
-#define ZIP_END_BYTES    22 /* of the end of the directory. Source: APPNOTE.TXT 4.3.16 */
+#define ZIP_END_BYTES    22 /* size of the end record. Source: APPNOTE.TXT 4.3.16 */
 #define ZIP_END_COUNT_AT 10
-#define EXTRA_UNICODE    0x7075 /* a second name, in UTF-8, beside one in an older code: 4.6.9 */
+#define EXTRA_UNICODE    0x7075 /* extra field: the name in UTF-8. Source: APPNOTE.TXT 4.6.9 */
 
-/* The next part of a path, "." and empty ones skipped. False at the end. */
+/* The next component of a path; "." and empty ones are skipped. False at the end. */
 static bool next_part(const char **at, const char **part, size_t *n)
 {
     for (;;) {

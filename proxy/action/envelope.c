@@ -12,16 +12,16 @@
 #include "base/util.h"
 
 /*
- * The code is by far the largest part of a body, 64 MB at the platform's limits. So it is copied
- * once, unescaped on the way, and what base64 hides in it is decoded within that copy.
+ * The code is by far the largest part of a body: 64 MB at the platform's limits. It is copied once,
+ * unescaped on the way, and base64 is decoded within that copy.
  */
 
 #define ENV_MAX_VARIABLES 1024 /* the platform sends ~20 */
-#define FILE_NAME_MAX     258  /* a name of 255 bytes and its quotes; escapes make it longer */
+#define FILE_NAME_MAX     258  /* a name of 255 bytes with quotes; escapes make it longer */
 #define ENV_NAME_SAID     64   /* bytes of a name that an error repeats */
-#define ELF_HEADER_BYTES  52   /* of the 32-bit format; a file that is no longer holds no program */
+#define ELF_HEADER_BYTES  52   /* size of the 32-bit header; a shorter file cannot be a program */
 #define TAR_MAGIC_AT      257  /* POSIX.1-1988 ustar; GNU tar writes the same five letters */
-#define HEAD_BYTES        384  /* of what base64 hides: enough for every magic, tar's included */
+#define HEAD_BYTES        384  /* decoded bytes needed for every magic, tar's included */
 
 /* ---- code ---- */
 
@@ -87,7 +87,8 @@ bool code_is_text(const char *code, size_t n)
     return memchr(code, '\0', n < HEAD_BYTES ? n : HEAD_BYTES) == NULL;
 }
 
-/* Whether checked base64 is a program or an archive, rather than text that happens to look so. */
+/* Whether valid base64 encodes a program or an archive, rather than being text that happens to look
+ * like base64. */
 static bool hides_package(const char *text, size_t n)
 {
     char bytes[HEAD_BYTES];
@@ -95,13 +96,13 @@ static bool hides_package(const char *text, size_t n)
     return code_sniff(bytes, base64_head(text, n, bytes, sizeof(bytes))) != CODE_SOURCE;
 }
 
-/* As C's isspace(), whatever the locale is. */
+/* Like isspace(), whatever the locale. */
 static bool is_blank(char c)
 {
     return c == ' ' || (c >= '\t' && c <= '\r');
 }
 
-/* Whether a string of a checked body is nothing but blanks, which it may spell in any way. */
+/* Whether a string of a checked body is all blanks, in any spelling. */
 static bool is_blank_text(struct json_slice slice)
 {
     char unescaped[16];
@@ -129,7 +130,7 @@ static bool is_blank_text(struct json_slice slice)
     return true;
 }
 
-/* Whether to decode what lies between from and to. -1: said to be base64, and is none. */
+/* Whether to base64-decode the bytes from..to. -1: declared as base64, but invalid. */
 static int must_decode(const char *code, size_t from, size_t to, bool binary, struct err *err)
 {
     struct base64_text checked;
@@ -144,7 +145,7 @@ static int must_decode(const char *code, size_t from, size_t to, bool binary, st
                    from + checked.fault_at);
 }
 
-/* White space around is left out of base64 only: in source text it may mean something. */
+/* Trim white space around base64 only: in source text it may matter. */
 static int read_code(struct envelope *envelope, struct json_slice slice, bool binary,
                      struct err *err)
 {
@@ -153,7 +154,7 @@ static int read_code(struct envelope *envelope, struct json_slice slice, bool bi
 
     assert(envelope->code == NULL || envelope->code < slice.text);
     if (envelope->code == NULL)
-        envelope->code = xmalloc(slice.n); /* the server has bounded the body, and so the slice */
+        envelope->code = xmalloc(slice.n); /* the server bounds the body, and so the slice */
     to = envelope->code_len = json_unescape(slice, envelope->code);
     while (to > 0 && is_blank(envelope->code[to - 1]))
         to--;
@@ -168,7 +169,7 @@ static int read_code(struct envelope *envelope, struct json_slice slice, bool bi
         return -1;
     if (decode > 0)
         envelope->code_len = base64_replace(envelope->code + from, to - from, envelope->code);
-    /* What is left of the body, or a quarter of the text; the code may stay for a whole /init. */
+    /* Give back the rest of the block: code may be held for the length of an /init. */
     if (envelope->code_len > 0)
         envelope->code = xrealloc(envelope->code, envelope->code_len);
     envelope->kind = code_sniff(envelope->code, envelope->code_len);
@@ -177,7 +178,7 @@ static int read_code(struct envelope *envelope, struct json_slice slice, bool bi
 
 /* ---- main and env ---- */
 
-/* A missing main is the platform's default, as an empty one: openwhisk-contract 1.1. */
+/* A missing main means the platform's default, as does an empty one: openwhisk-contract 1.1. */
 static int read_main(struct envelope *envelope, struct json_slice slice, struct err *err)
 {
     size_t n = 0;
@@ -198,7 +199,7 @@ static int read_main(struct envelope *envelope, struct json_slice slice, struct 
     return 0;
 }
 
-/* A name that could not be one is as good as none: others may mean something else by it. */
+/* An invalid name is treated as missing: other clients may use the member for something else. */
 static void read_file(struct envelope *envelope, struct json_slice slice)
 {
     auto_free char *name = NULL;
@@ -216,7 +217,7 @@ static void read_file(struct envelope *envelope, struct json_slice slice)
         envelope->file = TAKE(name);
 }
 
-/* The text of a value as a variable holds it, NUL behind it. out: room for value.n + 1 bytes. */
+/* The text of a value as stored in a variable, NUL-terminated. out: room for value.n + 1 bytes. */
 static size_t put_value(struct json_slice value, char *out)
 {
     struct buf compact = {0};
@@ -238,7 +239,7 @@ static size_t put_value(struct json_slice value, char *out)
 static char *make_variable(struct json_slice key, struct json_slice value, size_t *n_name,
                            struct err *err)
 {
-    /* The key's two quotes leave room for '=' and NUL. */
+    /* The key's two quotes leave room for '=' and the NUL. */
     auto_free char *variable = xmalloc(key.n + value.n);
     int n_said = (int)(key.n < ENV_NAME_SAID ? key.n : ENV_NAME_SAID);
     size_t n_value;
@@ -264,15 +265,15 @@ static char *make_variable(struct json_slice key, struct json_slice value, size_
     return TAKE(variable);
 }
 
-/* A variable's name and place in the vector. */
+/* A variable's name and index in the vector. */
 struct name {
     const char *text; /* its variable's, borrowed */
     size_t n;
     size_t at;
 };
 
-/* By name, those of the same name in the body's order. The length first: names that share a long
- * prefix then cost little. */
+/* Order by length, then name, then position in the body. Comparing lengths first keeps names with a
+ * long common prefix cheap. */
 static int compare_names(const void *a, const void *b)
 {
     const struct name *left = a, *right = b;
@@ -286,7 +287,7 @@ static int compare_names(const void *a, const void *b)
     return left->at < right->at ? -1 : 1;
 }
 
-/* The last one of a name wins, in the place of the first. */
+/* Of equal names the last value wins, at the position of the first. */
 static void drop_repeated(char **env, struct name *names, size_t n)
 {
     size_t first = 0, n_kept = 0;
@@ -316,7 +317,8 @@ static int read_env(struct envelope *envelope, struct json_slice object, struct 
     auto_free struct name *names = NULL;
     size_t at = 0, n = 0;
 
-    /* Counted first: the vector is then made once, and nothing is built for a body too long. */
+    /* Count first: the vector is then allocated once, and nothing is built for a body with too
+     * many. */
     while (json_next_member(object, &at, &key, &value)) {
         if (++n > ENV_MAX_VARIABLES)
             return err_set(err, ERR_REQUEST, 0,
@@ -328,7 +330,7 @@ static int read_env(struct envelope *envelope, struct json_slice object, struct 
     envelope->env = xcalloc(n + 1, sizeof(*envelope->env));
     names = xcalloc(n, sizeof(*names));
     at = n = 0;
-    /* Names are compared unescaped: "A" and "\u0041" are the same one. */
+    /* Compare names unescaped: "A" and "\u0041" are equal. */
     for (; json_next_member(object, &at, &key, &value); n++) {
         envelope->env[n] = make_variable(key, value, &names[n].n, err);
         if (envelope->env[n] == NULL)
@@ -360,7 +362,7 @@ static const struct {
     [FIELD_MAIN] = {"main", JSON_STRING, "a string"},
     [FIELD_BINARY] = {"binary", JSON_TRUE, "true or false"},
     [FIELD_ENV] = {"env", JSON_OBJECT, "an object"},
-    [FIELD_FILE] = {"file", JSON_BAD, ""}, /* ours: bin/init.sh tells the name of its FILE */
+    [FIELD_FILE] = {"file", JSON_BAD, ""}, /* our own member: bin/init.sh names its FILE */
 };
 
 static int wrong_type(struct err *err, const char *what, const char *type)
@@ -419,7 +421,8 @@ int envelope_find(struct envelope_parts *parts, const char *body, size_t n, bool
         json_fault_say(&fault, body, n, said, sizeof(said));
         return err_set(err, ERR_REQUEST, 0, "Error unmarshaling request: %s", said);
     }
-    /* Types first, then what is missing: Go's proxy unmarshals all before it looks for code. */
+    /* Check types first, then missing members: Go's proxy unmarshals everything before it looks for
+     * code. */
     if (find_value(json_top(body, n), &value, err) < 0)
         return -1;
     if (value.kind == JSON_OBJECT && find_fields(value, found, err) < 0)

@@ -1,9 +1,9 @@
 #pragma once
 
 /*
- * envelope - the body of an /init: JSON in, code bytes with their kind, main and environment out.
+ * envelope - decode the body of an /init: JSON in; code, its kind, main and environment out.
  *
- * Bytes in, result out: no file, no process, no clock.
+ * Pure: no file, process or clock.
  */
 
 #include <stdbool.h>
@@ -13,7 +13,7 @@
 
 struct err;
 
-/* What the code is, by its first bytes once decoded; `binary` in the body says little. */
+/* The kind of code, by its first bytes once decoded; `binary` in the body says little. */
 enum code_kind {
     CODE_SOURCE, /* text, or anything that nothing else matches */
     CODE_ELF,
@@ -21,7 +21,7 @@ enum code_kind {
     CODE_ZIP,
     CODE_TAR,
     CODE_TARGZ,
-    CODE_PACKED, /* by something else that is no text: it is refused when it is unpacked */
+    CODE_PACKED, /* another binary format; unpacking refuses it */
 };
 
 /* All members owned. */
@@ -30,13 +30,12 @@ struct envelope {
     size_t code_len;
     enum code_kind kind;
     char *main;       /* "main" when the body names none */
-    char *file;       /* how its user calls the file that is the code; NULL: nobody knows */
+    char *file;       /* the user's name for the file; NULL: unknown */
     bool takes_empty; /* for envelope_read(): see envelope_find() */
     char **env;       /* NAME=value of the body's env, NULL-terminated, in order; NULL when none */
 };
 
-/* Where the fields lie in an /init body, still as JSON; borrowed from it. JSON_BAD: missing or
- * null. */
+/* The fields of an /init body, still as JSON; borrowed from it. JSON_BAD: missing or null. */
 struct envelope_parts {
     struct json_slice code;
     struct json_slice main;
@@ -65,8 +64,8 @@ int envelope_read(struct envelope *envelope, const char *body, size_t n, struct 
 void envelope_done(struct envelope *envelope);
 
 enum code_kind code_sniff(const char *code, size_t n);
-/* What a package that is not taken is packed by, "bzip2"; NULL: it is none that is known. */
+/* The packer of an unsupported package, "bzip2"; NULL: none that we know. */
 const char *code_packed_by(const char *code, size_t n);
-/* Whether it may be source text: classes and assemblies are none, whatever they are called. */
+/* Whether it may be source text: classes and assemblies are not, whatever their names. */
 bool code_is_text(const char *code, size_t n);
 const char *code_kind_name(enum code_kind kind);

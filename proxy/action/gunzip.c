@@ -8,8 +8,7 @@
 #include "base/util.h"
 
 #define BLOCK_BYTES 65536
-#define WITH_HEADER                                                                                \
-    16 /* added to the window's size: there is gzip's header, and a checksum behind */
+#define WITH_HEADER 16 /* added to the window size to expect gzip's header and checksum */
 
 struct gunzip {
     z_stream stream;
@@ -61,7 +60,7 @@ const void *gunzip_first(const struct gunzip *gunzip, size_t *n)
     return gunzip->n_out <= sizeof(gunzip->block) ? gunzip->block : NULL;
 }
 
-/* The end of a member: is there another one? */
+/* At the end of a member: look for another. */
 static void go_on(struct gunzip *gunzip)
 {
     const z_stream *stream = &gunzip->stream;

@@ -1,10 +1,10 @@
 #pragma once
 
 /*
- * gunzip - the bytes that a gzip holds, block by block.
+ * gunzip - decompress a gzip block by block.
  *
- * One layer, and what a header says of names and comments is not kept: libarchive's own reader
- * looks for a further layer inside each one, and holds a header in memory however long it is.
+ * Only one layer, and names and comments in headers are not stored: libarchive's own reader looks
+ * for further layers inside, and holds a header in memory however long it is.
  */
 
 #include <stdbool.h>
@@ -15,17 +15,16 @@
 struct gunzip;
 
 bool gunzip_is(const void *bytes, size_t n);
-/* bytes: borrowed until gunzip_free(). NULL: there is no memory. */
+/* bytes: borrowed until gunzip_free(). NULL: out of memory. */
 struct gunzip *gunzip_new(const void *bytes, size_t n);
 void gunzip_free(struct gunzip **gunzip);
 
-/* How many bytes follow at *block, which is good until the next call. 0: the end; -1: it is
- * damaged. Several gzips one behind the other are one, and what follows the last one is left out,
- * as gzip -d has it. */
+/* Returns the number of bytes at *block, valid until the next call. 0: the end; -1: damaged.
+ * Concatenated members are one stream, and trailing garbage is ignored, as by gzip -d. */
 ssize_t gunzip_next(struct gunzip *gunzip, const void **block);
 /* Why it is damaged. */
 const char *gunzip_fault(const struct gunzip *gunzip);
 /* Bytes handed out so far. */
 uint64_t gunzip_n_out(const struct gunzip *gunzip);
-/* The first block; only while there was no second one. NULL: there was. */
+/* The first block again; NULL once a second one was read. */
 const void *gunzip_first(const struct gunzip *gunzip, size_t *n);

@@ -1,6 +1,6 @@
 /*
- * Facts, then step: what came through the pipe, that the child ended, that its time was up.
- * helper_step() alone decides, once the child is gone.
+ * Facts, then step: pipe data, the child's exit and the deadline are recorded; helper_step() alone
+ * decides, once the child is gone.
  */
 
 #include "action/helper.h"
@@ -17,8 +17,8 @@
 #include "base/util.h"
 
 #define READ_BYTES     16384
-#define READS_PER_TURN 16 /* a child that says more than the loop can read must not stop it */
-#define READS_AT_END   64 /* more than the largest pipe holds; who writes on has left its group */
+#define READS_PER_TURN 16 /* a child that writes faster than we read must not stall the loop */
+#define READS_AT_END   64 /* more than the largest pipe holds */
 
 static void on_late(struct loop_timer *timer);
 
@@ -39,14 +39,14 @@ static bool is_running(const struct helper *helper)
     return helper->child.pid != 0 && !helper->exited;
 }
 
-/* The whole group: nothing that the child has started outlives it. */
+/* Kill the whole group: nothing that the child started may outlive it. */
 static void kill_group(const struct helper *helper)
 {
     assert(helper->child.pid > 0);
     (void)kill(-helper->child.pid, SIGKILL);
 }
 
-/* Take what the pipe holds, up to n_reads; what goes beyond the bound is counted and dropped. */
+/* Read up to n_reads times; bytes beyond the bound are counted and dropped. */
 static void take_said(struct helper *helper, unsigned n_reads)
 {
     while (helper->pipe.fd >= 0 && n_reads-- > 0) {
@@ -84,7 +84,7 @@ static void helper_step(struct helper *helper)
         return;
     kill_group(helper);
     kin_end(helper->loop, helper->mark);
-    take_said(helper, READS_AT_END); /* its last words may not have been handed out yet */
+    take_said(helper, READS_AT_END); /* its last output may still be in the pipe */
     release(helper);
     helper->done(helper);
 }
@@ -140,7 +140,7 @@ int helper_start(struct helper *helper, struct loop *loop, uint64_t deadline_at_
         (void)close(pipe_fds[0]);
         return err_set(err, ERR_SYSTEM, os, "cannot %s: no process: %s", what, strerror(os));
     }
-    (void)setpgid(pid, pid); /* the child does so too: whoever comes first */
+    (void)setpgid(pid, pid); /* the child does the same; whoever comes first wins */
     loop_child_watch(loop, &helper->child, pid, on_exit_of_child);
     loop_watch_open(loop, &helper->pipe, pipe_fds[0]);
     loop_watch_read(&helper->pipe, on_said);

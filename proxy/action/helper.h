@@ -1,10 +1,10 @@
 #pragma once
 
 /*
- * helper - a forked child with one thing to do for us: a process group of its own, a pipe for what
- * it says, a deadline. How it went is written down here; the owner is told once, when it is gone.
+ * helper - a forked child process with one task: its own process group, a pipe for its output, a
+ * deadline. The outcome is recorded here; the owner is told once, after the child has been reaped.
  *
- * The end of the pipe is not waited for: a daemon that the child leaves behind would hold it open.
+ * The end of the pipe is not awaited: a daemon left by the child could hold it open.
  */
 
 #include <stdbool.h>
@@ -17,7 +17,8 @@
 struct err;
 struct helper;
 
-/* The work, in the child: ends by _exit(). pipe: to us, closed at exec; parent: our process. */
+/* The task; runs in the child and ends with _exit(). pipe: to us, closed on exec; parent: our
+ * pid. */
 typedef void helper_run_fn(struct helper *helper, int pipe, pid_t parent);
 typedef void helper_done_fn(struct helper *helper);
 
@@ -27,10 +28,10 @@ struct helper {
 
     /* how it went */
     size_t said_max_bytes;
-    struct buf said;     /* what came through the pipe, the first said_max_bytes */
+    struct buf said;     /* the first said_max_bytes of its output */
     uint64_t n_unsaid;   /* bytes that came beyond those */
     uint64_t allowed_ms; /* from the start to the deadline */
-    bool overdue;        /* the deadline has passed, the group was killed for it */
+    bool overdue;        /* the deadline passed and the group was killed */
     bool exited;
     int wait_status;
 
@@ -42,12 +43,13 @@ struct helper {
     struct loop_timer late;
 };
 
-/* Before each start: a helper process is used once. */
+/* Call before each start; a helper process is used once. */
 void helper_init(struct helper *helper, helper_run_fn *run, helper_done_fn *done,
                  size_t said_max_bytes);
-/* 0 and `done` later, or -1 with err (ERR_SYSTEM): no process or pipe to be had. what: for the
- * text, "compile". deadline_at_ms: loop time. */
+/* 0, and `done` is called later; or -1 with err (ERR_SYSTEM): no process or pipe available. what:
+ * for the error text, "compile". deadline_at_ms: loop time. */
 int helper_start(struct helper *helper, struct loop *loop, uint64_t deadline_at_ms,
                  const char *what, struct err *err);
-/* Kills what still runs and frees all; `done` will not be called any more. Any number of times. */
+/* Kills what is still running and frees everything; `done` will not be called. May be called
+ * repeatedly. */
 void helper_cancel(struct helper *helper);

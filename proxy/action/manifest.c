@@ -1,7 +1,6 @@
 /*
- * A manifest is read by the table `fields`: what it may say, of which form, and where that goes.
- * All that can be wrong with it is found when the proxy starts, so that nothing is left to fail
- * when an action is launched.
+ * The table `fields` drives the reading of a manifest: each field's form and destination. Every
+ * error is found when the proxy starts, so nothing is left to fail when an action is launched.
  */
 
 #include "action/manifest.h"
@@ -13,6 +12,7 @@
 
 #include <jansson.h>
 
+#include "action/script.h"
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/util.h"
@@ -27,8 +27,8 @@ static const char *const placeholders[N_PLACEHOLDERS] = {
     [PLACEHOLDER_ENTRY] = "{entry}",
 };
 
-/* Length of the placeholder that text begins with, 0 when it begins with none: other braces are
- * plain text, as in {"a":1}. */
+/* Length of the placeholder at the start of text, or 0: other braces are plain text, as in
+ * {"a":1}. */
 static size_t placeholder_len(const char *text, enum placeholder *which)
 {
     size_t n;
@@ -61,7 +61,7 @@ static bool placeholders_known(const char *text)
     return true;
 }
 
-/* One pass: what a value holds is never looked at again, so {main} may be anything. */
+/* One pass: substituted values are not scanned again, so {main} may be anything. */
 char *manifest_expand(const char *text, const char *const values[N_PLACEHOLDERS])
 {
     struct buf out = {0};
@@ -91,6 +91,7 @@ enum field_form {
     FIELD_FILES,
     FIELD_ARGV,
     FIELD_FLAG,
+    FIELD_SCRIPT,
     FIELD_ANSWERS
 };
 
@@ -101,6 +102,8 @@ static const char *const wanted[] = {
     [FIELD_ARGV] =
         "a list of texts, of placeholders only {runtime} {libexec} {action} {main} {entry}",
     [FIELD_FLAG] = "true or false",
+    [FIELD_SCRIPT] =
+        "three extended regular expressions: of the interpreter, of source, of a program",
     [FIELD_ANSWERS] = "\"stdout\", \"fd3\" or \"auto\"",
 };
 
@@ -115,8 +118,11 @@ static const struct field {
     {"source", FIELD_FILE, false, offsetof(struct runtime, source)},
     {"launch", FIELD_ARGV, true, offsetof(struct runtime, launch)},
     {"compile", FIELD_ARGV, false, offsetof(struct runtime, compile)},
+    {"compile_if", FIELD_FILE, false, offsetof(struct runtime, compile_if)},
+    {"compile_unless", FIELD_FILE, false, offsetof(struct runtime, compile_unless)},
     {"prelaunch", FIELD_ARGV, false, offsetof(struct runtime, prelaunch)},
     {"in_place_env", FIELD_ARGV, false, offsetof(struct runtime, in_place_env)},
+    {"script", FIELD_SCRIPT, false, offsetof(struct runtime, script)},
     {"needs", FIELD_TEXT, false, offsetof(struct runtime, shortfall)},
     {"stub", FIELD_FILE, false, offsetof(struct runtime, stub)},
     {"init_reply", FIELD_TEXT, false, offsetof(struct runtime, init_reply)},
@@ -133,7 +139,7 @@ static const struct field {
     {"wants_object", FIELD_FLAG, false, offsetof(struct runtime, wants_object)},
 };
 
-/* Entries and sources are looked up in the action's folder: a path could leave it. */
+/* Entries and sources must be bare names: a path could leave the action's folder. */
 static bool is_bare_name(const char *text)
 {
     return text != NULL && text[0] != '\0' && strchr(text, '/') == NULL && strcmp(text, ".") != 0 &&
@@ -150,7 +156,14 @@ static bool read_text(const json_t *value, bool bare, char **out)
     return true;
 }
 
-/* The program, argv[0], may not be empty; entries are bare names and so never are. */
+static bool item_is_good(const char *text, enum field_form form)
+{
+    if (form == FIELD_SCRIPT)
+        return script_pattern_is_good(text);
+    return form == FIELD_FILES ? is_bare_name(text) : placeholders_known(text);
+}
+
+/* argv[0] may not be empty; entries are bare names and so never are. */
 static bool read_list(const json_t *value, enum field_form form, char ***out)
 {
     size_t n = json_array_size(value); /* 0 unless it is an array */
@@ -158,11 +171,11 @@ static bool read_list(const json_t *value, enum field_form form, char ***out)
     for (size_t i = 0; i < n; i++) {
         const char *text = json_string_value(json_array_get(value, i));
 
-        if (text == NULL || !(form == FIELD_FILES ? is_bare_name(text) : placeholders_known(text)))
+        if (text == NULL || !item_is_good(text, form))
             return false;
         strv_push(out, xstrdup(text));
     }
-    return n > 0 && (*out)[0][0] != '\0';
+    return n > 0 && (*out)[0][0] != '\0' && (form != FIELD_SCRIPT || n == N_SCRIPT_PATTERNS);
 }
 
 static bool read_answers(const json_t *value, enum answers *out)
@@ -180,7 +193,7 @@ static bool read_answers(const json_t *value, enum answers *out)
     return false;
 }
 
-/* False: the value has not the form that the field wants. */
+/* False: the value is not of the field's form. */
 static bool read_field(const struct field *field, const json_t *value, struct runtime *runtime)
 {
     void *member = (char *)runtime + field->at;
@@ -192,6 +205,7 @@ static bool read_field(const struct field *field, const json_t *value, struct ru
         return read_text(value, field->form == FIELD_FILE, member);
     case FIELD_FILES:
     case FIELD_ARGV:
+    case FIELD_SCRIPT:
         return read_list(value, field->form, member);
     case FIELD_FLAG:
         flag = json_is_true(value);
@@ -203,7 +217,7 @@ static bool read_field(const struct field *field, const json_t *value, struct ru
     return false;
 }
 
-/* A field that nobody knows is a misspelt one, and would silently do nothing. */
+/* Refuse unknown fields: a misspelt one would silently do nothing. */
 static bool is_known_field(const char *name)
 {
     for (size_t i = 0; i < ARRAY_LEN(fields); i++) {
@@ -253,6 +267,9 @@ void manifest_done(struct runtime *runtime)
     strv_free(&runtime->prelaunch);
     strv_free(&runtime->in_place_env);
     strv_free(&runtime->compile);
+    free(runtime->compile_if);
+    free(runtime->compile_unless);
+    strv_free(&runtime->script);
     free(runtime->shortfall);
     free(runtime->init_reply);
     free(runtime->stub);

@@ -44,7 +44,7 @@ static int take_file(struct preloaded *preloaded, const struct preloaded_opts *o
                      const char *path, struct err *err)
 {
     struct envelope *envelope = &preloaded->envelope;
-    /* Without waiting for the writer of a named pipe, which is refused below. */
+    /* O_NONBLOCK: do not wait for the writer of a named pipe, which is refused below. */
     auto_fd int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
     struct stat st;
     struct err why;
@@ -68,7 +68,7 @@ static int take_file(struct preloaded *preloaded, const struct preloaded_opts *o
         n += got > 0 ? (size_t)got : 0;
     }
     envelope->code_len = n;
-    /* Such a file is source, also with a #! line. */
+    /* Such a file is source, even with a #! line. */
     envelope->kind =
         runtime_has_ending_of(opts->fallback, path) ? CODE_SOURCE : code_sniff(envelope->code, n);
     envelope->file = xstrdup(strrchr(path, '/') != NULL ? strrchr(path, '/') + 1 : path);
@@ -86,8 +86,7 @@ static int take_file(struct preloaded *preloaded, const struct preloaded_opts *o
 
 /* ---- a folder ---- */
 
-/* The only thing in a folder, when that is a file; caller frees. NULL: there is more, or
- * nothing. */
+/* The only entry of a folder, if it is a file; caller frees. NULL: there are more, or none. */
 static char *only_file(const char *dir)
 {
     DIR *folder = opendir(dir);
@@ -108,7 +107,7 @@ static char *only_file(const char *dir)
     return n == 1 && stat(found, &st) == 0 && S_ISREG(st.st_mode) ? TAKE(found) : NULL;
 }
 
-/* What must be compiled goes the way of an archive: nothing may appear in the user's own folder. */
+/* Code to be compiled is packed as an archive: nothing may appear in the user's own folder. */
 static int pack_folder(struct preloaded *preloaded, const struct preloaded_opts *opts,
                        const char *dir, struct err *err)
 {
@@ -149,7 +148,7 @@ static int take_folder(struct preloaded *preloaded, const struct preloaded_opts 
     if (dir == NULL)
         return cannot_read(preloaded, path, err);
     preloaded->runtime = runtimes_for_folder(opts->runtimes, opts->fallback, dir, &none);
-    if (preloaded->runtime != NULL && preloaded->runtime->compile != NULL) {
+    if (preloaded->runtime != NULL && runtime_always_compiles(preloaded->runtime)) {
         preloaded->runtime = NULL; /* as of any archive, what is in it decides */
         return pack_folder(preloaded, opts, dir, err);
     }
@@ -180,7 +179,7 @@ static int take_path(struct preloaded *preloaded, const struct preloaded_opts *o
                                : take_file(preloaded, opts, path, err);
 }
 
-/* The folder of our images. What is not an action there is none of our business. */
+/* The folder of our own images. Ignore what is not an action. */
 static int take_own_folder(struct preloaded *preloaded, const struct preloaded_opts *opts)
 {
     struct err none;
@@ -192,7 +191,7 @@ static int take_own_folder(struct preloaded *preloaded, const struct preloaded_o
     return 1;
 }
 
-/* As if an /init had brought it: base64, magic bytes and all. */
+/* As if sent by an /init: base64, magic bytes and all. */
 static int take_variable(struct preloaded *preloaded, const char *code, struct err *err)
 {
     const char *binary = variable("__OW_ACTION_BINARY");
@@ -253,7 +252,7 @@ int preloaded_find(struct preloaded *preloaded, const struct preloaded_opts *opt
         result = opts->path[0] != '\0' ? take_own_folder(preloaded, opts) : 0;
     }
     if (result < 0 && opts->command != NULL)
-        err->kind = ERR_REQUEST; /* whoever named the FILE has called us wrongly */
+        err->kind = ERR_REQUEST; /* a bad FILE is a usage error */
     if (result > 0) {
         set_main(&preloaded->envelope, opts->main, main);
         if (preloaded->dir != NULL)

@@ -14,9 +14,9 @@
 
 #define MANIFEST_NAME     "runtime.json"
 #define NATIVE_NAME       "native"
-#define ANY_NAME          '*' /* begins an entry that is the end of a name, whatever stands before */
-#define MAC_PREFIX        "._" /* what a Mac writes beside a file, under the file's name */
-#define NATIVE_HEAD_BYTES 64   /* enough for code_sniff() to know an executable */
+#define ANY_NAME          '*'  /* first character of an entry that is a suffix */
+#define MAC_PREFIX        "._" /* prefix of the files that macOS writes beside others */
+#define NATIVE_HEAD_BYTES 64   /* enough for code_sniff() to recognise an executable */
 #define OWN_SETTINGS      "WHISKLOOP_"
 #define DEFAULT_PATH      "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
@@ -28,7 +28,7 @@ void runtimes_add(struct runtimes *runtimes, const struct runtime *runtime)
     runtimes->items[runtimes->n++] = *runtime;
 }
 
-/* Add DIR/NAME/runtime.json; a folder without one is none of ours. */
+/* Add DIR/NAME/runtime.json; a folder without one is skipped. */
 static int add_runtime(struct runtimes *runtimes, const char *dir, const char *name,
                        struct err *err)
 {
@@ -55,7 +55,7 @@ static int add_runtime(struct runtimes *runtimes, const char *dir, const char *n
     return 0;
 }
 
-/* For scandir(): "." and "..", and what editors and version control leave lying about. */
+/* For scandir(): skip ".", ".." and the leftovers of editors and version control. */
 static int is_shown(const struct dirent *item)
 {
     return item->d_name[0] != '.';
@@ -135,7 +135,7 @@ const char *runtimes_file_name(const struct runtimes *runtimes, const struct run
     return *runtime != NULL ? (*runtime)->source : NULL;
 }
 
-/* Where the ending of a file's name begins, with its dot; NULL: it has none. */
+/* The suffix of a file name, with its dot; NULL: none. */
 static const char *ending_of(const char *path)
 {
     const char *slash = strrchr(path, '/');
@@ -213,9 +213,9 @@ const struct runtime *runtimes_for_source(const struct runtimes *runtimes,
 }
 
 /*
- * An entry that must be executable: by its mode, or by its first bytes, as archives made by DOS or
- * by Python's zipfile carry no modes. It is given 0755 then. Never through a link: what that leads
- * to may be a program of the system.
+ * Whether an entry is executable: by its mode, or by its first bytes, as archives made by DOS or by
+ * Python's zipfile carry no modes; it gets 0755 then. Never follow a link: its target may be a
+ * program of the system.
  */
 static bool take_executable(int dir, const char *name, const struct stat *st)
 {
@@ -231,11 +231,11 @@ static bool take_executable(int dir, const char *name, const struct stat *st)
     kind = n > 0 ? code_sniff(head, (size_t)n) : CODE_SOURCE;
     executable = executable || kind == CODE_ELF || kind == CODE_SCRIPT;
     if (executable && (st->st_mode & 0777) != 0755)
-        (void)fchmod(fd, 0755); /* refused only where it is not ours: then the start will tell */
+        (void)fchmod(fd, 0755); /* fails only where the file is not ours; the start will tell */
     return executable;
 }
 
-/* Whether a file of the folder ends in `end`. As many are looked at as an archive may hold. */
+/* Whether a file of the folder ends in `end`. Looks at as many files as an archive may hold. */
 static bool has_ending(int dir, const char *end)
 {
     int fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC); /* closed with the stream */
@@ -260,7 +260,25 @@ static bool has_ending(int dir, const char *end)
     return found;
 }
 
-/* The first of a runtime's entries that is in the folder, NULL when none is. */
+bool runtime_always_compiles(const struct runtime *runtime)
+{
+    return runtime->compile != NULL && runtime->compile_if == NULL;
+}
+
+bool runtime_compiles(const struct runtime *runtime, const char *dir)
+{
+    auto_fd int folder = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    struct stat st;
+
+    if (runtime->compile == NULL || runtime->compile_if == NULL)
+        return runtime->compile != NULL;
+    return folder >= 0 && fstatat(folder, runtime->compile_if, &st, 0) == 0 &&
+           S_ISREG(st.st_mode) &&
+           (runtime->compile_unless == NULL ||
+            fstatat(folder, runtime->compile_unless, &st, AT_SYMLINK_NOFOLLOW) < 0);
+}
+
+/* The first of a runtime's entries found in the folder; NULL: none. */
 static const char *find_entry(const struct runtime *runtime, int dir)
 {
     for (char **name = runtime->entry; *name != NULL; name++) {
@@ -271,9 +289,9 @@ static const char *find_entry(const struct runtime *runtime, int dir)
                 return *name;
             continue;
         }
-        /* A folder (META-INF of a jar) tells a compiler enough; what is started must be a file. */
+        /* A folder (META-INF of a jar) is enough for a compiler; a program must be a file. */
         if (fstatat(dir, *name, &st, 0) < 0 ||
-            !(S_ISREG(st.st_mode) || (S_ISDIR(st.st_mode) && runtime->compile != NULL)))
+            !(S_ISREG(st.st_mode) || (S_ISDIR(st.st_mode) && runtime_always_compiles(runtime))))
             continue;
         if (!runtime->entry_executable || take_executable(dir, *name, &st))
             return *name;
@@ -281,7 +299,7 @@ static const char *find_entry(const struct runtime *runtime, int dir)
     return NULL;
 }
 
-/* Append "a or b (python)", with the words between it and the one before. */
+/* Append "a or b (python)", preceded by a separator. */
 static void say_entries(struct buf *out, const struct runtime *runtime, bool first, bool last)
 {
     if (!first)
@@ -296,7 +314,7 @@ static void say_entries(struct buf *out, const struct runtime *runtime, bool fir
     buf_add_text(out, ")");
 }
 
-/* Runtimes in the order in which a folder is offered to them: native, fallback, the rest. */
+/* Runtimes in the order in which they are tried for a folder: native, fallback, the rest. */
 static size_t candidates(const struct runtimes *runtimes, const struct runtime *fallback,
                          const struct runtime **out)
 {
@@ -339,7 +357,8 @@ const struct runtime *runtimes_for_folder(const struct runtimes *runtimes,
         if (find_entry(order[i], folder) != NULL)
             return order[i];
     }
-    /* The suites look for the fallback's entry right behind "include", so native comes last. */
+    /* Apache's test suites expect the fallback's entry right after "include", so native comes
+     * last. */
     first = n > 0 && strcmp(order[0]->name, NATIVE_NAME) == 0 ? 1 : 0;
     for (size_t i = 0; i < n; i++)
         say_entries(&text, order[(first + i) % n], i == 0, i + 1 == n);
@@ -354,9 +373,9 @@ const struct runtime *runtimes_for_folder(const struct runtimes *runtimes,
 /* ---- launching ---- */
 
 /*
- * All but the proxy's own settings, as those may hold what is none of the action's business.
- * Other proxies pass on only __OW_*; a missing PATH or HOME is what their users complain about
- * (runtime-go issues 97, 118, 137).
+ * Everything but the proxy's own settings, which are not the action's business. Other proxies pass
+ * on only __OW_*, and their users complain about a missing PATH or HOME (runtime-go issues 97, 118,
+ * 137).
  */
 static void copy_base_env(char *const *base_env, char ***env)
 {
@@ -404,7 +423,7 @@ void runtime_exec_spec(const struct runtime *runtime, const char *dir, const cha
         strv_push(&spec->argv, manifest_expand(*arg, values));
     copy_base_env(base_env, &spec->env);
     overlay_env(init_env, &spec->env);
-    /* Launchers of ours always report ready. Programs are asked by the environment, if at all:
+    /* Our launchers always report ready. Programs are asked through the environment, if at all:
      * action/actionloop.c. */
     if (runtime->answers != ANSWERS_AUTO)
         strv_setenv(&spec->env, "__OW_WAIT_FOR_ACK", "1");

@@ -1,6 +1,6 @@
 /*
- * The child is a plain fork: libarchive runs in it, and a program of its own would have to be
- * found, started and handed the code. It costs the loop about 2 ms per 100 MB held, once per /init.
+ * The child is a plain fork running libarchive: a separate program would have to be found, started
+ * and handed the code. It costs the loop about 2 ms per 100 MB held, once per /init.
  */
 
 #include "action/stage.h"
@@ -21,7 +21,7 @@
 #include "base/util.h"
 
 #define CHILD_REPORT_FD        3
-#define STAGE_REPORT_MAX_BYTES 65536 /* one err text, or a line for each link that was left out */
+#define STAGE_REPORT_MAX_BYTES 65536 /* one error text, or a line per link left out */
 #define JAR_MANIFEST           "META-INF/MANIFEST.MF"
 
 static void on_done(struct helper *helper);
@@ -29,7 +29,7 @@ static void on_direct(struct loop_post *post);
 
 /* ---- the work: in the child, but for small files ---- */
 
-/* What all the rest is for; the only part that blocks. */
+/* The actual work; the only part that blocks. */
 static int do_work(const struct stage *stage, struct buf *said, struct err *err)
 {
     if (stage->name != NULL)
@@ -39,7 +39,7 @@ static int do_work(const struct stage *stage, struct buf *said, struct err *err)
     return unpack_archive(stage->dir, stage->code, stage->code_len, &stage->limits, said, err);
 }
 
-/* What it holds is bounded by us, and what it takes on top by what an honest archive needs. */
+/* Its own memory is bounded by us, and what it adds by what an honest archive needs. */
 static void limit_memory(const struct stage *stage)
 {
     uint64_t held = usage_own_virtual_bytes();
@@ -48,7 +48,7 @@ static void limit_memory(const struct stage *stage)
         child_limit(RLIMIT_AS, held + UNPACK_MEMORY_BYTES + 4 * (uint64_t)stage->code_len);
 }
 
-/* Ends by _exit(): what the proxy has registered to happen at its own end must not happen here. */
+/* Ends with _exit(): our atexit handlers must not run here. */
 static _Noreturn void child_run(struct helper *helper, int report, pid_t parent)
 {
     const struct stage *stage = container_of(helper, struct stage, helper);
@@ -63,9 +63,9 @@ static _Noreturn void child_run(struct helper *helper, int report, pid_t parent)
     failed = privileges_become(stage->privileges, &os);
     (void)prctl(PR_SET_PDEATHSIG, SIGKILL); /* a change of user would clear it */
     if (getppid() != parent || dup2(report, CHILD_REPORT_FD) < 0)
-        _exit(EXIT_FAILURE); /* the proxy ended before the line above, or nobody would hear us */
+        _exit(EXIT_FAILURE); /* the proxy died before prctl(), or nobody would read our report */
     child_prepare(CHILD_REPORT_FD + 1);
-    (void)signal(SIGXFSZ, SIG_IGN); /* the write fails instead, and the failure is told */
+    (void)signal(SIGXFSZ, SIG_IGN); /* the write fails with EFBIG instead, which is reported */
     if ((stage->name != NULL || stage->jar_name != NULL) && file_max < stage->code_len)
         file_max = stage->code_len; /* bounded by the request, not by what archives may hold */
     child_limit(RLIMIT_CORE, 0);
@@ -113,7 +113,7 @@ void stage_cancel(struct stage *stage)
     helper_cancel(&stage->helper);
 }
 
-/* Make an err of "K<kind digit> text". False when that is not what the child said. */
+/* Parse "K<kind digit> text" into an err. False when the report has another form. */
 static bool take_report(struct stage *stage)
 {
     const struct buf *said = &stage->helper.said;
@@ -129,7 +129,7 @@ static bool take_report(struct stage *stage)
     return true;
 }
 
-/* Why it failed. The deadline goes first: it is what made us send the signal. */
+/* Why it failed. Check the deadline first: it made us send the signal. */
 static void explain(struct stage *stage)
 {
     int status = stage->helper.wait_status;
@@ -150,7 +150,8 @@ static void on_done(struct helper *helper)
 {
     struct stage *stage = container_of(helper, struct stage, helper);
 
-    /* Done in the last moment is done: the deadline of the whole /init is for its owner to keep. */
+    /* A stage that finished at the last moment counts: the owner enforces the deadline of the whole
+     * /init. */
     stage->failed = !WIFEXITED(helper->wait_status) || WEXITSTATUS(helper->wait_status) != 0;
     if (stage->failed)
         explain(stage);

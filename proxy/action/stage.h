@@ -1,13 +1,12 @@
 #pragma once
 
 /*
- * stage - bring an action's code into a version folder in a child process, under a deadline.
+ * stage - put an action's code into a version folder, in a child process, under a deadline.
  *
- * Writing and unpacking block, so a forked child does them; the loop hears of its end. Only a small
- * file is written at once: that takes less than the fork, and as long as the folder's making did.
- * The child keeps no descriptor of ours but its report pipe, dies with us, has limits of its own,
- * and is the action's user: what an archive holds is unpacked with no more rights than its code
- * will have.
+ * Writing and unpacking block, so a forked child does them and the loop is told of its end. Only a
+ * small file is written at once: that takes less time than a fork. The child keeps no descriptor of
+ * ours but its report pipe, dies with us, has its own limits, and runs as the action's user: an
+ * archive is unpacked with no more rights than its code will have.
  */
 
 #include <stdbool.h>
@@ -26,27 +25,28 @@ typedef void stage_done_fn(struct stage *stage);
 struct stage {
     /* what to do: set by the owner before stage_start(), borrowed until done */
     const char *dir;      /* absolute path of an existing, empty folder */
-    const char *name;     /* write the code as this one file; NULL: it is an archive, unpack it */
-    const char *jar_name; /* a zip with a Java manifest is written as this file; NULL: unpacked */
+    const char *name;     /* write the code to this file; NULL: it is an archive, unpack it */
+    const char *jar_name; /* write a zip with a Java manifest to this file; NULL: unpack it */
     const void *code;
     size_t code_len;
-    size_t direct_max_bytes; /* a file up to this is written at once; 0: always by a child */
+    size_t direct_max_bytes; /* a file up to this size is written at once; 0: always by a child */
     struct unpack_limits limits;
     const struct privileges *privileges; /* who writes, and so owns it; NULL: we do */
     stage_done_fn *done; /* called once from the loop, never from inside stage_start() */
 
     /* how it ended */
     bool failed;
-    struct buf said; /* owned: lines for the log, on what was left out */
+    struct buf said; /* owned: log lines on what was left out */
     struct err err;  /* when failed: ERR_CODE, ERR_LIMIT (bounds and time) or ERR_SYSTEM */
 
     struct helper helper;
-    struct loop_post direct; /* instead of a child: the end of a small file's write */
+    struct loop_post direct; /* the end of a small file's write, when there is no child */
 };
 
 /* Before each start: a stage is used once. */
 void stage_init(struct stage *stage);
-/* 0 and `done` later, or -1 with err: no process or pipe to be had. deadline_at_ms: loop time. */
+/* 0, and `done` is called later; or -1 with err: no process or pipe available. deadline_at_ms: loop
+ * time. */
 int stage_start(struct stage *stage, struct loop *loop, uint64_t deadline_at_ms, struct err *err);
-/* Kills what still runs; `done` will not be called any more. */
+/* Kills what is still running; `done` will not be called. */
 void stage_cancel(struct stage *stage);

@@ -1,7 +1,7 @@
 /*
- * A version is staged beside the running one and becomes real by one rename, so whoever looks at
- * BASE/N/bin sees all of it or nothing. Numbers are scanned once, when the store is opened, and
- * then only counted up: a failed /init leaves a gap, and a path never means two different actions.
+ * A version is staged beside the running one and appears by one rename, so observers of BASE/N/bin
+ * see all of it or nothing. Numbers are scanned once, when the store is opened, then counted up: a
+ * failed /init leaves a gap, and a path never refers to two different actions.
  */
 
 #include "action/store.h"
@@ -26,13 +26,13 @@
 #include "base/util.h"
 
 #define STORE_NUMBER_MAX   999999999U /* nine digits: fits an unsigned and is never reached */
-#define STORE_STAGE_TRIES  100        /* numbers that another proxy in the same base may take */
-#define REMOVE_MAX_S       120 /* by a child: 100,000 files take 10 s; past this a tree stays behind */
+#define STORE_STAGE_TRIES  100 /* numbers that another proxy in the same base may have taken */
+#define REMOVE_MAX_S       120 /* for a child; 100,000 files take 10 s */
 #define TEMPORARY_NAME     "whiskloop-"
 #define TEMPORARY_RANDOM   "XXXXXX"
 #define TEMPORARY_TRIES    10
 #define LOCK_NAME          ".lock"
-#define LEFT_MAX           100 /* folders of dead proxies that are removed at one start */
+#define LEFT_MAX           100 /* folders of dead proxies removed per start */
 #define REMOVE_FOLDER_NAME ".remove-%u"
 
 /* ---- removing a tree ---- */
@@ -43,7 +43,7 @@ static bool is_over(uint64_t until_ns)
     return until_ns != 0 && loop_clock_ns() >= until_ns;
 }
 
-/* Never through a link: an action may put one in the place of any folder of its own. */
+/* Never follow a link: an action may replace any of its folders by one. */
 static DIR *open_folder(int parent, const char *name)
 {
     int fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
@@ -59,8 +59,8 @@ static bool is_self_or_parent(const char *name)
     return strcmp(name, ".") == 0 || strcmp(name, "..") == 0;
 }
 
-/* Unlink the files of root/name and move its folders up into root, where their turn comes.
- * True when anything has changed for the better. */
+/* Unlink the files of root/name and move its folders up into root, to be emptied later. True when
+ * anything was removed or moved. */
 static bool flatten(int root, const char *name, unsigned *n_tried, uint64_t until_ns)
 {
     bool moved_some = false;
@@ -79,7 +79,7 @@ static bool flatten(int root, const char *name, unsigned *n_tried, uint64_t unti
         if (is_self_or_parent(item->d_name) || unlinkat(fd, item->d_name, 0) == 0)
             continue;
         /* Moving a folder rewrites its "..", so it must be writable itself. A name that is taken
-         * fails here and has another number in the next round. */
+         * fails here and gets another number in the next round. */
         (void)fchmodat(fd, item->d_name, 0700, AT_SYMLINK_NOFOLLOW);
         (void)snprintf(moved, sizeof(moved), REMOVE_FOLDER_NAME, ++*n_tried);
         if (renameat(fd, item->d_name, root, moved) == 0)
@@ -90,8 +90,8 @@ static bool flatten(int root, const char *name, unsigned *n_tried, uint64_t unti
 }
 
 /*
- * One level deep at any time, whatever the depth of the tree: no recursion over what an action
- * made, no path that grows too long, two descriptors. Each folder is moved once.
+ * Works one level deep, whatever the depth of the tree: no recursion over an action's files, no
+ * path that grows too long, two descriptors. Each folder is moved once.
  */
 int store_remove_tree(const char *dir, uint64_t most_ms)
 {
@@ -141,8 +141,8 @@ pid_t store_remove_in_child(const char *dir)
 
 /* ---- the base ---- */
 
-/* Make each missing folder of an absolute or relative path. What exists is not looked at here:
- * a file in the way is found by the next mkdir() or by the scan. */
+/* Make each missing folder of a path. Existing entries are not checked here: a file in the way is
+ * found by the next mkdir() or by the scan. */
 static int make_folders(const char *dir, struct err *err)
 {
     auto_free char *path = xstrdup(dir);
@@ -170,7 +170,7 @@ static const char *temporary_parent(void)
     return tmp != NULL && tmp[0] == '/' ? tmp : "/tmp";
 }
 
-/* The lock on a private base, open. -1: somebody has it, or there is none of ours. */
+/* Open the lock of a private base. -1: it is held, or there is none of ours. */
 static int take_lock(const char *base, int flags)
 {
     auto_free char *path = xasprintf("%s/" LOCK_NAME, base);
@@ -184,8 +184,8 @@ static int take_lock(const char *base, int flags)
 }
 
 /*
- * Its lock is held for our life. Who looks for folders of the dead may take it in the moment before
- * we do, and removes the folder then: so there is another try.
+ * We hold its lock for our lifetime. Another proxy that cleans up may take the lock just before we
+ * do and remove the folder: then try again.
  */
 static char *make_temporary(int *lock, struct err *err)
 {
@@ -216,8 +216,7 @@ static bool is_temporary_name(const char *name)
            strlen(name) == sizeof(TEMPORARY_NAME) + sizeof(TEMPORARY_RANDOM) - 2;
 }
 
-/* Folders like ours whose proxy was killed: their lock is a file of our user's, and nobody holds
- * it. */
+/* Remove folders of killed proxies: the lock is a file of our user, and nobody holds it. */
 static void remove_left_behind(void)
 {
     DIR *folder = opendir(temporary_parent());
@@ -254,7 +253,8 @@ static unsigned number_of(const char *name)
     return (unsigned)number;
 }
 
-/* Whatever bears a number takes it, be it a folder or a file: BASE/N could not be made there. */
+/* Any entry named by a number takes it, be it a folder or a file: BASE/N could not be made
+ * there. */
 static int scan(struct store *store, struct err *err)
 {
     DIR *folder = opendir(store->base);
@@ -307,8 +307,8 @@ void store_none(struct store *store, const struct err *why)
 
 void store_close(struct store *store)
 {
-    /* What is large, or is filled all the time by a process that escaped, is left to a child: that
-     * is bounded, too. What then still stays is in the temporary folder anyway. */
+    /* A child removes what is large or is still being filled by an escaped process; it is bounded,
+     * too. What remains lies in the temporary folder anyway. */
     if (store->temporary && store->base != NULL &&
         store_remove_tree(store->base, STORE_CLOSE_MS) == -ETIMEDOUT)
         (void)store_remove_in_child(store->base);
@@ -350,7 +350,7 @@ static int make_folder(const char *path, struct err *err)
     return 0;
 }
 
-/* Make BASE/N, for the first N that nobody has. */
+/* Make BASE/N for the first free N. */
 static int make_version(struct store *store, struct err *err)
 {
     unsigned tries = STORE_STAGE_TRIES;
@@ -395,7 +395,7 @@ int store_commit(struct store *store, unsigned number, struct err *err)
     return 0;
 }
 
-/* Move one name from BASE/N/bin to BASE; a folder in the way goes to BASE/N/old. */
+/* Move one entry from BASE/N/bin to BASE; a folder in the way goes to BASE/N/old. */
 static int settle_one(int bin, int base, int version, const char *name)
 {
     if (renameat(bin, name, base, name) == 0)
@@ -418,7 +418,7 @@ static int settle_all(DIR *bin, int base, int version)
     struct dirent *item;
     bool moved = true;
 
-    while (moved) { /* a folder that is read while names leave it may hide some */
+    while (moved) { /* readdir() may skip names while others leave the folder */
         moved = false;
         rewinddir(bin);
         while ((item = readdir(bin)) != NULL) {

@@ -11,24 +11,24 @@
 
 struct err;
 
-#define STORE_CLOSE_MS 500 /* what takes longer to remove goes on in a process of its own */
+#define STORE_CLOSE_MS 500 /* removal that takes longer continues in a child */
 
 struct store {
     char *base;     /* owned; absolute; NULL: there is none */
     char *why_none; /* owned; told to who wants to stage */
     unsigned last;  /* highest version number seen or made */
     bool temporary; /* base was made by us and goes with us */
-    int lock;       /* owned: held while we live, so that others can tell; 0 or -1: none */
-    bool made;      /* base was not there before; it goes with us when it is empty */
+    int lock;       /* owned: lock held for our lifetime, so that others can tell; 0 or -1: none */
+    bool made;      /* we created base; it is removed when empty */
 };
 
 /* dir: folder to use (made when missing); NULL or "": a private one below TMPDIR or /tmp, removed
  * by store_close(); those of proxies that are dead are removed by a child. Scans dir for the
  * highest N already there. 0, or -1: ERR_SYSTEM. */
 int store_open(struct store *store, const char *dir, struct err *err);
-/* There is no folder, and nothing can be staged. */
+/* Open a store without a folder: nothing can be staged. */
 void store_none(struct store *store, const struct err *why);
-/* Removes a temporary base, blocking for STORE_CLOSE_MS at most, and frees. Accepts zeroes. */
+/* Remove a temporary base, blocking for STORE_CLOSE_MS at most, and free. Accepts zeroes. */
 void store_close(struct store *store);
 
 /* Make BASE/N/src for the next N. *number set on success only. 0, or -1: ERR_SYSTEM. */
@@ -45,14 +45,13 @@ int store_settle(struct store *store, unsigned number, struct err *err);
 /* Absolute path of BASE/N, BASE/N/src or BASE/N/bin (part: "", "src", "bin"); caller frees. */
 char *store_path(const struct store *store, unsigned number, const char *part);
 
-/* Why nothing can be written in dir when a call has failed with errno `os`: the disk is full, or
- * has no inode left. NULL: that is not why. */
+/* Why a call in dir failed with errno `os`: the disk is full or out of inodes. NULL: neither. */
 const char *store_full(const char *dir, int os);
 
 /* Delete a folder (absolute path) and all in it, however deep. Blocks: for a child process or the
  * end of the proxy. most_ms: longest time, 0 for as long as it takes, which is for ever where
  * somebody fills it meanwhile. 0, or a negative errno when something stays, -ETIMEDOUT. */
 int store_remove_tree(const char *dir, uint64_t most_ms);
-/* The same from a child process, which is returned. -1: there is no process to be had, and the
- * folder stays. Nobody has to wait for it: the loop reaps it. */
+/* Delete it in a child process, whose pid is returned. -1: no process available, and the folder
+ * stays. The loop reaps the child; nobody has to wait. */
 pid_t store_remove_in_child(const char *dir);

@@ -35,12 +35,12 @@
 #include "base/exec_spec.h"
 #include "base/util.h"
 
-#define DROPPED_MAX      100  /* links that are left out; each name is compared with all of them */
-#define TAR_ENTRY_BYTES  4096 /* of a tar, per entry: its header, its end, its long names */
-#define TAR_ENTRIES_MORE 4096 /* for an archive's own ends, whatever the bounds */
-#define LOOK_ENTRIES_MAX 1000000 /* unpack_has() keeps none of them; the child's deadline ends it */
-#define RATIO_FROM_BYTES (1U << 20) /* less than this is no bomb, however well it packs */
-#define NAME_SHOWN       "%.160s"   /* leaves room for the reason in an err's text */
+#define DROPPED_MAX      100  /* bound on links left out; each name is compared with all of them */
+#define TAR_ENTRY_BYTES  4096 /* overhead of a tar per entry: header, padding, long names */
+#define TAR_ENTRIES_MORE 4096 /* slack for an archive's own end, whatever the bounds */
+#define LOOK_ENTRIES_MAX 1000000 /* unpack_has() stores nothing; the child's deadline bounds it */
+#define RATIO_FROM_BYTES (1U << 20) /* smaller output is no bomb, whatever the ratio */
+#define NAME_SHOWN       "%.160s"   /* leaves room for the reason in an error text */
 
 struct unpacking {
     struct archive *in;                 /* owned */
@@ -49,7 +49,7 @@ struct unpacking {
     const unsigned char *archive_bytes; /* borrowed, too */
     size_t archive_len;
     struct gunzip *gunzip; /* owned; NULL: the archive is no gzip */
-    uint64_t bytes;        /* unpacked by the entries before this one; <= bytes_max */
+    uint64_t bytes;        /* unpacked by earlier entries; <= bytes_max */
     uint64_t entries;      /* begun so far */
     char **dropped;        /* owned: links that were left out, NULL-terminated; NULL: none */
     unsigned n_dropped;
@@ -58,7 +58,7 @@ struct unpacking {
 
 /* ---- failures ---- */
 
-/* Names come from outside and may hold anything; an err's text is one printable line. */
+/* Names are untrusted; an error text must be one printable line. */
 static void make_printable(char *text)
 {
     for (; *text != '\0'; text++) {
@@ -92,7 +92,7 @@ static int read_failed(struct unpacking *u, const char *name, struct err *err)
                    reason(u->in));
 }
 
-/* Which failures to write are the machine's and not the archive's. */
+/* Whether a write failed because of the machine rather than the archive. */
 static bool is_systems_fault(int os)
 {
     static const int faults[] = {EACCES, EDQUOT, EIO, EMFILE, ENFILE, ENOMEM, ENOSPC, EPERM, EROFS};
@@ -119,7 +119,7 @@ static int write_failed(struct unpacking *u, const char *name, struct err *err)
 
 /* ---- bounds ---- */
 
-/* Check the sum with entry_bytes of the current entry in it. */
+/* Check the total including entry_bytes of the current entry. */
 static int check_bytes(const struct unpacking *u, uint64_t entry_bytes, struct err *err)
 {
     const struct unpack_limits *limits = u->limits;
@@ -153,9 +153,9 @@ static int count_entry(struct unpacking *u, struct err *err)
 /* ---- one entry ---- */
 
 /*
- * A virtual environment holds bin/python -> /usr/bin/python3. A link to a program that is there
- * already is let through: nothing is ever written through a link (SECURE_SYMLINKS; a hard link to
- * it is refused below), and the action may run that program anyway.
+ * A virtual environment contains bin/python -> /usr/bin/python3. A link to an existing program is
+ * allowed: nothing is ever written through a link (SECURE_SYMLINKS; a hard link to it is refused
+ * below), and the action may run that program anyway.
  */
 static bool is_program(const char *target)
 {
@@ -165,7 +165,7 @@ static bool is_program(const char *target)
            (st.st_mode & 0111) != 0;
 }
 
-/* Whether a link that leads to the outside leads to nothing: to a folder of whoever packed it. */
+/* Whether a link that leads outside dangles, as one into a folder of the packer's machine does. */
 static bool is_dangling(const char *name, const char *target)
 {
     auto_free char *path = entry_link_outside(name, target);
@@ -182,7 +182,7 @@ static bool is_dropped(const struct unpacking *u, const char *name)
     return false;
 }
 
-/* Leave out a link that nobody can follow, and say so. */
+/* Leave out a dangling link, and report it. */
 static int drop(struct unpacking *u, const char *name, const char *target, struct err *err)
 {
     auto_free char *line = NULL;
@@ -212,7 +212,7 @@ static int check_symlink(struct unpacking *u, const char *name, const char *targ
     return refuse(err, name, "is a link to the outside of the action's folder");
 }
 
-/* Its target is made the form in which it was unpacked. */
+/* Normalise its target as the unpacked entry was. */
 static int check_hard_link(struct archive_entry *entry, const char *name, struct err *err)
 {
     auto_free char *target = entry_inside(archive_entry_hardlink(entry));
@@ -220,14 +220,14 @@ static int check_hard_link(struct archive_entry *entry, const char *name, struct
 
     if (target == NULL)
         return refuse(err, name, "is a hard link to the outside of the action's folder");
-    /* A second name for a symbolic link would lead elsewhere when it lies in another folder. */
+    /* A hard link to a symbolic link could lead elsewhere from another folder. */
     if (lstat(target, &st) < 0 || !S_ISREG(st.st_mode))
         return refuse(err, name, "is a hard link, but not to a file that was unpacked before it");
     archive_entry_set_hardlink(entry, target);
     return 0;
 }
 
-/* 1: it is left out. name: as entry_inside() has it. */
+/* 1: left out. name: normalised by entry_inside(). */
 static int check_entry(struct unpacking *u, struct archive_entry *entry, const char *name,
                        struct err *err)
 {
@@ -258,7 +258,7 @@ static int copy_data(struct unpacking *u, const char *name, uint64_t *entry_byte
             return 0;
         if (r != ARCHIVE_OK || offset < 0)
             return read_failed(u, name, err);
-        /* By position, not by bytes seen: the holes of a sparse file count too. */
+        /* By offset, not bytes read: holes of a sparse file count. */
         if ((uint64_t)offset + n > *entry_bytes)
             *entry_bytes = (uint64_t)offset + n;
         if (check_bytes(u, *entry_bytes, err) < 0)
@@ -288,7 +288,7 @@ static int write_entry(struct unpacking *u, struct archive_entry *entry, const c
     bool folder = archive_entry_filetype(entry) == AE_IFDIR;
     uint64_t entry_bytes = 0;
 
-    /* The size it claims is refused at once; a claim that is too small is found while copying. */
+    /* A declared size beyond the bounds is refused at once; a false one is found while copying. */
     if (archive_entry_size_is_set(entry) && archive_entry_size(entry) > 0)
         entry_bytes = (uint64_t)archive_entry_size(entry);
     if (check_bytes(u, entry_bytes, err) < 0)
@@ -345,7 +345,7 @@ static int unpack_all(struct unpacking *u, struct err *err)
     return 0;
 }
 
-/* For libarchive: the next bytes of a tar that is packed by gzip. */
+/* Read callback for libarchive: the next bytes of a gzipped tar. */
 static la_ssize_t on_read(struct archive *in, void *owner, const void **block)
 {
     struct unpacking *u = owner;
@@ -354,7 +354,7 @@ static la_ssize_t on_read(struct archive *in, void *owner, const void **block)
 
     if (n < 0)
         archive_set_error(in, EINVAL, "%s", gunzip_fault(u->gunzip));
-    /* All that a tar holds beside files: a header and an end for each entry, and names. */
+    /* The overhead of a tar beside file contents: headers, padding, names. */
     if (gunzip_n_out(u->gunzip) / TAR_ENTRY_BYTES >
         limits->bytes_max / TAR_ENTRY_BYTES + limits->entries_max + TAR_ENTRIES_MORE) {
         archive_set_error(in, EFBIG, "it holds more than files and their names");
@@ -400,7 +400,7 @@ static int open_archives(struct unpacking *u, struct err *err)
     return gunzip_is(u->archive_bytes, u->archive_len) ? open_gzip(u, err) : open_plain(u, err);
 }
 
-/* What a gzip holds must be a tar, and what it is instead is told where it is known. */
+/* A gzip must contain a tar; otherwise the error names what it contains instead. */
 static int explain_packed(const struct unpacking *u, struct err *err)
 {
     const char *by = code_packed_by((const char *)u->archive_bytes, u->archive_len);
@@ -431,14 +431,14 @@ int unpack_archive(const char *dir, const void *bytes, size_t n, const struct un
     int result;
 
     assert(dir[0] == '/');
-    /* In the "C" locale the library gives no name at all for an entry beyond ASCII. Where the
-     * system lacks this one, such an entry is refused by name == NULL. */
+    /* In the "C" locale libarchive returns no name for an entry beyond ASCII. Where C.UTF-8 is
+     * missing, such an entry is refused by name == NULL. */
     (void)setlocale(LC_CTYPE, "C.UTF-8");
     if (chdir(dir) < 0)
         return err_set(err, ERR_SYSTEM, errno, "cannot enter folder \"" NAME_SHOWN "\": %s", dir,
                        strerror(errno));
     if (entry_zip_is_empty(bytes, n))
-        return 0; /* what it lacks is for the runtimes to tell; the library knows no such zip */
+        return 0; /* the runtimes report what is missing; libarchive rejects an empty zip */
     result = open_archives(&u, err);
     if (result == 0)
         result = unpack_all(&u, err);

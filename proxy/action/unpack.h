@@ -36,6 +36,6 @@ int unpack_archive(const char *dir, const void *bytes, size_t n, const struct un
 /* Write one file dir/name (a bare name), mode 0755, 0 or -1: ERR_SYSTEM. */
 int unpack_file(const char *dir, const char *name, const void *bytes, size_t n, struct err *err);
 
-/* Whether an archive has a file of this name, `name` being spelt as in archives: no leading "./".
- * False also for what is no archive. */
+/* Whether an archive has a file of this name, in an archive's spelling: no leading "./". False also
+ * when it is not an archive. */
 bool unpack_has(const void *bytes, size_t n, const char *name);

@@ -32,16 +32,25 @@ static bool starts_with(const char *text, size_t n, const char *start)
     return start != NULL && n >= strlen(start) && memcmp(text, start, strlen(start)) == 0;
 }
 
-/* Whether the character may belong to a longer name: "__main__.pyc", "lib/main.c". */
+/* Whether the character could continue a longer name: "__main__.pyc", "lib/main.c". */
 static bool is_of_name(char c)
 {
     return isalnum((unsigned char)c) || strchr("_-./", c) != NULL;
+}
+
+static bool holds(const char *text, size_t n, const char *word)
+{
+    return word != NULL && memmem(text, n, word, strlen(word)) != NULL;
 }
 
 void user_names_put(const struct user_names *names, const char *text, size_t n, struct buf *out)
 {
     bool alone = true; /* a name that stands here begins here */
 
+    if (!holds(text, n, names->dir) && !holds(text, n, names->source)) {
+        buf_add(out, text, n); /* most of a log */
+        return;
+    }
     for (size_t at = 0; at < n;) {
         const char *rest = text + at;
         size_t n_url = starts_with(rest, n - at, URL) ? strlen(URL) : 0;

@@ -1,8 +1,8 @@
 #pragma once
 
 /*
- * user_names - messages of compilers and interpreters with the names that the user knows: hello.py
- * instead of /tmp/whiskloop-x/1/bin/__main__.py.
+ * user_names - rewrite messages of compilers and interpreters to the user's own file names:
+ * hello.py instead of /tmp/whiskloop-x/1/bin/__main__.py.
  */
 
 #include <stddef.h>
@@ -11,9 +11,9 @@ struct buf;
 
 /* Zeroed: nothing is renamed. */
 struct user_names {
-    char *dir;    /* owned; where the action lies, absolute: left out before the names in it */
-    char *source; /* owned; the name under which a single file is stored; NULL: there are several */
-    char *file;   /* owned; ... and how its user calls it; NULL: nobody knows */
+    char *dir;    /* owned; the action's absolute folder, which is cut off in front of file names */
+    char *source; /* owned; the staged name of a single file; NULL: there are several */
+    char *file;   /* owned; the user's name for it; NULL: unknown */
 };
 
 /* All borrowed; source and file may be NULL. */

@@ -38,10 +38,10 @@ struct zip {
     uint64_t n_written;
     unsigned n_entries;
     struct buf listed; /* the directory at the end */
-    char **folders;    /* owned; relative paths whose turn is to come, "" is the top */
+    char **folders;    /* owned; relative paths still to be visited, "" is the top */
 };
 
-/* What is told of an entry before and after its data. */
+/* The fields of an entry, known before and after its data. */
 struct entry {
     const char *name; /* relative; folders end with '/' */
     mode_t mode;
@@ -139,7 +139,7 @@ static int end_entry(struct zip *zip, const struct entry *entry, struct err *err
     return write_buf(zip, &after, err);
 }
 
-/* Data that is at hand: a link's target, a folder's nothing. */
+/* Data in memory: a link's target, or nothing for a folder. */
 static int add_stored(struct zip *zip, const char *name, mode_t mode, const char *data, size_t n,
                       struct err *err)
 {
@@ -152,7 +152,7 @@ static int add_stored(struct zip *zip, const char *name, mode_t mode, const char
     return end_entry(zip, &entry, err);
 }
 
-/* Deflate what the stream was given; flush: Z_FINISH with the last of it. */
+/* Deflate the stream's input; flush: Z_FINISH with the last of it. */
 static int deflate_out(struct zip *zip, z_stream *stream, int flush, struct entry *entry,
                        struct err *err)
 {
@@ -204,7 +204,7 @@ static int add_file(struct zip *zip, int file, const char *name, mode_t mode, st
         return err_set(err, ERR_SYSTEM, errno, "cannot read \"%s\": %s", name, strerror(errno));
     if (begin_entry(zip, &entry, err) < 0)
         return -1;
-    /* Negative: no header of zlib's own around it. */
+    /* Negative window bits: raw deflate, without zlib's header. */
     if (deflateInit2(&stream, Z_DEFAULT_COMPRESSION, Z_DEFLATED, -MAX_WBITS, MAX_MEM_LEVEL,
                      Z_DEFAULT_STRATEGY) != Z_OK)
         return err_set(err, ERR_SYSTEM, ENOMEM, "cannot write the zip: out of memory");
@@ -215,7 +215,7 @@ static int add_file(struct zip *zip, int file, const char *name, mode_t mode, st
 
 /* ---- the folders ---- */
 
-/* One thing in the folder `parent`, whose path from the top is `name`. */
+/* Add one entry of the folder `parent`; name: its path from the top. */
 static int add_item(struct zip *zip, int parent, const char *item, const char *name,
                     struct err *err)
 {
@@ -245,7 +245,7 @@ static int add_item(struct zip *zip, int parent, const char *item, const char *n
         strv_push(&zip->folders, xstrdup(name));
         return add_stored(zip, folder, st.st_mode, "", 0, err);
     }
-    return 0; /* a pipe or a socket that a compiler left is nothing to launch */
+    return 0; /* pipes and sockets left by a compiler are skipped */
 }
 
 static int is_own_item(const struct dirent *item)
@@ -302,7 +302,7 @@ int zip_folder(const char *dir, int fd, struct err *err)
     int result = 0;
 
     strv_push(&zip.folders, xstrdup(""));
-    /* The list grows while it is worked off: a tree's depth is no recursion. */
+    /* The list grows while it is processed: no recursion over a tree's depth. */
     for (size_t i = 0; result == 0 && zip.folders[i] != NULL; i++) {
         auto_free char *path = xstrdup(zip.folders[i]);
 

@@ -8,13 +8,13 @@
 
 #include "base/buf.h"
 
-/* It is decoded in pieces through the stack: in place would rest on how the library works. */
+/* Decode in pieces through the stack: OpenSSL does not promise that in-place decoding works. */
 #define PIECE_CHARS 16384
 #define PIECE_BYTES (PIECE_CHARS / 4 * 3)
 
 /* ---- code: large, padded, with line ends ---- */
 
-/* Go takes line ends only; in a shell `$(base64 FILE)` without quotes makes blanks of them. */
+/* Go accepts line ends only; an unquoted `$(base64 FILE)` in a shell turns them into blanks. */
 static bool is_gap(char c)
 {
     return c == '\r' || c == '\n' || c == ' ' || c == '\t';
@@ -29,7 +29,7 @@ static inline bool is_base64(char c)
     return set[byte / 64] >> (byte % 64) & 1;
 }
 
-/* The same for four characters, with one branch for all: nearly all of a body passes here. */
+/* The same for four characters, with a single branch: nearly all of a body passes here. */
 static inline bool are_base64(const char *four)
 {
     int first = is_base64(four[0]), second = is_base64(four[1]);
@@ -45,7 +45,7 @@ static size_t skip_gaps(const char *text, size_t n, size_t at)
     return at;
 }
 
-/* at: behind the first '='. True: the padding is whole and nothing but line ends follows. */
+/* at: after the first '='. True: the padding is complete and only line ends follow. */
 static bool padding_is_good(const char *text, size_t n, size_t at, struct base64_text *found)
 {
     size_t tail = found->n_chars % 4;
@@ -64,7 +64,7 @@ static bool padding_is_good(const char *text, size_t n, size_t at, struct base64
     return at == n;
 }
 
-/* The library takes '=' in the middle and more, so it only ever sees what has passed here. */
+/* OpenSSL accepts '=' in the middle and more, so it only sees text that passed this check. */
 bool base64_check(const char *text, size_t n, struct base64_text *found)
 {
     size_t at = 0;
@@ -92,13 +92,13 @@ bool base64_check(const char *text, size_t n, struct base64_text *found)
     return found->n_chars % 4 == 0;
 }
 
-/* Copy up to max characters, line ends left out. Returns how many; *at moves behind the last. */
+/* Copy up to max characters without line ends. Returns their number; *at moves past the last. */
 static size_t take(const char *text, size_t n, size_t *at, char *chars, size_t max)
 {
     size_t n_near = n - *at < max ? n - *at : max;
     size_t n_taken = 0;
 
-    /* Most base64 comes in one line: then there is nothing to leave out. */
+    /* Most base64 is a single line: then there is nothing to skip. */
     if (memchr(text + *at, '\n', n_near) == NULL && memchr(text + *at, '\r', n_near) == NULL &&
         memchr(text + *at, ' ', n_near) == NULL && memchr(text + *at, '\t', n_near) == NULL) {
         memcpy(chars, text + *at, n_near);
@@ -113,7 +113,7 @@ static size_t take(const char *text, size_t n, size_t *at, char *chars, size_t m
     return n_taken;
 }
 
-/* n: a multiple of 4, checked characters. Returns bytes put into out. */
+/* n: a multiple of 4, checked characters. Returns the bytes written to out. */
 static size_t decode(const char *chars, size_t n, unsigned char *out)
 {
     size_t n_padding = 0;
@@ -161,7 +161,7 @@ size_t base64_head(const char *text, size_t n, char *out, size_t size)
 
 void base64_encode(struct buf *out, const char *bytes, size_t n)
 {
-    /* All pieces but the last are of whole threes, so that only the last is padded. */
+    /* All pieces but the last are whole triples, so only the last is padded. */
     for (size_t at = 0; at < n; at += PIECE_BYTES) {
         size_t n_here = n - at < PIECE_BYTES ? n - at : PIECE_BYTES;
         char *room = buf_room(out, (n_here + 2) / 3 * 4 + 1); /* the library adds a NUL */

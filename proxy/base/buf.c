@@ -25,8 +25,7 @@ char *buf_room(struct buf *buf, size_t n)
     if (buf->size - buf->end >= n)
         return buf->bytes + buf->end;
     if (buf->start > 0 && buf->size - buf_len(buf) >= n && buf->start >= buf_len(buf)) {
-        /* Sliding costs no more than what was already handed on: amortised, each byte moves
-         * once. */
+        /* Amortised, each byte is moved once: sliding costs no more than what has been consumed. */
         memmove(buf->bytes, buf->bytes + buf->start, buf_len(buf));
     } else {
         size_t size = buf->size > 0 ? buf->size : BUF_FIRST_BYTES;
@@ -80,7 +79,7 @@ void buf_reset(struct buf *buf, size_t keep_bytes)
         buf_done(buf);
 }
 
-/* false: there is reason to stop, told by errno. */
+/* false: stop, with the reason in errno. */
 static bool wait_readable(int fd, int stop_fd)
 {
     struct pollfd fds[] = {{.fd = stop_fd, .events = POLLIN}, {.fd = fd, .events = POLLIN}};

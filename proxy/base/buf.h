@@ -1,7 +1,7 @@
 #pragma once
 
 /*
- * buf - bytes that grow at the end and leave at the front.
+ * buf - a byte queue: append at the end, consume at the front.
  */
 
 #include <stddef.h>
@@ -24,21 +24,21 @@ static inline size_t buf_len(const struct buf *buf)
 
 static inline const char *buf_at(const struct buf *buf)
 {
-    /* NULL must not be added to, not even nothing. */
+    /* memcpy() must not be given NULL, not even for 0 bytes. */
     return buf->bytes != NULL ? buf->bytes + buf->start : NULL;
 }
 
-/* Room for n more bytes at the end; returns where they go. The caller bounds n. */
+/* Make room for n more bytes; returns where to write them. The caller bounds n. */
 char *buf_room(struct buf *buf, size_t n);
 /* Say that n bytes were put into the room. */
 void buf_added(struct buf *buf, size_t n);
 void buf_add(struct buf *buf, const void *bytes, size_t n);
 void buf_add_text(struct buf *buf, const char *text);
-/* Add all that fd still holds, blocking; once more than bytes_max are held no more is read, and the
- * caller sees it by that. stop_fd: -1, or what ends the wait once it is readable, EINTR. 0, or -1
- * with errno. */
+/* Append everything that fd still holds, blocking. Reading stops once more than bytes_max bytes are
+ * held, which the caller checks. stop_fd: -1, or a descriptor that ends the wait with EINTR once
+ * readable. 0, or -1 with errno. */
 int buf_read_all(struct buf *buf, int fd, uint64_t bytes_max, int stop_fd);
 /* Drop n bytes from the front. */
 void buf_drop(struct buf *buf, size_t n);
-/* Forget all bytes; memory above keep_bytes goes back to the system. */
+/* Drop all bytes; memory above keep_bytes is freed. */
 void buf_reset(struct buf *buf, size_t keep_bytes);

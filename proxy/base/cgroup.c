@@ -1,7 +1,7 @@
 /*
- * Two files of /proc/self say together where a group's folder is: `cgroup` names the group,
- * `mountinfo` where its hierarchy is mounted, and which part of it. Inside a container the part is
- * often the group itself, and the name is one of the host's: then the mount is all there is.
+ * Two files of /proc/self give a group's folder: `cgroup` names the group, `mountinfo` says where
+ * its hierarchy is mounted, and which part of it. Inside a container that part is often the group
+ * itself, under the host's name: then the mount point is the folder.
  */
 
 #include "base/cgroup.h"
@@ -22,7 +22,7 @@ static FILE *open_at(const char *dir, const char *name)
     return fopen(path, "re");
 }
 
-/* Whether `word` is one of those in a text between commas. */
+/* Whether `word` is in a comma-separated list. */
 static bool has_word(const char *text, const char *word)
 {
     size_t n = strlen(word);
@@ -37,7 +37,7 @@ static bool has_word(const char *text, const char *word)
     return false;
 }
 
-/* Cut the next field, ended by `end` or the end of the line, out of *rest. NULL: none is left. */
+/* Cut the next field, up to `end` or the end of the line, from *rest. NULL: none is left. */
 static char *cut(char **rest, const char *end)
 {
     char *field = strsep(rest, end);
@@ -112,7 +112,8 @@ static bool read_mount(char *line, int version, const char *controller, struct m
     return strcmp(type, "cgroup") == 0 && has_word(behind, controller);
 }
 
-/* The folder of the group `name` below a mount; the mount itself when it shows no such group. */
+/* The folder of the group `name` below a mount; the mount point itself when it does not show the
+ * group. */
 static bool find_folder(struct cgroup *group, const char *root, const struct mount *mount,
                         const char *name)
 {

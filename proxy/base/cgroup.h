@@ -1,8 +1,7 @@
 #pragma once
 
 /*
- * cgroup - the control groups that this process is in, versions 1 and 2, as its container shows
- * them.
+ * cgroup - this process's control groups, versions 1 and 2, as seen in its container.
  */
 
 #include <stdbool.h>
@@ -15,13 +14,12 @@ struct cgroup {
 };
 
 /*
- * The group of this process that has to do with `controller` ("cpu", "memory").
- * root   what stands before /proc/self and before the places where groups are mounted: "", but for
- *        tests. A group that cannot be found has version 0.
+ * This process's group for `controller` ("cpu", "memory"). root: prefix of /proc/self and of the
+ * mount points; "" except in tests. A group that is not found has version 0.
  */
 void cgroup_find(struct cgroup *group, const char *controller, const char *root);
 
-/* The first line of a file of the group, newline and all. false: there is none. */
+/* Read the first line of a file of the group, newline included. false: no such file. */
 bool cgroup_line(const struct cgroup *group, const char *name, char *line, size_t size);
-/* The number behind `key` in a file of lines "key number". false: there is none. */
+/* The number after `key` in a file of "key number" lines. false: not there. */
 bool cgroup_count(const struct cgroup *group, const char *name, const char *key, uint64_t *count);

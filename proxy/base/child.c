@@ -12,10 +12,11 @@ void child_forget(int first_fd, unsigned flags)
 
     for (int signo = 1; signo < NSIG; signo++)
         (void)signal(signo, SIG_DFL);
-    /* Kernels before 5.9 refuse: then a client's connection stays open until a helper ends. */
+    /* close_range() fails before Linux 5.9: then a client's connection stays open until a helper
+     * process ends. */
     (void)syscall(SYS_close_range, (unsigned)first_fd, ~0U, flags);
     (void)sigemptyset(&none);
-    (void)sigprocmask(SIG_SETMASK, &none, NULL); /* last: a signal that waited may end us here */
+    (void)sigprocmask(SIG_SETMASK, &none, NULL); /* last: a pending signal may end us here */
 }
 
 void child_prepare(int first_fd)

@@ -5,7 +5,7 @@
 
 #include "base/cgroup.h"
 
-/* Processors that the container's quota amounts to; 0: no limit. Both versions of cgroups. */
+/* The container's CPU quota in processors; 0: no limit. Both cgroup versions. */
 static double quota(const char *root)
 {
     struct cgroup group;

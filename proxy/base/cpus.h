@@ -1,8 +1,8 @@
 #pragma once
 
 /*
- * cpus - how many processors this process may use: its affinity, and its container's quota.
+ * cpus - how many processors this process may use, by affinity and by the container's quota.
  */
 
-/* At least 1. A quota of a part of a processor counts as a whole one. root: see base/cgroup.h. */
+/* At least 1. Part of a processor counts as a whole one. root: see base/cgroup.h. */
 unsigned cpus_usable(const char *root);

@@ -1,27 +1,27 @@
 #pragma once
 
 /*
- * err - one failure on its way to whoever answers for it: a kind, an errno and one line of text.
+ * err - one failure: a kind, an errno and one line of text.
  */
 
 enum err_kind {
     ERR_NONE = 0,
     ERR_REQUEST, /* the client sent something unusable */
-    ERR_REFUSED, /* the client asks for what the contract forbids now */
+    ERR_REFUSED, /* the client's request is forbidden in this state */
     ERR_LIMIT,   /* a configured bound would be passed */
     ERR_CODE,    /* the action's code cannot be unpacked, located or compiled */
     ERR_ACTION,  /* the action's process broke its contract */
     ERR_SYSTEM,  /* the operating system refused, see `os` */
-    /* The action's process passed a limit of its container or of its own. */
+    /* The action exceeded a limit, its container's or its own. */
     ERR_EXHAUSTED,
 };
 
-/* Lives on the caller's stack and owns nothing: no error to free, none to leak. */
+/* Lives on the caller's stack and owns nothing: there is nothing to free. */
 struct err {
     enum err_kind kind;
     int os;           /* errno value; 0 when none applies */
     char text[512];   /* one line without newline, cut when longer */
-    char detail[256]; /* more for whoever asks, where others compare the text; "": nothing */
+    char detail[256]; /* extra detail for the log, where clients compare the text; "": none */
 };
 
 /* Fill *err and return -1, so that a failing function can say `return err_set(...)`. */

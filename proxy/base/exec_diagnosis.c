@@ -14,12 +14,12 @@
 
 #include "base/util.h"
 
-#define SEGMENTS_MAX 64 /* the loader's is among the first ones of every program */
+#define SEGMENTS_MAX 64 /* the program header of the loader is among the first */
 
-/* What stands at the same place in both classes of ELF, and where to look on. */
+/* The fields common to both classes of ELF, and where to look next. */
 struct program {
     uint16_t machine;
-    bool ours; /* same class and byte order as this program: the rest can be read */
+    bool ours; /* same class and byte order as this program: the rest is readable */
     Elf64_Ehdr header;
 };
 
@@ -39,14 +39,14 @@ static const char *machine_name(uint16_t machine)
     return "an unknown processor";
 }
 
-/* Whether the file is an ELF program of any kind. The 64-bit header is read where it is one. */
+/* Whether the file is an ELF program of any kind. A 64-bit header is read in full. */
 static bool read_program(int fd, const unsigned char *ours, struct program *program)
 {
     Elf64_Ehdr *header = &program->header;
     const unsigned char *ident = header->e_ident;
 
     memset(program, 0, sizeof(*program));
-    /* A 32-bit header is shorter, but has the machine at the same place. */
+    /* A 32-bit header is shorter, but has the machine at the same offset. */
     if (pread(fd, header, sizeof(*header), 0) < (ssize_t)sizeof(Elf32_Ehdr) ||
         memcmp(ident, ELFMAG, SELFMAG) != 0)
         return false;
@@ -60,7 +60,7 @@ static bool read_program(int fd, const unsigned char *ours, struct program *prog
     return true;
 }
 
-/* The path of the program's loader. false: it has none, or it cannot be read. */
+/* The path of the program's loader. false: none, or unreadable. */
 static bool read_loader(int fd, const Elf64_Ehdr *header, char *loader, size_t size)
 {
     for (unsigned i = 0; i < header->e_phnum && i < SEGMENTS_MAX; i++) {
@@ -110,7 +110,7 @@ static bool explain_program(const char *path, char *text, size_t size)
     return false;
 }
 
-/* The interpreter that the first line names, without what follows it. false: there is none. */
+/* The interpreter on the #! line, without its arguments. false: none. */
 static bool read_interpreter(const char *head, size_t n, char *name, size_t size)
 {
     const char *end = n > 2 ? memchr(head, '\n', n) : NULL;
@@ -129,7 +129,7 @@ static bool read_interpreter(const char *head, size_t n, char *name, size_t size
     return true;
 }
 
-/* What a file is that the system does not take for a program. */
+/* Describe a file that the kernel does not accept as a program. */
 static const char *what_it_is(const unsigned char *head, size_t n)
 {
     static const struct {

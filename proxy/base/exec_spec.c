@@ -1,7 +1,7 @@
 /*
- * Vectors are counted anew on each call instead of carrying a length, so that they can be handed to
- * execve() as they are. That is quadratic: fit for the hundreds of variables that an /init brings,
- * and whoever reads them from outside bounds their number.
+ * Vectors carry no length, so that they can be passed to execve() as they are; each call counts
+ * again. That is quadratic: fine for the hundreds of variables of an /init, and callers with
+ * outside input bound their number.
  */
 
 #include "base/exec_spec.h"
@@ -53,7 +53,7 @@ void strv_free(char ***vector)
 void strv_setenv(char ***vector, const char *name, const char *value)
 {
     char *variable = xasprintf("%s=%s", name, value);
-    size_t head_len = strlen(name) + 1; /* with the '=', so that PATH is not taken for PATHEXT */
+    size_t head_len = strlen(name) + 1; /* including '=', so that PATH does not match PATHEXT */
 
     assert(head_len > 1);
     assert(strchr(name, '=') == NULL);

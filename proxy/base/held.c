@@ -6,10 +6,10 @@
 
 #include "base/cgroup.h"
 
-#define SHARE     4 /* a quarter: the rest is the action's, which needs more for the same bytes */
-#define MIN_BYTES (16u << 20) /* below that no activation of some size could be served at all */
+#define SHARE     4           /* a quarter: the action needs more than that for the same bytes */
+#define MIN_BYTES (16u << 20) /* with less, activations of some sizes could never be served */
 
-/* The number in a file of the group; UINT64_MAX: there is none, or it says "max". */
+/* The number in a file of the group; UINT64_MAX: no such file, or "max". */
 static uint64_t number_of(const struct cgroup *group, const char *name)
 {
     char line[64];

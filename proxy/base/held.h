@@ -1,8 +1,7 @@
 #pragma once
 
 /*
- * held - one bound over all bytes that are held for others: bodies that arrive or wait, answers
- * that have not left.
+ * held - one bound on all bytes held for others: bodies arriving or queued, answers not yet sent.
  */
 
 #include <stdbool.h>
@@ -15,12 +14,12 @@ struct held {
     uint64_t n_refused; /* for want of room */
 };
 
-/* The default bound: a share of the memory that this process may use, by its control group or the
- * machine. root: see cgroup_find(). */
+/* The default bound: a share of the memory available to this process, by cgroup or machine. root:
+ * see cgroup_find(). */
 uint64_t held_default_max(const char *root);
 
-/* Whether n bytes more may be held. While little is held one thing may pass the bound: each body
- * has a limit of its own, and a small container must be able to take the largest. */
+/* Whether n more bytes may be held. While little is held, one body may exceed the bound: each has
+ * its own limit, and a small container must be able to take the largest. */
 static inline bool held_fits(const struct held *held, uint64_t n)
 {
     return held->bytes + n <= held->max_bytes || held->bytes <= held->max_bytes / 4;

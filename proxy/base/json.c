@@ -30,14 +30,14 @@ static const char too_deep[] = "exceeded max depth"; /* told without naming a by
 
 struct check {
     const uint8_t *end; /* borrowed: behind the text */
-    const uint8_t *bad; /* once failed: the byte that cannot stand there */
+    const uint8_t *bad; /* after a failure: the offending byte */
     const char *what;   /* once failed: static, see json_fault */
     size_t depth;       /* levels open */
-    /* Bit per open level: object, else array. Only the words of open levels are ever written. */
+    /* One bit per open level: object, else array. Only the words of open levels are written. */
     uint64_t objects[JSON_DEPTH_MAX / LEVELS_PER_WORD];
 };
 
-/* Write down where and why; returns NULL, so that a reader can say `return check_fail(...)`. */
+/* Record where and why; returns NULL, so that a reader can say `return check_fail(...)`. */
 __attribute__((cold)) static const uint8_t *check_fail(struct check *c, const uint8_t *at,
                                                        const char *what)
 {
@@ -50,19 +50,19 @@ __attribute__((cold)) static const uint8_t *check_fail(struct check *c, const ui
 /* at: behind the backslash. */
 static const uint8_t *check_escape(struct check *c, const uint8_t *at)
 {
-    /* strchr() would find its own terminator for a NUL byte. */
+    /* strchr() would match its own terminator for a NUL byte. */
     if (at == c->end || *at == '\0' || strchr("\"\\/bfnrtu", *at) == NULL)
         return check_fail(c, at, "in string escape code");
     if (*at++ != 'u')
         return at;
-    /* Any four digits will do: RFC 8259, 8.2 leaves lone surrogates to whoever reads them. */
+    /* Any four hex digits are valid: RFC 8259 8.2 leaves lone surrogates to the reader. */
     for (int i = 0; i < 4; i++, at++)
         if (at == c->end || hex_value(*at) < 0)
             return check_fail(c, at, "in \\u hexadecimal character escape");
     return at;
 }
 
-/* at: behind the opening quote. Returns the place behind the closing one. */
+/* at: after the opening quote. Returns the position after the closing one. */
 static inline const uint8_t *check_string(struct check *c, const uint8_t *at)
 {
     for (;;) {
@@ -77,7 +77,7 @@ static inline const uint8_t *check_string(struct check *c, const uint8_t *at)
         }
         if (at == c->end || *at < 0x20)
             return check_fail(c, at, "in string literal");
-        /* Such characters come in runs, for which setting up the scanner would not pay. */
+        /* Such characters come in runs too short to set up the scanner for. */
         while (at < c->end && *at >= 0x80)
             if (!utf8_next(&at, c->end))
                 return check_fail(c, at, "in string literal");
@@ -94,13 +94,13 @@ static inline const uint8_t *check_digits(struct check *c, const uint8_t *at, co
     return at > first ? at : check_fail(c, at, what);
 }
 
-/* The grammar only, RFC 8259 section 6: whether the number fits anything is not asked. */
+/* Grammar only, RFC 8259 section 6: the number may be of any size. */
 static inline const uint8_t *check_number(struct check *c, const uint8_t *at)
 {
     if (*at == '-')
         at++;
     if (at < c->end && *at == '0')
-        at++; /* a digit behind it is refused as what follows a value */
+        at++; /* a digit after it is refused as whatever follows a value */
     else if ((at = check_digits(c, at, "in numeric literal")) == NULL)
         return NULL;
     if (at < c->end && *at == '.') {
@@ -122,7 +122,7 @@ static const uint8_t *check_word(struct check *c, const uint8_t *at)
 {
     static const struct {
         const char *text;
-        const char *wanted[5]; /* what to say when the letter of that index is another one */
+        const char *wanted[5]; /* the fault's text by the index of the wrong letter */
     } words[] = {
         {"true",
          {"", "in literal true (expecting 'r')", "in literal true (expecting 'u')",
@@ -159,7 +159,7 @@ static inline const uint8_t *check_key(struct check *c, const uint8_t *at)
     return at + 1;
 }
 
-/* Open a level. False: there are as many as may be. */
+/* Open a level. False: the nesting limit is reached. */
 static inline bool check_push(struct check *c, bool object)
 {
     uint64_t bit = UINT64_C(1) << (c->depth % LEVELS_PER_WORD);
@@ -169,7 +169,7 @@ static inline bool check_push(struct check *c, bool object)
         return false;
     word = &c->objects[c->depth++ / LEVELS_PER_WORD];
     if (bit == 1)
-        *word = 0; /* here and not all words at the start: that costs as much as a short text */
+        *word = 0; /* cleared here: clearing all at the start costs as much as a short text */
     *word = object ? *word | bit : *word & ~bit;
     return true;
 }
@@ -182,7 +182,7 @@ static inline bool check_in_object(const struct check *c)
     return c->objects[level / LEVELS_PER_WORD] >> (level % LEVELS_PER_WORD) & 1;
 }
 
-/* Read down to the first scalar or empty container; what was opened on the way stays open. */
+/* Descend to the first scalar or empty container; levels opened on the way stay open. */
 static const uint8_t *check_value(struct check *c, const uint8_t *at)
 {
     while (at != NULL) {
@@ -219,7 +219,8 @@ static const uint8_t *check_value(struct check *c, const uint8_t *at)
     return NULL;
 }
 
-/* Read up to where the next value begins, closing what ends here; depth 0: there is no next. */
+/* Advance to where the next value begins, closing levels that end; depth 0: the text is
+ * complete. */
 static const uint8_t *check_after(struct check *c, const uint8_t *at)
 {
     while (c->depth > 0) {
@@ -239,7 +240,7 @@ static const uint8_t *check_after(struct check *c, const uint8_t *at)
 
 enum json_kind json_check(const char *text, size_t n, struct json_fault *fault)
 {
-    /* An empty text may come as NULL, which must not be added to. */
+    /* An empty text may be NULL, to which nothing may be added. */
     const uint8_t *start = (const uint8_t *)(n > 0 ? text : "");
     struct check c;
     const uint8_t *at = start;
@@ -262,7 +263,7 @@ enum json_kind json_check(const char *text, size_t n, struct json_fault *fault)
     return JSON_BAD;
 }
 
-/* The byte as Go quotes it, so that one line of printable ASCII comes out. */
+/* Quote the byte as Go does, in printable ASCII. */
 static void say_byte(uint8_t c, char *out, size_t size)
 {
     static const char plain[] = "\a\b\f\n\r\t\v\\'", letter[] = "abfnrtv\\'";

@@ -14,7 +14,7 @@
 
 struct buf;
 
-#define JSON_DEPTH_MAX 1024 /* nesting accepted; Python's parser gives up at about 1000 */
+#define JSON_DEPTH_MAX 1024 /* maximum nesting; Python's parser gives up at about 1000 */
 
 enum json_kind {
     JSON_BAD, /* no valid document */
@@ -50,7 +50,7 @@ static inline enum json_kind json_kind_of(uint8_t first)
 
 /* Where a document stops being one. */
 struct json_fault {
-    size_t at;        /* byte offset; == n when the text ends too early */
+    size_t at;        /* byte offset; n when the text ends too early */
     const char *what; /* static: "looking for beginning of value", "in string literal", ... */
 };
 
@@ -63,14 +63,14 @@ struct json_fault {
 enum json_kind json_check(const char *text, size_t n, struct json_fault *fault);
 
 /*
- * Say a fault in one line, in the words that the Go suites compare:
- * "invalid character 'X' looking for beginning of value", "unexpected end of JSON input".
- * Writes at most size bytes, always NUL-terminated. text/n: the text that was checked.
+ * Describe a fault in one line, in the words that the Go suites compare: "invalid character 'X'
+ * looking for beginning of value", "unexpected end of JSON input". Writes at most size bytes,
+ * always NUL-terminated. text/n: the text that was checked.
  */
 void json_fault_say(const struct json_fault *fault, const char *text, size_t n, char *out,
                     size_t size);
 
-/* A part of a checked document: borrowed, no white space around it. */
+/* A part of a checked document: borrowed, without surrounding white space. */
 struct json_slice {
     const char *text;
     size_t n;
@@ -102,7 +102,7 @@ bool json_equals(struct json_slice string, const char *text);
 
 /* Append text[0 .. n) as a JSON string with quotes. Bytes that are not UTF-8 become U+FFFD. */
 void json_quote(struct buf *out, const char *text, size_t n);
-/* Append {"error":"<text>"}, as a failure is told. */
+/* Append {"error":"<text>"}, the body of a failure. */
 void json_add_error(struct buf *out, const char *text);
 
 /* Append a checked slice without the white space that stands outside its strings. */

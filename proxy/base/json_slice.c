@@ -24,14 +24,15 @@ static inline const uint8_t *skip_string(const uint8_t *at, const uint8_t *end)
     assert(at < end && *at == '"');
     at = scan_quote(at + 1, end);
     while (at < end && *at == '\\') {
-        assert(end - at >= 2); /* what is escaped may be a quote: step over both */
+        assert(end - at >= 2); /* the escaped byte may be a quote: skip both */
         at = scan_quote(at + 2, end);
     }
     assert(at < end);
     return at + 1;
 }
 
-/* at: the opening bracket or brace. Which of the two closes need not be told: it was checked. */
+/* at: the opening bracket or brace. The text was checked, so counting both kinds together
+ * suffices. */
 static const uint8_t *skip_nested(const uint8_t *at, const uint8_t *end)
 {
     size_t depth = 0;
@@ -83,7 +84,7 @@ struct json_slice json_top(const char *text, size_t n)
 {
     const uint8_t *at = (const uint8_t *)text, *end = at + n;
 
-    /* Cut at both ends rather than walked through: what lies between is one value. */
+    /* Trim at both ends rather than scan: what lies between is one value. */
     at = skip_space(at, end);
     assert(at < end);
     while (is_space(end[-1]))
@@ -92,8 +93,8 @@ struct json_slice json_top(const char *text, size_t n)
         .text = (const char *)at, .n = (size_t)(end - at), .kind = json_kind_of(*at)};
 }
 
-/* The next element behind *at, which is behind the last value, or 0 and then the bracket is still
- * to be stepped over. NULL: there is none. */
+/* The next element after *at, which is after the last value, or 0 while the bracket is still to be
+ * skipped. NULL: there is none. */
 static const uint8_t *next_element(struct json_slice slice, size_t at, char close)
 {
     const uint8_t *start = (const uint8_t *)slice.text, *end = start + slice.n;
@@ -142,7 +143,8 @@ bool json_member(struct json_slice object, const char *key, struct json_slice *v
     size_t at = 0;
     bool any = false;
 
-    /* To the very end even after a hit: of two members Go, Python and JavaScript keep the last. */
+    /* Search to the end even after a hit: of equal names Go, Python and JavaScript keep the
+     * last. */
     while (json_next_member(object, &at, &name, &found)) {
         if (json_equals(name, key)) {
             *value = found;
@@ -162,7 +164,7 @@ static unsigned hex4(const uint8_t *at)
     return value;
 }
 
-/* at: behind the "\u". Two escapes that make up one surrogate pair are read as one. */
+/* at: after the "\u". Two escapes that form a surrogate pair are read as one. */
 static const uint8_t *unescape_code(const uint8_t *at, const uint8_t *end, unsigned *code)
 {
     assert(end - at >= 4);
@@ -173,7 +175,7 @@ static const uint8_t *unescape_code(const uint8_t *at, const uint8_t *end, unsig
     if (*code < 0xdc00 && end - at >= 6 && at[0] == '\\' && at[1] == 'u') {
         unsigned second = hex4(at + 2);
 
-        /* Another first half instead stays unread here, as it may have a second half of its own. */
+        /* Another high surrogate stays unread: it may have a low one of its own. */
         if (second >= 0xdc00 && second <= 0xdfff) {
             *code = 0x10000 + ((*code - 0xd800) << 10) + (second - 0xdc00);
             return at + 6;
@@ -183,7 +185,7 @@ static const uint8_t *unescape_code(const uint8_t *at, const uint8_t *end, unsig
     return at;
 }
 
-/* at: a backslash. Puts 1 to 4 bytes into out, never more than the escape is long. */
+/* at: a backslash. Writes 1 to 4 bytes to out, never more than the escape is long. */
 static const uint8_t *unescape_one(const uint8_t *at, const uint8_t *end, char *out, size_t *n_out)
 {
     /* letter[i] behind a backslash stands for plain[i]; RFC 8259, section 7. */
@@ -211,7 +213,7 @@ size_t json_unescape(struct json_slice string, char *out)
 
     assert(string.kind == JSON_STRING && string.n >= 2);
     while (at < end) {
-        /* Code and base64 hold few escapes or none: copied in runs, as fast as memory goes. */
+        /* Code and base64 have few escapes: copy runs at memory speed. */
         const uint8_t *escape = memchr(at, '\\', (size_t)(end - at));
         size_t n_plain = (size_t)((escape != NULL ? escape : end) - at);
         size_t n_code;
@@ -227,7 +229,7 @@ size_t json_unescape(struct json_slice string, char *out)
     return n;
 }
 
-/* The rare spelling with escapes, compared piece by piece so that no memory is needed. */
+/* The rare spelling with escapes: compare piece by piece, without memory. */
 static bool equals_escaped(const uint8_t *at, const uint8_t *end, const char *text, size_t n)
 {
     while (at < end) {
@@ -292,7 +294,8 @@ void json_quote(struct buf *out, const char *text, size_t n)
             buf_add(out, from, (size_t)(at - from));
         } else {
             buf_add_text(out, "\xef\xbf\xbd");
-            at = at > from ? at : from + 1; /* what breaks a character may begin the next one */
+            at = at > from ? at
+                           : from + 1; /* the byte that breaks a character may begin the next one */
         }
     }
     buf_add(out, "\"", 1);

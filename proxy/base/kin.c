@@ -1,6 +1,6 @@
 /*
- * No child of ours can be mistaken for another one: its number stays taken until we reap it, and
- * nothing is reaped between the look at it and the signal.
+ * A pid cannot be reused between our look and the signal: it stays taken until we reap the child,
+ * and nothing is reaped in between.
  */
 
 #include "base/kin.h"
@@ -24,16 +24,16 @@
 #include "base/util.h"
 
 #define SCORE_MAX    1000 /* the kernel's */
-#define SCORE_FROM   800  /* marks begin here, or above our own score where that is higher */
+#define SCORE_FROM   800  /* first mark, or above our own score if that is higher */
 #define MARKS_MAX    64   /* more starts than that share marks */
 #define SPARED_MAX   64
-#define CHILDREN_MAX 4096 /* looked at in one round; the next round sees the rest */
-#define ROUND_MS     5    /* from one round to the next: what was killed is dead by then */
+#define CHILDREN_MAX 4096 /* processes per round; the next round sees the rest */
+#define ROUND_MS     5    /* pause between rounds: killed processes are gone by then */
 #define ROUNDS_MAX   200
 #define TEXT_BYTES   65536
 
 static struct {
-    int score_fd; /* our own oom_score_adj; -1: there is none, or it may not be written */
+    int score_fd; /* our own oom_score_adj; -1: none, or not writable */
     int own_score;
     unsigned n_marks; /* marks are 1 .. n_marks; 0: all starts share mark 0 */
     int first_score;  /* of mark 1 */
@@ -44,7 +44,7 @@ static struct {
     uid_t user;
     pid_t spared[SPARED_MAX];
     unsigned n_spared; /* so far; the oldest ones are overwritten */
-    struct loop *loop; /* borrowed; set while there is something pending */
+    struct loop *loop; /* borrowed; set while work is pending */
     struct loop_timer timer;
     bool open;
 } kin = {.score_fd = -1};
@@ -53,7 +53,7 @@ static void on_round(struct loop_timer *timer);
 
 /* ---- what the kernel knows of a process ---- */
 
-/* A small file of /proc. false: there is none, or the process has ended. */
+/* Read a small file of /proc. false: no such file, or the process has ended. */
 static bool read_proc(const char *path, char *text, size_t size)
 {
     auto_fd int fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -88,7 +88,7 @@ static bool is_child(pid_t pid)
     return strlen(at) > 4 && strtol(at + 4, NULL, 10) == getpid();
 }
 
-/* Kernels that do not list a process's children: all processes are looked at. */
+/* For kernels that do not list a process's children: scan all processes. */
 static size_t scan_children(pid_t *pids, size_t n_max)
 {
     DIR *proc = opendir("/proc");
@@ -125,7 +125,8 @@ static size_t list_children(pid_t *pids, size_t n_max)
         char *end;
         long pid = strtol(at, &end, 10);
 
-        /* A number that the buffer has cut is another process's: only those with a blank count. */
+        /* A number cut off by the buffer would be another pid: only those followed by a blank
+         * count. */
         if (end == at || *end != ' ')
             break;
         pids[n++] = (pid_t)pid;
@@ -184,7 +185,7 @@ unsigned kin_mark(void)
             (kin.n_used[mark] == kin.n_used[best] && kin.pending[best] && !kin.pending[mark]))
             best = mark;
     kin.n_used[best]++;
-    kin.pending[best] = false; /* what it still stood for cannot be told apart any more */
+    kin.pending[best] = false; /* its earlier starts can no longer be told apart */
     return best;
 }
 
@@ -260,7 +261,7 @@ static bool is_idle(void)
     return true;
 }
 
-/* Whether a child that nobody watches is left behind by a start that is over. */
+/* Whether an unwatched child is a leftover of a start that is over. */
 static bool is_left_behind(pid_t pid)
 {
     int score;
@@ -271,11 +272,11 @@ static bool is_left_behind(pid_t pid)
     mark = kin.n_marks > 0 ? score - kin.first_score + 1 : 0;
     if (mark >= (kin.n_marks > 0 ? 1 : 0) && mark <= (int)kin.n_marks)
         return kin.pending[mark];
-    /* It has changed its score. Of another user's processes none but the action's are here. */
+    /* It has changed its score. Of the other user's processes only the action's are here. */
     return is_idle() && is_users(pid);
 }
 
-/* Kill what is left behind; how many that were. all: whatever start it is of. */
+/* Kill leftovers; returns how many. all: of any start. */
 static size_t kill_round(const struct loop *loop, bool all)
 {
     auto_free pid_t *pids = xcalloc(CHILDREN_MAX, sizeof(*pids));

@@ -18,33 +18,32 @@
 
 struct loop;
 
-#define KIN_END_MS 300 /* kin_end_all(): far beyond what a hundred processes take to die */
+#define KIN_END_MS 300 /* kin_end_all(): far more than a hundred processes take to die */
 
-/* Before the program is made undumpable: then /proc/self is root's. The children that are there
- * already were inherited with an exec, and are never ended. */
+/* Call before the program is made undumpable: after that /proc/self is root's. Children that exist
+ * already were inherited through exec, and are never killed. */
 void kin_open(void);
 void kin_close(void);
-/* Run all actions as this user: what has no mark is ended, too, where it is this user's. */
+/* All actions run as this user: its unmarked processes are killed, too. */
 void kin_set_user(uid_t uid);
-/* A child of ours that nobody watches and that is to live on. */
+/* Keep this unwatched child alive. */
 void kin_spare(pid_t pid);
 
-/* A mark for one start, used by as few others as possible; kin_end() gives it back. */
+/* Allocate a mark for one start, shared with as few others as possible; kin_end() returns it. */
 unsigned kin_mark(void);
-/* Processes that are started from here to kin_finish() carry the mark. Two system calls in all. */
+/* Processes started from here to kin_finish() carry the mark. Costs two system calls. */
 void kin_begin(unsigned mark);
 void kin_finish(void);
-/* For a process that somebody else started. */
+/* Mark a process that another process started. */
 void kin_mark_process(pid_t pid, unsigned mark);
-/* Nothing was started with it: give it back. */
+/* Return a mark with which nothing was started. */
 void kin_unmark(unsigned mark);
 
 /*
- * The process that was started with this mark is dead: kill what it left behind, at once, and then
- * from the loop what was started meanwhile. A mark that another start shares tells nothing: then it
- * waits for the end of that one.
+ * The process with this mark is dead: kill its leftovers now, and from the loop those started
+ * meanwhile. With a shared mark this waits until the last start that uses it has ended.
  */
 void kin_end(struct loop *loop, unsigned mark);
-/* Kill every child of ours, but those that are spared, and wait for them; at most KIN_END_MS. What
- * is left when that is not enough is told in our log. */
+/* Kill all children except the spared ones, and wait for them for at most KIN_END_MS. Survivors are
+ * reported in our log. */
 void kin_end_all(void);

@@ -30,7 +30,7 @@ void line_feed(struct line *line, const char *bytes, size_t n)
     buf_add(&line->buf, bytes, n);
 }
 
-/* Drop what is held of a line that is too long. */
+/* Drop the held part of a line that is too long. */
 static void skip(struct line *line)
 {
     buf_drop(&line->buf, buf_len(&line->buf));
@@ -63,7 +63,7 @@ enum line_result line_next(struct line *line, const char **text, size_t *n)
             line->seen = len;
             return LINE_NONE;
         }
-        /* Dropping only moves an index: the text stays where it is until more is fed. */
+        /* Dropping only moves an index: the text stays valid until more is added. */
         buf_drop(&line->buf, line_len + 1);
         line->seen = 0;
         if (line->skipping) {

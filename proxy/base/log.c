@@ -1,6 +1,6 @@
 /*
- * One write for each line, so that lines of others do not fall into ours. Our own file is open
- * non-blocking; stderr is shared with others, who must not find it so, and is asked by poll().
+ * One write per line, so that lines of others do not interleave. Our own log file is open
+ * non-blocking; stderr is shared with others, so it is left blocking and asked by poll().
  */
 
 #include "base/log.h"
@@ -21,11 +21,11 @@
 #include "base/util.h"
 
 #define LINE_MAX_BYTES                                                                             \
-    PIPE_BUF               /* a pipe that poll() calls writable takes so much without blocking */
-#define TEXT_MAX_BYTES 512 /* of one value; as JSON it may become six times as long */
+    PIPE_BUF /* a pipe that poll() reports writable takes this much without blocking */
+#define TEXT_MAX_BYTES 512 /* per value; JSON may expand it sixfold */
 #define CUT_JSON       ",\"cut\":true"
 #define CUT_TEXT       " cut=true"
-#define END_BYTES      16 /* room for either of them, the brace and the newline */
+#define END_BYTES      16 /* room for either form, the brace and the newline */
 
 static const char *const level_names[] = {"off", "error", "warn", "info", "debug"};
 
@@ -36,7 +36,7 @@ static struct {
     const char *path; /* of our own file, borrowed; NULL: stderr */
     int fd;
     bool torn;         /* the last write left half a line */
-    int64_t n_dropped; /* lines since the last one that was written */
+    int64_t n_dropped; /* lines dropped since the last one written */
 } out = {.fd = STDERR_FILENO};
 
 int log_level_from_name(const char *name)
@@ -66,7 +66,7 @@ static int open_file(const char *path, struct err *err)
     if (fd < 0)
         return err_set(err, ERR_SYSTEM, errno, "cannot open the log \"%s\" (--log-file): %s", path,
                        strerror(errno));
-    (void)signal(SIGXFSZ, SIG_IGN); /* a file at its limit is an error of write() like others */
+    (void)signal(SIGXFSZ, SIG_IGN); /* make a file at its limit an error of write() */
     return fd;
 }
 
@@ -96,7 +96,7 @@ void log_close(void)
     out.torn = false;
 }
 
-/* false: it could not be written, or not all of it. */
+/* false: not written, or only in part. */
 static bool put(const struct buf *line)
 {
     struct pollfd poll_fd = {.fd = out.fd, .events = POLLOUT};
@@ -124,7 +124,7 @@ static void add_time(struct buf *line)
     (void)clock_gettime(CLOCK_REALTIME, &now);
     (void)gmtime_r(&now.tv_sec, &parts);
     n = strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &parts);
-    /* At debug activations are told, which take microseconds. */
+    /* Microseconds at debug: activations are logged there, which take microseconds. */
     if (log_threshold >= LOG_DEBUG)
         (void)snprintf(text + n, sizeof(text) - n, ".%06dZ", (int)(now.tv_nsec / 1000));
     else
@@ -148,7 +148,7 @@ static void add_head(struct buf *line, enum log_level level, const char *event)
         buf_add(line, "\"", 1);
 }
 
-/* A text that can be told from its neighbours without quotes. */
+/* Whether a text needs no quotes. */
 static bool is_word(const char *text, size_t n)
 {
     for (size_t i = 0; i < n; i++)
@@ -176,7 +176,7 @@ static void add_string(struct buf *line, const char *text, size_t n)
         json_quote(line, text, n);
 }
 
-/* A field for which there is no room is left out, and false comes back. */
+/* A field without room is left out, and false is returned. */
 static bool add_field(struct buf *line, const struct log_field *field)
 {
     bool json = out.format == LOG_AS_JSON;

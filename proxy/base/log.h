@@ -41,11 +41,11 @@ enum log_format {
 
 /* One field of a line; made by the functions below, borrowed for the call. */
 struct log_field {
-    const char *name; /* lower case and underscores; NULL: the end of the list */
-    const char *text; /* text[0 .. n), any bytes, cut when it is long; NULL: the number counts */
+    const char *name; /* lower case and underscores; NULL: end of the list */
+    const char *text; /* text[0 .. n), any bytes, cut when long; NULL: use the number */
     size_t n;
     int64_t number;
-    bool absent; /* there is no such thing: the line goes without */
+    bool absent; /* no value: omit the field */
 };
 
 /* off, error, warn, info, debug; -1: no such level. */
@@ -53,10 +53,10 @@ int log_level_from_name(const char *name);
 void log_set_level(enum log_level level);
 void log_set_format(enum log_format format);
 
-/* Append to this file from now on, made when it is missing. path: borrowed until log_close().
- * -1: ERR_SYSTEM, and all stays as it was. */
+/* Append to this file from now on, creating it if missing. path: borrowed until log_close(). -1:
+ * ERR_SYSTEM, and nothing changes. */
 int log_open(const char *path, struct err *err);
-/* Open the same path anew, for those who moved the old file away. -1: the old one is kept. */
+/* Reopen the path after log rotation. -1: the old file is kept. */
 int log_reopen(struct err *err);
 /* Back to stderr. */
 void log_close(void);
@@ -94,11 +94,11 @@ static inline struct log_field log_text(const char *name, const char *text)
     log_int("status", WIFEXITED(wait_status) ? WEXITSTATUS(wait_status) : -1),                     \
         log_int("signal", WIFSIGNALED(wait_status) ? WTERMSIG(wait_status) : 0)
 
-/* For log_event(). fields: ended by one without a name. */
+/* For log_event(). fields: terminated by one without a name. */
 void log_write(enum log_level level, const char *event, const struct log_field *fields)
     __attribute__((cold));
 
-/* The fields are worked out only when the line is wanted. */
+/* Fields are evaluated only when the line is wanted. */
 #define log_event(level, event, ...)                                                               \
     do {                                                                                           \
         if (log_wants(level))                                                                      \

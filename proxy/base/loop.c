@@ -25,15 +25,15 @@
 #include "base/log.h"
 
 #define LOOP_IDLE_WAIT_MS  60000 /* an idle loop wakes this often; nothing depends on it */
-#define LOOP_LOOK_MS       1000  /* with timers set the clock is looked at this often, at least */
-#define LOOP_FREEZE_MAX_US ((uint64_t)600 * 1000000) /* given back at most: beyond every deadline */
-#define LOOP_FROZEN_US     1000000 /* so much beyond what was planned, and we did not run at all */
-#define LOOP_POSTS_MAX     1000    /* rounds of posted work in one turn; more is a bug of ours */
+#define LOOP_LOOK_MS       1000  /* with timers set, the clock is read at least this often */
+#define LOOP_FREEZE_MAX_US ((uint64_t)600 * 1000000) /* most time credited: beyond every deadline */
+#define LOOP_FROZEN_US     1000000 /* this much longer than planned, and we did not run at all */
+#define LOOP_POSTS_MAX     1000    /* rounds of posted work per turn; more is a bug */
 
-/* What the kernel said of our time on the processors when we looked last. */
+/* Our processor time according to the kernel, at the last look. */
 struct runtime_seen {
     uint64_t at_us;   /* on the clock; 0: never */
-    uint64_t busy_us; /* ran, or was ready to and waited for a processor */
+    uint64_t busy_us; /* running, or runnable and waiting for a processor */
 };
 
 struct loop {
@@ -92,7 +92,9 @@ struct loop *loop_new(struct err *err)
     (void)sigprocmask(SIG_BLOCK, &set, NULL);
     (void)signal(SIGPIPE, SIG_IGN);
     (void)signal(SIGXFSZ, SIG_IGN); /* a file at its limit is an error of write() like others */
-    (void)signal(SIGCHLD, SIG_DFL); /* who started us may ignore it: then no end is ever told */
+    (void)signal(
+        SIGCHLD,
+        SIG_DFL); /* our parent may have set SIGCHLD to ignore: then no exit would be reported */
     fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
     if (fd < 0) {
         (void)err_set(err, ERR_SYSTEM, errno, "cannot watch signals: %s", strerror(errno));
@@ -146,9 +148,9 @@ uint64_t loop_clock_ns(void)
 }
 
 /*
- * We did not run for longer than we meant to wait. In a freeze we were not ready to run; who is
- * ready and gets no processor is starved, perhaps by the action, which must not gain time by that:
- * a deadline that has passed meanwhile has passed. The last look is at most a second older.
+ * Tell a freeze from starvation. In a freeze we were not runnable, and the time is credited. A
+ * process that is runnable but gets no processor is starved, perhaps by the action, which must not
+ * gain time by that: then passed deadlines have passed. The last look is at most a second old.
  */
 static void give_back(struct loop *loop, uint64_t clock_us, uint64_t since_us)
 {
@@ -163,12 +165,12 @@ static void give_back(struct loop *loop, uint64_t clock_us, uint64_t since_us)
     }
     if (frozen_us > LOOP_FREEZE_MAX_US)
         frozen_us = LOOP_FREEZE_MAX_US;
-    loop->frozen_us += frozen_us; /* all of it: nobody knows when in that time it began */
+    loop->frozen_us += frozen_us; /* all of it: when in that time the freeze began is unknown */
     log_info("loop.frozen", log_count("ms", frozen_us / 1000));
 }
 
-/* A frozen container (docker pause, SIGSTOP) finds all its deadlines passed when it is thawed,
- * though nobody had the time that they gave. What the clock went on meanwhile is left out. */
+/* After a thaw (docker pause, SIGSTOP) all deadlines would have passed, though nobody had their
+ * time. Take the frozen time out of loop time. */
 static uint64_t look_at_clock(struct loop *loop)
 {
     uint64_t clock_us = loop_clock_ns() / 1000 + 1;
@@ -261,7 +263,7 @@ bool loop_child_is_watched(const struct loop *loop, pid_t pid)
     return false;
 }
 
-/* As PID 1 or subreaper we inherit orphans: all are reaped, those that we know are reported. */
+/* As PID 1 or subreaper we inherit orphans: reap all, report those that we know. */
 static void reap(struct loop *loop)
 {
     int status;
@@ -307,7 +309,7 @@ void loop_timer_set_us(struct loop *loop, struct loop_timer *timer, uint64_t at_
         list_remove(&timer->node);
         after = loop->timers.prev;
     }
-    /* From the back: a new timer is mostly the latest. */
+    /* Search from the back: a new timer is mostly the latest. */
     while (after != &loop->timers && list_item(after, struct loop_timer, node)->at_us > at_us)
         after = after->prev;
     timer->at_us = at_us;
@@ -319,8 +321,8 @@ void loop_timer_clear(struct loop_timer *timer)
     list_remove(&timer->node);
 }
 
-/* Those due now, and no others: one that is set to the past again waits for the next turn, so that
- * descriptors get theirs. */
+/* Run only timers due now: one set to the past again runs in the next turn, so that descriptors get
+ * theirs. */
 static void run_timers(struct loop *loop)
 {
     struct list due;
@@ -356,7 +358,7 @@ static void set_alarm(struct loop *loop, uint64_t in_us)
     (void)timerfd_settime(loop->alarm.fd, 0, &when, NULL);
 }
 
-/* How long this turn may wait for descriptors. */
+/* How long this turn may wait for events. */
 static int32_t wait_ms(struct loop *loop)
 {
     uint64_t now_us;
@@ -405,8 +407,8 @@ void loop_post_cancel(struct loop_post *post)
     list_remove(&post->node);
 }
 
-/* Work that posts work again in a circle waits for the next turn, so that descriptors get
- * theirs. */
+/* Bound the rounds: work that keeps posting work continues in the next turn, so that descriptors
+ * get theirs. */
 static void run_posts(struct loop *loop)
 {
     unsigned left = LOOP_POSTS_MAX;
@@ -428,7 +430,7 @@ void loop_run(struct loop *loop)
         loop->now_us = 0;
         wait = wait_ms(loop);
         loop->now_us = 0;
-        /* -1 is a signal that we do not block (SIGCONT after a freeze): just the next turn. */
+        /* -1: a signal that we do not block (SIGCONT after a freeze); go on with the next turn. */
         (void)h2o_evloop_run(loop->h2o, wait);
         (void)loop_now_us(loop);
         reap(loop);
@@ -449,7 +451,7 @@ void loop_watch_open(struct loop *loop, struct loop_watch *watch, int fd)
 {
     assert(watch->sock == NULL);
     assert(fd >= 0);
-    /* Sockets of libh2o with this flag only notify; reading is ours. */
+    /* With this flag libh2o's sockets only notify; we read. */
     watch->sock = h2o_evloop_socket_create(loop->h2o, fd, H2O_SOCKET_FLAG_DONT_READ);
     watch->sock->data = watch;
     watch->fd = fd;

@@ -1,12 +1,11 @@
 #pragma once
 
 /*
- * loop - libh2o's event loop for everything that is not HTTP: descriptors, timers, posted work,
- * signals and ends of child processes.
+ * loop - descriptors, timers, posted work, signals and child processes on libh2o's event loop.
  *
  * One thread, no locks. Callbacks come from loop_run() and never from inside another call of this
- * header. Loop time is CLOCK_MONOTONIC, read once per turn, less the times in which the process did
- * not run: a frozen container finds its deadlines as far away as it left them.
+ * header. Loop time is CLOCK_MONOTONIC, read once per turn, without the times in which the process
+ * was frozen: a thawed container finds its deadlines as far away as before.
  */
 
 #include <stdbool.h>
@@ -23,20 +22,21 @@ struct st_h2o_socket_t;
  * SIGXFSZ. */
 struct loop *loop_new(struct err *err);
 void loop_free(struct loop **loop);
-/* Readable when a signal waits for loop_run(); who blocks before that looks at it. The loop's. */
+/* Readable when a signal is pending for loop_run(); for code that blocks before that. Owned by the
+ * loop. */
 int loop_signal_fd(const struct loop *loop);
 /* Turn until loop_stop(). */
 void loop_run(struct loop *loop);
 void loop_stop(struct loop *loop);
-/* The next turn does not wait: libh2o has work that no descriptor will announce. */
+/* Do not wait in the next turn: libh2o has work that no descriptor announces. */
 void loop_hurry(struct loop *loop);
 /* Loop time at the start of this turn, in milliseconds. */
 uint64_t loop_now_ms(const struct loop *loop);
 /* The same in microseconds. */
 uint64_t loop_now_us(const struct loop *loop);
-/* CLOCK_MONOTONIC in nanoseconds, read now: for measuring work, not for deciding what is due. */
+/* CLOCK_MONOTONIC in nanoseconds, read now: to measure, not to decide what is due. */
 uint64_t loop_clock_ns(void);
-/* The library's loop, for http/server.c only. */
+/* libh2o's loop, for http/server.c only. */
 void *loop_h2o(struct loop *loop);
 
 /* ---- timers: one moment each, re-armed by setting again ---- */
@@ -52,7 +52,7 @@ struct loop_timer {
 
 void loop_timer_init(struct loop_timer *timer, loop_timer_fn *fn);
 void loop_timer_set(struct loop *loop, struct loop_timer *timer, uint64_t at_ms);
-/* Moments closer than a millisecond cost two system calls more. */
+/* A timer closer than a millisecond costs two more system calls. */
 void loop_timer_set_us(struct loop *loop, struct loop_timer *timer, uint64_t at_us);
 void loop_timer_clear(struct loop_timer *timer);
 static inline bool loop_timer_is_set(const struct loop_timer *timer)
@@ -80,7 +80,7 @@ struct loop_watch;
 typedef void loop_watch_fn(struct loop_watch *watch);
 
 struct loop_watch {
-    struct st_h2o_socket_t *sock; /* owned, and with it the descriptor; NULL: closed */
+    struct st_h2o_socket_t *sock; /* owned, with the descriptor; NULL: closed */
     int fd;                       /* -1: closed */
     loop_watch_fn *on_readable;
     loop_watch_fn *on_writable;
@@ -90,7 +90,7 @@ void loop_watch_init(struct loop_watch *watch);
 /* Take over fd (made non-blocking; closed with the watch). Not for regular files. */
 void loop_watch_open(struct loop *loop, struct loop_watch *watch, int fd);
 void loop_watch_close(struct loop_watch *watch);
-/* Hand an open watch over to another, which must be closed; its callbacks are not taken along. */
+/* Move an open watch to another, closed one; its callbacks are not moved. */
 void loop_watch_move(struct loop_watch *from, struct loop_watch *to);
 /* Call on_readable in each turn in which there is something to read. NULL: stop. */
 void loop_watch_read(struct loop_watch *watch, loop_watch_fn *on_readable);
@@ -109,7 +109,7 @@ struct loop_child {
 };
 
 void loop_child_init(struct loop_child *child);
-/* Call from the turn in which the process was made: the loop reaps between turns only. */
+/* Call in the turn in which the process was created: the loop reaps only between turns. */
 void loop_child_watch(struct loop *loop, struct loop_child *child, pid_t pid, loop_child_fn *fn);
 void loop_child_forget(struct loop_child *child);
 /* Whether somebody watches this process. */

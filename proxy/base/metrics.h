@@ -1,10 +1,10 @@
 #pragma once
 
 /*
- * metrics - histograms of durations, and the text that Prometheus reads.
+ * metrics - histograms, and the text format that Prometheus reads.
  *
- * What is counted belongs to the module that does it; here is only how it is kept and written.
- * Source: the exposition format 0.0.4 of prometheus.io.
+ * Each module counts its own events; this module stores and prints. Source: the exposition format
+ * 0.0.4 of prometheus.io.
  */
 
 #include <stdint.h>
@@ -17,14 +17,14 @@
 
 /* All zeroes: empty. */
 struct histogram {
-    uint64_t counts[HISTOGRAM_BOUNDS + 1]; /* not cumulative; the last one: above all bounds */
+    uint64_t counts[HISTOGRAM_BOUNDS + 1]; /* not cumulative; the last one is above all bounds */
     uint64_t sum_us;
 };
 
 /* n durations of us each. */
 void histogram_add(struct histogram *histogram, uint64_t us, uint64_t n);
 
-/* The head of a family; its samples follow. type: counter, gauge or histogram. */
+/* Print the head of a family; its samples follow. type: counter, gauge or histogram. */
 void metrics_family(struct buf *text, const char *name, const char *type, const char *help);
 /* One sample; label: NULL, none. */
 void metrics_number(struct buf *text, const char *name, const char *label, const char *value,

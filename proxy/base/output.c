@@ -1,7 +1,7 @@
 /*
- * Our streams are shared with others (a shell, a container engine), so O_NONBLOCK must not be set
- * on them. A pipe or terminal is opened anew through /proc, which gives a file description of our
- * own; a file never blocks; for the rest poll() is asked before each small write.
+ * Our streams are shared (with a shell, a container engine), so O_NONBLOCK must not be set on them.
+ * A pipe or terminal is reopened through /proc, which gives a file description of our own; a file
+ * never blocks; for the rest poll() is asked before each small write.
  */
 
 #include "base/output.h"
@@ -14,9 +14,9 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#define OUTPUT_RETRY_MS    10     /* between two looks at a full stream that cannot be watched */
+#define OUTPUT_RETRY_MS    10     /* between attempts on a full stream that cannot be watched */
 #define OUTPUT_KEEP_BYTES  16384  /* memory kept while nothing is pending */
-#define OUTPUT_EARLY_BYTES 262144 /* pending bytes that leave before the turn ends */
+#define OUTPUT_EARLY_BYTES 262144 /* pending bytes that are written before the turn ends */
 
 static void on_retry(struct loop_timer *timer)
 {
@@ -46,7 +46,7 @@ void output_init(struct output *output, struct loop *loop, int fd)
     loop_post_init(&output->flush, on_flush);
     list_init(&output->waiters);
     if (fstat(fd, &info) < 0 || S_ISREG(info.st_mode) || (S_ISCHR(info.st_mode) && !isatty(fd)))
-        return; /* a file, or /dev/null: nobody is there who could stall */
+        return; /* a file or /dev/null cannot stall */
     own = fd_reopen(fd, O_WRONLY);
     if (own < 0) {
         output->can_block = true;
@@ -56,7 +56,7 @@ void output_init(struct output *output, struct loop *loop, int fd)
     output->fd = own;
 }
 
-/* One write that does not block. Bytes written, or -1 with errno (EAGAIN: no room). */
+/* One non-blocking write. Bytes written, or -1 with errno (EAGAIN: no room). */
 static ssize_t write_some(struct output *output, const char *bytes, size_t n)
 {
     if (output->can_block) {
@@ -117,6 +117,11 @@ static void add(struct output *output, const void *owner, const char *bytes, siz
     if (n == 0)
         return;
     output_line_start(output, owner);
+    if (output->instead != NULL) {
+        output->line_owner = bytes[n - 1] == '\n' ? NULL : owner;
+        output->instead->on_bytes(output->instead, owner, bytes, n);
+        return;
+    }
     if (output->broken || (owner == NULL && buf_len(&output->pending) >= OUTPUT_OWN_BYTES)) {
         output->n_dropped += n;
         return;
@@ -148,8 +153,10 @@ void output_line_start(struct output *output, const void *owner)
 {
     if (output->line_owner == NULL || output->line_owner == owner)
         return;
+    if (output->instead != NULL)
+        output->instead->on_bytes(output->instead, output->line_owner, "\n", 1);
     output->line_owner = NULL;
-    if (output->broken)
+    if (output->broken || output->instead != NULL)
         return;
     buf_add(&output->pending, "\n", 1);
     loop_post(output->loop, &output->flush);

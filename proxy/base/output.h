@@ -1,13 +1,12 @@
 #pragma once
 
 /*
- * output - bytes to one of our own streams, without ever blocking the loop.
+ * output - non-blocking writes to one of our own streams.
  *
- * What is added in one turn leaves in one write at output_flush(). A reader that stalls (a log
- * collector, a stopped terminal) makes the output stream full: its users stop reading from the
- * action until there is room, so memory stays bounded and the pressure reaches the one who writes
- * too much. Lines of the proxy's own come with requests, whether there is room or not: beyond a
- * larger bound they are dropped, and counted.
+ * Bytes added in one turn leave in one write at output_flush(). When a reader stalls (a log
+ * collector, a stopped terminal), the stream becomes full and its users stop reading from the
+ * action, so memory stays bounded and back-pressure reaches the writer. The proxy's own lines are
+ * added even when it is full; beyond a larger bound they are dropped and counted.
  */
 
 #include <stdbool.h>
@@ -16,53 +15,57 @@
 #include "base/buf.h"
 #include "base/loop.h"
 
-#define OUTPUT_FULL_BYTES (1u << 20) /* held at most before users must pause; a guess */
+#define OUTPUT_FULL_BYTES (1u << 20) /* pending bytes at which users must pause; a guess */
 #define OUTPUT_OWN_BYTES                                                                           \
-    (16u << 20) /* ... before lines of our own are dropped: 400,000 sentinels */
+    (16u << 20) /* pending bytes at which our own lines are dropped: 400,000 sentinels */
 
-/* Somebody who waits for room; embed and give to output_wait(). */
+/* A user waiting for room; embed it and pass it to output_wait(). */
 struct output_waiter {
     struct list node;
     void (*on_room)(struct output_waiter *waiter);
 };
 
-/* Somebody who reads along what others than the proxy write; see output->tap. */
+/* An observer of the bytes that others than the proxy write; see output->tap. */
 struct output_tap {
     /* owner: as in output_add(). */
     void (*on_bytes)(struct output_tap *tap, const void *owner, const char *bytes, size_t n);
 };
 
-/* Changes what others than the proxy write: appends bytes[0 .. n) to out as they are to appear. */
+/* Rewrite bytes that others than the proxy write: append bytes[0 .. n) to out in their visible
+ * form. */
 typedef void output_rewrite_fn(void *owner, const char *bytes, size_t n, struct buf *out);
 
 struct output {
     struct loop *loop;      /* borrowed */
     int fd;                 /* borrowed: 1 or 2; or our own reopened descriptor inside `watch` */
-    bool can_block;         /* neither a file nor reopened: written to only after poll() */
-    bool broken;            /* the reader is gone: bytes are dropped from here on */
-    bool unmarked;          /* set by the owner: nobody looks for the ends of activations in it */
-    struct output_tap *tap; /* set by the owner, borrowed; NULL: nobody reads along */
-    output_rewrite_fn *rewrite; /* set by the owner; NULL: bytes pass as they are */
+    bool can_block;         /* neither a file nor reopened: write only after poll() */
+    bool broken;            /* the reader is gone: drop bytes from now on */
+    bool unmarked;          /* set by the owner: write no sentinels to it */
+    struct output_tap *tap; /* set by the owner, borrowed; NULL: no observer */
+    /* Set by the owner, borrowed: takes all bytes in the stream's place, the proxy's own with owner
+     * NULL. NULL: write them to the stream. */
+    struct output_tap *instead;
+    output_rewrite_fn *rewrite; /* set by the owner; NULL: bytes are unchanged */
     void *rewrite_owner;
     struct buf pending;
     uint64_t n_written;      /* bytes, since output_init() */
-    uint64_t n_dropped;      /* bytes, likewise: no room, no disk, or no reader any more */
+    uint64_t n_dropped;      /* bytes, likewise; dropped for lack of room, disk space or a reader */
     struct loop_watch watch; /* open when the stream was reopened non-blocking */
     struct loop_timer retry; /* where there is nothing to watch */
     struct loop_post flush;
     struct list waiters;
-    const void *line_owner; /* who left a line unfinished; NULL: we are at the start of a line */
+    const void *line_owner; /* owner of the unfinished line; NULL: at the start of a line */
 };
 
-/* fd: one of our own streams; it is never made non-blocking for those who share it. */
+/* fd: one of our own streams; its shared flags are never changed. */
 void output_init(struct output *output, struct loop *loop, int fd);
-/* Tries for up to wait_ms to get rid of what is pending, blocking; for the end of the program. */
+/* At exit: write pending bytes, blocking for up to wait_ms. */
 void output_done(struct output *output, int wait_ms);
 
-/* Add bytes; owner: who writes, for output_line_start(); NULL: the proxy, whole lines. Written at
- * the end of the turn. */
+/* Add bytes, to be written at the end of the turn. owner: for output_line_start(); NULL: the proxy,
+ * which adds whole lines. */
 void output_add(struct output *output, const void *owner, const char *bytes, size_t n);
-/* End a line that somebody left unfinished, unless it is owner's own. NULL ends anybody's. */
+/* End an unfinished line unless it is the owner's. NULL ends any. */
 void output_line_start(struct output *output, const void *owner);
 void output_flush(struct output *output);
 

@@ -25,7 +25,7 @@
 #include "base/err.h"
 #include "base/util.h"
 
-/* Architectures of 32 bits have a younger call for ids of 32 bits. */
+/* 32-bit architectures have a newer call for 32-bit ids. */
 #ifdef SYS_setresuid32
 #define SYS_SETRESUID SYS_setresuid32
 #define SYS_SETRESGID SYS_setresgid32
@@ -57,8 +57,7 @@ static const struct {
 
 /* ---- in the child ---- */
 
-/* Programs that close or select() all descriptors are made for the limit that we were started
- * with. */
+/* Programs that close or select() all descriptors rely on the limit that we were started with. */
 static void give_back_descriptors(const struct privileges *privileges)
 {
     struct rlimit limit;
@@ -78,7 +77,7 @@ int privileges_limit(const struct privileges *privileges, int *os)
 
         if (privileges->limits[i] == 0)
             continue;
-        /* The soft limit tells the process by SIGXCPU, the hard one kills it without a word. */
+        /* At the soft limit the process gets SIGXCPU, at the hard one it is killed. */
         if (i == LIMIT_CPU && getrlimit(RLIMIT_CPU, &ours) == 0 && limit.rlim_max < ours.rlim_max)
             limit.rlim_max++;
         if (syscall(SYS_prlimit64, 0, limits[i].resource, &limit, NULL) < 0) {
@@ -142,7 +141,8 @@ int privileges_explain(const struct privileges *privileges, int failed, int os, 
 
 /* ---- files, in the proxy ---- */
 
-/* The group first: from another user's place it could not be changed, and back in reverse. */
+/* Set the group first: as another user it could not be changed. In reverse order on the way
+ * back. */
 void privileges_borrow(const struct privileges *privileges)
 {
     if (!privileges_as_user(privileges))
@@ -171,7 +171,7 @@ int privileges_give(const struct privileges *privileges, const char *path)
 
 /* ---- the user, at start ---- */
 
-/* A whole number that is an id; the highest one means "none" to the system. */
+/* Parse an id; the highest number means "none" to the kernel. */
 static bool read_id(const char *text, unsigned *id)
 {
     unsigned long long number;
@@ -190,7 +190,7 @@ static FILE *open_list(const char *etc, const char *name)
     return fopen(path, "re");
 }
 
-/* The user by name or number: whether it is known at all, and what is listed of it. */
+/* Look a user up by name or number: whether it is known, and its entry. */
 static bool find_user(struct privileges *privileges, const char *name, const char *etc)
 {
     unsigned id;
@@ -229,7 +229,7 @@ static bool find_group(struct privileges *privileges, const char *name, const ch
     return known || entry != NULL;
 }
 
-/* The rights that running a process as somebody else takes, and which of them we lack. */
+/* Which of the capabilities needed to run a process as another user we lack. */
 static int check_rights(const char *text, struct err *err)
 {
     static const struct {

@@ -1,10 +1,10 @@
 #pragma once
 
 /*
- * privileges - what a process of the action may do: less than the proxy.
+ * privileges - what the action's processes may do: less than the proxy.
  *
- * Made once at start; carried out in each child on its way to exec. Whoever passes NULL, or a
- * struct of zeroes, leaves the child as the proxy is.
+ * Built once at start; applied in each child before exec. NULL or a zeroed struct leaves a child
+ * with the proxy's rights.
  */
 
 #include <stdbool.h>
@@ -24,14 +24,13 @@ enum privileges_limit {
 };
 
 struct privileges {
-    bool as_user; /* uid and gid differ from our own and are to be taken on */
+    bool as_user; /* uid and gid differ from ours and are to be taken on */
     uid_t uid;
     gid_t gid;
-    char *home;                   /* owned; the user's, from the list of users; NULL: not listed */
-    bool no_new_privs;            /* nothing that it executes gains rights: no setuid programs */
+    char *home;                   /* owned; the user's home from /etc/passwd; NULL: not listed */
+    bool no_new_privs;            /* no_new_privs: setuid programs gain nothing */
     uint64_t limits[LIMIT_COUNT]; /* 0: as ours */
-    uint64_t
-        descriptors; /* without LIMIT_NOFILE: the soft limit, raised for ourselves only; 0: as ours */
+    uint64_t descriptors;         /* soft limit of children without LIMIT_NOFILE; 0: as ours */
 };
 
 /*
@@ -56,15 +55,14 @@ int privileges_become(const struct privileges *privileges, int *os);
 /* In words; -1, ERR_SYSTEM. */
 int privileges_explain(const struct privileges *privileges, int failed, int os, struct err *err);
 
-/* From here to privileges_return() files are found, made and looked at as the user's, and with the
- * user's rights. */
+/* Until privileges_return(), look up and create files with the user's rights. */
 void privileges_borrow(const struct privileges *privileges);
 void privileges_return(const struct privileges *privileges);
-/* Make an open file, or what stands at path, the user's. 0, or -1 with errno. */
+/* Give an open file, or the entry at path, to the user. 0, or -1 with errno. */
 int privileges_give_fd(const struct privileges *privileges, int fd);
 int privileges_give(const struct privileges *privileges, const char *path);
 
-/* Whether the child is to run as somebody else. */
+/* Whether children run as another user. */
 static inline bool privileges_as_user(const struct privileges *privileges)
 {
     return privileges != NULL && privileges->as_user;

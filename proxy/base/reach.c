@@ -1,6 +1,6 @@
 /*
- * access() in a child that has become the user: it counts groups, capabilities and access lists as
- * the kernel will, which no look at mode bits does.
+ * Call access() in a child that has become the user: only the kernel accounts for groups,
+ * capabilities and ACLs.
  */
 
 #include "base/reach.h"
@@ -19,10 +19,10 @@
 #include "base/privileges.h"
 #include "base/util.h"
 
-#define PARTS_MAX 200 /* of a path, so that a part's number fits an exit status */
-#define CANNOT    255 /* exit status: the child did not get so far as to look */
+#define PARTS_MAX 200 /* components of a path, so that their number fits an exit status */
+#define CANNOT    255 /* exit status: the child failed before it could check */
 
-/* The length of the first n parts of a path: "/" for 0, "/a" for 1. */
+/* Length of the first n components of a path: "/" for 0, "/a" for 1. */
 static size_t length_of_parts(const char *path, int n)
 {
     size_t len = 1;
@@ -34,7 +34,7 @@ static size_t length_of_parts(const char *path, int n)
     return len;
 }
 
-/* In the child: the number of the first part that is closed, counted from 1; 0: none is. */
+/* In the child: the number of the first inaccessible component, from 1; 0: none. */
 static int closed_part(char *path, int mode)
 {
     for (int n = 1; n <= PARTS_MAX; n++) {
@@ -52,7 +52,7 @@ static int closed_part(char *path, int mode)
     return 0;
 }
 
-/* The same, of a child that is the user. What cannot be tried counts as open. */
+/* The same, through a child running as the user. What cannot be checked counts as accessible. */
 static int look_as_user(const struct privileges *privileges, char *path, int mode)
 {
     const struct timespec no_time = {0, 0};
@@ -66,7 +66,7 @@ static int look_as_user(const struct privileges *privileges, char *path, int mod
     while (pid > 0 && waitpid(pid, &status, 0) < 0)
         if (errno != EINTR)
             return 0;
-    /* The loop, if there is one, has no child yet: it must not be woken for this one. */
+    /* The loop, if any, has no child yet: do not wake it for this one. */
     (void)sigemptyset(&ends);
     (void)sigaddset(&ends, SIGCHLD);
     (void)sigtimedwait(&ends, NULL, &no_time);
@@ -87,7 +87,7 @@ int reach_check(const struct privileges *privileges, const char *path, int mode,
     part = look_as_user(privileges, given, mode);
     if (part == 0)
         return 0;
-    /* Behind a link it is the folder that it leads to which must be opened. */
+    /* For a link, check the folder that it leads to. */
     real = realpath(path, NULL);
     if (real != NULL && look_as_user(privileges, real, mode) != 0) {
         shown = real;

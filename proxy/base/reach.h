@@ -1,7 +1,7 @@
 #pragma once
 
 /*
- * reach - whether the action's user (--user) gets to what its processes need.
+ * reach - whether the action's user (--user) can access what its processes need.
  */
 
 struct err;

@@ -17,9 +17,9 @@
 #include <stdint.h>
 
 #define RING_FD    4
-#define RING_BYTES 65536 /* at most so much waits; as much as a pipe takes at once */
+#define RING_BYTES 65536 /* capacity; as much as a pipe takes at once */
 
 struct ring {
-    _Atomic uint64_t end; /* bytes of the stream made in all; what no longer fits was written */
+    _Atomic uint64_t end; /* bytes of the stream produced so far; what did not fit was written */
     char bytes[RING_BYTES];
 };

@@ -1,10 +1,10 @@
 #pragma once
 
 /*
- * scan - find the next byte that matters in JSON text, a block of bytes at a step.
+ * scan - find the next significant byte of JSON text, a block at a time.
  *
- * The one place that knows the machine: 16 bytes with SSE2, 8 in a word elsewhere. Define
- * SCAN_PORTABLE to get the word path on any machine, for tests. Nothing is read past `end`.
+ * The only machine-dependent code: 16 bytes with SSE2, 8 in a word elsewhere. Define SCAN_PORTABLE
+ * to use the word path on any machine, for tests. Never reads past `end`.
  */
 
 #include <stdbool.h>
@@ -12,12 +12,12 @@
 #include <stdint.h>
 #include <string.h>
 
-/* Whether one byte belongs to the set looked for. */
+/* Whether a byte is in the set. */
 typedef bool scan_byte_fn(uint8_t byte);
 /* The same for a block, as bits: the lowest one set tells the first hit, see scan_first(). */
 typedef uint64_t scan_block_fn(const uint8_t *at);
 
-/* One by one, for what is too short for a block. */
+/* Byte by byte, for tails shorter than a block. */
 static inline bool scan_byte_special(uint8_t byte)
 {
     return byte < 0x20 || byte >= 0x80 || byte == '"' || byte == '\\';
@@ -165,7 +165,7 @@ static inline const uint8_t *scan_until(const uint8_t *from, const uint8_t *end,
             return at + scan_first(hits);
     }
     if (at > from) {
-        /* The last block may overlap what was looked at: no hit is in there. */
+        /* The last block may overlap bytes already searched: they contain no hit. */
         hits = block_hits(end - SCAN_BLOCK_BYTES);
         return hits != 0 ? end - SCAN_BLOCK_BYTES + scan_first(hits) : end;
     }

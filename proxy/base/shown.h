@@ -3,8 +3,8 @@
 /*
  * shown - which of an activation's keys become variables.
  *
- * Setting a variable takes time in proportion to those that are there, so one request with 100,000 keys
- * must not set them all. Launchers in C use this; those in other languages have the same rule.
+ * Setting a variable takes time in proportion to those that are there, so one request with 100,000
+ * keys must not set them all. Launchers in C use this; those in other languages have the same rule.
  * Source: runtime/README.md, Lines in.
  */
 
@@ -15,7 +15,8 @@
 #define SHOWN_OTHERS_MAX    256  /* keys that come first, for each activation */
 #define SHOWN_KEY_MAX_BYTES 1024 /* longer keys are left out */
 
-/* Keys that the platform, or the proxy from a client's headers, sends: shown wherever they stand. */
+/* Keys that the platform, or the proxy from a client's headers, sends: shown wherever they
+ * stand. */
 static const char *const shown_platform[] = {
     "namespace", "action_name", "action_version", "activation_id", "transaction_id",
     "deadline",  "api_host",    "api_key",        "traceparent",   "tracestate",

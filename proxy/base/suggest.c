@@ -5,9 +5,9 @@
 #include <stdbool.h>
 #include <string.h>
 
-#define WORD_MAX     48 /* longer words are not compared; ours are shorter */
+#define WORD_MAX     48 /* longer words are not compared; known words are shorter */
 #define PREFIX_MIN   2  /* "node" for "nodejs", "python3" for "python" */
-#define LETTERS_EACH 3  /* one mistake is forgiven for each three letters, and one in two */
+#define LETTERS_EACH 3  /* one mistake per three letters, and one in two */
 
 static unsigned min3(unsigned a, unsigned b, unsigned c)
 {

@@ -1,7 +1,7 @@
 #pragma once
 
 /*
- * suggest - the known word that a misspelt one was probably meant to be.
+ * suggest - find the known word closest to a misspelt one.
  */
 
 #include <stddef.h>

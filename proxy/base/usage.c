@@ -8,11 +8,11 @@
 
 #include "base/util.h"
 
-#define STAT_TIMES      11 /* fields between the state and the first of the times: proc(5), 4 to 13 */
+#define STAT_TIMES      11 /* fields from the state to the times: proc(5), 4 to 13 */
 #define STAT_MAX_BYTES  1024
 #define STATM_MAX_BYTES 128
 
-/* The whole of a small file below /proc/PID as text. */
+/* Read a small file below /proc/PID as text. */
 static bool read_file(pid_t pid, const char *name, char *text, size_t size)
 {
     char path[64];
@@ -28,7 +28,7 @@ static bool read_file(pid_t pid, const char *name, char *text, size_t size)
     return true;
 }
 
-/* user, system, and both of children that it waited for; in ticks. */
+/* user and system time, its own and of children it has waited for; in ticks */
 static uint64_t sum_of_times(const char *text)
 {
     const char *at = strrchr(text, ')'); /* the name before it may hold anything */

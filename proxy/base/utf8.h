@@ -1,7 +1,7 @@
 #pragma once
 
 /*
- * utf8 - read and write one character; what is well-formed is decided here and nowhere else.
+ * utf8 - read and write one character; the only definition of well-formedness.
  */
 
 #include <assert.h>
@@ -10,10 +10,9 @@
 #include <stdint.h>
 
 /*
- * Move *at over one character beyond ASCII. False: *at is then the byte that breaks it, which is
- * `end` when the text ends inside.
- * Source: Unicode 15, table 3-7. Only the second byte has a narrower range after some first bytes;
- * those are what keeps out overlong forms, surrogates and values above U+10FFFF.
+ * Advance *at over one character beyond ASCII. False: *at is the byte that breaks it, `end` when
+ * the text ends inside. Source: Unicode 15, table 3-7. The second byte has a narrower range after
+ * some first bytes, which excludes overlong forms, surrogates and values above U+10FFFF.
  */
 static inline bool utf8_next(const uint8_t **at, const uint8_t *end)
 {

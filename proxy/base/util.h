@@ -1,7 +1,7 @@
 #pragma once
 
 /*
- * util - release bound to the block, hand-over by name, and the memory calls that cannot fail.
+ * util - scope-bound cleanup, ownership transfer, and allocations that cannot fail.
  */
 
 #include <stddef.h>
@@ -31,7 +31,7 @@ static inline void fd_close(int *fd)
     *fd = -1;
 }
 
-/* Hand a pointer over: yields its value and leaves NULL behind. */
+/* Transfer a pointer: yields its value and leaves NULL behind. */
 #define TAKE(p)                                                                                    \
     __extension__({                                                                                \
         __typeof__(p) taken_ = (p);                                                                \
@@ -47,8 +47,8 @@ static inline void fd_close(int *fd)
     })
 
 /*
- * Memory for sizes that we chose or bounded: abort when there is none, as libh2o does beneath us.
- * A size that comes from outside is checked against its bound before it gets here.
+ * Allocations of sizes that we chose or bounded: abort when out of memory, as libh2o does. Sizes
+ * from outside are checked against their bounds first.
  */
 void *xmalloc(size_t n) __attribute__((malloc, returns_nonnull));
 void *xcalloc(size_t n, size_t size) __attribute__((malloc, returns_nonnull));
@@ -59,14 +59,14 @@ char *xstrndup(const char *text, size_t n) __attribute__((malloc, returns_nonnul
 char *xasprintf(const char *fmt, ...)
     __attribute__((malloc, returns_nonnull, format(printf, 1, 2)));
 
-/* A pipe or terminal opened once more, non-blocking, with a file description that nobody else has:
- * O_NONBLOCK on fd itself would be everybody's who shares it. access_mode: O_RDONLY or O_WRONLY.
- * -1 with errno (EINVAL: it is neither). */
+/* Reopen a pipe or terminal, non-blocking, with a file description of our own: O_NONBLOCK on fd
+ * itself would affect every process that shares it. access_mode: O_RDONLY or O_WRONLY. -1 with
+ * errno (EINVAL: it is neither). */
 int fd_reopen(int fd, int access_mode);
 /*
- * A file that an action owns, for reading: whatever it has put there, a pipe, a device, a terminal,
- * a link, a lease, this neither waits nor reads anything but a regular file. path: below dir, or
- * absolute. With the action's rights: base/privileges.h. -1 with errno (EINVAL: it is no file).
+ * Open an action's file for reading. Whatever the action put there (a FIFO, a device, a terminal, a
+ * link, a lease), this never blocks and accepts only a regular file. path: below dir, or absolute.
+ * Uses the action's rights: base/privileges.h. -1 with errno (EINVAL: not a regular file).
  */
 int fd_open_file(int dir, const char *path);
 /* Write all n bytes to a blocking descriptor. 0, or -1 with errno. */

@@ -29,7 +29,8 @@ static struct call *call_after(const struct calls *calls, const struct call *cal
     return call->node.next != &calls->all ? call_at(call->node.next) : NULL;
 }
 
-/* From this one on, the first that waits to be given: refused lines may stand among the others. */
+/* Move `next` to the first call from here on that is still to be given; refused lines may lie
+ * between. */
 static struct call *first_waiting(const struct calls *calls, struct call *call)
 {
     while (call != NULL && call->ended)

@@ -1,10 +1,11 @@
 #pragma once
 
 /*
- * calls - lines that came in, in their order, until their answers have left in the same order.
+ * calls - input lines, in order, until their answers have been written in the same order.
  *
- * Each line becomes one call: given to the action, or answered at once when it is no activation. No
- * descriptor in here. What is held is counted, so that the owner can stop reading, or stop giving.
+ * Each line becomes one call: it is given to the action, or answered at once when it is not an
+ * activation. This module owns no descriptor. It counts what is held, so that the owner can stop
+ * reading or giving.
  */
 
 #include <stdbool.h>
@@ -43,7 +44,7 @@ struct calls_opts {
 struct calls {
     struct calls_opts opts;
     struct list all;     /* oldest first */
-    struct call *next;   /* the first that waits to be given; NULL: none */
+    struct call *next;   /* the first call not yet given; NULL: none */
     size_t n;            /* in `all` */
     size_t n_given;      /* ... that the pool has now */
     size_t line_bytes;   /* held for what has not ended */
@@ -52,7 +53,7 @@ struct calls {
 };
 
 void calls_init(struct calls *calls, const struct calls_opts *opts);
-/* The pool must have none of them any more. */
+/* The pool must hold none of the calls' jobs. */
 void calls_free(struct calls *calls);
 
 /* One line, without its newline. now_ms: loop time; end_at: offset in the input behind it. */
@@ -60,12 +61,12 @@ void calls_add(struct calls *calls, const char *line, size_t n, uint64_t now_ms,
 /* A line that was longer than line_max_bytes. */
 void calls_add_too_long(struct calls *calls, uint64_t end_at);
 
-/* The next job for the pool, which must take it; NULL: none waits. */
+/* The next job for the pool, which must take it; NULL: there is none. */
 struct job *calls_give(struct calls *calls);
 /* The pool is through with it. */
 void calls_done(struct calls *calls, struct job *job);
 
-/* What waits to be given is answered with the text of an end that is forced. */
+/* Answer all calls not yet given with the text of a forced end. */
 void calls_abandon(struct calls *calls);
 
 /* What may be written now, at most `max` pieces. Returns their number; 0: nothing. */
@@ -73,8 +74,8 @@ int calls_answers(const struct calls *calls, struct iovec *pieces, int max);
 /* n bytes of that were written. */
 void calls_wrote(struct calls *calls, size_t n);
 
-/* Nobody will read the answers to lines up to this offset: those that the pool has are dropped when
- * they end, the others at once. */
+/* The reader has left: drop answers to lines up to this offset. Those that the pool holds are
+ * dropped when they end, the others at once. */
 void calls_drop(struct calls *calls, uint64_t up_to);
 
 /* Bytes held for all of them. */

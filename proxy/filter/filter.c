@@ -22,8 +22,8 @@ struct filter {
     struct calls calls;
     struct pool *pool; /* borrowed; NULL: not there yet */
     struct loop_post step;
-    struct loop_timer more; /* the step in the next turn: one that is posted is in this one */
-    uint64_t drop_up_to;    /* offset in the input: who wrote this is not there to be answered */
+    struct loop_timer more; /* run the step in the next turn: one posted now runs in this turn */
+    uint64_t drop_up_to;    /* input offset up to which the writer has left */
     bool stopped;           /* nothing is given any more */
     bool told;              /* `ended` was called */
     filter_ended_fn *ended;
@@ -68,7 +68,7 @@ static void take_lines(struct filter *filter)
     }
 }
 
-/* Answers that nobody takes hold back what would make more of them. */
+/* While answers cannot be written, give no more lines. */
 static void give_lines(struct filter *filter)
 {
     struct job *job;
@@ -86,7 +86,7 @@ static void give_lines(struct filter *filter)
     }
 }
 
-/* Returns how often something was written: then there may be more to do. */
+/* Returns the number of writes: after any, there may be more to do. */
 static unsigned write_answers(struct filter *filter)
 {
     struct iovec pieces[PIECES_MAX];
@@ -151,7 +151,7 @@ static void on_more(struct loop_timer *timer)
 {
     struct filter *filter = container_of(timer, struct filter, more);
 
-    loop_post(filter->loop, &filter->step); /* it may be posted already: once in a turn is enough */
+    loop_post(filter->loop, &filter->step); /* may be posted already; once in a turn is enough */
 }
 
 /* ---- for the owner ---- */

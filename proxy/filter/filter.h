@@ -1,12 +1,12 @@
 #pragma once
 
 /*
- * filter - the command pipe: lines in, each the body of a /run, and for each an answer out, in the
- * same order.
+ * filter - the command pipe: each input line is the body of a /run; each gets one answer line, in
+ * the same order.
  *
- * Lines and answers are held in memory up to a bound. Beyond it nothing is read, so that the
- * pressure reaches who writes too much or reads too little. When the reader of a named pipe leaves,
- * what its peer had written up to then is dropped.
+ * Lines and answers are held in memory up to a bound. When it is reached, reading stops, which
+ * slows a peer that writes too much or reads too little. When the reader of a named pipe leaves,
+ * the lines that its peer has written up to then are dropped.
  */
 
 #include <stdbool.h>
@@ -26,30 +26,30 @@ struct filter_opts {
     size_t line_max_bytes;   /* longest line */
     size_t answer_max_bytes; /* as the workers have it, for texts */
     size_t held_max_bytes;   /* lines and answers held before reading stops */
-    unsigned given_max;      /* jobs that the pool has at a time; it must take so many */
+    unsigned given_max;      /* jobs in the pool at a time; it must accept this many */
 };
 
-/* All has been read and answered: err->kind == ERR_NONE. Or it cannot go on. Told once, from the
- * loop. */
+/* Called once, from the loop. err->kind == ERR_NONE: all input was read and answered. Otherwise the
+ * filter cannot go on. */
 typedef void filter_ended_fn(void *owner, const struct err *err);
 
-/* NULL: err filled. Reads from the first turn on. */
+/* NULL: err filled. Reading starts with the first turn of the loop. */
 struct filter *filter_new(struct loop *loop, const struct filter_opts *opts, filter_ended_fn *ended,
                           void *owner, struct err *err);
-/* After the loop has ended: write what is left, for up to wait_ms. Returns how many answers nobody
- * took. */
+/* After the loop has ended: write what is left, for up to wait_ms. Returns the number of answers
+ * that were not taken. */
 size_t filter_finish(struct filter *filter, int wait_ms);
 /* The pool must have none of its jobs. */
 void filter_free(struct filter **filter);
 
 /* The action is there; pool: borrowed until filter_free(). */
 void filter_serve(struct filter *filter, struct pool *pool);
-/* Read no further; what was read is answered. */
+/* Stop reading; lines that were read are still answered. */
 void filter_close(struct filter *filter);
-/* Begin nothing any more; what had not begun is answered so. */
+/* Start no further activation; those not started are answered with an error. */
 void filter_stop(struct filter *filter);
 
 /* Jobs that the pool has. */
 size_t filter_n_running(const struct filter *filter);
-/* Whether all that was read is answered, and the answers written. */
+/* Whether every line that was read is answered and the answers are written. */
 bool filter_is_done(const struct filter *filter);

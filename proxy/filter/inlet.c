@@ -17,7 +17,7 @@ static void on_readable(struct loop_watch *watch)
     pull(container_of(watch, struct inlet, stream.watch));
 }
 
-/* A timer, not a post: posted work that posts itself does not wait for the next turn. */
+/* A timer, not a post: posted work that posts itself would not wait for the next turn. */
 static void on_again(struct loop_timer *timer)
 {
     pull(container_of(timer, struct inlet, again));
@@ -57,8 +57,8 @@ static bool is_reading(const struct inlet *inlet)
     return inlet->wanted && !inlet->at_end && !inlet->ended;
 }
 
-/* Begin or stop, as things stand. A named pipe does not tell of a writer that left before it was
- * opened, not even when its last bytes are read: only reading on finds out. */
+/* Start or stop watching. A named pipe does not report a writer that left before we opened it, even
+ * when its last bytes are read: only further reads find out. */
 static void go_on(struct inlet *inlet)
 {
     bool watched = inlet->stream.watch.sock != NULL && !inlet->fresh;
@@ -77,7 +77,7 @@ void inlet_want(struct inlet *inlet, bool wanted)
     go_on(inlet);
 }
 
-/* Whether 0 bytes mean that a writer has left, and not that none has come yet. */
+/* Whether a read of 0 bytes means that a writer has left, rather than that none has come yet. */
 static bool is_end(const struct inlet *inlet)
 {
     return inlet->path == NULL || !inlet->fresh || inlet->n_read > inlet->opened_at;

@@ -41,7 +41,7 @@ static void on_done(struct job *job)
     loop_post(invoke->loop, &invoke->step);
 }
 
-/* What the platform takes for the failure of an action. */
+/* What OpenWhisk counts as a failed activation. */
 static bool is_error(const struct job *job)
 {
     struct json_slice top = json_top(job->answer, job->answer_len);
@@ -136,7 +136,7 @@ void invoke_serve(struct invoke *invoke, struct pool *pool)
 {
     bool taken = pool_submit(pool, &invoke->job);
 
-    assert(taken); /* nobody else gives it jobs, and a worker is free */
+    assert(taken); /* the pool has no other client, and a worker is free */
     invoke->running = true;
 }
 

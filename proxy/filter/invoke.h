@@ -21,8 +21,8 @@ struct invoke_opts {
     size_t answer_max_bytes; /* as the workers have it, for texts */
 };
 
-/* How it ended. err->kind == ERR_NONE: with an answer, which is written, and is no error. Told
- * once, from the loop. */
+/* Called once, from the loop. err->kind == ERR_NONE: an answer was written, be it a result or an
+ * error. */
 typedef void invoke_ended_fn(void *owner, const struct err *err);
 
 /* NULL: err filled. Reads the argument, blocking. */
@@ -30,11 +30,11 @@ struct invoke *invoke_new(struct loop *loop, const struct invoke_opts *opts, inv
                           void *owner, struct err *err);
 /* The pool must not have its job. */
 void invoke_free(struct invoke **invoke);
-/* The action is there; pool: borrowed for the time of the job. */
+/* The action is ready. pool: borrowed until the job is done. */
 void invoke_serve(struct invoke *invoke, struct pool *pool);
 /* Whether the pool has its job. */
 bool invoke_is_running(const struct invoke *invoke);
 /* Whether its end was told. */
 bool invoke_has_ended(const struct invoke *invoke);
-/* Whether it has ended, or will never begin unless it is served. */
+/* Whether it has ended, or can no longer begin. */
 bool invoke_is_done(const struct invoke *invoke);

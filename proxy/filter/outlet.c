@@ -17,7 +17,7 @@ void outlet_init(struct outlet *outlet)
     loop_timer_init(&outlet->look, on_look);
 }
 
-/* The reader of a named pipe may have a successor, that of stdout has none. */
+/* A named pipe may get another reader; stdout does not. */
 static void lose_reader(struct outlet *outlet)
 {
     stream_close(&outlet->stream);
@@ -29,7 +29,7 @@ static void lose_reader(struct outlet *outlet)
     loop_post(outlet->loop, outlet->told);
 }
 
-/* The writing end of a pipe becomes readable for one reason only. */
+/* The write end of a pipe polls readable only when its reader has left. */
 static void on_deserted(struct loop_watch *watch)
 {
     struct outlet *outlet = container_of(watch, struct outlet, stream.watch);
@@ -51,7 +51,7 @@ static void watch_reader(struct outlet *outlet)
         loop_watch_read(&outlet->stream.watch, on_deserted);
 }
 
-/* Open the named pipe if somebody reads it, else look again later. */
+/* Open the named pipe if it has a reader; otherwise try again later. */
 static int look(struct outlet *outlet, struct err *err)
 {
     if (stream_open_fifo(&outlet->stream, outlet->loop, OPTION, outlet->path, true, err) == 0) {

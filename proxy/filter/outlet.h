@@ -1,7 +1,8 @@
 #pragma once
 
 /*
- * outlet - where answers go: stdout, or a named pipe that is opened again for its next reader.
+ * outlet - the destination of answers: stdout, or a named pipe that is reopened for its next
+ * reader.
  */
 
 #include <stdbool.h>
@@ -12,15 +13,15 @@
 #include "base/loop.h"
 #include "filter/stream.h"
 
-#define OUTLET_LOOK_MS 50 /* between two looks whether a named pipe has a reader */
+#define OUTLET_LOOK_MS 50 /* between two attempts to find a reader */
 
 struct outlet {
     struct loop *loop; /* borrowed */
     const char *path;  /* borrowed; NULL: stdout */
     struct stream stream;
-    struct loop_timer look; /* nothing announces the reader of a named pipe */
-    bool left;              /* the reader has left; for the owner to clear */
-    struct err err;         /* nothing will be written any more; ERR_NONE: it may */
+    struct loop_timer look; /* the kernel does not announce a reader of a named pipe */
+    bool left;              /* the reader has left; the owner clears it */
+    struct err err;         /* set when nothing can be written any more; else ERR_NONE */
     struct loop_post *told; /* borrowed */
 };
 
@@ -31,8 +32,9 @@ int outlet_open(struct outlet *outlet, struct loop *loop, const char *path, stru
                 struct err *err);
 void outlet_close(struct outlet *outlet);
 
-/* Write what goes without waiting. Bytes written; 0: told follows, unless there was nothing. */
+/* Write without waiting. Returns the bytes written; 0: told follows, unless there was nothing to
+ * write. */
 size_t outlet_write(struct outlet *outlet, const struct iovec *pieces, int n_pieces);
-/* The same after the loop has ended: wait up to wait_ms for room. */
+/* After the loop has ended: the same, waiting up to wait_ms for room. */
 size_t outlet_write_late(struct outlet *outlet, const struct iovec *pieces, int n_pieces,
                          int wait_ms);

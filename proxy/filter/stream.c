@@ -13,7 +13,7 @@
 #include "base/err.h"
 #include "base/util.h"
 
-#define PIPE_BYTES (1 << 20) /* wanted size: fewer turns for large lines; what comes will do */
+#define PIPE_BYTES (1 << 20) /* requested pipe size; a smaller one will do */
 
 void stream_init(struct stream *stream)
 {
@@ -42,7 +42,7 @@ static bool is_always_ready(int fd, mode_t mode)
     return S_ISREG(mode) || S_ISBLK(mode) || S_ISDIR(mode) || (S_ISCHR(mode) && !isatty(fd));
 }
 
-/* Opened anew, a stream would get rights that it was not given. */
+/* Reopening would grant access that the descriptor was not given. */
 static bool is_open_for(int fd, int access_mode)
 {
     int flags = fcntl(fd, F_GETFL);
@@ -137,7 +137,7 @@ ssize_t stream_write(const struct stream *stream, const struct iovec *pieces, in
         return writev(stream->fd, pieces, n_pieces);
     if (!is_ready(stream, POLLOUT))
         return -1;
-    /* Writing an empty piece would look like a stream that takes nothing. */
+    /* An empty write would look like a stream that accepts nothing. */
     for (; n_pieces > 1 && pieces->iov_len == 0; n_pieces--)
         pieces++;
     /* Ready means room for this much. */

@@ -6,6 +6,7 @@
 
 #include "action/envelope.h"
 #include "action/preloaded.h"
+#include "action/script.h"
 #include "action/user_names.h"
 #include "base/json.h"
 #include "base/log.h"
@@ -452,13 +453,17 @@ static bool admit(struct service *service, struct request *request, enum gate_pa
     return false;
 }
 
-/* Plain source whose file was named is what the name says, as for invoke. 0; -1: nobody's. */
+/* Plain source whose file was named is what the name says, as for invoke; without a name its text says
+ * whether it is a program. 0; -1: nobody's. */
 static int choose_language(struct init *init, struct err *err)
 {
     const struct service_opts *opts = &init->service->opts;
     struct envelope *envelope = &init->envelope;
     struct err why;
 
+    if (envelope->kind == CODE_SCRIPT && script_is_source(opts->fallback->script, envelope->code,
+                                                          envelope->code_len, envelope->main))
+        envelope->kind = CODE_SOURCE;
     if (envelope->file == NULL)
         return 0;
     if (envelope->kind == CODE_SCRIPT && runtime_has_ending_of(opts->fallback, envelope->file))

@@ -101,6 +101,8 @@ static void on_done(struct job *job)
 
     log_end(run);
     drop_line(run);
+    if (service->observer != NULL)
+        service->observer->ended(service->observer, run->request, job);
     if (contract_is_answered(job)) {
         /* The platform takes 200 for a result or an application's error, anything else for the
          * developer's error. */
@@ -269,6 +271,8 @@ void run_on_request(void *owner, struct request *request)
     set_line(run, top, &trace);
     if (pool_submit(pool, &run->job)) {
         service->runs.request_bytes += n;
+        if (service->observer != NULL)
+            service->observer->begun(service->observer, request, &run->job);
         return;
     }
     (void)snprintf(text, sizeof(text), "%u activations wait for the action already (--queue-max).",

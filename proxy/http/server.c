@@ -51,9 +51,14 @@ struct server {
 
 static const struct server_route *find_route(const struct server *server, h2o_iovec_t path)
 {
-    for (size_t i = 0; i < server->n_routes; i++)
-        if (h2o_memis(path.base, path.len, server->routes[i].path, strlen(server->routes[i].path)))
+    for (size_t i = 0; i < server->n_routes; i++) {
+        const char *taken = server->routes[i].path;
+        size_t n = strlen(taken);
+        bool takes_all_below = n > 1 && taken[n - 1] == '/' && path.len > n;
+
+        if (h2o_memis(path.base, takes_all_below ? n : path.len, taken, n))
             return &server->routes[i];
+    }
     return NULL;
 }
 

@@ -20,7 +20,7 @@ struct server;
 
 /* Requests to exactly this path; other methods than its own are answered with 405. */
 struct server_route {
-    const char *path;
+    const char *path; /* "/NAME/": any path below it */
     server_handler_fn *handler;
     void *owner; /* borrowed */
     uint64_t body_max_bytes;

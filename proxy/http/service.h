@@ -24,6 +24,16 @@
 #include "worker/tally.h"
 
 struct init;
+struct job;
+struct request;
+
+/* Told of each activation of POST /run that gets to the action; see service->observer. */
+struct run_observer {
+    /* The pool has the job. */
+    void (*begun)(struct run_observer *observer, struct request *request, struct job *job);
+    /* It is done, and not replied yet. */
+    void (*ended)(struct run_observer *observer, struct request *request, const struct job *job);
+};
 
 /* What the client of a request beyond the gate's bound is told. */
 #define SERVICE_TOO_MANY_HELD                                                                      \
@@ -57,23 +67,24 @@ struct service_opts {
 struct service {
     struct loop *loop; /* borrowed */
     struct service_opts opts;
-    struct store *store;        /* borrowed */
-    struct output *out;         /* our own stdout, borrowed */
-    struct output *err;         /* ... stderr */
-    struct pool *pool;          /* the action; NULL before a successful /init */
-    unsigned version;           /* of its folder; 0: no action, or none that lies in the store */
-    struct list retired;        /* versions on their way out: http/versions.c */
-    struct pool *stub;          /* answers while `pool` is NULL; NULL: nobody asked it yet */
-    struct prewarmed prewarmed; /* of the fallback runtime, while there is no action */
-    struct init *init;          /* the one in progress, NULL: none */
-    struct user_names names;    /* what a command's log calls the action's files; else unused */
-    struct gate gate;           /* holds requests while a preloaded action is being started */
-    const char *cannot_start;   /* why the preloaded action never will; NULL: nothing says so */
-    bool is_preloaded;          /* the action that serves came with the image, not by /init */
-    struct held held;           /* bytes of bodies and answers */
-    struct run_tally runs;      /* what was counted of POST /run */
-    struct tally workers;       /* ... of the action's processes */
-    bool draining;              /* SIGTERM came: no new activations */
+    struct store *store;           /* borrowed */
+    struct output *out;            /* our own stdout, borrowed */
+    struct output *err;            /* ... stderr */
+    struct pool *pool;             /* the action; NULL before a successful /init */
+    unsigned version;              /* of its folder; 0: no action, or none that lies in the store */
+    struct list retired;           /* versions on their way out: http/versions.c */
+    struct pool *stub;             /* answers while `pool` is NULL; NULL: nobody asked it yet */
+    struct prewarmed prewarmed;    /* of the fallback runtime, while there is no action */
+    struct init *init;             /* the one in progress, NULL: none */
+    struct user_names names;       /* what a command's log calls the action's files; else unused */
+    struct gate gate;              /* holds requests while a preloaded action is being started */
+    const char *cannot_start;      /* why the preloaded action never will; NULL: nothing says so */
+    bool is_preloaded;             /* the action that serves came with the image, not by /init */
+    struct held held;              /* bytes of bodies and answers */
+    struct run_tally runs;         /* what was counted of POST /run */
+    struct tally workers;          /* ... of the action's processes */
+    struct run_observer *observer; /* borrowed; NULL: nobody is told of activations */
+    bool draining;                 /* SIGTERM came: no new activations */
 };
 
 /* gate_pass() of the service's gate; a proxy that is being shut down holds nothing. */

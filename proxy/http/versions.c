@@ -127,6 +127,19 @@ void versions_discard(struct service *service, struct pool *pool, unsigned numbe
         drop(retired);
 }
 
+pid_t versions_writer(const struct service *service, const void *owner)
+{
+    pid_t pid = service->pool != NULL ? pool_writer(service->pool, owner) : 0;
+
+    list_each(node, &service->retired) {
+        const struct retired *retired = list_item(node, struct retired, node);
+
+        if (pid == 0 && retired->pool != NULL)
+            pid = pool_writer(retired->pool, owner);
+    }
+    return pid;
+}
+
 unsigned versions_n_jobs(const struct service *service)
 {
     unsigned n = service->pool != NULL ? pool_n_jobs(service->pool) : 0;

@@ -13,6 +13,7 @@
  */
 
 #include <stdbool.h>
+#include <sys/types.h>
 
 struct pool;
 struct service;
@@ -29,6 +30,9 @@ void versions_publish(struct service *service, struct pool *pool, unsigned numbe
 /* This one never will. pool: taken over; NULL: it has none. number 0: it has no folder. */
 void versions_discard(struct service *service, struct pool *pool, unsigned number);
 
+/* Which process of a version that serves or did so what was added to a sink in this owner's name
+ * came from; 0: none of them. */
+pid_t versions_writer(const struct service *service, const void *owner);
 /* Activations that are not answered yet, in all versions. */
 unsigned versions_n_jobs(const struct service *service);
 /* End all workers, see pool_stop(); none is published after this. */

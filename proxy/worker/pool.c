@@ -130,6 +130,13 @@ bool pool_is_writer(const struct pool *pool, const void *owner)
     return at >= first && at < (uintptr_t)(pool->workers + pool->opts.n_workers);
 }
 
+pid_t pool_writer(const struct pool *pool, const void *owner)
+{
+    size_t at = (size_t)((uintptr_t)owner - (uintptr_t)pool->workers);
+
+    return pool_is_writer(pool, owner) ? pool->workers[at / sizeof(*pool->workers)].worker.pid : 0;
+}
+
 unsigned pool_n_processes(const struct pool *pool)
 {
     unsigned n = pool->zygote != NULL && zygote_is_there(pool->zygote) ? 1 : 0;

@@ -101,6 +101,8 @@ bool pool_submit(struct pool *pool, struct job *job);
 unsigned pool_n_jobs(const struct pool *pool);
 /* Whether what was added to an output stream in this owner's name came from one of its workers. */
 bool pool_is_writer(const struct pool *pool, const void *owner);
+/* ... and from which process; 0: from none of them. */
+pid_t pool_writer(const struct pool *pool, const void *owner);
 /* Worker processes that are still there, and the one that they are made of. */
 unsigned pool_n_processes(const struct pool *pool);
 

@@ -33,7 +33,34 @@ NO_ACTIVATE = "Invalid virtualenv. Zip file does not include 'activate_this.py'.
 USAGE = """usage: launcher.py FOLDER-or-FILE.py [MAIN]
 Reads one JSON line per activation and writes one JSON line per answer:
     printf '{"value":{"name":"Mike"}}\\n' | launcher.py hello.py
-Without FOLDER it waits for an init line, if __OW_WAIT_FOR_ACK is set (see runtime/README.md)."""
+Without FOLDER it waits for an init line, if __OW_WAIT_FOR_ACK is set (see runtime/README.md).
+Accelerator: %s"""
+
+
+def find_accelerator():
+    """The part in C that does serve() faster, or None; `-X whiskloop=FOLDER` tells where it is.
+
+    A module for another interpreter has another name, and is not found.
+    """
+    folder = sys._xoptions.get("whiskloop") if hasattr(sys, "_xoptions") else None
+    if not isinstance(folder, str):
+        return None
+    sys.path.insert(0, folder)
+    try:
+        import whiskloop_accelerator
+        return whiskloop_accelerator
+    except ImportError:
+        return None
+    finally:
+        del sys.path[0]
+
+
+accelerator = find_accelerator()
+
+
+def is_accelerated():
+    """Whether serve() is done in C."""
+    return accelerator is not None and os.environ.get("WHISKLOOP_PYTHON_ACCELERATOR") != "0"
 
 
 # ---- metadata ----
@@ -135,9 +162,9 @@ def report(problem):
     while tb is not None and str(tb.tb_frame.f_globals.get("__name__")).startswith(NOT_USERS):
         tb = tb.tb_next
     try:
-        # With no frame of the user's left, one of ours keeps the heading that log readers look for.
-        traceback.print_exception(type(problem), problem, tb or problem.__traceback__,
-                                  limit=None if tb else 1)
+        if tb is None:  # no frame of the user's is left: log readers look for the heading
+            print("Traceback (most recent call last):", file=sys.stderr)
+        traceback.print_exception(type(problem), problem, tb)
     except Exception:  # the user's code closed sys.stderr: the answer still tells
         pass
 
@@ -313,22 +340,55 @@ def activate(function, metadata, line):
     metadata.show(request)
     try:
         result = function({} if value is None else value)
+    except (SystemExit, KeyboardInterrupt):
+        raise
+    except BaseException as problem:
+        return failed(problem)
+    return finish(result)
+
+
+def finish(result):
+    """The answer for what the function returned."""
+    try:
         if type(result) is not dict and hasattr(result, "__await__"):
             result = Waiter.wait_for(result)
         return to_line(result)
     except (SystemExit, KeyboardInterrupt):
         raise
     except BaseException as problem:  # asyncio's CancelledError is no Exception
-        report(problem)
-        return to_line({"error": message(problem)})
+        return failed(problem)
+
+
+def failed(problem):
+    """The answer for what the function raised, which is logged."""
+    report(problem)
+    return to_line({"error": message(problem)})
+
+
+def serve(channel, function):
+    """Answer each line until the input ends."""
+    metadata = Metadata()
+    if is_accelerated():
+        accelerator.serve(channel.lines_fd, channel.answers_fd, function, metadata, activate,
+                          finish, failed, flush_logs, channel.answer)
+        return
+    for line in channel.lines:
+        # What main left behind is gone once activate() has returned, so even what its destructors
+        # print belongs to this activation. One write per answer: held back for company, it would
+        # wait for the next main and be lost with it.
+        answer = activate(function, metadata, line)
+        flush_logs()
+        channel.answer(answer)
 
 
 def main():
     arguments = sys.argv[1:]
     acknowledge = bool(os.environ.get("__OW_WAIT_FOR_ACK"))
-    if len(arguments) > 2 and arguments[2:] != [FORKS] or not (arguments or acknowledge):
-        print(USAGE, file=sys.stderr)
-        sys.exit(2)
+    asked = arguments in (["-h"], ["--help"])
+    if asked or len(arguments) > 2 and arguments[2:] != [FORKS] or not (arguments or acknowledge):
+        print(USAGE % (accelerator.__file__ if is_accelerated() else "none, all is done in Python"),
+              file=sys.stdout if asked else sys.stderr)
+        sys.exit(0 if asked else 2)
 
     channel = Channel()
     zygote = None
@@ -355,12 +415,4 @@ def main():
     if acknowledge:
         flush_logs()
         channel.answer(to_line({"ok": True, "pipeline": PIPELINE}))
-    metadata = Metadata()
-    for line in channel.lines:
-        # What main left behind is gone once activate() has returned, so even what its destructors
-        # print belongs to this activation. One write per answer: held back for company, it would
-        # wait for the next main and be lost with it.
-        answer = activate(function, metadata, line)
-        flush_logs()
-        channel.answer(answer)
-
+    serve(channel, function)

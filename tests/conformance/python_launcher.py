@@ -1,6 +1,7 @@
 """What the tests of the Python launcher share: it as a filter in a shell and as a child with pipes.
 
-LAUNCHER_PYTHON names another interpreter to test it with (pypy3).
+LAUNCHER_PYTHON names another interpreter to test it with (pypy3). With the fixture `both_ways` each
+test runs with the accelerator of the build folder and without.
 """
 
 import json
@@ -16,7 +17,22 @@ import pytest
 LAUNCHER = pathlib.Path(__file__).resolve().parents[2] / "runtime" / "python" / "launcher.py"
 PYTHON = os.environ.get("LAUNCHER_PYTHON", "/usr/bin/python3")
 READY = {"ok": True, "pipeline": 64}
+ACCELERATOR = pathlib.Path(os.environ.get("BUILD", "build")).resolve() / "runtime" / "python"
 HANG_S = 30  # a test that waits longer than this has found a hang; then its launcher is killed
+
+
+options = []  # for the interpreter of all launchers that are started
+
+
+@pytest.fixture(params=["accelerated", "plain"])
+def both_ways(request):
+    """Each test with the loop in C, and with the one in Python."""
+    if request.param == "accelerated":
+        if not list(ACCELERATOR.glob("whiskloop_accelerator.*.so")):
+            pytest.skip("no accelerator is built: python3-dev is missing, or BUILD names no build folder")
+        options[:] = ["-X", "whiskloop=%s" % ACCELERATOR]
+    yield request.param
+    del options[:]
 
 
 def environment(extra):
@@ -33,7 +49,7 @@ class Child:
             env["__OW_WAIT_FOR_ACK"] = "1"
         script = 'exec "$@" 2>%s 3>%s' % (self.err_path, self.out_path)
         self.process = subprocess.Popen(
-            ["/bin/sh", "-c", script, "sh", PYTHON, "-u", str(LAUNCHER), *map(str, arguments)],
+            ["/bin/sh", "-c", script, "sh", PYTHON, *options, "-u", str(LAUNCHER), *map(str, arguments)],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=env, cwd=cwd,
             start_new_session=True)
         self.hung = False
@@ -120,7 +136,7 @@ def start(tmp_path):
 
 def shell(*arguments, lines="", env=None, program=None):
     """Run the launcher as a filter in a shell: answers on stdout, all else on stderr."""
-    command = (program or [PYTHON, str(LAUNCHER)]) + [str(argument) for argument in arguments]
+    command = (program or [PYTHON, *options, str(LAUNCHER)]) + [str(argument) for argument in arguments]
     done = subprocess.run(command, input=lines.encode("utf-8", "surrogatepass"),
                           stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                           env=environment(env or {}), timeout=HANG_S)

@@ -5,6 +5,7 @@ import pytest
 import puppet
 import samples
 import whisk
+from languages import ROWS
 from whisk import assert_error, together
 
 CANNOT_START = "Cannot start action. Check logs for details."
@@ -140,3 +141,39 @@ def test_interpreter_that_is_missing(proxy):
     one = proxy("--runtime", "native")
     assert_error(one.init("#!/usr/bin/no-such-language\n"), 502,
                  "cannot start action: command exited")
+
+
+SCRIPTS = {  # runtime -> a text that is source for it, and a program of the same interpreter
+    "python": ("#!/usr/bin/env python3\n# a comment\nasync def main(\n    args):\n    return args\n",
+               "#!/usr/bin/python3 -u\nimport sys\ndef main():\n    for line in sys.stdin:\n"
+               "        print('{\"program\":true}')\nmain()\n"),
+    "nodejs": ("#!/usr/bin/env node\r\nconst main = (args) => args;\nexports.main = main;\n",
+               "#!/usr/bin/env node\nfunction main() {\n    require('readline').createInterface("
+               "process.stdin).on('line', () => console.log('{\"program\":true}'));\n}\nmain();\n"),
+    "ruby": ("#!/usr/bin/env ruby\ndef main(args)\n  args\nend\n",
+             "#!/usr/bin/env ruby\nwhile gets\n  puts '{\"program\":true}'\n  $stdout.flush\nend\n"),
+    "perl": ("#!/usr/bin/perl -w\nuse strict;\nsub main {\n    return $_[0];\n}\n1;\n",
+             "#!/usr/bin/perl -w\n$| = 1;\nprint qq({\"program\":true}\\n) while <STDIN>;\n"),
+    "php": ("#!/usr/bin/env php\n<?php\ndeclare(strict_types=1);\nfunction main(array $args): array\n"
+            "{\n    return $args;\n}\n",
+            "#!/usr/bin/env php\n<?php\nwhile (fgets(STDIN)) echo '{\"program\":true}', \"\\n\";\n"),
+    "lua": ("#!/usr/bin/env lua\nfunction main(args) return args end\n",
+            "#!/usr/bin/env lua\nfor _ in io.lines() do\n  print('{\"program\":true}')\n"
+            "  io.stdout:flush()\nend\n"),
+    "shell": ("#!/usr/bin/env bash\nmain() {\n    answer \"$1\"\n}\n",
+              "#!/usr/bin/env bash\nwhile read -r line; do echo '{\"program\":true}'; done\n"),
+}
+
+
+@pytest.mark.parametrize("kind", ["source", "program", "another's"])
+@pytest.mark.parametrize("runtime", SCRIPTS)
+def test_text_with_an_interpreter_in_its_first_line(proxy, runtime, kind):
+    """It is source of the runtime's language where it has the main function, and else a program."""
+    source, program = SCRIPTS[runtime]
+    row = next(row for row in ROWS if row.name == runtime)
+    if row.missing() is not None:
+        pytest.skip(row.missing())
+    one = proxy("--runtime", "native" if kind == "another's" else runtime)
+    one.started(source if kind == "source" else program)
+    assert one.run({"a": 1}).json == ({"a": 1} if kind == "source" else {"program": True})
+    assert one.check_streams(1) == ("", "")

@@ -8,9 +8,11 @@ import subprocess
 
 import pytest
 
-from python_launcher import (ECHO, HANG_S, HELLO, LAUNCHER, PYTHON, action, shell, start)
+from python_launcher import (ECHO, HANG_S, HELLO, LAUNCHER, PYTHON, action, both_ways, shell, start)
 
-__all__ = ["action", "start"]  # fixtures, which pytest finds by their names here
+__all__ = ["action", "both_ways", "start"]  # fixtures, which pytest finds by their names here
+
+pytestmark = pytest.mark.usefixtures("both_ways")
 
 NO_ACTIVATE = "Invalid virtualenv. Zip file does not include 'activate_this.py'."
 

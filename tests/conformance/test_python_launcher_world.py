@@ -7,9 +7,11 @@ import signal
 
 import pytest
 
-from python_launcher import ECHO, LAUNCHER, READY, action, shell, start
+from python_launcher import ECHO, LAUNCHER, READY, action, both_ways, shell, start
 
-__all__ = ["action", "start"]  # fixtures, which pytest finds by their names here
+__all__ = ["action", "both_ways", "start"]  # fixtures, which pytest finds by their names here
+
+pytestmark = pytest.mark.usefixtures("both_ways")
 
 
 # ---- logs and answers apart ----

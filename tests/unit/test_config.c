@@ -67,6 +67,7 @@ static const struct text {
     {"--answers", "WHISKLOOP_ANSWERS", N(answers), "auto", "fd3"},
     {"--in", "WHISKLOOP_IN", N(in), "", "/i"},
     {"--out", "WHISKLOOP_OUT", N(out), "", "/o"},
+    {"--invoke", "WHISKLOOP_INVOKE", N(invoke), "", "{}"},
     {"--user", "WHISKLOOP_USER", N(user), "", "1000:1000"},
     {"--log-level", "WHISKLOOP_LOG_LEVEL", N(log_level), "auto", "debug"},
     {"--log-format", "WHISKLOOP_LOG_FORMAT", N(log_format), "text", "json"},
@@ -75,7 +76,8 @@ static const struct text {
 #undef N
 };
 
-#define N_OTHERS 10 /* --workers, --deadline-margin, --held-max-bytes and the switches */
+/* --workers, --deadline-margin, --held-max-bytes, --inspect and the switches */
+#define N_OTHERS 13
 
 static const char *const other_variables[] = {"FLASK_PROXY_PORT",         "OW_LOG_INIT_ERROR",
                                               "WHISKLOOP_LOG_INIT_ERROR", "OW_DEBUG",

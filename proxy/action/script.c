@@ -1,0 +1,76 @@
+#include "action/script.h"
+
+#include <ctype.h>
+#include <regex.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/util.h"
+
+#define MAIN           "{main}"
+#define LOOK_MAX_BYTES (1u << 20) /* the main function of a longer text must begin before this */
+#define MAIN_MAX_BYTES 256        /* a longer name is in no script */
+
+/* The pattern with a function's name in it: each of its bytes for itself, whatever it means to regcomp(). */
+static char *with_main(const char *pattern, const char *main)
+{
+    struct buf out = {0};
+
+    for (const char *hole; (hole = strstr(pattern, MAIN)) != NULL; pattern = hole + strlen(MAIN)) {
+        buf_add(&out, pattern, (size_t)(hole - pattern));
+        for (const char *c = main; *c != '\0'; c++) {
+            if (ispunct((unsigned char)*c) != 0)
+                buf_add(&out, "\\", 1);
+            buf_add(&out, c, 1);
+        }
+    }
+    buf_add(&out, pattern, strlen(pattern) + 1);
+    return out.bytes; /* nothing was taken from its front */
+}
+
+static bool compile(regex_t *regex, const char *pattern, const char *main)
+{
+    auto_free char *text = with_main(pattern, main);
+
+    return regcomp(regex, text, REG_EXTENDED | REG_NEWLINE | REG_NOSUB) == 0;
+}
+
+bool script_pattern_is_good(const char *pattern)
+{
+    regex_t regex;
+
+    if (!compile(&regex, pattern, "main"))
+        return false;
+    regfree(&regex);
+    return true;
+}
+
+static bool has(const char *text, const char *pattern, const char *main)
+{
+    regex_t regex;
+    bool found;
+
+    if (!compile(&regex, pattern, main))
+        return false;
+    found = regexec(&regex, text, 0, NULL, 0) == 0;
+    regfree(&regex);
+    return found;
+}
+
+bool script_is_source(char *const *patterns, const char *text, size_t n, const char *main)
+{
+    auto_free char *line = NULL;
+    auto_free char *rest = NULL;
+    const char *end;
+
+    if (patterns == NULL || strlen(main) > MAIN_MAX_BYTES)
+        return false;
+    n = n < LOOK_MAX_BYTES ? n : LOOK_MAX_BYTES;
+    end = memchr(text, '\n', n);
+    if (end == NULL || memchr(text, '\0', n) != NULL)
+        return false;
+    line = xstrndup(text, (size_t)(end - text));
+    rest = xstrndup(end + 1, n - (size_t)(end + 1 - text));
+    return has(line, patterns[SCRIPT_INTERPRETER], main) &&
+           has(rest, patterns[SCRIPT_SOURCE], main) && !has(rest, patterns[SCRIPT_PROGRAM], main);
+}

@@ -1,0 +1,24 @@
+#pragma once
+
+/*
+ * script - whether a text that begins with #! is a program, or source of a language that has such a line.
+ *
+ * Both come to /init as plain text. A program reads lines itself; source has the main function.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* The manifest's field "script": extended regular expressions, {main} stands for the name. */
+enum script_pattern {
+    SCRIPT_INTERPRETER, /* of the first line: the language's interpreters */
+    SCRIPT_SOURCE,      /* defines the main function */
+    SCRIPT_PROGRAM,     /* reads lines: it is a program all the same */
+    N_SCRIPT_PATTERNS,
+};
+
+/* Whether text, which begins with #!, is source. patterns: of a manifest; NULL: it never is. */
+bool script_is_source(char *const *patterns, const char *text, size_t n, const char *main);
+
+/* Whether a pattern of a manifest can be used. */
+bool script_pattern_is_good(const char *pattern);

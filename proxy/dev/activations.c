@@ -1,0 +1,250 @@
+#include "dev/activations.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/json.h"
+#include "base/util.h"
+#include "dev/text.h"
+#include "worker/contract.h"
+#include "worker/job.h"
+
+#define ID_STEP 0x9e3779b1u /* odd: no id repeats within 2^24 of them */
+
+void activations_init(struct activations *all)
+{
+    *all = (struct activations){.id_base = (uint32_t)text_now_ms()};
+    list_init(&all->all);
+}
+
+static size_t size_of(const struct activation *a)
+{
+    return buf_len(&a->argument) + buf_len(&a->metadata) + buf_len(&a->answer) + buf_len(&a->log);
+}
+
+static void forget(struct activations *all, struct activation *a)
+{
+    list_remove(&a->node);
+    all->n--;
+    buf_done(&a->argument);
+    buf_done(&a->metadata);
+    buf_done(&a->answer);
+    buf_done(&a->log);
+    buf_done(&a->lines);
+    free(a);
+}
+
+void activations_done(struct activations *all)
+{
+    while (!list_empty(&all->all))
+        forget(all, list_item(all->all.next, struct activation, node));
+}
+
+/* Those that run stay, whatever the bounds. */
+static void make_room(struct activations *all)
+{
+    struct list *node = all->all.next;
+
+    while (node != &all->all &&
+           (all->n > ACTIVATIONS_MAX || all->n_bytes > ACTIVATIONS_MAX_BYTES)) {
+        struct activation *a = list_item(node, struct activation, node);
+
+        node = node->next;
+        if (a->status == ACTIVATION_RUNNING)
+            continue;
+        all->n_bytes -= size_of(a);
+        forget(all, a);
+    }
+}
+
+static void keep(struct buf *to, const char *text, size_t n)
+{
+    if (n > 0 && n <= ACTIVATION_TEXT_MAX_BYTES)
+        json_compact(to, json_top(text, n));
+}
+
+/* The line's parts: the value, and all else. */
+static void take_line(struct activation *a, const struct job *job)
+{
+    struct json_slice top = json_top(job->line, job->len);
+    struct json_slice key, value;
+    size_t at = 0;
+
+    assert(top.kind == JSON_OBJECT);
+    buf_add_text(&a->argument, "{}");
+    a->argument_bytes = 2;
+    while (json_next_member(top, &at, &key, &value)) {
+        if (json_equals(key, "value")) {
+            a->argument_bytes = value.n;
+            buf_reset(&a->argument, 0);
+            keep(&a->argument, value.text, value.n);
+        } else if (buf_len(&a->metadata) + key.n + value.n < ACTIVATION_TEXT_MAX_BYTES) {
+            buf_add(&a->metadata, key.text, key.n);
+            buf_add_text(&a->metadata, ":");
+            json_compact(&a->metadata, value);
+            buf_add_text(&a->metadata, ",");
+        }
+    }
+}
+
+struct activation *activations_begin(struct activations *all, const struct job *job,
+                                     unsigned version, uint64_t now_us)
+{
+    struct activation *a = xcalloc(1, sizeof(*a));
+
+    (void)snprintf(a->id, sizeof(a->id), "%06x",
+                   (all->id_base + ID_STEP * all->n_ever++) & 0xffffffu);
+    a->version = version;
+    a->started_ms = text_now_ms();
+    a->began_us = now_us;
+    a->job = job;
+    take_line(a, job);
+    list_add_tail(&all->all, &a->node);
+    all->n++;
+    make_room(all);
+    return a;
+}
+
+struct activation *activations_of_job(const struct activations *all, const struct job *job)
+{
+    list_each(node, &all->all) {
+        struct activation *a = list_item(node, struct activation, node);
+
+        if (a->job == job && a->status == ACTIVATION_RUNNING)
+            return a;
+    }
+    return NULL;
+}
+
+struct activation *activations_of_process(const struct activations *all, pid_t pid)
+{
+    list_each(node, &all->all) {
+        struct activation *a = list_item(node, struct activation, node);
+
+        if (a->job != NULL && pid != 0 && a->job->worker == pid)
+            return a;
+    }
+    return NULL;
+}
+
+struct activation *activations_find(const struct activations *all, const char *id, size_t n)
+{
+    list_each(node, &all->all) {
+        struct activation *a = list_item(node, struct activation, node);
+
+        if (strlen(a->id) == n && memcmp(a->id, id, n) == 0)
+            return a;
+    }
+    return NULL;
+}
+
+enum activation_status activation_judge(const struct job *job)
+{
+    struct json_slice top, error;
+
+    switch (job->outcome) {
+    case JOB_ANSWERED:
+        if (!contract_is_answered(job) || job->failed)
+            return ACTIVATION_ERROR;
+        top = json_top(job->answer, job->answer_len);
+        return top.kind == JSON_OBJECT && json_member(top, "error", &error) ? ACTIVATION_ERROR
+                                                                            : ACTIVATION_OK;
+    case JOB_LATE:
+        return ACTIVATION_TIMEOUT;
+    case JOB_PENDING:
+    case JOB_TOO_LONG:
+    case JOB_MALFORMED:
+        return ACTIVATION_ERROR;
+    case JOB_DIED:
+    case JOB_KILLED:
+    case JOB_EXHAUSTED:
+    case JOB_UNSTARTED:
+    case JOB_ABANDONED:
+        return ACTIVATION_DIED;
+    }
+    return ACTIVATION_ERROR;
+}
+
+void activations_end(struct activations *all, struct activation *a, int http, const char *answer,
+                     size_t n, uint64_t now_us)
+{
+    assert(a->job == NULL && a->status != ACTIVATION_RUNNING);
+    a->http = http;
+    a->answer_bytes = n;
+    a->duration_us = now_us - a->began_us;
+    if (json_check(answer, n, NULL) != JSON_BAD)
+        keep(&a->answer, answer, n);
+    all->n_bytes += size_of(a);
+    make_room(all);
+}
+
+const char *activation_status_name(enum activation_status status)
+{
+    static const char *const names[] = {
+        [ACTIVATION_RUNNING] = "running", [ACTIVATION_OK] = "ok",     [ACTIVATION_ERROR] = "error",
+        [ACTIVATION_TIMEOUT] = "timeout", [ACTIVATION_DIED] = "died",
+    };
+
+    assert(status < ARRAY_LEN(names));
+    return names[status];
+}
+
+static void write_facts(const struct activation *a, struct buf *out)
+{
+    text_add(out, "\"id\":\"%s\",\"version\":%u,\"status\":\"%s\",\"started\":%" PRIu64, a->id,
+             a->version, activation_status_name(a->status), a->started_ms);
+    text_add(out, ",\"argument_bytes\":%zu", a->argument_bytes);
+    if (a->status == ACTIVATION_RUNNING || a->http == 0)
+        buf_add_text(out, ",\"http\":null,\"duration_us\":null,\"answer_bytes\":null");
+    else
+        text_add(out, ",\"http\":%d,\"duration_us\":%" PRIu64 ",\"answer_bytes\":%zu", a->http,
+                 a->duration_us, a->answer_bytes);
+    if (a->memory_bytes > 0)
+        text_add(out, ",\"memory_bytes\":%" PRIu64, a->memory_bytes);
+    else
+        buf_add_text(out, ",\"memory_bytes\":null");
+}
+
+void activation_write(const struct activation *a, struct buf *out)
+{
+    buf_add_text(out, "{");
+    write_facts(a, out);
+    buf_add_text(out, "}");
+}
+
+/* Items or members with a comma behind each, without the last comma. */
+static void add_list(struct buf *out, const struct buf *list)
+{
+    if (buf_len(list) > 0)
+        buf_add(out, buf_at(list), buf_len(list) - 1);
+}
+
+static void add_or_null(struct buf *out, const struct buf *json)
+{
+    if (buf_len(json) > 0)
+        buf_add(out, buf_at(json), buf_len(json));
+    else
+        buf_add_text(out, "null");
+}
+
+void activation_write_all(const struct activation *a, struct buf *out)
+{
+    bool has_ended = a->http != 0;
+
+    buf_add_text(out, "{");
+    write_facts(a, out);
+    buf_add_text(out, ",\"argument\":");
+    add_or_null(out, &a->argument);
+    text_add(out, ",\"argument_truncated\":%s,\"metadata\":{",
+             buf_len(&a->argument) == 0 ? "true" : "false");
+    add_list(out, &a->metadata);
+    buf_add_text(out, "},\"answer\":");
+    add_or_null(out, &a->answer);
+    text_add(out, ",\"answer_truncated\":%s,\"log\":[",
+             has_ended && buf_len(&a->answer) == 0 ? "true" : "false");
+    add_list(out, &a->log);
+    text_add(out, "],\"log_truncated\":%s}", a->log_cut ? "true" : "false");
+}

@@ -1,0 +1,29 @@
+#!/usr/bin/env python3
+"""assets.py OUT FILE... - write a C file with the files of the dev server's page as arrays."""
+
+import sys
+from pathlib import Path
+
+TYPES = {".html": "text/html; charset=utf-8", ".js": "text/javascript; charset=utf-8",
+         ".css": "text/css; charset=utf-8", ".svg": "image/svg+xml"}
+
+
+def array(path):
+    data = path.read_bytes()
+    lines = [", ".join(str(byte) for byte in data[at:at + 24]) for at in range(0, len(data), 24)]
+    return data, ",\n    ".join(lines)
+
+
+def main(out, *files):
+    parts, rows = ['#include "dev/assets.h"\n'], []
+    for path in map(Path, files):
+        name = path.name.replace(".", "_").replace("-", "_")
+        data, body = array(path)
+        parts.append(f"static const unsigned char {name}[] = {{\n    {body}, 0}};\n")
+        rows.append(f'    {{"{path.name}", "{TYPES[path.suffix]}", (const char *){name}, {len(data)}}},')
+    parts.append("const struct asset assets[] = {\n" + "\n".join(rows) + "\n};")
+    parts.append(f"const size_t n_assets = {len(rows)};\n")
+    Path(out).write_text("\n".join(parts), encoding="utf-8")
+
+
+main(*sys.argv[1:])

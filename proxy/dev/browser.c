@@ -1,0 +1,53 @@
+#include "dev/browser.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/util.h"
+#include "dev/terminal.h"
+#include "dev/text.h"
+
+/* false: there is no such program. The loop reaps it. */
+static bool start(const char *program, const char *url)
+{
+    char *argv[] = {(char *)(uintptr_t)program, (char *)(uintptr_t)url, NULL};
+    posix_spawn_file_actions_t files;
+    posix_spawnattr_t attributes;
+    sigset_t none;
+    pid_t pid;
+    int failed;
+
+    (void)sigemptyset(&none);
+    (void)posix_spawnattr_init(&attributes);
+    (void)posix_spawnattr_setsigmask(&attributes, &none);
+    (void)posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETPGROUP);
+    (void)posix_spawn_file_actions_init(&files);
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+        (void)posix_spawn_file_actions_addopen(&files, fd, "/dev/null", O_RDWR, 0);
+    failed = posix_spawnp(&pid, program, &files, &attributes, argv, environ);
+    (void)posix_spawn_file_actions_destroy(&files);
+    (void)posix_spawnattr_destroy(&attributes);
+    return failed == 0;
+}
+
+void browser_open(const char *url, struct terminal *terminal)
+{
+    static const char *const programs[] = {"xdg-open", "sensible-browser", "x-www-browser",
+                                           "wslview", "open"};
+    const char *own = getenv("BROWSER");
+    struct buf line = {0};
+
+    if (own != NULL && own[0] != '\0' && start(own, url))
+        return;
+    for (size_t i = 0; i < ARRAY_LEN(programs); i++)
+        if (start(programs[i], url))
+            return;
+    text_add(&line,
+             "--open: no browser was found (neither $BROWSER nor xdg-open): open %s yourself", url);
+    terminal_say(terminal, "browser", text_of(&line));
+    buf_done(&line);
+}

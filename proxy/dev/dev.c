@@ -1,0 +1,174 @@
+#include "dev/dev.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "base/util.h"
+#include "dev/browser.h"
+#include "dev/journal.h"
+#include "dev/loader.h"
+#include "dev/pages.h"
+#include "dev/rerun.h"
+#include "dev/status.h"
+#include "dev/text.h"
+
+struct dev {
+    struct service *service; /* borrowed */
+    struct dev_opts opts;
+    struct journal journal;
+    struct loader loader;
+    struct pages pages;
+    struct status status;
+    struct rerun rerun;
+    char url[128];
+    unsigned version_seen; /* the last that was told */
+    bool has_begun;
+    bool has_stopped;
+};
+
+static void tell_state(struct dev *dev)
+{
+    struct buf state = {0};
+
+    status_write(&dev->status, &state);
+    journal_tell(&dev->journal, "state", &state);
+    buf_done(&state);
+}
+
+static void on_changed(void *owner)
+{
+    struct dev *dev = owner;
+
+    tell_state(dev);
+    if (dev->loader.version == dev->version_seen)
+        return;
+    dev->version_seen = dev->loader.version;
+    rerun_start(&dev->rerun);
+}
+
+static void set_url(struct dev *dev, unsigned port)
+{
+    const char *host = dev->opts.listen;
+    bool is_ipv6 = strchr(host, ':') != NULL;
+
+    if (strcmp(host, "0.0.0.0") == 0 || strcmp(host, "::") == 0) {
+        host = "127.0.0.1";
+        is_ipv6 = false;
+    }
+    (void)snprintf(dev->url, sizeof(dev->url), "http://%s%s%s:%u/", is_ipv6 ? "[" : "", host,
+                   is_ipv6 ? "]" : "", port);
+}
+
+static void greet(struct dev *dev, unsigned port)
+{
+    struct terminal *terminal = &dev->journal.terminal;
+    struct buf line = {0};
+
+    if (dev->opts.port_wanted != 0 && dev->opts.port_wanted != port) {
+        text_add(&line, "port %u is in use: serving on %u instead (--port chooses another)",
+                 (unsigned)dev->opts.port_wanted, port);
+        terminal_say(terminal, "port", text_of(&line));
+        buf_reset(&line, 0);
+    }
+    text_add(&line, "%s (%s) on %s", dev->loader.target.path, dev->loader.language, dev->url);
+    if (dev->opts.has_page)
+        buf_add_text(&line, " - open it in a browser, save the file, Ctrl-C to end");
+    if (!pages_is_own_host("127.0.0.1", port, dev->url + 7, strlen(dev->url) - 8) ||
+        strcmp(dev->opts.listen, "0.0.0.0") == 0 || strcmp(dev->opts.listen, "::") == 0)
+        buf_add_text(&line, "; WARNING: whoever reaches this address can run code here");
+    terminal_say(terminal, "start", text_of(&line));
+    buf_done(&line);
+}
+
+/* ---- for the owner ---- */
+
+struct dev *dev_new(struct service *service, const struct dev_opts *opts)
+{
+    struct dev *dev = xcalloc(1, sizeof(*dev));
+    struct pages_opts pages = {.listen = opts->listen,
+                               .run_max_bytes = opts->run_max_bytes,
+                               .init_max_bytes = opts->init_max_bytes,
+                               .has_page = opts->has_page,
+                               .health = opts->health,
+                               .health_owner = opts->health_owner};
+
+    dev->service = service;
+    dev->opts = *opts;
+    dev->pages.service = service;
+    dev->pages.journal = &dev->journal;
+    dev->pages.loader = &dev->loader;
+    dev->pages.status = &dev->status;
+    dev->status.loader = &dev->loader;
+    pages_init(&dev->pages, &pages);
+    return dev;
+}
+
+const struct server_route *dev_routes(const struct dev *dev, size_t *n)
+{
+    *n = dev->pages.n_routes;
+    return dev->pages.routes;
+}
+
+int dev_begin(struct dev *dev, unsigned port, struct err *err)
+{
+    struct service *service = dev->service;
+    struct loader_opts opts = {.path = dev->opts.path,
+                               .main = dev->opts.main,
+                               .env = dev->opts.env,
+                               .bytes_max = dev->opts.init_max_bytes,
+                               .runtimes = service->opts.build.runtimes,
+                               .fallback = service->opts.fallback,
+                               .runtime_is_named = dev->opts.runtime_is_named};
+
+    dev->pages.port = port;
+    set_url(dev, port);
+    (void)snprintf(dev->status.instance, sizeof(dev->status.instance), "%s", dev->opts.instance);
+    dev->status.timeout_ms = service->opts.run_ms;
+    service->opts.allow_reinit = true;
+    service->opts.renames_log = true;
+    /* One at a time: then each log line is known to be of the activation that runs. */
+    service->opts.pool.worker.ahead_max = 1;
+    service->opts.pool.worker.pipeline = 0;
+    journal_init(&dev->journal, service, dev->opts.is_json);
+    dev->has_begun = true;
+    rerun_init(&dev->rerun, service, &dev->journal, dev->opts.argument, dev->opts.run_max_bytes);
+    if (rerun_check(&dev->rerun, err) < 0 ||
+        loader_begin(&dev->loader, service, &dev->journal, &opts, on_changed, dev, err) < 0)
+        return -1;
+    greet(dev, port);
+    if (dev->opts.opens)
+        browser_open(dev->url, &dev->journal.terminal);
+    return 0;
+}
+
+void dev_stop(struct dev *dev)
+{
+    if (dev->has_stopped || !dev->has_begun)
+        return;
+    dev->has_stopped = true;
+    loader_stop(&dev->loader);
+    events_close(&dev->journal.events);
+}
+
+bool dev_is_running(const struct dev *dev)
+{
+    return dev->rerun.is_running;
+}
+
+void dev_free(struct dev **dev, int wait_ms)
+{
+    struct dev *d = *dev;
+
+    if (d == NULL)
+        return;
+    if (d->has_begun) {
+        loader_done(&d->loader);
+        rerun_done(&d->rerun);
+        journal_done(&d->journal, wait_ms);
+    }
+    free(d);
+    *dev = NULL;
+}

@@ -1,0 +1,57 @@
+#pragma once
+
+/*
+ * dev - the command dev: serve the action in a file or folder, replace it on each save, and show what
+ * it does on the terminal and on a page.
+ *
+ * It is a layer on what serves in production: a preloaded action (action/preloaded.h), its replacement
+ * (http/versions.h), streams (base/output.h) and activations (http/run.c, which tells an observer).
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "http/request.h"
+
+struct dev;
+struct err;
+struct server_route;
+struct service;
+
+#define DEV_PORTS_TRIED 20 /* where the port is in use, the next ones are tried */
+
+#define DEV_LOST "No such path: the page is at /, the action at POST /run."
+
+/* Texts borrowed for the program's life. */
+struct dev_opts {
+    const char *path; /* FILE or FOLDER */
+    const char *main;
+    char *const *env;
+    const char *listen;
+    const char *argument; /* --invoke; "": none */
+    const char *instance;
+    uint64_t port_wanted;
+    uint64_t run_max_bytes;
+    uint64_t init_max_bytes;
+    uint64_t inspect; /* 0: no; 1: yes, at the debugger's own port; else the port */
+    bool runtime_is_named;
+    bool opens;
+    bool has_page;
+    bool is_json;
+    server_handler_fn *health; /* GET /healthz */
+    void *health_owner;
+};
+
+/* service: borrowed, not set up yet. */
+struct dev *dev_new(struct service *service, const struct dev_opts *opts);
+/* What it listens for. */
+const struct server_route *dev_routes(const struct dev *dev, size_t *n);
+/* service and its streams are there, and the server listens on this port. 0, or -1. */
+int dev_begin(struct dev *dev, unsigned port, struct err *err);
+/* Load nothing any more, and let the pages go. Any number of times. */
+void dev_stop(struct dev *dev);
+/* Whether it has an activation of its own under way. */
+bool dev_is_running(const struct dev *dev);
+/* The server is gone. What the terminal has not taken is waited for, so long at most. */
+void dev_free(struct dev **dev, int wait_ms);

@@ -1,0 +1,226 @@
+#include "dev/events.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/util.h"
+#include "dev/text.h"
+#include "http/request.h"
+
+#define PIECE_BYTES (256u << 10) /* given to the socket at a time */
+
+struct subscriber {
+    struct list node;
+    struct events *events; /* borrowed */
+    struct request_stream stream;
+    struct buf out; /* what the socket has */
+    uint64_t next_id;
+    uint64_t began_id; /* of the first event that came after it */
+    uint64_t weight_seen;
+};
+
+static struct event *event_at(const struct events *events, uint64_t id)
+{
+    assert(id >= events->first_id && id < events->next_id);
+    return &events->kept[id % EVENTS_MAX];
+}
+
+static void write_event(struct buf *out, uint64_t id, const char *name, const char *data, size_t n)
+{
+    text_add(out, "id: %" PRIu64 "\nevent: %s\ndata: ", id, name);
+    buf_add(out, data, n);
+    buf_add_text(out, "\n\n");
+}
+
+/* What the subscriber has not had yet, as much as one piece holds. */
+static void pump(struct subscriber *sub)
+{
+    struct events *events = sub->events;
+    char dropped[48];
+
+    if (sub->stream.request == NULL || sub->stream.is_full)
+        return;
+    if (sub->next_id < events->first_id) {
+        uint64_t weight = events->first_id < events->next_id
+                              ? event_at(events, events->first_id)->weight_before - sub->weight_seen
+                              : events->weight - sub->weight_seen;
+        int n = snprintf(dropped, sizeof(dropped), "{\"count\":%" PRIu64 "}", weight);
+
+        write_event(&sub->out, events->first_id - 1, "dropped", dropped, (size_t)n);
+        sub->next_id = events->first_id;
+    }
+    while (sub->next_id < events->next_id && buf_len(&sub->out) < PIECE_BYTES) {
+        const struct event *event = event_at(events, sub->next_id);
+
+        /* It was told how things are now, and need not hear how they were. */
+        if (sub->next_id >= sub->began_id || strcmp(event->name, "state") != 0)
+            write_event(&sub->out, sub->next_id, event->name, event->data, event->n);
+        sub->next_id++;
+    }
+    sub->weight_seen = sub->next_id < events->next_id
+                           ? event_at(events, sub->next_id)->weight_before
+                           : events->weight;
+    if (buf_len(&sub->out) > 0)
+        request_stream_write(&sub->stream, buf_at(&sub->out), buf_len(&sub->out));
+}
+
+static void on_room(struct request_stream *stream)
+{
+    struct subscriber *sub = container_of(stream, struct subscriber, stream);
+
+    buf_reset(&sub->out, PIECE_BYTES);
+    pump(sub);
+}
+
+static void on_gone(struct request_stream *stream)
+{
+    struct subscriber *sub = container_of(stream, struct subscriber, stream);
+
+    list_remove(&sub->node);
+    sub->events->n_subscribers--;
+    buf_done(&sub->out);
+    free(sub);
+}
+
+static void on_pump(struct loop_post *post)
+{
+    struct events *events = container_of(post, struct events, pump);
+
+    list_each(node, &events->subscribers)
+        pump(list_item(node, struct subscriber, node));
+}
+
+static void on_ping(struct loop_timer *timer)
+{
+    struct events *events = container_of(timer, struct events, ping);
+
+    list_each(node, &events->subscribers) {
+        struct subscriber *sub = list_item(node, struct subscriber, node);
+
+        if (sub->stream.request == NULL || sub->stream.is_full)
+            continue;
+        buf_add_text(&sub->out, ": ping\n\n");
+        request_stream_write(&sub->stream, buf_at(&sub->out), buf_len(&sub->out));
+    }
+    loop_timer_set(events->loop, timer, loop_now_ms(events->loop) + EVENTS_PING_MS);
+}
+
+/* ---- for the owner ---- */
+
+void events_init(struct events *events, struct loop *loop)
+{
+    memset(events, 0, sizeof(*events));
+    events->loop = loop;
+    events->kept = xcalloc(EVENTS_MAX, sizeof(*events->kept));
+    events->start_id = events->first_id = events->next_id = text_now_ms() * 1000;
+    list_init(&events->subscribers);
+    loop_post_init(&events->pump, on_pump);
+    loop_timer_init(&events->ping, on_ping);
+    loop_timer_set(loop, &events->ping, loop_now_ms(loop) + EVENTS_PING_MS);
+}
+
+static void drop_oldest(struct events *events)
+{
+    struct event *event = event_at(events, events->first_id);
+
+    events->n_bytes -= event->n;
+    free(TAKE(event->data));
+    events->first_id++;
+}
+
+void events_done(struct events *events)
+{
+    if (events->kept == NULL)
+        return;
+    while (!list_empty(&events->subscribers)) { /* their connections stay until the process ends */
+        struct subscriber *sub = list_item(events->subscribers.next, struct subscriber, node);
+
+        list_remove(&sub->node);
+        buf_done(&sub->out);
+        free(sub);
+    }
+    while (events->first_id < events->next_id)
+        drop_oldest(events);
+    free(TAKE(events->kept));
+    loop_post_cancel(&events->pump);
+    loop_timer_clear(&events->ping);
+}
+
+void events_add(struct events *events, const char *name, const char *data, size_t n,
+                uint64_t weight)
+{
+    struct event *event;
+
+    assert(memchr(data, '\n', n) == NULL);
+    while (events->first_id < events->next_id &&
+           (events->next_id - events->first_id >= EVENTS_MAX ||
+            events->n_bytes + n > EVENTS_MAX_BYTES))
+        drop_oldest(events);
+    event = &events->kept[events->next_id % EVENTS_MAX];
+    *event = (struct event){name, xmalloc(n), n, events->weight};
+    memcpy(event->data, data, n);
+    events->n_bytes += n;
+    events->next_id++;
+    events->weight += weight;
+    loop_post(events->loop, &events->pump);
+}
+
+/* Where a client goes on that has had all up to last_id; "": at the oldest that is kept. */
+static void set_position(struct subscriber *sub, const char *last_id)
+{
+    const struct events *events = sub->events;
+    char *end;
+    uint64_t id = strtoull(last_id, &end, 10);
+
+    if (last_id[0] == '\0' || *end != '\0' || id < events->start_id || id >= events->next_id)
+        sub->next_id = events->first_id; /* nothing of it is of this run */
+    else
+        sub->next_id = id + 1;
+    if (sub->next_id >= events->first_id && sub->next_id < events->next_id)
+        sub->weight_seen = event_at(events, sub->next_id)->weight_before;
+    else
+        sub->weight_seen = events->weight;
+    if (sub->next_id < events->first_id) { /* how many lines they held is not known any more */
+        uint64_t before = events->first_id < events->next_id
+                              ? event_at(events, events->first_id)->weight_before
+                              : events->weight;
+        uint64_t n_missed = events->first_id - sub->next_id;
+
+        sub->weight_seen = before > n_missed ? before - n_missed : 0;
+    }
+}
+
+void events_subscribe(struct events *events, struct request *request, const char *last_id,
+                      const char *state, size_t n_state)
+{
+    struct subscriber *sub = xcalloc(1, sizeof(*sub));
+
+    if (events->n_subscribers >= EVENTS_SUBSCRIBERS_MAX)
+        request_stream_end(&list_item(events->subscribers.next, struct subscriber, node)->stream);
+    sub->events = events;
+    sub->began_id = events->next_id;
+    sub->stream.on_room = on_room;
+    sub->stream.on_gone = on_gone;
+    list_add_tail(&events->subscribers, &sub->node);
+    events->n_subscribers++;
+    set_position(sub, last_id);
+    request_stream_begin(request, &sub->stream, "text/event-stream");
+    buf_add_text(&sub->out, "retry: 500\n");
+    write_event(&sub->out, sub->next_id - 1, "state", state, n_state);
+    pump(sub);
+}
+
+void events_close(struct events *events)
+{
+    struct list *node = events->subscribers.next;
+
+    while (node != &events->subscribers) {
+        struct subscriber *sub = list_item(node, struct subscriber, node);
+
+        node = node->next;
+        request_stream_end(&sub->stream);
+    }
+}

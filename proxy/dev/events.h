@@ -1,0 +1,59 @@
+#pragma once
+
+/*
+ * events - what happens, as server-sent events: a bounded history that every subscriber reads at its
+ * own pace.
+ *
+ * The history is the queue of each subscriber. One that falls behind its oldest event is told how
+ * many it missed, and goes on there; nobody waits for it.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/list.h"
+#include "base/loop.h"
+
+struct request;
+
+#define EVENTS_MAX             4096       /* kept */
+#define EVENTS_MAX_BYTES       (2u << 20) /* ... and their bytes */
+#define EVENTS_SUBSCRIBERS_MAX 32         /* then the oldest is let go: its page connects again */
+#define EVENTS_PING_MS         10000      /* finds out who has left */
+
+struct event {
+    const char *name; /* static */
+    char *data;       /* owned; one line of JSON */
+    size_t n;
+    uint64_t weight_before; /* lines and other facts in all events before this one */
+};
+
+/* Invariant: events of the ids first_id .. next_id - 1 are kept, each at its id modulo EVENTS_MAX. */
+struct events {
+    struct loop *loop; /* borrowed */
+    struct event *kept;
+    uint64_t first_id;
+    uint64_t next_id;
+    uint64_t start_id; /* of the first event ever */
+    uint64_t weight;   /* of all events ever */
+    size_t n_bytes;
+    struct list subscribers; /* oldest first */
+    unsigned n_subscribers;
+    struct loop_post pump;
+    struct loop_timer ping;
+};
+
+/* Ids go up across runs of the program: they begin with the clock. */
+void events_init(struct events *events, struct loop *loop);
+void events_done(struct events *events);
+/* name: static. data[0 .. n): one line of JSON. weight: how many things it tells of. */
+void events_add(struct events *events, const char *name, const char *data, size_t n,
+                uint64_t weight);
+/* Reply with the stream of events. last_id: "" or the client's Last-Event-ID. state: JSON of the
+ * first event. */
+void events_subscribe(struct events *events, struct request *request, const char *last_id,
+                      const char *state, size_t n_state);
+/* End all streams. */
+void events_close(struct events *events);

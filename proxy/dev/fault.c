@@ -1,0 +1,278 @@
+#include "dev/fault.h"
+
+#include <ctype.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/json.h"
+#include "base/util.h"
+#include "dev/text.h"
+
+#define AROUND         5          /* lines before and behind the one at fault */
+#define SOURCE_BYTES   (1u << 20) /* of the file, looked at */
+#define LINE_BYTES     400        /* shown of a line */
+#define NAME_MAX_BYTES 512
+#define TEXT_MAX_BYTES 16384
+
+/* What may stand between a file's name and the number of a line. */
+static const char *const joints[] = {
+    "\", line ",              /* Python */
+    ", line ",   " on line ", /* PHP */
+    " line ",                 /* Perl */
+    ": line ",                /* bash */
+    ":",                      /* nearly all others */
+    "(",                      /* C# */
+};
+
+struct endpoint {
+    size_t at;    /* of the name in the text */
+    size_t n;     /* of the name */
+    size_t after; /* behind the line's number */
+    unsigned line;
+};
+
+static bool is_name_char(char c)
+{
+    return isalnum((unsigned char)c) || (c != '\0' && strchr("_-./+@", c) != NULL) ||
+           (unsigned char)c >= 0x80;
+}
+
+/* A number of a line behind a name that ends at text[at]. 0: there is none. */
+static unsigned line_behind(const char *text, size_t n, size_t at, size_t *after)
+{
+    for (size_t i = 0; i < ARRAY_LEN(joints); i++) {
+        size_t n_joint = strlen(joints[i]), k = at + n_joint;
+        unsigned line = 0;
+
+        if (n - at <= n_joint || memcmp(text + at, joints[i], n_joint) != 0)
+            continue;
+        while (k < n && isdigit((unsigned char)text[k]) && line < 100000000)
+            line = line * 10 + (unsigned)(text[k++] - '0');
+        if (line == 0)
+            continue;
+        *after = k;
+        return line;
+    }
+    return 0;
+}
+
+/* The user's name of a file that stands as text[0 .. n). NULL: it is none of his. */
+static char *own_name(const char *text, size_t n, const struct fault_place *endpoint)
+{
+    size_t n_root = strlen(endpoint->root);
+    auto_free char *path = NULL;
+    struct stat info;
+
+    if (n > n_root + 1 && memcmp(text, endpoint->root, n_root) == 0 && text[n_root] == '/') {
+        text += n_root + 1;
+        n -= n_root + 1;
+    }
+    while (n > 2 && text[0] == '.' && text[1] == '/') {
+        text += 2;
+        n -= 2;
+    }
+    if (endpoint->only != NULL)
+        return strlen(endpoint->only) == n && memcmp(text, endpoint->only, n) == 0
+                   ? xstrndup(text, n)
+                   : NULL;
+    if (text[0] == '/' || memmem(text, n, "node_modules/", 13) != NULL)
+        return NULL;
+    path = xasprintf("%s/%.*s", endpoint->root, (int)n, text);
+    return stat(path, &info) == 0 && S_ISREG(info.st_mode) ? xstrndup(text, n) : NULL;
+}
+
+/* The name in text that ends before `end`, spaces in it only where the one name is known. */
+static size_t name_start(const char *text, size_t end, const struct fault_place *endpoint)
+{
+    size_t n_only = endpoint->only != NULL ? strlen(endpoint->only) : 0;
+    size_t at = end;
+
+    if (n_only > 0 && end >= n_only && memcmp(text + end - n_only, endpoint->only, n_only) == 0)
+        return end - n_only;
+    while (at > 0 && end - at < NAME_MAX_BYTES && is_name_char(text[at - 1]))
+        at--;
+    return at;
+}
+
+/* The place that counts. false: the text names none. */
+static bool find_place(const char *text, size_t n, const struct fault_place *where, char **name,
+                       struct endpoint *found)
+{
+    bool any = false;
+
+    for (size_t at = 1; at < n; at++) {
+        size_t after;
+        unsigned line;
+        size_t start;
+        char *own;
+
+        if (text[at] != ':' && text[at] != '"' && text[at] != '(' && text[at] != ' ' &&
+            text[at] != ',')
+            continue;
+        line = line_behind(text, n, at, &after);
+        if (line == 0)
+            continue;
+        start = name_start(text, at, where);
+        own = start < at ? own_name(text + start, at - start, where) : NULL;
+        if (own == NULL)
+            continue;
+        free(*name);
+        *name = own;
+        *found = (struct endpoint){start, at - start, after, line};
+        any = true;
+        if (!where->last_counts)
+            return true;
+    }
+    return any;
+}
+
+/* ---- the line that says most ---- */
+
+/* "SyntaxError: invalid syntax", "java.lang.NullPointerException: x", "error: ..." */
+static bool is_message(const char *line, size_t n)
+{
+    static const char *const words[] = {"Error", "Exception", "error", "Warning"};
+    const char *colon = memchr(line, ':', n);
+    size_t n_word = colon != NULL ? (size_t)(colon - line) : n;
+
+    for (size_t i = 0; i < ARRAY_LEN(words); i++) {
+        size_t n_end = strlen(words[i]);
+
+        if (n_word >= n_end && memchr(line, ' ', n_word) == NULL &&
+            memcmp(line + n_word - n_end, words[i], n_end) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* What follows the place on its own line: ":5: error: expected ';'" gives "error: expected ';'". */
+static char *rest_of_line(const char *text, size_t n, size_t at)
+{
+    const char *end = memchr(text + at, '\n', n - at);
+    size_t stop = end != NULL ? (size_t)(end - text) : n;
+
+    while (at < stop && (isdigit((unsigned char)text[at]) || strchr(":,). ", text[at]) != NULL))
+        at++;
+    return stop > at + 3 && strncmp(text + at, "in ", 3) != 0 ? xstrndup(text + at, stop - at)
+                                                              : NULL;
+}
+
+static char *find_message(const char *text, size_t n, bool last)
+{
+    char *message = NULL;
+    char *longest = NULL; /* the last line that is not blank */
+
+    for (size_t at = 0; at < n;) {
+        const char *end = memchr(text + at, '\n', n - at);
+        size_t stop = end != NULL ? (size_t)(end - text) : n;
+        size_t start = at;
+
+        while (start < stop && isspace((unsigned char)text[start]))
+            start++;
+        if (stop > start && (last || message == NULL) && is_message(text + start, stop - start)) {
+            free(message);
+            message = xstrndup(text + start, stop - start);
+        }
+        if (stop > start && (last || longest == NULL)) {
+            free(longest);
+            longest = xstrndup(text + start, stop - start);
+        }
+        at = stop + 1;
+    }
+    if (message != NULL)
+        free(longest);
+    return message != NULL ? message : longest;
+}
+
+/* ---- the source ---- */
+
+static void read_source(struct fault *fault, const char *root)
+{
+    auto_free char *path = xasprintf("%s/%s", root, fault->file);
+    auto_free char *real = realpath(path, NULL); /* the file may be a link */
+    auto_fd int fd = real != NULL ? fd_open_file(AT_FDCWD, real) : -1;
+    struct buf text = {0};
+    unsigned line = 1;
+    const char *comma = "";
+
+    if (fd < 0)
+        return;
+    (void)buf_read_all(&text, fd, SOURCE_BYTES, -1);
+    buf_add_text(&fault->source, "[");
+    for (size_t at = 0, n = buf_len(&text); at < n; line++) {
+        const char *start = buf_at(&text) + at;
+        const char *end = memchr(start, '\n', n - at);
+        size_t n_line = end != NULL ? (size_t)(end - start) : n - at;
+
+        if (line + AROUND >= fault->line && line <= fault->line + AROUND) {
+            text_add(&fault->source, "%s{\"line\":%u,\"text\":", comma, line);
+            json_quote(&fault->source, start, n_line < LINE_BYTES ? n_line : LINE_BYTES);
+            buf_add_text(&fault->source, "}");
+            comma = ",";
+        }
+        at += n_line + 1;
+    }
+    buf_add_text(&fault->source, "]");
+    buf_done(&text);
+}
+
+/* ---- for the owner ---- */
+
+void fault_done(struct fault *fault)
+{
+    free(fault->text);
+    free(fault->file);
+    free(fault->message);
+    buf_done(&fault->source);
+    memset(fault, 0, sizeof(*fault));
+}
+
+void fault_find(struct fault *fault, const char *text, size_t n, const struct fault_place *endpoint)
+{
+    struct endpoint found;
+
+    fault_done(fault);
+    if (n > TEXT_MAX_BYTES) { /* the end of it says what went wrong */
+        text += n - TEXT_MAX_BYTES;
+        n = TEXT_MAX_BYTES;
+    }
+    fault->text = xstrndup(text, n);
+    n = strlen(fault->text);
+    if (find_place(fault->text, n, endpoint, &fault->file, &found)) {
+        fault->line = found.line;
+        read_source(fault, endpoint->root);
+        if (!endpoint->last_counts)
+            fault->message = rest_of_line(fault->text, n, found.after);
+    }
+    if (fault->message == NULL)
+        fault->message = find_message(fault->text, n, endpoint->last_counts);
+    if (fault->message == NULL)
+        fault->message = xstrdup("the action does not load");
+}
+
+void fault_write(const struct fault *fault, struct buf *out)
+{
+    if (fault->text == NULL) {
+        buf_add_text(out, "null");
+        return;
+    }
+    buf_add_text(out, "{\"text\":");
+    text_add_json(out, fault->text);
+    buf_add_text(out, ",\"message\":");
+    text_add_json(out, fault->message);
+    buf_add_text(out, ",\"file\":");
+    text_add_json(out, fault->file);
+    if (fault->line > 0)
+        text_add(out, ",\"line\":%u", fault->line);
+    else
+        buf_add_text(out, ",\"line\":null");
+    buf_add_text(out, ",\"source\":");
+    if (buf_len(&fault->source) > 0)
+        buf_add(out, buf_at(&fault->source), buf_len(&fault->source));
+    else
+        buf_add_text(out, "[]");
+    buf_add_text(out, "}");
+}

@@ -1,0 +1,289 @@
+#include "dev/journal.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <string.h>
+
+#include "base/json.h"
+#include "base/usage.h"
+#include "base/util.h"
+#include "dev/text.h"
+#include "http/versions.h"
+#include "worker/job.h"
+
+#define SAID_MAX_BYTES  16384
+#define MEMORY_FRESH_US 100000 /* /proc is read no more often */
+
+static void start_ticking(struct journal *journal)
+{
+    if (!loop_timer_is_set(&journal->tick))
+        loop_timer_set(journal->loop, &journal->tick,
+                       loop_now_ms(journal->loop) + JOURNAL_BATCH_MS);
+}
+
+/* ---- log lines ---- */
+
+static void flush_batch(struct journal *journal)
+{
+    struct buf data = {0};
+
+    if (journal->n_batch > 0) {
+        buf_add_text(&data, "[");
+        buf_add(&data, buf_at(&journal->batch), buf_len(&journal->batch) - 1);
+        buf_add_text(&data, "]");
+        events_add(&journal->events, "log", buf_at(&data), buf_len(&data), journal->n_batch);
+        buf_reset(&data, 0);
+        buf_reset(&journal->batch, JOURNAL_BATCH_MAX_BYTES);
+        journal->n_batch = 0;
+    }
+    if (journal->n_dropped > 0) {
+        text_add(&data, "{\"count\":%" PRIu64 "}", journal->n_dropped);
+        events_add(&journal->events, "dropped", buf_at(&data), buf_len(&data), journal->n_dropped);
+        journal->n_dropped = 0;
+    }
+    buf_done(&data);
+}
+
+static void write_item(struct buf *out, const struct activation *a, const char *stream,
+                       const char *text, size_t n, uint64_t now_ms)
+{
+    if (a != NULL)
+        text_add(out, "{\"activation\":\"%s\"", a->id);
+    else
+        buf_add_text(out, "{\"activation\":null");
+    text_add(out, ",\"stream\":\"%s\",\"text\":", stream);
+    json_quote(out, text, n);
+    text_add(out, ",\"time\":%" PRIu64 "},", now_ms);
+}
+
+static void keep_of_load(struct journal *journal, const char *text, size_t n)
+{
+    buf_add(&journal->said, text, n);
+    buf_add_text(&journal->said, "\n");
+    if (buf_len(&journal->said) > 2 * SAID_MAX_BYTES)
+        buf_drop(&journal->said, buf_len(&journal->said) - SAID_MAX_BYTES);
+}
+
+/* One line, without its end. */
+static void take_line(struct journal *journal, const char *stream, struct activation *a,
+                      bool is_of_load, const char *text, size_t n, uint64_t now_ms)
+{
+    if (n > 0 && text[n - 1] == '\r')
+        n--;
+    if (n > JOURNAL_LINE_MAX_BYTES)
+        n = JOURNAL_LINE_MAX_BYTES;
+    if (is_of_load)
+        keep_of_load(journal, text, n);
+    else
+        terminal_log(&journal->terminal, a, stream, text, n);
+    if (a != NULL) {
+        a->n_log++;
+        if (buf_len(&a->log) < ACTIVATION_TEXT_MAX_BYTES)
+            write_item(&a->log, a, stream, text, n, now_ms);
+        else
+            a->log_cut = true;
+    }
+    if (buf_len(&journal->batch) < JOURNAL_BATCH_MAX_BYTES) {
+        write_item(&journal->batch, a, stream, text, n, now_ms);
+        journal->n_batch++;
+    } else {
+        journal->n_dropped++;
+    }
+    start_ticking(journal);
+}
+
+static void take_lines(struct journal_stream *stream, const void *owner, const char *bytes,
+                       size_t n)
+{
+    struct journal *journal = stream->journal;
+    pid_t pid = owner != NULL ? versions_writer(journal->service, owner) : 0;
+    struct activation *a = activations_of_process(&journal->activations, pid);
+    bool is_of_load = pid == 0 && journal->is_loading;
+    uint64_t now_ms = text_now_ms();
+
+    while (n > 0) {
+        const char *newline = memchr(bytes, '\n', n);
+        size_t n_line = newline != NULL ? (size_t)(newline - bytes) : n;
+
+        if (newline == NULL || buf_len(&stream->line) > 0)
+            buf_add(&stream->line, bytes, n_line);
+        if (newline != NULL && buf_len(&stream->line) > 0) {
+            take_line(journal, stream->name, a, is_of_load, buf_at(&stream->line),
+                      buf_len(&stream->line), now_ms);
+            buf_reset(&stream->line, JOURNAL_LINE_MAX_BYTES);
+        } else if (newline != NULL) {
+            take_line(journal, stream->name, a, is_of_load, bytes, n_line, now_ms);
+        } else if (buf_len(&stream->line) > JOURNAL_LINE_MAX_BYTES) {
+            buf_drop(&stream->line, buf_len(&stream->line) - JOURNAL_LINE_MAX_BYTES);
+        }
+        n_line += newline != NULL;
+        bytes += n_line;
+        n -= n_line;
+    }
+}
+
+static void on_bytes(struct output_tap *tap, const void *owner, const char *bytes, size_t n)
+{
+    struct journal_stream *stream = container_of(tap, struct journal_stream, tap);
+    const struct user_names *names = &stream->journal->service->names;
+    struct buf named = {0};
+
+    if (names->dir == NULL || stream == &stream->journal->err) { /* there it is done already */
+        take_lines(stream, owner, bytes, n);
+        return;
+    }
+    user_names_put(names, bytes, n, &named);
+    take_lines(stream, owner, buf_at(&named), buf_len(&named));
+    buf_done(&named);
+}
+
+/* ---- activations ---- */
+
+static void tell_activation(struct journal *journal, struct activation *a)
+{
+    struct buf data = {0};
+
+    flush_batch(journal);
+    activation_write(a, &data);
+    events_add(&journal->events, "activation", buf_at(&data), buf_len(&data), 1);
+    buf_done(&data);
+}
+
+static void on_tick(struct loop_timer *timer)
+{
+    struct journal *journal = container_of(timer, struct journal, tick);
+    uint64_t now_us = loop_now_us(journal->loop);
+    bool any_young = false;
+
+    list_each(node, &journal->activations.all) {
+        struct activation *a = list_item(node, struct activation, node);
+
+        if (a->status != ACTIVATION_RUNNING)
+            continue;
+        if (!a->is_told) {
+            a->is_told = true;
+            tell_activation(journal, a);
+        }
+        if (now_us - a->began_us > TERMINAL_HOLD_MS * 1000)
+            terminal_show(&journal->terminal, a);
+        any_young = any_young || !a->is_shown;
+    }
+    flush_batch(journal);
+    if (any_young && !journal->terminal.is_json)
+        start_ticking(journal);
+}
+
+struct activation *journal_begin(struct journal *journal, const struct job *job)
+{
+    struct activation *a =
+        activations_begin(&journal->activations, job, journal->version, loop_now_us(journal->loop));
+
+    start_ticking(journal);
+    return a;
+}
+
+static uint64_t memory_of(struct journal *journal, pid_t pid)
+{
+    struct usage_cache *memory = &journal->memory;
+    uint64_t now_us = loop_now_us(journal->loop);
+    struct usage usage = {0};
+
+    if (pid == 0)
+        return 0;
+    if (memory->pid != pid || now_us - memory->at_us > MEMORY_FRESH_US) {
+        *memory = (struct usage_cache){.pid = pid, .at_us = now_us};
+        if (usage_add(&usage, pid))
+            memory->bytes = usage.memory_bytes;
+    }
+    return memory->bytes;
+}
+
+void journal_job_ended(struct journal *journal, struct activation *a, const struct job *job)
+{
+    assert(a->job == job);
+    a->status = activation_judge(job);
+    a->memory_bytes = memory_of(journal, job->worker);
+    a->job = NULL;
+}
+
+void journal_end(struct journal *journal, struct activation *a, int http, const char *answer,
+                 size_t n)
+{
+    activations_end(&journal->activations, a, http, answer, n, loop_now_us(journal->loop));
+    terminal_end(&journal->terminal, a);
+    tell_activation(journal, a);
+}
+
+static void on_begun(struct run_observer *observer, struct request *request, struct job *job)
+{
+    (void)request;
+    (void)journal_begin(container_of(observer, struct journal, observer), job);
+}
+
+static void on_ended(struct run_observer *observer, struct request *request, const struct job *job)
+{
+    struct journal *journal = container_of(observer, struct journal, observer);
+    struct activation *a = activations_of_job(&journal->activations, job);
+
+    (void)request;
+    if (a != NULL)
+        journal_job_ended(journal, a, job);
+    journal->ended = a;
+}
+
+struct activation *journal_take_ended(struct journal *journal)
+{
+    return TAKE(journal->ended);
+}
+
+/* ---- for the owner ---- */
+
+static void open_stream(struct journal *journal, struct journal_stream *stream, const char *name,
+                        struct output *output)
+{
+    *stream = (struct journal_stream){.tap = {on_bytes}, .journal = journal, .name = name};
+    output->unmarked = true;
+    output->instead = &stream->tap;
+}
+
+void journal_init(struct journal *journal, struct service *service, bool is_json)
+{
+    memset(journal, 0, sizeof(*journal));
+    journal->loop = service->loop;
+    journal->service = service;
+    events_init(&journal->events, service->loop);
+    activations_init(&journal->activations);
+    terminal_init(&journal->terminal, service->loop, is_json);
+    open_stream(journal, &journal->out, "stdout", service->out);
+    open_stream(journal, &journal->err, "stderr", service->err);
+    journal->observer = (struct run_observer){.begun = on_begun, .ended = on_ended};
+    service->observer = &journal->observer;
+    loop_timer_init(&journal->tick, on_tick);
+}
+
+void journal_done(struct journal *journal, int wait_ms)
+{
+    journal->service->observer = NULL;
+    journal->service->out->instead = journal->service->err->instead = NULL;
+    loop_timer_clear(&journal->tick);
+    terminal_done(&journal->terminal, wait_ms);
+    activations_done(&journal->activations);
+    events_done(&journal->events);
+    buf_done(&journal->out.line);
+    buf_done(&journal->err.line);
+    buf_done(&journal->batch);
+    buf_done(&journal->said);
+}
+
+void journal_set_loading(struct journal *journal, bool is_loading)
+{
+    journal->is_loading = is_loading;
+    if (is_loading)
+        buf_reset(&journal->said, 0);
+}
+
+void journal_tell(struct journal *journal, const char *name, const struct buf *data)
+{
+    flush_batch(journal);
+    events_add(&journal->events, name, buf_at(data), buf_len(data), 1);
+}

@@ -1,0 +1,473 @@
+#include "dev/pages.h"
+
+#include <arpa/inet.h>
+#include <assert.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/random.h>
+
+#include "base/buf.h"
+#include "base/json.h"
+#include "base/util.h"
+#include "dev/assets.h"
+#include "dev/journal.h"
+#include "dev/loader.h"
+#include "dev/status.h"
+#include "dev/text.h"
+#include "http/init.h"
+#include "http/run.h"
+
+#define POLICY                                                                                     \
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "                \
+    "img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+#define TOKEN_HERE       "@TOKEN@"
+#define ACTIVATIONS_PATH "/dev/activations/"
+#define SMALL_BODY_BYTES 65536
+
+/* ---- who may ask ---- */
+
+/* Whether an address, without brackets, is of this machine; a number of any other is none that a
+ * name was made to lead to. */
+static bool is_number(const char *text, size_t n, bool loopback_only)
+{
+    char copy[64];
+    struct in_addr v4;
+    struct in6_addr v6;
+
+    if (n == 0 || n >= sizeof(copy))
+        return false;
+    memcpy(copy, text, n);
+    copy[n] = '\0';
+    if (inet_pton(AF_INET, copy, &v4) == 1)
+        return !loopback_only || (ntohl(v4.s_addr) >> 24) == 127;
+    if (inet_pton(AF_INET6, copy, &v6) == 1)
+        return !loopback_only || IN6_IS_ADDR_LOOPBACK(&v6);
+    return false;
+}
+
+bool pages_is_own_host(const char *listen, unsigned port, const char *text, size_t n)
+{
+    bool is_local = is_number(listen, strlen(listen), true);
+    bool is_bracketed = n > 0 && text[0] == '[';
+    const char *end = is_bracketed ? memchr(text, ']', n) : memchr(text, ':', n);
+    size_t n_name = end != NULL ? (size_t)(end - text) : n;
+    size_t at = is_bracketed && end != NULL ? n_name + 1 : n_name;
+    unsigned told = 80;
+
+    if (is_bracketed && end == NULL)
+        return false;
+    if (at < n) {
+        if (text[at] != ':' || n - at < 2 || n - at > 6)
+            return false;
+        told = 0;
+        for (size_t i = at + 1; i < n; i++) {
+            if (text[i] < '0' || text[i] > '9')
+                return false;
+            told = told * 10 + (unsigned)(text[i] - '0');
+        }
+    }
+    if (told != port)
+        return false;
+    if (!is_bracketed && n_name == 9 && strncasecmp(text, "localhost", 9) == 0)
+        return true;
+    return is_bracketed ? is_number(text + 1, n_name - 1, is_local)
+                        : is_number(text, n_name, is_local);
+}
+
+/* The only header of this name. false: there is none; *several: there are more. */
+static bool find_header(const struct request *request, const char *wanted,
+                        struct request_text *found, bool *several)
+{
+    struct request_text name, value;
+    bool any = false;
+
+    for (size_t i = 0; request_header_at(request, i, &name, &value); i++) {
+        if (name.n != strlen(wanted) || strncasecmp(name.text, wanted, name.n) != 0)
+            continue;
+        *several = any;
+        any = true;
+        *found = value;
+    }
+    return any;
+}
+
+static bool is_own_origin(const struct pages *pages, struct request_text origin)
+{
+    static const char scheme[] = "http://";
+    size_t n = sizeof(scheme) - 1;
+
+    return origin.n > n && strncasecmp(origin.text, scheme, n) == 0 &&
+           pages_is_own_host(pages->listen, pages->port, origin.text + n, origin.n - n);
+}
+
+/* As long as it takes for any other. */
+static bool has_token(const struct pages *pages, const struct request *request)
+{
+    struct request_text value;
+    bool several = false;
+    unsigned differs = 0;
+
+    if (!find_header(request, "x-whiskloop-token", &value, &several) || several ||
+        value.n != PAGES_TOKEN_BYTES)
+        return false;
+    for (size_t i = 0; i < PAGES_TOKEN_BYTES; i++)
+        differs |= (unsigned)(unsigned char)(value.text[i] ^ pages->token[i]);
+    return differs == 0;
+}
+
+/* What it is refused with; NULL: it may pass. */
+static const char *judge(const struct pages_guard *guard, const struct request *request)
+{
+    const struct pages *pages = guard->pages;
+    struct request_text value = {0};
+    bool several = false;
+
+    if (!find_header(request, "host", &value, &several) ||
+        !pages_is_own_host(pages->listen, pages->port, value.text, value.n))
+        return "Host is not this server: open the address that whiskloop dev shows.";
+    if (find_header(request, "origin", &value, &several) &&
+        (several || !is_own_origin(pages, value)))
+        return "Another site's page sent this request (Origin); only the server's own page may.";
+    if (!guard->is_page && find_header(request, "sec-fetch-site", &value, &several) &&
+        value.n == 10 && strncasecmp(value.text, "cross-site", 10) == 0)
+        return "Another site's page sent this request; only the server's own page may.";
+    if (guard->wants_token && !has_token(pages, request))
+        return "X-Whiskloop-Token is missing or of an earlier run: load the page anew.";
+    return NULL;
+}
+
+static void on_guarded(void *owner, struct request *request)
+{
+    const struct pages_guard *guard = owner;
+    const char *why = judge(guard, request);
+
+    request_add_header(request, "cache-control", "no-store");
+    request_add_header(request, "x-content-type-options", "nosniff");
+    if (why != NULL)
+        request_reply_error(request, 403, why);
+    else
+        guard->handler(guard->owner, request);
+}
+
+/* ---- the page ---- */
+
+static const struct asset *find_asset(const char *name)
+{
+    for (size_t i = 0; i < n_assets; i++)
+        if (strcmp(assets[i].name, name) == 0)
+            return &assets[i];
+    assert(!"no such file in proxy/dev/page");
+    return NULL;
+}
+
+static void reply_buf(struct request *request, const char *type, struct buf *body)
+{
+    size_t n = buf_len(body);
+
+    request_reply_as(request, 200, type, TAKE(body->bytes), n);
+}
+
+static void reply_asset(struct request *request, const struct asset *asset)
+{
+    struct buf body = {0};
+
+    buf_add(&body, asset->bytes, asset->n);
+    reply_buf(request, asset->type, &body);
+}
+
+static void on_page(void *owner, struct request *request)
+{
+    const struct pages *pages = owner;
+    const struct asset *asset = find_asset("index.html");
+    const char *at = memmem(asset->bytes, asset->n, TOKEN_HERE, strlen(TOKEN_HERE));
+    size_t n_before = at != NULL ? (size_t)(at - asset->bytes) : asset->n;
+    struct buf body = {0};
+
+    buf_add(&body, asset->bytes, n_before);
+    if (at != NULL) {
+        buf_add_text(&body, pages->token);
+        at += strlen(TOKEN_HERE);
+        buf_add(&body, at, asset->n - n_before - strlen(TOKEN_HERE));
+    }
+    request_add_header(request, "content-security-policy", POLICY);
+    request_add_header(request, "referrer-policy", "no-referrer");
+    request_add_header(request, "cross-origin-opener-policy", "same-origin");
+    reply_buf(request, asset->type, &body);
+}
+
+static void on_script(void *owner, struct request *request)
+{
+    (void)owner;
+    reply_asset(request, find_asset("page.js"));
+}
+
+static void on_style(void *owner, struct request *request)
+{
+    (void)owner;
+    reply_asset(request, find_asset("page.css"));
+}
+
+/* ---- what it asks for ---- */
+
+static void on_state(void *owner, struct request *request)
+{
+    const struct pages *pages = owner;
+    struct buf body = {0};
+
+    status_write(pages->status, &body);
+    buf_add_text(&body, "\n");
+    reply_buf(request, "application/json", &body);
+}
+
+static void on_events(void *owner, struct request *request)
+{
+    struct pages *pages = owner;
+    struct request_text value = {0};
+    struct buf state = {0};
+    char last_id[24] = "";
+    bool several = false;
+
+    if (find_header(request, "last-event-id", &value, &several) && value.n < sizeof(last_id))
+        memcpy(last_id, value.text, value.n);
+    status_write(pages->status, &state);
+    events_subscribe(&pages->journal->events, request, last_id, buf_at(&state), buf_len(&state));
+    buf_done(&state);
+}
+
+static void on_activations(void *owner, struct request *request)
+{
+    const struct pages *pages = owner;
+    struct buf body = {0};
+    const char *comma = "";
+
+    buf_add_text(&body, "[");
+    list_each(node, &pages->journal->activations.all) {
+        buf_add_text(&body, comma);
+        activation_write(list_item(node, struct activation, node), &body);
+        comma = ",";
+    }
+    buf_add_text(&body, "]\n");
+    reply_buf(request, "application/json", &body);
+}
+
+static void on_activation(void *owner, struct request *request)
+{
+    const struct pages *pages = owner;
+    struct request_text path = request_path(request);
+    size_t n = strlen(ACTIVATIONS_PATH);
+    const struct activation *a =
+        activations_find(&pages->journal->activations, path.text + n, path.n - n);
+    struct buf body = {0};
+
+    if (a == NULL) {
+        request_reply_error(request, 404, "No activation of this id is kept any more.");
+        return;
+    }
+    activation_write_all(a, &body);
+    buf_add_text(&body, "\n");
+    reply_buf(request, "application/json", &body);
+}
+
+/* ---- activations ---- */
+
+/* One request on its way through http/run.c or http/init.c. */
+struct call {
+    struct pages *pages; /* borrowed */
+    struct buf body;     /* what http/run.c reads instead; empty: the request's own */
+};
+
+static struct call *call_new(struct pages *pages)
+{
+    struct call *call = xcalloc(1, sizeof(*call));
+
+    call->pages = pages;
+    return call;
+}
+
+static void call_free(struct call *call)
+{
+    buf_done(&call->body);
+    free(call);
+}
+
+/* Who has waited for the reply of an activation is kept in mind, whoever asked. */
+static struct activation *end_activation(struct pages *pages, int status, const char *body,
+                                         size_t n)
+{
+    struct activation *a = journal_take_ended(pages->journal);
+
+    if (a != NULL)
+        journal_end(pages->journal, a, status, body, n);
+    return a;
+}
+
+static void on_run_replied(void *owner, struct request *request, int status, char *body, size_t n)
+{
+    struct call *call = owner;
+
+    (void)end_activation(call->pages, status, body, n);
+    call_free(call);
+    request_reply(request, status, body, n);
+}
+
+static void on_run(void *owner, struct request *request)
+{
+    struct pages *pages = owner;
+
+    request_on_reply(request, on_run_replied, call_new(pages));
+    run_on_request(pages->service, request);
+}
+
+static void on_init_replied(void *owner, struct request *request, int status, char *body, size_t n)
+{
+    struct call *call = owner;
+    struct loader *loader = call->pages->loader;
+
+    call_free(call);
+    request_reply(request, status, body, n);
+    if (status == 200)
+        loader_published(loader);
+}
+
+static void on_init(void *owner, struct request *request)
+{
+    struct pages *pages = owner;
+
+    request_on_reply(request, on_init_replied, call_new(pages));
+    init_on_request(pages->service, request);
+}
+
+static void on_invoke_replied(void *owner, struct request *request, int status, char *body,
+                              size_t n)
+{
+    struct call *call = owner;
+    auto_free char *answer = body;
+    const struct activation *a;
+    struct buf reply = {0};
+
+    while (n > 0 && answer[n - 1] == '\n')
+        n--;
+    a = end_activation(call->pages, status, answer, n);
+    if (a != NULL)
+        text_add(&reply, "{\"id\":\"%s\",\"http\":%d,\"status\":\"%s\",\"duration_us\":%" PRIu64,
+                 a->id, status, activation_status_name(a->status), a->duration_us);
+    else
+        text_add(&reply, "{\"id\":null,\"http\":%d,\"status\":\"error\",\"duration_us\":0", status);
+    buf_add_text(&reply, ",\"answer\":");
+    if (n > 0)
+        buf_add(&reply, answer, n);
+    else
+        buf_add_text(&reply, "null");
+    buf_add_text(&reply, "}\n");
+    call_free(call);
+    reply_buf(request, "application/json", &reply);
+}
+
+/* The body of a /run from that of a /dev/invoke. false: text tells what is wrong. */
+static bool make_run(struct request *request, struct buf *body, char *text, size_t size)
+{
+    size_t n, at = 0;
+    const char *asked = request_body(request, &n);
+    struct json_fault fault;
+    struct json_slice top, value, metadata, key;
+
+    if (json_check(asked, n, &fault) == JSON_BAD) {
+        json_fault_say(&fault, asked, n, text, size);
+        return false;
+    }
+    top = json_top(asked, n);
+    if (top.kind != JSON_OBJECT || !json_member(top, "value", &value) ||
+        (value.kind != JSON_OBJECT && value.kind != JSON_ARRAY)) {
+        (void)snprintf(text, size, "want {\"value\":{...}}, the value a JSON object or array");
+        return false;
+    }
+    buf_add_text(body, "{\"value\":");
+    buf_add(body, value.text, value.n);
+    if (json_member(top, "metadata", &metadata) && metadata.kind == JSON_OBJECT) {
+        struct json_slice member;
+
+        while (json_next_member(metadata, &at, &key, &member)) {
+            if (json_equals(key, "value"))
+                continue;
+            buf_add_text(body, ",");
+            buf_add(body, key.text, key.n);
+            buf_add_text(body, ":");
+            buf_add(body, member.text, member.n);
+        }
+    }
+    buf_add_text(body, "}");
+    return true;
+}
+
+static void on_invoke(void *owner, struct request *request)
+{
+    struct pages *pages = owner;
+    struct call *call = call_new(pages);
+    char text[256];
+
+    if (!make_run(request, &call->body, text, sizeof(text))) {
+        call_free(call);
+        request_reply_error(request, 400, text);
+        return;
+    }
+    request_set_body(request, buf_at(&call->body), buf_len(&call->body));
+    request_on_reply(request, on_invoke_replied, call);
+    run_on_request(pages->service, request);
+}
+
+/* ---- routes ---- */
+
+static void add_route(struct pages *pages, const char *path, const char *methods,
+                      server_handler_fn *handler, void *owner, uint64_t body_max_bytes)
+{
+    size_t i = pages->n_routes++;
+
+    assert(i < PAGES_ROUTES_MAX);
+    pages->guards[i] = (struct pages_guard){
+        .pages = pages,
+        .handler = handler,
+        .owner = owner,
+        .wants_token = methods == NULL && strncmp(path, "/dev/", 5) == 0,
+        .is_page = handler == on_page,
+    };
+    pages->routes[i] = (struct server_route){
+        path, on_guarded, &pages->guards[i], body_max_bytes, NULL, methods, NULL, NULL};
+}
+
+static void make_token(char *token)
+{
+    unsigned char bytes[PAGES_TOKEN_BYTES / 2];
+
+    if (getrandom(bytes, sizeof(bytes), 0) != (ssize_t)sizeof(bytes))
+        abort(); /* a token that can be guessed is none */
+    for (size_t i = 0; i < sizeof(bytes); i++)
+        (void)snprintf(token + 2 * i, 3, "%02x", bytes[i]);
+}
+
+void pages_init(struct pages *pages, const struct pages_opts *opts)
+{
+    static const char get[] = "GET, HEAD";
+
+    assert(pages->n_routes == 0);
+    pages->listen = opts->listen;
+    make_token(pages->token);
+    add_route(pages, "/run", NULL, on_run, pages, opts->run_max_bytes);
+    pages->routes[0].bound = "run-max-bytes";
+    add_route(pages, "/init", NULL, on_init, pages, opts->init_max_bytes);
+    pages->routes[1].bound = "init-max-bytes";
+    add_route(pages, "/healthz", get, opts->health, opts->health_owner, SMALL_BODY_BYTES);
+    if (!opts->has_page)
+        return;
+    add_route(pages, "/", get, on_page, pages, SMALL_BODY_BYTES);
+    add_route(pages, "/dev/page.js", get, on_script, pages, SMALL_BODY_BYTES);
+    add_route(pages, "/dev/page.css", get, on_style, pages, SMALL_BODY_BYTES);
+    add_route(pages, "/dev/state", get, on_state, pages, SMALL_BODY_BYTES);
+    add_route(pages, "/dev/events", "GET", on_events, pages, SMALL_BODY_BYTES);
+    add_route(pages, "/dev/activations", get, on_activations, pages, SMALL_BODY_BYTES);
+    add_route(pages, ACTIVATIONS_PATH, get, on_activation, pages, SMALL_BODY_BYTES);
+    add_route(pages, "/dev/invoke", NULL, on_invoke, pages, opts->run_max_bytes);
+    pages->routes[pages->n_routes - 1].bound = "run-max-bytes";
+}

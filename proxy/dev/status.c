@@ -1,0 +1,31 @@
+#include "dev/status.h"
+
+#include <inttypes.h>
+
+#include "dev/fault.h"
+#include "dev/loader.h"
+#include "dev/target.h"
+#include "dev/text.h"
+
+void status_write(const struct status *status, struct buf *out)
+{
+    const struct loader *loader = status->loader;
+
+    buf_add_text(out, "{\"instance\":");
+    text_add_json(out, status->instance);
+    buf_add_text(out, ",\"name\":");
+    text_add_json(out, loader->target.only != NULL ? loader->target.only : loader->target.name);
+    buf_add_text(out, ",\"language\":");
+    text_add_json(out, loader->language);
+    text_add(out,
+             ",\"version\":%u,\"state\":\"%s\",\"load_us\":%" PRIu64 ",\"error\":", loader->version,
+             loader_state_name(loader), loader->took_us);
+    fault_write(&loader->fault, out);
+    buf_add_text(out, ",\"examples\":");
+    target_write_examples(&loader->target, out);
+    text_add(out, ",\"limits\":{\"timeout_ms\":%" PRIu64 "},\"inspect\":", status->timeout_ms);
+    if (status->inspect > 0)
+        text_add(out, "%u}", status->inspect);
+    else
+        buf_add_text(out, "null}");
+}

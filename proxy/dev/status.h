@@ -1,0 +1,20 @@
+#pragma once
+
+/*
+ * status - GET /dev/state: what is developed, and how it is.
+ */
+
+#include <stdint.h>
+
+struct buf;
+struct loader;
+
+struct status {
+    const struct loader *loader; /* borrowed */
+    char instance[48];           /* differs from run to run */
+    uint64_t timeout_ms;         /* of an activation; 0: none */
+    unsigned inspect;            /* port of the debugger; 0: none */
+};
+
+/* Append a JSON object, one line. */
+void status_write(const struct status *status, struct buf *out);

@@ -1,0 +1,168 @@
+#include "dev/target.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <libgen.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "action/runtimes.h"
+#include "base/err.h"
+#include "base/exec_spec.h"
+#include "base/json.h"
+#include "base/util.h"
+#include "dev/text.h"
+
+#define EXAMPLES_MAX      32
+#define EXAMPLE_BYTES_MAX 65536
+#define NAMES_MAX         4096
+
+static int compare_names(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+char **target_list(const char *folder, const char *start, const char *end)
+{
+    DIR *dir = opendir(folder);
+    char **names = xcalloc(1, sizeof(*names));
+    struct dirent *item;
+    size_t n = 0;
+
+    while (dir != NULL && n < NAMES_MAX && (item = readdir(dir)) != NULL) {
+        size_t n_name = strlen(item->d_name);
+
+        if (n_name < strlen(start) + strlen(end) ||
+            strncmp(item->d_name, start, strlen(start)) != 0 ||
+            strcmp(item->d_name + n_name - strlen(end), end) != 0)
+            continue;
+        names = xrealloc(names, (n + 2) * sizeof(*names));
+        names[n++] = xstrdup(item->d_name);
+        names[n] = NULL;
+    }
+    if (dir != NULL)
+        (void)closedir(dir);
+    qsort(names, n, sizeof(*names), compare_names);
+    return names;
+}
+
+int target_open(struct target *target, const char *path, struct err *err)
+{
+    struct stat info;
+    size_t n = strlen(path);
+    auto_free char *real = NULL;
+
+    while (n > 1 && path[n - 1] == '/')
+        n--;
+    target->path = xstrndup(path, n);
+    if (stat(target->path, &info) < 0)
+        return err_set(err, ERR_REQUEST, errno, "dev: cannot read \"%s\": %s", path,
+                       strerror(errno));
+    if (!S_ISDIR(info.st_mode) && !S_ISREG(info.st_mode))
+        return err_set(err, ERR_REQUEST, 0, "dev: \"%s\" is neither a file nor a folder", path);
+    real = realpath(target->path, NULL);
+    if (real == NULL)
+        return err_set(err, ERR_REQUEST, errno, "dev: cannot read \"%s\": %s", path,
+                       strerror(errno));
+    /* A name such as "." says nothing to people. */
+    target->name = xstrdup(basename(S_ISDIR(info.st_mode) ? real : target->path));
+    return 0;
+}
+
+/* The one source file in a folder; caller frees. NULL: there is none, or several. */
+static char *only_source(const char *folder, const struct runtimes *runtimes,
+                         const struct runtime *fallback)
+{
+    char **names = target_list(folder, "", "");
+    char *found = NULL;
+    unsigned n = 0;
+
+    for (char **name = names; *name != NULL; name++) {
+        auto_free char *path = xasprintf("%s/%s", folder, *name);
+        struct stat info;
+        struct err none;
+
+        if ((*name)[0] == '.' || strchr(*name, '.') == NULL || stat(path, &info) < 0 ||
+            !S_ISREG(info.st_mode) || runtimes_for_source(runtimes, fallback, *name, &none) == NULL)
+            continue;
+        n++;
+        free(found);
+        found = xstrdup(*name);
+    }
+    strv_free(&names);
+    if (n != 1)
+        free(TAKE(found));
+    return found;
+}
+
+void target_look(struct target *target, const struct runtimes *runtimes,
+                 const struct runtime *fallback)
+{
+    struct stat info;
+    struct err none;
+    char copy[PATH_MAX];
+
+    free(TAKE(target->code));
+    free(TAKE(target->folder));
+    free(TAKE(target->only));
+    if (stat(target->path, &info) == 0 && S_ISDIR(info.st_mode)) {
+        if (runtimes_for_folder(runtimes, fallback, target->path, &none) == NULL)
+            target->only = only_source(target->path, runtimes, fallback);
+        target->folder = realpath(target->path, NULL);
+    } else {
+        (void)snprintf(copy, sizeof(copy), "%s", target->path);
+        target->folder = realpath(dirname(copy), NULL);
+        (void)snprintf(copy, sizeof(copy), "%s", target->path);
+        target->only = xstrdup(basename(copy));
+    }
+    if (target->folder == NULL)
+        target->folder = xstrdup(".");
+    target->code = target->only != NULL ? xasprintf("%s/%s", target->folder, target->only)
+                                        : xstrdup(target->path);
+}
+
+void target_done(struct target *target)
+{
+    free(target->path);
+    free(target->name);
+    free(target->code);
+    free(target->folder);
+    free(target->only);
+    memset(target, 0, sizeof(*target));
+}
+
+/* What cannot be read or is no JSON is no example. */
+static void write_example(const char *folder, const char *name, const char **comma, struct buf *out)
+{
+    auto_free char *path = xasprintf("%s/%s", folder, name);
+    auto_fd int fd = fd_open_file(AT_FDCWD, path);
+    struct buf text = {0};
+
+    if (fd >= 0 && buf_read_all(&text, fd, EXAMPLE_BYTES_MAX, -1) == 0 && buf_len(&text) > 0 &&
+        buf_len(&text) <= EXAMPLE_BYTES_MAX &&
+        json_check(buf_at(&text), buf_len(&text), NULL) != JSON_BAD) {
+        text_add(out, "%s{\"name\":", *comma);
+        text_add_json(out, name);
+        buf_add_text(out, ",\"value\":");
+        json_compact(out, json_top(buf_at(&text), buf_len(&text)));
+        buf_add_text(out, "}");
+        *comma = ",";
+    }
+    buf_done(&text);
+}
+
+void target_write_examples(const struct target *target, struct buf *out)
+{
+    char **names = target_list(target->folder, "input", ".json");
+    const char *comma = "";
+
+    buf_add_text(out, "[");
+    for (size_t i = 0; names[i] != NULL && i < EXAMPLES_MAX; i++)
+        write_example(target->folder, names[i], &comma, out);
+    buf_add_text(out, "]");
+    strv_free(&names);
+}

@@ -1,0 +1,298 @@
+#include "dev/terminal.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/json.h"
+#include "base/util.h"
+#include "dev/activations.h"
+#include "dev/fault.h"
+#include "dev/text.h"
+
+#define ANSWER_SHOWN_BYTES 2048
+#define FAULT_SHOWN_LINES  12
+#define REASON_SHOWN_BYTES 160
+
+#define DIM    "2"
+#define RED    "31"
+#define GREEN  "32"
+#define YELLOW "33"
+#define BOLD   "1"
+
+static void put(struct terminal *t, struct buf *line)
+{
+    output_add(&t->output, NULL, buf_at(line), buf_len(line));
+    buf_done(line);
+}
+
+static void add_colored(const struct terminal *t, struct buf *out, const char *color,
+                        const char *text)
+{
+    text_add(out, t->colors ? "\033[%sm%s\033[0m" : "%.0s%s", color, text);
+}
+
+static void add_time(const struct terminal *t, struct buf *out)
+{
+    char text[16];
+    time_t now = time(NULL);
+    struct tm parts;
+
+    (void)localtime_r(&now, &parts);
+    (void)strftime(text, sizeof(text), "%H:%M:%S", &parts);
+    add_colored(t, out, DIM, text);
+    buf_add_text(out, "  ");
+}
+
+/* One JSON object a line: {"time":...,"event":"log",...}; data: an object, whose members are
+ * added. */
+static void put_json(struct terminal *t, const char *event, const char *data, size_t n)
+{
+    struct buf line = {0};
+
+    text_add(&line, "{\"time\":%" PRIu64 ",\"event\":\"%s\"%s", text_now_ms(), event,
+             n > 2 ? "," : "");
+    buf_add(&line, data + 1, n - 1);
+    buf_add_text(&line, "\n");
+    put(t, &line);
+}
+
+/* ---- for the owner ---- */
+
+void terminal_init(struct terminal *t, struct loop *loop, bool is_json)
+{
+    const char *no_color = getenv("NO_COLOR");
+    const char *term = getenv("TERM");
+
+    *t = (struct terminal){.loop = loop, .is_json = is_json};
+    output_init(&t->output, loop, STDOUT_FILENO);
+    t->colors = isatty(STDOUT_FILENO) == 1 && (no_color == NULL || no_color[0] == '\0') &&
+                term != NULL && strcmp(term, "dumb") != 0;
+}
+
+void terminal_done(struct terminal *t, int wait_ms)
+{
+    output_done(&t->output, wait_ms);
+}
+
+void terminal_say(struct terminal *t, const char *event, const char *text)
+{
+    struct buf line = {0};
+
+    if (t->is_json) {
+        buf_add_text(&line, "{\"text\":");
+        text_add_json(&line, text);
+        buf_add_text(&line, "}");
+        put_json(t, event, buf_at(&line), buf_len(&line));
+        buf_done(&line);
+        return;
+    }
+    add_time(t, &line);
+    buf_add_text(&line, text);
+    buf_add_text(&line, "\n");
+    put(t, &line);
+}
+
+/* The last lines of what was said, beneath the line that tells the place. */
+static void add_words(const struct terminal *t, struct buf *out, const char *text)
+{
+    size_t n = strlen(text), start = n;
+    unsigned n_lines = 0;
+
+    while (n > 0 && text[n - 1] == '\n')
+        n--;
+    for (start = n; start > 0 && n_lines < FAULT_SHOWN_LINES; start--)
+        if (text[start - 1] == '\n' && ++n_lines == FAULT_SHOWN_LINES)
+            break;
+    while (start < n) {
+        size_t n_line = strcspn(text + start, "\n");
+
+        add_colored(t, out, RED, "  load |");
+        text_add(out, " %.*s\n", (int)(start + n_line > n ? n - start : n_line), text + start);
+        start += n_line + 1;
+    }
+}
+
+void terminal_say_broken(struct terminal *t, const struct fault *fault, unsigned serving)
+{
+    struct buf line = {0};
+
+    if (t->is_json) {
+        fault_write(fault, &line);
+        put_json(t, "broken", buf_at(&line), buf_len(&line));
+        buf_done(&line);
+        return;
+    }
+    add_time(t, &line);
+    add_colored(t, &line, RED, "does not load: ");
+    if (fault->file != NULL)
+        text_add(&line, "%s:%u: ", fault->file, fault->line);
+    buf_add_text(&line, fault->message);
+    if (serving > 0)
+        text_add(&line, " (version %u goes on)", serving);
+    buf_add_text(&line, "\n");
+    if (strchr(fault->text, '\n') != NULL)
+        add_words(t, &line, fault->text);
+    put(t, &line);
+}
+
+/* ---- activations ---- */
+
+static void format_log(const struct terminal *t, struct buf *out, const char *id,
+                       const char *stream, const char *text, size_t n)
+{
+    bool is_err = strcmp(stream, "stderr") == 0;
+
+    buf_add_text(out, "  ");
+    if (id != NULL) {
+        add_colored(t, out, DIM, id);
+        buf_add_text(out, " ");
+    }
+    add_colored(t, out, is_err ? YELLOW : DIM, is_err ? "err |" : "out |");
+    buf_add_text(out, " ");
+    buf_add(out, text, n);
+    if (t->colors && memchr(text, '\033', n) != NULL)
+        buf_add_text(out, "\033[0m");
+    buf_add_text(out, "\n");
+}
+
+static void put_log(struct terminal *t, struct buf *lines)
+{
+    if (buf_len(&t->output.pending) > TERMINAL_PENDING_BYTES) {
+        t->n_dropped++;
+        buf_done(lines);
+        return;
+    }
+    if (t->n_dropped > 0) {
+        struct buf note = {0};
+
+        text_add(&note,
+                 "  ... %" PRIu64 " log lines or activations not shown: the terminal is slow\n",
+                 t->n_dropped);
+        t->n_dropped = 0;
+        put(t, &note);
+    }
+    put(t, lines);
+}
+
+void terminal_log(struct terminal *t, struct activation *a, const char *stream, const char *text,
+                  size_t n)
+{
+    struct buf line = {0};
+
+    if (t->is_json) {
+        buf_add_text(&line, "{\"activation\":");
+        text_add_json(&line, a != NULL ? a->id : NULL);
+        text_add(&line, ",\"stream\":\"%s\",\"text\":", stream);
+        json_quote(&line, text, n);
+        buf_add_text(&line, "}");
+        if (buf_len(&t->output.pending) <= TERMINAL_PENDING_BYTES)
+            put_json(t, "log", buf_at(&line), buf_len(&line));
+        buf_done(&line);
+        return;
+    }
+    if (a != NULL && !a->is_shown && buf_len(&a->lines) < TERMINAL_HOLD_BYTES) {
+        format_log(t, &a->lines, NULL, stream, text, n);
+        return;
+    }
+    if (a != NULL)
+        terminal_show(t, a);
+    format_log(t, &line, a != NULL ? a->id : NULL, stream, text, n);
+    put_log(t, &line);
+}
+
+static void add_held(struct activation *a, struct buf *out)
+{
+    buf_add(out, buf_at(&a->lines), buf_len(&a->lines));
+    buf_done(&a->lines);
+}
+
+void terminal_show(struct terminal *t, struct activation *a)
+{
+    struct buf line = {0};
+
+    if (a->is_shown || t->is_json)
+        return;
+    a->is_shown = true;
+    add_time(t, &line);
+    add_colored(t, &line, BOLD, a->id);
+    buf_add_text(&line, "  running\n");
+    add_held(a, &line);
+    put_log(t, &line);
+}
+
+static void add_duration(struct buf *out, uint64_t us)
+{
+    if (us < 10000)
+        text_add(out, "%.1f ms", (double)us / 1000);
+    else if (us < 10000000)
+        text_add(out, "%.0f ms", (double)us / 1000);
+    else
+        text_add(out, "%.1f s", (double)us / 1000000);
+}
+
+/* The error of an answer such as {"error":"..."}. */
+static void add_reason(const struct activation *a, struct buf *out)
+{
+    struct json_slice top, error;
+
+    if (buf_len(&a->answer) == 0)
+        return;
+    top = json_top(buf_at(&a->answer), buf_len(&a->answer));
+    if (top.kind != JSON_OBJECT || !json_member(top, "error", &error))
+        return;
+    text_add(out, "  %.*s", (int)(error.n < REASON_SHOWN_BYTES ? error.n : REASON_SHOWN_BYTES),
+             error.text);
+}
+
+void terminal_end(struct terminal *t, struct activation *a)
+{
+    static const char *const colors[] = {
+        [ACTIVATION_RUNNING] = DIM, [ACTIVATION_OK] = GREEN, [ACTIVATION_ERROR] = RED,
+        [ACTIVATION_TIMEOUT] = RED, [ACTIVATION_DIED] = RED,
+    };
+    struct buf line = {0};
+
+    if (t->is_json) {
+        activation_write(a, &line);
+        if (buf_len(&t->output.pending) <= TERMINAL_PENDING_BYTES)
+            put_json(t, "activation", buf_at(&line), buf_len(&line));
+        buf_done(&line);
+        return;
+    }
+    add_time(t, &line);
+    add_colored(t, &line, BOLD, a->id);
+    buf_add_text(&line, "  ");
+    add_colored(t, &line, colors[a->status], activation_status_name(a->status));
+    buf_add_text(&line, "  ");
+    add_duration(&line, a->duration_us);
+    if (a->memory_bytes > 0)
+        text_add(&line, "  %.1f MB", (double)a->memory_bytes / 1e6);
+    if (a->status != ACTIVATION_OK)
+        add_reason(a, &line);
+    buf_add_text(&line, "\n");
+    add_held(a, &line);
+    put_log(t, &line);
+}
+
+void terminal_answer(struct terminal *t, const char *answer, size_t n)
+{
+    struct buf line = {0};
+
+    if (t->is_json) {
+        buf_add_text(&line, "{\"answer\":");
+        buf_add(&line, answer, n);
+        buf_add_text(&line, "}");
+        put_json(t, "answer", buf_at(&line), buf_len(&line));
+        buf_done(&line);
+        return;
+    }
+    buf_add_text(&line, "  ");
+    add_colored(t, &line, GREEN, "answer |");
+    text_add(&line, " %.*s%s\n", (int)(n < ANSWER_SHOWN_BYTES ? n : ANSWER_SHOWN_BYTES), answer,
+             n > ANSWER_SHOWN_BYTES ? " ..." : "");
+    put(t, &line);
+}

@@ -1,0 +1,51 @@
+#pragma once
+
+/*
+ * terminal - what a developer reads on stdout: a line for the start, for each version and each
+ * activation, whose log lines stand beneath it.
+ *
+ * The line of an activation tells how it ended, so its log is held until then; one that takes longer
+ * than TERMINAL_HOLD_MS gets a line for its beginning, and its log appears as it is written. Nothing
+ * waits for a terminal that stalls: log lines beyond a bound are dropped and counted.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/loop.h"
+#include "base/output.h"
+
+struct activation;
+struct fault;
+
+#define TERMINAL_HOLD_MS    250
+#define TERMINAL_HOLD_BYTES 65536 /* of an activation's log; then it appears, too */
+#define TERMINAL_PENDING_BYTES                                                                     \
+    (1u << 20) /* not taken by the terminal; then log lines are dropped */
+
+struct terminal {
+    struct output output;
+    struct loop *loop; /* borrowed */
+    bool colors;
+    bool is_json;
+    uint64_t n_dropped; /* log lines, since the last one that was written */
+};
+
+/* is_json: one JSON object a line instead. */
+void terminal_init(struct terminal *terminal, struct loop *loop, bool is_json);
+void terminal_done(struct terminal *terminal, int wait_ms);
+
+/* event: of --log-format json. text: one line. */
+void terminal_say(struct terminal *terminal, const char *event, const char *text);
+/* serving: the version that goes on, 0: none. */
+void terminal_say_broken(struct terminal *terminal, const struct fault *fault, unsigned serving);
+/* activation: NULL: the line is of none. stream: "stdout" or "stderr". */
+void terminal_log(struct terminal *terminal, struct activation *activation, const char *stream,
+                  const char *text, size_t n);
+/* It runs longer than TERMINAL_HOLD_MS. Any number of times. */
+void terminal_show(struct terminal *terminal, struct activation *activation);
+void terminal_end(struct terminal *terminal, struct activation *activation);
+/* The answer of --invoke: JSON. */
+void terminal_answer(struct terminal *terminal, const char *answer, size_t n);

@@ -1,0 +1,17 @@
+#pragma once
+
+/*
+ * text - printf into a buffer, and the few moments that lines carry.
+ */
+
+#include <stdint.h>
+
+struct buf;
+
+void text_add(struct buf *out, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* Append a C string as a JSON string; NULL: null. */
+void text_add_json(struct buf *out, const char *text);
+/* A NUL behind what is there, which does not count. Valid until the buffer changes. */
+const char *text_of(struct buf *buf);
+/* Unix time in milliseconds. */
+uint64_t text_now_ms(void);

@@ -1,0 +1,376 @@
+/*
+ * A change is a file that was closed after writing, moved in or out, or deleted, not each write: what
+ * is still open is half written. The tree is walked anew after each burst, which adds what is new
+ * and drops what is gone; adding a watch twice gives the same watch.
+ */
+
+#include "dev/watch.h"
+
+#include <assert.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <libgen.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/inotify.h>
+#include <sys/stat.h>
+
+#include "base/util.h"
+
+#define FOLDER_EVENTS                                                                              \
+    (IN_CLOSE_WRITE | IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO | IN_DELETE_SELF |       \
+     IN_MOVE_SELF | IN_ATTRIB)
+#define READ_BYTES       65536
+#define WATCH_CREATED_MS 300 /* for a new file to be closed */
+
+struct watch {
+    struct loop *loop; /* borrowed */
+    char *path;        /* owned */
+    watch_fn *fn;
+    void *owner; /* borrowed */
+    struct loop_watch inotify;
+    struct loop_timer settle; /* the burst has ended then */
+    struct loop_timer look;   /* while polling, or while nothing is there */
+    char file[PATH_MAX];      /* the one that counts in its folder; "": the path is a folder */
+    char linked[PATH_MAX];    /* ... and what it links to in its own */
+    uint64_t burst_ends_ms;   /* 0: there is none */
+    int *wds;                 /* owned; of the folders that are watched */
+    size_t n_wds;
+    size_t wds_room;
+    size_t n_wds_before; /* while walking: of the walk before, at the front of wds */
+    size_t n_entries;    /* seen in this walk */
+    uint64_t print;      /* of names, sizes and times of all, at the last walk */
+    bool is_gone;
+    bool gone_is_told;
+    bool polls;   /* inotify does not do */
+    int limit_os; /* why */
+};
+
+/* ---- what counts ---- */
+
+static bool ends_with(const char *name, const char *end)
+{
+    size_t n = strlen(name), n_end = strlen(end);
+
+    return n >= n_end && strcmp(name + n - n_end, end) == 0;
+}
+
+bool watch_ignores(const char *name)
+{
+    static const char *const names[] = {
+        ".git",         ".hg",         ".svn",       ".idea",       ".vscode",
+        "node_modules", "__pycache__", ".venv",      ".mypy_cache", ".pytest_cache",
+        ".ruff_cache",  ".DS_Store",   "virtualenv", "4913", /* vim tries whether it may write here */
+    };
+    static const char *const ends[] = {"~",     ".swp", ".swo", ".swx", ".swpx", ".tmp",
+                                       ".temp", ".bak", ".pyc", ".pyo", ".part", ".crswap"};
+
+    for (size_t i = 0; i < ARRAY_LEN(names); i++)
+        if (strcmp(name, names[i]) == 0)
+            return true;
+    for (size_t i = 0; i < ARRAY_LEN(ends); i++)
+        if (ends_with(name, ends[i]))
+            return true;
+    /* emacs: .#lock and #autosave#; kate: .name.kate-swp; vscode, nano, sed -i: temporary files */
+    return strncmp(name, ".#", 2) == 0 || name[0] == '#' || ends_with(name, ".kate-swp") ||
+           strncmp(name, ".goutputstream-", 15) == 0 || strncmp(name, ".nfs", 4) == 0;
+}
+
+/* FNV-1a */
+static void mix(uint64_t *print, const void *bytes, size_t n)
+{
+    const unsigned char *at = bytes;
+
+    for (size_t i = 0; i < n; i++)
+        *print = (*print ^ at[i]) * UINT64_C(1099511628211);
+}
+
+static void mix_stat(uint64_t *print, const char *name, const struct stat *info)
+{
+    mix(print, name, strlen(name));
+    mix(print, &info->st_ino, sizeof(info->st_ino));
+    mix(print, &info->st_mode, sizeof(info->st_mode));
+    if (S_ISDIR(info->st_mode))
+        return; /* its times change with files of no interest */
+    mix(print, &info->st_size, sizeof(info->st_size));
+    mix(print, &info->st_mtim, sizeof(info->st_mtim));
+}
+
+/* ---- watches ---- */
+
+static void give_up_inotify(struct watch *watch, int os)
+{
+    watch->polls = true;
+    watch->limit_os = os;
+    loop_watch_close(&watch->inotify);
+    watch->n_wds = watch->n_wds_before = 0;
+}
+
+static bool knows(const int *wds, size_t n, int wd)
+{
+    for (size_t i = 0; i < n; i++)
+        if (wds[i] == wd)
+            return true;
+    return false;
+}
+
+static void watch_folder(struct watch *watch, const char *path)
+{
+    int wd;
+
+    if (watch->polls)
+        return;
+    wd = inotify_add_watch(watch->inotify.fd, path, FOLDER_EVENTS);
+    if (wd < 0 && errno == ENOSPC) {
+        give_up_inotify(watch, ENOSPC);
+        return;
+    }
+    if (wd < 0 || knows(watch->wds + watch->n_wds_before, watch->n_wds - watch->n_wds_before, wd))
+        return;
+    if (watch->n_wds == watch->wds_room) {
+        watch->wds_room = watch->wds_room > 0 ? 2 * watch->wds_room : 16;
+        watch->wds = xrealloc(watch->wds, watch->wds_room * sizeof(*watch->wds));
+    }
+    watch->wds[watch->n_wds++] = wd;
+}
+
+/* Those of the walk before that were not met again: moved away. */
+static void drop_old(struct watch *watch)
+{
+    size_t n_before = watch->n_wds_before;
+
+    for (size_t i = 0; i < n_before; i++)
+        if (!knows(watch->wds + n_before, watch->n_wds - n_before, watch->wds[i]))
+            (void)inotify_rm_watch(watch->inotify.fd, watch->wds[i]);
+    if (n_before > 0)
+        memmove(watch->wds, watch->wds + n_before, (watch->n_wds - n_before) * sizeof(*watch->wds));
+    watch->n_wds -= n_before;
+    watch->n_wds_before = 0;
+}
+
+/* ---- walks ---- */
+
+/* Recursion, bounded by WATCH_DEPTH_MAX. Links to folders are not followed: they may lead in a
+ * circle. */
+static void walk_folder(struct watch *watch, const char *path, unsigned depth, uint64_t *print)
+{
+    DIR *folder;
+    struct dirent *item;
+
+    watch_folder(watch, path); /* before it is read: what comes meanwhile is an event */
+    folder = opendir(path);
+    while (folder != NULL && (item = readdir(folder)) != NULL) {
+        auto_free char *name = NULL;
+        struct stat info;
+        uint64_t one = UINT64_C(14695981039346656037);
+
+        if (strcmp(item->d_name, ".") == 0 || strcmp(item->d_name, "..") == 0 ||
+            watch_ignores(item->d_name) || watch->n_entries >= WATCH_ENTRIES_MAX)
+            continue;
+        watch->n_entries++;
+        name = xasprintf("%s/%s", path, item->d_name);
+        if (lstat(name, &info) < 0)
+            continue;
+        if (S_ISLNK(info.st_mode))
+            (void)stat(name, &info);
+        else if (S_ISDIR(info.st_mode) && depth < WATCH_DEPTH_MAX)
+            walk_folder(watch, name, depth + 1, &one);
+        mix_stat(&one, item->d_name, &info);
+        *print += one; /* in whatever order they come */
+    }
+    if (folder != NULL)
+        (void)closedir(folder);
+}
+
+static const char *name_of(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+
+    return slash != NULL ? slash + 1 : path;
+}
+
+/* The folders of the file itself, and of what it links to. */
+static void walk_file(struct watch *watch, const struct stat *info, uint64_t *print)
+{
+    char real[PATH_MAX];
+    char copy[PATH_MAX];
+
+    (void)snprintf(copy, sizeof(copy), "%s", watch->path);
+    (void)snprintf(watch->file, sizeof(watch->file), "%s", name_of(watch->path));
+    watch_folder(watch, dirname(copy));
+    if (realpath(watch->path, real) != NULL) {
+        (void)snprintf(watch->linked, sizeof(watch->linked), "%s", name_of(real));
+        watch_folder(watch, dirname(real));
+    }
+    mix_stat(print, "", info);
+}
+
+/* Watch all there is. false: nothing is there. */
+static bool walk(struct watch *watch)
+{
+    struct stat info;
+    uint64_t print = 0;
+
+    if (stat(watch->path, &info) < 0)
+        return false;
+    watch->n_wds_before = watch->n_wds;
+    watch->n_entries = 0;
+    if (S_ISDIR(info.st_mode))
+        walk_folder(watch, watch->path, 0, &print);
+    else
+        walk_file(watch, &info, &print);
+    if (!watch->polls)
+        drop_old(watch);
+    watch->print = print;
+    return true;
+}
+
+/* ---- what happens ---- */
+
+static void look_soon(struct watch *watch)
+{
+    loop_timer_set(watch->loop, &watch->look,
+                   loop_now_ms(watch->loop) + (watch->is_gone ? WATCH_GONE_MS : WATCH_LOOK_MS));
+}
+
+static void tell_limit(struct watch *watch)
+{
+    char why[256];
+
+    if (watch->limit_os == 0)
+        return;
+    (void)snprintf(
+        why, sizeof(why),
+        "no more inotify %s (%s): raise %s by sysctl; until then the files are looked at "
+        "twice a second",
+        watch->limit_os == ENOSPC ? "watches" : "instances", strerror(watch->limit_os),
+        watch->limit_os == ENOSPC ? "fs.inotify.max_user_watches"
+                                  : "fs.inotify.max_user_instances");
+    watch->limit_os = 0;
+    watch->fn(watch->owner, WATCH_LIMIT, why);
+}
+
+/* The end of a burst, a look at what is polled, or at what was gone. */
+static void look(struct watch *watch)
+{
+    uint64_t before = watch->print;
+    bool was_gone = watch->is_gone;
+
+    watch->is_gone = !walk(watch);
+    tell_limit(watch);
+    if (watch->is_gone || watch->polls)
+        look_soon(watch);
+    if (!watch->is_gone)
+        watch->gone_is_told = false;
+    if (watch->is_gone && was_gone && !watch->gone_is_told) { /* an editor is quicker than that */
+        watch->gone_is_told = true;
+        watch->fn(watch->owner, WATCH_GONE, NULL);
+    } else if (!watch->is_gone && (was_gone || watch->print != before))
+        watch->fn(watch->owner, WATCH_CHANGED, NULL);
+}
+
+static void on_settled(struct loop_timer *timer)
+{
+    struct watch *watch = container_of(timer, struct watch, settle);
+
+    watch->burst_ends_ms = 0;
+    look(watch);
+}
+
+static void on_look(struct loop_timer *timer)
+{
+    look(container_of(timer, struct watch, look));
+}
+
+static void note_change(struct watch *watch, uint64_t settle_ms)
+{
+    uint64_t now_ms = loop_now_ms(watch->loop);
+    uint64_t at_ms = now_ms + settle_ms;
+
+    if (watch->burst_ends_ms == 0)
+        watch->burst_ends_ms = now_ms + WATCH_BURST_MS;
+    if (settle_ms > WATCH_SETTLE_MS && loop_timer_is_set(&watch->settle))
+        return;
+    loop_timer_set(watch->loop, &watch->settle,
+                   at_ms < watch->burst_ends_ms ? at_ms : watch->burst_ends_ms);
+}
+
+/* In how long to look, 0: not at all. A new file is whole when it is closed, which is told; a new
+ * link at once. Which of both was made is not told. */
+static uint64_t settle_time(const struct watch *watch, const struct inotify_event *event)
+{
+    if (event->mask & IN_Q_OVERFLOW)
+        return WATCH_SETTLE_MS;
+    if ((event->mask & IN_IGNORED) || (event->len > 0 && watch_ignores(event->name)))
+        return 0;
+    if (event->len > 0 && watch->file[0] != '\0' && strcmp(event->name, watch->file) != 0 &&
+        strcmp(event->name, watch->linked) != 0)
+        return 0;
+    return (event->mask & IN_CREATE) && !(event->mask & IN_ISDIR) ? WATCH_CREATED_MS
+                                                                  : WATCH_SETTLE_MS;
+}
+
+static void on_readable(struct loop_watch *loop_watch)
+{
+    struct watch *watch = container_of(loop_watch, struct watch, inotify);
+    static _Alignas(struct inotify_event) char bytes[READ_BYTES]; /* one thread */
+    ssize_t n = read(watch->inotify.fd, bytes, sizeof(bytes));
+    uint64_t soonest_ms = 0;
+
+    for (ssize_t at = 0; at + (ssize_t)sizeof(struct inotify_event) <= n;) {
+        const struct inotify_event *event = (const void *)(bytes + at);
+        uint64_t ms = settle_time(watch, event);
+
+        if (ms > 0 && (soonest_ms == 0 || ms < soonest_ms))
+            soonest_ms = ms;
+        at += (ssize_t)(sizeof(*event) + event->len);
+    }
+    if (soonest_ms > 0)
+        note_change(watch, soonest_ms);
+}
+
+/* ---- for the owner ---- */
+
+struct watch *watch_new(struct loop *loop, const char *path, watch_fn *fn, void *owner)
+{
+    struct watch *watch = xcalloc(1, sizeof(*watch));
+    int fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+
+    watch->loop = loop;
+    watch->path = xstrdup(path);
+    watch->fn = fn;
+    watch->owner = owner;
+    loop_watch_init(&watch->inotify);
+    loop_timer_init(&watch->settle, on_settled);
+    loop_timer_init(&watch->look, on_look);
+    if (fd < 0) {
+        watch->polls = true;
+        watch->limit_os = errno;
+    } else {
+        loop_watch_open(loop, &watch->inotify, fd);
+        loop_watch_read(&watch->inotify, on_readable);
+    }
+    watch->is_gone = !walk(watch);
+    tell_limit(watch);
+    if (watch->is_gone || watch->polls)
+        look_soon(watch);
+    return watch;
+}
+
+void watch_free(struct watch **watch)
+{
+    struct watch *w = *watch;
+
+    if (w == NULL)
+        return;
+    loop_timer_clear(&w->settle);
+    loop_timer_clear(&w->look);
+    loop_watch_close(&w->inotify);
+    free(w->wds);
+    free(w->path);
+    free(w);
+    *watch = NULL;
+}

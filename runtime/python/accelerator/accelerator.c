@@ -1,0 +1,260 @@
+/*
+ * accelerator - the loop of the Python launcher, in C: a line in, the function called, its answer out.
+ *
+ * It does what activate() and main() of whiskloop_launcher.py do, faster, and nothing else: whatever
+ * is unusual it hands to the functions of that module, so that bytes, errors and tracebacks are the
+ * same with it and without. ../../README.md has the protocol.
+ */
+
+#include "inside.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <pthread.h>
+#include <unistd.h>
+
+#define KEEP_BYTES (256u << 10) /* memory kept between answers */
+
+struct serve {
+    struct lines lines;
+    struct buf answer;
+    int answers_fd;
+    /* Borrowed from the caller of serve(). */
+    PyObject *function;
+    PyObject *metadata;
+    PyObject *activate;   /* (function, metadata, line) -> answer: all of an activation */
+    PyObject *finish;     /* (result) -> answer, of what the function returned */
+    PyObject *failed;     /* (exception) -> answer, of what it raised */
+    PyObject *flush_logs; /* () */
+    PyObject *write;      /* (bytes): what could not be written here */
+    PyObject *sys;        /* the module's names */
+};
+
+static bool serving;
+static bool forked; /* this is a child that came back from the function: only the parent answers */
+
+static struct {
+    PyObject *out, *err, *first_out, *first_err, *flush;
+} names;
+
+static void after_fork_in_child(void)
+{
+    forked = true;
+}
+
+/* ---- logs ---- */
+
+/* What flush() of whiskloop_wire.py does. false: more than an Exception is raised. */
+static bool flush(PyObject *stream)
+{
+    PyObject *done = PyObject_CallMethodNoArgs(stream, names.flush);
+
+    if (done == NULL && !PyErr_ExceptionMatches(PyExc_Exception))
+        return false;
+    PyErr_Clear();
+    Py_XDECREF(done);
+    return true;
+}
+
+static bool flush_logs(const struct serve *s)
+{
+    PyObject *out = PyDict_GetItemWithError(s->sys, names.out);
+    PyObject *err = PyDict_GetItemWithError(s->sys, names.err);
+    PyObject *done;
+
+    if (out != NULL && err != NULL && out == PyDict_GetItemWithError(s->sys, names.first_out) &&
+        err == PyDict_GetItemWithError(s->sys, names.first_err)) {
+        bool good;
+
+        Py_INCREF(out);
+        Py_INCREF(err);
+        good = flush(out) && flush(err);
+        Py_DECREF(out);
+        Py_DECREF(err);
+        return good;
+    }
+    done = PyObject_CallNoArgs(s->flush_logs);
+    Py_XDECREF(done);
+    return done != NULL;
+}
+
+/* ---- answers ---- */
+
+static bool write_answer(const struct serve *s, const char *text, size_t n)
+{
+    PyObject *done;
+    size_t n_done;
+
+    if (!flush_logs(s))
+        return false;
+    if (forked)
+        _exit(0);
+    if (lines_write(s->answers_fd, text, n, &n_done))
+        return true;
+    if (errno == 0)
+        return false;
+    done = PyObject_CallFunction(s->write, "y#", text + n_done, (Py_ssize_t)(n - n_done));
+    Py_XDECREF(done);
+    return done != NULL;
+}
+
+/* An answer that Python made; takes the reference. NULL: an exception is raised. */
+static bool write_bytes(const struct serve *s, PyObject *answer)
+{
+    char *text;
+    Py_ssize_t n;
+    bool good = answer != NULL && PyBytes_AsStringAndSize(answer, &text, &n) == 0 &&
+                write_answer(s, text, (size_t)n);
+
+    Py_XDECREF(answer);
+    return good;
+}
+
+/* The function has raised something; the answer, or NULL when it is to end the process. */
+static PyObject *answer_failure(const struct serve *s)
+{
+    PyObject *type, *problem, *traceback, *answer;
+
+    if (PyErr_ExceptionMatches(PyExc_SystemExit) || PyErr_ExceptionMatches(PyExc_KeyboardInterrupt))
+        return NULL;
+    PyErr_Fetch(&type, &problem, &traceback);
+    PyErr_NormalizeException(&type, &problem, &traceback);
+    if (traceback != NULL)
+        (void)PyException_SetTraceback(problem, traceback);
+    answer = PyObject_CallOneArg(s->failed, problem);
+    Py_XDECREF(type);
+    Py_XDECREF(problem);
+    Py_XDECREF(traceback);
+    return answer;
+}
+
+/* ---- activations ---- */
+
+static bool activate_by_python(struct serve *s, const char *text, size_t n)
+{
+    PyObject *line;
+    PyObject *answer = NULL;
+
+    if (!environment_leave())
+        return false;
+    line = PyBytes_FromStringAndSize(text, (Py_ssize_t)n);
+    lines_drop(&s->lines, n);
+    if (line != NULL)
+        answer = PyObject_CallFunctionObjArgs(s->activate, s->function, s->metadata, line, NULL);
+    Py_XDECREF(line);
+    return write_bytes(s, answer);
+}
+
+/* The document into s->answer, or else what Python makes of the result. true: it is in s->answer. */
+static bool make_answer(struct serve *s, PyObject *result, PyObject **answer)
+{
+    buf_reset(&s->answer, KEEP_BYTES);
+    if (result == NULL) {
+        *answer = answer_failure(s);
+        return false;
+    }
+    if (encode_document(&s->answer, result)) {
+        buf_add(&s->answer, "\n", 1);
+        return true;
+    }
+    buf_reset(&s->answer, KEEP_BYTES);
+    *answer = PyObject_CallOneArg(s->finish, result);
+    return false;
+}
+
+static bool activate(struct serve *s, const char *text, size_t n)
+{
+    struct request request;
+    PyObject *answer, *result = NULL;
+    bool made;
+
+    if (!request_read(&request, text, n))
+        return activate_by_python(s, text, n);
+    if (!environment_show(&request)) {
+        Py_XDECREF(request.value);
+        return false;
+    }
+    lines_drop(&s->lines, n); /* a long line's memory is free while the function runs */
+    if (request.value == NULL)
+        request.value = PyDict_New();
+    if (request.value != NULL)
+        result = PyObject_CallOneArg(s->function, request.value);
+    made = make_answer(s, result, &answer);
+    /* What the function left behind is gone before the answer: even what its destructors print
+     * belongs to this activation. */
+    Py_XDECREF(result);
+    Py_XDECREF(request.value);
+    if (!made)
+        return write_bytes(s, answer);
+    made = write_answer(s, buf_at(&s->answer), buf_len(&s->answer));
+    buf_reset(&s->answer, KEEP_BYTES);
+    return made;
+}
+
+static bool serve_lines(struct serve *s)
+{
+    const char *line;
+    size_t n;
+    int status;
+
+    while ((status = lines_next(&s->lines, &line, &n)) > 0)
+        if (!activate(s, line, n))
+            return false;
+    return status == 0;
+}
+
+static PyObject *serve(PyObject *module, PyObject *arguments)
+{
+    struct serve s = {0};
+    PyObject *sys;
+    bool good;
+
+    (void)module;
+    if (!PyArg_ParseTuple(arguments, "iiOOOOOOO:serve", &s.lines.fd, &s.answers_fd, &s.function,
+                          &s.metadata, &s.activate, &s.finish, &s.failed, &s.flush_logs, &s.write))
+        return NULL;
+    if (serving)
+        return PyErr_Format(PyExc_RuntimeError, "serve() is at work already");
+    sys = PyImport_ImportModule("sys");
+    if (sys == NULL)
+        return NULL;
+    s.sys = PyModule_GetDict(sys);
+    serving = true;
+    forked = false;
+    good = environment_open(s.metadata) && serve_lines(&s);
+    environment_close();
+    serving = false;
+    Py_DECREF(sys);
+    buf_done(&s.lines.buf);
+    buf_done(&s.answer);
+    if (!good)
+        return NULL;
+    Py_RETURN_NONE;
+}
+
+/* ---- the module ---- */
+
+static const char serve_doc[] =
+    "serve(lines_fd, answers_fd, function, metadata, activate, finish, failed, flush_logs, write)\n\n"
+    "Answer each line until the input ends, or an exception is to end the process.";
+
+static PyMethodDef methods[] = {{"serve", serve, METH_VARARGS, serve_doc}, {NULL, NULL, 0, NULL}};
+
+static PyModuleDef definition = {PyModuleDef_HEAD_INIT, .m_name = "whiskloop_accelerator",
+                                 .m_size = -1, .m_methods = methods};
+
+PyMODINIT_FUNC PyInit_whiskloop_accelerator(void); /* Python looks for it by name */
+
+PyMODINIT_FUNC PyInit_whiskloop_accelerator(void)
+{
+    names.out = PyUnicode_InternFromString("stdout");
+    names.err = PyUnicode_InternFromString("stderr");
+    names.first_out = PyUnicode_InternFromString("__stdout__");
+    names.first_err = PyUnicode_InternFromString("__stderr__");
+    names.flush = PyUnicode_InternFromString("flush");
+    if (names.out == NULL || names.err == NULL || names.first_out == NULL ||
+        names.first_err == NULL || names.flush == NULL ||
+        pthread_atfork(NULL, NULL, after_fork_in_child) != 0)
+        return NULL;
+    return PyModule_Create(&definition);
+}

@@ -1,0 +1,101 @@
+/* lines - lines in, cut out of what a read brings; answers out. Python's other threads run meanwhile. */
+
+#include <assert.h>
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "inside.h"
+
+#define READ_BYTES (64u << 10)  /* what a pipe holds by default */
+#define READ_MAX   (1u << 20)   /* at a time, of a long line */
+#define KEEP_BYTES (256u << 10) /* memory kept between lines */
+
+/* Read some. 1; 0: the end; -1: an exception is raised. */
+static int read_some(struct lines *lines)
+{
+    size_t n_held = buf_len(&lines->buf);
+    size_t size = n_held < READ_BYTES ? READ_BYTES : n_held < READ_MAX ? n_held : READ_MAX;
+    char *room = buf_room(&lines->buf, size);
+
+    for (;;) {
+        ssize_t n;
+        int failed;
+
+        Py_BEGIN_ALLOW_THREADS n = read(lines->fd, room, size);
+        failed = errno;
+        Py_END_ALLOW_THREADS if (n >= 0)
+        {
+            buf_added(&lines->buf, (size_t)n);
+            return n > 0;
+        }
+        errno = failed;
+        if (failed != EINTR) {
+            (void)PyErr_SetFromErrno(PyExc_OSError);
+            return -1;
+        }
+        if (PyErr_CheckSignals() < 0)
+            return -1;
+    }
+}
+
+int lines_next(struct lines *lines, const char **line, size_t *n)
+{
+    for (;;) {
+        const char *text = buf_at(&lines->buf);
+        size_t n_held = buf_len(&lines->buf);
+        const char *newline = n_held > lines->n_seen
+                                  ? memchr(text + lines->n_seen, '\n', n_held - lines->n_seen)
+                                  : NULL;
+        int status;
+
+        if (newline != NULL || (lines->ended && n_held > 0)) {
+            *line = text; /* a shell's input need not end in a newline */
+            *n = newline != NULL ? (size_t)(newline - text) : n_held;
+            return 1;
+        }
+        if (lines->ended)
+            return 0;
+        lines->n_seen = n_held;
+        status = read_some(lines);
+        if (status < 0)
+            return -1;
+        lines->ended = status == 0;
+    }
+}
+
+void lines_drop(struct lines *lines, size_t n)
+{
+    size_t n_held = buf_len(&lines->buf);
+
+    assert(n <= n_held);
+    buf_drop(&lines->buf, n < n_held ? n + 1 : n);
+    lines->n_seen = 0;
+    if (buf_len(&lines->buf) == 0)
+        buf_reset(&lines->buf, KEEP_BYTES);
+}
+
+bool lines_write(int fd, const char *bytes, size_t n, size_t *done)
+{
+    *done = 0;
+    while (*done < n) {
+        ssize_t written;
+        int failed;
+
+        Py_BEGIN_ALLOW_THREADS written = write(fd, bytes + *done, n - *done);
+        failed = errno;
+        Py_END_ALLOW_THREADS if (written >= 0)
+        {
+            *done += (size_t)written;
+            continue;
+        }
+        errno = failed;
+        if (failed != EINTR)
+            return false;
+        if (PyErr_CheckSignals() < 0) {
+            errno = 0;
+            return false;
+        }
+    }
+    return true;
+}

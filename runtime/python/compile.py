@@ -1,0 +1,116 @@
+#!/usr/bin/env python3
+"""compile.py MAIN SRC BIN - install what an archive's requirements.txt asks for.
+
+The proxy runs this once per /init, for archives that hold requirements.txt and no virtualenv/ (see
+runtime.json). The packages go to BIN/virtualenv, with the activate_this.py that the launcher, and
+Apache's Python runtime, look for. What cannot be installed is no failure: the packages may be there
+already, and else the import tells. Standard library only, and pip where it is installed.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+
+REQUIREMENTS = "requirements.txt"
+
+# pip asks an index that does not answer this often, for this long.
+RETRIES, TIMEOUT_S = 1, 15
+
+# Of the time that an /init has, for pip; the rest is for the start of the action.
+SHARE = 0.75
+
+# What an image or a user may have set, and what contradicts --target.
+PLACES = ("PIP_TARGET", "PIP_USER", "PIP_PREFIX", "PIP_ROOT", "PIP_REQUIRE_VIRTUALENV")
+
+NO_CONNECTION = re.compile(r"(?:NewConnectionError|ConnectTimeout|ReadTimeout|ProxyError|SSLError"
+                           r"|MaxRetryError|ConnectionError).*?(?:: )+([^'\")]*)")
+
+ACTIVATE = '''"""Put the packages beside this file in front of the module path."""
+import os
+import site
+import sys
+
+packages = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "packages")
+before = len(sys.path)
+site.addsitedir(packages)
+sys.path[:] = sys.path[before:] + sys.path[:before]
+os.environ["PATH"] = os.path.join(packages, "bin") + os.pathsep + os.environ.get("PATH", "")
+'''
+
+
+def is_there_already(path):
+    """Whether all that is required is installed; False also where only pip can tell."""
+    try:
+        from importlib.metadata import version
+        from pip._vendor.packaging.requirements import Requirement
+
+        with open(path, encoding="utf-8-sig") as file:
+            lines = [re.sub(r"(^|\s)#.*", "", line).strip() for line in file]
+        for line in filter(None, lines):
+            wanted = Requirement(line)
+            if wanted.marker and not wanted.marker.evaluate({"extra": ""}):
+                continue
+            if wanted.url or wanted.extras:
+                return False
+            if not wanted.specifier.contains(version(wanted.name), prereleases=True):
+                return False
+        return True
+    except Exception:  # an option, a path, a package that is missing, no pip
+        return False
+
+
+def reason(said):
+    """Why pip failed, in one line, and whether that is all there is to say."""
+    lines = [line[len("ERROR: "):] for line in said.splitlines() if line.startswith("ERROR: ")]
+    last = lines[-1] if lines else (said.strip().splitlines() or ["pip said nothing"])[-1]
+    lost = NO_CONNECTION.search(said)
+    if lost:
+        return "cannot reach the package index: %s (%s)" % (lost[1].strip(), last), True
+    return last, False
+
+
+def install(folder, time_s):
+    """Install into folder/virtualenv; why not, or None. What pip says at length is printed."""
+    root = os.path.join(folder, "virtualenv")
+    command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-input",
+               "--disable-pip-version-check", "--retries", str(RETRIES), "--timeout",
+               str(TIMEOUT_S), "--target", os.path.join(root, "packages"), "-r", REQUIREMENTS]
+    env = {name: text for name, text in os.environ.items() if name not in PLACES}
+    try:
+        done = subprocess.run(command, cwd=folder, env=env, stdin=subprocess.DEVNULL,
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=time_s)
+    except subprocess.TimeoutExpired:
+        shutil.rmtree(root, ignore_errors=True)
+        return "pip took longer than %d s (three quarters of --init-timeout)" % time_s
+    said = done.stdout.decode("utf-8", "replace")
+    if done.returncode == 0:
+        os.makedirs(os.path.join(root, "bin"), exist_ok=True)
+        with open(os.path.join(root, "bin", "activate_this.py"), "w", encoding="utf-8") as file:
+            file.write(ACTIVATE)
+        return None
+    shutil.rmtree(root, ignore_errors=True)
+    if "No module named pip" in said:
+        return "this Python has no pip (Debian package python3-pip)"
+    why, enough = reason(said)
+    if not enough:
+        print(said.rstrip())
+    return "pip: " + why
+
+
+def main():
+    if len(sys.argv) != 4:
+        sys.exit("usage: compile.py MAIN SRC BIN")
+    source, target = sys.argv[2:]
+    for name in os.listdir(source):
+        os.rename(os.path.join(source, name), os.path.join(target, name))
+    if is_there_already(os.path.join(target, REQUIREMENTS)):
+        return
+    time_s = SHARE * int(os.environ.get("__OW_COMPILE_MS") or 300000) / 1000
+    why = install(target, time_s)
+    if why is not None:
+        print("%s was not installed: %s" % (REQUIREMENTS, why))
+
+
+main()
