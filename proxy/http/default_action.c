@@ -40,7 +40,7 @@ struct pool *default_action_pool(struct service *service)
     log_info("stub.start", log_text("folder", dir));
     free(dir);
     service->stub = pool_new(service->loop, &spec, &service->opts.pool, service->out, service->err);
-    /* It came with us and needs no proof. Its worker starts with the first job, if one comes. */
+    /* Part of the image, so it needs no proof. Its worker starts with the first job. */
     service->stub->serving = true;
     return service->stub;
 }

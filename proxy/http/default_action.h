@@ -1,11 +1,11 @@
 #pragma once
 
 /*
- * default_action - what answers until an /init brings code, where the runtime has such a thing.
+ * default_action - the action that serves until an /init brings code, for runtimes that have one.
  *
- * The images of the old native contract answer without an /init, and after one without code: by a
- * program that lies in the image, in /action, or else by the default action whose folder the
- * manifest names. Nothing of it runs before somebody asks.
+ * Images of the old native contract answer without an /init, and after one without code: by a
+ * program in the image, in /action, or else by the default action in the folder that the manifest
+ * names. It starts with its first activation.
  */
 
 #include <stdbool.h>
@@ -13,20 +13,18 @@
 struct pool;
 struct service;
 
-/* Whether the image brings a program of its own. */
+/* Whether the image has a program of its own. */
 bool default_action_is_own(const struct service *service);
 
-/* The default action's pool, made when it is first asked for. NULL: this proxy's runtime has no
- * default action. */
+/* The default action's pool, created on first use. NULL: the runtime has no default action. */
 struct pool *default_action_pool(struct service *service);
 
-/* An /init without code: the default action is the action from now on. false: there is none, or
- * code has come already. */
+/* An /init without code: the default action becomes the action. false: there is none, or code has
+ * come already. */
 bool default_action_adopt(struct service *service);
 
-/* There is an action: the default action ends, with what it may still run. */
+/* An action was published: retire the default action, with what it still runs. */
 void default_action_retire(struct service *service);
 
-/* At the proxy's end, called until true: the default action has ended. late: do not wait for its
- * jobs. */
+/* At shutdown, called until true: the default action has ended. late: do not wait for its jobs. */
 bool default_action_drain(struct service *service, bool late);

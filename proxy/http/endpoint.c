@@ -15,11 +15,11 @@
 #include "base/privileges.h"
 #include "base/util.h"
 
-#define BACKLOG    1024 /* connections waiting for accept; the kernel caps it */
+#define BACKLOG    1024 /* backlog; the kernel caps it */
 #define UNIX_MARK  "unix:"
 #define MODE_MARK  ",mode="
 #define OWNER_MARK ",owner="
-#define LOOK_MS    100 /* whether somebody listens: a queue that is full for so long has an owner */
+#define LOOK_MS    100 /* probing for a listener: a queue that stays full this long has an owner */
 
 /* An address as the system takes it. */
 struct known {
@@ -65,7 +65,8 @@ static int parse_owner(struct endpoint *endpoint, const char *option, const char
     return result;
 }
 
-/* Cut ",mode=" and ",owner=" off the end of path, in either order. Other commas are the path's. */
+/* Cut ",mode=" and ",owner=" off the end of path, in either order. Other commas belong to the
+ * path. */
 static int parse_file(struct endpoint *endpoint, const char *option, char *path, struct err *err)
 {
     char *comma;
@@ -186,7 +187,7 @@ int endpoint_connect(const struct endpoint *endpoint, unsigned wait_ms)
     return connected;
 }
 
-/* Remove a socket's file that nobody listens on. false: it is no such thing. */
+/* Remove the file of a socket that nobody listens on. false: it is not one. */
 static bool remove_stale(const struct endpoint *endpoint)
 {
     struct stat info;
@@ -210,7 +211,7 @@ static bool bind_to(int fd, const struct endpoint *endpoint, const struct known 
     return false;
 }
 
-/* The file gets its mode as it is made: at no moment is it open to more than that. */
+/* Set the mode as the file is created: it is never accessible more widely. */
 static bool bind_file(int fd, const struct endpoint *endpoint, const struct known *known)
 {
     mode_t mask = endpoint->has_mode ? umask(0777 & ~endpoint->mode) : 0;

@@ -1,11 +1,11 @@
 #pragma once
 
 /*
- * endpoint - where one listens: a TCP address and port, or a Unix socket's path.
+ * endpoint - a listening address: TCP address and port, or the path of a Unix socket.
  *
- * The file of a Unix socket outlives a process that is killed: one that nobody listens on is
- * replaced, anything else is left alone. Who may connect is who may write to the file: its owner
- * and mode can be given.
+ * A Unix socket's file outlives a killed process: one without a listener is replaced, anything else
+ * is left alone. Write permission on the file decides who may connect; its owner and mode can be
+ * set.
  */
 
 #include <stdbool.h>
@@ -28,23 +28,22 @@ struct endpoint {
     gid_t gid;
 };
 
-/* Whether the text is for endpoint_parse() to make a Unix socket of. */
+/* Whether endpoint_parse() takes the text for a Unix socket. */
 bool endpoint_is_unix(const char *text);
 /* "ADDRESS:PORT", "[ADDRESS]:PORT" or "unix:PATH[,mode=OCTAL][,owner=USER[:GROUP]]". -1:
  * ERR_REQUEST, err names the option. */
 int endpoint_parse(struct endpoint *endpoint, const char *option, const char *text,
                    struct err *err);
-/* A numeric address, and a port that was checked. -1: ERR_REQUEST, err names the option. */
+/* A numeric address and a valid port. -1: ERR_REQUEST, err names the option. */
 int endpoint_tcp(struct endpoint *endpoint, const char *option, const char *address, uint16_t port,
                  struct err *err);
 
-/* A listening socket, non-blocking; the place's port is filled in. options: for the text of
+/* Returns a listening, non-blocking socket and fills in the port. options: for the text of
  * ERR_SYSTEM, on -1. */
 int endpoint_listen(struct endpoint *endpoint, const char *options, struct err *err);
-/* Remove the file of a Unix socket that endpoint_listen() made; call before the socket is
- * closed. */
+/* Remove the file of a Unix socket made by endpoint_listen(); call before closing the socket. */
 void endpoint_leave(const struct endpoint *endpoint);
 
-/* A connected socket, on which connecting, reads and writes give up after wait_ms each. -1:
+/* Returns a connected socket on which connect, reads and writes each time out after wait_ms. -1:
  * errno. */
 int endpoint_connect(const struct endpoint *endpoint, unsigned wait_ms);

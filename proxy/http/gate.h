@@ -1,8 +1,8 @@
 #pragma once
 
 /*
- * gate - holds requests while what they need is being started, then gives them to their handlers in
- * the order in which they came. It knows neither the handlers nor what is awaited.
+ * gate - hold requests while something they need is started, then pass them to their handlers in
+ * order of arrival. It knows neither the handlers nor what is awaited.
  */
 
 #include <stdbool.h>
@@ -16,7 +16,7 @@ typedef void gate_handler_fn(void *owner, struct request *request);
 enum gate_pass {
     GATE_OPEN, /* go on */
     GATE_HELD, /* the handler is called again, later */
-    GATE_FULL, /* closed, and it holds as many as it may: refuse the request */
+    GATE_FULL, /* closed and full: refuse the request */
 };
 
 struct gate {
@@ -26,15 +26,15 @@ struct gate {
     struct list held; /* struct held, oldest first */
 };
 
-/* Open. n_max: requests that it holds at most. */
+/* Initially open. n_max: most requests to hold. */
 void gate_init(struct gate *gate, unsigned n_max);
 /* Hold what comes from now on. */
 void gate_close(struct gate *gate);
-/* Open it and call the handler of each request that it held. From the loop only. */
+/* Open it and call the handlers of the held requests. From the loop only. */
 void gate_open(struct gate *gate);
 
-/* For the first line of a handler. owner, request: given to `handler` if the request is held. */
+/* Call first in a handler. owner, request: passed to `handler` if the request is held. */
 enum gate_pass gate_pass(struct gate *gate, struct request *request, gate_handler_fn *handler,
                          void *owner);
-/* How many of those held are for this handler. */
+/* Number of held requests for this handler. */
 unsigned gate_n_held(const struct gate *gate, gate_handler_fn *handler);

@@ -26,8 +26,8 @@
 struct init {
     struct service *service; /* borrowed */
     struct request *request; /* valid until the reply; NULL: the action came with the image */
-    const char *origin;      /* who named that action; NULL: a request brings it */
-    init_done_fn *done;      /* told its end; NULL: a request is answered */
+    const char *origin;      /* who named the preloaded action; NULL: a request brings it */
+    init_done_fn *done;      /* told the outcome; NULL: a request is answered */
     void *owner;
     struct envelope envelope;
     struct build build;
@@ -54,7 +54,7 @@ static void init_free(struct init *init)
     free(init);
 }
 
-/* What it made is of no use, but for a look. */
+/* Discard what the failed /init made, unless it is kept for inspection. */
 static void discard(struct init *init)
 {
     unsigned number = init->service->opts.keeps_failed ? 0 : init->build.version;
@@ -84,7 +84,8 @@ static bool logs_errors(const struct init *init)
     return opts->logs_init_error || runtime->logs_init_error;
 }
 
-/* What a compiler or a name in an archive says must not end an activation's log. */
+/* Disarm sentinels in a compiler's words and in names from archives: they must not end an
+ * activation's log. */
 static void say_words(struct output *output, const char *text, size_t n)
 {
     auto_free char *words = xstrndup(text, n);
@@ -109,7 +110,7 @@ static void end_log(struct service *service)
 
 /*
  * Tell the client and the action's log why there is no action. In log mode the reason goes to
- * stderr, with sentinels, and the client gets `general`; else it gets the reason itself.
+ * stderr, with sentinels, and the client gets `general`; otherwise the client gets the reason.
  */
 static void reply_failed(struct init *init, const char *general, const char *why, bool in_log)
 {
@@ -127,7 +128,7 @@ static void reply_failed(struct init *init, const char *general, const char *why
     request_reply_error(init->request, 502, text);
 }
 
-/* The platform's own words, as they are; who reads the log finds them there too. */
+/* The platform's own texts, unchanged; readers of the log find them there, too. */
 static void reply_exhausted(struct init *init, const char *text)
 {
     if (logs_errors(init))
@@ -136,8 +137,8 @@ static void reply_exhausted(struct init *init, const char *text)
         request_reply_error(init->request, 502, text);
 }
 
-/* Tell what the compiler said, word for word: in the reply or in the log, in both only if it
- * asks. */
+/* Pass the compiler's message on, word for word: in the reply or in the log; in both only when the
+ * compiler asks for it. */
 static void reply_unbuilt(struct init *init)
 {
     struct service *service = init->service;
@@ -186,21 +187,21 @@ static void reply_reason(struct init *init, const struct err *err)
         break;
     case ERR_ACTION:
         if (err->detail[0] != '\0' &&
-            err->os != 0) /* it never ran, so it has said nothing itself */
+            err->os != 0) /* it never ran, so it has logged nothing itself */
             say(service, err->detail, strlen(err->detail));
         if (err->detail[0] != '\0' && err->os != 0 && !logs_errors(init))
             end_log(service);
         reply_failed(init, "Cannot start action. Check logs for details.", err->text, true);
         break;
     case ERR_SYSTEM:
-        /* Not the action's fault: whoever runs this must hear it. */
+        /* Not the action's fault: the operator must hear of it. */
         (void)snprintf(text, sizeof(text), "cannot start action: %s", err->text);
         reply_failed(init, text, err->text, true);
         break;
     }
 }
 
-/* What messages about the action's files are to call them. */
+/* Set the names that messages use for the action's files. */
 static void name_files(const struct init *init, struct user_names *names)
 {
     const struct build *build = &init->build;
@@ -218,7 +219,7 @@ static void rename_log(void *owner, const char *bytes, size_t n, struct buf *out
     user_names_put(owner, bytes, n, out);
 }
 
-/* What the action itself wrote is in the log already: the line that ends the program is short. */
+/* The action's own output is in the log already; add one short line on how it ended. */
 static void tell_owner(struct init *init, const struct err *err)
 {
     const struct reason nothing = {.serving = NULL};
@@ -284,7 +285,7 @@ static void on_started(void *owner, const struct err *err)
     reply_ok(init);
 }
 
-/* What a launcher that waits must hear: runtime/README.md, Prelaunch and Fork. */
+/* Make the init line for a prewarmed launcher: runtime/README.md, Prelaunch and Fork. */
 static void add_init_line(const struct init *init, struct buf *line)
 {
     char *const *env = init->envelope.env;
@@ -328,8 +329,8 @@ static void start_workers(struct init *init)
     if (spec.answers == ANSWERS_AUTO) {
         spec.answers = service->opts.answers;
         spec.reports_ready = spec.reports_ready || actionloop->wait_for_ack;
-        /* There an action's launch script goes to its folder by itself, and a program stays
-         * here. */
+        /* In such an image the action's launch script changes to its own folder, and programs start
+         * in ours. */
         if (actionloop->on)
             free(TAKE(spec.cwd));
     }
@@ -353,7 +354,7 @@ static void start_workers(struct init *init)
     }
 }
 
-/* Whether this image's compiler has made what is there; others' programs may not run here. */
+/* Whether this image's compiler built the folder; other images' programs may not run here. */
 static int check_built(struct init *init, struct err *err)
 {
     struct service *service = init->service;
@@ -362,7 +363,7 @@ static int check_built(struct init *init, struct err *err)
 
     if (init->build.runtime->answers != ANSWERS_AUTO)
         return 0;
-    /* What a link leads to may be none of the action's business. */
+    /* Do not follow a link: its target may not be the action's. */
     privileges_borrow(service->opts.privileges);
     result =
         actionloop_check_built(&service->opts.actionloop, init->build.dir, said, sizeof(said), err);
@@ -374,7 +375,7 @@ static int check_built(struct init *init, struct err *err)
     return result;
 }
 
-/* In an image made for the skeleton a published program lies where the image's own would. */
+/* In an image made for the skeleton, put a published program where the image's own would be. */
 static int settle(struct init *init, struct err *err)
 {
     const struct service_opts *opts = &init->service->opts;
@@ -401,7 +402,7 @@ static void on_built(struct build *build)
         return;
     }
     drop_held(init); /* the code is on disk */
-    /* Before whatever the action itself has to say. */
+    /* Written before any output of the action. */
     if (buf_len(&build->said) > 0) {
         say_words(service->err, buf_at(&build->said), buf_len(&build->said));
     }
@@ -427,7 +428,7 @@ static int begin_build(struct init *init, struct err *err)
     return 0;
 }
 
-/* Whether an /init may begin now; false: it was answered. */
+/* Whether an /init may begin now; false: the request was answered. */
 static bool admit(struct service *service, struct request *request, enum gate_pass pass)
 {
     if (pass == GATE_FULL) {
@@ -439,7 +440,7 @@ static bool admit(struct service *service, struct request *request, enum gate_pa
 
         request_reply_error(request, 502, text);
     } else if (service->pool != NULL && !service->opts.allow_reinit) {
-        /* The suites want to read it in the log too. */
+        /* Apache's suites expect it in the log, too. */
         output_line_start(service->err, NULL);
         output_add(service->err, NULL, SECOND_INIT "\n", strlen(SECOND_INIT) + 1);
         output_flush(service->err);
@@ -453,8 +454,8 @@ static bool admit(struct service *service, struct request *request, enum gate_pa
     return false;
 }
 
-/* Plain source whose file was named is what the name says, as for invoke; without a name its text says
- * whether it is a program. 0; -1: nobody's. */
+/* Choose the runtime of plain source: by its file's name if known, as for invoke; otherwise the
+ * text tells whether it is a program. 0; -1: no runtime takes it. */
 static int choose_language(struct init *init, struct err *err)
 {
     const struct service_opts *opts = &init->service->opts;
@@ -477,7 +478,7 @@ static int choose_language(struct init *init, struct err *err)
                : err_set(err, ERR_CODE, 0, "%s: %s", envelope->file, why.text);
 }
 
-/* request: NULL for an action that came with the image. */
+/* request: NULL for a preloaded action. */
 static struct init *init_new(struct service *service, struct request *request)
 {
     struct init *init = xcalloc(1, sizeof(*init));

@@ -5,7 +5,7 @@
  *
  *     envelope ─► build (child processes) ─► start workers ─► serve
  *
- * Statuses, texts and who gets a sentinel: openwhisk-contract 0, 1.3, 1.7.
+ * Statuses, texts and sentinels: openwhisk-contract 0, 1.3, 1.7.
  */
 
 #include <stddef.h>
@@ -17,11 +17,10 @@ struct service;
 /* owner: the struct service. */
 void init_on_request(void *owner, struct request *request);
 
-/* The end of an action that came without a request, told from inside a call of init.c. why[0 .. n):
- * why there is none; NULL: it serves, or the proxy is being shut down. */
+/* The outcome of a preloaded action, reported from inside a call of init.c. why[0 .. n): why it
+ * failed; NULL: it serves, or the proxy is shutting down. */
 typedef void init_done_fn(void *owner, const char *why, size_t n);
-/* The same without a request, for what the image carries. preloaded->envelope and dir: taken
- * over. */
+/* Initialise a preloaded action. preloaded->envelope and dir: taken over. */
 void init_preloaded(struct service *service, struct preloaded *preloaded, init_done_fn *done,
                     void *owner);
 

@@ -1,11 +1,11 @@
 #pragma once
 
 /*
- * preload - an action that the image or the command line brings along: the proxy listens while it
- * is initialised, and the service's gate holds the requests that come meanwhile.
+ * preload - start a preloaded action: the proxy listens meanwhile, and the service's gate holds
+ * requests.
  *
- * The platform sends an /init without code to such an image (the action is "blackbox"). That
- * succeeds as soon as the action serves: http/init.c.
+ * The platform sends such an image an /init without code (the action is "blackbox"), which succeeds
+ * as soon as the action serves: http/init.c.
  */
 
 #include <stdbool.h>
@@ -15,7 +15,7 @@
 struct preloaded;
 struct service;
 
-/* Called once, from the loop: the action will not serve. why: as it was given. */
+/* Called once, from the loop: the action failed to start. why: as reported. */
 typedef void preload_failed_fn(void *owner, const char *why);
 /* Called once, from the loop: it serves. */
 typedef void preload_ready_fn(void *owner);
@@ -31,9 +31,9 @@ struct preload {
     void *owner; /* borrowed */
 };
 
-/* ready: NULL: nobody wants to know. preload_done() afterwards. */
+/* ready: may be NULL. Call preload_done() afterwards. */
 void preload_init(struct preload *preload, struct service *service, preload_ready_fn *ready,
                   preload_failed_fn *failed, void *owner);
 void preload_done(struct preload *preload);
-/* Begin to initialise what was found; preloaded: its contents are taken over. */
+/* Begin to initialise the action. preloaded: its contents are taken over. */
 void preload_begin(struct preload *preload, struct preloaded *preloaded);

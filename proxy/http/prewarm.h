@@ -1,8 +1,8 @@
 #pragma once
 
 /*
- * prewarm - start the launcher of the fallback runtime before there is an action: it waits for the
- * /init that will need it, which saves that the start of an interpreter.
+ * prewarm - start the launcher of the fallback runtime before there is an action, so that an /init
+ * need not wait for the start of an interpreter.
  */
 
 #include <stdbool.h>
@@ -10,9 +10,9 @@
 struct runtime;
 struct service;
 
-/* Start it, if that is wanted and can be; a replacement of the action has to do without. */
+/* Start it if configured and possible. A replacement of the action is not prewarmed. */
 void prewarm_begin(struct service *service);
 /* The same for the replacement of an action that serves. */
 void prewarm_next(struct service *service);
-/* Whether workers of this runtime are made by fork. */
+/* Whether workers of this runtime are forked from a zygote. */
 bool prewarm_forks(const struct service *service, const struct runtime *runtime);

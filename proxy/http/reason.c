@@ -11,8 +11,8 @@
 #include "http/request.h"
 #include "worker/pool.h"
 
-#define SAID_MAX_BYTES   4096 /* kept of the log: an error's last lines count */
-#define HEADER_MAX_BYTES 2048 /* encoded; some proxies take no more than 4 KiB of headers in all */
+#define SAID_MAX_BYTES   4096 /* bytes of the log kept: the last lines matter */
+#define HEADER_MAX_BYTES 2048 /* encoded bytes; some proxies limit all headers to 4 KiB */
 #define GAP              "%0A...%0A"
 
 static void on_bytes(struct output_tap *tap, const void *owner, const char *bytes, size_t n)

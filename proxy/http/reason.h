@@ -1,11 +1,11 @@
 #pragma once
 
 /*
- * reason - why there is no action, for whoever published it.
+ * reason - tell whoever published an action why it failed to start.
  *
  * The platform's texts say little ("Check logs for details."), and suites compare them. So the
- * reason goes beside them, in a header of the reply: the failure in one line, then the last lines
- * that the action wrote while it started.
+ * reason goes into a header of the reply: the failure in one line, then the last lines that the
+ * action wrote while it started.
  */
 
 #include "base/buf.h"
@@ -18,23 +18,24 @@ struct user_names;
 
 #define REASON_HEADER "x-whiskloop-reason"
 
-/* What a starting action writes, read along. Zeroed before use. */
+/* Observes what a starting action writes. Zeroed before use. */
 struct reason {
     struct output_tap tap;
-    struct output *streams[2];  /* borrowed; NULL: not listening */
-    const struct pool *serving; /* borrowed; what it writes is no reason; NULL: nobody serves */
-    struct buf said;            /* the last of it */
+    struct output *streams[2]; /* borrowed; NULL: not listening */
+    const struct pool
+        *serving;    /* borrowed; the pool that serves, whose output is ignored; NULL: none */
+    struct buf said; /* the last of it */
 };
 
 void reason_listen(struct reason *reason, struct output *out, struct output *err,
                    const struct pool *serving);
-/* Stop reading along, and forget what was read. Any number of times. */
+/* Stop observing and drop what was read. May be called repeatedly. */
 void reason_done(struct reason *reason);
 
-/* Append the whole reason with the user's names. why: a compiler's words, which replace all else
- * when there are any. */
+/* Append the whole reason with the user's file names. why: a compiler's message, which replaces all
+ * else if not empty. */
 void reason_compose(const struct reason *reason, const struct err *err, const struct buf *why,
                     const struct user_names *names, struct buf *out);
-/* Add it to the reply to come, percent-encoded: control characters, '%' and all that is no ASCII. A
- * long one loses its middle. */
+/* Add it to the reply as a header, percent-encoding control characters, '%' and non-ASCII. A long
+ * one is cut in the middle. */
 void reason_add_header(struct request *request, const char *text, size_t n);

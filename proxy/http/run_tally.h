@@ -1,6 +1,6 @@
 #pragma once
 
-/* run_tally - how a POST /run may end, and what is counted of all of them. */
+/* run_tally - the outcomes of POST /run, and their counters. */
 
 #include <stdint.h>
 
@@ -8,7 +8,7 @@
 
 enum run_end {
     RUN_OK,
-    RUN_FAILED,     /* the function threw, and its launcher says so */
+    RUN_FAILED,     /* the function threw, as its launcher reports */
     RUN_BAD_ANSWER, /* no object or array */
     RUN_DIED,
     RUN_DEADLINE,
@@ -31,8 +31,8 @@ enum run_end {
 struct run_tally {
     uint64_t n_ends[N_RUN_ENDS];
     uint64_t request_bytes;  /* bodies that were not refused */
-    uint64_t answer_bytes;   /* answers of the action that were passed on */
-    struct histogram queued; /* from the request until a worker got it; all that were not refused */
+    uint64_t answer_bytes;   /* answers of the action passed on */
+    struct histogram queued; /* from the request until a worker got it; all but refused ones */
     struct histogram whole;  /* from the request to the reply */
 };
 

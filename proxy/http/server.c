@@ -20,9 +20,9 @@
 #include "base/loop.h"
 
 #define ACCEPTS_PER_TURN 16
-#define ACCEPT_PAUSE_MS  100 /* after accept fails for want of descriptors */
+#define ACCEPT_PAUSE_MS  100 /* pause after accept() fails for lack of descriptors */
 #define SERVER_MAGIC     0x77686b31u
-#define LOST_MAX_BYTES   65536 /* a body that no path takes is read up to this, and dropped */
+#define LOST_MAX_BYTES   65536 /* a body for no path is read and dropped up to this size */
 
 struct server_handler {
     h2o_handler_t super;
@@ -43,7 +43,7 @@ struct server {
     h2o_accept_ctx_t accept_ctx;
     h2o_socket_t *listener; /* NULL once draining */
     struct loop_timer accept_again;
-    bool out_of_fds;      /* of descriptors, which was told; until nobody waits any more */
+    bool out_of_fds;      /* out of descriptors and reported so; until a client is accepted again */
     const char *instance; /* borrowed */
 };
 
@@ -62,7 +62,7 @@ static const struct server_route *find_route(const struct server *server, h2o_io
     return NULL;
 }
 
-/* Whether the list "GET, POST" holds the method. */
+/* Whether the list "GET, POST" contains the method. */
 static bool takes_method(const char *methods, h2o_iovec_t method)
 {
     while (*methods != '\0') {
@@ -110,7 +110,7 @@ static void refuse_method(struct refusal *refusal, const char *methods)
     (void)snprintf(refusal->text, sizeof(refusal->text), "This path takes %s only.", methods);
 }
 
-/* Why a request cannot be given to its path's handler; status 0: it can. */
+/* Why a request cannot go to its path's handler; status 0: it can. */
 static const struct server_route *judge(const struct server *server, h2o_iovec_t path,
                                         h2o_iovec_t method, struct refusal *refusal)
 {
@@ -124,8 +124,8 @@ static const struct server_route *judge(const struct server *server, h2o_iovec_t
     return route;
 }
 
-/* What a path does not take anyway is read and dropped if it is small, so that the connection can
- * go on: on_req() answers. */
+/* A small body that is refused anyway is read and dropped, so that the connection can go on:
+ * on_req() answers. */
 static void on_admit(void *owner, const struct head *head, uint64_t n_body, bool no_room,
                      struct admission *admission)
 {

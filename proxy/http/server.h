@@ -1,8 +1,7 @@
 #pragma once
 
 /*
- * server - HTTP/1.1 by libh2o: one listener and its paths. What clients send passes
- * http/connection.c first.
+ * server - HTTP/1.1 by libh2o: one listener and its paths, behind http/connection.c.
  */
 
 #include <stdbool.h>
@@ -18,46 +17,45 @@ struct held;
 struct loop;
 struct server;
 
-/* Requests to exactly this path; other methods than its own are answered with 405. */
+/* Requests to exactly this path; other methods are answered with 405. */
 struct server_route {
     const char *path; /* "/NAME/": any path below it */
     server_handler_fn *handler;
     void *owner; /* borrowed */
     uint64_t body_max_bytes;
-    const char *bound;     /* the option's name, for the client's text; NULL: none sets it */
+    const char *bound;     /* the option that sets it, for the client's text; NULL: none */
     const char *methods;   /* instead of POST: "GET, HEAD"; NULL: POST */
-    uint64_t *n_too_large; /* where bodies that are refused for their size count; NULL: nowhere */
+    uint64_t *n_too_large; /* counter of bodies refused for their size; NULL: none */
     uint64_t *n_no_room;   /* ... for want of memory to hold them */
 };
 
 struct server_opts {
     const struct endpoint *endpoint;
-    const char *options;        /* those that say where, for the error's text */
-    const char *not_found_text; /* what the client of another path is told; static */
-    const char *instance; /* which run of the program this is, told with each 405; NULL: not told */
-    uint64_t idle_ms;     /* a connection without a whole request is closed after so long */
-    uint64_t transfer_ms; /* a client that sends or takes too little in so long is dropped */
+    const char *options;        /* the options that set the address, for error texts */
+    const char *not_found_text; /* text of a 404; static */
+    const char *instance;       /* id of this run of the program, sent with each 405; NULL: none */
+    uint64_t idle_ms;           /* idle timeout of a connection without a whole request */
+    uint64_t transfer_ms; /* a client that sends or reads too little for this long is dropped */
     unsigned connections_max;
     struct held *held; /* borrowed */
 };
 
-/* Bind and listen; connections are served once the loop runs. routes: borrowed.
- * NULL: err is ERR_SYSTEM and says what address could not be had. */
+/* Bind and listen; connections are served once the loop runs. routes: borrowed. NULL: err is
+ * ERR_SYSTEM and names the address. */
 struct server *server_new(struct loop *loop, const struct server_opts *opts,
                           const struct server_route *routes, size_t n_routes, struct err *err);
-/* Frees all. false: clients keep connections open, so what they hold stays, and the loop must,
- * too. */
+/* Free everything. false: clients keep connections open, so their state and the loop must stay. */
 bool server_free(struct server **server);
 /* 0: a Unix socket. */
 uint16_t server_port(const struct server *server);
 
-/* From now on a reply ends its connection, unless the client has sent more behind its request. */
+/* From now on close each connection after its reply, unless the client has sent another request. */
 void server_wind_down(struct server *server);
 /* Take no more connections. */
 void server_drain(struct server *server);
-/* Requests whose reply has not wholly left. */
+/* Number of requests whose reply has not fully left. */
 unsigned server_n_open(const struct server *server);
-/* Drop clients that have taken hardly anything of their reply in the last ms. */
+/* Drop clients that have read hardly any of their reply for this many ms. */
 void server_drop_slow(struct server *server, uint64_t ms);
 /* For what is counted of them. */
 const struct connections *server_connections(const struct server *server);

@@ -1,8 +1,8 @@
 #pragma once
 
 /*
- * service - what one proxy serves: at most one action, its pool of workers, and the /init that
- * brings it or another in its place.
+ * service - what the proxy serves: at most one action with its pool of workers, and the /init that
+ * brings or replaces it.
  */
 
 #include <stdbool.h>
@@ -35,7 +35,7 @@ struct run_observer {
     void (*ended)(struct run_observer *observer, struct request *request, const struct job *job);
 };
 
-/* What the client of a request beyond the gate's bound is told. */
+/* Error text for requests beyond the gate's bound. */
 #define SERVICE_TOO_MANY_HELD                                                                      \
     "The action is being started, and too many requests wait for it already (--queue-max)."
 
@@ -48,46 +48,46 @@ struct service_opts {
     char *const *environ;           /* the container's environment, for the action */
     /* What the action's processes may do. */
     const struct privileges *privileges;
-    /* Where an image made for Apache's skeleton has its program, and wants published ones to be;
-     * the store's folder where it can be written. NULL: it is no such image. */
+    /* Where an image made for Apache's skeleton has its program and expects published ones; the
+     * store's folder when writable. NULL: not such an image. */
     const char *skeleton_dir;
-    uint64_t run_ms;   /* limit of one activation */
-    int64_t margin_ms; /* a late activation is given up so long before its deadline; < 0: after */
-    uint64_t init_ms;  /* limit of one /init, and of one start of a worker */
+    uint64_t run_ms;      /* limit of one activation */
+    int64_t margin_ms;    /* a late activation is abandoned this long before its deadline */
+    uint64_t init_ms;     /* limit of one /init, and of one start of a worker */
     enum answers answers; /* for runtimes whose manifest says "auto" */
-    bool keeps_failed;    /* the folder of a failed /init stays, for a look (-debug) */
+    bool keeps_failed;    /* keep the folder of a failed /init for inspection (-debug) */
     bool prelaunches;     /* start the launcher of `fallback` before there is an action */
     bool allow_reinit;    /* a further /init replaces the action */
-    bool forks;           /* make workers by fork, where the runtime can */
+    bool forks;           /* fork workers from a zygote where the runtime can */
     bool one_at_a_time;   /* refuse a /run while another runs, as Apache's Node runtime does */
-    bool renames_log;     /* of a command: its log is read by who wrote the action */
+    bool renames_log;     /* a command: the log's reader is the action's author */
     bool logs_init_error; /* whatever the manifest says (OW_LOG_INIT_ERROR) */
 };
 
 struct service {
     struct loop *loop; /* borrowed */
     struct service_opts opts;
-    struct store *store;           /* borrowed */
-    struct output *out;            /* our own stdout, borrowed */
-    struct output *err;            /* ... stderr */
-    struct pool *pool;             /* the action; NULL before a successful /init */
-    unsigned version;              /* of its folder; 0: no action, or none that lies in the store */
-    struct list retired;           /* versions on their way out: http/versions.c */
-    struct pool *stub;             /* answers while `pool` is NULL; NULL: nobody asked it yet */
-    struct prewarmed prewarmed;    /* of the fallback runtime, while there is no action */
-    struct init *init;             /* the one in progress, NULL: none */
-    struct user_names names;       /* what a command's log calls the action's files; else unused */
-    struct gate gate;              /* holds requests while a preloaded action is being started */
-    const char *cannot_start;      /* why the preloaded action never will; NULL: nothing says so */
-    bool is_preloaded;             /* the action that serves came with the image, not by /init */
-    struct held held;              /* bytes of bodies and answers */
-    struct run_tally runs;         /* what was counted of POST /run */
-    struct tally workers;          /* ... of the action's processes */
+    struct store *store;        /* borrowed */
+    struct output *out;         /* our own stdout, borrowed */
+    struct output *err;         /* ... stderr */
+    struct pool *pool;          /* the action; NULL before a successful /init */
+    unsigned version;           /* of its folder; 0: no action, or none that lies in the store */
+    struct list retired;        /* retired versions: http/versions.c */
+    struct pool *stub;          /* serves while `pool` is NULL; NULL: not started yet */
+    struct prewarmed prewarmed; /* of the fallback runtime, while there is no action */
+    struct init *init;          /* the one in progress, NULL: none */
+    struct user_names names;    /* names for the action's files in a command's log; else unused */
+    struct gate gate;           /* holds requests while a preloaded action starts */
+    const char *cannot_start;   /* why the preloaded action failed for good; NULL: it did not */
+    bool is_preloaded;          /* the action that serves came with the image, not by /init */
+    struct held held;           /* bytes of bodies and answers */
+    struct run_tally runs;      /* what was counted of POST /run */
+    struct tally workers;       /* ... of the action's processes */
     struct run_observer *observer; /* borrowed; NULL: nobody is told of activations */
     bool draining;                 /* SIGTERM came: no new activations */
 };
 
-/* gate_pass() of the service's gate; a proxy that is being shut down holds nothing. */
+/* gate_pass() of the service's gate; a proxy that is shutting down holds nothing. */
 static inline enum gate_pass service_gate(struct service *service, struct request *request,
                                           gate_handler_fn *handler)
 {

@@ -11,7 +11,7 @@ enum {
     REQUEST_ID,
 };
 
-#define STATE_MAX_BYTES 512 /* what W3C asks everybody to pass on at least */
+#define STATE_MAX_BYTES 512 /* the minimum that W3C asks implementations to propagate */
 #define ID_MAX_BYTES    128
 
 #define NAME(text)                                                                                 \
@@ -43,7 +43,7 @@ static bool is_printable(const struct request_text *value, char lowest, size_t m
     return value->n > 0 && value->n <= max;
 }
 
-/* Source: W3C Trace Context, 3.2.2. Ids of zeroes only stand for none. */
+/* Source: W3C Trace Context 3.2.2. All-zero ids are invalid. */
 static bool is_traceparent(const struct request_text *value)
 {
     static const char form[] = "00-xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx-xxxxxxxxxxxxxxxx-xx";
@@ -76,7 +76,7 @@ static bool may_pass(const struct trace *trace, size_t i)
 void trace_take(struct trace *trace, struct request *request)
 {
     trace->any = request_headers(request, headers, TRACE_N_HEADERS, trace->values);
-    if (!trace->any) /* nearly always: the platform's invoker sends none of them */
+    if (!trace->any) /* the usual case: the platform's invoker sends none of them */
         return;
     trace->any = false;
     for (size_t i = 0; i < TRACE_N_HEADERS; i++) {
@@ -105,7 +105,7 @@ size_t trace_members(const struct trace *trace, struct json_slice object, char *
     bool has_parent = json_member(object, members[TRACEPARENT], &value);
 
     for (size_t i = 0; i < TRACE_N_HEADERS; i++) {
-        /* A state without its parent would be taken for that of the body's own. */
+        /* Without its parent, a state would be taken for that of the body's own parent. */
         if (trace->values[i].text == NULL || (has_parent && i != REQUEST_ID) ||
             json_member(object, members[i], &value))
             continue;

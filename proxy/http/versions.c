@@ -14,7 +14,7 @@ struct retired {
     struct service *service;
     unsigned number;
     struct pool *pool;       /* owned; NULL: its processes are gone, or it never had any */
-    bool killed;             /* there were too many: freed as soon as its jobs are answered */
+    bool killed;             /* too many retired: free it as soon as its jobs are answered */
     struct loop_child child; /* deletes its folder */
 };
 
@@ -29,7 +29,7 @@ static void on_deleted(struct loop_child *child, int wait_status)
     prewarm_begin(service);
 }
 
-/* Its processes are gone: so may its folder be, which a child process deletes. */
+/* Its processes are gone: delete its folder in a child process. */
 static void drop(struct retired *retired)
 {
     struct service *service = retired->service;
@@ -44,11 +44,11 @@ static void drop(struct retired *retired)
     }
     if (pid > 0)
         loop_child_watch(service->loop, &retired->child, pid, on_deleted);
-    else /* no folder; or no process to be had: it stays, which hurts nobody but the disk */
+    else /* no folder, or no process available: then it stays and only costs disk space */
         on_deleted(&retired->child, -1);
 }
 
-/* From the loop, whenever something has changed in a retired pool. */
+/* Called from the loop when a retired pool has changed. */
 static void on_retired(void *owner)
 {
     struct retired *retired = owner;

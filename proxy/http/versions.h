@@ -18,26 +18,26 @@
 struct pool;
 struct service;
 
-/* A developer who publishes again and again while activations hang: each version has up to
+/* Bound for a developer who publishes repeatedly while activations hang: each version has up to
  * --workers processes. A guess. */
 #define VERSIONS_RETIRED_MAX 8
 
 void versions_init(struct service *service);
 
-/* This version serves from now on, in the place of the one that did. pool: taken over, a worker of
- * it is ready. number: of its folder. */
+/* Let this version serve from now on, replacing the current one. pool: taken over; has a ready
+ * worker. number: of its folder. */
 void versions_publish(struct service *service, struct pool *pool, unsigned number);
-/* This one never will. pool: taken over; NULL: it has none. number 0: it has no folder. */
+/* Discard a version that failed. pool: taken over; NULL: none. number 0: it has no folder. */
 void versions_discard(struct service *service, struct pool *pool, unsigned number);
 
 /* Which process of a version that serves or did so what was added to a sink in this owner's name
  * came from; 0: none of them. */
 pid_t versions_writer(const struct service *service, const void *owner);
-/* Activations that are not answered yet, in all versions. */
+/* Number of unanswered activations in all versions. */
 unsigned versions_n_jobs(const struct service *service);
-/* End all workers, see pool_stop(); none is published after this. */
+/* Stop all workers, see pool_stop(); no version is published after this. */
 void versions_stop(struct service *service);
-/* Nothing is left: no process of any version, no folder that is being deleted. */
+/* Whether all is gone: no process of any version, no folder being deleted. */
 bool versions_are_gone(const struct service *service);
-/* Frees what serves. Those on their way out are gone. */
+/* Free the serving version. Retired ones are gone by then. */
 void versions_done(struct service *service);
