@@ -174,10 +174,13 @@ tell() {
 }
 
 publish_and_tell() {
-    local began=${EPOCHREALTIME/[.,]/} said
+    local began=${EPOCHREALTIME/[.,]/} said taker
 
     if said=$(publish 2>&1); then
         tell "published in $(((${EPOCHREALTIME/[.,]/} - began) / 1000)) ms: $said"
+        # It may have come up since it was last asked: this is the one that has the action.
+        taker=$(sed -n 's/^x-whiskloop-instance: //Ip' "$WORK/headers" | tr -d '\r')
+        before=${taker:-$before} # an older one does not say
     else
         said=$(tr -s '[:space:]' ' ' <<<"${said#"${0##*/}: "}")
         tell "NOT PUBLISHED: ${said% }"

@@ -42,13 +42,15 @@ json_quote() {
 
     text=${text//\\/"\\\\"}
     text=${text//\"/"\\\""}
-    for ((i = 1; i < 32; i++)); do
-        printf -v code '\\u%04x' "$i"
-        # The format is made of the number above, so that %b need not be trusted with the text.
-        # shellcheck disable=SC2059
-        printf -v char "\\x$(printf '%02x' "$i")"
-        text=${text//"$char"/"$code"}
-    done
+    if [[ $text == *[[:cntrl:]]* ]]; then
+        for ((i = 1; i < 32; i++)); do
+            printf -v code '\\u%04x' "$i"
+            # The format is made of the number above, so that %b need not be trusted with the text.
+            # shellcheck disable=SC2059
+            printf -v char "\\x${code:4}"
+            text=${text//"$char"/"$code"}
+        done
+    fi
     printf '"%s"' "$text"
 }
 

@@ -12,7 +12,8 @@ import re
 import subprocess
 import sys
 
-COMMANDS = {"dev": "serve an action while you write it", "invoke": "run an action once, without HTTP", "pipe": "answer lines of JSON"}
+COMMANDS = {"dev": "serve an action while you write it", "new": "write a starter",
+            "test": "compare answers with expected ones", "invoke": "run an action once, without HTTP", "pipe": "answer lines of JSON"}
 OTHERS = {"health": "ask a running proxy whether it is well", "help": "show the options",
           "version": "show the version"}
 PLACES = ("FILE", "PATH", "DIR", "FIFO")

@@ -134,6 +134,12 @@ const struct command_word commands[] = {
     {"dev", COMMAND_DEV, true, false, "dev FILE|FOLDER",
      "serve the action on 127.0.0.1:8080 while you write it: it is replaced on each save, and the "
      "page at / shows arguments, answers and logs"},
+    {"new", COMMAND_NEW, true, true, "new LANGUAGE [FOLDER]",
+     "write a function to begin with into FOLDER [hello], with an example of its argument, the "
+     "answer to it and a README"},
+    {"test", COMMAND_TEST, false, false, "test [FOLDER|FILE]",
+     "run the action with each input*.json in FOLDER [.] and compare the answers with "
+     "expected*.json. Exit status: 0; 1 if one differs; 2 for a wrong call"},
     {"invoke", COMMAND_INVOKE, true, true, "invoke FILE [ARGUMENT]",
      "run the action in FILE once, without HTTP: answer on stdout, log on stderr. ARGUMENT is a JSON "
      "object, @FILE or - for stdin; default {}. Exit status: 0; 1 if the action failed or answered "
@@ -280,6 +286,7 @@ enum config_result config_read(struct config *config, int argc, char **argv, str
     config->command = COMMAND_SERVE;
     config->command_name = config->file = config->argument = NULL;
     config->env = config->metadata = NULL;
+    config->code = config->folder = NULL;
     config->debug = false;
     result = look_for_questions(config, argc, argv);
     if (result != CONFIG_RUN)

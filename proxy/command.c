@@ -8,16 +8,18 @@
 #include "base/json.h"
 #include "base/util.h"
 #include "config.h"
+#include "dev/check.h"
 #include "filter/filter.h"
 #include "filter/invoke.h"
 #include "http/service.h"
 
-/* One of both. */
+/* One of the three. */
 struct command {
     struct service *service; /* borrowed */
     struct buf members;      /* -m, as JSON members with a comma behind each; NUL-terminated */
     struct filter *filter;
     struct invoke *invoke;
+    struct check *check;
 };
 
 static const char *path_or_null(const char *path)
@@ -75,6 +77,21 @@ static bool open_invoke(struct command *command, const struct config *config,
     return command->invoke != NULL;
 }
 
+static bool open_check(struct command *command, const struct config *config,
+                       command_ended_fn *ended, void *owner, struct err *err)
+{
+    struct service *service = command->service;
+    struct check_opts opts = {.folder = config->folder,
+                              .run_ms = config->timeout_ms,
+                              .argument_max_bytes = config->run_max_bytes,
+                              .answer_max_bytes = config->answer_max_bytes};
+
+    service->opts.pool.n_workers = 1;
+    service->opts.pool.queue_max = 1;
+    command->check = check_new(service->loop, &opts, ended, owner, err);
+    return command->check != NULL;
+}
+
 struct command *command_new(const struct config *config, struct service *service,
                             command_ended_fn *ended, void *owner, struct err *err)
 {
@@ -86,7 +103,11 @@ struct command *command_new(const struct config *config, struct service *service
     switch (config->command) {
     case COMMAND_SERVE:
     case COMMAND_DEV:
-        assert(config->command == COMMAND_INVOKE || config->command == COMMAND_PIPE);
+    case COMMAND_NEW:
+        assert(!"no command with a pool");
+        break;
+    case COMMAND_TEST:
+        is_open = open_check(command, config, ended, owner, err);
         break;
     case COMMAND_INVOKE:
         is_open = open_invoke(command, config, ended, owner, err);
@@ -104,6 +125,8 @@ int command_finish(struct command *command, int wait_ms, struct err *err)
 {
     size_t n = command->filter != NULL ? filter_finish(command->filter, wait_ms) : 0;
 
+    if (command->check != NULL && !check_has_ended(command->check))
+        return err_set(err, ERR_SYSTEM, 0, "test: interrupted");
     if (command->invoke != NULL && !invoke_has_ended(command->invoke))
         return err_set(err, ERR_SYSTEM, 0, "invoke: interrupted before the answer was written");
     return n == 0 ? 0 : err_set(err, ERR_SYSTEM, 0, "pipe: %zu answers were not read", n);
@@ -117,6 +140,7 @@ void command_free(struct command **command)
         return;
     filter_free(&c->filter);
     invoke_free(&c->invoke);
+    check_free(&c->check);
     buf_done(&c->members);
     free(c);
     *command = NULL;
@@ -124,10 +148,14 @@ void command_free(struct command **command)
 
 void command_serve(struct command *command)
 {
+    struct pool *pool = command->service->pool;
+
     if (command->filter != NULL)
-        filter_serve(command->filter, command->service->pool);
+        filter_serve(command->filter, pool);
+    else if (command->check != NULL)
+        check_serve(command->check, pool);
     else
-        invoke_serve(command->invoke, command->service->pool);
+        invoke_serve(command->invoke, pool);
 }
 
 void command_close(struct command *command)
@@ -140,16 +168,22 @@ void command_stop(struct command *command)
 {
     if (command->filter != NULL)
         filter_stop(command->filter);
+    if (command->check != NULL)
+        check_stop(command->check);
 }
 
 bool command_is_running(const struct command *command)
 {
-    return command->filter != NULL ? filter_n_running(command->filter) > 0
-                                   : invoke_is_running(command->invoke);
+    if (command->filter != NULL)
+        return filter_n_running(command->filter) > 0;
+    return command->check != NULL ? check_is_running(command->check)
+                                  : invoke_is_running(command->invoke);
 }
 
 bool command_is_done(const struct command *command)
 {
-    return command->filter != NULL ? filter_is_done(command->filter)
-                                   : invoke_is_done(command->invoke);
+    if (command->filter != NULL)
+        return filter_is_done(command->filter);
+    return command->check != NULL ? !check_is_running(command->check)
+                                  : invoke_is_done(command->invoke);
 }

@@ -431,6 +431,8 @@ void config_warn_of_variables(char *const *environment)
 
 void config_done(struct config *config)
 {
+    free(TAKE(config->code));
+    free(TAKE(config->folder));
     strv_free(&config->env);
     strv_free(&config->metadata);
 }

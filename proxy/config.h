@@ -18,6 +18,8 @@ enum command_kind {
     COMMAND_INVOKE,
     COMMAND_PIPE,
     COMMAND_DEV,
+    COMMAND_NEW,
+    COMMAND_TEST,
 };
 
 #define CONFIG_AUTO INT64_MIN
@@ -83,6 +85,8 @@ struct config {
     const char *command_name; /* NULL: COMMAND_SERVE */
     const char *file;         /* FILE of a command; NULL: the preloaded action */
     const char *argument;     /* ARGUMENT of invoke; NULL: none */
+    char *code;               /* owned; what of a FILE that is a folder is the action */
+    char *folder;             /* owned; ... and where the names of its files begin */
     char **env;               /* -e and --env-file: NAME=value; owned; NULL: none */
     char **metadata;          /* -m: KEY=value; owned; NULL: none */
 

@@ -1,11 +1,20 @@
 #pragma once
 
 /*
- * develop - what the settings mean for the command dev.
+ * develop - what the settings mean for the commands dev, new and test.
  */
 
 struct config;
 struct dev_opts;
+struct err;
+struct runtime;
+struct runtimes;
 
 /* opts: filled, but for what only the program that serves knows. */
 void develop_options(const struct config *config, struct dev_opts *opts);
+
+/* The command new. 0, or -1. */
+int develop_new(const struct config *config, const struct runtimes *runtimes, struct err *err);
+/* The command test: config->file becomes the action that is in the folder. 0, or -1. */
+int develop_test(struct config *config, const struct runtimes *runtimes,
+                 const struct runtime *fallback, struct err *err);

@@ -36,7 +36,7 @@ static const struct {
     {"-debug", "log each step, keep the folder of a failed /init, allow a further /init"},
     {"--health", "ask the proxy that runs with the same --admin whether it is well; ends with 0 or "
                  "1"},
-    {"--version, -V", "print the version"},
+    {"--version, -V", "print the versions of whiskloop and its libraries"},
     {"--help, -h", "print the common options; --help all: all of them"},
 };
 
@@ -126,7 +126,7 @@ void help_write(FILE *file)
     }
     (void)fprintf(file, "\nOther:\n");
     write_item(file, "--help all", "all options, by topic");
-    write_item(file, "--version, -V", "print the version");
+    write_item(file, "--version, -V", "print the versions of whiskloop and its libraries");
     write_tail(file);
 }
 

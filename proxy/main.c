@@ -260,9 +260,11 @@ static int listen_for_operator(struct app *app, struct err *err)
     if (endpoint_parse(&endpoint, "--admin", config->admin, err) < 0)
         return -1;
     for (size_t i = 0; i < ARRAY_LEN(paths); i++)
-        app->admin_routes[i] = (struct server_route){
-            paths[i].path, paths[i].handler, &app->admin, ADMIN_BODY_MAX_BYTES,
-            NULL,          "GET, HEAD",      NULL,        NULL};
+        app->admin_routes[i] = (struct server_route){.path = paths[i].path,
+                                                     .handler = paths[i].handler,
+                                                     .owner = &app->admin,
+                                                     .body_max_bytes = ADMIN_BODY_MAX_BYTES,
+                                                     .methods = "GET, HEAD"};
     app->admin_server = server_new(app->loop, &opts, app->admin_routes, ARRAY_LEN(paths), err);
     if (app->admin_server == NULL)
         return -1;
@@ -393,25 +395,25 @@ static int listen_for_all(struct app *app, struct err *err)
     bool is_knative = knative_read(&app->knative, service);
     int result;
 
-    app->routes[0] = (struct server_route){"/run",
-                                           run_on_request,
-                                           service,
-                                           config->run_max_bytes,
-                                           "run-max-bytes",
-                                           NULL,
-                                           &service->runs.n_ends[RUN_BODY_TOO_LARGE],
-                                           &service->runs.n_ends[RUN_NO_ROOM]};
-    app->routes[1] = (struct server_route){
-        "/init", init_on_request, service, config->init_max_bytes, "init-max-bytes", NULL, NULL,
-        NULL};
-    app->entry = (struct server_route){"/",
-                                       knative_on_request,
-                                       &app->knative,
-                                       config->init_max_bytes,
-                                       "init-max-bytes",
-                                       app->knative.methods,
-                                       NULL,
-                                       NULL};
+    app->routes[0] = (struct server_route){.path = "/run",
+                                           .handler = run_on_request,
+                                           .owner = service,
+                                           .body_max_bytes = config->run_max_bytes,
+                                           .bound = "run-max-bytes",
+                                           .n_too_large = &service->runs.n_ends[RUN_BODY_TOO_LARGE],
+                                           .n_no_room = &service->runs.n_ends[RUN_NO_ROOM]};
+    app->routes[1] = (struct server_route){.path = "/init",
+                                           .handler = init_on_request,
+                                           .owner = service,
+                                           .body_max_bytes = config->init_max_bytes,
+                                           .bound = "init-max-bytes",
+                                           .tells_instance = true};
+    app->entry = (struct server_route){.path = "/",
+                                       .handler = knative_on_request,
+                                       .owner = &app->knative,
+                                       .body_max_bytes = config->init_max_bytes,
+                                       .bound = "init-max-bytes",
+                                       .methods = app->knative.methods};
     app->admin_held.max_bytes = ADMIN_HELD_MAX_BYTES;
     service->held.max_bytes =
         config->held_max_bytes > 0 ? config->held_max_bytes : held_default_max("");
@@ -485,6 +487,7 @@ static int run(struct app *app, struct err *err)
     if ((!is_command && listen_for_all(app, err) < 0) ||
         setup_service(&app->setup, service, is_temporary, err) < 0) {
         close_servers(app);
+        dev_free(&app->dev, 0);
         return -1;
     }
     open_log_streams(app);
@@ -496,7 +499,10 @@ static int run(struct app *app, struct err *err)
     preload_init(&app->preload, service, on_preloaded_ready, on_preloaded_failed, app);
     prewarmed_init(&service->prewarmed, app->loop);
     service->opts.renames_log = is_command;
-    if (is_command)
+    if (app->config.command == COMMAND_TEST &&
+        develop_test(&app->config, &app->setup.runtimes, service->opts.fallback, err) < 0)
+        result = -1;
+    else if (is_command)
         app->command = command_new(&app->config, service, on_command_ended, app, err);
     if (is_command && app->command == NULL)
         result = -1;
@@ -544,10 +550,15 @@ static int precompile(struct app *app, struct err *err)
 /* Dispatch by purpose. Returns the exit status. */
 static int do_work(struct app *app, const char *program, struct err *err)
 {
+    const struct config *config = &app->config;
     int result = setup_children(&app->setup, program, err);
 
-    if (result == 0)
-        result = app->config.compile_main != NULL ? precompile(app, err) : run(app, err);
+    if (result == 0 && config->command == COMMAND_NEW)
+        result = setup_runtimes(&app->setup, err) < 0
+                     ? -1
+                     : develop_new(config, &app->setup.runtimes, err);
+    else if (result == 0)
+        result = config->compile_main != NULL ? precompile(app, err) : run(app, err);
     if (result == 0)
         return app->status;
     (void)fail(err);

@@ -452,6 +452,13 @@ int setup_service(struct setup *setup, struct service *service, bool is_temporar
     return 0;
 }
 
+int setup_runtimes(struct setup *setup, struct err *err)
+{
+    struct service_opts opts = {.fallback = NULL};
+
+    return load_runtimes(setup, &opts, err);
+}
+
 void setup_done(struct setup *setup)
 {
     store_close(&setup->store);

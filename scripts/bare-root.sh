@@ -74,7 +74,15 @@ clone() {
     rm -f -- "$root/tmp/gitconfig" "$root/tmp/git.log"
 }
 
+# Downloads are kept between roots: apt checks each against the index, which it fetches anew. Links, since
+# apt locks the folder, and roots may run side by side.
+lend_archives() {
+    mkdir -p -- "$root/var/cache/apt/archives"
+    find "$BARE_DIR/archives" -name '*.deb' -exec ln -t "$root/var/cache/apt/archives/" -- {} +
+}
+
 clean_up() {
+    find "$root/var/cache/apt/archives" -name '*.deb' -exec mv -n -t "$BARE_DIR/archives/" -- {} + 2>/dev/null || true
     [[ ${KEEP:-} == 1 ]] || rm -rf --one-file-system -- "$root"
 }
 
@@ -108,6 +116,7 @@ trap 'exit 130' INT TERM
 tar -xf "$base" -C "$root"
 chmod 755 "$root"
 take_along
+lend_archives
 clone
 for input in "${inputs[@]}"; do
     cp -R -- "$input" "$root/mnt/"
@@ -115,13 +124,12 @@ done
 if [[ -n ${BARE_EDIT:-} ]]; then
     (cd -- "$root$folder" && bash -c "$BARE_EDIT")
 fi
-# Downloads are kept between roots: apt checks each against the index, which it fetches anew.
 # A pivoted root rather than a chroot: in a chroot nobody may make a user namespace.
 # shellcheck disable=SC2016
 unshare --mount --pid --fork --kill-child --uts bash -c '
     set -e
-    root=$1 archives=$2 folder=$3
-    shift 3
+    root=$1 folder=$2
+    shift 2
     hostname bare
     mount --bind "$root" "$root"
     cd "$root"
@@ -129,12 +137,11 @@ unshare --mount --pid --fork --kill-child --uts bash -c '
     mount --rbind /dev dev
     mount --rbind /sys sys
     mount -t tmpfs -o mode=1777 tmpfs tmp
-    mount --bind "$archives" var/cache/apt/archives
     mkdir .outer
     pivot_root . .outer
     exec chroot . /usr/bin/env -i HOME=/root PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
         bash -c "umount -l /.outer && rmdir /.outer && cd \"\$0\" && exec \"\$@\"" "$folder" "$@"
-' _ "$root" "$BARE_DIR/archives" "$folder" "$@" </dev/null
+' _ "$root" "$folder" "$@" </dev/null
 if [[ -n $output ]]; then
     cp -R -- "$root${output%%=*}" "${output#*=}"
 fi

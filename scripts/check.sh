@@ -68,7 +68,7 @@ check_shell() {
         fi
     done
     ((${#files[@]} > 0)) || { echo "no scripts found" && return 1; }
-    shellcheck -x "${files[@]}"
+    printf '%s\0' "${files[@]}" | xargs -0 -n 4 -P 2 shellcheck -x
 }
 
 # That every Python file can be parsed; nothing is written.

@@ -28,7 +28,7 @@ LIBRARIES = {
             "base/loop.c"},
     "archive.h": {"action/unpack.c", "http/libraries.c"},
     "archive_entry.h": {"action/unpack.c"},
-    "jansson.h": {"action/manifest.c"},
+    "jansson.h": {"action/manifest.c", "dev/canonical.c"},
     "zlib.h": {"action/gunzip.c", "action/zip.c", "http/libraries.c"},
     "openssl/": {"base/base64.c", "http/libraries.c"},
 }

@@ -34,12 +34,14 @@ STATIC_PACKAGES=(libacl1-dev libbz2-dev liblz4-dev liblzma-dev libxml2-dev libzs
 # What bin/ uses; zip may be missing at run time, tar takes its place.
 RUN_PACKAGES=(curl zip)
 # libclang-rt is not among clang's own dependencies, and without it clang cannot link sanitizers.
-TEST_PACKAGES=(clang clang-format groff-base libclang-rt-14-dev libcmocka-dev python3-pytest
+TEST_PACKAGES=(clang clang-format git groff-base libclang-rt-14-dev libcmocka-dev python3-pytest
     python3-pytest-xdist python3-prometheus-client jq bc shellcheck codespell)
 # The interpreters of the runtimes; without one of them its tests are skipped.
 TEST_PACKAGES+=(nodejs perl ruby php-cli lua5.4 pypy3 tcc golang-go
     openjdk-17-jdk-headless libgoogle-gson-java)
 TEST_PACKAGES+=(python3-jsonschema python3-yaml)
+# What the page of whiskloop dev is tried in; axe-core comes with npm where there is one.
+TEST_PACKAGES+=(chromium)
 # An engine, and what makes a base and a network for it where there is none.
 IMAGE_PACKAGES=(docker.io mmdebstrap iproute2 procps)
 BENCH_PACKAGES=(wrk valgrind)

@@ -51,6 +51,9 @@ const char *code_packed_by(const char *code, size_t n)
         {"7-Zip", "7z\xbc\xaf\x27\x1c", 6},
         {"zstd", "\x28\xb5\x2f\xfd", 4},
         {"RAR", "Rar!\x1a\x07", 6},
+        {"lz4", "\x04\x22\x4d\x18", 4},
+        {"lzip", "LZIP\x01", 5},
+        {"compress", "\x1f\x9d\x90", 3},
     };
 
     for (size_t i = 0; i < ARRAY_LEN(packers); i++) {

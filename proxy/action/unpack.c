@@ -7,8 +7,8 @@
  * it takes source text for archives, and its streaming zip reader believes local headers and loses
  * the modes. Its warnings are errors here: a wrong checksum is no more than a warning to it.
  *
- * It turns names into the locale's form of Unicode, so that two names become one. What a zip holds
- * is looked up in the archive itself instead.
+ * It turns names into the locale's form of Unicode, so that two names become one. What a zip, or a
+ * pax header of a tar, holds is looked up in the archive itself instead.
  */
 
 #include "action/unpack.h"
@@ -30,6 +30,7 @@
 #include "action/envelope.h"
 #include "action/gunzip.h"
 #include "action/store.h"
+#include "action/tar_name.h"
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/exec_spec.h"
@@ -38,6 +39,8 @@
 #define DROPPED_MAX      100  /* bound on links left out; each name is compared with all of them */
 #define TAR_ENTRY_BYTES  4096 /* overhead of a tar per entry: header, padding, long names */
 #define TAR_ENTRIES_MORE 4096 /* slack for an archive's own end, whatever the bounds */
+#define HEADERS_MAX_BYTES                                                                          \
+    (4U << 20) /* kept of a gzip for one entry's names; libarchive bounds each at 1 MB */
 #define LOOK_ENTRIES_MAX 1000000 /* unpack_has() stores nothing; the child's deadline bounds it */
 #define RATIO_FROM_BYTES (1U << 20) /* smaller output is no bomb, whatever the ratio */
 #define NAME_SHOWN       "%.160s"   /* leaves room for the reason in an error text */
@@ -49,9 +52,13 @@ struct unpacking {
     const unsigned char *archive_bytes; /* borrowed, too */
     size_t archive_len;
     struct gunzip *gunzip; /* owned; NULL: the archive is no gzip */
-    uint64_t bytes;        /* unpacked by earlier entries; <= bytes_max */
-    uint64_t entries;      /* begun so far */
-    char **dropped;        /* owned: links that were left out, NULL-terminated; NULL: none */
+    struct buf headers;  /* owned: of a gzip, the block that was read last, or all since it that the
+                            * current entry's headers took */
+    uint64_t headers_at; /* position of its first byte in the tar */
+    bool in_headers;
+    uint64_t bytes;   /* unpacked by earlier entries; <= bytes_max */
+    uint64_t entries; /* begun so far */
+    char **dropped;   /* owned: links that were left out, NULL-terminated; NULL: none */
     unsigned n_dropped;
     struct buf *said; /* borrowed: what the log is to hear */
 };
@@ -268,18 +275,53 @@ static int copy_data(struct unpacking *u, const char *name, uint64_t *entry_byte
     }
 }
 
+/* The archive from the current entry's first header on, as much of it as is there. */
+static const char *headers_of(const struct unpacking *u, size_t *n)
+{
+    la_int64_t position = archive_read_header_position(u->in);
+    uint64_t at = position >= 0 ? (uint64_t)position : UINT64_MAX;
+    uint64_t from = u->gunzip != NULL ? u->headers_at : 0;
+    size_t all = u->gunzip != NULL ? buf_len(&u->headers) : u->archive_len;
+    const char *bytes = u->gunzip != NULL ? buf_at(&u->headers) : (const char *)u->archive_bytes;
+
+    if (at < from || at - from > all) {
+        *n = 0;
+        return bytes;
+    }
+    *n = all - (size_t)(at - from);
+    return bytes + (at - from);
+}
+
+/* Give a tar's entry the names that its pax header spells. */
+static void spell_names(const struct unpacking *u, struct archive_entry *entry)
+{
+    struct tar_names names;
+    size_t n;
+    const char *headers = headers_of(u, &n);
+
+    tar_names_read(&names, headers, n);
+    if (names.path != NULL)
+        archive_entry_set_pathname(entry, names.path);
+    if (names.link != NULL && archive_entry_hardlink(entry) != NULL)
+        archive_entry_set_hardlink(entry, names.link);
+    else if (names.link != NULL && archive_entry_filetype(entry) == AE_IFLNK)
+        archive_entry_set_symlink(entry, names.link);
+    tar_names_done(&names);
+}
+
 /* The name as the archive spells it. NULL: it is unreadable. Caller frees. */
 static char *name_of(const struct unpacking *u, struct archive_entry *entry)
 {
-    const char *name = archive_entry_pathname(entry);
     la_int64_t at = archive_read_header_position(u->in);
     char *raw = NULL;
 
     if (archive_format(u->in) == ARCHIVE_FORMAT_ZIP && at >= 0)
         raw = entry_zip_name(u->archive_bytes, u->archive_len, (size_t)at);
-    if (raw != NULL || name == NULL)
+    else
+        spell_names(u, entry);
+    if (raw != NULL || archive_entry_pathname(entry) == NULL)
         return raw;
-    return xstrdup(name);
+    return xstrdup(archive_entry_pathname(entry));
 }
 
 static int write_entry(struct unpacking *u, struct archive_entry *entry, const char *name,
@@ -325,15 +367,32 @@ static int unpack_entry(struct unpacking *u, struct archive_entry *entry, struct
 
 /* ---- the whole ---- */
 
+static int next_entry(struct unpacking *u, struct archive_entry **entry)
+{
+    int r;
+
+    u->in_headers = true;
+    r = archive_read_next_header(u->in, entry);
+    u->in_headers = false;
+    return r;
+}
+
+/* Whether a warning is that a tar's name, of a file or an owner, is not UTF-8: it is taken as it is. */
+static bool is_about_text(const struct unpacking *u)
+{
+    return archive_format(u->in) != ARCHIVE_FORMAT_ZIP &&
+           strstr(reason(u->in), "can't be converted from") != NULL;
+}
+
 static int unpack_all(struct unpacking *u, struct err *err)
 {
     struct archive_entry *entry = NULL; /* the library's */
     int r;
 
-    while ((r = archive_read_next_header(u->in, &entry)) != ARCHIVE_EOF) {
+    while ((r = next_entry(u, &entry)) != ARCHIVE_EOF) {
         const char *name = r == ARCHIVE_WARN ? archive_entry_pathname(entry) : NULL;
 
-        if (r != ARCHIVE_OK)
+        if (r != ARCHIVE_OK && !(r == ARCHIVE_WARN && is_about_text(u)))
             return read_failed(u, name, err);
         if (count_entry(u, err) < 0 || unpack_entry(u, entry, err) < 0)
             return -1;
@@ -345,6 +404,17 @@ static int unpack_all(struct unpacking *u, struct err *err)
     return 0;
 }
 
+/* The library asks for a block once it is through with the last one: what follows an entry begins in
+ * the block that was current then. */
+static void keep_headers(struct unpacking *u, const void *block, size_t n)
+{
+    if (!u->in_headers || buf_len(&u->headers) + n > HEADERS_MAX_BYTES) {
+        buf_reset(&u->headers, HEADERS_MAX_BYTES);
+        u->headers_at = gunzip_n_out(u->gunzip) - n;
+    }
+    buf_add(&u->headers, block, n);
+}
+
 /* Read callback for libarchive: the next bytes of a gzipped tar. */
 static la_ssize_t on_read(struct archive *in, void *owner, const void **block)
 {
@@ -354,6 +424,8 @@ static la_ssize_t on_read(struct archive *in, void *owner, const void **block)
 
     if (n < 0)
         archive_set_error(in, EINVAL, "%s", gunzip_fault(u->gunzip));
+    else
+        keep_headers(u, *block, (size_t)n);
     /* The overhead of a tar beside file contents: headers, padding, names. */
     if (gunzip_n_out(u->gunzip) / TAR_ENTRY_BYTES >
         limits->bytes_max / TAR_ENTRY_BYTES + limits->entries_max + TAR_ENTRIES_MORE) {
@@ -409,6 +481,12 @@ static int explain_packed(const struct unpacking *u, struct err *err)
 
     if (by == NULL && first != NULL)
         by = gunzip_is(first, n) ? "gzip twice" : code_packed_by(first, n);
+    if (by == NULL && u->gunzip != NULL &&
+        strcmp(reason(u->in), "Unrecognized archive format") == 0)
+        return err_set(
+            err, ERR_CODE, 0,
+            "cannot read archive: the code is packed by gzip and holds no tar: pack it as "
+            "zip, tar or tar.gz");
     if (by == NULL)
         return -1;
     return err_set(err, ERR_CODE, 0,
@@ -421,6 +499,7 @@ static void close_archives(struct unpacking *u)
     (void)archive_write_free(u->disk);
     (void)archive_read_free(u->in);
     gunzip_free(&u->gunzip);
+    buf_done(&u->headers);
     strv_free(&u->dropped);
 }
 

@@ -186,8 +186,22 @@ bool exec_diagnosis_detail(const char *path, int os, char *text, size_t size)
                            name, interpreter);
         return true;
     }
+    /* Of the script itself a launch has made sure: it is a file, and executable. */
+    if ((os == EACCES || os == ENOTDIR || os == ELOOP) && access(real, X_OK) == 0 &&
+        read_interpreter(head, (size_t)n, interpreter, sizeof(interpreter))) {
+        (void)snprintf(text, size,
+                       "the first line of \"%.60s\" names the interpreter \"%.100s\", which cannot "
+                       "be started: %s",
+                       name, interpreter, strerror(os));
+        return true;
+    }
     if (os != ENOEXEC)
         return false;
+    if (read_interpreter(head, (size_t)n, interpreter, sizeof(interpreter))) {
+        (void)snprintf(text, size, "the first line of \"%.60s\" names no interpreter behind \"#!\"",
+                       name);
+        return true;
+    }
     (void)snprintf(text, size, "\"%.60s\" is %s", name,
                    n > 0 ? what_it_is((unsigned char *)head, (size_t)n) : "empty");
     return true;

@@ -15,6 +15,8 @@
 #include "dev/status.h"
 #include "dev/text.h"
 
+#define NO_LIMIT_MS (UINT64_C(30) * 86400000) /* a debugger may be attached */
+
 struct dev {
     struct service *service; /* borrowed */
     struct dev_opts opts;
@@ -121,12 +123,18 @@ int dev_begin(struct dev *dev, unsigned port, struct err *err)
                                .bytes_max = dev->opts.init_max_bytes,
                                .runtimes = service->opts.build.runtimes,
                                .fallback = service->opts.fallback,
+                               .inspect = (unsigned)dev->opts.inspect,
                                .runtime_is_named = dev->opts.runtime_is_named};
 
     dev->pages.port = port;
     set_url(dev, port);
     (void)snprintf(dev->status.instance, sizeof(dev->status.instance), "%s", dev->opts.instance);
-    dev->status.timeout_ms = service->opts.run_ms;
+    if (dev->opts.inspect != 0) {
+        service->opts.run_ms = service->opts.init_ms = service->opts.pool.worker.start_ms =
+            NO_LIMIT_MS;
+        service->opts.prelaunches = false; /* the debugger is told of in the environment */
+    }
+    dev->status.timeout_ms = dev->opts.inspect != 0 ? 0 : service->opts.run_ms;
     service->opts.allow_reinit = true;
     service->opts.renames_log = true;
     /* One at a time: then each log line is known to be of the activation that runs. */

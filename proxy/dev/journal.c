@@ -32,14 +32,8 @@ static void flush_batch(struct journal *journal)
         buf_add(&data, buf_at(&journal->batch), buf_len(&journal->batch) - 1);
         buf_add_text(&data, "]");
         events_add(&journal->events, "log", buf_at(&data), buf_len(&data), journal->n_batch);
-        buf_reset(&data, 0);
         buf_reset(&journal->batch, JOURNAL_BATCH_MAX_BYTES);
         journal->n_batch = 0;
-    }
-    if (journal->n_dropped > 0) {
-        text_add(&data, "{\"count\":%" PRIu64 "}", journal->n_dropped);
-        events_add(&journal->events, "dropped", buf_at(&data), buf_len(&data), journal->n_dropped);
-        journal->n_dropped = 0;
     }
     buf_done(&data);
 }
@@ -83,13 +77,12 @@ static void take_line(struct journal *journal, const char *stream, struct activa
         else
             a->log_cut = true;
     }
-    if (buf_len(&journal->batch) < JOURNAL_BATCH_MAX_BYTES) {
-        write_item(&journal->batch, a, stream, text, n, now_ms);
-        journal->n_batch++;
-    } else {
-        journal->n_dropped++;
-    }
-    start_ticking(journal);
+    write_item(&journal->batch, a, stream, text, n, now_ms);
+    journal->n_batch++;
+    if (buf_len(&journal->batch) >= JOURNAL_BATCH_MAX_BYTES)
+        flush_batch(journal); /* events drop the oldest lines, for the last ones tell the most */
+    else
+        start_ticking(journal);
 }
 
 static void take_lines(struct journal_stream *stream, const void *owner, const char *bytes,

@@ -15,10 +15,9 @@
 #include "dev/terminal.h"
 #include "http/service.h"
 
-#define JOURNAL_BATCH_MS 20 /* log lines of so long are one event */
-#define JOURNAL_BATCH_MAX_BYTES                                                                    \
-    (128u << 10)                     /* ... of so many; what is more is counted as dropped */
-#define JOURNAL_LINE_MAX_BYTES 16384 /* longer ones are cut */
+#define JOURNAL_BATCH_MS        20           /* log lines of so long are one event */
+#define JOURNAL_BATCH_MAX_BYTES (128u << 10) /* ... of so many, or a little more */
+#define JOURNAL_LINE_MAX_BYTES  16384        /* longer ones are cut */
 
 struct journal;
 
@@ -42,7 +41,6 @@ struct journal {
     unsigned version;         /* that serves */
     struct buf batch;         /* log items of the next event, a comma behind each */
     uint64_t n_batch;
-    uint64_t n_dropped;
     struct loop_timer tick; /* while something waits to be told */
     bool is_loading;        /* what no activation says is said by the version that loads */
     struct buf said;        /* ... the last of it */

@@ -9,10 +9,12 @@
 #include "action/preloaded.h"
 #include "base/err.h"
 #include "base/util.h"
+#include "dev/inspect.h"
 #include "dev/journal.h"
 #include "dev/text.h"
 #include "http/init.h"
 #include "http/prewarm.h"
+#include "http/versions.h"
 
 #define PATIENCE_MS                                                                                \
     400 /* for an editor that empties a file, or takes it away, and then writes it */
@@ -59,7 +61,8 @@ static void note_loaded(struct loader *loader)
                    (double)loader->took_us / 1000);
     terminal_say(&loader->journal->terminal, "ready", text);
     open_gate(loader);
-    prewarm_next(service);
+    if (loader->opts.inspect == 0)
+        prewarm_next(service);
 }
 
 /* Interpreters print the place where the code failed last. */
@@ -184,6 +187,42 @@ static const char *language_of(const struct preloaded *preloaded, const struct l
     return runtime != NULL ? runtime->name : "native";
 }
 
+/* A debugger has one port: the version that has it must end before the next one begins, and requests
+ * wait meanwhile. What it runs dies with it, for it may be stopped at a breakpoint. false: wait. */
+static bool is_port_free(struct loader *loader)
+{
+    struct service *service = loader->service;
+
+    if (loader->opts.inspect == 0)
+        return true;
+    if (service->pool != NULL) {
+        if (!service->gate.closed)
+            gate_close(&service->gate);
+        versions_discard(service, TAKE(service->pool), service->version);
+        service->version = 0;
+    }
+    if (list_empty(&service->retired))
+        return true;
+    loop_timer_set(service->loop, &loader->again, loop_now_ms(service->loop) + AGAIN_MS);
+    return false;
+}
+
+/* Let a debugger attach to what is started next. */
+static void set_inspect(struct loader *loader, struct preloaded *preloaded)
+{
+    const struct runtime *runtime = runtimes_find(loader->opts.runtimes, loader->language);
+
+    loader->inspect_port = 0;
+    if (loader->opts.inspect == 0)
+        return;
+    loader->inspect_port = inspect_port(loader->language, loader->opts.inspect);
+    if (loader->inspect_port != 0 && runtime != NULL)
+        inspect_set(&preloaded->envelope.env, loader->language, loader->inspect_port, runtime->dir);
+    else
+        terminal_say(&loader->journal->terminal, "inspect",
+                     "--inspect: for nodejs, python and java only");
+}
+
 static void load(struct loader *loader)
 {
     struct service *service = loader->service;
@@ -197,7 +236,7 @@ static void load(struct loader *loader)
     struct preloaded preloaded = {.dir = NULL};
     struct err err;
 
-    if (loader->stopped || is_patient(loader) || !drop_current(loader))
+    if (loader->stopped || is_patient(loader) || !drop_current(loader) || !is_port_free(loader))
         return;
     target_look(&loader->target, loader->opts.runtimes, loader->opts.fallback);
     opts.path = loader->target.code;
@@ -212,6 +251,7 @@ static void load(struct loader *loader)
     loader->language = language_of(&preloaded, loader);
     if (preloaded.runtime != NULL) /* the launcher that waits for the next version is of this one */
         service->opts.fallback = preloaded.runtime;
+    set_inspect(loader, &preloaded);
     loader->is_loading = true;
     init_preloaded(service, &preloaded, on_init_done, loader);
     preloaded_done(&preloaded);
@@ -252,7 +292,7 @@ int loader_begin(struct loader *loader, struct service *service, struct journal 
     loader->language = opts->fallback->name;
     loop_post_init(&loader->loaded, on_loaded);
     loop_timer_init(&loader->again, on_again);
-    if (target_open(&loader->target, opts->path, err) < 0)
+    if (target_open(&loader->target, "dev", opts->path, err) < 0)
         return -1;
     gate_close(&service->gate);
     loader->watch = watch_new(service->loop, loader->target.path, on_watch, loader);

@@ -39,6 +39,7 @@ struct loader_opts {
     uint64_t bytes_max;
     const struct runtimes *runtimes;
     const struct runtime *fallback; /* what source without a known ending is */
+    unsigned inspect;               /* 0: no debugger; else as for inspect_port() */
     bool runtime_is_named;
 };
 
@@ -62,8 +63,9 @@ struct loader {
     bool is_loading;         /* service->init is ours */
     bool is_dropped;         /* ... and being cancelled */
     bool stopped;
-    uint64_t began_us; /* the load */
-    uint64_t took_us;  /* ... that succeeded last */
+    unsigned inspect_port; /* of the version that loads or serves; 0: none */
+    uint64_t began_us;     /* the load */
+    uint64_t took_us;      /* ... that succeeded last */
     struct loop_post loaded;
     struct loop_timer again;   /* for a file that is empty or away for a moment */
     uint64_t patient_until_ms; /* until then such a file is waited for; 0: not */

@@ -25,6 +25,7 @@
     "img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 #define TOKEN_HERE       "@TOKEN@"
 #define ACTIVATIONS_PATH "/dev/activations/"
+#define PAGE_PATH        "/dev/page/" /* and a file of proxy/dev/page/ */
 #define SMALL_BODY_BYTES 65536
 
 /* ---- who may ask ---- */
@@ -154,12 +155,11 @@ static void on_guarded(void *owner, struct request *request)
 
 /* ---- the page ---- */
 
-static const struct asset *find_asset(const char *name)
+static const struct asset *find_asset(const char *name, size_t n)
 {
     for (size_t i = 0; i < n_assets; i++)
-        if (strcmp(assets[i].name, name) == 0)
+        if (strlen(assets[i].name) == n && memcmp(assets[i].name, name, n) == 0)
             return &assets[i];
-    assert(!"no such file in proxy/dev/page");
     return NULL;
 }
 
@@ -170,22 +170,17 @@ static void reply_buf(struct request *request, const char *type, struct buf *bod
     request_reply_as(request, 200, type, TAKE(body->bytes), n);
 }
 
-static void reply_asset(struct request *request, const struct asset *asset)
-{
-    struct buf body = {0};
-
-    buf_add(&body, asset->bytes, asset->n);
-    reply_buf(request, asset->type, &body);
-}
-
 static void on_page(void *owner, struct request *request)
 {
     const struct pages *pages = owner;
-    const struct asset *asset = find_asset("index.html");
-    const char *at = memmem(asset->bytes, asset->n, TOKEN_HERE, strlen(TOKEN_HERE));
-    size_t n_before = at != NULL ? (size_t)(at - asset->bytes) : asset->n;
+    const struct asset *asset = find_asset("index.html", strlen("index.html"));
     struct buf body = {0};
+    const char *at;
+    size_t n_before;
 
+    assert(asset != NULL);
+    at = memmem(asset->bytes, asset->n, TOKEN_HERE, strlen(TOKEN_HERE));
+    n_before = at != NULL ? (size_t)(at - asset->bytes) : asset->n;
     buf_add(&body, asset->bytes, n_before);
     if (at != NULL) {
         buf_add_text(&body, pages->token);
@@ -198,16 +193,21 @@ static void on_page(void *owner, struct request *request)
     reply_buf(request, asset->type, &body);
 }
 
-static void on_script(void *owner, struct request *request)
+/* A style sheet or a script of the page. */
+static void on_asset(void *owner, struct request *request)
 {
-    (void)owner;
-    reply_asset(request, find_asset("page.js"));
-}
+    struct request_text path = request_path(request);
+    size_t n = strlen(PAGE_PATH);
+    const struct asset *asset = find_asset(path.text + n, path.n - n);
+    struct buf body = {0};
 
-static void on_style(void *owner, struct request *request)
-{
     (void)owner;
-    reply_asset(request, find_asset("page.css"));
+    if (asset == NULL) {
+        request_reply_error(request, 404, "The page has no such file.");
+        return;
+    }
+    buf_add(&body, asset->bytes, asset->n);
+    reply_buf(request, asset->type, &body);
 }
 
 /* ---- what it asks for ---- */
@@ -433,8 +433,11 @@ static void add_route(struct pages *pages, const char *path, const char *methods
         .wants_token = methods == NULL && strncmp(path, "/dev/", 5) == 0,
         .is_page = handler == on_page,
     };
-    pages->routes[i] = (struct server_route){
-        path, on_guarded, &pages->guards[i], body_max_bytes, NULL, methods, NULL, NULL};
+    pages->routes[i] = (struct server_route){.path = path,
+                                             .handler = on_guarded,
+                                             .owner = &pages->guards[i],
+                                             .body_max_bytes = body_max_bytes,
+                                             .methods = methods};
 }
 
 static void make_token(char *token)
@@ -462,8 +465,7 @@ void pages_init(struct pages *pages, const struct pages_opts *opts)
     if (!opts->has_page)
         return;
     add_route(pages, "/", get, on_page, pages, SMALL_BODY_BYTES);
-    add_route(pages, "/dev/page.js", get, on_script, pages, SMALL_BODY_BYTES);
-    add_route(pages, "/dev/page.css", get, on_style, pages, SMALL_BODY_BYTES);
+    add_route(pages, PAGE_PATH, get, on_asset, pages, SMALL_BODY_BYTES);
     add_route(pages, "/dev/state", get, on_state, pages, SMALL_BODY_BYTES);
     add_route(pages, "/dev/events", "GET", on_events, pages, SMALL_BODY_BYTES);
     add_route(pages, "/dev/activations", get, on_activations, pages, SMALL_BODY_BYTES);

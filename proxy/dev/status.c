@@ -15,6 +15,8 @@ void status_write(const struct status *status, struct buf *out)
     text_add_json(out, status->instance);
     buf_add_text(out, ",\"name\":");
     text_add_json(out, loader->target.only != NULL ? loader->target.only : loader->target.name);
+    buf_add_text(out, ",\"path\":");
+    text_add_json(out, loader->target.path);
     buf_add_text(out, ",\"language\":");
     text_add_json(out, loader->language);
     text_add(out,
@@ -24,8 +26,8 @@ void status_write(const struct status *status, struct buf *out)
     buf_add_text(out, ",\"examples\":");
     target_write_examples(&loader->target, out);
     text_add(out, ",\"limits\":{\"timeout_ms\":%" PRIu64 "},\"inspect\":", status->timeout_ms);
-    if (status->inspect > 0)
-        text_add(out, "%u}", status->inspect);
+    if (loader->inspect_port > 0)
+        text_add(out, "%u}", loader->inspect_port);
     else
         buf_add_text(out, "null}");
 }

@@ -13,7 +13,6 @@ struct status {
     const struct loader *loader; /* borrowed */
     char instance[48];           /* differs from run to run */
     uint64_t timeout_ms;         /* of an activation; 0: none */
-    unsigned inspect;            /* port of the debugger; 0: none */
 };
 
 /* Append a JSON object, one line. */

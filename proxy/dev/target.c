@@ -50,7 +50,7 @@ char **target_list(const char *folder, const char *start, const char *end)
     return names;
 }
 
-int target_open(struct target *target, const char *path, struct err *err)
+int target_open(struct target *target, const char *command, const char *path, struct err *err)
 {
     struct stat info;
     size_t n = strlen(path);
@@ -60,13 +60,14 @@ int target_open(struct target *target, const char *path, struct err *err)
         n--;
     target->path = xstrndup(path, n);
     if (stat(target->path, &info) < 0)
-        return err_set(err, ERR_REQUEST, errno, "dev: cannot read \"%s\": %s", path,
+        return err_set(err, ERR_REQUEST, errno, "%s: cannot read \"%s\": %s", command, path,
                        strerror(errno));
     if (!S_ISDIR(info.st_mode) && !S_ISREG(info.st_mode))
-        return err_set(err, ERR_REQUEST, 0, "dev: \"%s\" is neither a file nor a folder", path);
+        return err_set(err, ERR_REQUEST, 0, "%s: \"%s\" is neither a file nor a folder", command,
+                       path);
     real = realpath(target->path, NULL);
     if (real == NULL)
-        return err_set(err, ERR_REQUEST, errno, "dev: cannot read \"%s\": %s", path,
+        return err_set(err, ERR_REQUEST, errno, "%s: cannot read \"%s\": %s", command, path,
                        strerror(errno));
     /* A name such as "." says nothing to people. */
     target->name = xstrdup(basename(S_ISDIR(info.st_mode) ? real : target->path));

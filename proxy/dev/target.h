@@ -22,8 +22,8 @@ struct target {
     char *only;   /* name of the file; NULL: the folder is served */
 };
 
-/* 0; -1: there is nothing at the path, or it is neither. */
-int target_open(struct target *target, const char *path, struct err *err);
+/* command: for err. 0; -1: there is nothing at the path, or it is neither. */
+int target_open(struct target *target, const char *command, const char *path, struct err *err);
 /* Find out anew what in it is the action: a folder without an entry of any runtime, but with one
  * source file in it, is that file. */
 void target_look(struct target *target, const struct runtimes *runtimes,

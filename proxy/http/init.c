@@ -225,7 +225,7 @@ static void tell_owner(struct init *init, const struct err *err)
     const struct reason nothing = {.serving = NULL};
     struct buf text = {0};
 
-    reason_compose(&nothing, err, &init->build.why, &init->names, &text);
+    reason_compose(&nothing, err, &init->build.why, &init->names, NULL, &text);
     init->done(init->owner, buf_at(&text), buf_len(&text));
     buf_done(&text);
 }
@@ -237,7 +237,8 @@ static void fail(struct init *init, const struct err *err)
     struct buf reason = {0};
 
     name_files(init, &init->names);
-    reason_compose(&init->reason, err, why, &init->names, &reason);
+    reason_compose(&init->reason, err, why, &init->names,
+                   init->build.runtime != NULL ? init->build.runtime->dir : NULL, &reason);
     log_end(init, "failed", err->text);
     service->init = NULL;
     if (init->request != NULL)

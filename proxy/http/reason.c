@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "action/frames.h"
 #include "action/user_names.h"
 #include "base/err.h"
 #include "base/util.h"
@@ -55,7 +56,7 @@ static void put_trimmed(const char *text, size_t n, const struct user_names *nam
 }
 
 void reason_compose(const struct reason *reason, const struct err *err, const struct buf *why,
-                    const struct user_names *names, struct buf *out)
+                    const struct user_names *names, const char *launchers, struct buf *out)
 {
     if (buf_len(why) > 0) {
         put_trimmed(buf_at(why), buf_len(why), names, out);
@@ -68,8 +69,12 @@ void reason_compose(const struct reason *reason, const struct err *err, const st
         buf_add_text(out, ")");
     }
     if (buf_len(&reason->said) > 0) {
+        struct buf said = {0};
+
+        frames_put_users(buf_at(&reason->said), buf_len(&reason->said), launchers, &said);
         buf_add_text(out, "\n");
-        put_trimmed(buf_at(&reason->said), buf_len(&reason->said), names, out);
+        put_trimmed(buf_at(&said), buf_len(&said), names, out);
+        buf_done(&said);
     }
 }
 

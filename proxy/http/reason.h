@@ -33,9 +33,9 @@ void reason_listen(struct reason *reason, struct output *out, struct output *err
 void reason_done(struct reason *reason);
 
 /* Append the whole reason with the user's file names. why: a compiler's message, which replaces all
- * else if not empty. */
+ * else if not empty. launchers: the folder whose stack frames are left out; NULL: unknown. */
 void reason_compose(const struct reason *reason, const struct err *err, const struct buf *why,
-                    const struct user_names *names, struct buf *out);
+                    const struct user_names *names, const char *launchers, struct buf *out);
 /* Add it to the reply as a header, percent-encoding control characters, '%' and non-ASCII. A long
  * one is cut in the middle. */
 void reason_add_header(struct request *request, const char *text, size_t n);

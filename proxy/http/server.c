@@ -22,6 +22,7 @@
 #define ACCEPTS_PER_TURN 16
 #define ACCEPT_PAUSE_MS  100 /* pause after accept() fails for lack of descriptors */
 #define SERVER_MAGIC     0x77686b31u
+#define INSTANCE_HEADER  "x-whiskloop-instance"
 #define LOST_MAX_BYTES   65536 /* a body for no path is read and dropped up to this size */
 
 struct server_handler {
@@ -152,7 +153,7 @@ static void send_refusal(const struct server *server, struct request *request,
     if (refusal->allow != NULL)
         request_add_header(request, "allow", refusal->allow);
     if (refusal->allow != NULL && server->instance != NULL)
-        request_add_header(request, "x-whiskloop-instance", server->instance);
+        request_add_header(request, INSTANCE_HEADER, server->instance);
     if (refusal->retry)
         request_add_header(request, "retry-after", "1");
     request_reply_error(request, refusal->status, refusal->text);
@@ -172,10 +173,13 @@ static int on_req(h2o_handler_t *handler, h2o_req_t *req)
         return 0;
     }
     route = judge(server, req->path_normalized, req->method, &refusal);
-    if (refusal.status != 0)
+    if (refusal.status != 0) {
         send_refusal(server, request, &refusal);
-    else
-        route->handler(route->owner, request);
+        return 0;
+    }
+    if (route->tells_instance && server->instance != NULL)
+        request_add_header(request, INSTANCE_HEADER, server->instance);
+    route->handler(route->owner, request);
     return 0;
 }
 

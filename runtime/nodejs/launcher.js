@@ -29,6 +29,8 @@ const { Metadata, MetadataOfMany } = require('./metadata.js');
 const PIPELINE = 64; // lines that may be written ahead of the answers
 const CONCURRENT = 500; // activations at a time, where they are allowed
 const READ_BYTES = 65536;
+const KEEP_BYTES = 4 << 20; // memory kept between activations
+const NEWLINE = Buffer.from('\n');
 
 // Read by Node, or by a library beneath it, only while the process starts.
 const READ_AT_START = /^(NODE_(?!ENV$|PATH$)|UV_|LD_|LC_|LANG|ICU_|OPENSSL_|SSL_|MALLOC_|GLIBC_)/;
@@ -115,13 +117,62 @@ function move(fd, flags) {
     return stat.isFile() || stat.isSocket() ? fd : fs.openSync(`/proc/self/fd/${fd}`, flags);
 }
 
+/* Memory for one text after the other: a fresh Buffer of a megabyte costs several times what is
+ * done with its bytes. */
+class Scratch {
+    constructor() {
+        this.bytes = Buffer.allocUnsafeSlow(READ_BYTES);
+        this.n = 0;
+    }
+
+    /* Make room for n bytes behind those that are held. */
+    reserve(n) {
+        if (this.n + n <= this.bytes.length)
+            return;
+        const grown = Buffer.allocUnsafeSlow(Math.max(this.n + n, 2 * this.bytes.length));
+
+        this.bytes.copy(grown, 0, 0, this.n);
+        this.bytes = grown;
+    }
+
+    add(bytes) {
+        this.reserve(bytes.length);
+        bytes.copy(this.bytes, this.n);
+        this.n += bytes.length;
+    }
+
+    addText(text) {
+        // A unit of UTF-16 is three bytes at most; to count them takes longer than a short text.
+        this.reserve(this.n + 3 * text.length <= this.bytes.length ? 0 : Buffer.byteLength(text));
+        this.n += this.bytes.write(text, this.n);
+    }
+
+    held() {
+        return this.bytes.subarray(0, this.n);
+    }
+
+    drop() {
+        this.n = 0;
+        if (this.bytes.length > KEEP_BYTES)
+            this.bytes = Buffer.allocUnsafeSlow(READ_BYTES);
+    }
+}
+
+const NOT_UTF8 = Symbol('a line that is not UTF-8');
+
+/* The text of a line. */
+function textOf(bytes) {
+    return isUtf8 && !isUtf8(bytes) ? NOT_UTF8 : bytes.toString();
+}
+
 /* Lines in, one after the other, and answers out. */
 class Channel {
     constructor() {
         this.linesFd = move(0, fs.constants.O_RDONLY);
         this.answersFd = move(1, fs.constants.O_WRONLY);
-        this.queue = [];
-        this.unfinished = [];
+        this.queue = []; // texts
+        this.unfinished = new Scratch();
+        this.out = new Scratch();
         this.onLine = null; // takes a line; a promise when it is not done with it on return
         this.most = 1; // lines that may be worked on at a time
         this.failed = ''; // stands before the answer of a function that threw
@@ -135,34 +186,60 @@ class Channel {
 
         this.onLine = onLine;
         this.onEnd = onEnd;
-        this.stream = stat.isFIFO() || stat.isSocket()
-            ? new net.Socket({ fd: this.linesFd, readable: true, writable: false })
-            : fs.createReadStream(null, { fd: this.linesFd, highWaterMark: READ_BYTES });
-        this.stream.on('data', (chunk) => this.cut(chunk));
+        if (stat.isFIFO() || stat.isSocket()) {
+            const buffer = Buffer.allocUnsafeSlow(4 * READ_BYTES);
+
+            this.stream = new net.Socket({
+                fd: this.linesFd, readable: true, writable: false,
+                onread: {
+                    buffer,
+                    callback: (n) => {
+                        this.cut(buffer.subarray(0, n));
+                        return true;
+                    },
+                },
+            });
+            this.stream.resume();
+        } else {
+            this.stream = fs.createReadStream(null, { fd: this.linesFd, highWaterMark: READ_BYTES });
+            this.stream.on('data', (chunk) => this.cut(chunk));
+        }
         this.stream.on('end', () => {
-            if (this.unfinished.length > 0) // a shell's input need not end in a newline
-                this.queue.push(Buffer.concat(this.unfinished.splice(0)));
+            if (this.unfinished.n > 0) // a shell's input need not end in a newline
+                this.queue.push(textOf(this.unfinished.held()));
             this.ended = true;
             this.work();
         });
         this.stream.on('error', () => process.exit(1));
     }
 
+    /* Take in what a read brought; the chunk's memory is used again afterwards. */
     cut(chunk) {
+        const last = chunk.lastIndexOf(10);
         let from = 0;
 
-        for (let to; (to = chunk.indexOf(10, from)) >= 0; from = to + 1) {
-            const piece = chunk.subarray(from, to);
+        if (last >= 0 && this.unfinished.n > 0) {
+            from = chunk.indexOf(10) + 1;
+            this.unfinished.add(chunk.subarray(0, from - 1));
+            this.queue.push(textOf(this.unfinished.held()));
+            this.unfinished.drop();
+        }
+        if (from <= last) {
+            const whole = chunk.subarray(from, last);
+            const text = textOf(whole);
 
-            if (this.unfinished.length > 0) {
-                this.unfinished.push(piece);
-                this.queue.push(Buffer.concat(this.unfinished.splice(0)));
+            if (text !== NOT_UTF8) {
+                for (const line of text.split('\n'))
+                    this.queue.push(line);
             } else {
-                this.queue.push(piece);
+                for (let to; from <= last; from = to + 1) {
+                    to = chunk.indexOf(10, from);
+                    this.queue.push(textOf(chunk.subarray(from, to)));
+                }
             }
         }
-        if (from < chunk.length)
-            this.unfinished.push(chunk.subarray(from));
+        if (last + 1 < chunk.length)
+            this.unfinished.add(chunk.subarray(last + 1));
         if (this.queue.length > PIPELINE && !this.ended)
             this.stream.pause();
         this.work();
@@ -188,7 +265,10 @@ class Channel {
 
     answer(text) {
         try {
-            writeAll(this.answersFd, Buffer.from(text + '\n'));
+            this.out.addText(text);
+            this.out.add(NEWLINE);
+            writeAll(this.answersFd, this.out.held());
+            this.out.drop();
         } catch (problem) {
             process.exit(1); // nobody reads the answers any more, as in `launcher.js ... | head -1`
         }
@@ -399,7 +479,7 @@ function readInit(line) {
     let init, changed;
 
     try {
-        init = JSON.parse(line.toString()).init;
+        init = JSON.parse(line).init;
         fs.statSync(init.path);
         changed = Object.entries(init.env || {}).filter(([name]) => name !== '' && !/[=\0]/.test(name))
             .map(([name, item]) => [name, typeof item === 'string' ? item
@@ -480,9 +560,9 @@ function activate(channel, metadata, main, line) {
     if (line.length === 0 && channel.most > 1)
         return undefined; // it asks whether lines are read
     try {
-        if (isUtf8 && !isUtf8(line))
+        if (line === NOT_UTF8)
             throw new SyntaxError('it is not UTF-8');
-        request = JSON.parse(line.toString());
+        request = JSON.parse(line);
     } catch (problem) {
         answer(JSON.stringify({ error: `cannot read the line as JSON: ${problem.message}` }));
         return undefined;
@@ -518,6 +598,21 @@ function activate(channel, metadata, main, line) {
     return undefined;
 }
 
+/* A syntax error of an ES module names no file in its text: Node keeps that for what nobody catches. */
+function isOfModule(problem) {
+    return problem instanceof SyntaxError &&
+        /^SyntaxError: .*\n    at .*\(node:internal\/modules\/esm/.test(problem.stack);
+}
+
+/* End as if nobody had caught it: Node prints file, line and text, and ends with 1. Never settles. */
+function dieOf(problem) {
+    process.removeAllListeners('uncaughtException');
+    setImmediate(() => {
+        throw problem;
+    });
+    return new Promise(() => {});
+}
+
 /* Load, report ready, and from then on answer. */
 async function serve(channel, arguments_, acknowledge) {
     const many = acknowledge && process.env.__OW_ALLOW_CONCURRENT === 'true';
@@ -527,6 +622,8 @@ async function serve(channel, arguments_, acknowledge) {
     try {
         main = await load(...arguments_);
     } catch (problem) {
+        if (isOfModule(problem))
+            return dieOf(problem);
         process.stderr.write(problem instanceof Refusal ? `${problem.message}\n`
             : `${inspect(problem)}\n`);
         process.exit(1);

@@ -12,7 +12,9 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 
+STARTED_S = time.monotonic()
 REQUIREMENTS = "requirements.txt"
 
 # pip asks an index that does not answer this often, for this long.
@@ -78,14 +80,17 @@ def install(folder, time_s):
                "--disable-pip-version-check", "--retries", str(RETRIES), "--timeout",
                str(TIMEOUT_S), "--target", os.path.join(root, "packages"), "-r", REQUIREMENTS]
     env = {name: text for name, text in os.environ.items() if name not in PLACES}
+    env["TMPDIR"] = os.path.join(root, "tmp")  # pip leaves its files there when it is killed
+    os.makedirs(env["TMPDIR"])
     try:
         done = subprocess.run(command, cwd=folder, env=env, stdin=subprocess.DEVNULL,
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=time_s)
     except subprocess.TimeoutExpired:
         shutil.rmtree(root, ignore_errors=True)
-        return "pip took longer than %d s (three quarters of --init-timeout)" % time_s
+        return "pip took longer than %.1f s, what --init-timeout leaves for it" % time_s
     said = done.stdout.decode("utf-8", "replace")
     if done.returncode == 0:
+        shutil.rmtree(env["TMPDIR"], ignore_errors=True)
         os.makedirs(os.path.join(root, "bin"), exist_ok=True)
         with open(os.path.join(root, "bin", "activate_this.py"), "w", encoding="utf-8") as file:
             file.write(ACTIVATE)
@@ -108,7 +113,7 @@ def main():
     if is_there_already(os.path.join(target, REQUIREMENTS)):
         return
     time_s = SHARE * int(os.environ.get("__OW_COMPILE_MS") or 300000) / 1000
-    why = install(target, time_s)
+    why = install(target, max(time_s - (time.monotonic() - STARTED_S), 0))
     if why is not None:
         print("%s was not installed: %s" % (REQUIREMENTS, why))
 

@@ -10,10 +10,12 @@ Standard library only, Python 3.7 or newer, CPython or PyPy. The interpreter's s
 every cold start, so what most actions never need (traceback, asyncio) is imported when needed.
 """
 
+import fcntl
 import os
 import sys
 
-from whiskloop_wire import Channel, Refusal, flush_logs, message, open_logs, parse, to_line, to_variable
+from whiskloop_wire import (Channel, Refusal, codec, flush_logs, message, open_logs, parse, to_line, to_variable,
+                            use_accelerator)
 
 # The action is not __main__: what its file guards by `if __name__ == "__main__"` is for the
 # command line only. Apache's Python runtime imports it under this very name.
@@ -56,11 +58,24 @@ def find_accelerator():
 
 
 accelerator = find_accelerator()
+if accelerator is not None and os.environ.get("WHISKLOOP_PYTHON_ACCELERATOR") != "0":
+    use_accelerator(accelerator)
 
 
 def is_accelerated():
     """Whether serve() is done in C."""
     return accelerator is not None and os.environ.get("WHISKLOOP_PYTHON_ACCELERATOR") != "0"
+
+
+if not is_accelerated():
+    codec()
+
+# Modules that codec() loads. An action may have files of these names; they have never replaced the
+# standard library's, since the launcher had loaded that before.
+CODECS = frozenset(("collections", "copyreg", "enum", "functools", "json", "keyword", "operator", "re",
+                    "reprlib", "types"))
+
+FIONREAD = 0x541B  # how many bytes can be read; termios, which names it, would have to be loaded
 
 
 # ---- metadata ----
@@ -82,6 +97,21 @@ KEY_MAX = 1024  # characters
 UNKNOWN = (None, b"", None, "")
 
 
+def bounded(items):
+    """The metadata that becomes variables."""
+    if len(items) <= OTHERS_MAX:
+        return items
+    first = {key: items[key] for key, _ in zip(items, range(OTHERS_MAX))}
+    first.update((key, items[key]) for key in PLATFORM if key in items)
+    return first
+
+
+def variables(items):
+    """The metadata as pairs of a variable's name and its text."""
+    return [("__OW_" + key.upper(), to_variable(item)) for key, item in bounded(items).items()
+            if "=" not in key and "\0" not in key and len(key) <= KEY_MAX]
+
+
 class Metadata:
     """What came with an activation, shown to the user's code as variables __OW_KEY.
 
@@ -96,10 +126,7 @@ class Metadata:
 
     def show(self, items):
         """Make the environment show these items, and no others of an earlier activation."""
-        if len(items) > OTHERS_MAX:
-            first = {key: items[key] for key, _ in zip(items, range(OTHERS_MAX))}
-            first.update((key, items[key]) for key in PLATFORM if key in items)
-            items = first
+        items = bounded(items)
         shown = self.shown
         for key, text in items.items():
             if type(text) is not str:
@@ -211,6 +238,8 @@ def load(path, name="main"):
     if not os.path.isfile(source):
         sys.exit("Zip file does not include %s: no such file in %s" % (file_name, folder))
 
+    if not CODECS.isdisjoint(name.partition(".")[0] for name in os.listdir(folder)):
+        codec()
     os.chdir(folder)
     sys.argv[:] = [source]  # an action that looks at its arguments finds none
     activate_virtualenv(folder)
@@ -222,6 +251,10 @@ def load(path, name="main"):
     return function
 
 
+def has_input(fd):
+    return fcntl.ioctl(fd, FIONREAD, bytes(4)) != bytes(4)
+
+
 def wait_for_init(channel):
     """Wait for the init line and return load()'s arguments: our start, later.
 
@@ -231,6 +264,8 @@ def wait_for_init(channel):
     """
     import importlib.machinery  # noqa: F401  load() needs it, and here there is time
 
+    if not has_input(channel.lines_fd):
+        codec()  # most actions import json themselves
     line = next(channel.lines, None)
     if line is None:
         sys.exit(0)
@@ -262,14 +297,13 @@ def start_again(arguments, changed):
     os.execve(sys.executable, command + arguments, env)
 
 
-def import_zygote():
-    """The part that only --fork-workers needs. Like us it is in no path that the action sees."""
+def import_part(name):
+    """A part that few actions need. Like us it is in no path that the action sees."""
     sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
     try:
-        import whiskloop_zygote
+        return __import__(name)
     finally:
         del sys.path[0]
-    return whiskloop_zygote
 
 
 # ---- activations ----
@@ -397,7 +431,7 @@ def main():
             arguments = wait_for_init(channel)
         open_logs()
         if arguments[2:] == [FORKS]:
-            zygote = import_zygote().Zygote(channel)
+            zygote = import_part("whiskloop_zygote").Zygote(channel)
         function = load(*arguments[:2])
     except Refusal as refusal:
         print(refusal, file=sys.stderr, flush=True)
@@ -412,7 +446,14 @@ def main():
 
     if zygote is not None:
         zygote.serve()
+    many = None
+    if acknowledge and os.environ.get("__OW_ALLOW_CONCURRENT") == "true":
+        many = import_part("whiskloop_concurrent").open_many(channel, function, variables, failed)
     if acknowledge:
         flush_logs()
-        channel.answer(to_line({"ok": True, "pipeline": PIPELINE}))
-    serve(channel, function)
+        channel.answer(to_line({"ok": True, "concurrent": many.most} if many
+                               else {"ok": True, "pipeline": PIPELINE}))
+    if many:
+        many.serve(find_loop())
+    else:
+        serve(channel, function)

@@ -4,7 +4,6 @@ A part of whiskloop_launcher.py and of whiskloop_zygote.py.
 """
 
 import fcntl
-import json
 import os
 import sys
 
@@ -34,58 +33,97 @@ def message(problem):
 
 # ---- JSON ----
 
-# Made once: json.dumps() with options builds an encoder on every call (0.5 us). Compact, since
-# an echo of the largest payload may grow by 4 bytes only. NaN is Python's, not JSON's.
-ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-ASCII_ENCODER = json.JSONEncoder(allow_nan=False, separators=(",", ":"))
-DECODER = json.JSONDecoder()
+class Codec:
+    """The standard library's decoder and encoder with our options.
 
-
-def bare_encode():
-    """ENCODER.encode less the Python around its C part, which takes longer than the work itself.
-
-    The C part is no public interface: where it is missing or different, encode() serves.
+    Made when first used: loading json takes 3 ms of each start, and the accelerator does with few
+    documents what it can.
     """
-    ancestors = {}  # what is being encoded; a container met in itself is an error, not a loop
-    try:
-        encode = json.encoder.c_make_encoder(ancestors, ENCODER.default,
-                                             json.encoder.encode_basestring, None, ":", ",",
-                                             False, False, False)
-        "".join(encode([], 0))
-    except (AttributeError, TypeError):
-        return ENCODER.encode
 
-    def encode_bare(document):
+    def __init__(self):
+        import json
+
+        # Made once: json.dumps() with options builds an encoder on every call (0.5 us). Compact,
+        # since an echo of the largest payload may grow by 4 bytes only. NaN is Python's, not JSON's.
+        self.encoder = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+        self.ascii_encoder = json.JSONEncoder(allow_nan=False, separators=(",", ":"))
+        self.decoder = json.JSONDecoder()
+        self.encode = self.bare_encode(json)
+
+    def bare_encode(self, json):
+        """encoder.encode less the Python around its C part, which takes longer than the work itself.
+
+        The C part is no public interface: where it is missing or different, encode() serves.
+        """
+        ancestors = {}  # what is being encoded; a container met in itself is an error, not a loop
         try:
-            return "".join(encode(document, 0))
-        except BaseException:
-            ancestors.clear()  # it was left in the middle, and ids are used again
-            raise
+            encode = json.encoder.c_make_encoder(ancestors, self.encoder.default,
+                                                 json.encoder.encode_basestring, None, ":", ",",
+                                                 False, False, False)
+            "".join(encode([], 0))
+        except (AttributeError, TypeError):
+            return self.encoder.encode
 
-    return encode_bare
+        def encode_bare(document):
+            try:
+                return "".join(encode(document, 0))
+            except BaseException:
+                ancestors.clear()  # it was left in the middle, and ids are used again
+                raise
+
+        return encode_bare
 
 
-to_text = bare_encode()
+def no_accelerator(document):
+    return NotImplemented
+
+
+# The accelerator's, where it is there: NotImplemented is its word for what Python must do.
+decode_fast = encode_fast = no_accelerator
+made_codec = None
+
+
+def codec():
+    global made_codec
+    if made_codec is None:
+        made_codec = Codec()
+    return made_codec
+
+
+def use_accelerator(accelerator):
+    global decode_fast, encode_fast
+    decode_fast, encode_fast = accelerator.decode, accelerator.encode
+
+
+def to_text(document):
+    return codec().encode(document)
 
 
 def parse(line):
     """The document in a line of bytes; ValueError or RecursionError when there is none."""
+    document = decode_fast(line)
+    if document is not NotImplemented:
+        return document
+    decoder = codec().decoder
     text = line.decode("utf-8")
     try:
-        document, end = DECODER.raw_decode(text)
+        document, end = decoder.raw_decode(text)
     except ValueError:
         end = -1
     # decode() allows blanks around the document and words the errors, but is slower by a third.
-    return document if end == len(text) else DECODER.decode(text)
+    return document if end == len(text) else decoder.decode(text)
 
 
 def to_line(document):
     """The document as a line of bytes; ValueError, TypeError or RecursionError if it is no JSON."""
+    line = encode_fast(document)
+    if line is not NotImplemented:
+        return line
     try:
         return (to_text(document) + "\n").encode("utf-8")
     except UnicodeEncodeError:
         # Half a surrogate pair has no UTF-8 form, but JSON can spell it.
-        return (ASCII_ENCODER.encode(document) + "\n").encode("ascii")
+        return (codec().ascii_encoder.encode(document) + "\n").encode("ascii")
 
 
 NO_VARIABLE = "\0"  # no variable can hold it, so there will be none

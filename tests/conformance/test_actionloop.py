@@ -162,12 +162,15 @@ def test_TU15_executables_that_fail(proxy, code):
 @pytest.mark.parametrize("code, env, why", [
     (b"#!/bin/bash\r\necho x\r\n", None, "ends with a carriage return"),
     (b"#!/no/such/interpreter -x\n", None, 'names the interpreter "/no/such/interpreter"'),
+    (b"#!/tmp\n", None, 'names the interpreter "/tmp", which cannot be started: Permission denied'),
+    (b"#!/etc/passwd/sh\n", None, 'names the interpreter "/etc/passwd/sh", which cannot be started: Not a dir'),
+    (b"#!  \necho x\n", None, 'names no interpreter behind "#!"'),
     (b"echo '{}'\n", None, 'neither a program for this system nor a script that begins with "#!"'),
     (b"\xcf\xfa\xed\xfe\x07\0\0\x01" + b"\0" * 100, None, "a program for macOS"),
     (b"MZ" + b"\0" * 100, None, "a program for Windows"),
     (b"\xef\xbb\xbf#!/bin/sh\n", None, "byte order mark"),
     (b"#!/bin/sh\n", {"LONG": "x" * 200000}, "a variable may have 131071 bytes"),
-], ids=["crlf", "interpreter", "text", "macos", "windows", "bom", "environment"])
+], ids=["crlf", "interpreter", "folder", "below-file", "none", "text", "macos", "windows", "bom", "environment"])
 def test_why_a_program_cannot_be_run_is_in_its_log(proxy, code, env, why):
     """T-U5 and contract 9: the reply is the one that suites compare. What never ran has said nothing
     itself: the action's log says what is wrong, and ends."""

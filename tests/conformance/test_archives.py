@@ -1,5 +1,6 @@
 """Archives that are broken, too large, or reach for what lies outside."""
 
+import gzip
 import os
 import pathlib
 import shutil
@@ -223,3 +224,55 @@ def test_failed_versions_leave_no_folder(proxy, folder):
         assert one.init(BROKEN[name]).status == 502
     one.started(zipped(GOOD))
     wait_until(lambda: len(list(home.iterdir())) == 1, "the folders of failed versions to go")
+
+
+LISTS = ("import os\n\ndef main(args):\n    names = [os.fsencode(name).hex() for name in os.listdir('names')]\n"
+         "    return {'names': sorted(names), 'link': os.fsencode(os.readlink('link')).hex()}\n")
+# One letter in two normal forms, the sign for kelvin that becomes a K, and no UTF-8 at all.
+NAMES = ["e\u0301".encode(), "\u00e9".encode(), "\u212a".encode(), b"K", b"\xff\xfe" + b"n" * 120]
+
+
+def pax_tar(records_of, mode):
+    """A tar whose names are in pax headers as they are; records_of: name, target -> bytes."""
+    def header(name, kind, size):
+        info = tarfile.TarInfo(name)
+        info.type, info.size = kind, size
+        return info.tobuf(tarfile.USTAR_FORMAT)
+
+    def padded(data):
+        return data + bytes(-len(data) % 512)
+
+    def entry(kind, data, **fields):
+        records = records_of(fields)
+        return (header("pax", tarfile.XHDTYPE, len(records)) + padded(records) +
+                header("plain", kind, len(data)) + padded(data))
+
+    main = LISTS.encode()
+    made = header("__main__.py", tarfile.REGTYPE, len(main)) + padded(main)
+    made += b"".join(entry(tarfile.REGTYPE, b"x" * 70000, path=b"names/" + name) for name in NAMES)
+    made += entry(tarfile.SYMTYPE, b"", path=b"link", linkpath=b"names/" + NAMES[0]) + bytes(1024)
+    return gzip.compress(made) if mode == "tar.gz" else made
+
+
+def records(fields):
+    lines = []
+    for key, value in fields.items():
+        length = len(key) + len(value) + 3
+        length += len(str(length + len(str(length))))
+        lines.append(b"%d %s=%s\n" % (length, key.encode(), value))
+    return b"".join(lines)
+
+
+@pytest.mark.parametrize("mode", ["tar", "tar.gz"])
+def test_names_in_pax_headers_are_kept_byte_for_byte(proxy, mode):
+    one = proxy("--runtime", "python")
+    one.started(pax_tar(records, mode))
+    assert one.run({}).json == {"names": sorted(name.hex() for name in NAMES),
+                                "link": (b"names/" + NAMES[0]).hex()}
+
+
+@pytest.mark.parametrize("path", [b"../" + EVIL.encode(), b"/tmp/" + EVIL.encode(), b"a/../../\xff"])
+def test_names_in_pax_headers_stay_inside(proxy, path):
+    one = proxy("--runtime", "python")
+    hostile_tar = pax_tar(lambda fields: records({**fields, "path": path}), "tar.gz")
+    assert "outside the action's folder" in refused(one, hostile_tar)

@@ -184,7 +184,7 @@ def test_a_compiler_on_the_command_line_runs_as_the_user(folder, user):
     """-compile: the same, and the zip is written all the same."""
     compiler = compilers.write(folder, TELLING)
     done = subprocess.run([open_program(), "--user", str(user), "-compile", "main"], input=b"some text",
-                          capture_output=True, timeout=60, check=True,
+                          capture_output=True, timeout=60, check=True, cwd=folder,
                           env={"PATH": "/usr/bin:/bin", "OW_COMPILER": compiler,
                                "TMPDIR": str(folder)})
     program = zipfile.ZipFile(io.BytesIO(done.stdout)).read("exec").decode()

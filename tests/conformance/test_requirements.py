@@ -3,6 +3,7 @@
 import functools
 import http.server
 import io
+import socket
 import subprocess
 import threading
 import zipfile
@@ -85,7 +86,7 @@ def test_a_package_that_nobody_has_is_named(proxy, wheels):
 
 
 def test_python_without_pip(proxy, folder):
-    (folder / "pip.py").write_text("raise SystemExit('/usr/bin/python3: No module named pip')\n")
+    (folder / "pip.py").write_text("raise ImportError('No module named pip')\n")
     one = proxy("--runtime", "python", env={"PYTHONPATH": str(folder)})
     one.started(archive(main=ALONE))
     assert one.run({"a": 1}).json == {"a": 1}
@@ -119,3 +120,12 @@ def test_compile_puts_the_packages_into_the_zip(proxy, wheels, folder):
     one.started(done.stdout)
     assert one.run({"name": "Mike"}).json == GREETING
     assert one.check_streams(1) == ("", "")
+
+
+def test_pip_leaves_time_for_the_start_of_the_action(proxy):
+    """An index that takes connections and says nothing costs most of the time of the /init, not all."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        one = proxy("--runtime", "python", "--init-timeout", 16000)
+        one.started(archive(main=ALONE), env={"PIP_INDEX_URL": f"http://127.0.0.1:{silent.getsockname()[1]}/"})
+        assert one.run({"a": 1}).json == {"a": 1}
+        assert "requirements.txt was not installed: pip took longer than" in "".join(one.check_streams(1))

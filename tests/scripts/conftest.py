@@ -92,12 +92,14 @@ class Recorder:
     def __init__(self, port=0):
         self.status, self.answer, self.headers = 200, b'{"ok":true}', {}
         self.instance = "one"
+        self.n_asked = 0
         self.path = self.body = None
         recorder = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self):
                 recorder.path = self.path
+                recorder.instance = recorder.headers.get("x-whiskloop-instance", recorder.instance)
                 recorder.body = self.rfile.read(int(self.headers["Content-Length"]))
                 self.send_response(recorder.status)
                 for name, value in recorder.headers.items():
@@ -107,6 +109,7 @@ class Recorder:
                 self.wfile.write(recorder.answer)
 
             def do_GET(self):
+                recorder.n_asked += 1
                 self.send_response(405)
                 self.send_header("x-whiskloop-instance", recorder.instance)
                 self.end_headers()

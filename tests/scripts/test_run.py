@@ -51,6 +51,17 @@ def test_it_can_be_called_through_a_link(recorder, tmp_path):
     assert (done.stdout, done.stderr) == ("{}\n", "")
 
 
+def test_answer_and_newline_leave_in_one_write(recorder):
+    """Of a pipe in packet mode each read returns what one write has put there."""
+    recorder.answer = b'{"greeting":"x"}'
+    reader, writer = os.pipe2(os.O_DIRECT | os.O_CLOEXEC)
+    with open(reader, "rb", buffering=0) as packets:
+        with open(writer, "wb") as out:
+            subprocess.run([ROOT / "bin/run.sh"], stdout=out, timeout=60, check=True,
+                           env={**os.environ, "PORT": str(recorder.port)})
+        assert [packets.read(4096), packets.read(4096)] == [b'{"greeting":"x"}\n', b""]
+
+
 def test_answer_that_ends_with_a_newline_gets_no_second_one(recorder):
     recorder.answer = b"{}\n"
     assert run_script("run.sh", port=recorder.port).stdout == "{}\n"

@@ -167,6 +167,19 @@ def test_a_proxy_that_comes_up_later_gets_the_action(watch, tmp_path):
         assert sent_code(recorder) == b"first"
 
 
+def test_a_proxy_that_comes_up_between_question_and_publication_gets_the_action_once(
+        watch, recorder, tmp_path):
+    """The run that took the action is the one that its reply names, whatever was seen before."""
+    file = tmp_path / "hello.py"
+    file.write_text("first")
+    recorder.instance, recorder.headers = "another", {"x-whiskloop-instance": "one"}
+    one = watch(recorder.port, file)
+    one.line(1)
+    n_asked = recorder.n_asked
+    wait_until(lambda: recorder.n_asked >= n_asked + 3, "it to look again")
+    assert len(one.lines) == 1
+
+
 def test_the_reason_of_a_failed_publication_is_in_its_line(watch, recorder, tmp_path):
     file = tmp_path / "hello.py"
     file.write_text("first")

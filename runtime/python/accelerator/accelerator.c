@@ -19,10 +19,12 @@ struct serve {
     struct lines lines;
     struct buf answer;
     int answers_fd;
+    unsigned long long number; /* of the line that is being worked on */
     /* Borrowed from the caller of serve(). */
     PyObject *function;
     PyObject *metadata;
-    PyObject *activate;   /* (function, metadata, line) -> answer: all of an activation */
+    PyObject *activate;   /* (function, metadata, line) -> answer: all of an activation; None: the
+                           * line asks for none */
     PyObject *finish;     /* (result) -> answer, of what the function returned */
     PyObject *failed;     /* (exception) -> answer, of what it raised */
     PyObject *flush_logs; /* () */
@@ -30,7 +32,7 @@ struct serve {
     PyObject *sys;        /* the module's names */
 };
 
-static bool serving;
+static struct serve *serving; /* borrowed; NULL: nobody serves */
 static bool forked; /* this is a child that came back from the function: only the parent answers */
 
 static struct {
@@ -142,6 +144,11 @@ static bool activate_by_python(struct serve *s, const char *text, size_t n)
     if (line != NULL)
         answer = PyObject_CallFunctionObjArgs(s->activate, s->function, s->metadata, line, NULL);
     Py_XDECREF(line);
+    if (answer == Py_None) {
+        Py_DECREF(answer);
+        s->number--; /* such lines are not counted */
+        return true;
+    }
     return write_bytes(s, answer);
 }
 
@@ -197,9 +204,11 @@ static bool serve_lines(struct serve *s)
     size_t n;
     int status;
 
-    while ((status = lines_next(&s->lines, &line, &n)) > 0)
+    while ((status = lines_next(&s->lines, &line, &n)) > 0) {
+        s->number++;
         if (!activate(s, line, n))
             return false;
+    }
     return status == 0;
 }
 
@@ -213,17 +222,17 @@ static PyObject *serve(PyObject *module, PyObject *arguments)
     if (!PyArg_ParseTuple(arguments, "iiOOOOOOO:serve", &s.lines.fd, &s.answers_fd, &s.function,
                           &s.metadata, &s.activate, &s.finish, &s.failed, &s.flush_logs, &s.write))
         return NULL;
-    if (serving)
+    if (serving != NULL)
         return PyErr_Format(PyExc_RuntimeError, "serve() is at work already");
     sys = PyImport_ImportModule("sys");
     if (sys == NULL)
         return NULL;
     s.sys = PyModule_GetDict(sys);
-    serving = true;
+    serving = &s;
     forked = false;
     good = environment_open(s.metadata) && serve_lines(&s);
     environment_close();
-    serving = false;
+    serving = NULL;
     Py_DECREF(sys);
     buf_done(&s.lines.buf);
     buf_done(&s.answer);
@@ -232,13 +241,69 @@ static PyObject *serve(PyObject *module, PyObject *arguments)
     Py_RETURN_NONE;
 }
 
+/* ---- for the launcher's Python code ---- */
+
+static PyObject *is_cancelled(PyObject *module, PyObject *nothing)
+{
+    char wanted[48];
+    int n;
+
+    (void)module;
+    (void)nothing;
+    if (serving == NULL)
+        Py_RETURN_FALSE;
+    n = PyOS_snprintf(wanted, sizeof(wanted), "cancel %llu\n", serving->number);
+    if (!lines_read_ready(&serving->lines))
+        return NULL;
+    return PyBool_FromLong(lines_hold(&serving->lines, wanted, (size_t)n));
+}
+
+static PyObject *decode(PyObject *module, PyObject *text)
+{
+    const uint8_t *at, *end;
+    PyObject *document;
+
+    (void)module;
+    if (!PyBytes_Check(text))
+        return PyErr_Format(PyExc_TypeError, "decode() wants bytes");
+    at = (const uint8_t *)PyBytes_AS_STRING(text);
+    end = at + PyBytes_GET_SIZE(text);
+    document = decode_value(&at, end);
+    if (document != NULL && at == end)
+        return document;
+    Py_XDECREF(document);
+    Py_RETURN_NOTIMPLEMENTED;
+}
+
+static PyObject *encode(PyObject *module, PyObject *document)
+{
+    struct buf out = {0};
+    PyObject *line = NULL;
+
+    (void)module;
+    if (encode_document(&out, document)) {
+        buf_add(&out, "\n", 1);
+        line = PyBytes_FromStringAndSize(buf_at(&out), (Py_ssize_t)buf_len(&out));
+        buf_done(&out);
+        return line;
+    }
+    buf_done(&out);
+    Py_RETURN_NOTIMPLEMENTED;
+}
+
 /* ---- the module ---- */
 
 static const char serve_doc[] =
     "serve(lines_fd, answers_fd, function, metadata, activate, finish, failed, flush_logs, write)\n\n"
     "Answer each line until the input ends, or an exception is to end the process.";
 
-static PyMethodDef methods[] = {{"serve", serve, METH_VARARGS, serve_doc}, {NULL, NULL, 0, NULL}};
+static PyMethodDef methods[] = {
+    {"serve", serve, METH_VARARGS, serve_doc},
+    {"is_cancelled", is_cancelled, METH_NOARGS,
+     "Whether a line \"cancel N\" has come for the activation that serve() runs, N its number."},
+    {"decode", decode, METH_O, "The document in a line of bytes, or NotImplemented."},
+    {"encode", encode, METH_O, "The document as a line of bytes, or NotImplemented."},
+    {NULL, NULL, 0, NULL}};
 
 static PyModuleDef definition = {PyModuleDef_HEAD_INIT, .m_name = "whiskloop_accelerator",
                                  .m_size = -1, .m_methods = methods};

@@ -95,6 +95,10 @@ struct lines {
 int lines_next(struct lines *lines, const char **line, size_t *n);
 /* The last line is done with. */
 void lines_drop(struct lines *lines, size_t n);
+/* Read what is there already, without waiting. false: an exception is raised. */
+bool lines_read_ready(struct lines *lines);
+/* Whether one of the lines that were read is this one, its newline included. */
+bool lines_hold(const struct lines *lines, const char *line, size_t n);
 /* Write all of it. false: errno tells why, or 0 with an exception of a signal's handler; *done gets
  * the bytes that were written. */
 bool lines_write(int fd, const char *bytes, size_t n, size_t *done);

@@ -2,6 +2,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <poll.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -10,6 +11,7 @@
 #define READ_BYTES (64u << 10)  /* what a pipe holds by default */
 #define READ_MAX   (1u << 20)   /* at a time, of a long line */
 #define KEEP_BYTES (256u << 10) /* memory kept between lines */
+#define AHEAD_MAX  (1u << 20)   /* bytes that are read ahead while an activation runs */
 
 /* Read some. 1; 0: the end; -1: an exception is raised. */
 static int read_some(struct lines *lines)
@@ -73,6 +75,38 @@ void lines_drop(struct lines *lines, size_t n)
     lines->n_seen = 0;
     if (buf_len(&lines->buf) == 0)
         buf_reset(&lines->buf, KEEP_BYTES);
+}
+
+bool lines_read_ready(struct lines *lines)
+{
+    struct pollfd fd = {.fd = lines->fd, .events = POLLIN};
+
+    while (!lines->ended && buf_len(&lines->buf) < AHEAD_MAX && poll(&fd, 1, 0) > 0) {
+        int status = read_some(lines);
+
+        if (status < 0)
+            return false;
+        lines->ended = status == 0;
+    }
+    return true;
+}
+
+bool lines_hold(const struct lines *lines, const char *line, size_t n)
+{
+    const char *at = buf_at(&lines->buf);
+    size_t n_left = buf_len(&lines->buf);
+
+    while (n_left >= n) {
+        const char *newline = memchr(at, '\n', n_left);
+
+        if (newline == NULL)
+            return false;
+        if ((size_t)(newline - at) + 1 == n && memcmp(at, line, n) == 0)
+            return true;
+        n_left -= (size_t)(newline - at) + 1;
+        at = newline + 1;
+    }
+    return false;
 }
 
 bool lines_write(int fd, const char *bytes, size_t n, size_t *done)

@@ -1,0 +1,10 @@
+#pragma once
+
+/*
+ * canonical - JSON as a text to compare and to read: members sorted, a line for each.
+ */
+
+#include <stddef.h>
+
+/* The caller frees. NULL: text[0 .. n) is no JSON. */
+char *canonical_json(const char *text, size_t n);

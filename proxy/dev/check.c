@@ -1,0 +1,261 @@
+/* Answers are compared as texts of one form: members sorted, a line for each. */
+
+#include "dev/check.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/exec_spec.h"
+#include "base/json.h"
+#include "base/loop.h"
+#include "base/util.h"
+#include "dev/canonical.h"
+#include "dev/target.h"
+#include "filter/argument.h"
+#include "worker/contract.h"
+#include "worker/pool.h"
+
+#define CONTEXT_LINES      3
+#define SHOWN_LINES        40 /* of each side of a difference */
+#define EXPECTED_BYTES_MAX (64u << 20)
+
+struct check {
+    struct loop *loop; /* borrowed */
+    struct check_opts opts;
+    char **names;      /* owned; of the inputs */
+    size_t next;       /* of them */
+    struct pool *pool; /* borrowed */
+    struct job job;
+    struct loop_post step;
+    unsigned n_failed;
+    bool running;
+    bool told;
+    bool stopped;
+    check_ended_fn *ended;
+    void *owner;
+};
+
+/* ---- comparing ---- */
+
+static const char *line_end(const char *line)
+{
+    return line + strcspn(line, "\n");
+}
+
+static void print_lines(const char *mark, const char *from, const char *to)
+{
+    unsigned n = 0;
+
+    while (from < to && n++ < SHOWN_LINES) {
+        const char *end = line_end(from);
+
+        (void)printf("  %s%.*s\n", mark, (int)(end - from), from);
+        from = *end == '\n' ? end + 1 : end;
+    }
+    if (from < to)
+        (void)printf("  %s...\n", mark);
+}
+
+/* The first line from which both differ, and the last up to which they do. */
+static void print_difference(const char *expected, const char *answer)
+{
+    const char *a = expected, *b = answer, *context = expected;
+    const char *a_end = expected + strlen(expected), *b_end = answer + strlen(answer);
+    const char *lines[CONTEXT_LINES] = {expected, expected, expected};
+
+    for (;;) {
+        size_t n = strcspn(a, "\n");
+
+        if (*a == '\0' || strcspn(b, "\n") != n || memcmp(a, b, n) != 0 || a[n] != b[n])
+            break;
+        memmove(lines, lines + 1, sizeof(lines) - sizeof(lines[0]));
+        lines[CONTEXT_LINES - 1] = a;
+        context = lines[0];
+        a += n + (a[n] == '\n');
+        b += n + (b[n] == '\n');
+    }
+    /* From the ends back, whole lines only. */
+    while (a_end > a && b_end > b && a_end[-1] == b_end[-1]) {
+        a_end--;
+        b_end--;
+    }
+    a_end = line_end(a_end);
+    b_end = line_end(b_end);
+    print_lines("  ", context, a);
+    print_lines("- ", a, a_end);
+    print_lines("+ ", b, b_end);
+}
+
+/* What an input's name stands for: input-x.json has expected-x.json. */
+static char *expected_path(const struct check *check, const char *input)
+{
+    return xasprintf("%s/expected%s", check->opts.folder, input + strlen("input"));
+}
+
+static int read_expected(const char *path, struct buf *text)
+{
+    auto_fd int fd = fd_open_file(AT_FDCWD, path);
+
+    return fd >= 0 ? buf_read_all(text, fd, EXPECTED_BYTES_MAX, -1) : -1;
+}
+
+/* false: it failed, and why is printed. */
+static bool judge(const char *input, const char *path, const char *answer, size_t n)
+{
+    struct buf text = {0};
+    auto_free char *wanted = NULL;
+    auto_free char *got = canonical_json(answer, n);
+    bool is_right;
+
+    if (read_expected(path, &text) < 0) {
+        (void)printf("FAILED  %s: cannot read %s: %s; the answer was\n", input, path,
+                     strerror(errno));
+        print_lines("+ ", got != NULL ? got : "", got != NULL ? got + strlen(got) : "");
+        buf_done(&text);
+        return false;
+    }
+    wanted = canonical_json(buf_at(&text), buf_len(&text));
+    buf_done(&text);
+    if (wanted == NULL) {
+        (void)printf("FAILED  %s: %s is no JSON\n", input, path);
+        return false;
+    }
+    is_right = got != NULL && strcmp(wanted, got) == 0;
+    (void)printf(is_right ? "ok      %s\n" : "FAILED  %s: - expected, + answered\n", input);
+    if (!is_right && got != NULL)
+        print_difference(wanted, got);
+    return is_right;
+}
+
+/* ---- one after the other ---- */
+
+static void tell_end(struct check *check)
+{
+    struct err err = {.kind = ERR_NONE};
+
+    check->told = true;
+    (void)printf("%zu of %zu passed\n", check->next - check->n_failed, check->next);
+    (void)fflush(stdout);
+    if (check->n_failed > 0)
+        (void)err_set(&err, ERR_ACTION, 0, "test: %u of %zu failed", check->n_failed, check->next);
+    check->ended(check->owner, &err);
+}
+
+static void clear_job(struct check *check)
+{
+    job_drop_line(&check->job);
+    free(check->job.answer);
+    memset(&check->job, 0, sizeof(check->job));
+}
+
+static void on_done(struct job *job)
+{
+    struct check *check = container_of(job, struct check, job);
+    const char *input = check->names[check->next++];
+    auto_free char *path = expected_path(check, input);
+    char why[512];
+    struct buf error = {0};
+
+    check->running = false;
+    if (contract_is_answered(job)) {
+        check->n_failed += !judge(input, path, job->answer, job->answer_len);
+    } else { /* the error that a client is told may be what is expected */
+        contract_explain(job, check->opts.answer_max_bytes, why, sizeof(why));
+        json_add_error(&error, why);
+        check->n_failed += !judge(input, path, buf_at(&error), buf_len(&error));
+        buf_done(&error);
+    }
+    (void)fflush(stdout);
+    clear_job(check);
+    loop_post(check->loop, &check->step);
+}
+
+static void on_step(struct loop_post *post)
+{
+    struct check *check = container_of(post, struct check, step);
+    struct job *job = &check->job;
+
+    while (!check->stopped && check->names[check->next] != NULL) {
+        auto_free char *word = xasprintf("@%s/%s", check->opts.folder, check->names[check->next]);
+        struct err err;
+
+        if (argument_read(job, word, NULL, check->opts.argument_max_bytes, -1, &err) == 0) {
+            bool taken;
+
+            job->done = on_done;
+            job->limit_ms = check->opts.run_ms;
+            job->deadline_at_ms = JOB_BY_TURN;
+            list_init(&job->node);
+            taken = pool_submit(check->pool, job);
+            assert(taken); /* nobody else gives it jobs */
+            check->running = true;
+            return;
+        }
+        (void)printf("FAILED  %s: %s\n", check->names[check->next++], err.text);
+        check->n_failed++;
+        clear_job(check);
+    }
+    if (!check->told)
+        tell_end(check);
+}
+
+/* ---- for the owner ---- */
+
+struct check *check_new(struct loop *loop, const struct check_opts *opts, check_ended_fn *ended,
+                        void *owner, struct err *err)
+{
+    struct check *check = xcalloc(1, sizeof(*check));
+
+    check->loop = loop;
+    check->opts = *opts;
+    check->ended = ended;
+    check->owner = owner;
+    loop_post_init(&check->step, on_step);
+    check->names = target_list(opts->folder, "input", ".json");
+    if (check->names[0] != NULL)
+        return check;
+    (void)err_set(err, ERR_REQUEST, 0, "test: no input*.json in \"%s\"", opts->folder);
+    check_free(&check);
+    return NULL;
+}
+
+void check_free(struct check **check)
+{
+    struct check *c = *check;
+
+    if (c == NULL)
+        return;
+    assert(!c->running);
+    loop_post_cancel(&c->step);
+    clear_job(c);
+    strv_free(&c->names);
+    free(c);
+    *check = NULL;
+}
+
+void check_serve(struct check *check, struct pool *pool)
+{
+    check->pool = pool;
+    loop_post(check->loop, &check->step);
+}
+
+bool check_is_running(const struct check *check)
+{
+    return check->running;
+}
+
+bool check_has_ended(const struct check *check)
+{
+    return check->told;
+}
+
+void check_stop(struct check *check)
+{
+    check->stopped = true;
+}

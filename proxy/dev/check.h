@@ -1,0 +1,38 @@
+#pragma once
+
+/*
+ * check - the command test: run an action with each input*.json beside it, and compare its answers
+ * with expected*.json.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct check;
+struct err;
+struct loop;
+struct pool;
+
+struct check_opts {
+    const char *folder; /* of the files */
+    uint64_t run_ms;
+    uint64_t argument_max_bytes;
+    uint64_t answer_max_bytes;
+};
+
+/* All have been run. err->kind == ERR_NONE: each answer was the expected one. Told once, from the
+ * loop. */
+typedef void check_ended_fn(void *owner, const struct err *err);
+
+/* NULL: err filled, there are no inputs. */
+struct check *check_new(struct loop *loop, const struct check_opts *opts, check_ended_fn *ended,
+                        void *owner, struct err *err);
+/* The pool must not have its job. */
+void check_free(struct check **check);
+/* pool: borrowed. */
+void check_serve(struct check *check, struct pool *pool);
+bool check_is_running(const struct check *check);
+/* Whether its end was told. */
+bool check_has_ended(const struct check *check);
+/* Begin no further one. */
+void check_stop(struct check *check);

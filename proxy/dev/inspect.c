@@ -1,0 +1,56 @@
+#include "dev/inspect.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/exec_spec.h"
+#include "base/util.h"
+
+static const struct {
+    const char *language;
+    unsigned port;
+    const char *variable;
+    const char *format; /* of what is added to it: the port, or a folder of the runtime */
+    bool takes_folder;
+} debuggers[] = {
+    {"nodejs", 9229, "NODE_OPTIONS", "--inspect=127.0.0.1:%s", false},
+    {"java", 5005, "JAVA_TOOL_OPTIONS",
+     "-agentlib:jdwp=transport=dt_socket,server=y,suspend=n,address=127.0.0.1:%s", false},
+    {"python", 5678, "PYTHONPATH", "%s/inspect", true}, /* its sitecustomize.py starts debugpy */
+};
+
+unsigned inspect_port(const char *language, unsigned wanted)
+{
+    for (size_t i = 0; i < ARRAY_LEN(debuggers); i++)
+        if (strcmp(debuggers[i].language, language) == 0)
+            return wanted != INSPECT_DEFAULT ? wanted : debuggers[i].port;
+    return 0;
+}
+
+static char *replace_word(const char *format, const char *word)
+{
+    const char *at = strstr(format, "%s");
+
+    return xasprintf("%.*s%s%s", (int)(at - format), format, word, at + 2);
+}
+
+void inspect_set(char ***env, const char *language, unsigned port, const char *runtime_dir)
+{
+    auto_free char *digits = xasprintf("%u", port);
+
+    for (size_t i = 0; i < ARRAY_LEN(debuggers); i++) {
+        bool is_path = debuggers[i].takes_folder;
+        const char *before = getenv(debuggers[i].variable);
+        auto_free char *own = NULL;
+        auto_free char *value = NULL;
+
+        if (strcmp(debuggers[i].language, language) != 0)
+            continue;
+        own = replace_word(debuggers[i].format, is_path ? runtime_dir : digits);
+        value = before != NULL && before[0] != '\0'
+                    ? xasprintf("%s%c%s", own, is_path ? ':' : ' ', before)
+                    : xstrdup(own);
+        strv_setenv(env, debuggers[i].variable, value);
+        strv_setenv(env, "WHISKLOOP_INSPECT_PORT", digits);
+    }
+}

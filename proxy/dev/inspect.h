@@ -1,0 +1,15 @@
+#pragma once
+
+/*
+ * inspect - --inspect: what a language's process needs in its environment so that a debugger can
+ * attach to it.
+ */
+
+#include <stdbool.h>
+
+#define INSPECT_DEFAULT 1 /* for a port: the one that the debugger expects */
+
+/* The port; 0: nobody knows how to debug this language. wanted: INSPECT_DEFAULT or a port. */
+unsigned inspect_port(const char *language, unsigned wanted);
+/* Add what it takes to the variables of the action. runtime_dir: of the language. */
+void inspect_set(char ***env, const char *language, unsigned port, const char *runtime_dir);

@@ -1,0 +1,143 @@
+#include "dev/starter.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <libgen.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "action/runtimes.h"
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/exec_spec.h"
+#include "base/suggest.h"
+#include "base/util.h"
+#include "dev/target.h"
+#include "dev/text.h"
+
+#define FILE_BYTES_MAX 65536
+
+/* Whose starter there is. */
+static bool has_starter(const struct runtime *runtime)
+{
+    auto_free char *dir = xasprintf("%s/starter", runtime->dir);
+
+    return runtime->dir[0] != '\0' && access(dir, R_OK | X_OK) == 0;
+}
+
+static const struct runtime *find_language(const struct runtimes *runtimes, const char *word)
+{
+    auto_free char *as_file = xasprintf("x.%s", word);
+    const struct runtime *found = runtimes_find(runtimes, word);
+
+    for (size_t i = 0; found == NULL && i < runtimes->n; i++)
+        if (!runtimes->items[i].only_named && runtime_has_ending_of(&runtimes->items[i], as_file))
+            found = &runtimes->items[i];
+    return found != NULL && has_starter(found) ? found : NULL;
+}
+
+static int no_such_language(const struct runtimes *runtimes, const char *word, struct err *err)
+{
+    struct suggest suggest = {.word = word};
+    struct buf names = {0};
+
+    for (size_t i = 0; i < runtimes->n; i++) {
+        if (!has_starter(&runtimes->items[i]))
+            continue;
+        suggest_offer(&suggest, runtimes->items[i].name);
+        text_add(&names, "%s%s", buf_len(&names) > 0 ? ", " : "", runtimes->items[i].name);
+    }
+    (void)err_set(err, ERR_REQUEST, 0, "new: %s: no such language%s%s%s; want one of: %s", word,
+                  suggest.best != NULL ? "; did you mean " : "",
+                  suggest.best != NULL ? suggest.best : "", suggest.best != NULL ? "?" : "",
+                  text_of(&names));
+    buf_done(&names);
+    return -1;
+}
+
+/* Made anew: what is there is somebody's work. */
+static int write_file(const char *folder, const char *name, const struct buf *text, struct err *err)
+{
+    auto_free char *path = xasprintf("%s/%s", folder, name);
+    auto_fd int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+
+    if (fd < 0 || fd_write_all(fd, buf_at(text), buf_len(text)) < 0)
+        return err_set(err, ERR_SYSTEM, errno, "new: cannot write \"%s\": %s", path,
+                       strerror(errno));
+    return 0;
+}
+
+static int copy_file(const char *from, const char *name, const char *folder, struct err *err)
+{
+    auto_free char *path = xasprintf("%s/%s", from, name);
+    auto_fd int fd = fd_open_file(AT_FDCWD, path);
+    struct buf text = {0};
+    int result = fd >= 0 ? buf_read_all(&text, fd, FILE_BYTES_MAX, -1) : -1;
+
+    if (result < 0)
+        result =
+            err_set(err, ERR_SYSTEM, errno, "new: cannot read \"%s\": %s", path, strerror(errno));
+    else
+        result = write_file(folder, name, &text, err);
+    buf_done(&text);
+    return result;
+}
+
+static int write_readme(const struct runtime *runtime, const char *folder, struct err *err)
+{
+    auto_free char *copy = xstrdup(folder);
+    auto_free char *named =
+        runtime->only_named ? xasprintf("--runtime %s ", runtime->name) : xstrdup("");
+    struct buf text = {0};
+    int result;
+
+    text_add(
+        &text,
+        "# %s\n\nThe function is in `%s`; it gets the argument and returns the answer.\n"
+        "`whiskloop dev %s%s` serves it while you write it: http://127.0.0.1:8080/ has a page.\n"
+        "`whiskloop test %s%s` runs it with each `input*.json` and compares with "
+        "`expected*.json`.\n",
+        basename(copy), runtime->source, named, folder, named, folder);
+    result = write_file(folder, "README.md", &text, err);
+    buf_done(&text);
+    return result;
+}
+
+int starter_write(const struct runtimes *runtimes, const char *language, const char *folder,
+                  struct err *err)
+{
+    const struct runtime *runtime = find_language(runtimes, language);
+    auto_free char *from = NULL;
+    char **names;
+    int result = 0;
+
+    if (runtime == NULL)
+        return no_such_language(runtimes, language, err);
+    if (mkdir(folder, 0755) < 0 && errno != EEXIST)
+        return err_set(err, ERR_SYSTEM, errno, "new: cannot make folder \"%s\": %s", folder,
+                       strerror(errno));
+    names = target_list(folder, "", "");
+    result =
+        names[0] == NULL || (names[1] != NULL && names[2] == NULL)
+            ? 0 /* nothing but . and .. */
+            : err_set(err, ERR_REQUEST, 0,
+                      "new: there are files in \"%s\": name a folder that is new or empty", folder);
+    strv_free(&names);
+    from = xasprintf("%s/starter", runtime->dir);
+    names = target_list(from, "", "");
+    for (size_t i = 0; result == 0 && names[i] != NULL; i++)
+        if (names[i][0] != '.')
+            result = copy_file(from, names[i], folder, err);
+    strv_free(&names);
+    if (result == 0)
+        result = write_readme(runtime, folder, err);
+    if (result == 0)
+        (void)printf(
+            "%s: %s, input.json, expected.json and README.md; next: whiskloop dev %s%s%s%s\n",
+            folder, runtime->source, runtime->only_named ? "--runtime " : "",
+            runtime->only_named ? runtime->name : "", runtime->only_named ? " " : "", folder);
+    return result;
+}

@@ -1,0 +1,6 @@
+function main(args)
+  local name = args.name or "World"
+
+  print("greeting", name)
+  return { greeting = "Hello, " .. name .. "!" }
+end

@@ -1,0 +1,175 @@
+"""whiskloop_concurrent - run many activations of an `async def main` at a time in one event loop.
+
+A part of whiskloop_launcher.py, loaded only where __OW_ALLOW_CONCURRENT is "true" and the function is a
+coroutine function. ../README.md, Several activations at a time, has the protocol.
+"""
+
+import asyncio
+import inspect
+import os
+import sys
+from contextvars import ContextVar
+
+from whiskloop_wire import READ_BYTES, flush_logs, parse, to_line
+
+CONCURRENT = 500  # activations at a time, as in nodejs/launcher.js
+
+# The variables of the activation that runs: name -> value, both bytes. None outside of all.
+own = ContextVar("own", default=None)
+
+
+class Environ(type(os.environ)):
+    """os.environ, in which each activation sees the variables of its own metadata over all others.
+
+    It is the class of os.environ and os.environb, which stay the objects that they were: the user's
+    code may have them under other names. What an activation sets or deletes of its own stays its own.
+    """
+
+    def __getitem__(self, key):
+        raw = (own.get() or {}).get(self.encodekey(key))
+        return super().__getitem__(key) if raw is None else self.decodevalue(raw)
+
+    def __setitem__(self, key, value):
+        raw, mine = self.encodekey(key), own.get() or {}
+        if raw in mine:
+            mine[raw] = self.encodevalue(value)
+        else:
+            super().__setitem__(key, value)
+
+    def __delitem__(self, key):
+        raw, mine = self.encodekey(key), own.get() or {}
+        if raw in mine:
+            del mine[raw]
+        else:
+            super().__delitem__(key)
+
+    def __iter__(self):
+        mine = own.get() or {}
+        yield from [self.decodekey(raw) for raw in mine]
+        yield from (key for key in super().__iter__() if self.encodekey(key) not in mine)
+
+    def __len__(self):
+        return sum(1 for _ in self)
+
+
+def pass_on_to_programs():
+    """Programs that an activation starts inherit what os.environ shows it, not what the process has."""
+    import _posixsubprocess
+
+    fork_exec = _posixsubprocess.fork_exec
+
+    def fork_exec_in_own(args, programs, close_fds, pass_fds, cwd, env, *others):
+        if env is None and own.get():
+            env = [name + b"=" + value for name, value in os.environb.items()]
+        return fork_exec(args, programs, close_fds, pass_fds, cwd, env, *others)
+
+    _posixsubprocess.fork_exec = fork_exec_in_own
+    subprocess = sys.modules.get("subprocess")
+    if getattr(subprocess, "_fork_exec", None) is fork_exec:  # it was imported before us
+        subprocess._fork_exec = fork_exec_in_own
+
+
+def open_many(channel, function, variables, failed):
+    """What serves many activations of the function at a time; None when it is no `async def`."""
+    if not (inspect.iscoroutinefunction(function)
+            or inspect.iscoroutinefunction(getattr(type(function), "__call__", None))):
+        return None
+    os.environ.__class__ = os.environb.__class__ = Environ
+    try:
+        pass_on_to_programs()
+    except (ImportError, AttributeError):
+        pass  # another Python: programs see the variables of the process
+    return Many(channel, function, variables, failed)
+
+
+def variables_of(items):
+    """Pairs of name and text as an environment has them: bytes to bytes."""
+    variables = {}
+    for name, text in items:
+        try:
+            if "\0" not in text:
+                variables[os.fsencode(name)] = os.fsencode(text)
+        except UnicodeEncodeError:  # half a surrogate pair
+            pass
+    return variables
+
+
+class Many:
+    """Serves numbered lines: each is a task of its own, and its answer leaves when the task is done."""
+
+    most = CONCURRENT
+
+    def __init__(self, channel, function, variables, failed):
+        """variables: (metadata) -> pairs of name and text; failed: (exception) -> answer."""
+        self.channel = channel
+        self.function = function
+        self.variables = variables
+        self.failed = failed
+        self.unfinished = []  # pieces of a line
+        self.tasks = set()
+        self.ended = False
+        self.over = False  # the process ends: what is cancelled by that is not answered
+        self.loop = None
+
+    def serve(self, loop):
+        """Answer until the input has ended and all have answered."""
+        self.loop = loop
+        loop.add_reader(self.channel.lines_fd, self.read)
+        try:
+            while not self.ended or self.tasks:
+                loop.run_forever()  # the user's code may stop it, too
+        except BaseException:
+            self.over = True
+            raise
+
+    def read(self):
+        chunk = os.read(self.channel.lines_fd, READ_BYTES)
+        first, *others = chunk.split(b"\n")
+        self.unfinished.append(first)
+        for piece in others:
+            line = b"".join(self.unfinished)
+            self.unfinished = [piece]
+            self.begin(line)
+        if not chunk:
+            self.loop.remove_reader(self.channel.lines_fd)
+            self.ended = True
+            self.end_if_done()
+
+    def begin(self, line):
+        if not line:
+            return  # it asks whether lines are read
+        try:
+            number, request = parse(line)
+        except (ValueError, TypeError, RecursionError) as problem:
+            return self.answer(to_line({"error": "cannot read the line as a number and a request: %s" % problem}))
+        request = {} if request is None else request
+        if not isinstance(number, int) or not isinstance(request, dict):
+            return self.answer(to_line({"error": "cannot use the line: want a number and a JSON object with a value"}))
+        task = self.loop.create_task(self.activate(number, request))
+        self.tasks.add(task)
+        task.add_done_callback(self.done)
+
+    async def activate(self, number, request):
+        value = request.pop("value", None)
+        own.set(variables_of(self.variables(request)))
+        try:
+            answer = to_line(await self.function({} if value is None else value))
+        except (SystemExit, KeyboardInterrupt):
+            raise
+        except BaseException as problem:  # asyncio's CancelledError is no Exception
+            if self.over:
+                raise
+            answer = self.failed(problem)
+        self.answer(b"[%d,%b]\n" % (number, answer[:-1]))
+
+    def answer(self, line):
+        flush_logs()
+        self.channel.answer(line)
+
+    def done(self, task):
+        self.tasks.discard(task)
+        self.end_if_done()
+
+    def end_if_done(self):
+        if self.ended and not self.tasks:
+            self.loop.stop()

@@ -1,0 +1,500 @@
+"""The command dev: serve an action while it is written. Its page has tests of its own."""
+
+import json
+import os
+import shutil
+import socket
+import time
+
+import pytest
+
+import whisk
+from devserver import Dev
+from test_terminal import Terminal
+
+HELLO = """def main(args):
+    print("greeting", args.get("name"))
+    return {"greeting": "Hello, " + str(args.get("name")) + "!"}
+"""
+ANSWERS = "def main(args):\n    return {{'n': {}}}\n"
+
+
+@pytest.fixture
+def dev(folder):
+    """dev(PATH, OPTION...) starts it; afterwards it must end well."""
+    running = []
+
+    def start(path, *options, **more):
+        home = folder / f"dev-{len(running)}"
+        home.mkdir()
+        running.append(Dev(home, path, *options, **more))
+        return running[-1]
+
+    yield start
+    for one in running:
+        assert one.end() == 0, one.err()
+
+
+@pytest.fixture
+def hello(folder):
+    path = folder / "hello.py"
+    path.write_text(HELLO)
+    return path
+
+
+def replace(path, text):
+    """As most editors save."""
+    new = path.with_name(path.name + ".new")
+    new.write_text(text)
+    new.rename(path)
+
+
+# ---- versions ----
+
+def test_a_save_brings_a_new_version_and_a_broken_one_leaves_the_last_good_one(dev, hello):
+    server = dev(hello)
+    server.wait_for("ready", 1)
+    assert server.run({"name": "Ann"}) == (200, {"greeting": "Hello, Ann!"})
+    hello.write_text(HELLO.replace("Hello", "Hi"))
+    server.wait_for("ready", 2)
+    assert server.run({"name": "Ann"}) == (200, {"greeting": "Hi, Ann!"})
+    hello.write_text("import json\n\n\ndef main(args) return 1\n")
+    state = server.wait_for("broken", 2)
+    assert (state["error"]["file"], state["error"]["line"]) == ("hello.py", 4)
+    assert {"line": 4, "text": "def main(args) return 1"} in state["error"]["source"]
+    assert state["error"]["message"].startswith("SyntaxError")
+    assert "hello.py:4: SyntaxError" in server.out() and "version 2 goes on" in server.out()
+    assert server.run({"name": "Ann"}) == (200, {"greeting": "Hi, Ann!"})
+    hello.write_text(HELLO.replace("Hello", "Hey"))
+    assert server.wait_for("ready", 3)["error"] is None
+    assert server.run({"name": "Ann"}) == (200, {"greeting": "Hey, Ann!"})
+
+
+@pytest.mark.parametrize("save", ["in place", "rename", "remove and write", "link"])
+def test_each_way_to_save_is_seen(dev, folder, hello, save):
+    server = dev(hello)
+    server.wait_for("ready", 1)
+    if save == "in place":
+        hello.write_text(ANSWERS.format(2))
+    elif save == "rename":
+        replace(hello, ANSWERS.format(2))
+    elif save == "remove and write":
+        hello.unlink()
+        hello.write_text(ANSWERS.format(2))
+    else:
+        (folder / "elsewhere").mkdir()
+        (folder / "elsewhere/other.py").write_text(ANSWERS.format(2))
+        hello.unlink()
+        hello.symlink_to(folder / "elsewhere/other.py")
+    server.wait_for("ready", 2)
+    assert server.run() == (200, {"n": 2})
+    if save == "link":  # what it leads to is watched, too
+        replace(folder / "elsewhere/other.py", ANSWERS.format(3))
+        server.wait_for("ready", 3)
+        assert server.run() == (200, {"n": 3})
+
+
+def test_a_burst_of_saves_is_one_version(dev, hello):
+    server = dev(hello)
+    server.wait_for("ready", 1)
+    for n in range(50):
+        hello.write_text(ANSWERS.format(n))
+    whisk.wait_until(lambda: server.run() == (200, {"n": 49}), "the last save")
+    server.wait_for("ready", server.state()["version"])
+    assert server.state()["version"] <= 10
+
+
+def test_a_save_while_a_version_hangs_replaces_it(dev, hello):
+    hello.write_text("while True:\n    pass\n")
+    server = dev(hello)
+    assert server.state()["state"] == "loading"
+    hello.write_text(ANSWERS.format(1))
+    server.wait_for("ready", 1)
+    assert server.run() == (200, {"n": 1})
+
+
+def test_a_first_version_that_does_not_load_answers_with_its_error_until_it_is_mended(dev, hello):
+    hello.write_text("def main(args):\n    return {\n")
+    server = dev(hello)
+    server.wait_for("broken", 0)
+    status, answer = server.run()
+    assert status == 502 and "hello.py" in answer["error"]
+    answer = server.invoke({})
+    assert (answer["id"], answer["status"]) == (None, "error")
+    hello.write_text(ANSWERS.format(1))
+    server.wait_for("ready", 1)
+    assert server.run() == (200, {"n": 1})
+
+
+def test_no_request_is_lost_while_versions_come_and_go(dev, hello):
+    hello.write_text(ANSWERS.format(0))
+    server = dev(hello)
+    server.wait_for("ready", 1)
+    runs = [whisk.Later(lambda: [server.run() for _ in range(40)]) for _ in range(3)]
+    for n in range(1, 6):
+        replace(hello, ANSWERS.format(n))
+        whisk.wait_until(lambda n=n: server.run() == (200, {"n": n}), f"version {n}")
+    for run in runs:
+        assert {status for status, _ in run.result()} == {200}
+
+
+def test_a_folder_is_watched_with_its_subfolders_but_not_what_nobody_edits(dev, folder):
+    action = folder / "action"
+    (action / "lib").mkdir(parents=True)
+    (action / "__main__.py").write_text(
+        "from lib.number import N\ndef main(args):\n    return {'n': N}\n")
+    (action / "lib/number.py").write_text("N = 1\n")
+    server = dev(action)
+    server.wait_for("ready", 1)
+    for ignored in (".git", "node_modules", "__pycache__"):
+        (action / ignored).mkdir()
+        (action / ignored / "file.py").write_text("x")
+    (action / ".number.py.swp").write_text("x")
+    (action / "lib/number.py").write_text("N = 22\n")
+    whisk.wait_until(lambda: server.run() == (200, {"n": 22}), "the saved subfolder")
+    (action / "deep/er").mkdir(parents=True)
+    (action / "deep/er/number.py").write_text("N = 333\n")
+    (action / "__main__.py").write_text(
+        "from deep.er.number import N\ndef main(args):\n    return {'n': N}\n")
+    whisk.wait_until(lambda: server.run() == (200, {"n": 333}), "the new folder")
+    (action / "deep/er/number.py").write_text("N = 4444\n")
+    whisk.wait_until(lambda: server.run() == (200, {"n": 4444}), "a save in the new folder")
+    version = server.wait_for("ready", server.state()["version"])["version"]
+    (action / "node_modules/file.py").write_text("y")
+    (action / ".git/index").write_text("y")
+    (action / "lib/number.py").write_text("N = 55555\n")
+    server.wait_for("ready", version + 1)
+
+
+def test_a_folder_that_vanishes_is_waited_for(dev, folder):
+    action = folder / "action"
+    action.mkdir()
+    (action / "__main__.py").write_text(ANSWERS.format(1))
+    server = dev(action)
+    server.wait_for("ready", 1)
+    action.rename(folder / "away")
+    whisk.wait_until(lambda: "is gone: waiting" in server.out(), "the line about it")
+    (folder / "away/__main__.py").write_text(ANSWERS.format(2))
+    (folder / "away").rename(action)
+    server.wait_for("ready", 2)
+    assert server.run() == (200, {"n": 2})
+    shutil.rmtree(action)
+    action.mkdir()
+    (action / "__main__.py").write_text(ANSWERS.format(33))
+    whisk.wait_until(lambda: server.run() == (200, {"n": 33}), "the new folder")
+
+
+def test_init_replaces_the_version_as_in_production(dev, hello):
+    server = dev(hello)
+    server.wait_for("ready", 1)
+    answer, text = server.ask("POST", "/init", json.dumps(whisk.init_body(ANSWERS.format(7))).encode())
+    assert (answer.status, json.loads(text)) == (200, {"ok": True})
+    server.wait_for("ready", 2)
+    assert server.run() == (200, {"n": 7})
+
+
+# ---- what the page asks for ----
+
+def test_an_activation_is_told_with_its_log_answer_and_figures(dev, hello):
+    server = dev(hello)
+    events = server.events()
+    server.wait_for("ready", 1)
+    answer = server.invoke({"name": "Bob"}, namespace="guest")
+    assert (answer["http"], answer["status"]) == (200, "ok")
+    assert answer["answer"] == {"greeting": "Hello, Bob!"} and answer["duration_us"] > 0
+    events.wait("activation", lambda a: a["id"] == answer["id"] and a["status"] == "ok", "its end")
+    assert [(item["activation"], item["stream"], item["text"]) for item in events.lines()] == [
+        (answer["id"], "stdout", "greeting Bob")]
+    told = server.get(f"/dev/activations/{answer['id']}")
+    assert told["argument"] == {"name": "Bob"} and told["metadata"] == {"namespace": "guest"}
+    assert told["answer"] == answer["answer"] and not told["answer_truncated"]
+    assert [item["text"] for item in told["log"]] == ["greeting Bob"]
+    assert told["memory_bytes"] > 1_000_000 and told["version"] == 1
+    assert [a["id"] for a in server.get("/dev/activations")] == [answer["id"]]
+    assert server.ask("GET", "/dev/activations/ffffffff")[0].status == 404
+    events.close()
+
+
+@pytest.mark.parametrize("body, status, http", [
+    ("return {'error': 'no'}", "error", 200),
+    ("raise ValueError('no')", "error", 200),
+    ("import time; time.sleep(60)", "timeout", 502),
+    ("import os; print('last words', flush=True); os._exit(3)", "died", 400),
+])
+def test_how_an_activation_ended_is_told(dev, hello, body, status, http):
+    hello.write_text(f"def main(args):\n    {body}\n")
+    server = dev(hello, "--timeout=1000")
+    server.wait_for("ready", 1)
+    answer = server.invoke({})
+    assert (answer["status"], answer["http"]) == (status, http), answer
+    log = [item["text"] for item in server.get(f"/dev/activations/{answer['id']}")["log"]]
+    assert ("last words" in log) == (status == "died")
+    assert f"{answer['id']}  {status}" in server.out()
+
+
+def test_examples_are_the_input_files_beside_the_code(dev, folder, hello):
+    (folder / "input.json").write_text('{"name":\n "Ann"}')
+    (folder / "input-bob.json").write_text('{"name": "Bob"}')
+    (folder / "input-bad.json").write_text('{"name": ')
+    assert dev(hello).state()["examples"] == [{"name": "input-bob.json", "value": {"name": "Bob"}},
+                                              {"name": "input.json", "value": {"name": "Ann"}}]
+
+
+def test_events_go_on_where_a_client_left_off(dev, hello):
+    server = dev(hello)
+    server.wait_for("ready", 1)
+    first = server.events()
+    server.run({"name": "1"})
+    first.wait("activation", lambda a: a["status"] == "ok", "the first activation")
+    last_id = first.all[-1][0]
+    first.close()
+    server.run({"name": "2"})
+    second = server.events(last_id)
+    second.wait("activation", lambda a: a["status"] == "ok", "the second activation")
+    assert [item["text"] for item in second.lines()] == ["greeting 2"]
+    assert second.of("dropped") == []
+    assert second.all[0][1] == "state"
+    ids = [number for number, _, _ in second.all]
+    assert ids == sorted(ids)
+    second.close()
+
+
+def test_a_page_of_an_earlier_run_gets_all_of_this_one(dev, hello):
+    server = dev(hello)
+    server.wait_for("ready", 1)
+    server.run({"name": "1"})
+    events = server.events(12345)
+    events.wait("activation", lambda a: a["status"] == "ok", "the activation")
+    assert events.of("dropped") == []
+    events.close()
+
+
+# ---- who may ask ----
+
+@pytest.mark.parametrize("path, method", [
+    ("/", "GET"), ("/dev/state", "GET"), ("/dev/events", "GET"), ("/run", "POST"), ("/init", "POST"),
+    ("/healthz", "GET"), ("/dev/invoke", "POST")])
+def test_other_hosts_and_origins_are_refused(dev, hello, path, method):
+    server = dev(hello)
+    token = server.token()
+
+    def status(**headers):
+        body = b'{"value":{}}' if method == "POST" else None
+        return server.ask(method, path, body, X_Whiskloop_Token=token, **headers)[0].status
+
+    for host in ("evil.example", f"evil.example:{server.port}", f"127.0.0.1:{server.port + 1}",
+                 f"127.0.0.1.evil.example:{server.port}", f"10.0.0.1:{server.port}", "localhost",
+                 f"[::2]:{server.port}", f"localhost.:{server.port}"):
+        assert status(Host=host) == 403, host
+    for origin in ("http://evil.example", "null", f"https://127.0.0.1:{server.port}",
+                   "http://localhost:1", f"http://localhost:{server.port}.evil.example"):
+        assert status(Origin=origin) == 403, origin
+    if path != "/":
+        assert status(Sec_Fetch_Site="cross-site") == 403
+    if path not in ("/dev/events", "/init"):
+        for host in ("127.0.0.1", "localhost", "LOCALHOST", "[::1]", "127.1.2.3"):
+            assert status(Host=f"{host}:{server.port}") != 403, host
+            assert status(Origin=f"http://{host}:{server.port}") != 403, host
+
+
+def test_what_changes_things_wants_the_token_of_this_run(dev, hello):
+    server = dev(hello)
+    server.wait_for("ready", 1)
+    for headers in ({}, {"X_Whiskloop_Token": ""}, {"X_Whiskloop_Token": "0" * 32}):
+        answer, _ = server.ask("POST", "/dev/invoke", b'{"value":{}}', **headers)
+        assert answer.status == 403
+    assert server.get("/dev/activations") == []
+    answer, _ = server.ask("GET", "/dev/invoke", X_Whiskloop_Token=server.token())
+    assert answer.status == 405
+
+
+def test_the_page_forbids_all_that_is_not_its_own(dev, hello):
+    answer, text = dev(hello).ask("GET", "/")
+    policy = answer.headers["Content-Security-Policy"]
+    assert policy.startswith("default-src 'none'; script-src 'self'; style-src 'self';")
+    assert "unsafe" not in policy and "frame-ancestors 'none'" in policy
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    assert answer.headers["Cache-Control"] == "no-store"
+    assert b"@TOKEN@" not in text
+
+
+def test_without_a_page_there_are_run_and_init_only(dev, hello):
+    server = dev(hello, "--no-page")
+    assert server.ask("GET", "/")[0].status == 404
+    assert server.ask("GET", "/dev/state")[0].status == 404
+    assert server.ask("GET", "/healthz")[0].status == 200
+    assert server.run({"name": "Ann"}) == (200, {"greeting": "Hello, Ann!"})
+
+
+# ---- under load ----
+
+FLOOD = """import sys
+def main(args):
+    line = "x" * 80 + "\\n"
+    for _ in range(args["n"] // 1000):
+        sys.stdout.write(line * 1000)
+    return {"done": True}
+"""
+
+
+def test_a_reader_that_stalls_slows_nobody_and_is_told_what_it_missed(dev, hello):
+    hello.write_text(FLOOD)
+    server = dev(hello)
+    server.wait_for("ready", 1)
+    stalled = socket.create_connection(("127.0.0.1", server.port))
+    stalled.sendall(f"GET /dev/events HTTP/1.1\r\nHost: 127.0.0.1:{server.port}\r\n\r\n".encode())
+    started = time.monotonic()
+    for _ in range(3):
+        assert server.run({"n": 100_000}) == (200, {"done": True})
+    assert time.monotonic() - started < 30  # a second or so where nothing else runs
+    assert server.run({"n": 1000}) == (200, {"done": True})
+    stalled.settimeout(whisk.WAIT_S)
+    seen = b""
+    while b"event: dropped" not in seen[-1_000_000:]:
+        more = stalled.recv(1 << 20)
+        assert more, "the stream ended"
+        seen += more
+    stalled.close()
+    told = server.get(server_path(server))
+    assert told["log_truncated"] is False and len(told["log"]) == 1000
+
+
+def server_path(server):
+    return f"/dev/activations/{server.get('/dev/activations')[-1]['id']}"
+
+
+def test_a_large_answer_passes_and_is_not_kept(dev, hello):
+    hello.write_text("def main(args):\n    return {'text': 'x' * 5000000}\n")
+    server = dev(hello)
+    server.wait_for("ready", 1)
+    answer = server.invoke({})
+    assert len(answer["answer"]["text"]) == 5_000_000
+    told = server.get(f"/dev/activations/{answer['id']}")
+    assert told["answer"] is None and told["answer_truncated"]
+    assert told["answer_bytes"] > 5_000_000
+
+
+def test_the_history_is_bounded(dev, hello):
+    hello.write_text(ANSWERS.format(1))
+    server = dev(hello)
+    server.wait_for("ready", 1)
+    for _ in range(300):
+        assert server.run() == (200, {"n": 1})
+    assert len(server.get("/dev/activations")) == 256
+
+
+# ---- the terminal ----
+
+def test_each_activation_is_a_line_with_its_log_beneath(dev, hello):
+    hello.write_text("import sys\ndef main(args):\n    print('to out')\n"
+                     "    print('to err', file=sys.stderr)\n    return {}\n")
+    server = dev(hello)
+    server.wait_for("ready", 1)
+    server.run()
+    whisk.wait_until(lambda: "  err | to err" in server.out(), "the log")
+    lines = server.out().splitlines()
+    at = next(n for n, line in enumerate(lines) if "  ok  " in line)
+    assert sorted(lines[at + 1:at + 3]) == ["  err | to err", "  out | to out"]
+    assert "version 1 ready in" in server.out()
+    assert whisk.SENTINEL not in server.out() + server.err()
+    assert "\x1b" not in server.out()
+
+
+def test_a_slow_activation_shows_its_log_while_it_runs(dev, folder, hello):
+    hello.write_text("import os, time\ndef main(args):\n    print('begun', flush=True)\n"
+                     f"    while not os.path.exists('{folder}/go'):\n        time.sleep(0.01)\n"
+                     "    return {}\n")
+    server = dev(hello)
+    server.wait_for("ready", 1)
+    run = whisk.Later(server.run)
+    whisk.wait_until(lambda: "  running" in server.out() and "begun" in server.out(), "its log")
+    (folder / "go").touch()
+    assert run.result() == (200, {})
+    assert server.out().count("begun") == 1
+
+
+def test_json_lines_are_for_tools(dev, hello):
+    server = dev(hello, "--log-format=json", listen=False)
+    whisk.wait_until(lambda: '"event":"start"' in server.out(), "the start")
+    server.port = int(server.out().split("http://127.0.0.1:")[1].split("/")[0])
+    server.wait_for("ready", 1)
+    server.run({"name": "Ann"})
+    whisk.wait_until(lambda: '"event":"activation"' in server.out(), "the activation")
+    events = [json.loads(line) for line in server.out().splitlines()]
+    assert [event["event"] for event in events] == ["start", "ready", "log", "activation"]
+    assert events[2]["text"] == "greeting Ann" and events[2]["stream"] == "stdout"
+    assert events[3]["status"] == "ok"
+
+
+def test_invoke_runs_after_each_save(dev, folder, hello):
+    (folder / "who.json").write_text('{"name": "Zoe"}')
+    server = dev(hello, f"--invoke=@{folder}/who.json")
+    whisk.wait_until(lambda: 'answer | {"greeting": "Hello, Zoe!"}' in server.out() or
+                     'answer | {"greeting":"Hello, Zoe!"}' in server.out(), "the first answer")
+    hello.write_text(HELLO.replace("Hello", "Hi"))
+    whisk.wait_until(lambda: "Hi, Zoe!" in server.out(), "the second answer")
+
+
+def test_a_debugger_attaches_to_each_version(dev, folder):
+    if shutil.which("node") is None:
+        pytest.skip("node is not installed")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    action = folder / "app.js"
+    for n in (1, 2):
+        action.write_text(f"exports.main = () => ({{ n: {n} }});\n")
+        if n == 1:
+            server = dev(action, f"--inspect={port}")
+        state = server.wait_for("ready", n)
+        assert (state["inspect"], state["limits"]["timeout_ms"]) == (port, 0)
+        assert server.run() == (200, {"n": n})
+        socket.create_connection(("127.0.0.1", port)).close()
+
+
+def test_on_a_terminal_there_are_colours_unless_they_are_not_wanted(hello):
+    for env, colored in (({"NO_COLOR": ""}, True), ({"NO_COLOR": "1"}, False)):
+        terminal = Terminal("dev", str(hello), env={"TERM": "xterm", **env})
+        terminal.wait_for("version 1 ready")
+        terminal.end()
+        assert ("\x1b[" in terminal.text()) == colored
+
+
+# ---- what can be wrong at the start ----
+
+def test_a_port_in_use_gives_way_to_the_next_one(dev, hello):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        server = dev(hello, f"--port={port}")
+        assert server.port != port
+        assert f"port {port} is in use" in server.out()
+
+
+@pytest.mark.parametrize("name, said", [("none.py", "No such file"), ("/dev/null", "neither")])
+def test_what_cannot_be_served_is_said_and_ends_it(folder, name, said):
+    server = Dev(folder, folder / name, listen=False)
+    assert server.process.wait(timeout=whisk.WAIT_S) == 2
+    assert said in server.err()
+    server.end()
+
+
+def test_where_inotify_has_no_room_files_are_looked_at(dev, folder, hello):
+    limit = "/proc/sys/fs/inotify/max_user_instances"
+    instances = []
+    if os.geteuid() == 0 and int(open(limit).read()) > 4096:
+        pytest.skip("the limit on inotify instances is too high to be reached")
+    import ctypes
+    libc = ctypes.CDLL(None, use_errno=True)
+    try:
+        while (fd := libc.inotify_init1(0)) >= 0:
+            instances.append(fd)
+        server = dev(hello)
+        server.wait_for("ready", 1)
+        assert "fs.inotify.max_user_instances" in server.out()
+        hello.write_text(ANSWERS.format(2))
+        server.wait_for("ready", 2)
+    finally:
+        for fd in instances:
+            os.close(fd)

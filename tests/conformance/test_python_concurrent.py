@@ -1,0 +1,127 @@
+"""`async def main` with __OW_ALLOW_CONCURRENT=true: many activations at a time in one Python process."""
+
+import json
+
+import pytest
+
+from test_nodejs import check_TN15
+from whisk import assert_error, together
+from wire import hammer
+
+WAITS_FOR = """
+import asyncio
+
+arrived, everyone = 0, None
+
+async def main(args):
+    global arrived, everyone
+    everyone = everyone or asyncio.Event()
+    print("interleave me")
+    arrived += 1
+    if arrived == NUMBER:
+        everyone.set()
+    await everyone.wait()
+"""
+
+
+@pytest.fixture
+def many(proxy):
+    """many(code, *options) -> a proxy that was allowed several at a time."""
+    def begin(code, *options):
+        one = proxy("--runtime", "python", "--workers", 1, *options, env={"__OW_ALLOW_CONCURRENT": "true"})
+        one.started(code)
+        return one
+    return begin
+
+
+def waits_for(number, then="    return args\n"):
+    return WAITS_FOR.replace("NUMBER", str(number)) + then
+
+
+def test_128_that_wait_for_one_another_all_end(many):
+    check_TN15(many(waits_for(128)), 128)
+
+
+@pytest.mark.parametrize("options", [("--prelaunch", 0), ("--fork-workers", 1)])
+def test_however_the_process_is_started(many, options):
+    one = many(waits_for(3), *options)
+    answers = together([lambda n=n: one.run({"n": n}) for n in range(3)])
+    assert [(a.status, a.json) for a in answers] == [(200, {"n": n}) for n in range(3)]
+
+
+def test_thousands_on_100_connections_each_get_their_own(many):
+    one = many("import asyncio\nasync def main(args):\n    await asyncio.sleep(0)\n    return args\n")
+    answers = hammer(one.port, 100, 10, lambda c, n: json.dumps({"value": {"id": [c, n]}}).encode())
+    for (connection, number), (status, text) in answers.items():
+        assert (status, json.loads(text)) == (200, {"id": [connection, number]})
+
+
+def test_metadata_is_each_ones_own(many):
+    """Whenever and wherever it looks: after it waited, in a task, in a thread, in a program, by another name."""
+    one = many(waits_for(20, """
+    import os, subprocess
+    from os import environ
+    async def later():
+        return os.getenv("__OW_ACTIVATION_ID")
+    program = "import os; print(os.environ['__OW_ACTIVATION_ID'])"
+    process = await asyncio.create_subprocess_exec("/usr/bin/python3", "-c", program, stdout=subprocess.PIPE)
+    out, _ = await process.communicate()
+    seen = [environ["__OW_ACTIVATION_ID"], os.environb[b"__OW_ACTIVATION_ID"].decode(), await asyncio.create_task(later()),
+            await asyncio.to_thread(os.getenv, "__OW_ACTIVATION_ID"), dict(os.environ)["__OW_ACTIVATION_ID"],
+            out.decode().strip()]
+    os.environ["__OW_ACTIVATION_ID"] = "mine"
+    await asyncio.sleep(0)
+    seen.append(os.environ["__OW_ACTIVATION_ID"])
+    del os.environ["__OW_ACTIVATION_ID"]
+    return {"seen": seen, "left": os.environ.get("__OW_ACTIVATION_ID"), "n": [list(environ).count("PATH"), len(environ) > 1]}
+"""))
+    answers = together([lambda n=n: one.run({}, activation_id="id-%d" % n) for n in range(20)])
+    assert [a.json for a in answers] == [
+        {"seen": ["id-%d" % n] * 6 + ["mine"], "left": None, "n": [1, True]} for n in range(20)]
+
+
+def test_what_is_no_metadata_is_the_processs(many):
+    one = many("""
+import os
+async def main(args):
+    before = os.environ.get("OURS")
+    os.environ["OURS"] = args["set"]
+    return {"before": before, "shell": os.popen("echo $OURS").read().strip()}
+""")
+    assert one.run({"set": "1"}).json == {"before": None, "shell": "1"}
+    assert one.run({"set": "2"}).json == {"before": "1", "shell": "2"}
+
+
+def test_failures_cost_themselves_only(many):
+    one = many(waits_for(6, """
+    if args["n"] == 1:
+        raise ValueError("app error")
+    if args["n"] == 2:
+        asyncio.current_task().cancel()
+        await asyncio.sleep(9)
+    if args["n"] == 3:
+        return {1, 2}
+    if args["n"] == 4:
+        asyncio.get_running_loop().stop()
+    if args["n"] == 5:
+        return "\\ud800"
+    return args
+"""))
+    answers = [a.json for a in together([lambda n=n: one.run({"n": n}) for n in range(6)])]
+    assert answers[0] == {"n": 0} and answers[4] == {"n": 4}
+    assert answers[1] == {"error": "app error"}
+    assert all("error" in answers[n] for n in (2, 3, 5))
+    assert "ValueError: app error" in one.check_streams(6)[1]
+
+
+@pytest.mark.parametrize("end", ["import os; os._exit(3)", "raise SystemExit(3)", "import os; os.kill(os.getpid(), 9)"])
+def test_a_death_costs_what_was_begun_and_nothing_else(many, end):
+    one = many(waits_for(4, "    if args['n'] == 0:\n        %s\n    await asyncio.sleep(60)\n" % end))
+    for answer in together([lambda n=n: one.run({"n": n}) for n in range(4)]):
+        assert_error(answer, 400, "command exited")
+    one.check_streams(4)
+
+
+def test_a_plain_function_runs_one_at_a_time(many):
+    one = many("running = []\ndef main(args):\n    running.append(1)\n    n = len(running)\n    running.pop()\n    return {'n': n}\n")
+    assert {a.json["n"] for a in together([lambda: one.run({}) for _ in range(20)])} == {1}

@@ -1,0 +1,82 @@
+"""The commands new and test: a function to begin with in each language, and its answers compared."""
+
+import shutil
+import subprocess
+
+import pytest
+
+import whisk
+
+# What must be installed for the starter to run; None: it always can.
+LANGUAGES = {"c": "gcc", "dotnet": "dotnet", "go": "go", "java": "javac", "lua": "lua5.4",
+             "nodejs": "node", "perl": "perl", "php": "php", "pypy": "pypy3", "python": "python3",
+             "ruby": "ruby", "shell": "bash"}
+
+
+def call(folder, *words):
+    return subprocess.run([whisk.PROGRAM, *words], cwd=folder, capture_output=True, text=True,
+                          timeout=whisk.WAIT_S, check=False)
+
+
+@pytest.mark.parametrize("language", sorted(LANGUAGES))
+def test_a_starter_passes_its_own_test(folder, language):
+    made = call(folder, "new", language, "hello")
+    assert made.returncode == 0, made.stderr
+    names = {path.name for path in (folder / "hello").iterdir()}
+    assert {"README.md", "input.json", "expected.json"} < names and len(names) == 4
+    assert len((folder / "hello/README.md").read_text().splitlines()) == 5
+    if shutil.which(LANGUAGES[language]) is None:
+        pytest.skip(f"{LANGUAGES[language]} is not installed")
+    more = ["--runtime", "pypy"] if language == "pypy" else []
+    tested = call(folder, "test", *more, "hello")
+    assert tested.returncode == 0, tested.stdout + tested.stderr
+    assert tested.stdout == "ok      input.json\n1 of 1 passed\n"
+
+
+def test_a_language_is_known_by_the_ending_of_its_files(folder):
+    assert call(folder, "new", "js", "web").returncode == 0
+    assert (folder / "web/index.js").exists()
+
+
+def test_new_says_what_is_wrong(folder):
+    assert call(folder, "new", "python").returncode == 0  # into hello
+    again = call(folder, "new", "nodejs", "hello")
+    assert again.returncode == 2 and "there are files in" in again.stderr
+    assert not (folder / "hello/index.js").exists()
+    unknown = call(folder, "new", "pyton", "x")
+    assert unknown.returncode == 2 and "did you mean python?" in unknown.stderr
+    assert not (folder / "x").exists()
+
+
+def test_a_difference_is_shown_and_ends_with_1(folder):
+    call(folder, "new", "python", "hello")
+    (folder / "hello/input-ann.json").write_text('{"name": "Ann"}')
+    (folder / "hello/expected-ann.json").write_text('{"greeting": "Hello, Bob!"}')
+    (folder / "hello/input-new.json").write_text("{}")
+    tested = call(folder, "test", "hello")
+    assert tested.returncode == 1
+    assert "FAILED  input-ann.json" in tested.stdout
+    assert '  -   "greeting": "Hello, Bob!"\n  +   "greeting": "Hello, Ann!"\n' in tested.stdout
+    assert "FAILED  input-new.json: cannot read" in tested.stdout
+    assert "ok      input.json\n1 of 3 passed\n" in tested.stdout
+    assert "greeting Ann" in tested.stderr and whisk.SENTINEL not in tested.stderr
+
+
+def test_the_order_of_members_does_not_count(folder):
+    (folder / "a.py").write_text("def main(args):\n    return {'b': 1, 'a': [1, 2]}\n")
+    (folder / "input.json").write_text("{}")
+    (folder / "expected.json").write_text('{"a": [1,\n2], "b": 1}')
+    assert call(folder, "test", "a.py").returncode == 0
+    assert call(folder, "test").returncode == 0  # the one source file here
+
+
+def test_without_inputs_there_is_nothing_to_test(folder):
+    (folder / "a.py").write_text("def main(args):\n    return {}\n")
+    tested = call(folder, "test", "a.py")
+    assert tested.returncode == 2 and "no input*.json" in tested.stderr
+
+
+@pytest.mark.parametrize("sample", ["hello-python", "hello-shell", "words-python"])
+def test_samples_pass(folder, sample):
+    tested = call(folder, "test", str(whisk.REPO / "actions" / sample))
+    assert tested.returncode == 0, tested.stdout + tested.stderr
