@@ -58,13 +58,13 @@ def find_accelerator():
 
 
 accelerator = find_accelerator()
-if accelerator is not None and os.environ.get("WHISKLOOP_PYTHON_ACCELERATOR") != "0":
+if accelerator is not None and os.environ.get("__OW_PYTHON_ACCELERATOR") != "0":
     use_accelerator(accelerator)
 
 
 def is_accelerated():
     """Whether serve() is done in C."""
-    return accelerator is not None and os.environ.get("WHISKLOOP_PYTHON_ACCELERATOR") != "0"
+    return accelerator is not None and os.environ.get("__OW_PYTHON_ACCELERATOR") != "0"
 
 
 if not is_accelerated():

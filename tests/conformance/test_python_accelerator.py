@@ -14,7 +14,7 @@ from python_launcher import (ACCELERATOR, ECHO, HANG_S, LAUNCHER, PYTHON, action
 
 __all__ = ["action", "start"]  # fixtures, which pytest finds by their names here
 
-WITHOUT = {"WHISKLOOP_PYTHON_ACCELERATOR": "0"}
+WITHOUT = {"__OW_PYTHON_ACCELERATOR": "0"}
 
 
 @pytest.fixture(autouse=True)
@@ -323,3 +323,15 @@ def test_serve_is_the_launchers_alone(action, start):
             whiskloop_accelerator.serve(0, 1, main, 0, 0, 0, 0, 0, 0)
         """))
     assert "at work" in child.run()["error"]
+
+
+@pytest.mark.parametrize("env,used", [({}, True), ({"__OW_PYTHON_ACCELERATOR": "0"}, False)])
+def test_the_proxys_environment_decides(proxy, env, used):
+    """By who calls the function: serve() in Python, if what it calls is in C."""
+    one = proxy("--runtime", "python", "--prelaunch", 0, env=env)
+    one.started("""
+import sys
+def main(args):
+    return {"caller": sys._getframe(1).f_code.co_name}
+""")
+    assert one.run({}).json == {"caller": "serve" if used else "activate"}
