@@ -397,6 +397,7 @@ static void set_options(struct setup *setup, struct service *service)
                             .kill_ms = config->kill_ms,
                             .answer_max_bytes = config->answer_max_bytes,
                             .pipeline = (unsigned)config->pipeline,
+                            .wake_near = config->wake_near != 0,
                             .ahead_max = (unsigned)config->write_ahead,
                             .pipe_bytes = setup_pipe_bytes("/proc/sys/fs/pipe-user-pages-soft",
                                                            n_workers(config)),

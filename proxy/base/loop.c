@@ -24,8 +24,7 @@
 #include "base/err.h"
 #include "base/log.h"
 
-#define LOOP_IDLE_WAIT_MS  60000 /* an idle loop wakes this often; nothing depends on it */
-#define LOOP_LOOK_MS       1000  /* with timers set, the clock is read at least this often */
+#define LOOP_LOOK_MS       1000 /* with timers set, the clock is read at least this often */
 #define LOOP_FREEZE_MAX_US ((uint64_t)600 * 1000000) /* most time credited: beyond every deadline */
 #define LOOP_FROZEN_US     1000000 /* this much longer than planned, and we did not run at all */
 #define LOOP_POSTS_MAX     1000    /* rounds of posted work per turn; more is a bug */
@@ -370,15 +369,15 @@ static int32_t wait_ms(struct loop *loop)
     }
     now_us = loop_now_us(loop);
     if (list_empty(&loop->timers)) {
-        loop->may_wait_us = (uint64_t)LOOP_IDLE_WAIT_MS * 1000;
-        return LOOP_IDLE_WAIT_MS;
+        loop->may_wait_us = UINT64_MAX / 2; /* no deadline: nothing that a freeze could shorten */
+        return INT32_MAX;
     }
     at_us = list_item(loop->timers.next, struct loop_timer, node)->at_us;
     if (at_us <= now_us)
         return 0;
     if (at_us - now_us < 1000) {
         set_alarm(loop, at_us - now_us);
-        return LOOP_IDLE_WAIT_MS;
+        return LOOP_LOOK_MS;
     }
     if (at_us - now_us < LOOP_LOOK_MS * 1000) {
         loop->may_wait_us = at_us - now_us;

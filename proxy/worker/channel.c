@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
@@ -637,14 +638,29 @@ void channel_drop_rest(struct channel *channel)
     }
 }
 
+/* Take in what stands in the log pipes. One poll() for both: most activations log nothing. */
+static void pull_logs(struct channel *channel)
+{
+    struct forwarder *const logs[] = {&channel->out, &channel->err};
+    struct pollfd fds[ARRAY_LEN(logs)];
+
+    for (size_t i = 0; i < ARRAY_LEN(logs); i++)
+        fds[i] = (struct pollfd){.fd = forwarder_is_open(logs[i]) ? logs[i]->watch.fd : -1,
+                                 .events = POLLIN};
+    if (poll(fds, ARRAY_LEN(fds), 0) == 0)
+        return;
+    for (size_t i = 0; i < ARRAY_LEN(logs); i++)
+        forwarder_settle_lines(logs[i]);
+}
+
 void channel_settle_logs(struct channel *channel)
 {
-    forwarder_settle(&channel->out);
-    forwarder_settle(&channel->err);
+    pull_logs(channel);
+    forwarder_end_line(&channel->out);
+    forwarder_end_line(&channel->err);
 }
 
 void channel_settle_log_lines(struct channel *channel)
 {
-    forwarder_settle_lines(&channel->out);
-    forwarder_settle_lines(&channel->err);
+    pull_logs(channel);
 }

@@ -136,22 +136,33 @@ static void on_readable(struct loop_watch *watch)
         loop_watch_read(watch, NULL); /* the descriptor would be ready for ever */
 }
 
+bool forwarder_is_open(const struct forwarder *forwarder)
+{
+    return forwarder->watch.sock != NULL && !forwarder->ended;
+}
+
 void forwarder_settle_lines(struct forwarder *forwarder)
 {
     int held = 0;
 
-    if (forwarder->watch.sock != NULL && !forwarder->ended &&
-        ioctl(forwarder->watch.fd, FIONREAD, &held) == 0 && held > 0)
+    if (forwarder_is_open(forwarder) && ioctl(forwarder->watch.fd, FIONREAD, &held) == 0 &&
+        held > 0)
         (void)pull(forwarder, (size_t)held);
+}
+
+void forwarder_end_line(struct forwarder *forwarder)
+{
+    if (buf_len(&forwarder->partial) > 0)
+        forward_partial(forwarder, 0);
+    if (forwarder->output->line_owner == forwarder)
+        output_line_start(forwarder->output, NULL);
+    assert(buf_len(&forwarder->partial) == 0);
 }
 
 void forwarder_settle(struct forwarder *forwarder)
 {
     forwarder_settle_lines(forwarder);
-    if (buf_len(&forwarder->partial) > 0)
-        forward_partial(forwarder, 0);
-    if (forwarder->output->line_owner == forwarder)
-        output_line_start(forwarder->output, NULL);
+    forwarder_end_line(forwarder);
 }
 
 void forwarder_close(struct forwarder *forwarder)

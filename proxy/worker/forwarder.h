@@ -43,6 +43,10 @@ void forwarder_feed(struct forwarder *forwarder, const char *bytes, size_t n);
 void forwarder_settle(struct forwarder *forwarder);
 /* The same, but the start of a line stays here: a worker with lines ahead writes the next one's. */
 void forwarder_settle_lines(struct forwarder *forwarder);
+/* The same where the pipe is known to be empty. */
+void forwarder_end_line(struct forwarder *forwarder);
+/* It has a pipe that is not at its end. */
+bool forwarder_is_open(const struct forwarder *forwarder);
 
 /* Our end mark of an activation: one sentinel on each stream, on lines of their own; none on a
  * stream that is `unmarked`. */

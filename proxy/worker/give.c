@@ -12,13 +12,23 @@
 #define LOOKS_US        10000  /* after so long a byte is written instead of more looks */
 #define GRACE_US        100000 /* for more to come, where being at its input says little */
 
+/* It has answered all that it had, and gets one line at a time. */
+static bool waits_for_one_line(const struct worker *w)
+{
+    return w->window.n == 1 && !window_is_fed(&w->window) && pacing_depth(&w->pacing) == 1;
+}
+
 /* Write what is unsent, as many lines in one call as there are. */
 static bool write_unsent(struct worker *w)
 {
     struct iovec parts[PARTS_PER_WRITE];
     int n_parts = window_lines(&w->window, parts, PARTS_PER_WRITE);
+    bool placed =
+        waits_for_one_line(w) && placement_begin(&w->placement, w->pid, w->pacing.work_ns);
     ssize_t n = channel_write(&w->channel, parts, n_parts);
 
+    if (placed)
+        placement_end(&w->placement, w->pid);
     if (n < 0)
         return false;
     window_wrote(&w->window, (size_t)n);

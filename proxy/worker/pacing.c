@@ -6,6 +6,9 @@
 #include "base/loop.h"
 
 #define AHEAD_NS      1000000 /* work written ahead: a worker's wake-up costs a tenth of it */
+#define BATCH_NS      200000  /* work that is not worth the wake-up of another worker */
+#define STALLED_NS    1000000 /* at one activation for so long, and ... */
+#define STALLED_TIMES 8       /* ... so many times as long as usual */
 #define SILENT_BEFORE 16      /* activations without a log line before lines go ahead */
 #define WORK_SHARE    8       /* a new measurement counts for one in so many */
 
@@ -45,6 +48,26 @@ unsigned pacing_depth(const struct pacing *pacing)
     if (n > pacing->ahead_max)
         n = pacing->ahead_max;
     return n > 1 ? (unsigned)n : 1;
+}
+
+unsigned pacing_batch(const struct pacing *pacing)
+{
+    uint64_t n = pacing->work_ns > 0 ? BATCH_NS / pacing->work_ns : 1;
+    unsigned depth = pacing_depth(pacing);
+
+    assert(depth > 0);
+    if (pacing->concurrent > 0 || n <= 1)
+        return 1;
+    return n < depth ? (unsigned)n : depth;
+}
+
+bool pacing_is_stalled(const struct pacing *pacing, uint64_t now_ns)
+{
+    uint64_t since_ns = now_ns > pacing->busy_at_ns ? now_ns - pacing->busy_at_ns : 0;
+
+    if (pacing->busy_at_ns == 0 || pacing->concurrent > 0)
+        return false;
+    return since_ns > STALLED_NS && since_ns > STALLED_TIMES * pacing->work_ns;
 }
 
 bool pacing_takes_care(const struct pacing *pacing)

@@ -46,6 +46,12 @@ void pacing_announced(struct pacing *pacing, unsigned pipeline, unsigned concurr
 
 /* How many lines may be in its pipe now, or at work in it, 1 and more. */
 unsigned pacing_depth(const struct pacing *pacing);
+/* How many of them go into one write before another worker is woken, 1 and more: what it does in
+ * some 100 us. */
+unsigned pacing_batch(const struct pacing *pacing);
+/* Whether it has been at the same activation for far longer than most take. now_ns: as
+ * loop_clock_ns(). */
+bool pacing_is_stalled(const struct pacing *pacing, uint64_t now_ns);
 /* Whether it gets one line at a time since nobody says anything else of it. */
 static inline bool pacing_is_plain(const struct pacing *pacing)
 {

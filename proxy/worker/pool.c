@@ -6,7 +6,8 @@
 
 #include "base/log.h"
 
-#define WHY_MAX 160 /* bytes of the last reason, beside our own words */
+#define WHY_MAX     160 /* bytes of the last reason, beside our own words */
+#define SPREAD_JOBS 8   /* with fewer under way each goes to the least busy worker; a guess */
 
 static void on_dispatch(struct loop_post *post);
 static void on_late(struct loop_timer *timer);
@@ -227,8 +228,20 @@ static void on_late(struct loop_timer *timer)
 
 /* ---- giving jobs to workers ---- */
 
-/* The worker with room that has the fewest jobs, ties in turn; NULL: none has room. */
-static struct worker *choose(struct pool *pool)
+/* Whether `worker` is a better choice than `best`. One that has worked on the same activation for
+ * long would make those behind it wait, perhaps for its deadline. */
+static bool is_better(const struct worker *worker, const struct worker *best, uint64_t now_ns)
+{
+    bool stalled = worker_is_stalled(worker, now_ns);
+
+    if (best == NULL || stalled != worker_is_stalled(best, now_ns))
+        return best == NULL || !stalled;
+    return worker->window.n < best->window.n;
+}
+
+/* The worker with room that has the fewest jobs; NULL: none has room. Ties go in turn, but light
+ * work stays with the first ones: each further process that is woken costs more than it does. */
+static struct worker *choose(struct pool *pool, uint64_t now_ns)
 {
     struct worker *best = NULL;
     unsigned n = pool->opts.n_workers;
@@ -238,14 +251,22 @@ static struct worker *choose(struct pool *pool)
         unsigned at = (pool->next + i) % n;
         struct worker *worker = &pool->workers[at].worker;
 
-        if (worker_room(worker) > 0 && (best == NULL || worker->window.n < best->window.n)) {
+        if (worker_room(worker) > 0 && is_better(worker, best, now_ns)) {
             best = worker;
             chosen = at;
         }
     }
     if (best != NULL)
-        pool->next = (chosen + 1) % n;
+        pool->next = worker_batch(best) > 1 ? 0 : (chosen + 1) % n;
     return best;
+}
+
+/* Whether the worker that was given a job just now takes the next one, too: one write and one
+ * wake-up for both. Where few jobs are under way they are spread, so that none waits for another. */
+static bool takes_next(const struct pool *pool, const struct worker *worker, uint64_t now_ns)
+{
+    return worker != NULL && pool_n_jobs(pool) >= SPREAD_JOBS && worker_room(worker) > 0 &&
+           worker->window.n < worker_batch(worker) && !worker_is_stalled(worker, now_ns);
 }
 
 static void on_room(struct output_waiter *waiter)
@@ -282,15 +303,13 @@ static void give(struct pool *pool, struct worker *worker)
     worker_give(worker, job);
 }
 
-static void on_dispatch(struct loop_post *post)
+/* Give what waits to the workers that have room, and write it. */
+static void dispatch(struct pool *pool)
 {
-    struct pool *pool = container_of(post, struct pool, dispatch);
-    struct worker *worker;
+    uint64_t now_ns = pool->opts.n_workers > 1 ? loop_clock_ns() : 0;
+    struct worker *last = NULL;
 
-    if (pool->retired != NULL) {
-        pool->retired(pool->retired_owner); /* the pool may be gone now */
-        return;
-    }
+    assert(pool->retired == NULL);
     if (pool->stopping)
         finish_all_queued(pool, JOB_ABANDONED, "");
     else if (pool->circuit_open)
@@ -298,16 +317,35 @@ static void on_dispatch(struct loop_post *post)
     if (is_held_up(pool))
         return;
     while (!list_empty(&pool->queue)) {
+        struct worker *worker;
+
         /* What comes back from a worker that ended may be late by now: it would cost the next
          * one. */
-        if (is_late(pool, pool->queue.next))
+        if (is_late(pool, pool->queue.next)) {
             finish_queued(pool, pool->queue.next, JOB_LATE, "");
-        else if ((worker = choose(pool)) != NULL)
-            give(pool, worker);
-        else
+            continue;
+        }
+        worker = takes_next(pool, last, now_ns) ? last : choose(pool, now_ns);
+        if (worker == NULL)
             break;
+        if (last != NULL && last != worker)
+            worker_feed(last);
+        give(pool, worker);
+        last = worker;
     }
+    if (last != NULL)
+        worker_feed(last);
     start_what_is_down(pool);
+}
+
+static void on_dispatch(struct loop_post *post)
+{
+    struct pool *pool = container_of(post, struct pool, dispatch);
+
+    if (pool->retired != NULL)
+        pool->retired(pool->retired_owner); /* the pool may be gone now */
+    else
+        dispatch(pool);
 }
 
 /* Jobs that take no place in the queue: for workers with room, and one for each that is on its way
@@ -449,33 +487,42 @@ static void on_worker_ready(struct pool *pool, const struct worker *w)
     tell_started(pool, &w->start_err);
 }
 
-static void on_worker_changed(struct loop_post *post)
+/* Jobs that have ended are no longer running; those that never began wait again. */
+static void collect(struct pool *pool, struct pool_worker *pw, struct list *finished)
 {
-    struct pool_worker *pw = container_of(post, struct pool_worker, worker.changed);
     struct worker *w = &pw->worker;
-    struct pool *pool = pw->pool;
 
-    /* Sentinel before reply: the platform stops reading logs once it has the answer. */
-    output_flush(pool->out);
-    output_flush(pool->err);
     while (!list_empty(&w->finished)) {
         struct job *job = list_item(w->finished.next, struct job, node);
 
+        assert(pool->n_running > 0);
         list_remove(&job->node);
+        list_add_tail(finished, &job->node);
         pool->n_running--;
         if (job->outcome == JOB_ANSWERED)
             backoff_worked(&pw->backoff);
         else
             pw->cost_a_job = true;
-        job->done(job);
     }
     while (!list_empty(&w->returned)) {
         struct job *job = list_item(w->returned.prev, struct job, node);
 
+        assert(pool->n_running > 0);
         list_remove(&job->node);
         pool->n_running--;
         enqueue(pool, job, true);
     }
+}
+
+static void on_worker_changed(struct loop_post *post)
+{
+    struct pool_worker *pw = container_of(post, struct pool_worker, worker.changed);
+    struct worker *w = &pw->worker;
+    struct pool *pool = pw->pool;
+    struct list finished;
+
+    list_init(&finished);
+    collect(pool, pw, &finished);
     /* What one process has shown holds for all of them. */
     if (pool->spec.answers == ANSWERS_AUTO)
         pool->spec.answers = w->channel.answers;
@@ -485,7 +532,20 @@ static void on_worker_changed(struct loop_post *post)
         else if (w->state == WORKER_DOWN && pw->up && !zygote_order_waits(&pw->order))
             on_worker_down(pool, pw);
     }
-    loop_post(pool->loop, &pool->dispatch);
+    /* The next lines go first: the worker is at them while we write sentinels and replies. */
+    if (pool->retired == NULL)
+        dispatch(pool);
+    else
+        loop_post(pool->loop, &pool->dispatch);
+    /* Sentinel before reply: the platform stops reading logs once it has the answer. */
+    output_flush(pool->out);
+    output_flush(pool->err);
+    while (!list_empty(&finished)) {
+        struct job *job = list_item(finished.next, struct job, node);
+
+        list_remove(&job->node);
+        job->done(job);
+    }
 }
 
 void pool_stop(struct pool *pool)

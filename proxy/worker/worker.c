@@ -370,7 +370,7 @@ static void step_ready(struct worker *w)
         stop_now(w, w->unwanted ? "unwanted" : "lost", JOB_DIED);
     } else if (w->retired && w->window.n == 0) {
         close_input(w);
-    } else if (again_us / 1000 < next_look_ms(w)) {
+    } else if (again_us < UINT64_MAX && again_us / 1000 < next_look_ms(w)) {
         loop_timer_set_us(w->loop, &w->timer, again_us);
     } else if (next_look_ms(w) < UINT64_MAX) {
         loop_timer_set(w->loop, &w->timer, next_look_ms(w));
@@ -423,6 +423,7 @@ void worker_init(struct worker *w, struct loop *loop, const struct exec_spec *sp
     w->spec = spec;
     w->opts = *opts;
     pacing_init(&w->pacing, opts->ahead_max, opts->pipeline);
+    placement_init(&w->placement, opts->wake_near);
     w->stdin_probe.fd = -1;
     loop_post_init(&w->changed, on_changed);
     loop_post_init(&w->step, on_step);
@@ -475,6 +476,7 @@ static void begin(struct worker *w, const struct spawned *spawned)
     loop_child_watch(w->loop, &w->child, spawned->pid, on_exit_status);
     channel_open(&w->channel, w->loop, spawned, w->spec->answers, on_fd1, on_fd3);
     pacing_open(&w->pacing);
+    placement_open(&w->placement);
     stdin_probe_open(&w->stdin_probe, spawned->pid, w->spec->privileges);
     loop_timer_set_us(w->loop, &w->timer, loop_now_us(w->loop) + START_LOOK_US);
 }
@@ -517,11 +519,28 @@ unsigned worker_room(const struct worker *w)
     return pacing_depth(&w->pacing) > w->window.n ? pacing_depth(&w->pacing) - w->window.n : 0;
 }
 
+unsigned worker_batch(const struct worker *w)
+{
+    return pacing_batch(&w->pacing);
+}
+
+bool worker_is_stalled(const struct worker *w, uint64_t now_ns)
+{
+    return w->window.n > 0 && pacing_is_stalled(&w->pacing, now_ns);
+}
+
 void worker_give(struct worker *w, struct job *job)
 {
     assert(worker_room(w) > 0);
     window_add(&w->window, job);
     loop_post(w->loop, &w->step);
+}
+
+void worker_feed(struct worker *w)
+{
+    assert(w->window.n > 0);
+    loop_post_cancel(&w->step);
+    worker_step(w);
 }
 
 void worker_stop(struct worker *w)

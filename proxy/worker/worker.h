@@ -30,6 +30,7 @@
 #include "worker/give.h"
 #include "worker/job.h"
 #include "worker/pacing.h"
+#include "worker/placement.h"
 #include "worker/stdin_probe.h"
 #include "worker/window.h"
 
@@ -52,6 +53,7 @@ struct worker_opts {
     size_t answer_max_bytes; /* longest answer */
     unsigned pipeline;       /* lines ahead for those that announce nothing; 0: none */
     unsigned ahead_max;      /* most lines written ahead of their answers; 1: one at a time */
+    bool wake_near;          /* worker/placement.h */
     int pipe_bytes;          /* wanted size of the pipes; 0: the system's */
     struct tally *tally;     /* where starts, ends and work are counted; borrowed */
     struct oom *oom;         /* borrowed; tells deaths for want of memory. NULL: nobody does */
@@ -74,6 +76,7 @@ struct worker {
     bool was_started; /* at least once in its life */
     struct channel channel;
     struct pacing pacing;
+    struct placement placement;
     struct stdin_probe stdin_probe;
     struct question question;
     struct loop_timer timer; /* the next moment at which to step, whatever the state */
@@ -120,8 +123,17 @@ void worker_start(struct worker *worker);
 void worker_adopt(struct worker *worker, const struct spawned *spawned, struct buf *line);
 /* How many more jobs may be given now; 0 unless READY. */
 unsigned worker_room(const struct worker *worker);
-/* The job is the worker's until it stands in finished or returned. */
+/* How many lines it does in a moment that is not worth waking another worker for; 1: it takes longer
+ * for each, or is not known yet. */
+unsigned worker_batch(const struct worker *worker);
+/* It has worked on the same activation for so long that others should not be put behind it. now_ns:
+ * as loop_clock_ns(). */
+bool worker_is_stalled(const struct worker *worker, uint64_t now_ns);
+/* The job is the worker's until it stands in finished or returned. Its line is written at the end of
+ * the turn, or by worker_feed(). */
 void worker_give(struct worker *worker, struct job *job);
+/* Write what it was given, as far as it may be written now. */
+void worker_feed(struct worker *worker);
 /* End it; a running job dies with it. */
 void worker_stop(struct worker *worker);
 /* Let it work off the jobs that it has, then end it by the end of its input. Not DOWN. */

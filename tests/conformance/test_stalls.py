@@ -16,7 +16,7 @@ import pytest
 
 import counted
 from whisk import WAIT_S, is_alive, wait_until
-from wire import request_bytes
+from wire import hammer, request_bytes
 
 PROMISED_S, BOUND_S = 0.02, 0.5
 TRIES = 3
@@ -211,3 +211,33 @@ def stopped(one, pid, reader, number):
 def state_of(pid):
     with open(f"/proc/{pid}/stat", encoding="ascii") as file:
         return file.read().rpartition(")")[2].split()[0]
+
+
+# Its answers, but for "look", take microseconds. A child's view is taken when it has run for a while.
+AFFINITY = r"""#!/usr/bin/python3 -SE
+import os, sys
+for line in sys.stdin:
+    if "look" not in line:
+        os.write(1, b"{}\n")
+        continue
+    out, into = os.pipe()
+    if os.fork() == 0:
+        os.write(into, repr(sorted(os.sched_getaffinity(0))).encode())
+        os._exit(0)
+    os.wait()
+    os.write(1, b'{"child":%s,"later":%s}\n' % (os.read(out, 4096), repr(sorted(os.sched_getaffinity(0))).encode()))
+"""
+
+
+NEAR_RUNS = 1500  # beyond those that are given with care
+
+
+@pytest.mark.parametrize("near", [0, 1])
+def test_what_an_action_starts_may_run_on_every_processor(proxy, near):
+    """However quick it was before: being woken near the proxy (--wake-near) binds neither it nor its children."""
+    one = proxy("--runtime", "native", "--wake-near", near)
+    one.started(AFFINITY)
+    hammer(one.port, 1, NEAR_RUNS, lambda c, n: b'{"value":{}}')
+    mine = sorted(os.sched_getaffinity(0))
+    for _ in range(5):
+        assert one.run({"look": 1}).json == {"child": mine, "later": mine}

@@ -97,6 +97,40 @@ static void the_setting_bounds_the_depth(void **state)
     assert_int_equal(pacing_depth(&pacing), 1);
 }
 
+static void light_work_goes_in_batches_of_some_100_us(void **state)
+{
+    struct pacing pacing = feed_for(1);
+
+    (void)state;
+    assert_int_equal(pacing_batch(&pacing), AHEAD_MAX);
+    pacing.work_ns = 100000;
+    assert_int_equal(pacing_batch(&pacing), 2);
+    pacing.work_ns = 100001;
+    assert_int_equal(pacing_batch(&pacing), 1);
+    pacing.work_ns = 0; /* not known */
+    assert_int_equal(pacing_batch(&pacing), 1);
+    pacing.work_ns = 1;
+    pacing.pipeline = 0;
+    assert_int_equal(pacing_batch(&pacing), 1);
+}
+
+static void one_that_is_long_at_one_activation_is_stalled(void **state)
+{
+    struct pacing pacing = feed_for(1);
+    uint64_t began_at_ns = 1000000000;
+
+    (void)state;
+    pacing.busy_at_ns = 0; /* has nothing */
+    assert_false(pacing_is_stalled(&pacing, began_at_ns));
+    pacing.busy_at_ns = began_at_ns;
+    assert_false(pacing_is_stalled(&pacing, began_at_ns - 1)); /* the clock was read before */
+    assert_false(pacing_is_stalled(&pacing, began_at_ns + 1000000));
+    assert_true(pacing_is_stalled(&pacing, began_at_ns + 1000001));
+    pacing.work_ns = 1000000;
+    assert_false(pacing_is_stalled(&pacing, began_at_ns + 8000000));
+    assert_true(pacing_is_stalled(&pacing, began_at_ns + 8000001));
+}
+
 static void one_log_line_sends_the_depth_back_to_one(void **state)
 {
     struct pacing pacing = feed_for(1);
@@ -243,6 +277,8 @@ int main(void)
         cmocka_unit_test(slow_work_still_gets_one_line),
         cmocka_unit_test(the_announcement_bounds_the_depth),
         cmocka_unit_test(the_setting_bounds_the_depth),
+        cmocka_unit_test(light_work_goes_in_batches_of_some_100_us),
+        cmocka_unit_test(one_that_is_long_at_one_activation_is_stalled),
         cmocka_unit_test(one_log_line_sends_the_depth_back_to_one),
         cmocka_unit_test(answers_of_one_read_share_the_time_that_passed),
         cmocka_unit_test(the_clock_runs_on_only_while_lines_are_left),

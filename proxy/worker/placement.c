@@ -1,0 +1,68 @@
+#include "worker/placement.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#define LIGHT_NS    200000 /* an activation that takes longer gains nothing by its wake-up */
+#define PLACE_EVERY 4  /* lines; measured: every line 10 % slower at depth, every 8th less steady */
+#define LOOK_EVERY  64 /* placed lines between two looks at its threads */
+
+void placement_init(struct placement *placement, bool wanted)
+{
+    memset(placement, 0, sizeof(*placement));
+    placement->wanted = wanted;
+}
+
+void placement_open(struct placement *placement)
+{
+    placement->possible = placement->wanted;
+    placement->n_left = placement->n_looks_left = 0;
+}
+
+/* One thread, and more than one processor to run on. */
+static bool look(struct placement *placement, pid_t pid)
+{
+    char path[32];
+    struct stat info;
+
+    (void)snprintf(path, sizeof(path), "/proc/%d/task", (int)pid);
+    return stat(path, &info) == 0 && info.st_nlink == 3 && /* ".", ".." and the one thread */
+           sched_getaffinity(pid, sizeof(placement->own), &placement->own) == 0 &&
+           CPU_COUNT(&placement->own) > 1;
+}
+
+bool placement_begin(struct placement *placement, pid_t pid, uint64_t work_ns)
+{
+    cpu_set_t here;
+    int cpu;
+
+    assert(pid > 0);
+    if (!placement->possible || work_ns == 0 || work_ns > LIGHT_NS)
+        return false;
+    if (placement->n_left > 0) {
+        placement->n_left--;
+        return false;
+    }
+    placement->n_left = PLACE_EVERY - 1;
+    if (placement->n_looks_left == 0) {
+        placement->possible = look(placement, pid);
+        placement->n_looks_left = LOOK_EVERY;
+    }
+    placement->n_looks_left--;
+    cpu = sched_getcpu();
+    if (!placement->possible || cpu < 0 || cpu >= CPU_SETSIZE ||
+        !CPU_ISSET((size_t)cpu, &placement->own))
+        return false;
+    CPU_ZERO(&here);
+    CPU_SET((size_t)cpu, &here);
+    placement->possible = sched_setaffinity(pid, sizeof(here), &here) == 0;
+    return placement->possible;
+}
+
+void placement_end(const struct placement *placement, pid_t pid)
+{
+    assert(placement->possible);
+    (void)sched_setaffinity(pid, sizeof(placement->own), &placement->own);
+}
