@@ -50,6 +50,8 @@ struct log_field job_log_member(const struct job *job, const char *member)
     struct json_slice top;
     struct json_slice value;
 
+    if (!log_has_file()) /* stderr is the log of an action, perhaps of another user */
+        return log_text(member, NULL);
     if (job->line == NULL) /* a tombstone has it */
         return log_text(member, NULL);
     top = json_top(job->line, job->len);

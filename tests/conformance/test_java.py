@@ -1,14 +1,17 @@
 """The Java runtime: T-J of the catalogue, as far as the table of languages does not have it."""
 
+import io
+import json
 import os
 import subprocess
+import zipfile
 
 import pytest
 
 import archives
 from languages import JAVA, JAVA_ANSWER, JAVA_FILES, JAVA_GIVE, JAVA_MAIN, ROWS
 from test_languages import CANNOT_START, NOT_BUILT
-from whisk import WAIT_S, assert_error
+from whisk import PROGRAM, WAIT_S, assert_error
 
 ROW = next(row for row in ROWS if row.name == "java")
 pytestmark = pytest.mark.skipif(ROW.missing() is not None, reason=str(ROW.missing()))
@@ -191,3 +194,18 @@ def test_one_virtual_machine_stays(java):
 def test_a_static_part_that_fails(java):
     assert_error(java.init(JAVA["fails_at_load"]), 502, CANNOT_START)
     assert "nooooo" in java.check_streams(1)[1]
+
+
+def test_what_compile_makes_starts_in_any_folder(folder):
+    """-compile's zip, unpacked elsewhere: the folder in which it was made is gone."""
+    done = subprocess.run([PROGRAM, "--runtime", "java", "-compile", "main"], input=JAVA["echo"].encode(),
+                          capture_output=True, timeout=WAIT_S, check=True, cwd=folder,
+                          env={**os.environ, "TMPDIR": str(folder)})
+    place = folder / "a place"
+    with zipfile.ZipFile(io.BytesIO(done.stdout)) as archive:
+        archive.extractall(place)
+        for entry in archive.infolist():
+            (place / entry.filename).chmod(entry.external_attr >> 16 & 0o777 or 0o755)
+    done = subprocess.run([place / "exec"], input=b'{"value":{"a":2}}\n', capture_output=True, timeout=WAIT_S,
+                          cwd="/", env={"PATH": "/usr/bin:/bin"}, check=False)
+    assert (done.returncode, json.loads(done.stdout)) == (0, {"a": 2}), done.stderr

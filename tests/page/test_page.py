@@ -32,6 +32,7 @@ FILES = {"hello.py": HELLO, **INPUT}
 READY = "document.querySelector('#state').textContent === 'ready'"
 ANSWERED = "document.querySelector('#result').ariaBusy === 'false'"
 PAGE_MAX_BYTES = 60 * 1024
+STANDSTILL_MS = 10000  # between two frames: a busy machine is slow, but a page that stands still is broken
 
 
 def shows(selector, text):
@@ -326,7 +327,7 @@ def test_an_answer_of_5_mb_does_not_freeze_the_page(dev, tab):
     invoke(page, '{"long": 1}')
     page.wait(shows("#answer", "characters left"))
     assert page.run("document.querySelector('#answer').textContent.length") < 20000
-    assert max(page.run("window.gaps")) < 5000, "a machine may be slow, but the page must not stand still"
+    assert max(page.run("window.gaps")) < STANDSTILL_MS
 
 
 def test_100000_lines_leave_the_page_responsive(dev, tab):
@@ -350,7 +351,7 @@ def main(args):
     assert page.run("document.querySelector('#log').scrollHeight / 18") < 26000, "its memory is bounded"
     page.replace("#contains", "the last")
     page.wait("document.querySelectorAll('#log .line').length === 1")
-    assert max(page.run("window.gaps")) < 3000
+    assert max(page.run("window.gaps")) < STANDSTILL_MS
 
 
 def test_a_thousand_activations_a_second_leave_the_page_responsive(dev, tab):
@@ -381,7 +382,7 @@ def test_a_thousand_activations_a_second_leave_the_page_responsive(dev, tab):
     assert failed == []
     page.wait(f"parseInt(document.querySelector('#summary').textContent.replace(',', '')) >= {n}")
     page.wait("document.querySelectorAll('#activations button').length === 100")
-    assert max(page.run("window.gaps")) < 3000
+    assert max(page.run("window.gaps")) < STANDSTILL_MS
 
 
 LOOKS = [("light", {"dark": False}), ("dark", {"dark": True}), ("phone", {"dark": False, "width": 375, "height": 667})]
