@@ -54,6 +54,7 @@ static bool open_filter(struct command *command, const struct config *config,
                                .line_max_bytes = config->run_max_bytes,
                                .answer_max_bytes = config->answer_max_bytes,
                                .held_max_bytes = config->pipe_max_bytes,
+                               .parts = config->parts != 0,
                                .given_max = pool->n_workers * (pool->worker.ahead_max + 1)};
 
     pool->queue_max = opts.given_max; /* lines wait in the filter, and are never refused */
@@ -67,6 +68,7 @@ static bool open_invoke(struct command *command, const struct config *config,
     struct service *service = command->service;
     struct invoke_opts opts = {.argument = config->argument,
                                .members = buf_at(&command->members),
+                               .parts = config->parts != 0,
                                .run_ms = config->timeout_ms,
                                .argument_max_bytes = config->run_max_bytes,
                                .answer_max_bytes = config->answer_max_bytes};

@@ -59,6 +59,9 @@ const struct setting settings[] = {
          "file or folder of an action to start at once, without an /init; a folder is used in "
          "place; the default may be missing or empty"),
     TEXT("main", main, "", "NAME", "function to call in --action or FILE; empty: main"),
+    TEXT("functions", functions, "", "NAME,...",
+         "functions to call instead of --main: the member method of a request chooses one, and the "
+         "first is the default"),
     TEXT("answers", answers, "auto", "auto|stdout|fd3",
          "where an executable writes its answers; auto: on descriptor 1 or 3, whichever carries "
          "the first answer"),
@@ -127,6 +130,10 @@ const struct setting settings[] = {
     NUMBER("pipe-max-bytes", pipe_max_bytes, 1, 64 * MIB, 1024 * GIB, "BYTES",
            "lines and answers that pipe buffers; when full, it reads no input until answers are "
            "read"),
+    SWITCH(
+        "parts", parts, 0,
+        "for pipe and invoke: write each part of an answer as {\"part\":...} when it comes, then "
+        "{\"result\":...} or {\"error\":...}"),
     TEXT("invoke", invoke, "", "ARGUMENT",
          "what dev runs the action with after each save: JSON or @FILE; empty: it does not"),
     NUMBER("inspect", inspect, 0, 0, 65535, "[PORT]",

@@ -34,6 +34,7 @@ struct config {
     const char *action_dir;
     const char *action;
     const char *main;
+    const char *functions; /* a list; "": main is all */
     const char *answers;
     const char *user;
     uint64_t no_new_privs;
@@ -64,6 +65,7 @@ struct config {
     const char *in;
     const char *out;
     uint64_t pipe_max_bytes;
+    uint64_t parts;
     uint64_t unpack_max_bytes;
     uint64_t unpack_entries_max;
     uint64_t unpack_ratio_max;

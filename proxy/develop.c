@@ -12,7 +12,7 @@ void develop_options(const struct config *config, struct dev_opts *opts)
 {
     *opts = (struct dev_opts){
         .path = config->file,
-        .main = config->main,
+        .main = config->functions[0] != '\0' ? config->functions : config->main,
         .env = config->env,
         .listen = config->listen,
         .argument = config->invoke,

@@ -334,7 +334,8 @@ static int begin_action(struct app *app, struct err *err)
     const struct config *config = &app->config;
     struct preloaded_opts opts = {.command = config->file != NULL ? config->command_name : NULL,
                                   .path = config->file != NULL ? config->file : config->action,
-                                  .main = config->main,
+                                  .main = config->functions[0] != '\0' ? config->functions
+                                                                       : config->main,
                                   .env = config->env,
                                   .bytes_max = config->init_max_bytes,
                                   .folder_is_theirs = is_theirs,

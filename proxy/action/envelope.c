@@ -155,7 +155,9 @@ static int read_code(struct envelope *envelope, struct json_slice slice, bool bi
     size_t from = 0, to;
     int decode;
 
-    envelope->code = xmalloc(slice.n); /* the server bounds the body, and so the slice */
+    assert(envelope->code == NULL || envelope->code < slice.text);
+    if (envelope->code == NULL)
+        envelope->code = xmalloc(slice.n); /* the server bounds the body, and so the slice */
     to = envelope->code_len = json_unescape(slice, envelope->code);
     while (to > 0 && is_blank(envelope->code[to - 1]))
         to--;
@@ -168,11 +170,11 @@ static int read_code(struct envelope *envelope, struct json_slice slice, bool bi
     decode = must_decode(envelope->code, from, to, binary, err);
     if (decode < 0)
         return -1;
-    if (decode > 0) {
+    if (decode > 0)
         envelope->code_len = base64_replace(envelope->code + from, to - from, envelope->code);
-        /* A quarter of the block is unused now, and code may be held for the length of an /init. */
+    /* Give back the rest of the block: code may be held for the length of an /init. */
+    if (envelope->code_len > 0)
         envelope->code = xrealloc(envelope->code, envelope->code_len);
-    }
     envelope->kind = code_sniff(envelope->code, envelope->code_len);
     return 0;
 }
@@ -435,14 +437,17 @@ int envelope_find(struct envelope_parts *parts, const char *body, size_t n, bool
     return 0;
 }
 
-int envelope_fill(struct envelope *envelope, const struct envelope_parts *parts, struct err *err)
+int envelope_fill(struct envelope *envelope, const struct envelope_parts *parts, char *block,
+                  struct err *err)
 {
     assert(envelope->code == NULL && envelope->main == NULL && envelope->env == NULL);
+    envelope->code = block;
     if (read_main(envelope, parts->main, err) < 0)
         return -1;
     if (parts->env.kind == JSON_OBJECT && read_env(envelope, parts->env, err) < 0)
         return -1;
     read_file(envelope, parts->file);
+    /* Last: in a block, it overwrites the others. */
     return read_code(envelope, parts->code, parts->binary.kind == JSON_TRUE, err);
 }
 
@@ -452,7 +457,7 @@ int envelope_read(struct envelope *envelope, const char *body, size_t n, struct 
 
     if (envelope_find(&parts, body, n, envelope->takes_empty, err) < 0)
         return -1;
-    return envelope_fill(envelope, &parts, err);
+    return envelope_fill(envelope, &parts, NULL, err);
 }
 
 void envelope_done(struct envelope *envelope)

@@ -51,9 +51,14 @@ struct envelope_parts {
  */
 int envelope_find(struct envelope_parts *parts, const char *body, size_t n, bool takes_empty,
                   struct err *err);
-/* Decode what was found. 0, or -1: ERR_REQUEST (bad base64, a variable that can be none). envelope:
- * zeroed by the caller; envelope_done() afterwards always. */
-int envelope_fill(struct envelope *envelope, const struct envelope_parts *parts, struct err *err);
+/*
+ * Decode what was found. 0, or -1: ERR_REQUEST (bad base64, a variable that can be none). envelope:
+ * zeroed by the caller; envelope_done() afterwards always.
+ * block: the allocation that holds the body; it is taken over, and the code is decoded in it. NULL:
+ * the body is left as it is.
+ */
+int envelope_fill(struct envelope *envelope, const struct envelope_parts *parts, char *block,
+                  struct err *err);
 /* Both. envelope: zeroed but for `takes_empty`; envelope_done() afterwards always. */
 int envelope_read(struct envelope *envelope, const char *body, size_t n, struct err *err);
 void envelope_done(struct envelope *envelope);

@@ -93,8 +93,8 @@ bool json_next_item(struct json_slice array, size_t *at, struct json_slice *valu
 /* The member `key` (plain ASCII) of a checked object; the last one of that name wins. */
 bool json_member(struct json_slice object, const char *key, struct json_slice *value);
 
-/* Unescape a string slice into out, which has room for string.n bytes. Returns bytes written.
- * A lone surrogate becomes U+FFFD. */
+/* Unescape a string slice into out, which has room for string.n bytes, and may be string.text or
+ * before it in the same memory. Returns bytes written. A lone surrogate becomes U+FFFD. */
 size_t json_unescape(struct json_slice string, char *out);
 
 /* Whether a string slice spells `text` once unescaped. */

@@ -218,7 +218,7 @@ size_t json_unescape(struct json_slice string, char *out)
         size_t n_plain = (size_t)((escape != NULL ? escape : end) - at);
         size_t n_code;
 
-        memcpy(out + n, at, n_plain);
+        memmove(out + n, at, n_plain);
         n += n_plain;
         if (escape == NULL)
             break;

@@ -87,6 +87,11 @@ int log_reopen(struct err *err)
     return out.path != NULL ? log_open(out.path, err) : 0;
 }
 
+bool log_has_file(void)
+{
+    return out.path != NULL;
+}
+
 void log_close(void)
 {
     if (out.path != NULL)

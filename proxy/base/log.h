@@ -60,6 +60,8 @@ int log_open(const char *path, struct err *err);
 int log_reopen(struct err *err);
 /* Back to stderr. */
 void log_close(void);
+/* Whether lines go to a file of our own; else they go to stderr, which carries the action's log. */
+bool log_has_file(void);
 
 extern enum log_level log_threshold; /* for log_wants() */
 

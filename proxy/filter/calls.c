@@ -9,6 +9,10 @@
 #include "base/json.h"
 #include "base/util.h"
 #include "worker/contract.h"
+#include "worker/part_form.h"
+#include "worker/parts.h"
+
+#define LINES_MAX 65536 /* bytes of parts of one call before more are left to the job */
 
 void calls_init(struct calls *calls, const struct calls_opts *opts)
 {
@@ -45,11 +49,18 @@ static struct call *call_new(struct calls *calls, uint64_t end_at)
     call->calls = calls;
     call->end_at = end_at;
     call->job.done = calls->opts.done;
+    call->job.on_parts = calls->opts.on_parts;
     list_init(&call->job.node);
     list_add_tail(&calls->all, &call->node);
     calls->n++;
     calls->line_bytes += sizeof(*call);
     return call;
+}
+
+static void drop_lines(struct calls *calls, struct call *call)
+{
+    calls->answer_bytes -= buf_len(&call->lines);
+    buf_done(&call->lines);
 }
 
 static void call_free(struct calls *calls, struct call *call)
@@ -61,6 +72,8 @@ static void call_free(struct calls *calls, struct call *call)
         calls->line_bytes -= sizeof(*call) + call->job.len;
     if (calls->next == call)
         calls->next = first_waiting(calls, call_after(calls, call));
+    drop_lines(calls, call);
+    parts_free(&call->job);
     list_remove(&call->node);
     calls->n--;
     free(call->job.line);
@@ -172,13 +185,42 @@ struct job *calls_give(struct calls *calls)
     return &call->job;
 }
 
+static void take_parts(struct calls *calls, struct call *call)
+{
+    size_t n = buf_len(&call->lines);
+
+    part_form_parts(&part_lines, &call->lines, &call->job);
+    calls->answer_bytes += buf_len(&call->lines) - n;
+}
+
+/* The answer, marked as they are. */
+static void end_parts(struct calls *calls, struct call *call)
+{
+    struct buf text = {0};
+
+    part_form_end(&part_lines, &text, &call->job, calls->opts.answer_max_bytes);
+    free(TAKE(call->job.answer));
+    call_end(calls, call, text.bytes, buf_len(&text) - 1); /* less its newline */
+}
+
+void calls_take_parts(struct calls *calls, struct job *job)
+{
+    struct call *call = container_of(job, struct call, job);
+
+    if (!call->unwanted && buf_len(&call->lines) < LINES_MAX)
+        take_parts(calls, call);
+}
+
 void calls_done(struct calls *calls, struct job *job)
 {
     struct call *call = container_of(job, struct call, job);
 
     assert(call->given && calls->n_given > 0);
     calls->n_given--;
-    if (contract_is_answered(job)) {
+    if (job->on_parts != NULL && !call->unwanted) {
+        take_parts(calls, call);
+        end_parts(calls, call);
+    } else if (contract_is_answered(job)) {
         call_end(calls, call, TAKE(job->answer), job->answer_len);
     } else {
         call_explain(calls, call);
@@ -209,7 +251,12 @@ int calls_answers(const struct calls *calls, struct iovec *pieces, int max)
     list_each(node, &calls->all) {
         const struct call *call = call_at(node);
 
-        if (!call->ended || n + 2 > max)
+        if (n + 2 + (buf_len(&call->lines) > 0) > max)
+            break;
+        if (buf_len(&call->lines) > 0)
+            pieces[n++] =
+                (struct iovec){call->lines.bytes + call->lines.start, buf_len(&call->lines)};
+        if (!call->ended)
             break;
         assert(skip <= call->len);
         if (skip < call->len)
@@ -217,6 +264,19 @@ int calls_answers(const struct calls *calls, struct iovec *pieces, int max)
         pieces[n++] = (struct iovec){newline, 1};
         skip = 0;
     }
+    return n;
+}
+
+/* Returns how many of n bytes that were written are parts. */
+static size_t wrote_lines(struct calls *calls, struct call *call, size_t n)
+{
+    n = n < buf_len(&call->lines) ? n : buf_len(&call->lines);
+    if (n == 0)
+        return 0;
+    buf_drop(&call->lines, n);
+    calls->answer_bytes -= n;
+    if (!call->ended)
+        calls_take_parts(calls, &call->job);
     return n;
 }
 
@@ -228,6 +288,9 @@ void calls_wrote(struct calls *calls, size_t n)
 
         assert(calls->n > 0);
         call = call_at(calls->all.next);
+        n -= wrote_lines(calls, call, n);
+        if (n == 0)
+            return;
         assert(call->ended);
         left = call->len + 1 - calls->written;
         if (n < left) {
@@ -251,9 +314,13 @@ void calls_drop(struct calls *calls, uint64_t up_to)
         next = node->next;
         if (call->end_at > up_to)
             break;
-        if (call->given && !call->ended)
+        if (call->given && !call->ended) {
             call->unwanted = true;
-        else
+            drop_lines(calls, call);
+            if (call->job.on_parts != NULL)
+                job_cancel(&call->job);
+        } else {
             call_free(calls, call);
+        }
     }
 }

@@ -13,6 +13,7 @@
 #include <stdint.h>
 #include <sys/uio.h>
 
+#include "base/buf.h"
 #include "base/list.h"
 #include "worker/job.h"
 
@@ -26,6 +27,7 @@ struct call {
     bool given;          /* the pool has, or had, its job */
     bool ended;          /* `text` is what is to be written */
     bool unwanted;       /* nobody is there to be answered */
+    struct buf lines;    /* parts, to be written before it; each with its newline */
     char *text;          /* owned; no newline */
     size_t len;
 };
@@ -38,6 +40,7 @@ struct calls_opts {
     size_t answer_max_bytes; /* for texts */
     bool wants_object;       /* the action takes no other arguments */
     job_done_fn *done;       /* must call calls_done() */
+    job_parts_fn *on_parts;  /* must call calls_take_parts(); NULL: nobody asks for parts */
 };
 
 /* Invariant: n_given <= n; `next` and all behind it are not given. */
@@ -65,6 +68,9 @@ void calls_add_too_long(struct calls *calls, uint64_t end_at);
 struct job *calls_give(struct calls *calls);
 /* The pool is through with it. */
 void calls_done(struct calls *calls, struct job *job);
+
+/* Parts of its answer have come. */
+void calls_take_parts(struct calls *calls, struct job *job);
 
 /* Answer all calls not yet given with the text of a forced end. */
 void calls_abandon(struct calls *calls);

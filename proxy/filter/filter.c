@@ -39,6 +39,15 @@ static void on_job_done(struct job *job)
     loop_post(filter->loop, &filter->step);
 }
 
+static void on_job_parts(struct job *job)
+{
+    struct calls *calls = container_of(job, struct call, job)->calls;
+    struct filter *filter = container_of(calls, struct filter, calls);
+
+    calls_take_parts(calls, job);
+    loop_post(filter->loop, &filter->step);
+}
+
 /* ---- the three moves ---- */
 
 static bool has_room(const struct filter *filter)
@@ -172,7 +181,8 @@ struct filter *filter_new(struct loop *loop, const struct filter_opts *opts, fil
                                                     .run_ms = opts->run_ms,
                                                     .line_max_bytes = opts->line_max_bytes,
                                                     .answer_max_bytes = opts->answer_max_bytes,
-                                                    .done = on_job_done});
+                                                    .done = on_job_done,
+                                                    .on_parts = opts->parts ? on_job_parts : NULL});
     inlet_init(&filter->inlet);
     outlet_init(&filter->outlet);
     if (inlet_open(&filter->inlet, loop, opts->in, opts->line_max_bytes, &filter->step, err) < 0 ||

@@ -26,6 +26,7 @@ struct filter_opts {
     size_t line_max_bytes;   /* longest line */
     size_t answer_max_bytes; /* as the workers have it, for texts */
     size_t held_max_bytes;   /* lines and answers held before reading stops */
+    bool parts;              /* write parts of answers as they come */
     unsigned given_max;      /* jobs in the pool at a time; it must accept this many */
 };
 

@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <string.h>
 
+#include "base/buf.h"
 #include "base/err.h"
 #include "base/json.h"
 #include "base/loop.h"
@@ -10,6 +11,8 @@
 #include "filter/argument.h"
 #include "filter/outlet.h"
 #include "worker/contract.h"
+#include "worker/part_form.h"
+#include "worker/parts.h"
 #include "worker/pool.h"
 
 struct invoke {
@@ -18,10 +21,13 @@ struct invoke {
     struct job job;
     struct outlet outlet;
     struct loop_post step;
+    struct buf
+        lines;      /* to be written: parts, and the answer behind them when they were asked for */
     size_t written; /* bytes of the answer and its newline */
     bool running;   /* the pool has the job */
     bool answered;
-    bool told; /* `ended` was called */
+    bool ended_lines; /* the answer is among the lines */
+    bool told;        /* `ended` was called */
     invoke_ended_fn *ended;
     void *owner;
 };
@@ -41,13 +47,33 @@ static void on_done(struct job *job)
     loop_post(invoke->loop, &invoke->step);
 }
 
-/* What OpenWhisk counts as a failed activation. */
-static bool is_error(const struct job *job)
+/* true: all is written. */
+static bool write_lines(struct invoke *invoke)
 {
-    struct json_slice top = json_top(job->answer, job->answer_len);
-    struct json_slice error;
+    while (buf_len(&invoke->lines) > 0) {
+        struct iovec piece = {invoke->lines.bytes + invoke->lines.start, buf_len(&invoke->lines)};
+        size_t n = outlet_write(&invoke->outlet, &piece, 1);
 
-    return top.kind == JSON_OBJECT && json_member(top, "error", &error);
+        if (n == 0)
+            return false;
+        buf_drop(&invoke->lines, n);
+    }
+    return true;
+}
+
+/* true: all that has come is written. */
+static bool write_parts(struct invoke *invoke)
+{
+    struct job *job = &invoke->job;
+
+    if (!write_lines(invoke))
+        return false;
+    part_form_parts(&part_lines, &invoke->lines, job);
+    if (job->outcome != JOB_PENDING && !invoke->ended_lines) {
+        part_form_end(&part_lines, &invoke->lines, job, invoke->opts.answer_max_bytes);
+        invoke->ended_lines = true;
+    }
+    return write_lines(invoke);
 }
 
 /* true: all is written. */
@@ -75,7 +101,14 @@ static void on_step(struct loop_post *post)
     struct err err = {.kind = ERR_NONE};
     char why[sizeof(job->reason) + 64];
 
-    if (invoke->told || job->outcome == JOB_PENDING)
+    if (invoke->told)
+        return;
+    if (invoke->opts.parts && !write_parts(invoke)) {
+        if (invoke->outlet.err.kind != ERR_NONE)
+            tell_end(invoke, &invoke->outlet.err);
+        return; /* until there is room */
+    }
+    if (job->outcome == JOB_PENDING)
         return;
     if (!invoke->answered) {
         contract_explain(job, invoke->opts.answer_max_bytes, why, sizeof(why));
@@ -83,14 +116,21 @@ static void on_step(struct loop_post *post)
                       job->outcome == JOB_DIED && job->reason[0] != '\0' ? "invoke: %s (%s)"
                                                                          : "invoke: %s",
                       why, job->reason);
-    } else if (!write_answer(invoke)) {
+    } else if (!invoke->opts.parts && !write_answer(invoke)) {
         if (invoke->outlet.err.kind == ERR_NONE)
             return; /* until there is room */
         err = invoke->outlet.err;
-    } else if (is_error(job)) {
+    } else if (contract_is_error(job)) {
         (void)err_set(&err, ERR_ACTION, 0, "invoke: the action answered with an error");
     }
     tell_end(invoke, &err);
+}
+
+static void on_parts(struct job *job)
+{
+    struct invoke *invoke = container_of(job, struct invoke, job);
+
+    loop_post(invoke->loop, &invoke->step);
 }
 
 /* ---- for the owner ---- */
@@ -105,6 +145,7 @@ struct invoke *invoke_new(struct loop *loop, const struct invoke_opts *opts, inv
     invoke->ended = ended;
     invoke->owner = owner;
     invoke->job.done = on_done;
+    invoke->job.on_parts = opts->parts ? on_parts : NULL;
     invoke->job.limit_ms = opts->run_ms;
     invoke->job.deadline_at_ms = JOB_BY_TURN;
     list_init(&invoke->job.node);
@@ -126,6 +167,8 @@ void invoke_free(struct invoke **invoke)
     assert(!i->running);
     loop_post_cancel(&i->step);
     outlet_close(&i->outlet);
+    buf_done(&i->lines);
+    parts_free(&i->job);
     free(i->job.line);
     free(i->job.answer);
     free(i);

@@ -14,6 +14,7 @@ struct loop;
 struct pool;
 
 struct invoke_opts {
+    bool parts;           /* write parts of the answer as they come */
     const char *argument; /* JSON, @FILE or -; NULL: {} */
     const char *members;  /* JSON members beside it, each with a comma behind it; "" */
     uint64_t run_ms;

@@ -136,6 +136,21 @@ static void write_request_bytes(struct buf *text, const char *name, const struct
     metrics_number(text, name, NULL, NULL, reading->service->runs.request_bytes);
 }
 
+static void write_parts(struct buf *text, const char *name, const struct reading *reading)
+{
+    metrics_number(text, name, NULL, NULL, reading->service->workers.n_parts);
+}
+
+static void write_part_bytes(struct buf *text, const char *name, const struct reading *reading)
+{
+    metrics_number(text, name, NULL, NULL, reading->service->workers.part_bytes);
+}
+
+static void write_first_part(struct buf *text, const char *name, const struct reading *reading)
+{
+    metrics_histogram(text, name, &reading->service->workers.first_part);
+}
+
 static void write_answer_bytes(struct buf *text, const char *name, const struct reading *reading)
 {
     metrics_number(text, name, NULL, NULL, reading->service->runs.answer_bytes);
@@ -295,6 +310,10 @@ static const struct {
      write_request_bytes},
     {"whiskloop_answer_bytes_total", "counter", "Bytes of the answers that were passed on.",
      write_answer_bytes},
+    {"whiskloop_parts_total", "counter", "Parts of answers that actions sent.", write_parts},
+    {"whiskloop_part_bytes_total", "counter", "Bytes of those parts.", write_part_bytes},
+    {"whiskloop_first_part_duration_seconds", "histogram",
+     "Time from a line for the action to the first part of its answer.", write_first_part},
     {"whiskloop_log_bytes_total", "counter",
      "Bytes of the action's log that were written, end marks included.", write_log_bytes},
     {"whiskloop_log_dropped_bytes_total", "counter",

@@ -65,7 +65,9 @@ struct connection {
     struct head head; /* its method and target: of the body that comes, in `block` */
     uint64_t n_held;  /* counted in all->held for this connection */
     struct refusal refusal;
-    int linger_fd; /* of the same socket, kept beyond its close; -1: none */
+    int linger_fd;            /* of the same socket, kept beyond its close; -1: none */
+    connection_left_fn *left; /* NULL: nobody asks */
+    void *left_owner;
     struct loop_timer late;
     struct loop_post resume;
     uint64_t window_at_ms; /* since then less than SLOW_BYTES were sent or taken */
@@ -646,6 +648,15 @@ static ssize_t read_once(struct connection *c, size_t *wanted)
     return n;
 }
 
+/* Its end of the connection is closed; half of it counts, too. */
+static bool has_left(const struct connection *c)
+{
+    char byte;
+    ssize_t n = recv(h2o_socket_get_fd(c->sock), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+
+    return n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR);
+}
+
 static void on_readable(h2o_socket_t *sock, const char *error)
 {
     struct connection *c = connection_of(sock);
@@ -653,6 +664,14 @@ static void on_readable(h2o_socket_t *sock, const char *error)
     ssize_t n;
 
     (void)error;
+    if ((c->state == BUSY || c->state == REPLYING) && c->left != NULL && has_left(c)) {
+        connection_left_fn *left = c->left;
+
+        c->left = NULL;
+        h2o_socket_read_stop(sock);
+        left(c->left_owner);
+        return;
+    }
     /* More, or the end, neither of which changes what was begun; looked at after the reply. */
     if (c->state == BUSY || c->state == CLOSING || c->ends ||
         (c->state == REPLYING && buf_len(&c->raw) > 0)) {
@@ -701,6 +720,28 @@ void connection_replying(struct connection *c, uint64_t n)
     watch_speed(c);
 }
 
+void connection_on_left(struct connection *c, connection_left_fn *left, void *owner)
+{
+    c->left = left;
+    c->left_owner = owner;
+}
+
+void connection_sending(struct connection *c)
+{
+    open_window(c);
+    watch_speed(c);
+}
+
+void connection_waiting(struct connection *c)
+{
+    loop_timer_clear(&c->late);
+}
+
+void connection_cut(struct connection *c)
+{
+    (void)shutdown(h2o_socket_get_fd(c->sock), SHUT_RDWR);
+}
+
 void connection_took(struct connection *c, uint64_t n)
 {
     note_progress(c, n);
@@ -709,6 +750,7 @@ void connection_took(struct connection *c, uint64_t n)
 void connection_done(struct connection *c)
 {
     drop_held(c);
+    c->left = NULL;
     c->state = IDLE;
     loop_timer_clear(&c->late);
     loop_post(c->all->loop, &c->resume);

@@ -92,12 +92,22 @@ struct connections *connection_all(const struct connection *connection);
 const struct refusal *connection_refusal(const struct connection *connection);
 /* The request has come to its handler; the client is watched. */
 void connection_busy(struct connection *connection);
+/* left(owner) is called once when the client leaves, before its reply or during it; the request is
+ * still there. A client that sends more behind its request is no longer seen leaving. NULL: not. */
+typedef void connection_left_fn(void *owner);
+void connection_on_left(struct connection *connection, connection_left_fn *left, void *owner);
 /* Whether the client has sent more behind its request, or has left. */
 bool connection_has_more(const struct connection *connection);
 /* It must be closed after this reply. */
 bool connection_ends(const struct connection *connection);
 /* The reply begins to leave, n bytes of it are held. */
 void connection_replying(struct connection *connection, uint64_t n);
+/* A piece of a reply is given to libh2o, or all of it was taken and the next one is not there yet:
+ * a client is slow only while it has something to take. */
+void connection_sending(struct connection *connection);
+void connection_waiting(struct connection *connection);
+/* Whatever libh2o writes now fails. */
+void connection_cut(struct connection *connection);
 /* n bytes of the reply were taken. */
 void connection_took(struct connection *connection, uint64_t n);
 /* The request is gone, whatever became of it. */

@@ -10,6 +10,7 @@
 #include "action/user_names.h"
 #include "base/json.h"
 #include "base/log.h"
+#include "http/connection.h"
 #include "http/default_action.h"
 #include "http/prewarm.h"
 #include "http/reason.h"
@@ -34,7 +35,14 @@ struct init {
     struct reason reason;
     struct user_names names;
     uint64_t started_at_ms;
+    uint64_t n_held; /* bytes of the code that count in service->held */
 };
+
+static void drop_held(struct init *init)
+{
+    held_drop(&init->service->held, init->n_held);
+    init->n_held = 0;
+}
 
 static void init_free(struct init *init)
 {
@@ -42,6 +50,7 @@ static void init_free(struct init *init)
     user_names_done(&init->names);
     build_cancel(&init->build);
     envelope_done(&init->envelope);
+    drop_held(init);
     free(init);
 }
 
@@ -393,6 +402,7 @@ static void on_built(struct build *build)
         fail(init, &build->err);
         return;
     }
+    drop_held(init); /* the code is on disk */
     /* Written before any output of the action. */
     if (buf_len(&build->said) > 0) {
         say_words(service->err, buf_at(&build->said), buf_len(&build->said));
@@ -483,6 +493,22 @@ static struct init *init_new(struct service *service, struct request *request)
     return init;
 }
 
+/* Decode the code where the body lies: it may be large, and is needed once. */
+static int fill_envelope(struct init *init, const struct envelope_parts *parts, struct err *err)
+{
+    struct body body;
+    int result;
+
+    request_take_body(init->request, &body);
+    init->n_held = body.n_held;
+    result = envelope_fill(&init->envelope, parts, body.block, err);
+    if (init->n_held > init->envelope.code_len) {
+        held_drop(&init->service->held, init->n_held - init->envelope.code_len);
+        init->n_held = init->envelope.code_len;
+    }
+    return result;
+}
+
 static int find_parts(const struct request *request, bool takes_empty, struct envelope_parts *parts,
                       struct err *err)
 {
@@ -519,7 +545,7 @@ void init_on_request(void *owner, struct request *request)
     if (found < 0 && err.kind == ERR_REFUSED && default_action_adopt(service)) {
         service->init = NULL;
         reply_ok(init);
-    } else if (found < 0 || envelope_fill(&init->envelope, &parts, &err) < 0 ||
+    } else if (found < 0 || fill_envelope(init, &parts, &err) < 0 ||
                choose_language(init, &err) < 0 || begin_build(init, &err) < 0) {
         fail(init, &err);
     }

@@ -267,6 +267,10 @@ static void on_run_replied(void *owner, struct request *request, int status, cha
 {
     struct passage *passage = owner;
 
+    if (status == 0) { /* it goes in parts, as http/run.c sends them */
+        passage_free(passage);
+        return;
+    }
     if (status == 200) {
         reply_shaped(request, json_top(body, n));
         free(body);
@@ -395,6 +399,15 @@ static void add_raw(struct buf *out, struct json_slice value)
     buf_done(&encoded);
 }
 
+/* Whether a name begins with "__ow_", in whatever escapes it is spelt. */
+static bool is_ours(struct json_slice key)
+{
+    auto_free char *name = xmalloc(key.n);
+    size_t n = json_unescape(key, name);
+
+    return n >= 5 && memcmp(name, "__ow_", 5) == 0;
+}
+
 /* The action's argument: what the client gave, and what is known of its request. */
 static void add_value(struct buf *out, const struct passage *passage, struct json_slice given)
 {
@@ -418,7 +431,7 @@ static void add_value(struct buf *out, const struct passage *passage, struct jso
         add_query(out, request_query(request));
     }
     while (given.kind == JSON_OBJECT && json_next_member(given, &at, &key, &value)) {
-        if (key.n > 6 && memcmp(key.text, "\"__ow_", 6) == 0)
+        if (is_ours(key))
             continue; /* those are ours to tell */
         add_member_as_is(out, ",", key, value);
     }

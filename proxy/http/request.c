@@ -15,10 +15,15 @@
 #include "base/loop.h"
 #include "base/util.h"
 #include "http/connection.h"
+#include "worker/parts.h"
 
 #define LAZY_MAX_BYTES 4096 /* an answer up to this may stay in memory until the next request */
 #define PIECE_BYTES    (1u << 18) /* of a large answer that is given to libh2o at a time */
-#define REQUEST_MAGIC  0x77686b32u
+#define STREAM_HELD_BYTES                                                                          \
+    (2 * PARTS_HELD_MAX) /* of a reply in pieces: one that leaves, one that comes */
+#define NO_ROOM                                                                                    \
+    "The answer is dropped: other clients' bodies and answers fill the memory (--held-max-bytes)."
+#define REQUEST_MAGIC 0x77686b32u
 
 struct request {
     unsigned magic;
@@ -30,10 +35,14 @@ struct request {
     size_t n_body;
     size_t n_sent; /* of it, given to libh2o */
     h2o_generator_t generator;
-    uint64_t came_at_us;            /* loop time */
-    struct request_text other_body; /* what request_body() tells instead; text NULL: none */
-    const char *type;               /* of the reply; NULL: application/json */
-    request_replied_fn *replied;    /* who takes the reply; NULL: the client */
+    uint64_t came_at_us;                   /* loop time */
+    struct request_text other_body;        /* what request_body() tells instead; text NULL: none */
+    const struct request_watcher *watcher; /* NULL: none */
+    void *watcher_owner;
+    bool streams;                /* the reply goes in pieces that its handler sends */
+    bool is_sending;             /* ... and one of them has not left */
+    const char *type;            /* of the reply; NULL: application/json */
+    request_replied_fn *replied; /* who takes the reply; NULL: the client */
     void *replied_owner;
     struct request_stream *stream; /* borrowed; NULL: the reply is no stream */
     bool stream_ends;
@@ -235,11 +244,33 @@ static void send_piece(struct request *request)
              n == n_left ? H2O_SEND_STATE_FINAL : H2O_SEND_STATE_IN_PROGRESS);
 }
 
+/* Without a proper end. The request is gone afterwards. */
+static void end_stream(struct request *request)
+{
+    loop_hurry(request->all->loop);
+    h2o_send(request->req, NULL, 0, H2O_SEND_STATE_ERROR);
+}
+
+static void on_piece_sent(struct request *request)
+{
+    request->is_sending = false;
+    connection_took(request->connection, request->n_body);
+    connection_waiting(request->connection);
+    if (request->watcher != NULL)
+        request->watcher->room(request->watcher_owner);
+    else
+        end_stream(request); /* its client left meanwhile */
+}
+
 static void on_proceed(h2o_generator_t *generator, h2o_req_t *req)
 {
     struct request *request = container_of(generator, struct request, generator);
 
     (void)req;
+    if (request->streams) {
+        on_piece_sent(request);
+        return;
+    }
     connection_took(request->connection, PIECE_BYTES);
     send_piece(request);
 }
@@ -256,7 +287,9 @@ void request_reply_as(struct request *request, int status, const char *type, cha
     h2o_iovec_t bytes = {body, n};
 
     assert(request->magic == REQUEST_MAGIC);
-    assert(request->body == NULL);
+    assert(request->body == NULL && !request->streams);
+    request->watcher = NULL;
+    connection_on_left(request->connection, NULL, NULL);
     if (request->replied != NULL) {
         request_replied_fn *replied = request->replied;
 
@@ -266,9 +299,7 @@ void request_reply_as(struct request *request, int status, const char *type, cha
     }
     if (!has_room(request, n)) {
         free(body);
-        request_reply_error(request, 502,
-                            "The answer is dropped: other clients' bodies and answers fill the "
-                            "memory (--held-max-bytes).");
+        request_reply_error(request, 502, NO_ROOM);
         return;
     }
     request->body = body;
@@ -288,6 +319,96 @@ void request_reply_as(struct request *request, int status, const char *type, cha
         send_piece(request);
     else
         h2o_send(req, &bytes, is_bare(req) ? 0 : 1, H2O_SEND_STATE_FINAL);
+}
+
+/* libh2o cannot write any more, and disposes of the request. */
+static void on_stop(h2o_generator_t *generator, h2o_req_t *req)
+{
+    struct request *request = container_of(generator, struct request, generator);
+    const struct request_watcher *watcher = request->watcher;
+
+    (void)req;
+    request->watcher = NULL;
+    if (watcher != NULL)
+        watcher->gone(request->watcher_owner);
+}
+
+static void on_left(void *owner)
+{
+    struct request *request = owner;
+    const struct request_watcher *watcher = request->watcher;
+
+    if (!request->streams) {
+        watcher->left(request->watcher_owner);
+        return;
+    }
+    connection_cut(request->connection);
+    request->watcher = NULL;
+    if (watcher != NULL)
+        watcher->gone(request->watcher_owner);
+    if (!request->is_sending) /* else once that write has ended */
+        end_stream(request);
+}
+
+void request_watch(struct request *request, const struct request_watcher *watcher, void *owner)
+{
+    request->watcher = watcher;
+    request->watcher_owner = owner;
+    connection_on_left(request->connection, on_left, request);
+}
+
+bool request_stream(struct request *request, int status, const char *type)
+{
+    h2o_req_t *req = request->req;
+
+    assert(request->magic == REQUEST_MAGIC && !request->streams && request->body == NULL);
+    if (!connections_make_room(connection_all(request->connection), STREAM_HELD_BYTES)) {
+        request->watcher = NULL;
+        request_reply_error(request, 502, NO_ROOM);
+        return false;
+    }
+    if (request->replied != NULL) {
+        request->replied(request->replied_owner, request, 0, NULL, 0);
+        request->replied = NULL;
+    }
+    request->streams = true;
+    req->res.status = status;
+    req->res.reason = reason_of(status);
+    req->res.content_length = SIZE_MAX;
+    h2o_add_header(&req->pool, &req->res.headers, H2O_TOKEN_CONTENT_TYPE, NULL, type, strlen(type));
+    if (connection_ends(request->connection) || request->all->is_ending)
+        req->http1_is_persistent = 0;
+    request->generator.stop = on_stop;
+    connection_replying(request->connection, STREAM_HELD_BYTES);
+    h2o_start_response(req, &request->generator);
+    return true;
+}
+
+void request_send(struct request *request, struct buf *bytes, bool is_last)
+{
+    h2o_iovec_t piece;
+
+    assert(request->magic == REQUEST_MAGIC && request->streams && !request->is_sending);
+    free(request->body);
+    request->body = bytes->bytes;
+    request->n_body = buf_len(bytes);
+    piece = h2o_iovec_init(bytes->bytes + bytes->start, request->n_body);
+    memset(bytes, 0, sizeof(*bytes));
+    request->is_sending = true;
+    if (is_last)
+        request->watcher = NULL;
+    connection_sending(request->connection);
+    h2o_send(request->req, &piece, 1, is_last ? H2O_SEND_STATE_FINAL : H2O_SEND_STATE_IN_PROGRESS);
+    loop_hurry(request->all->loop); /* libh2o goes on in the next turn, and is not woken for that */
+}
+
+struct request_text request_accept(const struct request *request)
+{
+    ssize_t at = h2o_find_header(&request->req->headers, H2O_TOKEN_ACCEPT, -1);
+
+    if (at < 0)
+        return (struct request_text){NULL, 0};
+    return trimmed(request->req->headers.entries[at].value);
 }
 
 void request_reply(struct request *request, int status, char *body, size_t n)

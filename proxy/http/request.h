@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct buf;
 struct body;
 struct connection;
 struct request;
@@ -75,6 +76,26 @@ void request_add_header(struct request *request, const char *name, const char *v
 void request_send_back(struct request *request, const struct header_name *name,
                        const struct request_text *value);
 
+/* ---- a reply in pieces ---- */
+
+/* What happens to it, called from the loop. */
+struct request_watcher {
+    void (*left)(void *owner); /* the client has left, and no reply was begun: one is still due */
+    void (*room)(void *owner); /* the piece before has left: the next one may be sent */
+    void (*gone)(
+        void *owner); /* the client has left during the reply: there is no request any more */
+};
+
+/* watcher: borrowed until the reply, or the last piece of it. */
+void request_watch(struct request *request, const struct request_watcher *watcher, void *owner);
+/* Begin the reply. type: static. false: there is no room for it, and it was refused instead. */
+bool request_stream(struct request *request, int status, const char *type);
+/* Send a piece, the first one at once and any other when there is room. bytes: taken over. After
+ * the last piece the request is gone. */
+void request_send(struct request *request, struct buf *bytes, bool is_last);
+/* The value of the header `accept`; text NULL: there is none. */
+struct request_text request_accept(const struct request *request);
+
 /* ---- for whoever stands between a client and a handler: http/knative.c ---- */
 
 struct request_text request_method(const struct request *request);
@@ -91,6 +112,7 @@ void request_set_body(struct request *request, const char *body, size_t n);
 
 /* The next request_reply() goes to this function instead, which owns `body` then and must see to a
  * reply of its own. It is called from inside request_reply(). */
+/* A reply in pieces goes to the client itself: of that it is only told, by the status 0. */
 typedef void request_replied_fn(void *owner, struct request *request, int status, char *body,
                                 size_t n);
 void request_on_reply(struct request *request, request_replied_fn *replied, void *owner);

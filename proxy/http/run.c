@@ -11,8 +11,11 @@
 #include "http/reason.h"
 #include "http/request.h"
 #include "http/service.h"
+#include "http/stream.h"
 #include "http/trace.h"
 #include "worker/contract.h"
+#include "worker/part_form.h"
+#include "worker/parts.h"
 
 #define NOT_READY     "System not ready, status is running."
 #define LIMIT_STEP_MS 100 /* the platform's limits are multiples of this */
@@ -21,7 +24,11 @@
 struct run {
     struct job job;
     struct service *service; /* borrowed */
-    struct request *request; /* valid until the reply */
+    struct request *request; /* valid until the reply; NULL: it is gone, with its client */
+    enum stream_kind stream; /* how the client wants the parts of its answer */
+    bool is_done;            /* the job is, and its end is to be sent */
+    bool is_streaming;       /* the reply has begun */
+    bool is_sending;         /* ... and a piece of it has not left */
     uint64_t came_at_us;     /* loop time */
     uint64_t n_held;         /* bytes of the line that count in service->held */
 };
@@ -39,6 +46,7 @@ static void drop_line(struct run *run)
 static void run_free(struct run *run)
 {
     drop_line(run);
+    parts_free(&run->job);
     free(run->job.answer);
     free(run);
 }
@@ -93,6 +101,104 @@ static const struct {
     [JOB_ABANDONED] = {503, RUN_ABANDONED},
 };
 
+/* A stream that has begun says 200 before its end is known. */
+static int status_of(const struct run *run)
+{
+    const struct job *job = &run->job;
+
+    if (!run->is_done || job->parts != NULL)
+        return 200;
+    return contract_is_answered(job) ? (job->failed ? 502 : 200) : failures[job->outcome].status;
+}
+
+/* ---- the reply in parts ---- */
+
+/* Send what there is, and the end when the job is done. The run is gone after that. */
+static void stream_step(struct run *run)
+{
+    struct job *job = &run->job;
+    bool is_last = run->is_done;
+    struct buf bytes = {0};
+
+    if (run->request == NULL || run->is_sending) {
+        if (run->request == NULL && is_last)
+            run_free(run);
+        return;
+    }
+    part_form_parts(stream_form(run->stream), &bytes, job);
+    if (is_last)
+        part_form_end(stream_form(run->stream), &bytes, job,
+                      run->service->opts.pool.worker.answer_max_bytes);
+    if (buf_len(&bytes) == 0) {
+        buf_done(&bytes);
+        return;
+    }
+    if (!run->is_streaming && is_last && status_of(run) != 200) {
+        stream_refuse(run->request, run->stream, status_of(run), &bytes);
+    } else if (!run->is_streaming && !stream_begin(run->request, run->stream, status_of(run))) {
+        run->request = NULL;
+        buf_done(&bytes);
+        job_cancel(job);
+    } else {
+        run->is_streaming = true;
+        run->is_sending = !is_last;
+        request_send(run->request, &bytes, is_last);
+    }
+    if (is_last)
+        run_free(run);
+}
+
+static void on_parts(struct job *job)
+{
+    stream_step(container_of(job, struct run, job));
+}
+
+static void on_room(void *owner)
+{
+    struct run *run = owner;
+
+    run->is_sending = false;
+    stream_step(run);
+}
+
+static void on_left(void *owner)
+{
+    struct run *run = owner;
+
+    job_cancel(&run->job);
+}
+
+static void on_gone(void *owner)
+{
+    struct run *run = owner;
+
+    run->request = NULL;
+    if (run->is_done)
+        run_free(run);
+    else
+        job_cancel(&run->job);
+}
+
+static const struct request_watcher watcher = {.left = on_left, .room = on_room, .gone = on_gone};
+
+static void on_stream_done(struct run *run)
+{
+    const struct job *job = &run->job;
+    bool is_answered = contract_is_answered(job);
+
+    run->is_done = true;
+    if (job->is_cancelled)
+        count(run, RUN_CANCELLED);
+    else if (is_answered)
+        count(run, job->failed ? RUN_FAILED : RUN_OK);
+    else
+        count(run, failures[job->outcome].end);
+    run->service->runs.answer_bytes += job->answer_len;
+    if (job->outcome == JOB_DIED && run->request != NULL && !run->is_streaming)
+        reason_add_header(run->request, job->reason, strlen(job->reason));
+    stream_step(run);
+}
+
 static void on_done(struct job *job)
 {
     struct run *run = container_of(job, struct run, job);
@@ -103,6 +209,10 @@ static void on_done(struct job *job)
     drop_line(run);
     if (service->observer != NULL)
         service->observer->ended(service->observer, run->request, job);
+    if (run->stream != STREAM_NONE) {
+        on_stream_done(run);
+        return;
+    }
     if (contract_is_answered(job)) {
         /* The platform takes 200 for a result or an application's error, anything else for the
          * developer's error. */
@@ -269,6 +379,11 @@ void run_on_request(void *owner, struct request *request)
     list_init(&run->job.node);
     set_deadline(service, run, top);
     set_line(run, top, &trace);
+    run->stream = stream_asked(request);
+    if (run->stream != STREAM_NONE) {
+        run->job.on_parts = on_parts;
+        request_watch(request, &watcher, run);
+    }
     if (pool_submit(pool, &run->job)) {
         service->runs.request_bytes += n;
         if (service->observer != NULL)

@@ -14,6 +14,7 @@ const char *run_end_name(enum run_end end)
         [RUN_EXHAUSTED] = "exhausted",
         [RUN_UNSTARTED] = "unstarted",
         [RUN_ABANDONED] = "abandoned",
+        [RUN_CANCELLED] = "cancelled",
         [RUN_DRAINING] = "draining",
         [RUN_NO_ACTION] = "no_action",
         [RUN_BAD_BODY] = "bad_body",

@@ -16,6 +16,7 @@ enum run_end {
     RUN_EXHAUSTED, /* the action passed a limit and died of it */
     RUN_UNSTARTED, /* the action could not be started again */
     RUN_ABANDONED, /* begun, but the proxy was taken down */
+    RUN_CANCELLED, /* its client left in the middle of its stream */
     /* refused: */
     RUN_DRAINING,
     RUN_NO_ACTION,

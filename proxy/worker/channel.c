@@ -22,7 +22,7 @@ static void on_out_room(struct output_waiter *waiter)
 {
     struct channel *channel = container_of(waiter, struct channel, out_room);
 
-    if (channel->fd1.sock != NULL)
+    if (channel->fd1.sock != NULL && !channel->paused)
         loop_watch_read(&channel->fd1, channel->on_fd1);
 }
 
@@ -48,6 +48,8 @@ void channel_open(struct channel *channel, struct loop *loop, const struct spawn
     channel->loop = loop;
     channel->answers = answers;
     channel->on_fd1 = on_fd1;
+    channel->on_fd3 = on_fd3;
+    channel->parts = channel->paused = false;
     channel->ring = spawned->ring;
     channel->uses_ring = false;
     channel->n_read1 = channel->n_read3 = 0;
@@ -310,12 +312,35 @@ bool channel_hold_up(struct channel *channel)
     return true;
 }
 
+void channel_pause(struct channel *channel)
+{
+    channel->paused = true;
+    if (channel->fd1.sock != NULL)
+        loop_watch_read(&channel->fd1, NULL);
+    if (channel->fd3.sock != NULL)
+        loop_watch_read(&channel->fd3, NULL);
+}
+
+void channel_resume(struct channel *channel)
+{
+    if (!channel->paused)
+        return;
+    channel->paused = false;
+    if (channel->fd1.sock != NULL)
+        loop_watch_read(&channel->fd1, channel->on_fd1);
+    if (channel->fd3.sock != NULL)
+        loop_watch_read(&channel->fd3, channel->on_fd3);
+}
+
 bool channel_pull(struct channel *channel)
 {
-    /* Descriptor 3 first: in auto mode it wins when both carry something. */
-    bool came3 = pull(&channel->fd3, &channel->line3, &channel->n_read3);
-    bool came1 = pull(&channel->fd1, &channel->line1, &channel->n_read1);
+    bool came3, came1;
 
+    if (channel->paused)
+        return false;
+    /* Descriptor 3 first: in auto mode it wins when both carry something. */
+    came3 = pull(&channel->fd3, &channel->line3, &channel->n_read3);
+    came1 = pull(&channel->fd1, &channel->line1, &channel->n_read1);
     return came1 || came3;
 }
 
@@ -407,13 +432,20 @@ static enum channel_result next3(struct channel *channel, enum channel_wanted wa
 
 /* ---- descriptor 1 ---- */
 
+static bool is_part(const struct channel *channel, const char *text, size_t n)
+{
+    return channel->parts && n > 0 && text[0] == CHANNEL_PART_MARK;
+}
+
 /* Whether a line on descriptor 1 is what is wanted; all else there is a log line. */
 static bool is_wanted(const struct channel *channel, enum channel_wanted wanted, const char *text,
                       size_t n)
 {
     switch (wanted) {
     case WANT_ANSWER:
-        return channel->kept_apart ? !is_blank(text, n) : is_answer(text, n);
+        if (channel->kept_apart)
+            return !is_blank(text, n);
+        return is_answer(text, n) || is_part(channel, text, n);
     case WANT_READY:
         return is_announcement(text, n);
     case WANT_NOTHING:
@@ -464,7 +496,7 @@ static bool is_long_log_line(const struct channel *channel)
     size_t n = line_rest(&channel->line1, &text);
 
     return (n >= PASS_BYTES || n > channel->line1.max_bytes) && !channel->kept_apart &&
-           !may_be_answer(text, n);
+           !may_be_answer(text, n) && !is_part(channel, text, n);
 }
 
 static enum channel_result next1(struct channel *channel, enum channel_wanted wanted,
@@ -486,7 +518,7 @@ static enum channel_result next1(struct channel *channel, enum channel_wanted wa
         if (is_wanted(channel, wanted, *text, *n))
             return CHANNEL_LINE;
         if (wanted == WANT_NOTHING && (channel->fed || channel->kept_apart) &&
-            is_answer(*text, *n)) {
+            (is_answer(*text, *n) || is_part(channel, *text, *n))) {
             channel->n_stale++;
             /* It may be half of somebody's answer: not for a log that others read. */
             if (channel->kept_apart)

@@ -21,6 +21,7 @@
 
 struct spawned;
 
+#define CHANNEL_PART_MARK    '+'  /* begins a line with a part of an answer (runtime/README.md) */
 #define CHANNEL_NARROW_BYTES 4096 /* the least that a pipe can be; some machines make it a page */
 
 /* What it wrote where an answer was awaited, and what is none. */
@@ -58,6 +59,7 @@ struct channel {
     struct forwarder err;          /* descriptor 2 */
     struct output_waiter out_room; /* while log lines among the answers cannot leave */
     loop_watch_fn *on_fd1;         /* the owner's */
+    loop_watch_fn *on_fd3;         /* likewise */
     bool fed;                      /* a line was written to this worker */
     bool narrow;                   /* the pipe for lines has room for one write */
     bool cannot_narrow;            /* ... or cannot be made so here */
@@ -68,6 +70,8 @@ struct channel {
     enum channel_odd odd;          /* since the last line was written to it */
     bool kept_apart;     /* a launcher keeps its answers apart from the user's output: while one is
                          awaited every line is one, also a wrong one */
+    bool parts;          /* a launcher marks parts of answers: such a line is no log line */
+    bool paused;         /* nothing is read: what came last must be taken first */
     bool passing;        /* inside a long line on descriptor 1 that cannot be an answer */
     uint64_t n_stale;    /* answer lines dropped because nobody waited for them */
     int ring;            /* owned; -1: none */
@@ -125,6 +129,10 @@ static inline bool channel_ended(const struct channel *channel)
 /* Nobody reads our log, and what comes on descriptor 1 may be log lines: it is not told as readable
  * again before there is room. false: read on. */
 bool channel_hold_up(struct channel *channel);
+
+/* Read no answers, and no log lines among them, until channel_resume(). */
+void channel_pause(struct channel *channel);
+void channel_resume(struct channel *channel);
 
 /* The process said that it keeps answers in its ring. */
 void channel_use_ring(struct channel *channel);

@@ -119,10 +119,18 @@ bool contract_is_answered(const struct job *job)
 {
     enum json_kind kind;
 
-    if (job->outcome != JOB_ANSWERED)
-        return false;
+    if (job->outcome != JOB_ANSWERED || job->has_no_result)
+        return job->outcome == JOB_ANSWERED;
     kind = json_check(job->answer, job->answer_len, NULL);
     return kind == JSON_OBJECT || kind == JSON_ARRAY;
+}
+
+bool contract_is_error(const struct job *job)
+{
+    struct json_slice top = json_top(job->answer, job->answer_len);
+    struct json_slice error;
+
+    return top.kind == JSON_OBJECT && json_member(top, "error", &error);
 }
 
 void contract_explain(const struct job *job, size_t answer_max_bytes, char *text, size_t size)

@@ -38,5 +38,8 @@ uint64_t contract_asked_ms(struct json_slice top);
 
 /* Whether the job ended with what counts as an answer: an object or array. */
 bool contract_is_answered(const struct job *job);
+/* Whether that is what the platform takes for the failure of an action: an object with a member
+ * "error". */
+bool contract_is_error(const struct job *job);
 /* What is said of a job that ended in any other way. answer_max_bytes: what JOB_TOO_LONG passed. */
 void contract_explain(const struct job *job, size_t answer_max_bytes, char *text, size_t size);

@@ -5,6 +5,7 @@
 
 #include "base/exec_spec.h"
 #include "worker/hear.h"
+#include "worker/parts.h"
 #include "worker/worker.h"
 
 #define PARTS_PER_WRITE 192    /* the most that one writev carries; more wait for the next */
@@ -81,6 +82,58 @@ bool give_next(struct worker *w)
     }
     pacing_began(&w->pacing);
     return write_unsent(w);
+}
+
+/* ---- control lines ---- */
+
+/* A pipe takes so few bytes all or not at all. false: there is no room, or a line is unfinished. */
+static bool write_control(struct worker *w, const char *word, const struct job *job)
+{
+    char text[64];
+    struct iovec line = {text, 0};
+    ssize_t n;
+
+    if (!window_is_between_lines(&w->window))
+        return false;
+    line.iov_len =
+        (size_t)snprintf(text, sizeof(text), "%s %llu\n", word, (unsigned long long)job->number);
+    n = channel_write(&w->channel, &line, 1);
+    if (n > 0)
+        window_wrote_else(&w->window, (size_t)n);
+    return n != 0; /* -1: the next line will find that out */
+}
+
+/* What the launcher is to know of a job that it has. false: it could not be written. */
+static bool control_job(struct worker *w, struct job *job)
+{
+    bool is_full = w->window.numbered && parts_are_full(job);
+
+    if (job->is_cancelled && !job->cancel_told) {
+        job->cancel_told = write_control(w, "cancel", job);
+        return job->cancel_told;
+    }
+    if (!job->is_cancelled && is_full != job->pause_told) {
+        if (!write_control(w, is_full ? "pause" : "resume", job))
+            return false;
+        job->pause_told = is_full;
+    }
+    return true;
+}
+
+bool give_controls(struct worker *w)
+{
+    if (w->takes_control) {
+        list_each(node, &w->window.jobs) {
+            struct job *job = list_item(node, struct job, node);
+
+            if (job == w->window.unsent) /* it, and what follows, is not there yet */
+                break;
+            if (!job->tombstone && !control_job(w, job))
+                return false;
+        }
+    }
+    w->holder.asked = w->window.unsent != NULL;
+    return true;
 }
 
 /* ---- the question ---- */

@@ -25,6 +25,11 @@ struct question {
 /* Write what is unsent, as far as it may be. false: the worker does not read any more. */
 bool give_next(struct worker *w);
 
+/* Tell a launcher that takes control lines which of its activations are cancelled, and which of
+ * those that run side by side are to wait before they send more parts. false: once the pipe has
+ * room. */
+bool give_controls(struct worker *w);
+
 /*
  * One activation runs in a process that announced nothing, and what it wrote leaves open which of
  * two descriptors has its answer, or looks like an answer and is none: find out whether it is back

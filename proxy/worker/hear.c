@@ -6,6 +6,7 @@
 
 #include "base/exec_spec.h"
 #include "base/log.h"
+#include "worker/parts.h"
 #include "worker/ready.h"
 #include "worker/request_id.h"
 #include "worker/tally.h"
@@ -79,18 +80,76 @@ static bool take_mark(const struct worker *w, const char **text, size_t *n)
     return true;
 }
 
+/* ---- parts ---- */
+
+static bool is_part(const struct worker *w, const char *text, size_t n)
+{
+    return w->channel.parts && n > 0 && text[0] == CHANNEL_PART_MARK;
+}
+
+/* The mark alone: the parts are all that there is. */
+static bool is_end_of_parts(const char *text, size_t n)
+{
+    return n == 1 || (n == 2 && text[1] == '\r');
+}
+
+static void take_part(struct worker *w, enum channel_result result, struct job *job,
+                      const char *text, size_t n)
+{
+    struct tally *tally = w->opts.tally;
+    uint64_t now_us = loop_now_us(w->loop);
+
+    w->pacing.n_silent = 0; /* one line at a time for those that have much to say */
+    if (job->tombstone)
+        return;
+    if (job->parts == NULL)
+        histogram_add(&tally->first_part, now_us - job->given_at_us, 1);
+    tally->n_parts++;
+    tally->part_bytes += n - 1;
+    if (is_within(w, result, n))
+        parts_add(job, text + 1, n - 1, w->opts.answer_max_bytes, now_us);
+    else
+        parts_add_too_long(job, now_us);
+    if (job->on_parts != NULL && list_empty(&job->parts->node))
+        list_add_tail(&w->spoke, &job->parts->node);
+    loop_post(w->loop, &w->changed);
+}
+
+/* Its parts are its answer, or what is wrong with them. true: it is finished. */
+static bool finish_by_parts(struct worker *w, struct job *job, bool at_end)
+{
+    if (job->tombstone)
+        return false;
+    if (parts_are_bad(job) || (at_end && job->parts != NULL && job->parts->too_long)) {
+        if (job->parts->fault != NULL)
+            (void)snprintf(job->reason, sizeof(job->reason), "%s", job->parts->fault);
+        finish(w, job, job->parts->fault != NULL ? JOB_MALFORMED : JOB_TOO_LONG);
+        return true;
+    }
+    if (at_end)
+        parts_become_answer(job);
+    return false;
+}
+
 /* true: somebody waited for this answer. */
 static bool finish_answered(struct worker *w, enum channel_result result, const char *text,
                             size_t n)
 {
     struct job *job = find_job(w, result, &text, &n);
-    bool failed;
+    bool failed, at_end;
 
     if (job == NULL) {
         if (w->channel.n_stale++ == 0)
             log_warn("worker.stray", log_int("pid", w->pid)); /* an answer that is nobody's */
         return false;
     }
+    at_end = is_part(w, text, n) && is_end_of_parts(text, n);
+    if (is_part(w, text, n) && !at_end) {
+        take_part(w, result, job, text, n);
+        return false;
+    }
+    if ((at_end || job->parts != NULL) && finish_by_parts(w, job, at_end))
+        return true;
     failed = take_mark(w, &text, &n);
     if (!is_within(w, result, n)) {
         finish(w, job, JOB_TOO_LONG);
@@ -100,9 +159,11 @@ static bool finish_answered(struct worker *w, enum channel_result result, const 
         /* By order its work begins when the one before is done: hear() counts all of a read. */
         if (w->window.numbered)
             histogram_add(&w->opts.tally->work, loop_now_us(w->loop) - job->given_at_us, 1);
-        job->answer = xmalloc(n);
-        memcpy(job->answer, text, n);
-        job->answer_len = n;
+        if (!at_end) {
+            job->answer = xmalloc(n);
+            memcpy(job->answer, text, n);
+            job->answer_len = n;
+        }
         job->failed = failed;
     }
     finish(w, job, JOB_ANSWERED);
@@ -135,6 +196,8 @@ static void read_ready_line(struct worker *w, const char *text, size_t n)
     pacing_announced(&w->pacing, ready.pipeline, ready.concurrent);
     window_set_numbered(&w->window, ready.concurrent > 0);
     w->channel.kept_apart = ready.pipeline > 0 || ready.concurrent > 0;
+    w->channel.parts = ready.parts;
+    w->takes_control = ready.control;
     if (ready.ring)
         channel_use_ring(&w->channel);
 }
@@ -242,6 +305,7 @@ static void hear_all(struct worker *w, bool dead)
     const char *text;
     size_t n;
 
+    w->channel.paused = false;
     for (int i = 0; i < LAST_READS_MAX && channel_pull(&w->channel); i++)
         hear(w);
     channel_decide(&w->channel);

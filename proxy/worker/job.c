@@ -5,6 +5,7 @@
 
 #include "base/json.h"
 #include "base/log.h"
+#include "base/loop.h"
 #include "base/util.h"
 
 #define ID_MAX_BYTES 64 /* the platform's have 32, a traceparent 55 */
@@ -22,6 +23,22 @@ const char *job_outcome_name(enum job_outcome outcome)
     return names[outcome];
 }
 
+void job_look_again(struct job *job)
+{
+    if (job->holder == NULL)
+        return;
+    job->holder->asked = true;
+    loop_post(job->holder->loop, job->holder->step);
+}
+
+void job_cancel(struct job *job)
+{
+    if (job->is_cancelled)
+        return;
+    job->is_cancelled = true;
+    job_look_again(job);
+}
+
 void job_drop_line(struct job *job)
 {
     free(job->block != NULL ? job->block : job->line);
@@ -33,6 +50,8 @@ struct log_field job_log_member(const struct job *job, const char *member)
     struct json_slice top;
     struct json_slice value;
 
+    if (!log_has_file()) /* stderr is the log of an action, perhaps of another user */
+        return log_text(member, NULL);
     if (job->line == NULL) /* a tombstone has it */
         return log_text(member, NULL);
     top = json_top(job->line, job->len);

@@ -34,7 +34,18 @@ enum job_outcome {
 
 struct job;
 struct log_field;
+struct loop;
+struct loop_post;
+struct parts;
 typedef void job_done_fn(struct job *job);
+typedef void job_parts_fn(struct job *job);
+
+/* Whoever has the job: told, from the loop, that there is something new to see of one of its. */
+struct job_holder {
+    struct loop *loop;
+    struct loop_post *step;
+    bool asked; /* for the holder to clear */
+};
 
 struct job {
     struct list node; /* in the list of whoever has it now */
@@ -46,10 +57,19 @@ struct job {
     uint64_t deadline_at_ms; /* loop time, or JOB_BY_TURN */
     uint64_t limit_ms;       /* what the deadline text tells; by turn: the time that it has */
     job_done_fn *done;       /* called once, from the loop */
+    job_parts_fn *on_parts;  /* parts of the answer have come: take them (worker/parts.h); called
+                                from the loop, but for those that come with the end. NULL: they are
+                                kept */
 
     /* set while it runs */
-    bool tombstone;  /* keeps the place of a job that was given up; see window.h */
-    uint64_t number; /* of its line, in a numbered window; given anew by each worker */
+    struct job_holder *holder; /* borrowed; NULL: nobody has it yet */
+    struct parts *parts;       /* owned; NULL: none came */
+    bool is_cancelled;         /* job_cancel() */
+    bool cancel_told;          /* ... and its launcher knows */
+    bool pause_told;           /* its launcher was told to wait before it sends more parts */
+    bool tombstone;            /* keeps the place of a job that was given up; see window.h */
+    uint64_t number; /* of its line, among those of a process; in a window that is not numbered
+                        known once it is written. Given anew by each worker */
     char head[REQUEST_ID_HEAD_MAX];
     uint8_t head_len;
     uint64_t end_at; /* bytes written to its worker up to its line's end; set once it is written */
@@ -60,9 +80,15 @@ struct job {
     enum job_outcome outcome;
     char *answer; /* owned; not NUL-terminated, no newline */
     size_t answer_len;
+    bool has_no_result; /* answered, by parts alone: a stream's answer is null, else their list */
     bool failed; /* answered, but marked by the launcher: the function threw (runtime/README.md) */
     char reason[256];
 };
+
+/* Nobody waits for it any more: it is not begun, or its launcher is told. Its `done` follows. */
+void job_cancel(struct job *job);
+/* Have its holder look at it. */
+void job_look_again(struct job *job);
 
 /* Free the line. */
 void job_drop_line(struct job *job);

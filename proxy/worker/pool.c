@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "worker/parts.h"
 
 #define WHY_MAX     160 /* bytes of the last reason, beside our own words */
 #define SPREAD_JOBS 8   /* with fewer under way each goes to the least busy worker; a guess */
@@ -32,6 +33,7 @@ struct pool *pool_new(struct loop *loop, struct exec_spec *spec, const struct po
     pool->err = err;
     list_init(&pool->queue);
     loop_post_init(&pool->dispatch, on_dispatch);
+    pool->holder = (struct job_holder){.loop = loop, .step = &pool->dispatch};
     loop_timer_init(&pool->late, on_late);
     loop_timer_init(&pool->restart, on_restart);
     list_init(&pool->room.node);
@@ -172,6 +174,8 @@ static void enqueue(struct pool *pool, struct job *job, bool at_head)
     else
         list_add_tail(&pool->queue, &job->node);
     pool->n_queued++;
+    job->holder = &pool->holder;
+    pool->holder.asked |= job->is_cancelled;
     /* Only ever to an earlier moment; a later one is found when the timer fires. */
     if (job->deadline_at_ms != JOB_BY_TURN &&
         (!loop_timer_is_set(&pool->late) || job->deadline_at_ms * 1000 < pool->late.at_us))
@@ -206,6 +210,18 @@ static void finish_all_queued(struct pool *pool, enum job_outcome outcome, const
 {
     while (!list_empty(&pool->queue))
         finish_queued(pool, pool->queue.next, outcome, reason);
+}
+
+static void finish_cancelled(struct pool *pool)
+{
+    struct list *next;
+
+    pool->holder.asked = false;
+    for (struct list *node = pool->queue.next; node != &pool->queue; node = next) {
+        next = node->next;
+        if (list_item(node, struct job, node)->is_cancelled)
+            finish_queued(pool, node, JOB_ABANDONED, "");
+    }
 }
 
 static bool is_late(const struct pool *pool, struct list *node)
@@ -314,6 +330,8 @@ static void dispatch(struct pool *pool)
         finish_all_queued(pool, JOB_ABANDONED, "");
     else if (pool->circuit_open)
         finish_all_queued(pool, JOB_UNSTARTED, pool->why_open);
+    if (pool->holder.asked)
+        finish_cancelled(pool);
     if (is_held_up(pool))
         return;
     while (!list_empty(&pool->queue)) {
@@ -540,6 +558,13 @@ static void on_worker_changed(struct loop_post *post)
     /* Sentinel before reply: the platform stops reading logs once it has the answer. */
     output_flush(pool->out);
     output_flush(pool->err);
+    while (!list_empty(&w->spoke)) {
+        struct job *job = list_item(w->spoke.next, struct parts, node)->job;
+
+        list_remove(&job->parts->node);
+        if (job->outcome == JOB_PENDING)
+            job->on_parts(job);
+    }
     while (!list_empty(&finished)) {
         struct job *job = list_item(finished.next, struct job, node);
 

@@ -56,6 +56,7 @@ struct pool {
     uint64_t n_given;   /* times that a job was given to a worker */
     unsigned next;      /* index of the worker that is asked first: ties go in turn */
     struct loop_post dispatch;
+    struct job_holder holder;  /* of what is queued */
     struct loop_timer late;    /* the soonest deadline in the queue */
     struct loop_timer restart; /* the soonest moment at which a worker may be started again */
     struct output_waiter room; /* while nobody reads our logs no activation begins */

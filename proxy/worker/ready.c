@@ -23,6 +23,13 @@ static unsigned announced(struct json_slice top, const char *name)
     return n < INT_MAX ? (unsigned)n : INT_MAX;
 }
 
+static bool says(struct json_slice top, const char *name)
+{
+    struct json_slice value;
+
+    return json_member(top, name, &value) && value.kind == JSON_TRUE;
+}
+
 /* Texts as the suites compare them. */
 int ready_read(struct ready *ready, const char *text, size_t n, struct err *err)
 {
@@ -47,7 +54,9 @@ int ready_read(struct ready *ready, const char *text, size_t n, struct err *err)
         }
         return err_set(err, ERR_ACTION, 0, BROKEN);
     }
-    ready->ring = json_member(top, "ring", &value) && value.kind == JSON_TRUE;
+    ready->ring = says(top, "ring");
+    ready->parts = says(top, "parts");
+    ready->control = says(top, "control");
     ready->pipeline = announced(top, "pipeline");
     ready->concurrent = announced(top, "concurrent");
     if (ready->concurrent > READY_CONCURRENT_MAX)

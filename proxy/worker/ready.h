@@ -13,6 +13,8 @@ struct err;
 struct ready {
     unsigned pipeline;   /* lines that it takes ahead; 0: it announced nothing of the kind */
     unsigned concurrent; /* lines that it works on at a time, by number; 0: likewise */
+    bool parts;          /* it may send parts of an answer before the answer */
+    bool control;        /* it reads control lines */
     bool ring;           /* it keeps answers that wait in the ring, base/ring.h */
 };
 

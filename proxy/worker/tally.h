@@ -34,6 +34,9 @@ struct tally {
     uint64_t n_restarts;   /* starts of a worker after its first */
     uint64_t n_distrusted; /* workers that spoke out of turn, for the first time */
     uint64_t n_deaths[N_CAUSES];
+    uint64_t n_parts;            /* of answers */
+    uint64_t part_bytes;         /* ... without marks and newlines */
+    struct histogram first_part; /* from the line to the first part of its answer */
     struct histogram work; /* per answer: from the line, or the answer before it, to the answer;
                               where lines have numbers: from its own line */
 };

@@ -34,6 +34,7 @@ void window_open(struct window *window)
 {
     window_set_numbered(window, false);
     window->n_ahead = 0;
+    window->last_number = 0;
 }
 
 void window_set_numbered(struct window *window, bool numbered)
@@ -217,9 +218,22 @@ void window_wrote(struct window *window, size_t n)
         }
         n -= left;
         window->unsent->end_at = window->n_written - n;
+        if (!window->numbered)
+            window->unsent->number = ++window->last_number;
         window->unsent = job_after(window, window->unsent);
         window->unsent_written = 0;
     }
+}
+
+bool window_is_between_lines(const struct window *window)
+{
+    return window->unsent_written == 0 && window->n_ahead == 0;
+}
+
+void window_wrote_else(struct window *window, size_t n)
+{
+    assert(window_is_between_lines(window));
+    window->n_written += n;
 }
 
 /* Bytes that had been written before the job's own. */

@@ -28,7 +28,7 @@ struct window {
     unsigned n;
     unsigned n_tombstones;
     bool numbered;
-    uint64_t last_number;  /* the last that was given to a job */
+    uint64_t last_number;  /* the last that was given to a job of this process */
     struct job *unsent;    /* the first of them not wholly written; NULL: all are */
     size_t unsent_written; /* bytes of it written */
     bool probing;          /* ... they are a probe: nothing that could be begun */
@@ -79,6 +79,10 @@ void window_wrote_ahead(struct window *window);
 int window_lines(struct window *window, struct iovec *lines, int max);
 /* n bytes of that were written. */
 void window_wrote(struct window *window, size_t n);
+/* Whether something that is no line may be written now. */
+bool window_is_between_lines(const struct window *window);
+/* n bytes that are no line were written. */
+void window_wrote_else(struct window *window, size_t n);
 
 /* How many jobs have begun, always the oldest ones: the oldest alone, as soon as anything of it was
  * read; in a numbered window all that were wholly read. n_unread: bytes still in the pipe. */

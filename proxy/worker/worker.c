@@ -8,6 +8,7 @@
 #include "base/kin.h"
 #include "base/log.h"
 #include "worker/hear.h"
+#include "worker/parts.h"
 #include "worker/spawn.h"
 #include "worker/tally.h"
 
@@ -81,17 +82,32 @@ static void on_answers(struct worker *w)
     loop_post(w->loop, &w->step);
 }
 
+/* By order nothing behind the parts of the oldest can be read before they are taken. By number each
+ * stream is told to wait for itself: give_controls(). */
+static bool must_pause(const struct worker *w)
+{
+    return !w->window.numbered && w->window.n > 0 && parts_are_full(window_oldest(&w->window));
+}
+
+static void on_readable(struct worker *w)
+{
+    if (must_pause(w))
+        channel_pause(&w->channel); /* until worker_step() */
+    else
+        on_answers(w);
+}
+
 static void on_fd1(struct loop_watch *watch)
 {
     struct worker *w = container_of(watch, struct worker, channel.fd1);
 
     if (!channel_hold_up(&w->channel))
-        on_answers(w);
+        on_readable(w);
 }
 
 static void on_fd3(struct loop_watch *watch)
 {
-    on_answers(container_of(watch, struct worker, channel.fd3));
+    on_readable(container_of(watch, struct worker, channel.fd3));
 }
 
 static void on_exit_status(struct loop_child *child, int wait_status)
@@ -353,8 +369,12 @@ static void step_ready(struct worker *w)
     uint64_t again_us = UINT64_MAX;
     bool late;
 
+    if (!must_pause(w))
+        channel_resume(&w->channel);
     if (!is_lost(w) && !w->unwanted) {
         pacing(w);
+        if (w->holder.asked && w->channel.in.sock != NULL && !give_controls(w))
+            loop_watch_write(&w->channel.in, on_room_to_write);
         again_us = puzzle(w);
     }
     late = w->window.n > 0 && is_late(w, w->window.soonest_ms) && look_at_deadlines(w);
@@ -434,6 +454,8 @@ void worker_init(struct worker *w, struct loop *loop, const struct exec_spec *sp
     window_init(&w->window);
     list_init(&w->finished);
     list_init(&w->returned);
+    list_init(&w->spoke);
+    w->holder = (struct job_holder){.loop = loop, .step = &w->step};
 }
 
 void worker_done(struct worker *w)
@@ -460,7 +482,7 @@ static void begin(struct worker *w, const struct spawned *spawned)
 {
     w->was_seen = false;
     w->exited = w->ready = w->refused = w->hung = w->late = false;
-    w->unwanted = w->retired = false;
+    w->unwanted = w->retired = w->takes_control = w->holder.asked = false;
     w->killed_for = NULL;
     w->dying_until_ms = w->reads_by_ms = 0;
     window_open(&w->window);
@@ -532,6 +554,8 @@ bool worker_is_stalled(const struct worker *w, uint64_t now_ns)
 void worker_give(struct worker *w, struct job *job)
 {
     assert(worker_room(w) > 0);
+    job->holder = &w->holder;
+    job->cancel_told = job->pause_told = false;
     window_add(&w->window, job);
     loop_post(w->loop, &w->step);
 }

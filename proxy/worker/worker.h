@@ -103,8 +103,11 @@ struct worker {
 
     struct window window; /* the jobs that it has */
     uint64_t n_logged;    /* log bytes forwarded up to the last answers */
+    struct job_holder holder;
+    bool takes_control; /* the process said so: give_controls() */
 
     /* for the owner to collect */
+    struct list spoke;    /* parts that came since it was told */
     struct list finished; /* jobs with an outcome; their sentinels are written */
     struct list returned; /* jobs that never began, in order */
     struct err start_err; /* why the last start failed; ERR_NONE: it did not */

@@ -25,10 +25,13 @@ const { pathToFileURL } = require('url');
 const { inspect } = require('util');
 const vm = require('vm');
 const { Metadata, MetadataOfMany } = require('./metadata.js');
+const { Parts, Answer } = require('./parts.js');
 
 const PIPELINE = 64; // lines that may be written ahead of the answers
 const CONCURRENT = 500; // activations at a time, where they are allowed
 const READ_BYTES = 65536;
+const MAY_CONTROL = /[cpr]/;
+const CONTROL = /^(cancel|pause|resume) (\d+)$/;
 const KEEP_BYTES = 4 << 20; // memory kept between activations
 const NEWLINE = Buffer.from('\n');
 
@@ -48,6 +51,9 @@ Reads one JSON line per activation and writes one JSON line per answer:
     printf '{"value":{"name":"Mike"}}\\n' | launcher.js hello.js
 Without FOLDER it waits for an init line, if __OW_WAIT_FOR_ACK is set (see runtime/README.md).
 `;
+
+/* The caller named no function that there is: not worth a trace. */
+class MethodNotFound extends Error {}
 
 /* The action cannot be started; `told` when the client may read why. */
 class Refusal extends Error {
@@ -178,6 +184,9 @@ class Channel {
         this.failed = ''; // stands before the answer of a function that threw
         this.running = 0;
         this.ended = false;
+        this.number = 0; // of the line that was begun last, where lines have none of their own
+        this.parts = new Map(); // number -> Parts of an activation that runs
+        this.sendsParts = false;
     }
 
     /* Start to read; each line goes to onLine(line), `most` at a time, then onEnd(). */
@@ -221,7 +230,7 @@ class Channel {
         if (last >= 0 && this.unfinished.n > 0) {
             from = chunk.indexOf(10) + 1;
             this.unfinished.add(chunk.subarray(0, from - 1));
-            this.queue.push(textOf(this.unfinished.held()));
+            this.take(textOf(this.unfinished.held()));
             this.unfinished.drop();
         }
         if (from <= last) {
@@ -230,11 +239,11 @@ class Channel {
 
             if (text !== NOT_UTF8) {
                 for (const line of text.split('\n'))
-                    this.queue.push(line);
+                    this.take(line);
             } else {
                 for (let to; from <= last; from = to + 1) {
                     to = chunk.indexOf(10, from);
-                    this.queue.push(textOf(chunk.subarray(from, to)));
+                    this.take(textOf(chunk.subarray(from, to)));
                 }
             }
         }
@@ -243,6 +252,16 @@ class Channel {
         if (this.queue.length > PIPELINE && !this.ended)
             this.stream.pause();
         this.work();
+    }
+
+    /* A control line is obeyed at once, whatever stands before it; it begins with a word. */
+    take(line) {
+        const found = line !== NOT_UTF8 && MAY_CONTROL.test(line[0]) && CONTROL.exec(line);
+
+        if (!found)
+            this.queue.push(line);
+        else if (this.parts.has(Number(found[2])))
+            this.parts.get(Number(found[2]))[found[1]]();
     }
 
     work() {
@@ -405,43 +424,44 @@ function isIdentifier(name) {
 }
 
 /*
- * Load a CommonJS file and return the function. A plain source exports nothing: its functions are
+ * Load a CommonJS file and return its functions. A plain source exports nothing: its functions are
  * names in the module's scope, so a line behind it, still in that scope, looks there.
  */
-function loadScript(file, names) {
+function loadScript(file, list) {
     const module = new Module(file, null);
-    const [root, ...rest] = names;
-    const look = isIdentifier(root) ? `\n;module.found = typeof ${root} === "undefined" ? undefined : ${root};` : '';
+    const look = list.map(([root], i) => isIdentifier(root)
+        ? `\n;module.found[${i}] = typeof ${root} === "undefined" ? undefined : ${root};` : '').join('');
     let text = fs.readFileSync(file, 'utf8').replace(/^\ufeff/, '');
 
     if (text.startsWith('#!'))
         text = '//' + text;
+    module.found = [];
     module.filename = file;
     module.paths = Module._nodeModulePaths(path.dirname(file));
     require.cache[file] = module;
     module._compile(text + look, file, 'commonjs');
     module.loaded = true;
-    return follow(module.exports, names) ||
-        (rest.length === 0 && typeof module.found === 'function' ? module.found
-            : follow(module.found, rest)) ||
+    return list.map((names, i) => follow(module.exports, names) ||
+        (names.length === 1 && typeof module.found[i] === 'function' ? module.found[i]
+            : follow(module.found[i], names.slice(1))) ||
         follow(globalThis, names) ||
-        (names.join('.') === 'main' && typeof module.exports === 'function' ? module.exports : undefined);
+        (names.join('.') === 'main' && typeof module.exports === 'function' ? module.exports : undefined));
 }
 
-async function loadModule(file, names) {
+async function loadModule(file, list) {
     const exported = await import(pathToFileURL(file));
 
-    return follow(exported, names) || follow(exported.default, names) ||
-        (names.join('.') === 'main' && typeof exported.default === 'function' ? exported.default : undefined);
+    return list.map((names) => follow(exported, names) || follow(exported.default, names) ||
+        (names.join('.') === 'main' && typeof exported.default === 'function' ? exported.default : undefined));
 }
 
-/* Enter the action's folder, load it and return its function. */
+/* Enter the action's folder, load it and return its functions. */
 async function load(name, main) {
     const given = path.resolve(name);
     const isFolder = fs.existsSync(given) && fs.statSync(given).isDirectory();
     const chosen = isFolder ? chosenBy(main || 'main', given) : null;
     const file = chosen ? chosen.file : isFolder ? entryOf(given) : given;
-    const names = chosen ? chosen.names : (main || 'main').split('.');
+    const list = chosen ? [chosen.names] : (main || 'main').split(',').map((name) => name.trim().split('.'));
     let found;
 
     if (!isFile(file))
@@ -449,16 +469,18 @@ async function load(name, main) {
     process.chdir(isFolder ? given : path.dirname(file));
     process.argv = [process.argv[0], file]; // an action that looks at its arguments finds none
     if (isModule(file)) {
-        found = await loadModule(file, names);
+        found = await loadModule(file, list);
     } else if (readsAsModule(file)) {
         fs.copyFileSync(file, file + '.mjs'); // the name is what Node goes by
-        found = await loadModule(file + '.mjs', names);
+        found = await loadModule(file + '.mjs', list);
     } else {
-        found = loadScript(file, names);
+        found = loadScript(file, list);
     }
-    if (!found)
-        throw new Refusal(`Cannot start action: function '${names.join('.')}' was not found in ` +
-                          path.basename(file));
+    for (let i = 0; i < list.length; i++) {
+        if (!found[i])
+            throw new Refusal(`Cannot start action: function '${list[i].join('.')}' was not found in ` +
+                              path.basename(file));
+    }
     return found;
 }
 
@@ -535,6 +557,8 @@ function report(problem) {
 
 /* The function's result as a line. */
 function toLine(result) {
+    if (result instanceof Answer)
+        return result.line;
     const text = result === undefined ? '{}' : JSON.stringify(result);
 
     if (text === undefined)
@@ -554,7 +578,8 @@ function failureLine(problem, rejected = false) {
 
 /* Answer one line; a promise when the function is not done on return. */
 function activate(channel, metadata, main, line) {
-    let request, result;
+    let request, result, parts;
+    let number = ++channel.number;
     let answer = (text) => channel.answer(text);
 
     if (line.length === 0 && channel.most > 1)
@@ -570,6 +595,7 @@ function activate(channel, metadata, main, line) {
     if (Array.isArray(request) && request.length === 2 && Number.isSafeInteger(request[0])) {
         const head = `[${request[0]},`;
 
+        number = request[0];
         answer = (text) => channel.answer(`${head}${text}]`);
         request = request[1];
     }
@@ -580,15 +606,25 @@ function activate(channel, metadata, main, line) {
     }
     try {
         const value = request.value === undefined || request.value === null ? {} : request.value;
+        const chosen = main.choose(request);
 
-        result = metadata.run(request, () => main(value));
+        parts = new Parts(channel.sendsParts ? (line) => answer('+' + line) : null);
+        result = metadata.run(request, () => parts.settle(
+            chosen.length > 1 ? chosen(value, { signal: parts.signal }) : chosen(value)));
     } catch (problem) {
-        answer(channel.failed + failureLine(problem));
+        answer(problem instanceof MethodNotFound ? JSON.stringify({ error: problem.message })
+            : channel.failed + failureLine(problem));
         return undefined;
     }
-    if (result && typeof result.then === 'function')
+    if (result && typeof result.then === 'function') {
+        channel.parts.set(number, parts);
         return Promise.resolve(result).then(toLine)
-            .catch((problem) => failureLine(problem, true)).then(answer);
+            .catch((problem) => failureLine(problem, true))
+            .then((text) => {
+                channel.parts.delete(number);
+                answer(text);
+            });
+    }
     try {
         result = toLine(result);
     } catch (problem) {
@@ -596,6 +632,28 @@ function activate(channel, metadata, main, line) {
     }
     answer(result);
     return undefined;
+}
+
+/* The functions that an action exposes: one, or those of a list "predict,train", of which the member
+ * `method` of a request chooses. */
+class Functions {
+    constructor(main, found) {
+        this.first = found[0];
+        this.named = found.length < 2 ? null
+            : new Map(found.map((one, i) => [main.split(',')[i].trim(), one]));
+    }
+
+    choose(request) {
+        const { method } = request;
+
+        if (this.named === null || method === undefined || method === null)
+            return this.first;
+        delete request.method;
+        if (!this.named.has(method))
+            throw new MethodNotFound(`method not found: ${JSON.stringify(method)}; want ` +
+                                     [...this.named.keys()].join(', '));
+        return this.named.get(method);
+    }
 }
 
 /* A syntax error of an ES module names no file in its text: Node keeps that for what nobody catches. */
@@ -620,7 +678,7 @@ async function serve(channel, arguments_, acknowledge) {
     let main;
 
     try {
-        main = await load(...arguments_);
+        main = new Functions(arguments_[1], await load(...arguments_));
     } catch (problem) {
         if (isOfModule(problem))
             return dieOf(problem);
@@ -629,7 +687,9 @@ async function serve(channel, arguments_, acknowledge) {
         process.exit(1);
     }
     if (acknowledge)
-        channel.answer(JSON.stringify(many ? { ok: true, concurrent: CONCURRENT } : { ok: true, pipeline: PIPELINE }));
+        channel.answer(JSON.stringify({ ok: true, ...(many ? { concurrent: CONCURRENT } : { pipeline: PIPELINE }),
+                                        parts: true, control: true }));
+    channel.sendsParts = acknowledge;
     channel.most = many ? CONCURRENT : 1;
     channel.failed = acknowledge ? '!' : ''; // in a shell an answer is JSON
     channel.onLine = (line) => activate(channel, metadata, main, line);

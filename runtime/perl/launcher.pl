@@ -177,25 +177,60 @@ sub load {
         print STDERR $@;
         exit 1;
     }
-    my $function = defined &{"main::$name"} ? \&{"main::$name"} : undef;
-    if (!$function) {
-        print STDERR "Cannot start action: function '$name' was not found in $base\n";
-        exit 1;
+    my @functions;
+    for my $one (split /\s*,\s*/, $name) {
+        if (!defined &{"main::$one"}) {
+            print STDERR "Cannot start action: function '$one' was not found in $base\n";
+            exit 1;
+        }
+        push @functions, [$one, \&{"main::$one"}];
     }
-    return $function;
+    return \@functions;
+}
+
+my ($sends_parts, @parts);
+
+# part VALUE, for the user's code: a part of the answer, sent to the proxy at once; in a shell kept.
+sub main::part {
+    my $text = $json->encode($_[0]);
+    push @parts, $text;
+    return if !$sends_parts;
+    STDOUT->flush;
+    answer("+$text");
+    $parts[-1] = ''; # that there were some is enough
+}
+
+# Of several functions the member `method` chooses, the first is the default.
+sub choose {
+    my ($functions, $request) = @_;
+    my $first = $functions->[0][1];
+    return $first if @$functions < 2;
+    my $method = delete $request->{method};
+    return $first if !defined $method;
+    for my $pair (@$functions) {
+        return $pair->[1] if !ref $method && $pair->[0] eq $method;
+    }
+    return;
 }
 
 sub activate {
-    my ($function, $line) = @_;
+    my ($functions, $line) = @_;
     my $request = eval { $json->decode($line) };
     return $json->encode({ error => "cannot read the line as JSON: $@" }) if $@;
     $request = {} if !defined $request;
     return '{"error":"cannot use the line: want a JSON object with a value"}'
         if ref $request ne 'HASH';
+    my $method = $request->{method};
+    my $function = choose($functions, $request);
+    return $json->encode({ error => 'method not found: ' . $json->encode($method) . '; want '
+            . join(', ', map { $_->[0] } @$functions) }) if !$function;
+    @parts = ();
     my $result = eval {
         show($request);
         my $value = $request->{value};
-        $json->encode(scalar $function->(defined $value ? $value : {}));
+        my $answer = $function->(defined $value ? $value : {});
+        defined $answer || !@parts ? $json->encode($answer)
+            : $sends_parts ? '+' : '[' . join(',', @parts) . ']';
     };
     return $result if defined $result;
     my $problem = "$@";
@@ -219,10 +254,11 @@ sub run {
     binmode($_) for $lines, $answers;
     my ($path, $main) = @ARGV ? @ARGV : wait_for_init();
     open_logs();
-    my $function = load($path, $main || 'main');
-    answer("{\"ok\":true,\"pipeline\":$PIPELINE}") if $acknowledge;
+    my $functions = load($path, $main || 'main');
+    $sends_parts = $acknowledge;
+    answer("{\"ok\":true,\"pipeline\":$PIPELINE,\"parts\":true}") if $acknowledge;
     while (defined(my $line = next_line())) {
-        my $answer = activate($function, $line);
+        my $answer = activate($functions, $line);
         STDOUT->flush; # the user's code may have turned autoflush off
         answer($answer);
     }

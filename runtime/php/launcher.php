@@ -30,6 +30,7 @@ final class Launcher
     private static $answers;
     private static array $before = []; // variable -> what it was before activations, or false
     private static bool $busy = false;
+    public static bool $sendsParts = false;
     public static string $failed = ''; // stands before the answer of a function that threw
 
     public static function open(): void
@@ -155,8 +156,38 @@ final class Launcher
         fwrite(STDERR, "$problem\n");
     }
 
+    /* What a generator gives, sent to the proxy as it comes; in a shell kept for a list. */
+    private static function takeParts(\Generator $generator): string
+    {
+        $list = [];
+        foreach ($generator as $part) {
+            $part = self::encode($part);
+            if (self::$sendsParts) {
+                self::answer("+$part");
+            } else {
+                $list[] = $part;
+            }
+        }
+        $result = $generator->getReturn();
+        if ($result !== null) {
+            return $result === [] ? '{}' : self::encode($result);
+        }
+        return self::$sendsParts ? '+' : '[' . implode(',', $list) . ']';
+    }
+
+    /* Of several functions the member `method` chooses, the first is the default; null: there is none. */
+    private static function choose(array $functions, array &$request): ?string
+    {
+        if (count($functions) < 2 || !isset($request['method'])) {
+            return $functions[0];
+        }
+        $method = $request['method'];
+        unset($request['method']);
+        return in_array($method, $functions, true) ? $method : null;
+    }
+
     /* One activation: a line in, its answer out. */
-    public static function activate(callable $function, string $line): string
+    public static function activate(array $functions, string $line): string
     {
         try {
             $request = json_decode($line, true, DEPTH_MAX, JSON_THROW_ON_ERROR);
@@ -167,11 +198,18 @@ final class Launcher
         if (!is_array($request) || ($request !== [] && array_is_list($request))) {
             return '{"error":"cannot use the line: want a JSON object with a value"}';
         }
+        $method = $request['method'] ?? null;
+        $function = self::choose($functions, $request);
+        if ($function === null) {
+            return self::encode(['error' => 'method not found: ' . self::encode($method) . '; want '
+                . implode(', ', $functions)]);
+        }
         try {
             self::$busy = true;
             self::show($request);
             $result = $function($request['value'] ?? []);
-            $answer = $result === null || $result === [] ? '{}' : self::encode($result);
+            $answer = $result instanceof \Generator ? self::takeParts($result)
+                : ($result === null || $result === [] ? '{}' : self::encode($result));
         } catch (\Throwable $problem) {
             self::report($problem);
             $answer = self::$failed . self::encode(['error' => $problem->getMessage() ?: $problem::class]);
@@ -239,16 +277,20 @@ try {
     while (ob_get_level() > 0) {
         ob_end_flush();
     }
-    if (!is_callable($main)) {
-        fwrite(STDERR, "Cannot start action: function '$main' was not found in " . basename($file)
-            . "\n");
-        exit(1);
+    $functions = array_map('trim', explode(',', $main));
+    foreach ($functions as $function) {
+        if (!is_callable($function)) {
+            fwrite(STDERR, "Cannot start action: function '$function' was not found in " . basename($file)
+                . "\n");
+            exit(1);
+        }
     }
     if ($acknowledge) {
         Launcher::$failed = '!'; // in a shell an answer is JSON
-        Launcher::answer('{"ok":true,"pipeline":' . PIPELINE . '}');
+        Launcher::$sendsParts = true;
+        Launcher::answer('{"ok":true,"pipeline":' . PIPELINE . ',"parts":true}');
     }
     while (($line = Launcher::next()) !== false) {
-        Launcher::answer(Launcher::activate($main, $line));
+        Launcher::answer(Launcher::activate($functions, $line));
     }
 })();

@@ -14,8 +14,8 @@ import fcntl
 import os
 import sys
 
-from whiskloop_wire import (Channel, Refusal, codec, flush_logs, message, open_logs, parse, to_line, to_variable,
-                            use_accelerator)
+from whiskloop_wire import (Channel, Refusal, codec, flush_logs, message, open_logs, parse, to_line,
+                            to_text, to_variable, use_accelerator)
 
 # The action is not __main__: what its file guards by `if __name__ == "__main__"` is for the
 # command line only. Apache's Python runtime imports it under this very name.
@@ -229,7 +229,8 @@ def import_action(source):
 
 
 def load(path, name="main"):
-    """Enter the action's folder, load it and return its function, or end with the reason."""
+    """Enter the action's folder, load it and return its function, or end with the reason. Of a list of
+    names, as "predict,train", all of them: an object of class Functions."""
     name = name or "main"
     source = os.path.abspath(path)
     if os.path.isdir(source):
@@ -245,10 +246,30 @@ def load(path, name="main"):
     activate_virtualenv(folder)
     sys.path.insert(0, folder)
 
-    function = getattr(import_action(source), name, None)
-    if not callable(function):
-        sys.exit("Cannot start action: function '%s' was not found in %s" % (name, file_name))
-    return function
+    module = import_action(source)
+    functions = Functions()
+    for one in name.split(","):
+        one = one.strip()
+        functions[one] = getattr(module, one, None)
+        if not callable(functions[one]):
+            sys.exit("Cannot start action: function '%s' was not found in %s" % (one, file_name))
+    return functions if len(functions) > 1 else functions[one]
+
+
+class Functions(dict):
+    """Several functions by name: a request's member `method` chooses, the first is the default."""
+
+    def choose(self, request):
+        method = request.pop("method", None)
+        if method is None:
+            return next(iter(self.values()))
+        if isinstance(method, str) and method in self:
+            return self[method]
+        raise MethodNotFound("method not found: %s; want %s" % (to_text(method), ", ".join(self)))
+
+
+class MethodNotFound(Exception):
+    """The caller named no function that there is: not worth a traceback."""
 
 
 def has_input(fd):
@@ -360,17 +381,90 @@ class Waiter:
         return cls.loop.run_until_complete(wait())
 
 
+# ---- parts ----
+
+PART = b"+"  # before a part; alone: the parts are the whole answer
+LIST_MAX = 64 << 20  # bytes of parts that are kept where there is nobody to send them to
+
+
+class Cancelled(Exception):
+    """Nobody waits for the answer any more."""
+
+
+class Parts:
+    """Takes what a generator yields: to the proxy at once, or in a shell into a list."""
+
+    channel = None  # where parts can be sent; None: in a shell
+
+    def __init__(self):
+        self.kept = []
+        self.n_kept = 0
+
+    def add(self, part):
+        line = to_line(part)
+        if self.channel is not None:
+            self.channel.answer(PART + line)
+            if self.is_cancelled():
+                raise Cancelled("the client has left")
+            return
+        self.n_kept += len(line)
+        if self.n_kept <= LIST_MAX:
+            self.kept.append(line[:-1])
+
+    def end(self, result):
+        """The answer: the result, or else the parts."""
+        if result is not None:
+            return to_line(result)
+        if self.channel is not None:
+            return PART + b"\n"
+        if self.n_kept > LIST_MAX:
+            raise ValueError("a list of the parts is longer than %d bytes" % LIST_MAX)
+        return b"[" + b",".join(self.kept) + b"]\n"
+
+    def take(self, generator):
+        """Take all; returns the answer. A part that is none, or a client that has left, ends it."""
+        try:
+            while True:
+                try:
+                    part = next(generator)
+                except StopIteration as end:
+                    return self.end(end.value)
+                self.add(part)
+        finally:
+            close = getattr(generator, "close", None)
+            if close is not None:
+                close()
+
+    async def take_async(self, generator):
+        try:
+            async for part in generator:
+                self.add(part)
+            return self.end(None)
+        finally:
+            close = getattr(generator, "aclose", None)
+            if close is not None:
+                await close()
+
+
 def activate(function, metadata, line):
-    """One activation: a line in, its answer out. Only the end of the process comes through."""
+    """One activation: a line in, its answer out, None for a line that asks nothing. Only the end of
+    the process comes through."""
     try:
         request = parse(line)
     except (ValueError, RecursionError) as problem:
+        if Parts.channel is not None and Parts.channel.is_control(line):
+            return None
         return to_line({"error": "cannot read the line as JSON: %s" % problem})
     if request is None:
         request = {}
     if not isinstance(request, dict):
         return to_line({"error": "cannot use the line: want a JSON object with a value"})
     value = request.pop("value", None)
+    try:
+        if type(function) is Functions:
+            function = function.choose(request)
+    except MethodNotFound as problem:
+        return to_line({"error": str(problem)})
     metadata.show(request)
     try:
         result = function({} if value is None else value)
@@ -384,9 +478,16 @@ def activate(function, metadata, line):
 def finish(result):
     """The answer for what the function returned."""
     try:
-        if type(result) is not dict and hasattr(result, "__await__"):
-            result = Waiter.wait_for(result)
+        if type(result) is not dict:
+            if hasattr(result, "__await__"):
+                result = Waiter.wait_for(result)
+            if hasattr(result, "__next__"):
+                return Parts().take(result)
+            if hasattr(result, "__anext__"):
+                return Waiter.wait_for(Parts().take_async(result))
         return to_line(result)
+    except Cancelled as problem:
+        return to_line({"error": message(problem)})
     except (SystemExit, KeyboardInterrupt):
         raise
     except BaseException as problem:  # asyncio's CancelledError is no Exception
@@ -399,10 +500,15 @@ def failed(problem):
     return to_line({"error": message(problem)})
 
 
+def may_accelerate(function):
+    """Whether all is done in C. Which of several functions is meant is found out here."""
+    return is_accelerated() and type(function) is not Functions
+
+
 def serve(channel, function):
     """Answer each line until the input ends."""
     metadata = Metadata()
-    if is_accelerated():
+    if may_accelerate(function):
         accelerator.serve(channel.lines_fd, channel.answers_fd, function, metadata, activate,
                           finish, failed, flush_logs, channel.answer)
         return
@@ -411,6 +517,8 @@ def serve(channel, function):
         # print belongs to this activation. One write per answer: held back for company, it would
         # wait for the next main and be lost with it.
         answer = activate(function, metadata, line)
+        if answer is None:
+            continue
         flush_logs()
         channel.answer(answer)
 
@@ -451,8 +559,11 @@ def main():
         many = import_part("whiskloop_concurrent").open_many(channel, function, variables, failed)
     if acknowledge:
         flush_logs()
+        Parts.channel = channel
+        Parts.is_cancelled = staticmethod(accelerator.is_cancelled if may_accelerate(function)
+                                          else channel.is_cancelled)
         channel.answer(to_line({"ok": True, "concurrent": many.most} if many
-                               else {"ok": True, "pipeline": PIPELINE}))
+                               else {"ok": True, "pipeline": PIPELINE, "parts": True, "control": True}))
     if many:
         many.serve(find_loop())
     else:

@@ -5,10 +5,15 @@ A part of whiskloop_launcher.py and of whiskloop_zygote.py.
 
 import fcntl
 import os
+import select
 import sys
+from collections import deque
 
 # What a pipe holds by default, so one read takes all that is there.
 READ_BYTES = 65536
+
+# Lines read while an activation sends parts; the proxy writes no more ahead.
+AHEAD_MAX = 1024
 
 # Our own descriptors start here: low numbers stay free for code that expects to get them.
 KEPT_FD_MIN = 100
@@ -148,29 +153,61 @@ class Channel:
     def __init__(self):
         self.lines_fd = keep(0)
         self.answers_fd = keep(1)
-        self.lines = self.read_lines()
+        self.open()
         # Close-on-exec does nothing for a child that is only forked (multiprocessing). It must
         # not hold the pipe open: the proxy sees our death by its end.
         os.register_at_fork(after_in_child=self.forget)
 
+    def open(self):
+        self.lines = self.read_lines()
+        self.ahead = deque()  # lines that were read and not handed out
+        self.unfinished = []
+        self.ended = False
+        self.number = 0  # of the line that was handed out last, control lines not counted
+        self.input = None
+
     def read_lines(self):
         """Yield each line without its newline; the proxy bounds its length."""
-        unfinished = []
+        ahead = self.ahead
         while True:
-            chunk = os.read(self.lines_fd, READ_BYTES)
-            if not chunk:
-                break
-            lines = chunk.split(b"\n")
-            unfinished.append(lines[0])
-            if len(lines) == 1:
-                continue
-            yield b"".join(unfinished)
-            unfinished = [lines.pop()]
-            del lines[0]
-            yield from lines
-        last = b"".join(unfinished)
-        if last:  # a shell's input need not end in a newline
-            yield last
+            while ahead:
+                self.number += 1
+                yield ahead.popleft()
+            if self.ended:
+                return
+            self.read_more()
+
+    def read_more(self):
+        chunk = os.read(self.lines_fd, READ_BYTES)
+        lines = chunk.split(b"\n")
+        self.unfinished.append(lines[0])
+        if len(lines) > 1:
+            lines[0] = b"".join(self.unfinished)
+            self.unfinished = [lines.pop()]
+            self.ahead.extend(lines)
+        if not chunk:
+            self.ended = True
+            last = b"".join(self.unfinished)
+            if last:  # a shell's input need not end in a newline
+                self.ahead.append(last)
+
+    def is_cancelled(self):
+        """Whether nobody waits for the activation that runs: a control line says so."""
+        if self.input is None:
+            self.input = select.poll()
+            self.input.register(self.lines_fd, select.POLLIN)
+        came = False
+        while len(self.ahead) < AHEAD_MAX and not self.ended and self.input.poll(0):
+            self.read_more()
+            came = True
+        return came and b"cancel %d" % self.number in self.ahead
+
+    def is_control(self, line):
+        """Whether a line that was handed out is a control line, for an activation that is over."""
+        if not line.startswith(b"cancel "):
+            return False
+        self.number -= 1
+        return True
 
     def answer(self, line):
         """Write one line, in one write unless a signal comes between."""
@@ -196,7 +233,7 @@ class Channel:
         """In a child that is to serve: these are its own."""
         self.lines_fd = keep(lines_fd)
         self.answers_fd = keep(answers_fd)
-        self.lines = self.read_lines()
+        self.open()
 
 
 def keep(fd):

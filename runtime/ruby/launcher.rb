@@ -114,7 +114,10 @@ module Whiskloop
     [path, main]
   end
 
-  # Enter the file's folder, load it and return its method, or end with the reason.
+  # The caller named no function that there is.
+  class MethodNotFound < StandardError; end
+
+  # Enter the file's folder, load it and return its methods by name, or end with the reason.
   def load_action(path, main)
     file = File.expand_path(path)
     abort("Cannot start action: no such file: #{file}") unless File.file?(file)
@@ -130,15 +133,51 @@ module Whiskloop
       report(e)
       exit(1)
     end
-    name = main.to_s.empty? ? 'main' : main
-    begin
-      TOPLEVEL_BINDING.receiver.method(name)
+    (main.to_s.empty? ? 'main' : main).split(',').map(&:strip).to_h do |name|
+      [name, TOPLEVEL_BINDING.receiver.method(name)]
     rescue NameError
       abort("Cannot start action: function '#{name}' was not found in #{File.basename(file)}")
     end
   end
 
-  def activate(function, line)
+  # What an Enumerator gives, sent to the proxy as it comes; in a shell kept for a list.
+  def take_parts(enumerator)
+    list = []
+    while true
+      begin
+        part = to_json_line(enumerator.next)
+      rescue StopIteration => e
+        # What the block of Enumerator.new returns. That of each_slice and the like is their receiver.
+        return to_json_line(e.result) if e.result.is_a?(Hash)
+
+        return @sends_parts ? '+' : "[#{list.join(',')}]"
+      end
+      if @sends_parts
+        $stdout.flush unless $stdout.closed?
+        answer("+#{part}")
+      else
+        list << part
+      end
+    end
+  end
+
+  def finish(result)
+    result.is_a?(Enumerator) ? take_parts(result) : to_json_line(result)
+  end
+
+  # Of several functions the member `method` chooses, the first is the default.
+  def choose(functions, request)
+    return functions.values.first if functions.size < 2
+
+    method = request.delete('method')
+    return functions.values.first if method.nil?
+
+    functions.fetch(method) do
+      raise MethodNotFound, "method not found: #{to_json_line(method)}; want #{functions.keys.join(', ')}"
+    end
+  end
+
+  def activate(functions, line)
     begin
       text = line.force_encoding(Encoding::UTF_8)
       raise JSON::ParserError, 'it is not UTF-8' unless text.valid_encoding?
@@ -152,9 +191,12 @@ module Whiskloop
     end
 
     begin
+      function = choose(functions, request)
       show(request)
       value = request['value']
-      to_json_line(function.call(value.nil? ? {} : value))
+      finish(function.call(value.nil? ? {} : value))
+    rescue MethodNotFound => e
+      to_json_line({ error: e.message })
     rescue SystemExit, Interrupt, SignalException
       raise
     rescue Exception => e # SystemStackError and ScriptError are no StandardErrors
@@ -189,10 +231,11 @@ module Whiskloop
     path, main = ARGV.empty? ? wait_for_init : ARGV
     open_logs(acknowledge)
     Process.singleton_class.prepend(Forks) if Process.respond_to?(:_fork)
-    function = load_action(path, main)
-    answer(%({"ok":true,"pipeline":#{PIPELINE}})) if acknowledge
+    functions = load_action(path, main)
+    answer(%({"ok":true,"pipeline":#{PIPELINE},"parts":true})) if acknowledge
+    @sends_parts = acknowledge
     while (line = @lines.gets)
-      text = activate(function, line)
+      text = activate(functions, line)
       $stdout.flush unless $stdout.closed?
       answer(text)
     end

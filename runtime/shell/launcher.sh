@@ -221,7 +221,21 @@ launcher_variable() {
 # answer JSON: what the activation is answered with, the last one if there are several. Without one
 # it is {}. Newlines become blanks, as a text has none.
 answer() {
-    LAUNCHER_ANSWER=${1//[$'\n\r']/ }
+    LAUNCHER_ANSWER=${1//[$'\n\r']/ } LAUNCHER_ANSWERED=yes
+}
+
+# part JSON: a part of the answer, sent at once. In a shell, where there is no proxy, parts become the
+# answer's list when nothing else is answered.
+part() {
+    local text=${1//[$'\n\r']/ }
+
+    LAUNCHER_PARTS+=${LAUNCHER_PARTS:+,}
+    if [[ -n $LAUNCHER_ACK ]]; then
+        LAUNCHER_PARTS=+
+        printf '+%s\n' "$text" >&61
+    else
+        LAUNCHER_PARTS+=$text
+    fi
 }
 
 # fail TEXT: the activation is answered with an error. It returns 1, and so should the function.
@@ -302,12 +316,29 @@ launcher_show() {
     done
 }
 
+# Put the function that the member "method" names into `function`; 1 when there is none of that name.
+# It is then no metadata.
+launcher_choose() {
+    local -i i
+
+    for ((i = 0; i < ${#LAUNCHER_NAMES[@]}; i++)); do
+        [[ ${LAUNCHER_NAMES[i]} == method ]] || continue
+        REPLY=${LAUNCHER_VALUES[i]}
+        LAUNCHER_NAMES[i]=value/ # shown by nobody
+        [[ $REPLY != null ]] || return 0
+        [[ $REPLY == \"* ]] && function=${REPLY:1:${#REPLY}-2} || return 1
+        [[ $function != *,* && ,$LAUNCHER_MAIN, == *",$function,"* ]]
+        return
+    done
+}
+
 # One line in, its answer into LAUNCHER_ANSWER. The function runs with our descriptors closed, so that
 # nothing it starts inherits them.
 launcher_activate() {
     local -i status=0
+    local function=${LAUNCHER_MAIN%%,*}
 
-    LAUNCHER_VALUE={} LAUNCHER_ANSWER={} LAUNCHER_FAILURE=
+    LAUNCHER_VALUE={} LAUNCHER_ANSWER={} LAUNCHER_FAILURE='' LAUNCHER_PARTS='' LAUNCHER_ANSWERED=''
     launcher_trim LAUNCHER_LINE
     if [[ $LAUNCHER_LINE == null ]]; then
         LAUNCHER_NAMES=() LAUNCHER_VALUES=()
@@ -315,12 +346,24 @@ launcher_activate() {
         LAUNCHER_ANSWER='{"error":"cannot use the line: want a JSON object with a value"}'
         return
     fi
+    if [[ $LAUNCHER_MAIN == *,* ]] && ! launcher_choose; then
+        LAUNCHER_ANSWER=$(quote "method not found: $REPLY; want ${LAUNCHER_MAIN//,/, }")
+        LAUNCHER_ANSWER="{\"error\":$LAUNCHER_ANSWER}"
+        return
+    fi
     launcher_show
     [[ $LAUNCHER_VALUE != null ]] || LAUNCHER_VALUE={}
-    "$LAUNCHER_MAIN" "$LAUNCHER_VALUE" 60<&- 61>&- || status=$?
+    if [[ -n $LAUNCHER_SENDS ]]; then
+        "$function" "$LAUNCHER_VALUE" 60<&- || status=$?
+    else
+        "$function" "$LAUNCHER_VALUE" 60<&- 61>&- || status=$?
+    fi
     if ((status != 0)); then
-        LAUNCHER_ANSWER=$(quote "${LAUNCHER_FAILURE:-$LAUNCHER_MAIN returned $status}")
+        LAUNCHER_ANSWER=$(quote "${LAUNCHER_FAILURE:-$function returned $status}")
         LAUNCHER_ANSWER="{\"error\":$LAUNCHER_ANSWER}"
+    elif [[ -n $LAUNCHER_PARTS && -z $LAUNCHER_ANSWERED ]]; then
+        LAUNCHER_ANSWER=[$LAUNCHER_PARTS]
+        [[ -z $LAUNCHER_ACK ]] || LAUNCHER_ANSWER=+
     fi
 }
 
@@ -361,6 +404,9 @@ if launcher_is_plain "$LAUNCHER_TEXT" "$LAUNCHER_MAIN"; then
     [[ -x $LAUNCHER_FILE ]] || chmod +x -- "$LAUNCHER_FILE"
     exec "$LAUNCHER_FILE"
 fi
+# Whoever calls part has our answers open, and with it all programs that he starts.
+LAUNCHER_SENDS=
+[[ ! $LAUNCHER_TEXT =~ (^|[^A-Za-z0-9_])part[[:blank:]] ]] || LAUNCHER_SENDS=yes
 unset -v LAUNCHER_TEXT
 LAUNCHER_ACK=${__OW_WAIT_FOR_ACK-}
 exec 60<&0 61>&1 0</dev/null
@@ -372,12 +418,16 @@ fi
 set -- # an action that looks at its arguments finds none
 # shellcheck source=/dev/null
 . "$LAUNCHER_FILE" 60<&- 61>&- || exit 1
-if ! declare -F -- "$LAUNCHER_MAIN" >/dev/null; then
-    printf "Cannot start action: function '%s' was not found in %s\n" "$LAUNCHER_MAIN" \
-        "${LAUNCHER_FILE##*/}" >&2
-    exit 1
-fi
-[[ -z $LAUNCHER_ACK ]] || printf '{"ok":true,"pipeline":%d}\n' "$PIPELINE" >&61
+LAUNCHER_MAIN=${LAUNCHER_MAIN//[[:space:]]/}
+IFS=, read -r -a LAUNCHER_FUNCTIONS <<<"$LAUNCHER_MAIN"
+for LAUNCHER_LINE in "${LAUNCHER_FUNCTIONS[@]}"; do
+    if ! declare -F -- "$LAUNCHER_LINE" >/dev/null; then
+        printf "Cannot start action: function '%s' was not found in %s\n" "$LAUNCHER_LINE" \
+            "${LAUNCHER_FILE##*/}" >&2
+        exit 1
+    fi
+done
+[[ -z $LAUNCHER_ACK ]] || printf '{"ok":true,"pipeline":%d,"parts":true}\n' "$PIPELINE" >&61
 while IFS= read -r -u 60 LAUNCHER_LINE || [[ -n $LAUNCHER_LINE ]]; do
     launcher_activate
     printf '%s\n' "$LAUNCHER_ANSWER" >&61 || exit 1

@@ -1,12 +1,11 @@
 """An action that uses up the container's memory: with a real control group where one can be had."""
 
 import os
-import pathlib
-import uuid
 
 import pytest
 
-from whisk import assert_error, is_sanitized, wait_until
+import groups
+from whisk import assert_error, is_sanitized
 
 LIMIT = 96 << 20  # for the proxy and its action
 TEXT = "The action exhausted its memory and was aborted."
@@ -40,54 +39,11 @@ done
 """
 
 
-def own_group(controller):
-    """The folder of our own control group; (folder, version), None where it cannot be found."""
-    names = {}
-    for line in pathlib.Path("/proc/self/cgroup").read_text().splitlines():
-        _, controllers, name = line.split(":", 2)
-        names[controllers] = name
-    for line in pathlib.Path("/proc/self/mountinfo").read_text().splitlines():
-        left, _, right = line.partition(" - ")
-        kind, _, options = right.split(" ", 2)
-        for controllers, name in names.items():
-            if ((kind == "cgroup" and controller in controllers.split(",") and
-                 controller in options.split(",")) or
-                    (kind == "cgroup2" and controllers == "" and controller not in names)):
-                part, mount = left.split(" ")[3:5]
-                below = name[len(part.rstrip("/")):] if name.startswith(part) else ""
-                return pathlib.Path(mount + below), 1 if kind == "cgroup" else 2
-    return None
-
-
-def set_limits(group, version):
-    files = {1: {"memory.limit_in_bytes": LIMIT, "memory.swappiness": 0},
-             2: {"memory.max": LIMIT, "memory.swap.max": 0}}[version]
-    for number, (name, value) in enumerate(files.items()):
-        try:
-            (group / name).write_text(str(value))
-        except OSError:
-            if number == 0:  # a kernel without swap lacks the other
-                raise
-
-
 @pytest.fixture
 def limited():
     """The command that executes another in a control group whose memory is bounded."""
-    found = own_group("memory")
-    if found is None:
-        pytest.skip("no control group for memory is to be seen here")
-    parent, version = found
-    group = parent / f"whiskloop-test-{uuid.uuid4().hex}"
-    try:
-        group.mkdir()
-        set_limits(group, version)
-    except OSError as fault:
-        if group.exists():
-            group.rmdir()
-        pytest.skip(f"no control group with a memory limit can be made here: {fault}")
-    yield ("sh", "-c", f'echo $$ >{group}/cgroup.procs && exec "$@"', "sh")
-    wait_until(lambda: not (group / "cgroup.procs").read_text(), "the group to be empty", 20)
-    group.rmdir()
+    with groups.limited("memory", LIMIT) as group:
+        yield group.wrapper
 
 
 pytestmark = pytest.mark.skipif(is_sanitized(), reason="the sanitizer's memory is beyond the limit")

@@ -64,6 +64,7 @@ static const struct text {
     {"--action-dir", "WHISKLOOP_ACTION_DIR", N(action_dir), "", "/a"},
     {"--action", "WHISKLOOP_ACTION", N(action), "/action", "/code/a.py"},
     {"--main", "WHISKLOOP_MAIN", N(main), "", "niam"},
+    {"--functions", "WHISKLOOP_FUNCTIONS", N(functions), "", "predict,train"},
     {"--answers", "WHISKLOOP_ANSWERS", N(answers), "auto", "fd3"},
     {"--in", "WHISKLOOP_IN", N(in), "", "/i"},
     {"--out", "WHISKLOOP_OUT", N(out), "", "/o"},
@@ -77,7 +78,7 @@ static const struct text {
 };
 
 /* --workers, --deadline-margin, --held-max-bytes, --inspect and the switches */
-#define N_OTHERS 14
+#define N_OTHERS 15
 
 static const char *const other_variables[] = {"FLASK_PROXY_PORT",         "OW_LOG_INIT_ERROR",
                                               "WHISKLOOP_LOG_INIT_ERROR", "OW_DEBUG",

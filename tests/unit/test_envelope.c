@@ -15,15 +15,42 @@
 
 #define NO_CODE "Missing main/no code to execute."
 
+/* Decoded where the body lies, the same comes out. */
+static void assert_same_in_block(const char *body, int result, const struct envelope *wanted)
+{
+    size_t n = strlen(body), n_before = 100;
+    char *block = xmalloc(n_before + n);
+    struct envelope envelope = {0};
+    struct envelope_parts parts;
+    struct err err;
+
+    memcpy(block + n_before, body, n);
+    if (envelope_find(&parts, block + n_before, n, false, &err) < 0) {
+        free(block);
+        return;
+    }
+    assert_int_equal(envelope_fill(&envelope, &parts, block, &err), result);
+    if (result == 0) {
+        assert_int_equal(envelope.code_len, wanted->code_len);
+        assert_memory_equal(envelope.code, wanted->code, wanted->code_len);
+        assert_int_equal(envelope.kind, wanted->kind);
+        assert_string_equal(envelope.main, wanted->main);
+    }
+    envelope_done(&envelope);
+}
+
 static int read_body(struct envelope *envelope, const char *body, struct err *err)
 {
     size_t n = strlen(body);
     auto_free char *tight = xmalloc(n); /* of just its size: the sanitizer sees a read past it */
+    int result;
 
     memset(envelope, 0, sizeof(*envelope));
     memset(err, 0, sizeof(*err));
     memcpy(tight, body, n);
-    return envelope_read(envelope, tight, n, err);
+    result = envelope_read(envelope, tight, n, err);
+    assert_same_in_block(body, result, envelope);
+    return result;
 }
 
 static void assert_refused(const char *body, enum err_kind kind, const char *text)

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/err.h"
 #include "base/log.h"
 #include "base/util.h"
 #include "worker/job.h"
@@ -75,6 +76,32 @@ static void each_outcome_has_a_name(void **state)
         assert_non_null(job_outcome_name((enum job_outcome)outcome));
 }
 
+/* Which carries an action's log, perhaps another one's. */
+static void nothing_is_told_on_stderr(void **state)
+{
+    struct err err;
+
+    (void)state;
+    log_close();
+    assert_true(member_of("{\"activation_id\":\"8a0c\"}\n", "activation_id").absent);
+    assert_int_equal(log_open("/dev/null", &err), 0);
+}
+
+static int open_log(void **state)
+{
+    struct err err;
+
+    (void)state;
+    return log_open("/dev/null", &err);
+}
+
+static int close_log(void **state)
+{
+    (void)state;
+    log_close();
+    return 0;
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -82,8 +109,9 @@ int main(void)
         cmocka_unit_test(what_is_no_text_is_left_out),
         cmocka_unit_test(a_long_text_is_cut_at_64_bytes),
         cmocka_unit_test(a_job_whose_line_went_to_a_tombstone_has_no_members),
+        cmocka_unit_test(nothing_is_told_on_stderr),
         cmocka_unit_test(each_outcome_has_a_name),
     };
 
-    return cmocka_run_group_tests_name("job", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("job", tests, open_log, close_log);
 }

@@ -11,9 +11,11 @@
 #include <assert.h>
 #include <errno.h>
 #include <pthread.h>
+#include <string.h>
 #include <unistd.h>
 
 #define KEEP_BYTES (256u << 10) /* memory kept between answers */
+#define CANCEL     "cancel "    /* begins a control line */
 
 struct serve {
     struct lines lines;
@@ -205,6 +207,10 @@ static bool serve_lines(struct serve *s)
     int status;
 
     while ((status = lines_next(&s->lines, &line, &n)) > 0) {
+        if (n > strlen(CANCEL) && memcmp(line, CANCEL, strlen(CANCEL)) == 0) {
+            lines_drop(&s->lines, n); /* for an activation that is over */
+            continue;
+        }
         s->number++;
         if (!activate(s, line, n))
             return false;

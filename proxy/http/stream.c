@@ -1,0 +1,106 @@
+#include "http/stream.h"
+
+#include <assert.h>
+#include <string.h>
+#include <strings.h>
+
+#include "base/buf.h"
+#include "http/request.h"
+#include "worker/part_form.h"
+
+static const struct part_form events = {
+    "data: ", "\n\n", "event: result\ndata: ", "\n\n", "event: error\ndata: ", "\n\n"};
+
+static const struct {
+    const char *type;
+    const struct part_form *form;
+} kinds[] = {
+    [STREAM_EVENTS] = {"text/event-stream", &events},
+    [STREAM_LINES] = {"application/x-ndjson", &part_lines},
+};
+
+/* ---- what is asked for ---- */
+
+static bool is_blank(char c)
+{
+    return c == ' ' || c == '\t';
+}
+
+static struct request_text trim(const char *text, size_t n)
+{
+    while (n > 0 && is_blank(*text))
+        text++, n--;
+    while (n > 0 && is_blank(text[n - 1]))
+        n--;
+    return (struct request_text){text, n};
+}
+
+/* Up to `stop`, which is taken off with it. */
+static struct request_text cut(struct request_text *rest, char stop)
+{
+    const char *end = memchr(rest->text, stop, rest->n);
+    size_t n = end != NULL ? (size_t)(end - rest->text) : rest->n;
+    struct request_text piece = trim(rest->text, n);
+
+    n += end != NULL ? 1 : 0;
+    rest->text += n;
+    rest->n -= n;
+    return piece;
+}
+
+static bool equals(struct request_text text, const char *word)
+{
+    return text.n == strlen(word) && strncasecmp(text.text, word, text.n) == 0;
+}
+
+/* "q=0", "q=0.000": not wanted. */
+static bool is_zero(struct request_text parameter)
+{
+    if (parameter.n < 3 || strncasecmp(parameter.text, "q=", 2) != 0)
+        return false;
+    for (size_t i = 2; i < parameter.n; i++)
+        if (parameter.text[i] != '0' && parameter.text[i] != '.')
+            return false;
+    return true;
+}
+
+enum stream_kind stream_asked(const struct request *request)
+{
+    struct request_text rest = request_accept(request);
+
+    while (rest.text != NULL && rest.n > 0) {
+        struct request_text range = cut(&rest, ',');
+        struct request_text type = cut(&range, ';');
+        bool is_wanted = true;
+
+        while (range.n > 0)
+            is_wanted = is_wanted && !is_zero(cut(&range, ';'));
+        for (enum stream_kind kind = STREAM_EVENTS; is_wanted && kind <= STREAM_LINES; kind++)
+            if (equals(type, kinds[kind].type))
+                return kind;
+    }
+    return STREAM_NONE;
+}
+
+/* ---- how it looks ---- */
+
+bool stream_begin(struct request *request, enum stream_kind kind, int status)
+{
+    request_add_header(request, "cache-control", "no-cache");
+    request_add_header(request, "x-accel-buffering", "no"); /* nginx passes each part on at once */
+    return request_stream(request, status, kinds[kind].type);
+}
+
+void stream_refuse(struct request *request, enum stream_kind kind, int status, struct buf *bytes)
+{
+    size_t n = buf_len(bytes);
+
+    request_set_type(request, kinds[kind].type, strlen(kinds[kind].type));
+    request_reply(request, status, bytes->bytes, n); /* nothing was taken from its front */
+}
+
+const struct part_form *stream_form(enum stream_kind kind)
+{
+    assert(kind != STREAM_NONE);
+    return kinds[kind].form;
+}

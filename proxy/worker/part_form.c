@@ -1,0 +1,60 @@
+#include "worker/part_form.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/json.h"
+#include "worker/contract.h"
+#include "worker/job.h"
+#include "worker/parts.h"
+
+const struct part_form part_lines = {"{\"part\":", "}\n", "{\"result\":", "}\n", "", "\n"};
+
+/* A carriage return, which JSON has for a blank, is the end of a line to some readers. */
+static void add_document(struct buf *out, const char *text, size_t n)
+{
+    char *at = buf_room(out, n);
+
+    if (n > 0)
+        memcpy(at, text, n);
+    for (char *cr = at; (cr = memchr(cr, '\r', n - (size_t)(cr - at))) != NULL;)
+        *cr = ' ';
+    buf_added(out, n);
+}
+
+void part_form_parts(const struct part_form *form, struct buf *out, struct job *job)
+{
+    size_t n_all = job->parts != NULL ? buf_len(&job->parts->bytes) : 0;
+
+    for (size_t at = 0; at < n_all;) {
+        const char *text = buf_at(&job->parts->bytes) + at;
+        const char *end = memchr(text, '\n', n_all - at);
+
+        assert(end != NULL); /* they are whole */
+        buf_add_text(out, form->part);
+        add_document(out, text, (size_t)(end - text));
+        buf_add_text(out, form->part_end);
+        at += (size_t)(end - text) + 1;
+    }
+    if (n_all > 0)
+        parts_took(job, n_all);
+}
+
+void part_form_end(const struct part_form *form, struct buf *out, const struct job *job,
+                   size_t answer_max_bytes)
+{
+    bool is_answered = contract_is_answered(job);
+    bool is_result = is_answered && !contract_is_error(job);
+    char why[sizeof(job->reason) + 128];
+
+    assert(job->outcome != JOB_PENDING);
+    buf_add_text(out, is_result ? form->result : form->error);
+    if (is_answered) {
+        add_document(out, job->answer, job->answer_len);
+    } else {
+        contract_explain(job, answer_max_bytes, why, sizeof(why));
+        json_add_error(out, why);
+    }
+    buf_add_text(out, is_result ? form->result_end : form->error_end);
+}

@@ -1,0 +1,121 @@
+#include "worker/parts.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/json.h"
+#include "base/util.h"
+#include "worker/job.h"
+
+#define STREAM_HELD_MAX (16u << 20) /* of a stream whose worker does not wait when it is told to */
+
+static struct parts *parts_of(struct job *job, uint64_t now_us)
+{
+    if (job->parts == NULL) {
+        job->parts = xcalloc(1, sizeof(*job->parts));
+        job->parts->job = job;
+        job->parts->first_at_us = now_us;
+        list_init(&job->parts->node);
+    }
+    return job->parts;
+}
+
+/* What came and was not taken is of no use: the answer will be an error. */
+static void give_up(struct job *job)
+{
+    if (job->on_parts == NULL)
+        buf_reset(&job->parts->bytes, 0);
+}
+
+/* Most bytes that may be kept. A stream's worker is made to wait long before. */
+static size_t held_max(const struct job *job, size_t max_bytes)
+{
+    return job->on_parts != NULL ? max_bytes + STREAM_HELD_MAX : max_bytes;
+}
+
+void parts_add(struct job *job, const char *text, size_t n, size_t max_bytes, uint64_t now_us)
+{
+    struct parts *parts = parts_of(job, now_us);
+
+    parts->n++;
+    if (parts->too_long || parts->fault != NULL || job->is_cancelled)
+        return;
+    if (json_check(text, n, NULL) == JSON_BAD) {
+        parts->fault = "a part that is no JSON document";
+        give_up(job);
+        job_cancel(job);
+        return;
+    }
+    /* "[" and "]" of a list; a comma stands for each newline but the last. */
+    if (n > max_bytes || buf_len(&parts->bytes) + n + 1 > held_max(job, max_bytes)) {
+        parts->too_long = true;
+        give_up(job);
+        return;
+    }
+    buf_add(&parts->bytes, text, n);
+    buf_add(&parts->bytes, "\n", 1);
+    if (parts_are_full(job))
+        job_look_again(job);
+}
+
+void parts_add_too_long(struct job *job, uint64_t now_us)
+{
+    parts_of(job, now_us)->n++;
+    job->parts->too_long = true;
+    give_up(job);
+    job_cancel(job);
+}
+
+bool parts_are_full(const struct job *job)
+{
+    return job->on_parts != NULL && job->parts != NULL && !job->is_cancelled &&
+           buf_len(&job->parts->bytes) >= PARTS_HELD_MAX;
+}
+
+void parts_took(struct job *job, size_t n)
+{
+    bool was_full = parts_are_full(job);
+
+    buf_drop(&job->parts->bytes, n);
+    if (was_full && !parts_are_full(job))
+        job_look_again(job);
+}
+
+bool parts_are_bad(const struct job *job)
+{
+    return job->parts != NULL &&
+           (job->parts->fault != NULL || (job->parts->too_long && job->on_parts != NULL));
+}
+
+void parts_become_answer(struct job *job)
+{
+    struct parts *parts = job->parts;
+    size_t n = parts != NULL ? buf_len(&parts->bytes) : 0;
+
+    job->has_no_result = true;
+    assert(job->answer == NULL);
+    if (job->on_parts != NULL) {
+        job->answer = xstrdup("null");
+        job->answer_len = strlen(job->answer);
+        return;
+    }
+    job->answer_len = n > 0 ? n + 1 : 2;
+    job->answer = xmalloc(job->answer_len);
+    if (n > 0)
+        memcpy(job->answer + 1, buf_at(&parts->bytes), n);
+    for (char *at = job->answer + 1;
+         (at = memchr(at, '\n', n - (size_t)(at - job->answer - 1))) != NULL;)
+        *at = ',';
+    job->answer[0] = '[';
+    job->answer[job->answer_len - 1] = ']';
+}
+
+void parts_free(struct job *job)
+{
+    if (job->parts == NULL)
+        return;
+    list_remove(&job->parts->node);
+    buf_done(&job->parts->bytes);
+    free(TAKE(job->parts));
+}

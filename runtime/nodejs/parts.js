@@ -1,0 +1,129 @@
+'use strict';
+
+/*
+ * parts - what an iterator gives, sent to the proxy piece by piece; in a shell kept for a list.
+ * Source: ../README.md, Answers in parts.
+ */
+
+const LIST_MAX = 64 << 20; // characters of parts that are kept
+const TURN_MS = 2; // then the loop gets its turn: a control line may wait there
+
+/* An answer that is a line already. */
+class Answer {
+    constructor(line) {
+        this.line = line;
+    }
+}
+
+function isParts(result) {
+    return result !== null && typeof result === 'object' && (typeof result[Symbol.asyncIterator] === 'function' ||
+        (typeof result[Symbol.iterator] === 'function' && typeof result.next === 'function'));
+}
+
+/* The parts of one activation. */
+class Parts {
+    /* send(line): a part for the proxy; null: there is none. */
+    constructor(send) {
+        this.send = send;
+        this.kept = [];
+        this.nKept = 0;
+        this.turnAt = 0;
+        this.controller = null; // made when it is asked for: most activations never do
+        this.isCancelled = false;
+        this.waits = null; // while it is to send nothing
+        this.goOn = null;
+    }
+
+    get signal() {
+        this.controller = this.controller || new AbortController();
+        return this.controller.signal;
+    }
+
+    /* ---- control lines ---- */
+
+    cancel() {
+        this.isCancelled = true;
+        this.resume();
+        if (this.controller)
+            this.controller.abort(new Error('the client has left'));
+    }
+
+    pause() {
+        this.waits = this.waits || new Promise((resolve) => { this.goOn = resolve; });
+    }
+
+    resume() {
+        if (this.goOn)
+            this.goOn();
+        this.waits = this.goOn = null;
+    }
+
+    /* ---- the result ---- */
+
+    /* What is to be answered for a function's result: a promise of it where that takes its time. */
+    settle(result) {
+        if (isParts(result))
+            return this.drain(result);
+        if (result && typeof result.then === 'function')
+            return Promise.resolve(result).then((settled) => isParts(settled) ? this.drain(settled) : settled);
+        return result;
+    }
+
+    async drain(iterable) {
+        const iterator = iterable[Symbol.asyncIterator] ? iterable[Symbol.asyncIterator]() : iterable;
+        let ended = false;
+
+        try {
+            for (;;) {
+                const { done, value } = await iterator.next();
+
+                if (done) {
+                    ended = true;
+                    return value === undefined ? this.end() : value;
+                }
+                this.add(await value);
+                await this.turn();
+                if (this.isCancelled)
+                    return new Answer('{"error":"the client has left"}');
+            }
+        } finally {
+            if (!ended && iterator.return)
+                await iterator.return();
+        }
+    }
+
+    add(part) {
+        const line = JSON.stringify(part);
+
+        if (line === undefined)
+            throw new TypeError(`A part is a ${typeof part}, which JSON cannot tell.`);
+        if (this.send !== null) {
+            this.send(line);
+            return;
+        }
+        this.nKept += line.length;
+        if (this.nKept <= LIST_MAX)
+            this.kept.push(line);
+    }
+
+    async turn() {
+        const now = performance.now();
+
+        if (now - this.turnAt > TURN_MS) {
+            await new Promise(setImmediate);
+            this.turnAt = performance.now();
+        }
+        if (this.waits)
+            await this.waits;
+    }
+
+    end() {
+        if (this.send !== null)
+            return new Answer('+');
+        if (this.nKept > LIST_MAX)
+            throw new RangeError(`A list of the parts is longer than ${LIST_MAX} characters.`);
+        return new Answer(`[${this.kept.join(',')}]`);
+    }
+}
+
+module.exports = { Parts, Answer };

@@ -1,0 +1,72 @@
+"""Several functions of one file by name, in every language that has them."""
+
+import json
+import os
+import subprocess
+
+import pytest
+
+from languages import ROWS
+from whisk import PROGRAM, WAIT_S
+
+CODES = {
+    "python": "def predict(args):\n    return {'predict': args}\n"
+              "def train(args):\n    return {'train': args}\n",
+    "nodejs": "function predict(args) { return { predict: args }; }\n"
+              "const train = async (args) => ({ train: args });\n",
+    "ruby": "def predict(args) = { predict: args }\ndef train(args) = { train: args }\n",
+    "php": "<?php\nfunction predict($args) { return ['predict' => $args]; }\n"
+           "function train($args) { return ['train' => $args]; }\n",
+    "perl": "sub predict { return { predict => $_[0] } }\nsub train { return { train => $_[0] } }\n1;\n",
+    "shell": 'predict() { answer "{\\"predict\\":$1}"; }\ntrain() { answer "{\\"train\\":$1}"; }\n',
+}
+ROW = {row.name: row for row in ROWS if row.name in CODES}
+NOT_FOUND = "method not found: "
+
+
+@pytest.fixture(params=sorted(CODES))
+def row(request):
+    found = ROW[request.param]
+    if found.missing():
+        pytest.skip(found.missing())
+    return found
+
+
+def test_the_method_of_a_request_chooses(proxy, row):
+    one = proxy(*row.options, env=row.env)
+    one.started(CODES[row.name], main="predict, train")
+    assert one.run({"a": 1}).json == {"predict": {"a": 1}}
+    assert one.run({"a": 1}, method="train").json == {"train": {"a": 1}}
+    assert one.run({"a": 1}, method="predict").json == {"predict": {"a": 1}}
+    assert one.run({"a": 1}, method=None).json == {"predict": {"a": 1}}
+    for method in ("other", "", "predict,train", 3, ["train"], {"a": 1}, False):
+        answer = one.run({"a": 1}, method=method)
+        assert answer.error.startswith(NOT_FOUND), (method, answer)
+        assert answer.error.endswith("; want predict, train")
+    assert one.run({"a": 1}, method="train").json == {"train": {"a": 1}}
+
+
+def test_one_function_takes_method_for_metadata(proxy, row):
+    one = proxy(*row.options, env=row.env)
+    one.started(CODES[row.name], main="train")
+    assert one.run({"a": 1}, method="predict").json == {"train": {"a": 1}}
+
+
+def test_a_function_that_is_not_there(proxy, row):
+    one = proxy(*row.options, env=row.env)
+    assert one.init(CODES[row.name], main="predict,nothing").status == 502
+    one.started(CODES[row.name], main="predict,train")
+
+
+def test_the_option_functions(row, folder):
+    (folder / "code").write_text(CODES[row.name])
+    env = {"PATH": os.environ["PATH"], "HOME": str(folder), "TMPDIR": str(folder), **row.env}
+    lines = "".join(json.dumps({"value": {}, **more}) + "\n" for more in
+                    ({}, {"method": "train"}, {"method": "no"}, {"method": "predict"}))
+    done = subprocess.run([PROGRAM, "pipe", *row.options, "--functions", "predict,train", "code"],
+                          input=lines, env=env, cwd=folder, capture_output=True, text=True,
+                          timeout=WAIT_S)
+    nothing = [] if row.name == "php" else {}  # PHP has one type for both
+    first, second, third, fourth = map(json.loads, done.stdout.splitlines())
+    assert (first, second, fourth) == ({"predict": nothing}, {"train": nothing}, {"predict": nothing})
+    assert third["error"].startswith(NOT_FOUND)

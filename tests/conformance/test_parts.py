@@ -1,0 +1,211 @@
+"""Answers in parts, in every language that can send them: over HTTP, through pipe and by invoke.
+
+The action of each language sends {"i": 0} to {"i": n - 1}. Then it ends the process if `die` is there,
+fails with the text "boom" if `boom` is, returns nothing if `list` is, and else returns {"total": n}.
+"""
+
+import json
+import os
+import signal
+import subprocess
+
+import pytest
+
+from languages import ROWS
+from whisk import PROGRAM, WAIT_S, wait_until
+from wire import request_bytes
+
+EVENTS = "text/event-stream"
+LINES = "application/x-ndjson"
+
+CODES = {
+    "python": """
+import os
+def main(args):
+    try:
+        for i in range(args["n"]):
+            yield {"i": i}
+            if "gate" in args:
+                open(args["gate"]).read()
+    finally:
+        print("closed", flush=True)
+    if "die" in args: os._exit(3)
+    if "boom" in args: raise ValueError("boom")
+    if "list" not in args: return {"total": args["n"]}
+""",
+    "nodejs": """
+async function* main(args) {
+    try {
+        for (let i = 0; i < args.n; i++) {
+            yield { i };
+            if (args.gate) await require('fs').promises.readFile(args.gate);
+        }
+    } finally {
+        console.log('closed');
+    }
+    if (args.die) process.exit(3);
+    if (args.boom) throw new Error('boom');
+    if (!args.list) return { total: args.n };
+}
+""",
+    "ruby": """
+def main(args)
+  Enumerator.new do |out|
+    args['n'].times { |i| out << { i: i } }
+    exit!(3) if args['die']
+    raise 'boom' if args['boom']
+    args['list'] ? nil : { total: args['n'] }
+  end
+end
+""",
+    "php": """<?php
+function main($args) {
+    for ($i = 0; $i < $args['n']; $i++) { yield ['i' => $i]; }
+    if (isset($args['die'])) { exit(3); }
+    if (isset($args['boom'])) { throw new Exception('boom'); }
+    if (!isset($args['list'])) { return ['total' => $args['n']]; }
+}
+""",
+    "perl": """
+sub main {
+    my ($args) = @_;
+    for my $i (0 .. $args->{n} - 1) { part({ i => $i }) }
+    exit 3 if $args->{die};
+    die "boom\n" if $args->{boom};
+    return $args->{list} ? $args->{n} ? undef : [] : { total => $args->{n} };
+}
+1;
+""",
+    "shell": """
+main() {
+    local i n
+    arg -v n n
+    for ((i = 0; i < n; i++)); do part '{"i":'$i'}'; done
+    [[ -z $(arg die) ]] || exit 3
+    [[ -z $(arg boom) ]] || { fail boom; return 1; }
+    if [[ -z $(arg list) ]]; then answer '{"total":'$n'}'; elif ((n == 0)); then answer '[]'; fi
+}
+""",
+}
+
+LANGUAGES = {row.name: row for row in ROWS if row.name in CODES}
+
+
+@pytest.fixture(params=sorted(CODES))
+def started(request, proxy):
+    """started(*options): a proxy with the action of one language after the other."""
+    row = LANGUAGES[request.param]
+    if row.missing():
+        pytest.skip(row.missing())
+
+    def start(*options):
+        one = proxy(*row.options, *options, env=row.env)
+        one.started(CODES[row.name])
+        return one
+    return start
+
+
+class Reply:
+    """A reply in parts, read to its end; chunks: as they were sent."""
+
+    def __init__(self, stream, path, value, accept, headers=()):
+        body = json.dumps({"value": value}).encode()
+        self.stream = stream
+        stream.send(request_bytes(path, body, headers=[f"Accept: {accept}", *headers]))
+
+    def head(self):
+        self.status, self.headers = self.stream.status_line()
+        assert self.headers["Content-Length"] is None
+        assert self.headers["Transfer-Encoding"] == "chunked"
+        return self.status, self.headers["Content-Type"]
+
+    def chunk(self):
+        """The next piece, b"" after the last; None: it was cut off."""
+        line = self.stream.file.readline()
+        if not line:
+            return None
+        data = self.stream.file.read(int(line, 16) + 2)
+        assert data.endswith(b"\r\n")
+        return data[:-2]
+
+    def rest(self):
+        """All that follows; fails when it has no proper end."""
+        pieces = list(iter(self.chunk, b""))
+        assert None not in pieces, f"cut off after {pieces[-3:]}"
+        return b"".join(pieces)
+
+
+def stream(one, value, accept):
+    with one.connect() as connection:
+        reply = Reply(connection, "/run", value, accept)
+        status, kind = reply.head()
+        assert kind == accept
+        return status, reply.rest()
+
+
+def as_lines(*documents):
+    return "".join(json.dumps(document, separators=(",", ":")) + "\n" for document in documents).encode()
+
+
+PARTS = [{"part": {"i": i}} for i in range(3)]
+
+
+def test_lines(started):
+    one = started()
+    assert stream(one, {"n": 3}, LINES) == (200, as_lines(*PARTS, {"result": {"total": 3}}))
+    assert stream(one, {"n": 3, "list": 1}, LINES) == (200, as_lines(*PARTS, {"result": None}))
+    assert stream(one, {"n": 0}, LINES) == (200, as_lines({"result": {"total": 0}}))
+    status, text = stream(one, {"n": 3, "boom": 1}, LINES)
+    *parts, last = text.splitlines(True)
+    assert (status, b"".join(parts)) == (200, as_lines(*PARTS))
+    assert "boom" in json.loads(last)["error"]
+    assert stream(one, {"n": 3, "die": 1}, LINES) == \
+        (200, as_lines(*PARTS, {"error": "command exited"}))
+    assert stream(one, {"n": 1}, LINES)[0] == 200
+    one.check_streams(6)
+
+
+def test_events(started):
+    one = started()
+    parts = b'data: {"i":0}\n\ndata: {"i":1}\n\n'
+    assert stream(one, {"n": 2}, EVENTS) == (200, parts + b'event: result\ndata: {"total":2}\n\n')
+    assert stream(one, {"n": 2, "list": 1}, EVENTS) == (200, parts + b"event: result\ndata: null\n\n")
+    status, text = stream(one, {"n": 2, "boom": 1}, EVENTS)
+    assert status == 200 and text.startswith(parts + b"event: error\ndata: {")
+    assert stream(one, {"n": 2, "die": 1}, EVENTS) == \
+        (200, parts + b'event: error\ndata: {"error":"command exited"}\n\n')
+
+
+def test_who_does_not_ask_gets_the_result_or_the_list(started):
+    one = started()
+    assert one.run({"n": 3}).json == {"total": 3}
+    assert one.run({"n": 3, "list": 1}).json == [{"i": 0}, {"i": 1}, {"i": 2}]
+    assert one.run({"n": 0, "list": 1}).json == []
+    assert "boom" in one.run({"n": 1, "boom": 1}).json["error"]
+    assert one.run({"n": 1, "die": 1}).status == 400
+    one.check_streams(5)
+
+
+@pytest.mark.parametrize("name", sorted(CODES))
+def test_pipe_and_invoke(name, folder):
+    row = LANGUAGES[name]
+    if row.missing():
+        pytest.skip(row.missing())
+    (folder / "code").write_text(CODES[name])
+    env = {"PATH": os.environ["PATH"], "HOME": str(folder), "TMPDIR": str(folder), **row.env}
+
+    def run(command, *words, stdin=""):
+        done = subprocess.run([PROGRAM, command, *row.options, *words], input=stdin, env=env, cwd=folder,
+                              capture_output=True, text=True, timeout=WAIT_S)
+        return done.returncode, [json.loads(line) for line in done.stdout.splitlines()]
+
+    lines = "".join(json.dumps({"value": value}) + "\n" for value in
+                    ({"n": 2}, {"n": 1, "list": 1}, {"n": 0}))
+    assert run("pipe", "code", stdin=lines) == (0, [{"total": 2}, [{"i": 0}], {"total": 0}])
+    assert run("pipe", "--parts", "--workers=2", "code", stdin=lines) == \
+        (0, [*PARTS[:2], {"result": {"total": 2}}, *PARTS[:1], {"result": None},
+             {"result": {"total": 0}}])
+    assert run("invoke", "code", '{"n":2}') == (0, [{"total": 2}])
+    assert run("invoke", "--parts", "code", '{"n":3}') == (0, [*PARTS, {"result": {"total": 3}}])
+    assert run("invoke", "--parts", "code", '{"n":3,"die":1}') == \
+        (1, [*PARTS, {"error": "command exited"}])

@@ -1,0 +1,177 @@
+/*
+ * fuzz_knative - any bytes as a request to the single entry point, and as the action's answer to it.
+ *
+ * The input is the query, a header's value, the body and the answer, each but the last ended by a
+ * newline. This file is what stands around http/knative.c: the request, and the two handlers.
+ */
+
+#include <assert.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/json.h"
+#include "base/util.h"
+#include "http/init.h"
+#include "http/knative.h"
+#include "http/request.h"
+#include "http/run.h"
+#include "http/service.h"
+#include "http/trace.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
+
+struct request {
+    struct request_text query, header, body, answer;
+    request_replied_fn *replied;
+    void *owner;
+    unsigned n_replies;
+};
+
+const char *request_body(const struct request *request, size_t *n)
+{
+    *n = request->body.n;
+    return request->body.text;
+}
+
+struct request_text request_method(const struct request *request)
+{
+    (void)request;
+    return (struct request_text){"POST", 4};
+}
+
+struct request_text request_query(const struct request *request)
+{
+    return request->query;
+}
+
+bool request_header_at(const struct request *request, size_t i, struct request_text *name,
+                       struct request_text *value)
+{
+    *name = (struct request_text){"access-control-request-headers", 30};
+    *value = request->header;
+    return i == 0;
+}
+
+void request_set_body(struct request *request, const char *body, size_t n)
+{
+    request->body = (struct request_text){body, n};
+}
+
+void request_on_reply(struct request *request, request_replied_fn *replied, void *owner)
+{
+    request->replied = replied;
+    request->owner = owner;
+}
+
+/* A header is one line, whatever the action has written. */
+static void check_text(const char *text, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        assert(text[i] != '\r' && text[i] != '\n' && text[i] != '\0');
+}
+
+void request_add_header_copy(struct request *request, const char *name, size_t n_name,
+                             const char *value, size_t n_value)
+{
+    (void)request;
+    assert(n_name > 0);
+    check_text(name, n_name);
+    check_text(value, n_value);
+}
+
+void request_add_header(struct request *request, const char *name, const char *value)
+{
+    request_add_header_copy(request, name, strlen(name), value, strlen(value));
+}
+
+void request_set_type(struct request *request, const char *type, size_t n)
+{
+    (void)request;
+    check_text(type, n);
+}
+
+void request_reply(struct request *request, int status, char *body, size_t n)
+{
+    request_replied_fn *replied = TAKE(request->replied);
+
+    if (replied != NULL) {
+        replied(request->owner, request, status, body, n);
+        return;
+    }
+    assert(status >= 200 && status <= 599);
+    request->n_replies++;
+    free(body);
+}
+
+void request_reply_error(struct request *request, int status, const char *text)
+{
+    assert(text[0] != '\0');
+    request_reply(request, status, xstrdup(text), strlen(text));
+}
+
+/* One member of each name that is ours: who reads the last one must not get the client's. */
+static void check_ours(struct json_slice value)
+{
+    struct json_slice key, member;
+    size_t at = 0;
+    unsigned n_users = 0, n_methods = 0;
+
+    while (value.kind == JSON_OBJECT && json_next_member(value, &at, &key, &member)) {
+        n_users += json_equals(key, "__ow_user");
+        n_methods += json_equals(key, "__ow_method");
+    }
+    assert(n_users <= 1 && n_methods <= 1);
+}
+
+void init_on_request(void *owner, struct request *request)
+{
+    (void)owner;
+    assert(json_check(request->body.text, request->body.n, NULL) == JSON_OBJECT);
+    request_reply_error(request, 502, "no init here");
+}
+
+void run_on_request(void *owner, struct request *request)
+{
+    struct json_slice value;
+
+    (void)owner;
+    assert(json_check(request->body.text, request->body.n, NULL) == JSON_OBJECT);
+    if (json_member(json_top(request->body.text, request->body.n), "value", &value))
+        check_ours(value);
+    if (json_check(request->answer.text, request->answer.n, NULL) == JSON_OBJECT)
+        request_reply(request, 200, xstrndup(request->answer.text, request->answer.n),
+                      request->answer.n);
+    else
+        request_reply_error(request, 502, "no object");
+}
+
+static struct request_text cut(const char **text, size_t *n)
+{
+    const char *end = memchr(*text, '\n', *n);
+    struct request_text part = {*text, end != NULL ? (size_t)(end - *text) : *n};
+
+    *text += part.n + (end != NULL);
+    *n -= part.n + (end != NULL);
+    return part;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
+{
+    const char *text = (const char *)data;
+    static struct service service;
+    struct knative knative = {.service = &service, .is_raw = n % 2 == 0};
+    struct request request = {.n_replies = 0};
+
+    request.query = cut(&text, &n);
+    request.header = cut(&text, &n);
+    for (size_t i = 0; i < request.header.n; i++) /* framing lets none through */
+        if (request.header.text[i] == '\0' || request.header.text[i] == '\r')
+            return 0;
+    request.body = cut(&text, &n);
+    request.answer = (struct request_text){text, n};
+    knative_on_request(&knative, &request);
+    assert(request.n_replies == 1);
+    return 0;
+}

@@ -1,0 +1,80 @@
+/*
+ * fuzz_trace - any bytes as trace headers and as the object that gets them as members.
+ *
+ * The input is the three values and the object, each but the last ended by a newline. This file
+ * stands in for http/request.c.
+ */
+
+#include <assert.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/json.h"
+#include "http/trace.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
+
+struct request {
+    struct request_text values[TRACE_N_HEADERS];
+    unsigned n_sent;
+};
+
+bool request_headers(const struct request *request, const struct header_name *names, size_t n_names,
+                     struct request_text *values)
+{
+    (void)names;
+    assert(n_names == TRACE_N_HEADERS);
+    memcpy(values, request->values, sizeof(request->values));
+    return true;
+}
+
+void request_send_back(struct request *request, const struct header_name *name,
+                       const struct request_text *value)
+{
+    assert(name->n > 0 && value->n > 0);
+    for (size_t i = 0; i < value->n; i++)
+        assert(value->text[i] >= ' ' && value->text[i] <= '~');
+    request->n_sent++;
+}
+
+static struct request_text cut(const char **text, size_t *n)
+{
+    const char *end = memchr(*text, '\n', *n);
+    struct request_text part = {*text, end != NULL ? (size_t)(end - *text) : *n};
+
+    *text += part.n + (end != NULL);
+    *n -= part.n + (end != NULL);
+    return part;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
+{
+    const char *text = (const char *)data;
+    struct request request = {.n_sent = 0};
+    struct trace trace = {.any = false};
+    char members[TRACE_MEMBERS_MAX_BYTES];
+    struct buf line = {0};
+    size_t n_members, brace;
+
+    for (size_t i = 0; i < TRACE_N_HEADERS; i++) {
+        request.values[i] = cut(&text, &n);
+        if (request.values[i].n == 0) /* as when there is none */
+            request.values[i].text = NULL;
+    }
+    trace_take(&trace, &request);
+    assert(trace.any == (request.n_sent > 0));
+    if (json_check(text, n, NULL) != JSON_OBJECT)
+        return 0;
+    n_members = trace_members(&trace, json_top(text, n), members);
+    assert(n_members <= sizeof(members));
+    brace = (size_t)(json_top(text, n).text - text) + 1;
+    buf_add(&line, text, brace);
+    if (n_members > 0)
+        buf_add(&line, members, n_members);
+    buf_add(&line, text + brace, n - brace);
+    assert(json_check(buf_at(&line), buf_len(&line), NULL) == JSON_OBJECT);
+    buf_done(&line);
+    return 0;
+}
