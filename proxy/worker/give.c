@@ -64,6 +64,16 @@ static bool has_read_probe(struct worker *w)
     return channel_unread(&w->channel) == 0;
 }
 
+/* Before a line to a worker that has none. false: its pipe is at its end. */
+static bool begin_with_care(struct worker *w)
+{
+    if (!drop_what_is_stale(w))
+        return false;
+    if (window_oldest(&w->window)->len > CHANNEL_NARROW_BYTES)
+        channel_widen(&w->channel);
+    return true;
+}
+
 bool give_next(struct worker *w)
 {
     if (window_is_fed(&w->window))
@@ -71,15 +81,15 @@ bool give_next(struct worker *w)
     if (pacing_takes_care(&w->pacing)) {
         if (!has_read_probe(w))
             return true;
-        if (!drop_what_is_stale(w))
+        if (!begin_with_care(w))
             return false;
-        window_end_probe(&w->window);
-        if (window_oldest(&w->window)->len > CHANNEL_NARROW_BYTES)
-            channel_widen(&w->channel);
-    } else if (pacing_is_plain(&w->pacing)) {
+    } else {
         channel_widen(&w->channel);
-        channel_drop_rest(&w->channel);
+        if (pacing_is_plain(&w->pacing))
+            channel_drop_rest(&w->channel);
     }
+    /* Its ready line may have come amid the probe, and have told that no care is needed. */
+    window_end_probe(&w->window);
     pacing_began(&w->pacing);
     return write_unsent(w);
 }

@@ -196,11 +196,14 @@ def test_a_static_part_that_fails(java):
     assert "nooooo" in java.check_streams(1)[1]
 
 
-def test_what_compile_makes_starts_in_any_folder(folder):
-    """-compile's zip, unpacked elsewhere: the folder in which it was made is gone."""
+def test_what_compile_makes_starts_in_any_folder(folder, proxy):
+    """-compile's zip: published, and unpacked by hand. The folder in which it was made is gone."""
     done = subprocess.run([PROGRAM, "--runtime", "java", "-compile", "main"], input=JAVA["echo"].encode(),
                           capture_output=True, timeout=WAIT_S, check=True, cwd=folder,
                           env={**os.environ, "TMPDIR": str(folder)})
+    one = proxy()
+    one.started(done.stdout)
+    assert one.run({"a": 1}).json == {"a": 1}
     place = folder / "a place"
     with zipfile.ZipFile(io.BytesIO(done.stdout)) as archive:
         archive.extractall(place)

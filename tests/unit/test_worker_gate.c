@@ -77,6 +77,22 @@ static void an_acknowledgement_at_once_is_no_answer(void **state)
     (void)state;
 }
 
+static void one_that_announces_a_pipeline_amid_a_probe_gets_the_rest_of_the_line(void **state)
+{
+    struct fixture *f = *state;
+    auto_free char *stop = xasprintf("kill:%d", SIGSTOP);
+    struct job *job;
+
+    f->opts.settle_ms = 1;
+    start(f, launch_child(ANSWERS_FD3, false, stop, "write3:{\"ok\":true,\"pipeline\":64}\n",
+                          "serve", NULL));
+    job = give(f, "line3:{\"n\":1}");
+    loop_until(f->loop, is_probing, f);
+    spawn_kill(f->worker.pid, SIGCONT);
+    loop_until(f->loop, all_came_back, f);
+    assert_answer(job, "{\"n\":1}");
+}
+
 static void two_acknowledgements_are_no_answer(void **state)
 {
     struct fixture *f = *state;
@@ -222,6 +238,7 @@ int main(void)
         TEST(a_second_answer_on_stdout_is_log_of_its_own_activation_or_later),
         TEST(a_late_acknowledgement_is_no_answer),
         TEST(an_acknowledgement_at_once_is_no_answer),
+        TEST(one_that_announces_a_pipeline_amid_a_probe_gets_the_rest_of_the_line),
         TEST(two_acknowledgements_are_no_answer),
         TEST(an_unfinished_line_is_no_part_of_the_next_answer),
         TEST(an_unfinished_log_line_is_no_part_of_the_next_answer),
