@@ -43,7 +43,7 @@ def test_new_says_what_is_wrong(folder):
     again = call(folder, "new", "nodejs", "hello")
     assert again.returncode == 2 and "there are files in" in again.stderr
     assert not (folder / "hello/index.js").exists()
-    unknown = call(folder, "new", "pyton", "x")
+    unknown = call(folder, "new", "pyhton", "x")
     assert unknown.returncode == 2 and "did you mean python?" in unknown.stderr
     assert not (folder / "x").exists()
 
