@@ -105,9 +105,9 @@ const struct setting settings[] = {
         "activations sent ahead to an action that announces nothing but answers each line with one "
         "line, strictly in order; 0: one at a time"),
     SWITCH(
-        "wake-near", wake_near, 1,
+        "wake-near", wake_near, 0,
         "wake an action that answers within microseconds on the processor that the proxy runs on; "
-        "it stays free to run on any"),
+        "a process that it starts in that moment may keep to this processor"),
     NUMBER("run-max-bytes", run_max_bytes, 2, 64 * MIB, 4 * GIB, "BYTES", "largest body of a /run"),
     NUMBER("init-max-bytes", init_max_bytes, 2, 128 * MIB, 4 * GIB, "BYTES",
            "largest body of an /init"),

@@ -612,7 +612,7 @@ function activate(channel, metadata, main, line) {
         result = metadata.run(request, () => parts.settle(
             chosen.length > 1 ? chosen(value, { signal: parts.signal }) : chosen(value)));
     } catch (problem) {
-        answer(problem instanceof MethodNotFound ? JSON.stringify({ error: problem.message })
+        answer(isMethodNotFound(problem) ? JSON.stringify({ error: problem.message })
             : channel.failed + failureLine(problem));
         return undefined;
     }
@@ -632,6 +632,15 @@ function activate(channel, metadata, main, line) {
     }
     answer(result);
     return undefined;
+}
+
+/* Whatever an action throws: asking a revoked proxy for its class throws, too. */
+function isMethodNotFound(problem) {
+    try {
+        return problem instanceof MethodNotFound;
+    } catch (other) {
+        return false;
+    }
 }
 
 /* The functions that an action exposes: one, or those of a list "predict,train", of which the member

@@ -16,7 +16,7 @@ import pytest
 
 LAUNCHER = pathlib.Path(__file__).resolve().parents[2] / "runtime" / "python" / "launcher.py"
 PYTHON = os.environ.get("LAUNCHER_PYTHON", "/usr/bin/python3")
-READY = {"ok": True, "pipeline": 64}
+READY = {"ok": True, "pipeline": 64, "parts": True, "control": True}
 ACCELERATOR = pathlib.Path(os.environ.get("BUILD", "build")).resolve() / "runtime" / "python"
 HANG_S = 30  # a test that waits longer than this has found a hang; then its launcher is killed
 

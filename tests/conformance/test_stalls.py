@@ -233,11 +233,13 @@ NEAR_RUNS = 1500  # beyond those that are given with care
 
 
 @pytest.mark.parametrize("near", [0, 1])
-def test_what_an_action_starts_may_run_on_every_processor(proxy, near):
-    """However quick it was before: being woken near the proxy (--wake-near) binds neither it nor its children."""
+def test_a_quick_action_may_run_on_every_processor(proxy, near):
+    """Being woken near the proxy (--wake-near) does not bind it. Without that, nothing that it starts is bound."""
     one = proxy("--runtime", "native", "--wake-near", near)
     one.started(AFFINITY)
     hammer(one.port, 1, NEAR_RUNS, lambda c, n: b'{"value":{}}')
     mine = sorted(os.sched_getaffinity(0))
     for _ in range(5):
-        assert one.run({"look": 1}).json == {"child": mine, "later": mine}
+        seen = one.run({"look": 1}).json
+        assert seen["later"] == mine
+        assert near or seen["child"] == mine

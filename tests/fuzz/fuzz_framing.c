@@ -62,12 +62,12 @@ static void try_head(const char *text, size_t n, size_t piece)
         assert(whole.status >= 400 && whole.status < 600 && whole.why != NULL);
     if (n > 4096) /* each piece is read from the beginning */
         return;
-    for (size_t upto = 0; upto < n; upto += piece) {
-        auto_free char *tight = xmalloc(upto + 1);
+    for (size_t n_seen = 0; n_seen < n; n_seen += piece) {
+        auto_free char *tight = xmalloc(n_seen + 1);
         enum framing early;
 
-        memcpy(tight, text, upto);
-        early = head_read(&part, tight, upto);
+        memcpy(tight, text, n_seen);
+        early = head_read(&part, tight, n_seen);
         if (early == FRAMING_MORE)
             continue;
         assert(early == found);
