@@ -217,9 +217,10 @@ ENVIRONMENT = textwrap.dedent("""
     import os, subprocess
     def main(args):
         exec(args.get("do", ""), globals())
-        own = {k: v for k, v in os.environ.items() if k.startswith("__OW_")}
+        own = {k: v for k, v in os.environ.items() if k.startswith("__OW_") and "ACCELERATOR" not in k}
         real = subprocess.run(["/usr/bin/env", "-0"], stdout=subprocess.PIPE).stdout.decode(errors="replace")
-        return [own, sorted(line for line in real.split("\\0") if line.startswith("__OW_"))]
+        return [own, sorted(line for line in real.split("\\0")
+                            if line.startswith("__OW_") and "ACCELERATOR" not in line)]
     """)
 STEPS = ["", "os.environ['__OW_A']='mine'", "del os.environ['__OW_A']", "os.environ.clear()", "os.environ['OTHER']='1'",
          "os.putenv('__OW_A', 'put')", "os.unsetenv('__OW_A')", "os.environ['__OW_NEW']='1'"]
