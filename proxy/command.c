@@ -105,8 +105,8 @@ struct command *command_new(const struct config *config, struct service *service
     switch (config->command) {
     case COMMAND_SERVE:
     case COMMAND_DEV:
-    case COMMAND_NEW:
-        assert(!"no command with a pool");
+    case COMMAND_NEW: /* none of these has a pool of its own */
+        assert(false);
         break;
     case COMMAND_TEST:
         is_open = open_check(command, config, ended, owner, err);

@@ -19,9 +19,9 @@ with one line "N passed, N failed". Builds and logs are kept in build-test/.
                place, the user and the packages. Leaves out the other tests of the conformance
                suite and of bin/, the documents, faults, clang, sanitizers, bare roots,
                benchmarks and images
-    --all      also what takes too long for each change: the conformance suite with several
-               workers, with one line at a time and with sanitizers, the quick form
-               in a bare root, JMeter, the instruction budget, and every image in containers
+    --all      also what takes too long for each change: .NET's own cases, the conformance suite with
+               several workers, with one line at a time and with sanitizers, the packages and the
+               quick form in bare roots, JMeter, the instruction budget, and every image in containers
     -h         show this text
 END
 }
@@ -226,6 +226,8 @@ without() {
 
 # What is about launchers and interpreters, and not about the program under test.
 OTHERS_CODE=(languages nodejs shell go java dotnet new_language c_sdk python_accelerator python_launcher python_launcher_world apache stalls)
+# What only --all tries: the compiler of .NET takes a second and a half for each case.
+SLOW=(dotnet)
 # What neither the number of processes nor the way to feed them can change.
 ONE_WAY=(ahead fork replace archives archives_hostile own_log privileges trace compile dropin carried knative launchers
     memory admin oneshot http framing bounds clients endurance filter once auto php python terminal unix_socket hostile
@@ -309,12 +311,13 @@ bare() {
         return
     fi
     single bare-user 900 "$here/bare-root.sh" -d '/home/stranger/a folder/whiskloop' scripts/bare-tests.sh user
+    [[ $all == yes ]] || return
     rm -rf -- "$OUT/packages"
     if single bare-build 600 "$here/bare-root.sh" -o "/root/whiskloop/build-packages=$OUT/packages" \
         scripts/bare-tests.sh build; then
         single bare-packages 600 "$here/bare-root.sh" -i "$OUT/packages" scripts/bare-tests.sh packages
     fi
-    [[ $all == no ]] || single bare-quick 1500 "$here/bare-root.sh" scripts/bare-tests.sh quick
+    single bare-quick 1500 "$here/bare-root.sh" scripts/bare-tests.sh quick
 }
 
 # The images, built and run in containers, where an engine can be had; what they leave is deleted.
@@ -369,7 +372,11 @@ if build gcc gcc -Dtests=enabled -Dwerror=true -Dbench=true; then
     if [[ $quick == yes ]]; then
         quick_tests
     else
-        tests_on gcc 900
+        if [[ $all == yes ]]; then
+            tests_on gcc 1500
+        else
+            tests_on gcc 1200 "$(without "${SLOW[@]}")"
+        fi
         begins
         walk
         pytest_cases scripts scripts gcc 300

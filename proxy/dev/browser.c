@@ -36,8 +36,7 @@ static bool start(const char *program, const char *url)
 
 void browser_open(const char *url, struct terminal *terminal)
 {
-    static const char *const programs[] = {"xdg-open", "sensible-browser", "x-www-browser",
-                                           "wslview", "open"};
+    static const char *const programs[] = {"xdg-open", "x-www-browser", "wslview", "open"};
     const char *own = getenv("BROWSER");
     struct buf line = {0};
 

@@ -266,7 +266,8 @@ def test_every_activation_is_counted_by_how_it_ended(watched):
     replies.append(run(steps(answer('{"a":"' + 2000 * "x" + '"}'))))
     replies.append(run(steps(puppet.leave(3))))
     replies.append(run(steps(puppet.die())))
-    replies.append(run(steps(puppet.forever()), deadline=str(int(time.time() * 1000) + 500)))
+    wait_until(lambda: one.metrics()["whiskloop_workers"].values()["ready"] == 1, "the next process")
+    replies.append(run(steps(puppet.forever()), deadline=str(int(time.time() * 1000) + 2000)))
     assert [reply.status for reply in replies] == 5 * [200] + 3 * [502] + 2 * [400] + [502]
     for body in (b"{", b"[]", b""):
         assert one.proxy.post("/run", body).status == 400
