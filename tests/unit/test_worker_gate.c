@@ -2,6 +2,8 @@
 
 #include "test.h"
 
+#include <sys/wait.h>
+
 #include "worker_fixture.h"
 
 static bool is_probing(void *subject)
@@ -88,6 +90,7 @@ static void one_that_announces_a_pipeline_amid_a_probe_gets_the_rest_of_the_line
                           "serve", NULL));
     job = give(f, "line3:{\"n\":1}");
     loop_until(f->loop, is_probing, f);
+    assert_int_equal(waitid(P_PID, (id_t)f->worker.pid, &(siginfo_t){0}, WSTOPPED | WNOWAIT), 0);
     spawn_kill(f->worker.pid, SIGCONT);
     loop_until(f->loop, all_came_back, f);
     assert_answer(job, "{\"n\":1}");
