@@ -48,7 +48,7 @@ int ready_read(struct ready *ready, const char *text, size_t n, struct err *err)
     top = json_top(text, n);
     if (top.kind != JSON_OBJECT || !json_member(top, "ok", &value) || value.kind != JSON_TRUE) {
         if (top.kind == JSON_OBJECT && json_member(top, "error", &value) &&
-            value.kind == JSON_STRING && value.n < sizeof(why)) {
+            value.kind == JSON_STRING && value.n > 2 && value.n < sizeof(why)) {
             why[json_unescape(value, why)] = '\0';
             return err_set(err, ERR_CODE, 0, "%s", why);
         }

@@ -28,7 +28,7 @@ static ptrdiff_t simply(const char *text, size_t n, char *out)
     for (size_t i = 0; i < n; i++) {
         const char *found = memchr(alphabet, text[i], sizeof(alphabet) - 1);
 
-        if (text[i] == '\n' || text[i] == '\r')
+        if (memchr("\n\r \t", text[i], 4) != NULL)
             continue;
         n_chars++;
         n_padding += text[i] == '=' ? 1 : 0;
@@ -67,7 +67,8 @@ static void try_text(const char *text, size_t n)
     auto_free char *wanted = xmalloc(n + 3);
     auto_free char *got = xstrndup(text, n); /* it is decoded where it lies */
     ptrdiff_t n_wanted = simply(text, n, wanted);
-    bool has_line_ends = memchr(text, '\n', n) != NULL || memchr(text, '\r', n) != NULL;
+    bool has_line_ends = memchr(text, '\n', n) != NULL || memchr(text, '\r', n) != NULL ||
+                         memchr(text, ' ', n) != NULL || memchr(text, '\t', n) != NULL;
     struct base64_text found;
 
     assert(base64_check(text, n, &found) == (n_wanted >= 0));
