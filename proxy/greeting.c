@@ -6,21 +6,15 @@
 #include <unistd.h>
 
 #include "config.h"
+#include "http/endpoint.h"
 #include "http/service.h"
-
-/* Whether others than this machine's users can connect. */
-static bool is_open_to_all(const char *listen)
-{
-    return strcmp(listen, "0.0.0.0") == 0 || strcmp(listen, "::") == 0;
-}
 
 void greeting_say(const struct config *config, const struct service *service, unsigned port,
                   const char *origin)
 {
-    bool is_open = is_open_to_all(config->listen);
-    const char *host = is_open ? "127.0.0.1" : config->listen;
-    bool is_ipv6 = strchr(host, ':') != NULL;
+    bool is_open = endpoint_is_open(config->listen);
     char publish[64] = "POST /init";
+    char url[128];
 
     if (isatty(STDERR_FILENO) != 1)
         return;
@@ -28,11 +22,10 @@ void greeting_say(const struct config *config, const struct service *service, un
         (void)snprintf(publish, sizeof(publish), "bin/init.sh FILE");
     else if (port != 0)
         (void)snprintf(publish, sizeof(publish), "PORT=%u bin/init.sh FILE", port);
-    if (port == 0) /* a Unix socket */
-        (void)fprintf(stderr, "whiskloop: %s, runtime %s, ", host, service->opts.fallback->name);
-    else
-        (void)fprintf(stderr, "whiskloop: http://%s%s%s:%u, runtime %s, ", is_ipv6 ? "[" : "", host,
-                      is_ipv6 ? "]" : "", port, service->opts.fallback->name);
+    endpoint_url(config->listen, port, url, sizeof(url));
+    (void)fprintf(stderr, "whiskloop: %s, runtime %s, ",
+                  port != 0 ? url : config->listen, /* 0: a Unix socket */
+                  service->opts.fallback->name);
     if (service->gate.closed)
         (void)fprintf(stderr, "action of %s",
                       strcmp(origin, "--action") == 0 ? config->action : origin);

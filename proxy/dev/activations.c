@@ -143,15 +143,11 @@ struct activation *activations_find(const struct activations *all, const char *i
 
 enum activation_status activation_judge(const struct job *job)
 {
-    struct json_slice top, error;
-
     switch (job->outcome) {
     case JOB_ANSWERED:
-        if (!contract_is_answered(job) || job->failed)
-            return ACTIVATION_ERROR;
-        top = json_top(job->answer, job->answer_len);
-        return top.kind == JSON_OBJECT && json_member(top, "error", &error) ? ACTIVATION_ERROR
-                                                                            : ACTIVATION_OK;
+        return contract_is_answered(job) && !job->failed && !contract_is_error(job)
+                   ? ACTIVATION_OK
+                   : ACTIVATION_ERROR;
     case JOB_LATE:
         return ACTIVATION_TIMEOUT;
     case JOB_PENDING:

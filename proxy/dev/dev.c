@@ -14,6 +14,7 @@
 #include "dev/rerun.h"
 #include "dev/status.h"
 #include "dev/text.h"
+#include "http/endpoint.h"
 
 #define NO_LIMIT_MS (UINT64_C(30) * 86400000) /* a debugger may be attached */
 
@@ -51,19 +52,6 @@ static void on_changed(void *owner)
     rerun_start(&dev->rerun);
 }
 
-static void set_url(struct dev *dev, unsigned port)
-{
-    const char *host = dev->opts.listen;
-    bool is_ipv6 = strchr(host, ':') != NULL;
-
-    if (strcmp(host, "0.0.0.0") == 0 || strcmp(host, "::") == 0) {
-        host = "127.0.0.1";
-        is_ipv6 = false;
-    }
-    (void)snprintf(dev->url, sizeof(dev->url), "http://%s%s%s:%u/", is_ipv6 ? "[" : "", host,
-                   is_ipv6 ? "]" : "", port);
-}
-
 static void greet(struct dev *dev, unsigned port)
 {
     struct terminal *terminal = &dev->journal.terminal;
@@ -79,7 +67,7 @@ static void greet(struct dev *dev, unsigned port)
     if (dev->opts.has_page)
         buf_add_text(&line, " - open it in a browser, save the file, Ctrl-C to end");
     if (!pages_is_own_host("127.0.0.1", port, dev->url + 7, strlen(dev->url) - 8) ||
-        strcmp(dev->opts.listen, "0.0.0.0") == 0 || strcmp(dev->opts.listen, "::") == 0)
+        endpoint_is_open(dev->opts.listen))
         buf_add_text(&line, "; WARNING: whoever reaches this address can run code here");
     terminal_say(terminal, "start", text_of(&line));
     buf_done(&line);
@@ -125,9 +113,11 @@ int dev_begin(struct dev *dev, unsigned port, struct err *err)
                                .fallback = service->opts.fallback,
                                .inspect = (unsigned)dev->opts.inspect,
                                .runtime_is_named = dev->opts.runtime_is_named};
+    char address[sizeof(dev->url) - 1];
 
     dev->pages.port = port;
-    set_url(dev, port);
+    endpoint_url(dev->opts.listen, port, address, sizeof(address));
+    (void)snprintf(dev->url, sizeof(dev->url), "%s/", address);
     (void)snprintf(dev->status.instance, sizeof(dev->status.instance), "%s", dev->opts.instance);
     if (dev->opts.inspect != 0) {
         service->opts.run_ms = service->opts.init_ms = service->opts.pool.worker.start_ms =

@@ -15,7 +15,7 @@
 #include "base/privileges.h"
 #include "base/util.h"
 
-#define BACKLOG    1024 /* backlog; the kernel caps it */
+#define BACKLOG    1024 /* connections waiting for accept(); the kernel caps it */
 #define UNIX_MARK  "unix:"
 #define MODE_MARK  ",mode="
 #define OWNER_MARK ",owner="
@@ -36,6 +36,20 @@ static int wrong(const char *option, const char *text, const char *why, struct e
 bool endpoint_is_unix(const char *text)
 {
     return strncmp(text, UNIX_MARK, strlen(UNIX_MARK)) == 0;
+}
+
+bool endpoint_is_open(const char *address)
+{
+    return strcmp(address, "0.0.0.0") == 0 || strcmp(address, "::") == 0;
+}
+
+void endpoint_url(const char *address, unsigned port, char *url, size_t size)
+{
+    const char *host = endpoint_is_open(address) ? "127.0.0.1" : address;
+    bool is_ipv6 = strchr(host, ':') != NULL;
+
+    (void)snprintf(url, size, "http://%s%s%s:%u", is_ipv6 ? "[" : "", host, is_ipv6 ? "]" : "",
+                   port);
 }
 
 static int parse_mode(struct endpoint *endpoint, const char *option, const char *text,

@@ -38,6 +38,12 @@ int endpoint_parse(struct endpoint *endpoint, const char *option, const char *te
 int endpoint_tcp(struct endpoint *endpoint, const char *option, const char *address, uint16_t port,
                  struct err *err);
 
+/* Whether a numeric address stands for all interfaces: other machines can connect. */
+bool endpoint_is_open(const char *address);
+/* "http://HOST:PORT" at which this machine reaches a numeric address; loopback for all
+ * interfaces. */
+void endpoint_url(const char *address, unsigned port, char *url, size_t size);
+
 /* Returns a listening, non-blocking socket and fills in the port. options: for the text of
  * ERR_SYSTEM, on -1. */
 int endpoint_listen(struct endpoint *endpoint, const char *options, struct err *err);

@@ -101,14 +101,28 @@ static const struct {
     [JOB_ABANDONED] = {503, RUN_ABANDONED},
 };
 
-/* A stream that has begun says 200 before its end is known. */
-static int status_of(const struct run *run)
+/* The platform takes 200 for a result or an application's error, anything else for the developer's
+ * error. */
+static int status_of(const struct job *job)
 {
-    const struct job *job = &run->job;
+    if (contract_is_answered(job))
+        return job->failed ? 502 : 200;
+    assert(job->outcome != JOB_PENDING && job->outcome < ARRAY_LEN(failures));
+    return failures[job->outcome].status;
+}
 
-    if (!run->is_done || job->parts != NULL)
-        return 200;
-    return contract_is_answered(job) ? (job->failed ? 502 : 200) : failures[job->outcome].status;
+static enum run_end end_of(const struct job *job)
+{
+    if (contract_is_answered(job))
+        return job->failed ? RUN_FAILED : RUN_OK;
+    assert(job->outcome != JOB_PENDING && job->outcome < ARRAY_LEN(failures));
+    return failures[job->outcome].end;
+}
+
+/* A stream that has begun says 200 before its end is known. */
+static int stream_status(const struct run *run)
+{
+    return !run->is_done || run->job.parts != NULL ? 200 : status_of(&run->job);
 }
 
 /* ---- the reply in parts ---- */
@@ -133,9 +147,9 @@ static void stream_step(struct run *run)
         buf_done(&bytes);
         return;
     }
-    if (!run->is_streaming && is_last && status_of(run) != 200) {
-        stream_refuse(run->request, run->stream, status_of(run), &bytes);
-    } else if (!run->is_streaming && !stream_begin(run->request, run->stream, status_of(run))) {
+    if (!run->is_streaming && is_last && stream_status(run) != 200) {
+        stream_refuse(run->request, run->stream, stream_status(run), &bytes);
+    } else if (!run->is_streaming && !stream_begin(run->request, run->stream, stream_status(run))) {
         run->request = NULL;
         buf_done(&bytes);
         job_cancel(job);
@@ -184,15 +198,9 @@ static const struct request_watcher watcher = {.left = on_left, .room = on_room,
 static void on_stream_done(struct run *run)
 {
     const struct job *job = &run->job;
-    bool is_answered = contract_is_answered(job);
 
     run->is_done = true;
-    if (job->is_cancelled)
-        count(run, RUN_CANCELLED);
-    else if (is_answered)
-        count(run, job->failed ? RUN_FAILED : RUN_OK);
-    else
-        count(run, failures[job->outcome].end);
+    count(run, job->is_cancelled ? RUN_CANCELLED : end_of(job));
     run->service->runs.answer_bytes += job->answer_len;
     if (job->outcome == JOB_DIED && run->request != NULL && !run->is_streaming)
         reason_add_header(run->request, job->reason, strlen(job->reason));
@@ -213,19 +221,17 @@ static void on_done(struct job *job)
         on_stream_done(run);
         return;
     }
+    count(run, end_of(job));
     if (contract_is_answered(job)) {
-        /* The platform takes 200 for a result or an application's error, anything else for the
-         * developer's error. */
-        count(run, job->failed ? RUN_FAILED : RUN_OK);
+        int status = status_of(job);
+
         service->runs.answer_bytes += job->answer_len;
-        request_reply(run->request, job->failed ? 502 : 200, TAKE(job->answer), job->answer_len);
+        request_reply(run->request, status, TAKE(job->answer), job->answer_len);
     } else {
-        assert(job->outcome != JOB_PENDING && job->outcome < ARRAY_LEN(failures));
         contract_explain(job, service->opts.pool.worker.answer_max_bytes, text, sizeof(text));
-        count(run, failures[job->outcome].end);
         if (job->outcome == JOB_DIED) /* how, beside the text that others compare */
             reason_add_header(run->request, job->reason, strlen(job->reason));
-        request_reply_error(run->request, failures[job->outcome].status, text);
+        request_reply_error(run->request, status_of(job), text);
     }
     run_free(run);
 }

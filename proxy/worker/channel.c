@@ -432,11 +432,6 @@ static enum channel_result next3(struct channel *channel, enum channel_wanted wa
 
 /* ---- descriptor 1 ---- */
 
-static bool is_part(const struct channel *channel, const char *text, size_t n)
-{
-    return channel->parts && n > 0 && text[0] == CHANNEL_PART_MARK;
-}
-
 /* Whether a line on descriptor 1 is what is wanted; all else there is a log line. */
 static bool is_wanted(const struct channel *channel, enum channel_wanted wanted, const char *text,
                       size_t n)
@@ -445,7 +440,7 @@ static bool is_wanted(const struct channel *channel, enum channel_wanted wanted,
     case WANT_ANSWER:
         if (channel->kept_apart)
             return !is_blank(text, n);
-        return is_answer(text, n) || is_part(channel, text, n);
+        return is_answer(text, n) || channel_is_part(channel, text, n);
     case WANT_READY:
         return is_announcement(text, n);
     case WANT_NOTHING:
@@ -496,7 +491,7 @@ static bool is_long_log_line(const struct channel *channel)
     size_t n = line_rest(&channel->line1, &text);
 
     return (n >= PASS_BYTES || n > channel->line1.max_bytes) && !channel->kept_apart &&
-           !may_be_answer(text, n) && !is_part(channel, text, n);
+           !may_be_answer(text, n) && !channel_is_part(channel, text, n);
 }
 
 static enum channel_result next1(struct channel *channel, enum channel_wanted wanted,
@@ -518,7 +513,7 @@ static enum channel_result next1(struct channel *channel, enum channel_wanted wa
         if (is_wanted(channel, wanted, *text, *n))
             return CHANNEL_LINE;
         if (wanted == WANT_NOTHING && (channel->fed || channel->kept_apart) &&
-            (is_answer(*text, *n) || is_part(channel, *text, *n))) {
+            (is_answer(*text, *n) || channel_is_part(channel, *text, *n))) {
             channel->n_stale++;
             /* It may be half of somebody's answer: not for a log that others read. */
             if (channel->kept_apart)

@@ -153,6 +153,11 @@ enum channel_result channel_next(struct channel *channel, enum channel_wanted wa
  * In auto mode this tells where the answers come, and channel_next() hands out the one that was
  * held. */
 void channel_decide(struct channel *channel);
+/* Whether a line is a part of an answer, from a launcher that announced parts. */
+static inline bool channel_is_part(const struct channel *channel, const char *text, size_t n)
+{
+    return channel->parts && n > 0 && text[0] == CHANNEL_PART_MARK;
+}
 static inline bool channel_is_undecided(const struct channel *channel)
 {
     return channel->is_held;

@@ -82,11 +82,6 @@ static bool take_mark(const struct worker *w, const char **text, size_t *n)
 
 /* ---- parts ---- */
 
-static bool is_part(const struct worker *w, const char *text, size_t n)
-{
-    return w->channel.parts && n > 0 && text[0] == CHANNEL_PART_MARK;
-}
-
 /* The mark alone: the parts are all that there is. */
 static bool is_end_of_parts(const char *text, size_t n)
 {
@@ -143,8 +138,8 @@ static bool finish_answered(struct worker *w, enum channel_result result, const 
             log_warn("worker.stray", log_int("pid", w->pid)); /* an answer that is nobody's */
         return false;
     }
-    at_end = is_part(w, text, n) && is_end_of_parts(text, n);
-    if (is_part(w, text, n) && !at_end) {
+    at_end = channel_is_part(&w->channel, text, n) && is_end_of_parts(text, n);
+    if (channel_is_part(&w->channel, text, n) && !at_end) {
         take_part(w, result, job, text, n);
         return false;
     }

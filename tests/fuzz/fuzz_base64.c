@@ -67,13 +67,13 @@ static void try_text(const char *text, size_t n)
     auto_free char *wanted = xmalloc(n + 3);
     auto_free char *got = xstrndup(text, n); /* it is decoded where it lies */
     ptrdiff_t n_wanted = simply(text, n, wanted);
-    bool has_line_ends = memchr(text, '\n', n) != NULL || memchr(text, '\r', n) != NULL ||
-                         memchr(text, ' ', n) != NULL || memchr(text, '\t', n) != NULL;
+    bool has_gaps = memchr(text, '\n', n) != NULL || memchr(text, '\r', n) != NULL ||
+                    memchr(text, ' ', n) != NULL || memchr(text, '\t', n) != NULL;
     struct base64_text found;
 
     assert(base64_check(text, n, &found) == (n_wanted >= 0));
     assert(found.fault_at <= n);
-    if (!has_line_ends)
+    if (!has_gaps)
         try_small(text, n, wanted, n_wanted);
     if (n_wanted < 0)
         return;

@@ -19,6 +19,7 @@
 #include "http/run.h"
 #include "http/service.h"
 #include "http/trace.h"
+#include "pieces.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 
@@ -145,16 +146,6 @@ void run_on_request(void *owner, struct request *request)
                       request->answer.n);
     else
         request_reply_error(request, 502, "no object");
-}
-
-static struct request_text cut(const char **text, size_t *n)
-{
-    const char *end = memchr(*text, '\n', *n);
-    struct request_text part = {*text, end != NULL ? (size_t)(end - *text) : *n};
-
-    *text += part.n + (end != NULL);
-    *n -= part.n + (end != NULL);
-    return part;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)

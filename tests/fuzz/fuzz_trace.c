@@ -13,6 +13,7 @@
 #include "base/buf.h"
 #include "base/json.h"
 #include "http/trace.h"
+#include "pieces.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 
@@ -37,16 +38,6 @@ void request_send_back(struct request *request, const struct header_name *name,
     for (size_t i = 0; i < value->n; i++)
         assert(value->text[i] >= ' ' && value->text[i] <= '~');
     request->n_sent++;
-}
-
-static struct request_text cut(const char **text, size_t *n)
-{
-    const char *end = memchr(*text, '\n', *n);
-    struct request_text part = {*text, end != NULL ? (size_t)(end - *text) : *n};
-
-    *text += part.n + (end != NULL);
-    *n -= part.n + (end != NULL);
-    return part;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
