@@ -11,7 +11,7 @@
 #define LOOK_MAX_BYTES (1u << 20) /* the main function of a longer text must begin before this */
 #define MAIN_MAX_BYTES 256        /* a longer name is in no script */
 
-/* The pattern with a function's name in it: each of its bytes for itself, whatever it means to regcomp(). */
+/* Replace {main} in a pattern by a function's name, escaped for regcomp(). */
 static char *with_main(const char *pattern, const char *main)
 {
     struct buf out = {0};

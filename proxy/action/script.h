@@ -1,9 +1,10 @@
 #pragma once
 
 /*
- * script - whether a text that begins with #! is a program, or source of a language that has such a line.
+ * script - tell whether a text with a #! line is a program or source code.
  *
- * Both come to /init as plain text. A program reads lines itself; source has the main function.
+ * Both reach /init as plain text. A program reads lines itself. Source code defines the main
+ * function.
  */
 
 #include <stdbool.h>

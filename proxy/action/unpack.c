@@ -377,7 +377,7 @@ static int next_entry(struct unpacking *u, struct archive_entry **entry)
     return r;
 }
 
-/* Whether a warning is that a tar's name, of a file or an owner, is not UTF-8: it is taken as it is. */
+/* Whether libarchive warns only that a name in a tar is not UTF-8. Such names keep their bytes. */
 static bool is_about_text(const struct unpacking *u)
 {
     return archive_format(u->in) != ARCHIVE_FORMAT_ZIP &&
@@ -404,8 +404,8 @@ static int unpack_all(struct unpacking *u, struct err *err)
     return 0;
 }
 
-/* The library asks for a block once it is through with the last one: what follows an entry begins in
- * the block that was current then. */
+/* Keep the blocks that hold the headers of the next entry. libarchive asks for a block when it has
+ * used up the previous one, so these headers start in the block that is current at that time. */
 static void keep_headers(struct unpacking *u, const void *block, size_t n)
 {
     if (!u->in_headers || buf_len(&u->headers) + n > HEADERS_MAX_BYTES) {

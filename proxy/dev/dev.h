@@ -1,11 +1,12 @@
 #pragma once
 
 /*
- * dev - the command dev: serve the action in a file or folder, replace it on each save, and show what
- * it does on the terminal and on a page.
+ * dev - the command dev: serve the action in a file or folder, replace it on each save, and show
+ * what it does on the terminal and on a page.
  *
- * It is a layer on what serves in production: a preloaded action (action/preloaded.h), its replacement
- * (http/versions.h), streams (base/output.h) and activations (http/run.c, which tells an observer).
+ * It is a layer on what serves in production: a preloaded action (action/preloaded.h), its
+ * replacement (http/versions.h), streams (base/output.h) and activations (http/run.c, which tells
+ * an observer).
  */
 
 #include <stdbool.h>

@@ -1,8 +1,8 @@
 #pragma once
 
 /*
- * events - what happens, as server-sent events: a bounded history that every subscriber reads at its
- * own pace.
+ * events - what happens, as server-sent events: a bounded history that every subscriber reads at
+ * its own pace.
  *
  * The history is the queue of each subscriber. One that falls behind its oldest event is told how
  * many it missed, and goes on there; nobody waits for it.
@@ -30,7 +30,8 @@ struct event {
     uint64_t weight_before; /* lines and other facts in all events before this one */
 };
 
-/* Invariant: events of the ids first_id .. next_id - 1 are kept, each at its id modulo EVENTS_MAX. */
+/* Invariant: events of the ids first_id .. next_id - 1 are kept, each at its id modulo
+ * EVENTS_MAX. */
 struct events {
     struct loop *loop; /* borrowed */
     struct event *kept;

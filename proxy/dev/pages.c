@@ -293,7 +293,7 @@ static void call_free(struct call *call)
     free(call);
 }
 
-/* Who has waited for the reply of an activation is kept in mind, whoever asked. */
+/* Record the end of the activation that was just replied to. NULL: the request began none. */
 static struct activation *end_activation(struct pages *pages, int status, const char *body,
                                          size_t n)
 {

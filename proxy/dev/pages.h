@@ -1,12 +1,12 @@
 #pragma once
 
 /*
- * pages - what the dev server answers by HTTP: the page, what the page asks for, and /run, /init and
- * /healthz, all for this machine's browsers only.
+ * pages - what the dev server answers by HTTP: the page, what the page asks for, and /run, /init
+ * and /healthz, all for this machine's browsers only.
  *
- * A page of another site can make the browser send requests here. So Host must be an address of ours
- * (a name that was made to lead here is none), Origin, where it is told, ours, and what changes
- * things wants a token that only our own page can read.
+ * A page of another site can make the browser send requests here. So Host must be an address of
+ * ours (a name that was made to lead here is none), Origin, where it is told, ours, and what
+ * changes things wants a token that only our own page can read.
  */
 
 #include <stdbool.h>
@@ -56,8 +56,8 @@ struct pages_opts {
     void *health_owner;
 };
 
-/* pages: zeroed but for what is borrowed. The routes are there afterwards; the port is set once it is
- * known. */
+/* pages: zeroed but for what is borrowed. The routes are there afterwards; the port is set once it
+ * is known. */
 void pages_init(struct pages *pages, const struct pages_opts *opts);
 /* Whether a Host or the part of an Origin behind "http://" is one of ours; for tests, too. */
 bool pages_is_own_host(const char *listen, unsigned port, const char *text, size_t n);

@@ -1,8 +1,8 @@
 #pragma once
 
 /*
- * rerun - --invoke ARGUMENT: an activation after each version that has loaded, and its answer on the
- * terminal.
+ * rerun - --invoke ARGUMENT: an activation after each version that has loaded, and its answer on
+ * the terminal.
  */
 
 #include <stdbool.h>

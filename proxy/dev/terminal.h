@@ -4,9 +4,9 @@
  * terminal - what a developer reads on stdout: a line for the start, for each version and each
  * activation, whose log lines stand beneath it.
  *
- * The line of an activation tells how it ended, so its log is held until then; one that takes longer
- * than TERMINAL_HOLD_MS gets a line for its beginning, and its log appears as it is written. Nothing
- * waits for a terminal that stalls: log lines beyond a bound are dropped and counted.
+ * The line of an activation tells how it ended, so its log is held until then; one that takes
+ * longer than TERMINAL_HOLD_MS gets a line for its beginning, and its log appears as it is written.
+ * Nothing waits for a terminal that stalls: log lines beyond a bound are dropped and counted.
  */
 
 #include <stdbool.h>

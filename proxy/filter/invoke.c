@@ -21,10 +21,9 @@ struct invoke {
     struct job job;
     struct outlet outlet;
     struct loop_post step;
-    struct buf
-        lines;      /* to be written: parts, and the answer behind them when they were asked for */
-    size_t written; /* bytes of the answer and its newline */
-    bool running;   /* the pool has the job */
+    struct buf lines; /* still to be written, with --parts: parts, then the answer */
+    size_t written;   /* bytes of the answer and its newline */
+    bool running;     /* the pool has the job */
     bool answered;
     bool ended_lines; /* the answer is among the lines */
     bool told;        /* `ended` was called */

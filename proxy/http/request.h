@@ -82,8 +82,7 @@ void request_send_back(struct request *request, const struct header_name *name,
 struct request_watcher {
     void (*left)(void *owner); /* the client has left, and no reply was begun: one is still due */
     void (*room)(void *owner); /* the piece before has left: the next one may be sent */
-    void (*gone)(
-        void *owner); /* the client has left during the reply: there is no request any more */
+    void (*gone)(void *owner); /* the client has left during the reply; the request is gone */
 };
 
 /* watcher: borrowed until the reply, or the last piece of it. */
@@ -110,9 +109,8 @@ bool request_header_at(const struct request *request, size_t i, struct request_t
 /* From now on request_body() is this; borrowed until the reply. */
 void request_set_body(struct request *request, const char *body, size_t n);
 
-/* The next request_reply() goes to this function instead, which owns `body` then and must see to a
- * reply of its own. It is called from inside request_reply(). */
-/* A reply in pieces goes to the client itself: of that it is only told, by the status 0. */
+/* The next request_reply() calls this function instead. It then owns `body` and must reply itself.
+ * A reply in pieces goes to the client directly; the function is told of it by status 0. */
 typedef void request_replied_fn(void *owner, struct request *request, int status, char *body,
                                 size_t n);
 void request_on_reply(struct request *request, request_replied_fn *replied, void *owner);

@@ -7,8 +7,8 @@
  * being woken: across processors that costs several times what the activation does. So the process
  * is allowed this processor alone while its line is written, which is when the kernel chooses where
  * to wake it, and is free again right after: it asks for no processor when it runs, threads and
- * children inherit nothing, and the kernel may move it at once. One line in a few is enough, since a
- * process is mostly woken where it ran last.
+ * children inherit nothing, and the kernel may move it at once. One line in a few is enough, since
+ * a process is mostly woken where it ran last.
  *
  * Does nothing with one processor, for a process that has threads, and where the system refuses.
  */

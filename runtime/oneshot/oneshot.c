@@ -6,8 +6,9 @@
  *
  * The program's folder is the working folder. Its stderr is ours, so the proxy reads it directly;
  * its stdout comes through here, since only its last line is not log. How long it may take is the
- * proxy's to watch: it kills our whole process group. So that the log tells then how far the program
- * came, a line is held back only while it may be the result, and no longer than the deadline.
+ * proxy's to watch: it kills our whole process group. So that the log tells then how far the
+ * program came, a line is held back only while it may be the result, and no longer than the
+ * deadline.
  *
  * Source: apache/openwhisk-runtime-docker, core/actionProxy/README.md (the contract)
  */
@@ -500,7 +501,8 @@ static void serve(struct oneshot *oneshot)
         activate(oneshot, rest, n_rest); /* a shell's input need not end in a newline */
 }
 
-/* Enter the program's folder. It is made executable: text that an /init brought has no such mode. */
+/* Enter the program's folder. It is made executable: text that an /init brought has no such
+ * mode. */
 static void take_program(struct oneshot *oneshot, const char *path)
 {
     auto_free char *copy = NULL;

@@ -31,7 +31,8 @@ enum output_result {
 /* Where the next bytes of the program go, and that n of them came. */
 char *output_room(struct output *output, size_t n);
 void output_added(struct output *output, size_t n);
-/* The program may be killed soon: write what is held into the log, too. It may still be the result. */
+/* The program may be killed soon: write what is held into the log, too. It may still be the
+ * result. */
 void output_tell(struct output *output);
 /* The program has ended. */
 enum output_result output_result(struct output *output, const char **text, size_t *n);

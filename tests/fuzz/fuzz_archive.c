@@ -1,5 +1,6 @@
 /*
- * fuzz_archive - archives that are made from the input, entry by entry, and lie in any of their fields.
+ * fuzz_archive - archives that are made from the input, entry by entry, and lie in any of their
+ * fields.
  *
  * What libFuzzer changes is a choice of names, types, sizes and links, so that what comes out is
  * nearly always read to its entries, which any bytes hardly ever are.

@@ -1,9 +1,10 @@
 /*
- * accelerator - the loop of the Python launcher, in C: a line in, the function called, its answer out.
+ * accelerator - the loop of the Python launcher, in C: a line in, the function called, its answer
+ * out.
  *
- * It does what activate() and main() of whiskloop_launcher.py do, faster, and nothing else: whatever
- * is unusual it hands to the functions of that module, so that bytes, errors and tracebacks are the
- * same with it and without. ../../README.md has the protocol.
+ * It does what activate() and main() of whiskloop_launcher.py do, faster, and nothing else:
+ * whatever is unusual it hands to the functions of that module, so that bytes, errors and
+ * tracebacks are the same with it and without. ../../README.md has the protocol.
  */
 
 #include "inside.h"
@@ -154,7 +155,8 @@ static bool activate_by_python(struct serve *s, const char *text, size_t n)
     return write_bytes(s, answer);
 }
 
-/* The document into s->answer, or else what Python makes of the result. true: it is in s->answer. */
+/* The document into s->answer, or else what Python makes of the result. true: it is in
+ * s->answer. */
 static bool make_answer(struct serve *s, PyObject *result, PyObject **answer)
 {
     buf_reset(&s->answer, KEEP_BYTES);

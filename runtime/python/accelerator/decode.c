@@ -77,8 +77,8 @@ static PyObject *make_key(const uint8_t *text, size_t n)
     return object;
 }
 
-/* Four digits; -1: they are none, or half a surrogate pair without its other half, or the text ends. *at: behind
- * the "\u", then behind all that was read. */
+/* Four digits; -1: they are none, or half a surrogate pair without its other half, or the text
+ * ends. *at: behind the "\u", then behind all that was read. */
 static int unescape_code(const uint8_t **at, const uint8_t *end)
 {
     int code[2] = {0, 0};

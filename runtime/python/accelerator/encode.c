@@ -2,9 +2,9 @@
  * encode - Python objects to JSON, byte by byte as the launcher's own encoder writes them: compact,
  * and all of Unicode as it is.
  *
- * Only objects of the very types that JSON knows: what a subclass, a default() or a conversion of keys
- * would be asked for is left to Python, and so is what is no JSON. No code of the user's runs in here,
- * nor a collection of garbage: what is walked through cannot change.
+ * Only objects of the very types that JSON knows: what a subclass, a default() or a conversion of
+ * keys would be asked for is left to Python, and so is what is no JSON. No code of the user's runs
+ * in here, nor a collection of garbage: what is walked through cannot change.
  */
 
 #include <assert.h>
@@ -156,8 +156,8 @@ static bool put_float(struct buf *out, PyObject *object)
 
 /* ---- containers ---- */
 
-/* The next item of a level into *item, with what stands before it. 1; 0: there is none; -1: a key that is no
- * text, or has none in UTF-8. */
+/* The next item of a level into *item, with what stands before it. 1; 0: there is none; -1: a key
+ * that is no text, or has none in UTF-8. */
 static int next_item(struct buf *out, struct level *level, PyObject **item)
 {
     PyObject *key = NULL;

@@ -2,12 +2,13 @@
  * environment - an activation's metadata as environment variables, as class Metadata of
  * whiskloop_launcher.py shows it.
  *
- * That class decides what a key's variable is, what cannot be one, and what was there before. Here is known
- * what it made of the last line: as long as the next ones have the same keys, only values that
- * differ are set. Whenever the class is to work again it is told first what the environment shows.
+ * That class decides what a key's variable is, what cannot be one, and what was there before. Here
+ * is known what it made of the last line: as long as the next ones have the same keys, only values
+ * that differ are set. Whenever the class is to work again it is told first what the environment
+ * shows.
  *
- * setenv() would leak each value, as it cannot know who still reads it. So the texts are ours, handed to
- * putenv(), and overwritten in place while they are long enough.
+ * setenv() would leak each value, as it cannot know who still reads it. So the texts are ours,
+ * handed to putenv(), and overwritten in place while they are long enough.
  */
 
 #include <assert.h>

@@ -76,7 +76,8 @@ bool environment_has_key(const struct variable *variable, const char *key, size_
 /* Whether the value is the one that [at, end) begins with; its length goes to *n. */
 bool environment_has_value(const struct variable *variable, const uint8_t *at, const uint8_t *end,
                            size_t *n);
-/* Show the user's code the metadata of this request, and no other. false: an exception is raised. */
+/* Show the user's code the metadata of this request, and no other. false: an exception is
+ * raised. */
 bool environment_show(const struct request *request);
 /* Python is about to change the environment on its own: tell it what it is, and forget it. */
 bool environment_leave(void);
@@ -90,8 +91,8 @@ struct lines {
     bool ended;
 };
 
-/* The next line without its newline, borrowed until the next call. 1; 0: the input has ended; -1: an
- * exception is raised. */
+/* The next line without its newline, borrowed until the next call. 1; 0: the input has ended; -1:
+ * an exception is raised. */
 int lines_next(struct lines *lines, const char **line, size_t *n);
 /* The last line is done with. */
 void lines_drop(struct lines *lines, size_t n);

@@ -1,4 +1,5 @@
-/* lines - lines in, cut out of what a read brings; answers out. Python's other threads run meanwhile. */
+/* lines - lines in, cut out of what a read brings; answers out. Python's other threads run
+ * meanwhile. */
 
 #include <assert.h>
 #include <errno.h>
