@@ -27,7 +27,7 @@ static const char *const joints[] = {
     "(",                      /* C# */
 };
 
-struct endpoint {
+struct place {
     size_t at;    /* of the name in the text */
     size_t n;     /* of the name */
     size_t after; /* behind the line's number */
@@ -60,13 +60,13 @@ static unsigned line_behind(const char *text, size_t n, size_t at, size_t *after
 }
 
 /* The user's name of a file that stands as text[0 .. n). NULL: it is none of his. */
-static char *own_name(const char *text, size_t n, const struct fault_place *endpoint)
+static char *own_name(const char *text, size_t n, const struct fault_place *where)
 {
-    size_t n_root = strlen(endpoint->root);
+    size_t n_root = strlen(where->root);
     auto_free char *path = NULL;
     struct stat info;
 
-    if (n > n_root + 1 && memcmp(text, endpoint->root, n_root) == 0 && text[n_root] == '/') {
+    if (n > n_root + 1 && memcmp(text, where->root, n_root) == 0 && text[n_root] == '/') {
         text += n_root + 1;
         n -= n_root + 1;
     }
@@ -74,23 +74,22 @@ static char *own_name(const char *text, size_t n, const struct fault_place *endp
         text += 2;
         n -= 2;
     }
-    if (endpoint->only != NULL)
-        return strlen(endpoint->only) == n && memcmp(text, endpoint->only, n) == 0
-                   ? xstrndup(text, n)
-                   : NULL;
+    if (where->only != NULL)
+        return strlen(where->only) == n && memcmp(text, where->only, n) == 0 ? xstrndup(text, n)
+                                                                             : NULL;
     if (text[0] == '/' || memmem(text, n, "node_modules/", 13) != NULL)
         return NULL;
-    path = xasprintf("%s/%.*s", endpoint->root, (int)n, text);
+    path = xasprintf("%s/%.*s", where->root, (int)n, text);
     return stat(path, &info) == 0 && S_ISREG(info.st_mode) ? xstrndup(text, n) : NULL;
 }
 
 /* The name in text that ends before `end`, spaces in it only where the one name is known. */
-static size_t name_start(const char *text, size_t end, const struct fault_place *endpoint)
+static size_t name_start(const char *text, size_t end, const struct fault_place *where)
 {
-    size_t n_only = endpoint->only != NULL ? strlen(endpoint->only) : 0;
+    size_t n_only = where->only != NULL ? strlen(where->only) : 0;
     size_t at = end;
 
-    if (n_only > 0 && end >= n_only && memcmp(text + end - n_only, endpoint->only, n_only) == 0)
+    if (n_only > 0 && end >= n_only && memcmp(text + end - n_only, where->only, n_only) == 0)
         return end - n_only;
     while (at > 0 && end - at < NAME_MAX_BYTES && is_name_char(text[at - 1]))
         at--;
@@ -99,7 +98,7 @@ static size_t name_start(const char *text, size_t end, const struct fault_place 
 
 /* The place that counts. false: the text names none. */
 static bool find_place(const char *text, size_t n, const struct fault_place *where, char **name,
-                       struct endpoint *found)
+                       struct place *found)
 {
     bool any = false;
 
@@ -121,7 +120,7 @@ static bool find_place(const char *text, size_t n, const struct fault_place *whe
             continue;
         free(*name);
         *name = own;
-        *found = (struct endpoint){start, at - start, after, line};
+        *found = (struct place){start, at - start, after, line};
         any = true;
         if (!where->last_counts)
             return true;
@@ -230,9 +229,9 @@ void fault_done(struct fault *fault)
     memset(fault, 0, sizeof(*fault));
 }
 
-void fault_find(struct fault *fault, const char *text, size_t n, const struct fault_place *endpoint)
+void fault_find(struct fault *fault, const char *text, size_t n, const struct fault_place *where)
 {
-    struct endpoint found;
+    struct place found;
 
     fault_done(fault);
     if (n > TEXT_MAX_BYTES) { /* the end of it says what went wrong */
@@ -241,14 +240,14 @@ void fault_find(struct fault *fault, const char *text, size_t n, const struct fa
     }
     fault->text = xstrndup(text, n);
     n = strlen(fault->text);
-    if (find_place(fault->text, n, endpoint, &fault->file, &found)) {
+    if (find_place(fault->text, n, where, &fault->file, &found)) {
         fault->line = found.line;
-        read_source(fault, endpoint->root);
-        if (!endpoint->last_counts)
+        read_source(fault, where->root);
+        if (!where->last_counts)
             fault->message = rest_of_line(fault->text, n, found.after);
     }
     if (fault->message == NULL)
-        fault->message = find_message(fault->text, n, endpoint->last_counts);
+        fault->message = find_message(fault->text, n, where->last_counts);
     if (fault->message == NULL)
         fault->message = xstrdup("the action does not load");
 }

@@ -74,9 +74,9 @@ static bool last_counts(const struct loader *loader)
 static void note_broken(struct loader *loader, const char *why)
 {
     struct service *service = loader->service;
-    struct fault_place endpoint = {.root = loader->target.folder,
-                                   .only = loader->target.only,
-                                   .last_counts = last_counts(loader)};
+    struct fault_place where = {.root = loader->target.folder,
+                                .only = loader->target.only,
+                                .last_counts = last_counts(loader)};
     struct buf text = {0};
 
     /* What the action said tells more than our own words; a failed compilation's words are both. */
@@ -87,7 +87,7 @@ static void note_broken(struct loader *loader, const char *why)
     } else {
         buf_add_text(&text, why);
     }
-    fault_find(&loader->fault, buf_at(&text), buf_len(&text), &endpoint);
+    fault_find(&loader->fault, buf_at(&text), buf_len(&text), &where);
     buf_done(&text);
     copy_names(&service->names, &loader->names);
     if (service->pool == NULL)
@@ -157,7 +157,7 @@ static bool is_patient(struct loader *loader)
     return true;
 }
 
-/* Whoever else publishes just now is waited for; a load of ours is of no use any more. false: wait. */
+/* Drop a load of our own that is under way; wait for a publication of others. false: wait. */
 static bool drop_current(struct loader *loader)
 {
     struct service *service = loader->service;
@@ -187,8 +187,9 @@ static const char *language_of(const struct preloaded *preloaded, const struct l
     return runtime != NULL ? runtime->name : "native";
 }
 
-/* A debugger has one port: the version that has it must end before the next one begins, and requests
- * wait meanwhile. What it runs dies with it, for it may be stopped at a breakpoint. false: wait. */
+/* A debugger has one port: the version that has it must end before the next one begins, and
+ * requests wait meanwhile. What it runs dies with it, for it may be stopped at a breakpoint. false:
+ * wait. */
 static bool is_port_free(struct loader *loader)
 {
     struct service *service = loader->service;

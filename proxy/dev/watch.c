@@ -1,7 +1,7 @@
 /*
- * A change is a file that was closed after writing, moved in or out, or deleted, not each write: what
- * is still open is half written. The tree is walked anew after each burst, which adds what is new
- * and drops what is gone; adding a watch twice gives the same watch.
+ * A change is a file that was closed after writing, moved in or out, or deleted, not each write:
+ * what is still open is half written. The tree is walked anew after each burst, which adds what is
+ * new and drops what is gone; adding a watch twice gives the same watch.
  */
 
 #include "dev/watch.h"

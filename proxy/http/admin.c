@@ -114,7 +114,7 @@ static void write_whole_time(struct buf *text, const char *name, const struct re
     metrics_histogram(text, name, &reading->service->runs.whole);
 }
 
-static void write_in_window(struct buf *text, const char *name, const struct reading *reading)
+static void write_in_flight(struct buf *text, const char *name, const struct reading *reading)
 {
     const struct pool *pool = reading->service->pool;
     unsigned n = versions_n_jobs(reading->service);
@@ -303,7 +303,7 @@ static const struct {
     {"whiskloop_activation_duration_seconds", "histogram", "Time from a request to its reply.",
      write_whole_time},
     {"whiskloop_activations_in_flight", "gauge", "Activations that workers have now.",
-     write_in_window},
+     write_in_flight},
     {"whiskloop_activations_queued", "gauge", "Activations that wait for a worker now.",
      write_queued},
     {"whiskloop_request_bytes_total", "counter", "Bytes of the requests that were not refused.",

@@ -17,7 +17,7 @@ bool default_action_is_own(const struct service *service)
 }
 
 /* Caller frees. */
-static char *stub_dir(const struct service *service)
+static char *program_dir(const struct service *service)
 {
     const struct runtime *runtime = service->opts.fallback;
 
@@ -31,18 +31,19 @@ struct pool *default_action_pool(struct service *service)
     struct exec_spec spec;
     char *dir;
 
-    if (service->stub != NULL || runtime->stub == NULL)
-        return service->stub;
+    if (service->default_pool != NULL || runtime->stub == NULL)
+        return service->default_pool;
     memset(&spec, 0, sizeof(spec));
-    dir = stub_dir(service);
+    dir = program_dir(service);
     runtime_exec_spec(runtime, dir, "main", service->opts.environ, NULL, &spec);
     spec.privileges = service->opts.privileges;
     log_info("stub.start", log_text("folder", dir));
     free(dir);
-    service->stub = pool_new(service->loop, &spec, &service->opts.pool, service->out, service->err);
+    service->default_pool =
+        pool_new(service->loop, &spec, &service->opts.pool, service->out, service->err);
     /* Part of the image, so it needs no proof. Its worker starts with the first job. */
-    service->stub->serving = true;
-    return service->stub;
+    service->default_pool->serving = true;
+    return service->default_pool;
 }
 
 bool default_action_adopt(struct service *service)
@@ -52,21 +53,21 @@ bool default_action_adopt(struct service *service)
     if (pool == NULL)
         return false;
     service->pool = pool;
-    service->stub = NULL;
+    service->default_pool = NULL;
     return true;
 }
 
 void default_action_retire(struct service *service)
 {
-    if (service->stub != NULL && !service->stub->stopping)
-        pool_stop(service->stub);
+    if (service->default_pool != NULL && !service->default_pool->stopping)
+        pool_stop(service->default_pool);
 }
 
 bool default_action_drain(struct service *service, bool late)
 {
-    if (service->stub == NULL)
+    if (service->default_pool == NULL)
         return true;
-    if (late || pool_n_jobs(service->stub) == 0)
+    if (late || pool_n_jobs(service->default_pool) == 0)
         default_action_retire(service);
-    return service->stub->stopping && pool_n_processes(service->stub) == 0;
+    return service->default_pool->stopping && pool_n_processes(service->default_pool) == 0;
 }

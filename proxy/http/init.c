@@ -315,13 +315,13 @@ static void start_workers(struct init *init)
     const struct actionloop *actionloop = &service->opts.actionloop;
     const struct runtime *runtime = init->build.runtime;
     struct exec_spec spec;
-    struct exec_spec stdin_probe;
+    struct exec_spec waiting_spec;
     struct spawned waiting;
     struct buf line = {0};
     bool is_waiting;
 
     memset(&spec, 0, sizeof(spec));
-    memset(&stdin_probe, 0, sizeof(stdin_probe));
+    memset(&waiting_spec, 0, sizeof(waiting_spec));
     privileges_borrow(service->opts.privileges); /* it looks into the action's folder */
     runtime_exec_spec(runtime, init->build.dir, init->envelope.main, service->opts.environ,
                       init->envelope.env, &spec);
@@ -346,10 +346,10 @@ static void start_workers(struct init *init)
     if (is_waiting || prewarm_forks(service, runtime))
         add_init_line(init, &line);
     if (prewarm_forks(service, runtime) &&
-        runtime_prewarm(runtime, true, service->opts.environ, &stdin_probe)) {
-        stdin_probe.privileges = service->opts.privileges;
-        pool_start_forked(init->pool, &stdin_probe, is_waiting ? &waiting : NULL, &line, on_started,
-                          init);
+        runtime_prewarm(runtime, true, service->opts.environ, &waiting_spec)) {
+        waiting_spec.privileges = service->opts.privileges;
+        pool_start_forked(init->pool, &waiting_spec, is_waiting ? &waiting : NULL, &line,
+                          on_started, init);
     } else {
         pool_start(init->pool, is_waiting ? &waiting : NULL, &line, on_started, init);
     }

@@ -73,7 +73,7 @@ struct service {
     struct pool *pool;          /* the action; NULL before a successful /init */
     unsigned version;           /* of its folder; 0: no action, or none that lies in the store */
     struct list retired;        /* retired versions: http/versions.c */
-    struct pool *stub;          /* serves while `pool` is NULL; NULL: not started yet */
+    struct pool *default_pool;  /* serves while `pool` is NULL; NULL: not started yet */
     struct prewarmed prewarmed; /* of the fallback runtime, while there is no action */
     struct init *init;          /* the one in progress, NULL: none */
     struct user_names names;    /* names for the action's files in a command's log; else unused */

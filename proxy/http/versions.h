@@ -30,8 +30,8 @@ void versions_publish(struct service *service, struct pool *pool, unsigned numbe
 /* Discard a version that failed. pool: taken over; NULL: none. number 0: it has no folder. */
 void versions_discard(struct service *service, struct pool *pool, unsigned number);
 
-/* Which process of a version that serves or did so what was added to a sink in this owner's name
- * came from; 0: none of them. */
+/* The process whose output was added to one of our streams under this owner, among the workers of
+ * all versions; 0: none of them. */
 pid_t versions_writer(const struct service *service, const void *owner);
 /* Number of unanswered activations in all versions. */
 unsigned versions_n_jobs(const struct service *service);

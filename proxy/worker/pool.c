@@ -278,7 +278,8 @@ static struct worker *choose(struct pool *pool, uint64_t now_ns)
 }
 
 /* Whether the worker that was given a job just now takes the next one, too: one write and one
- * wake-up for both. Where few jobs are under way they are spread, so that none waits for another. */
+ * wake-up for both. Where few jobs are under way they are spread, so that none waits for
+ * another. */
 static bool takes_next(const struct pool *pool, const struct worker *worker, uint64_t now_ns)
 {
     return worker != NULL && pool_n_jobs(pool) >= SPREAD_JOBS && worker_room(worker) > 0 &&

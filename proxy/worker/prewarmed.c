@@ -48,10 +48,10 @@ static bool start(struct prewarmed *prewarmed, const struct exec_spec *spec, int
 
 bool prewarmed_start(struct prewarmed *prewarmed, struct exec_spec *spec, int pipe_bytes)
 {
-    bool stdin_probe = prewarmed->spawned.pid != 0 || start(prewarmed, spec, pipe_bytes);
+    bool is_waiting = prewarmed->spawned.pid != 0 || start(prewarmed, spec, pipe_bytes);
 
     exec_spec_done(spec); /* it holds the whole environment, and nobody asks for it again */
-    return stdin_probe;
+    return is_waiting;
 }
 
 bool prewarmed_take(struct prewarmed *prewarmed, struct spawned *spawned)

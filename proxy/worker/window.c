@@ -111,7 +111,7 @@ struct job *window_take(struct window *window, struct job *job)
     return NULL;
 }
 
-void window_drop_ghosts(struct window *window)
+void window_drop_tombstones(struct window *window)
 {
     struct list *next;
 

@@ -59,7 +59,7 @@ static inline bool window_is_deserted(const struct window *window)
 }
 
 /* Nobody is left who could answer them: free the tombstones. */
-void window_drop_ghosts(struct window *window);
+void window_drop_tombstones(struct window *window);
 
 /* Whether a line has at least begun to leave: an answer will come. */
 bool window_is_fed(const struct window *window);

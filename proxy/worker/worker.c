@@ -145,7 +145,7 @@ static bool is_lost(const struct worker *w)
     return w->hung || w->refused;
 }
 
-static void pacing(struct worker *w)
+static void feed(struct worker *w)
 {
     if (w->window.unsent == NULL)
         return;
@@ -271,8 +271,7 @@ static void step_starting(struct worker *w)
         (void)channel_pull(&w->channel);
         hear(w);
     }
-    if (state ==
-        STDIN_PROBE_RUNS) /* still on its way: on a busy machine that takes what it takes */
+    if (state == STDIN_PROBE_RUNS) /* still starting, which takes long on a busy machine */
         settled_at_ms += SETTLE_PATIENCE * w->opts.settle_ms;
     if (settles && is_late(w, settled_at_ms))
         w->ready = true;
@@ -372,7 +371,7 @@ static void step_ready(struct worker *w)
     if (!must_pause(w))
         channel_resume(&w->channel);
     if (!is_lost(w) && !w->unwanted) {
-        pacing(w);
+        feed(w);
         if (w->holder.asked && w->channel.in.sock != NULL && !give_controls(w))
             loop_watch_write(&w->channel.in, on_room_to_write);
         again_us = puzzle(w);
@@ -460,7 +459,7 @@ void worker_init(struct worker *w, struct loop *loop, const struct exec_spec *sp
 
 void worker_done(struct worker *w)
 {
-    window_drop_ghosts(&w->window);
+    window_drop_tombstones(&w->window);
     assert(w->window.n == 0 && list_empty(&w->finished) && list_empty(&w->returned));
     if (w->pid != 0) {
         spawn_kill(w->pid, SIGKILL);

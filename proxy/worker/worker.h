@@ -126,14 +126,14 @@ void worker_start(struct worker *worker);
 void worker_adopt(struct worker *worker, const struct spawned *spawned, struct buf *line);
 /* How many more jobs may be given now; 0 unless READY. */
 unsigned worker_room(const struct worker *worker);
-/* How many lines it does in a moment that is not worth waking another worker for; 1: it takes longer
- * for each, or is not known yet. */
+/* How many lines it does in a moment that is not worth waking another worker for; 1: it takes
+ * longer for each, or is not known yet. */
 unsigned worker_batch(const struct worker *worker);
 /* It has worked on the same activation for so long that others should not be put behind it. now_ns:
  * as loop_clock_ns(). */
 bool worker_is_stalled(const struct worker *worker, uint64_t now_ns);
-/* The job is the worker's until it stands in finished or returned. Its line is written at the end of
- * the turn, or by worker_feed(). */
+/* The job is the worker's until it stands in finished or returned. Its line is written at the end
+ * of the turn, or by worker_feed(). */
 void worker_give(struct worker *worker, struct job *job);
 /* Write what it was given, as far as it may be written now. */
 void worker_feed(struct worker *worker);

@@ -23,7 +23,7 @@ struct task {
     struct job job;
     struct fixture *f;
     unsigned n_done;
-    unsigned endpoint; /* how many were done before it */
+    unsigned place; /* how many were done before it */
 };
 
 struct fixture {
@@ -47,7 +47,7 @@ static inline void on_done(struct job *job)
 
     assert_false(task->f->inside);
     task->n_done++;
-    task->endpoint = task->f->n_done++;
+    task->place = task->f->n_done++;
 }
 
 static inline void on_started(void *owner, const struct err *err)

@@ -63,27 +63,27 @@ static inline int streams_tear_down(void **state)
 }
 
 /* Put fd, which is closed, in the place of 0 or 1 until the case ends; -1: there is nothing. */
-static inline void stand_in(struct streams *s, int endpoint, int fd)
+static inline void stand_in(struct streams *s, int place, int fd)
 {
-    assert_true(endpoint == STDIN_FILENO || endpoint == STDOUT_FILENO);
+    assert_true(place == STDIN_FILENO || place == STDOUT_FILENO);
     (void)fflush(stdout);
-    if (s->saved[endpoint] < 0)
-        s->saved[endpoint] = fcntl(endpoint, F_DUPFD_CLOEXEC, 3);
+    if (s->saved[place] < 0)
+        s->saved[place] = fcntl(place, F_DUPFD_CLOEXEC, 3);
     if (fd >= 0)
-        assert_int_equal(dup2(fd, endpoint), endpoint);
+        assert_int_equal(dup2(fd, place), place);
     else
-        (void)close(endpoint);
+        (void)close(place);
     fd_close(&fd);
 }
 
 /* A pipe to stdin or from stdout; the case keeps its other end as others[place]. */
-static inline void stand_in_pipe(struct streams *s, int endpoint)
+static inline void stand_in_pipe(struct streams *s, int place)
 {
     int ends[2];
 
     assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
-    s->others[endpoint] = ends[1 - endpoint];
-    stand_in(s, endpoint, ends[endpoint]);
+    s->others[place] = ends[1 - place];
+    stand_in(s, place, ends[place]);
 }
 
 /* One socket as stdin and stdout, the way inetd and socat give it; the other end as others[0]. */
@@ -97,12 +97,12 @@ static inline void stand_in_socket(struct streams *s)
     stand_in(s, STDIN_FILENO, ends[1]);
 }
 
-static inline void stand_in_file(struct streams *s, int endpoint, const char *path)
+static inline void stand_in_file(struct streams *s, int place, const char *path)
 {
-    int fd = open(path, endpoint == STDIN_FILENO ? O_RDONLY : O_WRONLY);
+    int fd = open(path, place == STDIN_FILENO ? O_RDONLY : O_WRONLY);
 
     assert_true(fd >= 0);
-    stand_in(s, endpoint, fd);
+    stand_in(s, place, fd);
 }
 
 static inline bool is_blocking(int fd)

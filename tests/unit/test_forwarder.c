@@ -479,5 +479,5 @@ int main(void)
         TEST(a_pipe_that_is_watched_can_be_taken_over),
     };
 
-    return cmocka_run_group_tests_name("relay", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("forwarder", tests, NULL, NULL);
 }

@@ -29,7 +29,7 @@ static int tear_down(void **state)
     return 0;
 }
 
-static void pacing(struct line *line, const char *text)
+static void feed(struct line *line, const char *text)
 {
     line_feed(line, text, strlen(text));
 }
@@ -73,7 +73,7 @@ static void a_whole_line_comes_out_without_its_newline(void **state)
 {
     struct fixture *f = *state;
 
-    pacing(&f->line, "abc\n");
+    feed(&f->line, "abc\n");
     assert_line(&f->line, "abc");
     assert_none(&f->line);
 }
@@ -82,9 +82,9 @@ static void a_line_waits_for_its_newline(void **state)
 {
     struct fixture *f = *state;
 
-    pacing(&f->line, "ab");
+    feed(&f->line, "ab");
     assert_none(&f->line);
-    pacing(&f->line, "c\n");
+    feed(&f->line, "c\n");
     assert_line(&f->line, "abc");
 }
 
@@ -92,7 +92,7 @@ static void lines_come_in_the_order_of_their_bytes(void **state)
 {
     struct fixture *f = *state;
 
-    pacing(&f->line, "1\n22\n333\nrest");
+    feed(&f->line, "1\n22\n333\nrest");
     assert_line(&f->line, "1");
     assert_line(&f->line, "22");
     assert_line(&f->line, "333");
@@ -107,7 +107,7 @@ static void a_line_fed_byte_by_byte_arrives_whole(void **state)
         line_feed(&f->line, at, 1);
         assert_none(&f->line);
     }
-    pacing(&f->line, "\n");
+    feed(&f->line, "\n");
     assert_line(&f->line, "abcdefg");
 }
 
@@ -115,7 +115,7 @@ static void an_empty_line_is_a_line(void **state)
 {
     struct fixture *f = *state;
 
-    pacing(&f->line, "\n\n");
+    feed(&f->line, "\n\n");
     assert_line(&f->line, "");
     assert_line(&f->line, "");
     assert_none(&f->line);
@@ -148,7 +148,7 @@ static void the_text_outlives_the_next_line_that_is_handed_out(void **state)
     const char *text;
     size_t n;
 
-    pacing(&f->line, "abc\ndef\n");
+    feed(&f->line, "abc\ndef\n");
     assert_int_equal(line_next(&f->line, &text, &n), LINE_READY);
     assert_line(&f->line, "def");
     assert_memory_equal(text, "abc", 3);
@@ -160,7 +160,7 @@ static void lines_up_to_the_bound_are_handed_out(void **state)
 {
     struct fixture *f = *state;
 
-    pacing(&f->line, "1234567\n12345678\n");
+    feed(&f->line, "1234567\n12345678\n");
     assert_line(&f->line, "1234567");
     assert_line(&f->line, "12345678");
 }
@@ -169,7 +169,7 @@ static void a_line_one_byte_too_long_is_told(void **state)
 {
     struct fixture *f = *state;
 
-    pacing(&f->line, "123456789\n");
+    feed(&f->line, "123456789\n");
     assert_too_long(&f->line);
     assert_none(&f->line);
 }
@@ -178,9 +178,9 @@ static void a_line_of_the_bound_may_still_end(void **state)
 {
     struct fixture *f = *state;
 
-    pacing(&f->line, "12345678");
+    feed(&f->line, "12345678");
     assert_none(&f->line);
-    pacing(&f->line, "\n");
+    feed(&f->line, "\n");
     assert_line(&f->line, "12345678");
 }
 
@@ -188,7 +188,7 @@ static void too_long_is_told_before_the_newline_comes(void **state)
 {
     struct fixture *f = *state;
 
-    pacing(&f->line, "123456789");
+    feed(&f->line, "123456789");
     assert_too_long(&f->line);
 }
 
@@ -196,13 +196,13 @@ static void too_long_is_told_once_for_many_pieces(void **state)
 {
     struct fixture *f = *state;
 
-    pacing(&f->line, "123456789");
+    feed(&f->line, "123456789");
     assert_too_long(&f->line);
     for (int i = 0; i < 100; i++) {
-        pacing(&f->line, "123456789");
+        feed(&f->line, "123456789");
         assert_none(&f->line);
     }
-    pacing(&f->line, "\n");
+    feed(&f->line, "\n");
     assert_none(&f->line);
 }
 
@@ -210,9 +210,9 @@ static void nothing_is_kept_of_a_line_that_is_too_long(void **state)
 {
     struct fixture *f = *state;
 
-    pacing(&f->line, "123456789");
+    feed(&f->line, "123456789");
     assert_too_long(&f->line);
-    pacing(&f->line, "123456789");
+    feed(&f->line, "123456789");
     assert_none(&f->line);
     assert_int_equal(buf_len(&f->line.buf), 0);
 }
@@ -221,9 +221,9 @@ static void the_line_after_one_that_was_too_long_is_whole(void **state)
 {
     struct fixture *f = *state;
 
-    pacing(&f->line, "123456789");
+    feed(&f->line, "123456789");
     assert_too_long(&f->line);
-    pacing(&f->line, "0\nabc\n");
+    feed(&f->line, "0\nabc\n");
     assert_line(&f->line, "abc");
 }
 
@@ -231,7 +231,7 @@ static void two_lines_too_long_are_told_one_by_one(void **state)
 {
     struct fixture *f = *state;
 
-    pacing(&f->line, "123456789\n123456789\nabc\n");
+    feed(&f->line, "123456789\n123456789\nabc\n");
     assert_too_long(&f->line);
     assert_too_long(&f->line);
     assert_line(&f->line, "abc");
@@ -244,7 +244,7 @@ static void the_rest_is_what_was_not_handed_out(void **state)
     struct fixture *f = *state;
     const char *text;
 
-    pacing(&f->line, "abc\nde");
+    feed(&f->line, "abc\nde");
     assert_line(&f->line, "abc");
     assert_none(&f->line);
     assert_int_equal(line_rest(&f->line, &text), 2);
@@ -256,9 +256,9 @@ static void the_rest_stays_until_it_is_finished(void **state)
     struct fixture *f = *state;
     const char *text;
 
-    pacing(&f->line, "de");
+    feed(&f->line, "de");
     assert_int_equal(line_rest(&f->line, &text), 2);
-    pacing(&f->line, "f\n");
+    feed(&f->line, "f\n");
     assert_line(&f->line, "def");
 }
 
@@ -267,9 +267,9 @@ static void a_line_that_is_too_long_leaves_no_rest(void **state)
     struct fixture *f = *state;
     const char *text;
 
-    pacing(&f->line, "123456789");
+    feed(&f->line, "123456789");
     assert_too_long(&f->line);
-    pacing(&f->line, "123");
+    feed(&f->line, "123");
     assert_int_equal(line_rest(&f->line, &text), 0);
 }
 
@@ -277,10 +277,10 @@ static void what_is_skipped_is_no_part_of_the_next_line(void **state)
 {
     struct fixture *f = *state;
 
-    pacing(&f->line, "abcdef");
+    feed(&f->line, "abcdef");
     assert_none(&f->line);
     line_skip(&f->line, 4);
-    pacing(&f->line, "\n");
+    feed(&f->line, "\n");
     assert_line(&f->line, "ef");
 }
 
@@ -288,10 +288,10 @@ static void a_reset_forgets_bytes(void **state)
 {
     struct fixture *f = *state;
 
-    pacing(&f->line, "abc");
+    feed(&f->line, "abc");
     assert_none(&f->line);
     line_reset(&f->line, 0);
-    pacing(&f->line, "def\n");
+    feed(&f->line, "def\n");
     assert_line(&f->line, "def");
 }
 
@@ -299,10 +299,10 @@ static void a_reset_forgets_that_a_line_was_too_long(void **state)
 {
     struct fixture *f = *state;
 
-    pacing(&f->line, "123456789");
+    feed(&f->line, "123456789");
     assert_too_long(&f->line);
     line_reset(&f->line, 0);
-    pacing(&f->line, "def\n");
+    feed(&f->line, "def\n");
     assert_line(&f->line, "def");
 }
 
@@ -310,7 +310,7 @@ static void a_reset_keeps_memory_up_to_what_is_said(void **state)
 {
     struct fixture *f = *state;
 
-    pacing(&f->line, "abc");
+    feed(&f->line, "abc");
     line_reset(&f->line, f->line.buf.size);
     assert_true(f->line.buf.size > 0);
     line_reset(&f->line, f->line.buf.size - 1);

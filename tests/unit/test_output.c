@@ -506,5 +506,5 @@ int main(void)
         TEST(the_end_does_not_wait_for_a_reader_that_stalls),
     };
 
-    return cmocka_run_group_tests_name("sink", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("output", tests, NULL, NULL);
 }

@@ -80,7 +80,7 @@ static void jobs_run_in_the_order_in_which_they_came(void **state)
         (void)submit(f, "line3:{}");
     loop_until(f->loop, all_are_done, f);
     for (unsigned i = 0; i < 10; i++)
-        assert_int_equal(f->tasks[i].endpoint, i);
+        assert_int_equal(f->tasks[i].place, i);
 }
 
 static void each_job_gets_its_own_answer(void **state)

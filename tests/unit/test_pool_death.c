@@ -16,7 +16,7 @@ static void a_death_costs_the_job_that_ran_and_no_other(void **state)
     assert_int_equal(f->tasks[0].job.outcome, JOB_DIED);
     for (unsigned i = 1; i <= 5; i++) {
         assert_answer(&f->tasks[i], "{}");
-        assert_int_equal(f->tasks[i].endpoint, i);
+        assert_int_equal(f->tasks[i].place, i);
     }
 }
 
@@ -263,7 +263,7 @@ static void jobs_that_come_back_keep_their_order(void **state)
         (void)submit(f, "never read");
     loop_until(f->loop, all_are_done, f);
     for (unsigned i = 0; i < 3; i++)
-        assert_int_equal(f->tasks[i].endpoint, i);
+        assert_int_equal(f->tasks[i].place, i);
 }
 
 int main(void)

@@ -179,7 +179,7 @@ static void what_waits_is_run_by_the_next_one_first_and_in_order(void **state)
         loop_turn(f->loop, 1);
     for (unsigned i = 1; i <= 3; i++) {
         assert_answer(&f->tasks[i], "{}");
-        assert_int_equal(f->tasks[i].endpoint, i - 1);
+        assert_int_equal(f->tasks[i].place, i - 1);
     }
     assert_int_equal(f->tasks[0].n_done, 0);
     pool_stop(f->pool);

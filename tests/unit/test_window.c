@@ -243,7 +243,7 @@ static void tombstones_are_dropped_and_jobs_stay(void **state)
     window_wrote(&f->window, 3 + 4 + 5 + 6);
     give_up(f, f->jobs[1]);
     give_up(f, f->jobs[3]);
-    window_drop_ghosts(&f->window);
+    window_drop_tombstones(&f->window);
     assert_int_equal(f->window.n, 2);
     assert_int_equal(f->window.n_tombstones, 0);
     (void)window_take(&f->window, f->jobs[0]);

@@ -173,7 +173,7 @@ static void a_template_that_ended_is_started_again_for_the_next_worker(void **st
     assert_captured(&f->err, "loaded\n" SENTINEL "\nloaded\n" SENTINEL "\n");
 }
 
-static void an_order_that_a_good_template_died_of_is_carried_out_by_the_next(void **state)
+static void an_order_that_a_good_zygote_died_of_is_carried_out_by_the_next(void **state)
 {
     struct fixture *f = *state;
 
@@ -343,7 +343,7 @@ int main(void)
         FACT(a_worker_that_ended_before_it_was_known_is_started_the_ordinary_way),
         FACT(workers_outlive_the_template),
         FACT(a_template_that_ended_is_started_again_for_the_next_worker),
-        FACT(an_order_that_a_good_template_died_of_is_carried_out_by_the_next),
+        FACT(an_order_that_a_good_zygote_died_of_is_carried_out_by_the_next),
         FACT(one_that_twice_ends_before_it_has_made_a_worker_is_given_up),
         FACT(one_that_is_killed_while_it_loads_again_fails_nobody),
         FACT(one_that_closes_its_socket_is_given_up),

@@ -79,7 +79,7 @@ static inline int tear_down(void **state)
         free(f->jobs[i].answer);
     }
     if (f->worker.loop != NULL) {
-        window_drop_ghosts(&f->worker.window);
+        window_drop_tombstones(&f->worker.window);
         window_init(&f->worker.window); /* those that a test left running were taken out above */
         worker_done(&f->worker);
     }
