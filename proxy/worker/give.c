@@ -83,6 +83,8 @@ bool give_next(struct worker *w)
             return true;
         if (!begin_with_care(w))
             return false;
+        if (w->refused) /* by what it said now: the line stays unfinished */
+            return true;
     } else {
         channel_widen(&w->channel);
         if (pacing_is_plain(&w->pacing))

@@ -187,6 +187,12 @@ static void read_ready_line(struct worker *w, const char *text, size_t n)
         w->refused = true;
         return;
     }
+    if (ready.concurrent > 0 && !window_is_between_lines(&w->window)) {
+        /* It has the start of a line without an id. The next start waits for the announcement. */
+        w->opts.settle_ms = w->opts.start_ms;
+        w->refused = true;
+        return;
+    }
     w->ready = w->was_seen = true;
     pacing_announced(&w->pacing, ready.pipeline, ready.concurrent);
     window_set_numbered(&w->window, ready.concurrent > 0);
