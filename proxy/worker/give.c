@@ -83,7 +83,7 @@ bool give_next(struct worker *w)
             return true;
         if (!begin_with_care(w))
             return false;
-        if (w->refused) /* by what it said now: the line stays unfinished */
+        if (w->refused) /* its announcement came too late for the line that was begun */
             return true;
     } else {
         channel_widen(&w->channel);

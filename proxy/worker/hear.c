@@ -188,7 +188,8 @@ static void read_ready_line(struct worker *w, const char *text, size_t n)
         return;
     }
     if (ready.concurrent > 0 && !window_is_between_lines(&w->window)) {
-        /* It has the start of a line without an id. The next start waits for the announcement. */
+        /* It was sent the start of a line without an id. Replace the process; from now on, wait
+         * for its announcement as long as a start may take. */
         w->opts.settle_ms = w->opts.start_ms;
         w->refused = true;
         return;

@@ -88,7 +88,7 @@ struct worker {
     int wait_status;
     bool ready;    /* it may be fed */
     bool was_seen; /* ... as it said so, or was seen waiting for input */
-    bool refused;  /* its ready line says no, or is none */
+    bool refused;  /* its ready line says no, is none, or came too late for the line begun */
     bool hung;     /* it closed its answers, or does not read any more */
     bool late;     /* it was working past a deadline */
     bool unwanted;
