@@ -112,7 +112,7 @@ def escaped(attack):
             if os.fork() == 0:
                 attack()
         finally:
-            os._exit(0)  # also where it may not fork: it must not go on as a second launcher
+            os._exit(0)  # even if fork() fails, or the child would go on as a second launcher
 
 def for_ever(attack):
     while True:
@@ -275,6 +275,7 @@ def test_what_an_action_may_do(watched, user, attack):
     assert_obeys(one)
 
 
+# Both workers share one limit on processes. One fork bomb may keep the other worker from forking.
 ALL_AT_ONCE = """
 def attack(args):
     try:
@@ -290,7 +291,6 @@ def test_an_attack_that_goes_on_while_it_is_asked_to_end(watched, user):
     """Everything at once, and SIGTERM amid it: nobody is given the time to be late."""
     one = watched("--user", user, "--rlimit-nproc", 64, "--kill-after", 200, "--drain-timeout", 500, "--workers", 2,
                   "--runtime", "python")
-    # The user's processes are counted for both workers: the bomb of one may leave no place to the folders of the other.
     source = "".join(text.replace("def attack", f"def attack_{n}").replace("attack = ", f"attack_{n} = ")
                      for n, text in enumerate([ATTACKS["makes folders for ever"], ATTACKS["fork bomb"]]))
     one.proxy.started(PRELUDE + source + ALL_AT_ONCE)
