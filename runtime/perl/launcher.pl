@@ -214,7 +214,7 @@ sub load {
         exit 1;
     }
     my @functions;
-    for my $one (split /\s*,\s*/, $name) {
+    for my $one (split /\s*,\s*/, $name, -1) {
         if (!defined &{"main::$one"}) {
             print STDERR "Cannot start action: function '$one' was not found in $base\n";
             exit 1;

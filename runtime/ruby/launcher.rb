@@ -137,7 +137,7 @@ module Whiskloop
       report(e)
       exit(1)
     end
-    (main.to_s.empty? ? 'main' : main).split(',').map(&:strip).to_h do |name|
+    (main.to_s.empty? ? 'main' : main).split(',', -1).map(&:strip).to_h do |name|
       [name, TOPLEVEL_BINDING.receiver.method(name)]
     rescue NameError
       abort("Cannot start action: function '#{name}' was not found in #{File.basename(file)}")

@@ -468,14 +468,16 @@ fi
 set -- # an action that looks at its arguments finds none
 # shellcheck source=/dev/null
 . "$LAUNCHER_FILE" 60<&- 61>&- || exit 1
-LAUNCHER_MAIN=${LAUNCHER_MAIN//[[:space:]]/}
-IFS=, read -r -a LAUNCHER_FUNCTIONS <<<"$LAUNCHER_MAIN"
+IFS=, read -r -a LAUNCHER_FUNCTIONS <<<"$LAUNCHER_MAIN," # read drops what is empty at the end
+LAUNCHER_MAIN=
 for LAUNCHER_LINE in "${LAUNCHER_FUNCTIONS[@]}"; do
+    launcher_trim LAUNCHER_LINE
     if ! declare -F -- "$LAUNCHER_LINE" >/dev/null; then
         printf "Cannot start action: function '%s' was not found in %s\n" "$LAUNCHER_LINE" \
             "${LAUNCHER_FILE##*/}" >&2
         exit 1
     fi
+    LAUNCHER_MAIN+=${LAUNCHER_MAIN:+,}$LAUNCHER_LINE
 done
 [[ -z $LAUNCHER_ACK ]] || printf '{"ok":true,"pipeline":%d,"parts":true,"control":true}\n' "$PIPELINE" >&61
 while launcher_next; do
