@@ -215,18 +215,20 @@ function main(args)
 end
 """
 
+IN_PYTHON = "python, all in Python"  # as PyPy does it
 LANGUAGES = {row.name: row for row in ROWS if row.name in CODES}
 
 
 @pytest.fixture(params=sorted(CODES))
 def started(request, proxy):
     """started(*options): a proxy with the action of one language after the other."""
-    row = LANGUAGES[request.param]
+    row = LANGUAGES[request.param.partition(",")[0]]
     if row.missing():
         pytest.skip(row.missing())
+    env = {**row.env, "__OW_PYTHON_ACCELERATOR": "0"} if request.param == IN_PYTHON else row.env
 
     def start(*options):
-        one = proxy(*row.options, *options, env=row.env)
+        one = proxy(*row.options, *options, env=env)
         one.started(CODES[row.name])
         return one
     return start
@@ -317,7 +319,7 @@ def test_who_does_not_ask_gets_the_result_or_the_list(started):
 NO_CONTROL = ("lua",)  # it cannot read without waiting
 
 
-@pytest.mark.parametrize("started", sorted(set(CODES) - set(NO_CONTROL)), indirect=True)
+@pytest.mark.parametrize("started", sorted({*CODES, IN_PYTHON} - set(NO_CONTROL)), indirect=True)
 def test_a_client_that_leaves_ends_the_function(started, folder):
     one = started("--workers=1", "--admin", f"unix:{folder}/admin")
     first, second = one.connect(), one.connect()
