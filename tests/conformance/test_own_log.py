@@ -258,7 +258,7 @@ def test_the_activation_that_was_late(proxy, log):
     one.run(steps(puppet.forever()), activation_id="8a0c")
     ended = only(log, "activation.end", activation_id="8a0c", outcome="late")
     assert ended["limit_ms"] == 900 and ended["ms"] >= ended["queue_ms"] >= 0
-    only(log, "worker.stop", pid=ended["worker"], why="late")
+    only(log, "worker.stop", pid=ended["worker"], why="deadline")
 
 
 def test_each_activation_at_debug(proxy, log):
