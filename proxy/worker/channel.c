@@ -123,6 +123,12 @@ void channel_close_input(struct channel *channel)
     loop_watch_close(&channel->in);
 }
 
+void channel_hand_over_input(struct channel *channel, struct loop_watch *to)
+{
+    loop_watch_write(&channel->in, NULL);
+    loop_watch_move(&channel->in, to);
+}
+
 void channel_close(struct channel *channel)
 {
     held_to_log(channel);

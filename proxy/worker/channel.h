@@ -93,6 +93,8 @@ void channel_open(struct channel *channel, struct loop *loop, const struct spawn
                   enum answers answers, loop_watch_fn *on_fd1, loop_watch_fn *on_fd3);
 /* Nothing more is written: the process may leave in order. */
 void channel_close_input(struct channel *channel);
+/* Move the input to `to`, which is closed; nothing more can be written here. */
+void channel_hand_over_input(struct channel *channel, struct loop_watch *to);
 /* Forward the last log bytes and close all pipes. */
 void channel_close(struct channel *channel);
 /* Frees memory; the channel is closed. */

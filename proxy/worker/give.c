@@ -85,6 +85,8 @@ static bool write_next(struct session *s)
             return true;
         if (!begin_with_care(s))
             return false;
+        if (s->refused) /* its announcement came too late for the line that was begun */
+            return true;
     } else {
         channel_widen(&s->channel);
         if (pacing_is_plain(&s->pacing))

@@ -180,6 +180,12 @@ static void read_ready_line(struct session *s, const char *text, size_t n)
         s->refused = true;
         return;
     }
+    if (ready.concurrent > 0 && !window_is_between_lines(&s->window)) {
+        /* It was sent the start of a line without an id. Replace the process; from now on, wait
+         * for its announcement as long as a start may take. */
+        s->announces_late = s->refused = true;
+        return;
+    }
     s->ready = true;
     pacing_announced(&s->pacing, ready.pipeline, ready.concurrent);
     window_set_numbered(&s->window, ready.concurrent > 0);

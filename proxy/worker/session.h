@@ -73,11 +73,14 @@ struct session {
 
     /* facts */
     bool ready;         /* it said so, or was seen waiting for input, or had its time */
-    bool refused;       /* its ready line says no, or is none: see refusal */
+    bool refused;       /* its ready line says no, is none, or came too late: see refusal */
     bool ended;         /* its pipes are closed */
     bool spoiled;       /* it answered a line before all of it was written */
     bool dismissed;     /* it was told to end: without jobs, nothing that it says counts */
     struct err refusal; /* why it refused */
+
+    /* kept from one process to the next */
+    bool announces_late; /* it announced `concurrent` amid its first line */
 
     /* results, for the owner to collect */
     struct list spoke;    /* parts that came since it was told */

@@ -1,7 +1,6 @@
 #include "worker/worker.h"
 
 #include <assert.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -208,7 +207,9 @@ static enum death why_stop(const struct worker *w)
 /* Whether one that reports nothing may be fed: it waits for input, or had its time. */
 static void settle(struct worker *w)
 {
-    uint64_t settled_at_ms = w->started_at_ms + w->opts.settle_ms;
+    bool waits = w->session.announces_late;
+    uint64_t settled_at_ms =
+        w->started_at_ms + (waits ? w->opts.start_ms : w->opts.settle_ms);
 
     if (w->session.ready || w->session.refused)
         return;
@@ -435,9 +436,9 @@ bool worker_is_ready(const struct worker *w)
     return w->state == WORKER_READY && !w->unwanted;
 }
 
-int worker_dup_input(const struct worker *w)
+void worker_hand_over_input(struct worker *w, struct loop_watch *to)
 {
-    return fcntl(w->session.channel.in.fd, F_DUPFD_CLOEXEC, 0);
+    channel_hand_over_input(&w->session.channel, to);
 }
 
 bool worker_was_fed(const struct worker *w)

@@ -98,8 +98,8 @@ bool worker_was_fed(const struct worker *worker);
 enum answers worker_answers(const struct worker *worker);
 /* It is ready, and nobody has told it to end. */
 bool worker_is_ready(const struct worker *worker);
-/* Our end of its descriptor 0 once more, for one that speaks there. -1: not to be had. */
-int worker_dup_input(const struct worker *worker);
+/* Move our end of its descriptor 0 to `to`, which is closed. It gets no jobs after that. */
+void worker_hand_over_input(struct worker *worker, struct loop_watch *to);
 /* How many more jobs may be given now; 0 unless READY. */
 unsigned worker_room(const struct worker *worker);
 /* How many lines it does in a moment that is not worth waking another worker for; 1: it takes

@@ -324,13 +324,7 @@ static void on_said(struct loop_watch *watch)
 /* What it says of itself it says before it reports ready: it is there by now. */
 static void listen_to(struct zygote *t)
 {
-    int fd = worker_dup_input(&t->worker);
-
-    if (fd < 0) {
-        give_up(t, "the proxy has no descriptor left to hear it");
-        return;
-    }
-    loop_watch_open(t->loop, &t->socket, fd);
+    worker_hand_over_input(&t->worker, &t->socket);
     loop_watch_read(&t->socket, on_said);
     on_said(&t->socket);
     if (!t->forks)

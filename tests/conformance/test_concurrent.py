@@ -272,6 +272,24 @@ def test_a_process_that_read_once_more_and_no_more_is_ended(proxy, gate):
     assert_error(other.result(), 400, "command exited")
 
 
+def test_an_announcement_amid_the_first_line(proxy, gate):
+    """A launcher that announces "concurrent" after the first bytes of a line is replaced, and the run gets its answer."""
+    one, door = proxy(*OPTIONS, "--settle-time", 1), gate()
+    one.asked = []
+    one.started(JUGGLER.replace("ROOM", str(ROOM))
+                .replace("put('{\"ok\"", f"wait_at({door.path!r})\nput('{{\"ok\""))
+    (first,) = one.children()
+    later = one.later(run, one, 1, ["answer", 1])
+    wait_until(lambda: one.bytes_unread() > 0, "the start of the line to be written")
+    door.wait_reached()
+    door.release()
+    wait_until(lambda: one.children() not in ([], [first]), "the next process")
+    door.wait_reached()
+    door.release()
+    assert_own([later.result()], [1])
+    assert_own([run(one, 2, ["answer", 2])], [2])
+
+
 @pytest.mark.parametrize("stray", [
     '{"id":77}', "[]", "[N]", "[N,", "[99999,{}]", "[99999999999999999999999,{}]", "[-N,{}]",
     '["N",{}]', "[N.0,{}]", "[,{}]", "no JSON", "7", "[N;{}]"])
