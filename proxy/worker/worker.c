@@ -208,8 +208,7 @@ static enum death why_stop(const struct worker *w)
 static void settle(struct worker *w)
 {
     bool waits = w->session.announces_late;
-    uint64_t settled_at_ms =
-        w->started_at_ms + (waits ? w->opts.start_ms : w->opts.settle_ms);
+    uint64_t settled_at_ms = w->started_at_ms + (waits ? w->opts.start_ms : w->opts.settle_ms);
 
     if (w->session.ready || w->session.refused)
         return;
