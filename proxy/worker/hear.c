@@ -28,6 +28,8 @@ void hear_end_of(struct worker *w, struct job *job, enum job_outcome outcome)
         job->outcome = JOB_KILLED;
         (void)snprintf(job->reason, sizeof(job->reason),
                        "the activation had begun when its process was killed: %s", w->killed_for);
+    } else if (outcome == JOB_DIED && w->unwanted) {
+        job->outcome = JOB_STOPPED;
     } else if (outcome == JOB_DIED && w->death != DEATH_NONE) {
         death_say_how(w->wait_status, job->reason, sizeof(job->reason));
     }
