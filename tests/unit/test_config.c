@@ -78,7 +78,7 @@ static const struct text {
 };
 
 /* --workers, --deadline-margin, --held-max-bytes, --inspect and the switches */
-#define N_OTHERS 15
+#define N_OTHERS 17
 
 static const char *const other_variables[] = {"FLASK_PROXY_PORT",         "OW_LOG_INIT_ERROR",
                                               "WHISKLOOP_LOG_INIT_ERROR", "OW_DEBUG",
