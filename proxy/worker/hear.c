@@ -353,14 +353,14 @@ bool hear_no_more(struct session *s, enum job_outcome outcome)
         finish_oldest(s, n_held, outcome);
         return false;
     }
-    if (n_held == 0 && outcome != JOB_DIED) /* late, and never read */
+    if (n_held == 0 && outcome == JOB_LATE) /* late, and never read */
         n_held = 1;
     give_back(s, n_held);
     if (n_held <= 1) {
         finish_oldest(s, n_held, outcome);
         return false;
     }
-    if (outcome != JOB_DIED && !oldest->tombstone)
+    if (outcome == JOB_LATE && !oldest->tombstone)
         end_job(s, window_give_up(&s->window, oldest), outcome);
     return true;
 }

@@ -109,6 +109,8 @@ static void end_jobs(struct worker *w)
         (void)snprintf(reason, sizeof(reason),
                        "the activation had begun when its process was killed: %s", w->killed_for);
         hear_last_words(&w->session, JOB_KILLED, reason);
+    } else if (w->unwanted) {
+        hear_last_words(&w->session, JOB_STOPPED, "");
     } else {
         death_say_how(w->wait_status, reason, sizeof(reason));
         hear_last_words(&w->session, JOB_DIED, reason);
@@ -142,8 +144,11 @@ static void bury(struct worker *w)
  * it could handle that and begin them. */
 static void stop_now(struct worker *w, enum death why, enum job_outcome outcome)
 {
-    bool holds = hear_no_more(&w->session, outcome);
+    bool holds;
 
+    if (outcome == JOB_DIED && w->unwanted)
+        outcome = JOB_STOPPED;
+    holds = hear_no_more(&w->session, outcome);
     note_refusal(w);
     log_info("worker.stop", log_int("pid", w->pid), log_age(w), log_text("why", death_name(why)),
              log_count("held", worker_n_jobs(w)));

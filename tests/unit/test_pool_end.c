@@ -28,7 +28,7 @@ static void stopping_answers_what_runs_and_what_waits(void **state)
         loop_turn(f->loop, 1);
     stop(f);
     loop_until(f->loop, all_are_done, f);
-    assert_int_equal(f->tasks[0].job.outcome, JOB_DIED);
+    assert_int_equal(f->tasks[0].job.outcome, JOB_STOPPED);
     assert_int_equal(f->tasks[1].job.outcome, JOB_ABANDONED);
 }
 

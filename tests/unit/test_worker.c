@@ -270,7 +270,7 @@ static void a_worker_that_works_can_be_stopped(void **state)
     loop_until(f->loop, nothing_is_unread, f);
     worker_stop(&f->worker);
     loop_until(f->loop, is_down, f);
-    assert_int_equal(job->outcome, JOB_DIED);
+    assert_int_equal(job->outcome, JOB_STOPPED);
 }
 
 static void an_idle_worker_can_be_stopped(void **state)
@@ -297,7 +297,7 @@ static void a_worker_that_never_stops_talking_can_be_stopped(void **state)
         loop_until(f->loop, nothing_is_unread, f);
         worker_stop(&f->worker);
         loop_until(f->loop, is_down, f);
-        assert_int_equal(job->outcome, JOB_DIED);
+        assert_int_equal(job->outcome, JOB_STOPPED);
         (void)tear_down((void **)&f);
     }
     (void)state;
