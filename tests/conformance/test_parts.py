@@ -290,7 +290,7 @@ def test_lines(started):
     assert (status, b"".join(parts)) == (200, as_lines(*PARTS))
     assert "boom" in json.loads(last)["error"]
     assert stream(one, {"n": 3, "die": 1}, LINES) == \
-        (200, as_lines(*PARTS, {"error": "command exited"}))
+        (200, as_lines(*PARTS, {"error": "command exited", "kind": "died"}))
     assert stream(one, {"n": 1}, LINES)[0] == 200
     one.check_streams(6)
 
@@ -303,7 +303,7 @@ def test_events(started):
     status, text = stream(one, {"n": 2, "boom": 1}, EVENTS)
     assert status == 200 and text.startswith(parts + b"event: error\ndata: {")
     assert stream(one, {"n": 2, "die": 1}, EVENTS) == \
-        (200, parts + b'event: error\ndata: {"error":"command exited"}\n\n')
+        (200, parts + b'event: error\ndata: {"error":"command exited","kind":"died"}\n\n')
 
 
 def test_who_does_not_ask_gets_the_result_or_the_list(started):
@@ -355,4 +355,4 @@ def test_pipe_and_invoke(name, folder):
     assert run("invoke", "code", '{"n":2}') == (0, [{"total": 2}])
     assert run("invoke", "--parts", "code", '{"n":3}') == (0, [*PARTS, {"result": {"total": 3}}])
     assert run("invoke", "--parts", "code", '{"n":3,"die":1}') == \
-        (1, [*PARTS, {"error": "command exited"}])
+        (1, [*PARTS, {"error": "command exited", "kind": "died"}])
