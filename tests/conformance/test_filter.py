@@ -362,24 +362,26 @@ def test_bad_lines_are_answered_in_their_place(start, wishes):
     given = b'x\n{"value":{"id":1}}\n\n[]\n{"value":{"p":"%s"}}\nnull\n{"value":{"id":2}}' % (b"y" * 99)
     got = start("--run-max-bytes=60", "pipe", wishes).answers(given)
     prefix = "Error unmarshaling request: "
+    bad = {"kind": "request"}
     assert got == [
-        {"error": prefix + "invalid character 'x' looking for beginning of value"}, {"id": 1},
-        {"error": prefix + "unexpected end of JSON input"},
-        {"error": prefix + "the body must be a JSON object"},
-        {"error": "The line is longer than 60 bytes (--run-max-bytes)."}, {}, {"id": 2}]
+        {"error": prefix + "invalid character 'x' looking for beginning of value", **bad}, {"id": 1},
+        {"error": prefix + "unexpected end of JSON input", **bad},
+        {"error": prefix + "the body must be a JSON object", **bad},
+        {"error": "The line is longer than 60 bytes (--run-max-bytes).", **bad}, {}, {"id": 2}]
 
 
 def test_a_death_costs_its_own_line_only(start, wishes):
     values = [{"id": 0}, {"die": 1}, {"id": 1}, {"die": 1}, {"no_answer": 1}, {"id": 2}]
     assert start("pipe", wishes).answers(lines_of(values)) == [
-        {"id": 0}, {"error": "command exited"}, {"id": 1}, {"error": "command exited"},
-        {"error": "The action did not return a dictionary or array."}, {"id": 2}]
+        {"id": 0}, {"error": "command exited", "kind": "died"},
+        {"id": 1}, {"error": "command exited", "kind": "died"},
+        {"error": "The action did not return a dictionary or array.", "kind": "action"}, {"id": 2}]
 
 
 def test_a_line_that_hangs_costs_nobody_behind_it(start, wishes):
     """Each line's time counts from its turn, also for those that were written ahead."""
     values = [*numbered(200), {"hang": 1}, *numbered(100), {"hang": 1}, *numbered(50)]
-    late = {"error": LATE}
+    late = {"error": LATE, "kind": "late"}
     assert start("--timeout=500", "pipe", wishes).answers(lines_of(values)) == [
         *numbered(200), late, *numbered(100), late, *numbered(50)]
 
@@ -407,8 +409,10 @@ def test_what_does_not_end_within_the_drain_time_is_answered_so(start, wishes, g
     door.wait_reached()
     one.process.send_signal(signal.SIGTERM)
     got = [json.loads(line) for line in one.process.stdout]
-    assert got[1] == {"error": "The action is being shut down."} and len(got) == 2
-    assert "error" in got[0]
+    assert got == [
+        {"error": "The action is being shut down: the activation ran longer than the drain "
+                  "(--drain-timeout).", "kind": "died"},
+        {"error": "The action is being shut down.", "kind": "unavailable"}]
     one.process.stdin.close()
     assert one.process.wait(WAIT_S) == 0
     door.release()
