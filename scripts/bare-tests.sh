@@ -93,7 +93,8 @@ try_lists() {
     # Slim images keep no caches of the indexes, without which each plan reads all of them.
     local caches=(-o Dir::Cache::pkgcache=pkgcache.bin -o Dir::Cache::srcpkgcache=srcpkgcache.bin)
 
-    mapfile -t lists < <(sed -n '/^\(BUILD\|RUN\|TEST\)_PACKAGES+\?=(/,/)/{s/#.*//; s/^[A-Z_]*+\?=(//; s/)//; p}' "$here/setup.sh" | xargs -n 1)
+    eval "$(sed -n '/^BUILD_PACKAGES=(/,/^die() {/{/^die() {/d; p}' "$here/setup.sh")"
+    lists=("${BUILD_PACKAGES[@]}" "${RUN_PACKAGES[@]}" "${TEST_PACKAGES[@]}")
     apt-get -q update
     for package in "${lists[@]}"; do
         mapfile -t rest < <(printf '%s\n' "${lists[@]}" | grep -vxF "$package")
