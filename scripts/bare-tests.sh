@@ -90,12 +90,15 @@ END
 # Of the packages that setup.sh --tests names, those that the others bring: they can go from its lists.
 try_lists() {
     local package rest lists=() planned brought=()
+    # Slim images keep no caches of the indexes, without which each plan reads all of them.
+    local caches=(-o Dir::Cache::pkgcache=pkgcache.bin -o Dir::Cache::srcpkgcache=srcpkgcache.bin)
 
-    mapfile -t lists < <(sed -n '/^\(BUILD\|RUN\|TEST\)_PACKAGES+\?=(/,/)/{s/#.*//; s/^[A-Z_]*+\?=(//; s/)//; p}' "$here/setup.sh" | xargs -n 1)
+    eval "$(sed -n '/^BUILD_PACKAGES=(/,/^die() {/{/^die() {/d; p}' "$here/setup.sh")"
+    lists=("${BUILD_PACKAGES[@]}" "${RUN_PACKAGES[@]}" "${TEST_PACKAGES[@]}")
     apt-get -q update
     for package in "${lists[@]}"; do
         mapfile -t rest < <(printf '%s\n' "${lists[@]}" | grep -vxF "$package")
-        planned=$(apt-get -s install --no-install-recommends "${rest[@]}") || die "apt-get has no plan without $package"
+        planned=$(apt-get "${caches[@]}" -s install --no-install-recommends "${rest[@]}") || die "apt-get has no plan without $package"
         ! grep -q "^Inst $package " <<<"$planned" || brought+=("$package")
     done
     ((${#brought[@]} == 0)) || die "the other packages of setup.sh bring ${brought[*]}"

@@ -129,4 +129,4 @@ for folder in "$ROOT"/actions/*/; do
 done
 show_one_process
 proxy_stop || die "the proxy did not end well, its exit status was $?"
-printf '\nAll samples answered as expected. Next: README.md, "Use it".\n'
+printf '\nAll samples answered as expected. Next: "Your first function" in README.md.\n'

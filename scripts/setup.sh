@@ -27,18 +27,20 @@ END
 
 # The libraries bring libc6-dev; meson brings ninja-build and python3.
 BUILD_PACKAGES=(gcc meson pkgconf
-    libh2o-evloop-dev libarchive-dev libjansson-dev libssl-dev zlib1g-dev)
-BUILD_PACKAGES+=(libpython3-dev) # for the accelerator of Python's launcher; the build does without
+    libh2o-evloop-dev libarchive-dev libjansson-dev libssl-dev)
+# For the accelerator of Python's launcher, which the build does without; brings zlib1g-dev.
+BUILD_PACKAGES+=(libpython3-dev)
 # What a static libarchive is linked with; most of it drops out.
 STATIC_PACKAGES=(libacl1-dev libbz2-dev liblz4-dev liblzma-dev libxml2-dev libzstd-dev nettle-dev)
 # What bin/ uses; zip may be missing at run time, tar takes its place.
 RUN_PACKAGES=(curl zip)
 # libclang-rt is not among clang's own dependencies, and without it clang cannot link sanitizers; llvm
 # has the symbolizer that puts names into their reports, and without names no leak can be excepted.
-TEST_PACKAGES=(clang clang-format git groff-base libclang-rt-14-dev libcmocka-dev llvm python3-pytest
+# xdist brings pytest.
+TEST_PACKAGES=(clang clang-format git groff-base libclang-rt-14-dev libcmocka-dev llvm
     python3-pytest-xdist python3-prometheus-client jq bc shellcheck codespell)
-# The interpreters of the runtimes; without one of them its tests are skipped.
-TEST_PACKAGES+=(nodejs perl ruby php-cli lua5.4 pypy3 tcc golang-go
+# The interpreters of the runtimes; without one of them its tests are skipped. Perl comes with git.
+TEST_PACKAGES+=(nodejs ruby php-cli lua5.4 pypy3 tcc golang-go
     openjdk-17-jdk-headless libgoogle-gson-java)
 TEST_PACKAGES+=(python3-jsonschema python3-yaml)
 # What the page of whiskloop dev is tried in; axe-core comes with npm where there is one.
