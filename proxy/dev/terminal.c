@@ -269,6 +269,11 @@ void terminal_end(struct terminal *t, struct activation *a)
     add_colored(t, &line, colors[a->status], activation_status_name(a->status));
     buf_add_text(&line, "  ");
     add_duration(&line, a->duration_us);
+    if (a->n_parts > 0) {
+        text_add(&line, " (%u part%s, the first after ", a->n_parts, a->n_parts > 1 ? "s" : "");
+        add_duration(&line, a->first_part_us);
+        buf_add_text(&line, ")");
+    }
     if (a->memory_bytes > 0)
         text_add(&line, "  %.1f MB", (double)a->memory_bytes / 1e6);
     if (a->status != ACTIVATION_OK)
