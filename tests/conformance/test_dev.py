@@ -157,8 +157,9 @@ def test_what_a_file_in_a_folder_links_to_is_watched(dev, folder):
     shared.mkdir()
     (shared / "code.py").write_text(ANSWERS.format(1))
     (action / "__main__.py").symlink_to(shared / "code.py")
-    server = dev(action)
+    server = dev(None, cwd=action)  # where it is started, unless it is told otherwise
     server.wait_for("ready", 1)
+    assert server.state()["name"] == "action"
     (shared / "code.py").write_text(ANSWERS.format(2))
     server.wait_for("ready", 2)
     assert server.run() == (200, {"n": 2})
@@ -392,19 +393,19 @@ def test_parts_without_a_result_and_failures_of_a_stream_are_activations_too(dev
     assert [a["status"] for a in server.get("/dev/activations")] == ["ok"] * 3 + ["died"] * 2
 
 
-def test_a_client_that_leaves_a_stream_ends_its_activation(dev, folder, hello):
-    hello.write_text(PARTS)
+def test_a_client_that_leaves_a_stream_ends_its_activation(dev, hello):
+    hello.write_text("import time\ndef main(args):\n    while args:\n        time.sleep(0.01)\n"
+                     "        yield {}\n    yield {'n': 1}\n")
     server = dev(hello)
     server.wait_for("ready", 1)
-    body = json.dumps({"value": {"gate": str(folder / "gate")}}).encode()
+    body = b'{"value":{"forever":true}}'
     client = socket.create_connection(("127.0.0.1", server.port))
     client.sendall(f"POST /run HTTP/1.1\r\nHost: 127.0.0.1:{server.port}\r\nAccept: text/event-stream\r\n"
                    f"Content-Length: {len(body)}\r\n\r\n".encode() + body)
     assert b"HTTP/1.1 200" in client.recv(4096)
     client.close()
-    (folder / "gate").touch()
     whisk.wait_until(lambda: server.get("/dev/activations")[0]["http"] == 499, "its end")
-    assert server.run() == (200, [{"n": 1}, {"n": 2}])
+    assert server.run() == (200, [{"n": 1}])
 
 
 # ---- who may ask ----
