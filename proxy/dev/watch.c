@@ -252,6 +252,13 @@ static void look_soon(struct watch *watch)
                    loop_now_ms(watch->loop) + (watch->is_gone ? WATCH_GONE_MS : WATCH_LOOK_MS));
 }
 
+/* Where no event would come: it is away, or it went while it was walked, or inotify does not do. */
+static void look_again_if_needed(struct watch *watch)
+{
+    if (watch->is_gone || watch->polls || watch->n_wds == 0)
+        look_soon(watch);
+}
+
 static void tell_limit(struct watch *watch)
 {
     char why[256];
@@ -277,8 +284,7 @@ static void look(struct watch *watch)
 
     watch->is_gone = !walk(watch);
     tell_limit(watch);
-    if (watch->is_gone || watch->polls)
-        look_soon(watch);
+    look_again_if_needed(watch);
     if (!watch->is_gone)
         watch->gone_is_told = false;
     if (watch->is_gone && was_gone && !watch->gone_is_told) { /* an editor is quicker than that */
@@ -371,8 +377,7 @@ struct watch *watch_new(struct loop *loop, const char *path, watch_fn *fn, void 
     }
     watch->is_gone = !walk(watch);
     tell_limit(watch);
-    if (watch->is_gone || watch->polls)
-        look_soon(watch);
+    look_again_if_needed(watch);
     return watch;
 }
 
