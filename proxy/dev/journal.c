@@ -193,7 +193,10 @@ static void on_part(struct job_tap *tap, const struct job *job, const char *text
     if (a == NULL)
         return;
     activations_part(a, text, n, loop_now_us(journal->loop));
-    a->is_told = a->is_told && a->n_parts > 1; /* when the first one came is news */
+    if (a->n_parts == 1) { /* before its parts: the page must know whose they are */
+        a->is_told = true;
+        tell_activation(journal, a);
+    }
     text_add(items, "{\"activation\":\"%s\",\"part\":", a->id);
     if (n <= JOURNAL_PART_MAX_BYTES)
         buf_add(items, text, n);

@@ -172,7 +172,7 @@ export class Detail {
 		if (facts.id === this.id) {
 			const ended = this.facts.status === 'running' && facts.status !== 'running';
 			this.setFacts(facts);
-			if (ended)
+			if (ended && !this.call) // else the reply brings the whole answer
 				this.load(this.id);
 		}
 	}
