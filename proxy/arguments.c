@@ -131,9 +131,9 @@ static int set_from_pair_option(struct config *config, int n_left, char **args, 
 /* ---- commands ---- */
 
 const struct command_word commands[] = {
-    {"dev", COMMAND_DEV, true, false, "dev FILE|FOLDER",
-     "serve the action on 127.0.0.1:8080 while you write it: it is replaced on each save, and the "
-     "page at / shows arguments, answers and logs"},
+    {"dev", COMMAND_DEV, false, false, "dev [FILE|FOLDER]",
+     "serve the action in FOLDER [.] on 127.0.0.1:8080 while you write it: it is replaced on each "
+     "save, and the page at / shows arguments, answers and logs"},
     {"new", COMMAND_NEW, true, true, "new LANGUAGE [FOLDER]",
      "write a function to begin with into FOLDER [hello], with an example of its argument, the "
      "answer to it and a README"},
@@ -213,8 +213,8 @@ static int check_words(const struct config *config, struct err *err)
     if (command == NULL)
         return 0;
     if (command->needs_file && config->file == NULL)
-        return err_set(err, ERR_REQUEST, 0, "%s: FILE is missing; usage: whiskloop %s",
-                       command->name, command->usage);
+        return err_set(err, ERR_REQUEST, 0, "%s: %s is missing; usage: whiskloop %s", command->name,
+                       command->kind == COMMAND_NEW ? "LANGUAGE" : "FILE", command->usage);
     if (config->compile_main != NULL)
         return err_set(err, ERR_REQUEST, 0, "%s: not together with -compile", command->name);
     return 0;
@@ -348,5 +348,7 @@ enum config_result config_read(struct config *config, int argc, char **argv, str
     /* On other addresses than this machine's only where they are told by name. */
     if (config->command == COMMAND_DEV && config->listen == setting_find("listen", 6)->text)
         config->listen = "127.0.0.1";
+    if (config->command == COMMAND_DEV && config->file == NULL)
+        config->file = ".";
     return result;
 }

@@ -22,7 +22,8 @@ void activations_init(struct activations *all)
 
 static size_t size_of(const struct activation *a)
 {
-    return buf_len(&a->argument) + buf_len(&a->metadata) + buf_len(&a->answer) + buf_len(&a->log);
+    return buf_len(&a->argument) + buf_len(&a->metadata) + buf_len(&a->answer) + buf_len(&a->log) +
+           buf_len(&a->parts);
 }
 
 static void forget(struct activations *all, struct activation *a)
@@ -33,6 +34,7 @@ static void forget(struct activations *all, struct activation *a)
     buf_done(&a->metadata);
     buf_done(&a->answer);
     buf_done(&a->log);
+    buf_done(&a->parts);
     buf_done(&a->lines);
     free(a);
 }
@@ -165,6 +167,18 @@ enum activation_status activation_judge(const struct job *job)
     return ACTIVATION_ERROR;
 }
 
+void activations_part(struct activation *a, const char *text, size_t n, uint64_t now_us)
+{
+    if (a->n_parts++ == 0)
+        a->first_part_us = now_us - a->began_us;
+    if (buf_len(&a->parts) + n >= ACTIVATION_TEXT_MAX_BYTES)
+        a->parts_cut = true;
+    if (a->parts_cut)
+        return;
+    buf_add(&a->parts, text, n);
+    buf_add_text(&a->parts, ",");
+}
+
 void activations_end(struct activations *all, struct activation *a, int http, const char *answer,
                      size_t n, uint64_t now_us)
 {
@@ -203,6 +217,10 @@ static void write_facts(const struct activation *a, struct buf *out)
         text_add(out, ",\"memory_bytes\":%" PRIu64, a->memory_bytes);
     else
         buf_add_text(out, ",\"memory_bytes\":null");
+    if (a->n_parts > 0)
+        text_add(out, ",\"n_parts\":%u,\"first_part_us\":%" PRIu64, a->n_parts, a->first_part_us);
+    if (a->call[0] != '\0')
+        text_add(out, ",\"call\":\"%s\"", a->call);
 }
 
 void activation_write(const struct activation *a, struct buf *out)
@@ -243,5 +261,7 @@ void activation_write_all(const struct activation *a, struct buf *out)
     text_add(out, ",\"answer_truncated\":%s,\"log\":[",
              has_ended && buf_len(&a->answer) == 0 ? "true" : "false");
     add_list(out, &a->log);
-    text_add(out, "],\"log_truncated\":%s}", a->log_cut ? "true" : "false");
+    text_add(out, "],\"log_truncated\":%s,\"parts\":[", a->log_cut ? "true" : "false");
+    add_list(out, &a->parts);
+    text_add(out, "],\"parts_truncated\":%s}", a->parts_cut ? "true" : "false");
 }

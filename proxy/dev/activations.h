@@ -15,6 +15,8 @@
 
 struct job;
 
+#define ACTIVATION_CALL_MAX_BYTES 32
+
 #define ACTIVATIONS_MAX       256         /* kept */
 #define ACTIVATIONS_MAX_BYTES (16u << 20) /* ... and their bytes */
 #define ACTIVATION_TEXT_MAX_BYTES                                                                  \
@@ -43,11 +45,16 @@ struct activation {
     const struct job *job; /* borrowed while it runs, then NULL */
     size_t argument_bytes;
     size_t answer_bytes;
-    struct buf argument; /* JSON; empty: too long to be kept */
+    unsigned n_parts;                         /* of the answer, that have come */
+    uint64_t first_part_us;                   /* from its beginning to the first one */
+    char call[ACTIVATION_CALL_MAX_BYTES + 1]; /* how the page calls its request; "": another's */
+    struct buf argument;                      /* JSON; empty: too long to be kept */
     struct buf metadata; /* members of a JSON object, each with a comma behind it */
     struct buf answer;   /* JSON; empty: none, or too long */
     struct buf log;      /* items of a JSON array, each with a comma behind it */
+    struct buf parts;    /* items of a JSON array, each with a comma behind it */
     bool log_cut;
+    bool parts_cut;
     bool is_told;     /* its beginning was, to the page */
     bool is_shown;    /* ... on the terminal */
     struct buf lines; /* for the terminal, held until it has ended */
@@ -73,6 +80,8 @@ struct activation *activations_of_job(const struct activations *all, const struc
 struct activation *activations_of_process(const struct activations *all, pid_t pid);
 /* NULL: none, or it is forgotten. */
 struct activation *activations_find(const struct activations *all, const char *id, size_t n);
+/* A part of its answer, JSON, has come. */
+void activations_part(struct activation *activation, const char *text, size_t n, uint64_t now_us);
 /* What came of it; answer[0 .. n): the body that is replied, JSON. */
 void activations_end(struct activations *all, struct activation *activation, int http,
                      const char *answer, size_t n, uint64_t now_us);

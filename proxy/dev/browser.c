@@ -5,6 +5,7 @@
 #include <spawn.h>
 #include <stdbool.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/util.h"
@@ -37,11 +38,15 @@ static bool start(const char *program, const char *url)
 void browser_open(const char *url, struct terminal *terminal)
 {
     static const char *const programs[] = {"xdg-open", "x-www-browser", "wslview", "open"};
-    const char *own = getenv("BROWSER");
+    auto_free char *own = getenv("BROWSER") != NULL ? xstrdup(getenv("BROWSER")) : NULL;
     struct buf line = {0};
+    char *rest;
 
-    if (own != NULL && own[0] != '\0' && start(own, url))
-        return;
+    /* A list, by convention: the first that there is. */
+    for (char *at = own != NULL ? strtok_r(own, ":", &rest) : NULL; at != NULL;
+         at = strtok_r(NULL, ":", &rest))
+        if (start(at, url))
+            return;
     for (size_t i = 0; i < ARRAY_LEN(programs); i++)
         if (start(programs[i], url))
             return;

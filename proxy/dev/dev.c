@@ -53,6 +53,7 @@ static void on_changed(void *owner)
 static void greet(struct dev *dev, unsigned port)
 {
     struct terminal *terminal = &dev->journal.terminal;
+    const struct target *target = &dev->loader.target;
     struct buf line = {0};
 
     if (dev->opts.port_wanted != 0 && dev->opts.port_wanted != port) {
@@ -61,7 +62,8 @@ static void greet(struct dev *dev, unsigned port)
         terminal_say(terminal, "port", text_of(&line));
         buf_reset(&line, 0);
     }
-    text_add(&line, "%s (%s) on %s", dev->loader.target.path, dev->loader.language, dev->url);
+    text_add(&line, "%s (%s) on %s", strcmp(target->path, ".") == 0 ? target->name : target->path,
+             dev->loader.language, dev->url);
     if (dev->opts.has_page)
         buf_add_text(&line, " - open it in a browser, save the file, Ctrl-C to end");
     if (!pages_is_own_host("127.0.0.1", port, dev->url + 7, strlen(dev->url) - 8) ||

@@ -1,6 +1,7 @@
 #include "dev/journal.h"
 
 #include <assert.h>
+#include <ctype.h>
 #include <inttypes.h>
 #include <string.h>
 
@@ -8,11 +9,15 @@
 #include "base/usage.h"
 #include "base/util.h"
 #include "dev/text.h"
+#include "http/request.h"
 #include "http/versions.h"
-#include "worker/job.h"
+#include "worker/contract.h"
+#include "worker/parts.h"
 
 #define SAID_MAX_BYTES  16384
 #define MEMORY_FRESH_US 100000 /* /proc is read no more often */
+
+#define JOURNAL_CLIENT_LEFT 499 /* as nginx says it: nobody was there for a status */
 
 static void start_ticking(struct journal *journal)
 {
@@ -23,19 +28,36 @@ static void start_ticking(struct journal *journal)
 
 /* ---- log lines ---- */
 
-static void flush_batch(struct journal *journal)
+static void flush_batch(struct journal *journal, struct journal_batch *batch)
 {
     struct buf data = {0};
 
-    if (journal->n_batch > 0) {
-        buf_add_text(&data, "[");
-        buf_add(&data, buf_at(&journal->batch), buf_len(&journal->batch) - 1);
-        buf_add_text(&data, "]");
-        events_add(&journal->events, "log", buf_at(&data), buf_len(&data), journal->n_batch);
-        buf_reset(&journal->batch, JOURNAL_BATCH_MAX_BYTES);
-        journal->n_batch = 0;
-    }
+    if (batch->n == 0)
+        return;
+    buf_add_text(&data, "[");
+    buf_add(&data, buf_at(&batch->items), buf_len(&batch->items) - 1);
+    buf_add_text(&data, "]");
+    events_add(&journal->events, batch->event, buf_at(&data), buf_len(&data), batch->n);
+    buf_reset(&batch->items, JOURNAL_BATCH_MAX_BYTES);
+    batch->n = 0;
     buf_done(&data);
+}
+
+static void flush_all(struct journal *journal)
+{
+    flush_batch(journal, &journal->lines);
+    flush_batch(journal, &journal->parts);
+}
+
+/* An item was added. A full batch leaves at once: events drop the oldest, and the last tell the
+ * most. */
+static void note_item(struct journal *journal, struct journal_batch *batch)
+{
+    batch->n++;
+    if (buf_len(&batch->items) >= JOURNAL_BATCH_MAX_BYTES)
+        flush_batch(journal, batch);
+    else
+        start_ticking(journal);
 }
 
 static void write_item(struct buf *out, const struct activation *a, const char *stream,
@@ -77,12 +99,8 @@ static void take_line(struct journal *journal, const char *stream, struct activa
         else
             a->log_cut = true;
     }
-    write_item(&journal->batch, a, stream, text, n, now_ms);
-    journal->n_batch++;
-    if (buf_len(&journal->batch) >= JOURNAL_BATCH_MAX_BYTES)
-        flush_batch(journal); /* events drop the oldest lines, for the last ones tell the most */
-    else
-        start_ticking(journal);
+    write_item(&journal->lines.items, a, stream, text, n, now_ms);
+    note_item(journal, &journal->lines);
 }
 
 static void take_lines(struct journal_stream *stream, const void *owner, const char *bytes,
@@ -136,7 +154,7 @@ static void tell_activation(struct journal *journal, struct activation *a)
 {
     struct buf data = {0};
 
-    flush_batch(journal);
+    flush_all(journal);
     activation_write(a, &data);
     events_add(&journal->events, "activation", buf_at(&data), buf_len(&data), 1);
     buf_done(&data);
@@ -161,16 +179,39 @@ static void on_tick(struct loop_timer *timer)
             terminal_show(&journal->terminal, a);
         any_young = any_young || !a->is_shown;
     }
-    flush_batch(journal);
+    flush_all(journal);
     if (any_young && !journal->terminal.is_json)
         start_ticking(journal);
 }
 
-struct activation *journal_begin(struct journal *journal, const struct job *job)
+static void on_part(struct job_tap *tap, const struct job *job, const char *text, size_t n)
+{
+    struct journal *journal = container_of(tap, struct journal, tap);
+    struct activation *a = activations_of_job(&journal->activations, job);
+    struct buf *items = &journal->parts.items;
+
+    if (a == NULL)
+        return;
+    activations_part(a, text, n, loop_now_us(journal->loop));
+    if (a->n_parts == 1) { /* before its parts: the page must know whose they are */
+        a->is_told = true;
+        tell_activation(journal, a);
+    }
+    text_add(items, "{\"activation\":\"%s\",\"part\":", a->id);
+    if (n <= JOURNAL_PART_MAX_BYTES)
+        buf_add(items, text, n);
+    else
+        text_add(items, "\"... %zu bytes, too many to be shown\"", n);
+    buf_add_text(items, "},");
+    note_item(journal, &journal->parts);
+}
+
+struct activation *journal_begin(struct journal *journal, struct job *job)
 {
     struct activation *a =
         activations_begin(&journal->activations, job, journal->version, loop_now_us(journal->loop));
 
+    job->tap = &journal->tap;
     start_ticking(journal);
     return a;
 }
@@ -191,7 +232,7 @@ static uint64_t memory_of(struct journal *journal, pid_t pid)
     return memory->bytes;
 }
 
-void journal_job_ended(struct journal *journal, struct activation *a, const struct job *job)
+static void note_job_ended(struct journal *journal, struct activation *a, const struct job *job)
 {
     assert(a->job == job);
     a->status = activation_judge(job);
@@ -207,10 +248,47 @@ void journal_end(struct journal *journal, struct activation *a, int http, const 
     tell_activation(journal, a);
 }
 
+void journal_end_by_job(struct journal *journal, struct activation *a, const struct job *job,
+                        struct buf *answer)
+{
+    int http = contract_is_answered(job) && !job->failed ? 200 : 502;
+    char text[512];
+
+    if (contract_is_answered(job)) {
+        buf_add(answer, job->answer, job->answer_len);
+    } else {
+        contract_explain(job, journal->service->opts.pool.worker.answer_max_bytes, text,
+                         sizeof(text));
+        json_add_error(answer, text);
+    }
+    if (job->parts != NULL && job->on_parts != NULL)
+        http = 200; /* the first part has said so */
+    if (job->is_cancelled)
+        http = JOURNAL_CLIENT_LEFT;
+    note_job_ended(journal, a, job);
+    journal_end(journal, a, http, buf_at(answer), buf_len(answer));
+}
+
+/* What the page calls its request, so that it knows the activation before the answer. */
+static void take_call(struct activation *a, const struct request *request)
+{
+    static const struct header_name name = {"x-whiskloop-call", 16};
+    struct request_text call = {0};
+
+    if (!request_headers(request, &name, 1, &call) || call.text == NULL ||
+        call.n > ACTIVATION_CALL_MAX_BYTES)
+        return;
+    for (size_t i = 0; i < call.n; i++)
+        if (!isalnum((unsigned char)call.text[i]))
+            return;
+    memcpy(a->call, call.text, call.n);
+}
+
 static void on_begun(struct run_observer *observer, struct request *request, struct job *job)
 {
-    (void)request;
-    (void)journal_begin(container_of(observer, struct journal, observer), job);
+    struct journal *journal = container_of(observer, struct journal, observer);
+
+    take_call(journal_begin(journal, job), request);
 }
 
 static void on_ended(struct run_observer *observer, struct request *request, const struct job *job)
@@ -218,9 +296,16 @@ static void on_ended(struct run_observer *observer, struct request *request, con
     struct journal *journal = container_of(observer, struct journal, observer);
     struct activation *a = activations_of_job(&journal->activations, job);
 
+    struct buf answer = {0};
+
     (void)request;
-    if (a != NULL)
-        journal_job_ended(journal, a, job);
+    if (a != NULL && job->on_parts != NULL) { /* a reply in parts passes nobody */
+        journal_end_by_job(journal, a, job, &answer);
+        buf_done(&answer);
+        a = NULL;
+    } else if (a != NULL) {
+        note_job_ended(journal, a, job);
+    }
     journal->ended = a;
 }
 
@@ -251,6 +336,9 @@ void journal_init(struct journal *journal, struct service *service, bool is_json
     open_stream(journal, &journal->err, "stderr", service->err);
     journal->observer = (struct run_observer){.begun = on_begun, .ended = on_ended};
     service->observer = &journal->observer;
+    journal->tap.part = on_part;
+    journal->lines.event = "log";
+    journal->parts.event = "parts";
     loop_timer_init(&journal->tick, on_tick);
 }
 
@@ -264,7 +352,8 @@ void journal_done(struct journal *journal, int wait_ms)
     events_done(&journal->events);
     buf_done(&journal->out.line);
     buf_done(&journal->err.line);
-    buf_done(&journal->batch);
+    buf_done(&journal->lines.items);
+    buf_done(&journal->parts.items);
     buf_done(&journal->said);
 }
 
@@ -277,6 +366,6 @@ void journal_set_loading(struct journal *journal, bool is_loading)
 
 void journal_tell(struct journal *journal, const char *name, const struct buf *data)
 {
-    flush_batch(journal);
+    flush_all(journal);
     events_add(&journal->events, name, buf_at(data), buf_len(data), 1);
 }

@@ -14,10 +14,12 @@
 #include "dev/events.h"
 #include "dev/terminal.h"
 #include "http/service.h"
+#include "worker/job.h"
 
-#define JOURNAL_BATCH_MS        20           /* log lines of so long are one event */
+#define JOURNAL_BATCH_MS        20           /* log lines, or parts, of so long are one event */
 #define JOURNAL_BATCH_MAX_BYTES (128u << 10) /* ... of so many, or a little more */
 #define JOURNAL_LINE_MAX_BYTES  16384        /* longer ones are cut */
+#define JOURNAL_PART_MAX_BYTES  65536        /* of longer ones only the size is told */
 
 struct journal;
 
@@ -26,6 +28,13 @@ struct journal_stream {
     struct journal *journal;
     const char *name; /* "stdout" or "stderr" */
     struct buf line;  /* unfinished */
+};
+
+/* Items of the next event, a comma behind each. */
+struct journal_batch {
+    const char *event; /* static */
+    struct buf items;
+    uint64_t n;
 };
 
 struct journal {
@@ -39,8 +48,9 @@ struct journal {
     struct run_observer observer;
     struct activation *ended; /* its reply follows; journal_take_ended() */
     unsigned version;         /* that serves */
-    struct buf batch;         /* log items of the next event, a comma behind each */
-    uint64_t n_batch;
+    struct job_tap tap;       /* of each activation's job */
+    struct journal_batch lines;
+    struct journal_batch parts;
     struct loop_timer tick; /* while something waits to be told */
     bool is_loading;        /* what no activation says is said by the version that loads */
     struct buf said;        /* ... the last of it */
@@ -62,10 +72,10 @@ void journal_set_loading(struct journal *journal, bool is_loading);
 void journal_tell(struct journal *journal, const char *name, const struct buf *data);
 
 /* An activation that the observer does not hear of begins. */
-struct activation *journal_begin(struct journal *journal, const struct job *job);
-/* Its job has ended. */
-void journal_job_ended(struct journal *journal, struct activation *activation,
-                       const struct job *job);
+struct activation *journal_begin(struct journal *journal, struct job *job);
+/* Its job has ended, and it with that: no single reply follows. answer: what it said, appended. */
+void journal_end_by_job(struct journal *journal, struct activation *activation,
+                        const struct job *job, struct buf *answer);
 /* The one whose reply is being sent; NULL: that reply is not an activation's. */
 struct activation *journal_take_ended(struct journal *journal);
 /* ... and this is replied. */

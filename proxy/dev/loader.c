@@ -60,6 +60,8 @@ static void note_loaded(struct loader *loader)
     (void)snprintf(text, sizeof(text), "version %u ready in %.0f ms", loader->version,
                    (double)loader->took_us / 1000);
     terminal_say(&loader->journal->terminal, "ready", text);
+    terminal_said(&loader->journal->terminal, buf_at(&loader->journal->said),
+                  buf_len(&loader->journal->said));
     open_gate(loader);
     if (loader->opts.inspect == 0)
         prewarm_next(service);

@@ -304,10 +304,15 @@ static struct activation *end_activation(struct pages *pages, int status, const 
     return a;
 }
 
+/* status 0: the reply goes on in parts, by itself. */
 static void on_run_replied(void *owner, struct request *request, int status, char *body, size_t n)
 {
     struct call *call = owner;
 
+    if (status == 0) {
+        call_free(call);
+        return;
+    }
     (void)end_activation(call->pages, status, body, n);
     call_free(call);
     request_reply(request, status, body, n);
@@ -348,6 +353,10 @@ static void on_invoke_replied(void *owner, struct request *request, int status, 
     const struct activation *a;
     struct buf reply = {0};
 
+    if (status == 0) {
+        call_free(call);
+        return;
+    }
     while (n > 0 && answer[n - 1] == '\n')
         n--;
     a = end_activation(call->pages, status, answer, n);
@@ -357,7 +366,7 @@ static void on_invoke_replied(void *owner, struct request *request, int status, 
     else
         text_add(&reply, "{\"id\":null,\"http\":%d,\"status\":\"error\",\"duration_us\":0", status);
     buf_add_text(&reply, ",\"answer\":");
-    if (n > 0)
+    if (n > 0 && json_check(answer, n, NULL) != JSON_BAD)
         buf_add(&reply, answer, n);
     else
         buf_add_text(&reply, "null");

@@ -5,11 +5,9 @@
 #include <string.h>
 
 #include "base/err.h"
-#include "base/json.h"
 #include "base/util.h"
 #include "dev/journal.h"
 #include "filter/argument.h"
-#include "worker/contract.h"
 
 static void clear(struct rerun *rerun)
 {
@@ -21,25 +19,14 @@ static void clear(struct rerun *rerun)
 static void on_done(struct job *job)
 {
     struct rerun *rerun = container_of(job, struct rerun, job);
-    const struct service *service = rerun->service;
     struct buf answer = {0};
-    char text[512];
-    int http = job->failed ? 502 : 200;
 
-    if (contract_is_answered(job)) {
-        buf_add(&answer, job->answer, job->answer_len);
-    } else {
-        contract_explain(job, service->opts.pool.worker.answer_max_bytes, text, sizeof(text));
-        json_add_error(&answer, text);
-        http = 502;
-    }
-    journal_job_ended(rerun->journal, rerun->activation, job);
-    journal_end(rerun->journal, rerun->activation, http, buf_at(&answer), buf_len(&answer));
+    journal_end_by_job(rerun->journal, rerun->activation, job, &answer);
     terminal_answer(&rerun->journal->terminal, buf_at(&answer), buf_len(&answer));
     buf_done(&answer);
     clear(rerun);
     rerun->is_running = false;
-    if (rerun->again && !service->draining)
+    if (rerun->again && !rerun->service->draining)
         rerun_start(rerun);
 }
 

@@ -151,7 +151,10 @@ static void format_log(const struct terminal *t, struct buf *out, const char *id
         add_colored(t, out, DIM, id);
         buf_add_text(out, " ");
     }
-    add_colored(t, out, is_err ? YELLOW : DIM, is_err ? "err |" : "out |");
+    add_colored(t, out, is_err ? YELLOW : DIM,
+                is_err                        ? "err |"
+                : strcmp(stream, "load") == 0 ? "load |"
+                                              : "out |");
     buf_add_text(out, " ");
     buf_add(out, text, n);
     if (t->colors && memchr(text, '\033', n) != NULL)
@@ -202,6 +205,19 @@ void terminal_log(struct terminal *t, struct activation *a, const char *stream, 
         terminal_show(t, a);
     format_log(t, &line, a != NULL ? a->id : NULL, stream, text, n);
     put_log(t, &line);
+}
+
+void terminal_said(struct terminal *t, const char *text, size_t n)
+{
+    while (n > 0) {
+        const char *end = memchr(text, '\n', n);
+        size_t n_line = end != NULL ? (size_t)(end - text) : n;
+
+        terminal_log(t, NULL, "load", text, n_line);
+        n_line += end != NULL;
+        text += n_line;
+        n -= n_line;
+    }
 }
 
 static void add_held(struct activation *a, struct buf *out)
@@ -269,6 +285,11 @@ void terminal_end(struct terminal *t, struct activation *a)
     add_colored(t, &line, colors[a->status], activation_status_name(a->status));
     buf_add_text(&line, "  ");
     add_duration(&line, a->duration_us);
+    if (a->n_parts > 0) {
+        text_add(&line, " (%u part%s, the first after ", a->n_parts, a->n_parts > 1 ? "s" : "");
+        add_duration(&line, a->first_part_us);
+        buf_add_text(&line, ")");
+    }
     if (a->memory_bytes > 0)
         text_add(&line, "  %.1f MB", (double)a->memory_bytes / 1e6);
     if (a->status != ACTIVATION_OK)

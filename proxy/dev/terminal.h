@@ -41,7 +41,9 @@ void terminal_done(struct terminal *terminal, int wait_ms);
 void terminal_say(struct terminal *terminal, const char *event, const char *text);
 /* serving: the version that goes on, 0: none. */
 void terminal_say_broken(struct terminal *terminal, const struct fault *fault, unsigned serving);
-/* activation: NULL: the line is of none. stream: "stdout" or "stderr". */
+/* What a version said while it loaded, which it did. */
+void terminal_said(struct terminal *terminal, const char *text, size_t n);
+/* activation: NULL: the line is of none. stream: "stdout", "stderr", or "load". */
 void terminal_log(struct terminal *terminal, struct activation *activation, const char *stream,
                   const char *text, size_t n);
 /* It runs longer than TERMINAL_HOLD_MS. Any number of times. */

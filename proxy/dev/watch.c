@@ -37,7 +37,7 @@ struct watch {
     char file[PATH_MAX];      /* the one that counts in its folder; "": the path is a folder */
     char linked[PATH_MAX];    /* ... and what it links to in its own */
     uint64_t burst_ends_ms;   /* 0: there is none */
-    int *wds;                 /* owned; of the folders that are watched */
+    int *wds; /* owned; of the folders that are watched, in order but while walking */
     size_t n_wds;
     size_t wds_room;
     size_t n_wds_before; /* while walking: of the walk before, at the front of wds */
@@ -109,14 +109,6 @@ static void give_up_inotify(struct watch *watch, int os)
     watch->n_wds = watch->n_wds_before = 0;
 }
 
-static bool knows(const int *wds, size_t n, int wd)
-{
-    for (size_t i = 0; i < n; i++)
-        if (wds[i] == wd)
-            return true;
-    return false;
-}
-
 static void watch_folder(struct watch *watch, const char *path)
 {
     int wd;
@@ -124,11 +116,9 @@ static void watch_folder(struct watch *watch, const char *path)
     if (watch->polls)
         return;
     wd = inotify_add_watch(watch->inotify.fd, path, FOLDER_EVENTS);
-    if (wd < 0 && errno == ENOSPC) {
+    if (wd < 0 && errno == ENOSPC)
         give_up_inotify(watch, ENOSPC);
-        return;
-    }
-    if (wd < 0 || knows(watch->wds + watch->n_wds_before, watch->n_wds - watch->n_wds_before, wd))
+    if (wd < 0)
         return;
     if (watch->n_wds == watch->wds_room) {
         watch->wds_room = watch->wds_room > 0 ? 2 * watch->wds_room : 16;
@@ -137,24 +127,48 @@ static void watch_folder(struct watch *watch, const char *path)
     watch->wds[watch->n_wds++] = wd;
 }
 
-/* Those of the walk before that were not met again: moved away. */
+/* The folder of what a link leads to: a save there is one, too. */
+static void watch_linked(struct watch *watch, const char *link)
+{
+    char real[PATH_MAX];
+
+    if (realpath(link, real) != NULL)
+        watch_folder(watch, dirname(real));
+}
+
+static int compare_wds(const void *a, const void *b)
+{
+    int x = *(const int *)a, y = *(const int *)b;
+
+    return (x > y) - (x < y);
+}
+
+/* Those of the walk before that were not met again: moved away. Those of this walk stay, in order
+ * and once each. */
 static void drop_old(struct watch *watch)
 {
-    size_t n_before = watch->n_wds_before;
+    const int *old = watch->wds, *met = watch->wds + watch->n_wds_before;
+    size_t n_old = watch->n_wds_before, n_met = watch->n_wds - n_old, n = 0;
 
-    for (size_t i = 0; i < n_before; i++)
-        if (!knows(watch->wds + n_before, watch->n_wds - n_before, watch->wds[i]))
-            (void)inotify_rm_watch(watch->inotify.fd, watch->wds[i]);
-    if (n_before > 0)
-        memmove(watch->wds, watch->wds + n_before, (watch->n_wds - n_before) * sizeof(*watch->wds));
-    watch->n_wds -= n_before;
+    if (n_met > 0)
+        qsort(watch->wds + n_old, n_met, sizeof(*met), compare_wds);
+    for (size_t i = 0, j = 0; i < n_old; i++) {
+        while (j < n_met && met[j] < old[i])
+            j++;
+        if (j == n_met || met[j] != old[i])
+            (void)inotify_rm_watch(watch->inotify.fd, old[i]);
+    }
+    for (size_t j = 0; j < n_met; j++)
+        if (n == 0 || watch->wds[n - 1] != met[j])
+            watch->wds[n++] = met[j];
+    watch->n_wds = n;
     watch->n_wds_before = 0;
 }
 
 /* ---- walks ---- */
 
-/* Recursion, bounded by WATCH_DEPTH_MAX. Links to folders are not followed: they may lead in a
- * circle. */
+/* Recursion, bounded by WATCH_DEPTH_MAX. Links to files are followed; those to folders are not, as
+ * they may lead in a circle. */
 static void walk_folder(struct watch *watch, const char *path, unsigned depth, uint64_t *print)
 {
     DIR *folder;
@@ -174,10 +188,12 @@ static void walk_folder(struct watch *watch, const char *path, unsigned depth, u
         name = xasprintf("%s/%s", path, item->d_name);
         if (lstat(name, &info) < 0)
             continue;
-        if (S_ISLNK(info.st_mode))
-            (void)stat(name, &info);
-        else if (S_ISDIR(info.st_mode) && depth < WATCH_DEPTH_MAX)
+        if (S_ISLNK(info.st_mode)) {
+            if (stat(name, &info) == 0 && S_ISREG(info.st_mode))
+                watch_linked(watch, name);
+        } else if (S_ISDIR(info.st_mode) && depth < WATCH_DEPTH_MAX) {
             walk_folder(watch, name, depth + 1, &one);
+        }
         mix_stat(&one, item->d_name, &info);
         *print += one; /* in whatever order they come */
     }
@@ -236,6 +252,13 @@ static void look_soon(struct watch *watch)
                    loop_now_ms(watch->loop) + (watch->is_gone ? WATCH_GONE_MS : WATCH_LOOK_MS));
 }
 
+/* Where no event would come: it is away, or it went while it was walked, or inotify does not do. */
+static void look_again_if_needed(struct watch *watch)
+{
+    if (watch->is_gone || watch->polls || watch->n_wds == 0)
+        look_soon(watch);
+}
+
 static void tell_limit(struct watch *watch)
 {
     char why[256];
@@ -261,8 +284,7 @@ static void look(struct watch *watch)
 
     watch->is_gone = !walk(watch);
     tell_limit(watch);
-    if (watch->is_gone || watch->polls)
-        look_soon(watch);
+    look_again_if_needed(watch);
     if (!watch->is_gone)
         watch->gone_is_told = false;
     if (watch->is_gone && was_gone && !watch->gone_is_told) { /* an editor is quicker than that */
@@ -355,8 +377,7 @@ struct watch *watch_new(struct loop *loop, const char *path, watch_fn *fn, void 
     }
     watch->is_gone = !walk(watch);
     tell_limit(watch);
-    if (watch->is_gone || watch->polls)
-        look_soon(watch);
+    look_again_if_needed(watch);
     return watch;
 }
 

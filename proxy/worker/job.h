@@ -34,12 +34,18 @@ enum job_outcome {
 #define JOB_BY_TURN UINT64_MAX
 
 struct job;
+struct job_tap;
 struct log_field;
 struct loop;
 struct loop_post;
 struct parts;
 typedef void job_done_fn(struct job *job);
 typedef void job_parts_fn(struct job *job);
+
+/* Sees each part as it comes, whoever takes it; must not touch the job's list of parts. */
+struct job_tap {
+    void (*part)(struct job_tap *tap, const struct job *job, const char *text, size_t n);
+};
 
 /* Whoever has the job: told, from the loop, that there is something new to see of one of its. */
 struct job_holder {
@@ -62,6 +68,7 @@ struct job {
     job_parts_fn *on_parts;  /* parts of the answer have come: take them (worker/parts.h); called
                                 from the loop, but for those that come with the end. NULL: they are
                                 kept */
+    struct job_tap *tap;     /* borrowed; NULL: nobody else looks */
 
     /* set while it runs */
     struct job_holder *holder; /* borrowed; NULL: nobody has it yet */

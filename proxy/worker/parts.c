@@ -55,6 +55,8 @@ void parts_add(struct job *job, const char *text, size_t n, size_t max_bytes, ui
     }
     buf_add(&parts->bytes, text, n);
     buf_add(&parts->bytes, "\n", 1);
+    if (job->tap != NULL)
+        job->tap->part(job->tap, job, text, n);
     if (parts_are_full(job))
         job_look_again(job);
 }

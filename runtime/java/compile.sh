@@ -22,6 +22,7 @@ gson=/usr/share/java/gson.jar
 [ -f "$gson" ] || fail "there is no $gson; $needs"
 [ -f "$library/launcher.jar" ] || fail "there is no $library/launcher.jar: java or gson was missing when it was to be built; $needs"
 cp -R "$src/." "$bin/"
+[ -z "${WHISKLOOP_INSPECT_PORT:-}" ] || unset JAVA_TOOL_OPTIONS # the debugger is for the action
 name=$(java -Xshare:auto -XX:TieredStopAtLevel=1 -XX:+UseSerialGC -Dfile.encoding=UTF-8 \
     -cp "$library/launcher.jar:$gson" whiskloop.Compile "$main" "$bin")
 # All that it starts with comes along, by paths from where it lies: what -compile makes is started in

@@ -53,13 +53,13 @@ class Events:
 
 
 class Dev:
-    """whiskloop dev PATH OPTION..., its output in two files."""
+    """whiskloop dev PATH OPTION..., its output in two files; through: a command that starts it."""
 
-    def __init__(self, home, path, *options, env=None, cwd=None, listen=True):
+    def __init__(self, home, path, *options, env=None, cwd=None, listen=True, through=()):
         self._files = [open(home / name, "wb") for name in ("dev.out", "dev.err")]
         self._names = [home / "dev.out", home / "dev.err"]
         self.process = subprocess.Popen(
-            [whisk.PROGRAM, "dev", str(path), "--port=0", *whisk.MORE_OPTIONS, *options],
+            [*through, whisk.PROGRAM, "dev", *([] if path is None else [str(path)]), "--port=0", *whisk.MORE_OPTIONS, *options],
             stdin=subprocess.DEVNULL, stdout=self._files[0], stderr=self._files[1], cwd=cwd,
             env={**os.environ, **(env or {})})
         if listen:

@@ -1,14 +1,16 @@
 """The command dev: serve an action while it is written. Its page has tests of its own."""
 
 import json
-import os
+import pathlib
 import shutil
 import socket
+import subprocess
 import time
 
 import pytest
 
 import whisk
+from debuggers import Inspector
 from devserver import Dev
 from test_terminal import Terminal
 
@@ -70,28 +72,97 @@ def test_a_save_brings_a_new_version_and_a_broken_one_leaves_the_last_good_one(d
     assert server.run({"name": "Ann"}) == (200, {"greeting": "Hey, Ann!"})
 
 
-@pytest.mark.parametrize("save", ["in place", "rename", "remove and write", "link"])
-def test_each_way_to_save_is_seen(dev, folder, hello, save):
+def save_as_vim(path, text):
+    (path.parent / "4913").write_text("")
+    (path.parent / "4913").unlink()
+    path.rename(path.with_name(path.name + "~"))
+    path.write_text(text)
+    path.with_name(path.name + "~").unlink()
+
+
+def save_as_emacs(path, text):
+    lock = path.with_name(".#" + path.name)
+    lock.symlink_to("me@host.1:2")
+    path.with_name("#" + path.name + "#").write_text(text)  # it saves by itself, too
+    path.write_text(text)
+    path.with_name("#" + path.name + "#").unlink()
+    lock.unlink()
+
+
+def save_by_removing(path, text):
+    path.unlink()
+    path.write_text(text)
+
+
+def save_in_halves(path, text):
+    """The file is there in part when another change calls for a look at the folder."""
+    with open(path, "w") as file:
+        file.write(text[:len(text) // 2])
+        file.flush()
+        replace(path.with_name("notes.txt"), text)
+        file.write(text[len(text) // 2:])
+
+
+def save_as_a_link(path, text):
+    (path.parent / "elsewhere").mkdir(exist_ok=True)
+    replace(path.parent / "elsewhere/other.py", text)
+    if not path.is_symlink():
+        path.unlink()
+        path.symlink_to(path.parent / "elsewhere/other.py")
+
+
+SAVES = [pathlib.Path.write_text, replace, save_as_vim, save_as_emacs, save_by_removing,
+         save_in_halves, save_as_a_link, save_as_a_link]  # the last one edits what it links to
+
+
+def test_each_way_to_save_is_one_version(dev, hello):
     server = dev(hello)
     server.wait_for("ready", 1)
-    if save == "in place":
-        hello.write_text(ANSWERS.format(2))
-    elif save == "rename":
-        replace(hello, ANSWERS.format(2))
-    elif save == "remove and write":
-        hello.unlink()
-        hello.write_text(ANSWERS.format(2))
-    else:
-        (folder / "elsewhere").mkdir()
-        (folder / "elsewhere/other.py").write_text(ANSWERS.format(2))
-        hello.unlink()
-        hello.symlink_to(folder / "elsewhere/other.py")
+    for n, save in enumerate(SAVES, 2):
+        save(hello, ANSWERS.format(n))
+        server.wait_for("ready", n)
+        assert server.run() == (200, {"n": n}), save.__name__
+
+
+def test_a_checkout_of_many_files_is_served_as_a_whole(dev, folder):
+    action = folder / "action"
+    for part in range(20):
+        (action / f"lib{part}").mkdir(parents=True)
+
+    def git(*words):
+        subprocess.run(["git", "-c", "user.name=a", "-c", "user.email=a@b", *words], cwd=action,
+                       check=True, capture_output=True, timeout=whisk.WAIT_S)
+
+    if shutil.which("git") is None:
+        pytest.skip("git is not installed")
+    git("init", "-q")
+    for n in (1, 2):
+        for part in range(20):
+            (action / f"lib{part}/number.py").write_text(f"N = {n}\n")
+        (action / "__main__.py").write_text(
+            f"from lib0.number import N\nfrom lib19.number import N as M\n"
+            f"def main(args):\n    return {{'n': [N, M, {n}]}}\n")
+        git("add", "-A")
+        git("commit", "-qm", str(n))
+        git("tag", f"v{n}")
+    server = dev(action)
+    server.wait_for("ready", 1)
+    git("checkout", "-q", "v1")
+    whisk.wait_until(lambda: server.run() == (200, {"n": [1, 1, 1]}), "the files of v1")
+
+
+def test_what_a_file_in_a_folder_links_to_is_watched(dev, folder):
+    action, shared = folder / "action", folder / "shared"
+    action.mkdir()
+    shared.mkdir()
+    (shared / "code.py").write_text(ANSWERS.format(1))
+    (action / "__main__.py").symlink_to(shared / "code.py")
+    server = dev(None, cwd=action)  # where it is started, unless it is told otherwise
+    server.wait_for("ready", 1)
+    assert server.state()["name"] == "action"
+    (shared / "code.py").write_text(ANSWERS.format(2))
     server.wait_for("ready", 2)
     assert server.run() == (200, {"n": 2})
-    if save == "link":  # what it leads to is watched, too
-        replace(folder / "elsewhere/other.py", ANSWERS.format(3))
-        server.wait_for("ready", 3)
-        assert server.run() == (200, {"n": 3})
 
 
 def test_a_burst_of_saves_is_one_version(dev, hello):
@@ -269,6 +340,74 @@ def test_a_page_of_an_earlier_run_gets_all_of_this_one(dev, hello):
     events.close()
 
 
+# ---- answers in parts ----
+
+PARTS = """import os, time
+def main(args):
+    yield {"n": 1}
+    while "gate" in args and not os.path.exists(args["gate"]):
+        time.sleep(0.01)
+    yield {"n": 2}
+    if "result" in args:
+        return {"result": args["result"]}
+"""
+
+
+def test_parts_are_told_as_they_come(dev, folder, hello):
+    hello.write_text(PARTS)
+    server = dev(hello)
+    server.wait_for("ready", 1)
+    events = server.events()
+    gate = folder / "gate"
+    body = json.dumps({"value": {"gate": str(gate), "result": 3}}).encode()
+    run = whisk.Later(lambda: server.ask("POST", "/run", body, Accept="text/event-stream"))
+    events.wait("parts", lambda parts: [each["part"] for each in parts] == [{"n": 1}], "the first part")
+    events.wait("activation", lambda a: a["status"] == "running" and a.get("n_parts") == 1, "its time")
+    gate.touch()
+    answer, text = run.result()
+    assert answer.status == 200
+    assert text == b'data: {"n":1}\n\ndata: {"n":2}\n\nevent: result\ndata: {"result":3}\n\n'
+    events.wait("activation", lambda a: a["status"] == "ok", "its end")
+    told = server.get(server_path(server))
+    assert (told["http"], told["n_parts"], told["parts"]) == (200, 2, [{"n": 1}, {"n": 2}])
+    assert told["answer"] == {"result": 3} and 0 < told["first_part_us"] <= told["duration_us"]
+    assert "(2 parts, the first after" in server.out()
+    events.close()
+
+
+def test_parts_without_a_result_and_failures_of_a_stream_are_activations_too(dev, hello):
+    hello.write_text(PARTS)
+    server = dev(hello, "--timeout=2000")
+    server.wait_for("ready", 1)
+    assert server.run() == (200, [{"n": 1}, {"n": 2}])
+    for method in ("/run", "/dev/invoke"):  # the page's own call has one answer, whatever is accepted
+        answer, text = server.ask("POST", method, b'{"value":{}}', Accept="text/event-stream",
+                                  X_Whiskloop_Token=server.token())
+        assert answer.status == 200 and text.endswith(b"event: result\ndata: null\n\n")
+    hello.write_text("import os\ndef main(args):\n    os._exit(3)\n")
+    server.wait_for("ready", 2)
+    answer, text = server.ask("POST", "/run", b'{"value":{}}', Accept="text/event-stream")
+    assert answer.status == 400 and text.startswith(b"event: error\n")
+    assert server.run()[0] == 400
+    whisk.wait_until(lambda: len(server.get("/dev/activations")) == 5, "all of them")
+    assert [a["status"] for a in server.get("/dev/activations")] == ["ok"] * 3 + ["died"] * 2
+
+
+def test_a_client_that_leaves_a_stream_ends_its_activation(dev, hello):
+    hello.write_text("import time\ndef main(args):\n    while args:\n        time.sleep(0.01)\n"
+                     "        yield {}\n    yield {'n': 1}\n")
+    server = dev(hello)
+    server.wait_for("ready", 1)
+    body = b'{"value":{"forever":true}}'
+    client = socket.create_connection(("127.0.0.1", server.port))
+    client.sendall(f"POST /run HTTP/1.1\r\nHost: 127.0.0.1:{server.port}\r\nAccept: text/event-stream\r\n"
+                   f"Content-Length: {len(body)}\r\n\r\n".encode() + body)
+    assert b"HTTP/1.1 200" in client.recv(4096)
+    client.close()
+    whisk.wait_until(lambda: server.get("/dev/activations")[0]["http"] == 499, "its end")
+    assert server.run() == (200, [{"n": 1}])
+
+
 # ---- who may ask ----
 
 @pytest.mark.parametrize("path, method", [
@@ -435,21 +574,83 @@ def test_invoke_runs_after_each_save(dev, folder, hello):
     whisk.wait_until(lambda: "Hi, Zoe!" in server.out(), "the second answer")
 
 
-def test_a_debugger_attaches_to_each_version(dev, folder):
-    if shutil.which("node") is None:
-        pytest.skip("node is not installed")
+def free_port():
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+        return free.getsockname()[1]
+
+
+def test_a_breakpoint_stops_each_version_of_a_node_action_and_no_deadline_ends_it(dev, folder):
+    if shutil.which("node") is None:
+        pytest.skip("node is not installed")
+    port = free_port()
     action = folder / "app.js"
     for n in (1, 2):
-        action.write_text(f"exports.main = () => ({{ n: {n} }});\n")
+        action.write_text(f"exports.main = (args) => {{\n  const n = {n};\n  return {{ n }};\n}};\n")
         if n == 1:
-            server = dev(action, f"--inspect={port}")
+            server = dev(action, f"--inspect={port}", "--timeout=1000")
         state = server.wait_for("ready", n)
         assert (state["inspect"], state["limits"]["timeout_ms"]) == (port, 0)
-        assert server.run() == (200, {"n": n})
+        debugger = Inspector(port)
+        debugger.call("Debugger.enable")
+        debugger.call("Debugger.setBreakpointByUrl", lineNumber=2, urlRegex=".*\\.js$")
+        run = whisk.Later(server.run)
+        frame = debugger.wait("Debugger.paused")["callFrames"][0]
+        stopped_at = time.monotonic()
+        while time.monotonic() < stopped_at + 1.2:  # past --timeout
+            found = debugger.call("Debugger.evaluateOnCallFrame", expression="n",
+                                  callFrameId=frame["callFrameId"])
+            assert found["result"]["value"] == n
+        debugger.call("Debugger.resume")
+        assert run.result() == (200, {"n": n})
+        debugger.close()
+
+
+def test_debugpy_listens_or_is_asked_for(dev, hello):
+    port = free_port()
+    server = dev(hello, f"--inspect={port}")
+    server.wait_for("ready", 1)
+    has_it = subprocess.run(["python3", "-c", "import debugpy"], capture_output=True, check=False)
+    if has_it.returncode == 0:
         socket.create_connection(("127.0.0.1", port)).close()
+    else:
+        whisk.wait_until(lambda: "python3-debugpy" in server.out(), "the hint")
+    assert server.run({"name": "Ann"}) == (200, {"greeting": "Hello, Ann!"})
+
+
+def test_jdb_attaches_to_a_java_action(dev, folder):
+    if shutil.which("javac") is None or shutil.which("jdb") is None:
+        pytest.skip("javac and jdb are not installed")
+    port = free_port()
+    action = folder / "Main.java"
+    action.write_text("import com.google.gson.JsonObject;\npublic class Main {\n"
+                      "  public static JsonObject main(JsonObject args) {\n    return args;\n  }\n}\n")
+    server = dev(action, f"--inspect={port}")
+    server.wait_for("ready", 1)
+    done = subprocess.run(["jdb", "-attach", f"127.0.0.1:{port}"], input="classes\nquit\n",
+                          capture_output=True, text=True, timeout=whisk.WAIT_S, check=False)
+    assert "\nMain\n" in done.stdout, done.stdout + done.stderr
+    assert server.run({"a": 1}) == (200, {"a": 1})
+
+
+# ---- the browser ----
+
+def test_open_starts_the_browser_with_the_address(dev, folder, hello):
+    browser = folder / "browser"
+    browser.write_text(f"#!/bin/sh\necho \"$1\" >{folder}/asked.new\nmv {folder}/asked.new {folder}/asked\n")
+    browser.chmod(0o755)
+    server = dev(hello, "--open", env={"BROWSER": f"{folder}/none:{browser}"})
+    whisk.wait_until((folder / "asked").exists, "the browser")
+    assert (folder / "asked").read_text() == f"http://127.0.0.1:{server.port}/\n"
+
+
+def test_without_a_browser_the_address_is_said(dev, folder, hello):
+    programs = folder / "bin"
+    programs.mkdir()
+    (programs / "python3").symlink_to(shutil.which("python3"))
+    server = dev(hello, "--open", env={"BROWSER": "", "PATH": str(programs)})
+    whisk.wait_until(lambda: f"open http://127.0.0.1:{server.port}/ yourself" in server.out(), "it")
+    server.wait_for("ready", 1)
 
 
 def test_on_a_terminal_there_are_colours_unless_they_are_not_wanted(hello):
@@ -480,21 +681,19 @@ def test_what_cannot_be_served_is_said_and_ends_it(folder, name, said):
     server.end()
 
 
-def test_where_inotify_has_no_room_files_are_looked_at(dev, folder, hello):
-    limit = "/proc/sys/fs/inotify/max_user_instances"
-    instances = []
-    if os.geteuid() == 0 and int(open(limit).read()) > 4096:
-        pytest.skip("the limit on inotify instances is too high to be reached")
-    import ctypes
-    libc = ctypes.CDLL(None, use_errno=True)
-    try:
-        while (fd := libc.inotify_init1(0)) >= 0:
-            instances.append(fd)
-        server = dev(hello)
-        server.wait_for("ready", 1)
-        assert "fs.inotify.max_user_instances" in server.out()
-        hello.write_text(ANSWERS.format(2))
-        server.wait_for("ready", 2)
-    finally:
-        for fd in instances:
-            os.close(fd)
+@pytest.mark.parametrize("limit, sysctl", [("max_inotify_instances", "fs.inotify.max_user_instances"),
+                                           ("max_inotify_watches", "fs.inotify.max_user_watches")])
+def test_where_inotify_has_no_room_files_are_looked_at(dev, folder, limit, sysctl):
+    action = folder / "action"
+    for name in ("a", "b", "c"):
+        (action / name).mkdir(parents=True)
+    (action / "__main__.py").write_text(ANSWERS.format(1))
+    # The limits of a user namespace are its own: nobody else runs out.
+    few = ["unshare", "-Ur", "sh", "-c", f"echo {int('watches' in limit) * 2} >/proc/sys/user/{limit} && exec \"$@\"", "-"]
+    if subprocess.run([*few, "true"], capture_output=True, check=False).returncode != 0:
+        pytest.skip("this system lets nobody make a user namespace")
+    server = dev(action, through=few)
+    server.wait_for("ready", 1)
+    assert sysctl in server.out()
+    (action / "c/more.py").write_text("x = 1\n")
+    server.wait_for("ready", 2)

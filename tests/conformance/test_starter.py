@@ -46,6 +46,7 @@ def test_new_says_what_is_wrong(folder):
     unknown = call(folder, "new", "pyhton", "x")
     assert unknown.returncode == 2 and "did you mean python?" in unknown.stderr
     assert not (folder / "x").exists()
+    assert "new: LANGUAGE is missing" in call(folder, "new").stderr
 
 
 def test_a_difference_is_shown_and_ends_with_1(folder):

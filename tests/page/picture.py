@@ -64,6 +64,7 @@ def main(folder):
         page.wait("document.querySelector('#result').ariaBusy === 'false'")
         page.wait(f"document.querySelector('#summary').textContent.startsWith('{4 * len(NAMES) + 1} ')")
         page.wait("document.querySelector('#log').innerText.includes('greeting Mike')")
+        page.wait("document.querySelector('#activations [aria-pressed=true]')")
         for theme in ("light", "dark"):
             page.theme(theme == "dark")
             file = pathlib.Path(folder) / f"dev-{theme}.png"

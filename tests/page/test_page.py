@@ -311,6 +311,32 @@ def test_an_earlier_activation_is_shown_run_again_and_edited(dev, tab):
     assert "first" in page.run("document.querySelector('#argument').value")
 
 
+PARTS = '''import os
+import time
+
+
+def main(args):
+    yield {"word": "first"}
+    while not os.path.exists(args["gate"]):
+        time.sleep(0.01)
+    yield {"word": "second"}
+    return {"all": "result"}
+'''
+
+
+def test_parts_of_an_answer_appear_as_they_come(dev, tab, folder):
+    page = tab(dev({"hello.py": PARTS}))
+    page.wait(READY)
+    page.replace("#argument", json.dumps({"gate": str(folder / "gate")}))
+    page.key("Enter", CTRL)
+    page.wait(shows("#answer", '"first"'))
+    page.wait(shows("#activations", "running, first part"))
+    (folder / "gate").touch()
+    page.wait(shows("#answer", '"result"'))
+    page.wait(shows("#activations", "ok, first part"))
+    page.wait(shows("#facts", "first part"))
+
+
 def test_an_answer_of_5_mb_does_not_freeze_the_page(dev, tab):
     many = '''def main(args):
     if "long" in args:

@@ -106,15 +106,15 @@ export class Activations {
 		}
 	}
 
-	fill(row, { id, status, version, started, duration_us, answer_bytes }) {
+	fill(row, { id, status, version, started, duration_us, first_part_us, answer_bytes }) {
 		const pressed = String(id === this.selected);
-		const state = `${status} ${duration_us} ${pressed}`;
+		const state = `${status} ${duration_us} ${first_part_us} ${pressed}`;
 		if (!row || row.dataset.state === state)
 			return;
 		row.ariaPressed = pressed;
 		row.dataset.state = state;
 		row.className = `activation ${status}`;
-		const cells = { dot: '', time: clock(started), id: short(id), version: `v${version}`, status, size: bytes(answer_bytes), duration: duration(duration_us) };
+		const cells = { dot: '', time: clock(started), id: short(id), version: `v${version}`, status: first_part_us === undefined ? status : `${status}, first part ${duration(first_part_us)}`, size: bytes(answer_bytes), duration: duration(duration_us) };
 		row.replaceChildren(...Object.entries(cells).map(([className, text]) => make('span', { className }, text)));
 	}
 

@@ -3,12 +3,13 @@
 import { format, parse, plain } from './json.js';
 import { Log } from './log.js';
 import { activation, invoke } from './server.js';
-import { $, appendLines, bytes, duration, make, short } from './text.js';
+import { $, appendLines, bytes, counted, duration, make, short } from './text.js';
 import { showTree } from './tree.js';
 
 const ERROR_MAX = 20000; // characters of an error shown as text
+const PARTS_SHOWN = 200; // of an answer, the last ones
 const TABS = ['answer', 'sent', 'lines'];
-const VALUES = ['argument', 'answer', 'log', 'metadata'];
+const VALUES = ['argument', 'answer', 'log', 'metadata', 'parts'];
 
 const note = (element, text) => element.replaceChildren(make('p', { className: 'empty' }, text));
 
@@ -47,6 +48,8 @@ export class Detail {
 	/* Begin to show another activation; returns its turn. */
 	start(id, facts) {
 		this.facts = {};
+		this.call = '';
+		this.parts = null; // the element that shows them
 		this.argument = this.answer = null;
 		this.metadata = {};
 		this.log.clear();
@@ -65,11 +68,12 @@ export class Detail {
 	/* Run the action with an argument (its text) and show what comes of it. */
 	async invoke(text, metadata) {
 		const turn = this.start(null, { status: 'running' });
+		this.call = crypto.getRandomValues(new Uint32Array(2)).join('x');
 		this.metadata = metadata;
 		this.setArgument(parse(text));
 		$('result').ariaBusy = 'true';
 		note($('answer'), 'Running…');
-		const [reply, problem] = await settled(invoke(text, metadata));
+		const [reply, problem] = await settled(invoke(text, metadata, this.call));
 		if (turn !== this.turn)
 			return;
 		$('result').ariaBusy = 'false';
@@ -80,6 +84,7 @@ export class Detail {
 		this.setId(plain(reply.get('id')));
 		this.setFacts({ ...this.known(this.id), ...factsOf(reply) });
 		this.setAnswer(reply.get('answer'));
+		this.keepParts();
 		this.loadLog();
 		this.say(`${this.facts.status}, ${duration(this.facts.duration_us)}`);
 	}
@@ -113,6 +118,7 @@ export class Detail {
 		}
 		if (facts.status === 'running') {
 			note($('answer'), 'Running…');
+			this.addParts(all.get('parts').values.map((part) => ({ id, part })));
 		} else if (facts.answer_truncated) {
 			note($('answer'), `The answer (${bytes(facts.answer_bytes)}) is too large to be kept.`);
 		} else {
@@ -134,11 +140,39 @@ export class Detail {
 			this.setLog(all);
 	}
 
+	/* [{id, part}]: shown while the answer is under way. */
+	addParts(items) {
+		const mine = items.filter(({ id }) => id === this.id && this.facts.status === 'running');
+		if (mine.length === 0)
+			return;
+		if (!this.parts) {
+			this.parts = make('div', { className: 'parts' });
+			$('answer').replaceChildren(this.parts);
+		}
+		for (const { part } of mine.slice(-PARTS_SHOWN)) {
+			this.parts.append(make('div'));
+			showTree(this.parts.lastChild, part);
+			if (this.parts.children.length > PARTS_SHOWN)
+				this.parts.firstChild.remove();
+		}
+		$('answer').scrollTop = $('answer').scrollHeight;
+	}
+
+	/* Beneath the result, unless the list of them is the result. */
+	keepParts() {
+		const n = this.facts.n_parts ?? this.parts?.children.length;
+		const isList = this.answer?.values && !this.answer.keys && this.answer.values.length === n;
+		if (this.parts && !isList)
+			$('answer').append(make('details', { className: 'entry' }, make('summary', {}, make('span', { className: 'hint' }, `${counted(n)} part${n === 1 ? '' : 's'}`)), this.parts));
+	}
+
 	update(facts) {
+		if (!this.id && this.call && facts.call === this.call)
+			this.setId(facts.id);
 		if (facts.id === this.id) {
 			const ended = this.facts.status === 'running' && facts.status !== 'running';
 			this.setFacts(facts);
-			if (ended)
+			if (ended && !this.call) // else the reply brings the whole answer
 				this.load(this.id);
 		}
 	}
@@ -160,10 +194,11 @@ export class Detail {
 	}
 
 	setFacts(more) {
-		const { id, status, http, duration_us, answer_bytes, memory_bytes, version } = Object.assign(this.facts, more);
+		const { id, status, http, duration_us, first_part_us, answer_bytes, memory_bytes, version } = Object.assign(this.facts, more);
 		const rows = {
 			status: status && make('span', { className: `badge ${status}` }, `${http ?? ''} ${status}`),
 			duration: duration(duration_us),
+			first: first_part_us === undefined ? '' : `first part ${duration(first_part_us)}`,
 			size: bytes(answer_bytes),
 			memory: memory_bytes ? `${bytes(memory_bytes)} memory` : '',
 			version: version ? `v${version}` : '',

@@ -136,6 +136,7 @@ new Stream('/dev/events', {
 		detail.update(activation);
 	},
 	log: (data) => log.append(JSON.parse(data)),
+	parts: (data) => detail.addParts(parse(data).values.map((each) => ({ id: each.get('activation'), part: each.get('part') }))),
 	dropped: (data) => log.note(`${counted(JSON.parse(data).count)} lines left out: they came faster than this page could read`),
 });
 

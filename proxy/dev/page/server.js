@@ -6,15 +6,15 @@ const tokenOf = (page) => page.querySelector('meta[name=whiskloop-token]')?.cont
 let token = tokenOf(document);
 let action = '';
 
-/* Run the action; text: the argument. Returns what the server answers; throws an Error with a text for people. */
-export async function invoke(text, metadata) {
+/* Run the action; text: the argument; call: letters and digits, by which events tell of it. Returns what the server answers; throws an Error with a text for people. */
+export async function invoke(text, metadata, call) {
 	const body = `{"value":${text},"metadata":${JSON.stringify(metadata)}}`;
-	let reply = await post(body);
+	let reply = await post(body, call);
 	if (reply.status === 403) {
 		// The token changes when the server starts again: the page that it serves now has the new one.
 		const page = await (await reach('/')).text();
 		token = tokenOf(new DOMParser().parseFromString(page, 'text/html'));
-		reply = await post(body);
+		reply = await post(body, call);
 	}
 	const said = await reply.text();
 	if (!reply.ok)
@@ -22,7 +22,9 @@ export async function invoke(text, metadata) {
 	return parse(said);
 }
 
-const post = (body) => reach('/dev/invoke', { method: 'POST', body, headers: { 'Content-Type': 'application/json', 'X-Whiskloop-Token': token } });
+const post = (body, call) => reach('/dev/invoke', {
+	method: 'POST', body, headers: { 'Content-Type': 'application/json', 'X-Whiskloop-Token': token, 'X-Whiskloop-Call': call },
+});
 
 /* All that is kept of an activation, or null. */
 export async function activation(id) {
