@@ -316,7 +316,9 @@ launcher_look_ahead() {
 
 # Whether a line is no request; what it says is kept.
 launcher_control() {
-    [[ $1 == "cancel "* && -n $LAUNCHER_ACK && $1 =~ ^cancel\ ([0-9]+)$ ]] || return 1
+    local LC_ALL=C # in which a long line has its length at once
+
+    [[ -n $LAUNCHER_ACK && ${#1} -lt 32 && $1 =~ ^cancel\ ([0-9]+)$ ]] || return 1
     ((BASH_REMATCH[1] < LAUNCHER_NUMBER)) || LAUNCHER_CANCELLED[BASH_REMATCH[1]]=yes
 }
 
@@ -333,7 +335,9 @@ launcher_next() {
     fi
     for (( ; ; )); do
         IFS= read -r -u 60 LAUNCHER_LINE || ended=yes
-        LAUNCHER_LINE=$LAUNCHER_UNFINISHED$LAUNCHER_LINE LAUNCHER_UNFINISHED=''
+        if [[ -n $LAUNCHER_UNFINISHED ]]; then
+            LAUNCHER_LINE=$LAUNCHER_UNFINISHED$LAUNCHER_LINE LAUNCHER_UNFINISHED=''
+        fi
         launcher_control "$LAUNCHER_LINE" || break
     done
     [[ -z $ended || -n $LAUNCHER_LINE ]]
