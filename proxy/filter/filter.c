@@ -3,6 +3,8 @@
 #include <assert.h>
 #include <string.h>
 
+#include "base/buf.h"
+#include "base/json.h"
 #include "base/log.h"
 #include "base/loop.h"
 #include "base/util.h"
@@ -230,11 +232,29 @@ void filter_free(struct filter **filter)
     *filter = NULL;
 }
 
+/* why: it could not be started; NULL: it is ready. */
+static void announce(struct filter *filter, const char *why)
+{
+    struct buf text = {0};
+
+    if (!filter->opts.announces)
+        return;
+    if (why == NULL) {
+        buf_add_text(&text, "{\"ready\":true}");
+    } else {
+        buf_add_text(&text, "{\"ready\":false,\"error\":");
+        json_quote(&text, why, strlen(why));
+        buf_add_text(&text, "}");
+    }
+    calls_say(&filter->calls, &text);
+}
+
 void filter_serve(struct filter *filter, struct pool *pool)
 {
     assert(filter->pool == NULL);
     filter->pool = pool;
     filter->calls.opts.wants_object = pool->spec.wants_object;
+    announce(filter, NULL);
     loop_post(filter->loop, &filter->step);
 }
 
@@ -254,6 +274,7 @@ void filter_fail(struct filter *filter, const char *why)
 {
     assert(filter->why == NULL);
     filter->why = xstrdup(why);
+    announce(filter, why);
     filter_stop(filter);
 }
 
