@@ -1,6 +1,7 @@
 """What a caller can rely on: ids, kinds of errors, plain text, any JSON value."""
 
 import json
+import subprocess
 import signal
 import subprocess
 
@@ -8,7 +9,7 @@ import pytest
 
 import samples
 from test_filter import start  # noqa: F401, a fixture
-from whisk import WAIT_S, assert_error, wait_until
+from whisk import PROGRAM, WAIT_S, assert_error, wait_until
 
 # The argument says what it does; a number is counted up.
 CODE = """
@@ -211,6 +212,24 @@ def test_text_and_parts_exclude_each_other(start, code):  # noqa: F811
     one = start("--text", "--parts", "pipe", code)
     one.ends(2)
     assert "--text has one line for each line, and --parts has several" in one.err()
+
+
+# ---- a parent in Python ----
+
+
+def test_a_parent_that_has_all_answers_may_close_in_any_order(folder, code):
+    """`with Popen` closes our stdout before our stdin."""
+    env = {"PATH": "/usr/bin:/bin", "HOME": str(folder), "TMPDIR": str(folder)}
+    with subprocess.Popen([PROGRAM, "pipe", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE, env=env) as one:
+        for n in range(3):
+            one.stdin.write(line({"n": n}))
+            one.stdin.flush()
+            assert json.loads(one.stdout.readline()) == {"n": n}
+        err = one.stderr
+        one.stderr = None  # it would be closed before it is read
+    assert (one.returncode, err.read()) == (0, b"")
+    err.close()
 
 
 # ---- headers ----
