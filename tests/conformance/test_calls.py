@@ -2,14 +2,11 @@
 
 import json
 import subprocess
-import signal
-import subprocess
 
 import pytest
 
-import samples
 from test_filter import start  # noqa: F401, a fixture
-from whisk import PROGRAM, WAIT_S, assert_error, wait_until
+from whisk import PROGRAM, WAIT_S, assert_error
 
 # The argument says what it does; a number is counted up.
 CODE = """
