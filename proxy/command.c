@@ -62,6 +62,7 @@ static bool open_filter(struct command *command, const struct config *config,
                                .answer_max_bytes = config->answer_max_bytes,
                                .held_max_bytes = config->pipe_max_bytes,
                                .form = form_of(config),
+                               .announces = config->announce != 0,
                                .parts = config->parts != 0,
                                .given_max = pool->n_workers * (pool->worker.ahead_max + 1)};
 

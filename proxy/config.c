@@ -65,6 +65,8 @@ const struct setting settings[] = {
     TEXT("answers", answers, "auto", "auto|stdout|fd3",
          "where an executable writes its answers; auto: on descriptor 1 or 3, whichever carries "
          "the first answer"),
+    TEXT("pass-headers", pass_headers, "", "NAME,...",
+         "headers of a /run that the action sees: X-Foo as __OW_HEADER_X_FOO; empty: none"),
     NUMBER("timeout", timeout_ms, 1, 300000, DAY_MS, "MS",
            "time limit of an activation, including its wait in the queue; the request's own "
            "deadline may be sooner"),
@@ -143,6 +145,8 @@ const struct setting settings[] = {
         "text", text, 0,
         "for pipe: a line of text is the argument {\"line\":\"...\"}, and a text that is the result "
         "is a line"),
+    SWITCH("announce", announce, 0,
+           "for pipe: write the line {\"ready\":true} once the action is loaded"),
     SWITCH("any", any, 0,
            "arguments and results may be any JSON value, not only objects and arrays"),
     TEXT("invoke", invoke, "", "ARGUMENT",

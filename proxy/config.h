@@ -38,6 +38,7 @@ struct config {
     const char *main;
     const char *functions; /* a list; "": main is all */
     const char *answers;
+    const char *pass_headers;
     const char *user;
     uint64_t no_new_privs;
     uint64_t dumpable;
@@ -72,6 +73,7 @@ struct config {
     uint64_t parts;
     uint64_t text;
     uint64_t any;
+    uint64_t announce;
     uint64_t unpack_max_bytes;
     uint64_t unpack_entries_max;
     uint64_t unpack_ratio_max;

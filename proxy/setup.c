@@ -435,6 +435,7 @@ static void set_options(struct setup *setup, struct service *service)
         .prelaunches = config->prewarmed != 0,
         .allow_reinit = config->allow_reinit != 0,
         .forks = config->fork_workers != 0,
+        .passed = &setup->passed,
         .any = config->any != 0,
         .one_at_a_time = config->one_at_a_time != 0 && !allows_concurrency(),
         .logs_init_error = config->log_init_error != 0,
@@ -463,6 +464,8 @@ int setup_service(struct setup *setup, struct service *service, bool is_temporar
 {
     oom_open(&setup->oom, "");
     set_options(setup, service);
+    if (passed_read(&setup->passed, setup->config->pass_headers, err) < 0)
+        return -1;
     if (load_runtimes(setup, &service->opts, err) < 0)
         return -1;
     service->opts.skeleton_dir = skeleton_dir(setup, service->opts.fallback);

@@ -11,6 +11,7 @@
 #include "action/runtimes.h"
 #include "action/store.h"
 #include "base/privileges.h"
+#include "http/passed.h"
 #include "worker/oom.h"
 
 struct config;
@@ -29,6 +30,7 @@ struct setup {
     struct runtimes runtimes;
     struct store store;
     struct oom oom;
+    struct passed passed;
     unsigned connections_max; /* of the platform */
 };
 

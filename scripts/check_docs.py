@@ -44,7 +44,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 GENERATED = {"docs/benchmarks.md": "made by scripts/bench.sh, which runs its commands"}
-LINKED = ("actions", "bin", "docker", "jmeter", "proxy", "runtime", "scripts", "tests")
+LINKED = ("actions", "bin", "call", "docker", "jmeter", "proxy", "runtime", "scripts", "tests")
 SHELLS = ("sh", "console")
 DIRECTIVES = ("file", "log", "status", "needs", "skip", "show", "run")
 PORTS = ("8080", "8081", "9090")

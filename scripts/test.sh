@@ -229,7 +229,8 @@ SLOW=(dotnet)
 # What neither the number of processes nor the way to feed them can change.
 ONE_WAY=(ahead fork replace archives archives_hostile own_log privileges trace compile dropin carried knative launchers
     memory admin oneshot http framing bounds clients endurance filter once auto php python terminal unix_socket hostile
-    descendants)
+    descendants
+    calls call_library)
 
 # What is tried with sanitizers at each change.
 ASAN_CONFORMANCE=(basic init failures)

@@ -73,6 +73,9 @@ void calls_add(struct calls *calls, const char *line, size_t n, uint64_t now_ms,
 /* A line that was longer than line_max_bytes. */
 void calls_add_too_long(struct calls *calls, uint64_t end_at);
 
+/* A line that answers none: written before what has not begun to leave. text: taken over. */
+void calls_say(struct calls *calls, struct buf *text);
+
 /* The next job for the pool, which must take it; NULL: there is none. */
 struct job *calls_give(struct calls *calls);
 /* The pool is through with it. */

@@ -1,8 +1,11 @@
 #include "filter/filter.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <string.h>
 
+#include "base/buf.h"
+#include "base/json.h"
 #include "base/log.h"
 #include "base/loop.h"
 #include "base/util.h"
@@ -11,8 +14,9 @@
 #include "filter/outlet.h"
 #include "worker/pool.h"
 
-#define PIECES_MAX      128 /* of one write: two for each answer, and a third for an id */
-#define WRITES_PER_TURN 32  /* then it is the turn of others */
+#define PIECES_MAX      128  /* of one write: two for each answer, and a third for an id */
+#define WRITES_PER_TURN 32   /* then it is the turn of others */
+#define THROUGH_MS      1000 /* between a parent's close of our stdout and that of our stdin */
 
 struct filter {
     struct loop *loop; /* borrowed */
@@ -23,10 +27,12 @@ struct filter {
     struct pool *pool; /* borrowed; NULL: not there yet */
     struct loop_post step;
     struct loop_timer more; /* run the step in the next turn: one posted now runs in this turn */
-    uint64_t drop_up_to;    /* input offset up to which the writer has left */
-    bool stopped;           /* nothing is given any more */
-    char *why;              /* owned; ... as the action could not be started; NULL: a forced end */
-    bool told;              /* `ended` was called */
+    uint64_t
+        through_by_ms;   /* the reader of stdout has left: by then our input ends; 0: it has not */
+    uint64_t drop_up_to; /* input offset up to which the writer has left */
+    bool stopped;        /* nothing is given any more */
+    char *why;           /* owned; ... as the action could not be started; NULL: a forced end */
+    bool told;           /* `ended` was called */
     filter_ended_fn *ended;
     void *owner;
 };
@@ -133,6 +139,24 @@ static void look_at_reader(struct filter *filter)
     calls_drop(&filter->calls, filter->drop_up_to);
 }
 
+/* Nothing can be written any more. A parent that has all its answers may close our stdout before our
+ * stdin, as Python's Popen does: that is a good end. */
+static void end_without_reader(struct filter *filter)
+{
+    uint64_t now_ms = loop_now_ms(filter->loop);
+
+    take_lines(filter);
+    if (filter->through_by_ms == 0)
+        filter->through_by_ms = now_ms + THROUGH_MS;
+    if (filter_is_done(filter))
+        tell_end(filter, &filter->inlet.err);
+    else if (filter->outlet.err.os != EPIPE || filter->calls.n > 0 ||
+             now_ms >= filter->through_by_ms)
+        tell_end(filter, &filter->outlet.err);
+    else
+        loop_timer_set(filter->loop, &filter->more, filter->through_by_ms);
+}
+
 static void on_step(struct loop_post *post)
 {
     struct filter *filter = container_of(post, struct filter, step);
@@ -141,7 +165,7 @@ static void on_step(struct loop_post *post)
     if (filter->told)
         return;
     if (filter->outlet.err.kind != ERR_NONE) {
-        tell_end(filter, &filter->outlet.err);
+        end_without_reader(filter);
         return;
     }
     look_at_reader(filter);
@@ -230,11 +254,29 @@ void filter_free(struct filter **filter)
     *filter = NULL;
 }
 
+/* why: it could not be started; NULL: it is ready. */
+static void announce(struct filter *filter, const char *why)
+{
+    struct buf text = {0};
+
+    if (!filter->opts.announces)
+        return;
+    if (why == NULL) {
+        buf_add_text(&text, "{\"ready\":true}");
+    } else {
+        buf_add_text(&text, "{\"ready\":false,\"error\":");
+        json_quote(&text, why, strlen(why));
+        buf_add_text(&text, "}");
+    }
+    calls_say(&filter->calls, &text);
+}
+
 void filter_serve(struct filter *filter, struct pool *pool)
 {
     assert(filter->pool == NULL);
     filter->pool = pool;
     filter->calls.opts.wants_object = pool->spec.wants_object;
+    announce(filter, NULL);
     loop_post(filter->loop, &filter->step);
 }
 
@@ -254,6 +296,7 @@ void filter_fail(struct filter *filter, const char *why)
 {
     assert(filter->why == NULL);
     filter->why = xstrdup(why);
+    announce(filter, why);
     filter_stop(filter);
 }
 

@@ -29,6 +29,7 @@ struct filter_opts {
     size_t answer_max_bytes; /* as the workers have it, for texts */
     size_t held_max_bytes;   /* lines and answers held before reading stops */
     enum call_form form;     /* of lines and results */
+    bool announces;          /* write {"ready":true} once the action is loaded, or why it is not */
     bool parts;              /* write parts of answers as they come */
     unsigned given_max;      /* jobs in the pool at a time; it must accept this many */
 };

@@ -4,10 +4,12 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/buf.h"
 #include "base/json.h"
 #include "base/log.h"
 #include "http/connection.h"
 #include "http/default_action.h"
+#include "http/passed.h"
 #include "http/reason.h"
 #include "http/request.h"
 #include "http/service.h"
@@ -290,14 +292,27 @@ static void set_deadline(const struct service *service, struct run *run, struct 
 /* The body as one line, with what the client's headers add to it. A large one is not copied. */
 static void set_line(struct run *run, struct json_slice top, const struct trace *trace)
 {
-    char members[TRACE_MEMBERS_MAX_BYTES];
-    size_t n_members = trace->any ? trace_members(trace, top, members) : 0;
+    const struct passed *passed = run->service->opts.passed;
+    char traced[TRACE_MEMBERS_MAX_BYTES];
+    size_t n_traced = trace->any ? trace_members(trace, top, traced) : 0;
+    struct buf both = {0};
+    const char *members = traced;
+    size_t n_members = n_traced;
     struct body body = {0};
     size_t n;
     const char *text = request_body(run->request, &n);
 
     _Static_assert(TRACE_MEMBERS_MAX_BYTES <= BODY_ROOM, "what is added stands before the body");
-    if (top.text >= text && top.text < text + n) /* not for a null, which stands for {} */
+    if (passed->n > 0) {
+        passed_add(passed, run->request, top, &both);
+        buf_add(&both, traced, n_traced);
+        members = buf_at(&both);
+        n_members = buf_len(&both);
+        if (n_members > n_traced && n_traced == 0 && contract_is_empty(top))
+            n_members--; /* nothing follows the last comma */
+    }
+    /* Not for a null, which stands for {}. */
+    if (n_members <= BODY_ROOM && top.text >= text && top.text < text + n)
         request_take_body(run->request, &body);
     run->n_held = body.n_held;
     run->job.block = body.block;
@@ -305,6 +320,7 @@ static void set_line(struct run *run, struct json_slice top, const struct trace 
         contract_set_line_within(&run->job, top, members, n_members);
     else
         contract_set_line(&run->job, top, members, n_members);
+    buf_done(&both);
 }
 
 /* The words of Apache's Node runtime, which its suite wants to read in the log too (T-N16). */

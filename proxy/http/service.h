@@ -25,6 +25,7 @@
 
 struct init;
 struct job;
+struct passed;
 struct request;
 
 /* Told of each activation of POST /run that gets to the action; see service->observer. */
@@ -51,16 +52,17 @@ struct service_opts {
     /* Where an image made for Apache's skeleton has its program and expects published ones; the
      * store's folder when writable. NULL: not such an image. */
     const char *skeleton_dir;
-    uint64_t run_ms;      /* limit of one activation */
-    bool no_deadlines;    /* ... and no request may ask for less */
-    int64_t margin_ms;    /* a late activation is abandoned this long before its deadline */
-    uint64_t init_ms;     /* limit of one /init, and of one start of a worker */
-    enum answers answers; /* for runtimes whose manifest says "auto" */
-    bool keeps_failed;    /* keep the folder of a failed /init for inspection (-debug) */
-    bool prelaunches;     /* start the launcher of `fallback` before there is an action */
-    bool allow_reinit;    /* a further /init replaces the action */
-    bool forks;           /* fork workers from a zygote where the runtime can */
-    bool any;             /* arguments and results may be any JSON value */
+    uint64_t run_ms;             /* limit of one activation */
+    bool no_deadlines;           /* ... and no request may ask for less */
+    int64_t margin_ms;           /* a late activation is abandoned this long before its deadline */
+    uint64_t init_ms;            /* limit of one /init, and of one start of a worker */
+    enum answers answers;        /* for runtimes whose manifest says "auto" */
+    bool keeps_failed;           /* keep the folder of a failed /init for inspection (-debug) */
+    bool prelaunches;            /* start the launcher of `fallback` before there is an action */
+    bool allow_reinit;           /* a further /init replaces the action */
+    bool forks;                  /* fork workers from a zygote where the runtime can */
+    const struct passed *passed; /* headers that the action sees */
+    bool any;                    /* arguments and results may be any JSON value */
     bool one_at_a_time;   /* refuse a /run while another runs, as Apache's Node runtime does */
     bool renames_log;     /* a command: the log's reader is the action's author */
     bool logs_init_error; /* whatever the manifest says (OW_LOG_INIT_ERROR) */

@@ -33,6 +33,14 @@ bool contract_check(const char *body, size_t n, struct json_slice *top, char *te
     return false;
 }
 
+bool contract_is_empty(struct json_slice top)
+{
+    struct json_slice name, value;
+    size_t at = 0;
+
+    return !json_next_member(top, &at, &name, &value);
+}
+
 bool contract_is_argument(struct json_slice top)
 {
     struct json_slice value;

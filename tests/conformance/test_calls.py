@@ -1,14 +1,12 @@
 """What a caller can rely on: ids, kinds of errors, plain text, any JSON value."""
 
 import json
-import signal
 import subprocess
 
 import pytest
 
-import samples
 from test_filter import start  # noqa: F401, a fixture
-from whisk import WAIT_S, assert_error, wait_until
+from whisk import PROGRAM, WAIT_S, assert_error
 
 # The argument says what it does; a number is counted up.
 CODE = """
@@ -211,3 +209,65 @@ def test_text_and_parts_exclude_each_other(start, code):  # noqa: F811
     one = start("--text", "--parts", "pipe", code)
     one.ends(2)
     assert "--text has one line for each line, and --parts has several" in one.err()
+
+
+# ---- a parent in Python ----
+
+
+def test_a_parent_that_has_all_answers_may_close_in_any_order(folder, code):
+    """`with Popen` closes our stdout before our stdin."""
+    env = {"PATH": "/usr/bin:/bin", "HOME": str(folder), "TMPDIR": str(folder)}
+    with subprocess.Popen([PROGRAM, "pipe", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE, env=env) as one:
+        for n in range(3):
+            one.stdin.write(line({"n": n}))
+            one.stdin.flush()
+            assert json.loads(one.stdout.readline()) == {"n": n}
+        err = one.stderr
+        one.stderr = None  # it would be closed before it is read
+    assert (one.returncode, err.read()) == (0, b"")
+    err.close()
+
+
+# ---- headers ----
+
+SHOW = """
+import os
+def main(args):
+    return {k: v for k, v in os.environ.items() if k.startswith(("__OW_HEADER", "__OW_TRACE"))}
+"""
+HEADERS = ['X-Foo: a "b" \\ c', "X-Bar: 1", "x-bar: 2", "X-Other: no"]
+
+
+def ask(one, body, headers):
+    return one.request("POST", "/run", body, headers).json
+
+
+@pytest.mark.parametrize("kind", ["python", "nodejs"])
+def test_named_headers_reach_the_action(proxy, kind):
+    node = "function main() { return { bar: process.env.__OW_HEADER_X_BAR }; }\n"
+    one = proxy("--runtime", kind, "--pass-headers", "x-foo, X-Bar,X-None")
+    one.started(SHOW if kind == "python" else node)
+    for body in (b"{}", b'{"value":{}}', b"null"):
+        got = ask(one, body, HEADERS)
+        assert got == ({"__OW_HEADER_X_FOO": 'a "b" \\ c', "__OW_HEADER_X_BAR": "1, 2"}
+                       if kind == "python" else {"bar": "1, 2"})
+    if kind == "python":
+        assert ask(one, b'{"header_x_foo":"body"}', HEADERS)["__OW_HEADER_X_FOO"] == "body"
+        assert ask(one, b"{}", ()) == {}
+        assert ask(one, b"{}", ["X-Foo: " + "y" * 5000]) == {}
+        trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+        assert ask(one, b'{"value":{}}', ["X-Foo: " + "y" * 4000, f"traceparent: {trace}"]) == {
+            "__OW_HEADER_X_FOO": "y" * 4000, "__OW_TRACEPARENT": trace}
+
+
+def test_headers_do_not_reach_it_unasked(proxy):
+    one = proxy("--runtime", "python")
+    one.started(SHOW)
+    assert ask(one, b"{}", HEADERS) == {}
+
+
+def test_a_wrong_list_of_headers_is_refused(start, code):  # noqa: F811
+    one = start("--pass-headers", "X-Foo,a b", "invoke", code)
+    one.ends(2)
+    assert '--pass-headers: "a b" is no header\'s name' in one.err()

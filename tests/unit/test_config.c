@@ -67,6 +67,7 @@ static const struct text {
     {"--main", "WHISKLOOP_MAIN", N(main), "", "niam"},
     {"--functions", "WHISKLOOP_FUNCTIONS", N(functions), "", "predict,train"},
     {"--answers", "WHISKLOOP_ANSWERS", N(answers), "auto", "fd3"},
+    {"--pass-headers", "WHISKLOOP_PASS_HEADERS", N(pass_headers), "", "X-Foo"},
     {"--in", "WHISKLOOP_IN", N(in), "", "/i"},
     {"--out", "WHISKLOOP_OUT", N(out), "", "/o"},
     {"--invoke", "WHISKLOOP_INVOKE", N(invoke), "", "{}"},
@@ -79,7 +80,7 @@ static const struct text {
 };
 
 /* --workers, --deadline-margin, --held-max-bytes, --inspect and the switches */
-#define N_OTHERS 18
+#define N_OTHERS 19
 
 static const char *const other_variables[] = {"FLASK_PROXY_PORT",         "OW_LOG_INIT_ERROR",
                                               "WHISKLOOP_LOG_INIT_ERROR", "OW_DEBUG",

@@ -1,0 +1,205 @@
+"""whisk_call - call an action from a program: the action is a subprocess (whiskloop pipe), a call is
+a line in and a line out. whisk_call.h has the same words for C.
+
+    import whisk_call
+
+    with whisk_call.open("hello.py") as hello:
+        print(hello.run({"name": "Mike"}, ms=1000))
+
+A caller is for one thread at a time. Python 3.7 and later, nothing but its library.
+"""
+
+import json
+import os
+import select
+import signal
+import subprocess
+import time
+
+HELD_MAX_BYTES = 64 << 20  # unsent lines; then starting a call fails
+CLOSE_S = 2
+KINDS = ("request", "method", "action", "died", "late", "exhausted", "overload", "unavailable")
+
+
+class Error(Exception):
+    """A call that failed; kind: one of KINDS (docs/errors.md), answer: all that came."""
+
+    def __init__(self, answer, kind=None):
+        super().__init__(answer.get("error") if isinstance(answer, dict) else answer)
+        kind = kind or (answer.get("kind") if isinstance(answer, dict) else None)
+        self.kind = kind if kind in KINDS else "action"
+        self.answer = answer
+
+
+def open(action, settings=(), program="whiskloop", docker="docker"):  # as in C
+    """Start the action: a file, a folder, or "image:NAME". settings: more words for pipe."""
+    return Caller(action, settings, program, docker)
+
+
+class Caller:
+    """An open action."""
+
+    def __init__(self, action, settings=(), program="whiskloop", docker="docker"):
+        pipe = ["pipe", "--parts", "--announce", *map(str, settings)]
+        action = str(action)
+        if action.startswith("image:"):
+            words = [docker, "run", "-i", "--rm", action[len("image:"):], *pipe]
+        elif action.startswith("-"):
+            raise ValueError("%r would be an option" % action)
+        else:
+            words = [program, *pipe, action]
+        self._process = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                         bufsize=0)
+        self._in = self._process.stdin.fileno()
+        self._out = self._process.stdout.fileno()
+        os.set_blocking(self._in, False)
+        os.set_blocking(self._out, False)
+        self._loop = select.epoll()
+        self._loop.register(self._out, select.EPOLLIN)
+        self._wants_write = False
+        self._unsent = bytearray()
+        self._received = bytearray()
+        self._calls = {}
+        self._last_id = 0
+        self._is_ready = False
+        self._why = None
+        self._method = None
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+    def ready(self, ms):
+        """Wait until the action is loaded; Error if it failed or ms have passed."""
+        until = time.monotonic() + ms / 1000
+        while not self._is_ready:
+            left = until - time.monotonic()
+            if left < 0:
+                raise Error("the action is not ready in time", "late")
+            if not self.step(left * 1000):
+                raise Error(self._why or "the subprocess has ended", "unavailable")
+
+    def run(self, argument=None, ms=0):
+        """One call, start to end: the result, or Error. Parts are dropped."""
+        done = []
+        self.start(argument, lambda answer, part: None if part else done.append(answer), ms)
+        while not done:
+            self.step(-1)
+        if isinstance(done[0], Error):
+            raise done[0]
+        return done[0]
+
+    def start(self, argument, answered, ms=0):
+        """Start a call. answered(answer, is_part) follows for each part and once for the result or
+        an Error, from step() or a method that waits."""
+        if self._out is None:
+            raise Error(self._why or "the subprocess has ended", "unavailable")
+        if len(self._unsent) > HELD_MAX_BYTES:
+            raise Error("64 MiB of calls have not been sent: let step() work first", "overload")
+        body = {} if not ms else {"deadline": int(time.time() * 1000) + ms}
+        if self._method is not None:
+            body["method"] = self._method
+        body["value"] = {} if argument is None else argument
+        line = json.dumps([self._last_id + 1, body]).encode() + b"\n"
+        self._last_id += 1
+        self._calls[self._last_id] = answered
+        self._unsent += line
+        self._write()
+
+    def method(self, name):
+        """The function (--functions) that all calls from now on call; None: the first."""
+        self._method = name
+
+    def in_flight(self):
+        """Calls that have not been answered."""
+        return len(self._calls)
+
+    def fd(self):
+        """For one's own event loop: readable when step() has something to do."""
+        return self._loop.fileno()
+
+    def step(self, ms=0):
+        """Write and read what is possible, wait at most ms for anything (-1: for ever). False: the
+        subprocess has ended, and all calls were answered."""
+        if self._out is None:
+            return False
+        self._write()
+        if self._loop.poll(ms / 1000 if ms >= 0 else None):
+            self._read()
+            if self._out is not None:
+                self._write()
+        return self._out is not None
+
+    def close(self):
+        """End the subprocess, at the latest in 2 seconds. Calls in flight are given up."""
+        if self._process is None:
+            return
+        self._process.stdin.close()
+        if self._calls:
+            self._process.send_signal(signal.SIGTERM)
+        until = time.monotonic() + CLOSE_S
+        while self._out is not None and self._loop.poll(max(0, until - time.monotonic())):
+            if not os.read(self._out, 1 << 20):
+                break
+        self._process.stdout.close()
+        try:
+            self._process.wait(max(0, until - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._loop.close()
+        self._calls.clear()
+        self._process = self._out = None
+
+    def _write(self):
+        try:
+            while self._unsent:
+                del self._unsent[:os.write(self._in, self._unsent[:1 << 20])]
+        except BlockingIOError:
+            pass
+        except BrokenPipeError:  # its end follows by the other descriptor
+            self._unsent.clear()
+        wants = bool(self._unsent)
+        if wants != self._wants_write:
+            if wants:
+                self._loop.register(self._in, select.EPOLLOUT)
+            else:
+                self._loop.unregister(self._in)
+            self._wants_write = wants
+
+    def _read(self):
+        try:
+            data = os.read(self._out, 1 << 20)
+        except BlockingIOError:
+            return
+        if not data:
+            self._loop.unregister(self._out)
+            self._out = None
+            for call in tuple(self._calls):
+                self._answer(call, {"error": "the subprocess has ended", "kind": "died"})
+            return
+        self._received += data
+        if b"\n" in data:
+            *lines, rest = bytes(self._received).split(b"\n")
+            self._received = bytearray(rest)
+            for line in lines:
+                self._take(json.loads(line))
+
+    def _take(self, value):
+        if isinstance(value, list):
+            self._answer(*value)
+        elif "ready" in value:
+            self._is_ready = value["ready"]
+            self._why = value.get("error")
+
+    def _answer(self, call, value):
+        if call not in self._calls:
+            return
+        if "error" in value:
+            self._calls.pop(call)(Error(value), False)
+        elif "part" in value:
+            self._calls[call](value["part"], True)
+        else:
+            self._calls.pop(call)(value["result"], False)

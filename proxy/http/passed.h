@@ -1,0 +1,32 @@
+#pragma once
+
+/*
+ * passed - headers of a request that the action sees, as --pass-headers names them: X-Foo becomes
+ * the member "header_x_foo" of the activation's line, and so the variable __OW_HEADER_X_FOO.
+ */
+
+#include <stddef.h>
+
+#include "base/json.h"
+
+struct buf;
+struct err;
+struct request;
+
+#define PASSED_MAX       32   /* headers */
+#define PASSED_NAME_MAX  64   /* bytes of a name */
+#define PASSED_VALUE_MAX 4096 /* bytes of a value; a longer one is not passed */
+
+/* Which ones; lower case. */
+struct passed {
+    char names[PASSED_MAX][PASSED_NAME_MAX + 1];
+    size_t n;
+};
+
+/* list: names with commas between them; "": none. 0; -1: err filled. */
+int passed_read(struct passed *passed, const char *list, struct err *err);
+
+/* Append a member, with a comma behind it, for each of them that the request has and the checked
+ * object has not. Several headers of a name are joined by ", ". */
+void passed_add(const struct passed *passed, const struct request *request,
+                struct json_slice object, struct buf *members);

@@ -1,0 +1,222 @@
+"""call/: the library to call from, in C and in Python, by the same steps."""
+
+import json
+import os
+import select
+import subprocess
+import sys
+
+import pytest
+
+from whisk import PROGRAM, REPO, WAIT_S
+
+BUILD = os.environ.get("BUILD", str(REPO / "build"))
+sys.path.insert(0, str(REPO / "call"))
+import whisk_call  # noqa: E402
+
+CODE = """
+import os
+def main(args):
+    if "gate" in args: open(args["gate"]).read()
+    if "die" in args: os._exit(3)
+    if "hang" in args: open(args["hang"]).read()
+    if "parts" in args: return parts(args)
+    if "boom" in args: raise ValueError("boom")
+    return args
+def parts(args):
+    for i in range(args["parts"]): yield {"part": i, "error": 1}
+    return {"total": args["parts"]}
+def other(args): return {"other": args}
+"""
+READY_MS = int(WAIT_S * 1000)
+
+
+@pytest.fixture
+def opened(folder):
+    """opened(*settings) opens the action; it is closed at the end."""
+    path = folder / "code.py"
+    path.write_text(CODE)
+    all_opened = []
+
+    def begin(*settings, action=path):
+        all_opened.append(whisk_call.open(action, settings, program=str(PROGRAM)))
+        return all_opened[-1]
+
+    yield begin
+    for one in all_opened:
+        one.close()
+
+
+def fails(one, argument, **more):
+    with pytest.raises(whisk_call.Error) as caught:
+        one.run(argument, **more)
+    return caught.value
+
+
+def test_calls_and_kinds(opened, gate):
+    one = opened()
+    one.ready(READY_MS)
+    assert one.run({"n": 1}) == {"n": 1} and one.run() == {}
+    assert one.run({"parts": 2}) == {"total": 2}
+    assert one.run({"x": "y" * 3_000_000}) == {"x": "y" * 3_000_000}
+    assert (fails(one, {"die": 1}).kind, str(fails(one, {"die": 1}))) == ("died", "command exited")
+    assert (fails(one, {"boom": 1}).kind, str(fails(one, {"boom": 1}))) == ("action", "boom")
+    assert fails(one, {"error": "mine", "kind": "unheard-of"}).kind == "action"
+    assert fails(one, {"hang": gate().path}, ms=300).kind == "late"
+    assert one.run({"n": 2}) == {"n": 2} and one.in_flight() == 0
+
+
+def test_several_in_flight_and_parts(opened, gate):
+    """By one's own event loop: the one at the gate holds nobody up."""
+    door = gate()
+    one = opened("--workers", 2)
+    one.ready(READY_MS)
+    got = []
+    one.start({"gate": door.path}, lambda answer, part: got.append("gate"))
+    one.step()
+    door.wait_reached()
+    one.start({"parts": 2}, lambda answer, part: got.append((answer, part)))
+    while len(got) < 3:
+        assert select.select([one.fd()], [], [], WAIT_S)[0]
+        one.step()
+    assert got == [({"part": 0, "error": 1}, True), ({"part": 1, "error": 1}, True),
+                   ({"total": 2}, False)]
+    assert one.in_flight() == 1
+    door.release()
+    while one.in_flight():
+        one.step(-1)
+    assert got[3] == "gate"
+
+
+def test_functions_by_name(opened):
+    one = opened("--functions", "main,other")
+    one.method("other")
+    assert one.run({"n": 1}) == {"other": {"n": 1}}
+    one.method("none")
+    assert fails(one, {}).kind == "method"
+
+
+def test_an_action_that_does_not_load(opened, folder):
+    path = folder / "broken.py"
+    path.write_text("raise ValueError('no')\n")
+    one = opened(action=path)
+    with pytest.raises(whisk_call.Error) as caught:
+        one.ready(READY_MS)
+    assert caught.value.kind == "unavailable"
+    assert "abruptly during initialization" in str(caught.value)
+    assert fails(one, {}).kind == "unavailable"
+
+
+def test_the_subprocess_is_killed(opened):
+    one = opened()
+    one.ready(READY_MS)
+    os.kill(one._process.pid, 9)
+    assert fails(one, {}).kind in ("died", "unavailable")
+    assert not one.step(0)
+
+
+def test_close_gives_up_what_is_in_flight(opened, gate):
+    door = gate()
+    one = opened("--drain-timeout", 0)
+    one.start({"hang": door.path}, lambda *_: pytest.fail("it was answered"))
+    one.step()
+    door.wait_reached()
+    process = one._process
+    one.close()
+    one.close()
+    assert process.returncode is not None
+    door.release()
+
+
+def test_an_image_is_run_by_docker(opened, folder):
+    """docker is a stand-in here: its words are what matters."""
+    docker = folder / "docker"
+    docker.write_text('#!/bin/sh\necho "$*" >"$0.words"\nshift 4\nshift\n'
+                      f'exec {PROGRAM} pipe "$@" {folder}/code.py\n')
+    docker.chmod(0o755)
+    one = whisk_call.open("image:me/hello", ["--workers=1"], docker=str(docker))
+    one.ready(READY_MS)
+    assert one.run({"n": 1}) == {"n": 1}
+    one.close()
+    assert (folder / "docker.words").read_text() == \
+        "run -i --rm me/hello pipe --parts --announce --workers=1\n"
+
+
+# ---- C ----
+
+C_CALLS = r"""
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <whisk_call.h>
+static void show(void *user, const struct whisk_answer *a)
+{
+    printf("%s %d %d %.40s\n", (const char *)user, a->kind, a->is_part, a->text);
+}
+int main(int argc, char **argv)
+{
+    const char *settings[] = {"--workers", "2", "--functions", "main,other", NULL};
+    struct whisk_call_options options = {.program = argv[2], .settings = settings};
+    struct whisk_caller *c = whisk_call_open(argv[1], &options);
+    struct whisk_answer a;
+    const char *calls[] = {"{\"n\":\n1}", NULL, "{\"die\":1}", "{\"boom\":1}", "{\"parts\":2}", "{"};
+    (void)argc;
+    if (whisk_call_ready(c, 60000) < 0) {
+        printf("not ready: %s\n", whisk_call_error(c));
+        whisk_call_close(&c);
+        return 1;
+    }
+    for (int i = 0; i < 6; i++) {
+        int r = whisk_call_run(c, calls[i], 0, &a);
+        printf("%d %d %s\n", r, a.kind, a.text);
+    }
+    whisk_call_start(c, "{\"parts\":1}", 0, show, "p");
+    while (whisk_call_in_flight(c) > 0) {
+        struct pollfd p = {.fd = whisk_call_fd(c), .events = POLLIN};
+        if (poll(&p, 1, 60000) <= 0)
+            return 2;
+        whisk_call_step(c, 0);
+    }
+    whisk_call_method(c, "other");
+    printf("%d %s\n", whisk_call_run(c, "[1]", 60000, &a), a.text);
+    whisk_call_start(c, "{}", 0, show, "never");
+    whisk_call_close(&c);
+    return c != NULL;
+}
+"""
+
+
+def compiled(folder, text, name):
+    (folder / f"{name}.c").write_text(text)
+    subprocess.run(["cc", "-std=c11", "-Wall", "-Wextra", "-Werror", "-o", folder / name,
+                    folder / f"{name}.c", f"-I{REPO}/call", f"-L{BUILD}/call", "-lwhisk_call"],
+                   check=True, timeout=WAIT_S)
+    return folder / name
+
+
+def test_the_same_in_c(folder):
+    (folder / "code.py").write_text(CODE)
+    (folder / "broken.py").write_text("raise ValueError('no')\n")
+    program = compiled(folder, C_CALLS, "calls")
+    env = {"PATH": "/usr/bin:/bin", "TMPDIR": str(folder)}
+    done = subprocess.run([program, "code.py", PROGRAM], cwd=folder, env=env, timeout=WAIT_S,
+                          stdout=subprocess.PIPE, text=True, check=False)
+    assert done.stdout.replace('": ', '":').replace(', "', ',"').splitlines() == [
+        '0 0 {"n":1}', "0 0 {}",
+        '-1 4 {"error":"command exited","kind":"died"}', '-1 3 {"error":"boom","kind":"action"}',
+        '0 0 {"total":2}', '-1 1 {"error":"the argument is no JSON","kind":"request"}',
+        'p 0 1 {"part":0,"error":1}', 'p 0 0 {"total":1}', '0 {"other":[1]}']
+    assert done.returncode == 0
+    done = subprocess.run([program, "broken.py", PROGRAM], cwd=folder, env=env, timeout=WAIT_S,
+                          stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=False)
+    assert done.returncode == 1 and done.stdout.startswith("not ready: Command exited abruptly")
+
+
+def test_the_sample(folder):
+    """A C program that calls a Python function."""
+    program = compiled(folder, (REPO / "call" / "greet.c").read_text(), "greet")
+    done = subprocess.run([program, REPO / "actions" / "hello-python" / "hello.py"], cwd=folder,
+                          env={"PATH": f"{PROGRAM.parent}:/usr/bin:/bin", "TMPDIR": str(folder)},
+                          input="Mike\nAnn\n", stdout=subprocess.PIPE, text=True, timeout=WAIT_S)
+    assert [json.loads(line) for line in done.stdout.splitlines()] == \
+        [{"greeting": "Hello, Mike!"}, {"greeting": "Hello, Ann!"}]
