@@ -212,3 +212,32 @@ def test_who_sends_slowly_into_a_full_memory_is_refused(proxy, gate):
         assert slow.answer().status == 429
     held_back.release()
     assert running.result().status == 200
+
+
+# ---- what dead proxies leave ----
+
+def folders(place):
+    return {path.name for path in place.iterdir()}
+
+
+def test_folders_of_dead_proxies_are_removed_at_a_start(proxy, folder):
+    """Only those: not a living proxy's, not one without a lock of ours, not one of another name."""
+    place = folder / "shared"
+    place.mkdir()
+    env = {"TMPDIR": str(place)}
+    proxy("--runtime", "python", env=env)
+    (living,) = folders(place)
+    dead = proxy("--runtime", "python", env=env)
+    (left,) = folders(place) - {living}
+    others = {"whiskloop-abcdef", "whiskloop-other-name", "other"}
+    for name in others:
+        (place / name).mkdir()
+    dead.process.kill()
+    dead.process.wait()
+    dead.finished = True
+    assert left in folders(place)
+    last = proxy("--runtime", "python", env=env)
+    wait_until(lambda: left not in folders(place), "the dead one's folder to be removed")
+    assert folders(place) >= {living, *others}
+    assert len(folders(place)) == len({living, *others}) + 1
+    last.started(samples.PYTHON_CODES["echo"])
