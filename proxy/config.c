@@ -72,6 +72,9 @@ const struct setting settings[] = {
            "how long before its deadline an activation is answered with a timeout error; negative: "
            "after it, so that an invoker records a timeout; auto: -20 where __OW_API_HOST is set "
            "(OpenWhisk), else 50"),
+    SWITCH("no-deadlines", no_deadlines, 0,
+           "for debugging: no time limit for an activation, whatever its request says, nor for an "
+           "/init"),
     NUMBER("init-timeout", init_timeout_ms, 1, 300000, DAY_MS, "MS",
            "time limit of an /init, and of each later start of the action"),
     NUMBER("settle-time", settle_ms, 1, 100, 60000, "MS",
@@ -91,6 +94,8 @@ const struct setting settings[] = {
            "a crash after a longer uptime than this resets the count of --broken-after"),
     NUMBER("drain-timeout", drain_timeout_ms, 0, 30000, DAY_MS, "MS",
            "how long running activations may take to finish after SIGTERM"),
+    NUMBER("drain-delay", drain_delay_ms, 0, 0, DAY_MS, "MS",
+           "how long it serves on after SIGTERM before it drains, while /readyz says 503"),
     NUMBER("idle-timeout", idle_timeout_ms, 100, 300000, DAY_MS, "MS",
            "close a connection that sends no complete request for this long"),
     COUNT("workers", workers, 1, 256,

@@ -1,15 +1,27 @@
 #!/usr/bin/env python3
-"""assets.py OUT FILE... - write a C file with the files of the dev server's page as arrays."""
+"""assets.py OUT FILE... - write a C file with the files of the dev server's page as arrays.
 
+Indentation and whole lines of comment stay out: readers of the source need them, browsers do not.
+"""
+
+import re
 import sys
 from pathlib import Path
 
 TYPES = {".html": "text/html; charset=utf-8", ".js": "text/javascript; charset=utf-8",
          ".css": "text/css; charset=utf-8", ".svg": "image/svg+xml"}
+COMMENT_RE = re.compile(r"^(?:/\*(?s:.*?)\*/|//.*)\n", re.MULTILINE)
+
+
+def served(path):
+    """What a browser gets. No text of the page spans lines, so no line begins inside a string."""
+    lines = path.read_text(encoding="utf-8").splitlines()
+    text = "".join(line.lstrip("\t") + "\n" for line in lines if line)
+    return COMMENT_RE.sub("", text)
 
 
 def array(path):
-    data = path.read_bytes()
+    data = served(path).encode()
     lines = [", ".join(str(byte) for byte in data[at:at + 24]) for at in range(0, len(data), 24)]
     return data, ",\n    ".join(lines)
 

@@ -50,7 +50,7 @@ void admin_on_health(void *owner, struct request *request)
 /* NULL: a /run that comes now is given to the action. */
 static const char *why_not_ready(const struct service *service)
 {
-    if (service->draining)
+    if (service->leaving || service->draining)
         return "draining\n";
     if (service->gate.closed)
         return "starting\n";

@@ -251,7 +251,7 @@ static void set_deadline(const struct service *service, struct run *run, struct 
     struct job *job = &run->job;
     uint64_t span_ms = service->opts.run_ms;
     int64_t margin_ms = service->opts.margin_ms;
-    uint64_t asked_ms = contract_asked_ms(body);
+    uint64_t asked_ms = service->opts.no_deadlines ? 0 : contract_asked_ms(body);
 
     job->limit_ms = span_ms;
     if (asked_ms > 0 && asked_ms < span_ms) {

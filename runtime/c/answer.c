@@ -13,8 +13,7 @@
 
 #define FORMATTED_BYTES 512 /* a text that is no longer needs no memory of its own */
 
-/* Remember the first thing that went wrong: it is what the activation ends with. */
-static int refuse(struct whisk *w, const char *why)
+int answer_refuse(struct whisk *w, const char *why)
 {
     if (w->error[0] == '\0')
         (void)snprintf(w->error, sizeof(w->error), "%s", why);
@@ -33,7 +32,7 @@ static int open_level(struct whisk *w, bool is_array)
     uint64_t bit = (uint64_t)1 << w->depth;
 
     if (w->depth == NESTING_MAX)
-        return refuse(w, "the answer is nested more than 64 levels deep");
+        return answer_refuse(w, "the answer is nested more than 64 levels deep");
     buf_add(&w->answer, is_array ? "[" : "{", 1);
     w->arrays = is_array ? w->arrays | bit : w->arrays & ~bit;
     w->filled &= ~bit;
@@ -59,11 +58,11 @@ static int begin_value(struct whisk *w, const char *key, size_t n)
     if (w->error[0] != '\0')
         return -1;
     if (w->in_text)
-        return refuse(w, "a text of the answer is still open, whisk_end() is missing");
+        return answer_refuse(w, "a text of the answer is still open, whisk_end() is missing");
     if (is_full(w, n))
-        return refuse(w, "the answer is longer than 64 MiB");
+        return answer_refuse(w, "the answer is longer than 64 MiB");
     if (w->depth == 0 && w->begun)
-        return refuse(w, "the answer is complete already");
+        return answer_refuse(w, "the answer is complete already");
     if (w->depth == 0 && key != NULL) {
         w->implied = true;
         if (open_level(w, false) < 0)
@@ -73,8 +72,9 @@ static int begin_value(struct whisk *w, const char *key, size_t n)
     if (w->depth == 0)
         return 0;
     if ((key == NULL) != in_array(w))
-        return refuse(w, key != NULL ? "an array of the answer has items, which have no key"
-                                     : "an object of the answer has members, which need a key");
+        return answer_refuse(w, key != NULL
+                                    ? "an array of the answer has items, which have no key"
+                                    : "an object of the answer has members, which need a key");
     if ((w->filled >> (w->depth - 1) & 1) != 0)
         buf_add(&w->answer, ",", 1);
     w->filled |= (uint64_t)1 << (w->depth - 1);
@@ -113,7 +113,7 @@ int whisk_end(struct whisk *w)
         return 0;
     }
     if (w->depth == (w->implied ? 1U : 0U))
-        return refuse(w, "whisk_end() without a begin");
+        return answer_refuse(w, "whisk_end() without a begin");
     close_level(w);
     return 0;
 }
@@ -143,7 +143,7 @@ int whisk_addf(struct whisk *w, const char *key, const char *format, ...)
     n = vsnprintf(text, sizeof(text), format, args);
     va_end(args);
     if (n < 0)
-        return refuse(w, "whisk_addf() has a format that cannot be printed");
+        return answer_refuse(w, "whisk_addf() has a format that cannot be printed");
     if ((size_t)n >= sizeof(text)) {
         auto_free char *large = xmalloc((size_t)n + 1);
 
@@ -178,7 +178,8 @@ int whisk_add_double(struct whisk *w, const char *key, double number)
     int n;
 
     if (!isfinite(number))
-        return refuse(w, "a number of the answer is infinite or NaN, which JSON cannot tell");
+        return answer_refuse(w,
+                             "a number of the answer is infinite or NaN, which JSON cannot tell");
     /* The shortest of these two that reads back the same. */
     n = snprintf(text, sizeof(text), "%.15g", number);
     if (strtod(text, NULL) != number) /* NOLINT: equality is the question */
@@ -212,7 +213,7 @@ int whisk_add_json(struct whisk *w, const char *key, const char *json, size_t n)
     struct json_slice slice;
 
     if (json_check(json, n, NULL) == JSON_BAD)
-        return refuse(w, "whisk_add_json() was given what is no JSON");
+        return answer_refuse(w, "whisk_add_json() was given what is no JSON");
     if (begin_value(w, key, n) < 0)
         return -1;
     slice = json_top(json, n);
@@ -272,9 +273,9 @@ int whisk_more(struct whisk *w, const char *text, size_t n)
     if (w->error[0] != '\0')
         return -1;
     if (!w->in_text)
-        return refuse(w, "whisk_more() without whisk_begin_text()");
+        return answer_refuse(w, "whisk_more() without whisk_begin_text()");
     if (is_full(w, n))
-        return refuse(w, "the answer is longer than 64 MiB");
+        return answer_refuse(w, "the answer is longer than 64 MiB");
     /* Byte by byte until the character that the last piece cut is whole, or proves to be none. */
     while (w->n_cut > 0 && n > 0) {
         w->cut[w->n_cut++] = *text++;
@@ -304,7 +305,25 @@ int whisk_fail(struct whisk *w, const char *format, ...)
     (void)vsnprintf(text, sizeof(text), format, args);
     va_end(args);
     w->error[0] = '\0'; /* the handler knows best */
-    return refuse(w, text[0] != '\0' ? text : "the action failed");
+    return answer_refuse(w, text[0] != '\0' ? text : "the action failed");
+}
+
+void answer_restart(struct whisk *w)
+{
+    buf_reset(&w->answer, KEEP_BYTES);
+    w->arrays = w->filled = 0;
+    w->depth = w->n_cut = 0;
+    w->implied = w->begun = w->in_text = false;
+}
+
+void answer_end(struct whisk *w)
+{
+    if (w->in_text)
+        close_text(w);
+    while (w->depth > 0)
+        close_level(w);
+    if (!w->begun)
+        buf_add_text(&w->answer, "{}");
 }
 
 void answer_error(struct whisk *w, const char *text)
@@ -319,6 +338,8 @@ void answer_close(struct whisk *w, int status)
 {
     char text[sizeof(w->error)];
 
+    if (status == 0 && w->n_parts > 0 && !w->begun)
+        parts_close(w);
     if (status != 0 && w->error[0] == '\0')
         (void)snprintf(w->error, sizeof(w->error), "the action returned %d", status);
     if (w->error[0] != '\0') {
@@ -327,12 +348,7 @@ void answer_close(struct whisk *w, int status)
         answer_error(w, text);
         return;
     }
-    if (w->in_text)
-        close_text(w);
-    while (w->depth > 0)
-        close_level(w);
-    if (!w->begun)
-        buf_add_text(&w->answer, "{}");
+    answer_end(w);
 }
 
 void whisk_log(const char *format, ...)

@@ -77,17 +77,19 @@ void whisk_reset(struct whisk *w)
 {
     if (w->chunks != NULL)
         free_chunks(w, true);
-    buf_reset(&w->answer, KEEP_BYTES);
+    answer_restart(w);
     w->error[0] = '\0';
-    w->arrays = w->filled = 0;
-    w->depth = w->n_cut = 0;
-    w->implied = w->begun = w->in_text = false;
+    if (w->n_parts > 0)
+        buf_reset(&w->parts, KEEP_BYTES);
+    w->n_parts = 0;
+    w->has_left = false;
 }
 
 void whisk_done(struct whisk *w)
 {
     free_chunks(w, false);
     buf_done(&w->answer);
+    buf_done(&w->parts);
 }
 
 /* ---- values ---- */

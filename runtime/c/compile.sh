@@ -26,10 +26,19 @@ done
 [ -n "$cc" ] || fail "no C compiler found in PATH; it needs gcc or tcc, and libc6-dev (Debian packages gcc, tcc, libc6-dev)"
 
 # In C main is the whole program's; a handler that nobody named is called whisk_main.
-case $function in
-'' | main) function=whisk_main ;;
-[0-9]* | *[!A-Za-z0-9_]*) fail "main: \"$function\" is no name of a C function" ;;
-esac
+functions=
+set -f
+IFS=,
+for name in ${function:-main}; do
+    name=$(printf '%s' "$name" | sed 's/^[[:space:]]*//; s/[[:space:]]*$//')
+    case $name in
+    '' | [0-9]* | *[!A-Za-z0-9_]*) fail "main: \"$name\" is no name of a C function" ;;
+    main) functions="$functions FUNCTION(main, whisk_main)" ;;
+    *) functions="$functions FUNCTION($name, $name)" ;;
+    esac
+done
+set +f
+unset IFS
 
 [ -w "${TMPDIR:-/tmp}" ] || export TMPDIR="$bin"
 cp -R "$src/." "$bin/"
@@ -50,7 +59,7 @@ clang*) few=-ferror-limit=20 ;;
 esac
 IFS=' '
 # shellcheck disable=SC2086 # CC may hold flags, as make has it
-set -- $cc -O2 -g "$few" "-DWHISK_FUNCTION=$function" "-I$runtime" -I.
+set -- $cc -O2 -g "$few" "-DWHISK_FUNCTIONS=$functions" "-I$runtime" -I.
 IFS='
 '
 # shellcheck disable=SC2086 # these are lists

@@ -8,6 +8,7 @@
  *     variables.c metadata as environment variables
  *     argument.c  reading values
  *     answer.c    writing them
+ *     parts.c     answers in parts
  *
  * The JSON and buffer code is the proxy's, compiled a second time under other names (names.h).
  */
@@ -41,12 +42,26 @@ struct whisk {
     char cut[4];    /* the first bytes of a character that whisk_more() cut */
     unsigned n_cut; /* how many */
     struct chunk *chunks;
+    bool sends_parts; /* to a proxy; else they are kept, for the answer is their list */
+    bool has_left;    /* the caller: a control line said so */
+    uint64_t n_parts;
+    struct buf parts; /* what is kept, with a comma behind each; or the line of one part */
 };
 
 /* answer.c: end the answer; what is in w->answer is one document then. status: the handler's. */
 void answer_close(struct whisk *w, int status);
 /* Put {"error":text} in the place of whatever was appended. */
 void answer_error(struct whisk *w, const char *text);
+/* End what is open in w->answer. */
+void answer_end(struct whisk *w);
+/* Remember what went wrong first, it is what the activation ends with; returns -1. */
+int answer_refuse(struct whisk *w, const char *why);
+/* Begin a new answer, or part. */
+void answer_restart(struct whisk *w);
+/* Put the parts in the place of an answer to which nothing was appended. */
+void parts_close(struct whisk *w);
+/* serve.c: look, without waiting, whether the input says that the caller has left. */
+void serve_look_ahead(struct whisk *w);
 /* Forget all of the last activation. */
 void whisk_reset(struct whisk *w);
 void whisk_done(struct whisk *w);
@@ -61,6 +76,8 @@ bool out_open(int *in, bool announces);
 bool out_is_ours(void);
 /* One activation's answer; the newline is added. What it has printed leaves before. */
 void out_answer(const char *text, size_t n);
+/* A line that leaves at once, its newline included. What was printed leaves before. */
+void out_part(const char *line, size_t n);
 /* Handlers are at work: answers that wait are written even if this one never returns. */
 void out_wake(void);
 /* Write what waits. false: nobody reads any more. */

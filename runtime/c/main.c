@@ -1,6 +1,6 @@
 /*
- * main - the main() of an action whose source has none; compiled together with it, with the name of
- * its function in WHISK_FUNCTION.
+ * main - the main() of an action whose source has none; compiled together with it. WHISK_FUNCTIONS
+ * lists its functions: FUNCTION(name, symbol) for each, the first is the default.
  *
  * Weak on both sides: a source with a main() of its own is a program, and that one counts.
  */
@@ -9,19 +9,27 @@
 
 #include "whisk_action.h"
 
-#define TEXT_OF(name)   #name
-#define NAME_TEXT(name) TEXT_OF(name)
-
-extern int WHISK_FUNCTION(struct whisk *w) __attribute__((weak));
+#define FUNCTION(name, symbol) extern int symbol(struct whisk *w) __attribute__((weak));
+WHISK_FUNCTIONS
+#undef FUNCTION
 
 __attribute__((weak)) int main(void)
 {
-    int (*handler)(struct whisk * w) = WHISK_FUNCTION;
+#define FUNCTION(name, symbol) {#name, symbol},
+    static const struct whisk_function functions[] = {WHISK_FUNCTIONS};
+#undef FUNCTION
+#define FUNCTION(name, symbol) #symbol,
+    static const char *const symbols[] = {WHISK_FUNCTIONS};
+#undef FUNCTION
+    const size_t n = sizeof(functions) / sizeof(functions[0]);
 
-    if (handler != NULL)
-        return whisk_serve(handler);
-    (void)fputs("the action has neither int " NAME_TEXT(WHISK_FUNCTION) "(struct whisk *) nor int "
-                                                                        "main(void)\n",
-                stderr);
-    return 1;
+    for (size_t i = 0; i < n; i++) {
+        if (functions[i].handler == NULL) {
+            (void)fprintf(stderr,
+                          "the action has neither int %s(struct whisk *) nor int main(void)\n",
+                          symbols[i]);
+            return 1;
+        }
+    }
+    return whisk_serve_functions(functions, n);
 }

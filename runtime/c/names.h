@@ -8,7 +8,10 @@
  */
 
 #define answer_close     whisk__answer_close
+#define answer_end       whisk__answer_end
 #define answer_error     whisk__answer_error
+#define answer_refuse    whisk__answer_refuse
+#define answer_restart   whisk__answer_restart
 #define buf_add          whisk__buf_add
 #define buf_add_text     whisk__buf_add_text
 #define buf_added        whisk__buf_added
@@ -35,7 +38,10 @@
 #define out_flush        whisk__out_flush
 #define out_is_ours      whisk__out_is_ours
 #define out_open         whisk__out_open
+#define out_part         whisk__out_part
 #define out_wake         whisk__out_wake
+#define parts_close      whisk__parts_close
+#define serve_look_ahead whisk__serve_look_ahead
 #define variables_set    whisk__variables_set
 #define whisk_done       whisk__done
 #define whisk_reset      whisk__reset

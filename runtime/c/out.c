@@ -40,8 +40,8 @@
 #define STACK_BYTES   65536
 #define CRASH_WAIT_MS 1000 /* for the thread's write, in a process that is lost anyway */
 #define CRASH_SIGNALS 6
-#define READY         "{\"ok\":true,\"pipeline\":64}\n"
-#define READY_RING    "{\"ok\":true,\"pipeline\":64,\"ring\":true}\n"
+#define READY         "{\"ok\":true,\"pipeline\":64,\"parts\":true,\"control\":true}\n"
+#define READY_RING    "{\"ok\":true,\"pipeline\":64,\"parts\":true,\"control\":true,\"ring\":true}\n"
 #define RING_SEALS    (F_SEAL_SHRINK | F_SEAL_GROW) /* those of a ring; nothing else has them */
 
 static struct {
@@ -135,6 +135,21 @@ void out_answer(const char *text, size_t n)
         write_directly(text, n);
     if (!out.holds)
         write_batch();
+    (void)pthread_mutex_unlock(&out.lock);
+}
+
+void out_part(const char *line, size_t n)
+{
+    if (!out_is_ours()) /* in a child that the handler has forked */
+        return;
+    whisk_flush();
+    /* Nothing waits now, and nothing is answered while a handler runs: the lock is not needed, and
+     * a caller that reads slowly may keep us here. */
+    if (fd_write_all(out.fd, line, n) < 0)
+        out.failed = true;
+    (void)pthread_mutex_lock(&out.lock);
+    out.written += n;
+    atomic_store_explicit(&out.ring->end, out.written, memory_order_release);
     (void)pthread_mutex_unlock(&out.lock);
 }
 

@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,12 +15,23 @@
 #define READ_BYTES (1u << 20) /* as large as the proxy makes the pipe: one read may empty it */
 
 struct serve {
-    whisk_handler_fn *handler;
+    const struct whisk_function *functions;
+    size_t n_functions;
     struct whisk whisk;
     struct buf lines; /* what was read and not answered yet */
     size_t n_seen;    /* bytes of it that hold no newline */
     bool skips;       /* in the rest of a line that is too long */
     int in;
+
+    /* The line whose handler runs. */
+    uint64_t number; /* as control lines count: of requests, from 1 */
+    size_t n_line;   /* bytes of it, and its newline */
+
+    /* For handlers that send parts. */
+    bool reads_ahead;    /* this one has: what follows its line is in `ahead` and not in `lines` */
+    struct buf ahead;    /* what lies behind that line */
+    size_t ahead_line;   /* where the first line of it begins that was not looked at */
+    size_t ahead_n_seen; /* bytes of it, all told, that were looked at */
 };
 
 static void complain(const char *what)
@@ -43,25 +55,126 @@ static const char *open_line(struct whisk *w, const char *text, size_t n)
     return NULL;
 }
 
+/* The function that the line asks for; NULL: there is none of that name. */
+static whisk_handler_fn *choose(struct serve *s, struct json_slice *method)
+{
+    if (s->n_functions == 1 || !json_member(s->whisk.line, "method", method) ||
+        method->kind == JSON_NULL)
+        return s->functions[0].handler;
+    for (size_t i = 0; i < s->n_functions; i++)
+        if (method->kind == JSON_STRING && json_equals(*method, s->functions[i].name))
+            return s->functions[i].handler;
+    return NULL;
+}
+
+static void answer_no_method(struct serve *s, struct json_slice method)
+{
+    struct buf text = {0};
+
+    buf_add_text(&text, "method not found: ");
+    json_compact(&text, method);
+    for (size_t i = 0; i < s->n_functions; i++) {
+        buf_add_text(&text, i == 0 ? "; want " : ", ");
+        buf_add_text(&text, s->functions[i].name);
+    }
+    buf_add(&text, "", 1);
+    answer_error(&s->whisk, buf_at(&text));
+    buf_done(&text);
+}
+
+/* ---- what lies behind the line whose handler runs ---- */
+
+/* A control line, which may come when its activation is over. */
+static bool is_control(const struct serve *s, const char *text, size_t n)
+{
+    return s->whisk.sends_parts && n > 7 && memcmp(text, "cancel ", 7) == 0;
+}
+
+static void begin_ahead(struct serve *s)
+{
+    size_t n_behind = buf_len(&s->lines) - s->n_line;
+
+    /* The argument lies in `lines`, which may move when more is read into it. */
+    buf_add(&s->ahead, buf_at(&s->lines) + s->n_line, n_behind);
+    s->lines.end -= n_behind;
+    s->reads_ahead = true;
+    s->ahead_line = s->ahead_n_seen = 0;
+}
+
+static void end_ahead(struct serve *s)
+{
+    buf_add(&s->lines, buf_at(&s->ahead), buf_len(&s->ahead));
+    buf_reset(&s->ahead, KEEP_BYTES);
+    s->reads_ahead = false;
+}
+
+void serve_look_ahead(struct whisk *w)
+{
+    struct serve *s = container_of(w, struct serve, whisk);
+    struct pollfd input = {.fd = s->in, .events = POLLIN};
+    const char *newline;
+    char wanted[32];
+    size_t n_wanted;
+
+    if (!out_is_ours())
+        return;
+    if (!s->reads_ahead)
+        begin_ahead(s);
+    while (buf_len(&s->ahead) < LINE_MAX_BYTES && poll(&input, 1, 0) == 1) {
+        ssize_t n = read(s->in, buf_room(&s->ahead, READ_BYTES), READ_BYTES);
+
+        if (n <= 0) /* the end, which is read once more */
+            break;
+        buf_added(&s->ahead, (size_t)n);
+    }
+    n_wanted =
+        (size_t)snprintf(wanted, sizeof(wanted), "cancel %llu", (unsigned long long)s->number);
+    while (s->ahead_n_seen < buf_len(&s->ahead)) {
+        const char *text = buf_at(&s->ahead);
+
+        newline = memchr(text + s->ahead_n_seen, '\n', buf_len(&s->ahead) - s->ahead_n_seen);
+        if (newline == NULL) {
+            s->ahead_n_seen = buf_len(&s->ahead);
+            return;
+        }
+        text += s->ahead_line;
+        w->has_left = w->has_left ||
+                      ((size_t)(newline - text) == n_wanted && memcmp(text, wanted, n_wanted) == 0);
+        s->ahead_line += (size_t)(newline - text) + 1;
+        s->ahead_n_seen = s->ahead_line;
+    }
+}
+
+/* ---- one line ---- */
+
 static void answer_line(struct serve *s, const char *text, size_t n)
 {
     struct whisk *w = &s->whisk;
+    struct json_slice method;
+    whisk_handler_fn *handler;
     const char *fault;
 
     whisk_reset(w);
     out_wake();
     fault = open_line(w, text, n);
+    if (fault != NULL && is_control(s, text, n))
+        return;
+    s->number++;
+    s->n_line = n + 1;
     if (fault != NULL) {
         answer_error(w, fault);
+    } else if ((handler = choose(s, &method)) == NULL) {
+        answer_no_method(s, method);
     } else {
         variables_set(w->line);
-        answer_close(w, s->handler(w));
+        answer_close(w, handler(w));
     }
     out_answer(buf_at(&w->answer), buf_len(&w->answer));
 }
 
 static void refuse_line(struct serve *s)
 {
+    s->number++;
     answer_error(&s->whisk, "the line is longer than 64 MiB");
     out_answer(buf_at(&s->whisk.answer), buf_len(&s->whisk.answer));
 }
@@ -86,6 +199,8 @@ static bool answer_lines(struct serve *s)
         s->skips = false;
         s->n_seen = 0;
         buf_drop(&s->lines, n + 1);
+        if (s->reads_ahead)
+            end_ahead(s);
     }
     s->n_seen = buf_len(&s->lines);
     if (s->n_seen > LINE_MAX_BYTES || s->skips) {
@@ -128,12 +243,22 @@ static void finish(struct serve *s)
 
 int whisk_serve(whisk_handler_fn *handler)
 {
+    struct whisk_function function = {"main", handler};
+
+    return whisk_serve_functions(&function, 1);
+}
+
+int whisk_serve_functions(const struct whisk_function *functions, size_t n)
+{
     const char *wait_for_ack = getenv("__OW_WAIT_FOR_ACK");
-    struct serve s = {.handler = handler, .in = -1};
+    struct serve s = {.functions = functions, .n_functions = n, .in = -1};
     int result;
 
-    assert(handler != NULL);
-    if (!out_open(&s.in, wait_for_ack != NULL && wait_for_ack[0] != '\0')) {
+    assert(n > 0);
+    for (size_t i = 0; i < n; i++)
+        assert(functions[i].handler != NULL);
+    s.whisk.sends_parts = wait_for_ack != NULL && wait_for_ack[0] != '\0';
+    if (!out_open(&s.in, s.whisk.sends_parts)) {
         complain("cannot prepare for activations");
         return EXIT_FAILURE;
     }
@@ -146,6 +271,7 @@ int whisk_serve(whisk_handler_fn *handler)
         result = -1;
     whisk_done(&s.whisk);
     buf_done(&s.lines);
+    buf_done(&s.ahead);
     (void)close(s.in);
     return result < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }

@@ -44,6 +44,15 @@ int whisk_main(struct whisk *w);
  */
 int whisk_serve(whisk_handler_fn *handler);
 
+/* The same for several functions: the member "method" of an activation names one; the first is
+ * called without it. */
+struct whisk_function {
+    const char *name;
+    whisk_handler_fn *handler;
+};
+
+int whisk_serve_functions(const struct whisk_function *functions, size_t n);
+
 /* ---- reading ---- */
 
 enum whisk_kind {
@@ -128,6 +137,17 @@ int whisk_add_json(struct whisk *w, const char *key, const char *json, size_t n)
 /* A string in pieces: as many whisk_more() as needed, then whisk_end(). Characters may be cut. */
 int whisk_begin_text(struct whisk *w, const char *key);
 int whisk_more(struct whisk *w, const char *text, size_t n);
+
+/*
+ * Send a part of the answer, before the answer itself: the JSON text `json`, or with NULL what was
+ * appended since the last part. What is appended afterwards begins anew; an activation that sends
+ * parts and appends nothing afterwards has no result but its parts.
+ *
+ *     0   sent; or kept, where the program runs in a shell
+ *     1   the caller has left: stop, clean up and return. What is sent afterwards is dropped.
+ *    -1   there is no such JSON, as above
+ */
+int whisk_part(struct whisk *w, const char *json);
 
 /* End the activation with {"error":"..."} instead of what was appended; the text is logged, too.
  * Returns -1, so that a handler can say `return whisk_fail(w, ...)`. */

@@ -20,9 +20,13 @@ fail() {
 "$runtime/csc.sh"
 [ -f "$library/whiskloop-launcher.dll" ] || fail "there is no $library/whiskloop-launcher.dll: dotnet was missing when whiskloop was built"
 # The rest is a matter of finding the method; these would end up in paths and in a script.
+main=$(printf '%s' "$main" | sed 's/ *, */,/g')
+first=${main%%,*}
 case $main in
 *[\'\"/\\[:space:][:cntrl:]]*) fail "main: \"$main\" is no name of a .NET method; want Assembly::Type::Method" ;;
-*::*::*) assembly=${main%%::*} ;;
+esac
+case $first in
+*::*::*) assembly=${first%%::*} ;;
 *) assembly=action ;;
 esac
 

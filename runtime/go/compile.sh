@@ -18,10 +18,21 @@ fail() {
 }
 
 command -v go >/dev/null || fail "go is not in PATH; it needs go 1.18 or newer (Debian package golang-go)"
-case $main in
-'') main=main ;;
-[0-9]* | *[!A-Za-z0-9_]*) fail "main: \"$main\" is no name of a Go function" ;;
-esac
+# "predict,train": {"predict", Predict}, {"train", Train},
+functions=
+set -f
+IFS=,
+for name in ${main:-main}; do
+    name=$(printf '%s' "$name" | sed 's/^[[:space:]]*//; s/[[:space:]]*$//')
+    case $name in
+    '' | [0-9]* | *[!A-Za-z0-9_]*) fail "main: \"$name\" is no name of a Go function" ;;
+    esac
+    first=$(printf '%s' "$name" | cut -c1 | tr '[:lower:]' '[:upper:]')
+    rest=$(printf '%s' "$name" | cut -c2-)
+    functions="$functions{\"$name\", $first$rest}, "
+done
+set +f
+unset IFS
 
 cp -R "$src/." "$bin/"
 cd "$bin" # so that messages name files as their author does
@@ -34,10 +45,8 @@ mkdir -p .whiskloop
 set -- *.go
 [ -f "$1" ] || fail "there is no file *.go at the root"
 if ! grep -qE '^func main\(\)' "$@"; then
-    first=$(printf '%s' "$main" | cut -c1 | tr '[:lower:]' '[:upper:]')
-    rest=$(printf '%s' "$main" | cut -c2-)
-    printf 'package main\n\nimport "openwhisk"\n\nfunc main() { openwhisk.Serve(%s) }\n' \
-        "$first$rest" > main__.go
+    printf 'package main\n\nimport "openwhisk"\n\nfunc main() { openwhisk.ServeFunctions(openwhisk.Functions{%s}) }\n' \
+        "$functions" > main__.go
 fi
 [ -f go.mod ] || printf 'module exec\n\ngo 1.18\n' > go.mod
 # A workspace: the package is found without a word of it in the action's own go.mod.

@@ -249,6 +249,35 @@ local function answer(line)
   end
 end
 
+-- ---- parts ----
+
+local LIST_MAX = 64 << 20 -- bytes of parts that are kept where there is nobody to send them to
+local sends_parts = false
+local parts -- of this activation; how many, or in a shell themselves
+local kept_bytes
+
+-- part(value), for the function: a part of the answer, sent at once; in a shell kept for a list.
+function part(value)
+  local text = to_line(value)
+  if sends_parts then
+    parts[1] = true
+    answer("+" .. text)
+    return
+  end
+  kept_bytes = kept_bytes + #text
+  if kept_bytes > LIST_MAX then
+    error(("a list of the parts is longer than %d bytes"):format(LIST_MAX), 0)
+  end
+  parts[#parts + 1] = text
+end
+
+local function finish(result)
+  if result == nil and #parts > 0 then
+    return sends_parts and "+" or "[" .. table.concat(parts, ",") .. "]"
+  end
+  return to_line(result)
+end
+
 -- What xpcall() asks for: the problem, with its trace in the log.
 local function report(problem)
   local text = type(problem) == "table" and problem.json or tostring(problem)
@@ -256,7 +285,24 @@ local function report(problem)
   return text
 end
 
-local function activate(main, line)
+-- Of several functions the member `method` chooses, the first is the default.
+local function choose(functions, request)
+  local method = request.method
+  if #functions < 2 or method == nil or method == null then
+    return functions[1].call
+  end
+  local names = {}
+  for i, one in ipairs(functions) do
+    if one.name == method then
+      request.method = nil -- it is no metadata then
+      return one.call
+    end
+    names[i] = one.name
+  end
+  return nil, "method not found: " .. to_line(method) .. "; want " .. table.concat(names, ", ")
+end
+
+local function activate(functions, line)
   local ok, request = pcall(decode, line)
   if not ok then
     return to_line({ error = "cannot read the line as JSON: " ..
@@ -268,13 +314,18 @@ local function activate(main, line)
   if type(request) ~= "table" or #request > 0 then
     return '{"error":"cannot use the line: want a JSON object with a value"}'
   end
+  local main, problem = choose(functions, request)
+  if not main then
+    return to_line({ error = problem })
+  end
+  parts, kept_bytes = {}, 0
   local done, result = xpcall(function()
     local value = request.value
     show(request)
     if value == nil or value == null then
       value = {}
     end
-    return to_line(main(value))
+    return finish(main(value))
   end, report)
   return done and result or to_line({ error = result })
 end
@@ -297,14 +348,19 @@ local loaded, returned = xpcall(chunk, report)
 if not loaded then
   os.exit(1)
 end
-local main = find(name, returned)
-if not main then
-  io.stderr:write("Cannot start action: function '", name, "' was not found in ", file, "\n")
-  os.exit(1)
+local functions = {}
+for one in name:gmatch("[^,]+") do
+  one = one:match("^%s*(.-)%s*$")
+  functions[#functions + 1] = { name = one, call = find(one, returned) }
+  if not functions[#functions].call then
+    io.stderr:write("Cannot start action: function '", one, "' was not found in ", file, "\n")
+    os.exit(1)
+  end
 end
 if (getenv("__OW_WAIT_FOR_ACK") or "") ~= "" then
-  answer(('{"ok":true,"pipeline":%d}'):format(PIPELINE))
+  sends_parts = true
+  answer(('{"ok":true,"pipeline":%d,"parts":true}'):format(PIPELINE))
 end
 for line in lines:lines() do
-  answer(activate(main, line))
+  answer(activate(functions, line))
 end

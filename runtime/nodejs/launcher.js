@@ -184,8 +184,9 @@ class Channel {
         this.failed = ''; // stands before the answer of a function that threw
         this.running = 0;
         this.ended = false;
-        this.number = 0; // of the line that was begun last, where lines have none of their own
+        this.number = 0; // of the line that was begun last: its own, or its place
         this.parts = new Map(); // number -> Parts of an activation that runs
+        this.cancelled = new Set(); // numbers of lines in the queue that nobody waits for
         this.sendsParts = false;
     }
 
@@ -256,12 +257,14 @@ class Channel {
 
     /* A control line is obeyed at once, whatever stands before it; it begins with a word. */
     take(line) {
-        const found = line !== NOT_UTF8 && MAY_CONTROL.test(line[0]) && CONTROL.exec(line);
+        const found = this.sendsParts && line !== NOT_UTF8 && MAY_CONTROL.test(line[0]) && CONTROL.exec(line);
 
         if (!found)
             this.queue.push(line);
         else if (this.parts.has(Number(found[2])))
             this.parts.get(Number(found[2]))[found[1]]();
+        else if (found[1] === 'cancel' && Number(found[2]) > this.number)
+            this.cancelled.add(Number(found[2]));
     }
 
     work() {
@@ -595,7 +598,7 @@ function activate(channel, metadata, main, line) {
     if (Array.isArray(request) && request.length === 2 && Number.isSafeInteger(request[0])) {
         const head = `[${request[0]},`;
 
-        number = request[0];
+        number = channel.number = request[0];
         answer = (text) => channel.answer(`${head}${text}]`);
         request = request[1];
     }
@@ -609,6 +612,8 @@ function activate(channel, metadata, main, line) {
         const chosen = main.choose(request);
 
         parts = new Parts(channel.sendsParts ? (line) => answer('+' + line) : null);
+        if (channel.cancelled.delete(number))
+            parts.cancel();
         result = metadata.run(request, () => parts.settle(
             chosen.length > 1 ? chosen(value, { signal: parts.signal }) : chosen(value)));
     } catch (problem) {

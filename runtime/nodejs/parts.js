@@ -35,7 +35,11 @@ class Parts {
     }
 
     get signal() {
-        this.controller = this.controller || new AbortController();
+        if (this.controller === null) {
+            this.controller = new AbortController();
+            if (this.isCancelled)
+                this.abort();
+        }
         return this.controller.signal;
     }
 
@@ -45,7 +49,11 @@ class Parts {
         this.isCancelled = true;
         this.resume();
         if (this.controller)
-            this.controller.abort(new Error('the client has left'));
+            this.abort();
+    }
+
+    abort() {
+        this.controller.abort(new Error('the client has left'));
     }
 
     pause() {

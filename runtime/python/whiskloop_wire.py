@@ -164,6 +164,7 @@ class Channel:
         self.unfinished = []
         self.ended = False
         self.number = 0  # of the line that was handed out last, control lines not counted
+        self.looked_for = 0  # the last of them that is_cancelled() looked for
         self.input = None
 
     def read_lines(self):
@@ -200,7 +201,10 @@ class Channel:
         while len(self.ahead) < AHEAD_MAX and not self.ended and self.input.poll(0):
             self.read_more()
             came = True
-        return came and b"cancel %d" % self.number in self.ahead
+        if not came and self.looked_for == self.number:
+            return False
+        self.looked_for = self.number
+        return b"cancel %d" % self.number in self.ahead
 
     def is_control(self, line):
         """Whether a line that was handed out is a control line, for an activation that is over."""

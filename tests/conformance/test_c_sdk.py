@@ -59,7 +59,8 @@ class Program:
         self.answers = read
         self.n_read = 0
         ready = self.read()
-        assert json.loads(ready) == {"ok": True, "pipeline": 64, "ring": True}
+        assert json.loads(ready) == {"ok": True, "pipeline": 64, "parts": True, "control": True,
+                                     "ring": True}
 
     def send(self, *values):
         self.process.stdin.write(b"".join(

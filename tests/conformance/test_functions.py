@@ -18,9 +18,27 @@ CODES = {
     "php": "<?php\nfunction predict($args) { return ['predict' => $args]; }\n"
            "function train($args) { return ['train' => $args]; }\n",
     "perl": "sub predict { return { predict => $_[0] } }\nsub train { return { train => $_[0] } }\n1;\n",
+    "c": "#include <whisk_action.h>\n"
+         "int predict(struct whisk *w) { return whisk_add_value(w, \"predict\", whisk_argument(w)); }\n"
+         "int train(struct whisk *w) { return whisk_add_value(w, \"train\", whisk_argument(w)); }\n",
+    "go": "package main\ntype object = map[string]interface{}\n"
+          'func Predict(args object) object { return object{"predict": args} }\n'
+          'func Train(args object) object { return object{"train": args} }\n',
+    "java": "import com.google.gson.JsonObject;\npublic class Main {\n"
+            "    static JsonObject answer(String name, JsonObject args) {\n"
+            "        JsonObject answer = new JsonObject();\n        answer.add(name, args);\n"
+            "        return answer;\n    }\n"
+            "    public static JsonObject predict(JsonObject args) { return answer(\"predict\", args); }\n"
+            "    public static JsonObject train(JsonObject args) { return answer(\"train\", args); }\n}\n",
+    "dotnet": "using System.Text.Json;\npublic static class Program {\n"
+              "    public static object predict(JsonElement args) => new { predict = args };\n"
+              "    public static object train(JsonElement args) => new { train = args };\n}\n",
+    "lua": "function predict(args) return { predict = args } end\n"
+           "function train(args) return { train = args } end\n",
     "shell": 'predict() { answer "{\\"predict\\":$1}"; }\ntrain() { answer "{\\"train\\":$1}"; }\n',
 }
 ROW = {row.name: row for row in ROWS if row.name in CODES}
+ALONE = {"java": "Main#train", "dotnet": "Program::train"}  # where a name alone is a class
 NOT_FOUND = "method not found: "
 
 
@@ -48,7 +66,7 @@ def test_the_method_of_a_request_chooses(proxy, row):
 
 def test_one_function_takes_method_for_metadata(proxy, row):
     one = proxy(*row.options, env=row.env)
-    one.started(CODES[row.name], main="train")
+    one.started(CODES[row.name], main=ALONE.get(row.name, "train"))
     assert one.run({"a": 1}, method="predict").json == {"train": {"a": 1}}
 
 

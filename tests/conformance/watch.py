@@ -24,6 +24,19 @@ def ask(where, path, method="GET", body=b""):
         return door.answer(method)
 
 
+def metrics(where):
+    reply = ask(where, "/metrics")
+    assert reply.status == 200
+    assert reply.headers["Content-Type"] == "text/plain; version=0.0.4; charset=utf-8"
+    return exposition.parse(reply.body.decode())
+
+
+def ends(where):
+    """{outcome: number} of the activations that have ended, those that are not 0."""
+    values = metrics(where)["whiskloop_activations_total"].values()
+    return {name: number for name, number in values.items() if number}
+
+
 def assert_says(reply, status, text):
     assert (reply.status, reply.body) == (status, text.encode()), reply
     assert reply.headers["Content-Type"] == "text/plain; charset=utf-8"
@@ -40,15 +53,10 @@ class Watched:
         return ask(self.where, path, method, body)
 
     def metrics(self):
-        reply = self.ask("/metrics")
-        assert reply.status == 200
-        assert reply.headers["Content-Type"] == "text/plain; version=0.0.4; charset=utf-8"
-        return exposition.parse(reply.body.decode())
+        return metrics(self.where)
 
     def ends(self):
-        """{outcome: number} of those that are not 0."""
-        values = self.metrics()["whiskloop_activations_total"].values()
-        return {name: number for name, number in values.items() if number}
+        return ends(self.where)
 
     def deaths(self):
         values = self.metrics()["whiskloop_worker_deaths_total"].values()

@@ -74,14 +74,17 @@ def tab(browser):
 
 @pytest.fixture(scope="session")
 def axe():
-    """The text of axe-core, which npm brings once into the build folder."""
-    home = pathlib.Path(os.environ.get("BUILD", pathlib.Path(__file__).resolve().parents[2] / "build")) / "axe"
-    script = home / "node_modules/axe-core/axe.min.js"
+    """The text of axe-core, which npm brings once into the build folder; whole, whoever else fetches it at the same time."""
+    build = pathlib.Path(os.environ.get("BUILD", pathlib.Path(__file__).resolve().parents[2] / "build"))
+    script = build / f"{AXE}.js"
     if not script.exists():
         if shutil.which("npm") is None:
             pytest.skip("npm is not installed, which brings axe-core")
-        done = subprocess.run(["npm", "install", "--prefix", home, "--no-save", "--no-audit", "--no-fund", "--ignore-scripts", AXE],
-                              capture_output=True, text=True, timeout=120, check=False)
-        if not script.exists():
-            pytest.skip(f"npm cannot bring {AXE}: {done.stderr.strip()[-200:]}")
+        with tempfile.TemporaryDirectory(dir=build, prefix="axe-") as home:
+            done = subprocess.run(["npm", "install", "--prefix", home, "--no-save", "--no-audit", "--no-fund", "--ignore-scripts", AXE],
+                                  capture_output=True, text=True, timeout=120, check=False)
+            brought = pathlib.Path(home) / "node_modules/axe-core/axe.min.js"
+            if not brought.exists():
+                pytest.skip(f"npm cannot bring {AXE}: {done.stderr.strip()[-200:]}")
+            brought.rename(script)
     return script.read_text(encoding="utf-8")

@@ -1,8 +1,9 @@
 // Action - the user's method, by what /init calls main: "Assembly::Type::Method".
 //
 // "Type::Method" and "Type" stand for the same in the assembly that was made of source; "main" and
-// nothing for the only type there that has a method Main. The method is public, with one parameter;
-// a type whose method is not static is made once.
+// nothing for the only type there that has a method Main. The method is public. It takes the argument
+// and, if it wants, an Action<T> that sends parts of the answer, and a CancellationToken. A type whose
+// method is not static is made once.
 
 using System;
 using System.Collections.Generic;
@@ -14,6 +15,7 @@ using System.Runtime.InteropServices;
 using System.Runtime.Loader;
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using System.Threading;
 using System.Threading.Tasks;
 
 namespace Whiskloop
@@ -31,6 +33,7 @@ namespace Whiskloop
         private const string FromSource = "action"; // the assembly that compile.sh makes
         private const string MethodName = "Main";
 
+        internal readonly string Name; // of the method
         private readonly MethodInfo forArrays;
         private readonly MethodInfo forOthers;
         private readonly object instance; // null: the method is static
@@ -54,7 +57,8 @@ namespace Whiskloop
                 throw new CannotStart("Unable to locate requested assembly (" + parts[0] + ".dll) for main");
             }
             assembly = Load(file);
-            type = name == "" || name == "main" ? Only(assembly) : assembly.GetType(name);
+            Name = method;
+            type = name == "" || name == "main" ? Only(assembly, method) : assembly.GetType(name);
             if (type == null)
             {
                 throw new CannotStart("Unable to locate requested type (" + name + ") for main");
@@ -74,22 +78,58 @@ namespace Whiskloop
             }
         }
 
-        // Returns what the method does; what a Task brings, if it returns one.
-        internal object Call(JsonElement value)
+        // One or several: "Type::predict,train". A name without "::" is a method of the type before it.
+        internal static List<Action> All(string folder, string main)
+        {
+            List<Action> all = new List<Action>();
+            string type = "";
+
+            foreach (string one in main.Split(','))
+            {
+                int at = one.LastIndexOf("::", StringComparison.Ordinal);
+                string name = one;
+
+                if (at >= 0)
+                {
+                    type = one.Substring(0, at);
+                }
+                else if (main.IndexOf(',') >= 0)
+                {
+                    name = type + "::" + one;
+                }
+                all.Add(new Action(folder, name));
+            }
+            return all;
+        }
+
+        // What the method answers, as JSON; what a Task brings, if it returns one.
+        internal byte[] Call(JsonElement value, Parts parts)
         {
             MethodInfo method = value.ValueKind == JsonValueKind.Array ? forArrays : forOthers;
-            object argument = Values.As(value, method.GetParameters()[0].ParameterType);
-            object result = method.Invoke(instance, new[] { argument });
-            Task task = result as Task;
-            PropertyInfo brings;
+            ParameterInfo[] takes = method.GetParameters();
+            object[] arguments = new object[takes.Length];
+            object result;
 
-            if (task == null)
+            arguments[0] = Values.As(value, takes[0].ParameterType);
+            for (int i = 1; i < takes.Length; i++)
             {
-                return result;
+                arguments[i] = parts.ArgumentOf(takes[i].ParameterType);
             }
-            task.GetAwaiter().GetResult();
-            brings = method.ReturnType.GetProperty("Result");
-            return brings == null ? null : brings.GetValue(task);
+            result = method.Invoke(instance, arguments);
+            if (result is Task)
+            {
+                Task task = (Task)result;
+                PropertyInfo brings = method.ReturnType.GetProperty("Result");
+
+                task.GetAwaiter().GetResult();
+                result = brings == null ? null : brings.GetValue(task);
+            }
+            if (result != null && parts.Take(result, method.ReturnType))
+            {
+                return parts.End();
+            }
+            return result == null && takes.Any(one => Parts.IsSender(one.ParameterType))
+                ? parts.End() : Values.Tell(result);
         }
 
         // The assembly, and how it finds its own: by its .deps.json, else in its folder and in lib/.
@@ -137,18 +177,24 @@ namespace Whiskloop
         private static MethodInfo[] Methods(Type type, string name)
         {
             return type.GetMethods(BindingFlags.Public | BindingFlags.Static | BindingFlags.Instance)
-                .Where(one => one.Name == name && !one.ContainsGenericParameters && one.GetParameters().Length == 1)
+                .Where(one => one.Name == name && !one.ContainsGenericParameters && CanBeCalled(one.GetParameters()))
                 .ToArray();
         }
 
-        private static Type Only(Assembly assembly)
+        private static bool CanBeCalled(ParameterInfo[] parameters)
         {
-            Type[] found = assembly.GetTypes().Where(one => Methods(one, MethodName).Length > 0).ToArray();
+            return parameters.Length > 0 && parameters.Skip(1).All(
+                one => one.ParameterType == typeof(CancellationToken) || Parts.IsSender(one.ParameterType));
+        }
+
+        private static Type Only(Assembly assembly, string method)
+        {
+            Type[] found = assembly.GetTypes().Where(one => Methods(one, method).Length > 0).ToArray();
 
             if (found.Length != 1)
             {
                 throw new CannotStart((found.Length == 0 ? "no type has" : "more than one type has")
-                    + " a public method Main with one parameter; main has to name it: Type::Method");
+                    + " a public method " + method + " with one parameter; main has to name it: Type::Method");
             }
             return found[0];
         }

@@ -4,6 +4,7 @@
 // that, as .NET cannot. C# 7.3 and .NET's own libraries only, so that any SDK since 6 compiles it.
 
 using System;
+using System.Collections.Generic;
 using System.IO;
 using System.Reflection;
 using System.Runtime.InteropServices;
@@ -15,7 +16,7 @@ namespace Whiskloop
 {
     internal static class Launcher
     {
-        private const string Ready = "{\"ok\":true,\"pipeline\":64}";
+        private const string Ready = "{\"ok\":true,\"pipeline\":64,\"parts\":true,\"control\":true}";
         private const int SetFlags = 2;    // F_SETFD of fcntl()
         private const int CloseOnExec = 1; // FD_CLOEXEC
 
@@ -27,16 +28,17 @@ namespace Whiskloop
         private static int Main(string[] args)
         {
             bool waits = !string.IsNullOrEmpty(Environment.GetEnvironmentVariable("__OW_WAIT_FOR_ACK"));
-            Lines lines = new Lines(Own(4, FileAccess.Read));
+            Lines lines = new Lines(Own(4, FileAccess.Read), 4, waits);
             Stream answers = Own(3, FileAccess.Write);
-            Action action;
+            Action<byte[]> send = null;
+            List<Action> actions;
 
             // Text is UTF-8 in any locale, and each printed line is in the log at once.
             Console.SetOut(Log(Console.OpenStandardOutput()));
             Console.SetError(Log(Console.OpenStandardError()));
             try
             {
-                action = new Action(args[0], args[1]);
+                actions = Action.All(args[0], args[1]);
             }
             catch (Exception fault)
             {
@@ -50,12 +52,15 @@ namespace Whiskloop
             {
                 if (waits)
                 {
+                    send = part => Send(answers, part);
                     Write(answers, Encoding.UTF8.GetBytes(Ready));
                 }
                 for (byte[] line = lines.Next(); line != null; line = lines.Next())
                 {
-                    byte[] answer = Answer(action, line);
+                    Parts parts = new Parts(lines, send);
+                    byte[] answer = Answer(actions, line, parts);
 
+                    parts.Close();
                     Flush(); // log first: the answer ends the activation
                     Write(answers, answer);
                 }
@@ -98,6 +103,16 @@ namespace Whiskloop
             }
         }
 
+        private static void Send(Stream answers, byte[] part)
+        {
+            byte[] marked = new byte[part.Length + 1];
+
+            marked[0] = (byte)'+';
+            part.CopyTo(marked, 1);
+            Flush();
+            Write(answers, marked);
+        }
+
         private static void Write(Stream answers, byte[] answer)
         {
             byte[] line = new byte[answer.Length + 1];
@@ -113,10 +128,27 @@ namespace Whiskloop
                 ? fault.InnerException : fault;
         }
 
-        private static byte[] Answer(Action action, byte[] line)
+        // Of several functions the member "method" chooses; null: there is none of that name.
+        private static Action Choose(List<Action> actions, JsonElement request, out JsonElement method)
+        {
+            JsonElement wanted;
+
+            if (actions.Count < 2 || !request.TryGetProperty("method", out method)
+                || method.ValueKind == JsonValueKind.Null)
+            {
+                method = Nothing;
+                return actions[0];
+            }
+            wanted = method;
+            return actions.Find(one => wanted.ValueKind == JsonValueKind.String && wanted.ValueEquals(one.Name));
+        }
+
+        private static byte[] Answer(List<Action> actions, byte[] line, Parts parts)
         {
             JsonElement request;
+            JsonElement method;
             JsonElement value;
+            Action action;
 
             try
             {
@@ -134,6 +166,12 @@ namespace Whiskloop
             {
                 return Values.Error("the line is no JSON object");
             }
+            action = Choose(actions, request, out method);
+            if (action == null)
+            {
+                return Values.Error("method not found: " + Values.Text(method) + "; want "
+                    + string.Join(", ", actions.ConvertAll(one => one.Name)));
+            }
             try
             {
                 Metadata.Show(request);
@@ -141,51 +179,16 @@ namespace Whiskloop
                 {
                     value = Nothing;
                 }
-                return Values.Tell(action.Call(value));
+                return action.Call(value, parts);
+            }
+            catch (Exception fault) when (Cause(fault) is OperationCanceledException && parts.IsCancelled)
+            {
+                return Values.Error("the client has left");
             }
             catch (Exception fault)
             {
                 Console.Error.WriteLine(Cause(fault)); // type, message and trace
                 return Values.Error(Cause(fault).Message);
-            }
-        }
-    }
-
-    // Lines of a stream, of any length.
-    internal sealed class Lines
-    {
-        private readonly Stream stream;
-        private readonly byte[] bytes = new byte[1 << 16]; // what was read
-        private int next;
-        private int end;
-
-        internal Lines(Stream stream)
-        {
-            this.stream = stream;
-        }
-
-        // One line without its end; null at the end of all.
-        internal byte[] Next()
-        {
-            MemoryStream line = new MemoryStream();
-
-            for (;;)
-            {
-                int newline = Array.IndexOf(bytes, (byte)'\n', next, end - next);
-
-                if (newline >= 0)
-                {
-                    line.Write(bytes, next, newline - next);
-                    next = newline + 1;
-                    return line.ToArray();
-                }
-                line.Write(bytes, next, end - next);
-                next = 0;
-                end = stream.Read(bytes, 0, bytes.Length);
-                if (end == 0)
-                {
-                    return line.Length > 0 ? line.ToArray() : null;
-                }
             }
         }
     }

@@ -21,6 +21,7 @@ package openwhisk
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -33,7 +34,7 @@ import (
 )
 
 const (
-	ready     = `{"ok":true,"pipeline":64}` + "\n"
+	ready     = `{"ok":true,"pipeline":64,"parts":true,"control":true}` + "\n"
 	keptFdMin = 100 // out of the way of programs that count on small numbers
 )
 
@@ -64,35 +65,74 @@ func Start(handler func(event json.RawMessage) (json.RawMessage, error)) {
 
 // Serve does the same for a function of any type func(T) R or func(T) (R, error), where T can hold
 // the argument's JSON and R be told as JSON, as map[string]interface{} and []interface{} can.
+//
+// Before T it may take a context.Context, which is done once the caller has left, and after T what
+// sends a part of the answer: a func(P) error or func(P), or a chan<- P. The first returns
+// context.Canceled once the caller has left.
 func Serve(function interface{}) {
-	handler, err := handlerOf(function)
-	if err != nil {
-		fail(err)
+	ServeFunctions(Functions{{"main", function}})
+}
+
+// Functions of one program, in order: the first is the default.
+type Functions []struct {
+	Name     string
+	Function interface{}
+}
+
+// ServeFunctions serves several functions: the member "method" of an activation names one.
+func ServeFunctions(functions Functions) {
+	var handlers []handler
+
+	for _, one := range functions {
+		handler, err := handlerOf(one.Function)
+		if err != nil {
+			fail(err)
+		}
+		handler.name = one.Name
+		handlers = append(handlers, handler)
 	}
 	if announces {
 		if _, err := io.WriteString(answers, ready); err != nil {
 			fail(err)
 		}
 	}
-	if err := serve(handler, bufio.NewReaderSize(lines, 1<<16)); err != nil {
+	if err := serve(handlers, bufio.NewReaderSize(lines, 1<<16)); err != nil {
 		fail(err)
 	}
 	os.Exit(0)
 }
 
-func serve(handler func(json.RawMessage) (json.RawMessage, error), in *bufio.Reader) error {
+// One function, and what it takes.
+type handler struct {
+	name    string
+	takes   bool // a context, or what sends parts
+	inParts bool // the latter
+	call    func(event json.RawMessage, ctx context.Context, send func(interface{}) error) (json.RawMessage, error)
+}
+
+func serve(handlers []handler, in *bufio.Reader) error {
 	seen := variables{}
-	for {
+	next := func() request {
 		line, err := in.ReadBytes('\n')
-		if err != nil && err != io.EOF {
-			return fmt.Errorf("cannot read activations: %w", err)
+		return request{line: line, err: err}
+	}
+	for _, one := range handlers {
+		if one.takes {
+			next = readAhead(in)
+			break
 		}
-		if len(line) > 0 {
-			if _, err := answers.Write(append(answer(handler, seen, line), '\n')); err != nil {
+	}
+	for {
+		one := next()
+		if one.err != nil && one.err != io.EOF {
+			return fmt.Errorf("cannot read activations: %w", one.err)
+		}
+		if len(one.line) > 0 && !isControl(one.line) {
+			if _, err := answers.Write(append(answer(handlers, seen, one), '\n')); err != nil {
 				return fmt.Errorf("cannot write an answer: %w", err)
 			}
 		}
-		if err != nil {
+		if one.err != nil {
 			return nil
 		}
 	}
@@ -105,11 +145,34 @@ func errorOf(text string) []byte {
 	return answer
 }
 
-func answer(handler func(json.RawMessage) (json.RawMessage, error), seen variables, line []byte) (out []byte) {
+func choose(handlers []handler, members map[string]json.RawMessage) (handler, error) {
+	var name string
+
+	method := members["method"]
+	if len(handlers) < 2 || method == nil || string(method) == "null" {
+		return handlers[0], nil
+	}
+	names := []string{}
+	err := json.Unmarshal(method, &name)
+	for _, one := range handlers {
+		if err == nil && one.name == name {
+			delete(members, "method") // it is no metadata then
+			return one, nil
+		}
+		names = append(names, one.name)
+	}
+	return handler{}, fmt.Errorf("method not found: %s; want %s", method, strings.Join(names, ", "))
+}
+
+func answer(handlers []handler, seen variables, one request) (out []byte) {
 	var members map[string]json.RawMessage
 
-	if err := json.Unmarshal(line, &members); err != nil {
+	if err := json.Unmarshal(one.line, &members); err != nil {
 		return errorOf("the line is no JSON object: " + err.Error())
+	}
+	function, err := choose(handlers, members)
+	if err != nil {
+		return errorOf(err.Error())
 	}
 	seen.set(members)
 	argument := members["value"]
@@ -122,7 +185,14 @@ func answer(handler func(json.RawMessage) (json.RawMessage, error), seen variabl
 			out = errorOf(fmt.Sprint(thrown))
 		}
 	}()
-	result, err := handler(argument)
+	if function.takes {
+		return answerInParts(function, argument, one.ctx)
+	}
+	result, err := function.call(argument, nil, nil)
+	return finish(result, err)
+}
+
+func finish(result json.RawMessage, err error) []byte {
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return errorOf(err.Error())
@@ -162,28 +232,83 @@ func encode(value interface{}) ([]byte, error) {
 
 // ---- functions of other types ----
 
-func handlerOf(function interface{}) (func(json.RawMessage) (json.RawMessage, error), error) {
-	if handler, ok := function.(func(json.RawMessage) (json.RawMessage, error)); ok {
-		return handler, nil
+var (
+	errorType   = reflect.TypeOf((*error)(nil)).Elem()
+	contextType = reflect.TypeOf((*context.Context)(nil)).Elem()
+)
+
+// Whether parts of a function's answer can be sent by a parameter of this type.
+func sendsParts(kind reflect.Type) bool {
+	if kind.Kind() == reflect.Chan {
+		return kind.ChanDir()&reflect.SendDir != 0
+	}
+	return kind.Kind() == reflect.Func && kind.NumIn() == 1 && !kind.IsVariadic() &&
+		(kind.NumOut() == 0 || kind.NumOut() == 1 && kind.Out(0) == errorType)
+}
+
+func handlerOf(function interface{}) (handler, error) {
+	if plain, ok := function.(func(json.RawMessage) (json.RawMessage, error)); ok {
+		return handler{call: func(event json.RawMessage, _ context.Context, _ func(interface{}) error) (json.RawMessage, error) {
+			return plain(event)
+		}}, nil
+	}
+	kind := reflect.TypeOf(function)
+	wrong := fmt.Errorf("the action's function is %v, want func(T) R or func(T) (R, error); "+
+		"before T may be a context.Context, after it a func(P) error or chan<- P", kind)
+	if kind == nil || kind.Kind() != reflect.Func || kind.IsVariadic() {
+		return handler{}, wrong
+	}
+	at := 0 // of T
+	if kind.NumIn() > 1 && kind.In(0) == contextType {
+		at = 1
+	}
+	inParts := kind.NumIn() == at+2 && sendsParts(kind.In(at+1))
+	isError := func(i int) bool { return kind.Out(i) == errorType }
+	if kind.NumIn() != at+1 && !inParts ||
+		!(kind.NumOut() == 1 && (inParts || !isError(0)) || kind.NumOut() == 2 && isError(1) || kind.NumOut() == 0 && inParts) {
+		return handler{}, wrong
 	}
 	value := reflect.ValueOf(function)
-	kind := reflect.TypeOf(function)
-	isError := func(i int) bool { return kind.Out(i) == reflect.TypeOf((*error)(nil)).Elem() }
-	if kind == nil || kind.Kind() != reflect.Func || kind.IsVariadic() || kind.NumIn() != 1 ||
-		!(kind.NumOut() == 1 && !isError(0) || kind.NumOut() == 2 && isError(1)) {
-		return nil, fmt.Errorf("the action's function is %v, want func(T) R or func(T) (R, error)", kind)
-	}
-	return func(event json.RawMessage) (json.RawMessage, error) {
-		argument := reflect.New(kind.In(0))
+	call := func(event json.RawMessage, ctx context.Context, send func(interface{}) error) (json.RawMessage, error) {
+		argument := reflect.New(kind.In(at))
 		if err := json.Unmarshal(event, argument.Interface()); err != nil {
 			return nil, fmt.Errorf("the action takes another argument: %w", err)
 		}
-		results := value.Call([]reflect.Value{argument.Elem()})
-		if len(results) == 2 && !results[1].IsNil() {
-			return nil, results[1].Interface().(error)
+		arguments := []reflect.Value{argument.Elem()}
+		if at == 1 {
+			arguments = []reflect.Value{reflect.ValueOf(ctx), argument.Elem()}
+		}
+		end := func() error { return nil }
+		if inParts {
+			var sender reflect.Value
+			sender, end = senderOf(kind.In(at+1), send)
+			arguments = append(arguments, sender)
+		}
+		results := value.Call(arguments)
+		if err := end(); err != nil {
+			return nil, err
+		}
+		n := len(results)
+		if n > 0 && isError(n-1) {
+			if !results[n-1].IsNil() {
+				return nil, results[n-1].Interface().(error)
+			}
+			n--
+		}
+		if n == 0 || inParts && isNil(results[0]) {
+			return nil, nil
 		}
 		return encode(results[0].Interface())
-	}, nil
+	}
+	return handler{takes: at == 1 || inParts, inParts: inParts, call: call}, nil
+}
+
+func isNil(value reflect.Value) bool {
+	switch value.Kind() {
+	case reflect.Interface, reflect.Map, reflect.Ptr, reflect.Slice:
+		return value.IsNil()
+	}
+	return false
 }
 
 // ---- metadata as environment variables ----

@@ -15,6 +15,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.function.Consumer;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 
@@ -22,7 +23,8 @@ import java.util.stream.Stream;
  * The user's class, found by what /init calls main: "Class", "package.Class" or "Class#method".
  *
  * <p>The method is public static, named main unless something else is said, and takes a JsonObject,
- * a JsonArray (both, by two methods) or a JsonElement.
+ * a JsonArray (both, by two methods) or a JsonElement; and, if it wants, a Consumer that takes parts of
+ * the answer.
  */
 final class Action {
     static final Class<?>[] KINDS = {JsonObject.class, JsonArray.class, JsonElement.class};
@@ -83,9 +85,11 @@ final class Action {
 
     /** The method for an argument of that kind, null when there is none. */
     static Method method(Class<?> type, String name, Class<?> kind) {
-        for (Class<?> parameter : new Class<?>[] {kind, JsonElement.class}) {
+        Class<?>[][] lists = {{kind}, {kind, Consumer.class}, {JsonElement.class}, {JsonElement.class, Consumer.class}};
+
+        for (Class<?>[] parameters : lists) {
             try {
-                Method method = type.getMethod(name, parameter);
+                Method method = type.getMethod(name, parameters);
 
                 if (Modifier.isStatic(method.getModifiers())) {
                     method.setAccessible(true); // the class itself need not be public
@@ -96,6 +100,38 @@ final class Action {
             }
         }
         return null;
+    }
+
+    /**
+     * One or several: "Class", "Class#predict,train". In a list a name without "#" is a method of the
+     * class before it.
+     */
+    static List<Action> all(Path folder, String main) throws IOException {
+        List<Action> all = new ArrayList<>();
+
+        for (String name : names(main)) {
+            all.add(new Action(folder, name));
+        }
+        return all;
+    }
+
+    /** All as "Class#method" if there are several. */
+    static List<String> names(String main) {
+        List<String> names = new ArrayList<>();
+        String type = "Main";
+
+        if (main.indexOf(',') < 0) {
+            return List.of(main);
+        }
+        for (String name : main.split(",", -1)) {
+            int hash = name.indexOf('#');
+
+            if (hash >= 0) {
+                type = name.substring(0, hash);
+            }
+            names.add(hash >= 0 ? name : type + "#" + name);
+        }
+        return names;
     }
 
     /** The class, which has a method that can be called. Its static part runs only if asked to. */

@@ -56,7 +56,7 @@ final class Compile {
     private Compile() {}
 
     public static void main(String[] args) throws Exception {
-        String main = args[0];
+        String main = args[0].replaceAll(" *, *", ",");
         boolean isNamed = !main.isEmpty() && !main.equals("main");
         Path folder = Path.of(args[1]).toRealPath();
 
@@ -69,10 +69,14 @@ final class Compile {
         }
         compile(folder);
         if (!isNamed) {
-            main = only(folder);
+            main = only(folder, "");
+        } else if (main.indexOf(',') >= 0 && main.indexOf('#') < 0) {
+            main = only(folder, "#" + main.substring(0, main.indexOf(','))) + "#" + main;
         }
         try {
-            new Action(folder, main).find(false);
+            for (Action action : Action.all(folder, main)) {
+                action.find(false);
+            }
         } catch (ReflectiveOperationException | LinkageError e) {
             // In these words the suite of Java wants it, in the reply to whoever named it.
             System.err.println("Exception in thread \"main\" " + e);
@@ -144,8 +148,11 @@ final class Compile {
         }
     }
 
-    /** Nobody named the class: Main, else the only one at the top that will do. */
-    private static String only(Path folder) throws IOException {
+    /**
+     * Nobody named the class: Main, else the only one at the top that will do. method: "" or "#" and
+     * its name.
+     */
+    private static String only(Path folder, String method) throws IOException {
         List<String> found = new ArrayList<>();
 
         for (Path file : files(folder, ".class")) {
@@ -154,7 +161,7 @@ final class Compile {
             name = name.substring(0, name.length() - ".class".length());
             try {
                 if (name.indexOf('$') < 0) {
-                    new Action(folder, name).find(false);
+                    new Action(folder, name + method).find(false);
                     found.add(name);
                 }
             } catch (ReflectiveOperationException | LinkageError e) {

@@ -5,7 +5,6 @@ import com.google.gson.JsonArray;
 import com.google.gson.JsonElement;
 import com.google.gson.JsonObject;
 import com.google.gson.TypeAdapter;
-import java.io.ByteArrayOutputStream;
 import java.io.FileDescriptor;
 import java.io.FileInputStream;
 import java.io.FileOutputStream;
@@ -19,9 +18,12 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.HashMap;
+import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeMap;
+import java.util.concurrent.CancellationException;
 
 /**
  * Loads an action once, then answers lines: runtime/README.md, The line protocol.
@@ -30,7 +32,7 @@ import java.util.TreeMap;
  * arranged that, as Java cannot.
  */
 final class Launcher {
-    private static final String READY = "{\"ok\":true,\"pipeline\":64}\n";
+    private static final String READY = "{\"ok\":true,\"pipeline\":64,\"parts\":true,\"control\":true}\n";
 
     /** Keys that the platform, or the proxy from a client's headers, sends: these are always shown. */
     private static final Set<String> PLATFORM = Set.of("namespace", "action_name", "action_version",
@@ -42,26 +44,40 @@ final class Launcher {
     private final Map<String, String> environment = writableEnvironment();
     private final Map<String, String> before = new HashMap<>(); // null: it was not there
     private final OutputStream answers;
-    private final Class<?> type;
-    private final String methodName;
-    private final Map<Class<?>, Method> methods = new HashMap<>();
-    private final byte[] bytes = new byte[1 << 16]; // what was read
-    private int nextByte;
-    private int endOfBytes;
+    private final Lines lines;
+    private final boolean sendsParts;
+    private final Map<String, Function> functions = new LinkedHashMap<>(); // the first is the default
     private boolean isRunning; // read by the hook, in a thread that starts afterwards
 
-    private Launcher(Action action, OutputStream answers) throws ReflectiveOperationException {
+    /** One function: a method for each kind of argument. */
+    private static final class Function {
+        private final Class<?> type;
+        private final String name;
+        private final Map<Class<?>, Method> methods = new HashMap<>();
+
+        Function(Action action) throws ReflectiveOperationException {
+            type = action.find(true);
+            name = action.methodName;
+            for (Class<?> kind : Action.KINDS) {
+                methods.put(kind, Action.method(type, name, kind));
+            }
+        }
+    }
+
+    private Launcher(List<Action> actions, Lines lines, OutputStream answers, boolean sendsParts)
+            throws ReflectiveOperationException {
+        this.lines = lines;
         this.answers = answers;
-        methodName = action.methodName;
-        Thread.currentThread().setContextClassLoader(action.loader);
-        type = action.find(true);
-        for (Class<?> kind : Action.KINDS) {
-            methods.put(kind, Action.method(type, methodName, kind));
+        this.sendsParts = sendsParts;
+        Thread.currentThread().setContextClassLoader(actions.get(0).loader);
+        for (Action action : actions) {
+            functions.put(action.methodName, new Function(action));
         }
     }
 
     public static void main(String[] args) throws Exception {
         String wait = System.getenv("__OW_WAIT_FOR_ACK");
+        boolean waits = wait != null && !wait.isEmpty();
 
         // Text is UTF-8 in any locale, and each printed line is in the log at once.
         System.setOut(new PrintStream(new FileOutputStream(FileDescriptor.out), true, StandardCharsets.UTF_8));
@@ -71,7 +87,7 @@ final class Launcher {
             Launcher launcher;
 
             try {
-                launcher = new Launcher(new Action(Path.of(args[0]), args[1]), answers);
+                launcher = new Launcher(Action.all(Path.of(args[0]), args[1]), new Lines(lines, waits), answers, waits);
             } catch (ReflectiveOperationException | LinkageError e) {
                 e.printStackTrace();
                 flush();
@@ -80,16 +96,16 @@ final class Launcher {
             }
             Runtime.getRuntime().addShutdownHook(new Thread(launcher::explainExit));
             flush();
-            if (wait != null && !wait.isEmpty()) {
+            if (waits) {
                 answers.write(READY.getBytes(StandardCharsets.UTF_8));
             }
-            launcher.serve(lines);
+            launcher.serve();
         }
         System.exit(0); // threads of the action do not hold us back
     }
 
-    private void serve(InputStream lines) throws IOException {
-        for (byte[] line = read(lines); line != null; line = read(lines)) {
+    private void serve() throws IOException {
+        for (byte[] line = lines.next(); line != null; line = lines.next()) {
             String answer;
 
             isRunning = true;
@@ -101,29 +117,6 @@ final class Launcher {
             flush();
             isRunning = false;
             write(answer);
-        }
-    }
-
-    /** One line without its end; null at the end of all. */
-    private byte[] read(InputStream lines) throws IOException {
-        ByteArrayOutputStream line = new ByteArrayOutputStream(1024);
-
-        for (;;) {
-            int from = nextByte;
-
-            while (nextByte < endOfBytes && bytes[nextByte] != '\n') {
-                nextByte++;
-            }
-            line.write(bytes, from, nextByte - from);
-            if (nextByte < endOfBytes) {
-                nextByte++; // the newline
-                return line.toByteArray();
-            }
-            nextByte = 0;
-            endOfBytes = Math.max(lines.read(bytes), 0);
-            if (endOfBytes == 0) {
-                return line.size() > 0 ? line.toByteArray() : null;
-            }
         }
     }
 
@@ -151,7 +144,7 @@ final class Launcher {
     private String answer(String text) throws Exception {
         JsonElement line;
         JsonElement argument;
-        JsonElement result;
+        Function function;
 
         try {
             line = json.fromJson(text);
@@ -164,34 +157,86 @@ final class Launcher {
         if (!line.isJsonObject()) {
             return error("the line is no JSON object");
         }
+        function = choose(line.getAsJsonObject());
+        if (function == null) {
+            return error("method not found: " + line.getAsJsonObject().get("method") + "; want "
+                    + String.join(", ", functions.keySet()));
+        }
         setEnvironment(line.getAsJsonObject());
         argument = line.getAsJsonObject().get("value");
         if (argument == null || argument.isJsonNull()) {
             argument = new JsonObject();
         }
-        result = call(argument);
+        return call(function, argument);
+    }
+
+    /** Of several functions the member "method" chooses; null: there is none of that name. */
+    private Function choose(JsonObject line) {
+        JsonElement method = line.get("method");
+
+        if (functions.size() < 2 || method == null || method.isJsonNull()) {
+            return functions.values().iterator().next();
+        }
+        if (!method.isJsonPrimitive() || !method.getAsJsonPrimitive().isString()
+                || !functions.containsKey(method.getAsString())) {
+            return null;
+        }
+        line.remove("method"); // it is no metadata then
+        return functions.get(method.getAsString());
+    }
+
+    private String call(Function function, JsonElement argument) throws Exception {
+        Class<?> kind = argument.isJsonObject() ? JsonObject.class
+                : argument.isJsonArray() ? JsonArray.class : JsonElement.class;
+        Method method = function.methods.get(kind);
+        boolean takesConsumer;
+        Parts parts;
+        Object result;
+
+        if (method == null) {
+            throw new NoSuchMethodException(function.type.getName() + "." + function.name + "(" + kind.getName() + ")");
+        }
+        takesConsumer = method.getParameterCount() == 2;
+        parts = new Parts(this);
+        try {
+            result = takesConsumer ? method.invoke(null, argument, parts) : method.invoke(null, argument);
+            if (parts.take(result) || result == null && takesConsumer) {
+                return parts.end();
+            }
+            parts.close();
+        } catch (Throwable thrown) {
+            parts.close();
+            if (Action.cause(thrown) instanceof CancellationException && lines.isCancelled()) {
+                return error("the client has left");
+            }
+            throw thrown;
+        }
         if (result == null) {
             System.err.println("the action returned null");
             return error("the action returned null");
         }
-        return result.toString();
-    }
-
-    private JsonElement call(JsonElement argument) throws Exception {
-        Class<?> kind = argument.isJsonObject() ? JsonObject.class
-                : argument.isJsonArray() ? JsonArray.class : JsonElement.class;
-        Method method = methods.get(kind);
-        Object result;
-
-        if (method == null) {
-            throw new NoSuchMethodException(type.getName() + "." + methodName + "(" + kind.getName() + ")");
-        }
-        result = method.invoke(null, argument);
-        if (result != null && !(result instanceof JsonElement)) {
+        if (!(result instanceof JsonElement)) {
             throw new ClassCastException("the action returned a " + result.getClass().getName()
                     + ", which is no JsonObject or JsonArray");
         }
-        return (JsonElement) result;
+        return result.toString();
+    }
+
+    boolean hasProxy() {
+        return sendsParts;
+    }
+
+    /** Sends a part; false: there is nobody to send it to, as in a shell. */
+    boolean send(String part) throws IOException {
+        if (sendsParts) {
+            flush();
+            write("+" + part);
+            lines.lookAhead();
+            if (lines.isCancelled()) {
+                throw new CancellationException("the client has left");
+            }
+        }
+        return sendsParts;
     }
 
     // ---- the environment, which Java does not let anybody change ----
