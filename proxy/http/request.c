@@ -488,7 +488,7 @@ void request_stream_write(struct request_stream *stream, const char *bytes, size
     struct request *request = stream->request;
     h2o_iovec_t piece = {(char *)(uintptr_t)bytes, n};
 
-    assert(request != NULL && request->magic == REQUEST_MAGIC);
+    assert(request->magic == REQUEST_MAGIC);
     assert(!stream->is_full && !request->stream_ends);
     assert(n > 0);
     stream->is_full = true;
