@@ -139,6 +139,12 @@ const struct setting settings[] = {
         "parts", parts, 0,
         "for pipe and invoke: write each part of an answer as {\"part\":...} when it comes, then "
         "{\"result\":...} or {\"error\":...}"),
+    SWITCH(
+        "text", text, 0,
+        "for pipe: a line of text is the argument {\"line\":\"...\"}, and a text that is the result "
+        "is a line"),
+    SWITCH("any", any, 0,
+           "arguments and results may be any JSON value, not only objects and arrays"),
     TEXT("invoke", invoke, "", "ARGUMENT",
          "what dev runs the action with after each save: JSON or @FILE; empty: it does not"),
     NUMBER("inspect", inspect, 0, 0, 65535, "[PORT]",

@@ -70,6 +70,8 @@ struct config {
     const char *out;
     uint64_t pipe_max_bytes;
     uint64_t parts;
+    uint64_t text;
+    uint64_t any;
     uint64_t unpack_max_bytes;
     uint64_t unpack_entries_max;
     uint64_t unpack_ratio_max;

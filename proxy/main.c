@@ -323,7 +323,7 @@ static void on_preloaded_failed(void *owner, const char *why)
                   why);
     app->status = 1;
     if (app->command != NULL)
-        command_stop(app->command);
+        command_fail(app->command, why);
     end(app, app->config.drain_timeout_ms);
 }
 

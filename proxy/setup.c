@@ -435,6 +435,7 @@ static void set_options(struct setup *setup, struct service *service)
         .prelaunches = config->prewarmed != 0,
         .allow_reinit = config->allow_reinit != 0,
         .forks = config->fork_workers != 0,
+        .any = config->any != 0,
         .one_at_a_time = config->one_at_a_time != 0 && !allows_concurrency(),
         .logs_init_error = config->log_init_error != 0,
     };

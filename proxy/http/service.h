@@ -60,6 +60,7 @@ struct service_opts {
     bool prelaunches;     /* start the launcher of `fallback` before there is an action */
     bool allow_reinit;    /* a further /init replaces the action */
     bool forks;           /* fork workers from a zygote where the runtime can */
+    bool any;             /* arguments and results may be any JSON value */
     bool one_at_a_time;   /* refuse a /run while another runs, as Apache's Node runtime does */
     bool renames_log;     /* a command: the log's reader is the action's author */
     bool logs_init_error; /* whatever the manifest says (OW_LOG_INIT_ERROR) */

@@ -79,7 +79,7 @@ static const struct text {
 };
 
 /* --workers, --deadline-margin, --held-max-bytes, --inspect and the switches */
-#define N_OTHERS 16
+#define N_OTHERS 18
 
 static const char *const other_variables[] = {"FLASK_PROXY_PORT",         "OW_LOG_INIT_ERROR",
                                               "WHISKLOOP_LOG_INIT_ERROR", "OW_DEBUG",
