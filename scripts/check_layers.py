@@ -24,8 +24,8 @@ MAY_INCLUDE = {
 
 # Start of a library header's name -> the only files that may include it.
 LIBRARIES = {
-    "h2o": {"http/server.c", "http/connection.c", "http/request.c", "http/libraries.c",
-            "base/loop.c"},
+    "h2o": {"http/server.c", "http/connections.c", "http/connection.c", "http/receive.c",
+            "http/request.c", "http/libraries.c", "base/loop.c"},
     "archive.h": {"action/unpack.c", "http/libraries.c"},
     "archive_entry.h": {"action/unpack.c"},
     "jansson.h": {"action/manifest.c", "dev/canonical.c"},

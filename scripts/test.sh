@@ -200,7 +200,7 @@ pytest_cases() {
 checks() {
     local name
 
-    for name in format layers shell python spell readme; do
+    for name in format layers shell python spell readme analyze; do
         single "check-$name" 300 env BUILD="$OUT/gcc" "$here/check.sh" "$name"
     done
 }

@@ -40,11 +40,13 @@ static inline void fd_close(int *fd)
     })
 
 /* The struct that holds `member`, from the member's address. */
+#ifndef container_of /* scripts/check.sh analyze: cppcheck takes the 0 for a pointer that is used */
 #define container_of(ptr, type, member)                                                            \
     __extension__({                                                                                \
         __typeof__(((type *)0)->member) *member_ = (ptr);                                          \
         (type *)(void *)((char *)member_ - offsetof(type, member));                                \
     })
+#endif
 
 /*
  * Allocations of sizes that we chose or bounded: abort when out of memory, as libh2o does. Sizes

@@ -162,7 +162,7 @@ void target_write_examples(const struct target *target, struct buf *out)
     const char *comma = "";
 
     buf_add_text(out, "[");
-    for (size_t i = 0; names[i] != NULL && i < EXAMPLES_MAX; i++)
+    for (size_t i = 0; i < EXAMPLES_MAX && names[i] != NULL; i++)
         write_example(target->folder, names[i], &comma, out);
     buf_add_text(out, "]");
     strv_free(&names);

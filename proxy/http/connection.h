@@ -15,70 +15,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "base/list.h"
-#include "base/loop.h"
-#include "http/framing.h"
+#include "http/connections.h"
 
-struct connection;
-struct held;
 struct st_h2o_accept_ctx_t;
 struct st_h2o_socket_t;
-
-/* Why a request is refused before its body is read; status 0: it is not. */
-struct refusal {
-    int status;
-    bool is_head;      /* the method is HEAD */
-    bool retry;        /* it may be tried again */
-    const char *allow; /* the methods that the path takes; NULL: that is not why */
-    char text[160];
-};
-
-/* What may become of a request whose head has come. */
-struct admission {
-    uint64_t body_max_bytes;
-    struct refusal refusal;
-};
-
-/* Called for each head, with the body's length as stated; for a chunked one with 0, and again with
- * the length that has come when that passes the limit. retried: it is refused for want of room. */
-typedef void connection_admit_fn(void *owner, const struct head *head, uint64_t n_body,
-                                 bool no_room, struct admission *admission);
-
-enum drop {
-    DROP_IDLE,   /* idle, and another client needed its descriptor */
-    DROP_SLOW,   /* sent or took too little in --transfer-timeout */
-    DROP_MEMORY, /* slow, and another client needed its memory */
-    DROP_END,    /* slow, and the proxy ends */
-    N_DROPS
-};
-
-const char *drop_name(enum drop drop);
-
-struct connections {
-    struct loop *loop; /* borrowed */
-    struct held *held; /* borrowed */
-    unsigned max;
-    uint64_t transfer_ms;
-    connection_admit_fn *admit;
-    void *owner;
-    struct list all; /* the one that has been idle longest first */
-    unsigned n;
-    struct list lingering; /* refused ones whose client may still be sending */
-    unsigned n_lingering;
-    uint64_t n_refused; /* requests, before their body */
-    uint64_t n_dropped[N_DROPS];
-};
-
-/* loop to owner: set by the caller. */
-void connections_init(struct connections *all);
-/* Close all; those that libh2o has a reply for are gone in the next turn. */
-void connections_close(struct connections *all);
-/* Make room for one connection more; false: there is none. */
-bool connections_have_room(struct connections *all);
-/* Make room for n bytes more, by dropping clients that are slow; false: there is none. */
-bool connections_make_room(struct connections *all, uint64_t n);
-/* Drop the clients that have taken less than SLOW_BYTES of their reply in the last ms. */
-void connections_drop_slow(struct connections *all, uint64_t ms);
 
 /* Take over an accepted socket. */
 void connection_open(struct connections *all, struct st_h2o_accept_ctx_t *accept_ctx,
@@ -94,7 +34,6 @@ const struct refusal *connection_refusal(const struct connection *connection);
 void connection_busy(struct connection *connection);
 /* left(owner) is called once when the client leaves, before its reply or during it; the request is
  * still there. A client that sends more behind its request is no longer seen leaving. NULL: not. */
-typedef void connection_left_fn(void *owner);
 void connection_on_left(struct connection *connection, connection_left_fn *left, void *owner);
 /* Whether the client has sent more behind its request, or has left. */
 bool connection_has_more(const struct connection *connection);
@@ -114,7 +53,6 @@ void connection_took(struct connection *connection, uint64_t n);
 void connection_done(struct connection *connection);
 
 /* The memory of a request's body, with room for BODY_ROOM bytes before it and one behind. */
-#define BODY_ROOM 1024
 struct body {
     char *block; /* to be freed; NULL: the body stays the request's */
     char *text;

@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netdb.h>
+#include <netinet/tcp.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,7 +16,10 @@
 #include "base/privileges.h"
 #include "base/util.h"
 
-#define BACKLOG    1024 /* connections waiting for accept(); the kernel caps it */
+#define BACKLOG 1024 /* connections waiting for accept(); the kernel caps it */
+#define UNSENT_BYTES                                                                               \
+    (1                                                                                             \
+     << 18) /* of a connection that the kernel keeps unsent: as much as request.c gives at a time */
 #define UNIX_MARK  "unix:"
 #define MODE_MARK  ",mode="
 #define OWNER_MARK ",owner="
@@ -256,6 +260,7 @@ int endpoint_listen(struct endpoint *endpoint, const char *options, struct err *
 {
     struct known known;
     int on = 1;
+    int unsent = UNSENT_BYTES;
     auto_fd int fd = -1;
     int listening;
 
@@ -266,6 +271,9 @@ int endpoint_listen(struct endpoint *endpoint, const char *options, struct err *
         !bind_file(fd, endpoint, &known) || listen(fd, BACKLOG) < 0 ||
         getsockname(fd, (struct sockaddr *)&known.address, &known.n) < 0)
         return say_failed(endpoint, options, errno, err);
+    /* For clients that do not read: the kernel's memory is the container's, too. */
+    if (endpoint->path[0] == '\0')
+        (void)setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent, sizeof(unsent));
     if (endpoint->path[0] == '\0')
         endpoint->port = ntohs(known.address.ss_family == AF_INET6
                                    ? ((struct sockaddr_in6 *)&known.address)->sin6_port

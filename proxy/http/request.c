@@ -17,7 +17,8 @@
 #include "http/connection.h"
 #include "worker/parts.h"
 
-#define LAZY_MAX_BYTES 4096 /* an answer up to this may stay in memory until the next request */
+/* An answer up to this may stay in memory until the next request, and is not counted. */
+#define LAZY_MAX_BYTES 4096
 #define PIECE_BYTES    (1u << 18) /* of a large answer that is given to libh2o at a time */
 #define STREAM_HELD_BYTES                                                                          \
     (2 * PARTS_HELD_MAX) /* of a reply in pieces: one that leaves, one that comes */
@@ -278,7 +279,9 @@ static void on_proceed(h2o_generator_t *generator, h2o_req_t *req)
 /* What is held until its client has taken it. false: there is no room for so much. */
 static bool has_room(const struct request *request, size_t n)
 {
-    return n <= PIECE_BYTES || connections_make_room(connection_all(request->connection), n);
+    struct connection *connection = request->connection;
+
+    return n <= LAZY_MAX_BYTES || connections_make_room(connection_all(connection), n, connection);
 }
 
 void request_reply_as(struct request *request, int status, const char *type, char *body, size_t n)
@@ -313,7 +316,7 @@ void request_reply_as(struct request *request, int status, const char *type, cha
         req->http1_is_persistent = 0;
     if (is_urgent(request, n))
         loop_hurry(request->all->loop);
-    connection_replying(request->connection, n > PIECE_BYTES ? n : 0);
+    connection_replying(request->connection, n > LAZY_MAX_BYTES ? n : 0);
     h2o_start_response(req, &request->generator);
     if (n > PIECE_BYTES && !is_bare(req))
         send_piece(request);
@@ -362,7 +365,7 @@ bool request_stream(struct request *request, int status, const char *type)
     h2o_req_t *req = request->req;
 
     assert(request->magic == REQUEST_MAGIC && !request->streams && request->body == NULL);
-    if (!connections_make_room(connection_all(request->connection), STREAM_HELD_BYTES)) {
+    if (!connections_make_room(connection_all(request->connection), STREAM_HELD_BYTES, NULL)) {
         request->watcher = NULL;
         request_reply_error(request, 502, NO_ROOM);
         return false;
@@ -455,6 +458,7 @@ static void on_stream_proceed(h2o_generator_t *generator, h2o_req_t *req)
         loop_hurry(request->all->loop);
         return;
     }
+    connection_waiting(request->connection);
     request->stream->is_full = false;
     request->stream->on_room(request->stream);
 }
@@ -475,6 +479,7 @@ void request_stream_begin(struct request *request, struct request_stream *stream
     req->http1_is_persistent = 0; /* who reads a stream asks nothing else on that connection */
     request->generator.proceed = on_stream_proceed;
     connection_replying(request->connection, 0);
+    connection_waiting(request->connection);
     h2o_start_response(req, &request->generator);
 }
 
@@ -483,10 +488,11 @@ void request_stream_write(struct request_stream *stream, const char *bytes, size
     struct request *request = stream->request;
     h2o_iovec_t piece = {(char *)(uintptr_t)bytes, n};
 
-    assert(request != NULL && request->magic == REQUEST_MAGIC);
+    assert(request->magic == REQUEST_MAGIC);
     assert(!stream->is_full && !request->stream_ends);
     assert(n > 0);
     stream->is_full = true;
+    connection_sending(request->connection);
     h2o_send(request->req, &piece, 1, H2O_SEND_STATE_IN_PROGRESS);
     loop_hurry(request->all->loop);
 }

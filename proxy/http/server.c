@@ -101,8 +101,7 @@ static void refuse_room(struct refusal *refusal, const struct server_route *rout
     if (route != NULL && route->n_no_room != NULL)
         ++*route->n_no_room;
     refusal->retry = true;
-    refuse(refusal, 429,
-           "Other clients' bodies and answers fill the memory (--held-max-bytes); try again.");
+    refuse(refusal, 429, NO_ROOM_TEXT);
 }
 
 static void refuse_method(struct refusal *refusal, const char *methods)

@@ -1,7 +1,7 @@
 #pragma once
 
 /*
- * server - HTTP/1.1 by libh2o: one listener and its paths, behind http/connection.c.
+ * server - HTTP/1.1 by libh2o: one listener and its paths, behind http/receive.c.
  */
 
 #include <stdbool.h>

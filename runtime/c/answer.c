@@ -29,10 +29,11 @@ static bool in_array(const struct whisk *w)
 
 static int open_level(struct whisk *w, bool is_array)
 {
-    uint64_t bit = (uint64_t)1 << w->depth;
+    uint64_t bit;
 
     if (w->depth == NESTING_MAX)
         return answer_refuse(w, "the answer is nested more than 64 levels deep");
+    bit = (uint64_t)1 << w->depth;
     buf_add(&w->answer, is_array ? "[" : "{", 1);
     w->arrays = is_array ? w->arrays | bit : w->arrays & ~bit;
     w->filled &= ~bit;

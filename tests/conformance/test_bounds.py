@@ -1,12 +1,16 @@
 """What clients can make the proxy hold, and for how long: bodies, answers, connections."""
 
+import contextlib
 import json
+import socket
 import time
 
 import pytest
 
-import puppet
 import samples
+import whisk
+from watch import Watched
+from whisk import wait_until
 from wire import request_bytes
 
 MIB = 1 << 20
@@ -112,3 +116,128 @@ def test_metadata_beyond_its_bound(proxy):
     body = {"value": {}, **{f"k{n}": "x" for n in range(100000)}}
     assert one.post("/run", body).json == {"n": 256}
     assert one.run({}).json == {"n": 0}
+
+
+# ---- answers and heads that are small, of clients that are many ----
+
+def pipelining(one, n_requests, n_bytes):
+    """A client that asks for n_requests answers of n_bytes each, has little room, and reads nothing."""
+    sock = socket.socket()
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    sock.settimeout(whisk.WAIT_S)
+    sock.connect(("127.0.0.1", one.port))
+    request = request_bytes("/run", json.dumps({"value": {"n": n_bytes}}).encode())
+    sock.sendall(n_requests * request)
+    return sock
+
+
+def held(one):
+    return one.metrics()["whiskloop_held_bytes"].value()
+
+
+def dropped(one, why):
+    return one.metrics()["whiskloop_connections_dropped_total"].value(why)
+
+
+def test_small_answers_that_nobody_takes_count(proxy, folder):
+    """300 clients that leave answers of 200 kB unread: what is kept for them stays within the bound,
+    and each is disconnected when it is slow."""
+    one = Watched(proxy, folder, "--runtime", "python", "--held-max-bytes", 16 * MIB,
+                  "--transfer-timeout", 2000)
+    one.proxy.started(ANSWERS)
+    before = one.proxy.memory_kb("VmRSS")
+    socks = [pipelining(one.proxy, 20, 200_000) for _ in range(300)]
+    wait_until(lambda: dropped(one, "slow") + dropped(one, "memory") > 16 and held(one) == 0,
+               "those who are slow to be disconnected")
+    assert one.proxy.memory_kb("VmHWM") - before < 40 * 1024
+    assert one.proxy.run({"n": 3}).json == {"text": "xxx"}
+    for sock in socks:
+        sock.close()
+
+
+def test_who_takes_no_small_answer_is_disconnected(proxy, folder):
+    one = Watched(proxy, folder, "--runtime", "python", "--transfer-timeout", 1000)
+    one.proxy.started(ANSWERS)
+    socks = [pipelining(one.proxy, 40, 200_000) for _ in range(5)]
+    wait_until(lambda: dropped(one, "slow") == 5, "all to be disconnected")
+    for sock in socks:
+        sock.close()
+
+
+def test_a_stop_does_not_wait_for_small_answers(proxy):
+    one = proxy("--runtime", "python", "--drain-timeout", 60000)
+    one.started(ANSWERS)
+    socks = [pipelining(one, 40, 200_000) for _ in range(4)]
+    assert socks[0].recv(10) == b"HTTP/1.1 2"
+    before = time.monotonic()
+    one.terminate()
+    assert one.process.wait(60) == 0
+    assert time.monotonic() - before < 30  # it is 1 s and what a busy machine adds
+    for sock in socks:
+        sock.close()
+
+
+def test_unfinished_heads_count(proxy, folder):
+    """1,000 clients, each in the midst of a head of 60 KiB."""
+    one = Watched(proxy, folder, "--runtime", "python", "--held-max-bytes", 16 * MIB)
+    one.proxy.started(samples.PYTHON_CODES["echo"])
+    before = one.proxy.memory_kb("VmRSS")
+    streams = [one.proxy.connect() for _ in range(1000)]
+    for stream in streams:
+        with contextlib.suppress(OSError):  # refused already
+            stream.send(b"POST /run HTTP/1.1\r\nHost: x\r\nX: " + 60 * 1024 * b"x")
+    wait_until(lambda: one.metrics()["whiskloop_requests_refused_total"].value() +
+               dropped(one, "memory") > 600, "the heads to come")
+    assert held(one) <= 17 * MIB  # the last one's buffer may have grown by more than was asked for
+    assert one.proxy.memory_kb("VmHWM") - before < 40 * 1024
+    wait_until(lambda: one.proxy.run({"a": 1}).status == 200, "who is slow to lose to who is not")
+    for stream in streams:
+        stream.close()
+    one.proxy.wait_left()
+    assert held(one) == 0
+
+
+def test_who_sends_slowly_into_a_full_memory_is_refused(proxy, gate):
+    """A body in chunks that grows when there is no room, by a client that counts as slow by then: it
+    is not taken for another one, whose memory can be had."""
+    held_back = gate()
+    one = proxy("--runtime", "python", "--held-max-bytes", 4 * MIB)
+    one.started("def main(args):\n    open(args['gate']).read()\n    return {}\n")
+    with one.connect() as slow:
+        slow.send(b"POST /run HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n{\r\n")
+        running = one.later(one.run, {"gate": held_back.path, "text": (4 * MIB - 65536) * "x"})
+        held_back.wait_reached()
+        time.sleep(1.1)  # until it counts as slow; without that the case would prove less
+        slow.send(b"FFFF\r\n" + 65535 * b" " + b"\r\n")
+        assert slow.answer().status == 429
+    held_back.release()
+    assert running.result().status == 200
+
+
+# ---- what dead proxies leave ----
+
+def folders(place):
+    return {path.name for path in place.iterdir()}
+
+
+def test_folders_of_dead_proxies_are_removed_at_a_start(proxy, folder):
+    """Only those: not a living proxy's, not one without a lock of ours, not one of another name."""
+    place = folder / "shared"
+    place.mkdir()
+    env = {"TMPDIR": str(place)}
+    proxy("--runtime", "python", env=env)
+    (living,) = folders(place)
+    dead = proxy("--runtime", "python", env=env)
+    (left,) = folders(place) - {living}
+    others = {"whiskloop-abcdef", "whiskloop-other-name", "other"}
+    for name in others:
+        (place / name).mkdir()
+    dead.process.kill()
+    dead.process.wait()
+    dead.finished = True
+    assert left in folders(place)
+    last = proxy("--runtime", "python", env=env)
+    wait_until(lambda: left not in folders(place), "the dead one's folder to be removed")
+    assert folders(place) >= {living, *others}
+    assert len(folders(place)) == len({living, *others}) + 1
+    last.started(samples.PYTHON_CODES["echo"])

@@ -1,5 +1,6 @@
 """Clients that leave at every stage: the next activation is right, whatever became of theirs."""
 
+import contextlib
 import json
 
 import pytest
@@ -151,3 +152,44 @@ def test_half_closed_client_gets_its_answer(proxy, gate):
         door.wait_reached()
         door.release()
         assert stream.answer().json == {"id": "patient"}
+
+
+STATES = {
+    "idle": b"",
+    "in a head": b"POST /run HTTP/1.1\r\nHost: x\r\nX-A: ",
+    "in chunks": b"POST /run HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n10\r\n{",
+    "waiting to go on": b"POST /run HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 9\r\n\r\n",
+    "being refused": b"POST /run HTTP/1.1\r\nContent-Length: 9\r\n\r\n" + 100000 * b"x",
+    "with requests ahead": 50 * request_bytes("/run", b'{"value":{"id":"ahead"}}'),
+    "behind its answer": request_bytes("/nothing", b""),
+}
+
+
+@pytest.mark.parametrize("state", STATES)
+def test_a_reset_in_every_state(proxy, state):
+    """Twenty clients at a time; what is told to the next one is its own."""
+    one = proxy("--runtime", "python")
+    one.started(samples.PYTHON_CODES["echo"])
+    streams = [one.connect() for _ in range(20)]
+    for stream in streams:
+        with contextlib.suppress(OSError):  # refused already
+            stream.send(STATES[state])
+    for stream in streams:
+        stream.reset()
+    assert_serves(one)
+    one.wait_left()
+
+
+def test_10000_connections_that_open_and_close(proxy):
+    """Half of them with a reset. Nothing of them is kept."""
+    one = proxy("--runtime", "python")
+    one.started(samples.PYTHON_CODES["echo"])
+    grown = []
+    for round_ in range(2):
+        for number in range(5000):
+            stream = one.connect()
+            walk_out(stream, "reset" if number % 2 else "close")
+        assert_serves(one, round_)
+        one.wait_left()
+        grown.append(one.memory_kb("VmRSS"))
+    assert grown[1] - grown[0] < 1024

@@ -6,6 +6,7 @@ import time
 
 import pytest
 
+import archives
 import whisk
 from watch import Watched, assert_says
 
@@ -301,13 +302,48 @@ def test_an_attack_that_goes_on_while_it_is_asked_to_end(watched, user):
 
 
 def test_what_a_compiler_says_cannot_end_a_log(proxy, folder):
-    """A line that is an end mark is none in a compiler's words, nor in the name of a file in an archive."""
+    """A line that is an end mark is none in a compiler's words."""
     compiler = folder / "compiler"
     compiler.write_text(f"#!/bin/sh\necho {whisk.SENTINEL}\necho {whisk.SENTINEL} >&2\nexit 1\n")
     compiler.chmod(0o755)
     one = proxy("--log-init-error", env={"OW_COMPILER": str(compiler)})
     assert one.init("nothing").status == 502
     one.check_streams(1)  # the one of this /init
+
+
+@pytest.mark.parametrize("name", [f"../{whisk.SENTINEL}", f"a\n{whisk.SENTINEL}\n/../../b"])
+def test_a_name_in_an_archive_cannot_end_a_log(proxy, name):
+    """The reason of a refusal names the entry; its end mark is none, on the streams and in the reply."""
+    one = proxy("--log-init-error", "--runtime", "python", "--log-level", "info")
+    answer = one.init(archives.zipped({name: "x", "__main__.py": "def main(args):\n    return {}\n"}))
+    assert answer.status == 502, answer
+    one.check_streams(1)  # the one of this /init
+
+
+def test_a_flood_on_both_streams(watched):
+    """10 MB on each at once: the proxy answers meanwhile, nothing is lost, and each stream ends once."""
+    one = watched("--runtime", "python")
+    one.proxy.started("""
+import os, threading
+LINE = 9999 * b"x" + b"\\n"
+def flood(stream):
+    for _ in range(1000):
+        os.write(stream, LINE)
+def main(args):
+    threads = [threading.Thread(target=flood, args=(n,)) for n in args["streams"]]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return {"n": len(threads)}
+""")
+    running = one.proxy.later(one.proxy.run, {"streams": [1, 2]})
+    assert_says(one.ask("/healthz"), 200, "ok\n")
+    assert running.result().json == {"n": 2}
+    for text in one.proxy.check_streams(1):
+        assert text.count("x" * 9999) == 1000
+    assert one.proxy.run({"streams": []}).json == {"n": 0}
+    assert_obeys(one)
 
 
 def test_the_environment_of_the_action(proxy):

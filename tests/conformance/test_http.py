@@ -7,6 +7,7 @@ import pytest
 
 import puppet
 import samples
+from watch import Watched, assert_says
 from whisk import assert_error, wait_until
 from wire import request_bytes
 
@@ -300,15 +301,17 @@ def test_simultaneous_connections_that_say_nothing(echo):
     wait_until(lambda: echo.run({"a": 1}).status == 200, "a run after they have left")
 
 
-def test_more_connections_than_descriptors(proxy):
-    """Idle ones make room for those that come; workers have descriptors of their own, so that the
-    action goes on when one of them dies."""
-    one = proxy("--runtime", "native", wrapper=("prlimit", "--nofile=256"))
-    one.started(puppet.CODE)
-    idle = [one.connect() for _ in range(300)]
-    assert one.run(puppet.steps(puppet.answer('{"a":1}'))).json == {"a": 1}
-    assert one.run(puppet.steps(puppet.die())).status == 400
-    assert one.run(puppet.steps(puppet.answer('{"a":2}'))).json == {"a": 2}
+@pytest.mark.parametrize("limit", [64, 256])
+def test_more_connections_than_descriptors(proxy, folder, limit):
+    """Idle ones make room for those that come; workers and the admin listener have descriptors of their
+    own, so that the action goes on when one of its processes dies, and /healthz tells so."""
+    one = Watched(proxy, folder, "--runtime", "native", wrapper=("prlimit", f"--nofile={limit}"))
+    one.proxy.started(puppet.CODE)
+    idle = [one.proxy.connect() for _ in range(300)]
+    assert one.proxy.run(puppet.steps(puppet.answer('{"a":1}'))).json == {"a": 1}
+    assert one.proxy.run(puppet.steps(puppet.die())).status == 400
+    assert one.proxy.run(puppet.steps(puppet.answer('{"a":2}'))).json == {"a": 2}
+    assert_says(one.ask("/healthz"), 200, "ok\n")
     assert idle[0].file.read() == b""  # the one that has been idle longest was closed
     for other in idle:
         other.close()

@@ -5,6 +5,9 @@ import collections
 import json
 
 EXITED = (400, "command exited")
+# A worker that is dying while its pipes have ended already is killed after a moment, which on a busy
+# machine comes before its death is told: what may have begun fails with this (runtime/README.md).
+KILLED = (400, "the activation had begun when its process was killed: the action had to end")
 NO_RESULT = (502, "The action did not return a dictionary or array.")
 LATE = (502, "The action exceeded its time limits of ")
 BROKEN = (400, "Error unmarshaling request: ")
@@ -52,7 +55,12 @@ class Request:
 
     def is_as_wanted(self):
         wanted = WANTED[self.kind]
+        if wanted is EXITED:
+            return self.died()
         return self.is_own_echo() if wanted is None else self.says(*wanted)
+
+    def died(self):
+        return self.says(*EXITED) or self.says(*KILLED)
 
 
 class Ledger:
@@ -84,7 +92,7 @@ class Ledger:
                 self.n_flood_lines_more += request.n
         if fine:
             return
-        if request.says(*EXITED):
+        if request.died():
             self.exited.append(request)
         else:
             self.wrong.append(request)

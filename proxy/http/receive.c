@@ -1,0 +1,491 @@
+/*
+ * From bytes to whole requests. What a client sends is read here and nowhere else: framed strictly
+ * (http/framing.h), bounded before it is read, and given to libh2o as whole requests, one at a time
+ * and with nothing behind them. The head is written anew, with one Content-Length and one Host.
+ */
+
+#include "http/receive.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <h2o.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "base/util.h"
+
+#define READ_BYTES     65536
+#define READ_TURN_MAX  (1u << 20) /* of one connection in one turn, so that others get theirs */
+#define RAW_FREE_BYTES 4096       /* so much of what is not a whole head yet is not counted */
+#define LENGTH_DIGITS  18         /* libh2o takes 19 at most */
+#define HEAD_MORE      128        /* a head that is written anew has so many bytes more at most */
+#define CHUNKED_START  4096       /* room for a chunked body, doubled as it comes */
+
+static char scratch[READ_BYTES]; /* one thread: of whoever reads just now */
+
+/* ---- a request on its way to libh2o ---- */
+
+h2o_buffer_t *receive_block(h2o_buffer_t *block, size_t capacity)
+{
+    size_t n_before = block != NULL ? (size_t)(block->bytes - block->_buf) : 0;
+    bool is_new = block == NULL;
+
+    if (capacity == h2o_socket_buffer_prototype._initial_buf.capacity)
+        capacity++;
+    block = xrealloc(block, offsetof(h2o_buffer_t, _buf) + capacity);
+    if (is_new) {
+        memset(block, 0, offsetof(h2o_buffer_t, _buf));
+        block->_prototype = &h2o_socket_buffer_prototype;
+        block->_fd = -1;
+    }
+    block->bytes = block->_buf + n_before;
+    block->capacity = capacity;
+    return block;
+}
+
+static void block_add(h2o_buffer_t *block, const char *text, size_t n)
+{
+    assert((size_t)(block->bytes - block->_buf) + block->size + n <= block->capacity);
+    if (n > 0)
+        memcpy(block->bytes + block->size, text, n);
+    block->size += n;
+}
+
+static void block_add_text(h2o_buffer_t *block, const char *text)
+{
+    block_add(block, text, strlen(text));
+}
+
+/* libh2o gets it, and calls its handler from inside this. */
+static void give(struct connection *c)
+{
+    c->state = CONNECTION_BUSY;
+    if (c->length_at != NULL) {
+        char digits[24];
+
+        (void)snprintf(digits, sizeof(digits), "%018llu", (unsigned long long)c->n_body);
+        memcpy(c->length_at, digits, LENGTH_DIGITS);
+    }
+    assert(c->sock->input->size == 0);
+    h2o_buffer_dispose(&c->sock->input);
+    c->sock->input = TAKE(c->block);
+    c->gives = true;
+    c->feed(c->sock, NULL);
+    c->gives = false;
+}
+
+/* Count the memory of `raw` anew. */
+static void count_raw(struct connection *c)
+{
+    uint64_t n = c->raw.size > RAW_FREE_BYTES ? c->raw.size : 0;
+
+    held_drop(c->all->held, c->n_raw_held);
+    held_add(c->all->held, n);
+    c->n_raw_held = n;
+}
+
+/* The client may still be sending when its connection is closed. */
+static void linger_later(struct connection *c)
+{
+    if (c->linger_fd < 0 && connections_may_linger(c->all))
+        c->linger_fd = fcntl(h2o_socket_get_fd(c->sock), F_DUPFD_CLOEXEC, 0);
+}
+
+/* Have this answered, and nothing else read as a request. */
+static void refuse(struct connection *c, const struct refusal *refusal)
+{
+    c->refusal = *refusal;
+    c->all->n_refused++;
+    c->ends = true;
+    c->length_at = NULL;
+    connection_release(c);
+    connection_drop_raw(c);
+    free(c->block);
+    c->block = receive_block(NULL, 64);
+    block_add_text(c->block,
+                   refusal->is_head ? "HEAD / HTTP/1.0\r\n\r\n" : "GET / HTTP/1.0\r\n\r\n");
+    linger_later(c);
+    give(c);
+}
+
+static void refuse_as(struct connection *c, int status, const char *text)
+{
+    struct refusal refusal = {.status = status};
+
+    (void)snprintf(refusal.text, sizeof(refusal.text), "%s", text);
+    refuse(c, &refusal);
+}
+
+/* Whether a line is written anew, or of no meaning to libh2o. */
+static bool is_replaced(const struct head *head, struct part name)
+{
+    return part_is(name, "content-length") || part_is(name, "transfer-encoding") ||
+           part_is(name, "expect") || part_is(name, "upgrade") ||
+           (head->closes && part_is(name, "connection")) ||
+           (head->authority.text != NULL && part_is(name, "host"));
+}
+
+/* The head as libh2o gets it. */
+static void write_head(struct connection *c, const struct head *head)
+{
+    h2o_buffer_t *block = c->block;
+    struct part name, value, line;
+    bool has_host = false;
+    char text[64];
+
+    block_add(block, head->method.text, head->method.n);
+    block_add_text(block, " ");
+    if (head->target.n == 0 || head->target.text[0] == '?')
+        block_add_text(block, "/");
+    block_add(block, head->target.text, head->target.n);
+    block_add_text(block, head->minor > 0 ? " HTTP/1.1\r\n" : " HTTP/1.0\r\n");
+    for (size_t at = 0; head_next_field(head->fields, &at, &name, &value, &line);) {
+        has_host = has_host || part_is(name, "host");
+        if (!is_replaced(head, name))
+            block_add(block, line.text, line.n);
+    }
+    if (head->authority.text != NULL && has_host) {
+        block_add_text(block, "host: ");
+        block_add(block, head->authority.text, head->authority.n);
+        block_add_text(block, "\r\n");
+    }
+    if (head->closes)
+        block_add_text(block, "connection: close\r\n");
+    if (head->has_length || head->is_chunked) {
+        (void)snprintf(text, sizeof(text), "content-length: %018llu\r\n",
+                       (unsigned long long)head->length);
+        block_add_text(block, text);
+        c->length_at = head->is_chunked ? block->bytes + block->size - 2 - LENGTH_DIGITS : NULL;
+    }
+    block_add_text(block, "\r\n");
+}
+
+/* A head has come. false: it was refused. */
+static bool begin(struct connection *c, const struct head *head)
+{
+    struct admission admission = {0};
+    uint64_t n_body = head->has_length ? head->length : 0;
+    size_t n_room = head->has_length || head->is_chunked ? BODY_ROOM : 0;
+    size_t n_first = head->is_chunked ? CHUNKED_START : 0;
+    size_t n_block = n_room + head->n + HEAD_MORE + n_body + n_first;
+
+    c->all->admit(c->all->owner, head, n_body, false, &admission);
+    if (admission.refusal.status == 0 && !connections_make_room(c->all, n_block, c)) {
+        c->all->held->n_refused++;
+        c->all->admit(c->all->owner, head, n_body, true, &admission);
+    }
+    if (admission.refusal.status != 0) {
+        admission.refusal.is_head = part_is(head->method, "head");
+        refuse(c, &admission.refusal);
+        return false;
+    }
+    connection_hold(c, n_block);
+    c->block = receive_block(NULL, n_block);
+    c->block->bytes += n_room;
+    c->length_at = NULL;
+    write_head(c, head);
+    c->is_chunked = head->is_chunked;
+    c->n_body = n_body;
+    c->n_got = 0;
+    c->body_max_bytes = admission.body_max_bytes;
+    c->wants_continue = head->expects_continue && head->minor > 0;
+    memset(&c->chunks, 0, sizeof(c->chunks));
+    /* For a body that turns out to be too long. The request line begins the block. */
+    c->head = *head;
+    c->state = CONNECTION_BODY;
+    return true;
+}
+
+/* Room for n bytes more of a chunked body. false: it was refused. */
+static bool grow(struct connection *c, size_t n)
+{
+    h2o_buffer_t *block = c->block;
+    size_t n_used = (size_t)(block->bytes - block->_buf) + block->size;
+    size_t n_more;
+    size_t n_length_at = (size_t)(c->length_at - (char *)block);
+    struct admission admission = {0};
+
+    c->head.method = (struct part){block->bytes, c->head.method.n};
+    c->head.target = (struct part){block->bytes + c->head.method.n + 1, c->head.target.n};
+    if (c->n_body + n > c->body_max_bytes) {
+        c->all->admit(c->all->owner, &c->head, c->n_body + n, false, &admission);
+        refuse(c, &admission.refusal);
+        return false;
+    }
+    if (block->capacity - n_used > n) /* and one byte behind it */
+        return true;
+    n_more = block->capacity > n + 1 ? block->capacity : n + 1;
+    if (!connections_make_room(c->all, n_more, c)) {
+        c->all->held->n_refused++;
+        c->all->admit(c->all->owner, &c->head, c->n_body + n, true, &admission);
+        refuse(c, &admission.refusal);
+        return false;
+    }
+    connection_hold(c, n_more);
+    c->block = receive_block(block, block->capacity + n_more);
+    c->length_at = (char *)c->block + n_length_at;
+    return true;
+}
+
+/* ---- bytes that were read ---- */
+
+/* Each returns how many of text[0 .. n) are used up; the connection has been refused or given to
+ * libh2o when its state is BUSY then. */
+
+static size_t use_chunks(struct connection *c, const char *text, size_t n)
+{
+    size_t used = 0, n_used;
+    struct part data;
+
+    while (used < n) {
+        enum framing found = chunks_read(&c->chunks, text + used, n - used, &n_used, &data);
+
+        used += n_used;
+        if (found == FRAMING_BAD) {
+            refuse_as(c, 400, c->chunks.why);
+            return n;
+        }
+        if (data.n > 0) {
+            if (!grow(c, data.n))
+                return n;
+            block_add(c->block, data.text, data.n);
+            c->n_body += data.n;
+        }
+        if (found == FRAMING_WHOLE) {
+            c->has_rest = used < n;
+            give(c);
+            return used;
+        }
+    }
+    return used;
+}
+
+static size_t use_body(struct connection *c, const char *text, size_t n)
+{
+    size_t used;
+
+    if (c->is_chunked)
+        return use_chunks(c, text, n);
+    used = c->n_body - c->n_got < n ? (size_t)(c->n_body - c->n_got) : n;
+    block_add(c->block, text, used);
+    c->n_got += used;
+    c->has_rest = used < n;
+    if (c->n_got == c->n_body)
+        give(c);
+    return used;
+}
+
+static size_t use_head(struct connection *c, const char *text, size_t n)
+{
+    struct head head;
+    enum framing found;
+
+    /* Whoever sends byte by byte has its head read again for each line, not for each byte. */
+    if (c->n_seen > 0 && n <= HEAD_MAX_BYTES &&
+        memchr(text + c->n_seen, '\n', n - c->n_seen) == NULL) {
+        c->n_seen = n;
+        return 0;
+    }
+    found = head_read(&head, text, n);
+    c->n_seen = n;
+    if (found == FRAMING_MORE)
+        return 0;
+    c->n_seen = 0;
+    if (found == FRAMING_BAD) {
+        refuse_as(c, head.status, head.why);
+        return n;
+    }
+    return begin(c, &head) ? head.n : n;
+}
+
+/* Use up what has come, as long as libh2o has no request. */
+static size_t use(struct connection *c, const char *text, size_t n)
+{
+    size_t used = 0;
+
+    if (c->state == CONNECTION_IDLE && n > 0) {
+        c->state = CONNECTION_HEAD;
+        connection_open_window(c);
+    }
+    if (c->state == CONNECTION_HEAD)
+        used = use_head(c, text, n);
+    if (c->state == CONNECTION_BODY)
+        used += use_body(c, text + used, n - used);
+    return used;
+}
+
+static void tell_to_continue(struct connection *c)
+{
+    static const char text[] = "HTTP/1.1 100 Continue\r\n\r\n";
+
+    if (c->state == CONNECTION_BODY && c->wants_continue)
+        (void)!send(h2o_socket_get_fd(c->sock), text, sizeof(text) - 1,
+                    MSG_DONTWAIT | MSG_NOSIGNAL);
+    c->wants_continue = false;
+}
+
+/* ---- bytes that no request has used yet ---- */
+
+static void refuse_room(struct connection *c)
+{
+    struct refusal refusal = {.status = 429, .retry = true, .text = NO_ROOM_TEXT};
+
+    refuse(c, &refusal);
+}
+
+/* There is no room for what came behind the request that libh2o has: it is dropped, and the
+ * connection closed after the reply, which tells the client that nothing behind was read. */
+static void cut(struct connection *c)
+{
+    connection_drop_raw(c);
+    c->all->n_refused++;
+    c->is_cut = true;
+    c->ends =
+        c->ends || c->state == CONNECTION_BUSY; /* else the reply has left without saying so */
+    linger_later(c);
+}
+
+/* Put bytes behind those in `raw`. false: there is no room; the client was refused, or cut off. */
+static bool keep(struct connection *c, const char *text, size_t n)
+{
+    uint64_t n_wanted = buf_len(&c->raw) + n;
+    bool has_room = n_wanted <= RAW_FREE_BYTES || n_wanted <= c->n_raw_held ||
+                    connections_make_room(c->all, n_wanted - c->n_raw_held, c);
+
+    if (has_room) {
+        buf_add(&c->raw, text, n);
+    } else {
+        c->all->held->n_refused++;
+        if (c->state == CONNECTION_HEAD)
+            refuse_room(c);
+        else
+            cut(c);
+    }
+    count_raw(c);
+    return has_room;
+}
+
+/* Use up what is in `raw`. */
+static void use_raw(struct connection *c)
+{
+    size_t used = use(c, buf_at(&c->raw), buf_len(&c->raw));
+
+    if (buf_len(&c->raw) > 0) /* else it was refused */
+        buf_drop(&c->raw, used);
+    if (buf_len(&c->raw) == 0)
+        buf_reset(&c->raw, 0);
+    count_raw(c);
+}
+
+static void take(struct connection *c, const char *text, size_t n)
+{
+    size_t used;
+
+    if (buf_len(&c->raw) > 0) {
+        if (keep(c, text, n))
+            use_raw(c);
+        return;
+    }
+    used = use(c, text, n);
+    if (used < n)
+        (void)keep(c, text + used, n - used);
+}
+
+void receive_rest(struct connection *c)
+{
+    if (buf_len(&c->raw) == 0)
+        return;
+    use_raw(c);
+    tell_to_continue(c);
+    if (c->state == CONNECTION_HEAD || c->state == CONNECTION_BODY)
+        connection_watch_speed(c);
+}
+
+/* Whether the rest of the body may go where it belongs. */
+static bool is_direct(const struct connection *c)
+{
+    return c->state == CONNECTION_BODY && !c->is_chunked && buf_len(&c->raw) == 0;
+}
+
+/* Read once. Bytes that came, or -1: there is nothing; 0: the client has left. */
+static ssize_t read_once(struct connection *c, size_t *wanted)
+{
+    char *to = scratch;
+    ssize_t n;
+
+    *wanted = sizeof(scratch);
+    if (is_direct(c)) {
+        to = c->block->bytes + c->block->size;
+        *wanted =
+            c->n_body - c->n_got < READ_TURN_MAX ? (size_t)(c->n_body - c->n_got) : READ_TURN_MAX;
+    }
+    do
+        n = read(h2o_socket_get_fd(c->sock), to, *wanted);
+    while (n < 0 && errno == EINTR);
+    if (n < 0)
+        return errno == EAGAIN ? -1 : 0;
+    if (n > 0)
+        connection_progress(c, (uint64_t)n);
+    if (n > 0 && to != scratch) {
+        c->block->size += (size_t)n;
+        c->n_got += (uint64_t)n;
+        c->has_rest = false;
+        if (c->n_got == c->n_body)
+            give(c);
+    } else if (n > 0) {
+        take(c, scratch, (size_t)n);
+    }
+    return n;
+}
+
+/* Its end of the connection is closed; half of it counts, too. */
+static bool has_left(const struct connection *c)
+{
+    char byte;
+    ssize_t n = recv(h2o_socket_get_fd(c->sock), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+
+    return n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR);
+}
+
+void receive_on_readable(h2o_socket_t *sock, const char *error)
+{
+    struct connection *c = sock->on_close.data;
+    size_t n_turn = 0, wanted;
+    ssize_t n;
+
+    (void)error;
+    if ((c->state == CONNECTION_BUSY || c->state == CONNECTION_REPLYING) && c->left != NULL &&
+        has_left(c)) {
+        connection_left_fn *left = c->left;
+
+        c->left = NULL;
+        h2o_socket_read_stop(sock);
+        left(c->left_owner);
+        return;
+    }
+    /* More, or the end, neither of which changes what was begun; looked at after the reply. */
+    if (c->state == CONNECTION_BUSY || c->state == CONNECTION_CLOSING || c->ends || c->is_cut ||
+        (c->state == CONNECTION_REPLYING && buf_len(&c->raw) > 0)) {
+        h2o_socket_read_stop(sock);
+        return;
+    }
+    do {
+        n = read_once(c, &wanted);
+        if (n == 0 && c->state == CONNECTION_REPLYING) {
+            h2o_socket_read_stop(sock);
+            return;
+        }
+        if (n == 0) {
+            c->feed(sock, h2o_socket_error_closed);
+            return;
+        }
+        if (n > 0)
+            n_turn += (size_t)n;
+    } while (n > 0 && (size_t)n == wanted && n_turn < READ_TURN_MAX &&
+             (c->state == CONNECTION_HEAD || c->state == CONNECTION_BODY));
+    tell_to_continue(c);
+    if (c->state == CONNECTION_HEAD || c->state == CONNECTION_BODY)
+        connection_watch_speed(c);
+}
