@@ -149,15 +149,6 @@ set_labels() {
     [[ -z $digest ]] || BASE_LABELS+=(--label "$label.base.digest=$digest")
 }
 
-# Behind a proxy that signs TLS itself, npm must trust what this machine does.
-provide_authorities() {
-    local file=${NODE_EXTRA_CA_CERTS:-/etc/ssl/certs/ca-certificates.crt}
-
-    [[ -f $file ]] || return 0
-    mkdir -p -- "$ROOT/build-images"
-    cp -- "$file" "$ROOT/build-images/ca.crt"
-}
-
 say() {
     printf 'images.sh: %s\n' "$*" >&2
 }
@@ -309,7 +300,6 @@ say "engine: $(engine_words)"
 base_provide
 mapfile -t KEEP < <(keep_options)
 set_labels
-provide_authorities
 for name in "${ordered[@]}"; do
     build_one "$name"
 done

@@ -91,7 +91,6 @@ fi
 engine_up run
 # Folders of tests in their own process group would outlive Ctrl-C; pytest is in ours.
 export IMAGES_ENGINE=$ENGINE IMAGES_CLI="${CLI[*]}" IMAGES_LABEL=$LABEL IMAGES_DIR
-export IMAGES_PRIVATE=$DOCKERD_PID # empty: the engine is somebody else's
 python3 -c 'import xdist' 2>/dev/null && pytest+=(-n 2)
 status=0
 ${PRIVATE_NET:+nsenter "--net=/run/netns/$PRIVATE_NET"} \

@@ -34,10 +34,10 @@ def limits(n_files):
     return [f"--ulimit=nofile={n_files}:{n_files}", f"--ulimit=nproc={n_processes}:{n_processes}"]
 
 
-def engine(*arguments, check=True, timeout_s=4 * WAIT_S, **options):
+def engine(*arguments, check=True, **options):
     """Run the engine's command; returns the finished process with its two texts."""
     done = subprocess.run([*CLI, *map(str, arguments)], stdout=subprocess.PIPE,
-                          stderr=subprocess.PIPE, text=True, timeout=timeout_s, **options)
+                          stderr=subprocess.PIPE, text=True, timeout=4 * WAIT_S, **options)
     assert not check or done.returncode == 0, f"{arguments}: {done.stderr}"
     return done
 
