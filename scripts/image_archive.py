@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """image_archive - what scripts/images.sh does with saved images: make them repeatable, measure them.
 
-    image_archive.py normalise IN OUT NAME [--keep DIGEST]...
+    image_archive.py normalise IN OUT NAME [--keep DIGEST]... [--sbom FILE]
     image_archive.py collect OUT FOLDER [KEY=VALUE]...
     image_archive.py table FILE
     image_archive.py write-readme README FILE
@@ -9,7 +9,8 @@
 `normalise` rewrites a saved image (docker save's format) so that the same files and settings give
 the same image: no time in it is later than SOURCE_DATE_EPOCH (0), and nothing of the builder is
 left. Layers whose digest is given with --keep, those of the base, stay as they are, so that images
-go on sharing them. Prints what the image weighs, as a JSON object.
+go on sharing them. Prints what the image weighs, as a JSON object; --sbom writes what packages
+it holds, as an SPDX document.
 
 `collect` makes one JSON document of such objects, the files NAME.json in FOLDER, and of the further
 facts. `table` prints its sizes as a Markdown table, `write-readme` puts them between the marks in
@@ -27,6 +28,8 @@ import re
 import struct
 import sys
 import tarfile
+
+import image_sbom
 
 GZIP_LEVEL = 6  # what engines use when they push
 MARKS = re.compile(r"(<!-- images: [^>]*-->\n).*?(<!-- /images -->)", re.DOTALL)
@@ -164,6 +167,13 @@ def normalise(arguments):
     weights = [{"digest": digest, "bytes": len(data), "gzip_bytes": compressed_bytes(data),
                 "base": digest in arguments.keep} for digest, data in zip(digests, layers)]
     labels = config["config"].get("Labels") or {}
+    if arguments.sbom:
+        version = labels.get("org.opencontainers.image.version", "unknown")
+        with open(arguments.sbom, "w", encoding="utf-8") as file:
+            json.dump(image_sbom.document(arguments.name, version, identity,
+                                          normal_config(config, epoch, digests)["created"], layers),
+                      file, indent=1)
+            file.write("\n")
     print(json.dumps({
         "name": arguments.name, "id": identity, "tags": tags,
         "description": labels.get("org.opencontainers.image.description", ""),
@@ -221,6 +231,7 @@ def main():
     command.add_argument("new")
     command.add_argument("name")
     command.add_argument("--keep", action="append", default=[])
+    command.add_argument("--sbom")
     command = commands.add_parser("collect")
     command.add_argument("out")
     command.add_argument("folder")

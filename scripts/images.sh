@@ -13,12 +13,17 @@ here=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
 usage() {
     cat <<'END'
 usage: images.sh [--clean | --list] [--readme] [NAME]...
+       images.sh --run NAME [ARGUMENT]...
+       images.sh --save DIR [NAME]...
 
 Build docker/NAME.Dockerfile, all of them when none is named, each as whiskloop/NAME, with what it is
-made FROM first. A table of their sizes is printed and put into build-images/images.json.
+made FROM first. A table of their sizes is printed and put into build-images/images.json; what packages
+each holds is in build-images/sbom/NAME.spdx.json.
 
     --readme   put the table of sizes into docs/images.md
     --list     print the names, in the order in which they are built
+    --run      run an image that was built, on 127.0.0.1:8080, until Ctrl-C
+    --save     write images that were built to DIR/NAME.tar, for docker load -i
     --clean    delete build-images, and with it all images of an engine that the script ran itself
     -h         show this text
 
@@ -27,7 +32,8 @@ else buildah; what those make stays in build-images, scripts/test-images.sh find
 is made from Debian's packages where debian:bookworm-slim is not here; one that is here is used.
 
 Environment: ENGINE (docker, podman or buildah), BASE (debian:bookworm-slim),
-    IMAGES_DIR (build-images), SOURCE_DATE_EPOCH (the time of the last commit)
+    IMAGES_DIR (build-images), SOURCE_DATE_EPOCH (the time of the last commit), SOURCE_URL (the address
+    of the git remote origin, for labels; without one they are left out)
 END
 }
 
@@ -128,6 +134,21 @@ keep_options() {
     done < <("${CLI[@]}" inspect --type image --format "$format" "$BASE")
 }
 
+# Labels that are the same in all images, and those of images that are made from the base.
+set_labels() {
+    local label=org.opencontainers.image digest
+
+    LABELS=()
+    [[ $SOURCE_URL != http* ]] ||
+        LABELS=(--label "$label.source=$SOURCE_URL" --label "$label.url=$SOURCE_URL"
+            --label "$label.documentation=$SOURCE_URL/blob/$REVISION/docs/images.md")
+    BASE_LABELS=(--label "$label.base.name=$BASE")
+    # A base that was made here has no digest that a registry would know.
+    [[ $ENGINE != buildah ]] || return 0
+    digest=$("${CLI[@]}" image inspect --format '{{range .RepoDigests}}{{println .}}{{end}}' "$BASE" | sed -n '1s/.*@//p')
+    [[ -z $digest ]] || BASE_LABELS+=(--label "$label.base.digest=$digest")
+}
+
 say() {
     printf 'images.sh: %s\n' "$*" >&2
 }
@@ -140,7 +161,7 @@ is_known() {
     BUILT_AS=
     [[ $ENGINE != buildah ]] || return 1
     BUILT_AS="$("${CLI[@]}" image inspect --format '{{.Id}}' "$image") $SOURCE_DATE_EPOCH"
-    [[ -f $WEIGHTS/$name.json && -f $KNOWN/$name ]] || return 1
+    [[ -f $WEIGHTS/$name.json && -f $KNOWN/$name && -f $SBOM/$name.spdx.json ]] || return 1
     { read -r key && read -r normal; } <"$KNOWN/$name" || return 1
     [[ $key == "$BUILT_AS" ]] && image_exists "$normal" && "${CLI[@]}" tag "$normal" "$image"
 }
@@ -152,11 +173,12 @@ remember() {
 
 # Build one image; what is not a shared builder is made repeatable and weighed.
 build_one() {
-    local name=$1 file=docker/$1.Dockerfile started=$SECONDS log=$LOGS/$1.log options
+    local name=$1 file=docker/$1.Dockerfile started=$SECONDS log=$LOGS/$1.log options built
     local image=whiskloop/$name:latest saved=$ENGINE_RUN_DIR/saved.tar normal=$ENGINE_RUN_DIR/normal.tar
 
     options=(--build-arg "VERSION=$VERSION" --build-arg "REVISION=$REVISION")
-    ! grep -q '^ARG BASE' "$file" || options+=(--build-arg "BASE=$BASE")
+    [[ $name == builder* ]] || options+=("${LABELS[@]}")
+    ! grep -q '^ARG BASE' "$file" || options+=(--build-arg "BASE=$BASE" "${BASE_LABELS[@]}")
     image_build "$file" "$image" "${options[@]}" >"$log" 2>&1 || {
         tail -n 25 "$log" >&2
         ! grep -qE 'Failed to fetch|Temporary failure resolving|Could not (connect|resolve)' "$log" ||
@@ -167,13 +189,18 @@ build_one() {
     if [[ $name != builder* ]] && ! is_known "$name" "$image"; then
         image_save "$image" "$saved"
         python3 "$here/image_archive.py" normalise "$saved" "$normal" "$name" "${KEEP[@]}" \
+            --sbom "$SBOM/$name.spdx.json" \
             >"$ENGINE_RUN_DIR/weight.json" || die "the image '$name' cannot be read as it was saved"
         mv -- "$ENGINE_RUN_DIR/weight.json" "$WEIGHTS/$name.json" # whole, or not at all
+        built=$("${CLI[@]}" image inspect --format '{{.Id}}' "$image" 2>/dev/null) || built=
         image_load "$normal" >"$log.load" 2>&1 || {
             cat "$log.load" >&2
             die "the image '$name' cannot be loaded again"
         }
         [[ $ENGINE == buildah ]] || "${CLI[@]}" tag "$image" "whiskloop/$name:$VERSION"
+        # What it was made from would stay beside it without a name.
+        [[ -z $built || $built == "$("${CLI[@]}" image inspect --format '{{.Id}}' "$image")" ]] ||
+            "${CLI[@]}" image rm "$built" >/dev/null 2>&1 || true
         rm -f -- "$saved" "$normal" "$log.load"
         remember "$name" "$image"
     fi
@@ -185,7 +212,49 @@ engine_words() {
     printf '%s %s\n' "$ENGINE" "$("${CLI[@]}" --version | sed -n '1s/[^0-9]*\([0-9][^ ,]*\).*/\1/p')"
 }
 
-clean=no list=no readme=no names=()
+# Run image $1 in front of the user; its further arguments are the program's.
+run_one() {
+    local name=$1 image=whiskloop/$1:latest network=(-p 127.0.0.1:8080:8080) listen=()
+
+    shift
+    image_exists "$image" || die "the image '$image' is not here" "build it: scripts/images.sh $name"
+    # An engine that only we run has no bridge.
+    [[ -z $DOCKERD_PID ]] || network=(--network=host) listen=(--listen 127.0.0.1)
+    "${CLI[@]}" run --rm "${network[@]}" "$image" "${listen[@]}" "$@"
+}
+
+save_all() {
+    local folder=$1 name
+
+    shift
+    mkdir -p -- "$folder"
+    for name in "$@"; do
+        [[ $name == builder* ]] || image_save "whiskloop/$name:latest" "$folder/$name.tar"
+    done
+}
+
+# What to type next.
+say_next() {
+    if [[ -n $DOCKERD_PID ]]; then
+        say "run one: scripts/images.sh --run python3"
+        say "load one into another docker: scripts/images.sh --save DIR python3; docker load -i DIR/python3.tar"
+    elif [[ $ENGINE == docker ]]; then
+        say "run one: docker run --rm -p 127.0.0.1:8080:8080 whiskloop/python3"
+    else
+        say "take them along: scripts/images.sh --save DIR"
+    fi
+}
+
+clean=no list=no readme=no run=() save='' names=()
+if [[ ${1:-} == --run ]]; then
+    (($# >= 2)) || die "--run: the name of an image is missing" "images.sh --run python3"
+    run=("${@:2}")
+    set --
+elif [[ ${1:-} == --save ]]; then
+    (($# >= 2)) || die "--save: the name of a folder is missing" "images.sh --save DIR"
+    save=$2
+    shift 2
+fi
 for argument in "$@"; do
     case $argument in
     --clean) clean=yes ;;
@@ -212,15 +281,25 @@ VERSION=$(version_of_program)
 REVISION=$(git describe --always --dirty --abbrev=12 --exclude '*' 2>/dev/null) || REVISION=unknown
 SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct 2>/dev/null)} || SOURCE_DATE_EPOCH=0
 export SOURCE_DATE_EPOCH
+SOURCE_URL=${SOURCE_URL:-$(git remote get-url origin 2>/dev/null)} || SOURCE_URL=
+SOURCE_URL=${SOURCE_URL%.git}
 engine_choose build
-LOGS=$IMAGES_DIR/logs WEIGHTS=$IMAGES_DIR/weights-$ENGINE KNOWN=$IMAGES_DIR/known-$ENGINE
+LOGS=$IMAGES_DIR/logs SBOM=$IMAGES_DIR/sbom WEIGHTS=$IMAGES_DIR/weights-$ENGINE KNOWN=$IMAGES_DIR/known-$ENGINE
 trap engine_down EXIT
 trap 'exit 130' INT TERM
 engine_up build
-mkdir -p -- "$LOGS" "$WEIGHTS" "$KNOWN"
+if ((${#run[@]} > 0)); then
+    run_one "${run[@]}"
+    exit
+elif [[ -n $save ]]; then
+    save_all "$save" "${ordered[@]}"
+    exit
+fi
+mkdir -p -- "$LOGS" "$WEIGHTS" "$KNOWN" "$SBOM"
 say "engine: $(engine_words)"
 base_provide
 mapfile -t KEEP < <(keep_options)
+set_labels
 for name in "${ordered[@]}"; do
     build_one "$name"
 done
@@ -229,3 +308,4 @@ python3 "$here/image_archive.py" collect "$IMAGES_DIR/images.json" "$WEIGHTS" \
 [[ $readme == no ]] ||
     python3 "$here/image_archive.py" write-readme docs/images.md "$IMAGES_DIR/images.json"
 python3 "$here/image_archive.py" table "$IMAGES_DIR/images.json"
+say_next

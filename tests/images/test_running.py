@@ -170,17 +170,23 @@ def test_images_say_what_they_are(image):
 
 
 @each_image
-def test_programs_gain_no_rights(image):
-    """No setuid or setgid bit in any layer's files."""
+def test_images_bring_authorities_and_no_rights(image):
+    """The usual certificate authorities; and no program has a setuid or setgid bit."""
     name = f"whiskloop-{uuid.uuid4().hex[:12]}"
+    n_certificates, with_rights = 0, []
     engine("create", "--name", name, "--label", LABEL, "--pull=never", image_name(image))
     try:
         with subprocess.Popen([*CLI, "export", name], stdout=subprocess.PIPE) as export:
             with tarfile.open(fileobj=export.stdout, mode="r|") as archive:
-                found = [member.name for member in archive if member.isreg() and member.mode & 0o6000]
+                for member in archive:
+                    if member.isreg() and member.mode & 0o6000:
+                        with_rights.append(member.name)
+                    if member.name == "etc/ssl/certs/ca-certificates.crt" and member.isreg():
+                        n_certificates = archive.extractfile(member).read().count(b"BEGIN CERT")
     finally:
         engine("rm", "--force", name)
-    assert not found
+    assert not with_rights
+    assert n_certificates > 100
 
 
 @quick

@@ -16,6 +16,7 @@ from conftest import ROOT, WAIT_S
 sys.path.insert(0, str(ROOT / "scripts"))
 
 import image_archive  # noqa: E402
+import image_sbom  # noqa: E402
 
 IMAGES = ROOT / "scripts/images.sh"
 
@@ -266,6 +267,30 @@ def test_the_times_in_javas_keystore_are_cut():
                          ids=["another password", "empty", "short", "no keystore"])
 def test_what_is_no_keystore_of_debians_stays(other):
     assert image_archive.normal_keystore(other, 1000) == other
+
+
+def test_the_packages_of_an_image_are_listed():
+    """dpkg's own list, that of images without dpkg, and npm's; a later layer's file wins."""
+    def layer_of(files):
+        out = io.BytesIO()
+        with tarfile.open(fileobj=out, mode="w") as archive:
+            for name, text in files.items():
+                image_archive.add_file(archive, name, text.encode())
+        return out.getvalue()
+
+    status = "Package: {0}\nStatus: {1}\nArchitecture: amd64\nVersion: 1:2+deb12\n"
+    layers = [layer_of({"var/lib/dpkg/status": status.format("old", "install ok installed")}),
+              layer_of({"var/lib/dpkg/status": "\n".join([
+                  status.format("libc6", "install ok installed"), status.format("gone", "deinstall ok config-files")]),
+                        "var/lib/dpkg/status.d/jq": "Package: jq\nVersion: 1.6\nArchitecture: all\n",
+                        "m/node_modules/@a/b/package.json": '{"version":"3.0.0"}'})]
+    document = image_sbom.document("native", "1", "sha256:abc", "2026-01-01T00:00:00Z", layers)
+    urls = [one["externalRefs"][0]["referenceLocator"] for one in document["packages"][1:]]
+    assert urls == ["pkg:npm/%40a/b@3.0.0", "pkg:deb/debian/jq@1.6?arch=all",
+                    "pkg:deb/debian/libc6@1%3A2%2Bdeb12?arch=amd64"]
+    identities = {one["SPDXID"] for one in document["packages"]}
+    assert len(identities) == len(document["packages"]) == 4
+    assert {one["relatedSpdxElement"] for one in document["relationships"]} == identities
 
 
 def test_the_table_is_put_between_the_marks(tmp_path):
