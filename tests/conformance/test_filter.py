@@ -190,8 +190,8 @@ def test_invoke_takes_its_argument_in_four_ways(start, folder, wishes):
 
 
 def test_invoke_takes_and_prints_much(start, c_echo):
-    """20 MB in, 20 MB out."""
-    given = json.dumps({"x": "y" * 20_000_000}).encode()
+    """5 MB in, 5 MB out."""
+    given = json.dumps({"x": "y" * 5_000_000}).encode()
     out = start("invoke", c_echo, "-").ends(0, given)
     assert out == b'{"value":' + given + b"}\n"
 
@@ -199,11 +199,11 @@ def test_invoke_takes_and_prints_much(start, c_echo):
 @pytest.mark.parametrize("argument, why", [
     ({"die": 1}, "command exited (exit status 3)"), ({"hang": 1}, LATE),
     ({"no_answer": 1}, "The action did not return a dictionary or array."),
-    ({"grow": 70_000_000}, "The action's answer is longer than 67108864 bytes (--answer-max-bytes)."),
+    ({"grow": 2_000_000}, "The action's answer is longer than 1000000 bytes (--answer-max-bytes)."),
 ], ids=["died", "late", "no answer", "too long"])
 def test_invoke_ends_with_1_and_says_why(start, wishes, argument, why):
     """No answer: status 1, nothing on stdout, one plain line on stderr."""
-    limit = ["--timeout", "500"] if "hang" in argument else []
+    limit = ["--timeout", "500"] if "hang" in argument else ["--answer-max-bytes", "1000000"]
     one = start(*limit, "invoke", wishes, json.dumps(argument))
     assert one.ends(1) == b""
     assert one.err().endswith(f"whiskloop: invoke: {why}\n")
@@ -349,12 +349,12 @@ def test_a_reader_that_stalls_stops_the_writer_and_nothing_is_lost(start, c_echo
 
 
 def test_large_lines_pass_in_both_directions(start, c_echo, wishes):
-    """20 MB in and out at once, and a small line that grows to 50 MB."""
-    large = [{"x": "y" * 20_000_000}, {"id": 1}, {"x": "z" * 5_000_000}]
+    """5 MB in and out at once, and a small line that grows to 10 MB."""
+    large = [{"x": "y" * 5_000_000}, {"id": 1}, {"x": "z" * 2_000_000}]
     got = start("pipe", c_echo).answers(lines_of(large))
     assert [answer["value"] for answer in got] == large
-    got = start("pipe", wishes).answers(lines_of([{"grow": 50_000_000}, {"id": 1}]))
-    assert len(got[0]["grown"]) == 50_000_000 and got[1] == {"id": 1}
+    got = start("pipe", wishes).answers(lines_of([{"grow": 10_000_000}, {"id": 1}]))
+    assert len(got[0]["grown"]) == 10_000_000 and got[1] == {"id": 1}
 
 
 def test_bad_lines_are_answered_in_their_place(start, wishes):
@@ -456,7 +456,7 @@ def test_an_invoke_that_is_interrupted_ends_with_1(start, folder, wishes, gate):
 
 
 def test_an_answer_that_was_not_read_to_its_end_is_no_success(start, wishes):
-    one = start("invoke", wishes, '{"grow":20000000}', "--drain-timeout", 0)
+    one = start("invoke", wishes, '{"grow":4000000}', "--drain-timeout", 0)
     assert one.process.stdout.read(1) == b"{"
     one.process.terminate()
     assert one.process.wait(WAIT_S) == 1
