@@ -431,7 +431,7 @@ int envelope_find(struct envelope_parts *parts, const char *body, size_t n, bool
     if (value.kind == JSON_OBJECT && find_fields(value, found, err) < 0)
         return -1;
     if (found[FIELD_CODE].kind == JSON_BAD || (!takes_empty && is_blank_text(found[FIELD_CODE])))
-        return err_set(err, ERR_REFUSED, 0, "Missing main/no code to execute.");
+        return err_set(err, ERR_NO_CODE, 0, "Missing main/no code to execute.");
     *parts = (struct envelope_parts){found[FIELD_CODE], found[FIELD_MAIN], found[FIELD_BINARY],
                                      found[FIELD_ENV], found[FIELD_FILE]};
     return 0;

@@ -7,8 +7,9 @@
 enum err_kind {
     ERR_NONE = 0,
     ERR_REQUEST, /* the client sent something unusable */
-    ERR_REFUSED, /* the client's request is forbidden in this state */
+    ERR_NO_CODE, /* the request holds no code to execute */
     ERR_LIMIT,   /* a configured bound would be passed */
+    ERR_TIMEOUT, /* the action's process was not ready in time */
     ERR_CODE,    /* the action's code cannot be unpacked, located or compiled */
     ERR_ACTION,  /* the action's process broke its contract */
     ERR_SYSTEM,  /* the operating system refused, see `os` */

@@ -165,7 +165,7 @@ static void reply_reason(struct init *init, const struct err *err)
     case ERR_REQUEST:
         request_reply_error(init->request, 400, err->text);
         break;
-    case ERR_REFUSED:
+    case ERR_NO_CODE:
         request_reply_error(init->request, 403, err->text);
         break;
     case ERR_CODE:
@@ -175,12 +175,14 @@ static void reply_reason(struct init *init, const struct err *err)
                      err->text, init->pool == NULL);
         break;
     case ERR_LIMIT:
+        reply_failed(init, NOT_BUILT, err->text, true);
+        break;
+    case ERR_TIMEOUT:
         (void)snprintf(text, sizeof(text),
                        "The action exceeded its time limits of %llu milliseconds during "
                        "initialization.",
                        (unsigned long long)service->opts.init_ms);
-        reply_failed(init, init->pool != NULL ? text : NOT_BUILT,
-                     init->pool != NULL ? text : err->text, true);
+        reply_failed(init, text, text, true);
         break;
     case ERR_EXHAUSTED:
         reply_exhausted(init, err->text);
@@ -532,7 +534,7 @@ void init_on_request(void *owner, struct request *request)
         return;
     if (pass == GATE_OPEN && service->is_preloaded && !service->draining) {
         found = find_parts(request, takes_empty, &parts, &err);
-        if (found < 0 && err.kind == ERR_REFUSED) { /* the platform's, for a blackbox action */
+        if (found < 0 && err.kind == ERR_NO_CODE) { /* the platform's, for a blackbox action */
             request_reply_ok(request, service->opts.fallback->init_reply);
             return;
         }
@@ -542,7 +544,7 @@ void init_on_request(void *owner, struct request *request)
     init = init_new(service, request);
     if (!service->is_preloaded)
         found = find_parts(request, takes_empty, &parts, &err);
-    if (found < 0 && err.kind == ERR_REFUSED && default_action_adopt(service)) {
+    if (found < 0 && err.kind == ERR_NO_CODE && default_action_adopt(service)) {
         service->init = NULL;
         reply_ok(init);
     } else if (found < 0 || fill_envelope(init, &parts, &err) < 0 ||

@@ -88,39 +88,20 @@ static void log_end(const struct run *run)
               log_text("reason", job->reason[0] != '\0' ? job->reason : NULL));
 }
 
-/* What is replied to a job that was not answered, by its outcome. */
-static const struct {
-    int status;
-    enum run_end end;
-} failures[] = {
-    [JOB_ANSWERED] = {502, RUN_BAD_ANSWER}, /* but with no object or array */
-    [JOB_DIED] = {400, RUN_DIED},
-    [JOB_STOPPED] = {400, RUN_DIED},
-    [JOB_KILLED] = {400, RUN_DIED},
-    [JOB_EXHAUSTED] = {502, RUN_EXHAUSTED},
-    [JOB_LATE] = {502, RUN_DEADLINE},
-    [JOB_TOO_LONG] = {502, RUN_ANSWER_TOO_LONG},
-    [JOB_MALFORMED] = {502, RUN_BAD_ANSWER},
-    [JOB_UNSTARTED] = {502, RUN_UNSTARTED},
-    [JOB_ABANDONED] = {503, RUN_ABANDONED},
-};
-
 /* The platform takes 200 for a result or an application's error, anything else for the developer's
  * error. */
 static int status_of(const struct job *job)
 {
     if (contract_is_answered(job))
         return job->failed ? 502 : 200;
-    assert(job->outcome != JOB_PENDING && job->outcome < ARRAY_LEN(failures));
-    return failures[job->outcome].status;
+    return outcome_of(job->outcome)->status;
 }
 
 static enum run_end end_of(const struct job *job)
 {
     if (contract_is_answered(job))
         return job->failed ? RUN_FAILED : RUN_OK;
-    assert(job->outcome != JOB_PENDING && job->outcome < ARRAY_LEN(failures));
-    return failures[job->outcome].end;
+    return outcome_of(job->outcome)->end;
 }
 
 /* A stream that has begun says 200 before its end is known. */
@@ -210,7 +191,8 @@ static void add_headers(const struct run *run)
     if (job->outcome == JOB_DIED)
         reason_add_header(run->request, job->reason, strlen(job->reason));
     if (job->outcome == JOB_STOPPED)
-        reason_add_header(run->request, CONTRACT_STOPPED, strlen(CONTRACT_STOPPED));
+        reason_add_header(run->request, outcome_of(JOB_STOPPED)->text,
+                          strlen(outcome_of(JOB_STOPPED)->text));
 }
 
 static void refuse(struct request *request, enum error_kind kind, int status, const char *text)
@@ -255,7 +237,7 @@ static void on_done(struct job *job)
     } else {
         contract_explain(job, service->opts.pool.worker.answer_max_bytes, text, sizeof(text));
         request_reply_error(run->request, status_of(job),
-                            job->outcome == JOB_STOPPED ? "command exited" : text);
+                            job->outcome == JOB_STOPPED ? outcome_of(JOB_DIED)->text : text);
     }
     run_free(run);
 }

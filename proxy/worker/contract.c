@@ -143,41 +143,23 @@ bool contract_is_error(const struct job *job)
 
 void contract_explain(const struct job *job, size_t answer_max_bytes, char *text, size_t size)
 {
-    switch (job->outcome) {
-    case JOB_ANSWERED:
-        (void)snprintf(text, size, "The action did not return a dictionary or array.");
+    const struct outcome *outcome = outcome_of(job->outcome);
+    char number[24];
+    const char *detail = "";
+
+    switch (outcome->detail) {
+    case DETAIL_NONE:
         break;
-    case JOB_DIED:
-        (void)snprintf(text, size, "command exited"); /* the suites compare it; reason: beside it */
+    case DETAIL_REASON:
+        detail = job->reason;
         break;
-    case JOB_STOPPED:
-        (void)snprintf(text, size, "%s", CONTRACT_STOPPED);
-        break;
-    case JOB_KILLED:
-    case JOB_EXHAUSTED:
-        (void)snprintf(text, size, "%s", job->reason);
-        break;
-    case JOB_LATE:
-        (void)snprintf(text, size, "The action exceeded its time limits of %llu milliseconds.",
-                       (unsigned long long)job->limit_ms);
-        break;
-    case JOB_TOO_LONG:
-        (void)snprintf(text, size,
-                       "The action's answer is longer than %zu bytes (--answer-max-bytes).",
-                       answer_max_bytes);
-        break;
-    case JOB_MALFORMED:
-        (void)snprintf(text, size, "The action did not return a dictionary or array: it wrote %s.",
-                       job->reason);
-        break;
-    case JOB_UNSTARTED:
-        (void)snprintf(text, size, "cannot start action: %s", job->reason);
-        break;
-    case JOB_ABANDONED:
-        (void)snprintf(text, size, "The action is being shut down.");
-        break;
-    case JOB_PENDING:
-        assert(job->outcome != JOB_PENDING);
+    case DETAIL_LIMIT_MS:
+    case DETAIL_MAX_BYTES:
+        (void)snprintf(number, sizeof(number), "%llu",
+                       (unsigned long long)(outcome->detail == DETAIL_LIMIT_MS ? job->limit_ms
+                                                                               : answer_max_bytes));
+        detail = number;
         break;
     }
+    (void)snprintf(text, size, "%s%s%s", outcome->text, detail, outcome->tail);
 }

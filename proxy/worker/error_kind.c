@@ -59,28 +59,9 @@ static enum error_kind of_answer(const struct job *job)
 
 enum error_kind error_kind_of(const struct job *job)
 {
-    switch (job->outcome) {
-    case JOB_ANSWERED:
+    if (job->outcome == JOB_ANSWERED)
         return of_answer(job);
-    case JOB_TOO_LONG:
-    case JOB_MALFORMED:
-        return ERROR_KIND_ACTION;
-    case JOB_DIED:
-    case JOB_KILLED:
-    case JOB_STOPPED:
-        return ERROR_KIND_DIED;
-    case JOB_EXHAUSTED:
-        return ERROR_KIND_EXHAUSTED;
-    case JOB_LATE:
-        return ERROR_KIND_LATE;
-    case JOB_UNSTARTED:
-    case JOB_ABANDONED:
-        return ERROR_KIND_UNAVAILABLE;
-    case JOB_PENDING:
-        assert(job->outcome != JOB_PENDING);
-        break;
-    }
-    return ERROR_KIND_NONE;
+    return outcome_of(job->outcome)->kind;
 }
 
 static void add_member(struct buf *out, enum error_kind kind)

@@ -296,9 +296,7 @@ enum stdin_probe_state hear_start(struct session *s)
 
     if (state == STDIN_PROBE_YES || state == STDIN_PROBE_POLLS) {
         s->ready = true;
-        /* An announcement that it made on the way is in the pipe by now. */
-        (void)channel_pull(&s->channel);
-        hear(s);
+        hear_readable(s); /* what it said on the way, and the end of a pipe, is there by now */
     }
     return state;
 }

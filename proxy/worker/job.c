@@ -10,19 +10,6 @@
 
 #define ID_MAX_BYTES 64 /* the platform's have 32, a traceparent 55 */
 
-const char *job_outcome_name(enum job_outcome outcome)
-{
-    static const char *const names[] = {
-        [JOB_PENDING] = "pending",     [JOB_ANSWERED] = "answered",   [JOB_DIED] = "died",
-        [JOB_KILLED] = "killed",       [JOB_LATE] = "late",           [JOB_TOO_LONG] = "too long",
-        [JOB_UNSTARTED] = "unstarted", [JOB_ABANDONED] = "abandoned", [JOB_EXHAUSTED] = "exhausted",
-        [JOB_MALFORMED] = "malformed", [JOB_STOPPED] = "stopped",
-    };
-
-    assert(outcome < ARRAY_LEN(names));
-    return names[outcome];
-}
-
 void job_look_again(struct job *job)
 {
     if (job->holder == NULL)

@@ -13,21 +13,8 @@
 #include <sys/types.h>
 
 #include "base/list.h"
+#include "worker/outcome.h"
 #include "worker/request_id.h"
-
-enum job_outcome {
-    JOB_PENDING,
-    JOB_ANSWERED,  /* answer is what the action wrote; not yet judged */
-    JOB_DIED,      /* the action ended before it answered; reason: how, "" when nobody knows */
-    JOB_STOPPED,   /* the proxy shut down before it answered */
-    JOB_KILLED,    /* its process was killed for another activation's sake: see reason */
-    JOB_EXHAUSTED, /* ... as it passed a limit of the container or of ours: see reason */
-    JOB_LATE,      /* its deadline passed, running or waiting */
-    JOB_TOO_LONG,  /* the answer passed the bound */
-    JOB_MALFORMED, /* the action waits for its next line and has written no answer: see reason */
-    JOB_UNSTARTED, /* the action could not be started again: see reason */
-    JOB_ABANDONED, /* the proxy is being taken down */
-};
 
 /* For deadline_at_ms: the time begins to count when the job is the oldest that its worker has, or
  * at once if that worker does several at a time. */
@@ -101,8 +88,6 @@ void job_look_again(struct job *job);
 
 /* Free the line. */
 void job_drop_line(struct job *job);
-
-const char *job_outcome_name(enum job_outcome outcome);
 
 /* A text in the top level of the job's line, such as "activation_id", as a field of a log line.
  * Looked for at each call, so that jobs that nobody logs cost nothing. The line, if it is still

@@ -244,7 +244,7 @@ static void step_starting(struct worker *w)
         log_info("worker.ready", log_int("pid", w->pid), log_age(w));
         loop_post(w->loop, &w->changed);
     } else if (is_late(w, late_at_ms)) {
-        (void)err_set(&w->start_err, ERR_LIMIT, 0,
+        (void)err_set(&w->start_err, ERR_TIMEOUT, 0,
                       "the action was not ready within %llu ms (--init-timeout)",
                       (unsigned long long)w->opts.start_ms);
         stop_now(w, DEATH_START_TIMEOUT, JOB_DIED);

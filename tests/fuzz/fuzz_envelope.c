@@ -35,7 +35,7 @@ static void check_taken(const struct envelope *envelope, size_t n_body)
 
 static void check_refused(const struct err *err)
 {
-    assert(err->kind == ERR_REQUEST || err->kind == ERR_REFUSED);
+    assert(err->kind == ERR_REQUEST || err->kind == ERR_NO_CODE);
     assert(err->text[0] != '\0');
     assert(strpbrk(err->text, "\r\n") == NULL);
 }

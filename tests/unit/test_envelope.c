@@ -151,7 +151,7 @@ static void a_body_without_code_is_refused_as_such(void **state)
 
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(bodies); i++)
-        assert_refused(bodies[i], ERR_REFUSED, NO_CODE);
+        assert_refused(bodies[i], ERR_NO_CODE, NO_CODE);
 }
 
 static void an_empty_text_is_code_where_the_caller_takes_it(void **state)
@@ -172,7 +172,7 @@ static void an_empty_text_is_code_where_the_caller_takes_it(void **state)
         assert_int_equal(envelope_read(&envelope, cases[i].body, strlen(cases[i].body), &err),
                          cases[i].result);
         if (cases[i].result < 0) {
-            assert_int_equal(err.kind, ERR_REFUSED);
+            assert_int_equal(err.kind, ERR_NO_CODE);
         } else {
             assert_int_equal(envelope.kind, CODE_SOURCE);
             assert_int_equal(envelope.code_len, 0);
@@ -535,7 +535,7 @@ static void fields_are_found_without_being_decoded(void **state)
 
         if (envelope_find(&parts, body, strlen(body), cases[i].takes_empty, &err) != cases[i].found)
             fail_msg("%s", body);
-        assert_int_equal(err.kind, cases[i].found < 0 ? ERR_REFUSED : ERR_NONE);
+        assert_int_equal(err.kind, cases[i].found < 0 ? ERR_NO_CODE : ERR_NONE);
     }
 }
 

@@ -41,7 +41,7 @@ static void the_owner_hears_of_a_start_that_takes_too_long(void **state)
 
     f->opts.worker.start_ms = 20;
     start(f, launch_child(ANSWERS_FD3, true, "deaf", NULL));
-    assert_int_equal(f->start_err.kind, ERR_LIMIT);
+    assert_int_equal(f->start_err.kind, ERR_TIMEOUT);
 }
 
 static void the_owner_hears_of_a_worker_that_closes_its_answers(void **state)

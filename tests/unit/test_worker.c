@@ -115,7 +115,7 @@ static void a_report_that_never_comes_is_not_waited_for_forever(void **state)
 
     f->opts.start_ms = 20;
     start_in_vain(f, launch_child(ANSWERS_FD3, true, "deaf", NULL));
-    assert_int_equal(f->worker.start_err.kind, ERR_LIMIT);
+    assert_int_equal(f->worker.start_err.kind, ERR_TIMEOUT);
     assert_non_null(strstr(f->worker.start_err.text, "20 ms"));
 }
 
@@ -125,7 +125,7 @@ static void what_is_said_after_a_start_was_given_up_changes_nothing(void **state
 
     f->opts.start_ms = 20;
     start_in_vain(f, launch_child(ANSWERS_FD3, true, "polite3:{\"ok\":false}", "deaf", NULL));
-    assert_int_equal(f->worker.start_err.kind, ERR_LIMIT);
+    assert_int_equal(f->worker.start_err.kind, ERR_TIMEOUT);
 }
 
 static void a_worker_that_dies_before_its_report_failed_to_start(void **state)
