@@ -293,6 +293,7 @@ def wait_for_init(channel):
     if not has_input(channel.lines_fd):
         codec()  # most actions import json themselves
     line = next(channel.lines, None)
+    channel.number = 0  # control lines count requests
     if line is None:
         sys.exit(0)
     try:
