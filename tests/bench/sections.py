@@ -8,6 +8,7 @@ import json
 import typing
 
 import part_languages
+import part_peers
 import plots
 from contestants import ALL, C_ACTION, CEILING, PYTHON_ACTION, SPAWNING, START_ALONE
 from jtl import HEADS, Row, cells
@@ -372,6 +373,11 @@ SECTIONS: tuple[typing.Callable[[Run], Section | None], ...] = (
 
 def plain_tables(run):
     """(title, head, rows, command) of what is told without a picture."""
+    figures = run.of(part_peers.PART)
+    if figures:
+        yield ("What one would pick instead: medians with ranges; ~ where other processes took more than "
+               "a quarter of a processor", part_peers.head(), list(part_peers.rows(figures)),
+               figures[0]["command"])
     for title, part in (("Instructions per activation, user space",) * 2,
                         ("Resident memory",) * 2):
         figures = run.of(part)

@@ -1,6 +1,7 @@
 """bench.sh --report, --compare and --budget: whole or not at all, and right where one can look."""
 
 import copy
+import dataclasses
 import json
 import re
 import shutil
@@ -22,6 +23,7 @@ import page  # noqa: E402
 import part_calls  # noqa: E402
 import part_languages  # noqa: E402
 import part_open  # noqa: E402
+import part_peers  # noqa: E402
 import part_pool  # noqa: E402
 import plots  # noqa: E402
 import report  # noqa: E402
@@ -293,6 +295,19 @@ def test_a_rate_is_followed_where_99_per_cent_take_less_than_10_ms(document):
     figures[-1]["more"]["p99_ms"] = 12.0
     followed = sections.followed(sections.Run(document), C_ACTION)
     assert followed == {one["more"]["rate"] for one in figures[:-1]}
+
+
+def test_what_was_measured_amid_other_load_is_marked():
+    def loads(rate, cores):
+        return [(SimpleNamespace(per_second=rate + n, command="wrk", server="server"), cores) for n in range(3)]
+
+    figures = [dataclasses.asdict(part_peers.figure(name, n, loads(rate, cores), loads(1000.0, 0.1), 2000))
+               for name, rate, cores in (("steady", 500.0, 0.2), ("amid others", 250.0, 0.3))
+               for n in part_peers.CONNECTIONS]
+    steady, noisy = part_peers.rows(figures)
+    assert steady == ["steady", *["501", "0.50 (0.50–0.50)"] * 3, "2"]
+    assert noisy[:3] == ["amid others", "251 ~", "0.25 (0.25–0.25)"]
+    assert len(part_peers.head()) == len(steady)
 
 
 def scaled(document, kind, factor):
