@@ -9,12 +9,12 @@ enum err_kind {
     ERR_REQUEST, /* the client sent something unusable */
     ERR_NO_CODE, /* the request holds no code to execute */
     ERR_LIMIT,   /* a configured bound would be passed */
-    ERR_TIMEOUT, /* the action's process was not ready in time */
     ERR_CODE,    /* the action's code cannot be unpacked, located or compiled */
     ERR_ACTION,  /* the action's process broke its contract */
     ERR_SYSTEM,  /* the operating system refused, see `os` */
     /* The action exceeded a limit, its container's or its own. */
     ERR_EXHAUSTED,
+    ERR_TIMEOUT, /* the action's process was not ready in time */
 };
 
 /* Lives on the caller's stack and owns nothing: there is nothing to free. */
