@@ -5,7 +5,7 @@ ARG BASE=debian:bookworm-slim
 
 FROM ${BASE}
 COPY scripts/setup.sh /src/scripts/
-RUN /src/scripts/setup.sh && rm -rf /var/lib/apt/lists/*
+RUN /src/scripts/setup.sh --static && rm -rf /var/lib/apt/lists/*
 # Debian has no static libh2o, so it is built from Debian's source; first, as it never changes.
 RUN sed 's/^Types: deb$/Types: deb-src/' /etc/apt/sources.list.d/*.sources \
       >/etc/apt/sources.list.d/src.sources \
@@ -27,8 +27,11 @@ COPY meson.build meson_options.txt LICENSE /src/
 COPY proxy /src/proxy
 COPY runtime /src/runtime
 RUN PKG_CONFIG_PATH=/h2o/lib/pkgconfig meson setup /build /src --prefix=/usr --libdir=lib \
-      --buildtype=release -Dtests=disabled -Dprefer_static=true -Db_pie=false \
+      --buildtype=release -Dtests=disabled -Dprefer_static=true -Dstatic_libarchive=true -Db_pie=false \
       -Dc_args='-ffunction-sections -fdata-sections' -Dc_link_args=-static \
  && meson compile -C /build proxy/whiskloop:executable \
  && ! ldd /build/proxy/whiskloop \
- && mkdir -p /out/static/usr/bin && strip -o /out/static/usr/bin/whiskloop /build/proxy/whiskloop
+ && mkdir -p /out/static/usr/bin \
+ && strip -o /out/static/usr/bin/whiskloop /build/proxy/whiskloop
+COPY docker/record-packages.sh /usr/bin/
+RUN record-packages.sh /out/static libh2o-evloop-dev libssl-dev libarchive-dev libjansson-dev zlib1g-dev libc6-dev

@@ -5,7 +5,8 @@ ARG BASE=debian:bookworm-slim
 
 FROM ${BASE}
 COPY scripts/setup.sh /src/scripts/
-RUN /src/scripts/setup.sh --static && rm -rf /var/lib/apt/lists/*
+RUN /src/scripts/setup.sh --static && apt-get install -y --no-install-recommends ca-certificates \
+ && rm -rf /var/lib/apt/lists/*
 
 # The tools stay for images that compile or collect something themselves.
 COPY meson.build meson_options.txt LICENSE /src/
@@ -26,7 +27,11 @@ COPY docker /src/docker
 RUN mkdir -p /out/closed \
  && cp -a /out/dynamic/. /out/closed/ \
  && /src/docker/closure.sh /out/closed /out/closed/usr/bin/whiskloop \
+ && /src/docker/record-packages.sh /out/closed libarchive-dev \
  && /src/docker/skeleton.sh /out/closed \
- && /src/docker/skeleton.sh /out/skeleton
+ && /src/docker/add-authorities.sh /out/closed \
+ && /src/docker/skeleton.sh /out/skeleton \
+ && /src/docker/add-authorities.sh /out/skeleton \
+ && /src/docker/add-authorities.sh /out/authorities
 ARG VERSION
 RUN cp /src/docker/check-version.sh /usr/bin/check-version && check-version "${VERSION}"

@@ -1,12 +1,15 @@
 #!/bin/sh
 #
-# closure.sh - give programs in an image without a base the shared libraries that they load.
+# closure.sh - give programs in an image without a base the shared libraries that they load, and what
+# scanners and licences ask for of the packages that these come from.
 #
 # usage: closure.sh ROOT FILE...    FILE: a program or library that this machine can load
+# WITHOUT: folder of an earlier layer of the same image; what it has is left out here.
 
 set -eu
 
 root=$1
+here=$(dirname "$0")
 shift
 for file in "$@"; do
     if ! libraries=$(ldd "$file"); then
@@ -19,10 +22,13 @@ for file in "$@"; do
             # By its folder's real name: /lib is a link where /usr is merged. Not so ld.so, whose
             # path stands in every program.
             case $library in
-            /lib64/*) target=$root$library ;;
-            *) target=$root$(readlink -f "$(dirname "$library")")/$(basename "$library") ;;
+            /lib64/*) target=$library ;;
+            *) target=$(readlink -f "$(dirname "$library")")/$(basename "$library") ;;
             esac
-            mkdir -p "$(dirname "$target")"
-            cp -L "$library" "$target"
+            if [ ! -e "$root$target" ] && { [ -z "${WITHOUT:-}" ] || [ ! -e "$WITHOUT$target" ]; }; then
+                mkdir -p "$root$(dirname "$target")"
+                cp -L "$library" "$root$target"
+                "$here/record-packages.sh" "$root" "$library"
+            fi
         done
 done

@@ -24,11 +24,8 @@ rm -f "$root/usr/lib/python$version/EXTERNALLY-MANAGED"
 for module in "$root/usr/lib/python$version"/lib-dynload/*.so; do
     "$here/closure.sh" "$root" "$module"
 done
-# Authorities for TLS: missed only when it is too late.
-if [ -f /etc/ssl/certs/ca-certificates.crt ]; then
-    mkdir -p "$root/etc/ssl/certs"
-    cp /etc/ssl/certs/ca-certificates.crt "$root/etc/ssl/certs/"
-    mkdir -p "$root/usr/lib/ssl"
-    ln -s /etc/ssl/certs "$root/usr/lib/ssl/certs"
-    ln -s ../../../etc/ssl/certs/ca-certificates.crt "$root/usr/lib/ssl/cert.pem"
-fi
+# The zones of the module zoneinfo; without those of leap seconds.
+mkdir -p "$root/usr/share/zoneinfo"
+cp -a /usr/share/zoneinfo/. "$root/usr/share/zoneinfo/"
+rm -rf "$root/usr/share/zoneinfo/right" "$root/usr/share/zoneinfo/posix"
+"$here/record-packages.sh" "$root" "python$version-minimal" "libpython$version-stdlib" tzdata

@@ -9,10 +9,13 @@ RUN check-version "${VERSION}"
 
 FROM ${BASE}
 COPY docker/install-packages.sh /usr/sbin/install-packages
+COPY docker/drop-setuid.sh /usr/sbin/drop-setuid
 RUN install-packages libh2o-evloop0.13 libjansson4 \
  && groupadd --gid 1000 action \
- && useradd --uid 1000 --gid 1000 --home-dir /tmp --no-create-home action \
- && rm -f /etc/*-
+ && useradd --no-log-init --uid 1000 --gid 1000 --home-dir /tmp --no-create-home action \
+ && rm -f /etc/*- \
+ && drop-setuid
+COPY --from=builder /out/authorities/ /
 COPY --from=builder /out/dynamic/ /
 COPY --from=builder /out/runtime/native /usr/share/whiskloop/runtime/native
 ARG VERSION
@@ -27,7 +30,6 @@ ENV WHISKLOOP_RUNTIME=native \
     WHISKLOOP_ADMIN=unix:/tmp/.whiskloop-admin
 EXPOSE 8080
 STOPSIGNAL SIGTERM
-HEALTHCHECK --interval=10s --timeout=6s --start-period=2s CMD ["/usr/bin/whiskloop", "--health"]
 USER 1000:1000
 WORKDIR /tmp
 ENTRYPOINT ["/usr/bin/whiskloop"]

@@ -9,7 +9,8 @@ FROM builder AS shell
 RUN /src/docker/install-packages.sh busybox-static jq \
  && mkdir -p /out/shell/usr/bin \
  && cp /usr/bin/bash /usr/bin/jq /usr/bin/busybox /out/shell/usr/bin/ \
- && /src/docker/closure.sh /out/shell /usr/bin/bash /usr/bin/jq \
+ && WITHOUT=/out/closed /src/docker/closure.sh /out/shell /usr/bin/bash /usr/bin/jq \
+ && /src/docker/record-packages.sh /out/shell /usr/bin/bash /usr/bin/jq busybox-static \
  && for name in $(busybox --list); do \
       [ -e "/out/shell/usr/bin/$name" ] || ln -s busybox "/out/shell/usr/bin/$name"; \
     done
@@ -30,7 +31,6 @@ ENV WHISKLOOP_RUNTIME=native \
     WHISKLOOP_ADMIN=unix:/tmp/.whiskloop-admin
 EXPOSE 8080
 STOPSIGNAL SIGTERM
-HEALTHCHECK --interval=10s --timeout=6s --start-period=2s CMD ["/usr/bin/whiskloop", "--health"]
 USER 1000:1000
 WORKDIR /tmp
 ENTRYPOINT ["/usr/bin/whiskloop"]

@@ -24,7 +24,6 @@ ENV WHISKLOOP_RUNTIME=native \
     WHISKLOOP_ADMIN=unix:/tmp/.whiskloop-admin
 EXPOSE 8080
 STOPSIGNAL SIGTERM
-HEALTHCHECK --interval=10s --timeout=6s --start-period=2s CMD ["/usr/bin/whiskloop", "--health"]
 USER 1000:1000
 WORKDIR /tmp
 ENTRYPOINT ["/usr/bin/whiskloop"]

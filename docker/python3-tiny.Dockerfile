@@ -7,8 +7,7 @@ RUN check-version "${VERSION}"
 
 # The builder's own Python is the one that goes along.
 FROM builder AS python
-RUN /src/docker/install-packages.sh ca-certificates \
- && /src/docker/collect-python.sh /out/python
+RUN WITHOUT=/out/closed /src/docker/collect-python.sh /out/python
 
 FROM scratch
 COPY --from=builder /out/closed/ /
@@ -28,7 +27,6 @@ ENV WHISKLOOP_RUNTIME=python \
     WHISKLOOP_ADMIN=unix:/tmp/.whiskloop-admin
 EXPOSE 8080
 STOPSIGNAL SIGTERM
-HEALTHCHECK --interval=10s --timeout=6s --start-period=2s CMD ["/usr/bin/whiskloop", "--health"]
 USER 1000:1000
 WORKDIR /tmp
 ENTRYPOINT ["/usr/bin/whiskloop"]

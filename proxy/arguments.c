@@ -236,6 +236,42 @@ static bool is_for_others(const struct config *config, const char *program, cons
            find_command(word) == NULL;
 }
 
+/* What follows --inspect or --inspect-brk in word, as Node.js takes it; NULL: neither is there. */
+static const char *inspect_in(const char *word)
+{
+    static const char name[] = "--inspect";
+    const char *at = strstr(word, name);
+
+    if (at == NULL || (at != word && at[-1] != ' '))
+        return NULL;
+    at += strlen(name);
+    if (strncmp(at, "-brk", 4) == 0)
+        at += 4;
+    return *at == '=' || *at == ' ' || *at == '\0' ? at : NULL;
+}
+
+/* wskdebug starts an image with `sh -c "node --inspect=0.0.0.0:9229 app.js"`: the action's Node.js gets
+ * that debugger, and time to stand at a breakpoint. An address that Node.js cannot take is left out. */
+static void take_words_of_others(struct config *config, int n, char **words)
+{
+    const char *at = NULL;
+    size_t length;
+
+    for (int i = 0; i < n && at == NULL; i++)
+        at = inspect_in(words[i]);
+    if (at == NULL)
+        return;
+    at += *at == '=' ? 1 : 0;
+    length = strspn(at, "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ.:[]-");
+    if (length >= sizeof(config->inspect_at) || (at[length] != ' ' && at[length] != '\0'))
+        return;
+    if (length == 0)
+        at = "127.0.0.1:9229";
+    (void)snprintf(config->inspect_at, sizeof(config->inspect_at), "%.*s",
+                   (int)(length > 0 ? length : strlen(at)), at);
+    config->no_deadlines = 1;
+}
+
 static bool is_one_of(const char *arg, const char *const *names)
 {
     for (; *names != NULL; names++)
@@ -288,14 +324,17 @@ enum config_result config_read(struct config *config, int argc, char **argv, str
     config->env = config->metadata = NULL;
     config->code = config->folder = NULL;
     config->debug = false;
+    config->inspect_at[0] = '\0';
     result = look_for_questions(config, argc, argv);
     if (result != CONFIG_RUN)
         return result;
     if (config_set_from_environment(config, err) < 0)
         return CONFIG_WRONG;
     for (int i = 1; i < argc; i += taken) {
-        if (is_for_others(config, argv[0], argv[i]))
+        if (is_for_others(config, argv[0], argv[i])) {
+            take_words_of_others(config, argc - i, argv + i);
             break;
+        }
         taken = 1;
         if (strcmp(argv[i], "--health") == 0)
             result = CONFIG_HEALTH;

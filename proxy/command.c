@@ -42,6 +42,13 @@ static void set_members(struct buf *members, char *const *metadata)
     buf_add(members, "", 1);
 }
 
+static enum call_form form_of(const struct config *config)
+{
+    if (config->text)
+        return CALL_TEXT;
+    return config->any ? CALL_ANY : CALL_BODY;
+}
+
 static bool open_filter(struct command *command, const struct config *config,
                         command_ended_fn *ended, void *owner, struct err *err)
 {
@@ -54,9 +61,15 @@ static bool open_filter(struct command *command, const struct config *config,
                                .line_max_bytes = config->run_max_bytes,
                                .answer_max_bytes = config->answer_max_bytes,
                                .held_max_bytes = config->pipe_max_bytes,
+                               .form = form_of(config),
                                .parts = config->parts != 0,
                                .given_max = pool->n_workers * (pool->worker.ahead_max + 1)};
 
+    if (config->text && config->parts) {
+        (void)err_set(err, ERR_REQUEST, 0,
+                      "pipe: --text has one line for each line, and --parts has several");
+        return false;
+    }
     pool->queue_max = opts.given_max; /* lines wait in the filter, and are never refused */
     command->filter = filter_new(service->loop, &opts, ended, owner, err);
     return command->filter != NULL;
@@ -68,6 +81,7 @@ static bool open_invoke(struct command *command, const struct config *config,
     struct service *service = command->service;
     struct invoke_opts opts = {.argument = config->argument,
                                .members = buf_at(&command->members),
+                               .any = config->any != 0,
                                .parts = config->parts != 0,
                                .run_ms = config->timeout_ms,
                                .argument_max_bytes = config->run_max_bytes,
@@ -172,6 +186,14 @@ void command_stop(struct command *command)
         filter_stop(command->filter);
     if (command->check != NULL)
         check_stop(command->check);
+}
+
+void command_fail(struct command *command, const char *why)
+{
+    if (command->filter != NULL)
+        filter_fail(command->filter, why);
+    else
+        command_stop(command);
 }
 
 bool command_is_running(const struct command *command)

@@ -72,6 +72,9 @@ const struct setting settings[] = {
            "how long before its deadline an activation is answered with a timeout error; negative: "
            "after it, so that an invoker records a timeout; auto: -20 where __OW_API_HOST is set "
            "(OpenWhisk), else 50"),
+    SWITCH("no-deadlines", no_deadlines, 0,
+           "for debugging: no time limit for an activation, whatever its request says, nor for an "
+           "/init"),
     NUMBER("init-timeout", init_timeout_ms, 1, 300000, DAY_MS, "MS",
            "time limit of an /init, and of each later start of the action"),
     NUMBER("settle-time", settle_ms, 1, 100, 60000, "MS",
@@ -91,6 +94,8 @@ const struct setting settings[] = {
            "a crash after a longer uptime than this resets the count of --broken-after"),
     NUMBER("drain-timeout", drain_timeout_ms, 0, 30000, DAY_MS, "MS",
            "how long running activations may take to finish after SIGTERM"),
+    NUMBER("drain-delay", drain_delay_ms, 0, 0, DAY_MS, "MS",
+           "how long it serves on after SIGTERM before it drains, while /readyz says 503"),
     NUMBER("idle-timeout", idle_timeout_ms, 100, 300000, DAY_MS, "MS",
            "close a connection that sends no complete request for this long"),
     COUNT("workers", workers, 1, 256,
@@ -134,6 +139,12 @@ const struct setting settings[] = {
         "parts", parts, 0,
         "for pipe and invoke: write each part of an answer as {\"part\":...} when it comes, then "
         "{\"result\":...} or {\"error\":...}"),
+    SWITCH(
+        "text", text, 0,
+        "for pipe: a line of text is the argument {\"line\":\"...\"}, and a text that is the result "
+        "is a line"),
+    SWITCH("any", any, 0,
+           "arguments and results may be any JSON value, not only objects and arrays"),
     TEXT("invoke", invoke, "", "ARGUMENT",
          "what dev runs the action with after each save: JSON or @FILE; empty: it does not"),
     NUMBER("inspect", inspect, 0, 0, 65535, "[PORT]",

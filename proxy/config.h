@@ -25,6 +25,8 @@ enum command_kind {
 #define CONFIG_AUTO INT64_MIN
 
 /* Texts are borrowed from argv, the environment or the table. */
+#define CONFIG_INSPECT_SIZE 64 /* HOST:PORT of a debugger */
+
 struct config {
     uint64_t port;
     const char *listen;
@@ -42,6 +44,7 @@ struct config {
     uint64_t rlimits[LIMIT_COUNT]; /* 0: as ours */
     uint64_t timeout_ms;
     int64_t deadline_margin_ms; /* or CONFIG_AUTO */
+    uint64_t no_deadlines;
     uint64_t init_timeout_ms;
     uint64_t settle_ms;
     uint64_t kill_ms;
@@ -50,6 +53,7 @@ struct config {
     uint64_t broken_after;
     uint64_t broken_life_ms;
     uint64_t drain_timeout_ms;
+    uint64_t drain_delay_ms;
     uint64_t idle_timeout_ms;
     uint64_t workers; /* 0: the number of usable processors */
     uint64_t queue_max;
@@ -66,6 +70,8 @@ struct config {
     const char *out;
     uint64_t pipe_max_bytes;
     uint64_t parts;
+    uint64_t text;
+    uint64_t any;
     uint64_t unpack_max_bytes;
     uint64_t unpack_entries_max;
     uint64_t unpack_ratio_max;
@@ -97,6 +103,9 @@ struct config {
     bool debug;               /* -debug */
     const char *compile_main; /* -compile: the function's name; NULL: serve */
     const char *compile_env;  /* -env: JSON; NULL: none */
+
+    /* Not in the table: where an image is started with words of others behind its entrypoint. */
+    char inspect_at[CONFIG_INSPECT_SIZE]; /* where their `node --inspect=…` listens; "": nowhere */
 };
 
 enum setting_kind {

@@ -140,11 +140,6 @@ static void drain_step(struct app *app)
     loop_timer_set(app->loop, &app->drain, loop_now_ms(app->loop) + DRAIN_LOOK_MS);
 }
 
-static void on_drain(struct loop_timer *timer)
-{
-    drain_step(container_of(timer, struct app, drain));
-}
-
 static void reopen_log(void)
 {
     struct err err;
@@ -162,7 +157,29 @@ static void begin_draining(struct app *app)
         server_wind_down(app->server);
 }
 
-/* The first signal drains, a second one hurries. SIGHUP does, too, where there is no log file. */
+/* The end of --drain-delay, or the next look at a drain. */
+static void on_drain(struct loop_timer *timer)
+{
+    struct app *app = container_of(timer, struct app, drain);
+
+    if (!app->service.draining) {
+        app->drain_until_ms = loop_now_ms(app->loop) + app->config.drain_timeout_ms;
+        begin_draining(app);
+    }
+    drain_step(app);
+}
+
+/* Serve on for --drain-delay while load balancers learn of the end by /readyz. Each reply ends its
+ * connection, so that the client's next one goes elsewhere. */
+static void begin_leaving(struct app *app)
+{
+    app->service.leaving = true;
+    server_wind_down(app->server);
+    loop_timer_set(app->loop, &app->drain, loop_now_ms(app->loop) + app->config.drain_delay_ms);
+}
+
+/* The first signal drains, after --drain-delay; a second one hurries. SIGHUP does, too, where there
+ * is no log file. */
 static void on_signal(void *owner, int signo)
 {
     struct app *app = owner;
@@ -172,6 +189,11 @@ static void on_signal(void *owner, int signo)
         return;
     }
     log_info("main.signal", log_int("signo", signo));
+    if (app->config.command == COMMAND_SERVE && app->config.drain_delay_ms > 0 &&
+        !app->service.leaving && !app->service.draining) {
+        begin_leaving(app);
+        return;
+    }
     app->drain_until_ms = loop_now_ms(app->loop);
     if (!app->service.draining)
         app->drain_until_ms += app->config.drain_timeout_ms;
@@ -301,7 +323,7 @@ static void on_preloaded_failed(void *owner, const char *why)
                   why);
     app->status = 1;
     if (app->command != NULL)
-        command_stop(app->command);
+        command_fail(app->command, why);
     end(app, app->config.drain_timeout_ms);
 }
 

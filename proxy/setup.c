@@ -381,9 +381,29 @@ static bool allows_concurrency(void)
     return allowed != NULL && strcmp(allowed, "true") == 0;
 }
 
+static uint64_t limit_ms(const struct config *config, uint64_t wanted_ms)
+{
+    return config->no_deadlines ? NO_LIMIT_MS : wanted_ms;
+}
+
+/* In the proxy's own environment, so that an interpreter that is started ahead has it, too. */
+static void set_debugger(const struct config *config)
+{
+    const char *before = getenv("NODE_OPTIONS");
+    auto_free char *options = NULL;
+
+    if (config->inspect_at[0] == '\0')
+        return;
+    options = xasprintf("%s%s--inspect=%s", before != NULL ? before : "", before != NULL ? " " : "",
+                        config->inspect_at);
+    (void)setenv("NODE_OPTIONS", options, 1);
+}
+
 static void set_options(struct setup *setup, struct service *service)
 {
     const struct config *config = setup->config;
+
+    set_debugger(config);
 
     service->opts = (struct service_opts){
         .pool = {.n_workers = n_workers(config),
@@ -392,7 +412,7 @@ static void set_options(struct setup *setup, struct service *service)
                              .pause_max_ms = config->restart_pause_max_ms,
                              .broken_after = (unsigned)config->broken_after,
                              .broken_life_ms = config->broken_life_ms},
-                 .worker = {.start_ms = config->init_timeout_ms,
+                 .worker = {.start_ms = limit_ms(config, config->init_timeout_ms),
                             .settle_ms = config->settle_ms,
                             .kill_ms = config->kill_ms,
                             .answer_max_bytes = config->answer_max_bytes,
@@ -406,14 +426,16 @@ static void set_options(struct setup *setup, struct service *service)
         .actionloop = setup->actionloop,
         .environ = environ,
         .privileges = &setup->privileges,
-        .run_ms = config->timeout_ms,
+        .run_ms = limit_ms(config, config->timeout_ms),
+        .no_deadlines = config->no_deadlines != 0,
         .margin_ms = deadline_margin_ms(config),
-        .init_ms = config->init_timeout_ms,
+        .init_ms = limit_ms(config, config->init_timeout_ms),
         .answers = answers_mode(setup),
         .keeps_failed = config->debug,
         .prelaunches = config->prewarmed != 0,
         .allow_reinit = config->allow_reinit != 0,
         .forks = config->fork_workers != 0,
+        .any = config->any != 0,
         .one_at_a_time = config->one_at_a_time != 0 && !allows_concurrency(),
         .logs_init_error = config->log_init_error != 0,
     };

@@ -124,7 +124,8 @@ done
 if [[ -n ${BARE_EDIT:-} ]]; then
     (cd -- "$root$folder" && bash -c "$BARE_EDIT")
 fi
-# A pivoted root rather than a chroot: in a chroot nobody may make a user namespace.
+# In the background, so that a signal is handled at once; unshare itself heeds none but SIGKILL, and its
+# child ends with it. A pivoted root rather than a chroot: in a chroot nobody may make a user namespace.
 # shellcheck disable=SC2016
 unshare --mount --pid --fork --kill-child --uts bash -c '
     set -e
@@ -141,7 +142,10 @@ unshare --mount --pid --fork --kill-child --uts bash -c '
     pivot_root . .outer
     exec chroot . /usr/bin/env -i HOME=/root PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
         bash -c "umount -l /.outer && rmdir /.outer && cd \"\$0\" && exec \"\$@\"" "$folder" "$@"
-' _ "$root" "$folder" "$@" </dev/null
+' _ "$root" "$folder" "$@" </dev/null &
+inner=$!
+trap 'kill -KILL "$inner"; exit 130' INT TERM
+wait "$inner"
 if [[ -n $output ]]; then
     cp -R -- "$root${output%%=*}" "${output#*=}"
 fi

@@ -17,6 +17,7 @@ Try one thing in the bare root of scripts/bare-root.sh, as root:
     user       scripts/quickstart.sh as an ordinary user with sudo, who then has no network
     quick      scripts/setup.sh --tests, scripts/test.sh --quick and the samples of every language;
                nothing may be skipped because a package is missing
+    lists      no package of setup.sh --tests is named that the others bring
     build      scripts/package.sh
     packages   install the packages of /mnt, use them, remove them; nothing may stay
     stranger   time from the checkout to the first answer of a Python function of one's own
@@ -25,7 +26,7 @@ END
 
 ANSWER='{"greeting":"Hello, Mike!"}'
 # What a test may lack in a bare root where setup.sh --tests has run, by the reason that it gives.
-MAY_LACK='dotnet|groff has no macros|matplotlib|chromium|control group|no file system can be mounted|no root of its own|IPv6|no podman'
+MAY_LACK='dotnet|groff has no macros|matplotlib|control group|no file system can be mounted|no root of its own|IPv6|no podman'
 
 write_hello() {
     printf 'def main(args):\n    return {"greeting": "Hello, " + args.get("name", "World") + "!"}\n' >"$1"
@@ -51,13 +52,15 @@ try_user() {
     unshare --net runuser -u stranger -- "$ROOT/scripts/setup.sh"
 }
 
-# The second compiler, and what its sanitizers are linked with: test.sh --quick does not build with it.
+# The second compiler and its sanitizers: test.sh --quick does not build with them. A report must have
+# names in it, which is what the symbolizer of llvm is for.
 try_clang() {
     local program=$ROOT/build-test/clang-works
 
-    echo 'int main(void) { return 0; }' >"$program.c"
-    clang -fsanitize=address,undefined -o "$program" "$program.c"
-    "$program"
+    printf 'int main(int argc, char **argv) { (void)argv; char c[1] = {0}; return c[argc]; }\n' >"$program.c"
+    clang -g -fsanitize=address,undefined -o "$program" "$program.c"
+    "$program" 2>"$program.log" && die "the sanitizers let a fault pass"
+    grep -q '#0 .* in main .*clang-works.c:1' "$program.log" || die "a sanitizer's report names no function: $(head -n 5 "$program.log")"
 }
 
 try_quick() {
@@ -79,7 +82,23 @@ END
         die "the samples failed: $(tail -n 4 "$ROOT/build-test/logs/samples.log")"
     ! grep '^skipped: ' "$ROOT/build-test/logs/samples.log" | grep -vE "$MAY_LACK" ||
         die "samples are skipped, although setup.sh --tests has run"
+    [[ -n $(find "$ROOT/build-test/gcc" -name 'whiskloop_accelerator*.so') ]] ||
+        die "the accelerator of Python's launcher was not built, although setup.sh has run"
     try_clang
+}
+
+# Of the packages that setup.sh --tests names, those that the others bring: they can go from its lists.
+try_lists() {
+    local package rest lists=() planned brought=()
+
+    mapfile -t lists < <(sed -n '/^\(BUILD\|RUN\|TEST\)_PACKAGES+\?=(/,/)/{s/#.*//; s/^[A-Z_]*+\?=(//; s/)//; p}' "$here/setup.sh" | xargs -n 1)
+    apt-get -q update
+    for package in "${lists[@]}"; do
+        mapfile -t rest < <(printf '%s\n' "${lists[@]}" | grep -vxF "$package")
+        planned=$(apt-get -s install --no-install-recommends "${rest[@]}") || die "apt-get has no plan without $package"
+        ! grep -q "^Inst $package " <<<"$planned" || brought+=("$package")
+    done
+    ((${#brought[@]} == 0)) || die "the other packages of setup.sh bring ${brought[*]}"
 }
 
 try_build() {
@@ -174,6 +193,6 @@ try_stranger() {
 
 (($# == 1)) || help_or_die "${1:--h}"
 case $1 in
-user | quick | build | packages | stranger) "try_$1" ;;
+user | quick | lists | build | packages | stranger) "try_$1" ;;
 *) help_or_die "$1" ;;
 esac

@@ -33,11 +33,6 @@ LIBRARIES = {
     "openssl/": {"base/base64.c", "http/libraries.c"},
 }
 
-# Circles that are known and to be untied. One that is gone must leave this list.
-KNOWN_CIRCLES = [
-    {"worker/give", "worker/hear", "worker/tally", "worker/worker"},
-]
-
 INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*(["<])([^">]+)[">]', re.MULTILINE)
 
 
@@ -108,14 +103,8 @@ def circles(graph):
 
 def circle_offences(root):
     proxy = root / "proxy"
-    found = circles(includes(proxy))
-    for circle in found:
-        if not any(circle <= known for known in KNOWN_CIRCLES):
-            yield f"proxy/: these include one another in a circle: {', '.join(sorted(circle))}"
-    for known in KNOWN_CIRCLES:
-        if known not in found and (root / "scripts/check_layers.py").exists():
-            yield ("scripts/check_layers.py: KNOWN_CIRCLES lists a circle that is smaller now or "
-                   f"gone, update it: {', '.join(sorted(known))}")
+    for circle in circles(includes(proxy)):
+        yield f"proxy/: these include one another in a circle: {', '.join(sorted(circle))}"
     for folder in sorted({path.parent for path in (root / "runtime").rglob("*.py")}):
         for circle in circles(imports(folder)):
             yield (f"{folder.relative_to(root)}/: these import one another in a circle: "

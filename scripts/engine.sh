@@ -35,14 +35,14 @@ engine_choose() {
             "on Debian: apt-get install --no-install-recommends $(engine_packages "$ENGINE")"
         ;;
     '')
-        if docker_answers || { ((EUID == 0)) && command -v dockerd docker >/dev/null; }; then
+        if docker_works; then
             ENGINE=docker
         elif command -v podman >/dev/null; then
             ENGINE=podman
-        elif command -v buildah >/dev/null; then
+        elif [[ $purpose != run ]] && command -v buildah >/dev/null; then
             ENGINE=buildah
         else
-            skip "no container engine is here: neither docker, podman nor buildah" \
+            skip "no container engine works here: no docker daemon answers or can be started, and podman is not here" \
                 "on Debian: apt-get install --no-install-recommends $(engine_packages docker)" \
                 "or:        apt-get install --no-install-recommends $(engine_packages podman)"
         fi
@@ -66,6 +66,25 @@ docker_answers() {
     command -v docker >/dev/null && docker version >/dev/null 2>&1
 }
 
+# Whether docker can be used: a daemon answers, or we can start one. The client alone is no engine.
+docker_works() {
+    docker_answers ||
+        { ((EUID == 0)) && command -v docker >/dev/null && command -v dockerd >/dev/null; }
+}
+
+# From version 23 on, the client builds by BuildKit only with its plugin buildx; without it there is the
+# classic builder.
+docker_choose_builder() {
+    local version
+
+    version=$(docker version --format '{{.Client.Version}}')
+    if ((${version%%.*} < 23)) || docker buildx version >/dev/null 2>&1; then
+        export DOCKER_BUILDKIT=1
+    else
+        export DOCKER_BUILDKIT=0
+    fi
+}
+
 # Make the engine ready. $1: build (the machine's network, for apt) or run (a private network
 # namespace for containers, where we may make one). Call engine_down at the end, whatever happens.
 engine_up() {
@@ -77,6 +96,7 @@ engine_up() {
     docker)
         if docker_answers; then
             CLI=(docker)
+            docker_choose_builder
             return
         fi
         lock_images
@@ -129,11 +149,12 @@ dockerd_start() {
         --cgroup-parent "/whiskloop-$$" "${network[@]}" \
         >"$ENGINE_RUN_DIR/dockerd.log" 2>&1 </dev/null {IMAGES_LOCK}>&- &
     DOCKERD_PID=$!
-    export DOCKER_HOST=unix://$ENGINE_RUN_DIR/docker.sock DOCKER_BUILDKIT=1
+    export DOCKER_HOST=unix://$ENGINE_RUN_DIR/docker.sock
     export DOCKER_CONFIG=$ENGINE_RUN_DIR/client
     for ((tenths = 0; tenths < ENGINE_WAIT_TENTHS; tenths++)); do
         if docker_answers; then
             CLI=(docker)
+            docker_choose_builder
             return
         fi
         kill -0 "$DOCKERD_PID" 2>/dev/null || break

@@ -33,8 +33,9 @@ BUILD_PACKAGES+=(libpython3-dev) # for the accelerator of Python's launcher; the
 STATIC_PACKAGES=(libacl1-dev libbz2-dev liblz4-dev liblzma-dev libxml2-dev libzstd-dev nettle-dev)
 # What bin/ uses; zip may be missing at run time, tar takes its place.
 RUN_PACKAGES=(curl zip)
-# libclang-rt is not among clang's own dependencies, and without it clang cannot link sanitizers.
-TEST_PACKAGES=(clang clang-format git groff-base libclang-rt-14-dev libcmocka-dev python3-pytest
+# libclang-rt is not among clang's own dependencies, and without it clang cannot link sanitizers; llvm
+# has the symbolizer that puts names into their reports, and without names no leak can be excepted.
+TEST_PACKAGES=(clang clang-format git groff-base libclang-rt-14-dev libcmocka-dev llvm python3-pytest
     python3-pytest-xdist python3-prometheus-client jq bc shellcheck codespell)
 # The interpreters of the runtimes; without one of them its tests are skipped.
 TEST_PACKAGES+=(nodejs perl ruby php-cli lua5.4 pypy3 tcc golang-go
@@ -111,11 +112,18 @@ reason() {
         awk '!seen[$0]++' | head -n 12 || true # none is found when all went well
 }
 
-# What apt would add to the disk must fit: dpkg breaks off in the middle of a package otherwise.
-check_room() {
-    local number unit need free
+# Ask apt what it would do, before it does anything: it must know each package, and what it would add
+# must fit on the disk, since dpkg breaks off in the middle of a package otherwise.
+check_plan() {
+    local unknown number unit need free
 
     apt --assume-no install --no-install-recommends "$@" || true # "no" is an error to it
+    unknown=$(sed -n "s/^E: Unable to locate package //p
+        s/^E: Package '\(.*\)' has no installation candidate/\1/p" "$log" | sort -u)
+    if [[ -n $unknown ]]; then
+        [[ -z $update_says ]] || printf '%s\n' "$update_says" >&2
+        die "apt knows no package ${unknown//$'\n'/ }: is there a network, and does /etc/apt name a source of Debian 12? Nothing was installed"
+    fi
     read -r number unit < <(
         sed -n 's/^After this operation, \([0-9.,]*\) \([kMG]\)\?B of additional.*/\1 \2/p' "$log"
     ) || true
@@ -168,13 +176,7 @@ trap 'rm -f -- "$log"' EXIT
 printf 'setup.sh: installing %s\n' "${missing[*]}"
 apt update || true # one source of several may be out of order; what counts is checked below
 update_says=$(reason)
-mapfile -t unknown < <(printf '%s\n' "${missing[@]}" | sort |
-    comm -23 - <(apt-cache madison "${missing[@]}" 2>/dev/null | awk '{ print $1 }' | sort -u))
-if ((${#unknown[@]} > 0)); then
-    [[ -z $update_says ]] || printf '%s\n' "$update_says" >&2
-    die "apt knows no package ${unknown[*]}: is there a network, and does /etc/apt name a source of Debian 12? Nothing was installed"
-fi
-check_room "${missing[@]}"
+check_plan "${missing[@]}"
 # Slim images have no folders for manuals, and the JDK's installation fails without this one.
 [[ -d /usr/share/man/man1 ]] || as_root mkdir -p /usr/share/man/man1
 if ! apt -y install --no-install-recommends "${missing[@]}"; then

@@ -12,13 +12,13 @@ usage() {
     cat <<'END'
 usage: test.sh [--quick | --all]
 
-Install what the tests need, build with gcc, with clang and with sanitizers, run the tests, and end
+Install what the tests need, build with gcc, and with clang and its sanitizers, run the tests, and end
 with one line "N passed, N failed". Builds and logs are kept in build-test/.
 
     --quick    one build with gcc, the unit tests, the checks, and the tests that depend on the
                place, the user and the packages. Leaves out the other tests of the conformance
-               suite and of bin/, the documents, faults, clang, sanitizers, bare roots,
-               benchmarks and images
+               suite and of bin/, the documents, faults, clang and its sanitizers, bare
+               roots, benchmarks and images
     --all      also what takes too long for each change: .NET's own cases, the conformance suite with
                several workers, with one line at a time and with sanitizers, the packages and the
                quick form in bare roots, JMeter, the instruction budget, and every image in containers
@@ -182,19 +182,17 @@ unit_tests() {
 # Further arguments: for pytest.
 pytest_cases() {
     local name=$1 where build=$OUT/$3 limit=$4
-    local status=0 started=$SECONDS parallel=() paths=()
+    local status=0 started=$SECONDS paths=()
 
     for where in $2; do
         [[ -d $ROOT/tests/$where ]] || where+=.py
         paths+=("$ROOT/tests/$where")
     done
     shift 4
-    if python3 -c 'import xdist' 2>/dev/null; then
-        parallel=(-n 4) # most of a case is waiting
-    fi
     rm -f -- "$LOGS/$name.xml"
+    # Four at a time: most of a case is waiting.
     run "$name" "$limit" env WHISKLOOP="$build/proxy/whiskloop" BUILD="$build" \
-        python3 -m pytest -q -p no:cacheprovider "${parallel[@]}" \
+        python3 -m pytest -q -p no:cacheprovider -n 4 \
         --junitxml="$LOGS/$name.xml" "$@" "${paths[@]}" || status=$?
     count "$name" junit "$LOGS/$name.xml" "$status" $((SECONDS - started))
 }
@@ -239,10 +237,15 @@ ASAN_CONFORMANCE=(basic init failures)
 # What depends on the place, the user and the packages that are installed.
 QUICK_CONFORMANCE=(basic init privileges memory carried new_language)
 QUICK_SCRIPTS=(init run manual)
+# Of other files the cases that need a package which nothing else in the quick form needs.
+QUICK_FILES=(archives admin actionloop c_sdk starter)
+QUICK_CASES='archive_with_a_password or parser_of_prometheus or TU16_bc or every_compiler or passes_its_own_test'
 
 quick_tests() {
     unit_tests gcc
     pytest_cases conformance-quick "${QUICK_CONFORMANCE[*]/#/conformance/test_}" gcc 600
+    pytest_cases packages-quick "${QUICK_FILES[*]/#/conformance/test_}" gcc 300 -k "$QUICK_CASES"
+    pytest_cases page-quick page gcc 300 -k the_page_is_small
     pytest_cases scripts-quick "${QUICK_SCRIPTS[*]/#/scripts/test_}" gcc 600
     pytest_cases platforms platforms gcc 120
 }
@@ -389,10 +392,8 @@ fi
 checks
 if [[ $quick == no ]]; then
     [[ ! -x $OUT/gcc/proxy/whiskloop ]] || json_differential
-    if build clang clang -Dtests=enabled -Dwerror=true -Dbuildtype=debug; then
-        unit_tests clang
-    fi
-    if build asan gcc -Dtests=enabled -Db_sanitize=address,undefined -Db_lundef=false -Doptimization=1; then
+    # One build for both: what the second compiler says, and what its sanitizers find.
+    if build asan clang -Dtests=enabled -Dwerror=true -Db_sanitize=address,undefined -Db_lundef=false -Doptimization=1; then
         if [[ $all == yes ]]; then
             mapfile -t left_out < <(without "${OTHERS_CODE[@]}")
             tests_on asan 1800 "${left_out[@]}"

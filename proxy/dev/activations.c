@@ -157,6 +157,7 @@ enum activation_status activation_judge(const struct job *job)
     case JOB_MALFORMED:
         return ACTIVATION_ERROR;
     case JOB_DIED:
+    case JOB_STOPPED:
     case JOB_KILLED:
     case JOB_EXHAUSTED:
     case JOB_UNSTARTED:

@@ -16,8 +16,6 @@
 #include "dev/text.h"
 #include "http/endpoint.h"
 
-#define NO_LIMIT_MS (UINT64_C(30) * 86400000) /* a debugger may be attached */
-
 struct dev {
     struct service *service; /* borrowed */
     struct dev_opts opts;
@@ -124,6 +122,7 @@ int dev_begin(struct dev *dev, unsigned port, struct err *err)
     if (dev->opts.inspect != 0) {
         service->opts.run_ms = service->opts.init_ms = service->opts.pool.worker.start_ms =
             NO_LIMIT_MS;
+        service->opts.no_deadlines = true;
         service->opts.prelaunches = false; /* the debugger is told of in the environment */
     }
     dev->status.timeout_ms = dev->opts.inspect != 0 ? 0 : service->opts.run_ms;

@@ -44,7 +44,7 @@ static int make_line(struct job *job, const char *text, size_t n, const char *me
         return err_set(err, ERR_REQUEST, 0, "invoke: the argument is no JSON: %s, at byte %zu", why,
                        fault.at);
     }
-    if (kind != JSON_OBJECT && kind != JSON_ARRAY)
+    if (kind != JSON_OBJECT && kind != JSON_ARRAY && !job->takes_any_result)
         return err_set(err, ERR_REQUEST, 0,
                        "invoke: want a JSON object as the argument, such as {\"name\":\"Test\"}");
     buf_add_text(&body, "{\"value\":");

@@ -6,9 +6,9 @@
 #include <string.h>
 
 #include "base/buf.h"
-#include "base/json.h"
 #include "base/util.h"
 #include "worker/contract.h"
+#include "worker/error_kind.h"
 #include "worker/part_form.h"
 #include "worker/parts.h"
 
@@ -19,6 +19,7 @@ void calls_init(struct calls *calls, const struct calls_opts *opts)
     memset(calls, 0, sizeof(*calls));
     calls->opts = *opts;
     list_init(&calls->all);
+    list_init(&calls->leaving);
 }
 
 /* ---- one call ---- */
@@ -26,6 +27,11 @@ void calls_init(struct calls *calls, const struct calls_opts *opts)
 static struct call *call_at(const struct list *node)
 {
     return list_item((struct list *)(uintptr_t)node, struct call, node);
+}
+
+static struct call *leaving_at(const struct list *node)
+{
+    return list_item((struct list *)(uintptr_t)node, struct call, leaving);
 }
 
 static struct call *call_after(const struct calls *calls, const struct call *call)
@@ -42,6 +48,14 @@ static struct call *first_waiting(const struct calls *calls, struct call *call)
     return call;
 }
 
+/* From here on, the first that is answered in order. */
+static struct call *first_in_order(const struct calls *calls, struct call *call)
+{
+    while (call != NULL && call->id != NULL)
+        call = call_after(calls, call);
+    return call;
+}
+
 static struct call *call_new(struct calls *calls, uint64_t end_at)
 {
     struct call *call = xcalloc(1, sizeof(*call));
@@ -50,7 +64,9 @@ static struct call *call_new(struct calls *calls, uint64_t end_at)
     call->end_at = end_at;
     call->job.done = calls->opts.done;
     call->job.on_parts = calls->opts.on_parts;
+    call->job.takes_any_result = calls->opts.form != CALL_BODY;
     list_init(&call->job.node);
+    list_init(&call->leaving);
     list_add_tail(&calls->all, &call->node);
     calls->n++;
     calls->line_bytes += sizeof(*call);
@@ -72,10 +88,14 @@ static void call_free(struct calls *calls, struct call *call)
         calls->line_bytes -= sizeof(*call) + call->job.len;
     if (calls->next == call)
         calls->next = first_waiting(calls, call_after(calls, call));
+    if (calls->head == call)
+        calls->head = first_in_order(calls, call_after(calls, call));
     drop_lines(calls, call);
     parts_free(&call->job);
     list_remove(&call->node);
+    list_remove(&call->leaving);
     calls->n--;
+    free(call->id);
     free(call->job.line);
     free(call->job.answer);
     free(call->text);
@@ -95,12 +115,11 @@ static void call_end(struct calls *calls, struct call *call, char *text, size_t 
     calls->answer_bytes += sizeof(*call) + n;
 }
 
-/* As a failed /run is answered. */
-static void call_fail(struct calls *calls, struct call *call, const char *why)
+static void call_fail(struct calls *calls, struct call *call, enum error_kind kind, const char *why)
 {
     struct buf text = {0};
 
-    json_add_error(&text, why);
+    error_kind_add(&text, kind, why);
     call_end(calls, call, text.bytes, buf_len(&text));
 }
 
@@ -110,7 +129,58 @@ static void call_explain(struct calls *calls, struct call *call)
 
     contract_explain(&call->job, calls->opts.answer_max_bytes, why, sizeof(why));
     free(TAKE(call->job.answer));
-    call_fail(calls, call, why);
+    call_fail(calls, call, error_kind_of(&call->job), why);
+}
+
+/* The action's own answer. */
+static void call_answer(struct calls *calls, struct call *call)
+{
+    struct job *job = &call->job;
+    struct buf text = {0};
+
+    if (calls->opts.form == CALL_TEXT && error_kind_of(job) == ERROR_KIND_NONE) {
+        call->silent = !call_line_result(&text, job->answer, job->answer_len);
+    } else if (error_kind_of(job) != ERROR_KIND_NONE) {
+        error_kind_add_answer(&text, job);
+    } else {
+        call_end(calls, call, TAKE(job->answer), job->answer_len);
+        return;
+    }
+    free(TAKE(job->answer));
+    call_end(calls, call, text.bytes, buf_len(&text));
+}
+
+/* ---- whose turn it is to be written ---- */
+
+static void leave(struct calls *calls, struct call *call)
+{
+    if (list_empty(&call->leaving) && (call->ended || buf_len(&call->lines) > 0))
+        list_add_tail(&calls->leaving, &call->leaving);
+}
+
+/* Those that are answered in order. */
+static void offer_head(struct calls *calls)
+{
+    struct call *call;
+
+    while ((call = calls->head) != NULL && call->ended) {
+        calls->head = first_in_order(calls, call_after(calls, call));
+        if (call->silent)
+            call_free(calls, call);
+        else
+            leave(calls, call);
+    }
+    if (call != NULL)
+        leave(calls, call);
+}
+
+/* Something has come of this call, which may be gone afterwards. */
+static void offer(struct calls *calls, struct call *call)
+{
+    if (call->id != NULL)
+        leave(calls, call);
+    else
+        offer_head(calls);
 }
 
 void calls_free(struct calls *calls)
@@ -132,22 +202,19 @@ static size_t n_members(const char *members, struct json_slice top)
     return n > 0 && !json_next_member(top, &at, &name, &value) ? n - 1 : n;
 }
 
-void calls_add(struct calls *calls, const char *line, size_t n, uint64_t now_ms, uint64_t end_at)
+static void set_id(struct call *call, const struct call_line *line)
 {
-    struct call *call = call_new(calls, end_at);
-    struct job *job = &call->job;
-    struct json_slice top;
-    uint64_t asked_ms;
-    char why[256];
+    if (line->id == NULL)
+        return;
+    call->n_id = line->n_id + 2;
+    call->id = xasprintf("[%.*s,", (int)line->n_id, line->id);
+}
 
-    if (!contract_check(line, n, &top, why, sizeof(why))) {
-        call_fail(calls, call, why);
-        return;
-    }
-    if (calls->opts.wants_object && !contract_is_argument(top)) {
-        call_fail(calls, call, CONTRACT_NO_OBJECT);
-        return;
-    }
+static void set_line(struct calls *calls, struct call *call, struct json_slice top, uint64_t now_ms)
+{
+    struct job *job = &call->job;
+    uint64_t asked_ms;
+
     contract_set_line(job, top, calls->opts.members, n_members(calls->opts.members, top));
     calls->line_bytes += job->len;
     asked_ms = contract_asked_ms(top);
@@ -161,13 +228,37 @@ void calls_add(struct calls *calls, const char *line, size_t n, uint64_t now_ms,
         calls->next = call;
 }
 
+void calls_add(struct calls *calls, const char *text, size_t n, uint64_t now_ms, uint64_t end_at)
+{
+    struct call *call = call_new(calls, end_at);
+    struct call_line line;
+    char why[256];
+    bool is_good = call_line_read(&line, calls->opts.form, text, n, why, sizeof(why));
+
+    set_id(call, &line);
+    if (calls->head == NULL)
+        calls->head = first_in_order(calls, call);
+    if (!is_good)
+        call_fail(calls, call, ERROR_KIND_REQUEST, why);
+    else if (calls->opts.wants_object && !contract_is_argument(line.top))
+        call_fail(calls, call, ERROR_KIND_REQUEST, CONTRACT_NO_OBJECT);
+    else
+        set_line(calls, call, line.top, now_ms);
+    call_line_done(&line);
+    offer(calls, call);
+}
+
 void calls_add_too_long(struct calls *calls, uint64_t end_at)
 {
+    struct call *call = call_new(calls, end_at);
     char why[96];
 
     (void)snprintf(why, sizeof(why), "The line is longer than %zu bytes (--run-max-bytes).",
                    calls->opts.line_max_bytes);
-    call_fail(calls, call_new(calls, end_at), why);
+    call_fail(calls, call, ERROR_KIND_REQUEST, why);
+    if (calls->head == NULL)
+        calls->head = call;
+    offer(calls, call);
 }
 
 /* ---- to the pool and back ---- */
@@ -188,8 +279,16 @@ struct job *calls_give(struct calls *calls)
 static void take_parts(struct calls *calls, struct call *call)
 {
     size_t n = buf_len(&call->lines);
+    char part[CALL_ID_MAX + 32];
+    struct part_form form = {.part = part, .part_end = "}]\n"};
 
-    part_form_parts(&part_lines, &call->lines, &call->job);
+    if (call->id == NULL) {
+        form = part_lines;
+    } else {
+        assert(call->n_id < CALL_ID_MAX + 3);
+        (void)snprintf(part, sizeof(part), "%s%s", call->id, part_lines.part);
+    }
+    part_form_parts(&form, &call->lines, &call->job);
     calls->answer_bytes += buf_len(&call->lines) - n;
 }
 
@@ -209,6 +308,7 @@ void calls_take_parts(struct calls *calls, struct job *job)
 
     if (!call->unwanted && buf_len(&call->lines) < LINES_MAX)
         take_parts(calls, call);
+    offer(calls, call);
 }
 
 void calls_done(struct calls *calls, struct job *job)
@@ -221,48 +321,77 @@ void calls_done(struct calls *calls, struct job *job)
         take_parts(calls, call);
         end_parts(calls, call);
     } else if (contract_is_answered(job)) {
-        call_end(calls, call, TAKE(job->answer), job->answer_len);
+        call_answer(calls, call);
     } else {
         call_explain(calls, call);
     }
-    if (call->unwanted)
-        call_free(calls, call);
+    if (!call->unwanted) {
+        offer(calls, call);
+        return;
+    }
+    call_free(calls, call);
+    offer_head(calls);
 }
 
-void calls_abandon(struct calls *calls)
+void calls_abandon(struct calls *calls, const char *why)
 {
     while (calls->next != NULL) {
         struct call *call = calls->next;
 
         calls->next = first_waiting(calls, call_after(calls, call));
-        call->job.outcome = JOB_ABANDONED;
+        call->job.outcome = why != NULL ? JOB_UNSTARTED : JOB_ABANDONED;
+        (void)snprintf(call->job.reason, sizeof(call->job.reason), "%s", why != NULL ? why : "");
         call_explain(calls, call);
+        offer(calls, call);
     }
 }
 
 /* ---- out ---- */
 
+static struct iovec lines_of(const struct call *call)
+{
+    return (struct iovec){call->lines.bytes + call->lines.start, buf_len(&call->lines)};
+}
+
+/* The pieces of an answer that has ended, from *skip on. */
+static int end_pieces(const struct call *call, struct iovec *pieces, size_t *skip)
+{
+    static char bracket[] = "]\n";
+    static char newline[] = "\n";
+    const struct iovec all[] = {
+        {call->id, call->n_id},
+        {call->text, call->len},
+        {call->id != NULL ? bracket : newline, call->id != NULL ? 2 : 1},
+    };
+    int n = 0;
+
+    for (size_t i = 0; i < ARRAY_LEN(all); i++) {
+        size_t skipped = *skip < all[i].iov_len ? *skip : all[i].iov_len;
+
+        *skip -= skipped;
+        if (skipped < all[i].iov_len)
+            pieces[n++] =
+                (struct iovec){(char *)all[i].iov_base + skipped, all[i].iov_len - skipped};
+    }
+    assert(n > 0 && *skip == 0); /* at least the newline is left */
+    return n;
+}
+
 int calls_answers(const struct calls *calls, struct iovec *pieces, int max)
 {
-    static char newline[] = "\n";
     size_t skip = calls->written;
     int n = 0;
 
-    list_each(node, &calls->all) {
-        const struct call *call = call_at(node);
+    list_each(node, &calls->leaving) {
+        const struct call *call = leaving_at(node);
+        bool has_lines = buf_len(&call->lines) > 0;
 
-        if (n + 2 + (buf_len(&call->lines) > 0) > max)
+        if (n + has_lines + (call->id != NULL ? 3 : 2) > max)
             break;
-        if (buf_len(&call->lines) > 0)
-            pieces[n++] =
-                (struct iovec){call->lines.bytes + call->lines.start, buf_len(&call->lines)};
-        if (!call->ended)
-            break;
-        assert(skip <= call->len);
-        if (skip < call->len)
-            pieces[n++] = (struct iovec){call->text + skip, call->len - skip};
-        pieces[n++] = (struct iovec){newline, 1};
-        skip = 0;
+        if (has_lines)
+            pieces[n++] = lines_of(call);
+        if (call->ended)
+            n += end_pieces(call, pieces + n, &skip);
     }
     return n;
 }
@@ -275,8 +404,10 @@ static size_t wrote_lines(struct calls *calls, struct call *call, size_t n)
         return 0;
     buf_drop(&call->lines, n);
     calls->answer_bytes -= n;
-    if (!call->ended)
+    if (!call->ended && buf_len(&call->lines) == 0) { /* the others have their turn */
+        list_remove(&call->leaving);
         calls_take_parts(calls, &call->job);
+    }
     return n;
 }
 
@@ -286,13 +417,12 @@ void calls_wrote(struct calls *calls, size_t n)
         struct call *call;
         size_t left;
 
-        assert(calls->n > 0);
-        call = call_at(calls->all.next);
+        assert(!list_empty(&calls->leaving));
+        call = leaving_at(calls->leaving.next);
         n -= wrote_lines(calls, call, n);
-        if (n == 0)
-            return;
-        assert(call->ended);
-        left = call->len + 1 - calls->written;
+        if (n == 0 || !call->ended)
+            continue;
+        left = call->n_id + call->len + (call->id != NULL ? 2 : 1) - calls->written;
         if (n < left) {
             calls->written += n;
             return;
@@ -317,10 +447,12 @@ void calls_drop(struct calls *calls, uint64_t up_to)
         if (call->given && !call->ended) {
             call->unwanted = true;
             drop_lines(calls, call);
+            list_remove(&call->leaving);
             if (call->job.on_parts != NULL)
                 job_cancel(&call->job);
         } else {
             call_free(calls, call);
         }
     }
+    offer_head(calls);
 }

@@ -1,7 +1,8 @@
 #pragma once
 
 /*
- * calls - input lines, in order, until their answers have been written in the same order.
+ * calls - input lines until their answers have been written: in the order of the lines, or, where a
+ * line has an id, as soon as there is an answer.
  *
  * Each line becomes one call: it is given to the action, or answered at once when it is not an
  * activation. This module owns no descriptor. It counts what is held, so that the owner can stop
@@ -15,20 +16,25 @@
 
 #include "base/buf.h"
 #include "base/list.h"
+#include "filter/call_line.h"
 #include "worker/job.h"
 
 struct calls;
 
 struct call {
-    struct list node;
+    struct list node;    /* in `all` */
+    struct list leaving; /* in that list of calls, or in none */
     struct job job;
     struct calls *calls; /* that it belongs to */
-    uint64_t end_at;     /* offset in the input behind its line */
-    bool given;          /* the pool has, or had, its job */
-    bool ended;          /* `text` is what is to be written */
-    bool unwanted;       /* nobody is there to be answered */
-    struct buf lines;    /* parts, to be written before it; each with its newline */
-    char *text;          /* owned; no newline */
+    char *id;            /* "[ID,", what its answer begins with; owned; NULL: it has none */
+    size_t n_id;
+    uint64_t end_at;  /* offset in the input behind its line */
+    bool given;       /* the pool has, or had, its job */
+    bool ended;       /* `text` is what is to be written */
+    bool unwanted;    /* nobody is there to be answered */
+    bool silent;      /* ended without an answer line */
+    struct buf lines; /* parts, to be written before it; each with its newline */
+    char *text;       /* owned; no newline */
     size_t len;
 };
 
@@ -38,6 +44,7 @@ struct calls_opts {
     uint64_t run_ms;         /* limit of one activation; the line's deadline may be sooner */
     size_t line_max_bytes;   /* for texts */
     size_t answer_max_bytes; /* for texts */
+    enum call_form form;     /* of lines and results */
     bool wants_object;       /* the action takes no other arguments */
     job_done_fn *done;       /* must call calls_done() */
     job_parts_fn *on_parts;  /* must call calls_take_parts(); NULL: nobody asks for parts */
@@ -47,12 +54,14 @@ struct calls_opts {
 struct calls {
     struct calls_opts opts;
     struct list all;     /* oldest first */
+    struct list leaving; /* calls that have something to write, the first one perhaps in part */
+    struct call *head;   /* the oldest call without an id that has not ended; NULL: none */
     struct call *next;   /* the first call not yet given; NULL: none */
     size_t n;            /* in `all` */
     size_t n_given;      /* ... that the pool has now */
     size_t line_bytes;   /* held for what has not ended */
     size_t answer_bytes; /* ... for what has ended */
-    size_t written;      /* bytes of the oldest answer and its newline that have left */
+    size_t written; /* bytes of the first answer in `leaving`, all around it counted, that left */
 };
 
 void calls_init(struct calls *calls, const struct calls_opts *opts);
@@ -72,8 +81,8 @@ void calls_done(struct calls *calls, struct job *job);
 /* Parts of its answer have come. */
 void calls_take_parts(struct calls *calls, struct job *job);
 
-/* Answer all calls not yet given with the text of a forced end. */
-void calls_abandon(struct calls *calls);
+/* Answer all calls not yet given. why: the action could not be started; NULL: a forced end. */
+void calls_abandon(struct calls *calls, const char *why);
 
 /* What may be written now, at most `max` pieces. Returns their number; 0: nothing. */
 int calls_answers(const struct calls *calls, struct iovec *pieces, int max);

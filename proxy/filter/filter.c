@@ -11,7 +11,7 @@
 #include "filter/outlet.h"
 #include "worker/pool.h"
 
-#define PIECES_MAX      128 /* of one write: two for each answer */
+#define PIECES_MAX      128 /* of one write: two for each answer, and a third for an id */
 #define WRITES_PER_TURN 32  /* then it is the turn of others */
 
 struct filter {
@@ -25,6 +25,7 @@ struct filter {
     struct loop_timer more; /* run the step in the next turn: one posted now runs in this turn */
     uint64_t drop_up_to;    /* input offset up to which the writer has left */
     bool stopped;           /* nothing is given any more */
+    char *why;              /* owned; ... as the action could not be started; NULL: a forced end */
     bool told;              /* `ended` was called */
     filter_ended_fn *ended;
     void *owner;
@@ -83,7 +84,7 @@ static void give_lines(struct filter *filter)
     struct job *job;
 
     if (filter->stopped)
-        calls_abandon(&filter->calls);
+        calls_abandon(&filter->calls, filter->why);
     if (filter->pool == NULL)
         return;
     while (filter->calls.n_given < filter->opts.given_max &&
@@ -181,6 +182,7 @@ struct filter *filter_new(struct loop *loop, const struct filter_opts *opts, fil
                                                     .run_ms = opts->run_ms,
                                                     .line_max_bytes = opts->line_max_bytes,
                                                     .answer_max_bytes = opts->answer_max_bytes,
+                                                    .form = opts->form,
                                                     .done = on_job_done,
                                                     .on_parts = opts->parts ? on_job_parts : NULL});
     inlet_init(&filter->inlet);
@@ -223,6 +225,7 @@ void filter_free(struct filter **filter)
     inlet_close(&f->inlet);
     outlet_close(&f->outlet);
     calls_free(&f->calls);
+    free(f->why);
     free(f);
     *filter = NULL;
 }
@@ -245,6 +248,13 @@ void filter_stop(struct filter *filter)
 {
     filter->stopped = true;
     filter_close(filter);
+}
+
+void filter_fail(struct filter *filter, const char *why)
+{
+    assert(filter->why == NULL);
+    filter->why = xstrdup(why);
+    filter_stop(filter);
 }
 
 size_t filter_n_running(const struct filter *filter)

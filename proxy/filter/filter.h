@@ -2,7 +2,7 @@
 
 /*
  * filter - the command pipe: each input line is the body of a /run; each gets one answer line, in
- * the same order.
+ * the same order or, by its id, as soon as it is there.
  *
  * Lines and answers are held in memory up to a bound. When it is reached, reading stops, which
  * slows a peer that writes too much or reads too little. When the reader of a named pipe leaves,
@@ -12,6 +12,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include "filter/call_line.h"
 
 struct err;
 struct filter;
@@ -26,6 +28,7 @@ struct filter_opts {
     size_t line_max_bytes;   /* longest line */
     size_t answer_max_bytes; /* as the workers have it, for texts */
     size_t held_max_bytes;   /* lines and answers held before reading stops */
+    enum call_form form;     /* of lines and results */
     bool parts;              /* write parts of answers as they come */
     unsigned given_max;      /* jobs in the pool at a time; it must accept this many */
 };
@@ -49,6 +52,8 @@ void filter_serve(struct filter *filter, struct pool *pool);
 void filter_close(struct filter *filter);
 /* Start no further activation; those not started are answered with an error. */
 void filter_stop(struct filter *filter);
+/* The same: the action could not be started. why: copied. */
+void filter_fail(struct filter *filter, const char *why);
 
 /* Jobs that the pool has. */
 size_t filter_n_running(const struct filter *filter);

@@ -144,6 +144,7 @@ struct invoke *invoke_new(struct loop *loop, const struct invoke_opts *opts, inv
     invoke->ended = ended;
     invoke->owner = owner;
     invoke->job.done = on_done;
+    invoke->job.takes_any_result = opts->any;
     invoke->job.on_parts = opts->parts ? on_parts : NULL;
     invoke->job.limit_ms = opts->run_ms;
     invoke->job.deadline_at_ms = JOB_BY_TURN;

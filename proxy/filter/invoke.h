@@ -14,6 +14,7 @@ struct loop;
 struct pool;
 
 struct invoke_opts {
+    bool any;             /* the argument and the result may be any JSON value */
     bool parts;           /* write parts of the answer as they come */
     const char *argument; /* JSON, @FILE or -; NULL: {} */
     const char *members;  /* JSON members beside it, each with a comma behind it; "" */

@@ -50,7 +50,7 @@ void admin_on_health(void *owner, struct request *request)
 /* NULL: a /run that comes now is given to the action. */
 static const char *why_not_ready(const struct service *service)
 {
-    if (service->draining)
+    if (service->leaving || service->draining)
         return "draining\n";
     if (service->gate.closed)
         return "starting\n";
@@ -200,8 +200,8 @@ static void write_restarts(struct buf *text, const char *name, const struct read
 
 static void write_deaths(struct buf *text, const char *name, const struct reading *reading)
 {
-    for (unsigned i = 0; i < N_CAUSES; i++)
-        metrics_number(text, name, "cause", cause_name((enum cause)i),
+    for (unsigned i = DEATH_NONE + 1; i < N_DEATHS; i++)
+        metrics_number(text, name, "cause", death_name((enum death)i),
                        reading->service->workers.n_deaths[i]);
 }
 

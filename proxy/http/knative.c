@@ -227,6 +227,14 @@ static void add_body(struct buf *out, struct json_slice result, struct shape *sh
     buf_done(&text);
 }
 
+/* So that pages of any other origin may read the reply. */
+static void allow_all(struct request *request)
+{
+    request_add_header(request, "access-control-allow-origin", CORS_ORIGIN);
+    request_add_header(request, "access-control-allow-methods", CORS_METHODS);
+    allow_headers(request);
+}
+
 static void reply_shaped(struct request *request, struct json_slice result)
 {
     struct shape shape = {.status = 200};
@@ -268,6 +276,7 @@ static void on_run_replied(void *owner, struct request *request, int status, cha
     struct passage *passage = owner;
 
     if (status == 0) { /* it goes in parts, as http/run.c sends them */
+        allow_all(request);
         passage_free(passage);
         return;
     }

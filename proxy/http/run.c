@@ -14,6 +14,7 @@
 #include "http/stream.h"
 #include "http/trace.h"
 #include "worker/contract.h"
+#include "worker/error_kind.h"
 #include "worker/part_form.h"
 #include "worker/parts.h"
 
@@ -92,6 +93,7 @@ static const struct {
 } failures[] = {
     [JOB_ANSWERED] = {502, RUN_BAD_ANSWER}, /* but with no object or array */
     [JOB_DIED] = {400, RUN_DIED},
+    [JOB_STOPPED] = {400, RUN_DIED},
     [JOB_KILLED] = {400, RUN_DIED},
     [JOB_EXHAUSTED] = {502, RUN_EXHAUSTED},
     [JOB_LATE] = {502, RUN_DEADLINE},
@@ -195,6 +197,26 @@ static void on_gone(void *owner)
 
 static const struct request_watcher watcher = {.left = on_left, .room = on_room, .gone = on_gone};
 
+/* The platform compares bodies, so what else there is to say goes into headers. */
+static void add_headers(const struct run *run)
+{
+    const struct job *job = &run->job;
+    enum error_kind kind = error_kind_of(job);
+
+    if (kind != ERROR_KIND_NONE)
+        request_add_header(run->request, ERROR_KIND_HEADER, error_kind_name(kind));
+    if (job->outcome == JOB_DIED)
+        reason_add_header(run->request, job->reason, strlen(job->reason));
+    if (job->outcome == JOB_STOPPED)
+        reason_add_header(run->request, CONTRACT_STOPPED, strlen(CONTRACT_STOPPED));
+}
+
+static void refuse(struct request *request, enum error_kind kind, int status, const char *text)
+{
+    request_add_header(request, ERROR_KIND_HEADER, error_kind_name(kind));
+    request_reply_error(request, status, text);
+}
+
 static void on_stream_done(struct run *run)
 {
     const struct job *job = &run->job;
@@ -202,8 +224,8 @@ static void on_stream_done(struct run *run)
     run->is_done = true;
     count(run, job->is_cancelled ? RUN_CANCELLED : end_of(job));
     run->service->runs.answer_bytes += job->answer_len;
-    if (job->outcome == JOB_DIED && run->request != NULL && !run->is_streaming)
-        reason_add_header(run->request, job->reason, strlen(job->reason));
+    if (run->request != NULL && !run->is_streaming)
+        add_headers(run);
     stream_step(run);
 }
 
@@ -222,6 +244,7 @@ static void on_done(struct job *job)
         return;
     }
     count(run, end_of(job));
+    add_headers(run);
     if (contract_is_answered(job)) {
         int status = status_of(job);
 
@@ -229,9 +252,8 @@ static void on_done(struct job *job)
         request_reply(run->request, status, TAKE(job->answer), job->answer_len);
     } else {
         contract_explain(job, service->opts.pool.worker.answer_max_bytes, text, sizeof(text));
-        if (job->outcome == JOB_DIED) /* how, beside the text that others compare */
-            reason_add_header(run->request, job->reason, strlen(job->reason));
-        request_reply_error(run->request, status_of(job), text);
+        request_reply_error(run->request, status_of(job),
+                            job->outcome == JOB_STOPPED ? "command exited" : text);
     }
     run_free(run);
 }
@@ -251,7 +273,7 @@ static void set_deadline(const struct service *service, struct run *run, struct 
     struct job *job = &run->job;
     uint64_t span_ms = service->opts.run_ms;
     int64_t margin_ms = service->opts.margin_ms;
-    uint64_t asked_ms = contract_asked_ms(body);
+    uint64_t asked_ms = service->opts.no_deadlines ? 0 : contract_asked_ms(body);
 
     job->limit_ms = span_ms;
     if (asked_ms > 0 && asked_ms < span_ms) {
@@ -293,7 +315,7 @@ static void refuse_second(struct service *service, struct request *request)
     service->runs.n_ends[RUN_BUSY]++;
     output_line_start(service->err, NULL);
     output_add(service->err, NULL, line, sizeof(line) - 1);
-    request_reply_error(request, 403, NOT_READY);
+    refuse(request, ERROR_KIND_OVERLOAD, 403, NOT_READY);
 }
 
 /* As the proxy of the old native contract: an activation like any other, its log empty (T-D4). */
@@ -302,12 +324,13 @@ static void refuse_argument(const struct service *service, struct request *reque
     forwarder_write_sentinels(service->out, service->err);
     output_flush(service->out);
     output_flush(service->err);
-    request_reply_error(request, 404, CONTRACT_NO_OBJECT);
+    refuse(request, ERROR_KIND_REQUEST, 404, CONTRACT_NO_OBJECT);
 }
 
 static void refuse_full(struct service *service, struct request *request, const char *text)
 {
     service->runs.n_ends[RUN_QUEUE_FULL]++;
+    request_add_header(request, ERROR_KIND_HEADER, error_kind_name(ERROR_KIND_OVERLOAD));
     request_reply_full(request, text);
 }
 
@@ -321,7 +344,7 @@ static void refuse_unstarted(struct service *service, struct request *request)
     tally->n_ends[RUN_UNSTARTED]++;
     histogram_add(&tally->queued, waited_us, 1);
     histogram_add(&tally->whole, waited_us, 1);
-    request_reply_error(request, 502, text);
+    refuse(request, ERROR_KIND_UNAVAILABLE, 502, text);
 }
 
 /* Whether this proxy takes no activation now, whatever the request says; it was answered then. */
@@ -331,7 +354,7 @@ static bool is_closed(struct service *service, struct request *request, enum gat
         refuse_full(service, request, SERVICE_TOO_MANY_HELD);
     } else if (service->draining) {
         service->runs.n_ends[RUN_DRAINING]++;
-        request_reply_error(request, 503, "The action is being shut down.");
+        refuse(request, ERROR_KIND_UNAVAILABLE, 503, "The action is being shut down.");
     } else if (service->cannot_start != NULL) {
         refuse_unstarted(service, request);
     } else {
@@ -360,12 +383,12 @@ void run_on_request(void *owner, struct request *request)
     pool = service->pool != NULL ? service->pool : default_action_pool(service);
     if (pool == NULL) {
         service->runs.n_ends[RUN_NO_ACTION]++;
-        request_reply_error(request, 500, "no action defined yet");
+        refuse(request, ERROR_KIND_UNAVAILABLE, 500, "no action defined yet");
         return;
     }
     if (!contract_check(body, n, &top, text, sizeof(text))) {
         service->runs.n_ends[RUN_BAD_BODY]++;
-        request_reply_error(request, 400, text);
+        refuse(request, ERROR_KIND_REQUEST, 400, text);
         return;
     }
     if (service->opts.one_at_a_time && pool_n_jobs(pool) > 0) {
@@ -382,6 +405,7 @@ void run_on_request(void *owner, struct request *request)
     run->request = request;
     run->came_at_us = loop_now_us(service->loop);
     run->job.done = on_done;
+    run->job.takes_any_result = service->opts.any;
     list_init(&run->job.node);
     set_deadline(service, run, top);
     set_line(run, top, &trace);

@@ -18,6 +18,7 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "base/loop.h"
+#include "worker/error_kind.h"
 
 #define ACCEPTS_PER_TURN 16
 #define ACCEPT_PAUSE_MS  100 /* pause after accept() fails for lack of descriptors */
@@ -156,6 +157,8 @@ static void send_refusal(const struct server *server, struct request *request,
         request_add_header(request, INSTANCE_HEADER, server->instance);
     if (refusal->retry)
         request_add_header(request, "retry-after", "1");
+    request_add_header(request, ERROR_KIND_HEADER,
+                       error_kind_name(refusal->retry ? ERROR_KIND_OVERLOAD : ERROR_KIND_REQUEST));
     request_reply_error(request, refusal->status, refusal->text);
 }
 

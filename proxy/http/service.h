@@ -52,6 +52,7 @@ struct service_opts {
      * store's folder when writable. NULL: not such an image. */
     const char *skeleton_dir;
     uint64_t run_ms;      /* limit of one activation */
+    bool no_deadlines;    /* ... and no request may ask for less */
     int64_t margin_ms;    /* a late activation is abandoned this long before its deadline */
     uint64_t init_ms;     /* limit of one /init, and of one start of a worker */
     enum answers answers; /* for runtimes whose manifest says "auto" */
@@ -59,10 +60,13 @@ struct service_opts {
     bool prelaunches;     /* start the launcher of `fallback` before there is an action */
     bool allow_reinit;    /* a further /init replaces the action */
     bool forks;           /* fork workers from a zygote where the runtime can */
+    bool any;             /* arguments and results may be any JSON value */
     bool one_at_a_time;   /* refuse a /run while another runs, as Apache's Node runtime does */
     bool renames_log;     /* a command: the log's reader is the action's author */
     bool logs_init_error; /* whatever the manifest says (OW_LOG_INIT_ERROR) */
 };
+
+#define NO_LIMIT_MS (UINT64_C(30) * 86400000) /* of a debugger's session */
 
 struct service {
     struct loop *loop; /* borrowed */
@@ -84,7 +88,8 @@ struct service {
     struct run_tally runs;      /* what was counted of POST /run */
     struct tally workers;       /* ... of the action's processes */
     struct run_observer *observer; /* borrowed; NULL: nobody is told of activations */
-    bool draining;                 /* SIGTERM came: no new activations */
+    bool leaving;                  /* SIGTERM came: it serves on, and is no longer ready */
+    bool draining;                 /* ... and --drain-delay is over: no new activations */
 };
 
 /* gate_pass() of the service's gate; a proxy that is shutting down holds nothing. */

@@ -10,6 +10,7 @@
 
 #include "base/json.h"
 #include "base/ring.h"
+#include "worker/ready.h"
 #include "worker/spawn.h"
 
 #define READ_FIRST_BYTES 16384      /* room for the first read of a turn; most answers fit */
@@ -115,6 +116,17 @@ static void fix_answers(struct channel *channel, enum answers answers)
         if (channel->fd3.sock != NULL)
             forwarder_take_over(&channel->out, &channel->fd3);
     }
+}
+
+void channel_close_input(struct channel *channel)
+{
+    loop_watch_close(&channel->in);
+}
+
+void channel_hand_over_input(struct channel *channel, struct loop_watch *to)
+{
+    loop_watch_write(&channel->in, NULL);
+    loop_watch_move(&channel->in, to);
 }
 
 void channel_close(struct channel *channel)
@@ -344,9 +356,11 @@ bool channel_pull(struct channel *channel)
     return came1 || came3;
 }
 
-void channel_use_ring(struct channel *channel)
+void channel_announced(struct channel *channel, const struct ready *ready)
 {
-    channel->uses_ring = channel->ring >= 0;
+    channel->kept_apart = ready->pipeline > 0 || ready->concurrent > 0;
+    channel->parts = ready->parts;
+    channel->uses_ring = ready->ring && channel->ring >= 0;
 }
 
 void channel_pull_ring(struct channel *channel)

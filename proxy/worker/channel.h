@@ -19,6 +19,7 @@
 #include "base/loop.h"
 #include "worker/forwarder.h"
 
+struct ready;
 struct spawned;
 
 #define CHANNEL_PART_MARK    '+'  /* begins a line with a part of an answer (runtime/README.md) */
@@ -90,6 +91,10 @@ void channel_init(struct channel *channel, struct output *out, struct output *er
 /* Take over the pipes. on_fd1, on_fd3: called from the loop when an answer may have come. */
 void channel_open(struct channel *channel, struct loop *loop, const struct spawned *spawned,
                   enum answers answers, loop_watch_fn *on_fd1, loop_watch_fn *on_fd3);
+/* Nothing more is written: the process may leave in order. */
+void channel_close_input(struct channel *channel);
+/* Move the input to `to`, which is closed; nothing more can be written here. */
+void channel_hand_over_input(struct channel *channel, struct loop_watch *to);
 /* Forward the last log bytes and close all pipes. */
 void channel_close(struct channel *channel);
 /* Frees memory; the channel is closed. */
@@ -120,6 +125,18 @@ void channel_ask(struct channel *channel, bool between_lines);
 /* Whether it has read anything since it was asked; also when it was not. */
 bool channel_reads(struct channel *channel);
 
+/* Nobody waited for an answer that was handed out. */
+static inline void channel_was_stale(struct channel *channel)
+{
+    channel->n_stale++;
+}
+
+/* Its input was not closed by us. */
+static inline bool channel_takes_input(const struct channel *channel)
+{
+    return channel->in.sock != NULL;
+}
+
 /* Every descriptor on which answers could come is at its end. */
 static inline bool channel_ended(const struct channel *channel)
 {
@@ -134,8 +151,8 @@ bool channel_hold_up(struct channel *channel);
 void channel_pause(struct channel *channel);
 void channel_resume(struct channel *channel);
 
-/* The process said that it keeps answers in its ring. */
-void channel_use_ring(struct channel *channel);
+/* What the process said of itself when it reported ready. */
+void channel_announced(struct channel *channel, const struct ready *ready);
 /* It is dead and its pipes are read: take in what it has made and not written. */
 void channel_pull_ring(struct channel *channel);
 

@@ -122,7 +122,7 @@ bool contract_is_answered(const struct job *job)
     if (job->outcome != JOB_ANSWERED || job->has_no_result)
         return job->outcome == JOB_ANSWERED;
     kind = json_check(job->answer, job->answer_len, NULL);
-    return kind == JSON_OBJECT || kind == JSON_ARRAY;
+    return kind == JSON_OBJECT || kind == JSON_ARRAY || (kind != JSON_BAD && job->takes_any_result);
 }
 
 bool contract_is_error(const struct job *job)
@@ -141,6 +141,9 @@ void contract_explain(const struct job *job, size_t answer_max_bytes, char *text
         break;
     case JOB_DIED:
         (void)snprintf(text, size, "command exited"); /* the suites compare it; reason: beside it */
+        break;
+    case JOB_STOPPED:
+        (void)snprintf(text, size, "%s", CONTRACT_STOPPED);
         break;
     case JOB_KILLED:
     case JOB_EXHAUSTED:

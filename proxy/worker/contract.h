@@ -14,6 +14,10 @@
 /* Said of an argument that is neither, to those who ask; "value" is the argument's name. */
 #define CONTRACT_NO_OBJECT "The action did not receive a dictionary or array as an argument."
 
+/* Said of an activation that the end of the proxy ends. */
+#define CONTRACT_STOPPED                                                                           \
+    "The action is being shut down: the activation ran longer than the drain (--drain-timeout)."
+
 struct job;
 
 /* Check that body[0 .. n) is one JSON object, or null, which stands for {}. top: filled then, of

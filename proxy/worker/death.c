@@ -1,5 +1,6 @@
 #include "worker/death.h"
 
+#include <assert.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -10,21 +11,59 @@
 
 #define SHELL_SIGNAL 128 /* a shell whose last command was killed ends with this and the signal */
 
-static const char *const texts[DEATH_COUNT] = {
+static const struct {
+    const char *name;
+    const char *text; /* for the activation that passed a limit; NULL: there is none */
+} deaths[N_DEATHS] = {
+    [DEATH_NONE] = {"none", NULL},
+    [DEATH_EXITED] = {"exited", NULL},
+    [DEATH_SIGNALLED] = {"signalled", NULL},
+    [DEATH_DEADLINE] = {"deadline", NULL},
+    [DEATH_START_TIMEOUT] = {"start_timeout", NULL},
+    [DEATH_REFUSED] = {"refused", NULL},
+    [DEATH_HUNG] = {"hung", NULL},
+    [DEATH_STOPPED] = {"stopped", NULL},
     /* The platform's words for a container that the kernel has killed. */
-    [DEATH_MEMORY] = "The action exhausted its memory and was aborted.",
-    [DEATH_CPU] = "The action used more processor time than one process may (--rlimit-cpu) and was "
-                  "aborted.",
-    [DEATH_FILE_SIZE] = "The action wrote more into one file than it may (--rlimit-fsize) and was "
-                        "aborted.",
+    [DEATH_MEMORY] = {"memory", "The action exhausted its memory and was aborted."},
+    [DEATH_CPU] = {"cpu", "The action used more processor time than one process may (--rlimit-cpu) "
+                          "and was aborted."},
+    [DEATH_FILE_SIZE] = {"file_size", "The action wrote more into one file than it may "
+                                      "(--rlimit-fsize) and was aborted."},
+    [DEATH_UNSPAWNED] = {"unspawned", NULL},
 };
 
-enum death death_of(int wait_status, bool wanted, struct oom *oom, uint64_t now_ms)
+const char *death_name(enum death death)
 {
-    int signo = WIFSIGNALED(wait_status) ? WTERMSIG(wait_status) : 0;
+    assert(death < N_DEATHS);
+    return deaths[death].name;
+}
 
-    if (wanted)
-        return DEATH_WANTED;
+const char *death_text(enum death death)
+{
+    assert(death < N_DEATHS);
+    return deaths[death].text;
+}
+
+static int signal_of(int wait_status)
+{
+    return WIFSIGNALED(wait_status) ? WTERMSIG(wait_status) : 0;
+}
+
+static enum death by_itself(int wait_status)
+{
+    return WIFSIGNALED(wait_status) ? DEATH_SIGNALLED : DEATH_EXITED;
+}
+
+enum death death_of(int wait_status, enum death told, bool killed, struct oom *oom, uint64_t now_ms)
+{
+    int signo = signal_of(wait_status);
+
+    /* A process that ends closes its answers first, which looks like hanging until the status is
+     * here: it hung only if our signal was what ended it. */
+    if (told == DEATH_HUNG && signo != SIGTERM && !(signo == SIGKILL && killed))
+        return by_itself(wait_status);
+    if (told != DEATH_NONE)
+        return told;
     if (WIFEXITED(wait_status) && WEXITSTATUS(wait_status) == SHELL_SIGNAL + SIGKILL)
         signo = SIGKILL;
     if (signo == SIGKILL && oom != NULL && oom_claim(oom, now_ms))
@@ -33,12 +72,7 @@ enum death death_of(int wait_status, bool wanted, struct oom *oom, uint64_t now_
         return DEATH_CPU;
     if (signo == SIGXFSZ)
         return DEATH_FILE_SIZE;
-    return WIFSIGNALED(wait_status) ? DEATH_SIGNAL : DEATH_EXIT;
-}
-
-const char *death_text(enum death death)
-{
-    return texts[death];
+    return by_itself(wait_status);
 }
 
 void death_say_how(int wait_status, char *out, size_t size)

@@ -1,7 +1,8 @@
 #pragma once
 
 /*
- * death - what a process of the action died of.
+ * death - why a process of the action ended: one word for the log, the metrics and the answers to
+ * its jobs.
  */
 
 #include <stdbool.h>
@@ -12,21 +13,35 @@
 struct err;
 struct oom;
 
+/* Another one: a row in death.c, and in docs/monitoring.md. */
 enum death {
-    DEATH_NONE,      /* running, or never started */
-    DEATH_EXIT,      /* it ended by itself, whatever its status */
-    DEATH_SIGNAL,    /* a signal that was not ours: a crash, somebody's kill */
-    DEATH_WANTED,    /* we had told it to end: late, hung, refused, not wanted any more */
-    DEATH_MEMORY,    /* the container's memory was used up */
-    DEATH_CPU,       /* its processor time was, --rlimit-cpu */
-    DEATH_FILE_SIZE, /* it wrote a file beyond --rlimit-fsize */
-    DEATH_COUNT,
+    DEATH_NONE,          /* running, or never started */
+    DEATH_EXITED,        /* by itself, with a status */
+    DEATH_SIGNALLED,     /* by a signal that is not ours: a crash, somebody's kill */
+    DEATH_DEADLINE,      /* ended by us: an activation's deadline passed */
+    DEATH_START_TIMEOUT, /* ... it was not ready in time */
+    DEATH_REFUSED,       /* its ready line says no, or is none */
+    DEATH_HUNG,          /* ended by us: it closed its answers, or does not read any more */
+    DEATH_STOPPED,       /* ended by us: it is not wanted any more */
+    DEATH_MEMORY,        /* by the kernel: the container's memory was used up */
+    DEATH_CPU,           /* ... --rlimit-cpu was */
+    DEATH_FILE_SIZE,     /* ... --rlimit-fsize was */
+    DEATH_UNSPAWNED,     /* the system or the program did not let it begin */
+    N_DEATHS
 };
 
-/* wait_status: as from waitpid. wanted: we had told it to end. oom: NULL when nobody counts.
- * now_ms: loop time. */
-enum death death_of(int wait_status, bool wanted, struct oom *oom, uint64_t now_ms);
+/*
+ * wait_status  as from waitpid
+ * told         why we told it to end; DEATH_NONE: we did not
+ * killed       ... and it got SIGKILL from us, not SIGTERM alone
+ * oom          NULL when nobody counts
+ * now_ms       loop time
+ */
+enum death death_of(int wait_status, enum death told, bool killed, struct oom *oom,
+                    uint64_t now_ms);
 
+/* The label. */
+const char *death_name(enum death death);
 /* What its activation is answered when it passed a limit; NULL: it did not. */
 const char *death_text(enum death death);
 /* "exit status 3", or "signal 9 (Killed)". */

@@ -28,5 +28,10 @@ void ending_ask(struct ending *ending);
 void ending_tell(struct ending *ending, pid_t pid);
 /* SIGKILL now. */
 void ending_kill(struct ending *ending, pid_t pid);
+/* It got SIGKILL. */
+static inline bool ending_has_killed(const struct ending *ending)
+{
+    return ending->signo == 0;
+}
 /* Send what is due. hurried: there is no time to wait for one that was only asked. */
 void ending_step(struct ending *ending, pid_t pid, bool hurried);

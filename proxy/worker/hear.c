@@ -9,71 +9,65 @@
 #include "worker/parts.h"
 #include "worker/ready.h"
 #include "worker/request_id.h"
+#include "worker/session.h"
+#include "worker/spawn.h"
 #include "worker/tally.h"
-#include "worker/worker.h"
 
-#define LAST_READS_MAX 4 /* at its end; one empties a pipe, but somebody may go on writing */
+#define LAST_READS_MAX 4    /* at its end; one empties a pipe, but somebody may go on writing */
+#define TOMBSTONE_MS   1000 /* time for a job that was given up and cannot be taken back */
+#define READS_MS       1000 /* time to read what it was asked to */
+
+#define NEVER_MS (UINT64_MAX - 1) /* as JOB_BY_TURN is UINT64_MAX */
 
 /* ---- the end of an activation ---- */
 
-void hear_end_of(struct worker *w, struct job *job, enum job_outcome outcome)
+/* Log lines, then sentinels, then the answer, for the platform stops reading logs soon after it. */
+static void end_job(struct session *s, struct job *job, enum job_outcome outcome)
 {
-    const char *text = death_text(w->death);
-
     job->outcome = outcome;
-    if (outcome == JOB_DIED && text != NULL) {
-        job->outcome = JOB_EXHAUSTED;
-        (void)snprintf(job->reason, sizeof(job->reason), "%s", text);
-    } else if (outcome == JOB_DIED && w->killed_for != NULL) {
-        job->outcome = JOB_KILLED;
-        (void)snprintf(job->reason, sizeof(job->reason),
-                       "the activation had begun when its process was killed: %s", w->killed_for);
-    } else if (outcome == JOB_DIED && w->death != DEATH_NONE) {
-        death_say_how(w->wait_status, job->reason, sizeof(job->reason));
-    }
-    if (!window_is_fed(&w->window))
-        channel_settle_logs(&w->channel);
-    else if (!w->logs_settled)
-        channel_settle_log_lines(&w->channel);
-    forwarder_write_sentinels(w->channel.out.output, w->channel.err.output);
-    list_add_tail(&w->finished, &job->node);
-    loop_post(w->loop, &w->changed);
+    if (!window_is_fed(&s->window))
+        channel_settle_logs(&s->channel);
+    else if (!s->logs_settled)
+        channel_settle_log_lines(&s->channel);
+    forwarder_write_sentinels(s->channel.out.output, s->channel.err.output);
+    list_add_tail(&s->finished, &job->node);
+    loop_post(s->loop, s->changed);
 }
 
-static void finish(struct worker *w, struct job *job, enum job_outcome outcome)
+static void finish(struct session *s, struct job *job, enum job_outcome outcome)
 {
     /* It answered before all of its line was written. The rest can neither be left out, as the next
      * line would be glued to what it has, nor be counted on to be read: it is replaced. */
-    if (w->window.unsent == job && w->window.unsent_written > 0)
-        w->hung = true;
-    job = window_take(&w->window, job);
+    if (s->window.unsent == job && s->window.unsent_written > 0)
+        s->spoiled = true;
+    job = window_take(&s->window, job);
     if (job != NULL) /* else it was a tombstone, whose client has its answer */
-        hear_end_of(w, job, outcome);
+        end_job(s, job, outcome);
 }
 
 /* The channel takes a little more than the bound, for the number. */
-static bool is_within(const struct worker *w, enum channel_result result, size_t n)
+static bool is_within(const struct session *s, enum channel_result result, size_t n)
 {
-    return result == CHANNEL_LINE && n <= w->opts.answer_max_bytes;
+    return result == CHANNEL_LINE && n <= s->opts->answer_max_bytes;
 }
 
 /* Whose answer it is; its number is taken off. NULL: nobody's. */
-static struct job *find_job(const struct worker *w, enum channel_result result, const char **text,
+static struct job *find_job(const struct session *s, enum channel_result result, const char **text,
                             size_t *n)
 {
     uint64_t number;
 
-    if (!w->window.numbered)
-        return window_oldest(&w->window);
+    if (!s->window.numbered)
+        return window_oldest(&s->window);
     if (!request_id_read(text, n, &number) || (result == CHANNEL_LINE && !request_id_end(*text, n)))
         return NULL;
-    return window_find(&w->window, number);
+    return window_find(&s->window, number);
 }
 
 /* Takes the mark of a failed function off its answer. Programs that are no launchers have none. */
-static bool take_mark(const struct worker *w, const char **text, size_t *n)
+static bool take_mark(const struct session *s, const char **text, size_t *n)
 {
-    if (!w->channel.kept_apart || *n == 0 || **text != '!')
+    if (!s->channel.kept_apart || *n == 0 || **text != '!')
         return false;
     *text += 1;
     *n -= 1;
@@ -88,37 +82,35 @@ static bool is_end_of_parts(const char *text, size_t n)
     return n == 1 || (n == 2 && text[1] == '\r');
 }
 
-static void take_part(struct worker *w, enum channel_result result, struct job *job,
+static void take_part(struct session *s, enum channel_result result, struct job *job,
                       const char *text, size_t n)
 {
-    struct tally *tally = w->opts.tally;
-    uint64_t now_us = loop_now_us(w->loop);
+    uint64_t now_us = loop_now_us(s->loop);
 
-    w->pacing.n_silent = 0; /* one line at a time for those that have much to say */
+    pacing_logged(&s->pacing); /* one line at a time for those that have much to say */
     if (job->tombstone)
         return;
     if (job->parts == NULL)
-        histogram_add(&tally->first_part, now_us - job->given_at_us, 1);
-    tally->n_parts++;
-    tally->part_bytes += n - 1;
-    if (is_within(w, result, n))
-        parts_add(job, text + 1, n - 1, w->opts.answer_max_bytes, now_us);
+        tally_first_part(s->opts->tally, now_us - job->given_at_us);
+    tally_part(s->opts->tally, n - 1);
+    if (is_within(s, result, n))
+        parts_add(job, text + 1, n - 1, s->opts->answer_max_bytes, now_us);
     else
         parts_add_too_long(job, now_us);
     if (job->on_parts != NULL && list_empty(&job->parts->node))
-        list_add_tail(&w->spoke, &job->parts->node);
-    loop_post(w->loop, &w->changed);
+        list_add_tail(&s->spoke, &job->parts->node);
+    loop_post(s->loop, s->changed);
 }
 
 /* Its parts are its answer, or what is wrong with them. true: it is finished. */
-static bool finish_by_parts(struct worker *w, struct job *job, bool at_end)
+static bool finish_by_parts(struct session *s, struct job *job, bool at_end)
 {
     if (job->tombstone)
         return false;
     if (parts_are_bad(job) || (at_end && job->parts != NULL && job->parts->too_long)) {
         if (job->parts->fault != NULL)
             (void)snprintf(job->reason, sizeof(job->reason), "%s", job->parts->fault);
-        finish(w, job, job->parts->fault != NULL ? JOB_MALFORMED : JOB_TOO_LONG);
+        finish(s, job, job->parts->fault != NULL ? JOB_MALFORMED : JOB_TOO_LONG);
         return true;
     }
     if (at_end)
@@ -127,33 +119,34 @@ static bool finish_by_parts(struct worker *w, struct job *job, bool at_end)
 }
 
 /* true: somebody waited for this answer. */
-static bool finish_answered(struct worker *w, enum channel_result result, const char *text,
+static bool finish_answered(struct session *s, enum channel_result result, const char *text,
                             size_t n)
 {
-    struct job *job = find_job(w, result, &text, &n);
+    struct job *job = find_job(s, result, &text, &n);
     bool failed, at_end;
 
     if (job == NULL) {
-        if (w->channel.n_stale++ == 0)
-            log_warn("worker.stray", log_int("pid", w->pid)); /* an answer that is nobody's */
+        if (s->channel.n_stale == 0)
+            log_warn("worker.stray", log_int("pid", s->pid)); /* an answer that is nobody's */
+        channel_was_stale(&s->channel);
         return false;
     }
-    at_end = channel_is_part(&w->channel, text, n) && is_end_of_parts(text, n);
-    if (channel_is_part(&w->channel, text, n) && !at_end) {
-        take_part(w, result, job, text, n);
+    at_end = channel_is_part(&s->channel, text, n) && is_end_of_parts(text, n);
+    if (channel_is_part(&s->channel, text, n) && !at_end) {
+        take_part(s, result, job, text, n);
         return false;
     }
-    if ((at_end || job->parts != NULL) && finish_by_parts(w, job, at_end))
+    if ((at_end || job->parts != NULL) && finish_by_parts(s, job, at_end))
         return true;
-    failed = take_mark(w, &text, &n);
-    if (!is_within(w, result, n)) {
-        finish(w, job, JOB_TOO_LONG);
+    failed = take_mark(s, &text, &n);
+    if (!is_within(s, result, n)) {
+        finish(s, job, JOB_TOO_LONG);
         return true;
     }
     if (!job->tombstone) {
         /* By order its work begins when the one before is done: hear() counts all of a read. */
-        if (w->window.numbered)
-            histogram_add(&w->opts.tally->work, loop_now_us(w->loop) - job->given_at_us, 1);
+        if (s->window.numbered)
+            tally_work(s->opts->tally, loop_now_us(s->loop) - job->given_at_us, 1);
         if (!at_end) {
             job->answer = xmalloc(n);
             memcpy(job->answer, text, n);
@@ -161,176 +154,320 @@ static bool finish_answered(struct worker *w, enum channel_result result, const 
         }
         job->failed = failed;
     }
-    finish(w, job, JOB_ANSWERED);
+    finish(s, job, JOB_ANSWERED);
     return true;
 }
 
-void hear_malformed(struct worker *w, const char *what)
+void hear_malformed(struct session *s, const char *what)
 {
-    struct job *job = window_oldest(&w->window);
+    struct job *job = window_oldest(&s->window);
 
     if (!job->tombstone)
         (void)snprintf(job->reason, sizeof(job->reason), "%s", what);
-    channel_drop_rest(&w->channel); /* into the log of this one */
-    (void)pacing_answered(&w->pacing, 1, false, true);
-    finish(w, job, JOB_MALFORMED);
+    channel_drop_rest(&s->channel); /* into the log of this one */
+    (void)pacing_answered(&s->pacing, 1, false, true);
+    finish(s, job, JOB_MALFORMED);
 }
 
 /* ---- what the worker says ---- */
 
 /* text: NULL for a line beyond the bound. */
-static void read_ready_line(struct worker *w, const char *text, size_t n)
+static void read_ready_line(struct session *s, const char *text, size_t n)
 {
     struct ready ready;
 
-    if (ready_read(&ready, text, n, &w->start_err) < 0) {
-        w->refused = true;
+    if (ready_read(&ready, text, n, &s->refusal) < 0) {
+        s->refused = true;
         return;
     }
-    if (ready.concurrent > 0 && !window_is_between_lines(&w->window)) {
+    if (ready.concurrent > 0 && !window_is_between_lines(&s->window)) {
         /* It was sent the start of a line without an id. Replace the process; from now on, wait
          * for its announcement as long as a start may take. */
-        w->opts.settle_ms = w->opts.start_ms;
-        w->refused = true;
+        s->announces_late = s->refused = true;
         return;
     }
-    w->ready = w->was_seen = true;
-    pacing_announced(&w->pacing, ready.pipeline, ready.concurrent);
-    window_set_numbered(&w->window, ready.concurrent > 0);
-    w->channel.kept_apart = ready.pipeline > 0 || ready.concurrent > 0;
-    w->channel.parts = ready.parts;
-    w->takes_control = ready.control;
-    if (ready.ring)
-        channel_use_ring(&w->channel);
+    s->ready = true;
+    pacing_announced(&s->pacing, ready.pipeline, ready.concurrent);
+    window_set_numbered(&s->window, ready.concurrent > 0);
+    channel_announced(&s->channel, &ready);
+    s->takes_control = ready.control;
 }
 
-static enum channel_wanted wanted(const struct worker *w)
+static enum channel_wanted wanted(const struct session *s)
 {
-    if (window_is_fed(&w->window))
+    if (window_is_fed(&s->window))
         return WANT_ANSWER;
-    if (w->state == WORKER_STARTING && !w->ready && !w->refused && w->spec->reports_ready)
+    if (!s->ready && !s->refused && !s->dismissed && s->spec->reports_ready)
         return WANT_READY;
     return WANT_NOTHING;
 }
 
-void hear(struct worker *w)
+void hear(struct session *s)
 {
     unsigned n_answers = 0;
 
     for (;;) {
-        enum channel_wanted want = wanted(w);
+        enum channel_wanted want = wanted(s);
         const char *text;
         size_t n;
-        enum channel_result result = channel_next(&w->channel, want, &text, &n);
+        enum channel_result result = channel_next(&s->channel, want, &text, &n);
 
         if (result == CHANNEL_NONE)
             break;
-        if (w->state == WORKER_STOPPING && w->window.n == 0)
+        if (s->dismissed && s->window.n == 0)
             continue; /* too late, whatever it says */
         if (want != WANT_ANSWER) {
-            read_ready_line(w, is_within(w, result, n) ? text : NULL, n);
+            read_ready_line(s, is_within(s, result, n) ? text : NULL, n);
             continue;
         }
-        n_answers += finish_answered(w, result, text, n);
+        n_answers += finish_answered(s, result, text, n);
         /* One read brought them all: no log line of theirs can be younger than the first look. */
-        w->logs_settled = n_answers > 0;
+        s->logs_settled = n_answers > 0;
     }
-    w->logs_settled = false;
+    s->logs_settled = false;
     if (n_answers > 0) {
-        uint64_t n_logged = w->channel.out.n_bytes + w->channel.err.n_bytes;
-        uint64_t each_ns = pacing_answered(&w->pacing, n_answers, window_is_fed(&w->window),
-                                           n_logged != w->n_logged);
+        uint64_t n_logged = s->channel.out.n_bytes + s->channel.err.n_bytes;
+        uint64_t each_ns = pacing_answered(&s->pacing, n_answers, window_is_fed(&s->window),
+                                           n_logged != s->n_logged);
 
-        if (!w->window.numbered)
-            histogram_add(&w->opts.tally->work, each_ns / 1000, n_answers);
-        w->n_logged = n_logged;
+        if (!s->window.numbered)
+            tally_work(s->opts->tally, each_ns / 1000, n_answers);
+        s->n_logged = n_logged;
     }
+}
+
+/* ---- reading ---- */
+
+/* It gets one line at a time from now on, and with care. */
+static void look_whether_unasked(struct session *s)
+{
+    if (s->channel.n_stale == 0 || !pacing_distrust(&s->pacing))
+        return;
+    tally_distrusted(s->opts->tally);
+    log_warn("worker.distrusted", log_int("pid", s->pid), log_count("unasked", s->channel.n_stale));
+}
+
+void hear_readable(struct session *s)
+{
+    (void)channel_pull(&s->channel);
+    hear(s);
+    look_whether_unasked(s);
+    s->ended |= channel_ended(&s->channel);
+    loop_post(s->loop, s->step);
+}
+
+/* By order nothing behind the parts of the oldest can be read before they are taken. By number each
+ * stream is told to wait for itself: give_controls(). */
+static bool must_pause(const struct session *s)
+{
+    return !s->window.numbered && s->window.n > 0 && parts_are_full(window_oldest(&s->window));
+}
+
+static void on_readable(struct session *s)
+{
+    if (must_pause(s))
+        channel_pause(&s->channel); /* until hear_resume() */
+    else
+        hear_readable(s);
+}
+
+static void on_fd1(struct loop_watch *watch)
+{
+    struct session *s = container_of(watch, struct session, channel.fd1);
+
+    if (!channel_hold_up(&s->channel))
+        on_readable(s);
+}
+
+static void on_fd3(struct loop_watch *watch)
+{
+    on_readable(container_of(watch, struct session, channel.fd3));
+}
+
+void hear_open(struct session *s, const struct spawned *spawned)
+{
+    session_begin(s, spawned->pid);
+    channel_open(&s->channel, s->loop, spawned, s->spec->answers, on_fd1, on_fd3);
+}
+
+enum stdin_probe_state hear_start(struct session *s)
+{
+    enum stdin_probe_state state = stdin_probe_look(&s->stdin_probe);
+
+    if (state == STDIN_PROBE_YES || state == STDIN_PROBE_POLLS) {
+        s->ready = true;
+        /* An announcement that it made on the way is in the pipe by now. */
+        (void)channel_pull(&s->channel);
+        hear(s);
+    }
+    return state;
+}
+
+void hear_resume(struct session *s)
+{
+    if (!must_pause(s))
+        channel_resume(&s->channel);
 }
 
 /* ---- the end of a process ---- */
 
 /* All but the oldest n_kept go back, in their order. */
-static void give_back(struct worker *w, unsigned n_kept)
+static void give_back(struct session *s, unsigned n_kept)
 {
-    struct list *after = &w->window.jobs;
+    struct list *after = &s->window.jobs;
 
     for (unsigned i = 0; i < n_kept; i++)
         after = after->next;
-    while (after->next != &w->window.jobs) {
-        struct job *job = window_take(&w->window, list_item(after->next, struct job, node));
+    while (after->next != &s->window.jobs) {
+        struct job *job = window_take(&s->window, list_item(after->next, struct job, node));
 
         if (job != NULL)
-            list_add_tail(&w->returned, &job->node);
+            list_add_tail(&s->returned, &job->node);
     }
-    loop_post(w->loop, &w->changed);
+    loop_post(s->loop, s->changed);
 }
 
-static void finish_oldest(struct worker *w, unsigned n, enum job_outcome outcome)
+static void finish_oldest(struct session *s, unsigned n, enum job_outcome outcome)
 {
     for (; n > 0; n--)
-        finish(w, window_oldest(&w->window), outcome);
+        finish(s, window_oldest(&s->window), outcome);
 }
 
-bool hear_no_more(struct worker *w, enum job_outcome outcome)
+bool hear_no_more(struct session *s, enum job_outcome outcome)
 {
-    struct job *oldest = window_oldest(&w->window);
+    struct job *oldest = window_oldest(&s->window);
     size_t n_unread;
     bool taken;
     unsigned n_held;
 
+    s->dismissed = true;
     if (oldest == NULL)
         return false;
     /* Drain the pipe before requeueing: this process may run until SIGKILL and must not run these
      * jobs too. */
-    taken = channel_take_back(&w->channel, &n_unread);
-    n_held = window_n_held(&w->window, taken ? n_unread : 0);
-    if (w->window.numbered && taken) {
-        n_held = window_n_begun(&w->window, n_unread);
-        give_back(w, n_held);
-        finish_oldest(w, n_held, outcome);
+    taken = channel_take_back(&s->channel, &n_unread);
+    n_held = window_n_held(&s->window, taken ? n_unread : 0);
+    if (s->window.numbered && taken) {
+        n_held = window_n_begun(&s->window, n_unread);
+        give_back(s, n_held);
+        finish_oldest(s, n_held, outcome);
         return false;
     }
-    if (n_held == 0 && outcome != JOB_DIED) /* late, and never read */
+    if (n_held == 0 && outcome == JOB_LATE) /* late, and never read */
         n_held = 1;
-    give_back(w, n_held);
+    give_back(s, n_held);
     if (n_held <= 1) {
-        finish_oldest(w, n_held, outcome);
+        finish_oldest(s, n_held, outcome);
         return false;
     }
-    if (outcome != JOB_DIED && !oldest->tombstone)
-        hear_end_of(w, window_give_up(&w->window, oldest), outcome);
+    if (outcome == JOB_LATE && !oldest->tombstone)
+        end_job(s, window_give_up(&s->window, oldest), outcome);
     return true;
 }
 
-static void hear_all(struct worker *w, bool dead)
+void hear_out(struct session *s)
+{
+    assert(s->window.n == 0);
+    s->dismissed = true;
+    channel_close_input(&s->channel);
+}
+
+static void hear_all(struct session *s, bool dead)
 {
     const char *text;
     size_t n;
 
-    w->channel.paused = false;
-    for (int i = 0; i < LAST_READS_MAX && channel_pull(&w->channel); i++)
-        hear(w);
-    channel_decide(&w->channel);
+    channel_resume(&s->channel);
+    for (int i = 0; i < LAST_READS_MAX && channel_pull(&s->channel); i++)
+        hear(s);
+    channel_decide(&s->channel);
     if (dead)
-        channel_pull_ring(&w->channel);
-    hear(w);
-    if (window_is_fed(&w->window) && channel_rest(&w->channel, &text, &n) == CHANNEL_LINE)
-        (void)finish_answered(w, CHANNEL_LINE, text, n);
+        channel_pull_ring(&s->channel);
+    hear(s);
+    if (window_is_fed(&s->window) && channel_rest(&s->channel, &text, &n) == CHANNEL_LINE)
+        (void)finish_answered(s, CHANNEL_LINE, text, n);
 }
 
-void hear_rest(struct worker *w)
+void hear_rest(struct session *s)
 {
-    hear_all(w, false);
+    hear_all(s, false);
 }
 
-void hear_last_words(struct worker *w)
+void hear_last_words(struct session *s, enum job_outcome outcome, const char *reason)
 {
-    size_t n_unread;
+    unsigned n_begun;
 
-    hear_all(w, true);
-    if (w->window.n == 0)
+    hear_all(s, true);
+    if (s->window.n == 0)
         return;
-    n_unread = channel_unread(&w->channel);
-    finish_oldest(w, window_n_begun(&w->window, n_unread), JOB_DIED);
-    give_back(w, 0);
+    n_begun = window_n_begun(&s->window, channel_unread(&s->channel));
+    for (; n_begun > 0; n_begun--) {
+        struct job *job = window_oldest(&s->window);
+
+        (void)snprintf(job->reason, sizeof(job->reason), "%s", reason);
+        finish(s, job, outcome);
+    }
+    give_back(s, 0);
+}
+
+/* ---- deadlines ---- */
+
+/* Other jobs run beside one that is late, and may be in time: unless the process as a whole does
+ * nothing any more, which shows by what it leaves unread. */
+static void ask_whether_it_reads(struct session *s)
+{
+    if (s->reads_by_ms > 0 && !channel_reads(&s->channel))
+        return;
+    channel_ask(&s->channel, s->window.unsent_written == 0);
+    s->reads_by_ms = loop_now_ms(s->loop) + READS_MS;
+}
+
+bool hear_is_stuck(struct session *s)
+{
+    if (s->reads_by_ms > 0 && channel_reads(&s->channel))
+        s->reads_by_ms = 0;
+    return s->reads_by_ms > 0 && loop_now_ms(s->loop) >= s->reads_by_ms;
+}
+
+bool hear_deadlines(struct session *s)
+{
+    struct job *job;
+
+    if (s->window.n == 0 || loop_now_ms(s->loop) < s->window.soonest_ms)
+        return false;
+    hear_readable(s); /* we may have been paused: read pending answers before enforcing deadlines */
+    for (;;) {
+        switch (window_late(&s->window, loop_now_ms(s->loop), TOMBSTONE_MS, &job)) {
+        case WINDOW_IN_TIME:
+            return false;
+        case WINDOW_LATE_RUNNING:
+            return true;
+        case WINDOW_LATE_JOB:
+            end_job(s, job, JOB_LATE);
+            if (s->window.numbered)
+                ask_whether_it_reads(s);
+            break;
+        }
+    }
+}
+
+void hear_deadlines_of_dying(struct session *s)
+{
+    while (hear_deadlines(s)) {
+        struct job *oldest = window_oldest(&s->window);
+
+        if (oldest->tombstone)
+            oldest->deadline_at_ms = NEVER_MS; /* it only keeps its place */
+        else
+            end_job(s, window_give_up(&s->window, oldest), JOB_LATE);
+    }
+}
+
+uint64_t hear_next_look_ms(const struct session *s)
+{
+    uint64_t at_ms = s->window.n > 0 ? s->window.soonest_ms : UINT64_MAX;
+
+    if (s->reads_by_ms > 0 && s->reads_by_ms < at_ms)
+        at_ms = s->reads_by_ms;
+    return at_ms < NEVER_MS ? at_ms : UINT64_MAX;
 }

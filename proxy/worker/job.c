@@ -16,7 +16,7 @@ const char *job_outcome_name(enum job_outcome outcome)
         [JOB_PENDING] = "pending",     [JOB_ANSWERED] = "answered",   [JOB_DIED] = "died",
         [JOB_KILLED] = "killed",       [JOB_LATE] = "late",           [JOB_TOO_LONG] = "too long",
         [JOB_UNSTARTED] = "unstarted", [JOB_ABANDONED] = "abandoned", [JOB_EXHAUSTED] = "exhausted",
-        [JOB_MALFORMED] = "malformed",
+        [JOB_MALFORMED] = "malformed", [JOB_STOPPED] = "stopped",
     };
 
     assert(outcome < ARRAY_LEN(names));

@@ -19,6 +19,7 @@ enum job_outcome {
     JOB_PENDING,
     JOB_ANSWERED,  /* answer is what the action wrote; not yet judged */
     JOB_DIED,      /* the action ended before it answered; reason: how, "" when nobody knows */
+    JOB_STOPPED,   /* the proxy shut down before it answered */
     JOB_KILLED,    /* its process was killed for another activation's sake: see reason */
     JOB_EXHAUSTED, /* ... as it passed a limit of the container or of ours: see reason */
     JOB_LATE,      /* its deadline passed, running or waiting */
@@ -62,6 +63,7 @@ struct job {
     size_t len;
     uint64_t deadline_at_ms; /* loop time, or JOB_BY_TURN */
     uint64_t limit_ms;       /* what the deadline text tells; by turn: the time that it has */
+    bool takes_any_result;   /* also one that is no object or array */
     job_done_fn *done;       /* called once, from the loop */
     job_parts_fn *on_parts;  /* parts of the answer have come: take them (worker/parts.h); called
                                 from the loop, but for those that come with the end. NULL: they are

@@ -66,6 +66,12 @@ bool pacing_takes_care(const struct pacing *pacing);
 void pacing_began(struct pacing *pacing);
 uint64_t pacing_answered(struct pacing *pacing, unsigned n_answers, bool more, bool logged);
 
+/* It has much to say: it gets one line at a time. */
+static inline void pacing_logged(struct pacing *pacing)
+{
+    pacing->n_silent = 0;
+}
+
 /* It wrote an answer that nobody waited for. true: it was not known to do so. Where answers have
  * numbers it can do no harm. */
 bool pacing_distrust(struct pacing *pacing);

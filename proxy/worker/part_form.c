@@ -4,8 +4,8 @@
 #include <string.h>
 
 #include "base/buf.h"
-#include "base/json.h"
 #include "worker/contract.h"
+#include "worker/error_kind.h"
 #include "worker/job.h"
 #include "worker/parts.h"
 
@@ -50,11 +50,17 @@ void part_form_end(const struct part_form *form, struct buf *out, const struct j
 
     assert(job->outcome != JOB_PENDING);
     buf_add_text(out, is_result ? form->result : form->error);
-    if (is_answered) {
+    if (is_result) {
         add_document(out, job->answer, job->answer_len);
+    } else if (is_answered) {
+        struct buf text = {0};
+
+        error_kind_add_answer(&text, job);
+        add_document(out, buf_at(&text), buf_len(&text));
+        buf_done(&text);
     } else {
         contract_explain(job, answer_max_bytes, why, sizeof(why));
-        json_add_error(out, why);
+        error_kind_add(out, error_kind_of(job), why);
     }
     buf_add_text(out, is_result ? form->result_end : form->error_end);
 }

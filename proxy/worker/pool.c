@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "base/log.h"
-#include "worker/parts.h"
 
 #define WHY_MAX     160 /* bytes of the last reason, beside our own words */
 #define SPREAD_JOBS 8   /* with fewer under way each goes to the least busy worker; a guess */
@@ -103,8 +102,7 @@ static void on_made(struct zygote_order *order, const struct spawned *spawned,
     if (spawned != NULL) {
         worker_adopt(&pw->worker, spawned, &nothing);
     } else if (err != NULL) {
-        pw->worker.start_err = *err;
-        loop_post(pw->pool->loop, &pw->worker.changed);
+        worker_fail_start(&pw->worker, err);
     } else {
         worker_start(&pw->worker);
     }
@@ -252,7 +250,7 @@ static bool is_better(const struct worker *worker, const struct worker *best, ui
 
     if (best == NULL || stalled != worker_is_stalled(best, now_ns))
         return best == NULL || !stalled;
-    return worker->window.n < best->window.n;
+    return worker_n_jobs(worker) < worker_n_jobs(best);
 }
 
 /* The worker with room that has the fewest jobs; NULL: none has room. Ties go in turn, but light
@@ -263,7 +261,7 @@ static struct worker *choose(struct pool *pool, uint64_t now_ns)
     unsigned n = pool->opts.n_workers;
     unsigned chosen = 0;
 
-    for (unsigned i = 0; i < n && (best == NULL || best->window.n > 0); i++) {
+    for (unsigned i = 0; i < n && (best == NULL || worker_n_jobs(best) > 0); i++) {
         unsigned at = (pool->next + i) % n;
         struct worker *worker = &pool->workers[at].worker;
 
@@ -283,7 +281,7 @@ static struct worker *choose(struct pool *pool, uint64_t now_ns)
 static bool takes_next(const struct pool *pool, const struct worker *worker, uint64_t now_ns)
 {
     return worker != NULL && pool_n_jobs(pool) >= SPREAD_JOBS && worker_room(worker) > 0 &&
-           worker->window.n < worker_batch(worker) && !worker_is_stalled(worker, now_ns);
+           worker_n_jobs(worker) < worker_batch(worker) && !worker_is_stalled(worker, now_ns);
 }
 
 static void on_room(struct output_waiter *waiter)
@@ -418,7 +416,7 @@ static bool wants_restart(const struct pool *pool, const struct pool_worker *pw)
     if (pool->circuit_open)
         return !is_any_up(pool);
     return !list_empty(&pool->queue) || pool->n_given != pw->n_given_before ||
-           pw->worker.channel.fed || pw->backoff.n_deaths <= 1;
+           worker_was_fed(&pw->worker) || pw->backoff.n_deaths <= 1;
 }
 
 /* Start what is down and due; wait for the soonest of those that are not due. */
@@ -510,12 +508,10 @@ static void on_worker_ready(struct pool *pool, const struct worker *w)
 static void collect(struct pool *pool, struct pool_worker *pw, struct list *finished)
 {
     struct worker *w = &pw->worker;
+    struct job *job;
 
-    while (!list_empty(&w->finished)) {
-        struct job *job = list_item(w->finished.next, struct job, node);
-
+    while ((job = session_take_finished(&w->session)) != NULL) {
         assert(pool->n_running > 0);
-        list_remove(&job->node);
         list_add_tail(finished, &job->node);
         pool->n_running--;
         if (job->outcome == JOB_ANSWERED)
@@ -523,11 +519,8 @@ static void collect(struct pool *pool, struct pool_worker *pw, struct list *fini
         else
             pw->cost_a_job = true;
     }
-    while (!list_empty(&w->returned)) {
-        struct job *job = list_item(w->returned.prev, struct job, node);
-
+    while ((job = session_take_returned(&w->session)) != NULL) {
         assert(pool->n_running > 0);
-        list_remove(&job->node);
         pool->n_running--;
         enqueue(pool, job, true);
     }
@@ -539,12 +532,13 @@ static void on_worker_changed(struct loop_post *post)
     struct worker *w = &pw->worker;
     struct pool *pool = pw->pool;
     struct list finished;
+    struct job *job;
 
     list_init(&finished);
     collect(pool, pw, &finished);
     /* What one process has shown holds for all of them. */
     if (pool->spec.answers == ANSWERS_AUTO)
-        pool->spec.answers = w->channel.answers;
+        pool->spec.answers = worker_answers(w);
     if (pool->retired == NULL) {
         if (w->state == WORKER_READY)
             on_worker_ready(pool, w);
@@ -559,16 +553,11 @@ static void on_worker_changed(struct loop_post *post)
     /* Sentinel before reply: the platform stops reading logs once it has the answer. */
     output_flush(pool->out);
     output_flush(pool->err);
-    while (!list_empty(&w->spoke)) {
-        struct job *job = list_item(w->spoke.next, struct parts, node)->job;
-
-        list_remove(&job->parts->node);
+    while ((job = session_take_spoken(&w->session)) != NULL)
         if (job->outcome == JOB_PENDING)
             job->on_parts(job);
-    }
     while (!list_empty(&finished)) {
-        struct job *job = list_item(finished.next, struct job, node);
-
+        job = list_item(finished.next, struct job, node);
         list_remove(&job->node);
         job->done(job);
     }

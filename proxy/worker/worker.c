@@ -2,23 +2,20 @@
 
 #include <assert.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/exec_spec.h"
 #include "base/kin.h"
 #include "base/log.h"
+#include "worker/give.h"
 #include "worker/hear.h"
-#include "worker/parts.h"
 #include "worker/spawn.h"
 #include "worker/tally.h"
 
-#define START_LOOK_US 200  /* between two looks whether one that reports nothing waits for input */
-#define TOMBSTONE_MS  1000 /* time for a job that was given up and cannot be taken back */
-#define READS_MS      1000 /* time to read what it was asked to */
-#define DYING_MS      100  /* from the end of its pipes to its own, as a rule microseconds */
-
-#define NEVER_MS        (UINT64_MAX - 1) /* as JOB_BY_TURN is UINT64_MAX */
-#define SETTLE_PATIENCE 10 /* times the settle time, for one that is seen to run and not wait */
+#define START_LOOK_US   200 /* between two looks whether one that reports nothing waits for input */
+#define DYING_MS        100 /* from the end of its pipes to its own, as a rule microseconds */
+#define SETTLE_PATIENCE 10  /* times the settle time, for one that is seen to run and not wait */
 
 #define BIT(n) (1u << (n))
 
@@ -30,13 +27,24 @@ static const unsigned next_states[WORKER_STATES] = {
     [WORKER_STOPPING] = BIT(WORKER_DOWN),
 };
 
+static const char *const state_names[WORKER_STATES] = {
+    [WORKER_DOWN] = "down",
+    [WORKER_STARTING] = "starting",
+    [WORKER_READY] = "ready",
+    [WORKER_STOPPING] = "stopping",
+};
+
+const char *worker_state_name(enum worker_state state)
+{
+    return state_names[state];
+}
+
 static void worker_step(struct worker *w);
 
 static void worker_check(const struct worker *w)
 {
     assert((w->pid == 0) == (w->state == WORKER_DOWN));
-    assert((w->window.n == 0) == list_empty(&w->window.jobs));
-    assert(w->window.n == 0 || w->state == WORKER_READY || w->state == WORKER_STOPPING);
+    assert(worker_n_jobs(w) == 0 || w->state == WORKER_READY || w->state == WORKER_STOPPING);
 }
 
 static void worker_move(struct worker *w, enum worker_state next)
@@ -54,61 +62,6 @@ static struct log_field log_age(const struct worker *w)
 }
 
 /* ---- what happens: facts, then step ---- */
-
-/* Its pipes have ended. As a rule it dies, and of what is known in a moment. */
-static void lose(struct worker *w)
-{
-    w->hung = true;
-    if (w->dying_until_ms == 0)
-        w->dying_until_ms = loop_now_ms(w->loop) + DYING_MS;
-}
-
-/* It gets one line at a time from now on, and with care. */
-static void look_whether_unasked(struct worker *w)
-{
-    if (w->channel.n_stale == 0 || !pacing_distrust(&w->pacing))
-        return;
-    w->opts.tally->n_distrusted++;
-    log_warn("worker.distrusted", log_int("pid", w->pid), log_count("unasked", w->channel.n_stale));
-}
-
-static void on_answers(struct worker *w)
-{
-    (void)channel_pull(&w->channel);
-    hear(w);
-    look_whether_unasked(w);
-    if (channel_ended(&w->channel))
-        lose(w);
-    loop_post(w->loop, &w->step);
-}
-
-/* By order nothing behind the parts of the oldest can be read before they are taken. By number each
- * stream is told to wait for itself: give_controls(). */
-static bool must_pause(const struct worker *w)
-{
-    return !w->window.numbered && w->window.n > 0 && parts_are_full(window_oldest(&w->window));
-}
-
-static void on_readable(struct worker *w)
-{
-    if (must_pause(w))
-        channel_pause(&w->channel); /* until worker_step() */
-    else
-        on_answers(w);
-}
-
-static void on_fd1(struct loop_watch *watch)
-{
-    struct worker *w = container_of(watch, struct worker, channel.fd1);
-
-    if (!channel_hold_up(&w->channel))
-        on_readable(w);
-}
-
-static void on_fd3(struct loop_watch *watch)
-{
-    on_readable(container_of(watch, struct worker, channel.fd3));
-}
 
 static void on_exit_status(struct loop_child *child, int wait_status)
 {
@@ -129,68 +82,58 @@ static void on_step(struct loop_post *post)
     worker_step(container_of(post, struct worker, step));
 }
 
-static void on_room_to_write(struct loop_watch *watch)
-{
-    struct worker *w = container_of(watch, struct worker, channel.in);
-
-    channel_saw_room(&w->channel);
-    worker_step(w);
-}
-
-/* ---- feeding ---- */
-
-/* Whether it will answer nothing more. */
-static bool is_lost(const struct worker *w)
-{
-    return w->hung || w->refused;
-}
-
-static void feed(struct worker *w)
-{
-    if (w->window.unsent == NULL)
-        return;
-    if (!give_next(w))
-        lose(w);
-    if (w->window.unsent != NULL && !is_lost(w))
-        loop_watch_write(&w->channel.in, on_room_to_write);
-}
-
-/* Whether what it wrote is to be made out: only where one line at a time is all that it has. */
-static bool is_puzzling(const struct worker *w)
-{
-    return w->window.n == 1 && window_is_fed(&w->window) && w->window.unsent == NULL &&
-           !w->channel.kept_apart && !w->window.numbered &&
-           (channel_is_undecided(&w->channel) || channel_oddity(&w->channel) != ODD_NOTHING);
-}
-
-/* Loop time at which to look again, in microseconds. */
-static uint64_t puzzle(struct worker *w)
-{
-    uint64_t at_us;
-
-    if (is_lost(w) || !is_puzzling(w)) {
-        w->question = (struct question){0};
-        return UINT64_MAX;
-    }
-    at_us = give_question(w);
-    if (at_us == UINT64_MAX && w->window.n_ahead > 0 && w->channel.in.sock != NULL)
-        loop_watch_write(&w->channel.in, on_room_to_write);
-    return at_us;
-}
-
 /* ---- the end of a process ---- */
+
+/* By its wait status and by what we told it. What it was not told it may still have known. */
+static enum death find_death(struct worker *w)
+{
+    enum death death = death_of(w->wait_status, w->told, ending_has_killed(&w->ending), w->opts.oom,
+                                loop_now_ms(w->loop));
+
+    if (w->told != DEATH_NONE || death_text(death) != NULL)
+        return death;
+    if (w->unwanted || w->retired)
+        return DEATH_STOPPED;
+    return w->session.refused ? DEATH_REFUSED : death;
+}
+
+/* The jobs that it had begun end with it. */
+static void end_jobs(struct worker *w)
+{
+    const char *limit = death_text(w->death);
+    char reason[sizeof(((struct job *)NULL)->reason)];
+
+    if (limit != NULL) {
+        hear_last_words(&w->session, JOB_EXHAUSTED, limit);
+    } else if (w->killed_for != NULL) {
+        (void)snprintf(reason, sizeof(reason),
+                       "the activation had begun when its process was killed: %s", w->killed_for);
+        hear_last_words(&w->session, JOB_KILLED, reason);
+    } else if (w->unwanted) {
+        hear_last_words(&w->session, JOB_STOPPED, "");
+    } else {
+        death_say_how(w->wait_status, reason, sizeof(reason));
+        hear_last_words(&w->session, JOB_DIED, reason);
+    }
+}
+
+static void note_refusal(struct worker *w)
+{
+    if (w->session.refused)
+        w->start_err = w->session.refusal;
+}
 
 static void bury(struct worker *w)
 {
-    bool wanted = w->state == WORKER_STOPPING;
-
     spawn_kill(w->pid, SIGKILL); /* what it started lives in its group */
     kin_end(w->loop, w->mark);   /* ... or has left it */
-    w->death = death_of(w->wait_status, wanted, w->opts.oom, loop_now_ms(w->loop));
-    hear_last_words(w);
-    tally_ended(w);
-    channel_close(&w->channel);
-    stdin_probe_close(&w->stdin_probe);
+    w->death = find_death(w);
+    end_jobs(w);
+    note_refusal(w);
+    tally_died(w->opts.tally, w->death);
+    log_info("worker.exit", log_int("pid", w->pid), log_text("cause", death_name(w->death)),
+             LOG_EXIT(w->wait_status), log_age(w), log_text("state", state_names[w->state]));
+    session_close(&w->session);
     loop_timer_clear(&w->timer);
     loop_post_cancel(&w->step);
     worker_move(w, WORKER_DOWN);
@@ -199,12 +142,17 @@ static void bury(struct worker *w)
 
 /* It must end. Where it has lines in its hands that it has not begun there is no time for SIGTERM:
  * it could handle that and begin them. */
-static void stop_now(struct worker *w, const char *why, enum job_outcome outcome)
+static void stop_now(struct worker *w, enum death why, enum job_outcome outcome)
 {
-    bool holds = hear_no_more(w, outcome);
+    bool holds;
 
-    log_info("worker.stop", log_int("pid", w->pid), log_age(w), log_text("why", why),
-             log_count("held", w->window.n));
+    if (outcome == JOB_DIED && w->unwanted)
+        outcome = JOB_STOPPED;
+    holds = hear_no_more(&w->session, outcome);
+    note_refusal(w);
+    log_info("worker.stop", log_int("pid", w->pid), log_age(w), log_text("why", death_name(why)),
+             log_count("held", worker_n_jobs(w)));
+    w->told = why;
     if (holds) {
         w->killed_for = outcome == JOB_LATE ? "the one before exceeded its time limit"
                                             : "the action had to end";
@@ -219,7 +167,8 @@ static void stop_now(struct worker *w, const char *why, enum job_outcome outcome
 /* Nothing more will be written to it: it may leave in order. */
 static void close_input(struct worker *w)
 {
-    loop_watch_close(&w->channel.in);
+    hear_out(&w->session);
+    w->told = DEATH_STOPPED;
     ending_ask(&w->ending);
     worker_move(w, WORKER_STOPPING);
 }
@@ -234,54 +183,62 @@ static bool is_late(const struct worker *w, uint64_t at_ms)
 /* It ended, or said that it will not answer, without a better reason than that. */
 static void start_failed(struct worker *w)
 {
-    if (!w->refused && w->start_err.kind == ERR_NONE)
+    note_refusal(w);
+    if (w->start_err.kind == ERR_NONE)
         (void)death_explain(w->death, w->spec->reports_ready, &w->start_err);
     if (w->death != DEATH_NONE && w->start_err.kind == ERR_ACTION)
         death_say_how(w->wait_status, w->start_err.detail, sizeof(w->start_err.detail));
 }
 
-/* Tell a launcher that waited what its action is; a long line goes as the pipe takes it. */
-static void greet(struct worker *w)
+/* true: its pipes have ended, so wait a moment for it to be dead, which tells what it died of. It
+ * may also live on without them. */
+static bool is_dying(struct worker *w)
 {
-    if (buf_len(&w->greeting) > 0 && channel_tell(&w->channel, &w->greeting) &&
-        buf_len(&w->greeting) > 0)
-        loop_watch_write(&w->channel.in, on_room_to_write);
+    if (!w->session.ended)
+        return false;
+    if (w->dying_until_ms == 0)
+        w->dying_until_ms = loop_now_ms(w->loop) + DYING_MS;
+    return !w->session.refused && !w->unwanted && !is_late(w, w->dying_until_ms);
 }
 
-/* true: wait a moment for what is dying to be dead. It may also live on without its pipes. */
-static bool is_dying(const struct worker *w)
+/* It cannot serve, or nobody wants it to. */
+static enum death why_stop(const struct worker *w)
 {
-    return w->dying_until_ms != 0 && !w->refused && !w->unwanted && !is_late(w, w->dying_until_ms);
+    if (w->unwanted || w->retired)
+        return DEATH_STOPPED;
+    return w->session.refused ? DEATH_REFUSED : DEATH_HUNG;
+}
+
+/* Whether one that reports nothing may be fed: it waits for input, or had its time. */
+static void settle(struct worker *w)
+{
+    bool waits = w->session.announces_late;
+    uint64_t settled_at_ms = w->started_at_ms + (waits ? w->opts.start_ms : w->opts.settle_ms);
+
+    if (w->session.ready || w->session.refused)
+        return;
+    if (hear_start(&w->session) == STDIN_PROBE_RUNS) /* which takes long on a busy machine */
+        settled_at_ms += SETTLE_PATIENCE * w->opts.settle_ms;
+    if (is_late(w, settled_at_ms))
+        session_assume_ready(&w->session);
 }
 
 static void step_starting(struct worker *w)
 {
     uint64_t late_at_ms = w->started_at_ms + w->opts.start_ms;
-    uint64_t settled_at_ms = w->started_at_ms + w->opts.settle_ms;
-    bool settles = !w->spec->reports_ready && !w->refused;
-    enum stdin_probe_state state;
 
-    greet(w);
+    give_greeting_rest(&w->session);
     if (is_late(w, late_at_ms))
-        on_answers(w); /* as in look_at_deadlines() */
-    state = settles && !w->ready ? stdin_probe_look(&w->stdin_probe) : STDIN_PROBE_UNKNOWN;
-    if (state == STDIN_PROBE_YES || state == STDIN_PROBE_POLLS) {
-        w->ready = w->was_seen = true;
-        /* An announcement that it made on the way is in the pipe by now. */
-        (void)channel_pull(&w->channel);
-        hear(w);
-    }
-    if (state == STDIN_PROBE_RUNS) /* still starting, which takes long on a busy machine */
-        settled_at_ms += SETTLE_PATIENCE * w->opts.settle_ms;
-    if (settles && is_late(w, settled_at_ms))
-        w->ready = true;
-    if (w->hung && !is_dying(w))
-        start_failed(w);
+        hear_readable(&w->session); /* as in hear_deadlines() */
+    if (!w->spec->reports_ready)
+        settle(w);
     if (is_dying(w)) {
         loop_timer_set(w->loop, &w->timer, w->dying_until_ms);
-    } else if (is_lost(w) || w->unwanted || w->retired) {
-        stop_now(w, is_lost(w) ? "lost" : "unwanted", JOB_DIED);
-    } else if (w->ready) {
+    } else if (session_is_lost(&w->session) || w->unwanted || w->retired) {
+        if (session_is_lost(&w->session))
+            start_failed(w);
+        stop_now(w, why_stop(w), JOB_DIED);
+    } else if (w->session.ready) {
         w->start_err.kind = ERR_NONE;
         worker_move(w, WORKER_READY);
         log_info("worker.ready", log_int("pid", w->pid), log_age(w));
@@ -290,111 +247,59 @@ static void step_starting(struct worker *w)
         (void)err_set(&w->start_err, ERR_LIMIT, 0,
                       "the action was not ready within %llu ms (--init-timeout)",
                       (unsigned long long)w->opts.start_ms);
-        stop_now(w, "late", JOB_DIED);
+        stop_now(w, DEATH_START_TIMEOUT, JOB_DIED);
     } else {
         loop_timer_set(w->loop, &w->timer, late_at_ms);
-        if (settles)
+        if (!w->spec->reports_ready)
             loop_timer_set_us(w->loop, &w->timer, loop_now_us(w->loop) + START_LOOK_US);
     }
 }
 
-/* Others run beside one that is late, and may be in time: unless the process as a whole does
- * nothing any more, which shows by what it leaves unread. */
-static void ask_whether_it_reads(struct worker *w)
+/* Set the timer to the sooner of these moments; UINT64_MAX: there is none. */
+static void set_timer(struct worker *w, uint64_t at_ms, uint64_t at_us)
 {
-    if (w->reads_by_ms > 0 && !channel_reads(&w->channel))
-        return;
-    channel_ask(&w->channel, w->window.unsent_written == 0);
-    w->reads_by_ms = loop_now_ms(w->loop) + READS_MS;
+    if (at_us < UINT64_MAX && at_us / 1000 < at_ms)
+        loop_timer_set_us(w->loop, &w->timer, at_us);
+    else if (at_ms < UINT64_MAX)
+        loop_timer_set(w->loop, &w->timer, at_ms);
+    else
+        loop_timer_clear(&w->timer);
 }
 
-/* It had its time to read, and did not. */
-static bool is_stuck(struct worker *w)
-{
-    if (w->reads_by_ms > 0 && channel_reads(&w->channel))
-        w->reads_by_ms = 0;
-    return w->reads_by_ms > 0 && is_late(w, w->reads_by_ms);
-}
-
-/* Answer the late ones. true: the one that runs is late, and the worker must end. */
-static bool look_at_deadlines(struct worker *w)
-{
-    struct job *job;
-
-    on_answers(w); /* we may have been paused: read pending answers before enforcing deadlines */
-    for (;;) {
-        switch (window_late(&w->window, loop_now_ms(w->loop), TOMBSTONE_MS, &job)) {
-        case WINDOW_IN_TIME:
-            return false;
-        case WINDOW_LATE_RUNNING:
-            return true;
-        case WINDOW_LATE_JOB:
-            hear_end_of(w, job, JOB_LATE);
-            if (w->window.numbered)
-                ask_whether_it_reads(w);
-            break;
-        }
-    }
-}
-
-/* The soonest moment at which there is something to look at. */
-static uint64_t next_look_ms(const struct worker *w)
-{
-    uint64_t at_ms = w->window.n > 0 ? w->window.soonest_ms : UINT64_MAX;
-
-    if (w->reads_by_ms > 0 && w->reads_by_ms < at_ms)
-        at_ms = w->reads_by_ms;
-    return at_ms;
-}
-
-/* Jobs that wait for its death are late as ever. */
 static void step_stopping(struct worker *w)
 {
-    while (w->window.n > 0 && is_late(w, w->window.soonest_ms) && look_at_deadlines(w)) {
-        struct job *oldest = window_oldest(&w->window);
-
-        if (oldest->tombstone)
-            oldest->deadline_at_ms = NEVER_MS; /* it only keeps its place */
-        else
-            hear_end_of(w, window_give_up(&w->window, oldest), JOB_LATE);
-    }
+    hear_deadlines_of_dying(&w->session);
     ending_step(&w->ending, w->pid, w->unwanted);
-    if (!loop_timer_is_set(&w->timer) && next_look_ms(w) < NEVER_MS)
-        loop_timer_set(w->loop, &w->timer, next_look_ms(w));
+    if (!loop_timer_is_set(&w->timer))
+        set_timer(w, hear_next_look_ms(&w->session), UINT64_MAX);
 }
 
 static void step_ready(struct worker *w)
 {
+    struct session *session = &w->session;
     uint64_t again_us = UINT64_MAX;
     bool late;
 
-    if (!must_pause(w))
-        channel_resume(&w->channel);
-    if (!is_lost(w) && !w->unwanted) {
-        feed(w);
-        if (w->holder.asked && w->channel.in.sock != NULL && !give_controls(w))
-            loop_watch_write(&w->channel.in, on_room_to_write);
-        again_us = puzzle(w);
+    hear_resume(session);
+    if (!session_is_lost(session) && !w->unwanted) {
+        give_next(session);
+        give_controls(session);
+        again_us = give_question(session);
     }
-    late = w->window.n > 0 && is_late(w, w->window.soonest_ms) && look_at_deadlines(w);
-    if (late || is_stuck(w) || (w->window.numbered && window_is_deserted(&w->window))) {
-        w->late = true;
-        stop_now(w, "late", late ? JOB_LATE : JOB_DIED);
+    late = hear_deadlines(session);
+    if (late || hear_is_stuck(session) || session_is_deserted(session)) {
+        stop_now(w, DEATH_DEADLINE, late ? JOB_LATE : JOB_DIED);
     } else if (is_dying(w)) {
-        uint64_t at_ms = next_look_ms(w);
+        uint64_t at_ms = hear_next_look_ms(session);
 
-        loop_timer_set(w->loop, &w->timer, at_ms < w->dying_until_ms ? at_ms : w->dying_until_ms);
-    } else if (is_lost(w) || w->unwanted) {
-        hear_rest(w); /* what it has answered counts */
-        stop_now(w, w->unwanted ? "unwanted" : "lost", JOB_DIED);
-    } else if (w->retired && w->window.n == 0) {
+        set_timer(w, at_ms < w->dying_until_ms ? at_ms : w->dying_until_ms, UINT64_MAX);
+    } else if (session_is_lost(session) || w->unwanted) {
+        hear_rest(session); /* what it has answered counts */
+        stop_now(w, why_stop(w), JOB_DIED);
+    } else if (w->retired && worker_n_jobs(w) == 0) {
         close_input(w);
-    } else if (again_us < UINT64_MAX && again_us / 1000 < next_look_ms(w)) {
-        loop_timer_set_us(w->loop, &w->timer, again_us);
-    } else if (next_look_ms(w) < UINT64_MAX) {
-        loop_timer_set(w->loop, &w->timer, next_look_ms(w));
     } else {
-        loop_timer_clear(&w->timer);
+        set_timer(w, hear_next_look_ms(session), again_us);
     }
 }
 
@@ -441,35 +346,24 @@ void worker_init(struct worker *w, struct loop *loop, const struct exec_spec *sp
     w->loop = loop;
     w->spec = spec;
     w->opts = *opts;
-    pacing_init(&w->pacing, opts->ahead_max, opts->pipeline);
-    placement_init(&w->placement, opts->wake_near);
-    w->stdin_probe.fd = -1;
     loop_post_init(&w->changed, on_changed);
     loop_post_init(&w->step, on_step);
     loop_timer_init(&w->timer, on_timer);
     ending_init(&w->ending, loop, &w->timer, opts->kill_ms);
     loop_child_init(&w->child);
-    channel_init(&w->channel, out, err, opts->answer_max_bytes + REQUEST_ID_MAX);
-    window_init(&w->window);
-    list_init(&w->finished);
-    list_init(&w->returned);
-    list_init(&w->spoke);
-    w->holder = (struct job_holder){.loop = loop, .step = &w->step};
+    session_init(&w->session, loop, spec, &w->opts, out, err);
+    session_tell(&w->session, &w->step, &w->changed);
 }
 
 void worker_done(struct worker *w)
 {
-    window_drop_tombstones(&w->window);
-    assert(w->window.n == 0 && list_empty(&w->finished) && list_empty(&w->returned));
     if (w->pid != 0) {
         spawn_kill(w->pid, SIGKILL);
         loop_child_forget(&w->child);
         kin_end(w->loop, w->mark);
     }
     loop_child_forget(&w->child);
-    channel_done(&w->channel);
-    buf_done(&w->greeting);
-    stdin_probe_close(&w->stdin_probe);
+    session_done(&w->session);
     loop_timer_clear(&w->timer);
     loop_post_cancel(&w->step);
     loop_post_cancel(&w->changed);
@@ -479,27 +373,41 @@ void worker_done(struct worker *w)
 
 static void begin(struct worker *w, const struct spawned *spawned)
 {
-    w->was_seen = false;
-    w->exited = w->ready = w->refused = w->hung = w->late = false;
-    w->unwanted = w->retired = w->takes_control = w->holder.asked = false;
+    w->exited = w->unwanted = w->retired = false;
+    w->dying_until_ms = 0;
+    w->told = w->death = DEATH_NONE;
     w->killed_for = NULL;
-    w->dying_until_ms = w->reads_by_ms = 0;
-    window_open(&w->window);
-    w->question = (struct question){0};
-    w->death = DEATH_NONE;
     w->start_err.kind = ERR_NONE;
-    w->n_logged = 0;
     w->started_at_ms = loop_now_ms(w->loop);
     w->pid = spawned->pid;
     w->mark = spawned->mark;
     worker_move(w, WORKER_STARTING);
-    tally_started(w);
+    log_info("worker.start", log_int("pid", w->pid), log_text("program", w->spec->argv[0]));
+    tally_started(w->opts.tally, w->was_started);
+    w->was_started = true;
     loop_child_watch(w->loop, &w->child, spawned->pid, on_exit_status);
-    channel_open(&w->channel, w->loop, spawned, w->spec->answers, on_fd1, on_fd3);
-    pacing_open(&w->pacing);
-    placement_open(&w->placement);
-    stdin_probe_open(&w->stdin_probe, spawned->pid, w->spec->privileges);
+    hear_open(&w->session, spawned);
     loop_timer_set_us(w->loop, &w->timer, loop_now_us(w->loop) + START_LOOK_US);
+}
+
+void worker_fail_start(struct worker *w, const struct err *err)
+{
+    assert(w->state == WORKER_DOWN && err->kind != ERR_NONE);
+    w->start_err = *err;
+    loop_post(w->loop, &w->changed);
+}
+
+/* It got no process: a start and its end in one. */
+static void spawn_failed(struct worker *w, struct err *err)
+{
+    log_info("worker.start", log_text("failed", err->text));
+    tally_started(w->opts.tally, w->was_started);
+    tally_died(w->opts.tally, DEATH_UNSPAWNED);
+    w->was_started = true;
+    /* Without better advice the text is the one that the suites compare. */
+    if (err->kind == ERR_ACTION && w->spec->shortfall == NULL)
+        (void)snprintf(err->text, sizeof(err->text), "command exited");
+    worker_fail_start(w, err);
 }
 
 void worker_start(struct worker *w)
@@ -508,60 +416,71 @@ void worker_start(struct worker *w)
     struct err err;
 
     assert(w->state == WORKER_DOWN);
-    buf_done(&w->greeting);
-    if (spawn_start(w->spec, w->opts.pipe_bytes, &spawned, &err) < 0) {
-        tally_unspawned(w, &err);
-        w->start_err = err;
-        /* Without better advice the text is the one that the suites compare. */
-        if (err.kind == ERR_ACTION && w->spec->shortfall == NULL) {
-            (void)err_set(&w->start_err, ERR_ACTION, err.os, "command exited");
-            memcpy(w->start_err.detail, err.detail, sizeof(err.detail));
-        }
-        loop_post(w->loop, &w->changed);
-        return;
-    }
-    begin(w, &spawned);
+    if (spawn_start(w->spec, w->opts.pipe_bytes, &spawned, &err) < 0)
+        spawn_failed(w, &err);
+    else
+        begin(w, &spawned);
 }
 
 void worker_adopt(struct worker *w, const struct spawned *spawned, struct buf *line)
 {
     assert(w->state == WORKER_DOWN);
-    buf_done(&w->greeting);
-    w->greeting = *line;
-    memset(line, 0, sizeof(*line));
     begin(w, spawned);
+    give_greeting(&w->session, line);
     loop_post(w->loop, &w->step);
+}
+
+unsigned worker_n_jobs(const struct worker *w)
+{
+    return w->session.window.n;
+}
+
+bool worker_is_ready(const struct worker *w)
+{
+    return w->state == WORKER_READY && !w->unwanted;
+}
+
+void worker_hand_over_input(struct worker *w, struct loop_watch *to)
+{
+    channel_hand_over_input(&w->session.channel, to);
+}
+
+bool worker_was_fed(const struct worker *w)
+{
+    return w->session.channel.fed;
+}
+
+enum answers worker_answers(const struct worker *w)
+{
+    return w->session.channel.answers;
 }
 
 unsigned worker_room(const struct worker *w)
 {
-    if (w->state != WORKER_READY || is_lost(w) || w->unwanted || w->retired || w->exited)
+    if (w->state != WORKER_READY || w->unwanted || w->retired || w->exited)
         return 0;
-    return pacing_depth(&w->pacing) > w->window.n ? pacing_depth(&w->pacing) - w->window.n : 0;
+    return session_room(&w->session);
 }
 
 unsigned worker_batch(const struct worker *w)
 {
-    return pacing_batch(&w->pacing);
+    return pacing_batch(&w->session.pacing);
 }
 
 bool worker_is_stalled(const struct worker *w, uint64_t now_ns)
 {
-    return w->window.n > 0 && pacing_is_stalled(&w->pacing, now_ns);
+    return worker_n_jobs(w) > 0 && pacing_is_stalled(&w->session.pacing, now_ns);
 }
 
 void worker_give(struct worker *w, struct job *job)
 {
     assert(worker_room(w) > 0);
-    job->holder = &w->holder;
-    job->cancel_told = job->pause_told = false;
-    window_add(&w->window, job);
-    loop_post(w->loop, &w->step);
+    session_add(&w->session, job);
 }
 
 void worker_feed(struct worker *w)
 {
-    assert(w->window.n > 0);
+    assert(worker_n_jobs(w) > 0);
     loop_post_cancel(&w->step);
     worker_step(w);
 }

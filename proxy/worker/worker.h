@@ -16,7 +16,7 @@
  *                     exited
  *
  * Handlers write down facts, worker_step() decides. The owner hears of changes from the loop, never
- * from inside a call.
+ * from inside a call. What is said to the process and by it is worker/session.h.
  */
 
 #include <stdbool.h>
@@ -24,19 +24,12 @@
 
 #include "base/err.h"
 #include "base/loop.h"
-#include "worker/channel.h"
 #include "worker/death.h"
 #include "worker/ending.h"
-#include "worker/give.h"
-#include "worker/job.h"
-#include "worker/pacing.h"
-#include "worker/placement.h"
-#include "worker/stdin_probe.h"
-#include "worker/window.h"
+#include "worker/session.h"
 
 struct exec_spec;
-struct tally;
-struct oom;
+struct spawned;
 
 enum worker_state {
     WORKER_DOWN,     /* no process */
@@ -45,19 +38,6 @@ enum worker_state {
     WORKER_STOPPING, /* told to end; nothing is read from it but log lines */
 };
 #define WORKER_STATES (WORKER_STOPPING + 1) /* how many there are */
-
-struct worker_opts {
-    uint64_t start_ms;       /* time that a start may take, until ready */
-    uint64_t settle_ms;      /* without a ready line: how long to look whether it waits for input */
-    uint64_t kill_ms;        /* between SIGTERM and SIGKILL */
-    size_t answer_max_bytes; /* longest answer */
-    unsigned pipeline;       /* lines ahead for those that announce nothing; 0: none */
-    unsigned ahead_max;      /* most lines written ahead of their answers; 1: one at a time */
-    bool wake_near;          /* worker/placement.h */
-    int pipe_bytes;          /* wanted size of the pipes; 0: the system's */
-    struct tally *tally;     /* where starts, ends and work are counted; borrowed */
-    struct oom *oom;         /* borrowed; tells deaths for want of memory. NULL: nobody does */
-};
 
 /* Invariants: (pid == 0) == (state == DOWN); jobs only in READY, and in STOPPING those that the
  * process has read: whether it began them is known when it is dead. */
@@ -74,46 +54,30 @@ struct worker {
     unsigned mark; /* base/kin.h */
     struct loop_child child;
     bool was_started; /* at least once in its life */
-    struct channel channel;
-    struct pacing pacing;
-    struct placement placement;
-    struct stdin_probe stdin_probe;
-    struct question question;
+    struct session session;
     struct loop_timer timer; /* the next moment at which to step, whatever the state */
     struct loop_post step;
-
-    /* facts, written by handlers */
-    struct buf greeting; /* what a launcher that waited for its action must hear first */
-    bool exited;
-    int wait_status;
-    bool ready;    /* it may be fed */
-    bool was_seen; /* ... as it said so, or was seen waiting for input */
-    bool refused;  /* its ready line says no, is none, or came too late for the line begun */
-    bool hung;     /* it closed its answers, or does not read any more */
-    bool late;     /* it was working past a deadline */
-    bool unwanted;
-    const char *killed_for; /* why it was killed with lines in its hands; NULL: it was not */
-    bool retired;     /* no more jobs come: it may leave once it has answered those that it has */
-    enum death death; /* what the last process died of */
-    uint64_t dying_until_ms; /* pipes closed: wait for SIGCHLD until this time */
     uint64_t started_at_ms;
     struct ending ending; /* STOPPING: what it is told next */
-    uint64_t reads_by_ms; /* it was asked whether it still reads: time to show it; 0: it was not */
-    bool logs_settled;    /* inside hear(): the log pipes were looked at since the last read */
 
-    struct window window; /* the jobs that it has */
-    uint64_t n_logged;    /* log bytes forwarded up to the last answers */
-    struct job_holder holder;
-    bool takes_control; /* the process said so: give_controls() */
+    /* facts, written by handlers */
+    bool exited;
+    int wait_status;
+    bool unwanted;
+    bool retired; /* no more jobs come: it may leave once it has answered those that it has */
+    uint64_t dying_until_ms; /* pipes closed: wait for SIGCHLD until this time; 0: they are open */
 
-    /* for the owner to collect */
-    struct list spoke;    /* parts that came since it was told */
-    struct list finished; /* jobs with an outcome; their sentinels are written */
-    struct list returned; /* jobs that never began, in order */
-    struct err start_err; /* why the last start failed; ERR_NONE: it did not */
+    /* how it ended */
+    enum death told;        /* why we told it to end; DEATH_NONE: we did not */
+    const char *killed_for; /* why it was killed with lines in its hands; NULL: it was not */
+    enum death death;       /* what the last process died of */
+    struct err start_err;   /* why the last start failed; ERR_NONE: it did not */
 };
 
-/* out, err: our own streams. on_changed: the owner's, see collect below. All borrowed. */
+const char *worker_state_name(enum worker_state state);
+
+/* out, err: our own streams. on_changed: the owner's, who takes the results of the session. All
+ * borrowed. */
 void worker_init(struct worker *worker, struct loop *loop, const struct exec_spec *spec,
                  const struct worker_opts *opts, struct output *out, struct output *err,
                  loop_post_fn *on_changed);
@@ -124,6 +88,18 @@ void worker_done(struct worker *worker);
 void worker_start(struct worker *worker);
 /* The same with a launcher that runs already and waits for this line; line: owned from now on. */
 void worker_adopt(struct worker *worker, const struct spawned *spawned, struct buf *line);
+/* The same, but there is no process: what made it has failed. */
+void worker_fail_start(struct worker *worker, const struct err *err);
+/* Jobs that it has. */
+unsigned worker_n_jobs(const struct worker *worker);
+/* It was given a line since its start. */
+bool worker_was_fed(const struct worker *worker);
+/* Where its answers come; ANSWERS_AUTO: not known yet. */
+enum answers worker_answers(const struct worker *worker);
+/* It is ready, and nobody has told it to end. */
+bool worker_is_ready(const struct worker *worker);
+/* Move our end of its descriptor 0 to `to`, which is closed. It gets no jobs after that. */
+void worker_hand_over_input(struct worker *worker, struct loop_watch *to);
 /* How many more jobs may be given now; 0 unless READY. */
 unsigned worker_room(const struct worker *worker);
 /* How many lines it does in a moment that is not worth waking another worker for; 1: it takes

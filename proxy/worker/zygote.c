@@ -55,6 +55,7 @@ struct zygote *zygote_new(struct loop *loop, struct exec_spec *spec, struct buf 
     list_init(&t->orders);
     t->begun = SPAWNED_NONE;
     line_init(&t->said, SAID_MAX_BYTES);
+    loop_watch_init(&t->socket);
     loop_timer_init(&t->late, on_late);
     loop_post_init(&t->next, on_next);
     worker_init(&t->worker, loop, &t->spec, opts, out, err, on_changed);
@@ -71,6 +72,7 @@ void zygote_free(struct zygote **zygote)
     loop_post_cancel(&t->next);
     worker_done(&t->worker);
     line_done(&t->said);
+    loop_watch_close(&t->socket);
     buf_done(&t->greeting);
     exec_spec_done(&t->spec);
     free(t);
@@ -88,13 +90,13 @@ void zygote_start(struct zygote *t, const struct spawned *waiting)
 {
     struct spawned spawned;
     struct buf greeting = {0};
+    struct err err;
 
     assert(t->worker.state == WORKER_DOWN);
     t->forks = false;
-    if (waiting == NULL &&
-        spawn_start(&t->spec, t->worker.opts.pipe_bytes, &spawned, &t->worker.start_err) < 0) {
-        log_info("template.start", log_text("failed", t->worker.start_err.text));
-        loop_post(t->loop, &t->worker.changed);
+    if (waiting == NULL && spawn_start(&t->spec, t->worker.opts.pipe_bytes, &spawned, &err) < 0) {
+        log_info("template.start", log_text("failed", err.text));
+        worker_fail_start(&t->worker, &err);
         return;
     }
     t->n_vain++;
@@ -140,6 +142,7 @@ static void ended(struct zygote *t)
 
     forget_begun(t);
     line_reset(&t->said, 0);
+    loop_watch_close(&t->socket);
     if (t->given_up)
         return;
     if (err.kind == ERR_SYSTEM || (err.kind != ERR_NONE && !t->loaded))
@@ -183,14 +186,13 @@ static void on_next(struct loop_post *post)
     int theirs[4];
     struct err err;
 
-    if (!t->forks || t->worker.unwanted || t->worker.state != WORKER_READY || t->begun.in >= 0 ||
-        list_empty(&t->orders))
+    if (!t->forks || !worker_is_ready(&t->worker) || t->begun.in >= 0 || list_empty(&t->orders))
         return;
     if (spawn_pipes(t->worker.opts.pipe_bytes, t->spec.privileges, &t->begun, theirs, &err) < 0) {
         return_orders(t, &err); /* no ordinary start would come further */
         return;
     }
-    if (send_pipes(t->worker.channel.in.fd, theirs)) {
+    if (send_pipes(t->socket.fd, theirs)) {
         loop_timer_set(t->loop, &t->late, loop_now_ms(t->loop) + t->worker.opts.start_ms);
     } else {
         forget_begun(t);
@@ -297,7 +299,7 @@ static void read_line(struct zygote *t, const char *text, size_t n)
 
 static void on_said(struct loop_watch *watch)
 {
-    struct zygote *t = container_of(watch, struct zygote, worker.channel.in);
+    struct zygote *t = container_of(watch, struct zygote, socket);
     ssize_t n = read(watch->fd, line_room(&t->said, SAID_MAX_BYTES), SAID_MAX_BYTES);
     enum line_result result;
     const char *text;
@@ -319,18 +321,24 @@ static void on_said(struct loop_watch *watch)
     }
 }
 
+/* What it says of itself it says before it reports ready: it is there by now. */
+static void listen_to(struct zygote *t)
+{
+    worker_hand_over_input(&t->worker, &t->socket);
+    loop_watch_read(&t->socket, on_said);
+    on_said(&t->socket);
+    if (!t->forks)
+        give_up(t, "its launcher does not know how to fork");
+}
+
 static void on_changed(struct loop_post *post)
 {
     struct zygote *t = container_of(post, struct zygote, worker.changed);
 
     if (t->worker.state == WORKER_DOWN) {
         ended(t);
-    } else if (t->worker.state == WORKER_READY && !t->worker.unwanted && !t->forks) {
-        /* What it says of itself it says before it reports ready: it is there by now. */
-        loop_watch_read(&t->worker.channel.in, on_said);
-        on_said(&t->worker.channel.in);
-        if (!t->forks)
-            give_up(t, "its launcher does not know how to fork");
+    } else if (worker_is_ready(&t->worker) && !t->forks) {
+        listen_to(t);
     }
 }
 

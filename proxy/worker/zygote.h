@@ -39,20 +39,21 @@ struct zygote_order {
 };
 
 struct zygote {
-    struct loop *loop;      /* borrowed */
-    struct exec_spec spec;  /* owned */
-    struct buf greeting;    /* owned: what each process of it must hear first */
-    struct worker worker;   /* the process; it never gets a job */
-    struct list orders;     /* oldest first */
-    struct spawned begun;   /* our ends for the oldest order while it is with the process; in == -1:
+    struct loop *loop;     /* borrowed */
+    struct exec_spec spec; /* owned */
+    struct buf greeting;   /* owned: what each process of it must hear first */
+    struct worker worker;  /* the process; it never gets a job */
+    struct list orders;    /* oldest first */
+    struct spawned begun;  /* our ends for the oldest order while it is with the process; in == -1:
                              none is */
-    struct line said;       /* what came over the socket, not understood yet */
-    struct loop_post next;  /* posted when an order may begin */
-    struct loop_timer late; /* the order under way */
-    bool forks;             /* the process said that it can */
-    bool loaded;            /* a process could load the action, so that it can be loaded */
-    unsigned n_vain;        /* processes in a row that have made no worker */
-    bool given_up;          /* no order is taken any more */
+    struct loop_watch socket; /* descriptor 0 of the process: it speaks there, too */
+    struct line said;         /* what came over the socket, not understood yet */
+    struct loop_post next;    /* posted when an order may begin */
+    struct loop_timer late;   /* the order under way */
+    bool forks;               /* the process said that it can */
+    bool loaded;              /* a process could load the action, so that it can be loaded */
+    unsigned n_vain;          /* processes in a row that have made no worker */
+    bool given_up;            /* no order is taken any more */
 };
 
 void zygote_order_init(struct zygote_order *order, zygote_made_fn *made);

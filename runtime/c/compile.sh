@@ -29,7 +29,8 @@ done
 functions=
 set -f
 IFS=,
-for name in ${function:-main}; do
+list=${function:-main}, # what is empty at the end is dropped
+for name in $list; do
     name=$(printf '%s' "$name" | sed 's/^[[:space:]]*//; s/[[:space:]]*$//')
     case $name in
     '' | [0-9]* | *[!A-Za-z0-9_]*) fail "main: \"$name\" is no name of a C function" ;;

@@ -22,7 +22,8 @@ command -v go >/dev/null || fail "go is not in PATH; it needs go 1.18 or newer (
 functions=
 set -f
 IFS=,
-for name in ${main:-main}; do
+list=${main:-main}, # what is empty at the end is dropped
+for name in $list; do
     name=$(printf '%s' "$name" | sed 's/^[[:space:]]*//; s/[[:space:]]*$//')
     case $name in
     '' | [0-9]* | *[!A-Za-z0-9_]*) fail "main: \"$name\" is no name of a Go function" ;;

@@ -349,7 +349,7 @@ if not loaded then
   os.exit(1)
 end
 local functions = {}
-for one in name:gmatch("[^,]+") do
+for one in name:gmatch("[^,]*") do
   one = one:match("^%s*(.-)%s*$")
   functions[#functions + 1] = { name = one, call = find(one, returned) }
   if not functions[#functions].call then

@@ -611,6 +611,8 @@ function activate(channel, metadata, main, line) {
         const value = request.value === undefined || request.value === null ? {} : request.value;
         const chosen = main.choose(request);
 
+        request.value = null; // held no longer than the function needs it
+
         parts = new Parts(channel.sendsParts ? (line) => answer('+' + line) : null);
         if (channel.cancelled.delete(number))
             parts.cancel();

@@ -40,88 +40,91 @@ function variablesOf(request) {
     return variables;
 }
 
-/* Shows them to the user's code in the environment of the process, one activation at a time. */
-class Metadata {
-    constructor() {
-        this.before = new Map(); // variable -> what it was before activations set it, or undefined
-        this.shown = new Map(); // variable -> text
+/* The metadata of one activation; what nobody looks at is never made into variables. */
+class Variables {
+    constructor(request) {
+        this.request = request;
+        this.map = null;
     }
 
-    run(request, work) {
-        this.show(variablesOf(request));
-        return work();
-    }
-
-    show(wanted) {
-        for (const name of this.shown.keys()) {
-            if (!wanted.has(name)) {
-                this.restore(name);
-                this.before.delete(name);
-            }
+    all() {
+        if (this.map === null) {
+            this.map = variablesOf(this.request);
+            this.request = null;
         }
-        for (const [name, text] of wanted) {
-            if (!this.before.has(name))
-                this.before.set(name, process.env[name]);
-            if (process.env[name] !== text)
-                process.env[name] = text;
-        }
-        this.shown = wanted;
-    }
-
-    restore(name) {
-        const before = this.before.get(name);
-
-        if (before === undefined)
-            delete process.env[name];
-        else
-            process.env[name] = before;
+        return this.map;
     }
 }
 
+const NONE = new Map();
+
 /*
- * The same for many activations at a time: process.env looks different to each of them, and to all
- * that it calls and waits for. What it passes on to a child process is its own, too.
+ * Put an environment in the place of process.env that shows, before all others, the variables of the
+ * activation that asks: variables() gives a map, of which it may change what it likes. The process's own
+ * environment stays as it is: the C library keeps each text that was ever set there, 100 bytes for each.
+ * What is passed on to a child process is what is shown.
  */
-class MetadataOfMany {
+function showInEnvironment(variables) {
+    const first = process.env;
+    let all = first; // what activations share
+    const mine = (name) => variables().has(name) ? variables() : undefined;
+    const set = (name, value) =>
+        mine(name) ? Boolean(mine(name).set(name, String(value))) : Reflect.set(all, name, value);
+    // Its target is not what it shows, which can change. console.log() looks at the target only.
+    const shown = new Proxy(Object.create(Object.getPrototypeOf(all), {
+        [inspect.custom]: { configurable: true, value: (depth, options) => inspect({ ...shown }, options) },
+    }), {
+        get: (target, name) => mine(name) ? mine(name).get(name) : all[name],
+        has: (target, name) => Boolean(mine(name)) || name in all,
+        set: (target, name, value) => set(name, value),
+        defineProperty: (target, name, wanted) => 'value' in wanted && set(name, wanted.value),
+        deleteProperty: (target, name) => mine(name) ? mine(name).delete(name) : delete all[name],
+        ownKeys: () => [...new Set([...Object.keys(all), ...variables().keys()])],
+        getOwnPropertyDescriptor: (target, name) => mine(name) || Object.hasOwn(all, name)
+            ? { value: shown[name], writable: true, enumerable: true, configurable: true }
+            : undefined,
+        preventExtensions: () => false,
+    });
+    /* Somebody puts a changed copy in its place: of that, what is his own stays his own. */
+    const replace = (wanted) => {
+        const entries = Object.entries(wanted);
+
+        all = wanted === shown ? first : Object.fromEntries(entries.filter(([name]) => !mine(name)));
+        [...variables().keys()].filter((name) => !Object.hasOwn(wanted, name))
+            .forEach((name) => variables().delete(name));
+        entries.filter(([name]) => mine(name)).forEach(([name, value]) => set(name, value));
+    };
+
+    Object.defineProperty(process, 'env',
+                          { configurable: true, enumerable: true, get: () => shown, set: replace });
+}
+
+/* One activation at a time. */
+class Metadata {
     constructor() {
-        const own = new AsyncLocalStorage(), first = process.env;
-        let all = first; // what they share
-        const store = () => own.getStore() || new Map();
-        const mine = (name) => store().has(name) ? store() : undefined;
-        const set = (name, value) =>
-            mine(name) ? Boolean(mine(name).set(name, String(value))) : Reflect.set(all, name, value);
-        // Its target is not what it shows, which can change. console.log() looks at the target only.
-        const shown = new Proxy(Object.create(Object.getPrototypeOf(all), {
-            [inspect.custom]: { configurable: true, value: (depth, options) => inspect({ ...shown }, options) },
-        }), {
-            get: (target, name) => mine(name) ? mine(name).get(name) : all[name],
-            has: (target, name) => Boolean(mine(name)) || name in all,
-            set: (target, name, value) => set(name, value),
-            defineProperty: (target, name, wanted) => 'value' in wanted && set(name, wanted.value),
-            deleteProperty: (target, name) => mine(name) ? mine(name).delete(name) : delete all[name],
-            ownKeys: () => [...new Set([...Object.keys(all), ...store().keys()])],
-            getOwnPropertyDescriptor: (target, name) => mine(name) || Object.hasOwn(all, name)
-                ? { value: shown[name], writable: true, enumerable: true, configurable: true }
-                : undefined,
-            preventExtensions: () => false,
-        });
-        /* Somebody puts a changed copy in its place: of that, what is his own stays his own. */
-        const replace = (wanted) => {
-            const entries = Object.entries(wanted);
-
-            all = wanted === shown ? first : Object.fromEntries(entries.filter(([name]) => !mine(name)));
-            [...store().keys()].filter((name) => !Object.hasOwn(wanted, name))
-                .forEach((name) => store().delete(name));
-            entries.filter(([name]) => mine(name)).forEach(([name, value]) => set(name, value));
-        };
-
-        this.own = own;
-        Object.defineProperty(process, 'env',
-                              { configurable: true, enumerable: true, get: () => shown, set: replace });
+        this.variables = null;
+        showInEnvironment(() => this.variables === null ? NONE : this.variables.all());
     }
 
     run(request, work) {
-        return this.own.run(variablesOf(request), work);
+        this.variables = new Variables(request);
+        return work();
+    }
+}
+
+/* Many at a time: each, and all that it calls and waits for, sees its own. */
+class MetadataOfMany {
+    constructor() {
+        this.own = new AsyncLocalStorage();
+        showInEnvironment(() => {
+            const variables = this.own.getStore();
+
+            return variables === undefined ? NONE : variables.all();
+        });
+    }
+
+    run(request, work) {
+        return this.own.run(new Variables(request), work);
     }
 }
 

@@ -27,6 +27,12 @@ my $json = (eval { require JSON::XS; 'JSON::XS' } || do { require JSON::PP; 'JSO
     ->new->utf8->allow_nonref->max_depth($DEPTH_MAX);
 
 my ($lines, $answers, $unread, @looked_at);
+my ($sends_parts, $n_parts, @parts);
+my $number = 0;  # of the line that was handed out last, control lines not counted
+my %cancelled;   # numbers of lines that nobody waits for
+my @ahead;       # lines that were read while an activation ran
+my $AHEAD_MAX = 256; # of them; the proxy writes no more than $PIPELINE
+my $LIST_MAX = 64 << 20; # bytes of parts that are kept where there is nobody to send them to
 
 # A copy of a descriptor which no program inherits.
 sub keep {
@@ -54,6 +60,36 @@ sub open_logs {
     binmode($_, ':encoding(UTF-8)') for *STDOUT, *STDERR;
     STDOUT->autoflush(1);
     STDERR->autoflush(1);
+}
+
+# Whether a line is no request; what it says is kept.
+sub is_control {
+    return 0 if !$sends_parts || $_[0] !~ /\Acancel ([0-9]+)\n\z/;
+    $cancelled{$1} = 1 if $1 >= $number;
+    return 1;
+}
+
+# Read what is there, without waiting; whether nobody waits for the activation that runs.
+sub is_cancelled {
+    my $wanted = '';
+    vec($wanted, fileno($lines), 1) = 1;
+    do {
+        while ((my $end = index($unread, "\n")) >= 0) {
+            my $line = substr($unread, 0, $end + 1, '');
+            push @ahead, $line if !is_control($line);
+        }
+    } while (@ahead < $AHEAD_MAX && select(my $ready = $wanted, undef, undef, 0) > 0
+        && sysread($lines, $unread, $READ_BYTES, length $unread));
+    return $cancelled{$number};
+}
+
+# The next request, undef at the end.
+sub next_request {
+    delete $cancelled{$number++};
+    while (1) {
+        my $line = @ahead ? shift @ahead : next_line();
+        return $line if !defined $line || !is_control($line);
+    }
 }
 
 # The next line of bytes, undef at the end.
@@ -178,7 +214,7 @@ sub load {
         exit 1;
     }
     my @functions;
-    for my $one (split /\s*,\s*/, $name) {
+    for my $one (split /\s*,\s*/, $name, -1) {
         if (!defined &{"main::$one"}) {
             print STDERR "Cannot start action: function '$one' was not found in $base\n";
             exit 1;
@@ -188,16 +224,20 @@ sub load {
     return \@functions;
 }
 
-my ($sends_parts, @parts);
-
-# part VALUE, for the user's code: a part of the answer, sent to the proxy at once; in a shell kept.
+# part VALUE, for the user's code: a part of the answer, sent to the proxy at once; in a shell kept. It
+# is false once the client has left: what is sent then is dropped.
 sub main::part {
     my $text = $json->encode($_[0]);
-    push @parts, $text;
-    return if !$sends_parts;
+    if (!$sends_parts) {
+        die "a list of the parts is longer than $LIST_MAX bytes\n" if ($n_parts += length $text) > $LIST_MAX;
+        push @parts, $text;
+        return 1;
+    }
+    @parts = (''); # that there were some is enough
+    return 0 if $cancelled{$number};
     STDOUT->flush;
     answer("+$text");
-    $parts[-1] = ''; # that there were some is enough
+    return !is_cancelled();
 }
 
 # Of several functions the member `method` chooses, the first is the default.
@@ -225,6 +265,7 @@ sub activate {
     return $json->encode({ error => 'method not found: ' . $json->encode($method) . '; want '
             . join(', ', map { $_->[0] } @$functions) }) if !$function;
     @parts = ();
+    $n_parts = 0;
     my $result = eval {
         show($request);
         my $value = $request->{value};
@@ -256,8 +297,9 @@ sub run {
     open_logs();
     my $functions = load($path, $main || 'main');
     $sends_parts = $acknowledge;
-    answer("{\"ok\":true,\"pipeline\":$PIPELINE,\"parts\":true}") if $acknowledge;
-    while (defined(my $line = next_line())) {
+    answer("{\"ok\":true,\"pipeline\":$PIPELINE,\"parts\":true,\"control\":true}")
+        if $acknowledge;
+    while (defined(my $line = next_request())) {
         my $answer = activate($functions, $line);
         STDOUT->flush; # the user's code may have turned autoflush off
         answer($answer);

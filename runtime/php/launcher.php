@@ -10,6 +10,9 @@
 namespace Whiskloop;
 
 const PIPELINE = 64; // lines that may be written ahead of the answers
+const AHEAD_MAX = 256; // lines that are read while an activation runs; the proxy writes no more than 64
+const READ_BYTES = 65536;
+const LIST_MAX = 64 << 20; // bytes of parts that are kept where there is nobody to send them to
 const DEPTH_MAX = 2048; // the proxy lets 1024 pass
 const ENCODING = JSON_UNESCAPED_SLASHES | JSON_UNESCAPED_UNICODE | JSON_UNESCAPED_LINE_TERMINATORS
     | JSON_PRESERVE_ZERO_FRACTION | JSON_THROW_ON_ERROR;
@@ -29,6 +32,10 @@ final class Launcher
     private static $lines;
     private static $answers;
     private static array $before = []; // variable -> what it was before activations, or false
+    private static int $number = 0; // of the line that was handed out last, control lines not counted
+    private static array $cancelled = []; // numbers of lines that nobody waits for
+    private static array $ahead = []; // lines that were read while an activation ran
+    private static string $unfinished = ''; // the line behind them
     private static bool $busy = false;
     public static bool $sendsParts = false;
     public static string $failed = ''; // stands before the answer of a function that threw
@@ -58,10 +65,54 @@ final class Launcher
         }
     }
 
-    /* The next line, false at the end. */
+    /* The next request, false at the end. */
     public static function next(): string|false
     {
-        return fgets(self::$lines);
+        if (self::$cancelled !== []) {
+            self::$cancelled = array_filter(self::$cancelled, fn($number) => $number > self::$number);
+        }
+        self::$number++;
+        do {
+            $line = array_shift(self::$ahead);
+            if ($line === null) {
+                $line = fgets(self::$lines);
+                if (self::$unfinished !== '') {
+                    $line = self::$unfinished . $line;
+                    self::$unfinished = '';
+                }
+            }
+        } while ($line !== false && self::isControl($line));
+        return $line;
+    }
+
+    /* Whether a line is no request; what it says is kept. */
+    private static function isControl(string $line): bool
+    {
+        if (!self::$sendsParts || !preg_match('/^cancel ([0-9]{1,18})$/D', rtrim($line, "\n"), $found)) {
+            return false;
+        }
+        self::$cancelled[] = (int)$found[1];
+        return true;
+    }
+
+    /* Read what is there, without waiting; whether nobody waits for the activation that runs. */
+    private static function isCancelled(): bool
+    {
+        while (count(self::$ahead) < AHEAD_MAX) {
+            $ready = [self::$lines];
+            $none = null;
+            if (!stream_select($ready, $none, $none, 0) || ($piece = fread(self::$lines, READ_BYTES)) == '') {
+                break;
+            }
+            $pieces = explode("\n", self::$unfinished . $piece);
+            self::$unfinished = array_pop($pieces);
+            foreach ($pieces as $line) {
+                if (!self::isControl($line)) {
+                    self::$ahead[] = "$line\n";
+                }
+            }
+        }
+        return in_array(self::$number, self::$cancelled, true);
     }
 
     /* A JSON value as the text of a variable. */
@@ -109,7 +160,7 @@ final class Launcher
     /* The arguments that a start with an action would have had; the variables are set. */
     public static function waitForInit(): array
     {
-        $line = self::next();
+        $line = fgets(self::$lines); // not counted as a request
         if ($line === false) {
             exit(0);
         }
@@ -156,16 +207,26 @@ final class Launcher
         fwrite(STDERR, "$problem\n");
     }
 
-    /* What a generator gives, sent to the proxy as it comes; in a shell kept for a list. */
-    private static function takeParts(\Generator $generator): string
+    /* What a generator gives, sent to the proxy as it comes; in a shell kept for a list. Where the client
+     * leaves, the generator is destroyed, so that its `finally` runs. */
+    private static function takeParts(?\Generator &$generator): string
     {
         $list = [];
+        $kept = 0;
         foreach ($generator as $part) {
             $part = self::encode($part);
-            if (self::$sendsParts) {
-                self::answer("+$part");
-            } else {
+            if (!self::$sendsParts) {
+                $kept += strlen($part);
+                if ($kept > LIST_MAX) {
+                    throw new \LengthException('a list of the parts is longer than ' . LIST_MAX . ' bytes');
+                }
                 $list[] = $part;
+                continue;
+            }
+            self::answer("+$part");
+            if (self::isCancelled()) {
+                $generator = null;
+                return '{"error":"the client has left"}';
             }
         }
         $result = $generator->getReturn();
@@ -288,7 +349,7 @@ try {
     if ($acknowledge) {
         Launcher::$failed = '!'; // in a shell an answer is JSON
         Launcher::$sendsParts = true;
-        Launcher::answer('{"ok":true,"pipeline":' . PIPELINE . ',"parts":true}');
+        Launcher::answer('{"ok":true,"pipeline":' . PIPELINE . ',"parts":true,"control":true}');
     }
     while (($line = Launcher::next()) !== false) {
         Launcher::answer(Launcher::activate($functions, $line));

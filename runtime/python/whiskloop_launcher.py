@@ -39,10 +39,14 @@ Without FOLDER it waits for an init line, if __OW_WAIT_FOR_ACK is set (see runti
 Accelerator: %s"""
 
 
+INTERFACE = 1  # of the accelerator; see accelerator.c
+
+
 def find_accelerator():
     """The part in C that does serve() faster, or None; `-X whiskloop=FOLDER` tells where it is.
 
-    A module for another interpreter has another name, and is not found.
+    A module for another interpreter has another name, and is not found. Whatever else is wrong with
+    it, the launcher goes on without.
     """
     folder = sys._xoptions.get("whiskloop") if hasattr(sys, "_xoptions") else None
     if not isinstance(folder, str):
@@ -50,8 +54,9 @@ def find_accelerator():
     sys.path.insert(0, folder)
     try:
         import whiskloop_accelerator
-        return whiskloop_accelerator
-    except ImportError:
+        interface = getattr(whiskloop_accelerator, "INTERFACE", 0)  # an old one has none
+        return whiskloop_accelerator if interface == INTERFACE else None
+    except Exception:
         return None
     finally:
         del sys.path[0]
@@ -288,6 +293,7 @@ def wait_for_init(channel):
     if not has_input(channel.lines_fd):
         codec()  # most actions import json themselves
     line = next(channel.lines, None)
+    channel.number = 0  # control lines count requests
     if line is None:
         sys.exit(0)
     try:

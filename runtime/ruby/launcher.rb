@@ -10,6 +10,10 @@ require 'json'
 
 module Whiskloop
   PIPELINE = 64 # lines that may be written ahead of the answers
+  AHEAD_MAX = 256 # lines that are read while an activation runs; the proxy writes no more than 64
+  READ_BYTES = 65_536
+  LIST_MAX = 64 << 20 # bytes of parts that are kept where there is nobody to send them to
+  LEFT = Object.new.freeze # thrown once the client has left
   KEPT_FD_MIN = 100 # our own descriptors: above what code expects to get
   F_DUPFD_CLOEXEC = 1030
 
@@ -133,32 +137,76 @@ module Whiskloop
       report(e)
       exit(1)
     end
-    (main.to_s.empty? ? 'main' : main).split(',').map(&:strip).to_h do |name|
+    (main.to_s.empty? ? 'main' : main).split(',', -1).map(&:strip).to_h do |name|
       [name, TOPLEVEL_BINDING.receiver.method(name)]
     rescue NameError
       abort("Cannot start action: function '#{name}' was not found in #{File.basename(file)}")
     end
   end
 
-  # What an Enumerator gives, sent to the proxy as it comes; in a shell kept for a list.
-  def take_parts(enumerator)
-    list = []
-    while true
-      begin
-        part = to_json_line(enumerator.next)
-      rescue StopIteration => e
-        # What the block of Enumerator.new returns. That of each_slice and the like is their receiver.
-        return to_json_line(e.result) if e.result.is_a?(Hash)
+  # Whether a line is no request; what it says is kept.
+  def control?(line)
+    return false unless @sends_parts && line.start_with?('cancel ')
 
-        return @sends_parts ? '+' : "[#{list.join(',')}]"
-      end
-      if @sends_parts
-        $stdout.flush unless $stdout.closed?
-        answer("+#{part}")
-      else
-        list << part
+    @cancelled[Integer(line[7..])] = true
+  end
+
+  # Read what is there, without waiting; whether nobody waits for the activation that runs.
+  def cancelled?
+    while @ahead.size < AHEAD_MAX && IO.select([@lines], nil, nil, 0)
+      text = @unfinished << @lines.readpartial(READ_BYTES)
+      @unfinished = +''.b
+      text.each_line do |line|
+        next @unfinished = line unless line.end_with?("\n")
+
+        @ahead << line unless control?(line)
       end
     end
+    @cancelled[@number]
+  rescue EOFError # next_request will see it
+    @cancelled[@number]
+  end
+
+  # The next request, nil at the end.
+  def next_request
+    @cancelled.delete_if { |number, _| number <= @number }
+    @number += 1
+    while true
+      line = @ahead.shift
+      if line.nil?
+        line = @lines.gets
+        unless @unfinished.empty?
+          line = @unfinished << line.to_s
+          @unfinished = +''.b
+        end
+      end
+      return line unless line && control?(line)
+    end
+  end
+
+  # What an Enumerator gives, sent to the proxy as it comes; in a shell kept for a list. Where the client
+  # leaves, the enumerator's `ensure` runs.
+  def take_parts(enumerator)
+    list = []
+    n_kept = 0
+    result = catch(LEFT) do
+      enumerator.each do |*values|
+        part = to_json_line(values.size > 1 ? values : values[0])
+        if @sends_parts
+          $stdout.flush unless $stdout.closed?
+          answer("+#{part}")
+          throw LEFT, { error: 'the client has left' } if cancelled?
+        else
+          raise "a list of the parts is longer than #{LIST_MAX} bytes" if (n_kept += part.bytesize) > LIST_MAX
+
+          list << part
+        end
+      end
+    end
+    # What the block of Enumerator.new returns. That of each_slice and the like is their receiver.
+    return to_json_line(result) if result.is_a?(Hash)
+
+    @sends_parts ? '+' : "[#{list.join(',')}]"
   end
 
   def finish(result)
@@ -232,9 +280,13 @@ module Whiskloop
     open_logs(acknowledge)
     Process.singleton_class.prepend(Forks) if Process.respond_to?(:_fork)
     functions = load_action(path, main)
-    answer(%({"ok":true,"pipeline":#{PIPELINE},"parts":true})) if acknowledge
+    answer(%({"ok":true,"pipeline":#{PIPELINE},"parts":true,"control":true})) if acknowledge
     @sends_parts = acknowledge
-    while (line = @lines.gets)
+    @number = 0 # of the line that was handed out last, control lines not counted
+    @cancelled = {} # numbers of lines that nobody waits for
+    @ahead = [] # lines that were read while an activation ran
+    @unfinished = +''.b # the line behind them
+    while (line = next_request)
       text = activate(functions, line)
       $stdout.flush unless $stdout.closed?
       answer(text)

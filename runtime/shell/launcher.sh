@@ -225,17 +225,20 @@ answer() {
 }
 
 # part JSON: a part of the answer, sent at once. In a shell, where there is no proxy, parts become the
-# answer's list when nothing else is answered.
+# answer's list when nothing else is answered. It fails once the client has left, which a subshell
+# cannot see; what is sent then is dropped.
 part() {
     local text=${1//[$'\n\r']/ }
 
-    LAUNCHER_PARTS+=${LAUNCHER_PARTS:+,}
-    if [[ -n $LAUNCHER_ACK ]]; then
-        LAUNCHER_PARTS=+
-        printf '+%s\n' "$text" >&61
-    else
-        LAUNCHER_PARTS+=$text
+    if [[ -z $LAUNCHER_ACK ]]; then
+        LAUNCHER_PARTS+=${LAUNCHER_PARTS:+,}$text
+        return
     fi
+    LAUNCHER_PARTS=+
+    [[ -z ${LAUNCHER_CANCELLED[LAUNCHER_NUMBER]-} ]] || return 1
+    printf '+%s\n' "$text" >&61
+    launcher_look_ahead
+    [[ -z ${LAUNCHER_CANCELLED[LAUNCHER_NUMBER]-} ]]
 }
 
 # fail TEXT: the activation is answered with an error. It returns 1, and so should the function.
@@ -287,6 +290,53 @@ quote() {
         done
     fi
     printf '"%s"\n' "$text"
+}
+
+# ---- lines ----
+
+LAUNCHER_NUMBER=0      # of the line that is worked on, control lines not counted
+LAUNCHER_CANCELLED=()  # numbers of lines that nobody waits for
+LAUNCHER_AHEAD=()      # lines that were read while a function ran
+LAUNCHER_UNFINISHED='' # the line behind them
+
+# Read what is there, without waiting. What a subshell read would be lost.
+launcher_look_ahead() {
+    local line
+
+    [[ $BASHPID == "$$" ]] || return 0
+    while ((${#LAUNCHER_AHEAD[@]} < 256)) && read -r -t 0 -u 60; do
+        if ! IFS= read -r -t 0.001 -u 60 line; then # the end, or a line of which not all is there
+            LAUNCHER_UNFINISHED+=$line
+            return 0
+        fi
+        line=$LAUNCHER_UNFINISHED$line LAUNCHER_UNFINISHED=''
+        launcher_control "$line" || LAUNCHER_AHEAD+=("$line")
+    done
+}
+
+# Whether a line is no request; what it says is kept.
+launcher_control() {
+    [[ $1 == "cancel "* && -n $LAUNCHER_ACK && $1 =~ ^cancel\ ([0-9]+)$ ]] || return 1
+    ((BASH_REMATCH[1] < LAUNCHER_NUMBER)) || LAUNCHER_CANCELLED[BASH_REMATCH[1]]=yes
+}
+
+# Put the next request into LAUNCHER_LINE; 1 at the end.
+launcher_next() {
+    local ended=''
+
+    unset "LAUNCHER_CANCELLED[LAUNCHER_NUMBER]"
+    LAUNCHER_NUMBER=$((LAUNCHER_NUMBER + 1))
+    if ((${#LAUNCHER_AHEAD[@]} > 0)); then
+        LAUNCHER_LINE=${LAUNCHER_AHEAD[0]}
+        LAUNCHER_AHEAD=("${LAUNCHER_AHEAD[@]:1}")
+        return 0
+    fi
+    for (( ; ; )); do
+        IFS= read -r -u 60 LAUNCHER_LINE || ended=yes
+        LAUNCHER_LINE=$LAUNCHER_UNFINISHED$LAUNCHER_LINE LAUNCHER_UNFINISHED=''
+        launcher_control "$LAUNCHER_LINE" || break
+    done
+    [[ -z $ended || -n $LAUNCHER_LINE ]]
 }
 
 # ---- activations ----
@@ -354,7 +404,7 @@ launcher_activate() {
     launcher_show
     [[ $LAUNCHER_VALUE != null ]] || LAUNCHER_VALUE={}
     if [[ -n $LAUNCHER_SENDS ]]; then
-        "$function" "$LAUNCHER_VALUE" 60<&- || status=$?
+        "$function" "$LAUNCHER_VALUE" || status=$?
     else
         "$function" "$LAUNCHER_VALUE" 60<&- 61>&- || status=$?
     fi
@@ -404,7 +454,7 @@ if launcher_is_plain "$LAUNCHER_TEXT" "$LAUNCHER_MAIN"; then
     [[ -x $LAUNCHER_FILE ]] || chmod +x -- "$LAUNCHER_FILE"
     exec "$LAUNCHER_FILE"
 fi
-# Whoever calls part has our answers open, and with it all programs that he starts.
+# Whoever calls part has our lines and answers open, and with it all programs that he starts.
 LAUNCHER_SENDS=
 [[ ! $LAUNCHER_TEXT =~ (^|[^A-Za-z0-9_])part[[:blank:]] ]] || LAUNCHER_SENDS=yes
 unset -v LAUNCHER_TEXT
@@ -418,17 +468,19 @@ fi
 set -- # an action that looks at its arguments finds none
 # shellcheck source=/dev/null
 . "$LAUNCHER_FILE" 60<&- 61>&- || exit 1
-LAUNCHER_MAIN=${LAUNCHER_MAIN//[[:space:]]/}
-IFS=, read -r -a LAUNCHER_FUNCTIONS <<<"$LAUNCHER_MAIN"
+IFS=, read -r -a LAUNCHER_FUNCTIONS <<<"$LAUNCHER_MAIN," # read drops what is empty at the end
+LAUNCHER_MAIN=
 for LAUNCHER_LINE in "${LAUNCHER_FUNCTIONS[@]}"; do
+    launcher_trim LAUNCHER_LINE
     if ! declare -F -- "$LAUNCHER_LINE" >/dev/null; then
         printf "Cannot start action: function '%s' was not found in %s\n" "$LAUNCHER_LINE" \
             "${LAUNCHER_FILE##*/}" >&2
         exit 1
     fi
+    LAUNCHER_MAIN+=${LAUNCHER_MAIN:+,}$LAUNCHER_LINE
 done
-[[ -z $LAUNCHER_ACK ]] || printf '{"ok":true,"pipeline":%d,"parts":true}\n' "$PIPELINE" >&61
-while IFS= read -r -u 60 LAUNCHER_LINE || [[ -n $LAUNCHER_LINE ]]; do
+[[ -z $LAUNCHER_ACK ]] || printf '{"ok":true,"pipeline":%d,"parts":true,"control":true}\n' "$PIPELINE" >&61
+while launcher_next; do
     launcher_activate
     printf '%s\n' "$LAUNCHER_ANSWER" >&61 || exit 1
 done

@@ -31,6 +31,7 @@ from part_feeding import feeding
 from part_jmeter import jmeter
 from part_languages import languages
 from part_open import open_load
+from part_peers import peers
 from part_pool import pool
 from part_timeline import timeline
 from servers import WAIT_S, Trouble, init_body, kill_all, request_bytes, run_body, timed
@@ -312,7 +313,7 @@ PARTS = {"throughput": throughput, "echo": echo, "cold": cold, "memory": memory,
          "instructions": counted}
 PINNABLE = ("throughput", "echo")
 # What only the report shows.
-REPORT_PARTS = {"jmeter": jmeter, "feeding": feeding, "calls": calls, "pool": pool, "open": open_load,
+REPORT_PARTS = {"jmeter": jmeter, "feeding": feeding, "peers": peers, "calls": calls, "pool": pool, "open": open_load,
                 "timeline": timeline, "languages": languages}
 ALL_PARTS = PARTS | REPORT_PARTS
 

@@ -33,6 +33,11 @@ MOVE_MIN = 0.02      # less than this is nothing, however much the rounds agree
 COUNT_NOISE = {"1 at a time": 0.015, "16 at a time": 0.10, "echo of 1 MB": 0.30}
 
 
+def compares(figure):
+    """Whether this figure of a JSON file is looked at here."""
+    return figure["part"] in (*SHARED_PARTS, COLD, INSTRUCTIONS)
+
+
 def shares(run):
     """{(part, name): [share in each round]}"""
     figures = {(one["part"], one["name"]): one for one in run.figures}

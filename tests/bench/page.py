@@ -12,6 +12,7 @@ import re
 import shutil
 import sys
 
+import compare
 import plots
 import sections
 from contestants import HERE, ROOT
@@ -21,7 +22,6 @@ from servers import Trouble
 README_START = "<!-- benchmarks: made by scripts/bench.sh --report --keep docs -->"
 README_END = "<!-- /benchmarks -->"
 N_KEPT_SAMPLES = 20  # of each figure, in the file that is kept: --compare needs those of rounds
-N_KEPT_POINTS = 60  # of a series over time
 
 
 def table(head, rows):
@@ -121,8 +121,8 @@ def markdown_table(head, rows):
 def markdown(run, made, pictures):
     """docs/benchmarks.md"""
     parts = ["# Benchmarks\n\n"
-             "Made by `scripts/bench.sh --report --keep docs` from `benchmarks.json`, which that "
-             "wrote; not edited by hand.\nWhat the figures mean, and how little a small virtual "
+             "Made by `scripts/bench.sh --report --keep docs` in one run; not edited by "
+             "hand. `benchmarks.json` is what `scripts/bench.sh --compare` takes of it.\nWhat the figures mean, and how little a small virtual "
              "machine can say: [tests/bench/README.md](../tests/bench/README.md).\n\n"
              + markdown_table(["", "this run"], [[name, text] for name, text in
                                                  sections.facts(run)])]
@@ -148,19 +148,18 @@ def readme_block(run, made, folder):
             f"latency, cold starts and memory, by `scripts/bench.sh --report`.\n{README_END}")
 
 
-def trimmed(document):
-    """The run without this machine's folders, and with fewer samples and points over time."""
-    kept = json.loads(json.dumps(document))
-    for one in kept["figures"]:
-        one["command"] = short_command(one["command"])
-        one["samples"] = [float(f"{sample:.5g}") for sample in one["samples"][:N_KEPT_SAMPLES]]
-        if "server" in one["more"]:
-            one["more"]["server"] = short_command(one["more"]["server"])
-        series = one["more"].get("series")
-        if series:
-            step = max(len(series) // N_KEPT_POINTS, 1)
-            one["more"]["series"] = series[:-1:step] + series[-1:]
-    return kept
+def kept(document):
+    """What --compare needs of a run, as text: each figure a line, with as few digits as tell
+    something, so that a new run changes little. All samples stay with who made the run."""
+    head = {name: document[name] for name in ("format", "date", "machine", "versions", "settings",
+                                              "quick", "pinned", "troubles")}
+    figures = [{"part": one["part"], "name": one["name"], "unit": one["unit"],
+                "value": float(f"{one['value']:.4g}"),
+                "samples": [float(f"{sample:.4g}") for sample in one["samples"][:N_KEPT_SAMPLES]],
+                "more": {}}
+               for one in document["figures"] if compare.compares(one)]
+    lines = ",\n".join(json.dumps(one) for one in figures)
+    return f'{json.dumps(head)[:-1]}, "figures": [\n{lines}\n]}}\n'
 
 
 def replace(path, text):
@@ -184,7 +183,7 @@ def keep(run, made, folder):
         (fresh / f"{section.key}.svg").write_text(plots.alone(section.svg), encoding="utf-8")
     shutil.rmtree(folder / "benchmarks", ignore_errors=True)
     fresh.replace(folder / "benchmarks")
-    replace(folder / "benchmarks.json", json.dumps(trimmed(run.document), indent=1) + "\n")
+    replace(folder / "benchmarks.json", kept(run.document))
     replace(folder / "benchmarks.md", markdown(run, made, "benchmarks"))
     if start and end:
         replace(readme, before + readme_block(run, made, folder.name) + behind)

@@ -98,6 +98,9 @@ def alone(svg):
     def rule(colors):
         return ":root{" + ";".join(f"{name}:{value}" for name, value in colors.items()) + "}"
 
+    # What knows no variables, such as most viewers of pictures, takes the plain colour before them.
+    svg = re.sub(r"\b(fill|stroke): ?var\((--\w+)\)",
+                 lambda found: f"{found[1]}: {LIGHT[found[2]]}; {found[0]}", svg)
     style = f"<style>{rule(LIGHT)}@media (prefers-color-scheme:dark){{{rule(DARK)}}}</style>"
     head, mark, rest = svg.partition(">")
     return f'<?xml version="1.0" encoding="utf-8"?>\n{head}{mark}\n{style}{rest}'
@@ -120,16 +123,20 @@ def canvas(height=SIZE[1]):
 
 
 def oldway(rows):
-    """Bars: average, median and 99th percentile for each target of JMeter."""
+    """Average, median and 99th percentile for each target of JMeter. Dots: a bar's length on a
+    logarithmic axis means nothing."""
     figure, axes = canvas()
     colors = dict(zip((row["label"] for row in rows), (MAGENTA, BLUE, ORANGE)))
     groups = ("average", "median", "p99")
     for number, row in enumerate(rows):
-        at = [group + (number - 1) * 0.27 for group in range(len(groups))]
+        at = [group + (number - 1) * 0.3 for group in range(len(groups))]
         # A median of 0 ms has no place on a logarithmic axis: JMeter's steps are whole ms.
         heights = [max(row[group], 0.5) for group in groups]
-        bars = axes.bar(at, heights, width=0.25, color=colors[row["label"]], label=row["label"])
-        axes.bar_label(bars, [f"{row[group]:.3g}" for group in groups], fontsize=8, padding=2)
+        axes.plot(at, heights, linestyle="", marker="Dos"[number], markersize=6,
+                  color=colors[row["label"]], label=row["label"])
+        for x, y, group in zip(at, heights, groups):
+            axes.annotate(f"{row[group]:.3g}", (x, y), xytext=(0, 6), textcoords="offset points",
+                          ha="center", fontsize=8)
     axes.set_xticks(range(len(groups)), ["average", "median", "99 %"])
     axes.grid(axis="x", visible=False)
     logarithmic(axes.yaxis)
@@ -176,7 +183,7 @@ def distribution(series):
 
 
 def rates(series):
-    """series: {contestant: [(rate, p50, p99, saturated), ...]}"""
+    """series: {contestant: [(rate, p50, p99, not followed), ...]}"""
     figure, axes = canvas(3.7)
     for kind, points in series.items():
         color, marker, line = LOOKS[kind]
@@ -198,8 +205,9 @@ def rates(series):
     return figure
 
 
-def cold(series):
-    """series: {contestant: [(step, ms), ...]}, stacked."""
+def cold(series, totals):
+    """series: {contestant: [(step, ms), ...]}, stacked; totals: {contestant: ms}. Of medians the sum
+    is not the median of the sums, which is what is written."""
     figure, axes = canvas(2.6)
     shades = ((BLUE, 1.0), (BLUE, 0.55), (BLUE, 0.25))
     for row, (kind, steps) in enumerate(series.items()):
@@ -208,7 +216,7 @@ def cold(series):
             axes.barh(row, ms, left=left, height=0.5, color=color, alpha=alpha,
                       label=step if row == 0 else None)
             left += ms
-        axes.text(left, row, f"  {left:.1f} ms", va="center")
+        axes.text(left, row, f"  {totals[kind]:.1f} ms", va="center")
     axes.set_yticks(range(len(series)), list(series))
     axes.invert_yaxis()
     axes.grid(axis="y", visible=False)
@@ -291,14 +299,16 @@ def calls(series):
 
 
 def languages(rows):
-    """rows: [(language, per second, ms of /init), ...]; two sets of bars side by side."""
+    """rows: [(language, per second, ms of /init), ...]; two sets of dots side by side."""
     figure, both = plt.subplots(1, 2, figsize=SIZE, layout="constrained", sharey=True)
     for axes, at, color, label in ((both[0], 1, BLUE, "activations per second"),
                                    (both[1], 2, ORANGE, "ms for /init")):
-        bars = axes.barh([row[0] for row in rows], [row[at] for row in rows], height=0.6,
-                         color=color)
-        axes.bar_label(bars, [f"{row[at]:,.0f}" if row[at] >= 10 else f"{row[at]:.1f}"
-                              for row in rows], fontsize=7.5, padding=2)
+        axes.plot([row[at] for row in rows], [row[0] for row in rows], linestyle="", marker="o",
+                  color=color)
+        for row in rows:
+            axes.annotate(f"{row[at]:,.0f}" if row[at] >= 10 else f"{row[at]:.1f}",
+                          (row[at], row[0]), xytext=(6, 0), textcoords="offset points",
+                          va="center", fontsize=7.5)
         logarithmic(axes.xaxis)
         axes.margins(x=0.3)
         axes.grid(axis="y", visible=False)

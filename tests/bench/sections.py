@@ -8,6 +8,7 @@ import json
 import typing
 
 import part_languages
+import part_peers
 import plots
 from contestants import ALL, C_ACTION, CEILING, PYTHON_ACTION, SPAWNING, START_ALONE
 from jtl import HEADS, Row, cells
@@ -17,6 +18,7 @@ from servers import Trouble
 STEPS = {"exec to listening": "exec to listening", "/init at once after exec": "/init",
          "first /run after it": "first /run"}
 RATE_PART = "Latency at a fixed rate"
+FOLLOWED_P99_MS = 10  # a rate counts as followed where 99 % take less
 HIGH_RATE = 10_000  # of the second distribution; less where an action does not follow
 # For the heads of tables, which have little room.
 SHORT = {CEILING: "libh2o alone", C_ACTION: "C", PYTHON_ACTION: "Python",
@@ -122,10 +124,13 @@ def throughput(run):
         command=found[C_ACTION, top]["command"])
 
 
+def follows(figure):
+    return not figure["more"]["saturated"] and figure["more"]["p99_ms"] < FOLLOWED_P99_MS
+
+
 def followed(run, kind):
     """The rates that it followed."""
-    return {figure["more"]["rate"] for figure in run.of(RATE_PART, kind=kind)
-            if not figure["more"]["saturated"]}
+    return {figure["more"]["rate"] for figure in run.of(RATE_PART, kind=kind) if follows(figure)}
 
 
 def distribution_rate(run, high):
@@ -165,7 +170,7 @@ def distribution(key, high):
 
 def rates(run):
     series = {kind: [(figure["more"]["rate"], figure["more"]["p50_ms"], figure["more"]["p99_ms"],
-                      figure["more"]["saturated"]) for figure in run.of(RATE_PART, kind=kind)]
+                      not follows(figure)) for figure in run.of(RATE_PART, kind=kind)]
               for kind in ALL}
     if not all(series.values()):
         raise Trouble("the file has no latencies at fixed rates of all: a part is missing")
@@ -181,10 +186,10 @@ def rates(run):
 
     return Section(
         key="rates", title="Latency against rate", part="open",
-        sentence=("The highest rate that each one followed: "
+        sentence=(f"The highest rate at which 99 % took less than {FOLLOWED_P99_MS} ms: "
                   + "; ".join(f"{kind} {rate:,}" for kind, rate in limits.items())
-                  + " per second. A cross is where it did not: requests queue up, and what is "
-                  "shown there only grows with the length of the run."),
+                  + " per second. A cross is where it was more; where requests queue up, it grows "
+                  "with the length of the run."),
         svg=plots.drawn(plots.rates, "rates", "latency against rate", series),
         head=["per second; ms: 50 % / 99 %", *SHORT.values()],
         rows=[[f"{rate:,}", *[cell(kind, rate) for kind in ALL]] for rate in every],
@@ -210,7 +215,8 @@ def cold(run):
                   f"{found[C_ACTION, '/init alone, proxy idle']['value']:.1f} and "
                   f"{found[PYTHON_ACTION, '/init alone, proxy idle']['value']:.1f} ms for /init."
                   + beside),
-        svg=plots.drawn(plots.cold, "cold", "cold start by steps", series),
+        svg=plots.drawn(plots.cold, "cold", "cold start by steps", series,
+                        {kind: found[kind, "exec to first answer"]["value"] for kind in kinds}),
         head=["ms", *STEPS.values(), "all", "/init of an idle proxy"],
         rows=rows + floors, command=found[C_ACTION, "exec to first answer"]["command"])
 
@@ -367,6 +373,11 @@ SECTIONS: tuple[typing.Callable[[Run], Section | None], ...] = (
 
 def plain_tables(run):
     """(title, head, rows, command) of what is told without a picture."""
+    figures = run.of(part_peers.PART)
+    if figures:
+        yield ("What one would pick instead: medians with ranges; ~ where other processes took more than "
+               "a quarter of a processor", part_peers.head(), list(part_peers.rows(figures)),
+               figures[0]["command"])
     for title, part in (("Instructions per activation, user space",) * 2,
                         ("Resident memory",) * 2):
         figures = run.of(part)

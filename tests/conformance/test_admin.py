@@ -186,6 +186,29 @@ def test_not_ready_while_draining_and_yet_alive(watched, gate):
     assert not os.path.exists(one.where)
 
 
+def test_drain_delay_serves_on_while_it_is_not_ready(watched):
+    """Requests that a balancer sends before it has seen /readyz fail are served; each answer ends its
+    connection. A second signal ends the delay."""
+    one = native(watched, "--drain-delay", "3600000")
+    one.proxy.terminate()
+    wait_until(lambda: one.ask("/readyz").status == 503, "it to leave")
+    assert_says(one.ask("/readyz"), 503, "draining\n")
+    assert_says(one.ask("/healthz"), 200, "ok\n")
+    for n in range(3):
+        reply = one.proxy.run(steps(answer(f'{{"a":{n}}}')))
+        assert reply.json == {"a": n}
+        assert reply.headers["Connection"] == "close"
+    one.proxy.terminate()
+    assert one.proxy.process.wait(WAIT_S) == 0
+
+
+def test_drain_delay_ends_by_itself(watched):
+    """Then the proxy drains as it does without one."""
+    one = native(watched, "--drain-delay", "200")
+    one.proxy.terminate()
+    assert one.proxy.process.wait(WAIT_S) == 0
+
+
 def test_clients_of_the_admin_listener_do_not_hold_up_the_exit(watched):
     one = native(watched)
     with Door(one.where) as idle, Door(one.where) as half:

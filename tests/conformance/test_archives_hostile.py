@@ -36,8 +36,8 @@ def raw_gzip(blocks):
 
 
 def endless_name():
-    """Gzip in gzip in gzip: 1 GB of a name for whoever looks for a filter in each filter."""
-    inner = raw_gzip([gzip_head(0), *[b"n" * MIB] * 1024])
+    """Gzip in gzip in gzip: 450 MB of a name for whoever looks for a filter in each filter."""
+    inner = raw_gzip([gzip_head(0), *[b"n" * MIB] * 450])
     return raw_gzip([inner])
 
 

@@ -190,8 +190,8 @@ def test_invoke_takes_its_argument_in_four_ways(start, folder, wishes):
 
 
 def test_invoke_takes_and_prints_much(start, c_echo):
-    """20 MB in, 20 MB out."""
-    given = json.dumps({"x": "y" * 20_000_000}).encode()
+    """5 MB in, 5 MB out."""
+    given = json.dumps({"x": "y" * 5_000_000}).encode()
     out = start("invoke", c_echo, "-").ends(0, given)
     assert out == b'{"value":' + given + b"}\n"
 
@@ -199,11 +199,11 @@ def test_invoke_takes_and_prints_much(start, c_echo):
 @pytest.mark.parametrize("argument, why", [
     ({"die": 1}, "command exited (exit status 3)"), ({"hang": 1}, LATE),
     ({"no_answer": 1}, "The action did not return a dictionary or array."),
-    ({"grow": 70_000_000}, "The action's answer is longer than 67108864 bytes (--answer-max-bytes)."),
+    ({"grow": 2_000_000}, "The action's answer is longer than 1000000 bytes (--answer-max-bytes)."),
 ], ids=["died", "late", "no answer", "too long"])
 def test_invoke_ends_with_1_and_says_why(start, wishes, argument, why):
     """No answer: status 1, nothing on stdout, one plain line on stderr."""
-    limit = ["--timeout", "500"] if "hang" in argument else []
+    limit = ["--timeout", "500"] if "hang" in argument else ["--answer-max-bytes", "1000000"]
     one = start(*limit, "invoke", wishes, json.dumps(argument))
     assert one.ends(1) == b""
     assert one.err().endswith(f"whiskloop: invoke: {why}\n")
@@ -349,12 +349,12 @@ def test_a_reader_that_stalls_stops_the_writer_and_nothing_is_lost(start, c_echo
 
 
 def test_large_lines_pass_in_both_directions(start, c_echo, wishes):
-    """20 MB in and out at once, and a small line that grows to 50 MB."""
-    large = [{"x": "y" * 20_000_000}, {"id": 1}, {"x": "z" * 5_000_000}]
+    """5 MB in and out at once, and a small line that grows to 10 MB."""
+    large = [{"x": "y" * 5_000_000}, {"id": 1}, {"x": "z" * 2_000_000}]
     got = start("pipe", c_echo).answers(lines_of(large))
     assert [answer["value"] for answer in got] == large
-    got = start("pipe", wishes).answers(lines_of([{"grow": 50_000_000}, {"id": 1}]))
-    assert len(got[0]["grown"]) == 50_000_000 and got[1] == {"id": 1}
+    got = start("pipe", wishes).answers(lines_of([{"grow": 10_000_000}, {"id": 1}]))
+    assert len(got[0]["grown"]) == 10_000_000 and got[1] == {"id": 1}
 
 
 def test_bad_lines_are_answered_in_their_place(start, wishes):
@@ -362,24 +362,26 @@ def test_bad_lines_are_answered_in_their_place(start, wishes):
     given = b'x\n{"value":{"id":1}}\n\n[]\n{"value":{"p":"%s"}}\nnull\n{"value":{"id":2}}' % (b"y" * 99)
     got = start("--run-max-bytes=60", "pipe", wishes).answers(given)
     prefix = "Error unmarshaling request: "
+    bad = {"kind": "request"}
     assert got == [
-        {"error": prefix + "invalid character 'x' looking for beginning of value"}, {"id": 1},
-        {"error": prefix + "unexpected end of JSON input"},
-        {"error": prefix + "the body must be a JSON object"},
-        {"error": "The line is longer than 60 bytes (--run-max-bytes)."}, {}, {"id": 2}]
+        {"error": prefix + "invalid character 'x' looking for beginning of value", **bad}, {"id": 1},
+        {"error": prefix + "unexpected end of JSON input", **bad},
+        {"error": prefix + "the body must be a JSON object", **bad},
+        {"error": "The line is longer than 60 bytes (--run-max-bytes).", **bad}, {}, {"id": 2}]
 
 
 def test_a_death_costs_its_own_line_only(start, wishes):
     values = [{"id": 0}, {"die": 1}, {"id": 1}, {"die": 1}, {"no_answer": 1}, {"id": 2}]
     assert start("pipe", wishes).answers(lines_of(values)) == [
-        {"id": 0}, {"error": "command exited"}, {"id": 1}, {"error": "command exited"},
-        {"error": "The action did not return a dictionary or array."}, {"id": 2}]
+        {"id": 0}, {"error": "command exited", "kind": "died"},
+        {"id": 1}, {"error": "command exited", "kind": "died"},
+        {"error": "The action did not return a dictionary or array.", "kind": "action"}, {"id": 2}]
 
 
 def test_a_line_that_hangs_costs_nobody_behind_it(start, wishes):
     """Each line's time counts from its turn, also for those that were written ahead."""
     values = [*numbered(200), {"hang": 1}, *numbered(100), {"hang": 1}, *numbered(50)]
-    late = {"error": LATE}
+    late = {"error": LATE, "kind": "late"}
     assert start("--timeout=500", "pipe", wishes).answers(lines_of(values)) == [
         *numbered(200), late, *numbered(100), late, *numbered(50)]
 
@@ -407,8 +409,10 @@ def test_what_does_not_end_within_the_drain_time_is_answered_so(start, wishes, g
     door.wait_reached()
     one.process.send_signal(signal.SIGTERM)
     got = [json.loads(line) for line in one.process.stdout]
-    assert got[1] == {"error": "The action is being shut down."} and len(got) == 2
-    assert "error" in got[0]
+    assert got == [
+        {"error": "The action is being shut down: the activation ran longer than the drain "
+                  "(--drain-timeout).", "kind": "died"},
+        {"error": "The action is being shut down.", "kind": "unavailable"}]
     one.process.stdin.close()
     assert one.process.wait(WAIT_S) == 0
     door.release()
@@ -452,7 +456,7 @@ def test_an_invoke_that_is_interrupted_ends_with_1(start, folder, wishes, gate):
 
 
 def test_an_answer_that_was_not_read_to_its_end_is_no_success(start, wishes):
-    one = start("invoke", wishes, '{"grow":20000000}', "--drain-timeout", 0)
+    one = start("invoke", wishes, '{"grow":4000000}', "--drain-timeout", 0)
     assert one.process.stdout.read(1) == b"{"
     one.process.terminate()
     assert one.process.wait(WAIT_S) == 1

@@ -39,6 +39,7 @@ CODES = {
 }
 ROW = {row.name: row for row in ROWS if row.name in CODES}
 ALONE = {"java": "Main#train", "dotnet": "Program::train"}  # where a name alone is a class
+SLOW = ("go", "java", "dotnet")  # to compile
 NOT_FOUND = "method not found: "
 
 
@@ -73,6 +74,9 @@ def test_one_function_takes_method_for_metadata(proxy, row):
 def test_a_function_that_is_not_there(proxy, row):
     one = proxy(*row.options, env=row.env)
     assert one.init(CODES[row.name], main="predict,nothing").status == 502
+    if row.name not in SLOW:
+        for main in ("nothing,predict", "predict,", ",train", ",", "predict,,train", "predict train,train"):
+            assert one.init(CODES[row.name], main=main).status == 502, main
     one.started(CODES[row.name], main="predict,train")
 
 
@@ -88,3 +92,14 @@ def test_the_option_functions(row, folder):
     first, second, third, fourth = map(json.loads, done.stdout.splitlines())
     assert (first, second, fourth) == ({"predict": nothing}, {"train": nothing}, {"predict": nothing})
     assert third["error"].startswith(NOT_FOUND)
+
+
+@pytest.mark.parametrize("command", ["pipe", "invoke"])
+def test_the_option_functions_names_one_that_is_not_there(folder, command):
+    (folder / "two.py").write_text(CODES["python"])
+    words = ["{}"] if command == "invoke" else []
+    done = subprocess.run([PROGRAM, command, "--functions", "predict,nothing", "two.py", *words],
+                          input='{"method":"predict"}\n', cwd=folder, capture_output=True, text=True,
+                          timeout=WAIT_S)
+    assert done.returncode != 0 and "predict" not in done.stdout
+    assert "function 'nothing' was not found in two.py" in done.stderr

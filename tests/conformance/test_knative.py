@@ -39,6 +39,20 @@ def test_TK1_init_then_run(proxy):
     assert one.check_streams(1) == ("", "")
 
 
+@pytest.mark.parametrize("accept, text", [
+    ("text/event-stream", b'data: {"i":0}\n\nevent: result\ndata: {"n":1}\n\n'),
+    ("application/x-ndjson", b'{"part":{"i":0}}\n{"result":{"n":1}}\n')])
+def test_a_get_gets_parts_as_a_page_may_read_them(proxy, accept, text):
+    one = start(proxy, "def main(args):\n    yield {'i': 0}\n    return {'n': 1}\n",
+                __OW_HTTP_METHODS="[get]")
+    connection = http.client.HTTPConnection("127.0.0.1", one.port, timeout=WAIT_S)
+    connection.request("GET", "/", headers={"Accept": accept, "Origin": "http://elsewhere"})
+    reply = connection.getresponse()
+    assert (reply.status, reply.headers["Content-Type"], reply.read()) == (200, accept, text)
+    assert reply.headers["Access-Control-Allow-Origin"] == "*"
+    connection.close()
+
+
 def test_TK2_both_in_one_body(proxy):
     """T-K2: init and activation together: the reply is the activation's."""
     one = start(proxy)

@@ -193,7 +193,7 @@ def case_metadata_types(start, row):
 
 @case("100,000 keys of metadata: the platform's are shown, the next activation's are its own")
 def case_many_keys(start, row):
-    one = start("variable")
+    one = start("variable", proxy_env={"__OW_API_HOST": "xyz"})
     many = {f"k{n}": "v" for n in range(100_000)}
     answer = one.run({"name": "__OW_ACTIVATION_ID"}, **many, activation_id="iii")
     assert answer.json == {"value": "iii"}
@@ -267,20 +267,17 @@ def case_counts(start, row):
 
 @case("code that does not compile (init fails, the reason in the log)")
 def case_broken(start, row):
-    one = start("broken", works=False)
-    assert one.check_streams(1)[1] != ""
+    assert start("broken", works=False).why != ""
 
 
 @case("code that fails while it loads")
 def case_fails_at_load(start, row):
-    one = start("fails_at_load", works=False)
-    assert "nooooo" in one.check_streams(1)[1]
+    assert "nooooo" in start("fails_at_load", works=False).why
 
 
 @case("no function of that name")
 def case_other(start, row):
-    one = start("other", works=False)
-    assert "main" in one.check_streams(1)[1]
+    assert "main" in start("other", works=False).why
 
 
 @case("a failed /init, then a good one")
@@ -355,7 +352,8 @@ def in_shell(row, folder, code, lines):
 TOGETHER = {
     "echo": ("echo", "escapes", "empty", "numbers", "large", "huge", "deep", "array"),
     "nothing": ("nothing", "counts"),
-    "metadata": ("metadata", "metadata_types"),
+    "broken": ("broken", "fails_at_load", "other", "again"),
+    "metadata": ("metadata", "metadata_types", "many_keys"),
 }
 
 
@@ -373,22 +371,30 @@ def start(proxy, request):
 
     def begin(code, works=True, options=row.options, proxy_env=None, **init):
         key = (code, str(proxy_env))
-        if not works or code is None or init:
-            return begin_new(code, works, options, proxy_env, **init)
+        if not works:
+            return begin_failing(code)
+        if code is None or init:
+            return begin_new(code, options, proxy_env, **init)
         if key not in started:
-            started[key] = begin_new(code, works, options, proxy_env)
+            started[key] = begin_new(code, options, proxy_env)
         return started[key]
 
-    def begin_new(code, works, options, proxy_env, **init):
+    def begin_failing(code):
+        """One proxy for all codes that fail; `why` is what it logged of this one."""
+        if "failing" not in started:
+            started["failing"] = proxy(*row.options, env=row.env)
+        one = started["failing"]
+        n_before = one.sentinels()[1]
+        assert_error(one.init(row.codes[code]), 502, NOT_BUILT if code in row.unbuilt else CANNOT_START)
+        one.check_streams(n_before + 1)
+        one.why = one.log_parts(1)[n_before]
+        return one
+
+    def begin_new(code, options, proxy_env, **init):
         one = proxy(*options, env={**row.env, **(proxy_env or {})})
         text = row.codes[code] if isinstance(code, str) else code
-        if code is None:
-            return one
-        if works:
+        if code is not None:
             one.started(text, **init)
-        else:
-            why = NOT_BUILT if code in row.unbuilt else CANNOT_START
-            assert_error(one.init(text, **init), 502, why)
         return one
 
     return begin

@@ -219,7 +219,7 @@ def test_the_life_of_an_action(proxy, log):
     assert ended["version"] == started["version"] and ended["ms"] >= 0
     for start in events(log, "worker.start"):
         assert only(log, "worker.ready", pid=start["pid"])["after_ms"] >= 0
-        assert only(log, "worker.stop", pid=start["pid"])["why"] == "unwanted"
+        assert only(log, "worker.stop", pid=start["pid"])["why"] == "stopped"
         assert only(log, "worker.exit", pid=start["pid"])["signal"] == signal.SIGTERM
     assert only(log, "main.signal")["signo"] == signal.SIGTERM
     assert events(log)[-1]["event"] == "main.end" and events(log)[-1]["status"] == 0
@@ -258,7 +258,7 @@ def test_the_activation_that_was_late(proxy, log):
     one.run(steps(puppet.forever()), activation_id="8a0c")
     ended = only(log, "activation.end", activation_id="8a0c", outcome="late")
     assert ended["limit_ms"] == 900 and ended["ms"] >= ended["queue_ms"] >= 0
-    only(log, "worker.stop", pid=ended["worker"], why="late")
+    only(log, "worker.stop", pid=ended["worker"], why="deadline")
 
 
 def test_each_activation_at_debug(proxy, log):

@@ -54,13 +54,16 @@ def test_the_launcher_tells_which_one_runs():
 
 
 @pytest.mark.parametrize("name", [
-    "whiskloop_accelerator.cpython-27-x86_64-linux-gnu.so", "whiskloop_accelerator.so", None])
+    "whiskloop_accelerator.cpython-27-x86_64-linux-gnu.so", "whiskloop_accelerator.so", None,
+    "raise SystemError('it was built for another Python')", "INTERFACE = 0"])
 def test_one_for_another_interpreter_or_a_broken_one_is_not_used(action, start, tmp_path, name):
     folder = tmp_path / "other"
     folder.mkdir()
     if name is not None:
         built = next(ACCELERATOR.glob("whiskloop_accelerator.*.so"))
-        if name.endswith("accelerator.so"):
+        if " " in name:
+            (folder / "whiskloop_accelerator.py").write_text(name)
+        elif name.endswith("accelerator.so"):
             (folder / name).write_text("no module")
         else:
             shutil.copy(built, folder / name)

@@ -4,14 +4,16 @@ import json
 import os
 import socket
 import subprocess
+import tarfile
 import time
+import uuid
 from pathlib import Path
 
 import pytest
 
 import archives
 import whisk
-from container import ENGINE, LABEL, engine, image_name, limits
+from container import CLI, ENGINE, LABEL, engine, image_name, limits
 from languages import C, GO, JAVA, NODEJS
 from wire import WAIT_S, request_bytes
 
@@ -163,17 +165,22 @@ def test_images_say_what_they_are(image):
     assert labels["org.opencontainers.image.licenses"] == "Apache-2.0"
     assert labels["org.opencontainers.image.version"]
     assert labels["org.opencontainers.image.revision"]
-    assert config["Healthcheck"]["Test"] == ["CMD", "/usr/bin/whiskloop", "--health"]
+    # OpenWhisk freezes containers behind the engine's back, which then counts each as unhealthy.
+    assert not config.get("Healthcheck")
 
 
-@quick
-def test_health_is_asked_by_the_engine(start):
-    """HEALTHCHECK: the engine asks the program, and hears that it is well."""
-    one = start("native", run=("--health-interval=1s",) if ENGINE == "docker" else ())
-    if ENGINE == "podman":  # it has no daemon of its own that would ask
-        assert engine("healthcheck", "run", one.name).returncode == 0
-    else:
-        whisk.wait_until(lambda: one.state()["Health"]["Status"] == "healthy", "health")
+@each_image
+def test_programs_gain_no_rights(image):
+    """No setuid or setgid bit in any layer's files."""
+    name = f"whiskloop-{uuid.uuid4().hex[:12]}"
+    engine("create", "--name", name, "--label", LABEL, "--pull=never", image_name(image))
+    try:
+        with subprocess.Popen([*CLI, "export", name], stdout=subprocess.PIPE) as export:
+            with tarfile.open(fileobj=export.stdout, mode="r|") as archive:
+                found = [member.name for member in archive if member.isreg() and member.mode & 0o6000]
+    finally:
+        engine("rm", "--force", name)
+    assert not found
 
 
 @quick
@@ -293,9 +300,7 @@ def test_the_program_in_an_image_of_the_actionloop_kind(start):
 def piped(image, values, *arguments, run=()):
     """(what pipe answered to each value, the finished process)."""
     lines = "".join(json.dumps({"value": value}) + "\n" for value in values)
-    # Nobody asks for the health of a filter; podman without systemd complains that it cannot.
-    done = engine("run", "--rm", "--interactive", "--label", LABEL, "--pull=never",
-                  "--no-healthcheck", *STRICT, *run, image_name(image), "pipe", *arguments, check=False, input=lines)
+    done = engine("run", "--rm", "--interactive", "--label", LABEL, "--pull=never", *STRICT, *run, image_name(image), "pipe", *arguments, check=False, input=lines)
     return [json.loads(line) for line in done.stdout.splitlines()], done
 
 

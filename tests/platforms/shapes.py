@@ -59,7 +59,8 @@ CONTAINER = thing(
      "securityContext": thing({"allowPrivilegeEscalation": only(False),
                                "readOnlyRootFilesystem": only(True),
                                "capabilities": thing({"drop": only(["ALL"])})},
-                              {"runAsNonRoot": only(True)}),
+                              {"runAsNonRoot": only(True),
+                               "seccompProfile": thing({"type": only("RuntimeDefault")})}),
      "volumeMounts": several(thing({"name": TEXT, "mountPath": only("/tmp")}))},
     {"name": TEXT, "startupProbe": PROBE, "livenessProbe": PROBE})
 VOLUMES = several(thing({"name": TEXT, "emptyDir": thing({}, {"sizeLimit": QUANTITY})}))
@@ -77,7 +78,7 @@ def kubernetes(version, kind, spec):
 
 KUBERNETES = {
     "Deployment": kubernetes("apps/v1", "Deployment", thing({
-        "replicas": POSITIVE, "selector": SELECTOR, "template": thing({
+        "selector": SELECTOR, "template": thing({
             "metadata": thing({"labels": NAMES}, {"annotations": NAMES}), "spec": POD})})),
     "Service": kubernetes("v1", "Service", thing({
         "selector": NAMES, "ports": several(thing({"name": TEXT, "port": PORT,
@@ -110,17 +111,44 @@ KNATIVE = kubernetes("serving.knative.dev/v1", "Service", thing({"template": thi
     "spec": thing({"containerConcurrency": POSITIVE, "timeoutSeconds": POSITIVE,
                    "containers": {**several(CONTAINER), "maxItems": 1}, "volumes": VOLUMES})})}))
 
+# The Prometheus operator's API: monitoring.coreos.com/v1.
+POD_MONITOR = kubernetes("monitoring.coreos.com/v1", "PodMonitor", thing({
+    "selector": SELECTOR, "podMetricsEndpoints": several(thing({
+        "port": TEXT, "path": only("/metrics"), "interval": TEXT}))}))
+# prometheus-adapter's values.
+ADAPTER = thing({"rules": thing({"custom": several(thing({
+    "seriesQuery": TEXT, "metricsQuery": TEXT, "name": thing({"matches": TEXT, "as": TEXT}),
+    "resources": thing({"overrides": {"type": "object", "additionalProperties": thing({
+        "resource": TEXT})}})}))})})
+
+SECONDS = {"type": "string", "pattern": "^[0-9]+s$"}
+HEALTHCHECK = thing({"test": only(["CMD", "/usr/bin/whiskloop", "--health"]), "interval": SECONDS,
+                     "timeout": SECONDS, "start_period": SECONDS})
+
 # The Compose specification.
 COMPOSE = thing({"services": {"type": "object", "additionalProperties": thing({"image": TEXT}, {
     "read_only": FLAG, "tmpfs": TEXTS, "cap_drop": TEXTS, "security_opt": TEXTS,
     "mem_limit": {"type": "string", "pattern": "^[0-9]+[kmg]$"}, "pids_limit": POSITIVE,
-    "stop_grace_period": {"type": "string", "pattern": "^[0-9]+s$"}, "environment": NAMES,
+    "stop_grace_period": SECONDS, "environment": NAMES, "healthcheck": HEALTHCHECK,
     "ports": TEXTS, "volumes": TEXTS})}})
+
+# The form that docker stack reads: version 3.
+STACK = thing({"version": only("3.8"), "services": {"type": "object", "additionalProperties": thing({
+    "image": TEXT, "healthcheck": HEALTHCHECK, "stop_grace_period": SECONDS, "deploy": thing({
+        "replicas": POSITIVE, "resources": thing({"limits": thing({"memory": TEXT})}),
+        "update_config": thing({"order": only("start-first")},
+                               {"parallelism": POSITIVE, "failure_action": only("rollback")}),
+        "rollback_config": thing({"order": only("start-first")}),
+        "restart_policy": thing({"condition": only("any"), "delay": SECONDS})})}, {
+    "read_only": FLAG, "tmpfs": TEXTS, "cap_drop": TEXTS, "environment": NAMES, "ports": TEXTS})}})
 
 # Prometheus' and Grafana's own pages on configuration.
 PROMETHEUS = thing({"scrape_configs": several(thing({
     "job_name": TEXT, "static_configs": several(thing({"targets": TEXTS}))}))},
-    {"global": thing({}, {"scrape_interval": TEXT})})
+    {"global": thing({}, {"scrape_interval": TEXT}), "rule_files": TEXTS})
+ALERTS = thing({"groups": several(thing({"name": TEXT, "rules": several(thing({
+    "alert": {"type": "string", "pattern": "^Whiskloop[A-Za-z]+$"}, "expr": TEXT, "for": TEXT,
+    "labels": NAMES, "annotations": thing({"summary": TEXT})}))}))})
 DATASOURCES = thing({"apiVersion": only(1), "datasources": several(thing({
     "name": TEXT, "uid": TEXT, "type": only("prometheus"), "access": only("proxy"), "url": TEXT},
     {"isDefault": FLAG}))})

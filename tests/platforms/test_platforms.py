@@ -3,6 +3,8 @@
 import json
 import os
 import re
+import shutil
+import socket
 import subprocess
 import threading
 from pathlib import Path
@@ -26,7 +28,9 @@ MANIFESTS = [
     ("compose/compose.yaml", shapes.COMPOSE), ("compose/prometheus.yml", shapes.PROMETHEUS),
     ("compose/grafana-datasources.yaml", shapes.DATASOURCES),
     ("compose/grafana-dashboards.yaml", shapes.PROVIDERS),
-    ("compose/dashboard.json", shapes.DASHBOARD),
+    ("compose/dashboard.json", shapes.DASHBOARD), ("swarm/stack.yaml", shapes.STACK),
+    ("prometheus/alerts.yaml", shapes.ALERTS), ("kubernetes/monitoring.yaml", shapes.POD_MONITOR),
+    ("kubernetes/adapter-values.yaml", shapes.ADAPTER),
 ]
 
 
@@ -71,7 +75,7 @@ def test_kubernetes_objects_have_their_form():
 def test_every_file_of_a_platform_is_checked():
     """No file stands beside these that nobody looks at."""
     found = {str(path.relative_to(DOCKER)) for folder in
-             ("openwhisk", "kubernetes", "knative", "compose") for path in (DOCKER / folder).iterdir()}
+             ("openwhisk", "kubernetes", "knative", "compose", "swarm", "prometheus") for path in (DOCKER / folder).iterdir()}
     assert found == {name for name, _ in MANIFESTS} | {"kubernetes/action.yaml"}
 
 
@@ -166,12 +170,16 @@ def containers():
         yield where, {one["name"]: one["value"] for one in container["env"]}, container
     action = read("compose/compose.yaml")["services"]["action"]
     yield "compose", action["environment"], action
+    action = read("swarm/stack.yaml")["services"]["action"]
+    yield "swarm", action["environment"], action
 
 
 def served(values):
     """(exit status, its words) of the program, started with these variables and ended again."""
-    # Any free ports instead of the ones named: those of this machine are not ours.
+    # Any free ports instead of the ones named: those of this machine are not ours. No delay at the end.
     values = {**values, "WHISKLOOP_ADMIN": re.sub(r":\d+$", ":0", values["WHISKLOOP_ADMIN"])}
+    if int(values.get("WHISKLOOP_DRAIN_DELAY", 0)) > 0:
+        values["WHISKLOOP_DRAIN_DELAY"] = "1"
     with subprocess.Popen([PROGRAM, "--listen=127.0.0.1", "--port=0", "--log-level=info"],
                           env={"PATH": os.environ["PATH"], **values}, stderr=subprocess.PIPE,
                           text=True) as one:
@@ -207,7 +215,7 @@ def test_a_setting_that_is_not_the_programs_would_be_seen(name, value):
 def test_probes_ask_the_admin_listener():
     """At the port that --admin has, in all probes; the other port is the contract's."""
     for where, values, container in containers():
-        if where == "compose":
+        if where in ("compose", "swarm"):
             continue
         admin = int(values["WHISKLOOP_ADMIN"].rpartition(":")[2])
         names = {port.get("name"): port["containerPort"] for port in container["ports"]}
@@ -218,14 +226,22 @@ def test_probes_ask_the_admin_listener():
         assert container["ports"][0]["containerPort"] == 8080
 
 
+def drain_s(values):
+    """How long the program may take to its end."""
+    known = settings()
+    return sum(int(values.get(name, known[name]))
+               for name in ("WHISKLOOP_DRAIN_DELAY", "WHISKLOOP_DRAIN_TIMEOUT")) / 1000
+
+
 def test_kubernetes_waits_longer_than_the_proxy_drains():
     """Else what runs is killed at each rollout."""
     spec = kubernetes()["Deployment"]["spec"]["template"]["spec"]
     values = {one["name"]: one["value"] for one in spec["containers"][0]["env"]}
-    drain_s = int(values.get("WHISKLOOP_DRAIN_TIMEOUT", settings()["WHISKLOOP_DRAIN_TIMEOUT"])) / 1000
-    assert spec["terminationGracePeriodSeconds"] > drain_s
-    grace = read("compose/compose.yaml")["services"]["action"]["stop_grace_period"]
-    assert int(grace.rstrip("s")) > int(settings()["WHISKLOOP_DRAIN_TIMEOUT"]) / 1000
+    assert int(values["WHISKLOOP_DRAIN_DELAY"]) > 0
+    assert spec["terminationGracePeriodSeconds"] > drain_s(values)
+    for name in ("compose/compose.yaml", "swarm/stack.yaml"):
+        action = read(name)["services"]["action"]
+        assert int(action["stop_grace_period"].rstrip("s")) > drain_s(action["environment"]), name
 
 
 def test_kubernetes_objects_mean_the_same_pods():
@@ -245,14 +261,20 @@ def test_kubernetes_objects_mean_the_same_pods():
         assert {port["port"] for port in rule["ports"]} <= ports
     scaler = objects["HorizontalPodAutoscaler"]["spec"]
     assert objects["PodDisruptionBudget"]["spec"]["minAvailable"] < scaler["minReplicas"] <= \
-        deployment["replicas"] <= scaler["maxReplicas"]
+        scaler["maxReplicas"]
+    monitor = read("kubernetes/monitoring.yaml")["spec"]
+    assert monitor["selector"]["matchLabels"] == labels
+    assert {one["port"] for one in monitor["podMetricsEndpoints"]} <= ports
 
 
 def test_scaling_is_by_a_figure_that_is_served():
     """A gauge, as a count that only grows would scale for ever."""
     for metric in kubernetes()["HorizontalPodAutoscaler"]["spec"]["metrics"]:
         if metric["type"] == "Pods":
-            assert metrics()[metric["pods"]["metric"]["name"]] == "gauge"
+            name = metric["pods"]["metric"]["name"]
+            assert metrics()[name] == "gauge"
+            rule = read("kubernetes/adapter-values.yaml")["rules"]["custom"][0]
+            assert rule["seriesQuery"].partition("{")[0] == rule["name"]["as"] == name
 
 
 def test_knative_gives_a_container_as_many_as_it_has_workers():
@@ -260,6 +282,7 @@ def test_knative_gives_a_container_as_many_as_it_has_workers():
     template = read("knative/service.yaml")["spec"]["template"]["spec"]
     values = {one["name"]: one["value"] for one in template["containers"][0]["env"]}
     assert template["containerConcurrency"] == int(values["WHISKLOOP_WORKERS"])
+    assert template["timeoutSeconds"] > int(values["WHISKLOOP_TIMEOUT"]) / 1000
 
 
 def test_dashboard_asks_for_figures_that_are_served():
@@ -277,6 +300,67 @@ def test_dashboard_asks_for_figures_that_are_served():
             seen.add(base)
     assert {name for name, kind in known.items() if kind == "histogram"} <= seen
     assert len({panel["id"] for panel in panels}) == len(panels)
+
+
+def promtool(*arguments, **options):
+    program = shutil.which("promtool")
+    if program is None:
+        pytest.skip("promtool is not installed: apt-get install prometheus")
+    return subprocess.run([program, *map(str, arguments)], capture_output=True, text=True,
+                          check=False, timeout=WAIT_S, **options)
+
+
+def test_promtool_takes_the_alert_rules():
+    done = promtool("check", "rules", DOCKER / "prometheus/alerts.yaml")
+    assert done.returncode == 0 and "SUCCESS" in done.stdout + done.stderr, done.stderr
+
+
+def real_metrics(folder):
+    """/metrics of the program, and its series' names with their labels' names."""
+    with subprocess.Popen([PROGRAM, "--listen=127.0.0.1", "--port=0", "--log-level=info",
+                           f"--admin=unix:{folder}/admin"], stderr=subprocess.PIPE, text=True) as one:
+        watchdog = threading.Timer(WAIT_S, one.kill)
+        watchdog.start()
+        for line in one.stderr:
+            if "admin.listen" in line:
+                break
+        with socket.socket(socket.AF_UNIX) as client:
+            client.connect(f"{folder}/admin")
+            client.sendall(b"GET /metrics HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+            reply = b"".join(iter(lambda: client.recv(65536), b"")).decode()
+        one.terminate()
+        one.stderr.read()
+        watchdog.cancel()
+    text = reply.partition("\r\n\r\n")[2]
+    series = {}
+    for name, labels in re.findall(r"^(\w+)(?:\{(.*?)\})? ", text, re.M):
+        series.setdefault(name, set()).update(re.findall(r'(\w+="[^"]*")', labels))
+    return text, series
+
+
+def test_promtool_takes_what_is_served(tmp_path):
+    done = promtool("check", "metrics", input=real_metrics(tmp_path)[0])
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_alerts_ask_for_series_that_are_served(tmp_path):
+    """Each value of a label that a rule names is one that /metrics has, before anything happened."""
+    series = real_metrics(tmp_path)[1]
+    for rule in read("prometheus/alerts.yaml")["groups"][0]["rules"]:
+        name, labels = re.search(r"(whiskloop_\w+)(?:\{(.*?)\})?", rule["expr"]).groups()
+        assert name in series, name
+        for label, values in re.findall(r'(\w+)(?:=~|!=|=)"([^"]*)"', labels or ""):
+            for value in values.split("|"):
+                assert f'{label}="{value}"' in series[name], rule["alert"]
+
+
+def test_alerts_are_explained():
+    """Counters by their rate; and docs/monitoring.md shows each alert."""
+    text = (ROOT / "docs/monitoring.md").read_text(encoding="utf-8")
+    for rule in read("prometheus/alerts.yaml")["groups"][0]["rules"]:
+        name = re.search(r"whiskloop_\w+", rule["expr"])[0]
+        assert (metrics()[name] == "counter") == rule["expr"].startswith("rate("), name
+        assert f"`{rule['alert']}`" in text
 
 
 def test_compose_mounts_files_that_are_there():

@@ -35,8 +35,15 @@ def choose(purpose, **variables):
 def test_no_engine_is_a_reason_to_skip_and_says_what_to_install():
     done = choose("build", ENGINE="")
     assert done.returncode == 77
-    assert "no container engine is here" in done.stderr
+    assert "no container engine works here" in done.stderr
     assert "apt-get install" in done.stderr and "docker.io" in done.stderr
+
+
+def test_a_client_of_docker_alone_is_no_engine():
+    """No daemon answers and none can be started: podman is taken, which works."""
+    script = ('. "$1/lib.sh"; . "$1/engine.sh"; docker() { return 1; }; podman() { :; };'
+              ' command() { [[ $2 == docker || $2 == podman ]]; }; engine_choose run; echo "chose $ENGINE"')
+    assert run("bash", "-c", script, "test", ROOT / "scripts", ENGINE="").stdout == "chose podman\n"
 
 
 def test_no_engine_is_a_failure_where_images_are_required():

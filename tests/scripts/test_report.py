@@ -1,6 +1,7 @@
 """bench.sh --report, --compare and --budget: whole or not at all, and right where one can look."""
 
 import copy
+import dataclasses
 import json
 import re
 import shutil
@@ -22,7 +23,9 @@ import page  # noqa: E402
 import part_calls  # noqa: E402
 import part_languages  # noqa: E402
 import part_open  # noqa: E402
+import part_peers  # noqa: E402
 import part_pool  # noqa: E402
+import plots  # noqa: E402
 import report  # noqa: E402
 import sections  # noqa: E402
 from contestants import ALL, C_ACTION, CEILING, PYTHON_ACTION, START_ALONE  # noqa: E402
@@ -265,10 +268,46 @@ def test_what_is_kept_names_only_files_that_are_kept(tmp_path, document):
         for link in links:
             assert (base / link).exists(), link
     assert sorted(path.stem for path in (tmp_path / "docs/benchmarks").iterdir()) == sorted(KEYS)
-    # The report can be made again of what is kept, to the same figures.
-    again = tool("page.py", tmp_path / "docs/benchmarks.json", "--keep", tmp_path / "docs")
-    assert again.returncode == 0, again.stderr
-    assert (tmp_path / "docs/benchmarks.md").read_text() == kept
+
+
+def test_what_is_kept_is_small_and_can_be_compared_with(tmp_path, document):
+    run = written(tmp_path, document)
+    assert tool("page.py", run, "--keep", tmp_path / "docs").returncode == 0
+    kept = tmp_path / "docs/benchmarks.json"
+    lines = kept.read_text().splitlines()
+    assert len(lines) == len(json.loads(kept.read_text())["figures"]) + 2
+    done = tool("compare.py", kept, run)
+    assert done.returncode == 0, done.stderr
+    assert "\n0 of " in done.stdout
+
+
+def test_a_picture_of_its_own_has_a_plain_colour_before_each_variable(document):
+    for section in sections.sections(sections.Run(document)):
+        alone = plots.alone(section.svg)
+        used = re.findall(r"(?:fill|stroke): ?var\(", alone)
+        plain = re.findall(r"(?:fill|stroke): #[0-9a-f]{6}; (?:fill|stroke): ?var\(", alone)
+        assert used and len(used) == len(plain), section.key
+
+
+def test_a_rate_is_followed_where_99_per_cent_take_less_than_10_ms(document):
+    figures = [one for one in document["figures"]
+               if one["part"].startswith(sections.RATE_PART) and one["more"]["kind"] == C_ACTION]
+    figures[-1]["more"]["p99_ms"] = 12.0
+    followed = sections.followed(sections.Run(document), C_ACTION)
+    assert followed == {one["more"]["rate"] for one in figures[:-1]}
+
+
+def test_what_was_measured_amid_other_load_is_marked():
+    def loads(rate, cores):
+        return [(SimpleNamespace(per_second=rate + n, command="wrk", server="server"), cores) for n in range(3)]
+
+    figures = [dataclasses.asdict(part_peers.figure(name, n, loads(rate, cores), loads(1000.0, 0.1), 2000))
+               for name, rate, cores in (("steady", 500.0, 0.2), ("amid others", 250.0, 0.3))
+               for n in part_peers.CONNECTIONS]
+    steady, noisy = part_peers.rows(figures)
+    assert steady == ["steady", *["501", "0.50 (0.50–0.50)"] * 3, "2"]
+    assert noisy[:3] == ["amid others", "251 ~", "0.25 (0.25–0.25)"]
+    assert len(part_peers.head()) == len(steady)
 
 
 def scaled(document, kind, factor):

@@ -140,11 +140,11 @@ static void a_line_that_is_no_activation_is_answered_in_its_place(void **state)
     assert_answers(
         f,
         "{\"error\":\"Error unmarshaling request: invalid character 'x' looking for beginning of "
-        "value\"}\n"
-        "{\"error\":\"The action did not return a dictionary or array.\"}\n"
-        "{\"error\":\"Error unmarshaling request: unexpected end of JSON input\"}\n"
-        "{\"error\":\"The line is longer than 99 bytes (--run-max-bytes).\"}\n"
-        "{\"error\":\"Error unmarshaling request: the body must be a JSON object\"}\n"
+        "value\",\"kind\":\"request\"}\n"
+        "{\"error\":\"The action did not return a dictionary or array.\",\"kind\":\"action\"}\n"
+        "{\"error\":\"Error unmarshaling request: unexpected end of JSON input\",\"kind\":\"request\"}\n"
+        "{\"error\":\"The line is longer than 99 bytes (--run-max-bytes).\",\"kind\":\"request\"}\n"
+        "{\"error\":\"Error unmarshaling request: the body must be a JSON object\",\"kind\":\"request\"}\n"
         "[]\n");
 }
 
@@ -158,7 +158,7 @@ static void an_argument_is_an_object_where_the_action_wants_one(void **state)
     add(f, "{\"value\":1}");
     assert_null(calls_give(&f->calls));
     assert_answers(f, "{\"any\":1}\n{\"error\":\"The action did not receive a dictionary or array "
-                      "as an argument.\"}\n");
+                      "as an argument.\",\"kind\":\"request\"}\n");
 }
 
 static void time_counts_from_its_turn_or_by_the_lines_deadline(void **state)
@@ -206,17 +206,17 @@ static void who_waits_is_answered_when_all_must_end(void **state)
     add(f, "x");
     add(f, "{\"c\":3}");
     job = give(f, "{\"a\":1}");
-    calls_abandon(&f->calls);
+    calls_abandon(&f->calls, NULL);
     assert_null(calls_give(&f->calls));
     job->outcome = JOB_DIED;
     calls_done(&f->calls, job);
     assert_answers(
         f,
-        "{\"error\":\"command exited\"}\n"
-        "{\"error\":\"The action is being shut down.\"}\n"
+        "{\"error\":\"command exited\",\"kind\":\"died\"}\n"
+        "{\"error\":\"The action is being shut down.\",\"kind\":\"unavailable\"}\n"
         "{\"error\":\"Error unmarshaling request: invalid character 'x' looking for beginning of "
-        "value\"}\n"
-        "{\"error\":\"The action is being shut down.\"}\n");
+        "value\",\"kind\":\"request\"}\n"
+        "{\"error\":\"The action is being shut down.\",\"kind\":\"unavailable\"}\n");
 }
 
 static void nothing_of_a_reader_that_left_reaches_the_next(void **state)
@@ -257,6 +257,165 @@ static void dropping_ends_at_its_offset(void **state)
     assert_answers(f, "{\"r\":2}\n");
 }
 
+static void answers_with_an_id_wait_for_nobody(void **state)
+{
+    struct fixture *f = *state;
+    struct job *jobs[4];
+
+    add(f, "{\"a\":1}");
+    add(f, " [ 7 , {\"b\":2} ] ");
+    add(f, "[\"x,\\\"y\",{\"c\":3}]");
+    add(f, "{\"d\":4}");
+    jobs[0] = give(f, "{\"a\":1}");
+    jobs[1] = give(f, "{\"b\":2}");
+    jobs[2] = give(f, "{\"c\":3}");
+    jobs[3] = give(f, "{\"d\":4}");
+    answer(f, jobs[3], "{\"r\":4}");
+    assert_answers(f, "");
+    answer(f, jobs[2], "{\"r\":3}");
+    answer(f, jobs[1], "{\"r\":2}");
+    assert_answers(f, "[\"x,\\\"y\",{\"r\":3}]\n[7,{\"r\":2}]\n");
+    calls_wrote(&f->calls, 3); /* in its middle; what comes now must stand behind it */
+    answer(f, jobs[0], "{\"r\":1}");
+    assert_answers(f, ",\\\"y\",{\"r\":3}]\n[7,{\"r\":2}]\n{\"r\":1}\n{\"r\":4}\n");
+    for (size_t n = strlen(",\\\"y\",{\"r\":3}]\n[7,{\"r\":2}]\n{\"r\":1}\n{\"r\":4}\n"); n > 0;
+         n--)
+        calls_wrote(&f->calls, 1);
+    assert_answers(f, "");
+    assert_int_equal(f->calls.n, 0);
+}
+
+static void a_line_that_is_no_activation_is_answered_with_its_id(void **state)
+{
+    static const struct {
+        const char *line;
+        const char *id; /* NULL: none can be told */
+        const char *why;
+    } cases[] = {
+        {"[7,{\"a\":}]", "7", "invalid character '}' looking for beginning of value"},
+        {"[7,{}", "7", "unexpected end of JSON input"},
+        {"[7,]", "7", "unexpected end of JSON input"},
+        {"[7,{},1]", "7", "invalid character ',' after top-level value"},
+        {"[-1.5e3,[]]", "-1.5e3", "the body must be a JSON object"},
+        {"[7]", NULL, "the body must be a JSON object"},
+        {"[true,{}]", NULL, "the body must be a JSON object"},
+        {"[{},{}]", NULL, "the body must be a JSON object"},
+        {"[\"open,{}]", NULL, "unexpected end of JSON input"},
+        {"[07,{}]", NULL, "invalid character '7' after array element"},
+    };
+    struct fixture *f = *state;
+    struct job *slow;
+    char wanted[256];
+
+    add(f, "{}");
+    slow = give(f, "{}");
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        add(f, cases[i].line);
+        assert_null(calls_give(&f->calls));
+        if (cases[i].id == NULL) {
+            answer(f, slow, "{}");
+            calls_wrote(&f->calls, strlen("{}\n"));
+        }
+        (void)snprintf(
+            wanted, sizeof(wanted),
+            "%s%s%s{\"error\":\"Error unmarshaling request: %s\",\"kind\":\"request\"}%s\n",
+            cases[i].id != NULL ? "[" : "", cases[i].id != NULL ? cases[i].id : "",
+            cases[i].id != NULL ? "," : "", cases[i].why, cases[i].id != NULL ? "]" : "");
+        assert_answers(f, wanted);
+        calls_wrote(&f->calls, strlen(wanted));
+        if (cases[i].id == NULL) {
+            add(f, "{}");
+            slow = give(f, "{}");
+        }
+    }
+    answer(f, slow, "{}");
+}
+
+static void an_id_is_bounded(void **state)
+{
+    struct fixture *f = *state;
+    char line[CALL_ID_MAX + 16];
+    char body[] = ",{}]";
+
+    memset(line, '1', sizeof(line));
+    line[0] = '[';
+    memcpy(line + 1 + CALL_ID_MAX, body, sizeof(body));
+    add(f, line);
+    answer(f, give(f, "{}"), "{}");
+    calls_wrote(&f->calls, strlen(line) + 1);
+    assert_int_equal(f->calls.n, 0);
+    memset(line + 1, '1', CALL_ID_MAX + 1);
+    memcpy(line + 2 + CALL_ID_MAX, body, sizeof(body));
+    add(f, line);
+    assert_null(calls_give(&f->calls));
+}
+
+static void text_is_a_line_in_and_a_line_out(void **state)
+{
+    static const struct {
+        const char *line;
+        const char *given;
+        const char *result;
+        const char *out;
+    } cases[] = {
+        {"100", "{\"value\":{\"line\":\"100\"}}", "101", "101\n"},
+        {"[7,{}]", "{\"value\":{\"line\":\"[7,{}]\"}}", "\"a \\u00e9\\n\"", "a \xc3\xa9\n"},
+        {"", "{\"value\":{\"line\":\"\"}}", "\"a\\nb\"", "a b\n"},
+        {"\"", "{\"value\":{\"line\":\"\\\"\"}}", "null", ""},
+        {"x", "{\"value\":{\"line\":\"x\"}}", " {\"a\":1} ", "{\"a\":1}\n"},
+        {"x", "{\"value\":{\"line\":\"x\"}}", "{\"error\":1}",
+         "{\"error\":1,\"kind\":\"action\"}\n"},
+    };
+    struct fixture *f = *state;
+
+    f->calls.opts.form = CALL_TEXT;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        add(f, cases[i].line);
+        answer(f, give(f, cases[i].given), cases[i].result);
+        assert_answers(f, cases[i].out);
+        calls_wrote(&f->calls, strlen(cases[i].out));
+        assert_int_equal(f->calls.n, 0);
+    }
+}
+
+static void a_value_alone_is_the_argument_where_any_will_do(void **state)
+{
+    struct fixture *f = *state;
+
+    f->calls.opts.form = CALL_ANY;
+    add(f, " 100 ");
+    answer(f, give(f, "{\"value\":100}"), "101");
+    add(f, "[\"a\",false]");
+    answer(f, give(f, "{\"value\":false}"), "null");
+    add(f, "{\"value\":\"x\"}");
+    answer(f, give(f, "{\"value\":\"x\"}"), "\"y\"");
+    assert_answers(f, "101\n[\"a\",null]\n\"y\"\n");
+}
+
+static void an_error_of_the_action_gets_its_kind(void **state)
+{
+    static const struct {
+        const char *answer;
+        const char *out;
+    } cases[] = {
+        {"{\"error\":\"e\"}", "{\"error\":\"e\",\"kind\":\"action\"}\n"},
+        {"{\"error\":{} }", "{\"error\":{} ,\"kind\":\"action\"}\n"},
+        {"{\"error\":\"e\",\"kind\":\"mine\"}", "{\"error\":\"e\",\"kind\":\"mine\"}\n"},
+        {"{\"error\":\"method not found: \\\"x\\\"; want a\"}",
+         "{\"error\":\"method not found: \\\"x\\\"; want a\",\"kind\":\"method\"}\n"},
+        {"{\"a\":{\"error\":1}}", "{\"a\":{\"error\":1}}\n"},
+        {"[\"error\"]", "[\"error\"]\n"},
+    };
+    struct fixture *f = *state;
+
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        add(f, "{}");
+        answer(f, give(f, "{}"), cases[i].answer);
+        assert_answers(f, cases[i].out);
+        calls_wrote(&f->calls, strlen(cases[i].out));
+    }
+}
+
 static void no_more_pieces_than_there_is_room_for(void **state)
 {
     struct fixture *f = *state;
@@ -284,6 +443,12 @@ int main(void)
         TEST(who_waits_is_answered_when_all_must_end),
         TEST(nothing_of_a_reader_that_left_reaches_the_next),
         TEST(dropping_ends_at_its_offset),
+        TEST(answers_with_an_id_wait_for_nobody),
+        TEST(a_line_that_is_no_activation_is_answered_with_its_id),
+        TEST(an_id_is_bounded),
+        TEST(text_is_a_line_in_and_a_line_out),
+        TEST(a_value_alone_is_the_argument_where_any_will_do),
+        TEST(an_error_of_the_action_gets_its_kind),
         TEST(no_more_pieces_than_there_is_room_for),
     };
 

@@ -29,6 +29,7 @@ static const struct number {
     {"--broken-after", "WHISKLOOP_BROKEN_AFTER", N(broken_after), 0, 5, 1000000},
     {"--broken-life", "WHISKLOOP_BROKEN_LIFE", N(broken_life_ms), 1, 60000, 86400000},
     {"--drain-timeout", "WHISKLOOP_DRAIN_TIMEOUT", N(drain_timeout_ms), 0, 30000, DAY_MS},
+    {"--drain-delay", "WHISKLOOP_DRAIN_DELAY", N(drain_delay_ms), 0, 0, DAY_MS},
     {"--idle-timeout", "WHISKLOOP_IDLE_TIMEOUT", N(idle_timeout_ms), 100, 300000, DAY_MS},
     {"--transfer-timeout", "WHISKLOOP_TRANSFER_TIMEOUT", N(transfer_ms), 100, 60000, DAY_MS},
     {"--connections-max", "WHISKLOOP_CONNECTIONS_MAX", N(connections_max), 1, 4096, 1000000},
@@ -78,7 +79,7 @@ static const struct text {
 };
 
 /* --workers, --deadline-margin, --held-max-bytes, --inspect and the switches */
-#define N_OTHERS 15
+#define N_OTHERS 18
 
 static const char *const other_variables[] = {"FLASK_PROXY_PORT",         "OW_LOG_INIT_ERROR",
                                               "WHISKLOOP_LOG_INIT_ERROR", "OW_DEBUG",
@@ -110,7 +111,8 @@ static void read_with_number(struct fixture *f, const char *option, uint64_t val
 /* By the end of an option's name, but for those that say no more than their topic. */
 static const char *unit_of(const char *option)
 {
-    static const char *const ms[] = {"timeout", "margin", "time", "after", "pause", "max", "life"};
+    static const char *const ms[] = {"timeout", "margin", "time", "after",
+                                     "pause",   "max",    "life", "delay"};
     static const char *const plain[] = {
         "--broken-after", "--queue-max",    "--unpack-entries-max", "--unpack-ratio-max",
         "--port",         "--rlimit-nproc", "--rlimit-nofile",      "--connections-max"};

@@ -45,6 +45,35 @@ static void words_behind_the_proxy_of_an_image_are_ignored(void **state)
     assert_int_equal(config_read(&f->config, 2, known, &f->err), CONFIG_WRONG);
 }
 
+/* wskdebug's: the debugger that they start is the action's. */
+static void words_of_others_may_start_a_debugger(void **state)
+{
+    struct fixture *f = *state;
+    static const struct {
+        const char *words;
+        const char *at;
+    } cases[] = {
+        {"node --expose-gc --inspect=0.0.0.0:9229 app.js", "0.0.0.0:9229"},
+        {"node --inspect-brk=[::1]:1 app.js", "[::1]:1"},
+        {"--inspect", "127.0.0.1:9229"},
+        {"node --inspect app.js", "127.0.0.1:9229"},
+        {"node --inspect-port=1 app.js", ""},
+        {"node --no--inspect=1:1", ""},
+        {"node --inspect=$HOST:1 app.js", ""},
+        {"node app.js", ""},
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        char path[] = "/bin/proxy", shell[] = "sh", option[] = "-c";
+        auto_free char *words = xstrdup(cases[i].words);
+        char *args[] = {path, shell, option, words, NULL};
+
+        assert_int_equal(config_read(&f->config, 4, args, &f->err), CONFIG_RUN);
+        assert_string_equal(f->config.inspect_at, cases[i].at);
+        assert_int_equal(f->config.no_deadlines, cases[i].at[0] != '\0');
+    }
+}
+
 static void without_words_it_serves(void **state)
 {
     struct fixture *f = *state;
@@ -203,6 +232,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
         TEST(without_words_it_serves),
         TEST(words_behind_the_proxy_of_an_image_are_ignored),
+        TEST(words_of_others_may_start_a_debugger),
         TEST(commands_take_their_words_among_options),
         TEST(wrong_words_are_refused),
         TEST(what_may_be_repeated_is_kept_in_order),

@@ -42,7 +42,7 @@ static void open_with(struct fixture *f, unsigned n)
 
 static enum death killed_at(struct fixture *f, uint64_t now_ms)
 {
-    return death_of(KILLED(SIGKILL), false, &f->oom, now_ms);
+    return death_of(KILLED(SIGKILL), DEATH_NONE, false, &f->oom, now_ms);
 }
 
 /* ---- without memory ---- */
@@ -51,33 +51,68 @@ static void a_wait_status_has_one_cause(void **state)
 {
     static const struct {
         int wait_status;
-        bool wanted;
         enum death death;
     } cases[] = {
-        {EXITED(0), false, DEATH_EXIT},
-        {EXITED(3), false, DEATH_EXIT},
-        {EXITED(137), false, DEATH_EXIT},
-        {KILLED(SIGSEGV), false, DEATH_SIGNAL},
-        {KILLED(SIGKILL), false, DEATH_SIGNAL},
-        {KILLED(SIGXCPU), false, DEATH_CPU},
-        {KILLED(SIGXFSZ), false, DEATH_FILE_SIZE},
-        {KILLED(SIGKILL), true, DEATH_WANTED},
-        {KILLED(SIGTERM), true, DEATH_WANTED},
-        {EXITED(0), true, DEATH_WANTED},
-        {KILLED(SIGXCPU), true, DEATH_WANTED},
+        {EXITED(0), DEATH_EXITED},          {EXITED(3), DEATH_EXITED},
+        {EXITED(137), DEATH_EXITED},        {KILLED(SIGSEGV), DEATH_SIGNALLED},
+        {KILLED(SIGKILL), DEATH_SIGNALLED}, {KILLED(SIGXCPU), DEATH_CPU},
+        {KILLED(SIGXFSZ), DEATH_FILE_SIZE},
     };
 
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(cases); i++)
-        assert_int_equal(death_of(cases[i].wait_status, cases[i].wanted, NULL, 5), cases[i].death);
+        assert_int_equal(death_of(cases[i].wait_status, DEATH_NONE, false, NULL, 5),
+                         cases[i].death);
+}
+
+static void one_that_was_told_to_end_died_of_that(void **state)
+{
+    static const enum death told[] = {DEATH_DEADLINE, DEATH_START_TIMEOUT, DEATH_REFUSED,
+                                      DEATH_STOPPED};
+    static const int statuses[] = {KILLED(SIGTERM), KILLED(SIGKILL), KILLED(SIGXCPU), EXITED(0)};
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(told); i++)
+        for (size_t k = 0; k < ARRAY_LEN(statuses); k++)
+            assert_int_equal(death_of(statuses[k], told[i], true, NULL, 5), told[i]);
+}
+
+/* Its pipes close before its status is here, which looks like hanging. */
+static void it_hung_only_if_our_signal_ended_it(void **state)
+{
+    static const struct {
+        int wait_status;
+        bool killed;
+        enum death death;
+    } cases[] = {
+        {EXITED(3), false, DEATH_EXITED},
+        {KILLED(SIGKILL), false, DEATH_SIGNALLED},
+        {KILLED(SIGTERM), false, DEATH_HUNG},
+        {KILLED(SIGKILL), true, DEATH_HUNG},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++)
+        assert_int_equal(death_of(cases[i].wait_status, DEATH_HUNG, cases[i].killed, NULL, 5),
+                         cases[i].death);
+}
+
+static void every_death_has_a_word_of_its_own(void **state)
+{
+    (void)state;
+    for (int i = 0; i < N_DEATHS; i++) {
+        assert_non_null(death_name((enum death)i));
+        for (int j = 0; j < i; j++)
+            assert_string_not_equal(death_name((enum death)i), death_name((enum death)j));
+    }
 }
 
 static void limits_have_a_text_and_the_rest_has_none(void **state)
 {
     (void)state;
-    assert_null(death_text(DEATH_EXIT));
-    assert_null(death_text(DEATH_SIGNAL));
-    assert_null(death_text(DEATH_WANTED));
+    assert_null(death_text(DEATH_EXITED));
+    assert_null(death_text(DEATH_SIGNALLED));
+    assert_null(death_text(DEATH_STOPPED));
     assert_string_equal(death_text(DEATH_MEMORY),
                         "The action exhausted its memory and was aborted.");
     assert_non_null(strstr(death_text(DEATH_CPU), "--rlimit-cpu"));
@@ -92,10 +127,10 @@ static void a_failed_start_says_its_limit_or_what_the_suites_read(void **state)
     assert_int_equal(death_explain(DEATH_MEMORY, true, &err), -1);
     assert_int_equal(err.kind, ERR_EXHAUSTED);
     assert_string_equal(err.text, "The action exhausted its memory and was aborted.");
-    assert_int_equal(death_explain(DEATH_EXIT, false, &err), -1);
+    assert_int_equal(death_explain(DEATH_EXITED, false, &err), -1);
     assert_int_equal(err.kind, ERR_ACTION);
     assert_string_equal(err.text, "command exited");
-    assert_int_equal(death_explain(DEATH_SIGNAL, true, &err), -1);
+    assert_int_equal(death_explain(DEATH_SIGNALLED, true, &err), -1);
     assert_string_equal(err.text, "Command exited abruptly during initialization.");
 }
 
@@ -115,7 +150,7 @@ static void a_kill_that_it_did_not_count_is_somebodys(void **state)
     struct fixture *f = *state;
 
     open_with(f, 4);
-    assert_int_equal(killed_at(f, 1000), DEATH_SIGNAL);
+    assert_int_equal(killed_at(f, 1000), DEATH_SIGNALLED);
 }
 
 static void a_kill_explains_one_death(void **state)
@@ -125,7 +160,7 @@ static void a_kill_explains_one_death(void **state)
     open_with(f, 0);
     set_kills(f, 1);
     assert_int_equal(killed_at(f, 1000), DEATH_MEMORY);
-    assert_int_equal(killed_at(f, 1001), DEATH_SIGNAL);
+    assert_int_equal(killed_at(f, 1001), DEATH_SIGNALLED);
 }
 
 static void two_killed_at_once_are_two_deaths(void **state)
@@ -136,7 +171,7 @@ static void two_killed_at_once_are_two_deaths(void **state)
     set_kills(f, 2);
     assert_int_equal(killed_at(f, 1000), DEATH_MEMORY);
     assert_int_equal(killed_at(f, 1001), DEATH_MEMORY);
-    assert_int_equal(killed_at(f, 1002), DEATH_SIGNAL);
+    assert_int_equal(killed_at(f, 1002), DEATH_SIGNALLED);
 }
 
 static void a_kill_of_somebody_else_explains_nothing_for_long(void **state)
@@ -146,8 +181,8 @@ static void a_kill_of_somebody_else_explains_nothing_for_long(void **state)
     open_with(f, 0);
     set_kills(f, 3); /* ours, and two that it had started */
     assert_int_equal(killed_at(f, 1000), DEATH_MEMORY);
-    assert_int_equal(killed_at(f, 1000 + OOM_CLAIM_MS + 1), DEATH_SIGNAL);
-    assert_int_equal(killed_at(f, 1000 + OOM_CLAIM_MS + 1), DEATH_SIGNAL);
+    assert_int_equal(killed_at(f, 1000 + OOM_CLAIM_MS + 1), DEATH_SIGNALLED);
+    assert_int_equal(killed_at(f, 1000 + OOM_CLAIM_MS + 1), DEATH_SIGNALLED);
 }
 
 static void a_shell_whose_last_command_was_killed_is_out_of_memory_too(void **state)
@@ -156,8 +191,8 @@ static void a_shell_whose_last_command_was_killed_is_out_of_memory_too(void **st
 
     open_with(f, 0);
     set_kills(f, 1);
-    assert_int_equal(death_of(EXITED(137), false, &f->oom, 1000), DEATH_MEMORY);
-    assert_int_equal(death_of(EXITED(137), false, &f->oom, 1000), DEATH_EXIT);
+    assert_int_equal(death_of(EXITED(137), DEATH_NONE, false, &f->oom, 1000), DEATH_MEMORY);
+    assert_int_equal(death_of(EXITED(137), DEATH_NONE, false, &f->oom, 1000), DEATH_EXITED);
 }
 
 static void other_ends_are_not_asked_about(void **state)
@@ -166,8 +201,8 @@ static void other_ends_are_not_asked_about(void **state)
 
     open_with(f, 0);
     set_kills(f, 1);
-    assert_int_equal(death_of(KILLED(SIGSEGV), false, &f->oom, 1000), DEATH_SIGNAL);
-    assert_int_equal(death_of(KILLED(SIGKILL), true, &f->oom, 1000), DEATH_WANTED);
+    assert_int_equal(death_of(KILLED(SIGSEGV), DEATH_NONE, false, &f->oom, 1000), DEATH_SIGNALLED);
+    assert_int_equal(death_of(KILLED(SIGKILL), DEATH_STOPPED, true, &f->oom, 1000), DEATH_STOPPED);
     assert_int_equal(killed_at(f, 1000), DEATH_MEMORY);
 }
 
@@ -180,7 +215,7 @@ static void version_1_counts_in_another_file(void **state)
     tree_write(f->folder.in, "sys/fs/cgroup/memory/m/memory.oom_control",
                "oom_kill_disable 0\nunder_oom 0\noom_kill 0\n");
     oom_open(&f->oom, f->folder.in);
-    assert_int_equal(killed_at(f, 1000), DEATH_SIGNAL);
+    assert_int_equal(killed_at(f, 1000), DEATH_SIGNALLED);
     tree_write(f->folder.in, "sys/fs/cgroup/memory/m/memory.oom_control",
                "oom_kill_disable 0\nunder_oom 0\noom_kill 1\n");
     assert_int_equal(killed_at(f, 1000), DEATH_MEMORY);
@@ -191,8 +226,8 @@ static void where_nothing_is_counted_nothing_is_claimed(void **state)
     struct fixture *f = *state;
 
     oom_open(&f->oom, f->folder.in);
-    assert_int_equal(killed_at(f, 1000), DEATH_SIGNAL);
-    assert_int_equal(killed_at(f, 2000), DEATH_SIGNAL);
+    assert_int_equal(killed_at(f, 1000), DEATH_SIGNALLED);
+    assert_int_equal(killed_at(f, 2000), DEATH_SIGNALLED);
 }
 
 static void a_count_that_comes_late_starts_from_there(void **state)
@@ -203,7 +238,7 @@ static void a_count_that_comes_late_starts_from_there(void **state)
     tree_write(f->folder.in, "sys/fs/cgroup/memory.events", "garbage\n");
     oom_open(&f->oom, f->folder.in);
     set_kills(f, 7);
-    assert_int_equal(killed_at(f, 1000), DEATH_SIGNAL);
+    assert_int_equal(killed_at(f, 1000), DEATH_SIGNALLED);
     set_kills(f, 8);
     assert_int_equal(killed_at(f, 1000), DEATH_MEMORY);
 }
@@ -214,9 +249,9 @@ static void a_count_that_goes_away_or_down_claims_nothing(void **state)
 
     open_with(f, 5);
     tree_write(f->folder.in, "sys/fs/cgroup/memory.events", "");
-    assert_int_equal(killed_at(f, 1000), DEATH_SIGNAL);
+    assert_int_equal(killed_at(f, 1000), DEATH_SIGNALLED);
     set_kills(f, 2);
-    assert_int_equal(killed_at(f, 1000), DEATH_SIGNAL);
+    assert_int_equal(killed_at(f, 1000), DEATH_SIGNALLED);
     set_kills(f, 3);
     assert_int_equal(killed_at(f, 1000), DEATH_MEMORY);
 }
@@ -226,6 +261,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, folder_tear_down)
         TEST(a_wait_status_has_one_cause),
+        TEST(one_that_was_told_to_end_died_of_that),
+        TEST(it_hung_only_if_our_signal_ended_it),
+        TEST(every_death_has_a_word_of_its_own),
         TEST(limits_have_a_text_and_the_rest_has_none),
         TEST(a_failed_start_says_its_limit_or_what_the_suites_read),
         TEST(a_kill_that_the_group_counted_is_for_memory),

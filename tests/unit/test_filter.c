@@ -8,7 +8,7 @@
 
 #define HELD_MAX_BYTES 100000
 #define ANSWERS_A_TURN 2048 /* 32 writes of 64 answers */
-#define SHUT_DOWN      "{\"error\":\"The action is being shut down.\"}\n"
+#define SHUT_DOWN      "{\"error\":\"The action is being shut down.\",\"kind\":\"unavailable\"}\n"
 
 struct fixture {
     struct streams s;
@@ -94,7 +94,7 @@ static void assert_answers(struct fixture *f, const char *wanted)
 static char *answer_to(char c)
 {
     return xasprintf("{\"error\":\"Error unmarshaling request: invalid character '%c' looking for "
-                     "beginning of value\"}\n",
+                     "beginning of value\",\"kind\":\"request\"}\n",
                      c);
 }
 

@@ -21,6 +21,7 @@ struct fixture {
     int writer;
     char *read; /* owned: all that came */
     size_t n_read;
+    size_t n_room; /* bytes that `read` has room for */
     size_t n_wanted;
     struct output_waiter waiter;
     unsigned n_told;
@@ -93,7 +94,10 @@ static void read_what_is_there(struct fixture *f)
     ssize_t n;
 
     while ((n = read(f->reader, bytes, sizeof(bytes))) > 0) {
-        f->read = xrealloc(f->read, f->n_read + (size_t)n + 1);
+        if (f->n_read + (size_t)n >= f->n_room) {
+            f->n_room = 2 * f->n_room + sizeof(bytes) + 1; /* doubled: 17 MB come in one case */
+            f->read = xrealloc(f->read, f->n_room);
+        }
         memcpy(f->read + f->n_read, bytes, (size_t)n);
         f->n_read += (size_t)n;
         f->read[f->n_read] = '\0';

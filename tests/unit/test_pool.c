@@ -301,8 +301,8 @@ static void a_job_that_comes_back_late_is_given_to_no_other_worker(void **state)
     start(f, launch_child(ANSWERS_FD3, true, "line3:{\"ok\":true,\"pipeline\":64}", "serve", NULL));
     loop_until(f->loop, both_are_ready, f);
     for (int i = 0; i < 2; i++) {
-        f->pool->workers[i].worker.pacing.n_silent = 1000;
-        f->pool->workers[i].worker.pacing.work_ns = 1000;
+        f->pool->workers[i].worker.session.pacing.n_silent = 1000;
+        f->pool->workers[i].worker.session.pacing.work_ns = 1000;
     }
     pid = f->pool->workers[1].worker.pid;
     assert_true(submit_until(f, "deaf", 100));

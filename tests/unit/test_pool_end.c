@@ -22,13 +22,13 @@ static void stopping_answers_what_runs_and_what_waits(void **state)
 
     start_and_occupy(f, 10);
     (void)submit(f, "line3:{}");
-    while (f->pool->workers[0].worker.window.unsent != NULL)
+    while (f->pool->workers[0].worker.session.window.unsent != NULL)
         loop_turn(f->loop, 1);
-    while (channel_unread(&f->pool->workers[0].worker.channel) > 0)
+    while (channel_unread(&f->pool->workers[0].worker.session.channel) > 0)
         loop_turn(f->loop, 1);
     stop(f);
     loop_until(f->loop, all_are_done, f);
-    assert_int_equal(f->tasks[0].job.outcome, JOB_DIED);
+    assert_int_equal(f->tasks[0].job.outcome, JOB_STOPPED);
     assert_int_equal(f->tasks[1].job.outcome, JOB_ABANDONED);
 }
 

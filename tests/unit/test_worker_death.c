@@ -54,7 +54,7 @@ static void a_kill_by_somebody_is_no_want_of_memory(void **state)
     count_kills(f, &counted);
     start(f, serve(ANSWERS_FD3));
     assert_int_equal(run(f, "kill:9")->outcome, JOB_DIED);
-    assert_int_equal(f->worker.death, DEATH_SIGNAL);
+    assert_int_equal(f->worker.death, DEATH_SIGNALLED);
 }
 
 static void an_answer_that_was_whole_counts_although_memory_ran_out(void **state)
@@ -111,17 +111,17 @@ static void a_worker_that_lives_on_without_its_pipes_is_given_up(void **state)
     start(f, serve(ANSWERS_FD3));
     assert_int_equal(run(f, "close3;close1;deaf")->outcome, JOB_DIED);
     loop_until(f->loop, is_down, f);
-    assert_int_equal(f->worker.death, DEATH_WANTED);
+    assert_int_equal(f->worker.death, DEATH_HUNG);
 }
 
-static void an_end_that_we_asked_for_is_wanted(void **state)
+static void an_end_that_we_asked_for_is_told_as_such(void **state)
 {
     struct fixture *f = *state;
 
     start(f, serve(ANSWERS_FD3));
     worker_stop(&f->worker);
     loop_until(f->loop, is_down, f);
-    assert_int_equal(f->worker.death, DEATH_WANTED);
+    assert_int_equal(f->worker.death, DEATH_STOPPED);
 }
 
 static void a_new_start_has_no_death(void **state)
@@ -131,7 +131,7 @@ static void a_new_start_has_no_death(void **state)
     start(f, serve(ANSWERS_FD3));
     assert_int_equal(run(f, "exit:3")->outcome, JOB_DIED);
     loop_until(f->loop, is_down, f);
-    assert_int_equal(f->worker.death, DEATH_EXIT);
+    assert_int_equal(f->worker.death, DEATH_EXITED);
     worker_start(&f->worker);
     loop_until(f->loop, is_ready, f);
     assert_int_equal(f->worker.death, DEATH_NONE);
@@ -147,7 +147,7 @@ int main(void)
         TEST(a_start_that_ran_out_of_memory_says_so),
         TEST(processor_time_and_file_size_are_told),
         TEST(a_worker_that_lives_on_without_its_pipes_is_given_up),
-        TEST(an_end_that_we_asked_for_is_wanted),
+        TEST(an_end_that_we_asked_for_is_told_as_such),
         TEST(a_new_start_has_no_death),
     };
 

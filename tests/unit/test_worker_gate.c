@@ -8,7 +8,7 @@
 
 static bool is_probing(void *subject)
 {
-    return ((struct fixture *)subject)->worker.window.probing;
+    return ((struct fixture *)subject)->worker.session.window.probing;
 }
 
 static void a_second_answer_at_once_is_dropped(void **state)
@@ -18,7 +18,7 @@ static void a_second_answer_at_once_is_dropped(void **state)
     start(f, serve(ANSWERS_FD3));
     assert_answer(run(f, "line3:{\"n\":1};line3:{\"stale\":1}"), "{\"n\":1}");
     assert_answer(run(f, "line3:{\"n\":2}"), "{\"n\":2}");
-    assert_int_equal(f->worker.channel.n_stale, 1);
+    assert_int_equal(f->worker.session.channel.n_stale, 1);
 }
 
 static void a_second_answer_after_a_pause_is_dropped(void **state)

@@ -161,7 +161,7 @@ static void an_action_that_answers_before_it_has_read_a_large_line_answered(void
     memset(script, '#', n);
     script[n] = '\0';
     start(f, launch_child(ANSWERS_FD3, true, OK, "poll0", "line3:{\"a\":1}", "deaf", NULL));
-    f->worker.pacing.n_answered = PACING_PROVEN;
+    f->worker.session.pacing.n_answered = PACING_PROVEN;
     assert_answer(run(f, script), "{\"a\":1}");
 }
 
@@ -191,7 +191,7 @@ static void an_activation_that_the_worker_does_not_even_read_is_late_too(void **
 
 static bool something_is_sent(void *subject)
 {
-    return ((struct fixture *)subject)->worker.window.n_written > 0;
+    return ((struct fixture *)subject)->worker.session.window.n_written > 0;
 }
 
 static struct job *give_to_one_that_dies_unread(struct fixture *f, struct job *job)
@@ -235,7 +235,7 @@ static void an_activation_that_was_read_in_part_does_not_come_back(void **state)
     memset(script, '#', n);
     script[n] = '\0';
     start(f, launch_child(ANSWERS_FD3, true, OK, "take:1", "exit:0", NULL));
-    f->worker.pacing.n_answered = PACING_PROVEN;
+    f->worker.session.pacing.n_answered = PACING_PROVEN;
     job = give(f, script);
     loop_until(f->loop, all_came_back, f);
     assert_int_equal(job->outcome, JOB_DIED);
@@ -315,7 +315,7 @@ static void on_changed_with_sentinels(struct loop_post *post)
 {
     struct fixture *f = container_of(post, struct fixture, worker.changed);
 
-    if (!list_empty(&f->worker.finished)) {
+    if (!list_empty(&f->worker.session.finished)) {
         assert_captured(&f->out, "out\n" END);
         assert_captured(&f->err, END);
     }

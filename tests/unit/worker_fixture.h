@@ -33,13 +33,11 @@ struct fixture {
 static inline void on_changed(struct loop_post *post)
 {
     struct fixture *f = container_of(post, struct fixture, worker.changed);
-    struct list *finished = &f->worker.finished;
-    struct list *returned = &f->worker.returned;
 
-    for (; !list_empty(finished); f->n_finished++)
-        list_remove(finished->next);
-    for (; !list_empty(returned); f->n_returned++)
-        list_remove(returned->next);
+    while (session_take_finished(&f->worker.session) != NULL)
+        f->n_finished++;
+    while (session_take_returned(&f->worker.session) != NULL)
+        f->n_returned++;
     if (f->worker.state == WORKER_READY)
         f->was_ready = true;
 }
@@ -79,8 +77,9 @@ static inline int tear_down(void **state)
         free(f->jobs[i].answer);
     }
     if (f->worker.loop != NULL) {
-        window_drop_tombstones(&f->worker.window);
-        window_init(&f->worker.window); /* those that a test left running were taken out above */
+        window_drop_tombstones(&f->worker.session.window);
+        window_init(
+            &f->worker.session.window); /* those that a test left running were taken out above */
         worker_done(&f->worker);
     }
     capture_close(&f->out);
@@ -119,12 +118,13 @@ static inline bool nothing_is_unread(void *subject)
 {
     const struct fixture *f = subject;
 
-    return f->worker.window.unsent == NULL && channel_unread(&f->worker.channel) == 0;
+    return f->worker.session.window.unsent == NULL &&
+           channel_unread(&f->worker.session.channel) == 0;
 }
 
 static inline bool all_is_sent(void *subject)
 {
-    return ((struct fixture *)subject)->worker.window.unsent == NULL;
+    return ((struct fixture *)subject)->worker.session.window.unsent == NULL;
 }
 
 /* Start it and wait until it can be fed. */

@@ -301,6 +301,9 @@ static PyObject *encode(PyObject *module, PyObject *document)
 
 /* ---- the module ---- */
 
+/* Raised with each change of what the launcher calls here, in whiskloop_launcher.py too. */
+#define INTERFACE 1
+
 static const char serve_doc[] =
     "serve(lines_fd, answers_fd, function, metadata, activate, finish, failed, flush_logs, write)\n\n"
     "Answer each line until the input ends, or an exception is to end the process.";
@@ -320,6 +323,12 @@ PyMODINIT_FUNC PyInit_whiskloop_accelerator(void); /* Python looks for it by nam
 
 PyMODINIT_FUNC PyInit_whiskloop_accelerator(void)
 {
+    const char built_for[] = Py_STRINGIFY(PY_MAJOR_VERSION) "." Py_STRINGIFY(PY_MINOR_VERSION) ".";
+    PyObject *module;
+
+    /* Somebody may have renamed the file, or copied it to another version's folder. */
+    if (strncmp(Py_GetVersion(), built_for, sizeof(built_for) - 1) != 0)
+        return PyErr_Format(PyExc_ImportError, "built for Python %sx", built_for);
     names.out = PyUnicode_InternFromString("stdout");
     names.err = PyUnicode_InternFromString("stderr");
     names.first_out = PyUnicode_InternFromString("__stdout__");
@@ -329,5 +338,8 @@ PyMODINIT_FUNC PyInit_whiskloop_accelerator(void)
         names.first_err == NULL || names.flush == NULL ||
         pthread_atfork(NULL, NULL, after_fork_in_child) != 0)
         return NULL;
-    return PyModule_Create(&definition);
+    module = PyModule_Create(&definition);
+    if (module != NULL && PyModule_AddIntConstant(module, "INTERFACE", INTERFACE) < 0)
+        Py_CLEAR(module);
+    return module;
 }

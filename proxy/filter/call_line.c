@@ -1,0 +1,143 @@
+#include "filter/call_line.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "base/util.h"
+#include "worker/contract.h"
+
+static size_t n_blanks(const char *text, size_t n)
+{
+    size_t i = 0;
+
+    while (i < n && (text[i] == ' ' || text[i] == '\t' || text[i] == '\r'))
+        i++;
+    return i;
+}
+
+/* The length of the string or number that the text begins with; 0: neither. */
+static size_t id_length(const char *text, size_t n)
+{
+    size_t i = 0;
+    enum json_kind kind;
+
+    if (n > 0 && text[0] == '"') {
+        for (i = 1; i < n && text[i] != '"'; i++)
+            if (text[i] == '\\')
+                i++;
+        i++;
+    } else {
+        while (i < n && strchr("+-.0123456789eE", text[i]) != NULL && text[i] != '\0')
+            i++;
+    }
+    if (i == 0 || i > n || i > CALL_ID_MAX)
+        return 0;
+    kind = json_check(text, i, NULL);
+    return kind == JSON_STRING || kind == JSON_NUMBER ? i : 0;
+}
+
+/* Take "[ID," off the front. */
+static bool take_id(struct call_line *line, const char **text, size_t *n)
+{
+    const char *at = *text + n_blanks(*text, *n);
+    const char *end = *text + *n;
+    const char *id;
+    size_t n_id;
+
+    if (at == end || *at != '[')
+        return false;
+    at++;
+    id = at + n_blanks(at, (size_t)(end - at));
+    n_id = id_length(id, (size_t)(end - id));
+    if (n_id == 0)
+        return false;
+    at = id + n_id + n_blanks(id + n_id, (size_t)(end - id) - n_id);
+    if (at == end || *at != ',')
+        return false;
+    line->id = id;
+    line->n_id = n_id;
+    *text = at + 1;
+    *n = (size_t)(end - *text);
+    return true;
+}
+
+/* Take the "]" off the end. Without it the rest is no document, which is for the check to say. */
+static void take_bracket(const char *text, size_t *n)
+{
+    size_t n_left = *n;
+
+    while (n_left > 0 && n_blanks(text + n_left - 1, 1) == 1)
+        n_left--;
+    *n = n_left > 0 && text[n_left - 1] == ']' ? n_left - 1 : 0;
+}
+
+static void make_value(struct call_line *line, const char *value, size_t n)
+{
+    buf_add_text(&line->made, "{\"value\":");
+    buf_add(&line->made, value, n);
+    buf_add_text(&line->made, "}");
+    line->top = json_top(buf_at(&line->made), buf_len(&line->made));
+}
+
+static void make_text(struct call_line *line, const char *text, size_t n)
+{
+    struct buf value = {0};
+
+    buf_add_text(&value, "{\"line\":");
+    json_quote(&value, text, n);
+    buf_add_text(&value, "}");
+    make_value(line, buf_at(&value), buf_len(&value));
+    buf_done(&value);
+}
+
+bool call_line_read(struct call_line *line, enum call_form form, const char *text, size_t n,
+                    char *why, size_t size)
+{
+    enum json_kind kind;
+
+    memset(line, 0, sizeof(*line));
+    if (form == CALL_TEXT) {
+        make_text(line, text, n);
+        return true;
+    }
+    if (take_id(line, &text, &n))
+        take_bracket(text, &n);
+    if (form == CALL_ANY) {
+        kind = json_check(text, n, NULL);
+        if (kind == JSON_STRING || kind == JSON_NUMBER || kind == JSON_TRUE || kind == JSON_FALSE) {
+            struct json_slice value = json_top(text, n);
+
+            make_value(line, value.text, value.n);
+            return true;
+        }
+    }
+    return contract_check(text, n, &line->top, why, size);
+}
+
+void call_line_done(struct call_line *line)
+{
+    buf_done(&line->made);
+}
+
+bool call_line_result(struct buf *out, const char *answer, size_t n)
+{
+    struct json_slice top = json_top(answer, n);
+    char *room;
+    size_t n_text;
+
+    if (top.kind == JSON_NULL)
+        return false;
+    if (top.kind != JSON_STRING) {
+        buf_add(out, top.text, top.n);
+        return true;
+    }
+    room = buf_room(out, top.n);
+    n_text = json_unescape(top, room);
+    if (n_text > 0 && room[n_text - 1] == '\n')
+        n_text--; /* it ends the line in any case */
+    for (size_t i = 0; i < n_text; i++)
+        if (room[i] == '\n')
+            room[i] = ' ';
+    buf_added(out, n_text);
+    return true;
+}

@@ -1,0 +1,36 @@
+#pragma once
+
+/*
+ * call_line - what an input line of pipe says: the body of a /run; an id and such a body; or, by
+ * option, any JSON value or plain text. Bytes in, slices out.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/buf.h"
+#include "base/json.h"
+
+#define CALL_ID_MAX 256 /* bytes; a longer one would be held again for each line */
+
+enum call_form {
+    CALL_BODY, /* bodies: {"value":{…}} */
+    CALL_ANY,  /* ... or an argument alone that is no object or array: 100 */
+    CALL_TEXT, /* text: the argument is {"line":"…"} */
+};
+
+struct call_line {
+    const char *id; /* JSON as it stands in the line; NULL: none */
+    size_t n_id;
+    struct json_slice top; /* the body: a part of the line, static, or in `made` */
+    struct buf made;       /* owned */
+};
+
+/* Read text[0 .. n). false: why is filled; the id is set all the same where it could be read. */
+bool call_line_read(struct call_line *line, enum call_form form, const char *text, size_t n,
+                    char *why, size_t size);
+void call_line_done(struct call_line *line);
+
+/* Append the result as a line of text: a string as it reads, anything else as JSON. false: a null,
+ * for which no line is written. */
+bool call_line_result(struct buf *out, const char *answer, size_t n);

@@ -1,0 +1,113 @@
+#include "worker/error_kind.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/json.h"
+#include "base/util.h"
+#include "worker/contract.h"
+#include "worker/job.h"
+
+#define ERROR_MAX_BYTES 65536 /* a longer answer is no error: large results are not searched */
+
+const char *error_kind_name(enum error_kind kind)
+{
+    static const char *const names[] = {
+        [ERROR_KIND_REQUEST] = "request",   [ERROR_KIND_METHOD] = "method",
+        [ERROR_KIND_ACTION] = "action",     [ERROR_KIND_DIED] = "died",
+        [ERROR_KIND_LATE] = "late",         [ERROR_KIND_EXHAUSTED] = "exhausted",
+        [ERROR_KIND_OVERLOAD] = "overload", [ERROR_KIND_UNAVAILABLE] = "unavailable",
+    };
+
+    _Static_assert(ARRAY_LEN(names) == N_ERROR_KINDS, "one word for each");
+    assert(kind < N_ERROR_KINDS);
+    return names[kind];
+}
+
+/* The answer's member "error". */
+static bool find_error(const struct job *job, struct json_slice *top, struct json_slice *error)
+{
+    static const char name[] = "\"error\"";
+
+    if (job->answer == NULL || job->answer_len > ERROR_MAX_BYTES ||
+        memmem(job->answer, job->answer_len, name, sizeof(name) - 1) == NULL)
+        return false;
+    *top = json_top(job->answer, job->answer_len);
+    return top->kind == JSON_OBJECT && json_member(*top, "error", error);
+}
+
+/* The words of all launchers (runtime/README.md). */
+static bool is_of_method(struct json_slice error)
+{
+    static const char text[] = "\"method not found: ";
+
+    return error.n > sizeof(text) && memcmp(error.text, text, sizeof(text) - 1) == 0;
+}
+
+static enum error_kind of_answer(const struct job *job)
+{
+    struct json_slice top;
+    struct json_slice error;
+
+    if (!contract_is_answered(job))
+        return ERROR_KIND_ACTION;
+    if (!find_error(job, &top, &error))
+        return job->failed ? ERROR_KIND_ACTION : ERROR_KIND_NONE;
+    return is_of_method(error) ? ERROR_KIND_METHOD : ERROR_KIND_ACTION;
+}
+
+enum error_kind error_kind_of(const struct job *job)
+{
+    switch (job->outcome) {
+    case JOB_ANSWERED:
+        return of_answer(job);
+    case JOB_TOO_LONG:
+    case JOB_MALFORMED:
+        return ERROR_KIND_ACTION;
+    case JOB_DIED:
+    case JOB_KILLED:
+    case JOB_STOPPED:
+        return ERROR_KIND_DIED;
+    case JOB_EXHAUSTED:
+        return ERROR_KIND_EXHAUSTED;
+    case JOB_LATE:
+        return ERROR_KIND_LATE;
+    case JOB_UNSTARTED:
+    case JOB_ABANDONED:
+        return ERROR_KIND_UNAVAILABLE;
+    case JOB_PENDING:
+        assert(job->outcome != JOB_PENDING);
+        break;
+    }
+    return ERROR_KIND_NONE;
+}
+
+static void add_member(struct buf *out, enum error_kind kind)
+{
+    buf_add_text(out, ",\"kind\":\"");
+    buf_add_text(out, error_kind_name(kind));
+    buf_add_text(out, "\"}");
+}
+
+void error_kind_add(struct buf *out, enum error_kind kind, const char *text)
+{
+    assert(kind != ERROR_KIND_NONE);
+    buf_add_text(out, "{\"error\":");
+    json_quote(out, text, strlen(text));
+    add_member(out, kind);
+}
+
+void error_kind_add_answer(struct buf *out, const struct job *job)
+{
+    struct json_slice top;
+    struct json_slice member;
+
+    assert(job->outcome == JOB_ANSWERED);
+    if (!find_error(job, &top, &member) || json_member(top, "kind", &member)) {
+        buf_add(out, job->answer, job->answer_len);
+        return;
+    }
+    buf_add(out, top.text, top.n - 1); /* less its brace */
+    add_member(out, error_kind_of(job));
+}

@@ -1,0 +1,123 @@
+#include "worker/session.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "worker/parts.h"
+
+void session_init(struct session *s, struct loop *loop, const struct exec_spec *spec,
+                  const struct worker_opts *opts, struct output *out, struct output *err)
+{
+    s->loop = loop;
+    s->spec = spec;
+    s->opts = opts;
+    pacing_init(&s->pacing, opts->ahead_max, opts->pipeline);
+    placement_init(&s->placement, opts->wake_near);
+    s->stdin_probe.fd = -1;
+    channel_init(&s->channel, out, err, opts->answer_max_bytes + REQUEST_ID_MAX);
+    window_init(&s->window);
+    list_init(&s->finished);
+    list_init(&s->returned);
+    list_init(&s->spoke);
+}
+
+void session_tell(struct session *s, struct loop_post *step, struct loop_post *changed)
+{
+    s->step = step;
+    s->changed = changed;
+    s->holder = (struct job_holder){.loop = s->loop, .step = step};
+}
+
+void session_begin(struct session *s, pid_t pid)
+{
+    assert(s->window.n == 0 && pid > 0);
+    s->pid = pid;
+    s->ready = s->refused = s->ended = s->spoiled = s->dismissed = false;
+    s->takes_control = s->holder.asked = false;
+    s->refusal.kind = ERR_NONE;
+    s->question = (struct question){0};
+    s->n_logged = s->reads_by_ms = 0;
+    window_open(&s->window);
+    pacing_open(&s->pacing);
+    placement_open(&s->placement);
+    stdin_probe_open(&s->stdin_probe, pid, s->spec->privileges);
+}
+
+void session_close(struct session *s)
+{
+    channel_close(&s->channel);
+    stdin_probe_close(&s->stdin_probe);
+    buf_done(&s->greeting);
+}
+
+void session_done(struct session *s)
+{
+    window_drop_tombstones(&s->window);
+    assert(s->window.n == 0 && list_empty(&s->finished) && list_empty(&s->returned));
+    session_close(s);
+    channel_done(&s->channel);
+}
+
+void session_add(struct session *s, struct job *job)
+{
+    assert(session_room(s) > 0);
+    job->holder = &s->holder;
+    job->cancel_told = job->pause_told = false;
+    window_add(&s->window, job);
+    loop_post(s->loop, s->step);
+}
+
+unsigned session_room(const struct session *s)
+{
+    unsigned depth = pacing_depth(&s->pacing);
+
+    return !session_is_lost(s) && depth > s->window.n ? depth - s->window.n : 0;
+}
+
+bool session_is_lost(const struct session *s)
+{
+    return s->ended || s->spoiled || s->refused;
+}
+
+bool session_is_deserted(const struct session *s)
+{
+    return s->window.numbered && window_is_deserted(&s->window);
+}
+
+void session_assume_ready(struct session *s)
+{
+    s->ready = true;
+}
+
+struct job *session_take_finished(struct session *s)
+{
+    struct job *job;
+
+    if (list_empty(&s->finished))
+        return NULL;
+    job = list_item(s->finished.next, struct job, node);
+    list_remove(&job->node);
+    return job;
+}
+
+struct job *session_take_returned(struct session *s)
+{
+    struct job *job;
+
+    if (list_empty(&s->returned))
+        return NULL;
+    job = list_item(s->returned.prev, struct job, node);
+    list_remove(&job->node);
+    return job;
+}
+
+struct job *session_take_spoken(struct session *s)
+{
+    struct job *job;
+
+    if (list_empty(&s->spoke))
+        return NULL;
+    job = list_item(s->spoke.next, struct parts, node)->job;
+    list_remove(&job->parts->node);
+    return job;
+}

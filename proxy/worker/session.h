@@ -1,0 +1,118 @@
+#pragma once
+
+/*
+ * session - the conversation with one process: the lines that it gets, what it says, and the jobs
+ * that it has.
+ *
+ *     give.c     writes lines to it, as soon and as far as it may have them
+ *     hear.c     reads what it says, ends jobs, takes back what it has not begun
+ *     session.c  opens and closes, and answers questions about it
+ *
+ * These three files write the fields; all others call their functions. A session records facts and
+ * posts `step`; worker.c decides what follows, and has the life of the process.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "base/loop.h"
+#include "worker/channel.h"
+#include "worker/job.h"
+#include "worker/pacing.h"
+#include "worker/placement.h"
+#include "worker/stdin_probe.h"
+#include "worker/window.h"
+
+struct exec_spec;
+struct tally;
+struct oom;
+
+struct worker_opts {
+    uint64_t start_ms;       /* time that a start may take, until ready */
+    uint64_t settle_ms;      /* without a ready line: how long to look whether it waits for input */
+    uint64_t kill_ms;        /* between SIGTERM and SIGKILL */
+    size_t answer_max_bytes; /* longest answer */
+    unsigned pipeline;       /* lines ahead for those that announce nothing; 0: none */
+    unsigned ahead_max;      /* most lines written ahead of their answers; 1: one at a time */
+    bool wake_near;          /* worker/placement.h */
+    int pipe_bytes;          /* wanted size of the pipes; 0: the system's */
+    struct tally *tally;     /* where starts, ends and work are counted; borrowed */
+    struct oom *oom;         /* borrowed; tells deaths for want of memory. NULL: nobody does */
+};
+
+/* Whether the process is back at its input, though no line waits for it: give_question(). */
+struct question {
+    uint64_t asked_at_us; /* 0: it was not asked */
+    uint64_t read_at_us;  /* the byte that was written for this was read; 0: not yet */
+    bool probed;          /* there is such a byte */
+};
+
+struct session {
+    /* set by session_init(); all borrowed */
+    struct loop *loop;
+    const struct exec_spec *spec;
+    const struct worker_opts *opts;
+    struct loop_post *step;    /* posted when there are new facts */
+    struct loop_post *changed; /* posted when there are results to collect */
+
+    /* the process */
+    pid_t pid;
+    struct channel channel;
+    struct window window; /* the jobs that it has */
+    struct pacing pacing;
+    struct placement placement;
+    struct stdin_probe stdin_probe;
+    struct question question;
+    struct buf greeting; /* what a launcher that waited for its action must hear first */
+    struct job_holder holder;
+    bool takes_control;   /* it reads control lines */
+    bool logs_settled;    /* inside hear(): the log pipes were looked at since the last read */
+    uint64_t n_logged;    /* log bytes forwarded up to the last answers */
+    uint64_t reads_by_ms; /* asked whether it still reads: the time to show it; 0: not asked */
+
+    /* facts */
+    bool ready;         /* it said so, or was seen waiting for input, or had its time */
+    bool refused;       /* its ready line says no, is none, or came too late: see refusal */
+    bool ended;         /* its pipes are closed */
+    bool spoiled;       /* it answered a line before all of it was written */
+    bool dismissed;     /* it was told to end: without jobs, nothing that it says counts */
+    struct err refusal; /* why it refused */
+
+    /* kept from one process to the next */
+    bool announces_late; /* it announced `concurrent` amid its first line */
+
+    /* results, for the owner to collect */
+    struct list spoke;    /* parts that came since it was told */
+    struct list finished; /* jobs with an outcome; their sentinels are written */
+    struct list returned; /* jobs that never began, in order */
+};
+
+/* out, err: our own streams. */
+void session_init(struct session *session, struct loop *loop, const struct exec_spec *spec,
+                  const struct worker_opts *opts, struct output *out, struct output *err);
+/* step: posted when there are new facts. changed: posted when there are results to collect. */
+void session_tell(struct session *session, struct loop_post *step, struct loop_post *changed);
+/* A process has started. The pipes are opened by hear_open(). */
+void session_begin(struct session *session, pid_t pid);
+/* The process is dead and heard: forward the last log bytes, close all. */
+void session_close(struct session *session);
+/* Frees memory. No job is left, and all results are collected. */
+void session_done(struct session *session);
+
+/* The job stands in the window until it is finished or returned. give_next() writes its line. */
+void session_add(struct session *session, struct job *job);
+/* How many more jobs it may be given. */
+unsigned session_room(const struct session *session);
+/* It will answer nothing more. */
+bool session_is_lost(const struct session *session);
+/* Lines have request ids, and nobody waits for the answer to any of them. */
+bool session_is_deserted(const struct session *session);
+/* Waits for input, though it reports nothing: it is ready. */
+void session_assume_ready(struct session *session);
+
+/* The result that has waited longest is the owner's; NULL: there is none. */
+struct job *session_take_finished(struct session *session);
+struct job *session_take_spoken(struct session *session);
+/* Jobs to run elsewhere, youngest first. */
+struct job *session_take_returned(struct session *session);
