@@ -377,7 +377,7 @@ def test_parts_are_told_as_they_come(dev, folder, hello):
 
 def test_parts_without_a_result_and_failures_of_a_stream_are_activations_too(dev, hello):
     hello.write_text(PARTS)
-    server = dev(hello, "--timeout=2000")
+    server = dev(hello)
     server.wait_for("ready", 1)
     assert server.run() == (200, [{"n": 1}, {"n": 2}])
     for method in ("/run", "/dev/invoke"):  # the page's own call has one answer, whatever is accepted
