@@ -241,6 +241,11 @@ size_t channel_unread(const struct channel *channel)
     return of_lines(channel, unread(channel));
 }
 
+bool channel_has_read(const struct channel *channel)
+{
+    return n_read(channel) > 0;
+}
+
 bool channel_take_back(struct channel *channel, size_t *n_unread)
 {
     size_t most = unread(channel); /* nobody else writes there */

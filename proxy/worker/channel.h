@@ -114,6 +114,8 @@ void channel_widen(struct channel *channel);
 void channel_saw_room(struct channel *channel);
 /* Bytes of lines that the worker has not read yet. */
 size_t channel_unread(const struct channel *channel);
+/* Whether it has read anything at all. */
+bool channel_has_read(const struct channel *channel);
 /* Take them out of the pipe, all at once, so that the worker has read what stood before them and
  * nothing else. n_unread: their number. false: /proc is closed to us, they stay and may still be
  * read. Nothing is written after this. */

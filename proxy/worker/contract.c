@@ -162,4 +162,9 @@ void contract_explain(const struct job *job, size_t answer_max_bytes, char *text
         break;
     }
     (void)snprintf(text, size, "%s%s%s", outcome->text, detail, outcome->tail);
+    if (job->outcome == JOB_LATE && job->reason[0] != '\0') {
+        size_t n = strlen(text);
+
+        (void)snprintf(text + n, size - n, " %s", job->reason);
+    }
 }

@@ -16,6 +16,7 @@
 #define LAST_READS_MAX 4    /* at its end; one empties a pipe, but somebody may go on writing */
 #define TOMBSTONE_MS   1000 /* time for a job that was given up and cannot be taken back */
 #define READS_MS       1000 /* time to read what it was asked to */
+#define UNREAD_MS      3000 /* ... its first line, before its author is warned */
 
 #define NEVER_MS (UINT64_MAX - 1) /* as JOB_BY_TURN is UINT64_MAX */
 
@@ -307,6 +308,32 @@ void hear_resume(struct session *s)
         channel_resume(&s->channel);
 }
 
+/* ---- a program that is no action: it never reads ---- */
+
+void hear_warn_unread(struct session *s)
+{
+    uint64_t now_ms = loop_now_ms(s->loop);
+
+    if (s->window.n == 0 || s->pacing.n_answered > 0 || s->unread_at_ms == NEVER_MS)
+        return;
+    if (s->unread_at_ms == 0) {
+        s->unread_at_ms = now_ms + UNREAD_MS;
+    } else if (now_ms >= s->unread_at_ms) {
+        s->unread_at_ms = NEVER_MS;
+        if (!channel_has_read(&s->channel))
+            log_warn(
+                "worker.unread", log_int("pid", s->pid),
+                log_text("hint", "it has not read the request; an action reads lines on stdin"));
+    }
+}
+
+static void note_unread(const struct session *s, struct job *job)
+{
+    if (!channel_has_read(&s->channel))
+        (void)snprintf(job->reason, sizeof(job->reason),
+                       "It has not read the request; an action reads lines on stdin.");
+}
+
 /* ---- the end of a process ---- */
 
 /* All but the oldest n_kept go back, in their order. */
@@ -341,6 +368,8 @@ bool hear_no_more(struct session *s, enum job_outcome outcome)
     s->dismissed = true;
     if (oldest == NULL)
         return false;
+    if (outcome == JOB_LATE)
+        note_unread(s, oldest);
     /* Drain the pipe before requeueing: this process may run until SIGKILL and must not run these
      * jobs too. */
     taken = channel_take_back(&s->channel, &n_unread);
@@ -441,6 +470,7 @@ bool hear_deadlines(struct session *s)
         case WINDOW_LATE_RUNNING:
             return true;
         case WINDOW_LATE_JOB:
+            note_unread(s, job);
             end_job(s, job, JOB_LATE);
             if (s->window.numbered)
                 ask_whether_it_reads(s);
@@ -467,5 +497,8 @@ uint64_t hear_next_look_ms(const struct session *s)
 
     if (s->reads_by_ms > 0 && s->reads_by_ms < at_ms)
         at_ms = s->reads_by_ms;
+    if (s->window.n > 0 && s->pacing.n_answered == 0 && s->unread_at_ms > 0 &&
+        s->unread_at_ms < at_ms)
+        at_ms = s->unread_at_ms;
     return at_ms < NEVER_MS ? at_ms : UINT64_MAX;
 }

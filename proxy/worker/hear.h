@@ -48,5 +48,7 @@ bool hear_deadlines(struct session *session);
 void hear_deadlines_of_dying(struct session *session);
 /* It was asked whether it still reads, and has not read in time. */
 bool hear_is_stuck(struct session *session);
+/* Warn once of a process that leaves its first line unread. */
+void hear_warn_unread(struct session *session);
 /* When to look at deadlines again, loop time; UINT64_MAX: never. */
 uint64_t hear_next_look_ms(const struct session *session);

@@ -36,7 +36,7 @@ void session_begin(struct session *s, pid_t pid)
     s->takes_control = s->holder.asked = false;
     s->refusal.kind = ERR_NONE;
     s->question = (struct question){0};
-    s->n_logged = s->reads_by_ms = 0;
+    s->n_logged = s->reads_by_ms = s->unread_at_ms = 0;
     window_open(&s->window);
     pacing_open(&s->pacing);
     placement_open(&s->placement);

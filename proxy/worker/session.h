@@ -66,10 +66,11 @@ struct session {
     struct question question;
     struct buf greeting; /* what a launcher that waited for its action must hear first */
     struct job_holder holder;
-    bool takes_control;   /* it reads control lines */
-    bool logs_settled;    /* inside hear(): the log pipes were looked at since the last read */
-    uint64_t n_logged;    /* log bytes forwarded up to the last answers */
-    uint64_t reads_by_ms; /* asked whether it still reads: the time to show it; 0: not asked */
+    bool takes_control;    /* it reads control lines */
+    bool logs_settled;     /* inside hear(): the log pipes were looked at since the last read */
+    uint64_t n_logged;     /* log bytes forwarded up to the last answers */
+    uint64_t reads_by_ms;  /* asked whether it still reads: the time to show it; 0: not asked */
+    uint64_t unread_at_ms; /* when to warn that it has read nothing; 0: it has no line yet */
 
     /* facts */
     bool ready;         /* it said so, or was seen waiting for input, or had its time */

@@ -286,6 +286,7 @@ static void step_ready(struct worker *w)
         give_controls(session);
         again_us = give_question(session);
     }
+    hear_warn_unread(session);
     late = hear_deadlines(session);
     if (late || hear_is_stuck(session) || session_is_deserted(session)) {
         stop_now(w, DEATH_DEADLINE, late ? JOB_LATE : JOB_DIED);

@@ -231,8 +231,11 @@ def test_action_that_never_reads(proxy, length):
     """A process that does not read its input costs the runs their time, not the proxy its life."""
     one = proxy(*NATIVE, "--timeout", 700)
     one.started("#!/bin/bash\nexec sleep 1000000\n")
-    for _ in range(2):
-        assert_late(one.run({"a": "x" * length}))
+    hint = r" It has not read the request; an action reads lines on stdin\."
+    first, second = one.run({"a": "x" * length}), one.run({"a": "x" * length})
+    assert (first.status, second.status) == (502, 502)
+    assert re.fullmatch(LATE_RE + hint, first.error)
+    assert re.fullmatch(f"{LATE_RE}({hint})?", second.error)  # it may have waited for a worker only
     one.check_streams(2)
 
 

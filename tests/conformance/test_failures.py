@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import time
 
@@ -50,6 +51,23 @@ def test_TV7_exit_in_a_run(proxy, status):
     assert_error(one.run(steps(puppet.leave(status))), 400, "command exited")
     assert one.run(steps(answer('{"a":1}'))).json == {"a": 1}
     one.check_streams(2)
+
+
+@pytest.mark.parametrize("code", [
+    "#!/bin/sh\nexec sleep 1000\n",
+    "#!/usr/bin/env python3\nimport socket\nsocket.create_server(('127.0.0.1', 0)).accept()\n",
+], ids=["sleeps", "serves"])
+def test_a_program_that_never_reads_is_told_what_an_action_does(proxy, code):
+    """After a few seconds by one line in the proxy's log, and by the answer at the deadline."""
+    one = proxy(*NATIVE, "--timeout", "20000")
+    one.started(code)
+    hint = "it has not read the request; an action reads lines on stdin"
+    reply = one.later(one.run, {}, deadline=int(time.time() * 1000) + 5000)
+    wait_until(lambda: hint in one.err_text(), "the line in the log")
+    assert one.err_text().count(hint) == 1
+    assert reply.result().status == 502
+    assert re.fullmatch(r"The action exceeded its time limits of \d+ milliseconds\. "
+                        r"It has not read the request; an action reads lines on stdin\.", reply.result().error)
 
 
 def test_answer_then_exit(proxy):

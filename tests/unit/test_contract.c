@@ -138,7 +138,7 @@ static void each_failure_has_its_text(void **state)
         {JOB_DIED, "command exited"},
         {JOB_KILLED, "because"},
         {JOB_EXHAUSTED, "because"},
-        {JOB_LATE, "The action exceeded its time limits of 7 milliseconds."},
+        {JOB_LATE, "The action exceeded its time limits of 7 milliseconds. because"},
         {JOB_TOO_LONG, "The action's answer is longer than 9 bytes (--answer-max-bytes)."},
         {JOB_UNSTARTED, "cannot start action: because"},
         {JOB_ABANDONED, "The action is being shut down."},
