@@ -84,6 +84,9 @@ const struct setting settings[] = {
            "it waits for input, ten times as long while it is busy"),
     NUMBER("kill-after", kill_ms, 0, 500, 60000, "MS",
            "time from SIGTERM to SIGKILL when a process of the action must end"),
+    NUMBER("health-interval", health_ms, 0, 0, DAY_MS, "MS",
+           "how often an idle process of the action is looked at; one that is stopped, or whose "
+           "launcher no longer reads, is replaced; 0: never"),
     NUMBER("restart-pause", restart_pause_ms, 0, 100, 60000, "MS",
            "pause before the restart that follows a second idle or start crash in a row; doubled "
            "after each further one"),

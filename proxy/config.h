@@ -49,6 +49,7 @@ struct config {
     uint64_t init_timeout_ms;
     uint64_t settle_ms;
     uint64_t kill_ms;
+    uint64_t health_ms;
     uint64_t restart_pause_ms;
     uint64_t restart_pause_max_ms;
     uint64_t broken_after;

@@ -415,6 +415,7 @@ static void set_options(struct setup *setup, struct service *service)
                  .worker = {.start_ms = limit_ms(config, config->init_timeout_ms),
                             .settle_ms = config->settle_ms,
                             .kill_ms = config->kill_ms,
+                            .health_ms = config->health_ms,
                             .answer_max_bytes = config->answer_max_bytes,
                             .pipeline = (unsigned)config->pipeline,
                             .wake_near = config->wake_near != 0,

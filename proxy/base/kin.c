@@ -75,7 +75,8 @@ static bool read_score(pid_t pid, int *score)
     return true;
 }
 
-static bool is_child(pid_t pid)
+/* Its state, a letter, and its parent. */
+static bool read_stat(pid_t pid, char *state, long *parent)
 {
     char path[64];
     char text[512];
@@ -84,8 +85,27 @@ static bool is_child(pid_t pid)
     (void)snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
     if (!read_proc(path, text, sizeof(text)) || (at = strrchr(text, ')')) == NULL)
         return false;
-    /* ") S PPID" */
-    return strlen(at) > 4 && strtol(at + 4, NULL, 10) == getpid();
+    if (strlen(at) <= 4) /* ") S PPID" */
+        return false;
+    *state = at[2];
+    *parent = strtol(at + 4, NULL, 10);
+    return true;
+}
+
+static bool is_child(pid_t pid)
+{
+    char state;
+    long parent;
+
+    return read_stat(pid, &state, &parent) && parent == getpid();
+}
+
+bool kin_is_stopped(pid_t pid)
+{
+    char state;
+    long parent;
+
+    return read_stat(pid, &state, &parent) && state == 'T';
 }
 
 /* For kernels that do not list a process's children: scan all processes. */

@@ -26,6 +26,8 @@ void kin_open(void);
 void kin_close(void);
 /* All actions run as this user: its unmarked processes are killed, too. */
 void kin_set_user(uid_t uid);
+/* Whether a signal has stopped this process. false also when nobody may know. */
+bool kin_is_stopped(pid_t pid);
 /* Keep this unwatched child alive. */
 void kin_spare(pid_t pid);
 

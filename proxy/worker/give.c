@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/exec_spec.h"
+#include "base/kin.h"
 #include "worker/hear.h"
 #include "worker/parts.h"
 #include "worker/session.h"
@@ -12,6 +13,7 @@
 #define PARTS_PER_WRITE 192    /* the most that one writev carries; more wait for the next */
 #define LOOK_US         200    /* between the first looks, doubled each time */
 #define LOOKS_US        10000  /* after so long a byte is written instead of more looks */
+#define HEALTH_MS       3000   /* time to read what asks an idle process whether it reads */
 #define GRACE_US        100000 /* for more to come, where being at its input says little */
 
 /* It has answered all that it had, and gets one line at a time. */
@@ -195,6 +197,44 @@ void give_controls(struct session *s)
         wait_for_room(s);
     else
         s->holder.asked = s->window.unsent != NULL;
+}
+
+/* ---- an idle process ---- */
+
+/* By a control line about no activation, or where lines have request ids by an empty one. */
+static void ask_whether_it_reads(struct session *s)
+{
+    struct buf line = {0};
+
+    if (s->takes_control)
+        buf_add_text(&line, "cancel 0\n");
+    channel_ask(&s->channel, !s->takes_control);
+    if (s->takes_control)
+        (void)channel_tell(&s->channel, &line); /* the pipe is empty: there is room */
+    buf_done(&line);
+    s->reads_by_ms = loop_now_ms(s->loop) + HEALTH_MS;
+    s->asked_idle = true;
+}
+
+bool give_health_check(struct session *s)
+{
+    uint64_t now_ms = loop_now_ms(s->loop);
+    bool is_due = s->window.n == 0 && s->health_at_ms > 0 && now_ms >= s->health_at_ms;
+
+    if (s->opts->health_ms == 0)
+        return false;
+    if (s->window.n > 0)
+        s->health_at_ms = 0;
+    else if (is_due || s->health_at_ms == 0)
+        s->health_at_ms = now_ms + s->opts->health_ms;
+    if (!is_due)
+        return false;
+    if (kin_is_stopped(s->pid))
+        return true;
+    if (s->reads_by_ms == 0 && s->window.n_ahead == 0 && channel_unread(&s->channel) == 0 &&
+        (s->takes_control || s->window.numbered))
+        ask_whether_it_reads(s);
+    return false;
 }
 
 /* ---- the question ---- */

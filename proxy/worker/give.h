@@ -10,6 +10,7 @@
  * Nobody looks at the process for this, and it costs a wake-up.
  */
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct buf;
@@ -26,6 +27,10 @@ void give_greeting_rest(struct session *session);
 /* Tell a launcher that takes control lines which of its activations are cancelled, and which of
  * those that run side by side are to wait before they send more parts. */
 void give_controls(struct session *session);
+
+/* Look at an idle process, each health_ms: whether it is stopped, and whether it still reads, where
+ * it can be asked that without an activation: hear_is_stuck() tells. true: it is stopped. */
+bool give_health_check(struct session *session);
 
 /*
  * One activation runs in a process that announced nothing, and what it wrote leaves open which of

@@ -451,8 +451,10 @@ static void ask_whether_it_reads(struct session *s)
 
 bool hear_is_stuck(struct session *s)
 {
-    if (s->reads_by_ms > 0 && channel_reads(&s->channel))
+    if (s->reads_by_ms > 0 && channel_reads(&s->channel)) {
         s->reads_by_ms = 0;
+        s->asked_idle = false;
+    }
     return s->reads_by_ms > 0 && loop_now_ms(s->loop) >= s->reads_by_ms;
 }
 
@@ -497,6 +499,8 @@ uint64_t hear_next_look_ms(const struct session *s)
 
     if (s->reads_by_ms > 0 && s->reads_by_ms < at_ms)
         at_ms = s->reads_by_ms;
+    if (s->window.n == 0 && s->health_at_ms > 0 && s->health_at_ms < at_ms)
+        at_ms = s->health_at_ms;
     if (s->window.n > 0 && s->pacing.n_answered == 0 && s->unread_at_ms > 0 &&
         s->unread_at_ms < at_ms)
         at_ms = s->unread_at_ms;

@@ -33,10 +33,10 @@ void session_begin(struct session *s, pid_t pid)
     assert(s->window.n == 0 && pid > 0);
     s->pid = pid;
     s->ready = s->refused = s->ended = s->spoiled = s->dismissed = false;
-    s->takes_control = s->holder.asked = false;
+    s->takes_control = s->asked_idle = s->holder.asked = false;
     s->refusal.kind = ERR_NONE;
     s->question = (struct question){0};
-    s->n_logged = s->reads_by_ms = s->unread_at_ms = 0;
+    s->n_logged = s->reads_by_ms = s->unread_at_ms = s->health_at_ms = 0;
     window_open(&s->window);
     pacing_open(&s->pacing);
     placement_open(&s->placement);

@@ -32,6 +32,7 @@ struct worker_opts {
     uint64_t start_ms;       /* time that a start may take, until ready */
     uint64_t settle_ms;      /* without a ready line: how long to look whether it waits for input */
     uint64_t kill_ms;        /* between SIGTERM and SIGKILL */
+    uint64_t health_ms;      /* between two looks at an idle process; 0: none */
     size_t answer_max_bytes; /* longest answer */
     unsigned pipeline;       /* lines ahead for those that announce nothing; 0: none */
     unsigned ahead_max;      /* most lines written ahead of their answers; 1: one at a time */
@@ -70,6 +71,8 @@ struct session {
     bool logs_settled;     /* inside hear(): the log pipes were looked at since the last read */
     uint64_t n_logged;     /* log bytes forwarded up to the last answers */
     uint64_t reads_by_ms;  /* asked whether it still reads: the time to show it; 0: not asked */
+    bool asked_idle;       /* ... while it had no job */
+    uint64_t health_at_ms; /* when to look whether it still reads; 0: it has jobs, or none looks */
     uint64_t unread_at_ms; /* when to warn that it has read nothing; 0: it has no line yet */
 
     /* facts */

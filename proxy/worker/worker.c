@@ -288,7 +288,9 @@ static void step_ready(struct worker *w)
     }
     hear_warn_unread(session);
     late = hear_deadlines(session);
-    if (late || hear_is_stuck(session) || session_is_deserted(session)) {
+    if (give_health_check(session) || (hear_is_stuck(session) && session->asked_idle)) {
+        stop_now(w, DEATH_HUNG, late ? JOB_LATE : JOB_DIED);
+    } else if (late || hear_is_stuck(session) || session_is_deserted(session)) {
         stop_now(w, DEATH_DEADLINE, late ? JOB_LATE : JOB_DIED);
     } else if (is_dying(w)) {
         uint64_t at_ms = hear_next_look_ms(session);

@@ -23,6 +23,7 @@ static const struct number {
     {"--init-timeout", "WHISKLOOP_INIT_TIMEOUT", N(init_timeout_ms), 1, 300000, DAY_MS},
     {"--settle-time", "WHISKLOOP_SETTLE_TIME", N(settle_ms), 1, 100, 60000},
     {"--kill-after", "WHISKLOOP_KILL_AFTER", N(kill_ms), 0, 500, 60000},
+    {"--health-interval", "WHISKLOOP_HEALTH_INTERVAL", N(health_ms), 0, 0, DAY_MS},
     {"--restart-pause", "WHISKLOOP_RESTART_PAUSE", N(restart_pause_ms), 0, 100, 60000},
     {"--restart-pause-max", "WHISKLOOP_RESTART_PAUSE_MAX", N(restart_pause_max_ms), 0, 10000,
      86400000},
@@ -112,8 +113,8 @@ static void read_with_number(struct fixture *f, const char *option, uint64_t val
 /* By the end of an option's name, but for those that say no more than their topic. */
 static const char *unit_of(const char *option)
 {
-    static const char *const ms[] = {"timeout", "margin", "time", "after",
-                                     "pause",   "max",    "life", "delay"};
+    static const char *const ms[] = {"timeout", "margin", "time",  "after",   "pause",
+                                     "max",     "life",   "delay", "interval"};
     static const char *const plain[] = {
         "--broken-after", "--queue-max",    "--unpack-entries-max", "--unpack-ratio-max",
         "--port",         "--rlimit-nproc", "--rlimit-nofile",      "--connections-max"};
