@@ -261,6 +261,18 @@ def test_named_headers_reach_the_action(proxy, kind):
             "__OW_HEADER_X_FOO": "y" * 4000, "__OW_TRACEPARENT": trace}
 
 
+@pytest.mark.parametrize("kind, code", [
+    ("shell", "main() { set -- $__OW_HEADER_X_ARGUMENTS; answer \"{\\\"n\\\":$#,\\\"last\\\":\\\"${!#}\\\"}\"; }\n"),
+    ("oneshot", "#!/bin/bash\nset -- $__OW_HEADER_X_ARGUMENTS\necho \"{\\\"n\\\":$#,\\\"last\\\":\\\"${!#}\\\"}\"\n"),
+])
+def test_a_header_gives_a_program_its_arguments(proxy, kind, code):
+    one = proxy("--runtime", kind, "--pass-headers", "X-Arguments")
+    one.started(code)
+    for text, n, last in (("-n 3 names", 3, "names"), ("one", 1, "one")):
+        assert ask(one, b"{}", ["X-Arguments: " + text]) == {"n": n, "last": last}
+    assert ask(one, b"{}", ())["n"] == 0
+
+
 def test_headers_do_not_reach_it_unasked(proxy):
     one = proxy("--runtime", "python")
     one.started(SHOW)
