@@ -276,6 +276,7 @@ def as_lines(*documents):
     return "".join(json.dumps(document, separators=(",", ":")) + "\n" for document in documents).encode()
 
 
+SLOW = ("go", "java", "dotnet")  # to compile
 PARTS = [{"part": {"i": i}} for i in range(3)]
 ENDLESS = 1_000_000_000
 
@@ -348,11 +349,12 @@ def test_pipe_and_invoke(name, folder):
 
     lines = "".join(json.dumps({"value": value}) + "\n" for value in
                     ({"n": 2}, {"n": 1, "list": 1}, {"n": 0}))
-    assert run("pipe", "code", stdin=lines) == (0, [{"total": 2}, [{"i": 0}], {"total": 0}])
     assert run("pipe", "--parts", "--workers=2", "code", stdin=lines) == \
         (0, [*PARTS[:2], {"result": {"total": 2}}, *PARTS[:1], {"result": None},
              {"result": {"total": 0}}])
-    assert run("invoke", "code", '{"n":2}') == (0, [{"total": 2}])
-    assert run("invoke", "--parts", "code", '{"n":3}') == (0, [*PARTS, {"result": {"total": 3}}])
+    if name not in SLOW:  # each command compiles anew; what is not asked for is the same for all
+        assert run("pipe", "code", stdin=lines) == (0, [{"total": 2}, [{"i": 0}], {"total": 0}])
+        assert run("invoke", "code", '{"n":2}') == (0, [{"total": 2}])
+        assert run("invoke", "--parts", "code", '{"n":3}') == (0, [*PARTS, {"result": {"total": 3}}])
     assert run("invoke", "--parts", "code", '{"n":3,"die":1}') == \
         (1, [*PARTS, {"error": "command exited", "kind": "died"}])
