@@ -127,9 +127,11 @@ static void call_explain(struct calls *calls, struct call *call)
 {
     char why[sizeof(call->job.reason) + 64];
 
+    enum error_kind kind = error_kind_of(&call->job);
+
     contract_explain(&call->job, calls->opts.answer_max_bytes, why, sizeof(why));
     free(TAKE(call->job.answer));
-    call_fail(calls, call, error_kind_of(&call->job), why);
+    call_fail(calls, call, kind, why);
 }
 
 /* The action's own answer. */
