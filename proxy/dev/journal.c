@@ -251,10 +251,11 @@ void journal_end(struct journal *journal, struct activation *a, int http, const 
 void journal_end_by_job(struct journal *journal, struct activation *a, const struct job *job,
                         struct buf *answer)
 {
-    int http = contract_is_answered(job) && !job->failed ? 200 : 502;
+    bool is_answered = contract_is_answered(job);
+    int http = is_answered && !job->failed ? 200 : 502;
     char text[512];
 
-    if (contract_is_answered(job)) {
+    if (is_answered) {
         buf_add(answer, job->answer, job->answer_len);
     } else {
         contract_explain(job, journal->service->opts.pool.worker.answer_max_bytes, text,
@@ -295,7 +296,6 @@ static void on_ended(struct run_observer *observer, struct request *request, con
 {
     struct journal *journal = container_of(observer, struct journal, observer);
     struct activation *a = activations_of_job(&journal->activations, job);
-
     struct buf answer = {0};
 
     (void)request;

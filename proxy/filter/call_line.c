@@ -93,7 +93,7 @@ static void make_text(struct call_line *line, const char *text, size_t n)
 bool call_line_read(struct call_line *line, enum call_form form, const char *text, size_t n,
                     char *why, size_t size)
 {
-    enum json_kind kind;
+    size_t n_before;
 
     memset(line, 0, sizeof(*line));
     if (form == CALL_TEXT) {
@@ -102,8 +102,10 @@ bool call_line_read(struct call_line *line, enum call_form form, const char *tex
     }
     if (take_id(line, &text, &n))
         take_bracket(text, &n);
-    if (form == CALL_ANY) {
-        kind = json_check(text, n, NULL);
+    n_before = n_blanks(text, n);
+    if (form == CALL_ANY && n_before < n && text[n_before] != '{' && text[n_before] != '[') {
+        enum json_kind kind = json_check(text, n, NULL);
+
         if (kind == JSON_STRING || kind == JSON_NUMBER || kind == JSON_TRUE || kind == JSON_FALSE) {
             struct json_slice value = json_top(text, n);
 

@@ -127,23 +127,22 @@ static void call_explain(struct calls *calls, struct call *call)
 {
     char why[sizeof(call->job.reason) + 64];
 
-    enum error_kind kind = error_kind_of(&call->job);
-
     contract_explain(&call->job, calls->opts.answer_max_bytes, why, sizeof(why));
     free(TAKE(call->job.answer));
-    call_fail(calls, call, kind, why);
+    call_fail(calls, call, error_kind_of(&call->job, false), why);
 }
 
 /* The action's own answer. */
 static void call_answer(struct calls *calls, struct call *call)
 {
     struct job *job = &call->job;
+    bool is_error = error_kind_of(job, true) != ERROR_KIND_NONE;
     struct buf text = {0};
 
-    if (calls->opts.form == CALL_TEXT && error_kind_of(job) == ERROR_KIND_NONE) {
-        call->silent = !call_line_result(&text, job->answer, job->answer_len);
-    } else if (error_kind_of(job) != ERROR_KIND_NONE) {
+    if (is_error) {
         error_kind_add_answer(&text, job);
+    } else if (calls->opts.form == CALL_TEXT) {
+        call->silent = !call_line_result(&text, job->answer, job->answer_len);
     } else {
         call_end(calls, call, TAKE(job->answer), job->answer_len);
         return;
@@ -194,13 +193,6 @@ void calls_free(struct calls *calls)
 
 /* ---- in ---- */
 
-/* Bytes of the members for a line: without the last comma where nothing follows. */
-static size_t n_members(const char *members, struct json_slice top)
-{
-    size_t n = members != NULL ? strlen(members) : 0;
-    return n > 0 && contract_is_empty(top) ? n - 1 : n;
-}
-
 static void set_id(struct call *call, const struct call_line *line)
 {
     if (line->id == NULL)
@@ -212,9 +204,10 @@ static void set_id(struct call *call, const struct call_line *line)
 static void set_line(struct calls *calls, struct call *call, struct json_slice top, uint64_t now_ms)
 {
     struct job *job = &call->job;
+    const char *members = calls->opts.members;
     uint64_t asked_ms;
 
-    contract_set_line(job, top, calls->opts.members, n_members(calls->opts.members, top));
+    contract_set_line(job, top, members, members != NULL ? strlen(members) : 0);
     calls->line_bytes += job->len;
     asked_ms = contract_asked_ms(top);
     job->limit_ms = calls->opts.run_ms;

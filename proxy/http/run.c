@@ -90,16 +90,16 @@ static void log_end(const struct run *run)
 
 /* The platform takes 200 for a result or an application's error, anything else for the developer's
  * error. */
-static int status_of(const struct job *job)
+static int status_of(const struct job *job, bool is_answered)
 {
-    if (contract_is_answered(job))
+    if (is_answered)
         return job->failed ? 502 : 200;
     return outcome_of(job->outcome)->status;
 }
 
-static enum run_end end_of(const struct job *job)
+static enum run_end end_of(const struct job *job, bool is_answered)
 {
-    if (contract_is_answered(job))
+    if (is_answered)
         return job->failed ? RUN_FAILED : RUN_OK;
     return outcome_of(job->outcome)->end;
 }
@@ -107,7 +107,9 @@ static enum run_end end_of(const struct job *job)
 /* A stream that has begun says 200 before its end is known. */
 static int stream_status(const struct run *run)
 {
-    return !run->is_done || run->job.parts != NULL ? 200 : status_of(&run->job);
+    if (!run->is_done || run->job.parts != NULL)
+        return 200;
+    return status_of(&run->job, contract_is_answered(&run->job));
 }
 
 /* ---- the reply in parts ---- */
@@ -181,10 +183,10 @@ static void on_gone(void *owner)
 static const struct request_watcher watcher = {.left = on_left, .room = on_room, .gone = on_gone};
 
 /* The platform compares bodies, so what else there is to say goes into headers. */
-static void add_headers(const struct run *run)
+static void add_headers(const struct run *run, bool is_answered)
 {
     const struct job *job = &run->job;
-    enum error_kind kind = error_kind_of(job);
+    enum error_kind kind = error_kind_of(job, is_answered);
 
     if (kind != ERROR_KIND_NONE)
         request_add_header(run->request, ERROR_KIND_HEADER, error_kind_name(kind));
@@ -204,12 +206,13 @@ static void refuse(struct request *request, enum error_kind kind, int status, co
 static void on_stream_done(struct run *run)
 {
     const struct job *job = &run->job;
+    bool is_answered = contract_is_answered(job);
 
     run->is_done = true;
-    count(run, job->is_cancelled ? RUN_CANCELLED : end_of(job));
+    count(run, job->is_cancelled ? RUN_CANCELLED : end_of(job, is_answered));
     run->service->runs.answer_bytes += job->answer_len;
     if (run->request != NULL && !run->is_streaming)
-        add_headers(run);
+        add_headers(run, is_answered);
     stream_step(run);
 }
 
@@ -217,6 +220,7 @@ static void on_done(struct job *job)
 {
     struct run *run = container_of(job, struct run, job);
     struct service *service = run->service;
+    bool is_answered;
     char text[512];
 
     log_end(run);
@@ -227,16 +231,17 @@ static void on_done(struct job *job)
         on_stream_done(run);
         return;
     }
-    count(run, end_of(job));
-    add_headers(run);
-    if (contract_is_answered(job)) {
-        int status = status_of(job);
+    is_answered = contract_is_answered(job);
+    count(run, end_of(job, is_answered));
+    add_headers(run, is_answered);
+    if (is_answered) {
+        int status = status_of(job, is_answered);
 
         service->runs.answer_bytes += job->answer_len;
         request_reply(run->request, status, TAKE(job->answer), job->answer_len);
     } else {
         contract_explain(job, service->opts.pool.worker.answer_max_bytes, text, sizeof(text));
-        request_reply_error(run->request, status_of(job),
+        request_reply_error(run->request, status_of(job, is_answered),
                             job->outcome == JOB_STOPPED ? outcome_of(JOB_DIED)->text : text);
     }
     run_free(run);
@@ -290,8 +295,6 @@ static void set_line(struct run *run, struct json_slice top, const struct trace 
         buf_add(&both, traced, n_traced);
         members = buf_at(&both);
         n_members = buf_len(&both);
-        if (n_members > n_traced && n_traced == 0 && contract_is_empty(top))
-            n_members--; /* nothing follows the last comma */
     }
     /* Not for a null, which stands for {}. */
     if (n_members <= BODY_ROOM && top.text >= text && top.text < text + n)

@@ -33,14 +33,6 @@ bool contract_check(const char *body, size_t n, struct json_slice *top, char *te
     return false;
 }
 
-bool contract_is_empty(struct json_slice top)
-{
-    struct json_slice name, value;
-    size_t at = 0;
-
-    return !json_next_member(top, &at, &name, &value);
-}
-
 bool contract_is_argument(struct json_slice top)
 {
     struct json_slice value;
@@ -67,12 +59,25 @@ static void end_line(struct job *job, size_t n)
     job->len = n + 1;
 }
 
+/* Bytes of the members: without the last comma where nothing follows it. */
+static size_t fit_members(struct json_slice top, const char *members, size_t n)
+{
+    struct json_slice name, value;
+    size_t at = 0;
+
+    assert(top.kind == JSON_OBJECT);
+    if (n > 0 && members[n - 1] == ',' && !json_next_member(top, &at, &name, &value))
+        n--;
+    return n;
+}
+
 void contract_set_line(struct job *job, struct json_slice top, const char *members,
                        size_t n_members)
 {
-    size_t n = top.n + n_members;
+    size_t n;
 
-    assert(top.kind == JSON_OBJECT);
+    n_members = fit_members(top, members, n_members);
+    n = top.n + n_members;
     job->line = xmalloc(n + 1);
     job->line[0] = '{';
     if (n_members > 0)
@@ -84,7 +89,7 @@ void contract_set_line(struct job *job, struct json_slice top, const char *membe
 void contract_set_line_within(struct job *job, struct json_slice top, const char *members,
                               size_t n_members)
 {
-    assert(top.kind == JSON_OBJECT);
+    n_members = fit_members(top, members, n_members);
     job->line = (char *)(uintptr_t)top.text - n_members;
     if (n_members > 0)
         memmove(job->line + 1, members, n_members);
@@ -146,6 +151,7 @@ void contract_explain(const struct job *job, size_t answer_max_bytes, char *text
     const struct outcome *outcome = outcome_of(job->outcome);
     char number[24];
     const char *detail = "";
+    const char *more = ""; /* a sentence behind the text */
 
     switch (outcome->detail) {
     case DETAIL_NONE:
@@ -154,17 +160,15 @@ void contract_explain(const struct job *job, size_t answer_max_bytes, char *text
         detail = job->reason;
         break;
     case DETAIL_LIMIT_MS:
+        (void)snprintf(number, sizeof(number), "%llu", (unsigned long long)job->limit_ms);
+        detail = number;
+        more = job->reason;
+        break;
     case DETAIL_MAX_BYTES:
-        (void)snprintf(number, sizeof(number), "%llu",
-                       (unsigned long long)(outcome->detail == DETAIL_LIMIT_MS ? job->limit_ms
-                                                                               : answer_max_bytes));
+        (void)snprintf(number, sizeof(number), "%zu", answer_max_bytes);
         detail = number;
         break;
     }
-    (void)snprintf(text, size, "%s%s%s", outcome->text, detail, outcome->tail);
-    if (job->outcome == JOB_LATE && job->reason[0] != '\0') {
-        size_t n = strlen(text);
-
-        (void)snprintf(text + n, size - n, " %s", job->reason);
-    }
+    (void)snprintf(text, size, "%s%s%s%s%s", outcome->text, detail, outcome->tail,
+                   more[0] != '\0' ? " " : "", more);
 }

@@ -20,9 +20,6 @@ struct job;
  * kind JSON_OBJECT, a part of the body or static. false: text tells what is wrong. */
 bool contract_check(const char *body, size_t n, struct json_slice *top, char *text, size_t size);
 
-/* Whether the object has no members. */
-bool contract_is_empty(struct json_slice top);
-
 /* Whether the argument is of a kind that every action takes; none at all stands for {}. */
 bool contract_is_argument(struct json_slice top);
 

@@ -6,7 +6,6 @@
 #include "base/buf.h"
 #include "base/json.h"
 #include "base/util.h"
-#include "worker/contract.h"
 #include "worker/job.h"
 
 #define ERROR_MAX_BYTES 65536 /* a longer answer is no error: large results are not searched */
@@ -50,18 +49,14 @@ static enum error_kind of_answer(const struct job *job)
     struct json_slice top;
     struct json_slice error;
 
-    if (!contract_is_answered(job))
-        return ERROR_KIND_ACTION;
     if (!find_error(job, &top, &error))
         return job->failed ? ERROR_KIND_ACTION : ERROR_KIND_NONE;
     return is_of_method(error) ? ERROR_KIND_METHOD : ERROR_KIND_ACTION;
 }
 
-enum error_kind error_kind_of(const struct job *job)
+enum error_kind error_kind_of(const struct job *job, bool is_answered)
 {
-    if (job->outcome == JOB_ANSWERED)
-        return of_answer(job);
-    return outcome_of(job->outcome)->kind;
+    return is_answered ? of_answer(job) : outcome_of(job->outcome)->kind;
 }
 
 static void add_member(struct buf *out, enum error_kind kind)
@@ -90,5 +85,5 @@ void error_kind_add_answer(struct buf *out, const struct job *job)
         return;
     }
     buf_add(out, top.text, top.n - 1); /* less its brace */
-    add_member(out, error_kind_of(job));
+    add_member(out, of_answer(job));
 }

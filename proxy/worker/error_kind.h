@@ -18,10 +18,10 @@ struct job;
 
 /* The word; NULL for none. */
 const char *error_kind_name(enum error_kind kind);
-/* Of a job that is done. */
-enum error_kind error_kind_of(const struct job *job);
+/* Of a job that is done. is_answered: as contract_is_answered() says, which reads all of it. */
+enum error_kind error_kind_of(const struct job *job, bool is_answered);
 
 /* Append {"error":"<text>","kind":"<kind>"}. */
 void error_kind_add(struct buf *out, enum error_kind kind, const char *text);
-/* Append the job's answer, with the kind where it is an error of the action that names none. */
+/* Append the job's good answer. An error of the action that names no kind gets one. */
 void error_kind_add_answer(struct buf *out, const struct job *job);

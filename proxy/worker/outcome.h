@@ -1,9 +1,9 @@
 #pragma once
 
 /*
- * outcome - what becomes of an activation, and what follows: one table from the outcome to the words
- * in the log and the metrics, the status, the kind of error and the text. Another outcome is a row
- * in outcome.c.
+ * outcome - what becomes of an activation, and what follows: one table from the outcome to the
+ * words in the log and the metrics, the status, the kind of error and the text. Another outcome is
+ * a row in outcome.c.
  */
 
 /* Of a job. */
@@ -63,7 +63,7 @@ enum error_kind {
 enum outcome_detail {
     DETAIL_NONE,
     DETAIL_REASON,    /* the job's reason */
-    DETAIL_LIMIT_MS,  /* the time that it had */
+    DETAIL_LIMIT_MS,  /* the time that it had; the job's reason, if any, is a sentence behind */
     DETAIL_MAX_BYTES, /* how long an answer may be */
 };
 

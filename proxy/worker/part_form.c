@@ -60,7 +60,7 @@ void part_form_end(const struct part_form *form, struct buf *out, const struct j
         buf_done(&text);
     } else {
         contract_explain(job, answer_max_bytes, why, sizeof(why));
-        error_kind_add(out, error_kind_of(job), why);
+        error_kind_add(out, error_kind_of(job, false), why);
     }
     buf_add_text(out, is_result ? form->result_end : form->error_end);
 }
