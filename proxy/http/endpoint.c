@@ -17,13 +17,12 @@
 #include "base/util.h"
 
 #define BACKLOG 1024 /* connections waiting for accept(); the kernel caps it */
-#define UNSENT_BYTES                                                                               \
-    (1                                                                                             \
-     << 18) /* of a connection that the kernel keeps unsent: as much as request.c gives at a time */
-#define UNIX_MARK  "unix:"
-#define MODE_MARK  ",mode="
-#define OWNER_MARK ",owner="
-#define LOOK_MS    100 /* probing for a listener: a queue that stays full this long has an owner */
+/* What the kernel keeps unsent of a connection: as much as request.c gives at a time. */
+#define UNSENT_BYTES (1 << 18)
+#define UNIX_MARK    "unix:"
+#define MODE_MARK    ",mode="
+#define OWNER_MARK   ",owner="
+#define LOOK_MS      100 /* probing for a listener: a queue that stays full this long has an owner */
 
 /* An address as the system takes it. */
 struct known {
@@ -272,12 +271,12 @@ int endpoint_listen(struct endpoint *endpoint, const char *options, struct err *
         getsockname(fd, (struct sockaddr *)&known.address, &known.n) < 0)
         return say_failed(endpoint, options, errno, err);
     /* For clients that do not read: the kernel's memory is the container's, too. */
-    if (endpoint->path[0] == '\0')
+    if (endpoint->path[0] == '\0') {
         (void)setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent, sizeof(unsent));
-    if (endpoint->path[0] == '\0')
         endpoint->port = ntohs(known.address.ss_family == AF_INET6
                                    ? ((struct sockaddr_in6 *)&known.address)->sin6_port
                                    : ((struct sockaddr_in *)&known.address)->sin_port);
+    }
     listening = fd;
     fd = -1;
     return listening;

@@ -44,11 +44,6 @@ const char *death_text(enum death death)
     return deaths[death].text;
 }
 
-static int signal_of(int wait_status)
-{
-    return WIFSIGNALED(wait_status) ? WTERMSIG(wait_status) : 0;
-}
-
 static enum death by_itself(int wait_status)
 {
     return WIFSIGNALED(wait_status) ? DEATH_SIGNALLED : DEATH_EXITED;
@@ -56,7 +51,7 @@ static enum death by_itself(int wait_status)
 
 enum death death_of(int wait_status, enum death told, bool killed, struct oom *oom, uint64_t now_ms)
 {
-    int signo = signal_of(wait_status);
+    int signo = WIFSIGNALED(wait_status) ? WTERMSIG(wait_status) : 0;
 
     /* A process that ends closes its answers first, which looks like hanging until the status is
      * here: it hung only if our signal was what ended it. */

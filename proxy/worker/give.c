@@ -142,7 +142,7 @@ void give_greeting_rest(struct session *s)
 /* ---- control lines ---- */
 
 /* A pipe takes so few bytes all or not at all. false: there is no room, or a line is unfinished. */
-static bool write_control(struct session *s, const char *word, const struct job *job)
+static bool write_control(struct session *s, const char *word, uint64_t number)
 {
     char text[64];
     struct iovec line = {text, 0};
@@ -151,8 +151,8 @@ static bool write_control(struct session *s, const char *word, const struct job 
     if (!window_is_between_lines(&s->window))
         return false;
     line.iov_len =
-        (size_t)snprintf(text, sizeof(text), "%s %llu\n", word, (unsigned long long)job->number);
-    n = channel_write(&s->channel, &line, 1);
+        (size_t)snprintf(text, sizeof(text), "%s %llu\n", word, (unsigned long long)number);
+    n = channel_probe(&s->channel, line); /* an idle process has still not been given a line */
     if (n > 0)
         window_wrote_else(&s->window, (size_t)n);
     return n != 0; /* -1: the next line will find that out */
@@ -164,11 +164,11 @@ static bool control_job(struct session *s, struct job *job)
     bool is_full = s->window.numbered && parts_are_full(job);
 
     if (job->is_cancelled && !job->cancel_told) {
-        job->cancel_told = write_control(s, "cancel", job);
+        job->cancel_told = write_control(s, "cancel", job->number);
         return job->cancel_told;
     }
     if (!job->is_cancelled && is_full != job->pause_told) {
-        if (!write_control(s, is_full ? "pause" : "resume", job))
+        if (!write_control(s, is_full ? "pause" : "resume", job->number))
             return false;
         job->pause_told = is_full;
     }
@@ -202,30 +202,28 @@ void give_controls(struct session *s)
 /* ---- an idle process ---- */
 
 /* By a control line about no activation, or where lines have request ids by an empty one. */
-static void ask_whether_it_reads(struct session *s)
+static void ask_idle(struct session *s)
 {
-    struct buf line = {0};
-
+    hear_ask(s, !s->takes_control, HEALTH_MS);
     if (s->takes_control)
-        buf_add_text(&line, "cancel 0\n");
-    channel_ask(&s->channel, !s->takes_control);
-    if (s->takes_control)
-        (void)channel_tell(&s->channel, &line); /* the pipe is empty: there is room */
-    buf_done(&line);
-    s->reads_by_ms = loop_now_ms(s->loop) + HEALTH_MS;
+        (void)write_control(s, "cancel", 0); /* the pipe is empty: there is room */
     s->asked_idle = true;
 }
 
 bool give_health_check(struct session *s)
 {
-    uint64_t now_ms = loop_now_ms(s->loop);
-    bool is_due = s->window.n == 0 && s->health_at_ms > 0 && now_ms >= s->health_at_ms;
+    uint64_t now_ms;
+    bool is_due;
 
     if (s->opts->health_ms == 0)
         return false;
-    if (s->window.n > 0)
+    if (s->window.n > 0) {
         s->health_at_ms = 0;
-    else if (is_due || s->health_at_ms == 0)
+        return false;
+    }
+    now_ms = loop_now_ms(s->loop);
+    is_due = s->health_at_ms > 0 && now_ms >= s->health_at_ms;
+    if (is_due || s->health_at_ms == 0)
         s->health_at_ms = now_ms + s->opts->health_ms;
     if (!is_due)
         return false;
@@ -233,7 +231,7 @@ bool give_health_check(struct session *s)
         return true;
     if (s->reads_by_ms == 0 && s->window.n_ahead == 0 && channel_unread(&s->channel) == 0 &&
         (s->takes_control || s->window.numbered))
-        ask_whether_it_reads(s);
+        ask_idle(s);
     return false;
 }
 

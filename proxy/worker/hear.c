@@ -18,6 +18,8 @@
 #define READS_MS       1000 /* time to read what it was asked to */
 #define UNREAD_MS      3000 /* ... its first line, before its author is warned */
 
+#define UNREAD " has not read the request; an action reads lines on stdin"
+
 #define NEVER_MS (UINT64_MAX - 1) /* as JOB_BY_TURN is UINT64_MAX */
 
 /* ---- the end of an activation ---- */
@@ -312,26 +314,24 @@ void hear_resume(struct session *s)
 
 void hear_warn_unread(struct session *s)
 {
-    uint64_t now_ms = loop_now_ms(s->loop);
+    uint64_t now_ms;
 
     if (s->window.n == 0 || s->pacing.n_answered > 0 || s->unread_at_ms == NEVER_MS)
         return;
+    now_ms = loop_now_ms(s->loop);
     if (s->unread_at_ms == 0) {
         s->unread_at_ms = now_ms + UNREAD_MS;
     } else if (now_ms >= s->unread_at_ms) {
         s->unread_at_ms = NEVER_MS;
         if (!channel_has_read(&s->channel))
-            log_warn(
-                "worker.unread", log_int("pid", s->pid),
-                log_text("hint", "it has not read the request; an action reads lines on stdin"));
+            log_warn("worker.unread", log_int("pid", s->pid), log_text("hint", "it" UNREAD));
     }
 }
 
 static void note_unread(const struct session *s, struct job *job)
 {
     if (!channel_has_read(&s->channel))
-        (void)snprintf(job->reason, sizeof(job->reason),
-                       "It has not read the request; an action reads lines on stdin.");
+        (void)snprintf(job->reason, sizeof(job->reason), "It" UNREAD ".");
 }
 
 /* ---- the end of a process ---- */
@@ -441,12 +441,16 @@ void hear_last_words(struct session *s, enum job_outcome outcome, const char *re
 
 /* Other jobs run beside one that is late, and may be in time: unless the process as a whole does
  * nothing any more, which shows by what it leaves unread. */
-static void ask_whether_it_reads(struct session *s)
+static void ask_late(struct session *s)
 {
-    if (s->reads_by_ms > 0 && !channel_reads(&s->channel))
-        return;
-    channel_ask(&s->channel, s->window.unsent_written == 0);
-    s->reads_by_ms = loop_now_ms(s->loop) + READS_MS;
+    if (s->reads_by_ms == 0 || channel_reads(&s->channel))
+        hear_ask(s, s->window.unsent_written == 0, READS_MS);
+}
+
+void hear_ask(struct session *s, bool may_get_line, uint64_t ms)
+{
+    channel_ask(&s->channel, may_get_line);
+    s->reads_by_ms = loop_now_ms(s->loop) + ms;
 }
 
 bool hear_is_stuck(struct session *s)
@@ -475,7 +479,7 @@ bool hear_deadlines(struct session *s)
             note_unread(s, job);
             end_job(s, job, JOB_LATE);
             if (s->window.numbered)
-                ask_whether_it_reads(s);
+                ask_late(s);
             break;
         }
     }

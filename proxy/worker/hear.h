@@ -46,6 +46,9 @@ void hear_last_words(struct session *session, enum job_outcome outcome, const ch
 bool hear_deadlines(struct session *session);
 /* The same for jobs that wait for the death of their process. */
 void hear_deadlines_of_dying(struct session *session);
+/* Ask it whether it still reads, which it must show within ms: by what is unread, or by an empty
+ * line, where it may get one now. */
+void hear_ask(struct session *session, bool may_get_line, uint64_t ms);
 /* It was asked whether it still reads, and has not read in time. */
 bool hear_is_stuck(struct session *session);
 /* Warn once of a process that leaves its first line unread. */

@@ -278,7 +278,7 @@ static void step_ready(struct worker *w)
 {
     struct session *session = &w->session;
     uint64_t again_us = UINT64_MAX;
-    bool late;
+    bool late, stopped, stuck;
 
     hear_resume(session);
     if (!session_is_lost(session) && !w->unwanted) {
@@ -288,10 +288,12 @@ static void step_ready(struct worker *w)
     }
     hear_warn_unread(session);
     late = hear_deadlines(session);
-    if (give_health_check(session) || (hear_is_stuck(session) && session->asked_idle)) {
-        stop_now(w, DEATH_HUNG, late ? JOB_LATE : JOB_DIED);
-    } else if (late || hear_is_stuck(session) || session_is_deserted(session)) {
-        stop_now(w, DEATH_DEADLINE, late ? JOB_LATE : JOB_DIED);
+    stopped = give_health_check(session);
+    stuck = hear_is_stuck(session);
+    if (stopped || late || stuck || session_is_deserted(session)) {
+        bool hung = stopped || (stuck && session->asked_idle);
+
+        stop_now(w, hung ? DEATH_HUNG : DEATH_DEADLINE, late ? JOB_LATE : JOB_DIED);
     } else if (is_dying(w)) {
         uint64_t at_ms = hear_next_look_ms(session);
 
