@@ -163,15 +163,15 @@ def normalise(arguments):
     layers = [data if digest_of(data) in arguments.keep else normal_layer(data, epoch)
               for data in layers]
     digests = [digest_of(data) for data in layers]
-    identity = write_archive(arguments.new, normal_config(config, epoch, digests), tags, layers)
+    normal = normal_config(config, epoch, digests)
+    identity = write_archive(arguments.new, normal, tags, layers)
     weights = [{"digest": digest, "bytes": len(data), "gzip_bytes": compressed_bytes(data),
                 "base": digest in arguments.keep} for digest, data in zip(digests, layers)]
     labels = config["config"].get("Labels") or {}
     if arguments.sbom:
         version = labels.get("org.opencontainers.image.version", "unknown")
         with open(arguments.sbom, "w", encoding="utf-8") as file:
-            json.dump(image_sbom.document(arguments.name, version, identity,
-                                          normal_config(config, epoch, digests)["created"], layers),
+            json.dump(image_sbom.document(arguments.name, version, identity, normal["created"], layers),
                       file, indent=1)
             file.write("\n")
     print(json.dumps({

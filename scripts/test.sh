@@ -226,7 +226,6 @@ without() {
 # What is about launchers and interpreters, and not about the program under test.
 OTHERS_CODE=(languages nodejs shell go java dotnet new_language c_sdk python_accelerator python_launcher python_launcher_world apache stalls)
 # What only --all tries: the compiler of .NET takes seconds for each case. One case stays.
-SLOW=(dotnet)
 BUT_SLOW='not dotnet or dotnet-echo'
 # What neither the number of processes nor the way to feed them can change.
 ONE_WAY=(ahead fork replace archives archives_hostile own_log privileges trace compile dropin carried knative launchers
@@ -381,7 +380,7 @@ if build gcc gcc -Dtests=enabled -Dwerror=true -Dbench=true; then
         if [[ $all == yes ]]; then
             tests_on gcc 1500
         else
-            tests_on gcc 1200 "$(without "${SLOW[@]}")" -k "$BUT_SLOW"
+            tests_on gcc 1200 -k "$BUT_SLOW"
         fi
         begins
         walk
