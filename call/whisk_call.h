@@ -1,8 +1,8 @@
 #pragma once
 
 /*
- * whisk_call - call an action from a program: the action is a subprocess (whiskloop pipe), a call is
- * a line in and a line out. whisk_call.py has the same words for Python.
+ * whisk_call - call an action from a program. The action is a subprocess, `whiskloop pipe`. A call
+ * is a line in and a line out. whisk_call.py has the same words for Python.
  *
  * A caller is for one thread at a time. Texts are JSON in UTF-8. Nothing here prints; the action's
  * log is this program's stderr. The manual is whisk_call(3).

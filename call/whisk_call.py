@@ -1,5 +1,7 @@
-"""whisk_call - call an action from a program: the action is a subprocess (whiskloop pipe), a call is
-a line in and a line out. whisk_call.h has the same words for C.
+"""whisk_call - call an action from a program.
+
+The action is a subprocess, `whiskloop pipe`. A call is a line in and a line out. whisk_call.h has the
+same words for C.
 
     import whisk_call
 

@@ -1,7 +1,7 @@
 #!/bin/sh
 #
-# add-authorities.sh ROOT - the authorities that outgoing TLS trusts, where OpenSSL, Python, Node.js, Go
-# and curl look for them: one file, which a user may replace.
+# add-authorities.sh ROOT - install the certificate authorities for outgoing TLS in one file, where
+# OpenSSL, Python, Node.js, Go and curl look for them. A user may replace the file.
 
 set -eu
 

@@ -1,7 +1,7 @@
 #!/bin/sh
 #
-# closure.sh - give programs in an image without a base the shared libraries that they load, and what
-# scanners and licences ask for of the packages that these come from.
+# closure.sh - copy the shared libraries that programs load into an image without a base, and record
+# the Debian packages that they come from, for scanners and licences.
 #
 # usage: closure.sh ROOT FILE...    FILE: a program or library that this machine can load
 # WITHOUT: folder of an earlier layer of the same image; what it has is left out here.

@@ -1,7 +1,7 @@
 #!/bin/sh
 #
-# drop-setuid - take the setuid and setgid bits from all programs. A container needs none of them; root may
-# still run each program. dpkg is told, so an upgrade does not bring the bits back.
+# drop-setuid.sh - remove the setuid and setgid bits of all programs. A container needs none of
+# them. dpkg is told, so that an upgrade does not restore them.
 
 set -eu
 

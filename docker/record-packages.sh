@@ -1,7 +1,7 @@
 #!/bin/sh
 #
-# record-packages.sh ROOT PACKAGE|FILE... - note in an image without dpkg which Debian packages its files
-# come from: their entries in /var/lib/dpkg/status.d, which scanners read, and their copyright files.
+# record-packages.sh ROOT PACKAGE|FILE... - record the Debian packages of an image without dpkg:
+# their entries in /var/lib/dpkg/status.d, which scanners read, and their copyright files.
 
 set -eu
 

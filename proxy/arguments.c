@@ -250,8 +250,8 @@ static const char *inspect_in(const char *word)
     return *at == '=' || *at == ' ' || *at == '\0' ? at : NULL;
 }
 
-/* wskdebug starts an image with `sh -c "node --inspect=0.0.0.0:9229 app.js"`: the action's Node.js gets
- * that debugger, and time to stand at a breakpoint. An address that Node.js cannot take is left out. */
+/* wskdebug starts an image with `sh -c "node --inspect=0.0.0.0:9229 app.js"`: start the
+ * action's Node.js with that option, and without deadlines. Ignore what is no address. */
 static void take_words_of_others(struct config *config, int n, char **words)
 {
     const char *at = NULL;

@@ -124,8 +124,9 @@ done
 if [[ -n ${BARE_EDIT:-} ]]; then
     (cd -- "$root$folder" && bash -c "$BARE_EDIT")
 fi
-# In the background, so that a signal is handled at once; unshare itself heeds none but SIGKILL, and its
-# child ends with it. A pivoted root rather than a chroot: in a chroot nobody may make a user namespace.
+# In the background, so that a signal is handled at once; unshare itself heeds none but SIGKILL, and
+# its child ends with it. A pivoted root rather than a chroot: in a chroot nobody may make a user
+# namespace.
 # shellcheck disable=SC2016
 unshare --mount --pid --fork --kill-child --uts bash -c '
     set -e

@@ -52,8 +52,8 @@ try_user() {
     unshare --net runuser -u stranger -- "$ROOT/scripts/setup.sh"
 }
 
-# The second compiler and its sanitizers: test.sh --quick does not build with them. A report must have
-# names in it, which is what the symbolizer of llvm is for.
+# The second compiler and its sanitizers: test.sh --quick does not build with them. A report must
+# have names in it, which is what the symbolizer of llvm is for.
 try_clang() {
     local program=$ROOT/build-test/clang-works
 
@@ -87,7 +87,8 @@ END
     try_clang
 }
 
-# Of the packages that setup.sh --tests names, those that the others bring: they can go from its lists.
+# Of the packages that setup.sh --tests names, those that the others bring: they can go from its
+# lists.
 try_lists() {
     local package rest lists=() planned brought=()
     # Slim images keep no caches of the indexes, without which each plan reads all of them.

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 #
-# check.sh - what can be checked without running the proxy: form, includes, scripts, words, documents, static analysis.
+# check.sh - what can be checked without running the proxy: form, includes, scripts, words,
+# documents, static analysis.
 
 set -euo pipefail
 

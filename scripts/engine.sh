@@ -72,8 +72,8 @@ docker_works() {
         { ((EUID == 0)) && command -v docker >/dev/null && command -v dockerd >/dev/null; }
 }
 
-# From version 23 on, the client builds by BuildKit only with its plugin buildx; without it there is the
-# classic builder.
+# From version 23 on, the client builds by BuildKit only with its plugin buildx; without it there is
+# the classic builder.
 docker_choose_builder() {
     local version
 

@@ -34,9 +34,9 @@ BUILD_PACKAGES+=(libpython3-dev)
 STATIC_PACKAGES=(libacl1-dev libbz2-dev liblz4-dev liblzma-dev libxml2-dev libzstd-dev nettle-dev)
 # What bin/ uses; zip may be missing at run time, tar takes its place.
 RUN_PACKAGES=(curl zip)
-# libclang-rt is not among clang's own dependencies, and without it clang cannot link sanitizers; llvm
-# has the symbolizer that puts names into their reports, and without names no leak can be excepted.
-# xdist brings pytest.
+# libclang-rt is not among clang's own dependencies, and without it clang cannot link sanitizers;
+# llvm has the symbolizer that puts names into their reports, and without names no leak can be
+# excepted. xdist brings pytest.
 TEST_PACKAGES=(clang clang-format git groff-base libclang-rt-14-dev libcmocka-dev llvm
     python3-pytest-xdist python3-prometheus-client jq bc shellcheck codespell)
 # The interpreters of the runtimes; without one of them its tests are skipped. Perl comes with git.
@@ -114,8 +114,8 @@ reason() {
         awk '!seen[$0]++' | head -n 12 || true # none is found when all went well
 }
 
-# Ask apt what it would do, before it does anything: it must know each package, and what it would add
-# must fit on the disk, since dpkg breaks off in the middle of a package otherwise.
+# Ask apt what it would do, before it does anything: it must know each package, and what it would
+# add must fit on the disk, since dpkg breaks off in the middle of a package otherwise.
 check_plan() {
     local unknown number unit need free
 

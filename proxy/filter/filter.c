@@ -27,12 +27,11 @@ struct filter {
     struct pool *pool; /* borrowed; NULL: not there yet */
     struct loop_post step;
     struct loop_timer more; /* run the step in the next turn: one posted now runs in this turn */
-    uint64_t
-        through_by_ms;   /* the reader of stdout has left: by then our input ends; 0: it has not */
-    uint64_t drop_up_to; /* input offset up to which the writer has left */
-    bool stopped;        /* nothing is given any more */
-    char *why;           /* owned; ... as the action could not be started; NULL: a forced end */
-    bool told;           /* `ended` was called */
+    uint64_t through_by_ms; /* stdout has no reader: our input must end by then; 0: it has one */
+    uint64_t drop_up_to;    /* input offset up to which the writer has left */
+    bool stopped;           /* nothing is given any more */
+    char *why;              /* owned; ... as the action could not be started; NULL: a forced end */
+    bool told;              /* `ended` was called */
     filter_ended_fn *ended;
     void *owner;
 };
@@ -139,8 +138,8 @@ static void look_at_reader(struct filter *filter)
     calls_drop(&filter->calls, filter->drop_up_to);
 }
 
-/* Nothing can be written any more. A parent that has all its answers may close our stdout before our
- * stdin, as Python's Popen does: that is a good end. */
+/* Nothing can be written any more. A parent that has all its answers may close our stdout before
+ * our stdin, as Python's Popen does: that is a good end. */
 static void end_without_reader(struct filter *filter)
 {
     uint64_t now_ms = loop_now_ms(filter->loop);

@@ -1,8 +1,8 @@
 #pragma once
 
 /*
- * connections - the clients of one listener: how many they are, what is held for them (base/held.h),
- * and who is dropped when that is too much or takes too long.
+ * connections - the clients of one listener: how many they are, what is held for them
+ * (base/held.h), and who is dropped when that is too much or takes too long.
  *
  * The fields of a connection belong to receive.c and connection.c; others call connection.h.
  */

@@ -59,10 +59,10 @@ class Variables {
 const NONE = new Map();
 
 /*
- * Put an environment in the place of process.env that shows, before all others, the variables of the
- * activation that asks: variables() gives a map, of which it may change what it likes. The process's own
- * environment stays as it is: the C library keeps each text that was ever set there, 100 bytes for each.
- * What is passed on to a child process is what is shown.
+ * Put an environment in the place of process.env that shows, before all others, the variables of
+ * the activation that asks: variables() gives a map, of which it may change what it likes. The
+ * process's own environment stays as it is: the C library never frees a text that was set
+ * there. A child process inherits what is shown.
  */
 function showInEnvironment(variables) {
     const first = process.env;

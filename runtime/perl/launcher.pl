@@ -224,8 +224,8 @@ sub load {
     return \@functions;
 }
 
-# part VALUE, for the user's code: a part of the answer, sent to the proxy at once; in a shell kept. It
-# is false once the client has left: what is sent then is dropped.
+# part VALUE, for the user's code: a part of the answer, sent to the proxy at once; in a shell kept.
+# It is false once the client has left: what is sent then is dropped.
 sub main::part {
     my $text = $json->encode($_[0]);
     if (!$sends_parts) {

@@ -207,8 +207,8 @@ final class Launcher
         fwrite(STDERR, "$problem\n");
     }
 
-    /* What a generator gives, sent to the proxy as it comes; in a shell kept for a list. Where the client
-     * leaves, the generator is destroyed, so that its `finally` runs. */
+    /* What a generator gives, sent to the proxy as it comes; in a shell kept for a list. Where the
+     * client leaves, the generator is destroyed, so that its `finally` runs. */
     private static function takeParts(?\Generator &$generator): string
     {
         $list = [];

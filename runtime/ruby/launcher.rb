@@ -184,8 +184,8 @@ module Whiskloop
     end
   end
 
-  # What an Enumerator gives, sent to the proxy as it comes; in a shell kept for a list. Where the client
-  # leaves, the enumerator's `ensure` runs.
+  # What an Enumerator gives, sent to the proxy as it comes; in a shell kept for a list. Where the
+  # client leaves, the enumerator's `ensure` runs.
   def take_parts(enumerator)
     list = []
     n_kept = 0

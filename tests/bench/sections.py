@@ -187,9 +187,9 @@ def rates(run):
     return Section(
         key="rates", title="Latency against rate", part="open",
         sentence=(f"The highest rate at which 99 % took less than {FOLLOWED_P99_MS} ms: "
-                  + "; ".join(f"{kind} {rate:,}" for kind, rate in limits.items())
-                  + " per second. A cross is where it was more; where requests queue up, it grows "
-                  "with the length of the run."),
+                  + "; ".join(f"{kind}: {rate:,} per second" for kind, rate in limits.items())
+                  + ". A cross marks a rate at which it was more. Where requests queue up, latency "
+                  "grows with the length of the run."),
         svg=plots.drawn(plots.rates, "rates", "latency against rate", series),
         head=["per second; ms: 50 % / 99 %", *SHORT.values()],
         rows=[[f"{rate:,}", *[cell(kind, rate) for kind in ALL]] for rate in every],

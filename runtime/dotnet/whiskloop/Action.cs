@@ -1,9 +1,9 @@
 // Action - the user's method, by what /init calls main: "Assembly::Type::Method".
 //
 // "Type::Method" and "Type" stand for the same in the assembly that was made of source; "main" and
-// nothing for the only type there that has a method Main. The method is public. It takes the argument
-// and, if it wants, an Action<T> that sends parts of the answer, and a CancellationToken. A type whose
-// method is not static is made once.
+// nothing for the only type there that has a method Main. The method is public. It takes the
+// argument and, if it wants, an Action<T> that sends parts of the answer, and a CancellationToken.
+// A type whose method is not static is made once.
 
 using System;
 using System.Collections.Generic;
@@ -78,7 +78,8 @@ namespace Whiskloop
             }
         }
 
-        // One or several: "Type::predict,train". A name without "::" is a method of the type before it.
+        // One or several: "Type::predict,train". A name without "::" is a method of the type before
+        // it.
         internal static List<Action> All(string folder, string main)
         {
             List<Action> all = new List<Action>();

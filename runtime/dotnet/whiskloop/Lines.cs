@@ -1,4 +1,5 @@
-// Lines - the requests of a stream, of any length, and which of them are cancelled: control lines say so.
+// Lines - the requests of a stream, of any length, and which of them are cancelled: control lines
+// say so.
 
 using System;
 using System.Collections.Generic;

@@ -42,7 +42,8 @@ namespace Whiskloop
                 : Generic(nameof(Sender), type.GetGenericArguments()[0]).Invoke(this, null);
         }
 
-        // All parts of a result that has some, by the type that the method declares; false: it has none.
+        // All parts of a result that has some, by the type that the method declares; false: it has
+        // none.
         internal bool Take(object result, Type type)
         {
             Type kind = type.IsGenericType ? type.GetGenericTypeDefinition() : type;

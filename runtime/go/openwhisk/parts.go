@@ -34,7 +34,8 @@ func isControl(line []byte) bool {
 	return announces && bytes.HasPrefix(line, []byte(cancelWord))
 }
 
-// Lines as they come, read by a goroutine of its own, which sees control lines while a function runs.
+// Lines as they come, read by a goroutine of its own, which sees control lines while a function
+// runs.
 func readAhead(in *bufio.Reader) func() request {
 	var (
 		lock    sync.Mutex

@@ -23,8 +23,8 @@ import java.util.stream.Stream;
  * The user's class, found by what /init calls main: "Class", "package.Class" or "Class#method".
  *
  * <p>The method is public static, named main unless something else is said, and takes a JsonObject,
- * a JsonArray (both, by two methods) or a JsonElement; and, if it wants, a Consumer that takes parts of
- * the answer.
+ * a JsonArray (both, by two methods) or a JsonElement; and, if it wants, a Consumer that takes
+ * parts of the answer.
  */
 final class Action {
     static final Class<?>[] KINDS = {JsonObject.class, JsonArray.class, JsonElement.class};
@@ -103,8 +103,8 @@ final class Action {
     }
 
     /**
-     * One or several: "Class", "Class#predict,train". In a list a name without "#" is a method of the
-     * class before it.
+     * One or several: "Class", "Class#predict,train". In a list a name without "#" is a method of
+     * the class before it.
      */
     static List<Action> all(Path folder, String main) throws IOException {
         List<Action> all = new ArrayList<>();

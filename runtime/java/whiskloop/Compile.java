@@ -149,8 +149,8 @@ final class Compile {
     }
 
     /**
-     * Nobody named the class: Main, else the only one at the top that will do. method: "" or "#" and
-     * its name.
+     * Nobody named the class: Main, else the only one at the top that will do. method: "" or "#"
+     * and its name.
      */
     private static String only(Path folder, String method) throws IOException {
         List<String> found = new ArrayList<>();

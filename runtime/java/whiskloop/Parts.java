@@ -9,8 +9,8 @@ import java.util.function.Consumer;
 import java.util.stream.BaseStream;
 
 /**
- * Parts of an answer: what the action gives this consumer, or what the Iterator or Stream gives that
- * it returns. Sent at once, or kept in a shell. Once the caller has left accept() throws a
+ * Parts of an answer: what the action gives this consumer, or what the Iterator or Stream gives
+ * that it returns. Sent at once, or kept in a shell. Once the caller has left accept() throws a
  * CancellationException.
  */
 final class Parts implements Consumer<Object> {
