@@ -6,16 +6,30 @@
 
 /* ---- characters: RFC 9110 5.6.2, 5.5 ---- */
 
+/* A name's characters, and what a field's value may hold: no control character but the tab. A table,
+ * as each byte of each head is looked up. */
+enum {
+    TOKEN = 1,
+    TEXT = 2,
+    BOTH = TOKEN | TEXT
+};
+
+static const unsigned char kinds[256] = {
+    ['\t'] = TEXT,         [' '] = TEXT,         ['!'] = BOTH,         ['"'] = TEXT,
+    ['#' ... '\''] = BOTH, ['(' ... ')'] = TEXT, ['*' ... '+'] = BOTH, [','] = TEXT,
+    ['-' ... '.'] = BOTH,  ['/'] = TEXT,         ['0' ... '9'] = BOTH, [':' ... '@'] = TEXT,
+    ['A' ... 'Z'] = BOTH,  ['[' ... ']'] = TEXT, ['^' ... 'z'] = BOTH, ['{'] = TEXT,
+    ['|'] = BOTH,          ['}'] = TEXT,         ['~'] = BOTH,         [0x80 ... 0xff] = TEXT,
+};
+
 static bool is_token_char(char c)
 {
-    return (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z') ||
-           (c != '\0' && strchr("!#$%&'*+-.^_`|~", c) != NULL);
+    return kinds[(unsigned char)c] & TOKEN;
 }
 
-/* What a field's value may hold: no control character but the tab. */
 static bool is_text_char(char c)
 {
-    return (unsigned char)c >= 0x20 ? c != 0x7f : c == '\t';
+    return kinds[(unsigned char)c] & TEXT;
 }
 
 static bool is_token(struct part part)
