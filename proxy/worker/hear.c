@@ -44,8 +44,10 @@ static void finish(struct session *s, struct job *job, enum job_outcome outcome)
     if (s->window.unsent == job && s->window.unsent_written > 0)
         s->spoiled = true;
     job = window_take(&s->window, job);
-    if (job != NULL) /* else it was a tombstone, whose client has its answer */
+    if (job != NULL)
         end_job(s, job, outcome);
+    else /* it was a tombstone, whose client has its answer: there is room for another */
+        loop_post(s->loop, s->changed);
 }
 
 /* The channel takes a little more than the bound, for the number. */
