@@ -409,7 +409,6 @@ static void hear_all(struct session *s, bool dead)
     channel_resume(&s->channel);
     for (int i = 0; i < LAST_READS_MAX && channel_pull(&s->channel); i++)
         hear(s);
-    channel_decide(&s->channel);
     if (dead)
         channel_pull_ring(&s->channel);
     hear(s);
