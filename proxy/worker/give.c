@@ -19,7 +19,8 @@
 /* It has answered all that it had, and gets one line at a time. */
 static bool waits_for_one_line(const struct session *s)
 {
-    return s->window.n == 1 && !window_is_fed(&s->window) && pacing_depth(&s->pacing) == 1;
+    return s->window.n == 1 && !s->window.probing && !window_is_fed(&s->window) &&
+           pacing_depth(&s->pacing) == 1;
 }
 
 /* Write what is unsent, as many lines in one call as there are. */
@@ -35,6 +36,9 @@ static bool write_unsent(struct session *s)
         placement_end(&s->placement, s->pid);
     if (n < 0)
         return false;
+    /* Not before: where the process has died meanwhile it cannot have begun the line. */
+    if (n > 0)
+        window_end_probe(&s->window);
     window_wrote(&s->window, (size_t)n);
     return true;
 }
@@ -94,8 +98,6 @@ static bool write_next(struct session *s)
         if (pacing_is_plain(&s->pacing))
             channel_drop_rest(&s->channel);
     }
-    /* Its ready line may have come amid the probe, and have told that no care is needed. */
-    window_end_probe(&s->window);
     pacing_began(&s->pacing);
     return write_unsent(s);
 }
