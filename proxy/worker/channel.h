@@ -168,7 +168,7 @@ bool channel_pull(struct channel *channel);
 enum channel_result channel_next(struct channel *channel, enum channel_wanted wanted,
                                  const char **text, size_t *n);
 
-/* The process is back at its input, or dead: what stands on the descriptors is all that there is.
+/* The process is back at its input: what stands on the descriptors is all that there is.
  * In auto mode this tells where the answers come, and channel_next() hands out the one that was
  * held. */
 void channel_decide(struct channel *channel);
