@@ -65,7 +65,7 @@ static bool all_is_quiet(void)
     for (int i = 0; i < POOLS_MAX; i++)
         if (world.pools[i].pool != NULL && !world.pools[i].started)
             return false;
-    return !clients_wait() && !world.pools[world.serving].pool->circuit_open;
+    return !clients_wait() && world.pools[world.serving].pool->state != POOL_BROKEN;
 }
 
 static bool all_serve(void)

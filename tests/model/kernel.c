@@ -18,8 +18,8 @@
 #include "base/privileges.h"
 #include "base/ring.h"
 #include "base/util.h"
-#include "worker/channel.h"
 #include "worker/spawn.h"
+#include "worker/stdin_pipe.h"
 #include "worker/stdin_probe.h"
 #include "world.h"
 
@@ -155,7 +155,7 @@ int __wrap_fcntl64(int fd, int command, ...)
     va_start(args, command);
     value = va_arg(args, int);
     va_end(args);
-    pipe->narrow = value <= CHANNEL_NARROW_BYTES;
+    pipe->narrow = value <= STDIN_PIPE_NARROW_BYTES;
     return value;
 }
 

@@ -8,7 +8,6 @@
 #include <string.h>
 
 #include "base/buf.h"
-#include "worker/ending.h"
 #include "worker/hear.h"
 #include "world.h"
 
@@ -229,28 +228,32 @@ static void hash_watch(const struct loop_watch *watch)
         hash_add((uint64_t)watch->sock->pipe);
 }
 
+static void hash_input(const struct stdin_pipe *in)
+{
+    hash_watch(&in->watch);
+    hash_add(in->fed | in->narrow << 1 | in->cannot_narrow << 2 | in->question << 3);
+    hash_add(in->n_vain);
+    hash_add(in->n_written > 0);
+    hash_add(in->read_up_to > 0 ? in->n_written - in->read_up_to : 0);
+}
+
 static void hash_channel(const struct channel *channel)
 {
     hash_add(channel->answers);
-    hash_watch(&channel->in);
+    hash_input(&channel->in);
     hash_watch(&channel->fd1);
     hash_watch(&channel->fd3);
     hash_line(&channel->line1);
     hash_line(&channel->line3);
     hash_forwarder(&channel->out);
     hash_forwarder(&channel->err);
-    hash_add(channel->fed | channel->narrow << 1 | channel->cannot_narrow << 2 |
-             channel->is_held << 3 | channel->kept_apart << 4 | channel->parts << 5 |
-             channel->paused << 6 | channel->passing << 7 | channel->uses_ring << 8 |
-             channel->question << 9);
-    hash_add(channel->n_vain);
+    hash_add(channel->is_held | channel->kept_apart << 1 | channel->parts << 2 |
+             channel->paused << 3 | channel->passing << 4 | channel->uses_ring << 5);
     if (channel->is_held)
         hash_buf(&channel->held);
     hash_add(channel->odd);
     hash_add(channel->n_stale > 0);
     hash_add(channel->uses_ring ? channel->n_read1 + channel->n_read3 : 0);
-    hash_add(channel->n_written > 0);
-    hash_add(channel->read_up_to > 0 ? channel->n_written - channel->read_up_to : 0);
 }
 
 static void hash_session(const struct session *s)
@@ -307,8 +310,8 @@ static void hash_pool(const struct pool *pool)
     hash_add(pool->n_queued);
     hash_add(pool->n_running);
     hash_add(pool->next);
-    hash_add(pool->holder.asked | (pool->started != NULL) << 1 | (pool->retired != NULL) << 2 |
-             pool->serving << 3 | pool->stopping << 4 | pool->circuit_open << 5);
+    hash_add(pool->holder.asked | (pool->started != NULL) << 1 | (pool->retired != NULL) << 2);
+    hash_add(pool->state);
     hash_add(pool->spec.answers);
     for (unsigned i = 0; i < pool->opts.n_workers; i++) {
         hash_worker(pool, &pool->workers[i]);
