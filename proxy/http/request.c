@@ -47,8 +47,6 @@ struct request {
     const char *type;            /* of the reply; NULL: application/json */
     request_replied_fn *replied; /* who takes the reply; NULL: the client */
     void *replied_owner;
-    struct request_stream *stream; /* borrowed; NULL: the reply is no stream */
-    bool stream_ends;
 };
 
 /* ---- replies ---- */
@@ -475,69 +473,6 @@ void request_reply_full(struct request *request, const char *text)
     request_reply_error(request, 429, text);
 }
 
-/* ---- streams ---- */
-
-static void on_stream_proceed(h2o_generator_t *generator, h2o_req_t *req)
-{
-    struct request *request = container_of(generator, struct request, generator);
-
-    if (request->stream_ends) {
-        h2o_send(req, NULL, 0, H2O_SEND_STATE_FINAL);
-        loop_hurry(request->all->loop);
-        return;
-    }
-    connection_waiting(request->connection);
-    request->stream->is_full = false;
-    request->stream->on_room(request->stream);
-}
-
-void request_stream_begin(struct request *request, struct request_stream *stream, const char *type)
-{
-    h2o_req_t *req = request->req;
-
-    assert(request->magic == REQUEST_MAGIC);
-    assert(request->stream == NULL && stream->request == NULL);
-    request->stream = stream;
-    stream->request = request;
-    stream->is_full = false;
-    req->res.status = 200;
-    req->res.reason = reason_of(200);
-    req->res.content_length = SIZE_MAX;
-    h2o_add_header(&req->pool, &req->res.headers, H2O_TOKEN_CONTENT_TYPE, NULL, type, strlen(type));
-    req->http1_is_persistent = 0; /* who reads a stream asks nothing else on that connection */
-    request->generator.proceed = on_stream_proceed;
-    connection_replying(request->connection, 0);
-    connection_waiting(request->connection);
-    h2o_start_response(req, &request->generator);
-}
-
-void request_stream_write(struct request_stream *stream, const char *bytes, size_t n)
-{
-    struct request *request = stream->request;
-    h2o_iovec_t piece = {(char *)(uintptr_t)bytes, n};
-
-    assert(request->magic == REQUEST_MAGIC);
-    assert(!stream->is_full && !request->stream_ends);
-    assert(n > 0);
-    stream->is_full = true;
-    connection_sending(request->connection);
-    h2o_send(request->req, &piece, 1, H2O_SEND_STATE_IN_PROGRESS);
-    loop_hurry(request->all->loop);
-}
-
-void request_stream_end(struct request_stream *stream)
-{
-    struct request *request = stream->request;
-
-    if (request == NULL || request->stream_ends)
-        return;
-    request->stream_ends = true;
-    if (stream->is_full) /* on_stream_proceed() ends it */
-        return;
-    h2o_send(request->req, NULL, 0, H2O_SEND_STATE_FINAL);
-    loop_hurry(request->all->loop);
-}
-
 /* ---- requests ---- */
 
 static void on_request_disposed(void *arg)
@@ -552,10 +487,6 @@ static void on_request_disposed(void *arg)
      */
     h2o_socket_read_stop(request->sock);
     request->all->n_open--;
-    if (request->stream != NULL) {
-        request->stream->request = NULL;
-        request->stream->on_gone(request->stream);
-    }
     connection_done(request->connection);
     free(request->body);
     request->magic = 0;

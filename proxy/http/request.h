@@ -119,26 +119,6 @@ typedef void request_replied_fn(void *owner, struct request *request, int status
                                 size_t n);
 void request_on_reply(struct request *request, request_replied_fn *replied, void *owner);
 
-/* ---- a reply whose end is not known at its beginning ---- */
-
-/* Zeroed but for the two functions, which are called from the loop. Owned by who begins it, until
- * on_gone. */
-struct request_stream {
-    /* All that was given has left: more may be given. */
-    void (*on_room)(struct request_stream *stream);
-    /* The request is gone, by request_stream_end() or because its client has left. */
-    void (*on_gone)(struct request_stream *stream);
-    struct request *request; /* NULL: not begun, or gone */
-    bool is_full;            /* until on_room */
-};
-
-/* Begin a reply with 200; type: static. */
-void request_stream_begin(struct request *request, struct request_stream *stream, const char *type);
-/* Unless it is full. bytes: borrowed until on_room or on_gone; n > 0. */
-void request_stream_write(struct request_stream *stream, const char *bytes, size_t n);
-/* The last of it has been given. What has not left yet is dropped. */
-void request_stream_end(struct request_stream *stream);
-
 /* Add a header whose texts live shorter than the reply: they are copied. */
 void request_add_header_copy(struct request *request, const char *name, size_t n_name,
                              const char *value, size_t n_value);

@@ -11,7 +11,7 @@ import time
 import pytest
 
 import whisk
-from debuggers import Inspector
+from debuggers import Dap, Inspector
 from devserver import Dev
 from test_terminal import Terminal
 
@@ -526,6 +526,26 @@ def test_a_reader_that_stalls_slows_nobody_and_is_told_what_it_missed(dev, hello
     assert told["log_truncated"] is False and len(told["log"]) == 1000
 
 
+def test_a_page_that_was_away_too_long_goes_on_with_what_is_kept(dev, hello):
+    hello.write_text(FLOOD)
+    server = dev(hello)
+    server.wait_for("ready", 1)
+    page = server.events()
+    server.run({"n": 1000})
+    page.wait("activation", lambda a: a["status"] == "ok", "the activation before")
+    last_id = page.all[-1][0]
+    page.close()
+    for _ in range(3):  # 24 MB of lines
+        server.run({"n": 100_000})
+    newest = server.get("/dev/activations")[-1]["id"]
+    page = server.events(last_id)
+    page.wait("activation", lambda a: (a["id"], a["status"]) == (newest, "ok"), "the newest activation")
+    (dropped,), lines = page.of("dropped"), page.lines()
+    assert dropped["count"] > 0 and len(lines) > 1000
+    assert sum(len(line["text"]) for line in lines) < 2 << 20  # EVENTS_MAX_BYTES
+    page.close()
+
+
 def server_path(server):
     return f"/dev/activations/{server.get('/dev/activations')[-1]['id']}"
 
@@ -638,15 +658,40 @@ def test_a_breakpoint_stops_each_version_of_a_node_action_and_no_deadline_ends_i
         debugger.close()
 
 
-def test_debugpy_listens_or_is_asked_for(dev, hello):
+def has_debugpy():
+    return subprocess.run(["python3", "-c", "import debugpy"], capture_output=True, check=False).returncode == 0
+
+
+def test_a_breakpoint_stops_each_version_of_a_python_action(dev, folder):
+    if not has_debugpy():
+        pytest.skip("debugpy is not installed")
     port = free_port()
-    server = dev(hello, f"--inspect={port}")
+    action = folder / "hello.py"
+    for n in (1, 2):
+        action.write_text(f"def main(args):\n    n = {n}\n    return {{'n': n}}\n")
+        if n == 1:
+            server = dev(action, f"--inspect={port}", "--timeout=1000")
+        server.wait_for("ready", n)
+        debugger = Dap(port)
+        assert debugger.attach(action, 3)["verified"]
+        run = whisk.Later(server.run)
+        thread = debugger.wait("stopped")["threadId"]
+        frame = debugger.call("stackTrace", threadId=thread)["stackFrames"][0]
+        assert (frame["source"]["path"], frame["line"]) == (str(action), 3)
+        stopped_at = time.monotonic()
+        while time.monotonic() < stopped_at + 1.2:  # past --timeout
+            assert debugger.call("evaluate", expression="n", frameId=frame["id"])["result"] == str(n)
+        debugger.call("continue", threadId=thread)
+        assert run.result() == (200, {"n": n})
+        debugger.close()
+
+
+def test_without_debugpy_its_package_is_named(dev, hello):
+    if has_debugpy():
+        pytest.skip("debugpy is installed")
+    server = dev(hello, f"--inspect={free_port()}")
     server.wait_for("ready", 1)
-    has_it = subprocess.run(["python3", "-c", "import debugpy"], capture_output=True, check=False)
-    if has_it.returncode == 0:
-        socket.create_connection(("127.0.0.1", port)).close()
-    else:
-        whisk.wait_until(lambda: "python3-debugpy" in server.out(), "the hint")
+    whisk.wait_until(lambda: "python3-debugpy" in server.out(), "the hint")
     assert server.run({"name": "Ann"}) == (200, {"greeting": "Hello, Ann!"})
 
 
