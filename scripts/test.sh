@@ -203,7 +203,7 @@ checks() {
 
     [[ $quick == yes ]] || names+=(analyze)
     for name in "${names[@]}"; do
-        single "check-$name" 300 env BUILD="$OUT/gcc" "$here/check.sh" "$name"
+        single "check-$name" 600 env BUILD="$OUT/gcc" "$here/check.sh" "$name"
     done
 }
 
