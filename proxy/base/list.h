@@ -52,5 +52,6 @@ static inline void list_remove(struct list *node)
 
 #define list_item(node, type, member) container_of(node, type, member)
 
+/* NOLINT: clang-tidy wants parentheses around the name that is declared. */
 #define list_each(node, head)                                                                      \
-    for (struct list *node = (head)->next; (node) != (head); (node) = (node)->next)
+    for (struct list *node = (head)->next; (node) != (head); (node) = (node)->next) /* NOLINT */
