@@ -33,11 +33,13 @@ command -v clang >/dev/null || {
     echo "skipped: clang is not installed: apt-get install clang"
     exit 77
 }
+mkdir -p -- "$FUZZ_BUILD"
 if [[ ! -f $FUZZ_BUILD/build.ninja ]]; then
+    # The build runs the program, too, for its manuals.
     CC=clang meson setup "$FUZZ_BUILD" "$ROOT" -Dfuzz=true -Dtests=enabled -Db_lundef=false \
-        -Db_sanitize=address,undefined -Dc_args='-fprofile-instr-generate -fcoverage-mapping' \
-        -Dc_link_args=-fprofile-instr-generate >"$FUZZ_BUILD.log" 2>&1 || {
-        tail -n 20 "$FUZZ_BUILD.log" >&2
+        -Db_sanitize=address,undefined -Dc_link_args=-fprofile-instr-generate \
+        -Dc_args="-fprofile-instr-generate=$FUZZ_BUILD/built.profraw -fcoverage-mapping" >"$FUZZ_BUILD/setup.log" 2>&1 || {
+        tail -n 20 "$FUZZ_BUILD/setup.log" >&2
         die "cannot set up the build of the fuzz targets"
     }
 fi
