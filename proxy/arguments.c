@@ -14,7 +14,7 @@
 
 #define HELP_HINT "; --help all lists them"
 
-/* ---- what Apache's ActionLoop proxy takes: one dash or two, as Go's flags ---- */
+/* ---- options of Apache's ActionLoop proxy: one dash or two, as Go's flags ---- */
 
 /* The value of `arg` behind -NAME= or --NAME=; "" for the bare name; NULL: another option. */
 static const char *proxy_option(const char *arg, const char *name)
@@ -66,7 +66,7 @@ static int no_such_option(const char *given, const char *name, size_t n, struct 
                    suggest.best);
 }
 
-/* A number that may be left out: then it is 1. */
+/* A number that may be missing: then it is 1. */
 static bool is_optional(const struct setting *setting)
 {
     return setting->kind == SETTING_NUMBER && setting->unit[0] == '[';
@@ -236,7 +236,7 @@ static bool is_for_others(const struct config *config, const char *program, cons
            find_command(word) == NULL;
 }
 
-/* What follows --inspect or --inspect-brk in word, as Node.js takes it; NULL: neither is there. */
+/* The value of --inspect or --inspect-brk in word, as Node.js takes it; NULL: neither is there. */
 static const char *inspect_in(const char *word)
 {
     static const char name[] = "--inspect";
@@ -345,7 +345,7 @@ enum config_result config_read(struct config *config, int argc, char **argv, str
     }
     if (check_words(config, err) < 0)
         return CONFIG_WRONG;
-    /* On other addresses than this machine's only where they are told by name. */
+    /* The command must listen on this machine's addresses only, unless others are named. */
     if (config->command == COMMAND_DEV && config->listen == setting_find("listen", 6)->text)
         config->listen = "127.0.0.1";
     if (config->command == COMMAND_DEV && config->file == NULL)

@@ -14,7 +14,7 @@ struct err;
 
 enum config_result {
     CONFIG_RUN,
-    CONFIG_HEALTH,   /* ask the proxy that runs with these settings how it is */
+    CONFIG_HEALTH,   /* query the health of the proxy that runs with these settings */
     CONFIG_HELP,     /* print help_write() and end well */
     CONFIG_HELP_ALL, /* print help_write_all() and end well */
     CONFIG_HELP_MD,  /* print help_write_markdown() and end well */

@@ -16,7 +16,7 @@
 /* One of the three. */
 struct command {
     struct service *service; /* borrowed */
-    struct buf members;      /* -m, as JSON members with a comma behind each; NUL-terminated */
+    struct buf members;      /* -m, as JSON members, each followed by a comma; NUL-terminated */
     struct filter *filter;
     struct invoke *invoke;
     struct check *check;

@@ -30,7 +30,7 @@ void command_serve(struct command *command);
 void command_close(struct command *command);
 /* ... and begin nothing any more. */
 void command_stop(struct command *command);
-/* The same: the action could not be started. */
+/* The same, because the action could not be started. */
 void command_fail(struct command *command, const char *why);
 /* Whether the pool has a job of it. */
 bool command_is_running(const struct command *command);

@@ -92,22 +92,23 @@ struct config {
     const char *log_file;
     const char *end_marks;
 
-    /* Not in the table: the words, and what may be repeated. */
+    /* Not in the table: words, and options that may be repeated. */
     enum command_kind command;
     const char *command_name; /* NULL: COMMAND_SERVE */
     const char *file;         /* FILE of a command; NULL: the preloaded action */
     const char *argument;     /* ARGUMENT of invoke; NULL: none */
-    char *code;               /* owned; what of a FILE that is a folder is the action */
-    char *folder;             /* owned; ... and where the names of its files begin */
+    char *code;               /* owned; the part of a FILE that is a folder that is the action */
+    char *folder;             /* owned; the folder that its file names are relative to */
     char **env;               /* -e and --env-file: NAME=value; owned; NULL: none */
     char **metadata;          /* -m: KEY=value; owned; NULL: none */
 
-    /* Not in the table: what Apache's ActionLoop proxy takes on its command line. */
+    /* Not in the table: options of Apache's ActionLoop proxy. */
     bool debug;               /* -debug */
     const char *compile_main; /* -compile: the function's name; NULL: serve */
     const char *compile_env;  /* -env: JSON; NULL: none */
 
-    /* Not in the table: where an image is started with words of others behind its entrypoint. */
+    /* Not in the table: for images that are started with words of other tools after the
+     * entrypoint. */
     char inspect_at[CONFIG_INSPECT_SIZE]; /* where their `node --inspect=…` listens; "": nowhere */
 };
 

@@ -1,7 +1,7 @@
 #pragma once
 
 /*
- * develop - what the settings mean for the commands dev, new and test.
+ * develop - apply the settings to the commands dev, new and test.
  */
 
 struct config;
@@ -10,11 +10,11 @@ struct err;
 struct runtime;
 struct runtimes;
 
-/* opts: filled, but for what only the program that serves knows. */
+/* opts: filled, except for what only the running program knows. */
 void develop_options(const struct config *config, struct dev_opts *opts);
 
 /* The command new. 0, or -1. */
 int develop_new(const struct config *config, const struct runtimes *runtimes, struct err *err);
-/* The command test: config->file becomes the action that is in the folder. 0, or -1. */
+/* The command test: config->file becomes the action in the folder. 0, or -1. */
 int develop_test(struct config *config, const struct runtimes *runtimes,
                  const struct runtime *fallback, struct err *err);

@@ -1,7 +1,7 @@
 #pragma once
 
 /*
- * greeting - the line that a proxy on a terminal begins with.
+ * greeting - the first line of a proxy that is started on a terminal.
  */
 
 struct config;

@@ -1,7 +1,7 @@
 #pragma once
 
 /*
- * help - what --help prints, made of the table of settings.
+ * help - the output of --help, made from the table of settings.
  */
 
 #include <stdio.h>

@@ -3,10 +3,8 @@
  * the loop, tear down in reverse.
  */
 
-#include <errno.h>
 #include <fcntl.h>
 #include <malloc.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -14,6 +12,7 @@
 #include <unistd.h>
 
 #include "action/preloaded.h"
+#include "app.h"
 #include "arguments.h"
 #include "base/err.h"
 #include "base/kin.h"
@@ -27,189 +26,29 @@
 #include "develop.h"
 #include "greeting.h"
 #include "help.h"
-#include "http/admin.h"
 #include "http/default_action.h"
 #include "http/health.h"
-#include "http/init.h"
-#include "http/knative.h"
 #include "http/libraries.h"
 #include "http/preload.h"
 #include "http/prewarm.h"
-#include "http/run.h"
 #include "http/server.h"
 #include "http/service.h"
 #include "http/versions.h"
 #include "precompile.h"
 #include "setup.h"
 
-#define DRAIN_LOOK_MS 20 /* interval of checks during a drain */
-#define ADMIN_BODY_MAX_BYTES                                                                       \
-    65536 /* requests there have no body; one that has is read and ignored */
-#define ADMIN_HELD_MAX_BYTES (4u << 20)
-#define FLUSH_MAX_MS         1000        /* at exit, for a slow log reader */
-#define KEEP_MALLOC_BYTES    (64u << 20) /* malloc keeps blocks up to this size: library-facts A3 */
-
-/* The whole program's state; lives on main's stack. */
-struct app {
-    struct config config;
-    struct loop *loop;
-    struct server_route routes[2]; /* of the contract */
-    struct server_route entry;     /* ... of Knative's */
-    struct server_route admin_routes[3];
-    struct server *server;       /* NULL: a command is done */
-    struct command *command;     /* NULL: it serves */
-    struct dev *dev;             /* NULL: it serves as in production */
-    struct server *admin_server; /* NULL: none is wanted */
-    struct admin admin;
-    struct held
-        admin_held; /* separate from the clients' connections, so that they cannot starve it */
-    struct knative knative;
-    struct setup setup;
-    struct output out;
-    struct output err;
-    struct service service;
-    struct preload preload;
-    struct loop_timer drain; /* during a drain: checks whether it is complete */
-    uint64_t drain_until_ms; /* then running activations are given up */
-    uint64_t leave_at_ms; /* deadline for clients that do not read their replies; 0: not set yet */
-    char instance[48];    /* unique per run; bin/init.sh --watch compares it */
-    int status;           /* exit status unless something else failed */
-    bool all_closed;      /* no connection uses the loop any more */
-};
-
-static int fail(const struct err *err)
-{
-    (void)fprintf(stderr, "whiskloop: %s\n", err->text);
-    return 1;
-}
-
-/* ---- the end: drain, stop the action, leave ---- */
-
-/* Whether the action has no work left. */
-static bool has_worked_off(const struct app *app)
-{
-    return versions_n_jobs(&app->service) == 0 &&
-           (app->command == NULL || command_is_done(app->command));
-}
+#define FLUSH_MAX_MS      1000        /* at exit, for a slow log reader */
+#define KEEP_MALLOC_BYTES (64u << 20) /* malloc keeps blocks up to this size: library-facts A3 */
 
 static bool serves(const struct app *app)
 {
     return app->config.command == COMMAND_SERVE || app->config.command == COMMAND_DEV;
 }
 
-/* Whether a client is still owed a reply. */
-static bool is_asked(const struct app *app)
+static int fail(const struct err *err)
 {
-    return app->command != NULL ? command_is_running(app->command) : server_n_open(app->server) > 0;
-}
-
-/* All work is done. Whether clients have had enough time to read their replies: a stalled one must
- * not delay the exit. */
-static bool has_waited(struct app *app, bool late)
-{
-    uint64_t now_ms = loop_now_ms(app->loop);
-
-    if (!late)
-        return false;
-    if (app->leave_at_ms == 0)
-        app->leave_at_ms = now_ms + FLUSH_MAX_MS;
-    return now_ms >= app->leave_at_ms;
-}
-
-/* The shutdown's steps, in order; called again until the last one is done. */
-static void drain_step(struct app *app)
-{
-    struct service *service = &app->service;
-    bool late = loop_now_ms(app->loop) >= app->drain_until_ms;
-
-    if (app->command != NULL && late)
-        command_stop(app->command);
-    if (service->init != NULL && late)
-        init_cancel(service);
-    if (service->init == NULL && (late || has_worked_off(app)))
-        versions_stop(service);
-    if (service->init == NULL && app->server != NULL && has_worked_off(app))
-        server_drop_slow(app->server, FLUSH_MAX_MS);
-    if (service->init == NULL && versions_are_gone(service) &&
-        default_action_drain(service, late) && (!is_asked(app) || has_waited(app, late))) {
-        if (app->server != NULL)
-            server_drain(app->server);
-        loop_stop(app->loop);
-        return;
-    }
-    loop_timer_set(app->loop, &app->drain, loop_now_ms(app->loop) + DRAIN_LOOK_MS);
-}
-
-static void reopen_log(void)
-{
-    struct err err;
-
-    if (log_reopen(&err) < 0)
-        log_warn("main.log", log_text("failed", err.text));
-}
-
-static void begin_draining(struct app *app)
-{
-    app->service.draining = true;
-    if (app->dev != NULL)
-        dev_stop(app->dev);
-    if (app->server != NULL)
-        server_wind_down(app->server);
-}
-
-/* The end of --drain-delay, or the next look at a drain. */
-static void on_drain(struct loop_timer *timer)
-{
-    struct app *app = container_of(timer, struct app, drain);
-
-    if (!app->service.draining) {
-        app->drain_until_ms = loop_now_ms(app->loop) + app->config.drain_timeout_ms;
-        begin_draining(app);
-    }
-    drain_step(app);
-}
-
-/* Serve on for --drain-delay while load balancers learn of the end by /readyz. Each reply ends its
- * connection, so that the client's next one goes elsewhere. */
-static void begin_leaving(struct app *app)
-{
-    app->service.leaving = true;
-    server_wind_down(app->server);
-    loop_timer_set(app->loop, &app->drain, loop_now_ms(app->loop) + app->config.drain_delay_ms);
-}
-
-/* The first signal drains, after --drain-delay; a second one hurries. SIGHUP does, too, where there
- * is no log file. */
-static void on_signal(void *owner, int signo)
-{
-    struct app *app = owner;
-
-    if (signo == SIGHUP && app->config.log_file[0] != '\0') {
-        reopen_log();
-        return;
-    }
-    log_info("main.signal", log_int("signo", signo));
-    if (app->config.command == COMMAND_SERVE && app->config.drain_delay_ms > 0 &&
-        !app->service.leaving && !app->service.draining) {
-        begin_leaving(app);
-        return;
-    }
-    app->drain_until_ms = loop_now_ms(app->loop);
-    if (!app->service.draining)
-        app->drain_until_ms += app->config.drain_timeout_ms;
-    begin_draining(app);
-    if (app->command != NULL)
-        command_close(app->command);
-    drain_step(app);
-}
-
-/* Shut down without a signal. wait_ms: limit for running activations. */
-static void end(struct app *app, uint64_t wait_ms)
-{
-    if (!app->service.draining)
-        app->drain_until_ms = loop_now_ms(app->loop) + wait_ms;
-    begin_draining(app);
-    drain_step(app);
+    (void)fprintf(stderr, "whiskloop: %s\n", err->text);
+    return 1;
 }
 
 /* ---- the beginning ---- */
@@ -222,77 +61,6 @@ static void occupy_low_descriptors(void)
     for (int fd = 0; fd <= 3; fd++)
         if (fcntl(fd, F_GETFD) < 0)
             (void)open("/dev/null", (fd == STDIN_FILENO ? O_WRONLY : O_RDONLY) | O_CLOEXEC);
-}
-
-/* The contract's listener. routes: borrowed for the server's life. not_found_text: see
- * server_opts. */
-static int listen_for_platform(struct app *app, const struct server_route *routes, size_t n_routes,
-                               const char *not_found_text, struct err *err)
-{
-    const struct config *config = &app->config;
-    struct endpoint endpoint;
-    struct server_opts opts = {.endpoint = &endpoint,
-                               .options = "--listen, --port",
-                               .not_found_text = not_found_text,
-                               .instance = app->instance,
-                               .idle_ms = config->idle_timeout_ms,
-                               .transfer_ms = config->transfer_ms,
-                               .connections_max = app->setup.connections_max,
-                               .held = &app->service.held};
-
-    if (endpoint_is_unix(config->listen)
-            ? endpoint_parse(&endpoint, "--listen", config->listen, err) < 0
-            : endpoint_tcp(&endpoint, "--listen", config->listen, (uint16_t)config->port, err) < 0)
-        return -1;
-    (void)snprintf(app->instance, sizeof(app->instance), "%d-%llx", (int)getpid(),
-                   (unsigned long long)loop_clock_ns());
-    app->server = server_new(app->loop, &opts, routes, n_routes, err);
-    if (app->server == NULL)
-        return -1;
-    log_info("main.listen", log_text("address", config->listen),
-             log_int("port", server_port(app->server)), log_text("version", WHISKLOOP_VERSION),
-             log_int("pid", getpid()));
-    return 0;
-}
-
-/* The operator's, if one is wanted. */
-static int listen_for_operator(struct app *app, struct err *err)
-{
-    static const struct {
-        const char *path;
-        server_handler_fn *handler;
-    } paths[] = {
-        {"/healthz", admin_on_health},
-        {"/readyz", admin_on_ready},
-        {"/metrics", admin_on_metrics},
-    };
-    const struct config *config = &app->config;
-    struct endpoint endpoint;
-    struct server_opts opts = {.endpoint = &endpoint,
-                               .options = "--admin",
-                               .not_found_text =
-                                   "No such path: use GET /healthz, /readyz or /metrics.",
-                               .idle_ms = config->idle_timeout_ms,
-                               .transfer_ms = config->transfer_ms,
-                               .connections_max = SETUP_ADMIN_CONNECTIONS,
-                               .held = &app->admin_held};
-
-    if (config->admin[0] == '\0')
-        return 0;
-    if (endpoint_parse(&endpoint, "--admin", config->admin, err) < 0)
-        return -1;
-    for (size_t i = 0; i < ARRAY_LEN(paths); i++)
-        app->admin_routes[i] = (struct server_route){.path = paths[i].path,
-                                                     .handler = paths[i].handler,
-                                                     .owner = &app->admin,
-                                                     .body_max_bytes = ADMIN_BODY_MAX_BYTES,
-                                                     .methods = "GET, HEAD"};
-    app->admin_server = server_new(app->loop, &opts, app->admin_routes, ARRAY_LEN(paths), err);
-    if (app->admin_server == NULL)
-        return -1;
-    log_info("admin.listen", log_text("at", config->admin),
-             log_int("port", server_port(app->admin_server)));
-    return 0;
 }
 
 /* --health: print one line and exit with a status, for a container's health check. */
@@ -324,7 +92,7 @@ static void on_preloaded_failed(void *owner, const char *why)
     app->status = 1;
     if (app->command != NULL)
         command_fail(app->command, why);
-    end(app, app->config.drain_timeout_ms);
+    drain_begin(app, app->config.drain_timeout_ms);
 }
 
 static void on_preloaded_ready(void *owner)
@@ -335,7 +103,7 @@ static void on_preloaded_ready(void *owner)
         command_serve(app->command);
 }
 
-/* Its pending work is of no use after a failure. */
+/* The command has ended. After a failure its pending work is not awaited. */
 static void on_command_ended(void *owner, const struct err *err)
 {
     struct app *app = owner;
@@ -343,7 +111,7 @@ static void on_command_ended(void *owner, const struct err *err)
 
     if (failed)
         app->status = fail(err);
-    end(app, failed ? 0 : app->config.drain_timeout_ms);
+    drain_begin(app, failed ? 0 : app->config.drain_timeout_ms);
 }
 
 /* Start the preloaded action, or get ready for an /init. */
@@ -384,76 +152,6 @@ static int begin_action(struct app *app, struct err *err)
                         config->command_name);
     preloaded_done(&preloaded);
     return found < 0 ? -1 : 0;
-}
-
-/* The command dev: its own paths, and the next port where one is in use. 0, or -1. */
-static int listen_for_dev(struct app *app, struct err *err)
-{
-    struct config *config = &app->config;
-    const struct server_route *routes;
-    struct dev_opts opts;
-    size_t n_routes;
-
-    develop_options(config, &opts);
-    opts.instance = app->instance;
-    opts.health = admin_on_health;
-    opts.health_owner = &app->admin;
-    app->dev = dev_new(&app->service, &opts);
-    routes = dev_routes(app->dev, &n_routes);
-    for (unsigned n = 0; n < DEV_PORTS_TRIED; n++) {
-        if (listen_for_platform(app, routes, n_routes, DEV_LOST, err) == 0)
-            return 0;
-        if (err->os != EADDRINUSE || config->port == 0 || config->port == 65535)
-            return -1;
-        config->port++;
-    }
-    return -1;
-}
-
-/* The listener for the contract or for Knative, and the operator's. 0, or -1. */
-static int listen_for_all(struct app *app, struct err *err)
-{
-    struct service *service = &app->service;
-    const struct config *config = &app->config;
-    bool is_knative = knative_read(&app->knative, service);
-    int result;
-
-    app->routes[0] = (struct server_route){.path = "/run",
-                                           .handler = run_on_request,
-                                           .owner = service,
-                                           .body_max_bytes = config->run_max_bytes,
-                                           .bound = "run-max-bytes",
-                                           .n_too_large = &service->runs.n_ends[RUN_BODY_TOO_LARGE],
-                                           .n_no_room = &service->runs.n_ends[RUN_NO_ROOM]};
-    app->routes[1] = (struct server_route){.path = "/init",
-                                           .handler = init_on_request,
-                                           .owner = service,
-                                           .body_max_bytes = config->init_max_bytes,
-                                           .bound = "init-max-bytes",
-                                           .tells_instance = true};
-    app->entry = (struct server_route){.path = "/",
-                                       .handler = knative_on_request,
-                                       .owner = &app->knative,
-                                       .body_max_bytes = config->init_max_bytes,
-                                       .bound = "init-max-bytes",
-                                       .methods = app->knative.methods};
-    app->admin_held.max_bytes = ADMIN_HELD_MAX_BYTES;
-    service->held.max_bytes =
-        config->held_max_bytes > 0 ? config->held_max_bytes : held_default_max("");
-    if (config->command == COMMAND_DEV)
-        result = listen_for_dev(app, err);
-    else
-        result = is_knative
-                     ? listen_for_platform(app, &app->entry, 1,
-                                           "No such path: this is an action, use POST /.", err)
-                     : listen_for_platform(app, app->routes, ARRAY_LEN(app->routes),
-                                           "No such path: this is an action, use POST /init and "
-                                           "POST /run.",
-                                           err);
-    if (result < 0)
-        return -1;
-    admin_init(&app->admin, service, app->server, WHISKLOOP_VERSION);
-    return listen_for_operator(app, err);
 }
 
 /* Whether to omit end marks on this stream: on a terminal they are noise. */
@@ -515,8 +213,7 @@ static int run(struct app *app, struct err *err)
     }
     open_log_streams(app);
     service->loop = app->loop;
-    loop_timer_init(&app->drain, on_drain);
-    loop_on_signal(app->loop, on_signal, app);
+    drain_init(app);
     versions_init(service);
     gate_init(&service->gate, service->opts.pool.queue_max);
     preload_init(&app->preload, service, on_preloaded_ready, on_preloaded_failed, app);

@@ -45,8 +45,8 @@ int setup_log(const struct config *config, struct err *err)
 
 /* ---- descriptors ---- */
 
-#define FDS_OF_WORKER        10 /* its pipes, and what its start needs for a moment */
-#define FDS_OF_OURS          48 /* loop, log, listeners, refused clients; folders that are looked into */
+#define FDS_OF_WORKER        10 /* a worker's pipes, and what its start needs for a moment */
+#define FDS_OF_OURS          48 /* loop, log, listeners, refused clients, folders being read */
 #define CONNECTIONS_AT_LEAST 8
 
 static unsigned n_workers(const struct config *config)
@@ -276,7 +276,7 @@ static bool may_lack_store(struct setup *setup, const struct err *why)
     return true;
 }
 
-/* ---- what the action's user must get to ---- */
+/* ---- paths that the action's user must be able to access ---- */
 
 /* Whether a command contains this placeholder. */
 static bool names(char **command, const char *placeholder)
@@ -386,7 +386,7 @@ static uint64_t limit_ms(const struct config *config, uint64_t wanted_ms)
     return config->no_deadlines ? NO_LIMIT_MS : wanted_ms;
 }
 
-/* In the proxy's own environment, so that an interpreter that is started ahead has it, too. */
+/* Set it in our own environment, so that a prewarmed interpreter has it, too. */
 static void set_debugger(const struct config *config)
 {
     const char *before = getenv("NODE_OPTIONS");

@@ -53,7 +53,7 @@ int setup_children(struct setup *setup, const char *program, struct err *err);
  * keep nothing that is unpacked, whatever the settings say. 0, or -1. */
 int setup_service(struct setup *setup, struct service *service, bool is_temporary, struct err *err);
 
-/* Of that the runtimes alone, for what starts no action. 0, or -1. */
+/* Only load the runtimes, for commands that start no action. 0, or -1. */
 int setup_runtimes(struct setup *setup, struct err *err);
 
 void setup_done(struct setup *setup);

@@ -46,7 +46,7 @@ TEST_PACKAGES+=(python3-jsonschema python3-yaml)
 # What the page of whiskloop dev is tried in; axe-core comes with npm where there is one.
 TEST_PACKAGES+=(chromium)
 # An engine, and what makes a base and a network for it where there is none.
-IMAGE_PACKAGES=(docker.io mmdebstrap iproute2 procps)
+IMAGE_PACKAGES=(docker.io docker-compose mmdebstrap iproute2 procps)
 BENCH_PACKAGES=(wrk valgrind)
 # jmeter alone cannot speak HTTP; javac is for the mend in tests/bench/stress.py.
 JMETER_PACKAGES=(jmeter jmeter-http jmeter-java openjdk-17-jdk-headless)

@@ -19,7 +19,7 @@ these. Ends with 77 and the reason where no engine works here.
 
     --quick      two images, native and python3-tiny, and what they can show of all of them
     --clean      delete the images afterwards, as scripts/images.sh --clean does
-    --no-build   take the images that are there
+    --no-build   take the images that are there; those that the cases make of them are made all the same
     -h           show this text
 
 Where we are root, the containers have a network namespace of their own: publishing their ports
@@ -30,6 +30,7 @@ END
 }
 
 LABEL=whiskloop-test=$$
+NPM_PACKAGES=(@openwhisk/wskdebug@1.4.0 openwhisk-composer@0.12.0)
 
 # shellcheck disable=SC2317 # called by the trap
 clean_up() {
@@ -38,6 +39,9 @@ clean_up() {
     if [[ -n $ENGINE_RUN_DIR ]] && ((${#CLI[@]} > 0)); then
         mapfile -t ids < <("${CLI[@]}" ps --all --quiet --filter "label=$LABEL")
         ((${#ids[@]} == 0)) || "${CLI[@]}" rm --force "${ids[@]}" >/dev/null || true
+        # In a docker that others use, what the cases start from has no business.
+        [[ $ENGINE != docker || -n $DOCKERD_PID ]] ||
+            "${CLI[@]}" rmi "${derived[@]/#/whiskloop/test-}" >/dev/null 2>&1 || true
     fi
     engine_down
     [[ $clean == no ]] || "$here/images.sh" --clean || true
@@ -48,6 +52,7 @@ clean_up() {
 build_derived() {
     local file name
 
+    mkdir -p -- "$IMAGES_DIR/logs"
     for name in "$@"; do
         file=tests/images/$name.Dockerfile
         name=test-$name
@@ -58,14 +63,31 @@ build_derived() {
     done
 }
 
-clean=no build=yes pytest=() images=()
-derived=(actionloop carried derived pip)
+# What the cases take from npm; they say so where it cannot be had. Containers' network has no way out.
+npm_provide() {
+    local folder=$IMAGES_DIR/npm log=$IMAGES_DIR/logs/npm.log
+
+    mkdir -p -- "${log%/*}"
+    IMAGES_NPM_LACKS=
+    if ! command -v npm >/dev/null; then
+        IMAGES_NPM_LACKS="npm is not installed: apt-get install npm"
+    elif ! npm install --prefix "$folder" --no-audit --no-fund --ignore-scripts "${NPM_PACKAGES[@]}" >"$log" 2>&1; then
+        IMAGES_NPM_LACKS="npm cannot install ${NPM_PACKAGES[*]}: $log"
+    fi
+    export IMAGES_NPM=$folder/node_modules IMAGES_NPM_LACKS
+    [[ -z $IMAGES_NPM_LACKS || ${IMAGES:-} != require ]] || die "$IMAGES_NPM_LACKS"
+    [[ -z $IMAGES_NPM_LACKS ]] || rm -rf -- "$folder"
+}
+
+clean=no build=yes quick=no pytest=() images=()
+derived=(actionloop carried derived pip prometheus)
 while (($# > 0)); do
     case $1 in
     --quick) # those that the cases marked so need
         images=(native python3-tiny)
         derived=(carried derived)
         pytest+=(-m quick)
+        quick=yes
         ;;
     --clean) clean=yes ;;
     --no-build) build=no ;;
@@ -82,16 +104,16 @@ engine_choose run
 export ENGINE
 trap clean_up EXIT
 trap 'exit 130' INT TERM
-if [[ $build == yes ]]; then
-    "$here/images.sh" "${images[@]}" || exit
-    engine_up build
-    build_derived "${derived[@]}"
-    engine_down
-fi
+[[ $build == no ]] || "$here/images.sh" "${images[@]}" || exit
+engine_up build
+build_derived "${derived[@]}"
+engine_down
+[[ $quick == yes ]] || npm_provide
 engine_up run
 # Folders of tests in their own process group would outlive Ctrl-C; pytest is in ours.
 export IMAGES_ENGINE=$ENGINE IMAGES_CLI="${CLI[*]}" IMAGES_LABEL=$LABEL IMAGES_DIR
-python3 -c 'import xdist' 2>/dev/null && pytest+=(-n 2)
+export IMAGES_PRIVATE=$DOCKERD_PID # empty: the engine is somebody else's
+python3 -c 'import xdist' 2>/dev/null && pytest+=(-n 2 --dist loadgroup)
 status=0
 ${PRIVATE_NET:+nsenter "--net=/run/netns/$PRIVATE_NET"} \
     python3 -m pytest -q -p no:cacheprovider "${pytest[@]}" tests/images || status=$?

@@ -52,8 +52,8 @@ int actionloop_read(struct actionloop *actionloop, const char *program, bool deb
                        actionloop->save_jar);
     if (actionloop->execution_env != NULL)
         (void)setenv("__OW_EXECUTION_ENV", actionloop->execution_env, 1);
-    /* An ActionLoop launcher that was not asked must print no ready line. Elsewhere we ask: the
-     * ready line says exactly when a program is ready. */
+    /* An ActionLoop launcher prints a ready line only if asked, and must not print one otherwise.
+     * Outside of such images we ask: it tells exactly when a program is ready. */
     if (wait_for_ack != NULL)
         (void)setenv("__OW_WAIT_FOR_ACK", wait_for_ack, 1);
     else if (actionloop->on)

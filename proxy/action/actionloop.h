@@ -14,7 +14,7 @@ struct runtimes;
 /* Texts are borrowed from the environment; NULL: not set. */
 struct actionloop {
     bool on; /* an ActionLoop image: one of the variables is set, or our name is "proxy" */
-    const char *compiler;      /* OW_COMPILER: compiles whatever is not a program already */
+    const char *compiler;      /* OW_COMPILER: compiles everything that is no program */
     const char *execution_env; /* OW_EXECUTION_ENV: what exec.env must say */
     const char *save_jar;      /* OW_SAVE_JAR: the name under which a jar is kept unexpanded */
     bool wait_for_ack;         /* OW_WAIT_FOR_ACK: actions must report ready */
@@ -27,7 +27,7 @@ int actionloop_read(struct actionloop *actionloop, const char *program, bool deb
 
 /* The runtime for programs, unless a manifest describes one. */
 void actionloop_add_native(struct runtimes *runtimes);
-/* Add the runtime ACTIONLOOP_RUNTIME, in which `compiler` builds whatever is not a program. */
+/* Add the runtime ACTIONLOOP_RUNTIME, in which `compiler` builds everything that is no program. */
 void actionloop_add_compiler(struct runtimes *runtimes, const char *compiler);
 #define ACTIONLOOP_RUNTIME "actionloop"
 

@@ -7,7 +7,6 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -34,14 +33,11 @@ static _Noreturn void child_run(struct helper *helper, int output, pid_t parent)
     const struct exec_spec *spec = &compile->spec;
     int nothing = open("/dev/null", O_RDONLY | O_CLOEXEC);
     int os = 0;
-    int failed = privileges_limit(spec->privileges, &os);
+    int failed = child_enter(spec->privileges, true, parent, &os);
     struct err err;
 
-    if (failed == 0)
-        failed = privileges_become(spec->privileges, &os);
-    (void)prctl(PR_SET_PDEATHSIG, SIGKILL); /* a change of user would clear it */
-    if (getppid() != parent || dup2(output, STDOUT_FILENO) < 0 || dup2(output, STDERR_FILENO) < 0)
-        _exit(127); /* the proxy died before prctl(), or nobody would read our output */
+    if (dup2(output, STDOUT_FILENO) < 0 || dup2(output, STDERR_FILENO) < 0)
+        _exit(127); /* nobody would read our output */
     if (failed != 0) {
         (void)privileges_explain(spec->privileges, failed, os, &err);
         (void)dprintf(STDERR_FILENO, CANNOT_RUN "%s\n", err.text);

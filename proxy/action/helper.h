@@ -17,8 +17,8 @@
 struct err;
 struct helper;
 
-/* The task; runs in the child and ends with _exit(). pipe: to us, closed on exec; parent: our
- * pid. */
+/* The task; runs in the child and ends with _exit(). pipe: to the proxy, closed on exec; parent:
+ * the proxy's pid. */
 typedef void helper_run_fn(struct helper *helper, int pipe, pid_t parent);
 typedef void helper_done_fn(struct helper *helper);
 

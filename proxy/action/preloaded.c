@@ -68,7 +68,7 @@ static int take_file(struct preloaded *preloaded, const struct preloaded_opts *o
         n += got > 0 ? (size_t)got : 0;
     }
     envelope->code_len = n;
-    /* Such a file is source, even with a #! line. */
+    /* A file with this ending is source, even with a #! line. */
     envelope->kind =
         runtime_has_ending_of(opts->fallback, path) ? CODE_SOURCE : code_sniff(envelope->code, n);
     envelope->file = xstrdup(strrchr(path, '/') != NULL ? strrchr(path, '/') + 1 : path);

@@ -36,7 +36,7 @@ struct preloaded {
     struct envelope envelope;      /* owned; code == NULL: nothing to stage */
     char *dir;                     /* owned; a folder to serve in place, absolute; NULL: none */
     const struct runtime *runtime; /* of `dir` or of the source text; NULL: decided by the code */
-    const char *origin; /* who named it, for error texts: "--action", "OW_AUTOINIT", ... */
+    const char *origin; /* what named it, for error texts: "--action", "OW_AUTOINIT", ... */
     bool may_fail;      /* on failure wait for an /init, as OW_AUTOINIT's own proxy does */
 };
 

@@ -18,7 +18,6 @@
 #define MAC_PREFIX        "._" /* prefix of the files that macOS writes beside others */
 #define NATIVE_HEAD_BYTES 64   /* enough for code_sniff() to recognise an executable */
 #define OWN_SETTINGS      "WHISKLOOP_"
-#define DEFAULT_PATH      "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 /* ---- all manifests ---- */
 
@@ -389,7 +388,7 @@ static void copy_base_env(char *const *base_env, char ***env)
         strv_push(env, xstrdup(*base_env));
     }
     if (!has_path)
-        strv_setenv(env, "PATH", DEFAULT_PATH);
+        strv_setenv(env, "PATH", EXEC_SPEC_DEFAULT_PATH);
 }
 
 /* Values are kept whole behind the first "=": test_runtimes values_with_equals_signs_stay_whole. */

@@ -14,7 +14,7 @@
 enum script_pattern {
     SCRIPT_INTERPRETER, /* of the first line: the language's interpreters */
     SCRIPT_SOURCE,      /* defines the main function */
-    SCRIPT_PROGRAM,     /* reads lines: it is a program all the same */
+    SCRIPT_PROGRAM,     /* matches text that reads lines, which makes it a program */
     N_SCRIPT_PATTERNS,
 };
 

@@ -10,7 +10,6 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -27,7 +26,7 @@
 static void on_done(struct helper *helper);
 static void on_direct(struct loop_post *post);
 
-/* ---- the work: in the child, but for small files ---- */
+/* ---- the work: in the child, except for small files ---- */
 
 /* The actual work; the only part that blocks. */
 static int do_work(const struct stage *stage, struct buf *said, struct err *err)
@@ -39,7 +38,7 @@ static int do_work(const struct stage *stage, struct buf *said, struct err *err)
     return unpack_archive(stage->dir, stage->code, stage->code_len, &stage->limits, said, err);
 }
 
-/* Its own memory is bounded by us, and what it adds by what an honest archive needs. */
+/* Limit the child's memory to ours, plus what an honest archive needs. */
 static void limit_memory(const struct stage *stage)
 {
     uint64_t held = usage_own_virtual_bytes();
@@ -56,14 +55,12 @@ static _Noreturn void child_run(struct helper *helper, int report, pid_t parent)
     struct err err = {0};
     struct buf said = {0};
     int os = 0;
-    int failed;
+    int failed = child_enter(stage->privileges, false, parent, &os);
     char text[sizeof(err.text) + 8];
     int n;
 
-    failed = privileges_become(stage->privileges, &os);
-    (void)prctl(PR_SET_PDEATHSIG, SIGKILL); /* a change of user would clear it */
-    if (getppid() != parent || dup2(report, CHILD_REPORT_FD) < 0)
-        _exit(EXIT_FAILURE); /* the proxy died before prctl(), or nobody would read our report */
+    if (dup2(report, CHILD_REPORT_FD) < 0)
+        _exit(EXIT_FAILURE); /* nobody would read our report */
     child_prepare(CHILD_REPORT_FD + 1);
     (void)signal(SIGXFSZ, SIG_IGN); /* the write fails with EFBIG instead, which is reported */
     if ((stage->name != NULL || stage->jar_name != NULL) && file_max < stage->code_len)

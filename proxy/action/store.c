@@ -307,8 +307,8 @@ void store_none(struct store *store, const struct err *why)
 
 void store_close(struct store *store)
 {
-    /* A child removes what is large or is still being filled by an escaped process; it is bounded,
-     * too. What remains lies in the temporary folder anyway. */
+    /* Folders that are large, or still being filled by an escaped process, are left to a child,
+     * whose time is bounded, too. What then remains is in the temporary folder. */
     if (store->temporary && store->base != NULL &&
         store_remove_tree(store->base, STORE_CLOSE_MS) == -ETIMEDOUT)
         (void)store_remove_in_child(store->base);

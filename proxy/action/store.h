@@ -48,9 +48,9 @@ char *store_path(const struct store *store, unsigned number, const char *part);
 /* Why a call in dir failed with errno `os`: the disk is full or out of inodes. NULL: neither. */
 const char *store_full(const char *dir, int os);
 
-/* Delete a folder (absolute path) and all in it, however deep. Blocks: for a child process or the
- * end of the proxy. most_ms: longest time, 0 for as long as it takes, which is for ever where
- * somebody fills it meanwhile. 0, or a negative errno when something stays, -ETIMEDOUT. */
+/* Delete a folder (absolute path) and all in it, however deep. Blocks: call it in a child process
+ * or at the end of the proxy. most_ms: longest time; 0: no limit, which may be for ever while a
+ * process fills the folder. 0, or a negative errno if something is left, -ETIMEDOUT. */
 int store_remove_tree(const char *dir, uint64_t most_ms);
 /* Delete it in a child process, whose pid is returned. -1: no process available, and the folder
  * stays. The loop reaps the child; nobody has to wait. */

@@ -9,7 +9,7 @@
 #define SIZE_AT     124 /* octal digits. Source: POSIX.1-2017, pax, ustar Interchange Format */
 #define SIZE_DIGITS 12
 #define TYPE_AT     156
-#define HEADERS_MAX 8  /* pax, GNU's long names, a volume: no entry has more in front of it */
+#define HEADERS_MAX 8  /* pax, GNU's long names, a volume: no entry has more headers before it */
 #define DIGITS_MAX  10 /* of a record's length */
 #define PATH        "path"
 #define LINK        "linkpath"

@@ -1,14 +1,14 @@
 /*
- * Two guards stand one behind the other: names and link targets are checked here before the disk is
+ * Two checks follow one another: names and link targets are checked here before the disk is
  * touched, and libarchive's SECURE flags refuse what a name alone does not show, such as a folder
- * that an earlier entry has made a link.
+ * that an earlier entry replaced by a link.
  *
- * The library is told two formats and no filter: gzip is ours (action/gunzip.h). With all of them
- * it takes source text for archives, and its streaming zip reader believes local headers and loses
- * the modes. Its warnings are errors here: a wrong checksum is no more than a warning to it.
+ * The library may read two formats and no filter: gzip is ours (action/gunzip.h). With all of its
+ * formats it takes source text for archives, and its streaming zip reader trusts local headers and
+ * loses the modes. Its warnings are errors here: to it, a wrong checksum is only a warning.
  *
- * It turns names into the locale's form of Unicode, so that two names become one. What a zip, or a
- * pax header of a tar, holds is looked up in the archive itself instead.
+ * It converts names to the locale's form of Unicode, so that two names can become one. So the names
+ * in a zip, or in the pax headers of a tar, are looked up in the archive itself.
  */
 
 #include "action/unpack.h"

@@ -15,14 +15,14 @@
 struct buf;
 struct err;
 
-/* What unpacking may take of memory beside the archive itself and four times its size, which is
- * what the directory of a zip comes to; kept by the caller (RLIMIT_AS). */
+/* Memory that unpacking may take (RLIMIT_AS, set by the caller), beside the archive and four times
+ * its size, which the directory of a zip may need. */
 #define UNPACK_MEMORY_BYTES (64u << 20)
 
 struct unpack_limits {
     uint64_t bytes_max;   /* sum of unpacked file bytes */
     uint64_t entries_max; /* files, folders and links */
-    unsigned ratio_max;   /* unpacked bytes per archive byte, looked at above 1 MiB; 0 = any */
+    unsigned ratio_max;   /* unpacked bytes per archive byte, checked above 1 MiB; 0: any */
 };
 
 /*

@@ -1,10 +1,25 @@
 #include "base/child.h"
 
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+
+#include "base/privileges.h"
+
+int child_enter(const struct privileges *privileges, bool with_limits, pid_t parent, int *os)
+{
+    int failed = with_limits ? privileges_limit(privileges, os) : 0;
+
+    if (failed == 0)
+        failed = privileges_become(privileges, os);
+    (void)prctl(PR_SET_PDEATHSIG, SIGKILL); /* after the change of user, which clears it */
+    if (getppid() != parent)
+        _exit(127); /* the proxy ended before prctl() */
+    return failed;
+}
 
 void child_forget(int first_fd, unsigned flags)
 {
@@ -12,8 +27,8 @@ void child_forget(int first_fd, unsigned flags)
 
     for (int signo = 1; signo < NSIG; signo++)
         (void)signal(signo, SIG_DFL);
-    /* close_range() fails before Linux 5.9: then a client's connection stays open until a helper
-     * process ends. */
+    /* close_range() fails before Linux 5.9; then a client's connection stays open until the child
+     * ends */
     (void)syscall(SYS_close_range, (unsigned)first_fd, ~0U, flags);
     (void)sigemptyset(&none);
     (void)sigprocmask(SIG_SETMASK, &none, NULL); /* last: a pending signal may end us here */

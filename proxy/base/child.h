@@ -1,10 +1,25 @@
 #pragma once
 
 /*
- * child - common preparation of child processes.
+ * child - what every child process of ours does first.
+ *
+ * A child that becomes another user (--user) can be stopped by any process of that user. So the
+ * proxy never shares its memory with such a child (vfork), and never waits for one without a bound.
  */
 
+#include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
+
+struct privileges;
+
+/*
+ * Take on the action's user, and with_limits its resource limits too; then have the kernel kill us
+ * when the proxy ends. Exits if `parent` (the proxy) has ended already. System calls only: safe
+ * between vfork and exec.
+ * Returns 0, or what failed, with errno in *os: see privileges_explain().
+ */
+int child_enter(const struct privileges *privileges, bool with_limits, pid_t parent, int *os);
 
 /*
  * Reset all signal handlers and the signal mask; close descriptors from first_fd on, or apply

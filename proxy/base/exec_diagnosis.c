@@ -186,7 +186,7 @@ bool exec_diagnosis_detail(const char *path, int os, char *text, size_t size)
                            name, interpreter);
         return true;
     }
-    /* Of the script itself a launch has made sure: it is a file, and executable. */
+    /* The script itself was checked before: it is a file, and executable. */
     if ((os == EACCES || os == ENOTDIR || os == ELOOP) && access(real, X_OK) == 0 &&
         read_interpreter(head, (size_t)n, interpreter, sizeof(interpreter))) {
         (void)snprintf(text, size,

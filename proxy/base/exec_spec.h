@@ -9,6 +9,9 @@
 
 struct privileges;
 
+/* PATH of a process whose environment has none. */
+#define EXEC_SPEC_DEFAULT_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
 /* The descriptor that carries answers; architecture 3. */
 enum answers {
     ANSWERS_AUTO,   /* the first descriptor that carries an answer; fixed from then on */

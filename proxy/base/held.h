@@ -18,8 +18,8 @@ struct held {
  * see cgroup_find(). */
 uint64_t held_default_max(const char *root);
 
-/* Whether n more bytes may be held. While little is held, one body may exceed the bound: each has
- * its own limit, and a small container must be able to take the largest. */
+/* Whether n more bytes may be held. While little is held, one body may exceed the bound: each body
+ * has its own limit, and a small container must be able to take the largest. */
 static inline bool held_fits(const struct held *held, uint64_t n)
 {
     return held->bytes + n <= held->max_bytes || held->bytes <= held->max_bytes / 4;

@@ -11,11 +11,11 @@
 #include "base/utf8.h"
 
 /*
- * The half of json.h that cuts slices out of checked texts, and writes JSON.
+ * The part of json.h that cuts slices out of checked texts, and writes JSON.
  *
- * Since the text was checked, nothing is looked at that need not be: a value is skipped by finding
- * its quotes and brackets, and which bracket closes which does not matter any more. Loops still
- * stop at `end`, so that a caller's mistake ends in an assert and not in foreign memory.
+ * The text was checked, so only what is needed is read: a value is skipped by finding its quotes
+ * and brackets, and a closing bracket need not be matched by kind. Loops still stop at `end`, so
+ * that a caller's mistake ends in an assert instead of reading beyond the text.
  */
 
 /* at: the opening quote. */
@@ -233,7 +233,7 @@ size_t json_unescape(struct json_slice string, char *out)
 static bool equals_escaped(const uint8_t *at, const uint8_t *end, const char *text, size_t n)
 {
     while (at < end) {
-        char piece[4] = {(char)*at}; /* what no escape stands for is compared byte by byte */
+        char piece[4] = {(char)*at}; /* outside of escapes compare byte by byte */
         size_t n_piece = 1;
 
         if (*at == '\\')
@@ -299,6 +299,15 @@ void json_quote(struct buf *out, const char *text, size_t n)
         }
     }
     buf_add(out, "\"", 1);
+}
+
+void json_add_member(struct buf *out, const char *comma, struct json_slice key,
+                     struct json_slice value)
+{
+    buf_add_text(out, comma);
+    buf_add(out, key.text, key.n);
+    buf_add_text(out, ":");
+    buf_add(out, value.text, value.n);
 }
 
 void json_add_error(struct buf *out, const char *text)

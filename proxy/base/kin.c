@@ -281,7 +281,7 @@ static bool is_idle(void)
     return true;
 }
 
-/* Whether an unwatched child is a leftover of a start that is over. */
+/* Whether a child that we do not watch was left over by a start that has ended. */
 static bool is_left_behind(pid_t pid)
 {
     int score;
@@ -292,7 +292,8 @@ static bool is_left_behind(pid_t pid)
     mark = kin.n_marks > 0 ? score - kin.first_score + 1 : 0;
     if (mark >= (kin.n_marks > 0 ? 1 : 0) && mark <= (int)kin.n_marks)
         return kin.pending[mark];
-    /* It has changed its score. Of the other user's processes only the action's are here. */
+    /* It has changed its score. With --user, all processes of that user here belong to the
+     * action. */
     return is_idle() && is_users(pid);
 }
 

@@ -1,16 +1,16 @@
 #pragma once
 
 /*
- * kin - processes that descend from one of ours and have left its process group.
+ * kin - find and kill descendants of our processes that have left their process group.
  *
- * A signal to a group does not reach what called setsid(), as headless browsers do. When its parent
- * dies we inherit it, since we are the subreaper. Which start of ours it descends from is told by
- * its oom_score_adj: each start has a value of its own, a mark, which every descendant inherits and
- * which may be read of every process without waiting for anything that the process controls. The
- * values are above ours, so the kernel kills any of them before us when memory is short.
+ * A signal to a group does not reach processes that called setsid(), as headless browsers do. When
+ * the parent of such a process dies it becomes our child, since we are the subreaper. To tell from
+ * which start it descends, each start has its own oom_score_adj, its mark: descendants inherit it,
+ * and it can be read of any process without waiting for the process. Marks are above our own score,
+ * so the kernel kills these processes before us when memory is short.
  *
- * The state is one for the program, as the children are. Before kin_open() there are no marks and
- * nothing is ended.
+ * The state is global, as our children are. Before kin_open() there are no marks and nothing is
+ * killed.
  */
 
 #include <stdbool.h>
@@ -26,7 +26,7 @@ void kin_open(void);
 void kin_close(void);
 /* All actions run as this user: its unmarked processes are killed, too. */
 void kin_set_user(uid_t uid);
-/* Whether a signal has stopped this process. false also when nobody may know. */
+/* Whether a signal has stopped this process; false also if /proc is closed to us. */
 bool kin_is_stopped(pid_t pid);
 /* Keep this unwatched child alive. */
 void kin_spare(pid_t pid);

@@ -50,6 +50,17 @@ static inline void list_remove(struct list *node)
     list_init(node);
 }
 
+/* Take the first node out; NULL: the list is empty. */
+static inline struct list *list_take_first(struct list *list)
+{
+    struct list *first = list->next;
+
+    if (first == list)
+        return NULL;
+    list_remove(first);
+    return first;
+}
+
 #define list_item(node, type, member) container_of(node, type, member)
 
 /* NOLINT: clang-tidy wants parentheses around the name that is declared. */

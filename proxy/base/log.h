@@ -1,21 +1,21 @@
 #pragma once
 
 /*
- * log - the proxy's own log, one line per event: when, how grave, what, and its fields.
+ * log - the proxy's own log, one line per event: time, level, event, fields.
  *
  *     log_info("worker.start", log_int("pid", pid), log_text("program", name));
  *
  * as text   2026-01-31T12:00:00.000Z info worker.start pid=7 program=python3
  * as JSON   {"time":"2026-01-31T12:00:00.000Z","level":"info","event":"worker.start","pid":7,...}
  *
- * On stderr text lines begin with "whiskloop: ", to be told from the action's. Whatever stands in a
- * value, a line is one line of valid UTF-8, and as JSON it is valid JSON.
+ * On stderr text lines begin with "whiskloop: ", to tell them from the action's. Whatever a value
+ * contains, the result is one line of valid UTF-8 or of valid JSON.
  *
- * The container's streams are the action's. So by default only errors and warnings are written:
- * what whoever runs the proxy must hear. An action's death is routine: info.
+ * stdout and stderr carry the action's log. So by default only errors and warnings are written,
+ * which the operator must see. An action's death is routine: info.
  *
- * A line is written at once or dropped, and the next one that is written tells how many were: a
- * full disk or a reader that stalls neither stops the proxy nor ends it.
+ * A line is written at once or dropped, and the next line that is written has the number of dropped
+ * ones: neither a full disk nor a stalled reader stops the proxy.
  */
 
 #include <stdbool.h>

@@ -164,12 +164,12 @@ static void give_back(struct loop *loop, uint64_t clock_us, uint64_t since_us)
     }
     if (frozen_us > LOOP_FREEZE_MAX_US)
         frozen_us = LOOP_FREEZE_MAX_US;
-    loop->frozen_us += frozen_us; /* all of it: when in that time the freeze began is unknown */
+    loop->frozen_us += frozen_us; /* credit all of it: it is unknown when the freeze began */
     log_info("loop.frozen", log_count("ms", frozen_us / 1000));
 }
 
-/* After a thaw (docker pause, SIGSTOP) all deadlines would have passed, though nobody had their
- * time. Take the frozen time out of loop time. */
+/* After a thaw (docker pause, SIGSTOP) all deadlines would have passed without anybody having had
+ * the time. Subtract the frozen time from loop time. */
 static uint64_t look_at_clock(struct loop *loop)
 {
     uint64_t clock_us = loop_clock_ns() / 1000 + 1;

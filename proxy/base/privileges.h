@@ -24,7 +24,7 @@ enum privileges_limit {
 };
 
 struct privileges {
-    bool as_user; /* uid and gid differ from ours and are to be taken on */
+    bool as_user; /* run as uid and gid, which differ from ours */
     uid_t uid;
     gid_t gid;
     char *home;                   /* owned; the user's home from /etc/passwd; NULL: not listed */

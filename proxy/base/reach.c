@@ -15,6 +15,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/child.h"
 #include "base/err.h"
 #include "base/privileges.h"
 #include "base/util.h"
@@ -59,13 +60,21 @@ static int look_as_user(const struct privileges *privileges, char *path, int mod
     sigset_t ends;
     int status = 0;
     int os = 0;
+    pid_t parent = getpid();
     pid_t pid = fork();
 
     if (pid == 0)
-        _exit(privileges_become(privileges, &os) != 0 ? CANNOT : closed_part(path, mode));
-    while (pid > 0 && waitpid(pid, &status, 0) < 0)
-        if (errno != EINTR)
+        _exit(child_enter(privileges, false, parent, &os) != 0 ? CANNOT : closed_part(path, mode));
+    while (pid > 0) {
+        pid_t changed = waitpid(pid, &status, WUNTRACED);
+
+        if (changed < 0 && errno != EINTR)
             return 0;
+        if (changed == pid && !WIFSTOPPED(status))
+            break;
+        if (changed == pid) /* a process of that user stopped it: do not wait for ever */
+            (void)kill(pid, SIGKILL);
+    }
     /* The loop, if any, has no child yet: do not wake it for this one. */
     (void)sigemptyset(&ends);
     (void)sigaddset(&ends, SIGCHLD);

@@ -1,16 +1,15 @@
 #pragma once
 
 /*
- * ring - memory that a launcher shares with the proxy, for answers that it has made and not
- * written.
+ * ring - memory shared with a launcher, for answers that it has made but not written.
  *
- * A launcher that writes several answers at once would lose those that wait when it is killed, and
- * nobody could tell who has run. So it keeps them here: the stream of its answers, from byte 0 on,
- * each byte at its place modulo the size. What was made is counted by one store, behind the bytes.
- * When the process is dead the proxy reads on from where the pipe ended.
+ * A launcher that writes several answers at once would lose them when it is killed, and it would be
+ * unknown which activations have run. So it puts them here: the stream of its answers from byte 0
+ * on, each byte at its position modulo the size. After the bytes, one store updates the count. When
+ * the process is dead, the proxy continues here where the pipe ended.
  *
- * Descriptor RING_FD of the process is a sealed memfd of this size; it is used by who announces
- * "ring" in the ready line. Source: runtime/README.md.
+ * Descriptor RING_FD of the process is a sealed memfd of this size, used by launchers that announce
+ * "ring" in their ready line. Source: runtime/README.md.
  */
 
 #include <stdatomic.h>
@@ -20,6 +19,6 @@
 #define RING_BYTES 65536 /* capacity; as much as a pipe takes at once */
 
 struct ring {
-    _Atomic uint64_t end; /* bytes of the stream produced so far; what did not fit was written */
+    _Atomic uint64_t end; /* bytes produced so far; those that did not fit went to the pipe */
     char bytes[RING_BYTES];
 };

@@ -1,11 +1,11 @@
 #pragma once
 
 /*
- * shown - which of an activation's keys become variables.
+ * shown - which keys of an activation become environment variables.
  *
- * Setting a variable takes time in proportion to those that are there, so one request with 100,000
- * keys must not set them all. Launchers in C use this; those in other languages have the same rule.
- * Source: runtime/README.md, Lines in.
+ * Setting a variable takes time in proportion to those that exist, so one request with 100,000 keys
+ * must not set them all. Launchers in C use this; others have the same rule. Source:
+ * runtime/README.md, Lines in.
  */
 
 #include <stdbool.h>

@@ -1,7 +1,7 @@
 #pragma once
 
 /*
- * argument - what the command invoke gives the action: JSON as a word, @FILE, or - for stdin.
+ * argument - the argument of the command `invoke`: JSON as a word, @FILE, or - for stdin.
  */
 
 #include <stdint.h>
@@ -10,10 +10,9 @@
 
 struct err;
 
-/* Make the line {"value":ARGUMENT} of it. word: NULL stands for {}. members: JSON members beside
- * it, each with a comma behind it; NULL: none. Reads files, blocking. Any JSON will do for a job
- * that takes any result.
- * job->line: the caller's. stop_fd: as for buf_read_all(). 0; -1: err filled, ERR_REQUEST, or
- * ERR_SYSTEM when it was stopped. */
+/* Make the line {"value":ARGUMENT}. word: NULL means {}. members: JSON members to add, each
+ * followed by a comma; NULL: none. Reads files, blocking. The argument may be any JSON if the job
+ * takes any result. job->line: the caller's. stop_fd: as for buf_read_all(). 0; -1: err filled,
+ * ERR_REQUEST, or ERR_SYSTEM if it was stopped. */
 int argument_read(struct job *job, const char *word, const char *members, uint64_t bytes_max,
                   int stop_fd, struct err *err);

@@ -61,7 +61,7 @@ static bool take_id(struct call_line *line, const char **text, size_t *n)
     return true;
 }
 
-/* Take the "]" off the end. Without it the rest is no document, which is for the check to say. */
+/* Cut the "]" off the end. If it is missing, the JSON check reports that. */
 static void take_bracket(const char *text, size_t *n)
 {
     size_t n_left = *n;

@@ -1,8 +1,8 @@
 #pragma once
 
 /*
- * call_line - what an input line of pipe says: the body of a /run; an id and such a body; or, by
- * option, any JSON value or plain text. Bytes in, slices out.
+ * call_line - parse an input line of `pipe`: the body of a /run; an id and such a body; or, by
+ * option, any JSON value or plain text. No input or output in here.
  */
 
 #include <stdbool.h>
@@ -26,11 +26,11 @@ struct call_line {
     struct buf made;       /* owned */
 };
 
-/* Read text[0 .. n). false: why is filled; the id is set all the same where it could be read. */
+/* Parse text[0 .. n). false: why is filled, and the id is set if it could be read. */
 bool call_line_read(struct call_line *line, enum call_form form, const char *text, size_t n,
                     char *why, size_t size);
 void call_line_done(struct call_line *line);
 
-/* Append the result as a line of text: a string as it reads, anything else as JSON. false: a null,
+/* Append the result as a line of text: a string unquoted, anything else as JSON. false: it is null,
  * for which no line is written. */
 bool call_line_result(struct buf *out, const char *answer, size_t n);

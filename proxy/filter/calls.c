@@ -12,7 +12,7 @@
 #include "worker/part_form.h"
 #include "worker/parts.h"
 
-#define LINES_MAX 65536 /* bytes of parts of one call before more are left to the job */
+#define LINES_MAX 65536 /* bytes of parts of one call; more are left in the job */
 
 void calls_init(struct calls *calls, const struct calls_opts *opts)
 {
@@ -39,8 +39,7 @@ static struct call *call_after(const struct calls *calls, const struct call *cal
     return call->node.next != &calls->all ? call_at(call->node.next) : NULL;
 }
 
-/* Move `next` to the first call from here on that is still to be given; refused lines may lie
- * between. */
+/* Move `next` to the first call from here on that is not given; refused lines are skipped. */
 static struct call *first_waiting(const struct calls *calls, struct call *call)
 {
     while (call != NULL && call->ended)
@@ -48,7 +47,7 @@ static struct call *first_waiting(const struct calls *calls, struct call *call)
     return call;
 }
 
-/* From here on, the first that is answered in order. */
+/* The first call from here on that is answered in order. */
 static struct call *first_in_order(const struct calls *calls, struct call *call)
 {
     while (call != NULL && call->id != NULL)
@@ -175,7 +174,7 @@ static void offer_head(struct calls *calls)
         leave(calls, call);
 }
 
-/* Something has come of this call, which may be gone afterwards. */
+/* This call has something to write. It may be freed afterwards. */
 static void offer(struct calls *calls, struct call *call)
 {
     if (call->id != NULL)
@@ -354,7 +353,7 @@ static struct iovec lines_of(const struct call *call)
     return (struct iovec){call->lines.bytes + call->lines.start, buf_len(&call->lines)};
 }
 
-/* The pieces of an answer that has ended, from *skip on. */
+/* The pieces of a finished answer, from byte *skip on. */
 static int end_pieces(const struct call *call, struct iovec *pieces, size_t *skip)
 {
     static char bracket[] = "]\n";

@@ -26,28 +26,28 @@ struct call {
     struct list leaving; /* in that list of calls, or in none */
     struct job job;
     struct calls *calls; /* that it belongs to */
-    char *id;            /* "[ID,", what its answer begins with; owned; NULL: it has none */
+    char *id;            /* "[ID,", which its answer begins with; owned; NULL: no id */
     size_t n_id;
     uint64_t end_at;  /* offset in the input behind its line */
     bool given;       /* the pool has, or had, its job */
     bool ended;       /* `text` is what is to be written */
     bool unwanted;    /* nobody is there to be answered */
     bool silent;      /* ended without an answer line */
-    struct buf lines; /* parts, to be written before it; each with its newline */
+    struct buf lines; /* parts, written before the answer; each with its newline */
     char *text;       /* owned; no newline */
     size_t len;
 };
 
 struct calls_opts {
-    const char *members;     /* JSON members for each line, each with a comma behind it; those of
-                              * the line itself win; "" or NULL: none; borrowed */
+    const char *members;     /* JSON members for each line, each followed by a comma; the line's own
+                                win; "" or NULL: none; borrowed */
     uint64_t run_ms;         /* limit of one activation; the line's deadline may be sooner */
     size_t line_max_bytes;   /* for texts */
     size_t answer_max_bytes; /* for texts */
     enum call_form form;     /* of lines and results */
     bool wants_object;       /* the action takes no other arguments */
     job_done_fn *done;       /* must call calls_done() */
-    job_parts_fn *on_parts;  /* must call calls_take_parts(); NULL: nobody asks for parts */
+    job_parts_fn *on_parts;  /* must call calls_take_parts(); NULL: parts are not wanted */
 };
 
 /* Invariant: n_given <= n; `next` and all behind it are not given. */
@@ -61,7 +61,7 @@ struct calls {
     size_t n_given;      /* ... that the pool has now */
     size_t line_bytes;   /* held for what has not ended */
     size_t answer_bytes; /* ... for what has ended */
-    size_t written; /* bytes of the first answer in `leaving`, all around it counted, that left */
+    size_t written;      /* bytes of the first answer in `leaving` that were written */
 };
 
 void calls_init(struct calls *calls, const struct calls_opts *opts);
@@ -73,7 +73,8 @@ void calls_add(struct calls *calls, const char *line, size_t n, uint64_t now_ms,
 /* A line that was longer than line_max_bytes. */
 void calls_add_too_long(struct calls *calls, uint64_t end_at);
 
-/* A line that answers none: written before what has not begun to leave. text: taken over. */
+/* Write a line that is no answer, before any answer that has not begun to leave. text: taken
+ * over. */
 void calls_say(struct calls *calls, struct buf *text);
 
 /* The next job for the pool, which must take it; NULL: there is none. */
@@ -87,7 +88,7 @@ void calls_take_parts(struct calls *calls, struct job *job);
 /* Answer all calls not yet given. why: the action could not be started; NULL: a forced end. */
 void calls_abandon(struct calls *calls, const char *why);
 
-/* What may be written now, at most `max` pieces. Returns their number; 0: nothing. */
+/* What to write next, in at most `max` pieces. Returns their number; 0: nothing. */
 int calls_answers(const struct calls *calls, struct iovec *pieces, int max);
 /* n bytes of that were written. */
 void calls_wrote(struct calls *calls, size_t n);

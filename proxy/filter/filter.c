@@ -14,9 +14,9 @@
 #include "filter/outlet.h"
 #include "worker/pool.h"
 
-#define PIECES_MAX      128  /* of one write: two for each answer, and a third for an id */
+#define PIECES_MAX      128  /* pieces of one write: two for each answer, and a third for an id */
 #define WRITES_PER_TURN 32   /* then it is the turn of others */
-#define THROUGH_MS      1000 /* between a parent's close of our stdout and that of our stdin */
+#define THROUGH_MS      1000 /* between a parent closing our stdout and closing our stdin */
 
 struct filter {
     struct loop *loop; /* borrowed */
@@ -30,7 +30,7 @@ struct filter {
     uint64_t through_by_ms; /* stdout has no reader: our input must end by then; 0: it has one */
     uint64_t drop_up_to;    /* input offset up to which the writer has left */
     bool stopped;           /* nothing is given any more */
-    char *why;              /* owned; ... as the action could not be started; NULL: a forced end */
+    char *why;              /* owned; why the action could not be started; NULL: a forced end */
     bool told;              /* `ended` was called */
     filter_ended_fn *ended;
     void *owner;
@@ -83,7 +83,7 @@ static void take_lines(struct filter *filter)
     }
 }
 
-/* While answers cannot be written, give no more lines. */
+/* Give no more lines while answers cannot be written. */
 static void give_lines(struct filter *filter)
 {
     struct job *job;
@@ -101,7 +101,7 @@ static void give_lines(struct filter *filter)
     }
 }
 
-/* Returns the number of writes: after any, there may be more to do. */
+/* Returns the number of writes; after any, there may be more to do. */
 static unsigned write_answers(struct filter *filter)
 {
     struct iovec pieces[PIECES_MAX];
@@ -253,7 +253,7 @@ void filter_free(struct filter **filter)
     *filter = NULL;
 }
 
-/* why: it could not be started; NULL: it is ready. */
+/* why: the action could not be started; NULL: it is ready. */
 static void announce(struct filter *filter, const char *why)
 {
     struct buf text = {0};

@@ -23,13 +23,13 @@ struct pool;
 struct filter_opts {
     const char *in;          /* a named pipe; NULL: stdin */
     const char *out;         /* ...; NULL: stdout */
-    const char *members;     /* JSON members for each line, each with a comma behind it; "" */
+    const char *members;     /* JSON members for each line, each followed by a comma; "" */
     uint64_t run_ms;         /* limit of one activation */
     size_t line_max_bytes;   /* longest line */
     size_t answer_max_bytes; /* as the workers have it, for texts */
     size_t held_max_bytes;   /* lines and answers held before reading stops */
     enum call_form form;     /* of lines and results */
-    bool announces;          /* write {"ready":true} once the action is loaded, or why it is not */
+    bool announces;          /* write {"ready":true} when the action is loaded, or why it is not */
     bool parts;              /* write parts of answers as they come */
     unsigned given_max;      /* jobs in the pool at a time; it must accept this many */
 };
@@ -47,13 +47,13 @@ size_t filter_finish(struct filter *filter, int wait_ms);
 /* The pool must have none of its jobs. */
 void filter_free(struct filter **filter);
 
-/* The action is there; pool: borrowed until filter_free(). */
+/* The action is ready; pool: borrowed until filter_free(). */
 void filter_serve(struct filter *filter, struct pool *pool);
 /* Stop reading; lines that were read are still answered. */
 void filter_close(struct filter *filter);
 /* Start no further activation; those not started are answered with an error. */
 void filter_stop(struct filter *filter);
-/* The same: the action could not be started. why: copied. */
+/* The same, because the action could not be started. why: copied. */
 void filter_fail(struct filter *filter, const char *why);
 
 /* Jobs that the pool has. */

@@ -21,7 +21,7 @@ struct invoke {
     struct job job;
     struct outlet outlet;
     struct loop_post step;
-    struct buf lines; /* still to be written, with --parts: parts, then the answer */
+    struct buf lines; /* not written yet; with --parts: the parts, then the answer */
     size_t written;   /* bytes of the answer and its newline */
     bool running;     /* the pool has the job */
     bool answered;

@@ -17,7 +17,7 @@ struct invoke_opts {
     bool any;             /* the argument and the result may be any JSON value */
     bool parts;           /* write parts of the answer as they come */
     const char *argument; /* JSON, @FILE or -; NULL: {} */
-    const char *members;  /* JSON members beside it, each with a comma behind it; "" */
+    const char *members;  /* JSON members to add, each followed by a comma; "" */
     uint64_t run_ms;
     size_t argument_max_bytes;
     size_t answer_max_bytes; /* as the workers have it, for texts */

@@ -137,7 +137,7 @@ ssize_t stream_write(const struct stream *stream, const struct iovec *pieces, in
         return writev(stream->fd, pieces, n_pieces);
     if (!is_ready(stream, POLLOUT))
         return -1;
-    /* An empty write would look like a stream that accepts nothing. */
+    /* writev() of nothing returns 0, which would look like a full stream. */
     for (; n_pieces > 1 && pieces->iov_len == 0; n_pieces--)
         pieces++;
     /* Ready means room for this much. */

@@ -11,12 +11,12 @@
 #include "http/service.h"
 #include "http/versions.h"
 
-/* What one reading of the figures looks at. */
+/* A snapshot of the figures for one reply. */
 struct reading {
     const struct admin *admin;
     const struct service *service;
     const struct connections *clients;
-    struct usage children; /* those that live; processor time of the dead, too */
+    struct usage children; /* running children; their processor time includes dead ones */
     unsigned n_workers[WORKER_STATES];
 };
 
@@ -40,14 +40,14 @@ static void reply_text(struct request *request, int status, const char *text)
 
 /* ---- /healthz and /readyz ---- */
 
-/* That it is answered is the answer: the loop turns. */
+/* A reply at all means that the loop runs. */
 void admin_on_health(void *owner, struct request *request)
 {
     (void)owner;
     reply_text(request, 200, "ok\n");
 }
 
-/* NULL: a /run that comes now is given to the action. */
+/* Why the proxy is not ready, as text of the reply; NULL: a /run would be given to the action. */
 static const char *why_not_ready(const struct service *service)
 {
     if (service->leaving || service->draining)
@@ -56,7 +56,7 @@ static const char *why_not_ready(const struct service *service)
         return "starting\n";
     if (service->pool == NULL)
         return "not initialised\n";
-    if (service->pool->circuit_open)
+    if (service->pool->state == POOL_BROKEN)
         return "broken: the action does not start any more\n";
     return NULL;
 }
@@ -72,7 +72,7 @@ void admin_on_ready(void *owner, struct request *request)
         reply_text(request, 503, why_not);
 }
 
-/* ---- /metrics: one function for each family that is more than a number ---- */
+/* ---- /metrics: families that are more than one number ---- */
 
 static void write_build(struct buf *text, const char *name, const struct reading *reading)
 {
@@ -282,8 +282,8 @@ static void write_start_time(struct buf *text, const char *name, const struct re
     metrics_seconds(text, name, reading->admin->started_at_us);
 }
 
-/* docs/monitoring.md's table is compared with what this writes. process_*: the names that each
- * Prometheus client library gives these facts, so that ready-made dashboards find them. */
+/* A check compares this table with docs/monitoring.md. process_*: the names that Prometheus client
+ * libraries use, so that ready-made dashboards find them. */
 static const struct {
     const char *name;
     const char *type;
@@ -353,7 +353,7 @@ static const struct {
      write_start_time},
 };
 
-/* The living are few and known: it costs two small reads of /proc for each. */
+/* Workers are few: this reads two small files of /proc for each. */
 static void look_at_children(struct reading *reading)
 {
     const struct service *service = reading->service;

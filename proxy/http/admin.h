@@ -1,8 +1,7 @@
 #pragma once
 
 /*
- * admin - what an operator asks of the proxy, on a listener of its own: is it alive, may
- * activations come, and what was counted.
+ * admin - health, readiness and metrics for an operator, on a listener of its own.
  */
 
 #include <stdint.h>

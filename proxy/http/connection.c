@@ -1,11 +1,11 @@
 /*
- * libh2o's parser of HTTP/1 accepts what RFC 9112 forbids, and reads bodies of any path into memory
- * that nobody counts. Both are decided before it sees a byte: its own callback (`feed`) is called
- * only when a whole request lies in the socket's input buffer, with nothing behind it
+ * libh2o's HTTP/1 parser accepts what RFC 9112 forbids, and reads the body of any path into memory
+ * that we do not count. So we frame and bound requests before libh2o sees a byte: its callback
+ * (`feed`) is called only when exactly one whole request is in the socket's input buffer
  * (http/receive.c).
  *
- * libh2o sets its callback each time that it turns to the next request (reqread_start), right after
- * it has disposed of the one before; ours takes its place at the end of that turn (on_resume).
+ * libh2o sets its callback each time it turns to the next request (reqread_start), right after it
+ * has disposed of the last one. We replace it at the end of that turn (on_resume).
  */
 
 #include "http/connection.h"
@@ -19,7 +19,7 @@
 #include "base/util.h"
 #include "http/receive.h"
 
-#define TAKE_MIN_BYTES 16384 /* bodies below are copied sooner than handed over */
+#define TAKE_MIN_BYTES 16384 /* copying a smaller body is cheaper than handing over its block */
 
 struct connection *connection_of(h2o_socket_t *sock)
 {
@@ -139,7 +139,7 @@ void connection_take_body(struct connection *c, struct body *body)
     if (c->n_body < TAKE_MIN_BYTES || c->refusal.status != 0)
         return;
     assert(c->state == CONNECTION_BUSY && c->n_body <= input->size);
-    /* libh2o looks at nothing but the size any more, when it drops the request from its input. */
+    /* When libh2o drops the request from its input it uses the size only. */
     empty = receive_block(NULL, 0);
     empty->size = input->size;
     c->sock->input = empty;

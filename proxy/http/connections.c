@@ -1,6 +1,6 @@
 /*
- * Who holds memory or a descriptor without making use of it: found by looking at all connections,
- * which happens once a second at most, and when one of both runs out.
+ * Slow clients are found by a scan of all connections, at most once a second, and when memory or
+ * descriptors run out.
  */
 
 #include "http/connections.h"
@@ -14,11 +14,11 @@
 #include "base/log.h"
 #include "base/util.h"
 
-#define SLOW_BYTES   65536 /* who sends or takes less in some time is slow */
-#define SLOW_MS      1000  /* ... in this, when memory or descriptors run out */
-#define SWEEP_MS     1000  /* between two looks for those who are slow for --transfer-timeout */
+#define SLOW_BYTES   65536 /* a client that sends or takes less in one interval is slow */
+#define SLOW_MS      1000  /* interval when memory or descriptors run out */
+#define SWEEP_MS     1000  /* between two scans for --transfer-timeout */
 #define SWEEPS_LEAST 4     /* looks in one --transfer-timeout */
-#define LINGER_MS    5000  /* for a refused client to hear of it, while it may still send */
+#define LINGER_MS    5000  /* for a refused client that still sends to read its reply */
 #define LINGER_MAX   64
 #define DRAIN_BYTES  65536
 #define DRAIN_MAX    (1u << 20) /* of one connection in one turn */
@@ -57,7 +57,7 @@ static bool is_slow(const struct connection *c, uint64_t ms)
     return loop_now_ms(c->all->loop) - c->window_at_ms >= ms;
 }
 
-/* Whether it is the client's turn to send or to take something. */
+/* Whether we wait for the client to send or to take something. */
 static bool is_clients_turn(const struct connection *c)
 {
     return c->state == CONNECTION_HEAD || c->state == CONNECTION_BODY ||
@@ -77,7 +77,7 @@ void connection_watch_speed(struct connection *c)
         loop_timer_set(all->loop, &all->sweep, loop_now_ms(all->loop) + sweep_ms(all));
 }
 
-/* libh2o has wound up all replies that have left when timers run. */
+/* libh2o has finished all replies by the time that timers run. */
 static void on_sweep(struct loop_timer *timer)
 {
     struct connections *all = container_of(timer, struct connections, sweep);
@@ -100,8 +100,8 @@ static void on_sweep(struct loop_timer *timer)
 
 /* ---- the end of a connection ---- */
 
-/* A client that still sends when its connection is closed gets a reset, which may take the answer
- * with it: what it sends is read and dropped for a while. RFC 9112 9.6 */
+/* If a connection is closed while its client still sends, the client gets a reset and may lose the
+ * reply: read and drop its input for a while. RFC 9112 9.6 */
 static void linger_free(struct lingering *linger)
 {
     list_remove(&linger->node);
@@ -147,7 +147,7 @@ bool connections_may_linger(const struct connections *all)
     return all->n_lingering < LINGER_MAX;
 }
 
-/* The connection is gone afterwards, at once or in the next turn. */
+/* The connection is freed at once or in the next turn. */
 void connection_drop(struct connection *c, enum drop why)
 {
     struct linger at_once = {.l_onoff = 1};
@@ -160,7 +160,7 @@ void connection_drop(struct connection *c, enum drop why)
         c->feed(c->sock, h2o_socket_error_closed);
         return;
     }
-    /* libh2o is writing: it finds out by the write that fails. The memory goes with it. */
+    /* libh2o is writing: its next write fails. Free the memory now. */
     c->state = CONNECTION_CLOSING;
     c->is_cut = true; /* libh2o turns to the next request even so */
     connection_release(c);

@@ -1,10 +1,8 @@
 #pragma once
 
 /*
- * connections - the clients of one listener: how many they are, what is held for them
- * (base/held.h), and who is dropped when that is too much or takes too long.
- *
- * The fields of a connection belong to receive.c and connection.c; others call connection.h.
+ * connections - all clients of one listener: their number, the memory held for them (base/held.h),
+ * and which to drop when they are too many or too slow.
  */
 
 #include <stdbool.h>
@@ -21,7 +19,7 @@ struct connection;
 struct st_h2o_buffer_t;
 struct st_h2o_socket_t;
 
-/* Why a request is refused before its body is read; status 0: it is not. */
+/* Why to refuse a request before its body is read; status 0: do not. */
 struct refusal {
     int status;
     bool is_head;      /* the method is HEAD */
@@ -33,14 +31,14 @@ struct refusal {
 #define NO_ROOM_TEXT                                                                               \
     "Other clients' bodies and answers fill the memory (--held-max-bytes); try again."
 
-/* What may become of a request whose head has come. */
+/* What to do with a request whose head has come. */
 struct admission {
     uint64_t body_max_bytes;
     struct refusal refusal;
 };
 
-/* Called for each head, with the body's length as stated; for a chunked one with 0, and again with
- * the length that has come when that passes the limit. no_room: it is refused for want of room. */
+/* Called for each head, with the body's stated length; for a chunked body with 0, and again when
+ * its length so far passes the limit. no_room: no memory is left for it. */
 typedef void connection_admit_fn(void *owner, const struct head *head, uint64_t n_body,
                                  bool no_room, struct admission *admission);
 
@@ -63,8 +61,8 @@ struct connections {
     void *owner;
     struct list all; /* the one that has been idle longest first */
     unsigned n;
-    struct loop_timer sweep; /* looks for clients that are slow; set while one may be */
-    struct list lingering;   /* refused ones whose client may still be sending */
+    struct loop_timer sweep; /* scans for slow clients; set while one may be slow */
+    struct list lingering;   /* refused connections whose clients may still send */
     unsigned n_lingering;
     uint64_t n_refused; /* requests, before their body */
     uint64_t n_dropped[N_DROPS];
@@ -72,26 +70,26 @@ struct connections {
 
 /* loop to owner: set by the caller. */
 void connections_init(struct connections *all);
-/* Close all; those that libh2o has a reply for are gone in the next turn. */
+/* Close all; connections with a reply in libh2o are freed in the next turn. */
 void connections_close(struct connections *all);
-/* Make room for one connection more; false: there is none now. */
+/* Make room for one more connection; false: there is none. */
 bool connections_have_room(struct connections *all);
-/* Make room for n bytes more, by dropping clients that are slow, but not the one that asks (NULL:
- * nobody). false: there is none. */
+/* Make room for n more bytes by dropping slow clients, but never `asking` (may be NULL). false:
+ * there is none. */
 bool connections_make_room(struct connections *all, uint64_t n, const struct connection *asks);
-/* Drop the clients that have taken hardly any of their reply in the last ms. */
+/* Drop clients that have taken hardly any of their reply in the last ms. */
 void connections_drop_slow(struct connections *all, uint64_t ms);
-/* Read and drop what still comes on a socket, owned from now on, before it is closed. */
+/* Take over a socket: read and drop its input for a while, then close it. */
 void connections_linger(struct connections *all, int fd);
 bool connections_may_linger(const struct connections *all);
 
-#define BODY_ROOM 1024 /* before a body, for those who take it over: struct body */
+#define BODY_ROOM 1024 /* writable bytes before a body, see struct body */
 
 enum connection_state {
     CONNECTION_IDLE, /* no byte of a request has come */
     CONNECTION_HEAD,
     CONNECTION_BODY,
-    CONNECTION_BUSY,     /* libh2o has a request, its handler has not replied */
+    CONNECTION_BUSY,     /* the handler has the request and has not replied */
     CONNECTION_REPLYING, /* libh2o writes the reply */
     CONNECTION_CLOSING,  /* was dropped while replying */
 };
@@ -105,30 +103,30 @@ struct connection {
     struct st_h2o_socket_t *sock; /* libh2o's own */
     connection_feed_fn *feed;     /* libh2o's, for input */
     enum connection_state state;
-    bool gives;          /* inside give(): `raw` may still hold what the request is made of */
-    bool has_rest;       /* then: something is behind it */
-    bool waits;          /* replying: the client has taken all that is there yet */
-    struct buf raw;      /* read, and not of a request that libh2o or `block` has */
-    size_t n_seen;       /* bytes of it in which no line end is left unread */
-    uint64_t n_raw_held; /* counted in all->held for it */
-    struct st_h2o_buffer_t *block; /* owned; head and body of the request that comes */
-    char *length_at;               /* in it: where the length of a chunked body is to stand */
-    uint64_t n_body;               /* of the body: as stated, or come so far when it is chunked */
+    bool gives;                    /* inside give(): the request may still lie in `raw` */
+    bool has_rest;                 /* then: something is behind it */
+    bool waits;                    /* replying: the client has taken all of the reply so far */
+    struct buf raw;                /* input that belongs to no request yet */
+    size_t n_seen;                 /* bytes of it that were searched for a line end */
+    uint64_t n_raw_held;           /* counted in all->held for it */
+    struct st_h2o_buffer_t *block; /* owned; head and body of the request that is being received */
+    char *length_at;               /* in it: where to write the length of a chunked body */
+    uint64_t n_body;               /* of the body: as stated, or so far if it is chunked */
     uint64_t n_got;
     uint64_t body_max_bytes;
     bool is_chunked;
     bool wants_continue;
     bool ends;   /* closed after the reply */
-    bool is_cut; /* nothing behind the request counts: closed when that has gone */
+    bool is_cut; /* input after the request is ignored; close after the reply */
     struct chunks chunks;
-    struct head head; /* its method and target: of the body that comes, in `block` */
-    uint64_t n_held;  /* counted in all->held for the request and its reply */
+    struct head head; /* the request's method and target, in `block` */
+    uint64_t n_held;  /* bytes counted in all->held for the request and its reply */
     struct refusal refusal;
-    int linger_fd;            /* of the same socket, kept beyond its close; -1: none */
+    int linger_fd;            /* the same socket, kept after libh2o closes it; -1: none */
     connection_left_fn *left; /* NULL: nobody asks */
     void *left_owner;
     struct loop_post resume;
-    uint64_t window_at_ms; /* since then less than SLOW_BYTES were sent or taken */
+    uint64_t window_at_ms; /* fewer than SLOW_BYTES were sent or taken since then */
     uint64_t window_bytes;
 };
 
@@ -138,14 +136,14 @@ static inline void connection_hold(struct connection *c, uint64_t n)
     c->n_held += n;
 }
 
-/* Nothing is held any more for its request and its reply. */
+/* Release what is held for its request and its reply. */
 static inline void connection_release(struct connection *c)
 {
     held_drop(c->all->held, c->n_held);
     c->n_held = 0;
 }
 
-/* Drop what was read and is not of a request yet. */
+/* Drop input that belongs to no request yet. */
 static inline void connection_drop_raw(struct connection *c)
 {
     buf_done(&c->raw);
@@ -155,9 +153,9 @@ static inline void connection_drop_raw(struct connection *c)
 
 /* n bytes were sent or taken. */
 void connection_progress(struct connection *c, uint64_t n);
-/* From now on the client has its time to send or take something. */
+/* Start the client's time to send or take something. */
 void connection_open_window(struct connection *c);
-/* It is the client's turn: if it is slow it is dropped. */
+/* We wait for the client: if it is slow it is dropped. */
 void connection_watch_speed(struct connection *c);
-/* The connection is gone afterwards, or, while it is replying, in the next turn. */
+/* Close it. It is freed at once or, while it is replying, in the next turn. */
 void connection_drop(struct connection *c, enum drop why);

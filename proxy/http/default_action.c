@@ -41,8 +41,7 @@ struct pool *default_action_pool(struct service *service)
     free(dir);
     service->default_pool =
         pool_new(service->loop, &spec, &service->opts.pool, service->out, service->err);
-    /* Part of the image, so it needs no proof. Its worker starts with the first job. */
-    service->default_pool->serving = true;
+    pool_start_on_demand(service->default_pool); /* part of the image, so it needs no proof */
     return service->default_pool;
 }
 
@@ -59,7 +58,7 @@ bool default_action_adopt(struct service *service)
 
 void default_action_retire(struct service *service)
 {
-    if (service->default_pool != NULL && !service->default_pool->stopping)
+    if (service->default_pool != NULL && service->default_pool->state != POOL_STOPPING)
         pool_stop(service->default_pool);
 }
 
@@ -69,5 +68,6 @@ bool default_action_drain(struct service *service, bool late)
         return true;
     if (late || pool_n_jobs(service->default_pool) == 0)
         default_action_retire(service);
-    return service->default_pool->stopping && pool_n_processes(service->default_pool) == 0;
+    return service->default_pool->state == POOL_STOPPING &&
+           pool_n_processes(service->default_pool) == 0;
 }

@@ -8,8 +8,26 @@
 
 static bool is_token_char(char c)
 {
-    return (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z') ||
-           (c != '\0' && strchr("!#$%&'*+-.^_`|~", c) != NULL);
+    switch (c) {
+    case '!':
+    case '#':
+    case '$':
+    case '%':
+    case '&':
+    case '\'':
+    case '*':
+    case '+':
+    case '-':
+    case '.':
+    case '^':
+    case '_':
+    case '`':
+    case '|':
+    case '~':
+        return true;
+    default:
+        return (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z');
+    }
 }
 
 /* What a field's value may hold: no control character but the tab. */
@@ -57,7 +75,7 @@ static struct part trimmed(struct part part)
     return part;
 }
 
-/* The next element of a list between commas; empty ones are skipped. false: there is none. */
+/* The next element of a comma-separated list; empty ones are skipped. false: there is none. */
 static bool next_element(struct part *list, struct part *element)
 {
     while (list->n > 0) {
@@ -83,7 +101,7 @@ static enum framing bad(struct head *head, int status, const char *why)
     return FRAMING_BAD;
 }
 
-/* What a head has that its framing depends on. */
+/* The fields of a head that its framing depends on. */
 struct seen {
     unsigned n_hosts;
     unsigned n_fields;
@@ -150,7 +168,7 @@ static enum framing read_request_line(struct head *head, const char *line, size_
     return FRAMING_WHOLE;
 }
 
-/* One or several numbers, all the same. RFC 9110 8.6 */
+/* One number, or several that are all the same. RFC 9110 8.6 */
 static enum framing read_length(struct head *head, struct part value)
 {
     struct part element, list = value;
@@ -267,7 +285,7 @@ static enum framing read_line(struct head *head, struct seen *seen, const char *
     return read_field(head, seen, name, trimmed((struct part){colon + 1, n - name.n - 1}));
 }
 
-/* What the fields mean together. RFC 9112 3.2, 6.1, 6.3 */
+/* Decide how the body is framed from all fields. RFC 9112 3.2, 6.1, 6.3 */
 static enum framing judge(struct head *head, const struct seen *seen)
 {
     if (seen->n_hosts > 1)
@@ -331,7 +349,7 @@ static int hex_digit(char c)
     return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-/* NULL, or what is wrong with a character of a size line or a trailer. */
+/* What is wrong with a character of a size line or a trailer; NULL: nothing. */
 static const char *step(struct chunks *chunks, char c)
 {
     int digit = hex_digit(c);

@@ -1,10 +1,10 @@
 #pragma once
 
 /*
- * framing - where an HTTP/1 request ends: its head, and a chunked body. Strict as RFC 9112 allows
- * it to be, since whatever two programs read differently can hide a second request.
+ * framing - where an HTTP/1 request ends: its head, and a chunked body. As strict as RFC 9112
+ * allows: whatever two programs parse differently can hide a second request.
  *
- * Bytes in, verdict out: no socket, no clock. The table of cases is docs/framing.md.
+ * A parser without socket or clock. docs/framing.md has the table of cases.
  */
 
 #include <stdbool.h>
@@ -25,13 +25,13 @@ struct part {
 enum framing {
     FRAMING_MORE, /* not whole yet */
     FRAMING_WHOLE,
-    FRAMING_BAD, /* see status and why; nothing behind it may be read as a request */
+    FRAMING_BAD, /* see status and why; what follows must not be parsed as a request */
 };
 
 /* A request's head. Parts are borrowed from the text that was read. */
 struct head {
     size_t n_skipped; /* an empty line before it */
-    size_t n;         /* bytes, with that line and the empty one that ends it */
+    size_t n;         /* bytes of the head, with the request line and the final empty line */
     struct part method;
     struct part target;    /* in origin form: without scheme and authority */
     struct part authority; /* of an absolute target; text NULL: there is none */
@@ -52,7 +52,7 @@ enum framing head_read(struct head *head, const char *text, size_t n);
 /* The next line of head.fields; starts with *at == 0. false: there is none. */
 bool head_next_field(struct part fields, size_t *at, struct part *name, struct part *value,
                      struct part *line);
-/* Whether a name is this one, whatever its case. word: lower case. */
+/* Whether name equals word, ignoring case. word: lower case. */
 bool part_is(struct part part, const char *word);
 
 /* ---- a chunked body ---- */
@@ -82,7 +82,7 @@ struct chunks {
     const char *why;   /* static; what is wrong */
 };
 
-/* Read text[0 .. n) up to the next data or the end. *n_used: bytes to drop; *data: those of them
+/* Parse text[0 .. n) up to the next data or the end. *n_used: bytes to drop; *data: those of them
  * that belong to the body, borrowed. */
 enum framing chunks_read(struct chunks *chunks, const char *text, size_t n, size_t *n_used,
                          struct part *data);

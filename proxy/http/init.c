@@ -25,7 +25,7 @@
 /* One /init under way. */
 struct init {
     struct service *service; /* borrowed */
-    struct request *request; /* valid until the reply; NULL: the action came with the image */
+    struct request *request; /* valid until the reply; NULL: a preloaded action */
     const char *origin;      /* who named the preloaded action; NULL: a request brings it */
     init_done_fn *done;      /* told the outcome; NULL: a request is answered */
     void *owner;
@@ -35,7 +35,7 @@ struct init {
     struct reason reason;
     struct user_names names;
     uint64_t started_at_ms;
-    uint64_t n_held; /* bytes of the code that count in service->held */
+    uint64_t n_held; /* bytes of the code, counted in service->held */
 };
 
 static void drop_held(struct init *init)
@@ -188,8 +188,7 @@ static void reply_reason(struct init *init, const struct err *err)
         reply_exhausted(init, err->text);
         break;
     case ERR_ACTION:
-        if (err->detail[0] != '\0' &&
-            err->os != 0) /* it never ran, so it has logged nothing itself */
+        if (err->detail[0] != '\0' && err->os != 0) /* the action never ran, so its log is empty */
             say(service, err->detail, strlen(err->detail));
         if (err->detail[0] != '\0' && err->os != 0 && !logs_errors(init))
             end_log(service);

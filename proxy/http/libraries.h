@@ -1,9 +1,9 @@
 #pragma once
 /*
- * libraries - which versions of the libraries that read what strangers send are in use.
+ * libraries - versions of the libraries that parse outside input.
  *
- * Those of libarchive, OpenSSL and zlib are what is loaded now. libh2o tells none when it runs: its
- * version is that of the headers it was built with.
+ * libarchive, OpenSSL and zlib report the version that is loaded. libh2o reports none at run time:
+ * its version is that of the headers we were built with.
  */
 
 #include <stdio.h>
@@ -17,5 +17,5 @@ struct library {
 
 /* Fill in all of them. */
 void libraries_read(struct library libraries[N_LIBRARIES]);
-/* What --version prints: the program and its version, then a line for each library. */
+/* The output of --version: the program and its version, then one line for each library. */
 void libraries_print(FILE *file, const char *program_version);

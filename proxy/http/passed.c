@@ -11,7 +11,7 @@
 
 #define OPTION "--pass-headers"
 
-/* Letters, digits and dashes: what a variable's name can tell apart. */
+/* Letters, digits and dashes: other characters could make two names one variable. */
 static bool is_name(const char *name, size_t n)
 {
     for (size_t i = 0; i < n; i++)
@@ -47,7 +47,7 @@ int passed_read(struct passed *passed, const char *list, struct err *err)
     return 0;
 }
 
-/* false: there is none of this name, or it is too long. */
+/* false: there is no such header, or it is too long. */
 static bool join(const struct request *request, const char *wanted, struct buf *value)
 {
     struct request_text name;

@@ -1,8 +1,8 @@
 #pragma once
 
 /*
- * passed - headers of a request that the action sees, as --pass-headers names them: X-Foo becomes
- * the member "header_x_foo" of the activation's line, and so the variable __OW_HEADER_X_FOO.
+ * passed - request headers that are passed to the action (--pass-headers): X-Foo becomes the member
+ * "header_x_foo" of the activation's line, and so the variable __OW_HEADER_X_FOO.
  */
 
 #include <stddef.h>
@@ -26,7 +26,7 @@ struct passed {
 /* list: names with commas between them; "": none. 0; -1: err filled. */
 int passed_read(struct passed *passed, const char *list, struct err *err);
 
-/* Append a member, with a comma behind it, for each of them that the request has and the checked
- * object has not. Several headers of a name are joined by ", ". */
+/* For each of these headers that the request has, append a member and a comma, unless the checked
+ * object has that member. Several headers of one name are joined by ", ". */
 void passed_add(const struct passed *passed, const struct request *request,
                 struct json_slice object, struct buf *members);

@@ -22,7 +22,7 @@ typedef void preload_ready_fn(void *owner);
 
 struct preload {
     struct service *service; /* borrowed */
-    const char *origin;      /* who named the action; NULL: there is none */
+    const char *origin;      /* what named the action; NULL: there is none */
     bool may_fail;           /* then the proxy waits for an /init instead */
     char *why;               /* owned; why it failed for good; NULL: it did not */
     struct loop_post ended;

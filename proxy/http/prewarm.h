@@ -2,7 +2,7 @@
 
 /*
  * prewarm - start the launcher of the fallback runtime before there is an action, so that an /init
- * need not wait for the start of an interpreter.
+ * does not wait for the start of an interpreter.
  */
 
 #include <stdbool.h>

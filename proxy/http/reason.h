@@ -1,9 +1,9 @@
 #pragma once
 
 /*
- * reason - tell whoever published an action why it failed to start.
+ * reason - tell the publisher of an action why it failed to start.
  *
- * The platform's texts say little ("Check logs for details."), and suites compare them. So the
+ * The platform's texts say little ("Check logs for details."), and test suites compare them. So the
  * reason goes into a header of the reply: the failure in one line, then the last lines that the
  * action wrote while it started.
  */

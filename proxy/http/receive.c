@@ -1,7 +1,7 @@
 /*
- * From bytes to whole requests. What a client sends is read here and nowhere else: framed strictly
- * (http/framing.h), bounded before it is read, and given to libh2o as whole requests, one at a time
- * and with nothing behind them. The head is written anew, with one Content-Length and one Host.
+ * From bytes to whole requests. All input of clients is read here: framed strictly
+ * (http/framing.h), bounded before it is read, and given to libh2o as one whole request at a time
+ * with nothing after it. The head is rewritten with one Content-Length and one Host.
  */
 
 #include "http/receive.h"
@@ -17,11 +17,11 @@
 #include "base/util.h"
 
 #define READ_BYTES     65536
-#define READ_TURN_MAX  (1u << 20) /* of one connection in one turn, so that others get theirs */
-#define RAW_FREE_BYTES 4096       /* so much of what is not a whole head yet is not counted */
+#define READ_TURN_MAX  (1u << 20) /* most that is read per connection and turn, for fairness */
+#define RAW_FREE_BYTES 4096       /* this much of an unfinished head is not counted */
 #define LENGTH_DIGITS  18         /* libh2o takes 19 at most */
-#define HEAD_MORE      128        /* a head that is written anew has so many bytes more at most */
-#define CHUNKED_START  4096       /* room for a chunked body, doubled as it comes */
+#define HEAD_MORE      128        /* a rewritten head grows by at most this */
+#define CHUNKED_START  4096       /* first room for a chunked body; doubled as it grows */
 
 static char scratch[READ_BYTES]; /* one thread: of whoever reads just now */
 
@@ -58,16 +58,20 @@ static void block_add_text(h2o_buffer_t *block, const char *text)
     block_add(block, text, strlen(text));
 }
 
-/* libh2o gets it, and calls its handler from inside this. */
+/* LENGTH_DIGITS of them, zeros in front. For each request: printf() takes ten times as long. */
+static void write_length(char *at, uint64_t length)
+{
+    for (size_t i = LENGTH_DIGITS; i > 0; i--, length /= 10)
+        at[i - 1] = (char)('0' + length % 10);
+    assert(length == 0); /* bodies are bounded long before */
+}
+
+/* Give the request to libh2o, which calls its handler from inside this function. */
 static void give(struct connection *c)
 {
     c->state = CONNECTION_BUSY;
-    if (c->length_at != NULL) {
-        char digits[24];
-
-        (void)snprintf(digits, sizeof(digits), "%018llu", (unsigned long long)c->n_body);
-        memcpy(c->length_at, digits, LENGTH_DIGITS);
-    }
+    if (c->length_at != NULL)
+        write_length(c->length_at, c->n_body);
     assert(c->sock->input->size == 0);
     h2o_buffer_dispose(&c->sock->input);
     c->sock->input = TAKE(c->block);
@@ -86,14 +90,14 @@ static void count_raw(struct connection *c)
     c->n_raw_held = n;
 }
 
-/* The client may still be sending when its connection is closed. */
+/* The client may still send when its connection is closed. */
 static void linger_later(struct connection *c)
 {
     if (c->linger_fd < 0 && connections_may_linger(c->all))
         c->linger_fd = fcntl(h2o_socket_get_fd(c->sock), F_DUPFD_CLOEXEC, 0);
 }
 
-/* Have this answered, and nothing else read as a request. */
+/* Have this refusal answered, and parse no further input as a request. */
 static void refuse(struct connection *c, const struct refusal *refusal)
 {
     c->refusal = *refusal;
@@ -118,7 +122,7 @@ static void refuse_as(struct connection *c, int status, const char *text)
     refuse(c, &refusal);
 }
 
-/* Whether a line is written anew, or of no meaning to libh2o. */
+/* Whether to leave a line out: we write it anew, or libh2o does not use it. */
 static bool is_replaced(const struct head *head, struct part name)
 {
     return part_is(name, "content-length") || part_is(name, "transfer-encoding") ||
@@ -133,7 +137,7 @@ static void write_head(struct connection *c, const struct head *head)
     h2o_buffer_t *block = c->block;
     struct part name, value, line;
     bool has_host = false;
-    char text[64];
+    char digits[LENGTH_DIGITS];
 
     block_add(block, head->method.text, head->method.n);
     block_add_text(block, " ");
@@ -154,9 +158,10 @@ static void write_head(struct connection *c, const struct head *head)
     if (head->closes)
         block_add_text(block, "connection: close\r\n");
     if (head->has_length || head->is_chunked) {
-        (void)snprintf(text, sizeof(text), "content-length: %018llu\r\n",
-                       (unsigned long long)head->length);
-        block_add_text(block, text);
+        write_length(digits, head->length);
+        block_add_text(block, "content-length: ");
+        block_add(block, digits, sizeof(digits));
+        block_add_text(block, "\r\n");
         c->length_at = head->is_chunked ? block->bytes + block->size - 2 - LENGTH_DIGITS : NULL;
     }
     block_add_text(block, "\r\n");
@@ -192,13 +197,13 @@ static bool begin(struct connection *c, const struct head *head)
     c->body_max_bytes = admission.body_max_bytes;
     c->wants_continue = head->expects_continue && head->minor > 0;
     memset(&c->chunks, 0, sizeof(c->chunks));
-    /* For a body that turns out to be too long. The request line begins the block. */
+    /* For a body that turns out to be too long: the request line is at the block's start. */
     c->head = *head;
     c->state = CONNECTION_BODY;
     return true;
 }
 
-/* Room for n bytes more of a chunked body. false: it was refused. */
+/* Make room for n more bytes of a chunked body. false: the request was refused. */
 static bool grow(struct connection *c, size_t n)
 {
     h2o_buffer_t *block = c->block;
@@ -231,8 +236,8 @@ static bool grow(struct connection *c, size_t n)
 
 /* ---- bytes that were read ---- */
 
-/* Each returns how many of text[0 .. n) are used up; the connection has been refused or given to
- * libh2o when its state is BUSY then. */
+/* Each returns how many of text[0 .. n) are used up. If the state is BUSY afterwards, the request
+ * was refused or given to libh2o. */
 
 static size_t use_chunks(struct connection *c, const char *text, size_t n)
 {
@@ -282,7 +287,7 @@ static size_t use_head(struct connection *c, const char *text, size_t n)
     struct head head;
     enum framing found;
 
-    /* Whoever sends byte by byte has its head read again for each line, not for each byte. */
+    /* A head that comes byte by byte is parsed again for each line, not for each byte. */
     if (c->n_seen > 0 && n <= HEAD_MAX_BYTES &&
         memchr(text + c->n_seen, '\n', n - c->n_seen) == NULL) {
         c->n_seen = n;
@@ -300,7 +305,7 @@ static size_t use_head(struct connection *c, const char *text, size_t n)
     return begin(c, &head) ? head.n : n;
 }
 
-/* Use up what has come, as long as libh2o has no request. */
+/* Process the input until libh2o has a request. */
 static size_t use(struct connection *c, const char *text, size_t n)
 {
     size_t used = 0;
@@ -326,7 +331,7 @@ static void tell_to_continue(struct connection *c)
     c->wants_continue = false;
 }
 
-/* ---- bytes that no request has used yet ---- */
+/* ---- input that belongs to no request yet ---- */
 
 static void refuse_room(struct connection *c)
 {
@@ -335,8 +340,8 @@ static void refuse_room(struct connection *c)
     refuse(c, &refusal);
 }
 
-/* There is no room for what came behind the request that libh2o has: it is dropped, and the
- * connection closed after the reply, which tells the client that nothing behind was read. */
+/* There is no room for what followed the request that libh2o has: drop it and close the connection
+ * after the reply, which tells the client that nothing after the request was read. */
 static void cut(struct connection *c)
 {
     connection_drop_raw(c);
@@ -347,7 +352,7 @@ static void cut(struct connection *c)
     linger_later(c);
 }
 
-/* Put bytes behind those in `raw`. false: there is no room; the client was refused, or cut off. */
+/* Append bytes to `raw`. false: there is no room; the client was refused or cut off. */
 static bool keep(struct connection *c, const char *text, size_t n)
 {
     uint64_t n_wanted = buf_len(&c->raw) + n;
@@ -403,13 +408,13 @@ void receive_rest(struct connection *c)
         connection_watch_speed(c);
 }
 
-/* Whether the rest of the body may go where it belongs. */
+/* Whether the rest of the body can be read to its final place. */
 static bool is_direct(const struct connection *c)
 {
     return c->state == CONNECTION_BODY && !c->is_chunked && buf_len(&c->raw) == 0;
 }
 
-/* Read once. Bytes that came, or -1: there is nothing; 0: the client has left. */
+/* Read once. Returns the number of bytes; -1: none now; 0: the client has left. */
 static ssize_t read_once(struct connection *c, size_t *wanted)
 {
     char *to = scratch;
@@ -440,7 +445,7 @@ static ssize_t read_once(struct connection *c, size_t *wanted)
     return n;
 }
 
-/* Its end of the connection is closed; half of it counts, too. */
+/* The client has closed its side of the connection, perhaps only for writing. */
 static bool has_left(const struct connection *c)
 {
     char byte;
@@ -465,7 +470,7 @@ void receive_on_readable(h2o_socket_t *sock, const char *error)
         left(c->left_owner);
         return;
     }
-    /* More, or the end, neither of which changes what was begun; looked at after the reply. */
+    /* More input, or its end: neither changes the request that runs. Processed after the reply. */
     if (c->state == CONNECTION_BUSY || c->state == CONNECTION_CLOSING || c->ends || c->is_cut ||
         (c->state == CONNECTION_REPLYING && buf_len(&c->raw) > 0)) {
         h2o_socket_read_stop(sock);

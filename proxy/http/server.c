@@ -341,8 +341,8 @@ bool server_free(struct server **server)
         return true;
     server_drain(*server);
     connections_close(&(*server)->connections);
-    /* Those with a request in libh2o hold on to the context and to timers of the loop. The process
-     * ends next, which closes them; libh2o has no other way to. */
+    /* Connections with a request in libh2o keep the context and timers of the loop, and libh2o
+     * cannot close them. The program ends next, which does. */
     closed = (*server)->requests.n_open == 0 && h2o_linklist_is_empty(&(*server)->ctx.http1._conns);
     if (closed) {
         h2o_context_dispose(&(*server)->ctx);

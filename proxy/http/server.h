@@ -27,7 +27,7 @@ struct server_route {
     const char *methods;   /* instead of POST: "GET, HEAD"; NULL: POST */
     uint64_t *n_too_large; /* counter of bodies refused for their size; NULL: none */
     uint64_t *n_no_room;   /* ... for want of memory to hold them */
-    bool tells_instance;   /* each reply tells server_opts.instance, too */
+    bool tells_instance;   /* each reply has a header with server_opts.instance */
 };
 
 struct server_opts {

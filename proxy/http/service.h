@@ -28,7 +28,7 @@ struct job;
 struct passed;
 struct request;
 
-/* Told of each activation of POST /run that gets to the action; see service->observer. */
+/* Observes each activation of POST /run that gets to the action; see service->observer. */
 struct run_observer {
     /* The pool has the job. */
     void (*begun)(struct run_observer *observer, struct request *request, struct job *job);
@@ -94,7 +94,7 @@ struct service {
     bool draining;                 /* ... and --drain-delay is over: no new activations */
 };
 
-/* gate_pass() of the service's gate; a proxy that is shutting down holds nothing. */
+/* gate_pass() of the service's gate. A proxy that is shutting down holds no requests. */
 static inline enum gate_pass service_gate(struct service *service, struct request *request,
                                           gate_handler_fn *handler)
 {

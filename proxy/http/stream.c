@@ -35,7 +35,7 @@ static struct request_text trim(const char *text, size_t n)
     return (struct request_text){text, n};
 }
 
-/* Up to `stop`, which is taken off with it. */
+/* The text up to `stop`; cuts both off. */
 static struct request_text cut(struct request_text *rest, char stop)
 {
     const char *end = memchr(rest->text, stop, rest->n);

@@ -98,14 +98,12 @@ static size_t add(char *out, size_t at, const char *text, size_t n)
 
 size_t trace_members(const struct trace *trace, struct json_slice object, char *out)
 {
-    struct json_slice key;
     struct json_slice value;
-    size_t first = 0;
     size_t n = 0;
     bool has_parent = json_member(object, members[TRACEPARENT], &value);
 
     for (size_t i = 0; i < TRACE_N_HEADERS; i++) {
-        /* Without its parent, a state would be taken for that of the body's own parent. */
+        /* A state belongs to its parent: do not add ours to the body's own parent. */
         if (trace->values[i].text == NULL || (has_parent && i != REQUEST_ID) ||
             json_member(object, members[i], &value))
             continue;
@@ -115,7 +113,5 @@ size_t trace_members(const struct trace *trace, struct json_slice object, char *
         n = add(out, n, trace->values[i].text, trace->values[i].n);
         n = add(out, n, "\",", 2);
     }
-    if (n > 0 && !json_next_member(object, &first, &key, &value))
-        n--; /* nothing follows the last comma */
     return n;
 }

@@ -27,12 +27,11 @@ struct trace {
     bool any;
 };
 
-/* Take the request's headers, and have them sent back with its reply, whatever that will be. */
+/* Take the request's headers, and add them to its reply, whatever that will be. */
 void trace_take(struct trace *trace, struct request *request);
 
 /*
- * The members that `object`, a checked one, gets behind its opening brace: those that it does not
- * have itself, each with its comma unless the object is empty. Returns their length, at most
- * TRACE_MEMBERS_MAX_BYTES.
+ * The members to add to `object`, a checked one: those that it does not have itself, each followed
+ * by a comma. Returns their length, at most TRACE_MEMBERS_MAX_BYTES.
  */
 size_t trace_members(const struct trace *trace, struct json_slice object, char *out);

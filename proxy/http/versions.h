@@ -30,14 +30,14 @@ void versions_publish(struct service *service, struct pool *pool, unsigned numbe
 /* Discard a version that failed. pool: taken over; NULL: none. number 0: it has no folder. */
 void versions_discard(struct service *service, struct pool *pool, unsigned number);
 
-/* The process whose output was added to one of our streams under this owner, among the workers of
- * all versions; 0: none of them. */
+/* The process id of the worker, of any version, under whose name output was added to one of our
+ * streams; 0: none. */
 pid_t versions_writer(const struct service *service, const void *owner);
 /* Number of unanswered activations in all versions. */
 unsigned versions_n_jobs(const struct service *service);
 /* Stop all workers, see pool_stop(); no version is published after this. */
 void versions_stop(struct service *service);
-/* Whether all is gone: no process of any version, no folder being deleted. */
+/* Whether no process of any version and no folder deletion is left. */
 bool versions_are_gone(const struct service *service);
 /* Free the serving version. Retired ones are gone by then. */
 void versions_done(struct service *service);

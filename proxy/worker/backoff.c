@@ -1,5 +1,6 @@
 #include "worker/backoff.h"
 
+#include <assert.h>
 #include <string.h>
 
 #define DOUBLINGS_MAX 32 /* more would overflow, and no bound on the pause is that high */
@@ -9,6 +10,7 @@ static uint64_t pause_ms(const struct backoff_opts *opts, unsigned n_deaths, uin
     unsigned doublings = n_deaths < 2 ? 0 : n_deaths - 2;
     uint64_t pause;
 
+    assert(n_deaths > 0);
     if (n_deaths < 2)
         return 0;
     pause = opts->pause_ms << (doublings < DOUBLINGS_MAX ? doublings : DOUBLINGS_MAX);

@@ -26,10 +26,10 @@ struct backoff {
     uint64_t at_ms;    /* not before this moment; loop time */
 };
 
-/* It ended. lived_ms: how long it was ready; chance: any number, for the jitter. */
+/* The worker ended. lived_ms: how long it was ready; chance: any number, for the jitter. */
 void backoff_died(struct backoff *backoff, const struct backoff_opts *opts, uint64_t now_ms,
                   uint64_t lived_ms, uint64_t chance);
 /* It answered an activation. */
 void backoff_worked(struct backoff *backoff);
-/* Whether its deaths in a row are so many that starting it again is a probe and no more. */
+/* Whether so many deaths followed one another that the circuit opens. */
 bool backoff_circuit_is_open(const struct backoff *backoff, const struct backoff_opts *opts);

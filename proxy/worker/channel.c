@@ -2,10 +2,8 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "base/json.h"
@@ -13,11 +11,10 @@
 #include "worker/ready.h"
 #include "worker/spawn.h"
 
-#define READ_FIRST_BYTES 16384      /* room for the first read of a turn; most answers fit */
-#define READ_MOST_BYTES  (1u << 20) /* room for one read once answers prove large */
-#define PULL_MAX_BYTES   (4u << 20) /* read per descriptor and turn, so that others get theirs */
-#define VAIN_MAX         3          /* a pipe of one page is not told writable before it is empty */
-#define PASS_BYTES       65536 /* a log line on the answer channel is forwarded in such pieces */
+#define READ_FIRST_BYTES 16384      /* first read of a turn; most answers fit */
+#define READ_MOST_BYTES  (1u << 20) /* one read once answers prove large */
+#define PULL_MAX_BYTES   (4u << 20) /* most that is read per descriptor and turn, for fairness */
+#define PASS_BYTES       65536      /* a longer log line among the answers is forwarded in pieces */
 
 static void on_out_room(struct output_waiter *waiter)
 {
@@ -32,7 +29,7 @@ void channel_init(struct channel *channel, struct output *out, struct output *er
 {
     memset(channel, 0, sizeof(*channel));
     channel->ring = -1;
-    loop_watch_init(&channel->in);
+    stdin_pipe_init(&channel->in);
     loop_watch_init(&channel->fd1);
     loop_watch_init(&channel->fd3);
     line_init(&channel->line1, answer_max_bytes);
@@ -46,6 +43,7 @@ void channel_init(struct channel *channel, struct output *out, struct output *er
 void channel_open(struct channel *channel, struct loop *loop, const struct spawned *spawned,
                   enum answers answers, loop_watch_fn *on_fd1, loop_watch_fn *on_fd3)
 {
+    assert(channel_ended(channel)); /* closed */
     channel->loop = loop;
     channel->answers = answers;
     channel->on_fd1 = on_fd1;
@@ -54,12 +52,9 @@ void channel_open(struct channel *channel, struct loop *loop, const struct spawn
     channel->ring = spawned->ring;
     channel->uses_ring = false;
     channel->n_read1 = channel->n_read3 = 0;
-    channel->fed = channel->passing = channel->kept_apart = channel->question = false;
-    channel->narrow = channel->cannot_narrow = channel->is_held = false;
-    channel->n_vain = 0;
+    channel->passing = channel->kept_apart = channel->is_held = false;
     channel->odd = ODD_NOTHING;
-    channel->n_written = channel->read_up_to = 0;
-    loop_watch_open(loop, &channel->in, spawned->in);
+    stdin_pipe_open(&channel->in, loop, spawned->in);
     forwarder_open(&channel->err, loop, spawned->fd2);
     if (answers == ANSWERS_FD3) {
         forwarder_open(&channel->out, loop, spawned->fd1);
@@ -75,7 +70,7 @@ void channel_open(struct channel *channel, struct loop *loop, const struct spawn
     }
 }
 
-/* What stands on an answer descriptor belongs to the log once nobody cuts it into lines. */
+/* Forward an unfinished line of an answer descriptor as log. */
 static void rest_to_log(struct channel *channel, struct line *line)
 {
     const char *text = NULL;
@@ -85,16 +80,20 @@ static void rest_to_log(struct channel *channel, struct line *line)
     line_reset(line, 0);
 }
 
+static void line_to_log(struct channel *channel, const char *text, size_t n)
+{
+    forwarder_feed(&channel->out, text, n);
+    forwarder_feed(&channel->out, "\n", 1);
+}
+
 static void held_to_log(struct channel *channel)
 {
-    if (!channel->is_held)
-        return;
-    forwarder_feed(&channel->out, buf_at(&channel->held), buf_len(&channel->held));
-    forwarder_feed(&channel->out, "\n", 1);
+    if (channel->is_held)
+        line_to_log(channel, buf_at(&channel->held), buf_len(&channel->held));
     channel->is_held = false;
 }
 
-/* The answers come on this descriptor from now on; the other one carries log lines. */
+/* Answers come on this descriptor from now on; the other one carries log lines. */
 static void fix_answers(struct channel *channel, enum answers answers)
 {
     assert(channel->answers == ANSWERS_AUTO);
@@ -104,10 +103,8 @@ static void fix_answers(struct channel *channel, enum answers answers)
         size_t n;
 
         held_to_log(channel);
-        while (line_next(&channel->line1, &text, &n) == LINE_READY) {
-            forwarder_feed(&channel->out, text, n);
-            forwarder_feed(&channel->out, "\n", 1);
-        }
+        while (line_next(&channel->line1, &text, &n) == LINE_READY)
+            line_to_log(channel, text, n);
         rest_to_log(channel, &channel->line1);
         if (channel->fd1.sock != NULL)
             forwarder_take_over(&channel->out, &channel->fd1);
@@ -118,23 +115,12 @@ static void fix_answers(struct channel *channel, enum answers answers)
     }
 }
 
-void channel_close_input(struct channel *channel)
-{
-    loop_watch_close(&channel->in);
-}
-
-void channel_hand_over_input(struct channel *channel, struct loop_watch *to)
-{
-    loop_watch_write(&channel->in, NULL);
-    loop_watch_move(&channel->in, to);
-}
-
 void channel_close(struct channel *channel)
 {
     held_to_log(channel);
     rest_to_log(channel, &channel->line1);
     list_remove(&channel->out_room.node);
-    loop_watch_close(&channel->in);
+    stdin_pipe_close(&channel->in);
     loop_watch_close(&channel->fd1);
     loop_watch_close(&channel->fd3);
     forwarder_close(&channel->out);
@@ -149,144 +135,6 @@ void channel_done(struct channel *channel)
     line_done(&channel->line1);
     line_done(&channel->line3);
     buf_done(&channel->held);
-}
-
-ssize_t channel_write(struct channel *channel, const struct iovec *lines, int n_lines)
-{
-    ssize_t n;
-
-    assert(channel->in.sock != NULL);
-    channel->fed = true;
-    do {
-        n = writev(channel->in.fd, lines, n_lines);
-    } while (n < 0 && errno == EINTR);
-    if (n < 0)
-        return errno == EAGAIN ? 0 : -1;
-    channel->n_written += (size_t)n;
-    return n;
-}
-
-bool channel_tell(struct channel *channel, struct buf *bytes)
-{
-    struct iovec line = {bytes->bytes + bytes->start, buf_len(bytes)};
-    bool fed = channel->fed;
-    ssize_t n = channel_write(channel, &line, 1);
-
-    channel->fed = fed;
-    if (n > 0)
-        buf_drop(bytes, (size_t)n);
-    return n >= 0;
-}
-
-ssize_t channel_probe(struct channel *channel, struct iovec part)
-{
-    bool fed = channel->fed;
-    ssize_t n = part.iov_len > 0 ? channel_write(channel, &part, 1) : 0;
-
-    channel->fed = fed;
-    return n;
-}
-
-bool channel_narrow(struct channel *channel)
-{
-    if (channel->narrow || channel->cannot_narrow)
-        return channel->narrow;
-    channel->wide_bytes = fcntl(channel->in.fd, F_GETPIPE_SZ);
-    channel->narrow =
-        channel->wide_bytes > 0 && fcntl(channel->in.fd, F_SETPIPE_SZ, CHANNEL_NARROW_BYTES) > 0;
-    channel->cannot_narrow = !channel->narrow;
-    return channel->narrow;
-}
-
-/* Refused beyond the user's share of pipe memory: then it stays as it is, and is slower. */
-void channel_widen(struct channel *channel)
-{
-    if (channel->narrow)
-        (void)fcntl(channel->in.fd, F_SETPIPE_SZ, channel->wide_bytes);
-    channel->narrow = false;
-}
-
-static size_t unread(const struct channel *channel)
-{
-    int n = 0;
-
-    if (channel->in.sock == NULL || ioctl(channel->in.fd, FIONREAD, &n) < 0 || n < 0)
-        return 0;
-    return (size_t)n;
-}
-
-static uint64_t n_read(const struct channel *channel)
-{
-    return channel->n_written - unread(channel);
-}
-
-/* Of n bytes that are unread, those of lines: the question is what the worker must read, unless
- * there was something else. */
-static size_t of_lines(const struct channel *channel, size_t n)
-{
-    return channel->question && channel->n_written - n < channel->read_up_to ? n - 1 : n;
-}
-
-void channel_saw_room(struct channel *channel)
-{
-    channel->n_vain = channel->narrow && unread(channel) > 0 ? channel->n_vain + 1 : 0;
-    if (channel->n_vain >= VAIN_MAX) {
-        channel_widen(channel);
-        channel->cannot_narrow = true;
-    }
-}
-
-size_t channel_unread(const struct channel *channel)
-{
-    return of_lines(channel, unread(channel));
-}
-
-bool channel_has_read(const struct channel *channel)
-{
-    return n_read(channel) > 0;
-}
-
-bool channel_take_back(struct channel *channel, size_t *n_unread)
-{
-    size_t most = unread(channel); /* nobody else writes there */
-    auto_free char *bytes = NULL;
-    auto_fd int fd = -1;
-    ssize_t n;
-
-    *n_unread = 0;
-    if (most == 0)
-        return true;
-    fd = fd_reopen(channel->in.fd, O_RDONLY);
-    if (fd < 0) {
-        *n_unread = channel_unread(channel);
-        return false;
-    }
-    bytes = xmalloc(most);
-    do {
-        n = read(fd, bytes, most); /* the kernel lets nobody else read meanwhile */
-    } while (n < 0 && errno == EINTR);
-    *n_unread = of_lines(channel, n > 0 ? (size_t)n : 0); /* the worker may have been quicker */
-    return true;
-}
-
-void channel_ask(struct channel *channel, bool between_lines)
-{
-    struct iovec empty_line = {(char[]){'\n'}, 1};
-
-    if (channel->read_up_to > 0)
-        return;
-    channel->read_up_to = n_read(channel) + 1;
-    if (between_lines && unread(channel) == 0)
-        channel->question = channel_write(channel, &empty_line, 1) > 0;
-}
-
-bool channel_reads(struct channel *channel)
-{
-    if (n_read(channel) < channel->read_up_to)
-        return false;
-    channel->read_up_to = 0;
-    channel->question = false;
-    return true;
 }
 
 /* ---- reading ---- */
@@ -310,7 +158,7 @@ static bool pull(struct loop_watch *watch, struct line *line, uint64_t *n_read)
         line_added(line, (size_t)n);
         total += (size_t)n;
         if ((size_t)n < want)
-            break; /* the pipe is empty: saves the read that would say so */
+            break; /* the pipe is empty: save the read that would fail with EAGAIN */
         want = want < READ_MOST_BYTES ? want * 4 : want;
     }
     *n_read += total;
@@ -329,24 +177,24 @@ bool channel_hold_up(struct channel *channel)
     return true;
 }
 
+static void set_paused(struct channel *channel, bool paused)
+{
+    channel->paused = paused;
+    if (channel->fd1.sock != NULL)
+        loop_watch_read(&channel->fd1, paused ? NULL : channel->on_fd1);
+    if (channel->fd3.sock != NULL)
+        loop_watch_read(&channel->fd3, paused ? NULL : channel->on_fd3);
+}
+
 void channel_pause(struct channel *channel)
 {
-    channel->paused = true;
-    if (channel->fd1.sock != NULL)
-        loop_watch_read(&channel->fd1, NULL);
-    if (channel->fd3.sock != NULL)
-        loop_watch_read(&channel->fd3, NULL);
+    set_paused(channel, true);
 }
 
 void channel_resume(struct channel *channel)
 {
-    if (!channel->paused)
-        return;
-    channel->paused = false;
-    if (channel->fd1.sock != NULL)
-        loop_watch_read(&channel->fd1, channel->on_fd1);
-    if (channel->fd3.sock != NULL)
-        loop_watch_read(&channel->fd3, channel->on_fd3);
+    if (channel->paused)
+        set_paused(channel, false);
 }
 
 bool channel_pull(struct channel *channel)
@@ -355,7 +203,7 @@ bool channel_pull(struct channel *channel)
 
     if (channel->paused)
         return false;
-    /* Descriptor 3 first: in auto mode it wins when both carry something. */
+    /* Descriptor 3 first: in auto mode it wins if both carry an answer. */
     came3 = pull(&channel->fd3, &channel->line3, &channel->n_read3);
     came1 = pull(&channel->fd1, &channel->line1, &channel->n_read1);
     return came1 || came3;
@@ -401,7 +249,7 @@ static bool is_blank(const char *text, size_t n)
     return true;
 }
 
-/* A cheap look before the whole document is checked. */
+/* A cheap test before the whole document is parsed. */
 static bool may_be_answer(const char *text, size_t n)
 {
     size_t i = 0;
@@ -443,7 +291,7 @@ static enum channel_result next3(struct channel *channel, enum channel_wanted wa
             fix_answers(channel, ANSWERS_FD3);
         if (wanted != WANT_NOTHING)
             return result == LINE_READY ? CHANNEL_LINE : CHANNEL_TOO_LONG;
-        if (!channel->fed && result == LINE_READY && is_announcement(*text, *n))
+        if (!channel->in.fed && result == LINE_READY && is_announcement(*text, *n))
             return CHANNEL_LINE;
         channel->n_stale++;
     }
@@ -451,7 +299,7 @@ static enum channel_result next3(struct channel *channel, enum channel_wanted wa
 
 /* ---- descriptor 1 ---- */
 
-/* Whether a line on descriptor 1 is what is wanted; all else there is a log line. */
+/* Whether a line on descriptor 1 is what the caller wants; all other lines are log. */
 static bool is_wanted(const struct channel *channel, enum channel_wanted wanted, const char *text,
                       size_t n)
 {
@@ -463,7 +311,7 @@ static bool is_wanted(const struct channel *channel, enum channel_wanted wanted,
     case WANT_READY:
         return is_announcement(text, n);
     case WANT_NOTHING:
-        return !channel->fed && is_announcement(text, n);
+        return !channel->in.fed && is_announcement(text, n);
     }
     return false;
 }
@@ -475,7 +323,8 @@ static bool has_bom(const char *text, size_t n)
     return n >= sizeof(bom) - 1 && memcmp(text, bom, sizeof(bom) - 1) == 0;
 }
 
-/* Why a line that was not taken for an answer may have been meant as one. The first one counts. */
+/* Remember why a line was not accepted as an answer although it looks like one. Only the first such
+ * line counts. */
 static void note_oddity(struct channel *channel, const char *text, size_t n)
 {
     struct json_fault fault = {0, ""};
@@ -488,7 +337,7 @@ static void note_oddity(struct channel *channel, const char *text, size_t n)
         channel->odd = fault.at < n && (unsigned char)text[fault.at] >= 0x80 ? ODD_UTF8 : ODD_JSON;
 }
 
-/* The rest of a line whose start went to the log already. false: its end is not here yet. */
+/* Forward the rest of a line whose start was forwarded already. false: its end is not here yet. */
 static bool pass_on(struct channel *channel)
 {
     const char *text;
@@ -502,8 +351,8 @@ static bool pass_on(struct channel *channel)
     return newline != NULL;
 }
 
-/* A log line that is long must not be kept whole, or taken for an answer that is too long; a line
- * that may be an answer must. */
+/* A long log line is forwarded in pieces, so that it is neither held in memory nor refused as an
+ * answer that is too long. A line that may be an answer is not. */
 static bool is_long_log_line(const struct channel *channel)
 {
     const char *text;
@@ -531,23 +380,22 @@ static enum channel_result next1(struct channel *channel, enum channel_wanted wa
         }
         if (is_wanted(channel, wanted, *text, *n))
             return CHANNEL_LINE;
-        if (wanted == WANT_NOTHING && (channel->fed || channel->kept_apart) &&
+        if (wanted == WANT_NOTHING && (channel->in.fed || channel->kept_apart) &&
             (is_answer(*text, *n) || channel_is_part(channel, *text, *n))) {
             channel->n_stale++;
-            /* It may be half of somebody's answer: not for a log that others read. */
+            /* It may contain another caller's result: keep it out of the log. */
             if (channel->kept_apart)
                 continue;
         }
         if (wanted == WANT_ANSWER)
             note_oddity(channel, *text, *n);
-        forwarder_feed(&channel->out, *text, *n);
-        forwarder_feed(&channel->out, "\n", 1);
+        line_to_log(channel, *text, *n);
     }
 }
 
 /* ---- both ---- */
 
-/* Whether a whole line stands there, unread. */
+/* Whether it holds a whole line. */
 static bool has_line(const struct line *line)
 {
     const char *text;
@@ -556,17 +404,17 @@ static bool has_line(const struct line *line)
     return n > 0 && memchr(text, '\n', n) != NULL;
 }
 
-/* In auto mode this line on descriptor 1 would be the answer. That it is not known before the
- * process is back at its input; a word about its start is taken as it comes. */
+/* Auto mode, and this line on descriptor 1 looks like the answer. Descriptor 3 wins if it carries
+ * one, too, which is certain only when the process is back at its input: hold the line until then.
+ * A ready line is accepted at once. */
 static enum channel_result hold(struct channel *channel, enum channel_result result,
                                 enum channel_wanted wanted, const char **text, size_t *n)
 {
+    assert(channel->answers == ANSWERS_AUTO && !channel->is_held);
     (void)pull(&channel->fd3, &channel->line3, &channel->n_read3);
     if (has_line(&channel->line3)) {
-        if (result == CHANNEL_LINE) {
-            forwarder_feed(&channel->out, *text, *n);
-            forwarder_feed(&channel->out, "\n", 1);
-        }
+        if (result == CHANNEL_LINE)
+            line_to_log(channel, *text, *n);
         return next3(channel, wanted, text, n);
     }
     if (wanted != WANT_ANSWER || result != CHANNEL_LINE) {
@@ -577,6 +425,15 @@ static enum channel_result hold(struct channel *channel, enum channel_result res
     buf_add(&channel->held, *text, *n);
     channel->is_held = true;
     return CHANNEL_NONE;
+}
+
+static enum channel_result take_held(struct channel *channel, const char **text, size_t *n)
+{
+    assert(channel->is_held);
+    channel->is_held = false;
+    *text = buf_at(&channel->held);
+    *n = buf_len(&channel->held);
+    return CHANNEL_LINE;
 }
 
 void channel_decide(struct channel *channel)
@@ -595,12 +452,8 @@ enum channel_result channel_next(struct channel *channel, enum channel_wanted wa
 {
     enum channel_result result = CHANNEL_NONE;
 
-    if (channel->is_held && channel->answers == ANSWERS_STDOUT) { /* it was decided */
-        channel->is_held = false;
-        *text = buf_at(&channel->held);
-        *n = buf_len(&channel->held);
-        return CHANNEL_LINE;
-    }
+    if (channel->is_held && channel->answers == ANSWERS_STDOUT) /* channel_decide() said so */
+        return take_held(channel, text, n);
     if (channel->answers != ANSWERS_STDOUT) {
         result = next3(channel, wanted, text, n);
         if (result != CHANNEL_NONE)
@@ -621,16 +474,12 @@ enum channel_result channel_rest(struct channel *channel, const char **text, siz
         if (*n > 0 && is_answer(*text, *n))
             return CHANNEL_LINE;
     }
-    if (channel->is_held) {
-        channel->is_held = false;
-        *text = buf_at(&channel->held);
-        *n = buf_len(&channel->held);
-        return CHANNEL_LINE;
-    }
+    if (channel->is_held)
+        return take_held(channel, text, n);
     if (channel->answers != ANSWERS_FD3) {
         *n = line_rest(&channel->line1, text);
         if (*n > 0 && is_answer(*text, *n)) {
-            line_skip(&channel->line1, *n); /* an answer is no log line; its bytes stay in place */
+            line_skip(&channel->line1, *n); /* keep it out of the log; its bytes stay in place */
             return CHANNEL_LINE;
         }
         rest_to_log(channel, &channel->line1); /* before the sentinel that follows */
@@ -665,6 +514,7 @@ const char *channel_oddity_text(enum channel_odd odd)
         [ODD_OPEN] = "an answer without a newline at its end",
     };
 
+    assert(odd < ARRAY_LEN(texts));
     return texts[odd];
 }
 
@@ -684,8 +534,8 @@ void channel_drop_rest(struct channel *channel)
     }
 }
 
-/* Take in what stands in the log pipes. One poll() for both: most activations log nothing. */
-static void pull_logs(struct channel *channel)
+/* One poll() for both pipes: most activations log nothing. */
+void channel_settle_log_lines(struct channel *channel)
 {
     struct forwarder *const logs[] = {&channel->out, &channel->err};
     struct pollfd fds[ARRAY_LEN(logs)];
@@ -701,12 +551,7 @@ static void pull_logs(struct channel *channel)
 
 void channel_settle_logs(struct channel *channel)
 {
-    pull_logs(channel);
+    channel_settle_log_lines(channel);
     forwarder_end_line(&channel->out);
     forwarder_end_line(&channel->err);
-}
-
-void channel_settle_log_lines(struct channel *channel)
-{
-    pull_logs(channel);
 }

@@ -48,18 +48,18 @@ static void blank(char *text, size_t n, char c)
         *at = ' ';
 }
 
-/* Make it one line of n bytes and a newline. */
+/* Make job->line one line of n bytes and a newline. */
 static void end_line(struct job *job, size_t n)
 {
-    /* In a checked document these can only be white space. Some launchers read lines that a
-     * carriage return ends as well. */
+    /* In a valid document these are white space between tokens. Some launchers take a carriage
+     * return for the end of a line, too. */
     blank(job->line, n, '\n');
     blank(job->line, n, '\r');
     job->line[n] = '\n';
     job->len = n + 1;
 }
 
-/* Bytes of the members: without the last comma where nothing follows it. */
+/* Length of the members without the last comma, if the object is empty. */
 static size_t fit_members(struct json_slice top, const char *members, size_t n)
 {
     struct json_slice name, value;

@@ -9,11 +9,11 @@
 #include "base/err.h"
 #include "worker/oom.h"
 
-#define SHELL_SIGNAL 128 /* a shell whose last command was killed ends with this and the signal */
+#define SHELL_SIGNAL 128 /* a shell exits with this plus the signal that killed its last command */
 
 static const struct {
     const char *name;
-    const char *text; /* for the activation that passed a limit; NULL: there is none */
+    const char *text; /* the activation's error if a limit was passed; NULL: none */
 } deaths[N_DEATHS] = {
     [DEATH_NONE] = {"none", NULL},
     [DEATH_EXITED] = {"exited", NULL},
@@ -23,7 +23,7 @@ static const struct {
     [DEATH_REFUSED] = {"refused", NULL},
     [DEATH_HUNG] = {"hung", NULL},
     [DEATH_STOPPED] = {"stopped", NULL},
-    /* The platform's words for a container that the kernel has killed. */
+    /* As the platform words it for a container that the kernel has killed. */
     [DEATH_MEMORY] = {"memory", "The action exhausted its memory and was aborted."},
     [DEATH_CPU] = {"cpu", "The action used more processor time than one process may (--rlimit-cpu) "
                           "and was aborted."},
@@ -53,8 +53,8 @@ enum death death_of(int wait_status, enum death told, bool killed, struct oom *o
 {
     int signo = WIFSIGNALED(wait_status) ? WTERMSIG(wait_status) : 0;
 
-    /* A process that ends closes its answers first, which looks like hanging until the status is
-     * here: it hung only if our signal was what ended it. */
+    /* A process that exits closes its pipes first, so we may take it for hung before its status is
+     * here. It hung only if our signal ended it. */
     if (told == DEATH_HUNG && signo != SIGTERM && !(signo == SIGKILL && killed))
         return by_itself(wait_status);
     if (told != DEATH_NONE)

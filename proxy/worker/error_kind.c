@@ -8,7 +8,7 @@
 #include "base/util.h"
 #include "worker/job.h"
 
-#define ERROR_MAX_BYTES 65536 /* a longer answer is no error: large results are not searched */
+#define ERROR_MAX_BYTES 65536 /* longer answers are not searched for "error", which costs time */
 
 const char *error_kind_name(enum error_kind kind)
 {
@@ -36,7 +36,7 @@ static bool find_error(const struct job *job, struct json_slice *top, struct jso
     return top->kind == JSON_OBJECT && json_member(*top, "error", error);
 }
 
-/* The words of all launchers (runtime/README.md). */
+/* All launchers word it so (runtime/README.md). */
 static bool is_of_method(struct json_slice error)
 {
     static const char text[] = "\"method not found: ";

@@ -1,9 +1,9 @@
 #pragma once
 
 /*
- * error_kind - the kinds of failures that a caller is told of, beside the text: as "kind" beside
- * "error" in the answers of pipe and of streams, and as a header of other replies.
- * docs/errors.md says for each whether the caller may retry.
+ * error_kind - tells callers what kind of failure an error is: as "kind" beside "error" in answers
+ * of `pipe` and of streams, as a header in other replies. docs/errors.md says which kinds may be
+ * retried.
  */
 
 #include <stdbool.h>
@@ -18,10 +18,11 @@ struct job;
 
 /* The word; NULL for none. */
 const char *error_kind_name(enum error_kind kind);
-/* Of a job that is done. is_answered: as contract_is_answered() says, which reads all of it. */
+/* For a job that is done. is_answered: the result of contract_is_answered(), which parses the
+ * answer. */
 enum error_kind error_kind_of(const struct job *job, bool is_answered);
 
 /* Append {"error":"<text>","kind":"<kind>"}. */
 void error_kind_add(struct buf *out, enum error_kind kind, const char *text);
-/* Append the job's good answer. An error of the action that names no kind gets one. */
+/* Append the answer of a job that was answered. An error in it gets a "kind" unless it has one. */
 void error_kind_add_answer(struct buf *out, const struct job *job);

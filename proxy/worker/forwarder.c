@@ -5,9 +5,9 @@
 #include <string.h>
 #include <sys/ioctl.h>
 
-#define FORWARDER_READ_BYTES 65536 /* one read; as much as a pipe of default size holds */
+#define FORWARDER_READ_BYTES 65536 /* one read: the default capacity of a pipe */
 #define FORWARDER_TURN_BYTES                                                                       \
-    (1u << 20) /* forwarded per stream and turn, so that others get theirs */
+    (1u << 20) /* most that is forwarded per stream and turn, for fairness */
 #define FORWARDER_PARTIAL_BYTES                                                                    \
     65536 /* an unfinished line longer than this is forwarded in pieces */
 
@@ -32,6 +32,7 @@ void forwarder_init(struct forwarder *forwarder, struct output *output)
 
 void forwarder_open(struct forwarder *forwarder, struct loop *loop, int fd)
 {
+    assert(forwarder->watch.sock == NULL);
     loop_watch_open(loop, &forwarder->watch, fd);
     loop_watch_read(&forwarder->watch, on_readable);
 }
@@ -48,11 +49,12 @@ static void forward(struct forwarder *forwarder, const char *bytes, size_t n)
     output_add(forwarder->output, forwarder, bytes, n);
 }
 
-/* Forward what is kept of an unfinished line, but for its last n_hold bytes. */
+/* Forward the unfinished line that is kept, except for its last n_hold bytes. */
 static void forward_partial(struct forwarder *forwarder, size_t n_hold)
 {
     size_t n = buf_len(&forwarder->partial) - n_hold;
 
+    assert(n_hold <= buf_len(&forwarder->partial));
     sentinel_disarm(forwarder->partial.bytes + forwarder->partial.start,
                     buf_len(&forwarder->partial));
     forward(forwarder, buf_at(&forwarder->partial), n);
@@ -61,7 +63,7 @@ static void forward_partial(struct forwarder *forwarder, size_t n_hold)
         buf_reset(&forwarder->partial, 0);
 }
 
-/* bytes: may be altered. Lines go on; the start of a line is kept until its end is here. */
+/* Forward whole lines and keep the start of an unfinished one. bytes: may be altered. */
 static void take_in(struct forwarder *forwarder, char *bytes, size_t n)
 {
     char *newline = memrchr(bytes, '\n', n);
@@ -75,7 +77,7 @@ static void take_in(struct forwarder *forwarder, char *bytes, size_t n)
         forward_partial(forwarder, 0);
     }
     buf_add(&forwarder->partial, bytes + n_whole, n - n_whole);
-    /* A sentinel may lie across the cut: what could be the start of one is held back. */
+    /* A sentinel may span the cut: hold back what could be its start. */
     if (buf_len(&forwarder->partial) > FORWARDER_PARTIAL_BYTES)
         forward_partial(forwarder, SENTINEL_LEN - 1);
 }
@@ -94,8 +96,8 @@ void forwarder_feed(struct forwarder *forwarder, const char *bytes, size_t n)
     }
 }
 
-/* Read and forward up to max bytes. Returns what came; less than max: the pipe is empty or
- * ended. */
+/* Read and forward up to max bytes. Returns how many came; less than max: the pipe is empty or at
+ * its end. */
 static size_t pull(struct forwarder *forwarder, size_t max)
 {
     static char scratch[FORWARDER_READ_BYTES]; /* one thread, used only inside this function */

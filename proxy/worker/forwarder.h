@@ -20,7 +20,7 @@
 
 struct forwarder {
     struct output *output;   /* borrowed */
-    struct loop_watch watch; /* the worker's pipe; closed: nothing to read, lines come by feed */
+    struct loop_watch watch; /* the worker's pipe; closed: lines come by forwarder_feed() only */
     struct buf partial;      /* what came after the last newline */
     struct output_waiter waiter;
     bool ended;       /* the stream is at its end */
@@ -41,13 +41,14 @@ void forwarder_feed(struct forwarder *forwarder, const char *bytes, size_t n);
 /* At the end of an activation: forward what the pipe holds at this moment, end an unfinished line.
  * Bounded by the size of the pipe, however fast the action goes on writing. */
 void forwarder_settle(struct forwarder *forwarder);
-/* The same, but the start of a line stays here: a worker with lines ahead writes the next one's. */
+/* The same, but keep an unfinished line: it belongs to the next activation, whose line is in the
+ * pipe already. */
 void forwarder_settle_lines(struct forwarder *forwarder);
-/* The same where the pipe is known to be empty. */
+/* The same, for a pipe that is known to be empty. */
 void forwarder_end_line(struct forwarder *forwarder);
 /* It has a pipe that is not at its end. */
 bool forwarder_is_open(const struct forwarder *forwarder);
 
-/* Our end mark of an activation: one sentinel on each stream, on lines of their own; none on a
- * stream that is `unmarked`. */
+/* Mark the end of an activation: write one sentinel to each stream, on a line of its own. Streams
+ * that are `unmarked` get none. */
 void forwarder_write_sentinels(struct output *out, struct output *err);

@@ -10,31 +10,36 @@
 #include "worker/parts.h"
 #include "worker/session.h"
 
-#define PARTS_PER_WRITE 192    /* the most that one writev carries; more wait for the next */
-#define LOOK_US         200    /* between the first looks, doubled each time */
-#define LOOKS_US        10000  /* after so long a byte is written instead of more looks */
-#define HEALTH_MS       3000   /* time to read what asks an idle process whether it reads */
-#define GRACE_US        100000 /* for more to come, where being at its input says little */
+#define PARTS_PER_WRITE 192    /* of lines in one writev(); the rest waits for the next */
+#define LOOK_US         200    /* between the first two looks at /proc; doubled each time */
+#define LOOKS_US        10000  /* after this, write a byte instead of looking again */
+#define HEALTH_MS       3000   /* time for an idle process to read the question whether it reads */
+#define GRACE_US        100000 /* wait for more output after the byte was read */
 
-/* It has answered all that it had, and gets one line at a time. */
+/* The process is idle and gets one line at a time. */
 static bool waits_for_one_line(const struct session *s)
 {
-    return s->window.n == 1 && !window_is_fed(&s->window) && pacing_depth(&s->pacing) == 1;
+    return s->window.n == 1 && !s->window.probing && !window_is_fed(&s->window) &&
+           pacing_depth(&s->pacing) == 1;
 }
 
-/* Write what is unsent, as many lines in one call as there are. */
+/* Write unsent lines, as many as fit, in one call. false: the process no longer reads. */
 static bool write_unsent(struct session *s)
 {
     struct iovec parts[PARTS_PER_WRITE];
     int n_parts = window_lines(&s->window, parts, PARTS_PER_WRITE);
     bool placed =
         waits_for_one_line(s) && placement_begin(&s->placement, s->pid, s->pacing.work_ns);
-    ssize_t n = channel_write(&s->channel, parts, n_parts);
+    ssize_t n = stdin_pipe_write(&s->channel.in, parts, n_parts);
 
+    assert(n_parts > 0);
     if (placed)
         placement_end(&s->placement, s->pid);
     if (n < 0)
         return false;
+    /* Not before: where the process has died meanwhile it cannot have begun the line. */
+    if (n > 0)
+        window_end_probe(&s->window);
     window_wrote(&s->window, (size_t)n);
     return true;
 }
@@ -48,36 +53,37 @@ static bool drop_what_is_stale(struct session *s)
     return !channel_ended(&s->channel);
 }
 
-/* true: it has read the start of the line, or that cannot be told here. */
+/* true: the process has read the start of the line, or that cannot be found out here. */
 static bool has_read_probe(struct session *s)
 {
     struct iovec part;
     ssize_t n;
 
-    if (!channel_narrow(&s->channel))
+    if (!stdin_pipe_narrow(&s->channel.in))
         return true;
     if (!s->window.probing) {
-        if (!window_probe(&s->window, CHANNEL_NARROW_BYTES, &part))
+        if (!window_probe(&s->window, STDIN_PIPE_NARROW_BYTES, &part))
             return true;
-        n = channel_probe(&s->channel, part);
+        n = stdin_pipe_put(&s->channel.in, part.iov_base, part.iov_len);
         if (n < 0)
-            return true; /* the write that follows finds that out */
+            return true; /* the next write fails, too, and reports it */
         window_wrote(&s->window, (size_t)n);
     }
-    return channel_unread(&s->channel) == 0;
+    return stdin_pipe_unread(&s->channel.in) == 0;
 }
 
-/* Before a line to a worker that has none. false: its pipe is at its end. */
+/* Before the first line of an idle process that is fed with care. false: its pipes are at their
+ * end. */
 static bool begin_with_care(struct session *s)
 {
     if (!drop_what_is_stale(s))
         return false;
-    if (window_oldest(&s->window)->len > CHANNEL_NARROW_BYTES)
-        channel_widen(&s->channel);
+    if (window_oldest(&s->window)->len > STDIN_PIPE_NARROW_BYTES)
+        stdin_pipe_widen(&s->channel.in);
     return true;
 }
 
-/* Write what is unsent, as far as it may be. false: the process does not read any more. */
+/* Write unsent lines as far as pacing allows. false: the process no longer reads. */
 static bool write_next(struct session *s)
 {
     if (window_is_fed(&s->window))
@@ -87,15 +93,13 @@ static bool write_next(struct session *s)
             return true;
         if (!begin_with_care(s))
             return false;
-        if (s->refused) /* its announcement came too late for the line that was begun */
+        if (s->refused) /* it announced `concurrent` after the start of this line was written */
             return true;
     } else {
-        channel_widen(&s->channel);
+        stdin_pipe_widen(&s->channel.in);
         if (pacing_is_plain(&s->pacing))
             channel_drop_rest(&s->channel);
     }
-    /* Its ready line may have come amid the probe, and have told that no care is needed. */
-    window_end_probe(&s->window);
     pacing_began(&s->pacing);
     return write_unsent(s);
 }
@@ -104,16 +108,16 @@ static bool write_next(struct session *s)
 
 static void on_room(struct loop_watch *watch)
 {
-    struct session *s = container_of(watch, struct session, channel.in);
+    struct session *s = container_of(watch, struct session, channel.in.watch);
 
-    channel_saw_room(&s->channel);
+    stdin_pipe_saw_room(&s->channel.in);
     loop_post(s->loop, s->step);
 }
 
 static void wait_for_room(struct session *s)
 {
-    if (channel_takes_input(&s->channel))
-        loop_watch_write(&s->channel.in, on_room);
+    if (stdin_pipe_is_open(&s->channel.in))
+        loop_watch_write(&s->channel.in.watch, on_room);
 }
 
 void give_next(struct session *s)
@@ -134,31 +138,33 @@ void give_greeting(struct session *s, struct buf *line)
 
 void give_greeting_rest(struct session *s)
 {
-    if (buf_len(&s->greeting) > 0 && channel_tell(&s->channel, &s->greeting) &&
-        buf_len(&s->greeting) > 0)
+    ssize_t n = stdin_pipe_put(&s->channel.in, buf_at(&s->greeting), buf_len(&s->greeting));
+
+    if (n > 0)
+        buf_drop(&s->greeting, (size_t)n);
+    if (n >= 0 && buf_len(&s->greeting) > 0)
         wait_for_room(s);
 }
 
 /* ---- control lines ---- */
 
-/* A pipe takes so few bytes all or not at all. false: there is no room, or a line is unfinished. */
+/* A pipe accepts so few bytes all or not at all. false: no room, or a line is unfinished. */
 static bool write_control(struct session *s, const char *word, uint64_t number)
 {
     char text[64];
-    struct iovec line = {text, 0};
+    int len = snprintf(text, sizeof(text), "%s %llu\n", word, (unsigned long long)number);
     ssize_t n;
 
+    assert(len > 0 && (size_t)len < sizeof(text));
     if (!window_is_between_lines(&s->window))
         return false;
-    line.iov_len =
-        (size_t)snprintf(text, sizeof(text), "%s %llu\n", word, (unsigned long long)number);
-    n = channel_probe(&s->channel, line); /* an idle process has still not been given a line */
+    n = stdin_pipe_put(&s->channel.in, text, (size_t)len);
     if (n > 0)
         window_wrote_else(&s->window, (size_t)n);
-    return n != 0; /* -1: the next line will find that out */
+    return n != 0; /* -1: the next write fails, too, and reports it */
 }
 
-/* What the launcher is to know of a job that it has. false: it could not be written. */
+/* Tell the launcher if this job is cancelled, paused or resumed. false: there was no room. */
 static bool control_job(struct session *s, struct job *job)
 {
     bool is_full = s->window.numbered && parts_are_full(job);
@@ -181,7 +187,8 @@ static bool write_controls(struct session *s)
     list_each(node, &s->window.jobs) {
         struct job *job = list_item(node, struct job, node);
 
-        if (job == s->window.unsent) /* it, and what follows, is not there yet */
+        if (job ==
+            s->window.unsent) /* the launcher does not have this job and those behind it yet */
             return true;
         if (!job->tombstone && !control_job(s, job))
             return false;
@@ -191,7 +198,7 @@ static bool write_controls(struct session *s)
 
 void give_controls(struct session *s)
 {
-    if (!s->holder.asked || !channel_takes_input(&s->channel))
+    if (!s->holder.asked || !stdin_pipe_is_open(&s->channel.in))
         return;
     if (s->takes_control && !write_controls(s))
         wait_for_room(s);
@@ -201,9 +208,10 @@ void give_controls(struct session *s)
 
 /* ---- an idle process ---- */
 
-/* By a control line about no activation, or where lines have request ids by an empty one. */
+/* Ask by a control line that names no activation, or in a numbered window by an empty line. */
 static void ask_idle(struct session *s)
 {
+    assert(s->window.n == 0);
     hear_ask(s, !s->takes_control, HEALTH_MS);
     if (s->takes_control)
         (void)write_control(s, "cancel", 0); /* the pipe is empty: there is room */
@@ -229,7 +237,7 @@ bool give_health_check(struct session *s)
         return false;
     if (kin_is_stopped(s->pid))
         return true;
-    if (s->reads_by_ms == 0 && s->window.n_ahead == 0 && channel_unread(&s->channel) == 0 &&
+    if (s->reads_by_ms == 0 && s->window.n_ahead == 0 && stdin_pipe_unread(&s->channel.in) == 0 &&
         (s->takes_control || s->window.numbered))
         ask_idle(s);
     return false;
@@ -237,18 +245,17 @@ bool give_health_check(struct session *s)
 
 /* ---- the question ---- */
 
-/* The byte that each line begins with, so that the next one can go on behind it. */
+/* Write the first byte of the next line: every line begins with "{". */
 static void write_first_byte(struct session *s)
 {
-    struct iovec part = {(char[]){'{'}, 1};
-
+    assert(s->window.unsent == NULL);
     s->question.probed = true;
-    if (s->window.n_ahead == 0 && channel_narrow(&s->channel) &&
-        channel_probe(&s->channel, part) == 1)
+    if (s->window.n_ahead == 0 && stdin_pipe_narrow(&s->channel.in) &&
+        stdin_pipe_put(&s->channel.in, "{", 1) == 1)
         window_wrote_ahead(&s->window);
 }
 
-/* What is known by now is all that will come. */
+/* The process is back at its input: decide by what it has written so far. */
 static void conclude(struct session *s)
 {
     enum channel_odd odd;
@@ -265,7 +272,7 @@ static void conclude(struct session *s)
     s->question = (struct question){0};
 }
 
-/* When to look again, loop time in microseconds; UINT64_MAX: once the pipe has room. */
+/* Returns when to look again, loop time in microseconds; UINT64_MAX: when the pipe has room. */
 static uint64_t ask(struct session *s)
 {
     struct question *question = &s->question;
@@ -284,12 +291,13 @@ static uint64_t ask(struct session *s)
     }
     if (since_us < LOOKS_US)
         return now_us + (since_us < LOOK_US ? LOOK_US : since_us);
-    /* Who polls may wait for something else: one who logs JSON, too, and answers later. */
+    /* A program that polls may wait for something other than its input, as one that logs JSON and
+     * answers later does. */
     if (state == STDIN_PROBE_POLLS && !is_undecided)
         return UINT64_MAX;
     if (!question->probed && state != STDIN_PROBE_POLLS)
         write_first_byte(s);
-    if (channel_unread(&s->channel) > 0)
+    if (stdin_pipe_unread(&s->channel.in) > 0)
         return UINT64_MAX;
     if (question->read_at_us == 0)
         question->read_at_us = now_us;
@@ -300,7 +308,8 @@ static uint64_t ask(struct session *s)
     return question->read_at_us + GRACE_US;
 }
 
-/* Whether what it wrote is to be made out: only where one line at a time is all that it has. */
+/* Whether the question must be asked: only if the process has exactly one activation, and has
+ * written something that may be its answer or was meant as one. */
 static bool is_open(const struct session *s)
 {
     return !session_is_lost(s) && s->window.n == 1 && window_is_fed(&s->window) &&

@@ -16,26 +16,29 @@
 struct buf;
 struct session;
 
-/* Write what is unsent, as far as it may be. The rest follows once the pipe has room. */
+/* Write unsent lines, as far as pacing and the pipe allow. The rest follows when the pipe has
+ * room. */
 void give_next(struct session *session);
 
-/* What a launcher that waited for its action must hear before all else; taken over. */
+/* Set what a prewarmed launcher must read first: which action to load. Taken over. */
 void give_greeting(struct session *session, struct buf *line);
 /* Write what is left of it. */
 void give_greeting_rest(struct session *session);
 
-/* Tell a launcher that takes control lines which of its activations are cancelled, and which of
- * those that run side by side are to wait before they send more parts. */
+/* Tell a launcher that takes control lines which of its activations are cancelled, and which must
+ * pause before they send more parts. */
 void give_controls(struct session *session);
 
-/* Look at an idle process, each health_ms: whether it is stopped, and whether it still reads, where
- * it can be asked that without an activation: hear_is_stuck() tells. true: it is stopped. */
+/* Check an idle process every health_ms. true: a signal has stopped it. If it can be asked without
+ * an activation, also ask whether it still reads: hear_is_stuck() has the result. */
 bool give_health_check(struct session *session);
 
 /*
- * One activation runs in a process that announced nothing, and what it wrote leaves open which of
- * two descriptors has its answer, or looks like an answer and is none: find out whether it is back
- * at its input. Looks at it a few times, then puts the first byte of the next line into its pipe.
- * Does nothing for any other process. Returns when to call again, loop time in microseconds.
+ * Find out whether a process that announced nothing is back at its input, so that its answer is
+ * complete. Does nothing unless it has one activation and has written something that may be the
+ * answer (auto mode: which descriptor has it) or was meant as one.
+ *
+ * Looks at /proc a few times, then writes the first byte of the next line and waits until that is
+ * read. Returns when to call again, loop time in microseconds; UINT64_MAX: no need.
  */
 uint64_t give_question(struct session *session);

@@ -13,10 +13,10 @@
 #include "worker/spawn.h"
 #include "worker/tally.h"
 
-#define LAST_READS_MAX 4    /* at its end; one empties a pipe, but somebody may go on writing */
-#define TOMBSTONE_MS   1000 /* time for a job that was given up and cannot be taken back */
-#define READS_MS       1000 /* time to read what it was asked to */
-#define UNREAD_MS      3000 /* ... its first line, before its author is warned */
+#define LAST_READS_MAX 4    /* at the end; one read empties a pipe, but a child may go on writing */
+#define TOMBSTONE_MS   1000 /* time for the answer of a job that was given up */
+#define READS_MS       1000 /* time for a process to read the question whether it reads */
+#define UNREAD_MS      3000 /* time to read the first line before we log a warning */
 
 #define UNREAD " has not read the request; an action reads lines on stdin"
 
@@ -24,9 +24,11 @@
 
 /* ---- the end of an activation ---- */
 
-/* Log lines, then sentinels, then the answer, for the platform stops reading logs soon after it. */
+/* Forward the log first, then the sentinels: the platform stops reading logs soon after the
+ * answer. */
 static void end_job(struct session *s, struct job *job, enum job_outcome outcome)
 {
+    assert(job->outcome == JOB_PENDING && outcome != JOB_PENDING);
     job->outcome = outcome;
     if (!window_is_fed(&s->window))
         channel_settle_logs(&s->channel);
@@ -39,22 +41,24 @@ static void end_job(struct session *s, struct job *job, enum job_outcome outcome
 
 static void finish(struct session *s, struct job *job, enum job_outcome outcome)
 {
-    /* It answered before all of its line was written. The rest can neither be left out, as the next
-     * line would be glued to what it has, nor be counted on to be read: it is replaced. */
+    /* It answered before its whole line was written. The rest cannot be left out, as the next line
+     * would be glued to the fragment, and may never be read: replace the process. */
     if (s->window.unsent == job && s->window.unsent_written > 0)
         s->spoiled = true;
     job = window_take(&s->window, job);
-    if (job != NULL) /* else it was a tombstone, whose client has its answer */
+    if (job != NULL)
         end_job(s, job, outcome);
+    else /* it was a tombstone, whose client has its answer already: there is room for another */
+        loop_post(s->loop, s->changed);
 }
 
-/* The channel takes a little more than the bound, for the number. */
+/* The channel allows a little more than the bound, for the request id. */
 static bool is_within(const struct session *s, enum channel_result result, size_t n)
 {
     return result == CHANNEL_LINE && n <= s->opts->answer_max_bytes;
 }
 
-/* Whose answer it is; its number is taken off. NULL: nobody's. */
+/* The job that this answer belongs to; its request id is cut off. NULL: none. */
 static struct job *find_job(const struct session *s, enum channel_result result, const char **text,
                             size_t *n)
 {
@@ -67,7 +71,7 @@ static struct job *find_job(const struct session *s, enum channel_result result,
     return window_find(&s->window, number);
 }
 
-/* Takes the mark of a failed function off its answer. Programs that are no launchers have none. */
+/* Cut off the mark that a launcher sets when the function failed. Other programs have no marks. */
 static bool take_mark(const struct session *s, const char **text, size_t *n)
 {
     if (!s->channel.kept_apart || *n == 0 || **text != '!')
@@ -79,7 +83,7 @@ static bool take_mark(const struct session *s, const char **text, size_t *n)
 
 /* ---- parts ---- */
 
-/* The mark alone: the parts are all that there is. */
+/* The mark alone: the answer consists of its parts. */
 static bool is_end_of_parts(const char *text, size_t n)
 {
     return n == 1 || (n == 2 && text[1] == '\r');
@@ -90,11 +94,12 @@ static void take_part(struct session *s, enum channel_result result, struct job 
 {
     uint64_t now_us = loop_now_us(s->loop);
 
-    pacing_logged(&s->pacing); /* one line at a time for those that have much to say */
+    assert(n > 0);             /* the mark */
+    pacing_logged(&s->pacing); /* no lines ahead for a process that sends much */
     if (job->tombstone)
         return;
     if (job->parts == NULL)
-        tally_first_part(s->opts->tally, now_us - job->given_at_us);
+        histogram_add(&s->opts->tally->first_part, now_us - job->given_at_us, 1);
     tally_part(s->opts->tally, n - 1);
     if (is_within(s, result, n))
         parts_add(job, text + 1, n - 1, s->opts->answer_max_bytes, now_us);
@@ -105,7 +110,8 @@ static void take_part(struct session *s, enum channel_result result, struct job 
     loop_post(s->loop, s->changed);
 }
 
-/* Its parts are its answer, or what is wrong with them. true: it is finished. */
+/* End the job if a part was wrong; at_end: or else make its parts its answer. true: the job is
+ * finished. */
 static bool finish_by_parts(struct session *s, struct job *job, bool at_end)
 {
     if (job->tombstone)
@@ -121,7 +127,7 @@ static bool finish_by_parts(struct session *s, struct job *job, bool at_end)
     return false;
 }
 
-/* true: somebody waited for this answer. */
+/* true: the line has ended a job. */
 static bool finish_answered(struct session *s, enum channel_result result, const char *text,
                             size_t n)
 {
@@ -130,7 +136,7 @@ static bool finish_answered(struct session *s, enum channel_result result, const
 
     if (job == NULL) {
         if (s->channel.n_stale == 0)
-            log_warn("worker.stray", log_int("pid", s->pid)); /* an answer that is nobody's */
+            log_warn("worker.stray", log_int("pid", s->pid)); /* an answer for which no job waits */
         channel_was_stale(&s->channel);
         return false;
     }
@@ -147,9 +153,10 @@ static bool finish_answered(struct session *s, enum channel_result result, const
         return true;
     }
     if (!job->tombstone) {
-        /* By order its work begins when the one before is done: hear() counts all of a read. */
+        /* In order, work on a job begins when the one before is done; hear() counts those for a
+         * whole read. */
         if (s->window.numbered)
-            tally_work(s->opts->tally, loop_now_us(s->loop) - job->given_at_us, 1);
+            histogram_add(&s->opts->tally->work, loop_now_us(s->loop) - job->given_at_us, 1);
         if (!at_end) {
             job->answer = xmalloc(n);
             memcpy(job->answer, text, n);
@@ -165,6 +172,7 @@ void hear_malformed(struct session *s, const char *what)
 {
     struct job *job = window_oldest(&s->window);
 
+    assert(window_is_fed(&s->window));
     if (!job->tombstone)
         (void)snprintf(job->reason, sizeof(job->reason), "%s", what);
     channel_drop_rest(&s->channel); /* into the log of this one */
@@ -184,8 +192,8 @@ static void read_ready_line(struct session *s, const char *text, size_t n)
         return;
     }
     if (ready.concurrent > 0 && !window_is_between_lines(&s->window)) {
-        /* It was sent the start of a line without an id. Replace the process; from now on, wait
-         * for its announcement as long as a start may take. */
+        /* It was sent the start of a line without a request id. Replace the process; from now on
+         * wait for its ready line as long as a start may take. */
         s->announces_late = s->refused = true;
         return;
     }
@@ -218,13 +226,14 @@ void hear(struct session *s)
         if (result == CHANNEL_NONE)
             break;
         if (s->dismissed && s->window.n == 0)
-            continue; /* too late, whatever it says */
+            continue; /* it was told to end and has no jobs: ignore it */
         if (want != WANT_ANSWER) {
             read_ready_line(s, is_within(s, result, n) ? text : NULL, n);
             continue;
         }
         n_answers += finish_answered(s, result, text, n);
-        /* One read brought them all: no log line of theirs can be younger than the first look. */
+        /* One read brought all these answers: logs that were settled for the first are settled for
+         * all. */
         s->logs_settled = n_answers > 0;
     }
     s->logs_settled = false;
@@ -234,19 +243,19 @@ void hear(struct session *s)
                                            n_logged != s->n_logged);
 
         if (!s->window.numbered)
-            tally_work(s->opts->tally, each_ns / 1000, n_answers);
+            histogram_add(&s->opts->tally->work, each_ns / 1000, n_answers);
         s->n_logged = n_logged;
     }
 }
 
 /* ---- reading ---- */
 
-/* It gets one line at a time from now on, and with care. */
+/* If it answered unasked, feed it one line at a time and with care from now on. */
 static void look_whether_unasked(struct session *s)
 {
     if (s->channel.n_stale == 0 || !pacing_distrust(&s->pacing))
         return;
-    tally_distrusted(s->opts->tally);
+    s->opts->tally->n_distrusted++;
     log_warn("worker.distrusted", log_int("pid", s->pid), log_count("unasked", s->channel.n_stale));
 }
 
@@ -259,8 +268,8 @@ void hear_readable(struct session *s)
     loop_post(s->loop, s->step);
 }
 
-/* By order nothing behind the parts of the oldest can be read before they are taken. By number each
- * stream is told to wait for itself: give_controls(). */
+/* In order, nothing behind the oldest job's parts can be read before they are taken. In a numbered
+ * window each stream is paused on its own: give_controls(). */
 static bool must_pause(const struct session *s)
 {
     return !s->window.numbered && s->window.n > 0 && parts_are_full(window_oldest(&s->window));
@@ -299,7 +308,7 @@ enum stdin_probe_state hear_start(struct session *s)
 
     if (state == STDIN_PROBE_YES || state == STDIN_PROBE_POLLS) {
         s->ready = true;
-        hear_readable(s); /* what it said on the way, and the end of a pipe, is there by now */
+        hear_readable(s); /* its output so far, or the end of its pipes, can be read by now */
     }
     return state;
 }
@@ -310,7 +319,7 @@ void hear_resume(struct session *s)
         channel_resume(&s->channel);
 }
 
-/* ---- a program that is no action: it never reads ---- */
+/* ---- a program that never reads its input ---- */
 
 void hear_warn_unread(struct session *s)
 {
@@ -323,37 +332,39 @@ void hear_warn_unread(struct session *s)
         s->unread_at_ms = now_ms + UNREAD_MS;
     } else if (now_ms >= s->unread_at_ms) {
         s->unread_at_ms = NEVER_MS;
-        if (!channel_has_read(&s->channel))
+        if (!stdin_pipe_has_read(&s->channel.in))
             log_warn("worker.unread", log_int("pid", s->pid), log_text("hint", "it" UNREAD));
     }
 }
 
 static void note_unread(const struct session *s, struct job *job)
 {
-    if (!channel_has_read(&s->channel))
+    if (!stdin_pipe_has_read(&s->channel.in))
         (void)snprintf(job->reason, sizeof(job->reason), "It" UNREAD ".");
 }
 
 /* ---- the end of a process ---- */
 
-/* All but the oldest n_kept go back, in their order. */
+/* Return all jobs but the oldest n_kept to the pool, in their order. */
 static void give_back(struct session *s, unsigned n_kept)
 {
     struct list *after = &s->window.jobs;
 
+    assert(n_kept <= s->window.n);
     for (unsigned i = 0; i < n_kept; i++)
         after = after->next;
     while (after->next != &s->window.jobs) {
         struct job *job = window_take(&s->window, list_item(after->next, struct job, node));
 
         if (job != NULL)
-            list_add_tail(&s->returned, &job->node);
+            list_add_head(&s->returned, &job->node); /* the youngest first */
     }
     loop_post(s->loop, s->changed);
 }
 
 static void finish_oldest(struct session *s, unsigned n, enum job_outcome outcome)
 {
+    assert(n <= s->window.n);
     for (; n > 0; n--)
         finish(s, window_oldest(&s->window), outcome);
 }
@@ -365,6 +376,7 @@ bool hear_no_more(struct session *s, enum job_outcome outcome)
     bool taken;
     unsigned n_held;
 
+    assert(s->pid > 0 && !s->dismissed);
     s->dismissed = true;
     if (oldest == NULL)
         return false;
@@ -372,7 +384,7 @@ bool hear_no_more(struct session *s, enum job_outcome outcome)
         note_unread(s, oldest);
     /* Drain the pipe before requeueing: this process may run until SIGKILL and must not run these
      * jobs too. */
-    taken = channel_take_back(&s->channel, &n_unread);
+    taken = stdin_pipe_take_back(&s->channel.in, &n_unread);
     n_held = window_n_held(&s->window, taken ? n_unread : 0);
     if (s->window.numbered && taken) {
         n_held = window_n_begun(&s->window, n_unread);
@@ -380,7 +392,7 @@ bool hear_no_more(struct session *s, enum job_outcome outcome)
         finish_oldest(s, n_held, outcome);
         return false;
     }
-    if (n_held == 0 && outcome == JOB_LATE) /* late, and never read */
+    if (n_held == 0 && outcome == JOB_LATE) /* it is late and was never read: it does not go back */
         n_held = 1;
     give_back(s, n_held);
     if (n_held <= 1) {
@@ -396,10 +408,10 @@ void hear_out(struct session *s)
 {
     assert(s->window.n == 0);
     s->dismissed = true;
-    channel_close_input(&s->channel);
+    stdin_pipe_close(&s->channel.in);
 }
 
-static void hear_all(struct session *s, bool dead)
+void hear_rest(struct session *s, bool is_dead)
 {
     const char *text;
     size_t n;
@@ -407,27 +419,21 @@ static void hear_all(struct session *s, bool dead)
     channel_resume(&s->channel);
     for (int i = 0; i < LAST_READS_MAX && channel_pull(&s->channel); i++)
         hear(s);
-    channel_decide(&s->channel);
-    if (dead)
+    if (is_dead)
         channel_pull_ring(&s->channel);
     hear(s);
     if (window_is_fed(&s->window) && channel_rest(&s->channel, &text, &n) == CHANNEL_LINE)
         (void)finish_answered(s, CHANNEL_LINE, text, n);
 }
 
-void hear_rest(struct session *s)
-{
-    hear_all(s, false);
-}
-
 void hear_last_words(struct session *s, enum job_outcome outcome, const char *reason)
 {
     unsigned n_begun;
 
-    hear_all(s, true);
+    hear_rest(s, true);
     if (s->window.n == 0)
         return;
-    n_begun = window_n_begun(&s->window, channel_unread(&s->channel));
+    n_begun = window_n_begun(&s->window, stdin_pipe_unread(&s->channel.in));
     for (; n_begun > 0; n_begun--) {
         struct job *job = window_oldest(&s->window);
 
@@ -435,27 +441,29 @@ void hear_last_words(struct session *s, enum job_outcome outcome, const char *re
         finish(s, job, outcome);
     }
     give_back(s, 0);
+    assert(s->window.n == 0);
 }
 
 /* ---- deadlines ---- */
 
-/* Other jobs run beside one that is late, and may be in time: unless the process as a whole does
- * nothing any more, which shows by what it leaves unread. */
+/* Others run beside a late job and may be in time. Only if the process no longer reads is it
+ * replaced: ask. */
 static void ask_late(struct session *s)
 {
-    if (s->reads_by_ms == 0 || channel_reads(&s->channel))
+    if (s->reads_by_ms == 0 || stdin_pipe_reads(&s->channel.in))
         hear_ask(s, s->window.unsent_written == 0, READS_MS);
 }
 
 void hear_ask(struct session *s, bool may_get_line, uint64_t ms)
 {
-    channel_ask(&s->channel, may_get_line);
+    assert(ms > 0);
+    stdin_pipe_ask(&s->channel.in, may_get_line);
     s->reads_by_ms = loop_now_ms(s->loop) + ms;
 }
 
 bool hear_is_stuck(struct session *s)
 {
-    if (s->reads_by_ms > 0 && channel_reads(&s->channel)) {
+    if (s->reads_by_ms > 0 && stdin_pipe_reads(&s->channel.in)) {
         s->reads_by_ms = 0;
         s->asked_idle = false;
     }
@@ -491,7 +499,7 @@ void hear_deadlines_of_dying(struct session *s)
         struct job *oldest = window_oldest(&s->window);
 
         if (oldest->tombstone)
-            oldest->deadline_at_ms = NEVER_MS; /* it only keeps its place */
+            oldest->deadline_at_ms = NEVER_MS; /* only keep the place */
         else
             end_job(s, window_give_up(&s->window, oldest), JOB_LATE);
     }

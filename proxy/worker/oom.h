@@ -1,10 +1,10 @@
 #pragma once
 
 /*
- * oom - whether a process of ours was killed for want of memory.
+ * oom - whether the kernel killed a process of ours for lack of memory.
  *
- * The kernel's signal is the same SIGKILL that anybody may send; only the count in our memory
- * control group tells. It is read at the start and at each death that might be one.
+ * Its SIGKILL looks like anybody's; only the count in our memory control group tells. We read it at
+ * the start and at each death that may be such a kill.
  */
 
 #include <stdbool.h>
@@ -20,13 +20,12 @@ struct oom {
     uint64_t seen_at_ms;  /* when the last rise was seen */
 };
 
-/* root: see base/cgroup.h. Where there is no such count, no death is ever put down to memory. */
+/* root: see base/cgroup.h. Without that count no death is put down to memory. */
 void oom_open(struct oom *oom, const char *root);
 
 /*
- * A process of ours was killed: was it for want of memory? Each kill explains one death, within
- * OOM_CLAIM_MS of its being seen: kills of what an action started go unclaimed.
- * now_ms: loop time.
+ * A process of ours was killed: whether for lack of memory. Each counted kill explains one death
+ * within OOM_CLAIM_MS; it may also have hit a process that the action started. now_ms: loop time.
  */
 bool oom_claim(struct oom *oom, uint64_t now_ms);
 

@@ -5,12 +5,12 @@
 
 #include "base/loop.h"
 
-#define AHEAD_NS      1000000 /* work written ahead: a worker's wake-up costs a tenth of it */
-#define BATCH_NS      200000  /* work that is not worth the wake-up of another worker */
+#define AHEAD_NS      1000000 /* write this much work ahead: a wake-up costs a tenth of it */
+#define BATCH_NS      200000  /* less work than this is not worth waking another worker */
 #define STALLED_NS    1000000 /* at one activation for so long, and ... */
 #define STALLED_TIMES 8       /* ... so many times as long as usual */
-#define SILENT_BEFORE 16      /* activations without a log line before lines go ahead */
-#define WORK_SHARE    8       /* a new measurement counts for one in so many */
+#define SILENT_BEFORE 16      /* silent activations before lines are written ahead */
+#define WORK_SHARE    8       /* weight of a new measurement: one in so many */
 
 void pacing_init(struct pacing *pacing, unsigned ahead_max, unsigned vouched)
 {

@@ -17,23 +17,23 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Activations in turn before a process gets its lines without care: one that often speaks out of
- * turn is found out before. */
+/* Answers before a process is trusted to speak only when asked: one that does not is found out
+ * sooner. */
 #define PACING_PROVEN 1000
 
 struct pacing {
     /* set by the owner at each start */
-    unsigned ahead_max; /* setting: most lines ahead; 1: always one at a time */
-    unsigned vouched; /* setting: lines that it takes ahead though it announces nothing; 0: none */
-    bool distrusted;  /* it answered unasked once: whatever it announces is not believed */
+    unsigned ahead_max; /* setting: most lines written ahead; 1: one at a time */
+    unsigned vouched;   /* setting --pipeline: lines ahead for a process that announces nothing */
+    bool distrusted;    /* it answered unasked once: its announcements are ignored */
 
     /* what the worker announced */
-    unsigned pipeline;   /* lines that it takes ahead; 0: it announced nothing of the kind */
-    unsigned concurrent; /* lines that it works on at a time, by number; 0: likewise */
+    unsigned pipeline;   /* lines that it takes ahead; 0: not announced */
+    unsigned concurrent; /* lines that it works on at a time, with request ids; 0: not announced */
 
     /* how it works */
     uint64_t work_ns;    /* per activation, smoothed; 0: not measured yet */
-    uint64_t busy_at_ns; /* since when it works on what is in its pipe; 0: it has nothing */
+    uint64_t busy_at_ns; /* since when it has had work; 0: it has none */
     unsigned n_silent;   /* activations in a row that logged nothing */
     unsigned n_answered; /* of this process, up to PACING_PROVEN */
 };
@@ -44,34 +44,33 @@ void pacing_open(struct pacing *pacing);
 /* What it says of itself; 0: nothing. */
 void pacing_announced(struct pacing *pacing, unsigned pipeline, unsigned concurrent);
 
-/* How many lines may be in its pipe now, or at work in it, 1 and more. */
+/* How many lines the process may have, unread or at work; at least 1. */
 unsigned pacing_depth(const struct pacing *pacing);
-/* How many of them go into one write before another worker is woken, 1 and more: what it does in
- * some 100 us. */
+/* How many of them to write at once before another worker is woken: about 100 us of work; at least
+ * 1. */
 unsigned pacing_batch(const struct pacing *pacing);
-/* Whether it has been at the same activation for far longer than most take. now_ns: as
- * loop_clock_ns(). */
+/* Whether it has worked on one activation for far longer than usual. now_ns: as loop_clock_ns(). */
 bool pacing_is_stalled(const struct pacing *pacing, uint64_t now_ns);
-/* Whether it gets one line at a time since nobody says anything else of it. */
+/* Whether neither the process nor a setting allows more than one line at a time. */
 static inline bool pacing_is_plain(const struct pacing *pacing)
 {
     return pacing->pipeline == 0 && pacing->concurrent == 0;
 }
-/* Whether a line goes out only once it is known to wait for one. */
+/* Whether a line is completed only once the process is known to wait for it (worker/give.h). */
 bool pacing_takes_care(const struct pacing *pacing);
 
-/* Lines were written to a worker that had none, or answers came: measures its work.
- * n_answers in one read; more: lines are left in its pipe; logged: log bytes came with them.
- * Returns the time that each of the answers took, nanoseconds. */
+/* Measure work: lines were written to an idle process; answers came. n_answers: in one read; more:
+ * lines are left in its pipe; logged: log bytes came, too. Returns the time per answer,
+ * nanoseconds. */
 void pacing_began(struct pacing *pacing);
 uint64_t pacing_answered(struct pacing *pacing, unsigned n_answers, bool more, bool logged);
 
-/* It has much to say: it gets one line at a time. */
+/* It logs: it gets one line at a time. */
 static inline void pacing_logged(struct pacing *pacing)
 {
     pacing->n_silent = 0;
 }
 
-/* It wrote an answer that nobody waited for. true: it was not known to do so. Where answers have
- * numbers it can do no harm. */
+/* It wrote an answer that no job waited for. true: for the first time. Harmless where answers have
+ * request ids. */
 bool pacing_distrust(struct pacing *pacing);

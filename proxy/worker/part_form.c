@@ -11,7 +11,7 @@
 
 const struct part_form part_lines = {"{\"part\":", "}\n", "{\"result\":", "}\n", "", "\n"};
 
-/* A carriage return, which JSON has for a blank, is the end of a line to some readers. */
+/* JSON treats a carriage return as white space; some readers take it for the end of a line. */
 static void add_document(struct buf *out, const char *text, size_t n)
 {
     char *at = buf_room(out, n);

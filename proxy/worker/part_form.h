@@ -1,8 +1,8 @@
 #pragma once
 
 /*
- * part_form - how parts and the end of an answer look to whoever asked for them: as lines of JSON,
- * or in a form of http/stream.c. Bytes out, nothing else.
+ * part_form - how parts and the end of an answer are written for the caller: as JSON lines, or in a
+ * form of http/stream.c. No input or output in here.
  */
 
 #include <stddef.h>
@@ -10,7 +10,7 @@
 struct buf;
 struct job;
 
-/* What stands before a document and behind it. An error is an object with a member "error". */
+/* What to write before and after a document. An error is an object with a member "error". */
 struct part_form {
     const char *part;
     const char *part_end;
@@ -23,8 +23,8 @@ struct part_form {
 /* {"part":…}, {"result":…} or {"error":…}, without newlines inside. */
 extern const struct part_form part_lines;
 
-/* The parts that have come, which are taken off the job. */
+/* Write the parts that have come, and take them off the job. */
 void part_form_parts(const struct part_form *form, struct buf *out, struct job *job);
-/* The result, or why there is none. The job is done. answer_max_bytes: for that text. */
+/* Write the result, or why there is none. The job is done. answer_max_bytes: for that text. */
 void part_form_end(const struct part_form *form, struct buf *out, const struct job *job,
                    size_t answer_max_bytes);

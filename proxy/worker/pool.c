@@ -6,8 +6,8 @@
 
 #include "base/log.h"
 
-#define WHY_MAX     160 /* bytes of the last reason, beside our own words */
-#define SPREAD_JOBS 8   /* with fewer under way each goes to the least busy worker; a guess */
+#define WHY_MAX     160 /* bytes of the last reason, next to our own text */
+#define SPREAD_JOBS 8   /* with fewer jobs in all, each goes to the least busy worker; a guess */
 
 static void on_dispatch(struct loop_post *post);
 static void on_late(struct loop_timer *timer);
@@ -17,6 +17,28 @@ static void on_worker_changed(struct loop_post *post);
 static void on_made(struct zygote_order *order, const struct spawned *spawned,
                     const struct err *err);
 static void on_room(struct output_waiter *waiter);
+
+#define BIT(n) (1u << (n))
+
+static void pool_move(struct pool *pool, enum pool_state next)
+{
+    static const unsigned may_follow[] = {
+        [POOL_STARTING] = BIT(POOL_SERVING) | BIT(POOL_RETIRED) | BIT(POOL_STOPPING),
+        [POOL_SERVING] = BIT(POOL_BROKEN) | BIT(POOL_RETIRED) | BIT(POOL_STOPPING),
+        [POOL_BROKEN] = BIT(POOL_SERVING) | BIT(POOL_RETIRED) | BIT(POOL_STOPPING),
+        [POOL_RETIRED] = BIT(POOL_STOPPING),
+        [POOL_STOPPING] = 0,
+    };
+
+    assert(may_follow[pool->state] & BIT(next));
+    pool->state = next;
+}
+
+/* Whether workers that ended are started again. */
+static bool restarts(const struct pool *pool)
+{
+    return pool->state == POOL_SERVING || pool->state == POOL_BROKEN;
+}
 
 struct pool *pool_new(struct loop *loop, struct exec_spec *spec, const struct pool_opts *opts,
                       struct output *out, struct output *err)
@@ -67,11 +89,12 @@ void pool_free(struct pool **pool)
     *pool = NULL;
 }
 
-/* The one place where the process of a worker comes from, but for the one that waited. */
+/* Start the worker's process, by fork of the zygote if there is one. */
 static void start(struct pool_worker *pw)
 {
     struct zygote *zygote = pw->pool->zygote;
 
+    assert(!pw->up);
     pw->up = true;
     pw->cost_a_job = false;
     if (zygote == NULL || !zygote_take_order(zygote, &pw->order))
@@ -83,6 +106,7 @@ void pool_start(struct pool *pool, const struct spawned *waiting, struct buf *li
 {
     unsigned i = 0;
 
+    assert(pool->state == POOL_STARTING);
     pool->started = started;
     pool->started_owner = owner;
     if (waiting != NULL) {
@@ -93,11 +117,16 @@ void pool_start(struct pool *pool, const struct spawned *waiting, struct buf *li
         start(&pool->workers[i]);
 }
 
+void pool_start_on_demand(struct pool *pool)
+{
+    pool_move(pool, POOL_SERVING);
+}
+
 static void on_made(struct zygote_order *order, const struct spawned *spawned,
                     const struct err *err)
 {
     struct pool_worker *pw = container_of(order, struct pool_worker, order);
-    struct buf nothing = {0}; /* it has loaded the action: it needs not be told */
+    struct buf nothing = {0}; /* its action is loaded already: there is nothing to tell it */
 
     if (spawned != NULL) {
         worker_adopt(&pw->worker, spawned, &nothing);
@@ -111,6 +140,7 @@ static void on_made(struct zygote_order *order, const struct spawned *spawned,
 void pool_start_forked(struct pool *pool, struct exec_spec *spec, const struct spawned *waiting,
                        struct buf *line, pool_started_fn *started, void *owner)
 {
+    assert(pool->state == POOL_STARTING && pool->zygote == NULL);
     pool->started = started;
     pool->started_owner = owner;
     pool->zygote = zygote_new(pool->loop, spec, line, &pool->opts.worker, pool->out, pool->err);
@@ -174,7 +204,7 @@ static void enqueue(struct pool *pool, struct job *job, bool at_head)
     pool->n_queued++;
     job->holder = &pool->holder;
     pool->holder.asked |= job->is_cancelled;
-    /* Only ever to an earlier moment; a later one is found when the timer fires. */
+    /* Only move the timer forward; if it fires too early, it is set anew. */
     if (job->deadline_at_ms != JOB_BY_TURN &&
         (!loop_timer_is_set(&pool->late) || job->deadline_at_ms * 1000 < pool->late.at_us))
         loop_timer_set(pool->loop, &pool->late, job->deadline_at_ms);
@@ -183,6 +213,7 @@ static void enqueue(struct pool *pool, struct job *job, bool at_head)
 
 static struct job *dequeue(struct pool *pool, struct list *node)
 {
+    assert(pool->n_queued > 0);
     list_remove(node);
     pool->n_queued--;
     if (pool->n_queued == 0)
@@ -190,7 +221,7 @@ static struct job *dequeue(struct pool *pool, struct list *node)
     return list_item(node, struct job, node);
 }
 
-/* For jobs that no worker has: their activation ends here, with its sentinels. */
+/* End a job that no worker has, with its sentinels. */
 static void finish_queued(struct pool *pool, struct list *node, enum job_outcome outcome,
                           const char *reason)
 {
@@ -210,7 +241,13 @@ static void finish_all_queued(struct pool *pool, enum job_outcome outcome, const
         finish_queued(pool, pool->queue.next, outcome, reason);
 }
 
-static void finish_cancelled(struct pool *pool)
+static bool is_late(const struct pool *pool, struct list *node)
+{
+    return list_item(node, struct job, node)->deadline_at_ms <= loop_now_ms(pool->loop);
+}
+
+/* End the queued jobs that are cancelled or late. */
+static void sweep(struct pool *pool)
 {
     struct list *next;
 
@@ -219,31 +256,21 @@ static void finish_cancelled(struct pool *pool)
         next = node->next;
         if (list_item(node, struct job, node)->is_cancelled)
             finish_queued(pool, node, JOB_ABANDONED, "");
-    }
-}
-
-static bool is_late(const struct pool *pool, struct list *node)
-{
-    return list_item(node, struct job, node)->deadline_at_ms <= loop_now_ms(pool->loop);
-}
-
-static void on_late(struct loop_timer *timer)
-{
-    struct pool *pool = container_of(timer, struct pool, late);
-    struct list *next;
-
-    for (struct list *node = pool->queue.next; node != &pool->queue; node = next) {
-        next = node->next;
-        if (is_late(pool, node))
+        else if (is_late(pool, node))
             finish_queued(pool, node, JOB_LATE, "");
     }
     watch_deadlines(pool);
 }
 
+static void on_late(struct loop_timer *timer)
+{
+    sweep(container_of(timer, struct pool, late));
+}
+
 /* ---- giving jobs to workers ---- */
 
-/* Whether `worker` is a better choice than `best`. One that has worked on the same activation for
- * long would make those behind it wait, perhaps for its deadline. */
+/* Whether `worker` is a better choice than `best`. Behind a stalled activation others would wait,
+ * perhaps until its deadline. */
 static bool is_better(const struct worker *worker, const struct worker *best, uint64_t now_ns)
 {
     bool stalled = worker_is_stalled(worker, now_ns);
@@ -253,8 +280,8 @@ static bool is_better(const struct worker *worker, const struct worker *best, ui
     return worker_n_jobs(worker) < worker_n_jobs(best);
 }
 
-/* The worker with room that has the fewest jobs; NULL: none has room. Ties go in turn, but light
- * work stays with the first ones: each further process that is woken costs more than it does. */
+/* The worker with room that has the fewest jobs; NULL: none has room. Equals take turns, but light
+ * work stays with the first workers: waking another process costs more than the work. */
 static struct worker *choose(struct pool *pool, uint64_t now_ns)
 {
     struct worker *best = NULL;
@@ -275,9 +302,8 @@ static struct worker *choose(struct pool *pool, uint64_t now_ns)
     return best;
 }
 
-/* Whether the worker that was given a job just now takes the next one, too: one write and one
- * wake-up for both. Where few jobs are under way they are spread, so that none waits for
- * another. */
+/* Whether the worker that got the last job gets the next one, too: one write and one wake-up for
+ * both. With few jobs they are spread instead, so that none waits for another. */
 static bool takes_next(const struct pool *pool, const struct worker *worker, uint64_t now_ns)
 {
     return worker != NULL && pool_n_jobs(pool) >= SPREAD_JOBS && worker_room(worker) > 0 &&
@@ -291,8 +317,8 @@ static void on_room(struct output_waiter *waiter)
     loop_post(pool->loop, &pool->dispatch);
 }
 
-/* Each activation adds to our logs, if only its sentinels: where these cannot leave, none begins.
- * One output stream is waited for at a time; the other is looked at when that one has room. */
+/* Each activation writes to our logs, at least its sentinels: begin none while a log is full. We
+ * wait for one stream at a time, then check again. */
 static bool is_held_up(struct pool *pool)
 {
     struct output *full = output_is_full(pool->out) ? pool->out : pool->err;
@@ -304,7 +330,7 @@ static bool is_held_up(struct pool *pool)
     return true;
 }
 
-/* The oldest job in the queue becomes the worker's. */
+/* Give the oldest queued job to the worker. */
 static void give(struct pool *pool, struct worker *worker)
 {
     struct job *job = dequeue(pool, pool->queue.next);
@@ -318,26 +344,26 @@ static void give(struct pool *pool, struct worker *worker)
     worker_give(worker, job);
 }
 
-/* Give what waits to the workers that have room, and write it. */
+/* Give queued jobs to workers with room, and write their lines. */
 static void dispatch(struct pool *pool)
 {
     uint64_t now_ns = pool->opts.n_workers > 1 ? loop_clock_ns() : 0;
     struct worker *last = NULL;
 
     assert(pool->retired == NULL);
-    if (pool->stopping)
+    if (pool->state == POOL_STOPPING)
         finish_all_queued(pool, JOB_ABANDONED, "");
-    else if (pool->circuit_open)
+    else if (pool->state == POOL_BROKEN)
         finish_all_queued(pool, JOB_UNSTARTED, pool->why_open);
     if (pool->holder.asked)
-        finish_cancelled(pool);
+        sweep(pool);
     if (is_held_up(pool))
         return;
     while (!list_empty(&pool->queue)) {
         struct worker *worker;
 
-        /* What comes back from a worker that ended may be late by now: it would cost the next
-         * one. */
+        /* A job returned by a worker that ended may be late by now; do not waste the next worker's
+         * time on it. */
         if (is_late(pool, pool->queue.next)) {
             finish_queued(pool, pool->queue.next, JOB_LATE, "");
             continue;
@@ -365,8 +391,8 @@ static void on_dispatch(struct loop_post *post)
         dispatch(pool);
 }
 
-/* Jobs that take no place in the queue: for workers with room, and one for each that is on its way
- * back. */
+/* How many queued jobs are about to begin and do not count against queue_max: one for each place in
+ * a worker, and one for each worker that is restarting. */
 static unsigned n_places(const struct pool *pool)
 {
     unsigned n = 0;
@@ -374,7 +400,7 @@ static unsigned n_places(const struct pool *pool)
     for (unsigned i = 0; i < pool->opts.n_workers; i++) {
         const struct worker *worker = &pool->workers[i].worker;
 
-        n += worker->state != WORKER_READY && pool->serving ? 1 : worker_room(worker);
+        n += worker->state != WORKER_READY && restarts(pool) ? 1 : worker_room(worker);
     }
     return n;
 }
@@ -406,25 +432,25 @@ static bool is_any_ready(const struct pool *pool)
     return false;
 }
 
-/* A worker that has served since its start, or has crashed once, is restarted at once. One that
- * keeps ending while idle is restarted only when there are jobs. With the circuit open one probe
- * runs at a time. */
+/* A worker is restarted at once if it has served since its start or crashed only once. One that
+ * keeps ending while idle is restarted when there are jobs. With the circuit open, one probe runs
+ * at a time. */
 static bool wants_restart(const struct pool *pool, const struct pool_worker *pw)
 {
     if (pw->up)
         return false;
-    if (pool->circuit_open)
+    if (pool->state == POOL_BROKEN)
         return !is_any_up(pool);
     return !list_empty(&pool->queue) || pool->n_given != pw->n_given_before ||
            worker_was_fed(&pw->worker) || pw->backoff.n_deaths <= 1;
 }
 
-/* Start what is down and due; wait for the soonest of those that are not due. */
+/* Restart workers whose pause is over; set the timer for the next one. */
 static void start_what_is_down(struct pool *pool)
 {
     uint64_t soonest_ms = UINT64_MAX;
 
-    if (!pool->serving || pool->stopping)
+    if (!restarts(pool))
         return;
     for (unsigned i = 0; i < pool->opts.n_workers; i++) {
         struct pool_worker *pw = &pool->workers[i];
@@ -468,10 +494,11 @@ static void look_at_circuit(struct pool *pool, const struct pool_worker *pw)
                    "it ended %u times in a row without serving (--broken-after), the last time: "
                    "%.*s",
                    pw->backoff.n_deaths, WHY_MAX, why);
-    if (!pool->circuit_open)
-        log_warn("pool.broken", log_count("deaths", pw->backoff.n_deaths),
-                 log_text("reason", pool->why_open));
-    pool->circuit_open = true;
+    if (pool->state == POOL_BROKEN)
+        return;
+    log_warn("pool.broken", log_count("deaths", pw->backoff.n_deaths),
+             log_text("reason", pool->why_open));
+    pool_move(pool, POOL_BROKEN);
 }
 
 static void on_worker_down(struct pool *pool, struct pool_worker *pw)
@@ -482,15 +509,12 @@ static void on_worker_down(struct pool *pool, struct pool_worker *pw)
 
     pw->up = false;
     pw->n_given_before = pool->n_given;
-    if (!pool->serving) {
-        /* The first start: nothing is tried again, for /init itself can be. */
-        if (!is_any_up(pool))
-            tell_started(pool, &w->start_err);
-        return;
-    }
+    /* A failed first start is not repeated: the client can repeat the /init. */
+    if (pool->state == POOL_STARTING && !is_any_up(pool))
+        tell_started(pool, &w->start_err);
     /* A crash that cost an activation is not counted: its client got the error. Only idle and start
      * crashes back off. */
-    if (pw->cost_a_job)
+    if (!restarts(pool) || pw->cost_a_job)
         return;
     backoff_died(&pw->backoff, &pool->opts.restart, now_ms,
                  was_ready ? now_ms - w->started_at_ms : 0, loop_now_us(pool->loop));
@@ -499,12 +523,12 @@ static void on_worker_down(struct pool *pool, struct pool_worker *pw)
 
 static void on_worker_ready(struct pool *pool, const struct worker *w)
 {
-    pool->serving = true;
-    pool->circuit_open = false;
+    if (pool->state == POOL_STARTING || pool->state == POOL_BROKEN)
+        pool_move(pool, POOL_SERVING);
     tell_started(pool, &w->start_err);
 }
 
-/* Jobs that have ended are no longer running; those that never began wait again. */
+/* Collect results: finished jobs leave, jobs that never began are queued again. */
 static void collect(struct pool *pool, struct pool_worker *pw, struct list *finished)
 {
     struct worker *w = &pw->worker;
@@ -536,7 +560,7 @@ static void on_worker_changed(struct loop_post *post)
 
     list_init(&finished);
     collect(pool, pw, &finished);
-    /* What one process has shown holds for all of them. */
+    /* All workers run the same program: what one has shown holds for all. */
     if (pool->spec.answers == ANSWERS_AUTO)
         pool->spec.answers = worker_answers(w);
     if (pool->retired == NULL) {
@@ -545,7 +569,7 @@ static void on_worker_changed(struct loop_post *post)
         else if (w->state == WORKER_DOWN && pw->up && !zygote_order_waits(&pw->order))
             on_worker_down(pool, pw);
     }
-    /* The next lines go first: the worker is at them while we write sentinels and replies. */
+    /* Write the next lines first: the worker runs while we write sentinels and replies. */
     if (pool->retired == NULL)
         dispatch(pool);
     else
@@ -565,8 +589,9 @@ static void on_worker_changed(struct loop_post *post)
 
 void pool_stop(struct pool *pool)
 {
-    pool->stopping = true;
-    pool->started = NULL; /* a start that is called off has no outcome */
+    if (pool->state != POOL_STOPPING)
+        pool_move(pool, POOL_STOPPING);
+    pool->started = NULL; /* `started` is not called any more */
     loop_post(pool->loop, &pool->dispatch);
     if (pool->zygote != NULL)
         zygote_stop(pool->zygote);
@@ -577,7 +602,9 @@ void pool_stop(struct pool *pool)
 
 void pool_retire(struct pool *pool, pool_retired_fn *retired, void *owner)
 {
-    assert(pool->retired == NULL);
+    assert(pool->retired == NULL && retired != NULL);
+    if (pool->state != POOL_STOPPING)
+        pool_move(pool, POOL_RETIRED);
     pool->started = NULL;
     pool->retired = retired;
     pool->retired_owner = owner;
@@ -592,6 +619,7 @@ void pool_retire(struct pool *pool, pool_retired_fn *retired, void *owner)
 
 void pool_take_queued(struct pool *to, struct pool *from)
 {
+    assert(to != from);
     while (!list_empty(&from->queue))
         enqueue(to, dequeue(from, from->queue.prev), true);
     watch_deadlines(from);

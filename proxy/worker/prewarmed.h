@@ -1,11 +1,12 @@
 #pragma once
 
 /*
- * prewarmed - a launcher that was started before there is an action, so that the interpreter's
- * start is not part of the cold start.
+ * prewarmed - a launcher that is started before there is an action, so that the interpreter's start
+ * is not part of the cold start.
  *
- * It waits for one line that names the action; see runtime/README.md. Whoever takes it over writes
- * that line. One that ends while it waits is forgotten: the normal start is always there.
+ * It waits for one line that names the action (runtime/README.md), which the worker that takes it
+ * over writes. If it ends while it waits, it is forgotten: an action can always be started
+ * normally.
  */
 
 #include <stdbool.h>
@@ -22,7 +23,7 @@ struct prewarmed {
 };
 
 void prewarmed_init(struct prewarmed *prewarmed, struct loop *loop);
-/* Start one, unless one waits already. spec is used up, also on failure. false: not started. */
+/* Start one, unless one is waiting. spec: taken over, also on failure. false: not started. */
 bool prewarmed_start(struct prewarmed *prewarmed, struct exec_spec *spec, int pipe_bytes);
 /* Hand it over with its descriptors. false: there is none. */
 bool prewarmed_take(struct prewarmed *prewarmed, struct spawned *spawned);

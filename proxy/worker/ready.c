@@ -1,5 +1,6 @@
 #include "worker/ready.h"
 
+#include <assert.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,12 +10,13 @@
 
 #define BROKEN "The action did not initialize properly."
 
-/* A number is 1 and more, whatever it says beyond what we use. */
+/* A number below 1 counts as 1, one too large as INT_MAX. */
 static unsigned announced(struct json_slice top, const char *name)
 {
     struct json_slice value;
     long n;
 
+    assert(top.kind == JSON_OBJECT);
     if (!json_member(top, name, &value) || value.kind != JSON_NUMBER)
         return 0;
     n = strtol(value.text, NULL, 10);

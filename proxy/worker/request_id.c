@@ -1,5 +1,6 @@
 #include "worker/request_id.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -8,6 +9,7 @@ size_t request_id_head(char head[REQUEST_ID_HEAD_MAX], uint64_t number)
     char text[REQUEST_ID_HEAD_MAX + 1];
     int n = snprintf(text, sizeof(text), "[%llu,", (unsigned long long)number);
 
+    assert(n > 0 && n <= REQUEST_ID_HEAD_MAX);
     memcpy(head, text, (size_t)n);
     return (size_t)n;
 }
@@ -29,7 +31,7 @@ bool request_id_read(const char **text, size_t *n, uint64_t *number)
         return false;
     first = at = skip_blanks(bytes, *n, at + 1);
     *number = 0;
-    /* What has no more than 19 digits cannot overflow. */
+    /* 19 digits cannot overflow. */
     for (; at < *n && at - first < 19 && bytes[at] >= '0' && bytes[at] <= '9'; at++)
         *number = *number * 10 + (uint64_t)(bytes[at] - '0');
     if (at == first)

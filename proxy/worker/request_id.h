@@ -1,9 +1,8 @@
 #pragma once
 
 /*
- * request_id - which answer belongs to which line, where a worker does several activations at a
- * time: `[7,LINE]` goes in and `[7,ANSWER]` comes back, in whatever order they get done. Bytes in,
- * result out. Source: runtime/README.md.
+ * request_id - framing for workers that do several activations at a time: `[7,LINE]` goes in and
+ * `[7,ANSWER]` comes back, in any order. No input or output in here. Source: runtime/README.md.
  */
 
 #include <stdbool.h>
@@ -18,7 +17,7 @@
 /* Writes "[7," without a NUL. Returns its length. */
 size_t request_id_head(char head[REQUEST_ID_HEAD_MAX], uint64_t number);
 
-/* Take the head off text[0 .. n), of which the end may be missing. false: it has none. */
+/* Cut the head off text[0 .. n), whose end may be missing. false: it has none. */
 bool request_id_read(const char **text, size_t *n, uint64_t *number);
-/* Take off the tail of what request_id_read() left. false: it has none. */
+/* Cut the tail off the rest. false: it has none. */
 bool request_id_end(const char *text, size_t *n);

@@ -8,6 +8,7 @@
 void session_init(struct session *s, struct loop *loop, const struct exec_spec *spec,
                   const struct worker_opts *opts, struct output *out, struct output *err)
 {
+    assert(opts->answer_max_bytes > 0);
     s->loop = loop;
     s->spec = spec;
     s->opts = opts;
@@ -23,6 +24,7 @@ void session_init(struct session *s, struct loop *loop, const struct exec_spec *
 
 void session_tell(struct session *s, struct loop_post *step, struct loop_post *changed)
 {
+    assert(step != NULL && changed != NULL);
     s->step = step;
     s->changed = changed;
     s->holder = (struct job_holder){.loop = s->loop, .step = step};
@@ -45,6 +47,7 @@ void session_begin(struct session *s, pid_t pid)
 
 void session_close(struct session *s)
 {
+    assert(s->window.n == 0);
     channel_close(&s->channel);
     stdin_probe_close(&s->stdin_probe);
     buf_done(&s->greeting);
@@ -91,33 +94,21 @@ void session_assume_ready(struct session *s)
 
 struct job *session_take_finished(struct session *s)
 {
-    struct job *job;
+    struct list *node = list_take_first(&s->finished);
 
-    if (list_empty(&s->finished))
-        return NULL;
-    job = list_item(s->finished.next, struct job, node);
-    list_remove(&job->node);
-    return job;
+    return node != NULL ? list_item(node, struct job, node) : NULL;
 }
 
 struct job *session_take_returned(struct session *s)
 {
-    struct job *job;
+    struct list *node = list_take_first(&s->returned);
 
-    if (list_empty(&s->returned))
-        return NULL;
-    job = list_item(s->returned.prev, struct job, node);
-    list_remove(&job->node);
-    return job;
+    return node != NULL ? list_item(node, struct job, node) : NULL;
 }
 
 struct job *session_take_spoken(struct session *s)
 {
-    struct job *job;
+    struct list *node = list_take_first(&s->spoke);
 
-    if (list_empty(&s->spoke))
-        return NULL;
-    job = list_item(s->spoke.next, struct parts, node)->job;
-    list_remove(&job->parts->node);
-    return job;
+    return node != NULL ? list_item(node, struct parts, node)->job : NULL;
 }

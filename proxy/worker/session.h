@@ -30,23 +30,23 @@ struct oom;
 
 struct worker_opts {
     uint64_t start_ms;       /* time that a start may take, until ready */
-    uint64_t settle_ms;      /* without a ready line: how long to look whether it waits for input */
+    uint64_t settle_ms;      /* without a ready line: how long to wait until it waits for input */
     uint64_t kill_ms;        /* between SIGTERM and SIGKILL */
-    uint64_t health_ms;      /* between two looks at an idle process; 0: none */
+    uint64_t health_ms;      /* between two checks of an idle process; 0: none */
     size_t answer_max_bytes; /* longest answer */
-    unsigned pipeline;       /* lines ahead for those that announce nothing; 0: none */
+    unsigned pipeline;       /* lines ahead for a process that announces nothing; 0: none */
     unsigned ahead_max;      /* most lines written ahead of their answers; 1: one at a time */
     bool wake_near;          /* worker/placement.h */
     int pipe_bytes;          /* wanted size of the pipes; 0: the system's */
     struct tally *tally;     /* where starts, ends and work are counted; borrowed */
-    struct oom *oom;         /* borrowed; tells deaths for want of memory. NULL: nobody does */
+    struct oom *oom;         /* borrowed; tells deaths for lack of memory. NULL: cannot be told */
 };
 
-/* Whether the process is back at its input, though no line waits for it: give_question(). */
+/* State of give_question(): is the process back at its input? */
 struct question {
     uint64_t asked_at_us; /* 0: it was not asked */
-    uint64_t read_at_us;  /* the byte that was written for this was read; 0: not yet */
-    bool probed;          /* there is such a byte */
+    uint64_t read_at_us;  /* when the probe byte was read; 0: not yet */
+    bool probed;          /* a probe byte was written */
 };
 
 struct session {
@@ -65,31 +65,31 @@ struct session {
     struct placement placement;
     struct stdin_probe stdin_probe;
     struct question question;
-    struct buf greeting; /* what a launcher that waited for its action must hear first */
+    struct buf greeting; /* what a prewarmed launcher must read first */
     struct job_holder holder;
     bool takes_control;    /* it reads control lines */
-    bool logs_settled;     /* inside hear(): the log pipes were looked at since the last read */
+    bool logs_settled;     /* inside hear(): logs were settled since the last read */
     uint64_t n_logged;     /* log bytes forwarded up to the last answers */
-    uint64_t reads_by_ms;  /* asked whether it still reads: the time to show it; 0: not asked */
-    bool asked_idle;       /* ... while it had no job */
-    uint64_t health_at_ms; /* when to look whether it still reads; 0: it has jobs, or none looks */
-    uint64_t unread_at_ms; /* when to warn that it has read nothing; 0: it has no line yet */
+    uint64_t reads_by_ms;  /* hear_ask(): it must read until this moment; 0: not asked */
+    bool asked_idle;       /* ... and it was idle then */
+    uint64_t health_at_ms; /* next health check; 0: it has jobs, or there are no checks */
+    uint64_t unread_at_ms; /* when to warn that it has read nothing; 0: no line was written */
 
     /* facts */
-    bool ready;         /* it said so, or was seen waiting for input, or had its time */
-    bool refused;       /* its ready line says no, is none, or came too late: see refusal */
+    bool ready;         /* it said so, waits for input, or settle_ms passed */
+    bool refused;       /* its ready line is a refusal, malformed or too late: see refusal */
     bool ended;         /* its pipes are closed */
-    bool spoiled;       /* it answered a line before all of it was written */
-    bool dismissed;     /* it was told to end: without jobs, nothing that it says counts */
+    bool spoiled;       /* it answered a line that was written in part only */
+    bool dismissed;     /* it was told to end: without jobs, its output is ignored */
     struct err refusal; /* why it refused */
 
     /* kept from one process to the next */
-    bool announces_late; /* it announced `concurrent` amid its first line */
+    bool announces_late; /* it announced `concurrent` only after its first line was begun */
 
     /* results, for the owner to collect */
-    struct list spoke;    /* parts that came since it was told */
+    struct list spoke;    /* parts that the owner has not seen */
     struct list finished; /* jobs with an outcome; their sentinels are written */
-    struct list returned; /* jobs that never began, in order */
+    struct list returned; /* jobs that never began, the youngest first */
 };
 
 /* out, err: our own streams. */
@@ -99,24 +99,25 @@ void session_init(struct session *session, struct loop *loop, const struct exec_
 void session_tell(struct session *session, struct loop_post *step, struct loop_post *changed);
 /* A process has started. The pipes are opened by hear_open(). */
 void session_begin(struct session *session, pid_t pid);
-/* The process is dead and heard: forward the last log bytes, close all. */
+/* The process is dead and all of its output was processed: forward the last log bytes, close
+ * all. */
 void session_close(struct session *session);
-/* Frees memory. No job is left, and all results are collected. */
+/* Frees memory. No job is left, and all results were collected. */
 void session_done(struct session *session);
 
-/* The job stands in the window until it is finished or returned. give_next() writes its line. */
+/* Put the job into the window until it is finished or returned. give_next() writes its line. */
 void session_add(struct session *session, struct job *job);
-/* How many more jobs it may be given. */
+/* How many more jobs the process may be given. */
 unsigned session_room(const struct session *session);
-/* It will answer nothing more. */
+/* No more answers will come. */
 bool session_is_lost(const struct session *session);
-/* Lines have request ids, and nobody waits for the answer to any of them. */
+/* The window is numbered and holds nothing but tombstones. */
 bool session_is_deserted(const struct session *session);
-/* Waits for input, though it reports nothing: it is ready. */
+/* The process counts as ready, though it reported nothing. */
 void session_assume_ready(struct session *session);
 
-/* The result that has waited longest is the owner's; NULL: there is none. */
+/* Hand the oldest result to the owner; NULL: there is none. */
 struct job *session_take_finished(struct session *session);
 struct job *session_take_spoken(struct session *session);
-/* Jobs to run elsewhere, youngest first. */
+/* Jobs for another worker, the youngest first. */
 struct job *session_take_returned(struct session *session);

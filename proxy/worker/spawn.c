@@ -11,7 +11,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -26,17 +25,14 @@
 #include "base/ring.h"
 #include "base/util.h"
 
-#define SPAWN_LOOK_MS 5 /* while we wait for exec: how often to see whether it was stopped */
-#define N_ENDS        (RING_FD + 1) /* of the child: four pipes and the ring, which may be missing */
-#define SPAWN_FD_MIN  10 /* our ends lie above the child's 0 to 4, so that dup2 hits none of them */
+#define SPAWN_LOOK_MS 5 /* while we wait for exec: interval of checks whether it was stopped */
+#define N_ENDS        (RING_FD + 1) /* the child's descriptors: four pipes and perhaps the ring */
+#define SPAWN_FD_MIN  10 /* our ends lie above the child's 0 to 4, so that dup2() overwrites none */
 
-static const char default_path[] = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-
-/* A pipe, or a pair of sockets, whose both ends are close-on-exec and lie at SPAWN_FD_MIN or
- * above. */
+/* Make a pipe or a socket pair, both ends close-on-exec and at SPAWN_FD_MIN or above. */
 static int high_pair(int ends[2], bool sockets, int pipe_bytes)
 {
-    static bool is_told; /* once is enough: the others will have no larger ones either */
+    static bool is_told; /* log it once: the other pipes will not get more */
     int low[2];
 
     if ((sockets ? socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, low)
@@ -51,8 +47,7 @@ static int high_pair(int ends[2], bool sockets, int pipe_bytes)
         fd_close(&ends[1]);
         return -1;
     }
-    /* Refused beyond the user's share of pipe memory; any size is correct, a larger one is
-     * faster. */
+    /* Fails beyond the user's share of pipe memory; a small pipe works, only slower. */
     if (pipe_bytes > 0 && !sockets && fcntl(ends[0], F_SETPIPE_SZ, pipe_bytes) < 0 && !is_told) {
         is_told = true;
         log_warn("spawn.pipes", log_text("failed", strerror(errno)),
@@ -72,7 +67,7 @@ static const char *env_value(char *const *env, const char *name)
     return NULL;
 }
 
-/* Where to find a bare name, as a shell would in the child's own PATH. false: nowhere. */
+/* Look a bare name up in the child's own PATH, as a shell would. false: not found. */
 static bool find_program(const struct exec_spec *spec, char *path, size_t size)
 {
     const char *name = spec->argv[0];
@@ -80,7 +75,7 @@ static bool find_program(const struct exec_spec *spec, char *path, size_t size)
 
     if (strchr(name, '/') != NULL)
         return (size_t)snprintf(path, size, "%s", name) < size;
-    for (const char *at = folders != NULL ? folders : default_path; *at != '\0';) {
+    for (const char *at = folders != NULL ? folders : EXEC_SPEC_DEFAULT_PATH; *at != '\0';) {
         size_t n = strcspn(at, ":");
 
         if (n > 0 && (size_t)snprintf(path, size, "%.*s/%s", (int)n, at, name) < size &&
@@ -93,35 +88,26 @@ static bool find_program(const struct exec_spec *spec, char *path, size_t size)
 
 /* How far the child came. */
 enum step {
+    STEP_ENTER, /* limits and user */
     STEP_PIPES,
-    STEP_LIMITS,
-    STEP_USER,
     STEP_FOLDER,
     STEP_EXEC,
-    STEP_STOPPED, /* by somebody else, on its way to exec */
+    STEP_STOPPED, /* another process stopped it before exec */
 };
 
 struct failure {
     enum step step;
     int os;   /* errno; 0: the program runs */
-    int what; /* STEP_LIMITS, STEP_USER: for privileges_explain() */
+    int what; /* STEP_ENTER: for privileges_explain() */
 };
 
-/* Everything before exec; returns at the first failure. */
+/* All steps before exec; returns at the first failure. */
 static void prepare(const struct exec_spec *spec, const int ends[N_ENDS], pid_t parent,
                     struct failure *failure)
 {
-    failure->step = STEP_LIMITS;
-    failure->what = privileges_limit(spec->privileges, &failure->os);
+    failure->what = child_enter(spec->privileges, true, parent, &failure->os);
     if (failure->what != 0)
         return;
-    failure->step = STEP_USER;
-    failure->what = privileges_become(spec->privileges, &failure->os);
-    if (failure->what != 0)
-        return;
-    (void)prctl(PR_SET_PDEATHSIG, SIGKILL); /* a change of user would clear it */
-    if (getppid() != parent)
-        _exit(127); /* we were orphaned before the line above took effect */
     failure->step = STEP_PIPES;
     for (int fd = 0; fd < N_ENDS; fd++)
         if (ends[fd] >= 0 && dup2(ends[fd], fd) < 0) {
@@ -133,7 +119,7 @@ static void prepare(const struct exec_spec *spec, const int ends[N_ENDS], pid_t 
         failure->os = errno;
         return;
     }
-    /* What we inherited ourselves without close-on-exec is not for the action either. */
+    /* Descriptors that we inherited without close-on-exec are not for the action either. */
     child_forget(ends[RING_FD] >= 0 ? N_ENDS : RING_FD, CLOSE_RANGE_CLOEXEC);
 }
 
@@ -151,15 +137,15 @@ static void become_program(const struct exec_spec *spec, const char *path, const
 }
 
 /*
- * Between vfork and exec the parent's memory is ours too: system calls only, nothing allocated,
- * and the outcome goes back through *told. Every signal is blocked until the mask is emptied. A
- * child that is somebody else by then cannot be looked into: our memory is not dumpable (main.c).
+ * Between vfork and exec the child uses our memory: system calls only, no allocation, and the
+ * result goes back through *told. Every signal is blocked until the mask is emptied. A child that
+ * has another user by then cannot be inspected: our memory is not dumpable (main.c).
  */
 __attribute__((noinline)) static pid_t vfork_exec(const struct exec_spec *spec, const char *path,
                                                   const int ends[N_ENDS],
                                                   volatile struct failure *told)
 {
-    struct failure failure = {STEP_PIPES, 0, 0};
+    struct failure failure = {STEP_ENTER, 0, 0};
     pid_t parent = getpid();
     pid_t pid = vfork();
 
@@ -172,11 +158,11 @@ __attribute__((noinline)) static pid_t vfork_exec(const struct exec_spec *spec, 
     _exit(127);
 }
 
-/* ... of our memory nothing is shared. It tells how it failed through `report`, closed by exec. */
+/* The same without shared memory: failures are written to `report`, which exec closes. */
 __attribute__((noinline)) static pid_t fork_exec(const struct exec_spec *spec, const char *path,
                                                  const int ends[N_ENDS], int report)
 {
-    struct failure failure = {STEP_PIPES, 0, 0};
+    struct failure failure = {STEP_ENTER, 0, 0};
     pid_t parent = getpid();
     pid_t pid = fork();
 
@@ -187,7 +173,7 @@ __attribute__((noinline)) static pid_t fork_exec(const struct exec_spec *spec, c
     _exit(127);
 }
 
-/* Whether it is stopped. Its end is left for the loop to reap. */
+/* Whether it is stopped. If it has ended, the loop reaps it. */
 static bool is_stopped(pid_t pid)
 {
     siginfo_t info = {.si_pid = 0};
@@ -196,7 +182,7 @@ static bool is_stopped(pid_t pid)
            info.si_pid == pid && info.si_code == CLD_STOPPED;
 }
 
-/* Wait for exec, or for why there was none; told->os stays 0 when that is not known in time. */
+/* Wait for exec or for a failure, at most SPAWN_WAIT_MS; told->os stays 0 if neither comes. */
 static void hear_report(pid_t pid, int report, volatile struct failure *told)
 {
     struct pollfd look = {.fd = report, .events = POLLIN};
@@ -216,7 +202,7 @@ static void hear_report(pid_t pid, int report, volatile struct failure *told)
     }
 }
 
-/* The file is the action's: it is looked at with the action's rights. */
+/* Inspect the action's file with the action's rights. */
 static bool cannot_run_here(const struct exec_spec *spec, int os, char *why, size_t size)
 {
     bool explained;
@@ -227,7 +213,8 @@ static bool cannot_run_here(const struct exec_spec *spec, int os, char *why, siz
     return explained;
 }
 
-/* Why there is no program running. What our own settings caused is no fault of the action. */
+/* Explain why the program does not run. A failure caused by our settings is not the action's
+ * fault. */
 static int explain(const struct exec_spec *spec, const struct failure *failure, struct err *err)
 {
     const struct privileges *privileges = spec->privileges;
@@ -285,7 +272,7 @@ static pid_t start_process(const struct exec_spec *spec, const char *path, const
     pid = fork_exec(spec, path, ends, said);
     if (pid < 0)
         return -1;
-    (void)setpgid(pid, pid); /* the child does so too: whoever comes first */
+    (void)setpgid(pid, pid); /* the child does the same; the first call wins */
     fd_close(&said);
     hear_report(pid, report, told);
     return pid;
@@ -296,7 +283,7 @@ static int start(const struct exec_spec *spec, const char *path, const int ends[
 {
     sigset_t all;
     sigset_t before;
-    volatile struct failure told = {STEP_PIPES, 0, 0};
+    volatile struct failure told = {STEP_ENTER, 0, 0};
     int os;
 
     (void)sigfillset(&all);
@@ -306,7 +293,7 @@ static int start(const struct exec_spec *spec, const char *path, const int ends[
     (void)sigprocmask(SIG_SETMASK, &before, NULL);
     if (*pid < 0)
         return err_set(err, ERR_SYSTEM, os, "cannot start a process: %s", strerror(os));
-    if (told.os != 0) { /* the child has ended; the loop reaps it */
+    if (told.os != 0) { /* the loop reaps the child */
         struct failure failure = {told.step, told.os, told.what};
 
         return explain(spec, &failure, err);
@@ -314,7 +301,7 @@ static int start(const struct exec_spec *spec, const char *path, const int ends[
     return 0;
 }
 
-/* The four pipes, half of which go to the child, and the ring, which both have. */
+/* Both ends of the four pipes, and the ring twice: we and the child have it. */
 struct pipes {
     int ours[N_ENDS];
     int theirs[N_ENDS];
@@ -330,7 +317,8 @@ static void pipes_close(struct pipes *pipes)
     }
 }
 
-/* Both ends of a pipe are one file, so one change of owner does: by path it is opened anew. */
+/* Both ends of a pipe are one inode, so changing the owner of one end changes both. The child may
+ * then open the pipe by its path. */
 static int pipes_open(struct pipes *pipes, bool socket_in, int pipe_bytes,
                       const struct privileges *privileges, struct err *err)
 {
@@ -348,7 +336,7 @@ static int pipes_open(struct pipes *pipes, bool socket_in, int pipe_bytes,
     return 0;
 }
 
-/* Who goes without it writes each answer as it is made. */
+/* Without a ring the launcher writes each answer at once. */
 static void ring_open(struct pipes *pipes)
 {
     auto_fd int fd = memfd_create("answers", MFD_CLOEXEC | MFD_ALLOW_SEALING);
@@ -360,7 +348,7 @@ static void ring_open(struct pipes *pipes)
     pipes->theirs[RING_FD] = fcntl(fd, F_DUPFD_CLOEXEC, SPAWN_FD_MIN);
 }
 
-/* Our ends are the caller's from now on. */
+/* Our ends belong to the caller from now on. */
 static void pipes_hand_over(struct pipes *pipes, struct spawned *spawned)
 {
     spawned->in = pipes->ours[0];

@@ -10,7 +10,7 @@
 #include "base/privileges.h"
 #include "base/util.h"
 
-/* Calls in which a program waits for input. */
+/* System calls in which a program waits for input. */
 static const struct {
     long number;
     bool names_fd; /* its first argument is the descriptor, which must be 0 */
@@ -20,8 +20,8 @@ static const struct {
     {STDIN_PROBE_EPOLL, false}, {SYS_epoll_pwait, false},    {SYS_epoll_pwait2, false},
 };
 
-/* A process that has just been started may still be closed to us, as we are ourselves to others: it
- * opens up at some moment of its exec, so each look tries again. */
+/* Just before exec the process is not dumpable, as we are not, and its file cannot be opened: try
+ * again at each look. */
 static void try_to_open(struct stdin_probe *stdin_probe)
 {
     char path[32];
@@ -43,7 +43,7 @@ void stdin_probe_open(struct stdin_probe *stdin_probe, pid_t pid,
     try_to_open(stdin_probe);
 }
 
-/* The file is opened once; who may read it is asked at each read. */
+/* The kernel checks permissions at each read, not only when the file is opened. */
 static ssize_t look(struct stdin_probe *stdin_probe, char *text, size_t size)
 {
     ssize_t n;
@@ -80,7 +80,7 @@ enum stdin_probe_state stdin_probe_look(struct stdin_probe *stdin_probe)
         return STDIN_PROBE_UNKNOWN;
     text[n] = '\0';
     number = strtol(text, &end, 10);
-    if (end == text || number < 0) /* "-1": outside any call, as when a page is fetched */
+    if (end == text || number < 0) /* "-1": outside any call, as during a page fault */
         return STDIN_PROBE_RUNS;
     for (size_t i = 0; i < ARRAY_LEN(calls); i++)
         if (calls[i].number == number && !calls[i].names_fd)

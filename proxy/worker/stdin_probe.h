@@ -1,12 +1,11 @@
 #pragma once
 
 /*
- * stdin_probe - see whether a process has come to the point of waiting for its input.
+ * stdin_probe - whether a process waits for its input, by /proc/PID/syscall.
  *
- * Asked while a process starts, and where nothing else tells whether a first answer, or one that is
- * none, was its last word. The kernel tells through /proc/PID/syscall; where it does not (a thread
- * reads, hidepid), the caller goes without. A worker of another user is looked at as that user:
- * containers take from root the right to look into others.
+ * Used while a process starts, and when it is unknown whether a first answer is complete. Where the
+ * kernel does not tell (another thread reads, hidepid), the caller goes without. A worker of
+ * another user is inspected as that user: in containers root lacks the right to inspect others.
  */
 
 #include <stdbool.h>
@@ -18,16 +17,16 @@ struct privileges;
 enum stdin_probe_state {
     STDIN_PROBE_UNKNOWN, /* cannot be seen here */
     STDIN_PROBE_NO,      /* blocked in something else */
-    STDIN_PROBE_RUNS,    /* at work, or would be if it had a processor */
-    STDIN_PROBE_POLLS, /* its main thread is blocked in a poll: for its input, or for something else */
-    STDIN_PROBE_YES, /* ... in a read of descriptor 0 */
+    STDIN_PROBE_RUNS,    /* running, or ready to run */
+    STDIN_PROBE_POLLS,   /* its main thread is blocked in a poll, perhaps for its input */
+    STDIN_PROBE_YES,     /* ... in a read of descriptor 0 */
 };
 
 struct stdin_probe {
-    int fd;                              /* /proc/PID/syscall, -1: closed, or not to be had yet */
-    pid_t pid;                           /* 0: nobody is looked at */
+    int fd;                              /* /proc/PID/syscall; -1: not open, or not yet */
+    pid_t pid;                           /* 0: none */
     const struct privileges *privileges; /* borrowed: whose the process is; NULL: ours */
-    bool borrows;                        /* we may not look ourselves */
+    bool borrows;                        /* it can be read as that user only */
 };
 
 void stdin_probe_open(struct stdin_probe *stdin_probe, pid_t pid,

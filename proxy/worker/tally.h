@@ -1,12 +1,13 @@
 #pragma once
 
 /*
- * tally - what is counted of the processes of an action: their starts, their ends, their work.
+ * tally - counts of an action's processes: starts, ends, work.
  *
- * One tally for the program's life; workers and pools come and go. Each start is followed by one
- * end, so starts less ends are the processes that run.
+ * One for the program's life; workers and pools come and go. Each start is followed by one end, so
+ * starts minus ends are running processes.
  */
 
+#include <assert.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -17,19 +18,29 @@
 struct tally {
     uint64_t n_starts;
     uint64_t n_restarts;   /* starts of a worker after its first */
-    uint64_t n_distrusted; /* workers that spoke out of turn, for the first time */
+    uint64_t n_distrusted; /* workers that answered unasked, each counted once */
     uint64_t n_deaths[N_DEATHS];
     uint64_t n_parts;            /* of answers */
     uint64_t part_bytes;         /* ... without marks and newlines */
     struct histogram first_part; /* from the line to the first part of its answer */
-    struct histogram work; /* per answer: from the line, or the answer before it, to the answer;
-                              where lines have numbers: from its own line */
+    struct histogram work;       /* per answer: from its line, or the answer before it, to the
+                              answer; in a numbered window from its line */
 };
 
-void tally_started(struct tally *tally, bool is_restart);
-void tally_died(struct tally *tally, enum death death);
-void tally_distrusted(struct tally *tally);
-void tally_first_part(struct tally *tally, uint64_t us);
-void tally_part(struct tally *tally, size_t n_bytes);
-/* n answers took so long each. */
-void tally_work(struct tally *tally, uint64_t us, unsigned n);
+static inline void tally_started(struct tally *tally, bool is_restart)
+{
+    tally->n_starts++;
+    tally->n_restarts += is_restart;
+}
+
+static inline void tally_died(struct tally *tally, enum death death)
+{
+    assert(death > DEATH_NONE && death < N_DEATHS);
+    tally->n_deaths[death]++;
+}
+
+static inline void tally_part(struct tally *tally, size_t n_bytes)
+{
+    tally->n_parts++;
+    tally->part_bytes += n_bytes;
+}

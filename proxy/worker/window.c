@@ -11,13 +11,21 @@ void window_init(struct window *window)
     window->soonest_ms = UINT64_MAX;
 }
 
+static void window_check(const struct window *window)
+{
+    assert((window->n == 0) == list_empty(&window->jobs));
+    assert(window->n_tombstones <= window->n);
+    assert(window->unsent != NULL || (window->unsent_written == 0 && !window->probing));
+}
+
 /* In order, a tombstone at the head blocks the rest. */
 static bool has_turn(const struct window *window, const struct job *job)
 {
     return window->numbered ? !job->tombstone : job == window_oldest(window);
 }
 
-/* The time of a tombstone, and of a job by turn, begins now: let the next look see to that. */
+/* A tombstone's time, and that of a job by turn, begins when it has its turn: window_late() must
+ * look. */
 static void begin_turn(struct window *window, const struct job *job)
 {
     if (job != NULL && job->deadline_at_ms == JOB_BY_TURN && has_turn(window, job))
@@ -40,6 +48,7 @@ void window_open(struct window *window)
 void window_set_numbered(struct window *window, bool numbered)
 {
     assert(!window_is_fed(window));
+    assert(window->n_ahead == 0 || !numbered);
     window->numbered = numbered;
     if (numbered)
         list_each(node, &window->jobs)
@@ -58,6 +67,7 @@ void window_add(struct window *window, struct job *job)
     if (window->n == 1 || job->deadline_at_ms < window->soonest_ms)
         window->soonest_ms = job->deadline_at_ms;
     begin_turn(window, job);
+    window_check(window);
 }
 
 struct job *window_oldest(const struct window *window)
@@ -67,6 +77,7 @@ struct job *window_oldest(const struct window *window)
 
 struct job *window_find(const struct window *window, uint64_t number)
 {
+    assert(window->numbered); /* else ids are not sent */
     list_each(node, &window->jobs) {
         struct job *job = list_item(node, struct job, node);
 
@@ -103,12 +114,14 @@ struct job *window_take(struct window *window, struct job *job)
     window->n--;
     if (!window->numbered)
         begin_turn(window, window_oldest(window));
-    if (!job->tombstone)
-        return job;
-    window->n_tombstones--;
-    job_drop_line(job);
-    free(job);
-    return NULL;
+    if (job->tombstone) {
+        window->n_tombstones--;
+        job_drop_line(job);
+        free(job);
+        job = NULL;
+    }
+    window_check(window);
+    return job;
 }
 
 void window_drop_tombstones(struct window *window)
@@ -130,7 +143,7 @@ bool window_is_fed(const struct window *window)
            (window->unsent != window_oldest(window) || window->unsent_written > 0);
 }
 
-/* What was written before there was a line is a part of the first that comes. */
+/* Count bytes that were written ahead as a part of the first line. */
 static void take_what_is_ahead(struct window *window)
 {
     if (window->unsent != NULL && window->unsent_written == 0) {
@@ -168,7 +181,7 @@ void window_wrote_ahead(struct window *window)
     window->n_written++;
 }
 
-/* The parts of a job's line, but for the first n_skip bytes. Returns their number. */
+/* The parts of a job's line without its first n_skip bytes. Returns their number. */
 static int line_parts(const struct window *window, struct job *job, size_t n_skip,
                       struct iovec parts[WINDOW_PARTS])
 {
@@ -177,6 +190,7 @@ static int line_parts(const struct window *window, struct job *job, size_t n_ski
         {job->head, job->head_len}, {job->line, job->len - 1}, {tail, sizeof(tail) - 1}};
     int n = 0;
 
+    assert(n_skip < written_len(window, job));
     if (!window->numbered) {
         parts[0] = (struct iovec){job->line + n_skip, job->len - n_skip};
         return 1;
@@ -263,8 +277,8 @@ unsigned window_n_held(const struct window *window, size_t n_unread)
     return n;
 }
 
-/* By where each line stands in all that was written, and not by what is left of them: an answer may
- * have come for one that is unread. */
+/* Judge by each line's position in all that was written, not by what is left: an answer may have
+ * come for a line that is unread. */
 unsigned window_n_begun(const struct window *window, size_t n_unread)
 {
     uint64_t n_written = window->n_written;
@@ -272,8 +286,7 @@ unsigned window_n_begun(const struct window *window, size_t n_unread)
     unsigned n = 0;
 
     if (!window->numbered)
-        return window_is_fed(window) && read_up_to > start_of(window, window_oldest(window)) ? 1
-                                                                                             : 0;
+        return window_n_held(window, n_unread) > 0 ? 1 : 0;
     list_each(node, &window->jobs) {
         const struct job *job = list_item(node, struct job, node);
 
@@ -292,11 +305,12 @@ static bool is_unwritten(const struct window *window, const struct job *job)
     return false;
 }
 
-/* Put a tombstone where the job is, unless nothing of its line was written. */
+/* Put a tombstone in the job's place, unless nothing of its line was written. */
 static void leave_tombstone(struct window *window, struct job *job)
 {
     struct job *tombstone;
 
+    assert(job->outcome == JOB_PENDING);
     if (is_unwritten(window, job))
         return;
     tombstone = xcalloc(1, sizeof(*tombstone));

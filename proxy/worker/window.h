@@ -1,14 +1,14 @@
 #pragma once
 
 /*
- * window - the in-flight window: the jobs that a worker has, oldest first: which of their lines are
- * written, which have begun, which are late. No descriptor in here: the owner writes and tells.
+ * window - the in-flight window: the jobs of a worker, the oldest first, and which of their lines
+ * are written, begun or late. No descriptor in here: the owner writes and reports it.
  *
- * A job that is given up while its line is in the pipe already leaves a tombstone in its place,
- * which swallows the answer when it comes.
+ * A job that is given up when its line is in the pipe leaves a tombstone in its place, which
+ * absorbs the answer when it comes.
  *
- * In a numbered window (worker/request_id.h) answers come in any order and all lines that were read
- * have begun; in any other they come in the order of the lines and only the oldest has.
+ * In a numbered window (worker/request_id.h) answers come in any order, and all lines that were
+ * read have begun. In any other they come in the order of the lines, and only the oldest has begun.
  */
 
 #include <stdbool.h>
@@ -19,7 +19,7 @@
 #include "base/list.h"
 #include "worker/job.h"
 
-#define WINDOW_PARTS 3 /* of a line, at most: its number's head and tail are written with it */
+#define WINDOW_PARTS 3 /* of one line at most: request id head, text, tail */
 
 /* Invariant: n == length of jobs; unsent is in jobs, or NULL with unsent_written == 0; n_tombstones
  * of the jobs are tombstones. */
@@ -28,28 +28,29 @@ struct window {
     unsigned n;
     unsigned n_tombstones;
     bool numbered;
-    uint64_t last_number;  /* the last that was given to a job of this process */
-    struct job *unsent;    /* the first of them not wholly written; NULL: all are */
+    uint64_t last_number;  /* the last request id of this process */
+    struct job *unsent;    /* the first job whose line is not written in full; NULL: none */
     size_t unsent_written; /* bytes of it written */
-    bool probing;          /* ... they are a probe: nothing that could be begun */
-    size_t n_ahead;        /* bytes of the next line that were written before there was one */
+    bool probing;          /* ... as a probe: the process cannot begin the line */
+    size_t n_ahead;        /* bytes of the next line written before there was a job */
     uint64_t n_written;    /* bytes written in all */
-    uint64_t soonest_ms;   /* no deadline of theirs is sooner; exact after window_late() */
+    uint64_t soonest_ms;   /* no deadline is sooner; exact after window_late() */
 };
 
 void window_init(struct window *window);
 /* A process was started. */
 void window_open(struct window *window);
-/* Whether lines have numbers from now on; none is written yet. */
+/* Set whether lines have request ids from now on; none may be written yet. */
 void window_set_numbered(struct window *window, bool numbered);
 void window_add(struct window *window, struct job *job);
 
-/* NULL: there is none. A tombstone's answer is dropped: window_take() it. */
+/* The oldest job, or tombstone; NULL: none. */
 struct job *window_oldest(const struct window *window);
-/* The job, or the tombstone, whose line has this number and has begun to leave; NULL: none. */
+/* The job or tombstone with this request id, if its line is written at least in part; NULL:
+ * none. */
 struct job *window_find(const struct window *window, uint64_t number);
 
-/* Take a job out. A tombstone is freed, and NULL comes back. */
+/* Take a job out. A tombstone is freed, and NULL returned. */
 struct job *window_take(struct window *window, struct job *job);
 
 /* Only tombstones are left in it: nobody waits for an answer. */
@@ -58,37 +59,37 @@ static inline bool window_is_deserted(const struct window *window)
     return window->n > 0 && window->n_tombstones == window->n;
 }
 
-/* Nobody is left who could answer them: free the tombstones. */
+/* The process is dead: free the tombstones. */
 void window_drop_tombstones(struct window *window);
 
-/* Whether a line has at least begun to leave: an answer will come. */
+/* Whether a line is written at least in part, so that an answer will come. */
 bool window_is_fed(const struct window *window);
 
 /*
- * A probe is the start of the oldest line without its end, so that nobody can begin it: once it is
- * read the process is back at its input. The part of it that is still to be written, at most `max`
- * bytes; false: the line is too short for one.
+ * A probe is the start of the oldest line without its end, so that no process can begin the line:
+ * when it is read, the process is back at its input. part: what is left to write of it, at most
+ * `max` bytes. false: the line is too short.
  */
 bool window_probe(struct window *window, size_t max, struct iovec *part);
-/* It was read: the rest follows. */
+/* The probe was read: window_lines() returns the rest. */
 void window_end_probe(struct window *window);
-/* The first byte of a line, which is the same for all, was written while there was none. */
+/* The first byte, which is the same in all lines, was written ahead of any job. */
 void window_wrote_ahead(struct window *window);
 
-/* What is to be written next, in at most `max` parts. Returns their number, 0: nothing. */
+/* What to write next, in at most `max` parts. Returns their number; 0: nothing. */
 int window_lines(struct window *window, struct iovec *lines, int max);
 /* n bytes of that were written. */
 void window_wrote(struct window *window, size_t n);
-/* Whether something that is no line may be written now. */
+/* Whether bytes between two lines may be written now. */
 bool window_is_between_lines(const struct window *window);
-/* n bytes that are no line were written. */
+/* n bytes between two lines were written. */
 void window_wrote_else(struct window *window, size_t n);
 
-/* How many jobs have begun, always the oldest ones: the oldest alone, as soon as anything of it was
- * read; in a numbered window all that were wholly read. n_unread: bytes still in the pipe. */
+/* How many jobs have begun; always the oldest ones. In order, the oldest as soon as a byte of it
+ * was read; in a numbered window, all that were read in full. n_unread: bytes in the pipe. */
 unsigned window_n_begun(const struct window *window, size_t n_unread);
 
-/* Of how many jobs anything was read, always the oldest ones: the process has them in its hands. */
+/* How many jobs the process has read at least in part; always the oldest ones. */
 unsigned window_n_held(const struct window *window, size_t n_unread);
 
 /* Take a job out and leave its place to a tombstone, unless nothing of its line was written. */
@@ -96,12 +97,12 @@ struct job *window_give_up(struct window *window, struct job *job);
 
 enum window_late {
     WINDOW_IN_TIME,
-    WINDOW_LATE_JOB, /* *job is late and taken out of the window: it waits in the pipe, or others
+    WINDOW_LATE_JOB,     /* *job is late and was taken out: its line waits in the pipe, or others
                             run beside it */
-    WINDOW_LATE_RUNNING, /* the oldest is late: the worker must end; never in a numbered window */
+    WINDOW_LATE_RUNNING, /* the running job is late: the worker must end; never if numbered */
 };
 
-/* Look for a job past its deadline; again until WINDOW_IN_TIME. tombstone_ms: time for a tombstone;
- * in a numbered window it holds nobody up and has all. */
+/* Find a job past its deadline; call again until WINDOW_IN_TIME. tombstone_ms: time for a tombstone
+ * at the head; in a numbered window it blocks nobody and is not timed. */
 enum window_late window_late(struct window *window, uint64_t now_ms, uint64_t tombstone_ms,
                              struct job **job);

@@ -13,30 +13,26 @@
 #include "worker/spawn.h"
 #include "worker/tally.h"
 
-#define START_LOOK_US   200 /* between two looks whether one that reports nothing waits for input */
-#define DYING_MS        100 /* from the end of its pipes to its own, as a rule microseconds */
-#define SETTLE_PATIENCE 10  /* times the settle time, for one that is seen to run and not wait */
+#define START_LOOK_US   200 /* between two looks whether a starting process waits for input */
+#define DYING_MS        100 /* from closed pipes to SIGCHLD; usually microseconds */
+#define SETTLE_PATIENCE 10  /* times settle_ms for a process that is busy */
 
 #define BIT(n) (1u << (n))
 
-/* BIT() of each state that may follow. */
-static const unsigned next_states[WORKER_STATES] = {
-    [WORKER_DOWN] = BIT(WORKER_STARTING),
-    [WORKER_STARTING] = BIT(WORKER_READY) | BIT(WORKER_STOPPING) | BIT(WORKER_DOWN),
-    [WORKER_READY] = BIT(WORKER_STOPPING) | BIT(WORKER_DOWN),
-    [WORKER_STOPPING] = BIT(WORKER_DOWN),
-};
-
-static const char *const state_names[WORKER_STATES] = {
-    [WORKER_DOWN] = "down",
-    [WORKER_STARTING] = "starting",
-    [WORKER_READY] = "ready",
-    [WORKER_STOPPING] = "stopping",
+static const struct {
+    const char *name;
+    unsigned may_follow; /* BIT() of each */
+} states[WORKER_STATES] = {
+    [WORKER_DOWN] = {"down", BIT(WORKER_STARTING)},
+    [WORKER_STARTING] = {"starting", BIT(WORKER_READY) | BIT(WORKER_STOPPING) | BIT(WORKER_DOWN)},
+    [WORKER_READY] = {"ready", BIT(WORKER_STOPPING) | BIT(WORKER_DOWN)},
+    [WORKER_STOPPING] = {"stopping", BIT(WORKER_DOWN)},
 };
 
 const char *worker_state_name(enum worker_state state)
 {
-    return state_names[state];
+    assert(state < WORKER_STATES);
+    return states[state].name;
 }
 
 static void worker_step(struct worker *w);
@@ -49,7 +45,7 @@ static void worker_check(const struct worker *w)
 
 static void worker_move(struct worker *w, enum worker_state next)
 {
-    assert(next_states[w->state] & BIT(next));
+    assert(states[w->state].may_follow & BIT(next));
     w->state = next;
     if (next == WORKER_DOWN)
         w->pid = 0;
@@ -84,11 +80,11 @@ static void on_step(struct loop_post *post)
 
 /* ---- the end of a process ---- */
 
-/* By its wait status and by what we told it. What it was not told it may still have known. */
+/* Why the process ended: by its wait status, and by what we told it. */
 static enum death find_death(struct worker *w)
 {
-    enum death death = death_of(w->wait_status, w->told, ending_has_killed(&w->ending), w->opts.oom,
-                                loop_now_ms(w->loop));
+    enum death death =
+        death_of(w->wait_status, w->told, w->ending.signo == 0, w->opts.oom, loop_now_ms(w->loop));
 
     if (w->told != DEATH_NONE || death_text(death) != NULL)
         return death;
@@ -97,7 +93,7 @@ static enum death find_death(struct worker *w)
     return w->session.refused ? DEATH_REFUSED : death;
 }
 
-/* The jobs that it had begun end with it. */
+/* End the jobs that the process had begun. */
 static void end_jobs(struct worker *w)
 {
     const char *limit = death_text(w->death);
@@ -125,6 +121,7 @@ static void note_refusal(struct worker *w)
 
 static void bury(struct worker *w)
 {
+    assert(w->pid > 0 && w->state != WORKER_DOWN);
     spawn_kill(w->pid, SIGKILL); /* what it started lives in its group */
     kin_end(w->loop, w->mark);   /* ... or has left it */
     w->death = find_death(w);
@@ -132,7 +129,7 @@ static void bury(struct worker *w)
     note_refusal(w);
     tally_died(w->opts.tally, w->death);
     log_info("worker.exit", log_int("pid", w->pid), log_text("cause", death_name(w->death)),
-             LOG_EXIT(w->wait_status), log_age(w), log_text("state", state_names[w->state]));
+             LOG_EXIT(w->wait_status), log_age(w), log_text("state", states[w->state].name));
     session_close(&w->session);
     loop_timer_clear(&w->timer);
     loop_post_cancel(&w->step);
@@ -140,12 +137,40 @@ static void bury(struct worker *w)
     loop_post(w->loop, &w->changed);
 }
 
-/* It must end. Where it has lines in its hands that it has not begun there is no time for SIGTERM:
- * it could handle that and begin them. */
+/* End a process in steps, kill_ms apart: end of input, which a launcher takes as a request to exit,
+ * then SIGTERM, then SIGKILL. */
+static void send_next(struct worker *w, int signo)
+{
+    w->ending.signo = signo;
+    w->ending.at_ms = loop_now_ms(w->loop) + w->opts.kill_ms;
+}
+
+static void kill_now(struct worker *w, int signo)
+{
+    assert(signo == SIGTERM || signo == SIGKILL);
+    spawn_kill(w->pid, signo);
+    send_next(w, signo == SIGTERM ? SIGKILL : 0);
+}
+
+/* Send the signal that is due. SIGTERM is due at once in a shutdown. */
+static void step_ending(struct worker *w)
+{
+    if (w->ending.signo != 0 &&
+        ((w->ending.signo == SIGTERM && w->unwanted) || loop_now_ms(w->loop) >= w->ending.at_ms))
+        kill_now(w, w->ending.signo);
+    if (w->ending.signo != 0)
+        loop_timer_set(w->loop, &w->timer, w->ending.at_ms);
+    else
+        loop_timer_clear(&w->timer);
+}
+
+/* The process must end. If it holds lines that it has not begun it is killed at once: on SIGTERM it
+ * could begin them. */
 static void stop_now(struct worker *w, enum death why, enum job_outcome outcome)
 {
     bool holds;
 
+    assert(why != DEATH_NONE && outcome != JOB_PENDING);
     if (outcome == JOB_DIED && w->unwanted)
         outcome = JOB_STOPPED;
     holds = hear_no_more(&w->session, outcome);
@@ -153,23 +178,20 @@ static void stop_now(struct worker *w, enum death why, enum job_outcome outcome)
     log_info("worker.stop", log_int("pid", w->pid), log_age(w), log_text("why", death_name(why)),
              log_count("held", worker_n_jobs(w)));
     w->told = why;
-    if (holds) {
+    if (holds)
         w->killed_for = outcome == JOB_LATE ? "the one before exceeded its time limit"
                                             : "the action had to end";
-        ending_kill(&w->ending, w->pid);
-    } else {
-        ending_tell(&w->ending, w->pid);
-    }
+    kill_now(w, holds ? SIGKILL : SIGTERM);
     worker_move(w, WORKER_STOPPING);
     loop_post(w->loop, &w->changed);
 }
 
-/* Nothing more will be written to it: it may leave in order. */
+/* Close the input of an idle process, which may then exit by itself. */
 static void close_input(struct worker *w)
 {
     hear_out(&w->session);
     w->told = DEATH_STOPPED;
-    ending_ask(&w->ending);
+    send_next(w, SIGTERM);
     worker_move(w, WORKER_STOPPING);
 }
 
@@ -180,7 +202,7 @@ static bool is_late(const struct worker *w, uint64_t at_ms)
     return loop_now_ms(w->loop) >= at_ms;
 }
 
-/* It ended, or said that it will not answer, without a better reason than that. */
+/* A start failed: set start_err unless there is a better reason already. */
 static void start_failed(struct worker *w)
 {
     note_refusal(w);
@@ -190,8 +212,8 @@ static void start_failed(struct worker *w)
         death_say_how(w->wait_status, w->start_err.detail, sizeof(w->start_err.detail));
 }
 
-/* true: its pipes have ended, so wait a moment for it to be dead, which tells what it died of. It
- * may also live on without them. */
+/* true: its pipes are closed, so wait briefly for SIGCHLD, which tells why it ended. It may also go
+ * on without pipes. */
 static bool is_dying(struct worker *w)
 {
     if (!w->session.ended)
@@ -201,7 +223,7 @@ static bool is_dying(struct worker *w)
     return !w->session.refused && !w->unwanted && !is_late(w, w->dying_until_ms);
 }
 
-/* It cannot serve, or nobody wants it to. */
+/* Why a process that cannot or need not serve is ended. */
 static enum death why_stop(const struct worker *w)
 {
     if (w->unwanted || w->retired)
@@ -209,7 +231,8 @@ static enum death why_stop(const struct worker *w)
     return w->session.refused ? DEATH_REFUSED : DEATH_HUNG;
 }
 
-/* Whether one that reports nothing may be fed: it waits for input, or had its time. */
+/* Whether a process without a ready line counts as ready: it waits for input, or settle_ms
+ * passed. */
 static void settle(struct worker *w)
 {
     bool waits = w->session.announces_late;
@@ -217,7 +240,7 @@ static void settle(struct worker *w)
 
     if (w->session.ready || w->session.refused)
         return;
-    if (hear_start(&w->session) == STDIN_PROBE_RUNS) /* which takes long on a busy machine */
+    if (hear_start(&w->session) == STDIN_PROBE_RUNS) /* on a busy machine a start takes longer */
         settled_at_ms += SETTLE_PATIENCE * w->opts.settle_ms;
     if (is_late(w, settled_at_ms))
         session_assume_ready(&w->session);
@@ -228,7 +251,7 @@ static void step_starting(struct worker *w)
     uint64_t late_at_ms = w->started_at_ms + w->opts.start_ms;
 
     give_greeting_rest(&w->session);
-    if (is_late(w, late_at_ms))
+    if (is_late(w, late_at_ms) && !w->session.ended)
         hear_readable(&w->session); /* as in hear_deadlines() */
     if (!w->spec->reports_ready)
         settle(w);
@@ -255,7 +278,7 @@ static void step_starting(struct worker *w)
     }
 }
 
-/* Set the timer to the sooner of these moments; UINT64_MAX: there is none. */
+/* Set the timer to the sooner moment; UINT64_MAX: none. */
 static void set_timer(struct worker *w, uint64_t at_ms, uint64_t at_us)
 {
     if (at_us < UINT64_MAX && at_us / 1000 < at_ms)
@@ -269,7 +292,7 @@ static void set_timer(struct worker *w, uint64_t at_ms, uint64_t at_us)
 static void step_stopping(struct worker *w)
 {
     hear_deadlines_of_dying(&w->session);
-    ending_step(&w->ending, w->pid, w->unwanted);
+    step_ending(w);
     if (!loop_timer_is_set(&w->timer))
         set_timer(w, hear_next_look_ms(&w->session), UINT64_MAX);
 }
@@ -299,7 +322,7 @@ static void step_ready(struct worker *w)
 
         set_timer(w, at_ms < w->dying_until_ms ? at_ms : w->dying_until_ms, UINT64_MAX);
     } else if (session_is_lost(session) || w->unwanted) {
-        hear_rest(session); /* what it has answered counts */
+        hear_rest(session, false); /* what it has answered counts */
         stop_now(w, why_stop(w), JOB_DIED);
     } else if (w->retired && worker_n_jobs(w) == 0) {
         close_input(w);
@@ -354,7 +377,6 @@ void worker_init(struct worker *w, struct loop *loop, const struct exec_spec *sp
     loop_post_init(&w->changed, on_changed);
     loop_post_init(&w->step, on_step);
     loop_timer_init(&w->timer, on_timer);
-    ending_init(&w->ending, loop, &w->timer, opts->kill_ms);
     loop_child_init(&w->child);
     session_init(&w->session, loop, spec, &w->opts, out, err);
     session_tell(&w->session, &w->step, &w->changed);
@@ -402,14 +424,14 @@ void worker_fail_start(struct worker *w, const struct err *err)
     loop_post(w->loop, &w->changed);
 }
 
-/* It got no process: a start and its end in one. */
+/* No process could be started: count a start and an end. */
 static void spawn_failed(struct worker *w, struct err *err)
 {
     log_info("worker.start", log_text("failed", err->text));
     tally_started(w->opts.tally, w->was_started);
     tally_died(w->opts.tally, DEATH_UNSPAWNED);
     w->was_started = true;
-    /* Without better advice the text is the one that the suites compare. */
+    /* Test suites compare this text; keep the detailed one only if it has better advice. */
     if (err->kind == ERR_ACTION && w->spec->shortfall == NULL)
         (void)snprintf(err->text, sizeof(err->text), "command exited");
     worker_fail_start(w, err);
@@ -447,12 +469,12 @@ bool worker_is_ready(const struct worker *w)
 
 void worker_hand_over_input(struct worker *w, struct loop_watch *to)
 {
-    channel_hand_over_input(&w->session.channel, to);
+    stdin_pipe_hand_over(&w->session.channel.in, to);
 }
 
 bool worker_was_fed(const struct worker *w)
 {
-    return w->session.channel.fed;
+    return w->session.channel.in.fed;
 }
 
 enum answers worker_answers(const struct worker *w)

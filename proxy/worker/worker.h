@@ -25,7 +25,6 @@
 #include "base/err.h"
 #include "base/loop.h"
 #include "worker/death.h"
-#include "worker/ending.h"
 #include "worker/session.h"
 
 struct exec_spec;
@@ -35,18 +34,18 @@ enum worker_state {
     WORKER_DOWN,     /* no process */
     WORKER_STARTING, /* not ready to be fed */
     WORKER_READY,    /* waits for lines or works */
-    WORKER_STOPPING, /* told to end; nothing is read from it but log lines */
+    WORKER_STOPPING, /* told to end; only its log is still read */
 };
 #define WORKER_STATES (WORKER_STOPPING + 1) /* how many there are */
 
-/* Invariants: (pid == 0) == (state == DOWN); jobs only in READY, and in STOPPING those that the
- * process has read: whether it began them is known when it is dead. */
+/* Invariants: (pid == 0) == (state == DOWN). Jobs exist only in READY, and in STOPPING those that
+ * the process has read: only its death tells whether it began them. */
 struct worker {
     /* set by worker_init() */
     struct loop *loop;            /* borrowed */
     const struct exec_spec *spec; /* borrowed */
     struct worker_opts opts;
-    struct loop_post changed; /* posted when there is something new for the owner */
+    struct loop_post changed; /* posted when the owner has something to collect */
 
     /* the process */
     enum worker_state state;
@@ -55,65 +54,68 @@ struct worker {
     struct loop_child child;
     bool was_started; /* at least once in its life */
     struct session session;
-    struct loop_timer timer; /* the next moment at which to step, whatever the state */
+    struct loop_timer timer; /* when to step next, in any state */
     struct loop_post step;
     uint64_t started_at_ms;
-    struct ending ending; /* STOPPING: what it is told next */
+    struct {
+        int signo;      /* what its process group gets next; 0: it got SIGKILL */
+        uint64_t at_ms; /* when */
+    } ending;           /* STOPPING */
 
     /* facts, written by handlers */
     bool exited;
     int wait_status;
     bool unwanted;
-    bool retired; /* no more jobs come: it may leave once it has answered those that it has */
+    bool retired;            /* no more jobs come: end it when it is idle */
     uint64_t dying_until_ms; /* pipes closed: wait for SIGCHLD until this time; 0: they are open */
 
     /* how it ended */
     enum death told;        /* why we told it to end; DEATH_NONE: we did not */
-    const char *killed_for; /* why it was killed with lines in its hands; NULL: it was not */
+    const char *killed_for; /* why it was killed while it held lines; NULL: it was not */
     enum death death;       /* what the last process died of */
     struct err start_err;   /* why the last start failed; ERR_NONE: it did not */
 };
 
 const char *worker_state_name(enum worker_state state);
 
-/* out, err: our own streams. on_changed: the owner's, who takes the results of the session. All
+/* out, err: our own streams. on_changed: the owner's, which collects results from the session. All
  * borrowed. */
 void worker_init(struct worker *worker, struct loop *loop, const struct exec_spec *spec,
                  const struct worker_opts *opts, struct output *out, struct output *err,
                  loop_post_fn *on_changed);
-/* Kills what still runs. It has no jobs any more, and the lists are empty. */
+/* Kills the process. All jobs must have been collected. */
 void worker_done(struct worker *worker);
 
-/* From DOWN. When it cannot even be spawned it stays DOWN, start_err filled, `changed` posted. */
+/* Start a process; the state is DOWN. If none can be started it stays DOWN, start_err is filled and
+ * `changed` posted. */
 void worker_start(struct worker *worker);
-/* The same with a launcher that runs already and waits for this line; line: owned from now on. */
+/* Take over a launcher that is running and waits for `line`, which is taken over. */
 void worker_adopt(struct worker *worker, const struct spawned *spawned, struct buf *line);
-/* The same, but there is no process: what made it has failed. */
+/* Record a start that failed outside of this module. */
 void worker_fail_start(struct worker *worker, const struct err *err);
 /* Jobs that it has. */
 unsigned worker_n_jobs(const struct worker *worker);
-/* It was given a line since its start. */
+/* Whether a line was written to it since its start. */
 bool worker_was_fed(const struct worker *worker);
 /* Where its answers come; ANSWERS_AUTO: not known yet. */
 enum answers worker_answers(const struct worker *worker);
-/* It is ready, and nobody has told it to end. */
+/* It is ready and was not told to end. */
 bool worker_is_ready(const struct worker *worker);
-/* Move our end of its descriptor 0 to `to`, which is closed. It gets no jobs after that. */
+/* Move our end of its descriptor 0 to `to`, which is closed. No jobs may be given after that. */
 void worker_hand_over_input(struct worker *worker, struct loop_watch *to);
 /* How many more jobs may be given now; 0 unless READY. */
 unsigned worker_room(const struct worker *worker);
-/* How many lines it does in a moment that is not worth waking another worker for; 1: it takes
- * longer for each, or is not known yet. */
+/* How many lines to give it before another worker is woken: see pacing_batch(). */
 unsigned worker_batch(const struct worker *worker);
-/* It has worked on the same activation for so long that others should not be put behind it. now_ns:
- * as loop_clock_ns(). */
+/* Whether its running activation takes so long that others should not wait behind it. now_ns: as
+ * loop_clock_ns(). */
 bool worker_is_stalled(const struct worker *worker, uint64_t now_ns);
-/* The job is the worker's until it stands in finished or returned. Its line is written at the end
- * of the turn, or by worker_feed(). */
+/* Give a job, which is the worker's until it is in `finished` or `returned`. Its line is written at
+ * the end of the turn, or by worker_feed(). */
 void worker_give(struct worker *worker, struct job *job);
-/* Write what it was given, as far as it may be written now. */
+/* Write the lines of its jobs now, as far as possible. */
 void worker_feed(struct worker *worker);
 /* End it; a running job dies with it. */
 void worker_stop(struct worker *worker);
-/* Let it work off the jobs that it has, then end it by the end of its input. Not DOWN. */
+/* Let it finish its jobs, then end it by the end of its input. Not for DOWN. */
 void worker_retire(struct worker *worker);

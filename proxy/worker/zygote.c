@@ -1,7 +1,6 @@
 /*
- * The process is a `struct worker` like any other, so that its load, its ready line, its time, its
- * log and its end are treated as those of an ordinary start. Only what is said over descriptor 0
- * once it is ready belongs here.
+ * The process is a `struct worker` like any other, so its load, ready line, time limit, log and end
+ * need no code here. Only what is said over descriptor 0 after it is ready belongs here.
  */
 
 #include "worker/zygote.h"
@@ -23,7 +22,7 @@
 #include "base/log.h"
 
 #define SAID_MAX_BYTES 4096 /* longest line of a launcher; ours have 100 */
-#define VAIN_MAX       2    /* processes that make no worker: one may have been killed by mishap */
+#define VAIN_MAX       2    /* in a row: one may have been killed by accident */
 
 static void on_changed(struct loop_post *post);
 static void on_late(struct loop_timer *timer);
@@ -105,7 +104,7 @@ void zygote_start(struct zygote *t, const struct spawned *waiting)
     log_info("template.start", log_int("pid", t->worker.pid));
 }
 
-/* All go back; err as in zygote_made_fn. */
+/* Return all orders; err as in zygote_made_fn. */
 static void return_orders(struct zygote *t, const struct err *err)
 {
     forget_begun(t);
@@ -135,7 +134,7 @@ static void on_late(struct loop_timer *timer)
             "it made no worker in the time for a start (--init-timeout)");
 }
 
-/* What was with it waits for the next process. */
+/* The process ended. The order that it had waits for the next process. */
 static void ended(struct zygote *t)
 {
     struct err err = t->worker.start_err;
@@ -155,7 +154,7 @@ static void ended(struct zygote *t)
 
 /* ---- orders ---- */
 
-/* The descriptors 0 to 3 of a worker, with one line. */
+/* Send descriptors 0 to 3 of a new worker, with one line. */
 static bool send_pipes(int socket, int theirs[4])
 {
     static char text[] = "{\"fork\":true}\n";
@@ -179,7 +178,7 @@ static bool send_pipes(int socket, int theirs[4])
     return sendmsg(socket, &message, MSG_NOSIGNAL | MSG_DONTWAIT) == (ssize_t)line.iov_len;
 }
 
-/* Give the oldest order to the process, unless it has one or can take none. */
+/* Send the oldest order to the process, unless it has one already or is not ready. */
 static void on_next(struct loop_post *post)
 {
     struct zygote *t = container_of(post, struct zygote, next);
@@ -189,14 +188,14 @@ static void on_next(struct loop_post *post)
     if (!t->forks || !worker_is_ready(&t->worker) || t->begun.in >= 0 || list_empty(&t->orders))
         return;
     if (spawn_pipes(t->worker.opts.pipe_bytes, t->spec.privileges, &t->begun, theirs, &err) < 0) {
-        return_orders(t, &err); /* no ordinary start would come further */
+        return_orders(t, &err); /* an ordinary start would fail, too */
         return;
     }
     if (send_pipes(t->socket.fd, theirs)) {
         loop_timer_set(t->loop, &t->late, loop_now_ms(t->loop) + t->worker.opts.start_ms);
     } else {
         forget_begun(t);
-        worker_stop(&t->worker); /* it is dead or as good as dead; its end is seen to above */
+        worker_stop(&t->worker); /* the process is dead or broken; ended() follows */
     }
     for (int i = 0; i < 4; i++)
         fd_close(&theirs[i]);
@@ -215,8 +214,8 @@ bool zygote_take_order(struct zygote *t, struct zygote_order *order)
 }
 
 /*
- * Whether the process is a child of ours with a group of its own. Orphans are reaped whoever they
- * are, so one that ended before we heard of it is none any more: nobody would tell us of its end.
+ * Whether the process is a child of ours with its own group. The loop reaps orphans, so it may have
+ * ended and be gone already: then nothing would ever report its end.
  */
 static bool is_child(pid_t pid)
 {
@@ -226,7 +225,7 @@ static bool is_child(pid_t pid)
            getpgid(pid) == pid;
 }
 
-/* The order under way has its process; pid 0: it has none, for the reason in err. */
+/* Finish the order that was sent: its worker has this pid; 0: it has none, err says why. */
 static void finish_order(struct zygote *t, pid_t pid, const struct err *err)
 {
     struct zygote_order *order = list_item(t->orders.next, struct zygote_order, node);
@@ -288,7 +287,7 @@ static void read_line(struct zygote *t, const char *text, size_t n)
     } else if (json_member(top, "pid", &value) && value.kind == JSON_NUMBER) {
         unsigned long pid = strtoul(value.text, NULL, 10);
 
-        /* What is no process of ours is treated as one that has ended; 1 never is ours. */
+        /* A wrong pid is treated like a process that has ended; 1 is never ours. */
         finish_order(t, pid > 0 && pid < INT_MAX ? (pid_t)pid : 1, NULL);
     } else {
         read_error(top, why, sizeof(why));
@@ -321,7 +320,7 @@ static void on_said(struct loop_watch *watch)
     }
 }
 
-/* What it says of itself it says before it reports ready: it is there by now. */
+/* It announces whether it can fork before it reports ready: that line is there by now. */
 static void listen_to(struct zygote *t)
 {
     worker_hand_over_input(&t->worker, &t->socket);

@@ -1,17 +1,16 @@
 #pragma once
 
 /*
- * zygote - a launcher that has loaded the action and serves nobody: workers are made of it by
- * fork. They share the memory of all that was loaded, and a dead one is replaced without loading.
+ * zygote - a launcher that has loaded the action and takes no activations: workers are forked from
+ * it. They share its memory, and a dead worker is replaced without loading.
  *
- * Its descriptor 0 is a socket, over which it is sent the pipes of each worker and says who has
- * them; runtime/README.md, Fork. It makes one worker at a time. What it made is a child of ours,
- * since we are the subreaper, and lives on when the zygote dies; that is started again for the
- * next worker.
+ * Descriptor 0 of the zygote is a socket: it receives the pipes of each worker and replies with the
+ * worker's pid (runtime/README.md, Fork), one worker at a time. Workers become our children, since
+ * we are the subreaper, and outlive the zygote, which is restarted for the next worker.
  *
- * Where the runtime or the code does not allow it, or when it dies again and again, the zygote
- * says so once in our log, ends, and takes no order any more. A first load that fails is the failed
- * start of each worker that waits for it.
+ * If the runtime or the code cannot fork, or the zygote dies repeatedly, it logs that once, ends,
+ * and takes no more orders. If the first load fails, the starts of all workers that wait for it
+ * fail.
  */
 
 #include <stdbool.h>
@@ -25,9 +24,9 @@
 struct zygote_order;
 
 /*
- * Always from the loop; the order is the caller's again.
- * spawned   the worker that was made, with its pipes, which are the caller's; else NULL
- * err       why its start failed; NULL with spawned == NULL: it is to be started the ordinary way
+ * Called from the loop when an order is done; the order may be used again.
+ * spawned   the new worker and its pipes, which are the caller's from now on; NULL: there is none
+ * err       why there is none; NULL, too: start the worker the ordinary way
  */
 typedef void zygote_made_fn(struct zygote_order *order, const struct spawned *spawned,
                             const struct err *err);
@@ -41,18 +40,17 @@ struct zygote_order {
 struct zygote {
     struct loop *loop;     /* borrowed */
     struct exec_spec spec; /* owned */
-    struct buf greeting;   /* owned: what each process of it must hear first */
+    struct buf greeting;   /* owned: what each zygote process must read first */
     struct worker worker;  /* the process; it never gets a job */
     struct list orders;    /* oldest first */
-    struct spawned begun;  /* our ends for the oldest order while it is with the process; in == -1:
-                             none is */
-    struct loop_watch socket; /* descriptor 0 of the process: it speaks there, too */
-    struct line said;         /* what came over the socket, not understood yet */
+    struct spawned begun; /* our ends of the pipes of the order that was sent; in == -1: none was */
+    struct loop_watch socket; /* descriptor 0 of the process, for both directions */
+    struct line said;         /* bytes from the socket that are no whole line yet */
     struct loop_post next;    /* posted when an order may begin */
     struct loop_timer late;   /* the order under way */
     bool forks;               /* the process said that it can */
-    bool loaded;              /* a process could load the action, so that it can be loaded */
-    unsigned n_vain;          /* processes in a row that have made no worker */
+    bool loaded;              /* a process has loaded the action once */
+    unsigned n_vain;          /* processes in a row that made no worker */
     bool given_up;            /* no order is taken any more */
 };
 
@@ -65,12 +63,14 @@ static inline bool zygote_order_waits(const struct zygote_order *order)
 /* spec (with a socket as descriptor 0), greeting: taken over. out, err: our own streams. */
 struct zygote *zygote_new(struct loop *loop, struct exec_spec *spec, struct buf *greeting,
                           const struct worker_opts *opts, struct output *out, struct output *err);
-/* Kills what still runs; orders that wait are forgotten. */
+/* Kills the process; orders that wait are forgotten. */
 void zygote_free(struct zygote **zygote);
 
-/* waiting: a launcher that was started with `spec` already, taken over. NULL: start one. */
+/* Start the process. waiting: a launcher that was started with `spec` already, taken over; NULL:
+ * none. */
 void zygote_start(struct zygote *zygote, const struct spawned *waiting);
-/* `made` follows, unless zygote_stop() comes first. false: it takes none, start it yourself. */
+/* Order a worker: `made` follows, unless zygote_stop() comes first. false: no orders are taken,
+ * start it the ordinary way. */
 bool zygote_take_order(struct zygote *zygote, struct zygote_order *order);
 /* End it and forget the orders. */
 void zygote_stop(struct zygote *zygote);

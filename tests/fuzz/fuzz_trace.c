@@ -10,10 +10,11 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "base/buf.h"
 #include "base/json.h"
 #include "http/trace.h"
 #include "pieces.h"
+#include "worker/contract.h"
+#include "worker/job.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 
@@ -46,8 +47,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
     struct request request = {.n_sent = 0};
     struct trace trace = {.any = false};
     char members[TRACE_MEMBERS_MAX_BYTES];
-    struct buf line = {0};
-    size_t n_members, brace;
+    struct job job = {.line = NULL};
+    size_t n_members;
 
     for (size_t i = 0; i < TRACE_N_HEADERS; i++) {
         request.values[i] = cut(&text, &n);
@@ -60,12 +61,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
         return 0;
     n_members = trace_members(&trace, json_top(text, n), members);
     assert(n_members <= sizeof(members));
-    brace = (size_t)(json_top(text, n).text - text) + 1;
-    buf_add(&line, text, brace);
-    if (n_members > 0)
-        buf_add(&line, members, n_members);
-    buf_add(&line, text + brace, n - brace);
-    assert(json_check(buf_at(&line), buf_len(&line), NULL) == JSON_OBJECT);
-    buf_done(&line);
+    contract_set_line(&job, json_top(text, n), members, n_members);
+    assert(json_check(job.line, job.len, NULL) == JSON_OBJECT);
+    job_drop_line(&job);
     return 0;
 }

@@ -10,6 +10,8 @@ import subprocess
 import sys
 import uuid
 
+import pytest
+
 REPO = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(REPO / "tests/conformance"))
 
@@ -34,12 +36,29 @@ def limits(n_files):
     return [f"--ulimit=nofile={n_files}:{n_files}", f"--ulimit=nproc={n_processes}:{n_processes}"]
 
 
-def engine(*arguments, check=True, **options):
+def engine(*arguments, check=True, timeout_s=4 * WAIT_S, **options):
     """Run the engine's command; returns the finished process with its two texts."""
     done = subprocess.run([*CLI, *map(str, arguments)], stdout=subprocess.PIPE,
-                          stderr=subprocess.PIPE, text=True, timeout=4 * WAIT_S, **options)
+                          stderr=subprocess.PIPE, text=True, timeout=timeout_s, **options)
     assert not check or done.returncode == 0, f"{arguments}: {done.stderr}"
     return done
+
+
+def bridge_address():
+    """The machine's address in docker's usual network."""
+    name = engine("network", "inspect", "bridge", "--format",
+                  '{{index .Options "com.docker.network.bridge.name"}}').stdout.strip()
+    found = subprocess.run(["ip", "-json", "-4", "addr", "show", name], capture_output=True, text=True, check=True,
+                           timeout=WAIT_S).stdout
+    return json.loads(found)[0]["addr_info"][0]["local"]
+
+
+def npm_modules():
+    """The folder of what scripts/test-images.sh has from npm; skips the test where it has nothing."""
+    folder = pathlib.Path(os.environ.get("IMAGES_NPM") or "/nowhere")
+    if not folder.is_dir():
+        pytest.skip(os.environ.get("IMAGES_NPM_LACKS") or "scripts/test-images.sh has fetched nothing from npm")
+    return folder
 
 
 def image_name(name):

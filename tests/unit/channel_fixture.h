@@ -106,7 +106,7 @@ static inline void give(struct fixture *f, const char *text)
     auto_free char *copy = xstrdup(text);
     struct iovec line = {copy, strlen(text)};
 
-    assert_int_equal(channel_write(&f->channel, &line, 1), strlen(text));
+    assert_int_equal(stdin_pipe_write(&f->channel.in, &line, 1), strlen(text));
 }
 
 static inline enum channel_result hear(struct fixture *f, enum channel_wanted wanted,

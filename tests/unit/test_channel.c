@@ -19,7 +19,7 @@ static void lines_reach_the_worker_in_one_write(void **state)
     char text[9] = "";
 
     channel_start(f, ANSWERS_FD3);
-    assert_int_equal(channel_write(&f->channel, lines, 2), 8);
+    assert_int_equal(stdin_pipe_write(&f->channel.in, lines, 2), 8);
     assert_int_equal(read(f->theirs[0], text, 8), 8);
     assert_string_equal(text, "one\ntwo\n");
 }
@@ -31,9 +31,9 @@ static void a_full_pipe_takes_nothing(void **state)
     struct iovec line = {bytes, sizeof(bytes)};
 
     channel_start(f, ANSWERS_FD3);
-    while (channel_write(&f->channel, &line, 1) > 0) {
+    while (stdin_pipe_write(&f->channel.in, &line, 1) > 0) {
     }
-    assert_int_equal(channel_write(&f->channel, &line, 1), 0);
+    assert_int_equal(stdin_pipe_write(&f->channel.in, &line, 1), 0);
 }
 
 static void a_worker_that_closed_its_input_is_told(void **state)
@@ -44,7 +44,7 @@ static void a_worker_that_closed_its_input_is_told(void **state)
 
     channel_start(f, ANSWERS_FD3);
     fd_close(&f->theirs[0]);
-    assert_int_equal(channel_write(&f->channel, &line, 1), -1);
+    assert_int_equal(stdin_pipe_write(&f->channel.in, &line, 1), -1);
 }
 
 static void what_the_worker_has_not_read_is_known(void **state)
@@ -54,9 +54,9 @@ static void what_the_worker_has_not_read_is_known(void **state)
 
     channel_start(f, ANSWERS_FD3);
     give(f, "one\n");
-    assert_int_equal(channel_unread(&f->channel), 4);
+    assert_int_equal(stdin_pipe_unread(&f->channel.in), 4);
     assert_int_equal(read(f->theirs[0], &byte, 1), 1);
-    assert_int_equal(channel_unread(&f->channel), 3);
+    assert_int_equal(stdin_pipe_unread(&f->channel.in), 3);
 }
 
 /* Reads n bytes as the worker does. */
@@ -74,17 +74,17 @@ static void a_worker_that_reads_our_empty_line_still_reads(void **state)
     struct iovec line = {(char[]){"ab\n"}, 3};
 
     channel_start(f, ANSWERS_FD3);
-    assert_true(channel_reads(&f->channel)); /* nobody asked */
-    channel_ask(&f->channel, true);
-    assert_false(channel_reads(&f->channel));
-    assert_int_equal(channel_unread(&f->channel), 0); /* the empty line is nobody's */
-    assert_int_equal(channel_write(&f->channel, &line, 1), 3);
-    assert_false(channel_reads(&f->channel));
-    assert_int_equal(channel_unread(&f->channel), 3);
+    assert_true(stdin_pipe_reads(&f->channel.in)); /* nobody asked */
+    stdin_pipe_ask(&f->channel.in, true);
+    assert_false(stdin_pipe_reads(&f->channel.in));
+    assert_int_equal(stdin_pipe_unread(&f->channel.in), 0); /* the empty line is nobody's */
+    assert_int_equal(stdin_pipe_write(&f->channel.in, &line, 1), 3);
+    assert_false(stdin_pipe_reads(&f->channel.in));
+    assert_int_equal(stdin_pipe_unread(&f->channel.in), 3);
     read_as_worker(f, 1);
-    assert_int_equal(channel_unread(&f->channel), 3);
-    assert_true(channel_reads(&f->channel)); /* what came later it need not have read */
-    assert_int_equal(channel_unread(&f->channel), 3);
+    assert_int_equal(stdin_pipe_unread(&f->channel.in), 3);
+    assert_true(stdin_pipe_reads(&f->channel.in)); /* what came later it need not have read */
+    assert_int_equal(stdin_pipe_unread(&f->channel.in), 3);
 }
 
 static void what_stands_in_the_pipe_is_question_enough(void **state)
@@ -93,13 +93,13 @@ static void what_stands_in_the_pipe_is_question_enough(void **state)
     struct iovec line = {(char[]){"ab\n"}, 3};
 
     channel_start(f, ANSWERS_FD3);
-    assert_int_equal(channel_write(&f->channel, &line, 1), 3);
-    channel_ask(&f->channel, true);
-    assert_int_equal(channel_unread(&f->channel), 3);
-    assert_false(channel_reads(&f->channel));
+    assert_int_equal(stdin_pipe_write(&f->channel.in, &line, 1), 3);
+    stdin_pipe_ask(&f->channel.in, true);
+    assert_int_equal(stdin_pipe_unread(&f->channel.in), 3);
+    assert_false(stdin_pipe_reads(&f->channel.in));
     read_as_worker(f, 1);
-    assert_int_equal(channel_unread(&f->channel), 2);
-    assert_true(channel_reads(&f->channel));
+    assert_int_equal(stdin_pipe_unread(&f->channel.in), 2);
+    assert_true(stdin_pipe_reads(&f->channel.in));
 }
 
 static void what_is_taken_back_the_worker_cannot_read(void **state)
@@ -111,12 +111,12 @@ static void what_is_taken_back_the_worker_cannot_read(void **state)
     channel_start(f, ANSWERS_FD3);
     give(f, "one\ntwo\n");
     read_as_worker(f, 3);
-    assert_true(channel_take_back(&f->channel, &n_unread));
+    assert_true(stdin_pipe_take_back(&f->channel.in, &n_unread));
     assert_int_equal(n_unread, 5);
     (void)fcntl(f->theirs[0], F_SETFL, O_NONBLOCK);
     assert_int_equal(read(f->theirs[0], &byte, 1), -1);
     assert_int_equal(errno, EAGAIN);
-    assert_true(channel_take_back(&f->channel, &n_unread));
+    assert_true(stdin_pipe_take_back(&f->channel.in, &n_unread));
     assert_int_equal(n_unread, 0);
 }
 
@@ -126,9 +126,9 @@ static void a_question_that_is_taken_back_is_no_lines(void **state)
     size_t n_unread;
 
     channel_start(f, ANSWERS_FD3);
-    channel_ask(&f->channel, true);
+    stdin_pipe_ask(&f->channel.in, true);
     give(f, "one\n");
-    assert_true(channel_take_back(&f->channel, &n_unread));
+    assert_true(stdin_pipe_take_back(&f->channel.in, &n_unread));
     assert_int_equal(n_unread, 4);
 }
 
@@ -138,15 +138,15 @@ static void an_unfinished_line_is_not_cut_by_a_question(void **state)
     struct iovec start = {(char[]){"ab"}, 2}, rest = {(char[]){"c\n"}, 2};
 
     channel_start(f, ANSWERS_FD3);
-    assert_int_equal(channel_write(&f->channel, &start, 1), 2);
+    assert_int_equal(stdin_pipe_write(&f->channel.in, &start, 1), 2);
     read_as_worker(f, 2);
-    channel_ask(&f->channel, false);
-    assert_int_equal(channel_unread(&f->channel), 0);
-    assert_false(channel_reads(&f->channel));
-    assert_int_equal(channel_write(&f->channel, &rest, 1), 2);
-    assert_int_equal(channel_unread(&f->channel), 2);
+    stdin_pipe_ask(&f->channel.in, false);
+    assert_int_equal(stdin_pipe_unread(&f->channel.in), 0);
+    assert_false(stdin_pipe_reads(&f->channel.in));
+    assert_int_equal(stdin_pipe_write(&f->channel.in, &rest, 1), 2);
+    assert_int_equal(stdin_pipe_unread(&f->channel.in), 2);
     read_as_worker(f, 1);
-    assert_true(channel_reads(&f->channel));
+    assert_true(stdin_pipe_reads(&f->channel.in));
 }
 
 static void a_closed_channel_has_nothing_unread(void **state)
@@ -156,7 +156,7 @@ static void a_closed_channel_has_nothing_unread(void **state)
     channel_start(f, ANSWERS_FD3);
     give(f, "one\n");
     channel_close(&f->channel);
-    assert_int_equal(channel_unread(&f->channel), 0);
+    assert_int_equal(stdin_pipe_unread(&f->channel.in), 0);
 }
 
 /* ---- answers on descriptor 3 ---- */

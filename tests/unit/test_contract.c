@@ -83,6 +83,19 @@ static void a_body_becomes_one_line(void **state)
     free(job.line);
 }
 
+static void in_an_empty_object_no_comma_follows_the_last_member(void **state)
+{
+    static const char body[] = "{ \n }";
+    static const char wanted[] = "{\"t\":1   }\n";
+    struct job job = {.line = NULL};
+
+    (void)state;
+    contract_set_line(&job, json_top(body, strlen(body)), "\"t\":1,", strlen("\"t\":1,"));
+    assert_int_equal(job.len, strlen(wanted));
+    assert_memory_equal(job.line, wanted, job.len);
+    free(job.line);
+}
+
 static uint64_t asked_ms(const char *deadline)
 {
     char body[128];
@@ -161,6 +174,7 @@ int main(void)
         cmocka_unit_test(what_is_wrong_with_a_body_is_said),
         cmocka_unit_test(arguments_are_objects_lists_null_or_absent),
         cmocka_unit_test(a_body_becomes_one_line),
+        cmocka_unit_test(in_an_empty_object_no_comma_follows_the_last_member),
         cmocka_unit_test(a_deadline_is_a_moment_to_come),
         cmocka_unit_test(objects_and_lists_are_answers),
         cmocka_unit_test(each_failure_has_its_text),

@@ -93,7 +93,7 @@ static struct exec_spec launch_that_works_once(char *path)
 
 static bool is_broken(void *subject)
 {
-    return ((struct fixture *)subject)->pool->circuit_open;
+    return ((struct fixture *)subject)->pool->state == POOL_BROKEN;
 }
 
 static void who_waits_for_a_broken_action_is_told_why(void **state)
@@ -151,7 +151,7 @@ static bool is_serving_again(void *subject)
 {
     const struct fixture *f = subject;
 
-    return !f->pool->circuit_open && f->pool->workers[0].worker.state == WORKER_READY;
+    return f->pool->state != POOL_BROKEN && f->pool->workers[0].worker.state == WORKER_READY;
 }
 
 static void a_probe_that_starts_ends_the_broken_state(void **state)

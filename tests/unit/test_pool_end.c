@@ -24,7 +24,7 @@ static void stopping_answers_what_runs_and_what_waits(void **state)
     (void)submit(f, "line3:{}");
     while (f->pool->workers[0].worker.session.window.unsent != NULL)
         loop_turn(f->loop, 1);
-    while (channel_unread(&f->pool->workers[0].worker.session.channel) > 0)
+    while (stdin_pipe_unread(&f->pool->workers[0].worker.session.channel.in) > 0)
         loop_turn(f->loop, 1);
     stop(f);
     loop_until(f->loop, all_are_done, f);

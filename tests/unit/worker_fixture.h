@@ -119,7 +119,7 @@ static inline bool nothing_is_unread(void *subject)
     const struct fixture *f = subject;
 
     return f->worker.session.window.unsent == NULL &&
-           channel_unread(&f->worker.session.channel) == 0;
+           stdin_pipe_unread(&f->worker.session.channel.in) == 0;
 }
 
 static inline bool all_is_sent(void *subject)

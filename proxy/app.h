@@ -1,0 +1,60 @@
+#pragma once
+
+/*
+ * app - the whole program's state, for main.c and the two files that it is split into: listen.c
+ * opens the listeners, drain.c ends the program.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/loop.h"
+#include "base/output.h"
+#include "config.h"
+#include "http/admin.h"
+#include "http/knative.h"
+#include "http/preload.h"
+#include "http/server.h"
+#include "http/service.h"
+#include "setup.h"
+
+struct command;
+struct dev;
+struct err;
+
+/* Lives on main's stack. */
+struct app {
+    struct config config;
+    struct loop *loop;
+    struct server_route routes[2]; /* of the contract */
+    struct server_route entry;     /* ... of Knative's */
+    struct server_route admin_routes[3];
+    struct server *server;       /* NULL: a command is done */
+    struct command *command;     /* NULL: it serves */
+    struct dev *dev;             /* NULL: it serves as in production */
+    struct server *admin_server; /* NULL: none is wanted */
+    struct admin admin;
+    struct held
+        admin_held; /* separate from the clients' connections, so that they cannot starve it */
+    struct knative knative;
+    struct setup setup;
+    struct output out;
+    struct output err;
+    struct service service;
+    struct preload preload;
+    struct loop_timer drain; /* during a drain: checks whether it is complete */
+    uint64_t drain_until_ms; /* then running activations are given up */
+    uint64_t leave_at_ms; /* deadline for clients that do not read their replies; 0: not set yet */
+    char instance[48];    /* unique per run; bin/init.sh --watch compares it */
+    int status;           /* exit status unless something else failed */
+    bool all_closed;      /* no connection uses the loop any more */
+};
+
+/* The listener for the contract, for Knative or for `dev`, and the operator's. 0, or -1. */
+int listen_for_all(struct app *app, struct err *err);
+
+/* Drain on SIGTERM and SIGINT. */
+void drain_init(struct app *app);
+/* Shut down without a signal. wait_ms: limit for running activations. */
+void drain_begin(struct app *app, uint64_t wait_ms);

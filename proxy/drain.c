@@ -1,0 +1,144 @@
+/*
+ * The end: no new activations, the running ones end, the action is stopped, replies are read.
+ */
+
+#include <signal.h>
+
+#include "app.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "command.h"
+#include "dev/dev.h"
+#include "http/default_action.h"
+#include "http/init.h"
+#include "http/versions.h"
+
+#define DRAIN_LOOK_MS 20   /* interval of checks during a drain */
+#define FLUSH_MAX_MS  1000 /* for clients that are slow to read their replies */
+
+/* Whether the action has no work left. */
+static bool has_worked_off(const struct app *app)
+{
+    return versions_n_jobs(&app->service) == 0 &&
+           (app->command == NULL || command_is_done(app->command));
+}
+
+/* Whether a client is still owed a reply. */
+static bool is_asked(const struct app *app)
+{
+    return app->command != NULL ? command_is_running(app->command) : server_n_open(app->server) > 0;
+}
+
+/* All work is done. Whether clients had enough time to read their replies: a stalled one must not
+ * delay the exit. */
+static bool has_waited(struct app *app, bool late)
+{
+    uint64_t now_ms = loop_now_ms(app->loop);
+
+    if (!late)
+        return false;
+    if (app->leave_at_ms == 0)
+        app->leave_at_ms = now_ms + FLUSH_MAX_MS;
+    return now_ms >= app->leave_at_ms;
+}
+
+/* The steps of the shutdown, in order. Repeated until the last one is done. */
+static void drain_step(struct app *app)
+{
+    struct service *service = &app->service;
+    bool late = loop_now_ms(app->loop) >= app->drain_until_ms;
+
+    if (app->command != NULL && late)
+        command_stop(app->command);
+    if (service->init != NULL && late)
+        init_cancel(service);
+    if (service->init == NULL && (late || has_worked_off(app)))
+        versions_stop(service);
+    if (service->init == NULL && app->server != NULL && has_worked_off(app))
+        server_drop_slow(app->server, FLUSH_MAX_MS);
+    if (service->init == NULL && versions_are_gone(service) &&
+        default_action_drain(service, late) && (!is_asked(app) || has_waited(app, late))) {
+        if (app->server != NULL)
+            server_drain(app->server);
+        loop_stop(app->loop);
+        return;
+    }
+    loop_timer_set(app->loop, &app->drain, loop_now_ms(app->loop) + DRAIN_LOOK_MS);
+}
+
+static void reopen_log(void)
+{
+    struct err err;
+
+    if (log_reopen(&err) < 0)
+        log_warn("main.log", log_text("failed", err.text));
+}
+
+static void begin_draining(struct app *app)
+{
+    app->service.draining = true;
+    if (app->dev != NULL)
+        dev_stop(app->dev);
+    if (app->server != NULL)
+        server_wind_down(app->server);
+}
+
+/* The end of --drain-delay, or the next look at a drain. */
+static void on_drain(struct loop_timer *timer)
+{
+    struct app *app = container_of(timer, struct app, drain);
+
+    if (!app->service.draining) {
+        app->drain_until_ms = loop_now_ms(app->loop) + app->config.drain_timeout_ms;
+        begin_draining(app);
+    }
+    drain_step(app);
+}
+
+/* Serve on for --drain-delay, while load balancers see /readyz fail. Each reply closes its
+ * connection, so that the client's next one goes elsewhere. */
+static void begin_leaving(struct app *app)
+{
+    app->service.leaving = true;
+    server_wind_down(app->server);
+    loop_timer_set(app->loop, &app->drain, loop_now_ms(app->loop) + app->config.drain_delay_ms);
+}
+
+/* The first signal drains, after --drain-delay; a second one skips the waiting. SIGHUP counts, too,
+ * unless there is a log file to reopen. */
+static void on_signal(void *owner, int signo)
+{
+    struct app *app = owner;
+
+    if (signo == SIGHUP && app->config.log_file[0] != '\0') {
+        reopen_log();
+        return;
+    }
+    log_info("main.signal", log_int("signo", signo));
+    if (app->config.command == COMMAND_SERVE && app->config.drain_delay_ms > 0 &&
+        !app->service.leaving && !app->service.draining) {
+        begin_leaving(app);
+        return;
+    }
+    app->drain_until_ms = loop_now_ms(app->loop);
+    if (!app->service.draining)
+        app->drain_until_ms += app->config.drain_timeout_ms;
+    begin_draining(app);
+    if (app->command != NULL)
+        command_close(app->command);
+    drain_step(app);
+}
+
+void drain_begin(struct app *app, uint64_t wait_ms)
+{
+    if (!app->service.draining)
+        app->drain_until_ms = loop_now_ms(app->loop) + wait_ms;
+    begin_draining(app);
+    drain_step(app);
+}
+
+void drain_init(struct app *app)
+{
+    loop_timer_init(&app->drain, on_drain);
+    loop_on_signal(app->loop, on_signal, app);
+}

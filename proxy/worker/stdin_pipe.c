@@ -1,0 +1,167 @@
+#include "worker/stdin_pipe.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "base/util.h"
+
+#define VAIN_MAX                                                                                   \
+    3 /* a pipe of one page becomes writable only when it is empty, larger ones do not */
+
+void stdin_pipe_init(struct stdin_pipe *in)
+{
+    memset(in, 0, sizeof(*in));
+    loop_watch_init(&in->watch);
+}
+
+void stdin_pipe_open(struct stdin_pipe *in, struct loop *loop, int fd)
+{
+    assert(!stdin_pipe_is_open(in));
+    stdin_pipe_init(in);
+    loop_watch_open(loop, &in->watch, fd);
+}
+
+void stdin_pipe_close(struct stdin_pipe *in)
+{
+    loop_watch_close(&in->watch);
+}
+
+void stdin_pipe_hand_over(struct stdin_pipe *in, struct loop_watch *to)
+{
+    loop_watch_write(&in->watch, NULL);
+    loop_watch_move(&in->watch, to);
+}
+
+/* ---- writing ---- */
+
+static ssize_t write_out(struct stdin_pipe *in, const struct iovec *parts, int n_parts)
+{
+    ssize_t n;
+
+    assert(stdin_pipe_is_open(in));
+    do {
+        n = writev(in->watch.fd, parts, n_parts);
+    } while (n < 0 && errno == EINTR);
+    if (n < 0)
+        return errno == EAGAIN ? 0 : -1;
+    in->n_written += (size_t)n;
+    return n;
+}
+
+ssize_t stdin_pipe_write(struct stdin_pipe *in, const struct iovec *lines, int n_lines)
+{
+    in->fed = true;
+    return write_out(in, lines, n_lines);
+}
+
+ssize_t stdin_pipe_put(struct stdin_pipe *in, const void *bytes, size_t n)
+{
+    struct iovec part = {(void *)(uintptr_t)bytes, n};
+
+    return n > 0 ? write_out(in, &part, 1) : 0;
+}
+
+bool stdin_pipe_narrow(struct stdin_pipe *in)
+{
+    if (in->narrow || in->cannot_narrow)
+        return in->narrow;
+    in->wide_bytes = fcntl(in->watch.fd, F_GETPIPE_SZ);
+    in->narrow =
+        in->wide_bytes > 0 && fcntl(in->watch.fd, F_SETPIPE_SZ, STDIN_PIPE_NARROW_BYTES) > 0;
+    in->cannot_narrow = !in->narrow;
+    return in->narrow;
+}
+
+/* Refused beyond the user's share of pipe memory: then it stays narrow, which is slower. */
+void stdin_pipe_widen(struct stdin_pipe *in)
+{
+    if (in->narrow)
+        (void)fcntl(in->watch.fd, F_SETPIPE_SZ, in->wide_bytes);
+    in->narrow = false;
+}
+
+/* ---- how far the process has read ---- */
+
+static size_t unread(const struct stdin_pipe *in)
+{
+    int n = 0;
+
+    if (!stdin_pipe_is_open(in) || ioctl(in->watch.fd, FIONREAD, &n) < 0 || n < 0)
+        return 0;
+    return (size_t)n;
+}
+
+static uint64_t n_read(const struct stdin_pipe *in)
+{
+    return in->n_written - unread(in);
+}
+
+/* How many of n unread bytes belong to lines: our empty line does not. */
+static size_t of_lines(const struct stdin_pipe *in, size_t n)
+{
+    return in->question && in->n_written - n < in->read_up_to ? n - 1 : n;
+}
+
+void stdin_pipe_saw_room(struct stdin_pipe *in)
+{
+    in->n_vain = in->narrow && unread(in) > 0 ? in->n_vain + 1 : 0;
+    if (in->n_vain >= VAIN_MAX) {
+        stdin_pipe_widen(in);
+        in->cannot_narrow = true;
+    }
+}
+
+size_t stdin_pipe_unread(const struct stdin_pipe *in)
+{
+    return of_lines(in, unread(in));
+}
+
+bool stdin_pipe_has_read(const struct stdin_pipe *in)
+{
+    return n_read(in) > 0;
+}
+
+bool stdin_pipe_take_back(struct stdin_pipe *in, size_t *n_unread)
+{
+    size_t most = unread(in); /* nobody else writes there */
+    auto_free char *bytes = NULL;
+    auto_fd int fd = -1;
+    ssize_t n;
+
+    *n_unread = 0;
+    if (most == 0)
+        return true;
+    fd = fd_reopen(in->watch.fd, O_RDONLY);
+    if (fd < 0) {
+        *n_unread = stdin_pipe_unread(in);
+        return false;
+    }
+    bytes = xmalloc(most);
+    do {
+        n = read(fd, bytes, most); /* one read: nobody else can read in between */
+    } while (n < 0 && errno == EINTR);
+    *n_unread = of_lines(in, n > 0 ? (size_t)n : 0); /* the process may have read some first */
+    return true;
+}
+
+void stdin_pipe_ask(struct stdin_pipe *in, bool between_lines)
+{
+    if (in->read_up_to > 0)
+        return;
+    in->read_up_to = n_read(in) + 1;
+    if (between_lines && unread(in) == 0)
+        in->question = stdin_pipe_put(in, "\n", 1) > 0;
+}
+
+bool stdin_pipe_reads(struct stdin_pipe *in)
+{
+    if (n_read(in) < in->read_up_to)
+        return false;
+    in->read_up_to = 0;
+    in->question = false;
+    return true;
+}

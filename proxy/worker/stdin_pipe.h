@@ -1,0 +1,68 @@
+#pragma once
+
+/*
+ * stdin_pipe - the pipe from which a process reads its lines, and how far it has read.
+ *
+ * How far is asked of the kernel (FIONREAD), so it holds for any program.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/uio.h>
+
+#include "base/loop.h"
+
+#define STDIN_PIPE_NARROW_BYTES 4096 /* the smallest pipe; some machines make it a larger page */
+
+struct stdin_pipe {
+    struct loop_watch watch; /* our end; closed: the process reads the end of its input */
+    bool fed;                /* a line was written to this process */
+    bool narrow;             /* it has room for one write */
+    bool cannot_narrow;      /* ... which cannot be had here */
+    unsigned n_vain;         /* times in a row that it was writable and not empty */
+    int wide_bytes;          /* its size before it was made narrow */
+    uint64_t n_written;      /* bytes, in this process's life */
+    uint64_t read_up_to;     /* stdin_pipe_ask(): it reads if it has read these; 0: not asked */
+    bool question;           /* ... and the last of them is an empty line of ours */
+};
+
+void stdin_pipe_init(struct stdin_pipe *in);
+/* A process was started; fd is taken over. */
+void stdin_pipe_open(struct stdin_pipe *in, struct loop *loop, int fd);
+/* The process reads what was written, then the end of its input. */
+void stdin_pipe_close(struct stdin_pipe *in);
+/* Move our end to `to`, which is closed; nothing more can be written here. */
+void stdin_pipe_hand_over(struct stdin_pipe *in, struct loop_watch *to);
+static inline bool stdin_pipe_is_open(const struct stdin_pipe *in)
+{
+    return in->watch.sock != NULL;
+}
+
+/* Write lines of activations, as far as they fit. Bytes written; 0: no room now; -1: the process
+ * does not read any more. */
+ssize_t stdin_pipe_write(struct stdin_pipe *in, const struct iovec *lines, int n_lines);
+/* The same with bytes that no activation can begin with: a control line, or a line without its
+ * end. */
+ssize_t stdin_pipe_put(struct stdin_pipe *in, const void *bytes, size_t n);
+
+/* Shrink the pipe so that it is writable only when it is empty: then the process has read what was
+ * written and is back at its input. false: that cannot be had here. */
+bool stdin_pipe_narrow(struct stdin_pipe *in);
+void stdin_pipe_widen(struct stdin_pipe *in);
+/* It was reported writable. After VAIN_MAX reports with bytes in it, stdin_pipe_narrow() fails. */
+void stdin_pipe_saw_room(struct stdin_pipe *in);
+
+/* Bytes of lines that the process has not read yet. */
+size_t stdin_pipe_unread(const struct stdin_pipe *in);
+/* Whether it has read anything at all. */
+bool stdin_pipe_has_read(const struct stdin_pipe *in);
+/* Take the unread bytes out of the pipe, all at once; n_unread: their number. false: /proc is
+ * closed to us, so they stay and may still be read. Nothing may be written after this. */
+bool stdin_pipe_take_back(struct stdin_pipe *in, size_t *n_unread);
+
+/* Begin to watch whether the process still reads: the bytes in the pipe, or if there are none and
+ * no line is written in part, an empty line. */
+void stdin_pipe_ask(struct stdin_pipe *in, bool between_lines);
+/* Whether it has read anything since stdin_pipe_ask(); true also when that was not called. */
+bool stdin_pipe_reads(struct stdin_pipe *in);
