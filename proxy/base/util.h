@@ -39,6 +39,8 @@ static inline void fd_close(int *fd)
         taken_;                                                                                    \
     })
 
+#define BIT(n) (1u << (n))
+
 /* The struct that holds `member`, from the member's address. */
 #ifndef container_of /* scripts/check.sh analyze: cppcheck takes the 0 for a pointer that is used */
 #define container_of(ptr, type, member)                                                            \

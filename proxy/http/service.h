@@ -20,7 +20,7 @@
 #include "http/gate.h"
 #include "http/run_tally.h"
 #include "worker/pool.h"
-#include "worker/prewarmed.h"
+#include "http/prewarmed.h"
 #include "worker/tally.h"
 
 struct init;

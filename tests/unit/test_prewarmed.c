@@ -9,7 +9,7 @@
 
 #include "exec_spec_fixture.h"
 #include "loop_fixture.h"
-#include "worker/prewarmed.h"
+#include "http/prewarmed.h"
 
 struct fixture {
     struct loop *loop;
