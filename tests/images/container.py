@@ -44,6 +44,15 @@ def engine(*arguments, check=True, timeout_s=4 * WAIT_S, **options):
     return done
 
 
+def bridge_address():
+    """The machine's address in docker's usual network."""
+    name = engine("network", "inspect", "bridge", "--format",
+                  '{{index .Options "com.docker.network.bridge.name"}}').stdout.strip()
+    found = subprocess.run(["ip", "-json", "-4", "addr", "show", name], capture_output=True, text=True, check=True,
+                           timeout=WAIT_S).stdout
+    return json.loads(found)[0]["addr_info"][0]["local"]
+
+
 def npm_modules():
     """The folder of what scripts/test-images.sh has from npm; skips the test where it has nothing."""
     folder = pathlib.Path(os.environ.get("IMAGES_NPM") or "/nowhere")

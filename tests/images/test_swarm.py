@@ -9,7 +9,7 @@ import time
 import pytest
 import yaml
 
-from container import CLI, ENGINE, REPO, engine
+from container import CLI, ENGINE, REPO, bridge_address, engine
 
 pytestmark = pytest.mark.skipif(ENGINE != "docker" or not os.environ.get("IMAGES_PRIVATE"),
                                 reason="makes a swarm only of a docker that the test itself runs")
@@ -36,16 +36,12 @@ def documented():
 class Swarm:
     """The stack as shipped, with a service in its network that sends load."""
 
-    def __init__(self, folder, mode):
+    def __init__(self, folder, host):
         self.folder = folder
         folder.chmod(0o777)
         stack = yaml.safe_load((REPO / "docker/swarm/stack.yaml").read_text())
-        action = stack["services"]["action"]
-        if mode == "dnsrr":  # published ports are the routing mesh's
-            action["deploy"]["endpoint_mode"] = mode
-            del action["ports"]
         stack["services"]["load"] = {
-            "image": "whiskloop/python3-tiny:latest", "entrypoint": ["python3", "-u", "/load.py", "action", "/shared"],
+            "image": "whiskloop/python3-tiny:latest", "entrypoint": ["python3", "-u", "/load.py", host, "/shared"],
             "volumes": [f"{LOAD}:/load.py:ro", f"{folder}:/shared"]}
         (folder / "stack.yaml").write_text(yaml.safe_dump(stack))
 
@@ -104,7 +100,7 @@ class Swarm:
 
 @pytest.fixture
 def swarm(folder, request):
-    if request.param == "vip" and not has_ipvs():
+    if request.param == "action" and not has_ipvs():
         pytest.skip("this kernel has no IPVS, which Swarm's routing mesh is made of")
     for name in NAMES:
         engine("tag", IMAGE, name)
@@ -117,11 +113,12 @@ def swarm(folder, request):
             engine("rmi", name, check=False)
 
 
-@pytest.mark.parametrize("swarm", ["vip", "dnsrr"], indirect=True)
+@pytest.mark.parametrize("swarm", ["action", "tasks.action"], indirect=True)
 def test_swarm_rolls_out_and_heals(swarm):
-    """As documented. Not one request fails in the roll-out, and only what ran is lost in the kill."""
+    """As documented, by the service's one address and by those of its tasks. Not one request fails in the roll-out,
+    and only what ran is lost in the kill."""
     init, first, second, scale = documented()
-    swarm.do(init)
+    swarm.do(f"{init} --advertise-addr {bridge_address()}")
     swarm.do(first)
     swarm.wait(lambda: swarm.serving(3), "three replicas")
     swarm.wait_for_load()

@@ -140,7 +140,7 @@ STACK = thing({"version": only("3.8"), "services": {"type": "object", "additiona
                                {"parallelism": POSITIVE, "failure_action": only("rollback")}),
         "rollback_config": thing({"order": only("start-first")}),
         "restart_policy": thing({"condition": only("any"), "delay": SECONDS})})}, {
-    "read_only": FLAG, "tmpfs": TEXTS, "cap_drop": TEXTS, "environment": NAMES, "ports": TEXTS})}})
+    "read_only": FLAG, "volumes": TEXTS, "cap_drop": TEXTS, "environment": NAMES, "ports": TEXTS})}})
 
 # Prometheus' and Grafana's own pages on configuration.
 PROMETHEUS = thing({"scrape_configs": several(thing({
