@@ -18,9 +18,9 @@
 #include "base/output.h"
 #include "base/privileges.h"
 #include "http/gate.h"
+#include "http/prewarmed.h"
 #include "http/run_tally.h"
 #include "worker/pool.h"
-#include "http/prewarmed.h"
 #include "worker/tally.h"
 
 struct init;
