@@ -81,7 +81,7 @@ void setup_descriptors(struct setup *setup)
 
 /* ---- pipes ---- */
 
-#define PIPE_MAX_BYTES   (1u << 20) /* more is refused to who is not root */
+#define PIPE_MAX_BYTES   (1u << 20) /* only root gets more */
 #define PIPE_MIN_BYTES   65536      /* what a pipe has of itself */
 #define PIPES_OF_WORKER  3          /* that are enlarged: spawn.h */
 #define PIPE_BUDGET_PART 2 /* share of the user's pages: other containers may use the same uid */

@@ -97,7 +97,7 @@ void loop_watch_read(struct loop_watch *watch, loop_watch_fn *on_readable);
 /* Call on_writable once, when there is room. */
 void loop_watch_write(struct loop_watch *watch, loop_watch_fn *on_writable);
 
-/* ---- children: every dead process is reaped, ours are told ---- */
+/* ---- children: all that end are reaped, watched ones are reported ---- */
 
 struct loop_child;
 typedef void loop_child_fn(struct loop_child *child, int wait_status);

@@ -76,7 +76,7 @@ static void give(struct connection *c)
     c->gives = false;
 }
 
-/* Count the memory of `raw` anew. */
+/* Update the count of memory that `raw` takes. */
 static void count_raw(struct connection *c)
 {
     uint64_t n = c->raw.size > RAW_FREE_BYTES ? c->raw.size : 0;

@@ -55,9 +55,8 @@ struct channel {
     struct loop_watch fd3; /* likewise */
     struct line line1;
     struct line line3;
-    struct forwarder
-        out; /* the descriptor that is not answers; and log lines that stand among them */
-    struct forwarder err;          /* descriptor 2 */
+    struct forwarder out; /* log lines: of the descriptor without answers, and among answers */
+    struct forwarder err; /* descriptor 2 */
     struct output_waiter out_room; /* while our log is full and descriptor 1 carries log lines */
     loop_watch_fn *on_fd1;         /* the owner's */
     loop_watch_fn *on_fd3;         /* likewise */
