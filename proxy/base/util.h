@@ -42,7 +42,7 @@ static inline void fd_close(int *fd)
 #define BIT(n) (1u << (n))
 
 /* The struct that holds `member`, from the member's address. */
-#ifndef container_of /* scripts/check.sh analyze: cppcheck takes the 0 for a null pointer that is dereferenced */
+#ifndef container_of /* for cppcheck, which takes the 0 for a null pointer in use */
 #define container_of(ptr, type, member)                                                            \
     __extension__({                                                                                \
         __typeof__(((type *)0)->member) *member_ = (ptr);                                          \
