@@ -110,7 +110,7 @@ int setup_pipe_bytes(const char *soft_limit_file, unsigned n_workers)
 
 /* ---- the children ---- */
 
-/* root's home is of no use to the action's user. */
+/* The action's user cannot use root's home. */
 static bool is_home_of_root(const char *home)
 {
     return home == NULL || strcmp(home, "/root") == 0 || strcmp(home, "/") == 0;

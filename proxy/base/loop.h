@@ -112,7 +112,7 @@ void loop_child_init(struct loop_child *child);
 /* Call in the turn in which the process was created: the loop reaps only between turns. */
 void loop_child_watch(struct loop *loop, struct loop_child *child, pid_t pid, loop_child_fn *fn);
 void loop_child_forget(struct loop_child *child);
-/* Whether somebody watches this process. */
+/* Whether this process is watched. */
 bool loop_child_is_watched(const struct loop *loop, pid_t pid);
 
 /* ---- SIGTERM, SIGINT and SIGHUP ---- */

@@ -23,7 +23,7 @@
 #define HEAD_MORE      128        /* a rewritten head grows by at most this */
 #define CHUNKED_START  4096       /* first room for a chunked body; doubled as it grows */
 
-static char scratch[READ_BYTES]; /* one thread: of whoever reads just now */
+static char scratch[READ_BYTES]; /* one thread: used by one connection at a time */
 
 /* ---- a request on its way to libh2o ---- */
 

@@ -68,7 +68,7 @@ struct channel {
     bool parts;       /* a launcher sends parts of answers, marked with CHANNEL_PART_MARK */
     bool paused;      /* channel_pause(): nothing is read */
     bool passing;     /* inside a long log line on descriptor 1 */
-    uint64_t n_stale; /* answer lines dropped because nobody waited for them */
+    uint64_t n_stale; /* answers dropped because no job waited for them */
     int ring;         /* owned; -1: none */
     bool uses_ring;   /* it said so */
     uint64_t n_read1; /* bytes read as answers on descriptor 1, in this process's life */

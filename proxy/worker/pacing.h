@@ -42,7 +42,7 @@ struct pacing {
 void pacing_init(struct pacing *pacing, unsigned ahead_max, unsigned vouched);
 /* A process was started. */
 void pacing_open(struct pacing *pacing);
-/* What it says of itself; 0: nothing. */
+/* What the process announced; 0: nothing. */
 void pacing_announced(struct pacing *pacing, unsigned pipeline, unsigned concurrent);
 
 /* How many lines the process may have, unread or at work; at least 1. */
