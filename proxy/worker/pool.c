@@ -346,7 +346,7 @@ bool pool_submit(struct pool *pool, struct job *job)
 
 /* ---- ends and restarts ---- */
 
-/* Whether any worker is up, or is_ready: is ready. */
+/* Whether any worker is up; with is_ready: whether any is ready. */
 static bool is_any(const struct pool *pool, bool is_ready)
 {
     for (unsigned i = 0; i < pool->opts.n_workers; i++)
