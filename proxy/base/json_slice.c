@@ -301,6 +301,15 @@ void json_quote(struct buf *out, const char *text, size_t n)
     buf_add(out, "\"", 1);
 }
 
+void json_add_member(struct buf *out, const char *comma, struct json_slice key,
+                     struct json_slice value)
+{
+    buf_add_text(out, comma);
+    buf_add(out, key.text, key.n);
+    buf_add_text(out, ":");
+    buf_add(out, value.text, value.n);
+}
+
 void json_add_error(struct buf *out, const char *text)
 {
     buf_add_text(out, "{\"error\":");

@@ -40,13 +40,13 @@ struct request {
     struct request_text other_body;        /* what request_body() tells instead; text NULL: none */
     const struct request_watcher *watcher; /* NULL: none */
     void *watcher_owner;
-    bool streams;                /* the reply goes in pieces that its handler sends */
+    bool streams;      /* the reply goes in pieces that its handler sends */
+    bool makes_chunks; /* ... framed here: libh2o does so for the status 200 alone */
+    char chunk_head[24];
     bool is_sending;             /* ... and one of them has not left */
     const char *type;            /* of the reply; NULL: application/json */
     request_replied_fn *replied; /* who takes the reply; NULL: the client */
     void *replied_owner;
-    struct request_stream *stream; /* borrowed; NULL: the reply is no stream */
-    bool stream_ends;
 };
 
 /* ---- replies ---- */
@@ -248,6 +248,7 @@ static void send_piece(struct request *request)
 /* Without a proper end. The request is gone afterwards. */
 static void end_stream(struct request *request)
 {
+    request->is_sending = true; /* for good */
     loop_hurry(request->all->loop);
     h2o_send(request->req, NULL, 0, H2O_SEND_STATE_ERROR);
 }
@@ -378,6 +379,11 @@ bool request_stream(struct request *request, int status, const char *type)
     req->res.status = status;
     req->res.reason = reason_of(status);
     req->res.content_length = SIZE_MAX;
+    if (status != 200 && req->version >= 0x101) {
+        request->makes_chunks = true;
+        request_add_header(request, "transfer-encoding", "chunked");
+    }
+    type = type != NULL ? type : request->type;
     h2o_add_header(&req->pool, &req->res.headers, H2O_TOKEN_CONTENT_TYPE, NULL, type, strlen(type));
     if (connection_ends(request->connection) || request->all->is_ending)
         req->http1_is_persistent = 0;
@@ -389,20 +395,40 @@ bool request_stream(struct request *request, int status, const char *type)
 
 void request_send(struct request *request, struct buf *bytes, bool is_last)
 {
-    h2o_iovec_t piece;
+    h2o_iovec_t pieces[3];
+    size_t n = 0;
 
     assert(request->magic == REQUEST_MAGIC && request->streams && !request->is_sending);
     free(request->body);
     request->body = bytes->bytes;
     request->n_body = buf_len(bytes);
-    piece = h2o_iovec_init(bytes->bytes + bytes->start, request->n_body);
+    if (request->makes_chunks && request->n_body > 0) {
+        (void)snprintf(request->chunk_head, sizeof(request->chunk_head), "%zx\r\n",
+                       request->n_body);
+        pieces[n++] = h2o_iovec_init(request->chunk_head, strlen(request->chunk_head));
+    }
+    pieces[n++] = h2o_iovec_init(bytes->bytes + bytes->start, request->n_body);
+    if (request->makes_chunks) {
+        const char *end = request->n_body == 0 ? "0\r\n\r\n" : is_last ? "\r\n0\r\n\r\n" : "\r\n";
+
+        pieces[n++] = h2o_iovec_init(end, strlen(end));
+    }
     memset(bytes, 0, sizeof(*bytes));
     request->is_sending = true;
     if (is_last)
         request->watcher = NULL;
     connection_sending(request->connection);
-    h2o_send(request->req, &piece, 1, is_last ? H2O_SEND_STATE_FINAL : H2O_SEND_STATE_IN_PROGRESS);
+    h2o_send(request->req, pieces, n, is_last ? H2O_SEND_STATE_FINAL : H2O_SEND_STATE_IN_PROGRESS);
     loop_hurry(request->all->loop); /* libh2o goes on in the next turn, and is not woken for that */
+}
+
+void request_break(struct request *request, struct buf *bytes)
+{
+    request->watcher = NULL; /* after the piece on_piece_sent() ends it */
+    if (buf_len(bytes) > 0)
+        request_send(request, bytes, false);
+    else
+        end_stream(request);
 }
 
 struct request_text request_accept(const struct request *request)
@@ -447,69 +473,6 @@ void request_reply_full(struct request *request, const char *text)
     request_reply_error(request, 429, text);
 }
 
-/* ---- streams ---- */
-
-static void on_stream_proceed(h2o_generator_t *generator, h2o_req_t *req)
-{
-    struct request *request = container_of(generator, struct request, generator);
-
-    if (request->stream_ends) {
-        h2o_send(req, NULL, 0, H2O_SEND_STATE_FINAL);
-        loop_hurry(request->all->loop);
-        return;
-    }
-    connection_waiting(request->connection);
-    request->stream->is_full = false;
-    request->stream->on_room(request->stream);
-}
-
-void request_stream_begin(struct request *request, struct request_stream *stream, const char *type)
-{
-    h2o_req_t *req = request->req;
-
-    assert(request->magic == REQUEST_MAGIC);
-    assert(request->stream == NULL && stream->request == NULL);
-    request->stream = stream;
-    stream->request = request;
-    stream->is_full = false;
-    req->res.status = 200;
-    req->res.reason = reason_of(200);
-    req->res.content_length = SIZE_MAX;
-    h2o_add_header(&req->pool, &req->res.headers, H2O_TOKEN_CONTENT_TYPE, NULL, type, strlen(type));
-    req->http1_is_persistent = 0; /* who reads a stream asks nothing else on that connection */
-    request->generator.proceed = on_stream_proceed;
-    connection_replying(request->connection, 0);
-    connection_waiting(request->connection);
-    h2o_start_response(req, &request->generator);
-}
-
-void request_stream_write(struct request_stream *stream, const char *bytes, size_t n)
-{
-    struct request *request = stream->request;
-    h2o_iovec_t piece = {(char *)(uintptr_t)bytes, n};
-
-    assert(request->magic == REQUEST_MAGIC);
-    assert(!stream->is_full && !request->stream_ends);
-    assert(n > 0);
-    stream->is_full = true;
-    connection_sending(request->connection);
-    h2o_send(request->req, &piece, 1, H2O_SEND_STATE_IN_PROGRESS);
-    loop_hurry(request->all->loop);
-}
-
-void request_stream_end(struct request_stream *stream)
-{
-    struct request *request = stream->request;
-
-    if (request == NULL || request->stream_ends)
-        return;
-    request->stream_ends = true;
-    if (stream->is_full) /* on_stream_proceed() ends it */
-        return;
-    h2o_send(request->req, NULL, 0, H2O_SEND_STATE_FINAL);
-    loop_hurry(request->all->loop);
-}
-
 /* ---- requests ---- */
 
 static void on_request_disposed(void *arg)
@@ -524,10 +487,6 @@ static void on_request_disposed(void *arg)
      */
     h2o_socket_read_stop(request->sock);
     request->all->n_open--;
-    if (request->stream != NULL) {
-        request->stream->request = NULL;
-        request->stream->on_gone(request->stream);
-    }
     connection_done(request->connection);
     free(request->body);
     request->magic = 0;

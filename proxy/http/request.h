@@ -87,11 +87,15 @@ struct request_watcher {
 
 /* watcher: borrowed until the reply, or the last piece of it. */
 void request_watch(struct request *request, const struct request_watcher *watcher, void *owner);
-/* Begin the reply. type: static. false: there is no room for it, and it was refused instead. */
+/* Begin the reply. type: static; NULL: that of request_set_type(). false: there is no room for it,
+ * and it was refused instead. */
 bool request_stream(struct request *request, int status, const char *type);
 /* Send a piece, the first one at once and any other when there is room. bytes: taken over. After
  * the last piece the request is gone. */
 void request_send(struct request *request, struct buf *bytes, bool is_last);
+/* Send what there is and end without a proper end, by which the client sees that there should be
+ * more. Only while no piece is on its way. bytes: taken over. The request is gone. */
+void request_break(struct request *request, struct buf *bytes);
 /* The value of the header `accept`; text NULL: there is none. */
 struct request_text request_accept(const struct request *request);
 
@@ -114,26 +118,6 @@ void request_set_body(struct request *request, const char *body, size_t n);
 typedef void request_replied_fn(void *owner, struct request *request, int status, char *body,
                                 size_t n);
 void request_on_reply(struct request *request, request_replied_fn *replied, void *owner);
-
-/* ---- a reply whose end is not known at its beginning ---- */
-
-/* Zeroed but for the two functions, which are called from the loop. Owned by who begins it, until
- * on_gone. */
-struct request_stream {
-    /* All that was given has left: more may be given. */
-    void (*on_room)(struct request_stream *stream);
-    /* The request is gone, by request_stream_end() or because its client has left. */
-    void (*on_gone)(struct request_stream *stream);
-    struct request *request; /* NULL: not begun, or gone */
-    bool is_full;            /* until on_room */
-};
-
-/* Begin a reply with 200; type: static. */
-void request_stream_begin(struct request *request, struct request_stream *stream, const char *type);
-/* Unless it is full. bytes: borrowed until on_room or on_gone; n > 0. */
-void request_stream_write(struct request_stream *stream, const char *bytes, size_t n);
-/* The last of it has been given. What has not left yet is dropped. */
-void request_stream_end(struct request_stream *stream);
 
 /* Add a header whose texts live shorter than the reply: they are copied. */
 void request_add_header_copy(struct request *request, const char *name, size_t n_name,

@@ -123,7 +123,7 @@ bool channel_pull(struct channel *channel);
 enum channel_result channel_next(struct channel *channel, enum channel_wanted wanted,
                                  const char **text, size_t *n);
 
-/* The process is back at its input, or dead: it has written all of its answer. In auto mode this
+/* The process is back at its input: it has written all of its answer. In auto mode this
  * fixes the descriptor of the answers, and channel_next() hands out the line that was held. */
 void channel_decide(struct channel *channel);
 /* Whether a line is a part of an answer, from a launcher that announced parts. */

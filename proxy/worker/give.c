@@ -19,7 +19,8 @@
 /* The process is idle and gets one line at a time. */
 static bool waits_for_one_line(const struct session *s)
 {
-    return s->window.n == 1 && !window_is_fed(&s->window) && pacing_depth(&s->pacing) == 1;
+    return s->window.n == 1 && !s->window.probing && !window_is_fed(&s->window) &&
+           pacing_depth(&s->pacing) == 1;
 }
 
 /* Write unsent lines, as many as fit, in one call. false: the process no longer reads. */
@@ -36,6 +37,9 @@ static bool write_unsent(struct session *s)
         placement_end(&s->placement, s->pid);
     if (n < 0)
         return false;
+    /* Not before: where the process has died meanwhile it cannot have begun the line. */
+    if (n > 0)
+        window_end_probe(&s->window);
     window_wrote(&s->window, (size_t)n);
     return true;
 }
@@ -96,8 +100,6 @@ static bool write_next(struct session *s)
         if (pacing_is_plain(&s->pacing))
             channel_drop_rest(&s->channel);
     }
-    /* A ready line may have come during the probe and lifted the need for care. */
-    window_end_probe(&s->window);
     pacing_began(&s->pacing);
     return write_unsent(s);
 }

@@ -46,8 +46,10 @@ static void finish(struct session *s, struct job *job, enum job_outcome outcome)
     if (s->window.unsent == job && s->window.unsent_written > 0)
         s->spoiled = true;
     job = window_take(&s->window, job);
-    if (job != NULL) /* NULL: it was a tombstone, whose client has its answer already */
+    if (job != NULL)
         end_job(s, job, outcome);
+    else /* it was a tombstone, whose client has its answer already: there is room for another */
+        loop_post(s->loop, s->changed);
 }
 
 /* The channel allows a little more than the bound, for the request id. */
@@ -417,7 +419,6 @@ void hear_rest(struct session *s, bool is_dead)
     channel_resume(&s->channel);
     for (int i = 0; i < LAST_READS_MAX && channel_pull(&s->channel); i++)
         hear(s);
-    channel_decide(&s->channel);
     if (is_dead)
         channel_pull_ring(&s->channel);
     hear(s);

@@ -249,7 +249,7 @@ static void step_starting(struct worker *w)
     uint64_t late_at_ms = w->started_at_ms + w->opts.start_ms;
 
     give_greeting_rest(&w->session);
-    if (is_late(w, late_at_ms))
+    if (is_late(w, late_at_ms) && !w->session.ended)
         hear_readable(&w->session); /* as in hear_deadlines() */
     if (!w->spec->reports_ready)
         settle(w);

@@ -56,7 +56,7 @@ def installed_program():
     atexit.register(shutil.rmtree, place, ignore_errors=True)
     os.chmod(place, 0o755)
     subprocess.run(["meson", "install", "-C", PROGRAM.parents[1], "--no-rebuild", "--quiet",
-                    "--destdir", place], check=True, capture_output=True, timeout=WAIT_S)
+                    "--destdir", place], check=True, capture_output=True, timeout=5 * WAIT_S)
     return next(pathlib.Path(place).rglob("bin/whiskloop"))
 
 

@@ -316,6 +316,39 @@ static void a_job_that_comes_back_late_is_given_to_no_other_worker(void **state)
     assert_int_equal(f->pool->workers[1].worker.state, WORKER_READY);
 }
 
+/* It was given to a process that was elsewhere; what it says in the end is nobody's. */
+static void an_activation_that_was_given_up_makes_room_once_it_is_answered(void **state)
+{
+    struct fixture *f = *state;
+    auto_free char *stop = xasprintf("line3:{\"n\":1};kill:%d", SIGSTOP);
+    pid_t pid;
+    struct task *last;
+
+    start(f, serve());
+    pid = f->pool->workers[0].worker.pid;
+    assert_answer(run(f, stop), "{\"n\":1}");
+    assert_true(submit_until(f, "line3:{\"n\":2}", 20));
+    loop_until(f->loop, all_are_done, f);
+    assert_int_equal(f->tasks[1].job.outcome, JOB_LATE);
+    last = submit(f, "line3:{\"n\":3}");
+    spawn_kill(pid, SIGCONT);
+    loop_until(f->loop, all_are_done, f);
+    assert_answer(last, "{\"n\":3}");
+}
+
+/* What a process logs that is killed, or dies, does not tell where the others answer. */
+static void a_log_line_of_a_process_that_ended_does_not_fix_the_answers(void **state)
+{
+    struct fixture *f = *state;
+
+    start(f, launch_child(ANSWERS_AUTO, false, "serve", NULL));
+    assert_true(submit_until(f, "line1:{\"log\":1};deaf", 20));
+    loop_until(f->loop, all_are_done, f);
+    assert_int_equal(f->tasks[0].job.outcome, JOB_LATE);
+    assert_answer(run(f, "line1:{\"log\":2};exit:0"), "{\"log\":2}");
+    assert_answer(run(f, "line1:{\"log\":3};line3:{\"n\":3}"), "{\"n\":3}");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -343,6 +376,8 @@ int main(void)
         TEST(a_job_that_runs_past_its_deadline_is_late_and_the_next_one_runs),
         TEST(a_job_that_is_late_on_arrival_is_not_run),
         TEST(a_job_that_comes_back_late_is_given_to_no_other_worker),
+        TEST(an_activation_that_was_given_up_makes_room_once_it_is_answered),
+        TEST(a_log_line_of_a_process_that_ended_does_not_fix_the_answers),
     };
 
     return cmocka_run_group_tests_name("pool", tests, NULL, NULL);
