@@ -118,8 +118,8 @@ static void on_command_ended(void *owner, const struct err *err)
 static int begin_action(struct app *app, struct err *err)
 {
     const struct runtime *fallback = app->service.opts.fallback;
-    /* The folder holds versions of actions in an ActionLoop image, and in one for Apache's skeleton
-     * the program that serves until an /init. */
+    /* In an ActionLoop image this folder holds versions of actions, in an image for Apache's
+     * skeleton the program that serves until an /init. */
     bool is_theirs = app->setup.actionloop.on || default_action_is_own(&app->service);
     const struct config *config = &app->config;
     struct preloaded_opts opts = {.command = config->file != NULL ? config->command_name : NULL,
