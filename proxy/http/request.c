@@ -40,7 +40,9 @@ struct request {
     struct request_text other_body;        /* what request_body() tells instead; text NULL: none */
     const struct request_watcher *watcher; /* NULL: none */
     void *watcher_owner;
-    bool streams;                /* the reply goes in pieces that its handler sends */
+    bool streams;      /* the reply goes in pieces that its handler sends */
+    bool makes_chunks; /* ... framed here: libh2o does so for the status 200 alone */
+    char chunk_head[24];
     bool is_sending;             /* ... and one of them has not left */
     const char *type;            /* of the reply; NULL: application/json */
     request_replied_fn *replied; /* who takes the reply; NULL: the client */
@@ -246,6 +248,7 @@ static void send_piece(struct request *request)
 /* Without a proper end. The request is gone afterwards. */
 static void end_stream(struct request *request)
 {
+    request->is_sending = true; /* for good */
     loop_hurry(request->all->loop);
     h2o_send(request->req, NULL, 0, H2O_SEND_STATE_ERROR);
 }
@@ -376,6 +379,11 @@ bool request_stream(struct request *request, int status, const char *type)
     req->res.status = status;
     req->res.reason = reason_of(status);
     req->res.content_length = SIZE_MAX;
+    if (status != 200 && req->version >= 0x101) {
+        request->makes_chunks = true;
+        request_add_header(request, "transfer-encoding", "chunked");
+    }
+    type = type != NULL ? type : request->type;
     h2o_add_header(&req->pool, &req->res.headers, H2O_TOKEN_CONTENT_TYPE, NULL, type, strlen(type));
     if (connection_ends(request->connection) || request->all->is_ending)
         req->http1_is_persistent = 0;
@@ -387,20 +395,40 @@ bool request_stream(struct request *request, int status, const char *type)
 
 void request_send(struct request *request, struct buf *bytes, bool is_last)
 {
-    h2o_iovec_t piece;
+    h2o_iovec_t pieces[3];
+    size_t n = 0;
 
     assert(request->magic == REQUEST_MAGIC && request->streams && !request->is_sending);
     free(request->body);
     request->body = bytes->bytes;
     request->n_body = buf_len(bytes);
-    piece = h2o_iovec_init(bytes->bytes + bytes->start, request->n_body);
+    if (request->makes_chunks && request->n_body > 0) {
+        (void)snprintf(request->chunk_head, sizeof(request->chunk_head), "%zx\r\n",
+                       request->n_body);
+        pieces[n++] = h2o_iovec_init(request->chunk_head, strlen(request->chunk_head));
+    }
+    pieces[n++] = h2o_iovec_init(bytes->bytes + bytes->start, request->n_body);
+    if (request->makes_chunks) {
+        const char *end = request->n_body == 0 ? "0\r\n\r\n" : is_last ? "\r\n0\r\n\r\n" : "\r\n";
+
+        pieces[n++] = h2o_iovec_init(end, strlen(end));
+    }
     memset(bytes, 0, sizeof(*bytes));
     request->is_sending = true;
     if (is_last)
         request->watcher = NULL;
     connection_sending(request->connection);
-    h2o_send(request->req, &piece, 1, is_last ? H2O_SEND_STATE_FINAL : H2O_SEND_STATE_IN_PROGRESS);
+    h2o_send(request->req, pieces, n, is_last ? H2O_SEND_STATE_FINAL : H2O_SEND_STATE_IN_PROGRESS);
     loop_hurry(request->all->loop); /* libh2o goes on in the next turn, and is not woken for that */
+}
+
+void request_break(struct request *request, struct buf *bytes)
+{
+    request->watcher = NULL; /* after the piece on_piece_sent() ends it */
+    if (buf_len(bytes) > 0)
+        request_send(request, bytes, false);
+    else
+        end_stream(request);
 }
 
 struct request_text request_accept(const struct request *request)

@@ -87,11 +87,15 @@ struct request_watcher {
 
 /* watcher: borrowed until the reply, or the last piece of it. */
 void request_watch(struct request *request, const struct request_watcher *watcher, void *owner);
-/* Begin the reply. type: static. false: there is no room for it, and it was refused instead. */
+/* Begin the reply. type: static; NULL: that of request_set_type(). false: there is no room for it,
+ * and it was refused instead. */
 bool request_stream(struct request *request, int status, const char *type);
 /* Send a piece, the first one at once and any other when there is room. bytes: taken over. After
  * the last piece the request is gone. */
 void request_send(struct request *request, struct buf *bytes, bool is_last);
+/* Send what there is and end without a proper end, by which the client sees that there should be
+ * more. Only while no piece is on its way. bytes: taken over. The request is gone. */
+void request_break(struct request *request, struct buf *bytes);
 /* The value of the header `accept`; text NULL: there is none. */
 struct request_text request_accept(const struct request *request);
 

@@ -14,6 +14,7 @@ enum stream_kind {
     STREAM_NONE,   /* the result alone */
     STREAM_EVENTS, /* text/event-stream */
     STREAM_LINES,  /* application/x-ndjson */
+    STREAM_SHAPED, /* as the action's first part describes it */
 };
 
 /* What the client accepts: the first of the two types that it names. */

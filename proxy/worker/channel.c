@@ -482,7 +482,7 @@ enum channel_result channel_rest(struct channel *channel, const char **text, siz
             line_skip(&channel->line1, *n); /* keep it out of the log; its bytes stay in place */
             return CHANNEL_LINE;
         }
-        rest_to_log(channel, &channel->line1); /* before the sentinel that follows */
+        rest_to_log(channel, &channel->line1); /* log it before the sentinel is written */
     }
     return CHANNEL_NONE;
 }

@@ -28,6 +28,7 @@ struct loop_post;
 struct parts;
 typedef void job_done_fn(struct job *job);
 typedef void job_parts_fn(struct job *job);
+typedef void job_first_part_fn(struct job *job, const char *text, size_t n);
 
 /* Sees each part as it comes, whoever takes it; must not touch the job's list of parts. */
 struct job_tap {
@@ -55,7 +56,9 @@ struct job {
     job_parts_fn *on_parts;  /* parts of the answer have come: take them (worker/parts.h); called
                                 from the loop, but for those that come with the end. NULL: they are
                                 kept */
-    struct job_tap *tap;     /* borrowed; NULL: nobody else looks */
+    job_first_part_fn *first_part; /* sees the first part before it is kept, and may set on_parts;
+                                      NULL: nobody does */
+    struct job_tap *tap;           /* borrowed; NULL: nobody else looks */
 
     /* set while it runs */
     struct job_holder *holder; /* borrowed; NULL: nobody has it yet */

@@ -47,6 +47,8 @@ void parts_add(struct job *job, const char *text, size_t n, size_t max_bytes, ui
         job_cancel(job);
         return;
     }
+    if (parts->n == 1 && job->first_part != NULL)
+        job->first_part(job, text, n);
     /* "[" and "]" of a list; a comma stands for each newline but the last. */
     if (n > max_bytes || buf_len(&parts->bytes) + n + 1 > held_max(job, max_bytes)) {
         parts->too_long = true;
