@@ -219,10 +219,9 @@ static int run(struct app *app, struct err *err)
     preload_init(&app->preload, service, on_preloaded_ready, on_preloaded_failed, app);
     prewarmed_init(&service->prewarmed, app->loop);
     service->opts.renames_log = is_command;
-    if (app->config.command == COMMAND_TEST &&
-        develop_test(&app->config, &app->setup.runtimes, service->opts.fallback, err) < 0)
-        result = -1;
-    else if (is_command)
+    if (is_command &&
+        (app->config.command != COMMAND_TEST ||
+         develop_test(&app->config, &app->setup.runtimes, service->opts.fallback, err) == 0))
         app->command = command_new(&app->config, service, on_command_ended, app, err);
     if (is_command && app->command == NULL)
         result = -1;

@@ -246,6 +246,7 @@ enum json_kind json_check(const char *text, size_t n, struct json_fault *fault)
     const uint8_t *at = start;
 
     c.end = start + n;
+    c.bad = start;
     c.depth = 0;
     do {
         at = check_value(&c, at);
