@@ -77,7 +77,7 @@ report() {
 
 # The end of a stage's log, marked as such: an inner tool's closing line must not look like ours.
 show_log() {
-    tail -n 80 "$LOGS/$1.log" | tr -d '\000' | sed 's/^/         | /'
+    tail -n 40 "$LOGS/$1.log" | tr -d '\000' | sed 's/^/         | /'
     printf '         the whole log: %s\n' "$LOGS/$1.log"
 }
 

@@ -242,6 +242,7 @@ static void load(struct loader *loader)
 
     if (loader->stopped || is_patient(loader) || !drop_current(loader) || !is_port_free(loader))
         return;
+    watch_catch_up(loader->watch); /* a save that ended while we were patient is one version */
     target_look(&loader->target, loader->opts.runtimes, loader->opts.fallback);
     opts.path = loader->target.code;
     loader->began_us = loop_now_us(service->loop);
