@@ -199,10 +199,9 @@ pytest_cases() {
 }
 
 checks() {
-    local name names=(format layers shell python spell readme)
+    local name
 
-    [[ $quick == yes ]] || names+=(analyze)
-    for name in "${names[@]}"; do
+    for name in format layers shell python spell readme analyze; do
         single "check-$name" 600 env BUILD="$OUT/gcc" "$here/check.sh" "$name"
     done
 }
