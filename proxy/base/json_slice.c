@@ -104,7 +104,7 @@ static const uint8_t *next_element(struct json_slice slice, size_t at, char clos
     assert(at < slice.n);
     here = skip_space(start + (at > 0 ? at : 1), end);
     assert(here < end);
-    if (*here == close)
+    if (*here == (uint8_t)close)
         return NULL;
     return *here == ',' ? skip_space(here + 1, end) : here;
 }

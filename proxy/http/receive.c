@@ -23,7 +23,7 @@
 #define HEAD_MORE      128        /* a rewritten head grows by at most this */
 #define CHUNKED_START  4096       /* first room for a chunked body; doubled as it grows */
 
-static char scratch[READ_BYTES]; /* one thread: of whoever reads just now */
+static char scratch[READ_BYTES]; /* one thread: used by one connection at a time */
 
 /* ---- a request on its way to libh2o ---- */
 
@@ -85,7 +85,7 @@ static void give(struct connection *c)
     c->gives = false;
 }
 
-/* Count the memory of `raw` anew. */
+/* Update the count of memory that `raw` takes. */
 static void count_raw(struct connection *c)
 {
     uint64_t n = c->raw.size > RAW_FREE_BYTES ? c->raw.size : 0;
