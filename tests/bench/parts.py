@@ -104,7 +104,8 @@ class Served:
         with socket.create_server(("127.0.0.1", 0)) as free:
             self.port = free.getsockname()[1]
         self.process = subprocess.Popen(
-            [PROGRAM, "--listen", "127.0.0.1", "--port", str(self.port), "--action", path, "--log-level", "error"],
+            [PROGRAM, "--listen", "127.0.0.1", "--port", str(self.port), "--action", path, "--log-level", "error",
+             "--timeout", "3600000"],
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         until = time.monotonic() + WAIT_S
         while True:
