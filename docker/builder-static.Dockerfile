@@ -23,6 +23,9 @@ RUN mkdir -p /h2o/lib/pkgconfig && cp /h2o/build/libh2o-evloop.a /h2o/lib/ \
  && sed -e 's|^Libs:.*|Libs: /h2o/lib/libh2o-evloop.a|' -e '/^Requires/d' \
       "$(pkg-config --variable=pcfiledir libh2o-evloop)/libh2o-evloop.pc" \
       >/h2o/lib/pkgconfig/libh2o-evloop.pc
+# libh2o calls OpenSSL for connections with TLS, of which the proxy has none.
+COPY docker/without-tls.sh /usr/bin/
+RUN without-tls.sh /h2o/lib/libh2o-evloop.a /h2o/lib
 COPY meson.build meson_options.txt LICENSE /src/
 COPY proxy /src/proxy
 COPY runtime /src/runtime

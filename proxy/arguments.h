@@ -15,9 +15,9 @@ struct err;
 enum config_result {
     CONFIG_RUN,
     CONFIG_HEALTH,   /* query the health of the proxy that runs with these settings */
-    CONFIG_HELP,     /* print help_write() and end well */
+    CONFIG_HELP,     /* print help_write() and exit with 0 */
     CONFIG_HELP_ALL, /* print help_write_all() and end well */
-    CONFIG_HELP_MD,  /* print help_write_markdown() and end well */
+    CONFIG_HELP_MD,  /* print help_write_markdown() and exit with 0 */
     CONFIG_VERSION,
     CONFIG_WRONG, /* err filled: one line that says what was wrong and what is right */
 };

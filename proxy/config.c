@@ -368,7 +368,7 @@ void setting_variable(const struct setting *setting, char *out)
 
     assert(n < SETTING_NAME_MAX);
     for (char *at = out; *at != '\0'; at++)
-        *at = *at == '-' ? '_' : (char)toupper((unsigned char)*at);
+        *at = (char)(*at == '-' ? '_' : toupper((unsigned char)*at));
 }
 
 void config_set_defaults(struct config *config)

@@ -7,8 +7,8 @@
 struct config;
 struct service;
 
-/* For a person at a terminal: where it listens, what for, and what to do next. port: 0 for a Unix
- * socket. origin: who named the action that is being started; used only while the gate is
- * closed. */
+/* For a person at a terminal: where the proxy listens, what it serves, and what to do next. port: 0
+ * for a Unix socket. origin: what named the action that is being started; used only while the gate
+ * is closed. */
 void greeting_say(const struct config *config, const struct service *service, unsigned port,
                   const char *origin);

@@ -118,8 +118,8 @@ static void on_command_ended(void *owner, const struct err *err)
 static int begin_action(struct app *app, struct err *err)
 {
     const struct runtime *fallback = app->service.opts.fallback;
-    /* The folder holds versions of actions in an ActionLoop image, and in one for Apache's skeleton
-     * the program that serves until an /init. */
+    /* In an ActionLoop image this folder holds versions of actions, in an image for Apache's
+     * skeleton the program that serves until an /init. */
     bool is_theirs = app->setup.actionloop.on || default_action_is_own(&app->service);
     const struct config *config = &app->config;
     struct preloaded_opts opts = {.command = config->file != NULL ? config->command_name : NULL,
@@ -219,10 +219,9 @@ static int run(struct app *app, struct err *err)
     preload_init(&app->preload, service, on_preloaded_ready, on_preloaded_failed, app);
     prewarmed_init(&service->prewarmed, app->loop);
     service->opts.renames_log = is_command;
-    if (app->config.command == COMMAND_TEST &&
-        develop_test(&app->config, &app->setup.runtimes, service->opts.fallback, err) < 0)
-        result = -1;
-    else if (is_command)
+    if (is_command &&
+        (app->config.command != COMMAND_TEST ||
+         develop_test(&app->config, &app->setup.runtimes, service->opts.fallback, err) == 0))
         app->command = command_new(&app->config, service, on_command_ended, app, err);
     if (is_command && app->command == NULL)
         result = -1;

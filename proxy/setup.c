@@ -81,7 +81,7 @@ void setup_descriptors(struct setup *setup)
 
 /* ---- pipes ---- */
 
-#define PIPE_MAX_BYTES   (1u << 20) /* more is refused to who is not root */
+#define PIPE_MAX_BYTES   (1u << 20) /* only root gets more */
 #define PIPE_MIN_BYTES   65536      /* what a pipe has of itself */
 #define PIPES_OF_WORKER  3          /* that are enlarged: spawn.h */
 #define PIPE_BUDGET_PART 2 /* share of the user's pages: other containers may use the same uid */
@@ -110,7 +110,7 @@ int setup_pipe_bytes(const char *soft_limit_file, unsigned n_workers)
 
 /* ---- the children ---- */
 
-/* root's home is of no use to the action's user. */
+/* The action's user cannot use root's home. */
 static bool is_home_of_root(const char *home)
 {
     return home == NULL || strcmp(home, "/root") == 0 || strcmp(home, "/") == 0;

@@ -16,8 +16,7 @@ Try one thing in the bare root of scripts/bare-root.sh, as root:
 
     user       scripts/quickstart.sh as an ordinary user with sudo, who then has no network
     quick      scripts/setup.sh --tests, scripts/test.sh --quick and the samples of every language;
-               nothing may be skipped because a package is missing
-    lists      no package of setup.sh --tests is named that the others bring
+               nothing may be skipped because a package is missing, and none named that the others bring
     build      scripts/package.sh
     packages   install the packages of /mnt, use them, remove them; nothing may stay
     stranger   time from the checkout to the first answer of a Python function of one's own
@@ -65,6 +64,7 @@ try_clang() {
 
 try_quick() {
     "$here/setup.sh" --tests
+    check_lists
     "$here/test.sh" --quick
     python3 - "$ROOT/build-test/logs" "$MAY_LACK" <<'END'
 import pathlib, re, sys
@@ -87,22 +87,39 @@ END
     try_clang
 }
 
-# Of the packages that setup.sh --tests names, those that the others bring: they can go from its
-# lists.
-try_lists() {
-    local package rest lists=() planned brought=()
-    # Slim images keep no caches of the indexes, without which each plan reads all of them.
-    local caches=(-o Dir::Cache::pkgcache=pkgcache.bin -o Dir::Cache::srcpkgcache=srcpkgcache.bin)
+# Of the packages that setup.sh --tests names, those that the others bring can go from its lists.
+check_lists() {
+    local lists
 
     eval "$(sed -n '/^BUILD_PACKAGES=(/,/^die() {/{/^die() {/d; p}' "$here/setup.sh")"
     lists=("${BUILD_PACKAGES[@]}" "${RUN_PACKAGES[@]}" "${TEST_PACKAGES[@]}")
-    apt-get -q update
-    for package in "${lists[@]}"; do
-        mapfile -t rest < <(printf '%s\n' "${lists[@]}" | grep -vxF "$package")
-        planned=$(apt-get "${caches[@]}" -s install --no-install-recommends "${rest[@]}") || die "apt-get has no plan without $package"
-        ! grep -q "^Inst $package " <<<"$planned" || brought+=("$package")
-    done
-    ((${#brought[@]} == 0)) || die "the other packages of setup.sh bring ${brought[*]}"
+    apt-cache depends --recurse --no-recommends --no-suggests --no-conflicts --no-breaks --no-replaces --no-enhances \
+        "${lists[@]}" | python3 -c '
+import re, sys
+
+names, needs, package, has_first = sys.argv[1:], {}, None, False
+for line in sys.stdin:
+    found = re.match(r"^ ([ |])(?:Pre)?Depends: (\S+)", line)
+    if not line.startswith(" "):
+        package, has_first = line.strip(), False
+    elif found:
+        if not has_first:  # of alternatives apt takes the first one
+            needs.setdefault(package, set()).add(found[2])
+        has_first = found[1] == "|"
+
+def brought_by(roots):
+    known, left = set(), list(roots)
+    while left:
+        package = left.pop()
+        if package not in known:
+            known.add(package)
+            left += needs.get(package, ())
+    return known
+
+brought = [name for name in names if name in brought_by(set(names) - {name})]
+if brought:
+    sys.exit("the other packages of setup.sh bring " + " ".join(brought))
+' "${lists[@]}"
 }
 
 try_build() {
@@ -197,6 +214,6 @@ try_stranger() {
 
 (($# == 1)) || help_or_die "${1:--h}"
 case $1 in
-user | quick | lists | build | packages | stranger) "try_$1" ;;
+user | quick | build | packages | stranger) "try_$1" ;;
 *) help_or_die "$1" ;;
 esac

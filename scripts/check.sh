@@ -12,15 +12,22 @@ here=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
 usage() {
     cat <<'END'
 usage: check.sh [format | layers | shell | python | spell | readme | analyze]...
+       check.sh tidy | fanalyzer
 
-Run the checks named, all when none is; one line for each, and what is wrong above it. Ends with 1
-if one fails, with 77 if all that were asked for had to be skipped.
+Run the checks named, when none is all of the first line; one line for each, and what is wrong above it. Ends
+with 1 if one fails, with 77 if all that were asked for had to be skipped.
 
-Environment: BUILD, the folder of the build whose --help-markdown docs/settings.md must match (build).
+    analyze    static analysis that is quick: cppcheck
+    tidy       static analysis by clang-tidy, with the checks of .clang-tidy; five minutes on 2 cores
+    fanalyzer  static analysis by gcc's -fanalyzer; five minutes on 2 cores
+
+Environment: BUILD, the folder of the build whose --help-markdown docs/settings.md must match, and
+which tells how each file is compiled (build).
 END
 }
 
 ALL=(format layers shell python spell readme analyze)
+LONG=(tidy fanalyzer) # what takes minutes runs by its name only
 SKIPPED=77 # what a check returns when it cannot run; meson and automake use the same number
 
 # Print our files below those of the folders named that exist, NUL-terminated.
@@ -115,6 +122,37 @@ check_analyze() {
         --suppress=nullPointer:proxy/action/store.c proxy runtime/c runtime/oneshot
 }
 
+# The C files that are analyzed.
+analyzed_files() {
+    files_in proxy runtime/c runtime/oneshot | grep -z '\.c$'
+}
+
+# Headers that the build makes must be there, and how each file is compiled be told.
+need_build() {
+    [[ -f $BUILD/compile_commands.json && -f $BUILD/proxy/build-paths.h ]] || {
+        echo "'$BUILD' is not built: meson setup $BUILD && meson compile -C $BUILD"
+        return "$SKIPPED"
+    }
+}
+
+check_tidy() {
+    need clang-tidy clang-tidy || return
+    need_build || return
+    # What gcc alone knows is not an error to clang.
+    analyzed_files | xargs -0 -n 6 -P 2 clang-tidy -p "$BUILD" --quiet --extra-arg=-Wno-unknown-warning-option
+}
+
+check_fanalyzer() {
+    local libraries
+
+    need gcc gcc || return
+    need_build || return
+    libraries=$(pkg-config --cflags libh2o-evloop openssl libarchive jansson) || return
+    # shellcheck disable=SC2016,SC2086 # the inner shell expands it; several words
+    analyzed_files | xargs -0 -n 1 -P 2 gcc -fanalyzer -Werror -O1 -std=gnu17 -D_GNU_SOURCE -DH2O_USE_LIBUV=0 \
+        -I proxy -I "$BUILD/proxy" -I runtime/c $libraries -c -o /dev/null
+}
+
 n_ok=0 n_failed=0
 if (($# == 0)); then
     set -- "${ALL[@]}"
@@ -124,7 +162,8 @@ for name in "$@"; do
         usage
         exit 0
     fi
-    [[ " ${ALL[*]} " == *" $name "* ]] || die "unknown check '$name'" "the checks: ${ALL[*]}"
+    [[ " ${ALL[*]} ${LONG[*]} " == *" $name "* ]] ||
+        die "unknown check '$name'" "the checks: ${ALL[*]} ${LONG[*]}"
 done
 cd -- "$ROOT"
 for name in "$@"; do

@@ -26,8 +26,10 @@ A line <!-- run: COMMAND --> without a fence runs a command that the reader does
 """
 
 import difflib
+import itertools
 import os
 import pty
+import random
 import re
 import select
 import shutil
@@ -50,6 +52,8 @@ DIRECTIVES = ("file", "log", "status", "needs", "skip", "show", "run")
 PORTS = ("8080", "8081", "9090")
 COMMAND_S = 120  # for what takes a second or two; a cold Go cache takes longest
 LISTEN_S = 60
+PORTS_FROM = 10000
+PORTS_TRIED = 100
 
 FENCE = re.compile(r"^( *)```(\w*) *$")
 COMMENT = re.compile(r"^ *<!-- *(\w+)(?:: *(.*?))? *-->$")
@@ -163,13 +167,20 @@ def difference(want, have):
 # ---- running ----
 
 def free_ports(n):
-    sockets = [socket.socket() for _ in range(n)]
-    for one in sockets:
-        one.bind(("127.0.0.1", 0))
-    ports = [str(one.getsockname()[1]) for one in sockets]
-    for one in sockets:
-        one.close()
-    return ports
+    """Ports that nobody uses, and that no outgoing connection gets before the page uses them."""
+    first_outgoing = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    free = (port for port in random.sample(range(PORTS_FROM, first_outgoing), PORTS_TRIED)
+            if is_free(port))
+    return [str(port) for port in itertools.islice(free, n)]
+
+
+def is_free(port):
+    with socket.socket() as probe:
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
 
 
 def is_alive(pid):
@@ -392,14 +403,14 @@ def main(arguments):
     build = Path(os.environ.get("BUILD", ROOT / "build")).resolve()
     if not (build / "proxy/whiskloop").exists():
         sys.exit(f"check_docs.py: no program in '{build}': meson compile -C {build}")
-    n_wrong, total = 0, Account()
+    wrongs, total = [], Account()
     for page in [Path(name).resolve() for name in arguments] or pages():
         name = os.path.relpath(page, ROOT)
         try:
             account = check_page(page, build)
         except Wrong as wrong:
-            n_wrong += 1
-            print(f"FAILED   {name}:{wrong.line}\n{wrong}")
+            wrongs.append(f"FAILED   {name}:{wrong.line}\n{wrong}")
+            print(f"FAILED   {name}: see below")
             continue
         print(f"ok       {name}: {account.run} run, {account.written} written, "
               f"{account.shown} shown, {account.skipped.total()} skipped")
@@ -412,9 +423,11 @@ def main(arguments):
     if not arguments:
         for name, reason in GENERATED.items():
             print(f"skipped  {name}: {reason}")
+    for wrong in wrongs:  # at the end, where a reader of a long log looks
+        print(wrong)
     print(f"{total.run} blocks run, {total.written} files written, {total.skipped.total()} blocks "
-          f"skipped, {n_wrong} pages wrong")
-    return 1 if n_wrong else 0
+          f"skipped, {len(wrongs)} pages wrong")
+    return 1 if wrongs else 0
 
 
 if __name__ == "__main__":

@@ -4,14 +4,16 @@
     count_results.py junit FILE    pytest's --junitxml
     count_results.py meson FILE    meson's testlog.json of programs that print TAP
 
-Prints "PASSED FAILED SKIPPED" on the first line, then one line for each case that failed. A file
-that is missing or cut short counts as one failure: silence must not look like success.
+Prints "PASSED FAILED SKIPPED" on the first line, then each case that failed, with what it says.
+A file that is missing or cut short counts as one failure: silence must not look like success.
 """
 
 import json
 import re
 import sys
 import xml.etree.ElementTree as ElementTree
+
+REASON_LINES_MAX = 12
 
 TAP_PLAN = re.compile(r"^1\.\.(\d+)\s*$")
 # cmocka 1.1.5 says "not ok 3 # SKIP" of what was skipped, later ones "ok 3 # SKIP".
@@ -28,12 +30,19 @@ class Count:
         self.failures.append(text)
 
 
+def reason(failure):
+    """What pytest says of a failed case: its lines marked with E, each below the case's name."""
+    lines = [line for line in (failure.text or "").splitlines() if line.startswith("E ")]
+    return "".join(f"\n    {line[:200]}" for line in lines[:REASON_LINES_MAX])
+
+
 def count_junit(path):
     count = Count()
     for case in ElementTree.parse(path).iter("testcase"):
         name = f"{case.get('classname')}::{case.get('name')}"
-        if case.find("failure") is not None or case.find("error") is not None:
-            count.fail(name)
+        failures = [*case.iter("failure"), *case.iter("error")]
+        if failures:
+            count.fail(name + reason(failures[0]))
         elif case.find("skipped") is not None:
             count.skipped += 1
         else:

@@ -18,6 +18,7 @@ the input is kept in FUZZ_BUILD/found. The inputs that reached something new are
 are where the next run begins.
 
 Environment: FUZZ_BUILD, the folder that this builds in (build-fuzz). JOBS, targets at a time (2).
+FUZZ_SEED, what the changes are drawn by (0: another one each time).
 END
 }
 
@@ -32,12 +33,20 @@ command -v clang >/dev/null || {
     echo "skipped: clang is not installed: apt-get install clang"
     exit 77
 }
+mkdir -p -- "$FUZZ_BUILD"
 if [[ ! -f $FUZZ_BUILD/build.ninja ]]; then
+    # The build runs the program, too, for its manuals.
     CC=clang meson setup "$FUZZ_BUILD" "$ROOT" -Dfuzz=true -Dtests=enabled -Db_lundef=false \
-        -Db_sanitize=address,undefined >"$FUZZ_BUILD.log" 2>&1 || {
-        tail -n 20 "$FUZZ_BUILD.log" >&2
+        -Db_sanitize=address,undefined -Dc_link_args=-fprofile-instr-generate \
+        -Dc_args="-fprofile-instr-generate=$FUZZ_BUILD/built.profraw -fcoverage-mapping" >"$FUZZ_BUILD/setup.log" 2>&1 || {
+        tail -n 20 "$FUZZ_BUILD/setup.log" >&2
         die "cannot set up the build of the fuzz targets"
     }
+fi
+# A build of others, as of test.sh: it may be older than this option.
+if ! grep -q tests/fuzz_ "$FUZZ_BUILD/build.ninja"; then
+    meson configure "$FUZZ_BUILD" -Dfuzz=true ||
+        die "cannot add the fuzz targets to the build in '$FUZZ_BUILD'"
 fi
 cd -- "$ROOT"
 all=()
@@ -66,7 +75,7 @@ fuzz() {
     mkdir -p -- "$FUZZ_BUILD/corpus/$name" "$FUZZ_BUILD/seeds/$name"
     LLVM_PROFILE_FILE=$FUZZ_BUILD/logs/$name.profraw UBSAN_OPTIONS=halt_on_error=1 \
         "$FUZZ_BUILD/tests/fuzz_$name" -max_total_time="$seconds" -timeout=20 -rss_limit_mb=2048 -verbosity=1 \
-        -print_final_stats=1 -artifact_prefix="$FUZZ_BUILD/found/$name-" "${options[@]}" \
+        -print_final_stats=1 -seed="${FUZZ_SEED:-0}" -artifact_prefix="$FUZZ_BUILD/found/$name-" "${options[@]}" \
         "$FUZZ_BUILD/corpus/$name" "$FUZZ_BUILD/seeds/$name" >"$FUZZ_BUILD/logs/$name.log" 2>&1
 }
 

@@ -149,6 +149,23 @@ set_labels() {
     [[ -z $digest ]] || BASE_LABELS+=(--label "$label.base.digest=$digest")
 }
 
+# Behind a proxy that signs TLS itself, npm must trust what this machine trusts. A copy of its authorities goes
+# into the build's context for as long as this script runs.
+authorities_provide() {
+    local file=${NODE_EXTRA_CA_CERTS:-/etc/ssl/certs/ca-certificates.crt}
+
+    [[ -f $file ]] || return 0
+    mkdir -p -- "$ROOT/build-images"
+    cp -- "$file" "$AUTHORITIES"
+}
+
+# shellcheck disable=SC2317 # called by the trap
+clean_up() {
+    engine_down
+    rm -f -- "$AUTHORITIES"
+    rmdir -- "$ROOT/build-images" 2>/dev/null || true
+}
+
 say() {
     printf 'images.sh: %s\n' "$*" >&2
 }
@@ -171,6 +188,9 @@ remember() {
         "$("${CLI[@]}" image inspect --format '{{.Id}}' "$2")" >"$KNOWN/$1"
 }
 
+# How npm says that it does not reach its registry.
+NPM_OFFLINE='npm (ERR!|error) (network|code (EAI_AGAIN|ENOTFOUND|ECONN|ETIMEDOUT|SELF_SIGNED|UNABLE_TO))'
+
 # Build one image; what is not a shared builder is made repeatable and weighed.
 build_one() {
     local name=$1 file=docker/$1.Dockerfile started=$SECONDS log=$LOGS/$1.log options built
@@ -181,9 +201,9 @@ build_one() {
     ! grep -q '^ARG BASE' "$file" || options+=(--build-arg "BASE=$BASE" "${BASE_LABELS[@]}")
     image_build "$file" "$image" "${options[@]}" >"$log" 2>&1 || {
         tail -n 25 "$log" >&2
-        ! grep -qE 'Failed to fetch|Temporary failure resolving|Could not (connect|resolve)' "$log" ||
-            skip "the packages for the image '$name' cannot be fetched; apt's last lines stand above" \
-                "does the mirror answer? apt-get update; the whole log: $log"
+        ! grep -qE 'Failed to fetch|Temporary failure resolving|Could not (connect|resolve)|'"$NPM_OFFLINE" "$log" ||
+            skip "the packages for the image '$name' cannot be fetched; its last lines stand above" \
+                "does the mirror answer? apt-get update, npm ping; the whole log: $log"
         die "the image '$name' cannot be built; its last lines stand above" "the whole log: $log"
     }
     if [[ $name != builder* ]] && ! is_known "$name" "$image"; then
@@ -285,7 +305,8 @@ SOURCE_URL=${SOURCE_URL:-$(git remote get-url origin 2>/dev/null)} || SOURCE_URL
 SOURCE_URL=${SOURCE_URL%.git}
 engine_choose build
 LOGS=$IMAGES_DIR/logs SBOM=$IMAGES_DIR/sbom WEIGHTS=$IMAGES_DIR/weights-$ENGINE KNOWN=$IMAGES_DIR/known-$ENGINE
-trap engine_down EXIT
+AUTHORITIES=$ROOT/build-images/ca.crt
+trap clean_up EXIT
 trap 'exit 130' INT TERM
 engine_up build
 if ((${#run[@]} > 0)); then
@@ -300,6 +321,7 @@ say "engine: $(engine_words)"
 base_provide
 mapfile -t KEEP < <(keep_options)
 set_labels
+[[ " ${ordered[*]} " != *' nodejs-modules '* ]] || authorities_provide
 for name in "${ordered[@]}"; do
     build_one "$name"
 done

@@ -38,7 +38,7 @@ RUN_PACKAGES=(curl zip)
 # llvm has the symbolizer that puts names into their reports, and without names no leak can be
 # excepted. xdist brings pytest.
 TEST_PACKAGES=(clang clang-format git groff-base libclang-rt-14-dev libcmocka-dev llvm
-    python3-pytest-xdist python3-prometheus-client jq bc shellcheck codespell)
+    python3-pytest-xdist python3-prometheus-client jq bc shellcheck codespell cppcheck)
 # The interpreters of the runtimes; without one of them its tests are skipped. Perl comes with git.
 TEST_PACKAGES+=(nodejs ruby php-cli lua5.4 pypy3 tcc golang-go
     openjdk-17-jdk-headless libgoogle-gson-java)

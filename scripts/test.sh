@@ -77,7 +77,7 @@ report() {
 
 # The end of a stage's log, marked as such: an inner tool's closing line must not look like ours.
 show_log() {
-    tail -n 80 "$LOGS/$1.log" | tr -d '\000' | sed 's/^/         | /'
+    tail -n 40 "$LOGS/$1.log" | tr -d '\000' | sed 's/^/         | /'
     printf '         the whole log: %s\n' "$LOGS/$1.log"
 }
 
@@ -199,9 +199,10 @@ pytest_cases() {
 }
 
 checks() {
-    local name
+    local name names=(format layers shell python spell readme)
 
-    for name in format layers shell python spell readme analyze; do
+    [[ $quick == yes ]] || names+=(analyze)
+    for name in "${names[@]}"; do
         single "check-$name" 300 env BUILD="$OUT/gcc" "$here/check.sh" "$name"
     done
 }
@@ -241,7 +242,7 @@ QUICK_CONFORMANCE=(basic init privileges memory carried new_language)
 QUICK_SCRIPTS=(init run manual)
 # Of other files the cases that need a package which nothing else in the quick form needs.
 QUICK_FILES=(archives admin actionloop c_sdk starter)
-QUICK_CASES='archive_with_a_password or parser_of_prometheus or TU16_bc or every_compiler or passes_its_own_test'
+QUICK_CASES='archive_with_a_password or parser_of_prometheus or TU16_bc or every_compiler or starter_is_served'
 
 quick_tests() {
     unit_tests gcc

@@ -34,11 +34,13 @@ static bool is_named_proxy(const char *program)
 
 int actionloop_read(struct actionloop *actionloop, const char *program, bool debug, struct err *err)
 {
+    const char *wait_for_ack = variable("OW_WAIT_FOR_ACK");
+
     *actionloop = (struct actionloop){
         .compiler = variable("OW_COMPILER"),
         .execution_env = variable("OW_EXECUTION_ENV"),
         .save_jar = variable("OW_SAVE_JAR"),
-        .wait_for_ack = variable("OW_WAIT_FOR_ACK") != NULL,
+        .wait_for_ack = wait_for_ack != NULL,
     };
     /* Even when empty: then it is such an image, with something switched off. */
     actionloop->on = getenv("OW_COMPILER") != NULL || getenv("OW_WAIT_FOR_ACK") != NULL ||
@@ -52,8 +54,8 @@ int actionloop_read(struct actionloop *actionloop, const char *program, bool deb
         (void)setenv("__OW_EXECUTION_ENV", actionloop->execution_env, 1);
     /* An ActionLoop launcher prints a ready line only if asked, and must not print one otherwise.
      * Outside of such images we ask: it tells exactly when a program is ready. */
-    if (actionloop->wait_for_ack)
-        (void)setenv("__OW_WAIT_FOR_ACK", getenv("OW_WAIT_FOR_ACK"), 1);
+    if (wait_for_ack != NULL)
+        (void)setenv("__OW_WAIT_FOR_ACK", wait_for_ack, 1);
     else if (actionloop->on)
         (void)unsetenv("__OW_WAIT_FOR_ACK");
     else

@@ -30,7 +30,7 @@ struct build_opts {
     struct store *store;
     const struct runtimes *runtimes;
     const struct runtime *fallback;      /* the runtime of plain source; may be NULL */
-    const struct privileges *privileges; /* as whom it is unpacked and compiled */
+    const struct privileges *privileges; /* user that unpacks and compiles */
     char *const *environ;                /* the container's environment, for compilers */
     const char *save_jar; /* the name under which a jar is kept unexpanded; NULL: never */
 };

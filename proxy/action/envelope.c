@@ -69,14 +69,15 @@ const char *code_packed_by(const char *code, size_t n)
 enum code_kind code_sniff(const char *code, size_t n)
 {
     static const char elf[] = {0x7f, 'E', 'L', 'F'}, gzip[] = {0x1f, (char)0x8b, 8};
-    static const char ustar[] = {'u', 's', 't', 'a', 'r'};
+    static const char ustar[] = {'u', 's', 't', 'a', 'r'}, zip_2[] = {3, 5, 7}, zip_3[] = {4, 6, 8};
 
     if (n > ELF_HEADER_BYTES && memcmp(code, elf, sizeof(elf)) == 0)
         return CODE_ELF;
     if (n > 2 && code[0] == '#' && code[1] == '!')
         return CODE_SCRIPT;
-    if (n >= 4 && code[0] == 'P' && code[1] == 'K' && memchr("\3\5\7", code[2], 3) != NULL &&
-        memchr("\4\6\10", code[3], 3) != NULL)
+    if (n >= 4 && code[0] == 'P' && code[1] == 'K' &&
+        memchr(zip_2, code[2], sizeof(zip_2)) != NULL &&
+        memchr(zip_3, code[3], sizeof(zip_3)) != NULL)
         return CODE_ZIP;
     if (n >= sizeof(gzip) && memcmp(code, gzip, sizeof(gzip)) == 0)
         return CODE_TARGZ;
@@ -453,7 +454,7 @@ int envelope_fill(struct envelope *envelope, const struct envelope_parts *parts,
 
 int envelope_read(struct envelope *envelope, const char *body, size_t n, struct err *err)
 {
-    struct envelope_parts parts;
+    struct envelope_parts parts = {0};
 
     if (envelope_find(&parts, body, n, envelope->takes_empty, err) < 0)
         return -1;

@@ -47,7 +47,7 @@ struct envelope_parts {
 /*
  * Find the fields of an /init body; nothing is decoded or copied. 0, or -1: ERR_REQUEST (no JSON,
  * wrong types) or ERR_NO_CODE (no code in it), with the contract's texts (openwhisk-contract 1.3).
- * takes_empty: code that is an empty text is code, too.
+ * takes_empty: accept an empty text as code.
  */
 int envelope_find(struct envelope_parts *parts, const char *body, size_t n, bool takes_empty,
                   struct err *err);

@@ -140,7 +140,7 @@ int helper_start(struct helper *helper, struct loop *loop, uint64_t deadline_at_
         (void)close(pipe_fds[0]);
         return err_set(err, ERR_SYSTEM, os, "cannot %s: no process: %s", what, strerror(os));
     }
-    (void)setpgid(pid, pid); /* the child does the same; whoever comes first wins */
+    (void)setpgid(pid, pid); /* the child does the same; the first call wins */
     loop_child_watch(loop, &helper->child, pid, on_exit_of_child);
     loop_watch_open(loop, &helper->pipe, pipe_fds[0]);
     loop_watch_read(&helper->pipe, on_said);

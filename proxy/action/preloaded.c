@@ -125,7 +125,7 @@ static int pack_folder(struct preloaded *preloaded, const struct preloaded_opts 
                        preloaded->origin, dir, why.text);
     (void)lseek(fd, 0, SEEK_SET);
     result = buf_read_all(&code, fd, opts->bytes_max, -1);
-    envelope->code = code.bytes; /* nothing was taken from its front */
+    envelope->code = code.bytes; /* the block's start: nothing was consumed */
     envelope->code_len = buf_len(&code);
     envelope->kind = CODE_ZIP;
     if (result < 0)

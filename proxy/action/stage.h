@@ -31,7 +31,7 @@ struct stage {
     size_t code_len;
     size_t direct_max_bytes; /* a file up to this size is written at once; 0: always by a child */
     struct unpack_limits limits;
-    const struct privileges *privileges; /* who writes, and so owns it; NULL: we do */
+    const struct privileges *privileges; /* user who writes and so owns the files; NULL: ours */
     stage_done_fn *done; /* called once from the loop, never from inside stage_start() */
 
     /* how it ended */

@@ -253,8 +253,7 @@ static unsigned number_of(const char *name)
     return (unsigned)number;
 }
 
-/* Any entry named by a number takes it, be it a folder or a file: BASE/N could not be made
- * there. */
+/* A number is taken by any entry of that name, folder or file: BASE/N could not be made. */
 static int scan(struct store *store, struct err *err)
 {
     DIR *folder = opendir(store->base);

@@ -15,7 +15,7 @@ struct err;
 
 struct store {
     char *base;     /* owned; absolute; NULL: there is none */
-    char *why_none; /* owned; told to who wants to stage */
+    char *why_none; /* owned; why nothing can be staged */
     unsigned last;  /* highest version number seen or made */
     bool temporary; /* base was made by us and goes with us */
     int lock;       /* owned: lock held for our lifetime, so that others can tell; 0 or -1: none */

@@ -43,7 +43,7 @@ static void put(char **to, const char *value, size_t n)
     *to = n > 0 && memchr(value, '\0', n) == NULL ? xstrndup(value, n) : NULL;
 }
 
-/* One record after the other: "LENGTH NAME=VALUE\n", the length of all of it. */
+/* Records follow one another: "LENGTH NAME=VALUE\n"; LENGTH counts the whole record. */
 static void read_records(struct tar_names *names, const char *text, size_t n)
 {
     bool is_sparse = false;

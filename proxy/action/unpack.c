@@ -41,7 +41,7 @@
 #define TAR_ENTRIES_MORE 4096 /* slack for an archive's own end, whatever the bounds */
 #define HEADERS_MAX_BYTES                                                                          \
     (4U << 20) /* kept of a gzip for one entry's names; libarchive bounds each at 1 MB */
-#define LOOK_ENTRIES_MAX 1000000 /* unpack_has() stores nothing; the child's deadline bounds it */
+#define LOOK_ENTRIES_MAX 1000000    /* for unpack_has(): it stores nothing, its time is bounded */
 #define RATIO_FROM_BYTES (1U << 20) /* smaller output is no bomb, whatever the ratio */
 #define NAME_SHOWN       "%.160s"   /* leaves room for the reason in an error text */
 
@@ -52,8 +52,8 @@ struct unpacking {
     const unsigned char *archive_bytes; /* borrowed, too */
     size_t archive_len;
     struct gunzip *gunzip; /* owned; NULL: the archive is no gzip */
-    struct buf headers;  /* owned: of a gzip, the block that was read last, or all since it that the
-                            * current entry's headers took */
+    /* owned; blocks of a gzip: the last one, or all that the headers of the current entry are in */
+    struct buf headers;
     uint64_t headers_at; /* position of its first byte in the tar */
     bool in_headers;
     uint64_t bytes;   /* unpacked by earlier entries; <= bytes_max */

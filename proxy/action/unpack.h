@@ -26,9 +26,9 @@ struct unpack_limits {
 };
 
 /*
- * Unpack a zip, tar or tar.gz from memory into dir (an absolute path, exists and is empty).
- * Changes the working folder and the locale of the process. said: lines on what was left out are
- * added; NULL: nobody hears them. 0, or -1: ERR_CODE, ERR_LIMIT, ERR_SYSTEM.
+ * Unpack a zip, tar or tar.gz from memory into dir (an absolute path, exists and is empty). Changes
+ * the working folder and the locale of the process. said: lines on what was left out are appended;
+ * NULL: not wanted. 0, or -1: ERR_CODE, ERR_LIMIT, ERR_SYSTEM.
  */
 int unpack_archive(const char *dir, const void *bytes, size_t n, const struct unpack_limits *limits,
                    struct buf *said, struct err *err);

@@ -29,6 +29,5 @@ void child_forget(int first_fd, unsigned flags);
 /* Shed the proxy in a fresh fork: close all but the descriptors below first_fd, default signals,
  * own process group. */
 void child_prepare(int first_fd);
-/* Lower a resource limit (RLIMIT_*), never raise it: raising takes root, and nobody here needs
- * it. */
+/* Lower a resource limit (RLIMIT_*), never raise it: raising one takes root. */
 void child_limit(unsigned resource, uint64_t most);

@@ -10,7 +10,7 @@
 #include <stddef.h>
 
 /*
- * Explain why exec of `path` failed with errno `os`; looks at it with the rights of its owner.
+ * Explain why exec of `path` failed with errno `os`, by inspecting it with the rights of its owner.
  * true: text says that it is for another processor or another libc, or lies on a noexec mount.
  * false: none of these, text is unchanged.
  */

@@ -25,7 +25,7 @@ struct exec_spec {
     char **env;      /* NULL-terminated NAME=value */
     char *cwd;       /* absolute; working folder of the worker */
     char *shortfall; /* error text when argv[0] is not found; NULL: the general one */
-    const struct privileges *privileges; /* borrowed; NULL: what we may do, it may */
+    const struct privileges *privileges; /* borrowed; NULL: our own rights */
     enum answers answers;
     bool socket_in;       /* descriptor 0 is a socket that can pass descriptors, not a pipe */
     bool shares_ring;     /* it may keep answers in memory shared with us, base/ring.h */

@@ -7,7 +7,7 @@
 #include "base/cgroup.h"
 
 #define SHARE     4           /* a quarter: the action needs more than that for the same bytes */
-#define MIN_BYTES (16u << 20) /* with less, activations of some sizes could never be served */
+#define MIN_BYTES (16u << 20) /* with a lower bound, some activations could never be served */
 
 /* The number in a file of the group; UINT64_MAX: no such file, or "max". */
 static uint64_t number_of(const struct cgroup *group, const char *name)

@@ -100,7 +100,7 @@ static inline const uint8_t *check_number(struct check *c, const uint8_t *at)
     if (*at == '-')
         at++;
     if (at < c->end && *at == '0')
-        at++; /* a digit after it is refused as whatever follows a value */
+        at++; /* the caller refuses a digit after it, as it does any other byte */
     else if ((at = check_digits(c, at, "in numeric literal")) == NULL)
         return NULL;
     if (at < c->end && *at == '.') {
@@ -246,6 +246,7 @@ enum json_kind json_check(const char *text, size_t n, struct json_fault *fault)
     const uint8_t *at = start;
 
     c.end = start + n;
+    c.bad = start;
     c.depth = 0;
     do {
         at = check_value(&c, at);

@@ -102,6 +102,9 @@ bool json_equals(struct json_slice string, const char *text);
 
 /* Append text[0 .. n) as a JSON string with quotes. Bytes that are not UTF-8 become U+FFFD. */
 void json_quote(struct buf *out, const char *text, size_t n);
+/* Append a member as it is written, behind a comma or nothing. */
+void json_add_member(struct buf *out, const char *comma, struct json_slice key,
+                     struct json_slice value);
 /* Append {"error":"<text>"}, the body of a failure. */
 void json_add_error(struct buf *out, const char *text);
 

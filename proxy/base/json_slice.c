@@ -104,7 +104,7 @@ static const uint8_t *next_element(struct json_slice slice, size_t at, char clos
     assert(at < slice.n);
     here = skip_space(start + (at > 0 ? at : 1), end);
     assert(here < end);
-    if (*here == close)
+    if (*here == (uint8_t)close)
         return NULL;
     return *here == ',' ? skip_space(here + 1, end) : here;
 }
@@ -299,6 +299,15 @@ void json_quote(struct buf *out, const char *text, size_t n)
         }
     }
     buf_add(out, "\"", 1);
+}
+
+void json_add_member(struct buf *out, const char *comma, struct json_slice key,
+                     struct json_slice value)
+{
+    buf_add_text(out, comma);
+    buf_add(out, key.text, key.n);
+    buf_add_text(out, ":");
+    buf_add(out, value.text, value.n);
 }
 
 void json_add_error(struct buf *out, const char *text)

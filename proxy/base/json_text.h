@@ -8,7 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* These four and no others: neither form feed nor anything of Unicode's. */
+/* RFC 8259 has these four and no others: no form feed, nothing of Unicode. */
 static inline bool is_space(uint8_t c)
 {
     return c == ' ' || c == '\n' || c == '\r' || c == '\t';

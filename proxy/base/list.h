@@ -63,5 +63,6 @@ static inline struct list *list_take_first(struct list *list)
 
 #define list_item(node, type, member) container_of(node, type, member)
 
+/* NOLINT: clang-tidy wants parentheses around the name that is declared. */
 #define list_each(node, head)                                                                      \
-    for (struct list *node = (head)->next; (node) != (head); (node) = (node)->next)
+    for (struct list *node = (head)->next; (node) != (head); (node) = (node)->next) /* NOLINT */

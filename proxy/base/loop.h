@@ -97,7 +97,7 @@ void loop_watch_read(struct loop_watch *watch, loop_watch_fn *on_readable);
 /* Call on_writable once, when there is room. */
 void loop_watch_write(struct loop_watch *watch, loop_watch_fn *on_writable);
 
-/* ---- children: every dead process is reaped, ours are told ---- */
+/* ---- children: all that end are reaped, watched ones are reported ---- */
 
 struct loop_child;
 typedef void loop_child_fn(struct loop_child *child, int wait_status);
@@ -112,7 +112,7 @@ void loop_child_init(struct loop_child *child);
 /* Call in the turn in which the process was created: the loop reaps only between turns. */
 void loop_child_watch(struct loop *loop, struct loop_child *child, pid_t pid, loop_child_fn *fn);
 void loop_child_forget(struct loop_child *child);
-/* Whether somebody watches this process. */
+/* Whether this process is watched. */
 bool loop_child_is_watched(const struct loop *loop, pid_t pid);
 
 /* ---- SIGTERM, SIGINT and SIGHUP ---- */

@@ -51,7 +51,7 @@ struct output {
     uint64_t n_written;      /* bytes, since output_init() */
     uint64_t n_dropped;      /* bytes, likewise; dropped for lack of room, disk space or a reader */
     struct loop_watch watch; /* open when the stream was reopened non-blocking */
-    struct loop_timer retry; /* where there is nothing to watch */
+    struct loop_timer retry; /* for a stream that cannot be watched */
     struct loop_post flush;
     struct list waiters;
     const void *line_owner; /* owner of the unfinished line; NULL: at the start of a line */

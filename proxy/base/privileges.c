@@ -9,6 +9,7 @@
 
 #include "base/privileges.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <grp.h>
 #include <linux/capability.h>
@@ -235,13 +236,12 @@ static int check_rights(const char *text, struct err *err)
     static const struct {
         unsigned number;
         const char *name;
-    } needed[] = {{CAP_SETUID, " SETUID"},
-                  {CAP_SETGID, " SETGID"},
-                  {CAP_CHOWN, " CHOWN"},
-                  {CAP_KILL, " KILL"}};
+    } needed[] = {
+        {CAP_SETUID, "SETUID"}, {CAP_SETGID, "SETGID"}, {CAP_CHOWN, "CHOWN"}, {CAP_KILL, "KILL"}};
     struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
     struct __user_cap_data_struct have[_LINUX_CAPABILITY_U32S_3] = {{0}};
     char lacking[64] = "";
+    size_t n = 0;
 
     if (geteuid() != 0)
         return err_set(err, ERR_REQUEST, 0,
@@ -251,7 +251,8 @@ static int check_rights(const char *text, struct err *err)
     (void)syscall(SYS_capget, &header, have);
     for (size_t i = 0; i < ARRAY_LEN(needed); i++)
         if ((have[0].effective & 1u << needed[i].number) == 0)
-            (void)strcat(lacking, needed[i].name); /* all of them fit */
+            n += (size_t)snprintf(lacking + n, sizeof(lacking) - n, " %s", needed[i].name);
+    assert(n < sizeof(lacking));
     if (lacking[0] == '\0')
         return 0;
     return err_set(err, ERR_REQUEST, 0,

@@ -35,9 +35,9 @@ struct privileges {
 
 /*
  * Take the user from "USER[:GROUP]", each a number or a name in etc/passwd, etc/group. Without a
- * group it is the user's own, for a user who is not listed the group of the same number: never
- * root's by oversight.
- * 0, or -1: ERR_REQUEST, also when we lack the rights to run processes as somebody else.
+ * group it is the user's own; for a user who is not listed, the group of the same number, so never
+ * root's by accident. 0, or -1: ERR_REQUEST, also if we lack the rights to run processes as that
+ * user.
  */
 int privileges_set_user(struct privileges *privileges, const char *text, const char *etc,
                         struct err *err);

@@ -39,8 +39,10 @@ static inline void fd_close(int *fd)
         taken_;                                                                                    \
     })
 
+#define BIT(n) (1u << (n))
+
 /* The struct that holds `member`, from the member's address. */
-#ifndef container_of /* scripts/check.sh analyze: cppcheck takes the 0 for a pointer that is used */
+#ifndef container_of /* for cppcheck, which takes the 0 for a null pointer in use */
 #define container_of(ptr, type, member)                                                            \
     __extension__({                                                                                \
         __typeof__(((type *)0)->member) *member_ = (ptr);                                          \

@@ -14,9 +14,11 @@
 
 struct subscriber {
     struct list node;
-    struct events *events; /* borrowed */
-    struct request_stream stream;
-    struct buf out; /* what the socket has */
+    struct events *events;   /* borrowed */
+    struct request *request; /* borrowed; it streams */
+    bool is_full;            /* until on_room() */
+    bool is_ending;          /* ... and then it ends */
+    struct buf out;
     uint64_t next_id;
     uint64_t began_id; /* of the first event that came after it */
     uint64_t weight_seen;
@@ -35,13 +37,38 @@ static void write_event(struct buf *out, uint64_t id, const char *name, const ch
     buf_add_text(out, "\n\n");
 }
 
+static void drop(struct subscriber *sub)
+{
+    list_remove(&sub->node);
+    sub->events->n_subscribers--;
+    buf_done(&sub->out);
+    free(sub);
+}
+
+static void send_out(struct subscriber *sub)
+{
+    sub->is_full = true;
+    request_send(sub->request, &sub->out, false);
+}
+
+static void end(struct subscriber *sub)
+{
+    if (sub->is_full) {
+        sub->is_ending = true;
+        return;
+    }
+    buf_add_text(&sub->out, ": end\n\n");
+    request_send(sub->request, &sub->out, true);
+    drop(sub);
+}
+
 /* What the subscriber has not had yet, as much as one piece holds. */
 static void pump(struct subscriber *sub)
 {
     struct events *events = sub->events;
     char dropped[48];
 
-    if (sub->stream.request == NULL || sub->stream.is_full)
+    if (sub->is_full)
         return;
     if (sub->next_id < events->first_id) {
         uint64_t weight = events->first_id < events->next_id
@@ -64,26 +91,26 @@ static void pump(struct subscriber *sub)
                            ? event_at(events, sub->next_id)->weight_before
                            : events->weight;
     if (buf_len(&sub->out) > 0)
-        request_stream_write(&sub->stream, buf_at(&sub->out), buf_len(&sub->out));
+        send_out(sub);
 }
 
-static void on_room(struct request_stream *stream)
+static void on_room(void *owner)
 {
-    struct subscriber *sub = container_of(stream, struct subscriber, stream);
+    struct subscriber *sub = owner;
 
-    buf_reset(&sub->out, PIECE_BYTES);
-    pump(sub);
+    sub->is_full = false;
+    if (sub->is_ending)
+        end(sub);
+    else
+        pump(sub);
 }
 
-static void on_gone(struct request_stream *stream)
+static void on_gone(void *owner)
 {
-    struct subscriber *sub = container_of(stream, struct subscriber, stream);
-
-    list_remove(&sub->node);
-    sub->events->n_subscribers--;
-    buf_done(&sub->out);
-    free(sub);
+    drop(owner);
 }
+
+static const struct request_watcher watcher = {.room = on_room, .gone = on_gone};
 
 static void on_pump(struct loop_post *post)
 {
@@ -100,10 +127,10 @@ static void on_ping(struct loop_timer *timer)
     list_each(node, &events->subscribers) {
         struct subscriber *sub = list_item(node, struct subscriber, node);
 
-        if (sub->stream.request == NULL || sub->stream.is_full)
+        if (sub->is_full)
             continue;
         buf_add_text(&sub->out, ": ping\n\n");
-        request_stream_write(&sub->stream, buf_at(&sub->out), buf_len(&sub->out));
+        send_out(sub);
     }
     loop_timer_set(events->loop, timer, loop_now_ms(events->loop) + EVENTS_PING_MS);
 }
@@ -135,13 +162,8 @@ void events_done(struct events *events)
 {
     if (events->kept == NULL)
         return;
-    while (!list_empty(&events->subscribers)) { /* their connections stay until the process ends */
-        struct subscriber *sub = list_item(events->subscribers.next, struct subscriber, node);
-
-        list_remove(&sub->node);
-        buf_done(&sub->out);
-        free(sub);
-    }
+    while (!list_empty(&events->subscribers)) /* their connections stay until the process ends */
+        drop(list_item(events->subscribers.next, struct subscriber, node));
     while (events->first_id < events->next_id)
         drop_oldest(events);
     free(TAKE(events->kept));
@@ -196,18 +218,20 @@ static void set_position(struct subscriber *sub, const char *last_id)
 void events_subscribe(struct events *events, struct request *request, const char *last_id,
                       const char *state, size_t n_state)
 {
-    struct subscriber *sub = xcalloc(1, sizeof(*sub));
+    struct subscriber *sub;
 
     if (events->n_subscribers >= EVENTS_SUBSCRIBERS_MAX)
-        request_stream_end(&list_item(events->subscribers.next, struct subscriber, node)->stream);
+        end(list_item(events->subscribers.next, struct subscriber, node));
+    if (!request_stream(request, 200, "text/event-stream"))
+        return;
+    sub = xcalloc(1, sizeof(*sub));
     sub->events = events;
+    sub->request = request;
     sub->began_id = events->next_id;
-    sub->stream.on_room = on_room;
-    sub->stream.on_gone = on_gone;
+    request_watch(request, &watcher, sub);
     list_add_tail(&events->subscribers, &sub->node);
     events->n_subscribers++;
     set_position(sub, last_id);
-    request_stream_begin(request, &sub->stream, "text/event-stream");
     buf_add_text(&sub->out, "retry: 500\n");
     write_event(&sub->out, sub->next_id - 1, "state", state, n_state);
     pump(sub);
@@ -221,6 +245,6 @@ void events_close(struct events *events)
         struct subscriber *sub = list_item(node, struct subscriber, node);
 
         node = node->next;
-        request_stream_end(&sub->stream);
+        end(sub);
     }
 }

@@ -34,7 +34,8 @@ static char *replace_word(const char *format, const char *word)
     return xasprintf("%.*s%s%s", (int)(at - format), format, word, at + 2);
 }
 
-void inspect_set(char ***env, const char *language, unsigned port, const char *runtime_dir)
+void inspect_set(char ***env, const char *language, unsigned port, const char *runtime_dir,
+                 const char *file)
 {
     auto_free char *digits = xasprintf("%u", port);
 
@@ -52,5 +53,7 @@ void inspect_set(char ***env, const char *language, unsigned port, const char *r
                     : xstrdup(own);
         strv_setenv(env, debuggers[i].variable, value);
         strv_setenv(env, "WHISKLOOP_INSPECT_PORT", digits);
+        if (is_path && file != NULL)
+            strv_setenv(env, "WHISKLOOP_INSPECT_FILE", file);
     }
 }

@@ -220,7 +220,8 @@ static void set_inspect(struct loader *loader, struct preloaded *preloaded)
         return;
     loader->inspect_port = inspect_port(loader->language, loader->opts.inspect);
     if (loader->inspect_port != 0 && runtime != NULL)
-        inspect_set(&preloaded->envelope.env, loader->language, loader->inspect_port, runtime->dir);
+        inspect_set(&preloaded->envelope.env, loader->language, loader->inspect_port, runtime->dir,
+                    loader->target.only != NULL ? loader->target.code : NULL);
     else
         terminal_say(&loader->journal->terminal, "inspect",
                      "--inspect: for nodejs, python and java only");
@@ -241,6 +242,7 @@ static void load(struct loader *loader)
 
     if (loader->stopped || is_patient(loader) || !drop_current(loader) || !is_port_free(loader))
         return;
+    watch_catch_up(loader->watch); /* a save that ended while we were patient is one version */
     target_look(&loader->target, loader->opts.runtimes, loader->opts.fallback);
     opts.path = loader->target.code;
     loader->began_us = loop_now_us(service->loop);

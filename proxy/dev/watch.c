@@ -381,6 +381,12 @@ struct watch *watch_new(struct loop *loop, const char *path, watch_fn *fn, void 
     return watch;
 }
 
+void watch_catch_up(struct watch *watch)
+{
+    if (!watch->is_gone)
+        (void)walk(watch);
+}
+
 void watch_free(struct watch **watch)
 {
     struct watch *w = *watch;

@@ -34,5 +34,7 @@ typedef void watch_fn(void *owner, enum watch_news news, const char *why);
 
 struct watch *watch_new(struct loop *loop, const char *path, watch_fn *fn, void *owner);
 void watch_free(struct watch **watch);
+/* The owner reads the files now: what it finds is not told again as a change. */
+void watch_catch_up(struct watch *watch);
 /* Whether a file of this name, somewhere below, is of no interest. */
 bool watch_ignores(const char *name);

@@ -150,7 +150,7 @@ static void call_answer(struct calls *calls, struct call *call)
     call_end(calls, call, text.bytes, buf_len(&text));
 }
 
-/* ---- whose turn it is to be written ---- */
+/* ---- which call is written next ---- */
 
 static void leave(struct calls *calls, struct call *call)
 {

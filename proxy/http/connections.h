@@ -24,7 +24,7 @@ struct refusal {
     int status;
     bool is_head;      /* the method is HEAD */
     bool retry;        /* it may be tried again */
-    const char *allow; /* the methods that the path takes; NULL: that is not why */
+    const char *allow; /* allowed methods, for a 405; NULL: another reason */
     char text[160];
 };
 

@@ -26,7 +26,7 @@
 struct init {
     struct service *service; /* borrowed */
     struct request *request; /* valid until the reply; NULL: a preloaded action */
-    const char *origin;      /* who named the preloaded action; NULL: a request brings it */
+    const char *origin;      /* what named the preloaded action; NULL: a request brings it */
     init_done_fn *done;      /* told the outcome; NULL: a request is answered */
     void *owner;
     struct envelope envelope;

@@ -15,21 +15,18 @@
 #include "http/run.h"
 #include "http/server.h"
 #include "http/service.h"
+#include "http/shape.h"
 
-#define INIT_TWICE   "Cannot initialize a runtime with a dedicated function."
-#define ASKS_FOR     "access-control-request-headers"
-#define CORS_ORIGIN  "*"
-#define CORS_METHODS "OPTIONS, GET, DELETE, POST, PUT, HEAD, PATCH"
-#define CORS_HEADERS "Authorization, Origin, X-Requested-With, Content-Type, Accept, User-Agent"
+#define INIT_TWICE "Cannot initialize a runtime with a dedicated function."
 
 /* One request on its way through the two handlers. */
 struct passage {
     struct knative *knative; /* borrowed */
     struct request *request;
-    struct buf init;           /* the body that http/init.c reads; empty: no init */
+    struct buf init;           /* the body for http/init.c; empty: no init */
     struct buf run;            /* ... http/run.c; empty: no activation */
     bool is_raw;               /* how its action wants the body */
-    struct loop_post run_next; /* the init is done: run, but not from inside it */
+    struct loop_post run_next; /* the init is done: run, from the loop */
 };
 
 static void passage_free(struct passage *passage)
@@ -48,7 +45,7 @@ static bool is_true(const char *variable)
     return value != NULL && strcasecmp(value, "true") == 0;
 }
 
-/* "[get, post]" becomes "GET, POST"; what is unknown is left out, nothing stands for POST. */
+/* "[get, post]" becomes "GET, POST"; unknown methods are left out; an empty list means POST. */
 static void read_methods(char *out, size_t size, const char *list)
 {
     static const char *const known[] = {"GET", "POST", "PUT", "DELETE", "OPTIONS"};
@@ -83,205 +80,18 @@ bool knative_read(struct knative *knative, struct service *service)
     return true;
 }
 
-/* ---- the reply: what the action says of it ---- */
-
-static bool is_token(const char *text, size_t n)
-{
-    for (size_t i = 0; i < n; i++)
-        if (!isalnum((unsigned char)text[i]) && strchr("!#$%&'*+-.^_`|~", text[i]) == NULL)
-            return false;
-    return n > 0;
-}
-
-/* No line may be begun in a header: the rest would be headers of the action's clients' making. */
-static bool is_header_value(const char *text, size_t n)
-{
-    for (size_t i = 0; i < n; i++)
-        if ((unsigned char)text[i] < ' ' && text[i] != '\t')
-            return false;
-    return true;
-}
-
-static bool name_is(const struct buf *name, const char *text)
-{
-    return buf_len(name) == strlen(text) && strncasecmp(buf_at(name), text, strlen(text)) == 0;
-}
-
-/* A string without its quotes and escapes, anything else as it is written. */
-static void add_text(struct buf *out, struct json_slice value)
-{
-    if (value.kind == JSON_STRING)
-        buf_added(out, json_unescape(value, buf_room(out, value.n)));
-    else
-        json_compact(out, value);
-}
-
-/* What was found in the action's headers that changes what we add. */
-struct shape {
-    int status;
-    struct buf type; /* empty: none was given */
-    bool has_origin;
-    bool has_methods;
-    bool has_headers;
-};
-
-static void add_header(struct request *request, struct shape *shape, struct json_slice key,
-                       struct json_slice value)
-{
-    struct buf name = {0}, text = {0};
-
-    add_text(&name, key);
-    add_text(&text, value);
-    buf_add(&text, "", 1); /* so that there are bytes, whatever it holds */
-    if (buf_len(&name) > 0 && is_token(buf_at(&name), buf_len(&name)) &&
-        is_header_value(buf_at(&text), buf_len(&text) - 1)) {
-        if (name_is(&name, "content-type")) {
-            buf_reset(&shape->type, 0);
-            buf_add(&shape->type, buf_at(&text), buf_len(&text) - 1);
-        } else if (!name_is(&name, "content-length") && !name_is(&name, "transfer-encoding") &&
-                   !name_is(&name, "connection")) {
-            shape->has_origin |= name_is(&name, "access-control-allow-origin");
-            shape->has_methods |= name_is(&name, "access-control-allow-methods");
-            shape->has_headers |= name_is(&name, "access-control-allow-headers");
-            request_add_header_copy(request, buf_at(&name), buf_len(&name), buf_at(&text),
-                                    buf_len(&text) - 1);
-        }
-    }
-    buf_done(&name);
-    buf_done(&text);
-}
-
-/* What the client's browser asked to be allowed, else what such actions allow by default. */
-static void allow_headers(struct request *request)
-{
-    struct request_text name, value;
-
-    for (size_t i = 0; request_header_at(request, i, &name, &value); i++) {
-        if (name.n == strlen(ASKS_FOR) && strncasecmp(name.text, ASKS_FOR, name.n) == 0) {
-            request_add_header_copy(request, "access-control-allow-headers",
-                                    strlen("access-control-allow-headers"), value.text, value.n);
-            return;
-        }
-    }
-    request_add_header(request, "access-control-allow-headers", CORS_HEADERS);
-}
-
-static int status_of(struct json_slice value)
-{
-    char digits[8] = "";
-
-    if (value.kind == JSON_STRING && value.n > 2 && value.n - 2 < sizeof(digits))
-        memcpy(digits, value.text + 1, value.n - 2);
-    else if (value.kind == JSON_NUMBER && value.n < sizeof(digits))
-        memcpy(digits, value.text, value.n);
-    if (strlen(digits) != 3 || strspn(digits, "0123456789") != 3 || digits[0] < '2' ||
-        digits[0] > '5')
-        return 0;
-    return (int)strtol(digits, NULL, 10);
-}
-
-static void add_member_as_is(struct buf *out, const char *comma, struct json_slice key,
-                             struct json_slice value)
-{
-    buf_add_text(out, comma);
-    buf_add(out, key.text, key.n);
-    buf_add_text(out, ":");
-    buf_add(out, value.text, value.n);
-}
-
-/* The result without the members that shape the reply. */
-static void add_rest(struct buf *out, struct json_slice result)
-{
-    struct json_slice key, value;
-    const char *comma = "";
-    size_t at = 0;
-
-    buf_add_text(out, "{");
-    while (json_next_member(result, &at, &key, &value)) {
-        if (json_equals(key, "statusCode") || json_equals(key, "headers"))
-            continue;
-        add_member_as_is(out, comma, key, value);
-        comma = ",";
-    }
-    buf_add_text(out, "}");
-}
-
-/* What is sent: the member `body`, or all but what shapes the reply. */
-static void add_body(struct buf *out, struct json_slice result, struct shape *shape)
-{
-    bool is_image = buf_len(&shape->type) >= 5 && memcmp(buf_at(&shape->type), "image", 5) == 0;
-    struct buf text = {0};
-    struct json_slice body;
-
-    if (!json_member(result, "body", &body)) {
-        add_rest(out, result);
-    } else if (body.kind == JSON_STRING) {
-        if (buf_len(&shape->type) == 0)
-            buf_add_text(&shape->type, "text/html");
-        add_text(&text, body);
-        if (buf_len(&text) > 0 && !(is_image && base64_decode(out, buf_at(&text), buf_len(&text))))
-            buf_add(out, buf_at(&text), buf_len(&text));
-    } else if (body.kind != JSON_NULL) {
-        buf_add(out, body.text, body.n);
-    }
-    buf_done(&text);
-}
-
-/* So that pages of any other origin may read the reply. */
-static void allow_all(struct request *request)
-{
-    request_add_header(request, "access-control-allow-origin", CORS_ORIGIN);
-    request_add_header(request, "access-control-allow-methods", CORS_METHODS);
-    allow_headers(request);
-}
-
-static void reply_shaped(struct request *request, struct json_slice result)
-{
-    struct shape shape = {.status = 200};
-    struct json_slice value, key, header;
-    struct buf body = {0};
-    size_t at = 0;
-    size_t n;
-
-    if (result.kind == JSON_OBJECT) {
-        if (json_member(result, "statusCode", &value) && status_of(value) != 0)
-            shape.status = status_of(value);
-        if (json_member(result, "headers", &value) && value.kind == JSON_OBJECT) {
-            while (json_next_member(value, &at, &key, &header))
-                add_header(request, &shape, key, header);
-        }
-        add_body(&body, result, &shape);
-    } else {
-        buf_add(&body, result.text, result.n);
-    }
-    if (shape.status == 200 && buf_len(&body) == 0)
-        shape.status = 204;
-    if (buf_len(&shape.type) > 0)
-        request_set_type(request, buf_at(&shape.type), buf_len(&shape.type));
-    if (!shape.has_origin)
-        request_add_header(request, "access-control-allow-origin", CORS_ORIGIN);
-    if (!shape.has_methods)
-        request_add_header(request, "access-control-allow-methods", CORS_METHODS);
-    if (!shape.has_headers)
-        allow_headers(request);
-    buf_done(&shape.type);
-    n = buf_len(&body);
-    request_reply(request, shape.status, body.bytes, n); /* nothing was taken from its front */
-}
-
 /* ---- between the handlers ---- */
 
 static void on_run_replied(void *owner, struct request *request, int status, char *body, size_t n)
 {
     struct passage *passage = owner;
 
-    if (status == 0) { /* it goes in parts, as http/run.c sends them */
-        allow_all(request);
+    if (status == 0) { /* http/run.c streams the reply */
         passage_free(passage);
         return;
     }
     if (status == 200) {
-        reply_shaped(request, json_top(body, n));
+        shape_reply(request, json_top(body, n));
         free(body);
     } else {
         request_reply(request, status, body, n);
@@ -293,7 +103,7 @@ static void begin_run(struct passage *passage)
 {
     request_set_body(passage->request, buf_at(&passage->run), buf_len(&passage->run));
     request_on_reply(passage->request, on_run_replied, passage);
-    run_on_request(passage->knative->service, passage->request);
+    run_on_shaping_request(passage->knative->service, passage->request);
 }
 
 static void on_run_next(struct loop_post *post)
@@ -316,7 +126,7 @@ static void on_init_replied(void *owner, struct request *request, int status, ch
     passage_free(passage);
 }
 
-/* ---- the request: what the handlers and the action get of it ---- */
+/* ---- the request: bodies for the handlers and the action ---- */
 
 static void add_member(struct buf *out, const char *name, const char *text, size_t n)
 {
@@ -331,7 +141,7 @@ static int hex_value(char c)
     return c >= '0' && c <= '9' ? c - '0' : isxdigit((unsigned char)c) ? (c | 32) - 'a' + 10 : -1;
 }
 
-/* A part of a query as JSON text, its escapes undone. */
+/* A percent-decoded part of a query as JSON text. */
 static void add_query_text(struct buf *out, const char *text, size_t n)
 {
     struct buf plain = {0};
@@ -391,7 +201,7 @@ static void add_headers(struct buf *out, const struct request *request)
     buf_add_text(out, "}");
 }
 
-/* The raw body: a text as it is, anything else as base64 of its JSON. */
+/* The raw body: a string as it is, anything else as base64 of its JSON. */
 static void add_raw(struct buf *out, struct json_slice value)
 {
     struct buf text = {0}, encoded = {0};
@@ -408,7 +218,7 @@ static void add_raw(struct buf *out, struct json_slice value)
     buf_done(&encoded);
 }
 
-/* Whether a name begins with "__ow_", in whatever escapes it is spelt. */
+/* Whether a name, unescaped, begins with "__ow_". */
 static bool is_ours(struct json_slice key)
 {
     auto_free char *name = xmalloc(key.n);
@@ -417,7 +227,7 @@ static bool is_ours(struct json_slice key)
     return n >= 5 && memcmp(name, "__ow_", 5) == 0;
 }
 
-/* The action's argument: what the client gave, and what is known of its request. */
+/* The action's argument: the client's members, and those that describe its request. */
 static void add_value(struct buf *out, const struct passage *passage, struct json_slice given)
 {
     const struct request *request = passage->request;
@@ -442,7 +252,7 @@ static void add_value(struct buf *out, const struct passage *passage, struct jso
     while (given.kind == JSON_OBJECT && json_next_member(given, &at, &key, &value)) {
         if (is_ours(key))
             continue; /* those are ours to tell */
-        add_member_as_is(out, ",", key, value);
+        json_add_member(out, ",", key, value);
     }
     buf_add_text(out, "}");
 }
@@ -459,12 +269,12 @@ static void make_run(struct passage *passage, struct json_slice activation, stru
     while (activation.kind == JSON_OBJECT && json_next_member(activation, &at, &key, &member)) {
         if (json_equals(key, "value"))
             continue;
-        add_member_as_is(out, ",", key, member);
+        json_add_member(out, ",", key, member);
     }
     buf_add_text(out, "}");
 }
 
-/* -1: one that must be true or false is not; *flag is its value otherwise. */
+/* Read a boolean member. -1: it has another type; *flag is its value otherwise. */
 static int read_flag(struct json_slice init, const char *name, bool *flag)
 {
     struct json_slice value;
@@ -500,7 +310,7 @@ static bool make_init(struct passage *passage, struct json_slice init)
     return true;
 }
 
-/* What the body asks for. false: it was answered. */
+/* Read what the body asks for. false: the request was answered. */
 static bool read_body(struct passage *passage, const char *body, size_t n)
 {
     static const struct json_slice none = {"null", 4, JSON_NULL};
@@ -530,7 +340,7 @@ static bool read_body(struct passage *passage, const char *body, size_t n)
         value = none;
     if (wants_init && !make_init(passage, init))
         return false;
-    /* With an init the word "activation" says that it is to be run as well. */
+    /* With an init, "activation" means that the action is to run as well. */
     if (!wants_init || activation.kind != JSON_NULL)
         make_run(passage, activation, value);
     return true;

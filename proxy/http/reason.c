@@ -20,7 +20,7 @@ static void on_bytes(struct output_tap *tap, const void *owner, const char *byte
 {
     struct reason *reason = container_of(tap, struct reason, tap);
 
-    if (reason->serving != NULL && pool_is_writer(reason->serving, owner))
+    if (reason->serving != NULL && pool_writer(reason->serving, owner) != 0)
         return;
     buf_add(&reason->said, bytes, n);
     if (buf_len(&reason->said) > 2 * SAID_MAX_BYTES)

@@ -1,7 +1,7 @@
 /*
- * An answer that comes later costs two epoll_ctl in libh2o, because it drops the client's
- * descriptor from epoll's set while its request is in flight. A reader of our own stays on the
- * socket, which also hears of clients that leave. Source: library-facts A3, B.
+ * libh2o takes a client's descriptor out of epoll's set while its request is in flight, which costs
+ * two epoll_ctl() for each request. So we keep a reader of our own on the socket, which also
+ * notices clients that leave. Source: library-facts A3, B.
  */
 
 #include "http/request.h"
@@ -17,11 +17,11 @@
 #include "http/connection.h"
 #include "worker/parts.h"
 
-/* An answer up to this may stay in memory until the next request, and is not counted. */
+/* a reply up to this size is not counted, and may stay in memory until the next request */
 #define LAZY_MAX_BYTES 4096
-#define PIECE_BYTES    (1u << 18) /* of a large answer that is given to libh2o at a time */
+#define PIECE_BYTES    (1u << 18) /* bytes of a large reply that are given to libh2o at a time */
 #define STREAM_HELD_BYTES                                                                          \
-    (2 * PARTS_HELD_MAX) /* of a reply in pieces: one that leaves, one that comes */
+    (2 * PARTS_HELD_MAX) /* of a reply in pieces: one is leaving, one is prepared */
 #define NO_ROOM                                                                                    \
     "The answer is dropped: other clients' bodies and answers fill the memory (--held-max-bytes)."
 #define REQUEST_MAGIC 0x77686b32u
@@ -37,16 +37,16 @@ struct request {
     size_t n_sent; /* of it, given to libh2o */
     h2o_generator_t generator;
     uint64_t came_at_us;                   /* loop time */
-    struct request_text other_body;        /* what request_body() tells instead; text NULL: none */
+    struct request_text other_body;        /* set by request_set_body(); text NULL: not set */
     const struct request_watcher *watcher; /* NULL: none */
     void *watcher_owner;
-    bool streams;                /* the reply goes in pieces that its handler sends */
+    bool streams;      /* its handler sends the reply in pieces */
+    bool makes_chunks; /* ... in chunks that we frame: libh2o does so for status 200 only */
+    char chunk_head[24];
     bool is_sending;             /* ... and one of them has not left */
     const char *type;            /* of the reply; NULL: application/json */
     request_replied_fn *replied; /* who takes the reply; NULL: the client */
     void *replied_owner;
-    struct request_stream *stream; /* borrowed; NULL: the reply is no stream */
-    bool stream_ends;
 };
 
 /* ---- replies ---- */
@@ -100,7 +100,7 @@ const char *request_body(const struct request *request, size_t *n)
     return request->req->entity.base;
 }
 
-/* Blanks at the end of a value do not belong to it; those before it are gone already. */
+/* Cut blanks off the end of a value; those at its start are cut already. */
 static struct request_text trimmed(h2o_iovec_t value)
 {
     while (value.len > 0 && (value.base[value.len - 1] == ' ' || value.base[value.len - 1] == '\t'))
@@ -118,7 +118,7 @@ bool request_headers(const struct request *request, const struct header_name *na
     for (size_t i = 0; i < headers->size; i++) {
         h2o_iovec_t *name = headers->entries[i].name; /* lower case by now */
 
-        if (h2o_iovec_is_token(name)) /* one that libh2o knows by its address, as most are */
+        if (h2o_iovec_is_token(name)) /* a common header, which libh2o compares by address */
             continue;
         for (size_t k = 0; k < n_names; k++) {
             if (name->len != names[k].n || memcmp(name->base, names[k].text, names[k].n) != 0)
@@ -215,9 +215,9 @@ void request_add_header(struct request *request, const char *name, const char *v
 }
 
 /*
- * libh2o winds a request up in the turn after its reply, but is not woken for that. Mostly there is
- * no hurry: the client's next request comes and brings that turn. Not so when it has come already,
- * when the client has left or is to be let go, and when much memory hangs on it.
+ * libh2o cleans up a request in the turn after its reply, but does not wake the loop for that.
+ * Usually the client's next request does. Wake it if that request has come already, if the client
+ * has left or must leave, or if the request holds much memory.
  */
 static bool is_urgent(const struct request *request, size_t n_body)
 {
@@ -225,15 +225,15 @@ static bool is_urgent(const struct request *request, size_t n_body)
            connection_has_more(request->connection);
 }
 
-/* No bytes may follow the head of such an answer: a client would take them for the next one. The
- * length of one to HEAD is told all the same. */
+/* The reply to HEAD has no body, which a client would take for the next reply. Its length is sent
+ * all the same. */
 static bool is_bare(const h2o_req_t *req)
 {
     return h2o_memis(req->method.base, req->method.len, H2O_STRLIT("HEAD")) ||
            req->res.status == 204 || req->res.status == 304;
 }
 
-/* The next piece of the reply; the one before it has left. */
+/* Send the next piece of the reply: the last one has left. */
 static void send_piece(struct request *request)
 {
     size_t n_left = request->n_body - request->n_sent;
@@ -245,9 +245,10 @@ static void send_piece(struct request *request)
              n == n_left ? H2O_SEND_STATE_FINAL : H2O_SEND_STATE_IN_PROGRESS);
 }
 
-/* Without a proper end. The request is gone afterwards. */
+/* End the reply improperly, so that the client notices. The request is gone afterwards. */
 static void end_stream(struct request *request)
 {
+    request->is_sending = true; /* for good */
     loop_hurry(request->all->loop);
     h2o_send(request->req, NULL, 0, H2O_SEND_STATE_ERROR);
 }
@@ -276,7 +277,7 @@ static void on_proceed(h2o_generator_t *generator, h2o_req_t *req)
     send_piece(request);
 }
 
-/* What is held until its client has taken it. false: there is no room for so much. */
+/* Count a reply as held until its client has taken it. false: there is no room. */
 static bool has_room(const struct request *request, size_t n)
 {
     struct connection *connection = request->connection;
@@ -378,6 +379,11 @@ bool request_stream(struct request *request, int status, const char *type)
     req->res.status = status;
     req->res.reason = reason_of(status);
     req->res.content_length = SIZE_MAX;
+    if (status != 200 && req->version >= 0x101) {
+        request->makes_chunks = true;
+        request_add_header(request, "transfer-encoding", "chunked");
+    }
+    type = type != NULL ? type : request->type;
     h2o_add_header(&req->pool, &req->res.headers, H2O_TOKEN_CONTENT_TYPE, NULL, type, strlen(type));
     if (connection_ends(request->connection) || request->all->is_ending)
         req->http1_is_persistent = 0;
@@ -389,20 +395,40 @@ bool request_stream(struct request *request, int status, const char *type)
 
 void request_send(struct request *request, struct buf *bytes, bool is_last)
 {
-    h2o_iovec_t piece;
+    h2o_iovec_t pieces[3];
+    size_t n = 0;
 
     assert(request->magic == REQUEST_MAGIC && request->streams && !request->is_sending);
     free(request->body);
     request->body = bytes->bytes;
     request->n_body = buf_len(bytes);
-    piece = h2o_iovec_init(bytes->bytes + bytes->start, request->n_body);
+    if (request->makes_chunks && request->n_body > 0) {
+        (void)snprintf(request->chunk_head, sizeof(request->chunk_head), "%zx\r\n",
+                       request->n_body);
+        pieces[n++] = h2o_iovec_init(request->chunk_head, strlen(request->chunk_head));
+    }
+    pieces[n++] = h2o_iovec_init(bytes->bytes + bytes->start, request->n_body);
+    if (request->makes_chunks) {
+        const char *end = request->n_body == 0 ? "0\r\n\r\n" : is_last ? "\r\n0\r\n\r\n" : "\r\n";
+
+        pieces[n++] = h2o_iovec_init(end, strlen(end));
+    }
     memset(bytes, 0, sizeof(*bytes));
     request->is_sending = true;
     if (is_last)
         request->watcher = NULL;
     connection_sending(request->connection);
-    h2o_send(request->req, &piece, 1, is_last ? H2O_SEND_STATE_FINAL : H2O_SEND_STATE_IN_PROGRESS);
-    loop_hurry(request->all->loop); /* libh2o goes on in the next turn, and is not woken for that */
+    h2o_send(request->req, pieces, n, is_last ? H2O_SEND_STATE_FINAL : H2O_SEND_STATE_IN_PROGRESS);
+    loop_hurry(request->all->loop); /* libh2o continues in the next turn; wake the loop for it */
+}
+
+void request_break(struct request *request, struct buf *bytes)
+{
+    request->watcher = NULL; /* after the piece on_piece_sent() ends it */
+    if (buf_len(bytes) > 0)
+        request_send(request, bytes, false);
+    else
+        end_stream(request);
 }
 
 struct request_text request_accept(const struct request *request)
@@ -447,69 +473,6 @@ void request_reply_full(struct request *request, const char *text)
     request_reply_error(request, 429, text);
 }
 
-/* ---- streams ---- */
-
-static void on_stream_proceed(h2o_generator_t *generator, h2o_req_t *req)
-{
-    struct request *request = container_of(generator, struct request, generator);
-
-    if (request->stream_ends) {
-        h2o_send(req, NULL, 0, H2O_SEND_STATE_FINAL);
-        loop_hurry(request->all->loop);
-        return;
-    }
-    connection_waiting(request->connection);
-    request->stream->is_full = false;
-    request->stream->on_room(request->stream);
-}
-
-void request_stream_begin(struct request *request, struct request_stream *stream, const char *type)
-{
-    h2o_req_t *req = request->req;
-
-    assert(request->magic == REQUEST_MAGIC);
-    assert(request->stream == NULL && stream->request == NULL);
-    request->stream = stream;
-    stream->request = request;
-    stream->is_full = false;
-    req->res.status = 200;
-    req->res.reason = reason_of(200);
-    req->res.content_length = SIZE_MAX;
-    h2o_add_header(&req->pool, &req->res.headers, H2O_TOKEN_CONTENT_TYPE, NULL, type, strlen(type));
-    req->http1_is_persistent = 0; /* who reads a stream asks nothing else on that connection */
-    request->generator.proceed = on_stream_proceed;
-    connection_replying(request->connection, 0);
-    connection_waiting(request->connection);
-    h2o_start_response(req, &request->generator);
-}
-
-void request_stream_write(struct request_stream *stream, const char *bytes, size_t n)
-{
-    struct request *request = stream->request;
-    h2o_iovec_t piece = {(char *)(uintptr_t)bytes, n};
-
-    assert(request->magic == REQUEST_MAGIC);
-    assert(!stream->is_full && !request->stream_ends);
-    assert(n > 0);
-    stream->is_full = true;
-    connection_sending(request->connection);
-    h2o_send(request->req, &piece, 1, H2O_SEND_STATE_IN_PROGRESS);
-    loop_hurry(request->all->loop);
-}
-
-void request_stream_end(struct request_stream *stream)
-{
-    struct request *request = stream->request;
-
-    if (request == NULL || request->stream_ends)
-        return;
-    request->stream_ends = true;
-    if (stream->is_full) /* on_stream_proceed() ends it */
-        return;
-    h2o_send(request->req, NULL, 0, H2O_SEND_STATE_FINAL);
-    loop_hurry(request->all->loop);
-}
-
 /* ---- requests ---- */
 
 static void on_request_disposed(void *arg)
@@ -518,16 +481,12 @@ static void on_request_disposed(void *arg)
 
     assert(request->magic == REQUEST_MAGIC);
     /*
-     * libh2o disposes of a request right before it turns to the next one: only here does it get its
-     * socket back, as it left it. Earlier, at the reply, the descriptor would leave epoll's set for
-     * the turn that the reply takes, two system calls for each request.
+     * libh2o disposes of a request right before it turns to the next one: only then do we give the
+     * socket back as libh2o left it. Any earlier, the descriptor would leave epoll's set for a
+     * turn, which costs two system calls for each request.
      */
     h2o_socket_read_stop(request->sock);
     request->all->n_open--;
-    if (request->stream != NULL) {
-        request->stream->request = NULL;
-        request->stream->on_gone(request->stream);
-    }
     connection_done(request->connection);
     free(request->body);
     request->magic = 0;

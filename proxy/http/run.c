@@ -13,6 +13,7 @@
 #include "http/reason.h"
 #include "http/request.h"
 #include "http/service.h"
+#include "http/shape.h"
 #include "http/stream.h"
 #include "http/trace.h"
 #include "worker/contract.h"
@@ -28,17 +29,20 @@ struct run {
     struct job job;
     struct service *service; /* borrowed */
     struct request *request; /* valid until the reply; NULL: it is gone, with its client */
-    enum stream_kind stream; /* how the client wants the parts of its answer */
-    bool is_done;            /* the job is, and its end is to be sent */
-    bool is_streaming;       /* the reply has begun */
-    bool is_sending;         /* ... and a piece of it has not left */
-    uint64_t came_at_us;     /* loop time */
-    uint64_t n_held;         /* bytes of the line that count in service->held */
+    enum stream_kind stream; /* the form in which the client wants the parts of its answer */
+    bool may_shape;          /* the action's first part may say how they look instead */
+    bool has_left;           /* the client has */
+    struct shape shape;
+    bool is_done;        /* the job is, and its end is to be sent */
+    bool is_streaming;   /* the reply has begun */
+    bool is_sending;     /* ... and a piece of it has not left */
+    uint64_t came_at_us; /* loop time */
+    uint64_t n_held;     /* bytes of the line that count in service->held */
 };
 
 /* ---- the reply ---- */
 
-/* The line is of no use any more. Called before the reply: its answer may need the room. */
+/* Free the line. Called before the reply, whose answer may need the room. */
 static void drop_line(struct run *run)
 {
     job_drop_line(&run->job);
@@ -104,7 +108,7 @@ static enum run_end end_of(const struct job *job, bool is_answered)
     return outcome_of(job->outcome)->end;
 }
 
-/* A stream that has begun says 200 before its end is known. */
+/* A stream says 200 before its outcome is known. */
 static int stream_status(const struct run *run)
 {
     if (!run->is_done || run->job.parts != NULL)
@@ -114,7 +118,70 @@ static int stream_status(const struct run *run)
 
 /* ---- the reply in parts ---- */
 
-/* Send what there is, and the end when the job is done. The run is gone after that. */
+static bool begin_stream(struct run *run)
+{
+    if (run->may_shape)
+        shape_allow_all(run->request);
+    return stream_begin(run->request, run->stream, stream_status(run));
+}
+
+/* In a reply that the action describes, only a missing end can report an error. */
+static bool is_broken(const struct run *run)
+{
+    return run->is_done && (!contract_is_answered(&run->job) || contract_is_error(&run->job));
+}
+
+/* The parts so far of a reply that the action describes. Returns its status if it begins now. */
+static int add_shaped(struct run *run, struct buf *bytes)
+{
+    struct job *job = &run->job;
+    size_t n_all = job->parts != NULL ? buf_len(&job->parts->bytes) : 0;
+    int status = 0;
+
+    for (size_t at = 0; at < n_all;) {
+        const char *text = buf_at(&job->parts->bytes) + at;
+        const char *end = memchr(text, '\n', n_all - at);
+        size_t n = (size_t)(end - text);
+
+        assert(end != NULL); /* they are whole */
+        if (!run->is_streaming && at == 0)
+            status = shape_begin(&run->shape, run->request, text, n, bytes);
+        else
+            shape_add(&run->shape, bytes, text, n);
+        at += n + 1;
+    }
+    if (n_all > 0)
+        parts_took(job, n_all);
+    if (run->is_done && !job->has_no_result && !is_broken(run))
+        shape_add(&run->shape, bytes, job->answer, job->answer_len);
+    return status;
+}
+
+/* The same as stream_step(), where the action describes the reply. */
+static void shaped_step(struct run *run)
+{
+    bool is_last = run->is_done;
+    struct buf bytes = {0};
+    int status = add_shaped(run, &bytes);
+
+    if (!run->is_streaming && !request_stream(run->request, status, NULL)) {
+        run->request = NULL;
+        buf_done(&bytes);
+        job_cancel(&run->job);
+    } else if (is_last && is_broken(run)) {
+        request_break(run->request, &bytes);
+    } else if (is_last || buf_len(&bytes) > 0) {
+        request_send(run->request, &bytes, is_last);
+        run->is_sending = !is_last;
+    } else {
+        buf_done(&bytes);
+    }
+    run->is_streaming = true;
+    if (is_last)
+        run_free(run);
+}
+
+/* Send the parts that there are, and the end if the job is done. Then the run is freed. */
 static void stream_step(struct run *run)
 {
     struct job *job = &run->job;
@@ -124,6 +191,10 @@ static void stream_step(struct run *run)
     if (run->request == NULL || run->is_sending) {
         if (run->request == NULL && is_last)
             run_free(run);
+        return;
+    }
+    if (run->stream == STREAM_SHAPED) {
+        shaped_step(run);
         return;
     }
     part_form_parts(stream_form(run->stream), &bytes, job);
@@ -136,7 +207,7 @@ static void stream_step(struct run *run)
     }
     if (!run->is_streaming && is_last && stream_status(run) != 200) {
         stream_refuse(run->request, run->stream, stream_status(run), &bytes);
-    } else if (!run->is_streaming && !stream_begin(run->request, run->stream, stream_status(run))) {
+    } else if (!run->is_streaming && !begin_stream(run)) {
         run->request = NULL;
         buf_done(&bytes);
         job_cancel(job);
@@ -166,7 +237,9 @@ static void on_left(void *owner)
 {
     struct run *run = owner;
 
-    job_cancel(&run->job);
+    run->has_left = true;
+    if (run->stream != STREAM_NONE)
+        job_cancel(&run->job);
 }
 
 static void on_gone(void *owner)
@@ -182,7 +255,21 @@ static void on_gone(void *owner)
 
 static const struct request_watcher watcher = {.left = on_left, .room = on_room, .gone = on_gone};
 
-/* The platform compares bodies, so what else there is to say goes into headers. */
+/* A reply that the action describes takes precedence over what the client accepts. */
+static void on_first_part(struct job *job, const char *text, size_t n)
+{
+    struct run *run = container_of(job, struct run, job);
+
+    if (!shape_describes_reply(text, n))
+        return;
+    run->stream = STREAM_SHAPED;
+    job->on_parts = on_parts;
+    job->takes_any_result = true; /* a text may be the last of it */
+    if (run->has_left)
+        job_cancel(job);
+}
+
+/* Test suites compare bodies, so all other information goes into headers. */
 static void add_headers(const struct run *run, bool is_answered)
 {
     const struct job *job = &run->job;
@@ -249,7 +336,7 @@ static void on_done(struct job *job)
 
 /* ---- the request ---- */
 
-/* The limit behind a deadline that is left_ms away: the body took some of it to get here. Apache's
+/* The limit that a deadline left_ms away stands for: some of it was spent on the way here. Apache's
  * limit tests compare the text with the limit. */
 static uint64_t limit_of(uint64_t left_ms)
 {
@@ -276,7 +363,8 @@ static void set_deadline(const struct service *service, struct run *run, struct 
     job->deadline_at_ms = run->came_at_us / 1000 + span_ms;
 }
 
-/* The body as one line, with what the client's headers add to it. A large one is not copied. */
+/* Make the body the job's line, with members from the client's headers. A large body is not
+ * copied. */
 static void set_line(struct run *run, struct json_slice top, const struct trace *trace)
 {
     const struct passed *passed = run->service->opts.passed;
@@ -335,7 +423,7 @@ static void refuse_full(struct service *service, struct request *request, const 
     request_reply_full(request, text);
 }
 
-/* It waited for a preloaded action, which does not start. */
+/* The request waited for a preloaded action, which failed to start. */
 static void refuse_unstarted(struct service *service, struct request *request)
 {
     struct run_tally *tally = &service->runs;
@@ -348,7 +436,7 @@ static void refuse_unstarted(struct service *service, struct request *request)
     refuse(request, ERROR_KIND_UNAVAILABLE, 502, text);
 }
 
-/* Whether this proxy takes no activation now, whatever the request says; it was answered then. */
+/* Refuse the request if the proxy takes no activations now. true: it was answered. */
 static bool is_closed(struct service *service, struct request *request, enum gate_pass pass)
 {
     if (pass == GATE_FULL) {
@@ -364,9 +452,8 @@ static bool is_closed(struct service *service, struct request *request, enum gat
     return true;
 }
 
-void run_on_request(void *owner, struct request *request)
+static void begin(struct service *service, struct request *request, bool may_shape)
 {
-    struct service *service = owner;
     struct run *run;
     size_t n;
     const char *body = request_body(request, &n);
@@ -374,7 +461,8 @@ void run_on_request(void *owner, struct request *request)
     struct trace trace;
     struct pool *pool;
     char text[256];
-    enum gate_pass pass = service_gate(service, request, run_on_request);
+    enum gate_pass pass =
+        service_gate(service, request, may_shape ? run_on_shaping_request : run_on_request);
 
     if (pass == GATE_HELD) /* must be first: a held request re-enters and would be counted twice */
         return;
@@ -411,10 +499,13 @@ void run_on_request(void *owner, struct request *request)
     set_deadline(service, run, top);
     set_line(run, top, &trace);
     run->stream = stream_asked(request);
-    if (run->stream != STREAM_NONE) {
+    run->may_shape = may_shape;
+    if (run->stream != STREAM_NONE)
         run->job.on_parts = on_parts;
+    if (may_shape)
+        run->job.first_part = on_first_part;
+    if (run->stream != STREAM_NONE || may_shape)
         request_watch(request, &watcher, run);
-    }
     if (pool_submit(pool, &run->job)) {
         service->runs.request_bytes += n;
         if (service->observer != NULL)
@@ -425,4 +516,14 @@ void run_on_request(void *owner, struct request *request)
                    service->opts.pool.queue_max);
     refuse_full(service, request, text);
     run_free(run);
+}
+
+void run_on_request(void *owner, struct request *request)
+{
+    begin(owner, request, false);
+}
+
+void run_on_shaping_request(void *owner, struct request *request)
+{
+    begin(owner, request, true);
 }

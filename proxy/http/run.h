@@ -1,11 +1,13 @@
 #pragma once
 
 /*
- * run - one POST /run: body to job, job to reply. The whole way is told in proxy/README.md.
- * Statuses and texts: openwhisk-contract 1.3.
+ * run - one POST /run: body to job, job to reply. proxy/README.md describes its path. Statuses and
+ * texts: openwhisk-contract 1.3.
  */
 
 struct request;
 
 /* owner: the struct service. */
 void run_on_request(void *owner, struct request *request);
+/* The same for a reply that the action's first part may describe: http/shape.h. */
+void run_on_shaping_request(void *owner, struct request *request);

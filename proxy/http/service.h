@@ -18,9 +18,9 @@
 #include "base/output.h"
 #include "base/privileges.h"
 #include "http/gate.h"
+#include "http/prewarmed.h"
 #include "http/run_tally.h"
 #include "worker/pool.h"
-#include "worker/prewarmed.h"
 #include "worker/tally.h"
 
 struct init;
@@ -73,11 +73,12 @@ struct service_opts {
 struct service {
     struct loop *loop; /* borrowed */
     struct service_opts opts;
-    struct store *store;        /* borrowed */
-    struct output *out;         /* our own stdout, borrowed */
-    struct output *err;         /* ... stderr */
-    struct pool *pool;          /* the action; NULL before a successful /init */
-    unsigned version;           /* of its folder; 0: no action, or none that lies in the store */
+    struct store *store; /* borrowed */
+    struct output *out;  /* our own stdout, borrowed */
+    struct output *err;  /* ... stderr */
+    struct pool *pool;   /* the action; NULL before a successful /init */
+    unsigned
+        version; /* number of its folder; 0: there is no action, or it has no folder in the store */
     struct list retired;        /* retired versions: http/versions.c */
     struct pool *default_pool;  /* serves while `pool` is NULL; NULL: not started yet */
     struct prewarmed prewarmed; /* of the fallback runtime, while there is no action */
@@ -89,7 +90,7 @@ struct service {
     struct held held;           /* bytes of bodies and answers */
     struct run_tally runs;      /* what was counted of POST /run */
     struct tally workers;       /* ... of the action's processes */
-    struct run_observer *observer; /* borrowed; NULL: nobody is told of activations */
+    struct run_observer *observer; /* borrowed; NULL: none */
     bool leaving;                  /* SIGTERM came: it serves on, and is no longer ready */
     bool draining;                 /* ... and --drain-delay is over: no new activations */
 };

@@ -55,9 +55,8 @@ struct channel {
     struct loop_watch fd3; /* likewise */
     struct line line1;
     struct line line3;
-    struct forwarder
-        out; /* the descriptor that is not answers; and log lines that stand among them */
-    struct forwarder err;          /* descriptor 2 */
+    struct forwarder out; /* log lines: of the descriptor without answers, and among answers */
+    struct forwarder err; /* descriptor 2 */
     struct output_waiter out_room; /* while our log is full and descriptor 1 carries log lines */
     loop_watch_fn *on_fd1;         /* the owner's */
     loop_watch_fn *on_fd3;         /* likewise */
@@ -69,7 +68,7 @@ struct channel {
     bool parts;       /* a launcher sends parts of answers, marked with CHANNEL_PART_MARK */
     bool paused;      /* channel_pause(): nothing is read */
     bool passing;     /* inside a long log line on descriptor 1 */
-    uint64_t n_stale; /* answer lines dropped because nobody waited for them */
+    uint64_t n_stale; /* answers dropped because no job waited for them */
     int ring;         /* owned; -1: none */
     bool uses_ring;   /* it said so */
     uint64_t n_read1; /* bytes read as answers on descriptor 1, in this process's life */
@@ -104,9 +103,8 @@ static inline bool channel_ended(const struct channel *channel)
  * false: read on. */
 bool channel_hold_up(struct channel *channel);
 
-/* Stop reading the answer descriptors until channel_resume(). */
-void channel_pause(struct channel *channel);
-void channel_resume(struct channel *channel);
+/* Stop reading the answer descriptors, or go on. */
+void channel_pause(struct channel *channel, bool paused);
 
 /* Take note of what the process announced in its ready line. */
 void channel_announced(struct channel *channel, const struct ready *ready);

@@ -11,7 +11,8 @@
 
 #include "base/json.h"
 
-/* The error for an argument that is neither; "value" is the argument's name. */
+/* The error for an argument that is neither an object nor an array. The argument is the member
+ * "value". */
 #define CONTRACT_NO_OBJECT "The action did not receive a dictionary or array as an argument."
 
 struct job;

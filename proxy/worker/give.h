@@ -1,13 +1,13 @@
 #pragma once
 
 /*
- * give - lines to a process, and whether it waits for the next one. A part of session.h.
+ * give - write lines to a process, and find out whether it waits for one. A part of session.h.
  *
- * The line protocol has no ids: an answer belongs to the line that was read last. So a process that
- * has spoken out of turn, or is new, gets its line in two parts. The pipe is made so narrow that it
- * holds one write. First comes the line without its end: once that is read the process is back at
- * its input, and all that it had to say stands in its pipes and is dropped. Then comes the end.
- * Nobody looks at the process for this, and it costs a wake-up.
+ * Lines have no ids (unless the window is numbered): an answer belongs to the line that was read
+ * last. So a process that is new, or has answered unasked, gets its line in two writes, into a pipe
+ * that is made so narrow that it holds one write. The first write is the line without its end: when
+ * that is read, the process is back at its input, and all of its older output is in its pipes and
+ * is dropped. The second write is the end. This needs no look at the process, and costs a wake-up.
  */
 
 #include <stdbool.h>

@@ -1,17 +1,18 @@
 #pragma once
 
 /*
- * pacing - when a worker may be given lines, and how many at a time.
+ * pacing - when a worker may be given lines, and how many.
  *
- * A worker that announced `pipeline`, or that --pipeline vouches for, works through its input
- * strictly in order, so lines are written ahead of its answers: as many as it does in about a
- * millisecond, so that it never idles and yet little is lost in its pipe when it dies. One that
- * logs gets them one at a time, so that each log line stands before its own sentinel. One that does
- * several activations at a time gets as many as it announced: what belongs together is told by
- * number there, not by order.
+ * In order: a worker that announced `pipeline`, or that --pipeline vouches for, works through its
+ * input in order, so lines are written ahead of its answers: about a millisecond of work, enough to
+ * keep it busy and little to lose when it dies. While it logs it gets one line at a time, so that
+ * each log line stands before the sentinel of its activation.
  *
- * One that announced nothing gets one line at a time: with care as long as it is new, and for ever
- * once it has spoken out of turn (worker/give.h); else as soon as its answer is there.
+ * Numbered: a worker that announced `concurrent` gets as many lines as it announced; request ids
+ * tell which answer belongs to which line.
+ *
+ * One that announced nothing gets one line at a time, as soon as its last answer is there. While it
+ * is new, and for ever once it has answered unasked, it is fed with care (worker/give.h).
  */
 
 #include <stdbool.h>
@@ -41,7 +42,7 @@ struct pacing {
 void pacing_init(struct pacing *pacing, unsigned ahead_max, unsigned vouched);
 /* A process was started. */
 void pacing_open(struct pacing *pacing);
-/* What it says of itself; 0: nothing. */
+/* What the process announced; 0: nothing. */
 void pacing_announced(struct pacing *pacing, unsigned pipeline, unsigned concurrent);
 
 /* How many lines the process may have, unread or at work; at least 1. */

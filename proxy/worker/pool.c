@@ -9,16 +9,7 @@
 #define WHY_MAX     160 /* bytes of the last reason, next to our own text */
 #define SPREAD_JOBS 8   /* with fewer jobs in all, each goes to the least busy worker; a guess */
 
-static void on_dispatch(struct loop_post *post);
-static void on_late(struct loop_timer *timer);
-static void on_restart(struct loop_timer *timer);
 static void start_what_is_down(struct pool *pool);
-static void on_worker_changed(struct loop_post *post);
-static void on_made(struct zygote_order *order, const struct spawned *spawned,
-                    const struct err *err);
-static void on_room(struct output_waiter *waiter);
-
-#define BIT(n) (1u << (n))
 
 static void pool_move(struct pool *pool, enum pool_state next)
 {
@@ -40,55 +31,6 @@ static bool restarts(const struct pool *pool)
     return pool->state == POOL_SERVING || pool->state == POOL_BROKEN;
 }
 
-struct pool *pool_new(struct loop *loop, struct exec_spec *spec, const struct pool_opts *opts,
-                      struct output *out, struct output *err)
-{
-    struct pool *pool = xcalloc(1, sizeof(*pool));
-
-    assert(opts->n_workers > 0);
-    pool->loop = loop;
-    pool->spec = *spec;
-    memset(spec, 0, sizeof(*spec));
-    pool->opts = *opts;
-    pool->out = out;
-    pool->err = err;
-    list_init(&pool->queue);
-    loop_post_init(&pool->dispatch, on_dispatch);
-    pool->holder = (struct job_holder){.loop = loop, .step = &pool->dispatch};
-    loop_timer_init(&pool->late, on_late);
-    loop_timer_init(&pool->restart, on_restart);
-    list_init(&pool->room.node);
-    pool->room.on_room = on_room;
-    pool->workers = xcalloc(opts->n_workers, sizeof(*pool->workers));
-    for (unsigned i = 0; i < opts->n_workers; i++) {
-        pool->workers[i].pool = pool;
-        zygote_order_init(&pool->workers[i].order, on_made);
-        worker_init(&pool->workers[i].worker, loop, &pool->spec, &opts->worker, out, err,
-                    on_worker_changed);
-    }
-    return pool;
-}
-
-void pool_free(struct pool **pool)
-{
-    struct pool *p = *pool;
-
-    if (p == NULL)
-        return;
-    assert(pool_n_jobs(p) == 0);
-    for (unsigned i = 0; i < p->opts.n_workers; i++)
-        worker_done(&p->workers[i].worker);
-    zygote_free(&p->zygote);
-    free(p->workers);
-    loop_post_cancel(&p->dispatch);
-    loop_timer_clear(&p->late);
-    loop_timer_clear(&p->restart);
-    list_remove(&p->room.node);
-    exec_spec_done(&p->spec);
-    free(p);
-    *pool = NULL;
-}
-
 /* Start the worker's process, by fork of the zygote if there is one. */
 static void start(struct pool_worker *pw)
 {
@@ -104,16 +46,14 @@ static void start(struct pool_worker *pw)
 void pool_start(struct pool *pool, const struct spawned *waiting, struct buf *line,
                 pool_started_fn *started, void *owner)
 {
-    unsigned i = 0;
-
     assert(pool->state == POOL_STARTING);
     pool->started = started;
     pool->started_owner = owner;
     if (waiting != NULL) {
-        pool->workers[i].up = true;
-        worker_adopt(&pool->workers[i++].worker, waiting, line);
+        pool->workers[0].up = true;
+        worker_adopt(&pool->workers[0].worker, waiting, line);
     }
-    for (; i < pool->opts.n_workers; i++)
+    for (unsigned i = waiting != NULL; i < pool->opts.n_workers; i++)
         start(&pool->workers[i]);
 }
 
@@ -140,13 +80,10 @@ static void on_made(struct zygote_order *order, const struct spawned *spawned,
 void pool_start_forked(struct pool *pool, struct exec_spec *spec, const struct spawned *waiting,
                        struct buf *line, pool_started_fn *started, void *owner)
 {
-    assert(pool->state == POOL_STARTING && pool->zygote == NULL);
-    pool->started = started;
-    pool->started_owner = owner;
+    assert(pool->zygote == NULL);
     pool->zygote = zygote_new(pool->loop, spec, line, &pool->opts.worker, pool->out, pool->err);
     zygote_start(pool->zygote, waiting);
-    for (unsigned i = 0; i < pool->opts.n_workers; i++)
-        start(&pool->workers[i]);
+    pool_start(pool, NULL, NULL, started, owner);
 }
 
 unsigned pool_n_jobs(const struct pool *pool)
@@ -154,18 +91,14 @@ unsigned pool_n_jobs(const struct pool *pool)
     return pool->n_queued + pool->n_running;
 }
 
-bool pool_is_writer(const struct pool *pool, const void *owner)
-{
-    uintptr_t at = (uintptr_t)owner, first = (uintptr_t)pool->workers;
-
-    return at >= first && at < (uintptr_t)(pool->workers + pool->opts.n_workers);
-}
-
 pid_t pool_writer(const struct pool *pool, const void *owner)
 {
-    size_t at = (size_t)((uintptr_t)owner - (uintptr_t)pool->workers);
+    uintptr_t at = (uintptr_t)owner - (uintptr_t)pool->workers;
+    size_t i = at / sizeof(*pool->workers);
 
-    return pool_is_writer(pool, owner) ? pool->workers[at / sizeof(*pool->workers)].worker.pid : 0;
+    return (uintptr_t)owner >= (uintptr_t)pool->workers && i < pool->opts.n_workers
+               ? pool->workers[i].worker.pid
+               : 0;
 }
 
 unsigned pool_n_processes(const struct pool *pool)
@@ -197,10 +130,7 @@ static void watch_deadlines(struct pool *pool)
 
 static void enqueue(struct pool *pool, struct job *job, bool at_head)
 {
-    if (at_head)
-        list_add_head(&pool->queue, &job->node);
-    else
-        list_add_tail(&pool->queue, &job->node);
+    list_add_before(at_head ? pool->queue.next : &pool->queue, &job->node);
     pool->n_queued++;
     job->holder = &pool->holder;
     pool->holder.asked |= job->is_cancelled;
@@ -416,18 +346,11 @@ bool pool_submit(struct pool *pool, struct job *job)
 
 /* ---- ends and restarts ---- */
 
-static bool is_any_up(const struct pool *pool)
+/* Whether any worker is up; with is_ready: whether any is ready. */
+static bool is_any(const struct pool *pool, bool is_ready)
 {
     for (unsigned i = 0; i < pool->opts.n_workers; i++)
-        if (pool->workers[i].up)
-            return true;
-    return false;
-}
-
-static bool is_any_ready(const struct pool *pool)
-{
-    for (unsigned i = 0; i < pool->opts.n_workers; i++)
-        if (pool->workers[i].worker.state == WORKER_READY)
+        if (is_ready ? pool->workers[i].worker.state == WORKER_READY : pool->workers[i].up)
             return true;
     return false;
 }
@@ -440,7 +363,7 @@ static bool wants_restart(const struct pool *pool, const struct pool_worker *pw)
     if (pw->up)
         return false;
     if (pool->state == POOL_BROKEN)
-        return !is_any_up(pool);
+        return !is_any(pool, false);
     return !list_empty(&pool->queue) || pool->n_given != pw->n_given_before ||
            worker_was_fed(&pw->worker) || pw->backoff.n_deaths <= 1;
 }
@@ -475,10 +398,9 @@ static void tell_started(struct pool *pool, const struct err *err)
 {
     pool_started_fn *started = pool->started;
 
-    if (started == NULL)
-        return;
     pool->started = NULL;
-    started(pool->started_owner, err);
+    if (started != NULL)
+        started(pool->started_owner, err); /* which may retire the pool */
 }
 
 /* Open the circuit when no worker is ready and this one has crashed too often in a row: queued and
@@ -488,7 +410,7 @@ static void look_at_circuit(struct pool *pool, const struct pool_worker *pw)
     const struct worker *w = &pw->worker;
     const char *why = w->start_err.kind != ERR_NONE ? w->start_err.text : "command exited";
 
-    if (is_any_ready(pool) || !backoff_circuit_is_open(&pw->backoff, &pool->opts.restart))
+    if (is_any(pool, true) || !backoff_circuit_is_open(&pw->backoff, &pool->opts.restart))
         return;
     (void)snprintf(pool->why_open, sizeof(pool->why_open),
                    "it ended %u times in a row without serving (--broken-after), the last time: "
@@ -510,7 +432,7 @@ static void on_worker_down(struct pool *pool, struct pool_worker *pw)
     pw->up = false;
     pw->n_given_before = pool->n_given;
     /* A failed first start is not repeated: the client can repeat the /init. */
-    if (pool->state == POOL_STARTING && !is_any_up(pool))
+    if (pool->state == POOL_STARTING && !is_any(pool, false))
         tell_started(pool, &w->start_err);
     /* A crash that cost an activation is not counted: its client got the error. Only idle and start
      * crashes back off. */
@@ -556,6 +478,7 @@ static void on_worker_changed(struct loop_post *post)
     struct worker *w = &pw->worker;
     struct pool *pool = pw->pool;
     struct list finished;
+    struct list *node;
     struct job *job;
 
     list_init(&finished);
@@ -580,11 +503,21 @@ static void on_worker_changed(struct loop_post *post)
     while ((job = session_take_spoken(&w->session)) != NULL)
         if (job->outcome == JOB_PENDING)
             job->on_parts(job);
-    while (!list_empty(&finished)) {
-        job = list_item(finished.next, struct job, node);
-        list_remove(&job->node);
+    while ((node = list_take_first(&finished)) != NULL) {
+        job = list_item(node, struct job, node);
         job->done(job);
     }
+}
+
+/* tell: worker_stop() or worker_retire(). */
+static void end_workers(struct pool *pool, void (*tell)(struct worker *))
+{
+    if (pool->zygote != NULL)
+        zygote_stop(pool->zygote);
+    for (unsigned i = 0; i < pool->opts.n_workers; i++)
+        if (pool->workers[i].worker.state != WORKER_DOWN)
+            tell(&pool->workers[i].worker);
+    loop_post(pool->loop, &pool->dispatch);
 }
 
 void pool_stop(struct pool *pool)
@@ -592,12 +525,7 @@ void pool_stop(struct pool *pool)
     if (pool->state != POOL_STOPPING)
         pool_move(pool, POOL_STOPPING);
     pool->started = NULL; /* `started` is not called any more */
-    loop_post(pool->loop, &pool->dispatch);
-    if (pool->zygote != NULL)
-        zygote_stop(pool->zygote);
-    for (unsigned i = 0; i < pool->opts.n_workers; i++)
-        if (pool->workers[i].worker.state != WORKER_DOWN)
-            worker_stop(&pool->workers[i].worker);
+    end_workers(pool, worker_stop);
 }
 
 void pool_retire(struct pool *pool, pool_retired_fn *retired, void *owner)
@@ -609,12 +537,7 @@ void pool_retire(struct pool *pool, pool_retired_fn *retired, void *owner)
     pool->retired = retired;
     pool->retired_owner = owner;
     loop_timer_clear(&pool->restart);
-    if (pool->zygote != NULL)
-        zygote_stop(pool->zygote);
-    loop_post(pool->loop, &pool->dispatch);
-    for (unsigned i = 0; i < pool->opts.n_workers; i++)
-        if (pool->workers[i].worker.state != WORKER_DOWN)
-            worker_retire(&pool->workers[i].worker);
+    end_workers(pool, worker_retire);
 }
 
 void pool_take_queued(struct pool *to, struct pool *from)
@@ -623,4 +546,53 @@ void pool_take_queued(struct pool *to, struct pool *from)
     while (!list_empty(&from->queue))
         enqueue(to, dequeue(from, from->queue.prev), true);
     watch_deadlines(from);
+}
+
+struct pool *pool_new(struct loop *loop, struct exec_spec *spec, const struct pool_opts *opts,
+                      struct output *out, struct output *err)
+{
+    struct pool *pool = xcalloc(1, sizeof(*pool));
+
+    assert(opts->n_workers > 0);
+    pool->loop = loop;
+    pool->spec = *spec;
+    memset(spec, 0, sizeof(*spec));
+    pool->opts = *opts;
+    pool->out = out;
+    pool->err = err;
+    list_init(&pool->queue);
+    loop_post_init(&pool->dispatch, on_dispatch);
+    pool->holder = (struct job_holder){.loop = loop, .step = &pool->dispatch};
+    loop_timer_init(&pool->late, on_late);
+    loop_timer_init(&pool->restart, on_restart);
+    list_init(&pool->room.node);
+    pool->room.on_room = on_room;
+    pool->workers = xcalloc(opts->n_workers, sizeof(*pool->workers));
+    for (unsigned i = 0; i < opts->n_workers; i++) {
+        pool->workers[i].pool = pool;
+        zygote_order_init(&pool->workers[i].order, on_made);
+        worker_init(&pool->workers[i].worker, loop, &pool->spec, &opts->worker, out, err,
+                    on_worker_changed);
+    }
+    return pool;
+}
+
+void pool_free(struct pool **pool)
+{
+    struct pool *p = *pool;
+
+    if (p == NULL)
+        return;
+    assert(pool_n_jobs(p) == 0);
+    for (unsigned i = 0; i < p->opts.n_workers; i++)
+        worker_done(&p->workers[i].worker);
+    zygote_free(&p->zygote);
+    free(p->workers);
+    loop_post_cancel(&p->dispatch);
+    loop_timer_clear(&p->late);
+    loop_timer_clear(&p->restart);
+    list_remove(&p->room.node);
+    exec_spec_done(&p->spec);
+    free(p);
+    *pool = NULL;
 }

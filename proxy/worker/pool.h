@@ -116,9 +116,7 @@ bool pool_submit(struct pool *pool, struct job *job);
 
 /* Jobs that are not answered yet. */
 unsigned pool_n_jobs(const struct pool *pool);
-/* Whether `owner`, under whose name output was added to a stream, is one of our workers. */
-bool pool_is_writer(const struct pool *pool, const void *owner);
-/* ... and the process id of that worker; 0: it is none. */
+/* The process id of the worker under whose name output was added to a stream; 0: none of ours. */
 pid_t pool_writer(const struct pool *pool, const void *owner);
 /* Number of processes that are left: workers and the zygote. */
 unsigned pool_n_processes(const struct pool *pool);

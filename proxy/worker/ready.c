@@ -32,7 +32,7 @@ static bool says(struct json_slice top, const char *name)
     return json_member(top, name, &value) && value.kind == JSON_TRUE;
 }
 
-/* Texts as the suites compare them. */
+/* Test suites compare these texts. */
 int ready_read(struct ready *ready, const char *text, size_t n, struct err *err)
 {
     struct json_slice value;

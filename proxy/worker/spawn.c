@@ -138,8 +138,7 @@ static void become_program(const struct exec_spec *spec, const char *path, const
 
 /*
  * Between vfork and exec the child uses our memory: system calls only, no allocation, and the
- * result goes back through *told. Every signal is blocked until the mask is emptied. A child that
- * has another user by then cannot be inspected: our memory is not dumpable (main.c).
+ * result goes back through *told. Every signal is blocked until the mask is emptied.
  */
 __attribute__((noinline)) static pid_t vfork_exec(const struct exec_spec *spec, const char *path,
                                                   const int ends[N_ENDS],

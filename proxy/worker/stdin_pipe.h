@@ -13,7 +13,7 @@
 
 #include "base/loop.h"
 
-#define STDIN_PIPE_NARROW_BYTES 4096 /* the smallest pipe; some machines make it a larger page */
+#define STDIN_PIPE_NARROW_BYTES 4096 /* smallest pipe; the kernel rounds it up to a page */
 
 struct stdin_pipe {
     struct loop_watch watch; /* our end; closed: the process reads the end of its input */

@@ -257,18 +257,23 @@ static uint64_t start_of(const struct window *window, const struct job *job)
                                  : job->end_at - written_len(window, job);
 }
 
-unsigned window_n_held(const struct window *window, size_t n_unread)
+static uint64_t end_of(const struct window *window, const struct job *job)
+{
+    return job == window->unsent ? UINT64_MAX : job->end_at;
+}
+
+/* Count the jobs that were read, in full or at least in part. Judge by each line's position in all
+ * that was written, not by what is left: an answer may have come for a line that is unread. */
+static unsigned n_read(const struct window *window, size_t n_unread, bool in_full)
 {
     uint64_t n_written = window->n_written;
     uint64_t read_up_to = n_unread < n_written ? n_written - n_unread : 0;
     unsigned n = 0;
 
-    if (window->probing)
-        return 0;
     list_each(node, &window->jobs) {
         const struct job *job = list_item(node, struct job, node);
 
-        if (start_of(window, job) >= read_up_to)
+        if (in_full ? end_of(window, job) > read_up_to : start_of(window, job) >= read_up_to)
             break;
         n++;
         if (job == window->unsent)
@@ -277,24 +282,16 @@ unsigned window_n_held(const struct window *window, size_t n_unread)
     return n;
 }
 
-/* Judge by each line's position in all that was written, not by what is left: an answer may have
- * come for a line that is unread. */
+unsigned window_n_held(const struct window *window, size_t n_unread)
+{
+    return window->probing ? 0 : n_read(window, n_unread, false);
+}
+
 unsigned window_n_begun(const struct window *window, size_t n_unread)
 {
-    uint64_t n_written = window->n_written;
-    uint64_t read_up_to = n_unread < n_written ? n_written - n_unread : 0;
-    unsigned n = 0;
-
-    if (!window->numbered)
-        return window_n_held(window, n_unread) > 0 ? 1 : 0;
-    list_each(node, &window->jobs) {
-        const struct job *job = list_item(node, struct job, node);
-
-        if (job == window->unsent || job->end_at > read_up_to)
-            break;
-        n++;
-    }
-    return n;
+    if (window->numbered)
+        return n_read(window, n_unread, true);
+    return window_n_held(window, n_unread) > 0 ? 1 : 0;
 }
 
 static bool is_unwritten(const struct window *window, const struct job *job)

@@ -17,8 +17,6 @@
 #define DYING_MS        100 /* from closed pipes to SIGCHLD; usually microseconds */
 #define SETTLE_PATIENCE 10  /* times settle_ms for a process that is busy */
 
-#define BIT(n) (1u << (n))
-
 static const struct {
     const char *name;
     unsigned may_follow; /* BIT() of each */

@@ -24,10 +24,6 @@
 #define SAID_MAX_BYTES 4096 /* longest line of a launcher; ours have 100 */
 #define VAIN_MAX       2    /* in a row: one may have been killed by accident */
 
-static void on_changed(struct loop_post *post);
-static void on_late(struct loop_timer *timer);
-static void on_next(struct loop_post *post);
-
 static void forget_begun(struct zygote *t)
 {
     loop_timer_clear(&t->late);
@@ -38,44 +34,6 @@ void zygote_order_init(struct zygote_order *order, zygote_made_fn *made)
 {
     list_init(&order->node);
     order->made = made;
-}
-
-struct zygote *zygote_new(struct loop *loop, struct exec_spec *spec, struct buf *greeting,
-                          const struct worker_opts *opts, struct output *out, struct output *err)
-{
-    struct zygote *t = xcalloc(1, sizeof(*t));
-
-    assert(spec->socket_in);
-    t->loop = loop;
-    t->spec = *spec;
-    memset(spec, 0, sizeof(*spec));
-    t->greeting = *greeting;
-    memset(greeting, 0, sizeof(*greeting));
-    list_init(&t->orders);
-    t->begun = SPAWNED_NONE;
-    line_init(&t->said, SAID_MAX_BYTES);
-    loop_watch_init(&t->socket);
-    loop_timer_init(&t->late, on_late);
-    loop_post_init(&t->next, on_next);
-    worker_init(&t->worker, loop, &t->spec, opts, out, err, on_changed);
-    return t;
-}
-
-void zygote_free(struct zygote **zygote)
-{
-    struct zygote *t = *zygote;
-
-    if (t == NULL)
-        return;
-    zygote_stop(t);
-    loop_post_cancel(&t->next);
-    worker_done(&t->worker);
-    line_done(&t->said);
-    loop_watch_close(&t->socket);
-    buf_done(&t->greeting);
-    exec_spec_done(&t->spec);
-    free(t);
-    *zygote = NULL;
 }
 
 bool zygote_is_there(const struct zygote *t)
@@ -349,4 +307,42 @@ void zygote_stop(struct zygote *t)
     forget_begun(t);
     if (t->worker.state != WORKER_DOWN)
         worker_stop(&t->worker);
+}
+
+struct zygote *zygote_new(struct loop *loop, struct exec_spec *spec, struct buf *greeting,
+                          const struct worker_opts *opts, struct output *out, struct output *err)
+{
+    struct zygote *t = xcalloc(1, sizeof(*t));
+
+    assert(spec->socket_in);
+    t->loop = loop;
+    t->spec = *spec;
+    memset(spec, 0, sizeof(*spec));
+    t->greeting = *greeting;
+    memset(greeting, 0, sizeof(*greeting));
+    list_init(&t->orders);
+    t->begun = SPAWNED_NONE;
+    line_init(&t->said, SAID_MAX_BYTES);
+    loop_watch_init(&t->socket);
+    loop_timer_init(&t->late, on_late);
+    loop_post_init(&t->next, on_next);
+    worker_init(&t->worker, loop, &t->spec, opts, out, err, on_changed);
+    return t;
+}
+
+void zygote_free(struct zygote **zygote)
+{
+    struct zygote *t = *zygote;
+
+    if (t == NULL)
+        return;
+    zygote_stop(t);
+    loop_post_cancel(&t->next);
+    worker_done(&t->worker);
+    line_done(&t->said);
+    loop_watch_close(&t->socket);
+    buf_done(&t->greeting);
+    exec_spec_done(&t->spec);
+    free(t);
+    *zygote = NULL;
 }

@@ -51,7 +51,7 @@ if ! grep -qE '^func main\(\)' "$@"; then
 fi
 [ -f go.mod ] || printf 'module exec\n\ngo 1.18\n' > go.mod
 # A workspace: the package is found without a word of it in the action's own go.mod.
-printf 'go 1.18\n\nuse %s\nuse %s/openwhisk\n' "$bin" "$runtime" > .whiskloop/go.work
+printf 'go 1.18\n\nuse %s\nuse %s/openwhisk\nuse %s/prototype\n' "$bin" "$runtime" "$runtime" > .whiskloop/go.work
 GOWORK="$bin/.whiskloop/go.work" go build -o exec .
 # Go keeps what it has fetched read-only.
 chmod -R u+w .whiskloop

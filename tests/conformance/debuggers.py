@@ -1,4 +1,4 @@
-"""Clients of debuggers: Node's inspector, over a WebSocket."""
+"""Clients of debuggers: Node's inspector, over a WebSocket; debugpy, by the Debug Adapter Protocol."""
 
 import base64
 import http.client
@@ -66,6 +66,75 @@ class Inspector:
                     return event["params"]
             self._events.append(self._receive())
         raise AssertionError(f"no {method}")
+
+    def close(self):
+        self._file.close()
+        self._socket.close()
+
+
+class Dap:
+    """A client of the Debug Adapter Protocol, connected to this port; call() waits for the answer,
+    wait() for an event."""
+
+    def __init__(self, port):
+        self._socket = whisk.wait_until(lambda: self._connect(port), "the debug adapter")
+        self._file = self._socket.makefile("rb")
+        self._number, self._answers, self._events = 0, {}, []
+
+    @staticmethod
+    def _connect(port):
+        try:
+            return socket.create_connection(("127.0.0.1", port), timeout=whisk.WAIT_S)
+        except OSError:
+            return None
+
+    def _receive(self):
+        n = 0
+        while (line := self._file.readline()) != b"\r\n":
+            assert line, "the debug adapter has closed the connection"
+            name, _, value = line.partition(b":")
+            n = int(value) if name.lower() == b"content-length" else n
+        message = json.loads(self._file.read(n))
+        if message["type"] == "response":
+            self._answers[message["request_seq"]] = message
+        elif message["type"] == "event":
+            self._events.append(message)
+
+    def send(self, command, **arguments):
+        """Returns the number of the request, for answer()."""
+        self._number += 1
+        data = json.dumps({"seq": self._number, "type": "request", "command": command,
+                           "arguments": arguments}).encode()
+        self._socket.sendall(b"Content-Length: %d\r\n\r\n%s" % (len(data), data))
+        return self._number
+
+    def answer(self, number):
+        while number not in self._answers:
+            self._receive()
+        message = self._answers.pop(number)
+        assert message["success"], message
+        return message.get("body", {})
+
+    def call(self, command, **arguments):
+        return self.answer(self.send(command, **arguments))
+
+    def wait(self, name):
+        while True:
+            for event in self._events:
+                if event["event"] == name:
+                    self._events.remove(event)
+                    return event.get("body", {})
+            self._receive()
+
+    def attach(self, path, line):
+        """Attach, with a breakpoint at this line of this file."""
+        self.call("initialize", adapterID="python", pathFormat="path", linesStartAt1=True)
+        attached = self.send("attach", justMyCode=False)  # it is answered after configurationDone
+        self.wait("initialized")
+        found = self.call("setBreakpoints", source={"path": str(path)}, breakpoints=[{"line": line}])
+        self.call("configurationDone")
+        self.answer(attached)
+        return found["breakpoints"][0]
 
     def close(self):
         self._file.close()

@@ -1,5 +1,6 @@
 """The command dev under test: start it, ask it, read its events, and end it."""
 
+import contextlib
 import http.client
 import json
 import os
@@ -114,6 +115,15 @@ class Dev:
         whisk.wait_until(lambda: (lambda s: s["state"] == state and s["version"] == version)(
             self.state()), f"version {version} to be {state}")
         return self.state()
+
+    @contextlib.contextmanager
+    def held(self):
+        """Stopped: all that is saved meanwhile comes to it in one burst, however slow the machine."""
+        self.process.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self.process.send_signal(signal.SIGCONT)
 
     def events(self, last_id=None):
         return Events(self.port, last_id)

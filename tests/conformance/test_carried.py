@@ -192,13 +192,12 @@ def test_an_init_without_code_is_fine(proxy, folder, gate):
 def test_SIGTERM_while_it_starts(proxy, folder, gate):
     """The end comes before the start is over: whoever waits is told to go elsewhere."""
     door = gate()
-    one = proxy("--action", put(folder, "slow.py", slow(door)), "--workers", 1,
-                "--drain-timeout", 0)
+    one = Watched(proxy, folder, "--action", put(folder, "slow.py", slow(door)), "--workers", 1,
+                  "--drain-timeout", 0)
     door.wait_reached()
-    early = one.later(one.run, {})
-    wait_until(lambda: sum("socket:" in link for link in one.descriptors()) == 2,
-               "the request to arrive")
-    one.terminate()
+    early = one.proxy.later(one.proxy.run, {})
+    wait_until(lambda: queued(one) == 1, "the request to arrive")
+    one.proxy.terminate()
     assert early.result().status == 503
 
 

@@ -3,11 +3,12 @@
 import base64
 import http.client
 import json
+import os
 
 import pytest
 
 import archives
-from whisk import WAIT_S, assert_error
+from whisk import WAIT_S, assert_error, wait_until
 from wire import request_bytes
 
 KNATIVE = {"__OW_RUNTIME_PLATFORM": "knative"}
@@ -51,6 +52,106 @@ def test_a_get_gets_parts_as_a_page_may_read_them(proxy, accept, text):
     assert (reply.status, reply.headers["Content-Type"], reply.read()) == (200, accept, text)
     assert reply.headers["Access-Control-Allow-Origin"] == "*"
     connection.close()
+
+
+def fetched(one, accept="*/*"):
+    """A GET's reply and its body, or what came of it if the end is missing."""
+    connection = http.client.HTTPConnection("127.0.0.1", one.port, timeout=WAIT_S)
+    connection.request("GET", "/", headers={"Accept": accept, "Origin": "http://elsewhere"})
+    reply = connection.getresponse()
+    try:
+        body, whole = reply.read(), True
+    except http.client.IncompleteRead as error:
+        body, whole = error.partial, False
+    connection.close()
+    return reply, body, whole
+
+
+def shaping(proxy, code):
+    return start(proxy, "def main(args):\n" + code, __OW_HTTP_METHODS="[get]")
+
+
+@pytest.mark.parametrize("accept", ["*/*", "text/event-stream", "application/x-ndjson"])
+def test_an_action_describes_its_reply_in_parts(proxy, accept):
+    """The first part is the head, whatever the client accepts; strings are sent as they are."""
+    one = shaping(proxy, """
+    yield {"statusCode": 203, "headers": {"Content-Type": "text/csv", "X-Rows": 2}, "body": "a,b\\n"}
+    yield "1,\u00fc\\n"
+    yield {"json": [1, 2]}
+    return "end"
+""")
+    reply, body, whole = fetched(one, accept)
+    assert (reply.status, reply.headers["Content-Type"], reply.headers["X-Rows"]) == (203, "text/csv", "2")
+    assert reply.headers.get_all("Access-Control-Allow-Origin") == ["*"]
+    assert (body.decode(), whole) == ('a,b\n1,\u00fc\n{"json":[1,2]}\nend', True)
+    assert one.check_streams(1) == ("", "")
+
+
+def test_each_part_leaves_at_once(proxy, tmp_path):
+    gate = tmp_path / "gate"
+    os.mkfifo(gate)
+    one = shaping(proxy, f"""
+    yield {{"headers": {{}}, "body": "<p>first"}}
+    open({str(gate)!r}).read()
+    yield "<p>second"
+""")
+    connection = http.client.HTTPConnection("127.0.0.1", one.port, timeout=WAIT_S)
+    connection.request("GET", "/")
+    reply = connection.getresponse()
+    assert reply.headers["Content-Type"] == "text/html"
+    assert reply.read(8) == b"<p>first"
+    gate.write_text("")  # only now does the action go on
+    assert reply.read() == b"<p>second"
+    connection.close()
+
+
+def test_parts_of_an_image_are_base64(proxy):
+    one = shaping(proxy, """
+    yield {"headers": {"Content-Type": "image/png"}}
+    yield "iVBO"
+    yield "Rw=="
+""")
+    reply, body, _ = fetched(one)
+    assert (reply.headers["Content-Type"], body) == ("image/png", b"\x89PNG")
+
+
+@pytest.mark.parametrize("last", [
+    "raise ValueError('no')", "return {'error': 'no'}", "import os; os._exit(3)"])
+def test_a_described_reply_that_fails_has_no_end(proxy, last):
+    one = shaping(proxy, f"""
+    yield {{"statusCode": 200}}
+    yield "some"
+    {last}
+""")
+    reply, body, whole = fetched(one)
+    assert (reply.status, reply.headers["Content-Type"]) == (200, "text/plain; charset=utf-8")
+    assert (body, whole) == (b"some", False)
+    assert fetched(one)[0].status == 200  # and the next one is served
+
+
+@pytest.mark.parametrize("first", ['{"n": 1}', '"text"', '{"statusCode": 204}', '{"body": "x"}'])
+def test_parts_that_describe_no_reply_are_a_list(proxy, first):
+    one = shaping(proxy, f"    yield {first}\n    yield {{'n': 2}}\n")
+    reply, body, _ = fetched(one)
+    assert reply.status == 200 and json.loads(body) == [json.loads(first), {"n": 2}]
+
+
+def test_a_reader_who_leaves_ends_what_describes_its_reply(proxy, tmp_path):
+    gone = tmp_path / "gone"
+    one = shaping(proxy, f"""
+    try:
+        yield {{"headers": {{}}}}
+        while True:
+            yield "x" * 1000
+    finally:
+        open({str(gone)!r}, "w").close()
+""")
+    connection = http.client.HTTPConnection("127.0.0.1", one.port, timeout=WAIT_S)
+    connection.request("GET", "/")
+    connection.getresponse().read(1000)
+    connection.sock.close()
+    connection.close()
+    wait_until(gone.exists, "the generator to be closed")
 
 
 def test_TK2_both_in_one_body(proxy):

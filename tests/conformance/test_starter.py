@@ -6,6 +6,7 @@ import subprocess
 import pytest
 
 import whisk
+from devserver import Dev
 
 # What must be installed for the starter to run; None: it always can.
 LANGUAGES = {"c": "gcc", "dotnet": "dotnet", "go": "go", "java": "javac", "lua": "lua5.4",
@@ -18,6 +19,10 @@ def call(folder, *words):
                           timeout=whisk.WAIT_S, check=False)
 
 
+def options_of(language):
+    return ["--runtime", "pypy"] if language == "pypy" else []  # its files end as Python's do
+
+
 @pytest.mark.parametrize("language", sorted(LANGUAGES))
 def test_a_starter_passes_its_own_test(folder, language):
     made = call(folder, "new", language, "hello")
@@ -27,10 +32,26 @@ def test_a_starter_passes_its_own_test(folder, language):
     assert len((folder / "hello/README.md").read_text().splitlines()) == 5
     if shutil.which(LANGUAGES[language]) is None:
         pytest.skip(f"{LANGUAGES[language]} is not installed")
-    more = ["--runtime", "pypy"] if language == "pypy" else []
-    tested = call(folder, "test", *more, "hello")
+    tested = call(folder, "test", *options_of(language), "hello")
     assert tested.returncode == 0, tested.stdout + tested.stderr
     assert tested.stdout == "ok      input.json\n1 of 1 passed\n"
+
+
+@pytest.mark.parametrize("language", sorted(LANGUAGES))
+def test_a_starter_is_served_and_a_save_changes_its_answer(folder, language):
+    if shutil.which(LANGUAGES[language]) is None:
+        pytest.skip(f"{LANGUAGES[language]} is not installed")
+    call(folder, "new", language, "hello")
+    source, = (path for path in (folder / "hello").iterdir() if path.suffix not in (".json", ".md"))
+    server = Dev(folder, folder / "hello", *options_of(language))
+    try:
+        assert server.run({"name": "Mike"}) == (200, {"greeting": "Hello, Mike!"})
+        source.write_text(source.read_text().replace("Hello, ", "Good day, "))
+        whisk.wait_until(lambda: server.run({"name": "Mike"}) == (200, {"greeting": "Good day, Mike!"}), "the save")
+        assert server.state()["version"] == 2
+    finally:
+        status = server.end()
+    assert status == 0, server.err()
 
 
 def test_a_language_is_known_by_the_ending_of_its_files(folder):

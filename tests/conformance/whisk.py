@@ -56,7 +56,7 @@ def installed_program():
     atexit.register(shutil.rmtree, place, ignore_errors=True)
     os.chmod(place, 0o755)
     subprocess.run(["meson", "install", "-C", PROGRAM.parents[1], "--no-rebuild", "--quiet",
-                    "--destdir", place], check=True, capture_output=True, timeout=WAIT_S)
+                    "--destdir", place], check=True, capture_output=True, timeout=5 * WAIT_S)
     return next(pathlib.Path(place).rglob("bin/whiskloop"))
 
 
@@ -268,9 +268,9 @@ class Proxy:
         self.wait_left()
         return self.descriptors()
 
-    def wait_left(self):
+    def wait_left(self, limit_s=WAIT_S):
         """Wait until the proxy has seen all clients leave: only what listens is left."""
-        wait_until(lambda: not self._connections(), "all connections to be closed")
+        wait_until(lambda: not self._connections(), "all connections to be closed", limit_s)
 
     def _connections(self):
         """Its sockets that are connected to clients, of all kinds."""

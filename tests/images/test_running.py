@@ -46,7 +46,7 @@ PYTHON_ECHO = "def main(args):\n    return args\n"
 # Images that serve by themselves, and code of which each returns its argument; None: STATIC_ECHO.
 SERVING = {"native": None, "native-static": None, "native-shell": None, "native-debian": None,
            "oneshot": ONESHOT, "python3": PYTHON_ECHO, "python3-tiny": PYTHON_ECHO,
-           "nodejs": NODEJS["echo"], "c": C["echo"], "go": GO["echo"], "java": JAVA["echo"]}
+           "nodejs": NODEJS["echo"], "python3-modules": PYTHON_ECHO, "nodejs-modules": NODEJS["echo"], "c": C["echo"], "go": GO["echo"], "java": JAVA["echo"]}
 QUICK = ("native", "python3-tiny")
 each_image = pytest.mark.parametrize("image", [
     pytest.param(image, marks=[quick] if image in QUICK else []) for image in SERVING])

@@ -103,7 +103,7 @@ class Browser:
             elif message.get("sessionId") in self.pages:
                 self.pages[message["sessionId"]].heard(message["method"], message["params"])
 
-    def open(self, url, width=1280, height=800, dark=False, context=None):
+    def open(self, url, width=1280, height=800, dark=False, context=None, before=None):
         target = self.call("Target.createTarget", url="about:blank", newWindow=context is not None, **({"browserContextId": context} if context else {}))["targetId"]
         session = self.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
         page = Page(self, session, target)
@@ -114,6 +114,8 @@ class Browser:
         page.call("Network.enable")
         page.size(width, height)
         page.theme(dark)
+        if before:
+            page.call("Page.addScriptToEvaluateOnNewDocument", source=before)
         page.go(url)
         return page
 

@@ -58,10 +58,11 @@ def tab(browser):
     context = browser.call("Target.createBrowserContext")["browserContextId"]
     opened = []
 
-    def open_tab(server, **looks):
-        page = browser.open(server.url, context=context, **looks)
+    def open_tab(server, before=None, arrived="document.querySelector('#name').textContent !== ''"):
+        """before: a script that runs before those of the page; arrived: a condition."""
+        page = browser.open(server.url, context=context, before=before)
         opened.append((page, server))
-        page.wait("document.querySelector('#name').textContent !== ''")
+        page.wait(arrived)
         return page
 
     yield open_tab

@@ -411,6 +411,60 @@ def test_a_thousand_activations_a_second_leave_the_page_responsive(dev, tab):
     assert max(page.run("window.gaps")) < STANDSTILL_MS
 
 
+# In place of the server's events: night.send(text) gives the page what a server would, night.hour(n)
+# an activation for each second of that hour.
+NIGHT = """(() => {
+    const fetched = window.fetch;
+    const night = window.night = {asked: [], id: 0};
+    window.fetch = (url, options) => {
+        if (url !== '/dev/events')
+            return fetched(url, options);
+        night.asked.push(options.headers['Last-Event-ID'] ?? '');
+        const bytes = new TransformStream();
+        const writer = bytes.writable.getWriter();
+        night.send = (text) => { writer.write(new TextEncoder().encode(text)); };
+        night.end = () => { writer.close(); };
+        return Promise.resolve(new Response(bytes.readable));
+    };
+    night.event = (name, data) => `id: ${++night.id}\\nevent: ${name}\\ndata: ${JSON.stringify(data)}\\n\\n`;
+    night.hour = (n) => {
+        const events = [];
+        for (let i = n * 3600; i < (n + 1) * 3600; i++) {
+            const one = {id: String(i).padStart(32, '0'), version: 1, started: 1.7e12 + 1000 * i};
+            const lines = [0, 1, 2].map((k) => ({activation: one.id, stream: 'stdout', text: `line ${k} of ${i}`, time: one.started}));
+            events.push(night.event('activation', {...one, status: 'running'}), night.event('log', lines),
+                night.event('activation', {...one, status: 'ok', duration_us: 1000 + i % 999, answer_bytes: 12, http: 200}));
+        }
+        night.send(events.join(''));
+    };
+})()"""
+
+
+def test_a_page_left_open_over_night_stays_small_and_goes_on(dev, tab):
+    """Ten hours of pings, then an activation each second for hours, far more than is kept."""
+    server = dev(FILES)
+    state = json.dumps({**json.loads(server.get("dev/state")), "state": "ready", "version": 1})
+    page = tab(server, before=NIGHT, arrived="night.send")
+    page.run(f"night.send(night.event('state', {state}) + ': ping\\n\\n'.repeat(3600))")
+    page.wait(READY)
+    sizes = []
+    for n in range(5):
+        page.run(f"night.hour({n})")
+        page.wait(shows("#log", f"line 2 of {3600 * n + 3599}"))
+        page.wait(f"parseInt(document.querySelector('#summary').textContent.replace(',', '')) === {3600 * (n + 1)}")
+        page.call("HeapProfiler.collectGarbage")
+        sizes.append((page.call("Runtime.getHeapUsage")["usedSize"], page.run("document.querySelectorAll('*').length")))
+    assert sizes[-1][0] < sizes[2][0] + 4_000_000, sizes  # the bounds are reached by then; it would be 7 MB without them
+    assert sizes[-1][1] < sizes[2][1] + 50, sizes
+    page.run("night.end()")
+    page.wait("night.asked.length === 2")
+    assert page.run("night.asked[1] === String(night.id)"), "it goes on where it was"
+    page.run(f"night.send(night.event('dropped', {{count: 12345}}) + night.event('state', {state}))")
+    page.wait(shows("#log", "12,345 lines left out"))
+    invoke(page, {"name": "morning"})
+    assert "Hello, morning!" in page.text("#answer")
+
+
 LOOKS = {"light": {"width": 1280, "height": 800, "dark": False}, "dark": {"width": 1280, "height": 800, "dark": True},
          "phone": {"width": 375, "height": 667, "dark": False}}
 AXE_RUN = """axe.run(document, {resultTypes: ['violations'], %s}).then((r) => r.violations.map((v) =>

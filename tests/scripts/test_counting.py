@@ -48,12 +48,13 @@ def test_missing_result_file_is_a_failure(tmp_path):
 def test_junit_errors_failures_and_skips_are_told_apart(tmp_path):
     report = tmp_path / "report.xml"
     report.write_text('<testsuites><testsuite><testcase classname="c" name="a"/>'
-                      '<testcase classname="c" name="b"><failure/></testcase>'
+                      '<testcase classname="c" name="b"><failure>>   assert a\nE   a is 1'
+                      '</failure></testcase>'
                       '<testcase classname="c" name="d"><error/></testcase>'
                       '<testcase classname="c" name="e"><skipped/></testcase>'
                       '</testsuite></testsuites>')
     count = count_results.count_junit(report)
-    assert (count.passed, count.failures, count.skipped) == (1, ["c::b", "c::d"], 1)
+    assert (count.passed, count.failures, count.skipped) == (1, ["c::b\n    E   a is 1", "c::d"], 1)
 
 
 def layer_offences(tmp_path, name, text):

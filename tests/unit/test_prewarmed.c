@@ -8,8 +8,8 @@
 #include <string.h>
 
 #include "exec_spec_fixture.h"
+#include "http/prewarmed.h"
 #include "loop_fixture.h"
-#include "worker/prewarmed.h"
 
 struct fixture {
     struct loop *loop;

@@ -5,6 +5,7 @@ import sys
 
 _HERE = os.path.dirname(os.path.abspath(__file__))
 _PORT = os.environ.pop("WHISKLOOP_INSPECT_PORT", None)
+_FILE = os.environ.pop("WHISKLOOP_INSPECT_FILE", None)
 
 # What the action starts is not debugged, and finds the sitecustomize that the system has.
 sys.path[:] = [entry for entry in sys.path if os.path.abspath(entry or ".") != _HERE]
@@ -13,7 +14,24 @@ os.environ["PYTHONPATH"] = os.pathsep.join(
 if not os.environ["PYTHONPATH"]:
     del os.environ["PYTHONPATH"]
 
+
+def _name_copy(file):
+    """An action of one file runs as a copy, __main__.py elsewhere; breakpoints name the file itself."""
+    from importlib.machinery import SourceFileLoader
+
+    to_code = SourceFileLoader.source_to_code
+
+    def source_to_code(self, data, path, **more):
+        if os.path.basename(path) == "__main__.py":
+            path = file
+        return to_code(self, data, path, **more)
+
+    SourceFileLoader.source_to_code = source_to_code
+
+
 if _PORT:
+    if _FILE:
+        _name_copy(_FILE)
     try:
         import debugpy
     except ImportError:

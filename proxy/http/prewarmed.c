@@ -1,4 +1,4 @@
-#include "worker/prewarmed.h"
+#include "http/prewarmed.h"
 
 #include <signal.h>
 #include <string.h>

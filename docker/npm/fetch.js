@@ -1,0 +1,17 @@
+// usage: fetch.js URL SHA512 FILE - npm itself, which Debian splits into hundreds of packages: its archive from its
+// makers' registry to FILE, if it is the one that this base64 digest names.
+const crypto = require('crypto');
+const fs = require('fs');
+
+const [url, wanted, file] = process.argv.slice(2);
+
+fetch(url).then(async (reply) => {
+    const archive = Buffer.from(await reply.arrayBuffer());
+    const found = crypto.createHash('sha512').update(archive).digest('base64');
+    if (found !== wanted)
+        throw new Error(`${url} answers ${reply.status} with an archive of the digest ${found}, not ${wanted}`);
+    fs.writeFileSync(file, archive);
+}).catch((error) => {
+    console.error(`npm error ${error.cause ? "network" : "archive"} ${url}: ${error.message}: ${error.cause || ""}`);
+    process.exit(1);
+});

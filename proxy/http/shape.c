@@ -1,0 +1,253 @@
+#include "http/shape.h"
+
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "base/base64.h"
+#include "base/buf.h"
+#include "base/json.h"
+#include "base/util.h"
+#include "http/request.h"
+
+#define ASKS_FOR     "access-control-request-headers"
+#define CORS_ORIGIN  "*"
+#define CORS_METHODS "OPTIONS, GET, DELETE, POST, PUT, HEAD, PATCH"
+#define CORS_HEADERS "Authorization, Origin, X-Requested-With, Content-Type, Accept, User-Agent"
+#define TYPE_OF_TEXT "text/plain; charset=utf-8"
+
+/* ---- status, headers and body from the action's result ---- */
+
+static bool is_token(const char *text, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (!isalnum((unsigned char)text[i]) && strchr("!#$%&'*+-.^_`|~", text[i]) == NULL)
+            return false;
+    return n > 0;
+}
+
+/* A header must not contain a line end: an action's caller could add headers of its own. */
+static bool is_header_value(const char *text, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if ((unsigned char)text[i] < ' ' && text[i] != '\t')
+            return false;
+    return true;
+}
+
+static bool name_is(const struct buf *name, const char *text)
+{
+    return buf_len(name) == strlen(text) && strncasecmp(buf_at(name), text, strlen(text)) == 0;
+}
+
+/* A string, unescaped; any other value as it is written. */
+static void add_text(struct buf *out, struct json_slice value)
+{
+    if (value.kind == JSON_STRING)
+        buf_added(out, json_unescape(value, buf_room(out, value.n)));
+    else
+        json_compact(out, value);
+}
+
+/* What the action's headers contain that we would add otherwise. */
+struct found {
+    struct buf type; /* empty: none was given */
+    bool has_origin;
+    bool has_methods;
+    bool has_headers;
+};
+
+static void add_header(struct request *request, struct found *found, struct json_slice key,
+                       struct json_slice value)
+{
+    struct buf name = {0}, text = {0};
+
+    add_text(&name, key);
+    add_text(&text, value);
+    buf_add(&text, "", 1); /* so that the buffer has memory even for an empty text */
+    if (buf_len(&name) > 0 && is_token(buf_at(&name), buf_len(&name)) &&
+        is_header_value(buf_at(&text), buf_len(&text) - 1)) {
+        if (name_is(&name, "content-type")) {
+            buf_reset(&found->type, 0);
+            buf_add(&found->type, buf_at(&text), buf_len(&text) - 1);
+        } else if (!name_is(&name, "content-length") && !name_is(&name, "transfer-encoding") &&
+                   !name_is(&name, "connection")) {
+            found->has_origin |= name_is(&name, "access-control-allow-origin");
+            found->has_methods |= name_is(&name, "access-control-allow-methods");
+            found->has_headers |= name_is(&name, "access-control-allow-headers");
+            request_add_header_copy(request, buf_at(&name), buf_len(&name), buf_at(&text),
+                                    buf_len(&text) - 1);
+        }
+    }
+    buf_done(&name);
+    buf_done(&text);
+}
+
+/* The request headers that the browser asks for, else the default of such actions. */
+static void allow_headers(struct request *request)
+{
+    struct request_text name, value;
+
+    for (size_t i = 0; request_header_at(request, i, &name, &value); i++) {
+        if (name.n == strlen(ASKS_FOR) && strncasecmp(name.text, ASKS_FOR, name.n) == 0) {
+            request_add_header_copy(request, "access-control-allow-headers",
+                                    strlen("access-control-allow-headers"), value.text, value.n);
+            return;
+        }
+    }
+    request_add_header(request, "access-control-allow-headers", CORS_HEADERS);
+}
+
+static int status_of(struct json_slice value)
+{
+    char digits[8] = "";
+
+    if (value.kind == JSON_STRING && value.n > 2 && value.n - 2 < sizeof(digits))
+        memcpy(digits, value.text + 1, value.n - 2);
+    else if (value.kind == JSON_NUMBER && value.n < sizeof(digits))
+        memcpy(digits, value.text, value.n);
+    if (strlen(digits) != 3 || strspn(digits, "0123456789") != 3 || digits[0] < '2' ||
+        digits[0] > '5')
+        return 0;
+    return (int)strtol(digits, NULL, 10);
+}
+
+/* The result without the members that set status, headers and body. */
+static void add_rest(struct buf *out, struct json_slice result)
+{
+    struct json_slice key, value;
+    const char *comma = "";
+    size_t at = 0;
+
+    buf_add_text(out, "{");
+    while (json_next_member(result, &at, &key, &value)) {
+        if (json_equals(key, "statusCode") || json_equals(key, "headers"))
+            continue;
+        json_add_member(out, comma, key, value);
+        comma = ",";
+    }
+    buf_add_text(out, "}");
+}
+
+static bool is_image(const struct buf *type)
+{
+    return buf_len(type) >= 5 && memcmp(buf_at(type), "image", 5) == 0;
+}
+
+/* The text of a string, base64-decoded for an image; any other document as it is written. */
+static void add_content(struct buf *out, struct json_slice content, bool is_base64)
+{
+    struct buf text = {0};
+
+    if (content.kind != JSON_STRING) {
+        buf_add(out, content.text, content.n);
+        return;
+    }
+    add_text(&text, content);
+    if (buf_len(&text) > 0 && !(is_base64 && base64_decode(out, buf_at(&text), buf_len(&text))))
+        buf_add(out, buf_at(&text), buf_len(&text));
+    buf_done(&text);
+}
+
+void shape_allow_all(struct request *request)
+{
+    request_add_header(request, "access-control-allow-origin", CORS_ORIGIN);
+    request_add_header(request, "access-control-allow-methods", CORS_METHODS);
+    allow_headers(request);
+}
+
+static int read_status(struct json_slice result)
+{
+    struct json_slice value;
+    int status = json_member(result, "statusCode", &value) ? status_of(value) : 0;
+
+    return status != 0 ? status : 200;
+}
+
+/* Add the reply's headers and type, and those that let pages of any origin read it. */
+static void add_head(struct request *request, struct json_slice result, struct found *found)
+{
+    struct json_slice headers, body, key, value;
+    size_t at = 0;
+
+    if (result.kind == JSON_OBJECT && json_member(result, "headers", &headers) &&
+        headers.kind == JSON_OBJECT)
+        while (json_next_member(headers, &at, &key, &value))
+            add_header(request, found, key, value);
+    if (buf_len(&found->type) == 0 && result.kind == JSON_OBJECT &&
+        json_member(result, "body", &body) && body.kind == JSON_STRING)
+        buf_add_text(&found->type, "text/html");
+    if (buf_len(&found->type) > 0)
+        request_set_type(request, buf_at(&found->type), buf_len(&found->type));
+    if (!found->has_origin)
+        request_add_header(request, "access-control-allow-origin", CORS_ORIGIN);
+    if (!found->has_methods)
+        request_add_header(request, "access-control-allow-methods", CORS_METHODS);
+    if (!found->has_headers)
+        allow_headers(request);
+}
+
+void shape_reply(struct request *request, struct json_slice result)
+{
+    struct found found = {.has_origin = false};
+    struct buf out = {0};
+    struct json_slice body;
+    int status = 200;
+    size_t n;
+
+    add_head(request, result, &found);
+    if (result.kind != JSON_OBJECT) {
+        buf_add(&out, result.text, result.n);
+    } else {
+        status = read_status(result);
+        if (!json_member(result, "body", &body))
+            add_rest(&out, result);
+        else if (body.kind != JSON_NULL)
+            add_content(&out, body, is_image(&found.type));
+    }
+    buf_done(&found.type);
+    n = buf_len(&out);
+    if (status == 200 && n == 0)
+        status = 204;
+    request_reply(request, status, out.bytes, n); /* the block's start: nothing was consumed */
+}
+
+/* ---- a reply in parts ---- */
+
+bool shape_describes_reply(const char *part, size_t n)
+{
+    struct json_slice top = json_top(part, n), value;
+    int status;
+
+    if (top.kind != JSON_OBJECT)
+        return false;
+    status = read_status(top);
+    return status != 204 && status != 304 &&
+           (json_member(top, "statusCode", &value) || json_member(top, "headers", &value));
+}
+
+int shape_begin(struct shape *shape, struct request *request, const char *part, size_t n,
+                struct buf *out)
+{
+    struct json_slice top = json_top(part, n), body;
+    struct found found = {.has_origin = false};
+
+    add_head(request, top, &found);
+    if (buf_len(&found.type) == 0)
+        request_set_type(request, TYPE_OF_TEXT, strlen(TYPE_OF_TEXT));
+    shape->is_base64 = is_image(&found.type);
+    buf_done(&found.type);
+    if (json_member(top, "body", &body) && body.kind != JSON_NULL)
+        shape_add(shape, out, body.text, body.n);
+    return read_status(top);
+}
+
+void shape_add(const struct shape *shape, struct buf *out, const char *part, size_t n)
+{
+    struct json_slice top = json_top(part, n);
+
+    add_content(out, top, shape->is_base64);
+    if (top.kind != JSON_STRING)
+        buf_add_text(out, "\n");
+}

@@ -1,0 +1,34 @@
+"""meson install: that the installed runtimes are whole. bare-tests.sh packages tries packages made of it."""
+
+import os
+import subprocess
+
+import pytest
+from conftest import PROGRAM, ROOT, WAIT_S
+
+BUILT = {"c", "dotnet", "java", "native", "oneshot", "pypy"}  # of what is compiled, or has nothing else
+NOT_INSTALLED = {"README.md", "meson.build"}
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory):
+    """The folder of runtimes of an installation, somewhere below a folder of its own."""
+    root = tmp_path_factory.mktemp("installed")
+    subprocess.run(["meson", "install", "-C", PROGRAM.parents[1], "--no-rebuild", "--quiet", "--destdir", root],
+                   check=True, timeout=WAIT_S, stdout=subprocess.DEVNULL)
+    manifest, = root.rglob("python/runtime.json")
+    return manifest.parents[1]
+
+
+@pytest.mark.parametrize("language", sorted(
+    folder.parent.name for folder in ROOT.glob("runtime/*/runtime.json") if folder.parent.name not in BUILT))
+def test_each_file_of_a_launcher_is_installed(installed, language):
+    source = ROOT / "runtime" / language
+    files = [path.relative_to(source) for path in source.rglob("*") if path.is_file()]
+    files = [path for path in files if path.name not in NOT_INSTALLED and "accelerator" not in path.parts
+             and "__pycache__" not in path.parts]
+    assert "runtime.json" in map(str, files)
+    for path in files:
+        there = installed / language / path
+        assert there.read_bytes() == (source / path).read_bytes(), path
+        assert os.access(there, os.X_OK) or not os.access(source / path, os.X_OK), path
