@@ -199,11 +199,10 @@ pytest_cases() {
 }
 
 checks() {
-    local name names=(format layers shell python spell readme)
+    local name
 
-    [[ $quick == yes ]] || names+=(analyze)
-    for name in "${names[@]}"; do
-        single "check-$name" 300 env BUILD="$OUT/gcc" "$here/check.sh" "$name"
+    for name in format layers shell python spell readme analyze; do
+        single "check-$name" 600 env BUILD="$OUT/gcc" "$here/check.sh" "$name"
     done
 }
 

@@ -6,34 +6,38 @@
 
 /* ---- characters: RFC 9110 5.6.2, 5.5 ---- */
 
+/* Each byte of each head is looked at here, so both take as few instructions as they can. */
+
+/* Digits, letters and !#$%&'*+-.^_`|~, a bit for each. */
 static bool is_token_char(char c)
 {
-    switch (c) {
-    case '!':
-    case '#':
-    case '$':
-    case '%':
-    case '&':
-    case '\'':
-    case '*':
-    case '+':
-    case '-':
-    case '.':
-    case '^':
-    case '_':
-    case '`':
-    case '|':
-    case '~':
-        return true;
-    default:
-        return (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z');
-    }
+    static const uint64_t bits[2] = {UINT64_C(0x03ff6cfa00000000), UINT64_C(0x57ffffffc7fffffe)};
+    unsigned char u = (unsigned char)c;
+
+    return u < 128 && (bits[u >> 6] >> (u & 63) & 1) != 0;
 }
 
 /* What a field's value may hold: no control character but the tab. */
 static bool is_text_char(char c)
 {
     return (unsigned char)c >= 0x20 ? c != 0x7f : c == '\t';
+}
+
+/* Eight bytes at once where none of them is a control character. */
+static bool is_text(const char *text, size_t n)
+{
+    const uint64_t ones = UINT64_C(0x0101010101010101), highs = 0x80 * ones;
+    uint64_t bytes, del;
+
+    for (; n >= sizeof(bytes); text += sizeof(bytes), n -= sizeof(bytes)) {
+        memcpy(&bytes, text, sizeof(bytes));
+        del = bytes ^ 0x7f * ones;
+        if ((((bytes - 0x20 * ones) & ~bytes) | ((del - ones) & ~del)) & highs)
+            break;
+    }
+    while (n > 0 && is_text_char(*text))
+        text++, n--;
+    return n == 0;
 }
 
 static bool is_token(struct part part)
@@ -49,10 +53,8 @@ static char lower(char c)
     return c >= 'A' && c <= 'Z' ? (char)(c | 0x20) : c;
 }
 
-bool part_is(struct part part, const char *word)
+bool part_spells(struct part part, const char *word)
 {
-    if (strlen(word) != part.n)
-        return false;
     for (size_t i = 0; i < part.n; i++)
         if (lower(part.text[i]) != word[i])
             return false;
@@ -124,9 +126,13 @@ static void split_absolute(struct head *head, size_t n_scheme)
 
 static bool is_authority(struct part host)
 {
-    for (size_t i = 0; i < host.n; i++)
-        if ((unsigned char)host.text[i] <= 0x20 || strchr("/?#@,\\", host.text[i]) != NULL)
+    for (size_t i = 0; i < host.n; i++) {
+        char c = host.text[i];
+
+        if ((unsigned char)c <= 0x20 || c == '/' || c == '?' || c == '#' || c == '@' || c == ',' ||
+            c == '\\')
             return false;
+    }
     return true;
 }
 
@@ -277,9 +283,8 @@ static enum framing read_line(struct head *head, struct seen *seen, const char *
         return bad(head, 400, "A line of the head is folded.");
     if (!is_token(name))
         return bad(head, 400, "A line of the head is not NAME: VALUE.");
-    for (size_t i = name.n + 1; i < n; i++)
-        if (!is_text_char(line[i]))
-            return bad(head, 400, "A line of the head holds a control character.");
+    if (!is_text(line + name.n + 1, n - name.n - 1))
+        return bad(head, 400, "A line of the head holds a control character.");
     if (++seen->n_fields > HEAD_MAX_FIELDS)
         return bad(head, 431, "The head has more than 100 fields.");
     return read_field(head, seen, name, trimmed((struct part){colon + 1, n - name.n - 1}));

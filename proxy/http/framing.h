@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #define HEAD_MAX_BYTES    65536
 #define HEAD_MAX_FIELDS   100 /* libh2o has no room for more */
@@ -52,8 +53,12 @@ enum framing head_read(struct head *head, const char *text, size_t n);
 /* The next line of head.fields; starts with *at == 0. false: there is none. */
 bool head_next_field(struct part fields, size_t *at, struct part *name, struct part *value,
                      struct part *line);
-/* Whether name equals word, ignoring case. word: lower case. */
-bool part_is(struct part part, const char *word);
+bool part_spells(struct part part, const char *word); /* ... where word has as many characters */
+/* Whether part equals word, ignoring case. word: lower case. */
+static inline bool part_is(struct part part, const char *word)
+{
+    return part.n == strlen(word) && part_spells(part, word);
+}
 
 /* ---- a chunked body ---- */
 

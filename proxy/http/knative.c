@@ -23,10 +23,10 @@
 struct passage {
     struct knative *knative; /* borrowed */
     struct request *request;
-    struct buf init;           /* the body that http/init.c reads; empty: no init */
+    struct buf init;           /* the body for http/init.c; empty: no init */
     struct buf run;            /* ... http/run.c; empty: no activation */
     bool is_raw;               /* how its action wants the body */
-    struct loop_post run_next; /* the init is done: run, but not from inside it */
+    struct loop_post run_next; /* the init is done: run, from the loop */
 };
 
 static void passage_free(struct passage *passage)
@@ -45,7 +45,7 @@ static bool is_true(const char *variable)
     return value != NULL && strcasecmp(value, "true") == 0;
 }
 
-/* "[get, post]" becomes "GET, POST"; what is unknown is left out, nothing stands for POST. */
+/* "[get, post]" becomes "GET, POST"; unknown methods are left out; an empty list means POST. */
 static void read_methods(char *out, size_t size, const char *list)
 {
     static const char *const known[] = {"GET", "POST", "PUT", "DELETE", "OPTIONS"};
@@ -86,7 +86,7 @@ static void on_run_replied(void *owner, struct request *request, int status, cha
 {
     struct passage *passage = owner;
 
-    if (status == 0) { /* it goes in parts, as http/run.c sends them */
+    if (status == 0) { /* http/run.c streams the reply */
         passage_free(passage);
         return;
     }
@@ -126,7 +126,7 @@ static void on_init_replied(void *owner, struct request *request, int status, ch
     passage_free(passage);
 }
 
-/* ---- the request: what the handlers and the action get of it ---- */
+/* ---- the request: bodies for the handlers and the action ---- */
 
 static void add_member(struct buf *out, const char *name, const char *text, size_t n)
 {
@@ -141,7 +141,7 @@ static int hex_value(char c)
     return c >= '0' && c <= '9' ? c - '0' : isxdigit((unsigned char)c) ? (c | 32) - 'a' + 10 : -1;
 }
 
-/* A part of a query as JSON text, its escapes undone. */
+/* A percent-decoded part of a query as JSON text. */
 static void add_query_text(struct buf *out, const char *text, size_t n)
 {
     struct buf plain = {0};
@@ -201,7 +201,7 @@ static void add_headers(struct buf *out, const struct request *request)
     buf_add_text(out, "}");
 }
 
-/* The raw body: a text as it is, anything else as base64 of its JSON. */
+/* The raw body: a string as it is, anything else as base64 of its JSON. */
 static void add_raw(struct buf *out, struct json_slice value)
 {
     struct buf text = {0}, encoded = {0};
@@ -218,7 +218,7 @@ static void add_raw(struct buf *out, struct json_slice value)
     buf_done(&encoded);
 }
 
-/* Whether a name begins with "__ow_", in whatever escapes it is spelt. */
+/* Whether a name, unescaped, begins with "__ow_". */
 static bool is_ours(struct json_slice key)
 {
     auto_free char *name = xmalloc(key.n);
@@ -227,7 +227,7 @@ static bool is_ours(struct json_slice key)
     return n >= 5 && memcmp(name, "__ow_", 5) == 0;
 }
 
-/* The action's argument: what the client gave, and what is known of its request. */
+/* The action's argument: the client's members, and those that describe its request. */
 static void add_value(struct buf *out, const struct passage *passage, struct json_slice given)
 {
     const struct request *request = passage->request;
@@ -274,7 +274,7 @@ static void make_run(struct passage *passage, struct json_slice activation, stru
     buf_add_text(out, "}");
 }
 
-/* -1: one that must be true or false is not; *flag is its value otherwise. */
+/* Read a boolean member. -1: it has another type; *flag is its value otherwise. */
 static int read_flag(struct json_slice init, const char *name, bool *flag)
 {
     struct json_slice value;
@@ -310,7 +310,7 @@ static bool make_init(struct passage *passage, struct json_slice init)
     return true;
 }
 
-/* What the body asks for. false: it was answered. */
+/* Read what the body asks for. false: the request was answered. */
 static bool read_body(struct passage *passage, const char *body, size_t n)
 {
     static const struct json_slice none = {"null", 4, JSON_NULL};
@@ -340,7 +340,7 @@ static bool read_body(struct passage *passage, const char *body, size_t n)
         value = none;
     if (wants_init && !make_init(passage, init))
         return false;
-    /* With an init the word "activation" says that it is to be run as well. */
+    /* With an init, "activation" means that the action is to run as well. */
     if (!wants_init || activation.kind != JSON_NULL)
         make_run(passage, activation, value);
     return true;

@@ -4,10 +4,8 @@
  * knative - the single entry point (__OW_RUNTIME_PLATFORM=knative): one path for /init and /run,
  * and replies that an action shapes itself, as a web action does.
  *
- *     body {"init":…,"activation":…,"value":…} ─► http/init.c ─► http/run.c ─► status, headers, body
- *
- * It stands before the two handlers: it gives them the bodies that they know and takes their
- * replies. Source: openwhisk-contract 1.9, 4.8.
+ * It wraps the handlers of http/init.c and http/run.c: it gives them the bodies that they expect
+ * and rewrites their replies. Source: openwhisk-contract 1.9, 4.8.
  */
 
 #include <stdbool.h>
@@ -21,7 +19,7 @@ struct knative {
     bool is_raw;             /* the action wants the body as it came: __ow_body, __ow_query */
 };
 
-/* Whether the environment asks for it; knative is filled then. */
+/* Whether the environment asks for it; then knative is filled. */
 bool knative_read(struct knative *knative, struct service *service);
 /* owner: the struct knative. */
 void knative_on_request(void *owner, struct request *request);

@@ -58,12 +58,17 @@ static void block_add_text(h2o_buffer_t *block, const char *text)
     block_add(block, text, strlen(text));
 }
 
-/* LENGTH_DIGITS of them, zeros in front. For each request: printf() takes ten times as long. */
-static void write_length(char *at, uint64_t length)
+/* A length at the end of `digits`, at least n_min digits long. Returns its first digit. Called for
+ * each request: printf() takes ten times as long. */
+static const char *write_length(char digits[LENGTH_DIGITS], uint64_t length, size_t n_min)
 {
-    for (size_t i = LENGTH_DIGITS; i > 0; i--, length /= 10)
-        at[i - 1] = (char)('0' + length % 10);
-    assert(length == 0); /* bodies are bounded long before */
+    char *end = digits + LENGTH_DIGITS, *at = end;
+
+    for (; length > 0 || (size_t)(end - at) < n_min; length /= 10) {
+        assert(at > digits); /* bodies are bounded long before */
+        *--at = (char)('0' + length % 10);
+    }
+    return at;
 }
 
 /* Give the request to libh2o, which calls its handler from inside this function. */
@@ -71,7 +76,7 @@ static void give(struct connection *c)
 {
     c->state = CONNECTION_BUSY;
     if (c->length_at != NULL)
-        write_length(c->length_at, c->n_body);
+        (void)write_length(c->length_at, c->n_body, LENGTH_DIGITS);
     assert(c->sock->input->size == 0);
     h2o_buffer_dispose(&c->sock->input);
     c->sock->input = TAKE(c->block);
@@ -158,9 +163,11 @@ static void write_head(struct connection *c, const struct head *head)
     if (head->closes)
         block_add_text(block, "connection: close\r\n");
     if (head->has_length || head->is_chunked) {
-        write_length(digits, head->length);
+        const char *length =
+            write_length(digits, head->length, head->is_chunked ? LENGTH_DIGITS : 1);
+
         block_add_text(block, "content-length: ");
-        block_add(block, digits, sizeof(digits));
+        block_add(block, length, (size_t)(digits + LENGTH_DIGITS - length));
         block_add_text(block, "\r\n");
         c->length_at = head->is_chunked ? block->bytes + block->size - 2 - LENGTH_DIGITS : NULL;
     }

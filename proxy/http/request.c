@@ -1,7 +1,7 @@
 /*
- * An answer that comes later costs two epoll_ctl in libh2o, because it drops the client's
- * descriptor from epoll's set while its request is in flight. A reader of our own stays on the
- * socket, which also hears of clients that leave. Source: library-facts A3, B.
+ * libh2o takes a client's descriptor out of epoll's set while its request is in flight, which costs
+ * two epoll_ctl() for each request. So we keep a reader of our own on the socket, which also
+ * notices clients that leave. Source: library-facts A3, B.
  */
 
 #include "http/request.h"
@@ -17,11 +17,11 @@
 #include "http/connection.h"
 #include "worker/parts.h"
 
-/* An answer up to this may stay in memory until the next request, and is not counted. */
+/* a reply up to this size is not counted, and may stay in memory until the next request */
 #define LAZY_MAX_BYTES 4096
-#define PIECE_BYTES    (1u << 18) /* of a large answer that is given to libh2o at a time */
+#define PIECE_BYTES    (1u << 18) /* bytes of a large reply that are given to libh2o at a time */
 #define STREAM_HELD_BYTES                                                                          \
-    (2 * PARTS_HELD_MAX) /* of a reply in pieces: one that leaves, one that comes */
+    (2 * PARTS_HELD_MAX) /* of a reply in pieces: one is leaving, one is prepared */
 #define NO_ROOM                                                                                    \
     "The answer is dropped: other clients' bodies and answers fill the memory (--held-max-bytes)."
 #define REQUEST_MAGIC 0x77686b32u
@@ -37,11 +37,11 @@ struct request {
     size_t n_sent; /* of it, given to libh2o */
     h2o_generator_t generator;
     uint64_t came_at_us;                   /* loop time */
-    struct request_text other_body;        /* what request_body() tells instead; text NULL: none */
+    struct request_text other_body;        /* set by request_set_body(); text NULL: not set */
     const struct request_watcher *watcher; /* NULL: none */
     void *watcher_owner;
-    bool streams;      /* the reply goes in pieces that its handler sends */
-    bool makes_chunks; /* ... framed here: libh2o does so for the status 200 alone */
+    bool streams;      /* its handler sends the reply in pieces */
+    bool makes_chunks; /* ... in chunks that we frame: libh2o does so for status 200 only */
     char chunk_head[24];
     bool is_sending;             /* ... and one of them has not left */
     const char *type;            /* of the reply; NULL: application/json */
@@ -100,7 +100,7 @@ const char *request_body(const struct request *request, size_t *n)
     return request->req->entity.base;
 }
 
-/* Blanks at the end of a value do not belong to it; those before it are gone already. */
+/* Cut blanks off the end of a value; those at its start are cut already. */
 static struct request_text trimmed(h2o_iovec_t value)
 {
     while (value.len > 0 && (value.base[value.len - 1] == ' ' || value.base[value.len - 1] == '\t'))
@@ -118,7 +118,7 @@ bool request_headers(const struct request *request, const struct header_name *na
     for (size_t i = 0; i < headers->size; i++) {
         h2o_iovec_t *name = headers->entries[i].name; /* lower case by now */
 
-        if (h2o_iovec_is_token(name)) /* one that libh2o knows by its address, as most are */
+        if (h2o_iovec_is_token(name)) /* a common header, which libh2o compares by address */
             continue;
         for (size_t k = 0; k < n_names; k++) {
             if (name->len != names[k].n || memcmp(name->base, names[k].text, names[k].n) != 0)
@@ -215,9 +215,9 @@ void request_add_header(struct request *request, const char *name, const char *v
 }
 
 /*
- * libh2o winds a request up in the turn after its reply, but is not woken for that. Mostly there is
- * no hurry: the client's next request comes and brings that turn. Not so when it has come already,
- * when the client has left or is to be let go, and when much memory hangs on it.
+ * libh2o cleans up a request in the turn after its reply, but does not wake the loop for that.
+ * Usually the client's next request does. Wake it if that request has come already, if the client
+ * has left or must leave, or if the request holds much memory.
  */
 static bool is_urgent(const struct request *request, size_t n_body)
 {
@@ -225,15 +225,15 @@ static bool is_urgent(const struct request *request, size_t n_body)
            connection_has_more(request->connection);
 }
 
-/* No bytes may follow the head of such an answer: a client would take them for the next one. The
- * length of one to HEAD is told all the same. */
+/* The reply to HEAD has no body, which a client would take for the next reply. Its length is sent
+ * all the same. */
 static bool is_bare(const h2o_req_t *req)
 {
     return h2o_memis(req->method.base, req->method.len, H2O_STRLIT("HEAD")) ||
            req->res.status == 204 || req->res.status == 304;
 }
 
-/* The next piece of the reply; the one before it has left. */
+/* Send the next piece of the reply: the last one has left. */
 static void send_piece(struct request *request)
 {
     size_t n_left = request->n_body - request->n_sent;
@@ -245,7 +245,7 @@ static void send_piece(struct request *request)
              n == n_left ? H2O_SEND_STATE_FINAL : H2O_SEND_STATE_IN_PROGRESS);
 }
 
-/* Without a proper end. The request is gone afterwards. */
+/* End the reply improperly, so that the client notices. The request is gone afterwards. */
 static void end_stream(struct request *request)
 {
     request->is_sending = true; /* for good */
@@ -277,7 +277,7 @@ static void on_proceed(h2o_generator_t *generator, h2o_req_t *req)
     send_piece(request);
 }
 
-/* What is held until its client has taken it. false: there is no room for so much. */
+/* Count a reply as held until its client has taken it. false: there is no room. */
 static bool has_room(const struct request *request, size_t n)
 {
     struct connection *connection = request->connection;
@@ -419,7 +419,7 @@ void request_send(struct request *request, struct buf *bytes, bool is_last)
         request->watcher = NULL;
     connection_sending(request->connection);
     h2o_send(request->req, pieces, n, is_last ? H2O_SEND_STATE_FINAL : H2O_SEND_STATE_IN_PROGRESS);
-    loop_hurry(request->all->loop); /* libh2o goes on in the next turn, and is not woken for that */
+    loop_hurry(request->all->loop); /* libh2o continues in the next turn; wake the loop for it */
 }
 
 void request_break(struct request *request, struct buf *bytes)
@@ -481,9 +481,9 @@ static void on_request_disposed(void *arg)
 
     assert(request->magic == REQUEST_MAGIC);
     /*
-     * libh2o disposes of a request right before it turns to the next one: only here does it get its
-     * socket back, as it left it. Earlier, at the reply, the descriptor would leave epoll's set for
-     * the turn that the reply takes, two system calls for each request.
+     * libh2o disposes of a request right before it turns to the next one: only then do we give the
+     * socket back as libh2o left it. Any earlier, the descriptor would leave epoll's set for a
+     * turn, which costs two system calls for each request.
      */
     h2o_socket_read_stop(request->sock);
     request->all->n_open--;

@@ -29,7 +29,7 @@ struct run {
     struct job job;
     struct service *service; /* borrowed */
     struct request *request; /* valid until the reply; NULL: it is gone, with its client */
-    enum stream_kind stream; /* how the client wants the parts of its answer */
+    enum stream_kind stream; /* the form in which the client wants the parts of its answer */
     bool may_shape;          /* the action's first part may say how they look instead */
     bool has_left;           /* the client has */
     struct shape shape;
@@ -42,7 +42,7 @@ struct run {
 
 /* ---- the reply ---- */
 
-/* The line is of no use any more. Called before the reply: its answer may need the room. */
+/* Free the line. Called before the reply, whose answer may need the room. */
 static void drop_line(struct run *run)
 {
     job_drop_line(&run->job);
@@ -108,7 +108,7 @@ static enum run_end end_of(const struct job *job, bool is_answered)
     return outcome_of(job->outcome)->end;
 }
 
-/* A stream says 200 before its end is known. */
+/* A stream says 200 before its outcome is known. */
 static int stream_status(const struct run *run)
 {
     if (!run->is_done || run->job.parts != NULL)
@@ -125,13 +125,13 @@ static bool begin_stream(struct run *run)
     return stream_begin(run->request, run->stream, stream_status(run));
 }
 
-/* A reply that the action describes has no other place for an error than its missing end. */
+/* In a reply that the action describes, only a missing end can report an error. */
 static bool is_broken(const struct run *run)
 {
     return run->is_done && (!contract_is_answered(&run->job) || contract_is_error(&run->job));
 }
 
-/* What is there of a reply that the action describes. Returns its status, should it begin now. */
+/* The parts so far of a reply that the action describes. Returns its status if it begins now. */
 static int add_shaped(struct run *run, struct buf *bytes)
 {
     struct job *job = &run->job;
@@ -181,7 +181,7 @@ static void shaped_step(struct run *run)
         run_free(run);
 }
 
-/* Send what there is, and the end when the job is done. The run is gone after that. */
+/* Send the parts that there are, and the end if the job is done. Then the run is freed. */
 static void stream_step(struct run *run)
 {
     struct job *job = &run->job;
@@ -255,7 +255,7 @@ static void on_gone(void *owner)
 
 static const struct request_watcher watcher = {.left = on_left, .room = on_room, .gone = on_gone};
 
-/* Where the action describes its reply, that goes before what the client accepts. */
+/* A reply that the action describes takes precedence over what the client accepts. */
 static void on_first_part(struct job *job, const char *text, size_t n)
 {
     struct run *run = container_of(job, struct run, job);
@@ -269,7 +269,7 @@ static void on_first_part(struct job *job, const char *text, size_t n)
         job_cancel(job);
 }
 
-/* The platform compares bodies, so what else there is to say goes into headers. */
+/* Test suites compare bodies, so all other information goes into headers. */
 static void add_headers(const struct run *run, bool is_answered)
 {
     const struct job *job = &run->job;
@@ -336,7 +336,7 @@ static void on_done(struct job *job)
 
 /* ---- the request ---- */
 
-/* The limit behind a deadline that is left_ms away: the body took some of it to get here. Apache's
+/* The limit that a deadline left_ms away stands for: some of it was spent on the way here. Apache's
  * limit tests compare the text with the limit. */
 static uint64_t limit_of(uint64_t left_ms)
 {
@@ -363,7 +363,8 @@ static void set_deadline(const struct service *service, struct run *run, struct 
     job->deadline_at_ms = run->came_at_us / 1000 + span_ms;
 }
 
-/* The body as one line, with what the client's headers add to it. A large one is not copied. */
+/* Make the body the job's line, with members from the client's headers. A large body is not
+ * copied. */
 static void set_line(struct run *run, struct json_slice top, const struct trace *trace)
 {
     const struct passed *passed = run->service->opts.passed;
@@ -422,7 +423,7 @@ static void refuse_full(struct service *service, struct request *request, const 
     request_reply_full(request, text);
 }
 
-/* It waited for a preloaded action, which does not start. */
+/* The request waited for a preloaded action, which failed to start. */
 static void refuse_unstarted(struct service *service, struct request *request)
 {
     struct run_tally *tally = &service->runs;
@@ -435,7 +436,7 @@ static void refuse_unstarted(struct service *service, struct request *request)
     refuse(request, ERROR_KIND_UNAVAILABLE, 502, text);
 }
 
-/* Whether this proxy takes no activation now, whatever the request says; it was answered then. */
+/* Refuse the request if the proxy takes no activations now. true: it was answered. */
 static bool is_closed(struct service *service, struct request *request, enum gate_pass pass)
 {
     if (pass == GATE_FULL) {

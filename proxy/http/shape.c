@@ -17,7 +17,7 @@
 #define CORS_HEADERS "Authorization, Origin, X-Requested-With, Content-Type, Accept, User-Agent"
 #define TYPE_OF_TEXT "text/plain; charset=utf-8"
 
-/* ---- what the action says of its reply ---- */
+/* ---- status, headers and body from the action's result ---- */
 
 static bool is_token(const char *text, size_t n)
 {
@@ -27,7 +27,7 @@ static bool is_token(const char *text, size_t n)
     return n > 0;
 }
 
-/* No line may be begun in a header: the rest would be headers of the action's clients' making. */
+/* A header must not contain a line end: an action's caller could add headers of its own. */
 static bool is_header_value(const char *text, size_t n)
 {
     for (size_t i = 0; i < n; i++)
@@ -41,7 +41,7 @@ static bool name_is(const struct buf *name, const char *text)
     return buf_len(name) == strlen(text) && strncasecmp(buf_at(name), text, strlen(text)) == 0;
 }
 
-/* A string without its quotes and escapes, anything else as it is written. */
+/* A string, unescaped; any other value as it is written. */
 static void add_text(struct buf *out, struct json_slice value)
 {
     if (value.kind == JSON_STRING)
@@ -50,7 +50,7 @@ static void add_text(struct buf *out, struct json_slice value)
         json_compact(out, value);
 }
 
-/* What was found in the action's headers that changes what we add. */
+/* What the action's headers contain that we would add otherwise. */
 struct found {
     struct buf type; /* empty: none was given */
     bool has_origin;
@@ -65,7 +65,7 @@ static void add_header(struct request *request, struct found *found, struct json
 
     add_text(&name, key);
     add_text(&text, value);
-    buf_add(&text, "", 1); /* so that there are bytes, whatever it holds */
+    buf_add(&text, "", 1); /* so that the buffer has memory even for an empty text */
     if (buf_len(&name) > 0 && is_token(buf_at(&name), buf_len(&name)) &&
         is_header_value(buf_at(&text), buf_len(&text) - 1)) {
         if (name_is(&name, "content-type")) {
@@ -84,7 +84,7 @@ static void add_header(struct request *request, struct found *found, struct json
     buf_done(&text);
 }
 
-/* What the client's browser asked to be allowed, else what such actions allow by default. */
+/* The request headers that the browser asks for, else the default of such actions. */
 static void allow_headers(struct request *request)
 {
     struct request_text name, value;
@@ -113,7 +113,7 @@ static int status_of(struct json_slice value)
     return (int)strtol(digits, NULL, 10);
 }
 
-/* The result without the members that shape the reply. */
+/* The result without the members that set status, headers and body. */
 static void add_rest(struct buf *out, struct json_slice result)
 {
     struct json_slice key, value;
@@ -135,7 +135,7 @@ static bool is_image(const struct buf *type)
     return buf_len(type) >= 5 && memcmp(buf_at(type), "image", 5) == 0;
 }
 
-/* A string as its text, which of an image is base64; any other document as it is written. */
+/* The text of a string, base64-decoded for an image; any other document as it is written. */
 static void add_content(struct buf *out, struct json_slice content, bool is_base64)
 {
     struct buf text = {0};
@@ -165,7 +165,7 @@ static int read_status(struct json_slice result)
     return status != 0 ? status : 200;
 }
 
-/* The headers of the reply, its type and those that let pages of any other origin read it. */
+/* Add the reply's headers and type, and those that let pages of any origin read it. */
 static void add_head(struct request *request, struct json_slice result, struct found *found)
 {
     struct json_slice headers, body, key, value;
@@ -210,7 +210,7 @@ void shape_reply(struct request *request, struct json_slice result)
     n = buf_len(&out);
     if (status == 200 && n == 0)
         status = 204;
-    request_reply(request, status, out.bytes, n); /* nothing was taken from its front */
+    request_reply(request, status, out.bytes, n); /* the block's start: nothing was consumed */
 }
 
 /* ---- a reply in parts ---- */

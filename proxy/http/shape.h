@@ -22,15 +22,15 @@ void shape_reply(struct request *request, struct json_slice result);
 /* ---- in parts ---- */
 
 struct shape {
-    bool is_base64; /* how strings hold their bytes: the type is an image's */
+    bool is_base64; /* strings are base64: the type is an image's */
 };
 
-/* Whether a part, a JSON document, describes the reply, which it then begins: an object with
- * `statusCode` or `headers`, and not with a status that allows no body. */
+/* Whether the first part, a JSON document, describes the reply: an object with `statusCode` or
+ * `headers` whose status allows a body. */
 bool shape_describes_reply(const char *part, size_t n);
 /* Add such a part's headers to the reply, and its body to `out`. Returns the status. */
 int shape_begin(struct shape *shape, struct request *request, const char *part, size_t n,
                 struct buf *out);
-/* What the client gets of a later part, or of the result: a string's text, any other document as
- * JSON and a newline. */
+/* What to send for a later part, or for the result: a string's text, any other document as JSON and
+ * a newline. */
 void shape_add(const struct shape *shape, struct buf *out, const char *part, size_t n);

@@ -177,24 +177,15 @@ bool channel_hold_up(struct channel *channel)
     return true;
 }
 
-static void set_paused(struct channel *channel, bool paused)
+void channel_pause(struct channel *channel, bool paused)
 {
+    if (channel->paused == paused)
+        return;
     channel->paused = paused;
     if (channel->fd1.sock != NULL)
         loop_watch_read(&channel->fd1, paused ? NULL : channel->on_fd1);
     if (channel->fd3.sock != NULL)
         loop_watch_read(&channel->fd3, paused ? NULL : channel->on_fd3);
-}
-
-void channel_pause(struct channel *channel)
-{
-    set_paused(channel, true);
-}
-
-void channel_resume(struct channel *channel)
-{
-    if (channel->paused)
-        set_paused(channel, false);
 }
 
 bool channel_pull(struct channel *channel)

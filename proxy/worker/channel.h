@@ -103,9 +103,8 @@ static inline bool channel_ended(const struct channel *channel)
  * false: read on. */
 bool channel_hold_up(struct channel *channel);
 
-/* Stop reading the answer descriptors until channel_resume(). */
-void channel_pause(struct channel *channel);
-void channel_resume(struct channel *channel);
+/* Stop reading the answer descriptors, or go on. */
+void channel_pause(struct channel *channel, bool paused);
 
 /* Take note of what the process announced in its ready line. */
 void channel_announced(struct channel *channel, const struct ready *ready);

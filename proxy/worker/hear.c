@@ -278,7 +278,7 @@ static bool must_pause(const struct session *s)
 static void on_readable(struct session *s)
 {
     if (must_pause(s))
-        channel_pause(&s->channel); /* until hear_resume() */
+        channel_pause(&s->channel, true); /* until hear_resume() */
     else
         hear_readable(s);
 }
@@ -316,7 +316,7 @@ enum stdin_probe_state hear_start(struct session *s)
 void hear_resume(struct session *s)
 {
     if (!must_pause(s))
-        channel_resume(&s->channel);
+        channel_pause(&s->channel, false);
 }
 
 /* ---- a program that never reads its input ---- */
@@ -416,7 +416,7 @@ void hear_rest(struct session *s, bool is_dead)
     const char *text;
     size_t n;
 
-    channel_resume(&s->channel);
+    channel_pause(&s->channel, false);
     for (int i = 0; i < LAST_READS_MAX && channel_pull(&s->channel); i++)
         hear(s);
     if (is_dead)

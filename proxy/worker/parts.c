@@ -8,7 +8,7 @@
 #include "base/util.h"
 #include "worker/job.h"
 
-#define STREAM_HELD_MAX (16u << 20) /* of a stream whose worker does not wait when it is told to */
+#define STREAM_HELD_MAX (16u << 20) /* of a stream whose worker ignores `pause` */
 
 static struct parts *parts_of(struct job *job, uint64_t now_us)
 {
@@ -21,14 +21,14 @@ static struct parts *parts_of(struct job *job, uint64_t now_us)
     return job->parts;
 }
 
-/* What came and was not taken is of no use: the answer will be an error. */
+/* The answer will be an error, so drop the parts that are kept for it. */
 static void give_up(struct job *job)
 {
     if (job->on_parts == NULL)
         buf_reset(&job->parts->bytes, 0);
 }
 
-/* Most bytes that may be kept. A stream's worker is made to wait long before. */
+/* Bound on the bytes kept. A stream's worker is paused long before. */
 static size_t held_max(const struct job *job, size_t max_bytes)
 {
     return job->on_parts != NULL ? max_bytes + STREAM_HELD_MAX : max_bytes;
@@ -49,7 +49,7 @@ void parts_add(struct job *job, const char *text, size_t n, size_t max_bytes, ui
     }
     if (parts->n == 1 && job->first_part != NULL)
         job->first_part(job, text, n);
-    /* "[" and "]" of a list; a comma stands for each newline but the last. */
+    /* As a list, parts need "[", "]" and commas, which take the place of the newlines. */
     if (n > max_bytes || buf_len(&parts->bytes) + n + 1 > held_max(job, max_bytes)) {
         parts->too_long = true;
         give_up(job);

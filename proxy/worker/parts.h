@@ -1,11 +1,11 @@
 #pragma once
 
 /*
- * parts - what an activation sends before its answer, until the maker of its job has taken it.
+ * parts - what an activation sends before its answer, until the job's maker takes it.
  *
- * A job with `on_parts` streams: its parts are taken as they come, and its worker is made to wait
- * while PARTS_HELD_MAX bytes of them are not taken. Parts of any other job are kept, for its answer
- * is their list where it has no other. Source: runtime/README.md, "Answers in parts".
+ * A job with `on_parts` is a stream: its parts are taken as they come, and its worker is paused
+ * while PARTS_HELD_MAX bytes are not taken. The parts of other jobs are kept: if there is no other
+ * answer, the list of parts is the answer. Source: runtime/README.md, "Answers in parts".
  */
 
 #include <stdbool.h>
@@ -17,32 +17,32 @@
 
 struct job;
 
-#define PARTS_HELD_MAX 262144 /* bytes of one stream before its worker waits */
+#define PARTS_HELD_MAX 262144 /* bytes of one stream before its worker is paused */
 
 struct parts {
     struct list node;     /* among those that have something to tell */
     struct job *job;      /* whose they are */
-    struct buf bytes;     /* whole parts that were not taken, each a JSON document and a newline */
+    struct buf bytes;     /* whole parts not taken yet, each a JSON document and a newline */
     uint64_t n;           /* that have come */
     uint64_t first_at_us; /* loop time at which the first came */
-    bool too_long;     /* one of them, or a list of them, passed the bound; the rest is dropped */
-    const char *fault; /* static: why one of them is none; the rest is dropped. NULL: all are */
+    bool too_long;        /* a part or the list passed the bound; the rest is dropped */
+    const char *fault; /* static: what is wrong with a part; the rest is dropped. NULL: nothing */
 };
 
-/* One part, whatever it is. max_bytes: for one, and for a list of them. */
+/* Add a part, not checked yet. max_bytes: bound on one part and on the list. */
 void parts_add(struct job *job, const char *text, size_t n, size_t max_bytes, uint64_t now_us);
-/* One part that was longer than its bound. */
+/* Record a part that was longer than its bound. */
 void parts_add_too_long(struct job *job, uint64_t now_us);
 
-/* Whether the job's worker is to wait before it sends more. */
+/* Whether the job's worker must be paused. */
 bool parts_are_full(const struct job *job);
-/* The first n bytes were taken: they are dropped, and a worker that waits goes on. */
+/* Drop the first n bytes, which were taken; a paused worker goes on. */
 void parts_took(struct job *job, size_t n);
 
-/* Whether the answer, when it comes, counts for nothing as a part was wrong. */
+/* Whether a part was wrong, so that the answer is an error. */
 bool parts_are_bad(const struct job *job);
 
-/* There is no answer but the parts: for a stream it is null, for any other job their list. */
+/* Make the parts the answer: null for a stream, their list for any other job. */
 void parts_become_answer(struct job *job);
 
 void parts_free(struct job *job);

@@ -268,9 +268,9 @@ class Proxy:
         self.wait_left()
         return self.descriptors()
 
-    def wait_left(self):
+    def wait_left(self, limit_s=WAIT_S):
         """Wait until the proxy has seen all clients leave: only what listens is left."""
-        wait_until(lambda: not self._connections(), "all connections to be closed")
+        wait_until(lambda: not self._connections(), "all connections to be closed", limit_s)
 
     def _connections(self):
         """Its sockets that are connected to clients, of all kinds."""

@@ -48,7 +48,7 @@ STALLED_S = (0.1, 1)
 DEADLY = ("exit", "half", "hang", "worker killed")
 
 WARM_UP_SHARE = 0.2
-REST_S = 120  # for the answers to what was asked, on a busy machine
+REST_S = 300  # for what comes after a phase, on a machine that is busy for minutes
 # Buffers that found their size late, and what malloc keeps between large bodies. A leak of 100 bytes
 # per activation would be more than that in a minute.
 GROWTH_MAX_KB = 16 << 10
@@ -214,7 +214,7 @@ class Soak:
         while time.monotonic() < end and not load.faults:
             wait_s = faults.turn()
             load.turn(min(wait_s, 0.1))
-        whisk.wait_until(faults.see_the_dead, "the killed to be dead")
+        whisk.wait_until(faults.see_the_dead, "the killed to be dead", REST_S)
         faults.thaw()
         for collector in self.collectors:
             collector.stalled_until = 0
@@ -231,8 +231,8 @@ class Soak:
             load.rest(REST_S)
             self.faults += load.faults
             return len(self.proxy.children()) == self.args.workers and not self.proxy.zombies()
-        whisk.wait_until(all_back, "all workers to be back")
-        self.proxy.wait_left()
+        whisk.wait_until(all_back, "all workers to be back", REST_S)
+        self.proxy.wait_left(REST_S)
 
     def check(self, before, after):
         ledger, faults = self.ledger, self.faults

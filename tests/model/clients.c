@@ -10,7 +10,8 @@
 #include "worker/parts.h"
 #include "world.h"
 
-#define FAR_MS 1000000
+#define FAR_MS   1000000
+#define APART_MS 400 /* between the deadlines of two that ask at once */
 
 /* ---- log streams ---- */
 
@@ -258,7 +259,8 @@ bool clients_submit(void)
     job->len = (size_t)snprintf(line, sizeof(line), "{\"n\":%u}\n", id);
     job->line = xstrdup(line);
     job->done = on_done;
-    job->deadline_at_ms = loop_now_ms(world.loop) + (world.ending ? FAR_MS : DEADLINE_MS);
+    job->deadline_at_ms =
+        loop_now_ms(world.loop) + (world.ending ? FAR_MS : DEADLINE_MS + APART_MS * (id - 1));
     list_init(&job->node);
     say("        ... activation %u", id);
     client->state = CLIENT_WAITS;

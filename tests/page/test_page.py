@@ -486,6 +486,9 @@ def test_everybody_can_use_it(dev, tab, axe):
             page.wait(f"innerWidth === {look['width']} && document.getAnimations().length === 0")  # a new version's tag glows for a moment
             assert page.run(AXE_RUN % ("" if name == "light" else BY_EYE)) == [], (what, name)
             assert page.run("document.documentElement.scrollWidth <= innerWidth"), f"{what}, {name}: nothing is wider than the page"
+            cut = page.run("""[...document.querySelectorAll('section > .bar')].filter((bar) =>
+                bar.getBoundingClientRect().bottom > bar.parentElement.getBoundingClientRect().bottom).map((bar) => bar.innerText)""")
+            assert cut == [], f"{what}, {name}: no buttons are cut off"
 
     check("as it opens")
     invoke(page, {"log": [f"\x1b[{code}mcolour {code}\x1b[0m" for code in [*range(30, 38), *range(90, 98), "41;30", "7", "2", "1;4;9"]],

@@ -421,6 +421,11 @@ def counted(name, count):
                              name=name, command="valgrind")
 
 
+def test_the_budget_names_what_is_counted():
+    counted = {f"{case}: {C_ACTION}" for case in ("1 at a time", "16 at a time", "echo of 1 MB")}
+    assert set(json.loads(budget.FILE.read_text())["limits"]) == counted
+
+
 def test_the_budget_is_passed_only_by_what_takes_more_than_its_limit():
     limits = {name: entry["instructions"]
               for name, entry in json.loads(budget.FILE.read_text())["limits"].items()}
