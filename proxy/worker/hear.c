@@ -378,6 +378,7 @@ bool hear_no_more(struct session *s, enum job_outcome outcome)
 
     assert(s->pid > 0 && !s->dismissed);
     s->dismissed = true;
+    s->reads_by_ms = 0; /* it is not asked any more: else its time would be over in each step */
     if (oldest == NULL)
         return false;
     if (outcome == JOB_LATE)

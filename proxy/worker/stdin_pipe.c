@@ -150,10 +150,12 @@ bool stdin_pipe_take_back(struct stdin_pipe *in, size_t *n_unread)
 
 void stdin_pipe_ask(struct stdin_pipe *in, bool between_lines)
 {
+    size_t n_unread = unread(in); /* once: it reads meanwhile */
+
     if (in->read_up_to > 0)
         return;
-    in->read_up_to = n_read(in) + 1;
-    if (between_lines && unread(in) == 0)
+    in->read_up_to = in->n_written - n_unread + 1;
+    if (between_lines && n_unread == 0)
         in->question = stdin_pipe_put(in, "\n", 1) > 0;
 }
 

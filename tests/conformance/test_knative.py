@@ -55,7 +55,7 @@ def test_a_get_gets_parts_as_a_page_may_read_them(proxy, accept, text):
 
 
 def fetched(one, accept="*/*"):
-    """A GET's reply and its body, or what came of it if the end is missing."""
+    """The reply to a GET, and its body, or what came of it if the end is missing."""
     connection = http.client.HTTPConnection("127.0.0.1", one.port, timeout=WAIT_S)
     connection.request("GET", "/", headers={"Accept": accept, "Origin": "http://elsewhere"})
     reply = connection.getresponse()

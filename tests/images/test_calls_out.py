@@ -165,7 +165,7 @@ def java_authorities(authority):
     made.chmod(0o777)
     engine("run", "--rm", "--label", LABEL, "--pull=never", f"--volume={authority}:/in:ro",
            f"--volume={made}:/out", "--entrypoint=keytool", image_name("java"), "-importcert", "-noprompt",
-           "-alias", "mine", "-storepass", "changeit", "-file", "/in/ca.pem", "-keystore", "/out/cacerts")
+           "-storetype", "JKS", "-alias", "mine", "-storepass", "changeit", "-file", "/in/ca.pem", "-keystore", "/out/cacerts")
     return made / "cacerts"
 
 

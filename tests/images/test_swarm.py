@@ -3,6 +3,7 @@
 import os
 import pathlib
 import shlex
+import shutil
 import subprocess
 import time
 
@@ -22,7 +23,8 @@ SWARM_S = 300  # for what takes half a minute on a quiet machine
 
 
 def has_ipvs():
-    subprocess.run(["modprobe", "ip_vs"], capture_output=True, check=False)
+    if shutil.which("modprobe"):
+        subprocess.run(["modprobe", "ip_vs"], capture_output=True, check=False)
     return pathlib.Path("/proc/net/ip_vs").exists()
 
 

@@ -43,7 +43,7 @@ static const struct scenario scenarios[] = {
     {"auto-3", "answers on 3, logs on 1 what looks like an answer", ONE_WORKER,
      .answers = ANSWERS_AUTO, .on = 3, .ahead = 1, .by_line = true, .depth = {13, 24},
      .budget = {.submits = 3, .logs = 2, .times = 3, .amid = 1}},
-    {"pipeline", "takes lines ahead", ON_3, ONE_WORKER, .ready = PIPELINE, .ahead = 3, .warm = true,
+    {"pipeline", "takes lines ahead", ON_3, ONE_WORKER, .ready = PIPELINE, .ahead = 2, .warm = true,
      .depth = {10, 18}, .budget = {.submits = 3, .deaths = 1, .leaves = 1, .times = 2, .amid = 1}},
     {"pipeline-small", "the same, and its pipe takes a line and a half", ON_3, ONE_WORKER,
      .ready = PIPELINE, .ahead = 3, .warm = true, .pipe_bytes = 22, .depth = {10, 18},

@@ -86,7 +86,20 @@ static void check_pool(const struct pool *pool, unsigned *n_jobs)
                len_of(&pool->queue));
     if (n_processes > pool->opts.n_workers)
         broken("a pool of %u workers has %u processes", pool->opts.n_workers, n_processes);
+    if (pool->n_queued > scenario->queue_max + pool->opts.n_workers * (1 + scenario->ahead))
+        broken("a queue of %u has %u activations", scenario->queue_max, pool->n_queued);
+    if (pool->state == POOL_STOPPING && pool->n_queued > 0 && !world.in_turn && !turn_is_due())
+        broken("an activation waits in a pool that is told to end");
     *n_jobs += pool_n_jobs(pool);
+}
+
+/* The proxy has nothing to do: whoever is late was told. */
+static void check_deadlines(void)
+{
+    for (unsigned i = 1; i <= world.n_clients; i++)
+        if (world.clients[i].state == CLIENT_WAITS &&
+            world.clients[i].job.deadline_at_ms * 1000 <= world.now_us)
+            broken("activation %u is late, and waits", i);
 }
 
 void state_check(void)
@@ -101,6 +114,8 @@ void state_check(void)
         n_waiting += world.clients[i].state == CLIENT_WAITS;
     if (n_waiting != n_jobs)
         broken("%u activations wait, and the pools have %u", n_waiting, n_jobs);
+    if (!world.in_turn && !turn_is_due())
+        check_deadlines();
 }
 
 /* ---- the state as a number ---- */
