@@ -24,6 +24,7 @@
 #define fd_reopen        whisk__fd_reopen
 #define fd_write_all     whisk__fd_write_all
 #define json_add_error   whisk__json_add_error
+#define json_add_member  whisk__json_add_member
 #define json_check       whisk__json_check
 #define json_compact     whisk__json_compact
 #define json_equals      whisk__json_equals
