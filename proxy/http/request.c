@@ -395,7 +395,7 @@ bool request_stream(struct request *request, int status, const char *type)
 
 void request_send(struct request *request, struct buf *bytes, bool is_last)
 {
-    h2o_iovec_t pieces[3];
+    h2o_iovec_t pieces[4];
     size_t n = 0;
 
     assert(request->magic == REQUEST_MAGIC && request->streams && !request->is_sending);
@@ -407,12 +407,12 @@ void request_send(struct request *request, struct buf *bytes, bool is_last)
                        request->n_body);
         pieces[n++] = h2o_iovec_init(request->chunk_head, strlen(request->chunk_head));
     }
-    pieces[n++] = h2o_iovec_init(bytes->bytes + bytes->start, request->n_body);
-    if (request->makes_chunks) {
-        const char *end = request->n_body == 0 ? "0\r\n\r\n" : is_last ? "\r\n0\r\n\r\n" : "\r\n";
-
-        pieces[n++] = h2o_iovec_init(end, strlen(end));
-    }
+    if (request->n_body > 0)
+        pieces[n++] = h2o_iovec_init(bytes->bytes + bytes->start, request->n_body);
+    if (request->makes_chunks && request->n_body > 0)
+        pieces[n++] = h2o_iovec_init(H2O_STRLIT("\r\n"));
+    if (request->makes_chunks && is_last)
+        pieces[n++] = h2o_iovec_init(H2O_STRLIT("0\r\n\r\n"));
     memset(bytes, 0, sizeof(*bytes));
     request->is_sending = true;
     if (is_last)
