@@ -385,7 +385,8 @@ bool request_stream(struct request *request, int status, const char *type)
     }
     type = type != NULL ? type : request->type;
     h2o_add_header(&req->pool, &req->res.headers, H2O_TOKEN_CONTENT_TYPE, NULL, type, strlen(type));
-    if (connection_ends(request->connection) || request->all->is_ending)
+    /* HTTP/1.0 has no chunks: the end of the connection is the end of the reply. */
+    if (connection_ends(request->connection) || request->all->is_ending || req->version < 0x101)
         req->http1_is_persistent = 0;
     request->generator.stop = on_stop;
     connection_replying(request->connection, STREAM_HELD_BYTES);

@@ -4,6 +4,7 @@ import base64
 import http.client
 import json
 import os
+import socket
 
 import pytest
 
@@ -103,6 +104,17 @@ def test_each_part_leaves_at_once(proxy, tmp_path):
     gate.write_text("")  # only now does the action go on
     assert reply.read() == b"<p>second"
     connection.close()
+
+
+@pytest.mark.parametrize("first, accept", [
+    ('{"statusCode": 200, "body": "b"}', "*/*"), ('{"statusCode": 203, "body": "b"}', "*/*"),
+    ('{"n": 1}', "text/event-stream")])
+def test_a_client_of_http_1_0_sees_the_end_of_its_reply(proxy, first, accept):
+    one = shaping(proxy, f"    yield {first}\n    yield 'rest'\n")
+    with socket.create_connection(("127.0.0.1", one.port), timeout=WAIT_S) as client:
+        client.sendall(b"GET / HTTP/1.0\r\nConnection: keep-alive\r\nAccept: %s\r\n\r\n" % accept.encode())
+        reply = client.makefile("rb").read()
+    assert b"rest" in reply and b" 20" in reply.splitlines()[0]
 
 
 def test_parts_of_an_image_are_base64(proxy):
