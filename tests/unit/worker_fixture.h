@@ -155,7 +155,7 @@ static inline struct job *give_until(struct fixture *f, const char *script, uint
 
     assert_true(f->n_jobs <= JOBS_MAX);
     list_init(&job->node);
-    job->line = xasprintf("%s\n", script);
+    job->line = xasprintf("{;%s\n", script);
     job->len = strlen(job->line);
     job->deadline_at_ms = loop_now_ms(f->loop) + span_ms;
     loop_until(f->loop, has_room, f);
