@@ -32,7 +32,7 @@ LINES_MIN_PERCENT=90
 # What runs each part of the proxy at least once, and is quick. The other files try the same lines in other
 # languages, or in greater numbers.
 CONFORMANCE=(actionloop admin answers archives archives_hostile auto basic bounds built calls carried
-    clients compile concurrent debuggers descendants dev dropin failures filter fork framing functions health
+    clients compile concurrent descendants dev dropin failures filter fork framing functions health
     hostile http init knative logs memory oneshot once own_log parts parts_hostile pool prelaunch privileges
     reason replace restarts starter terminal trace unix_socket)
 

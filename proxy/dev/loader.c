@@ -209,7 +209,10 @@ static void on_init_done(void *owner, const char *why, size_t n)
 
 static void on_again(struct loop_timer *timer)
 {
-    load(container_of(timer, struct loader, again));
+    struct loader *loader = container_of(timer, struct loader, again);
+
+    watch_catch_up(loader->watch); /* a save that ended while we waited is one version */
+    load(loader);
 }
 
 /* Whether the file is away or empty, as while an editor saves it. */
@@ -393,7 +396,6 @@ static void load(struct loader *loader)
         return;
     loader->is_saved = false;
     loop_timer_clear(&loader->again);
-    watch_catch_up(loader->watch); /* a save that ended while we were patient is one version */
     target_look(&loader->target, loader->opts.runtimes, loader->opts.fallback);
     opts.path = loader->target.code;
     loader->began_us = loop_now_us(service->loop);

@@ -40,7 +40,7 @@ static bool is_text(const char *text, size_t n)
     return n == 0;
 }
 
-static bool is_token(struct part part)
+bool part_is_token(struct part part)
 {
     for (size_t i = 0; i < part.n; i++)
         if (!is_token_char(part.text[i]))
@@ -147,7 +147,7 @@ static enum framing read_request_line(struct head *head, const char *line, size_
     head->method = (struct part){line, (size_t)(space - line)};
     head->target.text = space + 1;
     space = memchr(space + 1, ' ', n - head->method.n - 1);
-    if (!is_token(head->method) || space == NULL)
+    if (!part_is_token(head->method) || space == NULL)
         return bad(head, 400, "The request line is not METHOD TARGET VERSION.");
     head->target.n = (size_t)(space - head->target.text);
     version = (struct part){space + 1, n - (size_t)(space + 1 - line)};
@@ -281,7 +281,7 @@ static enum framing read_line(struct head *head, struct seen *seen, const char *
 
     if (line[0] == ' ' || line[0] == '\t')
         return bad(head, 400, "A line of the head is folded.");
-    if (!is_token(name))
+    if (!part_is_token(name))
         return bad(head, 400, "A line of the head is not NAME: VALUE.");
     if (!is_text(line + name.n + 1, n - name.n - 1))
         return bad(head, 400, "A line of the head holds a control character.");

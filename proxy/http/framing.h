@@ -53,6 +53,8 @@ enum framing head_read(struct head *head, const char *text, size_t n);
 /* The next line of head.fields; starts with *at == 0. false: there is none. */
 bool head_next_field(struct part fields, size_t *at, struct part *name, struct part *value,
                      struct part *line);
+/* Whether it is a token, as a method or a field's name: RFC 9110 5.6.2. */
+bool part_is_token(struct part part);
 bool part_spells(struct part part, const char *word); /* ... where word has as many characters */
 /* Whether part equals word, ignoring case. word: lower case. */
 static inline bool part_is(struct part part, const char *word)

@@ -411,12 +411,18 @@ def test_a_folder_is_watched_with_its_subfolders_but_not_what_nobody_edits(dev, 
     assert server.run() == (200, {"n": 4444})
 
 
-def test_a_folder_made_while_it_is_watched_is_watched_too(dev, folder):
+def serve_a_folder(dev, folder):
+    """(the folder of an action, its server), version 1 ready."""
     action = folder / "action"
     action.mkdir()
     (action / "__main__.py").write_text(ANSWERS.format(1))
     server = dev(action)
     server.wait_for("ready", 1)
+    return action, server
+
+
+def test_a_folder_made_while_it_is_watched_is_watched_too(dev, folder):
+    action, server = serve_a_folder(dev, folder)
     (action / "deep/er").mkdir(parents=True)
     (action / "deep/er/number.py").write_text("N = 333\n")
     (action / "__main__.py").write_text(
@@ -427,11 +433,7 @@ def test_a_folder_made_while_it_is_watched_is_watched_too(dev, folder):
 
 
 def test_a_folder_that_vanishes_is_waited_for(dev, folder):
-    action = folder / "action"
-    action.mkdir()
-    (action / "__main__.py").write_text(ANSWERS.format(1))
-    server = dev(action)
-    server.wait_for("ready", 1)
+    action, server = serve_a_folder(dev, folder)
     action.rename(folder / "away")
     whisk.wait_until(lambda: "is gone: waiting" in server.out(), "the line about it")
     (folder / "away/__main__.py").write_text(ANSWERS.format(2))
