@@ -229,6 +229,7 @@ void connections_close(struct connections *all)
 
     loop_timer_clear(&all->sweep);
     while (!list_empty(&all->lingering))
+        /* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): it has taken the one before out. */
         linger_free(list_item(all->lingering.next, struct lingering, node));
     while (node != &all->all) {
         struct connection *c = list_item(node, struct connection, node);

@@ -624,6 +624,26 @@ def test_invoke_runs_after_each_save(dev, folder, hello):
     whisk.wait_until(lambda: "Hi, Zoe!" in server.out(), "the second answer")
 
 
+def test_an_argument_that_cannot_be_read_is_told_and_the_next_save_tries_again(dev, folder, hello):
+    argument = folder / "who.json"
+    argument.write_text('{"name": "Zoe"}')
+    server = dev(hello, f"--invoke=@{argument}")
+    whisk.wait_until(lambda: "Hello, Zoe!" in server.out(), "the first answer")
+    argument.unlink()
+    hello.write_text(HELLO.replace("Hello", "Hi"))
+    whisk.wait_until(lambda: f"cannot read the argument from {argument}: No such file" in server.out(), "the reason")
+    argument.write_text('{"name": "Ann"}')
+    hello.write_text(HELLO.replace("Hello", "Hey"))
+    whisk.wait_until(lambda: "Hey, Ann!" in server.out(), "the next answer")
+
+
+def test_an_argument_on_stdin_is_refused(hello):
+    done = subprocess.run([whisk.PROGRAM, "dev", hello, "--invoke=-", "--port=0"], capture_output=True, text=True,
+                          timeout=whisk.WAIT_S)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "--invoke: want JSON or @FILE, not -" in done.stderr
+
+
 def free_port():
     """One that no outgoing connection gets before it is used."""
     first = int(pathlib.Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
