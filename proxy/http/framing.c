@@ -1,5 +1,6 @@
 #include "http/framing.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "base/util.h"
