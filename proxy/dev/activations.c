@@ -42,9 +42,10 @@ static void forget(struct activations *all, struct activation *a)
 
 void activations_done(struct activations *all)
 {
-    while (!list_empty(&all->all))
-        /* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): forget() has taken the one before out. */
-        forget(all, list_item(all->all.next, struct activation, node));
+    struct list *node;
+
+    while ((node = list_take_first(&all->all)) != NULL)
+        forget(all, list_item(node, struct activation, node));
 }
 
 /* Those that run stay, whatever the bounds. */

@@ -99,7 +99,7 @@ void terminal_say(struct terminal *t, const char *event, const char *text)
 /* The last lines of what was said, beneath the line that tells the place. */
 static void add_words(const struct terminal *t, struct buf *out, const char *text)
 {
-    size_t n = strlen(text), start = n;
+    size_t n = strlen(text), start;
     unsigned n_lines = 0;
 
     while (n > 0 && text[n - 1] == '\n')

@@ -118,7 +118,7 @@ def test_a_file_that_does_not_load_says_why_for_each_line(start, folder):  # noq
 
 def test_http_names_the_kind_in_a_header(proxy, folder):
     """The bodies stay the platform's."""
-    one = proxy("--runtime", "python", "--timeout", 800, "--deadline-margin", 0)
+    one = proxy("--runtime", "python")
 
     def kind(answer):
         return answer.headers.get("x-whiskloop-kind")

@@ -171,7 +171,7 @@ ENDLESS = steps(flood(3, '+"' + "x" * 1000 + '"\n', 1_000_000), answer('{"ok":1}
 
 @pytest.mark.parametrize("accept", [LINES, EVENTS])
 def test_a_client_that_never_reads_makes_the_action_wait_until_the_deadline(one, accept):
-    started = one("--timeout", 1500)
+    started = one("--timeout", 3000)
     before = started.proxy.memory_kb("VmRSS")
     with unread(started, ENDLESS, accept):
         wait_until(lambda: started.ends().get("deadline") == 1, "the deadline")
