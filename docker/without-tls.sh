@@ -1,8 +1,11 @@
 #!/bin/sh
 #
-# without-tls.sh LIBRARY FOLDER - a libssl.a in FOLDER, and its libssl.pc in FOLDER/pkgconfig, that has the functions of OpenSSL
-# which LIBRARY (libh2o) calls for TLS, and nothing behind them. The proxy speaks no TLS, so none is ever called; the
-# real ones bring all of libcrypto into a static program.
+# without-tls.sh LIBRARY FOLDER - make a libssl.a of stubs in FOLDER, and its libssl.pc in
+# FOLDER/pkgconfig.
+#
+# The stubs stand for the functions of OpenSSL that LIBRARY (libh2o) calls for TLS. The proxy speaks
+# no TLS, so none of them is ever called. The real functions would bring all of libcrypto into a
+# static program.
 
 set -eu
 

@@ -122,6 +122,9 @@ check_analyze() {
         --suppress=nullPointer:proxy/action/store.c proxy runtime/c runtime/oneshot
 }
 
+# What the compiler of /init defines for main.c of runtime/c.
+FUNCTIONS='-DWHISK_FUNCTIONS=FUNCTION(main, whisk_main)'
+
 # The C files that are analyzed.
 analyzed_files() {
     files_in proxy runtime/c runtime/oneshot | grep -z '\.c$'
@@ -139,7 +142,8 @@ check_tidy() {
     need clang-tidy clang-tidy || return
     need_build || return
     # What gcc alone knows is not an error to clang.
-    analyzed_files | xargs -0 -n 6 -P 2 clang-tidy -p "$BUILD" --quiet --extra-arg=-Wno-unknown-warning-option
+    analyzed_files | xargs -0 -n 6 -P 2 clang-tidy -p "$BUILD" --quiet --extra-arg=-Wno-unknown-warning-option \
+        --extra-arg="$FUNCTIONS"
 }
 
 check_fanalyzer() {
@@ -150,7 +154,7 @@ check_fanalyzer() {
     libraries=$(pkg-config --cflags libh2o-evloop openssl libarchive jansson) || return
     # shellcheck disable=SC2016,SC2086 # the inner shell expands it; several words
     analyzed_files | xargs -0 -n 1 -P 2 gcc -fanalyzer -Werror -O1 -std=gnu17 -D_GNU_SOURCE -DH2O_USE_LIBUV=0 \
-        -I proxy -I "$BUILD/proxy" -I runtime/c $libraries -c -o /dev/null
+        "$FUNCTIONS" -I proxy -I "$BUILD/proxy" -I runtime/c $libraries -c -o /dev/null
 }
 
 n_ok=0 n_failed=0

@@ -288,6 +288,12 @@ json_differential() {
         --cases "$N_JSON_CASES" --helper "$OUT/gcc/tests/json_lines"
 }
 
+# A second of each fuzz target, from its seeds on, each time with the same dice: what others find is for
+# scripts/fuzz.sh, and does not fail a commit that has nothing to do with it.
+fuzz() {
+    single fuzz 180 env FUZZ_BUILD="$OUT/asan" FUZZ_SEED=1 "$here/fuzz.sh" 1 && sed 's/^/         /' "$LOGS/fuzz.log"
+}
+
 # JMeter's plans in short, and the instructions of an activation against their budget.
 benchmarks() {
     single jmeter 300 env BUILD="$OUT/bench" "$here/jmeter.sh" --quick
@@ -395,7 +401,8 @@ checks
 if [[ $quick == no ]]; then
     [[ ! -x $OUT/gcc/proxy/whiskloop ]] || json_differential
     # One build for both: what the second compiler says, and what its sanitizers find.
-    if build asan clang -Dtests=enabled -Dwerror=true -Db_sanitize=address,undefined -Db_lundef=false -Doptimization=1; then
+    if build asan clang -Dtests=enabled -Dwerror=true -Db_sanitize=address,undefined -Db_lundef=false -Doptimization=1 -Dfuzz=true; then
+        fuzz
         if [[ $all == yes ]]; then
             mapfile -t left_out < <(without "${OTHERS_CODE[@]}")
             tests_on asan 1800 "${left_out[@]}"

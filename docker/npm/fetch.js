@@ -1,5 +1,7 @@
-// usage: fetch.js URL SHA512 FILE - npm itself, which Debian splits into hundreds of packages: its archive from its
-// makers' registry to FILE, if it is the one that this base64 digest names.
+// usage: fetch.js URL SHA512 FILE - download the archive of npm from its registry to FILE.
+//
+// SHA512 is the archive's digest in base64; any other archive is refused. Debian's npm consists of
+// hundreds of packages, so it is not used.
 const crypto = require('crypto');
 const fs = require('fs');
 

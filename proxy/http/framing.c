@@ -1,5 +1,6 @@
 #include "http/framing.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "base/util.h"
@@ -8,13 +9,15 @@
 
 /* Each byte of each head is looked at here, so both take as few instructions as they can. */
 
-/* Digits, letters and !#$%&'*+-.^_`|~, a bit for each. */
 static bool is_token_char(char c)
 {
-    static const uint64_t bits[2] = {UINT64_C(0x03ff6cfa00000000), UINT64_C(0x57ffffffc7fffffe)};
-    unsigned char u = (unsigned char)c;
+    static const char kinds[] = /* of the characters from the blank on */
+        " t ttttt  tt tt tttttttttt      "
+        " tttttttttttttttttttttttttt   tt"
+        "ttttttttttttttttttttttttttt t t ";
+    unsigned at = (unsigned)(unsigned char)c - ' ';
 
-    return u < 128 && (bits[u >> 6] >> (u & 63) & 1) != 0;
+    return at < sizeof(kinds) && kinds[at] == 't';
 }
 
 /* What a field's value may hold: no control character but the tab. */
@@ -40,7 +43,7 @@ static bool is_text(const char *text, size_t n)
     return n == 0;
 }
 
-static bool is_token(struct part part)
+bool part_is_token(struct part part)
 {
     for (size_t i = 0; i < part.n; i++)
         if (!is_token_char(part.text[i]))
@@ -70,6 +73,7 @@ static bool starts_with(struct part part, const char *word)
 
 static struct part trimmed(struct part part)
 {
+    assert(part.n == 0 || part.text != NULL);
     while (part.n > 0 && (part.text[0] == ' ' || part.text[0] == '\t'))
         part.text++, part.n--;
     while (part.n > 0 && (part.text[part.n - 1] == ' ' || part.text[part.n - 1] == '\t'))
@@ -110,6 +114,7 @@ struct seen {
     bool has_coding; /* Transfer-Encoding */
     bool chunked_is_last;
     bool other_coding;
+    bool is_rewritten; /* a line is not for libh2o as it stands */
 };
 
 /* "http://host:port/path?query": split it. RFC 9112 3.2.2 */
@@ -136,7 +141,8 @@ static bool is_authority(struct part host)
     return true;
 }
 
-static enum framing read_request_line(struct head *head, const char *line, size_t n)
+static enum framing read_request_line(struct head *head, struct seen *seen, const char *line,
+                                      size_t n)
 {
     const char *space = memchr(line, ' ', n);
     struct part version;
@@ -147,7 +153,7 @@ static enum framing read_request_line(struct head *head, const char *line, size_
     head->method = (struct part){line, (size_t)(space - line)};
     head->target.text = space + 1;
     space = memchr(space + 1, ' ', n - head->method.n - 1);
-    if (!is_token(head->method) || space == NULL)
+    if (!part_is_token(head->method) || space == NULL)
         return bad(head, 400, "The request line is not METHOD TARGET VERSION.");
     head->target.n = (size_t)(space - head->target.text);
     version = (struct part){space + 1, n - (size_t)(space + 1 - line)};
@@ -158,6 +164,7 @@ static enum framing read_request_line(struct head *head, const char *line, size_
     if (version.text[5] != '1')
         return bad(head, 505, "The version of HTTP must be 1.0 or 1.1.");
     head->minor = version.text[7] == '0' ? 0 : 1;
+    seen->is_rewritten = version.text[7] > '1';
     if (head->target.n == 0)
         return bad(head, 400, "The request's target is empty.");
     if (head->target.n > TARGET_MAX_BYTES)
@@ -175,11 +182,15 @@ static enum framing read_request_line(struct head *head, const char *line, size_
 }
 
 /* One number, or several that are all the same. RFC 9110 8.6 */
-static enum framing read_length(struct head *head, struct part value)
+static enum framing read_length(struct head *head, struct seen *seen, struct part value)
 {
     struct part element, list = value;
     bool any = false;
 
+    /* Digits up to the line's end, as few as the number needs: libh2o reads no others. */
+    seen->is_rewritten |= head->has_length || value.n == 0 || value.n > LENGTH_MAX_DIGITS ||
+                          value.text[value.n] != '\r' || (value.text[0] == '0' && value.n > 1) ||
+                          memchr(value.text, ',', value.n) != NULL;
     while (next_element(&list, &element)) {
         uint64_t length = 0;
 
@@ -226,13 +237,15 @@ static enum framing read_field(struct head *head, struct seen *seen, struct part
         return is_authority(value) ? FRAMING_WHOLE : bad(head, 400, "Host is no host.");
     }
     if (part_is(name, "content-length"))
-        return read_length(head, value);
+        return read_length(head, seen, value);
     if (part_is(name, "transfer-encoding"))
         return read_coding(head, seen, value);
     if (part_is(name, "expect")) {
         if (!part_is(value, "100-continue"))
             return bad(head, 417, "Expect may be 100-continue only.");
-        head->expects_continue = true;
+        head->expects_continue = seen->is_rewritten = true;
+    } else if (part_is(name, "upgrade")) {
+        seen->is_rewritten = true;
     } else if (part_is(name, "connection")) {
         while (next_element(&value, &element))
             head->closes = head->closes || part_is(element, "close");
@@ -281,7 +294,7 @@ static enum framing read_line(struct head *head, struct seen *seen, const char *
 
     if (line[0] == ' ' || line[0] == '\t')
         return bad(head, 400, "A line of the head is folded.");
-    if (!is_token(name))
+    if (!part_is_token(name))
         return bad(head, 400, "A line of the head is not NAME: VALUE.");
     if (!is_text(line + name.n + 1, n - name.n - 1))
         return bad(head, 400, "A line of the head holds a control character.");
@@ -297,6 +310,8 @@ static enum framing judge(struct head *head, const struct seen *seen)
         return bad(head, 400, "There is more than one Host.");
     if (seen->n_hosts == 0 && head->minor > 0)
         return bad(head, 400, "HTTP/1.1 needs a Host.");
+    head->as_it_is =
+        !seen->is_rewritten && !seen->has_coding && !head->closes && head->authority.text == NULL;
     if (!seen->has_coding)
         return FRAMING_WHOLE;
     if (head->has_length)
@@ -324,7 +339,7 @@ enum framing head_read(struct head *head, const char *text, size_t n)
         return bad(head, 400, "The request line does not begin with a method.");
     found = find_line(head, text, n, at, &end);
     if (found == FRAMING_WHOLE)
-        found = read_request_line(head, text + at, end - at);
+        found = read_request_line(head, &seen, text + at, end - at);
     while (found == FRAMING_WHOLE) {
         at = end + 2;
         if (head->fields.text == NULL)

@@ -17,6 +17,7 @@
 #define TARGET_MAX_BYTES  16384
 #define TRAILER_MAX_BYTES 8192 /* all trailer fields of a chunked body */
 #define CHUNK_EXT_MAX     4096 /* bytes of one chunk's size line */
+#define LENGTH_MAX_DIGITS 18   /* of a Content-Length for libh2o, which takes 19 at most */
 
 struct part {
     const char *text;
@@ -43,6 +44,7 @@ struct head {
     uint64_t length;       /* of the body, when it is stated */
     bool expects_continue; /* Expect: 100-continue */
     bool closes;           /* Connection: close */
+    bool as_it_is;         /* no line of it must be rewritten or left out for libh2o */
     int status;            /* of the answer to a bad one */
     const char *why;       /* static */
 };
@@ -53,6 +55,8 @@ enum framing head_read(struct head *head, const char *text, size_t n);
 /* The next line of head.fields; starts with *at == 0. false: there is none. */
 bool head_next_field(struct part fields, size_t *at, struct part *name, struct part *value,
                      struct part *line);
+/* Whether it is a token, as a method or a field's name: RFC 9110 5.6.2. */
+bool part_is_token(struct part part);
 bool part_spells(struct part part, const char *word); /* ... where word has as many characters */
 /* Whether part equals word, ignoring case. word: lower case. */
 static inline bool part_is(struct part part, const char *word)

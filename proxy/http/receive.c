@@ -19,7 +19,6 @@
 #define READ_BYTES     65536
 #define READ_TURN_MAX  (1u << 20) /* most that is read per connection and turn, for fairness */
 #define RAW_FREE_BYTES 4096       /* this much of an unfinished head is not counted */
-#define LENGTH_DIGITS  18         /* libh2o takes 19 at most */
 #define HEAD_MORE      128        /* a rewritten head grows by at most this */
 #define CHUNKED_START  4096       /* first room for a chunked body; doubled as it grows */
 
@@ -60,9 +59,9 @@ static void block_add_text(h2o_buffer_t *block, const char *text)
 
 /* A length at the end of `digits`, at least n_min digits long. Returns its first digit. Called for
  * each request: printf() takes ten times as long. */
-static const char *write_length(char digits[LENGTH_DIGITS], uint64_t length, size_t n_min)
+static const char *write_length(char digits[LENGTH_MAX_DIGITS], uint64_t length, size_t n_min)
 {
-    char *end = digits + LENGTH_DIGITS, *at = end;
+    char *end = digits + LENGTH_MAX_DIGITS, *at = end;
 
     for (; length > 0 || (size_t)(end - at) < n_min; length /= 10) {
         assert(at > digits); /* bodies are bounded long before */
@@ -76,7 +75,7 @@ static void give(struct connection *c)
 {
     c->state = CONNECTION_BUSY;
     if (c->length_at != NULL)
-        (void)write_length(c->length_at, c->n_body, LENGTH_DIGITS);
+        (void)write_length(c->length_at, c->n_body, LENGTH_MAX_DIGITS);
     assert(c->sock->input->size == 0);
     h2o_buffer_dispose(&c->sock->input);
     c->sock->input = TAKE(c->block);
@@ -142,8 +141,12 @@ static void write_head(struct connection *c, const struct head *head)
     h2o_buffer_t *block = c->block;
     struct part name, value, line;
     bool has_host = false;
-    char digits[LENGTH_DIGITS];
+    char digits[LENGTH_MAX_DIGITS];
 
+    if (head->as_it_is) {
+        block_add(block, head->method.text, head->n - head->n_skipped);
+        return;
+    }
     block_add(block, head->method.text, head->method.n);
     block_add_text(block, " ");
     if (head->target.n == 0 || head->target.text[0] == '?')
@@ -164,12 +167,12 @@ static void write_head(struct connection *c, const struct head *head)
         block_add_text(block, "connection: close\r\n");
     if (head->has_length || head->is_chunked) {
         const char *length =
-            write_length(digits, head->length, head->is_chunked ? LENGTH_DIGITS : 1);
+            write_length(digits, head->length, head->is_chunked ? LENGTH_MAX_DIGITS : 1);
 
         block_add_text(block, "content-length: ");
-        block_add(block, length, (size_t)(digits + LENGTH_DIGITS - length));
+        block_add(block, length, (size_t)(digits + LENGTH_MAX_DIGITS - length));
         block_add_text(block, "\r\n");
-        c->length_at = head->is_chunked ? block->bytes + block->size - 2 - LENGTH_DIGITS : NULL;
+        c->length_at = head->is_chunked ? block->bytes + block->size - 2 - LENGTH_MAX_DIGITS : NULL;
     }
     block_add_text(block, "\r\n");
 }

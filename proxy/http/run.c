@@ -135,23 +135,19 @@ static bool is_broken(const struct run *run)
 static int add_shaped(struct run *run, struct buf *bytes)
 {
     struct job *job = &run->job;
-    size_t n_all = job->parts != NULL ? buf_len(&job->parts->bytes) : 0;
+    const char *text;
+    size_t at = 0, n;
     int status = 0;
 
-    for (size_t at = 0; at < n_all;) {
-        const char *text = buf_at(&job->parts->bytes) + at;
-        const char *end = memchr(text, '\n', n_all - at);
-        size_t n = (size_t)(end - text);
-
-        assert(end != NULL); /* they are whole */
-        if (!run->is_streaming && at == 0)
+    while (parts_next(job, &at, &text, &n)) {
+        if (!run->is_streaming && status == 0)
             status = shape_begin(&run->shape, run->request, text, n, bytes);
         else
             shape_add(&run->shape, bytes, text, n);
-        at += n + 1;
     }
-    if (n_all > 0)
-        parts_took(job, n_all);
+    assert(run->is_streaming || status != 0); /* the first part is there: on_first_part() */
+    if (at > 0)
+        parts_took(job, at);
     if (run->is_done && !job->has_no_result && !is_broken(run))
         shape_add(&run->shape, bytes, job->answer, job->answer_len);
     return status;
@@ -298,7 +294,8 @@ static void on_stream_done(struct run *run)
     run->is_done = true;
     count(run, job->is_cancelled ? RUN_CANCELLED : end_of(job, is_answered));
     run->service->runs.answer_bytes += job->answer_len;
-    if (run->request != NULL && !run->is_streaming)
+    /* After a part the head may have left or not: its headers must not depend on that. */
+    if (run->request != NULL && job->parts == NULL)
         add_headers(run, is_answered);
     stream_step(run);
 }

@@ -1,6 +1,5 @@
 #include "http/shape.h"
 
-#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -9,6 +8,7 @@
 #include "base/buf.h"
 #include "base/json.h"
 #include "base/util.h"
+#include "http/framing.h"
 #include "http/request.h"
 
 #define ASKS_FOR     "access-control-request-headers"
@@ -18,14 +18,6 @@
 #define TYPE_OF_TEXT "text/plain; charset=utf-8"
 
 /* ---- status, headers and body from the action's result ---- */
-
-static bool is_token(const char *text, size_t n)
-{
-    for (size_t i = 0; i < n; i++)
-        if (!isalnum((unsigned char)text[i]) && strchr("!#$%&'*+-.^_`|~", text[i]) == NULL)
-            return false;
-    return n > 0;
-}
 
 /* A header must not contain a line end: an action's caller could add headers of its own. */
 static bool is_header_value(const char *text, size_t n)
@@ -58,21 +50,33 @@ struct found {
     bool has_headers;
 };
 
-static void add_header(struct request *request, struct found *found, struct json_slice key,
-                       struct json_slice value)
+/* What the server writes itself: the message's framing, and its date. */
+static bool is_servers(const struct buf *name)
+{
+    static const char *const names[] = {
+        "content-length", "transfer-encoding", "connection", "keep-alive",
+        "upgrade",        "trailer",           "date"};
+
+    for (size_t i = 0; i < ARRAY_LEN(names); i++)
+        if (name_is(name, names[i]))
+            return true;
+    return false;
+}
+
+static void add_line(struct request *request, struct found *found, struct json_slice key,
+                     struct json_slice value)
 {
     struct buf name = {0}, text = {0};
 
     add_text(&name, key);
     add_text(&text, value);
     buf_add(&text, "", 1); /* so that the buffer has memory even for an empty text */
-    if (buf_len(&name) > 0 && is_token(buf_at(&name), buf_len(&name)) &&
+    if (buf_len(&name) > 0 && part_is_token((struct part){buf_at(&name), buf_len(&name)}) &&
         is_header_value(buf_at(&text), buf_len(&text) - 1)) {
         if (name_is(&name, "content-type")) {
             buf_reset(&found->type, 0);
             buf_add(&found->type, buf_at(&text), buf_len(&text) - 1);
-        } else if (!name_is(&name, "content-length") && !name_is(&name, "transfer-encoding") &&
-                   !name_is(&name, "connection")) {
+        } else if (!is_servers(&name)) {
             found->has_origin |= name_is(&name, "access-control-allow-origin");
             found->has_methods |= name_is(&name, "access-control-allow-methods");
             found->has_headers |= name_is(&name, "access-control-allow-headers");
@@ -82,6 +86,21 @@ static void add_header(struct request *request, struct found *found, struct json
     }
     buf_done(&name);
     buf_done(&text);
+}
+
+/* A list, as of cookies, is a line for each of its items. */
+static void add_header(struct request *request, struct found *found, struct json_slice key,
+                       struct json_slice value)
+{
+    struct json_slice item;
+    size_t at = 0;
+
+    if (value.kind != JSON_ARRAY) {
+        add_line(request, found, key, value);
+        return;
+    }
+    while (json_next_item(value, &at, &item))
+        add_line(request, found, key, item);
 }
 
 /* The request headers that the browser asks for, else the default of such actions. */
@@ -150,11 +169,20 @@ static void add_content(struct buf *out, struct json_slice content, bool is_base
     buf_done(&text);
 }
 
+/* Let pages of any origin read the reply, unless the action's own headers say who may. */
+static void add_cors(struct request *request, const struct found *found)
+{
+    if (!found->has_origin)
+        request_add_header(request, "access-control-allow-origin", CORS_ORIGIN);
+    if (!found->has_methods)
+        request_add_header(request, "access-control-allow-methods", CORS_METHODS);
+    if (!found->has_headers)
+        allow_headers(request);
+}
+
 void shape_allow_all(struct request *request)
 {
-    request_add_header(request, "access-control-allow-origin", CORS_ORIGIN);
-    request_add_header(request, "access-control-allow-methods", CORS_METHODS);
-    allow_headers(request);
+    add_cors(request, &(struct found){.has_origin = false});
 }
 
 static int read_status(struct json_slice result)
@@ -180,12 +208,7 @@ static void add_head(struct request *request, struct json_slice result, struct f
         buf_add_text(&found->type, "text/html");
     if (buf_len(&found->type) > 0)
         request_set_type(request, buf_at(&found->type), buf_len(&found->type));
-    if (!found->has_origin)
-        request_add_header(request, "access-control-allow-origin", CORS_ORIGIN);
-    if (!found->has_methods)
-        request_add_header(request, "access-control-allow-methods", CORS_METHODS);
-    if (!found->has_headers)
-        allow_headers(request);
+    add_cors(request, found);
 }
 
 void shape_reply(struct request *request, struct json_slice result)

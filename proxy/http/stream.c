@@ -5,6 +5,7 @@
 #include <strings.h>
 
 #include "base/buf.h"
+#include "base/util.h"
 #include "http/request.h"
 #include "worker/part_form.h"
 
@@ -101,6 +102,6 @@ void stream_refuse(struct request *request, enum stream_kind kind, int status, s
 
 const struct part_form *stream_form(enum stream_kind kind)
 {
-    assert(kind != STREAM_NONE);
+    assert(kind != STREAM_NONE && kind < ARRAY_LEN(kinds)); /* no STREAM_SHAPED */
     return kinds[kind].form;
 }

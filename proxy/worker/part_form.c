@@ -25,20 +25,16 @@ static void add_document(struct buf *out, const char *text, size_t n)
 
 void part_form_parts(const struct part_form *form, struct buf *out, struct job *job)
 {
-    size_t n_all = job->parts != NULL ? buf_len(&job->parts->bytes) : 0;
+    const char *text;
+    size_t at = 0, n;
 
-    for (size_t at = 0; at < n_all;) {
-        const char *text = buf_at(&job->parts->bytes) + at;
-        const char *end = memchr(text, '\n', n_all - at);
-
-        assert(end != NULL); /* they are whole */
+    while (parts_next(job, &at, &text, &n)) {
         buf_add_text(out, form->part);
-        add_document(out, text, (size_t)(end - text));
+        add_document(out, text, n);
         buf_add_text(out, form->part_end);
-        at += (size_t)(end - text) + 1;
     }
-    if (n_all > 0)
-        parts_took(job, n_all);
+    if (at > 0)
+        parts_took(job, at);
 }
 
 void part_form_end(const struct part_form *form, struct buf *out, const struct job *job,

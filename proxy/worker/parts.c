@@ -77,6 +77,21 @@ bool parts_are_full(const struct job *job)
            buf_len(&job->parts->bytes) >= PARTS_HELD_MAX;
 }
 
+bool parts_next(const struct job *job, size_t *at, const char **text, size_t *n)
+{
+    size_t n_all = job->parts != NULL ? buf_len(&job->parts->bytes) : 0;
+    const char *end;
+
+    if (*at >= n_all)
+        return false;
+    *text = buf_at(&job->parts->bytes) + *at;
+    end = memchr(*text, '\n', n_all - *at);
+    assert(end != NULL); /* they are whole */
+    *n = (size_t)(end - *text);
+    *at += *n + 1;
+    return true;
+}
+
 void parts_took(struct job *job, size_t n)
 {
     bool was_full = parts_are_full(job);
@@ -89,7 +104,8 @@ void parts_took(struct job *job, size_t n)
 bool parts_are_bad(const struct job *job)
 {
     return job->parts != NULL &&
-           (job->parts->fault != NULL || (job->parts->too_long && job->on_parts != NULL));
+           (job->parts->fault != NULL ||
+            (job->parts->too_long && (job->on_parts != NULL || job->is_cancelled)));
 }
 
 void parts_become_answer(struct job *job)

@@ -34,6 +34,10 @@ void parts_add(struct job *job, const char *text, size_t n, size_t max_bytes, ui
 /* Record a part that was longer than its bound. */
 void parts_add_too_long(struct job *job, uint64_t now_us);
 
+/* Step through the parts that were not taken. Start with *at = 0; after a step it is the number of
+ * bytes up to the end of that part. text: borrowed. false: there are no more. */
+bool parts_next(const struct job *job, size_t *at, const char **text, size_t *n);
+
 /* Whether the job's worker must be paused. */
 bool parts_are_full(const struct job *job);
 /* Drop the first n bytes, which were taken; a paused worker goes on. */

@@ -359,15 +359,6 @@ static void pipes_hand_over(struct pipes *pipes, struct spawned *spawned)
         pipes->ours[i] = -1;
 }
 
-void spawned_close(struct spawned *spawned)
-{
-    fd_close(&spawned->in);
-    fd_close(&spawned->fd1);
-    fd_close(&spawned->fd2);
-    fd_close(&spawned->fd3);
-    fd_close(&spawned->ring);
-}
-
 int spawn_pipes(int pipe_bytes, const struct privileges *privileges, struct spawned *ours,
                 int theirs[4], struct err *err)
 {

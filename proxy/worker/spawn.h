@@ -15,6 +15,8 @@
 
 #include <sys/types.h>
 
+#include "base/util.h"
+
 struct err;
 struct privileges;
 struct exec_spec;
@@ -36,7 +38,14 @@ struct spawned {
 #define SPAWNED_NONE                                                                               \
     ((struct spawned){.pid = 0, .in = -1, .fd1 = -1, .fd2 = -1, .fd3 = -1, .ring = -1, .mark = 0})
 /* Close the descriptors and leave -1; the process goes on. May be called twice. */
-void spawned_close(struct spawned *spawned);
+static inline void spawned_close(struct spawned *spawned)
+{
+    fd_close(&spawned->in);
+    fd_close(&spawned->fd1);
+    fd_close(&spawned->fd2);
+    fd_close(&spawned->fd3);
+    fd_close(&spawned->ring);
+}
 
 /*
  * Start spec->argv in spec->cwd with spec->env.

@@ -36,6 +36,7 @@ struct serve {
 
 static void complain(const char *what)
 {
+    /* NOLINTNEXTLINE(concurrency-mt-unsafe): the thread of out.c never asks for it. */
     (void)fprintf(stderr, "whisk_action: %s: %s\n", what, strerror(errno));
 }
 
@@ -224,7 +225,7 @@ static int read_lines(struct serve *s)
         buf_added(&s->lines, (size_t)n);
         if (!answer_lines(s)) {
             (void)fputs("whisk_action: a forked child has returned from the handler\n", stderr);
-            exit(EXIT_FAILURE);
+            exit(EXIT_FAILURE); /* NOLINT(concurrency-mt-unsafe): it has no other thread */
         }
         if (!out_flush())
             return -1;
@@ -250,6 +251,7 @@ int whisk_serve(whisk_handler_fn *handler)
 
 int whisk_serve_functions(const struct whisk_function *functions, size_t n)
 {
+    /* NOLINTNEXTLINE(concurrency-mt-unsafe): the thread of out.c has not begun. */
     const char *wait_for_ack = getenv("__OW_WAIT_FOR_ACK");
     struct serve s = {.functions = functions, .n_functions = n, .in = -1};
     int result;

@@ -13,6 +13,9 @@
 #include "base/util.h"
 #include "inside.h"
 
+/* NOLINTBEGIN(concurrency-mt-unsafe): only the thread that runs handlers comes here, and
+ * whisk_action.3 forbids other threads to read the environment then. */
+
 #define PREFIX   "__OW_"
 #define N_PREFIX (sizeof(PREFIX) - 1)
 #define VARIABLES_MAX                                                                              \
@@ -201,3 +204,5 @@ void variables_set(struct json_slice line)
             take_back(&variables[i]);
     }
 }
+
+/* NOLINTEND(concurrency-mt-unsafe) */

@@ -155,4 +155,4 @@ def cells(one):
 
 
 def head():
-    return ["", *[text for n in CONNECTIONS for text in (f"/s, {n} conn.", "share")], "MB"]
+    return ["median (range); ~ disturbed by other processes", *[text for n in CONNECTIONS for text in (f"/s, {n} conn.", "share")], "MB"]

@@ -111,11 +111,11 @@ def throughput(run):
     return Section(
         key="throughput", title="Throughput against connections", part="throughput",
         sentence=(f"With {top} connections the C action reaches "
-                  f"{found[C_ACTION, top]['share']:.0%} of what libh2o does alone, the Python "
-                  f"action {found[PYTHON_ACTION, top]['share']:.0%}; that is "
+                  f"{found[C_ACTION, top]['share']:.0%} of what libh2o does alone, and the "
+                  f"Python action {found[PYTHON_ACTION, top]['share']:.0%}. That is "
                   f"{times(found[C_ACTION, top]['value'], old)} and "
-                  f"{times(found[PYTHON_ACTION, top]['value'], old)} what a process for each "
-                  "request manages. Grey is the ceiling."),
+                  f"{times(found[PYTHON_ACTION, top]['value'], old)} the rate of a process for each "
+                  "request. The ceiling is grey."),
         svg=plots.drawn(plots.throughput, "throughput", "throughput against connections", series),
         head=["connections", *[text for kind in ALL for text in (f"{SHORT[kind]}, /s", "share")]],
         rows=[[str(n), *[text for kind in ALL for text in
@@ -155,10 +155,10 @@ def distribution(key, high):
         left = [kind for kind in ALL if kind not in found]
         return Section(
             key=key, title=f"Latency at {rate:,} activations per second", part="open",
-            sentence=(f"The C action: half within {mine['50'] / 1000:.2f} ms, 99 % within "
-                      f"{mine['99'] / 1000:.2f} ms. Counted from when each request was due, so a "
-                      "stall is charged for all that it held up."
-                      + (f" Not able to follow: {', '.join(left)}." if left else "")),
+            sentence=(f"The C action answers half of the requests within {mine['50'] / 1000:.2f} ms and "
+                      f"99 % within {mine['99'] / 1000:.2f} ms. The time counts from when a request "
+                      "was due, so a stall is charged to each request that it delays."
+                      + (f" These could not keep up: {', '.join(left)}." if left else "")),
             svg=plots.drawn(plots.distribution, key, "latency distribution", series),
             head=["ms", *[f"{percent} %" for percent in shown], "most", "requests"],
             rows=[[kind, *[f"{figure['more']['latency_us'][percent] / 1000:.3f}"
@@ -186,10 +186,12 @@ def rates(run):
 
     return Section(
         key="rates", title="Latency against rate", part="open",
-        sentence=(f"The highest rate at which 99 % took less than {FOLLOWED_P99_MS} ms: "
-                  + "; ".join(f"{kind}: {rate:,} per second" for kind, rate in limits.items())
-                  + ". A cross marks a rate at which it was more. Where requests queue up, latency "
-                  "grows with the length of the run."),
+        sentence=("The highest rates per second at which 99 % of the requests took less than "
+                  f"{FOLLOWED_P99_MS} ms: "
+                  + "; ".join(f"{kind}: {f'{rate:,}' if rate else 'none'}"
+                              for kind, rate in limits.items())
+                  + ". A cross marks a rate at which they took longer. Where requests queue up, "
+                  "latency grows with the length of the run."),
         svg=plots.drawn(plots.rates, "rates", "latency against rate", series),
         head=["per second; ms: 50 % / 99 %", *SHORT.values()],
         rows=[[f"{rate:,}", *[cell(kind, rate) for kind in ALL]] for rate in every],
@@ -209,9 +211,9 @@ def cold(run):
     floors, beside = cold_floors(run, found)
     return Section(
         key="cold", title="Cold start", part="cold",
-        sentence=(f"From exec to the first answer {found[C_ACTION, 'exec to first answer']['value']:.1f}"
+        sentence=(f"From exec to the first answer it takes {found[C_ACTION, 'exec to first answer']['value']:.1f}"
                   f" ms with a C action and {found[PYTHON_ACTION, 'exec to first answer']['value']:.1f}"
-                  " ms with a Python action; a proxy that waits in stock takes "
+                  " ms with a Python action. A proxy that runs already takes "
                   f"{found[C_ACTION, '/init alone, proxy idle']['value']:.1f} and "
                   f"{found[PYTHON_ACTION, '/init alone, proxy idle']['value']:.1f} ms for /init."
                   + beside),
@@ -232,8 +234,8 @@ def cold_floors(run, found):
     return ([[CEILING, f"{listen[0]['value']:.2f}", "", "", "", ""],
              [START_ALONE, "", "", "", "", f"{spawn[0]['value']:.2f}"],
              ["C action, times that", f"{shares[0]:.2f}", "", "", "", f"{shares[1]:.2f}"]],
-            f" Until the proxy listens it takes {shares[0]:.2f} times as long as libh2o alone, and for "
-            f"/init with the C action {shares[1]:.1f} times as long as its program takes to start.")
+            f" Until the proxy listens it takes {shares[0]:.2f} times as long as libh2o alone. "
+            f"/init with the C action takes {shares[1]:.1f} times as long as its program takes to start.")
 
 
 def payload(run):
@@ -324,13 +326,13 @@ def calls(pinned):
 
         raw, native, python = (series[pair]["anonymous"][-1][1] for pair in
                                ("two processes, one byte", "C to C", "C to Python"))
-        where = "all on one processor" if pinned else "wherever the scheduler puts them"
+        where = "all processes on one processor" if pinned else "processes where the scheduler puts them"
         return Section(
             key="calls-one" if pinned else "calls", part="calls",
             title=f"Call overhead, {'one processor' if pinned else 'any processor'}",
-            sentence=(f"A line through the pipe and its answer back, no HTTP, {where}: "
-                      f"{raw:.1f} µs for a byte between two processes and nothing else, "
-                      f"{native:.1f} µs from C to C, {python:.1f} µs from C to Python."),
+            sentence=(f"A call is a line through the pipe and its answer back, without HTTP, {where}. "
+                      f"A byte between two processes takes {raw:.1f} µs, a call from C to C "
+                      f"{native:.1f} µs, and a call from C to Python {python:.1f} µs."),
             svg=plots.drawn(plots.calls, "calls-one" if pinned else "calls",
                             "time of a call against their number", series),
             head=["µs per call", *[f"{n:,} calls" for n in counts]],
@@ -375,8 +377,7 @@ def plain_tables(run):
     """(title, head, rows, command) of what is told without a picture."""
     figures = run.of(part_peers.PART)
     if figures:
-        yield ("What one would pick instead: medians with ranges; ~ where other processes took more than "
-               "a quarter of a processor", part_peers.head(), list(part_peers.rows(figures)),
+        yield ("What one would pick instead", part_peers.head(), list(part_peers.rows(figures)),
                figures[0]["command"])
     for title, part in (("Instructions per activation, user space",) * 2,
                         ("Resident memory",) * 2):

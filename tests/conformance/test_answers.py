@@ -9,7 +9,7 @@ import pytest
 import puppet
 import samples
 from puppet import answer, raw, steps
-from whisk import assert_error, together, wait_until
+from whisk import assert_error, soon, together, wait_until
 
 NO_DICTIONARY = "The action did not return a dictionary or array."
 LATE_RE = r"The action exceeded its time limits of \d+ milliseconds\."
@@ -145,8 +145,8 @@ def test_TV5_half_a_line_then_exit(proxy, half):
 @pytest.mark.parametrize("half", ['{"a":1}', '{"a":', ""])
 def test_TV5_half_a_line_then_silence(proxy, half):
     """T-V5: an answer without its newline, then nothing: answered by the deadline."""
-    one = started(proxy, "--timeout", 700)
-    reply = one.run(steps(raw(half), puppet.forever()))
+    one = started(proxy)
+    reply = one.run(steps(raw(half), puppet.forever()), deadline=soon(700))
     assert reply.status == 502, reply
     assert_late(reply)
     assert_serves(one)
@@ -160,11 +160,11 @@ def assert_late(reply):
 
 def test_action_that_never_answers_python(proxy):
     """A Python action in an endless loop is ended by the deadline and started again."""
-    one = proxy("--runtime", "python", "--timeout", 900)
+    one = proxy("--runtime", "python")
     one.started("import signal\n\ndef main(args):\n    while args.get('loop'):\n"
                 "        signal.pause()\n    return args\n")
     for _ in range(2):
-        assert_late(one.run({"loop": True}))
+        assert_late(one.run({"loop": True}, deadline=soon(900)))
         assert one.run({"a": 1}).json == {"a": 1}
     one.check_streams(4)
 

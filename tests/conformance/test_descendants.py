@@ -6,7 +6,7 @@ import signal
 
 import pytest
 
-from whisk import assert_error, is_alive, wait_until
+from whisk import assert_error, is_alive, soon, wait_until
 
 # Starts a process that leaves the group, in one of the ways in which programs do, and tells its number.
 LEAVES = """
@@ -66,10 +66,10 @@ def assert_ends(pid):
 @pytest.mark.parametrize("ways", WAYS)
 def test_a_run_that_is_late_leaves_no_process(proxy, folder, ways):
     """Headless browsers are started in sessions of their own; three late runs left three of them."""
-    one = proxy("--timeout", 1500, "--kill-after", 100)
+    one = proxy("--kill-after", 100)
     one.started(LEAVES)
     note = str(folder / "note")
-    assert one.run({"note": note, "ways": ways, "then": "hang"}).status == 502
+    assert one.run({"note": note, "ways": ways, "then": "hang"}, deadline=soon(1500)).status == 502
     assert_ends(pid_in(note))
     assert one.run({}).status == 200
 

@@ -11,7 +11,7 @@ import pytest
 import archives
 import puppet
 from puppet import answer, steps
-from whisk import PROGRAM, WAIT_S, wait_until
+from whisk import PROGRAM, WAIT_S, soon, wait_until
 
 NATIVE = ("--runtime", "native", "--answers", "fd3")
 ECHO = "def main(args):\n    return args\n"
@@ -55,13 +55,13 @@ def with_log(proxy, log, *options, level="info"):
 
 def test_by_default_the_streams_are_the_actions_alone(proxy):
     """Whatever happens to the action, nobody reads of it in the action's log."""
-    one = proxy(*NATIVE, "--timeout", 900)
+    one = proxy(*NATIVE)
     assert one.init("#!/no/such/program\n").status == 502
     before = [len(text) for text in one.logs()]
     one.started(puppet.CODE)
     one.run(steps(answer("{}")))
     assert one.run(steps(puppet.die())).status == 400
-    assert one.run(steps(puppet.forever())).status == 502
+    assert one.run(steps(puppet.forever()), deadline=soon(900)).status == 502
     one.run(steps(answer("{}")))
     logs = b"".join(text[n:] for text, n in zip(one.logs(), before))
     assert logs == b"XXX_THE_END_OF_A_WHISK_ACTIVATION_XXX\n" * 8

@@ -297,7 +297,7 @@ static void wrap_gzip(struct buf *archive)
 
     if (deflateInit2(&stream, 1, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY) != Z_OK)
         abort();
-    stream.next_in = (Bytef *)buf_at(archive);
+    stream.next_in = (z_const Bytef *)(uintptr_t)buf_at(archive);
     stream.avail_in = (uInt)buf_len(archive);
     stream.next_out = (Bytef *)buf_room(&out, n);
     stream.avail_out = (uInt)n;

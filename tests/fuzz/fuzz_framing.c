@@ -5,9 +5,11 @@
  */
 
 #include <assert.h>
+#include <inttypes.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/buf.h"
@@ -27,6 +29,20 @@ static void check_field(struct part name, struct part value, struct part line)
                ((unsigned char)value.text[i] >= 0x20 && value.text[i] != 0x7f));
 }
 
+/* A line of a head that libh2o gets as it is. */
+static void check_as_it_is(const struct head *head, struct part name, struct part value,
+                           struct part line)
+{
+    char digits[24];
+
+    assert(!part_is(name, "expect") && !part_is(name, "upgrade"));
+    if (!part_is(name, "content-length"))
+        return;
+    assert(value.text + value.n + 2 == line.text + line.n && value.n <= LENGTH_MAX_DIGITS);
+    (void)snprintf(digits, sizeof(digits), "%" PRIu64, head->length);
+    assert(strlen(digits) == value.n && memcmp(digits, value.text, value.n) == 0);
+}
+
 static void check_head(const struct head *head, size_t n)
 {
     struct part name, value, line;
@@ -39,6 +55,8 @@ static void check_head(const struct head *head, size_t n)
         assert((unsigned char)head->target.text[i] > ' ' && head->target.text[i] != 0x7f);
     while (head_next_field(head->fields, &at, &name, &value, &line)) {
         check_field(name, value, line);
+        if (head->as_it_is)
+            check_as_it_is(head, name, value, line);
         n_fields++;
         n_hosts += part_is(name, "host");
         n_lengths += part_is(name, "content-length");
@@ -48,6 +66,8 @@ static void check_head(const struct head *head, size_t n)
     assert(head->minor == 0 || n_hosts == 1);
     assert(head->has_length == (n_lengths > 0) && head->is_chunked == (n_codings > 0));
     assert(!(head->has_length && head->is_chunked));
+    assert(!head->as_it_is ||
+           (n_lengths <= 1 && n_codings == 0 && !head->closes && head->authority.text == NULL));
 }
 
 /* What is bad stays bad and what is whole stays the same when more comes. */

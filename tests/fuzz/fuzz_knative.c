@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/buf.h"
 #include "base/json.h"
 #include "base/util.h"
 #include "http/init.h"
@@ -18,6 +19,7 @@
 #include "http/request.h"
 #include "http/run.h"
 #include "http/service.h"
+#include "http/shape.h"
 #include "http/trace.h"
 #include "pieces.h"
 
@@ -133,7 +135,22 @@ void init_on_request(void *owner, struct request *request)
     request_reply_error(request, 502, "no init here");
 }
 
-void run_on_request(void *owner, struct request *request)
+/* The answer as the first part, which may describe the reply. */
+static void check_part(struct request *request, struct request_text part)
+{
+    struct shape shape = {0};
+    struct buf out = {0};
+
+    if (shape_describes_reply(part.text, part.n)) {
+        int status = shape_begin(&shape, request, part.text, part.n, &out);
+
+        assert(status >= 200 && status <= 599);
+    }
+    shape_add(&shape, &out, part.text, part.n);
+    buf_done(&out);
+}
+
+void run_on_shaping_request(void *owner, struct request *request)
 {
     struct json_slice value;
 
@@ -141,6 +158,8 @@ void run_on_request(void *owner, struct request *request)
     assert(json_check(request->body.text, request->body.n, NULL) == JSON_OBJECT);
     if (json_member(json_top(request->body.text, request->body.n), "value", &value))
         check_ours(value);
+    if (json_check(request->answer.text, request->answer.n, NULL) != JSON_BAD)
+        check_part(request, request->answer);
     if (json_check(request->answer.text, request->answer.n, NULL) == JSON_OBJECT)
         request_reply(request, 200, xstrndup(request->answer.text, request->answer.n),
                       request->answer.n);

@@ -43,6 +43,11 @@ def pytest_configure(config):
                             " the images native and python3-tiny only")
 
 
+def pytest_collection_modifyitems(items):
+    for item in items:
+        item.add_marker(pytest.mark.limit(900))  # images are built and loaded on the way
+
+
 # A new runtime's image: one row.
 KINDS = [Kind("python3", samples.PYTHON_CODES),
          pytest.param(Kind("python3-tiny", samples.PYTHON_CODES), marks=pytest.mark.quick),

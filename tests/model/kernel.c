@@ -221,15 +221,6 @@ int __wrap_fd_reopen(int fd, int access_mode)
 
 /* ---- worker/spawn.h ---- */
 
-void spawned_close(struct spawned *spawned)
-{
-    fd_close(&spawned->in);
-    fd_close(&spawned->fd1);
-    fd_close(&spawned->fd2);
-    fd_close(&spawned->fd3);
-    fd_close(&spawned->ring);
-}
-
 int spawn_start(const struct exec_spec *spec, int pipe_bytes, struct spawned *spawned,
                 struct err *err)
 {

@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 
+import pytest
 from conftest import ROOT
 
 sys.path.insert(0, str(ROOT / "scripts"))
@@ -111,3 +112,28 @@ def test_path_and_link_that_lead_nowhere_are_found_in_a_page():
     page = check_readme.ROOT / "README.md"
     assert len(list(check_readme.missing_paths(page, "see `bin/init.sh` and bin/none.sh"))) == 1
     assert len(list(check_readme.wrong_links(page, "[x](no/where.md) [y](README.md)"))) == 1
+
+
+# ---- coverage.py ----
+
+def covered(tmp_path, n_run, reason):
+    """What is judged of a file of ten lines, all of main(), of which n_run were run."""
+    lines = "".join(f"DA:{line},{int(line < 50 + n_run)}\n" for line in range(50, 60))
+    (tmp_path / "lcov").write_text(f"SF:{ROOT}/proxy/main.c\nFN:50,main\n{lines}end_of_record\n")
+    (tmp_path / "reasons").write_text(f"# file, function, lines, reason\n{reason}\n")
+    return subprocess.run([sys.executable, ROOT / "scripts/coverage.py", tmp_path / "lcov", tmp_path / "reasons",
+                           "90"], capture_output=True, text=True)
+
+
+@pytest.mark.parametrize("n_run,reason,passes", [
+    (9, "", True),
+    (8, "", False),
+    (8, "proxy/main.c main 2 out of memory", True),
+    (7, "proxy/main.c main 2 one more is missed", False),
+    (8, "proxy/log.c main 2 of another file", False),
+    (9, "proxy/main.c gone 2 a function that is no more", False),
+])
+def test_lines_that_no_test_runs_need_a_reason(tmp_path, n_run, reason, passes):
+    judged = covered(tmp_path, n_run, reason)
+    assert f"1 files, {n_run} of 10 lines" in judged.stdout, judged.stderr
+    assert (judged.returncode == 0) == passes

@@ -309,7 +309,8 @@ static void run_line(char *line)
         run_step(step);
 }
 
-/* Do what the next line says; `read` does it once, `serve` to the end of the input. */
+/* Do what the next line says; `read` does it once, `serve` to the end of the input. A line begins
+ * with "{", as every activation does: the worker may write that byte ahead of the line. */
 static void do_read(int fd, const char *arg)
 {
     char *line = NULL;
@@ -319,7 +320,7 @@ static void do_read(int fd, const char *arg)
     (void)arg;
     if (!read_line(&line, &size))
         _exit(0);
-    run_line(line);
+    run_line(line + (line[0] == '{'));
     free(line);
 }
 

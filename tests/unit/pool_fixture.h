@@ -155,7 +155,7 @@ static inline bool submit_until(struct fixture *f, const char *script, uint64_t 
     task->f = f;
     task->job = (struct job){.done = on_done, .deadline_at_ms = loop_now_ms(f->loop) + span_ms};
     list_init(&task->job.node);
-    task->job.line = xasprintf("%s\n", script);
+    task->job.line = xasprintf("{%s\n", script);
     task->job.len = strlen(task->job.line);
     f->inside = true;
     taken = pool_submit(f->pool, &task->job);

@@ -4,6 +4,7 @@
 
 #include "base/cgroup.h"
 #include "base/cpus.h"
+#include "base/held.h"
 #include "cgroup_fixture.h"
 
 struct fixture {
@@ -219,6 +220,42 @@ static void what_is_no_quota_bounds_nothing(void **state)
     }
 }
 
+/* ---- a share of the memory ---- */
+
+#define MIB (UINT64_C(1) << 20)
+
+static uint64_t held_below(struct fixture *f, const char *limit)
+{
+    tree_write(f->folder.in, "sys/fs/cgroup/memory.max", limit);
+    return held_default_max(f->folder.in);
+}
+
+static void the_bound_on_what_is_held_is_a_quarter_of_the_containers_memory(void **state)
+{
+    struct fixture *f = *state;
+    uint64_t of_the_machine = held_default_max(f->folder.in);
+
+    make(f, "0::/\n", MOUNT_V2("/"), "sys/fs/cgroup/x");
+    assert_int_equal(held_below(f, "268435456\n"), 64 * MIB);
+    assert_int_equal(held_below(f, "67108865\n"), 16 * MIB);
+    assert_int_equal(held_below(f, "1\n"), 16 * MIB); /* or nothing could be served */
+    assert_int_equal(held_below(f, "max\n"), of_the_machine);
+    assert_int_equal(held_below(f, "18446744073709551616\n"), of_the_machine);
+    assert_int_equal(held_below(f, ""), of_the_machine);
+}
+
+static void in_version_1_the_groups_above_bound_it_too(void **state)
+{
+    struct fixture *f = *state;
+
+    make(f, "4:memory:/\n", MOUNT_V1("/", "memory"), "sys/fs/cgroup/memory/x");
+    tree_write(f->folder.in, "sys/fs/cgroup/memory/memory.limit_in_bytes", "536870912\n");
+    assert_int_equal(held_default_max(f->folder.in), 128 * MIB);
+    tree_write(f->folder.in, "sys/fs/cgroup/memory/memory.stat",
+               "cache 0\nhierarchical_memory_limit 268435456\n");
+    assert_int_equal(held_default_max(f->folder.in), 64 * MIB);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -240,6 +277,8 @@ int main(void)
         TEST(a_count_goes_by_its_whole_key),
         TEST(a_quota_is_a_bound_in_both_versions),
         TEST(what_is_no_quota_bounds_nothing),
+        TEST(the_bound_on_what_is_held_is_a_quarter_of_the_containers_memory),
+        TEST(in_version_1_the_groups_above_bound_it_too),
     };
 
     return cmocka_run_group_tests_name("cgroup", tests, NULL, NULL);

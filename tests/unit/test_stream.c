@@ -2,6 +2,8 @@
 
 #include "test.h"
 
+#include <limits.h>
+
 #include "filter/stream.h"
 #include "stream_fixture.h"
 
@@ -47,7 +49,7 @@ static int open_fifo(struct fixture *f, struct stream *stream, const char *path,
 static ssize_t write_much(const struct stream *stream)
 {
     static char much[MUCH];
-    struct iovec pieces[] = {{much, 1}, {much, sizeof(much) - 1}};
+    struct iovec pieces[] = {{much, PIPE_BUF}, {much, sizeof(much) - PIPE_BUF}};
 
     return stream_write(stream, pieces, 2);
 }

@@ -342,7 +342,7 @@ static void each_outcome_leaves_one_sentinel_on_each_stream(void **state)
         {"line1:log;exit:1", FAR_MS, JOB_DIED},
         {"line1:log;kill:9", FAR_MS, JOB_DIED},
         {"line1:log;line3:{};exit:0", FAR_MS, JOB_ANSWERED},
-        {"line1:log;deaf", 50, JOB_LATE},
+        {"line1:log;deaf", 1000, JOB_LATE} /* time to write the line */,
         {"line1:log;fill3:100001;line3:", FAR_MS, JOB_TOO_LONG},
     };
 

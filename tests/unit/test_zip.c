@@ -2,7 +2,10 @@
 
 #include "test.h"
 
+#include <errno.h>
+#include <signal.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include "action/unpack.h"
@@ -156,6 +159,42 @@ static void what_cannot_be_read_or_written_is_an_error(void **state)
     assert_int_equal(f->err.kind, ERR_SYSTEM);
 }
 
+/* A disk that is full after so many bytes, for each number. */
+static void what_cannot_be_written_whole_is_an_error(void **state)
+{
+    struct fixture *f = *state;
+    auto_free char *folder = xasprintf("%s/folder", f->from.in);
+    auto_free char *link = xasprintf("%s/link", f->from.in);
+    auto_free char *path = xasprintf("%s/zip", f->from.outer);
+    void (*before)(int) = signal(SIGXFSZ, SIG_IGN);
+    struct rlimit limit;
+
+    assert_int_equal(mkdir(folder, 0755), 0);
+    assert_int_equal(symlink("file", link), 0);
+    folder_write(f->from.in, "file", "some bytes", 0644);
+    zip(f);
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &limit), 0);
+    for (size_t n = 0; n < f->n; n++) {
+        auto_fd int fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+
+        assert_int_equal(setrlimit(RLIMIT_FSIZE, &(struct rlimit){n, limit.rlim_max}), 0);
+        assert_int_equal(zip_folder(f->from.in, fd, &f->err), -1);
+        assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+        assert_int_equal(f->err.os, EFBIG);
+    }
+    (void)signal(SIGXFSZ, before);
+}
+
+static void pipes_and_sockets_are_left_out(void **state)
+{
+    struct fixture *f = *state;
+    auto_free char *path = xasprintf("%s/pipe", f->from.in);
+
+    assert_int_equal(mkfifo(path, 0600), 0);
+    zip(f);
+    assert_int_equal(f->n, 22);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -167,6 +206,8 @@ int main(void)
         TEST(the_same_folder_gives_the_same_bytes),
         TEST(names_are_told_from_a_jars),
         TEST(what_cannot_be_read_or_written_is_an_error),
+        TEST(what_cannot_be_written_whole_is_an_error),
+        TEST(pipes_and_sockets_are_left_out),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -155,7 +155,7 @@ static inline struct job *give_until(struct fixture *f, const char *script, uint
 
     assert_true(f->n_jobs <= JOBS_MAX);
     list_init(&job->node);
-    job->line = xasprintf("%s\n", script);
+    job->line = xasprintf("{%s\n", script);
     job->len = strlen(job->line);
     job->deadline_at_ms = loop_now_ms(f->loop) + span_ms;
     loop_until(f->loop, has_room, f);
@@ -179,7 +179,8 @@ static inline struct job *run(struct fixture *f, const char *script)
 
 static inline void assert_answer(const struct job *job, const char *wanted)
 {
-    assert_int_equal(job->outcome, JOB_ANSWERED);
+    if (job->outcome != JOB_ANSWERED)
+        fail_msg("it ended as %s: %s", job_outcome_name(job->outcome), job->reason);
     assert_int_equal(job->answer_len, strlen(wanted));
     assert_memory_equal(job->answer, wanted, job->answer_len);
 }
