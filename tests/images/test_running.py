@@ -340,7 +340,7 @@ def test_pipe_answers_lines_in_a_container(folder):
     values = [{"n": n} for n in range(200)] + [{}, {"n": 7}]
     answers, done = piped("python3-tiny", values, "/hello.py", run=(f"--volume={code}:/hello.py:ro",))
     assert done.returncode == 0, done.stderr
-    assert answers == [{"n": n * 2} for n in range(200)] + [{"error": "'n'"}, {"n": 14}]
+    assert answers == [{"n": n * 2} for n in range(200)] + [{"error": "'n'", "kind": "action"}, {"n": 14}]
     assert done.stderr.startswith("log of 0\n") and done.stderr.count("log of ") == 201
     assert done.stderr.endswith("log of 7\n")
 
