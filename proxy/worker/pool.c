@@ -382,6 +382,7 @@ static void start_what_is_down(struct pool *pool)
 {
     uint64_t soonest_ms = UINT64_MAX;
 
+    assert(pool->workers != NULL);
     if (!restarts(pool))
         return;
     for (unsigned i = 0; i < pool->opts.n_workers; i++) {
