@@ -9,3 +9,4 @@ mkdir -p "$1/etc/ssl/certs" "$1/usr/lib/ssl"
 cp /etc/ssl/certs/ca-certificates.crt "$1/etc/ssl/certs/"
 [ -e "$1/usr/lib/ssl/certs" ] || ln -s /etc/ssl/certs "$1/usr/lib/ssl/certs"
 ln -sf ../../../etc/ssl/certs/ca-certificates.crt "$1/usr/lib/ssl/cert.pem"
+"$(dirname "$0")/record-packages.sh" "$1" ca-certificates

@@ -37,4 +37,5 @@ RUN PKG_CONFIG_PATH=/h2o/lib/pkgconfig meson setup /build /src --prefix=/usr --l
  && mkdir -p /out/static/usr/bin \
  && strip -o /out/static/usr/bin/whiskloop /build/proxy/whiskloop
 COPY docker/record-packages.sh /usr/bin/
-RUN record-packages.sh /out/static libh2o-evloop-dev libssl-dev libarchive-dev libjansson-dev zlib1g-dev libc6-dev
+RUN record-packages.sh /out/static libh2o-evloop-dev libssl-dev libarchive-dev libbz2-dev liblzma-dev libzstd-dev \
+      nettle-dev libjansson-dev zlib1g-dev libc6-dev

@@ -23,11 +23,11 @@ RUN meson setup /build /src --prefix=/usr --libdir=lib --buildtype=release -Dtes
  && rm -rf /out/dynamic/usr/share /out/dynamic/usr/lib \
  && python3 -m compileall -q --invalidation-mode unchecked-hash /out/runtime/python
 COPY docker /src/docker
-# With the libraries it needs, for images without a base; ld.so's line of ldd has no arrow.
+# What is linked into the program is recorded with it. With the libraries it needs, for images without a base.
 RUN mkdir -p /out/closed \
+ && /src/docker/record-packages.sh /out/dynamic libarchive-dev libbz2-dev liblzma-dev libzstd-dev nettle-dev zlib1g-dev \
  && cp -a /out/dynamic/. /out/closed/ \
  && /src/docker/closure.sh /out/closed /out/closed/usr/bin/whiskloop \
- && /src/docker/record-packages.sh /out/closed libarchive-dev \
  && /src/docker/skeleton.sh /out/closed \
  && /src/docker/add-authorities.sh /out/closed \
  && /src/docker/skeleton.sh /out/skeleton \

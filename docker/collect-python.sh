@@ -13,8 +13,8 @@ ln -s "python$version" "$root/usr/bin/python3"
 ln -s python3 "$root/usr/bin/python"
 cp -a "/usr/lib/python$version" "$root/usr/lib/"
 # What a server does not do: tests, windows, installing, its own manual.
-for name in test idlelib tkinter turtledemo turtle.py ensurepip lib2to3 pydoc_data distutils venv \
-    __phello__ config-*; do
+for name in test idlelib tkinter turtledemo turtle.py __pycache__/turtle.* ensurepip lib2to3 pydoc_data distutils \
+    venv __phello__ config-* lib-dynload/_test* lib-dynload/_ctypes_test.* lib-dynload/_xxtest* lib-dynload/_tkinter.*; do
     # shellcheck disable=SC2086 # a pattern
     rm -rf "$root/usr/lib/python$version"/$name
 done
@@ -24,8 +24,8 @@ rm -f "$root/usr/lib/python$version/EXTERNALLY-MANAGED"
 for module in "$root/usr/lib/python$version"/lib-dynload/*.so; do
     "$here/closure.sh" "$root" "$module"
 done
-# The zones of the module zoneinfo; without those of leap seconds.
+# The zones of the module zoneinfo; without those of leap seconds, and without what they are compiled from.
 mkdir -p "$root/usr/share/zoneinfo"
 cp -a /usr/share/zoneinfo/. "$root/usr/share/zoneinfo/"
-rm -rf "$root/usr/share/zoneinfo/right" "$root/usr/share/zoneinfo/posix"
+rm -rf "$root/usr/share/zoneinfo/right" "$root/usr/share/zoneinfo/posix" "$root/usr/share/zoneinfo/tzdata.zi"
 "$here/record-packages.sh" "$root" "python$version-minimal" "libpython$version-stdlib" tzdata

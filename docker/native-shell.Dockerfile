@@ -10,7 +10,7 @@ RUN /src/docker/install-packages.sh busybox-static jq \
  && mkdir -p /out/shell/usr/bin \
  && cp /usr/bin/bash /usr/bin/jq /usr/bin/busybox /out/shell/usr/bin/ \
  && WITHOUT=/out/closed /src/docker/closure.sh /out/shell /usr/bin/bash /usr/bin/jq \
- && /src/docker/record-packages.sh /out/shell /usr/bin/bash /usr/bin/jq busybox-static \
+ && WITHOUT=/out/closed /src/docker/record-packages.sh /out/shell /usr/bin/bash /usr/bin/jq busybox-static \
  && for name in $(busybox --list); do \
       [ -e "/out/shell/usr/bin/$name" ] || ln -s busybox "/out/shell/usr/bin/$name"; \
     done

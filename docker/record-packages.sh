@@ -2,6 +2,7 @@
 #
 # record-packages.sh ROOT PACKAGE|FILE... - record the Debian packages of an image without dpkg:
 # their entries in /var/lib/dpkg/status.d, which scanners read, and their copyright files.
+# WITHOUT: folder of an earlier layer of the same image; what it has recorded is left out here.
 
 set -eu
 
@@ -23,7 +24,9 @@ for item in "$@"; do
     *) package=$item ;;
     esac
     note=$root/var/lib/dpkg/status.d/$package
-    [ ! -e "$note" ] || continue
+    if [ -e "$note" ] || { [ -n "${WITHOUT:-}" ] && [ -e "$WITHOUT/var/lib/dpkg/status.d/$package" ]; }; then
+        continue
+    fi
     dpkg-query -s "$package" | sed '/^Conffiles:/,/^[^ ]/{/^Conffiles:/d;/^ /d;}' >"$note"
     mkdir -p "$root/usr/share/doc/$package"
     cp -L "/usr/share/doc/$package/copyright" "$root/usr/share/doc/$package/copyright"

@@ -133,20 +133,30 @@ static int set_from_pair_option(struct config *config, int n_left, char **args, 
 const struct command_word commands[] = {
     {"dev", COMMAND_DEV, false, false, "dev [FILE|FOLDER]",
      "serve the action in FOLDER [.] on 127.0.0.1:8080 while you write it: it is replaced on each "
-     "save, and the page at / shows arguments, answers and logs"},
+     "save, and the page at / shows arguments, answers and logs",
+     "whiskloop dev hello --invoke '{\"name\":\"Mike\"}' --open",
+     "-e --env-file main runtime port listen invoke open inspect no-page log-format timeout "
+     "init-timeout"},
     {"new", COMMAND_NEW, true, true, "new LANGUAGE [FOLDER]",
      "write a function to begin with into FOLDER [hello], with an example of its argument, the "
-     "answer to it and a README"},
+     "answer to it and a README",
+     "whiskloop new python hello", ""},
     {"test", COMMAND_TEST, false, false, "test [FOLDER|FILE]",
      "run the action with each input*.json in FOLDER [.] and compare the answers with "
-     "expected*.json. Exit status: 0; 1 if one differs; 2 for a wrong call"},
+     "expected*.json. Exit status: 0; 1 if one differs; 2 for a wrong call",
+     "whiskloop test hello", "-e --env-file main runtime timeout"},
     {"invoke", COMMAND_INVOKE, true, true, "invoke FILE [ARGUMENT]",
      "run the action in FILE once, without HTTP: answer on stdout, log on stderr. ARGUMENT is a JSON "
      "object, @FILE or - for stdin; default {}. Exit status: 0; 1 if the action failed or answered "
-     "with an error; 2 for a wrong call"},
+     "with an error; 2 for a wrong call",
+     "whiskloop invoke hello.py '{\"name\":\"Mike\"}'",
+     "-e --env-file -m main functions runtime parts any timeout"},
     {"pipe", COMMAND_PIPE, false, false, "pipe [FILE]",
      "answer each line of stdin, the body of a /run such as {\"value\":{...}}, with a line on "
-     "stdout, in order; without FILE: the action of --action"},
+     "stdout, in order; without FILE: the action of --action",
+     "echo '{\"value\":{\"name\":\"Mike\"}}' | whiskloop pipe hello.py",
+     "-e --env-file -m main functions runtime workers in out pipe-max-bytes parts text any announce "
+     "timeout"},
 };
 const size_t n_commands = ARRAY_LEN(commands);
 
@@ -158,10 +168,10 @@ static const struct command_word *find_command(const char *name)
     return NULL;
 }
 
-static const struct command_word *command_of(const struct config *config)
+const struct command_word *command_of_kind(enum command_kind kind)
 {
     for (size_t i = 0; i < n_commands; i++)
-        if (commands[i].kind == config->command)
+        if (commands[i].kind == kind)
             return &commands[i];
     return NULL;
 }
@@ -181,7 +191,7 @@ static int no_such_command(const char *word, struct err *err)
 /* A word that is no option, nor the value of one: the command, its FILE, its ARGUMENT. */
 static int set_from_word(struct config *config, const char *word, struct err *err)
 {
-    const struct command_word *command = command_of(config);
+    const struct command_word *command = command_of_kind(config->command);
 
     if (command == NULL) {
         command = find_command(word);
@@ -203,7 +213,7 @@ static int set_from_word(struct config *config, const char *word, struct err *er
 /* Checks that need the whole command line. */
 static int check_words(const struct config *config, struct err *err)
 {
-    const struct command_word *command = command_of(config);
+    const struct command_word *command = command_of_kind(config->command);
 
     if (command == NULL && (config->env != NULL || config->metadata != NULL))
         return err_set(
@@ -280,8 +290,23 @@ static bool is_one_of(const char *arg, const char *const *names)
     return false;
 }
 
+/* argv[at] is --help: of the command that stands before it, or right behind it. */
+static enum config_result help_of(struct config *config, int argc, char **argv, int at)
+{
+    const struct command_word *command = NULL;
+
+    if (at + 1 < argc && strcmp(argv[at + 1], "all") == 0)
+        return CONFIG_HELP_ALL;
+    for (int i = 1; i < argc && i <= at + 1 && command == NULL; i++)
+        command = find_command(argv[i]);
+    if (command == NULL)
+        return CONFIG_HELP;
+    config->command = command->kind;
+    return CONFIG_HELP_COMMAND;
+}
+
 /* --help, --version and the like win over everything else. CONFIG_RUN: none was given. */
-static enum config_result look_for_questions(const struct config *config, int argc, char **argv)
+static enum config_result look_for_questions(struct config *config, int argc, char **argv)
 {
     static const char *const help[] = {"--help", "-h", "-help", NULL};
     static const char *const version[] = {"--version", "-V", "-version", NULL};
@@ -290,7 +315,7 @@ static enum config_result look_for_questions(const struct config *config, int ar
         if (strcmp(argv[i], "--help=all") == 0)
             return CONFIG_HELP_ALL;
         if (is_one_of(argv[i], help))
-            return i + 1 < argc && strcmp(argv[i + 1], "all") == 0 ? CONFIG_HELP_ALL : CONFIG_HELP;
+            return help_of(config, argc, argv, i);
         if (strcmp(argv[i], "--help-markdown") == 0)
             return CONFIG_HELP_MD;
         if (is_one_of(argv[i], version))
@@ -347,7 +372,7 @@ enum config_result config_read(struct config *config, int argc, char **argv, str
         return CONFIG_WRONG;
     /* The command must listen on this machine's addresses only, unless others are named. */
     if (config->command == COMMAND_DEV && config->listen == setting_find("listen", 6)->text)
-        config->listen = "127.0.0.1";
+        config->listen = DEV_LISTEN;
     if (config->command == COMMAND_DEV && config->file == NULL)
         config->file = ".";
     return result;

@@ -12,12 +12,15 @@
 
 struct err;
 
+#define DEV_LISTEN "127.0.0.1" /* where dev listens unless it is told otherwise */
+
 enum config_result {
     CONFIG_RUN,
-    CONFIG_HEALTH,   /* query the health of the proxy that runs with these settings */
-    CONFIG_HELP,     /* print help_write() and exit with 0 */
-    CONFIG_HELP_ALL, /* print help_write_all() and end well */
-    CONFIG_HELP_MD,  /* print help_write_markdown() and exit with 0 */
+    CONFIG_HEALTH,       /* query the health of the proxy that runs with these settings */
+    CONFIG_HELP,         /* print help_write() and exit with 0 */
+    CONFIG_HELP_COMMAND, /* print help_write_command() of config->command and exit with 0 */
+    CONFIG_HELP_ALL,     /* print help_write_all() and exit with 0 */
+    CONFIG_HELP_MD,      /* print help_write_markdown() and exit with 0 */
     CONFIG_VERSION,
     CONFIG_WRONG, /* err filled: one line that says what was wrong and what is right */
 };
@@ -29,10 +32,14 @@ struct command_word {
     bool takes_argument;
     const char *usage;
     const char *help;
+    const char *example; /* a command line */
+    const char *options; /* that matter for it: -e, -m, and names of settings, between blanks */
 };
 
 extern const struct command_word commands[];
 extern const size_t n_commands;
+/* NULL: COMMAND_SERVE. */
+const struct command_word *command_of_kind(enum command_kind kind);
 
 /* Defaults, then Apache's variables, then WHISKLOOP_*, then options: the later one wins. Reads the
  * files of --env-file. config_done() in any case. */

@@ -150,8 +150,10 @@ const struct setting settings[] = {
         "is a line"),
     SWITCH("announce", announce, 0,
            "for pipe: write the line {\"ready\":true} once the action is loaded"),
-    SWITCH("any", any, 0,
-           "arguments and results may be any JSON value, not only objects and arrays"),
+    SWITCH(
+        "any", any, 0,
+        "results, ARGUMENT of invoke and lines of pipe may be any JSON value, not only objects and "
+        "arrays"),
     TEXT("invoke", invoke, "", "ARGUMENT",
          "what dev runs the action with after each save: JSON or @FILE; empty: it does not"),
     NUMBER("inspect", inspect, 0, 0, 65535, "[PORT]",

@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "command.h"
 #include "dev/dev.h"
+#include "greeting.h"
 #include "http/default_action.h"
 #include "http/init.h"
 #include "http/versions.h"
@@ -74,11 +75,19 @@ static void reopen_log(void)
         log_warn("main.log", log_text("failed", err.text));
 }
 
+/* How long running activations may take still. */
+static uint64_t late_ms(const struct app *app)
+{
+    uint64_t now_ms = loop_now_ms(app->loop);
+
+    return app->drain_until_ms > now_ms ? app->drain_until_ms - now_ms : 0;
+}
+
 static void begin_draining(struct app *app)
 {
     app->service.draining = true;
     if (app->dev != NULL)
-        dev_stop(app->dev);
+        dev_stop(app->dev, late_ms(app));
     if (app->server != NULL)
         server_wind_down(app->server);
 }
@@ -124,6 +133,8 @@ static void on_signal(void *owner, int signo)
     if (!app->service.draining)
         app->drain_until_ms += app->config.drain_timeout_ms;
     begin_draining(app);
+    if (app->dev == NULL)
+        greeting_say_waiting(versions_n_jobs(&app->service), late_ms(app));
     if (app->command != NULL)
         command_close(app->command);
     drain_step(app);

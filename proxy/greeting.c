@@ -36,3 +36,13 @@ void greeting_say(const struct config *config, const struct service *service, un
                             "code here: use --listen 127.0.0.1"
                           : "");
 }
+
+void greeting_say_waiting(unsigned n_jobs, uint64_t wait_ms)
+{
+    if (isatty(STDERR_FILENO) != 1 || n_jobs == 0 || wait_ms == 0)
+        return;
+    (void)fprintf(stderr,
+                  "whiskloop: waiting %.0f s at most for %u activation%s to end; Ctrl-C again ends "
+                  "it now\n",
+                  (double)wait_ms / 1000, n_jobs, n_jobs > 1 ? "s" : "");
+}

@@ -1,8 +1,11 @@
 #pragma once
 
 /*
- * greeting - the first line of a proxy that is started on a terminal.
+ * greeting - the first line of a proxy that is started on a terminal, and what it waits for at the
+ * end.
  */
+
+#include <stdint.h>
 
 struct config;
 struct service;
@@ -12,3 +15,6 @@ struct service;
  * is closed. */
 void greeting_say(const struct config *config, const struct service *service, unsigned port,
                   const char *origin);
+/* ... who has ended it: n_jobs activations run, and are waited for wait_ms at most. 0 of either:
+ * nothing is said. */
+void greeting_say_waiting(unsigned n_jobs, uint64_t wait_ms);

@@ -77,7 +77,8 @@ static void format_default(const struct setting *setting, char *out, size_t size
                        setting_unit(setting));
 }
 
-static void write_setting(FILE *file, const struct setting *setting)
+/* fallback: what it is for this command; NULL: as for all. */
+static void write_setting(FILE *file, const struct setting *setting, const char *fallback)
 {
     char left[SETTING_NAME_MAX];
     char value[64];
@@ -85,7 +86,10 @@ static void write_setting(FILE *file, const struct setting *setting)
 
     (void)snprintf(left, sizeof(left), setting->kind == SETTING_SWITCH ? "--%s[=%s]" : "--%s %s",
                    setting->name, setting->unit);
-    format_default(setting, value, sizeof(value));
+    if (fallback != NULL)
+        (void)snprintf(value, sizeof(value), "%s", fallback);
+    else
+        format_default(setting, value, sizeof(value));
     text = xasprintf(value[0] != '\0' ? "%s [%s]" : "%s", setting->help, value);
     write_item(file, left, text);
 }
@@ -122,12 +126,47 @@ void help_write(FILE *file)
         if (setting == NULL)
             (void)fprintf(file, "\n%s\n", common[i]);
         else
-            write_setting(file, setting);
+            write_setting(file, setting, NULL);
     }
     (void)fprintf(file, "\nOther:\n");
     write_item(file, "--help all", "all options, by topic");
     write_item(file, "--version, -V", "print the versions of whiskloop and its libraries");
     write_tail(file);
+}
+
+static const char *pair_help(const char *option, size_t n, const char **left)
+{
+    for (size_t i = 0; i < ARRAY_LEN(pair_options); i++) {
+        *left = pair_options[i].option;
+        if (strncmp(*left, option, n) == 0 && (*left)[n] == ' ')
+            return pair_options[i].help;
+    }
+    return NULL;
+}
+
+void help_write_command(FILE *file, enum command_kind kind)
+{
+    const struct command_word *command = command_of_kind(kind);
+    const char *at = command->options, *left;
+
+    (void)fprintf(file, "Usage: whiskloop %s%s\n\n", command->usage,
+                  at[0] != '\0' ? " [OPTION]..." : "");
+    write_item(file, command->example, command->help);
+    if (at[0] != '\0')
+        (void)fprintf(file, "\nOptions:\n");
+    while (*at != '\0') {
+        size_t n = strcspn(at, " ");
+        const char *help = pair_help(at, n, &left);
+
+        if (help != NULL)
+            write_item(file, left, help);
+        else
+            write_setting(file, setting_find(at, n),
+                          kind == COMMAND_DEV && strncmp(at, "listen", n) == 0 ? DEV_LISTEN : NULL);
+        at += n + (at[n] == ' ');
+    }
+    (void)fprintf(file,
+                  "\n`whiskloop --help` lists the other commands, `--help all` all options.\n");
 }
 
 void help_write_all(FILE *file)
@@ -137,7 +176,7 @@ void help_write_all(FILE *file)
         for (size_t k = 0; k < n_topics; k++)
             if (strcmp(topics[k].first, settings[i].name) == 0)
                 (void)fprintf(file, "\n%s:\n", topics[k].title);
-        write_setting(file, &settings[i]);
+        write_setting(file, &settings[i], NULL);
     }
     (void)fprintf(file, "\nOther:\n");
     for (size_t i = 0; i < ARRAY_LEN(other_options); i++)

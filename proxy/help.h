@@ -6,8 +6,12 @@
 
 #include <stdio.h>
 
+#include "config.h"
+
 /* The options that people use. */
 void help_write(FILE *file);
+/* A command with its own options and an example. */
+void help_write_command(FILE *file, enum command_kind kind);
 /* All options, by topic. */
 void help_write_all(FILE *file);
 /* The settings as a table for the documents: | option | variable | default | what it sets |. */

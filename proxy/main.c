@@ -192,6 +192,15 @@ static void close_servers(struct app *app)
     app->all_closed = server_free(&app->server) && app->all_closed;
 }
 
+/* There is no action to load: a peer that waits for the announcement must hear of it. */
+static void announce_failure(struct app *app, const char *why)
+{
+    struct err none;
+
+    command_fail(app->command, why);
+    (void)command_finish(app->command, FLUSH_MAX_MS, &none);
+}
+
 /* Serve, or run a command, until it ends. */
 static int run(struct app *app, struct err *err)
 {
@@ -229,6 +238,8 @@ static int run(struct app *app, struct err *err)
         result = dev_begin(app->dev, server_port(app->server), err);
     else
         result = begin_action(app, err);
+    if (result < 0 && app->command != NULL && app->config.announce != 0)
+        announce_failure(app, err->text);
     if (result == 0 && app->config.command == COMMAND_SERVE)
         greeting_say(&app->config, service, server_port(app->server), app->preload.origin);
     if (result == 0)
@@ -299,6 +310,9 @@ int main(int argc, char **argv)
         return say_health(&app.config);
     case CONFIG_HELP:
         help_write(stdout);
+        return 0;
+    case CONFIG_HELP_COMMAND:
+        help_write_command(stdout, app.config.command);
         return 0;
     case CONFIG_HELP_ALL:
         help_write_all(stdout);

@@ -9,8 +9,8 @@
 `normalise` rewrites a saved image (docker save's format) so that the same files and settings give
 the same image: no time in it is later than SOURCE_DATE_EPOCH (0), and nothing of the builder is
 left. Layers whose digest is given with --keep, those of the base, stay as they are, so that images
-go on sharing them. Prints what the image weighs, as a JSON object; --sbom writes what packages
-it holds, as an SPDX document.
+go on sharing them. Prints what the image weighs and which of our files it holds twice, as a JSON object;
+--sbom writes what packages it holds, as an SPDX document.
 
 `collect` makes one JSON document of such objects, the files NAME.json in FOLDER, and of the further
 facts. `table` prints its sizes as a Markdown table, `write-readme` puts them between the marks in
@@ -32,6 +32,7 @@ import tarfile
 import image_sbom
 
 GZIP_LEVEL = 6  # what engines use when they push
+REPEATED_BYTES = 4096  # smaller files may be in an image several times
 MARKS = re.compile(r"(<!-- images: [^>]*-->\n).*?(<!-- /images -->)", re.DOTALL)
 
 
@@ -178,7 +179,22 @@ def normalise(arguments):
         "name": arguments.name, "id": identity, "tags": tags,
         "description": labels.get("org.opencontainers.image.description", ""),
         "saved_bytes": os.path.getsize(arguments.new),
-        "gzip_bytes": sum(layer["gzip_bytes"] for layer in weights), "layers": weights}))
+        "gzip_bytes": sum(layer["gzip_bytes"] for layer in weights), "layers": weights,
+        "repeated": repeated(data for digest, data in zip(digests, layers) if digest not in arguments.keep)}))
+
+
+def repeated(layers):
+    """The names of files whose content the layers have before. Packages may share a licence, and a few bytes be anywhere."""
+    seen, names = set(), []
+    for data in layers:
+        with tarfile.open(fileobj=io.BytesIO(data)) as archive:
+            for member in archive:
+                if member.isreg() and member.size >= REPEATED_BYTES and "usr/share/doc/" not in member.name:
+                    content = digest_of(archive.extractfile(member).read())
+                    if content in seen:
+                        names.append(member.name)
+                    seen.add(content)
+    return names
 
 
 def megabytes(n_bytes):

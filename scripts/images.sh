@@ -38,6 +38,7 @@ END
 }
 
 BASE=${BASE:-debian:bookworm-slim}
+AUTHORITIES=$ROOT/build-images/ca.crt # in the context of builds, whatever IMAGES_DIR is
 DEFAULT_BASE=debian:bookworm-slim
 
 # Print the images of docker/ that Dockerfile $1 is made from, and then it; each once.
@@ -150,20 +151,14 @@ set_labels() {
 }
 
 # Behind a proxy that signs TLS itself, npm must trust what this machine trusts. A copy of its authorities goes
-# into the build's context for as long as this script runs.
+# into the build's context and stays there until --clean: another build of this tree may read it at any time.
 authorities_provide() {
     local file=${NODE_EXTRA_CA_CERTS:-/etc/ssl/certs/ca-certificates.crt}
 
     [[ -f $file ]] || return 0
-    mkdir -p -- "$ROOT/build-images"
-    cp -- "$file" "$AUTHORITIES"
-}
-
-# shellcheck disable=SC2317 # called by the trap
-clean_up() {
-    engine_down
-    rm -f -- "$AUTHORITIES"
-    rmdir -- "$ROOT/build-images" 2>/dev/null || true
+    mkdir -p -- "${AUTHORITIES%/*}"
+    cp -- "$file" "$AUTHORITIES.$$"
+    mv -- "$AUTHORITIES.$$" "$AUTHORITIES"
 }
 
 say() {
@@ -286,7 +281,8 @@ for argument in "$@"; do
 done
 cd -- "$ROOT"
 if [[ $clean == yes ]]; then
-    rm -rf -- "$IMAGES_DIR"
+    rm -rf -- "$IMAGES_DIR" "$AUTHORITIES"
+    rmdir -- "${AUTHORITIES%/*}" 2>/dev/null || true
     exit 0
 fi
 ((${#names[@]} > 0)) || mapfile -t names < <(all_names)
@@ -305,8 +301,7 @@ SOURCE_URL=${SOURCE_URL:-$(git remote get-url origin 2>/dev/null)} || SOURCE_URL
 SOURCE_URL=${SOURCE_URL%.git}
 engine_choose build
 LOGS=$IMAGES_DIR/logs SBOM=$IMAGES_DIR/sbom WEIGHTS=$IMAGES_DIR/weights-$ENGINE KNOWN=$IMAGES_DIR/known-$ENGINE
-AUTHORITIES=$ROOT/build-images/ca.crt
-trap clean_up EXIT
+trap engine_down EXIT
 trap 'exit 130' INT TERM
 engine_up build
 if ((${#run[@]} > 0)); then

@@ -48,15 +48,17 @@ clean_up() {
 }
 
 # Images that the cases start from ours, as a user would make them; apt needs the real network.
-# Arguments: their names.
+# Arguments: their names. actionloop-NAME is docker/actionloop/NAME.Dockerfile on the base that stands for Apache's.
 build_derived() {
-    local file name
+    local file name options
 
     mkdir -p -- "$IMAGES_DIR/logs"
     for name in "$@"; do
-        file=tests/images/$name.Dockerfile
+        file=tests/images/$name.Dockerfile options=()
+        [[ $name != actionloop-* ]] ||
+            file=docker/actionloop/${name#*-}.Dockerfile options=(--build-arg BASE=whiskloop/test-actionloop:latest)
         name=test-$name
-        image_build "$file" "whiskloop/$name:latest" >"$IMAGES_DIR/logs/$name.log" 2>&1 || {
+        image_build "$file" "whiskloop/$name:latest" "${options[@]}" >"$IMAGES_DIR/logs/$name.log" 2>&1 || {
             tail -n 25 "$IMAGES_DIR/logs/$name.log" >&2
             die "'$file' cannot be built; the last lines stand above"
         }
@@ -80,7 +82,7 @@ npm_provide() {
 }
 
 clean=no build=yes quick=no pytest=() images=()
-derived=(actionloop carried derived pip prometheus)
+derived=(actionloop actionloop-go actionloop-php actionloop-python carried derived pip prometheus)
 while (($# > 0)); do
     case $1 in
     --quick) # those that the cases marked so need

@@ -57,7 +57,9 @@ static inline struct list *list_take_first(struct list *list)
 
     if (first == list)
         return NULL;
-    list_remove(first);
+    list->next = first->next; /* not list_remove(): analyzers see that the list changes */
+    list->next->prev = list;
+    list_init(first);
     return first;
 }
 

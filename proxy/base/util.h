@@ -31,6 +31,15 @@ static inline void fd_close(int *fd)
     *fd = -1;
 }
 
+/* Transfer a descriptor: returns it and leaves -1 behind. */
+static inline int fd_take(int *fd)
+{
+    int taken = *fd;
+
+    *fd = -1;
+    return taken;
+}
+
 /* Transfer a pointer: yields its value and leaves NULL behind. */
 #define TAKE(p)                                                                                    \
     __extension__({                                                                                \

@@ -12,7 +12,8 @@
 #include "worker/contract.h"
 #include "worker/job.h"
 
-#define ID_STEP 0x9e3779b1u /* odd: no id repeats within 2^24 of them */
+#define ID_STEP           0x9e3779b1u /* odd: no id repeats within 2^24 of them */
+#define RUNNING_SHOWN_MAX 5
 
 void activations_init(struct activations *all)
 {
@@ -41,9 +42,10 @@ static void forget(struct activations *all, struct activation *a)
 
 void activations_done(struct activations *all)
 {
-    while (!list_empty(&all->all))
-        /* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): forget() has taken the one before out. */
-        forget(all, list_item(all->all.next, struct activation, node));
+    struct list *node;
+
+    while ((node = list_take_first(&all->all)) != NULL)
+        forget(all, list_item(node, struct activation, node));
 }
 
 /* Those that run stay, whatever the bounds. */
@@ -131,6 +133,23 @@ struct activation *activations_of_process(const struct activations *all, pid_t p
             return a;
     }
     return NULL;
+}
+
+void activations_add_running(const struct activations *all, struct buf *out)
+{
+    unsigned n = 0;
+
+    list_each(node, &all->all) {
+        const struct activation *a = list_item(node, struct activation, node);
+
+        if (a->status != ACTIVATION_RUNNING || n > RUNNING_SHOWN_MAX)
+            continue;
+        buf_add_text(out, n == 0 ? " (" : ", ");
+        buf_add_text(out, n < RUNNING_SHOWN_MAX ? a->id : "...");
+        n++;
+    }
+    if (n > 0)
+        buf_add_text(out, ")");
 }
 
 struct activation *activations_find(const struct activations *all, const char *id, size_t n)

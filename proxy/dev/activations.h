@@ -78,6 +78,8 @@ struct activation *activations_begin(struct activations *all, const struct job *
 struct activation *activations_of_job(const struct activations *all, const struct job *job);
 /* The oldest that this process works on; NULL: it works on none. */
 struct activation *activations_of_process(const struct activations *all, pid_t pid);
+/* Append the ids of those that run: " (3fa2b1, 77ab01, ...)"; nothing if none does. */
+void activations_add_running(const struct activations *all, struct buf *out);
 /* NULL: none, or it is forgotten. */
 struct activation *activations_find(const struct activations *all, const char *id, size_t n);
 /* A part of its answer, JSON, has come. */

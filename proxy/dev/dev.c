@@ -15,6 +15,7 @@
 #include "dev/status.h"
 #include "dev/text.h"
 #include "http/endpoint.h"
+#include "http/versions.h"
 
 struct dev {
     struct service *service; /* borrowed */
@@ -62,8 +63,10 @@ static void greet(struct dev *dev, unsigned port)
         terminal_say(terminal, "port", text_of(&line));
         buf_reset(&line, 0);
     }
-    text_add(&line, "%s (%s) on %s", strcmp(target->path, ".") == 0 ? target->name : target->path,
-             dev->loader.language, dev->url);
+    buf_add_text(&line, strcmp(target->path, ".") == 0 ? target->name : target->path);
+    if (dev->loader.language != NULL)
+        text_add(&line, " (%s)", dev->loader.language);
+    text_add(&line, " on %s", dev->url);
     if (dev->opts.has_page)
         buf_add_text(&line, " - open it in a browser, save the file, Ctrl-C to end");
     if (!pages_is_own_host("127.0.0.1", port, dev->url + 7, strlen(dev->url) - 8) ||
@@ -143,18 +146,30 @@ int dev_begin(struct dev *dev, unsigned port, struct err *err)
     return 0;
 }
 
-void dev_stop(struct dev *dev)
+/* A person who has pressed Ctrl-C must see why it does not end. */
+static void tell_wait(struct dev *dev, uint64_t wait_ms)
+{
+    unsigned n = versions_n_jobs(dev->service);
+    struct buf line = {0};
+
+    if (n == 0 || wait_ms == 0)
+        return;
+    text_add(&line, "waiting %.0f s at most for %u activation%s to end", (double)wait_ms / 1000, n,
+             n > 1 ? "s" : "");
+    activations_add_running(&dev->journal.activations, &line);
+    buf_add_text(&line, "; Ctrl-C again ends it now");
+    terminal_say(&dev->journal.terminal, "end", text_of(&line));
+    buf_done(&line);
+}
+
+void dev_stop(struct dev *dev, uint64_t wait_ms)
 {
     if (dev->has_stopped || !dev->has_begun)
         return;
     dev->has_stopped = true;
     loader_stop(&dev->loader);
     events_close(&dev->journal.events);
-}
-
-bool dev_is_running(const struct dev *dev)
-{
-    return dev->rerun.is_running;
+    tell_wait(dev, wait_ms);
 }
 
 void dev_free(struct dev **dev, int wait_ms)

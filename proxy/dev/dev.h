@@ -50,9 +50,8 @@ struct dev *dev_new(struct service *service, const struct dev_opts *opts);
 const struct server_route *dev_routes(const struct dev *dev, size_t *n);
 /* service and its streams are there, and the server listens on this port. 0, or -1. */
 int dev_begin(struct dev *dev, unsigned port, struct err *err);
-/* Load nothing any more, and let the pages go. Any number of times. */
-void dev_stop(struct dev *dev);
-/* Whether it has an activation of its own under way. */
-bool dev_is_running(const struct dev *dev);
+/* Load nothing any more, and let the pages go. Any number of times. wait_ms: how long running
+ * activations may take to end; it is told that they are waited for. */
+void dev_stop(struct dev *dev, uint64_t wait_ms);
 /* The server is gone. What the terminal has not taken is waited for, so long at most. */
 void dev_free(struct dev **dev, int wait_ms);

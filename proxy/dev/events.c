@@ -160,11 +160,13 @@ static void drop_oldest(struct events *events)
 
 void events_done(struct events *events)
 {
+    struct list *node;
+
     if (events->kept == NULL)
         return;
-    while (!list_empty(&events->subscribers)) /* their connections stay until the process ends */
-        /* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): drop() has taken the one before out. */
-        drop(list_item(events->subscribers.next, struct subscriber, node));
+    /* Their connections stay until the process ends. */
+    while ((node = list_take_first(&events->subscribers)) != NULL)
+        drop(list_item(node, struct subscriber, node));
     while (events->first_id < events->next_id)
         drop_oldest(events);
     free(TAKE(events->kept));

@@ -130,6 +130,13 @@ static bool find_place(const char *text, size_t n, const struct fault_place *whe
 
 /* ---- the line that says most ---- */
 
+#define REFUSAL "Cannot start action: " /* a launcher says why */
+
+static bool is_refusal(const char *line, size_t n)
+{
+    return n > strlen(REFUSAL) && memcmp(line, REFUSAL, strlen(REFUSAL)) == 0;
+}
+
 /* "SyntaxError: invalid syntax", "java.lang.NullPointerException: x", "error: ..." */
 static bool is_message(const char *line, size_t n)
 {
@@ -137,6 +144,8 @@ static bool is_message(const char *line, size_t n)
     const char *colon = memchr(line, ':', n);
     size_t n_word = colon != NULL ? (size_t)(colon - line) : n;
 
+    if (is_refusal(line, n))
+        return true;
     for (size_t i = 0; i < ARRAY_LEN(words); i++) {
         size_t n_end = strlen(words[i]);
 
@@ -162,7 +171,7 @@ static char *rest_of_line(const char *text, size_t n, size_t at)
 static char *find_message(const char *text, size_t n, bool last)
 {
     char *message = NULL;
-    char *longest = NULL; /* the last line that is not blank */
+    char *longest = NULL; /* a line that is not blank, nor a heading of Go's compiler */
 
     for (size_t at = 0; at < n;) {
         const char *end = memchr(text + at, '\n', n - at);
@@ -175,15 +184,18 @@ static char *find_message(const char *text, size_t n, bool last)
             free(message);
             message = xstrndup(text + start, stop - start);
         }
-        if (stop > start && (last || longest == NULL)) {
+        if (stop > start && text[start] != '#' && (last || longest == NULL)) {
             free(longest);
             longest = xstrndup(text + start, stop - start);
         }
         at = stop + 1;
     }
-    if (message != NULL)
-        free(longest);
-    return message != NULL ? message : longest;
+    if (message == NULL)
+        return longest;
+    free(longest);
+    if (is_refusal(message, strlen(message)))
+        memmove(message, message + strlen(REFUSAL), strlen(message + strlen(REFUSAL)) + 1);
+    return message;
 }
 
 /* ---- the source ---- */
@@ -250,6 +262,14 @@ void fault_find(struct fault *fault, const char *text, size_t n, const struct fa
         fault->message = find_message(fault->text, n, where->last_counts);
     if (fault->message == NULL)
         fault->message = xstrdup("the action does not load");
+}
+
+void fault_add(struct fault *fault, const char *text)
+{
+    char *both = xasprintf("%s%s", fault->text, text);
+
+    free(fault->text);
+    fault->text = both;
 }
 
 void fault_write(const struct fault *fault, struct buf *out)

@@ -27,6 +27,8 @@ struct fault_place {
 
 /* fault: filled anew. text[0 .. n): with the user's names. Reads the source. */
 void fault_find(struct fault *fault, const char *text, size_t n, const struct fault_place *where);
+/* Append to `text` only. */
+void fault_add(struct fault *fault, const char *text);
 void fault_done(struct fault *fault);
 /* Append it as JSON, or null. */
 void fault_write(const struct fault *fault, struct buf *out);

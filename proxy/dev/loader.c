@@ -18,9 +18,25 @@
 
 #define PATIENCE_MS                                                                                \
     400 /* for an editor that empties a file, or takes it away, and then writes it */
-#define AGAIN_MS 40
+#define AGAIN_MS   40
+#define GRACE_MS   500  /* a load has so long at least, if a save abandoned the one before it */
+#define GRACES_MAX 12   /* the grace doubles so often */
+#define SLOW_MS    2000 /* then a load is told to take long; again after five times as long, ... */
+#define RETRY_MS   500  /* what loads may write files itself: that is no save */
+#define LOOK_MS    100
 
 static void load(struct loader *loader);
+
+unsigned loader_serving(const struct loader *loader)
+{
+    return loader->is_lost ? 0 : loader->version;
+}
+
+static void say(struct loader *loader, const char *event, struct buf *text)
+{
+    terminal_say(&loader->journal->terminal, event, text_of(text));
+    buf_done(text);
+}
 
 static void move(struct loader *loader, enum loader_state state)
 {
@@ -48,18 +64,19 @@ static void open_gate(struct loader *loader)
 static void note_loaded(struct loader *loader)
 {
     struct service *service = loader->service;
-    char text[160];
+    struct buf text = {0};
 
     loader->version++;
+    loader->is_lost = false;
     loader->journal->version = loader->version;
+    loader->served_in_place = loader->in_place;
     loader->took_us = loop_now_us(service->loop) - loader->began_us;
     fault_done(&loader->fault);
     service->cannot_start = NULL;
     copy_names(&loader->names, &service->names);
     move(loader, LOADER_READY);
-    (void)snprintf(text, sizeof(text), "version %u ready in %.0f ms", loader->version,
-                   (double)loader->took_us / 1000);
-    terminal_say(&loader->journal->terminal, "ready", text);
+    text_add(&text, "version %u ready in %.0f ms", loader->version, (double)loader->took_us / 1000);
+    say(loader, "ready", &text);
     terminal_said(&loader->journal->terminal, buf_at(&loader->journal->said),
                   buf_len(&loader->journal->said));
     open_gate(loader);
@@ -70,7 +87,52 @@ static void note_loaded(struct loader *loader)
 /* Interpreters print the place where the code failed last. */
 static bool last_counts(const struct loader *loader)
 {
-    return strcmp(loader->language, "python") == 0 || strcmp(loader->language, "pypy") == 0;
+    const char *language = loader->language != NULL ? loader->language : "";
+
+    return strcmp(language, "python") == 0 || strcmp(language, "pypy") == 0;
+}
+
+/* Whether the version before can answer. In the user's folder a process that is started anew loads
+ * the broken code, too. */
+static bool is_serving_lost(const struct loader *loader)
+{
+    const struct pool *pool = loader->service->pool;
+
+    return loader->version > 0 && !loader->is_lost &&
+           (pool == NULL || pool->state == POOL_BROKEN ||
+            (loader->served_in_place && pool->zygote == NULL && !pool_is_ready(pool)));
+}
+
+static void lose(struct loader *loader)
+{
+    struct service *service = loader->service;
+
+    loader->is_lost = true;
+    if (service->pool != NULL)
+        versions_discard(service, TAKE(service->pool), service->version);
+    service->version = 0;
+    service->cannot_start = loader->fault.text;
+}
+
+/* While the newest version is broken. */
+static void on_look(struct loop_timer *timer)
+{
+    struct loader *loader = container_of(timer, struct loader, look);
+    struct buf text = {0};
+
+    if (loader->state != LOADER_BROKEN || loader->version == 0 || loader->is_lost)
+        return;
+    if (!is_serving_lost(loader)) {
+        loop_timer_set(loader->service->loop, timer, loop_now_ms(loader->service->loop) + LOOK_MS);
+        return;
+    }
+    lose(loader);
+    text_add(&text,
+             "version %u has crashed and cannot start again from code that does not load: "
+             "nothing is served until a save mends it",
+             loader->version);
+    say(loader, "lost", &text);
+    loader->changed(loader->owner);
 }
 
 static void note_broken(struct loader *loader, const char *why)
@@ -84,33 +146,49 @@ static void note_broken(struct loader *loader, const char *why)
     /* What the action said tells more than our own words; a failed compilation's words are both. */
     if (buf_len(&loader->journal->said) > 0) {
         buf_add(&text, buf_at(&loader->journal->said), buf_len(&loader->journal->said));
+        fault_find(&loader->fault, buf_at(&text), buf_len(&text), &where);
         if (memmem(buf_at(&text), buf_len(&text), why, strlen(why)) == NULL)
-            buf_add_text(&text, why);
+            fault_add(&loader->fault, why);
     } else {
-        buf_add_text(&text, why);
+        fault_find(&loader->fault, why, strlen(why), &where);
     }
-    fault_find(&loader->fault, buf_at(&text), buf_len(&text), &where);
     buf_done(&text);
     copy_names(&service->names, &loader->names);
+    if (is_serving_lost(loader))
+        lose(loader);
     if (service->pool == NULL)
         service->cannot_start = loader->fault.text;
     move(loader, LOADER_BROKEN);
-    terminal_say_broken(&loader->journal->terminal, &loader->fault, loader->version);
+    terminal_say_broken(&loader->journal->terminal, &loader->fault, loader_serving(loader));
     open_gate(loader);
+    loop_timer_set(service->loop, &loader->look, loop_now_ms(service->loop) + LOOK_MS);
 }
 
-static void on_loaded(struct loop_post *post)
+static void note_ended(struct loader *loader)
 {
-    struct loader *loader = container_of(post, struct loader, loaded);
     auto_free char *why = TAKE(loader->why);
 
-    if (loader->stopped)
-        return;
+    loader->has_ended = false;
+    loader->ended_at_ms = loop_now_ms(loader->service->loop);
+    loop_timer_clear(&loader->slow);
     if (why == NULL)
         note_loaded(loader);
     else
         note_broken(loader, why);
     loader->changed(loader->owner);
+}
+
+static void on_loaded(struct loop_post *post)
+{
+    struct loader *loader = container_of(post, struct loader, loaded);
+
+    if (loader->stopped)
+        return;
+    note_ended(loader);
+    if (loader->is_saved)
+        load(loader);
+    else
+        loader->n_abandoned = 0;
 }
 
 /* From inside init.c. */
@@ -123,6 +201,7 @@ static void on_init_done(void *owner, const char *why, size_t n)
         return;
     free(loader->why);
     loader->why = why != NULL ? xstrndup(why, n) : NULL;
+    loader->has_ended = true;
     loop_post(loader->service->loop, &loader->loaded);
 }
 
@@ -162,13 +241,27 @@ static bool is_patient(struct loader *loader)
     return true;
 }
 
+static void tell_abandoned(struct loader *loader)
+{
+    uint64_t us = loop_now_us(loader->service->loop) - loader->began_us;
+    struct buf text = {0};
+
+    loader->n_abandoned++;
+    if (loader->stopped)
+        return;
+    text_add(&text, "saved again after %.0f ms: the newer state is loaded instead",
+             (double)us / 1000);
+    say(loader, "abandoned", &text);
+}
+
 /* Drop a load of our own that is under way; wait for a publication of others. false: wait. */
 static bool drop_current(struct loader *loader)
 {
     struct service *service = loader->service;
 
     loop_post_cancel(&loader->loaded);
-    free(TAKE(loader->why));
+    if (loader->has_ended && !loader->stopped)
+        note_ended(loader);
     if (service->init == NULL)
         return true;
     if (!loader->is_loading) {
@@ -178,7 +271,38 @@ static bool drop_current(struct loader *loader)
     loader->is_dropped = true;
     init_cancel(service);
     loader->is_dropped = false;
+    tell_abandoned(loader);
     return true;
+}
+
+/* Until when a save lets the load under way go on; 0: it does not. */
+static uint64_t grace_until_ms(const struct loader *loader)
+{
+    unsigned n = loader->n_abandoned < GRACES_MAX ? loader->n_abandoned : GRACES_MAX;
+
+    if (!loader->is_loading || n == 0)
+        return 0;
+    return loader->began_us / 1000 + ((uint64_t)GRACE_MS << (n - 1));
+}
+
+/* A load takes long: it may be caught in a loop. */
+static void on_slow(struct loop_timer *timer)
+{
+    struct loader *loader = container_of(timer, struct loader, slow);
+    struct service *service = loader->service;
+    uint64_t now_ms = loop_now_ms(service->loop), limit_ms = service->opts.init_ms;
+    uint64_t ms = now_ms - loader->began_us / 1000;
+    struct buf text = {0};
+
+    if (!loader->is_loading)
+        return;
+    text_add(&text, "still loading after %.0f s", (double)ms / 1000);
+    if (limit_ms != NO_LIMIT_MS)
+        text_add(&text, " of %.0f s (--init-timeout)", (double)limit_ms / 1000);
+    if (loader_serving(loader) > 0)
+        text_add(&text, "; version %u goes on", loader->version);
+    say(loader, "loading", &text);
+    loop_timer_set(service->loop, timer, now_ms + 4 * ms);
 }
 
 static const char *language_of(const struct preloaded *preloaded, const struct loader *loader)
@@ -230,6 +354,31 @@ static void set_inspect(struct loader *loader, struct preloaded *preloaded)
                      "--inspect: for nodejs, python and java only");
 }
 
+/* There is no code to load: what is wrong, and on a second line what to do. */
+static void note_not_found(struct loader *loader, const struct err *err)
+{
+    const char *text = err->text, *want;
+    struct buf why = {0};
+    struct stat info;
+
+    if (strncmp(text, "dev: ", 5) == 0)
+        text += 5;
+    want = strstr(text, ": want ");
+    if (stat(loader->target.code, &info) == 0 && S_ISREG(info.st_mode) && info.st_size == 0) {
+        text_add(&why, "%s is empty", loader->target.only);
+    } else if (want != NULL && target_is_empty(&loader->target)) {
+        text_add(&why, "%.*s\nSave a source file in it, or begin with: whiskloop new LANGUAGE ",
+                 (int)(want - text), text);
+        text_add_word(&why, loader->target.path);
+    } else if (want != NULL) {
+        text_add(&why, "%.*s\nIt needs%s", (int)(want - text), text, want + strlen(": want"));
+    } else {
+        buf_add_text(&why, text);
+    }
+    on_init_done(loader, buf_at(&why), buf_len(&why));
+    buf_done(&why);
+}
+
 static void load(struct loader *loader)
 {
     struct service *service = loader->service;
@@ -245,39 +394,61 @@ static void load(struct loader *loader)
 
     if (loader->stopped || is_patient(loader) || !drop_current(loader) || !is_port_free(loader))
         return;
+    loader->is_saved = false;
+    loop_timer_clear(&loader->again);
     target_look(&loader->target, loader->opts.runtimes, loader->opts.fallback);
     opts.path = loader->target.code;
     loader->began_us = loop_now_us(service->loop);
+    loader->since_ms = text_now_ms();
     move(loader, LOADER_LOADING);
     loader->changed(loader->owner);
     if (preloaded_find(&preloaded, &opts, &err) < 0) {
         preloaded_done(&preloaded);
-        on_init_done(loader, err.text, strlen(err.text));
+        note_not_found(loader, &err);
         return;
     }
     loader->language = language_of(&preloaded, loader);
     if (preloaded.runtime != NULL) /* the launcher that waits for the next version is of this one */
         service->opts.fallback = preloaded.runtime;
     set_inspect(loader, &preloaded);
+    loader->in_place = preloaded.dir != NULL;
     loader->is_loading = true;
+    loop_timer_set(service->loop, &loader->slow, loop_now_ms(service->loop) + SLOW_MS);
     init_preloaded(service, &preloaded, on_init_done, loader);
     preloaded_done(&preloaded);
+}
+
+static void on_saved(struct loader *loader)
+{
+    struct loop *loop = loader->service->loop;
+    uint64_t until_ms = grace_until_ms(loader);
+
+    if (loop_now_ms(loop) >= until_ms) {
+        load(loader);
+        return;
+    }
+    loader->is_saved = true;
+    loop_timer_set(loop, &loader->again, until_ms);
 }
 
 static void on_watch(void *owner, enum watch_news news, const char *why)
 {
     struct loader *loader = owner;
-    char text[600];
+    struct buf text = {0};
 
     switch (news) {
     case WATCH_CHANGED:
-        load(loader);
+        on_saved(loader);
+        break;
+    case WATCH_TOUCHED: /* what the code needs elsewhere may be there now */
+        if (loader->state == LOADER_BROKEN &&
+            loop_now_ms(loader->service->loop) > loader->ended_at_ms + RETRY_MS)
+            load(loader);
         break;
     case WATCH_GONE:
-        (void)snprintf(text, sizeof(text), "%s is gone: waiting for it to come back%s",
-                       loader->target.path,
-                       loader->version > 0 ? ", the last version goes on" : "");
-        terminal_say(&loader->journal->terminal, "gone", text);
+        text_add(&text, "%s is gone: waiting for it to come back%s", loader->target.path,
+                 loader_serving(loader) > 0 ? ", the last version goes on" : "");
+        say(loader, "gone", &text);
         break;
     case WATCH_LIMIT:
         terminal_say(&loader->journal->terminal, "watch", why);
@@ -296,9 +467,10 @@ int loader_begin(struct loader *loader, struct service *service, struct journal 
     loader->opts = *opts;
     loader->changed = changed;
     loader->owner = owner;
-    loader->language = opts->fallback->name;
     loop_post_init(&loader->loaded, on_loaded);
     loop_timer_init(&loader->again, on_again);
+    loop_timer_init(&loader->slow, on_slow);
+    loop_timer_init(&loader->look, on_look);
     if (target_open(&loader->target, "dev", opts->path, err) < 0)
         return -1;
     gate_close(&service->gate);
@@ -312,6 +484,8 @@ void loader_stop(struct loader *loader)
     loader->stopped = true;
     watch_free(&loader->watch);
     loop_timer_clear(&loader->again);
+    loop_timer_clear(&loader->slow);
+    loop_timer_clear(&loader->look);
     if (loader->is_loading && loader->service->init != NULL)
         (void)drop_current(loader);
     open_gate(loader);
@@ -324,6 +498,8 @@ void loader_done(struct loader *loader)
     watch_free(&loader->watch);
     loop_post_cancel(&loader->loaded);
     loop_timer_clear(&loader->again);
+    loop_timer_clear(&loader->slow);
+    loop_timer_clear(&loader->look);
     loader->service->cannot_start = NULL;
     free(loader->why);
     fault_done(&loader->fault);
@@ -334,6 +510,7 @@ void loader_done(struct loader *loader)
 void loader_published(struct loader *loader)
 {
     loader->began_us = loop_now_us(loader->service->loop);
+    loader->in_place = false;
     note_loaded(loader);
     loader->changed(loader->owner);
 }

@@ -10,7 +10,9 @@
  *        ▼   saved  │
  *     BROKEN ───────┘
  *
- * A save while a version loads abandons that version and loads the newer one.
+ * A save while a version loads abandons that version and loads the newer one. Where saves come more
+ * often than a version takes to load, each load gets more time than the abandoned one before it, so
+ * that one of them ends.
  */
 
 #include <stdbool.h>
@@ -56,19 +58,29 @@ struct loader {
     struct watch *watch;
     enum loader_state state;
     unsigned version;     /* that serves; 0: none yet */
-    const char *language; /* of the last that was found */
+    const char *language; /* of the last that was found; NULL: none yet */
     struct fault fault;
     struct user_names names; /* of the version that serves */
     char *why;               /* owned; why the load that has just ended failed */
     bool is_loading;         /* service->init is ours */
     bool is_dropped;         /* ... and being cancelled */
+    bool is_saved;           /* again, while it loads: the next load takes that */
+    bool has_ended;          /* a load: `loaded` is posted */
+    bool in_place;           /* what loads starts from the user's folder */
+    bool served_in_place;    /* ... and so does what serves */
+    bool is_lost;            /* the version that served has crashed and cannot start again */
     bool stopped;
+    unsigned n_abandoned;  /* loads in a row */
     unsigned inspect_port; /* of the version that loads or serves; 0: none */
     uint64_t began_us;     /* the load */
+    uint64_t since_ms;     /* ... by the clock */
     uint64_t took_us;      /* ... that succeeded last */
     struct loop_post loaded;
     struct loop_timer again;   /* for a file that is empty or away for a moment */
     uint64_t patient_until_ms; /* until then such a file is waited for; 0: not */
+    struct loop_timer slow;    /* tells that a load takes long */
+    struct loop_timer look;    /* whether the version before a broken one still serves */
+    uint64_t ended_at_ms;      /* the last load */
 };
 
 /* Begin to load and to watch. 0; -1: there is nothing to load. */
@@ -78,6 +90,8 @@ int loader_begin(struct loader *loader, struct service *service, struct journal 
 void loader_stop(struct loader *loader);
 void loader_done(struct loader *loader);
 
+/* The version that serves, or can again after a crash; 0: none. */
+unsigned loader_serving(const struct loader *loader);
 /* A version came by POST /init. */
 void loader_published(struct loader *loader);
 const char *loader_state_name(const struct loader *loader);

@@ -7,35 +7,37 @@
 #include "base/err.h"
 #include "base/util.h"
 #include "dev/journal.h"
+#include "dev/text.h"
 #include "filter/argument.h"
 
-static void clear(struct rerun *rerun)
+static void clear(struct job *job)
 {
-    job_drop_line(&rerun->job);
-    free(TAKE(rerun->job.answer));
-    memset(&rerun->job, 0, sizeof(rerun->job));
+    job_drop_line(job);
+    free(TAKE(job->answer));
+    memset(job, 0, sizeof(*job));
 }
 
 static void on_done(struct job *job)
 {
-    struct rerun *rerun = container_of(job, struct rerun, job);
+    struct rerun_run *run = container_of(job, struct rerun_run, job);
+    struct rerun *rerun = run->rerun;
     struct buf answer = {0};
 
-    journal_end_by_job(rerun->journal, rerun->activation, job, &answer);
+    journal_end_by_job(rerun->journal, run->activation, job, &answer);
     terminal_answer(&rerun->journal->terminal, buf_at(&answer), buf_len(&answer));
     buf_done(&answer);
-    clear(rerun);
-    rerun->is_running = false;
+    clear(job);
+    run->is_running = false;
     if (rerun->again && !rerun->service->draining)
         rerun_start(rerun);
 }
 
-static int read_argument(struct rerun *rerun, struct err *err)
+static int read_argument(const struct rerun *rerun, struct job *job, struct err *err)
 {
-    clear(rerun);
+    clear(job);
     if (strcmp(rerun->argument, "-") == 0)
         return err_set(err, ERR_REQUEST, 0, "--invoke: want JSON or @FILE, not -");
-    return argument_read(&rerun->job, rerun->argument, NULL, rerun->bytes_max, -1, err);
+    return argument_read(job, rerun->argument, NULL, rerun->bytes_max, -1, err);
 }
 
 void rerun_init(struct rerun *rerun, struct service *service, struct journal *journal,
@@ -47,19 +49,49 @@ void rerun_init(struct rerun *rerun, struct service *service, struct journal *jo
 
 int rerun_check(struct rerun *rerun, struct err *err)
 {
-    return rerun->argument[0] != '\0' ? read_argument(rerun, err) : 0;
+    return rerun->argument[0] != '\0' ? read_argument(rerun, &rerun->runs[0].job, err) : 0;
+}
+
+/* NULL: all run. */
+static struct rerun_run *find_free(struct rerun *rerun)
+{
+    for (size_t i = 0; i < RERUNS_MAX; i++)
+        if (!rerun->runs[i].is_running)
+            return &rerun->runs[i];
+    return NULL;
+}
+
+/* All of them are of versions before. */
+static void tell_wait(const struct rerun *rerun)
+{
+    struct buf text = {0};
+
+    text_add(&text, "--invoke: version %u waits until one of these ends:", rerun->journal->version);
+    for (size_t i = 0; i < RERUNS_MAX; i++)
+        text_add(&text, "%s %s (version %u)", i > 0 ? "," : "", rerun->runs[i].activation->id,
+                 rerun->runs[i].activation->version);
+    terminal_say(&rerun->journal->terminal, "invoke", text_of(&text));
+    buf_done(&text);
 }
 
 void rerun_start(struct rerun *rerun)
 {
     struct service *service = rerun->service;
-    struct job *job = &rerun->job;
+    struct rerun_run *run;
+    struct job *job;
     struct err err;
 
-    rerun->again = rerun->is_running;
-    if (rerun->argument[0] == '\0' || rerun->is_running || service->pool == NULL)
+    if (rerun->argument[0] == '\0' || service->pool == NULL)
         return;
-    if (read_argument(rerun, &err) < 0) { /* @FILE may have changed */
+    run = find_free(rerun);
+    rerun->again = run == NULL;
+    if (run == NULL) {
+        tell_wait(rerun);
+        return;
+    }
+    run->rerun = rerun;
+    job = &run->job;
+    if (read_argument(rerun, job, &err) < 0) { /* @FILE may have changed */
         terminal_say(&rerun->journal->terminal, "invoke", err.text);
         return;
     }
@@ -67,9 +99,9 @@ void rerun_start(struct rerun *rerun)
     job->limit_ms = service->opts.run_ms;
     job->deadline_at_ms = loop_now_ms(service->loop) + service->opts.run_ms;
     list_init(&job->node);
-    rerun->activation = journal_begin(rerun->journal, job);
-    rerun->is_running = pool_submit(service->pool, job);
-    if (rerun->is_running)
+    run->activation = journal_begin(rerun->journal, job);
+    run->is_running = pool_submit(service->pool, job);
+    if (run->is_running)
         return;
     job->outcome = JOB_ABANDONED; /* the queue is full */
     on_done(job);
@@ -77,7 +109,9 @@ void rerun_start(struct rerun *rerun)
 
 void rerun_done(struct rerun *rerun)
 {
-    assert(!rerun->is_running);
-    if (rerun->service != NULL)
-        clear(rerun);
+    for (size_t i = 0; i < RERUNS_MAX; i++) {
+        assert(!rerun->runs[i].is_running);
+        if (rerun->service != NULL)
+            clear(&rerun->runs[i].job);
+    }
 }

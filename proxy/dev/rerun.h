@@ -3,6 +3,8 @@
 /*
  * rerun - --invoke ARGUMENT: an activation after each version that has loaded, and its answer on
  * the terminal.
+ *
+ * One that hangs in a version does not hold up the next version's, within a bound.
  */
 
 #include <stdbool.h>
@@ -13,23 +15,31 @@
 struct activation;
 struct err;
 struct journal;
+struct rerun;
 struct service;
+
+#define RERUNS_MAX 4 /* at a time, each of another version */
+
+struct rerun_run {
+    struct rerun *rerun;
+    struct job job;
+    struct activation *activation;
+    bool is_running; /* the pool has the job */
+};
 
 struct rerun {
     struct service *service; /* borrowed */
     struct journal *journal; /* borrowed */
     const char *argument;    /* JSON or @FILE; "": there is none */
     uint64_t bytes_max;
-    struct job job;
-    struct activation *activation;
-    bool is_running; /* the pool has the job */
-    bool again;      /* another version came meanwhile */
+    struct rerun_run runs[RERUNS_MAX];
+    bool again; /* a version waits until one of them ends */
 };
 
 void rerun_init(struct rerun *rerun, struct service *service, struct journal *journal,
                 const char *argument, uint64_t bytes_max);
 /* Whether the argument can be read. 0, or -1. */
 int rerun_check(struct rerun *rerun, struct err *err);
-/* Run once, or once more when it runs already. */
+/* Run the version that serves once. */
 void rerun_start(struct rerun *rerun);
 void rerun_done(struct rerun *rerun);

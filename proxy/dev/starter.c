@@ -86,24 +86,42 @@ static int copy_file(const char *from, const char *name, const char *folder, str
     return result;
 }
 
+/* What dev and test are called with. */
+static void add_words(const struct runtime *runtime, const char *folder, struct buf *out)
+{
+    if (runtime->only_named)
+        text_add(out, "--runtime %s ", runtime->name);
+    text_add_word(out, folder);
+}
+
 static int write_readme(const struct runtime *runtime, const char *folder, struct err *err)
 {
     auto_free char *copy = xstrdup(folder);
-    auto_free char *named =
-        runtime->only_named ? xasprintf("--runtime %s ", runtime->name) : xstrdup("");
-    struct buf text = {0};
+    struct buf text = {0}, words = {0};
     int result;
 
-    text_add(
-        &text,
-        "# %s\n\nThe function is in `%s`; it gets the argument and returns the answer.\n"
-        "`whiskloop dev %s%s` serves it while you write it: http://127.0.0.1:8080/ has a page.\n"
-        "`whiskloop test %s%s` runs it with each `input*.json` and compares with "
-        "`expected*.json`.\n",
-        basename(copy), runtime->source, named, folder, named, folder);
+    add_words(runtime, folder, &words);
+
+    text_add(&text,
+             "# %s\n\nThe function is in `%s`; it gets the argument and returns the answer.\n"
+             "`whiskloop dev %s` serves it while you write it: http://127.0.0.1:8080/ has a page.\n"
+             "`whiskloop test %s` runs it with each `input*.json` and compares with "
+             "`expected*.json`.\n",
+             basename(copy), runtime->source, text_of(&words), text_of(&words));
     result = write_file(folder, "README.md", &text, err);
+    buf_done(&words);
     buf_done(&text);
     return result;
+}
+
+static void tell_next(const struct runtime *runtime, const char *folder)
+{
+    struct buf words = {0};
+
+    add_words(runtime, folder, &words);
+    (void)printf("%s: %s, input.json, expected.json and README.md; next: whiskloop dev %s\n",
+                 folder, runtime->source, text_of(&words));
+    buf_done(&words);
 }
 
 int starter_write(const struct runtimes *runtimes, const char *language, const char *folder,
@@ -135,9 +153,6 @@ int starter_write(const struct runtimes *runtimes, const char *language, const c
     if (result == 0)
         result = write_readme(runtime, folder, err);
     if (result == 0)
-        (void)printf(
-            "%s: %s, input.json, expected.json and README.md; next: whiskloop dev %s%s%s%s\n",
-            folder, runtime->source, runtime->only_named ? "--runtime " : "",
-            runtime->only_named ? runtime->name : "", runtime->only_named ? " " : "", folder);
+        tell_next(runtime, folder);
     return result;
 }

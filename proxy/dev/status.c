@@ -20,8 +20,10 @@ void status_write(const struct status *status, struct buf *out)
     buf_add_text(out, ",\"language\":");
     text_add_json(out, loader->language);
     text_add(out,
-             ",\"version\":%u,\"state\":\"%s\",\"load_us\":%" PRIu64 ",\"error\":", loader->version,
-             loader_state_name(loader), loader->took_us);
+             ",\"version\":%u,\"serving\":%u,\"state\":\"%s\",\"load_us\":%" PRIu64
+             ",\"since_ms\":%" PRIu64 ",\"error\":",
+             loader->version, loader_serving(loader), loader_state_name(loader), loader->took_us,
+             loader->since_ms);
     fault_write(&loader->fault, out);
     buf_add_text(out, ",\"examples\":");
     target_write_examples(&loader->target, out);

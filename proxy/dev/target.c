@@ -126,6 +126,17 @@ void target_look(struct target *target, const struct runtimes *runtimes,
                                         : xstrdup(target->path);
 }
 
+bool target_is_empty(const struct target *target)
+{
+    char **names = target_list(target->path, "", "");
+    bool is_empty = target->only == NULL;
+
+    for (char **name = names; *name != NULL; name++)
+        is_empty = is_empty && (*name)[0] == '.';
+    strv_free(&names);
+    return is_empty;
+}
+
 void target_done(struct target *target)
 {
     free(target->path);

@@ -28,6 +28,8 @@ int target_open(struct target *target, const char *command, const char *path, st
  * source file in it, is that file. */
 void target_look(struct target *target, const struct runtimes *runtimes,
                  const struct runtime *fallback);
+/* Whether it is a folder with no file in it that people see. */
+bool target_is_empty(const struct target *target);
 void target_done(struct target *target);
 /* Append a JSON array of {"name":"input.json","value":...}: what input*.json beside it hold. */
 void target_write_examples(const struct target *target, struct buf *out);

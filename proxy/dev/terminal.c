@@ -99,7 +99,7 @@ void terminal_say(struct terminal *t, const char *event, const char *text)
 /* The last lines of what was said, beneath the line that tells the place. */
 static void add_words(const struct terminal *t, struct buf *out, const char *text)
 {
-    size_t n = strlen(text), start = n;
+    size_t n = strlen(text), start;
     unsigned n_lines = 0;
 
     while (n > 0 && text[n - 1] == '\n')
@@ -118,6 +118,8 @@ static void add_words(const struct terminal *t, struct buf *out, const char *tex
 
 void terminal_say_broken(struct terminal *t, const struct fault *fault, unsigned serving)
 {
+    const char *words = fault->text;
+    size_t n_message = strlen(fault->message);
     struct buf line = {0};
 
     if (t->is_json) {
@@ -134,8 +136,10 @@ void terminal_say_broken(struct terminal *t, const struct fault *fault, unsigned
     if (serving > 0)
         text_add(&line, " (version %u goes on)", serving);
     buf_add_text(&line, "\n");
-    if (strchr(fault->text, '\n') != NULL)
-        add_words(t, &line, fault->text);
+    if (strncmp(words, fault->message, n_message) == 0 && words[n_message] == '\n')
+        words += n_message + 1; /* it stands in the line above */
+    if (words != fault->text || strchr(words, '\n') != NULL)
+        add_words(t, &line, words);
     put(t, &line);
 }
 

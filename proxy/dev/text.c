@@ -1,6 +1,7 @@
 #include "dev/text.h"
 
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -36,6 +37,25 @@ void text_add_json(struct buf *out, const char *text)
         buf_add_text(out, "null");
     else
         json_quote(out, text, strlen(text));
+}
+
+void text_add_word(struct buf *out, const char *text)
+{
+    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+                                "_./:=@%+-,";
+    bool is_plain = text[0] != '\0' && text[strspn(text, plain)] == '\0';
+
+    if (is_plain) {
+        buf_add_text(out, text);
+        return;
+    }
+    buf_add_text(out, "'");
+    for (; *text != '\0'; text++)
+        if (*text == '\'')
+            buf_add_text(out, "'\\''");
+        else
+            buf_add(out, text, 1);
+    buf_add_text(out, "'");
 }
 
 const char *text_of(struct buf *buf)

@@ -11,6 +11,8 @@ struct buf;
 void text_add(struct buf *out, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* Append a C string as a JSON string; NULL: null. */
 void text_add_json(struct buf *out, const char *text);
+/* Append a C string as one word of a shell's command line: in quotes where it needs them. */
+void text_add_word(struct buf *out, const char *text);
 /* A NUL behind what is there, which does not count. Valid until the buffer changes. */
 const char *text_of(struct buf *buf);
 /* Unix time in milliseconds. */

@@ -19,6 +19,7 @@
 #include <sys/stat.h>
 
 #include "base/util.h"
+#include "dev/prints.h"
 
 #define FOLDER_EVENTS                                                                              \
     (IN_CLOSE_WRITE | IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO | IN_DELETE_SELF |       \
@@ -42,7 +43,9 @@ struct watch {
     size_t wds_room;
     size_t n_wds_before; /* while walking: of the walk before, at the front of wds */
     size_t n_entries;    /* seen in this walk */
-    uint64_t print;      /* of names, sizes and times of all, at the last walk */
+    struct prints prints;
+    uint64_t print;  /* of names and contents of all, at the last walk */
+    bool is_written; /* since the last look; it need not be a change */
     bool is_gone;
     bool gone_is_told;
     bool polls;   /* inotify does not do */
@@ -58,6 +61,15 @@ static bool ends_with(const char *name, const char *end)
     return n >= n_end && strcmp(name + n - n_end, end) == 0;
 }
 
+/* vim: .name.swp, then .swo, .swn, ...; without a name of its own, .swp */
+static bool is_swap_file(const char *name)
+{
+    size_t n = strlen(name);
+
+    return n >= 4 && name[0] == '.' && memcmp(name + n - 4, ".sw", 3) == 0 && name[n - 1] >= 'a' &&
+           name[n - 1] <= 'z';
+}
+
 bool watch_ignores(const char *name)
 {
     static const char *const names[] = {
@@ -65,8 +77,9 @@ bool watch_ignores(const char *name)
         "node_modules", "__pycache__", ".venv",      ".mypy_cache", ".pytest_cache",
         ".ruff_cache",  ".DS_Store",   "virtualenv", "4913", /* vim tries whether it may write here */
     };
-    static const char *const ends[] = {"~",     ".swp", ".swo", ".swx", ".swpx", ".tmp",
-                                       ".temp", ".bak", ".pyc", ".pyo", ".part", ".crswap"};
+    static const char *const ends[] = {"~",     ".tmp",         ".temp",        ".bak",
+                                       ".pyc",  ".pyo",         ".part",        ".crswap",
+                                       ".swpx", "___jb_tmp___", "___jb_old___", "___jb_bak___"};
 
     for (size_t i = 0; i < ARRAY_LEN(names); i++)
         if (strcmp(name, names[i]) == 0)
@@ -74,29 +87,28 @@ bool watch_ignores(const char *name)
     for (size_t i = 0; i < ARRAY_LEN(ends); i++)
         if (ends_with(name, ends[i]))
             return true;
+    if (is_swap_file(name))
+        return true;
     /* emacs: .#lock and #autosave#; kate: .name.kate-swp; vscode, nano, sed -i: temporary files */
     return strncmp(name, ".#", 2) == 0 || name[0] == '#' || ends_with(name, ".kate-swp") ||
            strncmp(name, ".goutputstream-", 15) == 0 || strncmp(name, ".nfs", 4) == 0;
 }
 
-/* FNV-1a */
-static void mix(uint64_t *print, const void *bytes, size_t n)
+/* What tells one state of a file or folder from another. A file that is written anew with the
+ * same content is the same. */
+static void mix_stat(struct watch *watch, uint64_t *print, const char *path, const char *name,
+                     const struct stat *info)
 {
-    const unsigned char *at = bytes;
+    uint64_t content;
 
-    for (size_t i = 0; i < n; i++)
-        *print = (*print ^ at[i]) * UINT64_C(1099511628211);
-}
-
-static void mix_stat(uint64_t *print, const char *name, const struct stat *info)
-{
-    mix(print, name, strlen(name));
-    mix(print, &info->st_ino, sizeof(info->st_ino));
-    mix(print, &info->st_mode, sizeof(info->st_mode));
-    if (S_ISDIR(info->st_mode))
-        return; /* its times change with files of no interest */
-    mix(print, &info->st_size, sizeof(info->st_size));
-    mix(print, &info->st_mtim, sizeof(info->st_mtim));
+    print_mix(print, name, strlen(name));
+    print_mix(print, &info->st_mode, sizeof(info->st_mode));
+    if (S_ISREG(info->st_mode)) {
+        content = prints_of(&watch->prints, path, info);
+        print_mix(print, &content, sizeof(content));
+    } else { /* a folder's times change with files of no interest */
+        print_mix(print, &info->st_ino, sizeof(info->st_ino));
+    }
 }
 
 /* ---- watches ---- */
@@ -194,7 +206,7 @@ static void walk_folder(struct watch *watch, const char *path, unsigned depth, u
         } else if (S_ISDIR(info.st_mode) && depth < WATCH_DEPTH_MAX) {
             walk_folder(watch, name, depth + 1, &one);
         }
-        mix_stat(&one, item->d_name, &info);
+        mix_stat(watch, &one, name, item->d_name, &info);
         *print += one; /* in whatever order they come */
     }
     if (folder != NULL)
@@ -221,7 +233,7 @@ static void walk_file(struct watch *watch, const struct stat *info, uint64_t *pr
         (void)snprintf(watch->linked, sizeof(watch->linked), "%s", name_of(real));
         watch_folder(watch, dirname(real));
     }
-    mix_stat(print, "", info);
+    mix_stat(watch, print, watch->path, "", info);
 }
 
 /* Watch all there is. false: nothing is there. */
@@ -234,10 +246,13 @@ static bool walk(struct watch *watch)
         return false;
     watch->n_wds_before = watch->n_wds;
     watch->n_entries = 0;
-    if (S_ISDIR(info.st_mode))
+    prints_begin(&watch->prints);
+    if (S_ISDIR(info.st_mode)) {
+        mix_stat(watch, &print, watch->path, "", &info); /* processes are in this very folder */
         walk_folder(watch, watch->path, 0, &print);
-    else
+    } else {
         walk_file(watch, &info, &print);
+    }
     if (!watch->polls)
         drop_old(watch);
     watch->print = print;
@@ -280,9 +295,11 @@ static void tell_limit(struct watch *watch)
 static void look(struct watch *watch)
 {
     uint64_t before = watch->print;
-    bool was_gone = watch->is_gone;
+    bool was_gone = watch->is_gone, was_written = watch->is_written, is_told_back;
 
+    watch->is_written = false;
     watch->is_gone = !walk(watch);
+    is_told_back = watch->gone_is_told && !watch->is_gone;
     tell_limit(watch);
     look_again_if_needed(watch);
     if (!watch->is_gone)
@@ -290,8 +307,11 @@ static void look(struct watch *watch)
     if (watch->is_gone && was_gone && !watch->gone_is_told) { /* an editor is quicker than that */
         watch->gone_is_told = true;
         watch->fn(watch->owner, WATCH_GONE, NULL);
-    } else if (!watch->is_gone && (was_gone || watch->print != before))
+    } else if (!watch->is_gone && (watch->print != before || is_told_back)) {
         watch->fn(watch->owner, WATCH_CHANGED, NULL);
+    } else if (!watch->is_gone && was_written) {
+        watch->fn(watch->owner, WATCH_TOUCHED, NULL);
+    }
 }
 
 static void on_settled(struct loop_timer *timer)
@@ -348,6 +368,8 @@ static void on_readable(struct loop_watch *loop_watch)
 
         if (ms > 0 && (soonest_ms == 0 || ms < soonest_ms))
             soonest_ms = ms;
+        if (ms > 0 && (event->mask & (IN_CLOSE_WRITE | IN_MOVED_TO | IN_ATTRIB)))
+            watch->is_written = true;
         at += (ssize_t)(sizeof(*event) + event->len);
     }
     if (soonest_ms > 0)
@@ -396,6 +418,7 @@ void watch_free(struct watch **watch)
     loop_timer_clear(&w->settle);
     loop_timer_clear(&w->look);
     loop_watch_close(&w->inotify);
+    prints_done(&w->prints);
     free(w->wds);
     free(w->path);
     free(w);

@@ -6,7 +6,7 @@
  * By inotify: for a file its folder is watched, since editors replace files by rename; for a folder
  * all folders below it, but those that no one edits (.git, node_modules, __pycache__, ...). Where
  * the system gives no more watches all is looked at twice a second instead. A path that vanishes is
- * waited for.
+ * waited for. What counts is the content of files: one that is written anew as it was is no change.
  */
 
 #include <stdbool.h>
@@ -26,8 +26,9 @@ struct watch;
 
 enum watch_news {
     WATCH_CHANGED,
-    WATCH_GONE,  /* there is nothing at the path: it is waited for; told once */
-    WATCH_LIMIT, /* inotify refuses, `why` says so; told once. Changes are found all the same. */
+    WATCH_TOUCHED, /* written, but all is as it was when last told or caught up with */
+    WATCH_GONE,    /* there is nothing at the path: it is waited for; told once */
+    WATCH_LIMIT,   /* inotify refuses, `why` says so; told once. Changes are found all the same. */
 };
 
 typedef void watch_fn(void *owner, enum watch_news news, const char *why);

@@ -93,8 +93,7 @@ int stream_open_fifo(struct stream *stream, struct loop *loop, const char *optio
         return err_set(err, ERR_REQUEST, 0, "%s: \"%s\" is no named pipe (mkfifo makes one)",
                        option, path);
     stream_close(stream);
-    adopt(stream, loop, fd, info.st_mode);
-    fd = -1;
+    adopt(stream, loop, fd_take(&fd), info.st_mode);
     return 0;
 }
 

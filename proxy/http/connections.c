@@ -225,11 +225,12 @@ void connections_drop_slow(struct connections *all, uint64_t ms)
 
 void connections_close(struct connections *all)
 {
-    struct list *node = all->all.next;
+    struct list *node;
 
     loop_timer_clear(&all->sweep);
-    while (!list_empty(&all->lingering))
-        linger_free(list_item(all->lingering.next, struct lingering, node));
+    while ((node = list_take_first(&all->lingering)) != NULL)
+        linger_free(list_item(node, struct lingering, node));
+    node = all->all.next;
     while (node != &all->all) {
         struct connection *c = list_item(node, struct connection, node);
 

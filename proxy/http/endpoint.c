@@ -188,7 +188,6 @@ int endpoint_connect(const struct endpoint *endpoint, unsigned wait_ms)
     struct timeval wait = {.tv_sec = wait_ms / 1000, .tv_usec = wait_ms % 1000 * 1000};
     struct known known;
     auto_fd int fd = -1;
-    int connected;
 
     if (resolve(endpoint, &known) < 0) {
         errno = EINVAL;
@@ -199,9 +198,7 @@ int endpoint_connect(const struct endpoint *endpoint, unsigned wait_ms)
         setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &wait, sizeof(wait)) < 0 ||
         connect(fd, (struct sockaddr *)&known.address, known.n) < 0)
         return -1;
-    connected = fd;
-    fd = -1;
-    return connected;
+    return fd_take(&fd);
 }
 
 /* Remove the file of a socket that nobody listens on. false: it is not one. */
@@ -261,7 +258,6 @@ int endpoint_listen(struct endpoint *endpoint, const char *options, struct err *
     int on = 1;
     int unsent = UNSENT_BYTES;
     auto_fd int fd = -1;
-    int listening;
 
     if (resolve(endpoint, &known) < 0)
         return say_failed(endpoint, options, EINVAL, err);
@@ -277,9 +273,7 @@ int endpoint_listen(struct endpoint *endpoint, const char *options, struct err *
                                    ? ((struct sockaddr_in6 *)&known.address)->sin6_port
                                    : ((struct sockaddr_in *)&known.address)->sin_port);
     }
-    listening = fd;
-    fd = -1;
-    return listening;
+    return fd_take(&fd);
 }
 
 void endpoint_leave(const struct endpoint *endpoint)

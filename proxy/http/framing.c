@@ -1,5 +1,6 @@
 #include "http/framing.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "base/util.h"
@@ -72,6 +73,7 @@ static bool starts_with(struct part part, const char *word)
 
 static struct part trimmed(struct part part)
 {
+    assert(part.n == 0 || part.text != NULL);
     while (part.n > 0 && (part.text[0] == ' ' || part.text[0] == '\t'))
         part.text++, part.n--;
     while (part.n > 0 && (part.text[part.n - 1] == ' ' || part.text[part.n - 1] == '\t'))

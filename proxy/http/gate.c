@@ -26,11 +26,12 @@ void gate_close(struct gate *gate)
 
 void gate_open(struct gate *gate)
 {
-    gate->closed = false;
-    while (!list_empty(&gate->held)) {
-        struct held *held = list_item(gate->held.next, struct held, node);
+    struct list *node;
 
-        list_remove(&held->node);
+    gate->closed = false;
+    while ((node = list_take_first(&gate->held)) != NULL) {
+        struct held *held = list_item(node, struct held, node);
+
         gate->n_held--;
         held->handler(held->owner, held->request);
         free(held);

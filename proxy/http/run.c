@@ -294,7 +294,8 @@ static void on_stream_done(struct run *run)
     run->is_done = true;
     count(run, job->is_cancelled ? RUN_CANCELLED : end_of(job, is_answered));
     run->service->runs.answer_bytes += job->answer_len;
-    if (run->request != NULL && !run->is_streaming)
+    /* After a part the head may have left or not: its headers must not depend on that. */
+    if (run->request != NULL && job->parts == NULL)
         add_headers(run, is_answered);
     stream_step(run);
 }

@@ -50,8 +50,21 @@ struct found {
     bool has_headers;
 };
 
-static void add_header(struct request *request, struct found *found, struct json_slice key,
-                       struct json_slice value)
+/* What the server writes itself: the message's framing, and its date. */
+static bool is_servers(const struct buf *name)
+{
+    static const char *const names[] = {
+        "content-length", "transfer-encoding", "connection", "keep-alive",
+        "upgrade",        "trailer",           "date"};
+
+    for (size_t i = 0; i < ARRAY_LEN(names); i++)
+        if (name_is(name, names[i]))
+            return true;
+    return false;
+}
+
+static void add_line(struct request *request, struct found *found, struct json_slice key,
+                     struct json_slice value)
 {
     struct buf name = {0}, text = {0};
 
@@ -63,8 +76,7 @@ static void add_header(struct request *request, struct found *found, struct json
         if (name_is(&name, "content-type")) {
             buf_reset(&found->type, 0);
             buf_add(&found->type, buf_at(&text), buf_len(&text) - 1);
-        } else if (!name_is(&name, "content-length") && !name_is(&name, "transfer-encoding") &&
-                   !name_is(&name, "connection")) {
+        } else if (!is_servers(&name)) {
             found->has_origin |= name_is(&name, "access-control-allow-origin");
             found->has_methods |= name_is(&name, "access-control-allow-methods");
             found->has_headers |= name_is(&name, "access-control-allow-headers");
@@ -74,6 +86,21 @@ static void add_header(struct request *request, struct found *found, struct json
     }
     buf_done(&name);
     buf_done(&text);
+}
+
+/* A list, as of cookies, is a line for each of its items. */
+static void add_header(struct request *request, struct found *found, struct json_slice key,
+                       struct json_slice value)
+{
+    struct json_slice item;
+    size_t at = 0;
+
+    if (value.kind != JSON_ARRAY) {
+        add_line(request, found, key, value);
+        return;
+    }
+    while (json_next_item(value, &at, &item))
+        add_line(request, found, key, item);
 }
 
 /* The request headers that the browser asks for, else the default of such actions. */

@@ -104,7 +104,8 @@ void parts_took(struct job *job, size_t n)
 bool parts_are_bad(const struct job *job)
 {
     return job->parts != NULL &&
-           (job->parts->fault != NULL || (job->parts->too_long && job->on_parts != NULL));
+           (job->parts->fault != NULL ||
+            (job->parts->too_long && (job->on_parts != NULL || job->is_cancelled)));
 }
 
 void parts_become_answer(struct job *job)

@@ -359,6 +359,11 @@ static bool is_any(const struct pool *pool, bool is_ready)
     return false;
 }
 
+bool pool_is_ready(const struct pool *pool)
+{
+    return is_any(pool, true);
+}
+
 /* A worker is restarted at once if it has served since its start or crashed only once. One that
  * keeps ending while idle is restarted when there are jobs. With the circuit open, one probe runs
  * at a time. */
@@ -377,6 +382,7 @@ static void start_what_is_down(struct pool *pool)
 {
     uint64_t soonest_ms = UINT64_MAX;
 
+    assert(pool->workers != NULL);
     if (!restarts(pool))
         return;
     for (unsigned i = 0; i < pool->opts.n_workers; i++) {

@@ -114,6 +114,8 @@ void pool_start_forked(struct pool *pool, struct exec_spec *spec, const struct s
  * for each worker that is restarting. */
 bool pool_submit(struct pool *pool, struct job *job);
 
+/* Whether a worker is ready, busy or not. */
+bool pool_is_ready(const struct pool *pool);
 /* Jobs that are not answered yet. */
 unsigned pool_n_jobs(const struct pool *pool);
 /* The process id of the worker under whose name output was added to a stream; 0: none of ours. */

@@ -17,6 +17,16 @@ fail() {
     exit 1
 }
 
+# The function to call is not there: say so behind Go's words, which name a file of ours.
+missing() {
+    for name in $(printf '%s' "$functions" | grep -oE '[A-Z][A-Za-z0-9_]*}' | tr -d '}'); do
+        grep -qE "^func $name\\(" "$@" && continue
+        defined=$(grep -hoE '^func [A-Z][A-Za-z0-9_]*\(' "$@" | sed 's/func //; s/(//' | head -n 8 | paste -sd, -)
+        fail "Cannot start action: function '$name' was not found${defined:+, but there are: $defined}"
+    done
+    exit 1
+}
+
 command -v go >/dev/null || fail "go is not in PATH; it needs go 1.18 or newer (Debian package golang-go)"
 # "predict,train": {"predict", Predict}, {"train", Train},
 functions=
@@ -52,7 +62,7 @@ fi
 [ -f go.mod ] || printf 'module exec\n\ngo 1.18\n' > go.mod
 # A workspace: the package is found without a word of it in the action's own go.mod.
 printf 'go 1.18\n\nuse %s\nuse %s/openwhisk\nuse %s/prototype\n' "$bin" "$runtime" "$runtime" > .whiskloop/go.work
-GOWORK="$bin/.whiskloop/go.work" go build -o exec .
+GOWORK="$bin/.whiskloop/go.work" go build -o exec . || missing "$@"
 # Go keeps what it has fetched read-only.
 chmod -R u+w .whiskloop
 rm -rf .whiskloop

@@ -339,6 +339,25 @@ local file, name = arg[1], arg[2]
 arg = { [0] = file } -- an action that looks at its arguments finds none
 io.stdout:setvbuf("line")
 package.path = "./?.lua;./?/init.lua;" .. package.path
+local before = {}
+for key in pairs(_G) do
+  before[key] = true
+end
+
+-- Which functions there are, for who has misspelt one.
+local function defined(returned)
+  local names = {}
+  for _, from in ipairs({ _G, type(returned) == "table" and returned or {} }) do
+    for key, value in pairs(from) do
+      if type(key) == "string" and type(value) == "function" and not (from == _G and before[key]) then
+        names[#names + 1] = key
+      end
+    end
+  end
+  table.sort(names)
+  return #names > 0 and ", which defines: " .. table.concat(names, ", ", 1, math.min(#names, 8)) or ""
+end
+
 local chunk, why = loadfile(file)
 if not chunk then
   io.stderr:write(why, "\n")
@@ -353,7 +372,8 @@ for one in name:gmatch("[^,]*") do
   one = one:match("^%s*(.-)%s*$")
   functions[#functions + 1] = { name = one, call = find(one, returned) }
   if not functions[#functions].call then
-    io.stderr:write("Cannot start action: function '", one, "' was not found in ", file, "\n")
+    io.stderr:write("Cannot start action: function '", one, "' was not found in ", file,
+                    defined(returned), "\n")
     os.exit(1)
   end
 end

@@ -39,6 +39,7 @@ const NEWLINE = Buffer.from('\n');
 const READ_AT_START = /^(NODE_(?!ENV$|PATH$)|UV_|LD_|LC_|LANG|ICU_|OPENSSL_|SSL_|MALLOC_|GLIBC_)/;
 
 // Text that may be a module, and what V8 says when such a text is taken for a script.
+const DEFINITION = /^(?:export )?(?:async )?function\*? *([\w$]+)|^(?:(?:module\.)?exports\.|export const )([\w$]+) *=/gm;
 const MAY_BE_MODULE = /\b(import|export|await)\b/;
 const HAS_EXPORT = /(^|[;}])\s*(export\s*[{*]|export\s+(default|async|function|class|const|let|var)\b|import\s*[\w$*{"'])/m;
 const IS_MODULE = new RegExp("Cannot use import statement outside a module|Unexpected token " +
@@ -404,6 +405,8 @@ function readsAsModule(file) {
     }
 }
 
+const withOptions = new WeakSet(); // functions that are called with { signal }
+
 /* Walk along "a.b.c"; a function on the way's end, bound to what it was found in. */
 function follow(object, names) {
     let owner;
@@ -414,7 +417,38 @@ function follow(object, names) {
         owner = object;
         object = object[name];
     }
-    return typeof object === 'function' ? object.bind(owner) : undefined;
+    if (typeof object !== 'function')
+        return undefined;
+
+    const bound = object.bind(owner);
+
+    if (takesOptions(object))
+        withOptions.add(bound);
+    return bound;
+}
+
+/* The text of a function's second parameter; '' when it has none. */
+function secondParameter(source) {
+    const start = source.indexOf('(') + 1;
+    let depth = 0;
+    let commas = 0;
+    let text = '';
+
+    for (const c of source.slice(start)) {
+        if (')]}'.includes(c) && depth-- === 0)
+            break;
+        depth += '([{'.includes(c) ? 1 : 0;
+        if (c === ',' && depth === 0 && ++commas === 2)
+            break;
+        text += commas === 1 ? c : '';
+    }
+    return text.slice(1).trim();
+}
+
+/* Whether main wants what stands beside its argument, such as a signal: by a second parameter, or one with a default
+ * that is an object, which its `length` does not count. A default of any other kind is main's own business. */
+function takesOptions(main) {
+    return main.length > 1 || /^\{|=\s*\{/.test(secondParameter(Function.prototype.toString.call(main)));
 }
 
 /* Whether a text can stand as a variable in source code. */
@@ -458,6 +492,14 @@ async function loadModule(file, list) {
         (names.join('.') === 'main' && typeof exported.default === 'function' ? exported.default : undefined));
 }
 
+/* Which functions a file defines, by its looks, for who has misspelt one. */
+function definedIn(file) {
+    const found = fs.readFileSync(file, 'utf8').matchAll(DEFINITION);
+    const names = [...new Set(Array.from(found, (one) => one[1] || one[2]))].slice(0, 8);
+
+    return names.length > 0 ? `, which defines: ${names.join(', ')}` : '';
+}
+
 /* Enter the action's folder, load it and return its functions. */
 async function load(name, main) {
     const given = path.resolve(name);
@@ -482,7 +524,7 @@ async function load(name, main) {
     for (let i = 0; i < list.length; i++) {
         if (!found[i])
             throw new Refusal(`Cannot start action: function '${list[i].join('.')}' was not found in ` +
-                              path.basename(file));
+                              path.basename(file) + definedIn(file));
     }
     return found;
 }
@@ -617,7 +659,7 @@ function activate(channel, metadata, main, line) {
         if (channel.cancelled.delete(number))
             parts.cancel();
         result = metadata.run(request, () => parts.settle(
-            chosen.length > 1 ? chosen(value, { signal: parts.signal }) : chosen(value)));
+            withOptions.has(chosen) ? chosen(value, { signal: parts.signal }) : chosen(value)));
     } catch (problem) {
         answer(isMethodNotFound(problem) ? JSON.stringify({ error: problem.message })
             : channel.failed + failureLine(problem));
@@ -655,6 +697,7 @@ function isMethodNotFound(problem) {
 class Functions {
     constructor(main, found) {
         this.first = found[0];
+        found.filter(takesOptions).forEach((one) => withOptions.add(one));
         this.named = found.length < 2 ? null
             : new Map(found.map((one, i) => [main.split(',')[i].trim(), one]));
     }

@@ -208,6 +208,7 @@ sub load {
     $0 = $file;
     local ($@, $!);
     package main; # what the file defines is then there, and not in ours
+    my %before = map { $_ => 1 } keys %main::;
     do $file;
     if ($@) {
         print STDERR $@;
@@ -216,7 +217,10 @@ sub load {
     my @functions;
     for my $one (split /\s*,\s*/, $name, -1) {
         if (!defined &{"main::$one"}) {
-            print STDERR "Cannot start action: function '$one' was not found in $base\n";
+            my @defined = grep { !$before{$_} && defined &{"main::$_"} } sort keys %main::;
+            splice @defined, 8 if @defined > 8;
+            print STDERR "Cannot start action: function '$one' was not found in $base",
+                (@defined ? ', which defines: ' . join(', ', @defined) : ''), "\n";
             exit 1;
         }
         push @functions, [$one, \&{"main::$one"}];

@@ -341,8 +341,11 @@ try {
     $functions = array_map('trim', explode(',', $main));
     foreach ($functions as $function) {
         if (!is_callable($function)) {
+            $all = array_map(fn ($name) => new \ReflectionFunction($name), get_defined_functions()['user']);
+            $defined = array_map(fn ($one) => $one->getName(),
+                array_filter($all, fn ($one) => $one->getFileName() === realpath($file)));
             fwrite(STDERR, "Cannot start action: function '$function' was not found in " . basename($file)
-                . "\n");
+                . ($defined ? ', which defines: ' . implode(', ', array_slice($defined, 0, 8)) : '') . "\n");
             exit(1);
         }
     }

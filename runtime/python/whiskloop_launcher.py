@@ -233,6 +233,13 @@ def import_action(source):
     return module
 
 
+def defined_in(module):
+    """Which functions there are, for who has misspelt one."""
+    names = [name for name, value in vars(module).items()
+             if callable(value) and name[:1] != "_" and getattr(value, "__module__", "") == module.__name__]
+    return ", which defines: %s" % ", ".join(names[:8]) if names else ""
+
+
 def load(path, name="main"):
     """Enter the action's folder, load it and return its function, or end with the reason. Of a list of
     names, as "predict,train", all of them: an object of class Functions."""
@@ -257,7 +264,7 @@ def load(path, name="main"):
         one = one.strip()
         functions[one] = getattr(module, one, None)
         if not callable(functions[one]):
-            sys.exit("Cannot start action: function '%s' was not found in %s" % (one, file_name))
+            sys.exit("Cannot start action: function '%s' was not found in %s%s" % (one, file_name, defined_in(module)))
     return functions if len(functions) > 1 else functions[one]
 
 

@@ -129,6 +129,7 @@ module Whiskloop
     ARGV.clear
     $PROGRAM_NAME = file
     $LOAD_PATH.unshift(File.dirname(file))
+    before = Object.private_instance_methods(false)
     begin
       load(file)
     rescue SystemExit, Interrupt
@@ -140,7 +141,9 @@ module Whiskloop
     (main.to_s.empty? ? 'main' : main).split(',', -1).map(&:strip).to_h do |name|
       [name, TOPLEVEL_BINDING.receiver.method(name)]
     rescue NameError
-      abort("Cannot start action: function '#{name}' was not found in #{File.basename(file)}")
+      defined = (Object.private_instance_methods(false) - before).first(8).join(', ')
+      abort("Cannot start action: function '#{name}' was not found in #{File.basename(file)}" +
+            (defined.empty? ? '' : ", which defines: #{defined}"))
     end
   end
 

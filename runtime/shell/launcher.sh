@@ -462,6 +462,16 @@ fi
 LAUNCHER_SENDS=
 [[ ! $LAUNCHER_TEXT =~ (^|[^A-Za-z0-9_])part[[:blank:]] ]] || LAUNCHER_SENDS=yes
 unset -v LAUNCHER_TEXT
+# Which functions the file defines, by its looks, for who has misspelt one.
+launcher_defined() {
+    local line n=0
+    REPLY=
+    while IFS= read -r line; do
+        [[ $line =~ ^(function\ +)?([[:alnum:]_]+)\ *\(\) ]] && ((n++ < 8)) && REPLY+=${REPLY:+, }${BASH_REMATCH[2]}
+    done <"$LAUNCHER_FILE"
+    REPLY=${REPLY:+, which defines: }$REPLY
+}
+
 LAUNCHER_ACK=${__OW_WAIT_FOR_ACK-}
 exec 60<&0 61>&1 0</dev/null
 if { : >&3; } 2>/dev/null; then
@@ -477,8 +487,9 @@ LAUNCHER_MAIN=
 for LAUNCHER_LINE in "${LAUNCHER_FUNCTIONS[@]}"; do
     launcher_trim LAUNCHER_LINE
     if ! declare -F -- "$LAUNCHER_LINE" >/dev/null; then
-        printf "Cannot start action: function '%s' was not found in %s\n" "$LAUNCHER_LINE" \
-            "${LAUNCHER_FILE##*/}" >&2
+        launcher_defined
+        printf "Cannot start action: function '%s' was not found in %s%s\n" "$LAUNCHER_LINE" \
+            "${LAUNCHER_FILE##*/}" "$REPLY" >&2
         exit 1
     fi
     LAUNCHER_MAIN+=${LAUNCHER_MAIN:+,}$LAUNCHER_LINE

@@ -1,5 +1,6 @@
 """What a caller can rely on: ids, kinds of errors, plain text, any JSON value."""
 
+import http.client
 import json
 import subprocess
 
@@ -136,6 +137,17 @@ def test_http_names_the_kind_in_a_header(proxy, folder):
     assert (bad.status, kind(bad)) == (400, "request")
 
 
+@pytest.mark.parametrize("value", [5, "text", True, [1]])
+def test_a_value_of_any_kind_reaches_the_function_over_http_as_in_pipe(proxy, folder, start, value):  # noqa: F811
+    """With --any or without it, which is for results, ARGUMENT and bare lines: as with Apache's Go proxy."""
+    path = folder / "echo.py"
+    path.write_text("def main(args):\n    return {'got': args}\n")
+    answer = proxy("--action", path).run(value)
+    assert (answer.status, answer.json) == (200, {"got": value})
+    for options in ((), ("--any",)):
+        assert start("pipe", *options, path).answers(line(value)) == [{"got": value}]
+
+
 def test_http_names_lateness_and_overload(proxy, gate):
     door = gate()
     one = proxy("--runtime", "python", "--queue-max", 0, "--timeout", 1000)
@@ -156,6 +168,27 @@ def test_an_unknown_method_has_its_own_kind(proxy, folder, start):  # noqa: F811
     one = proxy("--action", path, "--functions", "a,b")
     answer = one.run({}, method="c")
     assert answer.headers["x-whiskloop-kind"] == "method"
+
+
+FAILS_AFTER = """def main(args):
+    for n in range(args["parts"]):
+        yield n
+    raise ValueError("boom")
+"""
+
+
+@pytest.mark.parametrize("accept", ["text/event-stream", "application/x-ndjson"])
+def test_a_stream_names_the_kind_in_a_header_only_before_its_first_part(proxy, accept):
+    """Whether part and failure come together or not: each is tried many times."""
+    one = proxy("--runtime", "python")
+    one.started(FAILS_AFTER)
+    for parts in (0, 1, 2) * 20:
+        connection = http.client.HTTPConnection("127.0.0.1", one.port, timeout=WAIT_S)
+        connection.request("POST", "/run", json.dumps({"value": {"parts": parts}}), {"Accept": accept})
+        answer = connection.getresponse()
+        assert answer.headers.get("x-whiskloop-kind") == ("action" if parts == 0 else None)
+        assert b'"kind":"action"' in answer.read()
+        connection.close()
 
 
 def test_a_drain_that_runs_out_says_so(proxy, gate):

@@ -3,7 +3,9 @@
 import json
 import pathlib
 import random
+import re
 import shutil
+import signal
 import socket
 import subprocess
 import time
@@ -193,6 +195,90 @@ def test_a_save_while_a_version_hangs_replaces_it(dev, hello):
     assert server.run() == (200, {"n": 1})
 
 
+def test_a_load_that_takes_long_is_told_and_the_last_good_version_serves(dev, hello):
+    hello.write_text(ANSWERS.format(1))
+    server = dev(hello)
+    server.wait_for("ready", 1)
+    hello.write_text("while True:\n    pass\n")
+    whisk.wait_until(lambda: "still loading after 2 s of 300 s" in server.out(), "the line about it")
+    assert "version 1 goes on" in server.out()
+    state = server.state()
+    assert (state["state"], state["serving"]) == ("loading", 1) and state["since_ms"] > 0
+    assert server.run() == (200, {"n": 1})
+    hello.write_text(ANSWERS.format(2))
+    server.wait_for("ready", 2)
+    assert "saved again after" in server.out()
+
+
+def test_saves_that_come_quicker_than_loads_do_not_hold_up_a_version(dev, hello):
+    """Each load that a save abandons is told, and one is let end."""
+    slow = "import time\ntime.sleep(0.4)\n" + ANSWERS
+    hello.write_text(slow.format(0))
+    server = dev(hello)
+    server.wait_for("ready", 1)
+    give_up_at = time.monotonic() + whisk.WAIT_S
+    n = 0
+    while server.state()["version"] < 3:
+        assert time.monotonic() < give_up_at, server.out()
+        n += 1
+        hello.write_text(slow.format(n))
+        time.sleep(0.1)
+    assert "the newer state is loaded instead" in server.out()
+    whisk.wait_until(lambda: server.run() == (200, {"n": n}), "the last save")
+
+
+def touch(path):
+    path.touch()
+
+
+def save_the_same(path):
+    path.write_text(path.read_text())
+
+
+def replace_by_the_same(path):
+    replace(path, path.read_text())
+
+
+def leave_editors_files(path):
+    for name in (".{}.swp", ".{}.swo", ".{}.swn", "{}~", "#{}#", "{}___jb_tmp___", "{}___jb_old___", "4913", ".{}.swx"):
+        path.with_name(name.format(path.name)).write_text("x")
+
+
+@pytest.mark.parametrize("is_folder", [False, True], ids=["file", "folder"])
+def test_what_leaves_the_content_as_it_was_makes_no_version(dev, folder, is_folder):
+    action = folder / "action"
+    action.mkdir()
+    path = action / "__main__.py"
+    path.write_text(ANSWERS.format(1))
+    (action / "README.md").write_text("x")
+    server = dev(action if is_folder else path)
+    server.wait_for("ready", 1)
+    for n, leave in enumerate((touch, save_the_same, replace_by_the_same, leave_editors_files), 2):
+        leave(path)
+        if is_folder:
+            leave(action / "README.md")
+        time.sleep(0.1)  # a fault shows where this ends the burst; without one nothing depends on it
+        path.write_text(ANSWERS.format(n))
+        server.wait_for("ready", n)
+        assert server.run() == (200, {"n": n}), leave.__name__
+    assert server.state()["version"] == 5
+
+
+def test_a_broken_version_that_is_saved_as_it_is_loads_again(dev, folder, hello):
+    """What it needs elsewhere may be there now."""
+    hello.write_text(f"import sys\nsys.path.insert(0, '{folder}/lib')\nimport later\n" + ANSWERS.format(1))
+    server = dev(hello)
+    server.wait_for("broken", 0)
+    (folder / "lib").mkdir()
+    (folder / "lib/later.py").write_text("")
+
+    def is_ready():
+        hello.touch()
+        return server.state()["state"] == "ready"
+
+    whisk.wait_until(is_ready, "the version that finds its module")
+
+
 def test_a_first_version_that_does_not_load_answers_with_its_error_until_it_is_mended(dev, hello):
     hello.write_text("def main(args):\n    return {\n")
     server = dev(hello)
@@ -204,6 +290,81 @@ def test_a_first_version_that_does_not_load_answers_with_its_error_until_it_is_m
     hello.write_text(ANSWERS.format(1))
     server.wait_for("ready", 1)
     assert server.run() == (200, {"n": 1})
+
+
+def test_a_version_that_crashes_while_the_folder_is_broken_is_told_to_be_lost(dev, folder):
+    """Its processes start from the folder, which holds the broken code then."""
+    action = folder / "action"
+    action.mkdir()
+    good = "import os\ndef main(args):\n    'die' in args and os._exit(3)\n    return {'n': %d}\n"
+    (action / "__main__.py").write_text(good % 1)
+    server = dev(action)
+    server.wait_for("ready", 1)
+    (action / "__main__.py").write_text("def main(\n")
+    assert server.wait_for("broken", 1)["serving"] == 1
+    assert "(version 1 goes on)" in server.out()
+    assert server.run() == (200, {"n": 1})
+    assert server.run({"die": 1})[0] == 400
+    whisk.wait_until(lambda: server.state()["serving"] == 0, "the loss")
+    assert "version 1 has crashed and cannot start again" in server.out()
+    status, answer = server.run()
+    assert status == 502 and "__main__.py" in answer["error"]
+    (action / "__main__.py").write_text("def main(((\n")
+    whisk.wait_until(lambda: server.out().count("does not load") == 2, "the next broken version")
+    assert server.out().count("goes on") == 1
+    (action / "__main__.py").write_text(good % 2)
+    assert server.wait_for("ready", 2)["serving"] == 2
+    assert server.run() == (200, {"n": 2})
+
+
+def test_a_folder_without_an_action_is_told_in_two_lines(dev, folder):
+    action = folder / "my action"
+    action.mkdir()
+    server = dev(action)
+    assert server.wait_for("broken", 0)["language"] is None
+    lines = server.out().splitlines()
+    assert re.fullmatch(rf"\S+  {re.escape(str(action))} on http://\S+/ - .*", lines[0])
+    assert lines[1].endswith(f'does not load: no action in folder "{action}"')
+    assert lines[2] == f"  load | Save a source file in it, or begin with: whiskloop new LANGUAGE '{action}'"
+    assert len(lines) == 3
+    for name in ("a.txt", "b.txt"):
+        (action / name).write_text("x")
+    whisk.wait_until(lambda: "  load | It needs a single file, or __main__.py (python)" in server.out(), "what it wants")
+    (action / "__main__.py").write_text(ANSWERS.format(1))
+    assert server.wait_for("ready", 1)["language"] == "python"
+
+
+MISSPELT = {
+    "a.py": ("python3", "def mian(args):\n    return {}\n"),
+    "a.js": ("node", "function mian(args) {\n  return {};\n}\n"),
+    "a.mjs": ("node", "export const mian = (args) => args;\n"),
+    "a.rb": ("ruby", "def mian(args)\n  args\nend\n"),
+    "a.php": ("php", "<?php\nfunction mian(array $args) { return $args; }\n"),
+    "a.lua": ("lua5.4", "function mian(args) return args end\n"),
+    "a.pl": ("perl", "sub mian { return {}; }\n1;\n"),
+}
+
+
+@pytest.mark.parametrize("name", MISSPELT)
+def test_a_missing_function_is_the_headline_with_the_names_that_exist(dev, folder, name):
+    program, text = MISSPELT[name]
+    if shutil.which(program) is None:
+        pytest.skip(f"{program} is not installed")
+    (folder / name).write_text(text)
+    server = dev(folder / name)
+    said = f"function 'main' was not found in {name}, which defines: mian"
+    assert server.wait_for("broken", 0)["error"]["message"] == said
+    assert f"  does not load: {said}\n" in server.out()
+
+
+def test_a_function_that_go_does_not_find_is_the_headline(dev, folder):
+    if shutil.which("go") is None:
+        pytest.skip("go is not installed")
+    (folder / "a.go").write_text("package main\n\nfunc Mian(args map[string]interface{}) map[string]interface{} {\n"
+                                 "\treturn args\n}\n")
+    server = dev(folder / "a.go")
+    assert server.wait_for("broken", 0)["error"]["message"] == (
+        "function 'Main' was not found, but there are: Mian")
 
 
 def test_no_request_is_lost_while_versions_come_and_go(dev, hello):
@@ -621,6 +782,56 @@ def test_invoke_runs_after_each_save(dev, folder, hello):
                      'answer | {"greeting":"Hello, Zoe!"}' in server.out(), "the first answer")
     hello.write_text(HELLO.replace("Hello", "Hi"))
     whisk.wait_until(lambda: "Hi, Zoe!" in server.out(), "the second answer")
+
+
+def test_invoke_does_not_wait_for_one_of_a_version_before_that_hangs(dev, folder, hello):
+    hangs = "import os, time\ndef main(args):\n    while not os.path.exists('{}/go'):\n        time.sleep(0.01)\n    return {{'n': {}}}\n"
+    hello.write_text(hangs.format(folder, 1))
+    server = dev(hello, "--invoke={}")
+    for n in range(1, 6):
+        hello.write_text(hangs.format(folder, n))
+        server.wait_for("ready", n)
+        if n < 5:
+            whisk.wait_until(lambda n=n: len(server.get("/dev/activations")) == n, "its invocation")
+    whisk.wait_until(lambda: "--invoke: version 5 waits until one of these ends: " in server.out(), "it")
+    (folder / "go").touch()
+    for n in range(1, 6):
+        whisk.wait_until(lambda n=n: re.search(rf'answer \| {{"n": ?{n}}}', server.out()), f"answer {n}")
+
+
+def test_at_the_end_running_activations_are_told_and_a_second_signal_ends_them(dev, hello):
+    hello.write_text("import time\ndef main(args):\n    print('begun', flush=True)\n    time.sleep(600)\n")
+    server = dev(hello)
+    server.wait_for("ready", 1)
+    run = whisk.Later(server.run)
+    whisk.wait_until(lambda: "begun" in server.out(), "the activation")
+    a, = server.get("/dev/activations")
+    server.process.send_signal(signal.SIGINT)
+    whisk.wait_until(lambda: f"waiting 30 s at most for 1 activation to end ({a['id']}); Ctrl-C again ends it now"
+                     in server.out(), "what it waits for")
+    server.process.send_signal(signal.SIGINT)
+    assert server.process.wait(timeout=whisk.WAIT_S) == 0
+    assert run.result()[0] >= 400
+
+
+def test_an_argument_that_cannot_be_read_is_told_and_the_next_save_tries_again(dev, folder, hello):
+    argument = folder / "who.json"
+    argument.write_text('{"name": "Zoe"}')
+    server = dev(hello, f"--invoke=@{argument}")
+    whisk.wait_until(lambda: "Hello, Zoe!" in server.out(), "the first answer")
+    argument.unlink()
+    hello.write_text(HELLO.replace("Hello", "Hi"))
+    whisk.wait_until(lambda: f"cannot read the argument from {argument}: No such file" in server.out(), "the reason")
+    argument.write_text('{"name": "Ann"}')
+    hello.write_text(HELLO.replace("Hello", "Hey"))
+    whisk.wait_until(lambda: "Hey, Ann!" in server.out(), "the next answer")
+
+
+def test_an_argument_on_stdin_is_refused(hello):
+    done = subprocess.run([whisk.PROGRAM, "dev", hello, "--invoke=-", "--port=0"], capture_output=True, text=True,
+                          timeout=whisk.WAIT_S)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "--invoke: want JSON or @FILE, not -" in done.stderr
 
 
 def free_port():

@@ -587,3 +587,29 @@ def test_each_sample_of_ours_is_a_filter(start, file, program):
     value = json.loads((sample.parent / "input.json").read_text())
     wanted = json.loads((sample.parent / "expected.json").read_text())
     assert start("pipe", sample).answers(lines_of([value])) == [wanted]
+
+
+def test_a_peer_that_waits_for_the_announcement_hears_of_a_file_that_is_not_there(start):
+    one = start("pipe", "--announce", "missing.py")
+    said = json.loads(one.ends(2))
+    assert said["ready"] is False and 'cannot read "missing.py": No such file' in said["error"]
+    assert one.err().count("missing.py") == 1
+
+
+@pytest.mark.parametrize("words", [("--help",), ("x", "-h"), ("--help", "x")], ids=" ".join)
+@pytest.mark.parametrize("command, has, has_not", [
+    ("dev", ("whiskloop dev [FILE|FOLDER]", "--invoke ARGUMENT", "-e NAME=value", "whiskloop dev hello --invoke"),
+     ("--queue-max", "-m KEY", "whiskloop pipe")),
+    ("new", ("whiskloop new LANGUAGE [FOLDER]", "whiskloop new python hello"), ("Options", "--port")),
+    ("test", ("whiskloop test [FOLDER|FILE]", "--env-file FILE"), ("--port",)),
+    ("invoke", ("whiskloop invoke FILE [ARGUMENT]", "-m KEY=value", "--parts"), ("--port",)),
+    ("pipe", ("whiskloop pipe [FILE]", "--in FIFO", "--announce", "| whiskloop pipe hello.py"), ("--open",)),
+])
+def test_each_command_has_a_help_of_its_own(start, command, has, has_not, words):
+    words = [command, *words] if words[-1] != "x" else ["--help", command]
+    text = start(*words).ends(0).decode()
+    for piece in has:
+        assert piece in text
+    for piece in has_not:
+        assert piece not in text
+    assert len(text.splitlines()) < 60

@@ -88,6 +88,18 @@ def test_an_action_describes_its_reply_in_parts(proxy, accept):
     assert one.check_streams(1) == ("", "")
 
 
+@pytest.mark.parametrize("verb", ["yield", "return"])
+def test_a_list_in_the_headers_is_a_line_each_and_the_date_is_the_servers(proxy, verb):
+    one = shaping(proxy, f"""
+    {verb} {{"headers": {{"Set-Cookie": ["a=1; Path=/", "b=2"], "X-None": [], "Date": "x", "Keep-Alive": "y"}}, "body": "b"}}
+""")
+    reply, body, whole = fetched(one)
+    assert reply.headers.get_all("Set-Cookie") == ["a=1; Path=/", "b=2"]
+    assert len(reply.headers.get_all("Date")) == 1 and reply.headers["Date"] != "x"
+    assert "X-None" not in reply.headers and "Keep-Alive" not in reply.headers
+    assert (body, whole) == (b"b", True)
+
+
 def test_each_part_leaves_at_once(proxy, tmp_path):
     gate = tmp_path / "gate"
     os.mkfifo(gate)

@@ -575,3 +575,14 @@ def test_metadata_leaves_nothing_behind(tmp_path):
         grown_kb = activate(process, range(30_000, 90_000)) - before_kb
         process.stdin.close()
     assert grown_kb < 8_000
+
+
+@pytest.mark.parametrize("parameters, expected", [
+    ("args, { signal }", True), ("args, { signal } = {}", True), ("args = {}, options = {}", True), ("args, n = 3", 3),
+    ("args", None)])
+def test_a_function_whose_second_parameter_has_a_default_gets_the_signal(proxy, parameters, expected):
+    """Function.length does not count such a one. A default that is no object is the function's own business."""
+    one = proxy("--runtime", "nodejs")
+    one.started(f"exports.main = ({parameters}) => ({{ got: typeof signal !== 'undefined' ? signal instanceof AbortSignal :"
+                " typeof options !== 'undefined' ? options.signal instanceof AbortSignal : typeof n !== 'undefined' ? n : null });\n")
+    assert one.run({}).json == {"got": expected}

@@ -317,6 +317,23 @@ def test_who_does_not_ask_gets_the_result_or_the_list(started):
     one.check_streams(5)
 
 
+@pytest.mark.parametrize("started", ["python"], indirect=True)
+def test_the_type_that_is_accepted_decides(started):
+    one = started()
+    for accept, kind in (("text/event-stream;q=0.5", EVENTS), ("Text/Event-Stream", EVENTS),
+                         ("text/html ; level=1 ,\tapplication/x-ndjson ; q=1.0 ", LINES),
+                         ("text/event-stream;q=0, application/x-ndjson", LINES)):
+        with one.connect() as connection:
+            reply = Reply(connection, "/run", {"n": 1}, accept)
+            assert reply.head() == (200, kind)
+            reply.rest()
+    body = json.dumps({"value": {"n": 1}}).encode()
+    for accept in ("text/event-stream;q=0", "text/event-stream;x; q=0.000", "text/event-streams", "*/*", ",;,"):
+        with one.connect() as connection:
+            connection.send(request_bytes("/run", body, headers=[f"Accept: {accept}"]))
+            assert connection.answer().json == {"total": 1}
+
+
 NO_CONTROL = ("lua",)  # it cannot read without waiting
 
 

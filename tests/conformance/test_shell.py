@@ -119,3 +119,12 @@ def test_arg_sets_a_variable_without_a_subshell(proxy):
         assert one.run({"n": n, "name": "é\n$(x)", 'a "b"': [1, {"c": 2}]}).json == {
             "i": n, "name": "é\n$(x)", "text": '[1,{"c":2}]', "none": "de fault", "dash": "x",
             "old": "é\n$(x)"}
+
+
+def test_a_missing_function_is_told_with_the_names_that_exist(folder):
+    """By the launcher alone: the proxy gives it no more than the settle time to say so."""
+    (folder / "a.sh").write_text("mian() {\n    echo '{}'\n}\nfunction other () { :; }\n")
+    done = subprocess.run(["bash", REPO / "runtime/shell/launcher.sh", folder / "a.sh", "main"], capture_output=True, text=True,
+                          stdin=subprocess.DEVNULL, timeout=WAIT_S, check=False)
+    assert done.returncode == 1
+    assert done.stderr == "Cannot start action: function 'main' was not found in a.sh, which defines: mian, other\n"

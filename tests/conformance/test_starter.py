@@ -1,5 +1,7 @@
 """The commands new and test: a function to begin with in each language, and its answers compared."""
 
+import re
+import shlex
 import shutil
 import subprocess
 
@@ -57,6 +59,16 @@ def test_a_starter_is_served_and_a_save_changes_its_answer(folder, language):
 def test_a_language_is_known_by_the_ending_of_its_files(folder):
     assert call(folder, "new", "js", "web").returncode == 0
     assert (folder / "web/index.js").exists()
+
+
+def test_names_in_commands_to_copy_are_quoted_for_the_shell(folder):
+    name = "it's my $HOME"
+    made = call(folder, "new", "python", name)
+    command = made.stdout.partition("next: ")[2].strip()
+    assert shlex.split(command) == ["whiskloop", "dev", name]
+    readme = (folder / name / "README.md").read_text()
+    for command in re.findall("`(whiskloop .*?)`", readme):
+        assert shlex.split(command)[2:] == [name]
 
 
 def test_new_says_what_is_wrong(folder):

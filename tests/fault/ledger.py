@@ -23,6 +23,9 @@ WANTED = {
 UNHEARD = ("cut", "leave")
 HARMLESS = ("plain", "large", "grow", "slow")
 LONGEST_S = 300  # no request is under way for longer
+# A process with a late activation that then reads nothing for a second, as when its log is not taken, is ended with all
+# that run in it (runtime/README.md): so long after the answer, on a busy machine.
+HUNG_S = 10
 
 
 class Request:
@@ -85,6 +88,8 @@ class Ledger:
         if request.kind != "broken":
             self.n_activations += 1
         fine = request.is_as_wanted()
+        if request.kind == "hang" and fine and not self.one_at_a_time:
+            self.kills.append([now, now + HUNG_S])
         if request.kind == "flood":
             if fine:
                 self.n_flood_lines += request.n

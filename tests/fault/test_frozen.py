@@ -1,5 +1,6 @@
 """A container that is frozen and thawed: the proxy alone, and with its workers, past deadlines."""
 
+import contextlib
 import fcntl
 import json
 import os
@@ -56,16 +57,21 @@ def bytes_unread(one):
     return total
 
 
+def signal_each(pids, number):
+    """One that a deadline has ended before the frost, on a busy machine, is gone."""
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, number)
+
+
 def thaws(one, pids, while_frozen=lambda: None, beyond_ms=LIMIT_MS + 500):
     """Freeze the proxy and these, let time pass, and thaw all, the workers first."""
     os.kill(one.pid, signal.SIGSTOP)
-    for pid in pids:
-        os.kill(pid, signal.SIGSTOP)
+    signal_each(pids, signal.SIGSTOP)
     until = time.monotonic() + beyond_ms / 1000
     while_frozen()
     wait_until(lambda: time.monotonic() > until, "the time to pass")
-    for pid in [*pids, one.pid]:
-        os.kill(pid, signal.SIGCONT)
+    signal_each([*pids, one.pid], signal.SIGCONT)
 
 
 @pytest.mark.parametrize("runtime", ["python", "native"])

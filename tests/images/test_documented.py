@@ -11,6 +11,7 @@ import subprocess
 import urllib.request
 
 import pytest
+import yaml
 
 import archives
 import whisk
@@ -90,6 +91,22 @@ def test_pipe_in_a_container(folder):
         assert json.loads((folder / "answers").read_text()) == ANSWER
 
 
+def test_an_image_with_an_action(folder):
+    """docs/images.md: the Dockerfile, and what one types to build it, run it and call it."""
+    build, start, call = block("images.md", "docker build -t hello")
+    page = (REPO / "docs/images.md").read_text(encoding="utf-8")
+    (folder / "Dockerfile").write_text(re.search(r"<!-- file: Dockerfile -->\n```dockerfile\n(.*?)```", page, re.S)[1])
+    (folder / "hello.py").write_text(HELLO)
+    shell(build, folder)
+    name = shell(start)
+    try:
+        whisk.wait_until(answers, "the container to answer")
+        assert json.loads(shell(call)) == ANSWER
+    finally:
+        engine("rm", "--force", name)
+        engine("rmi", "hello:latest", check=False)
+
+
 def test_run_and_save(folder):
     """scripts/images.sh --run and --save, which docs/images.md names; docker load takes what was saved."""
     text = (REPO / "docs/images.md").read_text(encoding="utf-8")
@@ -114,22 +131,26 @@ def kind_of(words):
     return image
 
 
-def test_what_wsk_creates(start):
+def static_greeting(folder):
+    """An executable for the image native, which has no shell."""
+    (folder / "exec.c").write_text('#include <stdio.h>\n\nint main(void)\n{\n    char line[65536];\n\n'
+                                   '    while (fgets(line, sizeof(line), stdin)) {\n'
+                                   '        puts("{\\"text\\":\\"Hello, Mike!\\"}");\n        fflush(stdout);\n    }\n}\n')
+    shell("cc -static -o exec exec.c", folder)
+    return (folder / "exec").read_bytes()
+
+
+def test_what_wsk_creates(start, folder):
     """docs/platforms/openwhisk.md: wsk itself is not packaged; the test sends what controller and invoker send for its commands."""
     create, update = [], []
     for line in block("platforms/openwhisk.md", "wsk action"):
         words = shlex.split(line)
         (create if words[2] == "create" else update).append(words)
-    code_of = {"hello.py": HELLO,
-               "exec.zip": archives.zipped({"exec": b"#!/bin/sh\nwhile read -r line; do\n"
-                                            b"    echo '{\"text\":\"Hello, Mike!\"}' >&3\ndone\n"}),
+    code_of = {"hello.py": HELLO, "exec.zip": archives.zipped({"exec": static_greeting(folder)}),
                "hello.sh": "#!/bin/bash\necho '{\"text\":\"Hello, Mike!\"}'\n"}
     assert {words[4] for words in create} == set(code_of)
     for words in create:
-        image = kind_of(words)
-        if image == "native":  # which has no shell: the same script where there is one
-            image = "native-shell"
-        one = start(image)
+        one = start(kind_of(words))
         one.started(code_of[words[4]])
         assert one.run(VALUE).json == ANSWER, words
     ((*_, option, n),) = update
@@ -162,18 +183,21 @@ def compose():
 def test_compose():
     """docs/platforms/compose.md: a real Prometheus asks the action and reads the rules. Grafana is not in Debian: an image
     that only waits stands in its place; tests/platforms compares the dashboard with the metrics."""
-    up, init, run, down = block("platforms/compose.md", "docker compose ")
-    up, down = (line.replace("docker compose ", compose() + "--project-name whiskloop-test ") for line in (up, down))
+    up, init, run, logs, down = block("platforms/compose.md", "docker compose ")
+    up, logs, down = (line.replace("docker compose ", compose() + "--project-name whiskloop-test ")
+                      for line in (up, logs, down))
     engine("tag", image_name("test-prometheus"), "prom/prometheus:latest")
     engine("tag", image_name("native"), "grafana/grafana:latest")
     try:
         shell(up)
         assert greets(init, run)
+        assert "XXX_THE_END_OF_A_WHISK_ACTIVATION_XXX" in shell(logs)
         query = "query?query=whiskloop_activations_total%7Boutcome%3D%22ok%22%7D"
         whisk.wait_until(lambda: any(float(one["value"][1]) >= 1 for one in ask_prometheus(query).get("result", [])),
                          "Prometheus to count an activation", 4 * WAIT_S)
-        groups = ask_prometheus("rules")["groups"]
-        assert groups and all(rule["health"] in ("ok", "unknown") for group in groups for rule in group["rules"])
+        n_rules = len(yaml.safe_load((REPO / "docker/prometheus/alerts.yaml").read_text())["groups"][0]["rules"])
+        whisk.wait_until(lambda: [rule["health"] for group in ask_prometheus("rules").get("groups", [])
+                                  for rule in group["rules"]] == ["ok"] * n_rules, "Prometheus to evaluate all rules", 4 * WAIT_S)
     finally:
         shell(down)
         engine("rmi", "prom/prometheus:latest", "grafana/grafana:latest", check=False)

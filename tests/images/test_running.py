@@ -3,6 +3,7 @@
 import json
 import os
 import socket
+import struct
 import subprocess
 import tarfile
 import time
@@ -169,24 +170,43 @@ def test_images_say_what_they_are(image):
     assert not config.get("Healthcheck")
 
 
-@each_image
-def test_images_bring_authorities_and_no_rights(image):
-    """The usual certificate authorities; and no program has a setuid or setgid bit."""
+def files_of(image):
+    """(its file's entry, a function that reads it) of each file of an image."""
     name = f"whiskloop-{uuid.uuid4().hex[:12]}"
-    n_certificates, with_rights = 0, []
     engine("create", "--name", name, "--label", LABEL, "--pull=never", image_name(image))
     try:
         with subprocess.Popen([*CLI, "export", name], stdout=subprocess.PIPE) as export:
             with tarfile.open(fileobj=export.stdout, mode="r|") as archive:
                 for member in archive:
-                    if member.isreg() and member.mode & 0o6000:
-                        with_rights.append(member.name)
-                    if member.name == "etc/ssl/certs/ca-certificates.crt" and member.isreg():
-                        n_certificates = archive.extractfile(member).read().count(b"BEGIN CERT")
+                    if member.isreg():
+                        yield member, lambda member=member: archive.extractfile(member).read()
     finally:
         engine("rm", "--force", name)
+
+
+@each_image
+def test_images_bring_authorities_and_no_rights(image):
+    """The usual certificate authorities, Java's in its own form, too; no program has a setuid or setgid bit; and in an
+    image without dpkg each package that is recorded for scanners comes with its licence."""
+    n_certificates, with_rights, recorded, licences, has_dpkg = {}, [], set(), set(), False
+    for member, read in files_of(image):
+        if member.mode & 0o6000:
+            with_rights.append(member.name)
+        if member.name == "etc/ssl/certs/ca-certificates.crt":
+            n_certificates["all"] = read().count(b"BEGIN CERT")
+        elif member.name == "etc/ssl/certs/java/cacerts":
+            n_certificates["java"] = struct.unpack_from(">I", read(), 8)[0]
+        elif member.name == "var/lib/dpkg/status":
+            has_dpkg = True
+        elif member.name.startswith("var/lib/dpkg/status.d/"):
+            recorded.add(member.name.rpartition("/")[2])
+        elif member.name.startswith("usr/share/doc/") and member.name.endswith("/copyright"):
+            licences.add(member.name.split("/")[3])
     assert not with_rights
-    assert n_certificates > 100
+    assert set(n_certificates) == ({"all", "java"} if image == "java" else {"all"})
+    assert min(n_certificates.values()) > 100
+    assert has_dpkg or {"ca-certificates", "libarchive-dev"} <= recorded
+    assert recorded <= licences
 
 
 @quick
@@ -293,9 +313,11 @@ def test_a_derived_image_installs_by_apt_and_pip(start):
     assert one.run({}).json == {"text": "Hello, pip!", "pip": True}
 
 
-def test_the_program_in_an_image_of_the_actionloop_kind(start):
-    """docker/actionloop: taken as /bin/proxy into an image with a launcher of its own."""
-    one = start("test-actionloop")
+@pytest.mark.parametrize("name", ["go", "php", "python"])
+def test_the_program_in_an_image_of_the_actionloop_kind(start, name):
+    """docker/actionloop, on a base that stands for Apache's: the program takes the place of /bin/proxy."""
+    assert {path.stem for path in (whisk.REPO / "docker/actionloop").iterdir()} == {"go", "php", "python"}
+    one = start(f"test-actionloop-{name}")
     with open(whisk.REPO / "actions/hello-actionloop/exec", "rb") as file:
         one.started(file.read())
     wanted = json.loads((whisk.REPO / "actions/hello-actionloop/expected.json").read_text())
@@ -318,7 +340,7 @@ def test_pipe_answers_lines_in_a_container(folder):
     values = [{"n": n} for n in range(200)] + [{}, {"n": 7}]
     answers, done = piped("python3-tiny", values, "/hello.py", run=(f"--volume={code}:/hello.py:ro",))
     assert done.returncode == 0, done.stderr
-    assert answers == [{"n": n * 2} for n in range(200)] + [{"error": "'n'"}, {"n": 14}]
+    assert answers == [{"n": n * 2} for n in range(200)] + [{"error": "'n'", "kind": "action"}, {"n": 14}]
     assert done.stderr.startswith("log of 0\n") and done.stderr.count("log of ") == 201
     assert done.stderr.endswith("log of 7\n")
 

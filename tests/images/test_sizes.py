@@ -34,3 +34,25 @@ def test_every_image_is_weighed():
     assert set(found) == {name for name in images if not name.startswith("builder")}
     for image in found.values():
         assert image["saved_bytes"] > image["gzip_bytes"] > 0 and image["layers"]
+
+
+# A package that an image is for; all have the proxy's own.
+NAMED = {"c": "gcc", "go": "golang-go", "java": "openjdk-17-jdk-headless", "native-shell": "bash", "nodejs": "nodejs",
+         "nodejs-modules": "openwhisk", "oneshot": "bash", "python3": "python3", "python3-modules": "python3-requests",
+         "python3-tiny": "libpython3.11-stdlib"}
+
+
+def test_every_image_says_what_it_holds():
+    """Its SPDX document names libarchive, which is linked into the program, and what the image is for."""
+    for name in weights():
+        document = json.loads((IMAGES_DIR / f"sbom/{name}.spdx.json").read_text(encoding="utf-8"))
+        found = {package["name"] for package in document["packages"]}
+        assert {f"whiskloop/{name}", "libarchive-dev"} <= found, name
+        assert name not in NAMED or NAMED[name] in found, name
+
+
+def test_no_file_is_in_an_image_twice():
+    """Neither in two layers nor under two names, in images that have no base."""
+    for name, image in weights().items():
+        if not any(layer["base"] for layer in image["layers"]):
+            assert not image["repeated"], name

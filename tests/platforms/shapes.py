@@ -144,8 +144,9 @@ STACK = thing({"version": only("3.8"), "services": {"type": "object", "additiona
 
 # Prometheus' and Grafana's own pages on configuration.
 PROMETHEUS = thing({"scrape_configs": several(thing({
-    "job_name": TEXT, "static_configs": several(thing({"targets": TEXTS}))}))},
-    {"global": thing({}, {"scrape_interval": TEXT}), "rule_files": TEXTS})
+    "job_name": TEXT}, {"static_configs": several(thing({"targets": TEXTS})), "dns_sd_configs": several(thing(
+        {"names": TEXTS, "type": only("A"), "port": PORT, "refresh_interval": TEXT}))}))},
+    {"global": thing({}, {"scrape_interval": TEXT, "evaluation_interval": TEXT}), "rule_files": TEXTS})
 ALERTS = thing({"groups": several(thing({"name": TEXT, "rules": several(thing({
     "alert": {"type": "string", "pattern": "^Whiskloop[A-Za-z]+$"}, "expr": TEXT, "for": TEXT,
     "labels": NAMES, "annotations": thing({"summary": TEXT})}))}))})

@@ -138,6 +138,23 @@ def test_a_run_that_breaks_off_leaves_no_half_weight(tmp_path):
     assert not list((tmp_path / "weights-docker").iterdir())
 
 
+def test_a_run_leaves_the_authorities_of_another(tmp_path):
+    """The copy in the builds' context: another build of this tree may be about to read it."""
+    file = ROOT / "build-images/ca.crt"
+    ours = not file.exists()
+    if ours:
+        file.parent.mkdir(exist_ok=True)
+        file.write_text("authorities\n")
+    try:
+        assert images(tmp_path, BASE="other:1").returncode == 1
+        assert file.exists()
+    finally:
+        if ours:
+            file.unlink()
+            if not any(file.parent.iterdir()):
+                file.parent.rmdir()
+
+
 def test_a_base_for_another_platform(tmp_path):
     done = images(tmp_path, BASE_IS="here", BASE_ARCHITECTURE="riscv64")
     assert done.returncode == 1
@@ -267,6 +284,13 @@ def test_the_times_in_javas_keystore_are_cut():
                          ids=["another password", "empty", "short", "no keystore"])
 def test_what_is_no_keystore_of_debians_stays(other):
     assert image_archive.normal_keystore(other, 1000) == other
+
+
+def test_files_that_an_image_holds_twice_are_named():
+    """By their content, whatever their names and layers; small ones are not counted."""
+    large = b"x" * image_archive.REPEATED_BYTES
+    assert image_archive.repeated([layer(1, "a", large), layer(2, "b", large), layer(3, "c", large + b"y")]) == ["usr/file"]
+    assert image_archive.repeated([layer(1, "a"), layer(2, "b")]) == []
 
 
 def test_the_packages_of_an_image_are_listed():

@@ -366,6 +366,12 @@ static void help_and_version_end_the_program_whatever_else_is_there(void **state
     read_with(f, "--help", "all");
     assert_int_equal(f->result, CONFIG_HELP_ALL);
     read_with(f, "-h", "invoke");
+    assert_int_equal(f->result, CONFIG_HELP_COMMAND);
+    assert_int_equal(f->config.command, COMMAND_INVOKE);
+    read_with(f, "dev", "-h");
+    assert_int_equal(f->result, CONFIG_HELP_COMMAND);
+    assert_int_equal(f->config.command, COMMAND_DEV);
+    read_with(f, "nothing", "-h");
     assert_int_equal(f->result, CONFIG_HELP);
     read_with(f, "--help-markdown", NULL);
     assert_int_equal(f->result, CONFIG_HELP_MD);

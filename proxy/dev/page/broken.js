@@ -15,7 +15,7 @@ dialog.addEventListener('close', () => {
 export function showBroken(state) {
 	if (state.state === 'loading')
 		return;
-	error = state.state === 'broken' ? JSON.stringify(state.error ?? {}) : '';
+	error = state.state === 'broken' ? JSON.stringify([state.serving, state.error ?? {}]) : '';
 	if (error === '') {
 		dialog.close();
 	} else if (error !== seen) {
@@ -25,10 +25,10 @@ export function showBroken(state) {
 	}
 }
 
-function fill({ name, version }, { file, line, text, source }) {
+function fill({ name, version, serving }, { file, line, text, source }) {
 	$('broken-title').replaceChildren();
 	appendText($('broken-title'), `Cannot load ${file ?? name}${line ? `, line ${line}` : ''}`);
-	$('broken-serving').textContent = `${version > 0 ? `Version ${version} goes on serving.` : 'Nothing is served yet.'} This goes away with the next save that loads.`;
+	$('broken-serving').textContent = `${serving > 0 ? `Version ${serving} goes on serving.` : version > 0 ? `Version ${version} has crashed: nothing is served.` : 'Nothing is served yet.'} This goes away with the next save that loads.`;
 	$('broken-text').replaceChildren();
 	appendLines($('broken-text'), text ?? '');
 	$('broken-source').replaceChildren(...(source ?? []).map((each) => {

@@ -92,9 +92,18 @@ function setState(name) {
 	if ($('state').textContent !== name) {
 		$('state').textContent = name;
 		$('state').className = `state ${name}`;
+		setWait();
 	}
 	document.title = `${{ ready: '', loading: '… ' }[name] ?? '✗ '}${state?.name ?? ''} – whiskloop dev`;
 }
+
+/* How long it has been loading, beside that word. Not in it: a screen reader says each change there. */
+function setWait() {
+	const seconds = $('state').textContent === 'loading' ? Math.floor((Date.now() - state.since_ms) / 1000) : 0;
+	$('state').dataset.wait = seconds > 0 ? `${seconds} s` : '';
+}
+
+setInterval(setWait, 500);
 
 function setTag(id, text) {
 	$(id).textContent = text;

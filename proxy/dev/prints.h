@@ -1,0 +1,39 @@
+#pragma once
+
+/*
+ * prints - a fingerprint of each file's content, kept so that only files that were written since
+ * are read again.
+ */
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/stat.h>
+
+#define PRINTS_FILE_MAX_BYTES (16u << 20) /* of a larger file its size and time count instead */
+#define PRINTS_WALK_MAX_BYTES                                                                      \
+    (64u << 20) /* read in one walk; of the files after that their sizes and times count */
+
+struct print {
+    uint64_t path; /* hash of its name */
+    uint64_t stat; /* of inode, size and ctime; 0: do not trust them, read it again */
+    uint64_t content;
+};
+
+/* Zeroed before use. Two tables with open addressing: of the walk before, and of this one. */
+struct prints {
+    struct print *old; /* owned */
+    size_t n_old;      /* places: a power of two, or 0 */
+    struct print *now; /* owned */
+    size_t n_now;      /* places */
+    size_t used;       /* ... of them */
+    uint64_t left_bytes;
+};
+
+/* Begin a walk: files that it does not meet are forgotten at the next one. */
+void prints_begin(struct prints *prints);
+/* The fingerprint of a regular file. info: of what the path leads to. */
+uint64_t prints_of(struct prints *prints, const char *path, const struct stat *info);
+void prints_done(struct prints *prints);
+
+/* Mix bytes into a fingerprint. */
+void print_mix(uint64_t *print, const void *bytes, size_t n);
