@@ -75,37 +75,47 @@ static bool read_score(pid_t pid, int *score)
     return true;
 }
 
-/* Its state, a letter, and its parent. */
-static bool read_stat(pid_t pid, char *state, long *parent)
+#define STAT_MAX_BYTES 512
+
+/* /proc/PID/stat from the state on, "S PPID ..."; NULL: there is none. */
+static const char *read_stat(pid_t pid, char text[STAT_MAX_BYTES])
 {
     char path[64];
-    char text[512];
     const char *at;
 
     (void)snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
-    if (!read_proc(path, text, sizeof(text)) || (at = strrchr(text, ')')) == NULL)
-        return false;
-    if (strlen(at) <= 4) /* ") S PPID" */
-        return false;
-    *state = at[2];
-    *parent = strtol(at + 4, NULL, 10);
-    return true;
+    if (!read_proc(path, text, STAT_MAX_BYTES) || (at = strrchr(text, ')')) == NULL)
+        return NULL;
+    return strlen(at) > 4 ? at + 2 : NULL;
 }
 
 static bool is_child(pid_t pid)
 {
-    char state;
-    long parent;
+    char text[STAT_MAX_BYTES];
+    const char *stat = read_stat(pid, text);
 
-    return read_stat(pid, &state, &parent) && parent == getpid();
+    return stat != NULL && strtol(stat + 2, NULL, 10) == getpid();
 }
 
 bool kin_is_stopped(pid_t pid)
 {
-    char state;
-    long parent;
+    char text[STAT_MAX_BYTES];
+    const char *stat = read_stat(pid, text);
 
-    return read_stat(pid, &state, &parent) && state == 'T';
+    return stat != NULL && stat[0] == 'T';
+}
+
+uint64_t kin_used_ms(pid_t pid)
+{
+    char text[STAT_MAX_BYTES];
+    const char *stat = read_stat(pid, text);
+    unsigned long user, kernel;
+
+    /* proc_pid_stat(5): utime and stime are fields 14 and 15, and the state is field 3. */
+    if (stat == NULL ||
+        sscanf(stat, "%*c %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %lu %lu", &user, &kernel) != 2)
+        return 0;
+    return (uint64_t)(user + kernel) * 1000 / (uint64_t)sysconf(_SC_CLK_TCK);
 }
 
 /* For kernels that do not list a process's children: scan all processes. */

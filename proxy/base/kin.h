@@ -14,6 +14,7 @@
  */
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 struct loop;
@@ -28,6 +29,8 @@ void kin_close(void);
 void kin_set_user(uid_t uid);
 /* Whether a signal has stopped this process; false also if /proc is closed to us. */
 bool kin_is_stopped(pid_t pid);
+/* Processor time that all its threads have used, milliseconds; 0 also if /proc is closed to us. */
+uint64_t kin_used_ms(pid_t pid);
 /* Keep this unwatched child alive. */
 void kin_spare(pid_t pid);
 

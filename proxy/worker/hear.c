@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/exec_spec.h"
+#include "base/kin.h"
 #include "base/log.h"
 #include "worker/parts.h"
 #include "worker/ready.h"
@@ -16,7 +17,8 @@
 #define LAST_READS_MAX 4    /* at the end; one read empties a pipe, but a child may go on writing */
 #define TOMBSTONE_MS   1000 /* time for the answer of a job that was given up */
 #define READS_MS       1000 /* time for a process to read the question whether it reads */
-#define UNREAD_MS      3000 /* time to read the first line before we log a warning */
+#define UNREAD_MS      3000 /* time to read the first line before we log a warning, and ... */
+#define UNREAD_WORK_MS 100  /* again, if it has used so much processor time: it is starting */
 
 #define UNREAD " has not read the request; an action reads lines on stdin"
 
@@ -323,23 +325,32 @@ void hear_resume(struct session *s)
 
 void hear_warn_unread(struct session *s)
 {
-    uint64_t now_ms;
+    uint64_t now_ms, used_ms;
 
     if (s->window.n == 0 || s->pacing.n_answered > 0 || s->unread_at_ms == NEVER_MS)
         return;
     now_ms = loop_now_ms(s->loop);
-    if (s->unread_at_ms == 0) {
-        s->unread_at_ms = now_ms + UNREAD_MS;
-    } else if (now_ms >= s->unread_at_ms) {
+    if (s->unread_at_ms > 0 && now_ms < s->unread_at_ms)
+        return;
+    if (stdin_pipe_has_read(&s->channel.in)) {
         s->unread_at_ms = NEVER_MS;
-        if (!stdin_pipe_has_read(&s->channel.in))
-            log_warn("worker.unread", log_int("pid", s->pid), log_text("hint", "it" UNREAD));
+        return;
+    }
+    used_ms = kin_used_ms(s->pid);
+    if (s->unread_at_ms == 0 || used_ms >= s->unread_used_ms + UNREAD_WORK_MS) {
+        s->unread_at_ms = now_ms + UNREAD_MS;
+        s->unread_used_ms = used_ms;
+    } else {
+        s->unread_at_ms = NEVER_MS;
+        log_warn("worker.unread", log_int("pid", s->pid), log_text("hint", "it" UNREAD));
     }
 }
 
-static void note_unread(const struct session *s, struct job *job)
+/* One that is at work is starting, perhaps on a busy machine, and may read yet. */
+static void note_unread(struct session *s, struct job *job)
 {
-    if (!stdin_pipe_has_read(&s->channel.in))
+    if (!stdin_pipe_has_read(&s->channel.in) &&
+        stdin_probe_look(&s->stdin_probe) != STDIN_PROBE_RUNS)
         (void)snprintf(job->reason, sizeof(job->reason), "It" UNREAD ".");
 }
 

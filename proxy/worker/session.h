@@ -67,13 +67,14 @@ struct session {
     struct question question;
     struct buf greeting; /* what a prewarmed launcher must read first */
     struct job_holder holder;
-    bool takes_control;    /* it reads control lines */
-    bool logs_settled;     /* inside hear(): logs were settled since the last read */
-    uint64_t n_logged;     /* log bytes forwarded up to the last answers */
-    uint64_t reads_by_ms;  /* hear_ask(): it must read until this moment; 0: not asked */
-    bool asked_idle;       /* ... and it was idle then */
-    uint64_t health_at_ms; /* next health check; 0: it has jobs, or there are no checks */
-    uint64_t unread_at_ms; /* when to warn that it has read nothing; 0: no line was written */
+    bool takes_control;      /* it reads control lines */
+    bool logs_settled;       /* inside hear(): logs were settled since the last read */
+    uint64_t n_logged;       /* log bytes forwarded up to the last answers */
+    uint64_t reads_by_ms;    /* hear_ask(): it must read until this moment; 0: not asked */
+    bool asked_idle;         /* ... and it was idle then */
+    uint64_t health_at_ms;   /* next health check; 0: it has jobs, or there are no checks */
+    uint64_t unread_at_ms;   /* when to warn that it has read nothing; 0: no line was written */
+    uint64_t unread_used_ms; /* processor time it had used at the last look */
 
     /* facts */
     bool ready;         /* it said so, waits for input, or settle_ms passed */

@@ -70,6 +70,31 @@ def test_a_program_that_never_reads_is_told_what_an_action_does(proxy, code):
                         r"It has not read the request; an action reads lines on stdin\.", reply.result().error)
 
 
+# As a virtual machine starts: the main thread waits, and others compute. It reads after that.
+STARTS_FOR_LONG = """#!/usr/bin/python3 -SE
+import sys, threading, time
+
+def compute():
+    until = time.monotonic() + 4
+    while time.monotonic() < until:
+        pass
+
+worker = threading.Thread(target=compute)
+worker.start()
+worker.join()
+for line in sys.stdin:
+    print("{}", flush=True)
+"""
+
+
+def test_a_program_that_is_still_starting_is_not_told_that_it_does_not_read(proxy):
+    """The proxy's line would stand in the action's log."""
+    one = proxy(*NATIVE)
+    one.started(STARTS_FOR_LONG)
+    assert one.run({}).json == {}
+    assert one.check_streams(1) == ("", "")
+
+
 def test_answer_then_exit(proxy):
     """A complete answer is delivered before the death is noticed; the next run is served."""
     one = puppet_proxy(proxy)

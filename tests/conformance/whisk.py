@@ -467,12 +467,12 @@ class Proxy:
 
     def _check_left(self):
         faults = []
-        try:
-            wait_until(lambda: not self.left_processes(), "processes of the action to end", 20)
+        try:  # a helper process of ours may still remove what an action has left
+            wait_until(lambda: not self.left_processes(), "processes of the action to end")
         except AssertionError:
             faults.append(f"processes left: {self.left_processes()}")
         try:
-            wait_until(lambda: not os.listdir(self.tmp), "the action's folder to go", 20)
+            wait_until(lambda: not os.listdir(self.tmp), "the action's folder to go")
         except AssertionError:
             faults.append(f"files left in TMPDIR: {os.listdir(self.tmp)}")
         err = self.err_path.read_text(errors="replace")

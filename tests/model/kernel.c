@@ -259,6 +259,12 @@ void spawn_kill(pid_t pid, int signo)
 
 /* ---- base/kin.h ---- */
 
+uint64_t kin_used_ms(pid_t pid)
+{
+    (void)pid;
+    return 0;
+}
+
 bool kin_is_stopped(pid_t pid)
 {
     (void)pid;
