@@ -47,7 +47,7 @@ void pacing_announced(struct pacing *pacing, unsigned pipeline, unsigned concurr
 
 /* How many lines the process may have, unread or at work; at least 1. */
 unsigned pacing_depth(const struct pacing *pacing);
-/* How many of them to write at once before another worker is woken: about 200 us of work; at least
+/* How many of them to write at once before another worker is woken: about 100 us of work; at least
  * 1. */
 unsigned pacing_batch(const struct pacing *pacing);
 /* Whether it has worked on one activation for far longer than usual. now_ns: as loop_clock_ns(). */

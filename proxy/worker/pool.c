@@ -210,30 +210,18 @@ static bool is_better(const struct worker *worker, const struct worker *best, ui
     return worker_n_jobs(worker) < worker_n_jobs(best);
 }
 
-/* Whether the worker is at light work, and will come to one more job sooner than another worker could
- * be woken for it. Few jobs are spread instead, so that none waits for another. */
-static bool has_time(const struct pool *pool, const struct worker *worker, uint64_t now_ns)
-{
-    unsigned n_jobs = worker_n_jobs(worker);
-
-    return n_jobs > 0 && n_jobs < worker_batch(worker) && pool_n_jobs(pool) >= SPREAD_JOBS &&
-           worker_room(worker) > 0 && !worker_is_stalled(worker, now_ns);
-}
-
-/* A worker that has time, or the one with room that has the fewest jobs; NULL: none has room. Equals
- * take turns, but light work stays with the first workers. */
+/* The worker with room that has the fewest jobs; NULL: none has room. Equals take turns, but light
+ * work stays with the first workers: waking another process costs more than the work. */
 static struct worker *choose(struct pool *pool, uint64_t now_ns)
 {
     struct worker *best = NULL;
     unsigned n = pool->opts.n_workers;
     unsigned chosen = 0;
 
-    for (unsigned i = 0; i < n; i++) {
+    for (unsigned i = 0; i < n && (best == NULL || worker_n_jobs(best) > 0); i++) {
         unsigned at = (pool->next + i) % n;
         struct worker *worker = &pool->workers[at].worker;
 
-        if (has_time(pool, worker, now_ns))
-            return worker;
         if (worker_room(worker) > 0 && is_better(worker, best, now_ns)) {
             best = worker;
             chosen = at;
@@ -242,6 +230,14 @@ static struct worker *choose(struct pool *pool, uint64_t now_ns)
     if (best != NULL)
         pool->next = worker_batch(best) > 1 ? 0 : (chosen + 1) % n;
     return best;
+}
+
+/* Whether the worker that got the last job gets the next one, too: one write and one wake-up for
+ * both. With few jobs they are spread instead, so that none waits for another. */
+static bool takes_next(const struct pool *pool, const struct worker *worker, uint64_t now_ns)
+{
+    return worker != NULL && pool_n_jobs(pool) >= SPREAD_JOBS && worker_room(worker) > 0 &&
+           worker_n_jobs(worker) < worker_batch(worker) && !worker_is_stalled(worker, now_ns);
 }
 
 static void on_room(struct output_waiter *waiter)
@@ -302,7 +298,7 @@ static void dispatch(struct pool *pool)
             finish_queued(pool, pool->queue.next, JOB_LATE, "");
             continue;
         }
-        worker = choose(pool, now_ns);
+        worker = takes_next(pool, last, now_ns) ? last : choose(pool, now_ns);
         if (worker == NULL)
             break;
         if (last != NULL && last != worker)
