@@ -22,7 +22,9 @@ static int set_up(void **state)
 
     assert_int_equal(mkdir(modules, 0755), 0);
     folder_write(modules, "left.js", "x\n", 0644);
-    folder_write(f->folder.in, "app.x", "one\ntwo\nthree \"3\"\nfour\nfive\nsix\nseven\neight\n",
+    folder_write(f->folder.in, "app.x",
+                 "one\ntwo\nthree \"3\"\nfour\nfive\nsix\nseven\n"
+                 "eight\n",
                  0644);
     folder_write(f->folder.in, "other.x", "1\n2\n3\n4\n5\n6\n7\n8\n9\n", 0644);
     return 0;
