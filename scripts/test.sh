@@ -391,7 +391,7 @@ if build gcc gcc -Dtests=enabled -Dwerror=true -Dbench=true; then
         begins
         walk
         pytest_cases scripts scripts gcc 300
-        pytest_cases page page gcc 300
+        pytest_cases page page gcc 300 -n 2 # a browser has processes of its own
         pytest_cases platforms platforms gcc 120
         single docs 300 env BUILD="$OUT/gcc" "$here/check_docs.py" && sed 's/^/         /' "$LOGS/docs.log"
         [[ $all == no ]] || other_ways
