@@ -14,7 +14,7 @@ import samples
 import whisk
 from puppet import answer, steps
 from watch import Door, Watched, ask, assert_says
-from whisk import assert_error, wait_until
+from whisk import assert_error, soon, wait_until
 from wire import WAIT_S, request_bytes
 
 PATHS = ("/healthz", "/readyz", "/metrics")
@@ -290,7 +290,7 @@ def test_every_activation_is_counted_by_how_it_ended(watched):
     replies.append(run(steps(puppet.leave(3))))
     replies.append(run(steps(puppet.die())))
     wait_until(lambda: one.metrics()["whiskloop_workers"].values()["ready"] == 1, "the next process")
-    replies.append(run(steps(puppet.forever()), deadline=str(int(time.time() * 1000) + 2000)))
+    replies.append(run(steps(puppet.forever()), deadline=soon(2000)))
     assert [reply.status for reply in replies] == 5 * [200] + 3 * [502] + 2 * [400] + [502]
     for body in (b"{", b"[]", b""):
         assert one.proxy.post("/run", body).status == 400

@@ -10,7 +10,7 @@ import pytest
 import puppet
 import whisk
 from watch import Watched
-from whisk import SENTINEL, assert_error, together, wait_until
+from whisk import SENTINEL, assert_error, soon, together, wait_until
 from wire import hammer, request_bytes
 
 LAUNCHER = ("--runtime", "native", "--answers", "fd3", "--write-ahead", 64)
@@ -261,16 +261,16 @@ def test_an_answer_before_its_line_was_read_does_not_cut_the_line(ahead):
     one = ahead()
     early = one.run({"id": 1, "do": "early", "pad": "x" * 3000000})
     assert (early.status, early.json) == (200, {"id": 1})
-    soon = str(int(time.time() * 1000) + 5000)  # bounds what a line that was cut would cost
-    assert run(one, 2, deadline=soon).json == {"id": 2}
+    deadline = soon(5000)  # bounds what a line that was cut would cost
+    assert run(one, 2, deadline=deadline).json == {"id": 2}
     one.check_streams(one.n_warm + 2)
 
 
 def test_a_hanging_run_is_late_and_those_behind_it_are_served(ahead, gate):
     one, door = ahead(), gate()
     first = held(one, door)
-    soon = str(int(time.time() * 1000) + 3000)
-    hanging, after = follow(one, (1, "hang", {"deadline": soon}), (2, "", {}))
+    deadline = soon(3000)
+    hanging, after = follow(one, (1, "hang", {"deadline": deadline}), (2, "", {}))
     door.release()
     assert_own([first, after], [0, 2])
     reply = hanging.result()
@@ -281,8 +281,8 @@ def test_a_hanging_run_is_late_and_those_behind_it_are_served(ahead, gate):
 def test_one_that_is_late_in_the_pipe_takes_nobody_elses_answer(ahead, gate):
     one, door = ahead(), gate()
     first = held(one, door)
-    soon = str(int(time.time() * 1000) + 3000)
-    late, after = follow(one, (1, "", {"deadline": soon}), (2, "", {}))
+    deadline = soon(3000)
+    late, after = follow(one, (1, "", {"deadline": deadline}), (2, "", {}))
     reply = late.result()
     assert reply.status == 502 and "exceeded its time limits" in reply.error
     assert not first.done and not after.done

@@ -198,7 +198,7 @@ def test_with_an_invoker_an_action_may_use_all_of_its_limit(proxy):
     one.started("import os, time\ndef main(args):\n"
                 "    time.sleep(int(os.environ['__OW_DEADLINE']) / 1000 - time.time())\n"
                 "    return {'slept': True}\n")
-    reply = one.run({}, deadline=str(int(time.time() * 1000) + 1000))
+    reply = one.run({}, deadline=soon(1000))
     assert (reply.status, reply.json) == (200, {"slept": True})
 
 
@@ -218,7 +218,7 @@ def test_queued_run_past_its_deadline_is_not_run(proxy, gate):
     first = one.later(one.run, steps(puppet.wait_at(door), answer('{"first":1}')))
     door.wait_reached()
     late = one.run(steps(puppet.out(b"ran after all\n"), answer("{}")),
-                   deadline=str(int(time.time() * 1000) + 600))
+                   deadline=soon(600))
     assert_late(late)
     door.release()
     assert first.result().json == {"first": 1}

@@ -8,7 +8,7 @@ import time
 import pytest
 
 from watch import Watched
-from whisk import assert_error, together, wait_until
+from whisk import assert_error, soon, together, wait_until
 from wire import hammer
 
 OPTIONS = ("--runtime", "native", "--answers", "fd3", "--workers", 1)
@@ -76,11 +76,6 @@ def hold(one, number, *steps, **meta):
     later = one.later(run, one, number, *steps, **meta)
     wait_until(lambda: run(one, -1, ["knows", number]).json["knows"], "the run to be with it")
     return later
-
-
-def soon():
-    """A deadline that a busy machine has not passed before the request is there."""
-    return {"deadline": str(int(time.time() * 1000) + 2000)}
 
 
 def assert_own(replies, numbers):
@@ -189,7 +184,7 @@ def test_one_that_is_late_costs_itself_only(juggler):
     one = juggler()
     pid = pid_of(one)
     other = hold(one, 1)
-    assert "exceeded its time limits" in run(one, 2, **soon()).json["error"]
+    assert "exceeded its time limits" in run(one, 2, deadline=soon(2000)).json["error"]
     assert run(one, 3, ["answer", 2], ["answer", 1], ["answer", 3]).json == {"id": 3}
     assert_own([other.result()], [1])
     assert pid_of(one) == pid
@@ -199,7 +194,7 @@ def test_a_process_with_nothing_but_a_late_one_is_replaced(juggler):
     one = juggler()
     pid = pid_of(one)
     other = hold(one, 1)
-    assert run(one, 2, **soon()).status == 502
+    assert run(one, 2, deadline=soon(2000)).status == 502
     assert run(one, 3, ["answer", 1], ["pid", 3]).json == {"pid": pid}
     assert_own([other.result()], [1])
     assert pid_of(one) != pid
@@ -209,7 +204,7 @@ def test_late_ones_take_room_until_nobody_is_left_beside_them(juggler):
     """Each may run on for ever: a process full of such is replaced, and who waits is served."""
     one = juggler(room=3)
     pid = pid_of(one)
-    replies = together([lambda n=n: run(one, n, **soon()) for n in (1, 2, 3)])
+    replies = together([lambda n=n: run(one, n, deadline=soon(2000)) for n in (1, 2, 3)])
     assert [reply.status for reply in replies] == [502, 502, 502]
     assert pid_of(one) != pid
 
@@ -219,7 +214,7 @@ def test_a_process_that_reads_no_more_is_ended_once_one_is_late(juggler, gate):
     one, door = juggler(), gate()
     pid = pid_of(one)
     other = hold(one, 1)
-    late = one.later(run, one, 2, ["gate", door.path], **soon())
+    late = one.later(run, one, 2, ["gate", door.path], deadline=soon(2000))
     door.wait_reached()
     unread = one.later(run, one, 3, ["pid", 3])
     assert late.result().status == 502
@@ -249,7 +244,7 @@ def note():
 STEPS = {{
     "note": note, "end after all": lambda: os.set_blocking(0, False),"""))
     pid = pid_of(one)
-    late = one.later(run, one, 1, ["gate", door.path], ["end after all"], **soon())
+    late = one.later(run, one, 1, ["gate", door.path], ["end after all"], deadline=soon(2000))
     door.wait_reached()
     given_back = one.later(run, one, 2, ["note"], ["pid", 2])
     assert late.result().status == 502

@@ -3,12 +3,11 @@
 import json
 import shutil
 import subprocess
-import time
 
 import pytest
 
 import archives
-from whisk import REPO, WAIT_S, assert_error, together, wait_until
+from whisk import REPO, WAIT_S, assert_error, soon, together, wait_until
 from wire import hammer
 
 pytestmark = pytest.mark.skipif(shutil.which("node", path="/usr/local/bin:/usr/bin:/bin") is None,
@@ -468,7 +467,7 @@ def test_an_exit_costs_all_that_had_begun_and_no_more(many, gate):
 def test_one_that_blocks_the_process_is_ended_at_its_deadline(many):
     """An endless loop stops all that runs there; the next one is served by a new process."""
     one = many("function main(args) {\n    while (args.loop);\n    return args;\n}")
-    reply = one.run({"loop": True}, deadline=str(int(time.time() * 1000) + 2000))
+    reply = one.run({"loop": True}, deadline=soon(2000))
     assert reply.status == 502 and "exceeded its time limits" in reply.json["error"]
     assert one.run({"a": 1}).json == {"a": 1}
 
