@@ -38,8 +38,10 @@ const NEWLINE = Buffer.from('\n');
 // Read by Node, or by a library beneath it, only while the process starts.
 const READ_AT_START = /^(NODE_(?!ENV$|PATH$)|UV_|LD_|LC_|LANG|ICU_|OPENSSL_|SSL_|MALLOC_|GLIBC_)/;
 
-// Text that may be a module, and what V8 says when such a text is taken for a script.
+// A definition of a function at a line's start.
 const DEFINITION = /^(?:export )?(?:async )?function\*? *([\w$]+)|^(?:(?:module\.)?exports\.|export const )([\w$]+) *=/gm;
+
+// Text that may be a module, and what V8 says when such a text is taken for a script.
 const MAY_BE_MODULE = /\b(import|export|await)\b/;
 const HAS_EXPORT = /(^|[;}])\s*(export\s*[{*]|export\s+(default|async|function|class|const|let|var)\b|import\s*[\w$*{"'])/m;
 const IS_MODULE = new RegExp("Cannot use import statement outside a module|Unexpected token " +
