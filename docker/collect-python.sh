@@ -24,7 +24,7 @@ rm -f "$root/usr/lib/python$version/EXTERNALLY-MANAGED"
 for module in "$root/usr/lib/python$version"/lib-dynload/*.so; do
     "$here/closure.sh" "$root" "$module"
 done
-# The zones of the module zoneinfo; without those of leap seconds, and without what they are compiled from.
+# Time zones for the module zoneinfo. Left out: the copies with leap seconds, and the sources.
 mkdir -p "$root/usr/share/zoneinfo"
 cp -a /usr/share/zoneinfo/. "$root/usr/share/zoneinfo/"
 rm -rf "$root/usr/share/zoneinfo/right" "$root/usr/share/zoneinfo/posix" "$root/usr/share/zoneinfo/tzdata.zi"

@@ -288,8 +288,8 @@ json_differential() {
         --cases "$N_JSON_CASES" --helper "$OUT/gcc/tests/json_lines"
 }
 
-# A second of each fuzz target, from its seeds on, each time with the same dice: what others find is for
-# scripts/fuzz.sh, and does not fail a commit that has nothing to do with it.
+# Run each fuzz target for a second, with a fixed random seed: an old fault must not fail an unrelated
+# commit. Longer runs are for scripts/fuzz.sh.
 fuzz() {
     single fuzz 180 env FUZZ_BUILD="$OUT/asan" FUZZ_SEED=1 "$here/fuzz.sh" 1 && sed 's/^/         /' "$LOGS/fuzz.log"
 }

@@ -97,7 +97,7 @@ function setState(name) {
 	document.title = `${{ ready: '', loading: '… ' }[name] ?? '✗ '}${state?.name ?? ''} – whiskloop dev`;
 }
 
-/* How long it has been loading, beside that word. Not in it: a screen reader says each change there. */
+/* Show the seconds of a load beside its state. A screen reader would read out each change within it. */
 function setWait() {
 	const seconds = $('state').textContent === 'loading' ? Math.floor((Date.now() - state.since_ms) / 1000) : 0;
 	$('state').dataset.wait = seconds > 0 ? `${seconds} s` : '';
