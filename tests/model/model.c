@@ -34,7 +34,7 @@ static const struct scenario scenarios[] = {
      .budget = {.submits = 3, .deaths = 1, .extras = 1, .halves = 1, .times = 2, .amid = 1}},
     {"unseen", "the same, and /proc is closed to us", ON_3, ONE_WORKER, .ahead = 1, .blind = true,
      .depth = {12, 20}, .budget = {.submits = 3, .deaths = 1, .extras = 1, .times = 3, .amid = 1}},
-    {"proven", "has answered many: gets a line without care", ON_3, ONE_WORKER, .ahead = 1,
+    {"proven", "is seen to wait: gets a line at once", ON_3, ONE_WORKER, .ahead = 1,
      .warm = true, .by_line = true, .depth = {9, 17},
      .budget = {.submits = 3, .deaths = 2, .closes = 1, .leaves = 1, .times = 2, .amid = 1}},
     {"auto-1", "answers on 1, nobody said so", ONE_WORKER, .answers = ANSWERS_AUTO, .on = 1,
