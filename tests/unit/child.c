@@ -171,7 +171,6 @@ static void do_spin(int fd, const char *ms)
 
 static void do_starve(int fd, const char *arg)
 {
-    struct sched_param param = {0};
     cpu_set_t cpus;
     pid_t pid;
 
@@ -186,7 +185,7 @@ static void do_starve(int fd, const char *arg)
         for (;;)
             (void)getppid();
     }
-    (void)sched_setscheduler(0, SCHED_IDLE, &param);
+    (void)!nice(19);
 }
 
 static void do_poll(int fd, const char *arg)
@@ -489,7 +488,7 @@ static const struct {
     {"polite", do_polite},     /* last words on SIGTERM */
     {"nap", do_nap},
     {"spin", do_spin},     /* compute for so many ms; for ever without */
-    {"starve", do_starve}, /* get next to no processor time from now on */
+    {"starve", do_starve}, /* get little processor time from now on */
     {"poll", do_poll},
     {"readelsewhere", do_read_elsewhere},
     {"grandchild", do_grandchild}, /* a process in our group takes the step */
