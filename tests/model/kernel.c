@@ -262,7 +262,7 @@ void spawn_kill(pid_t pid, int signo)
 uint64_t kin_used_ms(pid_t pid)
 {
     (void)pid;
-    return 0;
+    return world.now_us / 1000; /* it never waits for a processor */
 }
 
 bool kin_is_stopped(pid_t pid)
