@@ -80,8 +80,8 @@ const struct setting settings[] = {
     NUMBER("init-timeout", init_timeout_ms, 1, 300000, DAY_MS, "MS",
            "time limit of an /init, and of each later start of the action"),
     NUMBER("settle-time", settle_ms, 1, 100, 60000, "MS",
-           "how long a program without a ready line must stay alive to count as started; less if "
-           "it waits for input, ten times as long while it is busy"),
+           "how long a program without a ready line must stay idle to count as started; less if it "
+           "waits for input; a busy one counts after ten times as much processor time"),
     NUMBER("kill-after", kill_ms, 0, 500, 60000, "MS",
            "time from SIGTERM to SIGKILL when a process of the action must end"),
     NUMBER("health-interval", health_ms, 0, 0, DAY_MS, "MS",

@@ -72,6 +72,15 @@ static bool has_read_probe(struct session *s)
     return stdin_pipe_unread(&s->channel.in) == 0;
 }
 
+/* Whether the process is back at its input, so that all of its older output is in its pipes. If
+ * that is not to be seen, write the start of the line, and ask again when the pipe has room. */
+static bool is_at_input(struct session *s)
+{
+    if (!s->window.probing && stdin_probe_look(&s->stdin_probe) == STDIN_PROBE_YES)
+        return true;
+    return has_read_probe(s);
+}
+
 /* Before the first line of an idle process that is fed with care. false: its pipes are at their
  * end. */
 static bool begin_with_care(struct session *s)
@@ -89,7 +98,7 @@ static bool write_next(struct session *s)
     if (window_is_fed(&s->window))
         return write_unsent(s);
     if (pacing_takes_care(&s->pacing)) {
-        if (!has_read_probe(s))
+        if (!is_at_input(s))
             return true;
         if (!begin_with_care(s))
             return false;
@@ -97,8 +106,6 @@ static bool write_next(struct session *s)
             return true;
     } else {
         stdin_pipe_widen(&s->channel.in);
-        if (pacing_is_plain(&s->pacing))
-            channel_drop_rest(&s->channel);
     }
     pacing_began(&s->pacing);
     return write_unsent(s);

@@ -4,10 +4,13 @@
  * give - write lines to a process, and find out whether it waits for one. A part of session.h.
  *
  * Lines have no ids (unless the window is numbered): an answer belongs to the line that was read
- * last. So a process that is new, or has answered unasked, gets its line in two writes, into a pipe
- * that is made so narrow that it holds one write. The first write is the line without its end: when
- * that is read, the process is back at its input, and all of its older output is in its pipes and
- * is dropped. The second write is the end. This needs no look at the process, and costs a wake-up.
+ * last. A process that announced nothing, or has answered unasked, may write one more answer at any
+ * time before it reads on. So it gets a line only when it is back at its input: then all of its
+ * older output is in its pipes, and is dropped. One that blocks in a read of descriptor 0 is seen in
+ * /proc. Any other (it polls, reads in a thread, still runs, or cannot be inspected) gets its line in
+ * two writes, into a pipe that is made so narrow that it holds one write. The first is the line
+ * without its end: when that is read, the process is back at its input. The second is the end. This
+ * costs a wake-up, and waits for nothing but the process.
  */
 
 #include <stdbool.h>

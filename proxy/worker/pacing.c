@@ -72,9 +72,7 @@ bool pacing_is_stalled(const struct pacing *pacing, uint64_t now_ns)
 
 bool pacing_takes_care(const struct pacing *pacing)
 {
-    if (pacing->concurrent > 0)
-        return false;
-    return pacing->distrusted || (pacing->pipeline == 0 && pacing->n_answered < PACING_PROVEN);
+    return pacing->concurrent == 0 && (pacing->distrusted || pacing->pipeline == 0);
 }
 
 void pacing_began(struct pacing *pacing)
@@ -96,8 +94,7 @@ uint64_t pacing_answered(struct pacing *pacing, unsigned n_answers, bool more, b
         pacing->work_ns += each_ns / WORK_SHARE - pacing->work_ns / WORK_SHARE;
     pacing->busy_at_ns = more ? now_ns : 0;
     pacing->n_silent = logged ? 0 : pacing->n_silent + n_answers;
-    if (pacing->n_answered < PACING_PROVEN)
-        pacing->n_answered += n_answers;
+    pacing->has_answered = true;
     return each_ns;
 }
 

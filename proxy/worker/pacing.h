@@ -11,16 +11,12 @@
  * Numbered: a worker that announced `concurrent` gets as many lines as it announced; request ids
  * tell which answer belongs to which line.
  *
- * One that announced nothing gets one line at a time, as soon as its last answer is there. While it
- * is new, and for ever once it has answered unasked, it is fed with care (worker/give.h).
+ * One that announced nothing, or has answered unasked, gets one line at a time, and only when it is
+ * back at its input (worker/give.h).
  */
 
 #include <stdbool.h>
 #include <stdint.h>
-
-/* Answers before a process is trusted to speak only when asked: one that does not is found out
- * sooner. */
-#define PACING_PROVEN 1000
 
 struct pacing {
     /* set by the owner at each start */
@@ -36,7 +32,7 @@ struct pacing {
     uint64_t work_ns;    /* per activation, smoothed; 0: not measured yet */
     uint64_t busy_at_ns; /* since when it has had work; 0: it has none */
     unsigned n_silent;   /* activations in a row that logged nothing */
-    unsigned n_answered; /* of this process, up to PACING_PROVEN */
+    bool has_answered;   /* this process, at least once */
 };
 
 void pacing_init(struct pacing *pacing, unsigned ahead_max, unsigned vouched);
@@ -52,12 +48,7 @@ unsigned pacing_depth(const struct pacing *pacing);
 unsigned pacing_batch(const struct pacing *pacing);
 /* Whether it has worked on one activation for far longer than usual. now_ns: as loop_clock_ns(). */
 bool pacing_is_stalled(const struct pacing *pacing, uint64_t now_ns);
-/* Whether neither the process nor a setting allows more than one line at a time. */
-static inline bool pacing_is_plain(const struct pacing *pacing)
-{
-    return pacing->pipeline == 0 && pacing->concurrent == 0;
-}
-/* Whether a line is completed only once the process is known to wait for it (worker/give.h). */
+/* Whether the process gets a line only when it is known to wait for it (worker/give.h). */
 bool pacing_takes_care(const struct pacing *pacing);
 
 /* Measure work: lines were written to an idle process; answers came. n_answers: in one read; more:

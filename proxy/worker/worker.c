@@ -15,7 +15,7 @@
 
 #define START_LOOK_US   200 /* between two looks whether a starting process waits for input */
 #define DYING_MS        100 /* from closed pipes to SIGCHLD; usually microseconds */
-#define SETTLE_PATIENCE 10  /* times settle_ms for a process that is busy */
+#define SETTLE_PATIENCE 10  /* times settle_ms of processor time for a process that is busy */
 
 static const struct {
     const char *name;
@@ -229,18 +229,19 @@ static enum death why_stop(const struct worker *w)
     return w->session.refused ? DEATH_REFUSED : DEATH_HUNG;
 }
 
-/* Whether a process without a ready line counts as ready: it waits for input, or settle_ms
- * passed. */
+/* Whether a process without a ready line counts as ready: it waits for input, or has been neither
+ * ready nor busy for settle_ms. One that is busy has a bound in processor time: on a loaded machine
+ * it may get little. */
 static void settle(struct worker *w)
 {
-    bool waits = w->session.announces_late;
-    uint64_t settled_at_ms = w->started_at_ms + (waits ? w->opts.start_ms : w->opts.settle_ms);
+    uint64_t wait_ms = w->session.announces_late ? w->opts.start_ms : w->opts.settle_ms;
 
     if (w->session.ready || w->session.refused)
         return;
-    if (hear_start(&w->session) == STDIN_PROBE_RUNS) /* on a busy machine a start takes longer */
-        settled_at_ms += SETTLE_PATIENCE * w->opts.settle_ms;
-    if (is_late(w, settled_at_ms))
+    if (hear_start(&w->session) == STDIN_PROBE_RUNS &&
+        kin_used_ms(w->pid) < SETTLE_PATIENCE * w->opts.settle_ms)
+        w->busy_at_ms = loop_now_ms(w->loop);
+    if (is_late(w, w->busy_at_ms + wait_ms))
         session_assume_ready(&w->session);
 }
 
@@ -403,7 +404,7 @@ static void begin(struct worker *w, const struct spawned *spawned)
     w->told = w->death = DEATH_NONE;
     w->killed_for = NULL;
     w->start_err.kind = ERR_NONE;
-    w->started_at_ms = loop_now_ms(w->loop);
+    w->started_at_ms = w->busy_at_ms = loop_now_ms(w->loop);
     w->pid = spawned->pid;
     w->mark = spawned->mark;
     worker_move(w, WORKER_STARTING);

@@ -57,6 +57,7 @@ struct worker {
     struct loop_timer timer; /* when to step next, in any state */
     struct loop_post step;
     uint64_t started_at_ms;
+    uint64_t busy_at_ms; /* while it starts without a ready line: when it was last seen to run */
     struct {
         int signo;      /* what its process group gets next; 0: it got SIGKILL */
         uint64_t at_ms; /* when */

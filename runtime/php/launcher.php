@@ -37,11 +37,13 @@ final class Launcher
     private static array $ahead = []; // lines that were read while an activation ran
     private static string $unfinished = ''; // the line behind them
     private static bool $busy = false;
+    private static int $pid; // ours
     public static bool $sendsParts = false;
     public static string $failed = ''; // stands before the answer of a function that threw
 
     public static function open(): void
     {
+        self::$pid = getmypid();
         $_ENV = getenv(); // whatever php.ini says of it (variables_order)
         self::$lines = fopen('php://fd/8', 'r');
         self::$answers = fopen('php://fd/9', 'w');
@@ -55,6 +57,9 @@ final class Launcher
 
     public static function answer(string $line): void
     {
+        if (getmypid() !== self::$pid) {
+            exit(0); // a child of the function's that has returned here
+        }
         $line .= "\n";
         while ($line !== '') {
             $n = @fwrite(self::$answers, $line);

@@ -47,6 +47,7 @@ module Whiskloop
   end
 
   def answer(text)
+    exit if @answers.closed? # a child of the function's that has returned here
     @answers.write(text, "\n")
     @answers.flush
   rescue Errno::EPIPE

@@ -6,6 +6,7 @@ import signal
 
 import pytest
 
+from languages import ROWS
 from whisk import assert_error, is_alive, soon, wait_until
 
 # Starts a process that leaves the group, in one of the ways in which programs do, and tells its number.
@@ -117,3 +118,26 @@ def test_what_another_worker_started_lives_on(proxy, folder):
     for pid in left:
         assert_ends(pid)
     assert all(is_alive(pid) for pid in kept)
+
+
+# The child returns, too. C: test_c_sdk.py; Node.js, Go, Java, .NET and Lua cannot fork.
+FORKS = {
+    "python": "import os\ndef main(args):\n    return {'id': args['id'], 'child': os.fork() == 0}\n",
+    "ruby": "def main(args)\n  { id: args['id'], child: fork.nil? }\nend\n",
+    "perl": "sub main {\n    my $pid = fork;\n    return { id => $_[0]{id}, child => $pid ? \\0 : \\1 };\n}\n1;\n",
+    "php": "<?php\nfunction main(array $args): array {\n"
+           "    return ['id' => $args['id'], 'child' => pcntl_fork() === 0];\n}\n",
+}
+
+
+@pytest.mark.parametrize("name", FORKS)
+def test_a_forked_child_that_returns_is_no_second_launcher(proxy, name):
+    row = next(row for row in ROWS if row.name == name)
+    if row.missing():
+        pytest.skip(row.missing())
+    one = proxy(*row.options, env=row.env)
+    one.started(FORKS[name])
+    for number in range(8):
+        assert one.run({"id": number}).json == {"id": number, "child": False}
+    wait_until(lambda: len(one.left_processes()) == 1, "the children to be gone")
+    assert one.check_streams(8) == ("", "")

@@ -213,6 +213,16 @@ bool proc_waits(const struct proc *proc)
            world.pipes[proc->pipes[0]].n == 0 && (scenario->ready == NULL || proc->said_ready);
 }
 
+bool proc_blocks(struct proc *proc)
+{
+    if (!proc_waits(proc))
+        return false;
+    if (proc->last.job > 0 && world.budget.extras > 0 && choose(2) == 0)
+        return false;
+    proc->last.job = 0;
+    return true;
+}
+
 static void begin(struct proc *proc)
 {
     struct work work = parse(proc->own, line_len(proc->own, proc->n_own));

@@ -69,7 +69,7 @@ struct scenario {
     bool ring;            /* likewise */
     bool blind;           /* /proc tells nothing */
     bool by_line;         /* it reads one line at a time, as a shell does; else all there is */
-    bool warm;            /* a new process counts as proven: lines go ahead, or without care */
+    bool warm;            /* a new process has been silent for long: lines go ahead */
     unsigned pipeline;    /* --pipeline */
     unsigned ahead;       /* most lines that a process may have */
     unsigned n_workers;
@@ -246,6 +246,9 @@ int world_fd(enum fd_kind kind, int pipe);
 void world_wrote(int pipe);
 /* Whether a process waits for input, as the kernel tells. */
 bool proc_waits(const struct proc *proc);
+/* Whether it is seen to block in a read; then it answers nothing more before it has read. May be
+ * chosen. */
+bool proc_blocks(struct proc *proc);
 
 /* ---- the loop ---- */
 

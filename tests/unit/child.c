@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -166,6 +167,25 @@ static void do_spin(int fd, const char *ms)
     } while (span_ms == 0 ||
              (now.tv_sec - begin.tv_sec) * 1000 + (now.tv_nsec - begin.tv_nsec) / 1000000 <
                  span_ms);
+}
+
+static void do_starve(int fd, const char *arg)
+{
+    cpu_set_t cpus;
+    pid_t pid;
+
+    (void)fd, (void)arg;
+    CPU_ZERO(&cpus);
+    CPU_SET((unsigned)sched_getcpu(), &cpus);
+    (void)sched_setaffinity(0, sizeof(cpus), &cpus);
+    pid = fork();
+    if (pid == 0) {
+        (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+        (void)alarm(LIFE_MAX_S);
+        for (;;)
+            (void)getppid();
+    }
+    (void)!nice(19);
 }
 
 static void do_poll(int fd, const char *arg)
@@ -467,7 +487,8 @@ static const struct {
     {"stubborn", do_stubborn}, /* ignore SIGTERM */
     {"polite", do_polite},     /* last words on SIGTERM */
     {"nap", do_nap},
-    {"spin", do_spin}, /* compute for so many ms; for ever without */
+    {"spin", do_spin},     /* compute for so many ms; for ever without */
+    {"starve", do_starve}, /* get little processor time from now on */
     {"poll", do_poll},
     {"readelsewhere", do_read_elsewhere},
     {"grandchild", do_grandchild}, /* a process in our group takes the step */

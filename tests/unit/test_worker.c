@@ -45,6 +45,16 @@ static void a_worker_at_work_is_given_more_time_to_settle(void **state)
     assert_answer(run(f, "line3:{\"a\":1}"), "{\"a\":1}");
 }
 
+/* Its time is that of the processor. */
+static void a_worker_that_gets_no_processor_is_given_more_time_to_settle(void **state)
+{
+    struct fixture *f = *state;
+
+    f->opts.settle_ms = 5;
+    start_in_vain(f, launch_child(ANSWERS_FD3, false, "starve", "spin:200", "exit:1", NULL));
+    assert_string_equal(f->worker.start_err.text, "command exited");
+}
+
 static void a_worker_that_must_report_is_ready_with_its_line(void **state)
 {
     struct fixture *f = *state;
@@ -450,6 +460,7 @@ int main(void)
         TEST(a_worker_that_is_starting_takes_no_jobs),
         TEST(a_worker_that_is_never_seen_waiting_is_ready_in_the_end),
         TEST(a_worker_at_work_is_given_more_time_to_settle),
+        TEST(a_worker_that_gets_no_processor_is_given_more_time_to_settle),
         TEST(a_worker_that_must_report_is_ready_with_its_line),
         TEST(a_report_that_takes_its_time_is_waited_for),
         TEST(a_report_may_tell_what_the_launcher_can_do),

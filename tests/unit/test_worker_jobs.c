@@ -161,7 +161,7 @@ static void an_action_that_answers_before_it_has_read_a_large_line_answered(void
     memset(script, '#', n);
     script[n] = '\0';
     start(f, launch_child(ANSWERS_FD3, true, OK, "poll0", "line3:{\"a\":1}", "deaf", NULL));
-    f->worker.session.pacing.n_answered = PACING_PROVEN;
+    f->worker.session.pacing.pipeline = 1; /* it gets its line at once */
     assert_answer(run(f, script), "{\"a\":1}");
 }
 
@@ -235,7 +235,7 @@ static void an_activation_that_was_read_in_part_does_not_come_back(void **state)
     memset(script, '#', n);
     script[n] = '\0';
     start(f, launch_child(ANSWERS_FD3, true, OK, "take:1", "exit:0", NULL));
-    f->worker.session.pacing.n_answered = PACING_PROVEN;
+    f->worker.session.pacing.pipeline = 1; /* it gets its line at once */
     job = give(f, script);
     loop_until(f->loop, all_came_back, f);
     assert_int_equal(job->outcome, JOB_DIED);
@@ -245,7 +245,7 @@ static void an_activation_of_which_a_probe_was_read_comes_back(void **state)
 {
     struct fixture *f = *state;
 
-    start(f, launch_child(ANSWERS_FD3, true, OK, "take:1", "exit:0", NULL));
+    start(f, launch_child(ANSWERS_FD3, true, OK, "poll0", "take:1", "exit:0", NULL));
     (void)give(f, "longer than what is read");
     loop_until(f->loop, all_came_back, f);
     assert_int_equal(f->n_returned, 1);
