@@ -8,6 +8,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import time
 
 import pytest
@@ -937,7 +938,7 @@ def test_open_starts_the_browser_with_the_address(dev, folder, hello):
 def test_without_a_browser_the_address_is_said(dev, folder, hello):
     programs = folder / "bin"
     programs.mkdir()
-    (programs / "python3").symlink_to(shutil.which("python3"))
+    (programs / "python3").symlink_to(sys.executable)
     server = dev(hello, "--open", env={"BROWSER": "", "PATH": str(programs)})
     whisk.wait_until(lambda: f"open http://127.0.0.1:{server.port}/ yourself" in server.out(), "it")
     server.wait_for("ready", 1)
