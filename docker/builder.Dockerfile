@@ -5,8 +5,9 @@ ARG BASE=debian:bookworm-slim
 
 FROM ${BASE}
 COPY scripts/setup.sh /src/scripts/
-RUN /src/scripts/setup.sh --static && apt-get install -y --no-install-recommends ca-certificates \
- && rm -rf /var/lib/apt/lists/*
+# As in builder-static.Dockerfile, so that engines make this layer once.
+RUN /src/scripts/setup.sh --static && rm -rf /var/lib/apt/lists/*
+RUN apt-get update && apt-get install -y --no-install-recommends ca-certificates && rm -rf /var/lib/apt/lists/*
 
 # The tools stay for images that compile or collect something themselves.
 COPY meson.build meson_options.txt LICENSE /src/

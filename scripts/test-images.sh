@@ -82,7 +82,7 @@ npm_provide() {
 }
 
 clean=no build=yes quick=no pytest=() images=()
-derived=(actionloop actionloop-go actionloop-php actionloop-python carried derived pip prometheus)
+derived=(actionloop actionloop-go actionloop-php actionloop-python carried curl derived pip prometheus)
 while (($# > 0)); do
     case $1 in
     --quick) # those that the cases marked so need

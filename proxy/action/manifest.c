@@ -78,7 +78,7 @@ char *manifest_expand(const char *text, const char *const values[N_PLACEHOLDERS]
             buf_add(&out, text, 1);
         text += n > 0 ? n : 1;
     }
-    expanded = xstrndup(buf_len(&out) > 0 ? buf_at(&out) : "", buf_len(&out));
+    expanded = xstrndup(buf_at(&out), buf_len(&out));
     buf_done(&out);
     return expanded;
 }

@@ -137,30 +137,38 @@ const char *runtimes_file_name(const struct runtimes *runtimes, const struct run
 /* The suffix of a file name, with its dot; NULL: none. */
 static const char *ending_of(const char *path)
 {
-    const char *slash = strrchr(path, '/');
-    const char *name = slash != NULL ? slash + 1 : path;
-    const char *dot = strrchr(name, '.');
+    const char *slash, *name, *dot;
 
+    assert(path != NULL);
+    slash = strrchr(path, '/');
+    name = slash != NULL ? slash + 1 : path;
+    dot = strrchr(name, '.');
     return dot != NULL && dot > name && dot[1] != '\0' ? dot : NULL;
 }
 
-/* Whether an entry is another spelling of `source`: index.mjs beside index.js. */
-static bool is_variant(const struct runtime *runtime, const char *entry)
+/* The ending of an entry that is another spelling of `source`: index.mjs beside index.js. NULL: it is
+ * none. */
+static const char *variant_ending(const struct runtime *runtime, const char *entry)
 {
     const char *ending = ending_of(runtime->source);
     const char *dot = ending_of(entry);
 
     return ending != NULL && dot != NULL && dot - entry == ending - runtime->source &&
-           strncmp(entry, runtime->source, (size_t)(dot - entry)) == 0;
+                   strncmp(entry, runtime->source, (size_t)(dot - entry)) == 0
+               ? dot
+               : NULL;
 }
 
 const char *runtime_source_name(const struct runtime *runtime, const char *file)
 {
     const char *wanted = file != NULL ? ending_of(file) : NULL;
 
-    for (char **name = runtime->entry; wanted != NULL && *name != NULL; name++)
-        if (is_variant(runtime, *name) && strcmp(ending_of(*name), wanted) == 0)
+    for (char **name = runtime->entry; wanted != NULL && *name != NULL; name++) {
+        const char *ending = variant_ending(runtime, *name);
+
+        if (ending != NULL && strcmp(ending, wanted) == 0)
             return *name;
+    }
     return runtime->source;
 }
 
@@ -182,10 +190,12 @@ static void list_endings(const struct runtimes *runtimes, struct buf *out)
         const struct runtime *runtime = &runtimes->items[i];
 
         for (char **name = runtime->entry; runtime->source != NULL && *name != NULL; name++) {
-            if (runtime->only_named || !is_variant(runtime, *name))
+            const char *ending = variant_ending(runtime, *name);
+
+            if (runtime->only_named || ending == NULL)
                 continue;
             buf_add_text(out, buf_len(out) > 0 ? ", " : "");
-            buf_add_text(out, ending_of(*name));
+            buf_add_text(out, ending);
         }
     }
     buf_add(out, "", 1);
@@ -364,7 +374,7 @@ const struct runtime *runtimes_for_folder(const struct runtimes *runtimes,
     (void)err_set(err, ERR_CODE, 0, "%s%sZip file does not include %.*s",
                   fallback != NULL && fallback->no_entry != NULL ? fallback->no_entry : "",
                   fallback != NULL && fallback->no_entry != NULL ? " " : "", (int)buf_len(&text),
-                  n > 0 ? buf_at(&text) : "");
+                  buf_at(&text));
     buf_done(&text);
     return NULL;
 }

@@ -22,10 +22,10 @@ static inline size_t buf_len(const struct buf *buf)
     return buf->end - buf->start;
 }
 
+/* The first byte still held. Never NULL: memcpy() must not be given NULL, not even for 0 bytes. */
 static inline const char *buf_at(const struct buf *buf)
 {
-    /* memcpy() must not be given NULL, not even for 0 bytes. */
-    return buf->bytes != NULL ? buf->bytes + buf->start : NULL;
+    return buf->bytes != NULL ? buf->bytes + buf->start : "";
 }
 
 /* Make room for n more bytes; returns where to write them. The caller bounds n. */

@@ -155,7 +155,7 @@ static void add_query_text(struct buf *out, const char *text, size_t n)
         }
         buf_add(&plain, &c, 1);
     }
-    json_quote(out, buf_len(&plain) > 0 ? buf_at(&plain) : "", buf_len(&plain));
+    json_quote(out, buf_at(&plain), buf_len(&plain));
     buf_done(&plain);
 }
 

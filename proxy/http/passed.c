@@ -90,7 +90,7 @@ void passed_add(const struct passed *passed, const struct request *request,
         if (!json_member(object, member, &own) && join(request, passed->names[i], &value)) {
             json_quote(members, member, strlen(member));
             buf_add_text(members, ":");
-            json_quote(members, buf_at(&value) != NULL ? buf_at(&value) : "", buf_len(&value));
+            json_quote(members, buf_at(&value), buf_len(&value));
             buf_add_text(members, ",");
         }
         buf_done(&value);

@@ -111,7 +111,8 @@ static void refuse_method(struct refusal *refusal, const char *methods)
     (void)snprintf(refusal->text, sizeof(refusal->text), "This path takes %s only.", methods);
 }
 
-/* Why a request cannot go to its path's handler; status 0: it can. */
+/* The path's route; NULL: none. refusal: why the request cannot go to its handler, as when there is
+ * none; status 0: it can. */
 static const struct server_route *judge(const struct server *server, h2o_iovec_t path,
                                         h2o_iovec_t method, struct refusal *refusal)
 {
@@ -138,6 +139,7 @@ static void on_admit(void *owner, const struct head *head, uint64_t n_body, bool
     const struct server_route *route = judge(
         server, path, (h2o_iovec_t){(char *)(uintptr_t)head->method.text, head->method.n}, refusal);
 
+    assert(route != NULL || refusal->status != 0);
     admission->body_max_bytes = refusal->status == 0 ? route->body_max_bytes : LOST_MAX_BYTES;
     if (refusal->status != 0 && n_body <= LOST_MAX_BYTES)
         refusal->status = 0;
@@ -179,6 +181,7 @@ static int on_req(h2o_handler_t *handler, h2o_req_t *req)
         send_refusal(server, request, &refusal);
         return 0;
     }
+    assert(route != NULL);
     if (route->tells_instance && server->instance != NULL)
         request_add_header(request, INSTANCE_HEADER, server->instance);
     route->handler(route->owner, request);

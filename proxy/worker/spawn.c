@@ -29,12 +29,14 @@
 #define N_ENDS        (RING_FD + 1) /* the child's descriptors: four pipes and perhaps the ring */
 #define SPAWN_FD_MIN  10 /* our ends lie above the child's 0 to 4, so that dup2() overwrites none */
 
-/* Make a pipe or a socket pair, both ends close-on-exec and at SPAWN_FD_MIN or above. */
+/* Make a pipe or a socket pair, both ends close-on-exec and at SPAWN_FD_MIN or above. -1: errno, and
+ * both ends are -1. */
 static int high_pair(int ends[2], bool sockets, int pipe_bytes)
 {
     static bool is_told; /* log it once: the other pipes will not get more */
     int low[2];
 
+    ends[0] = ends[1] = -1;
     if ((sockets ? socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, low)
                  : pipe2(low, O_CLOEXEC)) < 0)
         return -1;

@@ -1,5 +1,6 @@
 #include "worker/stdin_probe.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -9,6 +10,9 @@
 
 #include "base/privileges.h"
 #include "base/util.h"
+
+#define THREADS_MAX 64 /* that are looked at */
+#define VAIN_MAX    8  /* after n looks at all threads in vain the next one waits for 2^n looks */
 
 /* System calls in which a program waits for input. */
 static const struct {
@@ -20,63 +24,47 @@ static const struct {
     {STDIN_PROBE_EPOLL, false}, {SYS_epoll_pwait, false},    {SYS_epoll_pwait2, false},
 };
 
+static int open_thread(const struct stdin_probe *probe, pid_t tid)
+{
+    char path[64];
+
+    (void)snprintf(path, sizeof(path), "/proc/%d/task/%d/syscall", (int)probe->pid, (int)tid);
+    return open(path, O_RDONLY | O_CLOEXEC);
+}
+
 /* Just before exec the process is not dumpable, as we are not, and its file cannot be opened: try
  * again at each look. */
-static void try_to_open(struct stdin_probe *stdin_probe)
+static void try_to_open(struct stdin_probe *probe)
 {
-    char path[32];
-
-    (void)snprintf(path, sizeof(path), "/proc/%d/syscall", (int)stdin_probe->pid);
-    stdin_probe->fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (stdin_probe->fd < 0 && privileges_as_user(stdin_probe->privileges)) {
-        stdin_probe->borrows = true;
-        privileges_borrow(stdin_probe->privileges);
-        stdin_probe->fd = open(path, O_RDONLY | O_CLOEXEC);
-        privileges_return(stdin_probe->privileges);
+    probe->fd = open_thread(probe, probe->tid);
+    if (probe->fd < 0 && privileges_as_user(probe->privileges)) {
+        probe->borrows = true;
+        privileges_borrow(probe->privileges);
+        probe->fd = open_thread(probe, probe->tid);
+        privileges_return(probe->privileges);
     }
 }
 
-void stdin_probe_open(struct stdin_probe *stdin_probe, pid_t pid,
-                      const struct privileges *privileges)
+void stdin_probe_open(struct stdin_probe *probe, pid_t pid, const struct privileges *privileges)
 {
-    *stdin_probe = (struct stdin_probe){.fd = -1, .pid = pid, .privileges = privileges};
-    try_to_open(stdin_probe);
+    *probe = (struct stdin_probe){.fd = -1, .pid = pid, .tid = pid, .privileges = privileges};
+    try_to_open(probe);
 }
 
-/* The kernel checks permissions at each read, not only when the file is opened. */
-static ssize_t look(struct stdin_probe *stdin_probe, char *text, size_t size)
+void stdin_probe_close(struct stdin_probe *probe)
 {
-    ssize_t n;
-
-    if (!stdin_probe->borrows) {
-        n = pread(stdin_probe->fd, text, size, 0);
-        if (n >= 0 || (errno != EPERM && errno != EACCES) ||
-            !privileges_as_user(stdin_probe->privileges))
-            return n;
-        stdin_probe->borrows = true;
-    }
-    privileges_borrow(stdin_probe->privileges);
-    n = pread(stdin_probe->fd, text, size, 0);
-    privileges_return(stdin_probe->privileges);
-    return n;
+    fd_close(&probe->fd);
+    probe->pid = 0;
 }
 
-void stdin_probe_close(struct stdin_probe *stdin_probe)
-{
-    fd_close(&stdin_probe->fd);
-    stdin_probe->pid = 0;
-}
-
-enum stdin_probe_state stdin_probe_look(struct stdin_probe *stdin_probe)
+static enum stdin_probe_state judge(int fd)
 {
     char text[256]; /* "0 0x0 0x7ffd..." while blocked in a call, "running" while not */
     char *end;
-    ssize_t n;
+    ssize_t n = pread(fd, text, sizeof(text) - 1, 0);
     long number;
 
-    if (stdin_probe->fd < 0 && stdin_probe->pid > 0)
-        try_to_open(stdin_probe);
-    if (stdin_probe->fd < 0 || (n = look(stdin_probe, text, sizeof(text) - 1)) <= 0)
+    if (n <= 0)
         return STDIN_PROBE_UNKNOWN;
     text[n] = '\0';
     number = strtol(text, &end, 10);
@@ -88,4 +76,102 @@ enum stdin_probe_state stdin_probe_look(struct stdin_probe *stdin_probe)
         else if (calls[i].number == number)
             return strtoul(end, NULL, 16) == 0 ? STDIN_PROBE_YES : STDIN_PROBE_NO;
     return STDIN_PROBE_NO;
+}
+
+/* The kernel checks permissions at each read, not only when the file is opened. */
+static enum stdin_probe_state look(struct stdin_probe *probe)
+{
+    enum stdin_probe_state state;
+
+    if (!probe->borrows) {
+        errno = 0;
+        state = judge(probe->fd);
+        if (state != STDIN_PROBE_UNKNOWN || (errno != EPERM && errno != EACCES) ||
+            !privileges_as_user(probe->privileges))
+            return state;
+        probe->borrows = true;
+    }
+    privileges_borrow(probe->privileges);
+    state = judge(probe->fd);
+    privileges_return(probe->privileges);
+    return state;
+}
+
+/* Look at this thread from now on if it waits for input. */
+static bool take_thread(struct stdin_probe *probe, pid_t tid)
+{
+    int fd = open_thread(probe, tid);
+
+    if (fd < 0 || judge(fd) != STDIN_PROBE_YES) {
+        fd_close(&fd);
+        return false;
+    }
+    fd_close(&probe->fd);
+    probe->fd = fd;
+    probe->tid = tid;
+    return true;
+}
+
+static bool find_reader(struct stdin_probe *probe)
+{
+    char path[32];
+    const struct dirent *item;
+    bool found = false;
+    DIR *tasks;
+
+    (void)snprintf(path, sizeof(path), "/proc/%d/task", (int)probe->pid);
+    if (probe->borrows)
+        privileges_borrow(probe->privileges);
+    tasks = opendir(path);
+    for (int n = 0;
+         tasks != NULL && !found && n < THREADS_MAX && (item = readdir(tasks)) != NULL;) {
+        pid_t tid = (pid_t)strtol(item->d_name, NULL, 10);
+
+        if (tid <= 0 || tid == probe->tid)
+            continue;
+        n++;
+        found = take_thread(probe, tid);
+    }
+    if (tasks != NULL)
+        (void)closedir(tasks);
+    if (probe->borrows)
+        privileges_return(probe->privileges);
+    return found;
+}
+
+/* Whether another thread waits for input. It costs a few system calls for each: seldom, if in
+ * vain. */
+static bool another_waits(struct stdin_probe *probe)
+{
+    if (probe->n_until > 0) {
+        probe->n_until--;
+        return false;
+    }
+    if (find_reader(probe)) {
+        probe->n_vain = 0;
+        return true;
+    }
+    if (probe->n_vain < VAIN_MAX)
+        probe->n_vain++;
+    probe->n_until = 1u << probe->n_vain;
+    return false;
+}
+
+enum stdin_probe_state stdin_probe_look(struct stdin_probe *probe)
+{
+    enum stdin_probe_state state;
+
+    if (probe->fd < 0 && probe->pid > 0)
+        try_to_open(probe);
+    if (probe->fd < 0)
+        return STDIN_PROBE_UNKNOWN;
+    state = look(probe);
+    if (state == STDIN_PROBE_UNKNOWN && probe->tid != probe->pid) { /* that thread has ended */
+        fd_close(&probe->fd);
+        probe->tid = probe->pid;
+        return stdin_probe_look(probe);
+    }
+    if ((state == STDIN_PROBE_NO || state == STDIN_PROBE_POLLS) && another_waits(probe))
+        return STDIN_PROBE_YES;
+    return state;
 }

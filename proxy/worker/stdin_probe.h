@@ -1,11 +1,12 @@
 #pragma once
 
 /*
- * stdin_probe - whether a process waits for its input, by /proc/PID/syscall.
+ * stdin_probe - whether a process waits for its input, by /proc/PID/task/TID/syscall.
  *
- * Used while a process starts, and when it is unknown whether a first answer is complete. Where the
- * kernel does not tell (another thread reads, hidepid), the caller goes without. A worker of
- * another user is inspected as that user: in containers root lacks the right to inspect others.
+ * The main thread is looked at first. If that waits for something else, the other threads are, and
+ * the one that is found in a read of descriptor 0 is looked at from then on. Where the kernel does
+ * not tell (hidepid), the caller goes without. A worker of another user is inspected as that user:
+ * in containers root lacks the right to inspect others.
  */
 
 #include <stdbool.h>
@@ -19,12 +20,15 @@ enum stdin_probe_state {
     STDIN_PROBE_NO,      /* blocked in something else */
     STDIN_PROBE_RUNS,    /* running, or ready to run */
     STDIN_PROBE_POLLS,   /* its main thread is blocked in a poll, perhaps for its input */
-    STDIN_PROBE_YES,     /* ... in a read of descriptor 0 */
+    STDIN_PROBE_YES,     /* a thread is blocked in a read of descriptor 0 */
 };
 
 struct stdin_probe {
-    int fd;                              /* /proc/PID/syscall; -1: not open, or not yet */
+    int fd;                              /* of this thread; -1: not open, or not yet */
     pid_t pid;                           /* 0: none */
+    pid_t tid;                           /* the thread that is looked at */
+    unsigned n_vain;                     /* looks at all threads that found nothing, in a row */
+    unsigned n_until;                    /* looks before the next one at all threads */
     const struct privileges *privileges; /* borrowed: whose the process is; NULL: ours */
     bool borrows;                        /* it can be read as that user only */
 };

@@ -56,7 +56,7 @@ static const char *open_line(struct whisk *w, const char *text, size_t n)
     return NULL;
 }
 
-/* The function that the line asks for; NULL: there is none of that name. */
+/* The function that the line asks for; NULL: there is none of that name, which is in *method. */
 static whisk_handler_fn *choose(struct serve *s, struct json_slice *method)
 {
     if (s->n_functions == 1 || !json_member(s->whisk.line, "method", method) ||
@@ -151,7 +151,7 @@ void serve_look_ahead(struct whisk *w)
 static void answer_line(struct serve *s, const char *text, size_t n)
 {
     struct whisk *w = &s->whisk;
-    struct json_slice method;
+    struct json_slice method = {0};
     whisk_handler_fn *handler;
     const char *fault;
 

@@ -101,7 +101,7 @@ void output_tell(struct output *output)
 enum output_result output_result(struct output *output, const char **text, size_t *n)
 {
     size_t n_held = buf_len(&output->held);
-    const char *at = n_held > 0 ? buf_at(&output->held) : "";
+    const char *at = buf_at(&output->held);
     enum json_kind kind;
 
     if (output->mid_line)

@@ -2,7 +2,9 @@
 the fault that may have cost it."""
 
 import collections
+import datetime
 import json
+import re
 
 EXITED = (400, "command exited")
 # A worker that is dying while its pipes have ended already is killed after a moment, which on a busy
@@ -23,9 +25,26 @@ WANTED = {
 UNHEARD = ("cut", "leave")
 HARMLESS = ("plain", "large", "grow", "slow")
 LONGEST_S = 300  # no request is under way for longer
-# A process with a late activation that then reads nothing for a second, as when its log is not taken, is ended with all
-# that run in it (runtime/README.md): so long after the answer, on a busy machine.
-HUNG_S = 10
+# A process with a late activation that then reads nothing for a second is ended with all that run in it
+# (runtime/README.md), as when it is blocked because nobody takes its log. The proxy's log tells of both: so
+# much later of the end, less than a second where the proxy is frozen before it tells of the first, more on a
+# busy machine.
+STUCK_S = (0.4, 10)
+LOGGED_RE = re.compile(
+    r"^(\S+) info (?:activation\.end outcome=(late) worker|worker\.stop pid)=(\d+) (.*)$", re.M)
+
+
+def logged_stops(log):
+    """When the proxy ended a process that read nothing beside a late activation, in seconds since 1970;
+    from its log at level info."""
+    moments, late = [], collections.defaultdict(list)
+    for at, is_late, pid, rest in LOGGED_RE.findall(log):
+        at_s = datetime.datetime.fromisoformat(at.replace("Z", "+00:00")).timestamp()
+        if is_late:
+            late[pid].append(at_s)
+        elif "why=deadline" in rest and any(STUCK_S[0] <= at_s - one <= STUCK_S[1] for one in late[pid]):
+            moments.append(at_s)
+    return moments
 
 
 class Request:
@@ -88,8 +107,6 @@ class Ledger:
         if request.kind != "broken":
             self.n_activations += 1
         fine = request.is_as_wanted()
-        if request.kind == "hang" and fine and not self.one_at_a_time:
-            self.kills.append([now, now + HUNG_S])
         if request.kind == "flood":
             if fine:
                 self.n_flood_lines += request.n
@@ -111,6 +128,14 @@ class Ledger:
         self.injected["worker killed"] += 1
         self.kills.append([now, now])
         return self.kills[-1]
+
+    def read_log(self, log, monotonic_at_0):
+        """The proxy's log. Where a process does several at a time, those beside a late one may end with it."""
+        if self.one_at_a_time:
+            return
+        for at_s in logged_stops(log):
+            at = at_s + monotonic_at_0
+            self.kills.append([at, at + 0.001])  # the log's times are cut to milliseconds
 
     def unexplained_deaths(self):
         """

@@ -2,7 +2,8 @@
 """Load on a proxy while everything around it fails: its workers, its clients, its log's reader, itself.
 
 At the end every answer must be accounted for, every loss must have its fault, and the proxy must hold
-no more than at the start. Exit status 1 when anything does not add up.
+no more than at the start. Exit status 1 when anything does not add up; then the folder with the proxy's
+log is kept.
 
     soak.py [--seconds N] [--connections N] [--workers N] [--seed N] [--action python|c|nodejs|all]
 
@@ -12,6 +13,7 @@ depends on the machine.
 
 import argparse
 import collections
+import datetime
 import os
 import pathlib
 import random
@@ -48,6 +50,10 @@ STALLED_S = (0.1, 1)
 DEADLY = ("exit", "half", "hang", "worker killed")
 
 WARM_UP_SHARE = 0.2
+LOG_SHOWN_S = 3
+# The limit of a `hang` whose deadline has passed on arrival, as at a frozen proxy: that counts as none
+# (docs/http.md). Far beyond any other activation, and ends before REST_S and --idle-timeout.
+LIMIT_MS = 120000
 REST_S = 300  # for what comes after a phase, on a machine that is busy for minutes
 # Buffers that found their size late, and what malloc keeps between large bodies. A leak of 100 bytes
 # per activation would be more than that in a minute.
@@ -161,6 +167,11 @@ class Faults:
             self.frozen[pid] = now + self.rng.uniform(*FROZEN_S)
 
 
+def log_time(at_s):
+    """A moment as the proxy's log has it."""
+    return datetime.datetime.fromtimestamp(at_s, datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
+
+
 def held(proxy):
     """What the proxy holds: memory, threads, living children, descriptors by kind."""
     kinds = collections.Counter("/proc" if link.startswith("/proc/") else link.partition(":")[0]
@@ -186,7 +197,9 @@ class Soak:
         ends = [os.pipe(), os.pipe()]
         # Each worker counts its crashes in a row. Kills may hit one worker in six starts while the
         # others serve; the circuit breaker has tests of its own.
-        options = [*OPTIONS[action], "--workers", str(args.workers), "--broken-after", "0"]
+        self.log = folder / "proxy.log"
+        options = [*OPTIONS[action], "--workers", str(args.workers), "--broken-after", "0",
+                   "--timeout", LIMIT_MS, "--log-level", "info", "--log-file", self.log]
         self.proxy = whisk.Proxy(folder, options, env, streams=[write for _, write in ends])
         self.collectors = [Collector(read, self.proxy.err_path) for read, _ in ends]
         self.ledger = Ledger(one_at_a_time=action != "nodejs")
@@ -236,6 +249,7 @@ class Soak:
 
     def check(self, before, after):
         ledger, faults = self.ledger, self.faults
+        ledger.read_log(self.log.read_text(), time.monotonic() - time.time())
         faults += [f"answered as nothing explains: {request!r}" for request in ledger.wrong]
         faults += [f"lost though no worker was killed then: {request!r}"
                    for request in ledger.unexplained_deaths()]
@@ -256,6 +270,12 @@ class Soak:
             if after.get(name, 0) > most:
                 faults.append(f"grown: {name} from {before[name]} to {after[name]}")
         faults += [f"grown: {name} from none to {after[name]}" for name in after.keys() - before]
+
+    def log_before(self, at):
+        """What the proxy logged in the seconds before a moment of the monotonic clock."""
+        begin, end = (log_time(at - time.monotonic() + time.time() + more) for more in (-LOG_SHOWN_S, 0.1))
+        with open(self.log, encoding="utf-8") as log:
+            return [line for line in log if begin <= line.partition(" ")[0] <= end]
 
     def run(self, seconds):
         """Returns whether everything adds up, having printed the account."""
@@ -293,6 +313,9 @@ class Soak:
             print(f"    {fault}")
         if len(self.faults) > 20:
             print(f"    and {len(self.faults) - 20} more")
+        for request in ledger.unexplained_deaths()[:1]:
+            print(f"  proxy.log before {request!r}:")
+            print("".join(f"    {line}" for line in self.log_before(request.ended_at)), end="")
         sys.stdout.flush()
 
 
@@ -308,10 +331,15 @@ def main():
     fine = True
     for action in actions:
         folder = pathlib.Path(tempfile.mkdtemp(prefix="whiskloop-soak-"))
+        passed = False
         try:
-            fine &= Soak(action, args, folder).run(args.seconds / len(actions))
+            passed = Soak(action, args, folder).run(args.seconds / len(actions))
         finally:
-            shutil.rmtree(folder, ignore_errors=True)
+            if passed:
+                shutil.rmtree(folder, ignore_errors=True)
+            else:
+                print(f"{folder} is kept, with the proxy's log in proxy.log", flush=True)
+        fine &= passed
     sys.exit(0 if fine else 1)
 
 

@@ -95,8 +95,18 @@ func main() {
     }
 }
 """
+SHELL = """#!/bin/bash
+while read -r line; do
+    url=$(jq -r .value.url <<<"$line")
+    if text=$(curl --silent --show-error "$url" 2>&1); then
+        jq -cn --arg text "$text" '{$text}' >&3
+    else
+        jq -cn --arg error "$text" '{$error}' >&3
+    fi
+done
+"""
 CODE_OF = {"python3": PYTHON, "python3-tiny": PYTHON, "python3-modules": PYTHON, "nodejs": NODEJS,
-           "nodejs-modules": NODEJS, "go": GO, "java": JAVA}
+           "nodejs-modules": NODEJS, "go": GO, "java": JAVA, "test-curl": SHELL}
 EXECUTABLE = ("native", "native-static", "native-shell", "native-debian", "oneshot", "c")
 AUTHORITIES = "/etc/ssl/certs/ca-certificates.crt"
 JAVA_AUTHORITIES = "/etc/ssl/certs/java/cacerts"
@@ -179,7 +189,7 @@ def test_an_action_calls_out_by_https(start, authority, secure_server, go_progra
     assert one.run({"url": secure_server}).json == {"text": "trusted"}
 
 
-@pytest.mark.parametrize("image", ["python3", "nodejs", "java", "native"])
+@pytest.mark.parametrize("image", ["python3", "nodejs", "java", "native", "test-curl"])
 def test_a_strange_authority_is_refused(start, secure_server, go_program, image):
     """What the case above relies on: the same call fails in the image as it is."""
     one = start(image)

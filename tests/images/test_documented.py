@@ -191,7 +191,8 @@ def test_compose():
     try:
         shell(up)
         assert greets(init, run)
-        assert "XXX_THE_END_OF_A_WHISK_ACTIVATION_XXX" in shell(logs)
+        whisk.wait_until(lambda: shell(logs).count("XXX_THE_END_OF_A_WHISK_ACTIVATION_XXX") == 2,
+                         "an end mark of each stream in the engine's log")
         query = "query?query=whiskloop_activations_total%7Boutcome%3D%22ok%22%7D"
         whisk.wait_until(lambda: any(float(one["value"][1]) >= 1 for one in ask_prometheus(query).get("result", [])),
                          "Prometheus to count an activation", 4 * WAIT_S)

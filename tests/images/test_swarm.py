@@ -45,6 +45,9 @@ class Swarm:
         stack["services"]["load"] = {
             "image": "whiskloop/python3-tiny:latest", "entrypoint": ["python3", "-u", "/load.py", host, "/shared"],
             "volumes": [f"{LOAD}:/load.py:ro", f"{folder}:/shared"]}
+        stack["services"]["prometheus"] = {
+            "image": "whiskloop/test-prometheus:latest",
+            "volumes": [f"{REPO}/docker/swarm/prometheus.yml:/etc/prometheus/prometheus.yml:ro"]}
         (folder / "stack.yaml").write_text(yaml.safe_dump(stack))
 
     def do(self, line):
@@ -55,6 +58,13 @@ class Swarm:
                  for word in words[words.index("docker") + 1:]]
         done = subprocess.run([*CLI, *words], env=env, capture_output=True, text=True, timeout=SWARM_S, check=False)
         assert done.returncode == 0, (line, done.stderr)
+        return done.stdout
+
+    def n_asked(self):
+        """How many tasks Prometheus finds and gets metrics from."""
+        ids = self.containers(service="hello_prometheus")
+        return engine("exec", ids[0], "promtool", "query", "instant", "http://127.0.0.1:9090",
+                      'whiskloop_build_info{job="whiskloop"}', check=False).stdout.count("=> 1 ") if ids else 0
 
     def images(self):
         """Those of the tasks that should run."""
@@ -74,9 +84,9 @@ class Swarm:
         return file.read_text().splitlines() if file.exists() else []
 
     @staticmethod
-    def containers(*filters):
+    def containers(*filters, service="hello_action"):
         """The ids of the service's containers that run."""
-        return engine("ps", "--quiet", "--filter", "label=com.docker.swarm.service.name=hello_action",
+        return engine("ps", "--quiet", "--filter", f"label=com.docker.swarm.service.name={service}",
                       *(f"--filter={one}" for one in filters)).stdout.split()
 
     def serving(self, n, without=""):
@@ -119,19 +129,21 @@ def swarm(folder, request):
 def test_swarm_rolls_out_and_heals(swarm):
     """As documented, by the service's one address and by those of its tasks. Not one request fails in the roll-out,
     and only what ran is lost in the kill."""
-    init, first, second, scale = documented()
+    init, first, second, scale, logs = documented()
     swarm.do(f"{init} --advertise-addr {bridge_address()}")
     swarm.do(first)
     swarm.wait(lambda: swarm.serving(3), "three replicas")
     swarm.wait_for_load()
+    swarm.wait(lambda: swarm.n_asked() == 3, "Prometheus to ask three tasks")
+    assert "greeting Mike" in swarm.do(logs)
 
     swarm.do(second)
     swarm.wait(lambda: swarm.state_of_update() == "completed", "the roll-out")
+    swarm.wait(lambda: swarm.serving(3), "the end of the old tasks")
     swarm.wait_for_load()
     assert swarm.images() == {NAMES[1]}, swarm.words()
     assert not swarm.failed(), swarm.failed()[:5]
 
-    swarm.wait(lambda: swarm.serving(3), "the end of the old tasks")
     victim = swarm.containers()[0]
     engine("kill", "--signal=KILL", victim)
     swarm.wait(lambda: swarm.serving(3, without=victim), "a third replica again")

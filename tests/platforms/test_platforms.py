@@ -29,6 +29,7 @@ MANIFESTS = [
     ("compose/grafana-datasources.yaml", shapes.DATASOURCES),
     ("compose/grafana-dashboards.yaml", shapes.PROVIDERS),
     ("compose/dashboard.json", shapes.DASHBOARD), ("swarm/stack.yaml", shapes.STACK),
+    ("swarm/prometheus.yml", shapes.PROMETHEUS),
     ("prometheus/alerts.yaml", shapes.ALERTS), ("kubernetes/monitoring.yaml", shapes.POD_MONITOR),
     ("kubernetes/adapter-values.yaml", shapes.ADAPTER),
 ]
@@ -372,6 +373,9 @@ def test_compose_mounts_files_that_are_there():
     target = read("compose/prometheus.yml")["scrape_configs"][0]["static_configs"][0]["targets"][0]
     host, _, port = target.partition(":")
     assert services[host]["environment"]["WHISKLOOP_ADMIN"].rpartition(":")[2] == port
+    (found,) = read("swarm/prometheus.yml")["scrape_configs"][0]["dns_sd_configs"]
+    action = found["names"][0].removeprefix("tasks.")
+    assert read("swarm/stack.yaml")["services"][action]["environment"]["WHISKLOOP_ADMIN"].endswith(f":{found['port']}")
     assert services[host]["image"].partition("/")[2].partition(":")[0] in IMAGES
     dashboard = read("compose/dashboard.json")["panels"][0]["datasource"]
     assert dashboard["uid"] == read("compose/grafana-datasources.yaml")["datasources"][0]["uid"]

@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -206,6 +207,26 @@ static void do_read_elsewhere(int fd, const char *arg)
     (void)arg;
     (void)!pipe(ends);
     (void)!read(ends[0], &byte, 1);
+}
+
+static void *read_in_thread(void *unused)
+{
+    char bytes[4096];
+
+    (void)unused;
+    while (read(0, bytes, sizeof(bytes)) > 0) {
+    }
+    return NULL;
+}
+
+/* The main thread waits for it, as in Java and Go. */
+static void do_thread(int fd, const char *arg)
+{
+    pthread_t thread;
+
+    (void)fd, (void)arg;
+    if (pthread_create(&thread, NULL, read_in_thread, NULL) == 0)
+        (void)pthread_join(thread, NULL);
 }
 
 /* ---- others that hold the pipes ---- */
@@ -491,6 +512,7 @@ static const struct {
     {"starve", do_starve}, /* get little processor time from now on */
     {"poll", do_poll},
     {"readelsewhere", do_read_elsewhere},
+    {"thread", do_thread},         /* read in a thread, to the end */
     {"grandchild", do_grandchild}, /* a process in our group takes the step */
     {"runaway", do_runaway},       /* a process of its own session does */
     {"fork", do_fork},             /* a worker that is asked for does, with pipes of its own */

@@ -24,6 +24,7 @@ static void a_zeroed_buf_is_empty(void **state)
 
     (void)state;
     assert_int_equal(buf_len(&buf), 0);
+    assert_non_null(buf_at(&buf));
     buf_done(&buf);
 }
 

@@ -73,6 +73,17 @@ static void a_process_that_reads_its_input_waits(void **state)
     assert_is_seen(*state, "serve", STDIN_PROBE_YES);
 }
 
+static void a_process_that_reads_in_a_thread_waits(void **state)
+{
+    struct fixture *f = *state;
+
+    assert_is_seen(f, "thread", STDIN_PROBE_YES);
+    assert_int_equal(stdin_probe_look(&f->stdin_probe), STDIN_PROBE_YES); /* looked at by now */
+    fd_close(&f->child.in); /* the thread ends, and the process with it */
+    f->wanted = STDIN_PROBE_UNKNOWN;
+    loop_until(f->loop, looks_as_wanted, f);
+}
+
 static void a_process_that_polls_waits(void **state)
 {
     assert_is_seen(*state, "poll0", STDIN_PROBE_POLLS);
@@ -163,6 +174,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
         TEST(a_process_that_reads_its_input_waits),
+        TEST(a_process_that_reads_in_a_thread_waits),
         TEST(a_process_that_polls_waits),
         TEST(a_process_that_was_given_a_line_waits_no_more),
         TEST(a_process_that_sleeps_does_not_wait),
