@@ -11,6 +11,11 @@
 local PIPELINE = 64 -- lines that may be written ahead of the answers
 local DEPTH_MAX = 1100 -- the proxy lets 1024 pass; Lua's own stack bounds calls at 200 in C only
 
+-- An action whose global is called `type` or `table` has put it in the place of Lua's own.
+local debug, error, io, ipairs, loadfile, math, os, pairs, pcall, setmetatable, table, tonumber, tostring, type, utf8, xpcall =
+  debug, error, io, ipairs, loadfile, math, os, pairs, pcall, setmetatable, table, tonumber, tostring, type, utf8, xpcall
+local stdout, stderr = io.stdout, io.stderr
+
 null = setmetatable({}, { __tostring = function() return "null" end })
 
 -- ---- JSON in ----
@@ -163,6 +168,20 @@ local function quote(text)
   end) .. '"'
 end
 
+-- The text with U+FFFD for each byte that is not UTF-8.
+local function scrub(text)
+  local pieces, at = {}, 1
+  while true do
+    local n, bad = utf8.len(text, at)
+    if n then
+      pieces[#pieces + 1] = text:sub(at)
+      return table.concat(pieces)
+    end
+    pieces[#pieces + 1] = text:sub(at, bad - 1) .. "\u{fffd}"
+    at = bad + 1
+  end
+end
+
 local function encode_number(number)
   if number ~= number or number == math.huge or number == -math.huge then
     error("the result holds a number that JSON cannot tell: " .. tostring(number), 0)
@@ -242,8 +261,8 @@ local lines = assert(io.open("/proc/self/fd/8", "r"))
 local answers = assert(io.open("/proc/self/fd/9", "a"))
 
 local function answer(line)
-  io.stdout:flush() -- log first: the answer ends the activation
-  io.stderr:flush()
+  stdout:flush() -- log first: the answer ends the activation
+  stderr:flush()
   if not answers:write(line, "\n") or not answers:flush() then
     os.exit(1) -- nobody reads any more
   end
@@ -278,10 +297,16 @@ local function finish(result)
   return to_line(result)
 end
 
+local HERE = debug.getinfo(1, "S").short_src:gsub("%W", "%%%0")
+
 -- What xpcall() asks for: the problem, with its trace in the log.
 local function report(problem)
-  local text = type(problem) == "table" and problem.json or tostring(problem)
-  io.stderr:write(debug.traceback(text, 2), "\n")
+  local told, text = pcall(tostring, problem)
+  if not told then
+    text = "an error that cannot be told as text"
+  end
+  -- Without our own calls, which are no place of the user's.
+  stderr:write((debug.traceback(text, 2):gsub("\n\t" .. HERE .. ":[^\n]*", "")), "\n")
   return text
 end
 
@@ -327,7 +352,7 @@ local function activate(functions, line)
     end
     return finish(main(value))
   end, report)
-  return done and result or to_line({ error = result })
+  return done and result or to_line({ error = scrub(result) })
 end
 
 local function find(name, returned)
@@ -337,7 +362,7 @@ end
 
 local file, name = arg[1], arg[2]
 arg = { [0] = file } -- an action that looks at its arguments finds none
-io.stdout:setvbuf("line")
+stdout:setvbuf("line")
 package.path = "./?.lua;./?/init.lua;" .. package.path
 local before = {}
 for key in pairs(_G) do
@@ -360,7 +385,7 @@ end
 
 local chunk, why = loadfile(file)
 if not chunk then
-  io.stderr:write(why, "\n")
+  stderr:write(why, "\n")
   os.exit(1)
 end
 local loaded, returned = xpcall(chunk, report)
@@ -372,7 +397,7 @@ for one in name:gmatch("[^,]*") do
   one = one:match("^%s*(.-)%s*$")
   functions[#functions + 1] = { name = one, call = find(one, returned) }
   if not functions[#functions].call then
-    io.stderr:write("Cannot start action: function '", one, "' was not found in ", file,
+    stderr:write("Cannot start action: function '", one, "' was not found in ", file,
                     defined(returned), "\n")
     os.exit(1)
   end

@@ -27,6 +27,8 @@ const vm = require('vm');
 const { Metadata, MetadataOfMany } = require('./metadata.js');
 const { Parts, Answer } = require('./parts.js');
 
+const JSON = { parse: global.JSON.parse, stringify: global.JSON.stringify }; // whatever the user's code makes of its own
+
 const PIPELINE = 64; // lines that may be written ahead of the answers
 const CONCURRENT = 500; // activations at a time, where they are allowed
 const READ_BYTES = 65536;

@@ -8,6 +8,8 @@
 const { AsyncLocalStorage } = require('async_hooks');
 const { inspect } = require('util');
 
+const JSON = { stringify: global.JSON.stringify }; // whatever the user's code makes of its own
+
 /* Keys that the platform, or the proxy from a client's headers, sends: these are always shown. */
 const PLATFORM = ['namespace', 'action_name', 'action_version', 'activation_id', 'transaction_id',
                   'deadline', 'api_host', 'api_key', 'traceparent', 'tracestate'];

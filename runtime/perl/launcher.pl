@@ -12,12 +12,13 @@ use strict;
 use warnings;
 use Cwd ();
 use Encode ();
-use Fcntl qw(F_GETFL F_SETFD FD_CLOEXEC O_ACCMODE O_RDONLY);
+use Fcntl qw(F_DUPFD F_GETFL F_SETFD FD_CLOEXEC O_ACCMODE O_RDONLY);
 use IO::Handle;
 use POSIX ();
 
 my $PIPELINE = 64;          # lines that may be written ahead of the answers
 my $READ_BYTES = 65536;
+my $KEPT_FD_MIN = 100;      # our own descriptors: above what code expects to get
 my $DEPTH_MAX = 2048;       # the proxy lets 1024 pass
 
 # Read by Perl, or by a library beneath it, only while the process starts.
@@ -37,8 +38,9 @@ my $LIST_MAX = 64 << 20; # bytes of parts that are kept where there is nobody to
 
 # A copy of a descriptor which no program inherits.
 sub keep {
-    my ($fd, $mode) = @_;
-    open(my $handle, $mode, $fd) or die "cannot copy descriptor $fd: $!\n";
+    my ($from, $mode) = @_;
+    my $fd = fcntl($from, F_DUPFD, $KEPT_FD_MIN) || fcntl($from, F_DUPFD, 4); # for a low limit on open files
+    open(my $handle, $mode, $fd) or die "cannot copy a descriptor: $!\n";
     fcntl($handle, F_SETFD, FD_CLOEXEC);
     return $handle;
 }
@@ -233,7 +235,7 @@ sub load {
 # part VALUE, for the user's code: a part of the answer, sent to the proxy at once; in a shell kept.
 # It is false once the client has left: what is sent then is dropped.
 sub main::part {
-    my $text = $json->encode($_[0]);
+    my $text = encode($_[0]);
     if (!$sends_parts) {
         die "a list of the parts is longer than $LIST_MAX bytes\n" if ($n_parts += length $text) > $LIST_MAX;
         push @parts, $text;
@@ -259,6 +261,28 @@ sub choose {
     return;
 }
 
+# The function's result. Without a loop of ours `next` and `last` that stand in none of the
+# function's would be those of the loop that answers, and `redo` would call it again.
+sub call {
+    my ($function, $value) = @_;
+    my ($called, $returned, $answer);
+    {
+        last if $called++;
+        $answer = $function->(defined $value ? $value : {});
+        $returned = 1;
+    }
+    die "the function was left by next, last or redo, which stood in no loop\n" if !$returned;
+    return $answer;
+}
+
+# Perl's numbers include some that JSON's do not, and the encoder writes them all the same.
+sub encode {
+    my $text = $json->encode($_[0]);
+    die "the result holds a number that JSON cannot tell\n"
+        if $text =~ /[:,\[]-?(?:nan|inf)/i && !eval { $json->decode($text); 1 };
+    return $text;
+}
+
 sub activate {
     my ($functions, $line) = @_;
     my $request = eval { $json->decode($line) };
@@ -274,15 +298,17 @@ sub activate {
     $n_parts = 0;
     my $result = eval {
         show($request);
-        my $value = $request->{value};
-        my $answer = $function->(defined $value ? $value : {});
-        defined $answer || !@parts ? $json->encode($answer)
+        my $answer = call($function, $request->{value});
+        defined $answer || !@parts ? encode($answer)
             : $sends_parts ? '+' : '[' . join(',', @parts) . ']';
     };
     return $result if defined $result;
-    my $problem = "$@";
-    print STDERR $problem =~ /\n\z/ ? $problem : "$problem\n";
-    chomp $problem;
+    my $thrown = $@;
+    my $problem = eval { "$thrown" };
+    $problem = 'an exception that cannot be told as text: ' . ref $thrown if !defined $problem;
+    $problem =~ s/(?: at \Q${\__FILE__}\E line [0-9]+\.)?\n*\z//; # what we call is no place of the user's
+    local ($,, $\);
+    print STDERR "$problem\n";
     return $json->encode({ error => length $problem ? $problem : 'unknown error' });
 }
 
@@ -296,8 +322,8 @@ sub run {
     }
     require JSON::PP; # its booleans, whichever of the two decodes
     $unread = '';
-    $lines = keep(0, '<&');
-    $answers = keep(1, '>&');
+    $lines = keep(\*STDIN, '<&=');
+    $answers = keep(\*STDOUT, '>&=');
     binmode($_) for $lines, $answers;
     my ($path, $main) = @ARGV ? @ARGV : wait_for_init();
     open_logs();

@@ -39,6 +39,7 @@ final class Launcher
     private static bool $busy = false;
     private static int $pid; // ours
     public static bool $sendsParts = false;
+    public static int $timeLimit = 0; // seconds of processor time, as the code set it while it loaded
     public static string $failed = ''; // stands before the answer of a function that threw
 
     public static function open(): void
@@ -209,7 +210,33 @@ final class Launcher
 
     public static function report(\Throwable $problem): void
     {
-        fwrite(STDERR, "$problem\n");
+        try {
+            // Without our own calls, which are no place of the user's.
+            fwrite(STDERR, preg_replace('~^#\d+ ' . preg_quote(__FILE__, '~') . '.*\n~m', '', "$problem\n"));
+        } catch (\Throwable) {
+            return; // STDERR is closed, or the problem fails to be text: the answer still tells
+        }
+    }
+
+    /* What the user's code left in buffers is log. One may be made so that nobody can end it, and one's
+     * callback may fail. */
+    public static function endBuffers(): void
+    {
+        for ($n = ob_get_level(); $n > 0; $n--) {
+            $flags = ob_get_status()['flags'];
+            try {
+                if ($flags & PHP_OUTPUT_HANDLER_REMOVABLE) {
+                    ob_end_flush();
+                } else {
+                    if ($flags & PHP_OUTPUT_HANDLER_FLUSHABLE) {
+                        ob_flush();
+                    }
+                    return; // those beneath it cannot be reached
+                }
+            } catch (\Throwable $problem) {
+                self::report($problem);
+            }
+        }
     }
 
     /* What a generator gives, sent to the proxy as it comes; in a shell kept for a list. Where the
@@ -272,18 +299,20 @@ final class Launcher
         }
         try {
             self::$busy = true;
+            if (ini_get('max_execution_time') !== '0') {
+                set_time_limit(self::$timeLimit); // what one activation sets and uses is not the next one's
+            }
             self::show($request);
             $result = $function($request['value'] ?? []);
             $answer = $result instanceof \Generator ? self::takeParts($result)
                 : ($result === null || $result === [] ? '{}' : self::encode($result));
         } catch (\Throwable $problem) {
             self::report($problem);
-            $answer = self::$failed . self::encode(['error' => $problem->getMessage() ?: $problem::class]);
+            $answer = self::$failed . json_encode(['error' => $problem->getMessage() ?: $problem::class],
+                ENCODING | JSON_INVALID_UTF8_SUBSTITUTE);
         }
         self::$busy = false;
-        while (ob_get_level() > 0) {
-            ob_end_flush(); // what the function left in a buffer is this activation's log
-        }
+        self::endBuffers();
         return $answer;
     }
 
@@ -340,9 +369,8 @@ try {
 (function () {
     [$file, $main, $acknowledge] = $GLOBALS['__whiskloop'];
     unset($GLOBALS['__whiskloop']);
-    while (ob_get_level() > 0) {
-        ob_end_flush();
-    }
+    Launcher::endBuffers();
+    Launcher::$timeLimit = (int)ini_get('max_execution_time');
     $functions = array_map('trim', explode(',', $main));
     foreach ($functions as $function) {
         if (!is_callable($function)) {

@@ -16,4 +16,4 @@ else
 fi
 # What is wrong with the code is log, whatever php.ini says; memory is the container's to bound.
 exec php -d display_errors=stderr -d log_errors=0 -d html_errors=0 -d memory_limit=-1 \
-    -d serialize_precision=-1 "${0%/*}/launcher.php" "$@"
+    -d serialize_precision=-1 -d ignore_user_abort=1 "${0%/*}/launcher.php" "$@"

@@ -47,7 +47,7 @@ module Whiskloop
   end
 
   def answer(text)
-    exit if @answers.closed? # a child of the function's that has returned here
+    exit if $$ != @pid # a child of the function's that has returned here
     @answers.write(text, "\n")
     @answers.flush
   rescue Errno::EPIPE
@@ -55,7 +55,9 @@ module Whiskloop
   end
 
   def to_json_line(result)
-    JSON.generate(result, max_nesting: 0)
+    text = JSON.generate(result, max_nesting: 0)
+    # A to_json of the user's may write several lines. Newlines in JSON outside texts are blanks.
+    text.match?(/[\n\r]/) ? text.tr("\n\r", '  ') : text
   end
 
   # A JSON value as the text of a variable.
@@ -86,6 +88,26 @@ module Whiskloop
     end
   end
 
+  # What the user's code has put in the place of $stdout and $stderr need not be a stream, and what
+  # it printed before may still be held.
+  def flush_logs
+    [$stdout, $stderr, STDOUT, STDERR].each do |io|
+      io.flush
+    rescue StandardError
+      nil # closed, or an object that has nothing to be saved
+    end
+  end
+
+  # The message of a problem as UTF-8, whatever it is; its class where there is none.
+  def text_of(problem)
+    text = problem.message.to_s
+    text = text.encoding == Encoding::BINARY ? text.dup.force_encoding(Encoding::UTF_8)
+                                             : text.encode(Encoding::UTF_8, invalid: :replace, undef: :replace)
+    text.empty? ? problem.class.to_s : text.scrub
+  rescue StandardError
+    problem.class.to_s
+  end
+
   # Print a problem with the user's part of its trace.
   def report(problem)
     trace = (problem.backtrace || []).reject { |line| line.start_with?(__FILE__) }
@@ -97,7 +119,7 @@ module Whiskloop
 
   # The path and main of an init line; the variables in it are set.
   def wait_for_init
-    line = @lines.gets or exit(0)
+    line = @lines.gets("\n") or exit(0)
     begin
       init = JSON.parse(line)['init']
       path = init['path']
@@ -160,7 +182,7 @@ module Whiskloop
     while @ahead.size < AHEAD_MAX && IO.select([@lines], nil, nil, 0)
       text = @unfinished << @lines.readpartial(READ_BYTES)
       @unfinished = +''.b
-      text.each_line do |line|
+      text.each_line("\n") do |line|
         next @unfinished = line unless line.end_with?("\n")
 
         @ahead << line unless control?(line)
@@ -178,7 +200,7 @@ module Whiskloop
     while true
       line = @ahead.shift
       if line.nil?
-        line = @lines.gets
+        line = @lines.gets("\n") # whatever the user's code has made of $/
         unless @unfinished.empty?
           line = @unfinished << line.to_s
           @unfinished = +''.b
@@ -197,7 +219,7 @@ module Whiskloop
       enumerator.each do |*values|
         part = to_json_line(values.size > 1 ? values : values[0])
         if @sends_parts
-          $stdout.flush unless $stdout.closed?
+          flush_logs
           answer("+#{part}")
           throw LEFT, { error: 'the client has left' } if cancelled?
         else
@@ -253,7 +275,7 @@ module Whiskloop
       raise
     rescue Exception => e # SystemStackError and ScriptError are no StandardErrors
       report(e)
-      to_json_line({ error: e.message.empty? ? e.class.name : e.message.scrub })
+      to_json_line({ error: text_of(e) })
     end
   end
 
@@ -278,6 +300,7 @@ module Whiskloop
       exit(2)
     end
     Encoding.default_external = Encoding::UTF_8
+    @pid = $$
     @lines = keep($stdin, 'r')
     @answers = keep($stdout, 'w')
     path, main = ARGV.empty? ? wait_for_init : ARGV
@@ -292,7 +315,7 @@ module Whiskloop
     @unfinished = +''.b # the line behind them
     while (line = next_request)
       text = activate(functions, line)
-      $stdout.flush unless $stdout.closed?
+      flush_logs
       answer(text)
     end
   end

@@ -9,7 +9,7 @@
 # A file that begins with #! and has no function MAIN is a plain script: it takes our place, and
 # reads its lines itself. It answers on descriptor 1, or on 3 if its text has ">&3".
 
-PIPELINE=64 # lines that may be written ahead of the answers
+LAUNCHER_PIPELINE=64 # lines that may be written ahead of the answers
 
 # ---- JSON ----
 
@@ -221,6 +221,7 @@ launcher_variable() {
 # answer JSON: what the activation is answered with, the last one if there are several. Without one
 # it is {}. Newlines become blanks, as a text has none.
 answer() {
+    { local - && set +x; } 2>/dev/null
     LAUNCHER_ANSWER=${1//[$'\n\r']/ } LAUNCHER_ANSWERED=yes
 }
 
@@ -228,6 +229,7 @@ answer() {
 # answer's list when nothing else is answered. It fails once the client has left, which a subshell
 # cannot see; what is sent then is dropped.
 part() {
+    { local - && set +x; } 2>/dev/null
     local text=${1//[$'\n\r']/ }
 
     if [[ -z $LAUNCHER_ACK ]]; then
@@ -251,6 +253,7 @@ fail() {
 # arg NAME [DEFAULT]: print a member of the argument, a text as it is, all else as JSON.
 # arg -v VARIABLE NAME [DEFAULT]: the same into a variable of the function, without a subshell.
 arg() {
+    { local - && set +x; } 2>/dev/null
     local launcher_into='' REPLY
 
     if [[ $1 == -v && $# -gt 2 ]]; then
@@ -271,6 +274,12 @@ arg() {
 
 # quote TEXT: print it as a JSON text, with its quotes.
 quote() {
+    { local - && set +x; } 2>/dev/null
+    launcher_quote "$1"
+}
+
+# The same, whatever the action calls quote.
+launcher_quote() {
     local LC_ALL=C text=$1 escape
     local -i code
 
@@ -370,7 +379,7 @@ launcher_show() {
     done
 }
 
-# Put the function that the member "method" names into `function`; 1 when there is none of that name.
+# Put the function that the member "method" names into LAUNCHER_FUNCTION; 1 when there is none of that name.
 # It is then no metadata.
 launcher_choose() {
     local -i i
@@ -380,18 +389,25 @@ launcher_choose() {
         REPLY=${LAUNCHER_VALUES[i]}
         LAUNCHER_NAMES[i]=value/ # shown by nobody
         [[ $REPLY != null ]] || return 0
-        [[ $REPLY == \"* ]] && function=${REPLY:1:${#REPLY}-2} || return 1
-        [[ $function != *,* && ,$LAUNCHER_MAIN, == *",$function,"* ]]
+        [[ $REPLY == \"* ]] && LAUNCHER_FUNCTION=${REPLY:1:${#REPLY}-2} || return 1
+        [[ $LAUNCHER_FUNCTION != *,* && ,$LAUNCHER_MAIN, == *",$LAUNCHER_FUNCTION,"* ]]
         return
     done
+}
+
+# Options that the action has set are its own: by -x our lines, and with them the API key, would be
+# in the log, by -a they would be variables of each program.
+LAUNCHER_OPTIONS=''
+launcher_put_options_away() {
+    LAUNCHER_OPTIONS=${-//[!aeETuvx]/}
+    [[ -z $LAUNCHER_OPTIONS ]] || set +"$LAUNCHER_OPTIONS"
 }
 
 # One line in, its answer into LAUNCHER_ANSWER. The function runs with our descriptors closed, so that
 # nothing it starts inherits them.
 launcher_activate() {
-    local -i status=0
-    local function=${LAUNCHER_MAIN%%,*}
-
+    # No locals: the function's own variables may have any name.
+    LAUNCHER_STATUS=0 LAUNCHER_FUNCTION=${LAUNCHER_MAIN%%,*}
     LAUNCHER_VALUE={} LAUNCHER_ANSWER={} LAUNCHER_FAILURE='' LAUNCHER_PARTS='' LAUNCHER_ANSWERED=''
     launcher_trim LAUNCHER_LINE
     if [[ $LAUNCHER_LINE == null ]]; then
@@ -401,19 +417,22 @@ launcher_activate() {
         return
     fi
     if [[ $LAUNCHER_MAIN == *,* ]] && ! launcher_choose; then
-        LAUNCHER_ANSWER=$(quote "method not found: $REPLY; want ${LAUNCHER_MAIN//,/, }")
+        LAUNCHER_ANSWER=$(launcher_quote "method not found: $REPLY; want ${LAUNCHER_MAIN//,/, }")
         LAUNCHER_ANSWER="{\"error\":$LAUNCHER_ANSWER}"
         return
     fi
     launcher_show
     [[ $LAUNCHER_VALUE != null ]] || LAUNCHER_VALUE={}
     if [[ -n $LAUNCHER_SENDS ]]; then
-        "$function" "$LAUNCHER_VALUE" || status=$?
+        [[ -z $LAUNCHER_OPTIONS ]] || set -"$LAUNCHER_OPTIONS"
+        "$LAUNCHER_FUNCTION" "$LAUNCHER_VALUE" || { LAUNCHER_STATUS=$?; } 2>/dev/null
     else
-        "$function" "$LAUNCHER_VALUE" 60<&- 61>&- || status=$?
+        [[ -z $LAUNCHER_OPTIONS ]] || set -"$LAUNCHER_OPTIONS"
+        "$LAUNCHER_FUNCTION" "$LAUNCHER_VALUE" 60<&- 61>&- || { LAUNCHER_STATUS=$?; } 2>/dev/null
     fi
-    if ((status != 0)); then
-        LAUNCHER_ANSWER=$(quote "${LAUNCHER_FAILURE:-$function returned $status}")
+    { launcher_put_options_away; } 2>/dev/null
+    if ((LAUNCHER_STATUS != 0)); then
+        LAUNCHER_ANSWER=$(launcher_quote "${LAUNCHER_FAILURE:-$LAUNCHER_FUNCTION returned $LAUNCHER_STATUS}")
         LAUNCHER_ANSWER="{\"error\":$LAUNCHER_ANSWER}"
     elif [[ -n $LAUNCHER_PARTS && -z $LAUNCHER_ANSWERED ]]; then
         LAUNCHER_ANSWER=[$LAUNCHER_PARTS]
@@ -482,6 +501,7 @@ fi
 set -- # an action that looks at its arguments finds none
 # shellcheck source=/dev/null
 . "$LAUNCHER_FILE" 60<&- 61>&- || exit 1
+{ launcher_put_options_away; } 2>/dev/null
 IFS=, read -r -a LAUNCHER_FUNCTIONS <<<"$LAUNCHER_MAIN," # read drops what is empty at the end
 LAUNCHER_MAIN=
 for LAUNCHER_LINE in "${LAUNCHER_FUNCTIONS[@]}"; do
@@ -494,7 +514,7 @@ for LAUNCHER_LINE in "${LAUNCHER_FUNCTIONS[@]}"; do
     fi
     LAUNCHER_MAIN+=${LAUNCHER_MAIN:+,}$LAUNCHER_LINE
 done
-[[ -z $LAUNCHER_ACK ]] || printf '{"ok":true,"pipeline":%d,"parts":true,"control":true}\n' "$PIPELINE" >&61
+[[ -z $LAUNCHER_ACK ]] || printf '{"ok":true,"pipeline":%d,"parts":true,"control":true}\n' "$LAUNCHER_PIPELINE" >&61
 while launcher_next; do
     launcher_activate
     printf '%s\n' "$LAUNCHER_ANSWER" >&61 || exit 1

@@ -72,13 +72,17 @@ def files_below(folder):
 
 
 def wait_until(fact, what, limit_s=WAIT_S):
-    """Poll until fact() yields something true, and return that; fail naming `what` at the bound."""
+    """Poll until fact() yields something true, and return that; fail naming `what` at the bound.
+
+    The last look begins after the bound: on a busy machine one look may take as long.
+    """
     give_up_at = time.monotonic() + limit_s
     while True:
+        is_last = time.monotonic() >= give_up_at
         found = fact()
         if found:
             return found
-        assert time.monotonic() < give_up_at, f"waited {limit_s} s in vain for: {what}"
+        assert not is_last, f"waited {limit_s} s in vain for: {what}"
         time.sleep(0.005)
 
 

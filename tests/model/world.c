@@ -190,8 +190,27 @@ static void mark_read(const struct proc *proc)
     }
 }
 
+/* With which process an activation's line ends: the last that was given it, even if another has read
+ * it before. */
+static void mark_given(const struct proc *proc)
+{
+    const struct pipe *in = &world.pipes[proc->pipes[0]];
+    const char *end = in->bytes + in->n;
+    const char *at = in->bytes;
+
+    while ((at = memmem(at, (size_t)(end - at), "\"n\":", 4)) != NULL) {
+        unsigned job = 0;
+
+        for (at += 4; at < end && *at >= '0' && *at <= '9'; at++)
+            job = 10 * job + (unsigned)(*at - '0');
+        if (at < end && job >= 1 && job <= JOBS_MAX)
+            world.clients[job].serial = proc->serial;
+    }
+}
+
 void world_wrote(int pipe)
 {
+    mark_given(&world.procs[pipe / 4]);
     mark_read(&world.procs[pipe / 4]);
 }
 

@@ -151,7 +151,7 @@ struct client {
     bool written; /* ... whose end was written to it */
     bool whole;   /* ... and read */
     bool left;
-    unsigned serial; /* of the process that read it last */
+    unsigned serial; /* of the process that was given it last */
 };
 
 struct pool_slot {
