@@ -221,7 +221,7 @@ launcher_variable() {
 # answer JSON: what the activation is answered with, the last one if there are several. Without one
 # it is {}. Newlines become blanks, as a text has none.
 answer() {
-    { local - && set +x; } 2>/dev/null
+    { local - && set +kx; } 2>/dev/null
     LAUNCHER_ANSWER=${1//[$'\n\r']/ } LAUNCHER_ANSWERED=yes
 }
 
@@ -229,7 +229,7 @@ answer() {
 # answer's list when nothing else is answered. It fails once the client has left, which a subshell
 # cannot see; what is sent then is dropped.
 part() {
-    { local - && set +x; } 2>/dev/null
+    { local - && set +kx; } 2>/dev/null
     local text=${1//[$'\n\r']/ }
 
     if [[ -z $LAUNCHER_ACK ]]; then
@@ -253,7 +253,7 @@ fail() {
 # arg NAME [DEFAULT]: print a member of the argument, a text as it is, all else as JSON.
 # arg -v VARIABLE NAME [DEFAULT]: the same into a variable of the function, without a subshell.
 arg() {
-    { local - && set +x; } 2>/dev/null
+    { local - && set +kx; } 2>/dev/null
     local launcher_into='' REPLY
 
     if [[ $1 == -v && $# -gt 2 ]]; then
@@ -274,7 +274,7 @@ arg() {
 
 # quote TEXT: print it as a JSON text, with its quotes.
 quote() {
-    { local - && set +x; } 2>/dev/null
+    { local - && set +kx; } 2>/dev/null
     launcher_quote "$1"
 }
 
@@ -396,10 +396,10 @@ launcher_choose() {
 }
 
 # Options that the action has set are its own: by -x our lines, and with them the API key, would be
-# in the log, by -a they would be variables of each program.
+# in the log, by -a they would be variables of each program, by -k our commands lack arguments.
 LAUNCHER_OPTIONS=''
 launcher_put_options_away() {
-    LAUNCHER_OPTIONS=${-//[!aeETuvx]/}
+    LAUNCHER_OPTIONS=${-//[!aeEkTuvx]/}
     [[ -z $LAUNCHER_OPTIONS ]] || set +"$LAUNCHER_OPTIONS"
 }
 

@@ -92,7 +92,7 @@ main() {
     case $(arg op) in
     names) status=500 function=other PIPELINE=x ;;
     fails) return 3 ;;
-    traces) set -xa; arg -v text op; answer "{\"id\":$(arg id)}"; return 0 ;;
+    traces) set -xak; arg -v text op; answer "{\"id\":$(arg id)}"; return 0 ;;
     esac
     answer "{\"id\":$(arg id)}"
 }

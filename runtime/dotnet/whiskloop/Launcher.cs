@@ -187,8 +187,20 @@ namespace Whiskloop
             }
             catch (Exception fault)
             {
-                Console.Error.WriteLine(Cause(fault)); // type, message and trace
-                return Values.Error(Cause(fault).Message);
+                return Failure(Cause(fault));
+            }
+        }
+
+        private static byte[] Failure(Exception fault)
+        {
+            try
+            {
+                Console.Error.WriteLine(fault); // type, message and trace
+                return Values.Error(fault.Message);
+            }
+            catch (Exception)
+            {
+                return Values.Error(fault.GetType().FullName); // it fails to be text
             }
         }
     }

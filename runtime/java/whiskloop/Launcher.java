@@ -125,8 +125,11 @@ final class Launcher {
     }
 
     private static void flush() {
-        System.out.flush();
-        System.err.flush();
+        for (PrintStream log : new PrintStream[] {System.out, System.err}) {
+            if (log != null) { // the action may set it so
+                log.flush();
+            }
+        }
     }
 
     private static String error(String text) {
@@ -137,8 +140,14 @@ final class Launcher {
     }
 
     private static String failure(Throwable thrown) {
-        thrown.printStackTrace();
-        return error(thrown.toString());
+        try {
+            if (System.err != null) {
+                thrown.printStackTrace();
+            }
+            return error(thrown.toString());
+        } catch (RuntimeException | Error inner) { // it fails to be text
+            return error(thrown.getClass().getName());
+        }
     }
 
     private String answer(String text) throws Exception {
