@@ -2,6 +2,9 @@
 
 #include "test.h"
 
+#include <fcntl.h>
+#include <unistd.h>
+
 #include "worker_fixture.h"
 
 #define END SENTINEL "\n"
@@ -174,6 +177,29 @@ static void an_activation_past_its_deadline_is_late(void **state)
     job = give_until(f, "swallow", 20);
     loop_until(f->loop, all_came_back, f);
     assert_int_equal(job->outcome, JOB_LATE);
+}
+
+/* On descriptor 1 it waits behind the log, which nobody reads here. */
+static void an_answer_that_came_in_time_is_not_late_though_the_log_is_full(void **state)
+{
+    struct fixture *f = *state;
+    char bytes[4096] = {0};
+    struct job *job;
+    int ends[2];
+
+    assert_int_equal(pipe2(ends, O_CLOEXEC | O_NONBLOCK), 0);
+    while (write(ends[1], bytes, sizeof(bytes)) > 0) {
+    }
+    capture_close(&f->out);
+    f->out.fd = ends[1];
+    output_init(&f->out.output, f->loop, f->out.fd);
+    while (!output_is_full(&f->out.output))
+        output_add(&f->out.output, f, bytes, sizeof(bytes));
+    start(f, serve(ANSWERS_STDOUT));
+    job = give_until(f, "line1:{\"a\":1}", 500);
+    loop_until(f->loop, all_came_back, f);
+    assert_answer(job, "{\"a\":1}");
+    fd_close(&ends[0]);
 }
 
 static void an_activation_that_the_worker_does_not_even_read_is_late_too(void **state)
@@ -431,6 +457,7 @@ int main(void)
         TEST(a_line_larger_than_the_pipe_arrives_whole),
         TEST(an_action_that_answers_before_it_has_read_a_large_line_answered),
         TEST(an_activation_past_its_deadline_is_late),
+        TEST(an_answer_that_came_in_time_is_not_late_though_the_log_is_full),
         TEST(an_activation_that_the_worker_does_not_even_read_is_late_too),
         TEST(an_activation_that_was_not_read_comes_back),
         TEST(an_activation_that_comes_back_leaves_no_sentinel),
