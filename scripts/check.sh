@@ -18,7 +18,7 @@ Run the checks named, when none is all of the first line; one line for each, and
 with 1 if one fails, with 77 if all that were asked for had to be skipped.
 
     analyze    static analysis that is quick: cppcheck
-    tidy       static analysis by clang-tidy, with the checks of .clang-tidy; five minutes on 2 cores
+    tidy       static analysis by clang-tidy, with the checks of .clang-tidy; three minutes on 2 cores
     fanalyzer  static analysis by gcc's -fanalyzer; five minutes on 2 cores
 
 Environment: BUILD, the folder of the build whose --help-markdown docs/settings.md must match, and
