@@ -7,7 +7,7 @@ is followed by an activation that does nothing of the kind.
 
 import pytest
 
-from languages import ROWS
+from languages import language
 
 LEFT = {"error": "the function was left by next, last or redo, which stood in no loop"}
 ECHO = object()  # the answer is {"id": …} as of any other activation
@@ -120,9 +120,7 @@ ACCIDENTS = {
 
 @pytest.mark.parametrize("name", ACCIDENTS)
 def test_an_accident_is_one_activations_own(proxy, name):
-    row = next(row for row in ROWS if row.name == name)
-    if row.missing():
-        pytest.skip(row.missing())
+    row = language(name)
     code, failed, accidents = ACCIDENTS[name]
     one = proxy(*row.options, env=row.env)
     one.started(code)

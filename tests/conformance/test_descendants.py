@@ -6,7 +6,7 @@ import signal
 
 import pytest
 
-from languages import ROWS
+from languages import language
 from whisk import assert_error, is_alive, soon, wait_until
 
 # Starts a process that leaves the group, in one of the ways in which programs do, and tells its number.
@@ -132,9 +132,7 @@ FORKS = {
 
 @pytest.mark.parametrize("name", FORKS)
 def test_a_forked_child_that_returns_is_no_second_launcher(proxy, name):
-    row = next(row for row in ROWS if row.name == name)
-    if row.missing():
-        pytest.skip(row.missing())
+    row = language(name)
     one = proxy(*row.options, env=row.env)
     one.started(FORKS[name])
     for number in range(8):

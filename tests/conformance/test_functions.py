@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from languages import ROWS
+from languages import language
 from whisk import PROGRAM, WAIT_S
 
 CODES = {
@@ -37,7 +37,6 @@ CODES = {
            "function train(args) return { train = args } end\n",
     "shell": 'predict() { answer "{\\"predict\\":$1}"; }\ntrain() { answer "{\\"train\\":$1}"; }\n',
 }
-ROW = {row.name: row for row in ROWS if row.name in CODES}
 ALONE = {"java": "Main#train", "dotnet": "Program::train"}  # where a name alone is a class
 SLOW = ("go", "java", "dotnet")  # to compile
 NOT_FOUND = "method not found: "
@@ -45,10 +44,7 @@ NOT_FOUND = "method not found: "
 
 @pytest.fixture(params=sorted(CODES))
 def row(request):
-    found = ROW[request.param]
-    if found.missing():
-        pytest.skip(found.missing())
-    return found
+    return language(request.param)
 
 
 def test_the_method_of_a_request_chooses(proxy, row):

@@ -6,7 +6,8 @@ import signal
 
 import pytest
 
-from test_functions import CODES, ROW, SLOW
+from languages import language
+from test_functions import CODES, SLOW
 from whisk import wait_until
 
 PID = "import os\ndef main(args):\n    return {'pid': os.getpid()}\n"
@@ -52,9 +53,7 @@ def test_a_hung_process_costs_the_next_activation_nothing(proxy):
 @pytest.mark.parametrize("name", [name for name in sorted(CODES) if name not in (*SLOW, *NOT_ASKED)])
 def test_one_that_reads_is_left_alone(proxy, name):
     """No launcher takes the question for a request, or for the end of one."""
-    row = ROW[name]
-    if row.missing():
-        pytest.skip(row.missing())
+    row = language(name)
     one = proxy(*row.options, "--health-interval", 10, "--log-level", "info", env=row.env)
     one.started(CODES[name], main="predict,train")
     pid = int(re.findall(r"worker\.start pid=(\d+)", one.err_text())[-1])

@@ -5,7 +5,7 @@ import pytest
 import puppet
 import samples
 import whisk
-from languages import ROWS
+from languages import language
 from whisk import assert_error, together
 
 CANNOT_START = "Cannot start action. Check logs for details."
@@ -170,9 +170,7 @@ SCRIPTS = {  # runtime -> a text that is source for it, and a program of the sam
 def test_text_with_an_interpreter_in_its_first_line(proxy, runtime, kind):
     """It is source of the runtime's language where it has the main function, and else a program."""
     source, program = SCRIPTS[runtime]
-    row = next(row for row in ROWS if row.name == runtime)
-    if row.missing() is not None:
-        pytest.skip(row.missing())
+    language(runtime)
     one = proxy("--runtime", "native" if kind == "another's" else runtime)
     one.started(source if kind == "source" else program)
     assert one.run({"a": 1}).json == ({"a": 1} if kind == "source" else {"program": True})

@@ -11,7 +11,7 @@ import subprocess
 
 import pytest
 
-from languages import ROWS
+from languages import language
 from watch import ends
 from whisk import PROGRAM, WAIT_S, wait_until
 from wire import request_bytes
@@ -216,15 +216,12 @@ end
 """
 
 IN_PYTHON = "python, all in Python"  # as PyPy does it
-LANGUAGES = {row.name: row for row in ROWS if row.name in CODES}
 
 
 @pytest.fixture(params=sorted(CODES))
 def started(request, proxy):
     """started(*options): a proxy with the action of one language after the other."""
-    row = LANGUAGES[request.param.partition(",")[0]]
-    if row.missing():
-        pytest.skip(row.missing())
+    row = language(request.param.partition(",")[0])
     env = {**row.env, "__OW_PYTHON_ACCELERATOR": "0"} if request.param == IN_PYTHON else row.env
 
     def start(*options):
@@ -353,9 +350,7 @@ def test_a_client_that_leaves_ends_the_function(started, folder):
 
 @pytest.mark.parametrize("name", sorted(CODES))
 def test_pipe_and_invoke(name, folder):
-    row = LANGUAGES[name]
-    if row.missing():
-        pytest.skip(row.missing())
+    row = language(name)
     (folder / "code").write_text(CODES[name])
     env = {"PATH": os.environ["PATH"], "HOME": str(folder), "TMPDIR": str(folder), **row.env}
 
