@@ -1,8 +1,8 @@
 #!/bin/sh
 #
 # install-packages PACKAGE... - Debian packages for an image: nothing that is only recommended, and
-# nothing left of what was fetched and of what apt and ldconfig write about the day of the build. debconf's
-# cache is removed, too: it costs 0.75 MB in each layer, and debconf rebuilds it when it needs it.
+# no downloads and no dated files of apt and ldconfig are left. debconf's cache is removed, too: it
+# costs 0.75 MB in each layer, and debconf rebuilds it when it needs it.
 
 set -eu
 

@@ -141,8 +141,8 @@ need_build() {
 check_tidy() {
     need clang-tidy clang-tidy || return
     need_build || return
-    # What gcc alone knows is not an error to clang. One file for each process: clang-tidy 14 takes each
-    # va_list but those of the first file for uninitialized.
+    # clang must not reject options that only gcc knows. One file for each process: from the second
+    # file on, clang-tidy 14 reports each va_list as uninitialized.
     analyzed_files | xargs -0 -n 1 -P 2 clang-tidy -p "$BUILD" --quiet --extra-arg=-Wno-unknown-warning-option \
         --extra-arg="$FUNCTIONS" --extra-arg="-I$ROOT/runtime/c" # for the starter, which no build compiles
 }

@@ -29,13 +29,13 @@ END
 OUT=${COVERAGE_BUILD:-$ROOT/build-coverage}
 LINES_MIN_PERCENT=90
 
-# What runs each part of the proxy at least once, and is quick. Left out, as they run no line of the proxy that
-# these do not run:
+# What runs each part of the proxy at least once, and is quick. Left out, as they run no other line
+# of the proxy:
 #   dotnet go java languages launchers new_language nodejs php python* requirements shell
 #                                    the same cases in each language; the launchers alone
 #   apache ahead endurance simultaneous stalls
 #                                    the same lines, other programs, thousands of times
-#   c_sdk call_library               the libraries for actions and for callers, which are not the proxy's
+#   c_sdk call_library               the libraries for actions and callers, no part of the proxy
 #   small_container starved          containers, where the counters' memory and time would be judged
 CONFORMANCE=(actionloop admin answers archives archives_hostile auto basic bounds built calls carried
     clients compile concurrent descendants dev dropin failures filter fork framing functions health

@@ -146,8 +146,8 @@ static const char *ending_of(const char *path)
     return dot != NULL && dot > name && dot[1] != '\0' ? dot : NULL;
 }
 
-/* The ending of an entry that is another spelling of `source`: index.mjs beside index.js. NULL: it is
- * none. */
+/* The suffix of an entry that has the stem of `source`, as index.mjs has that of index.js. NULL: it
+ * has another stem. */
 static const char *variant_ending(const struct runtime *runtime, const char *entry)
 {
     const char *ending = ending_of(runtime->source);

@@ -3,14 +3,15 @@
 /*
  * give - write lines to a process, and find out whether it waits for one. A part of session.h.
  *
- * Lines have no ids (unless the window is numbered): an answer belongs to the line that was read
- * last. A process that announced nothing, or has answered unasked, may write one more answer at any
- * time before it reads on. So it gets a line only when it is back at its input: then all of its
- * older output is in its pipes, and is dropped. If a thread of it blocks in a read of descriptor 0,
- * that is seen in /proc (worker/stdin_probe.h). Any other process (it polls, still runs, or cannot be
- * inspected) gets its line in two writes, into a pipe that is made so narrow that it holds one
- * write. The first is the line without its end: when that is read, the process is back at its input.
- * The second is the end. This costs a wake-up, and waits for nothing but the process.
+ * Without request ids, an answer belongs to the line that was read last. A process that announced
+ * nothing, or has answered unasked, may write another answer at any time before its next read. So
+ * it gets a line only when it is back at its input. All of its older output is in its pipes then,
+ * and is dropped.
+ *
+ * A thread that blocks in a read of descriptor 0 can be seen in /proc (worker/stdin_probe.h).
+ * Where none is seen, the line goes in two writes, into a pipe so narrow that it holds one write.
+ * The first is the line without its end. Once that is read, the process is back at its input, and
+ * the second write completes the line. This costs a wake-up.
  */
 
 #include <stdbool.h>

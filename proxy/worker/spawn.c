@@ -29,8 +29,8 @@
 #define N_ENDS        (RING_FD + 1) /* the child's descriptors: four pipes and perhaps the ring */
 #define SPAWN_FD_MIN  10 /* our ends lie above the child's 0 to 4, so that dup2() overwrites none */
 
-/* Make a pipe or a socket pair, both ends close-on-exec and at SPAWN_FD_MIN or above. -1: errno, and
- * both ends are -1. */
+/* Make a pipe or a socket pair, both ends close-on-exec and at SPAWN_FD_MIN or above. -1: errno is
+ * set, and both ends are -1. */
 static int high_pair(int ends[2], bool sockets, int pipe_bytes)
 {
     static bool is_told; /* log it once: the other pipes will not get more */

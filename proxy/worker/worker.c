@@ -229,9 +229,9 @@ static enum death why_stop(const struct worker *w)
     return w->session.refused ? DEATH_REFUSED : DEATH_HUNG;
 }
 
-/* Whether a process without a ready line counts as ready: it waits for input, or has been neither
- * ready nor busy for settle_ms. One that is busy has a bound in processor time: on a loaded machine
- * it may get little. */
+/* A process without a ready line counts as ready when it waits for input, or when it has been idle
+ * for settle_ms. A busy one is bounded in processor time, of which it may get little on a loaded
+ * machine. */
 static void settle(struct worker *w)
 {
     uint64_t wait_ms = w->session.announces_late ? w->opts.start_ms : w->opts.settle_ms;

@@ -218,7 +218,7 @@ final class Launcher
         }
     }
 
-    /* What the user's code left in buffers is log. One may be made so that nobody can end it, and one's
+    /* Flush what the user's code left in buffers: it is log. Some buffers cannot be ended, and a
      * callback may fail. */
     public static function endBuffers(): void
     {

@@ -379,8 +379,8 @@ launcher_show() {
     done
 }
 
-# Put the function that the member "method" names into LAUNCHER_FUNCTION; 1 when there is none of that name.
-# It is then no metadata.
+# Put the function that the member "method" names into LAUNCHER_FUNCTION; 1 when there is none of
+# that name. It is then no metadata.
 launcher_choose() {
     local -i i
 

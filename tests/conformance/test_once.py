@@ -123,8 +123,8 @@ def test_one_uses_up_the_memory(limited, proxy, folder, compiled):  # noqa: F811
     burst.check_innocents()
 
 
-# Announces nothing and answers on 1. After QUIET lines without fault, every few lines, at a moment drawn at random, it
-# writes a line more: together with its answer, or after it while the next line may be there already.
+# Announces nothing and answers on 1. After QUIET correct answers it writes an extra line every few
+# lines, at a random moment: with its answer, or after it, when the next line may be there already.
 SPEAKS_OUT_OF_TURN_C = r"""
 #include <stdio.h>
 #include <stdlib.h>

@@ -25,10 +25,10 @@ WANTED = {
 UNHEARD = ("cut", "leave")
 HARMLESS = ("plain", "large", "grow", "slow")
 LONGEST_S = 300  # no request is under way for longer
-# A process with a late activation that then reads nothing for a second is ended with all that run in it
-# (runtime/README.md), as when it is blocked because nobody takes its log. The proxy's log tells of both: so
-# much later of the end, less than a second where the proxy is frozen before it tells of the first, more on a
-# busy machine.
+# A process with a late activation that reads nothing for a second is ended, with all that run in
+# it (runtime/README.md). It may be blocked because nobody reads its log. The proxy logs the late
+# activation and the end of the process. These are the bounds of the time between the two lines:
+# below a second where a frozen proxy logged the first one late, above it on a busy machine.
 STUCK_S = (0.4, 10)
 LOGGED_RE = re.compile(
     r"^(\S+) info (?:activation\.end outcome=(late) worker|worker\.stop pid)=(\d+) (.*)$", re.M)

@@ -51,8 +51,9 @@ DEADLY = ("exit", "half", "hang", "worker killed")
 
 WARM_UP_SHARE = 0.2
 LOG_SHOWN_S = 3
-# The limit of a `hang` whose deadline has passed on arrival, as at a frozen proxy: that counts as none
-# (docs/http.md). Far beyond any other activation, and ends before REST_S and --idle-timeout.
+# The limit of a `hang` whose deadline passed before it arrived, as at a frozen proxy: such a
+# deadline is ignored (docs/http.md). Longer than any other activation, shorter than REST_S and
+# --idle-timeout.
 LIMIT_MS = 120000
 REST_S = 300  # for what comes after a phase, on a machine that is busy for minutes
 # Buffers that found their size late, and what malloc keeps between large bodies. A leak of 100 bytes

@@ -190,8 +190,8 @@ static void mark_read(const struct proc *proc)
     }
 }
 
-/* With which process an activation's line ends: the last that was given it, even if another has read
- * it before. */
+/* An activation fails with the process that was given its line last, even if another has read it
+ * before. */
 static void mark_given(const struct proc *proc)
 {
     const struct pipe *in = &world.pipes[proc->pipes[0]];

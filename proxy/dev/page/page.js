@@ -97,7 +97,7 @@ function setState(name) {
 	document.title = `${{ ready: '', loading: '… ' }[name] ?? '✗ '}${state?.name ?? ''} – whiskloop dev`;
 }
 
-/* Show the seconds of a load beside its state. A screen reader would read out each change within it. */
+/* Show the seconds of a load beside the state: within it, a screen reader would read out each. */
 function setWait() {
 	const seconds = $('state').textContent === 'loading' ? Math.floor((Date.now() - state.since_ms) / 1000) : 0;
 	$('state').dataset.wait = seconds > 0 ? `${seconds} s` : '';
