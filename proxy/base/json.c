@@ -29,10 +29,12 @@
 static const char too_deep[] = "exceeded max depth"; /* told without naming a byte, as Go does */
 
 struct check {
-    const uint8_t *end; /* borrowed: behind the text */
-    const uint8_t *bad; /* after a failure: the offending byte */
-    const char *what;   /* once failed: static, see json_fault */
-    size_t depth;       /* levels open */
+    const uint8_t *end;   /* borrowed: behind the text */
+    const uint8_t *bad;   /* after a failure: the offending byte */
+    const char *what;     /* once failed: static, see json_fault */
+    size_t depth;         /* levels open */
+    const char *wanted;   /* the member of the top level to find; NULL: none */
+    const uint8_t *found; /* behind the colon of the last one of that name; NULL: none yet */
     /* One bit per open level: object, else array. Only the words of open levels are written. */
     uint64_t objects[JSON_DEPTH_MAX / LEVELS_PER_WORD];
 };
@@ -144,18 +146,34 @@ static const uint8_t *check_word(struct check *c, const uint8_t *at)
     return at;
 }
 
+/* Whether the string at[0 .. end) spells `text` once unescaped. Most are told apart by their first
+ * character. */
+static inline bool is_spelled(const uint8_t *at, const uint8_t *end, const char *text)
+{
+    struct json_slice string = {(const char *)at, (size_t)(end - at), JSON_STRING};
+
+    return (at[1] == (uint8_t)text[0] || at[1] == '\\') && json_equals(string, text);
+}
+
 /* White space, a key, its colon. */
 static inline const uint8_t *check_key(struct check *c, const uint8_t *at)
 {
+    const uint8_t *key;
+    bool is_wanted;
+
     at = skip_space(at, c->end);
     if (at == c->end || *at != '"')
         return check_fail(c, at, "looking for beginning of object key string");
+    key = at;
     at = check_string(c, at + 1);
     if (at == NULL)
         return NULL;
+    is_wanted = c->wanted != NULL && c->depth == 1 && is_spelled(key, at, c->wanted);
     at = skip_space(at, c->end);
     if (at == c->end || *at != ':')
         return check_fail(c, at, "after object key");
+    if (is_wanted)
+        c->found = at + 1; /* of equal names the last one counts, as for Go, Python, JavaScript */
     return at + 1;
 }
 
@@ -238,30 +256,53 @@ static const uint8_t *check_after(struct check *c, const uint8_t *at)
     return at;
 }
 
-enum json_kind json_check(const char *text, size_t n, struct json_fault *fault)
+static enum json_kind check_text(struct check *c, const char *text, size_t n,
+                                 struct json_fault *fault)
 {
     /* An empty text may be NULL, to which nothing may be added. */
     const uint8_t *start = (const uint8_t *)(n > 0 ? text : "");
-    struct check c;
     const uint8_t *at = start;
 
-    c.end = start + n;
-    c.bad = start;
-    c.depth = 0;
+    c->end = start + n;
+    c->bad = start;
+    c->depth = 0;
     do {
-        at = check_value(&c, at);
+        at = check_value(c, at);
         if (at != NULL)
-            at = check_after(&c, at);
-    } while (at != NULL && c.depth > 0);
+            at = check_after(c, at);
+    } while (at != NULL && c->depth > 0);
     if (at != NULL) {
-        at = skip_space(at, c.end);
-        if (at == c.end)
-            return json_kind_of(*skip_space(start, c.end));
-        (void)check_fail(&c, at, "after top-level value");
+        at = skip_space(at, c->end);
+        if (at == c->end)
+            return json_kind_of(*skip_space(start, c->end));
+        (void)check_fail(c, at, "after top-level value");
     }
     if (fault != NULL)
-        *fault = (struct json_fault){.at = (size_t)(c.bad - start), .what = c.what};
+        *fault = (struct json_fault){.at = (size_t)(c->bad - start), .what = c->what};
     return JSON_BAD;
+}
+
+enum json_kind json_check(const char *text, size_t n, struct json_fault *fault)
+{
+    struct check c;
+
+    c.wanted = NULL;
+    return check_text(&c, text, n, fault);
+}
+
+enum json_kind json_check_member(const char *text, size_t n, struct json_fault *fault,
+                                 const char *key, struct json_slice *value)
+{
+    struct check c;
+    enum json_kind kind;
+
+    c.wanted = key;
+    c.found = NULL;
+    kind = check_text(&c, text, n, fault);
+    *value = (struct json_slice){.kind = JSON_BAD};
+    if (kind == JSON_OBJECT && c.found != NULL)
+        *value = json_value_at((const char *)skip_space(c.found, c.end), (const char *)c.end);
+    return kind;
 }
 
 /* Quote the byte as Go does, in printable ASCII. */

@@ -77,6 +77,14 @@ struct json_slice {
     enum json_kind kind;
 };
 
+/* The same, and find a member of the top level on the way, as json_member() does. *value: of kind
+ * JSON_BAD if there is none. */
+enum json_kind json_check_member(const char *text, size_t n, struct json_fault *fault,
+                                 const char *key, struct json_slice *value);
+
+/* The value that begins at `at`, in a checked text that goes up to `end`. */
+struct json_slice json_value_at(const char *at, const char *end);
+
 /* The top-level value of a checked document. */
 struct json_slice json_top(const char *text, size_t n);
 

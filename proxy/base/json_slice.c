@@ -80,6 +80,14 @@ static inline const uint8_t *slice_at(const uint8_t *at, const uint8_t *end,
     return behind;
 }
 
+struct json_slice json_value_at(const char *at, const char *end)
+{
+    struct json_slice slice;
+
+    (void)slice_at((const uint8_t *)at, (const uint8_t *)end, &slice);
+    return slice;
+}
+
 struct json_slice json_top(const char *text, size_t n)
 {
     const uint8_t *at = (const uint8_t *)text, *end = at + n;
@@ -95,7 +103,7 @@ struct json_slice json_top(const char *text, size_t n)
 
 /* The next element after *at, which is after the last value, or 0 while the bracket is still to be
  * skipped. NULL: there is none. */
-static const uint8_t *next_element(struct json_slice slice, size_t at, char close)
+static inline const uint8_t *next_element(struct json_slice slice, size_t at, char close)
 {
     const uint8_t *start = (const uint8_t *)slice.text, *end = start + slice.n;
     const uint8_t *here;

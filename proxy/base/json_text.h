@@ -11,7 +11,7 @@
 /* RFC 8259 has these four and no others: no form feed, nothing of Unicode. */
 static inline bool is_space(uint8_t c)
 {
-    return c == ' ' || c == '\n' || c == '\r' || c == '\t';
+    return c <= ' ' && (c == ' ' || c == '\n' || c == '\r' || c == '\t');
 }
 
 static inline const uint8_t *skip_space(const uint8_t *at, const uint8_t *end)

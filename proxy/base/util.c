@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <sys/stat.h>
 
+#define SMALL_BYTES 1024
+
 static void *or_die(void *p)
 {
     if (p == NULL) {
@@ -24,7 +26,14 @@ void *xmalloc(size_t n)
 
 void *xcalloc(size_t n, size_t size)
 {
-    return or_die(calloc(n > 0 ? n : 1, size > 0 ? size : 1));
+    void *p;
+
+    /* For a small block glibc's calloc() takes several times as long: it passes by malloc()'s cache. */
+    if (n <= SMALL_BYTES && size <= SMALL_BYTES && n * size <= SMALL_BYTES) {
+        p = xmalloc(n * size);
+        return memset(p, 0, n * size);
+    }
+    return or_die(calloc(n, size));
 }
 
 void *xrealloc(void *p, size_t n)

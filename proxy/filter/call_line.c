@@ -76,7 +76,7 @@ static void make_value(struct call_line *line, const char *value, size_t n)
     buf_add_text(&line->made, "{\"value\":");
     buf_add(&line->made, value, n);
     buf_add_text(&line->made, "}");
-    line->top = json_top(buf_at(&line->made), buf_len(&line->made));
+    line->body.top = json_top(buf_at(&line->made), buf_len(&line->made));
 }
 
 static void make_text(struct call_line *line, const char *text, size_t n)
@@ -113,7 +113,7 @@ bool call_line_read(struct call_line *line, enum call_form form, const char *tex
             return true;
         }
     }
-    return contract_check(text, n, &line->top, why, size);
+    return contract_check(text, n, &line->body, why, size);
 }
 
 void call_line_done(struct call_line *line)

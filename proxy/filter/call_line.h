@@ -9,7 +9,7 @@
 #include <stddef.h>
 
 #include "base/buf.h"
-#include "base/json.h"
+#include "worker/contract.h"
 
 #define CALL_ID_MAX 256 /* bytes; a longer one would be held again for each line */
 
@@ -22,8 +22,8 @@ enum call_form {
 struct call_line {
     const char *id; /* JSON as it stands in the line; NULL: none */
     size_t n_id;
-    struct json_slice top; /* the body: a part of the line, static, or in `made` */
-    struct buf made;       /* owned */
+    struct contract_body body; /* of the line, static, or of `made` */
+    struct buf made;           /* owned */
 };
 
 /* Parse text[0 .. n). false: why is filled, and the id is set if it could be read. */

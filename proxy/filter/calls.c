@@ -200,15 +200,16 @@ static void set_id(struct call *call, const struct call_line *line)
     call->id = xasprintf("[%.*s,", (int)line->n_id, line->id);
 }
 
-static void set_line(struct calls *calls, struct call *call, struct json_slice top, uint64_t now_ms)
+static void set_line(struct calls *calls, struct call *call, const struct contract_body *body,
+                     uint64_t now_ms)
 {
     struct job *job = &call->job;
     const char *members = calls->opts.members;
     uint64_t asked_ms;
 
-    contract_set_line(job, top, members, members != NULL ? strlen(members) : 0);
+    contract_set_line(job, body->top, members, members != NULL ? strlen(members) : 0);
     calls->line_bytes += job->len;
-    asked_ms = contract_asked_ms(top);
+    asked_ms = contract_asked_ms(body);
     job->limit_ms = calls->opts.run_ms;
     job->deadline_at_ms = JOB_BY_TURN;
     if (asked_ms > 0 && asked_ms < job->limit_ms) {
@@ -231,10 +232,10 @@ void calls_add(struct calls *calls, const char *text, size_t n, uint64_t now_ms,
         calls->head = first_in_order(calls, call);
     if (!is_good)
         call_fail(calls, call, ERROR_KIND_REQUEST, why);
-    else if (calls->opts.wants_object && !contract_is_argument(line.top))
+    else if (calls->opts.wants_object && !contract_is_argument(line.body.top))
         call_fail(calls, call, ERROR_KIND_REQUEST, CONTRACT_NO_OBJECT);
     else
-        set_line(calls, call, line.top, now_ms);
+        set_line(calls, call, &line.body, now_ms);
     call_line_done(&line);
     offer(calls, call);
 }

@@ -9,15 +9,36 @@
 
 /* Each byte of each head is looked at here, so both take as few instructions as they can. */
 
+enum {
+    TOKEN = 1,
+    HOST = 2,
+    TARGET = 4
+};
+
+/* What each character may stand in: a digit, whose low bits are the sum of those. 32 in a line:
+ * control characters, from the blank on, from '@' on, from '`' on, and above ASCII. */
+static const char kinds[] = "00000000000000000000000000000000"
+                            "07657777667747747777777777666664"
+                            "47777777777777777777777777764677"
+                            "77777777777777777777777777767670"
+                            "66666666666666666666666666666666"
+                            "66666666666666666666666666666666"
+                            "66666666666666666666666666666666"
+                            "66666666666666666666666666666666";
+
+/* How many characters from the text's start on are of that kind. */
+static inline size_t count_kind(const char *text, size_t n, int kind)
+{
+    size_t i = 0;
+
+    while (i < n && kinds[(unsigned char)text[i]] & kind)
+        i++;
+    return i;
+}
+
 static bool is_token_char(char c)
 {
-    static const char kinds[] = /* of the characters from the blank on */
-        " t ttttt  tt tt tttttttttt      "
-        " tttttttttttttttttttttttttt   tt"
-        "ttttttttttttttttttttttttttt t t ";
-    unsigned at = (unsigned)(unsigned char)c - ' ';
-
-    return at < sizeof(kinds) && kinds[at] == 't';
+    return kinds[(unsigned char)c] & TOKEN;
 }
 
 /* What a field's value may hold: no control character but the tab. */
@@ -45,10 +66,7 @@ static bool is_text(const char *text, size_t n)
 
 bool part_is_token(struct part part)
 {
-    for (size_t i = 0; i < part.n; i++)
-        if (!is_token_char(part.text[i]))
-            return false;
-    return part.n > 0;
+    return part.n > 0 && count_kind(part.text, part.n, TOKEN) == part.n;
 }
 
 static char lower(char c)
@@ -131,14 +149,7 @@ static void split_absolute(struct head *head, size_t n_scheme)
 
 static bool is_authority(struct part host)
 {
-    for (size_t i = 0; i < host.n; i++) {
-        char c = host.text[i];
-
-        if ((unsigned char)c <= 0x20 || c == '/' || c == '?' || c == '#' || c == '@' || c == ',' ||
-            c == '\\')
-            return false;
-    }
-    return true;
+    return count_kind(host.text, host.n, HOST) == host.n;
 }
 
 static enum framing read_request_line(struct head *head, struct seen *seen, const char *line,
@@ -146,7 +157,6 @@ static enum framing read_request_line(struct head *head, struct seen *seen, cons
 {
     const char *space = memchr(line, ' ', n);
     struct part version;
-    size_t i;
 
     if (space == NULL)
         return bad(head, 400, "The request line is not METHOD TARGET VERSION.");
@@ -169,9 +179,8 @@ static enum framing read_request_line(struct head *head, struct seen *seen, cons
         return bad(head, 400, "The request's target is empty.");
     if (head->target.n > TARGET_MAX_BYTES)
         return bad(head, 414, "The request's target is longer than 16384 bytes.");
-    for (i = 0; i < head->target.n; i++)
-        if ((unsigned char)head->target.text[i] <= 0x20 || head->target.text[i] == 0x7f)
-            return bad(head, 400, "The request's target holds a control character.");
+    if (count_kind(head->target.text, head->target.n, TARGET) < head->target.n)
+        return bad(head, 400, "The request's target holds a control character.");
     if (starts_with(head->target, "http://"))
         split_absolute(head, strlen("http://"));
     else if (starts_with(head->target, "https://"))
@@ -181,16 +190,31 @@ static enum framing read_request_line(struct head *head, struct seen *seen, cons
     return FRAMING_WHOLE;
 }
 
+/* A number that libh2o reads as it stands: no blank, no list, as few digits as it needs. */
+static bool is_plain_length(struct part value, uint64_t *length)
+{
+    *length = 0;
+    for (size_t i = 0; i < value.n; i++) {
+        unsigned digit = (unsigned char)value.text[i] - (unsigned)'0';
+
+        if (digit > 9 || i == LENGTH_MAX_DIGITS)
+            return false;
+        *length = *length * 10 + digit;
+    }
+    return value.n == 1 || (value.n > 1 && value.text[0] != '0');
+}
+
 /* One number, or several that are all the same. RFC 9110 8.6 */
 static enum framing read_length(struct head *head, struct seen *seen, struct part value)
 {
     struct part element, list = value;
     bool any = false;
 
-    /* Digits up to the line's end, as few as the number needs: libh2o reads no others. */
-    seen->is_rewritten |= head->has_length || value.n == 0 || value.n > LENGTH_MAX_DIGITS ||
-                          value.text[value.n] != '\r' || (value.text[0] == '0' && value.n > 1) ||
-                          memchr(value.text, ',', value.n) != NULL;
+    if (!head->has_length && is_plain_length(value, &head->length) && value.text[value.n] == '\r') {
+        head->has_length = true;
+        return FRAMING_WHOLE;
+    }
+    seen->is_rewritten = true;
     while (next_element(&list, &element)) {
         uint64_t length = 0;
 
@@ -270,37 +294,45 @@ bool head_next_field(struct part fields, size_t *at, struct part *name, struct p
     return true;
 }
 
-/* One line of text[at .. n), CRLF at its end. */
+static const char lone_cr[] = "A line of the head holds CR without LF.";
+
+/* One line of text[at .. n), CRLF at its end. A CR inside it is found by what reads it. */
 static enum framing find_line(struct head *head, const char *text, size_t n, size_t at, size_t *end)
 {
     const char *lf = memchr(text + at, '\n', n - at);
-    size_t n_line = lf != NULL ? (size_t)(lf - (text + at)) : n - at;
-    const char *cr = memchr(text + at, '\r', n_line);
+    const char *cr;
 
-    if (lf == NULL && (cr == NULL || cr + 1 == text + n))
-        return FRAMING_MORE;
-    if (lf != NULL && cr == NULL)
-        return bad(head, 400, "A line of the head ends in LF without CR.");
-    if (lf == NULL || cr + 1 != lf)
-        return bad(head, 400, "A line of the head holds CR without LF.");
-    *end = at + n_line - 1;
-    return FRAMING_WHOLE;
+    if (lf == NULL) {
+        cr = memchr(text + at, '\r', n - at);
+        return cr == NULL || cr + 1 == text + n ? FRAMING_MORE : bad(head, 400, lone_cr);
+    }
+    if (lf > text + at && lf[-1] == '\r') {
+        *end = (size_t)(lf - 1 - text);
+        return FRAMING_WHOLE;
+    }
+    cr = memchr(text + at, '\r', (size_t)(lf - (text + at)));
+    return bad(head, 400, cr == NULL ? "A line of the head ends in LF without CR." : lone_cr);
+}
+
+/* What is wrong with a line that holds a CR follows from that. */
+static enum framing or_lone_cr(struct head *head, enum framing found, const char *line, size_t n)
+{
+    return found == FRAMING_BAD && memchr(line, '\r', n) != NULL ? bad(head, 400, lone_cr) : found;
 }
 
 static enum framing read_line(struct head *head, struct seen *seen, const char *line, size_t n)
 {
-    const char *colon = memchr(line, ':', n);
-    struct part name = {line, colon != NULL ? (size_t)(colon - line) : 0};
+    struct part name = {line, count_kind(line, n, TOKEN)};
 
     if (line[0] == ' ' || line[0] == '\t')
         return bad(head, 400, "A line of the head is folded.");
-    if (!part_is_token(name))
+    if (name.n == 0 || name.n == n || line[name.n] != ':')
         return bad(head, 400, "A line of the head is not NAME: VALUE.");
     if (!is_text(line + name.n + 1, n - name.n - 1))
         return bad(head, 400, "A line of the head holds a control character.");
     if (++seen->n_fields > HEAD_MAX_FIELDS)
         return bad(head, 431, "The head has more than 100 fields.");
-    return read_field(head, seen, name, trimmed((struct part){colon + 1, n - name.n - 1}));
+    return read_field(head, seen, name, trimmed((struct part){line + name.n + 1, n - name.n - 1}));
 }
 
 /* Decide how the body is framed from all fields. RFC 9112 3.2, 6.1, 6.3 */
@@ -339,7 +371,8 @@ enum framing head_read(struct head *head, const char *text, size_t n)
         return bad(head, 400, "The request line does not begin with a method.");
     found = find_line(head, text, n, at, &end);
     if (found == FRAMING_WHOLE)
-        found = read_request_line(head, &seen, text + at, end - at);
+        found = or_lone_cr(head, read_request_line(head, &seen, text + at, end - at), text + at,
+                           end - at);
     while (found == FRAMING_WHOLE) {
         at = end + 2;
         if (head->fields.text == NULL)
@@ -352,7 +385,8 @@ enum framing head_read(struct head *head, const char *text, size_t n)
                                             : judge(head, &seen);
         }
         if (found == FRAMING_WHOLE)
-            found = read_line(head, &seen, text + at, end - at);
+            found =
+                or_lone_cr(head, read_line(head, &seen, text + at, end - at), text + at, end - at);
     }
     if (found == FRAMING_MORE && n > HEAD_MAX_BYTES)
         return bad(head, 431, "The head is larger than 65536 bytes.");

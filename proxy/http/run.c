@@ -341,7 +341,8 @@ static uint64_t limit_of(uint64_t left_ms)
 }
 
 /* A deadline that has passed on arrival says nothing (the suites send "123"): our limit holds. */
-static void set_deadline(const struct service *service, struct run *run, struct json_slice body)
+static void set_deadline(const struct service *service, struct run *run,
+                         const struct contract_body *body)
 {
     struct job *job = &run->job;
     uint64_t span_ms = service->opts.run_ms;
@@ -453,8 +454,8 @@ static void begin(struct service *service, struct request *request, bool may_sha
 {
     struct run *run;
     size_t n;
-    const char *body = request_body(request, &n);
-    struct json_slice top;
+    const char *bytes = request_body(request, &n);
+    struct contract_body body;
     struct trace trace;
     struct pool *pool;
     char text[256];
@@ -472,7 +473,7 @@ static void begin(struct service *service, struct request *request, bool may_sha
         refuse(request, ERROR_KIND_UNAVAILABLE, 500, "no action defined yet");
         return;
     }
-    if (!contract_check(body, n, &top, text, sizeof(text))) {
+    if (!contract_check(bytes, n, &body, text, sizeof(text))) {
         service->runs.n_ends[RUN_BAD_BODY]++;
         refuse(request, ERROR_KIND_REQUEST, 400, text);
         return;
@@ -481,7 +482,7 @@ static void begin(struct service *service, struct request *request, bool may_sha
         refuse_second(service, request);
         return;
     }
-    if (pool->spec.wants_object && !contract_is_argument(top)) {
+    if (pool->spec.wants_object && !contract_is_argument(body.top)) {
         service->runs.n_ends[RUN_BAD_BODY]++;
         refuse_argument(service, request);
         return;
@@ -493,8 +494,8 @@ static void begin(struct service *service, struct request *request, bool may_sha
     run->job.done = on_done;
     run->job.takes_any_result = service->opts.any;
     list_init(&run->job.node);
-    set_deadline(service, run, top);
-    set_line(run, top, &trace);
+    set_deadline(service, run, &body);
+    set_line(run, body.top, &trace);
     run->stream = stream_asked(request);
     run->may_shape = may_shape;
     if (run->stream != STREAM_NONE)

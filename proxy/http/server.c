@@ -68,12 +68,13 @@ static const struct server_route *find_route(const struct server *server, h2o_io
 static bool takes_method(const char *methods, h2o_iovec_t method)
 {
     while (*methods != '\0') {
-        size_t n = strcspn(methods, ",");
+        size_t n = (size_t)(strchrnul(methods, ',') - methods);
 
         if (h2o_memis(methods, n, method.base, method.len))
             return true;
         methods += n;
-        methods += strspn(methods, ", ");
+        while (*methods == ',' || *methods == ' ')
+            methods++;
     }
     return false;
 }

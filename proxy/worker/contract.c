@@ -8,28 +8,28 @@
 #include "base/util.h"
 #include "worker/job.h"
 
-bool contract_check(const char *body, size_t n, struct json_slice *top, char *text, size_t size)
+bool contract_check(const char *text, size_t n, struct contract_body *body, char *why, size_t size)
 {
     static const char prefix[] = "Error unmarshaling request: ";
     struct json_fault fault;
-    enum json_kind kind = json_check(body, n, &fault);
+    enum json_kind kind = json_check_member(text, n, &fault, "deadline", &body->deadline);
 
     assert(size > sizeof(prefix));
     if (kind == JSON_OBJECT) {
-        *top = json_top(body, n);
+        body->top = json_top(text, n);
         return true;
     }
     if (kind == JSON_NULL) { /* launchers expect an object */
-        *top = (struct json_slice){"{}", 2, JSON_OBJECT};
+        body->top = (struct json_slice){"{}", 2, JSON_OBJECT};
         return true;
     }
-    memcpy(text, prefix, sizeof(prefix));
-    text += sizeof(prefix) - 1;
+    memcpy(why, prefix, sizeof(prefix));
+    why += sizeof(prefix) - 1;
     size -= sizeof(prefix) - 1;
     if (kind == JSON_BAD)
-        json_fault_say(&fault, body, n, text, size);
+        json_fault_say(&fault, text, n, why, size);
     else
-        (void)snprintf(text, size, "the body must be a JSON object");
+        (void)snprintf(why, size, "the body must be a JSON object");
     return false;
 }
 
@@ -97,23 +97,18 @@ void contract_set_line_within(struct job *job, struct json_slice top, const char
     end_line(job, top.n + n_members);
 }
 
-uint64_t contract_asked_ms(struct json_slice top)
+uint64_t contract_asked_ms(const struct contract_body *body)
 {
-    struct json_slice deadline;
-    const char *at;
-    size_t n;
+    const char *at = body->deadline.text;
+    size_t n = body->deadline.n;
     struct timespec now;
     uint64_t now_ms;
     uint64_t at_ms = 0;
 
-    if (!json_member(top, "deadline", &deadline))
-        return 0;
-    at = deadline.text;
-    n = deadline.n;
-    if (deadline.kind == JSON_STRING) {
+    if (body->deadline.kind == JSON_STRING) {
         at++;
         n -= 2;
-    } else if (deadline.kind != JSON_NUMBER) {
+    } else if (body->deadline.kind != JSON_NUMBER) {
         return 0;
     }
     if (n == 0 || n >= 19) /* 18 digits cannot overflow */

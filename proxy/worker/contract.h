@@ -17,9 +17,15 @@
 
 struct job;
 
-/* Check that body[0 .. n) is one JSON object, or null, which stands for {}. true: top is filled, of
- * kind JSON_OBJECT, pointing into the body or to static memory. false: text says what is wrong. */
-bool contract_check(const char *body, size_t n, struct json_slice *top, char *text, size_t size);
+/* The parts of a body that the proxy uses, borrowed from it or static. */
+struct contract_body {
+    struct json_slice top;      /* of kind JSON_OBJECT */
+    struct json_slice deadline; /* its member of that name; of kind JSON_BAD: it has none */
+};
+
+/* Check that text[0 .. n) is one JSON object, or null, which stands for {}. true: body is filled.
+ * false: why says what is wrong. */
+bool contract_check(const char *text, size_t n, struct contract_body *body, char *why, size_t size);
 
 /* Whether the argument is an object, an array, null or missing: what every action accepts. */
 bool contract_is_argument(struct json_slice top);
@@ -33,8 +39,8 @@ void contract_set_line(struct job *job, struct json_slice top, const char *membe
 void contract_set_line_within(struct job *job, struct json_slice top, const char *members,
                               size_t n_members);
 
-/* Milliseconds until the body's `deadline`; 0: there is none, it is past, or it is no number. */
-uint64_t contract_asked_ms(struct json_slice top);
+/* Milliseconds until the body's deadline; 0: there is none, it is past, or it is no number. */
+uint64_t contract_asked_ms(const struct contract_body *body);
 
 /* Whether the job was answered with an object or array. */
 bool contract_is_answered(const struct job *job);

@@ -37,18 +37,25 @@ static void check_line(const struct job *job, struct json_slice top)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
     struct job job = {.line = NULL};
-    struct json_slice top;
+    struct contract_body body;
+    struct json_slice deadline;
     char why[256] = "";
 
-    if (!contract_check((const char *)data, n, &top, why, sizeof(why))) {
+    if (!contract_check((const char *)data, n, &body, why, sizeof(why))) {
         assert(why[0] != '\0' && strlen(why) < sizeof(why) && strpbrk(why, "\r\n") == NULL);
         return 0;
     }
-    assert(why[0] == '\0' && top.kind == JSON_OBJECT);
-    contract_set_line(&job, top, NULL, 0);
-    check_line(&job, top);
-    (void)contract_is_argument(top);
-    (void)contract_asked_ms(top);
+    assert(why[0] == '\0' && body.top.kind == JSON_OBJECT);
+    /* What the check found on its way is what a search finds. */
+    if (json_member(body.top, "deadline", &deadline))
+        assert(deadline.kind == body.deadline.kind && deadline.text == body.deadline.text &&
+               deadline.n == body.deadline.n);
+    else
+        assert(body.deadline.kind == JSON_BAD);
+    contract_set_line(&job, body.top, NULL, 0);
+    check_line(&job, body.top);
+    (void)contract_is_argument(body.top);
+    (void)contract_asked_ms(&body);
     free(job.line);
     return 0;
 }

@@ -10,23 +10,23 @@
 #include "worker/contract.h"
 #include "worker/job.h"
 
-static bool check(const char *body, struct json_slice *top, char *text, size_t size)
+static bool check(const char *text, struct contract_body *body, char *why, size_t size)
 {
-    return contract_check(body, strlen(body), top, text, size);
+    return contract_check(text, strlen(text), body, why, size);
 }
 
 static void bodies_are_objects_or_null(void **state)
 {
-    struct json_slice top;
+    struct contract_body body;
     char text[256];
 
     (void)state;
-    assert_true(check(" {\"a\":1} ", &top, text, sizeof(text)));
-    assert_int_equal(top.kind, JSON_OBJECT);
-    assert_int_equal(top.n, strlen("{\"a\":1}"));
-    assert_true(check("null", &top, text, sizeof(text)));
-    assert_int_equal(top.n, 2);
-    assert_memory_equal(top.text, "{}", 2);
+    assert_true(check(" {\"a\":1} ", &body, text, sizeof(text)));
+    assert_int_equal(body.top.kind, JSON_OBJECT);
+    assert_int_equal(body.top.n, strlen("{\"a\":1}"));
+    assert_true(check("null", &body, text, sizeof(text)));
+    assert_int_equal(body.top.n, 2);
+    assert_memory_equal(body.top.text, "{}", 2);
 }
 
 static void what_is_wrong_with_a_body_is_said(void **state)
@@ -37,13 +37,13 @@ static void what_is_wrong_with_a_body_is_said(void **state)
         {"[]", "the body must be a JSON object"},
         {"1", "the body must be a JSON object"},
     };
-    struct json_slice top;
+    struct contract_body body;
     char wanted[256];
     char text[256];
 
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-        assert_false(check(cases[i][0], &top, text, sizeof(text)));
+        assert_false(check(cases[i][0], &body, text, sizeof(text)));
         (void)snprintf(wanted, sizeof(wanted), "Error unmarshaling request: %s", cases[i][1]);
         assert_string_equal(text, wanted);
     }
@@ -95,10 +95,12 @@ static void in_an_empty_object_no_comma_follows_the_last_member(void **state)
 
 static uint64_t asked_ms(const char *deadline)
 {
-    char body[128];
+    struct contract_body body;
+    char text[128], why[256];
 
-    (void)snprintf(body, sizeof(body), "{\"deadline\":%s}", deadline);
-    return contract_asked_ms(json_top(body, strlen(body)));
+    (void)snprintf(text, sizeof(text), "{\"deadline\":%s}", deadline);
+    assert_true(check(text, &body, why, sizeof(why)));
+    return contract_asked_ms(&body);
 }
 
 static void a_deadline_is_a_moment_to_come(void **state)

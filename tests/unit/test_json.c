@@ -376,6 +376,41 @@ static void a_member_that_is_not_there_leaves_the_result_alone(void **state)
     assert_string_equal(value.text, "kept");
 }
 
+/* json_check_member() finds what json_member() finds. */
+static void a_check_finds_a_member_on_its_way(void **state)
+{
+    static const struct {
+        const char *text, *value; /* NULL: there is none */
+    } cases[] = {
+        {"{\"b\":1,\"a\": [2] ,\"c\":3}", "[2]"},
+        {"{\"a\":1,\"b\":2,\"a\":{}}", "{}"},
+        {"{\"\\u0061\":\"x\"}", "\"x\""},
+        {" {\"a\"\n:\n1.5e3\n} ", "1.5e3"},
+        {"{\"b\":{\"a\":1}}", NULL},
+        {"[{\"a\":1}]", NULL},
+        {"{\"ab\":1,\"\":2,\"\\\\a\":3}", NULL},
+        {"{\"b\":\"a\"}", NULL},
+        {"{}", NULL},
+        {"1", NULL},
+        {"{\"a\":1", NULL},
+        {"{\"a\":1}}", NULL},
+        {"", NULL},
+    };
+    struct json_slice value;
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        size_t n = strlen(cases[i].text);
+        enum json_kind kind = json_check(cases[i].text, n, NULL);
+
+        assert_int_equal(json_check_member(cases[i].text, n, NULL, "a", &value), kind);
+        if (cases[i].value != NULL)
+            assert_slice(value, cases[i].value);
+        else
+            assert_int_equal(value.kind, JSON_BAD);
+    }
+}
+
 static void equality_is_of_what_is_spelled(void **state)
 {
     static const struct {
@@ -511,6 +546,7 @@ int main(void)
         cmocka_unit_test(the_last_member_of_a_name_wins),
         cmocka_unit_test(a_member_is_found_by_an_escaped_name),
         cmocka_unit_test(a_member_that_is_not_there_leaves_the_result_alone),
+        cmocka_unit_test(a_check_finds_a_member_on_its_way),
         cmocka_unit_test(equality_is_of_what_is_spelled),
         cmocka_unit_test(escapes_are_undone),
         cmocka_unit_test(an_escaped_nul_is_unescaped_to_one),
