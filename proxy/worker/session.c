@@ -3,8 +3,6 @@
 #include <assert.h>
 #include <string.h>
 
-#include "worker/parts.h"
-
 void session_init(struct session *s, struct loop *loop, const struct exec_spec *spec,
                   const struct worker_opts *opts, struct output *out, struct output *err)
 {
@@ -59,56 +57,4 @@ void session_done(struct session *s)
     assert(s->window.n == 0 && list_empty(&s->finished) && list_empty(&s->returned));
     session_close(s);
     channel_done(&s->channel);
-}
-
-void session_add(struct session *s, struct job *job)
-{
-    assert(session_room(s) > 0);
-    job->holder = &s->holder;
-    job->cancel_told = job->pause_told = false;
-    window_add(&s->window, job);
-    loop_post(s->loop, s->step);
-}
-
-unsigned session_room(const struct session *s)
-{
-    unsigned depth = pacing_depth(&s->pacing);
-
-    return !session_is_lost(s) && depth > s->window.n ? depth - s->window.n : 0;
-}
-
-bool session_is_lost(const struct session *s)
-{
-    return s->ended || s->spoiled || s->refused;
-}
-
-bool session_is_deserted(const struct session *s)
-{
-    return s->window.numbered && window_is_deserted(&s->window);
-}
-
-void session_assume_ready(struct session *s)
-{
-    s->ready = true;
-}
-
-struct job *session_take_finished(struct session *s)
-{
-    struct list *node = list_take_first(&s->finished);
-
-    return node != NULL ? list_item(node, struct job, node) : NULL;
-}
-
-struct job *session_take_returned(struct session *s)
-{
-    struct list *node = list_take_first(&s->returned);
-
-    return node != NULL ? list_item(node, struct job, node) : NULL;
-}
-
-struct job *session_take_spoken(struct session *s)
-{
-    struct list *node = list_take_first(&s->spoke);
-
-    return node != NULL ? list_item(node, struct parts, node)->job : NULL;
 }

@@ -6,12 +6,13 @@
  *
  *     give.c     writes lines to it, as soon and as far as it may have them
  *     hear.c     reads what it says, ends jobs, takes back what it has not begun
- *     session.c  opens and closes, and answers questions about it
+ *     session.c  opens and closes
  *
- * These three files write the fields; all others call their functions. A session records facts and
+ * These three files and the functions below write the fields; all others call them. A session records facts and
  * posts `step`; worker.c decides what follows, and has the life of the process.
  */
 
+#include <assert.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -20,6 +21,7 @@
 #include "worker/channel.h"
 #include "worker/job.h"
 #include "worker/pacing.h"
+#include "worker/parts.h"
 #include "worker/placement.h"
 #include "worker/stdin_probe.h"
 #include "worker/window.h"
@@ -106,19 +108,61 @@ void session_close(struct session *session);
 /* Frees memory. No job is left, and all results were collected. */
 void session_done(struct session *session);
 
-/* Put the job into the window until it is finished or returned. give_next() writes its line. */
-void session_add(struct session *session, struct job *job);
-/* How many more jobs the process may be given. */
-unsigned session_room(const struct session *session);
 /* No more answers will come. */
-bool session_is_lost(const struct session *session);
+static inline bool session_is_lost(const struct session *s)
+{
+    return s->ended || s->spoiled || s->refused;
+}
+
+/* How many more jobs the process may be given. */
+static inline unsigned session_room(const struct session *s)
+{
+    unsigned depth = pacing_depth(&s->pacing);
+
+    return !session_is_lost(s) && depth > s->window.n ? depth - s->window.n : 0;
+}
+
+/* Put the job into the window until it is finished or returned. give_next() writes its line. */
+static inline void session_add(struct session *s, struct job *job)
+{
+    assert(session_room(s) > 0);
+    job->holder = &s->holder;
+    job->cancel_told = job->pause_told = false;
+    window_add(&s->window, job);
+    loop_post(s->loop, s->step);
+}
+
 /* The window is numbered and holds nothing but tombstones. */
-bool session_is_deserted(const struct session *session);
+static inline bool session_is_deserted(const struct session *s)
+{
+    return s->window.numbered && window_is_deserted(&s->window);
+}
+
 /* The process counts as ready, though it reported nothing. */
-void session_assume_ready(struct session *session);
+static inline void session_assume_ready(struct session *s)
+{
+    s->ready = true;
+}
 
 /* Hand the oldest result to the owner; NULL: there is none. */
-struct job *session_take_finished(struct session *session);
-struct job *session_take_spoken(struct session *session);
+static inline struct job *session_take_finished(struct session *s)
+{
+    struct list *node = list_take_first(&s->finished);
+
+    return node != NULL ? list_item(node, struct job, node) : NULL;
+}
+
+static inline struct job *session_take_spoken(struct session *s)
+{
+    struct list *node = list_take_first(&s->spoke);
+
+    return node != NULL ? list_item(node, struct parts, node)->job : NULL;
+}
+
 /* Jobs for another worker, the youngest first. */
-struct job *session_take_returned(struct session *session);
+static inline struct job *session_take_returned(struct session *s)
+{
+    struct list *node = list_take_first(&s->returned);
+
+    return node != NULL ? list_item(node, struct job, node) : NULL;
+}
