@@ -54,6 +54,14 @@ static unsigned n_workers(const struct config *config)
     return config->workers > 0 ? (unsigned)config->workers : cpus_usable("");
 }
 
+/* One processor is left for ourselves: with light work we are as busy as a worker. */
+static unsigned n_light(void)
+{
+    unsigned n_cpus = cpus_usable("");
+
+    return n_cpus > 1 ? n_cpus - 1 : 1;
+}
+
 void setup_descriptors(struct setup *setup)
 {
     const struct config *config = setup->config;
@@ -407,6 +415,7 @@ static void set_options(struct setup *setup, struct service *service)
 
     service->opts = (struct service_opts){
         .pool = {.n_workers = n_workers(config),
+                 .n_light = n_light(),
                  .queue_max = (unsigned)config->queue_max,
                  .restart = {.pause_ms = config->restart_pause_ms,
                              .pause_max_ms = config->restart_pause_max_ms,

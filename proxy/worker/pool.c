@@ -7,6 +7,7 @@
 #include "base/log.h"
 
 #define WHY_MAX     160 /* bytes of the last reason, next to our own text */
+#define LOOK_MS     2   /* until we look whether light work has become heavy */
 #define SPREAD_JOBS 8   /* with fewer jobs in all, each goes to the least busy worker; a guess */
 
 static void start_what_is_down(struct pool *pool);
@@ -210,12 +211,28 @@ static bool is_better(const struct worker *worker, const struct worker *best, ui
     return worker_n_jobs(worker) < worker_n_jobs(best);
 }
 
+/* Whether the work is light, and one of the first n_light workers is getting on with it. Then more
+ * workers would only take the processors that these and the proxy need. */
+static bool is_light(const struct pool *pool, uint64_t now_ns)
+{
+    if (pool->opts.n_light >= pool->opts.n_workers)
+        return false;
+    for (unsigned i = 0; i < pool->opts.n_light; i++) {
+        const struct worker *worker = &pool->workers[i].worker;
+
+        if (worker_is_ready(worker) && !session_is_lost(&worker->session) &&
+            worker_batch(worker) > 1 && !worker_is_stalled(worker, now_ns))
+            return true;
+    }
+    return false;
+}
+
 /* The worker with room that has the fewest jobs; NULL: none has room. Equals take turns, but light
  * work stays with the first workers: waking another process costs more than the work. */
 static struct worker *choose(struct pool *pool, uint64_t now_ns)
 {
     struct worker *best = NULL;
-    unsigned n = pool->opts.n_workers;
+    unsigned n = is_light(pool, now_ns) ? pool->opts.n_light : pool->opts.n_workers;
     unsigned chosen = 0;
 
     for (unsigned i = 0; i < n && (best == NULL || worker_n_jobs(best) > 0); i++) {
@@ -274,6 +291,14 @@ static void give(struct pool *pool, struct worker *worker)
     worker_give(worker, job);
 }
 
+/* Jobs wait for busy workers while others are idle: look again soon, as those may have begun
+ * something that is not light. */
+static void look_again(struct pool *pool, uint64_t now_ns)
+{
+    if (!loop_timer_is_set(&pool->look) && is_light(pool, now_ns))
+        loop_timer_set(pool->loop, &pool->look, loop_now_ms(pool->loop) + LOOK_MS);
+}
+
 /* Give queued jobs to workers with room, and write their lines. */
 static void dispatch(struct pool *pool)
 {
@@ -299,8 +324,10 @@ static void dispatch(struct pool *pool)
             continue;
         }
         worker = takes_next(pool, last, now_ns) ? last : choose(pool, now_ns);
-        if (worker == NULL)
+        if (worker == NULL) {
+            look_again(pool, now_ns);
             break;
+        }
         if (last != NULL && last != worker)
             worker_feed(last);
         give(pool, worker);
@@ -309,6 +336,13 @@ static void dispatch(struct pool *pool)
     if (last != NULL)
         worker_feed(last);
     start_what_is_down(pool);
+}
+
+static void on_look(struct loop_timer *timer)
+{
+    struct pool *pool = container_of(timer, struct pool, look);
+
+    loop_post(pool->loop, &pool->dispatch);
 }
 
 static void on_dispatch(struct loop_post *post)
@@ -543,6 +577,7 @@ void pool_retire(struct pool *pool, pool_retired_fn *retired, void *owner)
     pool->retired = retired;
     pool->retired_owner = owner;
     loop_timer_clear(&pool->restart);
+    loop_timer_clear(&pool->look);
     end_workers(pool, worker_retire);
 }
 
@@ -559,7 +594,7 @@ struct pool *pool_new(struct loop *loop, struct exec_spec *spec, const struct po
 {
     struct pool *pool = xcalloc(1, sizeof(*pool));
 
-    assert(opts->n_workers > 0);
+    assert(opts->n_workers > 0 && opts->n_light > 0);
     pool->loop = loop;
     pool->spec = *spec;
     memset(spec, 0, sizeof(*spec));
@@ -571,6 +606,7 @@ struct pool *pool_new(struct loop *loop, struct exec_spec *spec, const struct po
     pool->holder = (struct job_holder){.loop = loop, .step = &pool->dispatch};
     loop_timer_init(&pool->late, on_late);
     loop_timer_init(&pool->restart, on_restart);
+    loop_timer_init(&pool->look, on_look);
     list_init(&pool->room.node);
     pool->room.on_room = on_room;
     pool->workers = xcalloc(opts->n_workers, sizeof(*pool->workers));
@@ -597,6 +633,7 @@ void pool_free(struct pool **pool)
     loop_post_cancel(&p->dispatch);
     loop_timer_clear(&p->late);
     loop_timer_clear(&p->restart);
+    loop_timer_clear(&p->look);
     list_remove(&p->room.node);
     exec_spec_done(&p->spec);
     free(p);

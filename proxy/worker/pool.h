@@ -26,6 +26,7 @@
 
 struct pool_opts {
     unsigned n_workers; /* 1 and more */
+    unsigned n_light;   /* workers that share light work while they have room for it; 1 and more */
     unsigned queue_max; /* jobs waiting for a worker */
     struct backoff_opts restart;
     struct worker_opts worker;
@@ -73,6 +74,7 @@ struct pool {
     struct loop_post dispatch;
     struct job_holder holder;  /* of what is queued */
     struct loop_timer late;    /* the soonest deadline in the queue */
+    struct loop_timer look;    /* set while jobs wait though workers are idle: look_again() */
     struct loop_timer restart; /* the soonest moment at which a worker may be started again */
     struct output_waiter room; /* while our logs are full no activation begins */
     pool_started_fn *started;  /* NULL once it was called */

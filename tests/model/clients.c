@@ -85,6 +85,7 @@ static struct pool_slot *start_pool(void)
 {
     static struct buf nothing;
     struct pool_opts opts = {.n_workers = scenario->n_workers,
+                             .n_light = 1,
                              .queue_max = scenario->queue_max,
                              .restart = {.pause_ms = 1,
                                          .pause_max_ms = 4,

@@ -68,6 +68,7 @@ static inline int set_up(void **state)
     capture_open(&f->err, f->loop);
     f->opts = (struct pool_opts){
         .n_workers = 1,
+        .n_light = 1,
         .queue_max = TASKS_MAX,
         .restart = {.pause_ms = 1, .pause_max_ms = 4, .broken_after = 3, .broken_life_ms = FAR_MS},
         .worker = {.start_ms = LIMIT_MS / 2,

@@ -126,6 +126,34 @@ static void a_busy_worker_does_not_keep_the_others_from_working(void **state)
     stop(f);
 }
 
+static bool two_are_ready(void *subject)
+{
+    const struct pool *pool = ((struct fixture *)subject)->pool;
+
+    return worker_is_ready(&pool->workers[0].worker) && worker_is_ready(&pool->workers[1].worker);
+}
+
+/* Light work stays with one worker even if its window is full, but not behind a long activation. */
+static void a_worker_whose_light_work_turns_long_does_not_keep_the_others_from_working(void **state)
+{
+    struct fixture *f = *state;
+    struct pacing *pacing;
+
+    f->opts.n_workers = 2;
+    f->opts.worker.pipeline = f->opts.worker.ahead_max = 2;
+    start(f, serve());
+    loop_until(f->loop, two_are_ready, f);
+    pacing = &f->pool->workers[0].worker.session.pacing;
+    pacing->work_ns = 1000; /* as after many light activations */
+    pacing->n_silent = 1000;
+    (void)submit(f, "deaf");
+    (void)submit(f, "line3:{\"n\":1}");
+    (void)submit(f, "line3:{\"n\":2}");
+    loop_until(f->loop, one_is_done, f);
+    assert_answer(&f->tasks[2], "{\"n\":2}");
+    stop(f);
+}
+
 static void done_is_never_called_inside_a_call(void **state)
 {
     struct fixture *f = *state; /* on_done() looks */
@@ -363,6 +391,7 @@ int main(void)
         TEST(jobs_run_in_the_order_in_which_they_came),
         TEST(each_job_gets_its_own_answer),
         TEST(a_busy_worker_does_not_keep_the_others_from_working),
+        TEST(a_worker_whose_light_work_turns_long_does_not_keep_the_others_from_working),
         TEST(done_is_never_called_inside_a_call),
         TEST(jobs_are_counted_until_they_are_done),
         TEST(the_queue_takes_the_last_job_that_fits),
