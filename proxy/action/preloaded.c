@@ -29,6 +29,7 @@ void preloaded_done(struct preloaded *preloaded)
 {
     envelope_done(&preloaded->envelope);
     free(preloaded->dir);
+    free(preloaded->wanted);
     memset(preloaded, 0, sizeof(*preloaded));
 }
 
@@ -143,6 +144,7 @@ static int take_folder(struct preloaded *preloaded, const struct preloaded_opts 
 {
     auto_free char *dir = realpath(path, NULL);
     auto_free char *file = NULL;
+    struct buf wanted = {0};
     struct err none;
 
     if (dir == NULL)
@@ -159,11 +161,14 @@ static int take_folder(struct preloaded *preloaded, const struct preloaded_opts 
     file = only_file(dir);
     if (file != NULL)
         return take_file(preloaded, opts, file, err);
-    return err_set(err, ERR_REQUEST, 0, "%s: no action in folder \"%s\": want a single file, or %s",
-                   preloaded->origin, path,
-                   strstr(none.text, "include ") != NULL
-                       ? strstr(none.text, "include ") + strlen("include ")
-                       : none.text);
+    if (none.kind != ERR_CODE)
+        return err_set(err, none.kind, none.os, "%s: %s", preloaded->origin, none.text);
+    buf_add_text(&wanted, "a single file, or ");
+    runtimes_add_entries(opts->runtimes, opts->fallback, &wanted);
+    preloaded->wanted = xstrndup(buf_at(&wanted), buf_len(&wanted));
+    buf_done(&wanted);
+    return err_set(err, ERR_REQUEST, 0, "%s: no action in folder \"%s\": want %s",
+                   preloaded->origin, path, preloaded->wanted);
 }
 
 /* ---- where it comes from ---- */

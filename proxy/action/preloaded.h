@@ -38,6 +38,7 @@ struct preloaded {
     const struct runtime *runtime; /* of `dir` or of the source text; NULL: decided by the code */
     const char *origin; /* what named it, for error texts: "--action", "OW_AUTOINIT", ... */
     bool may_fail;      /* on failure wait for an /init, as OW_AUTOINIT's own proxy does */
+    char *wanted;       /* owned; the folder has no action: what it would need. NULL: else */
 };
 
 /* 1: found, preloaded filled; 0: there is none; -1: err says what is wrong with it. preloaded:

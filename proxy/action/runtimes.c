@@ -347,6 +347,19 @@ static size_t candidates(const struct runtimes *runtimes, const struct runtime *
     return n;
 }
 
+void runtimes_add_entries(const struct runtimes *runtimes, const struct runtime *fallback,
+                          struct buf *out)
+{
+    auto_free const struct runtime **order = xcalloc(runtimes->n, sizeof(struct runtime *));
+    size_t n = candidates(runtimes, fallback, order);
+    /* Apache's test suites expect the fallback's entry right after "include", so native comes
+     * last. */
+    size_t first = n > 0 && strcmp(order[0]->name, NATIVE_NAME) == 0 ? 1 : 0;
+
+    for (size_t i = 0; i < n; i++)
+        say_entries(out, order[(first + i) % n], i == 0, i + 1 == n);
+}
+
 const struct runtime *runtimes_for_folder(const struct runtimes *runtimes,
                                           const struct runtime *fallback, const char *dir,
                                           struct err *err)
@@ -355,7 +368,6 @@ const struct runtime *runtimes_for_folder(const struct runtimes *runtimes,
     auto_fd int folder = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     size_t n = candidates(runtimes, fallback, order);
     struct buf text = {0};
-    size_t first;
 
     if (folder < 0) {
         (void)err_set(err, ERR_SYSTEM, errno, "cannot open folder \"%s\": %s", dir,
@@ -366,11 +378,7 @@ const struct runtime *runtimes_for_folder(const struct runtimes *runtimes,
         if (find_entry(order[i], folder) != NULL)
             return order[i];
     }
-    /* Apache's test suites expect the fallback's entry right after "include", so native comes
-     * last. */
-    first = n > 0 && strcmp(order[0]->name, NATIVE_NAME) == 0 ? 1 : 0;
-    for (size_t i = 0; i < n; i++)
-        say_entries(&text, order[(first + i) % n], i == 0, i + 1 == n);
+    runtimes_add_entries(runtimes, fallback, &text);
     (void)err_set(err, ERR_CODE, 0, "%s%sZip file does not include %.*s",
                   fallback != NULL && fallback->no_entry != NULL ? fallback->no_entry : "",
                   fallback != NULL && fallback->no_entry != NULL ? " " : "", (int)buf_len(&text),

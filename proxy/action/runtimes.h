@@ -54,6 +54,10 @@ bool runtime_always_compiles(const struct runtime *runtime);
 /* Whether the action in `dir` is: always, or for a file in it ("compile_if", "compile_unless"). */
 bool runtime_compiles(const struct runtime *runtime, const char *dir);
 
+/* Append what a folder must have to be an action: "__main__.py (python) or an executable exec
+ * (native)". */
+void runtimes_add_entries(const struct runtimes *runtimes, const struct runtime *fallback,
+                          struct buf *out);
 /* The runtime for an unpacked archive in `dir`: native for an executable `exec`, then `fallback`
  * (the other way round when that takes programs), then the others by name, except those used only
  * when named. NULL: err is ERR_CODE and names what was looked for: "Zip file does not include

@@ -18,6 +18,7 @@
 
 #define PATIENCE_MS                                                                                \
     400 /* for an editor that empties a file, or takes it away, and then writes it */
+#define COMMAND    "dev" /* what the user gave: the first word of errors */
 #define AGAIN_MS   40
 #define GRACE_MS   500  /* a load has so long at least, if a save abandoned the one before it */
 #define GRACES_MAX 12   /* the grace doubles so often */
@@ -354,26 +355,28 @@ static void set_inspect(struct loader *loader, struct preloaded *preloaded)
                      "--inspect: for nodejs, python and java only");
 }
 
-/* There is no code to load: what is wrong, and on a second line what to do. */
-static void note_not_found(struct loader *loader, const struct err *err)
+/* There is no code to load: tell what is wrong, and on a second line what to do. wanted: what the
+ * folder needs; NULL: err says what is wrong. */
+static void note_not_found(struct loader *loader, const char *wanted, const struct err *err)
 {
-    const char *text = err->text, *want;
+    static const char origin[] = COMMAND ": ";
     struct buf why = {0};
     struct stat info;
 
-    if (strncmp(text, "dev: ", 5) == 0)
-        text += 5;
-    want = strstr(text, ": want ");
     if (stat(loader->target.code, &info) == 0 && S_ISREG(info.st_mode) && info.st_size == 0) {
         text_add(&why, "%s is empty", loader->target.only);
-    } else if (want != NULL && target_is_empty(&loader->target)) {
-        text_add(&why, "%.*s\nSave a source file in it, or begin with: whiskloop new LANGUAGE ",
-                 (int)(want - text), text);
-        text_add_word(&why, loader->target.path);
-    } else if (want != NULL) {
-        text_add(&why, "%.*s\nIt needs%s", (int)(want - text), text, want + strlen(": want"));
+    } else if (wanted != NULL) {
+        text_add(&why, "no action in folder \"%s\"\n", loader->target.code);
+        if (target_is_empty(&loader->target)) {
+            buf_add_text(&why, "Save a source file in it, or begin with: whiskloop new LANGUAGE ");
+            text_add_word(&why, loader->target.path);
+        } else {
+            text_add(&why, "It needs %s", wanted);
+        }
+    } else if (strncmp(err->text, origin, strlen(origin)) == 0) {
+        buf_add_text(&why, err->text + strlen(origin));
     } else {
-        buf_add_text(&why, text);
+        buf_add_text(&why, err->text);
     }
     on_init_done(loader, buf_at(&why), buf_len(&why));
     buf_done(&why);
@@ -382,7 +385,7 @@ static void note_not_found(struct loader *loader, const struct err *err)
 static void load(struct loader *loader)
 {
     struct service *service = loader->service;
-    struct preloaded_opts opts = {.command = "dev",
+    struct preloaded_opts opts = {.command = COMMAND,
                                   .main = loader->opts.main,
                                   .env = loader->opts.env,
                                   .bytes_max = loader->opts.bytes_max,
@@ -403,8 +406,8 @@ static void load(struct loader *loader)
     move(loader, LOADER_LOADING);
     loader->changed(loader->owner);
     if (preloaded_find(&preloaded, &opts, &err) < 0) {
+        note_not_found(loader, preloaded.wanted, &err);
         preloaded_done(&preloaded);
-        note_not_found(loader, &err);
         return;
     }
     loader->language = language_of(&preloaded, loader);

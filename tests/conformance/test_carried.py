@@ -318,6 +318,20 @@ def test_a_path_without_an_action_is_refused_at_start(folder, path, wanted, text
     assert (status, err[:len(text)]) == (wanted, text)
 
 
+def test_what_a_folder_needs_is_told_whatever_the_words_of_a_manifest(folder):
+    """The manifest's own text for archives ("no_entry") has no part in it."""
+    runtimes = folder / "runtimes"
+    (runtimes / "toy").mkdir(parents=True)
+    put(runtimes / "toy", "runtime.json", json.dumps({
+        "name": "toy", "entry": ["main.toy"], "source": "main.toy", "answers": "stdout", "launch": ["cat"],
+        "no_entry": "Please include a main file."}))
+    put(folder / "two", "a.txt", "a")
+    put(folder / "two", "b.txt", "b")
+    status, err = ended(folder, "--action", "two", "--runtime-dir", runtimes, "--runtime", "toy")
+    assert (status, err) == (2, 'whiskloop: --action: no action in folder "two": want a single file, or main.toy (toy) '
+                             "or an executable exec (native)\n")
+
+
 def test_who_waits_for_a_broken_action_is_told_why(folder, gate):
     """A request that came early gets the reason, not a closed connection."""
     door = gate()
