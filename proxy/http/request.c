@@ -419,8 +419,9 @@ void request_send(struct request *request, struct buf *bytes, bool is_last)
     if (is_last)
         request->watcher = NULL;
     connection_sending(request->connection);
-    h2o_send(request->req, pieces, n, is_last ? H2O_SEND_STATE_FINAL : H2O_SEND_STATE_IN_PROGRESS);
     loop_hurry(request->all->loop); /* libh2o continues in the next turn; wake the loop for it */
+    /* Last: where there is nothing to write, libh2o disposes of the request inside this call. */
+    h2o_send(request->req, pieces, n, is_last ? H2O_SEND_STATE_FINAL : H2O_SEND_STATE_IN_PROGRESS);
 }
 
 void request_break(struct request *request, struct buf *bytes)
