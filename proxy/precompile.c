@@ -48,7 +48,7 @@ static int read_options(struct envelope *envelope, const struct precompile_opts 
                         struct err *err)
 {
     const char *env = opts->env != NULL ? opts->env : "{}";
-    struct buf body = {0};
+    auto_buf struct buf body = {0};
     struct err why;
     int result;
 
@@ -60,7 +60,6 @@ static int read_options(struct envelope *envelope, const struct precompile_opts 
     buf_add_text(&body, env);
     buf_add_text(&body, "}}");
     result = envelope_read(envelope, buf_at(&body), buf_len(&body), &why);
-    buf_done(&body);
     return result < 0 ? err_set(err, ERR_REQUEST, 0, "-env: %s", why.text) : 0;
 }
 

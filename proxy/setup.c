@@ -94,18 +94,21 @@ void setup_descriptors(struct setup *setup)
 #define PIPES_OF_WORKER  3          /* that are enlarged: spawn.h */
 #define PIPE_BUDGET_PART 2 /* share of the user's pages: other containers may use the same uid */
 
+/* The number that a file of /proc holds; 0: it cannot be read. */
+static uint64_t read_number(const char *path)
+{
+    auto_file FILE *file = fopen(path, "re");
+    uint64_t number;
+
+    return file != NULL && fscanf(file, "%" SCNu64, &number) == 1 ? number : 0;
+}
+
 int setup_pipe_bytes(const char *soft_limit_file, unsigned n_workers)
 {
-    FILE *file = fopen(soft_limit_file, "re");
-    uint64_t n_pages = 0;
+    uint64_t n_pages = read_number(soft_limit_file);
     uint64_t each;
     unsigned bytes = PIPE_MAX_BYTES;
 
-    if (file != NULL) {
-        if (fscanf(file, "%" SCNu64, &n_pages) != 1)
-            n_pages = 0;
-        (void)fclose(file);
-    }
     if (n_pages == 0) /* no limit */
         return PIPE_MAX_BYTES;
     /* One worker extra: a replacement starts beside the one it replaces. */
@@ -201,7 +204,7 @@ static int no_such_runtime(const struct setup *setup, const char *dir, struct er
 {
     const struct runtimes *runtimes = &setup->runtimes;
     struct suggest suggest = {.word = fallback_name(setup)};
-    struct buf names = {0};
+    auto_buf struct buf names = {0};
 
     for (size_t i = 0; i < runtimes->n; i++) {
         suggest_offer(&suggest, runtimes->items[i].name);
@@ -214,7 +217,6 @@ static int no_such_runtime(const struct setup *setup, const char *dir, struct er
                   suggest.word, suggest.best != NULL ? "; did you mean " : "",
                   suggest.best != NULL ? suggest.best : "", suggest.best != NULL ? "?" : "",
                   buf_at(&names), dir);
-    buf_done(&names);
     return -1;
 }
 

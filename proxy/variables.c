@@ -92,13 +92,10 @@ static int read_lines(char ***vector, const char *option, const char *path, FILE
 
 int variables_add_file(char ***vector, const char *option, const char *path, struct err *err)
 {
-    FILE *file = fopen(path, "re");
-    int result;
+    auto_file FILE *file = fopen(path, "re");
 
     if (file == NULL)
         return err_set(err, ERR_REQUEST, errno, "%s: cannot read \"%s\": %s", option, path,
                        strerror(errno));
-    result = read_lines(vector, option, path, file, err);
-    (void)fclose(file);
-    return result;
+    return read_lines(vector, option, path, file, err);
 }

@@ -17,14 +17,6 @@
 #define BUILT_BYTES 256 /* bytes of exec.env; the longest known has 42 */
 #define TRACE_FILE  "/tmp/action.log"
 
-/* NULL also when empty: Apache's images switch a feature off this way. */
-static const char *variable(const char *name)
-{
-    const char *value = getenv(name);
-
-    return value != NULL && value[0] != '\0' ? value : NULL;
-}
-
 static bool is_named_proxy(const char *program)
 {
     const char *slash = strrchr(program, '/');
@@ -34,12 +26,12 @@ static bool is_named_proxy(const char *program)
 
 int actionloop_read(struct actionloop *actionloop, const char *program, bool debug, struct err *err)
 {
-    const char *wait_for_ack = variable("OW_WAIT_FOR_ACK");
+    const char *wait_for_ack = env_text("OW_WAIT_FOR_ACK");
 
     *actionloop = (struct actionloop){
-        .compiler = variable("OW_COMPILER"),
-        .execution_env = variable("OW_EXECUTION_ENV"),
-        .save_jar = variable("OW_SAVE_JAR"),
+        .compiler = env_text("OW_COMPILER"),
+        .execution_env = env_text("OW_EXECUTION_ENV"),
+        .save_jar = env_text("OW_SAVE_JAR"),
         .wait_for_ack = wait_for_ack != NULL,
     };
     /* Even when empty: then it is such an image, with something switched off. */

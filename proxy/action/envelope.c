@@ -224,7 +224,7 @@ static void read_file(struct envelope *envelope, struct json_slice slice)
 /* The text of a value as stored in a variable, NUL-terminated. out: room for value.n + 1 bytes. */
 static size_t put_value(struct json_slice value, char *out)
 {
-    struct buf compact = {0};
+    auto_buf struct buf compact = {0};
     size_t n = 0;
 
     if (value.kind == JSON_STRING) {
@@ -233,7 +233,6 @@ static size_t put_value(struct json_slice value, char *out)
         json_compact(&compact, value);
         n = buf_len(&compact);
         memcpy(out, buf_at(&compact), n);
-        buf_done(&compact);
     }
     out[n] = '\0';
     return n;

@@ -64,7 +64,7 @@ static bool placeholders_known(const char *text)
 /* One pass: substituted values are not scanned again, so {main} may be anything. */
 char *manifest_expand(const char *text, const char *const values[N_PLACEHOLDERS])
 {
-    struct buf out = {0};
+    auto_buf struct buf out = {0};
     char *expanded;
 
     while (*text != '\0') {
@@ -79,7 +79,6 @@ char *manifest_expand(const char *text, const char *const values[N_PLACEHOLDERS]
         text += n > 0 ? n : 1;
     }
     expanded = xstrndup(buf_at(&out), buf_len(&out));
-    buf_done(&out);
     return expanded;
 }
 

@@ -18,13 +18,6 @@
 #include "base/json.h"
 #include "base/util.h"
 
-static const char *variable(const char *name)
-{
-    const char *value = getenv(name);
-
-    return value != NULL && value[0] != '\0' ? value : NULL;
-}
-
 void preloaded_done(struct preloaded *preloaded)
 {
     envelope_done(&preloaded->envelope);
@@ -144,7 +137,7 @@ static int take_folder(struct preloaded *preloaded, const struct preloaded_opts 
 {
     auto_free char *dir = realpath(path, NULL);
     auto_free char *file = NULL;
-    struct buf wanted = {0};
+    auto_buf struct buf wanted = {0};
     struct err none;
 
     if (dir == NULL)
@@ -166,7 +159,6 @@ static int take_folder(struct preloaded *preloaded, const struct preloaded_opts 
     buf_add_text(&wanted, "a single file, or ");
     runtimes_add_entries(opts->runtimes, opts->fallback, &wanted);
     preloaded->wanted = xstrndup(buf_at(&wanted), buf_len(&wanted));
-    buf_done(&wanted);
     return err_set(err, ERR_REQUEST, 0, "%s: no action in folder \"%s\": want %s",
                    preloaded->origin, path, preloaded->wanted);
 }
@@ -199,8 +191,8 @@ static int take_own_folder(struct preloaded *preloaded, const struct preloaded_o
 /* As if sent by an /init: base64, magic bytes and all. */
 static int take_variable(struct preloaded *preloaded, const char *code, struct err *err)
 {
-    const char *binary = variable("__OW_ACTION_BINARY");
-    struct buf body = {0};
+    const char *binary = env_text("__OW_ACTION_BINARY");
+    auto_buf struct buf body = {0};
     int result;
 
     buf_add_text(&body, "{\"value\":{\"code\":");
@@ -208,7 +200,6 @@ static int take_variable(struct preloaded *preloaded, const char *code, struct e
     buf_add_text(&body,
                  binary != NULL && strcmp(binary, "true") == 0 ? ",\"binary\":true}}" : "}}");
     result = envelope_read(&preloaded->envelope, buf_at(&body), buf_len(&body), err);
-    buf_done(&body);
     return result < 0 ? -1 : 1;
 }
 
@@ -231,8 +222,8 @@ static void add_env(struct envelope *envelope, char *const *env)
 
 int preloaded_find(struct preloaded *preloaded, const struct preloaded_opts *opts, struct err *err)
 {
-    const char *autoinit = variable("OW_AUTOINIT");
-    const char *code = variable("__OW_ACTION_CODE");
+    const char *autoinit = env_text("OW_AUTOINIT");
+    const char *code = env_text("__OW_ACTION_CODE");
     const char *main = NULL;
     int result;
 
@@ -246,11 +237,11 @@ int preloaded_find(struct preloaded *preloaded, const struct preloaded_opts *opt
     } else if (autoinit != NULL) {
         preloaded->origin = "OW_AUTOINIT";
         preloaded->may_fail = true;
-        main = variable("OW_AUTOINIT_MAIN");
+        main = env_text("OW_AUTOINIT_MAIN");
         result = take_path(preloaded, opts, autoinit, err);
     } else if (code != NULL) {
         preloaded->origin = "__OW_ACTION_CODE";
-        main = variable("__OW_ACTION_MAIN");
+        main = env_text("__OW_ACTION_MAIN");
         result = take_variable(preloaded, code, err);
     } else {
         preloaded->origin = PRELOADED_FOLDER;

@@ -205,7 +205,7 @@ const struct runtime *runtimes_for_source(const struct runtimes *runtimes,
                                           const struct runtime *fallback, const char *path,
                                           struct err *err)
 {
-    struct buf endings = {0};
+    auto_buf struct buf endings = {0};
 
     if (fallback->builds_all || ending_of(path) == NULL || runtime_has_ending_of(fallback, path))
         return fallback;
@@ -217,7 +217,6 @@ const struct runtime *runtimes_for_source(const struct runtimes *runtimes,
                   "no runtime takes source files that end in %s; known are %s, programs, scripts "
                   "with #! and archives",
                   ending_of(path), buf_at(&endings));
-    buf_done(&endings);
     return NULL;
 }
 
@@ -367,7 +366,7 @@ const struct runtime *runtimes_for_folder(const struct runtimes *runtimes,
     auto_free const struct runtime **order = xcalloc(runtimes->n, sizeof(struct runtime *));
     auto_fd int folder = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     size_t n = candidates(runtimes, fallback, order);
-    struct buf text = {0};
+    auto_buf struct buf text = {0};
 
     if (folder < 0) {
         (void)err_set(err, ERR_SYSTEM, errno, "cannot open folder \"%s\": %s", dir,
@@ -383,7 +382,6 @@ const struct runtime *runtimes_for_folder(const struct runtimes *runtimes,
                   fallback != NULL && fallback->no_entry != NULL ? fallback->no_entry : "",
                   fallback != NULL && fallback->no_entry != NULL ? " " : "", (int)buf_len(&text),
                   buf_at(&text));
-    buf_done(&text);
     return NULL;
 }
 

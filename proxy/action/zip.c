@@ -280,7 +280,7 @@ static int end_zip(struct zip *zip, struct err *err)
 {
     uint64_t offset = zip->n_written;
     uint64_t n_listed = buf_len(&zip->listed);
-    struct buf end = {0};
+    auto_buf struct buf end = {0};
 
     put(&end, SIGNATURE_END, 4);
     put(&end, 0, 4); /* one disk */
@@ -290,7 +290,6 @@ static int end_zip(struct zip *zip, struct err *err)
     put(&end, offset, 4);
     put(&end, 0, 2);
     if (write_out(zip, buf_at(&zip->listed), n_listed, err) < 0) {
-        buf_done(&end);
         return -1;
     }
     return write_buf(zip, &end, err);

@@ -16,6 +16,8 @@ struct buf {
 };
 
 void buf_done(struct buf *buf);
+/* A local buffer that is freed when it goes out of scope: auto_buf struct buf text = {0}; */
+#define auto_buf __attribute__((cleanup(buf_done)))
 
 static inline size_t buf_len(const struct buf *buf)
 {

@@ -49,8 +49,8 @@ static char *cut(char **rest, const char *end)
  * NULL: there is none. */
 static char *find_name(const char *controller, const char *root, int *version)
 {
-    FILE *file = open_at(root, "proc/self/cgroup");
-    char *line = NULL;
+    auto_file FILE *file = open_at(root, "proc/self/cgroup");
+    auto_free char *line = NULL;
     char *name = NULL;
     size_t size = 0;
 
@@ -74,9 +74,6 @@ static char *find_name(const char *controller, const char *root, int *version)
         name = xstrdup(rest);
         *version = found;
     }
-    free(line);
-    if (file != NULL)
-        (void)fclose(file);
     return name;
 }
 
@@ -133,8 +130,8 @@ void cgroup_find(struct cgroup *group, const char *controller, const char *root)
 {
     int version;
     auto_free char *name = find_name(controller, root, &version);
-    FILE *file = name != NULL ? open_at(root, "proc/self/mountinfo") : NULL;
-    char *line = NULL;
+    auto_file FILE *file = name != NULL ? open_at(root, "proc/self/mountinfo") : NULL;
+    auto_free char *line = NULL;
     size_t size = 0;
 
     memset(group, 0, sizeof(*group));
@@ -144,26 +141,18 @@ void cgroup_find(struct cgroup *group, const char *controller, const char *root)
         if (read_mount(line, version, controller, &mount) && find_folder(group, root, &mount, name))
             group->version = version;
     }
-    free(line);
-    if (file != NULL)
-        (void)fclose(file);
 }
 
 bool cgroup_line(const struct cgroup *group, const char *name, char *line, size_t size)
 {
-    FILE *file = group->version != 0 ? open_at(group->dir, name) : NULL;
-    bool found;
+    auto_file FILE *file = group->version != 0 ? open_at(group->dir, name) : NULL;
 
-    if (file == NULL)
-        return false;
-    found = fgets(line, (int)size, file) != NULL;
-    (void)fclose(file);
-    return found;
+    return file != NULL && fgets(line, (int)size, file) != NULL;
 }
 
 bool cgroup_count(const struct cgroup *group, const char *name, const char *key, uint64_t *count)
 {
-    FILE *file = group->version != 0 ? open_at(group->dir, name) : NULL;
+    auto_file FILE *file = group->version != 0 ? open_at(group->dir, name) : NULL;
     size_t n_key = strlen(key);
     bool found = false;
     char line[128];
@@ -177,7 +166,5 @@ bool cgroup_count(const struct cgroup *group, const char *name, const char *key,
         *count = strtoull(line + n_key + 1, &end, 10);
         found = end != line + n_key + 1 && *end == '\n' && errno == 0;
     }
-    if (file != NULL)
-        (void)fclose(file);
     return found;
 }

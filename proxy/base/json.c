@@ -8,6 +8,7 @@
 #include "base/json_text.h"
 #include "base/scan.h"
 #include "base/utf8.h"
+#include "base/util.h"
 
 /*
  * The half of json.h that checks; json_slice.c has the other one.

@@ -9,6 +9,7 @@
 #include "base/json_text.h"
 #include "base/scan.h"
 #include "base/utf8.h"
+#include "base/util.h"
 
 /*
  * The part of json.h that cuts slices out of checked texts, and writes JSON.

@@ -20,12 +20,3 @@ static inline const uint8_t *skip_space(const uint8_t *at, const uint8_t *end)
         at++;
     return at;
 }
-
-/* -1: no hexadecimal digit. */
-static inline int hex_value(uint8_t c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    c |= 0x20;
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}

@@ -208,7 +208,7 @@ void log_write(enum log_level level, const char *event, const struct log_field *
     struct log_field dropped = log_int("dropped", out.n_dropped);
     bool json = out.format == LOG_AS_JSON;
     bool whole = true;
-    struct buf line = {0};
+    auto_buf struct buf line = {0};
     int saved = errno; /* the caller may not have looked at it yet */
 
     add_head(&line, level, event);
@@ -222,6 +222,5 @@ void log_write(enum log_level level, const char *event, const struct log_field *
     buf_add_text(&line, json ? "}\n" : "\n");
     sentinel_disarm(line.bytes + line.start, buf_len(&line)); /* an id may be anything */
     out.n_dropped = put(&line) ? 0 : out.n_dropped + 1;
-    buf_done(&line);
     errno = saved;
 }

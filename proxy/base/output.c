@@ -136,7 +136,7 @@ static void add(struct output *output, const void *owner, const char *bytes, siz
 
 void output_add(struct output *output, const void *owner, const char *bytes, size_t n)
 {
-    struct buf changed = {0};
+    auto_buf struct buf changed = {0};
 
     if (owner != NULL && n > 0 && output->tap != NULL)
         output->tap->on_bytes(output->tap, owner, bytes, n);
@@ -146,7 +146,6 @@ void output_add(struct output *output, const void *owner, const char *bytes, siz
     }
     output->rewrite(output->rewrite_owner, bytes, n, &changed);
     add(output, owner, buf_at(&changed), buf_len(&changed));
-    buf_done(&changed);
 }
 
 void output_line_start(struct output *output, const void *owner)

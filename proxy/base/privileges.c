@@ -196,7 +196,7 @@ static bool find_user(struct privileges *privileges, const char *name, const cha
 {
     unsigned id;
     bool known = read_id(name, &id);
-    FILE *list = open_list(etc, "passwd");
+    auto_file FILE *list = open_list(etc, "passwd");
     const struct passwd *entry = NULL;
 
     privileges->uid = privileges->gid = known ? id : 0;
@@ -208,8 +208,6 @@ static bool find_user(struct privileges *privileges, const char *name, const cha
         privileges->gid = entry->pw_gid;
         privileges->home = xstrdup(entry->pw_dir);
     }
-    if (list != NULL)
-        (void)fclose(list);
     return known || entry != NULL;
 }
 
@@ -217,7 +215,7 @@ static bool find_group(struct privileges *privileges, const char *name, const ch
 {
     unsigned id;
     bool known = read_id(name, &id);
-    FILE *list = known ? NULL : open_list(etc, "group");
+    auto_file FILE *list = known ? NULL : open_list(etc, "group");
     const struct group *entry = NULL;
 
     while (list != NULL && (entry = fgetgrent(list)) != NULL)
@@ -225,8 +223,6 @@ static bool find_group(struct privileges *privileges, const char *name, const ch
             break;
     if (known || entry != NULL)
         privileges->gid = known ? id : entry->gr_gid;
-    if (list != NULL)
-        (void)fclose(list);
     return known || entry != NULL;
 }
 

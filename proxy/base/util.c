@@ -67,6 +67,13 @@ char *xasprintf(const char *fmt, ...)
     return or_die(n < 0 ? NULL : text);
 }
 
+const char *env_text(const char *name)
+{
+    const char *value = getenv(name);
+
+    return value != NULL && value[0] != '\0' ? value : NULL;
+}
+
 int fd_open_file(int dir, const char *path)
 {
     struct stat info;

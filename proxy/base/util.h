@@ -6,12 +6,14 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #define auto_free __attribute__((cleanup(auto_free_)))
 #define auto_fd   __attribute__((cleanup(fd_close)))
+#define auto_file __attribute__((cleanup(auto_file_)))
 
 #define ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))
 
@@ -21,6 +23,12 @@ static inline void auto_free_(void *variable)
 
     memcpy(&p, variable, sizeof(p)); /* the variable may be any pointer type */
     free(p);
+}
+
+static inline void auto_file_(FILE **file)
+{
+    if (*file != NULL)
+        (void)fclose(*file);
 }
 
 /* Close *fd unless it is -1; always leaves -1 behind. */
@@ -71,6 +79,19 @@ char *xstrndup(const char *text, size_t n) __attribute__((malloc, returns_nonnul
 /* printf into fresh memory; the caller frees. */
 char *xasprintf(const char *fmt, ...)
     __attribute__((malloc, returns_nonnull, format(printf, 1, 2)));
+
+/* A variable of our environment; NULL also if it is empty, as Apache's images switch a feature off
+ * that way. */
+const char *env_text(const char *name);
+
+/* Value of a hexadecimal digit; -1: it is none. */
+static inline int hex_value(uint8_t c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    c |= 0x20;
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
 
 /* Reopen a pipe or terminal, non-blocking, with a file description of our own: O_NONBLOCK on fd
  * itself would affect every process that shares it. access_mode: O_RDONLY or O_WRONLY. -1 with

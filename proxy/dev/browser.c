@@ -39,7 +39,7 @@ void browser_open(const char *url, struct terminal *terminal)
 {
     static const char *const programs[] = {"xdg-open", "x-www-browser", "wslview", "open"};
     auto_free char *own = getenv("BROWSER") != NULL ? xstrdup(getenv("BROWSER")) : NULL;
-    struct buf line = {0};
+    auto_buf struct buf line = {0};
     char *rest;
 
     /* A list, by convention: the first that there is. */
@@ -53,5 +53,4 @@ void browser_open(const char *url, struct terminal *terminal)
     text_add(&line,
              "--open: no browser was found (neither $BROWSER nor xdg-open): open %s yourself", url);
     terminal_say(terminal, "browser", text_of(&line));
-    buf_done(&line);
 }

@@ -108,7 +108,7 @@ static int read_expected(const char *path, struct buf *text)
 /* false: it failed, and why is printed. */
 static bool judge(const char *input, const char *path, const char *answer, size_t n)
 {
-    struct buf text = {0};
+    auto_buf struct buf text = {0};
     auto_free char *wanted = NULL;
     auto_free char *got = canonical_json(answer, n);
     bool is_right;
@@ -117,11 +117,9 @@ static bool judge(const char *input, const char *path, const char *answer, size_
         (void)printf("FAILED  %s: cannot read %s: %s; the answer was\n", input, path,
                      strerror(errno));
         print_lines("+ ", got != NULL ? got : "", got != NULL ? got + strlen(got) : "");
-        buf_done(&text);
         return false;
     }
     wanted = canonical_json(buf_at(&text), buf_len(&text));
-    buf_done(&text);
     if (wanted == NULL) {
         (void)printf("FAILED  %s: %s is no JSON\n", input, path);
         return false;
@@ -160,7 +158,7 @@ static void on_done(struct job *job)
     const char *input = check->names[check->next++];
     auto_free char *path = expected_path(check, input);
     char why[512];
-    struct buf error = {0};
+    auto_buf struct buf error = {0};
 
     check->running = false;
     if (contract_is_answered(job)) {
@@ -169,7 +167,6 @@ static void on_done(struct job *job)
         contract_explain(job, check->opts.answer_max_bytes, why, sizeof(why));
         json_add_error(&error, why);
         check->n_failed += !judge(input, path, buf_at(&error), buf_len(&error));
-        buf_done(&error);
     }
     (void)fflush(stdout);
     clear_job(check);

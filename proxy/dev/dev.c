@@ -33,11 +33,10 @@ struct dev {
 
 static void tell_state(struct dev *dev)
 {
-    struct buf state = {0};
+    auto_buf struct buf state = {0};
 
     status_write(&dev->status, &state);
     journal_tell(&dev->journal, "state", &state);
-    buf_done(&state);
 }
 
 static void on_changed(void *owner)
@@ -55,7 +54,7 @@ static void greet(struct dev *dev, unsigned port)
 {
     struct terminal *terminal = &dev->journal.terminal;
     const struct target *target = &dev->loader.target;
-    struct buf line = {0};
+    auto_buf struct buf line = {0};
 
     if (dev->opts.port_wanted != 0 && dev->opts.port_wanted != port) {
         text_add(&line, "port %u is in use: serving on %u instead (--port chooses another)",
@@ -73,7 +72,6 @@ static void greet(struct dev *dev, unsigned port)
         endpoint_is_open(dev->opts.listen))
         buf_add_text(&line, "; WARNING: whoever reaches this address can run code here");
     terminal_say(terminal, "start", text_of(&line));
-    buf_done(&line);
 }
 
 /* ---- for the owner ---- */
@@ -150,7 +148,7 @@ int dev_begin(struct dev *dev, unsigned port, struct err *err)
 static void tell_wait(struct dev *dev, uint64_t wait_ms)
 {
     unsigned n = versions_n_jobs(dev->service);
-    struct buf line = {0};
+    auto_buf struct buf line = {0};
 
     if (n == 0 || wait_ms == 0)
         return;
@@ -159,7 +157,6 @@ static void tell_wait(struct dev *dev, uint64_t wait_ms)
     activations_add_running(&dev->journal.activations, &line);
     buf_add_text(&line, "; Ctrl-C again ends it now");
     terminal_say(&dev->journal.terminal, "end", text_of(&line));
-    buf_done(&line);
 }
 
 void dev_stop(struct dev *dev, uint64_t wait_ms)

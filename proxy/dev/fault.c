@@ -205,7 +205,7 @@ static void read_source(struct fault *fault, const char *root)
     auto_free char *path = xasprintf("%s/%s", root, fault->file);
     auto_free char *real = realpath(path, NULL); /* the file may be a link */
     auto_fd int fd = real != NULL ? fd_open_file(AT_FDCWD, real) : -1;
-    struct buf text = {0};
+    auto_buf struct buf text = {0};
     unsigned line = 1;
     const char *comma = "";
 
@@ -227,7 +227,6 @@ static void read_source(struct fault *fault, const char *root)
         at += n_line + 1;
     }
     buf_add_text(&fault->source, "]");
-    buf_done(&text);
 }
 
 /* ---- for the owner ---- */

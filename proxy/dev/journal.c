@@ -30,7 +30,7 @@ static void start_ticking(struct journal *journal)
 
 static void flush_batch(struct journal *journal, struct journal_batch *batch)
 {
-    struct buf data = {0};
+    auto_buf struct buf data = {0};
 
     if (batch->n == 0)
         return;
@@ -40,7 +40,6 @@ static void flush_batch(struct journal *journal, struct journal_batch *batch)
     events_add(&journal->events, batch->event, buf_at(&data), buf_len(&data), batch->n);
     buf_reset(&batch->items, JOURNAL_BATCH_MAX_BYTES);
     batch->n = 0;
-    buf_done(&data);
 }
 
 static void flush_all(struct journal *journal)
@@ -137,7 +136,7 @@ static void on_bytes(struct output_tap *tap, const void *owner, const char *byte
 {
     struct journal_stream *stream = container_of(tap, struct journal_stream, tap);
     const struct user_names *names = &stream->journal->service->names;
-    struct buf named = {0};
+    auto_buf struct buf named = {0};
 
     if (names->dir == NULL || stream == &stream->journal->err) { /* there it is done already */
         take_lines(stream, owner, bytes, n);
@@ -145,19 +144,17 @@ static void on_bytes(struct output_tap *tap, const void *owner, const char *byte
     }
     user_names_put(names, bytes, n, &named);
     take_lines(stream, owner, buf_at(&named), buf_len(&named));
-    buf_done(&named);
 }
 
 /* ---- activations ---- */
 
 static void tell_activation(struct journal *journal, struct activation *a)
 {
-    struct buf data = {0};
+    auto_buf struct buf data = {0};
 
     flush_all(journal);
     activation_write(a, &data);
     events_add(&journal->events, "activation", buf_at(&data), buf_len(&data), 1);
-    buf_done(&data);
 }
 
 static void on_tick(struct loop_timer *timer)
@@ -296,12 +293,11 @@ static void on_ended(struct run_observer *observer, struct request *request, con
 {
     struct journal *journal = container_of(observer, struct journal, observer);
     struct activation *a = activations_of_job(&journal->activations, job);
-    struct buf answer = {0};
+    auto_buf struct buf answer = {0};
 
     (void)request;
     if (a != NULL && job->on_parts != NULL) { /* a reply in parts passes nobody */
         journal_end_by_job(journal, a, job, &answer);
-        buf_done(&answer);
         a = NULL;
     } else if (a != NULL) {
         note_job_ended(journal, a, job);

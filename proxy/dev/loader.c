@@ -142,7 +142,7 @@ static void note_broken(struct loader *loader, const char *why)
     struct fault_place where = {.root = loader->target.folder,
                                 .only = loader->target.only,
                                 .last_counts = last_counts(loader)};
-    struct buf text = {0};
+    auto_buf struct buf text = {0};
 
     /* What the action said tells more than our own words; a failed compilation's words are both. */
     if (buf_len(&loader->journal->said) > 0) {
@@ -153,7 +153,6 @@ static void note_broken(struct loader *loader, const char *why)
     } else {
         fault_find(&loader->fault, why, strlen(why), &where);
     }
-    buf_done(&text);
     copy_names(&service->names, &loader->names);
     if (is_serving_lost(loader))
         lose(loader);
@@ -360,7 +359,7 @@ static void set_inspect(struct loader *loader, struct preloaded *preloaded)
 static void note_not_found(struct loader *loader, const char *wanted, const struct err *err)
 {
     static const char origin[] = COMMAND ": ";
-    struct buf why = {0};
+    auto_buf struct buf why = {0};
     struct stat info;
 
     if (stat(loader->target.code, &info) == 0 && S_ISREG(info.st_mode) && info.st_size == 0) {
@@ -379,7 +378,6 @@ static void note_not_found(struct loader *loader, const char *wanted, const stru
         buf_add_text(&why, err->text);
     }
     on_init_done(loader, buf_at(&why), buf_len(&why));
-    buf_done(&why);
 }
 
 static void load(struct loader *loader)

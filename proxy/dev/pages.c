@@ -226,7 +226,7 @@ static void on_events(void *owner, struct request *request)
 {
     struct pages *pages = owner;
     struct request_text value = {0};
-    struct buf state = {0};
+    auto_buf struct buf state = {0};
     char last_id[24] = "";
     bool several = false;
 
@@ -234,7 +234,6 @@ static void on_events(void *owner, struct request *request)
         memcpy(last_id, value.text, value.n);
     status_write(pages->status, &state);
     events_subscribe(&pages->journal->events, request, last_id, buf_at(&state), buf_len(&state));
-    buf_done(&state);
 }
 
 static void on_activations(void *owner, struct request *request)

@@ -21,11 +21,10 @@ static void on_done(struct job *job)
 {
     struct rerun_run *run = container_of(job, struct rerun_run, job);
     struct rerun *rerun = run->rerun;
-    struct buf answer = {0};
+    auto_buf struct buf answer = {0};
 
     journal_end_by_job(rerun->journal, run->activation, job, &answer);
     terminal_answer(&rerun->journal->terminal, buf_at(&answer), buf_len(&answer));
-    buf_done(&answer);
     clear(job);
     run->is_running = false;
     if (rerun->again && !rerun->service->draining)
@@ -64,14 +63,13 @@ static struct rerun_run *find_free(struct rerun *rerun)
 /* All of them are of versions before. */
 static void tell_wait(const struct rerun *rerun)
 {
-    struct buf text = {0};
+    auto_buf struct buf text = {0};
 
     text_add(&text, "--invoke: version %u waits until one of these ends:", rerun->journal->version);
     for (size_t i = 0; i < RERUNS_MAX; i++)
         text_add(&text, "%s %s (version %u)", i > 0 ? "," : "", rerun->runs[i].activation->id,
                  rerun->runs[i].activation->version);
     terminal_say(&rerun->journal->terminal, "invoke", text_of(&text));
-    buf_done(&text);
 }
 
 void rerun_start(struct rerun *rerun)

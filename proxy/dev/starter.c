@@ -42,7 +42,7 @@ static const struct runtime *find_language(const struct runtimes *runtimes, cons
 static int no_such_language(const struct runtimes *runtimes, const char *word, struct err *err)
 {
     struct suggest suggest = {.word = word};
-    struct buf names = {0};
+    auto_buf struct buf names = {0};
 
     for (size_t i = 0; i < runtimes->n; i++) {
         if (!has_starter(&runtimes->items[i]))
@@ -54,7 +54,6 @@ static int no_such_language(const struct runtimes *runtimes, const char *word, s
                   suggest.best != NULL ? "; did you mean " : "",
                   suggest.best != NULL ? suggest.best : "", suggest.best != NULL ? "?" : "",
                   text_of(&names));
-    buf_done(&names);
     return -1;
 }
 
@@ -74,7 +73,7 @@ static int copy_file(const char *from, const char *name, const char *folder, str
 {
     auto_free char *path = xasprintf("%s/%s", from, name);
     auto_fd int fd = fd_open_file(AT_FDCWD, path);
-    struct buf text = {0};
+    auto_buf struct buf text = {0};
     int result = fd >= 0 ? buf_read_all(&text, fd, FILE_BYTES_MAX, -1) : -1;
 
     if (result < 0)
@@ -82,7 +81,6 @@ static int copy_file(const char *from, const char *name, const char *folder, str
             err_set(err, ERR_SYSTEM, errno, "new: cannot read \"%s\": %s", path, strerror(errno));
     else
         result = write_file(folder, name, &text, err);
-    buf_done(&text);
     return result;
 }
 
@@ -97,7 +95,7 @@ static void add_words(const struct runtime *runtime, const char *folder, struct 
 static int write_readme(const struct runtime *runtime, const char *folder, struct err *err)
 {
     auto_free char *copy = xstrdup(folder);
-    struct buf text = {0}, words = {0};
+    auto_buf struct buf text = {0}, words = {0};
     int result;
 
     add_words(runtime, folder, &words);
@@ -109,19 +107,16 @@ static int write_readme(const struct runtime *runtime, const char *folder, struc
              "`expected*.json`.\n",
              basename(copy), runtime->source, text_of(&words), text_of(&words));
     result = write_file(folder, "README.md", &text, err);
-    buf_done(&words);
-    buf_done(&text);
     return result;
 }
 
 static void tell_next(const struct runtime *runtime, const char *folder)
 {
-    struct buf words = {0};
+    auto_buf struct buf words = {0};
 
     add_words(runtime, folder, &words);
     (void)printf("%s: %s, input.json, expected.json and README.md; next: whiskloop dev %s\n",
                  folder, runtime->source, text_of(&words));
-    buf_done(&words);
 }
 
 int starter_write(const struct runtimes *runtimes, const char *language, const char *folder,

@@ -152,7 +152,7 @@ static void write_example(const char *folder, const char *name, const char **com
 {
     auto_free char *path = xasprintf("%s/%s", folder, name);
     auto_fd int fd = fd_open_file(AT_FDCWD, path);
-    struct buf text = {0};
+    auto_buf struct buf text = {0};
 
     if (fd >= 0 && buf_read_all(&text, fd, EXAMPLE_BYTES_MAX, -1) == 0 && buf_len(&text) > 0 &&
         buf_len(&text) <= EXAMPLE_BYTES_MAX &&
@@ -164,7 +164,6 @@ static void write_example(const char *folder, const char *name, const char **com
         buf_add_text(out, "}");
         *comma = ",";
     }
-    buf_done(&text);
 }
 
 void target_write_examples(const struct target *target, struct buf *out)

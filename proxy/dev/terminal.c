@@ -80,14 +80,13 @@ void terminal_done(struct terminal *t, int wait_ms)
 
 void terminal_say(struct terminal *t, const char *event, const char *text)
 {
-    struct buf line = {0};
+    auto_buf struct buf line = {0};
 
     if (t->is_json) {
         buf_add_text(&line, "{\"text\":");
         text_add_json(&line, text);
         buf_add_text(&line, "}");
         put_json(t, event, buf_at(&line), buf_len(&line));
-        buf_done(&line);
         return;
     }
     add_time(t, &line);
@@ -120,12 +119,11 @@ void terminal_say_broken(struct terminal *t, const struct fault *fault, unsigned
 {
     const char *words = fault->text;
     size_t n_message = strlen(fault->message);
-    struct buf line = {0};
+    auto_buf struct buf line = {0};
 
     if (t->is_json) {
         fault_write(fault, &line);
         put_json(t, "broken", buf_at(&line), buf_len(&line));
-        buf_done(&line);
         return;
     }
     add_time(t, &line);
@@ -188,7 +186,7 @@ static void put_log(struct terminal *t, struct buf *lines)
 void terminal_log(struct terminal *t, struct activation *a, const char *stream, const char *text,
                   size_t n)
 {
-    struct buf line = {0};
+    auto_buf struct buf line = {0};
 
     if (t->is_json) {
         buf_add_text(&line, "{\"activation\":");
@@ -198,7 +196,6 @@ void terminal_log(struct terminal *t, struct activation *a, const char *stream, 
         buf_add_text(&line, "}");
         if (buf_len(&t->output.pending) <= TERMINAL_PENDING_BYTES)
             put_json(t, "log", buf_at(&line), buf_len(&line));
-        buf_done(&line);
         return;
     }
     if (a != NULL && !a->is_shown && buf_len(&a->lines) < TERMINAL_HOLD_BYTES) {
@@ -274,13 +271,12 @@ void terminal_end(struct terminal *t, struct activation *a)
         [ACTIVATION_RUNNING] = DIM, [ACTIVATION_OK] = GREEN, [ACTIVATION_ERROR] = RED,
         [ACTIVATION_TIMEOUT] = RED, [ACTIVATION_DIED] = RED,
     };
-    struct buf line = {0};
+    auto_buf struct buf line = {0};
 
     if (t->is_json) {
         activation_write(a, &line);
         if (buf_len(&t->output.pending) <= TERMINAL_PENDING_BYTES)
             put_json(t, "activation", buf_at(&line), buf_len(&line));
-        buf_done(&line);
         return;
     }
     add_time(t, &line);
@@ -305,14 +301,13 @@ void terminal_end(struct terminal *t, struct activation *a)
 
 void terminal_answer(struct terminal *t, const char *answer, size_t n)
 {
-    struct buf line = {0};
+    auto_buf struct buf line = {0};
 
     if (t->is_json) {
         buf_add_text(&line, "{\"answer\":");
         buf_add(&line, answer, n);
         buf_add_text(&line, "}");
         put_json(t, "answer", buf_at(&line), buf_len(&line));
-        buf_done(&line);
         return;
     }
     buf_add_text(&line, "  ");

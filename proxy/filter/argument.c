@@ -31,7 +31,7 @@ static int make_line(struct job *job, const char *text, size_t n, const char *me
 {
     struct json_fault fault;
     enum json_kind kind;
-    struct buf body = {0};
+    auto_buf struct buf body = {0};
     char why[128];
 
     if (n > bytes_max)
@@ -52,14 +52,13 @@ static int make_line(struct job *job, const char *text, size_t n, const char *me
     buf_add_text(&body, "}");
     contract_set_line(job, json_top(buf_at(&body), buf_len(&body)), members,
                       members != NULL ? strlen(members) : 0);
-    buf_done(&body);
     return 0;
 }
 
 int argument_read(struct job *job, const char *word, const char *members, uint64_t bytes_max,
                   int stop_fd, struct err *err)
 {
-    struct buf text = {0};
+    auto_buf struct buf text = {0};
     int result;
 
     if (word == NULL)
@@ -70,6 +69,5 @@ int argument_read(struct job *job, const char *word, const char *members, uint64
         result = (buf_add_text(&text, word), 0);
     if (result == 0)
         result = make_line(job, buf_at(&text), buf_len(&text), members, bytes_max, err);
-    buf_done(&text);
     return result;
 }

@@ -81,13 +81,12 @@ static void make_value(struct call_line *line, const char *value, size_t n)
 
 static void make_text(struct call_line *line, const char *text, size_t n)
 {
-    struct buf value = {0};
+    auto_buf struct buf value = {0};
 
     buf_add_text(&value, "{\"line\":");
     json_quote(&value, text, n);
     buf_add_text(&value, "}");
     make_value(line, buf_at(&value), buf_len(&value));
-    buf_done(&value);
 }
 
 bool call_line_read(struct call_line *line, enum call_form form, const char *text, size_t n,

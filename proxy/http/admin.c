@@ -360,13 +360,8 @@ static void look_at_children(struct reading *reading)
 
     if (service->prewarmed.spawned.pid != 0)
         (void)usage_add(&reading->children, service->prewarmed.spawned.pid);
-    for (unsigned i = 0; service->pool != NULL && i < service->pool->opts.n_workers; i++) {
-        const struct worker *worker = &service->pool->workers[i].worker;
-
-        reading->n_workers[worker->state]++;
-        if (worker->pid != 0)
-            (void)usage_add(&reading->children, worker->pid);
-    }
+    if (service->pool != NULL)
+        pool_look(service->pool, reading->n_workers, &reading->children);
     reading->children.cpu_us += usage_ended_cpu_us();
 }
 

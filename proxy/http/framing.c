@@ -395,18 +395,10 @@ enum framing head_read(struct head *head, const char *text, size_t n)
 
 /* ---- a chunked body: RFC 9112 7.1 ---- */
 
-static int hex_digit(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    c = lower(c);
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 /* What is wrong with a character of a size line or a trailer; NULL: nothing. */
 static const char *step(struct chunks *chunks, char c)
 {
-    int digit = hex_digit(c);
+    int digit = hex_value((uint8_t)c);
 
     if (chunks->state != CHUNK_DATA_CR && chunks->state != CHUNK_DATA_LF)
         chunks->n_line++;

@@ -224,18 +224,17 @@ static void rename_log(void *owner, const char *bytes, size_t n, struct buf *out
 static void tell_owner(struct init *init, const struct err *err)
 {
     const struct reason nothing = {.serving = NULL};
-    struct buf text = {0};
+    auto_buf struct buf text = {0};
 
     reason_compose(&nothing, err, &init->build.why, &init->names, NULL, &text);
     init->done(init->owner, buf_at(&text), buf_len(&text));
-    buf_done(&text);
 }
 
 static void fail(struct init *init, const struct err *err)
 {
     struct service *service = init->service;
     struct buf *why = &init->build.why;
-    struct buf reason = {0};
+    auto_buf struct buf reason = {0};
 
     name_files(init, &init->names);
     reason_compose(&init->reason, err, why, &init->names,
@@ -244,7 +243,6 @@ static void fail(struct init *init, const struct err *err)
     service->init = NULL;
     if (init->request != NULL)
         reason_add_header(init->request, buf_at(&reason), buf_len(&reason));
-    buf_done(&reason);
     if (init->request == NULL)
         tell_owner(init, err);
     else if (buf_len(why) > 0)

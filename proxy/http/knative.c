@@ -1,7 +1,6 @@
 #include "http/knative.h"
 
 #include <assert.h>
-#include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -136,27 +135,25 @@ static void add_member(struct buf *out, const char *name, const char *text, size
     json_quote(out, text, n);
 }
 
-static int hex_value(char c)
-{
-    return c >= '0' && c <= '9' ? c - '0' : isxdigit((unsigned char)c) ? (c | 32) - 'a' + 10 : -1;
-}
-
 /* A percent-decoded part of a query as JSON text. */
 static void add_query_text(struct buf *out, const char *text, size_t n)
 {
-    struct buf plain = {0};
+    auto_buf struct buf plain = {0};
 
     for (size_t i = 0; i < n; i++) {
         char c = text[i] == '+' ? ' ' : text[i];
 
-        if (c == '%' && i + 2 < n && hex_value(text[i + 1]) >= 0 && hex_value(text[i + 2]) >= 0) {
-            c = (char)(hex_value(text[i + 1]) * 16 + hex_value(text[i + 2]));
-            i += 2;
+        if (c == '%' && i + 2 < n) {
+            int high = hex_value((uint8_t)text[i + 1]), low = hex_value((uint8_t)text[i + 2]);
+
+            if (high >= 0 && low >= 0) {
+                c = (char)(high * 16 + low);
+                i += 2;
+            }
         }
         buf_add(&plain, &c, 1);
     }
     json_quote(out, buf_at(&plain), buf_len(&plain));
-    buf_done(&plain);
 }
 
 static void add_query(struct buf *out, struct request_text query)
@@ -204,7 +201,7 @@ static void add_headers(struct buf *out, const struct request *request)
 /* The raw body: a string as it is, anything else as base64 of its JSON. */
 static void add_raw(struct buf *out, struct json_slice value)
 {
-    struct buf text = {0}, encoded = {0};
+    auto_buf struct buf text = {0}, encoded = {0};
 
     if (value.kind == JSON_STRING) {
         buf_add_text(out, ",\"__ow_body\":");
@@ -214,8 +211,6 @@ static void add_raw(struct buf *out, struct json_slice value)
     json_compact(&text, value);
     base64_encode(&encoded, buf_at(&text), buf_len(&text));
     add_member(out, "__ow_body", buf_at(&encoded), buf_len(&encoded));
-    buf_done(&text);
-    buf_done(&encoded);
 }
 
 /* Whether a name, unescaped, begins with "__ow_". */

@@ -84,7 +84,7 @@ void passed_add(const struct passed *passed, const struct request *request,
     for (size_t i = 0; i < passed->n; i++) {
         char member[sizeof(passed->names[0]) + 8];
         struct json_slice own;
-        struct buf value = {0};
+        auto_buf struct buf value = {0};
 
         name_member(passed->names[i], member, sizeof(member));
         if (!json_member(object, member, &own) && join(request, passed->names[i], &value)) {
@@ -93,6 +93,5 @@ void passed_add(const struct passed *passed, const struct request *request,
             json_quote(members, buf_at(&value), buf_len(&value));
             buf_add_text(members, ",");
         }
-        buf_done(&value);
     }
 }

@@ -69,12 +69,11 @@ void reason_compose(const struct reason *reason, const struct err *err, const st
         buf_add_text(out, ")");
     }
     if (buf_len(&reason->said) > 0) {
-        struct buf said = {0};
+        auto_buf struct buf said = {0};
 
         frames_put_users(buf_at(&reason->said), buf_len(&reason->said), launchers, &said);
         buf_add_text(out, "\n");
         put_trimmed(buf_at(&said), buf_len(&said), names, out);
-        buf_done(&said);
     }
 }
 
@@ -90,7 +89,7 @@ static size_t encode(char c, char *out)
 
 void reason_add_header(struct request *request, const char *text, size_t n)
 {
-    struct buf value = {0};
+    auto_buf struct buf value = {0};
     char cut[HEADER_MAX_BYTES];
     char piece[4];
     size_t head = HEADER_MAX_BYTES / 4, tail;
@@ -115,5 +114,4 @@ void reason_add_header(struct request *request, const char *text, size_t n)
         request_add_header_copy(request, REASON_HEADER, strlen(REASON_HEADER), buf_at(&value),
                                 buf_len(&value));
     }
-    buf_done(&value);
 }

@@ -157,12 +157,11 @@ static int add_shaped(struct run *run, struct buf *bytes)
 static void shaped_step(struct run *run)
 {
     bool is_last = run->is_done;
-    struct buf bytes = {0};
+    auto_buf struct buf bytes = {0};
     int status = add_shaped(run, &bytes);
 
     if (!run->is_streaming && !request_stream(run->request, status, NULL)) {
         run->request = NULL;
-        buf_done(&bytes);
         job_cancel(&run->job);
     } else if (is_last && is_broken(run)) {
         request_break(run->request, &bytes);
@@ -170,7 +169,6 @@ static void shaped_step(struct run *run)
         request_send(run->request, &bytes, is_last);
         run->is_sending = !is_last;
     } else {
-        buf_done(&bytes);
     }
     run->is_streaming = true;
     if (is_last)
@@ -182,7 +180,7 @@ static void stream_step(struct run *run)
 {
     struct job *job = &run->job;
     bool is_last = run->is_done;
-    struct buf bytes = {0};
+    auto_buf struct buf bytes = {0};
 
     if (run->request == NULL || run->is_sending) {
         if (run->request == NULL && is_last)
@@ -198,14 +196,12 @@ static void stream_step(struct run *run)
         part_form_end(stream_form(run->stream), &bytes, job,
                       run->service->opts.pool.worker.answer_max_bytes);
     if (buf_len(&bytes) == 0) {
-        buf_done(&bytes);
         return;
     }
     if (!run->is_streaming && is_last && stream_status(run) != 200) {
         stream_refuse(run->request, run->stream, stream_status(run), &bytes);
     } else if (!run->is_streaming && !begin_stream(run)) {
         run->request = NULL;
-        buf_done(&bytes);
         job_cancel(job);
     } else {
         run->is_streaming = true;
@@ -368,7 +364,7 @@ static void set_line(struct run *run, struct json_slice top, const struct trace 
     const struct passed *passed = run->service->opts.passed;
     char traced[TRACE_MEMBERS_MAX_BYTES];
     size_t n_traced = trace->any ? trace_members(trace, top, traced) : 0;
-    struct buf both = {0};
+    auto_buf struct buf both = {0};
     const char *members = traced;
     size_t n_members = n_traced;
     struct body body = {0};
@@ -391,7 +387,6 @@ static void set_line(struct run *run, struct json_slice top, const struct trace 
         contract_set_line_within(&run->job, top, members, n_members);
     else
         contract_set_line(&run->job, top, members, n_members);
-    buf_done(&both);
 }
 
 /* The words of Apache's Node runtime, which its suite wants to read in the log too (T-N16). */

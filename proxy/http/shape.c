@@ -66,7 +66,7 @@ static bool is_servers(const struct buf *name)
 static void add_line(struct request *request, struct found *found, struct json_slice key,
                      struct json_slice value)
 {
-    struct buf name = {0}, text = {0};
+    auto_buf struct buf name = {0}, text = {0};
 
     add_text(&name, key);
     add_text(&text, value);
@@ -84,8 +84,6 @@ static void add_line(struct request *request, struct found *found, struct json_s
                                     buf_len(&text) - 1);
         }
     }
-    buf_done(&name);
-    buf_done(&text);
 }
 
 /* A list, as of cookies, is a line for each of its items. */
@@ -157,7 +155,7 @@ static bool is_image(const struct buf *type)
 /* The text of a string, base64-decoded for an image; any other document as it is written. */
 static void add_content(struct buf *out, struct json_slice content, bool is_base64)
 {
-    struct buf text = {0};
+    auto_buf struct buf text = {0};
 
     if (content.kind != JSON_STRING) {
         buf_add(out, content.text, content.n);
@@ -166,7 +164,6 @@ static void add_content(struct buf *out, struct json_slice content, bool is_base
     add_text(&text, content);
     if (buf_len(&text) > 0 && !(is_base64 && base64_decode(out, buf_at(&text), buf_len(&text))))
         buf_add(out, buf_at(&text), buf_len(&text));
-    buf_done(&text);
 }
 
 /* Let pages of any origin read the reply, unless the action's own headers say who may. */

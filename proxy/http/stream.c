@@ -97,7 +97,8 @@ void stream_refuse(struct request *request, enum stream_kind kind, int status, s
     size_t n = buf_len(bytes);
 
     request_set_type(request, kinds[kind].type, strlen(kinds[kind].type));
-    request_reply(request, status, bytes->bytes, n); /* nothing was taken from its front */
+    /* Nothing was dropped from its front. */
+    request_reply(request, status, TAKE(bytes->bytes), n);
 }
 
 const struct part_form *stream_form(enum stream_kind kind)

@@ -49,11 +49,10 @@ void part_form_end(const struct part_form *form, struct buf *out, const struct j
     if (is_result) {
         add_document(out, job->answer, job->answer_len);
     } else if (is_answered) {
-        struct buf text = {0};
+        auto_buf struct buf text = {0};
 
         error_kind_add_answer(&text, job);
         add_document(out, buf_at(&text), buf_len(&text));
-        buf_done(&text);
     } else {
         contract_explain(job, answer_max_bytes, why, sizeof(why));
         error_kind_add(out, error_kind_of(job, false), why);

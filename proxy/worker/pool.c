@@ -87,30 +87,6 @@ void pool_start_forked(struct pool *pool, struct exec_spec *spec, const struct s
     pool_start(pool, NULL, NULL, started, owner);
 }
 
-unsigned pool_n_jobs(const struct pool *pool)
-{
-    return pool->n_queued + pool->n_running;
-}
-
-pid_t pool_writer(const struct pool *pool, const void *owner)
-{
-    uintptr_t at = (uintptr_t)owner - (uintptr_t)pool->workers;
-    size_t i = at / sizeof(*pool->workers);
-
-    return (uintptr_t)owner >= (uintptr_t)pool->workers && i < pool->opts.n_workers
-               ? pool->workers[i].worker.pid
-               : 0;
-}
-
-unsigned pool_n_processes(const struct pool *pool)
-{
-    unsigned n = pool->zygote != NULL && zygote_is_there(pool->zygote) ? 1 : 0;
-
-    for (unsigned i = 0; i < pool->opts.n_workers; i++)
-        n += pool->workers[i].worker.state != WORKER_DOWN;
-    return n;
-}
-
 /* ---- the queue ---- */
 
 static void watch_deadlines(struct pool *pool)
@@ -200,30 +176,15 @@ static void on_late(struct loop_timer *timer)
 
 /* ---- giving jobs to workers ---- */
 
-/* Whether `worker` is a better choice than `best`. Behind a stalled activation others would wait,
- * perhaps until its deadline. */
-static bool is_better(const struct worker *worker, const struct worker *best, uint64_t now_ns)
-{
-    bool stalled = worker_is_stalled(worker, now_ns);
-
-    if (best == NULL || stalled != worker_is_stalled(best, now_ns))
-        return best == NULL || !stalled;
-    return worker_n_jobs(worker) < worker_n_jobs(best);
-}
-
 /* Whether the work is light, and one of the first n_light workers is getting on with it. Then more
  * workers would only take the processors that these and the proxy need. */
 static bool is_light(const struct pool *pool, uint64_t now_ns)
 {
     if (pool->opts.n_light >= pool->opts.n_workers)
         return false;
-    for (unsigned i = 0; i < pool->opts.n_light; i++) {
-        const struct worker *worker = &pool->workers[i].worker;
-
-        if (worker_is_ready(worker) && !session_is_lost(&worker->session) &&
-            worker_batch(worker) > 1 && !worker_is_stalled(worker, now_ns))
+    for (unsigned i = 0; i < pool->opts.n_light; i++)
+        if (worker_has_light_work(&pool->workers[i].worker, now_ns))
             return true;
-    }
     return false;
 }
 
@@ -239,7 +200,7 @@ static struct worker *choose(struct pool *pool, uint64_t now_ns)
         unsigned at = (pool->next + i) % n;
         struct worker *worker = &pool->workers[at].worker;
 
-        if (worker_room(worker) > 0 && is_better(worker, best, now_ns)) {
+        if (worker_room(worker) > 0 && worker_is_better(worker, best, now_ns)) {
             best = worker;
             chosen = at;
         }
@@ -483,13 +444,6 @@ static void on_worker_down(struct pool *pool, struct pool_worker *pw)
     look_at_circuit(pool, pw);
 }
 
-static void on_worker_ready(struct pool *pool, const struct worker *w)
-{
-    if (pool->state == POOL_STARTING || pool->state == POOL_BROKEN)
-        pool_move(pool, POOL_SERVING);
-    tell_started(pool, &w->start_err);
-}
-
 /* Collect results: finished jobs leave, jobs that never began are queued again. */
 static void collect(struct pool *pool, struct pool_worker *pw, struct list *finished)
 {
@@ -527,10 +481,13 @@ static void on_worker_changed(struct loop_post *post)
     if (pool->spec.answers == ANSWERS_AUTO)
         pool->spec.answers = worker_answers(w);
     if (pool->retired == NULL) {
-        if (w->state == WORKER_READY)
-            on_worker_ready(pool, w);
-        else if (w->state == WORKER_DOWN && pw->up && !zygote_order_waits(&pw->order))
+        if (w->state == WORKER_READY) {
+            if (pool->state == POOL_STARTING || pool->state == POOL_BROKEN)
+                pool_move(pool, POOL_SERVING);
+            tell_started(pool, &w->start_err);
+        } else if (w->state == WORKER_DOWN && pw->up && !zygote_order_waits(&pw->order)) {
             on_worker_down(pool, pw);
+        }
     }
     /* Write the next lines first: the worker runs while we write sentinels and replies. */
     if (pool->retired == NULL)

@@ -20,6 +20,7 @@
 
 #include <stdbool.h>
 
+#include "base/usage.h"
 #include "worker/backoff.h"
 #include "worker/worker.h"
 #include "worker/zygote.h"
@@ -119,11 +120,41 @@ bool pool_submit(struct pool *pool, struct job *job);
 /* Whether a worker is ready, busy or not. */
 bool pool_is_ready(const struct pool *pool);
 /* Jobs that are not answered yet. */
-unsigned pool_n_jobs(const struct pool *pool);
+static inline unsigned pool_n_jobs(const struct pool *pool)
+{
+    return pool->n_queued + pool->n_running;
+}
 /* The process id of the worker under whose name output was added to a stream; 0: none of ours. */
-pid_t pool_writer(const struct pool *pool, const void *owner);
+static inline pid_t pool_writer(const struct pool *pool, const void *owner)
+{
+    uintptr_t at = (uintptr_t)owner - (uintptr_t)pool->workers;
+    size_t i = at / sizeof(*pool->workers);
+
+    return (uintptr_t)owner >= (uintptr_t)pool->workers && i < pool->opts.n_workers
+               ? pool->workers[i].worker.pid
+               : 0;
+}
+/* Count the workers by their state, and add what their processes use. */
+static inline void pool_look(const struct pool *pool, unsigned n_by_state[WORKER_STATES],
+                             struct usage *usage)
+{
+    for (unsigned i = 0; i < pool->opts.n_workers; i++) {
+        const struct worker *worker = &pool->workers[i].worker;
+
+        n_by_state[worker->state]++;
+        if (worker->pid != 0)
+            (void)usage_add(usage, worker->pid);
+    }
+}
 /* Number of processes that are left: workers and the zygote. */
-unsigned pool_n_processes(const struct pool *pool);
+static inline unsigned pool_n_processes(const struct pool *pool)
+{
+    unsigned n = pool->zygote != NULL && zygote_is_there(pool->zygote) ? 1 : 0;
+
+    for (unsigned i = 0; i < pool->opts.n_workers; i++)
+        n += pool->workers[i].worker.state != WORKER_DOWN;
+    return n;
+}
 
 /* End the workers: SIGTERM, later SIGKILL. Running jobs die with them, others end as JOB_ABANDONED,
  * from the loop. `started` is not called any more. */

@@ -498,6 +498,22 @@ bool worker_is_stalled(const struct worker *w, uint64_t now_ns)
     return worker_n_jobs(w) > 0 && pacing_is_stalled(&w->session.pacing, now_ns);
 }
 
+bool worker_is_better(const struct worker *w, const struct worker *best, uint64_t now_ns)
+{
+    bool stalled = worker_is_stalled(w, now_ns);
+
+    /* Behind a stalled activation others would wait, perhaps until its deadline. */
+    if (best == NULL || stalled != worker_is_stalled(best, now_ns))
+        return best == NULL || !stalled;
+    return worker_n_jobs(w) < worker_n_jobs(best);
+}
+
+bool worker_has_light_work(const struct worker *w, uint64_t now_ns)
+{
+    return worker_is_ready(w) && !session_is_lost(&w->session) && worker_batch(w) > 1 &&
+           !worker_is_stalled(w, now_ns);
+}
+
 void worker_give(struct worker *w, struct job *job)
 {
     assert(worker_room(w) > 0);

@@ -111,6 +111,10 @@ unsigned worker_batch(const struct worker *worker);
 /* Whether its running activation takes so long that others should not wait behind it. now_ns: as
  * loop_clock_ns(). */
 bool worker_is_stalled(const struct worker *worker, uint64_t now_ns);
+/* Whether it is a better choice for a job than `best`, which may be NULL. */
+bool worker_is_better(const struct worker *worker, const struct worker *best, uint64_t now_ns);
+/* Whether its activations are light, and it is getting on with them. */
+bool worker_has_light_work(const struct worker *worker, uint64_t now_ns);
 /* Give a job, which is the worker's until it is in `finished` or `returned`. Its line is written at
  * the end of the turn, or by worker_feed(). */
 void worker_give(struct worker *worker, struct job *job);

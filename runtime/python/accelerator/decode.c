@@ -11,6 +11,7 @@
 #include "base/json_text.h"
 #include "base/scan.h"
 #include "base/utf8.h"
+#include "base/util.h"
 #include "inside.h"
 
 #define KEYS           512 /* a power of two; keys that return are kept as objects */
