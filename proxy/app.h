@@ -1,8 +1,8 @@
 #pragma once
 
 /*
- * app - the whole program's state, for main.c and the two files that it is split into: listen.c
- * opens the listeners, drain.c ends the program.
+ * app - the whole program's state, for main.c and the two files split off from it: listen.c opens
+ * the listeners, drain.c ends the program.
  */
 
 #include <stdbool.h>
@@ -27,16 +27,15 @@ struct err;
 struct app {
     struct config config;
     struct loop *loop;
-    struct server_route routes[2]; /* of the contract */
-    struct server_route entry;     /* ... of Knative's */
+    struct server_route routes[2]; /* the contract's: /run and /init */
+    struct server_route entry;     /* Knative's only one: / */
     struct server_route admin_routes[3];
-    struct server *server;       /* NULL: a command is done */
-    struct command *command;     /* NULL: it serves */
-    struct dev *dev;             /* NULL: it serves as in production */
-    struct server *admin_server; /* NULL: none is wanted */
+    struct server *server;       /* NULL: a command runs that needs none */
+    struct command *command;     /* invoke, pipe or test; NULL: the program serves */
+    struct dev *dev;             /* NULL: any command but dev */
+    struct server *admin_server; /* NULL: not wanted */
     struct admin admin;
-    struct held
-        admin_held; /* separate from the clients' connections, so that they cannot starve it */
+    struct held admin_held; /* of the operator; separate, so that clients cannot starve it */
     struct knative knative;
     struct setup setup;
     struct output out;
@@ -44,17 +43,18 @@ struct app {
     struct service service;
     struct preload preload;
     struct loop_timer drain; /* during a drain: checks whether it is complete */
-    uint64_t drain_until_ms; /* then running activations are given up */
+    uint64_t drain_until_ms; /* when running activations are given up */
     uint64_t leave_at_ms; /* deadline for clients that do not read their replies; 0: not set yet */
     char instance[48];    /* unique per run; bin/init.sh --watch compares it */
     int status;           /* exit status unless something else failed */
     bool all_closed;      /* no connection uses the loop any more */
 };
 
-/* The listener for the contract, for Knative or for `dev`, and the operator's. 0, or -1. */
+/* Open the listener (for the contract, for Knative or for `dev`), and the operator's if it is
+ * wanted. 0, or -1. */
 int listen_for_all(struct app *app, struct err *err);
 
-/* Drain on SIGTERM and SIGINT. */
+/* Drain on SIGTERM and SIGINT, and on SIGHUP if there is no log file. */
 void drain_init(struct app *app);
 /* Shut down without a signal. wait_ms: limit for running activations. */
 void drain_begin(struct app *app, uint64_t wait_ms);

@@ -16,7 +16,8 @@
 
 /* ---- options of Apache's ActionLoop proxy: one dash or two, as Go's flags ---- */
 
-/* The value of `arg` behind -NAME= or --NAME=; "" for the bare name; NULL: another option. */
+/* What follows -NAME or --NAME in `arg`: "=value", or "" for the bare name. NULL: another
+ * option. */
 static const char *proxy_option(const char *arg, const char *name)
 {
     size_t n = strlen(name);
@@ -66,7 +67,7 @@ static int no_such_option(const char *given, const char *name, size_t n, struct 
                    suggest.best);
 }
 
-/* A number that may be missing: then it is 1. */
+/* Whether the number after the option may be left out; then it is 1. */
 static bool is_optional(const struct setting *setting)
 {
     return setting->kind == SETTING_NUMBER && setting->unit[0] == '[';
@@ -94,8 +95,8 @@ static int set_from_option(struct config *config, int n_left, char **args, struc
     return setting_set(config, setting, given_as, args[1], err) < 0 ? -1 : 2;
 }
 
-/* -e NAME=value, -m KEY=value, --env-file FILE; with the value in the same word, too. How many
- * arguments it took; 0: it is none of these; -1: err filled. */
+/* -e NAME=value, -m KEY=value or --env-file FILE, also with the value in the same word. Returns the
+ * number of arguments consumed; 0: none of these; -1: err filled. */
 static int set_from_pair_option(struct config *config, int n_left, char **args, struct err *err)
 {
     static const char file[] = "--env-file";
@@ -188,7 +189,7 @@ static int no_such_command(const char *word, struct err *err)
                    suggest.best);
 }
 
-/* A word that is no option, nor the value of one: the command, its FILE, its ARGUMENT. */
+/* A word that is neither an option nor the value of one: the command, its FILE or its ARGUMENT. */
 static int set_from_word(struct config *config, const char *word, struct err *err)
 {
     const struct command_word *command = command_of_kind(config->command);
@@ -235,8 +236,9 @@ static bool is_word(const char *arg)
     return arg[0] != '-' || arg[1] == '\0';
 }
 
-/* Tools start images with words of their own behind the entrypoint (`docker run IMAGE sh -c ...`),
- * and Go's proxy ignores them: openwhisk-contract 9. */
+/* Whether `word` and all behind it are not for us. Tools start images with words of their own
+ * behind the entrypoint (`docker run IMAGE sh -c ...`), and Go's proxy ignores them:
+ * openwhisk-contract 9. */
 static bool is_for_others(const struct config *config, const char *program, const char *word)
 {
     const char *slash = strrchr(program, '/');
@@ -246,7 +248,8 @@ static bool is_for_others(const struct config *config, const char *program, cons
            find_command(word) == NULL;
 }
 
-/* The value of --inspect or --inspect-brk in word, as Node.js takes it; NULL: neither is there. */
+/* What follows --inspect or --inspect-brk in `word`: "=ADDRESS", a blank or nothing, as for
+ * Node.js. NULL: neither is there. */
 static const char *inspect_in(const char *word)
 {
     static const char name[] = "--inspect";
@@ -290,7 +293,8 @@ static bool is_one_of(const char *arg, const char *const *names)
     return false;
 }
 
-/* argv[at] is --help: of the command that stands before it, or right behind it. */
+/* argv[at] is --help: for the command that stands before it, or right behind it; else in
+ * general. */
 static enum config_result help_of(struct config *config, int argc, char **argv, int at)
 {
     const struct command_word *command = NULL;
@@ -370,7 +374,7 @@ enum config_result config_read(struct config *config, int argc, char **argv, str
     }
     if (check_words(config, err) < 0)
         return CONFIG_WRONG;
-    /* The command must listen on this machine's addresses only, unless others are named. */
+    /* dev listens on this machine only, unless an address is given. */
     if (config->command == COMMAND_DEV && config->listen == setting_find("listen", 6)->text)
         config->listen = DEV_LISTEN;
     if (config->command == COMMAND_DEV && config->file == NULL)

@@ -1,8 +1,8 @@
 #pragma once
 
 /*
- * arguments - the command line: options, those of Apache's ActionLoop proxy, commands and their
- * words.
+ * arguments - the command line: our options, options of Apache's ActionLoop proxy, commands and
+ * their words.
  */
 
 #include <stdbool.h>
@@ -12,7 +12,7 @@
 
 struct err;
 
-#define DEV_LISTEN "127.0.0.1" /* where dev listens unless it is told otherwise */
+#define DEV_LISTEN "127.0.0.1" /* where dev listens if no address is given */
 
 enum config_result {
     CONFIG_RUN,
@@ -33,7 +33,7 @@ struct command_word {
     const char *usage;
     const char *help;
     const char *example; /* a command line */
-    const char *options; /* that matter for it: -e, -m, and names of settings, between blanks */
+    const char *options; /* options in its help: -e, -m and names of settings, between blanks */
 };
 
 extern const struct command_word commands[];
@@ -42,5 +42,5 @@ extern const size_t n_commands;
 const struct command_word *command_of_kind(enum command_kind kind);
 
 /* Defaults, then Apache's variables, then WHISKLOOP_*, then options: the later one wins. Reads the
- * files of --env-file. config_done() in any case. */
+ * files of --env-file. Call config_done() whatever the result. */
 enum config_result config_read(struct config *config, int argc, char **argv, struct err *err);

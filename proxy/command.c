@@ -13,7 +13,7 @@
 #include "filter/invoke.h"
 #include "http/service.h"
 
-/* One of the three. */
+/* Only one of filter, invoke and check is set. */
 struct command {
     struct service *service; /* borrowed */
     struct buf members;      /* -m, as JSON members, each followed by a comma; NUL-terminated */
@@ -120,7 +120,7 @@ struct command *command_new(const struct config *config, struct service *service
     switch (config->command) {
     case COMMAND_SERVE:
     case COMMAND_DEV:
-    case COMMAND_NEW: /* none of these has a pool of its own */
+    case COMMAND_NEW: /* these run without a struct command */
         assert(false);
         break;
     case COMMAND_TEST:

@@ -1,7 +1,7 @@
 #pragma once
 
 /*
- * command - the commands invoke and pipe, which run instead of serving HTTP, on the pool of a
+ * command - the commands invoke, pipe and test, which run instead of serving HTTP, on the pool of a
  * preloaded action.
  */
 
@@ -15,24 +15,24 @@ struct service;
 /* Called once, from the loop, when the command is done. err->kind == ERR_NONE: success. */
 typedef void command_ended_fn(void *owner, const struct err *err);
 
-/* Opens and reads streams, pipes and the argument. service: its options are adapted. NULL: err
- * filled. Both are borrowed for the command's life. */
+/* Open streams and pipes, read the argument, and adapt the options of `service`. config and service
+ * are borrowed for the command's life. NULL: err filled. */
 struct command *command_new(const struct config *config, struct service *service,
                             command_ended_fn *ended, void *owner, struct err *err);
-/* After the loop has ended: write what is left, for up to wait_ms. 0; -1 with err: some answers
- * were not taken. */
+/* After the loop has ended: write what is left, for up to wait_ms. 0; -1 with err: the command was
+ * interrupted, or some answers were not read. */
 int command_finish(struct command *command, int wait_ms, struct err *err);
 void command_free(struct command **command);
 
-/* service->pool is there. */
+/* The action is ready: begin, on service->pool. */
 void command_serve(struct command *command);
-/* Read no further. */
+/* Read no further input. */
 void command_close(struct command *command);
-/* ... and begin nothing any more. */
+/* Read no further input, and begin no further activation. */
 void command_stop(struct command *command);
-/* The same, because the action could not be started. */
+/* Like command_stop(), because the action could not be started. */
 void command_fail(struct command *command, const char *why);
-/* Whether the pool has a job of it. */
+/* Whether the pool has a job of this command. */
 bool command_is_running(const struct command *command);
-/* Whether all is done that will be. */
+/* Whether nothing is left to do: all has been answered and written, or can no longer begin. */
 bool command_is_done(const struct command *command);

@@ -233,8 +233,7 @@ const size_t n_topics = ARRAY_LEN(topics);
 static const struct {
     const char *variable;
     const char *setting;
-    const char
-        *only; /* the only value that turns a switch on, as its own proxy has it; NULL: any */
+    const char *only; /* only this value turns the switch on, as in its own proxy; NULL: any */
 } synonyms[] = {
     {"FLASK_PROXY_PORT", "port", NULL},
     {"OW_LOG_INIT_ERROR", "log-init-error", NULL},
@@ -307,7 +306,7 @@ static int set_signed(struct config *config, const struct setting *setting, cons
     return 0;
 }
 
-/* A text setting whose unit lists words with bars takes one of those words. */
+/* A text setting whose unit lists words separated by bars accepts only one of those words. */
 static int set_text(struct config *config, const struct setting *setting, const char *given_as,
                     const char *value, struct err *err)
 {
@@ -333,7 +332,7 @@ bool setting_is_switch_value(const char *text)
     return strcmp(text, "0") == 0 || strcmp(text, "1") == 0;
 }
 
-/* Apache's switches are on when set to any value. */
+/* Apache's switches are on with any value but "" and "0". */
 static bool is_on(const char *value)
 {
     return value[0] != '\0' && strcmp(value, "0") != 0;
@@ -442,7 +441,7 @@ static void warn_of(const char *name)
         setting_variable(&settings[i], names[use]);
         suggest_offer(&suggest, names[use] + strlen(SETTING_VARIABLE));
         if (suggest.best != before)
-            use = 1 - use; /* the best one keeps its place */
+            use = 1 - use; /* the best name so far keeps its buffer */
     }
     log_warn("config.variable", log_text("unknown", name),
              log_text("did_you_mean",

@@ -24,9 +24,9 @@ enum command_kind {
 
 #define CONFIG_AUTO INT64_MIN
 
-/* Texts are borrowed from argv, the environment or the table. */
-#define CONFIG_INSPECT_SIZE 64 /* HOST:PORT of a debugger */
+#define CONFIG_INSPECT_SIZE 64 /* room for HOST:PORT of a debugger */
 
+/* Texts are borrowed from argv, the environment or the table. */
 struct config {
     uint64_t port;
     const char *listen;
@@ -36,7 +36,7 @@ struct config {
     const char *action_dir;
     const char *action;
     const char *main;
-    const char *functions; /* a list; "": main is all */
+    const char *functions; /* separated by commas; "": only `main` */
     const char *answers;
     const char *pass_headers;
     const char *user;
@@ -97,8 +97,8 @@ struct config {
     const char *command_name; /* NULL: COMMAND_SERVE */
     const char *file;         /* FILE of a command; NULL: the preloaded action */
     const char *argument;     /* ARGUMENT of invoke; NULL: none */
-    char *code;               /* owned; the part of a FILE that is a folder that is the action */
-    char *folder;             /* owned; the folder that its file names are relative to */
+    char *code;               /* owned; of test: the action, where `file` points to; NULL: none */
+    char *folder;             /* owned; of test: the folder with the examples; NULL: none */
     char **env;               /* -e and --env-file: NAME=value; owned; NULL: none */
     char **metadata;          /* -m: KEY=value; owned; NULL: none */
 
@@ -125,7 +125,7 @@ struct setting {
     enum setting_kind kind;
     size_t offset;     /* in struct config */
     uint64_t min;      /* numbers only */
-    uint64_t fallback; /* numbers and switches */
+    uint64_t fallback; /* default of a number or a switch */
     uint64_t max;      /* numbers only */
     const char *text;  /* default of a text */
     const char *unit;  /* what the value is, for the help */
@@ -146,20 +146,20 @@ extern const size_t n_topics;
 #define SETTING_VARIABLE "WHISKLOOP_"
 #define SETTING_NAME_MAX 64 /* bytes of a variable's name */
 
-/* name[0 .. n); NULL: there is none. */
+/* Find the setting name[0 .. n). NULL: there is none. */
 const struct setting *setting_find(const char *name, size_t n);
 /* given_as: how the user named the setting, for error texts. value: borrowed. 0, or -1. */
 int setting_set(struct config *config, const struct setting *setting, const char *given_as,
                 const char *value, struct err *err);
 /* Whether a switch accepts this value. */
 bool setting_is_switch_value(const char *text);
-/* WHISKLOOP_NAME; out: room for SETTING_NAME_MAX bytes. */
+/* Write the variable of a setting, WHISKLOOP_NAME. out: room for SETTING_NAME_MAX bytes. */
 void setting_variable(const struct setting *setting, char *out);
 /* The unit that follows a number, " ms" or " bytes"; "" for a plain count. */
 const char *setting_unit(const struct setting *setting);
 
 void config_set_defaults(struct config *config);
-/* Apache's variables, then WHISKLOOP_*. 0, or -1 with err. */
+/* Apply Apache's variables, then WHISKLOOP_*. 0, or -1 with err. */
 int config_set_from_environment(struct config *config, struct err *err);
 /* Log a warning for each WHISKLOOP_... variable that is no setting. */
 void config_warn_of_variables(char *const *environment);

@@ -10,7 +10,7 @@ struct err;
 struct runtime;
 struct runtimes;
 
-/* opts: filled, except for what only the running program knows. */
+/* Fill opts, except for what only the running program knows. */
 void develop_options(const struct config *config, struct dev_opts *opts);
 
 /* The command new. 0, or -1. */

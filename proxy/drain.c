@@ -1,5 +1,6 @@
 /*
- * The end: no new activations, the running ones end, the action is stopped, replies are read.
+ * The end, in this order: take no new activations, let the running ones end, stop the action, let
+ * clients read their replies.
  */
 
 #include <signal.h>
@@ -30,8 +31,8 @@ static bool is_asked(const struct app *app)
     return app->command != NULL ? command_is_running(app->command) : server_n_open(app->server) > 0;
 }
 
-/* All work is done. Whether clients had enough time to read their replies: a stalled one must not
- * delay the exit. */
+/* When all work is done: whether clients have had enough time to read their replies. A stalled
+ * client must not delay the exit. */
 static bool has_waited(struct app *app, bool late)
 {
     uint64_t now_ms = loop_now_ms(app->loop);
@@ -75,7 +76,7 @@ static void reopen_log(void)
         log_warn("main.log", log_text("failed", err.text));
 }
 
-/* How long running activations may take still. */
+/* How much longer running activations may take. */
 static uint64_t late_ms(const struct app *app)
 {
     uint64_t now_ms = loop_now_ms(app->loop);
@@ -92,7 +93,7 @@ static void begin_draining(struct app *app)
         server_wind_down(app->server);
 }
 
-/* The end of --drain-delay, or the next look at a drain. */
+/* --drain-delay is over: begin to drain. Later: check again whether the drain is complete. */
 static void on_drain(struct loop_timer *timer)
 {
     struct app *app = container_of(timer, struct app, drain);
@@ -105,7 +106,7 @@ static void on_drain(struct loop_timer *timer)
 }
 
 /* Serve on for --drain-delay, while load balancers see /readyz fail. Each reply closes its
- * connection, so that the client's next one goes elsewhere. */
+ * connection, so that the client's next request goes elsewhere. */
 static void begin_leaving(struct app *app)
 {
     app->service.leaving = true;

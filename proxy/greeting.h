@@ -15,6 +15,6 @@ struct service;
  * is closed. */
 void greeting_say(const struct config *config, const struct service *service, unsigned port,
                   const char *origin);
-/* ... who has ended it: n_jobs activations run, and are waited for wait_ms at most. 0 of either:
- * nothing is said. */
+/* For a person who has ended the proxy: n_jobs activations still run, and the proxy waits for them,
+ * wait_ms at most. If either is 0, nothing is said. */
 void greeting_say_waiting(unsigned n_jobs, uint64_t wait_ms);

@@ -11,7 +11,7 @@
 #define COLUMNS 79
 #define INDENT  6
 
-/* The contents of --help, in order. Words before a colon are headings. */
+/* The contents of --help, in order: headings with a colon, and names of settings. */
 static const char *const common[] = {
     "Serving:", "port",    "listen",  "admin",        "user", "Action:",   "runtime",  "action",
     "main",     "workers", "timeout", "allow-reinit", "Log:", "log-level", "log-file", "end-marks",
@@ -65,7 +65,7 @@ static void write_item(FILE *file, const char *left, const char *text)
     write_wrapped(file, text);
 }
 
-/* The default in the user's notation, with its unit; empty: none. */
+/* Write the default of a setting as a user would, with its unit; "" if there is none. */
 static void format_default(const struct setting *setting, char *out, size_t size)
 {
     if (setting->kind == SETTING_TEXT)
@@ -77,7 +77,7 @@ static void format_default(const struct setting *setting, char *out, size_t size
                        setting_unit(setting));
 }
 
-/* fallback: what it is for this command; NULL: as for all. */
+/* fallback: the default for this command; NULL: the general one. */
 static void write_setting(FILE *file, const struct setting *setting, const char *fallback)
 {
     char left[SETTING_NAME_MAX];

@@ -8,7 +8,7 @@
 
 #include "config.h"
 
-/* The options that people use. */
+/* The commands, and the options that most people need. */
 void help_write(FILE *file);
 /* A command with its own options and an example. */
 void help_write_command(FILE *file, enum command_kind kind);

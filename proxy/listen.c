@@ -18,10 +18,10 @@
 #include "http/init.h"
 #include "http/run.h"
 
-#define ADMIN_BODY_MAX_BYTES 65536 /* requests there have no body; one that has is ignored */
+#define ADMIN_BODY_MAX_BYTES 65536 /* an operator sends no body; if there is one, it is ignored */
 #define ADMIN_HELD_MAX_BYTES (4u << 20)
 
-/* The contract's listener. routes: borrowed for the server's life. not_found_text: see
+/* Open the contract's listener. routes: borrowed for the server's life. not_found_text: see
  * server_opts. */
 static int listen_for_platform(struct app *app, const struct server_route *routes, size_t n_routes,
                                const char *not_found_text, struct err *err)
@@ -52,7 +52,7 @@ static int listen_for_platform(struct app *app, const struct server_route *route
     return 0;
 }
 
-/* The operator's, if one is wanted. */
+/* Open the operator's listener, if one is wanted. 0, or -1. */
 static int listen_for_operator(struct app *app, struct err *err)
 {
     static const struct {
@@ -92,7 +92,7 @@ static int listen_for_operator(struct app *app, struct err *err)
     return 0;
 }
 
-/* The command dev: its own paths, and the next port where one is in use. 0, or -1. */
+/* The command dev: listen for its own paths; if a port is in use, try the next one. 0, or -1. */
 static int listen_for_dev(struct app *app, struct err *err)
 {
     struct config *config = &app->config;

@@ -53,9 +53,9 @@ static int fail(const struct err *err)
 
 /* ---- the beginning ---- */
 
-/* Actions use descriptors 0 to 3 by number, so none of ours may land there. A closed one is
- * replaced by a descriptor that cannot be used, so that /dev/null is never mistaken for the reader
- * of an answer. */
+/* Actions use descriptors 0 to 3 by number, so none of ours may get such a number. If one is
+ * closed, open /dev/null there for the wrong direction: every use of it fails, so that /dev/null is
+ * never mistaken for the reader of an answer. */
 static void occupy_low_descriptors(void)
 {
     for (int fd = 0; fd <= 3; fd++)
@@ -82,7 +82,7 @@ static int say_health(const struct config *config)
     return 0;
 }
 
-/* The image's own action failed to start: exit. */
+/* The preloaded action failed to start: exit. */
 static void on_preloaded_failed(void *owner, const char *why)
 {
     struct app *app = owner;
@@ -103,7 +103,7 @@ static void on_preloaded_ready(void *owner)
         command_serve(app->command);
 }
 
-/* The command has ended. After a failure its pending work is not awaited. */
+/* The command has ended. After a failure, do not wait for its pending work. */
 static void on_command_ended(void *owner, const struct err *err)
 {
     struct app *app = owner;
@@ -118,7 +118,7 @@ static void on_command_ended(void *owner, const struct err *err)
 static int begin_action(struct app *app, struct err *err)
 {
     const struct runtime *fallback = app->service.opts.fallback;
-    /* In an ActionLoop image this folder holds versions of actions, in an image for Apache's
+    /* In an ActionLoop image the folder /action holds versions of actions, in an image for Apache's
      * skeleton the program that serves until an /init. */
     bool is_theirs = app->setup.actionloop.on || default_action_is_own(&app->service);
     const struct config *config = &app->config;
@@ -164,7 +164,8 @@ static bool is_unmarked(const struct app *app, int fd)
     return !serves(app) || isatty(fd) == 1;
 }
 
-/* Choose the action's log streams. A command's answers have stdout to themselves. */
+/* Choose the action's log streams: stdout and stderr; for a command only stderr, since its answers
+ * have stdout to themselves. */
 static void open_log_streams(struct app *app)
 {
     struct service *service = &app->service;
@@ -192,7 +193,7 @@ static void close_servers(struct app *app)
     app->all_closed = server_free(&app->server) && app->all_closed;
 }
 
-/* There is no action to load: a peer that waits for the announcement must hear of it. */
+/* There is no action to load: tell a peer that waits for the announcement (--announce). */
 static void announce_failure(struct app *app, const char *why)
 {
     struct err none;
@@ -266,8 +267,8 @@ static int precompile(struct app *app, struct err *err)
                                    .bytes_max = app->config.init_max_bytes,
                                    .deadline_ms = app->config.init_timeout_ms};
 
-    /* Compilers of ActionLoop images rename between ./action/N and their own folder, which must be
-     * on one file system: openwhisk-contract 9. */
+    /* Compilers of ActionLoop images rename between ./action/N and their own folder, so both must
+     * be on one file system: openwhisk-contract 9. */
     bool is_temporary = !app->setup.actionloop.on;
 
     app->loop = loop_new(err);
@@ -340,8 +341,8 @@ int main(int argc, char **argv)
     (void)mallopt(M_TRIM_THRESHOLD, (int)KEEP_MALLOC_BYTES);
     (void)prctl(PR_SET_CHILD_SUBREAPER, 1); /* as subreaper we reap orphans of an action */
     kin_open();
-    /* Only processes that may inspect all others may inspect us: an action of our own user may
-     * not. */
+    /* Unless --dumpable: only processes that may inspect all others may inspect us, and so no
+     * action that runs as our own user. */
     (void)prctl(PR_SET_DUMPABLE, (unsigned long)app.config.dumpable);
     result = do_work(&app, argv[0], &err);
     kin_end_all(); /* first: running processes could refill the folders removed next */

@@ -15,7 +15,7 @@ struct precompile_opts {
     const char *main;     /* "": "main" */
     const char *env;      /* a JSON object of variables for the compiler; NULL: none */
     uint64_t bytes_max;   /* of the code */
-    uint64_t deadline_ms; /* span for unpacking and compiling */
+    uint64_t deadline_ms; /* time limit for unpacking and compiling */
 };
 
 /* 0, or -1 with err, after the compiler's messages went to stderr. */

@@ -23,8 +23,8 @@
 #include "config.h"
 #include "http/service.h"
 
-#define INVOKER_MARGIN_MS (-20) /* longer than a clock tick plus the answer's way */
-#define CLIENT_MARGIN_MS  50    /* the answer arrives before the client gives up */
+#define INVOKER_MARGIN_MS (-20) /* past the deadline by more than a tick and the answer's way */
+#define CLIENT_MARGIN_MS  50    /* before the deadline, so that the answer is in time */
 
 /* ---- the log ---- */
 
@@ -54,7 +54,7 @@ static unsigned n_workers(const struct config *config)
     return config->workers > 0 ? (unsigned)config->workers : cpus_usable("");
 }
 
-/* One processor is left for ourselves: with light work we are as busy as a worker. */
+/* Workers for light work: leave one processor to the proxy, which is then as busy as a worker. */
 static unsigned n_light(void)
 {
     unsigned n_cpus = cpus_usable("");
@@ -90,9 +90,9 @@ void setup_descriptors(struct setup *setup)
 /* ---- pipes ---- */
 
 #define PIPE_MAX_BYTES   (1u << 20) /* only root gets more */
-#define PIPE_MIN_BYTES   65536      /* what a pipe has of itself */
-#define PIPES_OF_WORKER  3          /* that are enlarged: spawn.h */
-#define PIPE_BUDGET_PART 2 /* share of the user's pages: other containers may use the same uid */
+#define PIPE_MIN_BYTES   65536      /* the default size of a pipe */
+#define PIPES_OF_WORKER  3          /* the pipes that are enlarged: spawn.h */
+#define PIPE_BUDGET_PART 2 /* use half of the user's pages: other containers may use the same uid */
 
 /* The number that a file of /proc holds; 0: it cannot be read. */
 static uint64_t read_number(const char *path)
@@ -241,8 +241,8 @@ static int load_runtimes(struct setup *setup, struct service_opts *opts, struct 
     return opts->fallback != NULL ? 0 : no_such_runtime(setup, dir, err);
 }
 
-/* The program of an image made for Apache's skeleton, unless settings name other folders. NULL:
- * none. */
+/* The folder with the program of an image made for Apache's skeleton, unless settings name other
+ * folders. NULL: none. */
 static const char *skeleton_dir(const struct setup *setup, const struct runtime *fallback)
 {
     const struct config *config = setup->config;
@@ -253,8 +253,7 @@ static const char *skeleton_dir(const struct setup *setup, const struct runtime 
     return PRELOADED_FOLDER;
 }
 
-/* The folder for versions of the action: ./action in ActionLoop images, unless it is not
- * writable. */
+/* Open the folder for versions of the action: in ActionLoop images ./action, if it is writable. */
 static int open_store(struct setup *setup, const struct service_opts *opts, bool is_temporary,
                       struct err *err)
 {
@@ -272,8 +271,9 @@ static int open_store(struct setup *setup, const struct service_opts *opts, bool
     return store_open(&setup->store, NULL, err);
 }
 
-/* A folder that is served in place needs no folder of ours, so a read-only root without tmpfs will
- * do. Code that must be staged after all is refused with the reason. */
+/* Whether we can do without a folder for actions, as on a read-only root without tmpfs: the action
+ * is a folder that is served in place. Code that needs a folder for actions is refused with the
+ * reason `why`. */
 static bool may_lack_store(struct setup *setup, const struct err *why)
 {
     const struct config *config = setup->config;
@@ -319,7 +319,7 @@ static int check_runtime(const struct setup *setup, const struct runtime *runtim
     bool needs_libexec =
         names(runtime->launch, "{libexec}") || names(runtime->compile, "{libexec}");
 
-    if (runtime->dir[0] == '\0') /* made by us: it has no files */
+    if (runtime->dir[0] == '\0') /* built into the proxy: it has no files */
         return 0;
     if (reach_check(&setup->privileges, runtime->dir, R_OK | X_OK,
                     "the folder of the runtime (--runtime-dir)", err) < 0 ||
@@ -332,11 +332,12 @@ static int check_runtime(const struct setup *setup, const struct runtime *runtim
         return 0;
     if (needs_libexec)
         return -1;
-    log_warn("setup.reach", log_text("failed", err->text)); /* only some other languages need it */
+    log_warn("setup.reach", log_text("failed", err->text)); /* only other runtimes need it */
     return 0;
 }
 
-/* A folder served in place; third-party images do not use it. */
+/* Check a folder that is served in place. ActionLoop images and images for Apache's skeleton have
+ * none. */
 static int check_action(const struct setup *setup, const struct runtime *fallback, struct err *err)
 {
     const struct config *config = setup->config;
@@ -375,8 +376,8 @@ static enum answers answers_mode(const struct setup *setup)
     return ANSWERS_AUTO;
 }
 
-/* An invoker sets __OW_API_HOST in the container. It counts a timeout only when the answer takes at
- * least the limit, and peers let an action use all of that. */
+/* An invoker sets __OW_API_HOST in the container. It records a timeout only if the answer takes at
+ * least the time limit, and other proxies let an action use all of that time. */
 static int64_t deadline_margin_ms(const struct config *config)
 {
     if (config->deadline_margin_ms != CONFIG_AUTO)
@@ -396,7 +397,7 @@ static uint64_t limit_ms(const struct config *config, uint64_t wanted_ms)
     return config->no_deadlines ? NO_LIMIT_MS : wanted_ms;
 }
 
-/* Set it in our own environment, so that a prewarmed interpreter has it, too. */
+/* Set NODE_OPTIONS in our own environment, so that a prewarmed interpreter has it, too. */
 static void set_debugger(const struct config *config)
 {
     const char *before = getenv("NODE_OPTIONS");

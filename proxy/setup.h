@@ -21,8 +21,7 @@ struct service;
 /* Connections reserved for the operator, beside the platform's. */
 #define SETUP_ADMIN_CONNECTIONS 16
 
-/* Zeroed but for `config` before use. */
-
+/* Set `config` and zero the rest before use. */
 struct setup {
     const struct config *config; /* borrowed */
     struct actionloop actionloop;
@@ -45,8 +44,8 @@ int setup_pipe_bytes(const char *soft_limit_file, unsigned n_workers);
 /* Open the proxy's own log at its level. 0, or -1. */
 int setup_log(const struct config *config, struct err *err);
 
-/* Prepare the children's environment and user. Reads the user lists, writes nothing. program:
- * argv[0]. 0, or -1. */
+/* Prepare the children's environment and user. Reads /etc/passwd and /etc/group, writes nothing.
+ * program: argv[0]. 0, or -1. */
 int setup_children(struct setup *setup, const char *program, struct err *err);
 
 /* Load the runtimes, create the folder for actions and fill the service's options. is_temporary:

@@ -10,7 +10,7 @@
 #include "base/exec_spec.h"
 #include "base/util.h"
 
-#define LINES_MAX       100000 /* lines of a file; most may be comments */
+#define LINES_MAX       100000 /* lines of a file, with those that are comments */
 #define BYTE_ORDER_MARK "\xef\xbb\xbf"
 #define SHOWN_OF_WORD   60
 
@@ -40,7 +40,7 @@ static bool has_blank(const char *name, size_t n)
     return false;
 }
 
-/* line: without its end. */
+/* line: without its newline. */
 static int add_line(char ***vector, const char *line, const char *option, const char *path,
                     unsigned number, struct err *err)
 {

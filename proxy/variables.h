@@ -6,13 +6,14 @@
 
 struct err;
 
-/* Append a word (copied) to a NULL-terminated vector, or replace an older one of the same name.
- * option: its name, for error texts. 0; -1: err says why it is invalid. */
+/* Append NAME=value (copied) to a NULL-terminated vector, or replace an older value of NAME.
+ * option: its name, for error texts. 0; -1: err says why the word is invalid. */
 int variables_add(char ***vector, const char *option, const char *word, struct err *err);
 
 /*
- * The same with each line of a file, in the format of `docker run --env-file`: empty lines and
- * those that begin with # are skipped, as are blanks before the name; values are not unquoted; a
- * NAME alone takes its value from our environment, if any. 0; -1: err names the file and the line.
+ * Like variables_add(), with each line of a file in the format of `docker run --env-file`: empty
+ * lines and those that begin with # are skipped, as are blanks before the name; values are not
+ * unquoted; a NAME alone takes its value from our environment, if any. 0; -1: err names the file
+ * and the line.
  */
 int variables_add_file(char ***vector, const char *option, const char *path, struct err *err);

@@ -14,7 +14,7 @@
 
 /* ---- code: large, padded, with line ends ---- */
 
-/* Go accepts line ends only; an unquoted `$(base64 FILE)` in a shell turns them into blanks. */
+/* Go accepts only line ends here; blanks come from an unquoted `$(base64 FILE)` in a shell. */
 static bool is_gap(char c)
 {
     return c == '\r' || c == '\n' || c == ' ' || c == '\t';
@@ -29,7 +29,8 @@ static inline bool is_base64(char c)
     return set[byte / 64] >> (byte % 64) & 1;
 }
 
-/* The same for four characters, with a single branch: nearly all of a body passes here. */
+/* Whether all four characters are base64, with a single branch: nearly all of a body passes
+ * here. */
 static inline bool are_base64(const char *four)
 {
     int first = is_base64(four[0]), second = is_base64(four[1]);
@@ -45,7 +46,7 @@ static size_t skip_gaps(const char *text, size_t n, size_t at)
     return at;
 }
 
-/* at: after the first '='. True: the padding is complete and only line ends follow. */
+/* at: behind the first '='. true: the padding is complete and only line ends or blanks follow. */
 static bool padding_is_good(const char *text, size_t n, size_t at, struct base64_text *found)
 {
     size_t tail = found->n_chars % 4;
@@ -64,7 +65,8 @@ static bool padding_is_good(const char *text, size_t n, size_t at, struct base64
     return at == n;
 }
 
-/* OpenSSL accepts '=' in the middle and more, so it only sees text that passed this check. */
+/* OpenSSL also accepts invalid text, such as '=' in the middle, so it only gets what passed this
+ * check. */
 bool base64_check(const char *text, size_t n, struct base64_text *found)
 {
     size_t at = 0;
@@ -92,7 +94,8 @@ bool base64_check(const char *text, size_t n, struct base64_text *found)
     return found->n_chars % 4 == 0;
 }
 
-/* Copy up to max characters without line ends. Returns their number; *at moves past the last. */
+/* Copy up to max characters from *at on, leave out line ends and blanks, and move *at behind the
+ * last one read. Returns the number copied. */
 static size_t take(const char *text, size_t n, size_t *at, char *chars, size_t max)
 {
     size_t n_near = n - *at < max ? n - *at : max;
@@ -113,7 +116,7 @@ static size_t take(const char *text, size_t n, size_t *at, char *chars, size_t m
     return n_taken;
 }
 
-/* n: a multiple of 4, checked characters. Returns the bytes written to out. */
+/* chars[0 .. n): checked; n: a multiple of 4. Returns the bytes written to out. */
 static size_t decode(const char *chars, size_t n, unsigned char *out)
 {
     size_t n_padding = 0;

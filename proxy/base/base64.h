@@ -16,20 +16,20 @@ struct buf;
 
 /* The result of a check. */
 struct base64_text {
-    size_t n_chars;  /* padding counted, line ends not; a multiple of 4 */
+    size_t n_chars;  /* characters with padding, without line ends and blanks; a multiple of 4 */
     size_t fault_at; /* of invalid text: the byte offset that Go's decoder reports */
 };
 
 /*
  * Whether all of the text is padded standard base64, with line ends and blanks anywhere. Source:
- * Go's encoding/base64, StdEncoding, including the offset in its error; it accepts no blanks, but
- * users paste what a shell has split.
+ * Go's encoding/base64, StdEncoding, and the offsets in its errors. Go accepts no blanks; we do,
+ * since users paste what a shell has split.
  */
 bool base64_check(const char *text, size_t n, struct base64_text *found);
 /* Decode checked text[0 .. n) to `out`, which may be at or before `text`. Returns bytes written. */
 size_t base64_replace(const char *text, size_t n, char *out);
-/* Decode the start of checked, non-empty text, up to size bytes: a multiple of 3, at most 12 KiB.
- * Returns the bytes written. */
+/* Decode the start of checked, non-empty text into out. size: room in out, a multiple of 3, at most
+ * 12 KiB. Returns the bytes written. */
 size_t base64_head(const char *text, size_t n, char *out, size_t size);
 
 /* ---- small texts ---- */

@@ -11,7 +11,7 @@
 #include "base/util.h"
 
 #define BUF_FIRST_BYTES 512   /* a small activation fits without growing */
-#define READ_BYTES      65536 /* one read; as much as a pipe of default size holds */
+#define READ_BYTES      65536 /* per read(): as many as a pipe of default size holds */
 
 void buf_done(struct buf *buf)
 {
@@ -25,7 +25,8 @@ char *buf_room(struct buf *buf, size_t n)
     if (buf->size - buf->end >= n)
         return buf->bytes + buf->end;
     if (buf->start > 0 && buf->size - buf_len(buf) >= n && buf->start >= buf_len(buf)) {
-        /* Amortised, each byte is moved once: sliding costs no more than what has been consumed. */
+        /* Slide only if at least as many bytes were consumed as are moved: amortised, each byte is
+         * moved once. */
         memmove(buf->bytes, buf->bytes + buf->start, buf_len(buf));
     } else {
         size_t size = buf->size > 0 ? buf->size : BUF_FIRST_BYTES;
@@ -79,7 +80,7 @@ void buf_reset(struct buf *buf, size_t keep_bytes)
         buf_done(buf);
 }
 
-/* false: stop, with the reason in errno. */
+/* Wait until fd can be read. false: stop_fd is readable (errno is EINTR), or poll() failed. */
 static bool wait_readable(int fd, int stop_fd)
 {
     struct pollfd fds[] = {{.fd = stop_fd, .events = POLLIN}, {.fd = fd, .events = POLLIN}};

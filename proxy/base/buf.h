@@ -32,13 +32,13 @@ static inline const char *buf_at(const struct buf *buf)
 
 /* Make room for n more bytes; returns where to write them. The caller bounds n. */
 char *buf_room(struct buf *buf, size_t n);
-/* Say that n bytes were put into the room. */
+/* Count n bytes that the caller has written into the room. */
 void buf_added(struct buf *buf, size_t n);
 void buf_add(struct buf *buf, const void *bytes, size_t n);
 void buf_add_text(struct buf *buf, const char *text);
-/* Append everything that fd still holds, blocking. Reading stops once more than bytes_max bytes are
- * held, which the caller checks. stop_fd: -1, or a descriptor that ends the wait with EINTR once
- * readable. 0, or -1 with errno. */
+/* Append all bytes of fd up to its end, blocking. Reading stops once buf holds more than bytes_max
+ * bytes; the caller checks for that. stop_fd: a descriptor that ends the wait with EINTR once it is
+ * readable; -1: none. Returns 0, or -1 with errno. */
 int buf_read_all(struct buf *buf, int fd, uint64_t bytes_max, int stop_fd);
 /* Drop n bytes from the front. */
 void buf_drop(struct buf *buf, size_t n);

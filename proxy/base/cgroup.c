@@ -1,7 +1,7 @@
 /*
  * Two files of /proc/self give a group's folder: `cgroup` names the group, `mountinfo` says where
- * its hierarchy is mounted, and which part of it. Inside a container that part is often the group
- * itself, under the host's name: then the mount point is the folder.
+ * the group's hierarchy is mounted and which part of it. Inside a container that part is often the
+ * group itself, under its name on the host: then the mount point is the folder.
  */
 
 #include "base/cgroup.h"
@@ -14,7 +14,7 @@
 
 #include "base/util.h"
 
-/* Open a file by the parts of its path. */
+/* Open dir/name for reading. */
 static FILE *open_at(const char *dir, const char *name)
 {
     auto_free char *path = xasprintf("%s/%s", dir, name);
@@ -45,8 +45,8 @@ static char *cut(char **rest, const char *end)
     return field != NULL && field[0] != '\0' ? field : NULL;
 }
 
-/* The name of our group: "4:memory:/path" of version 1, else "0::/path" of version 2. Caller frees;
- * NULL: there is none. */
+/* The name of our group, from a line like "4:memory:/path" (version 1) or else "0::/path" (version
+ * 2). Caller frees. NULL: there is none, and *version is 0. */
 static char *find_name(const char *controller, const char *root, int *version)
 {
     auto_file FILE *file = open_at(root, "proc/self/cgroup");
@@ -78,11 +78,12 @@ static char *find_name(const char *controller, const char *root, int *version)
 }
 
 struct mount {
-    const char *part; /* of the hierarchy, "/" is all of it */
+    const char *part; /* the part of the hierarchy that is mounted; "/": all of it */
     const char *point;
 };
 
-/* "32 31 0:29 / /sys/fs/cgroup/memory rw - cgroup cgroup rw,memory"; false: another kind. */
+/* Read a line like "32 31 0:29 / /sys/fs/cgroup/memory rw - cgroup cgroup rw,memory". false: it is
+ * another kind of mount. */
 static bool read_mount(char *line, int version, const char *controller, struct mount *mount)
 {
     char *rest = line;
@@ -109,8 +110,8 @@ static bool read_mount(char *line, int version, const char *controller, struct m
     return strcmp(type, "cgroup") == 0 && has_word(behind, controller);
 }
 
-/* The folder of the group `name` below a mount; the mount point itself when it does not show the
- * group. */
+/* Set group->dir to the folder of the group `name` below a mount, or to the mount point if that
+ * does not show the group. false: there is no such folder. */
 static bool find_folder(struct cgroup *group, const char *root, const struct mount *mount,
                         const char *name)
 {

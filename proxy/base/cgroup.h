@@ -21,5 +21,5 @@ void cgroup_find(struct cgroup *group, const char *controller, const char *root)
 
 /* Read the first line of a file of the group, newline included. false: no such file. */
 bool cgroup_line(const struct cgroup *group, const char *name, char *line, size_t size);
-/* The number after `key` in a file of "key number" lines. false: not there. */
+/* Read the number after `key` from a file of "key number" lines. false: no such file or key. */
 bool cgroup_count(const struct cgroup *group, const char *name, const char *key, uint64_t *count);

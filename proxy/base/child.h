@@ -14,9 +14,9 @@
 struct privileges;
 
 /*
- * Take on the action's user, and with_limits its resource limits too; then have the kernel kill us
- * when the proxy ends. Exits if `parent` (the proxy) has ended already. System calls only: safe
- * between vfork and exec.
+ * In a child: set the action's resource limits, if with_limits, and become its user; then have the
+ * kernel kill this child when the proxy ends. Exits if `parent` (the proxy) has ended already.
+ * System calls only: safe between vfork and exec.
  * Returns 0, or what failed, with errno in *os: see privileges_explain().
  */
 int child_enter(const struct privileges *privileges, bool with_limits, pid_t parent, int *os);
@@ -26,8 +26,9 @@ int child_enter(const struct privileges *privileges, bool with_limits, pid_t par
  * `flags` of close_range(2) to them. System calls only: safe between vfork and exec.
  */
 void child_forget(int first_fd, unsigned flags);
-/* Shed the proxy in a fresh fork: close all but the descriptors below first_fd, default signals,
- * own process group. */
+/* To be called first in a fork of the proxy: a process group of its own, default signals, umask
+ * 022, and no descriptors from first_fd on. */
 void child_prepare(int first_fd);
-/* Lower a resource limit (RLIMIT_*), never raise it: raising one takes root. */
+/* Set a resource limit (RLIMIT_*) to `most`, or to the hard limit if that is lower: only root may
+ * raise a hard limit. */
 void child_limit(unsigned resource, uint64_t most);

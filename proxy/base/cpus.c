@@ -16,7 +16,7 @@ static double quota(const char *root)
     cgroup_find(&group, "cpu", root);
     if (group.version == 2) {
         if (!cgroup_line(&group, "cpu.max", line, sizeof(line)) ||
-            sscanf(line, "%ld %ld", &quota_us, &period_us) != 2) /* "max 100000" */
+            sscanf(line, "%ld %ld", &quota_us, &period_us) != 2) /* "max 100000": no quota */
             return 0;
     } else {
         if (!cgroup_line(&group, "cpu.cfs_quota_us", line, sizeof(line)) ||

@@ -8,7 +8,7 @@ enum err_kind {
     ERR_NONE = 0,
     ERR_REQUEST, /* the client sent something unusable */
     ERR_NO_CODE, /* the request holds no code to execute */
-    ERR_LIMIT,   /* a configured bound would be passed */
+    ERR_LIMIT,   /* a limit of ours would be exceeded */
     ERR_CODE,    /* the action's code cannot be unpacked, located or compiled */
     ERR_ACTION,  /* the action's process broke its contract */
     ERR_SYSTEM,  /* the operating system refused, see `os` */
@@ -22,7 +22,7 @@ struct err {
     enum err_kind kind;
     int os;           /* errno value; 0 when none applies */
     char text[512];   /* one line without newline, cut when longer */
-    char detail[256]; /* extra detail for the log, where clients compare the text; "": none */
+    char detail[256]; /* more for the log, since clients compare `text`; "": none */
 };
 
 /* Fill *err and return -1, so that a failing function can say `return err_set(...)`. */

@@ -14,12 +14,12 @@
 
 #include "base/util.h"
 
-#define SEGMENTS_MAX 64 /* the program header of the loader is among the first */
+#define SEGMENTS_MAX 64 /* program headers that are read; the loader's is among the first */
 
-/* The fields common to both classes of ELF, and where to look next. */
+/* What is read of an ELF file; `machine` is valid for each class and byte order. */
 struct program {
     uint16_t machine;
-    bool ours; /* same class and byte order as this program: the rest is readable */
+    bool ours; /* 64-bit, with the byte order of this program: all of `header` is valid */
     Elf64_Ehdr header;
 };
 
@@ -39,7 +39,8 @@ static const char *machine_name(uint16_t machine)
     return "an unknown processor";
 }
 
-/* Whether the file is an ELF program of any kind. A 64-bit header is read in full. */
+/* Read an ELF file's header. ours: e_ident of this program; NULL: fd is this program. false: it is
+ * no ELF file. */
 static bool read_program(int fd, const unsigned char *ours, struct program *program)
 {
     Elf64_Ehdr *header = &program->header;
@@ -60,7 +61,7 @@ static bool read_program(int fd, const unsigned char *ours, struct program *prog
     return true;
 }
 
-/* The path of the program's loader. false: none, or unreadable. */
+/* Read the path of the program's loader. false: it has none, or it cannot be read. */
 static bool read_loader(int fd, const Elf64_Ehdr *header, char *loader, size_t size)
 {
     for (unsigned i = 0; i < header->e_phnum && i < SEGMENTS_MAX; i++) {
@@ -110,7 +111,7 @@ static bool explain_program(const char *path, char *text, size_t size)
     return false;
 }
 
-/* The interpreter on the #! line, without its arguments. false: none. */
+/* Read the interpreter on the #! line, without its arguments. false: there is no such line. */
 static bool read_interpreter(const char *head, size_t n, char *name, size_t size)
 {
     const char *end = n > 2 ? memchr(head, '\n', n) : NULL;
@@ -186,7 +187,7 @@ bool exec_diagnosis_detail(const char *path, int os, char *text, size_t size)
                            name, interpreter);
         return true;
     }
-    /* The script itself was checked before: it is a file, and executable. */
+    /* If the script itself is an executable file, then the error is about its interpreter. */
     if ((os == EACCES || os == ENOTDIR || os == ELOOP) && access(real, X_OK) == 0 &&
         read_interpreter(head, (size_t)n, interpreter, sizeof(interpreter))) {
         (void)snprintf(text, size,

@@ -1,7 +1,7 @@
 /*
- * Vectors carry no length, so that they can be passed to execve() as they are; each call counts
- * again. That is quadratic: fine for the hundreds of variables of an /init, and callers with
- * outside input bound their number.
+ * A vector of strings carries no length, so that execve() takes it as it is; each call here counts
+ * its strings again. Building one is quadratic: fine for the hundreds of variables of an /init, and
+ * callers with input from outside limit the number.
  */
 
 #include "base/exec_spec.h"

@@ -14,7 +14,7 @@ struct privileges;
 
 /* The descriptor that carries answers; architecture 3. */
 enum answers {
-    ANSWERS_AUTO,   /* the first descriptor that carries an answer; fixed from then on */
+    ANSWERS_AUTO,   /* descriptor 1 or 3, whichever carries the first answer */
     ANSWERS_STDOUT, /* descriptor 1; the user's stdout is descriptor 3 */
     ANSWERS_FD3,    /* descriptor 3, as in ActionLoop */
 };
@@ -24,17 +24,17 @@ struct exec_spec {
     char **argv;     /* NULL-terminated; argv[0] is a path, or a name looked up in env's PATH */
     char **env;      /* NULL-terminated NAME=value */
     char *cwd;       /* absolute; working folder of the worker */
-    char *shortfall; /* error text when argv[0] is not found; NULL: the general one */
+    char *shortfall; /* what to install when argv[0] is not found, for the error; NULL: not known */
     const struct privileges *privileges; /* borrowed; NULL: our own rights */
     enum answers answers;
     bool socket_in;       /* descriptor 0 is a socket that can pass descriptors, not a pipe */
-    bool shares_ring;     /* it may keep answers in memory shared with us, base/ring.h */
+    bool shares_ring;     /* the worker may keep answers in memory shared with us, base/ring.h */
     bool reports_ready;   /* the first answer line must be {"ok":true} */
     bool wants_object;    /* the argument must be an object or an array */
     bool logs_init_error; /* a failed start is reported on stderr; the client gets a general text */
 };
 
-/* Free all members and leave zeroes; accepts zeroes and half-built ones. */
+/* Free all members and leave zeroes; accepts a spec that is zeroed or only partly filled. */
 void exec_spec_done(struct exec_spec *spec);
 
 /* Append one string (owned from now on) to a NULL-terminated vector that may be NULL. */

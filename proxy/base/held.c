@@ -6,8 +6,8 @@
 
 #include "base/cgroup.h"
 
-#define SHARE     4           /* a quarter: the action needs more than that for the same bytes */
-#define MIN_BYTES (16u << 20) /* with a lower bound, some activations could never be served */
+#define SHARE     4           /* a quarter: in the action the same bytes take more than that */
+#define MIN_BYTES (16u << 20) /* with less, some activations could never be served */
 
 /* The number in a file of the group; UINT64_MAX: no such file, or "max". */
 static uint64_t number_of(const struct cgroup *group, const char *name)

@@ -1,7 +1,8 @@
 #pragma once
 
 /*
- * held - one bound on all bytes held for others: bodies arriving or queued, answers not yet sent.
+ * held - one bound on all bytes in memory for others: bodies that arrive or wait, and answers not
+ * yet sent.
  */
 
 #include <stdbool.h>
@@ -11,15 +12,16 @@ struct held {
     uint64_t max_bytes;
     uint64_t bytes; /* now */
     uint64_t peak_bytes;
-    uint64_t n_refused; /* for want of room */
+    uint64_t n_refused; /* requests refused for want of room */
 };
 
 /* The default bound: a share of the memory available to this process, by cgroup or machine. root:
  * see cgroup_find(). */
 uint64_t held_default_max(const char *root);
 
-/* Whether n more bytes may be held. While little is held, one body may exceed the bound: each body
- * has its own limit, and a small container must be able to take the largest. */
+/* Whether n more bytes may be held. While at most a quarter of the bound is held, one body may
+ * exceed it: each body has its own limit, and a small container must be able to take the
+ * largest. */
 static inline bool held_fits(const struct held *held, uint64_t n)
 {
     return held->bytes + n <= held->max_bytes || held->bytes <= held->max_bytes / 4;

@@ -11,7 +11,7 @@
 #include "base/util.h"
 
 /*
- * The half of json.h that checks; json_slice.c has the other one.
+ * This file has the part of json.h that checks texts; json_slice.c has the rest.
  *
  * A check goes down to a scalar (check_value), then up to the next comma (check_after), and so on
  * in turn until nothing is open:
@@ -21,26 +21,28 @@
  *                        check_value  2
  *                        check_after  ]}          closes both: done
  *
- * The grammar's recursion is a bit per open level, so no text can use up the stack. Functions that
- * read take the place to read from and return the place behind what they read, or NULL.
+ * One bit per open level takes the place of recursion, so no text can use up the stack. Functions
+ * that read take the position to read from, and return the position behind what they read, or NULL
+ * after a failure.
  */
 
 #define LEVELS_PER_WORD 64
 
-static const char too_deep[] = "exceeded max depth"; /* told without naming a byte, as Go does */
+static const char too_deep[] = "exceeded max depth"; /* reported without naming a byte, as in Go */
 
 struct check {
     const uint8_t *end;   /* borrowed: behind the text */
     const uint8_t *bad;   /* after a failure: the offending byte */
-    const char *what;     /* once failed: static, see json_fault */
+    const char *what;     /* after a failure: a static text, see json_fault */
     size_t depth;         /* levels open */
-    const char *wanted;   /* the member of the top level to find; NULL: none */
-    const uint8_t *found; /* behind the colon of the last one of that name; NULL: none yet */
-    /* One bit per open level: object, else array. Only the words of open levels are written. */
+    const char *wanted;   /* name of the top-level member to find; NULL: none */
+    const uint8_t *found; /* behind the colon of the last member of that name; NULL: none yet */
+    /* One bit per open level: 1 is an object, 0 an array. Words of levels not reached yet are
+     * uninitialised. */
     uint64_t objects[JSON_DEPTH_MAX / LEVELS_PER_WORD];
 };
 
-/* Record where and why; returns NULL, so that a reader can say `return check_fail(...)`. */
+/* Record where the text fails and why. Returns NULL, for `return check_fail(...)`. */
 __attribute__((cold)) static const uint8_t *check_fail(struct check *c, const uint8_t *at,
                                                        const char *what)
 {
@@ -80,14 +82,14 @@ static inline const uint8_t *check_string(struct check *c, const uint8_t *at)
         }
         if (at == c->end || *at < 0x20)
             return check_fail(c, at, "in string literal");
-        /* Such characters come in runs too short to set up the scanner for. */
+        /* Non-ASCII characters come in runs too short to be worth starting the scanner. */
         while (at < c->end && *at >= 0x80)
             if (!utf8_next(&at, c->end))
                 return check_fail(c, at, "in string literal");
     }
 }
 
-/* One digit at least. */
+/* Read digits, at least one. */
 static inline const uint8_t *check_digits(struct check *c, const uint8_t *at, const char *what)
 {
     const uint8_t *first = at;
@@ -103,7 +105,7 @@ static inline const uint8_t *check_number(struct check *c, const uint8_t *at)
     if (*at == '-')
         at++;
     if (at < c->end && *at == '0')
-        at++; /* the caller refuses a digit after it, as it does any other byte */
+        at++; /* a digit after it is refused by the caller, as any other byte is */
     else if ((at = check_digits(c, at, "in numeric literal")) == NULL)
         return NULL;
     if (at < c->end && *at == '.') {
@@ -147,8 +149,8 @@ static const uint8_t *check_word(struct check *c, const uint8_t *at)
     return at;
 }
 
-/* Whether the string at[0 .. end) spells `text` once unescaped. Most are told apart by their first
- * character. */
+/* Whether the string from `at` to `end`, with its quotes, spells `text` once unescaped. The first
+ * character rules out most strings. */
 static inline bool is_spelled(const uint8_t *at, const uint8_t *end, const char *text)
 {
     struct json_slice string = {(const char *)at, (size_t)(end - at), JSON_STRING};
@@ -156,7 +158,7 @@ static inline bool is_spelled(const uint8_t *at, const uint8_t *end, const char 
     return (at[1] == (uint8_t)text[0] || at[1] == '\\') && json_equals(string, text);
 }
 
-/* White space, a key, its colon. */
+/* Read white space, a key and its colon. */
 static inline const uint8_t *check_key(struct check *c, const uint8_t *at)
 {
     const uint8_t *key;
@@ -174,7 +176,7 @@ static inline const uint8_t *check_key(struct check *c, const uint8_t *at)
     if (at == c->end || *at != ':')
         return check_fail(c, at, "after object key");
     if (is_wanted)
-        c->found = at + 1; /* of equal names the last one counts, as for Go, Python, JavaScript */
+        c->found = at + 1; /* among equal names the last counts, as in Go, Python, JavaScript */
     return at + 1;
 }
 
@@ -188,12 +190,12 @@ static inline bool check_push(struct check *c, bool object)
         return false;
     word = &c->objects[c->depth++ / LEVELS_PER_WORD];
     if (bit == 1)
-        *word = 0; /* cleared here: clearing all at the start costs as much as a short text */
+        *word = 0; /* cleared here: to clear all at first costs as much as a short text */
     *word = object ? *word | bit : *word & ~bit;
     return true;
 }
 
-/* What the innermost open level is. */
+/* Whether the innermost open level is an object. */
 static inline bool check_in_object(const struct check *c)
 {
     size_t level = c->depth - 1;
@@ -206,7 +208,7 @@ static const uint8_t *check_value(struct check *c, const uint8_t *at)
 {
     while (at != NULL) {
         at = skip_space(at, c->end);
-        switch (at < c->end ? *at : '\0') { /* NUL begins no value, as the end does not */
+        switch (at < c->end ? *at : '\0') { /* NUL stands for the end: no value begins with it */
         case '"':
             return check_string(c, at + 1);
         case '{':
@@ -215,7 +217,7 @@ static const uint8_t *check_value(struct check *c, const uint8_t *at)
 
             if (!check_push(c, object))
                 return check_fail(c, at, too_deep);
-            /* Only here may a level end without a value: after a comma one must follow. */
+            /* A level may end without a value only here: after a comma, one must follow. */
             at = skip_space(at + 1, c->end);
             if (at < c->end && *at == (object ? '}' : ']')) {
                 c->depth--;
@@ -260,7 +262,7 @@ static const uint8_t *check_after(struct check *c, const uint8_t *at)
 static enum json_kind check_text(struct check *c, const char *text, size_t n,
                                  struct json_fault *fault)
 {
-    /* An empty text may be NULL, to which nothing may be added. */
+    /* An empty text may be NULL, and C allows no arithmetic on NULL. */
     const uint8_t *start = (const uint8_t *)(n > 0 ? text : "");
     const uint8_t *at = start;
 

@@ -3,9 +3,9 @@
 /*
  * json - check a document and find slices of it, without building a tree.
  *
- * The forwarder's integrity rests on json_check(): what it passes is one document of RFC 8259 in
- * strict UTF-8, so a newline can stand in it only as white space. The slice functions work on
- * checked documents only and copy nothing.
+ * Activations go to the action as lines, which relies on json_check(): a text that passes it is one
+ * document of RFC 8259 in strict UTF-8, so a newline can be in it only as white space. The slice
+ * functions work on checked documents only and copy nothing.
  */
 
 #include <stdbool.h>
@@ -48,7 +48,7 @@ static inline enum json_kind json_kind_of(uint8_t first)
     }
 }
 
-/* Where a document stops being one. */
+/* Where and why a text is not a JSON document. */
 struct json_fault {
     size_t at;        /* byte offset; n when the text ends too early */
     const char *what; /* static: "looking for beginning of value", "in string literal", ... */
@@ -63,9 +63,9 @@ struct json_fault {
 enum json_kind json_check(const char *text, size_t n, struct json_fault *fault);
 
 /*
- * Describe a fault in one line, in the words that the Go suites compare: "invalid character 'X'
- * looking for beginning of value", "unexpected end of JSON input". Writes at most size bytes,
- * always NUL-terminated. text/n: the text that was checked.
+ * Describe a fault in one line, in the words of Go's encoding/json, which test suites compare:
+ * "invalid character 'X' looking for beginning of value", "unexpected end of JSON input". Writes at
+ * most size bytes, always NUL-terminated. text/n: the text that was checked.
  */
 void json_fault_say(const struct json_fault *fault, const char *text, size_t n, char *out,
                     size_t size);
@@ -77,8 +77,8 @@ struct json_slice {
     enum json_kind kind;
 };
 
-/* The same, and find a member of the top level on the way, as json_member() does. *value: of kind
- * JSON_BAD if there is none. */
+/* Like json_check(), but also find the member `key` of the top level on the way, as json_member()
+ * does. *value: of kind JSON_BAD if there is none. */
 enum json_kind json_check_member(const char *text, size_t n, struct json_fault *fault,
                                  const char *key, struct json_slice *value);
 
@@ -95,10 +95,11 @@ struct json_slice json_top(const char *text, size_t n);
 bool json_next_member(struct json_slice object, size_t *at, struct json_slice *key,
                       struct json_slice *value);
 
-/* The same for the items of a checked array. */
+/* Like json_next_member(), for the items of a checked array. */
 bool json_next_item(struct json_slice array, size_t *at, struct json_slice *value);
 
-/* The member `key` (plain ASCII) of a checked object; the last one of that name wins. */
+/* Find the member `key` (plain ASCII) of a checked object; the last one of that name wins. false:
+ * none. */
 bool json_member(struct json_slice object, const char *key, struct json_slice *value);
 
 /* Unescape a string slice into out, which has room for string.n bytes, and may be string.text or
@@ -110,7 +111,7 @@ bool json_equals(struct json_slice string, const char *text);
 
 /* Append text[0 .. n) as a JSON string with quotes. Bytes that are not UTF-8 become U+FFFD. */
 void json_quote(struct buf *out, const char *text, size_t n);
-/* Append a member as it is written, behind a comma or nothing. */
+/* Append `comma` ("," or ""), the key, a colon and the value; both slices are copied unchanged. */
 void json_add_member(struct buf *out, const char *comma, struct json_slice key,
                      struct json_slice value);
 /* Append {"error":"<text>"}, the body of a failure. */

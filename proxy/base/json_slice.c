@@ -42,7 +42,7 @@ static const uint8_t *skip_nested(const uint8_t *at, const uint8_t *end)
         at = scan_nesting(at, end);
         assert(at < end);
         if (*at == '"') {
-            at = skip_string(at, end); /* brackets in there do not count */
+            at = skip_string(at, end); /* brackets inside a string do not count */
             continue;
         }
         if (*at == '{' || *at == '[')
@@ -62,7 +62,7 @@ static const uint8_t *skip_scalar(const uint8_t *at, const uint8_t *end)
     return at;
 }
 
-/* One value of any kind into *slice. */
+/* Read one value of any kind into *slice. Returns the position behind it. */
 static inline const uint8_t *slice_at(const uint8_t *at, const uint8_t *end,
                                       struct json_slice *slice)
 {
@@ -102,8 +102,8 @@ struct json_slice json_top(const char *text, size_t n)
         .text = (const char *)at, .n = (size_t)(end - at), .kind = json_kind_of(*at)};
 }
 
-/* The next element after *at, which is after the last value, or 0 while the bracket is still to be
- * skipped. NULL: there is none. */
+/* Find the next element. at: the offset behind the last value, or 0 before the first one, when the
+ * opening bracket is still to be skipped. NULL: there is none. */
 static inline const uint8_t *next_element(struct json_slice slice, size_t at, char close)
 {
     const uint8_t *start = (const uint8_t *)slice.text, *end = start + slice.n;
@@ -152,7 +152,7 @@ bool json_member(struct json_slice object, const char *key, struct json_slice *v
     size_t at = 0;
     bool any = false;
 
-    /* Search to the end even after a hit: of equal names Go, Python and JavaScript keep the
+    /* Search to the end even after a hit: among equal names Go, Python and JavaScript keep the
      * last. */
     while (json_next_member(object, &at, &name, &found)) {
         if (json_equals(name, key)) {
@@ -163,7 +163,7 @@ bool json_member(struct json_slice object, const char *key, struct json_slice *v
     return any;
 }
 
-/* Four digits, checked before. */
+/* The value of four hex digits that were checked. */
 static unsigned hex4(const uint8_t *at)
 {
     unsigned value = 0;
@@ -184,7 +184,7 @@ static const uint8_t *unescape_code(const uint8_t *at, const uint8_t *end, unsig
     if (*code < 0xdc00 && end - at >= 6 && at[0] == '\\' && at[1] == 'u') {
         unsigned second = hex4(at + 2);
 
-        /* Another high surrogate stays unread: it may have a low one of its own. */
+        /* A second high surrogate stays unread: it may begin a pair of its own. */
         if (second >= 0xdc00 && second <= 0xdfff) {
             *code = 0x10000 + ((*code - 0xd800) << 10) + (second - 0xdc00);
             return at + 6;
@@ -222,7 +222,7 @@ size_t json_unescape(struct json_slice string, char *out)
 
     assert(string.kind == JSON_STRING && string.n >= 2);
     while (at < end) {
-        /* Code and base64 have few escapes: copy runs at memory speed. */
+        /* Code and base64 have few escapes: copy what lies between them at memory speed. */
         const uint8_t *escape = memchr(at, '\\', (size_t)(end - at));
         size_t n_plain = (size_t)((escape != NULL ? escape : end) - at);
         size_t n_code;
@@ -238,7 +238,7 @@ size_t json_unescape(struct json_slice string, char *out)
     return n;
 }
 
-/* The rare spelling with escapes: compare piece by piece, without memory. */
+/* For strings with escapes, which are rare: compare piece by piece, without allocating memory. */
 static bool equals_escaped(const uint8_t *at, const uint8_t *end, const char *text, size_t n)
 {
     while (at < end) {
@@ -264,7 +264,7 @@ bool json_equals(struct json_slice string, const char *text)
 
     assert(string.kind == JSON_STRING && string.n >= 2);
     if (n_inside < n)
-        return false; /* escapes only make it shorter */
+        return false; /* unescaping never makes a string longer */
     if (memchr(inside, '\\', n_inside) == NULL)
         return n_inside == n && memcmp(inside, text, n) == 0;
     return equals_escaped((const uint8_t *)inside, (const uint8_t *)inside + n_inside, text, n);
@@ -329,7 +329,7 @@ void json_add_error(struct buf *out, const char *text)
 void json_compact(struct buf *out, struct json_slice slice)
 {
     const uint8_t *at = (const uint8_t *)slice.text, *end = at + slice.n;
-    char *start = buf_room(out, slice.n), *to = start; /* it never gets longer */
+    char *start = buf_room(out, slice.n), *to = start; /* the result is never longer */
 
     assert(slice.kind != JSON_BAD);
     while (at < end) {

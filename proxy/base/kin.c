@@ -1,6 +1,6 @@
 /*
- * A pid cannot be reused between our look and the signal: it stays taken until we reap the child,
- * and nothing is reaped in between.
+ * A pid cannot be reused between finding a child and signalling it: it stays taken until we reap
+ * the child, and nothing is reaped in between.
  */
 
 #include "base/kin.h"
@@ -23,9 +23,9 @@
 #include "base/loop.h"
 #include "base/util.h"
 
-#define SCORE_MAX    1000 /* the kernel's */
-#define SCORE_FROM   800  /* first mark, or above our own score if that is higher */
-#define MARKS_MAX    64   /* more starts than that share marks */
+#define SCORE_MAX    1000 /* the highest oom_score_adj */
+#define SCORE_FROM   800  /* marks are above this score, and above our own */
+#define MARKS_MAX    64   /* with more starts than this, some share a mark */
 #define SPARED_MAX   64
 #define CHILDREN_MAX 4096 /* processes per round; the next round sees the rest */
 #define ROUND_MS     5    /* pause between rounds: killed processes are gone by then */
@@ -38,13 +38,13 @@ static struct {
     unsigned n_marks; /* marks are 1 .. n_marks; 0: all starts share mark 0 */
     int first_score;  /* of mark 1 */
     unsigned n_used[MARKS_MAX + 1];
-    bool pending[MARKS_MAX + 1]; /* its descendants are being ended */
+    bool pending[MARKS_MAX + 1]; /* of a mark: leftovers of its starts are being killed */
     unsigned rounds_left;
     bool has_user;
     uid_t user;
     pid_t spared[SPARED_MAX];
-    unsigned n_spared; /* so far; the oldest ones are overwritten */
-    struct loop *loop; /* borrowed; set while work is pending */
+    unsigned n_spared; /* calls so far; the oldest entries are overwritten */
+    struct loop *loop; /* borrowed; set by kin_end() */
     struct loop_timer timer;
     bool open;
 } kin = {.score_fd = -1};
@@ -215,7 +215,7 @@ unsigned kin_mark(void)
             (kin.n_used[mark] == kin.n_used[best] && kin.pending[best] && !kin.pending[mark]))
             best = mark;
     kin.n_used[best]++;
-    kin.pending[best] = false; /* its earlier starts can no longer be told apart */
+    kin.pending[best] = false; /* processes of its earlier starts can no longer be told apart */
     return best;
 }
 
@@ -302,12 +302,12 @@ static bool is_left_behind(pid_t pid)
     mark = kin.n_marks > 0 ? score - kin.first_score + 1 : 0;
     if (mark >= (kin.n_marks > 0 ? 1 : 0) && mark <= (int)kin.n_marks)
         return kin.pending[mark];
-    /* It has changed its score. With --user, all processes of that user here belong to the
+    /* The process has changed its score. With --user, all our children of that user belong to the
      * action. */
     return is_idle() && is_users(pid);
 }
 
-/* Kill leftovers; returns how many. all: of any start. */
+/* Kill leftovers; returns how many. all: kill every child that is neither spared nor watched. */
 static size_t kill_round(const struct loop *loop, bool all)
 {
     auto_free pid_t *pids = xcalloc(CHILDREN_MAX, sizeof(*pids));

@@ -15,13 +15,13 @@
 enum line_result {
     LINE_NONE,     /* no whole line yet, feed more */
     LINE_READY,    /* one line handed out */
-    LINE_TOO_LONG, /* a line exceeded max_bytes: its start, handed out once */
+    LINE_TOO_LONG, /* a line exceeds max_bytes: its first bytes are handed out, once */
 };
 
 /* Invariant: seen <= bytes held. */
 struct line {
     struct buf buf;
-    size_t seen;      /* bytes at the front already searched, so none is searched twice */
+    size_t seen;      /* bytes at the front already searched for a newline */
     size_t max_bytes; /* longest line accepted, newline not counted */
     bool skipping;    /* inside a line that was too long */
 };
@@ -36,8 +36,8 @@ void line_feed(struct line *line, const char *bytes, size_t n);
 
 /*
  * Hand out the next line as text[0 .. n), without its newline, not NUL-terminated. The text is
- * borrowed until the next line_room(), line_feed() or line_reset(). Of a line that is too long
- * these are the first bytes, more than max_bytes.
+ * borrowed until the next line_room(), line_feed() or line_reset(). For a line that is too long,
+ * text is its first bytes, more than max_bytes.
  */
 enum line_result line_next(struct line *line, const char **text, size_t *n);
 

@@ -23,7 +23,7 @@ static inline bool list_empty(const struct list *list)
     return list->next == list;
 }
 
-/* Put node before `where`; with the list's head that is the tail. */
+/* Put node before `where`; if `where` is the head of a list, node becomes its last one. */
 static inline void list_add_before(struct list *where, struct list *node)
 {
     node->next = where;
@@ -57,7 +57,7 @@ static inline struct list *list_take_first(struct list *list)
 
     if (first == list)
         return NULL;
-    list->next = first->next; /* not list_remove(): analyzers see that the list changes */
+    list->next = first->next; /* not list_remove(), so that analyzers see the list change */
     list->next->prev = list;
     list_init(first);
     return first;

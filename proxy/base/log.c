@@ -1,6 +1,7 @@
 /*
- * One write per line, so that lines of others do not interleave. Our own log file is open
- * non-blocking; stderr is shared with others, so it is left blocking and asked by poll().
+ * One write per line, so that lines of other processes do not get into it. Our own log file is open
+ * non-blocking; stderr is shared with others, so it stays blocking, and poll() tells whether it has
+ * room.
  */
 
 #include "base/log.h"
@@ -25,7 +26,7 @@
 #define TEXT_MAX_BYTES 512 /* per value; JSON may expand it sixfold */
 #define CUT_JSON       ",\"cut\":true"
 #define CUT_TEXT       " cut=true"
-#define END_BYTES      16 /* room for either form, the brace and the newline */
+#define END_BYTES      16 /* room for CUT_JSON or CUT_TEXT, the brace and the newline */
 
 static const char *const level_names[] = {"off", "error", "warn", "info", "debug"};
 
@@ -101,7 +102,7 @@ void log_close(void)
     out.torn = false;
 }
 
-/* false: not written, or only in part. */
+/* Write one line. false: it was not written, or only in part. */
 static bool put(const struct buf *line)
 {
     struct pollfd poll_fd = {.fd = out.fd, .events = POLLOUT};
@@ -129,7 +130,7 @@ static void add_time(struct buf *line)
     (void)clock_gettime(CLOCK_REALTIME, &now);
     (void)gmtime_r(&now.tv_sec, &parts);
     n = strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &parts);
-    /* Microseconds at debug: activations are logged there, which take microseconds. */
+    /* Microseconds at level debug, which logs each activation: some take no longer. */
     if (log_threshold >= LOG_DEBUG)
         (void)snprintf(text + n, sizeof(text) - n, ".%06dZ", (int)(now.tv_nsec / 1000));
     else
@@ -169,7 +170,7 @@ static void add_string(struct buf *line, const char *text, size_t n)
     if (n > TEXT_MAX_BYTES) {
         n = TEXT_MAX_BYTES;
         while (n > TEXT_MAX_BYTES - 3 && ((unsigned char)text[n] & 0xc0) == 0x80)
-            n--; /* not within a character */
+            n--; /* do not cut within a character */
         memcpy(cut, text, n);
         memcpy(cut + n, "...", 3);
         text = cut;
@@ -181,7 +182,7 @@ static void add_string(struct buf *line, const char *text, size_t n)
         json_quote(line, text, n);
 }
 
-/* A field without room is left out, and false is returned. */
+/* Append a field. false: there is no room for it, and it is left out. */
 static bool add_field(struct buf *line, const struct log_field *field)
 {
     bool json = out.format == LOG_AS_JSON;
@@ -220,7 +221,7 @@ void log_write(enum log_level level, const char *event, const struct log_field *
     if (!whole)
         buf_add_text(&line, json ? CUT_JSON : CUT_TEXT);
     buf_add_text(&line, json ? "}\n" : "\n");
-    sentinel_disarm(line.bytes + line.start, buf_len(&line)); /* an id may be anything */
+    sentinel_disarm(line.bytes + line.start, buf_len(&line)); /* a value may contain one */
     out.n_dropped = put(&line) ? 0 : out.n_dropped + 1;
     errno = saved;
 }

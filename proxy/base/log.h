@@ -14,8 +14,8 @@
  * stdout and stderr carry the action's log. So by default only errors and warnings are written,
  * which the operator must see. An action's death is routine: info.
  *
- * A line is written at once or dropped, and the next line that is written has the number of dropped
- * ones: neither a full disk nor a stalled reader stops the proxy.
+ * A line is written at once or dropped, and the next line that is written tells how many were
+ * dropped: neither a full disk nor a stalled reader stops the proxy.
  */
 
 #include <stdbool.h>
@@ -39,7 +39,7 @@ enum log_format {
     LOG_AS_JSON,
 };
 
-/* One field of a line; made by the functions below, borrowed for the call. */
+/* One field of a line, made by the functions below; its texts are borrowed for the call. */
 struct log_field {
     const char *name; /* lower case and underscores; NULL: end of the list */
     const char *text; /* text[0 .. n), any bytes, cut when long; NULL: use the number */

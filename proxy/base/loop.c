@@ -1,7 +1,8 @@
 /*
- * libh2o's evloop carries our descriptors beside its connections, so that one epoll_wait serves
- * both. Its timers run on the wall clock, so ours are a list of our own: the time to the next one
- * bounds the wait, which costs no system call. Only below a millisecond a timerfd wakes us.
+ * libh2o's evloop watches our descriptors beside its own connections, so that one epoll_wait serves
+ * both. libh2o's timers run on the wall clock, so we keep our own in a list: the time to the next
+ * one bounds the wait, which costs no system call. Only for less than a millisecond a timerfd wakes
+ * us.
  *
  * A turn: wait and run what is ready (libh2o) - dead children - due timers - posted work.
  */
@@ -25,27 +26,27 @@
 #include "base/log.h"
 
 #define LOOP_LOOK_MS       1000 /* with timers set, the clock is read at least this often */
-#define LOOP_FREEZE_MAX_US ((uint64_t)600 * 1000000) /* most time credited: beyond every deadline */
-#define LOOP_FROZEN_US     1000000 /* this much longer than planned, and we did not run at all */
+#define LOOP_FREEZE_MAX_US ((uint64_t)600 * 1000000) /* most time that is credited for one freeze */
+#define LOOP_FROZEN_US     1000000 /* a freeze: a wait this much too long, and not runnable */
 #define LOOP_POSTS_MAX     1000    /* rounds of posted work per turn; more is a bug */
 
-/* Our processor time according to the kernel, at the last look. */
+/* Our processor time as the kernel told it when it was last asked. */
 struct runtime_seen {
-    uint64_t at_us;   /* on the clock; 0: never */
+    uint64_t at_us;   /* when it was asked, CLOCK_MONOTONIC; 0: never */
     uint64_t busy_us; /* running, or runnable and waiting for a processor */
 };
 
 struct loop {
     h2o_evloop_t *h2o; /* owned */
     struct loop_watch signals;
-    struct loop_watch alarm; /* timerfd for waits that epoll cannot express */
+    struct loop_watch alarm; /* timerfd for waits below a millisecond, which epoll cannot express */
     struct list timers;      /* by at_us, soonest first */
     struct list posts;       /* in order of posting */
-    struct list children;    /* alive, as far as we know */
+    struct list children;    /* watched and not reaped yet */
     uint64_t now_us;         /* loop time; 0: not read yet in this turn */
-    uint64_t looked_at_us;   /* the clock, when it was last read */
-    uint64_t may_wait_us;    /* from then on: so long a wait was planned */
-    uint64_t frozen_us;      /* times in which we did not run, summed up */
+    uint64_t looked_at_us;   /* CLOCK_MONOTONIC when it was last read */
+    uint64_t may_wait_us;    /* how long a wait was planned after that */
+    uint64_t frozen_us;      /* sum of all freezes; loop time leaves them out */
     struct runtime_seen seen;
     loop_signal_fn *on_signal;
     void *on_signal_owner; /* borrowed */
@@ -57,7 +58,7 @@ struct loop {
 static void on_signals(struct loop_watch *watch);
 static void on_alarm(struct loop_watch *watch);
 
-/* false: the kernel does not tell. */
+/* Ask how long we have been running or runnable. false: the kernel does not tell. */
 static bool see_runtime(struct runtime_seen *seen, uint64_t clock_us)
 {
     char text[128];
@@ -90,7 +91,7 @@ struct loop *loop_new(struct err *err)
     (void)sigaddset(&set, SIGHUP);
     (void)sigprocmask(SIG_BLOCK, &set, NULL);
     (void)signal(SIGPIPE, SIG_IGN);
-    (void)signal(SIGXFSZ, SIG_IGN); /* a file at its limit is an error of write() like others */
+    (void)signal(SIGXFSZ, SIG_IGN); /* a file at its size limit is then a normal error of write() */
     (void)signal(
         SIGCHLD,
         SIG_DFL); /* our parent may have set SIGCHLD to ignore: then no exit would be reported */
@@ -147,9 +148,10 @@ uint64_t loop_clock_ns(void)
 }
 
 /*
- * Tell a freeze from starvation. In a freeze we were not runnable, and the time is credited. A
- * process that is runnable but gets no processor is starved, perhaps by the action, which must not
- * gain time by that: then passed deadlines have passed. The last look is at most a second old.
+ * Credit the time of a freeze, in which we were not runnable. Starvation is different: we were
+ * runnable but got no processor, perhaps because of the action, which must not gain time by that.
+ * So after starvation, passed deadlines have passed. `before` was read at most a second before the
+ * wait.
  */
 static void give_back(struct loop *loop, uint64_t clock_us, uint64_t since_us)
 {
@@ -168,8 +170,8 @@ static void give_back(struct loop *loop, uint64_t clock_us, uint64_t since_us)
     log_info("loop.frozen", log_count("ms", frozen_us / 1000));
 }
 
-/* After a thaw (docker pause, SIGSTOP) all deadlines would have passed without anybody having had
- * the time. Subtract the frozen time from loop time. */
+/* After a freeze (docker pause, SIGSTOP) all deadlines would have passed although nobody had the
+ * time to work. So subtract the frozen time from loop time. */
 static uint64_t look_at_clock(struct loop *loop)
 {
     uint64_t clock_us = loop_clock_ns() / 1000 + 1;
@@ -186,7 +188,7 @@ static uint64_t look_at_clock(struct loop *loop)
 
 uint64_t loop_now_us(const struct loop *loop)
 {
-    struct loop *cache = (struct loop *)(uintptr_t)loop; /* filling the cache changes no fact */
+    struct loop *cache = (struct loop *)(uintptr_t)loop; /* only a cached value changes, no state */
 
     if (cache->now_us == 0)
         cache->now_us = look_at_clock(cache);
@@ -262,7 +264,7 @@ bool loop_child_is_watched(const struct loop *loop, pid_t pid)
     return false;
 }
 
-/* As PID 1 or subreaper we inherit orphans: reap all, report those that we know. */
+/* As PID 1 or subreaper we inherit orphans: reap all children, report those that are watched. */
 static void reap(struct loop *loop)
 {
     int status;
@@ -320,8 +322,8 @@ void loop_timer_clear(struct loop_timer *timer)
     list_remove(&timer->node);
 }
 
-/* Run only timers due now: one set to the past again runs in the next turn, so that descriptors get
- * theirs. */
+/* Run only timers that are due now: a timer that is set to the past again runs in the next turn, so
+ * that descriptors get their turn. */
 static void run_timers(struct loop *loop)
 {
     struct list due;
@@ -347,7 +349,7 @@ static void on_alarm(struct loop_watch *watch)
 {
     uint64_t n_expired;
 
-    (void)!read(watch->fd, &n_expired, sizeof(n_expired)); /* the timers run after the wait */
+    (void)!read(watch->fd, &n_expired, sizeof(n_expired)); /* this only ends the wait */
 }
 
 static void set_alarm(struct loop *loop, uint64_t in_us)
@@ -407,7 +409,7 @@ void loop_post_cancel(struct loop_post *post)
 }
 
 /* Bound the rounds: work that keeps posting work continues in the next turn, so that descriptors
- * get theirs. */
+ * get their turn. */
 static void run_posts(struct loop *loop)
 {
     unsigned left = LOOP_POSTS_MAX;
@@ -429,7 +431,8 @@ void loop_run(struct loop *loop)
         loop->now_us = 0;
         wait = wait_ms(loop);
         loop->now_us = 0;
-        /* -1: a signal that we do not block (SIGCONT after a freeze); go on with the next turn. */
+        /* -1: interrupted by a signal that we do not block (SIGCONT after a freeze): go on with the
+         * next turn. */
         (void)h2o_evloop_run(loop->h2o, wait);
         (void)loop_now_us(loop);
         reap(loop);
@@ -467,7 +470,7 @@ static void on_h2o_readable(h2o_socket_t *sock, const char *error)
 {
     struct loop_watch *watch = sock->data;
 
-    (void)error; /* the read that follows finds out itself */
+    (void)error; /* the callback's read() meets the error itself */
     assert(watch->sock == sock);
     if (watch->on_readable != NULL)
         watch->on_readable(watch);

@@ -18,21 +18,21 @@ struct err;
 struct loop;
 struct st_h2o_socket_t;
 
-/* NULL: err filled. Blocks SIGCHLD and the signals below for good; ignores SIGPIPE and
- * SIGXFSZ. */
+/* Blocks SIGCHLD, SIGTERM, SIGINT and SIGHUP for good; ignores SIGPIPE and SIGXFSZ. NULL: err
+ * filled. */
 struct loop *loop_new(struct err *err);
 void loop_free(struct loop **loop);
-/* Readable when a signal is pending for loop_run(); for code that blocks before that. Owned by the
- * loop. */
+/* A descriptor that is readable while a signal waits for loop_run(), for code that blocks before
+ * the loop runs. Owned by the loop. */
 int loop_signal_fd(const struct loop *loop);
-/* Turn until loop_stop(). */
+/* Run turns until loop_stop() is called. */
 void loop_run(struct loop *loop);
 void loop_stop(struct loop *loop);
 /* Do not wait in the next turn: libh2o has work that no descriptor announces. */
 void loop_hurry(struct loop *loop);
 /* Loop time at the start of this turn, in milliseconds. */
 uint64_t loop_now_ms(const struct loop *loop);
-/* The same in microseconds. */
+/* Like loop_now_ms(), in microseconds. */
 uint64_t loop_now_us(const struct loop *loop);
 /* CLOCK_MONOTONIC in nanoseconds, read now: to measure, not to decide what is due. */
 uint64_t loop_clock_ns(void);
@@ -90,7 +90,7 @@ void loop_watch_init(struct loop_watch *watch);
 /* Take over fd (made non-blocking; closed with the watch). Not for regular files. */
 void loop_watch_open(struct loop *loop, struct loop_watch *watch, int fd);
 void loop_watch_close(struct loop_watch *watch);
-/* Move an open watch to another, closed one; its callbacks are not moved. */
+/* Move the descriptor of an open watch to a closed watch, without the callbacks. */
 void loop_watch_move(struct loop_watch *from, struct loop_watch *to);
 /* Call on_readable in each turn in which there is something to read. NULL: stop. */
 void loop_watch_read(struct loop_watch *watch, loop_watch_fn *on_readable);
@@ -109,7 +109,7 @@ struct loop_child {
 };
 
 void loop_child_init(struct loop_child *child);
-/* Call in the turn in which the process was created: the loop reaps only between turns. */
+/* Call in the callback that created the process: the loop reaps only between callbacks. */
 void loop_child_watch(struct loop *loop, struct loop_child *child, pid_t pid, loop_child_fn *fn);
 void loop_child_forget(struct loop_child *child);
 /* Whether this process is watched. */

@@ -17,18 +17,18 @@
 
 /* All zeroes: empty. */
 struct histogram {
-    uint64_t counts[HISTOGRAM_BOUNDS + 1]; /* not cumulative; the last one is above all bounds */
+    uint64_t counts[HISTOGRAM_BOUNDS + 1]; /* not cumulative; the last: above all bounds */
     uint64_t sum_us;
 };
 
-/* n durations of us each. */
+/* Add n durations of `us` microseconds each. */
 void histogram_add(struct histogram *histogram, uint64_t us, uint64_t n);
 
 /* Print the head of a family; its samples follow. type: counter, gauge or histogram. */
 void metrics_family(struct buf *text, const char *name, const char *type, const char *help);
-/* One sample; label: NULL, none. */
+/* Print one sample. label: NULL for none. */
 void metrics_number(struct buf *text, const char *name, const char *label, const char *value,
                     uint64_t number);
-/* The same for a time, written in seconds. */
+/* Print one sample without a label: a time, written in seconds. */
 void metrics_seconds(struct buf *text, const char *name, uint64_t us);
 void metrics_histogram(struct buf *text, const char *name, const struct histogram *histogram);

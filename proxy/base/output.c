@@ -1,7 +1,7 @@
 /*
  * Our streams are shared (with a shell, a container engine), so O_NONBLOCK must not be set on them.
- * A pipe or terminal is reopened through /proc, which gives a file description of our own; a file
- * never blocks; for the rest poll() is asked before each small write.
+ * A pipe or terminal is reopened through /proc, which gives a file description of our own. A file
+ * never blocks. For all others poll() is called before each small write.
  */
 
 #include "base/output.h"
@@ -16,7 +16,7 @@
 
 #define OUTPUT_RETRY_MS    10     /* between attempts on a full stream that cannot be watched */
 #define OUTPUT_KEEP_BYTES  16384  /* memory kept while nothing is pending */
-#define OUTPUT_EARLY_BYTES 262144 /* pending bytes that are written before the turn ends */
+#define OUTPUT_EARLY_BYTES 262144 /* with this many pending, do not wait for the end of the turn */
 
 static void on_retry(struct loop_timer *timer)
 {
@@ -56,7 +56,7 @@ void output_init(struct output *output, struct loop *loop, int fd)
     output->fd = own;
 }
 
-/* One non-blocking write. Bytes written, or -1 with errno (EAGAIN: no room). */
+/* Write once, without blocking. Returns the bytes written, or -1 with errno (EAGAIN: no room). */
 static ssize_t write_some(struct output *output, const char *bytes, size_t n)
 {
     if (output->can_block) {
@@ -66,7 +66,7 @@ static ssize_t write_some(struct output *output, const char *bytes, size_t n)
             errno = EAGAIN;
             return -1;
         }
-        n = n < PIPE_BUF ? n : PIPE_BUF; /* writable means room for this much */
+        n = n < PIPE_BUF ? n : PIPE_BUF; /* poll() promises room for this much */
     }
     return write(output->fd, bytes, n);
 }

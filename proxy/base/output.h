@@ -3,10 +3,10 @@
 /*
  * output - non-blocking writes to one of our own streams.
  *
- * Bytes added in one turn leave in one write at output_flush(). When a reader stalls (a log
- * collector, a stopped terminal), the stream becomes full and its users stop reading from the
- * action, so memory stays bounded and back-pressure reaches the writer. The proxy's own lines are
- * added even when it is full; beyond a larger bound they are dropped and counted.
+ * Bytes that are added in one turn of the loop leave in one write at its end. When a reader stalls
+ * (a log collector, a stopped terminal), the stream becomes full and its users stop reading from
+ * the action, so memory stays bounded and back-pressure reaches the writer. The proxy's own lines
+ * are added even when the stream is full; beyond a larger bound they are dropped and counted.
  */
 
 #include <stdbool.h>
@@ -25,14 +25,14 @@ struct output_waiter {
     void (*on_room)(struct output_waiter *waiter);
 };
 
-/* An observer of the bytes that others than the proxy write; see output->tap. */
+/* An observer of the bytes that do not come from the proxy itself; see output->tap. */
 struct output_tap {
     /* owner: as in output_add(). */
     void (*on_bytes)(struct output_tap *tap, const void *owner, const char *bytes, size_t n);
 };
 
-/* Rewrite bytes that others than the proxy write: append bytes[0 .. n) to out in their visible
- * form. */
+/* Rewrite bytes that do not come from the proxy itself: append bytes[0 .. n) to out in the form to
+ * be shown. */
 typedef void output_rewrite_fn(void *owner, const char *bytes, size_t n, struct buf *out);
 
 struct output {
@@ -42,14 +42,14 @@ struct output {
     bool broken;            /* the reader is gone: drop bytes from now on */
     bool unmarked;          /* set by the owner: write no sentinels to it */
     struct output_tap *tap; /* set by the owner, borrowed; NULL: no observer */
-    /* Set by the owner, borrowed: takes all bytes in the stream's place, the proxy's own with owner
-     * NULL. NULL: write them to the stream. */
+    /* Set by the owner, borrowed: receives all bytes instead of the stream; owner is NULL for the
+     * proxy's own. NULL: write them to the stream. */
     struct output_tap *instead;
     output_rewrite_fn *rewrite; /* set by the owner; NULL: bytes are unchanged */
     void *rewrite_owner;
     struct buf pending;
     uint64_t n_written;      /* bytes, since output_init() */
-    uint64_t n_dropped;      /* bytes, likewise; dropped for lack of room, disk space or a reader */
+    uint64_t n_dropped;      /* bytes dropped since output_init(): no room, disk space or reader */
     struct loop_watch watch; /* open when the stream was reopened non-blocking */
     struct loop_timer retry; /* for a stream that cannot be watched */
     struct loop_post flush;
@@ -62,8 +62,8 @@ void output_init(struct output *output, struct loop *loop, int fd);
 /* At exit: write pending bytes, blocking for up to wait_ms. */
 void output_done(struct output *output, int wait_ms);
 
-/* Add bytes, to be written at the end of the turn. owner: for output_line_start(); NULL: the proxy,
- * which adds whole lines. */
+/* Add bytes, to be written at the end of the turn. owner: whose they are, for output_line_start();
+ * NULL: the proxy, which adds whole lines. */
 void output_add(struct output *output, const void *owner, const char *bytes, size_t n);
 /* End an unfinished line unless it is the owner's. NULL ends any. */
 void output_line_start(struct output *output, const void *owner);

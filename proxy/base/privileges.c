@@ -1,10 +1,10 @@
 /*
- * The C library's setuid() and its kin have all threads of the process follow, with locks that a
- * child of vfork must not touch: it shares our memory. So these are the bare system calls, which
- * change one thread and no memory.
+ * The C library's setuid() and the like change all threads of the process, with locks that a child
+ * of vfork must not touch, since it shares our memory. So this file uses the bare system calls,
+ * which change one thread and no memory.
  *
- * Names are looked up in the files themselves: the library's own look-up loads modules, which a
- * small image does not have.
+ * Names are looked up in /etc/passwd and /etc/group directly: the library's own look-up loads
+ * modules, which a small image does not have.
  */
 
 #include "base/privileges.h"
@@ -37,7 +37,7 @@
 #define SYS_SETGROUPS SYS_setgroups
 #endif
 
-/* What failed: a limit, counted from 1, or one of these. */
+/* What failed: a limit (enum privileges_limit plus 1), or one of these. */
 enum {
     FAILED_GROUPS = LIMIT_COUNT + 1,
     FAILED_GROUP,
@@ -142,8 +142,8 @@ int privileges_explain(const struct privileges *privileges, int failed, int os, 
 
 /* ---- files, in the proxy ---- */
 
-/* Set the group first: as another user it could not be changed. In reverse order on the way
- * back. */
+/* Set the group first: a process of another user cannot change it. privileges_return() goes the
+ * other way round. */
 void privileges_borrow(const struct privileges *privileges)
 {
     if (!privileges_as_user(privileges))
@@ -191,7 +191,8 @@ static FILE *open_list(const char *etc, const char *name)
     return fopen(path, "re");
 }
 
-/* Look a user up by name or number: whether it is known, and its entry. */
+/* Look a user up by name or number, and fill uid, gid and home. false: a name that is not
+ * listed. */
 static bool find_user(struct privileges *privileges, const char *name, const char *etc)
 {
     unsigned id;
@@ -226,7 +227,7 @@ static bool find_group(struct privileges *privileges, const char *name, const ch
     return known || entry != NULL;
 }
 
-/* Which of the capabilities needed to run a process as another user we lack. */
+/* Check that we may run processes as another user. 0, or -1: err names the missing capabilities. */
 static int check_rights(const char *text, struct err *err)
 {
     static const struct {
@@ -286,7 +287,7 @@ int privileges_set_user(struct privileges *privileges, const char *text, const c
         return -1;
     privileges->no_new_privs = true;
     if (privileges->uid == geteuid() && privileges->gid == getegid())
-        return 0; /* that is who we are */
+        return 0; /* we already run as this user */
     privileges->as_user = true;
     return check_rights(text, err);
 }

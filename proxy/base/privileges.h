@@ -34,25 +34,26 @@ struct privileges {
 };
 
 /*
- * Take the user from "USER[:GROUP]", each a number or a name in etc/passwd, etc/group. Without a
- * group it is the user's own; for a user who is not listed, the group of the same number, so never
- * root's by accident. 0, or -1: ERR_REQUEST, also if we lack the rights to run processes as that
- * user.
+ * Take the user from "USER[:GROUP]", each a number or a name in etc/passwd, etc/group. Without
+ * GROUP it is the user's own group; for a user who is not listed, the group of the same number, so
+ * never root's by accident. 0, or -1: ERR_REQUEST, also if we lack the rights to run processes as
+ * that user.
  */
 int privileges_set_user(struct privileges *privileges, const char *text, const char *etc,
                         struct err *err);
-/* Only the names: uid, gid and home from "USER[:GROUP]". option: for the text of ERR_REQUEST. */
+/* Only look up uid, gid and home for "USER[:GROUP]". option: named in the text of ERR_REQUEST. */
 int privileges_find_user(struct privileges *privileges, const char *option, const char *text,
                          const char *etc, struct err *err);
 void privileges_done(struct privileges *privileges);
 
 /*
- * In a child, also of vfork: system calls only, nothing written but *os. 0, or what failed, with
- * errno in *os, for privileges_explain(). privileges_become() clears the parent-death signal.
+ * To be called in a child, also of vfork: they only make system calls and write nothing but *os.
+ * Return 0, or what failed, for privileges_explain(), with errno in *os. privileges_become() clears
+ * the parent-death signal.
  */
 int privileges_limit(const struct privileges *privileges, int *os);
 int privileges_become(const struct privileges *privileges, int *os);
-/* In words; -1, ERR_SYSTEM. */
+/* Put what failed into words in err. Returns -1: ERR_SYSTEM. */
 int privileges_explain(const struct privileges *privileges, int failed, int os, struct err *err);
 
 /* Until privileges_return(), look up and create files with the user's rights. */

@@ -20,7 +20,7 @@
 #include "base/privileges.h"
 #include "base/util.h"
 
-#define PARTS_MAX 200 /* components of a path, so that their number fits an exit status */
+#define PARTS_MAX 200 /* components that are checked: the number of one must fit an exit status */
 #define CANNOT    255 /* exit status: the child failed before it could check */
 
 /* Length of the first n components of a path: "/" for 0, "/a" for 1. */
@@ -53,7 +53,8 @@ static int closed_part(char *path, int mode)
     return 0;
 }
 
-/* The same, through a child running as the user. What cannot be checked counts as accessible. */
+/* Like closed_part(), in a child that runs as the user. What cannot be checked counts as
+ * accessible. */
 static int look_as_user(const struct privileges *privileges, char *path, int mode)
 {
     const struct timespec no_time = {0, 0};
@@ -75,7 +76,7 @@ static int look_as_user(const struct privileges *privileges, char *path, int mod
         if (changed == pid) /* a process of that user stopped it: do not wait for ever */
             (void)kill(pid, SIGKILL);
     }
-    /* The loop, if any, has no child yet: do not wake it for this one. */
+    /* Take this child's SIGCHLD away: the loop, if any, has no child yet and need not wake. */
     (void)sigemptyset(&ends);
     (void)sigaddset(&ends, SIGCHLD);
     (void)sigtimedwait(&ends, NULL, &no_time);
@@ -96,7 +97,7 @@ int reach_check(const struct privileges *privileges, const char *path, int mode,
     part = look_as_user(privileges, given, mode);
     if (part == 0)
         return 0;
-    /* For a link, check the folder that it leads to. */
+    /* If links lead to a folder that is closed, name that folder. */
     real = realpath(path, NULL);
     if (real != NULL && look_as_user(privileges, real, mode) != 0) {
         shown = real;

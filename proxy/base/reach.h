@@ -8,7 +8,8 @@ struct err;
 struct privileges;
 
 /*
- * Try as that user, in a child: pass each folder on the way to `path`, and then access() it.
+ * Call access() as that user, in a child: for each folder on the way to `path`, and then for
+ * `path`.
  *
  * path      absolute
  * mode      R_OK, W_OK, X_OK or several of them, for the last part of the path

@@ -14,7 +14,8 @@
 
 /* Whether a byte is in the set. */
 typedef bool scan_byte_fn(uint8_t byte);
-/* The same for a block, as bits: the lowest one set tells the first hit, see scan_first(). */
+/* Which bytes of a block are in the set, as bits: the lowest one set is the first hit, see
+ * scan_first(). */
 typedef uint64_t scan_block_fn(const uint8_t *at);
 
 /* Byte by byte, for tails shorter than a block. */
@@ -71,7 +72,8 @@ static inline __m128i scan_block_either(__m128i block)
 static inline uint64_t scan_block_special(const uint8_t *at)
 {
     __m128i block = scan_load(at);
-    /* The compare is signed: bytes from 0x80 up count as below zero, so one compare does both. */
+    /* The compare is signed: bytes from 0x80 up are below zero, so it finds them and control
+     * bytes. */
     __m128i outside = _mm_cmplt_epi8(block, _mm_set1_epi8(0x20));
 
     return scan_bits(_mm_or_si128(outside, scan_block_either(block)));
@@ -100,7 +102,7 @@ static inline uint64_t scan_block_nesting(const uint8_t *at)
 #define SCAN_LOW_BITS    SCAN_EACH(0x7f)
 #define SCAN_TOP_BITS    SCAN_EACH(0x80)
 
-/* First byte lowest on every machine, so that scan_first() counts from one end only. */
+/* Put the first byte lowest on every machine, so that scan_first() counts from one end only. */
 static inline uint64_t scan_load(const uint8_t *at)
 {
     uint64_t word;
@@ -132,7 +134,7 @@ static inline uint64_t scan_block_quote(const uint8_t *at)
 static inline uint64_t scan_block_special(const uint8_t *at)
 {
     uint64_t word = scan_load(at);
-    /* 0x20 + 0x60 is the first sum to reach the top bit; bytes from 0x80 up have it already. */
+    /* Adding 0x60 sets the top bit of bytes from 0x20 up; bytes from 0x80 up have it already. */
     uint64_t not_control = (word & SCAN_LOW_BITS) + SCAN_EACH(0x60);
     uint64_t outside = (~not_control | word) & SCAN_TOP_BITS;
 
@@ -150,8 +152,8 @@ static inline uint64_t scan_block_nesting(const uint8_t *at)
 #endif
 
 /*
- * The first byte from `from` on that byte_hits() is true for, or end. Both functions are constants
- * wherever this is called, so that compilers put them in line.
+ * The first byte from `from` on for which byte_hits() is true, or end. Both functions are constants
+ * at each call, so that compilers put them in line.
  */
 static inline const uint8_t *scan_until(const uint8_t *from, const uint8_t *end,
                                         scan_block_fn *block_hits, scan_byte_fn *byte_hits)

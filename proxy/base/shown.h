@@ -12,18 +12,19 @@
 #include <stddef.h>
 #include <string.h>
 
-#define SHOWN_OTHERS_MAX    256  /* keys that come first, for each activation */
+#define SHOWN_OTHERS_MAX    256  /* first keys of an activation, shown whatever their names */
 #define SHOWN_KEY_MAX_BYTES 1024 /* longer keys are left out */
 
-/* Keys that the platform, or the proxy from a client's headers, sends: shown wherever they
- * stand. */
+/* Keys that come from the platform, or from a client's headers through the proxy: shown at any
+ * position. */
 static const char *const shown_platform[] = {
     "namespace", "action_name", "action_version", "activation_id", "transaction_id",
     "deadline",  "api_host",    "api_key",        "traceparent",   "tracestate",
 };
 #define SHOWN_PLATFORM_MAX (sizeof(shown_platform) / sizeof(shown_platform[0]))
 
-/* Whether the variable for a key of n bytes is set. n_others: how many were, counted here. */
+/* Whether to set a variable for a key of n bytes. *n_others: first keys taken so far, counted here;
+ * 0 at the start of an activation. */
 static inline bool shown_take(const char *key, size_t n, size_t *n_others)
 {
     if (n > SHOWN_KEY_MAX_BYTES)

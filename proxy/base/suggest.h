@@ -6,7 +6,7 @@
 
 #include <stddef.h>
 
-/* Offer all known words, then read `best`. Zeroed but for `word` before use. */
+/* Set `word` and zero the rest, offer all known words, then read `best`. */
 struct suggest {
     const char *word;  /* as it was spelt; borrowed */
     const char *best;  /* the nearest known word so far, borrowed; NULL: none is near */

@@ -28,7 +28,7 @@ static bool read_file(pid_t pid, const char *name, char *text, size_t size)
     return true;
 }
 
-/* user and system time, its own and of children it has waited for; in ticks */
+/* User and system time of a process and of the children it has waited for, in ticks. */
 static uint64_t sum_of_times(const char *text)
 {
     const char *at = strrchr(text, ')'); /* the name before it may hold anything */

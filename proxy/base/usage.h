@@ -18,8 +18,8 @@ struct usage {
 bool usage_add(struct usage *usage, pid_t pid);
 /* Processor time of this process alone. */
 uint64_t usage_own_cpu_us(void);
-/* The same for all children that have ended. With usage_add() of the living, the sum never
- * decreases. */
+/* Processor time of all our children that have ended. With usage_add() of the living ones, the sum
+ * never decreases. */
 uint64_t usage_ended_cpu_us(void);
 /* Address space of this process; 0: it is not known. */
 uint64_t usage_own_virtual_bytes(void);

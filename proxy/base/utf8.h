@@ -10,9 +10,10 @@
 #include <stdint.h>
 
 /*
- * Advance *at over one character beyond ASCII. False: *at is the byte that breaks it, `end` when
- * the text ends inside. Source: Unicode 15, table 3-7. The second byte has a narrower range after
- * some first bytes, which excludes overlong forms, surrogates and values above U+10FFFF.
+ * Advance *at over one character beyond ASCII. false: *at is the byte that breaks the character, or
+ * `end` if the text ends within it. Source: Unicode 15, table 3-7. The second byte has a narrower
+ * range after some first bytes, which excludes overlong forms, surrogates and values above
+ * U+10FFFF.
  */
 static inline bool utf8_next(const uint8_t **at, const uint8_t *end)
 {

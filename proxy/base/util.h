@@ -59,7 +59,7 @@ static inline int fd_take(int *fd)
 #define BIT(n) (1u << (n))
 
 /* The struct that holds `member`, from the member's address. */
-#ifndef container_of /* for cppcheck, which takes the 0 for a null pointer in use */
+#ifndef container_of /* cppcheck is given its own: it takes the 0 for a null pointer in use */
 #define container_of(ptr, type, member)                                                            \
     __extension__({                                                                                \
         __typeof__(((type *)0)->member) *member_ = (ptr);                                          \
@@ -100,7 +100,7 @@ int fd_reopen(int fd, int access_mode);
 /*
  * Open an action's file for reading. Whatever the action put there (a FIFO, a device, a terminal, a
  * link, a lease), this never blocks and accepts only a regular file. path: below dir, or absolute.
- * Uses the action's rights: base/privileges.h. -1 with errno (EINVAL: not a regular file).
+ * Call with the action's rights: privileges_borrow(). -1 with errno (EINVAL: not a regular file).
  */
 int fd_open_file(int dir, const char *path);
 /* Write all n bytes to a blocking descriptor. 0, or -1 with errno. */
