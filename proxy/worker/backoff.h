@@ -3,8 +3,8 @@
 /*
  * backoff - when a worker that ended may be restarted, and when the circuit breaker opens.
  *
- * Only crashes that cost no activation count: a failed start, an end while idle. After one that an
- * activation caused, the next start is immediate.
+ * Only crashes that cost no activation are counted: failed starts, and ends while idle. After a
+ * crash that cost one, the next start is immediate.
  *
  * The first restart is immediate, too. From the second counted crash in a row, a pause precedes it:
  * exponential, with jitter of up to a quarter, so that many containers of one action do not restart
@@ -22,14 +22,14 @@ struct backoff_opts {
 };
 
 struct backoff {
-    unsigned n_deaths; /* in a row, without an answer between */
-    uint64_t at_ms;    /* not before this moment; loop time */
+    unsigned n_deaths; /* counted crashes in a row, with no answer in between */
+    uint64_t at_ms;    /* the next start is not before this loop time */
 };
 
-/* The worker ended. lived_ms: how long it was ready; chance: any number, for the jitter. */
+/* The worker crashed. lived_ms: how long it was ready; chance: any number, for the jitter. */
 void backoff_died(struct backoff *backoff, const struct backoff_opts *opts, uint64_t now_ms,
                   uint64_t lived_ms, uint64_t chance);
-/* It answered an activation. */
+/* The worker answered an activation. */
 void backoff_worked(struct backoff *backoff);
-/* Whether so many deaths followed one another that the circuit opens. */
+/* Whether enough crashes were counted in a row to open the circuit. */
 bool backoff_circuit_is_open(const struct backoff *backoff, const struct backoff_opts *opts);

@@ -43,7 +43,7 @@ void channel_init(struct channel *channel, struct output *out, struct output *er
 void channel_open(struct channel *channel, struct loop *loop, const struct spawned *spawned,
                   enum answers answers, loop_watch_fn *on_fd1, loop_watch_fn *on_fd3)
 {
-    assert(channel_ended(channel)); /* closed */
+    assert(channel_ended(channel)); /* it was closed before */
     channel->loop = loop;
     channel->answers = answers;
     channel->on_fd1 = on_fd1;
@@ -342,8 +342,8 @@ static bool pass_on(struct channel *channel)
     return newline != NULL;
 }
 
-/* A long log line is forwarded in pieces, so that it is neither held in memory nor refused as an
- * answer that is too long. A line that may be an answer is not. */
+/* Whether the line that has begun is forwarded in pieces, so that it is neither held in memory nor
+ * refused as an answer that is too long. Never for a line that may be an answer. */
 static bool is_long_log_line(const struct channel *channel)
 {
     const char *text;
@@ -386,7 +386,7 @@ static enum channel_result next1(struct channel *channel, enum channel_wanted wa
 
 /* ---- both ---- */
 
-/* Whether it holds a whole line. */
+/* Whether a whole line has been read and not handed out. */
 static bool has_line(const struct line *line)
 {
     const char *text;
@@ -395,9 +395,9 @@ static bool has_line(const struct line *line)
     return n > 0 && memchr(text, '\n', n) != NULL;
 }
 
-/* Auto mode, and this line on descriptor 1 looks like the answer. Descriptor 3 wins if it carries
- * one, too, which is certain only when the process is back at its input: hold the line until then.
- * A ready line is accepted at once. */
+/* In auto mode a line on descriptor 1 looks like the answer. If descriptor 3 carries one, too, that
+ * one wins; whether it does is known only when the process is back at its input, so hold the line
+ * until then. A ready line is accepted at once. */
 static enum channel_result hold(struct channel *channel, enum channel_result result,
                                 enum channel_wanted wanted, const char **text, size_t *n)
 {
@@ -443,7 +443,7 @@ enum channel_result channel_next(struct channel *channel, enum channel_wanted wa
 {
     enum channel_result result = CHANNEL_NONE;
 
-    if (channel->is_held && channel->answers == ANSWERS_STDOUT) /* channel_decide() said so */
+    if (channel->is_held && channel->answers == ANSWERS_STDOUT) /* since channel_decide() */
         return take_held(channel, text, n);
     if (channel->answers != ANSWERS_STDOUT) {
         result = next3(channel, wanted, text, n);

@@ -7,8 +7,8 @@
  * if it carries one, else 1, as soon as the process is known to be back at its input.
  *
  * On descriptor 1 a line is an answer if a job waits for one and it is a JSON object or array; all
- * other lines are log lines. A launcher may keep the two apart: then every line is an answer. A
- * line on descriptor 3 for which no job waits is dropped.
+ * other lines are log lines. A launcher that announces `pipeline` or `concurrent` writes only
+ * answers there, so every line is one. A line on descriptor 3 for which no job waits is dropped.
  */
 
 #include <stdbool.h>
@@ -25,13 +25,13 @@ struct spawned;
 
 #define CHANNEL_PART_MARK '+' /* begins a line with a part of an answer (runtime/README.md) */
 
-/* Why what the process wrote is no answer, though it looks as if it was meant as one. */
+/* What is wrong with output that was probably meant as an answer. */
 enum channel_odd {
     ODD_NOTHING,
     ODD_BOM,  /* a byte order mark in front */
     ODD_UTF8, /* bytes that are not UTF-8 */
     ODD_JSON, /* a line that is no whole document */
-    ODD_OPEN, /* a line without its end */
+    ODD_OPEN, /* a line without a newline */
 };
 
 /* What the worker is expected to say now. */
@@ -42,9 +42,9 @@ enum channel_wanted {
 };
 
 enum channel_result {
-    CHANNEL_NONE,     /* nothing of what is wanted */
+    CHANNEL_NONE,     /* no line that is wanted */
     CHANNEL_LINE,     /* one line handed out */
-    CHANNEL_TOO_LONG, /* an answer passed the bound; its start is handed out, the rest dropped */
+    CHANNEL_TOO_LONG, /* a wanted line is too long; its start is handed out, the rest dropped */
 };
 
 struct channel {
@@ -57,20 +57,19 @@ struct channel {
     struct line line3;
     struct forwarder out; /* log lines: of the descriptor without answers, and among answers */
     struct forwarder err; /* descriptor 2 */
-    struct output_waiter out_room; /* while our log is full and descriptor 1 carries log lines */
-    loop_watch_fn *on_fd1;         /* the owner's */
-    loop_watch_fn *on_fd3;         /* likewise */
+    struct output_waiter out_room; /* waits while our log is full; fd1 is not watched then */
+    loop_watch_fn *on_fd1;         /* called when fd1 is readable; set by the owner */
+    loop_watch_fn *on_fd3;         /* called when fd3 is readable */
     struct buf held;               /* auto: a line of descriptor 1 that may be the answer */
-    bool is_held;                  /* ... there is one */
-    enum channel_odd odd;          /* since the last line was written to it */
-    bool kept_apart;  /* a launcher keeps its answers apart from the user's output: every
-                            line counts as an answer while one is awaited */
-    bool parts;       /* a launcher sends parts of answers, marked with CHANNEL_PART_MARK */
+    bool is_held;                  /* there is such a line */
+    enum channel_odd odd;          /* the first one since channel_drop_rest() */
+    bool kept_apart;  /* launcher announced pipeline or concurrent: any line is an answer */
+    bool parts;       /* the launcher may send parts of answers, marked with CHANNEL_PART_MARK */
     bool paused;      /* channel_pause(): nothing is read */
-    bool passing;     /* inside a long log line on descriptor 1 */
-    uint64_t n_stale; /* answers dropped because no job waited for them */
-    int ring;         /* owned; -1: none */
-    bool uses_ring;   /* it said so */
+    bool passing;     /* inside a long log line on descriptor 1, which is forwarded in pieces */
+    uint64_t n_stale; /* answers for which no job waited */
+    int ring;         /* memory for answers (base/ring.h), owned; -1: none */
+    bool uses_ring;   /* its launcher announced that it uses the ring */
     uint64_t n_read1; /* bytes read as answers on descriptor 1, in this process's life */
     uint64_t n_read3; /* ... and on 3 */
 };
@@ -100,7 +99,7 @@ static inline bool channel_ended(const struct channel *channel)
 }
 
 /* If our log is full and descriptor 1 may carry log lines, stop watching it until the log has room.
- * false: read on. */
+ * false: that is not so, go on reading. */
 bool channel_hold_up(struct channel *channel);
 
 /* Stop reading the answer descriptors, or go on. */
@@ -108,8 +107,8 @@ void channel_pause(struct channel *channel, bool paused);
 
 /* Take note of what the process announced in its ready line. */
 void channel_announced(struct channel *channel, const struct ready *ready);
-/* The process is dead and its pipes are read: append the answers that it had put into the ring and
- * not written. */
+/* The process is dead and its pipes are read: append the answers that it put into the ring but did
+ * not write. */
 void channel_pull_ring(struct channel *channel);
 
 /* Read from the answer descriptors, a bounded amount. true: something came. */
@@ -122,8 +121,9 @@ bool channel_pull(struct channel *channel);
 enum channel_result channel_next(struct channel *channel, enum channel_wanted wanted,
                                  const char **text, size_t *n);
 
-/* The process is back at its input: it has written all of its answer. In auto mode this
- * fixes the descriptor of the answers, and channel_next() hands out the line that was held. */
+/* Call when the process is back at its input, so that its answer is complete. If a line of
+ * descriptor 1 is held (auto mode) and descriptor 3 has nothing, answers come on 1 from now on, and
+ * channel_next() hands out that line. */
 void channel_decide(struct channel *channel);
 /* Whether a line is a part of an answer, from a launcher that announced parts. */
 static inline bool channel_is_part(const struct channel *channel, const char *text, size_t n)
@@ -134,22 +134,22 @@ static inline bool channel_is_undecided(const struct channel *channel)
 {
     return channel->is_held;
 }
-/* Why there is no answer although something that looks like one came since the last line was
- * written. */
+/* What is wrong with output that came since channel_drop_rest() and was probably meant as an
+ * answer. */
 enum channel_odd channel_oddity(const struct channel *channel);
 const char *channel_oddity_text(enum channel_odd odd);
 
-/* After the end of the stream: hand out an unfinished line if it is a whole object or array;
- * otherwise one on descriptor 1 goes to the log. */
+/* At the end of the stream: hand out an unfinished line if it is a whole object or array, or a line
+ * that is held. Any other unfinished line on descriptor 1 goes to the log. */
 enum channel_result channel_rest(struct channel *channel, const char **text, size_t *n);
 
 /* Call before the next line is written: discard unfinished output, which is no part of the next
- * answer. Descriptor 1's goes to the log. */
+ * answer. What descriptor 1 has of it goes to the log. */
 void channel_drop_rest(struct channel *channel);
 
 /* At the end of an activation: forward all log bytes written before its answer, and end unfinished
  * log lines. */
 void channel_settle_logs(struct channel *channel);
-/* The same while more lines are in the pipe: an unfinished log line belongs to the next activation
- * and is kept. */
+/* Like channel_settle_logs(), but keep unfinished log lines: the process has been given more lines,
+ * so these belong to the next activation. */
 void channel_settle_log_lines(struct channel *channel);

@@ -51,15 +51,15 @@ static void blank(char *text, size_t n, char c)
 /* Make job->line one line of n bytes and a newline. */
 static void end_line(struct job *job, size_t n)
 {
-    /* In a valid document these are white space between tokens. Some launchers take a carriage
-     * return for the end of a line, too. */
+    /* In a valid document both characters are white space between tokens. Some launchers take a
+     * carriage return for the end of a line. */
     blank(job->line, n, '\n');
     blank(job->line, n, '\r');
     job->line[n] = '\n';
     job->len = n + 1;
 }
 
-/* Length of the members without the last comma, if the object is empty. */
+/* Length of the members; if they are added to an empty object, without their last comma. */
 static size_t fit_members(struct json_slice top, const char *members, size_t n)
 {
     struct json_slice name, value;
@@ -146,7 +146,7 @@ void contract_explain(const struct job *job, size_t answer_max_bytes, char *text
     const struct outcome *outcome = outcome_of(job->outcome);
     char number[24];
     const char *detail = "";
-    const char *more = ""; /* a sentence behind the text */
+    const char *more = ""; /* a sentence after the text */
 
     switch (outcome->detail) {
     case DETAIL_NONE:

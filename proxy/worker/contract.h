@@ -1,8 +1,8 @@
 #pragma once
 
 /*
- * contract - from the body of a /run to a job, and from a job's outcome to the text for the caller;
- * the same for HTTP, `pipe` and `invoke`. Texts: openwhisk-contract 1.3.
+ * contract - turn the body of a /run into a job's line, and the outcome of the job into a text for
+ * the caller, who may use HTTP, `pipe` or `invoke`. Source of the texts: openwhisk-contract 1.3.
  */
 
 #include <stdbool.h>
@@ -20,7 +20,7 @@ struct job;
 /* The parts of a body that the proxy uses, borrowed from it or static. */
 struct contract_body {
     struct json_slice top;      /* of kind JSON_OBJECT */
-    struct json_slice deadline; /* its member of that name; of kind JSON_BAD: it has none */
+    struct json_slice deadline; /* its member "deadline"; of kind JSON_BAD if it has none */
 };
 
 /* Check that text[0 .. n) is one JSON object, or null, which stands for {}. true: body is filled.
@@ -30,22 +30,24 @@ bool contract_check(const char *text, size_t n, struct contract_body *body, char
 /* Whether the argument is an object, an array, null or missing: what every action accepts. */
 bool contract_is_argument(struct json_slice top);
 
-/* Make the object the job's line. members: added at its front, each followed by a comma. */
+/* Make the job's line from the object. members: added at the front, each followed by a comma. */
 void contract_set_line(struct job *job, struct json_slice top, const char *members,
                        size_t n_members);
 
-/* The same without a copy: the line is made in the body's memory, which `top` points into. The
- * n_members bytes before `top` and the byte behind it must be writable. job->block: that memory. */
+/* Like contract_set_line(), but make the line in the memory of the body, which `top` points into.
+ * The n_members bytes before `top` and the byte after it must be writable. The caller sets
+ * job->block to that memory. */
 void contract_set_line_within(struct job *job, struct json_slice top, const char *members,
                               size_t n_members);
 
 /* Milliseconds until the body's deadline; 0: there is none, it is past, or it is no number. */
 uint64_t contract_asked_ms(const struct contract_body *body);
 
-/* Whether the job was answered with an object or array. */
+/* Whether the job has a valid answer: an object or array, with takes_any_result any JSON document,
+ * or nothing but parts. */
 bool contract_is_answered(const struct job *job);
-/* Whether that answer is an object with a member "error", which the platform takes for a
+/* Whether the answer is an object with a member "error", which the platform takes for a
  * failure. */
 bool contract_is_error(const struct job *job);
-/* The error text for a job with any other outcome. answer_max_bytes: the bound for JOB_TOO_LONG. */
+/* Write the error text for a job without a valid answer. answer_max_bytes: for JOB_TOO_LONG. */
 void contract_explain(const struct job *job, size_t answer_max_bytes, char *text, size_t size);

@@ -23,7 +23,7 @@ static const struct {
     [DEATH_REFUSED] = {"refused", NULL},
     [DEATH_HUNG] = {"hung", NULL},
     [DEATH_STOPPED] = {"stopped", NULL},
-    /* As the platform words it for a container that the kernel has killed. */
+    /* The platform's own words when the kernel has killed a container. */
     [DEATH_MEMORY] = {"memory", "The action exhausted its memory and was aborted."},
     [DEATH_CPU] = {"cpu", "The action used more processor time than one process may (--rlimit-cpu) "
                           "and was aborted."},

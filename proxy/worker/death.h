@@ -12,7 +12,7 @@
 struct err;
 struct oom;
 
-/* A new one needs a row in death.c and in docs/monitoring.md. */
+/* A new cause needs a row in death.c and in docs/monitoring.md. */
 enum death {
     DEATH_NONE,          /* running, or never started */
     DEATH_EXITED,        /* by itself, with a status */
@@ -34,17 +34,18 @@ enum death {
  * wait_status  from waitpid()
  * told         why we ended it; DEATH_NONE: we did not
  * killed       we sent SIGKILL, not only SIGTERM
- * oom          NULL: deaths for lack of memory cannot be told
+ * oom          NULL: deaths for lack of memory are not recognized
  * now_ms       loop time
  */
 enum death death_of(int wait_status, enum death told, bool killed, struct oom *oom,
                     uint64_t now_ms);
 
-/* The label. */
+/* The word for the log and the metrics. */
 const char *death_name(enum death death);
-/* The error text if it passed a limit; NULL: it did not. */
+/* The error text for a process that passed a limit; NULL for all other causes. */
 const char *death_text(enum death death);
 /* "exit status 3", or "signal 9 (Killed)". */
 void death_say_how(int wait_status, char *out, size_t size);
-/* Why a start failed. Returns -1: ERR_EXHAUSTED if it passed a limit, else ERR_ACTION. */
+/* Say in err why a start failed: ERR_EXHAUSTED if the process passed a limit, else ERR_ACTION.
+ * Returns -1. */
 int death_explain(enum death death, bool reports_ready, struct err *err);

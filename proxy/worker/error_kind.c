@@ -24,7 +24,7 @@ const char *error_kind_name(enum error_kind kind)
     return names[kind];
 }
 
-/* The answer's member "error". */
+/* Find the answer's member "error". */
 static bool find_error(const struct job *job, struct json_slice *top, struct json_slice *error)
 {
     static const char name[] = "\"error\"";
@@ -36,7 +36,7 @@ static bool find_error(const struct job *job, struct json_slice *top, struct jso
     return top->kind == JSON_OBJECT && json_member(*top, "error", error);
 }
 
-/* All launchers word it so (runtime/README.md). */
+/* All launchers use these words for a missing function (runtime/README.md). */
 static bool is_of_method(struct json_slice error)
 {
     static const char text[] = "\"method not found: ";
@@ -84,6 +84,6 @@ void error_kind_add_answer(struct buf *out, const struct job *job)
         buf_add(out, job->answer, job->answer_len);
         return;
     }
-    buf_add(out, top.text, top.n - 1); /* less its brace */
+    buf_add(out, top.text, top.n - 1); /* without its closing brace */
     add_member(out, of_answer(job));
 }

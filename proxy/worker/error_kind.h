@@ -16,13 +16,14 @@ struct job;
 
 #define ERROR_KIND_HEADER "x-whiskloop-kind"
 
-/* The word; NULL for none. */
+/* The word that callers see; NULL for ERROR_KIND_NONE. */
 const char *error_kind_name(enum error_kind kind);
-/* For a job that is done. is_answered: the result of contract_is_answered(), which parses the
- * answer. */
+/* The kind for a job that is done. is_answered: the result of contract_is_answered(), which is not
+ * called again because it parses the answer. */
 enum error_kind error_kind_of(const struct job *job, bool is_answered);
 
 /* Append {"error":"<text>","kind":"<kind>"}. */
 void error_kind_add(struct buf *out, enum error_kind kind, const char *text);
-/* Append the answer of a job that was answered. An error in it gets a "kind" unless it has one. */
+/* Append the answer of a job that was answered. If it is an error, add its "kind" unless it has
+ * one. */
 void error_kind_add_answer(struct buf *out, const struct job *job);

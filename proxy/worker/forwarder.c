@@ -49,7 +49,7 @@ static void forward(struct forwarder *forwarder, const char *bytes, size_t n)
     output_add(forwarder->output, forwarder, bytes, n);
 }
 
-/* Forward the unfinished line that is kept, except for its last n_hold bytes. */
+/* Forward the bytes that are kept, except for the last n_hold. */
 static void forward_partial(struct forwarder *forwarder, size_t n_hold)
 {
     size_t n = buf_len(&forwarder->partial) - n_hold;

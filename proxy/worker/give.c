@@ -10,11 +10,11 @@
 #include "worker/parts.h"
 #include "worker/session.h"
 
-#define PARTS_PER_WRITE 192    /* of lines in one writev(); the rest waits for the next */
+#define PARTS_PER_WRITE 192    /* most iovecs for one writev(); further lines wait for the next */
 #define LOOK_US         200    /* between the first two looks at /proc; doubled each time */
-#define LOOKS_US        10000  /* after this, write a byte instead of looking again */
-#define HEALTH_MS       3000   /* time for an idle process to read the question whether it reads */
-#define GRACE_US        100000 /* wait for more output after the byte was read */
+#define LOOKS_US        10000  /* look for so long, then write the first byte of the next line */
+#define HEALTH_MS       3000   /* time for an idle process to show that it still reads */
+#define GRACE_US        100000 /* time for more output after that byte was read */
 
 /* The process is idle and gets one line at a time. */
 static bool waits_for_one_line(const struct session *s)
@@ -37,14 +37,15 @@ static bool write_unsent(struct session *s)
         placement_end(&s->placement, s->pid);
     if (n < 0)
         return false;
-    /* Not before: where the process has died meanwhile it cannot have begun the line. */
+    /* Not before the write: if that fails, the process has died and cannot have begun the line. */
     if (n > 0)
         window_end_probe(&s->window);
     window_wrote(&s->window, (size_t)n);
     return true;
 }
 
-/* Discard stale output before writing, or a late duplicate would answer the next job. */
+/* Discard old output before writing, or a second, late answer would be taken for the next job's.
+ * false: the pipes are at their ends. */
 static bool drop_what_is_stale(struct session *s)
 {
     (void)channel_pull(&s->channel);
@@ -53,7 +54,8 @@ static bool drop_what_is_stale(struct session *s)
     return !channel_ended(&s->channel);
 }
 
-/* true: the process has read the start of the line, or that cannot be found out here. */
+/* Write the start of the line if it is not written yet. true: the process has read it, or that
+ * cannot be found out here. */
 static bool has_read_probe(struct session *s)
 {
     struct iovec part;
@@ -73,7 +75,7 @@ static bool has_read_probe(struct session *s)
 }
 
 /* Whether the process is back at its input, so that all of its older output is in its pipes. If
- * that is not to be seen, write the start of the line, and ask again when the pipe has room. */
+ * /proc does not show that, write the start of the line; call again when the pipe has room. */
 static bool is_at_input(struct session *s)
 {
     if (!s->window.probing && stdin_probe_look(&s->stdin_probe) == STDIN_PROBE_YES)
@@ -81,8 +83,8 @@ static bool is_at_input(struct session *s)
     return has_read_probe(s);
 }
 
-/* Before the first line of an idle process that is fed with care. false: its pipes are at their
- * end. */
+/* Call before a line goes to a process that must be at its input to get one. false: its pipes are
+ * at their end. */
 static bool begin_with_care(struct session *s)
 {
     if (!drop_what_is_stale(s))
@@ -155,7 +157,7 @@ void give_greeting_rest(struct session *s)
 
 /* ---- control lines ---- */
 
-/* A pipe accepts so few bytes all or not at all. false: no room, or a line is unfinished. */
+/* A pipe takes so few bytes whole or not at all. false: no room, or a line is written in part. */
 static bool write_control(struct session *s, const char *word, uint64_t number)
 {
     char text[64];
@@ -188,14 +190,13 @@ static bool control_job(struct session *s, struct job *job)
     return true;
 }
 
-/* false: there is no room for one of them. */
+/* false: there was no room for all of them. */
 static bool write_controls(struct session *s)
 {
     list_each(node, &s->window.jobs) {
         struct job *job = list_item(node, struct job, node);
 
-        if (job ==
-            s->window.unsent) /* the launcher does not have this job and those behind it yet */
+        if (job == s->window.unsent) /* the launcher does not have this job and later ones yet */
             return true;
         if (!job->tombstone && !control_job(s, job))
             return false;
@@ -215,7 +216,7 @@ void give_controls(struct session *s)
 
 /* ---- an idle process ---- */
 
-/* Ask by a control line that names no activation, or in a numbered window by an empty line. */
+/* Ask whether it still reads: by a control line that names no activation, or by an empty line. */
 static void ask_idle(struct session *s)
 {
     assert(s->window.n == 0);
@@ -269,7 +270,7 @@ static void conclude(struct session *s)
 
     channel_decide(&s->channel);
     hear(s);
-    if (channel_is_undecided(&s->channel)) { /* the rest of its line was read just now */
+    if (channel_is_undecided(&s->channel)) { /* hear() held a line just now */
         channel_decide(&s->channel);
         hear(s);
     }
@@ -298,8 +299,8 @@ static uint64_t ask(struct session *s)
     }
     if (since_us < LOOKS_US)
         return now_us + (since_us < LOOK_US ? LOOK_US : since_us);
-    /* A program that polls may wait for something other than its input, as one that logs JSON and
-     * answers later does. */
+    /* A program that polls may wait for something other than its input: it may have logged JSON,
+     * and answer later. */
     if (state == STDIN_PROBE_POLLS && !is_undecided)
         return UINT64_MAX;
     if (!question->probed && state != STDIN_PROBE_POLLS)

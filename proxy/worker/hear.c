@@ -14,15 +14,15 @@
 #include "worker/spawn.h"
 #include "worker/tally.h"
 
-#define LAST_READS_MAX 4    /* at the end; one read empties a pipe, but a child may go on writing */
+#define LAST_READS_MAX 4    /* at the end: one read empties a pipe, but a child may go on writing */
 #define TOMBSTONE_MS   1000 /* time for the answer of a job that was given up */
-#define READS_MS       1000 /* time for a process to read the question whether it reads */
-#define UNREAD_MS      3000 /* time to read the first line before we log a warning, and ... */
-#define UNREAD_WORK_MS 100  /* again, if it has used so much processor time: it is starting */
+#define READS_MS       1000 /* time for a process to show that it still reads */
+#define UNREAD_MS      3000 /* time to read the first line before we log a warning */
+#define UNREAD_WORK_MS 100  /* used so much processor time meanwhile: it is starting, wait again */
 
 #define UNREAD " has not read the request; an action reads lines on stdin"
 
-#define NEVER_MS (UINT64_MAX - 1) /* as JOB_BY_TURN is UINT64_MAX */
+#define NEVER_MS (UINT64_MAX - 1) /* one less, as UINT64_MAX is JOB_BY_TURN */
 
 /* ---- the end of an activation ---- */
 
@@ -43,18 +43,19 @@ static void end_job(struct session *s, struct job *job, enum job_outcome outcome
 
 static void finish(struct session *s, struct job *job, enum job_outcome outcome)
 {
-    /* It answered before its whole line was written. The rest cannot be left out, as the next line
-     * would be glued to the fragment, and may never be read: replace the process. */
+    /* The job was answered before its whole line was written. The rest of the line may never be
+     * read, and cannot be left out, as the next line would be glued to the fragment: replace the
+     * process. */
     if (s->window.unsent == job && s->window.unsent_written > 0)
         s->spoiled = true;
     job = window_take(&s->window, job);
     if (job != NULL)
         end_job(s, job, outcome);
-    else /* it was a tombstone, whose client has its answer already: there is room for another */
+    else /* it was a tombstone, whose client has a reply already: there is room for a job */
         loop_post(s->loop, s->changed);
 }
 
-/* The channel allows a little more than the bound, for the request id. */
+/* Whether the answer keeps to the bound. The channel allows a little more, for the request id. */
 static bool is_within(const struct session *s, enum channel_result result, size_t n)
 {
     return result == CHANNEL_LINE && n <= s->opts->answer_max_bytes;
@@ -112,8 +113,8 @@ static void take_part(struct session *s, enum channel_result result, struct job 
     loop_post(s->loop, s->changed);
 }
 
-/* End the job if a part was wrong; at_end: or else make its parts its answer. true: the job is
- * finished. */
+/* End the job if one of its parts was wrong. If not, and at_end, make the parts its answer. true:
+ * the job has ended. */
 static bool finish_by_parts(struct session *s, struct job *job, bool at_end)
 {
     if (job->tombstone)
@@ -155,8 +156,8 @@ static bool finish_answered(struct session *s, enum channel_result result, const
         return true;
     }
     if (!job->tombstone) {
-        /* In order, work on a job begins when the one before is done; hear() counts those for a
-         * whole read. */
+        /* Without request ids, work on a job begins when the one before is done: hear() measures
+         * all answers of a read together. */
         if (s->window.numbered)
             histogram_add(&s->opts->tally->work, loop_now_us(s->loop) - job->given_at_us, 1);
         if (!at_end) {
@@ -177,7 +178,7 @@ void hear_malformed(struct session *s, const char *what)
     assert(window_is_fed(&s->window));
     if (!job->tombstone)
         (void)snprintf(job->reason, sizeof(job->reason), "%s", what);
-    channel_drop_rest(&s->channel); /* into the log of this one */
+    channel_drop_rest(&s->channel); /* into this activation's log */
     (void)pacing_answered(&s->pacing, 1, false, true);
     finish(s, job, JOB_MALFORMED);
 }
@@ -194,8 +195,8 @@ static void read_ready_line(struct session *s, const char *text, size_t n)
         return;
     }
     if (ready.concurrent > 0 && !window_is_between_lines(&s->window)) {
-        /* It was sent the start of a line without a request id. Replace the process; from now on
-         * wait for its ready line as long as a start may take. */
+        /* The process was sent the start of a line without a request id. Replace it; the next ones
+         * get as long as a start may take to write a ready line. */
         s->announces_late = s->refused = true;
         return;
     }
@@ -228,7 +229,7 @@ void hear(struct session *s)
         if (result == CHANNEL_NONE)
             break;
         if (s->dismissed && s->window.n == 0)
-            continue; /* it was told to end and has no jobs: ignore it */
+            continue; /* the process was told to end and has no jobs: ignore the line */
         if (want != WANT_ANSWER) {
             read_ready_line(s, is_within(s, result, n) ? text : NULL, n);
             continue;
@@ -252,7 +253,7 @@ void hear(struct session *s)
 
 /* ---- reading ---- */
 
-/* If it answered unasked, feed it one line at a time and with care from now on. */
+/* If the process answered unasked, from now on it gets a line only when it is at its input. */
 static void look_whether_unasked(struct session *s)
 {
     if (s->channel.n_stale == 0 || !pacing_distrust(&s->pacing))
@@ -270,8 +271,8 @@ void hear_readable(struct session *s)
     loop_post(s->loop, s->step);
 }
 
-/* In order, nothing behind the oldest job's parts can be read before they are taken. In a numbered
- * window each stream is paused on its own: give_controls(). */
+/* Without request ids, what comes next is the oldest job's: while too many of its parts are not
+ * taken, read nothing. With request ids each stream is paused on its own: give_controls(). */
 static bool must_pause(const struct session *s)
 {
     return !s->window.numbered && s->window.n > 0 && parts_are_full(window_oldest(&s->window));
@@ -346,7 +347,8 @@ void hear_warn_unread(struct session *s)
     }
 }
 
-/* One that is at work is starting, perhaps on a busy machine, and may read yet. */
+/* Add to a late job that the process never read a line. Not if it is running: it may be starting
+ * slowly, on a busy machine. */
 static void note_unread(struct session *s, struct job *job)
 {
     if (!stdin_pipe_has_read(&s->channel.in) &&
@@ -389,13 +391,13 @@ bool hear_no_more(struct session *s, enum job_outcome outcome)
 
     assert(s->pid > 0 && !s->dismissed);
     s->dismissed = true;
-    s->reads_by_ms = 0; /* it is not asked any more: else its time would be over in each step */
+    s->reads_by_ms = 0; /* withdraw hear_ask(): its time would be over in each step */
     if (oldest == NULL)
         return false;
     if (outcome == JOB_LATE)
         note_unread(s, oldest);
-    /* Drain the pipe before requeueing: this process may run until SIGKILL and must not run these
-     * jobs too. */
+    /* Drain the pipe before giving jobs back: this process may run until SIGKILL and must not begin
+     * them, too. */
     taken = stdin_pipe_take_back(&s->channel.in, &n_unread);
     n_held = window_n_held(&s->window, taken ? n_unread : 0);
     if (s->window.numbered && taken) {
@@ -404,7 +406,7 @@ bool hear_no_more(struct session *s, enum job_outcome outcome)
         finish_oldest(s, n_held, outcome);
         return false;
     }
-    if (n_held == 0 && outcome == JOB_LATE) /* it is late and was never read: it does not go back */
+    if (n_held == 0 && outcome == JOB_LATE) /* a late job was never read: it does not go back */
         n_held = 1;
     give_back(s, n_held);
     if (n_held <= 1) {
@@ -458,8 +460,8 @@ void hear_last_words(struct session *s, enum job_outcome outcome, const char *re
 
 /* ---- deadlines ---- */
 
-/* Others run beside a late job and may be in time. Only if the process no longer reads is it
- * replaced: ask. */
+/* Other jobs run beside the late one and may be in time, so the process is replaced only if it no
+ * longer reads: ask. */
 static void ask_late(struct session *s)
 {
     if (s->reads_by_ms == 0 || stdin_pipe_reads(&s->channel.in))
@@ -511,7 +513,7 @@ void hear_deadlines_of_dying(struct session *s)
         struct job *oldest = window_oldest(&s->window);
 
         if (oldest->tombstone)
-            oldest->deadline_at_ms = NEVER_MS; /* only keep the place */
+            oldest->deadline_at_ms = NEVER_MS; /* it only keeps the place */
         else
             end_job(s, window_give_up(&s->window, oldest), JOB_LATE);
     }

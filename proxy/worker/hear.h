@@ -1,8 +1,8 @@
 #pragma once
 
 /*
- * hear - what a process writes, and what follows for its jobs: answers, the ready line, its end. A
- * part of session.h.
+ * hear - read what a process writes, its ready line and its answers, and end its jobs, late ones
+ * and those of a dead process, too. A part of session.h.
  */
 
 #include <stdbool.h>
@@ -16,27 +16,28 @@ struct spawned;
 
 /* Take over the pipes of a process that has started. */
 void hear_open(struct session *session, const struct spawned *spawned);
-/* A process without a ready line has started: it is ready if it waits for input. */
+/* For a started process that reports no ready line: mark it ready if it waits for input. Returns
+ * what was seen. */
 enum stdin_probe_state hear_start(struct session *session);
 /* Process the lines that were read: each answer ends its job; lines that no job waits for are
  * dropped. */
 void hear(struct session *session);
-/* Read what is there, then hear(). */
+/* Read from the pipes, then hear(). */
 void hear_readable(struct session *session);
-/* Resume reading if parts were taken meanwhile. */
+/* Resume reading if it was paused for parts, and these were taken. */
 void hear_resume(struct session *session);
-/* End the running activation as malformed. what: the process wrote this instead of an answer. */
+/* End the running activation as malformed. what: names what was written instead of an answer. */
 void hear_malformed(struct session *session, const char *what);
 
-/* Its pipes are at their end, or will not be read again: read all that is left, whole lines first,
- * then an unfinished one. is_dead: also answers in the ring. */
+/* Call when the pipes of the process are at their ends, or will not be read again: read all that is
+ * left, whole lines first, then an unfinished one. is_dead: also answers in the ring. */
 void hear_rest(struct session *session, bool is_dead);
 /*
- * The process must end and still runs. Lines unread in its pipe go back to the pool; jobs that have
- * begun end with this outcome.
+ * The process still runs but must end. Jobs whose lines it has not read go back to the pool; those
+ * that have begun end with this outcome.
  *
- * Returns true if it has read lines that it has not begun: then it must be killed at once, and
- * these jobs stay with it until it is dead, since it could still begin them.
+ * Returns true if it has read lines that it has not begun: then it must be killed at once, and the
+ * jobs of these lines stay with it until it is dead, since it could still begin them.
  */
 bool hear_no_more(struct session *session, enum job_outcome outcome);
 /* The process is idle and gets no more lines: close its input. */
@@ -47,14 +48,14 @@ void hear_last_words(struct session *session, enum job_outcome outcome, const ch
 
 /* End late jobs. true: the running one is late, so the process must end. */
 bool hear_deadlines(struct session *session);
-/* The same for jobs of a process that is being ended. */
+/* Like hear_deadlines(), but the process is being ended already: end the running job, too. */
 void hear_deadlines_of_dying(struct session *session);
-/* Ask the process whether it still reads, to be shown within ms: by reading what is in its pipe, or
- * else an empty line, if may_get_line. */
+/* Ask whether the process still reads: within ms it must read some of what is in its pipe. If that
+ * is empty, an empty line is written, provided may_get_line. */
 void hear_ask(struct session *session, bool may_get_line, uint64_t ms);
-/* It was asked by hear_ask() and has not read in time. */
+/* Whether the process was asked by hear_ask() and has not read in time. */
 bool hear_is_stuck(struct session *session);
 /* Warn once if the process leaves its first line unread. */
 void hear_warn_unread(struct session *session);
-/* When to check deadlines again, loop time; UINT64_MAX: no need. */
+/* When to check deadlines and the questions above again, loop time; UINT64_MAX: no need. */
 uint64_t hear_next_look_ms(const struct session *session);

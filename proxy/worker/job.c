@@ -8,7 +8,7 @@
 #include "base/loop.h"
 #include "base/util.h"
 
-#define ID_MAX_BYTES 64 /* the platform's have 32, a traceparent 55 */
+#define ID_MAX_BYTES 64 /* an activation id of the platform has 32, a traceparent 55 */
 
 void job_look_again(struct job *job)
 {
@@ -37,7 +37,7 @@ struct log_field job_log_member(const struct job *job, const char *member)
     struct json_slice top;
     struct json_slice value;
 
-    if (!log_has_file()) /* stderr is the log of an action, perhaps of another user */
+    if (!log_has_file()) /* stderr carries an action's log, perhaps of another user */
         return log_text(member, NULL);
     if (job->line == NULL) /* a tombstone took it over */
         return log_text(member, NULL);

@@ -3,8 +3,8 @@
 /*
  * job - one activation: a line for the action, and its outcome.
  *
- * The line outlives the request, since the client may leave while a worker still reads it. The
- * maker of the job frees it, in or after `done`.
+ * The line belongs to the job, since the client may leave while a worker still reads it. The maker
+ * of the job frees both, in or after `done`.
  */
 
 #include <stdbool.h>
@@ -16,8 +16,8 @@
 #include "worker/outcome.h"
 #include "worker/request_id.h"
 
-/* For deadline_at_ms: the limit counts from the moment at which the job is the oldest of its
- * worker, or at once in a numbered window. */
+/* For deadline_at_ms: limit_ms counts from the moment at which the job becomes the oldest of its
+ * worker, or where lines have request ids, from when a worker gets it. */
 #define JOB_BY_TURN UINT64_MAX
 
 struct job;
@@ -39,22 +39,22 @@ struct job_tap {
 struct job_holder {
     struct loop *loop;
     struct loop_post *step;
-    bool asked; /* for the holder to clear */
+    bool asked; /* job_look_again() was called; the holder clears it */
 };
 
 struct job {
     struct list node; /* in the list of its queue, window or results */
 
     /* set by the maker */
-    char *line;  /* owned, unless `block` is; ends with a newline */
-    char *block; /* owned; the memory that contains the line; NULL: starts with the line */
+    char *line;  /* owned, unless it lies in `block`; ends with a newline */
+    char *block; /* owned; the memory in which the line lies; NULL: the line has its own */
     size_t len;
     uint64_t deadline_at_ms; /* loop time, or JOB_BY_TURN */
-    uint64_t limit_ms;       /* limit for the deadline text; with JOB_BY_TURN the limit itself */
-    bool takes_any_result;   /* also one that is no object or array */
-    job_done_fn *done;       /* called once, from the loop */
-    /* Parts of the answer have come: take them (worker/parts.h). Called from the loop, or with the
-     * end. NULL: parts are kept. */
+    uint64_t limit_ms;     /* for the text of a late job; with JOB_BY_TURN also the limit itself */
+    bool takes_any_result; /* the answer need not be an object or array */
+    job_done_fn *done;     /* called once, from the loop */
+    /* Called from the loop when parts of the answer have come, to take them (worker/parts.h). Those
+     * that come with the end are left for `done`. NULL: parts are kept for the answer. */
     job_parts_fn *on_parts;
     /* Sees the first part before it is kept, and may set on_parts. NULL: none. */
     job_first_part_fn *first_part;
@@ -64,15 +64,15 @@ struct job {
     struct job_holder *holder; /* borrowed; NULL: not submitted yet */
     struct parts *parts;       /* owned; NULL: none came */
     bool is_cancelled;         /* job_cancel() */
-    bool cancel_told;          /* ... and its launcher knows */
+    bool cancel_told;          /* ... and its launcher was told */
     bool pause_told;           /* its launcher was told to pause its parts */
     bool tombstone;            /* stands for a job that was given up; see window.h */
-    /* Request id, or position among the lines of its process. Set when the line is written; in a
-     * numbered window when the job is added. */
+    /* Request id, set when the job is given to a worker. Where lines have none: its place among the
+     * lines of the process, counted from 1, set when the line is written. */
     uint64_t number;
     char head[REQUEST_ID_HEAD_MAX];
     uint8_t head_len;
-    uint64_t end_at; /* bytes written to its worker up to the end of its line; set after that */
+    uint64_t end_at;      /* bytes written to its worker up to the end of its line, once written */
     uint64_t given_at_us; /* loop time at which a worker last got it; 0: never */
     pid_t worker;         /* that worker's process */
 
@@ -80,12 +80,13 @@ struct job {
     enum job_outcome outcome;
     char *answer; /* owned; not NUL-terminated, no newline */
     size_t answer_len;
-    bool has_no_result; /* answered by parts alone: null for a stream, else the list of them */
+    bool has_no_result; /* only parts came: the answer is null for a stream, else their list */
     bool failed;        /* answered, but the launcher reports that the function threw */
     char reason[256];
 };
 
-/* The caller has left: do not begin the job, or tell its launcher. `done` is still called. */
+/* The caller has left: do not begin the job or, if a launcher has it, tell the launcher. `done` is
+ * still called. */
 void job_cancel(struct job *job);
 /* Post its holder's `step`. */
 void job_look_again(struct job *job);
@@ -93,7 +94,6 @@ void job_look_again(struct job *job);
 /* Free the line. */
 void job_drop_line(struct job *job);
 
-/* A log field from a string member of the job's line, such as "activation_id". It is searched at
- * each call, so jobs that are not logged cost nothing. The line, if there is one, must be an
- * object. */
+/* A log field from a string member of the job's line, such as "activation_id". The line is searched
+ * at each call, so jobs that are not logged cost nothing. It must be an object, or missing. */
 struct log_field job_log_member(const struct job *job, const char *member);

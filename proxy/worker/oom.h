@@ -3,8 +3,8 @@
 /*
  * oom - whether the kernel killed a process of ours for lack of memory.
  *
- * Its SIGKILL looks like anybody's; only the count in our memory control group tells. We read it at
- * the start and at each death that may be such a kill.
+ * The kernel's SIGKILL looks like any other; only a count in our memory control group shows it. We
+ * read that at the start and at each death that may be such a kill.
  */
 
 #include <stdbool.h>
@@ -14,18 +14,19 @@
 
 struct oom {
     struct cgroup group;
-    bool known;           /* n_seen is a count that was read */
+    bool known;           /* n_seen was read */
     uint64_t n_seen;      /* kills at the last look */
-    uint64_t n_unclaimed; /* ... of which no death has been told yet */
-    uint64_t seen_at_ms;  /* when the last rise was seen */
+    uint64_t n_unclaimed; /* ... to which no death has been put down yet */
+    uint64_t seen_at_ms;  /* loop time at which the count was last seen to rise */
 };
 
-/* root: see base/cgroup.h. Without that count no death is put down to memory. */
+/* root: see base/cgroup.h. If the count cannot be read, no death is put down to memory. */
 void oom_open(struct oom *oom, const char *root);
 
 /*
- * A process of ours was killed: whether for lack of memory. Each counted kill explains one death
- * within OOM_CLAIM_MS; it may also have hit a process that the action started. now_ms: loop time.
+ * Whether a process of ours that was killed was killed for lack of memory. Each counted kill
+ * explains one death within OOM_CLAIM_MS; the kernel may have killed a process that the action
+ * started instead. now_ms: loop time.
  */
 bool oom_claim(struct oom *oom, uint64_t now_ms);
 

@@ -6,19 +6,19 @@
  * outcome.c.
  */
 
-/* Of a job. */
+/* How a job ended. */
 enum job_outcome {
     JOB_PENDING,
     JOB_ANSWERED,  /* `answer` is what the action wrote, not checked yet */
     JOB_DIED,      /* the process ended first; reason: how, "" if unknown */
     JOB_STOPPED,   /* the proxy shut down before it answered */
-    JOB_KILLED,    /* its process was killed because of another activation: see reason */
-    JOB_EXHAUSTED, /* its process died of a limit, the container's or ours: see reason */
+    JOB_KILLED,    /* its process was killed, but not because of this job: see reason */
+    JOB_EXHAUSTED, /* its process passed a limit, the container's or ours: see reason */
     JOB_LATE,      /* its deadline passed, running or waiting */
     JOB_TOO_LONG,  /* the answer passed the bound */
     JOB_MALFORMED, /* the process went back to its input without an answer: see reason */
     JOB_UNSTARTED, /* the action could not be started again: see reason */
-    JOB_ABANDONED, /* the proxy is being taken down */
+    JOB_ABANDONED, /* never begun: the proxy is being taken down, or the caller left */
 };
 #define N_JOB_OUTCOMES (JOB_ABANDONED + 1)
 
@@ -32,8 +32,8 @@ enum run_end {
     RUN_ANSWER_TOO_LONG,
     RUN_EXHAUSTED, /* the action passed a limit and died of it */
     RUN_UNSTARTED, /* the action could not be started again */
-    RUN_ABANDONED, /* begun, but the proxy was taken down */
-    RUN_CANCELLED, /* its client left during its stream */
+    RUN_ABANDONED, /* accepted, but the proxy was taken down before it began */
+    RUN_CANCELLED, /* its job was cancelled: the client left, or a part was wrong */
     /* refused: */
     RUN_DRAINING,
     RUN_NO_ACTION,
@@ -77,9 +77,10 @@ struct outcome {
     const char *tail; /* ... and its end */
 };
 
-/* Not for JOB_PENDING. For JOB_ANSWERED: the row for an answer that is no object or array. */
+/* The row of an outcome other than JOB_PENDING. For JOB_ANSWERED it is that of an answer which is
+ * no object or array. */
 const struct outcome *outcome_of(enum job_outcome outcome);
-/* The word in the log; any outcome. */
+/* The word in the log, for any outcome. */
 const char *job_outcome_name(enum job_outcome outcome);
-/* The label. */
+/* The label in the metrics. */
 const char *run_end_name(enum run_end end);

@@ -7,7 +7,7 @@
 
 #define AHEAD_NS      1000000 /* write this much work ahead: a wake-up costs a tenth of it */
 #define BATCH_NS      200000  /* less work than this is not worth waking another worker */
-#define STALLED_NS    1000000 /* at one activation for so long, and ... */
+#define STALLED_NS    1000000 /* stalled: at one activation for so long, and ... */
 #define STALLED_TIMES 8       /* ... so many times as long as usual */
 #define SILENT_BEFORE 16      /* silent activations before lines are written ahead */
 #define WORK_SHARE    8       /* weight of a new measurement: one in so many */

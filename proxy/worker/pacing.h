@@ -43,26 +43,27 @@ void pacing_announced(struct pacing *pacing, unsigned pipeline, unsigned concurr
 
 /* How many lines the process may have, unread or at work; at least 1. */
 unsigned pacing_depth(const struct pacing *pacing);
-/* How many of them to write at once before another worker is woken: about 100 us of work; at least
+/* How many lines to give this worker before another one is woken: about 200 us of work; at least
  * 1. */
 unsigned pacing_batch(const struct pacing *pacing);
-/* Whether it has worked on one activation for far longer than usual. now_ns: as loop_clock_ns(). */
+/* Whether the process has worked on one activation for far longer than usual. now_ns: as
+ * loop_clock_ns(). */
 bool pacing_is_stalled(const struct pacing *pacing, uint64_t now_ns);
 /* Whether the process gets a line only when it is known to wait for it (worker/give.h). */
 bool pacing_takes_care(const struct pacing *pacing);
 
-/* Measure work: lines were written to an idle process; answers came. n_answers: in one read; more:
- * lines are left in its pipe; logged: log bytes came, too. Returns the time per answer,
- * nanoseconds. */
+/* Measure work: pacing_began() when a line is written to an idle process, pacing_answered() when
+ * answers come. n_answers: came in one read; more: the process has more lines; logged: log bytes
+ * came, too. Returns the time per answer, nanoseconds. */
 void pacing_began(struct pacing *pacing);
 uint64_t pacing_answered(struct pacing *pacing, unsigned n_answers, bool more, bool logged);
 
-/* It logs: it gets one line at a time. */
+/* The process logs or sends parts: it gets one line at a time. */
 static inline void pacing_logged(struct pacing *pacing)
 {
     pacing->n_silent = 0;
 }
 
-/* It wrote an answer that no job waited for. true: for the first time. Harmless where answers have
- * request ids. */
+/* The process wrote an answer for which no job waited: distrust it. true: for the first time. false
+ * also where answers have request ids, as it is harmless there. */
 bool pacing_distrust(struct pacing *pacing);

@@ -23,8 +23,9 @@ struct part_form {
 /* {"part":…}, {"result":…} or {"error":…}, without newlines inside. */
 extern const struct part_form part_lines;
 
-/* Write the parts that have come, and take them off the job. */
+/* Append the parts that have come, and take them off the job. */
 void part_form_parts(const struct part_form *form, struct buf *out, struct job *job);
-/* Write the result, or why there is none. The job is done. answer_max_bytes: for that text. */
+/* Append the result of a job that is done, or the reason why there is none. answer_max_bytes: for
+ * contract_explain(). */
 void part_form_end(const struct part_form *form, struct buf *out, const struct job *job,
                    size_t answer_max_bytes);

@@ -8,7 +8,7 @@
 #include "base/util.h"
 #include "worker/job.h"
 
-#define STREAM_HELD_MAX (16u << 20) /* of a stream whose worker ignores `pause` */
+#define STREAM_HELD_MAX (16u << 20) /* for parts that a worker sends after it must pause */
 
 static struct parts *parts_of(struct job *job, uint64_t now_us)
 {
@@ -28,7 +28,7 @@ static void give_up(struct job *job)
         buf_reset(&job->parts->bytes, 0);
 }
 
-/* Bound on the bytes kept. A stream's worker is paused long before. */
+/* Bound on the bytes kept. The worker of a stream is asked to pause long before that. */
 static size_t held_max(const struct job *job, size_t max_bytes)
 {
     return job->on_parts != NULL ? max_bytes + STREAM_HELD_MAX : max_bytes;
@@ -86,7 +86,7 @@ bool parts_next(const struct job *job, size_t *at, const char **text, size_t *n)
         return false;
     *text = buf_at(&job->parts->bytes) + *at;
     end = memchr(*text, '\n', n_all - *at);
-    assert(end != NULL); /* they are whole */
+    assert(end != NULL); /* all parts in it are whole */
     *n = (size_t)(end - *text);
     *at += *n + 1;
     return true;

@@ -17,13 +17,13 @@
 
 struct job;
 
-#define PARTS_HELD_MAX 262144 /* bytes of one stream before its worker is paused */
+#define PARTS_HELD_MAX 262144 /* bytes of one stream not taken, before its worker is paused */
 
 struct parts {
-    struct list node;     /* among those that have something to tell */
-    struct job *job;      /* whose they are */
+    struct list node;     /* in the session's `spoke` while the pool has not seen the parts */
+    struct job *job;      /* the job to which they belong */
     struct buf bytes;     /* whole parts not taken yet, each a JSON document and a newline */
-    uint64_t n;           /* that have come */
+    uint64_t n;           /* how many have come */
     uint64_t first_at_us; /* loop time at which the first came */
     bool too_long;        /* a part or the list passed the bound; the rest is dropped */
     const char *fault; /* static: what is wrong with a part; the rest is dropped. NULL: nothing */

@@ -7,7 +7,7 @@
 
 #define LIGHT_NS    200000 /* for longer activations the wake-up does not matter */
 #define PLACE_EVERY 4  /* lines; measured: every line 10 % slower at depth, every 8th less steady */
-#define LOOK_EVERY  64 /* placed lines between two looks at its threads */
+#define LOOK_EVERY  64 /* placed lines between two counts of the process's threads */
 
 void placement_init(struct placement *placement, bool wanted)
 {
@@ -21,7 +21,7 @@ void placement_open(struct placement *placement)
     placement->n_left = placement->n_looks_left = 0;
 }
 
-/* Whether it has one thread and more than one processor to run on. */
+/* Whether the process has one thread and more than one processor to run on. */
 static bool look(struct placement *placement, pid_t pid)
 {
     char path[32];

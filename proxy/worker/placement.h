@@ -21,7 +21,7 @@
 struct placement {
     bool wanted;           /* the setting */
     bool possible;         /* ... and it has worked so far for this process */
-    unsigned n_left;       /* lines until the next that is placed */
+    unsigned n_left;       /* lines to write before the next one that is placed */
     unsigned n_looks_left; /* placed lines until its threads are counted again */
     cpu_set_t own;         /* where the process may run */
 };

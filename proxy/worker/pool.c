@@ -6,8 +6,8 @@
 
 #include "base/log.h"
 
-#define WHY_MAX     160 /* bytes of the last reason, next to our own text */
-#define LOOK_MS     2   /* until we look whether light work has become heavy */
+#define WHY_MAX     160 /* bytes of the last reason; our own text stands before it */
+#define LOOK_MS     2   /* until we check whether light work has become long */
 #define SPREAD_JOBS 8   /* with fewer jobs in all, each goes to the least busy worker; a guess */
 
 static void start_what_is_down(struct pool *pool);
@@ -67,7 +67,7 @@ static void on_made(struct zygote_order *order, const struct spawned *spawned,
                     const struct err *err)
 {
     struct pool_worker *pw = container_of(order, struct pool_worker, order);
-    struct buf nothing = {0}; /* its action is loaded already: there is nothing to tell it */
+    struct buf nothing = {0}; /* a forked worker has its action: there is nothing to tell it */
 
     if (spawned != NULL) {
         worker_adopt(&pw->worker, spawned, &nothing);
@@ -111,7 +111,7 @@ static void enqueue(struct pool *pool, struct job *job, bool at_head)
     pool->n_queued++;
     job->holder = &pool->holder;
     pool->holder.asked |= job->is_cancelled;
-    /* Only move the timer forward; if it fires too early, it is set anew. */
+    /* Only make the timer fire sooner; when it fires too early, it is set anew. */
     if (job->deadline_at_ms != JOB_BY_TURN &&
         (!loop_timer_is_set(&pool->late) || job->deadline_at_ms * 1000 < pool->late.at_us))
         loop_timer_set(pool->loop, &pool->late, job->deadline_at_ms);
@@ -188,8 +188,8 @@ static bool is_light(const struct pool *pool, uint64_t now_ns)
     return false;
 }
 
-/* The worker with room that has the fewest jobs; NULL: none has room. Equals take turns, but light
- * work stays with the first workers: waking another process costs more than the work. */
+/* The worker with room that has the fewest jobs; NULL: none has room. Workers with as many take
+ * turns, but light work stays with the first: waking another process costs more than the work. */
 static struct worker *choose(struct pool *pool, uint64_t now_ns)
 {
     struct worker *best = NULL;
@@ -252,8 +252,8 @@ static void give(struct pool *pool, struct worker *worker)
     worker_give(worker, job);
 }
 
-/* Jobs wait for busy workers while others are idle: look again soon, as those may have begun
- * something that is not light. */
+/* If jobs wait for the first workers while others are idle, look again soon: those may have begun
+ * work that is not light. */
 static void look_again(struct pool *pool, uint64_t now_ns)
 {
     if (!loop_timer_is_set(&pool->look) && is_light(pool, now_ns))
@@ -355,9 +355,9 @@ bool pool_is_ready(const struct pool *pool)
     return is_any(pool, true);
 }
 
-/* A worker is restarted at once if it has served since its start or crashed only once. One that
- * keeps ending while idle is restarted when there are jobs. With the circuit open, one probe runs
- * at a time. */
+/* Whether to start this worker once its pause is over. A worker that got a line or crashed only
+ * once is started without jobs, too; one that keeps ending while idle, only when jobs come. With
+ * the circuit open, one probe runs at a time. */
 static bool wants_restart(const struct pool *pool, const struct pool_worker *pw)
 {
     if (pw->up)
@@ -401,7 +401,7 @@ static void tell_started(struct pool *pool, const struct err *err)
 
     pool->started = NULL;
     if (started != NULL)
-        started(pool->started_owner, err); /* which may retire the pool */
+        started(pool->started_owner, err); /* it may retire the pool */
 }
 
 /* Open the circuit when no worker is ready and this one has crashed too often in a row: queued and
@@ -432,7 +432,7 @@ static void on_worker_down(struct pool *pool, struct pool_worker *pw)
 
     pw->up = false;
     pw->n_given_before = pool->n_given;
-    /* A failed first start is not repeated: the client can repeat the /init. */
+    /* A failed first start is not repeated here: the client can repeat the /init. */
     if (pool->state == POOL_STARTING && !is_any(pool, false))
         tell_started(pool, &w->start_err);
     /* A crash that cost an activation is not counted: its client got the error. Only idle and start
@@ -477,7 +477,7 @@ static void on_worker_changed(struct loop_post *post)
 
     list_init(&finished);
     collect(pool, pw, &finished);
-    /* All workers run the same program: what one has shown holds for all. */
+    /* All workers run the same program, so all answer on the same descriptor. */
     if (pool->spec.answers == ANSWERS_AUTO)
         pool->spec.answers = worker_answers(w);
     if (pool->retired == NULL) {

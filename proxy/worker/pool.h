@@ -27,14 +27,14 @@
 
 struct pool_opts {
     unsigned n_workers; /* 1 and more */
-    unsigned n_light;   /* workers that share light work while they have room for it; 1 and more */
+    unsigned n_light;   /* light work stays with the first so many workers; 1 and more */
     unsigned queue_max; /* jobs waiting for a worker */
     struct backoff_opts restart;
     struct worker_opts worker;
 };
 
 enum pool_state {
-    POOL_STARTING, /* no worker was ready yet: a failed start is not repeated */
+    POOL_STARTING, /* no worker has been ready yet; a failed start is not repeated */
     POOL_SERVING,
     POOL_BROKEN,   /* the circuit is open; why_open says why */
     POOL_RETIRED,  /* running jobs end, no worker is started */
@@ -45,16 +45,16 @@ struct pool;
 /* A start has ended: err->kind == ERR_NONE if a worker is ready. */
 typedef void pool_started_fn(void *owner, const struct err *err);
 
-/* Something has changed in a retired pool: jobs came back, or it has become empty. It may be freed
- * from in here. */
+/* Something has changed in a retired pool: jobs came back, or it has become empty. This function
+ * may free the pool. */
 typedef void pool_retired_fn(void *owner);
 
 struct pool_worker {
     struct worker worker;
     struct pool *pool;         /* the one it belongs to */
-    struct zygote_order order; /* while it is being made */
+    struct zygote_order order; /* in the zygote's list while the process is being forked */
     struct backoff backoff;
-    bool up;                 /* started, and its end was not handled yet */
+    bool up;                 /* started, and its end has not been handled yet */
     bool cost_a_job;         /* an activation failed with it: no backoff */
     uint64_t n_given_before; /* pool.n_given when it ended */
 };
@@ -73,11 +73,11 @@ struct pool {
     uint64_t n_given;   /* times that a job was given to a worker */
     unsigned next;      /* index of the worker to consider first */
     struct loop_post dispatch;
-    struct job_holder holder;  /* of what is queued */
-    struct loop_timer late;    /* the soonest deadline in the queue */
-    struct loop_timer look;    /* set while jobs wait though workers are idle: look_again() */
+    struct job_holder holder; /* of the queued jobs */
+    struct loop_timer late;   /* the soonest deadline in the queue */
+    struct loop_timer look;   /* set while light work waits though workers are idle: look_again() */
     struct loop_timer restart; /* the soonest moment at which a worker may be started again */
-    struct output_waiter room; /* while our logs are full no activation begins */
+    struct output_waiter room; /* waits while our logs are full; no activation begins then */
     pool_started_fn *started;  /* NULL once it was called */
     void *started_owner;
     pool_retired_fn *retired; /* NULL until pool_retire() */
@@ -95,7 +95,7 @@ void pool_free(struct pool **pool);
 /*
  * Start the workers; started(owner, err) follows once, from the loop.
  * waiting   a launcher that runs already and becomes the first worker; NULL: none. Taken over.
- * line      what it waits to read; taken over
+ * line      the line for which that launcher waits; taken over
  */
 void pool_start(struct pool *pool, const struct spawned *waiting, struct buf *line,
                 pool_started_fn *started, void *owner);
@@ -124,7 +124,8 @@ static inline unsigned pool_n_jobs(const struct pool *pool)
 {
     return pool->n_queued + pool->n_running;
 }
-/* The process id of the worker under whose name output was added to a stream; 0: none of ours. */
+/* The process id of the worker that wrote output. owner: as in output_add(). 0: no worker of this
+ * pool. */
 static inline pid_t pool_writer(const struct pool *pool, const void *owner)
 {
     uintptr_t at = (uintptr_t)owner - (uintptr_t)pool->workers;
@@ -161,9 +162,9 @@ static inline unsigned pool_n_processes(const struct pool *pool)
 void pool_stop(struct pool *pool);
 
 /*
- * Another pool serves from now on: running jobs finish here, then the workers end by the end of
- * their input. None is started, and `started` is not called any more. retired(owner) is called from
- * the loop after each change, at least once. Queued jobs stay: see pool_take_queued().
+ * Another pool serves from now on: running jobs finish here, then the input of each worker is
+ * closed and it ends. None is started, and `started` is not called any more. retired(owner) is
+ * called from the loop after each change, at least once. Queued jobs stay: see pool_take_queued().
  */
 void pool_retire(struct pool *pool, pool_retired_fn *retired, void *owner);
 /* Move the queue of `from` to the head of `to`, ignoring its bound: these jobs were admitted. */

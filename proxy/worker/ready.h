@@ -18,8 +18,8 @@ struct ready {
     bool ring;           /* it keeps unwritten answers in the ring, base/ring.h */
 };
 
-#define READY_CONCURRENT_MAX 1000 /* however much it announces */
+#define READY_CONCURRENT_MAX 1000 /* a larger number counts as this one */
 
-/* text: NULL for a line beyond the bound. Returns 0, or -1: ERR_CODE with the launcher's own
+/* Parse the line. text: NULL if it was too long. Returns 0, or -1: ERR_CODE with the launcher's own
  * reason, which the client may see, else ERR_ACTION. */
 int ready_read(struct ready *ready, const char *text, size_t n, struct err *err);

@@ -10,14 +10,14 @@
 #include <stdint.h>
 
 #define REQUEST_ID_HEAD_MAX 22  /* bytes of "[18446744073709551615," */
-#define REQUEST_ID_TAIL     "]" /* behind the line, before its newline */
+#define REQUEST_ID_TAIL     "]" /* after the line, before its newline */
 #define REQUEST_ID_MAX                                                                             \
-    (REQUEST_ID_HEAD_MAX + sizeof(REQUEST_ID_TAIL)) /* what both add, and a blank */
+    (REQUEST_ID_HEAD_MAX + sizeof(REQUEST_ID_TAIL)) /* what head and tail add, and a blank */
 
 /* Writes "[7," without a NUL. Returns its length. */
 size_t request_id_head(char head[REQUEST_ID_HEAD_MAX], uint64_t number);
 
-/* Cut the head off text[0 .. n), whose end may be missing. false: it has none. */
+/* Cut the head off text[0 .. n), which may be only the start of a line. false: there is no head. */
 bool request_id_read(const char **text, size_t *n, uint64_t *number);
-/* Cut the tail off the rest. false: it has none. */
+/* Cut the tail off what request_id_read() left. false: there is no tail. */
 bool request_id_end(const char *text, size_t *n);

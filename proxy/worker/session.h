@@ -8,8 +8,8 @@
  *     hear.c     reads what it says, ends jobs, takes back what it has not begun
  *     session.c  opens and closes
  *
- * These three files and the functions below write the fields; all others call them. A session records facts and
- * posts `step`; worker.c decides what follows, and has the life of the process.
+ * Only these files and the functions below write the fields. A session records facts and posts
+ * `step`; worker.c decides what follows, and starts and ends the process.
  */
 
 #include <assert.h>
@@ -31,8 +31,8 @@ struct tally;
 struct oom;
 
 struct worker_opts {
-    uint64_t start_ms;       /* time that a start may take, until ready */
-    uint64_t settle_ms;      /* without a ready line: how long to wait until it waits for input */
+    uint64_t start_ms;       /* longest time from the start of a process until it is ready */
+    uint64_t settle_ms;      /* without a ready line: a process idle for so long counts as ready */
     uint64_t kill_ms;        /* between SIGTERM and SIGKILL */
     uint64_t health_ms;      /* between two checks of an idle process; 0: none */
     size_t answer_max_bytes; /* longest answer */
@@ -41,14 +41,14 @@ struct worker_opts {
     bool wake_near;          /* worker/placement.h */
     int pipe_bytes;          /* wanted size of the pipes; 0: the system's */
     struct tally *tally;     /* where starts, ends and work are counted; borrowed */
-    struct oom *oom;         /* borrowed; tells deaths for lack of memory. NULL: cannot be told */
+    struct oom *oom;         /* borrowed; recognizes deaths for lack of memory. NULL: none are */
 };
 
 /* State of give_question(): is the process back at its input? */
 struct question {
-    uint64_t asked_at_us; /* 0: it was not asked */
+    uint64_t asked_at_us; /* loop time of the first look; 0: none yet */
     uint64_t read_at_us;  /* when the probe byte was read; 0: not yet */
-    bool probed;          /* a probe byte was written */
+    bool probed;          /* a probe byte was written, or cannot be */
 };
 
 struct session {
@@ -70,9 +70,9 @@ struct session {
     struct buf greeting; /* what a prewarmed launcher must read first */
     struct job_holder holder;
     bool takes_control;      /* it reads control lines */
-    bool logs_settled;       /* inside hear(): logs were settled since the last read */
+    bool logs_settled;       /* inside hear(): settled for an earlier answer of the same read */
     uint64_t n_logged;       /* log bytes forwarded up to the last answers */
-    uint64_t reads_by_ms;    /* hear_ask(): it must read until this moment; 0: not asked */
+    uint64_t reads_by_ms;    /* hear_ask(): it must read by this moment; 0: not asked */
     bool asked_idle;         /* ... and it was idle then */
     uint64_t health_at_ms;   /* next health check; 0: it has jobs, or there are no checks */
     uint64_t unread_at_ms;   /* when to warn that it has read nothing; 0: no line was written */
@@ -82,15 +82,15 @@ struct session {
     bool ready;         /* it said so, waits for input, or settle_ms passed */
     bool refused;       /* its ready line is a refusal, malformed or too late: see refusal */
     bool ended;         /* its pipes are closed */
-    bool spoiled;       /* it answered a line that was written in part only */
+    bool spoiled;       /* it answered before the whole line was written */
     bool dismissed;     /* it was told to end: without jobs, its output is ignored */
     struct err refusal; /* why it refused */
 
     /* kept from one process to the next */
-    bool announces_late; /* it announced `concurrent` only after its first line was begun */
+    bool announces_late; /* a process announced `concurrent` when part of a line was written */
 
     /* results, for the owner to collect */
-    struct list spoke;    /* parts that the owner has not seen */
+    struct list spoke;    /* struct parts of jobs with parts that the owner has not seen */
     struct list finished; /* jobs with an outcome; their sentinels are written */
     struct list returned; /* jobs that never began, the youngest first */
 };
@@ -102,8 +102,8 @@ void session_init(struct session *session, struct loop *loop, const struct exec_
 void session_tell(struct session *session, struct loop_post *step, struct loop_post *changed);
 /* A process has started. The pipes are opened by hear_open(). */
 void session_begin(struct session *session, pid_t pid);
-/* The process is dead and all of its output was processed: forward the last log bytes, close
- * all. */
+/* The process is dead and all of its output was processed: forward the last log bytes, close all
+ * descriptors. */
 void session_close(struct session *session);
 /* Frees memory. No job is left, and all results were collected. */
 void session_done(struct session *session);
@@ -132,7 +132,7 @@ static inline void session_add(struct session *s, struct job *job)
     loop_post(s->loop, s->step);
 }
 
-/* The window is numbered and holds nothing but tombstones. */
+/* Lines have request ids, and nothing but tombstones is left in the window. */
 static inline bool session_is_deserted(const struct session *s)
 {
     return s->window.numbered && window_is_deserted(&s->window);
@@ -144,7 +144,7 @@ static inline void session_assume_ready(struct session *s)
     s->ready = true;
 }
 
-/* Hand the oldest result to the owner; NULL: there is none. */
+/* Take the oldest finished job out; NULL: there is none. */
 static inline struct job *session_take_finished(struct session *s)
 {
     struct list *node = list_take_first(&s->finished);
@@ -159,7 +159,7 @@ static inline struct job *session_take_spoken(struct session *s)
     return node != NULL ? list_item(node, struct parts, node)->job : NULL;
 }
 
-/* Jobs for another worker, the youngest first. */
+/* Take a job out that another worker shall get, the youngest first; NULL: there is none. */
 static inline struct job *session_take_returned(struct session *s)
 {
     struct list *node = list_take_first(&s->returned);

@@ -25,7 +25,7 @@
 #include "base/ring.h"
 #include "base/util.h"
 
-#define SPAWN_LOOK_MS 5 /* while we wait for exec: interval of checks whether it was stopped */
+#define SPAWN_LOOK_MS 5 /* while we wait for exec: how often to check if the child was stopped */
 #define N_ENDS        (RING_FD + 1) /* the child's descriptors: four pipes and perhaps the ring */
 #define SPAWN_FD_MIN  10 /* our ends lie above the child's 0 to 4, so that dup2() overwrites none */
 
@@ -33,7 +33,7 @@
  * set, and both ends are -1. */
 static int high_pair(int ends[2], bool sockets, int pipe_bytes)
 {
-    static bool is_told; /* log it once: the other pipes will not get more */
+    static bool is_told; /* logged once: other pipes will not get more */
     int low[2];
 
     ends[0] = ends[1] = -1;
@@ -49,7 +49,7 @@ static int high_pair(int ends[2], bool sockets, int pipe_bytes)
         fd_close(&ends[1]);
         return -1;
     }
-    /* Fails beyond the user's share of pipe memory; a small pipe works, only slower. */
+    /* Fails when the user's share of pipe memory is used up; a small pipe works, only slower. */
     if (pipe_bytes > 0 && !sockets && fcntl(ends[0], F_SETPIPE_SZ, pipe_bytes) < 0 && !is_told) {
         is_told = true;
         log_warn("spawn.pipes", log_text("failed", strerror(errno)),
@@ -88,7 +88,7 @@ static bool find_program(const struct exec_spec *spec, char *path, size_t size)
     return false;
 }
 
-/* How far the child came. */
+/* How far the child got. */
 enum step {
     STEP_ENTER, /* limits and user */
     STEP_PIPES,
@@ -159,7 +159,8 @@ __attribute__((noinline)) static pid_t vfork_exec(const struct exec_spec *spec, 
     _exit(127);
 }
 
-/* The same without shared memory: failures are written to `report`, which exec closes. */
+/* Like vfork_exec(), but memory is not shared: failures are written to `report`, which exec
+ * closes. */
 __attribute__((noinline)) static pid_t fork_exec(const struct exec_spec *spec, const char *path,
                                                  const int ends[N_ENDS], int report)
 {
@@ -174,7 +175,7 @@ __attribute__((noinline)) static pid_t fork_exec(const struct exec_spec *spec, c
     _exit(127);
 }
 
-/* Whether it is stopped. If it has ended, the loop reaps it. */
+/* Whether the process is stopped. If it has ended, leave it for the loop to reap. */
 static bool is_stopped(pid_t pid)
 {
     siginfo_t info = {.si_pid = 0};
@@ -183,7 +184,7 @@ static bool is_stopped(pid_t pid)
            info.si_pid == pid && info.si_code == CLD_STOPPED;
 }
 
-/* Wait for exec or for a failure, at most SPAWN_WAIT_MS; told->os stays 0 if neither comes. */
+/* Wait for exec or for a failure, at most SPAWN_WAIT_MS. Only a failure sets *told. */
 static void hear_report(pid_t pid, int report, volatile struct failure *told)
 {
     struct pollfd look = {.fd = report, .events = POLLIN};
@@ -203,7 +204,8 @@ static void hear_report(pid_t pid, int report, volatile struct failure *told)
     }
 }
 
-/* Inspect the action's file with the action's rights. */
+/* Say why the action's file cannot run here, looking at it with the action's rights. false: no
+ * reason was found. */
 static bool cannot_run_here(const struct exec_spec *spec, int os, char *why, size_t size)
 {
     bool explained;
@@ -214,8 +216,8 @@ static bool cannot_run_here(const struct exec_spec *spec, int os, char *why, siz
     return explained;
 }
 
-/* Explain why the program does not run. A failure caused by our settings is not the action's
- * fault. */
+/* Explain why the program does not run. A failure caused by our settings is ERR_SYSTEM, not the
+ * action's fault. */
 static int explain(const struct exec_spec *spec, const struct failure *failure, struct err *err)
 {
     const struct privileges *privileges = spec->privileges;
@@ -255,7 +257,7 @@ static int explain(const struct exec_spec *spec, const struct failure *failure, 
     return -1;
 }
 
-/* The process, or -1 with errno. */
+/* Returns the process id, or -1 with errno. */
 static pid_t start_process(const struct exec_spec *spec, const char *path, const int ends[N_ENDS],
                            volatile struct failure *told)
 {
@@ -302,7 +304,7 @@ static int start(const struct exec_spec *spec, const char *path, const int ends[
     return 0;
 }
 
-/* Both ends of the four pipes, and the ring twice: we and the child have it. */
+/* Both ends of the four pipes, and two descriptors of the ring: ours and the child's. */
 struct pipes {
     int ours[N_ENDS];
     int theirs[N_ENDS];
@@ -337,7 +339,7 @@ static int pipes_open(struct pipes *pipes, bool socket_in, int pipe_bytes,
     return 0;
 }
 
-/* Without a ring the launcher writes each answer at once. */
+/* Make the ring, if possible: without one the launcher writes each answer at once. */
 static void ring_open(struct pipes *pipes)
 {
     auto_fd int fd = memfd_create("answers", MFD_CLOEXEC | MFD_ALLOW_SEALING);
@@ -368,7 +370,7 @@ int spawn_pipes(int pipe_bytes, const struct privileges *privileges, struct spaw
 
     if (pipes_open(&pipes, false, pipe_bytes, privileges, err) < 0)
         return -1;
-    pipes_hand_over(&pipes, ours); /* without a ring */
+    pipes_hand_over(&pipes, ours); /* the ring is -1 */
     for (int i = 0; i < 4; i++) {
         theirs[i] = pipes.theirs[i];
         pipes.theirs[i] = -1;

@@ -10,7 +10,7 @@
  * Without another user it is started by vfork: no page table is copied, which takes microseconds
  * whatever the proxy's size, and the result of exec is known on return. Source: library-facts F. As
  * another user (--user) it is started by fork: before exec, processes of that user may stop the
- * child, and with vfork that would stop us, too. Then we wait at most SPAWN_WAIT_MS.
+ * child, and with vfork that would stop us, too. With fork we wait for exec at most SPAWN_WAIT_MS.
  */
 
 #include <sys/types.h>
@@ -32,7 +32,7 @@ struct spawned {
     int ring;      /* memory for answers, -1: none; base/ring.h */
 };
 
-#define SPAWN_WAIT_MS 100 /* longest wait for exec; a later failure is an exit of the process */
+#define SPAWN_WAIT_MS 100 /* longest wait for exec; a failure after that is seen as an exit */
 
 /* No process and nothing open. */
 #define SPAWNED_NONE                                                                               \
@@ -58,7 +58,7 @@ int spawn_start(const struct exec_spec *spec, int pipe_bytes, struct spawned *sp
                 struct err *err);
 
 /*
- * Make the pipes alone, for a process that the zygote forks. ours->pid and mark stay as they are;
+ * Make only the pipes, for a process that the zygote forks. ours->pid and ours->mark are not set.
  * theirs: descriptors 0 to 3 of that process, close-on-exec, owned by the caller. Returns 0, or -1:
  * ERR_SYSTEM, nothing is set.
  */

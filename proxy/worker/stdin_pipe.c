@@ -10,7 +10,7 @@
 #include "base/util.h"
 
 #define VAIN_MAX                                                                                   \
-    3 /* a pipe of one page becomes writable only when it is empty, larger ones do not */
+    3 /* times in a row that a narrow pipe may be writable though not empty: it is no single page */
 
 void stdin_pipe_init(struct stdin_pipe *in)
 {
@@ -76,7 +76,7 @@ bool stdin_pipe_narrow(struct stdin_pipe *in)
     return in->narrow;
 }
 
-/* Refused beyond the user's share of pipe memory: then it stays narrow, which is slower. */
+/* Fails when the user's share of pipe memory is used up: the pipe stays small, which is slower. */
 void stdin_pipe_widen(struct stdin_pipe *in)
 {
     if (in->narrow)
@@ -100,7 +100,7 @@ static uint64_t n_read(const struct stdin_pipe *in)
     return in->n_written - unread(in);
 }
 
-/* How many of n unread bytes belong to lines: our empty line does not. */
+/* How many of n unread bytes belong to lines: all but the empty line of stdin_pipe_ask(). */
 static size_t of_lines(const struct stdin_pipe *in, size_t n)
 {
     return in->question && in->n_written - n < in->read_up_to ? n - 1 : n;
@@ -150,7 +150,7 @@ bool stdin_pipe_take_back(struct stdin_pipe *in, size_t *n_unread)
 
 void stdin_pipe_ask(struct stdin_pipe *in, bool between_lines)
 {
-    size_t n_unread = unread(in); /* once: it reads meanwhile */
+    size_t n_unread = unread(in); /* look once, as the process may read meanwhile */
 
     if (in->read_up_to > 0)
         return;

@@ -3,7 +3,7 @@
 /*
  * stdin_pipe - the pipe from which a process reads its lines, and how far it has read.
  *
- * How far is asked of the kernel (FIONREAD), so it holds for any program.
+ * The kernel tells how far (FIONREAD), so this works for any program.
  */
 
 #include <stdbool.h>
@@ -16,21 +16,21 @@
 #define STDIN_PIPE_NARROW_BYTES 4096 /* smallest pipe; the kernel rounds it up to a page */
 
 struct stdin_pipe {
-    struct loop_watch watch; /* our end; closed: the process reads the end of its input */
+    struct loop_watch watch; /* our end; if closed, the process reads the end of its input */
     bool fed;                /* a line was written to this process */
-    bool narrow;             /* it has room for one write */
-    bool cannot_narrow;      /* ... which cannot be had here */
-    unsigned n_vain;         /* times in a row that it was writable and not empty */
+    bool narrow;             /* the pipe is so small that it holds one write */
+    bool cannot_narrow;      /* ... which is not possible here */
+    unsigned n_vain;         /* times in a row that it was narrow and writable, but not empty */
     int wide_bytes;          /* its size before it was made narrow */
     uint64_t n_written;      /* bytes, in this process's life */
-    uint64_t read_up_to;     /* stdin_pipe_ask(): it reads if it has read these; 0: not asked */
-    bool question;           /* ... and the last of them is an empty line of ours */
+    uint64_t read_up_to;     /* stdin_pipe_ask(): so many bytes must be read; 0: not asked */
+    bool question;           /* ... of which the last is an empty line, written to ask */
 };
 
 void stdin_pipe_init(struct stdin_pipe *in);
 /* A process was started; fd is taken over. */
 void stdin_pipe_open(struct stdin_pipe *in, struct loop *loop, int fd);
-/* The process reads what was written, then the end of its input. */
+/* Close our end: the process reads what was written, then the end of its input. */
 void stdin_pipe_close(struct stdin_pipe *in);
 /* Move our end to `to`, which is closed; nothing more can be written here. */
 void stdin_pipe_hand_over(struct stdin_pipe *in, struct loop_watch *to);
@@ -39,30 +39,31 @@ static inline bool stdin_pipe_is_open(const struct stdin_pipe *in)
     return in->watch.sock != NULL;
 }
 
-/* Write lines of activations, as far as they fit. Bytes written; 0: no room now; -1: the process
- * does not read any more. */
+/* Write lines of activations, as far as they fit. Returns the bytes written; 0: no room now; -1:
+ * the process does not read any more. */
 ssize_t stdin_pipe_write(struct stdin_pipe *in, const struct iovec *lines, int n_lines);
-/* The same with bytes that no activation can begin with: a control line, or a line without its
- * end. */
+/* Like stdin_pipe_write(), for bytes that let no activation begin: a control line, or a line
+ * without its end. */
 ssize_t stdin_pipe_put(struct stdin_pipe *in, const void *bytes, size_t n);
 
 /* Shrink the pipe so that it is writable only when it is empty: then the process has read what was
- * written and is back at its input. false: that cannot be had here. */
+ * written and is back at its input. false: not possible here. */
 bool stdin_pipe_narrow(struct stdin_pipe *in);
 void stdin_pipe_widen(struct stdin_pipe *in);
-/* It was reported writable. After VAIN_MAX reports with bytes in it, stdin_pipe_narrow() fails. */
+/* Call when the pipe is reported writable. If it is not empty then, VAIN_MAX times in a row, it is
+ * widened, and stdin_pipe_narrow() fails from then on. */
 void stdin_pipe_saw_room(struct stdin_pipe *in);
 
 /* Bytes of lines that the process has not read yet. */
 size_t stdin_pipe_unread(const struct stdin_pipe *in);
 /* Whether it has read anything at all. */
 bool stdin_pipe_has_read(const struct stdin_pipe *in);
-/* Take the unread bytes out of the pipe, all at once; n_unread: their number. false: /proc is
- * closed to us, so they stay and may still be read. Nothing may be written after this. */
+/* Take the unread bytes out of the pipe, all at once; n_unread: how many belong to lines. false:
+ * /proc is closed to us, so they stay and may still be read. Write nothing after this. */
 bool stdin_pipe_take_back(struct stdin_pipe *in, size_t *n_unread);
 
-/* Begin to watch whether the process still reads: the bytes in the pipe, or if there are none and
- * no line is written in part, an empty line. */
+/* Begin to watch whether the process still reads the bytes in the pipe. If there are none, and
+ * between_lines (no line is written in part), write an empty line for it to read. */
 void stdin_pipe_ask(struct stdin_pipe *in, bool between_lines);
 /* Whether it has read anything since stdin_pipe_ask(); true also when that was not called. */
 bool stdin_pipe_reads(struct stdin_pipe *in);

@@ -11,8 +11,8 @@
 #include "base/privileges.h"
 #include "base/util.h"
 
-#define THREADS_MAX 64 /* that are looked at */
-#define VAIN_MAX    8  /* after n looks at all threads in vain the next one waits for 2^n looks */
+#define THREADS_MAX 64 /* most threads that are looked at */
+#define VAIN_MAX    8  /* after n vain looks at all threads the next waits for 2^n looks at one */
 
 /* System calls in which a program waits for input. */
 static const struct {
@@ -139,8 +139,8 @@ static bool find_reader(struct stdin_probe *probe)
     return found;
 }
 
-/* Whether another thread waits for input. It costs a few system calls for each: seldom, if in
- * vain. */
+/* Whether another thread waits for input. A look costs a few system calls for each thread, so after
+ * vain looks there are fewer. */
 static bool another_waits(struct stdin_probe *probe)
 {
     if (probe->n_until > 0) {

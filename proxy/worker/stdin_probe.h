@@ -1,12 +1,12 @@
 #pragma once
 
 /*
- * stdin_probe - whether a process waits for its input, by /proc/PID/task/TID/syscall.
+ * stdin_probe - see in /proc/PID/task/TID/syscall whether a process waits for its input.
  *
- * The main thread is looked at first. If that waits for something else, the other threads are, and
- * the one that is found in a read of descriptor 0 is looked at from then on. Where the kernel does
- * not tell (hidepid), the caller goes without. A worker of another user is inspected as that user:
- * in containers root lacks the right to inspect others.
+ * The main thread is looked at first. If it waits for something else, the other threads are looked
+ * at; from then on the first look is at the one that was found in a read of descriptor 0. Where the
+ * kernel shows nothing (hidepid), the answer is STDIN_PROBE_UNKNOWN. A worker of another user is
+ * inspected as that user: in containers root lacks the right to inspect others.
  */
 
 #include <stdbool.h>
@@ -24,13 +24,13 @@ enum stdin_probe_state {
 };
 
 struct stdin_probe {
-    int fd;                              /* of this thread; -1: not open, or not yet */
+    int fd;                              /* the thread's file in /proc; -1: not open, or not yet */
     pid_t pid;                           /* 0: none */
     pid_t tid;                           /* the thread that is looked at */
     unsigned n_vain;                     /* looks at all threads that found nothing, in a row */
-    unsigned n_until;                    /* looks before the next one at all threads */
-    const struct privileges *privileges; /* borrowed: whose the process is; NULL: ours */
-    bool borrows;                        /* it can be read as that user only */
+    unsigned n_until;                    /* looks at one thread before the next at all threads */
+    const struct privileges *privileges; /* borrowed: of the process's user; NULL: ours */
+    bool borrows;                        /* the file can be read only as that user */
 };
 
 void stdin_probe_open(struct stdin_probe *stdin_probe, pid_t pid,

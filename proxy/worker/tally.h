@@ -20,11 +20,11 @@ struct tally {
     uint64_t n_restarts;   /* starts of a worker after its first */
     uint64_t n_distrusted; /* workers that answered unasked, each counted once */
     uint64_t n_deaths[N_DEATHS];
-    uint64_t n_parts;            /* of answers */
+    uint64_t n_parts;            /* parts of answers */
     uint64_t part_bytes;         /* ... without marks and newlines */
     struct histogram first_part; /* from the line to the first part of its answer */
     struct histogram work;       /* per answer: from its line, or the answer before it, to the
-                              answer; in a numbered window from its line */
+                              answer; with request ids always from its line */
 };
 
 static inline void tally_started(struct tally *tally, bool is_restart)

@@ -18,14 +18,15 @@ static void window_check(const struct window *window)
     assert(window->unsent != NULL || (window->unsent_written == 0 && !window->probing));
 }
 
-/* In order, a tombstone at the head blocks the rest. */
+/* Whether the time of this job runs. In a numbered window it always does, but not for a tombstone.
+ * Otherwise only that of the oldest does, also if it is a tombstone, which blocks the rest. */
 static bool has_turn(const struct window *window, const struct job *job)
 {
     return window->numbered ? !job->tombstone : job == window_oldest(window);
 }
 
-/* A tombstone's time, and that of a job by turn, begins when it has its turn: window_late() must
- * look. */
+/* The time of a tombstone, and of a job with JOB_BY_TURN, begins when its turn comes: make
+ * window_late() look. */
 static void begin_turn(struct window *window, const struct job *job)
 {
     if (job != NULL && job->deadline_at_ms == JOB_BY_TURN && has_turn(window, job))
@@ -78,7 +79,7 @@ struct job *window_oldest(const struct window *window)
 
 struct job *window_find(const struct window *window, uint64_t number)
 {
-    assert(window->numbered); /* else ids are not sent */
+    assert(window->numbered); /* lines have no ids otherwise */
     list_each(node, &window->jobs) {
         struct job *job = list_item(node, struct job, node);
 
@@ -92,7 +93,7 @@ struct job *window_find(const struct window *window, uint64_t number)
     return NULL;
 }
 
-/* Bytes that the worker reads of a job. */
+/* Bytes that are written to the worker for a job. */
 static size_t written_len(const struct window *window, const struct job *job)
 {
     return job->len + (window->numbered ? job->head_len + sizeof(REQUEST_ID_TAIL) - 1 : 0);
@@ -251,7 +252,7 @@ void window_wrote_else(struct window *window, size_t n)
     window->n_written += n;
 }
 
-/* Bytes that had been written before the job's own. */
+/* How many bytes were written before the first one of this job. */
 static uint64_t start_of(const struct window *window, const struct job *job)
 {
     return job == window->unsent ? window->n_written - window->unsent_written
@@ -263,8 +264,9 @@ static uint64_t end_of(const struct window *window, const struct job *job)
     return job == window->unsent ? UINT64_MAX : job->end_at;
 }
 
-/* Count the jobs that were read, in full or at least in part. Judge by each line's position in all
- * that was written, not by what is left: an answer may have come for a line that is unread. */
+/* Count the jobs whose lines were read: in full or, unless in_full, at least in part. Judge by the
+ * position of each line in all that was written, not by the bytes of the jobs that are left: an
+ * answer may have come for a line that is unread. */
 static unsigned n_read(const struct window *window, size_t n_unread, bool in_full)
 {
     uint64_t n_written = window->n_written;

@@ -2,13 +2,14 @@
 
 /*
  * window - the in-flight window: the jobs of a worker, the oldest first, and which of their lines
- * are written, begun or late. No descriptor in here: the owner writes and reports it.
+ * are written, begun or late. No descriptor in here: the owner writes the lines and reports that.
  *
  * A job that is given up when its line is in the pipe leaves a tombstone in its place, which
  * absorbs the answer when it comes.
  *
- * In a numbered window (worker/request_id.h) answers come in any order, and all lines that were
- * read have begun. In any other they come in the order of the lines, and only the oldest has begun.
+ * In a numbered window lines have request ids (worker/request_id.h): answers come in any order, and
+ * all lines that were read have begun. Otherwise answers come in the order of the lines, and only
+ * the oldest line has begun.
  */
 
 #include <stdbool.h>
@@ -19,7 +20,7 @@
 #include "base/list.h"
 #include "worker/job.h"
 
-#define WINDOW_PARTS 3 /* of one line at most: request id head, text, tail */
+#define WINDOW_PARTS 3 /* most parts of one line: request id head, text, tail */
 
 /* Invariant: n == length of jobs; unsent is in jobs, or NULL with unsent_written == 0; n_tombstones
  * of the jobs are tombstones. */
@@ -30,11 +31,11 @@ struct window {
     bool numbered;
     uint64_t last_number;  /* the last request id of this process */
     struct job *unsent;    /* the first job whose line is not written in full; NULL: none */
-    size_t unsent_written; /* bytes of it written */
-    bool probing;          /* ... as a probe: the process cannot begin the line */
+    size_t unsent_written; /* bytes written of that line */
+    bool probing;          /* ... as a probe (window_probe()), so the job cannot have begun */
     size_t n_ahead;        /* bytes of the next line written before there was a job */
     uint64_t n_written;    /* bytes written in all */
-    uint64_t soonest_ms;   /* no deadline is sooner; exact after window_late() */
+    uint64_t soonest_ms;   /* no deadline is sooner than this; exact after window_late() */
 };
 
 void window_init(struct window *window);
@@ -76,17 +77,17 @@ void window_end_probe(struct window *window);
 /* The first byte, which is the same in all lines, was written ahead of any job. */
 void window_wrote_ahead(struct window *window);
 
-/* What to write next, in at most `max` parts. Returns their number; 0: nothing. */
+/* What to write next, as at most `max` iovecs. Returns their number; 0: nothing. */
 int window_lines(struct window *window, struct iovec *lines, int max);
-/* n bytes of that were written. */
+/* n bytes of these lines, or of a probe, were written. */
 void window_wrote(struct window *window, size_t n);
-/* Whether bytes between two lines may be written now. */
+/* Whether no line is written in part, so that a control line may be written now. */
 bool window_is_between_lines(const struct window *window);
-/* n bytes between two lines were written. */
+/* n bytes were written that are no line of a job. */
 void window_wrote_else(struct window *window, size_t n);
 
-/* How many jobs have begun; always the oldest ones. In order, the oldest as soon as a byte of it
- * was read; in a numbered window, all that were read in full. n_unread: bytes in the pipe. */
+/* How many jobs have begun; always the oldest ones. In a numbered window, all that were read in
+ * full; otherwise the oldest, if a byte of it was read. n_unread: bytes in the pipe. */
 unsigned window_n_begun(const struct window *window, size_t n_unread);
 
 /* How many jobs the process has read at least in part; always the oldest ones. */
@@ -97,12 +98,13 @@ struct job *window_give_up(struct window *window, struct job *job);
 
 enum window_late {
     WINDOW_IN_TIME,
-    WINDOW_LATE_JOB,     /* *job is late and was taken out: its line waits in the pipe, or others
-                            run beside it */
-    WINDOW_LATE_RUNNING, /* the running job is late: the worker must end; never if numbered */
+    WINDOW_LATE_JOB,     /* *job is late and was taken out; it had not begun, or the window is
+                            numbered */
+    WINDOW_LATE_RUNNING, /* the running job, or its tombstone, is late: the worker must end;
+                            never if numbered */
 };
 
-/* Find a job past its deadline; call again until WINDOW_IN_TIME. tombstone_ms: time for a tombstone
- * at the head; in a numbered window it blocks nobody and is not timed. */
+/* Find a job past its deadline; call again until WINDOW_IN_TIME. tombstone_ms: how long a tombstone
+ * may be the oldest; in a numbered window it blocks nobody and is not timed. */
 enum window_late window_late(struct window *window, uint64_t now_ms, uint64_t tombstone_ms,
                              struct job **job);

@@ -14,12 +14,12 @@
 #include "worker/tally.h"
 
 #define START_LOOK_US   200 /* between two looks whether a starting process waits for input */
-#define DYING_MS        100 /* from closed pipes to SIGCHLD; usually microseconds */
-#define SETTLE_PATIENCE 10  /* times settle_ms of processor time for a process that is busy */
+#define DYING_MS        100 /* to wait for SIGCHLD after the pipes closed; usually microseconds */
+#define SETTLE_PATIENCE 10  /* times settle_ms: processor time granted to a busy process */
 
 static const struct {
     const char *name;
-    unsigned may_follow; /* BIT() of each */
+    unsigned may_follow; /* BIT() of each state that may follow */
 } states[WORKER_STATES] = {
     [WORKER_DOWN] = {"down", BIT(WORKER_STARTING)},
     [WORKER_STARTING] = {"starting", BIT(WORKER_READY) | BIT(WORKER_STOPPING) | BIT(WORKER_DOWN)},
@@ -120,8 +120,8 @@ static void note_refusal(struct worker *w)
 static void bury(struct worker *w)
 {
     assert(w->pid > 0 && w->state != WORKER_DOWN);
-    spawn_kill(w->pid, SIGKILL); /* what it started lives in its group */
-    kin_end(w->loop, w->mark);   /* ... or has left it */
+    spawn_kill(w->pid, SIGKILL); /* kill what it started: in its process group ... */
+    kin_end(w->loop, w->mark);   /* ... and what has left that */
     w->death = find_death(w);
     end_jobs(w);
     note_refusal(w);
@@ -162,8 +162,8 @@ static void step_ending(struct worker *w)
         loop_timer_clear(&w->timer);
 }
 
-/* The process must end. If it holds lines that it has not begun it is killed at once: on SIGTERM it
- * could begin them. */
+/* The process must end. If it has read lines that it has not begun, it gets SIGKILL at once: after
+ * SIGTERM it could begin them. */
 static void stop_now(struct worker *w, enum death why, enum job_outcome outcome)
 {
     bool holds;
@@ -210,8 +210,8 @@ static void start_failed(struct worker *w)
         death_say_how(w->wait_status, w->start_err.detail, sizeof(w->start_err.detail));
 }
 
-/* true: its pipes are closed, so wait briefly for SIGCHLD, which tells why it ended. It may also go
- * on without pipes. */
+/* true: its pipes are closed, so wait for SIGCHLD, which tells why it ended. Only briefly: it may
+ * have closed them and go on. */
 static bool is_dying(struct worker *w)
 {
     if (!w->session.ended)
@@ -230,8 +230,8 @@ static enum death why_stop(const struct worker *w)
 }
 
 /* A process without a ready line counts as ready when it waits for input, or when it has been idle
- * for settle_ms. A busy one is bounded in processor time, of which it may get little on a loaded
- * machine. */
+ * for settle_ms. For a busy one the bound is on processor time, of which it may get little on a
+ * loaded machine. */
 static void settle(struct worker *w)
 {
     uint64_t wait_ms = w->session.announces_late ? w->opts.start_ms : w->opts.settle_ms;
@@ -251,7 +251,7 @@ static void step_starting(struct worker *w)
 
     give_greeting_rest(&w->session);
     if (is_late(w, late_at_ms) && !w->session.ended)
-        hear_readable(&w->session); /* as in hear_deadlines() */
+        hear_readable(&w->session); /* we may have been paused: its ready line may wait */
     if (!w->spec->reports_ready)
         settle(w);
     if (is_dying(w)) {
@@ -321,7 +321,7 @@ static void step_ready(struct worker *w)
 
         set_timer(w, at_ms < w->dying_until_ms ? at_ms : w->dying_until_ms, UINT64_MAX);
     } else if (session_is_lost(session) || w->unwanted) {
-        hear_rest(session, false); /* what it has answered counts */
+        hear_rest(session, false); /* answers that it has written count */
         stop_now(w, why_stop(w), JOB_DIED);
     } else if (w->retired && worker_n_jobs(w) == 0) {
         close_input(w);

@@ -15,8 +15,8 @@
  *     └──────────────────────────────────────┘
  *                     exited
  *
- * Handlers write down facts, worker_step() decides. The owner hears of changes from the loop, never
- * from inside a call. What is said to the process and by it is worker/session.h.
+ * Handlers write down facts, worker_step() decides. The owner is told of changes from the loop,
+ * never from inside a call. worker/session.h is what is said to the process and by it.
  */
 
 #include <stdbool.h>
@@ -32,9 +32,9 @@ struct spawned;
 
 enum worker_state {
     WORKER_DOWN,     /* no process */
-    WORKER_STARTING, /* not ready to be fed */
+    WORKER_STARTING, /* not ready for lines yet */
     WORKER_READY,    /* waits for lines or works */
-    WORKER_STOPPING, /* told to end; only its log is still read */
+    WORKER_STOPPING, /* told to end; no new lines, but what it writes is read */
 };
 #define WORKER_STATES (WORKER_STOPPING + 1) /* how many there are */
 
@@ -57,10 +57,10 @@ struct worker {
     struct loop_timer timer; /* when to step next, in any state */
     struct loop_post step;
     uint64_t started_at_ms;
-    uint64_t busy_at_ms; /* while it starts without a ready line: when it was last seen to run */
+    uint64_t busy_at_ms; /* start without a ready line: when the process was last seen to run */
     struct {
-        int signo;      /* what its process group gets next; 0: it got SIGKILL */
-        uint64_t at_ms; /* when */
+        int signo;      /* the signal that its process group gets next; 0: it got SIGKILL */
+        uint64_t at_ms; /* when it gets that */
     } ending;           /* STOPPING */
 
     /* facts, written by handlers */
@@ -79,30 +79,31 @@ struct worker {
 
 const char *worker_state_name(enum worker_state state);
 
-/* out, err: our own streams. on_changed: the owner's, which collects results from the session. All
- * borrowed. */
+/* out, err: our own streams, borrowed. on_changed: the handler of `changed`, in which the owner
+ * collects results from the session. */
 void worker_init(struct worker *worker, struct loop *loop, const struct exec_spec *spec,
                  const struct worker_opts *opts, struct output *out, struct output *err,
                  loop_post_fn *on_changed);
 /* Kills the process. All jobs must have been collected. */
 void worker_done(struct worker *worker);
 
-/* Start a process; the state is DOWN. If none can be started it stays DOWN, start_err is filled and
- * `changed` posted. */
+/* Start a process; the state must be DOWN. If none can be started it stays DOWN, start_err is set
+ * and `changed` posted. */
 void worker_start(struct worker *worker);
-/* Take over a launcher that is running and waits for `line`, which is taken over. */
+/* Take over a launcher that is running and waits for `line`, which is taken over, too. Empty: it
+ * waits for none. */
 void worker_adopt(struct worker *worker, const struct spawned *spawned, struct buf *line);
 /* Record a start that failed outside of this module. */
 void worker_fail_start(struct worker *worker, const struct err *err);
-/* Jobs that it has. */
+/* How many jobs the worker has. */
 unsigned worker_n_jobs(const struct worker *worker);
 /* Whether a line was written to it since its start. */
 bool worker_was_fed(const struct worker *worker);
-/* Where its answers come; ANSWERS_AUTO: not known yet. */
+/* The descriptor on which its answers come; ANSWERS_AUTO: not known yet. */
 enum answers worker_answers(const struct worker *worker);
 /* It is ready and was not told to end. */
 bool worker_is_ready(const struct worker *worker);
-/* Move our end of its descriptor 0 to `to`, which is closed. No jobs may be given after that. */
+/* Move our end of its descriptor 0 to `to`, which must be closed. Give no jobs after that. */
 void worker_hand_over_input(struct worker *worker, struct loop_watch *to);
 /* How many more jobs may be given now; 0 unless READY. */
 unsigned worker_room(const struct worker *worker);
@@ -111,16 +112,17 @@ unsigned worker_batch(const struct worker *worker);
 /* Whether its running activation takes so long that others should not wait behind it. now_ns: as
  * loop_clock_ns(). */
 bool worker_is_stalled(const struct worker *worker, uint64_t now_ns);
-/* Whether it is a better choice for a job than `best`, which may be NULL. */
+/* Whether it is a better choice for a job than `best`, which may be NULL: not stalled, or else with
+ * fewer jobs. */
 bool worker_is_better(const struct worker *worker, const struct worker *best, uint64_t now_ns);
 /* Whether its activations are light, and it is getting on with them. */
 bool worker_has_light_work(const struct worker *worker, uint64_t now_ns);
-/* Give a job, which is the worker's until it is in `finished` or `returned`. Its line is written at
- * the end of the turn, or by worker_feed(). */
+/* Give it a job, which it has until the session puts that into `finished` or `returned`. The line
+ * is written at the end of the turn, or by worker_feed(). */
 void worker_give(struct worker *worker, struct job *job);
 /* Write the lines of its jobs now, as far as possible. */
 void worker_feed(struct worker *worker);
-/* End it; a running job dies with it. */
+/* End the process; a running job ends with it. */
 void worker_stop(struct worker *worker);
-/* Let it finish its jobs, then end it by the end of its input. Not for DOWN. */
+/* Let it finish its jobs, then close its input to end it. The state must not be DOWN. */
 void worker_retire(struct worker *worker);

@@ -1,6 +1,6 @@
 /*
  * The process is a `struct worker` like any other, so its load, ready line, time limit, log and end
- * need no code here. Only what is said over descriptor 0 after it is ready belongs here.
+ * need no code here. This file is about what is said over descriptor 0 once it is ready.
  */
 
 #include "worker/zygote.h"
@@ -21,8 +21,8 @@
 #include "base/kin.h"
 #include "base/log.h"
 
-#define SAID_MAX_BYTES 4096 /* longest line of a launcher; ours have 100 */
-#define VAIN_MAX       2    /* in a row: one may have been killed by accident */
+#define SAID_MAX_BYTES 4096 /* longest line of a launcher; those of ours have about 100 */
+#define VAIN_MAX       2    /* processes in a row that made no worker: one may die by accident */
 
 static void forget_begun(struct zygote *t)
 {
@@ -62,7 +62,7 @@ void zygote_start(struct zygote *t, const struct spawned *waiting)
     log_info("template.start", log_int("pid", t->worker.pid));
 }
 
-/* Return all orders; err as in zygote_made_fn. */
+/* Hand all orders back without a worker; err: as in zygote_made_fn. */
 static void return_orders(struct zygote *t, const struct err *err)
 {
     forget_begun(t);
@@ -92,7 +92,7 @@ static void on_late(struct loop_timer *timer)
             "it made no worker in the time for a start (--init-timeout)");
 }
 
-/* The process ended. The order that it had waits for the next process. */
+/* The process ended. An order that was sent to it is kept for the next process. */
 static void ended(struct zygote *t)
 {
     struct err err = t->worker.start_err;
@@ -172,8 +172,8 @@ bool zygote_take_order(struct zygote *t, struct zygote_order *order)
 }
 
 /*
- * Whether the process is a child of ours with its own group. The loop reaps orphans, so it may have
- * ended and be gone already: then nothing would ever report its end.
+ * Whether the process is a child of ours with its own group. If it has ended, the loop may have
+ * reaped it as an orphan: then nothing would ever report its end.
  */
 static bool is_child(pid_t pid)
 {
@@ -183,7 +183,7 @@ static bool is_child(pid_t pid)
            getpgid(pid) == pid;
 }
 
-/* Finish the order that was sent: its worker has this pid; 0: it has none, err says why. */
+/* Finish the order that was sent. pid: of the new worker; 0: there is none, err says why. */
 static void finish_order(struct zygote *t, pid_t pid, const struct err *err)
 {
     struct zygote_order *order = list_item(t->orders.next, struct zygote_order, node);
@@ -202,7 +202,7 @@ static void finish_order(struct zygote *t, pid_t pid, const struct err *err)
     loop_timer_clear(&t->late);
     spawned.pid = pid;
     spawned.mark = kin_mark();
-    kin_mark_process(pid, spawned.mark); /* before it has anything to do */
+    kin_mark_process(pid, spawned.mark); /* before it gets anything to do */
     t->begun = SPAWNED_NONE;
     t->n_vain = 0;
     order->made(order, &spawned, NULL);
@@ -278,7 +278,7 @@ static void on_said(struct loop_watch *watch)
     }
 }
 
-/* It announces whether it can fork before it reports ready: that line is there by now. */
+/* The process is ready. It announced before that whether it can fork: that line is there by now. */
 static void listen_to(struct zygote *t)
 {
     worker_hand_over_input(&t->worker, &t->socket);

@@ -8,9 +8,9 @@
  * worker's pid (runtime/README.md, Fork), one worker at a time. Workers become our children, since
  * we are the subreaper, and outlive the zygote, which is restarted for the next worker.
  *
- * If the runtime or the code cannot fork, or the zygote dies repeatedly, it logs that once, ends,
- * and takes no more orders. If the first load fails, the starts of all workers that wait for it
- * fail.
+ * If the runtime or the code cannot fork, or the zygote dies repeatedly, that is logged once, the
+ * process is ended, and no more orders are taken. If the first load fails, so do the starts of all
+ * workers that wait for it.
  */
 
 #include <stdbool.h>
@@ -25,13 +25,13 @@ struct zygote_order;
 
 /*
  * Called from the loop when an order is done; the order may be used again.
- * spawned   the new worker and its pipes, which are the caller's from now on; NULL: there is none
- * err       why there is none; NULL, too: start the worker the ordinary way
+ * spawned   the new worker and its pipes, which this function takes over; NULL: there is none
+ * err       why there is none; if both are NULL, start the worker the ordinary way
  */
 typedef void zygote_made_fn(struct zygote_order *order, const struct spawned *spawned,
                             const struct err *err);
 
-/* For one worker. */
+/* An order for one worker. */
 struct zygote_order {
     struct list node; /* in the zygote's list while it waits */
     zygote_made_fn *made;
@@ -43,12 +43,12 @@ struct zygote {
     struct buf greeting;   /* owned: what each zygote process must read first */
     struct worker worker;  /* the process; it never gets a job */
     struct list orders;    /* oldest first */
-    struct spawned begun; /* our ends of the pipes of the order that was sent; in == -1: none was */
+    struct spawned begun;  /* our ends of the pipes for the order that was sent; in == -1: none */
     struct loop_watch socket; /* descriptor 0 of the process, for both directions */
     struct line said;         /* bytes from the socket that are no whole line yet */
     struct loop_post next;    /* posted when an order may begin */
-    struct loop_timer late;   /* the order under way */
-    bool forks;               /* the process said that it can */
+    struct loop_timer late;   /* fires if the order that was sent takes too long */
+    bool forks;               /* the process said that it can fork */
     bool loaded;              /* a process has loaded the action once */
     unsigned n_vain;          /* processes in a row that made no worker */
     bool given_up;            /* no order is taken any more */
@@ -70,9 +70,9 @@ void zygote_free(struct zygote **zygote);
  * none. */
 void zygote_start(struct zygote *zygote, const struct spawned *waiting);
 /* Order a worker: `made` follows, unless zygote_stop() comes first. false: no orders are taken,
- * start it the ordinary way. */
+ * start the worker the ordinary way. */
 bool zygote_take_order(struct zygote *zygote, struct zygote_order *order);
-/* End it and forget the orders. */
+/* End the process and forget the orders. */
 void zygote_stop(struct zygote *zygote);
 /* Whether its process is still there. */
 bool zygote_is_there(const struct zygote *zygote);
