@@ -12,12 +12,12 @@ struct service;
 
 struct admin {
     const struct service *service; /* borrowed */
-    const struct server *server;   /* borrowed; the platform's */
+    const struct server *server;   /* borrowed; serves /init and /run */
     const char *version;           /* static */
     uint64_t started_at_us;        /* wall clock */
 };
 
-/* Call at the program's start, which it notes. */
+/* Call at the program's start: it records the time. */
 void admin_init(struct admin *admin, const struct service *service, const struct server *server,
                 const char *version);
 

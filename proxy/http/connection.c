@@ -139,7 +139,7 @@ void connection_take_body(struct connection *c, struct body *body)
     if (c->n_body < TAKE_MIN_BYTES || c->refusal.status != 0)
         return;
     assert(c->state == CONNECTION_BUSY && c->n_body <= input->size);
-    /* When libh2o drops the request from its input it uses the size only. */
+    /* libh2o will drop the request from this empty input, for which it uses only the size. */
     empty = receive_block(NULL, 0);
     empty->size = input->size;
     c->sock->input = empty;

@@ -1,8 +1,8 @@
 #pragma once
 
 /*
- * connection - one client's connection, in front of libh2o: its input is read here, framed strictly
- * (http/framing.h), bounded before it is read (base/held.h), and given to libh2o as one whole
+ * connection - one client's connection, in front of libh2o: we read the input, frame it strictly
+ * (http/framing.h), bound its size before we read it (base/held.h), and give libh2o one whole
  * request at a time.
  */
 
@@ -28,32 +28,31 @@ const struct refusal *connection_refusal(const struct connection *connection);
 /* The request's handler was called: watch the client from now on. */
 void connection_busy(struct connection *connection);
 /* Call left(owner) once if the client leaves before or during its reply; the request still exists
- * then. Not called if the client has sent more after its request: then its leaving cannot be
- * seen. */
+ * then. Not called if the client has sent more after its request: we cannot see it leave then. */
 void connection_on_left(struct connection *connection, connection_left_fn *left, void *owner);
 /* Whether the client has sent more after its request, or has left. */
 bool connection_has_more(const struct connection *connection);
-/* It must be closed after this reply. */
+/* Whether the connection must be closed after this reply. */
 bool connection_ends(const struct connection *connection);
-/* The reply begins, and holds n bytes. */
+/* The reply begins. n: bytes of memory to count as held for it. */
 void connection_replying(struct connection *connection, uint64_t n);
-/* Set whether the client has something to take: a piece of the reply was given to libh2o, or all of
- * it was taken. A client is slow only while it has something to take. */
+/* sending: a piece of the reply was given to libh2o. waiting: the client has taken all pieces so
+ * far, and cannot be slow until the next one. */
 void connection_sending(struct connection *connection);
 void connection_waiting(struct connection *connection);
-/* Whatever libh2o writes now fails. */
+/* Shut the socket down: what libh2o writes after this fails. */
 void connection_cut(struct connection *connection);
-/* n bytes of the reply were taken. */
+/* The client has taken n bytes of the reply. */
 void connection_took(struct connection *connection, uint64_t n);
 /* The request has ended in any way. */
 void connection_done(struct connection *connection);
 
 /* The memory of a request's body, with BODY_ROOM writable bytes before it and one after it. */
 struct body {
-    char *block; /* to be freed; NULL: the body stays the request's */
+    char *block; /* for the caller to free; NULL: the request keeps the body */
     char *text;
     size_t n;
-    uint64_t n_held; /* to be dropped from what is held */
+    uint64_t n_held; /* counted as held memory, for the caller to subtract */
 };
-/* Take the body over if it is large enough to be worth it. */
+/* Take the body over from the request, if it is large enough to be worth it. */
 void connection_take_body(struct connection *connection, struct body *body);

@@ -17,11 +17,11 @@
 #define SLOW_BYTES   65536 /* a client that sends or takes less in one interval is slow */
 #define SLOW_MS      1000  /* interval when memory or descriptors run out */
 #define SWEEP_MS     1000  /* between two scans for --transfer-timeout */
-#define SWEEPS_LEAST 4     /* looks in one --transfer-timeout */
-#define LINGER_MS    5000  /* for a refused client that still sends to read its reply */
+#define SWEEPS_LEAST 4     /* least number of scans in one --transfer-timeout */
+#define LINGER_MS    5000  /* time for a refused client that is still sending to read its reply */
 #define LINGER_MAX   64
 #define DRAIN_BYTES  65536
-#define DRAIN_MAX    (1u << 20) /* of one connection in one turn */
+#define DRAIN_MAX    (1u << 20) /* bytes read of one connection in one turn */
 
 struct lingering {
     struct list node;
@@ -101,7 +101,7 @@ static void on_sweep(struct loop_timer *timer)
 /* ---- the end of a connection ---- */
 
 /* If a connection is closed while its client still sends, the client gets a reset and may lose the
- * reply: read and drop its input for a while. RFC 9112 9.6 */
+ * reply. So we read and drop its input for a while. RFC 9112 9.6 */
 static void linger_free(struct lingering *linger)
 {
     list_remove(&linger->node);
@@ -160,9 +160,9 @@ void connection_drop(struct connection *c, enum drop why)
         c->feed(c->sock, h2o_socket_error_closed);
         return;
     }
-    /* libh2o is writing: its next write fails. Free the memory now. */
+    /* libh2o is writing: make its next write fail, and free our memory now. */
     c->state = CONNECTION_CLOSING;
-    c->is_cut = true; /* libh2o turns to the next request even so */
+    c->is_cut = true; /* libh2o turns to the next request even so: on_resume() closes */
     connection_release(c);
     connection_drop_raw(c);
     (void)setsockopt(h2o_socket_get_fd(c->sock), SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));

@@ -19,12 +19,12 @@ struct connection;
 struct st_h2o_buffer_t;
 struct st_h2o_socket_t;
 
-/* Why to refuse a request before its body is read; status 0: do not. */
+/* The reply to a request that is refused before its body is read; status 0: it is not refused. */
 struct refusal {
     int status;
     bool is_head;      /* the method is HEAD */
-    bool retry;        /* it may be tried again */
-    const char *allow; /* allowed methods, for a 405; NULL: another reason */
+    bool retry;        /* the client may try again, and is told so */
+    const char *allow; /* allowed methods, for a 405; NULL: no 405 */
     char text[160];
 };
 
@@ -37,8 +37,9 @@ struct admission {
     struct refusal refusal;
 };
 
-/* Called for each head, with the body's stated length; for a chunked body with 0, and again when
- * its length so far passes the limit. no_room: no memory is left for it. */
+/* Called for each head with the body's stated length, or 0 for a chunked body; called again when
+ * the length so far of a chunked body passes the limit, and with no_room if there is no memory for
+ * a body. */
 typedef void connection_admit_fn(void *owner, const struct head *head, uint64_t n_body,
                                  bool no_room, struct admission *admission);
 
@@ -59,25 +60,25 @@ struct connections {
     uint64_t transfer_ms;
     connection_admit_fn *admit;
     void *owner;
-    struct list all; /* the one that has been idle longest first */
+    struct list all; /* all connections, the longest idle first */
     unsigned n;
     struct loop_timer sweep; /* scans for slow clients; set while one may be slow */
     struct list lingering;   /* refused connections whose clients may still send */
     unsigned n_lingering;
-    uint64_t n_refused; /* requests, before their body */
+    uint64_t n_refused; /* requests refused before their body was read */
     uint64_t n_dropped[N_DROPS];
 };
 
-/* loop to owner: set by the caller. */
+/* The caller has set the members from loop to owner. */
 void connections_init(struct connections *all);
-/* Close all; connections with a reply in libh2o are freed in the next turn. */
+/* Close all connections except those whose request libh2o still has. */
 void connections_close(struct connections *all);
-/* Make room for one more connection; false: there is none. */
+/* Make room for one more connection, if necessary by dropping one. false: there is no room yet. */
 bool connections_have_room(struct connections *all);
-/* Make room for n more bytes by dropping slow clients, but never `asking` (may be NULL). false:
- * there is none. */
+/* Make room for n more bytes by dropping slow clients, but never `asks` (may be NULL). false: there
+ * is not enough room. */
 bool connections_make_room(struct connections *all, uint64_t n, const struct connection *asks);
-/* Drop clients that have taken hardly any of their reply in the last ms. */
+/* Drop clients that have taken hardly any of their reply in the last `ms` milliseconds. */
 void connections_drop_slow(struct connections *all, uint64_t ms);
 /* Take over a socket: read and drop its input for a while, then close it. */
 void connections_linger(struct connections *all, int fd);
@@ -103,30 +104,30 @@ struct connection {
     struct st_h2o_socket_t *sock; /* libh2o's own */
     connection_feed_fn *feed;     /* libh2o's, for input */
     enum connection_state state;
-    bool gives;                    /* inside give(): the request may still lie in `raw` */
-    bool has_rest;                 /* then: something is behind it */
-    bool waits;                    /* replying: the client has taken all of the reply so far */
-    struct buf raw;                /* input that belongs to no request yet */
-    size_t n_seen;                 /* bytes of it that were searched for a line end */
-    uint64_t n_raw_held;           /* counted in all->held for it */
+    bool gives;          /* libh2o is handling the request, which may still lie in `raw` */
+    bool has_rest;       /* while `gives`: the client has sent more after the request */
+    bool waits;          /* while replying: the client has taken all that was sent so far */
+    struct buf raw;      /* input that belongs to no request yet */
+    size_t n_seen;       /* bytes of `raw` that were searched for a line end */
+    uint64_t n_raw_held; /* bytes counted in all->held for `raw` */
     struct st_h2o_buffer_t *block; /* owned; head and body of the request that is being received */
-    char *length_at;               /* in it: where to write the length of a chunked body */
-    uint64_t n_body;               /* of the body: as stated, or so far if it is chunked */
+    char *length_at;               /* in `block`: where to write the length of a chunked body */
+    uint64_t n_body;               /* length of the body: as stated, or so far if it is chunked */
     uint64_t n_got;
     uint64_t body_max_bytes;
     bool is_chunked;
     bool wants_continue;
-    bool ends;   /* closed after the reply */
+    bool ends;   /* close after the reply */
     bool is_cut; /* input after the request is ignored; close after the reply */
     struct chunks chunks;
     struct head head; /* the request's method and target, in `block` */
     uint64_t n_held;  /* bytes counted in all->held for the request and its reply */
     struct refusal refusal;
     int linger_fd;            /* the same socket, kept after libh2o closes it; -1: none */
-    connection_left_fn *left; /* NULL: nobody asks */
+    connection_left_fn *left; /* to call when the client leaves; NULL: none */
     void *left_owner;
     struct loop_post resume;
-    uint64_t window_at_ms; /* fewer than SLOW_BYTES were sent or taken since then */
+    uint64_t window_at_ms; /* the client has sent or taken fewer than SLOW_BYTES since */
     uint64_t window_bytes;
 };
 
@@ -136,7 +137,7 @@ static inline void connection_hold(struct connection *c, uint64_t n)
     c->n_held += n;
 }
 
-/* Release what is held for its request and its reply. */
+/* Count no memory any more for the connection's request and reply. */
 static inline void connection_release(struct connection *c)
 {
     held_drop(c->all->held, c->n_held);
@@ -151,11 +152,11 @@ static inline void connection_drop_raw(struct connection *c)
     c->n_raw_held = 0;
 }
 
-/* n bytes were sent or taken. */
+/* The client has sent or taken n bytes. */
 void connection_progress(struct connection *c, uint64_t n);
-/* Start the client's time to send or take something. */
+/* Begin to measure how much the client sends or takes. */
 void connection_open_window(struct connection *c);
-/* We wait for the client: if it is slow it is dropped. */
+/* We wait for the client from now on: drop it if it is slow. */
 void connection_watch_speed(struct connection *c);
-/* Close it. It is freed at once or, while it is replying, in the next turn. */
+/* Close the connection. It is freed at once or, while it is replying, in the next turn. */
 void connection_drop(struct connection *c, enum drop why);

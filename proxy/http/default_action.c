@@ -41,7 +41,7 @@ struct pool *default_action_pool(struct service *service)
     free(dir);
     service->default_pool =
         pool_new(service->loop, &spec, &service->opts.pool, service->out, service->err);
-    pool_start_on_demand(service->default_pool); /* part of the image, so it needs no proof */
+    pool_start_on_demand(service->default_pool); /* part of the image: we assume that it starts */
     return service->default_pool;
 }
 

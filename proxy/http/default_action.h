@@ -3,9 +3,9 @@
 /*
  * default_action - the action that serves until an /init brings code, for runtimes that have one.
  *
- * Images of the old native contract serve without an /init, or after one without code: with a
- * program in the image, in /action, or else with the default action that the manifest names. It
- * starts with its first activation.
+ * Images of the old native contract serve without an /init, or after one without code. They use a
+ * program of their own in the folder /action or, if there is none, the default action that the
+ * manifest names. Either starts with its first activation.
  */
 
 #include <stdbool.h>
@@ -19,12 +19,13 @@ bool default_action_is_own(const struct service *service);
 /* The default action's pool, created on first use. NULL: the runtime has no default action. */
 struct pool *default_action_pool(struct service *service);
 
-/* For an /init without code: make the default action the action. false: there is none, or the proxy
- * has an action. */
+/* For an /init without code: let the default action serve as if this /init had brought it. false:
+ * there is no default action, or the proxy has an action already. */
 bool default_action_adopt(struct service *service);
 
 /* An action was published: end the default action and its running jobs. */
 void default_action_retire(struct service *service);
 
-/* At shutdown, called until true: the default action has ended. late: do not wait for its jobs. */
+/* Call repeatedly at shutdown. true: the default action has ended. late: do not wait for its
+ * jobs. */
 bool default_action_drain(struct service *service, bool late);

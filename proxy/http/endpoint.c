@@ -17,12 +17,12 @@
 #include "base/util.h"
 
 #define BACKLOG 1024 /* connections waiting for accept(); the kernel caps it */
-/* What the kernel keeps unsent of a connection: as much as request.c gives at a time. */
+/* Bytes that the kernel may keep unsent for a connection: as many as request.c gives at a time. */
 #define UNSENT_BYTES (1 << 18)
 #define UNIX_MARK    "unix:"
 #define MODE_MARK    ",mode="
 #define OWNER_MARK   ",owner="
-#define LOOK_MS      100 /* probing for a listener: a queue that stays full this long has an owner */
+#define LOOK_MS      100 /* to look for a listener; a queue that stays full this long has one */
 
 /* An address as the system takes it. */
 struct known {
@@ -201,7 +201,7 @@ int endpoint_connect(const struct endpoint *endpoint, unsigned wait_ms)
     return fd_take(&fd);
 }
 
-/* Remove the file of a socket that nobody listens on. false: it is not one. */
+/* Remove the file of a socket that nobody listens on. false: it is in use, or not a socket. */
 static bool remove_stale(const struct endpoint *endpoint)
 {
     struct stat info;
@@ -225,7 +225,7 @@ static bool bind_to(int fd, const struct endpoint *endpoint, const struct known 
     return false;
 }
 
-/* Set the mode as the file is created: it is never accessible more widely. */
+/* The file gets its mode when it is created, so it is never accessible more widely. */
 static bool bind_file(int fd, const struct endpoint *endpoint, const struct known *known)
 {
     mode_t mask = endpoint->has_mode ? umask(0777 & ~endpoint->mode) : 0;
@@ -266,7 +266,7 @@ int endpoint_listen(struct endpoint *endpoint, const char *options, struct err *
         !bind_file(fd, endpoint, &known) || listen(fd, BACKLOG) < 0 ||
         getsockname(fd, (struct sockaddr *)&known.address, &known.n) < 0)
         return say_failed(endpoint, options, errno, err);
-    /* For clients that do not read: the kernel's memory is the container's, too. */
+    /* For clients that do not read: what the kernel buffers is the container's memory, too. */
     if (endpoint->path[0] == '\0') {
         (void)setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent, sizeof(unsent));
         endpoint->port = ntohs(known.address.ss_family == AF_INET6

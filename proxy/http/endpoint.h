@@ -3,9 +3,9 @@
 /*
  * endpoint - a listening address: TCP address and port, or the path of a Unix socket.
  *
- * A Unix socket's file outlives a killed process: one without a listener is replaced, anything else
- * is left alone. Write permission on the file decides who may connect; its owner and mode can be
- * set.
+ * A Unix socket's file outlives a killed process. A socket without a listener is replaced, anything
+ * else is left alone. Write permission on the file decides who may connect; its owner and mode can
+ * be set.
  */
 
 #include <stdbool.h>
@@ -38,18 +38,18 @@ int endpoint_parse(struct endpoint *endpoint, const char *option, const char *te
 int endpoint_tcp(struct endpoint *endpoint, const char *option, const char *address, uint16_t port,
                  struct err *err);
 
-/* Whether a numeric address stands for all interfaces: other machines can connect. */
+/* Whether a numeric address stands for all interfaces, so that other machines can connect. */
 bool endpoint_is_open(const char *address);
-/* "http://HOST:PORT" at which this machine reaches a numeric address; loopback for all
- * interfaces. */
+/* "http://HOST:PORT" at which this machine reaches a numeric address. HOST is loopback if the
+ * address stands for all interfaces. */
 void endpoint_url(const char *address, unsigned port, char *url, size_t size);
 
-/* Returns a listening, non-blocking socket and fills in the port. options: for the text of
- * ERR_SYSTEM, on -1. */
+/* Returns a listening, non-blocking socket and fills in the port. -1: ERR_SYSTEM, whose text names
+ * `options`. */
 int endpoint_listen(struct endpoint *endpoint, const char *options, struct err *err);
 /* Remove the file of a Unix socket made by endpoint_listen(); call before closing the socket. */
 void endpoint_leave(const struct endpoint *endpoint);
 
-/* Returns a connected socket on which connect, reads and writes each time out after wait_ms. -1:
- * errno. */
+/* Returns a connected socket. The connect and each later read or write time out after wait_ms. -1:
+ * see errno. */
 int endpoint_connect(const struct endpoint *endpoint, unsigned wait_ms);

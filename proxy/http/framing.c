@@ -7,7 +7,7 @@
 
 /* ---- characters: RFC 9110 5.6.2, 5.5 ---- */
 
-/* Each byte of each head is looked at here, so both take as few instructions as they can. */
+/* Each byte of each head is looked at here, so these functions take few instructions. */
 
 enum {
     TOKEN = 1,
@@ -15,8 +15,9 @@ enum {
     TARGET = 4
 };
 
-/* What each character may stand in: a digit, whose low bits are the sum of those. 32 in a line:
- * control characters, from the blank on, from '@' on, from '`' on, and above ASCII. */
+/* What each character may stand in: one digit for each, whose three low bits are the sum of these
+ * kinds. 32 characters in a line: control characters, from the blank on, from '@' on, from '`' on,
+ * and above ASCII. */
 static const char kinds[] = "00000000000000000000000000000000"
                             "07657777667747747777777777666664"
                             "47777777777777777777777777764677"
@@ -26,7 +27,7 @@ static const char kinds[] = "00000000000000000000000000000000"
                             "66666666666666666666666666666666"
                             "66666666666666666666666666666666";
 
-/* How many characters from the text's start on are of that kind. */
+/* Number of characters at the start of the text that are of this kind. */
 static inline size_t count_kind(const char *text, size_t n, int kind)
 {
     size_t i = 0;
@@ -41,13 +42,13 @@ static bool is_token_char(char c)
     return kinds[(unsigned char)c] & TOKEN;
 }
 
-/* What a field's value may hold: no control character but the tab. */
+/* Whether a field's value may hold c: no control character but the tab. */
 static bool is_text_char(char c)
 {
     return (unsigned char)c >= 0x20 ? c != 0x7f : c == '\t';
 }
 
-/* Eight bytes at once where none of them is a control character. */
+/* Whether all characters are text. Checks eight at once until one is a control character. */
 static bool is_text(const char *text, size_t n)
 {
     const uint64_t ones = UINT64_C(0x0101010101010101), highs = 0x80 * ones;
@@ -125,14 +126,14 @@ static enum framing bad(struct head *head, int status, const char *why)
     return FRAMING_BAD;
 }
 
-/* The fields of a head that its framing depends on. */
+/* What was seen so far of the fields that decide the framing. */
 struct seen {
     unsigned n_hosts;
     unsigned n_fields;
     bool has_coding; /* Transfer-Encoding */
     bool chunked_is_last;
     bool other_coding;
-    bool is_rewritten; /* a line is not for libh2o as it stands */
+    bool is_rewritten; /* a line must be changed or left out for libh2o */
 };
 
 /* "http://host:port/path?query": split it. RFC 9112 3.2.2 */
@@ -190,7 +191,7 @@ static enum framing read_request_line(struct head *head, struct seen *seen, cons
     return FRAMING_WHOLE;
 }
 
-/* A number that libh2o reads as it stands: no blank, no list, as few digits as it needs. */
+/* Whether it is a number that libh2o can read unchanged: no blank, no list, no leading zero. */
 static bool is_plain_length(struct part value, uint64_t *length)
 {
     *length = 0;
@@ -296,7 +297,7 @@ bool head_next_field(struct part fields, size_t *at, struct part *name, struct p
 
 static const char lone_cr[] = "A line of the head holds CR without LF.";
 
-/* One line of text[at .. n), CRLF at its end. A CR inside it is found by what reads it. */
+/* Find the line text[at .. *end), which CRLF follows. Reading it will find a CR inside. */
 static enum framing find_line(struct head *head, const char *text, size_t n, size_t at, size_t *end)
 {
     const char *lf = memchr(text + at, '\n', n - at);
@@ -314,7 +315,7 @@ static enum framing find_line(struct head *head, const char *text, size_t n, siz
     return bad(head, 400, cr == NULL ? "A line of the head ends in LF without CR." : lone_cr);
 }
 
-/* What is wrong with a line that holds a CR follows from that. */
+/* If a bad line holds a CR, report this instead: the other error follows from it. */
 static enum framing or_lone_cr(struct head *head, enum framing found, const char *line, size_t n)
 {
     return found == FRAMING_BAD && memchr(line, '\r', n) != NULL ? bad(head, 400, lone_cr) : found;
@@ -335,7 +336,7 @@ static enum framing read_line(struct head *head, struct seen *seen, const char *
     return read_field(head, seen, name, trimmed((struct part){line + name.n + 1, n - name.n - 1}));
 }
 
-/* Decide how the body is framed from all fields. RFC 9112 3.2, 6.1, 6.3 */
+/* Decide from all fields how the body is framed. RFC 9112 3.2, 6.1, 6.3 */
 static enum framing judge(struct head *head, const struct seen *seen)
 {
     if (seen->n_hosts > 1)

@@ -1,8 +1,8 @@
 #pragma once
 
 /*
- * framing - where an HTTP/1 request ends: its head, and a chunked body. As strict as RFC 9112
- * allows: whatever two programs parse differently can hide a second request.
+ * framing - find where an HTTP/1 request ends: parse its head, and a chunked body. As strict as RFC
+ * 9112 allows: whatever two programs parse differently can hide a second request.
  *
  * A parser without socket or clock. docs/framing.md has the table of cases.
  */
@@ -17,7 +17,7 @@
 #define TARGET_MAX_BYTES  16384
 #define TRAILER_MAX_BYTES 8192 /* all trailer fields of a chunked body */
 #define CHUNK_EXT_MAX     4096 /* bytes of one chunk's size line */
-#define LENGTH_MAX_DIGITS 18   /* of a Content-Length for libh2o, which takes 19 at most */
+#define LENGTH_MAX_DIGITS 18 /* digits of a Content-Length that libh2o gets; it takes 19 at most */
 
 struct part {
     const char *text;
@@ -32,32 +32,32 @@ enum framing {
 
 /* A request's head. Parts are borrowed from the text that was read. */
 struct head {
-    size_t n_skipped; /* an empty line before it */
+    size_t n_skipped; /* bytes of an empty line before the head */
     size_t n;         /* bytes of the head, with the request line and the final empty line */
     struct part method;
     struct part target;    /* in origin form: without scheme and authority */
     struct part authority; /* of an absolute target; text NULL: there is none */
-    struct part fields;    /* all lines, each with its CRLF */
-    int minor;             /* of the version: 0 or 1 */
+    struct part fields;    /* all header lines, each with its CRLF */
+    int minor;             /* minor version of HTTP/1: 0 or 1 */
     bool is_chunked;
     bool has_length;
-    uint64_t length;       /* of the body, when it is stated */
+    uint64_t length;       /* of the body, if has_length */
     bool expects_continue; /* Expect: 100-continue */
     bool closes;           /* Connection: close */
-    bool as_it_is;         /* no line of it must be rewritten or left out for libh2o */
-    int status;            /* of the answer to a bad one */
+    bool as_it_is;         /* libh2o can be given the head unchanged */
+    int status;            /* of the reply to a bad head */
     const char *why;       /* static */
 };
 
 /* Read a head from text[0 .. n). */
 enum framing head_read(struct head *head, const char *text, size_t n);
 
-/* The next line of head.fields; starts with *at == 0. false: there is none. */
+/* Get the next line of head.fields. Start with *at == 0. false: there are no more. */
 bool head_next_field(struct part fields, size_t *at, struct part *name, struct part *value,
                      struct part *line);
-/* Whether it is a token, as a method or a field's name: RFC 9110 5.6.2. */
+/* Whether part is a token, as methods and names of fields are: RFC 9110 5.6.2. */
 bool part_is_token(struct part part);
-bool part_spells(struct part part, const char *word); /* ... where word has as many characters */
+bool part_spells(struct part part, const char *word); /* part_is() if word has part.n characters */
 /* Whether part equals word, ignoring case. word: lower case. */
 static inline bool part_is(struct part part, const char *word)
 {
@@ -68,7 +68,7 @@ static inline bool part_is(struct part part, const char *word)
 
 enum chunk_state {
     CHUNK_SIZE,
-    CHUNK_BLANK, /* before its extension */
+    CHUNK_BLANK, /* blanks before the extension */
     CHUNK_EXT,
     CHUNK_SIZE_LF,
     CHUNK_DATA,
@@ -85,13 +85,13 @@ enum chunk_state {
 /* Zeroed before use. */
 struct chunks {
     enum chunk_state state;
-    uint64_t left;     /* bytes of this chunk's data to come */
-    unsigned n_digits; /* of its size */
-    size_t n_line;     /* bytes of its size line, or of all trailers */
+    uint64_t left;     /* bytes of this chunk's data still to come */
+    unsigned n_digits; /* digits of this chunk's size so far */
+    size_t n_line;     /* bytes so far of the size line, or of all trailers */
     const char *why;   /* static; what is wrong */
 };
 
-/* Parse text[0 .. n) up to the next data or the end. *n_used: bytes to drop; *data: those of them
- * that belong to the body, borrowed. */
+/* Parse text[0 .. n) to the end of the next piece of data, or of the body. *n_used: bytes parsed;
+ * *data: those of them that belong to the body, borrowed. */
 enum framing chunks_read(struct chunks *chunks, const char *text, size_t n, size_t *n_used,
                          struct part *data);

@@ -28,12 +28,12 @@ struct gate {
 
 /* Initially open. n_max: most requests to hold. */
 void gate_init(struct gate *gate, unsigned n_max);
-/* Hold what comes from now on. */
+/* Hold the requests that come from now on. */
 void gate_close(struct gate *gate);
-/* Open it and call the handlers of the held requests. From the loop only. */
+/* Open the gate and call the handlers of the held requests. Call this from the loop only. */
 void gate_open(struct gate *gate);
 
-/* Call first in a handler. owner, request: passed to `handler` if the request is held. */
+/* Call first in a handler. A held request is passed to `handler` when the gate opens. */
 enum gate_pass gate_pass(struct gate *gate, struct request *request, gate_handler_fn *handler,
                          void *owner);
 /* Number of held requests for this handler. */

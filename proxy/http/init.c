@@ -27,7 +27,7 @@ struct init {
     struct service *service; /* borrowed */
     struct request *request; /* valid until the reply; NULL: a preloaded action */
     const char *origin;      /* what named the preloaded action; NULL: a request brings it */
-    init_done_fn *done;      /* told the outcome; NULL: a request is answered */
+    init_done_fn *done;      /* told the outcome; NULL: the request is answered instead */
     void *owner;
     struct envelope envelope;
     struct build build;
@@ -84,8 +84,8 @@ static bool logs_errors(const struct init *init)
     return opts->logs_init_error || runtime->logs_init_error;
 }
 
-/* Disarm sentinels in a compiler's words and in names from archives: they must not end an
- * activation's log. */
+/* Log a text by others, such as a compiler or an archive, with its sentinels disarmed: they must
+ * not end an activation's log. */
 static void say_words(struct output *output, const char *text, size_t n)
 {
     auto_free char *words = xstrndup(text, n);
@@ -128,7 +128,7 @@ static void reply_failed(struct init *init, const char *general, const char *why
     request_reply_error(init->request, 502, text);
 }
 
-/* The platform's own texts, unchanged; readers of the log find them there, too. */
+/* Reply with a text of the platform, unchanged. Where errors are logged, it is logged, too. */
 static void reply_exhausted(struct init *init, const char *text)
 {
     if (logs_errors(init))
@@ -258,9 +258,9 @@ static void reply_ok(struct init *init)
 {
     const struct runtime *runtime = init->build.runtime != NULL
                                         ? init->build.runtime
-                                        : init->service->opts.fallback; /* its default action */
+                                        : init->service->opts.fallback; /* of the default action */
 
-    prewarmed_done(&init->service->prewarmed); /* it waited for another runtime's code */
+    prewarmed_done(&init->service->prewarmed); /* this action had no use for it */
     init->service->is_preloaded = init->request == NULL;
     if (init->request != NULL)
         request_reply_ok(init->request, runtime->init_reply);
@@ -321,7 +321,7 @@ static void start_workers(struct init *init)
 
     memset(&spec, 0, sizeof(spec));
     memset(&waiting_spec, 0, sizeof(waiting_spec));
-    privileges_borrow(service->opts.privileges); /* it looks into the action's folder */
+    privileges_borrow(service->opts.privileges); /* the next call looks into the folder */
     runtime_exec_spec(runtime, init->build.dir, init->envelope.main, service->opts.environ,
                       init->envelope.env, &spec);
     privileges_return(service->opts.privileges);
@@ -329,8 +329,8 @@ static void start_workers(struct init *init)
     if (spec.answers == ANSWERS_AUTO) {
         spec.answers = service->opts.answers;
         spec.reports_ready = spec.reports_ready || actionloop->wait_for_ack;
-        /* In such an image the action's launch script changes to its own folder, and programs start
-         * in ours. */
+        /* In an ActionLoop image, the action's launch script changes to its own folder, and
+         * programs start in the proxy's. */
         if (actionloop->on)
             free(TAKE(spec.cwd));
     }
@@ -354,7 +354,7 @@ static void start_workers(struct init *init)
     }
 }
 
-/* Whether this image's compiler built the folder; other images' programs may not run here. */
+/* Check that this image's compiler built the folder: programs of other images may not run here. */
 static int check_built(struct init *init, struct err *err)
 {
     struct service *service = init->service;
@@ -363,7 +363,7 @@ static int check_built(struct init *init, struct err *err)
 
     if (init->build.runtime->answers != ANSWERS_AUTO)
         return 0;
-    /* Do not follow a link: its target may not be the action's. */
+    /* With the user's rights: a link may lead to a file that the action must not read. */
     privileges_borrow(service->opts.privileges);
     result =
         actionloop_check_built(&service->opts.actionloop, init->build.dir, said, sizeof(said), err);
@@ -375,7 +375,8 @@ static int check_built(struct init *init, struct err *err)
     return result;
 }
 
-/* In an image made for the skeleton, put a published program where the image's own would be. */
+/* In an image made for Apache's skeleton, put a published program where the image's own would
+ * be. */
 static int settle(struct init *init, struct err *err)
 {
     const struct service_opts *opts = &init->service->opts;
@@ -402,7 +403,7 @@ static void on_built(struct build *build)
         return;
     }
     drop_held(init); /* the code is on disk */
-    /* Written before any output of the action. */
+    /* Log what the build said before any output of the action. */
     if (buf_len(&build->said) > 0) {
         say_words(service->err, buf_at(&build->said), buf_len(&build->said));
     }
@@ -440,7 +441,7 @@ static bool admit(struct service *service, struct request *request, enum gate_pa
 
         request_reply_error(request, 502, text);
     } else if (service->pool != NULL && !service->opts.allow_reinit) {
-        /* Apache's suites expect it in the log, too. */
+        /* Apache's suites expect this text in the log, too. */
         output_line_start(service->err, NULL);
         output_add(service->err, NULL, SECOND_INIT "\n", strlen(SECOND_INIT) + 1);
         output_flush(service->err);
@@ -454,8 +455,8 @@ static bool admit(struct service *service, struct request *request, enum gate_pa
     return false;
 }
 
-/* Choose the runtime of plain source: by its file's name if known, as for invoke; otherwise the
- * text tells whether it is a program. 0; -1: no runtime takes it. */
+/* Choose the runtime of plain source by its file's name, if known, as `invoke` does. The name or
+ * the text tells whether a script is source or a program. 0; -1: no runtime takes it. */
 static int choose_language(struct init *init, struct err *err)
 {
     const struct service_opts *opts = &init->service->opts;
@@ -492,7 +493,7 @@ static struct init *init_new(struct service *service, struct request *request)
     return init;
 }
 
-/* Decode the code where the body lies: it may be large, and is needed once. */
+/* Decode the code in the body's own memory: the body may be large, and is needed only once. */
 static int fill_envelope(struct init *init, const struct envelope_parts *parts, struct err *err)
 {
     struct body body;
@@ -531,7 +532,7 @@ void init_on_request(void *owner, struct request *request)
         return;
     if (pass == GATE_OPEN && service->is_preloaded && !service->draining) {
         found = find_parts(request, takes_empty, &parts, &err);
-        if (found < 0 && err.kind == ERR_NO_CODE) { /* the platform's, for a blackbox action */
+        if (found < 0 && err.kind == ERR_NO_CODE) { /* the platform's /init of a blackbox action */
             request_reply_ok(request, service->opts.fallback->init_reply);
             return;
         }

@@ -17,8 +17,8 @@ struct service;
 /* owner: the struct service. */
 void init_on_request(void *owner, struct request *request);
 
-/* The outcome of a preloaded action, reported from inside a call of init.c. why[0 .. n): why it
- * failed; NULL: it serves, or the proxy is shutting down. */
+/* Told the outcome of a preloaded action, perhaps from inside init_preloaded() or init_cancel().
+ * why[0 .. n): why it failed; NULL: it serves, or the proxy is shutting down. */
 typedef void init_done_fn(void *owner, const char *why, size_t n);
 /* Initialise a preloaded action. preloaded->envelope and dir: taken over. */
 void init_preloaded(struct service *service, struct preloaded *preloaded, init_done_fn *done,

@@ -23,8 +23,8 @@ struct passage {
     struct knative *knative; /* borrowed */
     struct request *request;
     struct buf init;           /* the body for http/init.c; empty: no init */
-    struct buf run;            /* ... http/run.c; empty: no activation */
-    bool is_raw;               /* how its action wants the body */
+    struct buf run;            /* the body for http/run.c; empty: no activation */
+    bool is_raw;               /* the action wants the body as it came */
     struct loop_post run_next; /* the init is done: run, from the loop */
 };
 
@@ -135,7 +135,7 @@ static void add_member(struct buf *out, const char *name, const char *text, size
     json_quote(out, text, n);
 }
 
-/* A percent-decoded part of a query as JSON text. */
+/* Add a part of a query, percent-decoded, as a JSON string. */
 static void add_query_text(struct buf *out, const char *text, size_t n)
 {
     auto_buf struct buf plain = {0};
@@ -198,7 +198,7 @@ static void add_headers(struct buf *out, const struct request *request)
     buf_add_text(out, "}");
 }
 
-/* The raw body: a string as it is, anything else as base64 of its JSON. */
+/* Add the raw body: a string as it is, anything else as base64 of its JSON. */
 static void add_raw(struct buf *out, struct json_slice value)
 {
     auto_buf struct buf text = {0}, encoded = {0};
@@ -222,7 +222,7 @@ static bool is_ours(struct json_slice key)
     return n >= 5 && memcmp(name, "__ow_", 5) == 0;
 }
 
-/* The action's argument: the client's members, and those that describe its request. */
+/* Add the action's argument: the client's members, and members that describe the request. */
 static void add_value(struct buf *out, const struct passage *passage, struct json_slice given)
 {
     const struct request *request = passage->request;
@@ -246,7 +246,7 @@ static void add_value(struct buf *out, const struct passage *passage, struct jso
     }
     while (given.kind == JSON_OBJECT && json_next_member(given, &at, &key, &value)) {
         if (is_ours(key))
-            continue; /* those are ours to tell */
+            continue; /* only the proxy sets these */
         json_add_member(out, ",", key, value);
     }
     buf_add_text(out, "}");
@@ -281,7 +281,7 @@ static int read_flag(struct json_slice init, const char *name, bool *flag)
     return value.kind == JSON_TRUE || value.kind == JSON_FALSE ? 0 : -1;
 }
 
-/* false: it was answered. */
+/* Make the body for http/init.c. false: the request was answered. */
 static bool make_init(struct passage *passage, struct json_slice init)
 {
     struct knative *knative = passage->knative;

@@ -19,7 +19,7 @@ struct knative {
     bool is_raw;             /* the action wants the body as it came: __ow_body, __ow_query */
 };
 
-/* Whether the environment asks for it; then knative is filled. */
+/* Whether the environment asks for this entry point; if so, knative is filled. */
 bool knative_read(struct knative *knative, struct service *service);
 /* owner: the struct knative. */
 void knative_on_request(void *owner, struct request *request);

@@ -6,7 +6,7 @@
 #include <string.h>
 #include <zlib.h>
 
-/* archive_version_string() is "libarchive 3.6.2". */
+/* "3.6.2" of "libarchive 3.6.2", as archive_version_string() returns it. */
 static const char *number_of(const char *text)
 {
     const char *space = strchr(text, ' ');

@@ -11,7 +11,7 @@
 
 #define OPTION "--pass-headers"
 
-/* Letters, digits and dashes: other characters could make two names one variable. */
+/* Only letters, digits and dashes: with others, two names could become one variable. */
 static bool is_name(const char *name, size_t n)
 {
     for (size_t i = 0; i < n; i++)
@@ -47,7 +47,7 @@ int passed_read(struct passed *passed, const char *list, struct err *err)
     return 0;
 }
 
-/* false: there is no such header, or it is too long. */
+/* Join the values of all headers of this name. false: there is none, or the result is too long. */
 static bool join(const struct request *request, const char *wanted, struct buf *value)
 {
     struct request_text name;
@@ -68,7 +68,7 @@ static bool join(const struct request *request, const char *wanted, struct buf *
     return found;
 }
 
-/* "header_x_foo" */
+/* "x-foo" becomes "header_x_foo". */
 static void name_member(const char *header, char *out, size_t size)
 {
     (void)snprintf(out, size, "header_%s", header);

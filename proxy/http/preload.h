@@ -1,7 +1,7 @@
 #pragma once
 
 /*
- * preload - start a preloaded action: the proxy listens meanwhile, and the service's gate holds
+ * preload - start a preloaded action. Meanwhile the proxy listens, and the service's gate holds
  * requests.
  *
  * The platform sends such an image an /init without code (the action is "blackbox"), which succeeds
@@ -15,15 +15,15 @@
 struct preloaded;
 struct service;
 
-/* Called once, from the loop: the action failed to start. why: as reported. */
+/* Called once, from the loop: the action failed to start. why: the reason, as text. */
 typedef void preload_failed_fn(void *owner, const char *why);
-/* Called once, from the loop: it serves. */
+/* Called once, from the loop: the action serves. */
 typedef void preload_ready_fn(void *owner);
 
 struct preload {
     struct service *service; /* borrowed */
     const char *origin;      /* what named the action; NULL: there is none */
-    bool may_fail;           /* then the proxy waits for an /init instead */
+    bool may_fail;           /* if it fails, the proxy waits for an /init instead */
     char *why;               /* owned; why it failed for good; NULL: it did not */
     struct loop_post ended;
     preload_ready_fn *ready;
@@ -31,7 +31,7 @@ struct preload {
     void *owner; /* borrowed */
 };
 
-/* ready: may be NULL. Call preload_done() afterwards. */
+/* ready: may be NULL. Release with preload_done(). */
 void preload_init(struct preload *preload, struct service *service, preload_ready_fn *ready,
                   preload_failed_fn *failed, void *owner);
 void preload_done(struct preload *preload);

@@ -10,9 +10,9 @@
 struct runtime;
 struct service;
 
-/* Start it if configured and possible. A replacement of the action is not prewarmed. */
+/* Start the launcher, if configured and possible, unless an action serves already. */
 void prewarm_begin(struct service *service);
-/* The same for the replacement of an action that serves. */
+/* Like prewarm_begin(), but also while an action serves: for the one that will replace it. */
 void prewarm_next(struct service *service);
 /* Whether workers of this runtime are forked from a zygote. */
 bool prewarm_forks(const struct service *service, const struct runtime *runtime);

@@ -99,7 +99,7 @@ void reason_add_header(struct request *request, const char *text, size_t n)
     if (buf_len(&value) > HEADER_MAX_BYTES) {
         const char *bytes = buf_at(&value);
 
-        /* Never within an encoded character. */
+        /* Do not cut within an encoded character. */
         while (head > 0 && (bytes[head - 1] == '%' || bytes[head - 2] == '%'))
             head--;
         tail = buf_len(&value) - (HEADER_MAX_BYTES - head - strlen(GAP));

@@ -22,9 +22,9 @@ struct user_names;
 struct reason {
     struct output_tap tap;
     struct output *streams[2]; /* borrowed; NULL: not listening */
-    const struct pool
-        *serving;    /* borrowed; the pool that serves, whose output is ignored; NULL: none */
-    struct buf said; /* the last of it */
+    /* Borrowed; the pool that serves, whose output is ignored; NULL: none. */
+    const struct pool *serving;
+    struct buf said; /* the last bytes that were written */
 };
 
 void reason_listen(struct reason *reason, struct output *out, struct output *err,
@@ -32,10 +32,10 @@ void reason_listen(struct reason *reason, struct output *out, struct output *err
 /* Stop observing and drop what was read. May be called repeatedly. */
 void reason_done(struct reason *reason);
 
-/* Append the whole reason with the user's file names. why: a compiler's message, which replaces all
- * else if not empty. launchers: the folder whose stack frames are left out; NULL: unknown. */
+/* Append the whole reason, with the user's own file names. why: a compiler's message; if not empty,
+ * it is the whole reason. launchers: the folder whose stack frames are left out; NULL: unknown. */
 void reason_compose(const struct reason *reason, const struct err *err, const struct buf *why,
                     const struct user_names *names, const char *launchers, struct buf *out);
-/* Add it to the reply as a header, percent-encoding control characters, '%' and non-ASCII. A long
- * one is cut in the middle. */
+/* Add a reason to the reply as a header, percent-encoding control characters, '%' and non-ASCII.
+ * The middle of a long one is left out. */
 void reason_add_header(struct request *request, const char *text, size_t n);

@@ -1,7 +1,8 @@
 /*
  * From bytes to whole requests. All input of clients is read here: framed strictly
  * (http/framing.h), bounded before it is read, and given to libh2o as one whole request at a time
- * with nothing after it. The head is rewritten with one Content-Length and one Host.
+ * with nothing after it. Where necessary, the head is rewritten with one Content-Length and one
+ * Host.
  */
 
 #include "http/receive.h"
@@ -17,8 +18,8 @@
 #include "base/util.h"
 
 #define READ_BYTES     65536
-#define READ_TURN_MAX  (1u << 20) /* most that is read per connection and turn, for fairness */
-#define RAW_FREE_BYTES 4096       /* this much of an unfinished head is not counted */
+#define READ_TURN_MAX  (1u << 20) /* most bytes read per connection and turn, for fairness */
+#define RAW_FREE_BYTES 4096       /* this much of an unfinished head is not counted as held */
 #define HEAD_MORE      128        /* a rewritten head grows by at most this */
 #define CHUNKED_START  4096       /* first room for a chunked body; doubled as it grows */
 
@@ -57,8 +58,8 @@ static void block_add_text(h2o_buffer_t *block, const char *text)
     block_add(block, text, strlen(text));
 }
 
-/* A length at the end of `digits`, at least n_min digits long. Returns its first digit. Called for
- * each request: printf() takes ten times as long. */
+/* Write a length to the end of `digits`, with at least n_min digits. Returns the first one. Used
+ * for each request, and ten times as fast as printf(). */
 static const char *write_length(char digits[LENGTH_MAX_DIGITS], uint64_t length, size_t n_min)
 {
     char *end = digits + LENGTH_MAX_DIGITS, *at = end;
@@ -94,14 +95,14 @@ static void count_raw(struct connection *c)
     c->n_raw_held = n;
 }
 
-/* The client may still send when its connection is closed. */
+/* Keep the socket for connections_linger(): the client may still send when we close. */
 static void linger_later(struct connection *c)
 {
     if (c->linger_fd < 0 && connections_may_linger(c->all))
         c->linger_fd = fcntl(h2o_socket_get_fd(c->sock), F_DUPFD_CLOEXEC, 0);
 }
 
-/* Have this refusal answered, and parse no further input as a request. */
+/* Make up a request that libh2o answers with this refusal. Later input is not parsed. */
 static void refuse(struct connection *c, const struct refusal *refusal)
 {
     c->refusal = *refusal;
@@ -126,7 +127,7 @@ static void refuse_as(struct connection *c, int status, const char *text)
     refuse(c, &refusal);
 }
 
-/* Whether to leave a line out: we write it anew, or libh2o does not use it. */
+/* Whether to leave a header line out: we write our own, or libh2o has no use for it. */
 static bool is_replaced(const struct head *head, struct part name)
 {
     return part_is(name, "content-length") || part_is(name, "transfer-encoding") ||
@@ -135,7 +136,7 @@ static bool is_replaced(const struct head *head, struct part name)
            (head->authority.text != NULL && part_is(name, "host"));
 }
 
-/* The head as libh2o gets it. */
+/* Write the head into the block, in the form that libh2o gets. */
 static void write_head(struct connection *c, const struct head *head)
 {
     h2o_buffer_t *block = c->block;
@@ -207,7 +208,7 @@ static bool begin(struct connection *c, const struct head *head)
     c->body_max_bytes = admission.body_max_bytes;
     c->wants_continue = head->expects_continue && head->minor > 0;
     memset(&c->chunks, 0, sizeof(c->chunks));
-    /* For a body that turns out to be too long: the request line is at the block's start. */
+    /* For grow(), which refuses a body that turns out to be too long. */
     c->head = *head;
     c->state = CONNECTION_BODY;
     return true;
@@ -229,7 +230,7 @@ static bool grow(struct connection *c, size_t n)
         refuse(c, &admission.refusal);
         return false;
     }
-    if (block->capacity - n_used > n) /* and one byte behind it */
+    if (block->capacity - n_used > n) /* n bytes, and one behind the body */
         return true;
     n_more = block->capacity > n + 1 ? block->capacity : n + 1;
     if (!connections_make_room(c->all, n_more, c)) {
@@ -246,8 +247,8 @@ static bool grow(struct connection *c, size_t n)
 
 /* ---- bytes that were read ---- */
 
-/* Each returns how many of text[0 .. n) are used up. If the state is BUSY afterwards, the request
- * was refused or given to libh2o. */
+/* Each function returns how many bytes of text[0 .. n) it has used. Once the request is refused or
+ * given to libh2o, the state is no longer HEAD or BODY. */
 
 static size_t use_chunks(struct connection *c, const char *text, size_t n)
 {
@@ -350,8 +351,8 @@ static void refuse_room(struct connection *c)
     refuse(c, &refusal);
 }
 
-/* There is no room for what followed the request that libh2o has: drop it and close the connection
- * after the reply, which tells the client that nothing after the request was read. */
+/* There is no room for input that follows the request that libh2o has. Drop it and close the
+ * connection after the reply, whose Connection: close tells the client that it was not read. */
 static void cut(struct connection *c)
 {
     connection_drop_raw(c);
@@ -418,7 +419,7 @@ void receive_rest(struct connection *c)
         connection_watch_speed(c);
 }
 
-/* Whether the rest of the body can be read to its final place. */
+/* Whether the rest of the body can be read straight into the block. */
 static bool is_direct(const struct connection *c)
 {
     return c->state == CONNECTION_BODY && !c->is_chunked && buf_len(&c->raw) == 0;
@@ -455,7 +456,7 @@ static ssize_t read_once(struct connection *c, size_t *wanted)
     return n;
 }
 
-/* The client has closed its side of the connection, perhaps only for writing. */
+/* Whether the client has closed its side of the connection, perhaps only for writing. */
 static bool has_left(const struct connection *c)
 {
     char byte;
@@ -480,7 +481,7 @@ void receive_on_readable(h2o_socket_t *sock, const char *error)
         left(c->left_owner);
         return;
     }
-    /* More input, or its end: neither changes the request that runs. Processed after the reply. */
+    /* Further input, or its end, does not change the request that runs. Read it after the reply. */
     if (c->state == CONNECTION_BUSY || c->state == CONNECTION_CLOSING || c->ends || c->is_cut ||
         (c->state == CONNECTION_REPLYING && buf_len(&c->raw) > 0)) {
         h2o_socket_read_stop(sock);

@@ -10,10 +10,10 @@
 
 struct st_h2o_buffer_t;
 
-/* libh2o's callback for input, for a connection that is idle, receives, or is watched. */
+/* Callback for input on a client's socket: reads requests, and notices clients that leave. */
 void receive_on_readable(struct st_h2o_socket_t *sock, const char *error);
-/* Process input that was read after the last request. */
+/* Process kept input, which came after the last request. */
 void receive_rest(struct connection *c);
-/* A block like libh2o's input buffers; NULL: allocate one. Its capacity differs from that of the
- * buffers that libh2o recycles. */
+/* Enlarge a block that can be an input buffer of libh2o; NULL: allocate one. Its capacity always
+ * differs from that of the buffers that libh2o recycles. */
 struct st_h2o_buffer_t *receive_block(struct st_h2o_buffer_t *block, size_t capacity);

@@ -21,7 +21,7 @@
 #define LAZY_MAX_BYTES 4096
 #define PIECE_BYTES    (1u << 18) /* bytes of a large reply that are given to libh2o at a time */
 #define STREAM_HELD_BYTES                                                                          \
-    (2 * PARTS_HELD_MAX) /* of a reply in pieces: one is leaving, one is prepared */
+    (2 * PARTS_HELD_MAX) /* counted for a reply in pieces: one is leaving, the next is prepared */
 #define NO_ROOM                                                                                    \
     "The answer is dropped: other clients' bodies and answers fill the memory (--held-max-bytes)."
 #define REQUEST_MAGIC 0x77686b32u
@@ -34,7 +34,7 @@ struct request {
     h2o_socket_t *sock;            /* the client's; libh2o's own */
     char *body;                    /* of the reply; owned */
     size_t n_body;
-    size_t n_sent; /* of it, given to libh2o */
+    size_t n_sent; /* bytes of the reply given to libh2o */
     h2o_generator_t generator;
     uint64_t came_at_us;                   /* loop time */
     struct request_text other_body;        /* set by request_set_body(); text NULL: not set */
@@ -43,9 +43,9 @@ struct request {
     bool streams;      /* its handler sends the reply in pieces */
     bool makes_chunks; /* ... in chunks that we frame: libh2o does so for status 200 only */
     char chunk_head[24];
-    bool is_sending;             /* ... and one of them has not left */
+    bool is_sending;             /* a piece has not left yet */
     const char *type;            /* of the reply; NULL: application/json */
-    request_replied_fn *replied; /* who takes the reply; NULL: the client */
+    request_replied_fn *replied; /* takes the reply; NULL: the client does */
     void *replied_owner;
 };
 
@@ -172,7 +172,7 @@ bool request_header_at(const struct request *request, size_t i, struct request_t
 {
     const h2o_headers_t *headers = &request->req->headers;
 
-    if (i-- == 0) { /* libh2o has taken it out */
+    if (i-- == 0) { /* libh2o has taken Host out of the headers */
         *name = (struct request_text){"host", 4};
         *value = (struct request_text){request->req->input.authority.base,
                                        request->req->input.authority.len};
@@ -225,8 +225,8 @@ static bool is_urgent(const struct request *request, size_t n_body)
            connection_has_more(request->connection);
 }
 
-/* The reply to HEAD has no body, which a client would take for the next reply. Its length is sent
- * all the same. */
+/* Whether to send no body, which the client would take for the next reply. A reply to HEAD states
+ * its length all the same. */
 static bool is_bare(const h2o_req_t *req)
 {
     return h2o_memis(req->method.base, req->method.len, H2O_STRLIT("HEAD")) ||
@@ -245,10 +245,10 @@ static void send_piece(struct request *request)
              n == n_left ? H2O_SEND_STATE_FINAL : H2O_SEND_STATE_IN_PROGRESS);
 }
 
-/* End the reply improperly, so that the client notices. The request is gone afterwards. */
+/* Break the reply off, so that the client sees that it is incomplete. The request is gone then. */
 static void end_stream(struct request *request)
 {
-    request->is_sending = true; /* for good */
+    request->is_sending = true; /* never false again */
     loop_hurry(request->all->loop);
     h2o_send(request->req, NULL, 0, H2O_SEND_STATE_ERROR);
 }
@@ -261,7 +261,7 @@ static void on_piece_sent(struct request *request)
     if (request->watcher != NULL)
         request->watcher->room(request->watcher_owner);
     else
-        end_stream(request); /* its client left meanwhile */
+        end_stream(request); /* the client left, or request_break() waits for this */
 }
 
 static void on_proceed(h2o_generator_t *generator, h2o_req_t *req)
@@ -277,7 +277,7 @@ static void on_proceed(h2o_generator_t *generator, h2o_req_t *req)
     send_piece(request);
 }
 
-/* Count a reply as held until its client has taken it. false: there is no room. */
+/* Make room in memory for a reply of n bytes. false: there is none. */
 static bool has_room(const struct request *request, size_t n)
 {
     struct connection *connection = request->connection;
@@ -310,7 +310,7 @@ void request_reply_as(struct request *request, int status, const char *type, cha
     request->n_body = n;
     req->res.status = status;
     req->res.reason = reason_of(status);
-    req->res.content_length = status == 204 ? SIZE_MAX : n; /* 204 must state none */
+    req->res.content_length = status == 204 ? SIZE_MAX : n; /* a 204 must state no length */
     h2o_add_header(&req->pool, &req->res.headers, H2O_TOKEN_CONTENT_TYPE, NULL, type, strlen(type));
     if (connection_ends(request->connection) ||
         (request->all->is_ending && !connection_has_more(request->connection)))
@@ -350,7 +350,7 @@ static void on_left(void *owner)
     request->watcher = NULL;
     if (watcher != NULL)
         watcher->gone(request->watcher_owner);
-    if (!request->is_sending) /* else once that write has ended */
+    if (!request->is_sending) /* else on_piece_sent() does it */
         end_stream(request);
 }
 
@@ -426,7 +426,7 @@ void request_send(struct request *request, struct buf *bytes, bool is_last)
 
 void request_break(struct request *request, struct buf *bytes)
 {
-    request->watcher = NULL; /* after the piece on_piece_sent() ends it */
+    request->watcher = NULL; /* so on_piece_sent() ends the reply after this piece */
     if (buf_len(bytes) > 0)
         request_send(request, bytes, false);
     else
@@ -468,7 +468,7 @@ void request_reply_ok(struct request *request, const char *text)
     request_reply(request, 200, body, strlen(body));
 }
 
-/* 429, not 503: that would tell the platform to destroy this container. */
+/* Not 503, which would tell the platform to destroy this container. */
 void request_reply_full(struct request *request, const char *text)
 {
     request_add_header(request, "retry-after", "1");

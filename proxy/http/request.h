@@ -1,8 +1,8 @@
 #pragma once
 
 /*
- * request - one request with its body. Valid from its handler's call until its reply, even if its
- * client has left. Replies always carry Content-Length.
+ * request - one request with its body. Valid from the call of its handler until its reply, even if
+ * its client has left. Replies carry Content-Length, except 204 and those in pieces.
  */
 
 #include <stdbool.h>
@@ -26,7 +26,7 @@ struct requests {
 
 /* For http/server.c: a request that libh2o's handler was called for. */
 struct request *request_new(struct requests *all, struct st_h2o_req_t *req);
-/* Its connection. */
+/* The request's connection. */
 struct connection *request_connection(const struct request *request);
 
 /* ---- inside a handler and later ---- */
@@ -37,8 +37,8 @@ uint64_t request_came_at_us(const struct request *request);
 /* The body, stable until the reply; not NUL-terminated. */
 const char *request_body(const struct request *request, size_t *n);
 
-/* Take the body over; body->block is NULL if it stays the request's. The caller subtracts it from
- * what is held, and frees it. */
+/* Take the body over; body->block is NULL if the request keeps it. The caller frees the block, and
+ * subtracts body->n_held from the memory that is held. */
 void request_take_body(struct request *request, struct body *body);
 
 struct header_name {
@@ -52,26 +52,26 @@ struct request_text {
     size_t n;
 };
 
-/* Find these headers in one pass; none may be one that libh2o has a token for. A value's text is
+/* Find these headers in one pass. libh2o must not have a token for any of them. A value's text is
  * NULL if the header is missing or comes several times. false: all are missing, and values are
  * unchanged. */
 bool request_headers(const struct request *request, const struct header_name *names, size_t n_names,
                      struct request_text *values);
 
-/* Reply with body[0 .. n): application/json. The request is gone afterwards.
- * body: owned by the reply from now on, freed by it; NULL with n == 0 is an empty body. */
+/* Reply with body[0 .. n) as application/json. The request is gone after this call. body: taken
+ * over; NULL with n == 0 is an empty body. */
 void request_reply(struct request *request, int status, char *body, size_t n);
-/* The same with another type of content; static. */
+/* Like request_reply(), with another content type; static. */
 void request_reply_as(struct request *request, int status, const char *type, char *body, size_t n);
-/* {"error":"<text>"} and a newline. */
+/* Reply with {"error":"<text>"} and a newline. */
 void request_reply_error(struct request *request, int status, const char *text);
-/* The text and a newline, with 200; NULL: {"ok":true}. */
+/* Reply with 200, the text and a newline. text NULL: {"ok":true}. */
 void request_reply_ok(struct request *request, const char *text);
 /* Reply with 429, Retry-After and this error: there is no room now, but soon there may be. */
 void request_reply_full(struct request *request, const char *text);
-/* Add a header to the reply to come. name: lower case; both static. */
+/* Add a header to the reply, before it is sent. name: lower case; both texts: static. */
 void request_add_header(struct request *request, const char *name, const char *value);
-/* The same with a header of the request. */
+/* Like request_add_header(), for a header that came with the request. */
 void request_send_back(struct request *request, const struct header_name *name,
                        const struct request_text *value);
 
@@ -86,10 +86,11 @@ struct request_watcher {
 
 /* watcher: borrowed until the reply, or the last piece of it. */
 void request_watch(struct request *request, const struct request_watcher *watcher, void *owner);
-/* Begin the reply. type: static. false: there is no room, and the request was refused. */
+/* Begin the reply. type: static; NULL: as set by request_set_type(). false: there is no room, and
+ * the request was refused. */
 bool request_stream(struct request *request, int status, const char *type);
-/* Send a piece, the first one at once and any other when there is room. bytes: taken over. After
- * the last piece the request is gone. */
+/* Send a piece. The first may be sent at once, each other one after room(). bytes: taken over.
+ * After the last piece the request is gone. */
 void request_send(struct request *request, struct buf *bytes, bool is_last);
 /* Send the rest, then cut the reply off, so that the client sees that it is incomplete. Only while
  * no piece is being sent. bytes: taken over. The request is gone. */
@@ -117,8 +118,8 @@ typedef void request_replied_fn(void *owner, struct request *request, int status
                                 size_t n);
 void request_on_reply(struct request *request, request_replied_fn *replied, void *owner);
 
-/* Add a header whose texts live shorter than the reply: they are copied. */
+/* Like request_add_header(), but copies both texts and makes the name lower case. */
 void request_add_header_copy(struct request *request, const char *name, size_t n_name,
                              const char *value, size_t n_value);
-/* The type of request_reply(), instead of application/json; copied. */
+/* Set the content type for request_reply(), in place of application/json. type: copied. */
 void request_set_type(struct request *request, const char *type, size_t n);

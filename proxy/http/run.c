@@ -28,12 +28,12 @@
 struct run {
     struct job job;
     struct service *service; /* borrowed */
-    struct request *request; /* valid until the reply; NULL: it is gone, with its client */
+    struct request *request; /* valid until the reply; NULL: the request is gone */
     enum stream_kind stream; /* the form in which the client wants the parts of its answer */
-    bool may_shape;          /* the action's first part may say how they look instead */
-    bool has_left;           /* the client has */
+    bool may_shape;          /* the action's first part may describe the reply instead */
+    bool has_left;           /* the client has left */
     struct shape shape;
-    bool is_done;        /* the job is, and its end is to be sent */
+    bool is_done;        /* the job is done, and the reply's end is to be sent */
     bool is_streaming;   /* the reply has begun */
     bool is_sending;     /* ... and a piece of it has not left */
     uint64_t came_at_us; /* loop time */
@@ -58,7 +58,7 @@ static void run_free(struct run *run)
     free(run);
 }
 
-/* Times are the loop's: the clock is not asked again. */
+/* Uses the loop's time: the clock is not read again. */
 static void count(const struct run *run, enum run_end end)
 {
     struct run_tally *tally = &run->service->runs;
@@ -108,7 +108,7 @@ static enum run_end end_of(const struct job *job, bool is_answered)
     return outcome_of(job->outcome)->end;
 }
 
-/* A stream says 200 before its outcome is known. */
+/* A stream that begins before its outcome is known has status 200. */
 static int stream_status(const struct run *run)
 {
     if (!run->is_done || run->job.parts != NULL)
@@ -125,13 +125,14 @@ static bool begin_stream(struct run *run)
     return stream_begin(run->request, run->stream, stream_status(run));
 }
 
-/* In a reply that the action describes, only a missing end can report an error. */
+/* Whether to break off a reply that the action describes: nothing else can report an error. */
 static bool is_broken(const struct run *run)
 {
     return run->is_done && (!contract_is_answered(&run->job) || contract_is_error(&run->job));
 }
 
-/* The parts so far of a reply that the action describes. Returns its status if it begins now. */
+/* Add what there is to send of a reply that the action describes. Returns its status if it begins
+ * now, else 0. */
 static int add_shaped(struct run *run, struct buf *bytes)
 {
     struct job *job = &run->job;
@@ -145,7 +146,7 @@ static int add_shaped(struct run *run, struct buf *bytes)
         else
             shape_add(&run->shape, bytes, text, n);
     }
-    assert(run->is_streaming || status != 0); /* the first part is there: on_first_part() */
+    assert(run->is_streaming || status != 0); /* on_first_part() has seen one */
     if (at > 0)
         parts_took(job, at);
     if (run->is_done && !job->has_no_result && !is_broken(run))
@@ -153,7 +154,7 @@ static int add_shaped(struct run *run, struct buf *bytes)
     return status;
 }
 
-/* The same as stream_step(), where the action describes the reply. */
+/* Like stream_step(), for a reply that the action describes. */
 static void shaped_step(struct run *run)
 {
     bool is_last = run->is_done;
@@ -175,7 +176,7 @@ static void shaped_step(struct run *run)
         run_free(run);
 }
 
-/* Send the parts that there are, and the end if the job is done. Then the run is freed. */
+/* Send the parts that have come. If the job is done, send the end, too, and free the run. */
 static void stream_step(struct run *run)
 {
     struct job *job = &run->job;
@@ -256,7 +257,7 @@ static void on_first_part(struct job *job, const char *text, size_t n)
         return;
     run->stream = STREAM_SHAPED;
     job->on_parts = on_parts;
-    job->takes_any_result = true; /* a text may be the last of it */
+    job->takes_any_result = true; /* a string may end the reply */
     if (run->has_left)
         job_cancel(job);
 }
@@ -290,7 +291,7 @@ static void on_stream_done(struct run *run)
     run->is_done = true;
     count(run, job->is_cancelled ? RUN_CANCELLED : end_of(job, is_answered));
     run->service->runs.answer_bytes += job->answer_len;
-    /* After a part the head may have left or not: its headers must not depend on that. */
+    /* Once a part has come, the reply's head may have left: its headers must not depend on that. */
     if (run->request != NULL && job->parts == NULL)
         add_headers(run, is_answered);
     stream_step(run);
@@ -329,8 +330,8 @@ static void on_done(struct job *job)
 
 /* ---- the request ---- */
 
-/* The limit that a deadline left_ms away stands for: some of it was spent on the way here. Apache's
- * limit tests compare the text with the limit. */
+/* The limit of which left_ms remain: round up, as some was spent on the way here. Apache's
+ * limit tests compare the error text with the limit. */
 static uint64_t limit_of(uint64_t left_ms)
 {
     return (left_ms + LIMIT_STEP_MS - 1) / LIMIT_STEP_MS * LIMIT_STEP_MS;
@@ -378,7 +379,7 @@ static void set_line(struct run *run, struct json_slice top, const struct trace 
         members = buf_at(&both);
         n_members = buf_len(&both);
     }
-    /* Not for a null, which stands for {}. */
+    /* Not for a null: `top` is then {}, which is not in the body. */
     if (n_members <= BODY_ROOM && top.text >= text && top.text < text + n)
         request_take_body(run->request, &body);
     run->n_held = body.n_held;
@@ -389,7 +390,8 @@ static void set_line(struct run *run, struct json_slice top, const struct trace 
         contract_set_line(&run->job, top, members, n_members);
 }
 
-/* The words of Apache's Node runtime, which its suite wants to read in the log too (T-N16). */
+/* Refuse with the words of Apache's Node runtime. Its suite expects them in the log, too
+ * (T-N16). */
 static void refuse_second(struct service *service, struct request *request)
 {
     static const char line[] = "Internal system error: " NOT_READY "\n";
@@ -400,7 +402,7 @@ static void refuse_second(struct service *service, struct request *request)
     refuse(request, ERROR_KIND_OVERLOAD, 403, NOT_READY);
 }
 
-/* As the proxy of the old native contract: an activation like any other, its log empty (T-D4). */
+/* Like the proxy of the old native contract: count as an activation with an empty log (T-D4). */
 static void refuse_argument(const struct service *service, struct request *request)
 {
     forwarder_write_sentinels(service->out, service->err);
@@ -457,7 +459,7 @@ static void begin(struct service *service, struct request *request, bool may_sha
     enum gate_pass pass =
         service_gate(service, request, may_shape ? run_on_shaping_request : run_on_request);
 
-    if (pass == GATE_HELD) /* must be first: a held request re-enters and would be counted twice */
+    if (pass == GATE_HELD) /* must be first: a held request comes back and would count twice */
         return;
     trace_take(&trace, request);
     if (is_closed(service, request, pass))

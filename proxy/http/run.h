@@ -9,5 +9,5 @@ struct request;
 
 /* owner: the struct service. */
 void run_on_request(void *owner, struct request *request);
-/* The same for a reply that the action's first part may describe: http/shape.h. */
+/* Like run_on_request(), but the action's first part may describe the reply: http/shape.h. */
 void run_on_shaping_request(void *owner, struct request *request);

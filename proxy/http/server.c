@@ -24,7 +24,7 @@
 #define ACCEPT_PAUSE_MS  100 /* pause after accept() fails for lack of descriptors */
 #define SERVER_MAGIC     0x77686b31u
 #define INSTANCE_HEADER  "x-whiskloop-instance"
-#define LOST_MAX_BYTES   65536 /* a body for no path is read and dropped up to this size */
+#define LOST_MAX_BYTES   65536 /* a body without a handler is read and dropped up to this size */
 
 struct server_handler {
     h2o_handler_t super;
@@ -45,7 +45,7 @@ struct server {
     h2o_accept_ctx_t accept_ctx;
     h2o_socket_t *listener; /* NULL once draining */
     struct loop_timer accept_again;
-    bool out_of_fds;      /* out of descriptors and reported so; until a client is accepted again */
+    bool out_of_fds;      /* we cannot accept now, and have reported it */
     const char *instance; /* borrowed */
 };
 
@@ -96,7 +96,7 @@ static void refuse_length(struct refusal *refusal, const struct server_route *ro
                    route->bound != NULL ? route->bound : "", route->bound != NULL ? ")" : "");
 }
 
-/* 429, not 503: that would tell the platform to destroy this container. */
+/* Not 503, which would tell the platform to destroy this container. */
 static void refuse_room(struct refusal *refusal, const struct server_route *route)
 {
     if (route != NULL && route->n_no_room != NULL)
@@ -112,8 +112,8 @@ static void refuse_method(struct refusal *refusal, const char *methods)
     (void)snprintf(refusal->text, sizeof(refusal->text), "This path takes %s only.", methods);
 }
 
-/* The path's route; NULL: none. refusal: why the request cannot go to its handler, as when there is
- * none; status 0: it can. */
+/* Returns the path's route; NULL: there is none. refusal: why no handler gets the request; status
+ * 0: one does. */
 static const struct server_route *judge(const struct server *server, h2o_iovec_t path,
                                         h2o_iovec_t method, struct refusal *refusal)
 {
@@ -127,8 +127,8 @@ static const struct server_route *judge(const struct server *server, h2o_iovec_t
     return route;
 }
 
-/* A small body that is refused anyway is read and dropped, so that the connection can go on:
- * on_req() answers. */
+/* A request that will be refused but has a small body is let in: the body is read and dropped, so
+ * that the connection can go on, and on_req() refuses the request. */
 static void on_admit(void *owner, const struct head *head, uint64_t n_body, bool no_room,
                      struct admission *admission)
 {
@@ -191,7 +191,7 @@ static int on_req(h2o_handler_t *handler, h2o_req_t *req)
 
 /* ---- connections ---- */
 
-/* The listener stays readable: without a pause this would spin. */
+/* The listener stays readable: without a pause the loop would spin. */
 static void pause_accepting(struct server *server, const char *why)
 {
     if (!server->out_of_fds)
@@ -333,7 +333,7 @@ void server_drain(struct server *server)
     server->listener = NULL;
     loop_timer_clear(&server->accept_again);
     /* Not h2o_context_request_shutdown(): it also winds up HTTP/2 and leaves timers behind that
-     * h2o_context_dispose() trips over. This is what HTTP/1 looks at. */
+     * h2o_context_dispose() trips over. HTTP/1 looks at this flag only. */
     server->ctx.shutdown_requested = 1;
 }
 
@@ -345,8 +345,8 @@ bool server_free(struct server **server)
         return true;
     server_drain(*server);
     connections_close(&(*server)->connections);
-    /* Connections with a request in libh2o keep the context and timers of the loop, and libh2o
-     * cannot close them. The program ends next, which does. */
+    /* While libh2o has a connection's request, the connection needs the context and the loop's
+     * timers, and libh2o cannot close it. The end of the program, which comes next, does. */
     closed = (*server)->requests.n_open == 0 && h2o_linklist_is_empty(&(*server)->ctx.http1._conns);
     if (closed) {
         h2o_context_dispose(&(*server)->ctx);

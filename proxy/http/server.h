@@ -23,8 +23,8 @@ struct server_route {
     server_handler_fn *handler;
     void *owner; /* borrowed */
     uint64_t body_max_bytes;
-    const char *bound;     /* the option that sets it, for the client's text; NULL: none */
-    const char *methods;   /* instead of POST: "GET, HEAD"; NULL: POST */
+    const char *bound;     /* the option that sets body_max_bytes, for error texts; NULL: none */
+    const char *methods;   /* that are allowed, such as "GET, HEAD"; NULL: POST */
     uint64_t *n_too_large; /* counter of bodies refused for their size; NULL: none */
     uint64_t *n_no_room;   /* ... for want of memory to hold them */
     bool tells_instance;   /* each reply has a header with server_opts.instance */
@@ -45,9 +45,10 @@ struct server_opts {
  * ERR_SYSTEM and names the address. */
 struct server *server_new(struct loop *loop, const struct server_opts *opts,
                           const struct server_route *routes, size_t n_routes, struct err *err);
-/* Free everything. false: clients keep connections open, so their state and the loop must stay. */
+/* Free everything. false: clients keep connections open. Their state is not freed, and the loop
+ * must stay. */
 bool server_free(struct server **server);
-/* 0: a Unix socket. */
+/* The TCP port; 0: a Unix socket. */
 uint16_t server_port(const struct server *server);
 
 /* From now on close each connection after its reply, unless the client has sent another request. */
@@ -58,5 +59,5 @@ void server_drain(struct server *server);
 unsigned server_n_open(const struct server *server);
 /* Drop clients that have read hardly any of their reply for this many ms. */
 void server_drop_slow(struct server *server, uint64_t ms);
-/* For what is counted of them. */
+/* The server's connections, to read their counters. */
 const struct connections *server_connections(const struct server *server);

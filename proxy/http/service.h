@@ -32,7 +32,7 @@ struct request;
 struct run_observer {
     /* The pool has the job. */
     void (*begun)(struct run_observer *observer, struct request *request, struct job *job);
-    /* It is done, and not replied yet. */
+    /* The job is done, and its reply has not been sent yet. */
     void (*ended)(struct run_observer *observer, struct request *request, const struct job *job);
 };
 
@@ -45,15 +45,15 @@ struct service_opts {
     struct pool_opts pool;
     struct build_opts build;
     struct actionloop actionloop;
-    const struct runtime *fallback; /* what plain source text is */
+    const struct runtime *fallback; /* the runtime of plain source text */
     char *const *environ;           /* the container's environment, for the action */
     /* What the action's processes may do. */
     const struct privileges *privileges;
-    /* Where an image made for Apache's skeleton has its program and expects published ones; the
-     * store's folder when writable. NULL: not such an image. */
+    /* The folder in which an image made for Apache's skeleton has its program and expects published
+     * ones. If it is writable, it is the store's folder, too. NULL: not such an image. */
     const char *skeleton_dir;
     uint64_t run_ms;             /* limit of one activation */
-    bool no_deadlines;           /* ... and no request may ask for less */
+    bool no_deadlines;           /* a request's own deadline is ignored */
     int64_t margin_ms;           /* a late activation is abandoned this long before its deadline */
     uint64_t init_ms;            /* limit of one /init, and of one start of a worker */
     enum answers answers;        /* for runtimes whose manifest says "auto" */
@@ -64,11 +64,11 @@ struct service_opts {
     const struct passed *passed; /* headers that the action sees */
     bool any;                    /* arguments and results may be any JSON value */
     bool one_at_a_time;   /* refuse a /run while another runs, as Apache's Node runtime does */
-    bool renames_log;     /* a command: the log's reader is the action's author */
-    bool logs_init_error; /* whatever the manifest says (OW_LOG_INIT_ERROR) */
+    bool renames_log;     /* for a command: the log shows the user's own file names */
+    bool logs_init_error; /* log errors of /init, whatever the manifest says (OW_LOG_INIT_ERROR) */
 };
 
-#define NO_LIMIT_MS (UINT64_C(30) * 86400000) /* of a debugger's session */
+#define NO_LIMIT_MS (UINT64_C(30) * 86400000) /* stands for no limit, as for a debugger */
 
 struct service {
     struct loop *loop; /* borrowed */
@@ -77,21 +77,21 @@ struct service {
     struct output *out;  /* our own stdout, borrowed */
     struct output *err;  /* ... stderr */
     struct pool *pool;   /* the action; NULL before a successful /init */
-    unsigned
-        version; /* number of its folder; 0: there is no action, or it has no folder in the store */
+    /* Number of the action's folder; 0: there is no action, or it has no folder in the store. */
+    unsigned version;
     struct list retired;        /* retired versions: http/versions.c */
     struct pool *default_pool;  /* serves while `pool` is NULL; NULL: not started yet */
-    struct prewarmed prewarmed; /* of the fallback runtime, while there is no action */
-    struct init *init;          /* the one in progress, NULL: none */
+    struct prewarmed prewarmed; /* waiting launcher of the fallback runtime, if any */
+    struct init *init;          /* the /init in progress; NULL: none */
     struct user_names names;    /* names for the action's files in a command's log; else unused */
     struct gate gate;           /* holds requests while a preloaded action starts */
     const char *cannot_start;   /* why the preloaded action failed for good; NULL: it did not */
     bool is_preloaded;          /* the action that serves came with the image, not by /init */
-    struct held held;           /* bytes of bodies and answers */
+    struct held held;           /* bytes of bodies and answers in memory */
     struct run_tally runs;      /* what was counted of POST /run */
     struct tally workers;       /* ... of the action's processes */
     struct run_observer *observer; /* borrowed; NULL: none */
-    bool leaving;                  /* SIGTERM came: it serves on, and is no longer ready */
+    bool leaving;                  /* SIGTERM came: we still serve, but /readyz fails */
     bool draining;                 /* ... and --drain-delay is over: no new activations */
 };
 

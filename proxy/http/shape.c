@@ -19,7 +19,7 @@
 
 /* ---- status, headers and body from the action's result ---- */
 
-/* A header must not contain a line end: an action's caller could add headers of its own. */
+/* A header must not contain a line end: with one, the action's caller could add headers. */
 static bool is_header_value(const char *text, size_t n)
 {
     for (size_t i = 0; i < n; i++)
@@ -33,7 +33,7 @@ static bool name_is(const struct buf *name, const char *text)
     return buf_len(name) == strlen(text) && strncasecmp(buf_at(name), text, strlen(text)) == 0;
 }
 
-/* A string, unescaped; any other value as it is written. */
+/* Add a string unescaped, any other value as compact JSON. */
 static void add_text(struct buf *out, struct json_slice value)
 {
     if (value.kind == JSON_STRING)
@@ -42,7 +42,7 @@ static void add_text(struct buf *out, struct json_slice value)
         json_compact(out, value);
 }
 
-/* What the action's headers contain that we would add otherwise. */
+/* Headers that the action gave itself, and that we add otherwise. */
 struct found {
     struct buf type; /* empty: none was given */
     bool has_origin;
@@ -50,7 +50,7 @@ struct found {
     bool has_headers;
 };
 
-/* What the server writes itself: the message's framing, and its date. */
+/* Whether the server writes this header itself: the reply's framing and date. */
 static bool is_servers(const struct buf *name)
 {
     static const char *const names[] = {
@@ -86,7 +86,7 @@ static void add_line(struct request *request, struct found *found, struct json_s
     }
 }
 
-/* A list, as of cookies, is a line for each of its items. */
+/* A list, such as cookies, becomes one header line for each item. */
 static void add_header(struct request *request, struct found *found, struct json_slice key,
                        struct json_slice value)
 {
@@ -101,7 +101,7 @@ static void add_header(struct request *request, struct found *found, struct json
         add_line(request, found, key, item);
 }
 
-/* The request headers that the browser asks for, else the default of such actions. */
+/* Allow the request headers that the browser asks for, else the default of web actions. */
 static void allow_headers(struct request *request)
 {
     struct request_text name, value;
@@ -130,7 +130,7 @@ static int status_of(struct json_slice value)
     return (int)strtol(digits, NULL, 10);
 }
 
-/* The result without the members that set status, headers and body. */
+/* Add the result as the body, without the members that set status and headers. */
 static void add_rest(struct buf *out, struct json_slice result)
 {
     struct json_slice key, value;
@@ -152,7 +152,7 @@ static bool is_image(const struct buf *type)
     return buf_len(type) >= 5 && memcmp(buf_at(type), "image", 5) == 0;
 }
 
-/* The text of a string, base64-decoded for an image; any other document as it is written. */
+/* Add the text of a string, base64-decoded for an image; any other document as it is written. */
 static void add_content(struct buf *out, struct json_slice content, bool is_base64)
 {
     auto_buf struct buf text = {0};
@@ -230,7 +230,7 @@ void shape_reply(struct request *request, struct json_slice result)
     n = buf_len(&out);
     if (status == 200 && n == 0)
         status = 204;
-    request_reply(request, status, out.bytes, n); /* the block's start: nothing was consumed */
+    request_reply(request, status, out.bytes, n); /* out.bytes is the text: nothing was dropped */
 }
 
 /* ---- a reply in parts ---- */

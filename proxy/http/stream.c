@@ -36,7 +36,7 @@ static struct request_text trim(const char *text, size_t n)
     return (struct request_text){text, n};
 }
 
-/* The text up to `stop`; cuts both off. */
+/* Cut the text up to `stop` off `rest`, and `stop` as well. */
 static struct request_text cut(struct request_text *rest, char stop)
 {
     const char *end = memchr(rest->text, stop, rest->n);
@@ -54,7 +54,7 @@ static bool equals(struct request_text text, const char *word)
     return text.n == strlen(word) && strncasecmp(text.text, word, text.n) == 0;
 }
 
-/* "q=0", "q=0.000": not wanted. */
+/* "q=0" and "q=0.000" say that the type is not wanted. */
 static bool is_zero(struct request_text parameter)
 {
     if (parameter.n < 3 || strncasecmp(parameter.text, "q=", 2) != 0)
@@ -97,12 +97,12 @@ void stream_refuse(struct request *request, enum stream_kind kind, int status, s
     size_t n = buf_len(bytes);
 
     request_set_type(request, kinds[kind].type, strlen(kinds[kind].type));
-    /* Nothing was dropped from its front. */
+    /* Nothing was dropped from the front of bytes. */
     request_reply(request, status, TAKE(bytes->bytes), n);
 }
 
 const struct part_form *stream_form(enum stream_kind kind)
 {
-    assert(kind != STREAM_NONE && kind < ARRAY_LEN(kinds)); /* no STREAM_SHAPED */
+    assert(kind != STREAM_NONE && kind < ARRAY_LEN(kinds)); /* not STREAM_SHAPED */
     return kinds[kind].form;
 }

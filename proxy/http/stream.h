@@ -17,13 +17,13 @@ enum stream_kind {
     STREAM_SHAPED, /* as the action's first part describes it */
 };
 
-/* The first of the two types that the client accepts. */
+/* The first kind, events or lines, that the header `accept` names; STREAM_NONE: neither. */
 enum stream_kind stream_asked(const struct request *request);
 
-/* Begin the reply. false: it was refused. */
+/* Begin the reply. false: there was no room, and the request was refused. */
 bool stream_begin(struct request *request, enum stream_kind kind, int status);
 
 /* Reply with an error in one piece; bytes: taken over. */
 void stream_refuse(struct request *request, enum stream_kind kind, int status, struct buf *bytes);
-/* How its parts and its end look. */
+/* The format of the parts and the end. kind: events or lines. */
 const struct part_form *stream_form(enum stream_kind kind);

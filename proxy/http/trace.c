@@ -33,7 +33,7 @@ static bool is_hex(char c)
     return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
 }
 
-/* As text of JSON without any escape. */
+/* Whether the value can stand in a JSON string without any escape. */
 static bool is_printable(const struct request_text *value, char lowest, size_t max)
 {
     for (size_t i = 0; i < value->n; i++)
@@ -103,7 +103,8 @@ size_t trace_members(const struct trace *trace, struct json_slice object, char *
     bool has_parent = json_member(object, members[TRACEPARENT], &value);
 
     for (size_t i = 0; i < TRACE_N_HEADERS; i++) {
-        /* A state belongs to its parent: do not add ours to the body's own parent. */
+        /* A state belongs to its parent: do not add the client's to a parent that the body
+         * brings. */
         if (trace->values[i].text == NULL || (has_parent && i != REQUEST_ID) ||
             json_member(object, members[i], &value))
             continue;

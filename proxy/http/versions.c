@@ -29,7 +29,7 @@ static void on_deleted(struct loop_child *child, int wait_status)
     prewarm_begin(service);
 }
 
-/* Its processes are gone: delete its folder in a child process. */
+/* The version has ended: delete its folder in a child process. */
 static void drop(struct retired *retired)
 {
     struct service *service = retired->service;
@@ -44,7 +44,7 @@ static void drop(struct retired *retired)
     }
     if (pid > 0)
         loop_child_watch(service->loop, &retired->child, pid, on_deleted);
-    else /* no folder, or no process available: then it stays and only costs disk space */
+    else /* no folder, or no process available: then the folder stays and only costs disk space */
         on_deleted(&retired->child, -1);
 }
 

@@ -1,15 +1,15 @@
 #pragma once
 
 /*
- * versions - which published version of the action serves, and those on their way out.
+ * versions - which published version of the action serves, and which are on their way out.
  *
  *     published ──► serves ──► retired: works off what it runs ──► its folder is deleted ──► gone
  *                                            ▲
  *     failed to start ───────────────────────┘
  *
- * A version that is replaced hands what waits over to the one that serves, at the head and in
- * order, also what comes back to it later because a worker died. Each goes when it runs nothing any
- * more; more than VERSIONS_RETIRED_MAX of them are too many, and the oldest is killed.
+ * A version that is replaced hands its waiting activations to the head of the serving version's
+ * queue, in order; later also those that come back to it because a worker died. It goes when it
+ * runs nothing any more. If more than VERSIONS_RETIRED_MAX are left, the oldest is killed.
  */
 
 #include <stdbool.h>
@@ -25,13 +25,12 @@ struct service;
 void versions_init(struct service *service);
 
 /* Let this version serve from now on, replacing the current one. pool: taken over; has a ready
- * worker. number: of its folder. */
+ * worker. number: of the version's folder. */
 void versions_publish(struct service *service, struct pool *pool, unsigned number);
 /* Discard a version that failed. pool: taken over; NULL: none. number 0: it has no folder. */
 void versions_discard(struct service *service, struct pool *pool, unsigned number);
 
-/* The process id of the worker, of any version, under whose name output was added to one of our
- * streams; 0: none. */
+/* The process id of the worker, of any version, whose owner in output_add() this is; 0: none. */
 pid_t versions_writer(const struct service *service, const void *owner);
 /* Number of unanswered activations in all versions. */
 unsigned versions_n_jobs(const struct service *service);
