@@ -11,27 +11,29 @@
 struct err;
 struct runtimes;
 
-/* Texts are borrowed from the environment; NULL: not set. */
+/* Texts are borrowed from the environment; NULL: not set, or empty. */
 struct actionloop {
-    bool on; /* an ActionLoop image: one of the variables is set, or our name is "proxy" */
-    const char *compiler;      /* OW_COMPILER: compiles everything that is no program */
-    const char *execution_env; /* OW_EXECUTION_ENV: what exec.env must say */
+    /* an ActionLoop image: OW_COMPILER, OW_EXECUTION_ENV or OW_WAIT_FOR_ACK is set, even if empty,
+     * or our name is "proxy" */
+    bool on;
+    const char *compiler;      /* OW_COMPILER: compiles everything that is not a program */
+    const char *execution_env; /* OW_EXECUTION_ENV: what the file exec.env must contain */
     const char *save_jar;      /* OW_SAVE_JAR: the name under which a jar is kept unexpanded */
     bool wait_for_ack;         /* OW_WAIT_FOR_ACK: actions must report ready */
 };
 
-/* Read the environment and add what actions and compilers expect there. program: argv[0]. debug:
- * actions are told where to trace. 0, or -1: ERR_REQUEST. */
+/* Read the environment and set the variables that actions and compilers expect. program: argv[0].
+ * debug: set OW_DEBUG, the file for the traces of actions. 0, or -1: ERR_REQUEST. */
 int actionloop_read(struct actionloop *actionloop, const char *program, bool debug,
                     struct err *err);
 
-/* The runtime for programs, unless a manifest describes one. */
+/* Add the runtime "native", for programs, unless a manifest has described it. */
 void actionloop_add_native(struct runtimes *runtimes);
-/* Add the runtime ACTIONLOOP_RUNTIME, in which `compiler` builds everything that is no program. */
+/* Add the runtime ACTIONLOOP_RUNTIME: `compiler` builds everything that is not a program. */
 void actionloop_add_compiler(struct runtimes *runtimes, const char *compiler);
 #define ACTIONLOOP_RUNTIME "actionloop"
 
-/* Whether the folder was built for this image. 0, or -1 (ERR_ACTION). said: for the log, what was
- * found instead, or ""; always NUL-terminated. */
+/* Check by its exec.env that folder `bin` was built for this image. 0, or -1 (ERR_ACTION). said:
+ * gets a text for the log if exec.env names another image, else ""; always NUL-terminated. */
 int actionloop_check_built(const struct actionloop *actionloop, const char *bin, char *said,
                            size_t size, struct err *err);

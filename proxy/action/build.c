@@ -62,7 +62,7 @@ static int give_folder(const struct build *build, const char *dir, struct err *e
     return 0;
 }
 
-/* ---- looks into folders: with the action's rights, as all that is in them is the action's ---- */
+/* ---- looking into folders: with the action's rights, as their contents are the action's ---- */
 
 /* Whether the compiler has produced something: an `exec`, which is made executable, or one of the
  * runtime's entries. */
@@ -84,8 +84,8 @@ static bool is_built(const struct build *build)
     return false;
 }
 
-/* Whether the folder holds a program already, by its first bytes: modes say little about
- * sources. */
+/* Whether the folder already holds a program, judged by the first bytes of `exec`: a source file
+ * may be marked executable, too. */
 static bool holds_program(const char *dir)
 {
     auto_free char *path = xasprintf("%s/" PROGRAM, dir);
@@ -127,7 +127,7 @@ static void on_compiled(struct compile *compile)
     build->done(build);
 }
 
-/* The action's environment, our working folder, and the arguments of ActionLoop's compilers.
+/* Give the compiler the action's environment, our working folder, and ActionLoop's arguments.
  * Folders are given as absolute paths: compilers make them absolute anyway, and a path built into
  * their output must stay valid. */
 static void prepare_spec(struct build *build, const char *bin)
@@ -194,7 +194,7 @@ static bool must_compile(const struct build *build)
     return must;
 }
 
-/* 1: done; 0: a compiler is running. */
+/* The steps after staging. 1: done; 0: a compiler is running; -1: failed. */
 static int go_on(struct build *build, struct err *err)
 {
     const struct build_opts *opts = build->opts;
@@ -245,7 +245,7 @@ int build_start(struct build *build, struct loop *loop, uint64_t deadline_at_ms,
     build->loop = loop;
     build->deadline_at_ms = deadline_at_ms;
     set_dir(build, "src");
-    /* Owned by the action, so that it may write beside its code. */
+    /* The action's user owns the folder, so that the action may write beside its code. */
     if (give_folder(build, build->dir, err) < 0)
         return -1;
     stage->dir = build->dir;

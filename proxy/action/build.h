@@ -5,8 +5,8 @@
  *
  *     stage into N/src ─► choose the runtime ─► rename to N/bin, or compile into N/bin
  *
- * All under one deadline. A build that failed leaves N behind for its owner to delete: the folder
- * may be wanted for a look.
+ * All steps share one deadline. A build that failed leaves folder N behind for the build's owner to
+ * delete, or to keep for inspection.
  */
 
 #include <stdbool.h>
@@ -24,13 +24,13 @@
 struct build;
 typedef void build_done_fn(struct build *build);
 
-/* Given for the program's life; borrowed. */
+/* Set once, when the proxy starts. All pointers are borrowed. */
 struct build_opts {
     struct unpack_limits unpack;
     struct store *store;
     const struct runtimes *runtimes;
-    const struct runtime *fallback;      /* the runtime of plain source; may be NULL */
-    const struct privileges *privileges; /* user that unpacks and compiles */
+    const struct runtime *fallback;      /* takes plain source, among others; not NULL */
+    const struct privileges *privileges; /* the user who unpacks and compiles */
     char *const *environ;                /* the container's environment, for compilers */
     const char *save_jar; /* the name under which a jar is kept unexpanded; NULL: never */
 };
@@ -39,17 +39,17 @@ struct build {
     /* set by the owner before build_start() */
     const struct build_opts *opts; /* borrowed */
     struct envelope *envelope;     /* borrowed; its code is freed once it is on disk */
-    const struct runtime *source;  /* the runtime of plain source; may be NULL */
+    const struct runtime *source;  /* the runtime of plain source; NULL: opts->fallback */
     build_done_fn *done;           /* called once from the loop, never from inside build_start() */
 
     /* how it ended */
     bool failed;
     struct err err;    /* when failed */
     struct buf why;    /* on failure: a compiler's message for the client, word for word; or "" */
-    bool tells_client; /* ... also where reasons go to the log */
+    bool tells_client; /* the client gets `why` even where reasons go to the log only */
     unsigned version;  /* 0: there is no folder yet */
-    const struct runtime *runtime; /* NULL until it is known */
-    char *dir;                     /* owned; N/src, then N/bin */
+    const struct runtime *runtime; /* the one that takes the code; NULL until it is known */
+    char *dir;                     /* owned; the path of N/src, then of N/bin */
     struct buf said; /* for the log: notes about the archive, and the compiler's messages */
 
     /* the steps */
@@ -59,12 +59,12 @@ struct build {
     struct compile compile;
 };
 
-/* Before each start: a build is used once. */
+/* Call before each start; a build is used once. */
 void build_init(struct build *build);
-/* 0 and `done` later, or -1 with err: ERR_SYSTEM. deadline_at_ms: loop time. */
+/* 0, and `done` is called later; or -1: ERR_SYSTEM. deadline_at_ms: loop time. */
 int build_start(struct build *build, struct loop *loop, uint64_t deadline_at_ms, struct err *err);
-/* Instead of staging: the contents of this folder (owned from now on) are ready for this
- * runtime. */
+/* Instead of build_start(): use `dir` (the string is owned from now on), a folder that `runtime`
+ * can launch as it is. `done` is not called. */
 void build_in_place(struct build *build, char *dir, const struct runtime *runtime);
 /* Kills what is still running and frees everything; `done` will not be called. May be called
  * repeatedly. */

@@ -84,7 +84,7 @@ static uint64_t limit_of(const struct compile *compile, enum privileges_limit wh
     return privileges != NULL ? privileges->limits[which] : 0;
 }
 
-/* Two bounds apply to what it may write; the lower one holds. */
+/* Two bounds limit a file that the compiler writes; the lower one holds. */
 static void judge_file_size(const struct compile *compile, struct err *err)
 {
     uint64_t limit = limit_of(compile, LIMIT_FSIZE);
@@ -95,7 +95,7 @@ static void judge_file_size(const struct compile *compile, struct err *err)
                   by_limit ? "--rlimit-fsize" : "--unpack-max-bytes");
 }
 
-/* Why it failed. Check the deadline first: it made us send the signal. */
+/* Decide whether it failed, and why. Check the deadline first: past it, the signal was ours. */
 static void judge(struct compile *compile)
 {
     const struct helper *helper = &compile->helper;

@@ -2,11 +2,11 @@
 
 /*
  * compile - run a compiler once on an action's sources, in its own process group, under a deadline,
- * keeping its output up to a bound. It works on untrusted code, so it runs with the action's user
- * and limits.
+ * keeping its output up to a bound. The compiler works on untrusted code, so it runs with the
+ * action's user and limits.
  *
- * When the compiler is the program of an ActionLoop image, a single byte of output is a failure:
- * some report faults and still exit with 0 (openwhisk-contract 2.5).
+ * For the compiler of an ActionLoop image (OW_COMPILER) a single byte of output is a failure: some
+ * of these compilers report errors and still exit with 0 (openwhisk-contract 2.5).
  */
 
 #include <stdbool.h>
@@ -18,7 +18,7 @@
 #include "base/exec_spec.h"
 #include "base/loop.h"
 
-/* Compiler output kept; the reply carries it, and the platform cuts it at 1 MB. */
+/* Bytes of compiler output kept. The reply carries them, and the platform cuts a reply at 1 MB. */
 #define COMPILE_SAID_MAX_BYTES (128u << 10)
 
 /* The exit status by which a compiler says that its output is for the client, not only for the
@@ -31,7 +31,7 @@ typedef void compile_done_fn(struct compile *compile);
 struct compile {
     /* what to do: set by the owner before compile_start() */
     struct exec_spec spec;   /* argv, env, cwd (NULL: ours), privileges; owned from then on */
-    uint64_t file_max_bytes; /* largest file that it may write */
+    uint64_t file_max_bytes; /* largest file that the compiler may write */
     bool must_be_silent;     /* any output is a failure */
     compile_done_fn *done;   /* called once from the loop, never from inside compile_start() */
 
@@ -39,7 +39,7 @@ struct compile {
     bool failed;
     struct err err; /* on failure: ERR_CODE, or ERR_LIMIT when time ran out; one line */
 
-    struct helper helper; /* `said`: its stdout and stderr as they came */
+    struct helper helper; /* `said`: the compiler's stdout and stderr, in the order they came */
 };
 
 /* Call before each start; a compile is used once. */
@@ -52,6 +52,6 @@ int compile_start(struct compile *compile, struct loop *loop, uint64_t deadline_
  * repeatedly. */
 void compile_cancel(struct compile *compile);
 
-/* After a failure: append to `out` the text for the code's author, as far as possible the
- * compiler's own words. */
+/* After a failure: append to `out` a text for the author of the code, in the compiler's own words
+ * as far as possible. */
 void compile_explain(const struct compile *compile, struct buf *out);

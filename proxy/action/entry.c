@@ -33,7 +33,7 @@ static bool is_dotdot(const char *part, size_t n)
 
 char *entry_inside(const char *name)
 {
-    auto_free char *out = xmalloc(strlen(name) + 2); /* it grows for "" only, which is refused */
+    auto_free char *out = xmalloc(strlen(name) + 2); /* longer only for "", which is refused */
     size_t len = 0;
     const char *part;
     size_t n;

@@ -7,21 +7,22 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* Normalise "a/./b/../c" to "a/c"; "." for the folder itself. NULL: it leads outside. Caller
- * frees. */
+/* Normalise "a/./b/../c" to "a/c"; "." is the folder itself. NULL: the name is empty or leads
+ * outside. Caller frees. */
 char *entry_inside(const char *name);
 /*
- * Whether a symbolic link `name` stays inside. ".." counts from the link's own folder and may only
- * come first: after a name it would go up from wherever that name, perhaps a link, leads.
+ * Whether a symbolic link `name` to `target` stays inside. A ".." in the target is relative to the
+ * link's own folder and may only come first: after a name it would go up from wherever that name
+ * leads, which may be a link itself.
  */
 bool entry_link_is_inside(const char *name, const char *target);
-/* The target of a link that leads outside, relative to the target folder of the archive. NULL: only
- * the disk could tell, as ".." follows a name. Caller frees. */
+/* The target of a link that leads outside, as a path from the folder to unpack into. NULL: it leads
+ * inside, or only the disk could tell, as ".." follows a name. Caller frees. */
 char *entry_link_outside(const char *name, const char *target);
 /* Whether entry `name` is `folder` or lies in it. Both normalised by entry_inside(). */
 bool entry_is_below(const char *name, const char *folder);
-/* Whether a zip is complete and has no entries. */
+/* Whether this is a complete zip that has no entries. */
 bool entry_zip_is_empty(const void *zip, size_t n);
-/* The name in the local header of a zip, byte for byte. at: offset of the header. NULL: there is
- * none, or it contains a NUL. Caller frees. */
+/* The name in a local header of a zip, byte for byte. at: offset of the header. NULL: there is no
+ * header, the name contains a NUL, or an extra field has it in UTF-8. Caller frees. */
 char *entry_zip_name(const void *zip, size_t n, size_t at);

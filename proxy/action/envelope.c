@@ -12,13 +12,13 @@
 #include "base/util.h"
 
 /*
- * The code is by far the largest part of a body: 64 MB at the platform's limits. It is copied once,
- * unescaped on the way, and base64 is decoded within that copy.
+ * The code is by far the largest part of a body: 64 MB at the platform's limits. It is unescaped
+ * into one block, and base64 is decoded within that block.
  */
 
 #define ENV_MAX_VARIABLES 1024 /* the platform sends ~20 */
-#define FILE_NAME_MAX     258  /* a name of 255 bytes with quotes; escapes make it longer */
-#define ENV_NAME_SAID     64   /* bytes of a name that an error repeats */
+#define FILE_NAME_MAX     258  /* as JSON: 255 bytes and quotes; escapes make it longer */
+#define ENV_NAME_SAID     64   /* most bytes of a name that an error text repeats */
 #define ELF_HEADER_BYTES  52   /* size of the 32-bit header; a shorter file cannot be a program */
 #define TAR_MAGIC_AT      257  /* POSIX.1-1988 ustar; GNU tar writes the same five letters */
 #define HEAD_BYTES        384  /* decoded bytes needed for every magic, tar's included */
@@ -106,7 +106,7 @@ static bool is_blank(char c)
     return c == ' ' || (c >= '\t' && c <= '\r');
 }
 
-/* Whether a string of a checked body is all blanks, in any spelling. */
+/* Whether a string of a checked body holds only blanks, escaped or not. */
 static bool is_blank_text(struct json_slice slice)
 {
     char unescaped[16];
@@ -134,7 +134,7 @@ static bool is_blank_text(struct json_slice slice)
     return true;
 }
 
-/* Whether to base64-decode the bytes from..to. -1: declared as base64, but invalid. */
+/* Whether to base64-decode the bytes from..to. -1: `binary` says base64, but it is invalid. */
 static int must_decode(const char *code, size_t from, size_t to, bool binary, struct err *err)
 {
     struct base64_text checked;
@@ -166,7 +166,7 @@ static int read_code(struct envelope *envelope, struct json_slice slice, bool bi
         from++;
     if (from == to) {
         envelope->code_len = 0;
-        return 0; /* kind: CODE_SOURCE, which is 0 */
+        return 0; /* the kind stays CODE_SOURCE, which is 0 */
     }
     decode = must_decode(envelope->code, from, to, binary, err);
     if (decode < 0)
@@ -221,7 +221,8 @@ static void read_file(struct envelope *envelope, struct json_slice slice)
         envelope->file = TAKE(name);
 }
 
-/* The text of a value as stored in a variable, NUL-terminated. out: room for value.n + 1 bytes. */
+/* Write the text of a variable with this value, NUL-terminated, and return its length. out: room
+ * for value.n + 1 bytes. */
 static size_t put_value(struct json_slice value, char *out)
 {
     auto_buf struct buf compact = {0};
@@ -268,9 +269,9 @@ static char *make_variable(struct json_slice key, struct json_slice value, size_
     return TAKE(variable);
 }
 
-/* A variable's name and index in the vector. */
+/* The name of a variable, and its index in envelope->env. */
 struct name {
-    const char *text; /* its variable's, borrowed */
+    const char *text; /* borrowed: the start of the variable's NAME=value */
     size_t n;
     size_t at;
 };
@@ -290,7 +291,7 @@ static int compare_names(const void *a, const void *b)
     return left->at < right->at ? -1 : 1;
 }
 
-/* Of equal names the last value wins, at the position of the first. */
+/* If a name is repeated, its last value wins and takes the place of the first. */
 static void drop_repeated(char **env, struct name *names, size_t n)
 {
     size_t first = 0, n_kept = 0;
@@ -320,8 +321,8 @@ static int read_env(struct envelope *envelope, struct json_slice object, struct 
     auto_free struct name *names = NULL;
     size_t at = 0, n = 0;
 
-    /* Count first: the vector is then allocated once, and nothing is built for a body with too
-     * many. */
+    /* Count first: then envelope->env is allocated once, and nothing is built for a body with too
+     * many variables. */
     while (json_next_member(object, &at, &key, &value)) {
         if (++n > ENV_MAX_VARIABLES)
             return err_set(err, ERR_REQUEST, 0,
@@ -365,7 +366,7 @@ static const struct {
     [FIELD_MAIN] = {"main", JSON_STRING, "a string"},
     [FIELD_BINARY] = {"binary", JSON_TRUE, "true or false"},
     [FIELD_ENV] = {"env", JSON_OBJECT, "an object"},
-    [FIELD_FILE] = {"file", JSON_BAD, ""}, /* our own member: bin/init.sh names its FILE */
+    [FIELD_FILE] = {"file", JSON_BAD, ""}, /* our own: bin/init.sh sends the name of its FILE */
 };
 
 static int wrong_type(struct err *err, const char *what, const char *type)
@@ -399,7 +400,7 @@ static int find_fields(struct json_slice value, struct json_slice found[N_FIELDS
     return 0;
 }
 
-/* The member "value" of a checked body. JSON_NULL: there is none. */
+/* Find the member "value" of a checked body. Kind JSON_NULL: there is none. */
 static int find_value(struct json_slice body, struct json_slice *value, struct err *err)
 {
     value->kind = JSON_NULL;
@@ -447,7 +448,7 @@ int envelope_fill(struct envelope *envelope, const struct envelope_parts *parts,
     if (parts->env.kind == JSON_OBJECT && read_env(envelope, parts->env, err) < 0)
         return -1;
     read_file(envelope, parts->file);
-    /* Last: in a block, it overwrites the others. */
+    /* Last: code that is decoded in `block` overwrites the other fields. */
     return read_code(envelope, parts->code, parts->binary.kind == JSON_TRUE, err);
 }
 

@@ -3,7 +3,7 @@
 /*
  * envelope - decode the body of an /init: JSON in; code, its kind, main and environment out.
  *
- * Pure: no file, process or clock.
+ * Pure: uses no file, process or clock.
  */
 
 #include <stdbool.h>
@@ -13,7 +13,7 @@
 
 struct err;
 
-/* The kind of code, by its first bytes once decoded; `binary` in the body says little. */
+/* The kind of code, judged by its first bytes after decoding, not by `binary` in the body. */
 enum code_kind {
     CODE_SOURCE, /* text, or anything that nothing else matches */
     CODE_ELF,
@@ -21,7 +21,7 @@ enum code_kind {
     CODE_ZIP,
     CODE_TAR,
     CODE_TARGZ,
-    CODE_PACKED, /* another binary format; unpacking refuses it */
+    CODE_PACKED, /* a packed format that we do not support; unpacking refuses it */
 };
 
 /* All members owned. */
@@ -31,11 +31,11 @@ struct envelope {
     enum code_kind kind;
     char *main;       /* "main" when the body names none */
     char *file;       /* the user's name for the file; NULL: unknown */
-    bool takes_empty; /* for envelope_read(): see envelope_find() */
+    bool takes_empty; /* an option of envelope_read(): see envelope_find() */
     char **env;       /* NAME=value of the body's env, NULL-terminated, in order; NULL when none */
 };
 
-/* The fields of an /init body, still as JSON; borrowed from it. JSON_BAD: missing or null. */
+/* The fields of an /init body, still as JSON; borrowed from the body. JSON_BAD: missing or null. */
 struct envelope_parts {
     struct json_slice code;
     struct json_slice main;
@@ -52,20 +52,21 @@ struct envelope_parts {
 int envelope_find(struct envelope_parts *parts, const char *body, size_t n, bool takes_empty,
                   struct err *err);
 /*
- * Decode what was found. 0, or -1: ERR_REQUEST (bad base64, a variable that can be none). envelope:
- * zeroed by the caller; envelope_done() afterwards always.
- * block: the allocation that holds the body; it is taken over, and the code is decoded in it. NULL:
- * the body is left as it is.
+ * Decode the fields that envelope_find() found. 0, or -1: ERR_REQUEST (bad base64, an invalid main
+ * or variable). envelope: zeroed by the caller; release with envelope_done() in both cases.
+ * block: the allocated block that holds the body; it is taken over, and the code is decoded in it.
+ * NULL: the body is not changed.
  */
 int envelope_fill(struct envelope *envelope, const struct envelope_parts *parts, char *block,
                   struct err *err);
-/* Both. envelope: zeroed but for `takes_empty`; envelope_done() afterwards always. */
+/* envelope_find(), then envelope_fill() without a block. envelope: zeroed but for `takes_empty`;
+ * release with envelope_done() in both cases. */
 int envelope_read(struct envelope *envelope, const char *body, size_t n, struct err *err);
 void envelope_done(struct envelope *envelope);
 
 enum code_kind code_sniff(const char *code, size_t n);
-/* The packer of an unsupported package, "bzip2"; NULL: none that we know. */
+/* What packed the code, for formats that are not supported: "bzip2". NULL: none that we know. */
 const char *code_packed_by(const char *code, size_t n);
-/* Whether it may be source text: classes and assemblies are not, whatever their names. */
+/* Whether this may be source text: Java classes and assemblies are not, whatever their names. */
 bool code_is_text(const char *code, size_t n);
 const char *code_kind_name(enum code_kind kind);

@@ -6,7 +6,7 @@
 #include "base/buf.h"
 #include "base/util.h"
 
-/* Text that marks such a frame and occurs in no other line. */
+/* Each text marks a frame of a launcher or an interpreter, and occurs in no other line. */
 static const char *const marks[] = {
     "node:internal/",   "\nNode.js v",           "\tat whiskloop.", "\tat java.base/",
     "   at Whiskloop.", "   at System.Runtime.", "\t[C]: in ",
@@ -34,7 +34,7 @@ void frames_put_users(const char *text, size_t n, const char *launchers, struct 
 {
     size_t before = buf_len(out);
     char *folder = launchers != NULL ? xasprintf("%s/", launchers) : NULL;
-    bool in_python = false; /* after a Python frame, whose source line follows, indented */
+    bool in_python = false; /* after a dropped Python frame: its source line follows, indented */
 
     for (size_t at = 0; at < n;) {
         const char *end = memchr(text + at + 1, '\n', n - at - 1);

@@ -9,6 +9,6 @@
 
 struct buf;
 
-/* Append text[0 .. n) to out, less the lines that are frames in files below `launchers` (a folder,
- * absolute; NULL: unknown) or of an interpreter's own code. A text of such lines alone is kept. */
+/* Append text[0 .. n) to out without the frames of an interpreter's own code, or of files below
+ * `launchers` (an absolute folder; NULL: unknown). A text with no other lines is appended whole. */
 void frames_put_users(const char *text, size_t n, const char *launchers, struct buf *out);

@@ -60,7 +60,7 @@ const void *gunzip_first(const struct gunzip *gunzip, size_t *n)
     return gunzip->n_out <= sizeof(gunzip->block) ? gunzip->block : NULL;
 }
 
-/* At the end of a member: look for another. */
+/* At the end of a gzip member: see if another follows. */
 static void go_on(struct gunzip *gunzip)
 {
     const z_stream *stream = &gunzip->stream;

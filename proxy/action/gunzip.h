@@ -3,8 +3,8 @@
 /*
  * gunzip - decompress a gzip block by block.
  *
- * Only one layer, and names and comments in headers are not stored: libarchive's own reader looks
- * for further layers inside, and holds a header in memory however long it is.
+ * One layer only, and names and comments in headers are skipped: libarchive's own reader would look
+ * for further layers inside, and hold a header in memory however long it is.
  */
 
 #include <stdbool.h>
@@ -19,10 +19,11 @@ bool gunzip_is(const void *bytes, size_t n);
 struct gunzip *gunzip_new(const void *bytes, size_t n);
 void gunzip_free(struct gunzip **gunzip);
 
-/* Returns the number of bytes at *block, valid until the next call. 0: the end; -1: damaged.
- * Concatenated members are one stream, and trailing garbage is ignored, as by gzip -d. */
+/* Put the next unpacked bytes at *block, valid until the next call. Returns their number; 0: the
+ * end; -1: damaged. Concatenated members are one stream, and trailing garbage is ignored, as by
+ * gzip -d. */
 ssize_t gunzip_next(struct gunzip *gunzip, const void **block);
-/* Why it is damaged. */
+/* Why gunzip_next() returned -1. */
 const char *gunzip_fault(const struct gunzip *gunzip);
 /* Bytes handed out so far. */
 uint64_t gunzip_n_out(const struct gunzip *gunzip);

@@ -1,6 +1,6 @@
 /*
- * Facts, then step: pipe data, the child's exit and the deadline are recorded; helper_step() alone
- * decides, once the child is gone.
+ * Handlers record facts (output, the child's exit, the deadline); helper_step() alone decides what
+ * they mean, and calls `done` once the child is gone.
  */
 
 #include "action/helper.h"
@@ -18,7 +18,7 @@
 
 #define READ_BYTES     16384
 #define READS_PER_TURN 16 /* a child that writes faster than we read must not stall the loop */
-#define READS_AT_END   64 /* more than the largest pipe holds */
+#define READS_AT_END   64 /* 1 MiB, the largest pipe by default (fs.pipe-max-size) */
 
 static void on_late(struct loop_timer *timer);
 
@@ -60,7 +60,7 @@ static void take_said(struct helper *helper, unsigned n_reads)
         if (n < 0 && errno == EAGAIN)
             return;
         if (n <= 0) {
-            loop_watch_close(&helper->pipe); /* else it would be readable in each turn */
+            loop_watch_close(&helper->pipe); /* else the loop would report it in each turn */
             return;
         }
         n_kept = (size_t)n < room ? (size_t)n : room;
@@ -69,7 +69,7 @@ static void take_said(struct helper *helper, unsigned n_reads)
     }
 }
 
-/* What was said stays: the owner reads it. */
+/* Release all but `said`, which the owner has yet to read. */
 static void release(struct helper *helper)
 {
     loop_timer_clear(&helper->late);

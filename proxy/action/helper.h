@@ -4,7 +4,7 @@
  * helper - a forked child process with one task: its own process group, a pipe for its output, a
  * deadline. The outcome is recorded here; the owner is told once, after the child has been reaped.
  *
- * The end of the pipe is not awaited: a daemon left by the child could hold it open.
+ * We do not wait for the end of the pipe: a daemon left by the child could hold it open.
  */
 
 #include <stdbool.h>
@@ -17,8 +17,8 @@
 struct err;
 struct helper;
 
-/* The task; runs in the child and ends with _exit(). pipe: to the proxy, closed on exec; parent:
- * the proxy's pid. */
+/* The task; runs in the child and ends with _exit(). pipe: for output to the proxy, close-on-exec;
+ * parent: the proxy's pid. */
 typedef void helper_run_fn(struct helper *helper, int pipe, pid_t parent);
 typedef void helper_done_fn(struct helper *helper);
 
@@ -29,7 +29,7 @@ struct helper {
     /* how it went */
     size_t said_max_bytes;
     struct buf said;     /* the first said_max_bytes of its output */
-    uint64_t n_unsaid;   /* bytes that came beyond those */
+    uint64_t n_unsaid;   /* bytes of output beyond `said`, not kept */
     uint64_t allowed_ms; /* from the start to the deadline */
     bool overdue;        /* the deadline passed and the group was killed */
     bool exited;
@@ -37,17 +37,17 @@ struct helper {
 
     /* the child */
     struct loop *loop; /* borrowed */
-    unsigned mark;     /* base/kin.h */
+    unsigned mark;     /* of the child and its descendants: base/kin.h */
     struct loop_child child;
     struct loop_watch pipe;
     struct loop_timer late;
 };
 
-/* Call before each start; a helper process is used once. */
+/* Call before each start; a helper is used once. */
 void helper_init(struct helper *helper, helper_run_fn *run, helper_done_fn *done,
                  size_t said_max_bytes);
 /* 0, and `done` is called later; or -1 with err (ERR_SYSTEM): no process or pipe available. what:
- * for the error text, "compile". deadline_at_ms: loop time. */
+ * a verb for the error text, such as "compile". deadline_at_ms: loop time. */
 int helper_start(struct helper *helper, struct loop *loop, uint64_t deadline_at_ms,
                  const char *what, struct err *err);
 /* Kills what is still running and frees everything; `done` will not be called. May be called

@@ -1,6 +1,6 @@
 /*
- * The table `fields` drives the reading of a manifest: each field's form and destination. Every
- * error is found when the proxy starts, so nothing is left to fail when an action is launched.
+ * The table `fields` has the form and the destination of each field of a manifest. Every error in
+ * one is found when the proxy starts, not when an action is launched.
  */
 
 #include "action/manifest.h"
@@ -17,7 +17,7 @@
 #include "base/err.h"
 #include "base/util.h"
 
-#define MANIFEST_MAX_BYTES 65536 /* ours have 200 */
+#define MANIFEST_MAX_BYTES 65536 /* ours have less than 1,000 */
 
 /* ---- placeholders ---- */
 
@@ -110,7 +110,7 @@ static const struct field {
     const char *name;
     enum field_form form;
     bool required;
-    size_t at; /* where in struct runtime */
+    size_t at; /* offset in struct runtime */
 } fields[] = {
     {"name", FIELD_FILE, true, offsetof(struct runtime, name)},
     {"entry", FIELD_FILES, true, offsetof(struct runtime, entry)},
@@ -162,7 +162,7 @@ static bool item_is_good(const char *text, enum field_form form)
     return form == FIELD_FILES ? is_bare_name(text) : placeholders_known(text);
 }
 
-/* argv[0] may not be empty; entries are bare names and so never are. */
+/* An empty argv[0] is refused here; entries, as bare names, cannot be empty. */
 static bool read_list(const json_t *value, enum field_form form, char ***out)
 {
     size_t n = json_array_size(value); /* 0 unless it is an array */

@@ -14,15 +14,15 @@ struct err;
 struct runtime {
     char *name;
     char *dir;            /* absolute folder of the manifest */
-    char **entry;         /* names that identify an archive; "*.x": any name that ends in .x */
+    char **entry;         /* names that identify its archives; "*.x": any name that ends in .x */
     char *source;         /* file name for plain source text; NULL: takes none */
     char **launch;        /* argv template: {runtime} {libexec} {action} {main} {entry} */
     char **prelaunch;     /* argv of a launcher that waits for its action; NULL: it cannot */
     char **compile;       /* argv template of a compiler; NULL: the code is run as it is */
-    char *compile_if;     /* file of an archive that is needed to compile it; NULL: none is */
-    char *compile_unless; /* file or folder of an archive that must not be there; NULL: none */
-    char **in_place_env;  /* NAME=value for actions in the user's own folder; NULL: none */
-    char **script;        /* texts with #! that are source, action/script.h; NULL: none */
+    char *compile_if;     /* file without which an archive is not compiled; NULL: none */
+    char *compile_unless; /* file or folder with which an archive is not compiled; NULL: none */
+    char **in_place_env;  /* NAME=value for actions served in the user's own folder; NULL: none */
+    char **script;        /* patterns for source with a #! line, action/script.h; NULL: none */
     char *init_reply;     /* reply to a successful /init; NULL: {"ok":true} */
     char *shortfall;      /* "needs": what to install when launch[0] is missing; NULL: nothing */
     char *stub;           /* folder in `dir` with the default action; NULL: none */
@@ -32,11 +32,11 @@ struct runtime {
     bool reports_ready;   /* "ready" */
     bool forks;           /* "forks": the prewarmed launcher can fork workers */
     bool logs_init_error; /* "log_init_error" */
-    bool entry_executable; /* "entry_executable": the entry must carry an execute bit */
+    bool entry_executable; /* "entry_executable": the entry must be executable */
     bool builds_all;       /* compiles every folder without a program; never set by a manifest */
-    bool takes_programs;   /* "programs": as fallback it takes executables instead of native */
+    bool takes_programs;   /* "programs": as the fallback, takes executables instead of native */
     bool only_named;       /* "only_named": used only when it is the fallback */
-    bool any_archive;  /* "any_archive": as fallback it takes archives without any known entry */
+    bool any_archive;  /* "any_archive": as the fallback, takes archives without a known entry */
     bool shares_ring;  /* "ring": descriptor 4 is shared memory for answers, base/ring.h */
     bool wants_object; /* "wants_object": other arguments are refused before the action runs */
 };
@@ -47,11 +47,11 @@ enum placeholder {
     PLACEHOLDER_ACTION,
     PLACEHOLDER_MAIN,
     PLACEHOLDER_ENTRY,
-    N_PLACEHOLDERS, /* also: of the form, but unknown */
+    N_PLACEHOLDERS, /* also stands for an unknown placeholder */
 };
 
-/* Fill a runtime whose dir is set. 0, or -1: ERR_SYSTEM (cannot read), ERR_REQUEST (names file and
- * field); it may be half-filled then, so call manifest_done() in any case. */
+/* Fill a runtime whose `dir` is set. 0, or -1: ERR_SYSTEM (cannot read), ERR_REQUEST (err names
+ * file and field); the runtime may be half-filled then, so call manifest_done() in any case. */
 int manifest_read(const char *path, struct runtime *runtime, struct err *err);
 /* Frees all members and leaves zeroes. */
 void manifest_done(struct runtime *runtime);

@@ -58,11 +58,11 @@ static int take_file(struct preloaded *preloaded, const struct preloaded_opts *o
         if (got < 0 && errno != EINTR)
             return cannot_read(preloaded, path, err);
         if (got == 0)
-            break; /* it has shrunk meanwhile */
+            break; /* the file has shrunk meanwhile */
         n += got > 0 ? (size_t)got : 0;
     }
     envelope->code_len = n;
-    /* A file with this ending is source, even with a #! line. */
+    /* A file with an ending of the fallback's sources is source, even with a #! line. */
     envelope->kind =
         runtime_has_ending_of(opts->fallback, path) ? CODE_SOURCE : code_sniff(envelope->code, n);
     envelope->file = xstrdup(strrchr(path, '/') != NULL ? strrchr(path, '/') + 1 : path);
@@ -101,7 +101,7 @@ static char *only_file(const char *dir)
     return n == 1 && stat(found, &st) == 0 && S_ISREG(st.st_mode) ? TAKE(found) : NULL;
 }
 
-/* Code to be compiled is packed as an archive: nothing may appear in the user's own folder. */
+/* Pack a folder with code to compile as an archive: the user's own folder must not change. */
 static int pack_folder(struct preloaded *preloaded, const struct preloaded_opts *opts,
                        const char *dir, struct err *err)
 {
@@ -119,7 +119,7 @@ static int pack_folder(struct preloaded *preloaded, const struct preloaded_opts 
                        preloaded->origin, dir, why.text);
     (void)lseek(fd, 0, SEEK_SET);
     result = buf_read_all(&code, fd, opts->bytes_max, -1);
-    envelope->code = code.bytes; /* the block's start: nothing was consumed */
+    envelope->code = code.bytes; /* the start of the allocated block: nothing was dropped */
     envelope->code_len = buf_len(&code);
     envelope->kind = CODE_ZIP;
     if (result < 0)
@@ -144,7 +144,7 @@ static int take_folder(struct preloaded *preloaded, const struct preloaded_opts 
         return cannot_read(preloaded, path, err);
     preloaded->runtime = runtimes_for_folder(opts->runtimes, opts->fallback, dir, &none);
     if (preloaded->runtime != NULL && runtime_always_compiles(preloaded->runtime)) {
-        preloaded->runtime = NULL; /* as of any archive, what is in it decides */
+        preloaded->runtime = NULL; /* as for any archive, its contents decide */
         return pack_folder(preloaded, opts, dir, err);
     }
     if (preloaded->runtime != NULL) {
@@ -188,7 +188,7 @@ static int take_own_folder(struct preloaded *preloaded, const struct preloaded_o
     return 1;
 }
 
-/* As if sent by an /init: base64, magic bytes and all. */
+/* Treat the variable's text as if an /init had sent it: base64, magic bytes and all. */
 static int take_variable(struct preloaded *preloaded, const char *code, struct err *err)
 {
     const char *binary = env_text("__OW_ACTION_BINARY");

@@ -18,16 +18,16 @@ struct err;
 struct runtime;
 struct runtimes;
 
-#define PRELOADED_FOLDER "/action" /* what --action is unless it is set */
+#define PRELOADED_FOLDER "/action" /* the default of --action */
 
 struct preloaded_opts {
-    const char *command;   /* the command that names the file; NULL: none */
+    const char *command;   /* the command that was given the file, "invoke"; NULL: none */
     const char *path;      /* --action; for a command, its FILE, and nothing else is searched */
-    const char *main;      /* --main; "": as the other variables say */
+    const char *main;      /* --main; "": OW_AUTOINIT_MAIN or __OW_ACTION_MAIN, else "main" */
     char *const *env;      /* NAME=value for the action; NULL: none */
     uint64_t bytes_max;    /* limit for a file, or for the archive of a folder to be compiled */
-    bool folder_is_theirs; /* PRELOADED_FOLDER holds no action: an ActionLoop image */
-    bool runtime_is_named; /* --runtime is set: it takes files with unknown endings */
+    bool folder_is_theirs; /* PRELOADED_FOLDER holds no action: an image for another proxy */
+    bool runtime_is_named; /* --runtime is set: that runtime takes files with unknown endings */
     const struct runtimes *runtimes;
     const struct runtime *fallback;
 };
@@ -35,13 +35,13 @@ struct preloaded_opts {
 struct preloaded {
     struct envelope envelope;      /* owned; code == NULL: nothing to stage */
     char *dir;                     /* owned; a folder to serve in place, absolute; NULL: none */
-    const struct runtime *runtime; /* of `dir` or of the source text; NULL: decided by the code */
+    const struct runtime *runtime; /* of `dir` or of the source text; NULL: the code will tell */
     const char *origin; /* what named it, for error texts: "--action", "OW_AUTOINIT", ... */
-    bool may_fail;      /* on failure wait for an /init, as OW_AUTOINIT's own proxy does */
-    char *wanted;       /* owned; the folder has no action: what it would need. NULL: else */
+    bool may_fail;      /* on failure wait for an /init, as the Go proxy with OW_AUTOINIT does */
+    char *wanted;       /* owned; what a folder without an action would need to have; else NULL */
 };
 
-/* 1: found, preloaded filled; 0: there is none; -1: err says what is wrong with it. preloaded:
- * zeroed by the caller, preloaded_done() afterwards always. Reads files: before the loop. */
+/* 1: found, preloaded filled; 0: there is no action; -1: err says what is wrong with it. preloaded:
+ * zeroed by the caller; release with preloaded_done() in all cases. Blocks while it reads files. */
 int preloaded_find(struct preloaded *preloaded, const struct preloaded_opts *opts, struct err *err);
 void preloaded_done(struct preloaded *preloaded);

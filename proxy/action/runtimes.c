@@ -14,7 +14,7 @@
 
 #define MANIFEST_NAME     "runtime.json"
 #define NATIVE_NAME       "native"
-#define ANY_NAME          '*'  /* first character of an entry that is a suffix */
+#define ANY_NAME          '*'  /* first character of an entry that is a suffix: "*.x" */
 #define MAC_PREFIX        "._" /* prefix of the files that macOS writes beside others */
 #define NATIVE_HEAD_BYTES 64   /* enough for code_sniff() to recognise an executable */
 #define OWN_SETTINGS      "WHISKLOOP_"
@@ -146,8 +146,8 @@ static const char *ending_of(const char *path)
     return dot != NULL && dot > name && dot[1] != '\0' ? dot : NULL;
 }
 
-/* The suffix of an entry that has the stem of `source`, as index.mjs has that of index.js. NULL: it
- * has another stem. */
+/* The suffix of `entry` if its stem is that of the runtime's `source`, as with index.mjs and
+ * index.js. NULL: its stem is another. */
 static const char *variant_ending(const struct runtime *runtime, const char *entry)
 {
     const char *ending = ending_of(runtime->source);
@@ -183,7 +183,7 @@ bool runtime_has_ending_of(const struct runtime *runtime, const char *path)
     return stored != NULL && strcmp(stored, ending) == 0;
 }
 
-/* ".c, .cs, ..." of all runtimes. */
+/* Append the endings of all runtimes' sources, ".c, .cs, ...", and a NUL. */
 static void list_endings(const struct runtimes *runtimes, struct buf *out)
 {
     for (size_t i = 0; i < runtimes->n; i++) {
@@ -222,8 +222,8 @@ const struct runtime *runtimes_for_source(const struct runtimes *runtimes,
 
 /*
  * Whether an entry is executable: by its mode, or by its first bytes, as archives made by DOS or by
- * Python's zipfile carry no modes; it gets 0755 then. Never follow a link: its target may be a
- * program of the system.
+ * Python's zipfile carry no modes. If so, its mode becomes 0755. Never change the target of a link:
+ * it may be a program of the system.
  */
 static bool take_executable(int dir, const char *name, const struct stat *st)
 {
@@ -239,11 +239,11 @@ static bool take_executable(int dir, const char *name, const struct stat *st)
     kind = n > 0 ? code_sniff(head, (size_t)n) : CODE_SOURCE;
     executable = executable || kind == CODE_ELF || kind == CODE_SCRIPT;
     if (executable && (st->st_mode & 0777) != 0755)
-        (void)fchmod(fd, 0755); /* fails only where the file is not ours; the start will tell */
+        (void)fchmod(fd, 0755); /* fails only for a file that is not ours; the start will show it */
     return executable;
 }
 
-/* Whether a file of the folder ends in `end`. Looks at as many files as an archive may hold. */
+/* Whether the folder has a file whose name ends in `end`. Ignores the "._" files of macOS. */
 static bool has_ending(int dir, const char *end)
 {
     int fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC); /* closed with the stream */
@@ -322,7 +322,8 @@ static void say_entries(struct buf *out, const struct runtime *runtime, bool fir
     buf_add_text(out, ")");
 }
 
-/* Runtimes in the order in which they are tried for a folder: native, fallback, the rest. */
+/* Put the runtimes into the order in which they are tried for a folder: native and fallback (which
+ * is first if it takes programs), then the rest. Returns their number. */
 static size_t candidates(const struct runtimes *runtimes, const struct runtime *fallback,
                          const struct runtime **out)
 {
@@ -388,9 +389,9 @@ const struct runtime *runtimes_for_folder(const struct runtimes *runtimes,
 /* ---- launching ---- */
 
 /*
- * Everything but the proxy's own settings, which are not the action's business. Other proxies pass
- * on only __OW_*, and their users complain about a missing PATH or HOME (runtime-go issues 97, 118,
- * 137).
+ * Copy everything but the proxy's own settings, which are not the action's business. Other proxies
+ * pass on only __OW_*, and their users complain about a missing PATH or HOME (runtime-go issues 97,
+ * 118, 137).
  */
 static void copy_base_env(char *const *base_env, char ***env)
 {
@@ -407,7 +408,7 @@ static void copy_base_env(char *const *base_env, char ***env)
         strv_setenv(env, "PATH", EXEC_SPEC_DEFAULT_PATH);
 }
 
-/* Values are kept whole behind the first "=": test_runtimes values_with_equals_signs_stay_whole. */
+/* All after the first "=" is the value: test_runtimes values_with_equals_signs_stay_whole. */
 static void overlay_env(char *const *init_env, char ***env)
 {
     for (; init_env != NULL && *init_env != NULL; init_env++) {
@@ -438,7 +439,7 @@ void runtime_exec_spec(const struct runtime *runtime, const char *dir, const cha
         strv_push(&spec->argv, manifest_expand(*arg, values));
     copy_base_env(base_env, &spec->env);
     overlay_env(init_env, &spec->env);
-    /* Our launchers always report ready. Programs are asked through the environment, if at all:
+    /* Our launchers always report ready. For programs, base_env decides whether they are asked to:
      * action/actionloop.c. */
     if (runtime->answers != ANSWERS_AUTO)
         strv_setenv(&spec->env, "__OW_WAIT_FOR_ACK", "1");

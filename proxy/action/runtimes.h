@@ -20,50 +20,50 @@ struct runtimes {
 };
 
 /* Read every DIR/NAME/runtime.json. 0, or -1: ERR_SYSTEM (no such folder), ERR_REQUEST (a manifest
- * is wrong: names file and field). An unknown field is an error: it is a misspelt one. */
+ * is wrong; the text names file and field). An unknown field is an error: it is a misspelt one. */
 int runtimes_load(struct runtimes *runtimes, const char *dir, struct err *err);
 void runtimes_done(struct runtimes *runtimes);
-/* Add a runtime without a manifest; takes its members over. Invalidates pointers to other
- * runtimes. */
+/* Add a runtime, taking its members over. Pointers to those added before become invalid. */
 void runtimes_add(struct runtimes *runtimes, const struct runtime *runtime);
-/* The value of {libexec}: the folder of the launchers built with the proxy. */
+/* Set the value of {libexec}: the folder of the launchers built with the proxy. */
 void runtimes_set_libexec(struct runtimes *runtimes, const char *dir);
 /* NULL when there is none of that name. */
 const struct runtime *runtimes_find(const struct runtimes *runtimes, const char *name);
 
-/* The file name for source text: `source`, or the entry with the same stem and the file's ending
- * (index.mjs). file: NULL: unknown. */
+/* The file name under which source text is staged: the runtime's `source` (index.js), or its entry
+ * of the same stem with the ending of `file` (index.mjs). file: the user's name; NULL: unknown. */
 const char *runtime_source_name(const struct runtime *runtime, const char *file);
-/* The file name under which code of this kind is staged. *runtime: the one that takes it (native
- * for ELF and scripts, or a `fallback` that takes programs; `fallback` for source). Both NULL: an
- * archive to be unpacked, or code that no runtime takes. fallback may be NULL. */
+/* The file name under which code of this kind is staged. *runtime: set to the runtime that takes
+ * it: `fallback` for source; for ELF and scripts native, or a `fallback` that takes programs. Both
+ * NULL: an archive to be unpacked, or code that no runtime takes. fallback may be NULL. */
 const char *runtimes_file_name(const struct runtimes *runtimes, const struct runtime *fallback,
                                enum code_kind kind, const struct runtime **runtime);
 
 /* Whether a file name has one of the runtime's source endings. */
 bool runtime_has_ending_of(const struct runtime *runtime, const char *path);
-/* The runtime for a source file by its name's ending: the fallback if it uses this ending or the
- * name has none; else another that uses it, except those used only when named. NULL: none; err is
- * ERR_REQUEST and lists the known endings. */
+/* The runtime for a source file, by the ending of its name: the fallback if it uses this ending or
+ * builds everything, or if the name has no ending; else another that uses the ending and is not
+ * `only_named`. NULL: none; err is ERR_REQUEST and lists the known endings. */
 const struct runtime *runtimes_for_source(const struct runtimes *runtimes,
                                           const struct runtime *fallback, const char *path,
                                           struct err *err);
 
-/* Whether each action of this runtime is compiled, whatever is in it. */
+/* Whether every action of this runtime is compiled, whatever it holds. */
 bool runtime_always_compiles(const struct runtime *runtime);
-/* Whether the action in `dir` is: always, or for a file in it ("compile_if", "compile_unless"). */
+/* Whether this runtime compiles the action in `dir`: always, or if "compile_if" and
+ * "compile_unless" say so. */
 bool runtime_compiles(const struct runtime *runtime, const char *dir);
 
 /* Append what a folder must have to be an action: "__main__.py (python) or an executable exec
  * (native)". */
 void runtimes_add_entries(const struct runtimes *runtimes, const struct runtime *fallback,
                           struct buf *out);
-/* The runtime for an unpacked archive in `dir`: native for an executable `exec`, then `fallback`
- * (the other way round when that takes programs), then the others by name, except those used only
- * when named. NULL: err is ERR_CODE and names what was looked for: "Zip file does not include
- * __main__.py (python) or an executable exec (native)". An entry that must be executable also
- * counts when it begins with ELF or #!, since many zips carry no modes; it gets mode 0755 then.
- * fallback: one of `runtimes`, or NULL. */
+/* The runtime for an unpacked archive in `dir`, the first of these that finds an entry of its own:
+ * native (an executable `exec`), `fallback`, the others by name, unless `only_named`. A fallback
+ * that takes programs comes before native. NULL: err is ERR_SYSTEM, or ERR_CODE and names what was
+ * looked for: "Zip file does not include __main__.py (python) or an executable exec (native)". An
+ * entry that must be executable also counts when it begins with ELF or #!, since many zips carry no
+ * modes; it then gets mode 0755. fallback: one of `runtimes`, or NULL. */
 const struct runtime *runtimes_for_folder(const struct runtimes *runtimes,
                                           const struct runtime *fallback, const char *dir,
                                           struct err *err);
@@ -71,7 +71,7 @@ const struct runtime *runtimes_for_folder(const struct runtimes *runtimes,
 /*
  * Fill a zeroed exec spec for the action in folder `dir`: argv from the template, cwd = dir, env =
  * base_env (the proxy's environment, NAME=value) overlaid with init_env; both borrowed. Asks for a
- * ready line (__OW_WAIT_FOR_ACK=1) unless answers are "auto", whose base_env asks.
+ * ready line (__OW_WAIT_FOR_ACK=1), but for answers "auto" leaves that to base_env.
  */
 void runtime_exec_spec(const struct runtime *runtime, const char *dir, const char *main,
                        char *const *base_env, char *const *init_env, struct exec_spec *spec);

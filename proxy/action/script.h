@@ -10,10 +10,11 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* The manifest's field "script": extended regular expressions, {main} stands for the name. */
+/* The manifest's field "script": extended regular expressions in which {main} stands for the
+ * main function's name. */
 enum script_pattern {
-    SCRIPT_INTERPRETER, /* of the first line: the language's interpreters */
-    SCRIPT_SOURCE,      /* defines the main function */
+    SCRIPT_INTERPRETER, /* matches a first line that names an interpreter of the language */
+    SCRIPT_SOURCE,      /* matches text that defines the main function */
     SCRIPT_PROGRAM,     /* matches text that reads lines, which makes it a program */
     N_SCRIPT_PATTERNS,
 };

@@ -1,6 +1,7 @@
 /*
- * The child is a plain fork running libarchive: a separate program would have to be found, started
- * and handed the code. It costs the loop about 2 ms per 100 MB held, once per /init.
+ * The child is a plain fork that runs libarchive: a separate program would have to be found,
+ * started and handed the code. The fork blocks the loop for about 2 ms per 100 MB of the proxy's
+ * memory, once per /init.
  */
 
 #include "action/stage.h"
@@ -28,7 +29,7 @@ static void on_direct(struct loop_post *post);
 
 /* ---- the work: in the child, except for small files ---- */
 
-/* The actual work; the only part that blocks. */
+/* Write or unpack the code: the only part that blocks. */
 static int do_work(const struct stage *stage, struct buf *said, struct err *err)
 {
     if (stage->name != NULL)
@@ -38,7 +39,7 @@ static int do_work(const struct stage *stage, struct buf *said, struct err *err)
     return unpack_archive(stage->dir, stage->code, stage->code_len, &stage->limits, said, err);
 }
 
-/* Limit the child's memory to ours, plus what an honest archive needs. */
+/* Limit the child's memory to what it inherits from us, plus what an honest archive needs. */
 static void limit_memory(const struct stage *stage)
 {
     uint64_t held = usage_own_virtual_bytes();
@@ -64,7 +65,7 @@ static _Noreturn void child_run(struct helper *helper, int report, pid_t parent)
     child_prepare(CHILD_REPORT_FD + 1);
     (void)signal(SIGXFSZ, SIG_IGN); /* the write fails with EFBIG instead, which is reported */
     if ((stage->name != NULL || stage->jar_name != NULL) && file_max < stage->code_len)
-        file_max = stage->code_len; /* bounded by the request, not by what archives may hold */
+        file_max = stage->code_len; /* bounded as a request, not as an archive */
     child_limit(RLIMIT_CORE, 0);
     child_limit(RLIMIT_FSIZE, file_max);
     child_limit(RLIMIT_CPU, helper->allowed_ms / 1000 + 1);
@@ -126,7 +127,7 @@ static bool take_report(struct stage *stage)
     return true;
 }
 
-/* Why it failed. Check the deadline first: it made us send the signal. */
+/* Set stage->err after a failure. Check the deadline first: past it, the signal was ours. */
 static void explain(struct stage *stage)
 {
     int status = stage->helper.wait_status;

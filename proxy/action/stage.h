@@ -3,10 +3,10 @@
 /*
  * stage - put an action's code into a version folder, in a child process, under a deadline.
  *
- * Writing and unpacking block, so a forked child does them and the loop is told of its end. Only a
- * small file is written at once: that takes less time than a fork. The child keeps no descriptor of
- * ours but its report pipe, dies with us, has its own limits, and runs as the action's user: an
- * archive is unpacked with no more rights than its code will have.
+ * Writing and unpacking block, so a forked child does them, and the loop is told when it ends. Only
+ * a small file is written by the proxy itself: that takes less time than a fork. The child keeps no
+ * descriptor of ours but its report pipe, dies with us, has its own limits, and runs as the
+ * action's user: an archive is unpacked with no more rights than its code will have.
  */
 
 #include <stdbool.h>
@@ -29,21 +29,21 @@ struct stage {
     const char *jar_name; /* write a zip with a Java manifest to this file; NULL: unpack it */
     const void *code;
     size_t code_len;
-    size_t direct_max_bytes; /* a file up to this size is written at once; 0: always by a child */
+    size_t direct_max_bytes; /* up to this size, a file is written without a child */
     struct unpack_limits limits;
     const struct privileges *privileges; /* user who writes and so owns the files; NULL: ours */
     stage_done_fn *done; /* called once from the loop, never from inside stage_start() */
 
     /* how it ended */
     bool failed;
-    struct buf said; /* owned: log lines on what was left out */
+    struct buf said; /* owned: log lines about entries left out */
     struct err err;  /* when failed: ERR_CODE, ERR_LIMIT (bounds and time) or ERR_SYSTEM */
 
     struct helper helper;
-    struct loop_post direct; /* the end of a small file's write, when there is no child */
+    struct loop_post direct; /* calls `done` for a file written without a child */
 };
 
-/* Before each start: a stage is used once. */
+/* Call before each start; a stage is used once. */
 void stage_init(struct stage *stage);
 /* 0, and `done` is called later; or -1 with err: no process or pipe available. deadline_at_ms: loop
  * time. */

@@ -27,17 +27,17 @@
 
 #define STORE_NUMBER_MAX   999999999U /* nine digits: fits an unsigned and is never reached */
 #define STORE_STAGE_TRIES  100 /* numbers that another proxy in the same base may have taken */
-#define REMOVE_MAX_S       120 /* for a child; 100,000 files take 10 s */
+#define REMOVE_MAX_S       120 /* longest time for a child; 100,000 files take 10 s */
 #define TEMPORARY_NAME     "whiskloop-"
 #define TEMPORARY_RANDOM   "XXXXXX"
 #define TEMPORARY_TRIES    10
 #define LOCK_NAME          ".lock"
-#define LEFT_MAX           100 /* folders of dead proxies removed per start */
+#define LEFT_MAX           100 /* most folders of dead proxies that one start removes */
 #define REMOVE_FOLDER_NAME ".remove-%u"
 
 /* ---- removing a tree ---- */
 
-/* until_ns: on loop_clock_ns(); 0: never. */
+/* Whether loop_clock_ns() has reached until_ns; 0: it never does. */
 static bool is_over(uint64_t until_ns)
 {
     return until_ns != 0 && loop_clock_ns() >= until_ns;
@@ -78,8 +78,8 @@ static bool flatten(int root, const char *name, unsigned *n_tried, uint64_t unti
 
         if (is_self_or_parent(item->d_name) || unlinkat(fd, item->d_name, 0) == 0)
             continue;
-        /* Moving a folder rewrites its "..", so it must be writable itself. A name that is taken
-         * fails here and gets another number in the next round. */
+        /* Moving a folder rewrites its "..", so it must be writable itself. If the new name is
+         * taken, the rename fails, and the next round tries another number. */
         (void)fchmodat(fd, item->d_name, 0700, AT_SYMLINK_NOFOLLOW);
         (void)snprintf(moved, sizeof(moved), REMOVE_FOLDER_NAME, ++*n_tried);
         if (renameat(fd, item->d_name, root, moved) == 0)
@@ -90,8 +90,8 @@ static bool flatten(int root, const char *name, unsigned *n_tried, uint64_t unti
 }
 
 /*
- * Works one level deep, whatever the depth of the tree: no recursion over an action's files, no
- * path that grows too long, two descriptors. Each folder is moved once.
+ * Works on one level only, however deep the tree is: no recursion over an action's files, no path
+ * that grows too long, two descriptors. Each folder is moved once.
  */
 int store_remove_tree(const char *dir, uint64_t most_ms)
 {
@@ -170,7 +170,8 @@ static const char *temporary_parent(void)
     return tmp != NULL && tmp[0] == '/' ? tmp : "/tmp";
 }
 
-/* Open the lock of a private base. -1: it is held, or there is none of ours. */
+/* Open and take the lock file of a private folder. -1: another process holds it, or there is no
+ * such file of our user. */
 static int take_lock(const char *base, int flags)
 {
     auto_free char *path = xasprintf("%s/" LOCK_NAME, base);
@@ -184,8 +185,8 @@ static int take_lock(const char *base, int flags)
 }
 
 /*
- * We hold its lock for our lifetime. Another proxy that cleans up may take the lock just before we
- * do and remove the folder: then try again.
+ * We hold the folder's lock as long as we live. Another proxy that cleans up may take the lock just
+ * before we do and remove the folder: then try again.
  */
 static char *make_temporary(int *lock, struct err *err)
 {
@@ -216,7 +217,7 @@ static bool is_temporary_name(const char *name)
            strlen(name) == sizeof(TEMPORARY_NAME) + sizeof(TEMPORARY_RANDOM) - 2;
 }
 
-/* Remove folders of killed proxies: the lock is a file of our user, and nobody holds it. */
+/* Remove folders of killed proxies: those whose lock is a file of our user and held by nobody. */
 static void remove_left_behind(void)
 {
     DIR *folder = opendir(temporary_parent());
@@ -253,7 +254,7 @@ static unsigned number_of(const char *name)
     return (unsigned)number;
 }
 
-/* A number is taken by any entry of that name, folder or file: BASE/N could not be made. */
+/* Find the highest number taken. A file takes its number, too: BASE/N could not be made. */
 static int scan(struct store *store, struct err *err)
 {
     DIR *folder = opendir(store->base);
@@ -306,8 +307,8 @@ void store_none(struct store *store, const struct err *why)
 
 void store_close(struct store *store)
 {
-    /* Folders that are large, or still being filled by an escaped process, are left to a child,
-     * whose time is bounded, too. What then remains is in the temporary folder. */
+    /* A folder that is large, or still being filled by an escaped process, is left to a child,
+     * whose time is bounded, too. What the child does not remove stays below TMPDIR or /tmp. */
     if (store->temporary && store->base != NULL &&
         store_remove_tree(store->base, STORE_CLOSE_MS) == -ETIMEDOUT)
         (void)store_remove_in_child(store->base);
@@ -446,7 +447,7 @@ int store_settle(struct store *store, unsigned number, struct err *err)
         return err_set(err, ERR_SYSTEM, os, "cannot move \"%s/bin\" to \"%s\": %s", path,
                        store->base, strerror(os));
     (void)unlinkat(version, "bin", AT_REMOVEDIR);
-    (void)rmdir(path); /* unless it keeps something */
+    (void)rmdir(path); /* fails if something is kept there */
     return 0;
 }
 

@@ -10,12 +10,12 @@
 #define SIZE_DIGITS 12
 #define TYPE_AT     156
 #define HEADERS_MAX 8  /* pax, GNU's long names, a volume: no entry has more headers before it */
-#define DIGITS_MAX  10 /* of a record's length */
+#define DIGITS_MAX  10 /* most digits of a record's length */
 #define PATH        "path"
 #define LINK        "linkpath"
-#define SPARSE_PATH "GNU.sparse.name" /* the file's name, where path is a made-up one */
+#define SPARSE_PATH "GNU.sparse.name" /* the real name of a sparse file, whose "path" is made up */
 
-/* The size of what follows a header. false: it has none that can be read. */
+/* The size of the data that follow a header. false: the header's size field is unreadable. */
 static bool read_size(const unsigned char *header, size_t *size)
 {
     *size = 0;
@@ -36,7 +36,7 @@ static bool is_called(const char *name, size_t n, const char *wanted)
     return n == strlen(wanted) && memcmp(name, wanted, n) == 0;
 }
 
-/* The last record of a name counts. */
+/* Keep a record's value. The last record of a name counts. */
 static void put(char **to, const char *value, size_t n)
 {
     free(*to);

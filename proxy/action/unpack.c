@@ -1,14 +1,15 @@
 /*
- * Two checks follow one another: names and link targets are checked here before the disk is
- * touched, and libarchive's SECURE flags refuse what a name alone does not show, such as a folder
- * that an earlier entry replaced by a link.
+ * There are two checks: names and link targets are checked here before the disk is touched, and
+ * libarchive's SECURE flags refuse what a name alone does not show, such as a folder that an
+ * earlier entry replaced by a link.
  *
- * The library may read two formats and no filter: gzip is ours (action/gunzip.h). With all of its
+ * libarchive may read zip and tar only; gzip is unpacked by action/gunzip.h. With all of its
  * formats it takes source text for archives, and its streaming zip reader trusts local headers and
- * loses the modes. Its warnings are errors here: to it, a wrong checksum is only a warning.
+ * loses the modes. Its warnings, but for is_about_text(), are errors here: it only warns of a wrong
+ * checksum.
  *
- * It converts names to the locale's form of Unicode, so that two names can become one. So the names
- * in a zip, or in the pax headers of a tar, are looked up in the archive itself.
+ * libarchive converts names to the locale's form of Unicode, so that two names can become one. So
+ * the names in a zip, or in the pax headers of a tar, are looked up in the archive itself.
  */
 
 #include "action/unpack.h"
@@ -38,10 +39,10 @@
 
 #define DROPPED_MAX      100  /* bound on links left out; each name is compared with all of them */
 #define TAR_ENTRY_BYTES  4096 /* overhead of a tar per entry: header, padding, long names */
-#define TAR_ENTRIES_MORE 4096 /* slack for an archive's own end, whatever the bounds */
+#define TAR_ENTRIES_MORE 4096 /* slack for the end of the tar, however low the bounds are */
 #define HEADERS_MAX_BYTES                                                                          \
-    (4U << 20) /* kept of a gzip for one entry's names; libarchive bounds each at 1 MB */
-#define LOOK_ENTRIES_MAX 1000000    /* for unpack_has(): it stores nothing, its time is bounded */
+    (4U << 20) /* of a gzip, kept for one entry's names; libarchive bounds each name at 1 MB */
+#define LOOK_ENTRIES_MAX 1000000    /* for unpack_has(), which stores nothing: bounds its time */
 #define RATIO_FROM_BYTES (1U << 20) /* smaller output is no bomb, whatever the ratio */
 #define NAME_SHOWN       "%.160s"   /* leaves room for the reason in an error text */
 
@@ -49,18 +50,18 @@ struct unpacking {
     struct archive *in;                 /* owned */
     struct archive *disk;               /* owned */
     const struct unpack_limits *limits; /* borrowed from the caller of unpack_archive() */
-    const unsigned char *archive_bytes; /* borrowed, too */
+    const unsigned char *archive_bytes; /* borrowed from the same caller */
     size_t archive_len;
     struct gunzip *gunzip; /* owned; NULL: the archive is no gzip */
-    /* owned; blocks of a gzip: the last one, or all that the headers of the current entry are in */
+    /* owned; unpacked blocks of a gzip: the last, or all with the current entry's headers */
     struct buf headers;
-    uint64_t headers_at; /* position of its first byte in the tar */
+    uint64_t headers_at; /* position in the tar of the first byte of `headers` */
     bool in_headers;
     uint64_t bytes;   /* unpacked by earlier entries; <= bytes_max */
     uint64_t entries; /* begun so far */
     char **dropped;   /* owned: links that were left out, NULL-terminated; NULL: none */
     unsigned n_dropped;
-    struct buf *said; /* borrowed: what the log is to hear */
+    struct buf *said; /* borrowed: gets lines for the log; NULL: not wanted */
 };
 
 /* ---- failures ---- */
@@ -126,7 +127,7 @@ static int write_failed(struct unpacking *u, const char *name, struct err *err)
 
 /* ---- bounds ---- */
 
-/* Check the total including entry_bytes of the current entry. */
+/* Check the total, with entry_bytes for the current entry. */
 static int check_bytes(const struct unpacking *u, uint64_t entry_bytes, struct err *err)
 {
     const struct unpack_limits *limits = u->limits;
@@ -172,7 +173,7 @@ static bool is_program(const char *target)
            (st.st_mode & 0111) != 0;
 }
 
-/* Whether a link that leads outside dangles, as one into a folder of the packer's machine does. */
+/* Whether a link that leads outside has no target here, as when made on another machine. */
 static bool is_dangling(const char *name, const char *target)
 {
     auto_free char *path = entry_link_outside(name, target);
@@ -189,7 +190,7 @@ static bool is_dropped(const struct unpacking *u, const char *name)
     return false;
 }
 
-/* Leave out a dangling link, and report it. */
+/* Leave out a dangling link, and report it. 1, or -1: there are too many. */
 static int drop(struct unpacking *u, const char *name, const char *target, struct err *err)
 {
     auto_free char *line = NULL;
@@ -219,7 +220,7 @@ static int check_symlink(struct unpacking *u, const char *name, const char *targ
     return refuse(err, name, "is a link to the outside of the action's folder");
 }
 
-/* Normalise its target as the unpacked entry was. */
+/* Check the target of a hard link, and normalise it as the names of entries are. */
 static int check_hard_link(struct archive_entry *entry, const char *name, struct err *err)
 {
     auto_free char *target = entry_inside(archive_entry_hardlink(entry));
@@ -234,7 +235,7 @@ static int check_hard_link(struct archive_entry *entry, const char *name, struct
     return 0;
 }
 
-/* 1: left out. name: normalised by entry_inside(). */
+/* 0: write it; 1: leave it out; -1: refused. name: normalised by entry_inside(). */
 static int check_entry(struct unpacking *u, struct archive_entry *entry, const char *name,
                        struct err *err)
 {
@@ -275,7 +276,7 @@ static int copy_data(struct unpacking *u, const char *name, uint64_t *entry_byte
     }
 }
 
-/* The archive from the current entry's first header on, as much of it as is there. */
+/* The bytes of the archive from the current entry's first header on, as many as are in memory. */
 static const char *headers_of(const struct unpacking *u, size_t *n)
 {
     la_int64_t position = archive_read_header_position(u->in);
@@ -292,7 +293,7 @@ static const char *headers_of(const struct unpacking *u, size_t *n)
     return bytes + (at - from);
 }
 
-/* Give a tar's entry the names that its pax header spells. */
+/* Give an entry of a tar the names in its pax headers, byte for byte. */
 static void spell_names(const struct unpacking *u, struct archive_entry *entry)
 {
     struct tar_names names;
@@ -386,7 +387,7 @@ static bool is_about_text(const struct unpacking *u)
 
 static int unpack_all(struct unpacking *u, struct err *err)
 {
-    struct archive_entry *entry = NULL; /* the library's */
+    struct archive_entry *entry = NULL; /* owned by libarchive */
     int r;
 
     while ((r = next_entry(u, &entry)) != ARCHIVE_EOF) {
@@ -426,7 +427,7 @@ static la_ssize_t on_read(struct archive *in, void *owner, const void **block)
         archive_set_error(in, EINVAL, "%s", gunzip_fault(u->gunzip));
     else
         keep_headers(u, *block, (size_t)n);
-    /* The overhead of a tar beside file contents: headers, padding, names. */
+    /* Bound what a tar holds beside file contents: headers, padding, names. */
     if (gunzip_n_out(u->gunzip) / TAR_ENTRY_BYTES >
         limits->bytes_max / TAR_ENTRY_BYTES + limits->entries_max + TAR_ENTRIES_MORE) {
         archive_set_error(in, EFBIG, "it holds more than files and their names");
@@ -510,8 +511,8 @@ int unpack_archive(const char *dir, const void *bytes, size_t n, const struct un
     int result;
 
     assert(dir[0] == '/');
-    /* In the "C" locale libarchive returns no name for an entry beyond ASCII. Where C.UTF-8 is
-     * missing, such an entry is refused by name == NULL. */
+    /* In the "C" locale libarchive returns no name that is not ASCII. Where C.UTF-8 is missing, an
+     * entry with such a name is refused in unpack_entry(). */
     (void)setlocale(LC_CTYPE, "C.UTF-8");
     if (chdir(dir) < 0)
         return err_set(err, ERR_SYSTEM, errno, "cannot enter folder \"" NAME_SHOWN "\": %s", dir,

@@ -32,7 +32,7 @@ static bool starts_with(const char *text, size_t n, const char *start)
     return start != NULL && n >= strlen(start) && memcmp(text, start, strlen(start)) == 0;
 }
 
-/* Whether the character could continue a longer name: "__main__.pyc", "lib/main.c". */
+/* Whether the character may be part of a longer name before ours, as the "/" of "lib/main.c". */
 static bool is_of_name(char c)
 {
     return isalnum((unsigned char)c) || strchr("_-./", c) != NULL;
@@ -45,10 +45,10 @@ static bool holds(const char *text, size_t n, const char *word)
 
 void user_names_put(const struct user_names *names, const char *text, size_t n, struct buf *out)
 {
-    bool alone = true; /* a name that stands here begins here */
+    bool alone = true; /* a name found here is a whole one, not the end of a longer one */
 
     if (!holds(text, n, names->dir) && !holds(text, n, names->source)) {
-        buf_add(out, text, n); /* most of a log */
+        buf_add(out, text, n); /* true of most of a log */
         return;
     }
     for (size_t at = 0; at < n;) {

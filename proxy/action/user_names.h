@@ -11,7 +11,7 @@ struct buf;
 
 /* Zeroed: nothing is renamed. */
 struct user_names {
-    char *dir;    /* owned; the action's absolute folder, which is cut off in front of file names */
+    char *dir;    /* owned; the action's absolute folder and a slash: cut off before file names */
     char *source; /* owned; the staged name of a single file; NULL: there are several */
     char *file;   /* owned; the user's name for it; NULL: unknown */
 };
@@ -20,5 +20,5 @@ struct user_names {
 void user_names_set(struct user_names *names, const char *dir, const char *source,
                     const char *file);
 void user_names_done(struct user_names *names);
-/* Append text[0 .. n), renamed. */
+/* Append text[0 .. n) to out, with the user's own file names in it. */
 void user_names_put(const struct user_names *names, const char *text, size_t n, struct buf *out);

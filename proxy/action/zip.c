@@ -20,9 +20,9 @@
 
 #define PIECE_BYTES      65536
 #define ENTRIES_MAX      65535      /* 16 bits in the end record; more would need zip64 */
-#define BYTES_MAX        UINT32_MAX /* the same of sizes and offsets */
+#define BYTES_MAX        UINT32_MAX /* 32 bits for sizes and offsets, likewise */
 #define NAME_MAX_BYTES   PATH_MAX
-#define VERSION_MADE     0x031e /* Unix, and the version that knows its modes */
+#define VERSION_MADE     0x031e /* Unix, so that entries have its modes; format version 3.0 */
 #define VERSION_NEEDED   20     /* deflate and folders */
 #define FLAGS            0x0808 /* sizes follow the data; names are UTF-8 */
 #define METHOD_STORED    0
@@ -41,7 +41,7 @@ struct zip {
     char **folders;    /* owned; relative paths still to be visited, "" is the top */
 };
 
-/* The fields of an entry, known before and after its data. */
+/* The header fields of an entry; crc and the two sizes are known only after its data. */
 struct entry {
     const char *name; /* relative; folders end with '/' */
     mode_t mode;
@@ -139,7 +139,7 @@ static int end_entry(struct zip *zip, const struct entry *entry, struct err *err
     return write_buf(zip, &after, err);
 }
 
-/* Data in memory: a link's target, or nothing for a folder. */
+/* Add an entry with data in memory: a link's target, or nothing for a folder. */
 static int add_stored(struct zip *zip, const char *name, mode_t mode, const char *data, size_t n,
                       struct err *err)
 {
@@ -152,7 +152,7 @@ static int add_stored(struct zip *zip, const char *name, mode_t mode, const char
     return end_entry(zip, &entry, err);
 }
 
-/* Deflate the stream's input; flush: Z_FINISH with the last of it. */
+/* Deflate the stream's input; flush: Z_FINISH once all of the file is read. */
 static int deflate_out(struct zip *zip, z_stream *stream, int flush, struct entry *entry,
                        struct err *err)
 {

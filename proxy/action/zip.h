@@ -1,10 +1,10 @@
 #pragma once
 
 /*
- * zip - write a folder as a zip archive in one pass: the descriptor may be a pipe.
+ * zip - write a folder as a zip archive, in one pass, so that the descriptor may be a pipe.
  *
- * Not by libarchive: its writers pull libxml2 and ICU into the program. Output is reproducible:
- * names in order, no times.
+ * libarchive is not used: its writers pull libxml2 and ICU into the program. Output is
+ * reproducible: names in order, no times.
  */
 
 #include <stdint.h>
