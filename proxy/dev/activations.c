@@ -48,7 +48,7 @@ void activations_done(struct activations *all)
         forget(all, list_item(node, struct activation, node));
 }
 
-/* Those that run stay, whatever the bounds. */
+/* Forget the oldest that have ended, down to the bounds. Those that run stay. */
 static void make_room(struct activations *all)
 {
     struct list *node = all->all.next;
@@ -71,7 +71,7 @@ static void keep(struct buf *to, const char *text, size_t n)
         json_compact(to, json_top(text, n));
 }
 
-/* The line's parts: the value, and all else. */
+/* Keep the line's value as the argument, and its other members as the metadata. */
 static void take_line(struct activation *a, const struct job *job)
 {
     struct json_slice top = json_top(job->line, job->len);
@@ -250,7 +250,7 @@ void activation_write(const struct activation *a, struct buf *out)
     buf_add_text(out, "}");
 }
 
-/* Items or members with a comma behind each, without the last comma. */
+/* Append a list whose items each have a comma behind them, without the last comma. */
 static void add_list(struct buf *out, const struct buf *list)
 {
     if (buf_len(list) > 0)

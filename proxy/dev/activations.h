@@ -1,8 +1,8 @@
 #pragma once
 
 /*
- * activations - what is kept of each activation: argument, answer, log and figures; the last ones
- * only, within a bound on their number and bytes.
+ * activations - a history of activations: argument, answer, log and figures of each. Only the
+ * newest are kept, within bounds on their number and bytes.
  */
 
 #include <stdbool.h>
@@ -20,45 +20,44 @@ struct job;
 #define ACTIVATIONS_MAX       256         /* kept */
 #define ACTIVATIONS_MAX_BYTES (16u << 20) /* ... and their bytes */
 #define ACTIVATION_TEXT_MAX_BYTES                                                                  \
-    (256u << 10) /* of an argument, an answer, a log; a longer answer or
-                                                  argument is left out, a longer log is cut */
+    (256u << 10) /* longer arguments and answers are left out, longer logs and parts are cut */
 
 enum activation_status {
     ACTIVATION_RUNNING,
     ACTIVATION_OK,
-    ACTIVATION_ERROR, /* the function threw, or answered with "error" */
+    ACTIVATION_ERROR, /* the function threw, answered with "error" or gave no usable answer */
     ACTIVATION_TIMEOUT,
-    ACTIVATION_DIED, /* with its process */
+    ACTIVATION_DIED, /* its process ended before it answered, or none could be started */
 };
 
 struct activation {
     struct list node; /* in `all`, oldest first */
-    char id[8];       /* differs from those of this run */
-    unsigned version; /* that served when it began */
+    char id[8];       /* differs from all other ids of this run */
+    unsigned version; /* the version that served when it began */
     enum activation_status status;
     int http;            /* status of the reply; 0: none yet */
     uint64_t started_ms; /* Unix time */
     uint64_t began_us;   /* loop time */
     uint64_t duration_us;
-    uint64_t memory_bytes; /* of its process, at its end; 0: not known */
+    uint64_t memory_bytes; /* of its process when it ended; 0: not known */
     pid_t pid;             /* of its process; 0: not known, or gone */
     const struct job *job; /* borrowed while it runs, then NULL */
     size_t argument_bytes;
     size_t answer_bytes;
-    unsigned n_parts;                         /* of the answer, that have come */
-    uint64_t first_part_us;                   /* from its beginning to the first one */
-    char call[ACTIVATION_CALL_MAX_BYTES + 1]; /* how the page calls its request; "": another's */
+    unsigned n_parts;                         /* parts of the answer that have come */
+    uint64_t first_part_us;                   /* from its beginning to the first part */
+    char call[ACTIVATION_CALL_MAX_BYTES + 1]; /* the page's name for the request; "": none */
     struct buf argument;                      /* JSON; empty: too long to be kept */
-    struct buf metadata; /* members of a JSON object, each with a comma behind it */
+    struct buf metadata; /* members of a JSON object, each followed by a comma */
     struct buf answer;   /* JSON; empty: none, or too long */
     struct buf log;      /* items of a JSON array, each with a comma behind it */
     struct buf parts;    /* items of a JSON array, each with a comma behind it */
     bool log_cut;
     bool parts_cut;
-    bool is_told;     /* its beginning was, to the page */
-    bool is_shown;    /* ... on the terminal */
-    struct buf lines; /* for the terminal, held until it has ended */
-    unsigned n_log;   /* lines of it, all */
+    bool is_told;     /* the pages were told that it runs */
+    bool is_shown;    /* the terminal shows that it runs */
+    struct buf lines; /* log lines held back from the terminal, see terminal.h */
+    unsigned n_log;   /* log lines, those that were cut off included */
 };
 
 struct activations {
@@ -71,27 +70,28 @@ struct activations {
 
 void activations_init(struct activations *all);
 void activations_done(struct activations *all);
-/* A new one, for a job whose line is there still. */
+/* Add a running one, for a job that still has its line. */
 struct activation *activations_begin(struct activations *all, const struct job *job,
                                      unsigned version, uint64_t now_us);
-/* Of this job; NULL: none runs. */
+/* The running one of this job; NULL: there is none. */
 struct activation *activations_of_job(const struct activations *all, const struct job *job);
 /* The oldest that this process works on; NULL: it works on none. */
 struct activation *activations_of_process(const struct activations *all, pid_t pid);
-/* Append the ids of those that run: " (3fa2b1, 77ab01, ...)"; nothing if none does. */
+/* Append the ids of those that run: " (3fa2b1, 77ab01, ...)"; nothing if none runs. */
 void activations_add_running(const struct activations *all, struct buf *out);
-/* NULL: none, or it is forgotten. */
+/* NULL: there is none of this id, or it was forgotten. */
 struct activation *activations_find(const struct activations *all, const char *id, size_t n);
-/* A part of its answer, JSON, has come. */
+/* Record a part of its answer. text: JSON. */
 void activations_part(struct activation *activation, const char *text, size_t n, uint64_t now_us);
-/* What came of it; answer[0 .. n): the body that is replied, JSON. */
+/* Record its end. http: the reply's status; answer[0 .. n): the reply's body, kept if it is
+ * JSON. */
 void activations_end(struct activations *all, struct activation *activation, int http,
                      const char *answer, size_t n, uint64_t now_us);
-/* How it ended, by its job. */
+/* How the activation of a job ended. */
 enum activation_status activation_judge(const struct job *job);
 
 const char *activation_status_name(enum activation_status status);
 /* Append the facts as a JSON object. */
 void activation_write(const struct activation *activation, struct buf *out);
-/* ... with argument, answer and log. */
+/* Like activation_write(), with argument, metadata, answer, log and parts. */
 void activation_write_all(const struct activation *activation, struct buf *out);

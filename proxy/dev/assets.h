@@ -1,14 +1,14 @@
 #pragma once
 
 /*
- * assets - the files of proxy/dev/page/, inside the program: made by assets.py when it is built.
+ * assets - the files of proxy/dev/page/, compiled into the program by assets.py.
  */
 
 #include <stddef.h>
 
 struct asset {
-    const char *name; /* index.html */
-    const char *type; /* of its content */
+    const char *name; /* such as "index.html" */
+    const char *type; /* content type */
     const char *bytes;
     size_t n;
 };

@@ -12,7 +12,7 @@
 #include "dev/terminal.h"
 #include "dev/text.h"
 
-/* false: there is no such program. The loop reaps it. */
+/* false: the program cannot be started. The loop reaps its process. */
 static bool start(const char *program, const char *url)
 {
     char *argv[] = {(char *)(uintptr_t)program, (char *)(uintptr_t)url, NULL};
@@ -42,7 +42,7 @@ void browser_open(const char *url, struct terminal *terminal)
     auto_buf struct buf line = {0};
     char *rest;
 
-    /* A list, by convention: the first that there is. */
+    /* By convention $BROWSER is a list: take the first program that can be started. */
     for (char *at = own != NULL ? strtok_r(own, ":", &rest) : NULL; at != NULL;
          at = strtok_r(NULL, ":", &rest))
         if (start(at, url))

@@ -6,5 +6,5 @@
 
 struct terminal;
 
-/* $BROWSER, else xdg-open, else the like. What cannot be done is said on the terminal. */
+/* Try $BROWSER, then xdg-open and its like. If none can be started, the terminal says so. */
 void browser_open(const char *url, struct terminal *terminal);

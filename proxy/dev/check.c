@@ -22,14 +22,14 @@
 #include "worker/pool.h"
 
 #define CONTEXT_LINES      3
-#define SHOWN_LINES        40 /* of each side of a difference */
+#define SHOWN_LINES        40 /* lines of each side of a difference */
 #define EXPECTED_BYTES_MAX (64u << 20)
 
 struct check {
     struct loop *loop; /* borrowed */
     struct check_opts opts;
-    char **names;      /* owned; of the inputs */
-    size_t next;       /* of them */
+    char **names;      /* owned; names of the inputs */
+    size_t next;       /* index of the input that runs, or is next */
     struct pool *pool; /* borrowed */
     struct job job;
     struct loop_post step;
@@ -62,7 +62,7 @@ static void print_lines(const char *mark, const char *from, const char *to)
         (void)printf("  %s...\n", mark);
 }
 
-/* The first line from which both differ, and the last up to which they do. */
+/* Print both texts from the first line that differs to the last, with some context before. */
 static void print_difference(const char *expected, const char *answer)
 {
     const char *a = expected, *b = answer, *context = expected;
@@ -80,7 +80,7 @@ static void print_difference(const char *expected, const char *answer)
         a += n + (a[n] == '\n');
         b += n + (b[n] == '\n');
     }
-    /* From the ends back, whole lines only. */
+    /* Skip what is equal at the ends, whole lines only. */
     while (a_end > a && b_end > b && a_end[-1] == b_end[-1]) {
         a_end--;
         b_end--;
@@ -92,7 +92,7 @@ static void print_difference(const char *expected, const char *answer)
     print_lines("+ ", b, b_end);
 }
 
-/* What an input's name stands for: input-x.json has expected-x.json. */
+/* The path of the expected answer: expected-x.json for input-x.json. */
 static char *expected_path(const struct check *check, const char *input)
 {
     return xasprintf("%s/expected%s", check->opts.folder, input + strlen("input"));
@@ -163,7 +163,7 @@ static void on_done(struct job *job)
     check->running = false;
     if (contract_is_answered(job)) {
         check->n_failed += !judge(input, path, job->answer, job->answer_len);
-    } else { /* the error that a client is told may be what is expected */
+    } else { /* a test may expect the error that a client would get */
         contract_explain(job, check->opts.answer_max_bytes, why, sizeof(why));
         json_add_error(&error, why);
         check->n_failed += !judge(input, path, buf_at(&error), buf_len(&error));

@@ -14,14 +14,14 @@ struct loop;
 struct pool;
 
 struct check_opts {
-    const char *folder; /* of the files */
+    const char *folder; /* in which input*.json and expected*.json are */
     uint64_t run_ms;
     uint64_t argument_max_bytes;
     uint64_t answer_max_bytes;
 };
 
-/* All have been run. err->kind == ERR_NONE: each answer was the expected one. Told once, from the
- * loop. */
+/* Called once, from the loop, after the last input. err->kind == ERR_NONE: each answer was the
+ * expected one. */
 typedef void check_ended_fn(void *owner, const struct err *err);
 
 /* NULL: err filled, there are no inputs. */
@@ -32,7 +32,7 @@ void check_free(struct check **check);
 /* pool: borrowed. */
 void check_serve(struct check *check, struct pool *pool);
 bool check_is_running(const struct check *check);
-/* Whether its end was told. */
+/* Whether `ended` was called. */
 bool check_has_ended(const struct check *check);
-/* Begin no further one. */
+/* Run no further input. */
 void check_stop(struct check *check);

@@ -26,7 +26,7 @@ struct dev {
     struct status status;
     struct rerun rerun;
     char url[128];
-    unsigned version_seen; /* the last that was told */
+    unsigned version_seen; /* the newest that --invoke was run for */
     bool has_begun;
     bool has_stopped;
 };
@@ -124,12 +124,13 @@ int dev_begin(struct dev *dev, unsigned port, struct err *err)
         service->opts.run_ms = service->opts.init_ms = service->opts.pool.worker.start_ms =
             NO_LIMIT_MS;
         service->opts.no_deadlines = true;
-        service->opts.prelaunches = false; /* the debugger is told of in the environment */
+        service->opts.prelaunches = false; /* a launcher needs the debugger's variables first */
     }
     dev->status.timeout_ms = dev->opts.inspect != 0 ? 0 : service->opts.run_ms;
     service->opts.allow_reinit = true;
     service->opts.renames_log = true;
-    /* One at a time: then each log line is known to be of the activation that runs. */
+    /* One activation at a time for each worker, so that its log lines are known to be of the one
+     * that runs. */
     service->opts.pool.worker.ahead_max = 1;
     service->opts.pool.worker.pipeline = 0;
     journal_init(&dev->journal, service, dev->opts.is_json);
@@ -144,7 +145,7 @@ int dev_begin(struct dev *dev, unsigned port, struct err *err)
     return 0;
 }
 
-/* A person who has pressed Ctrl-C must see why it does not end. */
+/* A person who has pressed Ctrl-C must see why the program does not end. */
 static void tell_wait(struct dev *dev, uint64_t wait_ms)
 {
     unsigned n = versions_n_jobs(dev->service);

@@ -20,7 +20,7 @@ struct err;
 struct server_route;
 struct service;
 
-#define DEV_PORTS_TRIED 20 /* where the port is in use, the next ones are tried */
+#define DEV_PORTS_TRIED 20 /* starting at --port: while one is in use, the next is tried */
 
 #define DEV_LOST "No such path: the page is at /, the action at POST /run."
 
@@ -35,7 +35,7 @@ struct dev_opts {
     uint64_t port_wanted;
     uint64_t run_max_bytes;
     uint64_t init_max_bytes;
-    uint64_t inspect; /* 0: no; 1: yes, at the debugger's own port; else the port */
+    uint64_t inspect; /* 0: off; 1: at the debugger's usual port; else the port */
     bool runtime_is_named;
     bool opens;
     bool has_page;
@@ -46,12 +46,13 @@ struct dev_opts {
 
 /* service: borrowed, not set up yet. */
 struct dev *dev_new(struct service *service, const struct dev_opts *opts);
-/* What it listens for. */
+/* The routes for the server to serve. */
 const struct server_route *dev_routes(const struct dev *dev, size_t *n);
-/* service and its streams are there, and the server listens on this port. 0, or -1. */
+/* Begin. The service and its streams are set up, and the server listens on this port. 0, or -1. */
 int dev_begin(struct dev *dev, unsigned port, struct err *err);
-/* Load nothing any more, and let the pages go. Any number of times. wait_ms: how long running
- * activations may take to end; it is told that they are waited for. */
+/* Load nothing any more, and end the event streams of the pages. May be called again, without
+ * effect. wait_ms: how long running activations may take to end; the terminal says that they are
+ * waited for. */
 void dev_stop(struct dev *dev, uint64_t wait_ms);
-/* The server is gone. What the terminal has not taken is waited for, so long at most. */
+/* Call after the server is gone. Waits up to wait_ms for the terminal to take what is pending. */
 void dev_free(struct dev **dev, int wait_ms);

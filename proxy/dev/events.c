@@ -10,17 +10,17 @@
 #include "dev/text.h"
 #include "http/request.h"
 
-#define PIECE_BYTES (256u << 10) /* given to the socket at a time */
+#define PIECE_BYTES (256u << 10) /* given to the socket at a time, or a little more */
 
 struct subscriber {
     struct list node;
     struct events *events;   /* borrowed */
     struct request *request; /* borrowed; it streams */
-    bool is_full;            /* until on_room() */
-    bool is_ending;          /* ... and then it ends */
+    bool is_full;            /* a piece is being sent, until on_room() */
+    bool is_ending;          /* end the stream after that piece */
     struct buf out;
     uint64_t next_id;
-    uint64_t began_id; /* of the first event that came after it */
+    uint64_t began_id; /* id of the first event after it subscribed */
     uint64_t weight_seen;
 };
 
@@ -62,7 +62,7 @@ static void end(struct subscriber *sub)
     drop(sub);
 }
 
-/* What the subscriber has not had yet, as much as one piece holds. */
+/* Send events that the subscriber has not had yet, one piece at most. */
 static void pump(struct subscriber *sub)
 {
     struct events *events = sub->events;
@@ -82,7 +82,7 @@ static void pump(struct subscriber *sub)
     while (sub->next_id < events->next_id && buf_len(&sub->out) < PIECE_BYTES) {
         const struct event *event = event_at(events, sub->next_id);
 
-        /* It was told how things are now, and need not hear how they were. */
+        /* Its stream began with the current state, so older states are skipped. */
         if (sub->next_id >= sub->began_id || strcmp(event->name, "state") != 0)
             write_event(&sub->out, sub->next_id, event->name, event->data, event->n);
         sub->next_id++;
@@ -193,7 +193,8 @@ void events_add(struct events *events, const char *name, const char *data, size_
     loop_post(events->loop, &events->pump);
 }
 
-/* Where a client goes on that has had all up to last_id; "": at the oldest that is kept. */
+/* Set where a client goes on: after last_id, or at the oldest event kept if that is "" or of
+ * another run. */
 static void set_position(struct subscriber *sub, const char *last_id)
 {
     const struct events *events = sub->events;
@@ -201,14 +202,14 @@ static void set_position(struct subscriber *sub, const char *last_id)
     uint64_t id = strtoull(last_id, &end, 10);
 
     if (last_id[0] == '\0' || *end != '\0' || id < events->start_id || id >= events->next_id)
-        sub->next_id = events->first_id; /* nothing of it is of this run */
+        sub->next_id = events->first_id; /* it names no event of this run */
     else
         sub->next_id = id + 1;
     if (sub->next_id >= events->first_id && sub->next_id < events->next_id)
         sub->weight_seen = event_at(events, sub->next_id)->weight_before;
     else
         sub->weight_seen = events->weight;
-    if (sub->next_id < events->first_id) { /* how many lines they held is not known any more */
+    if (sub->next_id < events->first_id) { /* it missed events of a weight not known */
         uint64_t before = events->first_id < events->next_id
                               ? event_at(events, events->first_id)->weight_before
                               : events->weight;

@@ -4,8 +4,9 @@
  * events - what happens, as server-sent events: a bounded history that every subscriber reads at
  * its own pace.
  *
- * The history is the queue of each subscriber. One that falls behind its oldest event is told how
- * many it missed, and goes on there; nobody waits for it.
+ * There is no other queue for a subscriber. One that has not read events before they are dropped is
+ * told how many lines and other facts it missed, and goes on at the oldest event kept; nobody waits
+ * for it.
  */
 
 #include <stdbool.h>
@@ -20,8 +21,8 @@ struct request;
 
 #define EVENTS_MAX             4096       /* kept */
 #define EVENTS_MAX_BYTES       (2u << 20) /* ... and their bytes */
-#define EVENTS_SUBSCRIBERS_MAX 32         /* then the oldest is let go: its page connects again */
-#define EVENTS_PING_MS         10000      /* finds out who has left */
+#define EVENTS_SUBSCRIBERS_MAX 32    /* then the oldest stream is ended; its page connects again */
+#define EVENTS_PING_MS         10000 /* between pings, which find out who has left */
 
 struct event {
     const char *name; /* static */
@@ -30,8 +31,7 @@ struct event {
     uint64_t weight_before; /* lines and other facts in all events before this one */
 };
 
-/* Invariant: events of the ids first_id .. next_id - 1 are kept, each at its id modulo
- * EVENTS_MAX. */
+/* Invariant: the events first_id .. next_id - 1 are kept, event `id` in kept[id % EVENTS_MAX]. */
 struct events {
     struct loop *loop; /* borrowed */
     struct event *kept;
@@ -46,10 +46,10 @@ struct events {
     struct loop_timer ping;
 };
 
-/* Ids go up across runs of the program: they begin with the clock. */
+/* Ids start from the clock, so that they go up across runs of the program. */
 void events_init(struct events *events, struct loop *loop);
 void events_done(struct events *events);
-/* name: static. data[0 .. n): one line of JSON. weight: how many things it tells of. */
+/* name: static. data[0 .. n): one line of JSON. weight: how many lines or other facts it holds. */
 void events_add(struct events *events, const char *name, const char *data, size_t n,
                 uint64_t weight);
 /* Reply with the stream of events. last_id: "" or the client's Last-Event-ID. state: JSON of the

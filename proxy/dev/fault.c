@@ -11,8 +11,8 @@
 #include "base/util.h"
 #include "dev/text.h"
 
-#define AROUND         5          /* lines before and behind the one at fault */
-#define SOURCE_BYTES   (1u << 20) /* of the file, looked at */
+#define AROUND         5          /* lines shown before and after the one at fault */
+#define SOURCE_BYTES   (1u << 20) /* read of the source file */
 #define LINE_BYTES     400        /* shown of a line */
 #define NAME_MAX_BYTES 512
 #define TEXT_MAX_BYTES 16384
@@ -28,9 +28,9 @@ static const char *const joints[] = {
 };
 
 struct place {
-    size_t at;    /* of the name in the text */
-    size_t n;     /* of the name */
-    size_t after; /* behind the line's number */
+    size_t at;    /* offset of the name in the text */
+    size_t n;     /* its length */
+    size_t after; /* offset behind the line's number */
     unsigned line;
 };
 
@@ -40,7 +40,7 @@ static bool is_name_char(char c)
            (unsigned char)c >= 0x80;
 }
 
-/* A number of a line behind a name that ends at text[at]. 0: there is none. */
+/* The line number behind a file name that ends before text[at]. 0: there is none. */
 static unsigned line_behind(const char *text, size_t n, size_t at, size_t *after)
 {
     for (size_t i = 0; i < ARRAY_LEN(joints); i++) {
@@ -59,7 +59,8 @@ static unsigned line_behind(const char *text, size_t n, size_t at, size_t *after
     return 0;
 }
 
-/* The user's name of a file that stands as text[0 .. n). NULL: it is none of his. */
+/* The name, below root, of the file that text[0 .. n) names; the caller frees. NULL: it is not one
+ * of the user's. */
 static char *own_name(const char *text, size_t n, const struct fault_place *where)
 {
     size_t n_root = strlen(where->root);
@@ -83,7 +84,8 @@ static char *own_name(const char *text, size_t n, const struct fault_place *wher
     return stat(path, &info) == 0 && S_ISREG(info.st_mode) ? xstrndup(text, n) : NULL;
 }
 
-/* The name in text that ends before `end`, spaces in it only where the one name is known. */
+/* Where the file name that ends before text[end] starts. It may hold spaces only if it is
+ * where->only. */
 static size_t name_start(const char *text, size_t end, const struct fault_place *where)
 {
     size_t n_only = where->only != NULL ? strlen(where->only) : 0;
@@ -96,7 +98,7 @@ static size_t name_start(const char *text, size_t end, const struct fault_place 
     return at;
 }
 
-/* The place that counts. false: the text names none. */
+/* Find the first place in the user's code, or the last if last_counts. false: there is none. */
 static bool find_place(const char *text, size_t n, const struct fault_place *where, char **name,
                        struct place *found)
 {
@@ -130,7 +132,7 @@ static bool find_place(const char *text, size_t n, const struct fault_place *whe
 
 /* ---- the line that says most ---- */
 
-#define REFUSAL "Cannot start action: " /* a launcher says why */
+#define REFUSAL "Cannot start action: " /* what a launcher puts before its reason */
 
 static bool is_refusal(const char *line, size_t n)
 {
@@ -171,7 +173,7 @@ static char *rest_of_line(const char *text, size_t n, size_t at)
 static char *find_message(const char *text, size_t n, bool last)
 {
     char *message = NULL;
-    char *longest = NULL; /* a line that is not blank, nor a heading of Go's compiler */
+    char *longest = NULL; /* else: the first or last line, but no heading of Go's compiler */
 
     for (size_t at = 0; at < n;) {
         const char *end = memchr(text + at, '\n', n - at);
@@ -245,7 +247,7 @@ void fault_find(struct fault *fault, const char *text, size_t n, const struct fa
     struct place found;
 
     fault_done(fault);
-    if (n > TEXT_MAX_BYTES) { /* the end of it says what went wrong */
+    if (n > TEXT_MAX_BYTES) { /* the end says what went wrong */
         text += n - TEXT_MAX_BYTES;
         n = TEXT_MAX_BYTES;
     }

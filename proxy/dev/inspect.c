@@ -10,7 +10,7 @@ static const struct {
     const char *language;
     unsigned port;
     const char *variable;
-    const char *format; /* of what is added to it: the port, or a folder of the runtime */
+    const char *format; /* what to add to the variable; %s: the port, or the runtime's folder */
     bool takes_folder;
 } debuggers[] = {
     {"nodejs", 9229, "NODE_OPTIONS", "--inspect=127.0.0.1:%s", false},

@@ -7,11 +7,13 @@
 
 #include <stdbool.h>
 
-#define INSPECT_DEFAULT 1 /* for a port: the one that the debugger expects */
+#define INSPECT_DEFAULT 1 /* as a port: the debugger's usual one */
 
-/* The port; 0: nobody knows how to debug this language. wanted: INSPECT_DEFAULT or a port. */
+/* The port at which a debugger attaches; 0: this language cannot be debugged. wanted:
+ * INSPECT_DEFAULT or a port. */
 unsigned inspect_port(const char *language, unsigned wanted);
-/* Add to the action's environment what its debugger needs. runtime_dir: of the language. file: the
- * path that breakpoints name, of an action of one file, since a copy of it runs. NULL: a folder. */
+/* Add to the action's environment what its debugger needs. runtime_dir: the folder of the
+ * language's runtime. file: the user's path of an action of one file, which breakpoints name
+ * although a copy of it runs; NULL: the action is a folder. */
 void inspect_set(char ***env, const char *language, unsigned port, const char *runtime_dir,
                  const char *file);

@@ -15,9 +15,9 @@
 #include "worker/parts.h"
 
 #define SAID_MAX_BYTES  16384
-#define MEMORY_FRESH_US 100000 /* /proc is read no more often */
+#define MEMORY_FRESH_US 100000 /* a process's memory is not read from /proc more often */
 
-#define JOURNAL_CLIENT_LEFT 499 /* as nginx says it: nobody was there for a status */
+#define JOURNAL_CLIENT_LEFT 499 /* nginx's status for a client that left before it got one */
 
 static void start_ticking(struct journal *journal)
 {
@@ -48,8 +48,8 @@ static void flush_all(struct journal *journal)
     flush_batch(journal, &journal->parts);
 }
 
-/* An item was added. A full batch leaves at once: events drop the oldest, and the last tell the
- * most. */
+/* An item was added. A full batch is sent rather than dropped: events.c drops the oldest, and the
+ * newest items tell the most. */
 static void note_item(struct journal *journal, struct journal_batch *batch)
 {
     batch->n++;
@@ -138,7 +138,7 @@ static void on_bytes(struct output_tap *tap, const void *owner, const char *byte
     const struct user_names *names = &stream->journal->service->names;
     auto_buf struct buf named = {0};
 
-    if (names->dir == NULL || stream == &stream->journal->err) { /* there it is done already */
+    if (names->dir == NULL || stream == &stream->journal->err) { /* http/init.c rewrites stderr */
         take_lines(stream, owner, bytes, n);
         return;
     }
@@ -190,7 +190,7 @@ static void on_part(struct job_tap *tap, const struct job *job, const char *text
     if (a == NULL)
         return;
     activations_part(a, text, n, loop_now_us(journal->loop));
-    if (a->n_parts == 1) { /* before its parts: the page must know whose they are */
+    if (a->n_parts == 1) { /* ahead of the parts: the page must know whose they are */
         a->is_told = true;
         tell_activation(journal, a);
     }
@@ -260,14 +260,14 @@ void journal_end_by_job(struct journal *journal, struct activation *a, const str
         json_add_error(answer, text);
     }
     if (job->parts != NULL && job->on_parts != NULL)
-        http = 200; /* the first part has said so */
+        http = 200; /* this status was sent with the first part */
     if (job->is_cancelled)
         http = JOURNAL_CLIENT_LEFT;
     note_job_ended(journal, a, job);
     journal_end(journal, a, http, buf_at(answer), buf_len(answer));
 }
 
-/* What the page calls its request, so that it knows the activation before the answer. */
+/* Keep the page's name for its request, so that it knows the activation before the answer. */
 static void take_call(struct activation *a, const struct request *request)
 {
     static const struct header_name name = {"x-whiskloop-call", 16};
@@ -296,7 +296,7 @@ static void on_ended(struct run_observer *observer, struct request *request, con
     auto_buf struct buf answer = {0};
 
     (void)request;
-    if (a != NULL && job->on_parts != NULL) { /* a reply in parts passes nobody */
+    if (a != NULL && job->on_parts != NULL) { /* nobody is told of the end of a reply in parts */
         journal_end_by_job(journal, a, job, &answer);
         a = NULL;
     } else if (a != NULL) {

@@ -1,8 +1,8 @@
 #pragma once
 
 /*
- * journal - all that happens goes through here: log lines of the action and its activations, to the
- * terminal, to what is kept, and to the pages that look on.
+ * journal - everything that happens passes through here: log lines and activations go to the
+ * terminal, to the history of activations and to the open pages.
  */
 
 #include <stdbool.h>
@@ -16,10 +16,10 @@
 #include "http/service.h"
 #include "worker/job.h"
 
-#define JOURNAL_BATCH_MS        20           /* log lines, or parts, of so long are one event */
-#define JOURNAL_BATCH_MAX_BYTES (128u << 10) /* ... of so many, or a little more */
-#define JOURNAL_LINE_MAX_BYTES  16384        /* longer ones are cut */
-#define JOURNAL_PART_MAX_BYTES  65536        /* of longer ones only the size is told */
+#define JOURNAL_BATCH_MS        20 /* log lines, or parts, of this time become one event */
+#define JOURNAL_BATCH_MAX_BYTES (128u << 10) /* ... or of this many bytes, or a little more */
+#define JOURNAL_LINE_MAX_BYTES  16384        /* a longer log line is cut */
+#define JOURNAL_PART_MAX_BYTES  65536        /* of a longer part only the size is told */
 
 struct journal;
 
@@ -30,7 +30,7 @@ struct journal_stream {
     struct buf line;  /* unfinished */
 };
 
-/* Items of the next event, a comma behind each. */
+/* The items of the next event, each followed by a comma. */
 struct journal_batch {
     const char *event; /* static */
     struct buf items;
@@ -46,14 +46,14 @@ struct journal {
     struct journal_stream out;
     struct journal_stream err;
     struct run_observer observer;
-    struct activation *ended; /* its reply follows; journal_take_ended() */
-    unsigned version;         /* that serves */
-    struct job_tap tap;       /* of each activation's job */
+    struct activation *ended; /* its job is done and its reply follows: journal_take_ended() */
+    unsigned version;         /* the newest that has loaded */
+    struct job_tap tap;       /* sees the parts of each activation's job */
     struct journal_batch lines;
     struct journal_batch parts;
-    struct loop_timer tick; /* while something waits to be told */
-    bool is_loading;        /* what no activation says is said by the version that loads */
-    struct buf said;        /* ... the last of it */
+    struct loop_timer tick; /* set while something waits to be sent or shown */
+    bool is_loading; /* a version loads; lines that no other version's worker wrote are its */
+    struct buf said; /* the end of what that version wrote */
     struct usage_cache {
         pid_t pid;
         uint64_t at_us;
@@ -61,23 +61,24 @@ struct journal {
     } memory;
 };
 
-/* Takes the place of the service's two streams, which are open. */
+/* Takes all that is written to the service's two streams, which must be open. */
 void journal_init(struct journal *journal, struct service *service, bool is_json);
 /* After the action is gone. */
 void journal_done(struct journal *journal, int wait_ms);
 
-/* A version begins to load, or has loaded or failed. */
+/* Say that a version begins to load, or that it has loaded or failed. */
 void journal_set_loading(struct journal *journal, bool is_loading);
-/* An event for the pages, data: JSON; log lines before it are told first. */
+/* Send an event to the pages. data: JSON. Log lines that came before it are sent first. */
 void journal_tell(struct journal *journal, const char *name, const struct buf *data);
 
-/* An activation that the observer does not hear of begins. */
+/* Record the beginning of an activation. For those that did not come by POST /run, too. */
 struct activation *journal_begin(struct journal *journal, struct job *job);
-/* Its job has ended, and it with that: no single reply follows. answer: what it said, appended. */
+/* Record the end of an activation whose job has ended and that gets no reply in one piece. Its
+ * answer, or the error, is appended to `answer`. */
 void journal_end_by_job(struct journal *journal, struct activation *activation,
                         const struct job *job, struct buf *answer);
-/* The one whose reply is being sent; NULL: that reply is not an activation's. */
+/* Take the activation whose reply is being sent; NULL: that reply is not an activation's. */
 struct activation *journal_take_ended(struct journal *journal);
-/* ... and this is replied. */
+/* Record its end, with the status and body of that reply. */
 void journal_end(struct journal *journal, struct activation *activation, int http,
                  const char *answer, size_t n);

@@ -17,13 +17,13 @@
 #include "http/versions.h"
 
 #define PATIENCE_MS                                                                                \
-    400 /* for an editor that empties a file, or takes it away, and then writes it */
-#define COMMAND    "dev" /* what the user gave: the first word of errors */
+    400 /* to wait for an editor that empties or removes a file before it writes it */
+#define COMMAND    "dev" /* the command that was given: the first word of error texts */
 #define AGAIN_MS   40
-#define GRACE_MS   500  /* a load has so long at least, if a save abandoned the one before it */
-#define GRACES_MAX 12   /* the grace doubles so often */
-#define SLOW_MS    2000 /* then a load is told to take long; again after five times as long, ... */
-#define RETRY_MS   500  /* what loads may write files itself: that is no save */
+#define GRACE_MS   500  /* least time for a load if a save abandoned the one before */
+#define GRACES_MAX 12   /* after so many abandoned loads the grace no longer doubles */
+#define SLOW_MS    2000 /* until a load is said to take long; then at 5 times that, and so on */
+#define RETRY_MS   500  /* a write within this time after a load may be the load's own */
 #define LOOK_MS    100
 
 static void load(struct loader *loader);
@@ -85,7 +85,7 @@ static void note_loaded(struct loader *loader)
         prewarm_next(service);
 }
 
-/* Interpreters print the place where the code failed last. */
+/* Whether the last place in the output counts: Python's traceback ends where the code failed. */
 static bool last_counts(const struct loader *loader)
 {
     const char *language = loader->language != NULL ? loader->language : "";
@@ -93,8 +93,8 @@ static bool last_counts(const struct loader *loader)
     return strcmp(language, "python") == 0 || strcmp(language, "pypy") == 0;
 }
 
-/* Whether the version before can answer. In the user's folder a process that is started anew loads
- * the broken code, too. */
+/* Whether the version that served can no longer answer. If it runs in the user's folder, a process
+ * that is started anew loads the broken code, too. */
 static bool is_serving_lost(const struct loader *loader)
 {
     const struct pool *pool = loader->service->pool;
@@ -115,7 +115,7 @@ static void lose(struct loader *loader)
     service->cannot_start = loader->fault.text;
 }
 
-/* While the newest version is broken. */
+/* While the newest version is broken: look whether the one before it still serves. */
 static void on_look(struct loop_timer *timer)
 {
     struct loader *loader = container_of(timer, struct loader, look);
@@ -144,7 +144,8 @@ static void note_broken(struct loader *loader, const char *why)
                                 .last_counts = last_counts(loader)};
     auto_buf struct buf text = {0};
 
-    /* What the action said tells more than our own words; a failed compilation's words are both. */
+    /* The action's output tells more than our own text, which is appended; after a failed
+     * compilation that text is the output. */
     if (buf_len(&loader->journal->said) > 0) {
         buf_add(&text, buf_at(&loader->journal->said), buf_len(&loader->journal->said));
         fault_find(&loader->fault, buf_at(&text), buf_len(&text), &where);
@@ -191,7 +192,7 @@ static void on_loaded(struct loop_post *post)
         loader->n_abandoned = 0;
 }
 
-/* From inside init.c. */
+/* Called from within http/init.c, so the rest is posted. */
 static void on_init_done(void *owner, const char *why, size_t n)
 {
     struct loader *loader = owner;
@@ -211,7 +212,7 @@ static void on_again(struct loop_timer *timer)
 {
     struct loader *loader = container_of(timer, struct loader, again);
 
-    watch_catch_up(loader->watch); /* a save that ended while we waited is one version */
+    watch_catch_up(loader->watch); /* do not load twice what was saved while we waited */
     load(loader);
 }
 
@@ -254,7 +255,8 @@ static void tell_abandoned(struct loader *loader)
     say(loader, "abandoned", &text);
 }
 
-/* Drop a load of our own that is under way; wait for a publication of others. false: wait. */
+/* Drop our own load if one is under way. false: an /init of a client is, which must be waited
+ * for. */
 static bool drop_current(struct loader *loader)
 {
     struct service *service = loader->service;
@@ -275,7 +277,7 @@ static bool drop_current(struct loader *loader)
     return true;
 }
 
-/* Until when a save lets the load under way go on; 0: it does not. */
+/* Until when a save lets the load under way go on; 0: a save abandons it. */
 static uint64_t grace_until_ms(const struct loader *loader)
 {
     unsigned n = loader->n_abandoned < GRACES_MAX ? loader->n_abandoned : GRACES_MAX;
@@ -317,8 +319,8 @@ static const char *language_of(const struct preloaded *preloaded, const struct l
 }
 
 /* A debugger has one port: the version that has it must end before the next one begins, and
- * requests wait meanwhile. What it runs dies with it, for it may be stopped at a breakpoint. false:
- * wait. */
+ * requests wait meanwhile. Its activations die with it, since they may be stopped at a breakpoint.
+ * false: it has not ended yet. */
 static bool is_port_free(struct loader *loader)
 {
     struct service *service = loader->service;
@@ -409,7 +411,7 @@ static void load(struct loader *loader)
         return;
     }
     loader->language = language_of(&preloaded, loader);
-    if (preloaded.runtime != NULL) /* the launcher that waits for the next version is of this one */
+    if (preloaded.runtime != NULL) /* prewarm the launcher of this runtime for the next version */
         service->opts.fallback = preloaded.runtime;
     set_inspect(loader, &preloaded);
     loader->in_place = preloaded.dir != NULL;
@@ -441,7 +443,7 @@ static void on_watch(void *owner, enum watch_news news, const char *why)
     case WATCH_CHANGED:
         on_saved(loader);
         break;
-    case WATCH_TOUCHED: /* what the code needs elsewhere may be there now */
+    case WATCH_TOUCHED: /* something else that the code needs may be there now */
         if (loader->state == LOADER_BROKEN &&
             loop_now_ms(loader->service->loop) > loader->ended_at_ms + RETRY_MS)
             load(loader);

@@ -40,7 +40,7 @@ struct loader_opts {
     char *const *env;
     uint64_t bytes_max;
     const struct runtimes *runtimes;
-    const struct runtime *fallback; /* what source without a known ending is */
+    const struct runtime *fallback; /* the runtime for source without a known ending */
     unsigned inspect;               /* 0: no debugger; else as for inspect_port() */
     bool runtime_is_named;
 };
@@ -57,40 +57,40 @@ struct loader {
     struct target target;
     struct watch *watch;
     enum loader_state state;
-    unsigned version;     /* that serves; 0: none yet */
-    const char *language; /* of the last that was found; NULL: none yet */
+    unsigned version;     /* number of the newest that has loaded; 0: none yet */
+    const char *language; /* of the code that was found last; NULL: none yet */
     struct fault fault;
-    struct user_names names; /* of the version that serves */
-    char *why;               /* owned; why the load that has just ended failed */
+    struct user_names names; /* user's file names for the newest version that has loaded */
+    char *why;               /* owned; why the load that has ended failed; NULL: it did not */
     bool is_loading;         /* service->init is ours */
     bool is_dropped;         /* ... and being cancelled */
-    bool is_saved;           /* again, while it loads: the next load takes that */
-    bool has_ended;          /* a load: `loaded` is posted */
-    bool in_place;           /* what loads starts from the user's folder */
-    bool served_in_place;    /* ... and so does what serves */
+    bool is_saved;           /* saved within a load's grace: load again when load or grace ends */
+    bool has_ended;          /* a load has ended, and `loaded` is posted */
+    bool in_place;           /* the version that loads runs in the user's folder */
+    bool served_in_place;    /* ... and so does the version that serves */
     bool is_lost;            /* the version that served has crashed and cannot start again */
     bool stopped;
-    unsigned n_abandoned;  /* loads in a row */
+    unsigned n_abandoned;  /* loads abandoned in a row */
     unsigned inspect_port; /* of the version that loads or serves; 0: none */
-    uint64_t began_us;     /* the load */
-    uint64_t since_ms;     /* ... by the clock */
-    uint64_t took_us;      /* ... that succeeded last */
+    uint64_t began_us;     /* loop time at which the last load began */
+    uint64_t since_ms;     /* ... in Unix time */
+    uint64_t took_us;      /* duration of the last load that succeeded */
     struct loop_post loaded;
-    struct loop_timer again;   /* for a file that is empty or away for a moment */
-    uint64_t patient_until_ms; /* until then such a file is waited for; 0: not */
+    struct loop_timer again;   /* when it fires, load: something had to be waited for first */
+    uint64_t patient_until_ms; /* until then an empty or missing file is waited for; 0: none is */
     struct loop_timer slow;    /* tells that a load takes long */
-    struct loop_timer look;    /* whether the version before a broken one still serves */
-    uint64_t ended_at_ms;      /* the last load */
+    struct loop_timer look;    /* checks whether the version before a broken one still serves */
+    uint64_t ended_at_ms;      /* loop time at which the last load ended */
 };
 
-/* Begin to load and to watch. 0; -1: there is nothing to load. */
+/* Begin to load and to watch. 0; -1 with err: the path leads to no file or folder. */
 int loader_begin(struct loader *loader, struct service *service, struct journal *journal,
                  const struct loader_opts *opts, loader_fn *changed, void *owner, struct err *err);
-/* Watch no more, and load nothing. */
+/* Stop watching, and abandon a load that is under way. */
 void loader_stop(struct loader *loader);
 void loader_done(struct loader *loader);
 
-/* The version that serves, or can again after a crash; 0: none. */
+/* The version that serves, or can start again after a crash; 0: none. */
 unsigned loader_serving(const struct loader *loader);
 /* A version came by POST /init. */
 void loader_published(struct loader *loader);

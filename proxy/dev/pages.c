@@ -25,13 +25,13 @@
     "img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 #define TOKEN_HERE       "@TOKEN@"
 #define ACTIVATIONS_PATH "/dev/activations/"
-#define PAGE_PATH        "/dev/page/" /* and a file of proxy/dev/page/ */
+#define PAGE_PATH        "/dev/page/" /* followed by the name of a file in proxy/dev/page/ */
 #define SMALL_BODY_BYTES 65536
 
 /* ---- who may ask ---- */
 
-/* Whether an address, without brackets, is of this machine; a number of any other is none that a
- * name was made to lead to. */
+/* Whether text is an IP address, without brackets; with loopback_only, a loopback address. Any IP
+ * address will do as a Host, since another site can only make a name lead here. */
 static bool is_number(const char *text, size_t n, bool loopback_only)
 {
     char copy[64];
@@ -78,7 +78,8 @@ bool pages_is_own_host(const char *listen, unsigned port, const char *text, size
                         : is_number(text, n_name, is_local);
 }
 
-/* The only header of this name. false: there is none; *several: there are more. */
+/* Find a header's value. If it came several times, the last one is found, and *several is set.
+ * false: there is none. */
 static bool find_header(const struct request *request, const char *wanted,
                         struct request_text *found, bool *several)
 {
@@ -104,7 +105,7 @@ static bool is_own_origin(const struct pages *pages, struct request_text origin)
            pages_is_own_host(pages->listen, pages->port, origin.text + n, origin.n - n);
 }
 
-/* As long as it takes for any other. */
+/* Whether the request has our token. Takes the same time wherever a wrong one differs. */
 static bool has_token(const struct pages *pages, const struct request *request)
 {
     struct request_text value;
@@ -119,7 +120,7 @@ static bool has_token(const struct pages *pages, const struct request *request)
     return differs == 0;
 }
 
-/* What it is refused with; NULL: it may pass. */
+/* The text with which a request is refused; NULL: it may pass. */
 static const char *judge(const struct pages_guard *guard, const struct request *request)
 {
     const struct pages *pages = guard->pages;
@@ -210,7 +211,7 @@ static void on_asset(void *owner, struct request *request)
     reply_buf(request, asset->type, &body);
 }
 
-/* ---- what it asks for ---- */
+/* ---- what the page asks for ---- */
 
 static void on_state(void *owner, struct request *request)
 {
@@ -275,7 +276,7 @@ static void on_activation(void *owner, struct request *request)
 /* One request on its way through http/run.c or http/init.c. */
 struct call {
     struct pages *pages; /* borrowed */
-    struct buf body;     /* what http/run.c reads instead; empty: the request's own */
+    struct buf body; /* what http/run.c reads in place of the request's body; empty: that body */
 };
 
 static struct call *call_new(struct pages *pages)
@@ -292,7 +293,8 @@ static void call_free(struct call *call)
     free(call);
 }
 
-/* Record the end of the activation that was just replied to. NULL: the request began none. */
+/* Record the end of the activation that is being replied to, and return it. NULL: the request began
+ * none. */
 static struct activation *end_activation(struct pages *pages, int status, const char *body,
                                          size_t n)
 {
@@ -303,7 +305,7 @@ static struct activation *end_activation(struct pages *pages, int status, const 
     return a;
 }
 
-/* status 0: the reply goes on in parts, by itself. */
+/* status 0: the reply goes to the client in parts, without passing here. */
 static void on_run_replied(void *owner, struct request *request, int status, char *body, size_t n)
 {
     struct call *call = owner;
@@ -374,7 +376,7 @@ static void on_invoke_replied(void *owner, struct request *request, int status, 
     reply_buf(request, "application/json", &reply);
 }
 
-/* The body of a /run from that of a /dev/invoke. false: text tells what is wrong. */
+/* Make the body of a /run from that of a /dev/invoke. false: text tells what is wrong. */
 static bool make_run(struct request *request, struct buf *body, char *text, size_t size)
 {
     size_t n, at = 0;
@@ -453,7 +455,7 @@ static void make_token(char *token)
     unsigned char bytes[PAGES_TOKEN_BYTES / 2];
 
     if (getrandom(bytes, sizeof(bytes), 0) != (ssize_t)sizeof(bytes))
-        abort(); /* a token that can be guessed is none */
+        abort(); /* a token that can be guessed protects nothing */
     for (size_t i = 0; i < sizeof(bytes); i++)
         (void)snprintf(token + 2 * i, 3, "%02x", bytes[i]);
 }

@@ -4,9 +4,9 @@
  * pages - what the dev server answers by HTTP: the page, what the page asks for, and /run, /init
  * and /healthz, all for this machine's browsers only.
  *
- * A page of another site can make the browser send requests here. So Host must be an address of
- * ours (a name that was made to lead here is none), Origin, where it is told, ours, and what
- * changes things wants a token that only our own page can read.
+ * A page of another site can make the browser send requests here. So Host must be one of our
+ * addresses, which a name that another site made lead here is not. Origin, if it is sent, must be
+ * ours. A POST below /dev/ needs a token that only our own page can read.
  */
 
 #include <stdbool.h>
@@ -39,7 +39,7 @@ struct pages {
     struct journal *journal;     /* borrowed */
     struct loader *loader;       /* borrowed */
     const struct status *status; /* borrowed */
-    const char *listen;          /* the address that was asked for, borrowed */
+    const char *listen;          /* the address to listen on, as given; borrowed */
     unsigned port;
     char token[PAGES_TOKEN_BYTES + 1];
     struct pages_guard guards[PAGES_ROUTES_MAX];
@@ -56,8 +56,9 @@ struct pages_opts {
     void *health_owner;
 };
 
-/* pages: zeroed but for what is borrowed. The routes are there afterwards; the port is set once it
- * is known. */
+/* Fill `routes`. pages: zeroed, except for the borrowed members. The owner sets the port once it is
+ * known. */
 void pages_init(struct pages *pages, const struct pages_opts *opts);
-/* Whether a Host or the part of an Origin behind "http://" is one of ours; for tests, too. */
+/* Whether text[0 .. n), a Host or what follows "http://" in an Origin, is one of our addresses; for
+ * tests, too. */
 bool pages_is_own_host(const char *listen, unsigned port, const char *text, size_t n);

@@ -12,7 +12,7 @@
 
 #define PLACES_MIN 64
 #define READ_BYTES 65536
-#define FRESH_NS   UINT64_C(200000000) /* a later write might leave a file's time as it is */
+#define FRESH_NS   UINT64_C(200000000) /* two writes so close may leave a file the same time */
 #define SECOND_NS  UINT64_C(1000000000)
 
 /* FNV-1a, eight bytes at a time. */
@@ -68,7 +68,7 @@ static void keep(struct prints *prints, const struct print *print)
 
 /* ---- a file ---- */
 
-/* Whether all of it was read. */
+/* Mix a file's bytes into *content. false: not all were read. */
 static bool read_content(const char *path, uint64_t *content, uint64_t *left_bytes)
 {
     static unsigned char bytes[READ_BYTES]; /* one thread */
@@ -103,7 +103,7 @@ uint64_t prints_of(struct prints *prints, const char *path, const struct stat *i
 
     assert(S_ISREG(info->st_mode));
     print_mix(&print.path, path, strlen(path));
-    if (print.path == 0) /* which is a free place */
+    if (print.path == 0) /* 0 marks a free place */
         print.path = 1;
     print_mix(&print.stat, &info->st_ino, sizeof(info->st_ino));
     print_mix(&print.stat, &info->st_size, sizeof(info->st_size));

@@ -9,13 +9,13 @@
 #include <stdint.h>
 #include <sys/stat.h>
 
-#define PRINTS_FILE_MAX_BYTES (16u << 20) /* of a larger file its size and time count instead */
+#define PRINTS_FILE_MAX_BYTES (16u << 20) /* of a larger file, size and time count, not content */
 #define PRINTS_WALK_MAX_BYTES                                                                      \
-    (64u << 20) /* read in one walk; of the files after that their sizes and times count */
+    (64u << 20) /* bytes read in one walk; files after that count by size and time, too */
 
 struct print {
-    uint64_t path; /* hash of its name */
-    uint64_t stat; /* of inode, size and ctime; 0: do not trust them, read it again */
+    uint64_t path; /* hash of the file's path */
+    uint64_t stat; /* hash of inode, size and ctime; 0: read the file again */
     uint64_t content;
 };
 
@@ -25,13 +25,13 @@ struct prints {
     size_t n_old;      /* places: a power of two, or 0 */
     struct print *now; /* owned */
     size_t n_now;      /* places */
-    size_t used;       /* ... of them */
+    size_t used;       /* places taken in `now` */
     uint64_t left_bytes;
 };
 
 /* Begin a walk: files that it does not meet are forgotten at the next one. */
 void prints_begin(struct prints *prints);
-/* The fingerprint of a regular file. info: of what the path leads to. */
+/* The fingerprint of a regular file. info: from stat(), which follows links. */
 uint64_t prints_of(struct prints *prints, const char *path, const struct stat *info);
 void prints_done(struct prints *prints);
 

@@ -4,7 +4,8 @@
  * rerun - --invoke ARGUMENT: an activation after each version that has loaded, and its answer on
  * the terminal.
  *
- * One that hangs in a version does not hold up the next version's, within a bound.
+ * An activation that hangs does not hold up that of the next version, until RERUNS_MAX of them
+ * hang.
  */
 
 #include <stdbool.h>
@@ -33,13 +34,13 @@ struct rerun {
     const char *argument;    /* JSON or @FILE; "": there is none */
     uint64_t bytes_max;
     struct rerun_run runs[RERUNS_MAX];
-    bool again; /* a version waits until one of them ends */
+    bool again; /* the newest version waits until one of `runs` ends */
 };
 
 void rerun_init(struct rerun *rerun, struct service *service, struct journal *journal,
                 const char *argument, uint64_t bytes_max);
 /* Whether the argument can be read. 0, or -1. */
 int rerun_check(struct rerun *rerun, struct err *err);
-/* Run the version that serves once. */
+/* Run the argument once in the version that serves. */
 void rerun_start(struct rerun *rerun);
 void rerun_done(struct rerun *rerun);

@@ -20,7 +20,7 @@
 
 #define FILE_BYTES_MAX 65536
 
-/* Whose starter there is. */
+/* Whether the runtime has a starter. */
 static bool has_starter(const struct runtime *runtime)
 {
     auto_free char *dir = xasprintf("%s/starter", runtime->dir);
@@ -57,7 +57,7 @@ static int no_such_language(const struct runtimes *runtimes, const char *word, s
     return -1;
 }
 
-/* Made anew: what is there is somebody's work. */
+/* Never overwrites a file: it is somebody's work. */
 static int write_file(const char *folder, const char *name, const struct buf *text, struct err *err)
 {
     auto_free char *path = xasprintf("%s/%s", folder, name);
@@ -84,7 +84,7 @@ static int copy_file(const char *from, const char *name, const char *folder, str
     return result;
 }
 
-/* What dev and test are called with. */
+/* Append the arguments that dev and test need for this folder. */
 static void add_words(const struct runtime *runtime, const char *folder, struct buf *out)
 {
     if (runtime->only_named)

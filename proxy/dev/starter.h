@@ -2,7 +2,8 @@
 
 /*
  * starter - the command new: a folder with a function to begin with, an example of its argument,
- * the answer that it must give, and a README. The files are runtime/NAME/starter/ of the language.
+ * the answer that it must give, and a README. All but the README are copied from the language's
+ * runtime/NAME/starter/.
  */
 
 struct err;

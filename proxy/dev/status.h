@@ -1,7 +1,7 @@
 #pragma once
 
 /*
- * status - GET /dev/state: what is developed, and how it is.
+ * status - GET /dev/state: the action that is developed, and its state.
  */
 
 #include <stdint.h>

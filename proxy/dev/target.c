@@ -147,7 +147,7 @@ void target_done(struct target *target)
     memset(target, 0, sizeof(*target));
 }
 
-/* What cannot be read or is no JSON is no example. */
+/* Append one example; a file that cannot be read, is too long or is no JSON is left out. */
 static void write_example(const char *folder, const char *name, const char **comma, struct buf *out)
 {
     auto_free char *path = xasprintf("%s/%s", folder, name);

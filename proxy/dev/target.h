@@ -16,23 +16,24 @@ struct runtimes;
 /* Zeroed before use. All owned. */
 struct target {
     char *path;   /* as given, without a slash at its end */
-    char *name;   /* its last part, for people */
+    char *name;   /* last part of the path, for people */
     char *code;   /* what is served: a file, or the folder itself */
-    char *folder; /* absolute; where the user's names begin: of the file, or the folder itself */
+    char *folder; /* absolute; the file's folder, or the folder itself: user's names start there */
     char *only;   /* name of the file; NULL: the folder is served */
 };
 
-/* command: for err. 0; -1: there is nothing at the path, or it is neither. */
+/* command: the first word of error texts. 0; -1 with err: the path is no file and no folder. */
 int target_open(struct target *target, const char *command, const char *path, struct err *err);
-/* Find out anew what in it is the action: a folder without an entry of any runtime, but with one
- * source file in it, is that file. */
+/* Find out anew what the action is. A folder that no runtime can start, but with one source file in
+ * it, counts as that file. */
 void target_look(struct target *target, const struct runtimes *runtimes,
                  const struct runtime *fallback);
-/* Whether it is a folder with no file in it that people see. */
+/* Whether it is a folder in which there is nothing but hidden files. */
 bool target_is_empty(const struct target *target);
 void target_done(struct target *target);
 /* Append a JSON array of {"name":"input.json","value":...}: what input*.json beside it hold. */
 void target_write_examples(const struct target *target, struct buf *out);
 
-/* Names in a folder that begin and end so, sorted; NULL-terminated, strv_free(). */
+/* The names in a folder that begin with `start` and end with `end`, sorted. NULL-terminated;
+ * release with strv_free(). */
 char **target_list(const char *folder, const char *start, const char *end);

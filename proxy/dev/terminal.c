@@ -95,7 +95,7 @@ void terminal_say(struct terminal *t, const char *event, const char *text)
     put(t, &line);
 }
 
-/* The last lines of what was said, beneath the line that tells the place. */
+/* Add the last lines of a failed load's output, to go beneath the line that tells the place. */
 static void add_words(const struct terminal *t, struct buf *out, const char *text)
 {
     size_t n = strlen(text), start;

@@ -21,32 +21,33 @@ struct activation;
 struct fault;
 
 #define TERMINAL_HOLD_MS    250
-#define TERMINAL_HOLD_BYTES 65536 /* of an activation's log; then it appears, too */
+#define TERMINAL_HOLD_BYTES 65536 /* an activation's log beyond this is shown while it runs */
 #define TERMINAL_PENDING_BYTES                                                                     \
-    (1u << 20) /* not taken by the terminal; then log lines are dropped */
+    (1u << 20) /* bytes not taken by the terminal; beyond this, log lines are dropped */
 
 struct terminal {
     struct output output;
     struct loop *loop; /* borrowed */
     bool colors;
     bool is_json;
-    uint64_t n_dropped; /* log lines, since the last one that was written */
+    uint64_t n_dropped; /* log lines and activations since one was last written */
 };
 
 /* is_json: one JSON object a line instead. */
 void terminal_init(struct terminal *terminal, struct loop *loop, bool is_json);
 void terminal_done(struct terminal *terminal, int wait_ms);
 
-/* event: of --log-format json. text: one line. */
+/* event: its name with --log-format json. text: one line. */
 void terminal_say(struct terminal *terminal, const char *event, const char *text);
 /* serving: the version that goes on, 0: none. */
 void terminal_say_broken(struct terminal *terminal, const struct fault *fault, unsigned serving);
-/* What a version said while it loaded, which it did. */
+/* The log lines that a version wrote while it loaded, once it has loaded. */
 void terminal_said(struct terminal *terminal, const char *text, size_t n);
-/* activation: NULL: the line is of none. stream: "stdout", "stderr", or "load". */
+/* One log line. activation: whose line it is; NULL: of none. stream: "stdout", "stderr", or
+ * "load". */
 void terminal_log(struct terminal *terminal, struct activation *activation, const char *stream,
                   const char *text, size_t n);
-/* It runs longer than TERMINAL_HOLD_MS. Any number of times. */
+/* Show that an activation runs, and the log that was held. A second call does nothing. */
 void terminal_show(struct terminal *terminal, struct activation *activation);
 void terminal_end(struct terminal *terminal, struct activation *activation);
 /* The answer of --invoke: JSON. */

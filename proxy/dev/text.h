@@ -1,7 +1,7 @@
 #pragma once
 
 /*
- * text - printf into a buffer, and the few moments that lines carry.
+ * text - printf into a buffer, quoting for JSON and for a shell, and the time.
  */
 
 #include <stdint.h>
@@ -13,7 +13,8 @@ void text_add(struct buf *out, const char *fmt, ...) __attribute__((format(print
 void text_add_json(struct buf *out, const char *text);
 /* Append a C string as one word of a shell's command line: in quotes where it needs them. */
 void text_add_word(struct buf *out, const char *text);
-/* A NUL behind what is there, which does not count. Valid until the buffer changes. */
+/* The buffer's bytes as a C string, by a NUL behind them that does not count. Valid until the
+ * buffer changes. */
 const char *text_of(struct buf *buf);
 /* Unix time in milliseconds. */
 uint64_t text_now_ms(void);

@@ -1,7 +1,8 @@
 /*
  * A change is a file that was closed after writing, moved in or out, or deleted, not each write:
- * what is still open is half written. The tree is walked anew after each burst, which adds what is
- * new and drops what is gone; adding a watch twice gives the same watch.
+ * what is still open is half written. The tree is walked anew after each burst, which adds watches
+ * of new folders and drops those of folders that are gone; adding a watch again returns the
+ * existing one.
  */
 
 #include "dev/watch.h"
@@ -25,7 +26,7 @@
     (IN_CLOSE_WRITE | IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO | IN_DELETE_SELF |       \
      IN_MOVE_SELF | IN_ATTRIB)
 #define READ_BYTES       65536
-#define WATCH_CREATED_MS 300 /* for a new file to be closed */
+#define WATCH_CREATED_MS 300 /* time for a new file to be closed */
 
 struct watch {
     struct loop *loop; /* borrowed */
@@ -33,23 +34,23 @@ struct watch {
     watch_fn *fn;
     void *owner; /* borrowed */
     struct loop_watch inotify;
-    struct loop_timer settle; /* the burst has ended then */
+    struct loop_timer settle; /* when it fires, the burst has ended */
     struct loop_timer look;   /* while polling, or while nothing is there */
-    char file[PATH_MAX];      /* the one that counts in its folder; "": the path is a folder */
-    char linked[PATH_MAX];    /* ... and what it links to in its own */
-    uint64_t burst_ends_ms;   /* 0: there is none */
-    int *wds; /* owned; of the folders that are watched, in order but while walking */
+    char file[PATH_MAX];   /* name of the file, the only one that counts; "": a folder is watched */
+    char linked[PATH_MAX]; /* ... of the file that it links to */
+    uint64_t burst_ends_ms; /* 0: there is none */
+    int *wds;               /* owned; watch descriptors of folders, sorted except during a walk */
     size_t n_wds;
     size_t wds_room;
-    size_t n_wds_before; /* while walking: of the walk before, at the front of wds */
+    size_t n_wds_before; /* during a walk: of the walk before, at the front of wds */
     size_t n_entries;    /* seen in this walk */
     struct prints prints;
-    uint64_t print;  /* of names and contents of all, at the last walk */
-    bool is_written; /* since the last look; it need not be a change */
+    uint64_t print;  /* fingerprint of all names and contents, at the last walk */
+    bool is_written; /* something was, since the last look; it need not be a change */
     bool is_gone;
     bool gone_is_told;
-    bool polls;   /* inotify does not do */
-    int limit_os; /* why */
+    bool polls;   /* inotify cannot be used, or not for all folders */
+    int limit_os; /* errno of that, until it is told; 0: nothing to tell */
 };
 
 /* ---- what counts ---- */
@@ -75,7 +76,7 @@ bool watch_ignores(const char *name)
     static const char *const names[] = {
         ".git",         ".hg",         ".svn",       ".idea",       ".vscode",
         "node_modules", "__pycache__", ".venv",      ".mypy_cache", ".pytest_cache",
-        ".ruff_cache",  ".DS_Store",   "virtualenv", "4913", /* vim tries whether it may write here */
+        ".ruff_cache",  ".DS_Store",   "virtualenv", "4913", /* vim tests whether it may write */
     };
     static const char *const ends[] = {"~",     ".tmp",         ".temp",        ".bak",
                                        ".pyc",  ".pyo",         ".part",        ".crswap",
@@ -139,7 +140,7 @@ static void watch_folder(struct watch *watch, const char *path)
     watch->wds[watch->n_wds++] = wd;
 }
 
-/* The folder of what a link leads to: a save there is one, too. */
+/* Watch the folder of the file that a link leads to: a save there counts, too. */
 static void watch_linked(struct watch *watch, const char *link)
 {
     char real[PATH_MAX];
@@ -155,8 +156,8 @@ static int compare_wds(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* Those of the walk before that were not met again: moved away. Those of this walk stay, in order
- * and once each. */
+/* Drop the watches of the walk before that were not met again: their folders were moved away. Those
+ * of this walk stay, sorted and once each. */
 static void drop_old(struct watch *watch)
 {
     const int *old = watch->wds, *met = watch->wds + watch->n_wds_before;
@@ -186,7 +187,7 @@ static void walk_folder(struct watch *watch, const char *path, unsigned depth, u
     DIR *folder;
     struct dirent *item;
 
-    watch_folder(watch, path); /* before it is read: what comes meanwhile is an event */
+    watch_folder(watch, path); /* before reading it: what comes meanwhile is an event */
     folder = opendir(path);
     while (folder != NULL && (item = readdir(folder)) != NULL) {
         auto_free char *name = NULL;
@@ -207,7 +208,7 @@ static void walk_folder(struct watch *watch, const char *path, unsigned depth, u
             walk_folder(watch, name, depth + 1, &one);
         }
         mix_stat(watch, &one, name, item->d_name, &info);
-        *print += one; /* in whatever order they come */
+        *print += one; /* a sum, whatever the order of the entries */
     }
     if (folder != NULL)
         (void)closedir(folder);
@@ -220,7 +221,7 @@ static const char *name_of(const char *path)
     return slash != NULL ? slash + 1 : path;
 }
 
-/* The folders of the file itself, and of what it links to. */
+/* Watch the folders of the file itself and of what it links to. */
 static void walk_file(struct watch *watch, const struct stat *info, uint64_t *print)
 {
     char real[PATH_MAX];
@@ -236,7 +237,7 @@ static void walk_file(struct watch *watch, const struct stat *info, uint64_t *pr
     mix_stat(watch, print, watch->path, "", info);
 }
 
-/* Watch all there is. false: nothing is there. */
+/* Watch and fingerprint everything. false: there is nothing at the path. */
 static bool walk(struct watch *watch)
 {
     struct stat info;
@@ -248,7 +249,8 @@ static bool walk(struct watch *watch)
     watch->n_entries = 0;
     prints_begin(&watch->prints);
     if (S_ISDIR(info.st_mode)) {
-        mix_stat(watch, &print, watch->path, "", &info); /* processes are in this very folder */
+        /* A new folder in its place is a change: processes are in the old one. */
+        mix_stat(watch, &print, watch->path, "", &info);
         walk_folder(watch, watch->path, 0, &print);
     } else {
         walk_file(watch, &info, &print);
@@ -267,7 +269,8 @@ static void look_soon(struct watch *watch)
                    loop_now_ms(watch->loop) + (watch->is_gone ? WATCH_GONE_MS : WATCH_LOOK_MS));
 }
 
-/* Where no event would come: it is away, or it went while it was walked, or inotify does not do. */
+/* Look again later where no event will come: the path is gone, it went during the walk, or inotify
+ * cannot be used. */
 static void look_again_if_needed(struct watch *watch)
 {
     if (watch->is_gone || watch->polls || watch->n_wds == 0)
@@ -291,7 +294,8 @@ static void tell_limit(struct watch *watch)
     watch->fn(watch->owner, WATCH_LIMIT, why);
 }
 
-/* The end of a burst, a look at what is polled, or at what was gone. */
+/* Find out what has changed: at the end of a burst, or by a timer while polling or while the path
+ * is gone. */
 static void look(struct watch *watch)
 {
     uint64_t before = watch->print;
@@ -304,7 +308,7 @@ static void look(struct watch *watch)
     look_again_if_needed(watch);
     if (!watch->is_gone)
         watch->gone_is_told = false;
-    if (watch->is_gone && was_gone && !watch->gone_is_told) { /* an editor is quicker than that */
+    if (watch->is_gone && was_gone && !watch->gone_is_told) { /* no editor takes that long */
         watch->gone_is_told = true;
         watch->fn(watch->owner, WATCH_GONE, NULL);
     } else if (!watch->is_gone && (watch->print != before || is_told_back)) {
@@ -340,8 +344,9 @@ static void note_change(struct watch *watch, uint64_t settle_ms)
                    at_ms < watch->burst_ends_ms ? at_ms : watch->burst_ends_ms);
 }
 
-/* In how long to look, 0: not at all. A new file is whole when it is closed, which is told; a new
- * link at once. Which of both was made is not told. */
+/* How long after an event to look; 0: not at all. A new file is complete when it is closed,
+ * which is another event; a new link is complete at once. The event does not tell which of the
+ * two it is. */
 static uint64_t settle_time(const struct watch *watch, const struct inotify_event *event)
 {
     if (event->mask & IN_Q_OVERFLOW)

@@ -135,7 +135,7 @@ bool call_line_result(struct buf *out, const char *answer, size_t n)
     room = buf_room(out, top.n);
     n_text = json_unescape(top, room);
     if (n_text > 0 && room[n_text - 1] == '\n')
-        n_text--; /* it ends the line in any case */
+        n_text--; /* a newline follows in any case */
     for (size_t i = 0; i < n_text; i++)
         if (room[i] == '\n')
             room[i] = ' ';

@@ -11,18 +11,18 @@
 #include "base/buf.h"
 #include "worker/contract.h"
 
-#define CALL_ID_MAX 256 /* bytes; a longer one would be held again for each line */
+#define CALL_ID_MAX 256 /* bytes; each line that is held has a copy of its id */
 
 enum call_form {
     CALL_BODY, /* bodies: {"value":{…}} */
-    CALL_ANY,  /* ... or an argument alone that is no object or array: 100 */
+    CALL_ANY,  /* ... or a bare argument that is no object or array, such as 100 */
     CALL_TEXT, /* text: the argument is {"line":"…"} */
 };
 
 struct call_line {
     const char *id; /* JSON as it stands in the line; NULL: none */
     size_t n_id;
-    struct contract_body body; /* of the line, static, or of `made` */
+    struct contract_body body; /* borrowed from the line or from `made`, or static */
     struct buf made;           /* owned */
 };
 

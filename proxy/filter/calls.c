@@ -12,7 +12,7 @@
 #include "worker/part_form.h"
 #include "worker/parts.h"
 
-#define LINES_MAX 65536 /* bytes of parts of one call; more are left in the job */
+#define LINES_MAX 65536 /* bytes of parts held for one call; further parts stay in the job */
 
 void calls_init(struct calls *calls, const struct calls_opts *opts)
 {
@@ -39,7 +39,7 @@ static struct call *call_after(const struct calls *calls, const struct call *cal
     return call->node.next != &calls->all ? call_at(call->node.next) : NULL;
 }
 
-/* Move `next` to the first call from here on that is not given; refused lines are skipped. */
+/* The first call from here on that can still be given; refused lines are skipped. */
 static struct call *first_waiting(const struct calls *calls, struct call *call)
 {
     while (call != NULL && call->ended)
@@ -131,7 +131,7 @@ static void call_explain(struct calls *calls, struct call *call)
     call_fail(calls, call, error_kind_of(&call->job, false), why);
 }
 
-/* The action's own answer. */
+/* End a call with the action's own answer. */
 static void call_answer(struct calls *calls, struct call *call)
 {
     struct job *job = &call->job;
@@ -158,7 +158,8 @@ static void leave(struct calls *calls, struct call *call)
         list_add_tail(&calls->leaving, &call->leaving);
 }
 
-/* Those that are answered in order. */
+/* Let calls leave that are answered in order: the finished ones at the head, then the next one if
+ * it has parts. */
 static void offer_head(struct calls *calls)
 {
     struct call *call;
@@ -174,7 +175,7 @@ static void offer_head(struct calls *calls)
         leave(calls, call);
 }
 
-/* This call has something to write. It may be freed afterwards. */
+/* This call has something to write. It may be freed in here. */
 static void offer(struct calls *calls, struct call *call)
 {
     if (call->id != NULL)
@@ -293,7 +294,7 @@ static void take_parts(struct calls *calls, struct call *call)
     calls->answer_bytes += buf_len(&call->lines) - n;
 }
 
-/* The answer, marked as they are. */
+/* End a call that streams its parts: its answer has the form part_lines, like them. */
 static void end_parts(struct calls *calls, struct call *call)
 {
     struct buf text = {0};
@@ -397,7 +398,7 @@ int calls_answers(const struct calls *calls, struct iovec *pieces, int max)
     return n;
 }
 
-/* Returns how many of n bytes that were written are parts. */
+/* Of n bytes that were written, take those that are the call's parts. Returns how many. */
 static size_t wrote_lines(struct calls *calls, struct call *call, size_t n)
 {
     n = n < buf_len(&call->lines) ? n : buf_len(&call->lines);
@@ -405,7 +406,7 @@ static size_t wrote_lines(struct calls *calls, struct call *call, size_t n)
         return 0;
     buf_drop(&call->lines, n);
     calls->answer_bytes -= n;
-    if (!call->ended && buf_len(&call->lines) == 0) { /* the others have their turn */
+    if (!call->ended && buf_len(&call->lines) == 0) { /* now it is the turn of other calls */
         list_remove(&call->leaving);
         calls_take_parts(calls, &call->job);
     }

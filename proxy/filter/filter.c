@@ -16,7 +16,7 @@
 
 #define PIECES_MAX      128  /* pieces of one write: two for each answer, and a third for an id */
 #define WRITES_PER_TURN 32   /* then it is the turn of others */
-#define THROUGH_MS      1000 /* between a parent closing our stdout and closing our stdin */
+#define THROUGH_MS      1000 /* that a parent may take between closing our stdout and our stdin */
 
 struct filter {
     struct loop *loop; /* borrowed */
@@ -28,8 +28,8 @@ struct filter {
     struct loop_post step;
     struct loop_timer more; /* run the step in the next turn: one posted now runs in this turn */
     uint64_t through_by_ms; /* stdout has no reader: our input must end by then; 0: it has one */
-    uint64_t drop_up_to;    /* input offset up to which the writer has left */
-    bool stopped;           /* nothing is given any more */
+    uint64_t drop_up_to;    /* input offset; lines up to it are dropped: their reader left */
+    bool stopped;           /* give no further job */
     char *why;              /* owned; why the action could not be started; NULL: a forced end */
     bool told;              /* `ended` was called */
     filter_ended_fn *ended;

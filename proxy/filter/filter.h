@@ -22,11 +22,11 @@ struct pool;
 
 struct filter_opts {
     const char *in;          /* a named pipe; NULL: stdin */
-    const char *out;         /* ...; NULL: stdout */
+    const char *out;         /* a named pipe; NULL: stdout */
     const char *members;     /* JSON members for each line, each followed by a comma; "" */
     uint64_t run_ms;         /* limit of one activation */
     size_t line_max_bytes;   /* longest line */
-    size_t answer_max_bytes; /* as the workers have it, for texts */
+    size_t answer_max_bytes; /* the workers' bound, for error texts */
     size_t held_max_bytes;   /* lines and answers held before reading stops */
     enum call_form form;     /* of lines and results */
     bool announces;          /* write {"ready":true} when the action is loaded, or why it is not */
@@ -42,7 +42,7 @@ typedef void filter_ended_fn(void *owner, const struct err *err);
 struct filter *filter_new(struct loop *loop, const struct filter_opts *opts, filter_ended_fn *ended,
                           void *owner, struct err *err);
 /* After the loop has ended: write what is left, for up to wait_ms. Returns the number of answers
- * that were not taken. */
+ * that the reader has not taken. */
 size_t filter_finish(struct filter *filter, int wait_ms);
 /* The pool must have none of its jobs. */
 void filter_free(struct filter **filter);
@@ -53,7 +53,7 @@ void filter_serve(struct filter *filter, struct pool *pool);
 void filter_close(struct filter *filter);
 /* Start no further activation; those not started are answered with an error. */
 void filter_stop(struct filter *filter);
-/* The same, because the action could not be started. why: copied. */
+/* Like filter_stop(), because the action could not be started. why: copied. */
 void filter_fail(struct filter *filter, const char *why);
 
 /* Jobs that the pool has. */

@@ -6,7 +6,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-#define READ_BYTES 262144  /* in one turn, so that answers get theirs */
+#define READ_BYTES 262144  /* read in one turn, so that answers get their turn */
 #define KEEP_BYTES 1048576 /* memory kept while nothing is held */
 #define OPTION     "--in"
 

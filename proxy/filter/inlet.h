@@ -21,12 +21,12 @@ struct inlet {
     struct loop_timer again; /* streams that cannot be watched are read once per turn */
     struct line line;
     uint64_t n_read;        /* bytes, since inlet_open() */
-    uint64_t opened_at;     /* bytes present when the stream was opened */
-    bool fresh;             /* the stream was never empty: its end may go unreported */
+    uint64_t opened_at;     /* n_read when the stream was opened */
+    bool fresh;             /* the stream was not found empty yet: its end may go unreported */
     bool wanted;            /* the owner has room */
     bool at_end;            /* the writer has left; the held bytes are its last */
     bool ended;             /* ... and nothing will follow */
-    struct err err;         /* why, unless that was simply the end */
+    struct err err;         /* why it ended; ERR_NONE: the input was at its end */
     struct loop_post *told; /* borrowed */
 };
 
@@ -34,10 +34,10 @@ struct inlet {
 int inlet_open(struct inlet *inlet, struct loop *loop, const char *path, size_t line_max_bytes,
                struct loop_post *told, struct err *err);
 void inlet_init(struct inlet *inlet);
-/* What was not handed out is dropped. */
+/* Close the stream, and drop lines that were not handed out. */
 void inlet_close(struct inlet *inlet);
 
-/* Whether to read on. Not wanted at first. */
+/* Read on, or pause. Paused at first. */
 void inlet_want(struct inlet *inlet, bool wanted);
 /* The next line, as from line_next(); a last line without a newline counts. end_at: the offset
  * after it, or after the part received of a line that is too long. */

@@ -21,8 +21,8 @@ struct invoke {
     struct job job;
     struct outlet outlet;
     struct loop_post step;
-    struct buf lines; /* not written yet; with --parts: the parts, then the answer */
-    size_t written;   /* bytes of the answer and its newline */
+    struct buf lines; /* with --parts: the parts, then the answer; what is not written yet */
+    size_t written;   /* bytes written of the answer and its newline */
     bool running;     /* the pool has the job */
     bool answered;
     bool ended_lines; /* the answer is among the lines */
@@ -60,7 +60,7 @@ static bool write_lines(struct invoke *invoke)
     return true;
 }
 
-/* true: all that has come is written. */
+/* Write the parts that have come, and the answer after them. true: all is written. */
 static bool write_parts(struct invoke *invoke)
 {
     struct job *job = &invoke->job;

@@ -20,7 +20,7 @@ struct invoke_opts {
     const char *members;  /* JSON members to add, each followed by a comma; "" */
     uint64_t run_ms;
     size_t argument_max_bytes;
-    size_t answer_max_bytes; /* as the workers have it, for texts */
+    size_t answer_max_bytes; /* the workers' bound, for error texts */
 };
 
 /* Called once, from the loop. err->kind == ERR_NONE: an answer was written, be it a result or an
@@ -36,7 +36,7 @@ void invoke_free(struct invoke **invoke);
 void invoke_serve(struct invoke *invoke, struct pool *pool);
 /* Whether the pool has its job. */
 bool invoke_is_running(const struct invoke *invoke);
-/* Whether its end was told. */
+/* Whether `ended` was called. */
 bool invoke_has_ended(const struct invoke *invoke);
 /* Whether it has ended, or can no longer begin. */
 bool invoke_is_done(const struct invoke *invoke);

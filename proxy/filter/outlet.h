@@ -32,9 +32,9 @@ int outlet_open(struct outlet *outlet, struct loop *loop, const char *path, stru
                 struct err *err);
 void outlet_close(struct outlet *outlet);
 
-/* Write without waiting. Returns the bytes written; 0: told follows, unless there was nothing to
- * write. */
+/* Write without waiting. Returns the bytes written; 0: `told` will be posted, unless there was
+ * nothing to write. */
 size_t outlet_write(struct outlet *outlet, const struct iovec *pieces, int n_pieces);
-/* After the loop has ended: the same, waiting up to wait_ms for room. */
+/* Like outlet_write(), for after the loop has ended: waits up to wait_ms for room. */
 size_t outlet_write_late(struct outlet *outlet, const struct iovec *pieces, int n_pieces,
                          int wait_ms);

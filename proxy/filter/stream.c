@@ -100,7 +100,7 @@ int stream_open_fifo(struct stream *stream, struct loop *loop, const char *optio
 void stream_close(struct stream *stream)
 {
     if (stream->watch.sock != NULL)
-        loop_watch_close(&stream->watch); /* and with it the descriptor */
+        loop_watch_close(&stream->watch); /* closes the descriptor, too */
     else
         fd_close(&stream->fd);
     stream_init(stream);
@@ -136,10 +136,10 @@ ssize_t stream_write(const struct stream *stream, const struct iovec *pieces, in
         return writev(stream->fd, pieces, n_pieces);
     if (!is_ready(stream, POLLOUT))
         return -1;
-    /* writev() of nothing returns 0, which would look like a full stream. */
+    /* Skip empty pieces: writing nothing returns 0, which would look like a full stream. */
     for (; n_pieces > 1 && pieces->iov_len == 0; n_pieces--)
         pieces++;
-    /* Ready means room for this much. */
+    /* A stream that is ready has room for this much. */
     return write(stream->fd, pieces->iov_base,
                  pieces->iov_len < PIPE_BUF ? pieces->iov_len : PIPE_BUF);
 }

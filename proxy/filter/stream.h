@@ -4,9 +4,10 @@
  * stream - non-blocking use of stdin, stdout or a named pipe, without side effects for the
  * processes that share it (a shell, a container engine).
  *
- * A stream that can be reopened gets a file description of our own. On one that cannot, such as a
- * socket, O_NONBLOCK would affect every sharer, and stdin and stdout may be the same socket: there
- * each call guards itself.
+ * A stream that can be reopened gets a file description of our own. One that cannot, such as a
+ * socket, is not set to O_NONBLOCK, which would affect every process that shares it, and both stdin
+ * and stdout if they are the same socket: each read or write makes sure by itself that it does not
+ * block.
  */
 
 #include <stdbool.h>
@@ -30,9 +31,9 @@ void stream_init(struct stream *stream);
  * left. */
 int stream_open_own(struct stream *stream, struct loop *loop, int fd, struct err *err);
 /*
- * Open a named pipe for reading or writing. option: its name, for error texts. Replaces an open
- * stream without a moment in which nobody holds the pipe open. 0; -1 with err: it failed, or
- * err->os == ENXIO: it has no reader.
+ * Open a named pipe for reading or writing. option: the one that names it, for error texts.
+ * Replaces an open stream without a moment in which nobody holds the pipe open. 0; -1 with err: it
+ * failed, or err->os == ENXIO: it has no reader.
  */
 int stream_open_fifo(struct stream *stream, struct loop *loop, const char *option, const char *path,
                      bool writes, struct err *err);
