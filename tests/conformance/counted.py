@@ -497,8 +497,8 @@ using System.Threading;
 
 public static class Counted
 {
-    static readonly FileStream begins = new FileStream(Environment.GetEnvironmentVariable("BEGINS"), FileMode.Append,
-                                                       FileAccess.Write, FileShare.ReadWrite, 1);
+    // FileMode.Append writes where the file ended when it was opened, so two processes would overwrite each other's.
+    static readonly int begins = Open(Environment.GetEnvironmentVariable("BEGINS"), 0x401 /* O_WRONLY | O_APPEND */);
     static volatile bool woken;
     static readonly string mode = Environment.GetEnvironmentVariable("ON_SIGTERM");
     static readonly IDisposable registration = mode != "ignore" && mode != "handle" ? null :
@@ -508,6 +508,8 @@ public static class Counted
         });
 
     [DllImport("libc", EntryPoint = "kill")] static extern int Kill(int pid, int signo);
+    [DllImport("libc", EntryPoint = "open")] static extern int Open(string path, int flags);
+    [DllImport("libc", EntryPoint = "write")] static extern nint Write(int fd, byte[] bytes, nint n);
 
     static void Die(int signo)
     {
@@ -520,8 +522,8 @@ public static class Counted
         string id = args["id"].GetValue<string>();
         int n = args["n"].GetValue<int>();
 
-        begins.Write(Encoding.UTF8.GetBytes(id + "\n"));
-        begins.Flush();
+        byte[] line = Encoding.UTF8.GetBytes(id + "\n");
+        Write(begins, line, line.Length);
         switch (args["do"].GetValue<string>()) {
         case "hang":
             for (long until = Environment.TickCount64 + n; Environment.TickCount64 < until && !woken;)
@@ -564,7 +566,7 @@ class Counted:
     """One action behind the proxy."""
 
     def __init__(self, name, options, code, *, main=False, program=None, env=None, costs=1, own_costs=0, ways=(),
-                 slow=False):
+                 slow=False, exit_answer=None):
         self.name, self.options, self.code = name, tuple(map(str, options)), code
         self.main = main            # one of those that the long run asks a million of
         self.program = program      # a C program, compiled here
@@ -573,6 +575,7 @@ class Counted:
         self.own_costs = own_costs  # the same for a death that a run brings about itself
         self.ways = ways            # more options, of which some rounds have one
         self.slow = slow            # a quick run leaves it out
+        self.exit_answer = exit_answer  # what the launcher answers for an activation that ends the process by exit
 
     def missing(self, has_pipeline):
         """Why it cannot run here, None when it can."""
@@ -610,7 +613,8 @@ ALL = (
     Counted("shell", ["--runtime", "shell"], SHELL, slow=True),
     Counted("pypy", ["--runtime", "pypy"], PYTHON),
     Counted("go", ["--runtime", "go"], GO),
-    Counted("java", ["--runtime", "java"], JAVA, slow=True),
+    Counted("java", ["--runtime", "java"], JAVA, slow=True,
+            exit_answer=b'{"error":"the action called System.exit"}'),
     Counted("dotnet", ["--runtime", "dotnet"], DOTNET, slow=True),
     Counted("oneshot", ["--runtime", "oneshot"], ONESHOT, slow=True),
 )
