@@ -261,7 +261,7 @@ void journal_end_by_job(struct journal *journal, struct activation *a, const str
     }
     if (job->parts != NULL && job->on_parts != NULL)
         http = 200; /* this status was sent with the first part */
-    if (job->is_cancelled)
+    if (parts_client_left(job))
         http = JOURNAL_CLIENT_LEFT;
     note_job_ended(journal, a, job);
     journal_end(journal, a, http, buf_at(answer), buf_len(answer));

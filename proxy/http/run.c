@@ -289,7 +289,7 @@ static void on_stream_done(struct run *run)
     bool is_answered = contract_is_answered(job);
 
     run->is_done = true;
-    count(run, job->is_cancelled ? RUN_CANCELLED : end_of(job, is_answered));
+    count(run, parts_client_left(job) ? RUN_CANCELLED : end_of(job, is_answered));
     run->service->runs.answer_bytes += job->answer_len;
     /* Once a part has come, the reply's head may have left: its headers must not depend on that. */
     if (run->request != NULL && job->parts == NULL)

@@ -33,7 +33,7 @@ enum run_end {
     RUN_EXHAUSTED, /* the action passed a limit and died of it */
     RUN_UNSTARTED, /* the action could not be started again */
     RUN_ABANDONED, /* accepted, but the proxy was taken down before it began */
-    RUN_CANCELLED, /* its job was cancelled: the client left, or a part was wrong */
+    RUN_CANCELLED, /* the client left */
     /* refused: */
     RUN_DRAINING,
     RUN_NO_ACTION,

@@ -108,6 +108,11 @@ bool parts_are_bad(const struct job *job)
             (job->parts->too_long && (job->on_parts != NULL || job->is_cancelled)));
 }
 
+bool parts_client_left(const struct job *job)
+{
+    return job->is_cancelled && !parts_are_bad(job);
+}
+
 void parts_become_answer(struct job *job)
 {
     struct parts *parts = job->parts;

@@ -45,6 +45,8 @@ void parts_took(struct job *job, size_t n);
 
 /* Whether a part was wrong, so that the answer is an error. */
 bool parts_are_bad(const struct job *job);
+/* Whether the job was cancelled because its client left, not because a part was wrong. */
+bool parts_client_left(const struct job *job);
 
 /* Make the parts the answer: null for a stream, their list for any other job. */
 void parts_become_answer(struct job *job);

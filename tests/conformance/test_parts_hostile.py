@@ -105,6 +105,8 @@ def test_a_part_that_is_too_long(one):
     for last in ('{"ok":1}', '{"error":"the client has left"}', "+"):  # whatever it answers to the cancellation
         reply = started.proxy.run(steps(raw(long), answer(last)))
         assert reply.status == 502 and "1000 bytes" in reply.error, reply
+    ends = started.ends()
+    assert (ends.get("answer_too_long"), ends.get("cancelled", 0)) == (5, 0), ends  # no client has left
     assert started.proxy.run(steps(answer('{"next":1}'))).json == {"next": 1}
 
 
