@@ -234,7 +234,7 @@ ONE_WAY=(ahead fork replace archives archives_hostile own_log privileges trace c
     calls call_library)
 
 # What is tried with sanitizers at each change.
-ASAN_CONFORMANCE=(basic init failures)
+ASAN_CONFORMANCE=(basic init failures knative)
 
 # What depends on the place, the user and the packages that are installed.
 QUICK_CONFORMANCE=(basic init privileges memory carried new_language)
