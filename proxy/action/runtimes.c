@@ -297,7 +297,7 @@ static const char *find_entry(const struct runtime *runtime, int dir)
                 return *name;
             continue;
         }
-        /* A folder (META-INF of a jar) is enough for a compiler; a program must be a file. */
+        /* The entry may be a folder (a jar's META-INF) if it is compiled; a program must be a file. */
         if (fstatat(dir, *name, &st, 0) < 0 ||
             !(S_ISREG(st.st_mode) || (S_ISDIR(st.st_mode) && runtime_always_compiles(runtime))))
             continue;

@@ -276,7 +276,7 @@ static int copy_data(struct unpacking *u, const char *name, uint64_t *entry_byte
     }
 }
 
-/* The bytes of the archive from the current entry's first header on, as many as are in memory. */
+/* The archive's bytes from the current entry's first header on, as far as they are in memory. */
 static const char *headers_of(const struct unpacking *u, size_t *n)
 {
     la_int64_t position = archive_read_header_position(u->in);

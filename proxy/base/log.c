@@ -67,7 +67,7 @@ static int open_file(const char *path, struct err *err)
     if (fd < 0)
         return err_set(err, ERR_SYSTEM, errno, "cannot open the log \"%s\" (--log-file): %s", path,
                        strerror(errno));
-    (void)signal(SIGXFSZ, SIG_IGN); /* make a file at its limit an error of write() */
+    (void)signal(SIGXFSZ, SIG_IGN); /* at a file size limit let write() fail */
     return fd;
 }
 

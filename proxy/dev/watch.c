@@ -90,7 +90,7 @@ bool watch_ignores(const char *name)
             return true;
     if (is_swap_file(name))
         return true;
-    /* emacs: .#lock and #autosave#; kate: .name.kate-swp; vscode, nano, sed -i: temporary files */
+    /* emacs: .#lock, #autosave#; kate: .name.kate-swp; gedit: .goutputstream-*; NFS: .nfs* */
     return strncmp(name, ".#", 2) == 0 || name[0] == '#' || ends_with(name, ".kate-swp") ||
            strncmp(name, ".goutputstream-", 15) == 0 || strncmp(name, ".nfs", 4) == 0;
 }

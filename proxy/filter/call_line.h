@@ -32,5 +32,5 @@ bool call_line_read(struct call_line *line, enum call_form form, const char *tex
 void call_line_done(struct call_line *line);
 
 /* Append the result as a line of text: a string unquoted, anything else as JSON. false: it is null,
- * for which no line is written. */
+ * and nothing was appended. */
 bool call_line_result(struct buf *out, const char *answer, size_t n);

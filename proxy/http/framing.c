@@ -396,7 +396,7 @@ enum framing head_read(struct head *head, const char *text, size_t n)
 
 /* ---- a chunked body: RFC 9112 7.1 ---- */
 
-/* What is wrong with a character of a size line or a trailer; NULL: nothing. */
+/* Advance by one character that is not data. Returns what is wrong with it; NULL: nothing. */
 static const char *step(struct chunks *chunks, char c)
 {
     int digit = hex_value((uint8_t)c);

@@ -444,7 +444,7 @@ static void on_worker_down(struct pool *pool, struct pool_worker *pw)
     look_at_circuit(pool, pw);
 }
 
-/* Collect results: finished jobs leave, jobs that never began are queued again. */
+/* Collect results: move what has ended to *finished, and queue again what the worker gave back. */
 static void collect(struct pool *pool, struct pool_worker *pw, struct list *finished)
 {
     struct worker *w = &pw->worker;

@@ -18,7 +18,7 @@
 struct tally {
     uint64_t n_starts;
     uint64_t n_restarts;   /* starts of a worker after its first */
-    uint64_t n_distrusted; /* workers that answered unasked, each counted once */
+    uint64_t n_distrusted; /* workers that wrote an answer without a job, each counted once */
     uint64_t n_deaths[N_DEATHS];
     uint64_t n_parts;            /* parts of answers */
     uint64_t part_bytes;         /* ... without marks and newlines */

@@ -93,7 +93,7 @@ unsigned window_n_begun(const struct window *window, size_t n_unread);
 /* How many jobs the process has read at least in part; always the oldest ones. */
 unsigned window_n_held(const struct window *window, size_t n_unread);
 
-/* Take a job out and leave its place to a tombstone, unless nothing of its line was written. */
+/* Take a job out. If any of its line was written, a tombstone takes its place. Returns the job. */
 struct job *window_give_up(struct window *window, struct job *job);
 
 enum window_late {

@@ -90,8 +90,8 @@ void worker_done(struct worker *worker);
 /* Start a process; the state must be DOWN. If none can be started it stays DOWN, start_err is set
  * and `changed` posted. */
 void worker_start(struct worker *worker);
-/* Take over a launcher that is running and waits for `line`, which is taken over, too. Empty: it
- * waits for none. */
+/* Adopt a launcher that runs already, and send it `line`, whose bytes are moved out. Empty: the
+ * launcher waits for no line. The state is DOWN. */
 void worker_adopt(struct worker *worker, const struct spawned *spawned, struct buf *line);
 /* Record a start that failed outside of this module. */
 void worker_fail_start(struct worker *worker, const struct err *err);
