@@ -7,6 +7,7 @@
 
 #define AHEAD_NS      1000000 /* write this much work ahead: a wake-up costs a tenth of it */
 #define BATCH_NS      200000  /* less work than this is not worth waking another worker */
+#define LIGHT_NS      50000   /* the proxy's own work for an activation is half of it */
 #define STALLED_NS    1000000 /* stalled: at one activation for so long, and ... */
 #define STALLED_TIMES 8       /* ... so many times as long as usual */
 #define SILENT_BEFORE 16      /* silent activations before lines are written ahead */
@@ -59,6 +60,11 @@ unsigned pacing_batch(const struct pacing *pacing)
     if (pacing->concurrent > 0 || n <= 1)
         return 1;
     return n < depth ? (unsigned)n : depth;
+}
+
+bool pacing_is_light(const struct pacing *pacing)
+{
+    return pacing->concurrent == 0 && pacing_depth(pacing) > 1 && pacing->work_ns <= LIGHT_NS;
 }
 
 bool pacing_is_stalled(const struct pacing *pacing, uint64_t now_ns)

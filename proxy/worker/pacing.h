@@ -46,6 +46,9 @@ unsigned pacing_depth(const struct pacing *pacing);
 /* How many lines to give this worker before another one is woken: about 200 us of work; at least
  * 1. */
 unsigned pacing_batch(const struct pacing *pacing);
+/* Whether lines go ahead, and an activation takes so little time that one worker keeps up with the
+ * proxy. */
+bool pacing_is_light(const struct pacing *pacing);
 /* Whether the process has worked on one activation for far longer than usual. now_ns: as
  * loop_clock_ns(). */
 bool pacing_is_stalled(const struct pacing *pacing, uint64_t now_ns);

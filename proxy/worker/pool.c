@@ -180,7 +180,7 @@ static void on_late(struct loop_timer *timer)
  * workers would only take the processors that these and the proxy need. */
 static bool is_light(const struct pool *pool, uint64_t now_ns)
 {
-    if (pool->opts.n_light >= pool->opts.n_workers)
+    if (pool->opts.n_light >= pool->opts.n_workers || pool_n_jobs(pool) < SPREAD_JOBS)
         return false;
     for (unsigned i = 0; i < pool->opts.n_light; i++)
         if (worker_has_light_work(&pool->workers[i].worker, now_ns))

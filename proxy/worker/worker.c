@@ -510,8 +510,8 @@ bool worker_is_better(const struct worker *w, const struct worker *best, uint64_
 
 bool worker_has_light_work(const struct worker *w, uint64_t now_ns)
 {
-    return worker_is_ready(w) && !session_is_lost(&w->session) && worker_batch(w) > 1 &&
-           !worker_is_stalled(w, now_ns);
+    return worker_is_ready(w) && !session_is_lost(&w->session) &&
+           pacing_is_light(&w->session.pacing) && !worker_is_stalled(w, now_ns);
 }
 
 void worker_give(struct worker *w, struct job *job)

@@ -56,14 +56,6 @@ static void check_window(const struct session *s, unsigned *n_jobs)
     *n_jobs += n - n_tombstones + len_of(&s->finished) + len_of(&s->returned);
 }
 
-/* It waits because the first worker has light work, though this one has room: not for long. */
-static bool waits_for_light_work(const struct pool *pool, const struct worker *w)
-{
-    const struct worker *first = &pool->workers[0].worker;
-
-    return w != first && worker_n_jobs(first) > 0 && loop_timer_is_set(&pool->look);
-}
-
 static void check_worker(const struct pool *pool, const struct pool_worker *pw, unsigned *n_jobs)
 {
     const struct worker *w = &pw->worker;
@@ -74,7 +66,7 @@ static void check_worker(const struct pool *pool, const struct pool_worker *pw, 
     if (w->state != WORKER_DOWN && !pw->up)
         broken("a worker is not counted as up");
     if (!world.in_turn && !turn_has_posts() && pool->n_queued > 0 && pool->retired == NULL &&
-        worker_room(w) > 0 && !waits_for_light_work(pool, w))
+        worker_room(w) > 0)
         broken("an activation waits beside a worker with room");
 }
 

@@ -114,6 +114,24 @@ static void light_work_goes_in_batches_of_some_100_us(void **state)
     assert_int_equal(pacing_batch(&pacing), 1);
 }
 
+static void work_is_light_up_to_50_us_if_lines_go_ahead(void **state)
+{
+    struct pacing pacing = feed_for(50000);
+
+    (void)state;
+    assert_true(pacing_is_light(&pacing));
+    pacing.work_ns = 50001;
+    assert_false(pacing_is_light(&pacing));
+    pacing.work_ns = 0; /* not known */
+    assert_false(pacing_is_light(&pacing));
+    pacing.work_ns = 1;
+    pacing.n_silent = 0; /* it logs: one line at a time */
+    assert_false(pacing_is_light(&pacing));
+    pacing.n_silent = SILENT;
+    pacing.concurrent = 8;
+    assert_false(pacing_is_light(&pacing));
+}
+
 static void one_that_is_long_at_one_activation_is_stalled(void **state)
 {
     struct pacing pacing = feed_for(1);
@@ -277,6 +295,7 @@ int main(void)
         cmocka_unit_test(the_announcement_bounds_the_depth),
         cmocka_unit_test(the_setting_bounds_the_depth),
         cmocka_unit_test(light_work_goes_in_batches_of_some_100_us),
+        cmocka_unit_test(work_is_light_up_to_50_us_if_lines_go_ahead),
         cmocka_unit_test(one_that_is_long_at_one_activation_is_stalled),
         cmocka_unit_test(one_log_line_sends_the_depth_back_to_one),
         cmocka_unit_test(answers_of_one_read_share_the_time_that_passed),
