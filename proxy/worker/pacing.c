@@ -12,6 +12,7 @@
 #define STALLED_TIMES 8       /* ... so many times as long as usual */
 #define SILENT_BEFORE 16      /* silent activations before lines are written ahead */
 #define WORK_SHARE    8       /* weight of a new measurement: one in so many */
+#define LEAST_SHARE   64      /* the same for one that is above the least time */
 
 void pacing_init(struct pacing *pacing, unsigned ahead_max, unsigned vouched)
 {
@@ -64,7 +65,7 @@ unsigned pacing_batch(const struct pacing *pacing)
 
 bool pacing_is_light(const struct pacing *pacing)
 {
-    return pacing->concurrent == 0 && pacing_depth(pacing) > 1 && pacing->work_ns <= LIGHT_NS;
+    return pacing->concurrent == 0 && pacing_depth(pacing) > 1 && pacing->least_ns <= LIGHT_NS;
 }
 
 bool pacing_is_stalled(const struct pacing *pacing, uint64_t now_ns)
@@ -98,6 +99,10 @@ uint64_t pacing_answered(struct pacing *pacing, unsigned n_answers, bool more, b
         pacing->work_ns = each_ns;
     else
         pacing->work_ns += each_ns / WORK_SHARE - pacing->work_ns / WORK_SHARE;
+    if (pacing->least_ns == 0 || each_ns < pacing->least_ns)
+        pacing->least_ns = each_ns;
+    else
+        pacing->least_ns += each_ns / LEAST_SHARE - pacing->least_ns / LEAST_SHARE;
     pacing->busy_at_ns = more ? now_ns : 0;
     pacing->n_silent = logged ? 0 : pacing->n_silent + n_answers;
     pacing->has_answered = true;

@@ -30,6 +30,7 @@ struct pacing {
 
     /* how it works */
     uint64_t work_ns;    /* per activation, smoothed; 0: not measured yet */
+    uint64_t least_ns;   /* the least of it lately: without waiting for a processor */
     uint64_t busy_at_ns; /* since when it has had work; 0: it has none */
     unsigned n_silent;   /* activations in a row that logged nothing */
     bool has_answered;   /* this process, at least once */
