@@ -297,7 +297,7 @@ static const char *find_entry(const struct runtime *runtime, int dir)
                 return *name;
             continue;
         }
-        /* The entry may be a folder (a jar's META-INF) if it is compiled; a program must be a file. */
+        /* A runtime that compiles takes a folder, too (a jar's META-INF). */
         if (fstatat(dir, *name, &st, 0) < 0 ||
             !(S_ISREG(st.st_mode) || (S_ISDIR(st.st_mode) && runtime_always_compiles(runtime))))
             continue;

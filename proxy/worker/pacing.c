@@ -7,7 +7,7 @@
 
 #define AHEAD_NS      1000000 /* write this much work ahead: a wake-up costs a tenth of it */
 #define BATCH_NS      200000  /* less work than this is not worth waking another worker */
-#define LIGHT_NS      50000   /* the proxy's own work for an activation is half of it */
+#define LIGHT_NS      50000   /* twice the proxy's own work for an activation */
 #define STALLED_NS    1000000 /* stalled: at one activation for so long, and ... */
 #define STALLED_TIMES 8       /* ... so many times as long as usual */
 #define SILENT_BEFORE 16      /* silent activations before lines are written ahead */

@@ -497,7 +497,7 @@ using System.Threading;
 
 public static class Counted
 {
-    // FileMode.Append writes where the file ended when it was opened, so two processes would overwrite each other's.
+    // Not FileMode.Append: it remembers where the file ended, so two processes overwrite each other.
     static readonly int begins = Open(Environment.GetEnvironmentVariable("BEGINS"), 0x401 /* O_WRONLY | O_APPEND */);
     static volatile bool woken;
     static readonly string mode = Environment.GetEnvironmentVariable("ON_SIGTERM");
