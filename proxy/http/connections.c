@@ -218,7 +218,7 @@ void connections_drop_slow(struct connections *all, uint64_t ms)
     list_each(node, &all->all) {
         struct connection *c = list_item(node, struct connection, node);
 
-        if (c->state == CONNECTION_REPLYING && is_slow(c, ms))
+        if (c->state == CONNECTION_REPLYING && !c->waits && is_slow(c, ms))
             connection_drop(c, DROP_END);
     }
 }

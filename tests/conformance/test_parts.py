@@ -256,8 +256,10 @@ class Reply:
 
     def rest(self):
         """All that follows; fails when it has no proper end."""
-        pieces = list(iter(self.chunk, b""))
-        assert None not in pieces, f"cut off after {pieces[-3:]}"
+        pieces = []
+        while (piece := self.chunk()) != b"":
+            assert piece is not None, f"cut off after {pieces[-3:]}"
+            pieces.append(piece)
         return b"".join(pieces)
 
 
