@@ -116,19 +116,17 @@ static void write_whole_time(struct buf *text, const char *name, const struct re
 
 static void write_in_flight(struct buf *text, const char *name, const struct reading *reading)
 {
-    const struct pool *pool = reading->service->pool;
-    unsigned n = versions_n_jobs(reading->service);
+    const struct service *service = reading->service;
 
-    metrics_number(text, name, NULL, NULL, pool != NULL ? n - pool->n_queued : n);
+    metrics_number(text, name, NULL, NULL, versions_n_jobs(service) - versions_n_queued(service));
 }
 
 static void write_queued(struct buf *text, const char *name, const struct reading *reading)
 {
-    const struct pool *pool = reading->service->pool;
+    const struct service *service = reading->service;
 
     metrics_number(text, name, NULL, NULL,
-                   (pool != NULL ? pool->n_queued : 0) +
-                       gate_n_held(&reading->service->gate, run_on_request));
+                   versions_n_queued(service) + gate_n_held(&service->gate, run_on_request));
 }
 
 static void write_request_bytes(struct buf *text, const char *name, const struct reading *reading)
@@ -360,8 +358,7 @@ static void look_at_children(struct reading *reading)
 
     if (service->prewarmed.spawned.pid != 0)
         (void)usage_add(&reading->children, service->prewarmed.spawned.pid);
-    if (service->pool != NULL)
-        pool_look(service->pool, reading->n_workers, &reading->children);
+    versions_look(service, reading->n_workers, &reading->children);
     reading->children.cpu_us += usage_ended_cpu_us();
 }
 

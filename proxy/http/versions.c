@@ -140,16 +140,48 @@ pid_t versions_writer(const struct service *service, const void *owner)
     return pid;
 }
 
-unsigned versions_n_jobs(const struct service *service)
+/* One number of each pool that there is, added up. */
+static unsigned sum(const struct service *service, unsigned (*number_of)(const struct pool *pool))
 {
-    unsigned n = service->pool != NULL ? pool_n_jobs(service->pool) : 0;
+    unsigned n = service->pool != NULL ? number_of(service->pool) : 0;
 
+    n += service->default_pool != NULL ? number_of(service->default_pool) : 0;
     list_each(node, &service->retired) {
         const struct retired *retired = list_item(node, struct retired, node);
 
-        n += retired->pool != NULL ? pool_n_jobs(retired->pool) : 0;
+        n += retired->pool != NULL ? number_of(retired->pool) : 0;
     }
     return n;
+}
+
+static unsigned n_queued(const struct pool *pool)
+{
+    return pool->n_queued;
+}
+
+unsigned versions_n_jobs(const struct service *service)
+{
+    return sum(service, pool_n_jobs);
+}
+
+unsigned versions_n_queued(const struct service *service)
+{
+    return sum(service, n_queued);
+}
+
+void versions_look(const struct service *service, unsigned n_by_state[WORKER_STATES],
+                   struct usage *usage)
+{
+    if (service->pool != NULL)
+        pool_look(service->pool, n_by_state, usage);
+    if (service->default_pool != NULL)
+        pool_look(service->default_pool, n_by_state, usage);
+    list_each(node, &service->retired) {
+        const struct retired *retired = list_item(node, struct retired, node);
+
+        if (retired->pool != NULL)
+            pool_look(retired->pool, n_by_state, usage);
+    }
 }
 
 void versions_stop(struct service *service)

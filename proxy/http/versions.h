@@ -15,8 +15,11 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
+#include "worker/worker.h"
+
 struct pool;
 struct service;
+struct usage;
 
 /* Bound for a developer who publishes repeatedly while activations hang: each version has up to
  * --workers processes. A guess. */
@@ -32,8 +35,14 @@ void versions_discard(struct service *service, struct pool *pool, unsigned numbe
 
 /* The process id of the worker, of any version, whose owner in output_add() this is; 0: none. */
 pid_t versions_writer(const struct service *service, const void *owner);
-/* Number of unanswered activations in all versions. */
+/* Number of unanswered activations in all versions and the default action. */
 unsigned versions_n_jobs(const struct service *service);
+/* ... of those that wait for a worker. */
+unsigned versions_n_queued(const struct service *service);
+/* Count the workers of all versions and the default action by their state, and add what their
+ * processes use. */
+void versions_look(const struct service *service, unsigned n_by_state[WORKER_STATES],
+                   struct usage *usage);
 /* Stop all workers, see pool_stop(); no version is published after this. */
 void versions_stop(struct service *service);
 /* Whether no process of any version and no folder deletion is left. */

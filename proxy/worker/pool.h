@@ -135,14 +135,19 @@ static inline pid_t pool_writer(const struct pool *pool, const void *owner)
                ? pool->workers[i].worker.pid
                : 0;
 }
-/* Count the workers by their state, and add what their processes use. */
+/* Count the workers by their state, and add what their processes and the zygote use. Workers that
+ * are down are counted only where they can be started again. */
 static inline void pool_look(const struct pool *pool, unsigned n_by_state[WORKER_STATES],
                              struct usage *usage)
 {
+    bool starts = pool->state != POOL_RETIRED && pool->state != POOL_STOPPING;
+
+    if (pool->zygote != NULL && pool->zygote->worker.pid != 0)
+        (void)usage_add(usage, pool->zygote->worker.pid);
     for (unsigned i = 0; i < pool->opts.n_workers; i++) {
         const struct worker *worker = &pool->workers[i].worker;
 
-        n_by_state[worker->state]++;
+        n_by_state[worker->state] += starts || worker->state != WORKER_DOWN;
         if (worker->pid != 0)
             (void)usage_add(usage, worker->pid);
     }

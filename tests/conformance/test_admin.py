@@ -377,6 +377,17 @@ def test_a_run_that_is_refused_as_the_second_is_busy(watched, gate):
     assert first.result().status == 200
 
 
+def assert_tells_memory(one, n_processes):
+    """It is that of all processes of the action."""
+    pids, resident = one.proxy.children(), 0
+    assert len(pids) == n_processes
+    for pid in pids:
+        with open(f"/proc/{pid}/statm", encoding="ascii") as file:
+            resident += int(file.read().split()[1]) * os.sysconf("SC_PAGESIZE")
+    told = one.metrics()["whiskloop_children_resident_memory_bytes"].value()
+    assert 0.8 * resident <= told <= 1.2 * resident
+
+
 def test_each_worker_counts(watched):
     one = watched("--runtime", "python", "--workers", 3)
     one.proxy.started(samples.PYTHON_CODES["echo"])
@@ -384,12 +395,45 @@ def test_each_worker_counts(watched):
     metrics = one.metrics()
     assert metrics["whiskloop_worker_starts_total"].value() == 3
     assert metrics["whiskloop_worker_restarts_total"].value() == 0
-    resident = 0
-    for pid in one.proxy.children():
-        with open(f"/proc/{pid}/statm", encoding="ascii") as file:
-            resident += int(file.read().split()[1]) * os.sysconf("SC_PAGESIZE")
-    told = metrics["whiskloop_children_resident_memory_bytes"].value()
-    assert 0.8 * resident <= told <= 1.2 * resident
+    assert_tells_memory(one, 3)
+
+
+def test_the_zygote_counts_in_the_memory_of_the_action(watched):
+    one = watched("--runtime", "python", "--workers", 2, "--fork-workers", 1)
+    one.proxy.started(samples.PYTHON_CODES["echo"])
+    wait_until(lambda: one.metrics()["whiskloop_workers"].value("ready") == 2, "two workers")
+    assert_tells_memory(one, 3)
+
+
+def test_a_replaced_version_counts_until_it_has_ended(watched, gate):
+    """Processor time, a counter, must not go back while its processes live on."""
+    code = """
+import time
+
+def main(args):
+    until = time.process_time() + 0.2
+    while time.process_time() < until:
+        pass
+    with open(args["gate"]) as gate:
+        gate.read()
+    return {}
+"""
+    one, door = watched("--runtime", "python", "--workers", 1, "--allow-reinit", "--prelaunch", 0), gate()
+    one.proxy.started(code)
+    held = one.proxy.later(one.proxy.run, {"gate": door.path})
+    door.wait_reached()
+    before = one.metrics()["whiskloop_children_cpu_seconds_total"].value()
+    assert before >= 0.18  # told in ticks of 10 ms
+    one.proxy.started(samples.PYTHON_CODES["echo"])
+    metrics = one.metrics()
+    assert metrics["whiskloop_children_cpu_seconds_total"].value() >= before
+    assert metrics["whiskloop_activations_in_flight"].value() == 1
+    assert metrics["whiskloop_workers"].value("ready") == 2
+    assert_tells_memory(one, 2)
+    door.release()
+    assert held.result().status == 200
+    wait_until(lambda: one.metrics()["whiskloop_workers"].values() ==
+               {"down": 0, "starting": 0, "ready": 1, "stopping": 0}, "the replaced one to end")
 
 
 def test_what_the_system_knows_of_the_proxy(watched):
