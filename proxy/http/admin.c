@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include "base/usage.h"
+#include "http/default_action.h"
 #include "http/libraries.h"
 #include "http/run.h"
 #include "http/server.h"
@@ -50,13 +51,15 @@ void admin_on_health(void *owner, struct request *request)
 /* Why the proxy is not ready, as text of the reply; NULL: a /run would be given to the action. */
 static const char *why_not_ready(const struct service *service)
 {
+    const struct pool *pool = service->pool != NULL ? service->pool : service->default_pool;
+
     if (service->leaving || service->draining)
         return "draining\n";
     if (service->gate.closed)
         return "starting\n";
-    if (service->pool == NULL)
+    if (service->pool == NULL && !default_action_is_own(service))
         return "not initialised\n";
-    if (service->pool->state == POOL_BROKEN)
+    if (pool != NULL && pool->state == POOL_BROKEN)
         return "broken: the action does not start any more\n";
     return NULL;
 }

@@ -434,6 +434,14 @@ def test_an_images_own_program_serves_until_an_init(proxy, folder, monkeypatch):
     assert sorted(os.listdir(inside)) == ["data", "exec", "word"], "nothing else is left there"
 
 
+def test_an_images_own_program_is_ready_before_an_init(proxy, folder, monkeypatch):
+    monkeypatch.setattr(whisk, "PROGRAM", in_root_with(folder, "exec", samples.GREET_ONCE))
+    one = Watched(proxy, folder, "--runtime", "oneshot")
+    assert_says(one.ask("/readyz"), 200, "ready\n")
+    assert one.proxy.run({"name": "Mike"}).json == {"hello": "Mike"}
+    assert_says(one.ask("/readyz"), 200, "ready\n")
+
+
 def test_an_init_without_code_keeps_an_images_own_program(proxy, folder, monkeypatch):
     monkeypatch.setattr(whisk, "PROGRAM", in_root_with(folder, "exec", samples.GREET_ONCE))
     one = proxy("--runtime", "oneshot")
