@@ -514,7 +514,7 @@ void channel_drop_rest(struct channel *channel)
     const char *text = NULL;
     size_t n;
 
-    channel->odd = ODD_NOTHING;
+    channel_forget_oddity(channel);
     held_to_log(channel);
     if (channel->answers != ANSWERS_STDOUT)
         line_skip(&channel->line3, line_rest(&channel->line3, &text));

@@ -62,7 +62,7 @@ struct channel {
     loop_watch_fn *on_fd3;         /* called when fd3 is readable */
     struct buf held;               /* auto: a line of descriptor 1 that may be the answer */
     bool is_held;                  /* there is such a line */
-    enum channel_odd odd;          /* the first one since channel_drop_rest() */
+    enum channel_odd odd;          /* the first one since channel_forget_oddity() */
     bool kept_apart;  /* launcher announced pipeline or concurrent: any line is an answer */
     bool parts;       /* the launcher may send parts of answers, marked with CHANNEL_PART_MARK */
     bool paused;      /* channel_pause(): nothing is read */
@@ -134,9 +134,14 @@ static inline bool channel_is_undecided(const struct channel *channel)
 {
     return channel->is_held;
 }
-/* What is wrong with output that came since channel_drop_rest() and was probably meant as an
+/* What is wrong with output that came since channel_forget_oddity() and was probably meant as an
  * answer. */
 enum channel_odd channel_oddity(const struct channel *channel);
+/* An activation has ended, or the next one begins: what was odd in its log is none of the next. */
+static inline void channel_forget_oddity(struct channel *channel)
+{
+    channel->odd = ODD_NOTHING;
+}
 const char *channel_oddity_text(enum channel_odd odd);
 
 /* At the end of the stream: hand out an unfinished line if it is a whole object or array, or a line

@@ -48,6 +48,8 @@ static void finish(struct session *s, struct job *job, enum job_outcome outcome)
      * process. */
     if (s->window.unsent == job && s->window.unsent_written > 0)
         s->spoiled = true;
+    /* Where lines are written without care, nothing else forgets it before the next activation. */
+    channel_forget_oddity(&s->channel);
     job = window_take(&s->window, job);
     if (job != NULL)
         end_job(s, job, outcome);

@@ -395,6 +395,33 @@ def test_distrust_outlives_the_process(ahead, gate):
 SECOND = "System not ready, status is running."
 
 
+READS_IN_A_THREAD = """#!/usr/bin/python3 -u
+import json, os, queue, sys, threading, time
+
+def read():
+    for line in iter(sys.stdin.buffer.readline, b""):
+        lines.put(line)
+    lines.put(None)
+
+lines = queue.Queue()
+threading.Thread(target=read, daemon=True).start()
+for line in iter(lines.get, None):
+    value = json.loads(line)["value"]
+    if value["n"] > 1:
+        time.sleep(0.1)  # long enough for the proxy to ask whether it is back at its input
+    os.write(1, (b"{broken\\n" if value["n"] == 1 else b"") + b'{"n":%d}\\n' % value["n"])
+"""
+
+
+def test_what_one_activation_logged_does_not_fail_the_next(proxy):
+    """--pipeline vouches for the action: no line waits until it is back at its input. A log line that
+    looks like the start of an answer counts for its own activation only."""
+    one = proxy("--runtime", "native", "--answers", "stdout", "--pipeline", 64, "--workers", 1)
+    one.started(READS_IN_A_THREAD)
+    assert [one.run({"n": n}).json for n in (1, 2, 3)] == [{"n": 1}, {"n": 2}, {"n": 3}]
+    assert one.check_streams(3)[0] == "{broken"
+
+
 def test_TN16_a_second_run_is_refused(proxy, gate):
     one, door = proxy("--runtime", "native", "--one-at-a-time"), gate()
     one.started(puppet.CODE)

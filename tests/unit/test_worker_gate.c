@@ -231,6 +231,18 @@ static void a_refusal_before_the_first_activation_ends_the_worker(void **state)
     assert_int_equal(f->worker.start_err.kind, ERR_ACTION);
 }
 
+static void what_one_activation_logged_is_no_question_of_the_next(void **state)
+{
+    struct fixture *f = *state;
+
+    f->opts.pipeline = 64;
+    start(f, serve(ANSWERS_STDOUT));
+    assert_answer(run(f, "line1:{broken;line1:{\"n\":1}"), "{\"n\":1}");
+    assert_int_equal(channel_oddity(&f->worker.session.channel), ODD_NOTHING);
+    assert_answer(run(f, "nap:50;line1:{\"n\":2}"), "{\"n\":2}");
+    assert_int_equal(f->worker.session.window.n_ahead, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -252,6 +264,7 @@ int main(void)
         TEST(an_answer_to_the_dead_is_no_answer_to_the_next),
         TEST(an_answer_after_the_deadline_is_dropped),
         TEST(a_second_answer_of_one_that_was_frozen_is_dropped),
+        TEST(what_one_activation_logged_is_no_question_of_the_next),
         TEST(a_refusal_before_the_first_activation_ends_the_worker),
     };
 
