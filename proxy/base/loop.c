@@ -25,10 +25,9 @@
 #include "base/err.h"
 #include "base/log.h"
 
-#define LOOP_LOOK_MS       1000 /* with timers set, the clock is read at least this often */
-#define LOOP_FREEZE_MAX_US ((uint64_t)600 * 1000000) /* most time that is credited for one freeze */
-#define LOOP_FROZEN_US     1000000 /* a freeze: a wait this much too long, and not runnable */
-#define LOOP_POSTS_MAX     1000    /* rounds of posted work per turn; more is a bug */
+#define LOOP_LOOK_MS   1000    /* with timers set, the clock is read at least this often */
+#define LOOP_FROZEN_US 1000000 /* a freeze: a wait this much too long, and not runnable */
+#define LOOP_POSTS_MAX 1000    /* rounds of posted work per turn; more is a bug */
 
 /* Our processor time as the kernel told it when it was last asked. */
 struct runtime_seen {
@@ -164,8 +163,6 @@ static void give_back(struct loop *loop, uint64_t clock_us, uint64_t since_us)
         log_info("loop.starved", log_count("ms", since_us / 1000));
         return;
     }
-    if (frozen_us > LOOP_FREEZE_MAX_US)
-        frozen_us = LOOP_FREEZE_MAX_US;
     loop->frozen_us += frozen_us; /* credit all of it: it is unknown when the freeze began */
     log_info("loop.frozen", log_count("ms", frozen_us / 1000));
 }

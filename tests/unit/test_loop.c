@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <time.h>
 
 #include "loop_parts.h"
@@ -141,6 +142,31 @@ static void time_in_which_the_process_did_not_run_is_left_out(void **state)
     loop_until(f->loop, one_was_seen, f);
 }
 
+static time_t ahead_s; /* of CLOCK_MONOTONIC, as if the process had not run for so long */
+
+/* The loop's clock. */
+int clock_gettime(clockid_t clock, struct timespec *now)
+{
+    int result = (int)syscall(SYS_clock_gettime, clock, now);
+
+    if (clock == CLOCK_MONOTONIC)
+        now->tv_sec += ahead_s;
+    return result;
+}
+
+static void time_is_left_out_however_long_the_process_did_not_run(void **state)
+{
+    struct fixture *f = *state;
+    uint64_t before_ms = loop_now_ms(f->loop);
+
+    loop_timer_set(f->loop, &f->parts[0].timer, before_ms + 60000);
+    loop_turn(f->loop, 2);
+    ahead_s += 30 * 86400;
+    loop_turn(f->loop, 2);
+    assert_int_equal(f->n_seen, 0);
+    assert_true(loop_now_ms(f->loop) < before_ms + 60000);
+}
+
 static void setting_again_moves_a_timer(void **state)
 {
     struct fixture *f = *state;
@@ -264,6 +290,7 @@ int main(void)
         TEST(timers_of_one_moment_fire_in_the_order_of_setting),
         TEST(a_timer_does_not_fire_before_its_moment),
         TEST(time_in_which_the_process_did_not_run_is_left_out),
+        TEST(time_is_left_out_however_long_the_process_did_not_run),
         TEST(setting_again_moves_a_timer),
         TEST(a_cleared_timer_does_not_fire),
         TEST(a_timer_that_fired_is_not_set),
