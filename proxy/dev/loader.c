@@ -80,6 +80,7 @@ static void note_loaded(struct loader *loader)
     say(loader, "ready", &text);
     terminal_said(&loader->journal->terminal, buf_at(&loader->journal->said),
                   buf_len(&loader->journal->said));
+    buf_reset(&loader->journal->said, 0); /* a version that comes by POST /init has said nothing */
     open_gate(loader);
     if (loader->opts.inspect == 0)
         prewarm_next(service);
@@ -510,9 +511,10 @@ void loader_done(struct loader *loader)
     target_done(&loader->target);
 }
 
-void loader_published(struct loader *loader)
+void loader_published(struct loader *loader, uint64_t came_at_us)
 {
-    loader->began_us = loop_now_us(loader->service->loop);
+    loader->began_us = came_at_us;
+    loader->since_ms = text_now_ms() - (loop_now_us(loader->service->loop) - came_at_us) / 1000;
     loader->in_place = false;
     note_loaded(loader);
     loader->changed(loader->owner);

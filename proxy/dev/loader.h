@@ -92,6 +92,6 @@ void loader_done(struct loader *loader);
 
 /* The version that serves, or can start again after a crash; 0: none. */
 unsigned loader_serving(const struct loader *loader);
-/* A version came by POST /init. */
-void loader_published(struct loader *loader);
+/* A version came by POST /init and serves. came_at_us: loop time at which the request came. */
+void loader_published(struct loader *loader, uint64_t came_at_us);
 const char *loader_state_name(const struct loader *loader);

@@ -331,11 +331,12 @@ static void on_init_replied(void *owner, struct request *request, int status, ch
 {
     struct call *call = owner;
     struct loader *loader = call->pages->loader;
+    uint64_t came_at_us = request_came_at_us(request);
 
     call_free(call);
     request_reply(request, status, body, n);
     if (status == 200)
-        loader_published(loader);
+        loader_published(loader, came_at_us);
 }
 
 static void on_init(void *owner, struct request *request)

@@ -456,6 +456,28 @@ def test_init_replaces_the_version_as_in_production(dev, hello):
     assert server.run() == (200, {"n": 7})
 
 
+def test_what_came_by_init_is_told_with_the_time_it_took_to_load(dev, hello):
+    server = dev(hello)
+    server.wait_for("ready", 1)
+    code = "import time\ntime.sleep(0.3)\n" + ANSWERS.format(7)
+    began_ms = time.time() * 1000
+    server.ask("POST", "/init", json.dumps(whisk.init_body(code)).encode())
+    state = server.wait_for("ready", 2)
+    assert state["load_us"] >= 300_000 and state["since_ms"] >= began_ms - 1
+    took, = re.findall(r"version 2 ready in (\d+) ms", server.out())
+    assert int(took) >= 300
+
+
+def test_what_a_version_said_while_it_loaded_is_not_told_again_for_one_by_init(dev, hello):
+    hello.write_text("print('loaded', flush=True)\n" + ANSWERS.format(1))
+    server = dev(hello)
+    server.wait_for("ready", 1)
+    server.ask("POST", "/init", json.dumps(whisk.init_body(ANSWERS.format(7))).encode())
+    server.wait_for("ready", 2)
+    whisk.wait_until(lambda: "version 2 ready" in server.out(), "its line")
+    assert server.out().count("loaded") == 1
+
+
 # ---- what the page asks for ----
 
 def test_an_activation_is_told_with_its_log_answer_and_figures(dev, hello):
