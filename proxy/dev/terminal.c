@@ -47,16 +47,22 @@ static void add_time(const struct terminal *t, struct buf *out)
     buf_add_text(out, "  ");
 }
 
-/* One JSON object a line: {"time":...,"event":"log",...}; data: an object, whose members are
- * added. */
-static void put_json(struct terminal *t, const char *event, const char *data, size_t n)
+/* One JSON object a line: {"time":...,"event":"log",...}. Takes the members out of data, an
+ * object. */
+static void add_json(struct buf *out, const char *event, struct buf *data)
+{
+    text_add(out, "{\"time\":%" PRIu64 ",\"event\":\"%s\"%s", text_now_ms(), event,
+             buf_len(data) > 2 ? "," : "");
+    buf_add(out, buf_at(data) + 1, buf_len(data) - 1);
+    buf_add_text(out, "\n");
+    buf_done(data);
+}
+
+static void put_json(struct terminal *t, const char *event, struct buf *data)
 {
     struct buf line = {0};
 
-    text_add(&line, "{\"time\":%" PRIu64 ",\"event\":\"%s\"%s", text_now_ms(), event,
-             n > 2 ? "," : "");
-    buf_add(&line, data + 1, n - 1);
-    buf_add_text(&line, "\n");
+    add_json(&line, event, data);
     put(t, &line);
 }
 
@@ -86,7 +92,7 @@ void terminal_say(struct terminal *t, const char *event, const char *text)
         buf_add_text(&line, "{\"text\":");
         text_add_json(&line, text);
         buf_add_text(&line, "}");
-        put_json(t, event, buf_at(&line), buf_len(&line));
+        put_json(t, event, &line);
         return;
     }
     add_time(t, &line);
@@ -123,7 +129,7 @@ void terminal_say_broken(struct terminal *t, const struct fault *fault, unsigned
 
     if (t->is_json) {
         fault_write(fault, &line);
-        put_json(t, "broken", buf_at(&line), buf_len(&line));
+        put_json(t, "broken", &line);
         return;
     }
     add_time(t, &line);
@@ -164,6 +170,23 @@ static void format_log(const struct terminal *t, struct buf *out, const char *id
     buf_add_text(out, "\n");
 }
 
+/* The counterpart of the event "dropped" of the pages (events.c). */
+static void say_dropped(struct terminal *t)
+{
+    struct buf note = {0};
+
+    if (t->is_json) {
+        text_add(&note, "{\"count\":%" PRIu64 "}", t->n_dropped);
+        put_json(t, "dropped", &note);
+    } else {
+        text_add(&note,
+                 "  ... %" PRIu64 " log lines or activations not shown: the terminal is slow\n",
+                 t->n_dropped);
+        put(t, &note);
+    }
+    t->n_dropped = 0;
+}
+
 static void put_log(struct terminal *t, struct buf *lines)
 {
     if (buf_len(&t->output.pending) > TERMINAL_PENDING_BYTES) {
@@ -171,16 +194,17 @@ static void put_log(struct terminal *t, struct buf *lines)
         buf_done(lines);
         return;
     }
-    if (t->n_dropped > 0) {
-        struct buf note = {0};
-
-        text_add(&note,
-                 "  ... %" PRIu64 " log lines or activations not shown: the terminal is slow\n",
-                 t->n_dropped);
-        t->n_dropped = 0;
-        put(t, &note);
-    }
+    if (t->n_dropped > 0)
+        say_dropped(t);
     put(t, lines);
+}
+
+static void put_log_json(struct terminal *t, const char *event, struct buf *data)
+{
+    struct buf line = {0};
+
+    add_json(&line, event, data);
+    put_log(t, &line);
 }
 
 void terminal_log(struct terminal *t, struct activation *a, const char *stream, const char *text,
@@ -194,8 +218,7 @@ void terminal_log(struct terminal *t, struct activation *a, const char *stream, 
         text_add(&line, ",\"stream\":\"%s\",\"text\":", stream);
         json_quote(&line, text, n);
         buf_add_text(&line, "}");
-        if (buf_len(&t->output.pending) <= TERMINAL_PENDING_BYTES)
-            put_json(t, "log", buf_at(&line), buf_len(&line));
+        put_log_json(t, "log", &line);
         return;
     }
     if (a != NULL && !a->is_shown && buf_len(&a->lines) < TERMINAL_HOLD_BYTES) {
@@ -275,8 +298,7 @@ void terminal_end(struct terminal *t, struct activation *a)
 
     if (t->is_json) {
         activation_write(a, &line);
-        if (buf_len(&t->output.pending) <= TERMINAL_PENDING_BYTES)
-            put_json(t, "activation", buf_at(&line), buf_len(&line));
+        put_log_json(t, "activation", &line);
         return;
     }
     add_time(t, &line);
@@ -307,7 +329,7 @@ void terminal_answer(struct terminal *t, const char *answer, size_t n)
         buf_add_text(&line, "{\"answer\":");
         buf_add(&line, answer, n);
         buf_add_text(&line, "}");
-        put_json(t, "answer", buf_at(&line), buf_len(&line));
+        put_json(t, "answer", &line);
         return;
     }
     buf_add_text(&line, "  ");

@@ -152,6 +152,23 @@ static void a_slow_terminal_is_told_how_much_it_missed(void **state)
                 "  ... 2 log lines or activations not shown: the terminal is slow\n  out | seen\n");
 }
 
+static void a_slow_reader_of_json_is_told_how_much_it_missed(void **state)
+{
+    struct fixture *f = *state;
+    auto_free char *text = xcalloc(1, TERMINAL_PENDING_BYTES + 1);
+
+    f->terminal.is_json = true;
+    buf_add(&f->terminal.output.pending, text, TERMINAL_PENDING_BYTES + 1);
+    terminal_log(&f->terminal, NULL, "stdout", "lost", 4);
+    terminal_end(&f->terminal, &f->activation);
+    assert_string_equal(said(f), "");
+    buf_done(&f->terminal.output.pending);
+    terminal_log(&f->terminal, NULL, "stdout", "seen", 4);
+    assert_says(f, ",\"event\":\"dropped\",\"count\":2}\n{");
+    terminal_log(&f->terminal, NULL, "stdout", "seen", 4);
+    assert_is_json(f, "log", ",\"activation\":null,\"stream\":\"stdout\",\"text\":\"seen\"}");
+}
+
 static void a_version_that_does_not_load_is_told_with_its_place_and_words(void **state)
 {
     struct fixture *f = *state;
@@ -221,6 +238,7 @@ int main(void)
         TEST(a_log_stands_beneath_its_activation),
         TEST(a_log_of_many_bytes_does_not_wait_for_the_end),
         TEST(a_slow_terminal_is_told_how_much_it_missed),
+        TEST(a_slow_reader_of_json_is_told_how_much_it_missed),
         TEST(a_version_that_does_not_load_is_told_with_its_place_and_words),
         TEST(an_answer_is_cut_at_its_bound),
         TEST(colors_end_where_the_log_line_ends),
