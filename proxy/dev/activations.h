@@ -40,7 +40,6 @@ struct activation {
     uint64_t began_us;   /* loop time */
     uint64_t duration_us;
     uint64_t memory_bytes; /* of its process when it ended; 0: not known */
-    pid_t pid;             /* of its process; 0: not known, or gone */
     const struct job *job; /* borrowed while it runs, then NULL */
     size_t argument_bytes;
     size_t answer_bytes;
@@ -57,7 +56,6 @@ struct activation {
     bool is_told;     /* the pages were told that it runs */
     bool is_shown;    /* the terminal shows that it runs */
     struct buf lines; /* log lines held back from the terminal, see terminal.h */
-    unsigned n_log;   /* log lines, those that were cut off included */
 };
 
 struct activations {

@@ -92,7 +92,6 @@ static void take_line(struct journal *journal, const char *stream, struct activa
     else
         terminal_log(&journal->terminal, a, stream, text, n);
     if (a != NULL) {
-        a->n_log++;
         if (buf_len(&a->log) < ACTIVATION_TEXT_MAX_BYTES)
             write_item(&a->log, a, stream, text, n, now_ms);
         else
