@@ -49,7 +49,7 @@ static void kill_group(const struct helper *helper)
 /* Read up to n_reads times; bytes beyond the bound are counted and dropped. */
 static void take_said(struct helper *helper, unsigned n_reads)
 {
-    while (helper->pipe.fd >= 0 && n_reads-- > 0) {
+    while (helper->pipe.fd >= 0 && n_reads > 0) {
         char bytes[READ_BYTES];
         ssize_t n = read(helper->pipe.fd, bytes, sizeof(bytes));
         size_t room = helper->said_max_bytes - buf_len(&helper->said);
@@ -63,6 +63,7 @@ static void take_said(struct helper *helper, unsigned n_reads)
             loop_watch_close(&helper->pipe); /* else the loop would report it in each turn */
             return;
         }
+        n_reads--;
         n_kept = (size_t)n < room ? (size_t)n : room;
         buf_add(&helper->said, bytes, n_kept);
         helper->n_unsaid += (size_t)n - n_kept;
