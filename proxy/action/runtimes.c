@@ -18,6 +18,7 @@
 #define MAC_PREFIX        "._" /* prefix of the files that macOS writes beside others */
 #define NATIVE_HEAD_BYTES 64   /* enough for code_sniff() to recognise an executable */
 #define OWN_SETTINGS      "WHISKLOOP_"
+#define LOOK_ENTRIES_MAX  1000000 /* of a folder, for has_ending(): bounds its time */
 
 /* ---- all manifests ---- */
 
@@ -249,13 +250,14 @@ static bool has_ending(int dir, const char *end)
     int fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC); /* closed with the stream */
     DIR *stream = fd >= 0 ? fdopendir(fd) : NULL;
     const struct dirent *item;
+    unsigned n_seen = 0;
     bool found = false;
 
     if (stream == NULL) {
         fd_close(&fd);
         return false;
     }
-    while (!found && (item = readdir(stream)) != NULL) {
+    while (!found && n_seen++ < LOOK_ENTRIES_MAX && (item = readdir(stream)) != NULL) {
         size_t n = strlen(item->d_name);
         struct stat st;
 

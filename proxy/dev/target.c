@@ -20,6 +20,7 @@
 #define EXAMPLES_MAX      32
 #define EXAMPLE_BYTES_MAX 65536
 #define NAMES_MAX         4096
+#define LOOK_ENTRIES_MAX  100000 /* of a folder, for a list of names: bounds its time */
 
 static int compare_names(const void *a, const void *b)
 {
@@ -31,9 +32,11 @@ char **target_list(const char *folder, const char *start, const char *end)
     DIR *dir = opendir(folder);
     char **names = xcalloc(1, sizeof(*names));
     struct dirent *item;
+    unsigned n_seen = 0;
     size_t n = 0;
 
-    while (dir != NULL && n < NAMES_MAX && (item = readdir(dir)) != NULL) {
+    while (dir != NULL && n < NAMES_MAX && n_seen++ < LOOK_ENTRIES_MAX &&
+           (item = readdir(dir)) != NULL) {
         size_t n_name = strlen(item->d_name);
 
         if (n_name < strlen(start) + strlen(end) ||
