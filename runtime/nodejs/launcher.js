@@ -24,10 +24,9 @@ const { Writable } = require('stream');
 const { pathToFileURL } = require('url');
 const { inspect } = require('util');
 const vm = require('vm');
-const { Metadata, MetadataOfMany } = require('./metadata.js');
+const JSON = require('./json.js');
+const { Metadata, MetadataOfMany, toText } = require('./metadata.js');
 const { Parts, Answer } = require('./parts.js');
-
-const JSON = { parse: global.JSON.parse, stringify: global.JSON.stringify }; // whatever the user's code makes of its own
 
 const PIPELINE = 64; // lines that may be written ahead of the answers
 const CONCURRENT = 500; // activations at a time, where they are allowed
@@ -553,8 +552,7 @@ function readInit(line) {
         init = JSON.parse(line).init;
         fs.statSync(init.path);
         changed = Object.entries(init.env || {}).filter(([name]) => name !== '' && !/[=\0]/.test(name))
-            .map(([name, item]) => [name, typeof item === 'string' ? item
-                : item === null ? '' : JSON.stringify(item)])
+            .map(([name, item]) => [name, toText(item)])
             .filter(([name, text]) => process.env[name] !== text);
     } catch (problem) {
         throw new Refusal('cannot use the init line, want {"init":{"path":FOLDER,"main":NAME,' +

@@ -7,8 +7,7 @@
 
 const { AsyncLocalStorage } = require('async_hooks');
 const { inspect } = require('util');
-
-const JSON = { stringify: global.JSON.stringify }; // whatever the user's code makes of its own
+const JSON = require('./json.js');
 
 /* Keys that the platform, or the proxy from a client's headers, sends: these are always shown. */
 const PLATFORM = ['namespace', 'action_name', 'action_version', 'activation_id', 'transaction_id',
@@ -25,6 +24,11 @@ function keysOf(request) {
         ...keys.slice(0, OTHERS_MAX), ...PLATFORM.filter((key) => Object.hasOwn(request, key))])];
 }
 
+/* A JSON value as the text of a variable. */
+function toText(item) {
+    return typeof item === 'string' ? item : item === null ? '' : JSON.stringify(item);
+}
+
 /* What came with an activation, as variables: a map of __OW_KEY to text. */
 function variablesOf(request) {
     const variables = new Map();
@@ -33,8 +37,7 @@ function variablesOf(request) {
         if (key.length > KEY_MAX)
             continue;
         const name = '__OW_' + key.toUpperCase();
-        const item = request[key];
-        const text = typeof item === 'string' ? item : item === null ? '' : JSON.stringify(item);
+        const text = toText(request[key]);
 
         if (key !== 'value' && !/[=\0]/.test(name) && !text.includes('\0'))
             variables.set(name, text);
@@ -130,4 +133,4 @@ class MetadataOfMany {
     }
 }
 
-module.exports = { Metadata, MetadataOfMany };
+module.exports = { Metadata, MetadataOfMany, toText };

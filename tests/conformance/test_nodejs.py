@@ -506,6 +506,12 @@ def test_a_result_that_json_cannot_tell_is_an_error(started, result, text):
     assert one.run({}).status == 200
 
 
+def test_an_action_that_replaces_JSON_does_not_change_what_is_answered(started):
+    one = started("JSON.parse = JSON.stringify = () => 'mine';\nglobal.JSON = {};\n"
+                  "function* main(args) { yield args; return { ...args, own: process.env.__OW_OWN }; }")
+    assert one.run({"n": 1}, own={"key": [1]}).json == {"n": 1, "own": '{"key":[1]}'}
+
+
 def test_a_result_that_holds_itself_is_an_error(started):
     one = started("function main() { const a = {}; a.a = a; return a; }")
     assert "circular" in one.run({}).json["error"]
