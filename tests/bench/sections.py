@@ -76,8 +76,8 @@ def read(path):
     return Run(document)
 
 
-def times(much, little):
-    return f"{much / little:,.0f} times" if much / little >= 10 else f"{much / little:.1f} times"
+def as_percent(share):
+    return f"{100 * share:.0f} %"
 
 
 def old_way(run):
@@ -90,10 +90,10 @@ def old_way(run):
     return Section(
         key="oldway", title="The old way against residency, by JMeter", part="jmeter",
         sentence=(f"{more['threads']} threads send {more['loops']} requests each, as fast as they "
-                  f"can: {rows[0].average:.0f} ms on average with a process for each request, "
-                  f"{rows[1].average:.1f} ms with a resident C action and {rows[2].average:.1f} ms "
-                  "with a resident Python action. JMeter shares the processors with what it "
-                  "measures, and much of the latter is its own."),
+                  f"can. A reply takes {rows[0].average:.0f} ms on average with a process for each "
+                  f"request, {rows[1].average:.1f} ms with a resident C action and "
+                  f"{rows[2].average:.1f} ms with a resident Python action. JMeter runs on the same "
+                  "processors, and much of the two short times is its own."),
         svg=plots.drawn(plots.oldway, "oldway", "JMeter: three targets",
                         [dataclasses.asdict(row) for row in rows]),
         head=["ms", *HEADS], rows=[[row.label, *cells(row)] for row in rows],
@@ -107,15 +107,14 @@ def throughput(run):
              for kind in ALL for n in connections}
     top = connections[-1]
     series = {kind: [(n, found[kind, n]["value"]) for n in connections] for kind in ALL}
-    old = found[SPAWNING, top]["value"]
     return Section(
         key="throughput", title="Throughput against connections", part="throughput",
-        sentence=(f"With {top} connections the C action reaches "
-                  f"{found[C_ACTION, top]['share']:.0%} of what libh2o does alone, and the "
-                  f"Python action {found[PYTHON_ACTION, top]['share']:.0%}. That is "
-                  f"{times(found[C_ACTION, top]['value'], old)} and "
-                  f"{times(found[PYTHON_ACTION, top]['value'], old)} the rate of a process for each "
-                  "request. The ceiling is grey."),
+        sentence=(f"With {top} connections: {number(found[C_ACTION, top]['value'])} requests per "
+                  f"second with the C action ({as_percent(found[C_ACTION, top]['share'])} of libh2o "
+                  f"alone), {number(found[PYTHON_ACTION, top]['value'])} with the Python action "
+                  f"({as_percent(found[PYTHON_ACTION, top]['share'])}), and "
+                  f"{number(found[SPAWNING, top]['value'])} with a process for each request. Grey: "
+                  "libh2o alone."),
         svg=plots.drawn(plots.throughput, "throughput", "throughput against connections", series),
         head=["connections", *[text for kind in ALL for text in (f"{SHORT[kind]}, /s", "share")]],
         rows=[[str(n), *[text for kind in ALL for text in
@@ -156,9 +155,9 @@ def distribution(key, high):
         return Section(
             key=key, title=f"Latency at {rate:,} activations per second", part="open",
             sentence=(f"The C action answers half of the requests within {mine['50'] / 1000:.2f} ms and "
-                      f"99 % within {mine['99'] / 1000:.2f} ms. The time counts from when a request "
-                      "was due, so a stall is charged to each request that it delays."
-                      + (f" These could not keep up: {', '.join(left)}." if left else "")),
+                      f"99 % within {mine['99'] / 1000:.2f} ms. A request's time begins at the "
+                      "moment it was due, even if it was sent later."
+                      + (f" Too slow for this rate: {', '.join(left)}." if left else "")),
             svg=plots.drawn(plots.distribution, key, "latency distribution", series),
             head=["ms", *[f"{percent} %" for percent in shown], "most", "requests"],
             rows=[[kind, *[f"{figure['more']['latency_us'][percent] / 1000:.3f}"
@@ -186,12 +185,12 @@ def rates(run):
 
     return Section(
         key="rates", title="Latency against rate", part="open",
-        sentence=("The highest rates per second at which 99 % of the requests took less than "
+        sentence=("The highest rates, in requests per second, at which 99 % took less than "
                   f"{FOLLOWED_P99_MS} ms: "
-                  + "; ".join(f"{kind}: {f'{rate:,}' if rate else 'none'}"
+                  + "; ".join(f"{SHORT[kind]}: {f'{rate:,}' if rate else 'none'}"
                               for kind, rate in limits.items())
-                  + ". A cross marks a rate at which they took longer. Where requests queue up, "
-                  "latency grows with the length of the run."),
+                  + ". A cross marks a rate at which they took longer: requests queue up there, and "
+                  "a longer run shows longer times."),
         svg=plots.drawn(plots.rates, "rates", "latency against rate", series),
         head=["per second; ms: 50 % / 99 %", *SHORT.values()],
         rows=[[f"{rate:,}", *[cell(kind, rate) for kind in ALL]] for rate in every],
@@ -211,11 +210,12 @@ def cold(run):
     floors, beside = cold_floors(run, found)
     return Section(
         key="cold", title="Cold start", part="cold",
-        sentence=(f"From exec to the first answer it takes {found[C_ACTION, 'exec to first answer']['value']:.1f}"
-                  f" ms with a C action and {found[PYTHON_ACTION, 'exec to first answer']['value']:.1f}"
-                  " ms with a Python action. A proxy that runs already takes "
-                  f"{found[C_ACTION, '/init alone, proxy idle']['value']:.1f} and "
-                  f"{found[PYTHON_ACTION, '/init alone, proxy idle']['value']:.1f} ms for /init."
+        sentence=("From exec to the first answer: "
+                  f"{found[C_ACTION, 'exec to first answer']['value']:.1f} ms with a C action, "
+                  f"{found[PYTHON_ACTION, 'exec to first answer']['value']:.1f} ms with a Python "
+                  "action. /init of a proxy that runs already: "
+                  f"{found[C_ACTION, '/init alone, proxy idle']['value']:.1f} ms and "
+                  f"{found[PYTHON_ACTION, '/init alone, proxy idle']['value']:.1f} ms."
                   + beside),
         svg=plots.drawn(plots.cold, "cold", "cold start by steps", series,
                         {kind: found[kind, "exec to first answer"]["value"] for kind in kinds}),
@@ -234,8 +234,8 @@ def cold_floors(run, found):
     return ([[CEILING, f"{listen[0]['value']:.2f}", "", "", "", ""],
              [START_ALONE, "", "", "", "", f"{spawn[0]['value']:.2f}"],
              ["C action, times that", f"{shares[0]:.2f}", "", "", "", f"{shares[1]:.2f}"]],
-            f" Until the proxy listens it takes {shares[0]:.2f} times as long as libh2o alone. "
-            f"/init with the C action takes {shares[1]:.1f} times as long as its program takes to start.")
+            f" The proxy takes {shares[0]:.2f} times as long as libh2o alone until it listens. /init "
+            f"with the C action takes {shares[1]:.1f} times as long as starting its program alone.")
 
 
 def payload(run):
@@ -245,10 +245,11 @@ def payload(run):
     last = sizes[-1]
     return Section(
         key="payload", title="Large bodies", part="echo",
-        sentence=(f"A body of 1 MB there and back: {found[C_ACTION, last]['value']:.2f} ms through "
-                  f"the C action, {found[CEILING, last]['value']:.2f} ms with libh2o alone, "
-                  f"{found[PYTHON_ACTION, last]['value']:.1f} ms through Python, which reads and "
-                  "writes JSON. One connection."),
+        sentence=("One connection sends a body of 1 MB and gets it back. That takes "
+                  f"{found[CEILING, last]['value']:.2f} ms with libh2o alone, "
+                  f"{found[C_ACTION, last]['value']:.2f} ms with the C action and "
+                  f"{found[PYTHON_ACTION, last]['value']:.1f} ms with the Python action, which parses "
+                  "and writes the JSON."),
         svg=plots.drawn(plots.payload, "payload", "time of an echo against its size",
                         {kind: [(size, found[kind, size]["value"]) for size in sizes]
                          for kind in ALL}),
@@ -275,8 +276,8 @@ def pool(action, key, words):
             f"{found[n, w]['more']['p99_us'] / 1000:.2f}")]] for w in workers]
         return Section(
             key=key, title=f"Pool: a Python action that {action}", part="pool",
-            sentence=f"{words} {number(one)} per second with one worker, {number(best)} with the "
-                     f"best pool on {most} processor{'s' * (most > 1)}.",
+            sentence=f"{words} With {most} processor{'s' * (most > 1)}, one worker answers "
+                     f"{number(one)} requests per second, and the best pool {number(best)}.",
             svg=plots.drawn(plots.pool, key, "throughput against workers",
                             {n: [(w, found[n, w]["value"]) for w in workers] for n in processors}),
             head=["workers", *[text for n in processors for text in
@@ -295,9 +296,10 @@ def memory(run):
 
     return Section(
         key="memory", title="Memory over time", part="timeline",
-        sentence=(f"Resident memory of the server itself. With the C action it begins at "
-                  f"{mine['series'][0][1]:.1f} MB, has {found[C_ACTION]['value']:.0f} MB at most, "
-                  f"with 16 bodies of 1 MB at once, and {after(C_ACTION)[1]:.0f} MB at the end."),
+        sentence=("Resident memory of the server without its workers. With the C action: "
+                  f"{mine['series'][0][1]:.1f} MB at the start, {found[C_ACTION]['value']:.0f} MB at "
+                  "most (16 bodies of 1 MB at once), and "
+                  f"{after(C_ACTION)[1]:.0f} MB at the end."),
         svg=plots.drawn(plots.memory, "memory", "memory over time",
                         {kind: [(at, own) for at, own, _ in found[kind]["more"]["series"]]
                          for kind in kinds}, mine["marks"]),
@@ -326,13 +328,14 @@ def calls(pinned):
 
         raw, native, python = (series[pair]["anonymous"][-1][1] for pair in
                                ("two processes, one byte", "C to C", "C to Python"))
-        where = "all processes on one processor" if pinned else "processes where the scheduler puts them"
+        where = "All processes run on one processor" if pinned \
+            else "The processes run where the scheduler puts them"
         return Section(
             key="calls-one" if pinned else "calls", part="calls",
             title=f"Call overhead, {'one processor' if pinned else 'any processor'}",
-            sentence=(f"A call is a line through the pipe and its answer back, without HTTP, {where}. "
-                      f"A byte between two processes takes {raw:.1f} µs, a call from C to C "
-                      f"{native:.1f} µs, and a call from C to Python {python:.1f} µs."),
+            sentence=("A call is a line through one pipe and its answer through another, without "
+                      f"HTTP. {where}. A call takes {native:.1f} µs from C to C and {python:.1f} µs "
+                      f"from C to Python. One byte there and back takes {raw:.1f} µs."),
             svg=plots.drawn(plots.calls, "calls-one" if pinned else "calls",
                             "time of a call against their number", series),
             head=["µs per call", *[f"{n:,} calls" for n in counts]],
@@ -354,9 +357,10 @@ def languages(run):
     rows = [(name, rates[name]["value"], inits[name]) for name in order]
     return Section(
         key="languages", title="Languages", part="languages",
-        sentence=(f"The same small action, {part_languages.CONNECTIONS} connections: from "
-                  f"{number(rows[0][1])} per second ({rows[0][0]}) to {number(rows[-1][1])} "
-                  f"({rows[-1][0]}). Where /init compiles it takes longest."),
+        sentence=("The same small action in each language, with "
+                  f"{part_languages.CONNECTIONS} connections: {number(rows[0][1])} requests per "
+                  f"second with {rows[0][0]}, the fastest, and {number(rows[-1][1])} with "
+                  f"{rows[-1][0]}, the slowest. /init takes longest where it compiles."),
         svg=plots.drawn(plots.languages, "languages", "rate and /init of each language", rows),
         head=["language", "/s", "50 % ms", "99 % ms", "/init ms"],
         rows=[[name, number(rate), f"{rates[name]['more']['p50_us'] / 1000:.2f}",
@@ -368,8 +372,8 @@ def languages(run):
 SECTIONS: tuple[typing.Callable[[Run], Section | None], ...] = (
     old_way, throughput, distribution("latency-low", False), distribution("latency-high", True),
     rates, cold, payload,
-    pool("computes", "pool-computes", "About a millisecond of work each:"),
-    pool("waits 5 ms", "pool-waits", "While one waits, another one can:"),
+    pool("computes", "pool-computes", "Each activation computes for about a millisecond."),
+    pool("waits 5 ms", "pool-waits", "Each activation waits for 5 ms, and other workers run meanwhile."),
     memory, calls(False), calls(True), languages)
 
 
