@@ -78,7 +78,8 @@ bool connections_have_room(struct connections *all);
 /* Make room for n more bytes by dropping slow clients, but never `asks` (may be NULL). false: there
  * is not enough room. */
 bool connections_make_room(struct connections *all, uint64_t n, const struct connection *asks);
-/* Drop clients that have taken hardly any of their reply in the last `ms` milliseconds. */
+/* Drop clients that have taken hardly any of their reply in the last `ms` milliseconds, but not
+ * those that wait for more of it. */
 void connections_drop_slow(struct connections *all, uint64_t ms);
 /* Take over a socket: read and drop its input for a while, then close it. */
 void connections_linger(struct connections *all, int fd);

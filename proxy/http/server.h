@@ -57,7 +57,7 @@ void server_wind_down(struct server *server);
 void server_drain(struct server *server);
 /* Number of requests whose reply has not fully left. */
 unsigned server_n_open(const struct server *server);
-/* Drop clients that have read hardly any of their reply for this many ms. */
+/* Drop clients that have read hardly any of their reply for this many ms, see connections.h. */
 void server_drop_slow(struct server *server, uint64_t ms);
 /* The server's connections, to read their counters. */
 const struct connections *server_connections(const struct server *server);
