@@ -62,6 +62,7 @@ struct config {
     uint64_t write_ahead;
     uint64_t pipeline;
     uint64_t wake_near;
+    uint64_t busy_poll_us;
     uint64_t run_max_bytes;
     uint64_t init_max_bytes;
     uint64_t answer_max_bytes;

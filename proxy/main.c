@@ -214,6 +214,7 @@ static int run(struct app *app, struct err *err)
     app->loop = loop_new(err);
     if (app->loop == NULL)
         return -1;
+    loop_busy_poll(app->loop, setup_busy_poll_us(&app->config));
     /* Listen first: each refused connect delays a cold start by 50 ms or more. */
     if ((!is_command && listen_for_all(app, err) < 0) ||
         setup_service(&app->setup, service, is_temporary, err) < 0) {

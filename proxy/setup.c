@@ -62,6 +62,11 @@ static unsigned n_light(void)
     return n_cpus > 1 ? n_cpus - 1 : 1;
 }
 
+uint64_t setup_busy_poll_us(const struct config *config)
+{
+    return cpus_usable("") > 1 ? config->busy_poll_us : 0;
+}
+
 void setup_descriptors(struct setup *setup)
 {
     const struct config *config = setup->config;

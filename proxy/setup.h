@@ -33,6 +33,9 @@ struct setup {
     unsigned connections_max; /* of the platform */
 };
 
+/* How long to look for events before sleeping (base/busy_poll.h). 0: never, as with one processor,
+ * where looking would keep the action from running. */
+uint64_t setup_busy_poll_us(const struct config *config);
 /* Raise our descriptor limit as far as possible and share it out: workers and the operator first,
  * clients get the rest. Children keep the limit we were started with. */
 void setup_descriptors(struct setup *setup);
