@@ -22,22 +22,38 @@
 #define RAW_FREE_BYTES 4096       /* this much of an unfinished head is not counted as held */
 #define HEAD_MORE      128        /* a rewritten head grows by at most this */
 #define CHUNKED_START  4096       /* first room for a chunked body; doubled as it grows */
+#define SMALL_BYTES    4000       /* capacity of blocks that are used again: most requests fit */
+#define N_SMALL_KEPT   16         /* most such blocks that are kept while nobody uses them */
 
 static char scratch[READ_BYTES]; /* one thread: used by one connection at a time */
 
 /* ---- a request on its way to libh2o ---- */
+
+/* libh2o frees a buffer by its prototype: one of this capacity is kept for the next request. */
+static h2o_buffer_prototype_t small = {.allocator = {.max = N_SMALL_KEPT},
+                                       ._initial_buf = {.capacity = SMALL_BYTES}};
+
+static h2o_buffer_t *small_block(void)
+{
+    h2o_buffer_t *block;
+
+    h2o_buffer_init(&block, &small);
+    (void)h2o_buffer_reserve(&block, SMALL_BYTES);
+    return block;
+}
 
 h2o_buffer_t *receive_block(h2o_buffer_t *block, size_t capacity)
 {
     size_t n_before = block != NULL ? (size_t)(block->bytes - block->_buf) : 0;
     bool is_new = block == NULL;
 
-    if (capacity == h2o_socket_buffer_prototype._initial_buf.capacity)
-        capacity++;
+    if (is_new && capacity <= SMALL_BYTES)
+        return small_block();
+    assert(capacity > SMALL_BYTES);
     block = xrealloc(block, offsetof(h2o_buffer_t, _buf) + capacity);
     if (is_new) {
         memset(block, 0, offsetof(h2o_buffer_t, _buf));
-        block->_prototype = &h2o_socket_buffer_prototype;
+        block->_prototype = &small;
         block->_fd = -1;
     }
     block->bytes = block->_buf + n_before;

@@ -263,10 +263,11 @@ static void on_first_part(struct job *job, const char *text, size_t n)
 }
 
 /* Test suites compare bodies, so all other information goes into headers. */
-static void add_headers(const struct run *run, bool is_answered)
+static void add_headers(const struct run *run, bool is_answered, struct json_slice error)
 {
     const struct job *job = &run->job;
-    enum error_kind kind = error_kind_of(job, is_answered);
+    enum error_kind kind =
+        is_answered ? error_kind_of_answer(job, error) : error_kind_of(job, false);
 
     if (kind != ERROR_KIND_NONE)
         request_add_header(run->request, ERROR_KIND_HEADER, error_kind_name(kind));
@@ -286,14 +287,15 @@ static void refuse(struct request *request, enum error_kind kind, int status, co
 static void on_stream_done(struct run *run)
 {
     const struct job *job = &run->job;
-    bool is_answered = contract_is_answered(job);
+    struct json_slice error;
+    bool is_answered = contract_read_answer(job, &error);
 
     run->is_done = true;
     count(run, parts_client_left(job) ? RUN_CANCELLED : end_of(job, is_answered));
     run->service->runs.answer_bytes += job->answer_len;
     /* Once a part has come, the reply's head may have left: its headers must not depend on that. */
     if (run->request != NULL && job->parts == NULL)
-        add_headers(run, is_answered);
+        add_headers(run, is_answered, error);
     stream_step(run);
 }
 
@@ -301,6 +303,7 @@ static void on_done(struct job *job)
 {
     struct run *run = container_of(job, struct run, job);
     struct service *service = run->service;
+    struct json_slice error;
     bool is_answered;
     char text[512];
 
@@ -312,9 +315,9 @@ static void on_done(struct job *job)
         on_stream_done(run);
         return;
     }
-    is_answered = contract_is_answered(job);
+    is_answered = contract_read_answer(job, &error);
     count(run, end_of(job, is_answered));
-    add_headers(run, is_answered);
+    add_headers(run, is_answered, error);
     if (is_answered) {
         int status = status_of(job, is_answered);
 

@@ -46,6 +46,9 @@ uint64_t contract_asked_ms(const struct contract_body *body);
 /* Whether the job has a valid answer: an object or array, with takes_any_result any JSON document,
  * or nothing but parts. */
 bool contract_is_answered(const struct job *job);
+/* Like contract_is_answered(), and find the answer's member "error". *error: of kind JSON_BAD if
+ * there is none. */
+bool contract_read_answer(const struct job *job, struct json_slice *error);
 /* Whether the answer is an object with a member "error", which the platform takes for a
  * failure. */
 bool contract_is_error(const struct job *job);
