@@ -127,7 +127,10 @@ static void on_resume(struct loop_post *post)
     list_remove(&c->node);
     list_add_tail(&c->all->all, &c->node);
     h2o_socket_read_start(c->sock, receive_on_readable);
-    receive_rest(c);
+    if (buf_len(&c->raw) > 0)
+        receive_rest(c);
+    else if (c->input_waits)
+        receive_on_readable(c->sock, NULL);
 }
 
 void connection_take_body(struct connection *c, struct body *body)

@@ -117,8 +117,9 @@ struct connection {
     uint64_t body_max_bytes;
     bool is_chunked;
     bool wants_continue;
-    bool ends;   /* close after the reply */
-    bool is_cut; /* input after the request is ignored; close after the reply */
+    bool input_waits; /* input came while we did not read: read it after the reply */
+    bool ends;        /* close after the reply */
+    bool is_cut;      /* input after the request is ignored; close after the reply */
     struct chunks chunks;
     struct head head; /* the request's method and target, in `block` */
     uint64_t n_held;  /* bytes counted in all->held for the request and its reply */

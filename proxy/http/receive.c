@@ -488,6 +488,7 @@ void receive_on_readable(h2o_socket_t *sock, const char *error)
     ssize_t n;
 
     (void)error;
+    c->input_waits = false;
     if ((c->state == CONNECTION_BUSY || c->state == CONNECTION_REPLYING) && c->left != NULL &&
         has_left(c)) {
         connection_left_fn *left = c->left;
@@ -499,7 +500,8 @@ void receive_on_readable(h2o_socket_t *sock, const char *error)
     }
     /* Further input, or its end, does not change the request that runs. Read it after the reply. */
     if (c->state == CONNECTION_BUSY || c->state == CONNECTION_CLOSING || c->ends || c->is_cut ||
-        (c->state == CONNECTION_REPLYING && buf_len(&c->raw) > 0)) {
+        (c->state == CONNECTION_REPLYING && (c->left == NULL || buf_len(&c->raw) > 0))) {
+        c->input_waits = true;
         h2o_socket_read_stop(sock);
         return;
     }
