@@ -2,7 +2,7 @@
 
 #define SCORE_PAYS 8
 #define SCORE_MAX  16
-#define SCORE_LATE 4 /* what a wait that ended late takes away */
+#define SCORE_LATE 4 /* what a wait that ended late takes off the score */
 
 bool busy_poll_pays(const struct busy_poll *poll)
 {

@@ -12,10 +12,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define BUSY_POLL_SOON_US 250 /* a sleep this short would have ended while looking: two wake-ups */
+#define BUSY_POLL_SOON_US 250 /* a sleep this short would have ended in time had we looked */
 
 struct busy_poll {
-    uint64_t limit_us; /* how long to look, the setting; 0: never */
+    uint64_t limit_us; /* setting: how long to look; 0: never */
     unsigned score;    /* of the last waits, see busy_poll_learn() */
 };
 
@@ -23,7 +23,8 @@ struct busy_poll {
 bool busy_poll_pays(const struct busy_poll *poll);
 
 /*
- * A wait has ended. soon: within the limit where we looked, within BUSY_POLL_SOON_US where we slept.
- * It pays while at least four of five waits end soon: then at most a fifth of the looking is in vain.
+ * A wait has ended. soon: within limit_us if we looked, within BUSY_POLL_SOON_US if we slept.
+ * Looking pays while at least four of five waits end soon, so that at most a fifth of it is in
+ * vain.
  */
 void busy_poll_learn(struct busy_poll *poll, bool soon);

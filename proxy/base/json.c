@@ -205,7 +205,7 @@ static inline bool check_push(struct check *c, bool object)
         return false;
     word = &c->objects[c->depth++ / LEVELS_PER_WORD];
     if (bit == 1)
-        *word = 0; /* cleared here: to clear all at first costs as much as a short text */
+        *word = 0; /* cleared here: to clear all at first costs as much as to check a short text */
     *word = object ? *word | bit : *word & ~bit;
     return true;
 }
@@ -218,8 +218,8 @@ static inline bool check_in_object(const struct check *c)
     return c->objects[level / LEVELS_PER_WORD] >> (level % LEVELS_PER_WORD) & 1;
 }
 
-/* Read a scalar, or the bracket or brace that opens a level, with the one that closes an empty
- * level. */
+/* Read a scalar, or the bracket or brace that opens a level. If the level is empty, also read the
+ * one that closes it. */
 static inline const uint8_t *check_value(struct check *c, const uint8_t *at, enum next *next)
 {
     *next = NEXT_AFTER;

@@ -29,7 +29,7 @@
 
 #define LOOP_LOOK_MS       1000 /* with timers set, the clock is read at least this often */
 #define LOOP_FREEZE_MAX_US ((uint64_t)600 * 1000000) /* most time that is credited for one freeze */
-#define LOOP_FROZEN_US     1000000 /* a freeze: a wait this much too long, and not runnable */
+#define LOOP_FROZEN_US     1000000 /* a freeze: a wait this much too long while not runnable */
 #define LOOP_POSTS_MAX     1000    /* rounds of posted work per turn; more is a bug */
 
 /* Our processor time as the kernel told it when it was last asked. */
@@ -46,8 +46,8 @@ struct loop {
     struct list posts;       /* in order of posting */
     struct list children;    /* watched and not reaped yet */
     uint64_t now_us;         /* loop time; 0: not read yet in this turn */
-    uint64_t looked_at_us;   /* CLOCK_MONOTONIC when it was last read */
-    uint64_t may_wait_us;    /* how long a wait was planned after that */
+    uint64_t looked_at_us;   /* the last reading of CLOCK_MONOTONIC */
+    uint64_t may_wait_us;    /* longest wait that was planned after that reading */
     uint64_t frozen_us;      /* sum of all freezes; loop time leaves them out */
     struct runtime_seen seen;
     struct busy_poll busy_poll;
@@ -437,7 +437,7 @@ static void run_posts(struct loop *loop)
     }
 }
 
-/* Run what is ready, after at most so many milliseconds. */
+/* Wait for events for at most `wait` milliseconds, and run what is ready. */
 static void run_ready(struct loop *loop, int32_t wait)
 {
     loop->now_us = 0;
@@ -446,8 +446,8 @@ static void run_ready(struct loop *loop, int32_t wait)
     (void)h2o_evloop_run(loop->h2o, wait);
 }
 
-/* Look for events without sleeping, at most for so many milliseconds, and let others have the
- * processor in between. false: none came in time. */
+/* Look for events without sleeping, for limit_us but at most `wait` milliseconds, and let others
+ * have the processor in between. false: none came in time. */
 static bool look_for_events(struct loop *loop, int32_t wait)
 {
     uint64_t limit_us = loop->busy_poll.limit_us;
@@ -466,7 +466,7 @@ static bool look_for_events(struct loop *loop, int32_t wait)
     return false;
 }
 
-/* Wait for events, first awake where that pays, and run what is ready. */
+/* Wait for events, at first without sleeping if that pays, and run what is ready. */
 static void take_events(struct loop *loop)
 {
     uint64_t since_us;

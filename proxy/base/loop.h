@@ -28,8 +28,8 @@ int loop_signal_fd(const struct loop *loop);
 /* Run turns until loop_stop() is called. */
 void loop_run(struct loop *loop);
 void loop_stop(struct loop *loop);
-/* Before sleeping look for events for so many microseconds, while they follow each other that
- * closely (base/busy_poll.h). 0, as at first: never. */
+/* Before sleeping, look for events for limit_us, as long as they follow each other that closely
+ * (base/busy_poll.h). 0, the initial value: never. */
 void loop_busy_poll(struct loop *loop, uint64_t limit_us);
 /* Do not wait in the next turn: libh2o has work that no descriptor announces. */
 void loop_hurry(struct loop *loop);

@@ -59,7 +59,7 @@ static void end_line(struct job *job, size_t n)
     job->len = n + 1;
 }
 
-/* Length of the members; if they are added to an empty object, without their last comma. */
+/* How many bytes of `members` to add: all, but without the last comma if the object is empty. */
 static size_t fit_members(struct json_slice top, const char *members, size_t n)
 {
     struct json_slice name, value;

@@ -8,7 +8,7 @@
 #include "base/util.h"
 #include "worker/job.h"
 
-#define ERROR_MAX_BYTES 65536 /* longer answers are not searched for "error", which costs time */
+#define ERROR_MAX_BYTES 65536 /* longer answers are not searched for "error": it takes time */
 
 const char *error_kind_name(enum error_kind kind)
 {

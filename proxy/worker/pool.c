@@ -188,7 +188,7 @@ static bool is_light(const struct pool *pool, uint64_t now_ns)
     return false;
 }
 
-/* The worker with room that has the fewest jobs; NULL: none has room. Workers with as many take
+/* The worker with room that has the fewest jobs; NULL: none has room. Workers with equally few take
  * turns, but light work stays with the first: waking another process costs more than the work. */
 static struct worker *choose(struct pool *pool, uint64_t now_ns)
 {
@@ -355,9 +355,9 @@ bool pool_is_ready(const struct pool *pool)
     return is_any(pool, true);
 }
 
-/* Whether to start this worker once its pause is over. A worker that got a line or crashed only
- * once is started without jobs, too; one that keeps ending while idle, only when jobs come. With
- * the circuit open, one probe runs at a time. */
+/* Whether to start this worker once its pause is over. One that got a line or crashed only once is
+ * started even if no job waits; one that keeps ending while idle, only when jobs come. While the
+ * circuit is open, one probe runs at a time. */
 static bool wants_restart(const struct pool *pool, const struct pool_worker *pw)
 {
     if (pw->up)

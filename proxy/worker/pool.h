@@ -27,7 +27,7 @@
 
 struct pool_opts {
     unsigned n_workers; /* 1 and more */
-    unsigned n_light;   /* light work stays with the first so many workers; 1 and more */
+    unsigned n_light;   /* short activations stay with the first so many workers; 1 and more */
     unsigned queue_max; /* jobs waiting for a worker */
     struct backoff_opts restart;
     struct worker_opts worker;
@@ -55,7 +55,7 @@ struct pool_worker {
     struct zygote_order order; /* in the zygote's list while the process is being forked */
     struct backoff backoff;
     bool up;                 /* started, and its end has not been handled yet */
-    bool cost_a_job;         /* an activation failed with it: no backoff */
+    bool cost_a_job;         /* an activation failed with this process: no backoff */
     uint64_t n_given_before; /* pool.n_given when it ended */
 };
 
@@ -86,7 +86,7 @@ struct pool {
     char why_open[sizeof(((struct job *)NULL)->reason)];
 };
 
-/* Takes spec over (and leaves zeroes). out, err: our own streams, borrowed. */
+/* Takes spec over (and leaves zeroes). out, err: our own stdout and stderr, borrowed. */
 struct pool *pool_new(struct loop *loop, struct exec_spec *spec, const struct pool_opts *opts,
                       struct output *out, struct output *err);
 /* Kills running processes. All jobs must be done. */
@@ -124,8 +124,8 @@ static inline unsigned pool_n_jobs(const struct pool *pool)
 {
     return pool->n_queued + pool->n_running;
 }
-/* The process id of the worker that wrote output. owner: as in output_add(). 0: no worker of this
- * pool. */
+/* The process id of the worker whose output was passed to output_add() with this owner. 0: no
+ * worker of this pool. */
 static inline pid_t pool_writer(const struct pool *pool, const void *owner)
 {
     uintptr_t at = (uintptr_t)owner - (uintptr_t)pool->workers;
@@ -163,9 +163,10 @@ void pool_stop(struct pool *pool);
 
 /*
  * Another pool serves from now on: running jobs finish here, then the input of each worker is
- * closed and it ends. None is started, and `started` is not called any more. retired(owner) is
+ * closed and it ends. No worker is started, and `started` is not called any more. retired(owner) is
  * called from the loop after each change, at least once. Queued jobs stay: see pool_take_queued().
  */
 void pool_retire(struct pool *pool, pool_retired_fn *retired, void *owner);
-/* Move the queue of `from` to the head of `to`, ignoring its bound: these jobs were admitted. */
+/* Move the queue of `from` to the head of that of `to`, even beyond queue_max: these jobs were
+ * accepted. */
 void pool_take_queued(struct pool *to, struct pool *from);
