@@ -5,7 +5,8 @@
  * (http/receive.c).
  *
  * libh2o sets its callback each time it turns to the next request (reqread_start), right after it
- * has disposed of the last one. We replace it at the end of that turn (on_resume).
+ * has disposed of the last one. We replace the callback at the end of that turn of the event loop
+ * (on_resume).
  */
 
 #include "http/connection.h"
@@ -142,7 +143,7 @@ void connection_take_body(struct connection *c, struct body *body)
     if (c->n_body < TAKE_MIN_BYTES || c->refusal.status != 0)
         return;
     assert(c->state == CONNECTION_BUSY && c->n_body <= input->size);
-    /* libh2o will drop the request from this empty input, for which it uses only the size. */
+    /* libh2o will drop the request from this empty buffer: it looks only at the buffer's size. */
     empty = receive_block(NULL, 0);
     empty->size = input->size;
     c->sock->input = empty;

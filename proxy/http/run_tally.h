@@ -12,6 +12,6 @@ struct run_tally {
     uint64_t n_ends[N_RUN_ENDS];
     uint64_t request_bytes;  /* bodies that were not refused */
     uint64_t answer_bytes;   /* answers of the action passed on */
-    struct histogram queued; /* time from request to worker; not of requests refused at once */
-    struct histogram whole;  /* time from request to reply, of the same requests */
+    struct histogram queued; /* time from request to worker, without requests refused at once */
+    struct histogram whole;  /* time from request to reply, without requests refused at once */
 };

@@ -68,7 +68,7 @@ struct service_opts {
     bool logs_init_error; /* log errors of /init, whatever the manifest says (OW_LOG_INIT_ERROR) */
 };
 
-#define NO_LIMIT_MS (UINT64_C(30) * 86400000) /* stands for no limit, as for a debugger */
+#define NO_LIMIT_MS (UINT64_C(30) * 86400000) /* stands for no limit, as under a debugger */
 
 struct service {
     struct loop *loop; /* borrowed */
@@ -79,19 +79,19 @@ struct service {
     struct pool *pool;   /* the action; NULL before a successful /init */
     /* Number of the action's folder; 0: there is no action, or it has no folder in the store. */
     unsigned version;
-    struct list retired;        /* retired versions: http/versions.c */
-    struct pool *default_pool;  /* serves while `pool` is NULL; NULL: not started yet */
-    struct prewarmed prewarmed; /* waiting launcher of the fallback runtime, if any */
-    struct init *init;          /* the /init in progress; NULL: none */
-    struct user_names names;    /* names for the action's files in a command's log; else unused */
-    struct gate gate;           /* holds requests while a preloaded action starts */
-    const char *cannot_start;   /* why the preloaded action failed for good; NULL: it did not */
-    bool is_preloaded;          /* the action that serves came with the image, not by /init */
-    struct held held;           /* bytes of bodies and answers in memory */
-    struct run_tally runs;      /* what was counted of POST /run */
-    struct tally workers;       /* ... of the action's processes */
+    struct list retired;           /* retired versions: http/versions.c */
+    struct pool *default_pool;     /* serves while `pool` is NULL; NULL: not started yet */
+    struct prewarmed prewarmed;    /* waiting launcher of the fallback runtime, if any */
+    struct init *init;             /* the /init in progress; NULL: none */
+    struct user_names names;       /* the user's file names, for a command's log; else unused */
+    struct gate gate;              /* holds requests while a preloaded action starts */
+    const char *cannot_start;      /* why the preloaded action failed for good; NULL: it did not */
+    bool is_preloaded;             /* the action that serves came with the image, not by /init */
+    struct held held;              /* bytes of bodies and answers in memory */
+    struct run_tally runs;         /* counters of POST /run */
+    struct tally workers;          /* ... and of the action's processes */
     struct run_observer *observer; /* borrowed; NULL: none */
-    bool leaving;                  /* SIGTERM came: we still serve, but /readyz fails */
+    bool leaving;                  /* SIGTERM or SIGINT came: we still serve, but /readyz fails */
     bool draining;                 /* ... and --drain-delay is over: no new activations */
 };
 

@@ -8,7 +8,7 @@
 #include "http/prewarm.h"
 #include "http/service.h"
 
-/* A version on its way out. */
+/* A version that was replaced or has failed, until it is gone. */
 struct retired {
     struct list node; /* in the service's list, oldest first */
     struct service *service;
