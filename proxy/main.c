@@ -279,7 +279,7 @@ static int precompile(struct app *app, struct err *err)
     return precompile_run(app->loop, &app->service.opts.build, &opts, err);
 }
 
-/* Dispatch by purpose. Returns the exit status. */
+/* Do what the command line asks for. Returns the exit status. */
 static int do_work(struct app *app, const char *program, struct err *err)
 {
     const struct config *config = &app->config;
@@ -342,11 +342,11 @@ int main(int argc, char **argv)
     (void)mallopt(M_TRIM_THRESHOLD, (int)KEEP_MALLOC_BYTES);
     (void)prctl(PR_SET_CHILD_SUBREAPER, 1); /* as subreaper we reap orphans of an action */
     kin_open();
-    /* Unless --dumpable: only processes that may inspect all others may inspect us, and so no
+    /* Without --dumpable, only a process that may inspect every other one may inspect us: not an
      * action that runs as our own user. */
     (void)prctl(PR_SET_DUMPABLE, (unsigned long)app.config.dumpable);
     result = do_work(&app, argv[0], &err);
-    kin_end_all(); /* first: running processes could refill the folders removed next */
+    kin_end_all(); /* must be first: running processes could refill folders that are removed next */
     kin_close();
     log_info("main.end", log_int("status", result));
     setup_done(&app.setup);

@@ -176,7 +176,7 @@ static int take_path(struct preloaded *preloaded, const struct preloaded_opts *o
                                : take_file(preloaded, opts, path, err);
 }
 
-/* The folder of our own images. Ignore what is not an action. */
+/* Take the folder /action of our own images. Ignore it if it holds no action. */
 static int take_own_folder(struct preloaded *preloaded, const struct preloaded_opts *opts)
 {
     struct err none;

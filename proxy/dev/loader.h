@@ -45,7 +45,7 @@ struct loader_opts {
     bool runtime_is_named;
 };
 
-/* The state has changed. */
+/* Called when the state has changed. */
 typedef void loader_fn(void *owner);
 
 struct loader {
@@ -57,13 +57,13 @@ struct loader {
     struct target target;
     struct watch *watch;
     enum loader_state state;
-    unsigned version;     /* number of the newest that has loaded; 0: none yet */
-    const char *language; /* of the code that was found last; NULL: none yet */
+    unsigned version;     /* number of the newest version that has loaded; 0: none yet */
+    const char *language; /* language of the code that was found last; NULL: none yet */
     struct fault fault;
     struct user_names names; /* user's file names for the newest version that has loaded */
     char *why;               /* owned; why the load that has ended failed; NULL: it did not */
-    bool is_loading;         /* service->init is ours */
-    bool is_dropped;         /* ... and being cancelled */
+    bool is_loading;         /* a load is under way: service->init is ours */
+    bool is_dropped;         /* ... and is being cancelled */
     bool is_saved;           /* saved within a load's grace: load again when load or grace ends */
     bool has_ended;          /* a load has ended, and `loaded` is posted */
     bool in_place;           /* the version that loads runs in the user's folder */
@@ -71,7 +71,7 @@ struct loader {
     bool is_lost;            /* the version that served has crashed and cannot start again */
     bool stopped;
     unsigned n_abandoned;  /* loads abandoned in a row */
-    unsigned inspect_port; /* of the version that loads or serves; 0: none */
+    unsigned inspect_port; /* port for debugging the version that loads or serves; 0: none */
     uint64_t began_us;     /* loop time at which the last load began */
     uint64_t since_ms;     /* ... in Unix time */
     uint64_t took_us;      /* duration of the last load that succeeded */
@@ -92,6 +92,6 @@ void loader_done(struct loader *loader);
 
 /* The version that serves, or can start again after a crash; 0: none. */
 unsigned loader_serving(const struct loader *loader);
-/* A version came by POST /init. */
+/* Call when a version came by POST /init. */
 void loader_published(struct loader *loader);
 const char *loader_state_name(const struct loader *loader);

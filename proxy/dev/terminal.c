@@ -135,7 +135,7 @@ void terminal_say_broken(struct terminal *t, const struct fault *fault, unsigned
         text_add(&line, " (version %u goes on)", serving);
     buf_add_text(&line, "\n");
     if (strncmp(words, fault->message, n_message) == 0 && words[n_message] == '\n')
-        words += n_message + 1; /* it stands in the line above */
+        words += n_message + 1; /* the line above contains it */
     if (words != fault->text || strchr(words, '\n') != NULL)
         add_words(t, &line, words);
     put(t, &line);

@@ -38,19 +38,19 @@ struct watch {
     struct loop_timer look;   /* while polling, or while nothing is there */
     char file[PATH_MAX];   /* name of the file, the only one that counts; "": a folder is watched */
     char linked[PATH_MAX]; /* ... of the file that it links to */
-    uint64_t burst_ends_ms; /* 0: there is none */
+    uint64_t burst_ends_ms; /* 0: no burst */
     int *wds;               /* owned; watch descriptors of folders, sorted except during a walk */
     size_t n_wds;
     size_t wds_room;
-    size_t n_wds_before; /* during a walk: of the walk before, at the front of wds */
+    size_t n_wds_before; /* during a walk: those of the previous walk, at the front of wds */
     size_t n_entries;    /* seen in this walk */
     struct prints prints;
     uint64_t print;  /* fingerprint of all names and contents, at the last walk */
-    bool is_written; /* something was, since the last look; it need not be a change */
+    bool is_written; /* something was written since the last look, changed or not */
     bool is_gone;
     bool gone_is_told;
     bool polls;   /* inotify cannot be used, or not for all folders */
-    int limit_os; /* errno of that, until it is told; 0: nothing to tell */
+    int limit_os; /* the errno that rules out inotify, until it is told; 0: nothing to tell */
 };
 
 /* ---- what counts ---- */
@@ -95,8 +95,8 @@ bool watch_ignores(const char *name)
            strncmp(name, ".goutputstream-", 15) == 0 || strncmp(name, ".nfs", 4) == 0;
 }
 
-/* What tells one state of a file or folder from another. A file that is written anew with the
- * same content is the same. */
+/* Mix in what tells one state of a file or folder from another. Writing a file again with the same
+ * content changes nothing. */
 static void mix_stat(struct watch *watch, uint64_t *print, const char *path, const char *name,
                      const struct stat *info)
 {
@@ -156,8 +156,8 @@ static int compare_wds(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* Drop the watches of the walk before that were not met again: their folders were moved away. Those
- * of this walk stay, sorted and once each. */
+/* Drop the watches of the previous walk whose folders this walk has not met: they were moved away.
+ * Those of this walk stay, sorted and without duplicates. */
 static void drop_old(struct watch *watch)
 {
     const int *old = watch->wds, *met = watch->wds + watch->n_wds_before;
@@ -187,7 +187,7 @@ static void walk_folder(struct watch *watch, const char *path, unsigned depth, u
     DIR *folder;
     struct dirent *item;
 
-    watch_folder(watch, path); /* before reading it: what comes meanwhile is an event */
+    watch_folder(watch, path); /* before reading the folder: a change meanwhile is an event */
     folder = opendir(path);
     while (folder != NULL && (item = readdir(folder)) != NULL) {
         auto_free char *name = NULL;
@@ -249,7 +249,7 @@ static bool walk(struct watch *watch)
     watch->n_entries = 0;
     prints_begin(&watch->prints);
     if (S_ISDIR(info.st_mode)) {
-        /* A new folder in its place is a change: processes are in the old one. */
+        /* A new folder at the path is a change: processes are in the old one. */
         mix_stat(watch, &print, watch->path, "", &info);
         walk_folder(watch, watch->path, 0, &print);
     } else {

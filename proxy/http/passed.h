@@ -27,7 +27,7 @@ struct passed {
 int passed_read(struct passed *passed, const char *list, struct err *err);
 
 /* For each header of `passed` that the request has, append a member and a comma to `members`,
- * unless `object` (checked JSON) has that member. Several headers of one name are joined by ",
- * ". */
+ * unless `object` (checked JSON) has that member. Several headers of one name are joined by a comma
+ * and a blank. */
 void passed_add(const struct passed *passed, const struct request *request,
                 struct json_slice object, struct buf *members);
