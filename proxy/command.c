@@ -16,7 +16,7 @@
 /* Only one of filter, invoke and check is set. */
 struct command {
     struct service *service; /* borrowed */
-    struct buf members;      /* -m, as JSON members, each followed by a comma; NUL-terminated */
+    struct buf members; /* values of -m as JSON members, each followed by a comma; NUL-terminated */
     struct filter *filter;
     struct invoke *invoke;
     struct check *check;

@@ -237,7 +237,7 @@ const size_t n_topics = ARRAY_LEN(topics);
 static const struct {
     const char *variable;
     const char *setting;
-    const char *only; /* only this value turns the switch on, as in that proxy; NULL: any */
+    const char *only; /* only this value turns it on, as in the variable's own proxy; NULL: any */
 } synonyms[] = {
     {"FLASK_PROXY_PORT", "port", NULL},
     {"OW_LOG_INIT_ERROR", "log-init-error", NULL},

@@ -110,7 +110,7 @@ struct config {
 
     /* Not in the table: for images that are started with words of other tools after the
      * entrypoint. */
-    char inspect_at[CONFIG_INSPECT_SIZE]; /* ADDRESS of their `node --inspect=ADDRESS`; "": none */
+    char inspect_at[CONFIG_INSPECT_SIZE]; /* ADDRESS of a `node --inspect=ADDRESS`; "": none */
 };
 
 enum setting_kind {

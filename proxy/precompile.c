@@ -29,7 +29,7 @@ static int read_code(struct envelope *envelope, uint64_t bytes_max, int stop_fd,
     int os = errno;
 
     free(envelope->code);
-    envelope->code = code.bytes; /* nothing was dropped at its front */
+    envelope->code = code.bytes; /* the allocated block: nothing was dropped from its front */
     envelope->code_len = buf_len(&code);
     envelope->kind = code_sniff(envelope->code, envelope->code_len);
     if (result < 0)

@@ -30,7 +30,7 @@ struct setup {
     struct store store;
     struct oom oom;
     struct passed passed;
-    unsigned connections_max; /* most connections of the platform */
+    unsigned connections_max; /* most connections of clients, without the operator's */
 };
 
 /* How long to look for events before sleeping (base/busy_poll.h). 0: never, as with one processor,

@@ -12,7 +12,7 @@
 
 struct err;
 
-#define STORE_CLOSE_MS 500 /* removal that takes longer continues in a child */
+#define STORE_CLOSE_MS 500 /* at closing: a removal that takes longer continues in a child */
 
 struct store {
     char *base;     /* owned; absolute path of BASE; NULL: there is none */
@@ -29,7 +29,8 @@ struct store {
 int store_open(struct store *store, const char *dir, struct err *err);
 /* Open a store without a folder: nothing can be staged. */
 void store_none(struct store *store, const struct err *why);
-/* Remove a temporary base, blocking for STORE_CLOSE_MS at most, and free. Accepts zeroes. */
+/* Remove a temporary base, blocking for STORE_CLOSE_MS at most, and free the store. Accepts a
+ * zeroed one. */
 void store_close(struct store *store);
 
 /* Make BASE/N/src for the next N. *number: N, set on success only. 0, or -1: ERR_SYSTEM. */

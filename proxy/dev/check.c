@@ -22,7 +22,7 @@
 #include "worker/pool.h"
 
 #define CONTEXT_LINES      3
-#define SHOWN_LINES        40 /* lines of each side of a difference */
+#define SHOWN_LINES        40 /* most lines shown of each side of a difference */
 #define EXPECTED_BYTES_MAX (64u << 20)
 
 struct check {

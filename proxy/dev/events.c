@@ -15,7 +15,7 @@
 struct subscriber {
     struct list node;
     struct events *events;   /* borrowed */
-    struct request *request; /* borrowed; it streams */
+    struct request *request; /* borrowed; its reply is the stream of events */
     bool is_full;            /* a piece is being sent, until on_room() */
     bool is_ending;          /* end the stream after that piece */
     struct buf out;

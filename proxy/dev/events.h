@@ -38,7 +38,7 @@ struct events {
     uint64_t first_id;
     uint64_t next_id;
     uint64_t start_id; /* id of the first event ever */
-    uint64_t weight;   /* lines and other facts in all events ever */
+    uint64_t weight;   /* number of lines and other facts in all events ever */
     size_t n_bytes;
     struct list subscribers; /* oldest first */
     unsigned n_subscribers;

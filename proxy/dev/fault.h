@@ -10,7 +10,7 @@
 
 #include "base/buf.h"
 
-/* Zeroed: there is none. */
+/* Zeroed: there is no fault. */
 struct fault {
     char *text;        /* owned; the whole output, or its end; NULL: there is no fault */
     char *file;        /* owned; the user's name of the file, below `root`; NULL: not known */

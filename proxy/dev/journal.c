@@ -48,8 +48,8 @@ static void flush_all(struct journal *journal)
     flush_batch(journal, &journal->parts);
 }
 
-/* An item was added. A full batch is sent rather than dropped: events.c drops the oldest, and the
- * newest items tell the most. */
+/* Call after adding an item. A full batch is sent rather than dropped: events.c drops the oldest,
+ * and the newest items tell the most. */
 static void note_item(struct journal *journal, struct journal_batch *batch)
 {
     batch->n++;

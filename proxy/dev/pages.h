@@ -31,7 +31,7 @@ struct pages_guard {
     server_handler_fn *handler;
     void *owner;
     bool wants_token;
-    bool is_page; /* other sites may link to it */
+    bool is_page; /* answers with the page, to which other sites may link */
 };
 
 struct pages {

@@ -364,8 +364,8 @@ static void set_deadline(const struct service *service, struct run *run,
     job->deadline_at_ms = run->came_at_us / 1000 + span_ms;
 }
 
-/* Make the body the job's line, with members from the client's headers. A large body is not
- * copied. */
+/* Turn the request's body into the job's line, with members from the client's headers. A large body
+ * is not copied. */
 static void set_line(struct run *run, struct json_slice top, const struct trace *trace)
 {
     const struct passed *passed = run->service->opts.passed;

@@ -30,9 +30,9 @@ struct request;
 
 /* Observes each activation of POST /run that gets to the action; see service->observer. */
 struct run_observer {
-    /* The pool has the job. */
+    /* Called when the pool has got the job. */
     void (*begun)(struct run_observer *observer, struct request *request, struct job *job);
-    /* The job is done, and its reply has not been sent yet. */
+    /* Called when the job is done, before its reply is sent. */
     void (*ended)(struct run_observer *observer, struct request *request, const struct job *job);
 };
 

@@ -44,7 +44,7 @@ static void add_text(struct buf *out, struct json_slice value)
 
 /* Notes which headers the action gave itself, so that we add only the others. */
 struct found {
-    struct buf type; /* empty: none was given */
+    struct buf type; /* content type; empty: none was given */
     bool has_origin;
     bool has_methods;
     bool has_headers;
@@ -230,7 +230,7 @@ void shape_reply(struct request *request, struct json_slice result)
     n = buf_len(&out);
     if (status == 200 && n == 0)
         status = 204;
-    request_reply(request, status, out.bytes, n); /* nothing was dropped from the front of out */
+    request_reply(request, status, out.bytes, n); /* the text: nothing was dropped from its front */
 }
 
 /* ---- a reply in parts ---- */
