@@ -19,7 +19,7 @@
 #include "dev/target.h"
 #include "filter/argument.h"
 #include "worker/contract.h"
-#include "worker/pool.h"
+#include "pool/pool.h"
 
 #define CONTEXT_LINES      3
 #define SHOWN_LINES        40 /* most lines shown of each side of a difference */

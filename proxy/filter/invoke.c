@@ -13,7 +13,7 @@
 #include "worker/contract.h"
 #include "worker/part_form.h"
 #include "worker/parts.h"
-#include "worker/pool.h"
+#include "pool/pool.h"
 
 struct invoke {
     struct loop *loop; /* borrowed */

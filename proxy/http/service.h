@@ -20,7 +20,7 @@
 #include "http/gate.h"
 #include "http/prewarmed.h"
 #include "http/run_tally.h"
-#include "worker/pool.h"
+#include "pool/pool.h"
 #include "worker/tally.h"
 
 struct init;

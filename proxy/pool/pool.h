@@ -4,7 +4,7 @@
  * pool - the workers of one action and the activations that wait for them.
  *
  * A job goes to a worker with room, else it queues in order, within bounds. A worker that ended is
- * restarted with backoff (worker/backoff.h).
+ * restarted with backoff (pool/backoff.h).
  *
  * Circuit breaker: after `broken_after` idle or start crashes in a row, with no worker ready, jobs
  * fail at once (JOB_UNSTARTED) and one worker at a time is started as a probe. The first that gets
@@ -21,9 +21,10 @@
 #include <stdbool.h>
 
 #include "base/usage.h"
-#include "worker/backoff.h"
+#include "pool/backoff.h"
+#include "pool/choice.h"
+#include "pool/zygote.h"
 #include "worker/worker.h"
-#include "worker/zygote.h"
 
 struct pool_opts {
     unsigned n_workers; /* 1 and more */
@@ -66,12 +67,12 @@ struct pool {
     struct output *out; /* borrowed */
     struct output *err; /* borrowed */
     struct pool_worker *workers;
+    struct choice choice;  /* among them */
     struct zygote *zygote; /* owned; workers are forked from it. NULL: each loads the action */
     struct list queue;     /* jobs, oldest first */
     unsigned n_queued;
     unsigned n_running; /* jobs that a worker has */
     uint64_t n_given;   /* times that a job was given to a worker */
-    unsigned next;      /* index of the worker to consider first */
     struct loop_post dispatch;
     struct job_holder holder; /* of the queued jobs */
     struct loop_timer late;   /* the soonest deadline in the queue */
@@ -126,36 +127,11 @@ static inline unsigned pool_n_jobs(const struct pool *pool)
 }
 /* The process id of the worker whose output was passed to output_add() with this owner. 0: no
  * worker of this pool. */
-static inline pid_t pool_writer(const struct pool *pool, const void *owner)
-{
-    uintptr_t at = (uintptr_t)owner - (uintptr_t)pool->workers;
-    size_t i = at / sizeof(*pool->workers);
-
-    return (uintptr_t)owner >= (uintptr_t)pool->workers && i < pool->opts.n_workers
-               ? pool->workers[i].worker.pid
-               : 0;
-}
+pid_t pool_writer(const struct pool *pool, const void *owner);
 /* Count the workers by their state, and add what their processes use. */
-static inline void pool_look(const struct pool *pool, unsigned n_by_state[WORKER_STATES],
-                             struct usage *usage)
-{
-    for (unsigned i = 0; i < pool->opts.n_workers; i++) {
-        const struct worker *worker = &pool->workers[i].worker;
-
-        n_by_state[worker->state]++;
-        if (worker->pid != 0)
-            (void)usage_add(usage, worker->pid);
-    }
-}
+void pool_look(const struct pool *pool, unsigned n_by_state[WORKER_STATES], struct usage *usage);
 /* Number of processes that are left: workers and the zygote. */
-static inline unsigned pool_n_processes(const struct pool *pool)
-{
-    unsigned n = pool->zygote != NULL && zygote_is_there(pool->zygote) ? 1 : 0;
-
-    for (unsigned i = 0; i < pool->opts.n_workers; i++)
-        n += pool->workers[i].worker.state != WORKER_DOWN;
-    return n;
-}
+unsigned pool_n_processes(const struct pool *pool);
 
 /* End the workers: SIGTERM, later SIGKILL. Running jobs die with them, others end as JOB_ABANDONED,
  * from the loop. `started` is not called any more. */

@@ -1,4 +1,4 @@
-#include "worker/backoff.h"
+#include "pool/backoff.h"
 
 #include <assert.h>
 #include <string.h>

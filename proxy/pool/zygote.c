@@ -3,7 +3,7 @@
  * log and end need no code here. This file has what is said over its descriptor 0 once it is ready.
  */
 
-#include "worker/zygote.h"
+#include "pool/zygote.h"
 
 #include <assert.h>
 #include <errno.h>
