@@ -23,7 +23,7 @@
 #include "command.h"
 #include "config.h"
 #include "dev/dev.h"
-#include "develop.h"
+#include "dev/starter.h"
 #include "greeting.h"
 #include "help.h"
 #include "http/default_action.h"
@@ -230,9 +230,7 @@ static int run(struct app *app, struct err *err)
     preload_init(&app->preload, service, on_preloaded_ready, on_preloaded_failed, app);
     prewarmed_init(&service->prewarmed, app->loop);
     service->opts.renames_log = is_command;
-    if (is_command &&
-        (app->config.command != COMMAND_TEST ||
-         develop_test(&app->config, &app->setup.runtimes, service->opts.fallback, err) == 0))
+    if (is_command)
         app->command = command_new(&app->config, service, on_command_ended, app, err);
     if (is_command && app->command == NULL)
         result = -1;
@@ -288,7 +286,8 @@ static int do_work(struct app *app, const char *program, struct err *err)
     if (result == 0 && config->command == COMMAND_NEW)
         result = setup_runtimes(&app->setup, err) < 0
                      ? -1
-                     : develop_new(config, &app->setup.runtimes, err);
+                     : starter_write(&app->setup.runtimes, config->file,
+                                     config->argument != NULL ? config->argument : "hello", err);
     else if (result == 0)
         result = config->compile_main != NULL ? precompile(app, err) : run(app, err);
     if (result == 0)
