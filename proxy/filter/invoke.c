@@ -8,8 +8,8 @@
 #include "filter/argument.h"
 #include "filter/calls.h"
 #include "filter/outlet.h"
-#include "worker/contract.h"
 #include "pool/pool.h"
+#include "worker/contract.h"
 
 #define PIECES_MAX 3 /* of one call without an id: see calls_answers() */
 

@@ -15,12 +15,13 @@
 #include "action/user_names.h"
 #include "base/exec_spec.h"
 #include "base/held.h"
+#include "base/metrics.h"
 #include "base/output.h"
 #include "base/privileges.h"
 #include "http/gate.h"
 #include "http/prewarmed.h"
-#include "http/run_tally.h"
 #include "pool/pool.h"
+#include "worker/outcome.h"
 #include "worker/tally.h"
 
 struct init;
@@ -66,6 +67,15 @@ struct service_opts {
     bool one_at_a_time;   /* refuse a /run while another runs, as Apache's Node runtime does */
     bool renames_log;     /* for a command: the log shows the user's own file names */
     bool logs_init_error; /* log errors of /init, whatever the manifest says (OW_LOG_INIT_ERROR) */
+};
+
+/* The outcomes of POST /run since the program's start. */
+struct run_tally {
+    uint64_t n_ends[N_RUN_ENDS];
+    uint64_t request_bytes;  /* bodies that were not refused */
+    uint64_t answer_bytes;   /* answers of the action passed on */
+    struct histogram queued; /* time from request to worker, without requests refused at once */
+    struct histogram whole;  /* time from request to reply, without requests refused at once */
 };
 
 #define NO_LIMIT_MS (UINT64_C(30) * 86400000) /* stands for no limit, as under a debugger */
