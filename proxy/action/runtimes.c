@@ -447,7 +447,6 @@ void runtime_exec_spec(const struct runtime *runtime, const char *dir, const cha
     spec->shortfall = runtime->shortfall != NULL ? xstrdup(runtime->shortfall) : NULL;
     spec->answers = runtime->answers;
     spec->reports_ready = runtime->reports_ready;
-    spec->logs_init_error = runtime->logs_init_error;
     spec->wants_object = runtime->wants_object;
     spec->shares_ring = runtime->shares_ring;
 }

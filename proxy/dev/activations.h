@@ -40,7 +40,6 @@ struct activation {
     uint64_t began_us;   /* loop time */
     uint64_t duration_us;
     uint64_t memory_bytes; /* memory of its process when the activation ended; 0: not known */
-    pid_t pid;             /* of its process; 0: not known, or gone */
     const struct job *job; /* borrowed while it runs, then NULL */
     size_t argument_bytes;
     size_t answer_bytes;

@@ -148,8 +148,6 @@ void connection_take_body(struct connection *c, struct body *body)
     empty->size = input->size;
     c->sock->input = empty;
     body->block = (char *)input;
-    body->text = input->bytes + input->size - c->n_body;
-    body->n = (size_t)c->n_body;
     body->n_held = c->n_held;
     c->n_held = 0;
 }

@@ -50,9 +50,7 @@ void connection_done(struct connection *connection);
 
 /* The memory of a request's body, with BODY_ROOM writable bytes before it and one after it. */
 struct body {
-    char *block; /* for the caller to free; NULL: the request keeps the body */
-    char *text;
-    size_t n;
+    char *block;     /* for the caller to free; NULL: the request keeps the body */
     uint64_t n_held; /* bytes counted as held memory; the caller subtracts them */
 };
 /* Take the body over from the request, if it is large enough to be worth it. */
