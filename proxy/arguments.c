@@ -1,9 +1,7 @@
 #include "arguments.h"
 
-#include <assert.h>
 #include <ctype.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 

@@ -1,6 +1,5 @@
 #include "precompile.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <signal.h>

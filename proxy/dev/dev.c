@@ -1,6 +1,5 @@
 #include "dev/dev.h"
 
-#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

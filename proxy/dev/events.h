@@ -9,11 +9,9 @@
  * for it.
  */
 
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-#include "base/buf.h"
 #include "base/list.h"
 #include "base/loop.h"
 

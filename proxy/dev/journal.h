@@ -7,7 +7,6 @@
 
 #include <stdbool.h>
 
-#include "action/user_names.h"
 #include "base/loop.h"
 #include "base/output.h"
 #include "dev/activations.h"

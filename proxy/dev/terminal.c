@@ -1,7 +1,6 @@
 #include "dev/terminal.h"
 
 #include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -67,7 +66,7 @@ void terminal_init(struct terminal *t, struct loop *loop, bool is_json)
     const char *no_color = getenv("NO_COLOR");
     const char *term = getenv("TERM");
 
-    *t = (struct terminal){.loop = loop, .is_json = is_json};
+    *t = (struct terminal){.is_json = is_json};
     output_init(&t->output, loop, STDOUT_FILENO);
     t->colors = isatty(STDOUT_FILENO) == 1 && (no_color == NULL || no_color[0] == '\0') &&
                 term != NULL && strcmp(term, "dumb") != 0;

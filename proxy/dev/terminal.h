@@ -13,8 +13,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "base/buf.h"
-#include "base/loop.h"
 #include "base/output.h"
 
 struct activation;
@@ -27,7 +25,6 @@ struct fault;
 
 struct terminal {
     struct output output;
-    struct loop *loop; /* borrowed */
     bool colors;
     bool is_json;
     uint64_t n_dropped; /* log lines and activations dropped since one was last written */

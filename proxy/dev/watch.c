@@ -10,10 +10,8 @@
 
 #include "dev/watch.h"
 
-#include <assert.h>
 #include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <libgen.h>
 #include <limits.h>
 #include <stdio.h>
@@ -22,6 +20,7 @@
 #include <sys/inotify.h>
 #include <sys/stat.h>
 
+#include "base/loop.h"
 #include "base/util.h"
 #include "dev/prints.h"
 
@@ -76,7 +75,8 @@ static bool is_swap_file(const char *name)
            name[n - 1] <= 'z';
 }
 
-bool watch_ignores(const char *name)
+/* Whether files and folders of this name, anywhere below the path, are ignored. */
+static bool is_ignored(const char *name)
 {
     static const char *const names[] = {
         ".git",         ".hg",         ".svn",       ".idea",       ".vscode",
@@ -202,7 +202,7 @@ static void walk_folder(struct watch *watch, const char *path, unsigned depth, u
         uint64_t one = UINT64_C(14695981039346656037);
 
         if (strcmp(item->d_name, ".") == 0 || strcmp(item->d_name, "..") == 0 ||
-            watch_ignores(item->d_name) || watch->n_entries >= WATCH_ENTRIES_MAX)
+            is_ignored(item->d_name) || watch->n_entries >= WATCH_ENTRIES_MAX)
             continue;
         watch->n_entries++;
         name = xasprintf("%s/%s", path, item->d_name);
@@ -371,7 +371,7 @@ static uint64_t settle_time(const struct watch *watch, const struct inotify_even
 {
     if (event->mask & IN_Q_OVERFLOW)
         return WATCH_SETTLE_MS;
-    if ((event->mask & IN_IGNORED) || (event->len > 0 && watch_ignores(event->name)))
+    if ((event->mask & IN_IGNORED) || (event->len > 0 && is_ignored(event->name)))
         return 0;
     if (event->len > 0 && watch->file[0] != '\0' && strcmp(event->name, watch->file) != 0 &&
         strcmp(event->name, watch->linked) != 0)

@@ -13,9 +13,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/buf.h"
 #include "base/err.h"
-#include "base/json.h"
 #include "base/log.h"
 #include "base/loop.h"
 #include "worker/error_kind.h"

@@ -3,7 +3,6 @@
 #include <assert.h>
 #include <stdlib.h>
 
-#include "action/stage.h"
 #include "base/log.h"
 #include "http/prewarm.h"
 #include "http/service.h"
