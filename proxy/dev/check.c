@@ -18,8 +18,8 @@
 #include "dev/canonical.h"
 #include "dev/target.h"
 #include "filter/argument.h"
-#include "worker/contract.h"
 #include "pool/pool.h"
+#include "worker/contract.h"
 
 #define CONTEXT_LINES      3
 #define SHOWN_LINES        40 /* most lines shown of each side of a difference */
