@@ -6,7 +6,6 @@
  */
 
 #include <stdbool.h>
-#include <stddef.h>
 #include <stdint.h>
 
 #include "base/loop.h"
@@ -27,7 +26,7 @@ struct err;
 struct app {
     struct config config;
     struct loop *loop;
-    struct server_route routes[2]; /* the contract's: /run and /init */
+    struct server_route routes[2]; /* of the platform's contract: /run and /init */
     struct server_route entry;     /* Knative's only one: / */
     struct server_route admin_routes[3];
     struct server *server;       /* NULL: a command runs that needs none */
@@ -35,7 +34,7 @@ struct app {
     struct dev *dev;             /* NULL: any command but dev */
     struct server *admin_server; /* NULL: not wanted */
     struct admin admin;
-    struct held admin_held; /* of the operator; separate, so that clients cannot starve it */
+    struct held admin_held; /* the operator's memory; apart, so that clients cannot fill it */
     struct knative knative;
     struct setup setup;
     struct output out;

@@ -1,9 +1,7 @@
 #include "arguments.h"
 
-#include <assert.h>
 #include <ctype.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -30,7 +28,7 @@ static const char *proxy_option(const char *arg, const char *name)
     return arg + n;
 }
 
-/* Returns the number of arguments consumed; 0: not one of these; -1: err filled. */
+/* Returns the number of arguments consumed; 0: not one of these options; -1: err filled. */
 static int set_from_proxy_option(struct config *config, int n_left, char **args, struct err *err)
 {
     const char *debug = proxy_option(args[0], "debug");
@@ -236,8 +234,8 @@ static bool is_word(const char *arg)
     return arg[0] != '-' || arg[1] == '\0';
 }
 
-/* Whether `word` and all behind it are not for us. Tools start images with words of their own
- * behind the entrypoint (`docker run IMAGE sh -c ...`), and Go's proxy ignores them:
+/* Whether `word` and all words after it are not meant for us. Tools start images with words of
+ * their own after the entrypoint (`docker run IMAGE sh -c ...`), and Go's proxy ignores them:
  * openwhisk-contract 9. */
 static bool is_for_others(const struct config *config, const char *program, const char *word)
 {
@@ -293,8 +291,8 @@ static bool is_one_of(const char *arg, const char *const *names)
     return false;
 }
 
-/* argv[at] is --help: for the command that stands before it, or right behind it; else in
- * general. */
+/* argv[at] is --help: choose the help of the command that is named before it or right after it,
+ * else the general help. */
 static enum config_result help_of(struct config *config, int argc, char **argv, int at)
 {
     const struct command_word *command = NULL;
@@ -309,7 +307,8 @@ static enum config_result help_of(struct config *config, int argc, char **argv, 
     return CONFIG_HELP_COMMAND;
 }
 
-/* --help, --version and the like win over everything else. CONFIG_RUN: none was given. */
+/* Look for --help, --version and the like, which win over everything else. CONFIG_RUN: none was
+ * given. */
 static enum config_result look_for_questions(struct config *config, int argc, char **argv)
 {
     static const char *const help[] = {"--help", "-h", "-help", NULL};

@@ -38,9 +38,9 @@ struct command_word {
 
 extern const struct command_word commands[];
 extern const size_t n_commands;
-/* NULL: COMMAND_SERVE. */
+/* NULL for COMMAND_SERVE, which has no word. */
 const struct command_word *command_of_kind(enum command_kind kind);
 
-/* Defaults, then Apache's variables, then WHISKLOOP_*, then options: the later one wins. Reads the
- * files of --env-file. Call config_done() whatever the result. */
+/* Read all settings: defaults, then Apache's variables, then WHISKLOOP_*, then options. Later ones
+ * win. Reads the files of --env-file. Call config_done() whatever the result. */
 enum config_result config_read(struct config *config, int argc, char **argv, struct err *err);

@@ -9,6 +9,7 @@
 #include "base/util.h"
 #include "config.h"
 #include "dev/check.h"
+#include "dev/target.h"
 #include "filter/filter.h"
 #include "filter/invoke.h"
 #include "http/service.h"
@@ -16,7 +17,7 @@
 /* Only one of filter, invoke and check is set. */
 struct command {
     struct service *service; /* borrowed */
-    struct buf members;      /* -m, as JSON members, each followed by a comma; NUL-terminated */
+    struct buf members; /* values of -m as JSON members, each followed by a comma; NUL-terminated */
     struct filter *filter;
     struct invoke *invoke;
     struct check *check;
@@ -94,23 +95,41 @@ static bool open_invoke(struct command *command, const struct config *config,
     return command->invoke != NULL;
 }
 
-static bool open_check(struct command *command, const struct config *config,
-                       command_ended_fn *ended, void *owner, struct err *err)
+/* The action that FILE or FOLDER stands for. 0, or -1. */
+static int find_tested(struct config *config, const struct service *service, struct err *err)
+{
+    struct target target = {.path = NULL};
+    int result = target_open(&target, "test", config->file != NULL ? config->file : ".", err);
+
+    if (result == 0) {
+        target_look(&target, service->opts.build.runtimes, service->opts.fallback);
+        config->code = TAKE(target.code);
+        config->folder = TAKE(target.folder);
+        config->file = config->code;
+    }
+    target_done(&target);
+    return result;
+}
+
+static bool open_check(struct command *command, struct config *config, command_ended_fn *ended,
+                       void *owner, struct err *err)
 {
     struct service *service = command->service;
-    struct check_opts opts = {.folder = config->folder,
-                              .run_ms = config->timeout_ms,
+    struct check_opts opts = {.run_ms = config->timeout_ms,
                               .argument_max_bytes = config->run_max_bytes,
                               .answer_max_bytes = config->answer_max_bytes};
 
+    if (find_tested(config, service, err) < 0)
+        return false;
+    opts.folder = config->folder;
     service->opts.pool.n_workers = 1;
     service->opts.pool.queue_max = 1;
     command->check = check_new(service->loop, &opts, ended, owner, err);
     return command->check != NULL;
 }
 
-struct command *command_new(const struct config *config, struct service *service,
-                            command_ended_fn *ended, void *owner, struct err *err)
+struct command *command_new(struct config *config, struct service *service, command_ended_fn *ended,
+                            void *owner, struct err *err)
 {
     struct command *command = xcalloc(1, sizeof(*command));
     bool is_open = false;

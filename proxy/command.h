@@ -15,10 +15,11 @@ struct service;
 /* Called once, from the loop, when the command is done. err->kind == ERR_NONE: success. */
 typedef void command_ended_fn(void *owner, const struct err *err);
 
-/* Open streams and pipes, read the argument, and adapt the options of `service`. config and service
- * are borrowed for the command's life. NULL: err filled. */
-struct command *command_new(const struct config *config, struct service *service,
-                            command_ended_fn *ended, void *owner, struct err *err);
+/* Open streams and pipes, read the argument, and adapt the options of `service`. For `test`,
+ * config->file becomes the action in the folder. config and service are borrowed for the command's
+ * life. NULL: err filled. */
+struct command *command_new(struct config *config, struct service *service, command_ended_fn *ended,
+                            void *owner, struct err *err);
 /* After the loop has ended: write what is left, for up to wait_ms. 0; -1 with err: the command was
  * interrupted, or some answers were not read. */
 int command_finish(struct command *command, int wait_ms, struct err *err);

@@ -118,6 +118,10 @@ const struct setting settings[] = {
         "wake-near", wake_near, 0,
         "wake an action that answers within microseconds on the processor that the proxy runs on; "
         "a process that it starts in that moment may keep to this processor"),
+    NUMBER(
+        "busy-poll", busy_poll_us, 0, 100, 10000, "US",
+        "look for events for so long before sleeping, while they follow each other that closely; "
+        "0: never, as with one processor"),
     NUMBER("run-max-bytes", run_max_bytes, 2, 64 * MIB, 4 * GIB, "BYTES", "largest body of a /run"),
     NUMBER("init-max-bytes", init_max_bytes, 2, 128 * MIB, 4 * GIB, "BYTES",
            "largest body of an /init"),
@@ -233,7 +237,7 @@ const size_t n_topics = ARRAY_LEN(topics);
 static const struct {
     const char *variable;
     const char *setting;
-    const char *only; /* only this value turns the switch on, as in its own proxy; NULL: any */
+    const char *only; /* only this value turns it on, as in the variable's own proxy; NULL: any */
 } synonyms[] = {
     {"FLASK_PROXY_PORT", "port", NULL},
     {"OW_LOG_INIT_ERROR", "log-init-error", NULL},
@@ -258,11 +262,8 @@ const char *setting_unit(const struct setting *setting)
     static const struct {
         const char *unit;
         const char *said;
-    } units[] = {{"MS", " ms"},
-                 {"MS|auto", " ms"},
-                 {"SECONDS", " seconds"},
-                 {"BYTES", " bytes"},
-                 {"LINES", " lines"}};
+    } units[] = {{"MS", " ms"},           {"US", " us"},       {"MS|auto", " ms"},
+                 {"SECONDS", " seconds"}, {"BYTES", " bytes"}, {"LINES", " lines"}};
 
     for (size_t i = 0; i < ARRAY_LEN(units); i++)
         if (strcmp(setting->unit, units[i].unit) == 0)

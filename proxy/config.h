@@ -42,7 +42,7 @@ struct config {
     const char *user;
     uint64_t no_new_privs;
     uint64_t dumpable;
-    uint64_t rlimits[LIMIT_COUNT]; /* 0: as ours */
+    uint64_t rlimits[LIMIT_COUNT]; /* 0: the proxy's own limit */
     uint64_t timeout_ms;
     int64_t deadline_margin_ms; /* or CONFIG_AUTO */
     uint64_t no_deadlines;
@@ -62,10 +62,11 @@ struct config {
     uint64_t write_ahead;
     uint64_t pipeline;
     uint64_t wake_near;
+    uint64_t busy_poll_us;
     uint64_t run_max_bytes;
     uint64_t init_max_bytes;
     uint64_t answer_max_bytes;
-    uint64_t held_max_bytes; /* 0: a share of the memory that there is */
+    uint64_t held_max_bytes; /* 0: a share of the available memory */
     uint64_t transfer_ms;
     uint64_t connections_max;
     const char *in;
@@ -97,10 +98,10 @@ struct config {
     const char *command_name; /* NULL: COMMAND_SERVE */
     const char *file;         /* FILE of a command; NULL: the preloaded action */
     const char *argument;     /* ARGUMENT of invoke; NULL: none */
-    char *code;               /* owned; of test: the action, where `file` points to; NULL: none */
-    char *folder;             /* owned; of test: the folder with the examples; NULL: none */
-    char **env;               /* -e and --env-file: NAME=value; owned; NULL: none */
-    char **metadata;          /* -m: KEY=value; owned; NULL: none */
+    char *code;      /* owned; for test: the action's path, to which `file` points; NULL: none */
+    char *folder;    /* owned; for test: the folder with the examples; NULL: none */
+    char **env;      /* -e and --env-file: NAME=value; owned; NULL: none */
+    char **metadata; /* -m: KEY=value; owned; NULL: none */
 
     /* Not in the table: options of Apache's ActionLoop proxy. */
     bool debug;               /* -debug */
@@ -109,7 +110,7 @@ struct config {
 
     /* Not in the table: for images that are started with words of other tools after the
      * entrypoint. */
-    char inspect_at[CONFIG_INSPECT_SIZE]; /* where their `node --inspect=…` listens; "": nowhere */
+    char inspect_at[CONFIG_INSPECT_SIZE]; /* ADDRESS of a `node --inspect=ADDRESS`; "": none */
 };
 
 enum setting_kind {
@@ -153,7 +154,7 @@ int setting_set(struct config *config, const struct setting *setting, const char
                 const char *value, struct err *err);
 /* Whether a switch accepts this value. */
 bool setting_is_switch_value(const char *text);
-/* Write the variable of a setting, WHISKLOOP_NAME. out: room for SETTING_NAME_MAX bytes. */
+/* Write the name of a setting's variable, WHISKLOOP_NAME. out: room for SETTING_NAME_MAX bytes. */
 void setting_variable(const struct setting *setting, char *out);
 /* The unit that follows a number, " ms" or " bytes"; "" for a plain count. */
 const char *setting_unit(const struct setting *setting);

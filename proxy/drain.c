@@ -1,6 +1,6 @@
 /*
- * The end, in this order: take no new activations, let the running ones end, stop the action, let
- * clients read their replies.
+ * The shutdown, in this order: take no new activations, let the running ones end, stop the action,
+ * let clients read their replies.
  */
 
 #include <signal.h>
@@ -31,7 +31,7 @@ static bool is_asked(const struct app *app)
     return app->command != NULL ? command_is_running(app->command) : server_n_open(app->server) > 0;
 }
 
-/* When all work is done: whether clients have had enough time to read their replies. A stalled
+/* Whether clients have had enough time, after all work was done, to read their replies. A stalled
  * client must not delay the exit. */
 static bool has_waited(struct app *app, bool late)
 {
@@ -93,7 +93,7 @@ static void begin_draining(struct app *app)
         server_wind_down(app->server);
 }
 
-/* --drain-delay is over: begin to drain. Later: check again whether the drain is complete. */
+/* Called when --drain-delay is over, to begin the drain; later to check whether it is complete. */
 static void on_drain(struct loop_timer *timer)
 {
     struct app *app = container_of(timer, struct app, drain);

@@ -11,8 +11,8 @@ struct config;
 struct service;
 
 /* For a person at a terminal: where the proxy listens, what it serves, and what to do next. port: 0
- * for a Unix socket. origin: what named the action that is being started; used only while the gate
- * is closed. */
+ * for a Unix socket. origin: what named the action that is being started, such as "--action"; used
+ * only while the gate is closed. */
 void greeting_say(const struct config *config, const struct service *service, unsigned port,
                   const char *origin);
 /* For a person who has ended the proxy: n_jobs activations still run, and the proxy waits for them,

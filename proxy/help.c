@@ -1,7 +1,5 @@
 #include "help.h"
 
-#include <assert.h>
-#include <stdbool.h>
 #include <string.h>
 
 #include "arguments.h"

@@ -13,7 +13,6 @@
 #include "base/util.h"
 #include "build-paths.h"
 #include "dev/dev.h"
-#include "develop.h"
 #include "http/endpoint.h"
 #include "http/init.h"
 #include "http/run.h"
@@ -21,7 +20,7 @@
 #define ADMIN_BODY_MAX_BYTES 65536 /* an operator sends no body; if there is one, it is ignored */
 #define ADMIN_HELD_MAX_BYTES (4u << 20)
 
-/* Open the contract's listener. routes: borrowed for the server's life. not_found_text: see
+/* Open the listener for the platform. routes: borrowed for the server's life. not_found_text: see
  * server_opts. */
 static int listen_for_platform(struct app *app, const struct server_route *routes, size_t n_routes,
                                const char *not_found_text, struct err *err)
@@ -97,13 +96,26 @@ static int listen_for_dev(struct app *app, struct err *err)
 {
     struct config *config = &app->config;
     const struct server_route *routes;
-    struct dev_opts opts;
+    struct dev_opts opts = {
+        .path = config->file,
+        .main = config->functions[0] != '\0' ? config->functions : config->main,
+        .env = config->env,
+        .listen = config->listen,
+        .argument = config->invoke,
+        .instance = app->instance,
+        .port_wanted = config->port,
+        .run_max_bytes = config->run_max_bytes,
+        .init_max_bytes = config->init_max_bytes,
+        .inspect = config->inspect,
+        .runtime_is_named = strcmp(config->runtime, "auto") != 0,
+        .opens = config->open != 0,
+        .has_page = config->no_page == 0,
+        .is_json = strcmp(config->log_format, "json") == 0,
+        .health = admin_on_health,
+        .health_owner = &app->admin,
+    };
     size_t n_routes;
 
-    develop_options(config, &opts);
-    opts.instance = app->instance;
-    opts.health = admin_on_health;
-    opts.health_owner = &app->admin;
     app->dev = dev_new(&app->service, &opts);
     routes = dev_routes(app->dev, &n_routes);
     for (unsigned n = 0; n < DEV_PORTS_TRIED; n++) {

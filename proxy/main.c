@@ -23,7 +23,7 @@
 #include "command.h"
 #include "config.h"
 #include "dev/dev.h"
-#include "develop.h"
+#include "dev/starter.h"
 #include "greeting.h"
 #include "help.h"
 #include "http/default_action.h"
@@ -214,6 +214,7 @@ static int run(struct app *app, struct err *err)
     app->loop = loop_new(err);
     if (app->loop == NULL)
         return -1;
+    loop_busy_poll(app->loop, setup_busy_poll_us(&app->config));
     /* Listen first: each refused connect delays a cold start by 50 ms or more. */
     if ((!is_command && listen_for_all(app, err) < 0) ||
         setup_service(&app->setup, service, is_temporary, err) < 0) {
@@ -229,9 +230,7 @@ static int run(struct app *app, struct err *err)
     preload_init(&app->preload, service, on_preloaded_ready, on_preloaded_failed, app);
     prewarmed_init(&service->prewarmed, app->loop);
     service->opts.renames_log = is_command;
-    if (is_command &&
-        (app->config.command != COMMAND_TEST ||
-         develop_test(&app->config, &app->setup.runtimes, service->opts.fallback, err) == 0))
+    if (is_command)
         app->command = command_new(&app->config, service, on_command_ended, app, err);
     if (is_command && app->command == NULL)
         result = -1;
@@ -278,7 +277,7 @@ static int precompile(struct app *app, struct err *err)
     return precompile_run(app->loop, &app->service.opts.build, &opts, err);
 }
 
-/* Dispatch by purpose. Returns the exit status. */
+/* Do what the command line asks for. Returns the exit status. */
 static int do_work(struct app *app, const char *program, struct err *err)
 {
     const struct config *config = &app->config;
@@ -287,7 +286,8 @@ static int do_work(struct app *app, const char *program, struct err *err)
     if (result == 0 && config->command == COMMAND_NEW)
         result = setup_runtimes(&app->setup, err) < 0
                      ? -1
-                     : develop_new(config, &app->setup.runtimes, err);
+                     : starter_write(&app->setup.runtimes, config->file,
+                                     config->argument != NULL ? config->argument : "hello", err);
     else if (result == 0)
         result = config->compile_main != NULL ? precompile(app, err) : run(app, err);
     if (result == 0)
@@ -341,11 +341,11 @@ int main(int argc, char **argv)
     (void)mallopt(M_TRIM_THRESHOLD, (int)KEEP_MALLOC_BYTES);
     (void)prctl(PR_SET_CHILD_SUBREAPER, 1); /* as subreaper we reap orphans of an action */
     kin_open();
-    /* Unless --dumpable: only processes that may inspect all others may inspect us, and so no
+    /* Without --dumpable, only a process that may inspect every other one may inspect us: not an
      * action that runs as our own user. */
     (void)prctl(PR_SET_DUMPABLE, (unsigned long)app.config.dumpable);
     result = do_work(&app, argv[0], &err);
-    kin_end_all(); /* first: running processes could refill the folders removed next */
+    kin_end_all(); /* must be first: running processes could refill folders that are removed next */
     kin_close();
     log_info("main.end", log_int("status", result));
     setup_done(&app.setup);

@@ -1,6 +1,5 @@
 #include "precompile.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <signal.h>
@@ -29,7 +28,7 @@ static int read_code(struct envelope *envelope, uint64_t bytes_max, int stop_fd,
     int os = errno;
 
     free(envelope->code);
-    envelope->code = code.bytes; /* nothing was dropped at its front */
+    envelope->code = code.bytes; /* the allocated block: nothing was dropped from its front */
     envelope->code_len = buf_len(&code);
     envelope->kind = code_sniff(envelope->code, envelope->code_len);
     if (result < 0)
@@ -43,7 +42,8 @@ static int read_code(struct envelope *envelope, uint64_t bytes_max, int stop_fd,
     return 0;
 }
 
-/* Read -compile and -env through the code path of an /init, so that they mean the same as there. */
+/* Read -compile and -env with the code that reads main and env of an /init, so that they mean the
+ * same. */
 static int read_options(struct envelope *envelope, const struct precompile_opts *opts,
                         struct err *err)
 {
@@ -98,7 +98,7 @@ static int build_and_write(struct precompile *precompile, struct err *err)
     return zip_folder(build->dir, STDOUT_FILENO, err);
 }
 
-/* Remove what was built, even in a folder for actions that is kept. */
+/* Remove what was built, even if the folder for actions is kept. */
 static void remove_version(const struct build *build)
 {
     auto_free char *dir =

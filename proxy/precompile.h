@@ -12,7 +12,7 @@ struct err;
 struct loop;
 
 struct precompile_opts {
-    const char *main;     /* "": "main" */
+    const char *main;     /* "" stands for "main" */
     const char *env;      /* a JSON object of variables for the compiler; NULL: none */
     uint64_t bytes_max;   /* of the code */
     uint64_t deadline_ms; /* time limit for unpacking and compiling */

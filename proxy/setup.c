@@ -23,7 +23,7 @@
 #include "config.h"
 #include "http/service.h"
 
-#define INVOKER_MARGIN_MS (-20) /* past the deadline by more than a tick and the answer's way */
+#define INVOKER_MARGIN_MS (-20) /* after the deadline by more than a timer tick and a reply's way */
 #define CLIENT_MARGIN_MS  50    /* before the deadline, so that the answer is in time */
 
 /* ---- the log ---- */
@@ -62,6 +62,11 @@ static unsigned n_light(void)
     return n_cpus > 1 ? n_cpus - 1 : 1;
 }
 
+uint64_t setup_busy_poll_us(const struct config *config)
+{
+    return cpus_usable("") > 1 ? config->busy_poll_us : 0;
+}
+
 void setup_descriptors(struct setup *setup)
 {
     const struct config *config = setup->config;
@@ -92,7 +97,7 @@ void setup_descriptors(struct setup *setup)
 #define PIPE_MAX_BYTES   (1u << 20) /* only root gets more */
 #define PIPE_MIN_BYTES   65536      /* the default size of a pipe */
 #define PIPES_OF_WORKER  3          /* the pipes that are enlarged: spawn.h */
-#define PIPE_BUDGET_PART 2 /* use half of the user's pages: other containers may use the same uid */
+#define PIPE_BUDGET_PART 2 /* use half of a user's limit: other containers may have the same uid */
 
 /* The number that a file of /proc holds; 0: it cannot be read. */
 static uint64_t read_number(const char *path)
@@ -121,7 +126,7 @@ int setup_pipe_bytes(const char *soft_limit_file, unsigned n_workers)
 
 /* ---- the children ---- */
 
-/* The action's user cannot use root's home. */
+/* Whether `home` is root's or none: the action's user cannot use it. */
 static bool is_home_of_root(const char *home)
 {
     return home == NULL || strcmp(home, "/root") == 0 || strcmp(home, "/") == 0;
@@ -229,7 +234,7 @@ static int load_runtimes(struct setup *setup, struct service_opts *opts, struct 
                  : own_dir(SOURCE_RUNTIME_DIR, INSTALLED_RUNTIME_DIR, PREFIX_RUNTIME_DIR);
     auto_free char *libexec = own_dir(BUILD_LIBEXEC_DIR, INSTALLED_LIBEXEC_DIR, PREFIX_LIBEXEC_DIR);
 
-    /* Third-party images hold this program and nothing else of ours. */
+    /* An ActionLoop image may contain this program only, without our runtimes. */
     if ((is_given || !setup->actionloop.on || access(dir, F_OK) == 0) &&
         runtimes_load(&setup->runtimes, dir, err) < 0)
         return -1;
@@ -297,8 +302,8 @@ static bool names(char **command, const char *placeholder)
     return false;
 }
 
-/* Check the launcher's files too: a checkout under a tight umask has readable folders and closed
- * files. */
+/* Check the launcher's files too: a checkout under a tight umask has readable folders, but
+ * unreadable files. */
 static int check_launcher(const struct setup *setup, const struct runtime *runtime, struct err *err)
 {
     for (size_t i = 0; runtime->launch[i] != NULL; i++) {
@@ -332,7 +337,7 @@ static int check_runtime(const struct setup *setup, const struct runtime *runtim
         return 0;
     if (needs_libexec)
         return -1;
-    log_warn("setup.reach", log_text("failed", err->text)); /* only other runtimes need it */
+    log_warn("setup.reach", log_text("failed", err->text)); /* no error: other runtimes need it */
     return 0;
 }
 
@@ -351,7 +356,7 @@ static int check_action(const struct setup *setup, const struct runtime *fallbac
                        err);
 }
 
-/* Check at start: later every /init could only answer 502. */
+/* Check this at start: otherwise every /init would answer 502. */
 static int check_reach(const struct setup *setup, const struct runtime *fallback, struct err *err)
 {
     if (setup->store.base != NULL &&

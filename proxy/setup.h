@@ -30,9 +30,12 @@ struct setup {
     struct store store;
     struct oom oom;
     struct passed passed;
-    unsigned connections_max; /* of the platform */
+    unsigned connections_max; /* most connections of clients, without the operator's */
 };
 
+/* How long to look for events before sleeping (base/busy_poll.h). 0: never, as with one processor,
+ * where looking would keep the action from running. */
+uint64_t setup_busy_poll_us(const struct config *config);
 /* Raise our descriptor limit as far as possible and share it out: workers and the operator first,
  * clients get the rest. Children keep the limit we were started with. */
 void setup_descriptors(struct setup *setup);

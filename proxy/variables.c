@@ -10,7 +10,7 @@
 #include "base/exec_spec.h"
 #include "base/util.h"
 
-#define LINES_MAX       100000 /* lines of a file, with those that are comments */
+#define LINES_MAX       100000 /* lines of a file, comments included */
 #define BYTE_ORDER_MARK "\xef\xbb\xbf"
 #define SHOWN_OF_WORD   60
 

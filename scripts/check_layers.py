@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""check_layers - includes of proxy/ follow the arrows: http -> action, worker -> base.
+"""check_layers - includes of proxy/ follow the arrows: http -> action, pool -> worker -> base.
 
 A library's header may be included only by the file that wraps it. No files include one another in
 a circle (a .c and its .h are one unit), and no modules of a Python launcher import one another in
@@ -17,9 +17,10 @@ MAY_INCLUDE = {
     "base": {"base"},
     "action": {"action", "base"},
     "worker": {"worker", "base"},
-    "filter": {"filter", "worker", "base"},
-    "dev": {"dev", "http", "filter", "action", "worker", "base"},
-    "http": {"http", "action", "worker", "base"},
+    "pool": {"pool", "worker", "base"},
+    "filter": {"filter", "pool", "worker", "base"},
+    "dev": {"dev", "http", "filter", "action", "pool", "worker", "base"},
+    "http": {"http", "action", "pool", "worker", "base"},
 }
 
 # Start of a library header's name -> the only files that may include it.

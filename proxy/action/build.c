@@ -12,7 +12,7 @@
 
 #include "base/util.h"
 
-#define DIRECT_MAX_BYTES (256u << 10) /* code small enough that writing it beats forking */
+#define DIRECT_MAX_BYTES (256u << 10) /* writing code up to this size is faster than forking */
 #define PROGRAM          "exec"
 #define HEAD_BYTES       64 /* enough for code_sniff() to recognise an executable */
 

@@ -47,7 +47,7 @@ struct build {
     struct err err;    /* when failed */
     struct buf why;    /* on failure: a compiler's message for the client, word for word; or "" */
     bool tells_client; /* the client gets `why` even where reasons go to the log only */
-    unsigned version;  /* 0: there is no folder yet */
+    unsigned version;  /* number of the build's folder; 0: there is none yet */
     const struct runtime *runtime; /* the one that takes the code; NULL until it is known */
     char *dir;                     /* owned; the path of N/src, then of N/bin */
     struct buf said; /* for the log: notes about the archive, and the compiler's messages */

@@ -95,7 +95,8 @@ static void judge_file_size(const struct compile *compile, struct err *err)
                   by_limit ? "--rlimit-fsize" : "--unpack-max-bytes");
 }
 
-/* Decide whether it failed, and why. Check the deadline first: past it, the signal was ours. */
+/* Decide whether the compiler failed, and why. Check the deadline first: after it, a signal that
+ * ended the compiler was ours. */
 static void judge(struct compile *compile)
 {
     const struct helper *helper = &compile->helper;

@@ -16,7 +16,6 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/exec_spec.h"
-#include "base/loop.h"
 
 /* Bytes of compiler output kept. The reply carries them, and the platform cuts a reply at 1 MB. */
 #define COMPILE_SAID_MAX_BYTES (128u << 10)

@@ -33,7 +33,7 @@ static bool is_dotdot(const char *part, size_t n)
 
 char *entry_inside(const char *name)
 {
-    auto_free char *out = xmalloc(strlen(name) + 2); /* longer only for "", which is refused */
+    auto_free char *out = xmalloc(strlen(name) + 2); /* the result is no longer than the name */
     size_t len = 0;
     const char *part;
     size_t n;
@@ -86,7 +86,7 @@ bool entry_link_is_inside(const char *name, const char *target)
 
 char *entry_link_outside(const char *name, const char *target)
 {
-    auto_free char *out = xmalloc(strlen(target) + 2); /* a last ".." gets a slash */
+    auto_free char *out = xmalloc(strlen(target) + 2); /* a ".." at the end gets a slash */
     const char *rest = target;
     const char *part;
     size_t depth = 0;

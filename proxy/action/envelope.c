@@ -239,7 +239,8 @@ static size_t put_value(struct json_slice value, char *out)
     return n;
 }
 
-/* NAME=value, owned by the caller. NULL: err names the variable as the body spells it. */
+/* Returns NAME=value, owned by the caller. NULL: err filled; it names the variable as the body
+ * spells it. */
 static char *make_variable(struct json_slice key, struct json_slice value, size_t *n_name,
                            struct err *err)
 {

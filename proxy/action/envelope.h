@@ -65,7 +65,8 @@ int envelope_read(struct envelope *envelope, const char *body, size_t n, struct 
 void envelope_done(struct envelope *envelope);
 
 enum code_kind code_sniff(const char *code, size_t n);
-/* What packed the code, for formats that are not supported: "bzip2". NULL: none that we know. */
+/* The program that packed the code, such as "bzip2", for formats that we do not support. NULL: none
+ * that we know. */
 const char *code_packed_by(const char *code, size_t n);
 /* Whether this may be source text: Java classes and assemblies are not, whatever their names. */
 bool code_is_text(const char *code, size_t n);

@@ -10,5 +10,6 @@
 struct buf;
 
 /* Append text[0 .. n) to out without the frames of an interpreter's own code, or of files below
- * `launchers` (an absolute folder; NULL: unknown). A text with no other lines is appended whole. */
+ * `launchers` (an absolute folder; NULL: unknown). A text of nothing but such frames is appended
+ * whole. */
 void frames_put_users(const char *text, size_t n, const char *launchers, struct buf *out);

@@ -155,7 +155,7 @@ void helper_cancel(struct helper *helper)
         kill_group(helper);
         loop_child_forget(&helper->child);
         kin_end(helper->loop, helper->mark);
-        helper->exited = true; /* as far as we care */
+        helper->exited = true; /* it was killed, and nothing waits for its exit */
     }
     release(helper);
     buf_done(&helper->said);

@@ -37,7 +37,7 @@ struct helper {
 
     /* the child */
     struct loop *loop; /* borrowed */
-    unsigned mark;     /* of the child and its descendants: base/kin.h */
+    unsigned mark;     /* marks the child and its descendants: base/kin.h */
     struct loop_child child;
     struct loop_watch pipe;
     struct loop_timer late;

@@ -1,6 +1,6 @@
 /*
- * The table `fields` has the form and the destination of each field of a manifest. Every error in
- * one is found when the proxy starts, not when an action is launched.
+ * The table `fields` has the form and the destination of each field of a manifest. Every error in a
+ * manifest is found when the proxy starts, not when an action is launched.
  */
 
 #include "action/manifest.h"

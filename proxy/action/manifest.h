@@ -13,13 +13,13 @@ struct err;
 /* One validated manifest. All pointers owned. */
 struct runtime {
     char *name;
-    char *dir;            /* absolute folder of the manifest */
-    char **entry;         /* names that identify its archives; "*.x": any name that ends in .x */
-    char *source;         /* file name for plain source text; NULL: takes none */
-    char **launch;        /* argv template: {runtime} {libexec} {action} {main} {entry} */
-    char **prelaunch;     /* argv of a launcher that waits for its action; NULL: it cannot */
-    char **compile;       /* argv template of a compiler; NULL: the code is run as it is */
-    char *compile_if;     /* file without which an archive is not compiled; NULL: none */
+    char *dir;        /* absolute folder of the manifest */
+    char **entry;     /* files that mark an archive as its own; "*.x": any name that ends in .x */
+    char *source;     /* file name for plain source text; NULL: takes none */
+    char **launch;    /* argv template: {runtime} {libexec} {action} {main} {entry} */
+    char **prelaunch; /* argv of a launcher that waits for its action; NULL: it cannot */
+    char **compile;   /* argv template of a compiler; NULL: the code is run as it is */
+    char *compile_if; /* file without which an archive is not compiled; NULL: none */
     char *compile_unless; /* file or folder with which an archive is not compiled; NULL: none */
     char **in_place_env;  /* NAME=value for actions served in the user's own folder; NULL: none */
     char **script;        /* patterns for source with a #! line, action/script.h; NULL: none */
@@ -29,16 +29,16 @@ struct runtime {
     char *no_entry;       /* first words of the error for an archive without an entry; NULL: none */
     char *libexec;        /* folder of the compiled launchers; NULL: unknown */
     enum answers answers; /* "stdout", "fd3" or "auto" (default) */
-    bool reports_ready;   /* "ready" */
+    bool reports_ready;   /* "ready": the launcher reports when it is ready */
     bool forks;           /* "forks": the prewarmed launcher can fork workers */
-    bool logs_init_error; /* "log_init_error" */
+    bool logs_init_error; /* "log_init_error": errors of /init are logged */
     bool entry_executable; /* "entry_executable": the entry must be executable */
     bool builds_all;       /* compiles every folder without a program; never set by a manifest */
-    bool takes_programs;   /* "programs": as the fallback, takes executables instead of native */
+    bool takes_programs;   /* "programs": as the fallback, takes executables in place of "native" */
     bool only_named;       /* "only_named": used only when it is the fallback */
     bool any_archive;  /* "any_archive": as the fallback, takes archives without a known entry */
     bool shares_ring;  /* "ring": descriptor 4 is shared memory for answers, base/ring.h */
-    bool wants_object; /* "wants_object": other arguments are refused before the action runs */
+    bool wants_object; /* "wants_object": an argument that is no object is refused at once */
 };
 
 enum placeholder {

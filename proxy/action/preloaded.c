@@ -101,7 +101,8 @@ static char *only_file(const char *dir)
     return n == 1 && stat(found, &st) == 0 && S_ISREG(st.st_mode) ? TAKE(found) : NULL;
 }
 
-/* Pack a folder with code to compile as an archive: the user's own folder must not change. */
+/* Make an archive of a folder whose code must be compiled, as compiling must not change the user's
+ * own folder. */
 static int pack_folder(struct preloaded *preloaded, const struct preloaded_opts *opts,
                        const char *dir, struct err *err)
 {
@@ -119,7 +120,7 @@ static int pack_folder(struct preloaded *preloaded, const struct preloaded_opts 
                        preloaded->origin, dir, why.text);
     (void)lseek(fd, 0, SEEK_SET);
     result = buf_read_all(&code, fd, opts->bytes_max, -1);
-    envelope->code = code.bytes; /* the start of the allocated block: nothing was dropped */
+    envelope->code = code.bytes; /* the allocated block: nothing was dropped from its front */
     envelope->code_len = buf_len(&code);
     envelope->kind = CODE_ZIP;
     if (result < 0)
@@ -176,7 +177,7 @@ static int take_path(struct preloaded *preloaded, const struct preloaded_opts *o
                                : take_file(preloaded, opts, path, err);
 }
 
-/* The folder of our own images. Ignore what is not an action. */
+/* Take the folder /action of our own images. Ignore it if it holds no action. */
 static int take_own_folder(struct preloaded *preloaded, const struct preloaded_opts *opts)
 {
     struct err none;

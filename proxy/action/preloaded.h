@@ -33,10 +33,10 @@ struct preloaded_opts {
 };
 
 struct preloaded {
-    struct envelope envelope;      /* owned; code == NULL: nothing to stage */
+    struct envelope envelope;      /* owned; code == NULL: no code to write to disk */
     char *dir;                     /* owned; a folder to serve in place, absolute; NULL: none */
-    const struct runtime *runtime; /* of `dir` or of the source text; NULL: the code will tell */
-    const char *origin; /* what named it, for error texts: "--action", "OW_AUTOINIT", ... */
+    const struct runtime *runtime; /* for `dir` or for the source text; NULL: the code will tell */
+    const char *origin; /* names the action in error texts: "--action", "OW_AUTOINIT", ... */
     bool may_fail;      /* on failure wait for an /init, as the Go proxy with OW_AUTOINIT does */
     char *wanted;       /* owned; what a folder without an action would need to have; else NULL */
 };

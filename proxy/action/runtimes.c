@@ -299,7 +299,7 @@ static const char *find_entry(const struct runtime *runtime, int dir)
                 return *name;
             continue;
         }
-        /* A runtime that compiles takes a folder, too (a jar's META-INF). */
+        /* A runtime that always compiles takes a folder as its entry, too (a jar's META-INF). */
         if (fstatat(dir, *name, &st, 0) < 0 ||
             !(S_ISREG(st.st_mode) || (S_ISDIR(st.st_mode) && runtime_always_compiles(runtime))))
             continue;
@@ -391,9 +391,9 @@ const struct runtime *runtimes_for_folder(const struct runtimes *runtimes,
 /* ---- launching ---- */
 
 /*
- * Copy everything but the proxy's own settings, which are not the action's business. Other proxies
- * pass on only __OW_*, and their users complain about a missing PATH or HOME (runtime-go issues 97,
- * 118, 137).
+ * Copy the proxy's environment except its own settings, which are not the action's business. Other
+ * proxies pass on only __OW_*, and their users complain about a missing PATH or HOME (runtime-go
+ * issues 97, 118, 137).
  */
 static void copy_base_env(char *const *base_env, char ***env)
 {
@@ -449,7 +449,6 @@ void runtime_exec_spec(const struct runtime *runtime, const char *dir, const cha
     spec->shortfall = runtime->shortfall != NULL ? xstrdup(runtime->shortfall) : NULL;
     spec->answers = runtime->answers;
     spec->reports_ready = runtime->reports_ready;
-    spec->logs_init_error = runtime->logs_init_error;
     spec->wants_object = runtime->wants_object;
     spec->shares_ring = runtime->shares_ring;
 }

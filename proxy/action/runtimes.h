@@ -77,6 +77,6 @@ void runtime_exec_spec(const struct runtime *runtime, const char *dir, const cha
                        char *const *base_env, char *const *init_env, struct exec_spec *spec);
 
 /* Fill a zeroed exec spec for a launcher that waits for its action. false: this runtime has none.
- * forks: it may be asked to fork workers, which needs a socket as descriptor 0. */
+ * forks: the launcher may be asked to fork workers, which needs a socket as descriptor 0. */
 bool runtime_prewarm(const struct runtime *runtime, bool forks, char *const *base_env,
                      struct exec_spec *spec);

@@ -25,7 +25,7 @@ static char *with_main(const char *pattern, const char *main)
         }
     }
     buf_add(&out, pattern, strlen(pattern) + 1);
-    return out.bytes; /* the start of the allocated block: nothing was dropped */
+    return out.bytes; /* the allocated block: nothing was dropped from its front */
 }
 
 static bool compile(regex_t *regex, const char *pattern, const char *main)

@@ -19,7 +19,8 @@ enum script_pattern {
     N_SCRIPT_PATTERNS,
 };
 
-/* Whether text, which begins with #!, is source. patterns: of a manifest; NULL: it never is. */
+/* Whether text, which begins with #!, is source. patterns: a manifest's; NULL: text is never
+ * source. */
 bool script_is_source(char *const *patterns, const char *text, size_t n, const char *main);
 
 /* Whether a pattern of a manifest can be used. */

@@ -65,7 +65,7 @@ static _Noreturn void child_run(struct helper *helper, int report, pid_t parent)
     child_prepare(CHILD_REPORT_FD + 1);
     (void)signal(SIGXFSZ, SIG_IGN); /* the write fails with EFBIG instead, which is reported */
     if ((stage->name != NULL || stage->jar_name != NULL) && file_max < stage->code_len)
-        file_max = stage->code_len; /* bounded as a request, not as an archive */
+        file_max = stage->code_len; /* the request's bound applies, not the archive's */
     child_limit(RLIMIT_CORE, 0);
     child_limit(RLIMIT_FSIZE, file_max);
     child_limit(RLIMIT_CPU, helper->allowed_ms / 1000 + 1);
@@ -127,7 +127,8 @@ static bool take_report(struct stage *stage)
     return true;
 }
 
-/* Set stage->err after a failure. Check the deadline first: past it, the signal was ours. */
+/* Set stage->err after a failure. Check the deadline first: after it, a signal that ended the child
+ * was ours. */
 static void explain(struct stage *stage)
 {
     int status = stage->helper.wait_status;

@@ -26,8 +26,8 @@
 #include "base/util.h"
 
 #define STORE_NUMBER_MAX   999999999U /* nine digits: fits an unsigned and is never reached */
-#define STORE_STAGE_TRIES  100 /* numbers that another proxy in the same base may have taken */
-#define REMOVE_MAX_S       120 /* longest time for a child; 100,000 files take 10 s */
+#define STORE_STAGE_TRIES  100 /* numbers to try: another proxy in the same BASE may take some */
+#define REMOVE_MAX_S       120 /* time for a child to remove a folder; 100,000 files take 10 s */
 #define TEMPORARY_NAME     "whiskloop-"
 #define TEMPORARY_RANDOM   "XXXXXX"
 #define TEMPORARY_TRIES    10
@@ -254,7 +254,8 @@ static unsigned number_of(const char *name)
     return (unsigned)number;
 }
 
-/* Find the highest number taken. A file takes its number, too: BASE/N could not be made. */
+/* Find the highest number taken. A file named N takes its number, too: the folder BASE/N could not
+ * be made. */
 static int scan(struct store *store, struct err *err)
 {
     DIR *folder = opendir(store->base);

@@ -6,7 +6,7 @@
 #include "base/util.h"
 
 #define BLOCK_BYTES 512
-#define SIZE_AT     124 /* octal digits. Source: POSIX.1-2017, pax, ustar Interchange Format */
+#define SIZE_AT     124 /* octal size. Source: POSIX.1-2017, pax, ustar Interchange Format */
 #define SIZE_DIGITS 12
 #define TYPE_AT     156
 #define HEADERS_MAX 8  /* pax, GNU's long names, a volume: no entry has more headers before it */

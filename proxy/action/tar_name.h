@@ -13,6 +13,6 @@ struct tar_names {
     char *link; /* owned; the target of a link; NULL: as for path */
 };
 
-/* Read the pax headers in front of an entry. bytes: the archive, beginning with them. */
+/* Read the pax headers in front of an entry. bytes: the archive from these headers on. */
 void tar_names_read(struct tar_names *names, const void *bytes, size_t n);
 void tar_names_done(struct tar_names *names);

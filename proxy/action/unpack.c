@@ -4,9 +4,9 @@
  * earlier entry replaced by a link.
  *
  * libarchive may read zip and tar only; gzip is unpacked by action/gunzip.h. With all of its
- * formats it takes source text for archives, and its streaming zip reader trusts local headers and
- * loses the modes. Its warnings, but for is_about_text(), are errors here: it only warns of a wrong
- * checksum.
+ * formats allowed, libarchive takes source text for an archive, and its streaming zip reader trusts
+ * local headers and loses the modes. Its warnings, but for is_about_text(), are errors here: it
+ * only warns of a wrong checksum.
  *
  * libarchive converts names to the locale's form of Unicode, so that two names can become one. So
  * the names in a zip, or in the pax headers of a tar, are looked up in the archive itself.
@@ -41,7 +41,7 @@
 #define TAR_ENTRY_BYTES  4096 /* overhead of a tar per entry: header, padding, long names */
 #define TAR_ENTRIES_MORE 4096 /* slack for the end of the tar, however low the bounds are */
 #define HEADERS_MAX_BYTES                                                                          \
-    (4U << 20) /* of a gzip, kept for one entry's names; libarchive bounds each name at 1 MB */
+    (4U << 20) /* of tar headers kept for an entry's names; libarchive bounds each at 1 MB */
 #define LOOK_ENTRIES_MAX 1000000    /* for unpack_has(), which stores nothing: bounds its time */
 #define RATIO_FROM_BYTES (1U << 20) /* smaller output is no bomb, whatever the ratio */
 #define NAME_SHOWN       "%.160s"   /* leaves room for the reason in an error text */
@@ -50,7 +50,7 @@ struct unpacking {
     struct archive *in;                 /* owned */
     struct archive *disk;               /* owned */
     const struct unpack_limits *limits; /* borrowed from the caller of unpack_archive() */
-    const unsigned char *archive_bytes; /* borrowed from the same caller */
+    const unsigned char *archive_bytes; /* borrowed from unpack_archive()'s caller */
     size_t archive_len;
     struct gunzip *gunzip; /* owned; NULL: the archive is no gzip */
     /* owned; unpacked blocks of a gzip: the last, or all with the current entry's headers */

@@ -16,8 +16,8 @@
 struct buf;
 struct err;
 
-/* Memory that unpacking may take (RLIMIT_AS, set by the caller) on top of what the process has and
- * of four times the archive's size, which the directory of a zip may need. */
+/* Memory that unpacking may take (RLIMIT_AS, set by the caller), beside what the process has and
+ * four times the archive's size, which the directory of a zip may need. */
 #define UNPACK_MEMORY_BYTES (64u << 20)
 
 struct unpack_limits {

@@ -48,7 +48,7 @@ void user_names_put(const struct user_names *names, const char *text, size_t n, 
     bool alone = true; /* a name found here is a whole one, not the end of a longer one */
 
     if (!holds(text, n, names->dir) && !holds(text, n, names->source)) {
-        buf_add(out, text, n); /* true of most of a log */
+        buf_add(out, text, n); /* most of a log has none of these names */
         return;
     }
     for (size_t at = 0; at < n;) {

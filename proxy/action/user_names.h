@@ -11,9 +11,9 @@ struct buf;
 
 /* Zeroed: nothing is renamed. */
 struct user_names {
-    char *dir;    /* owned; the action's absolute folder and a slash: cut off before file names */
-    char *source; /* owned; the staged name of a single file; NULL: there are several */
-    char *file;   /* owned; the user's name for it; NULL: unknown */
+    char *dir;    /* owned; the action's absolute folder and a slash: cut off the front of names */
+    char *source; /* owned; name under which a single file was stored; NULL: there are several */
+    char *file;   /* owned; the user's name for that file; NULL: unknown */
 };
 
 /* All borrowed; source and file may be NULL. */

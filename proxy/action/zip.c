@@ -5,8 +5,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <stdbool.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -20,10 +18,10 @@
 
 #define PIECE_BYTES      65536
 #define ENTRIES_MAX      65535      /* 16 bits in the end record; more would need zip64 */
-#define BYTES_MAX        UINT32_MAX /* 32 bits for sizes and offsets, likewise */
+#define BYTES_MAX        UINT32_MAX /* 32 bits for sizes and offsets; more would need zip64 */
 #define NAME_MAX_BYTES   PATH_MAX
 #define VERSION_MADE     0x031e /* Unix, so that entries have its modes; format version 3.0 */
-#define VERSION_NEEDED   20     /* deflate and folders */
+#define VERSION_NEEDED   20     /* version 2.0: has deflate and folders */
 #define FLAGS            0x0808 /* sizes follow the data; names are UTF-8 */
 #define METHOD_STORED    0
 #define METHOD_DEFLATED  8
@@ -37,7 +35,7 @@ struct zip {
     int fd; /* borrowed */
     uint64_t n_written;
     unsigned n_entries;
-    struct buf listed; /* the directory at the end */
+    struct buf listed; /* the zip's directory, written at its end */
     char **folders;    /* owned; relative paths still to be visited, "" is the top */
 };
 

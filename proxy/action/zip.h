@@ -7,8 +7,6 @@
  * reproducible: names in order, no times.
  */
 
-#include <stdint.h>
-
 struct err;
 
 /* Write files, folders and links below `dir` with their modes. 0, or -1: ERR_SYSTEM (cannot read or

@@ -116,7 +116,7 @@ static size_t take(const char *text, size_t n, size_t *at, char *chars, size_t m
     return n_taken;
 }
 
-/* chars[0 .. n): checked; n: a multiple of 4. Returns the bytes written to out. */
+/* chars[0 .. n): checked base64; n: a multiple of 4. Returns the bytes written to out. */
 static size_t decode(const char *chars, size_t n, unsigned char *out)
 {
     size_t n_padding = 0;

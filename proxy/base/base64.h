@@ -3,8 +3,8 @@
 /*
  * base64 - decode and encode base64 with OpenSSL; no other file uses that API.
  *
- * Two ways to decode: code is large and follows Go's rules, so it is checked first and then decoded
- * in place; small texts are appended to a buffer.
+ * Two ways to decode: an action's code is large and follows Go's rules, so it is checked first and
+ * then decoded in place; small texts are appended to a buffer.
  */
 
 #include <stdbool.h>

@@ -16,7 +16,7 @@
  */
 bool exec_diagnosis_explain(const char *path, int os, char *text, size_t size);
 
-/* Like exec_diagnosis_explain(), for failures whose answer clients compare, so that only the log
- * has the text: CRLF line ends, a missing interpreter, a file that is no program, too large an
- * environment. */
+/* Like exec_diagnosis_explain(), for failures whose error text clients compare, so that only the
+ * log gets the explanation: CRLF line ends, a missing interpreter, a file that is no program, too
+ * large an environment. */
 bool exec_diagnosis_detail(const char *path, int os, char *text, size_t size);

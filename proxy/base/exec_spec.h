@@ -27,11 +27,10 @@ struct exec_spec {
     char *shortfall; /* what to install when argv[0] is not found, for the error; NULL: not known */
     const struct privileges *privileges; /* borrowed; NULL: our own rights */
     enum answers answers;
-    bool socket_in;       /* descriptor 0 is a socket that can pass descriptors, not a pipe */
-    bool shares_ring;     /* the worker may keep answers in memory shared with us, base/ring.h */
-    bool reports_ready;   /* the first answer line must be {"ok":true} */
-    bool wants_object;    /* the argument must be an object or an array */
-    bool logs_init_error; /* a failed start is reported on stderr; the client gets a general text */
+    bool socket_in;     /* descriptor 0 is a socket that can pass descriptors, not a pipe */
+    bool shares_ring;   /* the worker may keep answers in memory shared with us, base/ring.h */
+    bool reports_ready; /* the first answer line must be {"ok":true} */
+    bool wants_object;  /* the argument must be an object or an array */
 };
 
 /* Free all members and leave zeroes; accepts a spec that is zeroed or only partly filled. */

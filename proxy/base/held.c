@@ -6,7 +6,7 @@
 
 #include "base/cgroup.h"
 
-#define SHARE     4           /* a quarter: in the action the same bytes take more than that */
+#define SHARE     4           /* hold at most a quarter: the action needs more for these bytes */
 #define MIN_BYTES (16u << 20) /* with less, some activations could never be served */
 
 /* The number in a file of the group; UINT64_MAX: no such file, or "max". */

@@ -1,8 +1,8 @@
 #pragma once
 
 /*
- * held - one bound on all bytes in memory for others: bodies that arrive or wait, and answers not
- * yet sent.
+ * held - one bound on all bytes held in memory for clients: bodies that arrive or wait, and answers
+ * not yet sent.
  */
 
 #include <stdbool.h>

@@ -13,13 +13,16 @@
 /*
  * This file has the part of json.h that checks texts; json_slice.c has the rest.
  *
- * A check goes down to a scalar (check_value), then up to the next comma (check_after), and so on
- * in turn until nothing is open:
+ * A check is a loop over what may come next, until nothing is open:
  *
- *     {"a": [1, 2]}      check_value  {"a": [1    opens two levels, reads 1
- *                        check_after  ,           one more value must follow
- *                        check_value  2
- *                        check_after  ]}          closes both: done
+ *     {"a": [1, 2]}      NEXT_VALUE  {      opens a level: a key must follow
+ *                        NEXT_KEY    "a":
+ *                        NEXT_VALUE  [      opens another: a value must follow
+ *                        NEXT_VALUE  1
+ *                        NEXT_AFTER  ,      one more value must follow
+ *                        NEXT_VALUE  2
+ *                        NEXT_AFTER  ]      closes a level
+ *                        NEXT_AFTER  }      closes the other: done
  *
  * One bit per open level takes the place of recursion, so no text can use up the stack. Functions
  * that read take the position to read from, and return the position behind what they read, or NULL
@@ -30,8 +33,16 @@
 
 static const char too_deep[] = "exceeded max depth"; /* reported without naming a byte, as in Go */
 
+enum next {
+    NEXT_VALUE,
+    NEXT_KEY,
+    NEXT_AFTER, /* a comma, or the end of the level */
+    NEXT_NOTHING
+};
+
 struct check {
-    const uint8_t *end;   /* borrowed: behind the text */
+    const uint8_t *start; /* borrowed: the text */
+    const uint8_t *end;   /* behind the text */
     const uint8_t *bad;   /* after a failure: the offending byte */
     const char *what;     /* after a failure: a static text, see json_fault */
     size_t depth;         /* levels open */
@@ -71,7 +82,7 @@ static const uint8_t *check_escape(struct check *c, const uint8_t *at)
 static inline const uint8_t *check_string(struct check *c, const uint8_t *at)
 {
     for (;;) {
-        at = scan_special(at, c->end);
+        at = scan_special(c->start, at, c->end);
         if (at < c->end && *at == '"')
             return at + 1;
         if (at < c->end && *at == '\\') {
@@ -149,33 +160,37 @@ static const uint8_t *check_word(struct check *c, const uint8_t *at)
     return at;
 }
 
-/* Whether the string from `at` to `end`, with its quotes, spells `text` once unescaped. The first
- * character rules out most strings. */
-static inline bool is_spelled(const uint8_t *at, const uint8_t *end, const char *text)
+/* Whether the string from `at` to `end`, with its quotes, spells `text` once unescaped. */
+static bool is_spelled(const uint8_t *at, const uint8_t *end, const char *text)
 {
-    struct json_slice string = {(const char *)at, (size_t)(end - at), JSON_STRING};
+    return json_equals((struct json_slice){(const char *)at, (size_t)(end - at), JSON_STRING},
+                       text);
+}
 
-    return (at[1] == (uint8_t)text[0] || at[1] == '\\') && json_equals(string, text);
+/* Whether this key may be the wanted one: the first character rules out most. */
+static inline bool may_be_wanted(const struct check *c, const uint8_t *key)
+{
+    return c->depth == 1 && c->wanted != NULL &&
+           (key[1] == (uint8_t)c->wanted[0] || key[1] == '\\');
 }
 
 /* Read white space, a key and its colon. */
 static inline const uint8_t *check_key(struct check *c, const uint8_t *at)
 {
     const uint8_t *key;
-    bool is_wanted;
+    const uint8_t *key_end;
 
     at = skip_space(at, c->end);
     if (at == c->end || *at != '"')
         return check_fail(c, at, "looking for beginning of object key string");
     key = at;
-    at = check_string(c, at + 1);
-    if (at == NULL)
+    key_end = check_string(c, at + 1);
+    if (key_end == NULL)
         return NULL;
-    is_wanted = c->wanted != NULL && c->depth == 1 && is_spelled(key, at, c->wanted);
-    at = skip_space(at, c->end);
+    at = skip_space(key_end, c->end);
     if (at == c->end || *at != ':')
         return check_fail(c, at, "after object key");
-    if (is_wanted)
+    if (may_be_wanted(c, key) && is_spelled(key, key_end, c->wanted))
         c->found = at + 1; /* among equal names the last counts, as in Go, Python, JavaScript */
     return at + 1;
 }
@@ -190,7 +205,7 @@ static inline bool check_push(struct check *c, bool object)
         return false;
     word = &c->objects[c->depth++ / LEVELS_PER_WORD];
     if (bit == 1)
-        *word = 0; /* cleared here: to clear all at first costs as much as a short text */
+        *word = 0; /* cleared here: to clear all at first costs as much as to check a short text */
     *word = object ? *word | bit : *word & ~bit;
     return true;
 }
@@ -203,85 +218,88 @@ static inline bool check_in_object(const struct check *c)
     return c->objects[level / LEVELS_PER_WORD] >> (level % LEVELS_PER_WORD) & 1;
 }
 
-/* Descend to the first scalar or empty container; levels opened on the way stay open. */
-static const uint8_t *check_value(struct check *c, const uint8_t *at)
+/* Read a scalar, or the bracket or brace that opens a level. If the level is empty, also read the
+ * one that closes it. */
+static inline const uint8_t *check_value(struct check *c, const uint8_t *at, enum next *next)
 {
-    while (at != NULL) {
-        at = skip_space(at, c->end);
-        switch (at < c->end ? *at : '\0') { /* NUL stands for the end: no value begins with it */
-        case '"':
-            return check_string(c, at + 1);
-        case '{':
-        case '[': {
-            bool object = *at == '{';
+    *next = NEXT_AFTER;
+    at = skip_space(at, c->end);
+    switch (at < c->end ? *at : '\0') { /* NUL stands for the end: no value begins with it */
+    case '"':
+        return check_string(c, at + 1);
+    case '{':
+    case '[': {
+        bool object = *at == '{';
 
-            if (!check_push(c, object))
-                return check_fail(c, at, too_deep);
-            /* A level may end without a value only here: after a comma, one must follow. */
-            at = skip_space(at + 1, c->end);
-            if (at < c->end && *at == (object ? '}' : ']')) {
-                c->depth--;
-                return at + 1;
-            }
-            if (object)
-                at = check_key(c, at);
-            break;
+        if (!check_push(c, object))
+            return check_fail(c, at, too_deep);
+        /* A level may end without a value only here: after a comma, one must follow. */
+        at = skip_space(at + 1, c->end);
+        if (at < c->end && *at == (object ? '}' : ']')) {
+            c->depth--;
+            return at + 1;
         }
-        case 't':
-        case 'f':
-        case 'n':
-            return check_word(c, at);
-        default:
-            if (at < c->end && (*at == '-' || (*at >= '0' && *at <= '9')))
-                return check_number(c, at);
-            return check_fail(c, at, "looking for beginning of value");
-        }
+        *next = object ? NEXT_KEY : NEXT_VALUE;
+        return at;
     }
-    return NULL;
+    case 't':
+    case 'f':
+    case 'n':
+        return check_word(c, at);
+    default:
+        if (at < c->end && (*at == '-' || (*at >= '0' && *at <= '9')))
+            return check_number(c, at);
+        return check_fail(c, at, "looking for beginning of value");
+    }
 }
 
-/* Advance to where the next value begins, closing levels that end; depth 0: the text is
- * complete. */
-static const uint8_t *check_after(struct check *c, const uint8_t *at)
+/* Read what may follow a value. At depth 0 nothing may: the text is complete. */
+static inline const uint8_t *check_after(struct check *c, const uint8_t *at, enum next *next)
 {
-    while (c->depth > 0) {
-        bool object = check_in_object(c);
+    bool object;
 
-        at = skip_space(at, c->end);
-        if (at < c->end && *at == ',')
-            return object ? check_key(c, at + 1) : at + 1;
-        if (at == c->end || *at != (object ? '}' : ']'))
-            return check_fail(c, at,
-                              object ? "after object key:value pair" : "after array element");
-        c->depth--;
-        at++;
+    if (c->depth == 0) {
+        *next = NEXT_NOTHING;
+        return at;
     }
-    return at;
+    object = check_in_object(c);
+    at = skip_space(at, c->end);
+    if (at < c->end && *at == ',') {
+        *next = object ? NEXT_KEY : NEXT_VALUE;
+        return at + 1;
+    }
+    if (at == c->end || *at != (object ? '}' : ']'))
+        return check_fail(c, at, object ? "after object key:value pair" : "after array element");
+    c->depth--;
+    return at + 1;
 }
 
 static enum json_kind check_text(struct check *c, const char *text, size_t n,
                                  struct json_fault *fault)
 {
     /* An empty text may be NULL, and C allows no arithmetic on NULL. */
-    const uint8_t *start = (const uint8_t *)(n > 0 ? text : "");
-    const uint8_t *at = start;
+    const uint8_t *at = (const uint8_t *)(n > 0 ? text : "");
+    enum next next = NEXT_VALUE;
 
-    c->end = start + n;
-    c->bad = start;
+    c->start = c->bad = at;
+    c->end = at + n;
     c->depth = 0;
-    do {
-        at = check_value(c, at);
-        if (at != NULL)
-            at = check_after(c, at);
-    } while (at != NULL && c->depth > 0);
+    while (at != NULL && next != NEXT_NOTHING) {
+        if (next == NEXT_KEY) {
+            at = check_key(c, at);
+            if (at == NULL)
+                break;
+        }
+        at = next == NEXT_AFTER ? check_after(c, at, &next) : check_value(c, at, &next);
+    }
     if (at != NULL) {
         at = skip_space(at, c->end);
         if (at == c->end)
-            return json_kind_of(*skip_space(start, c->end));
+            return json_kind_of(*skip_space(c->start, c->end));
         (void)check_fail(c, at, "after top-level value");
     }
     if (fault != NULL)
-        *fault = (struct json_fault){.at = (size_t)(c->bad - start), .what = c->what};
+        *fault = (struct json_fault){.at = (size_t)(c->bad - c->start), .what = c->what};
     return JSON_BAD;
 }
 

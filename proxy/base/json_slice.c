@@ -292,7 +292,7 @@ void json_quote(struct buf *out, const char *text, size_t n)
     while (at < end) {
         const uint8_t *from = at;
 
-        at = scan_special(at, end);
+        at = scan_special((const uint8_t *)text, at, end);
         buf_add(out, from, (size_t)(at - from));
         if (at == end)
             break;

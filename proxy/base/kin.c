@@ -7,7 +7,6 @@
 
 #include <assert.h>
 #include <dirent.h>
-#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdint.h>
@@ -36,14 +35,14 @@ static struct {
     int score_fd; /* our own oom_score_adj; -1: none, or not writable */
     int own_score;
     unsigned n_marks; /* marks are 1 .. n_marks; 0: all starts share mark 0 */
-    int first_score;  /* of mark 1 */
+    int first_score;  /* the oom_score_adj of mark 1 */
     unsigned n_used[MARKS_MAX + 1];
     bool pending[MARKS_MAX + 1]; /* of a mark: leftovers of its starts are being killed */
     unsigned rounds_left;
     bool has_user;
     uid_t user;
     pid_t spared[SPARED_MAX];
-    unsigned n_spared; /* calls so far; the oldest entries are overwritten */
+    unsigned n_spared; /* kin_spare() calls so far; the oldest entries are overwritten */
     struct loop *loop; /* borrowed; set by kin_end() */
     struct loop_timer timer;
     bool open;

@@ -130,7 +130,7 @@ static void add_time(struct buf *line)
     (void)clock_gettime(CLOCK_REALTIME, &now);
     (void)gmtime_r(&now.tv_sec, &parts);
     n = strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &parts);
-    /* Microseconds at level debug, which logs each activation: some take no longer. */
+    /* Microseconds at level debug, which logs each activation: some take only a few. */
     if (log_threshold >= LOG_DEBUG)
         (void)snprintf(text + n, sizeof(text) - n, ".%06dZ", (int)(now.tv_nsec / 1000));
     else
@@ -221,7 +221,7 @@ void log_write(enum log_level level, const char *event, const struct log_field *
     if (!whole)
         buf_add_text(&line, json ? CUT_JSON : CUT_TEXT);
     buf_add_text(&line, json ? "}\n" : "\n");
-    sentinel_disarm(line.bytes + line.start, buf_len(&line)); /* a value may contain one */
+    sentinel_disarm(line.bytes + line.start, buf_len(&line)); /* a value may contain a sentinel */
     out.n_dropped = put(&line) ? 0 : out.n_dropped + 1;
     errno = saved;
 }

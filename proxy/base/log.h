@@ -8,8 +8,8 @@
  * as text   2026-01-31T12:00:00.000Z info worker.start pid=7 program=python3
  * as JSON   {"time":"2026-01-31T12:00:00.000Z","level":"info","event":"worker.start","pid":7,...}
  *
- * On stderr text lines begin with "whiskloop: ", to tell them from the action's. Whatever a value
- * contains, the result is one line of valid UTF-8 or of valid JSON.
+ * On stderr text lines begin with "whiskloop: ", to tell them from the action's lines. Whatever a
+ * value contains, the result is one line of valid UTF-8 or of valid JSON.
  *
  * stdout and stderr carry the action's log. So by default only errors and warnings are written,
  * which the operator must see. An action's death is routine: info.
@@ -58,7 +58,7 @@ void log_set_format(enum log_format format);
 int log_open(const char *path, struct err *err);
 /* Reopen the path after log rotation. -1: the old file is kept. */
 int log_reopen(struct err *err);
-/* Back to stderr. */
+/* Write to stderr again. */
 void log_close(void);
 /* Whether lines go to a file of our own; else they go to stderr, which carries the action's log. */
 bool log_has_file(void);

@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <h2o.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,11 +23,12 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/busy_poll.h"
 #include "base/err.h"
 #include "base/log.h"
 
 #define LOOP_LOOK_MS   1000    /* with timers set, the clock is read at least this often */
-#define LOOP_FROZEN_US 1000000 /* a freeze: a wait this much too long, and not runnable */
+#define LOOP_FROZEN_US 1000000 /* a freeze: a wait this much too long while not runnable */
 #define LOOP_POSTS_MAX 1000    /* rounds of posted work per turn; more is a bug */
 
 /* Our processor time as the kernel told it when it was last asked. */
@@ -43,14 +45,16 @@ struct loop {
     struct list posts;       /* in order of posting */
     struct list children;    /* watched and not reaped yet */
     uint64_t now_us;         /* loop time; 0: not read yet in this turn */
-    uint64_t looked_at_us;   /* CLOCK_MONOTONIC when it was last read */
-    uint64_t may_wait_us;    /* how long a wait was planned after that */
+    uint64_t looked_at_us;   /* the last reading of CLOCK_MONOTONIC */
+    uint64_t may_wait_us;    /* longest wait that was planned after that reading */
     uint64_t frozen_us;      /* sum of all freezes; loop time leaves them out */
     struct runtime_seen seen;
+    struct busy_poll busy_poll;
     loop_signal_fn *on_signal;
     void *on_signal_owner; /* borrowed */
     bool children_changed;
     bool hurried; /* the next turn does not wait */
+    bool noticed; /* a descriptor of ours was ready in this turn */
     bool stopped;
 };
 
@@ -195,6 +199,11 @@ uint64_t loop_now_us(const struct loop *loop)
 uint64_t loop_now_ms(const struct loop *loop)
 {
     return loop_now_us(loop) / 1000;
+}
+
+void loop_busy_poll(struct loop *loop, uint64_t limit_us)
+{
+    loop->busy_poll.limit_us = limit_us;
 }
 
 void loop_hurry(struct loop *loop)
@@ -356,13 +365,19 @@ static void set_alarm(struct loop *loop, uint64_t in_us)
     (void)timerfd_settime(loop->alarm.fd, 0, &when, NULL);
 }
 
+/* Whether there is work that does not depend on a descriptor. */
+static bool has_work(const struct loop *loop)
+{
+    return loop->children_changed || loop->hurried || !list_empty(&loop->posts);
+}
+
 /* How long this turn may wait for events. */
 static int32_t wait_ms(struct loop *loop)
 {
     uint64_t now_us;
     uint64_t at_us;
 
-    if (loop->children_changed || loop->hurried || !list_empty(&loop->posts)) {
+    if (has_work(loop)) {
         loop->hurried = false;
         return 0;
     }
@@ -419,18 +434,66 @@ static void run_posts(struct loop *loop)
     }
 }
 
+/* Wait for events for at most `wait` milliseconds, and run what is ready. */
+static void run_ready(struct loop *loop, int32_t wait)
+{
+    loop->now_us = 0;
+    /* -1: interrupted by a signal that we do not block (SIGCONT after a freeze): go on with the
+     * next turn. */
+    (void)h2o_evloop_run(loop->h2o, wait);
+}
+
+/* Look for events without sleeping, for limit_us but at most `wait` milliseconds, and let others
+ * have the processor in between. false: none came in time. */
+static bool look_for_events(struct loop *loop, int32_t wait)
+{
+    uint64_t limit_us = loop->busy_poll.limit_us;
+    uint64_t until_ns;
+
+    if (limit_us > (uint64_t)wait * 1000)
+        limit_us = (uint64_t)wait * 1000;
+    until_ns = loop_clock_ns() + limit_us * 1000;
+
+    do {
+        run_ready(loop, 0);
+        if (loop->noticed || loop->stopped || has_work(loop))
+            return true;
+        (void)sched_yield();
+    } while (loop_clock_ns() < until_ns);
+    return false;
+}
+
+/* Wait for events, at first without sleeping if that pays, and run what is ready. */
+static void take_events(struct loop *loop)
+{
+    uint64_t since_us;
+    int32_t wait;
+
+    loop->now_us = 0;
+    loop->noticed = false;
+    wait = wait_ms(loop);
+    if (wait > 0 && busy_poll_pays(&loop->busy_poll)) {
+        bool found = look_for_events(loop, wait);
+
+        busy_poll_learn(&loop->busy_poll, found);
+        if (found)
+            return;
+        loop->now_us = 0;
+        run_ready(loop, wait_ms(loop)); /* a callback may have set a timer */
+        return;
+    }
+    since_us = loop->looked_at_us;
+    run_ready(loop, wait);
+    (void)loop_now_us(loop);
+    if (wait > 0)
+        busy_poll_learn(&loop->busy_poll, loop->looked_at_us - since_us <= BUSY_POLL_SOON_US);
+}
+
 void loop_run(struct loop *loop)
 {
     loop->stopped = false;
     while (!loop->stopped) {
-        int32_t wait;
-
-        loop->now_us = 0;
-        wait = wait_ms(loop);
-        loop->now_us = 0;
-        /* -1: interrupted by a signal that we do not block (SIGCONT after a freeze): go on with the
-         * next turn. */
-        (void)h2o_evloop_run(loop->h2o, wait);
+        take_events(loop);
         (void)loop_now_us(loop);
         reap(loop);
         run_timers(loop);
@@ -453,6 +516,7 @@ void loop_watch_open(struct loop *loop, struct loop_watch *watch, int fd)
     /* With this flag libh2o's sockets only notify; we read. */
     watch->sock = h2o_evloop_socket_create(loop->h2o, fd, H2O_SOCKET_FLAG_DONT_READ);
     watch->sock->data = watch;
+    watch->loop = loop;
     watch->fd = fd;
 }
 
@@ -469,6 +533,7 @@ static void on_h2o_readable(h2o_socket_t *sock, const char *error)
 
     (void)error; /* the callback's read() meets the error itself */
     assert(watch->sock == sock);
+    watch->loop->noticed = true;
     if (watch->on_readable != NULL)
         watch->on_readable(watch);
 }
@@ -480,6 +545,7 @@ static void on_h2o_writable(h2o_socket_t *sock, const char *error)
 
     (void)error;
     assert(watch->sock == sock);
+    watch->loop->noticed = true;
     watch->on_writable = NULL;
     if (fn != NULL)
         fn(watch);
@@ -502,6 +568,7 @@ void loop_watch_move(struct loop_watch *from, struct loop_watch *to)
     loop_watch_read(from, NULL);
     to->sock = from->sock;
     to->sock->data = to;
+    to->loop = from->loop;
     to->fd = from->fd;
     loop_watch_init(from);
 }

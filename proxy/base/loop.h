@@ -28,6 +28,9 @@ int loop_signal_fd(const struct loop *loop);
 /* Run turns until loop_stop() is called. */
 void loop_run(struct loop *loop);
 void loop_stop(struct loop *loop);
+/* Before sleeping, look for events for limit_us, as long as they follow each other that closely
+ * (base/busy_poll.h). 0, the initial value: never. */
+void loop_busy_poll(struct loop *loop, uint64_t limit_us);
 /* Do not wait in the next turn: libh2o has work that no descriptor announces. */
 void loop_hurry(struct loop *loop);
 /* Loop time at the start of this turn, in milliseconds. */
@@ -81,6 +84,7 @@ typedef void loop_watch_fn(struct loop_watch *watch);
 
 struct loop_watch {
     struct st_h2o_socket_t *sock; /* owned, with the descriptor; NULL: closed */
+    struct loop *loop;            /* borrowed */
     int fd;                       /* -1: closed */
     loop_watch_fn *on_readable;
     loop_watch_fn *on_writable;

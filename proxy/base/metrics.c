@@ -1,6 +1,5 @@
 #include "base/metrics.h"
 
-#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 

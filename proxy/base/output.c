@@ -1,31 +1,18 @@
-/*
- * Our streams are shared (with a shell, a container engine), so O_NONBLOCK must not be set on them.
- * A pipe or terminal is reopened through /proc, which gives a file description of our own. A file
- * never blocks. For all others poll() is called before each small write.
- */
-
 #include "base/output.h"
 
 #include <assert.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <limits.h>
 #include <poll.h>
 #include <string.h>
-#include <sys/stat.h>
 
-#define OUTPUT_RETRY_MS    10     /* between attempts on a full stream that cannot be watched */
+#include "base/err.h"
+
 #define OUTPUT_KEEP_BYTES  16384  /* memory kept while nothing is pending */
 #define OUTPUT_EARLY_BYTES 262144 /* with this many pending, do not wait for the end of the turn */
 
-static void on_retry(struct loop_timer *timer)
-{
-    output_flush(container_of(timer, struct output, retry));
-}
-
 static void on_writable(struct loop_watch *watch)
 {
-    output_flush(container_of(watch, struct output, watch));
+    output_flush(container_of(watch, struct output, stream.watch));
 }
 
 static void on_flush(struct loop_post *post)
@@ -35,48 +22,14 @@ static void on_flush(struct loop_post *post)
 
 void output_init(struct output *output, struct loop *loop, int fd)
 {
-    struct stat info;
-    int own;
+    struct err err;
 
     memset(output, 0, sizeof(*output));
     output->loop = loop;
-    output->fd = fd;
-    loop_watch_init(&output->watch);
-    loop_timer_init(&output->retry, on_retry);
+    stream_init(&output->stream);
     loop_post_init(&output->flush, on_flush);
     list_init(&output->waiters);
-    if (fstat(fd, &info) < 0 || S_ISREG(info.st_mode) || (S_ISCHR(info.st_mode) && !isatty(fd)))
-        return; /* a file or /dev/null cannot stall */
-    own = fd_reopen(fd, O_WRONLY);
-    if (own < 0) {
-        output->can_block = true;
-        return;
-    }
-    loop_watch_open(loop, &output->watch, own);
-    output->fd = own;
-}
-
-/* Write once, without blocking. Returns the bytes written, or -1 with errno (EAGAIN: no room). */
-static ssize_t write_some(struct output *output, const char *bytes, size_t n)
-{
-    if (output->can_block) {
-        struct pollfd poll_fd = {.fd = output->fd, .events = POLLOUT};
-
-        if (poll(&poll_fd, 1, 0) <= 0) {
-            errno = EAGAIN;
-            return -1;
-        }
-        n = n < PIPE_BUF ? n : PIPE_BUF; /* poll() promises room for this much */
-    }
-    return write(output->fd, bytes, n);
-}
-
-static void wait_for_room(struct output *output)
-{
-    if (output->watch.sock != NULL)
-        loop_watch_write(&output->watch, on_writable);
-    else
-        loop_timer_set(output->loop, &output->retry, loop_now_ms(output->loop) + OUTPUT_RETRY_MS);
+    output->broken = stream_open_own(&output->stream, loop, fd, &err) < 0;
 }
 
 static void tell_waiters(struct output *output)
@@ -93,13 +46,15 @@ void output_flush(struct output *output)
 {
     loop_post_cancel(&output->flush);
     while (buf_len(&output->pending) > 0) {
-        ssize_t n = write_some(output, buf_at(&output->pending), buf_len(&output->pending));
+        struct iovec piece = {output->pending.bytes + output->pending.start,
+                              buf_len(&output->pending)};
+        ssize_t n = stream_write(&output->stream, &piece, 1);
 
         if (n >= 0) {
             output->n_written += (size_t)n;
             buf_drop(&output->pending, (size_t)n);
-        } else if (errno == EAGAIN) {
-            wait_for_room(output);
+        } else if (errno == EAGAIN && output->stream.watch.sock != NULL) {
+            loop_watch_write(&output->stream.watch, on_writable);
             break;
         } else if (errno != EINTR) {
             output->broken = errno == EPIPE; /* a full disk may have room again later */
@@ -169,7 +124,7 @@ void output_wait(struct output *output, struct output_waiter *waiter)
 
 void output_done(struct output *output, int wait_ms)
 {
-    struct pollfd poll_fd = {.fd = output->fd, .events = POLLOUT};
+    struct pollfd poll_fd = {.fd = output->stream.fd, .events = POLLOUT};
     uint64_t end_ns = loop_clock_ns() + (uint64_t)wait_ms * 1000000;
     uint64_t now_ns;
 
@@ -178,7 +133,6 @@ void output_done(struct output *output, int wait_ms)
            poll(&poll_fd, 1, (int)((end_ns - now_ns) / 1000000) + 1) > 0)
         output_flush(output);
     loop_post_cancel(&output->flush);
-    loop_timer_clear(&output->retry);
-    loop_watch_close(&output->watch);
+    stream_close(&output->stream);
     buf_done(&output->pending);
 }

@@ -14,6 +14,7 @@
 
 #include "base/buf.h"
 #include "base/loop.h"
+#include "base/stream.h"
 
 #define OUTPUT_FULL_BYTES (1u << 20) /* pending bytes at which users must pause; a guess */
 #define OUTPUT_OWN_BYTES                                                                           \
@@ -36,10 +37,9 @@ struct output_tap {
 typedef void output_rewrite_fn(void *owner, const char *bytes, size_t n, struct buf *out);
 
 struct output {
-    struct loop *loop;      /* borrowed */
-    int fd;                 /* borrowed: 1 or 2; or our own reopened descriptor inside `watch` */
-    bool can_block;         /* neither a file nor reopened: write only after poll() */
-    bool broken;            /* the reader is gone: drop bytes from now on */
+    struct loop *loop; /* borrowed */
+    struct stream stream;
+    bool broken;            /* there is no reader any more: drop bytes from now on */
     bool unmarked;          /* set by the owner: write no sentinels to it */
     struct output_tap *tap; /* set by the owner, borrowed; NULL: no observer */
     /* Set by the owner, borrowed: receives all bytes instead of the stream; owner is NULL for the
@@ -48,10 +48,8 @@ struct output {
     output_rewrite_fn *rewrite; /* set by the owner; NULL: bytes are unchanged */
     void *rewrite_owner;
     struct buf pending;
-    uint64_t n_written;      /* bytes, since output_init() */
-    uint64_t n_dropped;      /* bytes dropped since output_init(): no room, disk space or reader */
-    struct loop_watch watch; /* open when the stream was reopened non-blocking */
-    struct loop_timer retry; /* for a stream that cannot be watched */
+    uint64_t n_written; /* bytes, since output_init() */
+    uint64_t n_dropped; /* bytes dropped since output_init(): no room, disk space or reader */
     struct loop_post flush;
     struct list waiters;
     const void *line_owner; /* owner of the unfinished line; NULL: at the start of a line */

@@ -58,7 +58,8 @@ static const struct {
 
 /* ---- in the child ---- */
 
-/* Programs that close or select() all descriptors rely on the limit that we were started with. */
+/* Restore the soft limit that we were started with: programs that close or select() all descriptors
+ * rely on it. */
 static void give_back_descriptors(const struct privileges *privileges)
 {
     struct rlimit limit;
@@ -142,8 +143,8 @@ int privileges_explain(const struct privileges *privileges, int failed, int os, 
 
 /* ---- files, in the proxy ---- */
 
-/* Set the group first: a process of another user cannot change it. privileges_return() goes the
- * other way round. */
+/* The group first, as is usual: setresuid() would take away the right to change it.
+ * privileges_return() uses the reverse order. */
 void privileges_borrow(const struct privileges *privileges)
 {
     if (!privileges_as_user(privileges))

@@ -28,16 +28,16 @@ struct privileges {
     uid_t uid;
     gid_t gid;
     char *home;                   /* owned; the user's home from /etc/passwd; NULL: not listed */
-    bool no_new_privs;            /* no_new_privs: setuid programs gain nothing */
-    uint64_t limits[LIMIT_COUNT]; /* 0: as ours */
-    uint64_t descriptors;         /* soft limit of children without LIMIT_NOFILE; 0: as ours */
+    bool no_new_privs;            /* set the kernel's no_new_privs: setuid programs gain nothing */
+    uint64_t limits[LIMIT_COUNT]; /* 0: the proxy's own limit */
+    uint64_t descriptors;         /* soft descriptor limit without LIMIT_NOFILE; 0: as ours */
 };
 
 /*
  * Take the user from "USER[:GROUP]", each a number or a name in etc/passwd, etc/group. Without
- * GROUP it is the user's own group; for a user who is not listed, the group of the same number, so
- * never root's by accident. 0, or -1: ERR_REQUEST, also if we lack the rights to run processes as
- * that user.
+ * GROUP, the group is the user's own; for a user who is not listed, the group of the same number,
+ * so never root's by accident. 0, or -1: ERR_REQUEST, also if we lack the rights to run processes
+ * as that user.
  */
 int privileges_set_user(struct privileges *privileges, const char *text, const char *etc,
                         struct err *err);
@@ -47,7 +47,7 @@ int privileges_find_user(struct privileges *privileges, const char *option, cons
 void privileges_done(struct privileges *privileges);
 
 /*
- * To be called in a child, also of vfork: they only make system calls and write nothing but *os.
+ * Call both in a child, also of vfork: they only make system calls and write nothing but *os.
  * Return 0, or what failed, for privileges_explain(), with errno in *os. privileges_become() clears
  * the parent-death signal.
  */

@@ -20,7 +20,7 @@
 #include "base/privileges.h"
 #include "base/util.h"
 
-#define PARTS_MAX 200 /* components that are checked: the number of one must fit an exit status */
+#define PARTS_MAX 200 /* components that are checked: their numbers must fit an exit status */
 #define CANNOT    255 /* exit status: the child failed before it could check */
 
 /* Length of the first n components of a path: "/" for 0, "/a" for 1. */

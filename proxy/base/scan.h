@@ -64,6 +64,12 @@ static inline size_t scan_first(uint64_t hits)
     return (size_t)__builtin_ctzll(hits);
 }
 
+/* The hits from the n-th byte of the block on, which becomes the first. */
+static inline uint64_t scan_from(uint64_t hits, size_t n)
+{
+    return hits >> n;
+}
+
 static inline __m128i scan_block_either(__m128i block)
 {
     return _mm_or_si128(scan_equal(block, '"'), scan_equal(block, '\\'));
@@ -124,6 +130,11 @@ static inline size_t scan_first(uint64_t hits)
     return (size_t)__builtin_ctzll(hits) / 8;
 }
 
+static inline uint64_t scan_from(uint64_t hits, size_t n)
+{
+    return hits >> (8 * n);
+}
+
 static inline uint64_t scan_block_quote(const uint8_t *at)
 {
     uint64_t word = scan_load(at);
@@ -152,24 +163,27 @@ static inline uint64_t scan_block_nesting(const uint8_t *at)
 #endif
 
 /*
- * The first byte from `from` on for which byte_hits() is true, or end. Both functions are constants
- * at each call, so that compilers put them in line.
+ * The first byte from `from` on for which byte_hits() is true, or end. Bytes from `start` on may be
+ * read: a tail shorter than a block is then searched with the bytes before it, all at once. Both
+ * functions are constants at each call, so that compilers put them in line.
  */
-static inline const uint8_t *scan_until(const uint8_t *from, const uint8_t *end,
-                                        scan_block_fn *block_hits, scan_byte_fn *byte_hits)
+static inline const uint8_t *scan_until(const uint8_t *start, const uint8_t *from,
+                                        const uint8_t *end, scan_block_fn *block_hits,
+                                        scan_byte_fn *byte_hits)
 {
     const uint8_t *at = from;
-    uint64_t hits = 0;
+    uint64_t hits;
 
     for (; end - at >= SCAN_BLOCK_BYTES; at += SCAN_BLOCK_BYTES) {
         hits = block_hits(at);
         if (hits != 0)
             return at + scan_first(hits);
     }
-    if (at > from) {
-        /* The last block may overlap bytes already searched: they contain no hit. */
-        hits = block_hits(end - SCAN_BLOCK_BYTES);
-        return hits != 0 ? end - SCAN_BLOCK_BYTES + scan_first(hits) : end;
+    if (at < end && end - start >= SCAN_BLOCK_BYTES) {
+        const uint8_t *last = end - SCAN_BLOCK_BYTES;
+
+        hits = scan_from(block_hits(last), (size_t)(at - last));
+        return hits != 0 ? at + scan_first(hits) : end;
     }
     while (at < end && !byte_hits(*at))
         at++;
@@ -178,20 +192,22 @@ static inline const uint8_t *scan_until(const uint8_t *from, const uint8_t *end,
 
 /* Each of these returns the first byte of its set in [at, end), or end when there is none. */
 
-/* What may end or break a string that is not checked yet: quote, backslash, control, non-ASCII. */
-static inline const uint8_t *scan_special(const uint8_t *at, const uint8_t *end)
+/* What may end or break a string that is not checked yet: quote, backslash, control, non-ASCII.
+ * start: where the text begins. */
+static inline const uint8_t *scan_special(const uint8_t *start, const uint8_t *at,
+                                          const uint8_t *end)
 {
-    return scan_until(at, end, scan_block_special, scan_byte_special);
+    return scan_until(start, at, end, scan_block_special, scan_byte_special);
 }
 
 /* What may end a checked string: quote, backslash. */
 static inline const uint8_t *scan_quote(const uint8_t *at, const uint8_t *end)
 {
-    return scan_until(at, end, scan_block_quote, scan_byte_quote);
+    return scan_until(at, at, end, scan_block_quote, scan_byte_quote);
 }
 
 /* What nests in a checked document: brackets, braces, and quotes, since strings may hold both. */
 static inline const uint8_t *scan_nesting(const uint8_t *at, const uint8_t *end)
 {
-    return scan_until(at, end, scan_block_nesting, scan_byte_nesting);
+    return scan_until(at, at, end, scan_block_nesting, scan_byte_nesting);
 }

@@ -12,11 +12,11 @@
 #include <stddef.h>
 #include <string.h>
 
-#define SHOWN_OTHERS_MAX    256  /* first keys of an activation, shown whatever their names */
-#define SHOWN_KEY_MAX_BYTES 1024 /* longer keys are left out */
+#define SHOWN_OTHERS_MAX    256  /* so many first keys become variables, whatever their names */
+#define SHOWN_KEY_MAX_BYTES 1024 /* longer keys never become variables */
 
-/* Keys that come from the platform, or from a client's headers through the proxy: shown at any
- * position. */
+/* Keys that come from the platform, or from a client's headers through the proxy: they become
+ * variables at any position. */
 static const char *const shown_platform[] = {
     "namespace", "action_name", "action_version", "activation_id", "transaction_id",
     "deadline",  "api_host",    "api_key",        "traceparent",   "tracestate",

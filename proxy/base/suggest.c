@@ -7,7 +7,7 @@
 
 #define WORD_MAX     48 /* longer words are not compared; known words are shorter */
 #define PREFIX_MIN   2  /* prefixes this long count: "node" for "nodejs", "python3" for "python" */
-#define LETTERS_EACH 3  /* near is one mistake per three letters, or one in a word of two */
+#define LETTERS_EACH 3  /* near: at most one mistake per three letters, or one in a word of two */
 
 static unsigned min3(unsigned a, unsigned b, unsigned c)
 {

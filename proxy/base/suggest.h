@@ -4,8 +4,6 @@
  * suggest - find the known word closest to a misspelt one.
  */
 
-#include <stddef.h>
-
 /* Set `word` and zero the rest, offer all known words, then read `best`. */
 struct suggest {
     const char *word;  /* as it was spelt; borrowed */

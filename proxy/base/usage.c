@@ -8,7 +8,7 @@
 
 #include "base/util.h"
 
-#define STAT_TIMES      11 /* fields from the state to the times: proc(5), 4 to 13 */
+#define STAT_TIMES      11 /* fields of stat from the state to the times: proc(5), 3 to 13 */
 #define STAT_MAX_BYTES  1024
 #define STATM_MAX_BYTES 128
 
@@ -97,5 +97,5 @@ unsigned usage_open_fds(void)
     while ((entry = readdir(dir)) != NULL)
         n += entry->d_name[0] != '.';
     (void)closedir(dir);
-    return n - 1; /* without the one that looks */
+    return n - 1; /* without the one that `dir` uses */
 }

@@ -48,7 +48,8 @@ void activations_done(struct activations *all)
         forget(all, list_item(node, struct activation, node));
 }
 
-/* Forget the oldest that have ended, down to the bounds. Those that run stay. */
+/* Forget the oldest activations that have ended, until the rest is within the bounds. Running ones
+ * stay. */
 static void make_room(struct activations *all)
 {
     struct list *node = all->all.next;
@@ -71,7 +72,8 @@ static void keep(struct buf *to, const char *text, size_t n)
         json_compact(to, json_top(text, n));
 }
 
-/* Keep the line's value as the argument, and its other members as the metadata. */
+/* Keep the value in the job's line as the argument, and the line's other members as the
+ * metadata. */
 static void take_line(struct activation *a, const struct job *job)
 {
     struct json_slice top = json_top(job->line, job->len);

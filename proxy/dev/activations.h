@@ -17,7 +17,7 @@ struct job;
 
 #define ACTIVATION_CALL_MAX_BYTES 32
 
-#define ACTIVATIONS_MAX       256         /* kept */
+#define ACTIVATIONS_MAX       256         /* activations kept */
 #define ACTIVATIONS_MAX_BYTES (16u << 20) /* ... and their bytes */
 #define ACTIVATION_TEXT_MAX_BYTES                                                                  \
     (256u << 10) /* longer arguments and answers are left out, longer logs and parts are cut */
@@ -39,13 +39,13 @@ struct activation {
     uint64_t started_ms; /* Unix time */
     uint64_t began_us;   /* loop time */
     uint64_t duration_us;
-    uint64_t memory_bytes; /* of its process when it ended; 0: not known */
+    uint64_t memory_bytes; /* memory of its process when the activation ended; 0: not known */
     const struct job *job; /* borrowed while it runs, then NULL */
     size_t argument_bytes;
     size_t answer_bytes;
-    unsigned n_parts;                         /* parts of the answer that have come */
-    uint64_t first_part_us;                   /* from its beginning to the first part */
-    char call[ACTIVATION_CALL_MAX_BYTES + 1]; /* the page's name for the request; "": none */
+    unsigned n_parts;       /* parts of the answer that have come */
+    uint64_t first_part_us; /* time from the activation's beginning to the first part */
+    char call[ACTIVATION_CALL_MAX_BYTES + 1]; /* name that the page gave the request; "": none */
     struct buf argument;                      /* JSON; empty: too long to be kept */
     struct buf metadata; /* members of a JSON object, each followed by a comma */
     struct buf answer;   /* JSON; empty: none, or too long */
@@ -61,35 +61,35 @@ struct activation {
 struct activations {
     struct list all;
     unsigned n;
-    size_t n_bytes; /* of those that have ended */
+    size_t n_bytes; /* bytes of the activations that have ended */
     uint32_t n_ever;
     uint32_t id_base; /* so that ids of different runs differ */
 };
 
 void activations_init(struct activations *all);
 void activations_done(struct activations *all);
-/* Add a running one, for a job that still has its line. */
+/* Add a running activation for a job, which must still have its line. */
 struct activation *activations_begin(struct activations *all, const struct job *job,
                                      unsigned version, uint64_t now_us);
-/* The running one of this job; NULL: there is none. */
+/* The running activation of this job; NULL: there is none. */
 struct activation *activations_of_job(const struct activations *all, const struct job *job);
-/* The oldest that this process works on; NULL: it works on none. */
+/* The oldest activation that this process works on; NULL: it works on none. */
 struct activation *activations_of_process(const struct activations *all, pid_t pid);
-/* Append the ids of those that run: " (3fa2b1, 77ab01, ...)"; nothing if none runs. */
+/* Append the ids of running activations: " (3fa2b1, 77ab01, ...)"; nothing if none runs. */
 void activations_add_running(const struct activations *all, struct buf *out);
 /* NULL: there is none of this id, or it was forgotten. */
 struct activation *activations_find(const struct activations *all, const char *id, size_t n);
-/* Record a part of its answer. text: JSON. */
+/* Record a part of the activation's answer. text: JSON. */
 void activations_part(struct activation *activation, const char *text, size_t n, uint64_t now_us);
-/* Record its end. http: the reply's status; answer[0 .. n): the reply's body, kept if it is
- * JSON. */
+/* Record the activation's end. http: the reply's status; answer[0 .. n): the reply's body, kept if
+ * it is JSON. */
 void activations_end(struct activations *all, struct activation *activation, int http,
                      const char *answer, size_t n, uint64_t now_us);
 /* How the activation of a job ended. */
 enum activation_status activation_judge(const struct job *job);
 
 const char *activation_status_name(enum activation_status status);
-/* Append the facts as a JSON object. */
+/* Append the activation's facts as a JSON object, without its longer texts. */
 void activation_write(const struct activation *activation, struct buf *out);
 /* Like activation_write(), with argument, metadata, answer, log and parts. */
 void activation_write_all(const struct activation *activation, struct buf *out);

@@ -1,7 +1,7 @@
 #pragma once
 
 /*
- * canonical - JSON as a text to compare and to read: members sorted, a line for each.
+ * canonical - JSON as a text to compare and to read: members sorted, each on a line of its own.
  */
 
 #include <stddef.h>

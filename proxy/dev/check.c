@@ -1,4 +1,4 @@
-/* Answers are compared as texts of one form: members sorted, a line for each. */
+/* Answers are compared as texts of one form: members sorted, each on a line of its own. */
 
 #include "dev/check.h"
 
@@ -18,11 +18,11 @@
 #include "dev/canonical.h"
 #include "dev/target.h"
 #include "filter/argument.h"
+#include "pool/pool.h"
 #include "worker/contract.h"
-#include "worker/pool.h"
 
 #define CONTEXT_LINES      3
-#define SHOWN_LINES        40 /* lines of each side of a difference */
+#define SHOWN_LINES        40 /* most lines shown of each side of a difference */
 #define EXPECTED_BYTES_MAX (64u << 20)
 
 struct check {
@@ -80,7 +80,7 @@ static void print_difference(const char *expected, const char *answer)
         a += n + (a[n] == '\n');
         b += n + (b[n] == '\n');
     }
-    /* Skip what is equal at the ends, whole lines only. */
+    /* Leave out equal text at the ends of both, in whole lines only. */
     while (a_end > a && b_end > b && a_end[-1] == b_end[-1]) {
         a_end--;
         b_end--;
@@ -105,7 +105,7 @@ static int read_expected(const char *path, struct buf *text)
     return fd >= 0 ? buf_read_all(text, fd, EXPECTED_BYTES_MAX, -1) : -1;
 }
 
-/* false: it failed, and why is printed. */
+/* Compare an answer with the expected one, and print the outcome. false: the test failed. */
 static bool judge(const char *input, const char *path, const char *answer, size_t n)
 {
     auto_buf struct buf text = {0};
@@ -190,7 +190,7 @@ static void on_step(struct loop_post *post)
             job->deadline_at_ms = JOB_BY_TURN;
             list_init(&job->node);
             taken = pool_submit(check->pool, job);
-            assert(taken); /* nobody else gives it jobs */
+            assert(taken); /* nobody else gives the pool jobs */
             check->running = true;
             return;
         }

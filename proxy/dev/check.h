@@ -27,9 +27,9 @@ typedef void check_ended_fn(void *owner, const struct err *err);
 /* NULL: err filled, there are no inputs. */
 struct check *check_new(struct loop *loop, const struct check_opts *opts, check_ended_fn *ended,
                         void *owner, struct err *err);
-/* The pool must not have its job. */
+/* Call only while the pool does not have the check's job. */
 void check_free(struct check **check);
-/* pool: borrowed. */
+/* Begin with the first input. pool: borrowed. */
 void check_serve(struct check *check, struct pool *pool);
 bool check_is_running(const struct check *check);
 /* Whether `ended` was called. */

@@ -1,6 +1,5 @@
 #include "dev/dev.h"
 
-#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,7 +25,7 @@ struct dev {
     struct status status;
     struct rerun rerun;
     char url[128];
-    unsigned version_seen; /* the newest that --invoke was run for */
+    unsigned version_seen; /* the newest version that --invoke was run for */
     bool has_begun;
     bool has_stopped;
 };
@@ -124,13 +123,13 @@ int dev_begin(struct dev *dev, unsigned port, struct err *err)
         service->opts.run_ms = service->opts.init_ms = service->opts.pool.worker.start_ms =
             NO_LIMIT_MS;
         service->opts.no_deadlines = true;
-        service->opts.prelaunches = false; /* a launcher needs the debugger's variables first */
+        service->opts.prelaunches = false; /* a launcher would lack the debugger's variables */
     }
     dev->status.timeout_ms = dev->opts.inspect != 0 ? 0 : service->opts.run_ms;
     service->opts.allow_reinit = true;
     service->opts.renames_log = true;
-    /* One activation at a time for each worker, so that its log lines are known to be of the one
-     * that runs. */
+    /* One activation at a time for each worker, so that the worker's log lines are known to belong
+     * to that activation. */
     service->opts.pool.worker.ahead_max = 1;
     service->opts.pool.worker.pipeline = 0;
     journal_init(&dev->journal, service, dev->opts.is_json);

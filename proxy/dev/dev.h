@@ -50,7 +50,7 @@ struct dev *dev_new(struct service *service, const struct dev_opts *opts);
 const struct server_route *dev_routes(const struct dev *dev, size_t *n);
 /* Begin. The service and its streams are set up, and the server listens on this port. 0, or -1. */
 int dev_begin(struct dev *dev, unsigned port, struct err *err);
-/* Load nothing any more, and end the event streams of the pages. May be called again, without
+/* Stop loading versions, and end the event streams of the pages. May be called again, without
  * effect. wait_ms: how long running activations may take to end; the terminal says that they are
  * waited for. */
 void dev_stop(struct dev *dev, uint64_t wait_ms);

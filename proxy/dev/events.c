@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/buf.h"
 #include "base/util.h"
 #include "dev/text.h"
 #include "http/request.h"
@@ -15,7 +16,7 @@
 struct subscriber {
     struct list node;
     struct events *events;   /* borrowed */
-    struct request *request; /* borrowed; it streams */
+    struct request *request; /* borrowed; its reply is the stream of events */
     bool is_full;            /* a piece is being sent, until on_room() */
     bool is_ending;          /* end the stream after that piece */
     struct buf out;
@@ -82,7 +83,7 @@ static void pump(struct subscriber *sub)
     while (sub->next_id < events->next_id && buf_len(&sub->out) < PIECE_BYTES) {
         const struct event *event = event_at(events, sub->next_id);
 
-        /* Its stream began with the current state, so older states are skipped. */
+        /* Skip older state events: the stream began with the current state. */
         if (sub->next_id >= sub->began_id || strcmp(event->name, "state") != 0)
             write_event(&sub->out, sub->next_id, event->name, event->data, event->n);
         sub->next_id++;
@@ -193,7 +194,7 @@ void events_add(struct events *events, const char *name, const char *data, size_
     loop_post(events->loop, &events->pump);
 }
 
-/* Set where a client goes on: after last_id, or at the oldest event kept if that is "" or of
+/* Set where a client goes on: after last_id, or at the oldest event kept if last_id is "" or of
  * another run. */
 static void set_position(struct subscriber *sub, const char *last_id)
 {
@@ -202,14 +203,14 @@ static void set_position(struct subscriber *sub, const char *last_id)
     uint64_t id = strtoull(last_id, &end, 10);
 
     if (last_id[0] == '\0' || *end != '\0' || id < events->start_id || id >= events->next_id)
-        sub->next_id = events->first_id; /* it names no event of this run */
+        sub->next_id = events->first_id; /* last_id names no event of this run */
     else
         sub->next_id = id + 1;
     if (sub->next_id >= events->first_id && sub->next_id < events->next_id)
         sub->weight_seen = event_at(events, sub->next_id)->weight_before;
     else
         sub->weight_seen = events->weight;
-    if (sub->next_id < events->first_id) { /* it missed events of a weight not known */
+    if (sub->next_id < events->first_id) { /* events it missed are gone: count a line for each */
         uint64_t before = events->first_id < events->next_id
                               ? event_at(events, events->first_id)->weight_before
                               : events->weight;

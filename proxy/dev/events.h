@@ -9,19 +9,17 @@
  * for it.
  */
 
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-#include "base/buf.h"
 #include "base/list.h"
 #include "base/loop.h"
 
 struct request;
 
-#define EVENTS_MAX             4096       /* kept */
+#define EVENTS_MAX             4096       /* events kept */
 #define EVENTS_MAX_BYTES       (2u << 20) /* ... and their bytes */
-#define EVENTS_SUBSCRIBERS_MAX 32    /* then the oldest stream is ended; its page connects again */
+#define EVENTS_SUBSCRIBERS_MAX 32    /* beyond it, the oldest is ended, and its page reconnects */
 #define EVENTS_PING_MS         10000 /* between pings, which find out who has left */
 
 struct event {
@@ -37,8 +35,8 @@ struct events {
     struct event *kept;
     uint64_t first_id;
     uint64_t next_id;
-    uint64_t start_id; /* of the first event ever */
-    uint64_t weight;   /* of all events ever */
+    uint64_t start_id; /* id of the first event ever */
+    uint64_t weight;   /* number of lines and other facts in all events ever */
     size_t n_bytes;
     struct list subscribers; /* oldest first */
     unsigned n_subscribers;

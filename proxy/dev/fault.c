@@ -2,7 +2,6 @@
 
 #include <ctype.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -12,8 +11,8 @@
 #include "dev/text.h"
 
 #define AROUND         5          /* lines shown before and after the one at fault */
-#define SOURCE_BYTES   (1u << 20) /* read of the source file */
-#define LINE_BYTES     400        /* shown of a line */
+#define SOURCE_BYTES   (1u << 20) /* most bytes read of the source file */
+#define LINE_BYTES     400        /* most bytes shown of a line */
 #define NAME_MAX_BYTES 512
 #define TEXT_MAX_BYTES 16384
 
@@ -173,7 +172,7 @@ static char *rest_of_line(const char *text, size_t n, size_t at)
 static char *find_message(const char *text, size_t n, bool last)
 {
     char *message = NULL;
-    char *longest = NULL; /* else: the first or last line, but no heading of Go's compiler */
+    char *longest = NULL; /* no message: the first or last line, but no heading of Go's compiler */
 
     for (size_t at = 0; at < n;) {
         const char *end = memchr(text + at, '\n', n - at);

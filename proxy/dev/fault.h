@@ -10,13 +10,13 @@
 
 #include "base/buf.h"
 
-/* Zeroed: there is none. */
+/* Zeroed: there is no fault. */
 struct fault {
     char *text;        /* owned; the whole output, or its end; NULL: there is no fault */
     char *file;        /* owned; the user's name of the file, below `root`; NULL: not known */
     unsigned line;     /* 0: not known */
     char *message;     /* owned; the one line that says most */
-    struct buf source; /* lines around it: [{"line":N,"text":"..."},...]; empty: not known */
+    struct buf source; /* lines around `line`: [{"line":N,"text":"..."},...]; empty: not known */
 };
 
 struct fault_place {
@@ -27,7 +27,7 @@ struct fault_place {
 
 /* Fill the fault anew. text[0 .. n): the output, with the user's file names. Reads the source. */
 void fault_find(struct fault *fault, const char *text, size_t n, const struct fault_place *where);
-/* Append to `text` only. */
+/* Append to the member `text` only. */
 void fault_add(struct fault *fault, const char *text);
 void fault_done(struct fault *fault);
 /* Append the fault as JSON; null if there is none. */

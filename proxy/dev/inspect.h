@@ -5,8 +5,6 @@
  * attach to it.
  */
 
-#include <stdbool.h>
-
 #define INSPECT_DEFAULT 1 /* as a port: the debugger's usual one */
 
 /* The port at which a debugger attaches; 0: this language cannot be debugged. wanted:

@@ -15,7 +15,7 @@
 #include "worker/parts.h"
 
 #define SAID_MAX_BYTES  16384
-#define MEMORY_FRESH_US 100000 /* a process's memory is not read from /proc more often */
+#define MEMORY_FRESH_US 100000 /* least time between two reads of a process's memory from /proc */
 
 #define JOURNAL_CLIENT_LEFT 499 /* nginx's status for a client that left before it got one */
 
@@ -48,8 +48,8 @@ static void flush_all(struct journal *journal)
     flush_batch(journal, &journal->parts);
 }
 
-/* An item was added. A full batch is sent rather than dropped: events.c drops the oldest, and the
- * newest items tell the most. */
+/* Call after adding an item. A full batch is sent rather than dropped: events.c drops the oldest,
+ * and the newest items tell the most. */
 static void note_item(struct journal *journal, struct journal_batch *batch)
 {
     batch->n++;
@@ -79,7 +79,7 @@ static void keep_of_load(struct journal *journal, const char *text, size_t n)
         buf_drop(&journal->said, buf_len(&journal->said) - SAID_MAX_BYTES);
 }
 
-/* One line, without its end. */
+/* Take one log line, without its line end. */
 static void take_line(struct journal *journal, const char *stream, struct activation *a,
                       bool is_of_load, const char *text, size_t n, uint64_t now_ms)
 {
@@ -189,7 +189,7 @@ static void on_part(struct job_tap *tap, const struct job *job, const char *text
     if (a == NULL)
         return;
     activations_part(a, text, n, loop_now_us(journal->loop));
-    if (a->n_parts == 1) { /* ahead of the parts: the page must know whose they are */
+    if (a->n_parts == 1) { /* tell it before the parts: the page must know whose they are */
         a->is_told = true;
         tell_activation(journal, a);
     }
@@ -266,7 +266,8 @@ void journal_end_by_job(struct journal *journal, struct activation *a, const str
     journal_end(journal, a, http, buf_at(answer), buf_len(answer));
 }
 
-/* Keep the page's name for its request, so that it knows the activation before the answer. */
+/* Keep the name that the page gave its request: the page knows the activation by it before the
+ * answer comes. */
 static void take_call(struct activation *a, const struct request *request)
 {
     static const struct header_name name = {"x-whiskloop-call", 16};
@@ -295,7 +296,7 @@ static void on_ended(struct run_observer *observer, struct request *request, con
     auto_buf struct buf answer = {0};
 
     (void)request;
-    if (a != NULL && job->on_parts != NULL) { /* nobody is told of the end of a reply in parts */
+    if (a != NULL && job->on_parts != NULL) { /* the end of a reply in parts is told nowhere else */
         journal_end_by_job(journal, a, job, &answer);
         a = NULL;
     } else if (a != NULL) {

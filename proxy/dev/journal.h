@@ -7,7 +7,6 @@
 
 #include <stdbool.h>
 
-#include "action/user_names.h"
 #include "base/loop.h"
 #include "base/output.h"
 #include "dev/activations.h"
@@ -27,7 +26,7 @@ struct journal_stream {
     struct output_tap tap;
     struct journal *journal;
     const char *name; /* "stdout" or "stderr" */
-    struct buf line;  /* unfinished */
+    struct buf line;  /* unfinished log line */
 };
 
 /* The items of the next event, each followed by a comma. */
@@ -47,13 +46,13 @@ struct journal {
     struct journal_stream err;
     struct run_observer observer;
     struct activation *ended; /* its job is done and its reply follows: journal_take_ended() */
-    unsigned version;         /* the newest that has loaded */
+    unsigned version;         /* the newest version that has loaded */
     struct job_tap tap;       /* sees the parts of each activation's job */
     struct journal_batch lines;
     struct journal_batch parts;
     struct loop_timer tick; /* set while something waits to be sent or shown */
-    bool is_loading; /* a version loads; lines that no other version's worker wrote are its */
-    struct buf said; /* the end of what that version wrote */
+    bool is_loading; /* a version loads: log lines not of another version's worker belong to it */
+    struct buf said; /* the last bytes that the loading version wrote */
     struct usage_cache {
         pid_t pid;
         uint64_t at_us;
@@ -63,7 +62,7 @@ struct journal {
 
 /* Takes all that is written to the service's two streams, which must be open. */
 void journal_init(struct journal *journal, struct service *service, bool is_json);
-/* After the action is gone. */
+/* Call after the action is gone. */
 void journal_done(struct journal *journal, int wait_ms);
 
 /* Say that a version begins to load, or that it has loaded or failed. */
@@ -71,7 +70,7 @@ void journal_set_loading(struct journal *journal, bool is_loading);
 /* Send an event to the pages. data: JSON. Log lines that came before it are sent first. */
 void journal_tell(struct journal *journal, const char *name, const struct buf *data);
 
-/* Record the beginning of an activation. For those that did not come by POST /run, too. */
+/* Record the beginning of an activation, also of one that did not come by POST /run. */
 struct activation *journal_begin(struct journal *journal, struct job *job);
 /* Record the end of an activation whose job has ended and that gets no reply in one piece. Its
  * answer, or the error, is appended to `answer`. */
@@ -79,6 +78,6 @@ void journal_end_by_job(struct journal *journal, struct activation *activation,
                         const struct job *job, struct buf *answer);
 /* Take the activation whose reply is being sent; NULL: that reply is not an activation's. */
 struct activation *journal_take_ended(struct journal *journal);
-/* Record its end, with the status and body of that reply. */
+/* Record the activation's end, with the status and body of its reply. */
 void journal_end(struct journal *journal, struct activation *activation, int http,
                  const char *answer, size_t n);

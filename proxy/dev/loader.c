@@ -1,7 +1,6 @@
 #include "dev/loader.h"
 
 #include <assert.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -86,7 +85,8 @@ static void note_loaded(struct loader *loader)
         prewarm_next(service);
 }
 
-/* Whether the last place in the output counts: Python's traceback ends where the code failed. */
+/* Whether the last place named in the output counts: Python's traceback ends where the code
+ * failed. */
 static bool last_counts(const struct loader *loader)
 {
     const char *language = loader->language != NULL ? loader->language : "";
@@ -193,7 +193,7 @@ static void on_loaded(struct loop_post *post)
         loader->n_abandoned = 0;
 }
 
-/* Called from within http/init.c, so the rest is posted. */
+/* Called from inside http/init.c, so the rest is posted to run later. */
 static void on_init_done(void *owner, const char *why, size_t n)
 {
     struct loader *loader = owner;
@@ -256,8 +256,8 @@ static void tell_abandoned(struct loader *loader)
     say(loader, "abandoned", &text);
 }
 
-/* Drop our own load if one is under way. false: an /init of a client is, which must be waited
- * for. */
+/* Drop our own load if one is under way. false: a client's /init is under way, and we must wait for
+ * it. */
 static bool drop_current(struct loader *loader)
 {
     struct service *service = loader->service;
@@ -278,7 +278,7 @@ static bool drop_current(struct loader *loader)
     return true;
 }
 
-/* Until when a save lets the load under way go on; 0: a save abandons it. */
+/* Until when the current load may go on in spite of a save; 0: a save abandons it at once. */
 static uint64_t grace_until_ms(const struct loader *loader)
 {
     unsigned n = loader->n_abandoned < GRACES_MAX ? loader->n_abandoned : GRACES_MAX;
@@ -288,7 +288,7 @@ static uint64_t grace_until_ms(const struct loader *loader)
     return loader->began_us / 1000 + ((uint64_t)GRACE_MS << (n - 1));
 }
 
-/* A load takes long: it may be caught in a loop. */
+/* Called when a load takes long: it may be caught in a loop. */
 static void on_slow(struct loop_timer *timer)
 {
     struct loader *loader = container_of(timer, struct loader, slow);

@@ -45,7 +45,7 @@ struct loader_opts {
     bool runtime_is_named;
 };
 
-/* The state has changed. */
+/* Called when the state has changed. */
 typedef void loader_fn(void *owner);
 
 struct loader {
@@ -57,13 +57,13 @@ struct loader {
     struct target target;
     struct watch *watch;
     enum loader_state state;
-    unsigned version;     /* number of the newest that has loaded; 0: none yet */
-    const char *language; /* of the code that was found last; NULL: none yet */
+    unsigned version;     /* number of the newest version that has loaded; 0: none yet */
+    const char *language; /* language of the code that was found last; NULL: none yet */
     struct fault fault;
     struct user_names names; /* user's file names for the newest version that has loaded */
     char *why;               /* owned; why the load that has ended failed; NULL: it did not */
-    bool is_loading;         /* service->init is ours */
-    bool is_dropped;         /* ... and being cancelled */
+    bool is_loading;         /* a load is under way: service->init is ours */
+    bool is_dropped;         /* ... and is being cancelled */
     bool is_saved;           /* saved within a load's grace: load again when load or grace ends */
     bool has_ended;          /* a load has ended, and `loaded` is posted */
     bool in_place;           /* the version that loads runs in the user's folder */
@@ -71,12 +71,12 @@ struct loader {
     bool is_lost;            /* the version that served has crashed and cannot start again */
     bool stopped;
     unsigned n_abandoned;  /* loads abandoned in a row */
-    unsigned inspect_port; /* of the version that loads or serves; 0: none */
+    unsigned inspect_port; /* port for debugging the version that loads or serves; 0: none */
     uint64_t began_us;     /* loop time at which the last load began */
     uint64_t since_ms;     /* ... in Unix time */
     uint64_t took_us;      /* duration of the last load that succeeded */
     struct loop_post loaded;
-    struct loop_timer again;   /* when it fires, load: something had to be waited for first */
+    struct loop_timer again;   /* loads when it fires: the load had to wait for something first */
     uint64_t patient_until_ms; /* until then an empty or missing file is waited for; 0: none is */
     struct loop_timer slow;    /* tells that a load takes long */
     struct loop_timer look;    /* checks whether the version before a broken one still serves */
@@ -92,6 +92,7 @@ void loader_done(struct loader *loader);
 
 /* The version that serves, or can start again after a crash; 0: none. */
 unsigned loader_serving(const struct loader *loader);
-/* A version came by POST /init and serves. came_at_us: loop time at which the request came. */
+/* Call when a version came by POST /init and serves. came_at_us: loop time at which the request
+ * came. */
 void loader_published(struct loader *loader, uint64_t came_at_us);
 const char *loader_state_name(const struct loader *loader);

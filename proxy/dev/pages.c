@@ -105,7 +105,8 @@ static bool is_own_origin(const struct pages *pages, struct request_text origin)
            pages_is_own_host(pages->listen, pages->port, origin.text + n, origin.n - n);
 }
 
-/* Whether the request has our token. Takes the same time wherever a wrong one differs. */
+/* Whether the request has our token. The time that it takes does not tell where a wrong token
+ * differs. */
 static bool has_token(const struct pages *pages, const struct request *request)
 {
     struct request_text value;

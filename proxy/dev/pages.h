@@ -5,8 +5,8 @@
  * and /healthz, all for this machine's browsers only.
  *
  * A page of another site can make the browser send requests here. So Host must be one of our
- * addresses, which a name that another site made lead here is not. Origin, if it is sent, must be
- * ours. A POST below /dev/ needs a token that only our own page can read.
+ * addresses: a name that another site has made to lead here is none of them. Origin, if it is sent,
+ * must be ours. A POST below /dev/ needs a token that only our own page can read.
  */
 
 #include <stdbool.h>
@@ -31,7 +31,7 @@ struct pages_guard {
     server_handler_fn *handler;
     void *owner;
     bool wants_token;
-    bool is_page; /* other sites may link to it */
+    bool is_page; /* answers with the page, to which other sites may link */
 };
 
 struct pages {

@@ -12,7 +12,7 @@
 
 #define PLACES_MIN 64
 #define READ_BYTES 65536
-#define FRESH_NS   UINT64_C(200000000) /* two writes so close may leave a file the same time */
+#define FRESH_NS   UINT64_C(200000000) /* two writes this close may give a file the same time */
 #define SECOND_NS  UINT64_C(1000000000)
 
 /* FNV-1a, eight bytes at a time. */

@@ -19,12 +19,13 @@ struct print {
     uint64_t content;
 };
 
-/* Zeroed before use. Two tables with open addressing: of the walk before, and of this one. */
+/* Zeroed before use. Two hash tables with open addressing: of the previous walk, and of this
+ * one. */
 struct prints {
     struct print *old; /* owned */
-    size_t n_old;      /* places: a power of two, or 0 */
+    size_t n_old;      /* places in `old`: a power of two, or 0 */
     struct print *now; /* owned */
-    size_t n_now;      /* places */
+    size_t n_now;      /* places in `now` */
     size_t used;       /* places taken in `now` */
     uint64_t left_bytes;
 };

@@ -51,7 +51,7 @@ int rerun_check(struct rerun *rerun, struct err *err)
     return rerun->argument[0] != '\0' ? read_argument(rerun, &rerun->runs[0].job, err) : 0;
 }
 
-/* NULL: all are running. */
+/* A run that can be started; NULL: all are running. */
 static struct rerun_run *find_free(struct rerun *rerun)
 {
     for (size_t i = 0; i < RERUNS_MAX; i++)
@@ -60,7 +60,7 @@ static struct rerun_run *find_free(struct rerun *rerun)
     return NULL;
 }
 
-/* All runs are of earlier versions. */
+/* Say that the newest version must wait: all runs are of earlier versions. */
 static void tell_wait(const struct rerun *rerun)
 {
     auto_buf struct buf text = {0};

@@ -12,7 +12,7 @@ struct loader;
 struct status {
     const struct loader *loader; /* borrowed */
     char instance[48];           /* differs from run to run */
-    uint64_t timeout_ms;         /* of an activation; 0: none */
+    uint64_t timeout_ms;         /* time limit of an activation; 0: none */
 };
 
 /* Append a JSON object, one line. */

@@ -31,7 +31,8 @@ void target_look(struct target *target, const struct runtimes *runtimes,
 /* Whether it is a folder in which there is nothing but hidden files. */
 bool target_is_empty(const struct target *target);
 void target_done(struct target *target);
-/* Append a JSON array of {"name":"input.json","value":...}: what input*.json beside it hold. */
+/* Append a JSON array of {"name":"input.json","value":...}: the contents of the files input*.json
+ * beside the action. */
 void target_write_examples(const struct target *target, struct buf *out);
 
 /* The names in a folder that begin with `start` and end with `end`, sorted. NULL-terminated;

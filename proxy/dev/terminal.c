@@ -1,7 +1,6 @@
 #include "dev/terminal.h"
 
 #include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -73,7 +72,7 @@ void terminal_init(struct terminal *t, struct loop *loop, bool is_json)
     const char *no_color = getenv("NO_COLOR");
     const char *term = getenv("TERM");
 
-    *t = (struct terminal){.loop = loop, .is_json = is_json};
+    *t = (struct terminal){.is_json = is_json};
     output_init(&t->output, loop, STDOUT_FILENO);
     t->colors = isatty(STDOUT_FILENO) == 1 && (no_color == NULL || no_color[0] == '\0') &&
                 term != NULL && strcmp(term, "dumb") != 0;
@@ -141,7 +140,7 @@ void terminal_say_broken(struct terminal *t, const struct fault *fault, unsigned
         text_add(&line, " (version %u goes on)", serving);
     buf_add_text(&line, "\n");
     if (strncmp(words, fault->message, n_message) == 0 && words[n_message] == '\n')
-        words += n_message + 1; /* it stands in the line above */
+        words += n_message + 1; /* the line above contains it */
     if (words != fault->text || strchr(words, '\n') != NULL)
         add_words(t, &line, words);
     put(t, &line);

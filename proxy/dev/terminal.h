@@ -13,8 +13,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "base/buf.h"
-#include "base/loop.h"
 #include "base/output.h"
 
 struct activation;
@@ -27,28 +25,27 @@ struct fault;
 
 struct terminal {
     struct output output;
-    struct loop *loop; /* borrowed */
     bool colors;
     bool is_json;
-    uint64_t n_dropped; /* log lines and activations since one was last written */
+    uint64_t n_dropped; /* log lines and activations dropped since one was last written */
 };
 
 /* is_json: one JSON object a line instead. */
 void terminal_init(struct terminal *terminal, struct loop *loop, bool is_json);
 void terminal_done(struct terminal *terminal, int wait_ms);
 
-/* event: its name with --log-format json. text: one line. */
+/* Write a line. event: its name with --log-format json. text: one line. */
 void terminal_say(struct terminal *terminal, const char *event, const char *text);
-/* serving: the version that goes on, 0: none. */
+/* Tell that a version did not load. serving: the version that still serves; 0: none. */
 void terminal_say_broken(struct terminal *terminal, const struct fault *fault, unsigned serving);
-/* The log lines that a version wrote while it loaded, once it has loaded. */
+/* Write the log lines that a version wrote while it loaded. Call once it has loaded. */
 void terminal_said(struct terminal *terminal, const char *text, size_t n);
-/* One log line. activation: whose line it is; NULL: of none. stream: "stdout", "stderr", or
+/* Write one log line. activation: the one that wrote it; NULL: none. stream: "stdout", "stderr", or
  * "load". */
 void terminal_log(struct terminal *terminal, struct activation *activation, const char *stream,
                   const char *text, size_t n);
 /* Show that an activation runs, and the log that was held. A second call does nothing. */
 void terminal_show(struct terminal *terminal, struct activation *activation);
 void terminal_end(struct terminal *terminal, struct activation *activation);
-/* The answer of --invoke: JSON. */
+/* Write the answer of --invoke, which is JSON. */
 void terminal_answer(struct terminal *terminal, const char *answer, size_t n);

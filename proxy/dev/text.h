@@ -13,7 +13,7 @@ void text_add(struct buf *out, const char *fmt, ...) __attribute__((format(print
 void text_add_json(struct buf *out, const char *text);
 /* Append a C string as one word of a shell's command line: in quotes where it needs them. */
 void text_add_word(struct buf *out, const char *text);
-/* The buffer's bytes as a C string, by a NUL behind them that does not count. Valid until the
+/* The buffer's bytes as a C string: adds a NUL that does not count as content. Valid until the
  * buffer changes. */
 const char *text_of(struct buf *buf);
 /* Unix time in milliseconds. */

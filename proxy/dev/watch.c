@@ -3,14 +3,15 @@
  * what is still open is half written. The tree is walked anew after each burst, which adds watches
  * of new folders and drops those of folders that are gone; adding a watch again returns the
  * existing one.
+ *
+ * No event tells that a folder was removed while a process still works in it, as workers do. So
+ * whether the path still leads to the folder that is watched is looked at twice a second.
  */
 
 #include "dev/watch.h"
 
-#include <assert.h>
 #include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <libgen.h>
 #include <limits.h>
 #include <stdio.h>
@@ -19,6 +20,7 @@
 #include <sys/inotify.h>
 #include <sys/stat.h>
 
+#include "base/loop.h"
 #include "base/util.h"
 #include "dev/prints.h"
 
@@ -35,22 +37,24 @@ struct watch {
     void *owner; /* borrowed */
     struct loop_watch inotify;
     struct loop_timer settle; /* when it fires, the burst has ended */
-    struct loop_timer look;   /* while polling, or while nothing is there */
+    struct loop_timer look;   /* always set: the next look at the root, or at everything */
     char file[PATH_MAX];   /* name of the file, the only one that counts; "": a folder is watched */
     char linked[PATH_MAX]; /* ... of the file that it links to */
-    uint64_t burst_ends_ms; /* 0: there is none */
+    uint64_t burst_ends_ms; /* 0: no burst */
     int *wds;               /* owned; watch descriptors of folders, sorted except during a walk */
     size_t n_wds;
     size_t wds_room;
-    size_t n_wds_before; /* during a walk: of the walk before, at the front of wds */
+    size_t n_wds_before; /* during a walk: those of the previous walk, at the front of wds */
     size_t n_entries;    /* seen in this walk */
+    struct stat root;    /* of the folder, or of the file's folder, in the last walk */
     struct prints prints;
     uint64_t print;  /* fingerprint of all names and contents, at the last walk */
-    bool is_written; /* something was, since the last look; it need not be a change */
+    bool is_written; /* something was written since the last look, changed or not */
     bool is_gone;
+    bool is_missed; /* a folder went, in the last walk, before it could be watched */
     bool gone_is_told;
     bool polls;   /* inotify cannot be used, or not for all folders */
-    int limit_os; /* errno of that, until it is told; 0: nothing to tell */
+    int limit_os; /* the errno that rules out inotify, until it is told; 0: nothing to tell */
 };
 
 /* ---- what counts ---- */
@@ -71,7 +75,8 @@ static bool is_swap_file(const char *name)
            name[n - 1] <= 'z';
 }
 
-bool watch_ignores(const char *name)
+/* Whether files and folders of this name, anywhere below the path, are ignored. */
+static bool is_ignored(const char *name)
 {
     static const char *const names[] = {
         ".git",         ".hg",         ".svn",       ".idea",       ".vscode",
@@ -95,8 +100,8 @@ bool watch_ignores(const char *name)
            strncmp(name, ".goutputstream-", 15) == 0 || strncmp(name, ".nfs", 4) == 0;
 }
 
-/* What tells one state of a file or folder from another. A file that is written anew with the
- * same content is the same. */
+/* Mix in what tells one state of a file or folder from another. Writing a file again with the same
+ * content changes nothing. */
 static void mix_stat(struct watch *watch, uint64_t *print, const char *path, const char *name,
                      const struct stat *info)
 {
@@ -131,6 +136,8 @@ static void watch_folder(struct watch *watch, const char *path)
     wd = inotify_add_watch(watch->inotify.fd, path, FOLDER_EVENTS);
     if (wd < 0 && errno == ENOSPC)
         give_up_inotify(watch, ENOSPC);
+    if (wd < 0 && errno == ENOENT)
+        watch->is_missed = true; /* if another takes its place, no event tells of it */
     if (wd < 0)
         return;
     if (watch->n_wds == watch->wds_room) {
@@ -156,8 +163,8 @@ static int compare_wds(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* Drop the watches of the walk before that were not met again: their folders were moved away. Those
- * of this walk stay, sorted and once each. */
+/* Drop the watches of the previous walk whose folders this walk has not met: they were moved away.
+ * Those of this walk stay, sorted and without duplicates. */
 static void drop_old(struct watch *watch)
 {
     const int *old = watch->wds, *met = watch->wds + watch->n_wds_before;
@@ -187,7 +194,7 @@ static void walk_folder(struct watch *watch, const char *path, unsigned depth, u
     DIR *folder;
     struct dirent *item;
 
-    watch_folder(watch, path); /* before reading it: what comes meanwhile is an event */
+    watch_folder(watch, path); /* before reading the folder: a change meanwhile is an event */
     folder = opendir(path);
     while (folder != NULL && (item = readdir(folder)) != NULL) {
         auto_free char *name = NULL;
@@ -195,7 +202,7 @@ static void walk_folder(struct watch *watch, const char *path, unsigned depth, u
         uint64_t one = UINT64_C(14695981039346656037);
 
         if (strcmp(item->d_name, ".") == 0 || strcmp(item->d_name, "..") == 0 ||
-            watch_ignores(item->d_name) || watch->n_entries >= WATCH_ENTRIES_MAX)
+            is_ignored(item->d_name) || watch->n_entries >= WATCH_ENTRIES_MAX)
             continue;
         watch->n_entries++;
         name = xasprintf("%s/%s", path, item->d_name);
@@ -226,10 +233,14 @@ static void walk_file(struct watch *watch, const struct stat *info, uint64_t *pr
 {
     char real[PATH_MAX];
     char copy[PATH_MAX];
+    const char *folder;
 
     (void)snprintf(copy, sizeof(copy), "%s", watch->path);
     (void)snprintf(watch->file, sizeof(watch->file), "%s", name_of(watch->path));
-    watch_folder(watch, dirname(copy));
+    folder = dirname(copy);
+    watch_folder(watch, folder);
+    if (stat(folder, &watch->root) < 0)
+        watch->is_missed = true;
     if (realpath(watch->path, real) != NULL) {
         (void)snprintf(watch->linked, sizeof(watch->linked), "%s", name_of(real));
         watch_folder(watch, dirname(real));
@@ -245,11 +256,13 @@ static bool walk(struct watch *watch)
 
     if (stat(watch->path, &info) < 0)
         return false;
+    watch->root = info;
+    watch->is_missed = false;
     watch->n_wds_before = watch->n_wds;
     watch->n_entries = 0;
     prints_begin(&watch->prints);
     if (S_ISDIR(info.st_mode)) {
-        /* A new folder in its place is a change: processes are in the old one. */
+        /* A new folder at the path is a change: processes are in the old one. */
         mix_stat(watch, &print, watch->path, "", &info);
         walk_folder(watch, watch->path, 0, &print);
     } else {
@@ -263,18 +276,21 @@ static bool walk(struct watch *watch)
 
 /* ---- what happens ---- */
 
-static void look_soon(struct watch *watch)
+static void look_later(struct watch *watch)
 {
     loop_timer_set(watch->loop, &watch->look,
                    loop_now_ms(watch->loop) + (watch->is_gone ? WATCH_GONE_MS : WATCH_LOOK_MS));
 }
 
-/* Look again later where no event will come: the path is gone, it went during the walk, or inotify
- * cannot be used. */
-static void look_again_if_needed(struct watch *watch)
+/* Whether the path leads to another folder than the one that is watched. */
+static bool is_replaced(const struct watch *watch)
 {
-    if (watch->is_gone || watch->polls || watch->n_wds == 0)
-        look_soon(watch);
+    char copy[PATH_MAX];
+    struct stat info;
+
+    (void)snprintf(copy, sizeof(copy), "%s", watch->path);
+    return stat(watch->file[0] != '\0' ? dirname(copy) : copy, &info) < 0 ||
+           info.st_ino != watch->root.st_ino || info.st_dev != watch->root.st_dev;
 }
 
 static void tell_limit(struct watch *watch)
@@ -294,8 +310,7 @@ static void tell_limit(struct watch *watch)
     watch->fn(watch->owner, WATCH_LIMIT, why);
 }
 
-/* Find out what has changed: at the end of a burst, or by a timer while polling or while the path
- * is gone. */
+/* Find out what has changed: at the end of a burst, or by a timer where no event tells of it. */
 static void look(struct watch *watch)
 {
     uint64_t before = watch->print;
@@ -305,7 +320,7 @@ static void look(struct watch *watch)
     watch->is_gone = !walk(watch);
     is_told_back = watch->gone_is_told && !watch->is_gone;
     tell_limit(watch);
-    look_again_if_needed(watch);
+    look_later(watch);
     if (!watch->is_gone)
         watch->gone_is_told = false;
     if (watch->is_gone && was_gone && !watch->gone_is_told) { /* no editor takes that long */
@@ -328,7 +343,12 @@ static void on_settled(struct loop_timer *timer)
 
 static void on_look(struct loop_timer *timer)
 {
-    look(container_of(timer, struct watch, look));
+    struct watch *watch = container_of(timer, struct watch, look);
+
+    if (watch->is_gone || watch->polls || watch->is_missed || is_replaced(watch))
+        look(watch);
+    else
+        look_later(watch);
 }
 
 static void note_change(struct watch *watch, uint64_t settle_ms)
@@ -351,7 +371,7 @@ static uint64_t settle_time(const struct watch *watch, const struct inotify_even
 {
     if (event->mask & IN_Q_OVERFLOW)
         return WATCH_SETTLE_MS;
-    if ((event->mask & IN_IGNORED) || (event->len > 0 && watch_ignores(event->name)))
+    if ((event->mask & IN_IGNORED) || (event->len > 0 && is_ignored(event->name)))
         return 0;
     if (event->len > 0 && watch->file[0] != '\0' && strcmp(event->name, watch->file) != 0 &&
         strcmp(event->name, watch->linked) != 0)
@@ -404,14 +424,19 @@ struct watch *watch_new(struct loop *loop, const char *path, watch_fn *fn, void 
     }
     watch->is_gone = !walk(watch);
     tell_limit(watch);
-    look_again_if_needed(watch);
+    look_later(watch);
     return watch;
 }
 
 void watch_catch_up(struct watch *watch)
 {
-    if (!watch->is_gone)
-        (void)walk(watch);
+    watch->is_gone = !walk(watch);
+    if (watch->is_gone)
+        watch->print = 0; /* the owner finds nothing: whatever comes is a change */
+    else
+        watch->gone_is_told = false;
+    tell_limit(watch);
+    look_later(watch);
 }
 
 void watch_free(struct watch **watch)

@@ -10,12 +10,7 @@
  * again with the same content has not changed.
  */
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include "base/loop.h"
-
+struct loop;
 struct watch;
 
 #define WATCH_SETTLE_MS   25     /* a burst has ended after this time without a change */
@@ -38,5 +33,3 @@ struct watch *watch_new(struct loop *loop, const char *path, watch_fn *fn, void 
 void watch_free(struct watch **watch);
 /* The owner is about to read the files: changes up to now are not told any more. */
 void watch_catch_up(struct watch *watch);
-/* Whether files and folders of this name, anywhere below the path, are ignored. */
-bool watch_ignores(const char *name);

@@ -1,6 +1,5 @@
 #include "filter/call_line.h"
 
-#include <assert.h>
 #include <string.h>
 
 #include "base/util.h"

@@ -128,6 +128,7 @@ static void call_explain(struct calls *calls, struct call *call)
 
     contract_explain(&call->job, calls->opts.answer_max_bytes, why, sizeof(why));
     free(TAKE(call->job.answer));
+    call->silent = calls->opts.is_bare;
     call_fail(calls, call, error_kind_of(&call->job, false), why);
 }
 
@@ -135,7 +136,7 @@ static void call_explain(struct calls *calls, struct call *call)
 static void call_answer(struct calls *calls, struct call *call)
 {
     struct job *job = &call->job;
-    bool is_error = error_kind_of(job, true) != ERROR_KIND_NONE;
+    bool is_error = !calls->opts.is_bare && error_kind_of(job, true) != ERROR_KIND_NONE;
     struct buf text = {0};
 
     if (is_error) {
@@ -201,6 +202,16 @@ static void set_id(struct call *call, const struct call_line *line)
     call->id = xasprintf("[%.*s,", (int)line->n_id, line->id);
 }
 
+/* The job has its line: it can be given. */
+static void make_ready(struct calls *calls, struct call *call)
+{
+    calls->line_bytes += call->job.len;
+    call->job.limit_ms = calls->opts.run_ms;
+    call->job.deadline_at_ms = JOB_BY_TURN;
+    if (calls->next == NULL)
+        calls->next = call;
+}
+
 static void set_line(struct calls *calls, struct call *call, const struct contract_body *body,
                      uint64_t now_ms)
 {
@@ -209,16 +220,12 @@ static void set_line(struct calls *calls, struct call *call, const struct contra
     uint64_t asked_ms;
 
     contract_set_line(job, body->top, members, members != NULL ? strlen(members) : 0);
-    calls->line_bytes += job->len;
+    make_ready(calls, call);
     asked_ms = contract_asked_ms(body);
-    job->limit_ms = calls->opts.run_ms;
-    job->deadline_at_ms = JOB_BY_TURN;
     if (asked_ms > 0 && asked_ms < job->limit_ms) {
         job->limit_ms = asked_ms;
         job->deadline_at_ms = now_ms + asked_ms;
     }
-    if (calls->next == NULL)
-        calls->next = call;
 }
 
 void calls_add(struct calls *calls, const char *text, size_t n, uint64_t now_ms, uint64_t end_at)
@@ -252,6 +259,17 @@ void calls_add_too_long(struct calls *calls, uint64_t end_at)
     if (calls->head == NULL)
         calls->head = call;
     offer(calls, call);
+}
+
+void calls_add_made(struct calls *calls, char *line, size_t n)
+{
+    struct call *call = call_new(calls, 0);
+
+    call->job.line = line;
+    call->job.len = n;
+    make_ready(calls, call);
+    if (calls->head == NULL)
+        calls->head = call;
 }
 
 void calls_say(struct calls *calls, struct buf *text)

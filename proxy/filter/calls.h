@@ -46,6 +46,7 @@ struct calls_opts {
     size_t answer_max_bytes; /* for error texts */
     enum call_form form;     /* of lines and results */
     bool wants_object;       /* refuse what contract_is_argument() refuses */
+    bool is_bare;            /* write answers unchanged, and no line where there is none */
     job_done_fn *done;       /* must call calls_done() */
     job_parts_fn *on_parts;  /* must call calls_take_parts(); NULL: parts are not wanted */
 };
@@ -72,6 +73,8 @@ void calls_free(struct calls *calls);
 void calls_add(struct calls *calls, const char *line, size_t n, uint64_t now_ms, uint64_t end_at);
 /* Add a line that was longer than line_max_bytes. */
 void calls_add_too_long(struct calls *calls, uint64_t end_at);
+/* Add the line of a job, as from contract_set_line(). line: taken over. */
+void calls_add_made(struct calls *calls, char *line, size_t n);
 
 /* Write a line that is no answer, ahead of all answers that are not in `leaving` yet. text: taken
  * over. */

@@ -12,7 +12,7 @@
 #include "filter/calls.h"
 #include "filter/inlet.h"
 #include "filter/outlet.h"
-#include "worker/pool.h"
+#include "pool/pool.h"
 
 #define PIECES_MAX      128  /* pieces of one write: two for each answer, and a third for an id */
 #define WRITES_PER_TURN 32   /* then it is the turn of others */

@@ -1,6 +1,5 @@
 #include "filter/inlet.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -27,6 +26,7 @@ void inlet_init(struct inlet *inlet)
 {
     memset(inlet, 0, sizeof(*inlet));
     stream_init(&inlet->stream);
+    inlet->stream.pipe_bytes = STREAM_PIPE_BYTES;
     loop_timer_init(&inlet->again, on_again);
 }
 

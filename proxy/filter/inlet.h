@@ -12,7 +12,7 @@
 #include "base/err.h"
 #include "base/line.h"
 #include "base/loop.h"
-#include "filter/stream.h"
+#include "base/stream.h"
 
 struct inlet {
     struct loop *loop; /* borrowed */

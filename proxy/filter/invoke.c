@@ -1,135 +1,80 @@
 #include "filter/invoke.h"
 
 #include <assert.h>
-#include <string.h>
 
-#include "base/buf.h"
 #include "base/err.h"
-#include "base/json.h"
 #include "base/loop.h"
 #include "base/util.h"
 #include "filter/argument.h"
+#include "filter/calls.h"
 #include "filter/outlet.h"
+#include "pool/pool.h"
 #include "worker/contract.h"
-#include "worker/part_form.h"
-#include "worker/parts.h"
-#include "worker/pool.h"
+
+#define PIECES_MAX 3 /* of one call without an id: see calls_answers() */
 
 struct invoke {
-    struct loop *loop; /* borrowed */
-    struct invoke_opts opts;
-    struct job job;
+    struct loop *loop;  /* borrowed */
+    struct calls calls; /* one */
     struct outlet outlet;
     struct loop_post step;
-    struct buf lines; /* with --parts: the parts, then the answer; what is not written yet */
-    size_t written;   /* bytes written of the answer and its newline */
-    bool running;     /* the pool has the job */
-    bool answered;
-    bool ended_lines; /* the answer is among the lines */
-    bool told;        /* `ended` was called */
+    struct err err; /* what to tell at the end */
+    bool told;      /* `ended` was called */
     invoke_ended_fn *ended;
     void *owner;
 };
 
-static void tell_end(struct invoke *invoke, const struct err *err)
+static struct invoke *invoke_of(struct job *job)
 {
-    invoke->told = true;
-    invoke->ended(invoke->owner, err);
+    struct calls *calls = container_of(job, struct call, job)->calls;
+
+    return container_of(calls, struct invoke, calls);
 }
 
 static void on_done(struct job *job)
 {
-    struct invoke *invoke = container_of(job, struct invoke, job);
-
-    invoke->running = false;
-    invoke->answered = contract_is_answered(job);
-    loop_post(invoke->loop, &invoke->step);
-}
-
-/* true: all is written. */
-static bool write_lines(struct invoke *invoke)
-{
-    while (buf_len(&invoke->lines) > 0) {
-        struct iovec piece = {invoke->lines.bytes + invoke->lines.start, buf_len(&invoke->lines)};
-        size_t n = outlet_write(&invoke->outlet, &piece, 1);
-
-        if (n == 0)
-            return false;
-        buf_drop(&invoke->lines, n);
-    }
-    return true;
-}
-
-/* Write the parts that have come, and the answer after them. true: all is written. */
-static bool write_parts(struct invoke *invoke)
-{
-    struct job *job = &invoke->job;
-
-    if (!write_lines(invoke))
-        return false;
-    part_form_parts(&part_lines, &invoke->lines, job);
-    if (job->outcome != JOB_PENDING && !invoke->ended_lines) {
-        part_form_end(&part_lines, &invoke->lines, job, invoke->opts.answer_max_bytes);
-        invoke->ended_lines = true;
-    }
-    return write_lines(invoke);
-}
-
-/* true: all is written. */
-static bool write_answer(struct invoke *invoke)
-{
-    char newline[] = "\n";
-    struct job *job = &invoke->job;
-
-    while (invoke->written <= job->answer_len) {
-        struct iovec pieces[] = {{job->answer + invoke->written, job->answer_len - invoke->written},
-                                 {newline, 1}};
-        size_t n = outlet_write(&invoke->outlet, pieces, (int)ARRAY_LEN(pieces));
-
-        if (n == 0)
-            return false;
-        invoke->written += n;
-    }
-    return true;
-}
-
-static void on_step(struct loop_post *post)
-{
-    struct invoke *invoke = container_of(post, struct invoke, step);
-    struct job *job = &invoke->job;
-    struct err err = {.kind = ERR_NONE};
+    struct invoke *invoke = invoke_of(job);
     char why[sizeof(job->reason) + 64];
 
-    if (invoke->told)
-        return;
-    if (invoke->opts.parts && !write_parts(invoke)) {
-        if (invoke->outlet.err.kind != ERR_NONE)
-            tell_end(invoke, &invoke->outlet.err);
-        return; /* until there is room */
-    }
-    if (job->outcome == JOB_PENDING)
-        return;
-    if (!invoke->answered) {
-        contract_explain(job, invoke->opts.answer_max_bytes, why, sizeof(why));
-        (void)err_set(&err, ERR_ACTION, 0,
+    if (!contract_is_answered(job)) {
+        contract_explain(job, invoke->calls.opts.answer_max_bytes, why, sizeof(why));
+        (void)err_set(&invoke->err, ERR_ACTION, 0,
                       job->outcome == JOB_DIED && job->reason[0] != '\0' ? "invoke: %s (%s)"
                                                                          : "invoke: %s",
                       why, job->reason);
-    } else if (!invoke->opts.parts && !write_answer(invoke)) {
-        if (invoke->outlet.err.kind == ERR_NONE)
-            return; /* until there is room */
-        err = invoke->outlet.err;
     } else if (contract_is_error(job)) {
-        (void)err_set(&err, ERR_ACTION, 0, "invoke: the action answered with an error");
+        (void)err_set(&invoke->err, ERR_ACTION, 0, "invoke: the action answered with an error");
     }
-    tell_end(invoke, &err);
+    calls_done(&invoke->calls, job);
+    loop_post(invoke->loop, &invoke->step);
 }
 
 static void on_parts(struct job *job)
 {
-    struct invoke *invoke = container_of(job, struct invoke, job);
+    struct invoke *invoke = invoke_of(job);
 
+    calls_take_parts(&invoke->calls, job);
     loop_post(invoke->loop, &invoke->step);
+}
+
+/* Write what there is, then tell the end: all is written, or it cannot be. The activation goes on
+ * without a reader as long as there is nothing to write. */
+static void on_step(struct loop_post *post)
+{
+    struct invoke *invoke = container_of(post, struct invoke, step);
+    struct iovec pieces[PIECES_MAX];
+    int n_pieces;
+    size_t n;
+
+    if (invoke->told)
+        return;
+    while ((n_pieces = calls_answers(&invoke->calls, pieces, PIECES_MAX)) > 0 &&
+           (n = outlet_write(&invoke->outlet, pieces, n_pieces)) > 0)
+        calls_wrote(&invoke->calls, n);
+    if (n_pieces == 0 ? invoke->calls.n > 0 : invoke->outlet.err.kind == ERR_NONE)
+        return; /* until there is more to write, or room */
+    invoke->told = true;
+    invoke->ended(invoke->owner, n_pieces == 0 ? &invoke->err : &invoke->outlet.err);
 }
 
 /* ---- for the owner ---- */
@@ -138,22 +83,23 @@ struct invoke *invoke_new(struct loop *loop, const struct invoke_opts *opts, inv
                           void *owner, struct err *err)
 {
     struct invoke *invoke = xcalloc(1, sizeof(*invoke));
+    struct job job = {.takes_any_result = opts->any};
 
     invoke->loop = loop;
-    invoke->opts = *opts;
     invoke->ended = ended;
     invoke->owner = owner;
-    invoke->job.done = on_done;
-    invoke->job.takes_any_result = opts->any;
-    invoke->job.on_parts = opts->parts ? on_parts : NULL;
-    invoke->job.limit_ms = opts->run_ms;
-    invoke->job.deadline_at_ms = JOB_BY_TURN;
-    list_init(&invoke->job.node);
     loop_post_init(&invoke->step, on_step);
+    calls_init(&invoke->calls, &(struct calls_opts){.run_ms = opts->run_ms,
+                                                    .answer_max_bytes = opts->answer_max_bytes,
+                                                    .form = opts->any ? CALL_ANY : CALL_BODY,
+                                                    .is_bare = true,
+                                                    .done = on_done,
+                                                    .on_parts = opts->parts ? on_parts : NULL});
     outlet_init(&invoke->outlet);
-    if (argument_read(&invoke->job, opts->argument, opts->members, opts->argument_max_bytes,
-                      loop_signal_fd(loop), err) < 0 ||
-        outlet_open(&invoke->outlet, loop, NULL, &invoke->step, err) < 0)
+    if (argument_read(&job, opts->argument, opts->members, opts->argument_max_bytes,
+                      loop_signal_fd(loop), err) == 0)
+        calls_add_made(&invoke->calls, job.line, job.len);
+    if (invoke->calls.n == 0 || outlet_open(&invoke->outlet, loop, NULL, &invoke->step, err) < 0)
         invoke_free(&invoke);
     return invoke;
 }
@@ -164,28 +110,24 @@ void invoke_free(struct invoke **invoke)
 
     if (i == NULL)
         return;
-    assert(!i->running);
     loop_post_cancel(&i->step);
     outlet_close(&i->outlet);
-    buf_done(&i->lines);
-    parts_free(&i->job);
-    free(i->job.line);
-    free(i->job.answer);
+    calls_free(&i->calls);
     free(i);
     *invoke = NULL;
 }
 
 void invoke_serve(struct invoke *invoke, struct pool *pool)
 {
-    bool taken = pool_submit(pool, &invoke->job);
+    struct job *job = calls_give(&invoke->calls);
+    bool taken = job != NULL && pool_submit(pool, job);
 
     assert(taken); /* the pool has no other client, and a worker is free */
-    invoke->running = true;
 }
 
 bool invoke_is_running(const struct invoke *invoke)
 {
-    return invoke->running;
+    return invoke->calls.n_given > 0;
 }
 
 bool invoke_has_ended(const struct invoke *invoke)
@@ -195,5 +137,5 @@ bool invoke_has_ended(const struct invoke *invoke)
 
 bool invoke_is_done(const struct invoke *invoke)
 {
-    return invoke->told || (!invoke->running && invoke->job.outcome == JOB_PENDING);
+    return invoke->told || invoke->calls.next != NULL;
 }

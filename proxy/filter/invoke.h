@@ -1,7 +1,8 @@
 #pragma once
 
 /*
- * invoke - the command invoke: one activation, its answer as a line on stdout.
+ * invoke - the command invoke: one activation, its answer as a line on stdout. It is a pipe of one
+ * line (filter/calls.h), whose failure is told to the owner instead of written.
  */
 
 #include <stdbool.h>

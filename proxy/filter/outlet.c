@@ -1,6 +1,5 @@
 #include "filter/outlet.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <poll.h>
 #include <string.h>
@@ -14,6 +13,7 @@ void outlet_init(struct outlet *outlet)
 {
     memset(outlet, 0, sizeof(*outlet));
     stream_init(&outlet->stream);
+    outlet->stream.pipe_bytes = STREAM_PIPE_BYTES;
     loop_timer_init(&outlet->look, on_look);
 }
 

@@ -6,12 +6,11 @@
  */
 
 #include <stdbool.h>
-#include <sys/types.h>
 #include <sys/uio.h>
 
 #include "base/err.h"
 #include "base/loop.h"
-#include "filter/stream.h"
+#include "base/stream.h"
 
 #define OUTLET_LOOK_MS 50 /* between two attempts to find a reader */
 

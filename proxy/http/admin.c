@@ -48,7 +48,8 @@ void admin_on_health(void *owner, struct request *request)
     reply_text(request, 200, "ok\n");
 }
 
-/* Why the proxy is not ready, as text of the reply; NULL: a /run would be given to the action. */
+/* The reply's text: the reason why the proxy is not ready. NULL: it is, and a /run would reach the
+ * action. */
 static const char *why_not_ready(const struct service *service)
 {
     const struct pool *pool = service->pool != NULL ? service->pool : service->default_pool;
@@ -283,8 +284,8 @@ static void write_start_time(struct buf *text, const char *name, const struct re
     metrics_seconds(text, name, reading->admin->started_at_us);
 }
 
-/* A check compares this table with docs/monitoring.md. process_*: the names that Prometheus client
- * libraries use, so that ready-made dashboards find them. */
+/* A check compares this table with docs/monitoring.md. The names process_* are those of Prometheus
+ * client libraries, so that ready-made dashboards find them. */
 static const struct {
     const char *name;
     const char *type;

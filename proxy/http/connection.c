@@ -5,7 +5,8 @@
  * (http/receive.c).
  *
  * libh2o sets its callback each time it turns to the next request (reqread_start), right after it
- * has disposed of the last one. We replace it at the end of that turn (on_resume).
+ * has disposed of the last one. We replace the callback at the end of that turn of the event loop
+ * (on_resume).
  */
 
 #include "http/connection.h"
@@ -127,7 +128,10 @@ static void on_resume(struct loop_post *post)
     list_remove(&c->node);
     list_add_tail(&c->all->all, &c->node);
     h2o_socket_read_start(c->sock, receive_on_readable);
-    receive_rest(c);
+    if (buf_len(&c->raw) > 0)
+        receive_rest(c);
+    else if (c->input_waits)
+        receive_on_readable(c->sock, NULL);
 }
 
 void connection_take_body(struct connection *c, struct body *body)
@@ -139,13 +143,11 @@ void connection_take_body(struct connection *c, struct body *body)
     if (c->n_body < TAKE_MIN_BYTES || c->refusal.status != 0)
         return;
     assert(c->state == CONNECTION_BUSY && c->n_body <= input->size);
-    /* libh2o will drop the request from this empty input, for which it uses only the size. */
+    /* libh2o will drop the request from this empty buffer: it looks only at the buffer's size. */
     empty = receive_block(NULL, 0);
     empty->size = input->size;
     c->sock->input = empty;
     body->block = (char *)input;
-    body->text = input->bytes + input->size - c->n_body;
-    body->n = (size_t)c->n_body;
     body->n_held = c->n_held;
     c->n_held = 0;
 }

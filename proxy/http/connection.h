@@ -28,7 +28,8 @@ const struct refusal *connection_refusal(const struct connection *connection);
 /* The request's handler was called: watch the client from now on. */
 void connection_busy(struct connection *connection);
 /* Call left(owner) once if the client leaves before or during its reply; the request still exists
- * then. Not called if the client has sent more after its request: we cannot see it leave then. */
+ * then. Not called if the client has sent more after its request: then we cannot notice that it
+ * leaves. */
 void connection_on_left(struct connection *connection, connection_left_fn *left, void *owner);
 /* Whether the client has sent more after its request, or has left. */
 bool connection_has_more(const struct connection *connection);
@@ -49,10 +50,8 @@ void connection_done(struct connection *connection);
 
 /* The memory of a request's body, with BODY_ROOM writable bytes before it and one after it. */
 struct body {
-    char *block; /* for the caller to free; NULL: the request keeps the body */
-    char *text;
-    size_t n;
-    uint64_t n_held; /* counted as held memory, for the caller to subtract */
+    char *block;     /* for the caller to free; NULL: the request keeps the body */
+    uint64_t n_held; /* bytes counted as held memory; the caller subtracts them */
 };
 /* Take the body over from the request, if it is large enough to be worth it. */
 void connection_take_body(struct connection *connection, struct body *body);

@@ -1,6 +1,6 @@
 /*
- * Slow clients are found by a scan of all connections, at most once a second, and when memory or
- * descriptors run out.
+ * Slow clients are found by scans of all connections: at least once a second while a client may be
+ * slow, and when memory or descriptors run out.
  */
 
 #include "http/connections.h"
@@ -15,8 +15,8 @@
 #include "base/util.h"
 
 #define SLOW_BYTES   65536 /* a client that sends or takes less in one interval is slow */
-#define SLOW_MS      1000  /* interval when memory or descriptors run out */
-#define SWEEP_MS     1000  /* between two scans for --transfer-timeout */
+#define SLOW_MS      1000  /* length of that interval when memory or descriptors run out */
+#define SWEEP_MS     1000  /* longest time between two scans for --transfer-timeout */
 #define SWEEPS_LEAST 4     /* least number of scans in one --transfer-timeout */
 #define LINGER_MS    5000  /* time for a refused client that is still sending to read its reply */
 #define LINGER_MAX   64
@@ -77,7 +77,7 @@ void connection_watch_speed(struct connection *c)
         loop_timer_set(all->loop, &all->sweep, loop_now_ms(all->loop) + sweep_ms(all));
 }
 
-/* libh2o has finished all replies by the time that timers run. */
+/* By the time that timers run, libh2o has finished every reply that has left completely. */
 static void on_sweep(struct loop_timer *timer)
 {
     struct connections *all = container_of(timer, struct connections, sweep);
@@ -162,7 +162,7 @@ void connection_drop(struct connection *c, enum drop why)
     }
     /* libh2o is writing: make its next write fail, and free our memory now. */
     c->state = CONNECTION_CLOSING;
-    c->is_cut = true; /* libh2o turns to the next request even so: on_resume() closes */
+    c->is_cut = true; /* libh2o still turns to the next request: on_resume() closes */
     connection_release(c);
     connection_drop_raw(c);
     (void)setsockopt(h2o_socket_get_fd(c->sock), SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
@@ -188,7 +188,7 @@ bool connections_have_room(struct connections *all)
 
         if (c->state == CONNECTION_IDLE || (is_clients_turn(c) && is_slow(c, SLOW_MS))) {
             connection_drop(c, DROP_IDLE);
-            return !is_replying; /* else its descriptor is free in the next turn */
+            return !is_replying; /* if replying, its descriptor is free in the next turn */
         }
     }
     return false;

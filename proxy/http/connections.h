@@ -37,9 +37,9 @@ struct admission {
     struct refusal refusal;
 };
 
-/* Called for each head with the body's stated length, or 0 for a chunked body; called again when
- * the length so far of a chunked body passes the limit, and with no_room if there is no memory for
- * a body. */
+/* Called when a request's head has come. n_body: the stated length of its body, or 0 for a chunked
+ * body. Called again with the length so far when a chunked body passes the limit, and with no_room
+ * when there is no memory for a body. */
 typedef void connection_admit_fn(void *owner, const struct head *head, uint64_t n_body,
                                  bool no_room, struct admission *admission);
 
@@ -47,7 +47,7 @@ enum drop {
     DROP_IDLE,   /* idle or slow, and another client needed its descriptor */
     DROP_SLOW,   /* sent or took too little in --transfer-timeout */
     DROP_MEMORY, /* slow, and another client needed its memory */
-    DROP_END,    /* slow, and the proxy ends */
+    DROP_END,    /* slow, and the proxy is shutting down */
     N_DROPS
 };
 
@@ -69,9 +69,9 @@ struct connections {
     uint64_t n_dropped[N_DROPS];
 };
 
-/* The caller has set the members from loop to owner. */
+/* The caller sets the members `loop` to `owner` before this call. */
 void connections_init(struct connections *all);
-/* Close all connections except those whose request libh2o still has. */
+/* Close all connections except those whose request libh2o is still handling. */
 void connections_close(struct connections *all);
 /* Make room for one more connection, if necessary by dropping one. false: there is no room yet. */
 bool connections_have_room(struct connections *all);
@@ -103,7 +103,7 @@ struct connection {
     struct list node;
     struct connections *all;      /* borrowed */
     struct st_h2o_socket_t *sock; /* libh2o's own */
-    connection_feed_fn *feed;     /* libh2o's, for input */
+    connection_feed_fn *feed;     /* libh2o's callback for input */
     enum connection_state state;
     bool gives;          /* libh2o is handling the request, which may still lie in `raw` */
     bool has_rest;       /* while `gives`: the client has sent more after the request */
@@ -118,17 +118,18 @@ struct connection {
     uint64_t body_max_bytes;
     bool is_chunked;
     bool wants_continue;
-    bool ends;   /* close after the reply */
-    bool is_cut; /* input after the request is ignored; close after the reply */
+    bool input_waits; /* input came while we did not read: read it after the reply */
+    bool ends;        /* close after the reply */
+    bool is_cut;      /* input after the request is ignored; close after the reply */
     struct chunks chunks;
     struct head head; /* the request's method and target, in `block` */
     uint64_t n_held;  /* bytes counted in all->held for the request and its reply */
     struct refusal refusal;
-    int linger_fd;            /* the same socket, kept after libh2o closes it; -1: none */
+    int linger_fd; /* duplicate of the socket, open after libh2o closes its own; -1: none */
     connection_left_fn *left; /* to call when the client leaves; NULL: none */
     void *left_owner;
     struct loop_post resume;
-    uint64_t window_at_ms; /* the client has sent or taken fewer than SLOW_BYTES since */
+    uint64_t window_at_ms; /* since this time the client has sent or taken fewer than SLOW_BYTES */
     uint64_t window_bytes;
 };
 
@@ -138,7 +139,7 @@ static inline void connection_hold(struct connection *c, uint64_t n)
     c->n_held += n;
 }
 
-/* Count no memory any more for the connection's request and reply. */
+/* Stop counting memory for the connection's request and reply. */
 static inline void connection_release(struct connection *c)
 {
     held_drop(c->all->held, c->n_held);
@@ -157,7 +158,8 @@ static inline void connection_drop_raw(struct connection *c)
 void connection_progress(struct connection *c, uint64_t n);
 /* Begin to measure how much the client sends or takes. */
 void connection_open_window(struct connection *c);
-/* We wait for the client from now on: drop it if it is slow. */
+/* From now on we wait for the client: drop it if it becomes slow. */
 void connection_watch_speed(struct connection *c);
-/* Close the connection. It is freed at once or, while it is replying, in the next turn. */
+/* Close the connection. It is freed at once or, while it is replying, in the event loop's next
+ * turn. */
 void connection_drop(struct connection *c, enum drop why);

@@ -13,7 +13,7 @@
 struct pool;
 struct service;
 
-/* Whether the image has a program of its own. */
+/* Whether the image has a program of its own in the folder /action. */
 bool default_action_is_own(const struct service *service);
 
 /* The default action's pool, created on first use. NULL: the runtime has no default action. */
@@ -26,6 +26,6 @@ bool default_action_adopt(struct service *service);
 /* An action was published: end the default action and its running jobs. */
 void default_action_retire(struct service *service);
 
-/* Call repeatedly at shutdown. true: the default action has ended. late: do not wait for its
- * jobs. */
+/* Call repeatedly at shutdown. true: the default action has ended. late: end its jobs, do not wait
+ * for them. */
 bool default_action_drain(struct service *service, bool late);

@@ -17,12 +17,13 @@
 #include "base/util.h"
 
 #define BACKLOG 1024 /* connections waiting for accept(); the kernel caps it */
-/* Bytes that the kernel may keep unsent for a connection: as many as request.c gives at a time. */
+/* Bytes that the kernel may keep unsent for a connection: as many as request.c gives libh2o at a
+ * time. */
 #define UNSENT_BYTES (1 << 18)
 #define UNIX_MARK    "unix:"
 #define MODE_MARK    ",mode="
 #define OWNER_MARK   ",owner="
-#define LOOK_MS      100 /* to look for a listener; a queue that stays full this long has one */
+#define LOOK_MS      100 /* to test for a listener by connecting; a timeout means there is one */
 
 /* An address as the system takes it. */
 struct known {
@@ -266,7 +267,8 @@ int endpoint_listen(struct endpoint *endpoint, const char *options, struct err *
         !bind_file(fd, endpoint, &known) || listen(fd, BACKLOG) < 0 ||
         getsockname(fd, (struct sockaddr *)&known.address, &known.n) < 0)
         return say_failed(endpoint, options, errno, err);
-    /* For clients that do not read: what the kernel buffers is the container's memory, too. */
+    /* Bound what the kernel buffers for a client that does not read: it is the container's memory,
+     * too. */
     if (endpoint->path[0] == '\0') {
         (void)setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent, sizeof(unsent));
         endpoint->port = ntohs(known.address.ss_family == AF_INET6

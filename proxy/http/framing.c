@@ -7,7 +7,8 @@
 
 /* ---- characters: RFC 9110 5.6.2, 5.5 ---- */
 
-/* Each byte of each head is looked at here, so these functions take few instructions. */
+/* Every byte of every request's head passes through these functions, so they take few
+ * instructions. */
 
 enum {
     TOKEN = 1,
@@ -15,9 +16,9 @@ enum {
     TARGET = 4
 };
 
-/* What each character may stand in: one digit for each, whose three low bits are the sum of these
- * kinds. 32 characters in a line: control characters, from the blank on, from '@' on, from '`' on,
- * and above ASCII. */
+/* The kinds of each of the 256 characters, added up to one digit from 0 to 7. Each line has 32
+ * characters: control characters, those from the blank on, from '@' on, from '`' on, and then four
+ * lines of characters above ASCII. */
 static const char kinds[] = "00000000000000000000000000000000"
                             "07657777667747747777777777666664"
                             "47777777777777777777777777764677"
@@ -27,7 +28,7 @@ static const char kinds[] = "00000000000000000000000000000000"
                             "66666666666666666666666666666666"
                             "66666666666666666666666666666666";
 
-/* Number of characters at the start of the text that are of this kind. */
+/* Number of characters of this kind at the start of the text. */
 static inline size_t count_kind(const char *text, size_t n, int kind)
 {
     size_t i = 0;
@@ -42,7 +43,8 @@ static bool is_token_char(char c)
     return kinds[(unsigned char)c] & TOKEN;
 }
 
-/* Whether a field's value may hold c: no control character but the tab. */
+/* Whether a header field's value may contain c: anything but control characters other than the
+ * tab. */
 static bool is_text_char(char c)
 {
     return (unsigned char)c >= 0x20 ? c != 0x7f : c == '\t';
@@ -126,7 +128,7 @@ static enum framing bad(struct head *head, int status, const char *why)
     return FRAMING_BAD;
 }
 
-/* What was seen so far of the fields that decide the framing. */
+/* What the header fields read so far say about where the request ends. */
 struct seen {
     unsigned n_hosts;
     unsigned n_fields;
@@ -136,7 +138,7 @@ struct seen {
     bool is_rewritten; /* a line must be changed or left out for libh2o */
 };
 
-/* "http://host:port/path?query": split it. RFC 9112 3.2.2 */
+/* Split a target of the form "http://host:port/path?query". RFC 9112 3.2.2 */
 static void split_absolute(struct head *head, size_t n_scheme)
 {
     struct part rest = {head->target.text + n_scheme, head->target.n - n_scheme};
@@ -191,7 +193,8 @@ static enum framing read_request_line(struct head *head, struct seen *seen, cons
     return FRAMING_WHOLE;
 }
 
-/* Whether it is a number that libh2o can read unchanged: no blank, no list, no leading zero. */
+/* Whether a Content-Length is a number that libh2o can read unchanged: no blank, no list, no
+ * leading zero. */
 static bool is_plain_length(struct part value, uint64_t *length)
 {
     *length = 0;
@@ -205,7 +208,7 @@ static bool is_plain_length(struct part value, uint64_t *length)
     return value.n == 1 || (value.n > 1 && value.text[0] != '0');
 }
 
-/* One number, or several that are all the same. RFC 9110 8.6 */
+/* Read a Content-Length: one number, or a list of equal numbers. RFC 9110 8.6 */
 static enum framing read_length(struct head *head, struct seen *seen, struct part value)
 {
     struct part element, list = value;
@@ -297,7 +300,8 @@ bool head_next_field(struct part fields, size_t *at, struct part *name, struct p
 
 static const char lone_cr[] = "A line of the head holds CR without LF.";
 
-/* Find the line text[at .. *end), which CRLF follows. Reading it will find a CR inside. */
+/* Find the line text[at .. *end), which is followed by CRLF. A CR inside it is found later, when
+ * the line is read. */
 static enum framing find_line(struct head *head, const char *text, size_t n, size_t at, size_t *end)
 {
     const char *lf = memchr(text + at, '\n', n - at);
@@ -315,7 +319,7 @@ static enum framing find_line(struct head *head, const char *text, size_t n, siz
     return bad(head, 400, cr == NULL ? "A line of the head ends in LF without CR." : lone_cr);
 }
 
-/* If a bad line holds a CR, report this instead: the other error follows from it. */
+/* If a bad line contains a CR, report the CR instead: it has caused the other error. */
 static enum framing or_lone_cr(struct head *head, enum framing found, const char *line, size_t n)
 {
     return found == FRAMING_BAD && memchr(line, '\r', n) != NULL ? bad(head, 400, lone_cr) : found;
@@ -366,7 +370,7 @@ enum framing head_read(struct head *head, const char *text, size_t n)
     enum framing found;
 
     memset(head, 0, sizeof(*head));
-    if (n >= 2 && text[0] == '\r' && text[1] == '\n') /* RFC 9112 2.2: ignored */
+    if (n >= 2 && text[0] == '\r' && text[1] == '\n') /* RFC 9112 2.2: skip an empty line */
         at = head->n_skipped = 2;
     if (at < n && text[at] != '\r' && !is_token_char(text[at]))
         return bad(head, 400, "The request line does not begin with a method.");
@@ -396,7 +400,7 @@ enum framing head_read(struct head *head, const char *text, size_t n)
 
 /* ---- a chunked body: RFC 9112 7.1 ---- */
 
-/* Advance by one character that is not data. Returns what is wrong with it; NULL: nothing. */
+/* Parse one character that is not chunk data. Returns what is wrong with it; NULL: nothing. */
 static const char *step(struct chunks *chunks, char c)
 {
     int digit = hex_value((uint8_t)c);

@@ -27,7 +27,7 @@ struct part {
 enum framing {
     FRAMING_MORE, /* not whole yet */
     FRAMING_WHOLE,
-    FRAMING_BAD, /* see status and why; what follows must not be parsed as a request */
+    FRAMING_BAD, /* invalid, see status and why; later input must not be parsed as a request */
 };
 
 /* A request's head. Parts are borrowed from the text that was read. */
@@ -36,7 +36,7 @@ struct head {
     size_t n;         /* bytes of the head, with the request line and the final empty line */
     struct part method;
     struct part target;    /* in origin form: without scheme and authority */
-    struct part authority; /* of an absolute target; text NULL: there is none */
+    struct part authority; /* host and port of an absolute target; text NULL: there is none */
     struct part fields;    /* all header lines, each with its CRLF */
     int minor;             /* minor version of HTTP/1: 0 or 1 */
     bool is_chunked;
@@ -57,7 +57,7 @@ bool head_next_field(struct part fields, size_t *at, struct part *name, struct p
                      struct part *line);
 /* Whether part is a token, as methods and names of fields are: RFC 9110 5.6.2. */
 bool part_is_token(struct part part);
-bool part_spells(struct part part, const char *word); /* part_is() if word has part.n characters */
+bool part_spells(struct part part, const char *word); /* like part_is(); word has part.n bytes */
 /* Whether part equals word, ignoring case. word: lower case. */
 static inline bool part_is(struct part part, const char *word)
 {

@@ -2,7 +2,7 @@
 
 /*
  * gate - hold requests while something they need is started, then pass them to their handlers in
- * order of arrival. It knows neither the handlers nor what is awaited.
+ * order of arrival. The gate knows neither the handlers nor what the requests wait for.
  */
 
 #include <stdbool.h>
@@ -14,8 +14,8 @@ struct request;
 typedef void gate_handler_fn(void *owner, struct request *request);
 
 enum gate_pass {
-    GATE_OPEN, /* go on */
-    GATE_HELD, /* the handler is called again, later */
+    GATE_OPEN, /* not closed: handle the request now */
+    GATE_HELD, /* the handler will be called again with the request */
     GATE_FULL, /* closed and full: refuse the request */
 };
 
@@ -30,7 +30,7 @@ struct gate {
 void gate_init(struct gate *gate, unsigned n_max);
 /* Hold the requests that come from now on. */
 void gate_close(struct gate *gate);
-/* Open the gate and call the handlers of the held requests. Call this from the loop only. */
+/* Open the gate and call the handlers of the held requests. Call this only from the event loop. */
 void gate_open(struct gate *gate);
 
 /* Call first in a handler. A held request is passed to `handler` when the gate opens. */

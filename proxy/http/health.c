@@ -6,11 +6,11 @@
 #include "base/err.h"
 #include "base/util.h"
 
-#define WAIT_MS 5000 /* timeout of each step; a loop that stalls this long is unhealthy */
+#define WAIT_MS 5000 /* timeout of each step; an event loop that stalls this long is unhealthy */
 
 static const char request[] = "GET /healthz HTTP/1.0\r\nHost: whiskloop\r\n\r\n";
 
-/* Read the start of the reply, up to size. Returns the number of bytes. */
+/* Read the start of the reply, at most `size` bytes. Returns the number of bytes read. */
 static size_t read_start(int fd, char *reply, size_t size)
 {
     size_t n = 0;

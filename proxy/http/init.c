@@ -26,8 +26,8 @@
 struct init {
     struct service *service; /* borrowed */
     struct request *request; /* valid until the reply; NULL: a preloaded action */
-    const char *origin;      /* what named the preloaded action; NULL: a request brings it */
-    init_done_fn *done;      /* told the outcome; NULL: the request is answered instead */
+    const char *origin;      /* source of the preloaded action: "--action", ...; NULL: a request */
+    init_done_fn *done;      /* called with the outcome; NULL: the request is answered instead */
     void *owner;
     struct envelope envelope;
     struct build build;
@@ -84,8 +84,8 @@ static bool logs_errors(const struct init *init)
     return opts->logs_init_error || runtime->logs_init_error;
 }
 
-/* Log a text by others, such as a compiler or an archive, with its sentinels disarmed: they must
- * not end an activation's log. */
+/* Log a text from a compiler or about an archive. Sentinels in it are disarmed, so that they do not
+ * end an activation's log. */
 static void say_words(struct output *output, const char *text, size_t n)
 {
     auto_free char *words = xstrndup(text, n);
@@ -128,7 +128,8 @@ static void reply_failed(struct init *init, const char *general, const char *why
     request_reply_error(init->request, 502, text);
 }
 
-/* Reply with a text of the platform, unchanged. Where errors are logged, it is logged, too. */
+/* Reply with a text that the platform prescribes, unchanged. Where errors are logged, log it,
+ * too. */
 static void reply_exhausted(struct init *init, const char *text)
 {
     if (logs_errors(init))
@@ -138,7 +139,7 @@ static void reply_exhausted(struct init *init, const char *text)
 }
 
 /* Pass the compiler's message on, word for word: in the reply or in the log; in both only when the
- * compiler asks for it. */
+ * compiler asks for it by its exit status. */
 static void reply_unbuilt(struct init *init)
 {
     struct service *service = init->service;
@@ -170,7 +171,7 @@ static void reply_reason(struct init *init, const struct err *err)
         break;
     case ERR_CODE:
         reply_failed(init,
-                     init->pool != NULL ? err->text /* the launcher's own words */
+                     init->pool != NULL ? err->text /* what the launcher reported */
                                         : NOT_BUILT,
                      err->text, init->pool == NULL);
         break;
@@ -195,7 +196,7 @@ static void reply_reason(struct init *init, const struct err *err)
         reply_failed(init, "Cannot start action. Check logs for details.", err->text, true);
         break;
     case ERR_SYSTEM:
-        /* Not the action's fault: the operator must hear of it. */
+        /* Not the action's fault: the log must tell the operator. */
         (void)snprintf(text, sizeof(text), "cannot start action: %s", err->text);
         reply_failed(init, text, err->text, true);
         break;
@@ -258,9 +259,9 @@ static void reply_ok(struct init *init)
 {
     const struct runtime *runtime = init->build.runtime != NULL
                                         ? init->build.runtime
-                                        : init->service->opts.fallback; /* of the default action */
+                                        : init->service->opts.fallback; /* the default action's */
 
-    prewarmed_done(&init->service->prewarmed); /* this action had no use for it */
+    prewarmed_done(&init->service->prewarmed); /* end a launcher that this action did not use */
     init->service->is_preloaded = init->request == NULL;
     if (init->request != NULL)
         request_reply_ok(init->request, runtime->init_reply);
@@ -321,7 +322,7 @@ static void start_workers(struct init *init)
 
     memset(&spec, 0, sizeof(spec));
     memset(&waiting_spec, 0, sizeof(waiting_spec));
-    privileges_borrow(service->opts.privileges); /* the next call looks into the folder */
+    privileges_borrow(service->opts.privileges); /* the next call reads the action's folder */
     runtime_exec_spec(runtime, init->build.dir, init->envelope.main, service->opts.environ,
                       init->envelope.env, &spec);
     privileges_return(service->opts.privileges);
@@ -354,7 +355,8 @@ static void start_workers(struct init *init)
     }
 }
 
-/* Check that this image's compiler built the folder: programs of other images may not run here. */
+/* Check that this image's compiler built the folder: programs built for other images might fail
+ * here. */
 static int check_built(struct init *init, struct err *err)
 {
     struct service *service = init->service;
@@ -370,7 +372,7 @@ static int check_built(struct init *init, struct err *err)
     privileges_return(service->opts.privileges);
     if (said[0] != '\0') {
         say_words(service->out, said, strlen(said));
-        output_flush(service->out); /* log before reply, here too */
+        output_flush(service->out); /* the log must be written before the reply */
     }
     return result;
 }
@@ -441,7 +443,7 @@ static bool admit(struct service *service, struct request *request, enum gate_pa
 
         request_reply_error(request, 502, text);
     } else if (service->pool != NULL && !service->opts.allow_reinit) {
-        /* Apache's suites expect this text in the log, too. */
+        /* Apache's test suites expect this text in the log, too. */
         output_line_start(service->err, NULL);
         output_add(service->err, NULL, SECOND_INIT "\n", strlen(SECOND_INIT) + 1);
         output_flush(service->err);
@@ -455,8 +457,9 @@ static bool admit(struct service *service, struct request *request, enum gate_pa
     return false;
 }
 
-/* Choose the runtime of plain source by its file's name, if known, as `invoke` does. The name or
- * the text tells whether a script is source or a program. 0; -1: no runtime takes it. */
+/* Choose the runtime of plain source by its file's name, if known, as the command `invoke` does.
+ * The name or the text tells whether a script is source or a program. 0; -1: no runtime takes
+ * it. */
 static int choose_language(struct init *init, struct err *err)
 {
     const struct service_opts *opts = &init->service->opts;
@@ -532,7 +535,7 @@ void init_on_request(void *owner, struct request *request)
         return;
     if (pass == GATE_OPEN && service->is_preloaded && !service->draining) {
         found = find_parts(request, takes_empty, &parts, &err);
-        if (found < 0 && err.kind == ERR_NO_CODE) { /* the platform's /init of a blackbox action */
+        if (found < 0 && err.kind == ERR_NO_CODE) { /* a blackbox action's /init has no code */
             request_reply_ok(request, service->opts.fallback->init_reply);
             return;
         }

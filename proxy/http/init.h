@@ -17,8 +17,9 @@ struct service;
 /* owner: the struct service. */
 void init_on_request(void *owner, struct request *request);
 
-/* Told the outcome of a preloaded action, perhaps from inside init_preloaded() or init_cancel().
- * why[0 .. n): why it failed; NULL: it serves, or the proxy is shutting down. */
+/* Called with the outcome of a preloaded action, perhaps from inside init_preloaded() or
+ * init_cancel(). why[0 .. n): why the action failed; NULL: it serves, or the proxy is shutting
+ * down. */
 typedef void init_done_fn(void *owner, const char *why, size_t n);
 /* Initialise a preloaded action. preloaded->envelope and dir: taken over. */
 void init_preloaded(struct service *service, struct preloaded *preloaded, init_done_fn *done,

@@ -18,14 +18,14 @@
 
 #define INIT_TWICE "Cannot initialize a runtime with a dedicated function."
 
-/* One request on its way through the two handlers. */
+/* One request on its way through the handlers of /init and /run. */
 struct passage {
     struct knative *knative; /* borrowed */
     struct request *request;
     struct buf init;           /* the body for http/init.c; empty: no init */
     struct buf run;            /* the body for http/run.c; empty: no activation */
     bool is_raw;               /* the action wants the body as it came */
-    struct loop_post run_next; /* the init is done: run, from the loop */
+    struct loop_post run_next; /* posted when the init is done: runs the activation */
 };
 
 static void passage_free(struct passage *passage)
@@ -59,7 +59,7 @@ static void read_methods(char *out, size_t size, const char *list)
                 strstr(out, known[i]) == NULL)
                 n += (size_t)snprintf(out + n, size - n, "%s%s", n > 0 ? ", " : "", known[i]);
         }
-        assert(n < size); /* each at most once: they fit */
+        assert(n < size); /* each method at most once, so that all fit */
         list += n_word > 0 ? n_word : 1;
     }
     if (n == 0)
@@ -85,7 +85,7 @@ static void on_run_replied(void *owner, struct request *request, int status, cha
 {
     struct passage *passage = owner;
 
-    if (status == 0) { /* http/run.c streams the reply */
+    if (status == 0) { /* http/run.c sends the reply in parts itself */
         passage_free(passage);
         return;
     }
@@ -198,7 +198,7 @@ static void add_headers(struct buf *out, const struct request *request)
     buf_add_text(out, "}");
 }
 
-/* Add the raw body: a string as it is, anything else as base64 of its JSON. */
+/* Add the raw body: a string as it is, any other JSON value as the base64 of its text. */
 static void add_raw(struct buf *out, struct json_slice value)
 {
     auto_buf struct buf text = {0}, encoded = {0};
@@ -232,7 +232,7 @@ static void add_value(struct buf *out, const struct passage *passage, struct jso
     size_t at = 0;
 
     if (given.kind == JSON_ARRAY && !passage->is_raw) {
-        buf_add(out, given.text, given.n); /* has no members to add to */
+        buf_add(out, given.text, given.n); /* an array has no members to add to */
         return;
     }
     user = user != NULL ? user : "";
@@ -305,7 +305,8 @@ static bool make_init(struct passage *passage, struct json_slice init)
     return true;
 }
 
-/* Read what the body asks for. false: the request was answered. */
+/* Make the bodies for the init and the run that the request's body asks for. false: the request was
+ * answered. */
 static bool read_body(struct passage *passage, const char *body, size_t n)
 {
     static const struct json_slice none = {"null", 4, JSON_NULL};

@@ -17,7 +17,7 @@ struct request;
 #define PASSED_NAME_MAX  64   /* bytes of a name */
 #define PASSED_VALUE_MAX 4096 /* bytes of a value; a longer one is not passed */
 
-/* The names of these headers, in lower case. */
+/* The names of the headers to pass, in lower case. */
 struct passed {
     char names[PASSED_MAX][PASSED_NAME_MAX + 1];
     size_t n;
@@ -26,7 +26,8 @@ struct passed {
 /* list: names with commas between them; "": none. 0; -1: err filled. */
 int passed_read(struct passed *passed, const char *list, struct err *err);
 
-/* For each of these headers that the request has, append a member and a comma to `members`, unless
- * `object` (checked JSON) has that member. Several headers of one name are joined by ", ". */
+/* For each header of `passed` that the request has, append a member and a comma to `members`,
+ * unless `object` (checked JSON) has that member. Several headers of one name are joined by a comma
+ * and a blank. */
 void passed_add(const struct passed *passed, const struct request *request,
                 struct json_slice object, struct buf *members);

@@ -22,7 +22,7 @@ typedef void preload_ready_fn(void *owner);
 
 struct preload {
     struct service *service; /* borrowed */
-    const char *origin;      /* what named the action; NULL: there is none */
+    const char *origin;      /* what named the action, such as "--action"; NULL: there is none */
     bool may_fail;           /* if it fails, the proxy waits for an /init instead */
     char *why;               /* owned; why it failed for good; NULL: it did not */
     struct loop_post ended;
@@ -35,5 +35,5 @@ struct preload {
 void preload_init(struct preload *preload, struct service *service, preload_ready_fn *ready,
                   preload_failed_fn *failed, void *owner);
 void preload_done(struct preload *preload);
-/* Begin to initialise the action. preloaded: its contents are taken over. */
+/* Begin to initialise the action. The contents of `preloaded` are taken over. */
 void preload_begin(struct preload *preload, struct preloaded *preloaded);

@@ -10,7 +10,7 @@
 #include "base/err.h"
 #include "base/util.h"
 #include "http/request.h"
-#include "worker/pool.h"
+#include "pool/pool.h"
 
 #define SAID_MAX_BYTES   4096 /* bytes of the log kept: the last lines matter */
 #define HEADER_MAX_BYTES 2048 /* encoded bytes; some proxies limit all headers to 4 KiB */

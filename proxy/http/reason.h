@@ -29,7 +29,7 @@ struct reason {
 
 void reason_listen(struct reason *reason, struct output *out, struct output *err,
                    const struct pool *serving);
-/* Stop observing and drop what was read. May be called repeatedly. */
+/* Stop observing and drop what was observed. May be called repeatedly. */
 void reason_done(struct reason *reason);
 
 /* Append the whole reason, with the user's own file names. why: a compiler's message; if not empty,

@@ -1,5 +1,5 @@
 /*
- * From bytes to whole requests. All input of clients is read here: framed strictly
+ * From bytes to whole requests. All input of clients is read here, framed strictly
  * (http/framing.h), bounded before it is read, and given to libh2o as one whole request at a time
  * with nothing after it. Where necessary, the head is rewritten with one Content-Length and one
  * Host.
@@ -22,22 +22,38 @@
 #define RAW_FREE_BYTES 4096       /* this much of an unfinished head is not counted as held */
 #define HEAD_MORE      128        /* a rewritten head grows by at most this */
 #define CHUNKED_START  4096       /* first room for a chunked body; doubled as it grows */
+#define SMALL_BYTES    4000       /* capacity of blocks that are used again: most requests fit */
+#define N_SMALL_KEPT   16         /* most such blocks that are kept while nobody uses them */
 
 static char scratch[READ_BYTES]; /* one thread: used by one connection at a time */
 
 /* ---- a request on its way to libh2o ---- */
+
+/* When libh2o frees a buffer of this prototype and capacity, it keeps it for a later request. */
+static h2o_buffer_prototype_t small = {.allocator = {.max = N_SMALL_KEPT},
+                                       ._initial_buf = {.capacity = SMALL_BYTES}};
+
+static h2o_buffer_t *small_block(void)
+{
+    h2o_buffer_t *block;
+
+    h2o_buffer_init(&block, &small);
+    (void)h2o_buffer_reserve(&block, SMALL_BYTES);
+    return block;
+}
 
 h2o_buffer_t *receive_block(h2o_buffer_t *block, size_t capacity)
 {
     size_t n_before = block != NULL ? (size_t)(block->bytes - block->_buf) : 0;
     bool is_new = block == NULL;
 
-    if (capacity == h2o_socket_buffer_prototype._initial_buf.capacity)
-        capacity++;
+    if (is_new && capacity <= SMALL_BYTES)
+        return small_block();
+    assert(capacity > SMALL_BYTES);
     block = xrealloc(block, offsetof(h2o_buffer_t, _buf) + capacity);
     if (is_new) {
         memset(block, 0, offsetof(h2o_buffer_t, _buf));
-        block->_prototype = &h2o_socket_buffer_prototype;
+        block->_prototype = &small;
         block->_fd = -1;
     }
     block->bytes = block->_buf + n_before;
@@ -58,14 +74,14 @@ static void block_add_text(h2o_buffer_t *block, const char *text)
     block_add(block, text, strlen(text));
 }
 
-/* Write a length to the end of `digits`, with at least n_min digits. Returns the first one. Used
+/* Write a length to the end of `digits`, with at least n_min digits. Returns the first digit. Used
  * for each request, and ten times as fast as printf(). */
 static const char *write_length(char digits[LENGTH_MAX_DIGITS], uint64_t length, size_t n_min)
 {
     char *end = digits + LENGTH_MAX_DIGITS, *at = end;
 
     for (; length > 0 || (size_t)(end - at) < n_min; length /= 10) {
-        assert(at > digits); /* bodies are bounded long before */
+        assert(at > digits); /* lengths of bodies are bounded far below this */
         *--at = (char)('0' + length % 10);
     }
     return at;
@@ -230,7 +246,7 @@ static bool grow(struct connection *c, size_t n)
         refuse(c, &admission.refusal);
         return false;
     }
-    if (block->capacity - n_used > n) /* n bytes, and one behind the body */
+    if (block->capacity - n_used > n) /* n bytes, and one more after the body */
         return true;
     n_more = block->capacity > n + 1 ? block->capacity : n + 1;
     if (!connections_make_room(c->all, n_more, c)) {
@@ -247,8 +263,8 @@ static bool grow(struct connection *c, size_t n)
 
 /* ---- bytes that were read ---- */
 
-/* Each function returns how many bytes of text[0 .. n) it has used. Once the request is refused or
- * given to libh2o, the state is no longer HEAD or BODY. */
+/* Each function returns how many bytes of text[0 .. n) it has consumed. Once the request is refused
+ * or given to libh2o, the state is no longer HEAD or BODY. */
 
 static size_t use_chunks(struct connection *c, const char *text, size_t n)
 {
@@ -316,7 +332,7 @@ static size_t use_head(struct connection *c, const char *text, size_t n)
     return begin(c, &head) ? head.n : n;
 }
 
-/* Process the input until libh2o has a request. */
+/* Process the input until a whole request is given to libh2o. */
 static size_t use(struct connection *c, const char *text, size_t n)
 {
     size_t used = 0;
@@ -351,15 +367,16 @@ static void refuse_room(struct connection *c)
     refuse(c, &refusal);
 }
 
-/* There is no room for input that follows the request that libh2o has. Drop it and close the
- * connection after the reply, whose Connection: close tells the client that it was not read. */
+/* There is no memory for input after the request that libh2o is handling. Drop this input and close
+ * the connection after the reply, whose Connection: close tells the client that the rest was not
+ * read. */
 static void cut(struct connection *c)
 {
     connection_drop_raw(c);
     c->all->n_refused++;
     c->is_cut = true;
     c->ends =
-        c->ends || c->state == CONNECTION_BUSY; /* else the reply has left without saying so */
+        c->ends || c->state == CONNECTION_BUSY; /* else the reply left without Connection: close */
     linger_later(c);
 }
 
@@ -383,12 +400,12 @@ static bool keep(struct connection *c, const char *text, size_t n)
     return has_room;
 }
 
-/* Use up what is in `raw`. */
+/* Process the input that is kept in `raw`. */
 static void use_raw(struct connection *c)
 {
     size_t used = use(c, buf_at(&c->raw), buf_len(&c->raw));
 
-    if (buf_len(&c->raw) > 0) /* else it was refused */
+    if (buf_len(&c->raw) > 0) /* else a refusal has emptied it */
         buf_drop(&c->raw, used);
     if (buf_len(&c->raw) == 0)
         buf_reset(&c->raw, 0);
@@ -472,6 +489,7 @@ void receive_on_readable(h2o_socket_t *sock, const char *error)
     ssize_t n;
 
     (void)error;
+    c->input_waits = false;
     if ((c->state == CONNECTION_BUSY || c->state == CONNECTION_REPLYING) && c->left != NULL &&
         has_left(c)) {
         connection_left_fn *left = c->left;
@@ -481,9 +499,11 @@ void receive_on_readable(h2o_socket_t *sock, const char *error)
         left(c->left_owner);
         return;
     }
-    /* Further input, or its end, does not change the request that runs. Read it after the reply. */
+    /* Further input, or its end, does not change the request being handled. Read it after the
+     * reply. */
     if (c->state == CONNECTION_BUSY || c->state == CONNECTION_CLOSING || c->ends || c->is_cut ||
-        (c->state == CONNECTION_REPLYING && buf_len(&c->raw) > 0)) {
+        (c->state == CONNECTION_REPLYING && (c->left == NULL || buf_len(&c->raw) > 0))) {
+        c->input_waits = true;
         h2o_socket_read_stop(sock);
         return;
     }

@@ -12,8 +12,8 @@ struct st_h2o_buffer_t;
 
 /* Callback for input on a client's socket: reads requests, and notices clients that leave. */
 void receive_on_readable(struct st_h2o_socket_t *sock, const char *error);
-/* Process kept input, which came after the last request. */
+/* Process the input that was kept because it came after the last request. */
 void receive_rest(struct connection *c);
-/* Enlarge a block that can be an input buffer of libh2o; NULL: allocate one. Its capacity always
- * differs from that of the buffers that libh2o recycles. */
+/* Enlarge a block, which can serve as libh2o's input buffer, to this larger capacity. block NULL:
+ * allocate one of at least this capacity. */
 struct st_h2o_buffer_t *receive_block(struct st_h2o_buffer_t *block, size_t capacity);

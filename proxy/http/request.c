@@ -17,11 +17,11 @@
 #include "http/connection.h"
 #include "worker/parts.h"
 
-/* a reply up to this size is not counted, and may stay in memory until the next request */
+/* a reply up to this size is not counted as held, and may stay in memory until the next request */
 #define LAZY_MAX_BYTES 4096
 #define PIECE_BYTES    (1u << 18) /* bytes of a large reply that are given to libh2o at a time */
 #define STREAM_HELD_BYTES                                                                          \
-    (2 * PARTS_HELD_MAX) /* counted for a reply in pieces: one is leaving, the next is prepared */
+    (2 * PARTS_HELD_MAX) /* held for a reply in pieces: one piece leaves, the next is prepared */
 #define NO_ROOM                                                                                    \
     "The answer is dropped: other clients' bodies and answers fill the memory (--held-max-bytes)."
 #define REQUEST_MAGIC 0x77686b32u
@@ -31,7 +31,7 @@ struct request {
     struct requests *all; /* borrowed */
     h2o_req_t *req;
     struct connection *connection; /* valid as long as `req` */
-    h2o_socket_t *sock;            /* the client's; libh2o's own */
+    h2o_socket_t *sock;            /* the client's socket; owned by libh2o */
     char *body;                    /* of the reply; owned */
     size_t n_body;
     size_t n_sent; /* bytes of the reply given to libh2o */
@@ -41,11 +41,11 @@ struct request {
     const struct request_watcher *watcher; /* NULL: none */
     void *watcher_owner;
     bool streams;      /* its handler sends the reply in pieces */
-    bool makes_chunks; /* ... in chunks that we frame: libh2o does so for status 200 only */
+    bool makes_chunks; /* ... and we frame them as chunks: libh2o does so for status 200 only */
     char chunk_head[24];
     bool is_sending;             /* a piece has not left yet */
     const char *type;            /* of the reply; NULL: application/json */
-    request_replied_fn *replied; /* takes the reply; NULL: the client does */
+    request_replied_fn *replied; /* gets the reply; NULL: it goes to the client */
     void *replied_owner;
 };
 
@@ -100,7 +100,7 @@ const char *request_body(const struct request *request, size_t *n)
     return request->req->entity.base;
 }
 
-/* Cut blanks off the end of a value; those at its start are cut already. */
+/* Cut blanks off the end of a value; libh2o has cut those at its start. */
 static struct request_text trimmed(h2o_iovec_t value)
 {
     while (value.len > 0 && (value.base[value.len - 1] == ' ' || value.base[value.len - 1] == '\t'))
@@ -116,9 +116,9 @@ bool request_headers(const struct request *request, const struct header_name *na
 
     assert(n_names < 64);
     for (size_t i = 0; i < headers->size; i++) {
-        h2o_iovec_t *name = headers->entries[i].name; /* lower case by now */
+        h2o_iovec_t *name = headers->entries[i].name; /* libh2o has made it lower case */
 
-        if (h2o_iovec_is_token(name)) /* a common header, which libh2o compares by address */
+        if (h2o_iovec_is_token(name)) /* a common header that libh2o knows: never one of `names` */
             continue;
         for (size_t k = 0; k < n_names; k++) {
             if (name->len != names[k].n || memcmp(name->base, names[k].text, names[k].n) != 0)
@@ -205,7 +205,7 @@ void request_add_header_copy(struct request *request, const char *name, size_t n
 
 void request_set_type(struct request *request, const char *type, size_t n)
 {
-    request->type = h2o_strdup(&request->req->pool, type, n).base; /* ends with a NUL */
+    request->type = h2o_strdup(&request->req->pool, type, n).base; /* h2o_strdup() adds a NUL */
 }
 
 void request_add_header(struct request *request, const char *name, const char *value)
@@ -225,15 +225,15 @@ static bool is_urgent(const struct request *request, size_t n_body)
            connection_has_more(request->connection);
 }
 
-/* Whether to send no body, which the client would take for the next reply. A reply to HEAD states
- * its length all the same. */
+/* Whether the reply must have no body: the client would take it for the next reply. A reply to HEAD
+ * still states the body's length. */
 static bool is_bare(const h2o_req_t *req)
 {
     return h2o_memis(req->method.base, req->method.len, H2O_STRLIT("HEAD")) ||
            req->res.status == 204 || req->res.status == 304;
 }
 
-/* Send the next piece of the reply: the last one has left. */
+/* Send the next piece of the reply: the previous one has left. */
 static void send_piece(struct request *request)
 {
     size_t n_left = request->n_body - request->n_sent;
@@ -325,7 +325,7 @@ void request_reply_as(struct request *request, int status, const char *type, cha
         h2o_send(req, &bytes, is_bare(req) ? 0 : 1, H2O_SEND_STATE_FINAL);
 }
 
-/* libh2o cannot write any more, and disposes of the request. */
+/* Called by libh2o when it cannot write any more and disposes of the request. */
 static void on_stop(h2o_generator_t *generator, h2o_req_t *req)
 {
     struct request *request = container_of(generator, struct request, generator);
@@ -350,7 +350,7 @@ static void on_left(void *owner)
     request->watcher = NULL;
     if (watcher != NULL)
         watcher->gone(request->watcher_owner);
-    if (!request->is_sending) /* else on_piece_sent() does it */
+    if (!request->is_sending) /* else on_piece_sent() will end it */
         end_stream(request);
 }
 
@@ -420,7 +420,8 @@ void request_send(struct request *request, struct buf *bytes, bool is_last)
         request->watcher = NULL;
     connection_sending(request->connection);
     loop_hurry(request->all->loop); /* libh2o continues in the next turn; wake the loop for it */
-    /* Last: where there is nothing to write, libh2o disposes of the request inside this call. */
+    /* This call must come last: if there is nothing to write, libh2o disposes of the request inside
+     * it. */
     h2o_send(request->req, pieces, n, is_last ? H2O_SEND_STATE_FINAL : H2O_SEND_STATE_IN_PROGRESS);
 }
 
@@ -453,7 +454,7 @@ void request_reply_error(struct request *request, int status, const char *text)
     struct buf body = {0};
     size_t n;
 
-    if (status == 503) /* shutting down: the next container is there in a moment */
+    if (status == 503) /* shutting down: another container will be there in a moment */
         request_add_header(request, "retry-after", "1");
     json_add_error(&body, text);
     buf_add_text(&body, "\n");
@@ -468,7 +469,7 @@ void request_reply_ok(struct request *request, const char *text)
     request_reply(request, 200, body, strlen(body));
 }
 
-/* Not 503, which would tell the platform to destroy this container. */
+/* Status 429, not 503, which would tell the platform to destroy this container. */
 void request_reply_full(struct request *request, const char *text)
 {
     request_add_header(request, "retry-after", "1");

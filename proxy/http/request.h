@@ -24,14 +24,14 @@ struct requests {
     bool is_ending; /* close the connection after the reply, unless the client has sent more */
 };
 
-/* For http/server.c: a request that libh2o's handler was called for. */
+/* For http/server.c: make the request for which libh2o has called its handler. */
 struct request *request_new(struct requests *all, struct st_h2o_req_t *req);
 /* The request's connection. */
 struct connection *request_connection(const struct request *request);
 
 /* ---- inside a handler and later ---- */
 
-/* Loop time at which the whole request had come. */
+/* Loop time at which the request was complete. */
 uint64_t request_came_at_us(const struct request *request);
 
 /* The body, stable until the reply; not NUL-terminated. */
@@ -61,7 +61,7 @@ bool request_headers(const struct request *request, const struct header_name *na
 /* Reply with body[0 .. n) as application/json. The request is gone after this call. body: taken
  * over; NULL with n == 0 is an empty body. */
 void request_reply(struct request *request, int status, char *body, size_t n);
-/* Like request_reply(), with another content type; static. */
+/* Like request_reply(), with another content type. type: static. */
 void request_reply_as(struct request *request, int status, const char *type, char *body, size_t n);
 /* Reply with {"error":"<text>"} and a newline. */
 void request_reply_error(struct request *request, int status, const char *text);
@@ -71,7 +71,8 @@ void request_reply_ok(struct request *request, const char *text);
 void request_reply_full(struct request *request, const char *text);
 /* Add a header to the reply, before it is sent. name: lower case; both texts: static. */
 void request_add_header(struct request *request, const char *name, const char *value);
-/* Like request_add_header(), for a header that came with the request. */
+/* Add to the reply a header that came with the request. name: static, as for
+ * request_add_header(). */
 void request_send_back(struct request *request, const struct header_name *name,
                        const struct request_text *value);
 
@@ -84,13 +85,13 @@ struct request_watcher {
     void (*gone)(void *owner); /* the client has left during the reply; the request is gone */
 };
 
-/* watcher: borrowed until the reply, or the last piece of it. */
+/* watcher: borrowed until the reply, or until its last piece. */
 void request_watch(struct request *request, const struct request_watcher *watcher, void *owner);
-/* Begin the reply. type: static; NULL: as set by request_set_type(). false: there is no room, and
- * the request was refused. */
+/* Begin a reply in pieces. type: static; NULL: as set by request_set_type(). false: there is no
+ * room, and the request was refused. */
 bool request_stream(struct request *request, int status, const char *type);
-/* Send a piece. The first may be sent at once, each other one after room(). bytes: taken over.
- * After the last piece the request is gone. */
+/* Send a piece of the reply. The first may be sent at once, each other one after room() was called.
+ * bytes: taken over. After the last piece the request is gone. */
 void request_send(struct request *request, struct buf *bytes, bool is_last);
 /* Send the rest, then cut the reply off, so that the client sees that it is incomplete. Only while
  * no piece is being sent. bytes: taken over. The request is gone. */

@@ -30,8 +30,8 @@ struct run {
     struct service *service; /* borrowed */
     struct request *request; /* valid until the reply; NULL: the request is gone */
     enum stream_kind stream; /* the form in which the client wants the parts of its answer */
-    bool may_shape;          /* the action's first part may describe the reply instead */
-    bool has_left;           /* the client has left */
+    bool may_shape; /* the action's first part may describe the reply, which overrides `stream` */
+    bool has_left;  /* the client has left */
     struct shape shape;
     bool is_done;        /* the job is done, and the reply's end is to be sent */
     bool is_streaming;   /* the reply has begun */
@@ -42,7 +42,7 @@ struct run {
 
 /* ---- the reply ---- */
 
-/* Free the line. Called before the reply, whose answer may need the room. */
+/* Free the job's line. Called before the reply: the answer may need the memory. */
 static void drop_line(struct run *run)
 {
     job_drop_line(&run->job);
@@ -80,7 +80,7 @@ static void log_end(const struct run *run)
 
     if (!log_wants(level))
         return;
-    worker.absent = job->worker == 0; /* it never left the queue */
+    worker.absent = job->worker == 0; /* the job never left the queue */
     now_us = loop_now_us(run->service->loop);
     given_at_us = job->given_at_us != 0 ? job->given_at_us : now_us;
     log_event(level, "activation.end", job_log_member(job, "activation_id"),
@@ -125,14 +125,15 @@ static bool begin_stream(struct run *run)
     return stream_begin(run->request, run->stream, stream_status(run));
 }
 
-/* Whether to break off a reply that the action describes: nothing else can report an error. */
+/* Whether to break off a reply that the action describes: there is no other way to report an
+ * error. */
 static bool is_broken(const struct run *run)
 {
     return run->is_done && (!contract_is_answered(&run->job) || contract_is_error(&run->job));
 }
 
-/* Add what there is to send of a reply that the action describes. Returns its status if it begins
- * now, else 0. */
+/* Add to `bytes` what can be sent now of a reply that the action describes. Returns the reply's
+ * status if it begins now, else 0. */
 static int add_shaped(struct run *run, struct buf *bytes)
 {
     struct job *job = &run->job;
@@ -146,7 +147,7 @@ static int add_shaped(struct run *run, struct buf *bytes)
         else
             shape_add(&run->shape, bytes, text, n);
     }
-    assert(run->is_streaming || status != 0); /* on_first_part() has seen one */
+    assert(run->is_streaming || status != 0); /* on_first_part() saw a part that sets the status */
     if (at > 0)
         parts_took(job, at);
     if (run->is_done && !job->has_no_result && !is_broken(run))
@@ -257,16 +258,17 @@ static void on_first_part(struct job *job, const char *text, size_t n)
         return;
     run->stream = STREAM_SHAPED;
     job->on_parts = on_parts;
-    job->takes_any_result = true; /* a string may end the reply */
+    job->takes_any_result = true; /* the result may be a string, which ends the reply */
     if (run->has_left)
         job_cancel(job);
 }
 
 /* Test suites compare bodies, so all other information goes into headers. */
-static void add_headers(const struct run *run, bool is_answered)
+static void add_headers(const struct run *run, bool is_answered, struct json_slice error)
 {
     const struct job *job = &run->job;
-    enum error_kind kind = error_kind_of(job, is_answered);
+    enum error_kind kind =
+        is_answered ? error_kind_of_answer(job, error) : error_kind_of(job, false);
 
     if (kind != ERROR_KIND_NONE)
         request_add_header(run->request, ERROR_KIND_HEADER, error_kind_name(kind));
@@ -286,14 +288,16 @@ static void refuse(struct request *request, enum error_kind kind, int status, co
 static void on_stream_done(struct run *run)
 {
     const struct job *job = &run->job;
-    bool is_answered = contract_is_answered(job);
+    struct json_slice error;
+    bool is_answered = contract_read_answer(job, &error);
 
     run->is_done = true;
     count(run, parts_client_left(job) ? RUN_CANCELLED : end_of(job, is_answered));
     run->service->runs.answer_bytes += job->answer_len;
-    /* Once a part has come, the reply's head may have left: its headers must not depend on that. */
+    /* Once a part has come, the reply's head may have left or not: headers must not depend on
+     * which. */
     if (run->request != NULL && job->parts == NULL)
-        add_headers(run, is_answered);
+        add_headers(run, is_answered, error);
     stream_step(run);
 }
 
@@ -301,6 +305,7 @@ static void on_done(struct job *job)
 {
     struct run *run = container_of(job, struct run, job);
     struct service *service = run->service;
+    struct json_slice error;
     bool is_answered;
     char text[512];
 
@@ -312,9 +317,9 @@ static void on_done(struct job *job)
         on_stream_done(run);
         return;
     }
-    is_answered = contract_is_answered(job);
+    is_answered = contract_read_answer(job, &error);
     count(run, end_of(job, is_answered));
-    add_headers(run, is_answered);
+    add_headers(run, is_answered, error);
     if (is_answered) {
         int status = status_of(job, is_answered);
 
@@ -330,14 +335,15 @@ static void on_done(struct job *job)
 
 /* ---- the request ---- */
 
-/* The limit of which left_ms remain: round up, as some was spent on the way here. Apache's
- * limit tests compare the error text with the limit. */
+/* The activation's time limit if left_ms of it remain: rounded up, as some was spent on the way
+ * here. Apache's limit tests compare the error text with the limit. */
 static uint64_t limit_of(uint64_t left_ms)
 {
     return (left_ms + LIMIT_STEP_MS - 1) / LIMIT_STEP_MS * LIMIT_STEP_MS;
 }
 
-/* A deadline that has passed on arrival says nothing (the suites send "123"): our limit holds. */
+/* A deadline that has already passed on arrival is ignored (Apache's test suites send "123"): our
+ * limit applies. */
 static void set_deadline(const struct service *service, struct run *run,
                          const struct contract_body *body)
 {
@@ -351,15 +357,15 @@ static void set_deadline(const struct service *service, struct run *run,
         span_ms = asked_ms;
         job->limit_ms = limit_of(asked_ms) < job->limit_ms ? limit_of(asked_ms) : job->limit_ms;
     }
-    if (margin_ms < 0) /* the invoker counts a timeout only from the deadline on */
+    if (margin_ms < 0) /* the invoker records a timeout only from the deadline on */
         span_ms += (uint64_t)-margin_ms;
     else /* a margin must not eat up a short limit */
         span_ms -= (uint64_t)margin_ms < span_ms / 2 ? (uint64_t)margin_ms : span_ms / 2;
     job->deadline_at_ms = run->came_at_us / 1000 + span_ms;
 }
 
-/* Make the body the job's line, with members from the client's headers. A large body is not
- * copied. */
+/* Turn the request's body into the job's line, with members from the client's headers. A large body
+ * is not copied. */
 static void set_line(struct run *run, struct json_slice top, const struct trace *trace)
 {
     const struct passed *passed = run->service->opts.passed;
@@ -379,7 +385,7 @@ static void set_line(struct run *run, struct json_slice top, const struct trace 
         members = buf_at(&both);
         n_members = buf_len(&both);
     }
-    /* Not for a null: `top` is then {}, which is not in the body. */
+    /* Not for a body of null: `top` is then a {} that is not in the body. */
     if (n_members <= BODY_ROOM && top.text >= text && top.text < text + n)
         request_take_body(run->request, &body);
     run->n_held = body.n_held;
@@ -390,8 +396,8 @@ static void set_line(struct run *run, struct json_slice top, const struct trace 
         contract_set_line(&run->job, top, members, n_members);
 }
 
-/* Refuse with the words of Apache's Node runtime. Its suite expects them in the log, too
- * (T-N16). */
+/* Refuse a second /run with the words of Apache's Node runtime. Its suite expects them in the log,
+ * too (T-N16). */
 static void refuse_second(struct service *service, struct request *request)
 {
     static const char line[] = "Internal system error: " NOT_READY "\n";
@@ -402,7 +408,8 @@ static void refuse_second(struct service *service, struct request *request)
     refuse(request, ERROR_KIND_OVERLOAD, 403, NOT_READY);
 }
 
-/* Like the proxy of the old native contract: count as an activation with an empty log (T-D4). */
+/* Refuse as the proxy of the old native contract does: this counts as an activation with an empty
+ * log (T-D4). */
 static void refuse_argument(const struct service *service, struct request *request)
 {
     forwarder_write_sentinels(service->out, service->err);

@@ -1,6 +1,6 @@
 /*
- * What libh2o 2.2.5 does by itself and must not: path matches are prefix matches, large bodies go
- * to a file in /tmp, and HTTP/2 is on. Source: library-facts A3, B.
+ * What libh2o 2.2.5 does by default and we prevent: it matches paths by their prefix, writes large
+ * bodies to a file in /tmp, and speaks HTTP/2. Source: library-facts A3, B.
  */
 
 #include "http/server.h"
@@ -13,9 +13,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/buf.h"
 #include "base/err.h"
-#include "base/json.h"
 #include "base/log.h"
 #include "base/loop.h"
 #include "worker/error_kind.h"
@@ -96,7 +94,7 @@ static void refuse_length(struct refusal *refusal, const struct server_route *ro
                    route->bound != NULL ? route->bound : "", route->bound != NULL ? ")" : "");
 }
 
-/* Not 503, which would tell the platform to destroy this container. */
+/* Status 429, not 503, which would tell the platform to destroy this container. */
 static void refuse_room(struct refusal *refusal, const struct server_route *route)
 {
     if (route != NULL && route->n_no_room != NULL)
@@ -112,8 +110,8 @@ static void refuse_method(struct refusal *refusal, const char *methods)
     (void)snprintf(refusal->text, sizeof(refusal->text), "This path takes %s only.", methods);
 }
 
-/* Returns the path's route; NULL: there is none. refusal: why no handler gets the request; status
- * 0: one does. */
+/* Returns the path's route; NULL: there is none. refusal: filled with the reason why no handler
+ * gets the request; its status 0: a handler does. */
 static const struct server_route *judge(const struct server *server, h2o_iovec_t path,
                                         h2o_iovec_t method, struct refusal *refusal)
 {
@@ -191,7 +189,7 @@ static int on_req(h2o_handler_t *handler, h2o_req_t *req)
 
 /* ---- connections ---- */
 
-/* The listener stays readable: without a pause the loop would spin. */
+/* The listener stays readable while accept() fails: without a pause the loop would spin. */
 static void pause_accepting(struct server *server, const char *why)
 {
     if (!server->out_of_fds)
@@ -252,7 +250,7 @@ static void configure(struct server *server, const struct server_opts *opts)
     for (size_t i = 0; i < server->n_routes; i++)
         if (server->config.max_request_entity_size < server->routes[i].body_max_bytes)
             server->config.max_request_entity_size = server->routes[i].body_max_bytes;
-    server->config.max_request_entity_size++; /* a chunked body of exactly the limit is refused */
+    server->config.max_request_entity_size++; /* libh2o refuses a chunked body of that size */
     server->config.http1.req_timeout = opts->idle_ms;
     server->config.http1.upgrade_to_http2 = 0;
     h2o_socket_buffer_mmap_settings.threshold = SIZE_MAX; /* bodies stay in memory */
@@ -345,8 +343,8 @@ bool server_free(struct server **server)
         return true;
     server_drain(*server);
     connections_close(&(*server)->connections);
-    /* While libh2o has a connection's request, the connection needs the context and the loop's
-     * timers, and libh2o cannot close it. The end of the program, which comes next, does. */
+    /* A connection whose request libh2o still has needs the context and the loop's timers, and
+     * libh2o cannot close it. It is closed when the program ends, right after this. */
     closed = (*server)->requests.n_open == 0 && h2o_linklist_is_empty(&(*server)->ctx.http1._conns);
     if (closed) {
         h2o_context_dispose(&(*server)->ctx);

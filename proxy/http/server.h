@@ -26,7 +26,7 @@ struct server_route {
     const char *bound;     /* the option that sets body_max_bytes, for error texts; NULL: none */
     const char *methods;   /* that are allowed, such as "GET, HEAD"; NULL: POST */
     uint64_t *n_too_large; /* counter of bodies refused for their size; NULL: none */
-    uint64_t *n_no_room;   /* ... for want of memory to hold them */
+    uint64_t *n_no_room;   /* ... because there was no memory to hold them */
     bool tells_instance;   /* each reply has a header with server_opts.instance */
 };
 
@@ -45,8 +45,8 @@ struct server_opts {
  * ERR_SYSTEM and names the address. */
 struct server *server_new(struct loop *loop, const struct server_opts *opts,
                           const struct server_route *routes, size_t n_routes, struct err *err);
-/* Free everything. false: clients keep connections open. Their state is not freed, and the loop
- * must stay. */
+/* Free everything. false: clients keep connections open. Then their state is not freed, and the
+ * loop must not be freed either. */
 bool server_free(struct server **server);
 /* The TCP port; 0: a Unix socket. */
 uint16_t server_port(const struct server *server);

@@ -15,12 +15,13 @@
 #include "action/user_names.h"
 #include "base/exec_spec.h"
 #include "base/held.h"
+#include "base/metrics.h"
 #include "base/output.h"
 #include "base/privileges.h"
 #include "http/gate.h"
 #include "http/prewarmed.h"
-#include "http/run_tally.h"
-#include "worker/pool.h"
+#include "pool/pool.h"
+#include "worker/outcome.h"
 #include "worker/tally.h"
 
 struct init;
@@ -30,9 +31,9 @@ struct request;
 
 /* Observes each activation of POST /run that gets to the action; see service->observer. */
 struct run_observer {
-    /* The pool has the job. */
+    /* Called when the pool has got the job. */
     void (*begun)(struct run_observer *observer, struct request *request, struct job *job);
-    /* The job is done, and its reply has not been sent yet. */
+    /* Called when the job is done, before its reply is sent. */
     void (*ended)(struct run_observer *observer, struct request *request, const struct job *job);
 };
 
@@ -68,7 +69,16 @@ struct service_opts {
     bool logs_init_error; /* log errors of /init, whatever the manifest says (OW_LOG_INIT_ERROR) */
 };
 
-#define NO_LIMIT_MS (UINT64_C(30) * 86400000) /* stands for no limit, as for a debugger */
+/* The outcomes of POST /run since the program's start. */
+struct run_tally {
+    uint64_t n_ends[N_RUN_ENDS];
+    uint64_t request_bytes;  /* bodies that were not refused */
+    uint64_t answer_bytes;   /* answers of the action passed on */
+    struct histogram queued; /* time from request to worker, without requests refused at once */
+    struct histogram whole;  /* time from request to reply, without requests refused at once */
+};
+
+#define NO_LIMIT_MS (UINT64_C(30) * 86400000) /* stands for no limit, as under a debugger */
 
 struct service {
     struct loop *loop; /* borrowed */
@@ -79,19 +89,19 @@ struct service {
     struct pool *pool;   /* the action; NULL before a successful /init */
     /* Number of the action's folder; 0: there is no action, or it has no folder in the store. */
     unsigned version;
-    struct list retired;        /* retired versions: http/versions.c */
-    struct pool *default_pool;  /* serves while `pool` is NULL; NULL: not started yet */
-    struct prewarmed prewarmed; /* waiting launcher of the fallback runtime, if any */
-    struct init *init;          /* the /init in progress; NULL: none */
-    struct user_names names;    /* names for the action's files in a command's log; else unused */
-    struct gate gate;           /* holds requests while a preloaded action starts */
-    const char *cannot_start;   /* why the preloaded action failed for good; NULL: it did not */
-    bool is_preloaded;          /* the action that serves came with the image, not by /init */
-    struct held held;           /* bytes of bodies and answers in memory */
-    struct run_tally runs;      /* what was counted of POST /run */
-    struct tally workers;       /* ... of the action's processes */
+    struct list retired;           /* retired versions: http/versions.c */
+    struct pool *default_pool;     /* serves while `pool` is NULL; NULL: not started yet */
+    struct prewarmed prewarmed;    /* waiting launcher of the fallback runtime, if any */
+    struct init *init;             /* the /init in progress; NULL: none */
+    struct user_names names;       /* the user's file names, for a command's log; else unused */
+    struct gate gate;              /* holds requests while a preloaded action starts */
+    const char *cannot_start;      /* why the preloaded action failed for good; NULL: it did not */
+    bool is_preloaded;             /* the action that serves came with the image, not by /init */
+    struct held held;              /* bytes of bodies and answers in memory */
+    struct run_tally runs;         /* counters of POST /run */
+    struct tally workers;          /* ... and of the action's processes */
     struct run_observer *observer; /* borrowed; NULL: none */
-    bool leaving;                  /* SIGTERM came: we still serve, but /readyz fails */
+    bool leaving;                  /* SIGTERM or SIGINT came: we still serve, but /readyz fails */
     bool draining;                 /* ... and --drain-delay is over: no new activations */
 };
 

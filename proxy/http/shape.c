@@ -42,15 +42,15 @@ static void add_text(struct buf *out, struct json_slice value)
         json_compact(out, value);
 }
 
-/* Headers that the action gave itself, and that we add otherwise. */
+/* Notes which headers the action gave itself, so that we add only the others. */
 struct found {
-    struct buf type; /* empty: none was given */
+    struct buf type; /* content type; empty: none was given */
     bool has_origin;
     bool has_methods;
     bool has_headers;
 };
 
-/* Whether the server writes this header itself: the reply's framing and date. */
+/* Whether the HTTP server writes this header itself: those of framing, and the date. */
 static bool is_servers(const struct buf *name)
 {
     static const char *const names[] = {
@@ -230,7 +230,7 @@ void shape_reply(struct request *request, struct json_slice result)
     n = buf_len(&out);
     if (status == 200 && n == 0)
         status = 204;
-    request_reply(request, status, out.bytes, n); /* out.bytes is the text: nothing was dropped */
+    request_reply(request, status, out.bytes, n); /* the text: nothing was dropped from its front */
 }
 
 /* ---- a reply in parts ---- */

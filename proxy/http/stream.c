@@ -36,7 +36,7 @@ static struct request_text trim(const char *text, size_t n)
     return (struct request_text){text, n};
 }
 
-/* Cut the text up to `stop` off `rest`, and `stop` as well. */
+/* Cut the text before `stop` off the front of `rest` and return it; `stop` is cut off, too. */
 static struct request_text cut(struct request_text *rest, char stop)
 {
     const char *end = memchr(rest->text, stop, rest->n);
@@ -97,7 +97,7 @@ void stream_refuse(struct request *request, enum stream_kind kind, int status, s
     size_t n = buf_len(bytes);
 
     request_set_type(request, kinds[kind].type, strlen(kinds[kind].type));
-    /* Nothing was dropped from the front of bytes. */
+    /* bytes->bytes is the text: nothing was dropped from its front. */
     request_reply(request, status, TAKE(bytes->bytes), n);
 }
 

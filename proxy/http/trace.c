@@ -103,8 +103,8 @@ size_t trace_members(const struct trace *trace, struct json_slice object, char *
     bool has_parent = json_member(object, members[TRACEPARENT], &value);
 
     for (size_t i = 0; i < TRACE_N_HEADERS; i++) {
-        /* A state belongs to its parent: do not add the client's to a parent that the body
-         * brings. */
+        /* A tracestate belongs to its traceparent: if the body has a traceparent of its own, do not
+         * add the client's tracestate. */
         if (trace->values[i].text == NULL || (has_parent && i != REQUEST_ID) ||
             json_member(object, members[i], &value))
             continue;

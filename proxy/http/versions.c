@@ -3,12 +3,11 @@
 #include <assert.h>
 #include <stdlib.h>
 
-#include "action/stage.h"
 #include "base/log.h"
 #include "http/prewarm.h"
 #include "http/service.h"
 
-/* A version on its way out. */
+/* A version that was replaced or has failed, until it is gone. */
 struct retired {
     struct list node; /* in the service's list, oldest first */
     struct service *service;

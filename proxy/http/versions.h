@@ -8,7 +8,7 @@
  *     failed to start ───────────────────────┘
  *
  * A version that is replaced hands its waiting activations to the head of the serving version's
- * queue, in order; later also those that come back to it because a worker died. It goes when it
+ * queue, in order; later also those that are queued again because a worker died. It is gone when it
  * runs nothing any more. If more than VERSIONS_RETIRED_MAX are left, the oldest is killed.
  */
 
@@ -33,7 +33,8 @@ void versions_publish(struct service *service, struct pool *pool, unsigned numbe
 /* Discard a version that failed. pool: taken over; NULL: none. number 0: it has no folder. */
 void versions_discard(struct service *service, struct pool *pool, unsigned number);
 
-/* The process id of the worker, of any version, whose owner in output_add() this is; 0: none. */
+/* Process id of the worker that wrote to a log stream, in any version; 0: none. owner: as given to
+ * output_add(). */
 pid_t versions_writer(const struct service *service, const void *owner);
 /* Number of unanswered activations in all versions and the default action. */
 unsigned versions_n_jobs(const struct service *service);

@@ -93,7 +93,7 @@ static void held_to_log(struct channel *channel)
     channel->is_held = false;
 }
 
-/* Answers come on this descriptor from now on; the other one carries log lines. */
+/* From now on answers come on the descriptor that `answers` names, log lines on the other one. */
 static void fix_answers(struct channel *channel, enum answers answers)
 {
     assert(channel->answers == ANSWERS_AUTO);
@@ -152,7 +152,7 @@ static bool pull(struct loop_watch *watch, struct line *line, uint64_t *n_read)
         if (n < 0)
             break; /* EAGAIN */
         if (n == 0) {
-            loop_watch_close(watch); /* it would be ready for ever */
+            loop_watch_close(watch); /* a pipe at its end would be ready for ever */
             break;
         }
         line_added(line, (size_t)n);
@@ -216,7 +216,7 @@ void channel_pull_ring(struct channel *channel)
 
     if (!channel->uses_ring || channel->answers == ANSWERS_AUTO ||
         pread(channel->ring, &end, sizeof(end), offsetof(struct ring, end)) != sizeof(end) ||
-        end <= at || end - at > RING_BYTES) /* nothing, or nonsense */
+        end <= at || end - at > RING_BYTES) /* nothing is left in it, or nonsense */
         return;
     while (at < end) {
         size_t offset = at % RING_BYTES;
@@ -229,7 +229,7 @@ void channel_pull_ring(struct channel *channel)
         line_added(line, (size_t)n);
         at += (uint64_t)n;
     }
-    channel->uses_ring = false; /* once */
+    channel->uses_ring = false; /* take them only once */
 }
 
 static bool is_blank(const char *text, size_t n)
@@ -328,7 +328,7 @@ static void note_oddity(struct channel *channel, const char *text, size_t n)
         channel->odd = fault.at < n && (unsigned char)text[fault.at] >= 0x80 ? ODD_UTF8 : ODD_JSON;
 }
 
-/* Forward the rest of a line whose start was forwarded already. false: its end is not here yet. */
+/* Forward the rest of a line whose start was forwarded already. false: its end has not come yet. */
 static bool pass_on(struct channel *channel)
 {
     const char *text;
@@ -342,7 +342,7 @@ static bool pass_on(struct channel *channel)
     return newline != NULL;
 }
 
-/* Whether the line that has begun is forwarded in pieces, so that it is neither held in memory nor
+/* Whether to forward the unfinished line in pieces, so that it is neither held in memory nor
  * refused as an answer that is too long. Never for a line that may be an answer. */
 static bool is_long_log_line(const struct channel *channel)
 {
@@ -395,9 +395,9 @@ static bool has_line(const struct line *line)
     return n > 0 && memchr(text, '\n', n) != NULL;
 }
 
-/* In auto mode a line on descriptor 1 looks like the answer. If descriptor 3 carries one, too, that
- * one wins; whether it does is known only when the process is back at its input, so hold the line
- * until then. A ready line is accepted at once. */
+/* In auto mode, a line on descriptor 1 looks like the answer: hold it until the process is back at
+ * its input. Only then is it known whether descriptor 3 carries an answer, too, which would win. A
+ * ready line is accepted at once. */
 static enum channel_result hold(struct channel *channel, enum channel_result result,
                                 enum channel_wanted wanted, const char **text, size_t *n)
 {
@@ -443,7 +443,7 @@ enum channel_result channel_next(struct channel *channel, enum channel_wanted wa
 {
     enum channel_result result = CHANNEL_NONE;
 
-    if (channel->is_held && channel->answers == ANSWERS_STDOUT) /* since channel_decide() */
+    if (channel->is_held && channel->answers == ANSWERS_STDOUT) /* decided by channel_decide() */
         return take_held(channel, text, n);
     if (channel->answers != ANSWERS_STDOUT) {
         result = next3(channel, wanted, text, n);
@@ -470,7 +470,7 @@ enum channel_result channel_rest(struct channel *channel, const char **text, siz
     if (channel->answers != ANSWERS_FD3) {
         *n = line_rest(&channel->line1, text);
         if (*n > 0 && is_answer(*text, *n)) {
-            line_skip(&channel->line1, *n); /* keep it out of the log; its bytes stay in place */
+            line_skip(&channel->line1, *n); /* keep it out of the log; *text stays valid */
             return CHANNEL_LINE;
         }
         rest_to_log(channel, &channel->line1); /* log it before the sentinel is written */

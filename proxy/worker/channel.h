@@ -3,8 +3,9 @@
 /*
  * channel - the four pipes of a worker: lines in, answers out, logs forwarded.
  *
- * Answers come on descriptor 1 or 3 (architecture 3). In auto mode the first answer tells which: 3
- * if it carries one, else 1, as soon as the process is known to be back at its input.
+ * Answers come on descriptor 1 or 3 (architecture 3). In auto mode the first answer decides: 3 if
+ * one comes there, else 1, once the process is known to be back at its input, reading the next
+ * line.
  *
  * On descriptor 1 a line is an answer if a job waits for one and it is a JSON object or array; all
  * other lines are log lines. A launcher that announces `pipeline` or `concurrent` writes only
@@ -36,13 +37,13 @@ enum channel_odd {
 
 /* What the worker is expected to say now. */
 enum channel_wanted {
-    WANT_NOTHING, /* only a ready line, and only before its first line was written */
+    WANT_NOTHING, /* no line, except a ready line while it was sent no activation */
     WANT_READY,   /* the line that reports ready */
     WANT_ANSWER,
 };
 
 enum channel_result {
-    CHANNEL_NONE,     /* no line that is wanted */
+    CHANNEL_NONE,     /* no wanted line yet */
     CHANNEL_LINE,     /* one line handed out */
     CHANNEL_TOO_LONG, /* a wanted line is too long; its start is handed out, the rest dropped */
 };
@@ -51,30 +52,31 @@ struct channel {
     struct loop *loop;
     enum answers answers;  /* ANSWERS_AUTO until it is known */
     struct stdin_pipe in;  /* lines to the worker */
-    struct loop_watch fd1; /* open while answers may come on it */
-    struct loop_watch fd3; /* likewise */
+    struct loop_watch fd1; /* descriptor 1; open while it may carry answers */
+    struct loop_watch fd3; /* descriptor 3; open while it may carry answers */
     struct line line1;
     struct line line3;
-    struct forwarder out; /* log lines: of the descriptor without answers, and among answers */
+    struct forwarder out; /* log lines: those among answers, all of the descriptor without */
     struct forwarder err; /* descriptor 2 */
     struct output_waiter out_room; /* waits while our log is full; fd1 is not watched then */
     loop_watch_fn *on_fd1;         /* called when fd1 is readable; set by the owner */
     loop_watch_fn *on_fd3;         /* called when fd3 is readable */
-    struct buf held;               /* auto: a line of descriptor 1 that may be the answer */
-    bool is_held;                  /* there is such a line */
-    enum channel_odd odd;          /* the first one since channel_forget_oddity() */
-    bool kept_apart;  /* launcher announced pipeline or concurrent: any line is an answer */
+    struct buf held;               /* auto mode: a line of descriptor 1 that may be the answer */
+    bool is_held;                  /* `held` has a line */
+    enum channel_odd odd;          /* the first oddity since channel_forget_oddity() */
+    bool kept_apart;  /* launcher announced pipeline or concurrent: fd1 has only answers */
     bool parts;       /* the launcher may send parts of answers, marked with CHANNEL_PART_MARK */
     bool paused;      /* channel_pause(): nothing is read */
     bool passing;     /* inside a long log line on descriptor 1, which is forwarded in pieces */
     uint64_t n_stale; /* answers for which no job waited */
     int ring;         /* memory for answers (base/ring.h), owned; -1: none */
-    bool uses_ring;   /* its launcher announced that it uses the ring */
+    bool uses_ring;   /* the launcher announced that it uses the ring */
     uint64_t n_read1; /* bytes read as answers on descriptor 1, in this process's life */
-    uint64_t n_read3; /* ... and on 3 */
+    uint64_t n_read3; /* ... and on descriptor 3 */
 };
 
-/* out, err: our own streams, borrowed. answer_max_bytes: longest line with an answer accepted. */
+/* out, err: our own stdout and stderr, borrowed. answer_max_bytes: longest line taken as an
+ * answer. */
 void channel_init(struct channel *channel, struct output *out, struct output *err,
                   size_t answer_max_bytes);
 
@@ -92,14 +94,14 @@ static inline void channel_was_stale(struct channel *channel)
     channel->n_stale++;
 }
 
-/* All descriptors on which answers could come are at their ends. */
+/* Whether all descriptors on which answers could come are at their ends. */
 static inline bool channel_ended(const struct channel *channel)
 {
     return channel->fd1.sock == NULL && channel->fd3.sock == NULL;
 }
 
 /* If our log is full and descriptor 1 may carry log lines, stop watching it until the log has room.
- * false: that is not so, go on reading. */
+ * true: reading was stopped. */
 bool channel_hold_up(struct channel *channel);
 
 /* Stop reading the answer descriptors, or go on. */
@@ -107,8 +109,8 @@ void channel_pause(struct channel *channel, bool paused);
 
 /* Take note of what the process announced in its ready line. */
 void channel_announced(struct channel *channel, const struct ready *ready);
-/* The process is dead and its pipes are read: append the answers that it put into the ring but did
- * not write. */
+/* Call when the process is dead and its pipes are read to their ends: take the answers that it put
+ * into the ring but did not write. */
 void channel_pull_ring(struct channel *channel);
 
 /* Read from the answer descriptors, a bounded amount. true: something came. */
@@ -144,12 +146,13 @@ static inline void channel_forget_oddity(struct channel *channel)
 }
 const char *channel_oddity_text(enum channel_odd odd);
 
-/* At the end of the stream: hand out an unfinished line if it is a whole object or array, or a line
- * that is held. Any other unfinished line on descriptor 1 goes to the log. */
+/* At the end of the stream: hand out a last line without newline if it is a whole object or array,
+ * or the line that is held (auto mode). Any other unfinished line of descriptor 1 goes to the
+ * log. */
 enum channel_result channel_rest(struct channel *channel, const char **text, size_t *n);
 
 /* Call before the next line is written: discard unfinished output, which is no part of the next
- * answer. What descriptor 1 has of it goes to the log. */
+ * answer. Unfinished output of descriptor 1 goes to the log. */
 void channel_drop_rest(struct channel *channel);
 
 /* At the end of an activation: forward all log bytes written before its answer, and end unfinished

@@ -59,7 +59,7 @@ static void end_line(struct job *job, size_t n)
     job->len = n + 1;
 }
 
-/* Length of the members; if they are added to an empty object, without their last comma. */
+/* How many bytes of `members` to add: all, but without the last comma if the object is empty. */
 static size_t fit_members(struct json_slice top, const char *members, size_t n)
 {
     struct json_slice name, value;
@@ -123,14 +123,22 @@ uint64_t contract_asked_ms(const struct contract_body *body)
     return at_ms > now_ms ? at_ms - now_ms : 0;
 }
 
-bool contract_is_answered(const struct job *job)
+bool contract_read_answer(const struct job *job, struct json_slice *error)
 {
     enum json_kind kind;
 
+    error->kind = JSON_BAD;
     if (job->outcome != JOB_ANSWERED || job->has_no_result)
         return job->outcome == JOB_ANSWERED;
-    kind = json_check(job->answer, job->answer_len, NULL);
+    kind = json_check_member(job->answer, job->answer_len, NULL, "error", error);
     return kind == JSON_OBJECT || kind == JSON_ARRAY || (kind != JSON_BAD && job->takes_any_result);
+}
+
+bool contract_is_answered(const struct job *job)
+{
+    struct json_slice error;
+
+    return contract_read_answer(job, &error);
 }
 
 bool contract_is_error(const struct job *job)

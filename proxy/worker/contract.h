@@ -11,26 +11,28 @@
 
 #include "base/json.h"
 
-/* The error for an argument that is neither an object nor an array. The argument is the member
- * "value". */
+/* The error for an argument that is neither an object nor an array. The argument is the body's
+ * member "value". */
 #define CONTRACT_NO_OBJECT "The action did not receive a dictionary or array as an argument."
 
 struct job;
 
-/* The parts of a body that the proxy uses, borrowed from it or static. */
+/* The parts of a body that the proxy uses: slices of the body, or static. */
 struct contract_body {
     struct json_slice top;      /* of kind JSON_OBJECT */
-    struct json_slice deadline; /* its member "deadline"; of kind JSON_BAD if it has none */
+    struct json_slice deadline; /* member "deadline" of top; of kind JSON_BAD if there is none */
 };
 
 /* Check that text[0 .. n) is one JSON object, or null, which stands for {}. true: body is filled.
  * false: why says what is wrong. */
 bool contract_check(const char *text, size_t n, struct contract_body *body, char *why, size_t size);
 
-/* Whether the argument is an object, an array, null or missing: what every action accepts. */
+/* Whether the argument, the member "value" of top, is an object, an array, null or missing: every
+ * action accepts these. */
 bool contract_is_argument(struct json_slice top);
 
-/* Make the job's line from the object. members: added at the front, each followed by a comma. */
+/* Make the job's line from the object `top`. members[0 .. n_members): text to add at the front,
+ * each member followed by a comma. */
 void contract_set_line(struct job *job, struct json_slice top, const char *members,
                        size_t n_members);
 
@@ -43,11 +45,15 @@ void contract_set_line_within(struct job *job, struct json_slice top, const char
 /* Milliseconds until the body's deadline; 0: there is none, it is past, or it is no number. */
 uint64_t contract_asked_ms(const struct contract_body *body);
 
-/* Whether the job has a valid answer: an object or array, with takes_any_result any JSON document,
- * or nothing but parts. */
+/* Whether the job has a valid answer: an object or array, any JSON document if takes_any_result is
+ * set, or parts alone. */
 bool contract_is_answered(const struct job *job);
+/* Like contract_is_answered(), and find the answer's member "error". *error: of kind JSON_BAD if
+ * there is none. */
+bool contract_read_answer(const struct job *job, struct json_slice *error);
 /* Whether the answer is an object with a member "error", which the platform takes for a
  * failure. */
 bool contract_is_error(const struct job *job);
-/* Write the error text for a job without a valid answer. answer_max_bytes: for JOB_TOO_LONG. */
+/* Write the error text for a job without a valid answer. answer_max_bytes: named in the text for
+ * JOB_TOO_LONG. */
 void contract_explain(const struct job *job, size_t answer_max_bytes, char *text, size_t size);

@@ -13,7 +13,7 @@
 
 static const struct {
     const char *name;
-    const char *text; /* the activation's error if a limit was passed; NULL: none */
+    const char *text; /* the error of its activation if a limit was exceeded; else NULL */
 } deaths[N_DEATHS] = {
     [DEATH_NONE] = {"none", NULL},
     [DEATH_EXITED] = {"exited", NULL},
@@ -23,7 +23,7 @@ static const struct {
     [DEATH_REFUSED] = {"refused", NULL},
     [DEATH_HUNG] = {"hung", NULL},
     [DEATH_STOPPED] = {"stopped", NULL},
-    /* The platform's own words when the kernel has killed a container. */
+    /* The text that OpenWhisk itself uses when the kernel has killed a container. */
     [DEATH_MEMORY] = {"memory", "The action exhausted its memory and was aborted."},
     [DEATH_CPU] = {"cpu", "The action used more processor time than one process may (--rlimit-cpu) "
                           "and was aborted."},
@@ -53,8 +53,8 @@ enum death death_of(int wait_status, enum death told, bool killed, struct oom *o
 {
     int signo = WIFSIGNALED(wait_status) ? WTERMSIG(wait_status) : 0;
 
-    /* A process that exits closes its pipes first, so we may take it for hung before its status is
-     * here. It hung only if our signal ended it. */
+    /* A process that exits closes its pipes first, so we may have taken it for hung before its exit
+     * status came. It did hang only if our signal ended it. */
     if (told == DEATH_HUNG && signo != SIGTERM && !(signo == SIGKILL && killed))
         return by_itself(wait_status);
     if (told != DEATH_NONE)

@@ -8,7 +8,7 @@
 #include "base/util.h"
 #include "worker/job.h"
 
-#define ERROR_MAX_BYTES 65536 /* longer answers are not searched for "error", which costs time */
+#define ERROR_MAX_BYTES 65536 /* longer answers are not searched for "error": it takes time */
 
 const char *error_kind_name(enum error_kind kind)
 {
@@ -44,14 +44,21 @@ static bool is_of_method(struct json_slice error)
     return error.n > sizeof(text) && memcmp(error.text, text, sizeof(text) - 1) == 0;
 }
 
+enum error_kind error_kind_of_answer(const struct job *job, struct json_slice error)
+{
+    if (error.kind == JSON_BAD)
+        return job->failed ? ERROR_KIND_ACTION : ERROR_KIND_NONE;
+    return is_of_method(error) ? ERROR_KIND_METHOD : ERROR_KIND_ACTION;
+}
+
 static enum error_kind of_answer(const struct job *job)
 {
     struct json_slice top;
     struct json_slice error;
 
     if (!find_error(job, &top, &error))
-        return job->failed ? ERROR_KIND_ACTION : ERROR_KIND_NONE;
-    return is_of_method(error) ? ERROR_KIND_METHOD : ERROR_KIND_ACTION;
+        error.kind = JSON_BAD;
+    return error_kind_of_answer(job, error);
 }
 
 enum error_kind error_kind_of(const struct job *job, bool is_answered)

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "base/json.h"
 #include "worker/outcome.h"
 
 struct buf;
@@ -21,6 +22,8 @@ const char *error_kind_name(enum error_kind kind);
 /* The kind for a job that is done. is_answered: the result of contract_is_answered(), which is not
  * called again because it parses the answer. */
 enum error_kind error_kind_of(const struct job *job, bool is_answered);
+/* Like error_kind_of() for a job that was answered. error: from contract_read_answer(). */
+enum error_kind error_kind_of_answer(const struct job *job, struct json_slice error);
 
 /* Append {"error":"<text>","kind":"<kind>"}. */
 void error_kind_add(struct buf *out, enum error_kind kind, const char *text);

@@ -49,7 +49,7 @@ static void forward(struct forwarder *forwarder, const char *bytes, size_t n)
     output_add(forwarder->output, forwarder, bytes, n);
 }
 
-/* Forward the bytes that are kept, except for the last n_hold. */
+/* Forward what `partial` holds, except for its last n_hold bytes. */
 static void forward_partial(struct forwarder *forwarder, size_t n_hold)
 {
     size_t n = buf_len(&forwarder->partial) - n_hold;
@@ -63,7 +63,7 @@ static void forward_partial(struct forwarder *forwarder, size_t n_hold)
         buf_reset(&forwarder->partial, 0);
 }
 
-/* Forward whole lines and keep the start of an unfinished one. bytes: may be altered. */
+/* Forward whole lines and keep the start of an unfinished one. Sentinels in `bytes` are altered. */
 static void take_in(struct forwarder *forwarder, char *bytes, size_t n)
 {
     char *newline = memrchr(bytes, '\n', n);

@@ -1,12 +1,13 @@
 #pragma once
 
 /*
- * forwarder - forward one log stream of a worker to one of our own streams, line by line, and let
- * no sentinel pass that the action wrote.
+ * forwarder - forward one log stream of a worker to one of our own streams, line by line, and
+ * disarm sentinels that the action wrote itself.
  *
  * Whole lines are forwarded as they come. A line that an activation leaves unfinished is ended when
- * the activation ends, so that the sentinel stands on a line of its own. What looks like a sentinel
- * in the action's output is changed to lower case, since the platform would stop reading there.
+ * the activation ends, so that the sentinel, which marks this end, stands on a line of its own. A
+ * sentinel in the action's output is changed to lower case, since the platform would stop reading
+ * there.
  * Source: openwhisk-contract 1.7.
  */
 

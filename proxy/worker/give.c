@@ -12,9 +12,9 @@
 
 #define PARTS_PER_WRITE 192    /* most iovecs for one writev(); further lines wait for the next */
 #define LOOK_US         200    /* between the first two looks at /proc; doubled each time */
-#define LOOKS_US        10000  /* look for so long, then write the first byte of the next line */
+#define LOOKS_US        10000  /* look at /proc for so long, then write the first byte of a line */
 #define HEALTH_MS       3000   /* time for an idle process to show that it still reads */
-#define GRACE_US        100000 /* time for more output after that byte was read */
+#define GRACE_US        100000 /* time for more output after the process has read that first byte */
 
 /* The process is idle and gets one line at a time. */
 static bool waits_for_one_line(const struct session *s)
@@ -54,8 +54,8 @@ static bool drop_what_is_stale(struct session *s)
     return !channel_ended(&s->channel);
 }
 
-/* Write the start of the line if it is not written yet. true: the process has read it, or that
- * cannot be found out here. */
+/* Write the start of the line if it is not written yet. true: the process has read that start, or
+ * there is no way to tell. */
 static bool has_read_probe(struct session *s)
 {
     struct iovec part;
@@ -157,7 +157,8 @@ void give_greeting_rest(struct session *s)
 
 /* ---- control lines ---- */
 
-/* A pipe takes so few bytes whole or not at all. false: no room, or a line is written in part. */
+/* Write a control line such as "cancel 7"; a pipe takes so few bytes whole or not at all. false: no
+ * room, or another line is written only in part. */
 static bool write_control(struct session *s, const char *word, uint64_t number)
 {
     char text[64];
@@ -190,7 +191,7 @@ static bool control_job(struct session *s, struct job *job)
     return true;
 }
 
-/* false: there was no room for all of them. */
+/* Write the control lines that are due. false: there was no room for all of them. */
 static bool write_controls(struct session *s)
 {
     list_each(node, &s->window.jobs) {
@@ -216,7 +217,8 @@ void give_controls(struct session *s)
 
 /* ---- an idle process ---- */
 
-/* Ask whether it still reads: by a control line that names no activation, or by an empty line. */
+/* Ask an idle process whether it still reads: by a control line that names no activation, or by an
+ * empty line. */
 static void ask_idle(struct session *s)
 {
     assert(s->window.n == 0);
@@ -251,7 +253,7 @@ bool give_health_check(struct session *s)
     return false;
 }
 
-/* ---- the question ---- */
+/* ---- the question: is the process back at its input? ---- */
 
 /* Write the first byte of the next line: every line begins with "{". */
 static void write_first_byte(struct session *s)
@@ -280,7 +282,8 @@ static void conclude(struct session *s)
     s->question = (struct question){0};
 }
 
-/* Returns when to look again, loop time in microseconds; UINT64_MAX: when the pipe has room. */
+/* Find out whether the process is back at its input. Returns when to look again, loop time in
+ * microseconds; UINT64_MAX: at no set time, but perhaps when the pipe has room. */
 static uint64_t ask(struct session *s)
 {
     struct question *question = &s->question;
@@ -316,8 +319,8 @@ static uint64_t ask(struct session *s)
     return question->read_at_us + GRACE_US;
 }
 
-/* Whether the question must be asked: only if the process has exactly one activation, and has
- * written something that may be its answer or was meant as one. */
+/* Whether to ask if the process is back at its input: only if it has exactly one activation, and
+ * has written something that may be its answer or was meant as one. */
 static bool is_open(const struct session *s)
 {
     return !session_is_lost(s) && s->window.n == 1 && window_is_fed(&s->window) &&

@@ -5,11 +5,11 @@
  *
  * Without request ids, an answer belongs to the line that was read last. A process that announced
  * nothing, or has answered unasked, may write another answer at any time before its next read. So
- * it gets a line only when it is back at its input. All of its older output is in its pipes then,
- * and is dropped.
+ * it gets a line only when it is back at its input, waiting for that line. All of its older output
+ * is in its pipes then, and is dropped.
  *
  * A thread that blocks in a read of descriptor 0 can be seen in /proc (worker/stdin_probe.h).
- * If no such thread is seen, the line goes in two writes, into a pipe so small that it holds one.
+ * If no such thread is seen, the line goes in two writes, into a pipe that holds only one of them.
  * The first is the line without its end. Once that is read, the process is back at its input, and
  * the second write completes the line. This costs a wake-up.
  */
@@ -24,7 +24,7 @@ struct session;
  * room. */
 void give_next(struct session *session);
 
-/* Set the greeting, the line that tells a prewarmed launcher which action to load. Taken over. */
+/* Set the greeting: the line that tells a prewarmed launcher which action to load, taken over. */
 void give_greeting(struct session *session, struct buf *line);
 /* Write what is left of the greeting, as far as the pipe has room. */
 void give_greeting_rest(struct session *session);

@@ -14,11 +14,11 @@
 #include "worker/spawn.h"
 #include "worker/tally.h"
 
-#define LAST_READS_MAX 4    /* at the end: one read empties a pipe, but a child may go on writing */
+#define LAST_READS_MAX 4    /* last reads of a pipe: one empties it, but a child may write on */
 #define TOMBSTONE_MS   1000 /* time for the answer of a job that was given up */
 #define READS_MS       1000 /* time for a process to show that it still reads */
 #define UNREAD_MS      3000 /* time to read the first line before we log a warning */
-#define UNREAD_WORK_MS 100  /* used so much processor time meanwhile: it is starting, wait again */
+#define UNREAD_WORK_MS 100  /* with so much processor time used meanwhile it is still starting */
 
 #define UNREAD " has not read the request; an action reads lines on stdin"
 
@@ -57,7 +57,8 @@ static void finish(struct session *s, struct job *job, enum job_outcome outcome)
         loop_post(s->loop, s->changed);
 }
 
-/* Whether the answer keeps to the bound. The channel allows a little more, for the request id. */
+/* Whether the answer is within answer_max_bytes. The channel lets a little more through, for the
+ * request id. */
 static bool is_within(const struct session *s, enum channel_result result, size_t n)
 {
     return result == CHANNEL_LINE && n <= s->opts->answer_max_bytes;
@@ -76,7 +77,8 @@ static struct job *find_job(const struct session *s, enum channel_result result,
     return window_find(&s->window, number);
 }
 
-/* Cut off the mark that a launcher sets when the function failed. Other programs have no marks. */
+/* Cut off the leading "!" by which a launcher says that the function failed. Other programs write
+ * no mark. */
 static bool take_mark(const struct session *s, const char **text, size_t *n)
 {
     if (!s->channel.kept_apart || *n == 0 || **text != '!')
@@ -88,7 +90,7 @@ static bool take_mark(const struct session *s, const char **text, size_t *n)
 
 /* ---- parts ---- */
 
-/* The mark alone: the answer consists of its parts. */
+/* Whether the line is only the mark of a part: the answer then consists of its parts. */
 static bool is_end_of_parts(const char *text, size_t n)
 {
     return n == 1 || (n == 2 && text[1] == '\r');
@@ -99,7 +101,7 @@ static void take_part(struct session *s, enum channel_result result, struct job 
 {
     uint64_t now_us = loop_now_us(s->loop);
 
-    assert(n > 0);             /* the mark */
+    assert(n > 0);             /* it begins with the mark */
     pacing_logged(&s->pacing); /* no lines ahead for a process that sends much */
     if (job->tombstone)
         return;
@@ -132,7 +134,7 @@ static bool finish_by_parts(struct session *s, struct job *job, bool at_end)
     return false;
 }
 
-/* true: the line has ended a job. */
+/* Take a line that is an answer or a part of one. true: it has ended a job. */
 static bool finish_answered(struct session *s, enum channel_result result, const char *text,
                             size_t n)
 {
@@ -187,7 +189,7 @@ void hear_malformed(struct session *s, const char *what)
 
 /* ---- what the worker says ---- */
 
-/* text: NULL for a line beyond the bound. */
+/* text: NULL if the line is too long. */
 static void read_ready_line(struct session *s, const char *text, size_t n)
 {
     struct ready ready;
@@ -197,8 +199,8 @@ static void read_ready_line(struct session *s, const char *text, size_t n)
         return;
     }
     if (ready.concurrent > 0 && !window_is_between_lines(&s->window)) {
-        /* The process was sent the start of a line without a request id. Replace it; the next ones
-         * get as long as a start may take to write a ready line. */
+        /* The process was sent the start of a line without a request id. Replace it; later
+         * processes get start_ms instead of settle_ms to write a ready line. */
         s->announces_late = s->refused = true;
         return;
     }
@@ -273,8 +275,9 @@ void hear_readable(struct session *s)
     loop_post(s->loop, s->step);
 }
 
-/* Without request ids, what comes next is the oldest job's: while too many of its parts are not
- * taken, read nothing. With request ids each stream is paused on its own: give_controls(). */
+/* Whether to stop reading. Without request ids all that comes next belongs to the oldest job: stop
+ * while too many of its parts are not taken. With request ids give_controls() pauses each
+ * stream. */
 static bool must_pause(const struct session *s)
 {
     return !s->window.numbered && s->window.n > 0 && parts_are_full(window_oldest(&s->window));
@@ -349,8 +352,8 @@ void hear_warn_unread(struct session *s)
     }
 }
 
-/* Add to a late job that the process never read a line. Not if it is running: it may be starting
- * slowly, on a busy machine. */
+/* Note in a late job that the process never read a line. Not if the process is running: it may be
+ * starting slowly, on a busy machine. */
 static void note_unread(struct session *s, struct job *job)
 {
     if (!stdin_pipe_has_read(&s->channel.in) &&
@@ -393,7 +396,7 @@ bool hear_no_more(struct session *s, enum job_outcome outcome)
 
     assert(s->pid > 0 && !s->dismissed);
     s->dismissed = true;
-    s->reads_by_ms = 0; /* withdraw hear_ask(): its time would be over in each step */
+    s->reads_by_ms = 0; /* withdraw hear_ask(), or each step would find its time over */
     if (oldest == NULL)
         return false;
     if (outcome == JOB_LATE)
@@ -408,7 +411,7 @@ bool hear_no_more(struct session *s, enum job_outcome outcome)
         finish_oldest(s, n_held, outcome);
         return false;
     }
-    if (n_held == 0 && outcome == JOB_LATE) /* a late job was never read: it does not go back */
+    if (n_held == 0 && outcome == JOB_LATE) /* the late job ends here, even if unread */
         n_held = 1;
     give_back(s, n_held);
     if (n_held <= 1) {
@@ -515,7 +518,7 @@ void hear_deadlines_of_dying(struct session *s)
         struct job *oldest = window_oldest(&s->window);
 
         if (oldest->tombstone)
-            oldest->deadline_at_ms = NEVER_MS; /* it only keeps the place */
+            oldest->deadline_at_ms = NEVER_MS; /* it only keeps its place in the order of answers */
         else
             end_job(s, window_give_up(&s->window, oldest), JOB_LATE);
     }

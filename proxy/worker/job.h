@@ -63,18 +63,18 @@ struct job {
     /* set while it runs */
     struct job_holder *holder; /* borrowed; NULL: not submitted yet */
     struct parts *parts;       /* owned; NULL: none came */
-    bool is_cancelled;         /* job_cancel() */
-    bool cancel_told;          /* ... and its launcher was told */
+    bool is_cancelled;         /* job_cancel() was called */
+    bool cancel_told;          /* its launcher was told of the cancellation */
     bool pause_told;           /* its launcher was told to pause its parts */
     bool tombstone;            /* stands for a job that was given up; see window.h */
-    /* Request id, set when the job is given to a worker. Where lines have none: its place among the
-     * lines of the process, counted from 1, set when the line is written. */
+    /* Request id, set when the job is given to a worker. Where lines have no ids: the place of this
+     * line among those of the process, counted from 1, set when the line is written. */
     uint64_t number;
     char head[REQUEST_ID_HEAD_MAX];
     uint8_t head_len;
-    uint64_t end_at;      /* bytes written to its worker up to the end of its line, once written */
+    uint64_t end_at;      /* bytes written to its worker up to the end of this line, if written */
     uint64_t given_at_us; /* loop time at which a worker last got it; 0: never */
-    pid_t worker;         /* that worker's process */
+    pid_t worker;         /* process id of the worker that last got it */
 
     /* set when it is done */
     enum job_outcome outcome;
@@ -88,12 +88,13 @@ struct job {
 /* The caller has left: do not begin the job or, if a launcher has it, tell the launcher. `done` is
  * still called. */
 void job_cancel(struct job *job);
-/* Post its holder's `step`. */
+/* Ask the queue or session that holds the job to look at its jobs again. */
 void job_look_again(struct job *job);
 
 /* Free the line. */
 void job_drop_line(struct job *job);
 
 /* A log field from a string member of the job's line, such as "activation_id". The line is searched
- * at each call, so jobs that are not logged cost nothing. It must be an object, or missing. */
+ * at each call, so jobs that are not logged cost nothing. The line must be an object, or
+ * missing. */
 struct log_field job_log_member(const struct job *job, const char *member);

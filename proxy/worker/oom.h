@@ -16,7 +16,7 @@ struct oom {
     struct cgroup group;
     bool known;           /* n_seen was read */
     uint64_t n_seen;      /* kills at the last look */
-    uint64_t n_unclaimed; /* ... to which no death has been put down yet */
+    uint64_t n_unclaimed; /* kills that no death has been put down to yet */
     uint64_t seen_at_ms;  /* loop time at which the count was last seen to rise */
 };
 
@@ -24,9 +24,9 @@ struct oom {
 void oom_open(struct oom *oom, const char *root);
 
 /*
- * Whether a process of ours that was killed was killed for lack of memory. Each counted kill
- * explains one death within OOM_CLAIM_MS; the kernel may have killed a process that the action
- * started instead. now_ms: loop time.
+ * Whether a process of ours that died of SIGKILL was killed for lack of memory. Each counted kill
+ * explains one death within OOM_CLAIM_MS; after that it counts as the kill of some process that the
+ * action had started. now_ms: loop time.
  */
 bool oom_claim(struct oom *oom, uint64_t now_ms);
 

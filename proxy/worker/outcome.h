@@ -11,11 +11,11 @@ enum job_outcome {
     JOB_PENDING,
     JOB_ANSWERED,  /* `answer` is what the action wrote, not checked yet */
     JOB_DIED,      /* the process ended first; reason: how, "" if unknown */
-    JOB_STOPPED,   /* the proxy shut down before it answered */
+    JOB_STOPPED,   /* the proxy shut down before the action answered */
     JOB_KILLED,    /* its process was killed, but not because of this job: see reason */
-    JOB_EXHAUSTED, /* its process passed a limit, the container's or ours: see reason */
+    JOB_EXHAUSTED, /* its process exceeded a limit, the container's or ours: see reason */
     JOB_LATE,      /* its deadline passed, running or waiting */
-    JOB_TOO_LONG,  /* the answer passed the bound */
+    JOB_TOO_LONG,  /* the answer exceeded --answer-max-bytes */
     JOB_MALFORMED, /* the process went back to its input without an answer: see reason */
     JOB_UNSTARTED, /* the action could not be started again: see reason */
     JOB_ABANDONED, /* never begun: the proxy is being taken down, or the caller left */
@@ -30,7 +30,7 @@ enum run_end {
     RUN_DIED,
     RUN_DEADLINE,
     RUN_ANSWER_TOO_LONG,
-    RUN_EXHAUSTED, /* the action passed a limit and died of it */
+    RUN_EXHAUSTED, /* the action exceeded a limit and died of it */
     RUN_UNSTARTED, /* the action could not be started again */
     RUN_ABANDONED, /* accepted, but the proxy was taken down before it began */
     RUN_CANCELLED, /* the client left */
@@ -53,7 +53,7 @@ enum error_kind {
     ERROR_KIND_ACTION,      /* the function returned an error, or no valid answer */
     ERROR_KIND_DIED,        /* the process ended before it answered */
     ERROR_KIND_LATE,        /* the deadline passed; it may have begun */
-    ERROR_KIND_EXHAUSTED,   /* the process passed a limit of memory, processor time or file size */
+    ERROR_KIND_EXHAUSTED,   /* the process exceeded a limit: memory, processor time or file size */
     ERROR_KIND_OVERLOAD,    /* no room; not begun */
     ERROR_KIND_UNAVAILABLE, /* no working action, or shutting down; not begun */
     N_ERROR_KINDS
@@ -72,9 +72,9 @@ struct outcome {
     enum run_end end;     /* in the metrics */
     int status;           /* of the reply */
     enum error_kind kind; /* in the reply */
-    const char *text;     /* in the reply: its start ... */
+    const char *text;     /* in the reply: start of its text */
     enum outcome_detail detail;
-    const char *tail; /* ... and its end */
+    const char *tail; /* in the reply: end of its text */
 };
 
 /* The row of an outcome other than JOB_PENDING. For JOB_ANSWERED it is that of an answer which is

@@ -6,13 +6,13 @@
 #include "base/loop.h"
 
 #define AHEAD_NS      1000000 /* write this much work ahead: a wake-up costs a tenth of it */
-#define BATCH_NS      200000  /* less work than this is not worth waking another worker */
-#define LIGHT_NS      50000   /* twice the proxy's own work for an activation */
-#define STALLED_NS    1000000 /* stalled: at one activation for so long, and ... */
-#define STALLED_TIMES 8       /* ... so many times as long as usual */
+#define BATCH_NS      200000  /* less work than this is not worth waking another worker for */
+#define LIGHT_NS      50000   /* light: at most so long per activation, twice the proxy's time */
+#define STALLED_NS    1000000 /* stalled: at one activation for longer than this, and ... */
+#define STALLED_TIMES 8       /* ... for longer than so many times the usual time */
 #define SILENT_BEFORE 16      /* silent activations before lines are written ahead */
-#define WORK_SHARE    8       /* weight of a new measurement: one in so many */
-#define LEAST_SHARE   64      /* the same for one that is above the least time */
+#define WORK_SHARE    8       /* weight of a new measurement in work_ns: one in so many */
+#define LEAST_SHARE   64      /* weight in least_ns of a longer measurement: one in so many */
 
 void pacing_init(struct pacing *pacing, unsigned ahead_max, unsigned vouched)
 {

@@ -19,25 +19,25 @@
 #include <stdint.h>
 
 struct pacing {
-    /* set by the owner at each start */
+    /* kept from one process to the next */
     unsigned ahead_max; /* setting: most lines written ahead; 1: one at a time */
     unsigned vouched;   /* setting --pipeline: lines ahead for a process that announces nothing */
-    bool distrusted;    /* it answered unasked once: its announcements are ignored */
+    bool distrusted;    /* a process wrote an answer without a job: `pipeline` is ignored */
 
     /* what the worker announced */
     unsigned pipeline;   /* lines that it takes ahead; 0: not announced */
     unsigned concurrent; /* lines that it works on at a time, with request ids; 0: not announced */
 
     /* how it works */
-    uint64_t work_ns;    /* per activation, smoothed; 0: not measured yet */
-    uint64_t least_ns;   /* the least of it lately: without waiting for a processor */
+    uint64_t work_ns;    /* time per activation, smoothed; 0: not measured yet */
+    uint64_t least_ns;   /* least time per activation lately: with no wait for a processor */
     uint64_t busy_at_ns; /* since when it has had work; 0: it has none */
     unsigned n_silent;   /* activations in a row that logged nothing */
-    bool has_answered;   /* this process, at least once */
+    bool has_answered;   /* this process has answered at least once */
 };
 
 void pacing_init(struct pacing *pacing, unsigned ahead_max, unsigned vouched);
-/* A process was started. */
+/* A new process was started: forget what is known of the one before, but for distrust. */
 void pacing_open(struct pacing *pacing);
 /* What the process announced; 0: nothing. */
 void pacing_announced(struct pacing *pacing, unsigned pipeline, unsigned concurrent);
@@ -47,8 +47,8 @@ unsigned pacing_depth(const struct pacing *pacing);
 /* How many lines to give this worker before another one is woken: about 200 us of work; at least
  * 1. */
 unsigned pacing_batch(const struct pacing *pacing);
-/* Whether lines go ahead, and an activation takes so little time that one worker keeps up with the
- * proxy. */
+/* Whether lines are written ahead of answers, and an activation takes so little time that one
+ * worker keeps up with the proxy. */
 bool pacing_is_light(const struct pacing *pacing);
 /* Whether the process has worked on one activation for far longer than usual. now_ns: as
  * loop_clock_ns(). */
@@ -57,8 +57,8 @@ bool pacing_is_stalled(const struct pacing *pacing, uint64_t now_ns);
 bool pacing_takes_care(const struct pacing *pacing);
 
 /* Measure work: pacing_began() when a line is written to an idle process, pacing_answered() when
- * answers come. n_answers: came in one read; more: the process has more lines; logged: log bytes
- * came, too. Returns the time per answer, nanoseconds. */
+ * answers come. n_answers: how many came in one read; more: the process has more lines; logged: log
+ * bytes came, too. Returns the time per answer, nanoseconds. */
 void pacing_began(struct pacing *pacing);
 uint64_t pacing_answered(struct pacing *pacing, unsigned n_answers, bool more, bool logged);
 

@@ -8,7 +8,7 @@
 #include "base/util.h"
 #include "worker/job.h"
 
-#define STREAM_HELD_MAX (16u << 20) /* for parts that a worker sends after it must pause */
+#define STREAM_HELD_MAX (16u << 20) /* for parts that a worker sends after it was told to pause */
 
 static struct parts *parts_of(struct job *job, uint64_t now_us)
 {

@@ -17,7 +17,7 @@
 
 struct job;
 
-#define PARTS_HELD_MAX 262144 /* bytes of one stream not taken, before its worker is paused */
+#define PARTS_HELD_MAX 262144 /* bytes of a stream not taken at which its worker is paused */
 
 struct parts {
     struct list node;     /* in the session's `spoke` while the pool has not seen the parts */

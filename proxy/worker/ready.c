@@ -10,8 +10,8 @@
 
 #define BROKEN "The action did not initialize properly."
 
-/* The number announced by this name; 0: none. A number below 1 counts as 1, one too large as
- * INT_MAX. */
+/* The number that the member `name` announces; 0: there is none. A number below 1 counts as 1, one
+ * too large as INT_MAX. */
 static unsigned announced(struct json_slice top, const char *name)
 {
     struct json_slice value;

@@ -11,7 +11,7 @@
 struct err;
 
 struct ready {
-    unsigned pipeline;   /* lines that it takes ahead; 0: not announced */
+    unsigned pipeline;   /* lines that it takes ahead of its answers; 0: not announced */
     unsigned concurrent; /* lines that it works on at a time, with request ids; 0: not announced */
     bool parts;          /* it may send parts of an answer before the answer */
     bool control;        /* it reads control lines */

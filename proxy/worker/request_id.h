@@ -12,9 +12,9 @@
 #define REQUEST_ID_HEAD_MAX 22  /* bytes of "[18446744073709551615," */
 #define REQUEST_ID_TAIL     "]" /* after the line, before its newline */
 #define REQUEST_ID_MAX                                                                             \
-    (REQUEST_ID_HEAD_MAX + sizeof(REQUEST_ID_TAIL)) /* what head and tail add, and a blank */
+    (REQUEST_ID_HEAD_MAX + sizeof(REQUEST_ID_TAIL)) /* bytes of head, tail and one blank */
 
-/* Writes "[7," without a NUL. Returns its length. */
+/* Write a head such as "[7,", without a NUL. Returns its length. */
 size_t request_id_head(char head[REQUEST_ID_HEAD_MAX], uint64_t number);
 
 /* Cut the head off text[0 .. n), which may be only the start of a line. false: there is no head. */

@@ -38,17 +38,17 @@ struct worker_opts {
     size_t answer_max_bytes; /* longest answer */
     unsigned pipeline;       /* lines ahead for a process that announces nothing; 0: none */
     unsigned ahead_max;      /* most lines written ahead of their answers; 1: one at a time */
-    bool wake_near;          /* worker/placement.h */
+    bool wake_near;          /* wake the process on our processor: worker/placement.h */
     int pipe_bytes;          /* wanted size of the pipes; 0: the system's */
     struct tally *tally;     /* where starts, ends and work are counted; borrowed */
-    struct oom *oom;         /* borrowed; recognizes deaths for lack of memory. NULL: none are */
+    struct oom *oom;         /* borrowed; to recognize deaths for lack of memory; NULL: do not */
 };
 
 /* State of give_question(): is the process back at its input? */
 struct question {
     uint64_t asked_at_us; /* loop time of the first look; 0: none yet */
-    uint64_t read_at_us;  /* when the probe byte was read; 0: not yet */
-    bool probed;          /* a probe byte was written, or cannot be */
+    uint64_t read_at_us;  /* when the process had read the probe byte; 0: not yet */
+    bool probed;          /* the first byte of a line was written as a probe, or cannot be */
 };
 
 struct session {
@@ -70,10 +70,10 @@ struct session {
     struct buf greeting; /* what a prewarmed launcher must read first */
     struct job_holder holder;
     bool takes_control;      /* it reads control lines */
-    bool logs_settled;       /* inside hear(): settled for an earlier answer of the same read */
+    bool logs_settled;       /* inside hear(): an earlier answer of the read has settled the logs */
     uint64_t n_logged;       /* log bytes forwarded up to the last answers */
     uint64_t reads_by_ms;    /* hear_ask(): it must read by this moment; 0: not asked */
-    bool asked_idle;         /* ... and it was idle then */
+    bool asked_idle;         /* hear_ask() was called while it was idle */
     uint64_t health_at_ms;   /* next health check; 0: it has jobs, or there are no checks */
     uint64_t unread_at_ms;   /* when to warn that it has read nothing; 0: no line was written */
     uint64_t unread_used_ms; /* processor time it had used at the last look */
@@ -82,12 +82,12 @@ struct session {
     bool ready;         /* it said so, waits for input, or settle_ms passed */
     bool refused;       /* its ready line is a refusal, malformed or too late: see refusal */
     bool ended;         /* its pipes are closed */
-    bool spoiled;       /* it answered before the whole line was written */
+    bool spoiled;       /* it answered a line that was written only in part */
     bool dismissed;     /* it was told to end: without jobs, its output is ignored */
     struct err refusal; /* why it refused */
 
     /* kept from one process to the next */
-    bool announces_late; /* a process announced `concurrent` when part of a line was written */
+    bool announces_late; /* a process announced `concurrent` after it was sent part of a line */
 
     /* results, for the owner to collect */
     struct list spoke;    /* struct parts of jobs with parts that the owner has not seen */
@@ -95,7 +95,7 @@ struct session {
     struct list returned; /* jobs that never began, the youngest first */
 };
 
-/* out, err: our own streams. */
+/* out, err: our own stdout and stderr, borrowed. */
 void session_init(struct session *session, struct loop *loop, const struct exec_spec *spec,
                   const struct worker_opts *opts, struct output *out, struct output *err);
 /* step: posted when there are new facts. changed: posted when there are results to collect. */
@@ -108,7 +108,7 @@ void session_close(struct session *session);
 /* Frees memory. No job is left, and all results were collected. */
 void session_done(struct session *session);
 
-/* No more answers will come. */
+/* Whether no more answers will come. */
 static inline bool session_is_lost(const struct session *s)
 {
     return s->ended || s->spoiled || s->refused;
@@ -132,13 +132,13 @@ static inline void session_add(struct session *s, struct job *job)
     loop_post(s->loop, s->step);
 }
 
-/* Lines have request ids, and nothing but tombstones is left in the window. */
+/* Whether lines have request ids and only tombstones are left, for whose answers nobody waits. */
 static inline bool session_is_deserted(const struct session *s)
 {
     return s->window.numbered && window_is_deserted(&s->window);
 }
 
-/* The process counts as ready, though it reported nothing. */
+/* Count the process as ready, though it reported nothing. */
 static inline void session_assume_ready(struct session *s)
 {
     s->ready = true;
@@ -159,7 +159,7 @@ static inline struct job *session_take_spoken(struct session *s)
     return node != NULL ? list_item(node, struct parts, node)->job : NULL;
 }
 
-/* Take a job out that another worker shall get, the youngest first; NULL: there is none. */
+/* Take out a job to be given to another worker, the youngest first; NULL: there is none. */
 static inline struct job *session_take_returned(struct session *s)
 {
     struct list *node = list_take_first(&s->returned);

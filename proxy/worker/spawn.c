@@ -320,8 +320,8 @@ static void pipes_close(struct pipes *pipes)
     }
 }
 
-/* Both ends of a pipe are one inode, so changing the owner of one end changes both. The child may
- * then open the pipe by its path. */
+/* Make the four pipes and give them to the child's user, who may then open them by path. Both ends
+ * of a pipe are one inode, so changing the owner of one end changes both. */
 static int pipes_open(struct pipes *pipes, bool socket_in, int pipe_bytes,
                       const struct privileges *privileges, struct err *err)
 {
@@ -370,7 +370,7 @@ int spawn_pipes(int pipe_bytes, const struct privileges *privileges, struct spaw
 
     if (pipes_open(&pipes, false, pipe_bytes, privileges, err) < 0)
         return -1;
-    pipes_hand_over(&pipes, ours); /* the ring is -1 */
+    pipes_hand_over(&pipes, ours); /* without a ring: ours->ring is -1 */
     for (int i = 0; i < 4; i++) {
         theirs[i] = pipes.theirs[i];
         pipes.theirs[i] = -1;

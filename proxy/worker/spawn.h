@@ -3,11 +3,12 @@
 /*
  * spawn - start one process with four pipes.
  *
- * The child gets descriptors 0 to 3 and no others of ours, its own process group, SIGKILL when the
- * proxy ends, default signal handling, an empty signal mask, and no more rights than the exec spec
- * allows. The pipes belong to its user, who may therefore open them by path.
+ * The child gets descriptors 0 to 3, perhaps the ring as 4, and no others of ours, its own process
+ * group, SIGKILL when the proxy ends, default signal handling, an empty signal mask, and no more
+ * rights than the exec spec allows. The pipes belong to its user, who may therefore open them by
+ * path.
  *
- * Without another user it is started by vfork: no page table is copied, which takes microseconds
+ * Without --user the child is started by vfork: no page table is copied, which takes microseconds
  * whatever the proxy's size, and the result of exec is known on return. Source: library-facts F. As
  * another user (--user) it is started by fork: before exec, processes of that user may stop the
  * child, and with vfork that would stop us, too. With fork we wait for exec at most SPAWN_WAIT_MS.
@@ -25,10 +26,10 @@ struct exec_spec;
 struct spawned {
     pid_t pid; /* also its process group */
     int in;    /* the child's descriptor 0; we write */
-    int fd1;   /* ... 1, 2, 3; we read */
+    int fd1;   /* fd1 to fd3: its descriptors 1 to 3; we read */
     int fd2;
     int fd3;
-    unsigned mark; /* base/kin.h; returned by the caller with kin_end() */
+    unsigned mark; /* base/kin.h; the caller gives it back with kin_end() */
     int ring;      /* memory for answers, -1: none; base/ring.h */
 };
 
@@ -51,8 +52,9 @@ static inline void spawned_close(struct spawned *spawned)
  * Start spec->argv in spec->cwd with spec->env.
  *
  * pipe_bytes  wanted size of pipes 0, 1 and 3; the system's default if that is refused
- * Returns     0, *spawned is set; or -1: ERR_ACTION if exec or chdir failed (err->os holds errno),
- *             ERR_SYSTEM if there is no process or pipe, or its rights cannot be set.
+ * Returns     0, *spawned is set; or -1: ERR_ACTION or ERR_CODE if the program cannot be run
+ *             (err->os holds errno), ERR_SYSTEM if the system or our settings are the cause: no
+ *             process or pipe, a folder that cannot be entered, rights that cannot be set.
  */
 int spawn_start(const struct exec_spec *spec, int pipe_bytes, struct spawned *spawned,
                 struct err *err);

@@ -10,7 +10,7 @@
 #include "base/util.h"
 
 #define VAIN_MAX                                                                                   \
-    3 /* times in a row that a narrow pipe may be writable though not empty: it is no single page */
+    3 /* times in a row that a narrow pipe is writable but not empty: it holds more than a page */
 
 void stdin_pipe_init(struct stdin_pipe *in)
 {
@@ -76,7 +76,7 @@ bool stdin_pipe_narrow(struct stdin_pipe *in)
     return in->narrow;
 }
 
-/* Fails when the user's share of pipe memory is used up: the pipe stays small, which is slower. */
+/* May fail when the user's share of pipe memory is used up: a pipe that stays small is slower. */
 void stdin_pipe_widen(struct stdin_pipe *in)
 {
     if (in->narrow)

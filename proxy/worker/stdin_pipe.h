@@ -18,21 +18,21 @@
 struct stdin_pipe {
     struct loop_watch watch; /* our end; if closed, the process reads the end of its input */
     bool fed;                /* a line was written to this process */
-    bool narrow;             /* the pipe is so small that it holds one write */
-    bool cannot_narrow;      /* ... which is not possible here */
+    bool narrow;             /* the pipe was made so small that it holds one write */
+    bool cannot_narrow;      /* the pipe cannot be made narrow here */
     unsigned n_vain;         /* times in a row that it was narrow and writable, but not empty */
     int wide_bytes;          /* its size before it was made narrow */
     uint64_t n_written;      /* bytes, in this process's life */
     uint64_t read_up_to;     /* stdin_pipe_ask(): so many bytes must be read; 0: not asked */
-    bool question;           /* ... of which the last is an empty line, written to ask */
+    bool question;           /* the last of these read_up_to is an empty line, written to ask */
 };
 
 void stdin_pipe_init(struct stdin_pipe *in);
-/* A process was started; fd is taken over. */
+/* A new process was started. fd: our end of its pipe, taken over. */
 void stdin_pipe_open(struct stdin_pipe *in, struct loop *loop, int fd);
 /* Close our end: the process reads what was written, then the end of its input. */
 void stdin_pipe_close(struct stdin_pipe *in);
-/* Move our end to `to`, which is closed; nothing more can be written here. */
+/* Move our end to `to`, which must be closed; nothing more can be written here. */
 void stdin_pipe_hand_over(struct stdin_pipe *in, struct loop_watch *to);
 static inline bool stdin_pipe_is_open(const struct stdin_pipe *in)
 {
@@ -50,8 +50,8 @@ ssize_t stdin_pipe_put(struct stdin_pipe *in, const void *bytes, size_t n);
  * written and is back at its input. false: not possible here. */
 bool stdin_pipe_narrow(struct stdin_pipe *in);
 void stdin_pipe_widen(struct stdin_pipe *in);
-/* Call when the pipe is reported writable. If it is not empty then, VAIN_MAX times in a row, it is
- * widened, and stdin_pipe_narrow() fails from then on. */
+/* Call when the pipe is reported writable. If a narrow pipe is then not empty, a few times in a
+ * row, it is widened, and stdin_pipe_narrow() fails from then on. */
 void stdin_pipe_saw_room(struct stdin_pipe *in);
 
 /* Bytes of lines that the process has not read yet. */

@@ -12,7 +12,7 @@
 #include "base/util.h"
 
 #define THREADS_MAX 64 /* most threads that are looked at */
-#define VAIN_MAX    8  /* after n vain looks at all threads the next waits for 2^n looks at one */
+#define VAIN_MAX    8  /* after n vain looks at all threads come 2^n looks at one, n up to this */
 
 /* System calls in which a program waits for input. */
 static const struct {
@@ -97,7 +97,7 @@ static enum stdin_probe_state look(struct stdin_probe *probe)
     return state;
 }
 
-/* Look at this thread from now on if it waits for input. */
+/* If this thread waits for input, look at it from now on. */
 static bool take_thread(struct stdin_probe *probe, pid_t tid)
 {
     int fd = open_thread(probe, tid);
@@ -139,8 +139,8 @@ static bool find_reader(struct stdin_probe *probe)
     return found;
 }
 
-/* Whether another thread waits for input. A look costs a few system calls for each thread, so after
- * vain looks there are fewer. */
+/* Whether another thread waits for input. A look costs a few system calls for each thread, so we
+ * look less often after vain looks. */
 static bool another_waits(struct stdin_probe *probe)
 {
     if (probe->n_until > 0) {

@@ -4,7 +4,7 @@
  * stdin_probe - see in /proc/PID/task/TID/syscall whether a process waits for its input.
  *
  * The main thread is looked at first. If it waits for something else, the other threads are looked
- * at; from then on the first look is at the one that was found in a read of descriptor 0. Where the
+ * at, and one that is found in a read of descriptor 0 is looked at first from then on. Where the
  * kernel shows nothing (hidepid), the answer is STDIN_PROBE_UNKNOWN. A worker of another user is
  * inspected as that user: in containers root lacks the right to inspect others.
  */

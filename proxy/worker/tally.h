@@ -21,10 +21,10 @@ struct tally {
     uint64_t n_distrusted; /* workers that wrote an answer without a job, each counted once */
     uint64_t n_deaths[N_DEATHS];
     uint64_t n_parts;            /* parts of answers */
-    uint64_t part_bytes;         /* ... without marks and newlines */
-    struct histogram first_part; /* from the line to the first part of its answer */
-    struct histogram work;       /* per answer: from its line, or the answer before it, to the
-                              answer; with request ids always from its line */
+    uint64_t part_bytes;         /* bytes of parts, without marks and newlines */
+    struct histogram first_part; /* time from a line to the first part of its answer */
+    struct histogram work;       /* time per answer: from its line, or the answer before it, to
+                              the answer; with request ids always from its line */
 };
 
 static inline void tally_started(struct tally *tally, bool is_restart)

@@ -18,8 +18,8 @@ static void window_check(const struct window *window)
     assert(window->unsent != NULL || (window->unsent_written == 0 && !window->probing));
 }
 
-/* Whether the time of this job runs. In a numbered window it always does, but not for a tombstone.
- * Otherwise only that of the oldest does, also if it is a tombstone, which blocks the rest. */
+/* Whether the time limit of this job is running. With request ids it runs for all but tombstones.
+ * Otherwise it runs only for the oldest, even if that is a tombstone, since it blocks the rest. */
 static bool has_turn(const struct window *window, const struct job *job)
 {
     return window->numbered ? !job->tombstone : job == window_oldest(window);
@@ -145,7 +145,7 @@ bool window_is_fed(const struct window *window)
            (window->unsent != window_oldest(window) || window->unsent_written > 0);
 }
 
-/* Count bytes that were written ahead as a part of the first line. */
+/* Bytes that were written ahead belong to the first unsent line from now on. */
 static void take_what_is_ahead(struct window *window)
 {
     if (window->unsent != NULL && window->unsent_written == 0) {

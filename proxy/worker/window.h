@@ -32,16 +32,16 @@ struct window {
     uint64_t last_number;  /* the last request id of this process */
     struct job *unsent;    /* the first job whose line is not written in full; NULL: none */
     size_t unsent_written; /* bytes written of that line */
-    bool probing;          /* ... as a probe (window_probe()), so the job cannot have begun */
-    size_t n_ahead;        /* bytes of the next line written before there was a job */
+    bool probing;          /* they were written by window_probe(): the job cannot have begun */
+    size_t n_ahead;        /* bytes of the next line, written before there was a job for it */
     uint64_t n_written;    /* bytes written in all */
     uint64_t soonest_ms;   /* no deadline is sooner than this; exact after window_late() */
 };
 
 void window_init(struct window *window);
-/* A process was started. */
+/* A new process was started: its lines have no request ids yet. */
 void window_open(struct window *window);
-/* Set whether lines have request ids from now on; none may be written yet. */
+/* Set whether lines have request ids from now on; no line may have been written yet. */
 void window_set_numbered(struct window *window, bool numbered);
 void window_add(struct window *window, struct job *job);
 
@@ -54,7 +54,7 @@ struct job *window_find(const struct window *window, uint64_t number);
 /* Take a job out. A tombstone is freed, and NULL returned. */
 struct job *window_take(struct window *window, struct job *job);
 
-/* Only tombstones are left in it: nobody waits for an answer. */
+/* Whether only tombstones are left, for whose answers nobody waits. */
 static inline bool window_is_deserted(const struct window *window)
 {
     return window->n > 0 && window->n_tombstones == window->n;
@@ -74,20 +74,20 @@ bool window_is_fed(const struct window *window);
 bool window_probe(struct window *window, size_t max, struct iovec *part);
 /* The probe was read: window_lines() returns the rest. */
 void window_end_probe(struct window *window);
-/* The first byte, which is the same in all lines, was written ahead of any job. */
+/* The first byte, which is the same in all lines, was written before there was a job for it. */
 void window_wrote_ahead(struct window *window);
 
 /* What to write next, as at most `max` iovecs. Returns their number; 0: nothing. */
 int window_lines(struct window *window, struct iovec *lines, int max);
-/* n bytes of these lines, or of a probe, were written. */
+/* n bytes of window_lines(), or of a probe, were written. */
 void window_wrote(struct window *window, size_t n);
 /* Whether no line is written in part, so that a control line may be written now. */
 bool window_is_between_lines(const struct window *window);
 /* n bytes were written that are no line of a job. */
 void window_wrote_else(struct window *window, size_t n);
 
-/* How many jobs have begun; always the oldest ones. In a numbered window, all that were read in
- * full; otherwise the oldest, if a byte of it was read. n_unread: bytes in the pipe. */
+/* How many jobs have begun; always the oldest ones. With request ids, all whose lines were read in
+ * full; otherwise the oldest, if a byte of its line was read. n_unread: bytes still in the pipe. */
 unsigned window_n_begun(const struct window *window, size_t n_unread);
 
 /* How many jobs the process has read at least in part; always the oldest ones. */
@@ -98,13 +98,13 @@ struct job *window_give_up(struct window *window, struct job *job);
 
 enum window_late {
     WINDOW_IN_TIME,
-    WINDOW_LATE_JOB,     /* *job is late and was taken out; it had not begun, or the window is
-                            numbered */
+    WINDOW_LATE_JOB,     /* *job is late and was taken out; it had not begun, or lines have
+                            request ids */
     WINDOW_LATE_RUNNING, /* the running job, or its tombstone, is late: the worker must end;
-                            never if numbered */
+                            never with request ids */
 };
 
 /* Find a job past its deadline; call again until WINDOW_IN_TIME. tombstone_ms: how long a tombstone
- * may be the oldest; in a numbered window it blocks nobody and is not timed. */
+ * may be the oldest; with request ids it blocks nobody and is not timed. */
 enum window_late window_late(struct window *window, uint64_t now_ms, uint64_t tombstone_ms,
                              struct job **job);

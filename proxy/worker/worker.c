@@ -15,7 +15,7 @@
 
 #define START_LOOK_US   200 /* between two looks whether a starting process waits for input */
 #define DYING_MS        100 /* to wait for SIGCHLD after the pipes closed; usually microseconds */
-#define SETTLE_PATIENCE 10  /* times settle_ms: processor time granted to a busy process */
+#define SETTLE_PATIENCE 10  /* times settle_ms: processor time for a start without ready line */
 
 static const struct {
     const char *name;
@@ -135,8 +135,8 @@ static void bury(struct worker *w)
     loop_post(w->loop, &w->changed);
 }
 
-/* End a process in steps, kill_ms apart: end of input, which a launcher takes as a request to exit,
- * then SIGTERM, then SIGKILL. */
+/* Let step_ending() send this signal in kill_ms; 0: none. A process is ended in steps: end of
+ * input, which a launcher takes as a request to exit, then SIGTERM, then SIGKILL. */
 static void send_next(struct worker *w, int signo)
 {
     w->ending.signo = signo;
@@ -210,8 +210,8 @@ static void start_failed(struct worker *w)
         death_say_how(w->wait_status, w->start_err.detail, sizeof(w->start_err.detail));
 }
 
-/* true: its pipes are closed, so wait for SIGCHLD, which tells why it ended. Only briefly: it may
- * have closed them and go on. */
+/* Whether to wait for SIGCHLD: the process has closed its pipes, and its exit status tells why.
+ * Wait only briefly, as it may have closed them and go on. */
 static bool is_dying(struct worker *w)
 {
     if (!w->session.ended)
@@ -251,7 +251,7 @@ static void step_starting(struct worker *w)
 
     give_greeting_rest(&w->session);
     if (is_late(w, late_at_ms) && !w->session.ended)
-        hear_readable(&w->session); /* we may have been paused: its ready line may wait */
+        hear_readable(&w->session); /* we may have been paused: its ready line may be there */
     if (!w->spec->reports_ready)
         settle(w);
     if (is_dying(w)) {
@@ -502,7 +502,7 @@ bool worker_is_better(const struct worker *w, const struct worker *best, uint64_
 {
     bool stalled = worker_is_stalled(w, now_ns);
 
-    /* Behind a stalled activation others would wait, perhaps until its deadline. */
+    /* Others would wait behind a stalled activation, perhaps until its deadline. */
     if (best == NULL || stalled != worker_is_stalled(best, now_ns))
         return best == NULL || !stalled;
     return worker_n_jobs(w) < worker_n_jobs(best);

@@ -16,7 +16,7 @@
  *                     exited
  *
  * Handlers write down facts, worker_step() decides. The owner is told of changes from the loop,
- * never from inside a call. worker/session.h is what is said to the process and by it.
+ * never from inside a call. worker/session.h has the conversation with the process.
  */
 
 #include <stdbool.h>
@@ -60,8 +60,8 @@ struct worker {
     uint64_t busy_at_ms; /* start without a ready line: when the process was last seen to run */
     struct {
         int signo;      /* the signal that its process group gets next; 0: it got SIGKILL */
-        uint64_t at_ms; /* when it gets that */
-    } ending;           /* STOPPING */
+        uint64_t at_ms; /* loop time at which it gets that signal */
+    } ending;           /* used in STOPPING */
 
     /* facts, written by handlers */
     bool exited;
@@ -79,8 +79,8 @@ struct worker {
 
 const char *worker_state_name(enum worker_state state);
 
-/* out, err: our own streams, borrowed. on_changed: the handler of `changed`, in which the owner
- * collects results from the session. */
+/* out, err: our own stdout and stderr, borrowed. on_changed: the handler of `changed`, in which the
+ * owner collects results from the session. */
 void worker_init(struct worker *worker, struct loop *loop, const struct exec_spec *spec,
                  const struct worker_opts *opts, struct output *out, struct output *err,
                  loop_post_fn *on_changed);
@@ -90,8 +90,8 @@ void worker_done(struct worker *worker);
 /* Start a process; the state must be DOWN. If none can be started it stays DOWN, start_err is set
  * and `changed` posted. */
 void worker_start(struct worker *worker);
-/* Adopt a launcher that runs already, and send it `line`, whose bytes are moved out. Empty: the
- * launcher waits for no line. The state is DOWN. */
+/* Adopt a launcher that runs already, and send it `line`, whose bytes are moved out. If that is
+ * empty, the launcher waits for no line. The state must be DOWN. */
 void worker_adopt(struct worker *worker, const struct spawned *spawned, struct buf *line);
 /* Record a start that failed outside of this module. */
 void worker_fail_start(struct worker *worker, const struct err *err);
@@ -101,7 +101,7 @@ unsigned worker_n_jobs(const struct worker *worker);
 bool worker_was_fed(const struct worker *worker);
 /* The descriptor on which its answers come; ANSWERS_AUTO: not known yet. */
 enum answers worker_answers(const struct worker *worker);
-/* It is ready and was not told to end. */
+/* Whether it is ready and was not told to end. */
 bool worker_is_ready(const struct worker *worker);
 /* Move our end of its descriptor 0 to `to`, which must be closed. Give no jobs after that. */
 void worker_hand_over_input(struct worker *worker, struct loop_watch *to);
@@ -115,7 +115,7 @@ bool worker_is_stalled(const struct worker *worker, uint64_t now_ns);
 /* Whether it is a better choice for a job than `best`, which may be NULL: not stalled, or else with
  * fewer jobs. */
 bool worker_is_better(const struct worker *worker, const struct worker *best, uint64_t now_ns);
-/* Whether its activations are light, and it is getting on with them. */
+/* Whether its activations take little time, and it is getting on with them. */
 bool worker_has_light_work(const struct worker *worker, uint64_t now_ns);
 /* Give it a job, which it has until the session puts that into `finished` or `returned`. The line
  * is written at the end of the turn, or by worker_feed(). */

@@ -447,6 +447,17 @@ def test_a_folder_that_vanishes_is_waited_for(dev, folder):
     whisk.wait_until(lambda: server.run() == (200, {"n": 33}), "the new folder")
 
 
+def test_a_folder_that_is_replaced_while_a_worker_is_in_it_is_noticed(dev, folder):
+    """No event tells that a folder was removed in which a process still works."""
+    action, server = serve_a_folder(dev, folder)
+    (action / "__main__.py").unlink()
+    whisk.wait_until(lambda: "does not load" in server.out(), "the line about it")
+    action.rmdir()
+    action.mkdir()
+    (action / "__main__.py").write_text(ANSWERS.format(44))
+    whisk.wait_until(lambda: server.run() == (200, {"n": 44}), "the new folder")
+
+
 def test_init_replaces_the_version_as_in_production(dev, hello):
     server = dev(hello)
     server.wait_for("ready", 1)

@@ -455,6 +455,23 @@ def test_an_invoke_that_is_interrupted_ends_with_1(start, folder, wishes, gate):
     door.release()
 
 
+def test_an_invoke_whose_reader_leaves_runs_to_its_end(start, folder, gate):
+    """What it does is done; that nobody takes its answer is no success."""
+    doors = [gate(), gate()]
+    (folder / "slow.py").write_text(
+        "import sys\ndef main(args):\n"
+        f"    open({doors[0].path!r}).read()\n    open({doors[1].path!r}).read()\n"
+        "    print('done', file=sys.stderr)\n    return {}\n")
+    one = start("invoke", "slow.py", stdin=subprocess.DEVNULL)
+    doors[0].wait_reached()
+    one.process.stdout.close()
+    doors[0].release()
+    doors[1].wait_reached()
+    doors[1].release()
+    assert one.process.wait(WAIT_S) == 1
+    assert one.err() == "done\nwhiskloop: the reader of stdout has left\n"
+
+
 def test_an_answer_that_was_not_read_to_its_end_is_no_success(start, wishes):
     one = start("invoke", wishes, '{"grow":4000000}', "--drain-timeout", 0)
     assert one.process.stdout.read(1) == b"{"

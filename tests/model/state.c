@@ -327,7 +327,7 @@ static void hash_pool(const struct pool *pool)
         hash_job(list_item(node, struct job, node), NULL);
     hash_add(pool->n_queued);
     hash_add(pool->n_running);
-    hash_add(pool->next);
+    hash_add(pool->choice.next);
     hash_add(pool->holder.asked | (pool->started != NULL) << 1 | (pool->retired != NULL) << 2);
     hash_add(pool->state);
     hash_add(pool->spec.answers);

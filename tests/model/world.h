@@ -25,7 +25,7 @@
 #include "base/exec_spec.h"
 #include "base/loop.h"
 #include "base/output.h"
-#include "worker/pool.h"
+#include "pool/pool.h"
 #include "worker/tally.h"
 
 #define PROCS_MAX  8

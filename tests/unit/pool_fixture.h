@@ -8,7 +8,7 @@
 
 #include "exec_spec_fixture.h"
 #include "loop_fixture.h"
-#include "worker/pool.h"
+#include "pool/pool.h"
 #include "worker/spawn.h"
 #include "worker/tally.h"
 

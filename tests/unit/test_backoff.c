@@ -3,7 +3,7 @@
 #include "test.h"
 
 #include "base/util.h"
-#include "worker/backoff.h"
+#include "pool/backoff.h"
 
 #define NOW 1000000
 

@@ -416,6 +416,25 @@ static void an_error_of_the_action_gets_its_kind(void **state)
     }
 }
 
+static void bare_answers_are_unchanged_and_a_failure_is_not_written(void **state)
+{
+    struct fixture *f = *state;
+    struct job *job;
+
+    f->calls.opts.is_bare = true;
+    calls_add_made(&f->calls, xstrdup("{\"a\":1}\n"), strlen("{\"a\":1}\n"));
+    job = give(f, "{\"a\":1}");
+    assert_int_equal(job->limit_ms, RUN_MS);
+    assert_int_equal(job->deadline_at_ms, JOB_BY_TURN);
+    answer(f, job, "{\"error\":1}");
+    assert_answers(f, "{\"error\":1}\n");
+    calls_wrote(&f->calls, strlen("{\"error\":1}\n"));
+    calls_add_made(&f->calls, xstrdup("{}\n"), strlen("{}\n"));
+    answer(f, give(f, "{}"), "no JSON");
+    assert_answers(f, "");
+    assert_int_equal(f->calls.n, 0);
+}
+
 static void no_more_pieces_than_there_is_room_for(void **state)
 {
     struct fixture *f = *state;
@@ -449,6 +468,7 @@ int main(void)
         TEST(text_is_a_line_in_and_a_line_out),
         TEST(a_value_alone_is_the_argument_where_any_will_do),
         TEST(an_error_of_the_action_gets_its_kind),
+        TEST(bare_answers_are_unchanged_and_a_failure_is_not_written),
         TEST(no_more_pieces_than_there_is_room_for),
     };
 

@@ -36,6 +36,7 @@ static const struct number {
     {"--connections-max", "WHISKLOOP_CONNECTIONS_MAX", N(connections_max), 1, 4096, 1000000},
     {"--queue-max", "WHISKLOOP_QUEUE_MAX", N(queue_max), 0, 1024, 1000000},
     {"--pipeline", "WHISKLOOP_PIPELINE", N(pipeline), 0, 0, 1024},
+    {"--busy-poll", "WHISKLOOP_BUSY_POLL", N(busy_poll_us), 0, 100, 10000},
     {"--write-ahead", "WHISKLOOP_WRITE_AHEAD", N(write_ahead), 1, 64, 1024},
     {"--run-max-bytes", "WHISKLOOP_RUN_MAX_BYTES", N(run_max_bytes), 2, GIB / 16, 4 * GIB},
     {"--init-max-bytes", "WHISKLOOP_INIT_MAX_BYTES", N(init_max_bytes), 2, GIB / 8, 4 * GIB},
@@ -122,6 +123,8 @@ static const char *unit_of(const char *option)
     for (size_t i = 0; i < ARRAY_LEN(plain); i++)
         if (strcmp(option, plain[i]) == 0)
             return "";
+    if (strcmp(option, "--busy-poll") == 0)
+        return " us";
     if (strcmp(option, "--write-ahead") == 0 || strcmp(option, "--pipeline") == 0)
         return " lines";
     if (strcmp(option, "--rlimit-cpu") == 0)

@@ -113,7 +113,7 @@ static void a_watch_can_be_handed_over(void **state)
     assert_string_equal(f->seen, "b");
 }
 
-/* ---- children ---- */
+/* ---- looking before sleeping ---- */
 
 static pid_t fork_one_that_exits(int status)
 {
@@ -124,6 +124,70 @@ static pid_t fork_one_that_exits(int status)
     assert_true(pid > 0);
     return pid;
 }
+
+static void on_byte(struct loop_watch *watch)
+{
+    char byte;
+
+    if (read(watch->fd, &byte, 1) == 1)
+        see(container_of(watch, struct part, watch));
+}
+
+static bool a_dozen_was_seen(void *subject)
+{
+    const struct fixture *f = subject;
+
+    return f->n_seen >= 12;
+}
+
+/* A loop that looks for an hour before it sleeps, once twelve events have come at once. */
+static void look_for_an_hour(struct fixture *f)
+{
+    loop_busy_poll(f->loop, UINT64_C(3600) * 1000000);
+    watch_pipe_to_read(f, on_byte);
+    assert_int_equal(write(f->ours, "xxxxxxxxxxxx", 12), 12);
+    loop_until(f->loop, a_dozen_was_seen, f);
+    f->n_seen = 0;
+    memset(f->seen, 0, sizeof(f->seen));
+}
+
+static void timers_are_due_while_it_looks(void **state)
+{
+    struct fixture *f = *state;
+
+    look_for_an_hour(f);
+    loop_timer_set(f->loop, &f->parts[1].timer, loop_now_ms(f->loop) + 5);
+    loop_until(f->loop, something_was_seen, f);
+    assert_string_equal(f->seen, "b");
+}
+
+static void events_from_outside_are_seen_while_it_looks(void **state)
+{
+    struct fixture *f = *state;
+    pid_t pid;
+
+    look_for_an_hour(f);
+    pid = fork();
+    if (pid == 0)
+        _exit(write(f->ours, "x", 1) == 1 ? 0 : 1);
+    loop_until(f->loop, something_was_seen, f);
+    assert_string_equal(f->seen, "a");
+}
+
+static void children_and_signals_are_told_while_it_looks(void **state)
+{
+    struct fixture *f = *state;
+
+    look_for_an_hour(f);
+    loop_on_signal(f->loop, on_signal, f);
+    loop_child_watch(f->loop, &f->parts[2].child, fork_one_that_exits(7), on_child);
+    loop_until(f->loop, something_was_seen, f);
+    assert_string_equal(f->seen, "c");
+    assert_int_equal(kill(getpid(), SIGTERM), 0);
+    loop_until(f->loop, a_signal_came, f);
+}
+
+/* ---- children ---- */
 
 static void the_end_of_a_child_is_told_with_its_status(void **state)
 {
@@ -254,6 +318,9 @@ int main(void)
         TEST(closing_a_watch_closes_the_descriptor),
         TEST(closing_a_watch_twice_is_harmless),
         TEST(a_watch_can_be_handed_over),
+        TEST(timers_are_due_while_it_looks),
+        TEST(events_from_outside_are_seen_while_it_looks),
+        TEST(children_and_signals_are_told_while_it_looks),
         TEST(the_end_of_a_child_is_told_with_its_status),
         TEST(many_children_that_end_together_are_all_told),
         TEST(a_forgotten_child_is_reaped_and_not_told),

@@ -430,6 +430,40 @@ static void a_socket_stays_blocking_for_others(void **state)
     assert_int_equal(fcntl(f->writer, F_GETFL) & O_NONBLOCK, 0);
 }
 
+/* As behind sudo: the pipe cannot be opened anew. */
+static void so_does_another_users_pipe(void **state)
+{
+    struct fixture *f = *state;
+    bool was_root = geteuid() == 0;
+    int ends[2];
+
+    assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+    assert_int_equal(fchmod(ends[1], 0), 0);
+    if (was_root && seteuid(65534) < 0)
+        skip();
+    reopen_on(f, ends[0], ends[1]);
+    assert_true(!was_root || seteuid(0) == 0);
+    assert_true(f->output.stream.is_shared);
+    assert_int_equal(fcntl(f->writer, F_GETFL) & O_NONBLOCK, 0);
+    add_many(f, OUTPUT_FULL_BYTES);
+    add(f, NULL, "end\n");
+    f->n_wanted = OUTPUT_FULL_BYTES + 4;
+    loop_until(f->loop, all_came, f);
+    assert_string_equal(f->read + f->n_read - 4, "end\n");
+}
+
+static void a_log_leaves_the_size_of_its_pipe(void **state)
+{
+    struct fixture *f = *state;
+    int ends[2];
+    int size;
+
+    assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+    size = fcntl(ends[1], F_GETPIPE_SZ);
+    reopen_on(f, ends[0], ends[1]);
+    assert_int_equal(fcntl(f->writer, F_GETPIPE_SZ), size);
+}
+
 static void a_full_disk_costs_the_bytes_and_not_the_sink(void **state)
 {
     struct fixture *f = *state;
@@ -504,6 +538,8 @@ int main(void)
         TEST(a_file_gets_all_at_once),
         TEST(a_socket_gets_all_in_pieces),
         TEST(a_socket_stays_blocking_for_others),
+        TEST(so_does_another_users_pipe),
+        TEST(a_log_leaves_the_size_of_its_pipe),
         TEST(a_full_disk_costs_the_bytes_and_not_the_sink),
         TEST(a_closed_stream_is_no_harm),
         TEST(the_end_writes_what_is_pending),

@@ -1,9 +1,11 @@
 #include "test.h"
 
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "config.h"
 #include "setup.h"
 
 /* The size of pipes where the kernel lets a user have so many pages. */
@@ -46,12 +48,30 @@ static void no_limit_is_no_reason_for_small_pipes(void **state)
     assert_int_equal(setup_pipe_bytes("/no/such/file", 256), 1 << 20);
 }
 
+static void with_one_processor_nobody_looks_before_sleeping(void **state)
+{
+    struct config config = {.busy_poll_us = 100};
+    cpu_set_t before;
+    cpu_set_t one;
+    uint64_t us;
+
+    (void)state;
+    assert_int_equal(sched_getaffinity(0, sizeof(before), &before), 0);
+    CPU_ZERO(&one);
+    CPU_SET((size_t)sched_getcpu(), &one);
+    assert_int_equal(sched_setaffinity(0, sizeof(one), &one), 0);
+    us = setup_busy_poll_us(&config);
+    assert_int_equal(sched_setaffinity(0, sizeof(before), &before), 0);
+    assert_int_equal(us, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(few_workers_get_large_pipes),
         cmocka_unit_test(the_pipes_of_many_workers_stay_within_half_of_the_limit),
         cmocka_unit_test(no_limit_is_no_reason_for_small_pipes),
+        cmocka_unit_test(with_one_processor_nobody_looks_before_sleeping),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -4,7 +4,7 @@
 
 #include <limits.h>
 
-#include "filter/stream.h"
+#include "base/stream.h"
 #include "stream_fixture.h"
 
 #define MUCH 100000 /* bytes, beyond what one write to something shared may have */

@@ -138,7 +138,7 @@ static PyObject *decode_rare_text(struct decoder *d, const uint8_t *first)
     for (;;) {
         while (d->at < d->end && *d->at >= 0x80)
             d->at++; /* whether it is UTF-8 is looked at below */
-        d->at = scan_special(d->at, d->end);
+        d->at = scan_special(first, d->at, d->end);
         if (d->at == d->end || *d->at < 0x20)
             break;
         if (*d->at >= 0x80)
@@ -169,7 +169,7 @@ static inline PyObject *decode_text(struct decoder *d, bool is_key)
 {
     const uint8_t *first = d->at + 1;
 
-    d->at = scan_special(first, d->end);
+    d->at = scan_special(first, first, d->end);
     if (d->at == d->end)
         return NULL;
     if (*d->at == '"') {

@@ -69,12 +69,13 @@ static void put_escape(struct buf *out, unsigned c)
 
 static void put_ascii(struct buf *out, const uint8_t *at, size_t n)
 {
+    const uint8_t *start = at;
     const uint8_t *end = at + n;
 
     for (;;) {
         const uint8_t *from = at;
 
-        at = scan_special(at, end);
+        at = scan_special(start, at, end);
         put(out, (const char *)from, (size_t)(at - from));
         if (at == end)
             break;

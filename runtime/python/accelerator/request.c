@@ -18,7 +18,7 @@ static const uint8_t *skip_plain(const uint8_t *at, const uint8_t *end)
 {
     if (at == end || *at != '"')
         return NULL;
-    at = scan_special(at + 1, end);
+    at = scan_special(at, at + 1, end);
     return at < end && *at == '"' ? at + 1 : NULL;
 }
 

@@ -1,4 +1,4 @@
-#include "worker/pool.h"
+#include "pool/pool.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -6,9 +6,8 @@
 
 #include "base/log.h"
 
-#define WHY_MAX     160 /* bytes of the last reason; our own text stands before it */
-#define LOOK_MS     2   /* until we check whether light work has become long */
-#define SPREAD_JOBS 8   /* with fewer jobs in all, each goes to the least busy worker; a guess */
+#define WHY_MAX 160 /* bytes of the last reason; our own text stands before it */
+#define LOOK_MS 2   /* until we check whether light work has become long */
 
 static void start_what_is_down(struct pool *pool);
 
@@ -176,48 +175,6 @@ static void on_late(struct loop_timer *timer)
 
 /* ---- giving jobs to workers ---- */
 
-/* Whether the work is light, and one of the first n_light workers is getting on with it. Then more
- * workers would only take the processors that these and the proxy need. */
-static bool is_light(const struct pool *pool, uint64_t now_ns)
-{
-    if (pool->opts.n_light >= pool->opts.n_workers || pool_n_jobs(pool) < SPREAD_JOBS)
-        return false;
-    for (unsigned i = 0; i < pool->opts.n_light; i++)
-        if (worker_has_light_work(&pool->workers[i].worker, now_ns))
-            return true;
-    return false;
-}
-
-/* The worker with room that has the fewest jobs; NULL: none has room. Workers with as many take
- * turns, but light work stays with the first: waking another process costs more than the work. */
-static struct worker *choose(struct pool *pool, uint64_t now_ns)
-{
-    struct worker *best = NULL;
-    unsigned n = is_light(pool, now_ns) ? pool->opts.n_light : pool->opts.n_workers;
-    unsigned chosen = 0;
-
-    for (unsigned i = 0; i < n && (best == NULL || worker_n_jobs(best) > 0); i++) {
-        unsigned at = (pool->next + i) % n;
-        struct worker *worker = &pool->workers[at].worker;
-
-        if (worker_room(worker) > 0 && worker_is_better(worker, best, now_ns)) {
-            best = worker;
-            chosen = at;
-        }
-    }
-    if (best != NULL)
-        pool->next = worker_batch(best) > 1 ? 0 : (chosen + 1) % n;
-    return best;
-}
-
-/* Whether the worker that got the last job gets the next one, too: one write and one wake-up for
- * both. With few jobs they are spread instead, so that none waits for another. */
-static bool takes_next(const struct pool *pool, const struct worker *worker, uint64_t now_ns)
-{
-    return worker != NULL && pool_n_jobs(pool) >= SPREAD_JOBS && worker_room(worker) > 0 &&
-           worker_n_jobs(worker) < worker_batch(worker) && !worker_is_stalled(worker, now_ns);
-}
-
 static void on_room(struct output_waiter *waiter)
 {
     struct pool *pool = container_of(waiter, struct pool, room);
@@ -256,7 +213,8 @@ static void give(struct pool *pool, struct worker *worker)
  * work that is not light. */
 static void look_again(struct pool *pool, uint64_t now_ns)
 {
-    if (!loop_timer_is_set(&pool->look) && is_light(pool, now_ns))
+    if (!loop_timer_is_set(&pool->look) &&
+        choice_is_light(&pool->choice, pool_n_jobs(pool), now_ns))
         loop_timer_set(pool->loop, &pool->look, loop_now_ms(pool->loop) + LOOK_MS);
 }
 
@@ -284,7 +242,7 @@ static void dispatch(struct pool *pool)
             finish_queued(pool, pool->queue.next, JOB_LATE, "");
             continue;
         }
-        worker = takes_next(pool, last, now_ns) ? last : choose(pool, now_ns);
+        worker = choice_next(&pool->choice, last, pool_n_jobs(pool), now_ns);
         if (worker == NULL) {
             look_again(pool, now_ns);
             break;
@@ -355,9 +313,9 @@ bool pool_is_ready(const struct pool *pool)
     return is_any(pool, true);
 }
 
-/* Whether to start this worker once its pause is over. A worker that got a line or crashed only
- * once is started without jobs, too; one that keeps ending while idle, only when jobs come. With
- * the circuit open, one probe runs at a time. */
+/* Whether to start this worker once its pause is over. One that got a line or crashed only once is
+ * started even if no job waits; one that keeps ending while idle, only when jobs come. While the
+ * circuit is open, one probe runs at a time. */
 static bool wants_restart(const struct pool *pool, const struct pool_worker *pw)
 {
     if (pw->up)
@@ -506,6 +464,40 @@ static void on_worker_changed(struct loop_post *post)
     }
 }
 
+pid_t pool_writer(const struct pool *pool, const void *owner)
+{
+    uintptr_t at = (uintptr_t)owner - (uintptr_t)pool->workers;
+    size_t i = at / sizeof(*pool->workers);
+
+    return (uintptr_t)owner >= (uintptr_t)pool->workers && i < pool->opts.n_workers
+               ? pool->workers[i].worker.pid
+               : 0;
+}
+
+void pool_look(const struct pool *pool, unsigned n_by_state[WORKER_STATES], struct usage *usage)
+{
+    bool starts = pool->state != POOL_RETIRED && pool->state != POOL_STOPPING;
+
+    if (pool->zygote != NULL && pool->zygote->worker.pid != 0)
+        (void)usage_add(usage, pool->zygote->worker.pid);
+    for (unsigned i = 0; i < pool->opts.n_workers; i++) {
+        const struct worker *worker = &pool->workers[i].worker;
+
+        n_by_state[worker->state] += starts || worker->state != WORKER_DOWN;
+        if (worker->pid != 0)
+            (void)usage_add(usage, worker->pid);
+    }
+}
+
+unsigned pool_n_processes(const struct pool *pool)
+{
+    unsigned n = pool->zygote != NULL && zygote_is_there(pool->zygote) ? 1 : 0;
+
+    for (unsigned i = 0; i < pool->opts.n_workers; i++)
+        n += pool->workers[i].worker.state != WORKER_DOWN;
+    return n;
+}
+
 /* tell: worker_stop() or worker_retire(). */
 static void end_workers(struct pool *pool, void (*tell)(struct worker *))
 {
@@ -551,7 +543,6 @@ struct pool *pool_new(struct loop *loop, struct exec_spec *spec, const struct po
 {
     struct pool *pool = xcalloc(1, sizeof(*pool));
 
-    assert(opts->n_workers > 0 && opts->n_light > 0);
     pool->loop = loop;
     pool->spec = *spec;
     memset(spec, 0, sizeof(*spec));
@@ -567,8 +558,10 @@ struct pool *pool_new(struct loop *loop, struct exec_spec *spec, const struct po
     list_init(&pool->room.node);
     pool->room.on_room = on_room;
     pool->workers = xcalloc(opts->n_workers, sizeof(*pool->workers));
+    choice_init(&pool->choice, opts->n_workers, opts->n_light);
     for (unsigned i = 0; i < opts->n_workers; i++) {
         pool->workers[i].pool = pool;
+        pool->choice.workers[i] = &pool->workers[i].worker;
         zygote_order_init(&pool->workers[i].order, on_made);
         worker_init(&pool->workers[i].worker, loop, &pool->spec, &opts->worker, out, err,
                     on_worker_changed);
@@ -586,6 +579,7 @@ void pool_free(struct pool **pool)
     for (unsigned i = 0; i < p->opts.n_workers; i++)
         worker_done(&p->workers[i].worker);
     zygote_free(&p->zygote);
+    choice_done(&p->choice);
     free(p->workers);
     loop_post_cancel(&p->dispatch);
     loop_timer_clear(&p->late);

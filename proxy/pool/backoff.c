@@ -1,9 +1,9 @@
-#include "worker/backoff.h"
+#include "pool/backoff.h"
 
 #include <assert.h>
 #include <string.h>
 
-#define DOUBLINGS_MAX 32 /* more would overflow, and no bound on the pause is that high */
+#define DOUBLINGS_MAX 32 /* with more the pause would overflow; no bound on it is that high */
 
 static uint64_t pause_ms(const struct backoff_opts *opts, unsigned n_deaths, uint64_t chance)
 {

@@ -1,9 +1,9 @@
 /*
- * The process is a `struct worker` like any other, so its load, ready line, time limit, log and end
- * need no code here. This file is about what is said over descriptor 0 once it is ready.
+ * The zygote's process is a `struct worker` like any other, so its load, ready line, time limit,
+ * log and end need no code here. This file has what is said over its descriptor 0 once it is ready.
  */
 
-#include "worker/zygote.h"
+#include "pool/zygote.h"
 
 #include <assert.h>
 #include <errno.h>

@@ -1,4 +1,4 @@
-#include "filter/stream.h"
+#include "base/stream.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -6,14 +6,13 @@
 #include <limits.h>
 #include <poll.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/err.h"
 #include "base/util.h"
-
-#define PIPE_BYTES (1 << 20) /* requested pipe size; a smaller one will do */
 
 void stream_init(struct stream *stream)
 {
@@ -22,18 +21,18 @@ void stream_init(struct stream *stream)
     stream->fd = -1;
 }
 
-static void adopt(struct stream *stream, struct loop *loop, int fd, mode_t mode)
+/* fd: to watch; taken over. shared: the stream to watch instead, at this number; -1: none. */
+static void adopt(struct stream *stream, struct loop *loop, int fd, int shared, mode_t mode)
 {
-    int flags = fcntl(fd, F_GETFL);
-
     stream->fd = fd;
     stream->is_pipe = S_ISFIFO(mode);
     stream->is_socket = S_ISSOCK(mode);
-    if (stream->is_pipe)
-        (void)fcntl(fd, F_SETPIPE_SZ, PIPE_BYTES);
+    stream->is_shared = shared >= 0;
     loop_watch_open(loop, &stream->watch, fd);
-    if (stream->is_shared)
-        (void)fcntl(fd, F_SETFL, flags); /* the watch has made it non-blocking */
+    if (stream->is_shared) /* only now: loop_watch_open() makes non-blocking what it is given */
+        (void)dup3(shared, fd, O_CLOEXEC);
+    if (stream->is_pipe && stream->pipe_bytes > 0)
+        (void)fcntl(fd, F_SETPIPE_SZ, stream->pipe_bytes); /* a smaller one will do */
 }
 
 /* Files, /dev/null and the like: always ready, and not to be watched. */
@@ -55,25 +54,25 @@ int stream_open_own(struct stream *stream, struct loop *loop, int fd, struct err
     const char *name = fd == STDIN_FILENO ? "stdin" : "stdout";
     int access_mode = fd == STDIN_FILENO ? O_RDONLY : O_WRONLY;
     struct stat info;
-    int own;
+    int own, shared;
+    bool is_file;
 
     assert(stream->fd < 0);
     if (fstat(fd, &info) < 0 || !is_open_for(fd, access_mode))
         return err_set(err, ERR_SYSTEM, EBADF, "%s is closed", name);
-    own = fd_reopen(fd, access_mode);
+    is_file = is_always_ready(fd, info.st_mode);
+    own = is_file ? fcntl(fd, F_DUPFD_CLOEXEC, 0) : fd_reopen(fd, access_mode);
     if (own < 0 && errno == ENXIO)
         return err_set(err, ERR_SYSTEM, ENXIO, "the reader of %s has left", name);
-    if (own < 0) {
-        own = fcntl(fd, F_DUPFD_CLOEXEC, 0);
-        if (own < 0)
-            return err_set(err, ERR_SYSTEM, errno, "cannot use %s: %s", name, strerror(errno));
-        if (is_always_ready(fd, info.st_mode)) {
-            stream->fd = own;
-            return 0;
-        }
-        stream->is_shared = true;
-    }
-    adopt(stream, loop, own, info.st_mode);
+    shared = own < 0 && !is_file ? fd : -1;
+    if (shared >= 0)
+        own = eventfd(0, EFD_CLOEXEC); /* until the stream takes its place */
+    if (own < 0)
+        return err_set(err, ERR_SYSTEM, errno, "cannot use %s: %s", name, strerror(errno));
+    if (is_file)
+        stream->fd = own;
+    else
+        adopt(stream, loop, own, shared, info.st_mode);
     return 0;
 }
 
@@ -93,17 +92,16 @@ int stream_open_fifo(struct stream *stream, struct loop *loop, const char *optio
         return err_set(err, ERR_REQUEST, 0, "%s: \"%s\" is no named pipe (mkfifo makes one)",
                        option, path);
     stream_close(stream);
-    adopt(stream, loop, fd_take(&fd), info.st_mode);
+    adopt(stream, loop, fd_take(&fd), -1, info.st_mode);
     return 0;
 }
 
 void stream_close(struct stream *stream)
 {
-    if (stream->watch.sock != NULL)
-        loop_watch_close(&stream->watch); /* closes the descriptor, too */
-    else
+    if (stream->watch.sock == NULL)
         fd_close(&stream->fd);
-    stream_init(stream);
+    loop_watch_close(&stream->watch); /* closes the descriptor, too */
+    stream->fd = -1;
 }
 
 static bool is_ready(const struct stream *stream, short events)

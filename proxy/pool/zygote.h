@@ -44,7 +44,7 @@ struct zygote {
     struct worker worker;  /* the process; it never gets a job */
     struct list orders;    /* oldest first */
     struct spawned begun;  /* our ends of the pipes for the order that was sent; in == -1: none */
-    struct loop_watch socket; /* descriptor 0 of the process, for both directions */
+    struct loop_watch socket; /* our end of descriptor 0 of the process, for both directions */
     struct line said;         /* bytes from the socket that are no whole line yet */
     struct loop_post next;    /* posted when an order may begin */
     struct loop_timer late;   /* fires if the order that was sent takes too long */
@@ -60,7 +60,8 @@ static inline bool zygote_order_waits(const struct zygote_order *order)
     return !list_empty(&order->node);
 }
 
-/* spec (with a socket as descriptor 0), greeting: taken over. out, err: our own streams. */
+/* spec (with a socket as descriptor 0), greeting: taken over. out, err: our own stdout and
+ * stderr. */
 struct zygote *zygote_new(struct loop *loop, struct exec_spec *spec, struct buf *greeting,
                           const struct worker_opts *opts, struct output *out, struct output *err);
 /* Kills the process; orders that wait are forgotten. */

@@ -1,13 +1,13 @@
 #pragma once
 
 /*
- * stream - non-blocking use of stdin, stdout or a named pipe, without side effects for the
- * processes that share it (a shell, a container engine).
+ * stream - non-blocking use of one of our own streams or of a named pipe, without side effects for
+ * the processes that share it (a shell, a container engine).
  *
- * A stream that can be reopened gets a file description of our own. One that cannot, such as a
- * socket, is not set to O_NONBLOCK, which would affect every process that shares it, and both stdin
- * and stdout if they are the same socket: each read or write makes sure by itself that it does not
- * block.
+ * A pipe or terminal is reopened through /proc, which gives a file description of our own. Where
+ * that fails, as for a socket, the shared one is never set to O_NONBLOCK, which would affect every
+ * process that shares it, and both stdin and stdout if they are the same socket: each read or write
+ * makes sure by itself that it does not block. A file never blocks.
  */
 
 #include <stdbool.h>
@@ -18,17 +18,20 @@
 
 struct err;
 
+#define STREAM_PIPE_BYTES (1 << 20) /* for pipe_bytes: of a stream that carries much */
+
 struct stream {
     struct loop_watch watch; /* open for what can be watched */
     int fd;                  /* for reads or writes; -1: closed */
     bool is_pipe;            /* a pipe, named or not */
     bool is_socket;
     bool is_shared; /* shared with other processes, perhaps in blocking mode */
+    int pipe_bytes; /* set by the owner: size to ask for if it is a pipe; 0: leave it */
 };
 
 void stream_init(struct stream *stream);
-/* Use descriptor 0 or 1. 0; -1 with err: it is unusable, or (ENXIO) a pipe whose reader has
- * left. */
+/* Use one of our own streams: 0 for reading, any other for writing. It stays open. 0; -1 with err,
+ * which names stdin or stdout: it is unusable, or (ENXIO) a pipe whose reader has left. */
 int stream_open_own(struct stream *stream, struct loop *loop, int fd, struct err *err);
 /*
  * Open a named pipe for reading or writing. option: the one that names it, for error texts.

@@ -4,7 +4,7 @@
  * pool - the workers of one action and the activations that wait for them.
  *
  * A job goes to a worker with room, else it queues in order, within bounds. A worker that ended is
- * restarted with backoff (worker/backoff.h).
+ * restarted with backoff (pool/backoff.h).
  *
  * Circuit breaker: after `broken_after` idle or start crashes in a row, with no worker ready, jobs
  * fail at once (JOB_UNSTARTED) and one worker at a time is started as a probe. The first that gets
@@ -21,13 +21,14 @@
 #include <stdbool.h>
 
 #include "base/usage.h"
-#include "worker/backoff.h"
+#include "pool/backoff.h"
+#include "pool/choice.h"
+#include "pool/zygote.h"
 #include "worker/worker.h"
-#include "worker/zygote.h"
 
 struct pool_opts {
     unsigned n_workers; /* 1 and more */
-    unsigned n_light;   /* light work stays with the first so many workers; 1 and more */
+    unsigned n_light;   /* short activations stay with the first so many workers; 1 and more */
     unsigned queue_max; /* jobs waiting for a worker */
     struct backoff_opts restart;
     struct worker_opts worker;
@@ -55,7 +56,7 @@ struct pool_worker {
     struct zygote_order order; /* in the zygote's list while the process is being forked */
     struct backoff backoff;
     bool up;                 /* started, and its end has not been handled yet */
-    bool cost_a_job;         /* an activation failed with it: no backoff */
+    bool cost_a_job;         /* an activation failed with this process: no backoff */
     uint64_t n_given_before; /* pool.n_given when it ended */
 };
 
@@ -66,12 +67,12 @@ struct pool {
     struct output *out; /* borrowed */
     struct output *err; /* borrowed */
     struct pool_worker *workers;
+    struct choice choice;  /* among them */
     struct zygote *zygote; /* owned; workers are forked from it. NULL: each loads the action */
     struct list queue;     /* jobs, oldest first */
     unsigned n_queued;
     unsigned n_running; /* jobs that a worker has */
     uint64_t n_given;   /* times that a job was given to a worker */
-    unsigned next;      /* index of the worker to consider first */
     struct loop_post dispatch;
     struct job_holder holder; /* of the queued jobs */
     struct loop_timer late;   /* the soonest deadline in the queue */
@@ -86,7 +87,7 @@ struct pool {
     char why_open[sizeof(((struct job *)NULL)->reason)];
 };
 
-/* Takes spec over (and leaves zeroes). out, err: our own streams, borrowed. */
+/* Takes spec over (and leaves zeroes). out, err: our own stdout and stderr, borrowed. */
 struct pool *pool_new(struct loop *loop, struct exec_spec *spec, const struct pool_opts *opts,
                       struct output *out, struct output *err);
 /* Kills running processes. All jobs must be done. */
@@ -124,43 +125,14 @@ static inline unsigned pool_n_jobs(const struct pool *pool)
 {
     return pool->n_queued + pool->n_running;
 }
-/* The process id of the worker that wrote output. owner: as in output_add(). 0: no worker of this
- * pool. */
-static inline pid_t pool_writer(const struct pool *pool, const void *owner)
-{
-    uintptr_t at = (uintptr_t)owner - (uintptr_t)pool->workers;
-    size_t i = at / sizeof(*pool->workers);
-
-    return (uintptr_t)owner >= (uintptr_t)pool->workers && i < pool->opts.n_workers
-               ? pool->workers[i].worker.pid
-               : 0;
-}
+/* The process id of the worker whose output was passed to output_add() with this owner. 0: no
+ * worker of this pool. */
+pid_t pool_writer(const struct pool *pool, const void *owner);
 /* Count the workers by their state, and add what their processes and the zygote use. Workers that
  * are down are counted only where they can be started again. */
-static inline void pool_look(const struct pool *pool, unsigned n_by_state[WORKER_STATES],
-                             struct usage *usage)
-{
-    bool starts = pool->state != POOL_RETIRED && pool->state != POOL_STOPPING;
-
-    if (pool->zygote != NULL && pool->zygote->worker.pid != 0)
-        (void)usage_add(usage, pool->zygote->worker.pid);
-    for (unsigned i = 0; i < pool->opts.n_workers; i++) {
-        const struct worker *worker = &pool->workers[i].worker;
-
-        n_by_state[worker->state] += starts || worker->state != WORKER_DOWN;
-        if (worker->pid != 0)
-            (void)usage_add(usage, worker->pid);
-    }
-}
+void pool_look(const struct pool *pool, unsigned n_by_state[WORKER_STATES], struct usage *usage);
 /* Number of processes that are left: workers and the zygote. */
-static inline unsigned pool_n_processes(const struct pool *pool)
-{
-    unsigned n = pool->zygote != NULL && zygote_is_there(pool->zygote) ? 1 : 0;
-
-    for (unsigned i = 0; i < pool->opts.n_workers; i++)
-        n += pool->workers[i].worker.state != WORKER_DOWN;
-    return n;
-}
+unsigned pool_n_processes(const struct pool *pool);
 
 /* End the workers: SIGTERM, later SIGKILL. Running jobs die with them, others end as JOB_ABANDONED,
  * from the loop. `started` is not called any more. */
@@ -168,9 +140,10 @@ void pool_stop(struct pool *pool);
 
 /*
  * Another pool serves from now on: running jobs finish here, then the input of each worker is
- * closed and it ends. None is started, and `started` is not called any more. retired(owner) is
+ * closed and it ends. No worker is started, and `started` is not called any more. retired(owner) is
  * called from the loop after each change, at least once. Queued jobs stay: see pool_take_queued().
  */
 void pool_retire(struct pool *pool, pool_retired_fn *retired, void *owner);
-/* Move the queue of `from` to the head of `to`, ignoring its bound: these jobs were admitted. */
+/* Move the queue of `from` to the head of that of `to`, even beyond queue_max: these jobs were
+ * accepted. */
 void pool_take_queued(struct pool *to, struct pool *from);

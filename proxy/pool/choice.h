@@ -1,0 +1,37 @@
+#pragma once
+
+/*
+ * choice - which worker gets the next job.
+ *
+ * Of the workers with room, the one with the fewest jobs; those with as many take turns. With
+ * CHOICE_SPREAD_JOBS jobs or more, a worker gets several in a row, for one write and one wake-up,
+ * and light work (worker_has_light_work()) stays with the first n_light workers: waking another
+ * process costs more than the work.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct worker;
+
+#define CHOICE_SPREAD_JOBS                                                                         \
+    8 /* with fewer jobs in all, each goes to the least busy worker; a guess */
+
+struct choice {
+    struct worker **workers; /* owned; the workers are borrowed */
+    unsigned n_workers;      /* 1 and more */
+    unsigned n_light;        /* 1 and more */
+    unsigned next;           /* index of the worker to consider first */
+};
+
+/* The caller fills workers[0 .. n_workers). */
+void choice_init(struct choice *choice, unsigned n_workers, unsigned n_light);
+void choice_done(struct choice *choice);
+
+/* Choose a worker. NULL: none has room. last: the worker chosen before in this turn; NULL: none.
+ * n_jobs: jobs that are not answered yet, queued or running. now_ns: from loop_clock_ns(). */
+struct worker *choice_next(struct choice *choice, struct worker *last, unsigned n_jobs,
+                           uint64_t now_ns);
+/* Whether the work is light, and one of the first n_light workers is getting on with it. Then no
+ * other worker is chosen. */
+bool choice_is_light(const struct choice *choice, unsigned n_jobs, uint64_t now_ns);
