@@ -232,14 +232,6 @@ void channel_pull_ring(struct channel *channel)
     channel->uses_ring = false; /* take them only once */
 }
 
-static bool is_blank(const char *text, size_t n)
-{
-    for (size_t i = 0; i < n; i++)
-        if (text[i] != ' ' && text[i] != '\t' && text[i] != '\r')
-            return false;
-    return true;
-}
-
 /* A cheap test before the whole document is parsed. */
 static bool may_be_answer(const char *text, size_t n)
 {
@@ -266,6 +258,50 @@ static bool is_announcement(const char *text, size_t n)
 
     return may_be_answer(text, n) && json_check(text, n, NULL) == JSON_OBJECT &&
            json_member(json_top(text, n), "ok", &ok);
+}
+
+/* Like is_announcement(), among log lines, which may have such a member, too: it must come first. */
+static bool is_announcement_among_logs(const char *text, size_t n)
+{
+    struct json_slice key;
+    struct json_slice value;
+    size_t at = 0;
+
+    return is_announcement(text, n) && json_next_member(json_top(text, n), &at, &key, &value) &&
+           json_equals(key, "ok");
+}
+
+/* Whether the array that begins at text[0] begins with no JSON value, as "[INFO] ..." and
+ * "[2026-11-30 10:00] ..." do. */
+static bool is_bracketed_text(const char *text, size_t n)
+{
+    static const char token[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+-.";
+    size_t at = 1;
+    size_t n_token = 0;
+
+    while (at < n && (text[at] == ' ' || text[at] == '\t'))
+        at++;
+    if (at == n || strchr("]{[\"", text[at]) != NULL)
+        return false;
+    while (at + n_token < n && text[at + n_token] != '\0' &&
+           strchr(token, text[at + n_token]) != NULL)
+        n_token++;
+    if (at + n_token == n)
+        return false; /* unfinished: it may still become a value */
+    if (json_check(text + at, n_token, NULL) == JSON_BAD)
+        return true;
+    at += n_token;
+    while (at < n && (text[at] == ' ' || text[at] == '\t' || text[at] == '\r'))
+        at++;
+    return at < n && text[at] != ',' && text[at] != ']';
+}
+
+/* Whether a line that is no answer was probably meant as one. */
+static bool looks_like_answer(const char *text, size_t n)
+{
+    while (n > 0 && (*text == ' ' || *text == '\t'))
+        text++, n--;
+    return n > 0 && (*text == '{' || (*text == '[' && !is_bracketed_text(text, n)));
 }
 
 /* ---- descriptor 3 ---- */
@@ -296,13 +332,13 @@ static bool is_wanted(const struct channel *channel, enum channel_wanted wanted,
 {
     switch (wanted) {
     case WANT_ANSWER:
-        if (channel->kept_apart)
-            return !is_blank(text, n);
+        if (channel->kept_apart) /* nothing but answers comes there, also bad ones */
+            return true;
         return is_answer(text, n) || channel_is_part(channel, text, n);
     case WANT_READY:
-        return is_announcement(text, n);
+        return is_announcement_among_logs(text, n);
     case WANT_NOTHING:
-        return !channel->in.fed && is_announcement(text, n);
+        return !channel->in.fed && is_announcement_among_logs(text, n);
     }
     return false;
 }
@@ -324,7 +360,7 @@ static void note_oddity(struct channel *channel, const char *text, size_t n)
         return;
     if (has_bom(text, n))
         channel->odd = ODD_BOM;
-    else if (may_be_answer(text, n) && json_check(text, n, &fault) == JSON_BAD)
+    else if (looks_like_answer(text, n) && json_check(text, n, &fault) == JSON_BAD)
         channel->odd = fault.at < n && (unsigned char)text[fault.at] >= 0x80 ? ODD_UTF8 : ODD_JSON;
 }
 
@@ -458,6 +494,14 @@ enum channel_result channel_next(struct channel *channel, enum channel_wanted wa
     return result;
 }
 
+void channel_refuse_undecided(struct channel *channel)
+{
+    if (!channel->is_held)
+        return;
+    held_to_log(channel);
+    rest_to_log(channel, &channel->line1);
+}
+
 enum channel_result channel_rest(struct channel *channel, const char **text, size_t *n)
 {
     if (channel->answers != ANSWERS_STDOUT) {
@@ -489,7 +533,7 @@ enum channel_odd channel_oddity(const struct channel *channel)
     if (channel->answers != ANSWERS_FD3) {
         size_t n = line_rest(&channel->line1, &text);
 
-        if (n > 0 && !channel->passing && (may_be_answer(text, n) || has_bom(text, n)))
+        if (n > 0 && !channel->passing && (looks_like_answer(text, n) || has_bom(text, n)))
             return ODD_OPEN;
     }
     return ODD_NOTHING;

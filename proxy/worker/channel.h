@@ -136,6 +136,8 @@ static inline bool channel_is_undecided(const struct channel *channel)
 {
     return channel->is_held;
 }
+/* If a line is held it is no answer: forward it and what follows on descriptor 1 to the log. */
+void channel_refuse_undecided(struct channel *channel);
 /* What is wrong with output that came since channel_forget_oddity() and was probably meant as an
  * answer. */
 enum channel_odd channel_oddity(const struct channel *channel);

@@ -289,7 +289,7 @@ static uint64_t ask(struct session *s)
     struct question *question = &s->question;
     bool is_undecided = channel_is_undecided(&s->channel);
     uint64_t now_us = loop_now_us(s->loop);
-    enum stdin_probe_state state = stdin_probe_look(&s->stdin_probe);
+    enum stdin_probe_state state = stdin_probe_look_closely(&s->stdin_probe);
     uint64_t since_us;
 
     assert(window_is_fed(&s->window));

@@ -306,7 +306,7 @@ static void on_fd3(struct loop_watch *watch)
 
 void hear_open(struct session *s, const struct spawned *spawned)
 {
-    session_begin(s, spawned->pid);
+    session_begin(s, spawned->pid, spawned->in);
     channel_open(&s->channel, s->loop, spawned, s->spec->answers, on_fd1, on_fd3);
 }
 
@@ -352,12 +352,16 @@ void hear_warn_unread(struct session *s)
     }
 }
 
-/* Note in a late job that the process never read a line. Not if the process is running: it may be
- * starting slowly, on a busy machine. */
-static void note_unread(struct session *s, struct job *job)
+/* Note in a late job that the process wrote a line that is no answer, or never read a line. The
+ * latter not if the process is running: it may be starting slowly, on a busy machine. */
+static void note_why_late(struct session *s, struct job *job)
 {
-    if (!stdin_pipe_has_read(&s->channel.in) &&
-        stdin_probe_look(&s->stdin_probe) != STDIN_PROBE_RUNS)
+    enum channel_odd odd = channel_oddity(&s->channel);
+
+    if (odd != ODD_NOTHING && odd != ODD_OPEN && s->window.n == 1)
+        (void)snprintf(job->reason, sizeof(job->reason), "It wrote %s.", channel_oddity_text(odd));
+    else if (!stdin_pipe_has_read(&s->channel.in) &&
+             stdin_probe_look(&s->stdin_probe) != STDIN_PROBE_RUNS)
         (void)snprintf(job->reason, sizeof(job->reason), "It" UNREAD ".");
 }
 
@@ -400,7 +404,7 @@ bool hear_no_more(struct session *s, enum job_outcome outcome)
     if (oldest == NULL)
         return false;
     if (outcome == JOB_LATE)
-        note_unread(s, oldest);
+        note_why_late(s, oldest);
     /* Drain the pipe before giving jobs back: this process may run until SIGKILL and must not begin
      * them, too. */
     taken = stdin_pipe_take_back(&s->channel.in, &n_unread);
@@ -430,7 +434,8 @@ void hear_out(struct session *s)
     stdin_pipe_close(&s->channel.in);
 }
 
-void hear_rest(struct session *s, bool is_dead)
+/* crashed: the process is dead and did not end well. */
+static void hear_rest_of(struct session *s, bool is_dead, bool crashed)
 {
     const char *text;
     size_t n;
@@ -441,15 +446,22 @@ void hear_rest(struct session *s, bool is_dead)
     if (is_dead)
         channel_pull_ring(&s->channel);
     hear(s);
+    if (crashed) /* JSON on 1 may be log, and the answer on 3 did not come */
+        channel_refuse_undecided(&s->channel);
     if (window_is_fed(&s->window) && channel_rest(&s->channel, &text, &n) == CHANNEL_LINE)
         (void)finish_answered(s, CHANNEL_LINE, text, n);
 }
 
-void hear_last_words(struct session *s, enum job_outcome outcome, const char *reason)
+void hear_rest(struct session *s)
+{
+    hear_rest_of(s, false, false);
+}
+
+void hear_last_words(struct session *s, bool crashed, enum job_outcome outcome, const char *reason)
 {
     unsigned n_begun;
 
-    hear_rest(s, true);
+    hear_rest_of(s, true, crashed);
     if (s->window.n == 0)
         return;
     n_begun = window_n_begun(&s->window, stdin_pipe_unread(&s->channel.in));
@@ -503,7 +515,7 @@ bool hear_deadlines(struct session *s)
         case WINDOW_LATE_RUNNING:
             return true;
         case WINDOW_LATE_JOB:
-            note_unread(s, job);
+            note_why_late(s, job);
             end_job(s, job, JOB_LATE);
             if (s->window.numbered)
                 ask_late(s);

@@ -31,8 +31,8 @@ void hear_resume(struct session *session);
 void hear_malformed(struct session *session, const char *what);
 
 /* Call when the pipes of the process are at their ends, or will not be read again: read all that is
- * left, whole lines first, then an unfinished one. is_dead: also answers in the ring. */
-void hear_rest(struct session *session, bool is_dead);
+ * left, whole lines first, then an unfinished one. */
+void hear_rest(struct session *session);
 /*
  * The process still runs but must end. Jobs whose lines it has not read go back to the pool; those
  * that have begun end with this outcome.
@@ -44,8 +44,10 @@ bool hear_no_more(struct session *session, enum job_outcome outcome);
 /* The process is idle and gets no more lines: close its input. */
 void hear_out(struct session *session);
 /* The process is dead: take the answers that it has written, end with this outcome the jobs that
- * had begun, return the rest to the pool. No job is left then. */
-void hear_last_words(struct session *session, enum job_outcome outcome, const char *reason);
+ * had begun, return the rest to the pool. No job is left then. crashed: it did not exit with
+ * status 0, so a held line (channel_is_undecided()) is no answer. */
+void hear_last_words(struct session *session, bool crashed, enum job_outcome outcome,
+                     const char *reason);
 
 /* End late jobs. true: the running one is late, so the process must end. */
 bool hear_deadlines(struct session *session);

@@ -28,7 +28,7 @@ void session_tell(struct session *s, struct loop_post *step, struct loop_post *c
     s->holder = (struct job_holder){.loop = s->loop, .step = step};
 }
 
-void session_begin(struct session *s, pid_t pid)
+void session_begin(struct session *s, pid_t pid, int in)
 {
     assert(s->window.n == 0 && pid > 0);
     s->pid = pid;
@@ -40,7 +40,7 @@ void session_begin(struct session *s, pid_t pid)
     window_open(&s->window);
     pacing_open(&s->pacing);
     placement_open(&s->placement);
-    stdin_probe_open(&s->stdin_probe, pid, s->spec->privileges);
+    stdin_probe_open(&s->stdin_probe, pid, in, s->spec->privileges);
 }
 
 void session_close(struct session *s)

@@ -100,8 +100,8 @@ void session_init(struct session *session, struct loop *loop, const struct exec_
                   const struct worker_opts *opts, struct output *out, struct output *err);
 /* step: posted when there are new facts. changed: posted when there are results to collect. */
 void session_tell(struct session *session, struct loop_post *step, struct loop_post *changed);
-/* A process has started. The pipes are opened by hear_open(). */
-void session_begin(struct session *session, pid_t pid);
+/* A process has started. in: our end of its input, borrowed. hear_open() opens the pipes. */
+void session_begin(struct session *session, pid_t pid, int in);
 /* The process is dead and all of its output was processed: forward the last log bytes, close all
  * descriptors. */
 void session_close(struct session *session);

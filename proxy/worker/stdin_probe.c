@@ -6,10 +6,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/privileges.h"
 #include "base/util.h"
+#include "worker/poll_set.h"
 
 #define THREADS_MAX 64 /* most threads that are looked at */
 #define VAIN_MAX    8  /* after n vain looks at all threads come 2^n looks at one, n up to this */
@@ -19,9 +21,9 @@ static const struct {
     long number;
     bool names_fd; /* its first argument is the descriptor, which must be 0 */
 } calls[] = {
-    {SYS_read, true},           {SYS_readv, true},           {STDIN_PROBE_POLL, false},
-    {SYS_ppoll, false},         {STDIN_PROBE_SELECT, false}, {SYS_pselect6, false},
-    {STDIN_PROBE_EPOLL, false}, {SYS_epoll_pwait, false},    {SYS_epoll_pwait2, false},
+    {SYS_read, true},        {SYS_readv, true},        {POLL_SET_POLL, false},
+    {SYS_ppoll, false},      {POLL_SET_SELECT, false}, {SYS_pselect6, false},
+    {POLL_SET_EPOLL, false}, {SYS_epoll_pwait, false}, {SYS_epoll_pwait2, false},
 };
 
 static int open_thread(const struct stdin_probe *probe, pid_t tid)
@@ -45,9 +47,14 @@ static void try_to_open(struct stdin_probe *probe)
     }
 }
 
-void stdin_probe_open(struct stdin_probe *probe, pid_t pid, const struct privileges *privileges)
+void stdin_probe_open(struct stdin_probe *probe, pid_t pid, int in,
+                      const struct privileges *privileges)
 {
+    struct stat info;
+
     *probe = (struct stdin_probe){.fd = -1, .pid = pid, .tid = pid, .privileges = privileges};
+    if (in >= 0 && fstat(in, &info) == 0)
+        probe->input = info.st_ino;
     try_to_open(probe);
 }
 
@@ -57,24 +64,54 @@ void stdin_probe_close(struct stdin_probe *probe)
     probe->pid = 0;
 }
 
-static enum stdin_probe_state judge(int fd)
+/* Whether descriptor 0 of the process is its input. Where that cannot be seen it is. */
+static bool has_its_input(const struct stdin_probe *probe)
+{
+    char path[32];
+    struct stat info;
+
+    (void)snprintf(path, sizeof(path), "/proc/%d/fd/0", (int)probe->pid);
+    return probe->input == 0 || stat(path, &info) < 0 || info.st_ino == probe->input;
+}
+
+static enum stdin_probe_state judge_read(const struct stdin_probe *probe, unsigned long fd)
+{
+    return fd == STDIN_FILENO && has_its_input(probe) ? STDIN_PROBE_YES : STDIN_PROBE_NO;
+}
+
+static enum stdin_probe_state judge_poll(const struct stdin_probe *probe, long number,
+                                         const char *args)
+{
+    switch (poll_set_read(probe->pid, number, args)) {
+    case POLL_SET_UNKNOWN:
+    case POLL_SET_WITH_INPUT:
+        return STDIN_PROBE_POLLS;
+    case POLL_SET_INPUT_ALONE:
+        return has_its_input(probe) ? STDIN_PROBE_YES : STDIN_PROBE_NO;
+    case POLL_SET_WITHOUT_INPUT:
+        break;
+    }
+    return STDIN_PROBE_NO;
+}
+
+static enum stdin_probe_state judge(const struct stdin_probe *probe, int fd)
 {
     char text[256]; /* "0 0x0 0x7ffd..." while blocked in a call, "running" while not */
-    char *end;
+    char *args;
     ssize_t n = pread(fd, text, sizeof(text) - 1, 0);
     long number;
 
     if (n <= 0)
         return STDIN_PROBE_UNKNOWN;
     text[n] = '\0';
-    number = strtol(text, &end, 10);
-    if (end == text || number < 0) /* "-1": outside any call, as during a page fault */
+    number = strtol(text, &args, 10);
+    if (args == text || number < 0) /* "-1": outside any call, as during a page fault */
         return STDIN_PROBE_RUNS;
     for (size_t i = 0; i < ARRAY_LEN(calls); i++)
-        if (calls[i].number == number && !calls[i].names_fd)
-            return STDIN_PROBE_POLLS;
+        if (calls[i].number == number && calls[i].names_fd)
+            return judge_read(probe, strtoul(args, NULL, 16));
         else if (calls[i].number == number)
-            return strtoul(end, NULL, 16) == 0 ? STDIN_PROBE_YES : STDIN_PROBE_NO;
+            return probe->is_close ? judge_poll(probe, number, args) : STDIN_PROBE_POLLS;
     return STDIN_PROBE_NO;
 }
 
@@ -85,14 +122,14 @@ static enum stdin_probe_state look(struct stdin_probe *probe)
 
     if (!probe->borrows) {
         errno = 0;
-        state = judge(probe->fd);
+        state = judge(probe, probe->fd);
         if (state != STDIN_PROBE_UNKNOWN || (errno != EPERM && errno != EACCES) ||
             !privileges_as_user(probe->privileges))
             return state;
         probe->borrows = true;
     }
     privileges_borrow(probe->privileges);
-    state = judge(probe->fd);
+    state = judge(probe, probe->fd);
     privileges_return(probe->privileges);
     return state;
 }
@@ -102,7 +139,7 @@ static bool take_thread(struct stdin_probe *probe, pid_t tid)
 {
     int fd = open_thread(probe, tid);
 
-    if (fd < 0 || judge(fd) != STDIN_PROBE_YES) {
+    if (fd < 0 || judge(probe, fd) != STDIN_PROBE_YES) {
         fd_close(&fd);
         return false;
     }
@@ -173,5 +210,15 @@ enum stdin_probe_state stdin_probe_look(struct stdin_probe *probe)
     }
     if ((state == STDIN_PROBE_NO || state == STDIN_PROBE_POLLS) && another_waits(probe))
         return STDIN_PROBE_YES;
+    return state;
+}
+
+enum stdin_probe_state stdin_probe_look_closely(struct stdin_probe *probe)
+{
+    enum stdin_probe_state state;
+
+    probe->is_close = true;
+    state = stdin_probe_look(probe);
+    probe->is_close = false;
     return state;
 }

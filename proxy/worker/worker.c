@@ -95,19 +95,20 @@ static enum death find_death(struct worker *w)
 static void end_jobs(struct worker *w)
 {
     const char *limit = death_text(w->death);
+    bool crashed = w->wait_status != 0;
     char reason[sizeof(((struct job *)NULL)->reason)];
 
     if (limit != NULL) {
-        hear_last_words(&w->session, JOB_EXHAUSTED, limit);
+        hear_last_words(&w->session, crashed, JOB_EXHAUSTED, limit);
     } else if (w->killed_for != NULL) {
         (void)snprintf(reason, sizeof(reason),
                        "the activation had begun when its process was killed: %s", w->killed_for);
-        hear_last_words(&w->session, JOB_KILLED, reason);
+        hear_last_words(&w->session, crashed, JOB_KILLED, reason);
     } else if (w->unwanted) {
-        hear_last_words(&w->session, JOB_STOPPED, "");
+        hear_last_words(&w->session, crashed, JOB_STOPPED, "");
     } else {
         death_say_how(w->wait_status, reason, sizeof(reason));
-        hear_last_words(&w->session, JOB_DIED, reason);
+        hear_last_words(&w->session, crashed, JOB_DIED, reason);
     }
 }
 
@@ -321,7 +322,7 @@ static void step_ready(struct worker *w)
 
         set_timer(w, at_ms < w->dying_until_ms ? at_ms : w->dying_until_ms, UINT64_MAX);
     } else if (session_is_lost(session) || w->unwanted) {
-        hear_rest(session, false); /* answers that it has written count */
+        hear_rest(session); /* answers that it has written count */
         stop_now(w, why_stop(w), JOB_DIED);
     } else if (w->retired && worker_n_jobs(w) == 0) {
         close_input(w);

@@ -66,6 +66,81 @@ def test_what_is_answered_is_the_answer_in_every_fresh_proxy(folder, mix):
     assert [each for each in wrong if each] == []
 
 
+WAITS = {  # for something other than its input, 150 ms
+    "Perl's select": ("/usr/bin/perl", r"""$| = 1; open(my $a, '>&=', 3); $a->autoflush(1);
+while (<STDIN>) { print "{\"level\":1}\n"; select(undef, undef, undef, 0.15); print $a "{\"ok\":1}\n"; }
+"""),
+    "Python's poll": ("/usr/bin/python3", """import select, sys
+answers = open(3, "w")
+for line in sys.stdin:
+    print('{"level":1}', flush=True)
+    select.poll().poll(150)
+    print('{"ok":1}', file=answers, flush=True)
+"""),
+    "Python's epoll": ("/usr/bin/python3", """import select, sys
+answers = open(3, "w")
+for line in sys.stdin:
+    print('{"level":1}', flush=True)
+    select.epoll().poll(0.15)
+    print('{"ok":1}', file=answers, flush=True)
+"""),
+    "another pipe as descriptor 0": ("/bin/bash", """while read -r line; do
+    echo '{"level":1}'
+    while read -r x; do :; done < <(sleep 0.15)
+    echo '{"ok":1}' >&3
+done
+"""),
+}
+
+
+@pytest.mark.parametrize("how", WAITS)
+def test_a_program_that_waits_for_something_else_is_not_back_at_its_input(proxy, how):
+    """What it has logged as JSON until then is no answer."""
+    interpreter, text = WAITS[how]
+    one = proxy(*NATIVE)
+    one.started(f"#!{interpreter}\n{text}")
+    for _ in range(2):
+        assert one.run({}).json == {"ok": 1}
+
+
+@pytest.mark.parametrize("how", ["kill -9 $$", "kill -SEGV $$", "exit 1"])
+def test_a_log_line_of_a_program_that_dies_then_is_no_answer(proxy, how):
+    one = proxy(*NATIVE)
+    one.started(f"""#!/bin/bash
+while read -r line; do {LOG}; {how}; {ANSWER}; done
+""")
+    for _ in range(2):
+        reply = one.run({})
+        assert reply.status == 400, reply
+
+
+def test_a_log_line_that_says_ok_is_no_ready_line(proxy):
+    one = proxy(*NATIVE)
+    one.started(f"""#!/bin/bash
+echo '{{"level":"info","msg":"connected","ok":true}}'
+echo '{{"level":"warn","ok":false}}'
+while read -r line; do {LOG}; {ANSWER}; done
+""")
+    for _ in range(2):
+        assert one.run({}).json == {"ok": 1}
+
+
+@pytest.mark.parametrize("text", ["[INFO] begun", "[2026-11-30 10:00:00] begun", "[main]", "[ 12 ms]", "[true story]"])
+@pytest.mark.parametrize("mode", ["auto", "stdout"])
+def test_a_log_line_in_brackets_is_no_answer(proxy, gate, mode, text):
+    """Here a child answers after the program has read its input again, as in the case with other text below."""
+    one, door = proxy(*NATIVE, "--answers", mode), gate()
+    one.started(f"""#!/bin/bash
+while read -r line; do echo '{text}'; {{ cat {door.path}; echo '{{"late":1}}'; }} & done
+""")
+    later = one.later(one.run, {})
+    door.wait_reached()
+    time.sleep(0.25)  # longer than what is told soon takes; a pause that is shorter proves nothing less
+    assert not later.done
+    door.release()
+    assert (later.result().status, later.result().json) == (200, {"late": 1})
+
+
 # ---- answers that are none ----
 
 def check_soon(one, run, *wanted):
@@ -140,6 +215,45 @@ def test_what_is_no_answer_on_3_is_told_soon(proxy, mode, what):
     one = proxy(*NATIVE, "--answers", mode)
     one.started(puppet.CODE)
     check_soon(one, steps(raw(NO_LINE.get(what, b"Hello!\n"))), NO_NEWLINE if what == "no newline" else NO_DICTIONARY)
+
+
+@pytest.mark.parametrize("call", ["select.select([0], [], [])", "poll.poll()", "epoll.poll()"])
+def test_what_is_no_answer_is_told_soon_of_a_program_that_polls_its_input(proxy, call):
+    one = proxy(*NATIVE)
+    one.started(rf"""#!/usr/bin/python3
+import os, select
+poll, epoll = select.poll(), select.epoll()
+poll.register(0, select.POLLIN)
+epoll.register(0, select.EPOLLIN)
+text = b""
+while True:
+    {call}
+    text += os.read(0, 65536)
+    while b"\n" in text:
+        line, text = text.split(b"\n", 1)
+        os.write(1, b'{{\n "pretty": 1\n}}\n' if b"bad" in line else b'{{"ok":1}}\n')
+""")
+    assert one.run({}).json == {"ok": 1}
+    began_at = time.monotonic()
+    reply = one.run({"bad": 1})
+    assert time.monotonic() - began_at < SOON_S, reply
+    assert reply.status == 502 and "JSON document" in reply.error, reply
+    assert one.run({}).json == {"ok": 1}
+
+
+def test_what_came_instead_of_an_answer_is_told_at_the_deadline_at_the_latest(proxy):
+    """Of a program that waits for its input and for others, it is not known whether it will still answer."""
+    one = proxy(*NATIVE, "--timeout", 1000)
+    one.started(r"""#!/usr/bin/python3
+import os, select
+poll = select.poll()
+for fd in (0, os.pipe()[0]):
+    poll.register(fd, select.POLLIN)
+while poll.poll() and os.read(0, 65536):
+    os.write(1, b'{\n "pretty": 1\n}\n')
+""")
+    reply = one.run({})
+    assert reply.status == 502 and "time limits" in reply.error and "JSON document" in reply.error, reply
 
 
 @pytest.mark.parametrize("mode", ["auto", "stdout"])

@@ -306,8 +306,10 @@ void __wrap_pacing_open(struct pacing *pacing)
 
 /* ---- worker/stdin_probe.h ---- */
 
-void stdin_probe_open(struct stdin_probe *probe, pid_t pid, const struct privileges *privileges)
+void stdin_probe_open(struct stdin_probe *probe, pid_t pid, int in,
+                      const struct privileges *privileges)
 {
+    (void)in;
     *probe = (struct stdin_probe){.fd = -1, .pid = pid, .privileges = privileges};
 }
 
@@ -324,4 +326,9 @@ enum stdin_probe_state stdin_probe_look(struct stdin_probe *probe)
         return STDIN_PROBE_UNKNOWN;
     world_amid("stdin_probe_look");
     return proc_blocks(proc) ? STDIN_PROBE_YES : STDIN_PROBE_RUNS;
+}
+
+enum stdin_probe_state stdin_probe_look_closely(struct stdin_probe *probe)
+{
+    return stdin_probe_look(probe);
 }

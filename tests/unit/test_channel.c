@@ -301,6 +301,7 @@ static void a_launcher_that_keeps_apart_may_answer_anything(void **state)
     f->channel.kept_apart = true;
     give(f, "in\n");
     say(f, 1, "\nno json\n");
+    assert_hears(f, WANT_ANSWER, "");
     assert_hears(f, WANT_ANSWER, "no json");
 }
 

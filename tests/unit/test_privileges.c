@@ -434,10 +434,10 @@ static void a_worker_of_another_user_is_seen_waiting_without_the_right_to_trace(
     set_capability(CAP_SYS_PTRACE, false);
     set_capability(CAP_DAC_OVERRIDE, false);
     set_capability(CAP_DAC_READ_SEARCH, false);
-    stdin_probe_open(&stdin_probe, f->child.pid, NULL);
+    stdin_probe_open(&stdin_probe, f->child.pid, -1, NULL);
     alone = stdin_probe_look(&stdin_probe);
     stdin_probe_close(&stdin_probe);
-    stdin_probe_open(&stdin_probe, f->child.pid, &f->privileges);
+    stdin_probe_open(&stdin_probe, f->child.pid, -1, &f->privileges);
     for (int i = 0; i < 1000000 && seen != STDIN_PROBE_YES; i++) {
         seen = stdin_probe_look(&stdin_probe);
         (void)sched_yield();

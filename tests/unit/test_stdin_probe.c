@@ -48,7 +48,7 @@ static void start(struct fixture *f, const char *step)
 
     f->spec = launch_child(ANSWERS_FD3, false, step, NULL);
     assert_int_equal(spawn_start(&f->spec, 0, &f->child, &err), 0);
-    stdin_probe_open(&f->stdin_probe, f->child.pid, NULL);
+    stdin_probe_open(&f->stdin_probe, f->child.pid, -1, NULL);
     if (stdin_probe_look(&f->stdin_probe) == STDIN_PROBE_UNKNOWN)
         skip(); /* hidepid, or no permission to trace */
 }
@@ -114,7 +114,7 @@ static void assert_never_waits(struct fixture *f, const char *step)
 
     f->spec = launch_child(ANSWERS_FD3, false, "write3:.", step, NULL);
     assert_int_equal(spawn_start(&f->spec, 0, &f->child, &err), 0);
-    stdin_probe_open(&f->stdin_probe, f->child.pid, NULL);
+    stdin_probe_open(&f->stdin_probe, f->child.pid, -1, NULL);
     assert_true(says_it_began(f));
     for (int i = 0; i < 1000; i++)
         assert_int_not_equal(stdin_probe_look(&f->stdin_probe), STDIN_PROBE_YES);
@@ -155,7 +155,7 @@ static void a_process_that_is_not_there_is_unknown(void **state)
 {
     struct fixture *f = *state;
 
-    stdin_probe_open(&f->stdin_probe, 999999999, NULL);
+    stdin_probe_open(&f->stdin_probe, 999999999, -1, NULL);
     assert_int_equal(stdin_probe_look(&f->stdin_probe), STDIN_PROBE_UNKNOWN);
 }
 
