@@ -49,8 +49,8 @@ struct app {
     bool all_closed;      /* no connection uses the loop any more */
 };
 
-/* Open the listener (for the contract, for Knative or for `dev`), and the operator's if it is
- * wanted. 0, or -1. */
+/* Open the listener for clients, which serves /init and /run, Knative or `dev`, and if it is wanted
+ * a second one for the operator (--admin). 0, or -1. */
 int listen_for_all(struct app *app, struct err *err);
 
 /* Drain on SIGTERM and SIGINT, and on SIGHUP if there is no log file. */

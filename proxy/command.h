@@ -1,8 +1,8 @@
 #pragma once
 
 /*
- * command - the commands invoke, pipe and test, which run instead of serving HTTP, on the pool of a
- * preloaded action.
+ * command - the commands invoke, pipe and test. Each loads an action at the start and gives it
+ * activations through a pool of workers, as a request would; no HTTP is served.
  */
 
 #include <stdbool.h>

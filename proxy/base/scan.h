@@ -64,7 +64,7 @@ static inline size_t scan_first(uint64_t hits)
     return (size_t)__builtin_ctzll(hits);
 }
 
-/* The hits from the n-th byte of the block on, which becomes the first. */
+/* Drop the hits in the first n bytes of the block: the lowest bits are then for byte n. */
 static inline uint64_t scan_from(uint64_t hits, size_t n)
 {
     return hits >> n;

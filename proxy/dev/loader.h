@@ -76,7 +76,8 @@ struct loader {
     uint64_t since_ms;     /* ... in Unix time */
     uint64_t took_us;      /* duration of the last load that succeeded */
     struct loop_post loaded;
-    struct loop_timer again;   /* loads when it fires: the load had to wait for something first */
+    struct loop_timer
+        again; /* load when it fires: the file is being saved, or another load goes on */
     uint64_t patient_until_ms; /* until then an empty or missing file is waited for; 0: none is */
     struct loop_timer slow;    /* tells that a load takes long */
     struct loop_timer look;    /* checks whether the version before a broken one still serves */

@@ -46,7 +46,7 @@ struct head {
     bool closes;           /* Connection: close */
     bool as_it_is;         /* libh2o can be given the head unchanged */
     int status;            /* of the reply to a bad head */
-    const char *why;       /* static */
+    const char *why;       /* static text for the reply: what is wrong with the head */
 };
 
 /* Read a head from text[0 .. n). */

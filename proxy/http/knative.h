@@ -15,7 +15,7 @@ struct service;
 
 struct knative {
     struct service *service; /* borrowed */
-    char methods[64];        /* "GET, POST" */
+    char methods[64];        /* the methods that the action accepts, such as "GET, POST" */
     bool is_raw;             /* the action wants the body as it came: __ow_body, __ow_query */
 };
 

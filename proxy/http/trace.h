@@ -1,10 +1,10 @@
 #pragma once
 
 /*
- * trace - headers by which a client identifies its request: copied into the action's line, and sent
- * back with the reply.
+ * trace - headers by which a client identifies its request: copied into the line of JSON that the
+ * action gets, and sent back with the reply.
  *
- *     header         member of the line   what is taken
+ *     header         member of that JSON  what is taken
  *     traceparent    traceparent          version 00 of W3C's Trace Context
  *     tracestate     tracestate           with a traceparent only; 1 to 512 printable characters
  *     x-request-id   transaction_id       1 to 128 printable characters, no blanks

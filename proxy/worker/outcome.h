@@ -16,7 +16,7 @@ enum job_outcome {
     JOB_EXHAUSTED, /* its process exceeded a limit, the container's or ours: see reason */
     JOB_LATE,      /* its deadline passed, running or waiting */
     JOB_TOO_LONG,  /* the answer exceeded --answer-max-bytes */
-    JOB_MALFORMED, /* the process went back to its input without an answer: see reason */
+    JOB_MALFORMED, /* it waits for its next line and gave no valid answer to this one: see reason */
     JOB_UNSTARTED, /* the action could not be started again: see reason */
     JOB_ABANDONED, /* never begun: the proxy is being taken down, or the caller left */
 };
