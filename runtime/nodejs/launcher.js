@@ -259,8 +259,11 @@ class Channel {
         this.work();
     }
 
-    /* A control line is obeyed at once, whatever stands before it; it begins with a word. */
+    /* What needs no room is done with at once, however many run: an empty line, which asks whether lines
+     * are read, and a control line, which begins with a word. */
     take(line) {
+        if (line.length === 0 && this.most > 1)
+            return;
         const found = this.sendsParts && line !== NOT_UTF8 && MAY_CONTROL.test(line[0]) && CONTROL.exec(line);
 
         if (!found)
@@ -629,8 +632,6 @@ function activate(channel, metadata, main, line) {
     let number = ++channel.number;
     let answer = (text) => channel.answer(text);
 
-    if (line.length === 0 && channel.most > 1)
-        return undefined; // it asks whether lines are read
     try {
         if (line === NOT_UTF8)
             throw new SyntaxError('it is not UTF-8');

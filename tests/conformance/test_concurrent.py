@@ -1,14 +1,18 @@
 """Several activations at a time in one process: lines and answers that belong together by number."""
 
+import fcntl
 import json
 import os
+import shutil
 import signal
+import subprocess
+import termios
 import time
 
 import pytest
 
 from watch import Watched
-from whisk import assert_error, soon, together, wait_until
+from whisk import REPO, assert_error, soon, together, wait_until
 from wire import hammer
 
 OPTIONS = ("--runtime", "native", "--answers", "fd3", "--workers", 1)
@@ -371,3 +375,38 @@ def test_sentinels_follow_the_log_of_all_that_runs(juggler):
     out, err = one.check_streams(len(one.asked))
     assert (out.split(), err) == (["one", "two"], "")
     assert one.log_parts()[-2:] == ["two\n", ""]
+
+
+FULL = {
+    "nodejs": ("launcher.js", "a.js", "exports.main = ({ n }, { signal }) => new Promise((done) =>\n"
+               "    signal.aborted ? done({ n }) : signal.addEventListener('abort', () => done({ n })));\n"),
+    "python": ("launcher.py", "a.py", "import asyncio\n\nasync def main(args):\n    await asyncio.sleep(3600)\n"),
+}
+
+
+@pytest.mark.parametrize("language", list(FULL))
+def test_a_launcher_that_can_begin_no_more_still_reads_empty_lines(folder, language):
+    """The proxy sends one for each late activation, and kills a process that leaves them unread."""
+    launcher, name, code = FULL[language]
+    if language == "nodejs" and shutil.which("node") is None:
+        pytest.skip("node is not installed (scripts/setup.sh --tests)")
+    (folder / name).write_text(code)
+    command = ["sh", "-c", 'exec "$0" "$1" 3>&2', REPO / "runtime" / language / launcher, name]
+    env = {"PATH": os.environ["PATH"], "__OW_WAIT_FOR_ACK": "1", "__OW_ALLOW_CONCURRENT": "true"}
+    with subprocess.Popen(command, cwd=folder, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=env) as process:
+        def write(text):
+            process.stdin.write(text)
+            process.stdin.flush()
+            wait_until(lambda: fcntl.ioctl(process.stdin, termios.FIONREAD, bytes(4)) == bytes(4), "it to read")
+
+        try:
+            room = json.loads(process.stdout.readline())["concurrent"]
+            write(b"".join(b'[%d,{"value":{"n":%d}}]\n' % (n, n) for n in range(1, room + 1)))
+            for _ in range(100):
+                write(b"\n")
+            if language == "nodejs":  # the place of a line is not that of an empty one
+                write(b'cancel %d\n[%d,{"value":{"n":0}}]\ncancel 1\n' % (room + 1, room + 1))
+                assert process.stdout.readline() == b'[1,{"n":1}]\n'
+                assert process.stdout.readline() == b'[%d,{"n":0}]\n' % (room + 1)
+        finally:
+            process.kill()
