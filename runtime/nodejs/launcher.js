@@ -626,9 +626,18 @@ function failureLine(problem, rejected = false) {
     }
 }
 
+/* The line of a result that takes its time. */
+async function lineOf(waits) {
+    try {
+        return toLine(await waits);
+    } catch (problem) {
+        return failureLine(problem, true);
+    }
+}
+
 /* Answer one line; a promise when the function is not done on return. */
 function activate(channel, metadata, main, line) {
-    let request, result, parts;
+    let request, parts, waits, text;
     let number = ++channel.number;
     let answer = (text) => channel.answer(text);
 
@@ -661,28 +670,26 @@ function activate(channel, metadata, main, line) {
         parts = new Parts(channel.sendsParts ? (line) => answer('+' + line) : null);
         if (channel.cancelled.delete(number))
             parts.cancel();
-        result = metadata.run(request, () => parts.settle(
+        waits = metadata.run(request, () => parts.wait(
             withOptions.has(chosen) ? chosen(value, { signal: parts.signal }) : chosen(value)));
     } catch (problem) {
         answer(isMethodNotFound(problem) ? JSON.stringify({ error: problem.message })
             : channel.failed + failureLine(problem));
         return undefined;
     }
-    if (result && typeof result.then === 'function') {
+    if (waits !== null) {
         channel.parts.set(number, parts);
-        return Promise.resolve(result).then(toLine)
-            .catch((problem) => failureLine(problem, true))
-            .then((text) => {
-                channel.parts.delete(number);
-                answer(text);
-            });
+        return lineOf(waits).then((line) => {
+            channel.parts.delete(number);
+            answer(line);
+        });
     }
     try {
-        result = toLine(result);
+        text = toLine(parts.result);
     } catch (problem) {
-        result = failureLine(problem);
+        text = failureLine(problem);
     }
-    answer(result);
+    answer(text);
     return undefined;
 }
 

@@ -34,6 +34,7 @@ class Parts {
         this.isCancelled = false;
         this.waits = null; // while it is to send nothing
         this.goOn = null;
+        this.result = undefined;
     }
 
     get signal() {
@@ -70,13 +71,21 @@ class Parts {
 
     /* ---- the result ---- */
 
-    /* What is to be answered for a function's result: a promise of it where that takes its time. */
-    settle(result) {
+    /* A promise of what is to be answered for a function's result; null: `result` is that already. Nobody
+     * else may look at its `then`: that may be a getter, which says something else or throws the next time. */
+    wait(result) {
         if (isParts(result))
             return this.drain(result);
         if (result && typeof result.then === 'function')
-            return Promise.resolve(result).then((settled) => isParts(settled) ? this.drain(settled) : settled);
-        return result;
+            return this.settle(result);
+        this.result = result;
+        return null;
+    }
+
+    async settle(result) {
+        const settled = await result;
+
+        return isParts(settled) ? this.drain(settled) : settled;
     }
 
     async drain(iterable) {

@@ -404,6 +404,22 @@ def test_an_environment_that_is_copied_replaced_or_printed_shows_each_its_own(ma
     assert one.run({"step": "look"}).json == sees(None, "for all")
 
 
+def goes_on(many, fail):
+    """The answer of an activation that does this, while another waits in the same process: that one must end well."""
+    one = many("let open;\n"
+               "function main(args) {\n"
+               "    if (args.hold) return new Promise((done) => { console.log('held'); open = done; });\n"
+               "    if (args.open) open({ held: 1 });\n"
+               f"    if (args.fail) {{ {fail} }}\n"
+               "    return args;\n}")
+    held = one.later(one.run, {"hold": 1})
+    wait_until(lambda: b"held" in one.logs()[0], "the one that waits to have begun")
+    answer = one.run({"fail": 1})
+    assert one.run({"open": 1}).json == {"open": 1}
+    assert held.result().json == {"held": 1}
+    return answer
+
+
 @pytest.mark.parametrize("how", ["throw error", "return Promise.reject(error)"])
 @pytest.mark.parametrize("error", [
     "Object.assign(new Error(), { message: Object.create(null) })",
@@ -411,18 +427,18 @@ def test_an_environment_that_is_copied_replaced_or_printed_shows_each_its_own(ma
     "(({ proxy, revoke }) => { revoke(); return proxy; })(Proxy.revocable({}, {}))"])
 def test_an_error_that_cannot_be_told_is_its_own(many, error, how):
     """It is one activation's: the process, and who runs beside it, go on."""
-    one = many("let open;\n"
-               "function main(args) {\n"
-               "    if (args.hold) return new Promise((done) => { console.log('held'); open = done; });\n"
-               "    if (args.open) open({ held: 1 });\n"
-               f"    if (args.fail) {{ const error = {error}; {how}; }}\n"
-               "    return args;\n}")
-    held = one.later(one.run, {"hold": 1})
-    wait_until(lambda: b"held" in one.logs()[0], "the one that waits to have begun")
-    assert one.run({"fail": 1}).json == {
+    assert goes_on(many, f"const error = {error}; {how};").json == {
         "error": "The action failed, and its error cannot be told as text."}
-    assert one.run({"open": 1}).json == {"open": 1}
-    assert held.result().json == {"held": 1}
+
+
+@pytest.mark.parametrize("result, answer", [
+    ("Object.defineProperty({ a: 1 }, 'then', { get() { if (n++ === 0) return; throw new Error('then'); } })", {"a": 1}),
+    ("{ get then() { if (n++ === 0) return () => {}; throw new Error('then'); } }", {"error": "Error: then"}),
+    ("{ get then() { if (n++ === 0) return () => {}; }, a: 1 }", {"a": 1}),
+    ("Object.defineProperty(Promise.resolve(), 'constructor', { get() { throw new Error('own'); } })", {"error": "Error: own"}),
+    ("(global.Promise = class {}, (async function* () { yield 1; })())", [1])])
+def test_a_result_that_cannot_be_awaited_is_its_own(many, result, answer):
+    assert goes_on(many, f"let n = 0; return {result};").json == answer
 
 
 def test_an_error_of_one_is_its_own(many):
