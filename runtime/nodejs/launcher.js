@@ -69,11 +69,13 @@ class Refusal extends Error {
 
 // ---- descriptors ----
 
+const { writeSync } = fs; // there are libraries that replace the functions of fs
+
 /* Write all of it, whoever made the descriptor non-blocking. */
 function writeAll(fd, bytes) {
     for (let at = 0; at < bytes.length;) {
         try {
-            at += fs.writeSync(fd, bytes, at);
+            at += writeSync(fd, bytes, at);
         } catch (problem) {
             if (problem.code !== 'EAGAIN')
                 throw problem;
@@ -278,18 +280,21 @@ class Channel {
         while (this.running < this.most && this.queue.length > 0) {
             const wait = this.onLine(this.queue.shift());
 
-            if (wait) {
-                this.running++;
-                wait.then(() => {
-                    this.running--;
-                    this.work();
-                });
-            }
+            if (wait)
+                this.workAfter(wait);
         }
         if (this.queue.length === 0 && !this.ended)
             this.stream.resume();
         if (this.queue.length === 0 && this.ended && this.running === 0)
             this.onEnd();
+    }
+
+    /* With await: the user's code may have replaced then(). */
+    async workAfter(wait) {
+        this.running++;
+        await wait;
+        this.running--;
+        this.work();
     }
 
     answer(text) {
@@ -620,19 +625,24 @@ function toLine(result) {
 function failureLine(problem, rejected = false) {
     try {
         report(problem);
-        return JSON.stringify({ error: toError(problem, rejected) });
+        // Without a prototype: toJSON() of all objects may be the user's own.
+        return toLine({ __proto__: null, error: toError(problem, rejected) });
     } catch (other) {
         return '{"error":"The action failed, and its error cannot be told as text."}';
     }
 }
 
-/* The line of a result that takes its time. */
-async function lineOf(waits) {
+/* Answer with a result that takes its time. */
+async function answerLater(channel, number, answer, waits) {
+    let text;
+
     try {
-        return toLine(await waits);
+        text = toLine(await waits);
     } catch (problem) {
-        return failureLine(problem, true);
+        text = failureLine(problem, true);
     }
+    channel.parts.delete(number);
+    answer(text);
 }
 
 /* Answer one line; a promise when the function is not done on return. */
@@ -679,10 +689,7 @@ function activate(channel, metadata, main, line) {
     }
     if (waits !== null) {
         channel.parts.set(number, parts);
-        return lineOf(waits).then((line) => {
-            channel.parts.delete(number);
-            answer(line);
-        });
+        return answerLater(channel, number, answer, waits);
     }
     try {
         text = toLine(parts.result);

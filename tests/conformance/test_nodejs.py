@@ -436,9 +436,22 @@ def test_an_error_that_cannot_be_told_is_its_own(many, error, how):
     ("{ get then() { if (n++ === 0) return () => {}; throw new Error('then'); } }", {"error": "Error: then"}),
     ("{ get then() { if (n++ === 0) return () => {}; }, a: 1 }", {"a": 1}),
     ("Object.defineProperty(Promise.resolve(), 'constructor', { get() { throw new Error('own'); } })", {"error": "Error: own"}),
+    ("(Promise.prototype.then = () => { throw new Error('then'); }, (async () => ({ a: 1 }))())", {"a": 1}),
     ("(global.Promise = class {}, (async function* () { yield 1; })())", [1])])
 def test_a_result_that_cannot_be_awaited_is_its_own(many, result, answer):
     assert goes_on(many, f"let n = 0; return {result};").json == answer
+
+
+@pytest.mark.parametrize("replaced, result, answer", [
+    ("require('fs').writeSync = () => { throw new Error('fs'); }", "{ a: 1 }", {"a": 1}),
+    ("Object.prototype.toJSON = () => undefined", "{ a: 1 }", {"error": "TypeError: The result is a object, which JSON cannot tell."}),
+    ("Object.prototype.toJSON = () => undefined", "Promise.reject(new Error('own'))", {"error": "Error: own"})])
+def test_an_action_that_replaces_what_answers_are_made_with_does_not_end_its_process(started, replaced, result, answer):
+    one = started(f"function main() {{\n    {replaced};\n    return {result};\n}}")
+    children = one.children()
+    for _ in range(2):
+        assert one.run({}).json == answer
+    assert one.children() == children
 
 
 def test_an_error_of_one_is_its_own(many):
