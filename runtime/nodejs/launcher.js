@@ -19,7 +19,7 @@ const fs = require('fs');
 const Module = require('module');
 const net = require('net');
 const path = require('path');
-const { isUtf8 } = require('buffer');
+const { constants, isUtf8 } = require('buffer');
 const { Writable } = require('stream');
 const { pathToFileURL } = require('url');
 const { inspect } = require('util');
@@ -34,6 +34,7 @@ const READ_BYTES = 65536;
 const MAY_CONTROL = /[cpr]/;
 const CONTROL = /^(cancel|pause|resume) (\d+)$/;
 const KEEP_BYTES = 4 << 20; // memory kept between activations
+const TEXT_MAX = constants.MAX_STRING_LENGTH - 64; // characters of an answer; around it a line has a number and a mark
 const NEWLINE = Buffer.from('\n');
 
 // Read by Node, or by a library beneath it, only while the process starts.
@@ -618,6 +619,8 @@ function toLine(result) {
 
     if (text === undefined)
         throw new TypeError(`The result is a ${typeof result}, which JSON cannot tell.`);
+    if (text.length > TEXT_MAX)
+        throw new RangeError('The result is too long.');
     return text;
 }
 

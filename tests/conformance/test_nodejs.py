@@ -1,6 +1,7 @@
 """T-N: the Node.js runtime, beside what test_languages.py asks of every language."""
 
 import json
+import os
 import shutil
 import subprocess
 
@@ -440,6 +441,13 @@ def test_an_error_that_cannot_be_told_is_its_own(many, error, how):
     ("(global.Promise = class {}, (async function* () { yield 1; })())", [1])])
 def test_a_result_that_cannot_be_awaited_is_its_own(many, result, answer):
     assert goes_on(many, f"let n = 0; return {result};").json == answer
+
+
+@pytest.mark.skipif(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_AVPHYS_PAGES") < 4 << 30, reason="less than 4 GiB of free memory")
+def test_a_result_of_the_longest_text_there_can_be_is_its_own(many):
+    """With the number of its line it would be longer than Node.js allows."""
+    longest = "'x'.repeat(require('buffer').constants.MAX_STRING_LENGTH - '{\"s\":\"\"}'.length)"
+    assert goes_on(many, f"return {{ s: {longest} }};").json == {"error": "RangeError: The result is too long."}
 
 
 @pytest.mark.parametrize("replaced, result, answer", [
