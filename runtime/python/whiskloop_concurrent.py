@@ -109,11 +109,13 @@ class Many:
         self.tasks = set()
         self.ended = False
         self.over = False  # the process ends: what is cancelled by that is not answered
+        self.in_child = False  # a forked one, that is: only the parent serves
         self.loop = None
 
     def serve(self, loop):
         """Answer until the input has ended and all have answered."""
         self.loop = loop
+        os.register_at_fork(after_in_child=self.stop_in_child)
         loop.add_reader(self.channel.lines_fd, self.read)
         try:
             while not self.ended or self.tasks:
@@ -122,7 +124,28 @@ class Many:
             self.over = True
             raise
 
+    def stop_in_child(self):
+        """In a forked child: end it as soon as its code awaits something.
+
+        Its copy of the event loop would begin the activations that the parent has read, and go on with
+        those that wait. The copy cannot be closed: both processes share one epoll set, and the parent
+        would lose its descriptors. So the loop's next step, before all others that are ready, is ours.
+        """
+        self.in_child = True
+        ready = getattr(self.loop, "_ready", None)
+        if ready is None:  # a loop that is not asyncio's own: read() and activate() look at in_child
+            self.loop.call_soon(self.end_child)
+        else:
+            ready.appendleft(asyncio.Handle(self.end_child, (), self.loop))
+
+    @staticmethod
+    def end_child():
+        flush_logs()
+        os._exit(0)
+
     def read(self):
+        if self.in_child:
+            self.end_child()
         chunk = os.read(self.channel.lines_fd, READ_BYTES)
         first, *others = chunk.split(b"\n")
         self.unfinished.append(first)
@@ -150,6 +173,8 @@ class Many:
         task.add_done_callback(self.done)
 
     async def activate(self, number, request):
+        if self.in_child:
+            self.end_child()
         value = request.pop("value", None)
         own.set(variables_of(self.variables(request)))
         try:

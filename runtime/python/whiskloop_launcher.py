@@ -14,7 +14,7 @@ import fcntl
 import os
 import sys
 
-from whiskloop_wire import (Channel, Refusal, codec, flush_logs, message, open_logs, parse, to_line,
+from whiskloop_wire import (Channel, Refusal, codec, flush_logs, leave, message, open_logs, parse, to_line,
                             to_text, to_variable, use_accelerator)
 
 # The action is not __main__: what its file guards by `if __name__ == "__main__"` is for the
@@ -343,55 +343,15 @@ def import_part(name):
 # ---- activations ----
 
 
-def find_loop():
-    """The event loop of this process: the one that the user's code has set, or a new one."""
-    import asyncio
-    import atexit
-    import warnings
-
-    loop = None
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # versions differ in what it does when none is set
-        try:
-            loop = asyncio.get_event_loop()
-        except RuntimeError:
-            pass
-    if loop is None or loop.is_closed():
-        loop = asyncio.new_event_loop()
-        asyncio.set_event_loop(loop)
-    atexit.register(close_loop, loop)
-    return loop
+loop = None  # the module of that name, once something was awaited
 
 
-def close_loop(loop):
-    """At the end of the process: what waits is cancelled, as asyncio.run() does."""
-    import asyncio
-
-    if loop.is_closed() or loop.is_running():
-        return
-    tasks = asyncio.all_tasks(loop)
-    for task in tasks:
-        task.cancel()
-    if tasks:
-        loop.run_until_complete(asyncio.wait(tasks))
-    loop.run_until_complete(loop.shutdown_asyncgens())
-    loop.close()
-
-
-class Waiter:
-    """Waits for what an `async def main` returns, in one event loop for the life of the process: a
-    client in a global works in every activation. Tasks of its own go on when the next one waits."""
-
-    loop = None
-
-    @classmethod
-    def wait_for(cls, awaitable):
-        async def wait():
-            return await awaitable
-
-        if cls.loop is None or cls.loop.is_closed():
-            cls.loop = find_loop()
-        return cls.loop.run_until_complete(wait())
+def wait_for(awaitable):
+    """What an awaitable gives, in the one event loop of this process."""
+    global loop
+    if loop is None:
+        loop = import_part("whiskloop_loop")
+    return loop.wait_for(awaitable)
 
 
 # ---- parts ----
@@ -493,11 +453,11 @@ def finish(result):
     try:
         if type(result) is not dict:
             if hasattr(result, "__await__"):
-                result = Waiter.wait_for(result)
+                result = wait_for(result)
             if hasattr(result, "__next__"):
                 return Parts().take(result)
             if hasattr(result, "__anext__"):
-                return Waiter.wait_for(Parts().take_async(result))
+                return wait_for(Parts().take_async(result))
         return to_line(result)
     except Cancelled as problem:
         return to_line({"error": message(problem)})
@@ -537,6 +497,19 @@ def serve(channel, function):
 
 
 def main():
+    """Serve, and end as a plain Python program does."""
+    try:
+        run()
+    except SystemExit as end:
+        if loop is None or loop.pid == os.getpid():
+            raise
+        # A forked child: Python's own end would close the parent's event loop, and run each
+        # `finally` that waits there.
+        leave(end)
+
+
+def run():
+    global loop
     arguments = sys.argv[1:]
     acknowledge = bool(os.environ.get("__OW_WAIT_FOR_ACK"))
     asked = arguments in (["-h"], ["--help"])
@@ -578,6 +551,7 @@ def main():
         channel.answer(to_line({"ok": True, "concurrent": many.most} if many
                                else {"ok": True, "pipeline": PIPELINE, "parts": True, "control": True}))
     if many:
-        many.serve(find_loop())
+        loop = import_part("whiskloop_loop")
+        many.serve(loop.find_loop())
     else:
         serve(channel, function)

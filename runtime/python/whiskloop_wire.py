@@ -300,3 +300,48 @@ def flush_logs():
         flush(sys.__stdout__)
     if stderr is not sys.__stderr__:
         flush(sys.__stderr__)
+
+
+# ---- the end ----
+
+
+def leave(end):
+    """End the process by this SystemExit: exit handlers run and all that was written is flushed, but
+    no thread is waited for, and nothing that is left is closed or destroyed."""
+    import atexit
+
+    status = exit_status(end.code)
+    try:
+        atexit._run_exitfuncs()
+    except BaseException:  # it has been printed
+        pass
+    flush_logs()
+    flush_files()
+    os._exit(status)
+
+
+def exit_status(code):
+    """The status that Python gives to sys.exit(code), which prints a text."""
+    if code is None or isinstance(code, int):
+        return (code or 0) & 0xff
+    try:
+        print(code, file=sys.stderr)
+    except Exception:  # the user's code closed it
+        pass
+    return 1
+
+
+def flush_files():
+    """Write out what the user's code has written into files that it did not close. Not into pipes: it
+    might wait for their readers."""
+    import gc
+    import io
+    import stat
+
+    for thing in gc.get_objects():
+        if issubclass(type(thing), (io.TextIOWrapper, io.BufferedWriter, io.BufferedRandom)):
+            try:
+                if stat.S_ISREG(os.fstat(thing.fileno()).st_mode):
+                    thing.flush()
+            except Exception:  # it is closed already
+                pass

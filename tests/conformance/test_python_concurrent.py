@@ -24,11 +24,15 @@ async def main(args):
 """
 
 
-@pytest.fixture
-def many(proxy):
+@pytest.fixture(params=["accelerated", "plain"])
+def many(proxy, request):
     """many(code, *options) -> a proxy that was allowed several at a time."""
+    env = {"__OW_ALLOW_CONCURRENT": "true"}
+    if request.param == "plain":
+        env["__OW_PYTHON_ACCELERATOR"] = "0"
+
     def begin(code, *options):
-        one = proxy("--runtime", "python", "--workers", 1, *options, env={"__OW_ALLOW_CONCURRENT": "true"})
+        one = proxy("--runtime", "python", "--workers", 1, *options, env=env)
         one.started(code)
         return one
     return begin
@@ -125,3 +129,65 @@ def test_a_death_costs_what_was_begun_and_nothing_else(many, end):
 def test_a_plain_function_runs_one_at_a_time(many):
     one = many("running = []\ndef main(args):\n    running.append(1)\n    n = len(running)\n    running.pop()\n    return {'n': n}\n")
     assert {a.json["n"] for a in together([lambda: one.run({}) for _ in range(20)])} == {1}
+
+
+NOTES = """
+import asyncio, os, time
+def note(what):
+    with open("notes", "a") as file:
+        file.write("%s\\n" % what)
+def notes():
+    with open("notes") as file:
+        return sorted(file.read().split())
+"""
+
+# The others' lines are read together once the first lets go: so some stand behind the fork, ready to begin.
+FORKS = NOTES + """
+async def main(args):
+    note("begun-%s" % args["n"])
+    if args["n"] == "waits":
+        try:
+            await asyncio.sleep(0.5)
+        finally:
+            note("went-on")
+        await asyncio.sleep(0.5)
+        return {"notes": notes()}
+    if args["n"] == "blocks":
+        while os.path.getsize("notes") < 24:
+            await asyncio.sleep(0.001)
+        time.sleep(0.3)
+    if args["n"] == "forks":
+        pid = os.fork()
+        if pid == 0:
+            CHILD
+            note("child-goes-on")
+        else:
+            os.waitpid(pid, 0)
+    return {"n": args["n"]}
+"""
+
+
+@pytest.mark.parametrize("child", [
+    "await asyncio.sleep(0)", "raise SystemExit(3)", "return 1", "raise ValueError", "await asyncio.sleep(1)",
+    "await asyncio.get_event_loop().create_future()"])
+def test_a_forked_child_begins_nothing_and_goes_on_with_nothing_of_the_others(many, child):
+    one = many(FORKS.replace("CHILD", child))
+    calls = [lambda n=n: one.run({"n": n}) for n in ["waits", "blocks", "forks"] + list(range(6))]
+    answers = [a.json for a in together(calls)]
+    assert answers[1:] == [{"n": n} for n in ["blocks", "forks"] + list(range(6))]
+    assert answers[0]["notes"] == sorted(["begun-%s" % n for n in ["waits", "blocks", "forks"] + list(range(6))] + ["went-on"])
+
+
+def test_after_a_fork_the_parent_still_hears_of_its_threads(many):
+    """The epoll set is shared with the child, which must not take anything out of it."""
+    one = many("""
+import asyncio, os, sys, time
+async def main(args):
+    pid = os.fork()
+    if pid == 0:
+        sys.exit(3)
+    status = os.waitpid(pid, 0)[1]
+    await asyncio.to_thread(time.sleep, 0.01)
+    return {"status": os.WEXITSTATUS(status)}
+""")
+    assert [one.run({}).json for _ in range(2)] == [{"status": 3}] * 2
