@@ -109,6 +109,7 @@ class Many:
         self.tasks = set()
         self.ended = False
         self.over = False  # the process ends: what is cancelled by that is not answered
+        self.end = None  # an activation has raised it: SystemExit, KeyboardInterrupt
         self.in_child = False  # a forked one, that is: only the parent serves
         self.loop = None
 
@@ -120,9 +121,17 @@ class Many:
         try:
             while not self.ended or self.tasks:
                 loop.run_forever()  # the user's code may stop it, too
-        except BaseException:
-            self.over = True
+                if self.over:
+                    raise self.end
+        except BaseException:  # of a callback, or a task of the user's own
+            self.stop()
             raise
+
+    def stop(self):
+        """The process is to end: read no more, and begin no more of what was read."""
+        self.over = True
+        if not self.in_child:
+            self.loop.remove_reader(self.channel.lines_fd)
 
     def stop_in_child(self):
         """In a forked child: end it as soon as its code awaits something.
@@ -175,12 +184,20 @@ class Many:
     async def activate(self, number, request):
         if self.in_child:
             self.end_child()
+        if self.over:
+            return
         value = request.pop("value", None)
         own.set(variables_of(self.variables(request)))
         try:
             answer = to_line(await self.function({} if value is None else value))
-        except (SystemExit, KeyboardInterrupt):
-            raise
+        except (SystemExit, KeyboardInterrupt) as end:
+            if self.in_child:
+                raise
+            if not self.over:
+                self.end = end  # raised in here, asyncio would log it
+                self.stop()
+                self.loop.stop()
+            return
         except BaseException as problem:  # asyncio's CancelledError is no Exception
             if self.over:
                 raise

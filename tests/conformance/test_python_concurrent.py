@@ -1,11 +1,12 @@
 """`async def main` with __OW_ALLOW_CONCURRENT=true: many activations at a time in one Python process."""
 
 import json
+import time
 
 import pytest
 
 from test_nodejs import check_TN15
-from whisk import assert_error, together
+from whisk import assert_error, together, wait_until
 from wire import hammer
 
 WAITS_FOR = """
@@ -141,6 +142,12 @@ def notes():
         return sorted(file.read().split())
 """
 
+
+def notes_in(one):
+    """What the activations of all its processes have noted."""
+    return [line for path in one.folder.rglob("notes") for line in path.read_text().split()]
+
+
 # The others' lines are read together once the first lets go: so some stand behind the fork, ready to begin.
 FORKS = NOTES + """
 async def main(args):
@@ -165,6 +172,60 @@ async def main(args):
             os.waitpid(pid, 0)
     return {"n": args["n"]}
 """
+
+
+EXITS = NOTES + """
+import atexit, sys
+def at_exit():  # user code that runs the loop once more, before what waits is cancelled
+    loop = asyncio.get_event_loop()
+    if "waits" in notes():
+        loop.run_until_complete(asyncio.sleep(0.5))
+async def main(args):
+    note(args["n"])
+    if args["n"] == "blocks":
+        atexit.register(at_exit)
+        await asyncio.sleep(0.3)
+        time.sleep(0.3)
+    if args["n"] == "waits":
+        try:
+            await asyncio.sleep(60)
+        finally:
+            await asyncio.sleep(0.5)
+    if args["n"] == "exits":
+        sys.exit(3)
+    return {"pid": os.getpid()}
+"""
+
+
+def test_a_process_that_exits_reads_and_begins_nothing_more(many):
+    """However long it takes to cancel what it has begun."""
+    one = many(EXITS)
+    pid = one.run({"n": "first"}).json["pid"]
+    waits = one.later(one.run, {"n": "waits"})
+    wait_until(lambda: "waits" in notes_in(one), "one that waits")
+    exits = one.later(one.run, {"n": "exits"})
+    wait_until(lambda: "exits" in notes_in(one), "an exit")
+    for answer in together([lambda n=n: one.run({"n": "n%d" % n}) for n in range(20)]):
+        assert answer.status == 200 and answer.json["pid"] != pid
+    assert_error(exits.result(), 400, "command exited")
+    assert_error(waits.result(), 400, "command exited")
+    assert sorted(notes_in(one)) == sorted(["first", "waits", "exits"] + ["n%d" % n for n in range(20)])
+
+
+def test_a_process_that_exits_does_not_begin_what_it_has_read(many):
+    one = many(EXITS)
+    pid = one.run({"n": "first"}).json["pid"]
+    calls = [one.later(one.run, {"n": "waits"}), one.later(one.run, {"n": "blocks"})]
+    wait_until(lambda: "blocks" in notes_in(one), "one that blocks")
+    time.sleep(0.4)  # it blocks: the next lines are read together
+    calls.append(one.later(one.run, {"n": "exits"}))
+    time.sleep(0.1)
+    answers = [call.result() for call in [one.later(one.run, {"n": "n%d" % n}) for n in range(6)] + calls]
+    notes = notes_in(one)
+    for n, answer in enumerate(answers[:6]):
+        assert answer.status == 400 or answer.json["pid"] != pid
+        assert notes.count("n%d" % n) == (answer.status == 200)
+    assert "SystemExit" not in one.err_text()
 
 
 @pytest.mark.parametrize("child", [
