@@ -7,6 +7,7 @@ coroutine function. ../README.md, Several activations at a time, has the protoco
 import asyncio
 import inspect
 import os
+import re
 import sys
 from contextvars import ContextVar
 
@@ -94,6 +95,12 @@ def variables_of(items):
     return variables
 
 
+def number_of(line):
+    """The request id that a line begins with, whatever follows: also one that Python does not read."""
+    found = re.match(rb"\[(\d+),", line)
+    return int(found.group(1)) if found else None
+
+
 class Many:
     """Serves numbered lines: each is a task of its own, and its answer leaves when the task is done."""
 
@@ -170,13 +177,14 @@ class Many:
     def begin(self, line):
         if not line:
             return  # it asks whether lines are read
+        number = number_of(line)
         try:
-            number, request = parse(line)
-        except (ValueError, TypeError, RecursionError) as problem:
-            return self.answer(to_line({"error": "cannot read the line as a number and a request: %s" % problem}))
-        request = {} if request is None else request
-        if not isinstance(number, int) or not isinstance(request, dict):
-            return self.answer(to_line({"error": "cannot use the line: want a number and a JSON object with a value"}))
+            _, request = parse(line)
+            request = {} if request is None else request
+            if number is None or not isinstance(request, dict):
+                raise ValueError("want a number and a JSON object with a value")
+        except Exception as problem:
+            return self.answer(number, to_line({"error": "cannot read the line as JSON: %s" % problem}))
         task = self.loop.create_task(self.activate(number, request))
         self.tasks.add(task)
         task.add_done_callback(self.done)
@@ -186,9 +194,9 @@ class Many:
             self.end_child()
         if self.over:
             return
-        value = request.pop("value", None)
-        own.set(variables_of(self.variables(request)))
         try:
+            value = request.pop("value", None)
+            own.set(variables_of(self.variables(request)))
             answer = to_line(await self.function({} if value is None else value))
         except (SystemExit, KeyboardInterrupt) as end:
             if self.in_child:
@@ -202,11 +210,12 @@ class Many:
             if self.over:
                 raise
             answer = self.failed(problem)
-        self.answer(b"[%d,%b]\n" % (number, answer[:-1]))
+        self.answer(number, answer)
 
-    def answer(self, line):
+    def answer(self, number, line):
+        """Write an answer; it has no number where the line had none."""
         flush_logs()
-        self.channel.answer(line)
+        self.channel.answer(line if number is None else b"[%d,%b]\n" % (number, line[:-1]))
 
     def done(self, task):
         self.tasks.discard(task)

@@ -119,6 +119,19 @@ def test_failures_cost_themselves_only(many):
     assert "ValueError: app error" in one.check_streams(6)[1]
 
 
+@pytest.mark.parametrize("body", [
+    b'{"value":{"n":%s}}' % (b"1" * 5000), b'{"value":{"n":%s%s}}' % (b"[" * 1000, b"]" * 1000),
+    b'{"value":{},"k":%s}' % (b"1" * 5000), b'{"value":{},"k":%s%s}' % (b"[" * 1000, b"]" * 1000),
+    b'{"value":{},"k":[1e400]}', b'{"value":{},"k":"\\ud800","\\ud800":1}'],
+    ids=["digits", "levels", "digits beside", "levels beside", "infinity", "half a pair"])
+def test_what_python_cannot_read_is_answered_as_where_one_runs_at_a_time(many, proxy, body):
+    code = "async def main(args):\n    return args\n"
+    alone = proxy("--runtime", "python")
+    alone.started(code)
+    answer = many(code).post("/run", body)
+    assert (answer.status, answer.json) == (200, alone.post("/run", body).json)
+
+
 @pytest.mark.parametrize("end", ["import os; os._exit(3)", "raise SystemExit(3)", "import os; os.kill(os.getpid(), 9)"])
 def test_a_death_costs_what_was_begun_and_nothing_else(many, end):
     one = many(waits_for(4, "    if args['n'] == 0:\n        %s\n    await asyncio.sleep(60)\n" % end))
