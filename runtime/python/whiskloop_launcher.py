@@ -497,15 +497,27 @@ def serve(channel, function):
 
 
 def main():
-    """Serve, and end as a plain Python program does."""
+    """Serve, and end as a plain Python program does, but at an exit wait for no thread: the client is
+    told at once, and another process takes over. The end of the input waits for them."""
     try:
         run()
-    except SystemExit as end:
-        if loop is None or loop.pid == os.getpid():
-            raise
+    except (SystemExit, KeyboardInterrupt) as end:
         # A forked child: Python's own end would close the parent's event loop, and run each
         # `finally` that waits there.
-        leave(end)
+        in_child = loop is not None and loop.pid != os.getpid()
+        if in_child or have_threads():
+            leave(getattr(end, "code", 130))  # as launcher.py does at Control-C
+        raise
+
+
+def have_threads():
+    """Whether there are threads that Python's own end would wait for. A pool's idle ones count."""
+    threading = sys.modules.get("threading")
+    try:
+        main_thread = threading.main_thread()
+        return any(not thread.daemon and thread is not main_thread for thread in threading.enumerate())
+    except Exception:  # it was not imported, or the user's code has put something else there
+        return False
 
 
 def run():

@@ -305,12 +305,12 @@ def flush_logs():
 # ---- the end ----
 
 
-def leave(end):
-    """End the process by this SystemExit: exit handlers run and all that was written is flushed, but
+def leave(code):
+    """End the process as sys.exit(code) does: exit handlers run and all that was written is flushed, but
     no thread is waited for, and nothing that is left is closed or destroyed."""
     import atexit
 
-    status = exit_status(end.code)
+    status = exit_status(code)
     try:
         atexit._run_exitfuncs()
     except BaseException:  # it has been printed

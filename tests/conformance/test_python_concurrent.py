@@ -132,7 +132,8 @@ def test_what_python_cannot_read_is_answered_as_where_one_runs_at_a_time(many, p
     assert (answer.status, answer.json) == (200, alone.post("/run", body).json)
 
 
-@pytest.mark.parametrize("end", ["import os; os._exit(3)", "raise SystemExit(3)", "import os; os.kill(os.getpid(), 9)"])
+@pytest.mark.parametrize("end", ["import os; os._exit(3)", "raise SystemExit(3)", "import os; os.kill(os.getpid(), 9)",
+                                 "import threading; threading.Thread(target=threading.Event().wait).start(); raise SystemExit(3)"])
 def test_a_death_costs_what_was_begun_and_nothing_else(many, end):
     one = many(waits_for(4, "    if args['n'] == 0:\n        %s\n    await asyncio.sleep(60)\n" % end))
     for answer in together([lambda n=n: one.run({"n": n}) for n in range(4)]):

@@ -220,6 +220,44 @@ def test_an_action_that_ends_its_process_ends_it_without_a_word(action, start, s
 # ---- loading ----
 
 
+EXIT_WITH_THREAD = """
+    import atexit, sys, threading
+    from concurrent.futures import ThreadPoolExecutor
+    kept = open("kept", "w")
+    atexit.register(lambda: print("exit handler"))
+    def begin():
+        %s
+    %s
+        begin()
+        kept.write("written")
+        print("logged", end="")
+        sys.exit(%s)
+    """
+
+
+@pytest.mark.parametrize("main", ["def main(args):", "async def main(args):", "if True:"])
+@pytest.mark.parametrize("thread", [
+    "threading.Thread(target=threading.Event().wait).start()", "ThreadPoolExecutor().submit(threading.Event().wait)"])
+def test_an_exit_waits_for_no_thread(action, start, main, thread):
+    """In a function and while loading: what was written is there, and exit handlers have run."""
+    folder = action(EXIT_WITH_THREAD % (thread, main, 3))
+    child = start(folder, ready=main != "if True:")
+    if main != "if True:":
+        child.send({})
+    assert child.process.wait(HANG_S / 3) == 3
+    assert child.process.stdout.read() == b""
+    assert (child.out(), child.err()) == ("loggedexit handler\n", "")
+    assert (folder / "kept").read_text() == "written"
+
+
+def test_an_exit_with_a_text_logs_it_also_while_a_thread_runs(action, start):
+    child = start(action(EXIT_WITH_THREAD % (
+        "threading.Thread(target=threading.Event().wait).start()", "def main(args):", "'sorry'")))
+    child.send({})
+    assert child.process.wait(HANG_S / 3) == 1
+    assert child.err() == "sorry\n"
+
+
 def test_without_acknowledgement_no_ready_line_is_written(action, start):
     child = start(action(ECHO), ready=False, ack=False)
     assert child.run({"first": 1}) == {"first": 1}
