@@ -11,7 +11,7 @@ import re
 import sys
 from contextvars import ContextVar
 
-from whiskloop_wire import READ_BYTES, flush_logs, parse, to_line
+from whiskloop_wire import READ_BYTES, environ, environb, flush_logs, parse, to_line
 
 CONCURRENT = 500  # activations at a time, as in nodejs/launcher.js
 
@@ -19,7 +19,7 @@ CONCURRENT = 500  # activations at a time, as in nodejs/launcher.js
 own = ContextVar("own", default=None)
 
 
-class Environ(type(os.environ)):
+class Environ(type(environ)):
     """os.environ, in which each activation sees the variables of its own metadata over all others.
 
     It is the class of os.environ and os.environb, which stay the objects that they were: the user's
@@ -61,7 +61,7 @@ def pass_on_to_programs():
 
     def fork_exec_in_own(args, programs, close_fds, pass_fds, cwd, env, *others):
         if env is None and own.get():
-            env = [name + b"=" + value for name, value in os.environb.items()]
+            env = [name + b"=" + value for name, value in Environ.items(environb)]
         return fork_exec(args, programs, close_fds, pass_fds, cwd, env, *others)
 
     _posixsubprocess.fork_exec = fork_exec_in_own
@@ -75,7 +75,7 @@ def open_many(channel, function, variables, failed):
     if not (inspect.iscoroutinefunction(function)
             or inspect.iscoroutinefunction(getattr(type(function), "__call__", None))):
         return None
-    os.environ.__class__ = os.environb.__class__ = Environ
+    environ.__class__ = environb.__class__ = Environ
     try:
         pass_on_to_programs()
     except (ImportError, AttributeError):

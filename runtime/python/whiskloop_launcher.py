@@ -14,8 +14,8 @@ import fcntl
 import os
 import sys
 
-from whiskloop_wire import (Channel, Refusal, codec, flush_logs, leave, message, open_logs, parse, to_line,
-                            to_text, to_variable, use_accelerator)
+from whiskloop_wire import (Channel, Refusal, codec, environ, environb, flush_logs, leave, message, open_logs,
+                            parse, to_line, to_text, to_variable, use_accelerator)
 
 # The action is not __main__: what its file guards by `if __name__ == "__main__"` is for the
 # command line only. Apache's Python runtime imports it under this very name.
@@ -39,7 +39,7 @@ Without FOLDER it waits for an init line, if __OW_WAIT_FOR_ACK is set (see runti
 Accelerator: %s"""
 
 
-INTERFACE = 1  # of the accelerator; see accelerator.c
+INTERFACE = 2  # of the accelerator; see accelerator.c
 
 
 def find_accelerator():
@@ -69,7 +69,7 @@ if accelerator is not None and os.environ.get("__OW_PYTHON_ACCELERATOR") != "0":
 
 def is_accelerated():
     """Whether serve() is done in C."""
-    return accelerator is not None and os.environ.get("__OW_PYTHON_ACCELERATOR") != "0"
+    return accelerator is not None and environb.get(b"__OW_PYTHON_ACCELERATOR") != b"0"
 
 
 if not is_accelerated():
@@ -85,9 +85,11 @@ FIONREAD = 0x541B  # how many bytes can be read; termios, which names it, would 
 
 # ---- metadata ----
 
-# A look at a variable's bytes. os.environb is the documented way, the dictionary beneath it five
-# times as fast.
-peek = getattr(os.environ, "_data", os.environb).get
+# The bytes of all variables. os.environb is the documented way, the dictionary beneath it five times
+# as fast, and no class that the user's code gives os.environ can refuse what is put there.
+data = getattr(environ, "_data", environb)
+peek = data.get
+fsencode, putenv, unsetenv = os.fsencode, os.putenv, os.unsetenv
 
 # Keys that the platform, or the proxy from a client's headers, sends: these are always shown.
 PLATFORM = ("namespace", "action_name", "action_version", "activation_id", "transaction_id",
@@ -125,9 +127,11 @@ class Metadata:
     bytes.
     """
 
+    environ, data = environ, data  # for the accelerator
+
     def __init__(self):
         self.shown = {}  # key -> (text, name as bytes, value as bytes, name); see set()
-        self.before = {}  # variable -> what it was before activations set it, or None
+        self.before = {}  # variable -> its bytes before activations set it, or None
 
     def show(self, items):
         """Make the environment show these items, and no others of an earlier activation."""
@@ -148,7 +152,7 @@ class Metadata:
         name = "__OW_" + key.upper()
         try:
             if "=" not in name and "\0" not in name and len(key) <= KEY_MAX:
-                self.before.setdefault(name, os.environ.get(name))
+                self.before.setdefault(name, peek(fsencode(name)))
                 return name
         except UnicodeEncodeError:  # half a surrogate pair
             pass
@@ -158,19 +162,34 @@ class Metadata:
         """Set a variable; its entry for `shown`, which without a name or value names none."""
         try:
             if name:
-                os.environ[name] = text
-                raw = raw or os.fsencode(name)
-                return text, raw, peek(raw), name
+                raw, value = raw or fsencode(name), fsencode(text)
+                self.put(name, raw, value)
+                return text, raw, value, name
         except ValueError:  # a NUL or half a surrogate pair: no variable can hold it
             self.restore(name)
         return text, b"", None, ""
 
     def restore(self, name):
-        before = self.before.pop(name)
-        if before is None:
-            os.environ.pop(name, None)
+        self.put(name, fsencode(name), self.before.pop(name))
+
+    @staticmethod
+    def put(name, raw, value):
+        """Set a variable, or remove it where the value is None."""
+        if value is None:
+            unsetenv(raw)
+            data.pop(raw, None)
         else:
-            os.environ[name] = before
+            putenv(raw, value)
+            data[raw] = value
+        other = getattr(os, "environ", environ)
+        if other is not environ:
+            try:  # the user's code looks there now
+                if value is None:
+                    other.pop(name, None)
+                else:
+                    other[name] = os.fsdecode(value)
+            except Exception:  # it takes none
+                pass
 
     def hide(self):
         """Restore all variables, not only the vanished: two keys may differ in case alone."""
@@ -553,7 +572,7 @@ def run():
     if zygote is not None:
         zygote.serve()
     many = None
-    if acknowledge and os.environ.get("__OW_ALLOW_CONCURRENT") == "true":
+    if acknowledge and peek(b"__OW_ALLOW_CONCURRENT") == b"true":
         many = import_part("whiskloop_concurrent").open_many(channel, function, variables, failed)
     if acknowledge:
         flush_logs()

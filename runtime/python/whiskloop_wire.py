@@ -21,6 +21,9 @@ KEPT_FD_MIN = 100
 # PyPy names neither; the first number is that of Linux on all machines.
 F_DUPFD_CLOEXEC = getattr(fcntl, "F_DUPFD_CLOEXEC", 1030)
 
+# The real environment: the user's code may put anything in its place, or delete it.
+environ, environb = os.environ, os.environb
+
 O_ACCMODE = os.O_RDONLY | os.O_WRONLY | os.O_RDWR
 
 

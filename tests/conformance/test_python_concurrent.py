@@ -6,6 +6,7 @@ import time
 import pytest
 
 from test_nodejs import check_TN15
+from test_python_launcher_world import REPLACED
 from whisk import assert_error, together, wait_until
 from wire import hammer
 
@@ -95,6 +96,17 @@ async def main(args):
 """)
     assert one.run({"set": "1"}).json == {"before": None, "shell": "1"}
     assert one.run({"set": "2"}).json == {"before": "1", "shell": "2"}
+
+
+@pytest.mark.parametrize("how", REPLACED)
+def test_whatever_the_code_puts_in_place_of_the_environment_activations_go_on(many, how):
+    code = "import os\n%s\nasync def main(args):\n    exec(args['do'], globals())\n    return args\n"
+    for loading, running in ("", REPLACED[how]), (REPLACED[how], ""):
+        if loading and how in ("None", "deleted"):
+            continue  # asyncio itself reads os.environ when it makes an event loop
+        one = many(code % loading)
+        for value in {"do": running, "n": 0}, {"do": "", "n": 1}, {"do": "", "n": 2}:
+            assert one.run(value, activation_id="a").json == value
 
 
 def test_failures_cost_themselves_only(many):

@@ -363,3 +363,37 @@ def test_an_init_line_that_is_of_no_use_is_refused_with_a_reason(start, line):
     assert answer["ok"] is False
     assert answer["error"].startswith("cannot use the init line")
     assert child.end() == (1, b"")
+
+
+REPLACED = {
+    "view": "import types; os.environ = types.MappingProxyType(dict(os.environ))",
+    "None": "os.environ = None",
+    "deleted": "del os.environ",
+    "dictionary": "os.environ = dict(os.environ)",
+    "refusing": """
+class Refusing(type(os.environ)):
+    def __setitem__(self, key, value): raise TypeError(key)
+    __delitem__ = pop = None
+os.environ.__class__ = Refusing
+"""}
+
+
+@pytest.mark.parametrize("when", ["loading", "running"])
+@pytest.mark.parametrize("how", REPLACED)
+def test_whatever_the_code_puts_in_place_of_the_environment_programs_inherit_the_metadata(action, start, how, when):
+    child = start(action("""
+        import os, subprocess
+        how = %r
+        if %r:
+            exec(how, globals())
+        def main(args):
+            exec(args.get("do", ""), globals())
+            shown = subprocess.run("echo $__OW_ACTIVATION_ID/$__OW_OTHER", shell=True, stdout=subprocess.PIPE)
+            shows = getattr(os, "environ", None)
+            return [shown.stdout.decode().strip(), shows and shows.get("__OW_ACTIVATION_ID")]
+        """ % (REPLACED[how], when == "loading")))
+    child.run({"do": REPLACED[how] * (when == "running")}, activation_id="a0", other="b")
+    for n in range(1, 4):
+        shown, shows = child.run({}, activation_id="a%d" % n)
+        assert shown == "a%d/" % n
+        assert how in ("view", "None", "deleted") or shows == "a%d" % n

@@ -302,7 +302,7 @@ static PyObject *encode(PyObject *module, PyObject *document)
 /* ---- the module ---- */
 
 /* Raised with each change of what the launcher calls here, in whiskloop_launcher.py too. */
-#define INTERFACE 1
+#define INTERFACE 2
 
 static const char serve_doc[] =
     "serve(lines_fd, answers_fd, function, metadata, activate, finish, failed, flush_logs, write)\n\n"

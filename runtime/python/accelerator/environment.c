@@ -81,13 +81,13 @@ bool environment_open(PyObject *metadata)
     Py_INCREF(metadata);
     env.metadata = metadata;
     env.entries = PyObject_GetAttrString(metadata, "shown");
-    env.environ = PyObject_GetAttrString(os, "environ");
-    env.data = env.environ != NULL ? PyObject_GetAttrString(env.environ, "_data") : NULL;
+    env.environ = PyObject_GetAttrString(metadata, "environ");
+    env.data = PyObject_GetAttrString(metadata, "data");
     env.os = PyModule_GetDict(os);
     Py_XINCREF(env.os);
     Py_DECREF(os);
     env.variables = xcalloc(MEMBERS_MAX, sizeof(*env.variables));
-    if (env.entries == NULL || env.data == NULL)
+    if (env.entries == NULL || env.environ == NULL || env.data == NULL)
         return false;
     if (PyDict_CheckExact(env.entries) && PyDict_CheckExact(env.data))
         return true;
