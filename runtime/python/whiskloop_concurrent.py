@@ -70,7 +70,7 @@ def pass_on_to_programs():
         subprocess._fork_exec = fork_exec_in_own
 
 
-def open_many(channel, function, variables, failed):
+def open_many(channel, function, variables, failed, parts):
     """What serves many activations of the function at a time; None when it is no `async def`."""
     if not (inspect.iscoroutinefunction(function)
             or inspect.iscoroutinefunction(getattr(type(function), "__call__", None))):
@@ -80,7 +80,7 @@ def open_many(channel, function, variables, failed):
         pass_on_to_programs()
     except (ImportError, AttributeError):
         pass  # another Python: programs see the variables of the process
-    return Many(channel, function, variables, failed)
+    return Many(channel, function, variables, failed, parts)
 
 
 def variables_of(items):
@@ -106,12 +106,14 @@ class Many:
 
     most = CONCURRENT
 
-    def __init__(self, channel, function, variables, failed):
-        """variables: (metadata) -> pairs of name and text; failed: (exception) -> answer."""
+    def __init__(self, channel, function, variables, failed, parts):
+        """variables: (metadata) -> pairs of name and text; failed: (exception) -> answer; parts: () -> an
+        object of class Parts."""
         self.channel = channel
         self.function = function
         self.variables = variables
         self.failed = failed
+        self.parts = parts
         self.unfinished = []  # pieces of a line
         self.tasks = set()
         self.ended = False
@@ -197,7 +199,7 @@ class Many:
         try:
             value = request.pop("value", None)
             own.set(variables_of(self.variables(request)))
-            answer = to_line(await self.function({} if value is None else value))
+            answer = await self.finish(await self.function({} if value is None else value))
         except (SystemExit, KeyboardInterrupt) as end:
             if self.in_child:
                 raise
@@ -211,6 +213,14 @@ class Many:
                 raise
             answer = self.failed(problem)
         self.answer(number, answer)
+
+    async def finish(self, result):
+        """The answer for what the function returned; of an iterator, the list of what it gives."""
+        if hasattr(result, "__next__"):
+            return self.parts().take(result)
+        if hasattr(result, "__anext__"):
+            return await self.parts().take_async(result)
+        return to_line(result)
 
     def answer(self, number, line):
         """Write an answer; it has no number where the line had none."""

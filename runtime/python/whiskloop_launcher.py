@@ -573,10 +573,11 @@ def run():
         zygote.serve()
     many = None
     if acknowledge and peek(b"__OW_ALLOW_CONCURRENT") == b"true":
-        many = import_part("whiskloop_concurrent").open_many(channel, function, variables, failed)
+        many = import_part("whiskloop_concurrent").open_many(
+            channel, function, variables, failed, Parts)
     if acknowledge:
         flush_logs()
-        Parts.channel = channel
+        Parts.channel = None if many else channel  # several at a time send lists
         Parts.is_cancelled = staticmethod(accelerator.is_cancelled if may_accelerate(function)
                                           else channel.is_cancelled)
         channel.answer(to_line({"ok": True, "concurrent": many.most} if many

@@ -131,6 +131,34 @@ def test_failures_cost_themselves_only(many):
     assert "ValueError: app error" in one.check_streams(6)[1]
 
 
+@pytest.mark.parametrize("result", [
+    "(n for n in range(3))", "iter([])", "given()", "awaited()", "broken()", "({n} for n in range(3))", "ends()"])
+def test_an_iterator_that_is_returned_gives_what_it_gives_where_one_runs_at_a_time(many, proxy, result):
+    code = """
+import asyncio
+def given():
+    yield from ({"n": n} for n in range(3))
+    return {"result": 3}
+async def awaited():
+    for n in range(3):
+        await asyncio.sleep(0.001)
+        yield n
+async def broken():
+    yield 1
+    raise ValueError("broken")
+def ends():
+    try:
+        yield {1}
+    finally:
+        print("closed")
+async def main(args):
+    return %s
+""" % result
+    alone, one = proxy("--runtime", "python"), many(code)
+    alone.started(code)
+    assert [one.run({}).json, one.run({}).json] == [alone.run({}).json] * 2
+
+
 @pytest.mark.parametrize("body", [
     b'{"value":{"n":%s}}' % (b"1" * 5000), b'{"value":{"n":%s%s}}' % (b"[" * 1000, b"]" * 1000),
     b'{"value":{},"k":%s}' % (b"1" * 5000), b'{"value":{},"k":%s%s}' % (b"[" * 1000, b"]" * 1000),
