@@ -14,7 +14,7 @@ import fcntl
 import os
 import sys
 
-from whiskloop_wire import (Channel, Refusal, codec, environ, environb, flush_logs, leave, message, open_logs,
+from whiskloop_wire import (Channel, Refusal, environ, environb, flush_logs, leave, message, open_logs,
                             parse, to_line, to_text, to_variable, use_accelerator)
 
 # The action is not __main__: what its file guards by `if __name__ == "__main__"` is for the
@@ -72,10 +72,7 @@ def is_accelerated():
     return accelerator is not None and environb.get(b"__OW_PYTHON_ACCELERATOR") != b"0"
 
 
-if not is_accelerated():
-    codec()
-
-# Modules that codec() loads. An action may have files of these names; they have never replaced the
+# json and what it imports. An action may have files of these names; they have never replaced the
 # standard library's, since the launcher had loaded that before.
 CODECS = frozenset(("collections", "copyreg", "enum", "functools", "json", "keyword", "operator", "re",
                     "reprlib", "types"))
@@ -207,16 +204,16 @@ NOT_USERS = ("whiskloop_", "__main__", "importlib._bootstrap", "_frozen_importli
 
 def report(problem):
     """Print a traceback of the user's part of the stack, as the log of what went wrong."""
-    import traceback
-
     tb = problem.__traceback__
     while tb is not None and str(tb.tb_frame.f_globals.get("__name__")).startswith(NOT_USERS):
         tb = tb.tb_next
     try:
+        import traceback
+
         if tb is None:  # no frame of the user's is left: log readers look for the heading
             print("Traceback (most recent call last):", file=sys.stderr)
         traceback.print_exception(type(problem), problem, tb)
-    except Exception:  # the user's code closed sys.stderr: the answer still tells
+    except Exception:  # the user's code closed sys.stderr, or broke a module: the answer still tells
         pass
 
 
@@ -271,7 +268,7 @@ def load(path, name="main"):
         sys.exit("Zip file does not include %s: no such file in %s" % (file_name, folder))
 
     if not CODECS.isdisjoint(name.partition(".")[0] for name in os.listdir(folder)):
-        codec()
+        import json  # noqa: F401
     os.chdir(folder)
     sys.argv[:] = [source]  # an action that looks at its arguments finds none
     activate_virtualenv(folder)
@@ -317,7 +314,7 @@ def wait_for_init(channel):
     import importlib.machinery  # noqa: F401  load() needs it, and here there is time
 
     if not has_input(channel.lines_fd):
-        codec()  # most actions import json themselves
+        import json  # noqa: F401  most actions do that themselves
     line = next(channel.lines, None)
     channel.number = 0  # control lines count requests
     if line is None:

@@ -41,45 +41,85 @@ def message(problem):
 
 # ---- JSON ----
 
-class Codec:
-    """The standard library's decoder and encoder with our options.
+def refuse(document):
+    """What JSONEncoder.default() does, in its words."""
+    raise TypeError("Object of type %s is not JSON serializable" % type(document).__name__)
 
-    Made when first used: loading json takes 3 ms of each start, and the accelerator does with few
-    documents what it can.
+
+class Codec:
+    """The standard library's decoder and encoder with our options, less the Python around them.
+
+    Made of what the package json is made of: loading that takes 2 ms of each start. And the user's code
+    may change it, or put another one in its place. Compact, since an echo of the largest payload may
+    grow by 4 bytes only. NaN is Python's, not JSON's.
     """
 
+    # For the decoder.
+    strict = True
+    object_hook = object_pairs_hook = None
+    parse_int, parse_float = int, float
+    parse_constant = {"NaN": float("nan"), "Infinity": float("inf"), "-Infinity": -float("inf")}.__getitem__
+
     def __init__(self):
-        import json
+        import _json
 
-        # Made once: json.dumps() with options builds an encoder on every call (0.5 us). Compact,
-        # since an echo of the largest payload may grow by 4 bytes only. NaN is Python's, not JSON's.
-        self.encoder = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-        self.ascii_encoder = json.JSONEncoder(allow_nan=False, separators=(",", ":"))
-        self.decoder = json.JSONDecoder()
-        self.encode = self.bare_encode(json)
+        self.scan = _json.make_scanner(self)
+        self.encode = self.encoder(_json, _json.encode_basestring)
+        self.encode_ascii = self.encoder(_json, _json.encode_basestring_ascii)
+        if self.encode(["\xe9"]) != '["\xe9"]' or self.decode(" [1]") != [1]:
+            raise TypeError("not as it was")
 
-    def bare_encode(self, json):
-        """encoder.encode less the Python around its C part, which takes longer than the work itself.
-
-        The C part is no public interface: where it is missing or different, encode() serves.
-        """
+    @staticmethod
+    def encoder(_json, encode_text):
         ancestors = {}  # what is being encoded; a container met in itself is an error, not a loop
-        try:
-            encode = json.encoder.c_make_encoder(ancestors, self.encoder.default,
-                                                 json.encoder.encode_basestring, None, ":", ",",
-                                                 False, False, False)
-            "".join(encode([], 0))
-        except (AttributeError, TypeError):
-            return self.encoder.encode
+        make = _json.make_encoder(ancestors, refuse, encode_text, None, ":", ",", False, False, False)
 
-        def encode_bare(document):
+        def encode(document):
             try:
-                return "".join(encode(document, 0))
+                return "".join(make(document, 0))
             except BaseException:
                 ancestors.clear()  # it was left in the middle, and ids are used again
                 raise
 
-        return encode_bare
+        return encode
+
+    def decode(self, text):
+        try:
+            document, end = self.scan(text, len(text) - len(text.lstrip(BLANKS)))
+            if end == len(text) or not text[end:].strip(BLANKS):
+                return document
+        except (RecursionError, MemoryError):
+            raise
+        except Exception as problem:
+            if type(problem) is ValueError:  # of int(), about too many digits
+                raise
+        try:
+            import json  # only it has the words for what is wrong
+
+            return json.JSONDecoder().decode(text)
+        except (ValueError, RecursionError):
+            raise
+        except Exception as problem:  # the user's code has put something else there
+            raise ValueError("it is no JSON (%s)" % message(problem))
+
+
+class PackageCodec:
+    """The same by the package json, for a Python that is made otherwise."""
+
+    def __init__(self):
+        import json
+
+        self.encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
+        self.encode_ascii = json.JSONEncoder(allow_nan=False, separators=(",", ":")).encode
+        self.decode = json.JSONDecoder().decode
+
+
+BLANKS = " \t\n\r"
+
+try:
+    codec = Codec()
+except Exception:
+    codec = PackageCodec()
 
 
 def no_accelerator(document):
@@ -88,14 +128,6 @@ def no_accelerator(document):
 
 # The accelerator's, where it is there: NotImplemented is its word for what Python must do.
 decode_fast = encode_fast = no_accelerator
-made_codec = None
-
-
-def codec():
-    global made_codec
-    if made_codec is None:
-        made_codec = Codec()
-    return made_codec
 
 
 def use_accelerator(accelerator):
@@ -104,7 +136,7 @@ def use_accelerator(accelerator):
 
 
 def to_text(document):
-    return codec().encode(document)
+    return codec.encode(document)
 
 
 def parse(line):
@@ -112,14 +144,7 @@ def parse(line):
     document = decode_fast(line)
     if document is not NotImplemented:
         return document
-    decoder = codec().decoder
-    text = line.decode("utf-8")
-    try:
-        document, end = decoder.raw_decode(text)
-    except ValueError:
-        end = -1
-    # decode() allows blanks around the document and words the errors, but is slower by a third.
-    return document if end == len(text) else decoder.decode(text)
+    return codec.decode(line.decode("utf-8"))
 
 
 def to_line(document):
@@ -131,7 +156,7 @@ def to_line(document):
         return (to_text(document) + "\n").encode("utf-8")
     except UnicodeEncodeError:
         # Half a surrogate pair has no UTF-8 form, but JSON can spell it.
-        return (codec().ascii_encoder.encode(document) + "\n").encode("ascii")
+        return (codec.encode_ascii(document) + "\n").encode("ascii")
 
 
 NO_VARIABLE = "\0"  # no variable can hold it, so there will be none

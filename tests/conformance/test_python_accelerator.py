@@ -177,6 +177,35 @@ def test_results_of_any_type_are_the_same(action):
     assert_alike(folder, ['{"value":{"n":%d}}' % i for i in range(n)])
 
 
+JSON_REPLACED = {
+    "module": "sys.modules['json'] = types.ModuleType('json')",
+    "nothing": "sys.modules['json'] = None",
+    "default": "import json; json.JSONEncoder.default = lambda self, o: list(o)",
+    "encode": "import json; json.JSONEncoder.encode = lambda self, o: 'mine'; json.encoder.c_make_encoder = None",
+    "encoder": "import json; json.JSONEncoder = None; json.encoder.encode_basestring = str.upper",
+    "decoder": "import json; json.JSONDecoder = lambda: None; json.scanner.c_make_scanner = None",
+    "decode": "import json; json.JSONDecoder.raw_decode = json.JSONDecoder.decode = lambda *_: {}",
+    "folder": "os.makedirs('lib/json'); open('lib/json/__init__.py', 'w').close(); sys.path.insert(0, os.path.abspath('lib'))",
+    "parts of it": "sys.modules['_json'] = None; sys.modules['json.decoder'] = None; sys.modules['re'] = None"}
+
+
+@pytest.mark.parametrize("way", ["accelerated", "plain"])
+@pytest.mark.parametrize("how", JSON_REPLACED)
+def test_code_that_replaces_json_changes_no_answer(action, how, way):
+    done = shell(action("import os, sys, types\n%s\n%s" % (JSON_REPLACED[how], textwrap.dedent("""
+        def main(args):
+            return [args, {1: "one"}] if args.get("n") else {"a": {1}}
+        """))), env=WITHOUT if way == "plain" else {}, lines="".join(line + "\n" for line in [
+            '{"value":{"n":12345678901234567890,"t":"\\ud800"}}', ' {"value":{"n":1}, "k":1e400} ', "{}", '{"value":{"n":1}}']))
+    assert done.answers == [[{"n": 12345678901234567890, "t": "\ud800"}, {"1": "one"}], [{"n": 1}, {"1": "one"}],
+                            {"error": "Object of type set is not JSON serializable"}, [{"n": 1}, {"1": "one"}]]
+
+
+@pytest.mark.parametrize("how", [name for name in JSON_REPLACED if name != "folder"])
+def test_code_that_replaces_json_does_the_same_to_lines_that_are_none(action, how):
+    assert_alike(action("import os, sys, types\n%s\n%s" % (JSON_REPLACED[how], ECHO)), ["{", "{}", "", "[1}", "{}"])
+
+
 FAILURES = textwrap.dedent("""
     import sys
     class Mute(Exception):
