@@ -93,12 +93,17 @@ def test_arguments_and_results_pass_unchanged(action, start, value):
 
 
 @pytest.mark.parametrize("line", [
-    "no json", "", '{"value":', '{"a":1} x', "[1,2]", '"text"', "7", "[" * 200000, "1" * 5000])
+    "no json", "", "cancel", '{"value":', '{"a":1} x', "[1,2]", '"text"', "7", "[" * 200000, "1" * 5000])
 def test_a_line_that_is_no_object_is_answered_with_an_error_and_work_goes_on(action, start, line):
     child = start(action(ECHO))
     child.send(line)
     assert list(child.answer()) == ["error"]
     assert child.run({"a": 1}) == {"a": 1}
+
+
+def test_in_a_shell_there_are_no_control_lines(action):
+    done = shell(action(ECHO), lines='{}\ncancel 1\ncancel everything\n{}\n')
+    assert [list(answer) for answer in done.answers] == [[], ["error"], ["error"], []]
 
 
 def test_bytes_that_are_no_utf8_are_answered_with_an_error(action, start):

@@ -16,7 +16,6 @@
 #include <unistd.h>
 
 #define KEEP_BYTES (256u << 10) /* memory kept between answers */
-#define CANCEL     "cancel "    /* begins a control line */
 
 struct serve {
     struct lines lines;
@@ -209,10 +208,6 @@ static bool serve_lines(struct serve *s)
     int status;
 
     while ((status = lines_next(&s->lines, &line, &n)) > 0) {
-        if (n > strlen(CANCEL) && memcmp(line, CANCEL, strlen(CANCEL)) == 0) {
-            lines_drop(&s->lines, n); /* for an activation that is over */
-            continue;
-        }
         s->number++;
         if (!activate(s, line, n))
             return false;
