@@ -52,6 +52,9 @@ class Environ(type(environ)):
     def __len__(self):
         return sum(1 for _ in self)
 
+    def __repr__(self):
+        return "environ(%r)" % dict(self)
+
 
 def pass_on_to_programs():
     """Programs that an activation starts inherit what os.environ shows it, not what the process has."""

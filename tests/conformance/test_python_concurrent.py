@@ -86,6 +86,12 @@ def test_metadata_is_each_ones_own(many):
         {"seen": ["id-%d" % n] * 6 + ["mine"], "left": None, "n": [1, True]} for n in range(20)]
 
 
+def test_the_environment_prints_what_it_shows(many):
+    one = many("import os\nasync def main(args):\n    return [repr(os.environ) == 'environ(%r)' % dict(os.environ), repr(os.environb)]\n")
+    same, text = one.run({}, activation_id="id-7").json
+    assert same and "b'__OW_ACTIVATION_ID': b'id-7'" in text
+
+
 def test_what_is_no_metadata_is_the_processs(many):
     one = many("""
 import os
