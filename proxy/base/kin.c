@@ -52,23 +52,13 @@ static void on_round(struct loop_timer *timer);
 
 /* ---- what the kernel knows of a process ---- */
 
-/* Read a small file of /proc. false: no such file, or the process has ended. */
-static bool read_proc(const char *path, char *text, size_t size)
-{
-    auto_fd int fd = open(path, O_RDONLY | O_CLOEXEC);
-    ssize_t n = fd >= 0 ? read(fd, text, size - 1) : -1;
-
-    text[n > 0 ? n : 0] = '\0';
-    return n > 0;
-}
-
 static bool read_score(pid_t pid, int *score)
 {
     char path[64];
     char text[16];
 
     (void)snprintf(path, sizeof(path), "/proc/%d/oom_score_adj", (int)pid);
-    if (!read_proc(path, text, sizeof(text)))
+    if (!file_read_text(path, text, sizeof(text)))
         return false;
     *score = (int)strtol(text, NULL, 10);
     return true;
@@ -83,7 +73,7 @@ static const char *read_stat(pid_t pid, char text[STAT_MAX_BYTES])
     const char *at;
 
     (void)snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
-    if (!read_proc(path, text, STAT_MAX_BYTES) || (at = strrchr(text, ')')) == NULL)
+    if (!file_read_text(path, text, STAT_MAX_BYTES) || (at = strrchr(text, ')')) == NULL)
         return NULL;
     return strlen(at) > 4 ? at + 2 : NULL;
 }

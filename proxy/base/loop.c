@@ -65,15 +65,10 @@ static void on_alarm(struct loop_watch *watch);
 static bool see_runtime(struct runtime_seen *seen, uint64_t clock_us)
 {
     char text[128];
-    int fd = open("/proc/self/schedstat", O_RDONLY | O_CLOEXEC);
-    ssize_t n = fd >= 0 ? read(fd, text, sizeof(text) - 1) : -1;
     char *end;
 
-    if (fd >= 0)
-        (void)close(fd);
-    if (n <= 0)
+    if (!file_read_text("/proc/self/schedstat", text, sizeof(text)))
         return false;
-    text[n] = '\0';
     seen->busy_us = strtoull(text, &end, 10) / 1000;
     seen->busy_us += strtoull(end, NULL, 10) / 1000;
     seen->at_us = clock_us;

@@ -1,7 +1,6 @@
 #include "base/usage.h"
 
 #include <dirent.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -16,16 +15,9 @@
 static bool read_file(pid_t pid, const char *name, char *text, size_t size)
 {
     char path[64];
-    auto_fd int fd = -1;
-    ssize_t n;
 
     (void)snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid, name);
-    fd = open(path, O_RDONLY | O_CLOEXEC);
-    n = fd >= 0 ? read(fd, text, size - 1) : -1;
-    if (n <= 0)
-        return false;
-    text[n] = '\0';
-    return true;
+    return file_read_text(path, text, size);
 }
 
 /* User and system time of a process and of the children it has waited for, in ticks. */

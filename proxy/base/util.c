@@ -89,6 +89,15 @@ int fd_open_file(int dir, const char *path)
     return -1;
 }
 
+bool file_read_text(const char *path, char *text, size_t size)
+{
+    auto_fd int fd = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t n = fd >= 0 ? read(fd, text, size - 1) : -1;
+
+    text[n > 0 ? n : 0] = '\0';
+    return n > 0;
+}
+
 int fd_write_all(int fd, const void *bytes, size_t n)
 {
     const char *at = bytes;

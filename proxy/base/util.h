@@ -4,6 +4,7 @@
  * util - scope-bound cleanup, ownership transfer, and allocations that cannot fail.
  */
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -103,5 +104,8 @@ int fd_reopen(int fd, int access_mode);
  * Call with the action's rights: privileges_borrow(). -1 with errno (EINVAL: not a regular file).
  */
 int fd_open_file(int dir, const char *path);
+/* Read a small file such as those of /proc, at most size - 1 bytes, as text. false: there is no such
+ * file, or nothing in it; text is then "". */
+bool file_read_text(const char *path, char *text, size_t size);
 /* Write all n bytes to a blocking descriptor. 0, or -1 with errno. */
 int fd_write_all(int fd, const void *bytes, size_t n);
