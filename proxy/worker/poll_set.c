@@ -21,23 +21,25 @@
 static bool read_memory(pid_t pid, uint64_t at, void *to, size_t n)
 {
     char path[32];
-    ssize_t n_read;
-    int fd;
+    auto_fd int fd = -1;
 
     (void)snprintf(path, sizeof(path), "/proc/%d/mem", (int)pid);
     fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return false;
-    n_read = pread(fd, to, n, (off_t)at);
-    (void)close(fd);
-    return n_read == (ssize_t)n;
+    return fd >= 0 && pread(fd, to, n, (off_t)at) == (ssize_t)n;
 }
 
 /* no_limit: it waits without a time limit. */
+static enum poll_set judge(bool has_input, bool has_others, bool no_limit)
+{
+    if (!has_input)
+        return POLL_SET_WITHOUT_INPUT;
+    return !has_others && no_limit ? POLL_SET_INPUT_ALONE : POLL_SET_WITH_INPUT;
+}
+
 static enum poll_set of_poll(pid_t pid, uint64_t at, uint64_t n, bool no_limit)
 {
     struct pollfd fds[FDS_MAX];
-    unsigned n_others = 0;
+    bool has_others = false;
     bool has_input = false;
 
     if (n == 0)
@@ -48,10 +50,8 @@ static enum poll_set of_poll(pid_t pid, uint64_t at, uint64_t n, bool no_limit)
         if (fds[i].fd == STDIN_FILENO && (fds[i].events & (POLLIN | POLLRDNORM)))
             has_input = true;
         else if (fds[i].fd >= 0)
-            n_others++;
-    if (!has_input)
-        return POLL_SET_WITHOUT_INPUT;
-    return n_others == 0 && no_limit ? POLL_SET_INPUT_ALONE : POLL_SET_WITH_INPUT;
+            has_others = true;
+    return judge(has_input, has_others, no_limit);
 }
 
 /* The kernel copies the sets at the call and writes them back at its end: they are as they were
@@ -77,9 +77,7 @@ static enum poll_set of_select(pid_t pid, const uint64_t args[N_ARGS])
         for (size_t i = 0; i < n_words; i++)
             has_others = has_others || words[i] != 0;
     }
-    if (!has_input)
-        return POLL_SET_WITHOUT_INPUT;
-    return !has_others && args[4] == 0 ? POLL_SET_INPUT_ALONE : POLL_SET_WITH_INPUT;
+    return judge(has_input, has_others, args[4] == 0);
 }
 
 static enum poll_set of_epoll(pid_t pid, uint64_t fd, bool no_limit)
@@ -87,20 +85,12 @@ static enum poll_set of_epoll(pid_t pid, uint64_t fd, bool no_limit)
     static const char mark[] = "tfd:";
     char path[48];
     char text[INFO_MAX];
-    unsigned n_others = 0;
+    bool has_others = false;
     bool has_input = false;
-    ssize_t n = -1;
-    int info;
 
     (void)snprintf(path, sizeof(path), "/proc/%d/fdinfo/%u", (int)pid, (unsigned)fd);
-    info = open(path, O_RDONLY | O_CLOEXEC);
-    if (info >= 0) {
-        n = read(info, text, sizeof(text) - 1);
-        (void)close(info);
-    }
-    if (n <= 0 || n == (ssize_t)sizeof(text) - 1)
+    if (!file_read_text(path, text, sizeof(text)) || strlen(text) == sizeof(text) - 1)
         return POLL_SET_UNKNOWN;
-    text[n] = '\0';
     /* "tfd:        0 events:       19 data: ...", events in hexadecimal */
     for (const char *at = text; (at = strstr(at, mark)) != NULL; at += sizeof(mark) - 1) {
         char *end;
@@ -110,11 +100,9 @@ static enum poll_set of_epoll(pid_t pid, uint64_t fd, bool no_limit)
         if (tfd == STDIN_FILENO && events != NULL && (strtoul(events + 1, NULL, 16) & EPOLLIN))
             has_input = true;
         else
-            n_others++;
+            has_others = true;
     }
-    if (!has_input)
-        return POLL_SET_WITHOUT_INPUT;
-    return n_others == 0 && no_limit ? POLL_SET_INPUT_ALONE : POLL_SET_WITH_INPUT;
+    return judge(has_input, has_others, no_limit);
 }
 
 enum poll_set poll_set_read(pid_t pid, long number, const char *args)

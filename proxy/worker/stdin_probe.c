@@ -55,6 +55,7 @@ void stdin_probe_open(struct stdin_probe *probe, pid_t pid, int in,
     *probe = (struct stdin_probe){.fd = -1, .pid = pid, .tid = pid, .privileges = privileges};
     if (in >= 0 && fstat(in, &info) == 0)
         probe->input = info.st_ino;
+    (void)snprintf(probe->input_path, sizeof(probe->input_path), "/proc/%d/fd/0", (int)pid);
     try_to_open(probe);
 }
 
@@ -67,11 +68,9 @@ void stdin_probe_close(struct stdin_probe *probe)
 /* Whether descriptor 0 of the process is its input. Where that cannot be seen it is. */
 static bool has_its_input(const struct stdin_probe *probe)
 {
-    char path[32];
     struct stat info;
 
-    (void)snprintf(path, sizeof(path), "/proc/%d/fd/0", (int)probe->pid);
-    return probe->input == 0 || stat(path, &info) < 0 || info.st_ino == probe->input;
+    return probe->input == 0 || stat(probe->input_path, &info) < 0 || info.st_ino == probe->input;
 }
 
 static enum stdin_probe_state judge_read(const struct stdin_probe *probe, unsigned long fd)
@@ -94,7 +93,8 @@ static enum stdin_probe_state judge_poll(const struct stdin_probe *probe, long n
     return STDIN_PROBE_NO;
 }
 
-static enum stdin_probe_state judge(const struct stdin_probe *probe, int fd)
+/* closely: see stdin_probe_look_closely(). */
+static enum stdin_probe_state judge(const struct stdin_probe *probe, int fd, bool closely)
 {
     char text[256]; /* "0 0x0 0x7ffd..." while blocked in a call, "running" while not */
     char *args;
@@ -111,35 +111,35 @@ static enum stdin_probe_state judge(const struct stdin_probe *probe, int fd)
         if (calls[i].number == number && calls[i].names_fd)
             return judge_read(probe, strtoul(args, NULL, 16));
         else if (calls[i].number == number)
-            return probe->is_close ? judge_poll(probe, number, args) : STDIN_PROBE_POLLS;
+            return closely ? judge_poll(probe, number, args) : STDIN_PROBE_POLLS;
     return STDIN_PROBE_NO;
 }
 
 /* The kernel checks permissions at each read, not only when the file is opened. */
-static enum stdin_probe_state look(struct stdin_probe *probe)
+static enum stdin_probe_state look(struct stdin_probe *probe, bool closely)
 {
     enum stdin_probe_state state;
 
     if (!probe->borrows) {
         errno = 0;
-        state = judge(probe, probe->fd);
+        state = judge(probe, probe->fd, closely);
         if (state != STDIN_PROBE_UNKNOWN || (errno != EPERM && errno != EACCES) ||
             !privileges_as_user(probe->privileges))
             return state;
         probe->borrows = true;
     }
     privileges_borrow(probe->privileges);
-    state = judge(probe, probe->fd);
+    state = judge(probe, probe->fd, closely);
     privileges_return(probe->privileges);
     return state;
 }
 
 /* If this thread waits for input, look at it from now on. */
-static bool take_thread(struct stdin_probe *probe, pid_t tid)
+static bool take_thread(struct stdin_probe *probe, pid_t tid, bool closely)
 {
     int fd = open_thread(probe, tid);
 
-    if (fd < 0 || judge(probe, fd) != STDIN_PROBE_YES) {
+    if (fd < 0 || judge(probe, fd, closely) != STDIN_PROBE_YES) {
         fd_close(&fd);
         return false;
     }
@@ -149,7 +149,7 @@ static bool take_thread(struct stdin_probe *probe, pid_t tid)
     return true;
 }
 
-static bool find_reader(struct stdin_probe *probe)
+static bool find_reader(struct stdin_probe *probe, bool closely)
 {
     char path[32];
     const struct dirent *item;
@@ -167,7 +167,7 @@ static bool find_reader(struct stdin_probe *probe)
         if (tid <= 0 || tid == probe->tid)
             continue;
         n++;
-        found = take_thread(probe, tid);
+        found = take_thread(probe, tid, closely);
     }
     if (tasks != NULL)
         (void)closedir(tasks);
@@ -178,13 +178,13 @@ static bool find_reader(struct stdin_probe *probe)
 
 /* Whether another thread waits for input. A look costs a few system calls for each thread, so we
  * look less often after vain looks. */
-static bool another_waits(struct stdin_probe *probe)
+static bool another_waits(struct stdin_probe *probe, bool closely)
 {
     if (probe->n_until > 0) {
         probe->n_until--;
         return false;
     }
-    if (find_reader(probe)) {
+    if (find_reader(probe, closely)) {
         probe->n_vain = 0;
         return true;
     }
@@ -194,7 +194,7 @@ static bool another_waits(struct stdin_probe *probe)
     return false;
 }
 
-enum stdin_probe_state stdin_probe_look(struct stdin_probe *probe)
+static enum stdin_probe_state look_at_all(struct stdin_probe *probe, bool closely)
 {
     enum stdin_probe_state state;
 
@@ -202,23 +202,23 @@ enum stdin_probe_state stdin_probe_look(struct stdin_probe *probe)
         try_to_open(probe);
     if (probe->fd < 0)
         return STDIN_PROBE_UNKNOWN;
-    state = look(probe);
+    state = look(probe, closely);
     if (state == STDIN_PROBE_UNKNOWN && probe->tid != probe->pid) { /* that thread has ended */
         fd_close(&probe->fd);
         probe->tid = probe->pid;
-        return stdin_probe_look(probe);
+        return look_at_all(probe, closely);
     }
-    if ((state == STDIN_PROBE_NO || state == STDIN_PROBE_POLLS) && another_waits(probe))
+    if ((state == STDIN_PROBE_NO || state == STDIN_PROBE_POLLS) && another_waits(probe, closely))
         return STDIN_PROBE_YES;
     return state;
 }
 
+enum stdin_probe_state stdin_probe_look(struct stdin_probe *probe)
+{
+    return look_at_all(probe, false);
+}
+
 enum stdin_probe_state stdin_probe_look_closely(struct stdin_probe *probe)
 {
-    enum stdin_probe_state state;
-
-    probe->is_close = true;
-    state = stdin_probe_look(probe);
-    probe->is_close = false;
-    return state;
+    return look_at_all(probe, true);
 }

@@ -4,7 +4,9 @@
  * stdin_probe - see in /proc/PID/task/TID/syscall whether a process waits for its input.
  *
  * Descriptor 0 must still be the pipe that the process was started with: a shell that reads from
- * another file for a while has that as descriptor 0. The main thread is looked at first. If it waits for something else, the other threads are looked
+ * another file for a while has that as descriptor 0.
+ *
+ * The main thread is looked at first. If it waits for something else, the other threads are looked
  * at, and one that is found in a read of descriptor 0 is looked at first from then on. Where the
  * kernel shows nothing (hidepid), the answer is STDIN_PROBE_UNKNOWN. A worker of another user is
  * inspected as that user: in containers root lacks the right to inspect others.
@@ -28,11 +30,11 @@ struct stdin_probe {
     pid_t pid;                           /* 0: none */
     pid_t tid;                           /* the thread that is looked at */
     ino_t input;                         /* of the pipe that is its input; 0: not known */
+    char input_path[24];                 /* its descriptor 0 in /proc */
     unsigned n_vain;                     /* looks at all threads that found nothing, in a row */
     unsigned n_until;                    /* looks at one thread before the next at all threads */
     const struct privileges *privileges; /* borrowed: of the process's user; NULL: ours */
     bool borrows;                        /* the file can be read only as that user */
-    bool is_close;                       /* during stdin_probe_look_closely() */
 };
 
 /* in: our end of the pipe that is the process's input, borrowed; -1: not known. */
@@ -40,7 +42,7 @@ void stdin_probe_open(struct stdin_probe *stdin_probe, pid_t pid, int in,
                       const struct privileges *privileges);
 void stdin_probe_close(struct stdin_probe *stdin_probe);
 enum stdin_probe_state stdin_probe_look(struct stdin_probe *stdin_probe);
-/* Like stdin_probe_look(), and find out what a blocked poll waits for, which takes a few more system
- * calls: STDIN_PROBE_YES if for nothing but input, STDIN_PROBE_NO if for anything but input, else
+/* Like stdin_probe_look(), but find out what a blocked poll waits for, by a few more system calls:
+ * STDIN_PROBE_YES if for nothing but input, STDIN_PROBE_NO if for anything but input, else
  * STDIN_PROBE_POLLS. */
 enum stdin_probe_state stdin_probe_look_closely(struct stdin_probe *stdin_probe);
