@@ -232,13 +232,20 @@ void channel_pull_ring(struct channel *channel)
     channel->uses_ring = false; /* take them only once */
 }
 
-/* A cheap test before the whole document is parsed. */
-static bool may_be_answer(const char *text, size_t n)
+static size_t n_blanks(const char *text, size_t n)
 {
     size_t i = 0;
 
     while (i < n && (text[i] == ' ' || text[i] == '\t'))
         i++;
+    return i;
+}
+
+/* A cheap test before the whole document is parsed. */
+static bool may_be_answer(const char *text, size_t n)
+{
+    size_t i = n_blanks(text, n);
+
     return i < n && (text[i] == '{' || text[i] == '[');
 }
 
@@ -260,7 +267,7 @@ static bool is_announcement(const char *text, size_t n)
            json_member(json_top(text, n), "ok", &ok);
 }
 
-/* Like is_announcement(), among log lines, which may have such a member, too: it must come first. */
+/* Like is_announcement(), but "ok" must come first: log lines may have such a member, too. */
 static bool is_announcement_among_logs(const char *text, size_t n)
 {
     struct json_slice key;
@@ -271,16 +278,18 @@ static bool is_announcement_among_logs(const char *text, size_t n)
            json_equals(key, "ok");
 }
 
-/* Whether the array that begins at text[0] begins with no JSON value, as "[INFO] ..." and
- * "[2026-11-30 10:00] ..." do. */
+/* Whether it begins as an array does, but with no JSON value in it: "[INFO] ...",
+ * "[2026-11-30 10:00] ...". */
 static bool is_bracketed_text(const char *text, size_t n)
 {
     static const char token[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+-.";
-    size_t at = 1;
+    size_t at = n_blanks(text, n);
     size_t n_token = 0;
 
-    while (at < n && (text[at] == ' ' || text[at] == '\t'))
-        at++;
+    if (at == n || text[at] != '[')
+        return false;
+    at++;
+    at += n_blanks(text + at, n - at);
     if (at == n || strchr("]{[\"", text[at]) != NULL)
         return false;
     while (at + n_token < n && text[at + n_token] != '\0' &&
@@ -299,9 +308,7 @@ static bool is_bracketed_text(const char *text, size_t n)
 /* Whether a line that is no answer was probably meant as one. */
 static bool looks_like_answer(const char *text, size_t n)
 {
-    while (n > 0 && (*text == ' ' || *text == '\t'))
-        text++, n--;
-    return n > 0 && (*text == '{' || (*text == '[' && !is_bracketed_text(text, n)));
+    return may_be_answer(text, n) && !is_bracketed_text(text, n);
 }
 
 /* ---- descriptor 3 ---- */
