@@ -128,10 +128,7 @@ static void on_resume(struct loop_post *post)
     list_remove(&c->node);
     list_add_tail(&c->all->all, &c->node);
     h2o_socket_read_start(c->sock, receive_on_readable);
-    if (buf_len(&c->raw) > 0)
-        receive_rest(c);
-    else if (c->input_waits)
-        receive_on_readable(c->sock, NULL);
+    receive_rest(c);
 }
 
 void connection_take_body(struct connection *c, struct body *body)

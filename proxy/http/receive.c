@@ -428,8 +428,11 @@ static void take(struct connection *c, const char *text, size_t n)
 
 void receive_rest(struct connection *c)
 {
-    if (buf_len(&c->raw) == 0)
+    if (buf_len(&c->raw) == 0) {
+        if (c->input_waits)
+            receive_on_readable(c->sock, NULL);
         return;
+    }
     use_raw(c);
     tell_to_continue(c);
     if (c->state == CONNECTION_HEAD || c->state == CONNECTION_BODY)
