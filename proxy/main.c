@@ -14,6 +14,7 @@
 #include "action/preloaded.h"
 #include "app.h"
 #include "arguments.h"
+#include "base/cpus.h"
 #include "base/err.h"
 #include "base/kin.h"
 #include "base/log.h"
@@ -214,7 +215,7 @@ static int run(struct app *app, struct err *err)
     app->loop = loop_new(err);
     if (app->loop == NULL)
         return -1;
-    loop_busy_poll(app->loop, setup_busy_poll_us(&app->config));
+    loop_busy_poll(app->loop, setup_busy_poll_us(&app->setup));
     /* Listen first: each refused connect delays a cold start by 50 ms or more. */
     if ((!is_command && listen_for_all(app, err) < 0) ||
         setup_service(&app->setup, service, is_temporary, err) < 0) {
@@ -329,6 +330,7 @@ int main(int argc, char **argv)
         config_done(&app.config);
         return 2;
     }
+    app.setup.n_cpus = cpus_usable("");
     setup_descriptors(&app.setup);
     (void)umask(022); /* unpacked actions must be readable by the user they run as */
     occupy_low_descriptors();

@@ -12,7 +12,6 @@
 
 #include "action/preloaded.h"
 #include "base/buf.h"
-#include "base/cpus.h"
 #include "base/err.h"
 #include "base/kin.h"
 #include "base/log.h"
@@ -49,29 +48,27 @@ int setup_log(const struct config *config, struct err *err)
 #define FDS_OF_OURS          48 /* loop, log, listeners, refused clients, folders being read */
 #define CONNECTIONS_AT_LEAST 8
 
-static unsigned n_workers(const struct config *config)
+static unsigned n_workers(const struct setup *setup)
 {
-    return config->workers > 0 ? (unsigned)config->workers : cpus_usable("");
+    return setup->config->workers > 0 ? (unsigned)setup->config->workers : setup->n_cpus;
 }
 
 /* Workers for light work: leave one processor to the proxy, which is then as busy as a worker. */
-static unsigned n_light(void)
+static unsigned n_light(const struct setup *setup)
 {
-    unsigned n_cpus = cpus_usable("");
-
-    return n_cpus > 1 ? n_cpus - 1 : 1;
+    return setup->n_cpus > 1 ? setup->n_cpus - 1 : 1;
 }
 
-uint64_t setup_busy_poll_us(const struct config *config)
+uint64_t setup_busy_poll_us(const struct setup *setup)
 {
-    return cpus_usable("") > 1 ? config->busy_poll_us : 0;
+    return setup->n_cpus > 1 ? setup->config->busy_poll_us : 0;
 }
 
 void setup_descriptors(struct setup *setup)
 {
     const struct config *config = setup->config;
     uint64_t n_kept =
-        FDS_OF_OURS + SETUP_ADMIN_CONNECTIONS + (uint64_t)FDS_OF_WORKER * n_workers(config);
+        FDS_OF_OURS + SETUP_ADMIN_CONNECTIONS + (uint64_t)FDS_OF_WORKER * n_workers(setup);
     uint64_t n_left = CONNECTIONS_AT_LEAST;
     struct rlimit limit;
 
@@ -422,8 +419,8 @@ static void set_options(struct setup *setup, struct service *service)
     set_debugger(config);
 
     service->opts = (struct service_opts){
-        .pool = {.n_workers = n_workers(config),
-                 .n_light = n_light(),
+        .pool = {.n_workers = n_workers(setup),
+                 .n_light = n_light(setup),
                  .queue_max = (unsigned)config->queue_max,
                  .restart = {.pause_ms = config->restart_pause_ms,
                              .pause_max_ms = config->restart_pause_max_ms,
@@ -438,7 +435,7 @@ static void set_options(struct setup *setup, struct service *service)
                             .wake_near = config->wake_near != 0,
                             .ahead_max = (unsigned)config->write_ahead,
                             .pipe_bytes = setup_pipe_bytes("/proc/sys/fs/pipe-user-pages-soft",
-                                                           n_workers(config)),
+                                                           n_workers(setup)),
                             .tally = &service->workers,
                             .oom = &setup->oom}},
         .actionloop = setup->actionloop,

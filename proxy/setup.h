@@ -21,9 +21,10 @@ struct service;
 /* Connections reserved for the operator, beside the platform's. */
 #define SETUP_ADMIN_CONNECTIONS 16
 
-/* Set `config` and zero the rest before use. */
+/* Set `config` and `n_cpus` and zero the rest before use. */
 struct setup {
     const struct config *config; /* borrowed */
+    unsigned n_cpus;             /* processors that we may use, from cpus_usable() */
     struct actionloop actionloop;
     struct privileges privileges;
     struct runtimes runtimes;
@@ -35,7 +36,7 @@ struct setup {
 
 /* How long to look for events before sleeping (base/busy_poll.h). 0: never, as with one processor,
  * where looking would keep the action from running. */
-uint64_t setup_busy_poll_us(const struct config *config);
+uint64_t setup_busy_poll_us(const struct setup *setup);
 /* Raise our descriptor limit as far as possible and share it out: workers and the operator first,
  * clients get the rest. Children keep the limit we were started with. */
 void setup_descriptors(struct setup *setup);
