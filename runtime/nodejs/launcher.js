@@ -262,8 +262,8 @@ class Channel {
         this.work();
     }
 
-    /* What needs no room is done with at once, however many run: an empty line, which asks whether lines
-     * are read, and a control line, which begins with a word. */
+    /* An empty line, which asks whether lines are read, and a control line, which begins with a word, are
+     * done with at once, however many activations run. */
     take(line) {
         if (line.length === 0 && this.most > 1)
             return;

@@ -71,8 +71,8 @@ class Parts {
 
     /* ---- the result ---- */
 
-    /* A promise of what is to be answered for a function's result; null: `result` is that already. Nobody
-     * else may look at its `then`: that may be a getter, which says something else or throws the next time. */
+    /* A promise of the answer to a function's result; null: this.result is the answer. Nobody else may look
+     * at the result's `then`: it may be a getter that throws the next time. */
     wait(result) {
         if (isParts(result))
             return this.drain(result);
