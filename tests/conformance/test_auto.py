@@ -66,24 +66,22 @@ def test_what_is_answered_is_the_answer_in_every_fresh_proxy(folder, mix):
     assert [each for each in wrong if each] == []
 
 
+def waits_in_python(call):
+    return ("/usr/bin/python3", f"""import select, sys
+answers = open(3, "w")
+for line in sys.stdin:
+    print('{{"level":1}}', flush=True)
+    {call}
+    print('{{"ok":1}}', file=answers, flush=True)
+""")
+
+
 WAITS = {  # for something other than its input, 150 ms
     "Perl's select": ("/usr/bin/perl", r"""$| = 1; open(my $a, '>&=', 3); $a->autoflush(1);
 while (<STDIN>) { print "{\"level\":1}\n"; select(undef, undef, undef, 0.15); print $a "{\"ok\":1}\n"; }
 """),
-    "Python's poll": ("/usr/bin/python3", """import select, sys
-answers = open(3, "w")
-for line in sys.stdin:
-    print('{"level":1}', flush=True)
-    select.poll().poll(150)
-    print('{"ok":1}', file=answers, flush=True)
-"""),
-    "Python's epoll": ("/usr/bin/python3", """import select, sys
-answers = open(3, "w")
-for line in sys.stdin:
-    print('{"level":1}', flush=True)
-    select.epoll().poll(0.15)
-    print('{"ok":1}', file=answers, flush=True)
-"""),
+    "Python's poll": waits_in_python("select.poll().poll(150)"),
+    "Python's epoll": waits_in_python("select.epoll().poll(0.15)"),
     "another pipe as descriptor 0": ("/bin/bash", """while read -r line; do
     echo '{"level":1}'
     while read -r x; do :; done < <(sleep 0.15)
