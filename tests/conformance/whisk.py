@@ -124,13 +124,17 @@ class Later:
         except BaseException as fault:  # pylint: disable=broad-except; raised again in result()
             self._fault = fault
 
-    @property
-    def done(self):
+    def is_done(self, limit_s):
+        """Whether the call has returned, or does within limit_s seconds."""
+        self._thread.join(max(0, limit_s))
         return not self._thread.is_alive()
 
+    @property
+    def done(self):
+        return self.is_done(0)
+
     def result(self):
-        self._thread.join(2 * WAIT_S)
-        assert self.done, "a request was never answered"
+        assert self.is_done(2 * WAIT_S), "a request was never answered"
         if self._fault is not None:
             raise self._fault
         return self._value
@@ -441,8 +445,10 @@ class Proxy:
         self.finished = True
         faults = []
         try:
+            # The answer may be there, or the proxy gone, while the thread has not run yet.
+            give_up_at = time.monotonic() + WAIT_S
             for later in self._later:
-                if not later.done:
+                if not later.is_done(give_up_at - time.monotonic()):
                     faults.append("a request of the case is still without an answer")
             if self.process.poll() is None:
                 faults += self._check_alive()
