@@ -230,6 +230,7 @@ static void a_reader_that_leaves_ends_it(void **state)
     begin_with_pipes(f);
     loop_turn(f->s.loop, 3);
     fd_close(&f->s.others[STDOUT_FILENO]);
+    hurry_ms = HURRY_MS; /* until a parent would have closed our input, too */
     loop_until(f->s.loop, has_ended, f);
     assert_int_equal(f->err.os, EPIPE);
     loop_turn(f->s.loop, 5);

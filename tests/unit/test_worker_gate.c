@@ -173,6 +173,7 @@ static void one_that_does_not_come_back_to_its_input_is_replaced(void **state)
     start(f, serve(ANSWERS_FD3));
     (void)run(f, "line3:{\"n\":1};deaf");
     job = give_until(f, "never read", 20);
+    hurry_ms = HURRY_MS;
     loop_until(f->loop, is_down, f);
     assert_int_equal(job->outcome, JOB_LATE);
 }

@@ -357,6 +357,13 @@ static void the_sentinels_stand_before_the_job_is_done(void **state)
     (void)run(f, "line1:out;line3:{}");
 }
 
+static bool has_logged(void *subject)
+{
+    auto_free char *text = capture_text(subject);
+
+    return *text != '\0';
+}
+
 static void each_outcome_leaves_one_sentinel_on_each_stream(void **state)
 {
     static const struct {
@@ -368,7 +375,7 @@ static void each_outcome_leaves_one_sentinel_on_each_stream(void **state)
         {"line1:log;exit:1", FAR_MS, JOB_DIED},
         {"line1:log;kill:9", FAR_MS, JOB_DIED},
         {"line1:log;line3:{};exit:0", FAR_MS, JOB_ANSWERED},
-        {"line1:log;deaf", 1000, JOB_LATE} /* time to write the line */,
+        {"line1:log;deaf", 20000, JOB_LATE} /* time to write the line */,
         {"line1:log;fill3:100001;line3:", FAR_MS, JOB_TOO_LONG},
     };
 
@@ -379,6 +386,10 @@ static void each_outcome_leaves_one_sentinel_on_each_stream(void **state)
         (void)set_up((void **)&f);
         start(f, serve(ANSWERS_FD3));
         job = give_until(f, cases[i].script, cases[i].span_ms);
+        if (cases[i].outcome == JOB_LATE) {
+            loop_until(f->loop, has_logged, &f->out);
+            hurry_ms = 10 * HURRY_MS;
+        }
         loop_until(f->loop, all_came_back, f);
         assert_int_equal(job->outcome, cases[i].outcome);
         worker_stop(&f->worker);
