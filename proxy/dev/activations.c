@@ -169,9 +169,7 @@ enum activation_status activation_judge(const struct job *job)
 {
     switch (job->outcome) {
     case JOB_ANSWERED:
-        return contract_is_answered(job) && !job->failed && !contract_is_error(job)
-                   ? ACTIVATION_OK
-                   : ACTIVATION_ERROR;
+        return contract_is_result(job) && !job->failed ? ACTIVATION_OK : ACTIVATION_ERROR;
     case JOB_LATE:
         return ACTIVATION_TIMEOUT;
     case JOB_PENDING:

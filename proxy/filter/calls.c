@@ -129,18 +129,18 @@ static void call_explain(struct calls *calls, struct call *call)
     contract_explain(&call->job, calls->opts.answer_max_bytes, why, sizeof(why));
     free(TAKE(call->job.answer));
     call->silent = calls->opts.is_bare;
-    call_fail(calls, call, error_kind_of(&call->job, false), why);
+    call_fail(calls, call, error_kind_of(&call->job), why);
 }
 
-/* End a call with the action's own answer. */
-static void call_answer(struct calls *calls, struct call *call)
+/* End a call with the action's own answer. error: from contract_read_answer(). */
+static void call_answer(struct calls *calls, struct call *call, struct json_slice error)
 {
     struct job *job = &call->job;
-    bool is_error = !calls->opts.is_bare && error_kind_of(job, true) != ERROR_KIND_NONE;
+    bool is_error = !calls->opts.is_bare && error_kind_of_answer(job, error) != ERROR_KIND_NONE;
     struct buf text = {0};
 
     if (is_error) {
-        error_kind_add_answer(&text, job);
+        error_kind_add_answer(&text, job, error);
     } else if (calls->opts.form == CALL_TEXT) {
         call->silent = !call_line_result(&text, job->answer, job->answer_len);
     } else {
@@ -334,14 +334,15 @@ void calls_take_parts(struct calls *calls, struct job *job)
 void calls_done(struct calls *calls, struct job *job)
 {
     struct call *call = container_of(job, struct call, job);
+    struct json_slice error;
 
     assert(call->given && calls->n_given > 0);
     calls->n_given--;
     if (job->on_parts != NULL && !call->unwanted) {
         take_parts(calls, call);
         end_parts(calls, call);
-    } else if (contract_is_answered(job)) {
-        call_answer(calls, call);
+    } else if (contract_read_answer(job, &error)) {
+        call_answer(calls, call, error);
     } else {
         call_explain(calls, call);
     }

@@ -34,15 +34,16 @@ static struct invoke *invoke_of(struct job *job)
 static void on_done(struct job *job)
 {
     struct invoke *invoke = invoke_of(job);
+    struct json_slice error;
     char why[sizeof(job->reason) + 64];
 
-    if (!contract_is_answered(job)) {
+    if (!contract_read_answer(job, &error)) {
         contract_explain(job, invoke->calls.opts.answer_max_bytes, why, sizeof(why));
         (void)err_set(&invoke->err, ERR_ACTION, 0,
                       job->outcome == JOB_DIED && job->reason[0] != '\0' ? "invoke: %s (%s)"
                                                                          : "invoke: %s",
                       why, job->reason);
-    } else if (contract_is_error(job)) {
+    } else if (error.kind != JSON_BAD) {
         (void)err_set(&invoke->err, ERR_ACTION, 0, "invoke: the action answered with an error");
     }
     calls_done(&invoke->calls, job);

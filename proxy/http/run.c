@@ -129,7 +129,7 @@ static bool begin_stream(struct run *run)
  * error. */
 static bool is_broken(const struct run *run)
 {
-    return run->is_done && (!contract_is_answered(&run->job) || contract_is_error(&run->job));
+    return run->is_done && !contract_is_result(&run->job);
 }
 
 /* Add to `bytes` what can be sent now of a reply that the action describes. Returns the reply's
@@ -267,8 +267,7 @@ static void on_first_part(struct job *job, const char *text, size_t n)
 static void add_headers(const struct run *run, bool is_answered, struct json_slice error)
 {
     const struct job *job = &run->job;
-    enum error_kind kind =
-        is_answered ? error_kind_of_answer(job, error) : error_kind_of(job, false);
+    enum error_kind kind = is_answered ? error_kind_of_answer(job, error) : error_kind_of(job);
 
     if (kind != ERROR_KIND_NONE)
         request_add_header(run->request, ERROR_KIND_HEADER, error_kind_name(kind));

@@ -44,7 +44,6 @@ void channel_open(struct channel *channel, struct loop *loop, const struct spawn
                   enum answers answers, loop_watch_fn *on_fd1, loop_watch_fn *on_fd3)
 {
     assert(channel_ended(channel)); /* it was closed before */
-    channel->loop = loop;
     channel->answers = answers;
     channel->on_fd1 = on_fd1;
     channel->on_fd3 = on_fd3;

@@ -49,7 +49,6 @@ enum channel_result {
 };
 
 struct channel {
-    struct loop *loop;
     enum answers answers;  /* ANSWERS_AUTO until it is known */
     struct stdin_pipe in;  /* lines to the worker */
     struct loop_watch fd1; /* descriptor 1; open while it may carry answers */

@@ -141,12 +141,11 @@ bool contract_is_answered(const struct job *job)
     return contract_read_answer(job, &error);
 }
 
-bool contract_is_error(const struct job *job)
+bool contract_is_result(const struct job *job)
 {
-    struct json_slice top = json_top(job->answer, job->answer_len);
     struct json_slice error;
 
-    return top.kind == JSON_OBJECT && json_member(top, "error", &error);
+    return contract_read_answer(job, &error) && error.kind == JSON_BAD;
 }
 
 void contract_explain(const struct job *job, size_t answer_max_bytes, char *text, size_t size)

@@ -51,9 +51,9 @@ bool contract_is_answered(const struct job *job);
 /* Like contract_is_answered(), and find the answer's member "error". *error: of kind JSON_BAD if
  * there is none. */
 bool contract_read_answer(const struct job *job, struct json_slice *error);
-/* Whether the answer is an object with a member "error", which the platform takes for a
+/* Whether the job has a valid answer without a member "error", which the platform takes for a
  * failure. */
-bool contract_is_error(const struct job *job);
+bool contract_is_result(const struct job *job);
 /* Write the error text for a job without a valid answer. answer_max_bytes: named in the text for
  * JOB_TOO_LONG. */
 void contract_explain(const struct job *job, size_t answer_max_bytes, char *text, size_t size);

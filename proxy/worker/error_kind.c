@@ -8,8 +8,6 @@
 #include "base/util.h"
 #include "worker/job.h"
 
-#define ERROR_MAX_BYTES 65536 /* longer answers are not searched for "error": it takes time */
-
 const char *error_kind_name(enum error_kind kind)
 {
     static const char *const names[] = {
@@ -22,18 +20,6 @@ const char *error_kind_name(enum error_kind kind)
     _Static_assert(ARRAY_LEN(names) == N_ERROR_KINDS, "one word for each");
     assert(kind < N_ERROR_KINDS);
     return names[kind];
-}
-
-/* Find the answer's member "error". */
-static bool find_error(const struct job *job, struct json_slice *top, struct json_slice *error)
-{
-    static const char name[] = "\"error\"";
-
-    if (job->answer == NULL || job->answer_len > ERROR_MAX_BYTES ||
-        memmem(job->answer, job->answer_len, name, sizeof(name) - 1) == NULL)
-        return false;
-    *top = json_top(job->answer, job->answer_len);
-    return top->kind == JSON_OBJECT && json_member(*top, "error", error);
 }
 
 /* All launchers use these words for a missing function (runtime/README.md). */
@@ -51,19 +37,10 @@ enum error_kind error_kind_of_answer(const struct job *job, struct json_slice er
     return is_of_method(error) ? ERROR_KIND_METHOD : ERROR_KIND_ACTION;
 }
 
-static enum error_kind of_answer(const struct job *job)
+enum error_kind error_kind_of(const struct job *job)
 {
-    struct json_slice top;
-    struct json_slice error;
-
-    if (!find_error(job, &top, &error))
-        error.kind = JSON_BAD;
-    return error_kind_of_answer(job, error);
-}
-
-enum error_kind error_kind_of(const struct job *job, bool is_answered)
-{
-    return is_answered ? of_answer(job) : outcome_of(job->outcome)->kind;
+    assert(job->outcome != JOB_PENDING);
+    return outcome_of(job->outcome)->kind;
 }
 
 static void add_member(struct buf *out, enum error_kind kind)
@@ -81,16 +58,17 @@ void error_kind_add(struct buf *out, enum error_kind kind, const char *text)
     add_member(out, kind);
 }
 
-void error_kind_add_answer(struct buf *out, const struct job *job)
+void error_kind_add_answer(struct buf *out, const struct job *job, struct json_slice error)
 {
-    struct json_slice top;
-    struct json_slice member;
+    struct json_slice top, kind;
 
     assert(job->outcome == JOB_ANSWERED);
-    if (!find_error(job, &top, &member) || json_member(top, "kind", &member)) {
+    if (error.kind != JSON_BAD)
+        top = json_top(job->answer, job->answer_len);
+    if (error.kind == JSON_BAD || json_member(top, "kind", &kind)) {
         buf_add(out, job->answer, job->answer_len);
         return;
     }
     buf_add(out, top.text, top.n - 1); /* without its closing brace */
-    add_member(out, of_answer(job));
+    add_member(out, error_kind_of_answer(job, error));
 }

@@ -19,14 +19,13 @@ struct job;
 
 /* The word that callers see; NULL for ERROR_KIND_NONE. */
 const char *error_kind_name(enum error_kind kind);
-/* The kind for a job that is done. is_answered: the result of contract_is_answered(), which is not
- * called again because it parses the answer. */
-enum error_kind error_kind_of(const struct job *job, bool is_answered);
-/* Like error_kind_of() for a job that was answered. error: from contract_read_answer(). */
+/* The kind for a job that ended without a valid answer. */
+enum error_kind error_kind_of(const struct job *job);
+/* The kind for a job that has a valid answer. error: from contract_read_answer(). */
 enum error_kind error_kind_of_answer(const struct job *job, struct json_slice error);
 
 /* Append {"error":"<text>","kind":"<kind>"}. */
 void error_kind_add(struct buf *out, enum error_kind kind, const char *text);
-/* Append the answer of a job that was answered. If it is an error, add its "kind" unless it has
- * one. */
-void error_kind_add_answer(struct buf *out, const struct job *job);
+/* Append the job's valid answer. If it is an error, add its "kind" unless it has one. error: from
+ * contract_read_answer(). */
+void error_kind_add_answer(struct buf *out, const struct job *job, struct json_slice error);

@@ -99,19 +99,17 @@ static bool is_end_of_parts(const char *text, size_t n)
 static void take_part(struct session *s, enum channel_result result, struct job *job,
                       const char *text, size_t n)
 {
-    uint64_t now_us = loop_now_us(s->loop);
-
     assert(n > 0);             /* it begins with the mark */
     pacing_logged(&s->pacing); /* no lines ahead for a process that sends much */
     if (job->tombstone)
         return;
     if (job->parts == NULL)
-        histogram_add(&s->opts->tally->first_part, now_us - job->given_at_us, 1);
+        histogram_add(&s->opts->tally->first_part, loop_now_us(s->loop) - job->given_at_us, 1);
     tally_part(s->opts->tally, n - 1);
     if (is_within(s, result, n))
-        parts_add(job, text + 1, n - 1, s->opts->answer_max_bytes, now_us);
+        parts_add(job, text + 1, n - 1, s->opts->answer_max_bytes);
     else
-        parts_add_too_long(job, now_us);
+        parts_add_too_long(job);
     if (job->on_parts != NULL && list_empty(&job->parts->node))
         list_add_tail(&s->spoke, &job->parts->node);
     loop_post(s->loop, s->changed);

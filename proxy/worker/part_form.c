@@ -40,8 +40,9 @@ void part_form_parts(const struct part_form *form, struct buf *out, struct job *
 void part_form_end(const struct part_form *form, struct buf *out, const struct job *job,
                    size_t answer_max_bytes)
 {
-    bool is_answered = contract_is_answered(job);
-    bool is_result = is_answered && !contract_is_error(job);
+    struct json_slice error;
+    bool is_answered = contract_read_answer(job, &error);
+    bool is_result = is_answered && error.kind == JSON_BAD;
     char why[sizeof(job->reason) + 128];
 
     assert(job->outcome != JOB_PENDING);
@@ -51,11 +52,11 @@ void part_form_end(const struct part_form *form, struct buf *out, const struct j
     } else if (is_answered) {
         auto_buf struct buf text = {0};
 
-        error_kind_add_answer(&text, job);
+        error_kind_add_answer(&text, job, error);
         add_document(out, buf_at(&text), buf_len(&text));
     } else {
         contract_explain(job, answer_max_bytes, why, sizeof(why));
-        error_kind_add(out, error_kind_of(job, false), why);
+        error_kind_add(out, error_kind_of(job), why);
     }
     buf_add_text(out, is_result ? form->result_end : form->error_end);
 }

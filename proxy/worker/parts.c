@@ -10,12 +10,11 @@
 
 #define STREAM_HELD_MAX (16u << 20) /* for parts that a worker sends after it was told to pause */
 
-static struct parts *parts_of(struct job *job, uint64_t now_us)
+static struct parts *parts_of(struct job *job)
 {
     if (job->parts == NULL) {
         job->parts = xcalloc(1, sizeof(*job->parts));
         job->parts->job = job;
-        job->parts->first_at_us = now_us;
         list_init(&job->parts->node);
     }
     return job->parts;
@@ -34,9 +33,9 @@ static size_t held_max(const struct job *job, size_t max_bytes)
     return job->on_parts != NULL ? max_bytes + STREAM_HELD_MAX : max_bytes;
 }
 
-void parts_add(struct job *job, const char *text, size_t n, size_t max_bytes, uint64_t now_us)
+void parts_add(struct job *job, const char *text, size_t n, size_t max_bytes)
 {
-    struct parts *parts = parts_of(job, now_us);
+    struct parts *parts = parts_of(job);
 
     parts->n++;
     if (parts->too_long || parts->fault != NULL || job->is_cancelled)
@@ -63,9 +62,9 @@ void parts_add(struct job *job, const char *text, size_t n, size_t max_bytes, ui
         job_look_again(job);
 }
 
-void parts_add_too_long(struct job *job, uint64_t now_us)
+void parts_add_too_long(struct job *job)
 {
-    parts_of(job, now_us)->n++;
+    parts_of(job)->n++;
     job->parts->too_long = true;
     give_up(job);
     job_cancel(job);

@@ -20,19 +20,18 @@ struct job;
 #define PARTS_HELD_MAX 262144 /* bytes of a stream not taken at which its worker is paused */
 
 struct parts {
-    struct list node;     /* in the session's `spoke` while the pool has not seen the parts */
-    struct job *job;      /* the job to which they belong */
-    struct buf bytes;     /* whole parts not taken yet, each a JSON document and a newline */
-    uint64_t n;           /* how many have come */
-    uint64_t first_at_us; /* loop time at which the first came */
-    bool too_long;        /* a part or the list passed the bound; the rest is dropped */
+    struct list node;  /* in the session's `spoke` while the pool has not seen the parts */
+    struct job *job;   /* the job to which they belong */
+    struct buf bytes;  /* whole parts not taken yet, each a JSON document and a newline */
+    uint64_t n;        /* how many have come */
+    bool too_long;     /* a part or the list passed the bound; the rest is dropped */
     const char *fault; /* static: what is wrong with a part; the rest is dropped. NULL: nothing */
 };
 
 /* Add a part, not checked yet. max_bytes: bound on one part and on the list. */
-void parts_add(struct job *job, const char *text, size_t n, size_t max_bytes, uint64_t now_us);
+void parts_add(struct job *job, const char *text, size_t n, size_t max_bytes);
 /* Record a part that was longer than its bound. */
-void parts_add_too_long(struct job *job, uint64_t now_us);
+void parts_add_too_long(struct job *job);
 
 /* Step through the parts that were not taken. Start with *at = 0; after a step it is the number of
  * bytes up to the end of that part. text: borrowed. false: there are no more. */

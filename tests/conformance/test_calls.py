@@ -99,10 +99,10 @@ def test_pipe_names_the_kind(start, code, folder):  # noqa: F811
     (folder / "never").touch()
     given = b"x\n" + b"".join(line(value) for value in
                               ({"die": 1}, {"no_answer": 1}, {"boom": 1}, {"error": "mine"},
-                               {"error": 1, "kind": "mine"}, {"n": 1}))
+                               {"error": 1, "kind": "mine"}, {"n": 1}, {"error": "long" * 50000}))
     got = start("pipe", code).answers(given)
     assert [answer.get("kind") for answer in got] == [
-        "request", "died", "action", "action", "action", "mine", None]
+        "request", "died", "action", "action", "action", "mine", None, "action"]
     assert got[4] == {"error": "mine", "kind": "action"}
 
 
