@@ -27,14 +27,14 @@ struct app {
     struct config config;
     struct loop *loop;
     struct server_route routes[2]; /* of the platform's contract: /run and /init */
-    struct server_route entry;     /* Knative's only one: / */
+    struct server_route entry;     /* Knative's only route: / */
     struct server_route admin_routes[3];
-    struct server *server;       /* NULL: a command runs that needs none */
-    struct command *command;     /* invoke, pipe or test; NULL: the program serves */
+    struct server *server;       /* NULL: a command runs that needs no server */
+    struct command *command;     /* invoke, pipe or test; NULL: the program serves HTTP */
     struct dev *dev;             /* NULL: any command but dev */
-    struct server *admin_server; /* NULL: not wanted */
+    struct server *admin_server; /* NULL: --admin is not given */
     struct admin admin;
-    struct held admin_held; /* the operator's memory; apart, so that clients cannot fill it */
+    struct held admin_held; /* memory for the operator's requests; clients cannot fill it */
     struct knative knative;
     struct setup setup;
     struct output out;
@@ -42,9 +42,9 @@ struct app {
     struct service service;
     struct preload preload;
     struct loop_timer drain; /* during a drain: checks whether it is complete */
-    uint64_t drain_until_ms; /* when running activations are given up */
+    uint64_t drain_until_ms; /* time of loop_now_ms() at which running activations are given up */
     uint64_t leave_at_ms; /* deadline for clients that do not read their replies; 0: not set yet */
-    char instance[48];    /* unique per run; bin/init.sh --watch compares it */
+    char instance[48];    /* differs in each run; bin/init.sh --watch compares it */
     int status;           /* exit status unless something else failed */
     bool all_closed;      /* no connection uses the loop any more */
 };

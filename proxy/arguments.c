@@ -71,7 +71,7 @@ static bool is_optional(const struct setting *setting)
     return setting->kind == SETTING_NUMBER && setting->unit[0] == '[';
 }
 
-/* One option: --name=value, --name value, or --switch. Returns the number of arguments consumed. */
+/* Set one option: --name=value, --name value, or --switch. Returns how many arguments it took. */
 static int set_from_option(struct config *config, int n_left, char **args, struct err *err)
 {
     const char *name = args[0] + 2;
@@ -93,8 +93,8 @@ static int set_from_option(struct config *config, int n_left, char **args, struc
     return setting_set(config, setting, given_as, args[1], err) < 0 ? -1 : 2;
 }
 
-/* -e NAME=value, -m KEY=value or --env-file FILE, also with the value in the same word. Returns the
- * number of arguments consumed; 0: none of these; -1: err filled. */
+/* Take -e NAME=value, -m KEY=value or --env-file FILE, also with the value in the same word.
+ * Returns the number of arguments consumed; 0: none of these; -1: err filled. */
 static int set_from_pair_option(struct config *config, int n_left, char **args, struct err *err)
 {
     static const char file[] = "--env-file";
@@ -187,7 +187,7 @@ static int no_such_command(const char *word, struct err *err)
                    suggest.best);
 }
 
-/* A word that is neither an option nor the value of one: the command, its FILE or its ARGUMENT. */
+/* Take a word that is no option and no option's value: the command, its FILE or its ARGUMENT. */
 static int set_from_word(struct config *config, const char *word, struct err *err)
 {
     const struct command_word *command = command_of_kind(config->command);
@@ -247,7 +247,7 @@ static bool is_for_others(const struct config *config, const char *program, cons
 }
 
 /* What follows --inspect or --inspect-brk in `word`: "=ADDRESS", a blank or nothing, as for
- * Node.js. NULL: neither is there. */
+ * Node.js. NULL: the option is not there. */
 static const char *inspect_in(const char *word)
 {
     static const char name[] = "--inspect";

@@ -33,12 +33,12 @@ struct command_word {
     const char *usage;
     const char *help;
     const char *example; /* a command line */
-    const char *options; /* options in its help: -e, -m and names of settings, between blanks */
+    const char *options; /* options in the command's help, between blanks: -e, -m, settings */
 };
 
 extern const struct command_word commands[];
 extern const size_t n_commands;
-/* NULL for COMMAND_SERVE, which has no word. */
+/* The command of this kind. NULL for COMMAND_SERVE, which has no word on the command line. */
 const struct command_word *command_of_kind(enum command_kind kind);
 
 /* Read all settings: defaults, then Apache's variables, then WHISKLOOP_*, then options. Later ones

@@ -28,7 +28,7 @@ static const char *path_or_null(const char *path)
     return path[0] != '\0' ? path : NULL;
 }
 
-/* metadata: KEY=value words; NULL: none. */
+/* Write the values of -m as JSON members. metadata: KEY=value words; NULL: none. */
 static void set_members(struct buf *members, char *const *metadata)
 {
     for (; metadata != NULL && *metadata != NULL; metadata++) {
@@ -72,7 +72,7 @@ static bool open_filter(struct command *command, const struct config *config,
                       "pipe: --text has one line for each line, and --parts has several");
         return false;
     }
-    pool->queue_max = opts.given_max; /* lines wait in the filter, and are never refused */
+    pool->queue_max = opts.given_max; /* further lines wait in the filter: the pool refuses none */
     command->filter = filter_new(service->loop, &opts, ended, owner, err);
     return command->filter != NULL;
 }
@@ -95,7 +95,7 @@ static bool open_invoke(struct command *command, const struct config *config,
     return command->invoke != NULL;
 }
 
-/* The action that FILE or FOLDER stands for. 0, or -1. */
+/* Find the action that the FILE or FOLDER of the command test stands for. 0, or -1. */
 static int find_tested(struct config *config, const struct service *service, struct err *err)
 {
     struct target target = {.path = NULL};

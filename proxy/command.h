@@ -25,13 +25,13 @@ struct command *command_new(struct config *config, struct service *service, comm
 int command_finish(struct command *command, int wait_ms, struct err *err);
 void command_free(struct command **command);
 
-/* The action is ready: begin, on service->pool. */
+/* Call when the action is ready: begin to run it on service->pool. */
 void command_serve(struct command *command);
 /* Read no further input. */
 void command_close(struct command *command);
 /* Read no further input, and begin no further activation. */
 void command_stop(struct command *command);
-/* Like command_stop(), because the action could not be started. */
+/* Like command_stop(), but because the action could not be started, for the reason `why`. */
 void command_fail(struct command *command, const char *why);
 /* Whether the pool has a job of this command. */
 bool command_is_running(const struct command *command);

@@ -217,7 +217,7 @@ const struct setting settings[] = {
 };
 const size_t n_settings = ARRAY_LEN(settings);
 
-/* The topics of --help all, each with its first setting, in the order of the table. */
+/* The topics of --help all, each with its first setting, in the order of the table `settings`. */
 const struct topic topics[] = {
     {"Serving", "port"},
     {"Action", "runtime"},
@@ -237,7 +237,7 @@ const size_t n_topics = ARRAY_LEN(topics);
 static const struct {
     const char *variable;
     const char *setting;
-    const char *only; /* only this value turns it on, as in the variable's own proxy; NULL: any */
+    const char *only; /* only this value turns a switch on, as in the other proxy; NULL: any */
 } synonyms[] = {
     {"FLASK_PROXY_PORT", "port", NULL},
     {"OW_LOG_INIT_ERROR", "log-init-error", NULL},
@@ -333,7 +333,7 @@ bool setting_is_switch_value(const char *text)
     return strcmp(text, "0") == 0 || strcmp(text, "1") == 0;
 }
 
-/* Apache's switches are on with any value but "" and "0". */
+/* Variables of Apache's proxies switch something on with any value but "" and "0". */
 static bool is_on(const char *value)
 {
     return value[0] != '\0' && strcmp(value, "0") != 0;
@@ -416,7 +416,7 @@ int config_set_from_environment(struct config *config, struct err *err)
     return 0;
 }
 
-/* ---- variables that are no settings ---- */
+/* ---- WHISKLOOP_... variables that are no settings ---- */
 
 static bool is_known(const char *name)
 {

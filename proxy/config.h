@@ -1,7 +1,8 @@
 #pragma once
 
 /*
- * config - the settings: one table gives options, environment variables, help and documentation.
+ * config - the program's settings: one table defines their options, environment variables, help and
+ * documentation.
  */
 
 #include <stdbool.h>
@@ -26,7 +27,7 @@ enum command_kind {
 
 #define CONFIG_INSPECT_SIZE 64 /* room for HOST:PORT of a debugger */
 
-/* Texts are borrowed from argv, the environment or the table. */
+/* Texts are borrowed from argv, the environment or the table `settings`. */
 struct config {
     uint64_t port;
     const char *listen;
@@ -93,7 +94,7 @@ struct config {
     const char *log_file;
     const char *end_marks;
 
-    /* Not in the table: words, and options that may be repeated. */
+    /* Not in the table `settings`: words of the command line, and options that may be repeated. */
     enum command_kind command;
     const char *command_name; /* NULL: COMMAND_SERVE */
     const char *file;         /* FILE of a command; NULL: the preloaded action */
@@ -103,12 +104,12 @@ struct config {
     char **env;      /* -e and --env-file: NAME=value; owned; NULL: none */
     char **metadata; /* -m: KEY=value; owned; NULL: none */
 
-    /* Not in the table: options of Apache's ActionLoop proxy. */
+    /* Not in the table `settings`: options of Apache's ActionLoop proxy. */
     bool debug;               /* -debug */
     const char *compile_main; /* -compile: the function's name; NULL: serve */
     const char *compile_env;  /* -env: JSON; NULL: none */
 
-    /* Not in the table: for images that are started with words of other tools after the
+    /* Not in the table `settings`: for images that are started with words of other tools after the
      * entrypoint. */
     char inspect_at[CONFIG_INSPECT_SIZE]; /* ADDRESS of a `node --inspect=ADDRESS`; "": none */
 };
@@ -124,19 +125,19 @@ enum setting_kind {
 struct setting {
     const char *name; /* --name, and WHISKLOOP_NAME */
     enum setting_kind kind;
-    size_t offset;     /* in struct config */
-    uint64_t min;      /* numbers only */
+    size_t offset;     /* of the member in struct config */
+    uint64_t min;      /* smallest value; numbers only */
     uint64_t fallback; /* default of a number or a switch */
-    uint64_t max;      /* numbers only */
+    uint64_t max;      /* largest value; numbers only */
     const char *text;  /* default of a text */
-    const char *unit;  /* what the value is, for the help */
+    const char *unit;  /* what the value is, such as "PORT", for the help */
     const char *help;  /* one sentence, without a full stop */
 };
 
-/* A part of --help all. */
+/* A section of the text that --help all prints. */
 struct topic {
     const char *title;
-    const char *first; /* name of the setting that begins it */
+    const char *first; /* name of its first setting */
 };
 
 extern const struct setting settings[];
@@ -145,7 +146,7 @@ extern const struct topic topics[];
 extern const size_t n_topics;
 
 #define SETTING_VARIABLE "WHISKLOOP_"
-#define SETTING_NAME_MAX 64 /* bytes of a variable's name */
+#define SETTING_NAME_MAX 64 /* room for a variable's name, in bytes */
 
 /* Find the setting name[0 .. n). NULL: there is none. */
 const struct setting *setting_find(const char *name, size_t n);

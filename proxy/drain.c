@@ -16,7 +16,7 @@
 #include "http/versions.h"
 
 #define DRAIN_LOOK_MS 20   /* interval of checks during a drain */
-#define FLUSH_MAX_MS  1000 /* for clients that are slow to read their replies */
+#define FLUSH_MAX_MS  1000 /* longest wait for clients that are slow to read their replies */
 
 /* Whether the action has no work left. */
 static bool has_worked_off(const struct app *app)

@@ -24,7 +24,7 @@ void greeting_say(const struct config *config, const struct service *service, un
         (void)snprintf(publish, sizeof(publish), "PORT=%u bin/init.sh FILE", port);
     endpoint_url(config->listen, port, url, sizeof(url));
     (void)fprintf(stderr, "whiskloop: %s, runtime %s, ",
-                  port != 0 ? url : config->listen, /* 0: a Unix socket */
+                  port != 0 ? url : config->listen, /* port 0: a Unix socket */
                   service->opts.fallback->name);
     if (service->gate.closed)
         (void)fprintf(stderr, "action of %s",

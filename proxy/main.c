@@ -38,7 +38,7 @@
 #include "precompile.h"
 #include "setup.h"
 
-#define FLUSH_MAX_MS      1000        /* at exit, for a slow log reader */
+#define FLUSH_MAX_MS      1000        /* longest wait at exit for a slow log reader */
 #define KEEP_MALLOC_BYTES (64u << 20) /* malloc keeps blocks up to this size: library-facts A3 */
 
 static bool serves(const struct app *app)
@@ -52,7 +52,7 @@ static int fail(const struct err *err)
     return 1;
 }
 
-/* ---- the beginning ---- */
+/* ---- the start ---- */
 
 /* Actions use descriptors 0 to 3 by number, so none of ours may get such a number. If one is
  * closed, open /dev/null there for the wrong direction: every use of it fails, so that /dev/null is

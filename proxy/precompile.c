@@ -20,7 +20,7 @@ struct precompile {
     bool interrupted;
 };
 
-/* All of stdin becomes the code. */
+/* Read all of stdin: it is the code. */
 static int read_code(struct envelope *envelope, uint64_t bytes_max, int stop_fd, struct err *err)
 {
     struct buf code = {0};
@@ -28,7 +28,7 @@ static int read_code(struct envelope *envelope, uint64_t bytes_max, int stop_fd,
     int os = errno;
 
     free(envelope->code);
-    envelope->code = code.bytes; /* the allocated block: nothing was dropped from its front */
+    envelope->code = code.bytes; /* the whole block: nothing was dropped from the buffer's front */
     envelope->code_len = buf_len(&code);
     envelope->kind = code_sniff(envelope->code, envelope->code_len);
     if (result < 0)

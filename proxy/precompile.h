@@ -14,7 +14,7 @@ struct loop;
 struct precompile_opts {
     const char *main;     /* "" stands for "main" */
     const char *env;      /* a JSON object of variables for the compiler; NULL: none */
-    uint64_t bytes_max;   /* of the code */
+    uint64_t bytes_max;   /* size limit of the code */
     uint64_t deadline_ms; /* time limit for unpacking and compiling */
 };
 

@@ -22,7 +22,7 @@
 #include "config.h"
 #include "http/service.h"
 
-#define INVOKER_MARGIN_MS (-20) /* after the deadline by more than a timer tick and a reply's way */
+#define INVOKER_MARGIN_MS (-20) /* late by more than a timer tick and the time a reply takes */
 #define CLIENT_MARGIN_MS  50    /* before the deadline, so that the answer is in time */
 
 /* ---- the log ---- */
@@ -45,7 +45,7 @@ int setup_log(const struct config *config, struct err *err)
 /* ---- descriptors ---- */
 
 #define FDS_OF_WORKER        10 /* a worker's pipes, and what its start needs for a moment */
-#define FDS_OF_OURS          48 /* loop, log, listeners, refused clients, folders being read */
+#define FDS_OF_OURS          48 /* for loop, log, listeners, refused clients, folders being read */
 #define CONNECTIONS_AT_LEAST 8
 
 static unsigned n_workers(const struct setup *setup)
@@ -53,7 +53,7 @@ static unsigned n_workers(const struct setup *setup)
     return setup->config->workers > 0 ? (unsigned)setup->config->workers : setup->n_cpus;
 }
 
-/* Workers for light work: leave one processor to the proxy, which is then as busy as a worker. */
+/* Number of workers for light work: the proxy gets a processor, too, as it is busy then. */
 static unsigned n_light(const struct setup *setup)
 {
     return setup->n_cpus > 1 ? setup->n_cpus - 1 : 1;
@@ -111,7 +111,7 @@ int setup_pipe_bytes(const char *soft_limit_file, unsigned n_workers)
     uint64_t each;
     unsigned bytes = PIPE_MAX_BYTES;
 
-    if (n_pages == 0) /* no limit */
+    if (n_pages == 0) /* 0 stands for no limit */
         return PIPE_MAX_BYTES;
     /* One worker extra: a replacement starts beside the one it replaces. */
     each = n_pages * (uint64_t)sysconf(_SC_PAGESIZE) / PIPE_BUDGET_PART / PIPES_OF_WORKER /
@@ -121,7 +121,7 @@ int setup_pipe_bytes(const char *soft_limit_file, unsigned n_workers)
     return (int)bytes;
 }
 
-/* ---- the children ---- */
+/* ---- child processes ---- */
 
 /* Whether `home` is root's or none: the action's user cannot use it. */
 static bool is_home_of_root(const char *home)
@@ -188,7 +188,7 @@ static char *own_dir(const char *in_build, const char *installed, const char *in
     return xstrdup(in_prefix);
 }
 
-/* The runtime for plain source: the one named by --runtime, else the image's. */
+/* The runtime for plain source: the one named by --runtime, else the default of the image. */
 static const char *fallback_name(const struct setup *setup)
 {
     const char *named = setup->config->runtime;
@@ -201,7 +201,7 @@ static const char *fallback_name(const struct setup *setup)
     return setup->actionloop.on ? "native" : "python";
 }
 
-/* List the valid names and suggest the closest. */
+/* Report an unknown --runtime: list the valid names and suggest the closest. */
 static int no_such_runtime(const struct setup *setup, const char *dir, struct err *err)
 {
     const struct runtimes *runtimes = &setup->runtimes;
@@ -334,7 +334,7 @@ static int check_runtime(const struct setup *setup, const struct runtime *runtim
         return 0;
     if (needs_libexec)
         return -1;
-    log_warn("setup.reach", log_text("failed", err->text)); /* no error: other runtimes need it */
+    log_warn("setup.reach", log_text("failed", err->text)); /* only other runtimes need it */
     return 0;
 }
 
@@ -353,7 +353,7 @@ static int check_action(const struct setup *setup, const struct runtime *fallbac
                        err);
 }
 
-/* Check this at start: otherwise every /init would answer 502. */
+/* Check that the action's user can reach what it needs: otherwise every /init would answer 502. */
 static int check_reach(const struct setup *setup, const struct runtime *fallback, struct err *err)
 {
     if (setup->store.base != NULL &&

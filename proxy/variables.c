@@ -10,7 +10,7 @@
 #include "base/exec_spec.h"
 #include "base/util.h"
 
-#define LINES_MAX       100000 /* lines of a file, comments included */
+#define LINES_MAX       100000 /* most lines of a file, comments included */
 #define BYTE_ORDER_MARK "\xef\xbb\xbf"
 #define SHOWN_OF_WORD   60
 
@@ -40,7 +40,7 @@ static bool has_blank(const char *name, size_t n)
     return false;
 }
 
-/* line: without its newline. */
+/* Add the variable of one line of a file. line: without its newline. */
 static int add_line(char ***vector, const char *line, const char *option, const char *path,
                     unsigned number, struct err *err)
 {

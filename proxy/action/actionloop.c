@@ -14,7 +14,7 @@
 
 #define NATIVE      "native"
 #define BUILT_FILE  "exec.env"
-#define BUILT_BYTES 256 /* most bytes of exec.env; the longest known has 42 */
+#define BUILT_BYTES 256 /* read at most this much of exec.env; the longest known has 42 bytes */
 #define TRACE_FILE  "/tmp/action.log"
 
 static bool is_named_proxy(const char *program)
@@ -34,7 +34,7 @@ int actionloop_read(struct actionloop *actionloop, const char *program, bool deb
         .save_jar = env_text("OW_SAVE_JAR"),
         .wait_for_ack = wait_for_ack != NULL,
     };
-    /* An empty variable counts, too: an ActionLoop image in which that feature is switched off. */
+    /* A variable that is set but empty counts, too: an ActionLoop image may have a feature off. */
     actionloop->on = getenv("OW_COMPILER") != NULL || getenv("OW_WAIT_FOR_ACK") != NULL ||
                      getenv("OW_EXECUTION_ENV") != NULL || is_named_proxy(program);
     if (actionloop->save_jar != NULL &&
@@ -45,7 +45,7 @@ int actionloop_read(struct actionloop *actionloop, const char *program, bool deb
     if (actionloop->execution_env != NULL)
         (void)setenv("__OW_EXECUTION_ENV", actionloop->execution_env, 1);
     /* An ActionLoop launcher prints a ready line only if asked, and must not print one otherwise.
-     * Outside of such images we ask for it: it tells exactly when a program is ready. */
+     * Outside of such images we always ask for it, as it tells exactly when a program is ready. */
     if (wait_for_ack != NULL)
         (void)setenv("__OW_WAIT_FOR_ACK", wait_for_ack, 1);
     else if (actionloop->on)
@@ -89,7 +89,7 @@ void actionloop_add_compiler(struct runtimes *runtimes, const char *compiler)
     runtimes_add(runtimes, &built);
 }
 
-/* The contents of exec.env without surrounding white space. 0, or an errno. */
+/* Read exec.env of folder `bin` into text, without surrounding white space. 0, or an errno. */
 static int read_built(const char *bin, char *text, size_t size)
 {
     auto_free char *path = xasprintf("%s/" BUILT_FILE, bin);

@@ -19,7 +19,7 @@
 
 static void on_done(struct helper *helper);
 
-/* ---- the child ---- */
+/* ---- in the child process, before the compiler replaces it ---- */
 
 static _Noreturn void child_fail(const char *what)
 {
@@ -84,7 +84,7 @@ static uint64_t limit_of(const struct compile *compile, enum privileges_limit wh
     return privileges != NULL ? privileges->limits[which] : 0;
 }
 
-/* Two bounds limit a file that the compiler writes; the lower one holds. */
+/* Explain that the compiler wrote too large a file: name the lower one of the two bounds. */
 static void judge_file_size(const struct compile *compile, struct err *err)
 {
     uint64_t limit = limit_of(compile, LIMIT_FSIZE);
@@ -95,8 +95,8 @@ static void judge_file_size(const struct compile *compile, struct err *err)
                   by_limit ? "--rlimit-fsize" : "--unpack-max-bytes");
 }
 
-/* Decide whether the compiler failed, and why. Check the deadline first: after it, a signal that
- * ended the compiler was ours. */
+/* Decide whether the compiler failed, and why. Check the deadline first: once it has passed, the
+ * signal that ended the compiler came from us. */
 static void judge(struct compile *compile)
 {
     const struct helper *helper = &compile->helper;
@@ -143,7 +143,7 @@ void compile_explain(const struct compile *compile, struct buf *out)
         (void)snprintf(more, sizeof(more), "... and %" PRIu64 " bytes more", helper->n_unsaid);
         buf_add_text(out, more);
     }
-    /* A compiler that exited and gave a reason needs no text of ours. */
+    /* If the compiler exited by itself and printed something, no text of ours is needed. */
     if (by_itself && n > 0)
         return;
     if (helper->n_unsaid > 0)

@@ -5,8 +5,8 @@
  * keeping its output up to a bound. The compiler works on untrusted code, so it runs with the
  * action's user and limits.
  *
- * For the compiler of an ActionLoop image (OW_COMPILER) a single byte of output is a failure: some
- * of these compilers report errors and still exit with 0 (openwhisk-contract 2.5).
+ * For the compiler of an ActionLoop image (OW_COMPILER) a single byte of output counts as a
+ * failure: some of these compilers report errors and still exit with 0 (openwhisk-contract 2.5).
  */
 
 #include <stdbool.h>
@@ -29,22 +29,23 @@ typedef void compile_done_fn(struct compile *compile);
 
 struct compile {
     /* what to do: set by the owner before compile_start() */
-    struct exec_spec spec;   /* argv, env, cwd (NULL: ours), privileges; owned from then on */
+    struct exec_spec spec;   /* argv, env, cwd (NULL: ours), privileges; taken over */
     uint64_t file_max_bytes; /* largest file that the compiler may write */
     bool must_be_silent;     /* any output is a failure */
     compile_done_fn *done;   /* called once from the loop, never from inside compile_start() */
 
-    /* how it ended */
+    /* the outcome */
     bool failed;
     struct err err; /* on failure: ERR_CODE, or ERR_LIMIT when time ran out; one line */
 
-    struct helper helper; /* `said`: the compiler's stdout and stderr, in the order they came */
+    struct helper helper; /* helper.said: the compiler's stdout and stderr, as they came */
 };
 
-/* Call before each start; a compile is used once. */
+/* Call before compile_start(). A struct compile serves one run, and then needs a new
+ * compile_init(). */
 void compile_init(struct compile *compile);
 /* 0, and `done` is called later; or -1 with err (ERR_SYSTEM): no process or pipe available.
- * deadline_at_ms: loop time. */
+ * deadline_at_ms: in the time of loop_now_ms(). */
 int compile_start(struct compile *compile, struct loop *loop, uint64_t deadline_at_ms,
                   struct err *err);
 /* Kills what is still running and frees everything; `done` will not be called. May be called

@@ -4,7 +4,7 @@
 
 #include "base/util.h"
 
-#define ZIP_HEADER_BYTES 30 /* of a local header; the name follows. Source: APPNOTE.TXT 4.3.7 */
+#define ZIP_HEADER_BYTES 30 /* local header without the name. Source: APPNOTE.TXT 4.3.7 */
 #define ZIP_NAME_LEN_AT  26
 #define ZIP_EXTRA_LEN_AT 28
 #define ZIP_END_BYTES    22 /* size of the end record. Source: APPNOTE.TXT 4.3.16 */
@@ -33,7 +33,7 @@ static bool is_dotdot(const char *part, size_t n)
 
 char *entry_inside(const char *name)
 {
-    auto_free char *out = xmalloc(strlen(name) + 2); /* the result is no longer than the name */
+    auto_free char *out = xmalloc(strlen(name) + 2); /* at most the name's length, and a NUL */
     size_t len = 0;
     const char *part;
     size_t n;
@@ -86,7 +86,7 @@ bool entry_link_is_inside(const char *name, const char *target)
 
 char *entry_link_outside(const char *name, const char *target)
 {
-    auto_free char *out = xmalloc(strlen(target) + 2); /* a ".." at the end gets a slash */
+    auto_free char *out = xmalloc(strlen(target) + 2); /* room for a slash after a last ".." */
     const char *rest = target;
     const char *part;
     size_t depth = 0;

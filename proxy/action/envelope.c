@@ -17,11 +17,12 @@
  */
 
 #define ENV_MAX_VARIABLES 1024 /* the platform sends ~20 */
-#define FILE_NAME_MAX     258  /* as JSON: 255 bytes and quotes; escapes make it longer */
-#define ENV_NAME_SAID     64   /* most bytes of a name that an error text repeats */
-#define ELF_HEADER_BYTES  52   /* size of the 32-bit header; a shorter file cannot be a program */
-#define TAR_MAGIC_AT      257  /* POSIX.1-1988 ustar; GNU tar writes the same five letters */
-#define HEAD_BYTES        384  /* decoded bytes needed for every magic, tar's included */
+/* bytes of the JSON string: 255 and the quotes; an escape counts with its full spelling */
+#define FILE_NAME_MAX    258
+#define ENV_NAME_SAID    64  /* an error text quotes at most this many bytes of a name */
+#define ELF_HEADER_BYTES 52  /* size of the 32-bit ELF header; a shorter file cannot be a program */
+#define TAR_MAGIC_AT     257 /* POSIX.1-1988 ustar; GNU tar writes the same five letters */
+#define HEAD_BYTES       384 /* enough decoded bytes to recognise any format, even tar */
 
 /* ---- code ---- */
 
@@ -106,7 +107,7 @@ static bool is_blank(char c)
     return c == ' ' || (c >= '\t' && c <= '\r');
 }
 
-/* Whether a string of a checked body holds only blanks, escaped or not. */
+/* Whether a string, from a body that is valid JSON, holds only blanks, escaped or not. */
 static bool is_blank_text(struct json_slice slice)
 {
     char unescaped[16];
@@ -158,7 +159,7 @@ static int read_code(struct envelope *envelope, struct json_slice slice, bool bi
 
     assert(envelope->code == NULL || envelope->code < slice.text);
     if (envelope->code == NULL)
-        envelope->code = xmalloc(slice.n); /* the server bounds the body, and so the slice */
+        envelope->code = xmalloc(slice.n); /* the server limits the body, and so the slice */
     to = envelope->code_len = json_unescape(slice, envelope->code);
     while (to > 0 && is_blank(envelope->code[to - 1]))
         to--;
@@ -173,7 +174,7 @@ static int read_code(struct envelope *envelope, struct json_slice slice, bool bi
         return -1;
     if (decode > 0)
         envelope->code_len = base64_replace(envelope->code + from, to - from, envelope->code);
-    /* Give back the rest of the block: code may be held for the length of an /init. */
+    /* Free the unused rest of the block: the code may stay in memory until /init has ended. */
     if (envelope->code_len > 0)
         envelope->code = xrealloc(envelope->code, envelope->code_len);
     envelope->kind = code_sniff(envelope->code, envelope->code_len);
@@ -182,7 +183,7 @@ static int read_code(struct envelope *envelope, struct json_slice slice, bool bi
 
 /* ---- main and env ---- */
 
-/* A missing main means the platform's default, as does an empty one: openwhisk-contract 1.1. */
+/* A missing or empty main means "main", the platform's default: openwhisk-contract 1.1. */
 static int read_main(struct envelope *envelope, struct json_slice slice, struct err *err)
 {
     size_t n = 0;
@@ -203,7 +204,8 @@ static int read_main(struct envelope *envelope, struct json_slice slice, struct 
     return 0;
 }
 
-/* An invalid name is treated as missing: other clients may use the member for something else. */
+/* Read the file's name. An invalid one counts as missing: other clients may use the member "file"
+ * for something else. */
 static void read_file(struct envelope *envelope, struct json_slice slice)
 {
     auto_free char *name = NULL;
@@ -221,8 +223,8 @@ static void read_file(struct envelope *envelope, struct json_slice slice)
         envelope->file = TAKE(name);
 }
 
-/* Write the text of a variable with this value, NUL-terminated, and return its length. out: room
- * for value.n + 1 bytes. */
+/* Write a JSON value as the text of an environment variable, NUL-terminated, and return its length.
+ * out: room for value.n + 1 bytes. */
 static size_t put_value(struct json_slice value, char *out)
 {
     auto_buf struct buf compact = {0};
@@ -230,7 +232,7 @@ static size_t put_value(struct json_slice value, char *out)
 
     if (value.kind == JSON_STRING) {
         n = json_unescape(value, out);
-    } else { /* null is the text "null", as Go's proxy has it: openwhisk-contract 9 */
+    } else { /* null is the text "null", as in Go's proxy: openwhisk-contract 9 */
         json_compact(&compact, value);
         n = buf_len(&compact);
         memcpy(out, buf_at(&compact), n);
@@ -239,8 +241,7 @@ static size_t put_value(struct json_slice value, char *out)
     return n;
 }
 
-/* Returns NAME=value, owned by the caller. NULL: err filled; it names the variable as the body
- * spells it. */
+/* Returns NAME=value, owned by the caller. NULL: see err, which quotes the name from the body. */
 static char *make_variable(struct json_slice key, struct json_slice value, size_t *n_name,
                            struct err *err)
 {
@@ -360,14 +361,14 @@ enum {
 
 static const struct {
     const char *name;
-    enum json_kind kind; /* JSON_TRUE: either boolean */
+    enum json_kind kind; /* JSON_TRUE: true or false */
     const char *type;
 } fields[N_FIELDS] = {
     [FIELD_CODE] = {"code", JSON_STRING, "a string"},
     [FIELD_MAIN] = {"main", JSON_STRING, "a string"},
     [FIELD_BINARY] = {"binary", JSON_TRUE, "true or false"},
     [FIELD_ENV] = {"env", JSON_OBJECT, "an object"},
-    [FIELD_FILE] = {"file", JSON_BAD, ""}, /* our own: bin/init.sh sends the name of its FILE */
+    [FIELD_FILE] = {"file", JSON_BAD, ""}, /* ours: bin/init.sh sends the user's file name */
 };
 
 static int wrong_type(struct err *err, const char *what, const char *type)
@@ -380,7 +381,7 @@ static bool is_of_kind(struct json_slice value, enum json_kind kind)
     return value.kind == kind || (kind == JSON_TRUE && value.kind == JSON_FALSE);
 }
 
-/* Fill found[] in one pass over `value`; JSON_BAD: missing or null. */
+/* Find all fields in one pass over `value`. Kind JSON_BAD in found[i]: missing or null. */
 static int find_fields(struct json_slice value, struct json_slice found[N_FIELDS], struct err *err)
 {
     struct json_slice name, member;
@@ -401,7 +402,7 @@ static int find_fields(struct json_slice value, struct json_slice found[N_FIELDS
     return 0;
 }
 
-/* Find the member "value" of a checked body. Kind JSON_NULL: there is none. */
+/* Find the member "value" of a body that is valid JSON. Kind JSON_NULL: there is none. */
 static int find_value(struct json_slice body, struct json_slice *value, struct err *err)
 {
     value->kind = JSON_NULL;
@@ -449,7 +450,7 @@ int envelope_fill(struct envelope *envelope, const struct envelope_parts *parts,
     if (parts->env.kind == JSON_OBJECT && read_env(envelope, parts->env, err) < 0)
         return -1;
     read_file(envelope, parts->file);
-    /* Last: code that is decoded in `block` overwrites the other fields. */
+    /* Decode the code last: in `block` it overwrites the text of the other fields. */
     return read_code(envelope, parts->code, parts->binary.kind == JSON_TRUE, err);
 }
 

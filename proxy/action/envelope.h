@@ -1,7 +1,8 @@
 #pragma once
 
 /*
- * envelope - decode the body of an /init: JSON in; code, its kind, main and environment out.
+ * envelope - decode the body of an /init request: JSON in; code, its kind, main and environment
+ * out.
  *
  * Pure: uses no file, process or clock.
  */
@@ -30,9 +31,9 @@ struct envelope {
     size_t code_len;
     enum code_kind kind;
     char *main;       /* "main" when the body names none */
-    char *file;       /* the user's name for the file; NULL: unknown */
-    bool takes_empty; /* an option of envelope_read(): see envelope_find() */
-    char **env;       /* NAME=value of the body's env, NULL-terminated, in order; NULL when none */
+    char *file;       /* the user's name for the source file; NULL: unknown */
+    bool takes_empty; /* set before envelope_read(): accept an empty text as code */
+    char **env; /* "env" of the body as NAME=value, in its order, NULL-terminated; NULL: none */
 };
 
 /* The fields of an /init body, still as JSON; borrowed from the body. JSON_BAD: missing or null. */
@@ -68,6 +69,6 @@ enum code_kind code_sniff(const char *code, size_t n);
 /* The program that packed the code, such as "bzip2", for formats that we do not support. NULL: none
  * that we know. */
 const char *code_packed_by(const char *code, size_t n);
-/* Whether this may be source text: Java classes and assemblies are not, whatever their names. */
+/* Whether this may be source text: no NUL near its start, unlike Java classes and assemblies. */
 bool code_is_text(const char *code, size_t n);
 const char *code_kind_name(enum code_kind kind);

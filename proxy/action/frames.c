@@ -6,14 +6,14 @@
 #include "base/buf.h"
 #include "base/util.h"
 
-/* Each text marks a frame of a launcher or an interpreter, and occurs in no other line. */
+/* Each text marks a stack frame of a launcher or an interpreter, and occurs in no other line. */
 static const char *const marks[] = {
     "node:internal/",   "\nNode.js v",           "\tat whiskloop.", "\tat java.base/",
     "   at Whiskloop.", "   at System.Runtime.", "\t[C]: in ",
 };
 
 struct line {
-    const char *text; /* with the newline before it, if there is one */
+    const char *text; /* begins with the newline before the line, if there is one */
     size_t n;
 };
 
@@ -34,7 +34,7 @@ void frames_put_users(const char *text, size_t n, const char *launchers, struct 
 {
     size_t before = buf_len(out);
     char *folder = launchers != NULL ? xasprintf("%s/", launchers) : NULL;
-    bool in_python = false; /* after a dropped Python frame: its source line follows, indented */
+    bool in_python = false; /* a Python frame was dropped; drop its indented source line, too */
 
     for (size_t at = 0; at < n;) {
         const char *end = memchr(text + at + 1, '\n', n - at - 1);

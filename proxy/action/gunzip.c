@@ -12,9 +12,9 @@
 
 struct gunzip {
     z_stream stream;
-    bool ended; /* the last member is over */
+    bool ended; /* the last gzip member was read to its end */
     uint64_t n_out;
-    const char *fault; /* why it failed; NULL: it did not */
+    const char *fault; /* why the input cannot be unpacked; NULL: no fault */
     unsigned char block[BLOCK_BYTES];
 };
 
@@ -29,7 +29,7 @@ struct gunzip *gunzip_new(const void *bytes, size_t n)
 {
     struct gunzip *gunzip = xcalloc(1, sizeof(*gunzip));
 
-    assert(n <= UINT_MAX); /* the server has bounded the body */
+    assert(n <= UINT_MAX); /* the server has limited the size of the body */
     gunzip->stream.next_in = (z_const Bytef *)(uintptr_t)bytes;
     gunzip->stream.avail_in = (uInt)n;
     if (inflateInit2(&gunzip->stream, MAX_WBITS + WITH_HEADER) != Z_OK)

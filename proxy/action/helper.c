@@ -1,6 +1,6 @@
 /*
- * Handlers record facts (output, the child's exit, the deadline); helper_step() alone decides what
- * they mean, and calls `done` once the child is gone.
+ * Event handlers record facts (output, the child's exit, the deadline); helper_step() alone decides
+ * what they mean, and calls `done` once the child is gone.
  */
 
 #include "action/helper.h"
@@ -18,7 +18,7 @@
 
 #define READ_BYTES     16384
 #define READS_PER_TURN 16 /* a child that writes faster than we read must not stall the loop */
-#define READS_AT_END   64 /* 1 MiB, the largest pipe by default (fs.pipe-max-size) */
+#define READS_AT_END   64 /* 64 * 16 KiB = 1 MiB, the largest pipe by default (fs.pipe-max-size) */
 
 static void on_late(struct loop_timer *timer);
 
@@ -46,7 +46,7 @@ static void kill_group(const struct helper *helper)
     (void)kill(-helper->child.pid, SIGKILL);
 }
 
-/* Read up to n_reads times; bytes beyond the bound are counted and dropped. */
+/* Read output, up to n_reads times. Bytes beyond said_max_bytes are counted and dropped. */
 static void take_said(struct helper *helper, unsigned n_reads)
 {
     while (helper->pipe.fd >= 0 && n_reads > 0) {
@@ -60,7 +60,7 @@ static void take_said(struct helper *helper, unsigned n_reads)
         if (n < 0 && errno == EAGAIN)
             return;
         if (n <= 0) {
-            loop_watch_close(&helper->pipe); /* else the loop would report it in each turn */
+            loop_watch_close(&helper->pipe); /* else the loop reports the end each turn */
             return;
         }
         n_reads--;
@@ -85,7 +85,7 @@ static void helper_step(struct helper *helper)
         return;
     kill_group(helper);
     kin_end(helper->loop, helper->mark);
-    take_said(helper, READS_AT_END); /* its last output may still be in the pipe */
+    take_said(helper, READS_AT_END); /* the child's last output may still be in the pipe */
     release(helper);
     helper->done(helper);
 }
@@ -141,7 +141,7 @@ int helper_start(struct helper *helper, struct loop *loop, uint64_t deadline_at_
         (void)close(pipe_fds[0]);
         return err_set(err, ERR_SYSTEM, os, "cannot %s: no process: %s", what, strerror(os));
     }
-    (void)setpgid(pid, pid); /* the child does the same; the first call wins */
+    (void)setpgid(pid, pid); /* the child calls this, too, as either may run first */
     loop_child_watch(loop, &helper->child, pid, on_exit_of_child);
     loop_watch_open(loop, &helper->pipe, pipe_fds[0]);
     loop_watch_read(&helper->pipe, on_said);
@@ -155,7 +155,7 @@ void helper_cancel(struct helper *helper)
         kill_group(helper);
         loop_child_forget(&helper->child);
         kin_end(helper->loop, helper->mark);
-        helper->exited = true; /* it was killed, and nothing waits for its exit */
+        helper->exited = true; /* the child was killed, and nobody waits for its exit */
     }
     release(helper);
     buf_done(&helper->said);

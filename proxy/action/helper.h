@@ -26,12 +26,12 @@ struct helper {
     helper_run_fn *run;
     helper_done_fn *done; /* called once from the loop, never from inside helper_start() */
 
-    /* how it went */
+    /* output and outcome */
     size_t said_max_bytes;
-    struct buf said;     /* the first said_max_bytes of its output */
+    struct buf said;     /* the first said_max_bytes of the child's output */
     uint64_t n_unsaid;   /* bytes of output beyond `said`, not kept */
-    uint64_t allowed_ms; /* from the start to the deadline */
-    bool overdue;        /* the deadline passed and the group was killed */
+    uint64_t allowed_ms; /* time from the start to the deadline */
+    bool overdue;        /* the deadline passed and the child's group was killed */
     bool exited;
     int wait_status;
 
@@ -43,11 +43,12 @@ struct helper {
     struct loop_timer late;
 };
 
-/* Call before each start; a helper is used once. */
+/* Call before helper_start(). A struct helper serves one child, and then needs a new
+ * helper_init(). */
 void helper_init(struct helper *helper, helper_run_fn *run, helper_done_fn *done,
                  size_t said_max_bytes);
-/* 0, and `done` is called later; or -1 with err (ERR_SYSTEM): no process or pipe available. what:
- * a verb for the error text, such as "compile". deadline_at_ms: loop time. */
+/* 0, and `done` is called later; or -1 with err (ERR_SYSTEM): no process or pipe available. what: a
+ * verb for the error text, such as "compile". deadline_at_ms: in the time of loop_now_ms(). */
 int helper_start(struct helper *helper, struct loop *loop, uint64_t deadline_at_ms,
                  const char *what, struct err *err);
 /* Kills what is still running and frees everything; `done` will not be called. May be called

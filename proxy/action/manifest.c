@@ -1,6 +1,7 @@
 /*
- * The table `fields` has the form and the destination of each field of a manifest. Every error in a
- * manifest is found when the proxy starts, not when an action is launched.
+ * The table `fields` lists each field of a manifest (runtime.json): its form, and the member of
+ * struct runtime that gets its value. Every error in a manifest is found when the proxy starts, not
+ * when an action is launched.
  */
 
 #include "action/manifest.h"
@@ -17,7 +18,7 @@
 #include "base/err.h"
 #include "base/util.h"
 
-#define MANIFEST_MAX_BYTES 65536 /* ours have less than 1,000 */
+#define MANIFEST_MAX_BYTES 65536 /* our own manifests have less than 1,000 */
 
 /* ---- placeholders ---- */
 
@@ -61,7 +62,7 @@ static bool placeholders_known(const char *text)
     return true;
 }
 
-/* One pass: substituted values are not scanned again, so {main} may be anything. */
+/* One pass: substituted values are not scanned again, so the value of {main} may contain braces. */
 char *manifest_expand(const char *text, const char *const values[N_PLACEHOLDERS])
 {
     auto_buf struct buf out = {0};
@@ -71,7 +72,7 @@ char *manifest_expand(const char *text, const char *const values[N_PLACEHOLDERS]
         enum placeholder which = N_PLACEHOLDERS;
         size_t n = placeholder_len(text, &which);
 
-        assert(n == 0 || which < N_PLACEHOLDERS); /* refused by manifest_read() */
+        assert(n == 0 || which < N_PLACEHOLDERS); /* manifest_read() refuses an unknown one */
         if (n > 0)
             buf_add_text(&out, values[which]);
         else
@@ -162,7 +163,7 @@ static bool item_is_good(const char *text, enum field_form form)
     return form == FIELD_FILES ? is_bare_name(text) : placeholders_known(text);
 }
 
-/* An empty argv[0] is refused here; entries, as bare names, cannot be empty. */
+/* Refuses an empty argv[0]. Entries cannot be empty, as they are bare names. */
 static bool read_list(const json_t *value, enum field_form form, char ***out)
 {
     size_t n = json_array_size(value); /* 0 unless it is an array */
@@ -192,7 +193,7 @@ static bool read_answers(const json_t *value, enum answers *out)
     return false;
 }
 
-/* False: the value is not of the field's form. */
+/* Store a field's value in its member of `runtime`. False: the value has another form. */
 static bool read_field(const struct field *field, const json_t *value, struct runtime *runtime)
 {
     void *member = (char *)runtime + field->at;

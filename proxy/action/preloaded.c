@@ -62,7 +62,7 @@ static int take_file(struct preloaded *preloaded, const struct preloaded_opts *o
         n += got > 0 ? (size_t)got : 0;
     }
     envelope->code_len = n;
-    /* A file with an ending of the fallback's sources is source, even with a #! line. */
+    /* A file with an ending of the fallback runtime's sources is source, even with a #! line. */
     envelope->kind =
         runtime_has_ending_of(opts->fallback, path) ? CODE_SOURCE : code_sniff(envelope->code, n);
     envelope->file = xstrdup(strrchr(path, '/') != NULL ? strrchr(path, '/') + 1 : path);
@@ -80,7 +80,7 @@ static int take_file(struct preloaded *preloaded, const struct preloaded_opts *o
 
 /* ---- a folder ---- */
 
-/* The only entry of a folder, if it is a file; caller frees. NULL: there are more, or none. */
+/* The path of the only entry of a folder, if that is a file, else NULL. Caller frees. */
 static char *only_file(const char *dir)
 {
     DIR *folder = opendir(dir);
@@ -120,7 +120,7 @@ static int pack_folder(struct preloaded *preloaded, const struct preloaded_opts 
                        preloaded->origin, dir, why.text);
     (void)lseek(fd, 0, SEEK_SET);
     result = buf_read_all(&code, fd, opts->bytes_max, -1);
-    envelope->code = code.bytes; /* the allocated block: nothing was dropped from its front */
+    envelope->code = code.bytes; /* the whole block: nothing was dropped from the buffer's front */
     envelope->code_len = buf_len(&code);
     envelope->kind = CODE_ZIP;
     if (result < 0)
@@ -145,7 +145,7 @@ static int take_folder(struct preloaded *preloaded, const struct preloaded_opts 
         return cannot_read(preloaded, path, err);
     preloaded->runtime = runtimes_for_folder(opts->runtimes, opts->fallback, dir, &none);
     if (preloaded->runtime != NULL && runtime_always_compiles(preloaded->runtime)) {
-        preloaded->runtime = NULL; /* as for any archive, its contents decide */
+        preloaded->runtime = NULL; /* the archive's contents will decide, as with an /init */
         return pack_folder(preloaded, opts, dir, err);
     }
     if (preloaded->runtime != NULL) {
@@ -164,7 +164,7 @@ static int take_folder(struct preloaded *preloaded, const struct preloaded_opts 
                    preloaded->origin, path, preloaded->wanted);
 }
 
-/* ---- where it comes from ---- */
+/* ---- where the action comes from ---- */
 
 static int take_path(struct preloaded *preloaded, const struct preloaded_opts *opts,
                      const char *path, struct err *err)
@@ -189,7 +189,7 @@ static int take_own_folder(struct preloaded *preloaded, const struct preloaded_o
     return 1;
 }
 
-/* Treat the variable's text as if an /init had sent it: base64, magic bytes and all. */
+/* Treat `code`, a variable's text, as if an /init had sent it: it may be base64, or an archive. */
 static int take_variable(struct preloaded *preloaded, const char *code, struct err *err)
 {
     const char *binary = env_text("__OW_ACTION_BINARY");

@@ -4,9 +4,9 @@
  * preloaded - find the action that an image or a command line brings, so that no /init is needed.
  *
  * Searched in this order: --action, OW_AUTOINIT, __OW_ACTION_CODE, and the folder /action of our
- * own images, which may be missing or empty. A file is treated like the code of an /init, and its
- * name's ending tells the language; a folder is served in place, and a folder with a single file
- * counts as that file.
+ * own images, which may be missing or empty. A file is treated like the code of an /init, and the
+ * ending of its name tells the language. A folder is served in place, and a folder with a single
+ * file counts as that file.
  */
 
 #include <stdbool.h>
@@ -21,27 +21,28 @@ struct runtimes;
 #define PRELOADED_FOLDER "/action" /* the default of --action */
 
 struct preloaded_opts {
-    const char *command;   /* the command that was given the file, "invoke"; NULL: none */
+    const char *command;   /* the command that names the file, such as "invoke"; NULL: none */
     const char *path;      /* --action; for a command, its FILE, and nothing else is searched */
     const char *main;      /* --main; "": OW_AUTOINIT_MAIN or __OW_ACTION_MAIN, else "main" */
     char *const *env;      /* NAME=value for the action; NULL: none */
-    uint64_t bytes_max;    /* limit for a file, or for the archive of a folder to be compiled */
-    bool folder_is_theirs; /* PRELOADED_FOLDER holds no action: an image for another proxy */
+    uint64_t bytes_max;    /* size limit of a file, or of the archive of a folder to be compiled */
+    bool folder_is_theirs; /* ignore PRELOADED_FOLDER: the image is made for another proxy */
     bool runtime_is_named; /* --runtime is set: that runtime takes files with unknown endings */
     const struct runtimes *runtimes;
     const struct runtime *fallback;
 };
 
 struct preloaded {
-    struct envelope envelope;      /* owned; code == NULL: no code to write to disk */
+    struct envelope envelope;      /* owned; its `code` is NULL if a folder is served in place */
     char *dir;                     /* owned; a folder to serve in place, absolute; NULL: none */
-    const struct runtime *runtime; /* for `dir` or for the source text; NULL: the code will tell */
+    const struct runtime *runtime; /* for `dir` or the source text; NULL: not known yet */
     const char *origin; /* names the action in error texts: "--action", "OW_AUTOINIT", ... */
     bool may_fail;      /* on failure wait for an /init, as the Go proxy with OW_AUTOINIT does */
-    char *wanted;       /* owned; what a folder without an action would need to have; else NULL */
+    /* owned; for a folder without an action: what it would have to hold; else NULL */
+    char *wanted;
 };
 
-/* 1: found, preloaded filled; 0: there is no action; -1: err says what is wrong with it. preloaded:
- * zeroed by the caller; release with preloaded_done() in all cases. Blocks while it reads files. */
+/* 1: found, preloaded filled; 0: there is no action; -1: see err. preloaded: zeroed by the caller;
+ * release with preloaded_done() in all cases. Blocks while it reads files. */
 int preloaded_find(struct preloaded *preloaded, const struct preloaded_opts *opts, struct err *err);
 void preloaded_done(struct preloaded *preloaded);

@@ -14,13 +14,13 @@
 
 #define MANIFEST_NAME     "runtime.json"
 #define NATIVE_NAME       "native"
-#define ANY_NAME          '*'  /* first character of an entry that is a suffix: "*.x" */
+#define ANY_NAME          '*'  /* an entry "*.x" means any name that ends in ".x" */
 #define MAC_PREFIX        "._" /* prefix of the files that macOS writes beside others */
 #define NATIVE_HEAD_BYTES 64   /* enough for code_sniff() to recognise an executable */
 #define OWN_SETTINGS      "WHISKLOOP_"
-#define LOOK_ENTRIES_MAX  1000000 /* of a folder, for has_ending(): bounds its time */
+#define LOOK_ENTRIES_MAX  1000000 /* has_ending() looks at no more, to bound its time */
 
-/* ---- all manifests ---- */
+/* ---- the list of runtimes ---- */
 
 void runtimes_add(struct runtimes *runtimes, const struct runtime *runtime)
 {
@@ -28,7 +28,7 @@ void runtimes_add(struct runtimes *runtimes, const struct runtime *runtime)
     runtimes->items[runtimes->n++] = *runtime;
 }
 
-/* Add DIR/NAME/runtime.json; a folder without one is skipped. */
+/* Add the runtime that dir/name/runtime.json describes. A folder without this file is skipped. */
 static int add_runtime(struct runtimes *runtimes, const char *dir, const char *name,
                        struct err *err)
 {
@@ -109,7 +109,7 @@ const struct runtime *runtimes_find(const struct runtimes *runtimes, const char 
     return NULL;
 }
 
-/* ---- choosing ---- */
+/* ---- choosing a runtime ---- */
 
 const char *runtimes_file_name(const struct runtimes *runtimes, const struct runtime *fallback,
                                enum code_kind kind, const struct runtime **runtime)
@@ -147,8 +147,8 @@ static const char *ending_of(const char *path)
     return dot != NULL && dot > name && dot[1] != '\0' ? dot : NULL;
 }
 
-/* The suffix of `entry` if its stem is that of the runtime's `source`, as with index.mjs and
- * index.js. NULL: its stem is another. */
+/* The ending of file name `entry`, if the part before it is that of runtime->source, as with
+ * index.mjs and index.js; else NULL. */
 static const char *variant_ending(const struct runtime *runtime, const char *entry)
 {
     const char *ending = ending_of(runtime->source);
@@ -222,9 +222,9 @@ const struct runtime *runtimes_for_source(const struct runtimes *runtimes,
 }
 
 /*
- * Whether an entry is executable: by its mode, or by its first bytes, as archives made by DOS or by
- * Python's zipfile carry no modes. If so, its mode becomes 0755. Never change the target of a link:
- * it may be a program of the system.
+ * Whether an entry file is executable: by its mode, or by its first bytes, as archives made by DOS
+ * or by Python's zipfile carry no modes. If so, its mode becomes 0755. Never change the target of a
+ * link: it may be a program of the system.
  */
 static bool take_executable(int dir, const char *name, const struct stat *st)
 {
@@ -240,7 +240,7 @@ static bool take_executable(int dir, const char *name, const struct stat *st)
     kind = n > 0 ? code_sniff(head, (size_t)n) : CODE_SOURCE;
     executable = executable || kind == CODE_ELF || kind == CODE_SCRIPT;
     if (executable && (st->st_mode & 0777) != 0755)
-        (void)fchmod(fd, 0755); /* fails only for a file that is not ours; the start will show it */
+        (void)fchmod(fd, 0755); /* fails only for another user's file; launching reports it */
     return executable;
 }
 
@@ -309,7 +309,7 @@ static const char *find_entry(const struct runtime *runtime, int dir)
     return NULL;
 }
 
-/* Append "a or b (python)", preceded by a separator. */
+/* Append a runtime's entry files and name, "a or b (python)", preceded by a separator. */
 static void say_entries(struct buf *out, const struct runtime *runtime, bool first, bool last)
 {
     if (!first)
@@ -354,8 +354,8 @@ void runtimes_add_entries(const struct runtimes *runtimes, const struct runtime 
 {
     auto_free const struct runtime **order = xcalloc(runtimes->n, sizeof(struct runtime *));
     size_t n = candidates(runtimes, fallback, order);
-    /* Apache's test suites expect the fallback's entry right after "include", so native comes
-     * last. */
+    /* Apache's test suites expect the fallback's entry file right after the word "include", so
+     * native comes last. */
     size_t first = n > 0 && strcmp(order[0]->name, NATIVE_NAME) == 0 ? 1 : 0;
 
     for (size_t i = 0; i < n; i++)
@@ -388,7 +388,7 @@ const struct runtime *runtimes_for_folder(const struct runtimes *runtimes,
     return NULL;
 }
 
-/* ---- launching ---- */
+/* ---- commands to launch ---- */
 
 /*
  * Copy the proxy's environment except its own settings, which are not the action's business. Other
@@ -410,7 +410,8 @@ static void copy_base_env(char *const *base_env, char ***env)
         strv_setenv(env, "PATH", EXEC_SPEC_DEFAULT_PATH);
 }
 
-/* All after the first "=" is the value: test_runtimes values_with_equals_signs_stay_whole. */
+/* Add the variables of init_env to env. All after the first "=" is the value: test_runtimes
+ * values_with_equals_signs_stay_whole. */
 static void overlay_env(char *const *init_env, char ***env)
 {
     for (; init_env != NULL && *init_env != NULL; init_env++) {
@@ -441,8 +442,8 @@ void runtime_exec_spec(const struct runtime *runtime, const char *dir, const cha
         strv_push(&spec->argv, manifest_expand(*arg, values));
     copy_base_env(base_env, &spec->env);
     overlay_env(init_env, &spec->env);
-    /* Our launchers always report ready. For programs, base_env decides whether they are asked to:
-     * action/actionloop.c. */
+    /* Our launchers always report when they are ready. Whether programs are asked to do so is
+     * decided in base_env: action/actionloop.c. */
     if (runtime->answers != ANSWERS_AUTO)
         strv_setenv(&spec->env, "__OW_WAIT_FOR_ACK", "1");
     spec->cwd = xstrdup(dir);

@@ -1,8 +1,8 @@
 #pragma once
 
 /*
- * runtimes - the languages: the manifests runtime/NAME/runtime.json, and the choice of one for an
- * action's code.
+ * runtimes - read the manifests runtime/NAME/runtime.json, one for each language, and choose a
+ * runtime for an action's code.
  */
 
 #include <stdbool.h>
@@ -20,10 +20,10 @@ struct runtimes {
 };
 
 /* Read every DIR/NAME/runtime.json. 0, or -1: ERR_SYSTEM (no such folder), ERR_REQUEST (a manifest
- * is wrong; the text names file and field). An unknown field is an error: it is a misspelt one. */
+ * is wrong; the text names file and field). An unknown field is an error, as it may be misspelt. */
 int runtimes_load(struct runtimes *runtimes, const char *dir, struct err *err);
 void runtimes_done(struct runtimes *runtimes);
-/* Add a runtime, taking its members over. Pointers to those added before become invalid. */
+/* Add a runtime and take over its members. Pointers to runtimes added before become invalid. */
 void runtimes_add(struct runtimes *runtimes, const struct runtime *runtime);
 /* Set the value of {libexec}: the folder of the launchers built with the proxy. */
 void runtimes_set_libexec(struct runtimes *runtimes, const char *dir);
@@ -31,11 +31,13 @@ void runtimes_set_libexec(struct runtimes *runtimes, const char *dir);
 const struct runtime *runtimes_find(const struct runtimes *runtimes, const char *name);
 
 /* The file name under which source text is staged: the runtime's `source` (index.js), or its entry
- * of the same stem with the ending of `file` (index.mjs). file: the user's name; NULL: unknown. */
+ * file that differs from it only by having the ending of `file` (index.mjs). file: the user's name;
+ * NULL: unknown. */
 const char *runtime_source_name(const struct runtime *runtime, const char *file);
-/* The file name under which code of this kind is staged. *runtime: set to the runtime that takes
- * it: `fallback` for source; for ELF and scripts native, or a `fallback` that takes programs. Both
- * NULL: an archive to be unpacked, or code that no runtime takes. fallback may be NULL. */
+/* The file name under which code of this kind is staged. *runtime is set to the runtime that takes
+ * the code: `fallback` for source; for ELF and scripts native, or a `fallback` that takes programs.
+ * Both are NULL for an archive to be unpacked, and for code that no runtime takes. fallback may be
+ * NULL. */
 const char *runtimes_file_name(const struct runtimes *runtimes, const struct runtime *fallback,
                                enum code_kind kind, const struct runtime **runtime);
 
@@ -58,20 +60,21 @@ bool runtime_compiles(const struct runtime *runtime, const char *dir);
  * (native)". */
 void runtimes_add_entries(const struct runtimes *runtimes, const struct runtime *fallback,
                           struct buf *out);
-/* The runtime for an unpacked archive in `dir`, the first of these that finds an entry of its own:
- * native (an executable `exec`), `fallback`, the others by name, unless `only_named`. A fallback
- * that takes programs comes before native. NULL: err is ERR_SYSTEM, or ERR_CODE and names what was
- * looked for: "Zip file does not include __main__.py (python) or an executable exec (native)". An
- * entry that must be executable also counts when it begins with ELF or #!, since many zips carry no
- * modes; it then gets mode 0755. fallback: one of `runtimes`, or NULL. */
+/* The runtime for an unpacked archive in `dir`, the first of these that finds one of its entry
+ * files: native (an executable `exec`), `fallback`, the others by name, unless `only_named`. A
+ * fallback that takes programs comes before native. NULL: err is ERR_SYSTEM, or ERR_CODE and names
+ * what was looked for: "Zip file does not include __main__.py (python) or an executable exec
+ * (native)". An entry file that must be executable also counts when it begins with ELF or #!, since
+ * many zips carry no modes; it then gets mode 0755. fallback: one of `runtimes`, or NULL. */
 const struct runtime *runtimes_for_folder(const struct runtimes *runtimes,
                                           const struct runtime *fallback, const char *dir,
                                           struct err *err);
 
 /*
  * Fill a zeroed exec spec for the action in folder `dir`: argv from the template, cwd = dir, env =
- * base_env (the proxy's environment, NAME=value) overlaid with init_env; both borrowed. Asks for a
- * ready line (__OW_WAIT_FOR_ACK=1), but for answers "auto" leaves that to base_env.
+ * base_env (the proxy's environment, NAME=value) overlaid with init_env; both borrowed. Asks the
+ * launcher for a ready line (__OW_WAIT_FOR_ACK=1), but leaves that to base_env if runtime->answers
+ * is "auto".
  */
 void runtime_exec_spec(const struct runtime *runtime, const char *dir, const char *main,
                        char *const *base_env, char *const *init_env, struct exec_spec *spec);

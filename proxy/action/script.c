@@ -8,8 +8,8 @@
 #include "base/util.h"
 
 #define MAIN           "{main}"
-#define LOOK_MAX_BYTES (1u << 20) /* the main function of a longer text must begin before this */
-#define MAIN_MAX_BYTES 256        /* a longer name is in no script */
+#define LOOK_MAX_BYTES (1u << 20) /* only this much of a text is searched for its main function */
+#define MAIN_MAX_BYTES 256        /* a text with a longer main name is taken for a program */
 
 /* Replace {main} in a pattern by a function's name, escaped for regcomp(). */
 static char *with_main(const char *pattern, const char *main)
@@ -25,7 +25,7 @@ static char *with_main(const char *pattern, const char *main)
         }
     }
     buf_add(&out, pattern, strlen(pattern) + 1);
-    return out.bytes; /* the allocated block: nothing was dropped from its front */
+    return out.bytes; /* the whole block: nothing was dropped from the buffer's front */
 }
 
 static bool compile(regex_t *regex, const char *pattern, const char *main)

@@ -3,8 +3,8 @@
 /*
  * script - tell whether a text with a #! line is a program or source code.
  *
- * Both reach /init as plain text. A program reads lines itself. Source code defines the main
- * function.
+ * Both reach /init as plain text. A program reads its input lines itself. Source code defines the
+ * main function.
  */
 
 #include <stdbool.h>
@@ -19,9 +19,9 @@ enum script_pattern {
     N_SCRIPT_PATTERNS,
 };
 
-/* Whether text, which begins with #!, is source. patterns: a manifest's; NULL: text is never
+/* Whether text, which begins with #!, is source. patterns: a manifest's "script"; NULL: never
  * source. */
 bool script_is_source(char *const *patterns, const char *text, size_t n, const char *main);
 
-/* Whether a pattern of a manifest can be used. */
+/* Whether a pattern of a manifest is a valid regular expression. */
 bool script_pattern_is_good(const char *pattern);

@@ -1,7 +1,7 @@
 /*
- * The child is a plain fork that runs libarchive: a separate program would have to be found,
- * started and handed the code. The fork blocks the loop for about 2 ms per 100 MB of the proxy's
- * memory, once per /init.
+ * Code is unpacked by a forked child that calls libarchive. A separate program would have to be
+ * found, started and handed the code. The fork blocks the loop for about 2 ms per 100 MB of the
+ * proxy's memory, once per /init.
  */
 
 #include "action/stage.h"
@@ -21,7 +21,7 @@
 #include "base/util.h"
 
 #define CHILD_REPORT_FD        3
-#define STAGE_REPORT_MAX_BYTES 65536 /* one error text, or a line per link left out */
+#define STAGE_REPORT_MAX_BYTES 65536 /* room for one error text, or a line for each link left out */
 #define JAR_MANIFEST           "META-INF/MANIFEST.MF"
 
 static void on_done(struct helper *helper);
@@ -65,7 +65,7 @@ static _Noreturn void child_run(struct helper *helper, int report, pid_t parent)
     child_prepare(CHILD_REPORT_FD + 1);
     (void)signal(SIGXFSZ, SIG_IGN); /* the write fails with EFBIG instead, which is reported */
     if ((stage->name != NULL || stage->jar_name != NULL) && file_max < stage->code_len)
-        file_max = stage->code_len; /* the request's bound applies, not the archive's */
+        file_max = stage->code_len; /* stored as it came: only the limit on requests holds */
     child_limit(RLIMIT_CORE, 0);
     child_limit(RLIMIT_FSIZE, file_max);
     child_limit(RLIMIT_CPU, helper->allowed_ms / 1000 + 1);
@@ -111,7 +111,7 @@ void stage_cancel(struct stage *stage)
     helper_cancel(&stage->helper);
 }
 
-/* Parse "K<kind digit> text" into an err. False when the report has another form. */
+/* Parse the child's report, "K<kind digit> text", into stage->err. False: it has another form. */
 static bool take_report(struct stage *stage)
 {
     const struct buf *said = &stage->helper.said;
@@ -127,8 +127,8 @@ static bool take_report(struct stage *stage)
     return true;
 }
 
-/* Set stage->err after a failure. Check the deadline first: after it, a signal that ended the child
- * was ours. */
+/* Set stage->err after a failure. Check the deadline first: once it has passed, the signal that
+ * ended the child came from us. */
 static void explain(struct stage *stage)
 {
     int status = stage->helper.wait_status;
@@ -149,8 +149,8 @@ static void on_done(struct helper *helper)
 {
     struct stage *stage = container_of(helper, struct stage, helper);
 
-    /* A stage that finished at the last moment counts: the owner enforces the deadline of the whole
-     * /init. */
+    /* A child that finished just as time ran out counts as a success: the owner enforces the
+     * deadline of the whole /init. */
     stage->failed = !WIFEXITED(helper->wait_status) || WEXITSTATUS(helper->wait_status) != 0;
     if (stage->failed)
         explain(stage);

@@ -33,7 +33,7 @@ struct stage {
     const struct privileges *privileges; /* user who writes and so owns the files; NULL: ours */
     stage_done_fn *done; /* called once from the loop, never from inside stage_start() */
 
-    /* how it ended */
+    /* the outcome */
     bool failed;
     struct buf said; /* owned: log lines about entries left out */
     struct err err;  /* when failed: ERR_CODE, ERR_LIMIT (bounds and time) or ERR_SYSTEM */
@@ -42,10 +42,10 @@ struct stage {
     struct loop_post direct; /* calls `done` for a file written without a child */
 };
 
-/* Call before each start; a stage is used once. */
+/* Call before stage_start(). A struct stage serves one run, and then needs a new stage_init(). */
 void stage_init(struct stage *stage);
-/* 0, and `done` is called later; or -1 with err: no process or pipe available. deadline_at_ms: loop
- * time. */
+/* 0, and `done` is called later; or -1 with err: no process or pipe available. deadline_at_ms: in
+ * the time of loop_now_ms(). */
 int stage_start(struct stage *stage, struct loop *loop, uint64_t deadline_at_ms, struct err *err);
 /* Kills what is still running; `done` will not be called. */
 void stage_cancel(struct stage *stage);

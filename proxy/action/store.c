@@ -1,7 +1,8 @@
 /*
- * A version is staged beside the running one and appears by one rename, so observers of BASE/N/bin
- * see all of it or nothing. Numbers are scanned once, when the store is opened, then counted up: a
- * failed /init leaves a gap, and a path never refers to two different actions.
+ * Version N of an action is staged beside the running one and appears by one rename, so observers
+ * of BASE/N/bin see all of it or nothing. The highest N on disk is looked up once, when the store
+ * is opened, and then counted up: a failed /init leaves a gap, and a path never refers to two
+ * different actions.
  */
 
 #include "action/store.h"
@@ -37,7 +38,7 @@
 
 /* ---- removing a tree ---- */
 
-/* Whether loop_clock_ns() has reached until_ns; 0: it never does. */
+/* Whether loop_clock_ns() has reached until_ns. False if until_ns is 0, which means no limit. */
 static bool is_over(uint64_t until_ns)
 {
     return until_ns != 0 && loop_clock_ns() >= until_ns;
@@ -90,8 +91,8 @@ static bool flatten(int root, const char *name, unsigned *n_tried, uint64_t unti
 }
 
 /*
- * Works on one level only, however deep the tree is: no recursion over an action's files, no path
- * that grows too long, two descriptors. Each folder is moved once.
+ * Moves folders up to the top to empty them there, however deep the tree is: no recursion over an
+ * action's files, no path that grows too long, two descriptors. Each folder is moved once.
  */
 int store_remove_tree(const char *dir, uint64_t most_ms)
 {
@@ -139,7 +140,7 @@ pid_t store_remove_in_child(const char *dir)
     _exit(store_remove_tree(dir, 0) == 0 ? EXIT_SUCCESS : EXIT_FAILURE);
 }
 
-/* ---- the base ---- */
+/* ---- the folder BASE ---- */
 
 /* Make each missing folder of a path. Existing entries are not checked here: a file in the way is
  * found by the next mkdir() or by the scan. */
@@ -170,8 +171,8 @@ static const char *temporary_parent(void)
     return tmp != NULL && tmp[0] == '/' ? tmp : "/tmp";
 }
 
-/* Open and take the lock file of a private folder. -1: another process holds it, or there is no
- * such file of our user. */
+/* Open and lock the file .lock of a private folder. -1: another process holds the lock, or the file
+ * is missing or belongs to another user. */
 static int take_lock(const char *base, int flags)
 {
     auto_free char *path = xasprintf("%s/" LOCK_NAME, base);
@@ -185,8 +186,8 @@ static int take_lock(const char *base, int flags)
 }
 
 /*
- * We hold the folder's lock as long as we live. Another proxy that cleans up may take the lock just
- * before we do and remove the folder: then try again.
+ * Make a private folder, and hold its lock as long as we live. Another proxy that cleans up may
+ * take the lock just before we do and remove the folder: then try again.
  */
 static char *make_temporary(int *lock, struct err *err)
 {
@@ -396,7 +397,7 @@ int store_commit(struct store *store, unsigned number, struct err *err)
     return 0;
 }
 
-/* Move one entry from BASE/N/bin to BASE; a folder in the way goes to BASE/N/old. */
+/* Move one entry from BASE/N/bin to BASE; what cannot be overwritten there goes to BASE/N/old. */
 static int settle_one(int bin, int base, int version, const char *name)
 {
     if (renameat(bin, name, base, name) == 0)
@@ -448,7 +449,7 @@ int store_settle(struct store *store, unsigned number, struct err *err)
         return err_set(err, ERR_SYSTEM, os, "cannot move \"%s/bin\" to \"%s\": %s", path,
                        store->base, strerror(os));
     (void)unlinkat(version, "bin", AT_REMOVEDIR);
-    (void)rmdir(path); /* fails if something is kept there */
+    (void)rmdir(path); /* fails, as it should, if something is left in it */
     return 0;
 }
 

@@ -25,9 +25,9 @@ struct store {
 
 /* dir: folder to use (made when missing); NULL or "": a private one below TMPDIR or /tmp, removed
  * by store_close(). Private folders of dead proxies are removed, too, by child processes. Scans dir
- * for the highest N already there. 0, or -1: ERR_SYSTEM. */
+ * for the highest version number already there. 0, or -1: ERR_SYSTEM. */
 int store_open(struct store *store, const char *dir, struct err *err);
-/* Open a store without a folder: nothing can be staged. */
+/* Open a store without a folder: nothing can be staged, and `why` tells the reason. */
 void store_none(struct store *store, const struct err *why);
 /* Remove a temporary base, blocking for STORE_CLOSE_MS at most, and free the store. Accepts a
  * zeroed one. */
@@ -40,7 +40,7 @@ int store_commit(struct store *store, unsigned number, struct err *err);
 /* Make BASE/N/bin for a compiler to fill; BASE/N/src stays: what is built may refer to it. 0, or
  * -1: ERR_SYSTEM. */
 int store_make_bin(struct store *store, unsigned number, struct err *err);
-/* Move all that is in BASE/N/bin into BASE itself, over what is there: programs for Apache's
+/* Move all that is in BASE/N/bin into BASE itself, overwriting what is there: programs for Apache's
  * skeleton expect their files at paths in BASE. What is in the way and cannot be overwritten is
  * kept in BASE/N. 0, or -1: ERR_SYSTEM, perhaps with some files moved. */
 int store_settle(struct store *store, unsigned number, struct err *err);

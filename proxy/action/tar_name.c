@@ -9,8 +9,9 @@
 #define SIZE_AT     124 /* octal size. Source: POSIX.1-2017, pax, ustar Interchange Format */
 #define SIZE_DIGITS 12
 #define TYPE_AT     156
-#define HEADERS_MAX 8  /* pax, GNU's long names, a volume: no entry has more headers before it */
-#define DIGITS_MAX  10 /* most digits of a record's length */
+/* most headers in front of an entry that are read: pax, GNU's long names, a volume label */
+#define HEADERS_MAX 8
+#define DIGITS_MAX  10 /* most digits of a pax record's length */
 #define PATH        "path"
 #define LINK        "linkpath"
 #define SPARSE_PATH "GNU.sparse.name" /* the real name of a sparse file, whose "path" is made up */
@@ -36,14 +37,14 @@ static bool is_called(const char *name, size_t n, const char *wanted)
     return n == strlen(wanted) && memcmp(name, wanted, n) == 0;
 }
 
-/* Keep a record's value. The last record of a name counts. */
+/* Keep the value of a pax record. If a name occurs twice, the last one counts. */
 static void put(char **to, const char *value, size_t n)
 {
     free(*to);
     *to = n > 0 && memchr(value, '\0', n) == NULL ? xstrndup(value, n) : NULL;
 }
 
-/* Records follow one another: "LENGTH NAME=VALUE\n"; LENGTH counts the whole record. */
+/* Read pax records, "LENGTH NAME=VALUE\n" one after the other. LENGTH counts the whole record. */
 static void read_records(struct tar_names *names, const char *text, size_t n)
 {
     bool is_sparse = false;

@@ -3,7 +3,7 @@
 /*
  * tar_name - read the names in a tar's pax headers byte for byte.
  *
- * libarchive normalises these names, so that two can become one.
+ * libarchive normalises these names, so that two different ones can become equal.
  */
 
 #include <stddef.h>

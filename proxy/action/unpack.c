@@ -5,8 +5,8 @@
  *
  * libarchive may read zip and tar only; gzip is unpacked by action/gunzip.h. With all of its
  * formats allowed, libarchive takes source text for an archive, and its streaming zip reader trusts
- * local headers and loses the modes. Its warnings, but for is_about_text(), are errors here: it
- * only warns of a wrong checksum.
+ * local headers and loses the modes. A warning of libarchive counts as an error here, as even a
+ * wrong checksum is only a warning; the exception is is_about_text().
  *
  * libarchive converts names to the locale's form of Unicode, so that two names can become one. So
  * the names in a zip, or in the pax headers of a tar, are looked up in the archive itself.
@@ -37,12 +37,12 @@
 #include "base/exec_spec.h"
 #include "base/util.h"
 
-#define DROPPED_MAX      100  /* bound on links left out; each name is compared with all of them */
+#define DROPPED_MAX      100  /* most links left out; each name is compared with all of them */
 #define TAR_ENTRY_BYTES  4096 /* overhead of a tar per entry: header, padding, long names */
-#define TAR_ENTRIES_MORE 4096 /* slack for the end of the tar, however low the bounds are */
+#define TAR_ENTRIES_MORE 4096 /* added for the end of the tar, however low the limits are */
 #define HEADERS_MAX_BYTES                                                                          \
-    (4U << 20) /* of tar headers kept for an entry's names; libarchive bounds each at 1 MB */
-#define LOOK_ENTRIES_MAX 1000000    /* for unpack_has(), which stores nothing: bounds its time */
+    (4U << 20) /* tar headers kept to find an entry's names; libarchive limits one to 1 MB */
+#define LOOK_ENTRIES_MAX 1000000    /* unpack_has() looks at no more, to bound its time */
 #define RATIO_FROM_BYTES (1U << 20) /* smaller output is no bomb, whatever the ratio */
 #define NAME_SHOWN       "%.160s"   /* leaves room for the reason in an error text */
 
@@ -53,12 +53,12 @@ struct unpacking {
     const unsigned char *archive_bytes; /* borrowed from unpack_archive()'s caller */
     size_t archive_len;
     struct gunzip *gunzip; /* owned; NULL: the archive is no gzip */
-    /* owned; unpacked blocks of a gzip: the last, or all with the current entry's headers */
+    /* owned; unpacked blocks of a gzip: all with the current entry's headers, else just the last */
     struct buf headers;
     uint64_t headers_at; /* position in the tar of the first byte of `headers` */
     bool in_headers;
     uint64_t bytes;   /* unpacked by earlier entries; <= bytes_max */
-    uint64_t entries; /* begun so far */
+    uint64_t entries; /* entries begun so far */
     char **dropped;   /* owned: links that were left out, NULL-terminated; NULL: none */
     unsigned n_dropped;
     struct buf *said; /* borrowed: gets lines for the log; NULL: not wanted */
@@ -127,7 +127,7 @@ static int write_failed(struct unpacking *u, const char *name, struct err *err)
 
 /* ---- bounds ---- */
 
-/* Check the total, with entry_bytes for the current entry. */
+/* Check the total of unpacked bytes, which includes entry_bytes of the current entry. */
 static int check_bytes(const struct unpacking *u, uint64_t entry_bytes, struct err *err)
 {
     const struct unpack_limits *limits = u->limits;
@@ -235,7 +235,7 @@ static int check_hard_link(struct archive_entry *entry, const char *name, struct
     return 0;
 }
 
-/* 0: write it; 1: leave it out; -1: refused. name: normalised by entry_inside(). */
+/* Check an entry. 0: write it; 1: leave it out; -1: refused. name: normalised by entry_inside(). */
 static int check_entry(struct unpacking *u, struct archive_entry *entry, const char *name,
                        struct err *err)
 {
@@ -266,7 +266,7 @@ static int copy_data(struct unpacking *u, const char *name, uint64_t *entry_byte
             return 0;
         if (r != ARCHIVE_OK || offset < 0)
             return read_failed(u, name, err);
-        /* By offset, not bytes read: holes of a sparse file count. */
+        /* Count by offset, not by bytes read, so that the holes of a sparse file count. */
         if ((uint64_t)offset + n > *entry_bytes)
             *entry_bytes = (uint64_t)offset + n;
         if (check_bytes(u, *entry_bytes, err) < 0)
@@ -331,7 +331,7 @@ static int write_entry(struct unpacking *u, struct archive_entry *entry, const c
     bool folder = archive_entry_filetype(entry) == AE_IFDIR;
     uint64_t entry_bytes = 0;
 
-    /* A declared size beyond the bounds is refused at once; a false one is found while copying. */
+    /* A declared size beyond the bounds is refused at once; a wrong one is found while copying. */
     if (archive_entry_size_is_set(entry) && archive_entry_size(entry) > 0)
         entry_bytes = (uint64_t)archive_entry_size(entry);
     if (check_bytes(u, entry_bytes, err) < 0)
@@ -366,7 +366,7 @@ static int unpack_entry(struct unpacking *u, struct archive_entry *entry, struct
     return write_entry(u, entry, name, err);
 }
 
-/* ---- the whole ---- */
+/* ---- the whole archive ---- */
 
 static int next_entry(struct unpacking *u, struct archive_entry **entry)
 {
@@ -400,7 +400,7 @@ static int unpack_all(struct unpacking *u, struct err *err)
     }
     if (u->entries == 0)
         return err_set(err, ERR_CODE, 0, "cannot read archive: it holds no entry at all");
-    if (archive_write_close(u->disk) != ARCHIVE_OK) /* gives the folders their modes */
+    if (archive_write_close(u->disk) != ARCHIVE_OK) /* this gives the folders their modes */
         return write_failed(u, ".", err);
     return 0;
 }
@@ -518,7 +518,7 @@ int unpack_archive(const char *dir, const void *bytes, size_t n, const struct un
         return err_set(err, ERR_SYSTEM, errno, "cannot enter folder \"" NAME_SHOWN "\": %s", dir,
                        strerror(errno));
     if (entry_zip_is_empty(bytes, n))
-        return 0; /* the runtimes report what is missing; libarchive rejects an empty zip */
+        return 0; /* choosing a runtime tells what is missing; libarchive refuses an empty zip */
     result = open_archives(&u, err);
     if (result == 0)
         result = unpack_all(&u, err);

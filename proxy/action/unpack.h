@@ -21,9 +21,9 @@ struct err;
 #define UNPACK_MEMORY_BYTES (64u << 20)
 
 struct unpack_limits {
-    uint64_t bytes_max;   /* sum of unpacked file bytes */
-    uint64_t entries_max; /* files, folders and links */
-    unsigned ratio_max;   /* unpacked bytes per archive byte, checked above 1 MiB; 0: no bound */
+    uint64_t bytes_max;   /* most bytes of all unpacked files together */
+    uint64_t entries_max; /* most files, folders and links */
+    unsigned ratio_max; /* most unpacked bytes per archive byte, checked above 1 MiB; 0: no bound */
 };
 
 /*

@@ -1,7 +1,7 @@
 #pragma once
 
 /*
- * user_names - rewrite messages of compilers and interpreters to the user's own file names:
+ * user_names - put the user's own file names into the messages of compilers and interpreters:
  * hello.py instead of /tmp/whiskloop-x/1/bin/__main__.py.
  */
 

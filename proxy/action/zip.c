@@ -20,7 +20,7 @@
 #define ENTRIES_MAX      65535      /* 16 bits in the end record; more would need zip64 */
 #define BYTES_MAX        UINT32_MAX /* 32 bits for sizes and offsets; more would need zip64 */
 #define NAME_MAX_BYTES   PATH_MAX
-#define VERSION_MADE     0x031e /* Unix, so that entries have its modes; format version 3.0 */
+#define VERSION_MADE     0x031e /* made on Unix, so entries have modes; format version 3.0 */
 #define VERSION_NEEDED   20     /* version 2.0: has deflate and folders */
 #define FLAGS            0x0808 /* sizes follow the data; names are UTF-8 */
 #define METHOD_STORED    0
@@ -36,7 +36,7 @@ struct zip {
     uint64_t n_written;
     unsigned n_entries;
     struct buf listed; /* the zip's directory, written at its end */
-    char **folders;    /* owned; relative paths still to be visited, "" is the top */
+    char **folders;    /* owned; relative paths of the folders found so far, "" is the top */
 };
 
 /* The header fields of an entry; crc and the two sizes are known only after its data. */
@@ -50,7 +50,7 @@ struct entry {
     uint64_t size;
 };
 
-/* ---- bytes ---- */
+/* ---- writing bytes ---- */
 
 static void put(struct buf *out, uint64_t value, unsigned n_bytes)
 {
@@ -128,8 +128,8 @@ static int end_entry(struct zip *zip, const struct entry *entry, struct err *err
     put(&zip->listed, entry->size, 4);
     put(&zip->listed, strlen(entry->name), 2);
     put(&zip->listed, 0, 2); /* no extra field */
-    put(&zip->listed, 0, 2); /* no remark */
-    put(&zip->listed, 0, 2); /* first disk */
+    put(&zip->listed, 0, 2); /* no file comment */
+    put(&zip->listed, 0, 2); /* starts on disk 0 */
     put(&zip->listed, 0, 2);
     put(&zip->listed, (uint64_t)entry->mode << 16 | (S_ISDIR(entry->mode) ? 0x10 : 0), 4);
     put(&zip->listed, entry->offset, 4);
@@ -281,7 +281,7 @@ static int end_zip(struct zip *zip, struct err *err)
     auto_buf struct buf end = {0};
 
     put(&end, SIGNATURE_END, 4);
-    put(&end, 0, 4); /* one disk */
+    put(&end, 0, 4); /* the only disk, number 0, twice */
     put(&end, zip->n_entries, 2);
     put(&end, zip->n_entries, 2);
     put(&end, n_listed, 4);

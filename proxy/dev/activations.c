@@ -12,7 +12,7 @@
 #include "worker/contract.h"
 #include "worker/job.h"
 
-#define ID_STEP           0x9e3779b1u /* odd: no id repeats within 2^24 of them */
+#define ID_STEP           0x9e3779b1u /* odd, so that no id repeats within 2^24 ids */
 #define RUNNING_SHOWN_MAX 5
 
 void activations_init(struct activations *all)
@@ -48,8 +48,8 @@ void activations_done(struct activations *all)
         forget(all, list_item(node, struct activation, node));
 }
 
-/* Forget the oldest activations that have ended, until the rest is within the bounds. Running ones
- * stay. */
+/* Forget the oldest activations that have ended, until the rest is within ACTIVATIONS_MAX and
+ * ACTIVATIONS_MAX_BYTES. Running ones stay. */
 static void make_room(struct activations *all)
 {
     struct list *node = all->all.next;
@@ -72,8 +72,7 @@ static void keep(struct buf *to, const char *text, size_t n)
         json_compact(to, json_top(text, n));
 }
 
-/* Keep the value in the job's line as the argument, and the line's other members as the
- * metadata. */
+/* Keep "value" of the job's line as the argument, and the line's other members as the metadata. */
 static void take_line(struct activation *a, const struct job *job)
 {
     struct json_slice top = json_top(job->line, job->len);

@@ -18,7 +18,7 @@ struct job;
 #define ACTIVATION_CALL_MAX_BYTES 32
 
 #define ACTIVATIONS_MAX       256         /* activations kept */
-#define ACTIVATIONS_MAX_BYTES (16u << 20) /* ... and their bytes */
+#define ACTIVATIONS_MAX_BYTES (16u << 20) /* bytes of all activations kept */
 #define ACTIVATION_TEXT_MAX_BYTES                                                                  \
     (256u << 10) /* longer arguments and answers are left out, longer logs and parts are cut */
 
@@ -27,19 +27,19 @@ enum activation_status {
     ACTIVATION_OK,
     ACTIVATION_ERROR, /* the function threw, answered with "error" or gave no usable answer */
     ACTIVATION_TIMEOUT,
-    ACTIVATION_DIED, /* its process ended before it answered, or none could be started */
+    ACTIVATION_DIED, /* the process ended before it answered, or could not be started */
 };
 
 struct activation {
     struct list node; /* in `all`, oldest first */
     char id[8];       /* differs from all other ids of this run */
-    unsigned version; /* the version that served when it began */
+    unsigned version; /* the action's version that served when it began */
     enum activation_status status;
-    int http;            /* status of the reply; 0: none yet */
-    uint64_t started_ms; /* Unix time */
-    uint64_t began_us;   /* loop time */
+    int http;            /* HTTP status of the reply; 0: none yet */
+    uint64_t started_ms; /* when it began, in Unix time */
+    uint64_t began_us;   /* when it began, by loop_now_us() */
     uint64_t duration_us;
-    uint64_t memory_bytes; /* memory of its process when the activation ended; 0: not known */
+    uint64_t memory_bytes; /* memory of the worker when the activation ended; 0: not known */
     const struct job *job; /* borrowed while it runs, then NULL */
     size_t argument_bytes;
     size_t answer_bytes;
@@ -53,8 +53,8 @@ struct activation {
     struct buf parts;    /* items of a JSON array, each with a comma behind it */
     bool log_cut;
     bool parts_cut;
-    bool is_told;     /* the pages were told that it runs */
-    bool is_shown;    /* the terminal shows that it runs */
+    bool is_told;     /* the pages were told that the activation runs */
+    bool is_shown;    /* the terminal shows that the activation runs */
     struct buf lines; /* log lines held back from the terminal, see terminal.h */
 };
 
@@ -63,12 +63,12 @@ struct activations {
     unsigned n;
     size_t n_bytes; /* bytes of the activations that have ended */
     uint32_t n_ever;
-    uint32_t id_base; /* so that ids of different runs differ */
+    uint32_t id_base; /* added to each id, so that ids of different runs differ */
 };
 
 void activations_init(struct activations *all);
 void activations_done(struct activations *all);
-/* Add a running activation for a job, which must still have its line. */
+/* Add a running activation for a job, whose job->line must not have been freed yet. */
 struct activation *activations_begin(struct activations *all, const struct job *job,
                                      unsigned version, uint64_t now_us);
 /* The running activation of this job; NULL: there is none. */
@@ -77,7 +77,7 @@ struct activation *activations_of_job(const struct activations *all, const struc
 struct activation *activations_of_process(const struct activations *all, pid_t pid);
 /* Append the ids of running activations: " (3fa2b1, 77ab01, ...)"; nothing if none runs. */
 void activations_add_running(const struct activations *all, struct buf *out);
-/* NULL: there is none of this id, or it was forgotten. */
+/* The activation with this id. NULL: there is none, or it was forgotten. */
 struct activation *activations_find(const struct activations *all, const char *id, size_t n);
 /* Record a part of the activation's answer. text: JSON. */
 void activations_part(struct activation *activation, const char *text, size_t n, uint64_t now_us);

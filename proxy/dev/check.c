@@ -1,4 +1,5 @@
-/* Answers are compared as texts of one form: members sorted, each on a line of its own. */
+/* Answers are compared with the expected ones as texts of the same form: members sorted, each on a
+ * line of its own. */
 
 #include "dev/check.h"
 
@@ -131,7 +132,7 @@ static bool judge(const char *input, const char *path, const char *answer, size_
     return is_right;
 }
 
-/* ---- one after the other ---- */
+/* ---- running the inputs one after the other ---- */
 
 static void tell_end(struct check *check)
 {
@@ -202,7 +203,7 @@ static void on_step(struct loop_post *post)
         tell_end(check);
 }
 
-/* ---- for the owner ---- */
+/* ---- public functions ---- */
 
 struct check *check_new(struct loop *loop, const struct check_opts *opts, check_ended_fn *ended,
                         void *owner, struct err *err)

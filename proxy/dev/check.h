@@ -24,7 +24,7 @@ struct check_opts {
  * expected one. */
 typedef void check_ended_fn(void *owner, const struct err *err);
 
-/* NULL: err filled, there are no inputs. */
+/* NULL: there are no inputs, and err says so. */
 struct check *check_new(struct loop *loop, const struct check_opts *opts, check_ended_fn *ended,
                         void *owner, struct err *err);
 /* Call only while the pool does not have the check's job. */

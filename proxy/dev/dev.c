@@ -73,7 +73,7 @@ static void greet(struct dev *dev, unsigned port)
     terminal_say(terminal, "start", text_of(&line));
 }
 
-/* ---- for the owner ---- */
+/* ---- public functions ---- */
 
 struct dev *dev_new(struct service *service, const struct dev_opts *opts)
 {
@@ -123,7 +123,7 @@ int dev_begin(struct dev *dev, unsigned port, struct err *err)
         service->opts.run_ms = service->opts.init_ms = service->opts.pool.worker.start_ms =
             NO_LIMIT_MS;
         service->opts.no_deadlines = true;
-        service->opts.prelaunches = false; /* a launcher would lack the debugger's variables */
+        service->opts.prelaunches = false; /* a prewarmed launcher lacks the debugger's variables */
     }
     dev->status.timeout_ms = dev->opts.inspect != 0 ? 0 : service->opts.run_ms;
     service->opts.allow_reinit = true;

@@ -4,7 +4,7 @@
  * dev - the command dev: serve the action in a file or folder, replace it on each save, and show
  * what it does on the terminal and on a page.
  *
- * It is a layer on what serves in production: a preloaded action (action/preloaded.h), its
+ * It is a layer on the code that serves in production: a preloaded action (action/preloaded.h), its
  * replacement (http/versions.h), streams (base/output.h) and activations (http/run.c, which tells
  * an observer).
  */
@@ -20,7 +20,7 @@ struct err;
 struct server_route;
 struct service;
 
-#define DEV_PORTS_TRIED 20 /* starting at --port: while one is in use, the next is tried */
+#define DEV_PORTS_TRIED 20 /* number of ports tried, from --port on, until one is free */
 
 #define DEV_LOST "No such path: the page is at /, the action at POST /run."
 
@@ -40,7 +40,7 @@ struct dev_opts {
     bool opens;
     bool has_page;
     bool is_json;
-    server_handler_fn *health; /* GET /healthz */
+    server_handler_fn *health; /* handler of GET /healthz */
     void *health_owner;
 };
 
@@ -48,7 +48,8 @@ struct dev_opts {
 struct dev *dev_new(struct service *service, const struct dev_opts *opts);
 /* The routes for the server to serve. */
 const struct server_route *dev_routes(const struct dev *dev, size_t *n);
-/* Begin. The service and its streams are set up, and the server listens on this port. 0, or -1. */
+/* Begin to serve the action. Call when the service and its streams are set up and the server
+ * listens on `port`. 0, or -1. */
 int dev_begin(struct dev *dev, unsigned port, struct err *err);
 /* Stop loading versions, and end the event streams of the pages. May be called again, without
  * effect. wait_ms: how long running activations may take to end; the terminal says that they are

@@ -11,7 +11,7 @@
 #include "dev/text.h"
 #include "http/request.h"
 
-#define PIECE_BYTES (256u << 10) /* given to the socket at a time, or a little more */
+#define PIECE_BYTES (256u << 10) /* most bytes, or a little more, given to the socket at a time */
 
 struct subscriber {
     struct list node;
@@ -136,7 +136,7 @@ static void on_ping(struct loop_timer *timer)
     loop_timer_set(events->loop, timer, loop_now_ms(events->loop) + EVENTS_PING_MS);
 }
 
-/* ---- for the owner ---- */
+/* ---- public functions ---- */
 
 void events_init(struct events *events, struct loop *loop)
 {
@@ -165,7 +165,7 @@ void events_done(struct events *events)
 
     if (events->kept == NULL)
         return;
-    /* Their connections stay until the process ends. */
+    /* The subscribers' connections stay open until the process ends. */
     while ((node = list_take_first(&events->subscribers)) != NULL)
         drop(list_item(node, struct subscriber, node));
     while (events->first_id < events->next_id)
@@ -210,7 +210,7 @@ static void set_position(struct subscriber *sub, const char *last_id)
         sub->weight_seen = event_at(events, sub->next_id)->weight_before;
     else
         sub->weight_seen = events->weight;
-    if (sub->next_id < events->first_id) { /* events it missed are gone: count a line for each */
+    if (sub->next_id < events->first_id) { /* missed events are gone: count one line for each */
         uint64_t before = events->first_id < events->next_id
                               ? event_at(events, events->first_id)->weight_before
                               : events->weight;

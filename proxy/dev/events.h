@@ -1,8 +1,8 @@
 #pragma once
 
 /*
- * events - what happens, as server-sent events: a bounded history that every subscriber reads at
- * its own pace.
+ * events - tell the pages what happens, as server-sent events: a bounded history that every
+ * subscriber reads at its own pace.
  *
  * There is no other queue for a subscriber. One that has not read events before they are dropped is
  * told how many lines and other facts it missed, and goes on at the oldest event kept; nobody waits
@@ -18,12 +18,12 @@
 struct request;
 
 #define EVENTS_MAX             4096       /* events kept */
-#define EVENTS_MAX_BYTES       (2u << 20) /* ... and their bytes */
-#define EVENTS_SUBSCRIBERS_MAX 32    /* beyond it, the oldest is ended, and its page reconnects */
-#define EVENTS_PING_MS         10000 /* between pings, which find out who has left */
+#define EVENTS_MAX_BYTES       (2u << 20) /* bytes of all events kept */
+#define EVENTS_SUBSCRIBERS_MAX 32         /* one more ends the oldest, whose page then reconnects */
+#define EVENTS_PING_MS         10000      /* between pings, which find out who has left */
 
 struct event {
-    const char *name; /* static */
+    const char *name; /* a string constant */
     char *data;       /* owned; one line of JSON */
     size_t n;
     uint64_t weight_before; /* lines and other facts in all events before this one */
@@ -47,7 +47,7 @@ struct events {
 /* Ids start from the clock, so that they go up across runs of the program. */
 void events_init(struct events *events, struct loop *loop);
 void events_done(struct events *events);
-/* name: static. data[0 .. n): one line of JSON. weight: how many lines or other facts it holds. */
+/* name: a string constant. data[0 .. n): one line of JSON. weight: lines or other facts in it. */
 void events_add(struct events *events, const char *name, const char *data, size_t n,
                 uint64_t weight);
 /* Reply with the stream of events. last_id: "" or the client's Last-Event-ID. state: JSON of the

@@ -28,7 +28,7 @@ static const char *const joints[] = {
 
 struct place {
     size_t at;    /* offset of the name in the text */
-    size_t n;     /* its length */
+    size_t n;     /* length of the name */
     size_t after; /* offset behind the line's number */
     unsigned line;
 };
@@ -58,8 +58,8 @@ static unsigned line_behind(const char *text, size_t n, size_t at, size_t *after
     return 0;
 }
 
-/* The name, below root, of the file that text[0 .. n) names; the caller frees. NULL: it is not one
- * of the user's. */
+/* The name, below where->root, of the file that text[0 .. n) names; the caller frees. NULL: it is
+ * not one of the user's. */
 static char *own_name(const char *text, size_t n, const struct fault_place *where)
 {
     size_t n_root = strlen(where->root);
@@ -97,7 +97,8 @@ static size_t name_start(const char *text, size_t end, const struct fault_place 
     return at;
 }
 
-/* Find the first place in the user's code, or the last if last_counts. false: there is none. */
+/* Find the first place (file and line) in the user's code, or the last if where->last_counts.
+ * false: there is none. */
 static bool find_place(const char *text, size_t n, const struct fault_place *where, char **name,
                        struct place *found)
 {
@@ -138,7 +139,7 @@ static bool is_refusal(const char *line, size_t n)
     return n > strlen(REFUSAL) && memcmp(line, REFUSAL, strlen(REFUSAL)) == 0;
 }
 
-/* "SyntaxError: invalid syntax", "java.lang.NullPointerException: x", "error: ..." */
+/* Whether a line tells an error: "SyntaxError: x", "java.lang.NullPointerException: x". */
 static bool is_message(const char *line, size_t n)
 {
     static const char *const words[] = {"Error", "Exception", "error", "Warning"};
@@ -157,7 +158,7 @@ static bool is_message(const char *line, size_t n)
     return false;
 }
 
-/* What follows the place on its own line: ":5: error: expected ';'" gives "error: expected ';'". */
+/* The text after the place on the same line: ":5: error: no ';'" gives "error: no ';'". */
 static char *rest_of_line(const char *text, size_t n, size_t at)
 {
     const char *end = memchr(text + at, '\n', n - at);
@@ -172,7 +173,8 @@ static char *rest_of_line(const char *text, size_t n, size_t at)
 static char *find_message(const char *text, size_t n, bool last)
 {
     char *message = NULL;
-    char *longest = NULL; /* no message: the first or last line, but no heading of Go's compiler */
+    /* used if there is no message: the first or last line, but no "# ..." of Go's compiler */
+    char *longest = NULL;
 
     for (size_t at = 0; at < n;) {
         const char *end = memchr(text + at, '\n', n - at);
@@ -230,7 +232,7 @@ static void read_source(struct fault *fault, const char *root)
     buf_add_text(&fault->source, "]");
 }
 
-/* ---- for the owner ---- */
+/* ---- public functions ---- */
 
 void fault_done(struct fault *fault)
 {
@@ -246,7 +248,7 @@ void fault_find(struct fault *fault, const char *text, size_t n, const struct fa
     struct place found;
 
     fault_done(fault);
-    if (n > TEXT_MAX_BYTES) { /* the end says what went wrong */
+    if (n > TEXT_MAX_BYTES) { /* keep the end, which tells what went wrong */
         text += n - TEXT_MAX_BYTES;
         n = TEXT_MAX_BYTES;
     }

@@ -12,10 +12,10 @@
 
 /* Zeroed: there is no fault. */
 struct fault {
-    char *text;        /* owned; the whole output, or its end; NULL: there is no fault */
-    char *file;        /* owned; the user's name of the file, below `root`; NULL: not known */
-    unsigned line;     /* 0: not known */
-    char *message;     /* owned; the one line that says most */
+    char *text;    /* owned; the whole output, or its end; NULL: there is no fault */
+    char *file;    /* owned; the user's name of the file, below fault_place.root; NULL: not known */
+    unsigned line; /* 0: not known */
+    char *message; /* owned; the one line that says most */
     struct buf source; /* lines around `line`: [{"line":N,"text":"..."},...]; empty: not known */
 };
 
@@ -25,7 +25,8 @@ struct fault_place {
     bool last_counts; /* the last place named counts, as in Python's traceback; else the first */
 };
 
-/* Fill the fault anew. text[0 .. n): the output, with the user's file names. Reads the source. */
+/* Find the fault in text[0 .. n), the output with the user's file names. Replaces an earlier fault.
+ * Reads the source. */
 void fault_find(struct fault *fault, const char *text, size_t n, const struct fault_place *where);
 /* Append to the member `text` only. */
 void fault_add(struct fault *fault, const char *text);

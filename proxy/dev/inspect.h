@@ -5,7 +5,7 @@
  * attach to it.
  */
 
-#define INSPECT_DEFAULT 1 /* as a port: the debugger's usual one */
+#define INSPECT_DEFAULT 1 /* in place of a port: the debugger's usual one */
 
 /* The port at which a debugger attaches; 0: this language cannot be debugged. wanted:
  * INSPECT_DEFAULT or a port. */

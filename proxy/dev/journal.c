@@ -17,7 +17,7 @@
 #define SAID_MAX_BYTES  16384
 #define MEMORY_FRESH_US 100000 /* least time between two reads of a process's memory from /proc */
 
-#define JOURNAL_CLIENT_LEFT 499 /* nginx's status for a client that left before it got one */
+#define JOURNAL_CLIENT_LEFT 499 /* HTTP status as in nginx: the client left before the reply */
 
 static void start_ticking(struct journal *journal)
 {
@@ -48,8 +48,8 @@ static void flush_all(struct journal *journal)
     flush_batch(journal, &journal->parts);
 }
 
-/* Call after adding an item. A full batch is sent rather than dropped: events.c drops the oldest,
- * and the newest items tell the most. */
+/* Call after adding an item. A full batch is sent rather than dropped: events.c drops the oldest
+ * events, and the newest items tell the most. */
 static void note_item(struct journal *journal, struct journal_batch *batch)
 {
     batch->n++;
@@ -189,7 +189,7 @@ static void on_part(struct job_tap *tap, const struct job *job, const char *text
     if (a == NULL)
         return;
     activations_part(a, text, n, loop_now_us(journal->loop));
-    if (a->n_parts == 1) { /* tell it before the parts: the page must know whose they are */
+    if (a->n_parts == 1) { /* tell of the activation before its parts, as the page needs its id */
         a->is_told = true;
         tell_activation(journal, a);
     }
@@ -310,7 +310,7 @@ struct activation *journal_take_ended(struct journal *journal)
     return TAKE(journal->ended);
 }
 
-/* ---- for the owner ---- */
+/* ---- public functions ---- */
 
 static void open_stream(struct journal *journal, struct journal_stream *stream, const char *name,
                         struct output *output)

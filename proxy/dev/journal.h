@@ -15,8 +15,8 @@
 #include "http/service.h"
 #include "worker/job.h"
 
-#define JOURNAL_BATCH_MS        20 /* log lines, or parts, of this time become one event */
-#define JOURNAL_BATCH_MAX_BYTES (128u << 10) /* ... or of this many bytes, or a little more */
+#define JOURNAL_BATCH_MS        20 /* log lines, or parts, within this time become one event */
+#define JOURNAL_BATCH_MAX_BYTES (128u << 10) /* with so many bytes, an event is sent at once */
 #define JOURNAL_LINE_MAX_BYTES  16384        /* a longer log line is cut */
 #define JOURNAL_PART_MAX_BYTES  65536        /* of a longer part only the size is told */
 
@@ -29,9 +29,9 @@ struct journal_stream {
     struct buf line;  /* unfinished log line */
 };
 
-/* The items of the next event, each followed by a comma. */
+/* The JSON items of the next event, each followed by a comma. */
 struct journal_batch {
-    const char *event; /* static */
+    const char *event; /* a string constant */
     struct buf items;
     uint64_t n;
 };
@@ -45,13 +45,14 @@ struct journal {
     struct journal_stream out;
     struct journal_stream err;
     struct run_observer observer;
-    struct activation *ended; /* its job is done and its reply follows: journal_take_ended() */
+    struct activation *ended; /* activation whose reply comes next: journal_take_ended() */
     unsigned version;         /* the newest version that has loaded */
     struct job_tap tap;       /* sees the parts of each activation's job */
     struct journal_batch lines;
     struct journal_batch parts;
     struct loop_timer tick; /* set while something waits to be sent or shown */
-    bool is_loading; /* a version loads: log lines not of another version's worker belong to it */
+    /* a version loads: log lines belong to it unless another version's worker wrote them */
+    bool is_loading;
     struct buf said; /* the last bytes that the loading version wrote */
     struct usage_cache {
         pid_t pid;
@@ -62,7 +63,7 @@ struct journal {
 
 /* Takes all that is written to the service's two streams, which must be open. */
 void journal_init(struct journal *journal, struct service *service, bool is_json);
-/* Call after the action is gone. */
+/* Call after the action's processes are gone. */
 void journal_done(struct journal *journal, int wait_ms);
 
 /* Say that a version begins to load, or that it has loaded or failed. */

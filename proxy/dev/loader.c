@@ -54,7 +54,7 @@ static void copy_names(struct user_names *to, const struct user_names *from)
                               from->file != NULL ? xstrdup(from->file) : NULL};
 }
 
-/* Requests that waited for the first version go on, whatever came of it. */
+/* Let the requests go on that waited for the first version, whether it has loaded or not. */
 static void open_gate(struct loader *loader)
 {
     if (loader->service->gate.closed)
@@ -79,14 +79,14 @@ static void note_loaded(struct loader *loader)
     say(loader, "ready", &text);
     terminal_said(&loader->journal->terminal, buf_at(&loader->journal->said),
                   buf_len(&loader->journal->said));
-    buf_reset(&loader->journal->said, 0); /* a version that comes by POST /init has said nothing */
+    buf_reset(&loader->journal->said, 0); /* so that no later POST /init shows it again */
     open_gate(loader);
     if (loader->opts.inspect == 0)
         prewarm_next(service);
 }
 
-/* Whether the last place named in the output counts: Python's traceback ends where the code
- * failed. */
+/* Whether the last place (file and line) named in the output is the one at fault: Python's
+ * traceback ends where the code failed. */
 static bool last_counts(const struct loader *loader)
 {
     const char *language = loader->language != NULL ? loader->language : "";
@@ -145,8 +145,8 @@ static void note_broken(struct loader *loader, const char *why)
                                 .last_counts = last_counts(loader)};
     auto_buf struct buf text = {0};
 
-    /* The action's output tells more than our own text, which is appended; after a failed
-     * compilation that text is the output. */
+    /* The action's output tells more than our own text `why`, which is appended. After a failed
+     * compilation, `why` is the compiler's output. */
     if (buf_len(&loader->journal->said) > 0) {
         buf_add(&text, buf_at(&loader->journal->said), buf_len(&loader->journal->said));
         fault_find(&loader->fault, buf_at(&text), buf_len(&text), &where);
@@ -460,7 +460,7 @@ static void on_watch(void *owner, enum watch_news news, const char *why)
     }
 }
 
-/* ---- for the owner ---- */
+/* ---- public functions ---- */
 
 int loader_begin(struct loader *loader, struct service *service, struct journal *journal,
                  const struct loader_opts *opts, loader_fn *changed, void *owner, struct err *err)

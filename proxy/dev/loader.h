@@ -61,27 +61,28 @@ struct loader {
     const char *language; /* language of the code that was found last; NULL: none yet */
     struct fault fault;
     struct user_names names; /* user's file names for the newest version that has loaded */
-    char *why;               /* owned; why the load that has ended failed; NULL: it did not */
+    char *why;               /* owned; why the load that just ended failed; NULL: it succeeded */
     bool is_loading;         /* a load is under way: service->init is ours */
-    bool is_dropped;         /* ... and is being cancelled */
-    bool is_saved;           /* saved within a load's grace: load again when load or grace ends */
-    bool has_ended;          /* a load has ended, and `loaded` is posted */
-    bool in_place;           /* the version that loads runs in the user's folder */
-    bool served_in_place;    /* ... and so does the version that serves */
-    bool is_lost;            /* the version that served has crashed and cannot start again */
+    /* the load that is under way is being cancelled */
+    bool is_dropped;
+    bool is_saved;        /* saved in a load's grace time: load again when either ends */
+    bool has_ended;       /* a load has ended, and `loaded` is posted */
+    bool in_place;        /* the version that loads runs in the user's folder */
+    bool served_in_place; /* the version that serves runs in the user's folder */
+    bool is_lost;         /* the version that served has crashed and cannot start again */
     bool stopped;
     unsigned n_abandoned;  /* loads abandoned in a row */
     unsigned inspect_port; /* port for debugging the version that loads or serves; 0: none */
-    uint64_t began_us;     /* loop time at which the last load began */
-    uint64_t since_ms;     /* ... in Unix time */
+    uint64_t began_us;     /* time of loop_now_us() at which the last load began */
+    uint64_t since_ms;     /* Unix time at which the last load began */
     uint64_t took_us;      /* duration of the last load that succeeded */
     struct loop_post loaded;
     struct loop_timer
         again; /* load when it fires: the file is being saved, or another load goes on */
-    uint64_t patient_until_ms; /* until then an empty or missing file is waited for; 0: none is */
+    uint64_t patient_until_ms; /* wait until then for an empty or missing file; 0: no wait */
     struct loop_timer slow;    /* tells that a load takes long */
     struct loop_timer look;    /* checks whether the version before a broken one still serves */
-    uint64_t ended_at_ms;      /* loop time at which the last load ended */
+    uint64_t ended_at_ms;      /* time of loop_now_ms() at which the last load ended */
 };
 
 /* Begin to load and to watch. 0; -1 with err: the path leads to no file or folder. */
@@ -93,7 +94,7 @@ void loader_done(struct loader *loader);
 
 /* The version that serves, or can start again after a crash; 0: none. */
 unsigned loader_serving(const struct loader *loader);
-/* Call when a version came by POST /init and serves. came_at_us: loop time at which the request
- * came. */
+/* Call when a version came by POST /init and serves. came_at_us: the time of loop_now_us() at which
+ * the request came. */
 void loader_published(struct loader *loader, uint64_t came_at_us);
 const char *loader_state_name(const struct loader *loader);

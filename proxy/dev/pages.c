@@ -105,8 +105,7 @@ static bool is_own_origin(const struct pages *pages, struct request_text origin)
            pages_is_own_host(pages->listen, pages->port, origin.text + n, origin.n - n);
 }
 
-/* Whether the request has our token. The time that it takes does not tell where a wrong token
- * differs. */
+/* Whether the request has our token. It takes the same time wherever a wrong token differs. */
 static bool has_token(const struct pages *pages, const struct request *request)
 {
     struct request_text value;
@@ -277,7 +276,7 @@ static void on_activation(void *owner, struct request *request)
 /* One request on its way through http/run.c or http/init.c. */
 struct call {
     struct pages *pages; /* borrowed */
-    struct buf body; /* what http/run.c reads in place of the request's body; empty: that body */
+    struct buf body;     /* body for http/run.c to read; empty: the request's own body */
 };
 
 static struct call *call_new(struct pages *pages)

@@ -52,7 +52,7 @@ struct pages_opts {
     uint64_t run_max_bytes;
     uint64_t init_max_bytes;
     bool has_page;
-    server_handler_fn *health; /* GET /healthz */
+    server_handler_fn *health; /* handler of GET /healthz */
     void *health_owner;
 };
 

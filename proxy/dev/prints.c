@@ -71,7 +71,7 @@ static void keep(struct prints *prints, const struct print *print)
 /* Mix a file's bytes into *content. false: not all were read. */
 static bool read_content(const char *path, uint64_t *content, uint64_t *left_bytes)
 {
-    static unsigned char bytes[READ_BYTES]; /* one thread */
+    static unsigned char bytes[READ_BYTES]; /* not on the stack; there is only one thread */
     auto_fd int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
     uint64_t n_read = 0;
     ssize_t n = -1;

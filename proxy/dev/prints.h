@@ -9,9 +9,9 @@
 #include <stdint.h>
 #include <sys/stat.h>
 
-#define PRINTS_FILE_MAX_BYTES (16u << 20) /* of a larger file, size and time count, not content */
+#define PRINTS_FILE_MAX_BYTES (16u << 20) /* a larger file is compared by size and time */
 #define PRINTS_WALK_MAX_BYTES                                                                      \
-    (64u << 20) /* bytes read in one walk; files after that count by size and time, too */
+    (64u << 20) /* most bytes read in one walk; further files are compared by size and time */
 
 struct print {
     uint64_t path; /* hash of the file's path */
@@ -19,8 +19,8 @@ struct print {
     uint64_t content;
 };
 
-/* Zeroed before use. Two hash tables with open addressing: of the previous walk, and of this
- * one. */
+/* Zeroed before use. Two hash tables with open addressing: of the previous walk through the folder,
+ * and of the current one. */
 struct prints {
     struct print *old; /* owned */
     size_t n_old;      /* places in `old`: a power of two, or 0 */
@@ -30,7 +30,7 @@ struct prints {
     uint64_t left_bytes;
 };
 
-/* Begin a walk: files that it does not meet are forgotten at the next one. */
+/* Begin a walk through the folder: files that it does not meet are forgotten at the next walk. */
 void prints_begin(struct prints *prints);
 /* The fingerprint of a regular file. info: from stat(), which follows links. */
 uint64_t prints_of(struct prints *prints, const char *path, const struct stat *info);

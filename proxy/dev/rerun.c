@@ -51,7 +51,7 @@ int rerun_check(struct rerun *rerun, struct err *err)
     return rerun->argument[0] != '\0' ? read_argument(rerun, &rerun->runs[0].job, err) : 0;
 }
 
-/* A run that can be started; NULL: all are running. */
+/* A free place in `runs`; NULL: all are running. */
 static struct rerun_run *find_free(struct rerun *rerun)
 {
     for (size_t i = 0; i < RERUNS_MAX; i++)

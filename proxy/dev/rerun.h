@@ -1,8 +1,8 @@
 #pragma once
 
 /*
- * rerun - --invoke ARGUMENT: an activation after each version that has loaded, and its answer on
- * the terminal.
+ * rerun - --invoke ARGUMENT: run an activation after each version has loaded, and show its answer
+ * on the terminal.
  *
  * An activation that hangs does not hold up that of the next version, until RERUNS_MAX of them
  * hang.
@@ -19,7 +19,7 @@ struct journal;
 struct rerun;
 struct service;
 
-#define RERUNS_MAX 4 /* at a time, each of another version */
+#define RERUNS_MAX 4 /* activations at a time, each of another version */
 
 struct rerun_run {
     struct rerun *rerun;

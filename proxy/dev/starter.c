@@ -19,7 +19,7 @@
 
 #define FILE_BYTES_MAX 65536
 
-/* Whether the runtime has a starter. */
+/* Whether the runtime has a folder "starter", the function to begin with. */
 static bool has_starter(const struct runtime *runtime)
 {
     auto_free char *dir = xasprintf("%s/starter", runtime->dir);

@@ -1,9 +1,9 @@
 #pragma once
 
 /*
- * starter - the command new: a folder with a function to begin with, an example of its argument,
- * the answer that it must give, and a README. All but the README are copied from the language's
- * runtime/NAME/starter/.
+ * starter - the command new: write a folder with a function to begin with, an example of its
+ * argument, the answer that it must give, and a README. All but the README are copied from the
+ * language's runtime/NAME/starter/.
  */
 
 struct err;

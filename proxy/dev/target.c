@@ -20,7 +20,7 @@
 #define EXAMPLES_MAX      32
 #define EXAMPLE_BYTES_MAX 65536
 #define NAMES_MAX         4096
-#define LOOK_ENTRIES_MAX  100000 /* of a folder, for a list of names: bounds its time */
+#define LOOK_ENTRIES_MAX  100000 /* target_list() looks at no more, to bound its time */
 
 static int compare_names(const void *a, const void *b)
 {

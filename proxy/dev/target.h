@@ -15,11 +15,12 @@ struct runtimes;
 
 /* Zeroed before use. All owned. */
 struct target {
-    char *path;   /* as given, without a slash at its end */
-    char *name;   /* last part of the path, for people */
-    char *code;   /* what is served: a file, or the folder itself */
-    char *folder; /* absolute; the file's folder, or the folder itself: user's names start there */
-    char *only;   /* name of the file; NULL: the folder is served */
+    char *path; /* as given, without a slash at its end */
+    char *name; /* last part of the path, for people */
+    char *code; /* what is served: a file, or the folder itself */
+    /* absolute; the file's folder, or the folder itself; file names start there for the user */
+    char *folder;
+    char *only; /* name of the file; NULL: the folder is served */
 };
 
 /* command: the first word of error texts. 0; -1 with err: the path is no file and no folder. */
@@ -28,7 +29,7 @@ int target_open(struct target *target, const char *command, const char *path, st
  * it, counts as that file. */
 void target_look(struct target *target, const struct runtimes *runtimes,
                  const struct runtime *fallback);
-/* Whether it is a folder in which there is nothing but hidden files. */
+/* Whether the target is a folder with nothing but hidden files in it. */
 bool target_is_empty(const struct target *target);
 void target_done(struct target *target);
 /* Append a JSON array of {"name":"input.json","value":...}: the contents of the files input*.json

@@ -46,8 +46,8 @@ static void add_time(const struct terminal *t, struct buf *out)
     buf_add_text(out, "  ");
 }
 
-/* One JSON object a line: {"time":...,"event":"log",...}. Takes the members out of data, an
- * object. */
+/* Append a line that is a JSON object, {"time":...,"event":"log",...}, with the members of `data`,
+ * a JSON object, which is freed. */
 static void add_json(struct buf *out, const char *event, struct buf *data)
 {
     text_add(out, "{\"time\":%" PRIu64 ",\"event\":\"%s\"%s", text_now_ms(), event,
@@ -65,7 +65,7 @@ static void put_json(struct terminal *t, const char *event, struct buf *data)
     put(t, &line);
 }
 
-/* ---- for the owner ---- */
+/* ---- public functions ---- */
 
 void terminal_init(struct terminal *t, struct loop *loop, bool is_json)
 {
@@ -140,7 +140,7 @@ void terminal_say_broken(struct terminal *t, const struct fault *fault, unsigned
         text_add(&line, " (version %u goes on)", serving);
     buf_add_text(&line, "\n");
     if (strncmp(words, fault->message, n_message) == 0 && words[n_message] == '\n')
-        words += n_message + 1; /* the line above contains it */
+        words += n_message + 1; /* the line above has this message */
     if (words != fault->text || strchr(words, '\n') != NULL)
         add_words(t, &line, words);
     put(t, &line);
@@ -169,7 +169,7 @@ static void format_log(const struct terminal *t, struct buf *out, const char *id
     buf_add_text(out, "\n");
 }
 
-/* The counterpart of the event "dropped" of the pages (events.c). */
+/* Tell how many lines were dropped, as the event "dropped" tells the pages (events.c). */
 static void say_dropped(struct terminal *t)
 {
     struct buf note = {0};

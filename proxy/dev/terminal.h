@@ -30,7 +30,7 @@ struct terminal {
     uint64_t n_dropped; /* log lines and activations dropped since one was last written */
 };
 
-/* is_json: one JSON object a line instead. */
+/* is_json: write one JSON object a line instead of text. */
 void terminal_init(struct terminal *terminal, struct loop *loop, bool is_json);
 void terminal_done(struct terminal *terminal, int wait_ms);
 

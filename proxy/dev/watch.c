@@ -1,11 +1,11 @@
 /*
  * A change is a file that was closed after writing, moved in or out, or deleted, not each write:
- * what is still open is half written. The tree is walked anew after each burst, which adds watches
- * of new folders and drops those of folders that are gone; adding a watch again returns the
- * existing one.
+ * what is still open is half written. The tree is walked anew after each burst of changes, which
+ * adds watches of new folders and drops those of folders that are gone; adding a watch again
+ * returns the existing one.
  *
  * No event tells that a folder was removed while a process still works in it, as workers do. So
- * whether the path still leads to the folder that is watched is looked at twice a second.
+ * twice a second we check whether the path still leads to the folder that is watched.
  */
 
 #include "dev/watch.h"
@@ -36,28 +36,29 @@ struct watch {
     watch_fn *fn;
     void *owner; /* borrowed */
     struct loop_watch inotify;
-    struct loop_timer settle; /* when it fires, the burst has ended */
+    struct loop_timer settle; /* when it fires, the burst of changes has ended */
     struct loop_timer look;   /* always set: the next look at the root, or at everything */
     char file[PATH_MAX];   /* name of the file, the only one that counts; "": a folder is watched */
-    char linked[PATH_MAX]; /* ... of the file that it links to */
-    uint64_t burst_ends_ms; /* 0: no burst */
+    char linked[PATH_MAX]; /* name of the file that `file` leads to through links */
+    uint64_t burst_ends_ms; /* when the burst ends at the latest; 0: no burst */
     int *wds;               /* owned; watch descriptors of folders, sorted except during a walk */
     size_t n_wds;
     size_t wds_room;
-    size_t n_wds_before; /* during a walk: those of the previous walk, at the front of wds */
-    size_t n_entries;    /* seen in this walk */
+    size_t n_wds_before; /* during a walk: number of the previous walk's, at the front of wds */
+    size_t n_entries;    /* files and folders seen in this walk */
     struct stat root;    /* of the folder, or of the file's folder, in the last walk */
     struct prints prints;
     uint64_t print;  /* fingerprint of all names and contents, at the last walk */
     bool is_written; /* something was written since the last look, changed or not */
     bool is_gone;
-    bool is_missed; /* a folder went, in the last walk, before it could be watched */
+    bool is_missed; /* in the last walk a folder vanished before it could be watched */
     bool gone_is_told;
-    bool polls;   /* inotify cannot be used, or not for all folders */
-    int limit_os; /* the errno that rules out inotify, until it is told; 0: nothing to tell */
+    bool polls; /* inotify cannot be used, or not for all folders */
+    /* errno that tells why inotify cannot be used, until the owner is told; 0: nothing to tell */
+    int limit_os;
 };
 
-/* ---- what counts ---- */
+/* ---- which files and changes count ---- */
 
 static bool ends_with(const char *name, const char *end)
 {
@@ -66,7 +67,7 @@ static bool ends_with(const char *name, const char *end)
     return n >= n_end && strcmp(name + n - n_end, end) == 0;
 }
 
-/* vim: .name.swp, then .swo, .swn, ...; without a name of its own, .swp */
+/* Swap files of vim: .name.swp, then .swo, .swn, ...; just .swp for a text without a name. */
 static bool is_swap_file(const char *name)
 {
     size_t n = strlen(name);
@@ -112,7 +113,7 @@ static void mix_stat(struct watch *watch, uint64_t *print, const char *path, con
     if (S_ISREG(info->st_mode)) {
         content = prints_of(&watch->prints, path, info);
         print_mix(print, &content, sizeof(content));
-    } else { /* a folder's times change with files of no interest */
+    } else { /* no times: a folder's change with ignored files, too */
         print_mix(print, &info->st_ino, sizeof(info->st_ino));
     }
 }
@@ -187,8 +188,8 @@ static void drop_old(struct watch *watch)
 
 /* ---- walks ---- */
 
-/* Recursion, bounded by WATCH_DEPTH_MAX. Links to files are followed; those to folders are not, as
- * they may lead in a circle. */
+/* Recursive, WATCH_DEPTH_MAX levels deep at most. Links to files are followed; those to folders are
+ * not, as they may lead in a circle. */
 static void walk_folder(struct watch *watch, const char *path, unsigned depth, uint64_t *print)
 {
     DIR *folder;
@@ -215,7 +216,7 @@ static void walk_folder(struct watch *watch, const char *path, unsigned depth, u
             walk_folder(watch, name, depth + 1, &one);
         }
         mix_stat(watch, &one, name, item->d_name, &info);
-        *print += one; /* a sum, whatever the order of the entries */
+        *print += one; /* a sum does not depend on the order of the entries */
     }
     if (folder != NULL)
         (void)closedir(folder);
@@ -274,7 +275,7 @@ static bool walk(struct watch *watch)
     return true;
 }
 
-/* ---- what happens ---- */
+/* ---- events and timers ---- */
 
 static void look_later(struct watch *watch)
 {
@@ -383,7 +384,7 @@ static uint64_t settle_time(const struct watch *watch, const struct inotify_even
 static void on_readable(struct loop_watch *loop_watch)
 {
     struct watch *watch = container_of(loop_watch, struct watch, inotify);
-    static _Alignas(struct inotify_event) char bytes[READ_BYTES]; /* one thread */
+    static _Alignas(struct inotify_event) char bytes[READ_BYTES]; /* one thread only */
     ssize_t n = read(watch->inotify.fd, bytes, sizeof(bytes));
     uint64_t soonest_ms = 0;
 
@@ -401,7 +402,7 @@ static void on_readable(struct loop_watch *loop_watch)
         note_change(watch, soonest_ms);
 }
 
-/* ---- for the owner ---- */
+/* ---- public functions ---- */
 
 struct watch *watch_new(struct loop *loop, const char *path, watch_fn *fn, void *owner)
 {

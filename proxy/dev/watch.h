@@ -14,22 +14,22 @@ struct loop;
 struct watch;
 
 #define WATCH_SETTLE_MS   25     /* a burst has ended after this time without a change */
-#define WATCH_BURST_MS    500    /* ... or, whatever changes, this long after its first change */
+#define WATCH_BURST_MS    500    /* a burst ends at the latest this long after its first change */
 #define WATCH_LOOK_MS     500    /* between two looks where inotify cannot be used */
-#define WATCH_GONE_MS     200    /* ... and for a path that is gone */
-#define WATCH_ENTRIES_MAX 100000 /* files and folders that are looked at; more are not */
+#define WATCH_GONE_MS     200    /* between two looks at a path that is gone */
+#define WATCH_ENTRIES_MAX 100000 /* most files and folders that are looked at */
 #define WATCH_DEPTH_MAX   64
 
 enum watch_news {
     WATCH_CHANGED,
-    WATCH_TOUCHED, /* written, but all is as it was when last told or caught up with */
+    WATCH_TOUCHED, /* a file was written, but with the same content as before */
     WATCH_GONE,    /* there is nothing at the path: it is waited for; told once */
-    WATCH_LIMIT,   /* inotify refuses, `why` says so; told once. Changes are found all the same. */
+    WATCH_LIMIT, /* inotify cannot be used, see `why`; told once. Changes are found all the same. */
 };
 
 typedef void watch_fn(void *owner, enum watch_news news, const char *why);
 
 struct watch *watch_new(struct loop *loop, const char *path, watch_fn *fn, void *owner);
 void watch_free(struct watch **watch);
-/* The owner is about to read the files: changes up to now are not told any more. */
+/* Call before reading the files: changes up to now will not be told. */
 void watch_catch_up(struct watch *watch);

@@ -17,7 +17,7 @@ struct reading {
     const struct admin *admin;
     const struct service *service;
     const struct connections *clients;
-    struct usage children; /* running children; their processor time includes dead ones */
+    struct usage children; /* of running children; processor time also of those that ended */
     unsigned n_workers[WORKER_STATES];
 };
 
@@ -41,15 +41,15 @@ static void reply_text(struct request *request, int status, const char *text)
 
 /* ---- /healthz and /readyz ---- */
 
-/* A reply at all means that the loop runs. */
+/* That there is a reply at all means that the event loop runs. */
 void admin_on_health(void *owner, struct request *request)
 {
     (void)owner;
     reply_text(request, 200, "ok\n");
 }
 
-/* The reply's text: the reason why the proxy is not ready. NULL: it is, and a /run would reach the
- * action. */
+/* The reply's text: the reason why the proxy is not ready. NULL: it is ready, and a /run would
+ * reach the action. */
 static const char *why_not_ready(const struct service *service)
 {
     const struct pool *pool = service->pool != NULL ? service->pool : service->default_pool;
@@ -76,7 +76,7 @@ void admin_on_ready(void *owner, struct request *request)
         reply_text(request, 503, why_not);
 }
 
-/* ---- /metrics: families that are more than one number ---- */
+/* ---- /metrics: writing the values of each family ---- */
 
 static void write_build(struct buf *text, const char *name, const struct reading *reading)
 {
@@ -355,7 +355,7 @@ static const struct {
      write_start_time},
 };
 
-/* Workers are few: this reads two small files of /proc for each. */
+/* Add up what the children use. Workers are few: this reads two small files of /proc for each. */
 static void look_at_children(struct reading *reading)
 {
     const struct service *service = reading->service;

@@ -13,7 +13,7 @@ struct service;
 struct admin {
     const struct service *service; /* borrowed */
     const struct server *server;   /* borrowed; serves /init and /run */
-    const char *version;           /* static */
+    const char *version;           /* a string constant */
     uint64_t started_at_us;        /* wall clock */
 };
 

@@ -25,7 +25,7 @@ struct connection *connection_of(struct st_h2o_socket_t *sock);
 struct connections *connection_all(const struct connection *connection);
 /* The error to reply with instead of calling the handler; NULL: none. */
 const struct refusal *connection_refusal(const struct connection *connection);
-/* The request's handler was called: watch the client from now on. */
+/* Call when the request's handler was called: watches the client from now on. */
 void connection_busy(struct connection *connection);
 /* Call left(owner) once if the client leaves before or during its reply; the request still exists
  * then. Not called if the client has sent more after its request: then we cannot notice that it
@@ -35,17 +35,17 @@ void connection_on_left(struct connection *connection, connection_left_fn *left,
 bool connection_has_more(const struct connection *connection);
 /* Whether the connection must be closed after this reply. */
 bool connection_ends(const struct connection *connection);
-/* The reply begins. n: bytes of memory to count as held for it. */
+/* Call when the reply begins. n: bytes of memory to count as held for the reply. */
 void connection_replying(struct connection *connection, uint64_t n);
-/* sending: a piece of the reply was given to libh2o. waiting: the client has taken all pieces so
- * far, and cannot be slow until the next one. */
+/* Call connection_sending() when a piece of the reply was given to libh2o, and connection_waiting()
+ * when the client has taken all pieces so far: it cannot be slow until the next one. */
 void connection_sending(struct connection *connection);
 void connection_waiting(struct connection *connection);
 /* Shut the socket down: what libh2o writes after this fails. */
 void connection_cut(struct connection *connection);
-/* The client has taken n bytes of the reply. */
+/* Call when the client has taken n bytes of the reply. */
 void connection_took(struct connection *connection, uint64_t n);
-/* The request has ended in any way. */
+/* Call when the request has ended, in whatever way. */
 void connection_done(struct connection *connection);
 
 /* The memory of a request's body, with BODY_ROOM writable bytes before it and one after it. */

@@ -21,7 +21,7 @@
 #define LINGER_MS    5000  /* time for a refused client that is still sending to read its reply */
 #define LINGER_MAX   64
 #define DRAIN_BYTES  65536
-#define DRAIN_MAX    (1u << 20) /* bytes read of one connection in one turn */
+#define DRAIN_MAX    (1u << 20) /* most bytes read from one connection in one turn of the loop */
 
 struct lingering {
     struct list node;
@@ -101,7 +101,7 @@ static void on_sweep(struct loop_timer *timer)
 /* ---- the end of a connection ---- */
 
 /* If a connection is closed while its client still sends, the client gets a reset and may lose the
- * reply. So we read and drop its input for a while. RFC 9112 9.6 */
+ * reply. So we read and drop the client's input for a while. RFC 9112 9.6 */
 static void linger_free(struct lingering *linger)
 {
     list_remove(&linger->node);
@@ -147,7 +147,7 @@ bool connections_may_linger(const struct connections *all)
     return all->n_lingering < LINGER_MAX;
 }
 
-/* The connection is freed at once or in the next turn. */
+/* The connection is freed at once or in the next turn of the event loop. */
 void connection_drop(struct connection *c, enum drop why)
 {
     struct linger at_once = {.l_onoff = 1};
@@ -169,7 +169,7 @@ void connection_drop(struct connection *c, enum drop why)
     (void)shutdown(h2o_socket_get_fd(c->sock), SHUT_RDWR);
 }
 
-/* ---- room ---- */
+/* ---- room for connections and for memory ---- */
 
 void connections_init(struct connections *all)
 {
@@ -188,7 +188,7 @@ bool connections_have_room(struct connections *all)
 
         if (c->state == CONNECTION_IDLE || (is_clients_turn(c) && is_slow(c, SLOW_MS))) {
             connection_drop(c, DROP_IDLE);
-            return !is_replying; /* if replying, its descriptor is free in the next turn */
+            return !is_replying; /* if it is replying, its descriptor is freed in the next turn */
         }
     }
     return false;

@@ -102,7 +102,7 @@ typedef void connection_left_fn(void *owner);
 struct connection {
     struct list node;
     struct connections *all;      /* borrowed */
-    struct st_h2o_socket_t *sock; /* libh2o's own */
+    struct st_h2o_socket_t *sock; /* owned by libh2o */
     connection_feed_fn *feed;     /* libh2o's callback for input */
     enum connection_state state;
     bool gives;          /* libh2o is handling the request, which may still lie in `raw` */
@@ -154,7 +154,7 @@ static inline void connection_drop_raw(struct connection *c)
     c->n_raw_held = 0;
 }
 
-/* The client has sent or taken n bytes. */
+/* Call when the client has sent or taken n bytes. */
 void connection_progress(struct connection *c, uint64_t n);
 /* Begin to measure how much the client sends or takes. */
 void connection_open_window(struct connection *c);

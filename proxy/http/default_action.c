@@ -16,7 +16,7 @@ bool default_action_is_own(const struct service *service)
     return dir != NULL && access(program, F_OK) == 0;
 }
 
-/* Caller frees. */
+/* The folder of the program to start; caller frees. */
 static char *program_dir(const struct service *service)
 {
     const struct runtime *runtime = service->opts.fallback;

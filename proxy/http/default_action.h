@@ -23,7 +23,7 @@ struct pool *default_action_pool(struct service *service);
  * there is no default action, or the proxy has an action already. */
 bool default_action_adopt(struct service *service);
 
-/* An action was published: end the default action and its running jobs. */
+/* Call when an action was published: ends the default action and its running jobs. */
 void default_action_retire(struct service *service);
 
 /* Call repeatedly at shutdown. true: the default action has ended. late: end its jobs, do not wait

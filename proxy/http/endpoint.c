@@ -25,7 +25,7 @@
 #define OWNER_MARK   ",owner="
 #define LOOK_MS      100 /* to test for a listener by connecting; a timeout means there is one */
 
-/* An address as the system takes it. */
+/* An address in the form that bind() and connect() take. */
 struct known {
     struct sockaddr_storage address;
     socklen_t n;

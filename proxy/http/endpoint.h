@@ -21,7 +21,7 @@ struct endpoint {
     uint16_t port;                                          /* 0: any free one */
 
     /* of a Unix socket's file */
-    bool has_mode; /* else the umask decides */
+    bool has_mode; /* false: the umask decides */
     mode_t mode;
     bool has_owner;
     uid_t uid;
@@ -30,11 +30,11 @@ struct endpoint {
 
 /* Whether endpoint_parse() takes the text for a Unix socket. */
 bool endpoint_is_unix(const char *text);
-/* "ADDRESS:PORT", "[ADDRESS]:PORT" or "unix:PATH[,mode=OCTAL][,owner=USER[:GROUP]]". -1:
+/* Parse "ADDRESS:PORT", "[ADDRESS]:PORT" or "unix:PATH[,mode=OCTAL][,owner=USER[:GROUP]]". -1:
  * ERR_REQUEST, err names the option. */
 int endpoint_parse(struct endpoint *endpoint, const char *option, const char *text,
                    struct err *err);
-/* A numeric address and a valid port. -1: ERR_REQUEST, err names the option. */
+/* Make an endpoint of a numeric address and a port. -1: ERR_REQUEST, err names the option. */
 int endpoint_tcp(struct endpoint *endpoint, const char *option, const char *address, uint16_t port,
                  struct err *err);
 

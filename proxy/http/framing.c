@@ -50,7 +50,7 @@ static bool is_text_char(char c)
     return (unsigned char)c >= 0x20 ? c != 0x7f : c == '\t';
 }
 
-/* Whether all characters are text. Checks eight at once until one is a control character. */
+/* Whether is_text_char() is true for all of the text, which is checked eight bytes at a time. */
 static bool is_text(const char *text, size_t n)
 {
     const uint64_t ones = UINT64_C(0x0101010101010101), highs = 0x80 * ones;

@@ -16,8 +16,8 @@
 #define HEAD_MAX_FIELDS   100 /* libh2o has no room for more */
 #define TARGET_MAX_BYTES  16384
 #define TRAILER_MAX_BYTES 8192 /* all trailer fields of a chunked body */
-#define CHUNK_EXT_MAX     4096 /* bytes of one chunk's size line */
-#define LENGTH_MAX_DIGITS 18 /* digits of a Content-Length that libh2o gets; it takes 19 at most */
+#define CHUNK_EXT_MAX     4096 /* most bytes of one chunk's size line, with its extension */
+#define LENGTH_MAX_DIGITS 18   /* most digits of a Content-Length given to libh2o, which takes 19 */
 
 struct part {
     const char *text;
@@ -25,7 +25,7 @@ struct part {
 };
 
 enum framing {
-    FRAMING_MORE, /* not whole yet */
+    FRAMING_MORE, /* not whole yet: more input is needed */
     FRAMING_WHOLE,
     FRAMING_BAD, /* invalid, see status and why; later input must not be parsed as a request */
 };
@@ -41,12 +41,12 @@ struct head {
     int minor;             /* minor version of HTTP/1: 0 or 1 */
     bool is_chunked;
     bool has_length;
-    uint64_t length;       /* of the body, if has_length */
+    uint64_t length;       /* length of the body, if has_length */
     bool expects_continue; /* Expect: 100-continue */
     bool closes;           /* Connection: close */
     bool as_it_is;         /* libh2o can be given the head unchanged */
-    int status;            /* of the reply to a bad head */
-    const char *why;       /* static text for the reply: what is wrong with the head */
+    int status;            /* status of the reply to a bad head */
+    const char *why;       /* text for the reply: what is wrong; a string constant */
 };
 
 /* Read a head from text[0 .. n). */
@@ -88,7 +88,7 @@ struct chunks {
     uint64_t left;     /* bytes of this chunk's data still to come */
     unsigned n_digits; /* digits of this chunk's size so far */
     size_t n_line;     /* bytes so far of the size line, or of all trailers */
-    const char *why;   /* static; what is wrong */
+    const char *why;   /* what is wrong; a string constant */
 };
 
 /* Parse text[0 .. n) to the end of the next piece of data, or of the body. *n_used: bytes parsed;

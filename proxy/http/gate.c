@@ -7,7 +7,7 @@
 
 struct held {
     struct list node;
-    struct request *request; /* valid until its reply, also when its client has left */
+    struct request *request; /* valid until the reply, even if the client has left */
     gate_handler_fn *handler;
     void *owner; /* borrowed */
 };

@@ -26,7 +26,7 @@ struct gate {
     struct list held; /* struct held, oldest first */
 };
 
-/* Initially open. n_max: most requests to hold. */
+/* The gate is open at first. n_max: most requests to hold. */
 void gate_init(struct gate *gate, unsigned n_max);
 /* Hold the requests that come from now on. */
 void gate_close(struct gate *gate);

@@ -31,7 +31,7 @@ struct init {
     void *owner;
     struct envelope envelope;
     struct build build;
-    struct pool *pool; /* owned until it serves */
+    struct pool *pool; /* owned until the action serves */
     struct reason reason;
     struct user_names names;
     uint64_t started_at_ms;
@@ -63,7 +63,7 @@ static void discard(struct init *init)
     init_free(init);
 }
 
-/* ---- how it ends ---- */
+/* ---- how an /init ends ---- */
 
 static void log_end(const struct init *init, const char *outcome, const char *reason)
 {
@@ -109,7 +109,7 @@ static void end_log(struct service *service)
 }
 
 /*
- * Tell the client and the action's log why there is no action. In log mode the reason goes to
+ * Tell the client and the action's log why there is no action. If logs_errors(), the reason goes to
  * stderr, with sentinels, and the client gets `general`; otherwise the client gets the reason.
  */
 static void reply_failed(struct init *init, const char *general, const char *why, bool in_log)
@@ -221,7 +221,8 @@ static void rename_log(void *owner, const char *bytes, size_t n, struct buf *out
     user_names_put(owner, bytes, n, out);
 }
 
-/* The action's own output is in the log already; add one short line on how it ended. */
+/* Tell the owner of a preloaded action in one short text how it failed. The action's own output is
+ * in the log already. */
 static void tell_owner(struct init *init, const struct err *err)
 {
     const struct reason nothing = {.serving = NULL};

@@ -79,7 +79,7 @@ bool knative_read(struct knative *knative, struct service *service)
     return true;
 }
 
-/* ---- between the handlers ---- */
+/* ---- replies of the handlers of /init and /run ---- */
 
 static void on_run_replied(void *owner, struct request *request, int status, char *body, size_t n)
 {
@@ -269,7 +269,7 @@ static void make_run(struct passage *passage, struct json_slice activation, stru
     buf_add_text(out, "}");
 }
 
-/* Read a boolean member. -1: it has another type; *flag is its value otherwise. */
+/* Read a boolean member into *flag; false if it is missing. -1: it has another type. */
 static int read_flag(struct json_slice init, const char *name, bool *flag)
 {
     struct json_slice value;
@@ -316,7 +316,7 @@ static bool read_body(struct passage *passage, const char *body, size_t n)
     size_t n_text = strlen(text);
     bool wants_init;
 
-    if (n == 0) /* a GET has none */
+    if (n == 0) /* a GET has no body */
         body = "{}", n = 2;
     if (json_check(body, n, &fault) == JSON_BAD) {
         json_fault_say(&fault, body, n, text + n_text, sizeof(text) - n_text);

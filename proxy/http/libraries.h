@@ -12,10 +12,10 @@
 
 struct library {
     const char *name;
-    const char *version; /* static */
+    const char *version; /* a string constant */
 };
 
-/* Fill in all of them. */
+/* Fill in all libraries. */
 void libraries_read(struct library libraries[N_LIBRARIES]);
 /* The output of --version: the program and its version, then one line for each library. */
 void libraries_print(FILE *file, const char *program_version);

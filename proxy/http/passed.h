@@ -14,8 +14,8 @@ struct err;
 struct request;
 
 #define PASSED_MAX       32   /* headers */
-#define PASSED_NAME_MAX  64   /* bytes of a name */
-#define PASSED_VALUE_MAX 4096 /* bytes of a value; a longer one is not passed */
+#define PASSED_NAME_MAX  64   /* most bytes of a name */
+#define PASSED_VALUE_MAX 4096 /* most bytes of a value; a longer one is not passed */
 
 /* The names of the headers to pass, in lower case. */
 struct passed {
@@ -27,7 +27,7 @@ struct passed {
 int passed_read(struct passed *passed, const char *list, struct err *err);
 
 /* For each header of `passed` that the request has, append a member and a comma to `members`,
- * unless `object` (checked JSON) has that member. Several headers of one name are joined by a comma
- * and a blank. */
+ * unless `object` (valid JSON) has that member. Several headers of the same name are joined by a
+ * comma and a blank. */
 void passed_add(const struct passed *passed, const struct request *request,
                 struct json_slice object, struct buf *members);

@@ -22,9 +22,9 @@ typedef void preload_ready_fn(void *owner);
 
 struct preload {
     struct service *service; /* borrowed */
-    const char *origin;      /* what named the action, such as "--action"; NULL: there is none */
+    const char *origin;      /* what named the action, such as "--action"; NULL: no action */
     bool may_fail;           /* if it fails, the proxy waits for an /init instead */
-    char *why;               /* owned; why it failed for good; NULL: it did not */
+    char *why;               /* owned; why the action failed for good; NULL: it did not */
     struct loop_post ended;
     preload_ready_fn *ready;
     preload_failed_fn *failed;

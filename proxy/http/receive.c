@@ -18,12 +18,12 @@
 #include "base/util.h"
 
 #define READ_BYTES     65536
-#define READ_TURN_MAX  (1u << 20) /* most bytes read per connection and turn, for fairness */
+#define READ_TURN_MAX  (1u << 20) /* most bytes read per connection and loop turn, for fairness */
 #define RAW_FREE_BYTES 4096       /* this much of an unfinished head is not counted as held */
 #define HEAD_MORE      128        /* a rewritten head grows by at most this */
 #define CHUNKED_START  4096       /* first room for a chunked body; doubled as it grows */
 #define SMALL_BYTES    4000       /* capacity of blocks that are used again: most requests fit */
-#define N_SMALL_KEPT   16         /* most such blocks that are kept while nobody uses them */
+#define N_SMALL_KEPT   16         /* most blocks of that capacity kept while unused */
 
 static char scratch[READ_BYTES]; /* one thread: used by one connection at a time */
 
@@ -194,7 +194,7 @@ static void write_head(struct connection *c, const struct head *head)
     block_add_text(block, "\r\n");
 }
 
-/* A head has come. false: it was refused. */
+/* Begin to receive the request whose head has come. false: it was refused. */
 static bool begin(struct connection *c, const struct head *head)
 {
     struct admission admission = {0};
@@ -246,7 +246,7 @@ static bool grow(struct connection *c, size_t n)
         refuse(c, &admission.refusal);
         return false;
     }
-    if (block->capacity - n_used > n) /* n bytes, and one more after the body */
+    if (block->capacity - n_used > n) /* room for n bytes, and for one after the body */
         return true;
     n_more = block->capacity > n + 1 ? block->capacity : n + 1;
     if (!connections_make_room(c->all, n_more, c)) {

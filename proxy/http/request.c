@@ -32,19 +32,19 @@ struct request {
     h2o_req_t *req;
     struct connection *connection; /* valid as long as `req` */
     h2o_socket_t *sock;            /* the client's socket; owned by libh2o */
-    char *body;                    /* of the reply; owned */
+    char *body;                    /* body of the reply; owned */
     size_t n_body;
     size_t n_sent; /* bytes of the reply given to libh2o */
     h2o_generator_t generator;
-    uint64_t came_at_us;                   /* loop time */
+    uint64_t came_at_us;                   /* when it was complete, by loop_now_us() */
     struct request_text other_body;        /* set by request_set_body(); text NULL: not set */
     const struct request_watcher *watcher; /* NULL: none */
     void *watcher_owner;
-    bool streams;      /* its handler sends the reply in pieces */
-    bool makes_chunks; /* ... and we frame them as chunks: libh2o does so for status 200 only */
+    bool streams;      /* the handler sends the reply in pieces */
+    bool makes_chunks; /* we frame the pieces as chunks: libh2o does so for status 200 only */
     char chunk_head[24];
     bool is_sending;             /* a piece has not left yet */
-    const char *type;            /* of the reply; NULL: application/json */
+    const char *type;            /* content type of the reply; NULL: application/json */
     request_replied_fn *replied; /* gets the reply; NULL: it goes to the client */
     void *replied_owner;
 };
@@ -100,7 +100,7 @@ const char *request_body(const struct request *request, size_t *n)
     return request->req->entity.base;
 }
 
-/* Cut blanks off the end of a value; libh2o has cut those at its start. */
+/* Cut blanks off the end of a value; libh2o has already cut those at the start. */
 static struct request_text trimmed(h2o_iovec_t value)
 {
     while (value.len > 0 && (value.base[value.len - 1] == ' ' || value.base[value.len - 1] == '\t'))
@@ -225,8 +225,8 @@ static bool is_urgent(const struct request *request, size_t n_body)
            connection_has_more(request->connection);
 }
 
-/* Whether the reply must have no body: the client would take it for the next reply. A reply to HEAD
- * still states the body's length. */
+/* Whether the reply must have no body: the client would take a body for the next reply. A reply to
+ * HEAD still states the body's length. */
 static bool is_bare(const h2o_req_t *req)
 {
     return h2o_memis(req->method.base, req->method.len, H2O_STRLIT("HEAD")) ||
@@ -245,10 +245,11 @@ static void send_piece(struct request *request)
              n == n_left ? H2O_SEND_STATE_FINAL : H2O_SEND_STATE_IN_PROGRESS);
 }
 
-/* Break the reply off, so that the client sees that it is incomplete. The request is gone then. */
+/* Break the reply off, so that the client sees that it is incomplete. After that the request is
+ * gone. */
 static void end_stream(struct request *request)
 {
-    request->is_sending = true; /* never false again */
+    request->is_sending = true; /* stays true from now on */
     loop_hurry(request->all->loop);
     h2o_send(request->req, NULL, 0, H2O_SEND_STATE_ERROR);
 }
@@ -261,7 +262,7 @@ static void on_piece_sent(struct request *request)
     if (request->watcher != NULL)
         request->watcher->room(request->watcher_owner);
     else
-        end_stream(request); /* the client left, or request_break() waits for this */
+        end_stream(request); /* the client left, or request_break() was called */
 }
 
 static void on_proceed(h2o_generator_t *generator, h2o_req_t *req)
@@ -350,7 +351,7 @@ static void on_left(void *owner)
     request->watcher = NULL;
     if (watcher != NULL)
         watcher->gone(request->watcher_owner);
-    if (!request->is_sending) /* else on_piece_sent() will end it */
+    if (!request->is_sending) /* else on_piece_sent() will end the reply */
         end_stream(request);
 }
 

@@ -1,8 +1,8 @@
 #pragma once
 
 /*
- * request - one request with its body. Valid from the call of its handler until its reply, even if
- * its client has left. Replies carry Content-Length, except 204 and those in pieces.
+ * request - one request with its body. Valid from the call of the handler until the reply, even if
+ * the client has left. Replies carry Content-Length, except 204 and replies in pieces.
  */
 
 #include <stdbool.h>
@@ -31,7 +31,7 @@ struct connection *request_connection(const struct request *request);
 
 /* ---- inside a handler and later ---- */
 
-/* Loop time at which the request was complete. */
+/* The time of loop_now_us() at which the request was complete. */
 uint64_t request_came_at_us(const struct request *request);
 
 /* The body, stable until the reply; not NUL-terminated. */
@@ -42,18 +42,18 @@ const char *request_body(const struct request *request, size_t *n);
 void request_take_body(struct request *request, struct body *body);
 
 struct header_name {
-    const char *text; /* static; lower case */
+    const char *text; /* a string constant in lower case */
     size_t n;
 };
 
-/* A part of the request, borrowed until its reply. */
+/* A text in the request, borrowed until the reply. */
 struct request_text {
     const char *text;
     size_t n;
 };
 
-/* Find these headers in one pass. libh2o must not have a token for any of them. A value's text is
- * NULL if the header is missing or comes several times. false: all are missing, and values are
+/* Find these headers in one pass. None may be a header that libh2o has a token for. A value's text
+ * is NULL if the header is missing or comes several times. false: all are missing, and values are
  * unchanged. */
 bool request_headers(const struct request *request, const struct header_name *names, size_t n_names,
                      struct request_text *values);
@@ -61,7 +61,7 @@ bool request_headers(const struct request *request, const struct header_name *na
 /* Reply with body[0 .. n) as application/json. The request is gone after this call. body: taken
  * over; NULL with n == 0 is an empty body. */
 void request_reply(struct request *request, int status, char *body, size_t n);
-/* Like request_reply(), with another content type. type: static. */
+/* Like request_reply(), with another content type. type: a string constant. */
 void request_reply_as(struct request *request, int status, const char *type, char *body, size_t n);
 /* Reply with {"error":"<text>"} and a newline. */
 void request_reply_error(struct request *request, int status, const char *text);
@@ -69,16 +69,16 @@ void request_reply_error(struct request *request, int status, const char *text);
 void request_reply_ok(struct request *request, const char *text);
 /* Reply with 429, Retry-After and this error: there is no room now, but soon there may be. */
 void request_reply_full(struct request *request, const char *text);
-/* Add a header to the reply, before it is sent. name: lower case; both texts: static. */
+/* Add a header to the reply, before it is sent. name: lower case; both texts: string constants. */
 void request_add_header(struct request *request, const char *name, const char *value);
-/* Add to the reply a header that came with the request. name: static, as for
+/* Add to the reply a header that came with the request. name: a string constant, as for
  * request_add_header(). */
 void request_send_back(struct request *request, const struct header_name *name,
                        const struct request_text *value);
 
 /* ---- a reply in pieces ---- */
 
-/* Events, reported from the loop. */
+/* Callbacks for events, called from the loop. */
 struct request_watcher {
     void (*left)(void *owner); /* the client has left before its reply, which is still due */
     void (*room)(void *owner); /* the last piece has left: the next one may be sent */
@@ -87,14 +87,14 @@ struct request_watcher {
 
 /* watcher: borrowed until the reply, or until its last piece. */
 void request_watch(struct request *request, const struct request_watcher *watcher, void *owner);
-/* Begin a reply in pieces. type: static; NULL: as set by request_set_type(). false: there is no
- * room, and the request was refused. */
+/* Begin a reply in pieces. type: a string constant; NULL: as set by request_set_type(). false:
+ * there is no room, and the request was refused. */
 bool request_stream(struct request *request, int status, const char *type);
 /* Send a piece of the reply. The first may be sent at once, each other one after room() was called.
  * bytes: taken over. After the last piece the request is gone. */
 void request_send(struct request *request, struct buf *bytes, bool is_last);
 /* Send the rest, then cut the reply off, so that the client sees that it is incomplete. Only while
- * no piece is being sent. bytes: taken over. The request is gone. */
+ * no piece is being sent. bytes: taken over. The request is gone after this call. */
 void request_break(struct request *request, struct buf *bytes);
 /* The value of the header `accept`; text NULL: there is none. */
 struct request_text request_accept(const struct request *request);

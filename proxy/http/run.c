@@ -24,20 +24,20 @@
 #define NOT_READY     "System not ready, status is running."
 #define LIMIT_STEP_MS 100 /* the platform's limits are multiples of this */
 
-/* One activation: lives from its request to its reply. */
+/* One activation: lives from the request to the reply. */
 struct run {
     struct job job;
     struct service *service; /* borrowed */
     struct request *request; /* valid until the reply; NULL: the request is gone */
-    enum stream_kind stream; /* the form in which the client wants the parts of its answer */
+    enum stream_kind stream; /* the form in which the client wants the answer's parts */
     bool may_shape; /* the action's first part may describe the reply, which overrides `stream` */
     bool has_left;  /* the client has left */
     struct shape shape;
-    bool is_done;        /* the job is done, and the reply's end is to be sent */
+    bool is_done;        /* the job is done: the end of the reply must be sent */
     bool is_streaming;   /* the reply has begun */
-    bool is_sending;     /* ... and a piece of it has not left */
-    uint64_t came_at_us; /* loop time */
-    uint64_t n_held;     /* bytes of the line that count in service->held */
+    bool is_sending;     /* a piece of the reply has not left yet */
+    uint64_t came_at_us; /* when the request came, by loop_now_us() */
+    uint64_t n_held;     /* bytes of the job's line, counted in service->held */
 };
 
 /* ---- the reply ---- */
@@ -58,7 +58,7 @@ static void run_free(struct run *run)
     free(run);
 }
 
-/* Uses the loop's time: the clock is not read again. */
+/* Count how an activation ended. Uses the loop's time: the clock is not read again. */
 static void count(const struct run *run, enum run_end end)
 {
     struct run_tally *tally = &run->service->runs;
@@ -92,8 +92,8 @@ static void log_end(const struct run *run)
               log_text("reason", job->reason[0] != '\0' ? job->reason : NULL));
 }
 
-/* The platform takes 200 for a result or an application's error, anything else for the developer's
- * error. */
+/* For the platform, status 200 means a result or an application's error, any other status the
+ * developer's error. */
 static int status_of(const struct job *job, bool is_answered)
 {
     if (is_answered)
@@ -356,9 +356,9 @@ static void set_deadline(const struct service *service, struct run *run,
         span_ms = asked_ms;
         job->limit_ms = limit_of(asked_ms) < job->limit_ms ? limit_of(asked_ms) : job->limit_ms;
     }
-    if (margin_ms < 0) /* the invoker records a timeout only from the deadline on */
+    if (margin_ms < 0) /* an invoker records a timeout only after the deadline */
         span_ms += (uint64_t)-margin_ms;
-    else /* a margin must not eat up a short limit */
+    else /* the margin takes at most half of a short limit */
         span_ms -= (uint64_t)margin_ms < span_ms / 2 ? (uint64_t)margin_ms : span_ms / 2;
     job->deadline_at_ms = run->came_at_us / 1000 + span_ms;
 }

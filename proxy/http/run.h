@@ -1,8 +1,8 @@
 #pragma once
 
 /*
- * run - one POST /run: body to job, job to reply. proxy/README.md describes its path. Statuses and
- * texts: openwhisk-contract 1.3.
+ * run - one POST /run: the body becomes a job, and the job's outcome the reply. proxy/README.md
+ * describes the way of a request. Statuses and texts: openwhisk-contract 1.3.
  */
 
 struct request;

@@ -41,7 +41,7 @@ struct server {
     h2o_globalconf_t config;
     h2o_context_t ctx;
     h2o_accept_ctx_t accept_ctx;
-    h2o_socket_t *listener; /* NULL once draining */
+    h2o_socket_t *listener; /* NULL once the server is draining */
     struct loop_timer accept_again;
     bool out_of_fds;      /* we cannot accept now, and have reported it */
     const char *instance; /* borrowed */
@@ -110,8 +110,8 @@ static void refuse_method(struct refusal *refusal, const char *methods)
     (void)snprintf(refusal->text, sizeof(refusal->text), "This path takes %s only.", methods);
 }
 
-/* Returns the path's route; NULL: there is none. refusal: filled with the reason why no handler
- * gets the request; its status 0: a handler does. */
+/* Returns the path's route; NULL: there is none. refusal: set to the reason if no handler gets the
+ * request; else its status stays 0. */
 static const struct server_route *judge(const struct server *server, h2o_iovec_t path,
                                         h2o_iovec_t method, struct refusal *refusal)
 {
@@ -250,7 +250,7 @@ static void configure(struct server *server, const struct server_opts *opts)
     for (size_t i = 0; i < server->n_routes; i++)
         if (server->config.max_request_entity_size < server->routes[i].body_max_bytes)
             server->config.max_request_entity_size = server->routes[i].body_max_bytes;
-    server->config.max_request_entity_size++; /* libh2o refuses a chunked body of that size */
+    server->config.max_request_entity_size++; /* libh2o refuses a chunked body of this size */
     server->config.http1.req_timeout = opts->idle_ms;
     server->config.http1.upgrade_to_http2 = 0;
     h2o_socket_buffer_mmap_settings.threshold = SIZE_MAX; /* bodies stay in memory */
@@ -343,7 +343,7 @@ bool server_free(struct server **server)
         return true;
     server_drain(*server);
     connections_close(&(*server)->connections);
-    /* A connection whose request libh2o still has needs the context and the loop's timers, and
+    /* While libh2o handles a request, its connection needs the context and the loop's timers, and
      * libh2o cannot close it. It is closed when the program ends, right after this. */
     closed = (*server)->requests.n_open == 0 && h2o_linklist_is_empty(&(*server)->ctx.http1._conns);
     if (closed) {

@@ -1,7 +1,7 @@
 #pragma once
 
 /*
- * server - HTTP/1.1 by libh2o: one listener and its paths, behind http/receive.c.
+ * server - HTTP/1.1 by libh2o: one listener and its paths. Requests come from http/receive.c.
  */
 
 #include <stdbool.h>
@@ -17,16 +17,16 @@ struct held;
 struct loop;
 struct server;
 
-/* Requests to exactly this path; other methods are answered with 405. */
+/* The handler of requests to exactly this path. Other methods are answered with 405. */
 struct server_route {
-    const char *path; /* "/NAME/": any path below it */
+    const char *path; /* "/NAME/" stands for any path below it */
     server_handler_fn *handler;
     void *owner; /* borrowed */
     uint64_t body_max_bytes;
     const char *bound;     /* the option that sets body_max_bytes, for error texts; NULL: none */
-    const char *methods;   /* that are allowed, such as "GET, HEAD"; NULL: POST */
+    const char *methods;   /* allowed methods, such as "GET, HEAD"; NULL: POST */
     uint64_t *n_too_large; /* counter of bodies refused for their size; NULL: none */
-    uint64_t *n_no_room;   /* ... because there was no memory to hold them */
+    uint64_t *n_no_room;   /* counter of bodies refused for lack of memory; NULL: none */
     bool tells_instance;   /* each reply has a header with server_opts.instance */
 };
 

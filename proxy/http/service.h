@@ -53,11 +53,11 @@ struct service_opts {
     /* The folder in which an image made for Apache's skeleton has its program and expects published
      * ones. If it is writable, it is the store's folder, too. NULL: not such an image. */
     const char *skeleton_dir;
-    uint64_t run_ms;             /* limit of one activation */
+    uint64_t run_ms;             /* time limit of one activation */
     bool no_deadlines;           /* a request's own deadline is ignored */
     int64_t margin_ms;           /* a late activation is abandoned this long before its deadline */
-    uint64_t init_ms;            /* limit of one /init, and of one start of a worker */
-    enum answers answers;        /* for runtimes whose manifest says "auto" */
+    uint64_t init_ms;            /* time limit of one /init, and of one start of a worker */
+    enum answers answers;        /* where answers come, if the manifest says "auto" */
     bool keeps_failed;           /* keep the folder of a failed /init for inspection (-debug) */
     bool prelaunches;            /* start the launcher of `fallback` before there is an action */
     bool allow_reinit;           /* a further /init replaces the action */
@@ -72,8 +72,8 @@ struct service_opts {
 /* The outcomes of POST /run since the program's start. */
 struct run_tally {
     uint64_t n_ends[N_RUN_ENDS];
-    uint64_t request_bytes;  /* bodies that were not refused */
-    uint64_t answer_bytes;   /* answers of the action passed on */
+    uint64_t request_bytes;  /* bytes of bodies that were not refused */
+    uint64_t answer_bytes;   /* bytes of the action's answers passed on */
     struct histogram queued; /* time from request to worker, without requests refused at once */
     struct histogram whole;  /* time from request to reply, without requests refused at once */
 };
@@ -85,12 +85,13 @@ struct service {
     struct service_opts opts;
     struct store *store; /* borrowed */
     struct output *out;  /* our own stdout, borrowed */
-    struct output *err;  /* ... stderr */
-    struct pool *pool;   /* the action; NULL before a successful /init */
+    struct output *err;  /* our own stderr, borrowed */
+    struct pool *pool;   /* workers of the action; NULL before a successful /init */
     /* Number of the action's folder; 0: there is no action, or it has no folder in the store. */
     unsigned version;
-    struct list retired;           /* retired versions: http/versions.c */
-    struct pool *default_pool;     /* serves while `pool` is NULL; NULL: not started yet */
+    struct list retired; /* replaced or failed versions: http/versions.c */
+    /* the default action, which serves while `pool` is NULL; NULL: not started yet */
+    struct pool *default_pool;
     struct prewarmed prewarmed;    /* waiting launcher of the fallback runtime, if any */
     struct init *init;             /* the /init in progress; NULL: none */
     struct user_names names;       /* the user's file names, for a command's log; else unused */
@@ -99,13 +100,13 @@ struct service {
     bool is_preloaded;             /* the action that serves came with the image, not by /init */
     struct held held;              /* bytes of bodies and answers in memory */
     struct run_tally runs;         /* counters of POST /run */
-    struct tally workers;          /* ... and of the action's processes */
+    struct tally workers;          /* counters of the action's processes */
     struct run_observer *observer; /* borrowed; NULL: none */
     bool leaving;                  /* SIGTERM or SIGINT came: we still serve, but /readyz fails */
-    bool draining;                 /* ... and --drain-delay is over: no new activations */
+    bool draining;                 /* --drain-delay is over, too: no new activations */
 };
 
-/* gate_pass() of the service's gate. A proxy that is shutting down holds no requests. */
+/* Pass the service's gate, see gate_pass(). A proxy that is shutting down holds no requests. */
 static inline enum gate_pass service_gate(struct service *service, struct request *request,
                                           gate_handler_fn *handler)
 {

@@ -230,7 +230,7 @@ void shape_reply(struct request *request, struct json_slice result)
     n = buf_len(&out);
     if (status == 200 && n == 0)
         status = 204;
-    request_reply(request, status, out.bytes, n); /* the text: nothing was dropped from its front */
+    request_reply(request, status, out.bytes, n); /* out's text begins at .bytes */
 }
 
 /* ---- a reply in parts ---- */

@@ -20,7 +20,7 @@ static const struct {
     [STREAM_LINES] = {"application/x-ndjson", &part_lines},
 };
 
-/* ---- what is asked for ---- */
+/* ---- what the client asks for ---- */
 
 static bool is_blank(char c)
 {
@@ -83,12 +83,12 @@ enum stream_kind stream_asked(const struct request *request)
     return STREAM_NONE;
 }
 
-/* ---- how it looks ---- */
+/* ---- the form of the reply ---- */
 
 bool stream_begin(struct request *request, enum stream_kind kind, int status)
 {
     request_add_header(request, "cache-control", "no-cache");
-    request_add_header(request, "x-accel-buffering", "no"); /* nginx passes each part on at once */
+    request_add_header(request, "x-accel-buffering", "no"); /* makes nginx pass parts on at once */
     return request_stream(request, status, kinds[kind].type);
 }
 
@@ -97,7 +97,7 @@ void stream_refuse(struct request *request, enum stream_kind kind, int status, s
     size_t n = buf_len(bytes);
 
     request_set_type(request, kinds[kind].type, strlen(kinds[kind].type));
-    /* bytes->bytes is the text: nothing was dropped from its front. */
+    /* The text begins at bytes->bytes: nothing was dropped from the buffer's front. */
     request_reply(request, status, TAKE(bytes->bytes), n);
 }
 

@@ -11,7 +11,7 @@ struct part_form;
 struct request;
 
 enum stream_kind {
-    STREAM_NONE,   /* the result alone */
+    STREAM_NONE,   /* no parts: the result alone */
     STREAM_EVENTS, /* text/event-stream */
     STREAM_LINES,  /* application/x-ndjson */
     STREAM_SHAPED, /* as the action's first part describes it */

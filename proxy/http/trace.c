@@ -22,11 +22,11 @@ enum {
 /* In the order of the enumeration. */
 static const struct header_name headers[TRACE_N_HEADERS] = {
     NAME("traceparent"), NAME("tracestate"),
-    NAME("x-request-id"), /* as the platform's controller reads it */
+    NAME("x-request-id"), /* the platform's controller reads this one */
 };
 static const char *const members[TRACE_N_HEADERS] = {"traceparent", "tracestate", "transaction_id"};
 
-/* ---- what may pass ---- */
+/* ---- which values are taken ---- */
 
 static bool is_hex(char c)
 {
@@ -71,7 +71,7 @@ static bool may_pass(const struct trace *trace, size_t i)
     return is_printable(value, '!', ID_MAX_BYTES);
 }
 
-/* ---- in and back ---- */
+/* ---- taking the headers and sending them back ---- */
 
 void trace_take(struct trace *trace, struct request *request)
 {

@@ -20,7 +20,7 @@
 #include "http/server.h"
 
 #define TRACE_N_HEADERS         3
-#define TRACE_MEMBERS_MAX_BYTES 800 /* of the three members, with names and quotes */
+#define TRACE_MEMBERS_MAX_BYTES 800 /* most bytes of all three members, with names and quotes */
 
 struct trace {
     struct request_text values[TRACE_N_HEADERS]; /* borrowed; text NULL: not taken */
@@ -31,7 +31,7 @@ struct trace {
 void trace_take(struct trace *trace, struct request *request);
 
 /*
- * Write the members to add to `object` (checked JSON): those that it does not have itself, each
+ * Write the members to add to `object` (valid JSON): those that it does not have itself, each
  * followed by a comma. Returns their length, at most TRACE_MEMBERS_MAX_BYTES.
  */
 size_t trace_members(const struct trace *trace, struct json_slice object, char *out);

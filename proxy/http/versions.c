@@ -12,9 +12,9 @@ struct retired {
     struct list node; /* in the service's list, oldest first */
     struct service *service;
     unsigned number;
-    struct pool *pool;       /* owned; NULL: its processes are gone, or it never had any */
-    bool killed;             /* too many retired: free it as soon as its jobs are answered */
-    struct loop_child child; /* deletes its folder */
+    struct pool *pool; /* owned; NULL: its processes are gone, or it never had any */
+    bool killed;       /* ended because too many are retired: free it once its jobs are answered */
+    struct loop_child child; /* the process that deletes the version's folder */
 };
 
 static void on_deleted(struct loop_child *child, int wait_status)
@@ -139,7 +139,7 @@ pid_t versions_writer(const struct service *service, const void *owner)
     return pid;
 }
 
-/* One number of each pool that there is, added up. */
+/* Add up one number over all pools. */
 static unsigned sum(const struct service *service, unsigned (*number_of)(const struct pool *pool))
 {
     unsigned n = service->pool != NULL ? number_of(service->pool) : 0;

@@ -38,7 +38,7 @@ void versions_discard(struct service *service, struct pool *pool, unsigned numbe
 pid_t versions_writer(const struct service *service, const void *owner);
 /* Number of unanswered activations in all versions and the default action. */
 unsigned versions_n_jobs(const struct service *service);
-/* ... of those that wait for a worker. */
+/* Like versions_n_jobs(), but only activations that wait for a worker. */
 unsigned versions_n_queued(const struct service *service);
 /* Count the workers of all versions and the default action by their state, and add what their
  * processes use. */
@@ -46,7 +46,7 @@ void versions_look(const struct service *service, unsigned n_by_state[WORKER_STA
                    struct usage *usage);
 /* Stop all workers, see pool_stop(); no version is published after this. */
 void versions_stop(struct service *service);
-/* Whether no process of any version and no folder deletion is left. */
+/* Whether the processes of all versions have ended and the folders of retired ones are deleted. */
 bool versions_are_gone(const struct service *service);
 /* Free the serving version. Retired ones are gone by then. */
 void versions_done(struct service *service);
