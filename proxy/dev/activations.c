@@ -59,9 +59,10 @@ static void make_room(struct activations *all)
         struct activation *a = list_item(node, struct activation, node);
 
         node = node->next;
-        if (a->status == ACTIVATION_RUNNING)
+        if (!a->has_ended)
             continue;
-        all->n_bytes -= size_of(a);
+        assert(all->n_bytes >= a->kept_bytes);
+        all->n_bytes -= a->kept_bytes;
         forget(all, a);
     }
 }
@@ -201,14 +202,16 @@ void activations_part(struct activation *a, const char *text, size_t n, uint64_t
 void activations_end(struct activations *all, struct activation *a, int http, const char *answer,
                      size_t n, uint64_t now_us)
 {
-    assert(a->job == NULL && a->status != ACTIVATION_RUNNING);
+    assert(a->job == NULL && a->status != ACTIVATION_RUNNING && !a->has_ended);
     a->http = http;
     a->answer_bytes = n;
     a->duration_us = now_us - a->began_us;
     if (json_check(answer, n, NULL) != JSON_BAD)
         keep(&a->answer, answer, n);
-    all->n_bytes += size_of(a);
+    a->kept_bytes = size_of(a);
+    all->n_bytes += a->kept_bytes;
     make_room(all);
+    a->has_ended = true; /* not before: our caller still reads it */
 }
 
 const char *activation_status_name(enum activation_status status)

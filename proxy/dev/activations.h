@@ -53,9 +53,11 @@ struct activation {
     struct buf parts;    /* items of a JSON array, each with a comma behind it */
     bool log_cut;
     bool parts_cut;
-    bool is_told;     /* the pages were told that the activation runs */
-    bool is_shown;    /* the terminal shows that the activation runs */
-    struct buf lines; /* log lines held back from the terminal, see terminal.h */
+    bool has_ended;    /* activations_end() was called: it may be forgotten */
+    size_t kept_bytes; /* what it added to n_bytes then */
+    bool is_told;      /* the pages were told that the activation runs */
+    bool is_shown;     /* the terminal shows that the activation runs */
+    struct buf lines;  /* log lines held back from the terminal, see terminal.h */
 };
 
 struct activations {
@@ -82,7 +84,7 @@ struct activation *activations_find(const struct activations *all, const char *i
 /* Record a part of the activation's answer. text: JSON. */
 void activations_part(struct activation *activation, const char *text, size_t n, uint64_t now_us);
 /* Record the activation's end. http: the reply's status; answer[0 .. n): the reply's body, kept if
- * it is JSON. */
+ * it is JSON. Others may be forgotten for it; it stays itself until the next one begins or ends. */
 void activations_end(struct activations *all, struct activation *activation, int http,
                      const char *answer, size_t n, uint64_t now_us);
 /* How the activation of a job ended. */

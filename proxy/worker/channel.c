@@ -8,6 +8,7 @@
 
 #include "base/json.h"
 #include "base/ring.h"
+#include "worker/line_kind.h"
 #include "worker/ready.h"
 #include "worker/spawn.h"
 
@@ -51,7 +52,8 @@ void channel_open(struct channel *channel, struct loop *loop, const struct spawn
     channel->ring = spawned->ring;
     channel->uses_ring = false;
     channel->n_read1 = channel->n_read3 = 0;
-    channel->passing = channel->kept_apart = channel->is_held = false;
+    channel->passing = channel->kept_apart = channel->is_held = channel->is_guess = false;
+    channel->n_owed = 0;
     channel->odd = ODD_NOTHING;
     stdin_pipe_open(&channel->in, loop, spawned->in);
     forwarder_open(&channel->err, loop, spawned->fd2);
@@ -92,11 +94,22 @@ static void held_to_log(struct channel *channel)
     channel->is_held = false;
 }
 
+/* What comes on descriptor 3 is log. */
+static void fd3_to_log(struct channel *channel)
+{
+    assert(channel->answers == ANSWERS_STDOUT);
+    channel->is_guess = false;
+    rest_to_log(channel, &channel->line3);
+    if (channel->fd3.sock != NULL)
+        forwarder_take_over(&channel->out, &channel->fd3);
+}
+
 /* From now on answers come on the descriptor that `answers` names, log lines on the other one. */
 static void fix_answers(struct channel *channel, enum answers answers)
 {
-    assert(channel->answers == ANSWERS_AUTO);
+    assert(channel->answers == ANSWERS_AUTO || channel->is_guess);
     channel->answers = answers;
+    channel->is_guess = false;
     if (answers == ANSWERS_FD3) {
         const char *text;
         size_t n;
@@ -108,9 +121,7 @@ static void fix_answers(struct channel *channel, enum answers answers)
         if (channel->fd1.sock != NULL)
             forwarder_take_over(&channel->out, &channel->fd1);
     } else {
-        rest_to_log(channel, &channel->line3);
-        if (channel->fd3.sock != NULL)
-            forwarder_take_over(&channel->out, &channel->fd3);
+        fd3_to_log(channel);
     }
 }
 
@@ -204,6 +215,10 @@ void channel_announced(struct channel *channel, const struct ready *ready)
     channel->kept_apart = ready->pipeline > 0 || ready->concurrent > 0;
     channel->parts = ready->parts;
     channel->uses_ring = ready->ring && channel->ring >= 0;
+    /* A bare "ok" on descriptor 1 may be a log line; one that announces something is not. */
+    if (channel->answers == ANSWERS_AUTO &&
+        (channel->kept_apart || ready->parts || ready->control || ready->ring))
+        fix_answers(channel, ANSWERS_STDOUT);
 }
 
 void channel_pull_ring(struct channel *channel)
@@ -231,85 +246,6 @@ void channel_pull_ring(struct channel *channel)
     channel->uses_ring = false; /* take them only once */
 }
 
-static size_t n_blanks(const char *text, size_t n)
-{
-    size_t i = 0;
-
-    while (i < n && (text[i] == ' ' || text[i] == '\t'))
-        i++;
-    return i;
-}
-
-/* A cheap test before the whole document is parsed. */
-static bool may_be_answer(const char *text, size_t n)
-{
-    size_t i = n_blanks(text, n);
-
-    return i < n && (text[i] == '{' || text[i] == '[');
-}
-
-static bool is_answer(const char *text, size_t n)
-{
-    enum json_kind kind;
-
-    if (!may_be_answer(text, n))
-        return false;
-    kind = json_check(text, n, NULL);
-    return kind == JSON_OBJECT || kind == JSON_ARRAY;
-}
-
-static bool is_announcement(const char *text, size_t n)
-{
-    struct json_slice ok;
-
-    return may_be_answer(text, n) && json_check(text, n, NULL) == JSON_OBJECT &&
-           json_member(json_top(text, n), "ok", &ok);
-}
-
-/* Like is_announcement(), but "ok" must come first: log lines may have such a member, too. */
-static bool is_announcement_among_logs(const char *text, size_t n)
-{
-    struct json_slice key;
-    struct json_slice value;
-    size_t at = 0;
-
-    return is_announcement(text, n) && json_next_member(json_top(text, n), &at, &key, &value) &&
-           json_equals(key, "ok");
-}
-
-/* Whether it begins as an array does, but with no JSON value in it: "[INFO] ...",
- * "[2026-11-30 10:00] ...". */
-static bool is_bracketed_text(const char *text, size_t n)
-{
-    static const char token[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+-.";
-    size_t at = n_blanks(text, n);
-    size_t n_token = 0;
-
-    if (at == n || text[at] != '[')
-        return false;
-    at++;
-    at += n_blanks(text + at, n - at);
-    if (at == n || strchr("]{[\"", text[at]) != NULL)
-        return false;
-    while (at + n_token < n && text[at + n_token] != '\0' &&
-           strchr(token, text[at + n_token]) != NULL)
-        n_token++;
-    if (at + n_token == n)
-        return false; /* unfinished: it may still become a value */
-    if (json_check(text + at, n_token, NULL) == JSON_BAD)
-        return true;
-    at += n_token;
-    while (at < n && (text[at] == ' ' || text[at] == '\t' || text[at] == '\r'))
-        at++;
-    return at < n && text[at] != ',' && text[at] != ']';
-}
-
-/* Whether a line that is no answer was probably meant as one. */
-static bool looks_like_answer(const char *text, size_t n)
-{
-    return may_be_answer(text, n) && !is_bracketed_text(text, n);
-}
-
 /* ---- descriptor 3 ---- */
 
 static enum channel_result next3(struct channel *channel, enum channel_wanted wanted,
@@ -322,9 +258,14 @@ static enum channel_result next3(struct channel *channel, enum channel_wanted wa
             return CHANNEL_NONE;
         if (channel->answers == ANSWERS_AUTO)
             fix_answers(channel, ANSWERS_FD3);
+        if (channel->n_owed > 0) { /* its client was given a line of descriptor 1 */
+            channel->n_owed--;
+            channel->n_stale++;
+            continue;
+        }
         if (wanted != WANT_NOTHING)
             return result == LINE_READY ? CHANNEL_LINE : CHANNEL_TOO_LONG;
-        if (!channel->in.fed && result == LINE_READY && is_announcement(*text, *n))
+        if (!channel->in.fed && result == LINE_READY && line_is_announcement(*text, *n))
             return CHANNEL_LINE;
         channel->n_stale++;
     }
@@ -340,20 +281,13 @@ static bool is_wanted(const struct channel *channel, enum channel_wanted wanted,
     case WANT_ANSWER:
         if (channel->kept_apart) /* nothing but answers comes there, also bad ones */
             return true;
-        return is_answer(text, n) || channel_is_part(channel, text, n);
+        return line_is_answer(text, n) || channel_is_part(channel, text, n);
     case WANT_READY:
-        return is_announcement_among_logs(text, n);
+        return line_is_announcement_among_logs(text, n);
     case WANT_NOTHING:
-        return !channel->in.fed && is_announcement_among_logs(text, n);
+        return !channel->in.fed && line_is_announcement_among_logs(text, n);
     }
     return false;
-}
-
-static bool has_bom(const char *text, size_t n)
-{
-    static const char bom[] = "\xef\xbb\xbf";
-
-    return n >= sizeof(bom) - 1 && memcmp(text, bom, sizeof(bom) - 1) == 0;
 }
 
 /* Remember why a line was not accepted as an answer although it looks like one. Only the first such
@@ -364,9 +298,9 @@ static void note_oddity(struct channel *channel, const char *text, size_t n)
 
     if (channel->odd != ODD_NOTHING)
         return;
-    if (has_bom(text, n))
+    if (line_has_bom(text, n))
         channel->odd = ODD_BOM;
-    else if (looks_like_answer(text, n) && json_check(text, n, &fault) == JSON_BAD)
+    else if (line_looks_like_answer(text, n) && json_check(text, n, &fault) == JSON_BAD)
         channel->odd = fault.at < n && (unsigned char)text[fault.at] >= 0x80 ? ODD_UTF8 : ODD_JSON;
 }
 
@@ -392,7 +326,7 @@ static bool is_long_log_line(const struct channel *channel)
     size_t n = line_rest(&channel->line1, &text);
 
     return (n >= PASS_BYTES || n > channel->line1.max_bytes) && !channel->kept_apart &&
-           !may_be_answer(text, n) && !channel_is_part(channel, text, n);
+           !line_may_be_answer(text, n) && !channel_is_part(channel, text, n);
 }
 
 static enum channel_result next1(struct channel *channel, enum channel_wanted wanted,
@@ -414,7 +348,7 @@ static enum channel_result next1(struct channel *channel, enum channel_wanted wa
         if (is_wanted(channel, wanted, *text, *n))
             return CHANNEL_LINE;
         if (wanted == WANT_NOTHING && (channel->in.fed || channel->kept_apart) &&
-            (is_answer(*text, *n) || channel_is_part(channel, *text, *n))) {
+            (line_is_answer(*text, *n) || channel_is_part(channel, *text, *n))) {
             channel->n_stale++;
             /* It may contain another caller's result: keep it out of the log. */
             if (channel->kept_apart)
@@ -439,7 +373,7 @@ static bool has_line(const struct line *line)
 
 /* In auto mode, a line on descriptor 1 looks like the answer: hold it until the process is back at
  * its input. Only then is it known whether descriptor 3 carries an answer, too, which would win. A
- * ready line is accepted at once. */
+ * ready line is accepted at once, and decides nothing: see channel_announced(). */
 static enum channel_result hold(struct channel *channel, enum channel_result result,
                                 enum channel_wanted wanted, const char **text, size_t *n)
 {
@@ -450,7 +384,9 @@ static enum channel_result hold(struct channel *channel, enum channel_result res
             line_to_log(channel, *text, *n);
         return next3(channel, wanted, text, n);
     }
-    if (wanted != WANT_ANSWER || result != CHANNEL_LINE) {
+    if (wanted != WANT_ANSWER)
+        return result;
+    if (result != CHANNEL_LINE) {
         fix_answers(channel, ANSWERS_STDOUT);
         return result;
     }
@@ -469,15 +405,36 @@ static enum channel_result take_held(struct channel *channel, const char **text,
     return CHANNEL_LINE;
 }
 
-void channel_decide(struct channel *channel)
+void channel_decide(struct channel *channel, bool is_certain)
 {
     const char *text;
     size_t n;
 
     (void)channel_pull(channel);
     n = line_rest(&channel->line3, &text);
-    if (channel->is_held && !has_line(&channel->line3) && !may_be_answer(text, n))
+    if (!channel->is_held || has_line(&channel->line3) || line_may_be_answer(text, n))
+        return;
+    if (is_certain) {
         fix_answers(channel, ANSWERS_STDOUT);
+    } else {
+        channel->answers = ANSWERS_STDOUT;
+        channel->is_guess = true;
+    }
+}
+
+/* The first line on descriptor 3 shows whether the guess was right: then that line is log, too. */
+static void check_guess(struct channel *channel)
+{
+    const char *text;
+    size_t n = line_rest(&channel->line3, &text);
+
+    assert(channel->is_guess);
+    if (has_line(&channel->line3) &&
+        line_is_answer(text, (size_t)((const char *)memchr(text, '\n', n) - text)))
+        fix_answers(channel, ANSWERS_FD3);
+    else if (has_line(&channel->line3) || (n > 0 && !line_may_be_answer(text, n)) ||
+             n > channel->line3.max_bytes)
+        fd3_to_log(channel);
 }
 
 enum channel_result channel_next(struct channel *channel, enum channel_wanted wanted,
@@ -485,8 +442,12 @@ enum channel_result channel_next(struct channel *channel, enum channel_wanted wa
 {
     enum channel_result result = CHANNEL_NONE;
 
-    if (channel->is_held && channel->answers == ANSWERS_STDOUT) /* decided by channel_decide() */
+    if (channel->is_held && channel->answers == ANSWERS_STDOUT) { /* by channel_decide() */
+        channel->n_owed += channel->is_guess;
         return take_held(channel, text, n);
+    }
+    if (channel->is_guess)
+        check_guess(channel);
     if (channel->answers != ANSWERS_STDOUT) {
         result = next3(channel, wanted, text, n);
         if (result != CHANNEL_NONE)
@@ -496,6 +457,8 @@ enum channel_result channel_next(struct channel *channel, enum channel_wanted wa
         result = next1(channel, wanted, text, n);
         if (result != CHANNEL_NONE && channel->answers == ANSWERS_AUTO)
             return hold(channel, result, wanted, text, n);
+        if (result != CHANNEL_NONE && wanted == WANT_ANSWER)
+            channel->n_owed += channel->is_guess;
     }
     return result;
 }
@@ -512,14 +475,14 @@ enum channel_result channel_rest(struct channel *channel, const char **text, siz
 {
     if (channel->answers != ANSWERS_STDOUT) {
         *n = line_rest(&channel->line3, text);
-        if (*n > 0 && is_answer(*text, *n))
+        if (*n > 0 && line_is_answer(*text, *n))
             return CHANNEL_LINE;
     }
     if (channel->is_held)
         return take_held(channel, text, n);
     if (channel->answers != ANSWERS_FD3) {
         *n = line_rest(&channel->line1, text);
-        if (*n > 0 && is_answer(*text, *n)) {
+        if (*n > 0 && line_is_answer(*text, *n)) {
             line_skip(&channel->line1, *n); /* keep it out of the log; *text stays valid */
             return CHANNEL_LINE;
         }
@@ -539,7 +502,8 @@ enum channel_odd channel_oddity(const struct channel *channel)
     if (channel->answers != ANSWERS_FD3) {
         size_t n = line_rest(&channel->line1, &text);
 
-        if (n > 0 && !channel->passing && (looks_like_answer(text, n) || has_bom(text, n)))
+        if (n > 0 && !channel->passing &&
+            (line_looks_like_answer(text, n) || line_has_bom(text, n)))
             return ODD_OPEN;
     }
     return ODD_NOTHING;

@@ -4,8 +4,8 @@
  * channel - the four pipes of a worker: lines in, answers out, logs forwarded.
  *
  * Answers come on descriptor 1 or 3 (architecture 3). In auto mode the first answer decides: 3 if
- * one comes there, else 1, once the process is known to be back at its input, reading the next
- * line.
+ * one comes there, else 1, once the process is back at its input, reading the next line. Where that
+ * can only be guessed, an answer on 3 still overrules it later.
  *
  * On descriptor 1 a line is an answer if a job waits for one and it is a JSON object or array; all
  * other lines are log lines. A launcher that announces `pipeline` or `concurrent` writes only
@@ -62,8 +62,10 @@ struct channel {
     loop_watch_fn *on_fd3;         /* called when fd3 is readable */
     struct buf held;               /* auto mode: a line of descriptor 1 that may be the answer */
     bool is_held;                  /* `held` has a line */
-    enum channel_odd odd;          /* the first oddity since channel_forget_oddity() */
-    bool kept_apart;  /* launcher announced pipeline or concurrent: fd1 has only answers */
+    bool is_guess;                 /* that answers come on 1: one on 3 overrules it */
+    uint64_t n_owed;      /* answers taken on 1 by that guess: for each, one more may come on 3 */
+    enum channel_odd odd; /* the first oddity since channel_forget_oddity() */
+    bool kept_apart;      /* launcher announced pipeline or concurrent: fd1 has only answers */
     bool parts;       /* the launcher may send parts of answers, marked with CHANNEL_PART_MARK */
     bool paused;      /* channel_pause(): nothing is read */
     bool passing;     /* inside a long log line on descriptor 1, which is forwarded in pieces */
@@ -124,8 +126,8 @@ enum channel_result channel_next(struct channel *channel, enum channel_wanted wa
 
 /* Call when the process is back at its input, so that its answer is complete. If a line of
  * descriptor 1 is held (auto mode) and descriptor 3 has nothing, answers come on 1 from now on, and
- * channel_next() hands out that line. */
-void channel_decide(struct channel *channel);
+ * channel_next() hands out that line. is_certain: false if the process only seems to be there. */
+void channel_decide(struct channel *channel, bool is_certain);
 /* Whether a line is a part of an answer, from a launcher that announced parts. */
 static inline bool channel_is_part(const struct channel *channel, const char *text, size_t n)
 {
@@ -134,6 +136,11 @@ static inline bool channel_is_part(const struct channel *channel, const char *te
 static inline bool channel_is_undecided(const struct channel *channel)
 {
     return channel->is_held;
+}
+/* Where answers come; ANSWERS_AUTO while that is not certain. */
+static inline enum answers channel_answers(const struct channel *channel)
+{
+    return channel->is_guess ? ANSWERS_AUTO : channel->answers;
 }
 /* If a line is held it is no answer: forward it and what follows on descriptor 1 to the log. */
 void channel_refuse_undecided(struct channel *channel);

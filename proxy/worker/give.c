@@ -15,6 +15,8 @@
 #define LOOKS_US        10000  /* look at /proc for so long, then write the first byte of a line */
 #define HEALTH_MS       3000   /* time for an idle process to show that it still reads */
 #define GRACE_US        100000 /* time for more output after the process has read that first byte */
+#define AWAITS_US       1000000 /* the same while it waits for more than when it was idle */
+#define AGAIN_US        20000   /* between two looks in that time */
 
 /* The process is idle and gets one line at a time. */
 static bool waits_for_one_line(const struct session *s)
@@ -89,6 +91,8 @@ static bool begin_with_care(struct session *s)
 {
     if (!drop_what_is_stale(s))
         return false;
+    if (s->channel.answers == ANSWERS_AUTO)
+        stdin_probe_note_idle(&s->stdin_probe);
     if (window_oldest(&s->window)->len > STDIN_PIPE_NARROW_BYTES)
         stdin_pipe_widen(&s->channel.in);
     return true;
@@ -265,15 +269,16 @@ static void write_first_byte(struct session *s)
         window_wrote_ahead(&s->window);
 }
 
-/* The process is back at its input: decide by what it has written so far. */
-static void conclude(struct session *s)
+/* The process is back at its input: decide by what it has written so far. is_certain: it is known
+ * to wait for input and nothing else. */
+static void conclude(struct session *s, bool is_certain)
 {
     enum channel_odd odd;
 
-    channel_decide(&s->channel);
+    channel_decide(&s->channel, is_certain);
     hear(s);
     if (channel_is_undecided(&s->channel)) { /* hear() held a line just now */
-        channel_decide(&s->channel);
+        channel_decide(&s->channel, is_certain);
         hear(s);
     }
     odd = channel_oddity(&s->channel);
@@ -290,33 +295,37 @@ static uint64_t ask(struct session *s)
     bool is_undecided = channel_is_undecided(&s->channel);
     uint64_t now_us = loop_now_us(s->loop);
     enum stdin_probe_state state = stdin_probe_look_closely(&s->stdin_probe);
-    uint64_t since_us;
+    uint64_t since_us, end_us;
+    bool polls;
 
     assert(window_is_fed(&s->window));
     if (question->asked_at_us == 0)
         question->asked_at_us = now_us;
     since_us = now_us - question->asked_at_us;
     if (state == STDIN_PROBE_YES) {
-        conclude(s);
+        conclude(s, true);
         return UINT64_MAX;
     }
     if (since_us < LOOKS_US)
         return now_us + (since_us < LOOK_US ? LOOK_US : since_us);
+    polls = state == STDIN_PROBE_POLLS || state == STDIN_PROBE_AWAITS;
     /* A program that polls may wait for something other than its input: it may have logged JSON,
      * and answer later. */
-    if (state == STDIN_PROBE_POLLS && !is_undecided)
+    if (polls && !is_undecided)
         return UINT64_MAX;
-    if (!question->probed && state != STDIN_PROBE_POLLS)
+    if (!question->probed && !polls)
         write_first_byte(s);
     if (stdin_pipe_unread(&s->channel.in) > 0)
         return UINT64_MAX;
     if (question->read_at_us == 0)
         question->read_at_us = now_us;
-    if ((is_undecided && s->window.n_ahead > 0) || now_us - question->read_at_us >= GRACE_US) {
-        conclude(s);
+    /* An event loop, and a process whose child reads, take that byte whatever else they wait for. */
+    end_us = question->read_at_us + (state == STDIN_PROBE_AWAITS ? AWAITS_US : GRACE_US);
+    if (now_us >= end_us) {
+        conclude(s, false);
         return UINT64_MAX;
     }
-    return question->read_at_us + GRACE_US;
+    return state == STDIN_PROBE_AWAITS && now_us + AGAIN_US < end_us ? now_us + AGAIN_US : end_us;
 }
 
 /* Whether to ask if the process is back at its input: only if it has exactly one activation, and

@@ -9,13 +9,23 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/select.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/util.h"
 
-#define N_ARGS   6
-#define FDS_MAX  64   /* of a poll(); more are not looked at */
-#define INFO_MAX 4096 /* bytes of an epoll descriptor's file in /proc */
+#define N_ARGS      6
+#define FDS_MAX     1024  /* of a poll(); more are not looked at */
+#define INFO_MAX    32768 /* bytes of an epoll descriptor's file in /proc: some 400 descriptors */
+#define ALIASES_MAX 64    /* descriptors other than 0 that are compared with the input */
+
+/* What is read about one process. */
+struct reader {
+    pid_t pid;
+    ino_t input;
+    struct poll_set *set; /* filled */
+    unsigned n_compared;
+};
 
 /* Read n bytes of the process's memory. */
 static bool read_memory(pid_t pid, uint64_t at, void *to, size_t n)
@@ -28,99 +38,106 @@ static bool read_memory(pid_t pid, uint64_t at, void *to, size_t n)
     return fd >= 0 && pread(fd, to, n, (off_t)at) == (ssize_t)n;
 }
 
-/* no_limit: it waits without a time limit. */
-static enum poll_set judge(bool has_input, bool has_others, bool no_limit)
+bool poll_set_is_input(pid_t pid, ino_t input, unsigned long fd)
 {
-    if (!has_input)
-        return POLL_SET_WITHOUT_INPUT;
-    return !has_others && no_limit ? POLL_SET_INPUT_ALONE : POLL_SET_WITH_INPUT;
+    struct stat info;
+    char path[48];
+
+    if (input == 0)
+        return fd == STDIN_FILENO;
+    (void)snprintf(path, sizeof(path), "/proc/%d/fd/%lu", (int)pid, fd);
+    if (stat(path, &info) < 0)
+        return fd == STDIN_FILENO; /* it cannot be seen */
+    return info.st_ino == input;
 }
 
-static enum poll_set of_poll(pid_t pid, uint64_t at, uint64_t n, bool no_limit)
+/* Count a descriptor in the set. may_read: the process waits for bytes to read from it. */
+static void add(struct reader *reader, unsigned long fd, bool may_read)
+{
+    struct poll_set *set = reader->set;
+
+    if (may_read && !set->has_input && (fd == STDIN_FILENO || reader->n_compared < ALIASES_MAX)) {
+        reader->n_compared += fd != STDIN_FILENO;
+        set->has_input = poll_set_is_input(reader->pid, reader->input, fd);
+        if (set->has_input)
+            return;
+    }
+    set->n_others++;
+}
+
+static bool of_poll(struct reader *reader, uint64_t at, uint64_t n)
 {
     struct pollfd fds[FDS_MAX];
-    bool has_others = false;
-    bool has_input = false;
 
-    if (n == 0)
-        return POLL_SET_WITHOUT_INPUT;
-    if (n > FDS_MAX || !read_memory(pid, at, fds, (size_t)n * sizeof(*fds)))
-        return POLL_SET_UNKNOWN;
+    if (n > FDS_MAX || (n > 0 && !read_memory(reader->pid, at, fds, (size_t)n * sizeof(*fds))))
+        return false;
     for (size_t i = 0; i < n; i++)
-        if (fds[i].fd == STDIN_FILENO && (fds[i].events & (POLLIN | POLLRDNORM)))
-            has_input = true;
-        else if (fds[i].fd >= 0)
-            has_others = true;
-    return judge(has_input, has_others, no_limit);
+        if (fds[i].fd >= 0)
+            add(reader, (unsigned long)fds[i].fd, fds[i].events & (POLLIN | POLLRDNORM));
+    return true;
 }
 
 /* The kernel copies the sets at the call and writes them back at its end: they are as they were
  * given. */
-static enum poll_set of_select(pid_t pid, const uint64_t args[N_ARGS])
+static bool of_select(struct reader *reader, const uint64_t args[N_ARGS])
 {
     size_t n_words = (size_t)((args[0] + 63) / 64);
     uint64_t words[FD_SETSIZE / 64];
-    bool has_input = false;
-    bool has_others = false;
 
     if (n_words > ARRAY_LEN(words))
-        return POLL_SET_UNKNOWN;
+        return false;
     for (int set = 1; set <= 3; set++) { /* to read, to write, exceptions */
         if (args[set] == 0 || n_words == 0)
             continue;
-        if (!read_memory(pid, args[set], words, n_words * sizeof(*words)))
-            return POLL_SET_UNKNOWN;
-        if (set == 1 && (words[0] & 1)) {
-            has_input = true;
-            words[0] &= ~UINT64_C(1);
-        }
-        for (size_t i = 0; i < n_words; i++)
-            has_others = has_others || words[i] != 0;
+        if (!read_memory(reader->pid, args[set], words, n_words * sizeof(*words)))
+            return false;
+        for (size_t fd = 0; fd < n_words * 64; fd++)
+            if (words[fd / 64] >> (fd % 64) & 1)
+                add(reader, fd, set == 1);
     }
-    return judge(has_input, has_others, args[4] == 0);
+    return true;
 }
 
-static enum poll_set of_epoll(pid_t pid, uint64_t fd, bool no_limit)
+static bool of_epoll(struct reader *reader, uint64_t fd)
 {
     static const char mark[] = "tfd:";
     char path[48];
     char text[INFO_MAX];
-    bool has_others = false;
-    bool has_input = false;
 
-    (void)snprintf(path, sizeof(path), "/proc/%d/fdinfo/%u", (int)pid, (unsigned)fd);
+    (void)snprintf(path, sizeof(path), "/proc/%d/fdinfo/%u", (int)reader->pid, (unsigned)fd);
     if (!file_read_text(path, text, sizeof(text)) || strlen(text) == sizeof(text) - 1)
-        return POLL_SET_UNKNOWN;
+        return false;
     /* "tfd:        0 events:       19 data: ...", events in hexadecimal */
     for (const char *at = text; (at = strstr(at, mark)) != NULL; at += sizeof(mark) - 1) {
         char *end;
-        long tfd = strtol(at + sizeof(mark) - 1, &end, 10);
+        unsigned long tfd = strtoul(at + sizeof(mark) - 1, &end, 10);
         const char *events = strchr(end, ':');
 
-        if (tfd == STDIN_FILENO && events != NULL && (strtoul(events + 1, NULL, 16) & EPOLLIN))
-            has_input = true;
-        else
-            has_others = true;
+        add(reader, tfd, events != NULL && (strtoul(events + 1, NULL, 16) & EPOLLIN));
     }
-    return judge(has_input, has_others, no_limit);
+    return true;
 }
 
-enum poll_set poll_set_read(pid_t pid, long number, const char *args)
+bool poll_set_read(struct poll_set *set, pid_t pid, ino_t input, long number, const char *args)
 {
+    struct reader reader = {pid, input, set, 0};
     uint64_t arg[N_ARGS] = {0};
     char *end;
 
+    *set = (struct poll_set){0};
     for (size_t i = 0; i < N_ARGS; i++, args = end)
         arg[i] = strtoull(args, &end, 16);
-    if (number == POLL_SET_POLL)
-        return of_poll(pid, arg[0], arg[1], (int)arg[2] < 0);
-    if (number == SYS_ppoll)
-        return of_poll(pid, arg[0], arg[1], arg[2] == 0);
-    if (number == POLL_SET_SELECT || number == SYS_pselect6)
-        return of_select(pid, arg);
-    if (number == SYS_epoll_pwait2)
-        return of_epoll(pid, arg[0], arg[3] == 0);
-    if (number == POLL_SET_EPOLL || number == SYS_epoll_pwait)
-        return of_epoll(pid, arg[0], (int)arg[3] < 0);
-    return POLL_SET_UNKNOWN;
+    if (number == POLL_SET_POLL || number == SYS_ppoll) {
+        set->has_limit = number == SYS_ppoll ? arg[2] != 0 : (int)arg[2] >= 0;
+        return of_poll(&reader, arg[0], arg[1]);
+    }
+    if (number == POLL_SET_SELECT || number == SYS_pselect6) {
+        set->has_limit = arg[4] != 0;
+        return of_select(&reader, arg);
+    }
+    if (number == POLL_SET_EPOLL || number == SYS_epoll_pwait || number == SYS_epoll_pwait2) {
+        set->has_limit = number == SYS_epoll_pwait2 ? arg[3] != 0 : (int)arg[3] >= 0;
+        return of_epoll(&reader, arg[0]);
+    }
+    return false;
 }

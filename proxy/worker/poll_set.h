@@ -5,18 +5,22 @@
  * variants waits for: read in /proc/PID/mem and /proc/PID/fdinfo.
  */
 
+#include <stdbool.h>
 #include <sys/syscall.h>
 #include <sys/types.h>
 
-enum poll_set {
-    POLL_SET_UNKNOWN,       /* cannot be read, or larger than what is read */
-    POLL_SET_WITHOUT_INPUT, /* descriptor 0 is not in the set */
-    POLL_SET_WITH_INPUT,    /* ... is, among others, or there is a time limit */
-    POLL_SET_INPUT_ALONE,   /* it waits for descriptor 0 and nothing else, without a limit */
+struct poll_set {
+    bool has_input;    /* it waits for its input, whatever the descriptor's number */
+    bool has_limit;    /* it waits for a limited time */
+    unsigned n_others; /* descriptors that are not its input */
 };
 
-/* number: of the system call. args: its arguments as in /proc/PID/syscall, " 0x7ffd... 0x1 ...". */
-enum poll_set poll_set_read(pid_t pid, long number, const char *args);
+/* Read what a thread of this process waits for. input: inode of the pipe that is the process's
+ * input, 0: not known. number: of the system call. args: its arguments as in /proc/PID/syscall,
+ * " 0x7ffd... 0x1 ...". false: it cannot be read, or is larger than what is read. */
+bool poll_set_read(struct poll_set *set, pid_t pid, ino_t input, long number, const char *args);
+/* Whether this descriptor of the process is its input. Where that cannot be seen, 0 is. */
+bool poll_set_is_input(pid_t pid, ino_t input, unsigned long fd);
 
 /* Calls that newer architectures do not have. */
 #ifdef SYS_poll

@@ -55,7 +55,6 @@ void stdin_probe_open(struct stdin_probe *probe, pid_t pid, int in,
     *probe = (struct stdin_probe){.fd = -1, .pid = pid, .tid = pid, .privileges = privileges};
     if (in >= 0 && fstat(in, &info) == 0)
         probe->input = info.st_ino;
-    (void)snprintf(probe->input_path, sizeof(probe->input_path), "/proc/%d/fd/0", (int)pid);
     try_to_open(probe);
 }
 
@@ -65,36 +64,38 @@ void stdin_probe_close(struct stdin_probe *probe)
     probe->pid = 0;
 }
 
-/* Whether descriptor 0 of the process is its input. Where that cannot be seen it is. */
-static bool has_its_input(const struct stdin_probe *probe)
+static enum stdin_probe_state judge_read(const struct stdin_probe *probe, unsigned long fd,
+                                         bool closely)
 {
-    struct stat info;
-
-    return probe->input == 0 || stat(probe->input_path, &info) < 0 || info.st_ino == probe->input;
+    return (fd == STDIN_FILENO || closely) && poll_set_is_input(probe->pid, probe->input, fd)
+               ? STDIN_PROBE_YES
+               : STDIN_PROBE_NO;
 }
 
-static enum stdin_probe_state judge_read(const struct stdin_probe *probe, unsigned long fd)
+/* Whether it waits for more than when it was idle, such as a timer or a reply. */
+static bool awaits_more(const struct stdin_probe *probe, const struct poll_set *set)
 {
-    return fd == STDIN_FILENO && has_its_input(probe) ? STDIN_PROBE_YES : STDIN_PROBE_NO;
+    if (!probe->knows_idle)
+        return set->has_limit;
+    return (set->has_limit && !probe->idle.has_limit) || set->n_others > probe->idle.n_others;
 }
 
-static enum stdin_probe_state judge_poll(const struct stdin_probe *probe, long number,
-                                         const char *args)
+static enum stdin_probe_state judge_poll(struct stdin_probe *probe, long number, const char *args)
 {
-    switch (poll_set_read(probe->pid, number, args)) {
-    case POLL_SET_UNKNOWN:
-    case POLL_SET_WITH_INPUT:
+    struct poll_set *set = &probe->polled;
+
+    probe->has_polled = poll_set_read(set, probe->pid, probe->input, number, args);
+    if (!probe->has_polled)
         return STDIN_PROBE_POLLS;
-    case POLL_SET_INPUT_ALONE:
-        return has_its_input(probe) ? STDIN_PROBE_YES : STDIN_PROBE_NO;
-    case POLL_SET_WITHOUT_INPUT:
-        break;
-    }
-    return STDIN_PROBE_NO;
+    if (!set->has_input)
+        return STDIN_PROBE_NO;
+    if (set->n_others == 0 && !set->has_limit)
+        return STDIN_PROBE_YES;
+    return awaits_more(probe, set) ? STDIN_PROBE_AWAITS : STDIN_PROBE_POLLS;
 }
 
 /* closely: see stdin_probe_look_closely(). */
-static enum stdin_probe_state judge(const struct stdin_probe *probe, int fd, bool closely)
+static enum stdin_probe_state judge(struct stdin_probe *probe, int fd, bool closely)
 {
     char text[256]; /* "0 0x0 0x7ffd..." while blocked in a call, "running" while not */
     char *args;
@@ -109,7 +110,7 @@ static enum stdin_probe_state judge(const struct stdin_probe *probe, int fd, boo
         return STDIN_PROBE_RUNS;
     for (size_t i = 0; i < ARRAY_LEN(calls); i++)
         if (calls[i].number == number && calls[i].names_fd)
-            return judge_read(probe, strtoul(args, NULL, 16));
+            return judge_read(probe, strtoul(args, NULL, 16), closely);
         else if (calls[i].number == number)
             return closely ? judge_poll(probe, number, args) : STDIN_PROBE_POLLS;
     return STDIN_PROBE_NO;
@@ -208,7 +209,8 @@ static enum stdin_probe_state look_at_all(struct stdin_probe *probe, bool closel
         probe->tid = probe->pid;
         return look_at_all(probe, closely);
     }
-    if ((state == STDIN_PROBE_NO || state == STDIN_PROBE_POLLS) && another_waits(probe, closely))
+    if ((state == STDIN_PROBE_NO || state == STDIN_PROBE_POLLS || state == STDIN_PROBE_AWAITS) &&
+        another_waits(probe, closely))
         return STDIN_PROBE_YES;
     return state;
 }
@@ -221,4 +223,14 @@ enum stdin_probe_state stdin_probe_look(struct stdin_probe *probe)
 enum stdin_probe_state stdin_probe_look_closely(struct stdin_probe *probe)
 {
     return look_at_all(probe, true);
+}
+
+void stdin_probe_note_idle(struct stdin_probe *probe)
+{
+    probe->has_polled = false;
+    if (probe->fd >= 0)
+        (void)look(probe, true);
+    probe->knows_idle = probe->has_polled && probe->polled.has_input;
+    if (probe->knows_idle)
+        probe->idle = probe->polled;
 }

@@ -15,6 +15,8 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
+#include "worker/poll_set.h"
+
 struct privileges;
 
 enum stdin_probe_state {
@@ -22,6 +24,7 @@ enum stdin_probe_state {
     STDIN_PROBE_NO,      /* blocked in something else */
     STDIN_PROBE_RUNS,    /* running, or ready to run */
     STDIN_PROBE_POLLS,   /* its main thread is blocked in a poll, perhaps for its input */
+    STDIN_PROBE_AWAITS,  /* ... for its input and for more than when it was idle */
     STDIN_PROBE_YES,     /* a thread waits for input on descriptor 0, and for nothing else */
 };
 
@@ -30,7 +33,10 @@ struct stdin_probe {
     pid_t pid;                           /* 0: none */
     pid_t tid;                           /* the thread that is looked at */
     ino_t input;                         /* of the pipe that is its input; 0: not known */
-    char input_path[24];                 /* its descriptor 0 in /proc */
+    bool knows_idle;                     /* `idle` is set */
+    bool has_polled;                     /* the last look found a poll: `polled` */
+    struct poll_set polled;              /* what that waited for */
+    struct poll_set idle;                /* what it polled when it was idle */
     unsigned n_vain;                     /* looks at all threads that found nothing, in a row */
     unsigned n_until;                    /* looks at one thread before the next at all threads */
     const struct privileges *privileges; /* borrowed: of the process's user; NULL: ours */
@@ -43,6 +49,9 @@ void stdin_probe_open(struct stdin_probe *stdin_probe, pid_t pid, int in,
 void stdin_probe_close(struct stdin_probe *stdin_probe);
 enum stdin_probe_state stdin_probe_look(struct stdin_probe *stdin_probe);
 /* Like stdin_probe_look(), but find out what a blocked poll waits for, by a few more system calls:
- * STDIN_PROBE_YES if for nothing but input, STDIN_PROBE_NO if for anything but input, else
- * STDIN_PROBE_POLLS. */
+ * STDIN_PROBE_YES if for nothing but input, STDIN_PROBE_NO if for anything but input,
+ * STDIN_PROBE_AWAITS if for input and, unlike when it was idle, for a limited time or for more
+ * descriptors, else STDIN_PROBE_POLLS. Only here may input have another number than 0. */
 enum stdin_probe_state stdin_probe_look_closely(struct stdin_probe *stdin_probe);
+/* The process has no activation: remember what it polls, for stdin_probe_look_closely(). */
+void stdin_probe_note_idle(struct stdin_probe *stdin_probe);

@@ -479,7 +479,7 @@ bool worker_was_fed(const struct worker *w)
 
 enum answers worker_answers(const struct worker *w)
 {
-    return w->session.channel.answers;
+    return channel_answers(&w->session.channel);
 }
 
 unsigned worker_room(const struct worker *w)

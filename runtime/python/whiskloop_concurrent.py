@@ -190,9 +190,14 @@ class Many:
                 raise ValueError("want a number and a JSON object with a value")
         except Exception as problem:
             return self.answer(number, to_line({"error": "cannot read the line as JSON: %s" % problem}))
-        task = self.loop.create_task(self.activate(number, request))
+        activation = self.activate(number, request)
+        try:  # the user's code may have set a factory of tasks, which may fail
+            task = self.loop.create_task(activation)
+            task.add_done_callback(self.done)
+        except Exception as problem:
+            activation.close()
+            return self.answer(number, self.failed(problem))
         self.tasks.add(task)
-        task.add_done_callback(self.done)
 
     async def activate(self, number, request):
         if self.in_child:

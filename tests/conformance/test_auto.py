@@ -76,7 +76,40 @@ for line in sys.stdin:
 """)
 
 
-WAITS = {  # for something other than its input, 150 ms
+def loop_in_python(wait_s, reader="0"):
+    return f"""import asyncio, json, os
+async def main():
+    lines = asyncio.StreamReader()
+    await asyncio.get_running_loop().connect_read_pipe(
+        lambda: asyncio.StreamReaderProtocol(lines), os.fdopen({reader}, "rb", 0))
+    while line := await lines.readline():
+        os.write(1, b'{{"level":1}}\\n')
+        await asyncio.sleep({wait_s})
+        os.write(3, b'{{"ok":%d}}\\n' % json.loads(line)["value"].get("n", 1))
+asyncio.run(main())
+"""
+
+
+LOOP_IN_NODE = """const fs = require('fs');
+let text = '';
+process.stdin.on('data', async (chunk) => {
+    text += chunk;
+    for (let at; (at = text.indexOf('\\n')) >= 0; text = text.slice(at + 1)) {
+        fs.writeSync(1, '{"level":1}\\n');
+        await new Promise((go) => setTimeout(go, 300));
+        fs.writeSync(3, '{"ok":1}\\n');
+    }
+});
+"""
+MANY = "pairs = [socket.socketpair() for _ in range(100)]; [poll.register(a, 1) for a, _ in pairs]; poll.poll({})"
+
+WAITS = {  # for something other than its input, 150 ms or, in an event loop, 300
+    "poll of 100 sockets": waits_in_python(f"import socket; poll = select.poll(); {MANY.format(150)}"),
+    "epoll of 100 sockets": waits_in_python(f"import socket; poll = select.epoll(); {MANY.format(0.15)}"),
+    "asyncio": ("/usr/bin/python3", loop_in_python(0.3)),
+    "asyncio, its input under another number": ("/usr/bin/python3", loop_in_python(0.3, "os.dup(0)")),
+    "asyncio below a shell": ("/bin/sh", f"/usr/bin/python3 /dev/fd/9 9<<'END'\n{loop_in_python(0.04)}END\nexit $?\n"),
+    "Node.js's event loop": ("/usr/bin/node", LOOP_IN_NODE),
     "Perl's select": ("/usr/bin/perl", r"""$| = 1; open(my $a, '>&=', 3); $a->autoflush(1);
 while (<STDIN>) { print "{\"level\":1}\n"; select(undef, undef, undef, 0.15); print $a "{\"ok\":1}\n"; }
 """),
@@ -101,6 +134,15 @@ def test_a_program_that_waits_for_something_else_is_not_back_at_its_input(proxy,
         assert one.run({}).json == {"ok": 1}
 
 
+def test_an_answer_on_3_overrules_a_guess(proxy):
+    """What waits for longer than can be waited for answers the first activation wrongly, and no other."""
+    one = proxy(*NATIVE)
+    one.started("#!/usr/bin/python3\n" + loop_in_python(1.5))
+    assert one.run({"n": 1}).json in ({"ok": 1}, {"level": 1})
+    for n in (2, 3):
+        assert one.run({"n": n}).json == {"ok": n}
+
+
 @pytest.mark.parametrize("how", ["kill -9 $$", "kill -SEGV $$", "exit 1"])
 def test_a_log_line_of_a_program_that_dies_then_is_no_answer(proxy, how):
     one = proxy(*NATIVE)
@@ -110,6 +152,18 @@ while read -r line; do {LOG}; {how}; {ANSWER}; done
     for _ in range(2):
         reply = one.run({})
         assert reply.status == 400, reply
+
+
+@pytest.mark.parametrize("acknowledges", [False, True])
+def test_a_log_line_that_begins_with_ok_chooses_no_descriptor(proxy, acknowledges):
+    one = proxy(*NATIVE)
+    one.started(f"""#!/bin/bash
+echo '{{"ok":true,"msg":"connected"}}'
+{"echo '" + '{"ok":true}' + "' >&3" if acknowledges else ""}
+while read -r line; do {LOG}; {ANSWER}; done
+""")
+    for _ in range(2):
+        assert one.run({}).json == {"ok": 1}
 
 
 def test_a_log_line_that_says_ok_is_no_ready_line(proxy):

@@ -1,6 +1,8 @@
 """`async def main` with __OW_ALLOW_CONCURRENT=true: many activations at a time in one Python process."""
 
 import json
+import os
+import signal
 import time
 
 import pytest
@@ -312,3 +314,30 @@ async def main(args):
     return {"status": os.WEXITSTATUS(status)}
 """)
     assert [one.run({}).json for _ in range(2)] == [{"status": 3}] * 2
+
+
+def test_a_task_that_cannot_be_made_fails_its_own_activation(proxy):
+    """A task factory of the user's code raises for one of eight that are read together."""
+    one = proxy("--runtime", "python", "--timeout", 8000, env={"__OW_ALLOW_CONCURRENT": "true"})
+    one.started("""
+import asyncio
+def factory(loop, coroutine, **options):
+    if factory.fails:
+        factory.fails = False
+        raise MemoryError("no task")
+    return asyncio.Task(coroutine, loop=loop, **options)
+factory.fails = False
+async def main(args):
+    asyncio.get_running_loop().set_task_factory(factory)
+    factory.fails = "fail" in args  # the next one
+    return args
+""")
+    assert one.run({"fail": 1}).json == {"fail": 1}
+    pid, = one.children()
+    os.kill(pid, signal.SIGSTOP)
+    later = [one.later(one.run, {"n": n}) for n in range(8)]
+    time.sleep(0.2)  # for them to be read together; it holds in any case
+    os.kill(pid, signal.SIGCONT)
+    answers = [each.result().json for each in later]
+    assert answers.count({"error": "no task"}) == 1
+    assert [answer in ({"n": n}, {"error": "no task"}) for n, answer in enumerate(answers)] == [True] * 8

@@ -332,3 +332,8 @@ enum stdin_probe_state stdin_probe_look_closely(struct stdin_probe *probe)
 {
     return stdin_probe_look(probe);
 }
+
+void stdin_probe_note_idle(struct stdin_probe *probe)
+{
+    (void)probe;
+}

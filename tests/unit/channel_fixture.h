@@ -19,6 +19,7 @@ struct fixture {
     struct channel channel;
     int theirs[4]; /* the worker's descriptors 0 to 3 */
     unsigned n_readable;
+    bool guesses; /* channel_decide() is not certain */
 };
 
 static inline void on_fd1(struct loop_watch *watch)
@@ -117,7 +118,7 @@ static inline enum channel_result hear(struct fixture *f, enum channel_wanted wa
     (void)channel_pull(&f->channel);
     result = channel_next(&f->channel, wanted, text, n);
     if (result == CHANNEL_NONE && channel_is_undecided(&f->channel)) {
-        channel_decide(&f->channel); /* it would be seen back at its input */
+        channel_decide(&f->channel, !f->guesses); /* it would be seen back at its input */
         result = channel_next(&f->channel, wanted, text, n);
     }
     return result;

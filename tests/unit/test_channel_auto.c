@@ -3,6 +3,7 @@
 #include "test.h"
 
 #include "channel_fixture.h"
+#include "worker/ready.h"
 
 /* ---- auto: one of the two is chosen ---- */
 
@@ -123,9 +124,80 @@ static void an_announcement_chooses_its_descriptor(void **state)
     struct fixture *f = *state;
 
     channel_start(f, ANSWERS_AUTO);
-    say(f, 1, "{\"ok\":true}\n");
-    assert_hears(f, WANT_NOTHING, "{\"ok\":true}");
+    say(f, 1, "{\"ok\":true,\"pipeline\":8}\n");
+    assert_hears(f, WANT_NOTHING, "{\"ok\":true,\"pipeline\":8}");
+    channel_announced(&f->channel, &(struct ready){.pipeline = 8});
     assert_int_equal(f->channel.answers, ANSWERS_STDOUT);
+}
+
+static void a_ready_line_that_announces_nothing_chooses_none(void **state)
+{
+    struct fixture *f = *state;
+
+    channel_start(f, ANSWERS_AUTO);
+    say(f, 1, "{\"ok\":true,\"msg\":\"connected\"}\n");
+    assert_hears(f, WANT_NOTHING, "{\"ok\":true,\"msg\":\"connected\"}");
+    channel_announced(&f->channel, &(struct ready){0});
+    give(f, "in\n");
+    say(f, 3, "{\"a\":1}\n");
+    assert_hears(f, WANT_ANSWER, "{\"a\":1}");
+    assert_int_equal(f->channel.answers, ANSWERS_FD3);
+}
+
+/* An answer on 1 was guessed. */
+static void guess_descriptor_1(struct fixture *f)
+{
+    channel_start(f, ANSWERS_AUTO);
+    f->guesses = true;
+    give(f, "in\n");
+    say(f, 1, "{\"log\":1}\n");
+    assert_hears(f, WANT_ANSWER, "{\"log\":1}");
+    assert_int_equal(channel_answers(&f->channel), ANSWERS_AUTO);
+}
+
+static void an_answer_on_descriptor_3_overrules_a_guess(void **state)
+{
+    struct fixture *f = *state;
+
+    guess_descriptor_1(f);
+    say(f, 3, "{\"late\":1}\n");
+    assert_hears_nothing(f, WANT_NOTHING);
+    assert_int_equal(channel_answers(&f->channel), ANSWERS_FD3);
+    give(f, "in\n");
+    say(f, 1, "{\"log\":2}\n");
+    say(f, 3, "{\"a\":2}\n");
+    assert_hears(f, WANT_ANSWER, "{\"a\":2}");
+    channel_settle_logs(&f->channel);
+    assert_captured(&f->out, "{\"log\":2}\n");
+}
+
+/* Its client has a line of descriptor 1. */
+static void a_late_answer_after_a_wrong_guess_is_not_that_of_the_next(void **state)
+{
+    struct fixture *f = *state;
+
+    guess_descriptor_1(f);
+    give(f, "in\n");
+    say(f, 3, "{\"late\":1}\n");
+    assert_hears_nothing(f, WANT_ANSWER);
+    say(f, 3, "{\"a\":2}\n");
+    assert_hears(f, WANT_ANSWER, "{\"a\":2}");
+}
+
+static void text_on_descriptor_3_confirms_a_guess(void **state)
+{
+    struct fixture *f = *state;
+
+    guess_descriptor_1(f);
+    say(f, 3, "text\n");
+    assert_hears_nothing(f, WANT_NOTHING);
+    assert_int_equal(channel_answers(&f->channel), ANSWERS_STDOUT);
+    give(f, "in\n");
+    say(f, 3, "{\"log\":1}\n");
+    say(f, 1, "{\"a\":2}\n");
+    assert_hears(f, WANT_ANSWER, "{\"a\":2}");
+    channel_settle_logs(&f->channel);
+    assert_captured(&f->out, "text\n{\"log\":1}\n");
 }
 
 static void json_on_descriptor_1_is_log_once_3_was_chosen(void **state)
@@ -386,6 +458,10 @@ int main(void)
         TEST(a_blank_line_on_descriptor_3_chooses_it),
         TEST(json_on_descriptor_1_is_held_until_the_process_is_back_at_its_input),
         TEST(an_announcement_chooses_its_descriptor),
+        TEST(a_ready_line_that_announces_nothing_chooses_none),
+        TEST(an_answer_on_descriptor_3_overrules_a_guess),
+        TEST(a_late_answer_after_a_wrong_guess_is_not_that_of_the_next),
+        TEST(text_on_descriptor_3_confirms_a_guess),
         TEST(json_on_descriptor_1_is_log_once_3_was_chosen),
         TEST(json_on_descriptor_3_is_log_once_1_was_chosen),
         TEST(a_started_line_on_descriptor_3_is_log_once_1_was_chosen),
