@@ -12,7 +12,7 @@
 #define PIECE_CHARS 16384
 #define PIECE_BYTES (PIECE_CHARS / 4 * 3)
 
-/* ---- code: large, padded, with line ends ---- */
+/* ---- an action's code: large, padded, with line ends ---- */
 
 /* Go accepts only line ends here; blanks come from an unquoted `$(base64 FILE)` in a shell. */
 static bool is_gap(char c)

@@ -12,7 +12,7 @@
 
 struct buf;
 
-/* ---- code ---- */
+/* ---- an action's code ---- */
 
 /* The result of a check. */
 struct base64_text {

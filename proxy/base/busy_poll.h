@@ -24,7 +24,7 @@ bool busy_poll_pays(const struct busy_poll *poll);
 
 /*
  * A wait has ended. soon: within limit_us if we looked, within BUSY_POLL_SOON_US if we slept.
- * Looking pays while at least four of five waits end soon, so that at most a fifth of it is in
- * vain.
+ * Looking pays while at least four of five waits end soon, so that at most a fifth of the looking
+ * is in vain.
  */
 void busy_poll_learn(struct busy_poll *poll, bool soon);

@@ -1,7 +1,7 @@
 /*
- * A vector of strings carries no length, so that execve() takes it as it is; each call here counts
- * its strings again. Building one is quadratic: fine for the hundreds of variables of an /init, and
- * callers with input from outside limit the number.
+ * A vector of strings carries no length, so that execve() takes it as it is; each function here
+ * counts the strings again. Building a vector is quadratic: fine for the hundreds of variables of
+ * an /init, and callers with input from outside limit the number.
  */
 
 #include "base/exec_spec.h"

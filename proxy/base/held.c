@@ -6,7 +6,8 @@
 
 #include "base/cgroup.h"
 
-#define SHARE     4           /* hold at most a quarter: the action needs more for these bytes */
+/* hold at most a quarter of the memory: the action needs more for the same data */
+#define SHARE     4
 #define MIN_BYTES (16u << 20) /* with less, some activations could never be served */
 
 /* The number in a file of the group; UINT64_MAX: no such file, or "max". */

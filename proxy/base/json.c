@@ -133,7 +133,7 @@ static inline const uint8_t *check_number(struct check *c, const uint8_t *at)
     return at;
 }
 
-/* One of true, false, null, whose first letter has been seen. */
+/* Check one of true, false, null; its first letter has been seen. */
 static const uint8_t *check_word(struct check *c, const uint8_t *at)
 {
     static const struct {

@@ -26,7 +26,7 @@
 #define SCORE_FROM   800  /* marks are above this score, and above our own */
 #define MARKS_MAX    64   /* with more starts than this, some share a mark */
 #define SPARED_MAX   64
-#define CHILDREN_MAX 4096 /* processes per round; the next round sees the rest */
+#define CHILDREN_MAX 4096 /* most children seen in a round; the next round sees the rest */
 #define ROUND_MS     5    /* pause between rounds: killed processes are gone by then */
 #define ROUNDS_MAX   200
 #define TEXT_BYTES   65536
@@ -37,7 +37,7 @@ static struct {
     unsigned n_marks; /* marks are 1 .. n_marks; 0: all starts share mark 0 */
     int first_score;  /* the oom_score_adj of mark 1 */
     unsigned n_used[MARKS_MAX + 1];
-    bool pending[MARKS_MAX + 1]; /* of a mark: leftovers of its starts are being killed */
+    bool pending[MARKS_MAX + 1]; /* per mark: leftovers of its starts are being killed */
     unsigned rounds_left;
     bool has_user;
     uid_t user;
@@ -66,7 +66,7 @@ static bool read_score(pid_t pid, int *score)
 
 #define STAT_MAX_BYTES 512
 
-/* /proc/PID/stat from the state on, "S PPID ..."; NULL: there is none. */
+/* The text of /proc/PID/stat from the field `state` on, "S PPID ..."; NULL: there is none. */
 static const char *read_stat(pid_t pid, char text[STAT_MAX_BYTES])
 {
     char path[64];
@@ -291,8 +291,8 @@ static bool is_left_behind(pid_t pid)
     mark = kin.n_marks > 0 ? score - kin.first_score + 1 : 0;
     if (mark >= (kin.n_marks > 0 ? 1 : 0) && mark <= (int)kin.n_marks)
         return kin.pending[mark];
-    /* The process has changed its score. With --user, all our children of that user belong to the
-     * action. */
+    /* The score is no mark of ours, so the process has changed it. With --user, all our children of
+     * that user belong to the action. */
     return is_idle() && is_users(pid);
 }
 

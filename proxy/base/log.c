@@ -210,7 +210,7 @@ void log_write(enum log_level level, const char *event, const struct log_field *
     bool json = out.format == LOG_AS_JSON;
     bool whole = true;
     auto_buf struct buf line = {0};
-    int saved = errno; /* the caller may not have looked at it yet */
+    int saved = errno; /* the caller may not have looked at errno yet */
 
     add_head(&line, level, event);
     if (out.n_dropped > 0)

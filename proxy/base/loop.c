@@ -1,8 +1,8 @@
 /*
  * libh2o's evloop watches our descriptors beside its own connections, so that one epoll_wait serves
  * both. libh2o's timers run on the wall clock, so we keep our own in a list: the time to the next
- * one bounds the wait, which costs no system call. Only for less than a millisecond a timerfd wakes
- * us.
+ * one bounds the wait, which costs no system call. A timerfd is used only for waits of less than a
+ * millisecond.
  *
  * A turn: wait and run what is ready (libh2o) - dead children - due timers - posted work.
  */
@@ -148,8 +148,7 @@ uint64_t loop_clock_ns(void)
 /*
  * Credit the time of a freeze, in which we were not runnable. Starvation is different: we were
  * runnable but got no processor, perhaps because of the action, which must not gain time by that.
- * So after starvation, passed deadlines have passed. `before` was read at most a second before the
- * wait.
+ * So starvation does not move deadlines. `before` was read at most a second before the wait.
  */
 static void give_back(struct loop *loop, uint64_t clock_us, uint64_t since_us)
 {

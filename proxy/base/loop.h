@@ -55,7 +55,8 @@ struct loop_timer {
 
 void loop_timer_init(struct loop_timer *timer, loop_timer_fn *fn);
 void loop_timer_set(struct loop *loop, struct loop_timer *timer, uint64_t at_ms);
-/* A timer closer than a millisecond costs two more system calls. */
+/* Like loop_timer_set(), in microseconds. A timer closer than a millisecond costs two more system
+ * calls. */
 void loop_timer_set_us(struct loop *loop, struct loop_timer *timer, uint64_t at_us);
 void loop_timer_clear(struct loop_timer *timer);
 static inline bool loop_timer_is_set(const struct loop_timer *timer)

@@ -16,7 +16,7 @@
 #include "base/loop.h"
 #include "base/stream.h"
 
-#define OUTPUT_FULL_BYTES (1u << 20) /* pending bytes at which users must pause; a guess */
+#define OUTPUT_FULL_BYTES (1u << 20) /* pending bytes at which users must pause; a guessed number */
 #define OUTPUT_OWN_BYTES                                                                           \
     (16u << 20) /* pending bytes at which our own lines are dropped: 400,000 sentinels */
 
@@ -63,7 +63,7 @@ void output_done(struct output *output, int wait_ms);
 /* Add bytes, to be written at the end of the turn. owner: whose they are, for output_line_start();
  * NULL: the proxy, which adds whole lines. */
 void output_add(struct output *output, const void *owner, const char *bytes, size_t n);
-/* End an unfinished line unless it is the owner's. NULL ends any. */
+/* If the stream is inside a line of another owner, end that line. owner: NULL ends any line. */
 void output_line_start(struct output *output, const void *owner);
 void output_flush(struct output *output);
 

@@ -30,7 +30,7 @@ struct privileges {
     char *home;                   /* owned; the user's home from /etc/passwd; NULL: not listed */
     bool no_new_privs;            /* set the kernel's no_new_privs: setuid programs gain nothing */
     uint64_t limits[LIMIT_COUNT]; /* 0: the proxy's own limit */
-    uint64_t descriptors;         /* soft descriptor limit without LIMIT_NOFILE; 0: as ours */
+    uint64_t descriptors;         /* soft descriptor limit if LIMIT_NOFILE is not set; 0: as ours */
 };
 
 /*

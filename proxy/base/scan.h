@@ -190,7 +190,7 @@ static inline const uint8_t *scan_until(const uint8_t *start, const uint8_t *fro
     return at;
 }
 
-/* Each of these returns the first byte of its set in [at, end), or end when there is none. */
+/* Each function below returns the first byte of its set in [at, end), or end when there is none. */
 
 /* What may end or break a string that is not checked yet: quote, backslash, control, non-ASCII.
  * start: where the text begins. */

@@ -23,8 +23,8 @@ static const char *const shown_platform[] = {
 };
 #define SHOWN_PLATFORM_MAX (sizeof(shown_platform) / sizeof(shown_platform[0]))
 
-/* Whether to set a variable for a key of n bytes. *n_others: first keys taken so far, counted here;
- * 0 at the start of an activation. */
+/* Whether to set a variable for a key of n bytes. *n_others: how many first keys were taken so far,
+ * incremented here; 0 at the start of an activation. */
 static inline bool shown_take(const char *key, size_t n, size_t *n_others)
 {
     if (n > SHOWN_KEY_MAX_BYTES)

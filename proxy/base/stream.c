@@ -21,7 +21,8 @@ void stream_init(struct stream *stream)
     stream->fd = -1;
 }
 
-/* fd: to watch; taken over. shared: the stream to watch instead, at this number; -1: none. */
+/* fd: the descriptor to watch, taken over. shared: a stream to duplicate onto that number; -1:
+ * none. */
 static void adopt(struct stream *stream, struct loop *loop, int fd, int shared, mode_t mode)
 {
     stream->fd = fd;
@@ -41,7 +42,7 @@ static bool is_always_ready(int fd, mode_t mode)
     return S_ISREG(mode) || S_ISBLK(mode) || S_ISDIR(mode) || (S_ISCHR(mode) && !isatty(fd));
 }
 
-/* Reopening would grant access that the descriptor was not given. */
+/* Whether fd is open for this access: reopening must not grant access that it was not given. */
 static bool is_open_for(int fd, int access_mode)
 {
     int flags = fcntl(fd, F_GETFL);
@@ -66,7 +67,7 @@ int stream_open_own(struct stream *stream, struct loop *loop, int fd, struct err
         return err_set(err, ERR_SYSTEM, ENXIO, "the reader of %s has left", name);
     shared = own < 0 && !is_file ? fd : -1;
     if (shared >= 0)
-        own = eventfd(0, EFD_CLOEXEC); /* until the stream takes its place */
+        own = eventfd(0, EFD_CLOEXEC); /* a placeholder until the stream takes this number */
     if (own < 0)
         return err_set(err, ERR_SYSTEM, errno, "cannot use %s: %s", name, strerror(errno));
     if (is_file)

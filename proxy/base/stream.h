@@ -18,10 +18,10 @@
 
 struct err;
 
-#define STREAM_PIPE_BYTES (1 << 20) /* for pipe_bytes: of a stream that carries much */
+#define STREAM_PIPE_BYTES (1 << 20) /* for pipe_bytes, if the stream carries much data */
 
 struct stream {
-    struct loop_watch watch; /* open for what can be watched */
+    struct loop_watch watch; /* open if the stream can be watched */
     int fd;                  /* for reads or writes; -1: closed */
     bool is_pipe;            /* a pipe, named or not */
     bool is_socket;
@@ -34,9 +34,9 @@ void stream_init(struct stream *stream);
  * which names stdin or stdout: it is unusable, or (ENXIO) a pipe whose reader has left. */
 int stream_open_own(struct stream *stream, struct loop *loop, int fd, struct err *err);
 /*
- * Open a named pipe for reading or writing. option: the one that names it, for error texts.
- * Replaces an open stream without a moment in which nobody holds the pipe open. 0; -1 with err: it
- * failed, or err->os == ENXIO: it has no reader.
+ * Open a named pipe for reading or writing. option: the command-line option that names the pipe,
+ * for error texts. Replaces an open stream without a moment in which nobody holds the pipe open. 0;
+ * -1 with err: it failed, or err->os == ENXIO: it has no reader.
  */
 int stream_open_fifo(struct stream *stream, struct loop *loop, const char *option, const char *path,
                      bool writes, struct err *err);

@@ -21,7 +21,7 @@ static bool is_same(char a, char b)
     return tolower((unsigned char)a) == tolower((unsigned char)b);
 }
 
-/* Optimal string alignment, three rows at a time. */
+/* Edit distance with swaps (optimal string alignment), keeping three rows of the table. */
 static unsigned distance(const char *a, size_t n_a, const char *b, size_t n_b)
 {
     unsigned rows[3][WORD_MAX + 1];

@@ -60,7 +60,8 @@ static inline int fd_take(int *fd)
 #define BIT(n) (1u << (n))
 
 /* The struct that holds `member`, from the member's address. */
-#ifndef container_of /* cppcheck is given its own: it takes the 0 for a null pointer in use */
+/* cppcheck gets another definition: it takes this 0 for a null pointer in use */
+#ifndef container_of
 #define container_of(ptr, type, member)                                                            \
     __extension__({                                                                                \
         __typeof__(((type *)0)->member) *member_ = (ptr);                                          \
@@ -104,8 +105,8 @@ int fd_reopen(int fd, int access_mode);
  * Call with the action's rights: privileges_borrow(). -1 with errno (EINVAL: not a regular file).
  */
 int fd_open_file(int dir, const char *path);
-/* Read a small file such as those of /proc, at most size - 1 bytes, as text. false: there is no such
- * file, or nothing in it; text is then "". */
+/* Read a small file such as those of /proc, at most size - 1 bytes, as text. false: no such file,
+ * or nothing in it; text is then "". */
 bool file_read_text(const char *path, char *text, size_t size);
 /* Write all n bytes to a blocking descriptor. 0, or -1 with errno. */
 int fd_write_all(int fd, const void *bytes, size_t n);

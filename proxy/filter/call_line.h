@@ -15,7 +15,7 @@
 
 enum call_form {
     CALL_BODY, /* bodies: {"value":{…}} */
-    CALL_ANY,  /* ... or a bare argument that is no object or array, such as 100 */
+    CALL_ANY,  /* like CALL_BODY, or a bare argument that is no object or array, such as 100 */
     CALL_TEXT, /* text: the argument is {"line":"…"} */
 };
 

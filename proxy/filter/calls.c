@@ -39,7 +39,8 @@ static struct call *call_after(const struct calls *calls, const struct call *cal
     return call->node.next != &calls->all ? call_at(call->node.next) : NULL;
 }
 
-/* The first call from here on that can still be given; refused lines are skipped. */
+/* The first call, from `call` on, that can still be given to the pool; refused lines are
+ * skipped. */
 static struct call *first_waiting(const struct calls *calls, struct call *call)
 {
     while (call != NULL && call->ended)
@@ -47,7 +48,7 @@ static struct call *first_waiting(const struct calls *calls, struct call *call)
     return call;
 }
 
-/* The first call from here on that is answered in order. */
+/* The first call, from `call` on, that is answered in the order of the lines (it has no id). */
 static struct call *first_in_order(const struct calls *calls, struct call *call)
 {
     while (call != NULL && call->id != NULL)
@@ -101,7 +102,7 @@ static void call_free(struct calls *calls, struct call *call)
     free(call);
 }
 
-/* text: owned from now on. */
+/* text: the answer, taken over. */
 static void call_end(struct calls *calls, struct call *call, char *text, size_t n)
 {
     assert(!call->ended);
@@ -159,8 +160,8 @@ static void leave(struct calls *calls, struct call *call)
         list_add_tail(&calls->leaving, &call->leaving);
 }
 
-/* Let calls leave that are answered in order: the finished ones at the head, then the next one if
- * it has parts. */
+/* Queue answers for writing, of calls that are answered in order: the finished ones at the head,
+ * then the next one if it has parts. */
 static void offer_head(struct calls *calls)
 {
     struct call *call;
@@ -192,7 +193,7 @@ void calls_free(struct calls *calls)
         call_free(calls, call_at(calls->all.next));
 }
 
-/* ---- in ---- */
+/* ---- lines in ---- */
 
 static void set_id(struct call *call, const struct call_line *line)
 {
@@ -202,7 +203,7 @@ static void set_id(struct call *call, const struct call_line *line)
     call->id = xasprintf("[%.*s,", (int)line->n_id, line->id);
 }
 
-/* The job has its line: it can be given. */
+/* The job has its line, so it can be given to the pool. */
 static void make_ready(struct calls *calls, struct call *call)
 {
     calls->line_bytes += call->job.len;
@@ -312,14 +313,14 @@ static void take_parts(struct calls *calls, struct call *call)
     calls->answer_bytes += buf_len(&call->lines) - n;
 }
 
-/* End a call that streams its parts: its answer has the form part_lines, like them. */
+/* End a call that streams its parts: its answer has the form part_lines, like the parts. */
 static void end_parts(struct calls *calls, struct call *call)
 {
     struct buf text = {0};
 
     part_form_end(&part_lines, &text, &call->job, calls->opts.answer_max_bytes);
     free(TAKE(call->job.answer));
-    call_end(calls, call, text.bytes, buf_len(&text) - 1); /* less its newline */
+    call_end(calls, call, text.bytes, buf_len(&text) - 1); /* without its newline */
 }
 
 void calls_take_parts(struct calls *calls, struct job *job)
@@ -367,7 +368,7 @@ void calls_abandon(struct calls *calls, const char *why)
     }
 }
 
-/* ---- out ---- */
+/* ---- answers out ---- */
 
 static struct iovec lines_of(const struct call *call)
 {
@@ -417,7 +418,8 @@ int calls_answers(const struct calls *calls, struct iovec *pieces, int max)
     return n;
 }
 
-/* Of n bytes that were written, take those that are the call's parts. Returns how many. */
+/* n bytes were written: drop those that are the call's parts from its buffer. Returns how many they
+ * were. */
 static size_t wrote_lines(struct calls *calls, struct call *call, size_t n)
 {
     n = n < buf_len(&call->lines) ? n : buf_len(&call->lines);

@@ -1,8 +1,8 @@
 #pragma once
 
 /*
- * calls - input lines until their answers have been written: in the order of the lines, or, where a
- * line has an id, as soon as there is an answer.
+ * calls - hold input lines until their answers have been written: in the order of the lines, or,
+ * where a line has an id, as soon as there is an answer.
  *
  * Each line becomes one call, which is given to the action, or answered at once if the line is
  * unusable. This module owns no descriptor. It counts the bytes that it holds, so that the owner
@@ -44,7 +44,7 @@ struct calls_opts {
     uint64_t run_ms;         /* limit of one activation; the line's deadline may be sooner */
     size_t line_max_bytes;   /* for error texts */
     size_t answer_max_bytes; /* for error texts */
-    enum call_form form;     /* of lines and results */
+    enum call_form form;     /* the form of lines and results */
     bool wants_object;       /* refuse what contract_is_argument() refuses */
     bool is_bare;            /* write answers unchanged, and no line where there is none */
     job_done_fn *done;       /* must call calls_done() */
@@ -59,9 +59,9 @@ struct calls {
     struct call *head;   /* the oldest call without an id that has not ended; NULL: none */
     struct call *next;   /* the first call not yet given; NULL: none */
     size_t n;            /* in `all` */
-    size_t n_given;      /* ... that the pool has now */
-    size_t line_bytes;   /* held for the lines of calls that have not ended */
-    size_t answer_bytes; /* ... for parts, and for answers of calls that have ended */
+    size_t n_given;      /* how many of them the pool has now */
+    size_t line_bytes;   /* bytes held for the lines of calls that have not ended */
+    size_t answer_bytes; /* bytes held for parts, and for answers of ended calls */
     size_t written;      /* bytes of the first answer in `leaving` that were written */
 };
 
@@ -88,7 +88,8 @@ void calls_done(struct calls *calls, struct job *job);
 /* Take the parts of a job's answer that have come. */
 void calls_take_parts(struct calls *calls, struct job *job);
 
-/* Answer all calls not yet given. why: the action could not be started; NULL: a forced end. */
+/* Answer all calls not yet given. why: why the action could not be started; NULL: the end is
+ * forced. */
 void calls_abandon(struct calls *calls, const char *why);
 
 /* What to write next, in at most `max` pieces. Returns their number; 0: nothing. */

@@ -15,8 +15,8 @@
 #include "pool/pool.h"
 
 #define PIECES_MAX      128  /* pieces of one write: two for each answer, and a third for an id */
-#define WRITES_PER_TURN 32   /* then it is the turn of others */
-#define THROUGH_MS      1000 /* that a parent may take between closing our stdout and our stdin */
+#define WRITES_PER_TURN 32   /* most writes in one turn, so that other work gets its turn */
+#define THROUGH_MS      1000 /* most time between a parent closing our stdout and our stdin */
 
 struct filter {
     struct loop *loop; /* borrowed */
@@ -54,7 +54,7 @@ static void on_job_parts(struct job *job)
     loop_post(filter->loop, &filter->step);
 }
 
-/* ---- the three moves ---- */
+/* ---- read lines, give them, write answers ---- */
 
 static bool has_room(const struct filter *filter)
 {
@@ -253,7 +253,7 @@ void filter_free(struct filter **filter)
     *filter = NULL;
 }
 
-/* why: the action could not be started; NULL: it is ready. */
+/* why: why the action could not be started; NULL: it is ready. */
 static void announce(struct filter *filter, const char *why)
 {
     struct buf text = {0};

@@ -2,7 +2,7 @@
 
 /*
  * filter - the command pipe: each input line is the body of a /run; each gets one answer line, in
- * the same order or, by its id, as soon as it is there.
+ * the order of the lines or, if the line has an id, as soon as the answer is there.
  *
  * Lines and answers are held in memory up to a bound. When it is reached, reading stops, which
  * slows a peer that writes too much or reads too little. When the reader of a named pipe leaves,
@@ -23,12 +23,12 @@ struct pool;
 struct filter_opts {
     const char *in;          /* a named pipe; NULL: stdin */
     const char *out;         /* a named pipe; NULL: stdout */
-    const char *members;     /* JSON members for each line, each followed by a comma; "" */
+    const char *members;     /* JSON members for each line, each followed by a comma, or "" */
     uint64_t run_ms;         /* limit of one activation */
     size_t line_max_bytes;   /* longest line */
     size_t answer_max_bytes; /* the workers' bound, for error texts */
     size_t held_max_bytes;   /* lines and answers held before reading stops */
-    enum call_form form;     /* of lines and results */
+    enum call_form form;     /* the form of lines and results */
     bool announces;          /* write {"ready":true} when the action is loaded, or why it is not */
     bool parts;              /* write parts of answers as they come */
     unsigned given_max;      /* jobs in the pool at a time; it must accept this many */
@@ -44,7 +44,7 @@ struct filter *filter_new(struct loop *loop, const struct filter_opts *opts, fil
 /* After the loop has ended: write what is left, for up to wait_ms. Returns the number of answers
  * that the reader has not taken. */
 size_t filter_finish(struct filter *filter, int wait_ms);
-/* The pool must have none of its jobs. */
+/* The pool must have none of the filter's jobs. */
 void filter_free(struct filter **filter);
 
 /* The action is ready; pool: borrowed until filter_free(). */

@@ -5,8 +5,8 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-#define READ_BYTES 262144  /* read in one turn, so that answers get their turn */
-#define KEEP_BYTES 1048576 /* memory kept while nothing is held */
+#define READ_BYTES 262144  /* most bytes read in one turn of the loop, so that answers get theirs */
+#define KEEP_BYTES 1048576 /* memory kept for lines while none is held */
 #define OPTION     "--in"
 
 static void pull(struct inlet *inlet);
@@ -16,7 +16,7 @@ static void on_readable(struct loop_watch *watch)
     pull(container_of(watch, struct inlet, stream.watch));
 }
 
-/* A timer, not a post: posted work that posts itself would not wait for the next turn. */
+/* A timer, not a post: posted work that posts itself would run again in this turn. */
 static void on_again(struct loop_timer *timer)
 {
     pull(container_of(timer, struct inlet, again));

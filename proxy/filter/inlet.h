@@ -18,14 +18,14 @@ struct inlet {
     struct loop *loop; /* borrowed */
     const char *path;  /* borrowed; NULL: stdin */
     struct stream stream;
-    struct loop_timer again; /* streams that cannot be watched are read once per turn */
+    struct loop_timer again; /* reads, once per turn, a stream that cannot be watched */
     struct line line;
     uint64_t n_read;        /* bytes, since inlet_open() */
     uint64_t opened_at;     /* n_read when the stream was opened */
     bool fresh;             /* the stream was not found empty yet: its end may go unreported */
     bool wanted;            /* the owner has room */
     bool at_end;            /* the writer has left; the held bytes are its last */
-    bool ended;             /* ... and nothing will follow */
+    bool ended;             /* the source is closed: no more input will follow */
     struct err err;         /* why it ended; ERR_NONE: the input was at its end */
     struct loop_post *told; /* borrowed */
 };
@@ -37,7 +37,7 @@ void inlet_init(struct inlet *inlet);
 /* Close the stream, and drop lines that were not handed out. */
 void inlet_close(struct inlet *inlet);
 
-/* Read on, or pause. Paused at first. */
+/* Read on, or pause. Reading is paused at first. */
 void inlet_want(struct inlet *inlet, bool wanted);
 /* The next line, as from line_next(); a last line without a newline counts. end_at: the offset
  * after it, or after the part received of a line that is too long. */

@@ -11,11 +11,11 @@
 #include "pool/pool.h"
 #include "worker/contract.h"
 
-#define PIECES_MAX 3 /* of one call without an id: see calls_answers() */
+#define PIECES_MAX 3 /* most pieces of one answer without an id: see calls_answers() */
 
 struct invoke {
     struct loop *loop;  /* borrowed */
-    struct calls calls; /* one */
+    struct calls calls; /* holds exactly one call */
     struct outlet outlet;
     struct loop_post step;
     struct err err; /* what to tell at the end */
@@ -73,7 +73,7 @@ static void on_step(struct loop_post *post)
            (n = outlet_write(&invoke->outlet, pieces, n_pieces)) > 0)
         calls_wrote(&invoke->calls, n);
     if (n_pieces == 0 ? invoke->calls.n > 0 : invoke->outlet.err.kind == ERR_NONE)
-        return; /* until there is more to write, or room */
+        return; /* wait until there is more to write, or room */
     invoke->told = true;
     invoke->ended(invoke->owner, n_pieces == 0 ? &invoke->err : &invoke->outlet.err);
 }

@@ -18,7 +18,7 @@ struct outlet {
     struct loop *loop; /* borrowed */
     const char *path;  /* borrowed; NULL: stdout */
     struct stream stream;
-    struct loop_timer look; /* the kernel does not announce a reader of a named pipe */
+    struct loop_timer look; /* when to look for a reader again: the kernel announces none */
     bool left;              /* the reader has left; the owner clears it */
     struct err err;         /* set when nothing can be written any more; else ERR_NONE */
     struct loop_post *told; /* borrowed */

@@ -15,12 +15,12 @@
 struct worker;
 
 #define CHOICE_SPREAD_JOBS                                                                         \
-    8 /* with fewer jobs in all, each goes to the least busy worker; a guess */
+    8 /* with fewer jobs in all, each goes to the least busy worker; a guessed number */
 
 struct choice {
     struct worker **workers; /* owned; the workers are borrowed */
-    unsigned n_workers;      /* 1 and more */
-    unsigned n_light;        /* 1 and more */
+    unsigned n_workers;      /* at least 1 */
+    unsigned n_light;        /* at least 1 */
     unsigned next;           /* index of the worker to consider first */
 };
 

@@ -6,7 +6,7 @@
 
 #include "base/log.h"
 
-#define WHY_MAX 160 /* bytes of the last reason; our own text stands before it */
+#define WHY_MAX 160 /* most bytes of a start error quoted in why_open */
 #define LOOK_MS 2   /* until we check whether light work has become long */
 
 static void start_what_is_down(struct pool *pool);

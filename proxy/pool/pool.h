@@ -28,7 +28,7 @@
 
 struct pool_opts {
     unsigned n_workers; /* 1 and more */
-    unsigned n_light;   /* short activations stay with the first so many workers; 1 and more */
+    unsigned n_light;   /* short activations stay with this many first workers; at least 1 */
     unsigned queue_max; /* jobs waiting for a worker */
     struct backoff_opts restart;
     struct worker_opts worker;
@@ -52,7 +52,7 @@ typedef void pool_retired_fn(void *owner);
 
 struct pool_worker {
     struct worker worker;
-    struct pool *pool;         /* the one it belongs to */
+    struct pool *pool;         /* the pool that the worker belongs to */
     struct zygote_order order; /* in the zygote's list while the process is being forked */
     struct backoff backoff;
     bool up;                 /* started, and its end has not been handled yet */
@@ -67,14 +67,14 @@ struct pool {
     struct output *out; /* borrowed */
     struct output *err; /* borrowed */
     struct pool_worker *workers;
-    struct choice choice;  /* among them */
+    struct choice choice;  /* chooses among `workers` */
     struct zygote *zygote; /* owned; workers are forked from it. NULL: each loads the action */
     struct list queue;     /* jobs, oldest first */
     unsigned n_queued;
     unsigned n_running; /* jobs that a worker has */
     uint64_t n_given;   /* times that a job was given to a worker */
     struct loop_post dispatch;
-    struct job_holder holder; /* of the queued jobs */
+    struct job_holder holder; /* the holder of the queued jobs */
     struct loop_timer late;   /* the soonest deadline in the queue */
     struct loop_timer look;   /* set while light work waits though workers are idle: look_again() */
     struct loop_timer restart; /* the soonest moment at which a worker may be started again */
@@ -105,10 +105,10 @@ void pool_start(struct pool *pool, const struct spawned *waiting, struct buf *li
 void pool_start_on_demand(struct pool *pool);
 
 /*
- * As pool_start(), but the action is loaded once, by a zygote from which the workers are forked.
+ * Like pool_start(), but the action is loaded once, by a zygote from which the workers are forked.
  * spec      how to start the zygote; taken over
  * waiting   a launcher that runs already and becomes the zygote; NULL: none. Taken over.
- * line      what it must read first; taken over
+ * line      the line that the zygote must read first; taken over
  */
 void pool_start_forked(struct pool *pool, struct exec_spec *spec, const struct spawned *waiting,
                        struct buf *line, pool_started_fn *started, void *owner);
@@ -144,6 +144,6 @@ void pool_stop(struct pool *pool);
  * called from the loop after each change, at least once. Queued jobs stay: see pool_take_queued().
  */
 void pool_retire(struct pool *pool, pool_retired_fn *retired, void *owner);
-/* Move the queue of `from` to the head of that of `to`, even beyond queue_max: these jobs were
+/* Put the queued jobs of `from` before those of `to`, even beyond queue_max: these jobs were
  * accepted. */
 void pool_take_queued(struct pool *to, struct pool *from);

@@ -1,6 +1,7 @@
 /*
  * The zygote's process is a `struct worker` like any other, so its load, ready line, time limit,
- * log and end need no code here. This file has what is said over its descriptor 0 once it is ready.
+ * log and end need no code here. This file handles what is said over the process's descriptor 0
+ * once it is ready.
  */
 
 #include "pool/zygote.h"
@@ -21,7 +22,7 @@
 #include "base/kin.h"
 #include "base/log.h"
 
-#define SAID_MAX_BYTES 4096 /* longest line of a launcher; those of ours have about 100 */
+#define SAID_MAX_BYTES 4096 /* longest line of a launcher; our launchers' lines have about 100 */
 #define VAIN_MAX       2    /* processes in a row that made no worker: one may die by accident */
 
 static void forget_begun(struct zygote *t)
@@ -278,7 +279,8 @@ static void on_said(struct loop_watch *watch)
     }
 }
 
-/* The process is ready. It announced before that whether it can fork: that line is there by now. */
+/* Call when the process is ready. It announces whether it can fork before it reports ready, so that
+ * line has come by now. */
 static void listen_to(struct zygote *t)
 {
     worker_hand_over_input(&t->worker, &t->socket);

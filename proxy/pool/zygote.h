@@ -75,5 +75,5 @@ void zygote_start(struct zygote *zygote, const struct spawned *waiting);
 bool zygote_take_order(struct zygote *zygote, struct zygote_order *order);
 /* End the process and forget the orders. */
 void zygote_stop(struct zygote *zygote);
-/* Whether its process is still there. */
+/* Whether the zygote's process still exists. */
 bool zygote_is_there(const struct zygote *zygote);

@@ -14,8 +14,9 @@
 
 #define READ_FIRST_BYTES 16384      /* first read of a turn; most answers fit */
 #define READ_MOST_BYTES  (1u << 20) /* one read once answers prove large */
-#define PULL_MAX_BYTES   (4u << 20) /* most that is read per descriptor and turn, for fairness */
-#define PASS_BYTES       65536      /* a longer log line among the answers is forwarded in pieces */
+#define PULL_MAX_BYTES   (4u << 20) /* most bytes read per descriptor and turn of the loop */
+/* an unfinished log line of this size is forwarded in pieces */
+#define PASS_BYTES 65536
 
 static void on_out_room(struct output_waiter *waiter)
 {
@@ -44,7 +45,7 @@ void channel_init(struct channel *channel, struct output *out, struct output *er
 void channel_open(struct channel *channel, struct loop *loop, const struct spawned *spawned,
                   enum answers answers, loop_watch_fn *on_fd1, loop_watch_fn *on_fd3)
 {
-    assert(channel_ended(channel)); /* it was closed before */
+    assert(channel_ended(channel)); /* the last process's pipes were closed */
     channel->answers = answers;
     channel->on_fd1 = on_fd1;
     channel->on_fd3 = on_fd3;
@@ -71,7 +72,7 @@ void channel_open(struct channel *channel, struct loop *loop, const struct spawn
     }
 }
 
-/* Forward an unfinished line of an answer descriptor as log. */
+/* Forward an unfinished line, read from an answer descriptor, to the log. */
 static void rest_to_log(struct channel *channel, struct line *line)
 {
     const char *text = NULL;
@@ -230,7 +231,7 @@ void channel_pull_ring(struct channel *channel)
 
     if (!channel->uses_ring || channel->answers == ANSWERS_AUTO ||
         pread(channel->ring, &end, sizeof(end), offsetof(struct ring, end)) != sizeof(end) ||
-        end <= at || end - at > RING_BYTES) /* nothing is left in it, or nonsense */
+        end <= at || end - at > RING_BYTES) /* the pipe has brought all, or `end` is wrong */
         return;
     while (at < end) {
         size_t offset = at % RING_BYTES;
@@ -243,7 +244,7 @@ void channel_pull_ring(struct channel *channel)
         line_added(line, (size_t)n);
         at += (uint64_t)n;
     }
-    channel->uses_ring = false; /* take them only once */
+    channel->uses_ring = false; /* take the ring's answers only once */
 }
 
 /* ---- descriptor 3 ---- */
@@ -279,7 +280,7 @@ static bool is_wanted(const struct channel *channel, enum channel_wanted wanted,
 {
     switch (wanted) {
     case WANT_ANSWER:
-        if (channel->kept_apart) /* nothing but answers comes there, also bad ones */
+        if (channel->kept_apart) /* descriptor 1 then has only answers, valid or not */
             return true;
         return line_is_answer(text, n) || channel_is_part(channel, text, n);
     case WANT_READY:
@@ -360,7 +361,7 @@ static enum channel_result next1(struct channel *channel, enum channel_wanted wa
     }
 }
 
-/* ---- both ---- */
+/* ---- both descriptors ---- */
 
 /* Whether a whole line has been read and not handed out. */
 static bool has_line(const struct line *line)
@@ -539,7 +540,7 @@ void channel_drop_rest(struct channel *channel)
     }
 }
 
-/* One poll() for both pipes: most activations log nothing. */
+/* One poll() asks whether either log pipe has bytes: for most activations neither has. */
 void channel_settle_log_lines(struct channel *channel)
 {
     struct forwarder *const logs[] = {&channel->out, &channel->err};

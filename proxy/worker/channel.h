@@ -37,7 +37,7 @@ enum channel_odd {
 
 /* What the worker is expected to say now. */
 enum channel_wanted {
-    WANT_NOTHING, /* no line, except a ready line while it was sent no activation */
+    WANT_NOTHING, /* no line, or a ready line if no activation was sent yet */
     WANT_READY,   /* the line that reports ready */
     WANT_ANSWER,
 };
@@ -55,8 +55,9 @@ struct channel {
     struct loop_watch fd3; /* descriptor 3; open while it may carry answers */
     struct line line1;
     struct line line3;
-    struct forwarder out; /* log lines: those among answers, all of the descriptor without */
-    struct forwarder err; /* descriptor 2 */
+    /* log lines found among answers, and all of the descriptor that has no answers */
+    struct forwarder out;
+    struct forwarder err;          /* descriptor 2 */
     struct output_waiter out_room; /* waits while our log is full; fd1 is not watched then */
     loop_watch_fn *on_fd1;         /* called when fd1 is readable; set by the owner */
     loop_watch_fn *on_fd3;         /* called when fd3 is readable */
@@ -73,7 +74,7 @@ struct channel {
     int ring;         /* memory for answers (base/ring.h), owned; -1: none */
     bool uses_ring;   /* the launcher announced that it uses the ring */
     uint64_t n_read1; /* bytes read as answers on descriptor 1, in this process's life */
-    uint64_t n_read3; /* ... and on descriptor 3 */
+    uint64_t n_read3; /* bytes read as answers on descriptor 3 */
 };
 
 /* out, err: our own stdout and stderr, borrowed. answer_max_bytes: longest line taken as an
@@ -86,7 +87,7 @@ void channel_open(struct channel *channel, struct loop *loop, const struct spawn
                   enum answers answers, loop_watch_fn *on_fd1, loop_watch_fn *on_fd3);
 /* Forward the last log bytes and close all pipes. */
 void channel_close(struct channel *channel);
-/* Frees memory; the channel is closed. */
+/* Free the memory of a channel that is closed. */
 void channel_done(struct channel *channel);
 
 /* Count an answer that was handed out though no job waits for it. */
@@ -147,7 +148,7 @@ void channel_refuse_undecided(struct channel *channel);
 /* What is wrong with output that came since channel_forget_oddity() and was probably meant as an
  * answer. */
 enum channel_odd channel_oddity(const struct channel *channel);
-/* An activation has ended, or the next one begins: what was odd in its log is none of the next. */
+/* Call when an activation ends or begins, so that odd output of one is not blamed on the next. */
 static inline void channel_forget_oddity(struct channel *channel)
 {
     channel->odd = ODD_NOTHING;

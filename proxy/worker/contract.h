@@ -17,7 +17,7 @@
 
 struct job;
 
-/* The parts of a body that the proxy uses: slices of the body, or static. */
+/* The parts of a /run body that the proxy uses. Slices point into the body or to static text. */
 struct contract_body {
     struct json_slice top;      /* of kind JSON_OBJECT */
     struct json_slice deadline; /* member "deadline" of top; of kind JSON_BAD if there is none */

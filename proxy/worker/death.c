@@ -13,7 +13,7 @@
 
 static const struct {
     const char *name;
-    const char *text; /* error text for its activation if it exceeded a resource limit; else NULL */
+    const char *text; /* error text for the activation, if a limit was exceeded; else NULL */
 } deaths[N_DEATHS] = {
     [DEATH_NONE] = {"none", NULL},
     [DEATH_EXITED] = {"exited", NULL},

@@ -7,7 +7,7 @@
 
 #define FORWARDER_READ_BYTES 65536 /* one read: the default capacity of a pipe */
 #define FORWARDER_TURN_BYTES                                                                       \
-    (1u << 20) /* most that is forwarded per stream and turn, for fairness */
+    (1u << 20) /* most bytes forwarded per stream and turn of the loop, for fairness */
 #define FORWARDER_PARTIAL_BYTES                                                                    \
     65536 /* an unfinished line longer than this is forwarded in pieces */
 

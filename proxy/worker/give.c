@@ -10,15 +10,15 @@
 #include "worker/parts.h"
 #include "worker/session.h"
 
-#define PARTS_PER_WRITE 192    /* most iovecs for one writev(); further lines wait for the next */
-#define LOOK_US         200    /* between the first two looks at /proc; doubled each time */
-#define LOOKS_US        10000  /* look at /proc for so long, then write the first byte of a line */
-#define HEALTH_MS       3000   /* time for an idle process to show that it still reads */
-#define GRACE_US        100000 /* time for more output after the process has read that first byte */
-#define AWAITS_US       1000000 /* the same while it waits for more than when it was idle */
+#define PARTS_PER_WRITE 192     /* most iovecs for one writev(); further lines wait for the next */
+#define LOOK_US         200     /* between the first two looks at /proc; doubled each time */
+#define LOOKS_US        10000   /* look at /proc for so long, then write the first byte of a line */
+#define HEALTH_MS       3000    /* time for an idle process to show that it still reads */
+#define GRACE_US        100000  /* time for more output after it has read that first byte */
+#define AWAITS_US       1000000 /* as GRACE_US, while it waits for more than when it was idle */
 #define AGAIN_US        20000   /* between two looks in that time */
 
-/* The process is idle and gets one line at a time. */
+/* Whether an idle process that gets one line at a time is about to get its line. */
 static bool waits_for_one_line(const struct session *s)
 {
     return s->window.n == 1 && !s->window.probing && !window_is_fed(&s->window) &&
@@ -39,7 +39,8 @@ static bool write_unsent(struct session *s)
         placement_end(&s->placement, s->pid);
     if (n < 0)
         return false;
-    /* Not before the write: if that fails, the process has died and cannot have begun the line. */
+    /* Only after the write: if the write fails, the process has died and cannot have begun the
+     * line. */
     if (n > 0)
         window_end_probe(&s->window);
     window_wrote(&s->window, (size_t)n);
@@ -178,7 +179,7 @@ static bool write_control(struct session *s, const char *word, uint64_t number)
     return n != 0; /* -1: the next write fails, too, and reports it */
 }
 
-/* Tell the launcher if this job is cancelled, paused or resumed. false: there was no room. */
+/* Tell the launcher if this job is cancelled, paused or resumed. false: no room in the pipe. */
 static bool control_job(struct session *s, struct job *job)
 {
     bool is_full = s->window.numbered && parts_are_full(job);

@@ -14,15 +14,17 @@
 #include "worker/spawn.h"
 #include "worker/tally.h"
 
-#define LAST_READS_MAX 4    /* last reads of a pipe: one empties it, but a child may write on */
+/* most reads at a pipe's end: one empties it, but a child may go on writing */
+#define LAST_READS_MAX 4
 #define TOMBSTONE_MS   1000 /* time for the answer of a job that was given up */
 #define READS_MS       1000 /* time for a process to show that it still reads */
 #define UNREAD_MS      3000 /* time to read the first line before we log a warning */
-#define UNREAD_WORK_MS 100  /* with so much processor time used meanwhile it is still starting */
+/* a process that used this much processor time in UNREAD_MS is still starting */
+#define UNREAD_WORK_MS 100
 
 #define UNREAD " has not read the request; an action reads lines on stdin"
 
-#define NEVER_MS (UINT64_MAX - 1) /* one less, as UINT64_MAX is JOB_BY_TURN */
+#define NEVER_MS (UINT64_MAX - 1) /* one less than UINT64_MAX, which means JOB_BY_TURN */
 
 /* ---- the end of an activation ---- */
 
@@ -48,7 +50,7 @@ static void finish(struct session *s, struct job *job, enum job_outcome outcome)
      * process. */
     if (s->window.unsent == job && s->window.unsent_written > 0)
         s->spoiled = true;
-    /* Where lines are written without care, nothing else forgets it before the next activation. */
+    /* Nothing else forgets this job's odd output where lines are written ahead. */
     channel_forget_oddity(&s->channel);
     job = window_take(&s->window, job);
     if (job != NULL)
@@ -64,7 +66,7 @@ static bool is_within(const struct session *s, enum channel_result result, size_
     return result == CHANNEL_LINE && n <= s->opts->answer_max_bytes;
 }
 
-/* The job that this answer belongs to; its request id is cut off. NULL: none. */
+/* Find the job that this answer belongs to, and cut off the request id. NULL: there is no job. */
 static struct job *find_job(const struct session *s, enum channel_result result, const char **text,
                             size_t *n)
 {
@@ -88,7 +90,7 @@ static bool take_mark(const struct session *s, const char **text, size_t *n)
     return true;
 }
 
-/* ---- parts ---- */
+/* ---- parts of an answer ---- */
 
 /* Whether the line is only the mark of a part: the answer then consists of its parts. */
 static bool is_end_of_parts(const char *text, size_t n)
@@ -100,7 +102,7 @@ static void take_part(struct session *s, enum channel_result result, struct job 
                       const char *text, size_t n)
 {
     assert(n > 0);             /* it begins with the mark */
-    pacing_logged(&s->pacing); /* no lines ahead for a process that sends much */
+    pacing_logged(&s->pacing); /* write no lines ahead to it */
     if (job->tombstone)
         return;
     if (job->parts == NULL)
@@ -180,7 +182,7 @@ void hear_malformed(struct session *s, const char *what)
     assert(window_is_fed(&s->window));
     if (!job->tombstone)
         (void)snprintf(job->reason, sizeof(job->reason), "%s", what);
-    channel_drop_rest(&s->channel); /* into this activation's log */
+    channel_drop_rest(&s->channel); /* log unfinished output as this activation's */
     (void)pacing_answered(&s->pacing, 1, false, true);
     finish(s, job, JOB_MALFORMED);
 }
@@ -350,8 +352,9 @@ void hear_warn_unread(struct session *s)
     }
 }
 
-/* Note in a late job that the process wrote a line that is no answer, or never read a line. The
- * latter not if the process is running: it may be starting slowly, on a busy machine. */
+/* Note in a late job that the process wrote a line that is no answer, or never read a line. A
+ * process that is running is not blamed for not reading: it may be starting slowly on a busy
+ * machine. */
 static void note_why_late(struct session *s, struct job *job)
 {
     enum channel_odd odd = channel_oddity(&s->channel);
@@ -398,7 +401,7 @@ bool hear_no_more(struct session *s, enum job_outcome outcome)
 
     assert(s->pid > 0 && !s->dismissed);
     s->dismissed = true;
-    s->reads_by_ms = 0; /* withdraw hear_ask(), or each step would find its time over */
+    s->reads_by_ms = 0; /* withdraw hear_ask(): its time limit no longer applies */
     if (oldest == NULL)
         return false;
     if (outcome == JOB_LATE)
@@ -432,7 +435,7 @@ void hear_out(struct session *s)
     stdin_pipe_close(&s->channel.in);
 }
 
-/* crashed: the process is dead and did not end well. */
+/* crashed: the process is dead and did not exit with status 0. */
 static void hear_rest_of(struct session *s, bool is_dead, bool crashed)
 {
     const char *text;
@@ -444,7 +447,7 @@ static void hear_rest_of(struct session *s, bool is_dead, bool crashed)
     if (is_dead)
         channel_pull_ring(&s->channel);
     hear(s);
-    if (crashed) /* JSON on 1 may be log, and the answer on 3 did not come */
+    if (crashed) /* a held line of descriptor 1 may be log, as no answer came on 3 */
         channel_refuse_undecided(&s->channel);
     if (window_is_fed(&s->window) && channel_rest(&s->channel, &text, &n) == CHANNEL_LINE)
         (void)finish_answered(s, CHANNEL_LINE, text, n);

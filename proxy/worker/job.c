@@ -39,7 +39,7 @@ struct log_field job_log_member(const struct job *job, const char *member)
 
     if (!log_has_file()) /* stderr carries an action's log, perhaps of another user */
         return log_text(member, NULL);
-    if (job->line == NULL) /* a tombstone took it over */
+    if (job->line == NULL) /* a tombstone took the line over */
         return log_text(member, NULL);
     top = json_top(job->line, job->len);
     assert(top.kind == JSON_OBJECT);

@@ -47,7 +47,7 @@ struct job {
 
     /* set by the maker */
     char *line;  /* owned, unless it lies in `block`; ends with a newline */
-    char *block; /* owned; the memory in which the line lies; NULL: the line has its own */
+    char *block; /* owned; memory that contains the line; NULL: `line` has its own */
     size_t len;
     uint64_t deadline_at_ms; /* loop time, or JOB_BY_TURN */
     uint64_t limit_ms;     /* for the text of a late job; with JOB_BY_TURN also the limit itself */
@@ -56,7 +56,7 @@ struct job {
     /* Called from the loop when parts of the answer have come, to take them (worker/parts.h). Those
      * that come with the end are left for `done`. NULL: parts are kept for the answer. */
     job_parts_fn *on_parts;
-    /* Sees the first part before it is kept, and may set on_parts. NULL: none. */
+    /* Called with the first part before it is kept; may set on_parts. NULL: not called. */
     job_first_part_fn *first_part;
     struct job_tap *tap; /* borrowed; NULL: no observer */
 
@@ -72,7 +72,8 @@ struct job {
     uint64_t number;
     char head[REQUEST_ID_HEAD_MAX];
     uint8_t head_len;
-    uint64_t end_at;      /* bytes written to its worker up to the end of this line, if written */
+    /* offset of this line's end in all bytes written to the worker; valid once it is written */
+    uint64_t end_at;
     uint64_t given_at_us; /* loop time at which a worker last got it; 0: never */
     pid_t worker;         /* process id of the worker that last got it */
 

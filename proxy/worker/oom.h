@@ -16,7 +16,7 @@ struct oom {
     struct cgroup group;
     bool known;           /* n_seen was read */
     uint64_t n_seen;      /* kills at the last look */
-    uint64_t n_unclaimed; /* kills that no death has been put down to yet */
+    uint64_t n_unclaimed; /* kills not yet matched with the death of a process of ours */
     uint64_t seen_at_ms;  /* loop time at which the count was last seen to rise */
 };
 

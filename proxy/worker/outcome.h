@@ -59,7 +59,7 @@ enum error_kind {
     N_ERROR_KINDS
 };
 
-/* What is inserted between `text` and `tail`. */
+/* What is inserted between `text` and `tail` of a struct outcome. */
 enum outcome_detail {
     DETAIL_NONE,
     DETAIL_REASON,    /* the job's reason */
@@ -68,17 +68,17 @@ enum outcome_detail {
 };
 
 struct outcome {
-    const char *name;     /* in our log */
-    enum run_end end;     /* in the metrics */
-    int status;           /* of the reply */
+    const char *name;     /* its name in our log */
+    enum run_end end;     /* its label in the metrics */
+    int status;           /* HTTP status of the reply */
     enum error_kind kind; /* in the reply */
     const char *text;     /* in the reply: start of its text */
     enum outcome_detail detail;
     const char *tail; /* in the reply: end of its text */
 };
 
-/* The row of an outcome other than JOB_PENDING. For JOB_ANSWERED it is that of an answer which is
- * no object or array. */
+/* The row of an outcome other than JOB_PENDING. The row of JOB_ANSWERED is for an answer that is no
+ * object or array. */
 const struct outcome *outcome_of(enum job_outcome outcome);
 /* The word in the log, for any outcome. */
 const char *job_outcome_name(enum job_outcome outcome);

@@ -5,14 +5,15 @@
 
 #include "base/loop.h"
 
-#define AHEAD_NS      1000000 /* write this much work ahead: a wake-up costs a tenth of it */
-#define BATCH_NS      200000  /* less work than this is not worth waking another worker for */
-#define LIGHT_NS      50000   /* light: at most so long per activation, twice the proxy's time */
-#define STALLED_NS    1000000 /* stalled: at one activation for longer than this, and ... */
-#define STALLED_TIMES 8       /* ... for longer than so many times the usual time */
+#define AHEAD_NS 1000000 /* work to write ahead: ten times the cost of a wake-up */
+#define BATCH_NS 200000  /* less work than this is not worth waking another worker for */
+/* light work: at most this per activation, twice the proxy's own time */
+#define LIGHT_NS      50000
+#define STALLED_NS    1000000 /* stalled: one activation takes longer than this, and ... */
+#define STALLED_TIMES 8       /* ... longer than this many times the usual time */
 #define SILENT_BEFORE 16      /* silent activations before lines are written ahead */
-#define WORK_SHARE    8       /* weight of a new measurement in work_ns: one in so many */
-#define LEAST_SHARE   64      /* weight in least_ns of a longer measurement: one in so many */
+#define WORK_SHARE    8       /* a new measurement counts 1 / WORK_SHARE in work_ns */
+#define LEAST_SHARE   64      /* a measurement above least_ns counts 1 / LEAST_SHARE in it */
 
 void pacing_init(struct pacing *pacing, unsigned ahead_max, unsigned vouched)
 {

@@ -29,8 +29,9 @@ struct pacing {
     unsigned concurrent; /* lines that it works on at a time, with request ids; 0: not announced */
 
     /* how it works */
-    uint64_t work_ns;    /* time per activation, smoothed; 0: not measured yet */
-    uint64_t least_ns;   /* least time per activation lately: with no wait for a processor */
+    uint64_t work_ns; /* time per activation, smoothed; 0: not measured yet */
+    /* least time per activation lately, when it did not wait for a processor */
+    uint64_t least_ns;
     uint64_t busy_at_ns; /* since when it has had work; 0: it has none */
     unsigned n_silent;   /* activations in a row that logged nothing */
     bool has_answered;   /* this process has answered at least once */
@@ -39,7 +40,7 @@ struct pacing {
 void pacing_init(struct pacing *pacing, unsigned ahead_max, unsigned vouched);
 /* A new process was started: forget what is known of the one before, but for distrust. */
 void pacing_open(struct pacing *pacing);
-/* What the process announced; 0: nothing. */
+/* Record what the process announced; 0: nothing. */
 void pacing_announced(struct pacing *pacing, unsigned pipeline, unsigned concurrent);
 
 /* How many lines the process may have, unread or at work; at least 1. */

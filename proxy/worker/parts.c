@@ -27,7 +27,8 @@ static void give_up(struct job *job)
         buf_reset(&job->parts->bytes, 0);
 }
 
-/* Bound on the bytes kept. The worker of a stream is asked to pause long before that. */
+/* Bound on the bytes of parts kept for a job. The worker of a stream is asked to pause long before
+ * that. */
 static size_t held_max(const struct job *job, size_t max_bytes)
 {
     return job->on_parts != NULL ? max_bytes + STREAM_HELD_MAX : max_bytes;
@@ -85,7 +86,7 @@ bool parts_next(const struct job *job, size_t *at, const char **text, size_t *n)
         return false;
     *text = buf_at(&job->parts->bytes) + *at;
     end = memchr(*text, '\n', n_all - *at);
-    assert(end != NULL); /* all parts in it are whole */
+    assert(end != NULL); /* the buffer holds whole parts, each with a newline */
     *n = (size_t)(end - *text);
     *at += *n + 1;
     return true;

@@ -69,8 +69,9 @@ struct session {
     struct question question;
     struct buf greeting; /* what a prewarmed launcher must read first */
     struct job_holder holder;
-    bool takes_control;      /* it reads control lines */
-    bool logs_settled;       /* inside hear(): an earlier answer of the read has settled the logs */
+    bool takes_control; /* it reads control lines */
+    /* inside hear(): the logs were settled for an earlier answer of this read */
+    bool logs_settled;
     uint64_t n_logged;       /* log bytes forwarded up to the last answers */
     uint64_t reads_by_ms;    /* hear_ask(): it must read by this moment; 0: not asked */
     bool asked_idle;         /* hear_ask() was called while it was idle */

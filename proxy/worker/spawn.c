@@ -33,7 +33,7 @@
  * set, and both ends are -1. */
 static int high_pair(int ends[2], bool sockets, int pipe_bytes)
 {
-    static bool is_told; /* logged once: other pipes will not get more */
+    static bool is_told; /* the warning was logged once: it holds for all later pipes */
     int low[2];
 
     ends[0] = ends[1] = -1;
@@ -90,7 +90,7 @@ static bool find_program(const struct exec_spec *spec, char *path, size_t size)
 
 /* How far the child got. */
 enum step {
-    STEP_ENTER, /* limits and user */
+    STEP_ENTER, /* set limits and change the user */
     STEP_PIPES,
     STEP_FOLDER,
     STEP_EXEC,

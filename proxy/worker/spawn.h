@@ -29,7 +29,7 @@ struct spawned {
     int fd1;   /* fd1 to fd3: its descriptors 1 to 3; we read */
     int fd2;
     int fd3;
-    unsigned mark; /* base/kin.h; the caller gives it back with kin_end() */
+    unsigned mark; /* marks its descendants (base/kin.h); the caller gives it back with kin_end() */
     int ring;      /* memory for answers, -1: none; base/ring.h */
 };
 

@@ -127,7 +127,7 @@ bool stdin_pipe_has_read(const struct stdin_pipe *in)
 
 bool stdin_pipe_take_back(struct stdin_pipe *in, size_t *n_unread)
 {
-    size_t most = unread(in); /* nobody else writes there */
+    size_t most = unread(in); /* only we write to this pipe, so it cannot grow */
     auto_free char *bytes = NULL;
     auto_fd int fd = -1;
     ssize_t n;

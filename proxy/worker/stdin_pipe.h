@@ -24,7 +24,7 @@ struct stdin_pipe {
     int wide_bytes;          /* its size before it was made narrow */
     uint64_t n_written;      /* bytes, in this process's life */
     uint64_t read_up_to;     /* stdin_pipe_ask(): so many bytes must be read; 0: not asked */
-    bool question;           /* the last of these read_up_to is an empty line, written to ask */
+    bool question;           /* the last byte up to read_up_to is an empty line */
 };
 
 void stdin_pipe_init(struct stdin_pipe *in);
@@ -56,7 +56,7 @@ void stdin_pipe_saw_room(struct stdin_pipe *in);
 
 /* Bytes of lines that the process has not read yet. */
 size_t stdin_pipe_unread(const struct stdin_pipe *in);
-/* Whether it has read anything at all. */
+/* Whether the process has read anything at all. */
 bool stdin_pipe_has_read(const struct stdin_pipe *in);
 /* Take the unread bytes out of the pipe, all at once; n_unread: how many belong to lines. false:
  * /proc is closed to us, so they stay and may still be read. Write nothing after this. */
@@ -65,5 +65,6 @@ bool stdin_pipe_take_back(struct stdin_pipe *in, size_t *n_unread);
 /* Begin to watch whether the process still reads the bytes in the pipe. If there are none, and
  * between_lines (no line is written in part), write an empty line for it to read. */
 void stdin_pipe_ask(struct stdin_pipe *in, bool between_lines);
-/* Whether it has read anything since stdin_pipe_ask(); true also when that was not called. */
+/* Whether the process has read anything since stdin_pipe_ask(); true also if that was not
+ * called. */
 bool stdin_pipe_reads(struct stdin_pipe *in);

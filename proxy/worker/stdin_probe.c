@@ -14,7 +14,8 @@
 #include "worker/poll_set.h"
 
 #define THREADS_MAX 64 /* most threads that are looked at */
-#define VAIN_MAX    8  /* after n vain looks at all threads come 2^n looks at one, n up to this */
+/* after n vain looks at all threads, look 2^n times at one; n is at most this */
+#define VAIN_MAX 8
 
 /* System calls in which a program waits for input. */
 static const struct {
@@ -34,7 +35,7 @@ static int open_thread(const struct stdin_probe *probe, pid_t tid)
     return open(path, O_RDONLY | O_CLOEXEC);
 }
 
-/* Just before exec the process is not dumpable, as we are not, and its file cannot be opened: try
+/* Until exec the process is undumpable, as we are, and its file in /proc cannot be opened: try
  * again at each look. */
 static void try_to_open(struct stdin_probe *probe)
 {

@@ -39,8 +39,8 @@ struct stdin_probe {
     struct poll_set idle;                /* what it polled when it was idle */
     unsigned n_vain;                     /* looks at all threads that found nothing, in a row */
     unsigned n_until;                    /* looks at one thread before the next at all threads */
-    const struct privileges *privileges; /* borrowed: of the process's user; NULL: ours */
-    bool borrows;                        /* the file can be read only as that user */
+    const struct privileges *privileges; /* rights of the process's user; borrowed; NULL: ours */
+    bool borrows;                        /* the file in /proc can be read only as that user */
 };
 
 /* in: our end of the pipe that is the process's input, borrowed; -1: not known. */

@@ -183,7 +183,8 @@ void window_wrote_ahead(struct window *window)
     window->n_written++;
 }
 
-/* The parts of a job's line without its first n_skip bytes. Returns their number. */
+/* Fill `parts` with what is to be written of a job's line after its first n_skip bytes. Returns how
+ * many parts there are. */
 static int line_parts(const struct window *window, struct job *job, size_t n_skip,
                       struct iovec parts[WINDOW_PARTS])
 {
@@ -252,7 +253,7 @@ void window_wrote_else(struct window *window, size_t n)
     window->n_written += n;
 }
 
-/* How many bytes were written before the first one of this job. */
+/* How many bytes were written before the first byte of this job's line. */
 static uint64_t start_of(const struct window *window, const struct job *job)
 {
     return job == window->unsent ? window->n_written - window->unsent_written

@@ -32,10 +32,11 @@ struct window {
     uint64_t last_number;  /* the last request id of this process */
     struct job *unsent;    /* the first job whose line is not written in full; NULL: none */
     size_t unsent_written; /* bytes written of that line */
-    bool probing;          /* they were written by window_probe(): the job cannot have begun */
-    size_t n_ahead;        /* bytes of the next line, written before there was a job for it */
-    uint64_t n_written;    /* bytes written in all */
-    uint64_t soonest_ms;   /* no deadline is sooner than this; exact after window_late() */
+    /* the written bytes of `unsent` are a probe (window_probe()): the job cannot have begun */
+    bool probing;
+    size_t n_ahead;      /* bytes of the next line, written before there was a job for it */
+    uint64_t n_written;  /* bytes written in all */
+    uint64_t soonest_ms; /* no deadline is sooner than this; exact after window_late() */
 };
 
 void window_init(struct window *window);

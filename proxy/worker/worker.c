@@ -13,9 +13,10 @@
 #include "worker/spawn.h"
 #include "worker/tally.h"
 
-#define START_LOOK_US   200 /* between two looks whether a starting process waits for input */
-#define DYING_MS        100 /* to wait for SIGCHLD after the pipes closed; usually microseconds */
-#define SETTLE_PATIENCE 10  /* times settle_ms: processor time for a start without ready line */
+#define START_LOOK_US 200 /* between two looks whether a starting process waits for input */
+#define DYING_MS      100 /* to wait for SIGCHLD after the pipes closed; usually microseconds */
+/* a start without ready line may use so many times settle_ms of processor time */
+#define SETTLE_PATIENCE 10
 
 static const struct {
     const char *name;
@@ -55,7 +56,7 @@ static struct log_field log_age(const struct worker *w)
     return log_count("after_ms", loop_now_ms(w->loop) - w->started_at_ms);
 }
 
-/* ---- what happens: facts, then step ---- */
+/* ---- handlers: write down a fact, post the step ---- */
 
 static void on_exit_status(struct loop_child *child, int wait_status)
 {
@@ -78,7 +79,7 @@ static void on_step(struct loop_post *post)
 
 /* ---- the end of a process ---- */
 
-/* Why the process ended: by its wait status, and by what we told it. */
+/* Why the process ended: judged by its wait status, and by why we ended it, if we did. */
 static enum death find_death(struct worker *w)
 {
     enum death death =
@@ -121,8 +122,8 @@ static void note_refusal(struct worker *w)
 static void bury(struct worker *w)
 {
     assert(w->pid > 0 && w->state != WORKER_DOWN);
-    spawn_kill(w->pid, SIGKILL); /* kill what it started: in its process group ... */
-    kin_end(w->loop, w->mark);   /* ... and what has left that */
+    spawn_kill(w->pid, SIGKILL); /* kill its process group ... */
+    kin_end(w->loop, w->mark);   /* ... and descendants that have left the group */
     w->death = find_death(w);
     end_jobs(w);
     note_refusal(w);
@@ -278,7 +279,7 @@ static void step_starting(struct worker *w)
     }
 }
 
-/* Set the timer to the sooner moment; UINT64_MAX: none. */
+/* Set the timer to the sooner of at_ms and at_us; UINT64_MAX: no such moment. */
 static void set_timer(struct worker *w, uint64_t at_ms, uint64_t at_us)
 {
     if (at_us < UINT64_MAX && at_us / 1000 < at_ms)
@@ -503,7 +504,7 @@ bool worker_is_better(const struct worker *w, const struct worker *best, uint64_
 {
     bool stalled = worker_is_stalled(w, now_ns);
 
-    /* Others would wait behind a stalled activation, perhaps until its deadline. */
+    /* Other jobs would wait behind a stalled activation, perhaps until its deadline. */
     if (best == NULL || stalled != worker_is_stalled(best, now_ns))
         return best == NULL || !stalled;
     return worker_n_jobs(w) < worker_n_jobs(best);

@@ -50,7 +50,7 @@ struct worker {
     /* the process */
     enum worker_state state;
     pid_t pid;
-    unsigned mark; /* base/kin.h */
+    unsigned mark; /* marks its descendants; base/kin.h */
     struct loop_child child;
     bool was_started; /* at least once in its life */
     struct session session;
@@ -59,7 +59,7 @@ struct worker {
     uint64_t started_at_ms;
     uint64_t busy_at_ms; /* start without a ready line: when the process was last seen to run */
     struct {
-        int signo;      /* the signal that its process group gets next; 0: it got SIGKILL */
+        int signo;      /* signal that the process group gets next; 0: it got SIGKILL */
         uint64_t at_ms; /* loop time at which it gets that signal */
     } ending;           /* used in STOPPING */
 
@@ -97,32 +97,33 @@ void worker_adopt(struct worker *worker, const struct spawned *spawned, struct b
 void worker_fail_start(struct worker *worker, const struct err *err);
 /* How many jobs the worker has. */
 unsigned worker_n_jobs(const struct worker *worker);
-/* Whether a line was written to it since its start. */
+/* Whether a line was written to the process since its start. */
 bool worker_was_fed(const struct worker *worker);
-/* The descriptor on which its answers come; ANSWERS_AUTO: not known yet. */
+/* The descriptor on which the worker's answers come; ANSWERS_AUTO: not known yet. */
 enum answers worker_answers(const struct worker *worker);
-/* Whether it is ready and was not told to end. */
+/* Whether the worker is ready and was not told to end. */
 bool worker_is_ready(const struct worker *worker);
-/* Move our end of its descriptor 0 to `to`, which must be closed. Give no jobs after that. */
+/* Move our end of the worker's descriptor 0 to `to`, which must be closed. Give no jobs after
+ * that. */
 void worker_hand_over_input(struct worker *worker, struct loop_watch *to);
 /* How many more jobs may be given now; 0 unless READY. */
 unsigned worker_room(const struct worker *worker);
-/* How many lines to give it before another worker is woken: see pacing_batch(). */
+/* How many lines to give this worker before another one is woken: see pacing_batch(). */
 unsigned worker_batch(const struct worker *worker);
-/* Whether its running activation takes so long that others should not wait behind it. now_ns: as
- * loop_clock_ns(). */
+/* Whether the worker's running activation takes so long that others should not wait behind it.
+ * now_ns: as loop_clock_ns(). */
 bool worker_is_stalled(const struct worker *worker, uint64_t now_ns);
-/* Whether it is a better choice for a job than `best`, which may be NULL: not stalled, or else with
- * fewer jobs. */
+/* Whether this worker is a better choice for a job than `best`, which may be NULL: not stalled, or
+ * else with fewer jobs. */
 bool worker_is_better(const struct worker *worker, const struct worker *best, uint64_t now_ns);
-/* Whether its activations take little time, and it is getting on with them. */
+/* Whether the worker's activations take little time, and it is getting on with them. */
 bool worker_has_light_work(const struct worker *worker, uint64_t now_ns);
-/* Give it a job, which it has until the session puts that into `finished` or `returned`. The line
- * is written at the end of the turn, or by worker_feed(). */
+/* Give the worker a job, which it has until the session puts the job into `finished` or `returned`.
+ * The line is written at the end of the turn, or by worker_feed(). */
 void worker_give(struct worker *worker, struct job *job);
-/* Write the lines of its jobs now, as far as possible. */
+/* Write the lines of the worker's jobs now, as far as possible. */
 void worker_feed(struct worker *worker);
 /* End the process; a running job ends with it. */
 void worker_stop(struct worker *worker);
-/* Let it finish its jobs, then close its input to end it. The state must not be DOWN. */
+/* Let the worker finish its jobs, then close its input to end it. The state must not be DOWN. */
 void worker_retire(struct worker *worker);
