@@ -60,12 +60,13 @@ void error_kind_add(struct buf *out, enum error_kind kind, const char *text)
 
 void error_kind_add_answer(struct buf *out, const struct job *job, struct json_slice error)
 {
-    struct json_slice top, kind;
+    struct json_slice top = {.kind = JSON_BAD};
+    struct json_slice kind;
 
     assert(job->outcome == JOB_ANSWERED);
     if (error.kind != JSON_BAD)
         top = json_top(job->answer, job->answer_len);
-    if (error.kind == JSON_BAD || json_member(top, "kind", &kind)) {
+    if (top.kind == JSON_BAD || json_member(top, "kind", &kind)) {
         buf_add(out, job->answer, job->answer_len);
         return;
     }
