@@ -288,8 +288,9 @@ static void conclude(struct session *s, bool is_certain)
     s->question = (struct question){0};
 }
 
-/* Find out whether the process is back at its input. Returns when to look again, loop time in
- * microseconds; UINT64_MAX: at no set time, but perhaps when the pipe has room. */
+/* Find out whether the process is back at its input. Returns when to look again, by
+ * loop_now_us(). UINT64_MAX: set no timer; if a byte was written ahead, look again when the pipe has
+ * room. */
 static uint64_t ask(struct session *s)
 {
     struct question *question = &s->question;

@@ -447,7 +447,9 @@ static void hear_rest_of(struct session *s, bool is_dead, bool crashed)
     if (is_dead)
         channel_pull_ring(&s->channel);
     hear(s);
-    if (crashed) /* a held line of descriptor 1 may be log, as no answer came on 3 */
+    /* After a crash without an answer on descriptor 3, a held line of descriptor 1 may be only log:
+     * the program may have died before it answered. */
+    if (crashed)
         channel_refuse_undecided(&s->channel);
     if (window_is_fed(&s->window) && channel_rest(&s->channel, &text, &n) == CHANNEL_LINE)
         (void)finish_answered(s, CHANNEL_LINE, text, n);

@@ -9,10 +9,11 @@
 #include <sys/syscall.h>
 #include <sys/types.h>
 
+/* What a thread waits for. */
 struct poll_set {
-    bool has_input;    /* it waits for its input, whatever the descriptor's number */
-    bool has_limit;    /* it waits for a limited time */
-    unsigned n_others; /* descriptors that are not its input */
+    bool has_input;    /* the process's input is among it, under any descriptor number */
+    bool has_limit;    /* the thread waits for a limited time */
+    unsigned n_others; /* number of descriptors that are not the process's input */
 };
 
 /* Read what a thread of this process waits for. input: inode of the pipe that is the process's
