@@ -83,8 +83,8 @@ static char *own_name(const char *text, size_t n, const struct fault_place *wher
     return stat(path, &info) == 0 && S_ISREG(info.st_mode) ? xstrndup(text, n) : NULL;
 }
 
-/* The index at which a file name starts whose last character is text[end - 1]. A name with spaces is
- * recognised only if it equals where->only. */
+/* The index at which a file name starts whose last character is text[end - 1]. A name with spaces
+ * is recognised only if it equals where->only. */
 static size_t name_start(const char *text, size_t end, const struct fault_place *where)
 {
     size_t n_only = where->only != NULL ? strlen(where->only) : 0;

@@ -289,8 +289,8 @@ static void conclude(struct session *s, bool is_certain)
 }
 
 /* Find out whether the process is back at its input. Returns when to look again, by
- * loop_now_us(). UINT64_MAX: set no timer; if a byte was written ahead, look again when the pipe has
- * room. */
+ * loop_now_us(). UINT64_MAX: set no timer; if a byte was written ahead, look again when the pipe
+ * has room. */
 static uint64_t ask(struct session *s)
 {
     struct question *question = &s->question;
@@ -321,7 +321,7 @@ static uint64_t ask(struct session *s)
         return UINT64_MAX;
     if (question->read_at_us == 0)
         question->read_at_us = now_us;
-    /* An event loop, and a process whose child reads, take that byte whatever else they wait for. */
+    /* An event loop, or a process whose child reads, takes that byte whatever it waits for. */
     end_us = question->read_at_us + (state == STDIN_PROBE_AWAITS ? AWAITS_US : GRACE_US);
     if (now_us >= end_us) {
         conclude(s, false);
