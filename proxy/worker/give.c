@@ -15,7 +15,7 @@
 #define LOOKS_US        10000   /* look at /proc for so long, then write the first byte of a line */
 #define HEALTH_MS       3000    /* time for an idle process to show that it still reads */
 #define GRACE_US        100000  /* time for more output after it has read that first byte */
-#define AWAITS_US       1000000 /* as GRACE_US, while it waits for more than when it was idle */
+#define AWAITS_US       1000000 /* put GRACE_US off for so long while it awaits more than input */
 #define AGAIN_US        20000   /* between two looks in that time */
 
 /* Whether an idle process that gets one line at a time is about to get its line. */
@@ -297,7 +297,7 @@ static uint64_t ask(struct session *s)
     bool is_undecided = channel_is_undecided(&s->channel);
     uint64_t now_us = loop_now_us(s->loop);
     enum stdin_probe_state state = stdin_probe_look_closely(&s->stdin_probe);
-    uint64_t since_us, end_us;
+    uint64_t since_us;
     bool polls;
 
     assert(window_is_fed(&s->window));
@@ -320,14 +320,15 @@ static uint64_t ask(struct session *s)
     if (stdin_pipe_unread(&s->channel.in) > 0)
         return UINT64_MAX;
     if (question->read_at_us == 0)
-        question->read_at_us = now_us;
+        question->read_at_us = question->rests_at_us = now_us;
+    if (state == STDIN_PROBE_AWAITS && now_us - question->read_at_us < AWAITS_US)
+        question->rests_at_us = now_us;
     /* An event loop, or a process whose child reads, takes that byte whatever it waits for. */
-    end_us = question->read_at_us + (state == STDIN_PROBE_AWAITS ? AWAITS_US : GRACE_US);
-    if (now_us >= end_us) {
+    if (now_us - question->rests_at_us >= GRACE_US) {
         conclude(s, false);
         return UINT64_MAX;
     }
-    return state == STDIN_PROBE_AWAITS && now_us + AGAIN_US < end_us ? now_us + AGAIN_US : end_us;
+    return state == STDIN_PROBE_AWAITS ? now_us + AGAIN_US : question->rests_at_us + GRACE_US;
 }
 
 /* Whether to ask if the process is back at its input: only if it has exactly one activation, and
