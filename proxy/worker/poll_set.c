@@ -38,17 +38,19 @@ static bool read_memory(pid_t pid, uint64_t at, void *to, size_t n)
     return fd >= 0 && pread(fd, to, n, (off_t)at) == (ssize_t)n;
 }
 
-bool poll_set_is_input(pid_t pid, ino_t input, unsigned long fd)
+bool poll_set_is_input_at(const char *path, ino_t input, bool unseen)
 {
     struct stat info;
+
+    return input == 0 || stat(path, &info) < 0 ? unseen : info.st_ino == input;
+}
+
+bool poll_set_is_input(pid_t pid, ino_t input, unsigned long fd)
+{
     char path[48];
 
-    if (input == 0)
-        return fd == STDIN_FILENO;
     (void)snprintf(path, sizeof(path), "/proc/%d/fd/%lu", (int)pid, fd);
-    if (stat(path, &info) < 0)
-        return fd == STDIN_FILENO; /* it cannot be seen */
-    return info.st_ino == input;
+    return poll_set_is_input_at(path, input, fd == STDIN_FILENO);
 }
 
 /* Count a descriptor in the set. may_read: the process waits for bytes to read from it. */
@@ -118,26 +120,37 @@ static bool of_epoll(struct reader *reader, uint64_t fd)
     return true;
 }
 
-bool poll_set_read(struct poll_set *set, pid_t pid, ino_t input, long number, const char *args)
+static bool read_set(struct reader *reader, long number, const char *args)
 {
-    struct reader reader = {pid, input, set, 0};
+    struct poll_set *set = reader->set;
     uint64_t arg[N_ARGS] = {0};
     char *end;
 
-    *set = (struct poll_set){0};
     for (size_t i = 0; i < N_ARGS; i++, args = end)
         arg[i] = strtoull(args, &end, 16);
     if (number == POLL_SET_POLL || number == SYS_ppoll) {
         set->has_limit = number == SYS_ppoll ? arg[2] != 0 : (int)arg[2] >= 0;
-        return of_poll(&reader, arg[0], arg[1]);
+        return of_poll(reader, arg[0], arg[1]);
     }
     if (number == POLL_SET_SELECT || number == SYS_pselect6) {
         set->has_limit = arg[4] != 0;
-        return of_select(&reader, arg);
+        return of_select(reader, arg);
     }
     if (number == POLL_SET_EPOLL || number == SYS_epoll_pwait || number == SYS_epoll_pwait2) {
         set->has_limit = number == SYS_epoll_pwait2 ? arg[3] != 0 : (int)arg[3] >= 0;
-        return of_epoll(&reader, arg[0]);
+        return of_epoll(reader, arg[0]);
     }
     return false;
+}
+
+bool poll_set_read(struct poll_set *set, pid_t pid, ino_t input, long number, const char *args)
+{
+    struct reader reader = {pid, input, set, 0};
+    bool is_read;
+
+    *set = (struct poll_set){0};
+    is_read = read_set(&reader, number, args);
+    if (!is_read)
+        *set = (struct poll_set){0};
+    return is_read;
 }

@@ -56,6 +56,7 @@ void stdin_probe_open(struct stdin_probe *probe, pid_t pid, int in,
     *probe = (struct stdin_probe){.fd = -1, .pid = pid, .tid = pid, .privileges = privileges};
     if (in >= 0 && fstat(in, &info) == 0)
         probe->input = info.st_ino;
+    (void)snprintf(probe->input_path, sizeof(probe->input_path), "/proc/%d/fd/0", (int)pid);
     try_to_open(probe);
 }
 
@@ -68,15 +69,16 @@ void stdin_probe_close(struct stdin_probe *probe)
 static enum stdin_probe_state judge_read(const struct stdin_probe *probe, unsigned long fd,
                                          bool closely)
 {
-    return (fd == STDIN_FILENO || closely) && poll_set_is_input(probe->pid, probe->input, fd)
-               ? STDIN_PROBE_YES
-               : STDIN_PROBE_NO;
+    bool is_input = fd == STDIN_FILENO ? poll_set_is_input_at(probe->input_path, probe->input, true)
+                                       : closely && poll_set_is_input(probe->pid, probe->input, fd);
+
+    return is_input ? STDIN_PROBE_YES : STDIN_PROBE_NO;
 }
 
 /* Whether it waits for more than when it was idle, such as a timer or a reply. */
 static bool awaits_more(const struct stdin_probe *probe, const struct poll_set *set)
 {
-    if (!probe->knows_idle)
+    if (!probe->idle.has_input)
         return set->has_limit;
     return (set->has_limit && !probe->idle.has_limit) || set->n_others > probe->idle.n_others;
 }
@@ -85,8 +87,7 @@ static enum stdin_probe_state judge_poll(struct stdin_probe *probe, long number,
 {
     struct poll_set *set = &probe->polled;
 
-    probe->has_polled = poll_set_read(set, probe->pid, probe->input, number, args);
-    if (!probe->has_polled)
+    if (!poll_set_read(set, probe->pid, probe->input, number, args))
         return STDIN_PROBE_POLLS;
     if (!set->has_input)
         return STDIN_PROBE_NO;
@@ -228,10 +229,8 @@ enum stdin_probe_state stdin_probe_look_closely(struct stdin_probe *probe)
 
 void stdin_probe_note_idle(struct stdin_probe *probe)
 {
-    probe->has_polled = false;
+    probe->polled = (struct poll_set){0};
     if (probe->fd >= 0)
         (void)look(probe, true);
-    probe->knows_idle = probe->has_polled && probe->polled.has_input;
-    if (probe->knows_idle)
-        probe->idle = probe->polled;
+    probe->idle = probe->polled;
 }

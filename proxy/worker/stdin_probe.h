@@ -24,7 +24,7 @@ enum stdin_probe_state {
     STDIN_PROBE_NO,      /* blocked in something else */
     STDIN_PROBE_RUNS,    /* running, or ready to run */
     STDIN_PROBE_POLLS,   /* its main thread is blocked in a poll, perhaps for its input */
-    STDIN_PROBE_AWAITS,  /* ... for its input and for more than when it was idle */
+    STDIN_PROBE_AWAITS,  /* its main thread polls its input, and more than when it was idle */
     STDIN_PROBE_YES,     /* a thread waits for input on descriptor 0, and for nothing else */
 };
 
@@ -33,10 +33,9 @@ struct stdin_probe {
     pid_t pid;                           /* 0: none */
     pid_t tid;                           /* the thread that is looked at */
     ino_t input;                         /* of the pipe that is its input; 0: not known */
-    bool knows_idle;                     /* `idle` is set */
-    bool has_polled;                     /* the last look found a poll: `polled` */
-    struct poll_set polled;              /* what that waited for */
-    struct poll_set idle;                /* what it polled when it was idle */
+    char input_path[24];                 /* path in /proc of its descriptor 0 */
+    struct poll_set polled;              /* what the last poll that was found waits for */
+    struct poll_set idle;                /* the same when it was idle; without input: not known */
     unsigned n_vain;                     /* looks at all threads that found nothing, in a row */
     unsigned n_until;                    /* looks at one thread before the next at all threads */
     const struct privileges *privileges; /* rights of the process's user; borrowed; NULL: ours */
