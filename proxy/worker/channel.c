@@ -363,13 +363,26 @@ static enum channel_result next1(struct channel *channel, enum channel_wanted wa
 
 /* ---- both descriptors ---- */
 
+/* Look at the next line without handing it out; text as in line_rest(). true: n is its length
+ * without the newline. false: its end has not been read, n is what there is of it. */
+static bool peek_line(const struct line *line, const char **text, size_t *n)
+{
+    const char *newline;
+
+    *n = line_rest(line, text);
+    newline = *n > 0 ? memchr(*text, '\n', *n) : NULL;
+    if (newline != NULL)
+        *n = (size_t)(newline - *text);
+    return newline != NULL;
+}
+
 /* Whether a whole line has been read and not handed out. */
 static bool has_line(const struct line *line)
 {
     const char *text;
-    size_t n = line_rest(line, &text);
+    size_t n;
 
-    return n > 0 && memchr(text, '\n', n) != NULL;
+    return peek_line(line, &text, &n);
 }
 
 /* In auto mode, a line on descriptor 1 looks like the answer: hold it until the process is back at
@@ -412,8 +425,7 @@ void channel_decide(struct channel *channel, bool is_certain)
     size_t n;
 
     (void)channel_pull(channel);
-    n = line_rest(&channel->line3, &text);
-    if (!channel->is_held || has_line(&channel->line3) || line_may_be_answer(text, n))
+    if (!channel->is_held || peek_line(&channel->line3, &text, &n) || line_may_be_answer(text, n))
         return;
     if (is_certain) {
         fix_answers(channel, ANSWERS_STDOUT);
@@ -423,30 +435,28 @@ void channel_decide(struct channel *channel, bool is_certain)
     }
 }
 
-/* The first line on descriptor 3 shows whether the guess was right: then that line is log, too. */
+/* Check the guess by the first line on descriptor 3: an answer overrules it, anything else is log
+ * and confirms it. */
 static void check_guess(struct channel *channel)
 {
     const char *text;
-    size_t n = line_rest(&channel->line3, &text);
+    size_t n;
+    bool is_whole = peek_line(&channel->line3, &text, &n);
 
     assert(channel->is_guess);
-    if (has_line(&channel->line3) &&
-        line_is_answer(text, (size_t)((const char *)memchr(text, '\n', n) - text)))
+    if (is_whole && line_is_answer(text, n))
         fix_answers(channel, ANSWERS_FD3);
-    else if (has_line(&channel->line3) || (n > 0 && !line_may_be_answer(text, n)) ||
-             n > channel->line3.max_bytes)
+    else if (is_whole || (n > 0 && !line_may_be_answer(text, n)) || n > channel->line3.max_bytes)
         fd3_to_log(channel);
 }
 
-enum channel_result channel_next(struct channel *channel, enum channel_wanted wanted,
-                                 const char **text, size_t *n)
+static enum channel_result next_line(struct channel *channel, enum channel_wanted wanted,
+                                     const char **text, size_t *n)
 {
     enum channel_result result = CHANNEL_NONE;
 
-    if (channel->is_held && channel->answers == ANSWERS_STDOUT) { /* by channel_decide() */
-        channel->n_owed += channel->is_guess;
+    if (channel->is_held && channel->answers == ANSWERS_STDOUT) /* by channel_decide() */
         return take_held(channel, text, n);
-    }
     if (channel->is_guess)
         check_guess(channel);
     if (channel->answers != ANSWERS_STDOUT) {
@@ -458,9 +468,17 @@ enum channel_result channel_next(struct channel *channel, enum channel_wanted wa
         result = next1(channel, wanted, text, n);
         if (result != CHANNEL_NONE && channel->answers == ANSWERS_AUTO)
             return hold(channel, result, wanted, text, n);
-        if (result != CHANNEL_NONE && wanted == WANT_ANSWER)
-            channel->n_owed += channel->is_guess;
     }
+    return result;
+}
+
+enum channel_result channel_next(struct channel *channel, enum channel_wanted wanted,
+                                 const char **text, size_t *n)
+{
+    enum channel_result result = next_line(channel, wanted, text, n);
+
+    if (channel->is_guess && wanted == WANT_ANSWER && result != CHANNEL_NONE)
+        channel->n_owed++; /* the answer came on descriptor 1 */
     return result;
 }
 

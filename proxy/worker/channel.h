@@ -63,8 +63,8 @@ struct channel {
     loop_watch_fn *on_fd3;         /* called when fd3 is readable */
     struct buf held;               /* auto mode: a line of descriptor 1 that may be the answer */
     bool is_held;                  /* `held` has a line */
-    bool is_guess;                 /* that answers come on 1: one on 3 overrules it */
-    uint64_t n_owed;      /* answers taken on 1 by that guess: for each, one more may come on 3 */
+    bool is_guess;        /* it is guessed that answers come on 1; one on 3 overrules that */
+    uint64_t n_owed;      /* answers taken on 1 by that guess; for each, a late one may come on 3 */
     enum channel_odd odd; /* the first oddity since channel_forget_oddity() */
     bool kept_apart;      /* launcher announced pipeline or concurrent: fd1 has only answers */
     bool parts;       /* the launcher may send parts of answers, marked with CHANNEL_PART_MARK */
