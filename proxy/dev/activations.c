@@ -59,10 +59,10 @@ static void make_room(struct activations *all)
         struct activation *a = list_item(node, struct activation, node);
 
         node = node->next;
-        if (!a->has_ended)
+        if (a->http == 0)
             continue;
-        assert(all->n_bytes >= a->kept_bytes);
-        all->n_bytes -= a->kept_bytes;
+        assert(all->n_bytes >= size_of(a));
+        all->n_bytes -= size_of(a);
         forget(all, a);
     }
 }
@@ -202,16 +202,14 @@ void activations_part(struct activation *a, const char *text, size_t n, uint64_t
 void activations_end(struct activations *all, struct activation *a, int http, const char *answer,
                      size_t n, uint64_t now_us)
 {
-    assert(a->job == NULL && a->status != ACTIVATION_RUNNING && !a->has_ended);
-    a->http = http;
+    assert(a->job == NULL && a->status != ACTIVATION_RUNNING && a->http == 0 && http != 0);
     a->answer_bytes = n;
     a->duration_us = now_us - a->began_us;
     if (json_check(answer, n, NULL) != JSON_BAD)
         keep(&a->answer, answer, n);
-    a->kept_bytes = size_of(a);
-    all->n_bytes += a->kept_bytes;
+    all->n_bytes += size_of(a);
     make_room(all);
-    a->has_ended = true; /* not before: our caller still reads it */
+    a->http = http; /* last, or make_room() might forget what our caller still reads */
 }
 
 const char *activation_status_name(enum activation_status status)

@@ -35,7 +35,7 @@ struct activation {
     char id[8];       /* differs from all other ids of this run */
     unsigned version; /* the action's version that served when it began */
     enum activation_status status;
-    int http;            /* HTTP status of the reply; 0: none yet */
+    int http;            /* HTTP status of the reply; 0: activations_end() was not called yet */
     uint64_t started_ms; /* when it began, in Unix time */
     uint64_t began_us;   /* when it began, by loop_now_us() */
     uint64_t duration_us;
@@ -53,11 +53,9 @@ struct activation {
     struct buf parts;    /* items of a JSON array, each with a comma behind it */
     bool log_cut;
     bool parts_cut;
-    bool has_ended;    /* activations_end() was called: it may be forgotten */
-    size_t kept_bytes; /* what it added to n_bytes then */
-    bool is_told;      /* the pages were told that the activation runs */
-    bool is_shown;     /* the terminal shows that the activation runs */
-    struct buf lines;  /* log lines held back from the terminal, see terminal.h */
+    bool is_told;     /* the pages were told that the activation runs */
+    bool is_shown;    /* the terminal shows that the activation runs */
+    struct buf lines; /* log lines held back from the terminal, see terminal.h */
 };
 
 struct activations {
