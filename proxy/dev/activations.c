@@ -181,6 +181,7 @@ enum activation_status activation_judge(const struct job *job)
     case JOB_KILLED:
     case JOB_EXHAUSTED:
     case JOB_UNSTARTED:
+    case JOB_CANCELLED:
     case JOB_ABANDONED:
         return ACTIVATION_DIED;
     }

@@ -161,7 +161,7 @@ static void sweep(struct pool *pool)
     for (struct list *node = pool->queue.next; node != &pool->queue; node = next) {
         next = node->next;
         if (list_item(node, struct job, node)->is_cancelled)
-            finish_queued(pool, node, JOB_ABANDONED, "");
+            finish_queued(pool, node, JOB_CANCELLED, "");
         else if (is_late(pool, node))
             finish_queued(pool, node, JOB_LATE, "");
     }

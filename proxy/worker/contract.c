@@ -155,10 +155,6 @@ void contract_explain(const struct job *job, size_t answer_max_bytes, char *text
     const char *detail = "";
     const char *more = ""; /* a sentence after the text */
 
-    if (job->outcome == JOB_ABANDONED && job->is_cancelled) {
-        (void)snprintf(text, size, "The client left before the activation began.");
-        return;
-    }
     switch (outcome->detail) {
     case DETAIL_NONE:
         break;

@@ -26,6 +26,8 @@ static const struct outcome outcomes[N_JOB_OUTCOMES] = {
                        DETAIL_REASON, "."},
     [JOB_UNSTARTED] = {"unstarted", RUN_UNSTARTED, 502, ERROR_KIND_UNAVAILABLE,
                        "cannot start action: ", DETAIL_REASON, ""},
+    [JOB_CANCELLED] = {"cancelled", RUN_CANCELLED, 503, ERROR_KIND_UNAVAILABLE,
+                       "The client left before the activation began.", DETAIL_NONE, ""},
     [JOB_ABANDONED] = {"abandoned", RUN_ABANDONED, 503, ERROR_KIND_UNAVAILABLE,
                        "The action is being shut down.", DETAIL_NONE, ""},
 };

@@ -18,7 +18,8 @@ enum job_outcome {
     JOB_TOO_LONG,  /* the answer exceeded --answer-max-bytes */
     JOB_MALFORMED, /* it waits for its next line and gave no valid answer to this one: see reason */
     JOB_UNSTARTED, /* the action could not be started again: see reason */
-    JOB_ABANDONED, /* never begun: the proxy is being taken down, or the caller left */
+    JOB_CANCELLED, /* never begun: the client left */
+    JOB_ABANDONED, /* never begun: the proxy is being taken down */
 };
 #define N_JOB_OUTCOMES (JOB_ABANDONED + 1)
 

@@ -210,8 +210,9 @@ static void check_outcome(const struct client *client, unsigned id)
     case JOB_STOPPED:
         check_failure(client, id);
         return;
+    case JOB_CANCELLED:
     case JOB_ABANDONED:
-        if ((!client->left && !world.stopped) || client->n_begun > 0)
+        if (!(job->outcome == JOB_CANCELLED ? client->left : world.stopped) || client->n_begun > 0)
             broken("activation %u is abandoned, begun %u times", id, client->n_begun);
         return;
     case JOB_UNSTARTED:

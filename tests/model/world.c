@@ -255,7 +255,8 @@ static void begin(struct proc *proc)
     if (++client->n_begun > 1)
         broken("activation %u is begun twice", work.job);
     if (client->state == CLIENT_DONE &&
-        (client->outcome == JOB_ABANDONED || client->outcome == JOB_UNSTARTED))
+        (client->outcome == JOB_CANCELLED || client->outcome == JOB_ABANDONED ||
+         client->outcome == JOB_UNSTARTED))
         broken("activation %u is begun, and was answered as one that never is", work.job);
 }
 
