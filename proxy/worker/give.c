@@ -320,15 +320,15 @@ static uint64_t ask(struct session *s)
     if (stdin_pipe_unread(&s->channel.in) > 0)
         return UINT64_MAX;
     if (question->read_at_us == 0)
-        question->read_at_us = question->rests_at_us = now_us;
+        question->read_at_us = question->grace_at_us = now_us;
     if (state == STDIN_PROBE_AWAITS && now_us - question->read_at_us < AWAITS_US)
-        question->rests_at_us = now_us;
+        question->grace_at_us = now_us;
     /* An event loop, or a process whose child reads, takes that byte whatever it waits for. */
-    if (now_us - question->rests_at_us >= GRACE_US) {
+    if (now_us - question->grace_at_us >= GRACE_US) {
         conclude(s, false);
         return UINT64_MAX;
     }
-    return state == STDIN_PROBE_AWAITS ? now_us + AGAIN_US : question->rests_at_us + GRACE_US;
+    return state == STDIN_PROBE_AWAITS ? now_us + AGAIN_US : question->grace_at_us + GRACE_US;
 }
 
 /* Whether to ask if the process is back at its input: only if it has exactly one activation, and

@@ -48,7 +48,7 @@ bool line_is_announcement_among_logs(const char *text, size_t n)
            json_next_member(json_top(text, n), &at, &key, &value) && json_equals(key, "ok");
 }
 
-/* Whether it begins as an array does, but with no JSON value in it: "[INFO] ...",
+/* Whether the text begins with "[", as an array does, but no JSON value follows: "[INFO] ...",
  * "[2026-11-30 10:00] ...". */
 static bool is_bracketed_text(const char *text, size_t n)
 {

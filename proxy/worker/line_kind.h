@@ -1,8 +1,8 @@
 #pragma once
 
 /*
- * line_kind - what a line of an action's output may be, judged by its text. n is its
- * length without the newline.
+ * line_kind - what a line of an action's output may be, judged by its text. n is its length without
+ * the newline.
  */
 
 #include <stdbool.h>
@@ -18,5 +18,6 @@ bool line_looks_like_answer(const char *text, size_t n);
 bool line_has_bom(const char *text, size_t n);
 /* Whether it is a ready line: a JSON object with a member "ok". */
 bool line_is_announcement(const char *text, size_t n);
-/* Like line_is_announcement(), but "ok" must come first: log lines may have such a member, too. */
+/* Like line_is_announcement(), but "ok" must be the first member: log lines may contain
+ * "ok", too. */
 bool line_is_announcement_among_logs(const char *text, size_t n);

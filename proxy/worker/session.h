@@ -48,8 +48,9 @@ struct worker_opts {
 struct question {
     uint64_t asked_at_us; /* loop time of the first look; 0: none yet */
     uint64_t read_at_us;  /* when the process had read the probe byte; 0: not yet */
-    uint64_t rests_at_us; /* the same, or when the process was last seen to await more than input */
-    bool probed;          /* the first byte of a line was written as a probe, or cannot be */
+    uint64_t
+        grace_at_us; /* start of GRACE_US: read_at_us, or when it last awaited more than input */
+    bool probed;     /* the first byte of a line was written as a probe, or cannot be */
 };
 
 struct session {

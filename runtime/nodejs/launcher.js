@@ -262,8 +262,8 @@ class Channel {
         this.work();
     }
 
-    /* An empty line, which asks whether lines are read, and a control line, which begins with a word, are
-     * done with at once, however many activations run. */
+    /* An empty line asks whether lines are read, and a control line begins with a word. Both are
+     * handled at once, however many activations run. */
     take(line) {
         if (line.length === 0 && this.most > 1)
             return;

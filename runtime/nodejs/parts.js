@@ -71,8 +71,8 @@ class Parts {
 
     /* ---- the result ---- */
 
-    /* A promise of the answer to a function's result; null: this.result is the answer. Nobody else may look
-     * at the result's `then`: it may be a getter that throws the next time. */
+    /* A promise of the answer to a function's result; null: this.result is the answer. Nobody else
+     * may look at the result's `then`: it may be a getter that throws the next time. */
     wait(result) {
         if (isParts(result))
             return this.drain(result);

@@ -135,7 +135,7 @@ def test_a_program_that_waits_for_something_else_is_not_back_at_its_input(proxy,
 
 
 def test_an_answer_on_3_overrules_a_guess(proxy):
-    """What waits for longer than can be waited for answers the first activation wrongly, and no other."""
+    """If an action waits for longer than the proxy does, only the first activation may get a log line as its answer."""
     one = proxy(*NATIVE)
     one.started("#!/usr/bin/python3\n" + loop_in_python(1.5))
     assert one.run({"n": 1}).json in ({"ok": 1}, {"level": 1})

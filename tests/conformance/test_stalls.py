@@ -241,6 +241,6 @@ def test_a_quick_action_may_run_on_every_processor(proxy, near):
     mine = sorted(os.sched_getaffinity(0))
     for _ in range(5):
         seen = one.run({"look": 1}).json
-        # The action may be quicker than the proxy, which has written the line and has yet to undo it.
+        # The action may answer before the proxy has undone it.
         wait_until(lambda pid=seen["pid"]: sorted(os.sched_getaffinity(pid)) == mine, "the action to be free again")
         assert near or seen["child"] == mine
