@@ -39,6 +39,17 @@ static bool takes_next(const struct worker *worker, unsigned n_jobs, uint64_t no
            worker_n_jobs(worker) < worker_batch(worker) && !worker_is_stalled(worker, now_ns);
 }
 
+/* The first worker that is likely to be done soon. NULL: none. */
+static struct worker *soon_done(const struct choice *choice, uint64_t now_ns)
+{
+    unsigned n = choice->n_light < choice->n_workers ? choice->n_light : choice->n_workers;
+
+    for (unsigned i = 0; i < n; i++)
+        if (worker_is_soon_done(choice->workers[i], now_ns))
+            return choice->workers[i];
+    return NULL;
+}
+
 struct worker *choice_next(struct choice *choice, struct worker *last, unsigned n_jobs,
                            uint64_t now_ns)
 {
@@ -48,6 +59,8 @@ struct worker *choice_next(struct choice *choice, struct worker *last, unsigned 
 
     if (takes_next(last, n_jobs, now_ns))
         return last;
+    if (choice->n_workers > 1 && (best = soon_done(choice, now_ns)) != NULL)
+        return best;
     n = choice_is_light(choice, n_jobs, now_ns) ? choice->n_light : choice->n_workers;
     for (unsigned i = 0; i < n && (best == NULL || worker_n_jobs(best) > 0); i++) {
         unsigned at = (choice->next + i) % n;

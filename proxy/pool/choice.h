@@ -3,10 +3,12 @@
 /*
  * choice - which worker gets the next job.
  *
- * Of the workers with room, the one with the fewest jobs; those with as many take turns. With
+ * Of the workers with room, the one with the fewest jobs; those with as many take turns.
+ *
+ * But waking another process costs more than light work (worker_has_light_work()). So of the first
+ * n_light workers, one that is likely to be done soon (worker_is_soon_done()) gets the job. With
  * CHOICE_SPREAD_JOBS jobs or more, a worker gets several in a row, for one write and one wake-up,
- * and light work (worker_has_light_work()) stays with the first n_light workers: waking another
- * process costs more than the work.
+ * and no other worker than those first ones gets light work.
  */
 
 #include <stdbool.h>
@@ -14,8 +16,9 @@
 
 struct worker;
 
-#define CHOICE_SPREAD_JOBS                                                                         \
-    8 /* with fewer jobs in all, each goes to the least busy worker; a guessed number */
+/* With fewer jobs in all, each goes to the least busy worker, unless all work is light. A guessed
+ * number. */
+#define CHOICE_SPREAD_JOBS 8
 
 struct choice {
     struct worker **workers; /* owned; the workers are borrowed */

@@ -12,8 +12,11 @@
 #define STALLED_NS    1000000 /* stalled: one activation takes longer than this, and ... */
 #define STALLED_TIMES 8       /* ... longer than this many times the usual time */
 #define SILENT_BEFORE 16      /* silent activations before lines are written ahead */
-#define WORK_SHARE    8       /* a new measurement counts 1 / WORK_SHARE in work_ns */
-#define LEAST_SHARE   64      /* a measurement above least_ns counts 1 / LEAST_SHARE in it */
+/* quick activations before one worker gets several jobs while others are idle: those behind a long
+ * one wait for it */
+#define QUICK_BEFORE 4096
+#define WORK_SHARE   8  /* a new measurement counts 1 / WORK_SHARE in work_ns */
+#define LEAST_SHARE  64 /* a measurement above least_ns counts 1 / LEAST_SHARE in it */
 
 void pacing_init(struct pacing *pacing, unsigned ahead_max, unsigned vouched)
 {
@@ -69,6 +72,12 @@ bool pacing_is_light(const struct pacing *pacing)
     return pacing->concurrent == 0 && pacing_depth(pacing) > 1 && pacing->least_ns <= LIGHT_NS;
 }
 
+bool pacing_is_soon_done(const struct pacing *pacing, unsigned n_jobs)
+{
+    return pacing_is_light(pacing) && pacing->n_quick >= QUICK_BEFORE &&
+           n_jobs * pacing->least_ns < BATCH_NS;
+}
+
 bool pacing_is_stalled(const struct pacing *pacing, uint64_t now_ns)
 {
     uint64_t since_ns = now_ns > pacing->busy_at_ns ? now_ns - pacing->busy_at_ns : 0;
@@ -91,11 +100,12 @@ void pacing_began(struct pacing *pacing)
 
 uint64_t pacing_answered(struct pacing *pacing, unsigned n_answers, bool more, bool logged)
 {
+    uint64_t began_at_ns = pacing->busy_at_ns;
     uint64_t now_ns = loop_clock_ns();
     uint64_t each_ns;
 
     assert(n_answers > 0);
-    each_ns = (now_ns - pacing->busy_at_ns) / n_answers + 1;
+    each_ns = (now_ns - began_at_ns) / n_answers + 1;
     if (pacing->work_ns == 0)
         pacing->work_ns = each_ns;
     else
@@ -106,6 +116,10 @@ uint64_t pacing_answered(struct pacing *pacing, unsigned n_answers, bool more, b
         pacing->least_ns += each_ns / LEAST_SHARE - pacing->least_ns / LEAST_SHARE;
     pacing->busy_at_ns = more ? now_ns : 0;
     pacing->n_silent = logged ? 0 : pacing->n_silent + n_answers;
+    if (now_ns - began_at_ns >= STALLED_NS + n_answers * pacing->least_ns)
+        pacing->n_quick = 0;
+    else
+        pacing->n_quick += n_answers;
     pacing->has_answered = true;
     return each_ns;
 }

@@ -34,6 +34,7 @@ struct pacing {
     uint64_t least_ns;
     uint64_t busy_at_ns; /* since when it has had work; 0: it has none */
     unsigned n_silent;   /* activations in a row that logged nothing */
+    unsigned n_quick;    /* activations in a row of which none took a millisecond */
     bool has_answered;   /* this process has answered at least once */
 };
 
@@ -51,6 +52,10 @@ unsigned pacing_batch(const struct pacing *pacing);
 /* Whether lines are written ahead of answers, and an activation takes so little time that one
  * worker keeps up with the proxy. */
 bool pacing_is_light(const struct pacing *pacing);
+/* Whether a process that has n_jobs is likely to be done with them within some 200 us, as work is
+ * light and none of the last activations took long. Then it is not worth waking another worker for
+ * one more. */
+bool pacing_is_soon_done(const struct pacing *pacing, unsigned n_jobs);
 /* Whether the process has worked on one activation for far longer than usual. now_ns: as
  * loop_clock_ns(). */
 bool pacing_is_stalled(const struct pacing *pacing, uint64_t now_ns);

@@ -516,6 +516,12 @@ bool worker_has_light_work(const struct worker *w, uint64_t now_ns)
            pacing_is_light(&w->session.pacing) && !worker_is_stalled(w, now_ns);
 }
 
+bool worker_is_soon_done(const struct worker *w, uint64_t now_ns)
+{
+    return worker_room(w) > 0 && worker_has_light_work(w, now_ns) &&
+           pacing_is_soon_done(&w->session.pacing, worker_n_jobs(w));
+}
+
 void worker_give(struct worker *w, struct job *job)
 {
     assert(worker_room(w) > 0);

@@ -118,6 +118,9 @@ bool worker_is_stalled(const struct worker *worker, uint64_t now_ns);
 bool worker_is_better(const struct worker *worker, const struct worker *best, uint64_t now_ns);
 /* Whether the worker's activations take little time, and it is getting on with them. */
 bool worker_has_light_work(const struct worker *worker, uint64_t now_ns);
+/* Whether the worker can take one more job and is likely to be done with all it has within some
+ * 200 us. */
+bool worker_is_soon_done(const struct worker *worker, uint64_t now_ns);
 /* Give the worker a job, which it has until the session puts the job into `finished` or `returned`.
  * The line is written at the end of the turn, or by worker_feed(). */
 void worker_give(struct worker *worker, struct job *job);

@@ -5,7 +5,8 @@
 #include "base/loop.h"
 #include "worker/pacing.h"
 
-#define SILENT    16      /* activations before lines go ahead */
+#define SILENT    16   /* activations before lines go ahead */
+#define QUICK     4096 /* quick activations before a worker gets several jobs while others idle */
 #define AHEAD_NS  1000000 /* work that is written ahead */
 #define PIPELINE  64
 #define AHEAD_MAX 32
@@ -132,6 +133,35 @@ static void work_is_light_up_to_50_us_if_lines_go_ahead(void **state)
     pacing.n_silent = SILENT;
     pacing.concurrent = 8;
     assert_false(pacing_is_light(&pacing));
+}
+
+static void light_work_is_soon_done_up_to_200_us(void **state)
+{
+    struct pacing pacing = feed_for(20000);
+
+    (void)state;
+    pacing.n_quick = QUICK;
+    assert_true(pacing_is_soon_done(&pacing, 0));
+    assert_true(pacing_is_soon_done(&pacing, 9));
+    assert_false(pacing_is_soon_done(&pacing, 10));
+    pacing.n_quick = QUICK - 1; /* another activation may take long, and hold up those behind it */
+    assert_false(pacing_is_soon_done(&pacing, 0));
+    pacing.n_quick = QUICK;
+    pacing.work_ns = pacing.least_ns = 60000; /* not light */
+    assert_false(pacing_is_soon_done(&pacing, 0));
+}
+
+static void a_long_activation_among_quick_ones_is_noticed(void **state)
+{
+    struct pacing pacing = feed_for(1000);
+
+    (void)state;
+    pacing.n_quick = QUICK;
+    answer_silently(&pacing, 10);
+    assert_int_equal(pacing.n_quick, QUICK + 10);
+    pacing.busy_at_ns = loop_clock_ns() - UINT64_C(10000000);
+    pacing_answered(&pacing, 60, false, false); /* less than a millisecond each, all in all */
+    assert_int_equal(pacing.n_quick, 0);
 }
 
 static void one_that_is_long_at_one_activation_is_stalled(void **state)
@@ -298,6 +328,8 @@ int main(void)
         cmocka_unit_test(the_setting_bounds_the_depth),
         cmocka_unit_test(light_work_goes_in_batches_of_some_100_us),
         cmocka_unit_test(work_is_light_up_to_50_us_if_lines_go_ahead),
+        cmocka_unit_test(light_work_is_soon_done_up_to_200_us),
+        cmocka_unit_test(a_long_activation_among_quick_ones_is_noticed),
         cmocka_unit_test(one_that_is_long_at_one_activation_is_stalled),
         cmocka_unit_test(one_log_line_sends_the_depth_back_to_one),
         cmocka_unit_test(answers_of_one_read_share_the_time_that_passed),

@@ -163,6 +163,44 @@ static void a_worker_whose_light_work_turns_long_does_not_keep_the_others_from_w
     stop(f);
 }
 
+/* Start two workers that write lines ahead, the first of which had so many quick activations. */
+static void start_two(struct fixture *f, unsigned n_quick)
+{
+    struct pacing *pacing;
+
+    f->opts.n_workers = f->opts.n_light = 2;
+    f->opts.worker.pipeline = f->opts.worker.ahead_max = 8;
+    start(f, serve());
+    loop_until(f->loop, two_are_ready, f);
+    pacing = &f->pool->workers[0].worker.session.pacing;
+    pacing->work_ns = 1000;
+    pacing->least_ns = 1000;
+    pacing->n_silent = 1000;
+    pacing->n_quick = n_quick;
+    for (int i = 0; i < 3; i++)
+        (void)submit(f, "line3:{}");
+    loop_until(f->loop, all_are_done, f);
+}
+
+static void a_few_light_jobs_wake_one_worker_only(void **state)
+{
+    struct fixture *f = *state;
+
+    start_two(f, 5000);
+    assert_true(worker_was_fed(&f->pool->workers[0].worker));
+    assert_false(worker_was_fed(&f->pool->workers[1].worker));
+    stop(f);
+}
+
+static void a_few_jobs_that_may_take_long_are_spread(void **state)
+{
+    struct fixture *f = *state;
+
+    start_two(f, 4000);
+    assert_true(worker_was_fed(&f->pool->workers[1].worker));
+    stop(f);
+}
+
 static void done_is_never_called_inside_a_call(void **state)
 {
     struct fixture *f = *state; /* on_done() looks */
@@ -401,6 +439,8 @@ int main(void)
         TEST(each_job_gets_its_own_answer),
         TEST(a_busy_worker_does_not_keep_the_others_from_working),
         TEST(a_worker_whose_light_work_turns_long_does_not_keep_the_others_from_working),
+        TEST(a_few_light_jobs_wake_one_worker_only),
+        TEST(a_few_jobs_that_may_take_long_are_spread),
         TEST(done_is_never_called_inside_a_call),
         TEST(jobs_are_counted_until_they_are_done),
         TEST(the_queue_takes_the_last_job_that_fits),
