@@ -12,10 +12,10 @@
 #include "worker/ready.h"
 #include "worker/spawn.h"
 
-#define READ_FIRST_BYTES 16384      /* first read of a turn; most answers fit */
-#define READ_MOST_BYTES  (1u << 20) /* one read once answers prove large */
+#define READ_FIRST_BYTES 16384      /* size of the first read of a turn; most answers fit */
+#define READ_MOST_BYTES  (1u << 20) /* most for one read, when answers prove large */
 #define PULL_MAX_BYTES   (4u << 20) /* most bytes read per descriptor and turn of the loop */
-/* an unfinished log line of this size is forwarded in pieces */
+/* from this size on an unfinished log line is forwarded in pieces */
 #define PASS_BYTES 65536
 
 static void on_out_room(struct output_waiter *waiter)
@@ -45,7 +45,7 @@ void channel_init(struct channel *channel, struct output *out, struct output *er
 void channel_open(struct channel *channel, struct loop *loop, const struct spawned *spawned,
                   enum answers answers, loop_watch_fn *on_fd1, loop_watch_fn *on_fd3)
 {
-    assert(channel_ended(channel)); /* the last process's pipes were closed */
+    assert(channel_ended(channel)); /* the pipes of the process before were closed */
     channel->answers = answers;
     channel->on_fd1 = on_fd1;
     channel->on_fd3 = on_fd3;
@@ -95,7 +95,7 @@ static void held_to_log(struct channel *channel)
     channel->is_held = false;
 }
 
-/* What comes on descriptor 3 is log. */
+/* From now on take all output of descriptor 3 for log. */
 static void fd3_to_log(struct channel *channel)
 {
     assert(channel->answers == ANSWERS_STDOUT);
@@ -161,7 +161,7 @@ static bool pull(struct loop_watch *watch, struct line *line, uint64_t *n_read)
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0)
-            break; /* EAGAIN */
+            break; /* EAGAIN: the pipe is empty */
         if (n == 0) {
             loop_watch_close(watch); /* a pipe at its end would be ready for ever */
             break;
@@ -216,7 +216,8 @@ void channel_announced(struct channel *channel, const struct ready *ready)
     channel->kept_apart = ready->pipeline > 0 || ready->concurrent > 0;
     channel->parts = ready->parts;
     channel->uses_ring = ready->ring && channel->ring >= 0;
-    /* A bare "ok" on descriptor 1 may be a log line; one that announces something is not. */
+    /* A bare {"ok":true} on descriptor 1 may be a log line. A line that announces something is the
+     * ready line, so answers come there, too. */
     if (channel->answers == ANSWERS_AUTO &&
         (channel->kept_apart || ready->parts || ready->control || ready->ring))
         fix_answers(channel, ANSWERS_STDOUT);
@@ -231,7 +232,7 @@ void channel_pull_ring(struct channel *channel)
 
     if (!channel->uses_ring || channel->answers == ANSWERS_AUTO ||
         pread(channel->ring, &end, sizeof(end), offsetof(struct ring, end)) != sizeof(end) ||
-        end <= at || end - at > RING_BYTES) /* the pipe has brought all, or `end` is wrong */
+        end <= at || end - at > RING_BYTES) /* all answers came by the pipe, or `end` is wrong */
         return;
     while (at < end) {
         size_t offset = at % RING_BYTES;
@@ -259,7 +260,7 @@ static enum channel_result next3(struct channel *channel, enum channel_wanted wa
             return CHANNEL_NONE;
         if (channel->answers == ANSWERS_AUTO)
             fix_answers(channel, ANSWERS_FD3);
-        if (channel->n_owed > 0) { /* its client was given a line of descriptor 1 */
+        if (channel->n_owed > 0) { /* the client of this answer got a line of descriptor 1 */
             channel->n_owed--;
             channel->n_stale++;
             continue;
@@ -280,7 +281,7 @@ static bool is_wanted(const struct channel *channel, enum channel_wanted wanted,
 {
     switch (wanted) {
     case WANT_ANSWER:
-        if (channel->kept_apart) /* descriptor 1 then has only answers, valid or not */
+        if (channel->kept_apart) /* every line on descriptor 1 is an answer, valid or not */
             return true;
         return line_is_answer(text, n) || channel_is_part(channel, text, n);
     case WANT_READY:
@@ -305,7 +306,8 @@ static void note_oddity(struct channel *channel, const char *text, size_t n)
         channel->odd = fault.at < n && (unsigned char)text[fault.at] >= 0x80 ? ODD_UTF8 : ODD_JSON;
 }
 
-/* Forward the rest of a line whose start was forwarded already. false: its end has not come yet. */
+/* Forward what has come of a long log line on descriptor 1. false: the end of the line has not come
+ * yet. */
 static bool pass_on(struct channel *channel)
 {
     const char *text;
@@ -319,8 +321,8 @@ static bool pass_on(struct channel *channel)
     return newline != NULL;
 }
 
-/* Whether to forward the unfinished line in pieces, so that it is neither held in memory nor
- * refused as an answer that is too long. Never for a line that may be an answer. */
+/* Whether the next line of descriptor 1 must be forwarded in pieces: a long log line is neither
+ * held in memory nor refused as too long an answer. Never true for a line that may be an answer. */
 static bool is_long_log_line(const struct channel *channel)
 {
     const char *text;
@@ -351,7 +353,7 @@ static enum channel_result next1(struct channel *channel, enum channel_wanted wa
         if (wanted == WANT_NOTHING && (channel->in.fed || channel->kept_apart) &&
             (line_is_answer(*text, *n) || channel_is_part(channel, *text, *n))) {
             channel->n_stale++;
-            /* It may contain another caller's result: keep it out of the log. */
+            /* The line may contain another caller's result: keep it out of the log. */
             if (channel->kept_apart)
                 continue;
         }
@@ -363,8 +365,9 @@ static enum channel_result next1(struct channel *channel, enum channel_wanted wa
 
 /* ---- both descriptors ---- */
 
-/* Look at the next line without handing it out; text as in line_rest(). true: n is its length
- * without the newline. false: its end has not been read, n is what there is of it. */
+/* Look at the next line without handing it out; text is borrowed, as in line_rest(). true: n is the
+ * length of the line without its newline. false: the newline has not come yet, n is the number of
+ * bytes that have. */
 static bool peek_line(const struct line *line, const char **text, size_t *n)
 {
     const char *newline;
@@ -376,7 +379,7 @@ static bool peek_line(const struct line *line, const char **text, size_t *n)
     return newline != NULL;
 }
 
-/* Whether a whole line has been read and not handed out. */
+/* Whether a whole line was read that is not handed out yet. */
 static bool has_line(const struct line *line)
 {
     const char *text;
@@ -385,9 +388,10 @@ static bool has_line(const struct line *line)
     return peek_line(line, &text, &n);
 }
 
-/* In auto mode, a line on descriptor 1 looks like the answer: hold it until the process is back at
- * its input. Only then is it known whether descriptor 3 carries an answer, too, which would win. A
- * ready line is accepted at once, and decides nothing: see channel_announced(). */
+/* Call in auto mode when a line on descriptor 1 looks like the answer. Hold the line until the
+ * process is back at its input: an answer may still come on descriptor 3 until then, and would win.
+ * A ready line is handed out at once, and does not decide where answers come: see
+ * channel_announced(). */
 static enum channel_result hold(struct channel *channel, enum channel_result result,
                                 enum channel_wanted wanted, const char **text, size_t *n)
 {
@@ -435,8 +439,8 @@ void channel_decide(struct channel *channel, bool is_certain)
     }
 }
 
-/* Check the guess by the first line on descriptor 3: an answer overrules it, anything else is log
- * and confirms it. */
+/* Check the guess that answers come on descriptor 1 by the first line on descriptor 3: an answer
+ * overrules the guess, any other line is log and confirms it. */
 static void check_guess(struct channel *channel)
 {
     const char *text;
@@ -455,7 +459,7 @@ static enum channel_result next_line(struct channel *channel, enum channel_wante
 {
     enum channel_result result = CHANNEL_NONE;
 
-    if (channel->is_held && channel->answers == ANSWERS_STDOUT) /* by channel_decide() */
+    if (channel->is_held && channel->answers == ANSWERS_STDOUT) /* channel_decide() chose it */
         return take_held(channel, text, n);
     if (channel->is_guess)
         check_guess(channel);
@@ -478,7 +482,7 @@ enum channel_result channel_next(struct channel *channel, enum channel_wanted wa
     enum channel_result result = next_line(channel, wanted, text, n);
 
     if (channel->is_guess && wanted == WANT_ANSWER && result != CHANNEL_NONE)
-        channel->n_owed++; /* the answer came on descriptor 1 */
+        channel->n_owed++; /* a line of descriptor 1 was taken as the answer */
     return result;
 }
 
@@ -502,10 +506,10 @@ enum channel_result channel_rest(struct channel *channel, const char **text, siz
     if (channel->answers != ANSWERS_FD3) {
         *n = line_rest(&channel->line1, text);
         if (*n > 0 && line_is_answer(*text, *n)) {
-            line_skip(&channel->line1, *n); /* keep it out of the log; *text stays valid */
+            line_skip(&channel->line1, *n); /* keep the answer out of the log; *text stays valid */
             return CHANNEL_LINE;
         }
-        rest_to_log(channel, &channel->line1); /* log it before the sentinel is written */
+        rest_to_log(channel, &channel->line1); /* no answer: log it before the sentinel */
     }
     return CHANNEL_NONE;
 }
@@ -558,7 +562,7 @@ void channel_drop_rest(struct channel *channel)
     }
 }
 
-/* One poll() asks whether either log pipe has bytes: for most activations neither has. */
+/* A single poll() asks both log pipes first: for most activations both are empty. */
 void channel_settle_log_lines(struct channel *channel)
 {
     struct forwarder *const logs[] = {&channel->out, &channel->err};

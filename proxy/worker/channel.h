@@ -3,13 +3,14 @@
 /*
  * channel - the four pipes of a worker: lines in, answers out, logs forwarded.
  *
- * Answers come on descriptor 1 or 3 (architecture 3). In auto mode the first answer decides: 3 if
- * one comes there, else 1, once the process is back at its input, reading the next line. Where that
- * can only be guessed, an answer on 3 still overrules it later.
+ * Answers come on descriptor 1 or 3 (architecture 3). In auto mode the first answer decides which.
+ * An answer on 3 decides at once. One on 1 decides when the process is back at its input, reading
+ * the next line. If that can only be guessed, a later answer on 3 overrules the decision.
  *
- * On descriptor 1 a line is an answer if a job waits for one and it is a JSON object or array; all
- * other lines are log lines. A launcher that announces `pipeline` or `concurrent` writes only
- * answers there, so every line is one. A line on descriptor 3 for which no job waits is dropped.
+ * A line on descriptor 1 is an answer if it is a JSON object or array and a job waits for an
+ * answer. All other lines there are log lines. A launcher that announces `pipeline` or `concurrent`
+ * writes only answers there, so every line is one. Where answers come on descriptor 3, a line there
+ * is dropped if no job waits for an answer.
  */
 
 #include <stdbool.h>
@@ -24,57 +25,59 @@
 struct ready;
 struct spawned;
 
-#define CHANNEL_PART_MARK '+' /* begins a line with a part of an answer (runtime/README.md) */
+/* first byte of a line that has a part of an answer, not the whole (runtime/README.md) */
+#define CHANNEL_PART_MARK '+'
 
 /* What is wrong with output that was probably meant as an answer. */
 enum channel_odd {
     ODD_NOTHING,
     ODD_BOM,  /* a byte order mark in front */
     ODD_UTF8, /* bytes that are not UTF-8 */
-    ODD_JSON, /* a line that is no whole document */
-    ODD_OPEN, /* a line without a newline */
+    ODD_JSON, /* a line that is no whole JSON document */
+    ODD_OPEN, /* a last line without a newline */
 };
 
-/* What the worker is expected to say now. */
+/* Which kind of line the caller of channel_next() waits for. */
 enum channel_wanted {
-    WANT_NOTHING, /* no line, or a ready line if no activation was sent yet */
-    WANT_READY,   /* the line that reports ready */
+    WANT_NOTHING, /* none; a ready line is taken all the same if no activation was sent yet */
+    WANT_READY,   /* the ready line, such as {"ok":true} */
     WANT_ANSWER,
 };
 
 enum channel_result {
-    CHANNEL_NONE,     /* no wanted line yet */
-    CHANNEL_LINE,     /* one line handed out */
-    CHANNEL_TOO_LONG, /* a wanted line is too long; its start is handed out, the rest dropped */
+    CHANNEL_NONE,     /* no line of the wanted kind has come yet */
+    CHANNEL_LINE,     /* one line is handed out */
+    CHANNEL_TOO_LONG, /* a wanted line is too long: its start is handed out, its rest is dropped */
 };
 
 struct channel {
-    enum answers answers;  /* ANSWERS_AUTO until it is known */
+    enum answers answers;  /* the descriptor of the answers; ANSWERS_AUTO: not decided yet */
     struct stdin_pipe in;  /* lines to the worker */
     struct loop_watch fd1; /* descriptor 1; open while it may carry answers */
     struct loop_watch fd3; /* descriptor 3; open while it may carry answers */
     struct line line1;
     struct line line3;
-    /* log lines found among answers, and all of the descriptor that has no answers */
+    /* forwards log lines found among answers, and all output of the descriptor without answers */
     struct forwarder out;
-    struct forwarder err;          /* descriptor 2 */
-    struct output_waiter out_room; /* waits while our log is full; fd1 is not watched then */
-    loop_watch_fn *on_fd1;         /* called when fd1 is readable; set by the owner */
-    loop_watch_fn *on_fd3;         /* called when fd3 is readable */
+    struct forwarder err;          /* forwards descriptor 2 */
+    struct output_waiter out_room; /* while our stdout is full: waits for room, to read fd1 again */
+    loop_watch_fn *on_fd1;         /* called when fd1 is readable; set by channel_open() */
+    loop_watch_fn *on_fd3;         /* called when fd3 is readable; set by channel_open() */
     struct buf held;               /* auto mode: a line of descriptor 1 that may be the answer */
-    bool is_held;                  /* `held` has a line */
-    bool is_guess;        /* it is guessed that answers come on 1; one on 3 overrules that */
-    uint64_t n_owed;      /* answers taken on 1 by that guess; for each, a late one may come on 3 */
+    bool is_held;                  /* `held` contains such a line */
+    bool is_guess; /* `answers` is ANSWERS_STDOUT by a guess; an answer on fd3 overrules it */
+    /* lines of fd1 taken as answers by that guess; for each, the true answer may come on fd3 */
+    uint64_t n_owed;
     enum channel_odd odd; /* the first oddity since channel_forget_oddity() */
     bool kept_apart;      /* launcher announced pipeline or concurrent: fd1 has only answers */
     bool parts;       /* the launcher may send parts of answers, marked with CHANNEL_PART_MARK */
-    bool paused;      /* channel_pause(): nothing is read */
+    bool paused;      /* by channel_pause(): fd1 and fd3 are not read */
     bool passing;     /* inside a long log line on descriptor 1, which is forwarded in pieces */
     uint64_t n_stale; /* answers for which no job waited */
-    int ring;         /* memory for answers (base/ring.h), owned; -1: none */
+    int ring;         /* descriptor of memory for answers (base/ring.h), owned; -1: none */
     bool uses_ring;   /* the launcher announced that it uses the ring */
-    uint64_t n_read1; /* bytes read as answers on descriptor 1, in this process's life */
-    uint64_t n_read3; /* bytes read as answers on descriptor 3 */
+    uint64_t n_read1; /* bytes read from fd1 in the life of this process */
+    uint64_t n_read3; /* bytes read from fd3 in the life of this process */
 };
 
 /* out, err: our own stdout and stderr, borrowed. answer_max_bytes: longest line taken as an
@@ -82,7 +85,8 @@ struct channel {
 void channel_init(struct channel *channel, struct output *out, struct output *err,
                   size_t answer_max_bytes);
 
-/* Take over the pipes. on_fd1, on_fd3: called from the loop when the descriptor is readable. */
+/* Take over the pipes of a process that was just started. on_fd1, on_fd3: called from the loop when
+ * the descriptor is readable. */
 void channel_open(struct channel *channel, struct loop *loop, const struct spawned *spawned,
                   enum answers answers, loop_watch_fn *on_fd1, loop_watch_fn *on_fd3);
 /* Forward the last log bytes and close all pipes. */
@@ -102,32 +106,33 @@ static inline bool channel_ended(const struct channel *channel)
     return channel->fd1.sock == NULL && channel->fd3.sock == NULL;
 }
 
-/* If our log is full and descriptor 1 may carry log lines, stop watching it until the log has room.
- * true: reading was stopped. */
+/* If our stdout is full and descriptor 1 may carry log lines, stop reading descriptor 1 until our
+ * stdout has room. true: reading was stopped. */
 bool channel_hold_up(struct channel *channel);
 
-/* Stop reading the answer descriptors, or go on. */
+/* Stop reading the answer descriptors (paused is true) or resume. */
 void channel_pause(struct channel *channel, bool paused);
 
 /* Take note of what the process announced in its ready line. */
 void channel_announced(struct channel *channel, const struct ready *ready);
 /* Call when the process is dead and its pipes are read to their ends: take the answers that it put
- * into the ring but did not write. */
+ * into the ring (base/ring.h) but did not write into a pipe. */
 void channel_pull_ring(struct channel *channel);
 
-/* Read from the answer descriptors, a bounded amount. true: something came. */
+/* Read a bounded amount from the answer descriptors. true: something came. */
 bool channel_pull(struct channel *channel);
 
 /*
- * Hand out the next line that is wanted; text as in line_next(). Other lines are forwarded as log
- * (descriptor 1) or dropped (descriptor 3).
+ * Hand out the next line of the wanted kind; text is borrowed, as in line_next(). Other lines are
+ * forwarded to the log (descriptor 1) or dropped (descriptor 3).
  */
 enum channel_result channel_next(struct channel *channel, enum channel_wanted wanted,
                                  const char **text, size_t *n);
 
 /* Call when the process is back at its input, so that its answer is complete. If a line of
- * descriptor 1 is held (auto mode) and descriptor 3 has nothing, answers come on 1 from now on, and
- * channel_next() hands out that line. is_certain: false if the process only seems to be there. */
+ * descriptor 1 is held (auto mode) and descriptor 3 has no answer, answers come on 1 from now on,
+ * and channel_next() hands out the held line. is_certain: false if the process only seems to be at
+ * its input; then a later answer on 3 overrules this. */
 void channel_decide(struct channel *channel, bool is_certain);
 /* Whether a line is a part of an answer, from a launcher that announced parts. */
 static inline bool channel_is_part(const struct channel *channel, const char *text, size_t n)
@@ -138,12 +143,13 @@ static inline bool channel_is_undecided(const struct channel *channel)
 {
     return channel->is_held;
 }
-/* Where answers come; ANSWERS_AUTO while that is not certain. */
+/* The descriptor on which answers come; ANSWERS_AUTO while that is not certain. */
 static inline enum answers channel_answers(const struct channel *channel)
 {
     return channel->is_guess ? ANSWERS_AUTO : channel->answers;
 }
-/* If a line is held it is no answer: forward it and what follows on descriptor 1 to the log. */
+/* Take a held line (auto mode), if there is one, for a log line: forward it, and what was read
+ * after it on descriptor 1, to the log. */
 void channel_refuse_undecided(struct channel *channel);
 /* What is wrong with output that came since channel_forget_oddity() and was probably meant as an
  * answer. */
@@ -155,18 +161,18 @@ static inline void channel_forget_oddity(struct channel *channel)
 }
 const char *channel_oddity_text(enum channel_odd odd);
 
-/* At the end of the stream: hand out a last line without newline if it is a whole object or array,
- * or the line that is held (auto mode). Any other unfinished line of descriptor 1 goes to the
+/* At the end of the worker's output: hand out the last line if it lacks only the newline to be an
+ * answer, else the held line (auto mode). Any other unfinished line of descriptor 1 goes to the
  * log. */
 enum channel_result channel_rest(struct channel *channel, const char **text, size_t *n);
 
-/* Call before the next line is written: discard unfinished output, which is no part of the next
- * answer. Unfinished output of descriptor 1 goes to the log. */
+/* Call before the next line is written to the worker. Unfinished output is no part of the next
+ * answer: that of descriptor 3 is discarded, that of descriptor 1 goes to the log. */
 void channel_drop_rest(struct channel *channel);
 
 /* At the end of an activation: forward all log bytes written before its answer, and end unfinished
- * log lines. */
+ * log lines by a newline. */
 void channel_settle_logs(struct channel *channel);
-/* Like channel_settle_logs(), but keep unfinished log lines: the process has been given more lines,
- * so these belong to the next activation. */
+/* Like channel_settle_logs(), but keep unfinished log lines: the process was already given its next
+ * activation, to which they belong. */
 void channel_settle_log_lines(struct channel *channel);
