@@ -51,15 +51,15 @@ static void blank(char *text, size_t n, char c)
 /* Make job->line one line of n bytes and a newline. */
 static void end_line(struct job *job, size_t n)
 {
-    /* In a valid document both characters are white space between tokens. Some launchers take a
-     * carriage return for the end of a line. */
+    /* In valid JSON both characters occur only as white space between tokens. Carriage returns are
+     * blanked, too, as some launchers take one for the end of a line. */
     blank(job->line, n, '\n');
     blank(job->line, n, '\r');
     job->line[n] = '\n';
     job->len = n + 1;
 }
 
-/* How many bytes of `members` to add: all, but without the last comma if the object is empty. */
+/* How many bytes of `members` to add: all n, or without the last comma if `top` has no members. */
 static size_t fit_members(struct json_slice top, const char *members, size_t n)
 {
     struct json_slice name, value;
@@ -111,7 +111,7 @@ uint64_t contract_asked_ms(const struct contract_body *body)
     } else if (body->deadline.kind != JSON_NUMBER) {
         return 0;
     }
-    if (n == 0 || n >= 19) /* 18 digits cannot overflow */
+    if (n == 0 || n >= 19) /* at most 18 digits cannot overflow at_ms */
         return 0;
     for (size_t i = 0; i < n; i++) {
         if (at[i] < '0' || at[i] > '9')
@@ -153,7 +153,7 @@ void contract_explain(const struct job *job, size_t answer_max_bytes, char *text
     const struct outcome *outcome = outcome_of(job->outcome);
     char number[24];
     const char *detail = "";
-    const char *more = ""; /* a sentence after the text */
+    const char *more = ""; /* a sentence to append to the text */
 
     switch (outcome->detail) {
     case DETAIL_NONE:

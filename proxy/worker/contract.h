@@ -1,8 +1,9 @@
 #pragma once
 
 /*
- * contract - turn the body of a /run into a job's line, and the outcome of the job into a text for
- * the caller, who may use HTTP, `pipe` or `invoke`. Source of the texts: openwhisk-contract 1.3.
+ * contract - turn the body of a /run into the line that the action gets, and the outcome of the job
+ * into a text for the caller, who may use HTTP or the commands `pipe` and `invoke`. Source of the
+ * texts: openwhisk-contract 1.3.
  */
 
 #include <stdbool.h>
@@ -11,49 +12,49 @@
 
 #include "base/json.h"
 
-/* The error for an argument that is neither an object nor an array. The argument is the body's
- * member "value". */
+/* The error text for an argument that is neither an object nor an array. The argument is the
+ * member "value" of the body. */
 #define CONTRACT_NO_OBJECT "The action did not receive a dictionary or array as an argument."
 
 struct job;
 
 /* The parts of a /run body that the proxy uses. Slices point into the body or to static text. */
 struct contract_body {
-    struct json_slice top;      /* of kind JSON_OBJECT */
+    struct json_slice top;      /* the whole body, always an object */
     struct json_slice deadline; /* member "deadline" of top; of kind JSON_BAD if there is none */
 };
 
 /* Check that text[0 .. n) is one JSON object, or null, which stands for {}. true: body is filled.
- * false: why says what is wrong. */
+ * false: why[0 .. size) receives a text that says what is wrong. */
 bool contract_check(const char *text, size_t n, struct contract_body *body, char *why, size_t size);
 
 /* Whether the argument, the member "value" of top, is an object, an array, null or missing: every
  * action accepts these. */
 bool contract_is_argument(struct json_slice top);
 
-/* Make the job's line from the object `top`. members[0 .. n_members): text to add at the front,
- * each member followed by a comma. */
+/* Make the job's line for the action from the object `top`. members[0 .. n_members): members to add
+ * at the front of the object, each followed by a comma. */
 void contract_set_line(struct job *job, struct json_slice top, const char *members,
                        size_t n_members);
 
-/* Like contract_set_line(), but make the line in the memory of the body, which `top` points into.
- * The n_members bytes before `top` and the byte after it must be writable. The caller sets
- * job->block to that memory. */
+/* Like contract_set_line(), but make the line in place, in the memory that `top` points into,
+ * instead of a copy. The n_members bytes before `top` and the byte after it must be writable. The
+ * caller sets job->block to that memory. */
 void contract_set_line_within(struct job *job, struct json_slice top, const char *members,
                               size_t n_members);
 
 /* Milliseconds until the body's deadline; 0: there is none, it is past, or it is no number. */
 uint64_t contract_asked_ms(const struct contract_body *body);
 
-/* Whether the job has a valid answer: an object or array, any JSON document if takes_any_result is
- * set, or parts alone. */
+/* Whether the job has a valid answer: an object or array, any JSON document if the job's
+ * takes_any_result is set, or only parts. */
 bool contract_is_answered(const struct job *job);
-/* Like contract_is_answered(), and find the answer's member "error". *error: of kind JSON_BAD if
- * there is none. */
+/* Like contract_is_answered(), but also find the answer's member "error". *error: of kind JSON_BAD
+ * if there is none. */
 bool contract_read_answer(const struct job *job, struct json_slice *error);
-/* Whether the job has a valid answer without a member "error", which the platform takes for a
- * failure. */
+/* Whether the job has a valid answer that is no failure. The platform takes an answer with a member
+ * "error" for a failure. */
 bool contract_is_result(const struct job *job);
-/* Write the error text for a job without a valid answer. answer_max_bytes: named in the text for
- * JOB_TOO_LONG. */
+/* Write the error text for a job without a valid answer. answer_max_bytes: the limit to name in the
+ * text of JOB_TOO_LONG. */
 void contract_explain(const struct job *job, size_t answer_max_bytes, char *text, size_t size);

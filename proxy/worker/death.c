@@ -85,7 +85,7 @@ int death_explain(enum death death, bool reports_ready, struct err *err)
 
     if (text != NULL)
         return err_set(err, ERR_EXHAUSTED, 0, "%s", text);
-    /* Test suites compare these texts. */
+    /* OpenWhisk's test suites compare these texts, so do not change them. */
     return err_set(err, ERR_ACTION, 0, "%s",
                    reports_ready ? "Command exited abruptly during initialization."
                                  : "command exited");

@@ -1,7 +1,8 @@
 #pragma once
 
 /*
- * death - why a process of the action ended: one word for the log, the metrics and the error texts.
+ * death - why a process of the action ended, as a word for the log and the metrics and as an error
+ * text.
  */
 
 #include <stdbool.h>
@@ -15,13 +16,13 @@ struct oom;
 /* A new cause needs a row in death.c and in docs/monitoring.md. */
 enum death {
     DEATH_NONE,          /* running, or never started */
-    DEATH_EXITED,        /* by itself, with a status */
-    DEATH_SIGNALLED,     /* by a signal that we did not send: a crash, a kill from outside */
+    DEATH_EXITED,        /* it exited by itself, with an exit status */
+    DEATH_SIGNALLED,     /* by a signal that we did not send: a crash, or a kill from outside */
     DEATH_DEADLINE,      /* ended by us: an activation's deadline passed */
     DEATH_START_TIMEOUT, /* ended by us: it was not ready within --init-timeout */
     DEATH_REFUSED,       /* its ready line reports a failure, or is malformed */
-    DEATH_HUNG,          /* ended by us: it closed its pipes, is stopped or no longer reads */
-    DEATH_STOPPED,       /* ended by us: shutdown, or its version was replaced */
+    DEATH_HUNG,          /* ended by us: pipes closed, stopped by a signal, or no longer reading */
+    DEATH_STOPPED,       /* ended by us: the proxy shuts down, or new code replaced the action */
     DEATH_MEMORY,        /* killed by the kernel: the container is out of memory */
     DEATH_CPU,           /* killed by the kernel: --rlimit-cpu was exceeded */
     DEATH_FILE_SIZE,     /* killed by the kernel: --rlimit-fsize was exceeded */
@@ -32,20 +33,20 @@ enum death {
 /*
  * Why a process ended.
  * wait_status  from waitpid()
- * told         why we ended it; DEATH_NONE: we did not
+ * told         why we ended the process; DEATH_NONE: we did not
  * killed       we sent SIGKILL, not only SIGTERM
- * oom          NULL: deaths for lack of memory are not recognized
+ * oom          recognizes kills for lack of memory; NULL: none are recognized
  * now_ms       loop time
  */
 enum death death_of(int wait_status, enum death told, bool killed, struct oom *oom,
                     uint64_t now_ms);
 
-/* The word for the log and the metrics. */
+/* The cause as a word for the log and the metrics. */
 const char *death_name(enum death death);
 /* The error text for a process that exceeded a limit; NULL for all other causes. */
 const char *death_text(enum death death);
-/* "exit status 3", or "signal 9 (Killed)". */
+/* Write how the process ended: "exit status 3", or "signal 9 (Killed)". */
 void death_say_how(int wait_status, char *out, size_t size);
-/* Say in err why a start failed: ERR_EXHAUSTED if the process exceeded a limit, else ERR_ACTION.
- * Returns -1. */
+/* Fill err with the reason why a start failed: ERR_EXHAUSTED if the process exceeded a limit, else
+ * ERR_ACTION. reports_ready: the process should have written a ready line. Returns -1. */
 int death_explain(enum death death, bool reports_ready, struct err *err);

@@ -22,7 +22,8 @@ const char *error_kind_name(enum error_kind kind)
     return names[kind];
 }
 
-/* All launchers use these words for a missing function (runtime/README.md). */
+/* Whether the error says that the function does not exist: all launchers use the words below for
+ * that (runtime/README.md). */
 static bool is_of_method(struct json_slice error)
 {
     static const char text[] = "\"method not found: ";
@@ -70,6 +71,6 @@ void error_kind_add_answer(struct buf *out, const struct job *job, struct json_s
         buf_add(out, job->answer, job->answer_len);
         return;
     }
-    buf_add(out, top.text, top.n - 1); /* without its closing brace */
+    buf_add(out, top.text, top.n - 1); /* without the closing brace, which add_member() appends */
     add_member(out, error_kind_of_answer(job, error));
 }

@@ -5,7 +5,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 
-#define FORWARDER_READ_BYTES 65536 /* one read: the default capacity of a pipe */
+#define FORWARDER_READ_BYTES 65536 /* most bytes per read: the default capacity of a pipe */
 #define FORWARDER_TURN_BYTES                                                                       \
     (1u << 20) /* most bytes forwarded per stream and turn of the loop, for fairness */
 #define FORWARDER_PARTIAL_BYTES                                                                    \
@@ -63,7 +63,8 @@ static void forward_partial(struct forwarder *forwarder, size_t n_hold)
         buf_reset(&forwarder->partial, 0);
 }
 
-/* Forward whole lines and keep the start of an unfinished one. Sentinels in `bytes` are altered. */
+/* Forward the whole lines among n new bytes, and keep the start of an unfinished one. Sentinels are
+ * disarmed in `bytes` itself. */
 static void take_in(struct forwarder *forwarder, char *bytes, size_t n)
 {
     char *newline = memrchr(bytes, '\n', n);
@@ -77,7 +78,7 @@ static void take_in(struct forwarder *forwarder, char *bytes, size_t n)
         forward_partial(forwarder, 0);
     }
     buf_add(&forwarder->partial, bytes + n_whole, n - n_whole);
-    /* A sentinel may span the cut: hold back what could be its start. */
+    /* A sentinel may lie across the cut: keep the last bytes, which could be its start. */
     if (buf_len(&forwarder->partial) > FORWARDER_PARTIAL_BYTES)
         forward_partial(forwarder, SENTINEL_LEN - 1);
 }
@@ -100,7 +101,7 @@ void forwarder_feed(struct forwarder *forwarder, const char *bytes, size_t n)
  * its end. */
 static size_t pull(struct forwarder *forwarder, size_t max)
 {
-    static char scratch[FORWARDER_READ_BYTES]; /* one thread, used only inside this function */
+    static char scratch[FORWARDER_READ_BYTES]; /* static is safe: one thread, no recursion */
     size_t total = 0;
 
     while (total < max) {
