@@ -10,22 +10,22 @@
 #include "worker/parts.h"
 #include "worker/session.h"
 
-#define PARTS_PER_WRITE 192     /* most iovecs for one writev(); further lines wait for the next */
-#define LOOK_US         200     /* between the first two looks at /proc; doubled each time */
-#define LOOKS_US        10000   /* look at /proc for so long, then write the first byte of a line */
+#define PARTS_PER_WRITE 192     /* most iovecs in one writev(); more lines need another call */
+#define LOOK_US         200     /* time between the first two looks at /proc; doubled each time */
+#define LOOKS_US        10000   /* how long to look at /proc; then a probe byte is written */
 #define HEALTH_MS       3000    /* time for an idle process to show that it still reads */
-#define GRACE_US        100000  /* time for more output after it has read that first byte */
-#define AWAITS_US       1000000 /* put GRACE_US off for so long while it awaits more than input */
-#define AGAIN_US        20000   /* between two looks in that time */
+#define GRACE_US        100000  /* time for more output once the process has read the probe byte */
+#define AWAITS_US       1000000 /* most time by which GRACE_US is put off, by STDIN_PROBE_AWAITS */
+#define AGAIN_US        20000   /* time between two looks while GRACE_US is put off */
 
-/* Whether an idle process that gets one line at a time is about to get its line. */
+/* Whether the process is idle, gets one line at a time, and is about to get one. */
 static bool waits_for_one_line(const struct session *s)
 {
     return s->window.n == 1 && !s->window.probing && !window_is_fed(&s->window) &&
            pacing_depth(&s->pacing) == 1;
 }
 
-/* Write unsent lines, as many as fit, in one call. false: the process no longer reads. */
+/* Write unsent lines, as many as fit, in one system call. false: the process no longer reads. */
 static bool write_unsent(struct session *s)
 {
     struct iovec parts[PARTS_PER_WRITE];
@@ -39,16 +39,16 @@ static bool write_unsent(struct session *s)
         placement_end(&s->placement, s->pid);
     if (n < 0)
         return false;
-    /* Only after the write: if the write fails, the process has died and cannot have begun the
-     * line. */
+    /* End the probe only after the write: if the write fails, the process has died and cannot have
+     * begun the line. */
     if (n > 0)
         window_end_probe(&s->window);
     window_wrote(&s->window, (size_t)n);
     return true;
 }
 
-/* Discard old output before writing, or a second, late answer would be taken for the next job's.
- * false: the pipes are at their ends. */
+/* Discard old output before a line is written: a second, late answer to the line before would be
+ * taken for the next job's. false: the answer pipes are at their ends. */
 static bool drop_what_is_stale(struct session *s)
 {
     (void)channel_pull(&s->channel);
@@ -57,8 +57,8 @@ static bool drop_what_is_stale(struct session *s)
     return !channel_ended(&s->channel);
 }
 
-/* Write the start of the line if it is not written yet. true: the process has read that start, or
- * there is no way to tell. */
+/* Write the start of the oldest line as a probe, unless that is done. true: the process has read
+ * the probe, or there is no way to tell. */
 static bool has_read_probe(struct session *s)
 {
     struct iovec part;
@@ -78,7 +78,8 @@ static bool has_read_probe(struct session *s)
 }
 
 /* Whether the process is back at its input, so that all of its older output is in its pipes. If
- * /proc does not show that, write the start of the line; call again when the pipe has room. */
+ * /proc does not show that, write the start of the line as a probe; call again when the pipe has
+ * room. */
 static bool is_at_input(struct session *s)
 {
     if (!s->window.probing && stdin_probe_look(&s->stdin_probe) == STDIN_PROBE_YES)
@@ -86,8 +87,8 @@ static bool is_at_input(struct session *s)
     return has_read_probe(s);
 }
 
-/* Call before a line goes to a process that must be at its input to get one. false: its pipes are
- * at their end. */
+/* Call before a line is written to a process that gets one only at its input. false: the answer
+ * pipes of the process are at their ends. */
 static bool begin_with_care(struct session *s)
 {
     if (!drop_what_is_stale(s))
@@ -109,7 +110,7 @@ static bool write_next(struct session *s)
             return true;
         if (!begin_with_care(s))
             return false;
-        if (s->refused) /* it announced `concurrent` after the start of this line was written */
+        if (s->refused) /* a ready line just came that reports a failure, or comes too late */
             return true;
     } else {
         stdin_pipe_widen(&s->channel.in);
@@ -179,7 +180,8 @@ static bool write_control(struct session *s, const char *word, uint64_t number)
     return n != 0; /* -1: the next write fails, too, and reports it */
 }
 
-/* Tell the launcher if this job is cancelled, paused or resumed. false: no room in the pipe. */
+/* Tell the launcher if this job is to be cancelled, paused or resumed. false: the control line
+ * could not be written yet. */
 static bool control_job(struct session *s, struct job *job)
 {
     bool is_full = s->window.numbered && parts_are_full(job);
@@ -196,13 +198,13 @@ static bool control_job(struct session *s, struct job *job)
     return true;
 }
 
-/* Write the control lines that are due. false: there was no room for all of them. */
+/* Write the control lines that are due. false: not all could be written yet. */
 static bool write_controls(struct session *s)
 {
     list_each(node, &s->window.jobs) {
         struct job *job = list_item(node, struct job, node);
 
-        if (job == s->window.unsent) /* the launcher does not have this job and later ones yet */
+        if (job == s->window.unsent) /* this line and later ones are not written in full yet */
             return true;
         if (!job->tombstone && !control_job(s, job))
             return false;
@@ -260,7 +262,7 @@ bool give_health_check(struct session *s)
 
 /* ---- the question: is the process back at its input? ---- */
 
-/* Write the first byte of the next line: every line begins with "{". */
+/* Write the first byte of the next line as a probe: every line begins with "{". */
 static void write_first_byte(struct session *s)
 {
     assert(s->window.unsent == NULL);
@@ -270,8 +272,8 @@ static void write_first_byte(struct session *s)
         window_wrote_ahead(&s->window);
 }
 
-/* The process is back at its input: decide by what it has written so far. is_certain: it is known
- * to wait for input and nothing else. */
+/* The process is back at its input: decide by its output so far what its answer is. is_certain: it
+ * is known to wait for input and nothing else. */
 static void conclude(struct session *s, bool is_certain)
 {
     enum channel_odd odd;
@@ -311,8 +313,8 @@ static uint64_t ask(struct session *s)
     if (since_us < LOOKS_US)
         return now_us + (since_us < LOOK_US ? LOOK_US : since_us);
     polls = state == STDIN_PROBE_POLLS || state == STDIN_PROBE_AWAITS;
-    /* A program that polls may wait for something other than its input: it may have logged JSON,
-     * and answer later. */
+    /* A program that polls may wait for something other than its input: what it wrote may be a log
+     * line in JSON, and its answer may come later. */
     if (polls && !is_undecided)
         return UINT64_MAX;
     if (!question->probed && !polls)
@@ -323,7 +325,8 @@ static uint64_t ask(struct session *s)
         question->read_at_us = question->grace_at_us = now_us;
     if (state == STDIN_PROBE_AWAITS && now_us - question->read_at_us < AWAITS_US)
         question->grace_at_us = now_us;
-    /* An event loop, or a process whose child reads, takes that byte whatever it waits for. */
+    /* Not certain: an event loop, or a child of the process, may have read the probe byte while the
+     * process still waits for something else. */
     if (now_us - question->grace_at_us >= GRACE_US) {
         conclude(s, false);
         return UINT64_MAX;
@@ -332,7 +335,7 @@ static uint64_t ask(struct session *s)
 }
 
 /* Whether to ask if the process is back at its input: only if it has exactly one activation, and
- * has written something that may be its answer or was meant as one. */
+ * has written something that may be the answer or was probably meant as one. */
 static bool is_open(const struct session *s)
 {
     return !session_is_lost(s) && s->window.n == 1 && window_is_fed(&s->window) &&
