@@ -15,7 +15,7 @@
 #define LOOKS_US        10000   /* how long to look at /proc; then a probe byte is written */
 #define HEALTH_MS       3000    /* time for an idle process to show that it still reads */
 #define GRACE_US        100000  /* time for more output once the process has read the probe byte */
-#define AWAITS_US       1000000 /* most time by which GRACE_US is put off, by STDIN_PROBE_AWAITS */
+#define AWAITS_US       1000000 /* most time that STDIN_PROBE_AWAITS may put GRACE_US off */
 #define AGAIN_US        20000   /* time between two looks while GRACE_US is put off */
 
 /* Whether the process is idle, gets one line at a time, and is about to get one. */

@@ -14,22 +14,22 @@
 #include "worker/spawn.h"
 #include "worker/tally.h"
 
-/* most reads at a pipe's end: one empties it, but a child may go on writing */
+/* last reads of a process's pipes: one empties them, but a child may go on writing */
 #define LAST_READS_MAX 4
-#define TOMBSTONE_MS   1000 /* time for the answer of a job that was given up */
+#define TOMBSTONE_MS   1000 /* how long to wait for the answer of a job that was given up */
 #define READS_MS       1000 /* time for a process to show that it still reads */
 #define UNREAD_MS      3000 /* time to read the first line before we log a warning */
-/* a process that used this much processor time in UNREAD_MS is still starting */
+/* a process that used this much processor time in UNREAD_MS counts as still starting */
 #define UNREAD_WORK_MS 100
 
 #define UNREAD " has not read the request; an action reads lines on stdin"
 
-#define NEVER_MS (UINT64_MAX - 1) /* one less than UINT64_MAX, which means JOB_BY_TURN */
+#define NEVER_MS (UINT64_MAX - 1) /* a time that never comes; UINT64_MAX itself is JOB_BY_TURN */
 
 /* ---- the end of an activation ---- */
 
-/* Forward the log first, then the sentinels: the platform stops reading logs soon after the
- * answer. */
+/* Forward the job's log, then write the sentinels, both before its answer is replied: the platform
+ * stops reading logs soon after the answer. */
 static void end_job(struct session *s, struct job *job, enum job_outcome outcome)
 {
     assert(job->outcome == JOB_PENDING && outcome != JOB_PENDING);
@@ -46,16 +46,17 @@ static void end_job(struct session *s, struct job *job, enum job_outcome outcome
 static void finish(struct session *s, struct job *job, enum job_outcome outcome)
 {
     /* The job was answered before its whole line was written. The rest of the line may never be
-     * read, and cannot be left out, as the next line would be glued to the fragment: replace the
-     * process. */
+     * read, and cannot be left out, or the next line would be appended to the fragment. So the
+     * process must be replaced. */
     if (s->window.unsent == job && s->window.unsent_written > 0)
         s->spoiled = true;
-    /* Nothing else forgets this job's odd output where lines are written ahead. */
+    /* Do not blame this job's odd output on the next job: where lines are written ahead, no other
+     * place forgets it. */
     channel_forget_oddity(&s->channel);
     job = window_take(&s->window, job);
     if (job != NULL)
         end_job(s, job, outcome);
-    else /* it was a tombstone, whose client has a reply already: there is room for a job */
+    else /* it was a tombstone: no client waits for it, but there is room for another job now */
         loop_post(s->loop, s->changed);
 }
 
@@ -79,8 +80,8 @@ static struct job *find_job(const struct session *s, enum channel_result result,
     return window_find(&s->window, number);
 }
 
-/* Cut off the leading "!" by which a launcher says that the function failed. Other programs write
- * no mark. */
+/* Cut off the leading "!" by which a launcher says that the function failed. false: there is none.
+ * Only a launcher that announces `pipeline` or `concurrent` may write it. */
 static bool take_mark(const struct session *s, const char **text, size_t *n)
 {
     if (!s->channel.kept_apart || *n == 0 || **text != '!')
@@ -92,7 +93,7 @@ static bool take_mark(const struct session *s, const char **text, size_t *n)
 
 /* ---- parts of an answer ---- */
 
-/* Whether the line is only the mark of a part: the answer then consists of its parts. */
+/* Whether the line is nothing but CHANNEL_PART_MARK: it ends an answer that consists of parts. */
 static bool is_end_of_parts(const char *text, size_t n)
 {
     return n == 1 || (n == 2 && text[1] == '\r');
@@ -101,8 +102,8 @@ static bool is_end_of_parts(const char *text, size_t n)
 static void take_part(struct session *s, enum channel_result result, struct job *job,
                       const char *text, size_t n)
 {
-    assert(n > 0);             /* it begins with the mark */
-    pacing_logged(&s->pacing); /* write no lines ahead to it */
+    assert(n > 0);             /* the line begins with the mark */
+    pacing_logged(&s->pacing); /* no lines are written ahead to a process that sends parts */
     if (job->tombstone)
         return;
     if (job->parts == NULL)
@@ -117,8 +118,8 @@ static void take_part(struct session *s, enum channel_result result, struct job 
     loop_post(s->loop, s->changed);
 }
 
-/* End the job if one of its parts was wrong. If not, and at_end, make the parts its answer. true:
- * the job has ended. */
+/* End the job if one of its parts was wrong. If none was and no more parts come (at_end), make the
+ * parts its answer. true: the job has ended. */
 static bool finish_by_parts(struct session *s, struct job *job, bool at_end)
 {
     if (job->tombstone)
@@ -134,7 +135,7 @@ static bool finish_by_parts(struct session *s, struct job *job, bool at_end)
     return false;
 }
 
-/* Take a line that is an answer or a part of one. true: it has ended a job. */
+/* Process a line that is an answer or a part of one. true: the line has ended a job. */
 static bool finish_answered(struct session *s, enum channel_result result, const char *text,
                             size_t n)
 {
@@ -160,8 +161,8 @@ static bool finish_answered(struct session *s, enum channel_result result, const
         return true;
     }
     if (!job->tombstone) {
-        /* Without request ids, work on a job begins when the one before is done: hear() measures
-         * all answers of a read together. */
+        /* Measure the work. Without request ids, work on a job begins when the job before it is
+         * done, so hear() measures all answers of a read together. */
         if (s->window.numbered)
             histogram_add(&s->opts->tally->work, loop_now_us(s->loop) - job->given_at_us, 1);
         if (!at_end) {
@@ -182,7 +183,7 @@ void hear_malformed(struct session *s, const char *what)
     assert(window_is_fed(&s->window));
     if (!job->tombstone)
         (void)snprintf(job->reason, sizeof(job->reason), "%s", what);
-    channel_drop_rest(&s->channel); /* log unfinished output as this activation's */
+    channel_drop_rest(&s->channel); /* unfinished output belongs to the log of this activation */
     (void)pacing_answered(&s->pacing, 1, false, true);
     finish(s, job, JOB_MALFORMED);
 }
@@ -199,8 +200,8 @@ static void read_ready_line(struct session *s, const char *text, size_t n)
         return;
     }
     if (ready.concurrent > 0 && !window_is_between_lines(&s->window)) {
-        /* The process was sent the start of a line without a request id. Replace it; later
-         * processes get start_ms instead of settle_ms to write a ready line. */
+        /* The process was already sent the start of a line without a request id. Replace the
+         * process; later ones get start_ms instead of settle_ms to write a ready line. */
         s->announces_late = s->refused = true;
         return;
     }
@@ -239,8 +240,8 @@ void hear(struct session *s)
             continue;
         }
         n_answers += finish_answered(s, result, text, n);
-        /* One read brought all these answers: logs that were settled for the first are settled for
-         * all. */
+        /* All answers in this loop came in one read, so settling the logs (forwarding log lines)
+         * for the first of them is enough. */
         s->logs_settled = n_answers > 0;
     }
     s->logs_settled = false;
@@ -257,7 +258,8 @@ void hear(struct session *s)
 
 /* ---- reading ---- */
 
-/* If the process answered unasked, from now on it gets a line only when it is at its input. */
+/* If the process wrote an answer for which no job waited, distrust it: from now on it gets a line
+ * only when it is at its input. */
 static void look_whether_unasked(struct session *s)
 {
     if (s->channel.n_stale == 0 || !pacing_distrust(&s->pacing))
@@ -275,9 +277,9 @@ void hear_readable(struct session *s)
     loop_post(s->loop, s->step);
 }
 
-/* Whether to stop reading. Without request ids all that comes next belongs to the oldest job: stop
- * while too many of its parts are not taken. With request ids give_controls() pauses each
- * stream. */
+/* Whether to stop reading from the process. Without request ids its next output belongs to the
+ * oldest job: stop while too many parts of that job are not taken. With request ids
+ * give_controls() tells the launcher which jobs to pause. */
 static bool must_pause(const struct session *s)
 {
     return !s->window.numbered && s->window.n > 0 && parts_are_full(window_oldest(&s->window));
@@ -316,7 +318,7 @@ enum stdin_probe_state hear_start(struct session *s)
 
     if (state == STDIN_PROBE_YES || state == STDIN_PROBE_POLLS) {
         s->ready = true;
-        hear_readable(s); /* its output so far, or the end of its pipes, can be read by now */
+        hear_readable(s); /* read its output so far, or find that its pipes are at their ends */
     }
     return state;
 }
@@ -352,9 +354,9 @@ void hear_warn_unread(struct session *s)
     }
 }
 
-/* Note in a late job that the process wrote a line that is no answer, or never read a line. A
- * process that is running is not blamed for not reading: it may be starting slowly on a busy
- * machine. */
+/* Set the reason of a late job if the process wrote a line that is no answer, or has read nothing
+ * at all. A process that is running, not blocked, is not blamed for not reading: it may be starting
+ * slowly on a busy machine. */
 static void note_why_late(struct session *s, struct job *job)
 {
     enum channel_odd odd = channel_oddity(&s->channel);
@@ -368,7 +370,7 @@ static void note_why_late(struct session *s, struct job *job)
 
 /* ---- the end of a process ---- */
 
-/* Return all jobs but the oldest n_kept to the pool, in their order. */
+/* Return all jobs but the oldest n_kept to the pool. */
 static void give_back(struct session *s, unsigned n_kept)
 {
     struct list *after = &s->window.jobs;
@@ -380,7 +382,7 @@ static void give_back(struct session *s, unsigned n_kept)
         struct job *job = window_take(&s->window, list_item(after->next, struct job, node));
 
         if (job != NULL)
-            list_add_head(&s->returned, &job->node); /* the youngest first */
+            list_add_head(&s->returned, &job->node); /* so that the youngest comes first */
     }
     loop_post(s->loop, s->changed);
 }
@@ -401,13 +403,13 @@ bool hear_no_more(struct session *s, enum job_outcome outcome)
 
     assert(s->pid > 0 && !s->dismissed);
     s->dismissed = true;
-    s->reads_by_ms = 0; /* withdraw hear_ask(): its time limit no longer applies */
+    s->reads_by_ms = 0; /* cancel the time limit of hear_ask() */
     if (oldest == NULL)
         return false;
     if (outcome == JOB_LATE)
         note_why_late(s, oldest);
-    /* Drain the pipe before giving jobs back: this process may run until SIGKILL and must not begin
-     * them, too. */
+    /* Take the unread lines out of the pipe before their jobs are given back: this process may run
+     * until SIGKILL, and must not begin a job that another process gets. */
     taken = stdin_pipe_take_back(&s->channel.in, &n_unread);
     n_held = window_n_held(&s->window, taken ? n_unread : 0);
     if (s->window.numbered && taken) {
@@ -416,7 +418,7 @@ bool hear_no_more(struct session *s, enum job_outcome outcome)
         finish_oldest(s, n_held, outcome);
         return false;
     }
-    if (n_held == 0 && outcome == JOB_LATE) /* the late job ends here, even if unread */
+    if (n_held == 0 && outcome == JOB_LATE) /* end the late job even if its line is unread */
         n_held = 1;
     give_back(s, n_held);
     if (n_held <= 1) {
@@ -435,7 +437,7 @@ void hear_out(struct session *s)
     stdin_pipe_close(&s->channel.in);
 }
 
-/* crashed: the process is dead and did not exit with status 0. */
+/* Read all output that is left. crashed: the process is dead and did not exit with status 0. */
 static void hear_rest_of(struct session *s, bool is_dead, bool crashed)
 {
     const char *text;
@@ -480,8 +482,8 @@ void hear_last_words(struct session *s, bool crashed, enum job_outcome outcome, 
 
 /* ---- deadlines ---- */
 
-/* Other jobs run beside the late one and may be in time, so the process is replaced only if it no
- * longer reads: ask. */
+/* Call for a late job where lines have request ids. Jobs that run beside it may be in time, so the
+ * process is replaced only if it no longer reads. Ask whether it does. */
 static void ask_late(struct session *s)
 {
     if (s->reads_by_ms == 0 || stdin_pipe_reads(&s->channel.in))
@@ -510,7 +512,7 @@ bool hear_deadlines(struct session *s)
 
     if (s->window.n == 0 || loop_now_ms(s->loop) < s->window.soonest_ms)
         return false;
-    hear_readable(s); /* we may have been paused: read pending answers before enforcing deadlines */
+    hear_readable(s); /* the proxy may have been paused: answers in the pipes still count */
     for (;;) {
         switch (window_late(&s->window, loop_now_ms(s->loop), TOMBSTONE_MS, &job)) {
         case WINDOW_IN_TIME:
@@ -533,7 +535,7 @@ void hear_deadlines_of_dying(struct session *s)
         struct job *oldest = window_oldest(&s->window);
 
         if (oldest->tombstone)
-            oldest->deadline_at_ms = NEVER_MS; /* it only keeps its place in the order of answers */
+            oldest->deadline_at_ms = NEVER_MS; /* it only absorbs an answer, and cannot be late */
         else
             end_job(s, window_give_up(&s->window, oldest), JOB_LATE);
     }

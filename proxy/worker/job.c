@@ -8,7 +8,7 @@
 #include "base/loop.h"
 #include "base/util.h"
 
-#define ID_MAX_BYTES 64 /* an activation id of the platform has 32, a traceparent 55 */
+#define ID_MAX_BYTES 64 /* most bytes logged; an activation id has 32, a traceparent 55 */
 
 void job_look_again(struct job *job)
 {
@@ -37,9 +37,9 @@ struct log_field job_log_member(const struct job *job, const char *member)
     struct json_slice top;
     struct json_slice value;
 
-    if (!log_has_file()) /* stderr carries an action's log, perhaps of another user */
+    if (!log_has_file()) /* our log goes to stderr, into an action's log, perhaps another user's */
         return log_text(member, NULL);
-    if (job->line == NULL) /* a tombstone took the line over */
+    if (job->line == NULL) /* the line now belongs to a tombstone: see window.h */
         return log_text(member, NULL);
     top = json_top(job->line, job->len);
     assert(top.kind == JSON_OBJECT);

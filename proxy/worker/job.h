@@ -1,10 +1,10 @@
 #pragma once
 
 /*
- * job - one activation: a line for the action, and its outcome.
+ * job - one activation: a line for the action, and how the activation ended.
  *
- * The line belongs to the job, since the client may leave while a worker still reads it. The maker
- * of the job frees both, in or after `done`.
+ * The line belongs to the job, not to the request, since the client may leave while a worker still
+ * reads the line. The code that made the job frees the job and its line, in or after `done`.
  */
 
 #include <stdbool.h>
@@ -16,8 +16,9 @@
 #include "worker/outcome.h"
 #include "worker/request_id.h"
 
-/* For deadline_at_ms: limit_ms counts from the moment at which the job becomes the oldest of its
- * worker, or where lines have request ids, from when a worker gets it. */
+/* A value of deadline_at_ms: the time limit limit_ms begins when the job's turn comes. That is when
+ * it becomes the oldest job of its worker, or, where lines have request ids, when a worker gets
+ * it. */
 #define JOB_BY_TURN UINT64_MAX
 
 struct job;
@@ -30,7 +31,7 @@ typedef void job_done_fn(struct job *job);
 typedef void job_parts_fn(struct job *job);
 typedef void job_first_part_fn(struct job *job, const char *text, size_t n);
 
-/* Observes each part as it comes; must not touch the job's list of parts. */
+/* An observer that is shown each part of an answer as it comes. It must not change job->parts. */
 struct job_tap {
     void (*part)(struct job_tap *tap, const struct job *job, const char *text, size_t n);
 };
@@ -39,55 +40,56 @@ struct job_tap {
 struct job_holder {
     struct loop *loop;
     struct loop_post *step;
-    bool asked; /* job_look_again() was called; the holder clears it */
+    bool asked; /* job_look_again() was called; the queue or session clears it */
 };
 
 struct job {
-    struct list node; /* in the list of its queue, window or results */
+    struct list node; /* in the pool's queue, in a worker's window or in a list of results */
 
-    /* set by the maker */
-    char *line;  /* owned, unless it lies in `block`; ends with a newline */
-    char *block; /* owned; memory that contains the line; NULL: `line` has its own */
+    /* set by the code that makes the job */
+    char *line;  /* the line for the action, with its newline; owned, unless it lies in `block` */
+    char *block; /* memory that contains the line, owned; NULL: `line` has memory of its own */
     size_t len;
     uint64_t deadline_at_ms; /* loop time, or JOB_BY_TURN */
-    uint64_t limit_ms;     /* for the text of a late job; with JOB_BY_TURN also the limit itself */
-    bool takes_any_result; /* the answer need not be an object or array */
-    job_done_fn *done;     /* called once, from the loop */
-    /* Called from the loop when parts of the answer have come, to take them (worker/parts.h). Those
-     * that come with the end are left for `done`. NULL: parts are kept for the answer. */
+    uint64_t limit_ms;       /* time limit for the error text; with JOB_BY_TURN the limit itself */
+    bool takes_any_result;   /* the answer need not be an object or array */
+    job_done_fn *done;       /* called once, from the loop, when the job has an outcome */
+    /* Called from the loop when parts of the answer have come, to take them (worker/parts.h). Parts
+     * that come together with the end of the answer are left for `done`. NULL: all parts are kept
+     * until the end. */
     job_parts_fn *on_parts;
-    /* Called with the first part before it is kept; may set on_parts. NULL: not called. */
+    /* Called with the first part before the part is kept; may set on_parts. NULL: not called. */
     job_first_part_fn *first_part;
     struct job_tap *tap; /* borrowed; NULL: no observer */
 
-    /* set while it runs */
-    struct job_holder *holder; /* borrowed; NULL: not submitted yet */
-    struct parts *parts;       /* owned; NULL: none came */
+    /* set while the job waits or runs */
+    struct job_holder *holder; /* the queue or session that has the job, borrowed; NULL: none yet */
+    struct parts *parts;       /* parts of the answer, owned; NULL: none came */
     bool is_cancelled;         /* job_cancel() was called */
-    bool cancel_told;          /* its launcher was told of the cancellation */
-    bool pause_told;           /* its launcher was told to pause its parts */
+    bool cancel_told;          /* the launcher was told that this job is cancelled */
+    bool pause_told;           /* the launcher was told to pause the parts of this job */
     bool tombstone;            /* stands for a job that was given up; see window.h */
-    /* Request id, set when the job is given to a worker. Where lines have no ids: the place of this
-     * line among those of the process, counted from 1, set when the line is written. */
+    /* Request id, set when the job is given to a worker. Where lines have no request ids: position
+     * of this line among all lines of the process, counted from 1, set when it is written. */
     uint64_t number;
     char head[REQUEST_ID_HEAD_MAX];
     uint8_t head_len;
-    /* offset of this line's end in all bytes written to the worker; valid once it is written */
+    /* position of this line's end among all bytes written to the process; valid once written */
     uint64_t end_at;
-    uint64_t given_at_us; /* loop time at which a worker last got it; 0: never */
-    pid_t worker;         /* process id of the worker that last got it */
+    uint64_t given_at_us; /* loop time at which the job was last given to a worker; 0: never */
+    pid_t worker;         /* process id of the worker that last got the job */
 
-    /* set when it is done */
+    /* set when the job is done */
     enum job_outcome outcome;
-    char *answer; /* owned; not NUL-terminated, no newline */
+    char *answer; /* owned; without newline, not NUL-terminated */
     size_t answer_len;
-    bool has_no_result; /* only parts came: the answer is null for a stream, else their list */
+    bool has_no_result; /* only parts came: `answer` is null for a stream, else a list of them */
     bool failed;        /* answered, but the launcher reports that the function threw */
     char reason[256];
 };
 
-/* The caller has left: do not begin the job or, if a launcher has it, tell the launcher. `done` is
- * still called. */
+/* Nobody wants the answer any more: do not begin the job or, if a launcher has it, tell the
+ * launcher. `done` is still called. */
 void job_cancel(struct job *job);
 /* Ask the queue or session that holds the job to look at its jobs again. */
 void job_look_again(struct job *job);
@@ -95,7 +97,7 @@ void job_look_again(struct job *job);
 /* Free the line. */
 void job_drop_line(struct job *job);
 
-/* A log field from a string member of the job's line, such as "activation_id". The line is searched
- * at each call, so jobs that are not logged cost nothing. The line must be an object, or
- * missing. */
+/* A log field with the value of a string member of the job's line, such as "activation_id". The
+ * line is searched at each call, so jobs that are not logged cost nothing. The line must be a JSON
+ * object, or NULL. */
 struct log_field job_log_member(const struct job *job, const char *member);

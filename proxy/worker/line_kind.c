@@ -48,8 +48,8 @@ bool line_is_announcement_among_logs(const char *text, size_t n)
            json_next_member(json_top(text, n), &at, &key, &value) && json_equals(key, "ok");
 }
 
-/* Whether the text begins with "[", as an array does, but no JSON value follows: "[INFO] ...",
- * "[2026-11-30 10:00] ...". */
+/* Whether the text begins with "[", as a JSON array does, but does not go on like one, such as
+ * "[INFO] ..." and "[2026-11-30 10:00] ...". */
 static bool is_bracketed_text(const char *text, size_t n)
 {
     static const char token[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+-.";
@@ -66,7 +66,7 @@ static bool is_bracketed_text(const char *text, size_t n)
            strchr(token, text[at + n_token]) != NULL)
         n_token++;
     if (at + n_token == n)
-        return false; /* unfinished: it may still become a value */
+        return false; /* the text ends here: the token may be the start of a JSON value */
     if (json_check(text + at, n_token, NULL) == JSON_BAD)
         return true;
     at += n_token;
