@@ -13,7 +13,7 @@
 #include "worker/spawn.h"
 
 #define READ_FIRST_BYTES 16384      /* size of the first read of a turn; most answers fit */
-#define READ_MOST_BYTES  (1u << 20) /* most for one read, when answers prove large */
+#define READ_MOST_BYTES  (1u << 20) /* most bytes per read, once answers prove large */
 #define PULL_MAX_BYTES   (4u << 20) /* most bytes read per descriptor and turn of the loop */
 /* from this size on an unfinished log line is forwarded in pieces */
 #define PASS_BYTES 65536

@@ -31,7 +31,7 @@ struct spawned;
 /* What is wrong with output that was probably meant as an answer. */
 enum channel_odd {
     ODD_NOTHING,
-    ODD_BOM,  /* a byte order mark in front */
+    ODD_BOM,  /* a byte order mark in front of the text */
     ODD_UTF8, /* bytes that are not UTF-8 */
     ODD_JSON, /* a line that is no whole JSON document */
     ODD_OPEN, /* a last line without a newline */
@@ -53,8 +53,8 @@ enum channel_result {
 struct channel {
     enum answers answers;  /* the descriptor of the answers; ANSWERS_AUTO: not decided yet */
     struct stdin_pipe in;  /* lines to the worker */
-    struct loop_watch fd1; /* descriptor 1; open while it may carry answers */
-    struct loop_watch fd3; /* descriptor 3; open while it may carry answers */
+    struct loop_watch fd1; /* the process's descriptor 1, while answers may come there */
+    struct loop_watch fd3; /* the process's descriptor 3, while answers may come there */
     struct line line1;
     struct line line3;
     /* forwards log lines found among answers, and all output of the descriptor without answers */
@@ -64,11 +64,11 @@ struct channel {
     loop_watch_fn *on_fd1;         /* called when fd1 is readable; set by channel_open() */
     loop_watch_fn *on_fd3;         /* called when fd3 is readable; set by channel_open() */
     struct buf held;               /* auto mode: a line of descriptor 1 that may be the answer */
-    bool is_held;                  /* `held` contains such a line */
+    bool is_held;                  /* `held` contains a line */
     bool is_guess; /* `answers` is ANSWERS_STDOUT by a guess; an answer on fd3 overrules it */
     /* lines of fd1 taken as answers by that guess; for each, the true answer may come on fd3 */
     uint64_t n_owed;
-    enum channel_odd odd; /* the first oddity since channel_forget_oddity() */
+    enum channel_odd odd; /* what was first wrong with output since channel_forget_oddity() */
     bool kept_apart;      /* launcher announced pipeline or concurrent: fd1 has only answers */
     bool parts;       /* the launcher may send parts of answers, marked with CHANNEL_PART_MARK */
     bool paused;      /* by channel_pause(): fd1 and fd3 are not read */
@@ -100,7 +100,7 @@ static inline void channel_was_stale(struct channel *channel)
     channel->n_stale++;
 }
 
-/* Whether all descriptors on which answers could come are at their ends. */
+/* Whether every descriptor on which answers could come has reached its end or is closed. */
 static inline bool channel_ended(const struct channel *channel)
 {
     return channel->fd1.sock == NULL && channel->fd3.sock == NULL;
@@ -134,7 +134,7 @@ enum channel_result channel_next(struct channel *channel, enum channel_wanted wa
  * and channel_next() hands out the held line. is_certain: false if the process only seems to be at
  * its input; then a later answer on 3 overrules this. */
 void channel_decide(struct channel *channel, bool is_certain);
-/* Whether a line is a part of an answer, from a launcher that announced parts. */
+/* Whether a line is a part of an answer. Only a launcher that announced parts can write one. */
 static inline bool channel_is_part(const struct channel *channel, const char *text, size_t n)
 {
     return channel->parts && n > 0 && text[0] == CHANNEL_PART_MARK;

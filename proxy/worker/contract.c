@@ -19,7 +19,7 @@ bool contract_check(const char *text, size_t n, struct contract_body *body, char
         body->top = json_top(text, n);
         return true;
     }
-    if (kind == JSON_NULL) { /* launchers expect an object */
+    if (kind == JSON_NULL) { /* null stands for {}, as launchers expect an object */
         body->top = (struct json_slice){"{}", 2, JSON_OBJECT};
         return true;
     }

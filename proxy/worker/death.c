@@ -9,7 +9,7 @@
 #include "base/err.h"
 #include "worker/oom.h"
 
-#define SHELL_SIGNAL 128 /* a shell exits with this plus the signal that killed its last command */
+#define SHELL_SIGNAL 128 /* a shell whose last command was killed exits with 128 + the signal */
 
 static const struct {
     const char *name;

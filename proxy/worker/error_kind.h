@@ -17,7 +17,7 @@ struct job;
 
 #define ERROR_KIND_HEADER "x-whiskloop-kind"
 
-/* The word that callers see; NULL for ERROR_KIND_NONE. */
+/* The word for the kind, as callers see it; NULL for ERROR_KIND_NONE. */
 const char *error_kind_name(enum error_kind kind);
 /* The kind for a job that ended without a valid answer. */
 enum error_kind error_kind_of(const struct job *job);

@@ -63,8 +63,8 @@ static void forward_partial(struct forwarder *forwarder, size_t n_hold)
         buf_reset(&forwarder->partial, 0);
 }
 
-/* Forward the whole lines among n new bytes, and keep the start of an unfinished one. Sentinels are
- * disarmed in `bytes` itself. */
+/* Forward the whole lines among n new bytes, and keep the start of an unfinished one. Sentinels in
+ * `bytes` are changed to lower case in place. */
 static void take_in(struct forwarder *forwarder, char *bytes, size_t n)
 {
     char *newline = memrchr(bytes, '\n', n);

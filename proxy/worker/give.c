@@ -15,7 +15,7 @@
 #define LOOKS_US        10000   /* how long to look at /proc; then a probe byte is written */
 #define HEALTH_MS       3000    /* time for an idle process to show that it still reads */
 #define GRACE_US        100000  /* time for more output once the process has read the probe byte */
-#define AWAITS_US       1000000 /* most time that STDIN_PROBE_AWAITS may put GRACE_US off */
+#define AWAITS_US       1000000 /* longest delay of GRACE_US while more than input is awaited */
 #define AGAIN_US        20000   /* time between two looks while GRACE_US is put off */
 
 /* Whether the process is idle, gets one line at a time, and is about to get one. */
@@ -57,7 +57,7 @@ static bool drop_what_is_stale(struct session *s)
     return !channel_ended(&s->channel);
 }
 
-/* Write the start of the oldest line as a probe, unless that is done. true: the process has read
+/* Write the start of the unsent line as a probe, unless that is done. true: the process has read
  * the probe, or there is no way to tell. */
 static bool has_read_probe(struct session *s)
 {
@@ -272,8 +272,8 @@ static void write_first_byte(struct session *s)
         window_wrote_ahead(&s->window);
 }
 
-/* The process is back at its input: decide by its output so far what its answer is. is_certain: it
- * is known to wait for input and nothing else. */
+/* The process is back at its input: decide by its output so far what its answer is. is_certain: the
+ * process is known to wait for input and nothing else. */
 static void conclude(struct session *s, bool is_certain)
 {
     enum channel_odd odd;

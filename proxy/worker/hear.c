@@ -28,7 +28,7 @@
 
 /* ---- the end of an activation ---- */
 
-/* Forward the job's log, then write the sentinels, both before its answer is replied: the platform
+/* Forward the job's log, then write the sentinels, both before its answer is sent: the platform
  * stops reading logs soon after the answer. */
 static void end_job(struct session *s, struct job *job, enum job_outcome outcome)
 {
@@ -190,7 +190,7 @@ void hear_malformed(struct session *s, const char *what)
 
 /* ---- what the worker says ---- */
 
-/* text: NULL if the line is too long. */
+/* Read the ready line text[0 .. n). text: NULL if the line is too long. */
 static void read_ready_line(struct session *s, const char *text, size_t n)
 {
     struct ready ready;

@@ -22,7 +22,7 @@ enum stdin_probe_state hear_start(struct session *session);
 /* Process the lines that were read from the pipes. Each answer ends its job; an answer for which no
  * job waits is counted, then dropped or logged. */
 void hear(struct session *session);
-/* Read from the pipes, then hear(). */
+/* Read from the pipes, then process the lines by hear(). */
 void hear_readable(struct session *session);
 /* Resume reading if it was paused because too many parts of an answer were not taken, and enough of
  * them are taken now. */

@@ -68,7 +68,7 @@ struct job {
     bool is_cancelled;         /* job_cancel() was called */
     bool cancel_told;          /* the launcher was told that this job is cancelled */
     bool pause_told;           /* the launcher was told to pause the parts of this job */
-    bool tombstone;            /* stands for a job that was given up; see window.h */
+    bool tombstone; /* only absorbs the answer of a job that was given up: see window.h */
     /* Request id, set when the job is given to a worker. Where lines have no request ids: position
      * of this line among all lines of the process, counted from 1, set when it is written. */
     uint64_t number;
