@@ -306,8 +306,7 @@ static void note_oddity(struct channel *channel, const char *text, size_t n)
         channel->odd = fault.at < n && (unsigned char)text[fault.at] >= 0x80 ? ODD_UTF8 : ODD_JSON;
 }
 
-/* Forward what has come of a long log line on descriptor 1. false: the end of the line has not come
- * yet. */
+/* Forward what has come of a long log line on descriptor 1. false: its end has not come yet. */
 static bool pass_on(struct channel *channel)
 {
     const char *text;
