@@ -18,6 +18,15 @@
 /* from this size on an unfinished log line is forwarded in pieces */
 #define PASS_BYTES 65536
 
+static void channel_check(const struct channel *channel)
+{
+    assert(channel->fd1.sock == NULL || channel->answers != ANSWERS_FD3);
+    assert(channel->fd3.sock == NULL || channel->answers != ANSWERS_STDOUT || channel->is_guess);
+    assert(!channel->is_guess || channel->answers == ANSWERS_STDOUT);
+    assert(!channel->is_held || channel->answers != ANSWERS_FD3);
+    assert(!channel->kept_apart || channel->answers != ANSWERS_AUTO);
+}
+
 static void on_out_room(struct output_waiter *waiter)
 {
     struct channel *channel = container_of(waiter, struct channel, out_room);
@@ -46,6 +55,7 @@ void channel_open(struct channel *channel, struct loop *loop, const struct spawn
                   enum answers answers, loop_watch_fn *on_fd1, loop_watch_fn *on_fd3)
 {
     assert(channel_ended(channel)); /* the pipes of the process before were closed */
+    assert(channel->ring < 0);
     channel->answers = answers;
     channel->on_fd1 = on_fd1;
     channel->on_fd3 = on_fd3;
@@ -124,6 +134,7 @@ static void fix_answers(struct channel *channel, enum answers answers)
     } else {
         fd3_to_log(channel);
     }
+    channel_check(channel);
 }
 
 void channel_close(struct channel *channel)
@@ -171,6 +182,7 @@ static bool pull(struct loop_watch *watch, struct line *line, uint64_t *n_read)
         if ((size_t)n < want)
             break; /* the pipe is empty: save the read that would fail with EAGAIN */
         want = want < READ_MOST_BYTES ? want * 4 : want;
+        assert(want <= READ_MOST_BYTES);
     }
     *n_read += total;
     return total > 0;
@@ -230,6 +242,7 @@ void channel_pull_ring(struct channel *channel)
     uint64_t at = on_fd3 ? channel->n_read3 : channel->n_read1;
     uint64_t end;
 
+    assert(!channel->uses_ring || channel->ring >= 0);
     if (!channel->uses_ring || channel->answers == ANSWERS_AUTO ||
         pread(channel->ring, &end, sizeof(end), offsetof(struct ring, end)) != sizeof(end) ||
         end <= at || end - at > RING_BYTES) /* all answers came by the pipe, or `end` is wrong */
@@ -253,6 +266,7 @@ void channel_pull_ring(struct channel *channel)
 static enum channel_result next3(struct channel *channel, enum channel_wanted wanted,
                                  const char **text, size_t *n)
 {
+    assert(channel->answers != ANSWERS_STDOUT);
     for (;;) {
         enum line_result result = line_next(&channel->line3, text, n);
 
@@ -435,6 +449,7 @@ void channel_decide(struct channel *channel, bool is_certain)
     } else {
         channel->answers = ANSWERS_STDOUT;
         channel->is_guess = true;
+        channel_check(channel);
     }
 }
 
@@ -482,6 +497,7 @@ enum channel_result channel_next(struct channel *channel, enum channel_wanted wa
 
     if (channel->is_guess && wanted == WANT_ANSWER && result != CHANNEL_NONE)
         channel->n_owed++; /* a line of descriptor 1 was taken as the answer */
+    channel_check(channel);
     return result;
 }
 

@@ -17,6 +17,7 @@ bool contract_check(const char *text, size_t n, struct contract_body *body, char
     assert(size > sizeof(prefix));
     if (kind == JSON_OBJECT) {
         body->top = json_top(text, n);
+        assert(body->top.kind == JSON_OBJECT);
         return true;
     }
     if (kind == JSON_NULL) { /* null stands for {}, as launchers expect an object */
@@ -37,6 +38,7 @@ bool contract_is_argument(struct json_slice top)
 {
     struct json_slice value;
 
+    assert(top.kind == JSON_OBJECT);
     if (!json_member(top, "value", &value))
         return true;
     return value.kind == JSON_OBJECT || value.kind == JSON_ARRAY || value.kind == JSON_NULL;
@@ -51,6 +53,8 @@ static void blank(char *text, size_t n, char c)
 /* Make job->line one line of n bytes and a newline. */
 static void end_line(struct job *job, size_t n)
 {
+    assert(job->line[0] == '{'); /* give.c writes this byte ahead */
+    assert(job->line[n - 1] == '}');
     /* In valid JSON both characters occur only as white space between tokens. Carriage returns are
      * blanked, too, as some launchers take one for the end of a line. */
     blank(job->line, n, '\n');
@@ -66,6 +70,7 @@ static size_t fit_members(struct json_slice top, const char *members, size_t n)
     size_t at = 0;
 
     assert(top.kind == JSON_OBJECT);
+    assert(n == 0 || members[n - 1] == ',');
     if (n > 0 && members[n - 1] == ',' && !json_next_member(top, &at, &name, &value))
         n--;
     return n;
@@ -106,6 +111,7 @@ uint64_t contract_asked_ms(const struct contract_body *body)
     uint64_t at_ms = 0;
 
     if (body->deadline.kind == JSON_STRING) {
+        assert(n >= 2); /* the quotes */
         at++;
         n -= 2;
     } else if (body->deadline.kind != JSON_NUMBER) {
@@ -127,6 +133,7 @@ bool contract_read_answer(const struct job *job, struct json_slice *error)
 {
     enum json_kind kind;
 
+    assert(job->outcome != JOB_PENDING);
     error->kind = JSON_BAD;
     if (job->outcome != JOB_ANSWERED || job->has_no_result)
         return job->outcome == JOB_ANSWERED;

@@ -53,6 +53,8 @@ enum death death_of(int wait_status, enum death told, bool killed, struct oom *o
 {
     int signo = WIFSIGNALED(wait_status) ? WTERMSIG(wait_status) : 0;
 
+    assert(told == DEATH_NONE || (told >= DEATH_DEADLINE && told <= DEATH_STOPPED));
+
     /* A process that exits closes its pipes first, so we may have taken it for hung before its exit
      * status came. It did hang only if our signal ended it. */
     if (told == DEATH_HUNG && signo != SIGTERM && !(signo == SIGKILL && killed))

@@ -33,6 +33,7 @@ static bool is_of_method(struct json_slice error)
 
 enum error_kind error_kind_of_answer(const struct job *job, struct json_slice error)
 {
+    assert(job->outcome == JOB_ANSWERED);
     if (error.kind == JSON_BAD)
         return job->failed ? ERROR_KIND_ACTION : ERROR_KIND_NONE;
     return is_of_method(error) ? ERROR_KIND_METHOD : ERROR_KIND_ACTION;
@@ -46,6 +47,7 @@ enum error_kind error_kind_of(const struct job *job)
 
 static void add_member(struct buf *out, enum error_kind kind)
 {
+    assert(error_kind_name(kind) != NULL);
     buf_add_text(out, ",\"kind\":\"");
     buf_add_text(out, error_kind_name(kind));
     buf_add_text(out, "\"}");

@@ -17,6 +17,7 @@ static void on_room(struct output_waiter *waiter)
 {
     struct forwarder *forwarder = container_of(waiter, struct forwarder, waiter);
 
+    assert(list_empty(&waiter->node));
     if (forwarder->watch.sock != NULL && !forwarder->ended)
         loop_watch_read(&forwarder->watch, on_readable);
 }
@@ -39,6 +40,7 @@ void forwarder_open(struct forwarder *forwarder, struct loop *loop, int fd)
 
 void forwarder_take_over(struct forwarder *forwarder, struct loop_watch *watch)
 {
+    assert(forwarder->watch.sock == NULL);
     loop_watch_move(watch, &forwarder->watch);
     loop_watch_read(&forwarder->watch, on_readable);
 }
@@ -81,6 +83,7 @@ static void take_in(struct forwarder *forwarder, char *bytes, size_t n)
     /* A sentinel may lie across the cut: keep the last bytes, which could be its start. */
     if (buf_len(&forwarder->partial) > FORWARDER_PARTIAL_BYTES)
         forward_partial(forwarder, SENTINEL_LEN - 1);
+    assert(buf_len(&forwarder->partial) <= FORWARDER_PARTIAL_BYTES);
 }
 
 void forwarder_feed(struct forwarder *forwarder, const char *bytes, size_t n)
@@ -104,6 +107,7 @@ static size_t pull(struct forwarder *forwarder, size_t max)
     static char scratch[FORWARDER_READ_BYTES]; /* static is safe: one thread, no recursion */
     size_t total = 0;
 
+    assert(forwarder->watch.sock != NULL);
     while (total < max) {
         size_t want = max - total < sizeof(scratch) ? max - total : sizeof(scratch);
         ssize_t n = read(forwarder->watch.fd, scratch, want);
@@ -184,6 +188,7 @@ void forwarder_write_sentinels(struct output *out, struct output *err)
 
     for (size_t i = 0; i < ARRAY_LEN(streams); i++) {
         output_line_start(streams[i], NULL);
+        assert(streams[i]->line_owner == NULL);
         if (!streams[i]->unmarked)
             output_add(streams[i], NULL, SENTINEL "\n", sizeof(SENTINEL));
     }

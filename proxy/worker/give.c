@@ -35,6 +35,7 @@ static bool write_unsent(struct session *s)
     ssize_t n = stdin_pipe_write(&s->channel.in, parts, n_parts);
 
     assert(n_parts > 0);
+    assert(!s->dismissed);
     if (placed)
         placement_end(&s->placement, s->pid);
     if (n < 0)
@@ -64,6 +65,7 @@ static bool has_read_probe(struct session *s)
     struct iovec part;
     ssize_t n;
 
+    assert(!window_is_fed(&s->window));
     if (!stdin_pipe_narrow(&s->channel.in))
         return true;
     if (!s->window.probing) {
@@ -91,6 +93,7 @@ static bool is_at_input(struct session *s)
  * pipes of the process are at their ends. */
 static bool begin_with_care(struct session *s)
 {
+    assert(!window_is_fed(&s->window));
     if (!drop_what_is_stale(s))
         return false;
     if (s->channel.answers == ANSWERS_AUTO)
@@ -155,6 +158,8 @@ void give_greeting_rest(struct session *s)
 {
     ssize_t n = stdin_pipe_put(&s->channel.in, buf_at(&s->greeting), buf_len(&s->greeting));
 
+    assert(s->window.n == 0);
+
     if (n > 0)
         buf_drop(&s->greeting, (size_t)n);
     if (n >= 0 && buf_len(&s->greeting) > 0)
@@ -185,6 +190,8 @@ static bool write_control(struct session *s, const char *word, uint64_t number)
 static bool control_job(struct session *s, struct job *job)
 {
     bool is_full = s->window.numbered && parts_are_full(job);
+
+    assert(!job->tombstone);
 
     if (job->is_cancelled && !job->cancel_told) {
         job->cancel_told = write_control(s, "cancel", job->number);
@@ -229,6 +236,7 @@ void give_controls(struct session *s)
 static void ask_idle(struct session *s)
 {
     assert(s->window.n == 0);
+    assert(s->reads_by_ms == 0); /* it was not asked already */
     hear_ask(s, !s->takes_control, HEALTH_MS);
     if (s->takes_control)
         (void)write_control(s, "cancel", 0); /* the pipe is empty: there is room */
@@ -266,6 +274,7 @@ bool give_health_check(struct session *s)
 static void write_first_byte(struct session *s)
 {
     assert(s->window.unsent == NULL);
+    assert(!s->window.numbered); /* such lines begin with "[" */
     s->question.probed = true;
     if (s->window.n_ahead == 0 && stdin_pipe_narrow(&s->channel.in) &&
         stdin_pipe_put(&s->channel.in, "{", 1) == 1)
@@ -278,6 +287,7 @@ static void conclude(struct session *s, bool is_certain)
 {
     enum channel_odd odd;
 
+    assert(s->window.n == 1);
     channel_decide(&s->channel, is_certain);
     hear(s);
     if (channel_is_undecided(&s->channel)) { /* hear() held a line just now */
@@ -352,6 +362,7 @@ uint64_t give_question(struct session *s)
         return UINT64_MAX;
     }
     at_us = ask(s);
+    assert(at_us > loop_now_us(s->loop)); /* or the worker would step for ever */
     if (at_us == UINT64_MAX && s->window.n_ahead > 0)
         wait_for_room(s);
     return at_us;

@@ -33,6 +33,7 @@
 static void end_job(struct session *s, struct job *job, enum job_outcome outcome)
 {
     assert(job->outcome == JOB_PENDING && outcome != JOB_PENDING);
+    assert(!job->tombstone);
     job->outcome = outcome;
     if (!window_is_fed(&s->window))
         channel_settle_logs(&s->channel);
@@ -113,6 +114,7 @@ static void take_part(struct session *s, enum channel_result result, struct job 
         parts_add(job, text + 1, n - 1, s->opts->answer_max_bytes);
     else
         parts_add_too_long(job);
+    assert(job->parts != NULL);
     if (job->on_parts != NULL && list_empty(&job->parts->node))
         list_add_tail(&s->spoke, &job->parts->node);
     loop_post(s->loop, s->changed);
@@ -122,6 +124,7 @@ static void take_part(struct session *s, enum channel_result result, struct job 
  * parts its answer. true: the job has ended. */
 static bool finish_by_parts(struct session *s, struct job *job, bool at_end)
 {
+    assert(at_end || job->parts != NULL);
     if (job->tombstone)
         return false;
     if (parts_are_bad(job) || (at_end && job->parts != NULL && job->parts->too_long)) {
@@ -166,6 +169,7 @@ static bool finish_answered(struct session *s, enum channel_result result, const
         if (s->window.numbered)
             histogram_add(&s->opts->tally->work, loop_now_us(s->loop) - job->given_at_us, 1);
         if (!at_end) {
+            assert(job->answer == NULL);
             job->answer = xmalloc(n);
             memcpy(job->answer, text, n);
             job->answer_len = n;
@@ -195,6 +199,7 @@ static void read_ready_line(struct session *s, const char *text, size_t n)
 {
     struct ready ready;
 
+    assert(!window_is_fed(&s->window));
     if (ready_read(&ready, text, n, &s->refusal) < 0) {
         s->refused = true;
         return;
@@ -214,8 +219,10 @@ static void read_ready_line(struct session *s, const char *text, size_t n)
 
 static enum channel_wanted wanted(const struct session *s)
 {
-    if (window_is_fed(&s->window))
+    if (window_is_fed(&s->window)) {
+        assert(s->channel.in.fed);
         return WANT_ANSWER;
+    }
     if (!s->ready && !s->refused && !s->dismissed && s->spec->reports_ready)
         return WANT_READY;
     return WANT_NOTHING;
@@ -225,6 +232,7 @@ void hear(struct session *s)
 {
     unsigned n_answers = 0;
 
+    assert(!s->logs_settled);
     for (;;) {
         enum channel_wanted want = wanted(s);
         const char *text;
@@ -316,6 +324,8 @@ enum stdin_probe_state hear_start(struct session *s)
 {
     enum stdin_probe_state state = stdin_probe_look(&s->stdin_probe);
 
+    assert(!s->spec->reports_ready);
+    assert(!s->ready);
     if (state == STDIN_PROBE_YES || state == STDIN_PROBE_POLLS) {
         s->ready = true;
         hear_readable(s); /* read its output so far, or find that its pipes are at their ends */
@@ -384,6 +394,7 @@ static void give_back(struct session *s, unsigned n_kept)
         if (job != NULL)
             list_add_head(&s->returned, &job->node); /* so that the youngest comes first */
     }
+    assert(s->window.n == n_kept);
     loop_post(s->loop, s->changed);
 }
 
@@ -416,6 +427,7 @@ bool hear_no_more(struct session *s, enum job_outcome outcome)
         n_held = window_n_begun(&s->window, n_unread);
         give_back(s, n_held);
         finish_oldest(s, n_held, outcome);
+        assert(s->window.n == 0);
         return false;
     }
     if (n_held == 0 && outcome == JOB_LATE) /* end the late job even if its line is unread */
@@ -423,6 +435,7 @@ bool hear_no_more(struct session *s, enum job_outcome outcome)
     give_back(s, n_held);
     if (n_held <= 1) {
         finish_oldest(s, n_held, outcome);
+        assert(s->window.n == 0);
         return false;
     }
     if (outcome == JOB_LATE && !oldest->tombstone)
@@ -433,6 +446,7 @@ bool hear_no_more(struct session *s, enum job_outcome outcome)
 void hear_out(struct session *s)
 {
     assert(s->window.n == 0);
+    assert(!s->dismissed);
     s->dismissed = true;
     stdin_pipe_close(&s->channel.in);
 }
@@ -443,6 +457,7 @@ static void hear_rest_of(struct session *s, bool is_dead, bool crashed)
     const char *text;
     size_t n;
 
+    assert(is_dead || !crashed);
     channel_pause(&s->channel, false);
     for (int i = 0; i < LAST_READS_MAX && channel_pull(&s->channel); i++)
         hear(s);
@@ -470,6 +485,7 @@ void hear_last_words(struct session *s, bool crashed, enum job_outcome outcome, 
     if (s->window.n == 0)
         return;
     n_begun = window_n_begun(&s->window, stdin_pipe_unread(&s->channel.in));
+    assert(n_begun <= s->window.n);
     for (; n_begun > 0; n_begun--) {
         struct job *job = window_oldest(&s->window);
 
@@ -486,6 +502,7 @@ void hear_last_words(struct session *s, bool crashed, enum job_outcome outcome, 
  * process is replaced only if it no longer reads. Ask whether it does. */
 static void ask_late(struct session *s)
 {
+    assert(s->window.numbered);
     if (s->reads_by_ms == 0 || stdin_pipe_reads(&s->channel.in))
         hear_ask(s, s->window.unsent_written == 0, READS_MS);
 }
@@ -518,6 +535,7 @@ bool hear_deadlines(struct session *s)
         case WINDOW_IN_TIME:
             return false;
         case WINDOW_LATE_RUNNING:
+            assert(!s->window.numbered);
             return true;
         case WINDOW_LATE_JOB:
             note_why_late(s, job);
@@ -531,6 +549,7 @@ bool hear_deadlines(struct session *s)
 
 void hear_deadlines_of_dying(struct session *s)
 {
+    assert(s->dismissed);
     while (hear_deadlines(s)) {
         struct job *oldest = window_oldest(&s->window);
 

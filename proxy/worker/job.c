@@ -20,6 +20,7 @@ void job_look_again(struct job *job)
 
 void job_cancel(struct job *job)
 {
+    assert(!job->tombstone);
     if (job->is_cancelled)
         return;
     job->is_cancelled = true;
