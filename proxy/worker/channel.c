@@ -401,7 +401,7 @@ static bool has_line(const struct line *line)
     return peek_line(line, &text, &n);
 }
 
-/* Call in auto mode when a line on descriptor 1 looks like the answer. Hold the line until the
+/* Call with ANSWERS_AUTO when a line on descriptor 1 looks like the answer. Hold the line until the
  * process is back at its input: an answer may still come on descriptor 3 until then, and would win.
  * A ready line is handed out at once, and does not decide where answers come: see
  * channel_announced(). */

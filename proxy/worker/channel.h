@@ -63,7 +63,7 @@ struct channel {
     struct output_waiter out_room; /* while our stdout is full: waits for room, to read fd1 again */
     loop_watch_fn *on_fd1;         /* called when fd1 is readable; set by channel_open() */
     loop_watch_fn *on_fd3;         /* called when fd3 is readable; set by channel_open() */
-    struct buf held;               /* auto mode: a line of descriptor 1 that may be the answer */
+    struct buf held;               /* with ANSWERS_AUTO: a line of fd1 that may be the answer */
     bool is_held;                  /* `held` contains a line */
     bool is_guess; /* `answers` is ANSWERS_STDOUT by a guess; an answer on fd3 overrules it */
     /* lines of fd1 taken as answers by that guess; for each, the true answer may come on fd3 */
@@ -130,8 +130,8 @@ enum channel_result channel_next(struct channel *channel, enum channel_wanted wa
                                  const char **text, size_t *n);
 
 /* Call when the process is back at its input, so that its answer is complete. If a line of
- * descriptor 1 is held (auto mode) and descriptor 3 has no answer, answers come on 1 from now on,
- * and channel_next() hands out the held line. is_certain: false if the process only seems to be at
+ * descriptor 1 is in `held` and descriptor 3 has no answer, answers come on 1 from now on, and
+ * channel_next() hands out the held line. is_certain: false if the process only seems to be at
  * its input; then a later answer on 3 overrules this. */
 void channel_decide(struct channel *channel, bool is_certain);
 /* Whether a line is a part of an answer. Only a launcher that announced parts can write one. */
@@ -148,8 +148,8 @@ static inline enum answers channel_answers(const struct channel *channel)
 {
     return channel->is_guess ? ANSWERS_AUTO : channel->answers;
 }
-/* Take a held line (auto mode), if there is one, for a log line: forward it, and what was read
- * after it on descriptor 1, to the log. */
+/* If `held` contains a line, take it for a log line: forward it to the log, and also what was read
+ * after it on descriptor 1. */
 void channel_refuse_undecided(struct channel *channel);
 /* What is wrong with output that came since channel_forget_oddity() and was probably meant as an
  * answer. */
@@ -162,8 +162,7 @@ static inline void channel_forget_oddity(struct channel *channel)
 const char *channel_oddity_text(enum channel_odd odd);
 
 /* At the end of the worker's output: hand out the last line if it lacks only the newline to be an
- * answer, else the held line (auto mode). Any other unfinished line of descriptor 1 goes to the
- * log. */
+ * answer, else the line in `held`. Any other unfinished line of descriptor 1 goes to the log. */
 enum channel_result channel_rest(struct channel *channel, const char **text, size_t *n);
 
 /* Call before the next line is written to the worker. Unfinished output is no part of the next

@@ -28,8 +28,8 @@
 
 /* ---- the end of an activation ---- */
 
-/* Forward the job's log, then write the sentinels, both before its answer is sent: the platform
- * stops reading logs soon after the answer. */
+/* Forward the job's log, then write the sentinels that mark its end, both before the answer is
+ * sent: the platform stops reading logs soon after the answer. */
 static void end_job(struct session *s, struct job *job, enum job_outcome outcome)
 {
     assert(job->outcome == JOB_PENDING && outcome != JOB_PENDING);
