@@ -83,7 +83,7 @@ struct job {
     enum job_outcome outcome;
     char *answer; /* owned; without newline, not NUL-terminated */
     size_t answer_len;
-    bool has_no_result; /* only parts came: `answer` is null for a stream, else a list of them */
+    bool has_no_result; /* only parts came: `answer` is null for a stream, else the list of parts */
     bool failed;        /* answered, but the launcher reports that the function threw */
     char reason[256];
 };
