@@ -2,8 +2,9 @@
 
 #include <string.h>
 
-/* The kernel increments the count before it sends the signal. Both versions of control groups count
- * in the victim's group, whichever group's limit was passed. Source: Linux, mm/oom_kill.c. */
+/* The kernel increments the counter before it sends the signal. With both versions of control
+ * groups it is the counter of the victim's group, even if another group exceeded its limit.
+ * Source: Linux, mm/oom_kill.c. */
 static bool read_kills(const struct oom *oom, uint64_t *n_kills)
 {
     const char *name = oom->group.version == 1 ? "memory.oom_control" : "memory.events";

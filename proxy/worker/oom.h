@@ -3,8 +3,8 @@
 /*
  * oom - whether the kernel killed a process of ours for lack of memory.
  *
- * The kernel's SIGKILL looks like any other; only a count in our memory control group shows it. We
- * read that at the start and at each death that may be such a kill.
+ * A SIGKILL from the kernel looks like any other. Only a counter in our memory control group tells.
+ * We read that counter when the proxy starts and when a process of ours has died of SIGKILL.
  */
 
 #include <stdbool.h>
@@ -14,19 +14,20 @@
 
 struct oom {
     struct cgroup group;
-    bool known;           /* n_seen was read */
-    uint64_t n_seen;      /* kills at the last look */
-    uint64_t n_unclaimed; /* kills not yet matched with the death of a process of ours */
-    uint64_t seen_at_ms;  /* loop time at which the count was last seen to rise */
+    bool known;           /* the counter could be read: n_seen is valid */
+    uint64_t n_seen;      /* the kernel's counter when we last read it */
+    uint64_t n_unclaimed; /* counted kills that no death of a process of ours is matched with yet */
+    uint64_t seen_at_ms;  /* loop time at which the counter was last found increased */
 };
 
-/* root: see base/cgroup.h. If the count cannot be read, no death is put down to memory. */
+/* Read the counter for the first time. root: as for cgroup_find(). While the counter cannot be
+ * read, no death is attributed to lack of memory. */
 void oom_open(struct oom *oom, const char *root);
 
 /*
- * Whether a process of ours that died of SIGKILL was killed for lack of memory. Each counted kill
- * explains one death within OOM_CLAIM_MS; after that it counts as the kill of some process that the
- * action had started. now_ms: loop time.
+ * Call when a process of ours died of SIGKILL. Returns whether the kernel killed it for lack of
+ * memory. Each counted kill explains one death within OOM_CLAIM_MS; after that it is taken for the
+ * kill of a process that the action had started. now_ms: loop time.
  */
 bool oom_claim(struct oom *oom, uint64_t now_ms);
 

@@ -8,7 +8,7 @@ static const struct outcome outcomes[N_JOB_OUTCOMES] = {
     [JOB_PENDING] = {.name = "pending"},
     [JOB_ANSWERED] = {"answered", RUN_BAD_ANSWER, 502, ERROR_KIND_ACTION, NO_OBJECT, DETAIL_NONE,
                       "."},
-    /* Test suites compare this text. How the process died is told in a header. */
+    /* Test suites compare "command exited". A header of the reply says how the process died. */
     [JOB_DIED] = {"died", RUN_DIED, 400, ERROR_KIND_DIED, "command exited", DETAIL_NONE, ""},
     [JOB_STOPPED] = {"stopped", RUN_DIED, 400, ERROR_KIND_DIED,
                      "The action is being shut down: the activation ran longer than the drain "

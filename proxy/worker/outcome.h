@@ -1,62 +1,62 @@
 #pragma once
 
 /*
- * outcome - how an activation ends: one table from the outcome to its name in the log, its label in
- * the metrics, the HTTP status, the kind of error and the text. A new outcome is a row in
- * outcome.c.
+ * outcome - how an activation ends. A table has for each outcome its name in the log, its label in
+ * the metrics, the HTTP status, the kind of error and the error text. To add an outcome, add a row
+ * to the table in outcome.c.
  */
 
 /* How a job ended. */
 enum job_outcome {
     JOB_PENDING,
-    JOB_ANSWERED,  /* `answer` is what the action wrote, not checked yet */
-    JOB_DIED,      /* the process ended first; reason: how, "" if unknown */
+    JOB_ANSWERED,  /* the action answered; job->answer is not checked yet */
+    JOB_DIED,      /* its process ended before it answered; job->reason says how, "" if unknown */
     JOB_STOPPED,   /* the proxy shut down before the action answered */
-    JOB_KILLED,    /* its process was killed, but not because of this job: see reason */
-    JOB_EXHAUSTED, /* its process exceeded a limit, the container's or ours: see reason */
-    JOB_LATE,      /* its deadline passed, running or waiting */
+    JOB_KILLED,    /* its process was killed, but not because of this job; job->reason says why */
+    JOB_EXHAUSTED, /* its process exceeded a limit, the container's or ours: see job->reason */
+    JOB_LATE,      /* its deadline passed while it ran or waited */
     JOB_TOO_LONG,  /* the answer exceeded --answer-max-bytes */
-    JOB_MALFORMED, /* it waits for its next line and gave no valid answer to this one: see reason */
-    JOB_UNSTARTED, /* the action could not be started again: see reason */
-    JOB_CANCELLED, /* never begun: the client left */
-    JOB_ABANDONED, /* never begun: the proxy is being taken down */
+    JOB_MALFORMED, /* its process wrote something that is no valid answer; job->reason says what */
+    JOB_UNSTARTED, /* no process of the action could be started; job->reason says why */
+    JOB_CANCELLED, /* the client left before the job was begun */
+    JOB_ABANDONED, /* the proxy was shut down before the job was begun */
 };
 #define N_JOB_OUTCOMES (JOB_ABANDONED + 1)
 
 /* How a POST /run ended: the outcome of its job, or why it was refused. */
 enum run_end {
     RUN_OK,
-    RUN_FAILED,     /* the function threw, as its launcher reports */
-    RUN_BAD_ANSWER, /* no object or array */
+    RUN_FAILED,     /* the launcher reported that the function threw an error */
+    RUN_BAD_ANSWER, /* the answer is no object or array */
     RUN_DIED,
     RUN_DEADLINE,
     RUN_ANSWER_TOO_LONG,
     RUN_EXHAUSTED, /* the action exceeded a limit and died of it */
-    RUN_UNSTARTED, /* the action could not be started again */
-    RUN_ABANDONED, /* accepted, but the proxy was taken down before it began */
+    RUN_UNSTARTED, /* no process of the action could be started */
+    RUN_ABANDONED, /* accepted, but the proxy was shut down before the activation began */
     RUN_CANCELLED, /* the client left */
-    /* refused: */
+    /* From here on: why the request was refused. */
     RUN_DRAINING,
     RUN_NO_ACTION,
     RUN_BAD_BODY,
     RUN_BODY_TOO_LARGE,
-    RUN_BUSY, /* --one-at-a-time */
+    RUN_BUSY, /* another activation runs, and --one-at-a-time is set */
     RUN_QUEUE_FULL,
-    RUN_NO_ROOM, /* --held-max-bytes */
+    RUN_NO_ROOM, /* the bodies and answers in memory reached --held-max-bytes */
     N_RUN_ENDS
 };
 
-/* The kind of failure that a caller is told: worker/error_kind.h. */
+/* The kind of failure that is reported to the caller by worker/error_kind.h. */
 enum error_kind {
     ERROR_KIND_NONE,        /* no failure */
-    ERROR_KIND_REQUEST,     /* the request is unusable; not begun */
-    ERROR_KIND_METHOD,      /* no function of this name; not begun */
+    ERROR_KIND_REQUEST,     /* the request cannot be used; no activation was begun */
+    ERROR_KIND_METHOD,      /* the action has no function of this name; not begun */
     ERROR_KIND_ACTION,      /* the function returned an error, or no valid answer */
     ERROR_KIND_DIED,        /* the process ended before it answered */
-    ERROR_KIND_LATE,        /* the deadline passed; it may have begun */
+    ERROR_KIND_LATE,        /* the deadline passed; the activation may have begun */
     ERROR_KIND_EXHAUSTED,   /* the process exceeded a limit: memory, processor time or file size */
-    ERROR_KIND_OVERLOAD,    /* no room; not begun */
-    ERROR_KIND_UNAVAILABLE, /* no working action, or shutting down; not begun */
+    ERROR_KIND_OVERLOAD,    /* the proxy has too much work already; not begun */
+    ERROR_KIND_UNAVAILABLE, /* no working action, or the proxy shuts down; not begun */
     N_ERROR_KINDS
 };
 
@@ -64,24 +64,24 @@ enum error_kind {
 enum outcome_detail {
     DETAIL_NONE,
     DETAIL_REASON,    /* the job's reason */
-    DETAIL_LIMIT_MS,  /* the job's time limit; its reason, if any, is appended as a sentence */
-    DETAIL_MAX_BYTES, /* how long an answer may be */
+    DETAIL_LIMIT_MS,  /* the job's time limit; its reason, if any, follows `tail` as a sentence */
+    DETAIL_MAX_BYTES, /* the length of the longest answer allowed */
 };
 
 struct outcome {
-    const char *name;     /* its name in our log */
-    enum run_end end;     /* its label in the metrics */
+    const char *name;     /* of the outcome in our log */
+    enum run_end end;     /* how a POST /run with this outcome is counted in the metrics */
     int status;           /* HTTP status of the reply */
-    enum error_kind kind; /* in the reply */
-    const char *text;     /* in the reply: start of its text */
+    enum error_kind kind; /* the kind of error named in the reply */
+    const char *text;     /* start of the error text in the reply */
     enum outcome_detail detail;
-    const char *tail; /* in the reply: end of its text */
+    const char *tail; /* end of the error text in the reply */
 };
 
-/* The row of an outcome other than JOB_PENDING. The row of JOB_ANSWERED is for an answer that is no
+/* The table row of any outcome but JOB_PENDING. The row of JOB_ANSWERED is for an answer that is no
  * object or array. */
 const struct outcome *outcome_of(enum job_outcome outcome);
-/* The word in the log, for any outcome. */
+/* The name of an outcome in our log; JOB_PENDING has one, too. */
 const char *job_outcome_name(enum job_outcome outcome);
-/* The label in the metrics. */
+/* The label in the metrics for requests that ended this way. */
 const char *run_end_name(enum run_end end);

@@ -5,18 +5,20 @@
 
 #include "base/loop.h"
 
-#define AHEAD_NS 1000000 /* work to write ahead: ten times the cost of a wake-up */
+#define AHEAD_NS 1000000 /* work to write ahead of answers: ten times the cost of a wake-up */
 #define BATCH_NS 200000  /* less work than this is not worth waking another worker for */
-/* light work: at most this per activation, twice the proxy's own time */
-#define LIGHT_NS      50000
-#define STALLED_NS    1000000 /* stalled: one activation takes longer than this, and ... */
-#define STALLED_TIMES 8       /* ... longer than this many times the usual time */
-#define SILENT_BEFORE 16      /* silent activations before lines are written ahead */
-/* quick activations before one worker gets several jobs while others are idle: those behind a long
- * one wait for it */
+/* light work takes at most this per activation: twice the time that the proxy spends on one */
+#define LIGHT_NS 50000
+/* A worker is stalled if an activation takes longer than STALLED_NS, and longer than STALLED_TIMES
+ * times its usual time. */
+#define STALLED_NS    1000000
+#define STALLED_TIMES 8
+#define SILENT_BEFORE 16 /* activations without log in a row before lines are written ahead */
+/* activations in a row that took no millisecond before one worker gets several jobs while others are
+ * idle: if one of them takes long, those behind it wait */
 #define QUICK_BEFORE 4096
-#define WORK_SHARE   8  /* a new measurement counts 1 / WORK_SHARE in work_ns */
-#define LEAST_SHARE  64 /* a measurement above least_ns counts 1 / LEAST_SHARE in it */
+#define WORK_SHARE   8  /* weight of a new measurement in work_ns: 1 / WORK_SHARE */
+#define LEAST_SHARE  64 /* weight in least_ns of a measurement above it: 1 / LEAST_SHARE */
 
 void pacing_init(struct pacing *pacing, unsigned ahead_max, unsigned vouched)
 {

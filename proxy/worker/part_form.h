@@ -1,8 +1,8 @@
 #pragma once
 
 /*
- * part_form - how parts and the end of an answer are written for the caller: as JSON lines, or in a
- * form of http/stream.c. No input or output in here.
+ * part_form - format the parts of an answer, and then its end, for the caller: as JSON lines, or as
+ * the events of http/stream.c. The text is only appended to a buffer.
  */
 
 #include <stddef.h>
@@ -10,7 +10,8 @@
 struct buf;
 struct job;
 
-/* What to write before and after a document. An error is an object with a member "error". */
+/* The texts before and after a JSON document, which is a part, the result or an error. The document
+ * of an error is an object with a member "error". */
 struct part_form {
     const char *part;
     const char *part_end;
@@ -20,12 +21,12 @@ struct part_form {
     const char *error_end;
 };
 
-/* {"part":…}, {"result":…} or {"error":…}, without newlines inside. */
+/* JSON lines: each is {"part":…}, {"result":…} or {"error":…}, without newlines inside. */
 extern const struct part_form part_lines;
 
-/* Append the parts that have come, and take them off the job. */
+/* Append to `out` the parts that have come, and remove them from the job. */
 void part_form_parts(const struct part_form *form, struct buf *out, struct job *job);
-/* Append the result of a job that is done, or the reason why there is none. answer_max_bytes: for
- * contract_explain(). */
+/* Append the result of a job that is done, or an error that says why there is none.
+ * answer_max_bytes: longest answer allowed, for the text of that error. */
 void part_form_end(const struct part_form *form, struct buf *out, const struct job *job,
                    size_t answer_max_bytes);

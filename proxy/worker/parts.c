@@ -8,7 +8,7 @@
 #include "base/util.h"
 #include "worker/job.h"
 
-#define STREAM_HELD_MAX (16u << 20) /* for parts that a worker sends after it was told to pause */
+#define STREAM_HELD_MAX (16u << 20) /* for parts that come after the worker is told to pause */
 
 static struct parts *parts_of(struct job *job)
 {
@@ -20,15 +20,16 @@ static struct parts *parts_of(struct job *job)
     return job->parts;
 }
 
-/* The answer will be an error, so drop the parts that are kept for it. */
+/* The list of parts cannot be the answer any more: drop it. A stream has no such list, so its parts
+ * stay until they are taken. */
 static void give_up(struct job *job)
 {
     if (job->on_parts == NULL)
         buf_reset(&job->parts->bytes, 0);
 }
 
-/* Bound on the bytes of parts kept for a job. The worker of a stream is asked to pause long before
- * that. */
+/* Most bytes of parts to keep for a job. With a stream, the worker is told to pause long before so
+ * many are reached. */
 static size_t held_max(const struct job *job, size_t max_bytes)
 {
     return job->on_parts != NULL ? max_bytes + STREAM_HELD_MAX : max_bytes;
@@ -49,7 +50,7 @@ void parts_add(struct job *job, const char *text, size_t n, size_t max_bytes)
     }
     if (parts->n == 1 && job->first_part != NULL)
         job->first_part(job, text, n);
-    /* As a list, parts need "[", "]" and commas, which take the place of the newlines. */
+    /* Each part has one byte more: a newline in the buffer, in the list a comma or the "]". */
     if (n > max_bytes || buf_len(&parts->bytes) + n + 1 > held_max(job, max_bytes)) {
         parts->too_long = true;
         give_up(job);
@@ -86,7 +87,7 @@ bool parts_next(const struct job *job, size_t *at, const char **text, size_t *n)
         return false;
     *text = buf_at(&job->parts->bytes) + *at;
     end = memchr(*text, '\n', n_all - *at);
-    assert(end != NULL); /* the buffer holds whole parts, each with a newline */
+    assert(end != NULL); /* the buffer has whole parts only, each with a newline */
     *n = (size_t)(end - *text);
     *at += *n + 1;
     return true;

@@ -1,11 +1,13 @@
 #pragma once
 
 /*
- * parts - what an activation sends before its answer, until the job's maker takes it.
+ * parts - pieces of an answer that an activation sends before its end. They are kept until the
+ * maker of the job takes them.
  *
  * A job with `on_parts` is a stream: its parts are taken as they come, and its worker is paused
- * while PARTS_HELD_MAX bytes are not taken. The parts of other jobs are kept: if there is no other
- * answer, the list of parts is the answer. Source: runtime/README.md, "Answers in parts".
+ * while PARTS_HELD_MAX bytes or more wait to be taken. The parts of other jobs are kept to the end:
+ * if no other answer comes, the list of parts is the answer. Source: runtime/README.md, "Answers in
+ * parts".
  */
 
 #include <stdbool.h>
@@ -17,37 +19,39 @@
 
 struct job;
 
-#define PARTS_HELD_MAX 262144 /* bytes of a stream not taken at which its worker is paused */
+/* a stream's worker is paused when so many bytes of its parts wait to be taken */
+#define PARTS_HELD_MAX 262144
 
 struct parts {
-    struct list node;  /* in the session's `spoke` while the pool has not seen the parts */
-    struct job *job;   /* the job to which they belong */
+    struct list node;  /* in session.spoke while the pool has not been told that parts came */
+    struct job *job;   /* the job that the parts belong to */
     struct buf bytes;  /* whole parts not taken yet, each a JSON document and a newline */
-    uint64_t n;        /* how many have come */
-    bool too_long;     /* a part or the list passed the bound; the rest is dropped */
-    const char *fault; /* static: what is wrong with a part; the rest is dropped. NULL: nothing */
+    uint64_t n;        /* how many parts have come, taken or not */
+    bool too_long;     /* a part, or all together, exceeded a bound: later parts are dropped */
+    const char *fault; /* static: why a part is wrong, so that later ones are dropped; or NULL */
 };
 
-/* Add a part, not checked yet. max_bytes: bound on one part and on the list. */
+/* Check a part and add it to the job. max_bytes: longest part, and longest list of parts. */
 void parts_add(struct job *job, const char *text, size_t n, size_t max_bytes);
-/* Record a part that was longer than its bound. */
+/* Record that the action sent a part longer than allowed, and cancel the job. */
 void parts_add_too_long(struct job *job);
 
-/* Step through the parts that were not taken. Start with *at = 0; after a step it is the number of
- * bytes up to the end of that part. text: borrowed. false: there are no more. */
+/* Iterate over the parts that were not taken. Start with *at = 0. Each call sets *text (borrowed)
+ * and *n to the next part, and *at to the number of bytes up to its end. false: no more parts. */
 bool parts_next(const struct job *job, size_t *at, const char **text, size_t *n);
 
-/* Whether the job's worker must be paused. */
+/* Whether so much of a stream waits to be taken that its worker must be paused. */
 bool parts_are_full(const struct job *job);
-/* Drop the first n bytes, which were taken; a paused worker goes on. */
+/* Remove the first n bytes of the parts, which were taken. A worker that was paused goes on when
+ * there is room again. */
 void parts_took(struct job *job, size_t n);
 
-/* Whether a part was wrong, so that the answer is an error. */
+/* Whether a part was malformed or too long, so that the job must end with an error. */
 bool parts_are_bad(const struct job *job);
 /* Whether the job was cancelled because its client left, not because a part was wrong. */
 bool parts_client_left(const struct job *job);
 
-/* Make the parts the answer: null for a stream, their list for any other job. */
+/* Set the answer of a job that sent only parts: null for a stream, else the list of parts. */
 void parts_become_answer(struct job *job);
 
 void parts_free(struct job *job);

@@ -5,11 +5,11 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#define LIGHT_NS 200000 /* for longer activations the wake-up does not matter */
-/* Place one line in so many. Measured: placing all is 10 % slower when many jobs wait, placing
+#define LIGHT_NS 200000 /* place no lines if activations take longer: the wake-up does not matter */
+/* Place one of so many lines. Measured: to place all is 10 % slower when many jobs wait; to place
  * every 8th is less steady. */
 #define PLACE_EVERY 4
-#define LOOK_EVERY  64 /* placed lines between two counts of the process's threads */
+#define LOOK_EVERY  64 /* lines to place between two counts of the threads of the process */
 
 void placement_init(struct placement *placement, bool wanted)
 {
@@ -30,7 +30,7 @@ static bool look(struct placement *placement, pid_t pid)
     struct stat info;
 
     (void)snprintf(path, sizeof(path), "/proc/%d/task", (int)pid);
-    return stat(path, &info) == 0 && info.st_nlink == 3 && /* ".", ".." and the one thread */
+    return stat(path, &info) == 0 && info.st_nlink == 3 && /* links of ".", ".." and one thread */
            sched_getaffinity(pid, sizeof(placement->own), &placement->own) == 0 &&
            CPU_COUNT(&placement->own) > 1;
 }

@@ -6,11 +6,13 @@
  * A worker that gets one line at a time and answers within microseconds spends most of its time
  * being woken, and a wake-up across processors costs several times as much as the activation. The
  * kernel chooses the processor when the line is written. So we restrict the process to our
- * processor during that write and lift the restriction right after. Threads and children inherit it
- * only if the process starts them in that moment, and the kernel may move the process at once.
- * Every fourth line is enough, since a process is mostly woken where it ran last.
+ * processor during that write ("place" the line) and lift the restriction right after. Threads and
+ * children inherit the restriction only if they are started in that moment, and after it the kernel
+ * may move the process at once. To place every fourth line is enough, since the kernel mostly wakes
+ * a process where it ran last.
  *
- * Does nothing with one processor, for a process with threads, and where the system refuses.
+ * No line is placed if there is one processor, if the process has several threads, or if the system
+ * refuses.
  */
 
 #include <sched.h>
@@ -19,18 +21,19 @@
 #include <sys/types.h>
 
 struct placement {
-    bool wanted;           /* the setting */
-    bool possible;         /* wanted, and it has worked so far for this process */
-    unsigned n_left;       /* lines to write before the next one that is placed */
-    unsigned n_looks_left; /* placed lines until its threads are counted again */
-    cpu_set_t own;         /* processors on which the process may run */
+    bool wanted;           /* the setting worker_opts.wake_near */
+    bool possible;         /* `wanted` is set, and placing has worked so far for this process */
+    unsigned n_left;       /* lines to write without placing before one is placed again */
+    unsigned n_looks_left; /* lines to place before the threads of the process are counted again */
+    cpu_set_t own;         /* the processors on which the process may run when unrestricted */
 };
 
 void placement_init(struct placement *placement, bool wanted);
-/* A new process was started. */
+/* Call when a new process was started: tries again whether lines can be placed. */
 void placement_open(struct placement *placement);
 
-/* Call before writing the line of an idle process. work_ns: usual time of its activations, 0:
- * unknown. true: call placement_end() after the write. */
+/* Call before writing a line to an idle process, to place the line if that is due. work_ns: usual
+ * time of the process for an activation, 0: unknown. true: the process is restricted now, so call
+ * placement_end() after the write. */
 bool placement_begin(struct placement *placement, pid_t pid, uint64_t work_ns);
 void placement_end(const struct placement *placement, pid_t pid);

@@ -15,19 +15,19 @@
 #include "base/util.h"
 
 #define N_ARGS      6
-#define FDS_MAX     1024  /* of a poll(); more are not looked at */
-#define INFO_MAX    32768 /* bytes of an epoll descriptor's file in /proc: some 400 descriptors */
-#define ALIASES_MAX 64    /* descriptors other than 0 that are compared with the input */
+#define FDS_MAX     1024  /* most descriptors of one poll(); a larger set is not read */
+#define INFO_MAX    32768 /* bytes of an epoll descriptor's file in /proc: 400 descriptors or so */
+#define ALIASES_MAX 64    /* how many descriptors other than 0 are compared with the input */
 
-/* What is read about one process. */
+/* The process of which a thread is examined, and the result. */
 struct reader {
     pid_t pid;
     ino_t input;
-    struct poll_set *set; /* filled */
+    struct poll_set *set; /* the result, to be filled */
     unsigned n_compared;
 };
 
-/* Read n bytes of the process's memory. */
+/* Read n bytes of the process's memory at this address. */
 static bool read_memory(pid_t pid, uint64_t at, void *to, size_t n)
 {
     char path[32];
@@ -53,7 +53,7 @@ bool poll_set_is_input(pid_t pid, ino_t input, unsigned long fd)
     return poll_set_is_input_at(path, input, fd == STDIN_FILENO);
 }
 
-/* Count a descriptor in the set. may_read: the process waits for bytes to read from it. */
+/* Record a descriptor for which the thread waits. may_read: it waits for bytes to read from it. */
 static void add(struct reader *reader, unsigned long fd, bool may_read)
 {
     struct poll_set *set = reader->set;
@@ -79,8 +79,8 @@ static bool of_poll(struct reader *reader, uint64_t at, uint64_t n)
     return true;
 }
 
-/* The kernel copies the sets at the call and writes them back at its end: they are as they were
- * given. */
+/* The kernel copies the three sets when select() is called and overwrites them when it returns. So
+ * while the thread is blocked, its memory has the sets that it passed. */
 static bool of_select(struct reader *reader, const uint64_t args[N_ARGS])
 {
     size_t n_words = (size_t)((args[0] + 63) / 64);
@@ -88,7 +88,7 @@ static bool of_select(struct reader *reader, const uint64_t args[N_ARGS])
 
     if (n_words > ARRAY_LEN(words))
         return false;
-    for (int set = 1; set <= 3; set++) { /* to read, to write, exceptions */
+    for (int set = 1; set <= 3; set++) { /* the sets for reading, for writing and for exceptions */
         if (args[set] == 0 || n_words == 0)
             continue;
         if (!read_memory(reader->pid, args[set], words, n_words * sizeof(*words)))
@@ -109,7 +109,7 @@ static bool of_epoll(struct reader *reader, uint64_t fd)
     (void)snprintf(path, sizeof(path), "/proc/%d/fdinfo/%u", (int)reader->pid, (unsigned)fd);
     if (!file_read_text(path, text, sizeof(text)) || strlen(text) == sizeof(text) - 1)
         return false;
-    /* "tfd:        0 events:       19 data: ...", events in hexadecimal */
+    /* Each line is "tfd:        0 events:       19 data: ...", with the events in hexadecimal. */
     for (const char *at = text; (at = strstr(at, mark)) != NULL; at += sizeof(mark) - 1) {
         char *end;
         unsigned long tfd = strtoul(at + sizeof(mark) - 1, &end, 10);

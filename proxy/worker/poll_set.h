@@ -1,8 +1,8 @@
 #pragma once
 
 /*
- * poll_set - what a thread that is blocked in poll(), select(), epoll_wait() or one of their
- * variants waits for: read in /proc/PID/mem and /proc/PID/fdinfo.
+ * poll_set - find out what a thread waits for that is blocked in poll(), select(), epoll_wait() or
+ * one of their variants. /proc/PID/mem and /proc/PID/fdinfo tell.
  */
 
 #include <stdbool.h>
@@ -11,23 +11,24 @@
 
 /* What a thread waits for. */
 struct poll_set {
-    bool has_input;    /* the process's input is among it, under any descriptor number */
-    bool has_limit;    /* the thread waits for a limited time */
+    bool has_input;    /* one of the descriptors, of any number, is the process's input */
+    bool has_limit;    /* the wait has a time limit */
     unsigned n_others; /* number of descriptors that are not the process's input */
 };
 
-/* Read what a thread of this process waits for. input: inode of the pipe that is the process's
- * input, 0: not known. number: of the system call. args: its arguments as in /proc/PID/syscall,
- * " 0x7ffd... 0x1 ...". false: it cannot be read, or is larger than what is read; *set is then all
- * zero. */
+/* Find out what a blocked thread of this process waits for. input: inode of the pipe that is the
+ * process's input, 0: not known. number, args: the system call and its arguments as in
+ * /proc/PID/syscall, " 0x7ffd... 0x1 ...". false: it is another call, its arguments cannot be read,
+ * or it names more descriptors than we read; *set is all zero then. */
 bool poll_set_read(struct poll_set *set, pid_t pid, ino_t input, long number, const char *args);
-/* Whether this descriptor of the process is its input. Where that cannot be seen, 0 is. */
+/* Whether this descriptor of the process is its input. If we cannot see that, we assume that
+ * descriptor 0 is the input. */
 bool poll_set_is_input(pid_t pid, ino_t input, unsigned long fd);
-/* Like poll_set_is_input(), with the descriptor's path in /proc. unseen: the result where that
- * cannot be seen. */
+/* Like poll_set_is_input(), for the descriptor with this path in /proc. unseen: the result if we
+ * cannot see that. */
 bool poll_set_is_input_at(const char *path, ino_t input, bool unseen);
 
-/* Calls that newer architectures do not have. */
+/* System calls that newer architectures do not have; -2 there, which no call has as its number. */
 #ifdef SYS_poll
 #define POLL_SET_POLL   SYS_poll
 #define POLL_SET_SELECT SYS_select

@@ -1,8 +1,8 @@
 #pragma once
 
 /*
- * ready - the line by which a launcher reports that it is ready and announces what it can do. A
- * parser without input or output. Source: contract 2.2 and runtime/README.md.
+ * ready - parse the line by which a launcher reports that it is ready and announces what it can do.
+ * No descriptor is read here. Source: contract 2.2 and runtime/README.md.
  */
 
 #include <stdbool.h>
@@ -11,15 +11,16 @@
 struct err;
 
 struct ready {
-    unsigned pipeline;   /* lines that it takes ahead of its answers; 0: not announced */
-    unsigned concurrent; /* lines that it works on at a time, with request ids; 0: not announced */
-    bool parts;          /* it may send parts of an answer before the answer */
-    bool control;        /* it reads control lines */
-    bool ring;           /* it keeps unwritten answers in the ring, base/ring.h */
+    unsigned pipeline;   /* lines that the launcher takes ahead of its answers; 0: not announced */
+    unsigned concurrent; /* lines that it works on at once, with request ids; 0: not announced */
+    bool parts;          /* the launcher may send parts of an answer before the answer ends */
+    bool control;        /* the launcher reads control lines such as "cancel 7" */
+    bool ring;           /* the launcher keeps unwritten answers in shared memory: base/ring.h */
 };
 
-#define READY_CONCURRENT_MAX 1000 /* a larger number counts as this one */
+#define READY_CONCURRENT_MAX 1000 /* a larger announced number counts as this one */
 
-/* Parse the line. text: NULL if it was too long. Returns 0, or -1: ERR_CODE with the launcher's own
- * reason, which the client may see, else ERR_ACTION. */
+/* Parse the ready line. text: NULL if the line was too long. Returns 0, or -1 if the line reports a
+ * failure or is malformed: ERR_CODE if it has a reason, which the client may see, else
+ * ERR_ACTION. */
 int ready_read(struct ready *ready, const char *text, size_t n, struct err *err);
