@@ -11,7 +11,7 @@
 
 /* What a thread waits for. */
 struct poll_set {
-    bool has_input;    /* one of the descriptors, of any number, is the process's input */
+    bool has_input;    /* one of the descriptors is the process's input, whatever its number */
     bool has_limit;    /* the wait has a time limit */
     unsigned n_others; /* number of descriptors that are not the process's input */
 };

@@ -1,15 +1,15 @@
 #pragma once
 
 /*
- * session - the conversation with one process: the lines that it gets, what it says, and the jobs
- * that it has.
+ * session - the conversation with one process: the lines written to it, the lines that it writes,
+ * and the jobs that it has.
  *
- *     give.c     writes lines to it, as soon and as far as it may have them
- *     hear.c     reads what it says, ends jobs, takes back what it has not begun
- *     session.c  opens and closes
+ *     give.c     writes lines to the process, as soon and as far as pacing and the pipe allow
+ *     hear.c     reads what the process writes, ends jobs, takes back jobs that it has not begun
+ *     session.c  opens and closes a session
  *
- * Only these files and the functions below write the fields. A session records facts and posts
- * `step`; worker.c decides what follows, and starts and ends the process.
+ * Only these files and the inline functions below write the members of struct session. A session
+ * records facts and posts `step`; worker.c decides what follows, and starts and ends the process.
  */
 
 #include <assert.h>
@@ -31,26 +31,27 @@ struct tally;
 struct oom;
 
 struct worker_opts {
-    uint64_t start_ms;       /* longest time from the start of a process until it is ready */
-    uint64_t settle_ms;      /* without a ready line: a process idle for so long counts as ready */
-    uint64_t kill_ms;        /* between SIGTERM and SIGKILL */
-    uint64_t health_ms;      /* between two checks of an idle process; 0: none */
+    uint64_t start_ms;  /* longest time from the start of a process until it is ready */
+    uint64_t settle_ms; /* a process without ready line counts as ready when idle for so long */
+    uint64_t kill_ms;   /* time between SIGTERM and SIGKILL */
+    uint64_t health_ms; /* time between two checks of an idle process; 0: no checks */
     size_t answer_max_bytes; /* longest answer */
-    unsigned pipeline;       /* lines ahead for a process that announces nothing; 0: none */
-    unsigned ahead_max;      /* most lines written ahead of their answers; 1: one at a time */
+    unsigned pipeline;       /* --pipeline: lines ahead for a process that announces nothing */
+    unsigned ahead_max;      /* most lines that are not answered yet; 1: one line at a time */
     bool wake_near;          /* wake the process on our processor: worker/placement.h */
-    int pipe_bytes;          /* wanted size of the pipes; 0: the system's */
-    struct tally *tally;     /* where starts, ends and work are counted; borrowed */
-    struct oom *oom;         /* borrowed; to recognize deaths for lack of memory; NULL: do not */
+    int pipe_bytes;          /* wanted size of the pipes; 0: the system's default */
+    struct tally *tally;     /* counts starts, ends and work; borrowed */
+    struct oom *oom;         /* recognizes deaths for lack of memory; borrowed; NULL: not wanted */
 };
 
-/* State of give_question(): is the process back at its input? */
+/* State of give_question(), which finds out whether the process is back at its input. */
 struct question {
-    uint64_t asked_at_us; /* loop time of the first look; 0: none yet */
-    uint64_t read_at_us;  /* when the process had read the probe byte; 0: not yet */
-    uint64_t
-        grace_at_us; /* start of GRACE_US: read_at_us, or when it last awaited more than input */
-    bool probed;     /* the first byte of a line was written as a probe, or cannot be */
+    uint64_t asked_at_us; /* loop time of the first look at the process; 0: none yet */
+    uint64_t read_at_us;  /* loop time at which the process had read all bytes; 0: not yet */
+    /* Loop time from which GRACE_US counts: read_at_us or, if later, the last look that found the
+     * process waiting for more than its input. */
+    uint64_t grace_at_us;
+    bool probed; /* we tried to write the first byte of the next line, to see if it is read */
 };
 
 struct session {
@@ -64,54 +65,56 @@ struct session {
     /* the process */
     pid_t pid;
     struct channel channel;
-    struct window window; /* the jobs that it has */
+    struct window window; /* the jobs that the process has */
     struct pacing pacing;
     struct placement placement;
     struct stdin_probe stdin_probe;
     struct question question;
-    struct buf greeting; /* what a prewarmed launcher must read first */
+    struct buf greeting; /* rest of the line that a prewarmed launcher must read first */
     struct job_holder holder;
-    bool takes_control; /* it reads control lines */
-    /* inside hear(): the logs were settled for an earlier answer of this read */
+    bool takes_control; /* the launcher reads control lines such as "cancel 7" */
+    /* inside hear(): the log up to an earlier answer of the same read was forwarded already */
     bool logs_settled;
-    uint64_t n_logged;       /* log bytes forwarded up to the last answers */
-    uint64_t reads_by_ms;    /* hear_ask(): it must read by this moment; 0: not asked */
-    bool asked_idle;         /* hear_ask() was called while it was idle */
-    uint64_t health_at_ms;   /* next health check; 0: it has jobs, or there are no checks */
-    uint64_t unread_at_ms;   /* when to warn that it has read nothing; 0: no line was written */
-    uint64_t unread_used_ms; /* processor time it had used at the last look */
+    uint64_t n_logged;       /* log bytes forwarded when answers last came */
+    uint64_t reads_by_ms;    /* loop time by which the process must read; 0: no hear_ask() */
+    bool asked_idle;         /* hear_ask() was called while the process was idle */
+    uint64_t health_at_ms;   /* loop time of the next health check; 0: none is planned */
+    uint64_t unread_at_ms;   /* loop time of the next check whether the first line is unread */
+    uint64_t unread_used_ms; /* processor time used by the process when unread_at_ms was set */
 
-    /* facts */
-    bool ready;         /* it said so, waits for input, or settle_ms passed */
-    bool refused;       /* its ready line is a refusal, malformed or too late: see refusal */
-    bool ended;         /* its pipes are closed */
+    /* facts about the process */
+    bool ready;         /* it said so, waited for input, or was idle for settle_ms */
+    bool refused;       /* its ready line reports a failure, is malformed or came too late */
+    bool ended;         /* it closed the pipes of its answers, or does not read any more */
     bool spoiled;       /* it answered a line that was written only in part */
-    bool dismissed;     /* it was told to end: without jobs, its output is ignored */
-    struct err refusal; /* why it refused */
+    bool dismissed;     /* it was told to end: once it has no jobs, its lines are ignored */
+    struct err refusal; /* if `refused`: what the ready line says; ERR_NONE: it came too late */
 
     /* kept from one process to the next */
     bool announces_late; /* a process announced `concurrent` after it was sent part of a line */
 
     /* results, for the owner to collect */
-    struct list spoke;    /* struct parts of jobs with parts that the owner has not seen */
-    struct list finished; /* jobs with an outcome; their sentinels are written */
-    struct list returned; /* jobs that never began, the youngest first */
+    struct list spoke;    /* struct parts of the jobs whose new parts the owner has not seen */
+    struct list finished; /* jobs with an outcome, whose sentinels are written already */
+    struct list returned; /* jobs that were not begun, for another worker; the youngest first */
 };
 
 /* out, err: our own stdout and stderr, borrowed. */
 void session_init(struct session *session, struct loop *loop, const struct exec_spec *spec,
                   const struct worker_opts *opts, struct output *out, struct output *err);
-/* step: posted when there are new facts. changed: posted when there are results to collect. */
+/* Set what the session posts: `step` when there are new facts, `changed` when there are results to
+ * collect. */
 void session_tell(struct session *session, struct loop_post *step, struct loop_post *changed);
-/* A process has started. in: our end of its input, borrowed. hear_open() opens the pipes. */
+/* Begin with a process that has started. in: our end of its input pipe, borrowed. Only hear_open()
+ * calls this, and then opens the pipes. */
 void session_begin(struct session *session, pid_t pid, int in);
-/* The process is dead and all of its output was processed: forward the last log bytes, close all
- * descriptors. */
+/* Call when the process is dead and all of its output was processed: forwards the last log bytes,
+ * closes all descriptors. */
 void session_close(struct session *session);
-/* Frees memory. No job is left, and all results were collected. */
+/* Free the memory of a session that has no jobs and whose results were all collected. */
 void session_done(struct session *session);
 
-/* Whether no more answers will come. */
+/* Whether the process can serve no longer, so that it must be replaced. */
 static inline bool session_is_lost(const struct session *s)
 {
     return s->ended || s->spoiled || s->refused;
@@ -125,7 +128,8 @@ static inline unsigned session_room(const struct session *s)
     return !session_is_lost(s) && depth > s->window.n ? depth - s->window.n : 0;
 }
 
-/* Put the job into the window until it is finished or returned. give_next() writes its line. */
+/* Put a job into the in-flight window, where it stays until it is finished or returned. Its line is
+ * written by give_next(). */
 static inline void session_add(struct session *s, struct job *job)
 {
     assert(session_room(s) > 0);
@@ -135,13 +139,14 @@ static inline void session_add(struct session *s, struct job *job)
     loop_post(s->loop, s->step);
 }
 
-/* Whether lines have request ids and only tombstones are left, for whose answers nobody waits. */
+/* Whether lines have request ids and all jobs that the process has were given up, so that nobody
+ * waits for its answers. */
 static inline bool session_is_deserted(const struct session *s)
 {
     return s->window.numbered && window_is_deserted(&s->window);
 }
 
-/* Count the process as ready, though it reported nothing. */
+/* Count the process as ready, though it wrote no ready line. */
 static inline void session_assume_ready(struct session *s)
 {
     s->ready = true;
@@ -162,7 +167,7 @@ static inline struct job *session_take_spoken(struct session *s)
     return node != NULL ? list_item(node, struct parts, node)->job : NULL;
 }
 
-/* Take out a job to be given to another worker, the youngest first; NULL: there is none. */
+/* Take out the youngest job that is to be given to another worker; NULL: there is none. */
 static inline struct job *session_take_returned(struct session *s)
 {
     struct list *node = list_take_first(&s->returned);

@@ -25,15 +25,15 @@
 #include "base/ring.h"
 #include "base/util.h"
 
-#define SPAWN_LOOK_MS 5 /* while we wait for exec: how often to check if the child was stopped */
+#define SPAWN_LOOK_MS 5 /* while we wait for exec: time between checks if the child is stopped */
 #define N_ENDS        (RING_FD + 1) /* the child's descriptors: four pipes and perhaps the ring */
-#define SPAWN_FD_MIN  10 /* our ends lie above the child's 0 to 4, so that dup2() overwrites none */
+#define SPAWN_FD_MIN  10 /* lowest number of a pipe end, so that dup2() to 0 to 4 overwrites none */
 
 /* Make a pipe or a socket pair, both ends close-on-exec and at SPAWN_FD_MIN or above. -1: errno is
  * set, and both ends are -1. */
 static int high_pair(int ends[2], bool sockets, int pipe_bytes)
 {
-    static bool is_told; /* the warning was logged once: it holds for all later pipes */
+    static bool is_told; /* the warning below was logged: once for all pipes is enough */
     int low[2];
 
     ends[0] = ends[1] = -1;
@@ -49,7 +49,7 @@ static int high_pair(int ends[2], bool sockets, int pipe_bytes)
         fd_close(&ends[1]);
         return -1;
     }
-    /* Fails when the user's share of pipe memory is used up; a small pipe works, only slower. */
+    /* Fails when the user's share of pipe memory is used up. A small pipe works, but is slower. */
     if (pipe_bytes > 0 && !sockets && fcntl(ends[0], F_SETPIPE_SZ, pipe_bytes) < 0 && !is_told) {
         is_told = true;
         log_warn("spawn.pipes", log_text("failed", strerror(errno)),
@@ -69,7 +69,7 @@ static const char *env_value(char *const *env, const char *name)
     return NULL;
 }
 
-/* Look a bare name up in the child's own PATH, as a shell would. false: not found. */
+/* Find argv[0]: a name without a slash in the PATH of the child's environment. false: not found. */
 static bool find_program(const struct exec_spec *spec, char *path, size_t size)
 {
     const char *name = spec->argv[0];
@@ -88,22 +88,22 @@ static bool find_program(const struct exec_spec *spec, char *path, size_t size)
     return false;
 }
 
-/* How far the child got. */
+/* How far the child got on its way to exec. */
 enum step {
     STEP_ENTER, /* set limits and change the user */
     STEP_PIPES,
     STEP_FOLDER,
     STEP_EXEC,
-    STEP_STOPPED, /* another process stopped it before exec */
+    STEP_STOPPED, /* another process stopped the child before exec */
 };
 
 struct failure {
     enum step step;
     int os;   /* errno; 0: the program runs */
-    int what; /* STEP_ENTER: for privileges_explain() */
+    int what; /* with STEP_ENTER: what failed, for privileges_explain() */
 };
 
-/* All steps before exec; returns at the first failure. */
+/* Do all steps before exec; return at the first failure. */
 static void prepare(const struct exec_spec *spec, const int ends[N_ENDS], pid_t parent,
                     struct failure *failure)
 {
@@ -121,11 +121,11 @@ static void prepare(const struct exec_spec *spec, const int ends[N_ENDS], pid_t 
         failure->os = errno;
         return;
     }
-    /* Descriptors that we inherited without close-on-exec are not for the action either. */
+    /* Let exec close also the descriptors that the proxy inherited without close-on-exec. */
     child_forget(ends[RING_FD] >= 0 ? N_ENDS : RING_FD, CLOSE_RANGE_CLOEXEC);
 }
 
-/* In the child: exec, or say in *failure why not. */
+/* In the child: run the program. Returns only if that fails; *failure says why. */
 static void become_program(const struct exec_spec *spec, const char *path, const int ends[N_ENDS],
                            pid_t parent, struct failure *failure)
 {
@@ -139,8 +139,8 @@ static void become_program(const struct exec_spec *spec, const char *path, const
 }
 
 /*
- * Between vfork and exec the child uses our memory: system calls only, no allocation, and the
- * result goes back through *told. Every signal is blocked until the mask is emptied.
+ * Between vfork and exec the child uses our memory. So it only makes system calls, allocates
+ * nothing, and passes a failure back in *told. All signals are blocked until child_forget().
  */
 __attribute__((noinline)) static pid_t vfork_exec(const struct exec_spec *spec, const char *path,
                                                   const int ends[N_ENDS],
@@ -159,8 +159,8 @@ __attribute__((noinline)) static pid_t vfork_exec(const struct exec_spec *spec, 
     _exit(127);
 }
 
-/* Like vfork_exec(), but memory is not shared: failures are written to `report`, which exec
- * closes. */
+/* Like vfork_exec(), but memory is not shared: the child writes a failure to the pipe `report`,
+ * which exec closes. */
 __attribute__((noinline)) static pid_t fork_exec(const struct exec_spec *spec, const char *path,
                                                  const int ends[N_ENDS], int report)
 {
@@ -175,7 +175,8 @@ __attribute__((noinline)) static pid_t fork_exec(const struct exec_spec *spec, c
     _exit(127);
 }
 
-/* Whether the process is stopped. If it has ended, leave it for the loop to reap. */
+/* Whether a signal has stopped the process. A process that has ended is left for the loop to
+ * reap. */
 static bool is_stopped(pid_t pid)
 {
     siginfo_t info = {.si_pid = 0};
@@ -184,7 +185,8 @@ static bool is_stopped(pid_t pid)
            info.si_pid == pid && info.si_code == CLD_STOPPED;
 }
 
-/* Wait for exec or for a failure, at most SPAWN_WAIT_MS. Only a failure sets *told. */
+/* Wait until the child has run exec or reports a failure, at most SPAWN_WAIT_MS. *told is set only
+ * by a failure. */
 static void hear_report(pid_t pid, int report, volatile struct failure *told)
 {
     struct pollfd look = {.fd = report, .events = POLLIN};
@@ -204,8 +206,8 @@ static void hear_report(pid_t pid, int report, volatile struct failure *told)
     }
 }
 
-/* Say why the action's file cannot run here, looking at it with the action's rights. false: no
- * reason was found. */
+/* Look at the action's file, with the action's rights, and say why it cannot run on this system.
+ * false: no reason was found. */
 static bool cannot_run_here(const struct exec_spec *spec, int os, char *why, size_t size)
 {
     bool explained;
@@ -216,8 +218,8 @@ static bool cannot_run_here(const struct exec_spec *spec, int os, char *why, siz
     return explained;
 }
 
-/* Explain why the program does not run. A failure caused by our settings is ERR_SYSTEM, not the
- * action's fault. */
+/* Set err to why the program does not run. A failure caused by our settings is ERR_SYSTEM, which
+ * does not blame the action. Returns -1. */
 static int explain(const struct exec_spec *spec, const struct failure *failure, struct err *err)
 {
     const struct privileges *privileges = spec->privileges;
@@ -257,7 +259,7 @@ static int explain(const struct exec_spec *spec, const struct failure *failure, 
     return -1;
 }
 
-/* Returns the process id, or -1 with errno. */
+/* Start a child that runs the program. Returns its process id, or -1 with errno. */
 static pid_t start_process(const struct exec_spec *spec, const char *path, const int ends[N_ENDS],
                            volatile struct failure *told)
 {
@@ -275,7 +277,7 @@ static pid_t start_process(const struct exec_spec *spec, const char *path, const
     pid = fork_exec(spec, path, ends, said);
     if (pid < 0)
         return -1;
-    (void)setpgid(pid, pid); /* the child does the same; the first call wins */
+    (void)setpgid(pid, pid); /* the child calls this, too; the first call wins */
     fd_close(&said);
     hear_report(pid, report, told);
     return pid;
@@ -296,7 +298,7 @@ static int start(const struct exec_spec *spec, const char *path, const int ends[
     (void)sigprocmask(SIG_SETMASK, &before, NULL);
     if (*pid < 0)
         return err_set(err, ERR_SYSTEM, os, "cannot start a process: %s", strerror(os));
-    if (told.os != 0) { /* the loop reaps the child */
+    if (told.os != 0) { /* the child ends, and the loop reaps it */
         struct failure failure = {told.step, told.os, told.what};
 
         return explain(spec, &failure, err);
@@ -304,7 +306,7 @@ static int start(const struct exec_spec *spec, const char *path, const int ends[
     return 0;
 }
 
-/* Both ends of the four pipes, and two descriptors of the ring: ours and the child's. */
+/* Both ends of the four pipes, and two descriptors of the ring: one for us, one for the child. */
 struct pipes {
     int ours[N_ENDS];
     int theirs[N_ENDS];
@@ -339,7 +341,7 @@ static int pipes_open(struct pipes *pipes, bool socket_in, int pipe_bytes,
     return 0;
 }
 
-/* Make the ring, if possible: without one the launcher writes each answer at once. */
+/* Make the ring (base/ring.h), if possible. Without one the launcher writes each answer at once. */
 static void ring_open(struct pipes *pipes)
 {
     auto_fd int fd = memfd_create("answers", MFD_CLOEXEC | MFD_ALLOW_SEALING);
@@ -351,7 +353,7 @@ static void ring_open(struct pipes *pipes)
     pipes->theirs[RING_FD] = fcntl(fd, F_DUPFD_CLOEXEC, SPAWN_FD_MIN);
 }
 
-/* Our ends belong to the caller from now on. */
+/* Move our ends to *spawned: from now on they belong to the caller. */
 static void pipes_hand_over(struct pipes *pipes, struct spawned *spawned)
 {
     spawned->in = pipes->ours[0];

@@ -10,7 +10,7 @@
 #include "base/util.h"
 
 #define VAIN_MAX                                                                                   \
-    3 /* times in a row that a narrow pipe is writable but not empty: it holds more than a page */
+    3 /* if a narrow pipe is so often writable but not empty, it holds more than one write */
 
 void stdin_pipe_init(struct stdin_pipe *in)
 {
@@ -76,7 +76,8 @@ bool stdin_pipe_narrow(struct stdin_pipe *in)
     return in->narrow;
 }
 
-/* May fail when the user's share of pipe memory is used up: a pipe that stays small is slower. */
+/* May fail when the user's share of pipe memory is used up. A pipe that stays small works, but is
+ * slower. */
 void stdin_pipe_widen(struct stdin_pipe *in)
 {
     if (in->narrow)
@@ -100,7 +101,7 @@ static uint64_t n_read(const struct stdin_pipe *in)
     return in->n_written - unread(in);
 }
 
-/* How many of n unread bytes belong to lines: all but the empty line of stdin_pipe_ask(). */
+/* How many of n unread bytes are not the empty line of stdin_pipe_ask(). */
 static size_t of_lines(const struct stdin_pipe *in, size_t n)
 {
     return in->question && in->n_written - n < in->read_up_to ? n - 1 : n;
@@ -127,7 +128,7 @@ bool stdin_pipe_has_read(const struct stdin_pipe *in)
 
 bool stdin_pipe_take_back(struct stdin_pipe *in, size_t *n_unread)
 {
-    size_t most = unread(in); /* only we write to this pipe, so it cannot grow */
+    size_t most = unread(in); /* can only shrink, since nobody but us writes to the pipe */
     auto_free char *bytes = NULL;
     auto_fd int fd = -1;
     ssize_t n;
@@ -142,15 +143,16 @@ bool stdin_pipe_take_back(struct stdin_pipe *in, size_t *n_unread)
     }
     bytes = xmalloc(most);
     do {
-        n = read(fd, bytes, most); /* one read: nobody else can read in between */
+        n = read(fd, bytes, most); /* one read, so that the process cannot read between two */
     } while (n < 0 && errno == EINTR);
-    *n_unread = of_lines(in, n > 0 ? (size_t)n : 0); /* the process may have read some first */
+    /* The process may have read some of the bytes before we did. */
+    *n_unread = of_lines(in, n > 0 ? (size_t)n : 0);
     return true;
 }
 
 void stdin_pipe_ask(struct stdin_pipe *in, bool between_lines)
 {
-    size_t n_unread = unread(in); /* look once, as the process may read meanwhile */
+    size_t n_unread = unread(in); /* look only once: the process may read at any time */
 
     if (in->read_up_to > 0)
         return;

@@ -13,11 +13,12 @@
 #include "base/util.h"
 #include "worker/poll_set.h"
 
-#define THREADS_MAX 64 /* most threads that are looked at */
-/* after n vain looks at all threads, look 2^n times at one; n is at most this */
+#define THREADS_MAX 64 /* look at no more threads than this */
+/* After n looks at all threads that found no reader, the next 2^n looks are at one thread. n is at
+ * most this. */
 #define VAIN_MAX 8
 
-/* System calls in which a program waits for input. */
+/* The system calls in which a program may wait for input. */
 static const struct {
     long number;
     bool names_fd; /* its first argument is the descriptor, which must be 0 */
@@ -35,8 +36,8 @@ static int open_thread(const struct stdin_probe *probe, pid_t tid)
     return open(path, O_RDONLY | O_CLOEXEC);
 }
 
-/* Until exec the process is undumpable, as we are, and its file in /proc cannot be opened: try
- * again at each look. */
+/* Open the thread's file in /proc. Until exec a process cannot be inspected, since it is undumpable
+ * like the proxy, so this is tried again at each look. */
 static void try_to_open(struct stdin_probe *probe)
 {
     probe->fd = open_thread(probe, probe->tid);
@@ -75,7 +76,7 @@ static enum stdin_probe_state judge_read(const struct stdin_probe *probe, unsign
     return is_input ? STDIN_PROBE_YES : STDIN_PROBE_NO;
 }
 
-/* Whether it waits for more than when it was idle, such as a timer or a reply. */
+/* Whether the process waits for more than when it was idle, such as a timer or a reply. */
 static bool awaits_more(const struct stdin_probe *probe, const struct poll_set *set)
 {
     if (!probe->idle.has_input)
@@ -96,10 +97,10 @@ static enum stdin_probe_state judge_poll(struct stdin_probe *probe, long number,
     return awaits_more(probe, set) ? STDIN_PROBE_AWAITS : STDIN_PROBE_POLLS;
 }
 
-/* closely: see stdin_probe_look_closely(). */
+/* Judge what a thread does. fd: its file "syscall". closely: see stdin_probe_look_closely(). */
 static enum stdin_probe_state judge(struct stdin_probe *probe, int fd, bool closely)
 {
-    char text[256]; /* "0 0x0 0x7ffd..." while blocked in a call, "running" while not */
+    char text[256]; /* number and arguments of the call, "0 0x0 0x7ffd...", or "running" */
     char *args;
     ssize_t n = pread(fd, text, sizeof(text) - 1, 0);
     long number;
@@ -108,7 +109,7 @@ static enum stdin_probe_state judge(struct stdin_probe *probe, int fd, bool clos
         return STDIN_PROBE_UNKNOWN;
     text[n] = '\0';
     number = strtol(text, &args, 10);
-    if (args == text || number < 0) /* "-1": outside any call, as during a page fault */
+    if (args == text || number < 0) /* "-1": blocked outside any call, as by a page fault */
         return STDIN_PROBE_RUNS;
     for (size_t i = 0; i < ARRAY_LEN(calls); i++)
         if (calls[i].number == number && calls[i].names_fd)
@@ -118,7 +119,8 @@ static enum stdin_probe_state judge(struct stdin_probe *probe, int fd, bool clos
     return STDIN_PROBE_NO;
 }
 
-/* The kernel checks permissions at each read, not only when the file is opened. */
+/* Look at one thread. The kernel checks permissions at each read, not only when the file is opened,
+ * so each may need the rights of the process's user. */
 static enum stdin_probe_state look(struct stdin_probe *probe, bool closely)
 {
     enum stdin_probe_state state;
@@ -137,7 +139,7 @@ static enum stdin_probe_state look(struct stdin_probe *probe, bool closely)
     return state;
 }
 
-/* If this thread waits for input, look at it from now on. */
+/* If this thread waits for input, look at it from now on. Returns whether it does. */
 static bool take_thread(struct stdin_probe *probe, pid_t tid, bool closely)
 {
     int fd = open_thread(probe, tid);
@@ -179,8 +181,8 @@ static bool find_reader(struct stdin_probe *probe, bool closely)
     return found;
 }
 
-/* Whether another thread waits for input. A look costs a few system calls for each thread, so we
- * look less often after vain looks. */
+/* Whether another thread waits for input. To look at all threads costs a few system calls for each,
+ * so we do it less often the more often we found none. */
 static bool another_waits(struct stdin_probe *probe, bool closely)
 {
     if (probe->n_until > 0) {
@@ -206,7 +208,7 @@ static enum stdin_probe_state look_at_all(struct stdin_probe *probe, bool closel
     if (probe->fd < 0)
         return STDIN_PROBE_UNKNOWN;
     state = look(probe, closely);
-    if (state == STDIN_PROBE_UNKNOWN && probe->tid != probe->pid) { /* that thread has ended */
+    if (state == STDIN_PROBE_UNKNOWN && probe->tid != probe->pid) { /* thread `tid` has ended */
         fd_close(&probe->fd);
         probe->tid = probe->pid;
         return look_at_all(probe, closely);

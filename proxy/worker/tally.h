@@ -3,8 +3,8 @@
 /*
  * tally - counts of an action's processes: starts, ends, work.
  *
- * One for the program's life; workers and pools come and go. Each start is followed by one end, so
- * starts minus ends are running processes.
+ * There is one tally for the program's life, while workers and pools come and go. Each start is
+ * followed by one end, so starts minus ends is the number of running processes.
  */
 
 #include <assert.h>
@@ -18,13 +18,14 @@
 struct tally {
     uint64_t n_starts;
     uint64_t n_restarts;   /* starts of a worker after its first */
-    uint64_t n_distrusted; /* workers that wrote an answer without a job, each counted once */
+    uint64_t n_distrusted; /* workers that answered when they had no job, each counted once */
     uint64_t n_deaths[N_DEATHS];
     uint64_t n_parts;            /* parts of answers */
     uint64_t part_bytes;         /* bytes of parts, without marks and newlines */
-    struct histogram first_part; /* time from a line to the first part of its answer */
-    struct histogram work;       /* time per answer: from its line, or the answer before it, to
-                              the answer; with request ids always from its line */
+    struct histogram first_part; /* time from giving a job to a worker to the first part */
+    /* time per answer, from the job's line or, if later, from the answer before. With request ids
+     * always from the line. */
+    struct histogram work;
 };
 
 static inline void tally_started(struct tally *tally, bool is_restart)

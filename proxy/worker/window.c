@@ -18,15 +18,16 @@ static void window_check(const struct window *window)
     assert(window->unsent != NULL || (window->unsent_written == 0 && !window->probing));
 }
 
-/* Whether the time limit of this job is running. With request ids it runs for all but tombstones.
- * Otherwise it runs only for the oldest, even if that is a tombstone, since it blocks the rest. */
+/* Whether the time limit of this job is running. With request ids the limits of all jobs run, but
+ * tombstones have none. Without, only the limit of the oldest runs, even if that is a tombstone,
+ * since it blocks the others. */
 static bool has_turn(const struct window *window, const struct job *job)
 {
     return window->numbered ? !job->tombstone : job == window_oldest(window);
 }
 
-/* The time of a tombstone, and of a job with JOB_BY_TURN, begins when its turn comes: make
- * window_late() look. */
+/* If the time limit of this job begins when its turn comes (JOB_BY_TURN), and its turn has come,
+ * let window_late() be called at once: that sets the deadline. */
 static void begin_turn(struct window *window, const struct job *job)
 {
     if (job != NULL && job->deadline_at_ms == JOB_BY_TURN && has_turn(window, job))
@@ -79,7 +80,7 @@ struct job *window_oldest(const struct window *window)
 
 struct job *window_find(const struct window *window, uint64_t number)
 {
-    assert(window->numbered); /* lines have no ids otherwise */
+    assert(window->numbered); /* only then lines have request ids */
     list_each(node, &window->jobs) {
         struct job *job = list_item(node, struct job, node);
 
@@ -93,7 +94,7 @@ struct job *window_find(const struct window *window, uint64_t number)
     return NULL;
 }
 
-/* Bytes that are written to the worker for a job. */
+/* Length of a job's line as it is written to the worker: with its request id if it has one. */
 static size_t written_len(const struct window *window, const struct job *job)
 {
     return job->len + (window->numbered ? job->head_len + sizeof(REQUEST_ID_TAIL) - 1 : 0);
@@ -145,7 +146,7 @@ bool window_is_fed(const struct window *window)
            (window->unsent != window_oldest(window) || window->unsent_written > 0);
 }
 
-/* Bytes that were written ahead belong to the first unsent line from now on. */
+/* If a byte was written ahead, count it to the first unsent line from now on. */
 static void take_what_is_ahead(struct window *window)
 {
     if (window->unsent != NULL && window->unsent_written == 0) {
@@ -183,8 +184,8 @@ void window_wrote_ahead(struct window *window)
     window->n_written++;
 }
 
-/* Fill `parts` with what is to be written of a job's line after its first n_skip bytes. Returns how
- * many parts there are. */
+/* Fill `parts` with the bytes of a job's line that follow the first n_skip. Returns the number of
+ * parts. */
 static int line_parts(const struct window *window, struct job *job, size_t n_skip,
                       struct iovec parts[WINDOW_PARTS])
 {
@@ -265,9 +266,9 @@ static uint64_t end_of(const struct window *window, const struct job *job)
     return job == window->unsent ? UINT64_MAX : job->end_at;
 }
 
-/* Count the jobs whose lines were read: in full or, unless in_full, at least in part. Judge by the
- * position of each line in all that was written, not by the bytes of the jobs that are left: an
- * answer may have come for a line that is unread. */
+/* Count the jobs whose lines the process has read in full or, unless in_full, at least in part. Go
+ * by the position of each line among all bytes written. To add up the lines of the jobs that are
+ * left would be wrong: a job that was answered before its line was read is not among them. */
 static unsigned n_read(const struct window *window, size_t n_unread, bool in_full)
 {
     uint64_t n_written = window->n_written;
@@ -325,7 +326,7 @@ static void leave_tombstone(struct window *window, struct job *job)
     list_add_before(&job->node, &tombstone->node);
     window->n++;
     window->n_tombstones++;
-    if (window->unsent == job) { /* the rest of its line must follow what was written */
+    if (window->unsent == job) { /* the tombstone takes the line, to write its rest */
         tombstone->line = TAKE(job->line);
         tombstone->block = TAKE(job->block);
         window->unsent = tombstone;

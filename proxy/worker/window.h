@@ -2,14 +2,15 @@
 
 /*
  * window - the in-flight window: the jobs of a worker, the oldest first, and which of their lines
- * are written, begun or late. No descriptor in here: the owner writes the lines and reports that.
+ * are written, begun or late. No descriptor is used here: the owner writes the lines and reports
+ * what it wrote.
  *
- * A job that is given up when its line is in the pipe leaves a tombstone in its place, which
- * absorbs the answer when it comes.
+ * If a job is given up after some of its line was written, a tombstone takes its place in the
+ * window and absorbs the answer when that comes.
  *
- * In a numbered window lines have request ids (worker/request_id.h): answers come in any order, and
- * all lines that were read have begun. Otherwise answers come in the order of the lines, and only
- * the oldest line has begun.
+ * In a numbered window lines have request ids (worker/request_id.h). Answers come in any order, and
+ * all jobs whose lines were read have begun. In any other window answers come in the order of the
+ * lines, and only the oldest job has begun.
  */
 
 #include <stdbool.h>
@@ -20,92 +21,97 @@
 #include "base/list.h"
 #include "worker/job.h"
 
-#define WINDOW_PARTS 3 /* most parts of one line: request id head, text, tail */
+#define WINDOW_PARTS 3 /* most iovecs of one line: head with request id, text, tail */
 
-/* Invariant: n == length of jobs; unsent is in jobs, or NULL with unsent_written == 0; n_tombstones
- * of the jobs are tombstones. */
+/* Invariants: `jobs` has n members, of which n_tombstones are tombstones. `unsent` is a member, or
+ * NULL with unsent_written == 0. */
 struct window {
-    struct list jobs; /* tombstones among them are owned */
+    struct list jobs; /* the oldest first; borrowed, but tombstones among them are owned */
     unsigned n;
     unsigned n_tombstones;
     bool numbered;
-    uint64_t last_number;  /* the last request id of this process */
+    uint64_t last_number;  /* the last job->number that this process got; 0: none */
     struct job *unsent;    /* the first job whose line is not written in full; NULL: none */
-    size_t unsent_written; /* bytes written of that line */
+    size_t unsent_written; /* how many bytes of the line of `unsent` are written */
     /* the written bytes of `unsent` are a probe (window_probe()): the job cannot have begun */
     bool probing;
     size_t n_ahead;      /* bytes of the next line, written before there was a job for it */
-    uint64_t n_written;  /* bytes written in all */
+    uint64_t n_written;  /* all bytes written so far, also to earlier processes */
     uint64_t soonest_ms; /* no deadline is sooner than this; exact after window_late() */
 };
 
 void window_init(struct window *window);
-/* A new process was started: its lines have no request ids yet. */
+/* Call when a new process was started: its lines have no request ids yet. */
 void window_open(struct window *window);
 /* Set whether lines have request ids from now on; no line may have been written yet. */
 void window_set_numbered(struct window *window, bool numbered);
 void window_add(struct window *window, struct job *job);
 
-/* The oldest job, or tombstone; NULL: none. */
+/* The oldest job or tombstone in the window; NULL: the window is empty. */
 struct job *window_oldest(const struct window *window);
 /* The job or tombstone with this request id, if its line is written at least in part; NULL:
  * none. */
 struct job *window_find(const struct window *window, uint64_t number);
 
-/* Take a job out. A tombstone is freed, and NULL returned. */
+/* Take a job out of the window and return it. A tombstone is freed instead, and NULL returned. */
 struct job *window_take(struct window *window, struct job *job);
 
-/* Whether only tombstones are left, for whose answers nobody waits. */
+/* Whether all jobs in the window are tombstones, so that nobody waits for an answer. */
 static inline bool window_is_deserted(const struct window *window)
 {
     return window->n > 0 && window->n_tombstones == window->n;
 }
 
-/* The process is dead: free the tombstones. */
+/* Call when the process is dead: frees the tombstones. */
 void window_drop_tombstones(struct window *window);
 
-/* Whether a line is written at least in part, so that an answer will come. */
+/* Whether a line is written at least in part, not only as a probe, so that an answer may come. */
 bool window_is_fed(const struct window *window);
 
 /*
- * A probe is the start of the oldest line without its end, so that no process can begin the line:
- * when it is read, the process is back at its input. part: what is left to write of it, at most
- * `max` bytes. false: the line is too short.
+ * A probe is the start of the oldest line. No process can begin a job before it has the end of the
+ * line, and when it reads the probe it is back at its input. *part: the bytes of the probe that are
+ * not written yet; the probe has at most `max`. false: the line is too short for a probe.
  */
 bool window_probe(struct window *window, size_t max, struct iovec *part);
-/* The probe was read: window_lines() returns the rest. */
+/* Call when more of the line than its probe was written: from then on the job may begin. */
 void window_end_probe(struct window *window);
-/* The first byte, which is the same in all lines, was written before there was a job for it. */
+/* Record that the first byte of the next line was written before there was a job for it. That byte
+ * is the same in all lines. */
 void window_wrote_ahead(struct window *window);
 
-/* What to write next, as at most `max` iovecs. Returns their number; 0: nothing. */
+/* Fill at most `max` iovecs with the bytes to write next. Returns how many are filled; 0: there is
+ * nothing to write. */
 int window_lines(struct window *window, struct iovec *lines, int max);
-/* n bytes of window_lines(), or of a probe, were written. */
+/* Record that n bytes of window_lines(), or of a probe, were written. */
 void window_wrote(struct window *window, size_t n);
 /* Whether no line is written in part, so that a control line may be written now. */
 bool window_is_between_lines(const struct window *window);
-/* n bytes were written that are no line of a job. */
+/* Record that n bytes were written that belong to no job, such as a control line. */
 void window_wrote_else(struct window *window, size_t n);
 
-/* How many jobs have begun; always the oldest ones. With request ids, all whose lines were read in
- * full; otherwise the oldest, if a byte of its line was read. n_unread: bytes still in the pipe. */
+/* How many jobs have begun; they are always the oldest. With request ids these are all whose lines
+ * were read in full, otherwise the oldest job, if a byte of its line was read. n_unread: bytes
+ * still in the pipe. */
 unsigned window_n_begun(const struct window *window, size_t n_unread);
 
-/* How many jobs the process has read at least in part; always the oldest ones. */
+/* How many jobs have a line that was read at least in part; they are always the oldest. n_unread:
+ * bytes still in the pipe. */
 unsigned window_n_held(const struct window *window, size_t n_unread);
 
-/* Take a job out. If any of its line was written, a tombstone takes its place. Returns the job. */
+/* Take a job out of the window and return it. If any of its line was written, a tombstone takes its
+ * place. */
 struct job *window_give_up(struct window *window, struct job *job);
 
 enum window_late {
     WINDOW_IN_TIME,
-    WINDOW_LATE_JOB,     /* *job is late and was taken out; it had not begun, or lines have
-                            request ids */
-    WINDOW_LATE_RUNNING, /* the running job, or its tombstone, is late: the worker must end;
+    WINDOW_LATE_JOB,     /* *job is late and was taken out; the process can go on, as the job had
+                            not begun or lines have request ids */
+    WINDOW_LATE_RUNNING, /* the running job, or its tombstone, is late: the process must end;
                             never with request ids */
 };
 
-/* Find a job past its deadline; call again until WINDOW_IN_TIME. tombstone_ms: how long a tombstone
- * may be the oldest; with request ids it blocks nobody and is not timed. */
+/* Find a job past its deadline. Call again until the result is WINDOW_IN_TIME. tombstone_ms: how
+ * long a tombstone may be the oldest; with request ids it blocks no other job and has no limit. */
 enum window_late window_late(struct window *window, uint64_t now_ms, uint64_t tombstone_ms,
                              struct job **job);

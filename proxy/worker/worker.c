@@ -13,9 +13,9 @@
 #include "worker/spawn.h"
 #include "worker/tally.h"
 
-#define START_LOOK_US 200 /* between two looks whether a starting process waits for input */
-#define DYING_MS      100 /* to wait for SIGCHLD after the pipes closed; usually microseconds */
-/* a start without ready line may use so many times settle_ms of processor time */
+#define START_LOOK_US 200 /* time between two checks if a starting process waits for input */
+#define DYING_MS      100 /* longest wait for SIGCHLD after the pipes were closed; usually short */
+/* a starting process without ready line may use so many times settle_ms of processor time */
 #define SETTLE_PATIENCE 10
 
 static const struct {
@@ -122,8 +122,8 @@ static void note_refusal(struct worker *w)
 static void bury(struct worker *w)
 {
     assert(w->pid > 0 && w->state != WORKER_DOWN);
-    spawn_kill(w->pid, SIGKILL); /* kill its process group ... */
-    kin_end(w->loop, w->mark);   /* ... and descendants that have left the group */
+    spawn_kill(w->pid, SIGKILL); /* kill what is left of its process group */
+    kin_end(w->loop, w->mark);   /* kill descendants that have left the group */
     w->death = find_death(w);
     end_jobs(w);
     note_refusal(w);
@@ -137,8 +137,8 @@ static void bury(struct worker *w)
     loop_post(w->loop, &w->changed);
 }
 
-/* Let step_ending() send this signal in kill_ms; 0: none. A process is ended in steps: end of
- * input, which a launcher takes as a request to exit, then SIGTERM, then SIGKILL. */
+/* Let step_ending() send this signal after kill_ms; 0: no signal. A process is ended in steps: we
+ * close its input, which a launcher takes as a request to exit, then send SIGTERM, then SIGKILL. */
 static void send_next(struct worker *w, int signo)
 {
     w->ending.signo = signo;
@@ -152,7 +152,7 @@ static void kill_now(struct worker *w, int signo)
     send_next(w, signo == SIGTERM ? SIGKILL : 0);
 }
 
-/* Send the signal that is due. SIGTERM is due at once in a shutdown. */
+/* Send the next signal if its time has come. For SIGTERM it has come at once in a shutdown. */
 static void step_ending(struct worker *w)
 {
     if (w->ending.signo != 0 &&
@@ -164,8 +164,8 @@ static void step_ending(struct worker *w)
         loop_timer_clear(&w->timer);
 }
 
-/* The process must end. If it has read lines that it has not begun, it gets SIGKILL at once: after
- * SIGTERM it could begin them. */
+/* End the process, by SIGTERM. If it has read lines that it has not begun, it gets SIGKILL at once:
+ * after SIGTERM it could begin them. */
 static void stop_now(struct worker *w, enum death why, enum job_outcome outcome)
 {
     bool holds;
@@ -186,7 +186,7 @@ static void stop_now(struct worker *w, enum death why, enum job_outcome outcome)
     loop_post(w->loop, &w->changed);
 }
 
-/* Close the input of an idle process, which may then exit by itself. */
+/* End an idle process by closing its input: it may exit by itself then. */
 static void close_input(struct worker *w)
 {
     hear_out(&w->session);
@@ -202,7 +202,7 @@ static bool is_late(const struct worker *w, uint64_t at_ms)
     return loop_now_ms(w->loop) >= at_ms;
 }
 
-/* A start failed: set start_err unless there is a better reason already. */
+/* Set start_err after a failed start, unless it has a better reason already. */
 static void start_failed(struct worker *w)
 {
     note_refusal(w);
@@ -212,8 +212,8 @@ static void start_failed(struct worker *w)
         death_say_how(w->wait_status, w->start_err.detail, sizeof(w->start_err.detail));
 }
 
-/* Whether to wait for SIGCHLD: the process has closed its pipes, and its exit status tells why.
- * Wait only briefly, as it may have closed them and go on. */
+/* Whether to wait for SIGCHLD: the process has closed its pipes, and its exit status will tell why.
+ * Wait only briefly, since it may have closed its pipes and go on running. */
 static bool is_dying(struct worker *w)
 {
     if (!w->session.ended)
@@ -223,7 +223,7 @@ static bool is_dying(struct worker *w)
     return !w->session.refused && !w->unwanted && !is_late(w, w->dying_until_ms);
 }
 
-/* Why a process that cannot or need not serve is ended. */
+/* The cause to record when we end a process that cannot or need not serve. */
 static enum death why_stop(const struct worker *w)
 {
     if (w->unwanted || w->retired)
@@ -232,8 +232,8 @@ static enum death why_stop(const struct worker *w)
 }
 
 /* A process without a ready line counts as ready when it waits for input, or when it has been idle
- * for settle_ms. For a busy one the bound is on processor time, of which it may get little on a
- * loaded machine. */
+ * for settle_ms. It counts as idle, too, once it has used SETTLE_PATIENCE * settle_ms of processor
+ * time, which may take long on a loaded machine. */
 static void settle(struct worker *w)
 {
     uint64_t wait_ms = w->session.announces_late ? w->opts.start_ms : w->opts.settle_ms;
@@ -253,7 +253,7 @@ static void step_starting(struct worker *w)
 
     give_greeting_rest(&w->session);
     if (is_late(w, late_at_ms) && !w->session.ended)
-        hear_readable(&w->session); /* we may have been paused: its ready line may be there */
+        hear_readable(&w->session); /* if the proxy was paused, the ready line may be unread */
     if (!w->spec->reports_ready)
         settle(w);
     if (is_dying(w)) {
@@ -323,7 +323,7 @@ static void step_ready(struct worker *w)
 
         set_timer(w, at_ms < w->dying_until_ms ? at_ms : w->dying_until_ms, UINT64_MAX);
     } else if (session_is_lost(session) || w->unwanted) {
-        hear_rest(session); /* answers that it has written count */
+        hear_rest(session); /* answers that were written already count */
         stop_now(w, why_stop(w), JOB_DIED);
     } else if (w->retired && worker_n_jobs(w) == 0) {
         close_input(w);
@@ -425,14 +425,15 @@ void worker_fail_start(struct worker *w, const struct err *err)
     loop_post(w->loop, &w->changed);
 }
 
-/* No process could be started: count a start and an end. */
+/* Record that no process could be started; this counts as a start and an end. */
 static void spawn_failed(struct worker *w, struct err *err)
 {
     log_info("worker.start", log_text("failed", err->text));
     tally_started(w->opts.tally, w->was_started);
     tally_died(w->opts.tally, DEATH_UNSPAWNED);
     w->was_started = true;
-    /* Test suites compare this text; keep the detailed one only if it has better advice. */
+    /* Test suites compare "command exited". Keep the detailed text only if it says what to
+     * install. */
     if (err->kind == ERR_ACTION && w->spec->shortfall == NULL)
         (void)snprintf(err->text, sizeof(err->text), "command exited");
     worker_fail_start(w, err);

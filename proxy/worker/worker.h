@@ -15,8 +15,8 @@
  *     └──────────────────────────────────────┘
  *                     exited
  *
- * Handlers write down facts, worker_step() decides. The owner is told of changes from the loop,
- * never from inside a call. worker/session.h has the conversation with the process.
+ * Handlers only record facts; worker_step() decides what follows. The owner is told of changes from
+ * the loop, never from inside a call. worker/session.h has the conversation with the process.
  */
 
 #include <stdbool.h>
@@ -31,69 +31,69 @@ struct exec_spec;
 struct spawned;
 
 enum worker_state {
-    WORKER_DOWN,     /* no process */
-    WORKER_STARTING, /* not ready for lines yet */
-    WORKER_READY,    /* waits for lines or works */
-    WORKER_STOPPING, /* told to end; no new lines, but what it writes is read */
+    WORKER_DOWN,     /* there is no process */
+    WORKER_STARTING, /* the process is not ready for lines yet */
+    WORKER_READY,    /* the process waits for lines or works on them */
+    WORKER_STOPPING, /* the process was told to end: it gets no new lines, but is still heard */
 };
-#define WORKER_STATES (WORKER_STOPPING + 1) /* how many there are */
+#define WORKER_STATES (WORKER_STOPPING + 1) /* number of states */
 
-/* Invariants: (pid == 0) == (state == DOWN). Jobs exist only in READY, and in STOPPING those that
- * the process has read: only its death tells whether it began them. */
+/* Invariants: (pid == 0) == (state == DOWN). There are jobs only in READY and STOPPING. In STOPPING
+ * these are jobs whose lines the process has read: until it is dead, it may begin them. */
 struct worker {
     /* set by worker_init() */
     struct loop *loop;            /* borrowed */
     const struct exec_spec *spec; /* borrowed */
     struct worker_opts opts;
-    struct loop_post changed; /* posted when the owner has something to collect */
+    struct loop_post changed; /* posted when the state changed, or there are results to collect */
 
     /* the process */
     enum worker_state state;
     pid_t pid;
-    unsigned mark; /* marks its descendants; base/kin.h */
+    unsigned mark; /* descendants of the process are found by this: base/kin.h */
     struct loop_child child;
-    bool was_started; /* at least once in its life */
+    bool was_started; /* we have started a process, or tried to, at least once */
     struct session session;
-    struct loop_timer timer; /* when to step next, in any state */
+    struct loop_timer timer; /* calls worker_step(), in any state */
     struct loop_post step;
     uint64_t started_at_ms;
-    uint64_t busy_at_ms; /* start without a ready line: when the process was last seen to run */
+    uint64_t busy_at_ms; /* in STARTING without a ready line: when the process last ran */
     struct {
         int signo;      /* signal that the process group gets next; 0: it got SIGKILL */
-        uint64_t at_ms; /* loop time at which it gets that signal */
+        uint64_t at_ms; /* loop time at which the group gets that signal */
     } ending;           /* used in STOPPING */
 
     /* facts, written by handlers */
     bool exited;
     int wait_status;
     bool unwanted;
-    bool retired;            /* no more jobs come: end it when it is idle */
-    uint64_t dying_until_ms; /* pipes closed: wait for SIGCHLD until this time; 0: they are open */
+    bool retired;            /* no more jobs come: end the process when it is idle */
+    uint64_t dying_until_ms; /* its pipes are closed: await SIGCHLD so long; 0: they are open */
 
-    /* how it ended */
+    /* how the process ended */
     enum death told;        /* why we told it to end; DEATH_NONE: we did not */
-    const char *killed_for; /* why it was killed while it held lines; NULL: it was not */
+    const char *killed_for; /* why we killed it with lines read but not begun; NULL: we did not */
     enum death death;       /* what the last process died of */
     struct err start_err;   /* why the last start failed; ERR_NONE: it did not */
 };
 
 const char *worker_state_name(enum worker_state state);
 
-/* out, err: our own stdout and stderr, borrowed. on_changed: the handler of `changed`, in which the
- * owner collects results from the session. */
+/* out, err: our own stdout and stderr, borrowed. on_changed: called from the loop after `changed`
+ * was posted; the owner collects results from the session there. */
 void worker_init(struct worker *worker, struct loop *loop, const struct exec_spec *spec,
                  const struct worker_opts *opts, struct output *out, struct output *err,
                  loop_post_fn *on_changed);
 /* Kills the process. All jobs must have been collected. */
 void worker_done(struct worker *worker);
 
-/* Start a process; the state must be DOWN. If none can be started it stays DOWN, start_err is set
- * and `changed` posted. */
+/* Start a process; the state must be DOWN. If no process can be started, the state stays DOWN,
+ * start_err is set and `changed` is posted. */
 void worker_start(struct worker *worker);
-/* Adopt a launcher that runs already, and send it `line`, whose bytes are moved out. If that is
- * empty, the launcher waits for no line. The state must be DOWN. */
+/* Adopt a launcher that runs already, and send it `line`, whose bytes are moved out; an empty line
+ * sends nothing. The state must be DOWN. */
 void worker_adopt(struct worker *worker, const struct spawned *spawned, struct buf *line);
-/* Record a start that failed outside of this module. */
+/* Record why a start failed outside of this module, and post `changed`. The state must be DOWN. */
 void worker_fail_start(struct worker *worker, const struct err *err);
 /* How many jobs the worker has. */
 unsigned worker_n_jobs(const struct worker *worker);
@@ -101,28 +101,28 @@ unsigned worker_n_jobs(const struct worker *worker);
 bool worker_was_fed(const struct worker *worker);
 /* The descriptor on which the worker's answers come; ANSWERS_AUTO: not known yet. */
 enum answers worker_answers(const struct worker *worker);
-/* Whether the worker is ready and was not told to end. */
+/* Whether the state is READY and worker_stop() was not called. */
 bool worker_is_ready(const struct worker *worker);
-/* Move our end of the worker's descriptor 0 to `to`, which must be closed. Give no jobs after
- * that. */
+/* Move our end of the worker's descriptor 0 to `to`, which must be closed. Give the worker no jobs
+ * after that. */
 void worker_hand_over_input(struct worker *worker, struct loop_watch *to);
-/* How many more jobs may be given now; 0 unless READY. */
+/* How many more jobs the worker may be given now; 0 unless it is READY. */
 unsigned worker_room(const struct worker *worker);
-/* How many lines to give this worker before another one is woken: see pacing_batch(). */
+/* How many lines to give this worker before another worker is woken: see pacing_batch(). */
 unsigned worker_batch(const struct worker *worker);
 /* Whether the worker's running activation takes so long that others should not wait behind it.
- * now_ns: as loop_clock_ns(). */
+ * now_ns: from loop_clock_ns(). */
 bool worker_is_stalled(const struct worker *worker, uint64_t now_ns);
-/* Whether this worker is a better choice for a job than `best`, which may be NULL: not stalled, or
- * else with fewer jobs. */
+/* Whether this worker is a better choice for a job than `best`, which may be NULL: `best` alone is
+ * stalled or, if both or none are, this worker has fewer jobs. */
 bool worker_is_better(const struct worker *worker, const struct worker *best, uint64_t now_ns);
-/* Whether the worker's activations take little time, and it is getting on with them. */
+/* Whether the worker's activations usually take little time, and the running one does, too. */
 bool worker_has_light_work(const struct worker *worker, uint64_t now_ns);
 /* Whether the worker can take one more job and is likely to be done with all it has within some
  * 200 us. */
 bool worker_is_soon_done(const struct worker *worker, uint64_t now_ns);
-/* Give the worker a job, which it has until the session puts the job into `finished` or `returned`.
- * The line is written at the end of the turn, or by worker_feed(). */
+/* Give the worker a job. It has the job until the session puts that into `finished` or `returned`.
+ * The line is written at the end of this turn of the loop, or by worker_feed(). */
 void worker_give(struct worker *worker, struct job *job);
 /* Write the lines of the worker's jobs now, as far as possible. */
 void worker_feed(struct worker *worker);
