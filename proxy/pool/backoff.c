@@ -3,7 +3,7 @@
 #include <assert.h>
 #include <string.h>
 
-#define DOUBLINGS_MAX 32 /* with more the pause would overflow; no bound on it is that high */
+#define DOUBLINGS_MAX 32 /* more could overflow; the pause reaches its bound long before */
 
 static uint64_t pause_ms(const struct backoff_opts *opts, unsigned n_deaths, uint64_t chance)
 {

@@ -7,7 +7,7 @@
 #include "base/log.h"
 
 #define WHY_MAX 160 /* most bytes of a start error quoted in why_open */
-#define LOOK_MS 2   /* until we check whether light work has become long */
+#define LOOK_MS 2   /* time until we check whether work that was light takes long now */
 
 static void start_what_is_down(struct pool *pool);
 
@@ -66,7 +66,7 @@ static void on_made(struct zygote_order *order, const struct spawned *spawned,
                     const struct err *err)
 {
     struct pool_worker *pw = container_of(order, struct pool_worker, order);
-    struct buf nothing = {0}; /* a forked worker has its action: there is nothing to tell it */
+    struct buf nothing = {0}; /* a forked worker has the action already and waits for no line */
 
     if (spawned != NULL) {
         worker_adopt(&pw->worker, spawned, &nothing);
@@ -110,7 +110,7 @@ static void enqueue(struct pool *pool, struct job *job, bool at_head)
     pool->n_queued++;
     job->holder = &pool->holder;
     pool->holder.asked |= job->is_cancelled;
-    /* Only make the timer fire sooner; when it fires too early, it is set anew. */
+    /* Set the timer only if it must fire sooner. If it fires too early, sweep() sets it anew. */
     if (job->deadline_at_ms != JOB_BY_TURN &&
         (!loop_timer_is_set(&pool->late) || job->deadline_at_ms * 1000 < pool->late.at_us))
         loop_timer_set(pool->loop, &pool->late, job->deadline_at_ms);
@@ -123,11 +123,11 @@ static struct job *dequeue(struct pool *pool, struct list *node)
     list_remove(node);
     pool->n_queued--;
     if (pool->n_queued == 0)
-        loop_timer_clear(&pool->late); /* else an idle proxy would wake for it */
+        loop_timer_clear(&pool->late); /* otherwise an idle proxy would wake up for it */
     return list_item(node, struct job, node);
 }
 
-/* End a job that no worker has, with its sentinels. */
+/* End a queued job with this outcome, and write its sentinels. */
 static void finish_queued(struct pool *pool, struct list *node, enum job_outcome outcome,
                           const char *reason)
 {
@@ -182,8 +182,8 @@ static void on_room(struct output_waiter *waiter)
     loop_post(pool->loop, &pool->dispatch);
 }
 
-/* Each activation writes to our logs, at least its sentinels: begin none while a log is full. We
- * wait for one stream at a time, then check again. */
+/* Whether one of our logs is full. Then no activation begins, since each writes at least its
+ * sentinels. We wait for room in one log at a time, then check both again. */
 static bool is_held_up(struct pool *pool)
 {
     struct output *full = output_is_full(pool->out) ? pool->out : pool->err;
@@ -209,8 +209,8 @@ static void give(struct pool *pool, struct worker *worker)
     worker_give(worker, job);
 }
 
-/* If jobs wait for the first workers while others are idle, look again soon: those may have begun
- * work that is not light. */
+/* If jobs wait for the first n_light workers while others are idle, look again soon whether the
+ * work of those workers is still light. */
 static void look_again(struct pool *pool, uint64_t now_ns)
 {
     if (!loop_timer_is_set(&pool->look) &&
@@ -236,8 +236,8 @@ static void dispatch(struct pool *pool)
     while (!list_empty(&pool->queue)) {
         struct worker *worker;
 
-        /* A job returned by a worker that ended may be late by now; do not waste the next worker's
-         * time on it. */
+        /* A job that came back from a worker that ended may be late by now. Do not waste the time
+         * of the next worker on it. */
         if (is_late(pool, pool->queue.next)) {
             finish_queued(pool, pool->queue.next, JOB_LATE, "");
             continue;
@@ -269,13 +269,13 @@ static void on_dispatch(struct loop_post *post)
     struct pool *pool = container_of(post, struct pool, dispatch);
 
     if (pool->retired != NULL)
-        pool->retired(pool->retired_owner); /* the pool may be gone now */
+        pool->retired(pool->retired_owner); /* may have freed the pool */
     else
         dispatch(pool);
 }
 
-/* How many queued jobs are about to begin and do not count against queue_max: one for each place in
- * a worker, and one for each worker that is restarting. */
+/* How many queued jobs are about to begin, so that queue_max does not count them: as many as the
+ * workers have room for, and one for each worker that will be started or is starting. */
 static unsigned n_places(const struct pool *pool)
 {
     unsigned n = 0;
@@ -299,7 +299,7 @@ bool pool_submit(struct pool *pool, struct job *job)
 
 /* ---- ends and restarts ---- */
 
-/* Whether any worker is up; with is_ready: whether any is ready. */
+/* Whether any worker is ready (if is_ready is set) or up (if it is not). */
 static bool is_any(const struct pool *pool, bool is_ready)
 {
     for (unsigned i = 0; i < pool->opts.n_workers; i++)
@@ -313,9 +313,9 @@ bool pool_is_ready(const struct pool *pool)
     return is_any(pool, true);
 }
 
-/* Whether to start this worker once its pause is over. One that got a line or crashed only once is
- * started even if no job waits; one that keeps ending while idle, only when jobs come. While the
- * circuit is open, one probe runs at a time. */
+/* Whether to start this worker when its pause is over. A worker that had got a line, or has crashed
+ * only once, is started even if no job waits. A worker that keeps ending while idle is started only
+ * when jobs come. While the circuit is open, only one worker runs, as a probe. */
 static bool wants_restart(const struct pool *pool, const struct pool_worker *pw)
 {
     if (pw->up)
@@ -326,7 +326,7 @@ static bool wants_restart(const struct pool *pool, const struct pool_worker *pw)
            worker_was_fed(&pw->worker) || pw->backoff.n_deaths <= 1;
 }
 
-/* Restart workers whose pause is over; set the timer for the next one. */
+/* Restart the workers whose pause is over, and set the timer for the next pause to end. */
 static void start_what_is_down(struct pool *pool)
 {
     uint64_t soonest_ms = UINT64_MAX;
@@ -359,11 +359,11 @@ static void tell_started(struct pool *pool, const struct err *err)
 
     pool->started = NULL;
     if (started != NULL)
-        started(pool->started_owner, err); /* it may retire the pool */
+        started(pool->started_owner, err); /* this call may retire the pool */
 }
 
-/* Open the circuit when no worker is ready and this one has crashed too often in a row: queued and
- * new jobs fail with the reason until a start succeeds. */
+/* Open the circuit if no worker is ready and this one has crashed too often in a row. Queued and
+ * new jobs then fail, with the reason in why_open, until a start succeeds. */
 static void look_at_circuit(struct pool *pool, const struct pool_worker *pw)
 {
     const struct worker *w = &pw->worker;
@@ -393,8 +393,8 @@ static void on_worker_down(struct pool *pool, struct pool_worker *pw)
     /* A failed first start is not repeated here: the client can repeat the /init. */
     if (pool->state == POOL_STARTING && !is_any(pool, false))
         tell_started(pool, &w->start_err);
-    /* A crash that cost an activation is not counted: its client got the error. Only idle and start
-     * crashes back off. */
+    /* A crash that cost an activation is not counted: the client of that activation got an error.
+     * Only crashes at the start or while idle count. */
     if (!restarts(pool) || pw->cost_a_job)
         return;
     backoff_died(&pw->backoff, &pool->opts.restart, now_ms,
@@ -402,7 +402,8 @@ static void on_worker_down(struct pool *pool, struct pool_worker *pw)
     look_at_circuit(pool, pw);
 }
 
-/* Collect results: move what has ended to *finished, and queue again what the worker gave back. */
+/* Collect the worker's results: move jobs that have ended to *finished, and queue the jobs again
+ * that the worker gave back. */
 static void collect(struct pool *pool, struct pool_worker *pw, struct list *finished)
 {
     struct worker *w = &pw->worker;
@@ -452,7 +453,7 @@ static void on_worker_changed(struct loop_post *post)
         dispatch(pool);
     else
         loop_post(pool->loop, &pool->dispatch);
-    /* Sentinel before reply: the platform stops reading logs once it has the answer. */
+    /* Write the sentinels before the replies: the platform reads no more logs after the reply. */
     output_flush(pool->out);
     output_flush(pool->err);
     while ((job = session_take_spoken(&w->session)) != NULL)

@@ -1,7 +1,7 @@
 /*
  * The zygote's process is a `struct worker` like any other, so its load, ready line, time limit,
- * log and end need no code here. This file handles what is said over the process's descriptor 0
- * once it is ready.
+ * log and end need no code here. This file handles the lines on the socket that is descriptor 0 of
+ * the process, once the process is ready.
  */
 
 #include "pool/zygote.h"
@@ -23,7 +23,7 @@
 #include "base/log.h"
 
 #define SAID_MAX_BYTES 4096 /* longest line of a launcher; our launchers' lines have about 100 */
-#define VAIN_MAX       2    /* processes in a row that made no worker: one may die by accident */
+#define VAIN_MAX       2    /* give up after so many processes in a row that made no worker */
 
 static void forget_begun(struct zygote *t)
 {
@@ -63,7 +63,7 @@ void zygote_start(struct zygote *t, const struct spawned *waiting)
     log_info("template.start", log_int("pid", t->worker.pid));
 }
 
-/* Hand all orders back without a worker; err: as in zygote_made_fn. */
+/* Call `made` of all orders without a worker. err: as in zygote_made_fn. */
 static void return_orders(struct zygote *t, const struct err *err)
 {
     forget_begun(t);
@@ -93,7 +93,7 @@ static void on_late(struct loop_timer *timer)
             "it made no worker in the time for a start (--init-timeout)");
 }
 
-/* The process ended. An order that was sent to it is kept for the next process. */
+/* The zygote's process ended. An order that was sent to it is kept for the next process. */
 static void ended(struct zygote *t)
 {
     struct err err = t->worker.start_err;
@@ -137,7 +137,7 @@ static bool send_pipes(int socket, int theirs[4])
     return sendmsg(socket, &message, MSG_NOSIGNAL | MSG_DONTWAIT) == (ssize_t)line.iov_len;
 }
 
-/* Send the oldest order to the process, unless it has one already or is not ready. */
+/* Send the oldest order to the process, unless the process has one already or is not ready. */
 static void on_next(struct loop_post *post)
 {
     struct zygote *t = container_of(post, struct zygote, next);
@@ -173,8 +173,8 @@ bool zygote_take_order(struct zygote *t, struct zygote_order *order)
 }
 
 /*
- * Whether the process is a child of ours with its own group. If it has ended, the loop may have
- * reaped it as an orphan: then nothing would ever report its end.
+ * Whether pid is a child of ours with its own process group. If the new worker has ended, the loop
+ * may have reaped it as an orphan, and nothing would ever report its end: it is no child then.
  */
 static bool is_child(pid_t pid)
 {
@@ -184,7 +184,8 @@ static bool is_child(pid_t pid)
            getpgid(pid) == pid;
 }
 
-/* Finish the order that was sent. pid: of the new worker; 0: there is none, err says why. */
+/* Finish the order that was sent. pid: process id of the new worker; 0: there is none, and err says
+ * why. */
 static void finish_order(struct zygote *t, pid_t pid, const struct err *err)
 {
     struct zygote_order *order = list_item(t->orders.next, struct zygote_order, node);
@@ -203,7 +204,7 @@ static void finish_order(struct zygote *t, pid_t pid, const struct err *err)
     loop_timer_clear(&t->late);
     spawned.pid = pid;
     spawned.mark = kin_mark();
-    kin_mark_process(pid, spawned.mark); /* before it gets anything to do */
+    kin_mark_process(pid, spawned.mark); /* before the worker gets anything to do */
     t->begun = SPAWNED_NONE;
     t->n_vain = 0;
     order->made(order, &spawned, NULL);
@@ -211,7 +212,8 @@ static void finish_order(struct zygote *t, pid_t pid, const struct err *err)
 
 /* ---- what the process says ---- */
 
-/* The text of member "error", fit for one line of our log between quotes. */
+/* Copy the text of member "error"; "?" replaces characters that do not fit into a log field in
+ * quotes. */
 static void read_error(struct json_slice top, char *out, size_t size)
 {
     struct json_slice value;
@@ -246,7 +248,7 @@ static void read_line(struct zygote *t, const char *text, size_t n)
     } else if (json_member(top, "pid", &value) && value.kind == JSON_NUMBER) {
         unsigned long pid = strtoul(value.text, NULL, 10);
 
-        /* A wrong pid is treated like a process that has ended; 1 is never ours. */
+        /* A wrong pid is treated like a process that has ended: 1 is never a child of ours. */
         finish_order(t, pid > 0 && pid < INT_MAX ? (pid_t)pid : 1, NULL);
     } else {
         read_error(top, why, sizeof(why));
@@ -279,8 +281,8 @@ static void on_said(struct loop_watch *watch)
     }
 }
 
-/* Call when the process is ready. It announces whether it can fork before it reports ready, so that
- * line has come by now. */
+/* Call when the process is ready. A launcher says on the socket whether it can fork before it
+ * writes its ready line, so that can be read now. */
 static void listen_to(struct zygote *t)
 {
     worker_hand_over_input(&t->worker, &t->socket);
