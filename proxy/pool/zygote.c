@@ -22,7 +22,7 @@
 #include "base/kin.h"
 #include "base/log.h"
 
-#define SAID_MAX_BYTES 4096 /* longest line of a launcher; our launchers' lines have about 100 */
+#define SAID_MAX_BYTES 4096 /* longest line of a launcher; our launchers write about 100 bytes */
 #define VAIN_MAX       2    /* give up after so many processes in a row that made no worker */
 
 static void forget_begun(struct zygote *t)
@@ -113,7 +113,7 @@ static void ended(struct zygote *t)
 
 /* ---- orders ---- */
 
-/* Send descriptors 0 to 3 of a new worker, with one line. */
+/* Order a worker from the process: send descriptors 0 to 3 of that worker, with one line. */
 static bool send_pipes(int socket, int theirs[4])
 {
     static char text[] = "{\"fork\":true}\n";

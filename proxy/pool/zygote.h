@@ -50,7 +50,7 @@ struct zygote {
     struct loop_post next;    /* posted when the next order may be sent */
     struct loop_timer late;   /* fires if the order that was sent takes too long */
     bool forks;               /* the process said that it can fork */
-    bool loaded;              /* a process has loaded the action once */
+    bool loaded;              /* a process of the zygote has loaded the action once */
     unsigned n_vain;          /* processes in a row that made no worker */
     bool given_up;            /* no more orders are taken */
 };

@@ -28,7 +28,7 @@ struct pacing {
     unsigned pipeline;   /* lines that it takes ahead of answers; 0: neither announced nor set */
     unsigned concurrent; /* lines that it works on at once, with request ids; 0: not announced */
 
-    /* how it works */
+    /* what was measured */
     uint64_t work_ns; /* time per activation, smoothed; 0: not measured yet */
     /* recent minimum of the time per activation, without waits for a processor; 0: not measured */
     uint64_t least_ns;

@@ -13,7 +13,7 @@
 struct poll_set {
     bool has_input;    /* one of the descriptors is the process's input, whatever its number */
     bool has_limit;    /* the wait has a time limit */
-    unsigned n_others; /* number of descriptors that are not the process's input */
+    unsigned n_others; /* how many other descriptors the thread waits for */
 };
 
 /* Find out what a blocked thread of this process waits for. input: inode of the pipe that is the

@@ -31,7 +31,7 @@ bool request_id_read(const char **text, size_t *n, uint64_t *number)
         return false;
     first = at = skip_blanks(bytes, *n, at + 1);
     *number = 0;
-    /* 19 digits cannot overflow. */
+    /* A uint64_t holds any number of 19 digits. */
     for (; at < *n && at - first < 19 && bytes[at] >= '0' && bytes[at] <= '9'; at++)
         *number = *number * 10 + (uint64_t)(bytes[at] - '0');
     if (at == first)

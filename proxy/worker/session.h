@@ -31,10 +31,10 @@ struct tally;
 struct oom;
 
 struct worker_opts {
-    uint64_t start_ms;  /* longest time from the start of a process until it is ready */
-    uint64_t settle_ms; /* a process without ready line counts as ready when idle for so long */
-    uint64_t kill_ms;   /* time between SIGTERM and SIGKILL */
-    uint64_t health_ms; /* time between two checks of an idle process; 0: no checks */
+    uint64_t start_ms;       /* longest time from the start of a process until it is ready */
+    uint64_t settle_ms;      /* a process without ready line is ready once idle for so long */
+    uint64_t kill_ms;        /* time between SIGTERM and SIGKILL */
+    uint64_t health_ms;      /* time between two checks of an idle process; 0: no checks */
     size_t answer_max_bytes; /* longest answer */
     unsigned pipeline;       /* --pipeline: lines ahead for a process that announces nothing */
     unsigned ahead_max;      /* most lines that are not answered yet; 1: one line at a time */

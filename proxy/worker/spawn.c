@@ -26,7 +26,7 @@
 #include "base/util.h"
 
 #define SPAWN_LOOK_MS 5 /* while we wait for exec: time between checks if the child is stopped */
-#define N_ENDS        (RING_FD + 1) /* the child's descriptors: four pipes and perhaps the ring */
+#define N_ENDS        (RING_FD + 1) /* how many the child has: four pipes and perhaps the ring */
 #define SPAWN_FD_MIN  10 /* lowest number of a pipe end, so that dup2() to 0 to 4 overwrites none */
 
 /* Make a pipe or a socket pair, both ends close-on-exec and at SPAWN_FD_MIN or above. -1: errno is
@@ -372,7 +372,7 @@ int spawn_pipes(int pipe_bytes, const struct privileges *privileges, struct spaw
 
     if (pipes_open(&pipes, false, pipe_bytes, privileges, err) < 0)
         return -1;
-    pipes_hand_over(&pipes, ours); /* without a ring: ours->ring is -1 */
+    pipes_hand_over(&pipes, ours); /* there is no ring: ours->ring is -1 */
     for (int i = 0; i < 4; i++) {
         theirs[i] = pipes.theirs[i];
         pipes.theirs[i] = -1;

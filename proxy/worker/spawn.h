@@ -22,7 +22,7 @@ struct err;
 struct privileges;
 struct exec_spec;
 
-/* Our ends of the pipes; all owned by the caller. */
+/* A process that was started, and our ends of its pipes. The caller owns them all. */
 struct spawned {
     pid_t pid; /* the child's process id and process group */
     int in;    /* to the child's descriptor 0; we write */

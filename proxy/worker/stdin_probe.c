@@ -21,7 +21,7 @@
 /* The system calls in which a program may wait for input. */
 static const struct {
     long number;
-    bool names_fd; /* its first argument is the descriptor, which must be 0 */
+    bool names_fd; /* the first argument is the descriptor, which must be the input */
 } calls[] = {
     {SYS_read, true},        {SYS_readv, true},        {POLL_SET_POLL, false},
     {SYS_ppoll, false},      {POLL_SET_SELECT, false}, {SYS_pselect6, false},
@@ -97,7 +97,8 @@ static enum stdin_probe_state judge_poll(struct stdin_probe *probe, long number,
     return awaits_more(probe, set) ? STDIN_PROBE_AWAITS : STDIN_PROBE_POLLS;
 }
 
-/* Judge what a thread does. fd: its file "syscall". closely: see stdin_probe_look_closely(). */
+/* Judge what a thread does. fd: its /proc/PID/task/TID/syscall. closely: see
+ * stdin_probe_look_closely(). */
 static enum stdin_probe_state judge(struct stdin_probe *probe, int fd, bool closely)
 {
     char text[256]; /* number and arguments of the call, "0 0x0 0x7ffd...", or "running" */

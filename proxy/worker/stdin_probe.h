@@ -25,11 +25,11 @@ enum stdin_probe_state {
     STDIN_PROBE_RUNS,    /* the process is running, or ready to run */
     STDIN_PROBE_POLLS,   /* a thread is blocked in a poll, perhaps for input */
     STDIN_PROBE_AWAITS,  /* a thread polls for input, and for more than when the process was idle */
-    STDIN_PROBE_YES,     /* a thread waits for input on descriptor 0, and for nothing else */
+    STDIN_PROBE_YES,     /* a thread waits for input, and for nothing else */
 };
 
 struct stdin_probe {
-    int fd;                              /* file "syscall" of thread `tid`; -1: not open (yet) */
+    int fd;                              /* /proc/PID/task/TID/syscall, opened; -1: not open yet */
     pid_t pid;                           /* the process; 0: none */
     pid_t tid;                           /* the thread that is looked at first */
     ino_t input;                         /* inode of the input pipe; 0: not known */

@@ -21,7 +21,7 @@ struct tally {
     uint64_t n_distrusted; /* workers that answered when they had no job, each counted once */
     uint64_t n_deaths[N_DEATHS];
     uint64_t n_parts;            /* parts of answers */
-    uint64_t part_bytes;         /* bytes of parts, without marks and newlines */
+    uint64_t part_bytes;         /* bytes of parts, without their marks ("+") and newlines */
     struct histogram first_part; /* time from giving a job to a worker to the first part */
     /* time per answer, from the job's line or, if later, from the answer before. With request ids
      * always from the line. */

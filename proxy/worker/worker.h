@@ -61,7 +61,7 @@ struct worker {
     struct {
         int signo;      /* signal that the process group gets next; 0: it got SIGKILL */
         uint64_t at_ms; /* loop time at which the group gets that signal */
-    } ending;           /* used in STOPPING */
+    } ending;           /* valid in STOPPING */
 
     /* facts, written by handlers */
     bool exited;
