@@ -1,5 +1,6 @@
 #include "worker/oom.h"
 
+#include <assert.h>
 #include <string.h>
 
 /* The kernel increments the counter before it sends the signal. With both versions of control
@@ -25,6 +26,7 @@ bool oom_claim(struct oom *oom, uint64_t now_ms)
     bool known = oom->known;
     uint64_t n_before = oom->n_seen;
 
+    assert(known || oom->n_unclaimed == 0);
     if (!read_kills(oom, &n_kills))
         return false;
     oom->known = true;

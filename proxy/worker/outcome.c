@@ -1,6 +1,7 @@
 #include "worker/outcome.h"
 
 #include <assert.h>
+#include <stddef.h>
 
 #define NO_OBJECT "The action did not return a dictionary or array"
 
@@ -61,11 +62,13 @@ const struct outcome *outcome_of(enum job_outcome outcome)
 const char *job_outcome_name(enum job_outcome outcome)
 {
     assert(outcome < N_JOB_OUTCOMES);
+    assert(outcomes[outcome].name != NULL);
     return outcomes[outcome].name;
 }
 
 const char *run_end_name(enum run_end end)
 {
     assert(end < N_RUN_ENDS);
+    assert(labels[end] != NULL);
     return labels[end];
 }

@@ -107,6 +107,7 @@ uint64_t pacing_answered(struct pacing *pacing, unsigned n_answers, bool more, b
     uint64_t each_ns;
 
     assert(n_answers > 0);
+    assert(began_at_ns > 0); /* only a line that was written can be answered */
     each_ns = (now_ns - began_at_ns) / n_answers + 1;
     if (pacing->work_ns == 0)
         pacing->work_ns = each_ns;

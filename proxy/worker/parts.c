@@ -17,6 +17,7 @@ static struct parts *parts_of(struct job *job)
         job->parts->job = job;
         list_init(&job->parts->node);
     }
+    assert(job->parts->job == job);
     return job->parts;
 }
 
@@ -39,6 +40,8 @@ void parts_add(struct job *job, const char *text, size_t n, size_t max_bytes)
 {
     struct parts *parts = parts_of(job);
 
+    assert(job->outcome == JOB_PENDING);
+    assert(!job->tombstone);
     parts->n++;
     if (parts->too_long || parts->fault != NULL || job->is_cancelled)
         return;
@@ -83,6 +86,7 @@ bool parts_next(const struct job *job, size_t *at, const char **text, size_t *n)
     size_t n_all = job->parts != NULL ? buf_len(&job->parts->bytes) : 0;
     const char *end;
 
+    assert(*at <= n_all);
     if (*at >= n_all)
         return false;
     *text = buf_at(&job->parts->bytes) + *at;
@@ -121,6 +125,7 @@ void parts_become_answer(struct job *job)
 
     job->has_no_result = true;
     assert(job->answer == NULL);
+    assert(n == 0 || buf_at(&parts->bytes)[n - 1] == '\n'); /* the "]" takes its place */
     if (job->on_parts != NULL) {
         job->answer = xstrdup("null");
         job->answer_len = strlen(job->answer);

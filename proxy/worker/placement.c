@@ -41,6 +41,7 @@ bool placement_begin(struct placement *placement, pid_t pid, uint64_t work_ns)
     int cpu;
 
     assert(pid > 0);
+    assert(placement->wanted || !placement->possible);
     if (!placement->possible || work_ns == 0 || work_ns > LIGHT_NS)
         return false;
     if (placement->n_left > 0) {
@@ -52,6 +53,7 @@ bool placement_begin(struct placement *placement, pid_t pid, uint64_t work_ns)
         placement->possible = look(placement, pid);
         placement->n_looks_left = LOOK_EVERY;
     }
+    assert(placement->n_looks_left > 0);
     placement->n_looks_left--;
     cpu = sched_getcpu();
     if (!placement->possible || cpu < 0 || cpu >= CPU_SETSIZE ||

@@ -1,5 +1,6 @@
 #include "worker/poll_set.h"
 
+#include <assert.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <stdbool.h>
@@ -58,6 +59,7 @@ static void add(struct reader *reader, unsigned long fd, bool may_read)
 {
     struct poll_set *set = reader->set;
 
+    assert(reader->n_compared <= ALIASES_MAX);
     if (may_read && !set->has_input && (fd == STDIN_FILENO || reader->n_compared < ALIASES_MAX)) {
         reader->n_compared += fd != STDIN_FILENO;
         set->has_input = poll_set_is_input(reader->pid, reader->input, fd);
@@ -148,6 +150,7 @@ bool poll_set_read(struct poll_set *set, pid_t pid, ino_t input, long number, co
     struct reader reader = {pid, input, set, 0};
     bool is_read;
 
+    assert(pid > 0);
     *set = (struct poll_set){0};
     is_read = read_set(&reader, number, args);
     if (!is_read)

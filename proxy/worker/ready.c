@@ -30,6 +30,7 @@ static bool says(struct json_slice top, const char *name)
 {
     struct json_slice value;
 
+    assert(top.kind == JSON_OBJECT);
     return json_member(top, name, &value) && value.kind == JSON_TRUE;
 }
 

@@ -40,6 +40,7 @@ bool request_id_read(const char **text, size_t *n, uint64_t *number)
     if (at == *n || bytes[at] != ',')
         return false;
     at = skip_blanks(bytes, *n, at + 1);
+    assert(at <= *n);
     *text += at;
     *n -= at;
     return true;

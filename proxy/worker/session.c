@@ -31,6 +31,7 @@ void session_tell(struct session *s, struct loop_post *step, struct loop_post *c
 void session_begin(struct session *s, pid_t pid, int in)
 {
     assert(s->window.n == 0 && pid > 0);
+    assert(s->step != NULL && s->changed != NULL); /* session_tell() was called */
     s->pid = pid;
     s->ready = s->refused = s->ended = s->spoiled = s->dismissed = false;
     s->takes_control = s->asked_idle = s->holder.asked = false;
@@ -55,6 +56,7 @@ void session_done(struct session *s)
 {
     window_drop_tombstones(&s->window);
     assert(s->window.n == 0 && list_empty(&s->finished) && list_empty(&s->returned));
+    assert(list_empty(&s->spoke));
     session_close(s);
     channel_done(&s->channel);
 }

@@ -157,6 +157,7 @@ static inline struct job *session_take_finished(struct session *s)
 {
     struct list *node = list_take_first(&s->finished);
 
+    assert(node == NULL || list_item(node, struct job, node)->outcome != JOB_PENDING);
     return node != NULL ? list_item(node, struct job, node) : NULL;
 }
 
@@ -172,5 +173,6 @@ static inline struct job *session_take_returned(struct session *s)
 {
     struct list *node = list_take_first(&s->returned);
 
+    assert(node == NULL || list_item(node, struct job, node)->outcome == JOB_PENDING);
     return node != NULL ? list_item(node, struct job, node) : NULL;
 }

@@ -29,6 +29,8 @@
 #define N_ENDS        (RING_FD + 1) /* how many the child has: four pipes and perhaps the ring */
 #define SPAWN_FD_MIN  10 /* lowest number of a pipe end, so that dup2() to 0 to 4 overwrites none */
 
+static_assert(SPAWN_FD_MIN >= N_ENDS, "dup2() would overwrite an end that is still needed");
+
 /* Make a pipe or a socket pair, both ends close-on-exec and at SPAWN_FD_MIN or above. -1: errno is
  * set, and both ends are -1. */
 static int high_pair(int ends[2], bool sockets, int pipe_bytes)
@@ -36,6 +38,7 @@ static int high_pair(int ends[2], bool sockets, int pipe_bytes)
     static bool is_told; /* the warning below was logged: once for all pipes is enough */
     int low[2];
 
+    assert(pipe_bytes >= 0);
     ends[0] = ends[1] = -1;
     if ((sockets ? socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, low)
                  : pipe2(low, O_CLOEXEC)) < 0)
@@ -192,6 +195,7 @@ static void hear_report(pid_t pid, int report, volatile struct failure *told)
     struct pollfd look = {.fd = report, .events = POLLIN};
     struct failure failure;
 
+    assert(pid > 0);
     for (int left_ms = SPAWN_WAIT_MS; left_ms > 0; left_ms -= SPAWN_LOOK_MS) {
         if (poll(&look, 1, SPAWN_LOOK_MS) > 0) {
             if (read(report, &failure, sizeof(failure)) == (ssize_t)sizeof(failure))
@@ -227,6 +231,7 @@ static int explain(const struct exec_spec *spec, const struct failure *failure, 
     int os = failure->os;
     char why[sizeof(err->text)];
 
+    assert(os != 0);
     if (failure->what != 0)
         return privileges_explain(privileges, failure->what, os, err);
     if (failure->step == STEP_STOPPED)
@@ -374,6 +379,7 @@ int spawn_pipes(int pipe_bytes, const struct privileges *privileges, struct spaw
         return -1;
     pipes_hand_over(&pipes, ours); /* there is no ring: ours->ring is -1 */
     for (int i = 0; i < 4; i++) {
+        assert(pipes.theirs[i] >= SPAWN_FD_MIN);
         theirs[i] = pipes.theirs[i];
         pipes.theirs[i] = -1;
     }
@@ -406,6 +412,7 @@ int spawn_start(const struct exec_spec *spec, int pipe_bytes, struct spawned *sp
         kin_unmark(mark);
         return -1;
     }
+    assert(pid > 1);
     spawned->pid = pid;
     spawned->mark = mark;
     pipes_hand_over(&pipes, spawned);

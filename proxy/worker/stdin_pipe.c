@@ -54,6 +54,7 @@ static ssize_t write_out(struct stdin_pipe *in, const struct iovec *parts, int n
 
 ssize_t stdin_pipe_write(struct stdin_pipe *in, const struct iovec *lines, int n_lines)
 {
+    assert(n_lines > 0);
     in->fed = true;
     return write_out(in, lines, n_lines);
 }
@@ -67,6 +68,7 @@ ssize_t stdin_pipe_put(struct stdin_pipe *in, const void *bytes, size_t n)
 
 bool stdin_pipe_narrow(struct stdin_pipe *in)
 {
+    assert(!in->narrow || !in->cannot_narrow);
     if (in->narrow || in->cannot_narrow)
         return in->narrow;
     in->wide_bytes = fcntl(in->watch.fd, F_GETPIPE_SZ);
@@ -80,6 +82,7 @@ bool stdin_pipe_narrow(struct stdin_pipe *in)
  * slower. */
 void stdin_pipe_widen(struct stdin_pipe *in)
 {
+    assert(!in->narrow || in->wide_bytes > 0);
     if (in->narrow)
         (void)fcntl(in->watch.fd, F_SETPIPE_SZ, in->wide_bytes);
     in->narrow = false;
@@ -104,6 +107,7 @@ static uint64_t n_read(const struct stdin_pipe *in)
 /* How many of n unread bytes are not the empty line of stdin_pipe_ask(). */
 static size_t of_lines(const struct stdin_pipe *in, size_t n)
 {
+    assert(!in->question || in->read_up_to > 0);
     return in->question && in->n_written - n < in->read_up_to ? n - 1 : n;
 }
 

@@ -1,5 +1,6 @@
 #include "worker/stdin_probe.h"
 
+#include <assert.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -79,6 +80,7 @@ static enum stdin_probe_state judge_read(const struct stdin_probe *probe, unsign
 /* Whether the process waits for more than when it was idle, such as a timer or a reply. */
 static bool awaits_more(const struct stdin_probe *probe, const struct poll_set *set)
 {
+    assert(set->has_input);
     if (!probe->idle.has_input)
         return set->has_limit;
     return (set->has_limit && !probe->idle.has_limit) || set->n_others > probe->idle.n_others;
@@ -126,6 +128,7 @@ static enum stdin_probe_state look(struct stdin_probe *probe, bool closely)
 {
     enum stdin_probe_state state;
 
+    assert(probe->fd >= 0);
     if (!probe->borrows) {
         errno = 0;
         state = judge(probe, probe->fd, closely);
@@ -145,6 +148,7 @@ static bool take_thread(struct stdin_probe *probe, pid_t tid, bool closely)
 {
     int fd = open_thread(probe, tid);
 
+    assert(tid != probe->tid);
     if (fd < 0 || judge(probe, fd, closely) != STDIN_PROBE_YES) {
         fd_close(&fd);
         return false;
@@ -186,6 +190,7 @@ static bool find_reader(struct stdin_probe *probe, bool closely)
  * so we do it less often the more often we found none. */
 static bool another_waits(struct stdin_probe *probe, bool closely)
 {
+    assert(probe->n_vain <= VAIN_MAX);
     if (probe->n_until > 0) {
         probe->n_until--;
         return false;

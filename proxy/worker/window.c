@@ -16,6 +16,8 @@ static void window_check(const struct window *window)
     assert((window->n == 0) == list_empty(&window->jobs));
     assert(window->n_tombstones <= window->n);
     assert(window->unsent != NULL || (window->unsent_written == 0 && !window->probing));
+    assert(window->unsent == NULL || window->n > 0);
+    assert(window->n_ahead == 0 || window->unsent_written == 0);
 }
 
 /* Whether the time limit of this job is running. With request ids the limits of all jobs run, but
@@ -42,6 +44,7 @@ static void give_number(struct window *window, struct job *job)
 
 void window_open(struct window *window)
 {
+    assert(window->n == 0);
     window_set_numbered(window, false);
     window->n_ahead = 0;
     window->last_number = 0;
@@ -60,6 +63,7 @@ void window_set_numbered(struct window *window, bool numbered)
 void window_add(struct window *window, struct job *job)
 {
     assert(job->outcome == JOB_PENDING && job->answer == NULL);
+    assert(job->len > 0 && job->line[job->len - 1] == '\n');
     list_add_tail(&window->jobs, &job->node);
     window->n++;
     if (window->numbered)
@@ -118,6 +122,7 @@ struct job *window_take(struct window *window, struct job *job)
     if (!window->numbered)
         begin_turn(window, window_oldest(window));
     if (job->tombstone) {
+        assert(window->n_tombstones > 0);
         window->n_tombstones--;
         job_drop_line(job);
         free(job);
@@ -149,6 +154,7 @@ bool window_is_fed(const struct window *window)
 /* If a byte was written ahead, count it to the first unsent line from now on. */
 static void take_what_is_ahead(struct window *window)
 {
+    assert(window->n_ahead <= 1);
     if (window->unsent != NULL && window->unsent_written == 0) {
         window->unsent_written = window->n_ahead;
         window->n_ahead = 0;
@@ -224,6 +230,7 @@ int window_lines(struct window *window, struct iovec *lines, int max)
 
 void window_wrote(struct window *window, size_t n)
 {
+    assert(n == 0 || window->n_ahead == 0); /* that byte was counted to the line before */
     window->n_written += n;
     while (n > 0) {
         size_t left;
@@ -257,6 +264,8 @@ void window_wrote_else(struct window *window, size_t n)
 /* How many bytes were written before the first byte of this job's line. */
 static uint64_t start_of(const struct window *window, const struct job *job)
 {
+    assert(window->n_written >= window->unsent_written);
+    assert(job == window->unsent || job->end_at >= written_len(window, job));
     return job == window->unsent ? window->n_written - window->unsent_written
                                  : job->end_at - written_len(window, job);
 }

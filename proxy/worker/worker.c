@@ -40,6 +40,7 @@ static void worker_check(const struct worker *w)
 {
     assert((w->pid == 0) == (w->state == WORKER_DOWN));
     assert(worker_n_jobs(w) == 0 || w->state == WORKER_READY || w->state == WORKER_STOPPING);
+    assert(!w->exited || w->state != WORKER_DOWN);
 }
 
 static void worker_move(struct worker *w, enum worker_state next)
@@ -62,6 +63,8 @@ static void on_exit_status(struct loop_child *child, int wait_status)
 {
     struct worker *w = container_of(child, struct worker, child);
 
+    assert(w->pid > 0);
+    assert(!w->exited);
     w->exited = true;
     w->wait_status = wait_status;
     loop_post(w->loop, &w->step);
@@ -141,6 +144,7 @@ static void bury(struct worker *w)
  * close its input, which a launcher takes as a request to exit, then send SIGTERM, then SIGKILL. */
 static void send_next(struct worker *w, int signo)
 {
+    assert(signo == 0 || signo == SIGTERM || signo == SIGKILL);
     w->ending.signo = signo;
     w->ending.at_ms = loop_now_ms(w->loop) + w->opts.kill_ms;
 }
@@ -155,6 +159,7 @@ static void kill_now(struct worker *w, int signo)
 /* Send the next signal if its time has come. For SIGTERM it has come at once in a shutdown. */
 static void step_ending(struct worker *w)
 {
+    assert(w->state == WORKER_STOPPING);
     if (w->ending.signo != 0 &&
         ((w->ending.signo == SIGTERM && w->unwanted) || loop_now_ms(w->loop) >= w->ending.at_ms))
         kill_now(w, w->ending.signo);
@@ -210,6 +215,7 @@ static void start_failed(struct worker *w)
         (void)death_explain(w->death, w->spec->reports_ready, &w->start_err);
     if (w->death != DEATH_NONE && w->start_err.kind == ERR_ACTION)
         death_say_how(w->wait_status, w->start_err.detail, sizeof(w->start_err.detail));
+    assert(w->start_err.kind != ERR_NONE);
 }
 
 /* Whether to wait for SIGCHLD: the process has closed its pipes, and its exit status will tell why.
@@ -238,6 +244,7 @@ static void settle(struct worker *w)
 {
     uint64_t wait_ms = w->session.announces_late ? w->opts.start_ms : w->opts.settle_ms;
 
+    assert(!w->spec->reports_ready);
     if (w->session.ready || w->session.refused)
         return;
     if (hear_start(&w->session) == STDIN_PROBE_RUNS &&
@@ -471,6 +478,7 @@ bool worker_is_ready(const struct worker *w)
 
 void worker_hand_over_input(struct worker *w, struct loop_watch *to)
 {
+    assert(worker_n_jobs(w) == 0);
     stdin_pipe_hand_over(&w->session.channel.in, to);
 }
 
@@ -505,6 +513,7 @@ bool worker_is_better(const struct worker *w, const struct worker *best, uint64_
 {
     bool stalled = worker_is_stalled(w, now_ns);
 
+    assert(w != best);
     /* Other jobs would wait behind a stalled activation, perhaps until its deadline. */
     if (best == NULL || stalled != worker_is_stalled(best, now_ns))
         return best == NULL || !stalled;
@@ -544,6 +553,7 @@ void worker_stop(struct worker *w)
 
 void worker_retire(struct worker *w)
 {
+    assert(w->state != WORKER_DOWN);
     w->retired = true;
     loop_post(w->loop, &w->step);
 }
