@@ -57,6 +57,7 @@ struct worker *choice_next(struct choice *choice, struct worker *last, unsigned 
     unsigned chosen = 0;
     unsigned n;
 
+    assert(choice->next < choice->n_workers);
     if (takes_next(last, n_jobs, now_ns))
         return last;
     if (choice->n_workers > 1 && (best = soon_done(choice, now_ns)) != NULL)

@@ -68,6 +68,7 @@ static void on_made(struct zygote_order *order, const struct spawned *spawned,
     struct pool_worker *pw = container_of(order, struct pool_worker, order);
     struct buf nothing = {0}; /* a forked worker has the action already and waits for no line */
 
+    assert(spawned == NULL || err == NULL);
     if (spawned != NULL) {
         worker_adopt(&pw->worker, spawned, &nothing);
     } else if (err != NULL) {
@@ -106,6 +107,7 @@ static void watch_deadlines(struct pool *pool)
 
 static void enqueue(struct pool *pool, struct job *job, bool at_head)
 {
+    assert(job->outcome == JOB_PENDING);
     list_add_before(at_head ? pool->queue.next : &pool->queue, &job->node);
     pool->n_queued++;
     job->holder = &pool->holder;
@@ -122,6 +124,7 @@ static struct job *dequeue(struct pool *pool, struct list *node)
     assert(pool->n_queued > 0);
     list_remove(node);
     pool->n_queued--;
+    assert((pool->n_queued == 0) == list_empty(&pool->queue));
     if (pool->n_queued == 0)
         loop_timer_clear(&pool->late); /* otherwise an idle proxy would wake up for it */
     return list_item(node, struct job, node);
@@ -133,6 +136,7 @@ static void finish_queued(struct pool *pool, struct list *node, enum job_outcome
 {
     struct job *job = dequeue(pool, node);
 
+    assert(outcome != JOB_PENDING && outcome != JOB_ANSWERED);
     job->outcome = outcome;
     (void)snprintf(job->reason, sizeof(job->reason), "%s", reason);
     forwarder_write_sentinels(pool->out, pool->err);
@@ -536,6 +540,7 @@ void pool_take_queued(struct pool *to, struct pool *from)
     assert(to != from);
     while (!list_empty(&from->queue))
         enqueue(to, dequeue(from, from->queue.prev), true);
+    assert(from->n_queued == 0);
     watch_deadlines(from);
 }
 

@@ -144,6 +144,7 @@ static void on_next(struct loop_post *post)
     int theirs[4];
     struct err err;
 
+    assert(t->begun.in < 0 || !list_empty(&t->orders));
     if (!t->forks || !worker_is_ready(&t->worker) || t->begun.in >= 0 || list_empty(&t->orders))
         return;
     if (spawn_pipes(t->worker.opts.pipe_bytes, t->spec.privileges, &t->begun, theirs, &err) < 0) {
@@ -192,6 +193,7 @@ static void finish_order(struct zygote *t, pid_t pid, const struct err *err)
     struct spawned spawned = t->begun;
 
     assert(t->begun.in >= 0 && !list_empty(&t->orders));
+    assert(t->begun.pid == 0); /* spawn_pipes() made only the pipes */
     list_remove(&order->node);
     loop_post(t->loop, &t->next);
     if (pid == 0 || !is_child(pid)) {
@@ -296,6 +298,7 @@ static void on_changed(struct loop_post *post)
 {
     struct zygote *t = container_of(post, struct zygote, worker.changed);
 
+    assert(worker_n_jobs(&t->worker) == 0);
     if (t->worker.state == WORKER_DOWN) {
         ended(t);
     } else if (worker_is_ready(&t->worker) && !t->forks) {
