@@ -76,14 +76,14 @@ struct pool {
     unsigned n_running; /* how many jobs the workers have */
     uint64_t n_given;   /* how often a job was given to a worker */
     struct loop_post dispatch;
-    struct job_holder holder;  /* the holder of the queued jobs */
+    struct job_holder holder;  /* job->holder of all queued jobs */
     struct loop_timer late;    /* fires at the soonest deadline in the queue */
-    struct loop_timer look;    /* fires when look_again() wants queued jobs to be looked at again */
+    struct loop_timer look;    /* fires to check whether work is still light: look_again() */
     struct loop_timer restart; /* fires when the next worker may be started again */
     struct output_waiter room; /* waits while our logs are full; no activation begins then */
-    pool_started_fn *started;  /* NULL once it was called, or need not be called any more */
+    pool_started_fn *started;  /* called when the start has ended; NULL: called, or not wanted */
     void *started_owner;
-    pool_retired_fn *retired; /* NULL until pool_retire() */
+    pool_retired_fn *retired; /* called after each change in a retired pool; NULL: not retired */
     void *retired_owner;
     enum pool_state state;
     char why_open[sizeof(((struct job *)NULL)->reason)];

@@ -26,7 +26,7 @@
 #include "base/util.h"
 
 #define SPAWN_LOOK_MS 5 /* while we wait for exec: time between checks if the child is stopped */
-#define N_ENDS        (RING_FD + 1) /* how many the child has: four pipes and perhaps the ring */
+#define N_ENDS        (RING_FD + 1) /* descriptors of the child: four pipes and perhaps the ring */
 #define SPAWN_FD_MIN  10 /* lowest number of a pipe end, so that dup2() to 0 to 4 overwrites none */
 
 static_assert(SPAWN_FD_MIN >= N_ENDS, "dup2() would overwrite an end that is still needed");

@@ -23,7 +23,7 @@ struct stdin_pipe {
     unsigned n_vain;         /* times in a row that the narrow pipe was writable, but not empty */
     int wide_bytes;          /* size of the pipe before it was shrunk */
     uint64_t n_written;      /* bytes written to this process */
-    uint64_t read_up_to;     /* bytes it must have read to satisfy stdin_pipe_ask(); 0: not asked */
+    uint64_t read_up_to;     /* bytes the process must have read (stdin_pipe_ask()); 0: not asked */
     bool question;           /* byte number read_up_to is the empty line of stdin_pipe_ask() */
 };
 

@@ -70,8 +70,8 @@ bool window_is_fed(const struct window *window);
 
 /*
  * A probe is the start of the oldest line. No process can begin a job before it has the end of the
- * line, and when it reads the probe it is back at its input. *part: the bytes of the probe that are
- * not written yet; the probe has at most `max`. false: the line is too short for a probe.
+ * line, and a process that reads the probe is back at its input. *part: the bytes of the probe that
+ * are not written yet; the probe has at most `max`. false: the line is too short for a probe.
  */
 bool window_probe(struct window *window, size_t max, struct iovec *part);
 /* Call when more of the line than its probe was written: from then on the job may begin. */

@@ -13,7 +13,7 @@
 #include "worker/spawn.h"
 #include "worker/tally.h"
 
-#define START_LOOK_US 200 /* time between two checks if a starting process waits for input */
+#define START_LOOK_US 200 /* time between two checks whether a starting process waits for input */
 #define DYING_MS      100 /* longest wait for SIGCHLD after the pipes were closed; usually short */
 /* a starting process without ready line may use so many times settle_ms of processor time */
 #define SETTLE_PATIENCE 10

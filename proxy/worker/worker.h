@@ -50,7 +50,7 @@ struct worker {
     /* the process */
     enum worker_state state;
     pid_t pid;
-    unsigned mark; /* descendants of the process are found by this: base/kin.h */
+    unsigned mark; /* finds the descendants of the process: base/kin.h */
     struct loop_child child;
     bool was_started; /* we have started a process, or tried to, at least once */
     struct session session;
@@ -68,11 +68,11 @@ struct worker {
     int wait_status;
     bool unwanted;
     bool retired;            /* no more jobs come: end the process when it is idle */
-    uint64_t dying_until_ms; /* its pipes are closed: await SIGCHLD so long; 0: they are open */
+    uint64_t dying_until_ms; /* loop time until which to await SIGCHLD; 0: its pipes are open */
 
     /* how the process ended */
     enum death told;        /* why we told it to end; DEATH_NONE: we did not */
-    const char *killed_for; /* why we killed it with lines read but not begun; NULL: we did not */
+    const char *killed_for; /* why it was killed though it held lines not begun; NULL: it was not */
     enum death death;       /* what the last process died of */
     struct err start_err;   /* why the last start failed; ERR_NONE: it did not */
 };
