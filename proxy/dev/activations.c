@@ -73,7 +73,8 @@ static void keep(struct buf *to, const char *text, size_t n)
         json_compact(to, json_top(text, n));
 }
 
-/* Keep "value" of the job's line as the argument, and the line's other members as the metadata. */
+/* Keep the member "value" of the job's line as the argument, and its other members as the
+ * metadata. */
 static void take_line(struct activation *a, const struct job *job)
 {
     struct json_slice top = json_top(job->line, job->len);
@@ -210,7 +211,7 @@ void activations_end(struct activations *all, struct activation *a, int http, co
         keep(&a->answer, answer, n);
     all->n_bytes += size_of(a);
     make_room(all);
-    a->http = http; /* last, or make_room() might forget what our caller still reads */
+    a->http = http; /* set last: make_room() may forget any activation whose `http` is set */
 }
 
 const char *activation_status_name(enum activation_status status)
@@ -251,7 +252,7 @@ void activation_write(const struct activation *a, struct buf *out)
     buf_add_text(out, "}");
 }
 
-/* Append a list whose items each have a comma behind them, without the last comma. */
+/* Append a list in which each item is followed by a comma, but leave out the last comma. */
 static void add_list(struct buf *out, const struct buf *list)
 {
     if (buf_len(list) > 0)

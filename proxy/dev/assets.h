@@ -7,7 +7,7 @@
 #include <stddef.h>
 
 struct asset {
-    const char *name; /* such as "index.html" */
+    const char *name; /* file name, such as "index.html" */
     const char *type; /* content type */
     const char *bytes;
     size_t n;

@@ -12,7 +12,8 @@
 #include "dev/terminal.h"
 #include "dev/text.h"
 
-/* false: the program cannot be started. The loop reaps its process. */
+/* Start a program to show the URL. false: it cannot be started. The event loop reaps the
+ * process. */
 static bool start(const char *program, const char *url)
 {
     char *argv[] = {(char *)(uintptr_t)program, (char *)(uintptr_t)url, NULL};
@@ -42,7 +43,8 @@ void browser_open(const char *url, struct terminal *terminal)
     auto_buf struct buf line = {0};
     char *rest;
 
-    /* By convention $BROWSER is a list: take the first program that can be started. */
+    /* By convention $BROWSER is a list, separated by colons: take the first program that can be
+     * started. */
     for (char *at = own != NULL ? strtok_r(own, ":", &rest) : NULL; at != NULL;
          at = strtok_r(NULL, ":", &rest))
         if (start(at, url))

@@ -6,5 +6,6 @@
 
 struct terminal;
 
-/* Try $BROWSER, then xdg-open and its like. If none can be started, the terminal says so. */
+/* Try the programs in $BROWSER, then xdg-open and similar programs. If none can be started, say so
+ * on the terminal. */
 void browser_open(const char *url, struct terminal *terminal);

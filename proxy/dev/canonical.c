@@ -8,7 +8,7 @@ char *canonical_json(const char *text, size_t n)
     json_t *value = json_loadb(text, n, flags, NULL);
     char *form;
 
-    if (value == NULL) /* a number may be larger than jansson takes */
+    if (value == NULL) /* an integer may be too large for jansson: read integers as reals */
         value = json_loadb(text, n, flags | JSON_DECODE_INT_AS_REAL, NULL);
     form = value != NULL ? json_dumps(value, JSON_INDENT(2) | JSON_SORT_KEYS | JSON_ENCODE_ANY |
                                                  JSON_REAL_PRECISION(15))

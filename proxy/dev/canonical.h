@@ -1,10 +1,11 @@
 #pragma once
 
 /*
- * canonical - JSON as a text to compare and to read: members sorted, each on a line of its own.
+ * canonical - write JSON in a form for comparing and reading: members sorted, each on a line of its
+ * own.
  */
 
 #include <stddef.h>
 
-/* The caller frees. NULL: text[0 .. n) is no JSON. */
+/* Return text[0 .. n) in that form, for the caller to free. NULL: the text is not JSON. */
 char *canonical_json(const char *text, size_t n);

@@ -1,5 +1,5 @@
-/* Answers are compared with the expected ones as texts of the same form: members sorted, each on a
- * line of its own. */
+/* An answer and the expected answer are both rewritten by canonical_json() and compared as texts:
+ * members sorted, each on a line of its own. */
 
 #include "dev/check.h"
 
@@ -23,14 +23,14 @@
 #include "worker/contract.h"
 
 #define CONTEXT_LINES      3
-#define SHOWN_LINES        40 /* most lines shown of each side of a difference */
+#define SHOWN_LINES        40 /* most lines printed of each text in a difference */
 #define EXPECTED_BYTES_MAX (64u << 20)
 
 struct check {
     struct loop *loop; /* borrowed */
     struct check_opts opts;
-    char **names;      /* owned; names of the inputs */
-    size_t next;       /* index of the input that runs, or is next */
+    char **names;      /* owned; names of the files input*.json, NULL-terminated */
+    size_t next;       /* index in `names` of the input that runs or is next */
     struct pool *pool; /* borrowed */
     struct job job;
     struct loop_post step;
@@ -63,7 +63,8 @@ static void print_lines(const char *mark, const char *from, const char *to)
         (void)printf("  %s...\n", mark);
 }
 
-/* Print both texts from the first line that differs to the last, with some context before. */
+/* Print both texts from the first line that differs to the last such line, after a few equal
+ * lines. */
 static void print_difference(const char *expected, const char *answer)
 {
     const char *a = expected, *b = answer, *context = expected;
@@ -81,7 +82,7 @@ static void print_difference(const char *expected, const char *answer)
         a += n + (a[n] == '\n');
         b += n + (b[n] == '\n');
     }
-    /* Leave out equal text at the ends of both, in whole lines only. */
+    /* At the ends of both texts, leave out what is equal, in whole lines only. */
     while (a_end > a && b_end > b && a_end[-1] == b_end[-1]) {
         a_end--;
         b_end--;
@@ -106,7 +107,7 @@ static int read_expected(const char *path, struct buf *text)
     return fd >= 0 ? buf_read_all(text, fd, EXPECTED_BYTES_MAX, -1) : -1;
 }
 
-/* Compare an answer with the expected one, and print the outcome. false: the test failed. */
+/* Compare an answer with that in the file `path`, and print the outcome. false: the test failed. */
 static bool judge(const char *input, const char *path, const char *answer, size_t n)
 {
     auto_buf struct buf text = {0};
@@ -191,7 +192,7 @@ static void on_step(struct loop_post *post)
             job->deadline_at_ms = JOB_BY_TURN;
             list_init(&job->node);
             taken = pool_submit(check->pool, job);
-            assert(taken); /* nobody else gives the pool jobs */
+            assert(taken); /* the pool has room, since only the check submits jobs to it */
             check->running = true;
             return;
         }

@@ -1,8 +1,8 @@
 #pragma once
 
 /*
- * check - the command test: run an action with each input*.json beside it, and compare its answers
- * with expected*.json.
+ * check - the command test: run an action once with each file input*.json beside it, and compare
+ * the answer with the matching file expected*.json.
  */
 
 #include <stdbool.h>
@@ -14,7 +14,7 @@ struct loop;
 struct pool;
 
 struct check_opts {
-    const char *folder; /* in which input*.json and expected*.json are */
+    const char *folder; /* contains input*.json and expected*.json */
     uint64_t run_ms;
     uint64_t argument_max_bytes;
     uint64_t answer_max_bytes;
@@ -24,15 +24,15 @@ struct check_opts {
  * expected one. */
 typedef void check_ended_fn(void *owner, const struct err *err);
 
-/* NULL: there are no inputs, and err says so. */
+/* NULL: the folder contains no input*.json, and err says so. */
 struct check *check_new(struct loop *loop, const struct check_opts *opts, check_ended_fn *ended,
                         void *owner, struct err *err);
-/* Call only while the pool does not have the check's job. */
+/* Call only while no job of the check is in the pool. */
 void check_free(struct check **check);
 /* Begin with the first input. pool: borrowed. */
 void check_serve(struct check *check, struct pool *pool);
 bool check_is_running(const struct check *check);
-/* Whether `ended` was called. */
+/* Whether the callback `ended` was called. */
 bool check_has_ended(const struct check *check);
 /* Run no further input. */
 void check_stop(struct check *check);

@@ -25,7 +25,7 @@ struct dev {
     struct status status;
     struct rerun rerun;
     char url[128];
-    unsigned version_seen; /* the newest version that --invoke was run for */
+    unsigned version_seen; /* the newest version for which --invoke was run */
     bool has_begun;
     bool has_stopped;
 };
@@ -123,7 +123,8 @@ int dev_begin(struct dev *dev, unsigned port, struct err *err)
         service->opts.run_ms = service->opts.init_ms = service->opts.pool.worker.start_ms =
             NO_LIMIT_MS;
         service->opts.no_deadlines = true;
-        service->opts.prelaunches = false; /* a prewarmed launcher lacks the debugger's variables */
+        /* A prewarmed launcher lacks the environment variables for the debugger. */
+        service->opts.prelaunches = false;
     }
     dev->status.timeout_ms = dev->opts.inspect != 0 ? 0 : service->opts.run_ms;
     service->opts.allow_reinit = true;

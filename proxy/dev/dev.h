@@ -1,12 +1,12 @@
 #pragma once
 
 /*
- * dev - the command dev: serve the action in a file or folder, replace it on each save, and show
- * what it does on the terminal and on a page.
+ * dev - the command dev: serve the action in a file or folder, replace it on each save, and show on
+ * the terminal and on a web page what it does.
  *
- * It is a layer on the code that serves in production: a preloaded action (action/preloaded.h), its
- * replacement (http/versions.h), streams (base/output.h) and activations (http/run.c, which tells
- * an observer).
+ * It uses the code that serves in production: for a preloaded action (action/preloaded.h), for
+ * replacing it (http/versions.h), for its output (base/output.h) and for its activations
+ * (http/run.c, which tells an observer of them).
  */
 
 #include <stdbool.h>
@@ -20,22 +20,22 @@ struct err;
 struct server_route;
 struct service;
 
-#define DEV_PORTS_TRIED 20 /* number of ports tried, from --port on, until one is free */
+#define DEV_PORTS_TRIED 20 /* most ports tried, from --port upwards, until one is free */
 
 #define DEV_LOST "No such path: the page is at /, the action at POST /run."
 
-/* Texts borrowed for the program's life. */
+/* All texts are borrowed until the program ends. */
 struct dev_opts {
     const char *path; /* FILE or FOLDER */
     const char *main;
     char *const *env;
     const char *listen;
-    const char *argument; /* --invoke; "": none */
+    const char *argument; /* argument of --invoke; "": none */
     const char *instance;
     uint64_t port_wanted;
     uint64_t run_max_bytes;
     uint64_t init_max_bytes;
-    uint64_t inspect; /* 0: off; 1: at the debugger's usual port; else the port */
+    uint64_t inspect; /* port for a debugger; 0: no debugger; 1: the debugger's usual port */
     bool runtime_is_named;
     bool opens;
     bool has_page;
@@ -46,14 +46,14 @@ struct dev_opts {
 
 /* service: borrowed, not set up yet. */
 struct dev *dev_new(struct service *service, const struct dev_opts *opts);
-/* The routes for the server to serve. */
+/* The routes that the server must serve. *n: their number. */
 const struct server_route *dev_routes(const struct dev *dev, size_t *n);
 /* Begin to serve the action. Call when the service and its streams are set up and the server
- * listens on `port`. 0, or -1. */
+ * listens on `port`. 0, or -1 with err. */
 int dev_begin(struct dev *dev, unsigned port, struct err *err);
-/* Stop loading versions, and end the event streams of the pages. May be called again, without
- * effect. wait_ms: how long running activations may take to end; the terminal says that they are
- * waited for. */
+/* Stop loading versions, and end the event streams of the pages. A second call has no effect.
+ * wait_ms: how long the program will wait for running activations to end. The terminal tells of
+ * this wait. */
 void dev_stop(struct dev *dev, uint64_t wait_ms);
-/* Call after the server is gone. Waits up to wait_ms for the terminal to take what is pending. */
+/* Call after the server is gone. Waits up to wait_ms for the terminal to take the pending lines. */
 void dev_free(struct dev **dev, int wait_ms);

@@ -11,17 +11,17 @@
 #include "dev/text.h"
 #include "http/request.h"
 
-#define PIECE_BYTES (256u << 10) /* most bytes, or a little more, given to the socket at a time */
+#define PIECE_BYTES (256u << 10) /* a piece for the socket ends once it has so many bytes */
 
 struct subscriber {
     struct list node;
     struct events *events;   /* borrowed */
     struct request *request; /* borrowed; its reply is the stream of events */
-    bool is_full;            /* a piece is being sent, until on_room() */
-    bool is_ending;          /* end the stream after that piece */
+    bool is_full;            /* a piece is being sent; on_room() clears this */
+    bool is_ending;          /* end the stream once the piece has been sent */
     struct buf out;
     uint64_t next_id;
-    uint64_t began_id; /* id of the first event after it subscribed */
+    uint64_t began_id; /* id of the first event added after the subscription */
     uint64_t weight_seen;
 };
 
@@ -83,7 +83,7 @@ static void pump(struct subscriber *sub)
     while (sub->next_id < events->next_id && buf_len(&sub->out) < PIECE_BYTES) {
         const struct event *event = event_at(events, sub->next_id);
 
-        /* Skip older state events: the stream began with the current state. */
+        /* Skip state events from before the subscription: the stream began with a newer state. */
         if (sub->next_id >= sub->began_id || strcmp(event->name, "state") != 0)
             write_event(&sub->out, sub->next_id, event->name, event->data, event->n);
         sub->next_id++;
@@ -194,8 +194,8 @@ void events_add(struct events *events, const char *name, const char *data, size_
     loop_post(events->loop, &events->pump);
 }
 
-/* Set where a client goes on: after last_id, or at the oldest event kept if last_id is "" or of
- * another run. */
+/* Set where a subscriber begins: after the event last_id, or at the oldest event kept if last_id is
+ * "" or comes from another run of the program. */
 static void set_position(struct subscriber *sub, const char *last_id)
 {
     const struct events *events = sub->events;
@@ -210,7 +210,7 @@ static void set_position(struct subscriber *sub, const char *last_id)
         sub->weight_seen = event_at(events, sub->next_id)->weight_before;
     else
         sub->weight_seen = events->weight;
-    if (sub->next_id < events->first_id) { /* missed events are gone: count one line for each */
+    if (sub->next_id < events->first_id) { /* missed events were dropped: count one line for each */
         uint64_t before = events->first_id < events->next_id
                               ? event_at(events, events->first_id)->weight_before
                               : events->weight;

@@ -1,12 +1,12 @@
 #pragma once
 
 /*
- * events - tell the pages what happens, as server-sent events: a bounded history that every
- * subscriber reads at its own pace.
+ * events - tell the open web pages what happens, as server-sent events: a bounded history that
+ * every subscriber reads at its own pace.
  *
- * There is no other queue for a subscriber. One that has not read events before they are dropped is
- * told how many lines and other facts it missed, and goes on at the oldest event kept; nobody waits
- * for it.
+ * A subscriber has no queue of its own. If events are dropped before it has read them, it is told
+ * how many lines and other facts it missed, and goes on with the oldest event kept. Nothing waits
+ * for a slow subscriber.
  */
 
 #include <stddef.h>
@@ -17,16 +17,16 @@
 
 struct request;
 
-#define EVENTS_MAX             4096       /* events kept */
-#define EVENTS_MAX_BYTES       (2u << 20) /* bytes of all events kept */
-#define EVENTS_SUBSCRIBERS_MAX 32         /* one more ends the oldest, whose page then reconnects */
-#define EVENTS_PING_MS         10000      /* between pings, which find out who has left */
+#define EVENTS_MAX             4096       /* most events kept */
+#define EVENTS_MAX_BYTES       (2u << 20) /* most bytes of the events kept */
+#define EVENTS_SUBSCRIBERS_MAX 32    /* one more ends the oldest stream; its page then reconnects */
+#define EVENTS_PING_MS         10000 /* time between pings, which detect subscribers that left */
 
 struct event {
     const char *name; /* a string constant */
     char *data;       /* owned; one line of JSON */
     size_t n;
-    uint64_t weight_before; /* lines and other facts in all events before this one */
+    uint64_t weight_before; /* number of log lines and other facts in all earlier events */
 };
 
 /* Invariant: the events first_id .. next_id - 1 are kept, event `id` in kept[id % EVENTS_MAX]. */
@@ -35,8 +35,8 @@ struct events {
     struct event *kept;
     uint64_t first_id;
     uint64_t next_id;
-    uint64_t start_id; /* id of the first event ever */
-    uint64_t weight;   /* number of lines and other facts in all events ever */
+    uint64_t start_id; /* id of the first event in this run of the program */
+    uint64_t weight;   /* number of log lines and other facts in all events since start_id */
     size_t n_bytes;
     struct list subscribers; /* oldest first */
     unsigned n_subscribers;
@@ -44,14 +44,15 @@ struct events {
     struct loop_timer ping;
 };
 
-/* Ids start from the clock, so that they go up across runs of the program. */
+/* Event ids start from the clock, so that each run of the program has higher ids than the last. */
 void events_init(struct events *events, struct loop *loop);
 void events_done(struct events *events);
-/* name: a string constant. data[0 .. n): one line of JSON. weight: lines or other facts in it. */
+/* name: a string constant. data[0 .. n): one line of JSON. weight: the number of log lines or other
+ * facts in it. */
 void events_add(struct events *events, const char *name, const char *data, size_t n,
                 uint64_t weight);
-/* Reply with the stream of events. last_id: "" or the client's Last-Event-ID. state: JSON of the
- * first event. */
+/* Reply with the stream of events. last_id: the client's Last-Event-ID, or "". state[0 .. n_state):
+ * JSON of the first event, "state". */
 void events_subscribe(struct events *events, struct request *request, const char *last_id,
                       const char *state, size_t n_state);
 /* End all streams. */
