@@ -10,13 +10,13 @@
 #include "base/util.h"
 #include "dev/text.h"
 
-#define AROUND         5          /* lines shown before and after the one at fault */
+#define AROUND         5          /* lines shown before and after the line at fault */
 #define SOURCE_BYTES   (1u << 20) /* most bytes read of the source file */
-#define LINE_BYTES     400        /* most bytes shown of a line */
+#define LINE_BYTES     400        /* most bytes shown of a source line */
 #define NAME_MAX_BYTES 512
 #define TEXT_MAX_BYTES 16384
 
-/* What may stand between a file's name and the number of a line. */
+/* What may stand between the name of a file and a line number in it. */
 static const char *const joints[] = {
     "\", line ",              /* Python */
     ", line ",   " on line ", /* PHP */
@@ -27,9 +27,9 @@ static const char *const joints[] = {
 };
 
 struct place {
-    size_t at;    /* offset of the name in the text */
-    size_t n;     /* length of the name */
-    size_t after; /* offset behind the line's number */
+    size_t at;    /* offset of the file name in the text */
+    size_t n;     /* length of the file name */
+    size_t after; /* offset in the text behind the line number */
     unsigned line;
 };
 
@@ -39,7 +39,8 @@ static bool is_name_char(char c)
            (unsigned char)c >= 0x80;
 }
 
-/* The line number behind a file name that ends before text[at]. 0: there is none. */
+/* The line number that follows a file name, which ends before text[at]. *after: the offset behind
+ * the number. 0: no line number follows. */
 static unsigned line_behind(const char *text, size_t n, size_t at, size_t *after)
 {
     for (size_t i = 0; i < ARRAY_LEN(joints); i++) {
@@ -58,8 +59,8 @@ static unsigned line_behind(const char *text, size_t n, size_t at, size_t *after
     return 0;
 }
 
-/* The name, below where->root, of the file that text[0 .. n) names; the caller frees. NULL: it is
- * not one of the user's. */
+/* The name, relative to where->root, of the user's file that text[0 .. n) names; the caller frees
+ * it. NULL: the text names no such file. */
 static char *own_name(const char *text, size_t n, const struct fault_place *where)
 {
     size_t n_root = strlen(where->root);
@@ -83,8 +84,8 @@ static char *own_name(const char *text, size_t n, const struct fault_place *wher
     return stat(path, &info) == 0 && S_ISREG(info.st_mode) ? xstrndup(text, n) : NULL;
 }
 
-/* The index at which a file name starts whose last character is text[end - 1]. A name with spaces
- * is recognised only if it equals where->only. */
+/* The index in text at which a file name starts that ends before text[end]. A name with spaces is
+ * recognised only if it equals where->only. */
 static size_t name_start(const char *text, size_t end, const struct fault_place *where)
 {
     size_t n_only = where->only != NULL ? strlen(where->only) : 0;
@@ -97,8 +98,8 @@ static size_t name_start(const char *text, size_t end, const struct fault_place 
     return at;
 }
 
-/* Find the first place (file and line) in the user's code, or the last if where->last_counts.
- * false: there is none. */
+/* Find the first place (file and line) in the user's code that the text names, or the last one if
+ * where->last_counts. false: the text names none. */
 static bool find_place(const char *text, size_t n, const struct fault_place *where, char **name,
                        struct place *found)
 {
@@ -132,14 +133,14 @@ static bool find_place(const char *text, size_t n, const struct fault_place *whe
 
 /* ---- the line that says most ---- */
 
-#define REFUSAL "Cannot start action: " /* what a launcher puts before its reason */
+#define REFUSAL "Cannot start action: " /* a launcher's error line begins with this */
 
 static bool is_refusal(const char *line, size_t n)
 {
     return n > strlen(REFUSAL) && memcmp(line, REFUSAL, strlen(REFUSAL)) == 0;
 }
 
-/* Whether a line tells an error: "SyntaxError: x", "java.lang.NullPointerException: x". */
+/* Whether a line is an error message: "SyntaxError: x", "java.lang.NullPointerException: x". */
 static bool is_message(const char *line, size_t n)
 {
     static const char *const words[] = {"Error", "Exception", "error", "Warning"};
@@ -158,7 +159,8 @@ static bool is_message(const char *line, size_t n)
     return false;
 }
 
-/* The text after the place on the same line: ":5: error: no ';'" gives "error: no ';'". */
+/* The rest of a line behind the line number, from text[at] on: ":7: error: no ';'", which begins
+ * with a column, gives "error: no ';'". The caller frees it. NULL: nothing useful follows. */
 static char *rest_of_line(const char *text, size_t n, size_t at)
 {
     const char *end = memchr(text + at, '\n', n - at);
@@ -173,7 +175,8 @@ static char *rest_of_line(const char *text, size_t n, size_t at)
 static char *find_message(const char *text, size_t n, bool last)
 {
     char *message = NULL;
-    /* used if there is no message: the first or last line, but no "# ..." of Go's compiler */
+    /* used if no line is an error message: the first or last line that is not empty. Lines with "#"
+     * in front, which Go's compiler writes, do not count. */
     char *longest = NULL;
 
     for (size_t at = 0; at < n;) {
@@ -206,7 +209,7 @@ static char *find_message(const char *text, size_t n, bool last)
 static void read_source(struct fault *fault, const char *root)
 {
     auto_free char *path = xasprintf("%s/%s", root, fault->file);
-    auto_free char *real = realpath(path, NULL); /* the file may be a link */
+    auto_free char *real = realpath(path, NULL); /* fd_open_file() refuses a symbolic link */
     auto_fd int fd = real != NULL ? fd_open_file(AT_FDCWD, real) : -1;
     auto_buf struct buf text = {0};
     unsigned line = 1;

@@ -10,13 +10,13 @@ static const struct {
     const char *language;
     unsigned port;
     const char *variable;
-    const char *format; /* what to add to the variable; %s: the port, or the runtime's folder */
+    const char *format; /* text to add to the variable; %s: the port, or the runtime's folder */
     bool takes_folder;
 } debuggers[] = {
     {"nodejs", 9229, "NODE_OPTIONS", "--inspect=127.0.0.1:%s", false},
     {"java", 5005, "JAVA_TOOL_OPTIONS",
      "-agentlib:jdwp=transport=dt_socket,server=y,suspend=n,address=127.0.0.1:%s", false},
-    {"python", 5678, "PYTHONPATH", "%s/inspect", true}, /* sitecustomize.py there starts debugpy */
+    {"python", 5678, "PYTHONPATH", "%s/inspect", true}, /* its sitecustomize.py starts debugpy */
 };
 
 unsigned inspect_port(const char *language, unsigned wanted)

@@ -15,9 +15,9 @@
 #include "worker/parts.h"
 
 #define SAID_MAX_BYTES  16384
-#define MEMORY_FRESH_US 100000 /* least time between two reads of a process's memory from /proc */
+#define MEMORY_FRESH_US 100000 /* a process's memory use is read from /proc this often at most */
 
-#define JOURNAL_CLIENT_LEFT 499 /* HTTP status as in nginx: the client left before the reply */
+#define JOURNAL_CLIENT_LEFT 499 /* nginx's HTTP status for a client that left before the reply */
 
 static void start_ticking(struct journal *journal)
 {
@@ -48,8 +48,9 @@ static void flush_all(struct journal *journal)
     flush_batch(journal, &journal->parts);
 }
 
-/* Call after adding an item. A full batch is sent rather than dropped: events.c drops the oldest
- * events, and the newest items tell the most. */
+/* Call after adding an item to the batch. A full batch is sent at once, and no item is dropped
+ * here. If there are too many, events.c drops the oldest events and keeps the newest, which tell
+ * the most. */
 static void note_item(struct journal *journal, struct journal_batch *batch)
 {
     batch->n++;
@@ -79,7 +80,7 @@ static void keep_of_load(struct journal *journal, const char *text, size_t n)
         buf_drop(&journal->said, buf_len(&journal->said) - SAID_MAX_BYTES);
 }
 
-/* Take one log line, without its line end. */
+/* Record one log line and pass it on. text[0 .. n): the line without its end. */
 static void take_line(struct journal *journal, const char *stream, struct activation *a,
                       bool is_of_load, const char *text, size_t n, uint64_t now_ms)
 {
@@ -137,7 +138,8 @@ static void on_bytes(struct output_tap *tap, const void *owner, const char *byte
     const struct user_names *names = &stream->journal->service->names;
     auto_buf struct buf named = {0};
 
-    if (names->dir == NULL || stream == &stream->journal->err) { /* http/init.c rewrites stderr */
+    /* http/init.c has put the user's file names into stderr already. */
+    if (names->dir == NULL || stream == &stream->journal->err) {
         take_lines(stream, owner, bytes, n);
         return;
     }
@@ -189,7 +191,7 @@ static void on_part(struct job_tap *tap, const struct job *job, const char *text
     if (a == NULL)
         return;
     activations_part(a, text, n, loop_now_us(journal->loop));
-    if (a->n_parts == 1) { /* tell of the activation before its parts, as the page needs its id */
+    if (a->n_parts == 1) { /* first tell the page of the activation, whose id the parts name */
         a->is_told = true;
         tell_activation(journal, a);
     }
@@ -259,15 +261,15 @@ void journal_end_by_job(struct journal *journal, struct activation *a, const str
         json_add_error(answer, text);
     }
     if (job->parts != NULL && job->on_parts != NULL)
-        http = 200; /* this status was sent with the first part */
+        http = 200; /* the status that was sent with the first part */
     if (parts_client_left(job))
         http = JOURNAL_CLIENT_LEFT;
     note_job_ended(journal, a, job);
     journal_end(journal, a, http, buf_at(answer), buf_len(answer));
 }
 
-/* Keep the name that the page gave its request: the page knows the activation by it before the
- * answer comes. */
+/* Keep the name that the page gave to its request. The page finds the activation by this name
+ * before the answer comes. */
 static void take_call(struct activation *a, const struct request *request)
 {
     static const struct header_name name = {"x-whiskloop-call", 16};
@@ -296,7 +298,7 @@ static void on_ended(struct run_observer *observer, struct request *request, con
     auto_buf struct buf answer = {0};
 
     (void)request;
-    if (a != NULL && job->on_parts != NULL) { /* the end of a reply in parts is told nowhere else */
+    if (a != NULL && job->on_parts != NULL) { /* nothing else records the end of a reply in parts */
         journal_end_by_job(journal, a, job, &answer);
         a = NULL;
     } else if (a != NULL) {

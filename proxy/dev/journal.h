@@ -1,8 +1,8 @@
 #pragma once
 
 /*
- * journal - everything that happens passes through here: log lines and activations go to the
- * terminal, to the history of activations and to the open pages.
+ * journal - receives all log lines and activations, and passes them on to the terminal, to the
+ * history of activations and to the open pages.
  */
 
 #include <stdbool.h>
@@ -15,10 +15,10 @@
 #include "http/service.h"
 #include "worker/job.h"
 
-#define JOURNAL_BATCH_MS        20 /* log lines, or parts, within this time become one event */
-#define JOURNAL_BATCH_MAX_BYTES (128u << 10) /* with so many bytes, an event is sent at once */
+#define JOURNAL_BATCH_MS        20 /* log lines (or answer parts) in this time become one event */
+#define JOURNAL_BATCH_MAX_BYTES (128u << 10) /* an event with so many bytes is sent at once */
 #define JOURNAL_LINE_MAX_BYTES  16384        /* a longer log line is cut */
-#define JOURNAL_PART_MAX_BYTES  65536        /* of a longer part only the size is told */
+#define JOURNAL_PART_MAX_BYTES  65536        /* of a longer answer part, only the size is sent */
 
 struct journal;
 
@@ -26,12 +26,13 @@ struct journal_stream {
     struct output_tap tap;
     struct journal *journal;
     const char *name; /* "stdout" or "stderr" */
-    struct buf line;  /* unfinished log line */
+    struct buf line;  /* beginning of a log line whose end has not come yet */
 };
 
-/* The JSON items of the next event, each followed by a comma. */
+/* Items that will be sent to the pages in one event: members of a JSON array, each followed by a
+ * comma. */
 struct journal_batch {
-    const char *event; /* a string constant */
+    const char *event; /* name of the event; a string constant */
     struct buf items;
     uint64_t n;
 };
@@ -45,15 +46,16 @@ struct journal {
     struct journal_stream out;
     struct journal_stream err;
     struct run_observer observer;
-    struct activation *ended; /* activation whose reply comes next: journal_take_ended() */
-    unsigned version;         /* the newest version that has loaded */
-    struct job_tap tap;       /* sees the parts of each activation's job */
+    struct activation *ended; /* activation whose reply is about to be sent; NULL: none */
+    unsigned version;         /* number of the newest version that has loaded */
+    struct job_tap tap;       /* gets the parts of all activations' answers */
     struct journal_batch lines;
     struct journal_batch parts;
-    struct loop_timer tick; /* set while something waits to be sent or shown */
-    /* a version loads: log lines belong to it unless another version's worker wrote them */
+    struct loop_timer tick; /* set while something waits for the pages or for the terminal */
+    /* a version is loading; log lines belong to it, unless a worker of another version wrote
+     * them */
     bool is_loading;
-    struct buf said; /* the last bytes that the loading version wrote */
+    struct buf said; /* end of what the version that loads has written to the log */
     struct usage_cache {
         pid_t pid;
         uint64_t at_us;
@@ -61,23 +63,27 @@ struct journal {
     } memory;
 };
 
-/* Takes all that is written to the service's two streams, which must be open. */
+/* From now on the journal gets all bytes written to the service's stdout and stderr, which must be
+ * open. */
 void journal_init(struct journal *journal, struct service *service, bool is_json);
-/* Call after the action's processes are gone. */
+/* Call after the action's processes are gone. Waits up to wait_ms for the terminal to take the
+ * pending lines. */
 void journal_done(struct journal *journal, int wait_ms);
 
-/* Say that a version begins to load, or that it has loaded or failed. */
+/* Record whether a version is loading: true when it begins to load, false when it has loaded or
+ * failed. */
 void journal_set_loading(struct journal *journal, bool is_loading);
-/* Send an event to the pages. data: JSON. Log lines that came before it are sent first. */
+/* Send an event to the pages. data: JSON. Log lines and parts that came earlier are sent first. */
 void journal_tell(struct journal *journal, const char *name, const struct buf *data);
 
-/* Record the beginning of an activation, also of one that did not come by POST /run. */
+/* Record the beginning of an activation, whether or not it came by POST /run. */
 struct activation *journal_begin(struct journal *journal, struct job *job);
-/* Record the end of an activation whose job has ended and that gets no reply in one piece. Its
- * answer, or the error, is appended to `answer`. */
+/* Record the end of an activation that gets no reply, or one in parts. Its job has ended. Append
+ * its answer, or the error as JSON, to `answer`. */
 void journal_end_by_job(struct journal *journal, struct activation *activation,
                         const struct job *job, struct buf *answer);
-/* Take the activation whose reply is being sent; NULL: that reply is not an activation's. */
+/* Take the activation whose reply is about to be sent. NULL: that reply belongs to no
+ * activation. */
 struct activation *journal_take_ended(struct journal *journal);
 /* Record the activation's end, with the status and body of its reply. */
 void journal_end(struct journal *journal, struct activation *activation, int http,

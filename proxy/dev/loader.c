@@ -16,13 +16,13 @@
 #include "http/versions.h"
 
 #define PATIENCE_MS                                                                                \
-    400 /* to wait for an editor that empties or removes a file before it writes it */
-#define COMMAND    "dev" /* the command that was given: the first word of error texts */
+    400 /* how long to wait for an editor that empties or removes a file and then writes it */
+#define COMMAND    "dev" /* name of this command, the first word of error texts */
 #define AGAIN_MS   40
-#define GRACE_MS   500  /* least time for a load if a save abandoned the one before */
-#define GRACES_MAX 12   /* after so many abandoned loads the grace no longer doubles */
-#define SLOW_MS    2000 /* until a load is said to take long; then at 5 times that, and so on */
-#define RETRY_MS   500  /* a write within this time after a load may be the load's own */
+#define GRACE_MS   500  /* least time for a load after a save has abandoned the load before it */
+#define GRACES_MAX 12   /* after so many abandoned loads the grace time no longer doubles */
+#define SLOW_MS    2000 /* a load is said to take long after this time, 5 times this, and so on */
+#define RETRY_MS   500  /* a file written this soon after a load may be the load's own work */
 #define LOOK_MS    100
 
 static void load(struct loader *loader);
@@ -54,7 +54,7 @@ static void copy_names(struct user_names *to, const struct user_names *from)
                               from->file != NULL ? xstrdup(from->file) : NULL};
 }
 
-/* Let the requests go on that waited for the first version, whether it has loaded or not. */
+/* Release the requests that waited for a version, whether it has loaded or not. */
 static void open_gate(struct loader *loader)
 {
     if (loader->service->gate.closed)
@@ -79,7 +79,8 @@ static void note_loaded(struct loader *loader)
     say(loader, "ready", &text);
     terminal_said(&loader->journal->terminal, buf_at(&loader->journal->said),
                   buf_len(&loader->journal->said));
-    buf_reset(&loader->journal->said, 0); /* so that no later POST /init shows it again */
+    /* Otherwise the next POST /init would show this log again. */
+    buf_reset(&loader->journal->said, 0);
     open_gate(loader);
     if (loader->opts.inspect == 0)
         prewarm_next(service);
@@ -94,8 +95,8 @@ static bool last_counts(const struct loader *loader)
     return strcmp(language, "python") == 0 || strcmp(language, "pypy") == 0;
 }
 
-/* Whether the version that served can no longer answer. If it runs in the user's folder, a process
- * that is started anew loads the broken code, too. */
+/* Whether the version that served can no longer answer. If it runs in the user's folder, a new
+ * process for it would load the broken code. */
 static bool is_serving_lost(const struct loader *loader)
 {
     const struct pool *pool = loader->service->pool;
@@ -116,7 +117,7 @@ static void lose(struct loader *loader)
     service->cannot_start = loader->fault.text;
 }
 
-/* While the newest version is broken: look whether the one before it still serves. */
+/* While the newest version is broken, check whether the version before it still serves. */
 static void on_look(struct loop_timer *timer)
 {
     struct loader *loader = container_of(timer, struct loader, look);
@@ -145,8 +146,9 @@ static void note_broken(struct loader *loader, const char *why)
                                 .last_counts = last_counts(loader)};
     auto_buf struct buf text = {0};
 
-    /* The action's output tells more than our own text `why`, which is appended. After a failed
-     * compilation, `why` is the compiler's output. */
+    /* The output of the action tells more than `why`, which is our own text: append `why` to it. If
+     * there is no output, use `why` alone: after a failed compilation, that is the compiler's
+     * output. */
     if (buf_len(&loader->journal->said) > 0) {
         buf_add(&text, buf_at(&loader->journal->said), buf_len(&loader->journal->said));
         fault_find(&loader->fault, buf_at(&text), buf_len(&text), &where);
@@ -193,7 +195,7 @@ static void on_loaded(struct loop_post *post)
         loader->n_abandoned = 0;
 }
 
-/* Called from inside http/init.c, so the rest is posted to run later. */
+/* Called from inside http/init.c, so the work that is left is posted to run later. */
 static void on_init_done(void *owner, const char *why, size_t n)
 {
     struct loader *loader = owner;
@@ -213,11 +215,11 @@ static void on_again(struct loop_timer *timer)
 {
     struct loader *loader = container_of(timer, struct loader, again);
 
-    watch_catch_up(loader->watch); /* do not load twice what was saved while we waited */
+    watch_catch_up(loader->watch); /* do not load again for a save made while we waited */
     load(loader);
 }
 
-/* Whether the file is away or empty, as while an editor saves it. */
+/* Whether the file is missing or empty, as it may be while an editor saves it. */
 static bool is_being_saved(const struct loader *loader)
 {
     struct stat info;
@@ -256,8 +258,8 @@ static void tell_abandoned(struct loader *loader)
     say(loader, "abandoned", &text);
 }
 
-/* Drop our own load if one is under way. false: a client's /init is under way, and we must wait for
- * it. */
+/* Cancel the loader's own load, if one is under way. false: a client's /init is under way, and the
+ * loader must wait for it. */
 static bool drop_current(struct loader *loader)
 {
     struct service *service = loader->service;
@@ -278,7 +280,8 @@ static bool drop_current(struct loader *loader)
     return true;
 }
 
-/* Until when the current load may go on in spite of a save; 0: a save abandons it at once. */
+/* Loop time until which the current load may go on in spite of a save; 0: a save abandons it at
+ * once. */
 static uint64_t grace_until_ms(const struct loader *loader)
 {
     unsigned n = loader->n_abandoned < GRACES_MAX ? loader->n_abandoned : GRACES_MAX;
@@ -288,7 +291,7 @@ static uint64_t grace_until_ms(const struct loader *loader)
     return loader->began_us / 1000 + ((uint64_t)GRACE_MS << (n - 1));
 }
 
-/* Called when a load takes long: it may be caught in a loop. */
+/* Called when a load takes long: the user's code may be in an endless loop. */
 static void on_slow(struct loop_timer *timer)
 {
     struct loader *loader = container_of(timer, struct loader, slow);
@@ -319,9 +322,9 @@ static const char *language_of(const struct preloaded *preloaded, const struct l
     return runtime != NULL ? runtime->name : "native";
 }
 
-/* A debugger has one port: the version that has it must end before the next one begins, and
- * requests wait meanwhile. Its activations die with it, since they may be stopped at a breakpoint.
- * false: it has not ended yet. */
+/* Whether the debugger's port is free for the next version. The version that has the port must end
+ * first, and requests are held meanwhile. Its activations die with it, since they may be stopped at
+ * a breakpoint. false: it has not ended yet. */
 static bool is_port_free(struct loader *loader)
 {
     struct service *service = loader->service;
@@ -340,7 +343,7 @@ static bool is_port_free(struct loader *loader)
     return false;
 }
 
-/* Let a debugger attach to what is started next. */
+/* Let a debugger attach to the version that is about to start. */
 static void set_inspect(struct loader *loader, struct preloaded *preloaded)
 {
     const struct runtime *runtime = runtimes_find(loader->opts.runtimes, loader->language);
@@ -357,8 +360,8 @@ static void set_inspect(struct loader *loader, struct preloaded *preloaded)
                      "--inspect: for nodejs, python and java only");
 }
 
-/* There is no code to load: tell what is wrong, and on a second line what to do. wanted: what the
- * folder needs; NULL: err says what is wrong. */
+/* There is no code to load: say in the first line what is wrong, in the second what to do. wanted:
+ * what the folder would need to be an action; NULL: err says what is wrong. */
 static void note_not_found(struct loader *loader, const char *wanted, const struct err *err)
 {
     static const char origin[] = COMMAND ": ";
@@ -412,7 +415,8 @@ static void load(struct loader *loader)
         return;
     }
     loader->language = language_of(&preloaded, loader);
-    if (preloaded.runtime != NULL) /* prewarm the launcher of this runtime for the next version */
+    /* Prewarm a launcher of this runtime for the next version. */
+    if (preloaded.runtime != NULL)
         service->opts.fallback = preloaded.runtime;
     set_inspect(loader, &preloaded);
     loader->in_place = preloaded.dir != NULL;
@@ -444,7 +448,7 @@ static void on_watch(void *owner, enum watch_news news, const char *why)
     case WATCH_CHANGED:
         on_saved(loader);
         break;
-    case WATCH_TOUCHED: /* something else that the code needs may be there now */
+    case WATCH_TOUCHED: /* something that the code did not find may be there now */
         if (loader->state == LOADER_BROKEN &&
             loop_now_ms(loader->service->loop) > loader->ended_at_ms + RETRY_MS)
             load(loader);

@@ -35,17 +35,17 @@ enum loader_state {
 };
 
 struct loader_opts {
-    const char *path; /* FILE or FOLDER */
+    const char *path; /* the argument FILE or FOLDER of the command */
     const char *main;
     char *const *env;
     uint64_t bytes_max;
     const struct runtimes *runtimes;
-    const struct runtime *fallback; /* the runtime for source without a known ending */
-    unsigned inspect;               /* 0: no debugger; else as for inspect_port() */
+    const struct runtime *fallback; /* the runtime for source files without a known ending */
+    unsigned inspect;               /* 0: no debugger; else a port or INSPECT_DEFAULT */
     bool runtime_is_named;
 };
 
-/* Called when the state has changed. */
+/* Called when the loader's state has changed. */
 typedef void loader_fn(void *owner);
 
 struct loader {
@@ -61,40 +61,41 @@ struct loader {
     const char *language; /* language of the code that was found last; NULL: none yet */
     struct fault fault;
     struct user_names names; /* user's file names for the newest version that has loaded */
-    char *why;               /* owned; why the load that just ended failed; NULL: it succeeded */
-    bool is_loading;         /* a load is under way: service->init is ours */
-    /* the load that is under way is being cancelled */
+    char *why;               /* owned; why the load that ended last failed; NULL: it succeeded */
+    bool is_loading;         /* a load is under way; service->init belongs to the loader */
+    /* the load that is under way is being cancelled: ignore its outcome */
     bool is_dropped;
-    bool is_saved;        /* saved in a load's grace time: load again when either ends */
+    /* a save came in the grace time of a load: load again when the grace time or the load ends */
+    bool is_saved;
     bool has_ended;       /* a load has ended, and `loaded` is posted */
-    bool in_place;        /* the version that loads runs in the user's folder */
-    bool served_in_place; /* the version that serves runs in the user's folder */
+    bool in_place;        /* the version that loads runs in the user's folder, not in a copy */
+    bool served_in_place; /* the version that serves runs in the user's folder, not in a copy */
     bool is_lost;         /* the version that served has crashed and cannot start again */
     bool stopped;
-    unsigned n_abandoned;  /* loads abandoned in a row */
+    unsigned n_abandoned;  /* number of loads abandoned in a row */
     unsigned inspect_port; /* port for debugging the version that loads or serves; 0: none */
     uint64_t began_us;     /* time of loop_now_us() at which the last load began */
     uint64_t since_ms;     /* Unix time at which the last load began */
     uint64_t took_us;      /* duration of the last load that succeeded */
     struct loop_post loaded;
-    struct loop_timer
-        again; /* load when it fires: the file is being saved, or another load goes on */
-    uint64_t patient_until_ms; /* wait until then for an empty or missing file; 0: no wait */
-    struct loop_timer slow;    /* tells that a load takes long */
-    struct loop_timer look;    /* checks whether the version before a broken one still serves */
+    struct loop_timer again;   /* when it fires, try to load again: the last try had to wait */
+    uint64_t patient_until_ms; /* until when to wait for an empty or missing file; 0: no wait */
+    struct loop_timer slow;    /* when it fires, tell that the load takes long */
+    struct loop_timer look;    /* when it fires, check if the version before a broken one serves */
     uint64_t ended_at_ms;      /* time of loop_now_ms() at which the last load ended */
 };
 
-/* Begin to load and to watch. 0; -1 with err: the path leads to no file or folder. */
+/* Begin to load the code at opts->path and to watch for saves. 0; -1 with err: the path leads to no
+ * file or folder. */
 int loader_begin(struct loader *loader, struct service *service, struct journal *journal,
                  const struct loader_opts *opts, loader_fn *changed, void *owner, struct err *err);
 /* Stop watching, and abandon a load that is under way. */
 void loader_stop(struct loader *loader);
 void loader_done(struct loader *loader);
 
-/* The version that serves, or can start again after a crash; 0: none. */
+/* Number of the version that serves, or that can start again after a crash; 0: none. */
 unsigned loader_serving(const struct loader *loader);
-/* Call when a version came by POST /init and serves. came_at_us: the time of loop_now_us() at which
- * the request came. */
+/* Call when a version that came by POST /init serves. came_at_us: the time of loop_now_us() at
+ * which the request came. */
 void loader_published(struct loader *loader, uint64_t came_at_us);
 const char *loader_state_name(const struct loader *loader);
