@@ -25,13 +25,14 @@
     "img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 #define TOKEN_HERE       "@TOKEN@"
 #define ACTIVATIONS_PATH "/dev/activations/"
-#define PAGE_PATH        "/dev/page/" /* followed by the name of a file in proxy/dev/page/ */
+#define PAGE_PATH        "/dev/page/" /* the name of a file in proxy/dev/page/ follows */
 #define SMALL_BODY_BYTES 65536
 
 /* ---- who may ask ---- */
 
-/* Whether text is an IP address, without brackets; with loopback_only, a loopback address. Any IP
- * address will do as a Host, since another site can only make a name lead here. */
+/* Whether text[0 .. n) is an IP address, without brackets; with loopback_only, whether it is one of
+ * the loopback interface. A Host may be any IP address: another site can make only a name lead
+ * here. */
 static bool is_number(const char *text, size_t n, bool loopback_only)
 {
     char copy[64];
@@ -78,8 +79,8 @@ bool pages_is_own_host(const char *listen, unsigned port, const char *text, size
                         : is_number(text, n_name, is_local);
 }
 
-/* Find a header's value. If it came several times, the last one is found, and *several is set.
- * false: there is none. */
+/* Find the value of the header `wanted`. If there are several such headers, the last one is found,
+ * and *several is set. false: there is none. */
 static bool find_header(const struct request *request, const char *wanted,
                         struct request_text *found, bool *several)
 {
@@ -105,7 +106,8 @@ static bool is_own_origin(const struct pages *pages, struct request_text origin)
            pages_is_own_host(pages->listen, pages->port, origin.text + n, origin.n - n);
 }
 
-/* Whether the request has our token. It takes the same time wherever a wrong token differs. */
+/* Whether the request has our token. The time this takes does not tell where a wrong token
+ * differs. */
 static bool has_token(const struct pages *pages, const struct request *request)
 {
     struct request_text value;
@@ -120,7 +122,7 @@ static bool has_token(const struct pages *pages, const struct request *request)
     return differs == 0;
 }
 
-/* The text with which a request is refused; NULL: it may pass. */
+/* The error text if the request must be refused; NULL: it may pass. */
 static const char *judge(const struct pages_guard *guard, const struct request *request)
 {
     const struct pages *pages = guard->pages;
@@ -194,7 +196,7 @@ static void on_page(void *owner, struct request *request)
     reply_buf(request, asset->type, &body);
 }
 
-/* A style sheet or a script of the page. */
+/* Reply with a style sheet or a script of the page. */
 static void on_asset(void *owner, struct request *request)
 {
     struct request_text path = request_path(request);
@@ -276,7 +278,7 @@ static void on_activation(void *owner, struct request *request)
 /* One request on its way through http/run.c or http/init.c. */
 struct call {
     struct pages *pages; /* borrowed */
-    struct buf body;     /* body for http/run.c to read; empty: the request's own body */
+    struct buf body;     /* body that http/run.c reads; empty: it reads the request's own body */
 };
 
 static struct call *call_new(struct pages *pages)
@@ -293,8 +295,8 @@ static void call_free(struct call *call)
     free(call);
 }
 
-/* Record the end of the activation that is being replied to, and return it. NULL: the request began
- * none. */
+/* Record the end of the activation whose reply is about to be sent, and return the activation.
+ * NULL: the request began none. */
 static struct activation *end_activation(struct pages *pages, int status, const char *body,
                                          size_t n)
 {
@@ -377,7 +379,7 @@ static void on_invoke_replied(void *owner, struct request *request, int status, 
     reply_buf(request, "application/json", &reply);
 }
 
-/* Make the body of a /run from that of a /dev/invoke. false: text tells what is wrong. */
+/* Make the body of a POST /run from that of a POST /dev/invoke. false: text tells what is wrong. */
 static bool make_run(struct request *request, struct buf *body, char *text, size_t size)
 {
     size_t n, at = 0;

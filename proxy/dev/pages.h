@@ -1,12 +1,12 @@
 #pragma once
 
 /*
- * pages - what the dev server answers by HTTP: the page, what the page asks for, and /run, /init
- * and /healthz, all for this machine's browsers only.
+ * pages - what the dev server answers by HTTP: the page, the data that the page asks for, and /run,
+ * /init and /healthz. Pages of other sites must not use them.
  *
- * A page of another site can make the browser send requests here. So Host must be one of our
- * addresses: a name that another site has made to lead here is none of them. Origin, if it is sent,
- * must be ours. A POST below /dev/ needs a token that only our own page can read.
+ * A page of another site can make the browser send requests here. So the header Host must be one of
+ * our addresses, which excludes names that another site has made to lead here. The header Origin,
+ * if it is sent, must be ours. A POST below /dev/ needs a token that only our own page can read.
  */
 
 #include <stdbool.h>
@@ -31,7 +31,7 @@ struct pages_guard {
     server_handler_fn *handler;
     void *owner;
     bool wants_token;
-    bool is_page; /* answers with the page, to which other sites may link */
+    bool is_page; /* the handler replies with the page, to which other sites may link */
 };
 
 struct pages {
@@ -39,7 +39,7 @@ struct pages {
     struct journal *journal;     /* borrowed */
     struct loader *loader;       /* borrowed */
     const struct status *status; /* borrowed */
-    const char *listen;          /* the address to listen on, as given; borrowed */
+    const char *listen;          /* the address to listen on, as the user gave it; borrowed */
     unsigned port;
     char token[PAGES_TOKEN_BYTES + 1];
     struct pages_guard guards[PAGES_ROUTES_MAX];
@@ -56,9 +56,9 @@ struct pages_opts {
     void *health_owner;
 };
 
-/* Fill `routes`. pages: zeroed, except for the borrowed members. The owner sets the port once it is
- * known. */
+/* Fill pages->routes. pages: zeroed, except for the borrowed members. The caller sets pages->port
+ * once it is known. */
 void pages_init(struct pages *pages, const struct pages_opts *opts);
-/* Whether text[0 .. n), a Host or what follows "http://" in an Origin, is one of our addresses; for
- * tests, too. */
+/* Whether text[0 .. n) is one of our addresses. It is the header Host, or what follows "http://" in
+ * the header Origin. Tests call this function, too. */
 bool pages_is_own_host(const char *listen, unsigned port, const char *text, size_t n);

@@ -12,10 +12,10 @@
 
 #define PLACES_MIN 64
 #define READ_BYTES 65536
-#define FRESH_NS   UINT64_C(200000000) /* two writes this close may give a file the same time */
+#define FRESH_NS   UINT64_C(200000000) /* two writes this close may give a file the same ctime */
 #define SECOND_NS  UINT64_C(1000000000)
 
-/* FNV-1a, eight bytes at a time. */
+/* The hash FNV-1a, but for eight bytes at a time. */
 void print_mix(uint64_t *print, const void *bytes, size_t n)
 {
     const unsigned char *at = bytes;
@@ -25,7 +25,9 @@ void print_mix(uint64_t *print, const void *bytes, size_t n)
 
         memcpy(&eight, at, sizeof(eight));
         *print = (*print ^ eight) * UINT64_C(1099511628211);
-        *print ^= *print >> 32; /* multiplying carries upwards only */
+        *print ^=
+            /* A multiplication carries upwards only: mix the high bits into the low ones. */
+            *print >> 32;
     }
     for (; n > 0; n--, at++)
         *print = (*print ^ *at) * UINT64_C(1099511628211);
@@ -68,10 +70,11 @@ static void keep(struct prints *prints, const struct print *print)
 
 /* ---- a file ---- */
 
-/* Mix a file's bytes into *content. false: not all were read. */
+/* Mix the file's bytes into *content, and subtract their number from *left_bytes, at most down to
+ * 0. false: the file was not read to its end. */
 static bool read_content(const char *path, uint64_t *content, uint64_t *left_bytes)
 {
-    static unsigned char bytes[READ_BYTES]; /* not on the stack; there is only one thread */
+    static unsigned char bytes[READ_BYTES]; /* static to spare the stack; only one thread uses it */
     auto_fd int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
     uint64_t n_read = 0;
     ssize_t n = -1;
@@ -103,7 +106,7 @@ uint64_t prints_of(struct prints *prints, const char *path, const struct stat *i
 
     assert(S_ISREG(info->st_mode));
     print_mix(&print.path, path, strlen(path));
-    if (print.path == 0) /* 0 marks a free place */
+    if (print.path == 0) /* 0 marks a free place in the tables */
         print.path = 1;
     print_mix(&print.stat, &info->st_ino, sizeof(info->st_ino));
     print_mix(&print.stat, &info->st_size, sizeof(info->st_size));

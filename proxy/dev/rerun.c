@@ -51,7 +51,7 @@ int rerun_check(struct rerun *rerun, struct err *err)
     return rerun->argument[0] != '\0' ? read_argument(rerun, &rerun->runs[0].job, err) : 0;
 }
 
-/* A free place in `runs`; NULL: all are running. */
+/* A free place in rerun->runs; NULL: activations are running in all places. */
 static struct rerun_run *find_free(struct rerun *rerun)
 {
     for (size_t i = 0; i < RERUNS_MAX; i++)
@@ -60,7 +60,8 @@ static struct rerun_run *find_free(struct rerun *rerun)
     return NULL;
 }
 
-/* Say that the newest version must wait: all runs are of earlier versions. */
+/* Say that the newest version must wait: activations of earlier versions are running in all
+ * places. */
 static void tell_wait(const struct rerun *rerun)
 {
     auto_buf struct buf text = {0};
@@ -89,7 +90,7 @@ void rerun_start(struct rerun *rerun)
     }
     run->rerun = rerun;
     job = &run->job;
-    if (read_argument(rerun, job, &err) < 0) { /* @FILE may have changed */
+    if (read_argument(rerun, job, &err) < 0) { /* the content of @FILE may have changed */
         terminal_say(&rerun->journal->terminal, "invoke", err.text);
         return;
     }
@@ -101,7 +102,7 @@ void rerun_start(struct rerun *rerun)
     run->is_running = pool_submit(service->pool, job);
     if (run->is_running)
         return;
-    job->outcome = JOB_ABANDONED; /* the queue is full */
+    job->outcome = JOB_ABANDONED; /* the pool's queue is full */
     on_done(job);
 }
 

@@ -19,7 +19,7 @@
 
 #define FILE_BYTES_MAX 65536
 
-/* Whether the runtime has a folder "starter", the function to begin with. */
+/* Whether the runtime has a folder "starter" with the files for a new action. */
 static bool has_starter(const struct runtime *runtime)
 {
     auto_free char *dir = xasprintf("%s/starter", runtime->dir);
@@ -56,7 +56,7 @@ static int no_such_language(const struct runtimes *runtimes, const char *word, s
     return -1;
 }
 
-/* Never overwrites a file: it is somebody's work. */
+/* Write a new file. Fails if the file exists: it may be somebody's work. */
 static int write_file(const char *folder, const char *name, const struct buf *text, struct err *err)
 {
     auto_free char *path = xasprintf("%s/%s", folder, name);
@@ -83,7 +83,7 @@ static int copy_file(const char *from, const char *name, const char *folder, str
     return result;
 }
 
-/* Append the arguments that dev and test need for this folder. */
+/* Append the arguments that the commands dev and test need for an action in this folder. */
 static void add_words(const struct runtime *runtime, const char *folder, struct buf *out)
 {
     if (runtime->only_named)
@@ -134,7 +134,7 @@ int starter_write(const struct runtimes *runtimes, const char *language, const c
     names = target_list(folder, "", "");
     result =
         names[0] == NULL || (names[1] != NULL && names[2] == NULL)
-            ? 0 /* nothing but . and .. */
+            ? 0 /* no folder entries but . and .. */
             : err_set(err, ERR_REQUEST, 0,
                       "new: there are files in \"%s\": name a folder that is new or empty", folder);
     strv_free(&names);

@@ -1,15 +1,15 @@
 #pragma once
 
 /*
- * starter - the command new: write a folder with a function to begin with, an example of its
- * argument, the answer that it must give, and a README. All but the README are copied from the
- * language's runtime/NAME/starter/.
+ * starter - the command new: write a folder with a first function, an example of its argument, the
+ * answer that it must give, and a README. All files but the README are copied from the folder
+ * runtime/NAME/starter/ of the language.
  */
 
 struct err;
 struct runtimes;
 
-/* language: the name of a runtime, or an ending of its sources ("js"). Tells on stdout what it
- * made. 0; -1: there is no such language, or there are files in the folder already. */
+/* language: the name of a runtime, or the ending of its source files, such as "js". Tells on stdout
+ * which files it made. 0; -1 with err, for example if the folder has files already. */
 int starter_write(const struct runtimes *runtimes, const char *language, const char *folder,
                   struct err *err);

@@ -1,7 +1,7 @@
 #pragma once
 
 /*
- * status - GET /dev/state: the action that is developed, and its state.
+ * status - what GET /dev/state tells: the action that is being developed, and its state.
  */
 
 #include <stdint.h>
@@ -11,9 +11,9 @@ struct loader;
 
 struct status {
     const struct loader *loader; /* borrowed */
-    char instance[48];           /* differs from run to run */
+    char instance[48];           /* identifies this run of the program */
     uint64_t timeout_ms;         /* time limit of an activation; 0: none */
 };
 
-/* Append a JSON object, one line. */
+/* Append the status as a JSON object, in one line. */
 void status_write(const struct status *status, struct buf *out);

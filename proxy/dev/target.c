@@ -20,7 +20,7 @@
 #define EXAMPLES_MAX      32
 #define EXAMPLE_BYTES_MAX 65536
 #define NAMES_MAX         4096
-#define LOOK_ENTRIES_MAX  100000 /* target_list() looks at no more, to bound its time */
+#define LOOK_ENTRIES_MAX  100000 /* most entries that target_list() reads, to bound its time */
 
 static int compare_names(const void *a, const void *b)
 {
@@ -72,12 +72,13 @@ int target_open(struct target *target, const char *command, const char *path, st
     if (real == NULL)
         return err_set(err, ERR_REQUEST, errno, "%s: cannot read \"%s\": %s", command, path,
                        strerror(errno));
-    /* A name such as "." says nothing to people. */
+    /* For a folder, take the name from the real path: a name such as "." says nothing to people. */
     target->name = xstrdup(basename(S_ISDIR(info.st_mode) ? real : target->path));
     return 0;
 }
 
-/* The one source file in a folder; caller frees. NULL: there is none, or several. */
+/* The name of the only source file in a folder; the caller frees it. NULL: there is none, or there
+ * are several. */
 static char *only_source(const char *folder, const struct runtimes *runtimes,
                          const struct runtime *fallback)
 {
@@ -150,7 +151,8 @@ void target_done(struct target *target)
     memset(target, 0, sizeof(*target));
 }
 
-/* Append one example; a file that cannot be read, is too long or is no JSON is left out. */
+/* Append the example in one file. A file that cannot be read, is too long or is not JSON is left
+ * out. */
 static void write_example(const char *folder, const char *name, const char **comma, struct buf *out)
 {
     auto_free char *path = xasprintf("%s/%s", folder, name);

@@ -1,8 +1,8 @@
 #pragma once
 
 /*
- * target - the file or folder that is developed: what in it is the action, and the examples of its
- * argument beside it.
+ * target - the file or folder that is being developed: finds the action in it, and the examples of
+ * arguments beside the action.
  */
 
 #include <stdbool.h>
@@ -13,23 +13,25 @@ struct err;
 struct runtime;
 struct runtimes;
 
-/* Zeroed before use. All owned. */
+/* Zeroed before use. All members are owned. */
 struct target {
-    char *path; /* as given, without a slash at its end */
-    char *name; /* last part of the path, for people */
-    char *code; /* what is served: a file, or the folder itself */
-    /* absolute; the file's folder, or the folder itself; file names start there for the user */
+    char *path; /* path as the user gave it, without a slash at its end */
+    char *name; /* last part of the path, to show to people */
+    char *code; /* path of the action: a file, or the folder itself */
+    /* the file's folder, or the folder itself, as an absolute path; file names that the user sees
+     * are relative to it */
     char *folder;
-    char *only; /* name of the file; NULL: the folder is served */
+    char *only; /* name of the file that is the action; NULL: the action is the folder */
 };
 
-/* command: the first word of error texts. 0; -1 with err: the path is no file and no folder. */
+/* command: name of the command, to begin error texts. 0; -1 with err: the path leads to neither a
+ * file nor a folder. */
 int target_open(struct target *target, const char *command, const char *path, struct err *err);
-/* Find out anew what the action is. A folder that no runtime can start, but with one source file in
- * it, counts as that file. */
+/* Find out again which code is the action. If no runtime can start the folder as it is, but one
+ * source file is in it, that file is the action. */
 void target_look(struct target *target, const struct runtimes *runtimes,
                  const struct runtime *fallback);
-/* Whether the target is a folder with nothing but hidden files in it. */
+/* Whether the target is a folder that has only hidden files, or none. */
 bool target_is_empty(const struct target *target);
 void target_done(struct target *target);
 /* Append a JSON array of {"name":"input.json","value":...}: the contents of the files input*.json

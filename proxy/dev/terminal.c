@@ -46,8 +46,8 @@ static void add_time(const struct terminal *t, struct buf *out)
     buf_add_text(out, "  ");
 }
 
-/* Append a line that is a JSON object, {"time":...,"event":"log",...}, with the members of `data`,
- * a JSON object, which is freed. */
+/* Append a line with one JSON object, {"time":...,"event":"log",...}, in which the members of the
+ * JSON object `data` follow. data is freed. */
 static void add_json(struct buf *out, const char *event, struct buf *data)
 {
     text_add(out, "{\"time\":%" PRIu64 ",\"event\":\"%s\"%s", text_now_ms(), event,
@@ -100,7 +100,8 @@ void terminal_say(struct terminal *t, const char *event, const char *text)
     put(t, &line);
 }
 
-/* Add the last lines of a failed load's output, to go beneath the line that tells the place. */
+/* Append the last lines of a failed load's output. They go below the line that tells where the
+ * fault is. */
 static void add_words(const struct terminal *t, struct buf *out, const char *text)
 {
     size_t n = strlen(text), start;
@@ -140,7 +141,7 @@ void terminal_say_broken(struct terminal *t, const struct fault *fault, unsigned
         text_add(&line, " (version %u goes on)", serving);
     buf_add_text(&line, "\n");
     if (strncmp(words, fault->message, n_message) == 0 && words[n_message] == '\n')
-        words += n_message + 1; /* the line above has this message */
+        words += n_message + 1; /* the line above shows this message */
     if (words != fault->text || strchr(words, '\n') != NULL)
         add_words(t, &line, words);
     put(t, &line);
@@ -169,7 +170,8 @@ static void format_log(const struct terminal *t, struct buf *out, const char *id
     buf_add_text(out, "\n");
 }
 
-/* Tell how many lines were dropped, as the event "dropped" tells the pages (events.c). */
+/* Tell how many log lines and activations were dropped. The pages are told in the same way, by an
+ * event "dropped" (events.c). */
 static void say_dropped(struct terminal *t)
 {
     struct buf note = {0};
@@ -273,7 +275,7 @@ static void add_duration(struct buf *out, uint64_t us)
         text_add(out, "%.1f s", (double)us / 1000000);
 }
 
-/* The error of an answer such as {"error":"..."}. */
+/* Append the member "error" of the answer, if there is one. */
 static void add_reason(const struct activation *a, struct buf *out)
 {
     struct json_slice top, error;

@@ -9,9 +9,9 @@
 struct buf;
 
 void text_add(struct buf *out, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-/* Append a C string as a JSON string; NULL: null. */
+/* Append a C string as a JSON string. text NULL: append null. */
 void text_add_json(struct buf *out, const char *text);
-/* Append a C string as one word of a shell's command line: in quotes where it needs them. */
+/* Append a C string as one word of a shell's command line: in quotes if it needs them. */
 void text_add_word(struct buf *out, const char *text);
 /* The buffer's bytes as a C string: adds a NUL that does not count as content. Valid until the
  * buffer changes. */

@@ -1,11 +1,12 @@
 /*
- * A change is a file that was closed after writing, moved in or out, or deleted, not each write:
- * what is still open is half written. The tree is walked anew after each burst of changes, which
- * adds watches of new folders and drops those of folders that are gone; adding a watch again
- * returns the existing one.
+ * A file has changed when it was closed after writing, moved in or out, or deleted. Single writes
+ * do not count, since a file that is still open is half written. After each burst of changes the
+ * whole tree is walked again. This adds watches of new folders and drops those of folders that are
+ * gone. Adding a watch again returns the existing one.
  *
- * No event tells that a folder was removed while a process still works in it, as workers do. So
- * twice a second we check whether the path still leads to the folder that is watched.
+ * No event tells that a folder was removed while a process still works in it, as the action's
+ * workers do. So twice a second we check whether the path still leads to the folder that is
+ * watched.
  */
 
 #include "dev/watch.h"
@@ -28,7 +29,7 @@
     (IN_CLOSE_WRITE | IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO | IN_DELETE_SELF |       \
      IN_MOVE_SELF | IN_ATTRIB)
 #define READ_BYTES       65536
-#define WATCH_CREATED_MS 300 /* time for a new file to be closed */
+#define WATCH_CREATED_MS 300 /* how long we wait for a new file to be closed */
 
 struct watch {
     struct loop *loop; /* borrowed */
@@ -37,23 +38,25 @@ struct watch {
     void *owner; /* borrowed */
     struct loop_watch inotify;
     struct loop_timer settle; /* when it fires, the burst of changes has ended */
-    struct loop_timer look;   /* always set: the next look at the root, or at everything */
-    char file[PATH_MAX];   /* name of the file, the only one that counts; "": a folder is watched */
-    char linked[PATH_MAX]; /* name of the file that `file` leads to through links */
-    uint64_t burst_ends_ms; /* when the burst ends at the latest; 0: no burst */
-    int *wds;               /* owned; watch descriptors of folders, sorted except during a walk */
+    struct loop_timer look;   /* always set; when it fires, check the folder, or all files */
+    char file[PATH_MAX];      /* name of the file that is watched; "": a folder is watched */
+    char linked[PATH_MAX];    /* if `file` is a link: name of the file to which it leads */
+    uint64_t burst_ends_ms;   /* loop time at which the burst ends at the latest; 0: no burst */
+    int *wds; /* owned; inotify's watch descriptors of folders, sorted except during a walk */
     size_t n_wds;
     size_t wds_room;
-    size_t n_wds_before; /* during a walk: number of the previous walk's, at the front of wds */
-    size_t n_entries;    /* files and folders seen in this walk */
-    struct stat root;    /* of the folder, or of the file's folder, in the last walk */
+    /* during a walk: number of descriptors from the previous walk, at the front of wds */
+    size_t n_wds_before;
+    size_t n_entries; /* files and folders seen in this walk */
+    struct stat root; /* state of the folder, or of the file's folder, in the last walk */
     struct prints prints;
     uint64_t print;  /* fingerprint of all names and contents, at the last walk */
-    bool is_written; /* something was written since the last look, changed or not */
+    bool is_written; /* a file was written since the last check, changed or not */
     bool is_gone;
     bool is_missed; /* in the last walk a folder vanished before it could be watched */
     bool gone_is_told;
-    bool polls; /* inotify cannot be used, or not for all folders */
+    /* check all files by a timer: inotify cannot be used, or not for all folders */
+    bool polls;
     /* errno that tells why inotify cannot be used, until the owner is told; 0: nothing to tell */
     int limit_os;
 };
@@ -67,7 +70,8 @@ static bool ends_with(const char *name, const char *end)
     return n >= n_end && strcmp(name + n - n_end, end) == 0;
 }
 
-/* Swap files of vim: .name.swp, then .swo, .swn, ...; just .swp for a text without a name. */
+/* Whether this is a swap file of vim: .name.swp, then .swo, .swn, ...; .swp alone for a text
+ * without a name. */
 static bool is_swap_file(const char *name)
 {
     size_t n = strlen(name);
@@ -82,7 +86,7 @@ static bool is_ignored(const char *name)
     static const char *const names[] = {
         ".git",         ".hg",         ".svn",       ".idea",       ".vscode",
         "node_modules", "__pycache__", ".venv",      ".mypy_cache", ".pytest_cache",
-        ".ruff_cache",  ".DS_Store",   "virtualenv", "4913", /* vim tests whether it may write */
+        ".ruff_cache",  ".DS_Store",   "virtualenv", "4913", /* vim writes this file as a test */
     };
     static const char *const ends[] = {"~",     ".tmp",         ".temp",        ".bak",
                                        ".pyc",  ".pyo",         ".part",        ".crswap",
@@ -101,8 +105,8 @@ static bool is_ignored(const char *name)
            strncmp(name, ".goutputstream-", 15) == 0 || strncmp(name, ".nfs", 4) == 0;
 }
 
-/* Mix in what tells one state of a file or folder from another. Writing a file again with the same
- * content changes nothing. */
+/* Mix the state of a file or folder into *print. Writing a file again with the same content does
+ * not change it. */
 static void mix_stat(struct watch *watch, uint64_t *print, const char *path, const char *name,
                      const struct stat *info)
 {
@@ -113,7 +117,7 @@ static void mix_stat(struct watch *watch, uint64_t *print, const char *path, con
     if (S_ISREG(info->st_mode)) {
         content = prints_of(&watch->prints, path, info);
         print_mix(print, &content, sizeof(content));
-    } else { /* no times: a folder's change with ignored files, too */
+    } else { /* not the time of a folder: ignored files change it, too */
         print_mix(print, &info->st_ino, sizeof(info->st_ino));
     }
 }
@@ -138,7 +142,7 @@ static void watch_folder(struct watch *watch, const char *path)
     if (wd < 0 && errno == ENOSPC)
         give_up_inotify(watch, ENOSPC);
     if (wd < 0 && errno == ENOENT)
-        watch->is_missed = true; /* if another takes its place, no event tells of it */
+        watch->is_missed = true; /* no event tells if another folder takes its place */
     if (wd < 0)
         return;
     if (watch->n_wds == watch->wds_room) {
@@ -164,8 +168,8 @@ static int compare_wds(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* Drop the watches of the previous walk whose folders this walk has not met: they were moved away.
- * Those of this walk stay, sorted and without duplicates. */
+/* Drop the watches of folders that the previous walk met and this walk did not: they were moved
+ * away. The watches of this walk stay, sorted and without duplicates. */
 static void drop_old(struct watch *watch)
 {
     const int *old = watch->wds, *met = watch->wds + watch->n_wds_before;
@@ -188,14 +192,14 @@ static void drop_old(struct watch *watch)
 
 /* ---- walks ---- */
 
-/* Recursive, WATCH_DEPTH_MAX levels deep at most. Links to files are followed; those to folders are
- * not, as they may lead in a circle. */
+/* Watch and fingerprint a folder, recursively, at most WATCH_DEPTH_MAX levels deep. Links to files
+ * are followed. Links to folders are not, since they may lead in a circle. */
 static void walk_folder(struct watch *watch, const char *path, unsigned depth, uint64_t *print)
 {
     DIR *folder;
     struct dirent *item;
 
-    watch_folder(watch, path); /* before reading the folder: a change meanwhile is an event */
+    watch_folder(watch, path); /* before reading the folder, so that later changes are events */
     folder = opendir(path);
     while (folder != NULL && (item = readdir(folder)) != NULL) {
         auto_free char *name = NULL;
@@ -229,7 +233,8 @@ static const char *name_of(const char *path)
     return slash != NULL ? slash + 1 : path;
 }
 
-/* Watch the folders of the file itself and of what it links to. */
+/* Watch the folder of the file and, if the file is a link, the folder of the file to which it
+ * leads. */
 static void walk_file(struct watch *watch, const struct stat *info, uint64_t *print)
 {
     char real[PATH_MAX];
@@ -249,7 +254,7 @@ static void walk_file(struct watch *watch, const struct stat *info, uint64_t *pr
     mix_stat(watch, print, watch->path, "", info);
 }
 
-/* Watch and fingerprint everything. false: there is nothing at the path. */
+/* Watch and fingerprint everything at watch->path. false: there is nothing. */
 static bool walk(struct watch *watch)
 {
     struct stat info;
@@ -263,7 +268,7 @@ static bool walk(struct watch *watch)
     watch->n_entries = 0;
     prints_begin(&watch->prints);
     if (S_ISDIR(info.st_mode)) {
-        /* A new folder at the path is a change: processes are in the old one. */
+        /* A new folder at the path is a change: the action's processes work in the old one. */
         mix_stat(watch, &print, watch->path, "", &info);
         walk_folder(watch, watch->path, 0, &print);
     } else {
@@ -311,7 +316,8 @@ static void tell_limit(struct watch *watch)
     watch->fn(watch->owner, WATCH_LIMIT, why);
 }
 
-/* Find out what has changed: at the end of a burst, or by a timer where no event tells of it. */
+/* Find out what has changed. Called at the end of a burst, or by a timer where no event tells of
+ * changes. */
 static void look(struct watch *watch)
 {
     uint64_t before = watch->print;
@@ -324,7 +330,8 @@ static void look(struct watch *watch)
     look_later(watch);
     if (!watch->is_gone)
         watch->gone_is_told = false;
-    if (watch->is_gone && was_gone && !watch->gone_is_told) { /* no editor takes that long */
+    /* Gone at two checks in a row: no editor takes that long to save. */
+    if (watch->is_gone && was_gone && !watch->gone_is_told) {
         watch->gone_is_told = true;
         watch->fn(watch->owner, WATCH_GONE, NULL);
     } else if (!watch->is_gone && (watch->print != before || is_told_back)) {
@@ -365,9 +372,9 @@ static void note_change(struct watch *watch, uint64_t settle_ms)
                    at_ms < watch->burst_ends_ms ? at_ms : watch->burst_ends_ms);
 }
 
-/* How long after an event to look; 0: not at all. A new file is complete when it is closed,
- * which is another event; a new link is complete at once. The event does not tell which of the
- * two it is. */
+/* How many milliseconds after an event to check the files; 0: do not check. IN_CREATE does not tell
+ * whether a file or a link is new. A link is complete at once, but a file only when it is closed,
+ * which is another event. */
 static uint64_t settle_time(const struct watch *watch, const struct inotify_event *event)
 {
     if (event->mask & IN_Q_OVERFLOW)
@@ -384,7 +391,7 @@ static uint64_t settle_time(const struct watch *watch, const struct inotify_even
 static void on_readable(struct loop_watch *loop_watch)
 {
     struct watch *watch = container_of(loop_watch, struct watch, inotify);
-    static _Alignas(struct inotify_event) char bytes[READ_BYTES]; /* one thread only */
+    static _Alignas(struct inotify_event) char bytes[READ_BYTES]; /* static: used by one thread */
     ssize_t n = read(watch->inotify.fd, bytes, sizeof(bytes));
     uint64_t soonest_ms = 0;
 
@@ -433,7 +440,7 @@ void watch_catch_up(struct watch *watch)
 {
     watch->is_gone = !walk(watch);
     if (watch->is_gone)
-        watch->print = 0; /* the owner finds nothing: whatever comes is a change */
+        watch->print = 0; /* the owner finds nothing now, so whatever comes is a change */
     else
         watch->gone_is_told = false;
     tell_limit(watch);
