@@ -2,7 +2,7 @@
 
 /*
  * activations - a history of activations, with the argument, answer, log, duration and memory of
- * each. Bounds on their number and bytes leave only the newest.
+ * each. Only the newest are kept, within ACTIVATIONS_MAX and ACTIVATIONS_MAX_BYTES.
  */
 
 #include <stdbool.h>
@@ -39,21 +39,22 @@ struct activation {
     uint64_t started_ms; /* Unix time at which the activation began */
     uint64_t began_us;   /* time of loop_now_us() at which the activation began */
     uint64_t duration_us;
-    uint64_t memory_bytes; /* memory of the worker when the activation ended; 0: not known */
+    uint64_t memory_bytes; /* memory that the worker used when the activation ended; 0: not known */
     const struct job *job; /* borrowed; NULL once the job has ended */
     size_t argument_bytes;
     size_t answer_bytes;
-    unsigned n_parts;       /* number of parts of the answer that have come so far */
-    uint64_t first_part_us; /* time from the activation's beginning to the first part */
+    unsigned n_parts; /* number of parts of the answer that have come so far */
+    uint64_t
+        first_part_us; /* time from the activation's beginning to the first part of its answer */
     char call[ACTIVATION_CALL_MAX_BYTES + 1]; /* name that the page gave to its request; "": none */
     struct buf argument;                      /* JSON; empty: too long to be kept */
     struct buf metadata; /* JSON members of the request except "value", each followed by a comma */
     struct buf answer;   /* JSON; empty: none yet, no valid JSON, or too long to be kept */
     struct buf log;      /* log lines as items of a JSON array, each followed by a comma */
-    struct buf parts;    /* items of a JSON array, each followed by a comma */
+    struct buf parts;    /* answer parts as items of a JSON array, each followed by a comma */
     bool log_cut;
     bool parts_cut;
-    bool is_told;     /* the pages were told that the activation runs */
+    bool is_told;     /* the open pages were told that the activation runs */
     bool is_shown;    /* the terminal shows that the activation runs */
     struct buf lines; /* log lines held back from the terminal, see terminal.h */
 };
@@ -61,7 +62,7 @@ struct activation {
 struct activations {
     struct list all;
     unsigned n;
-    size_t n_bytes; /* bytes kept of the activations that have ended */
+    size_t n_bytes; /* bytes of text kept for the activations that have ended */
     uint32_t n_ever;
     uint32_t id_base; /* added to each id, so that each run of the program has other ids */
 };

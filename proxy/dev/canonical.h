@@ -7,5 +7,6 @@
 
 #include <stddef.h>
 
-/* Return text[0 .. n) in that form, for the caller to free. NULL: the text is not JSON. */
+/* Rewrite the JSON text[0 .. n): members sorted, each on a line of its own. The caller frees the
+ * result. NULL: the text is not JSON. */
 char *canonical_json(const char *text, size_t n);

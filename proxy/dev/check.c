@@ -107,7 +107,8 @@ static int read_expected(const char *path, struct buf *text)
     return fd >= 0 ? buf_read_all(text, fd, EXPECTED_BYTES_MAX, -1) : -1;
 }
 
-/* Compare an answer with that in the file `path`, and print the outcome. false: the test failed. */
+/* Compare an answer with the expected one in the file `path`, and print the outcome. false: the
+ * test failed. */
 static bool judge(const char *input, const char *path, const char *answer, size_t n)
 {
     auto_buf struct buf text = {0};

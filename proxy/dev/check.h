@@ -1,8 +1,8 @@
 #pragma once
 
 /*
- * check - the command test: run an action once with each file input*.json beside it, and compare
- * the answer with the matching file expected*.json.
+ * check - the command test: run an action once with each file input*.json beside the action, and
+ * compare the answer with the matching file expected*.json.
  */
 
 #include <stdbool.h>
@@ -29,7 +29,7 @@ struct check *check_new(struct loop *loop, const struct check_opts *opts, check_
                         void *owner, struct err *err);
 /* Call only while no job of the check is in the pool. */
 void check_free(struct check **check);
-/* Begin with the first input. pool: borrowed. */
+/* Begin to run the inputs, one after the other, in this pool. pool: borrowed. */
 void check_serve(struct check *check, struct pool *pool);
 bool check_is_running(const struct check *check);
 /* Whether the callback `ended` was called. */

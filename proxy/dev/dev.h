@@ -26,7 +26,7 @@ struct service;
 
 /* All texts are borrowed until the program ends. */
 struct dev_opts {
-    const char *path; /* FILE or FOLDER */
+    const char *path; /* the argument FILE or FOLDER of the command */
     const char *main;
     char *const *env;
     const char *listen;
@@ -44,7 +44,7 @@ struct dev_opts {
     void *health_owner;
 };
 
-/* service: borrowed, not set up yet. */
+/* service: borrowed; need not be set up yet. */
 struct dev *dev_new(struct service *service, const struct dev_opts *opts);
 /* The routes that the server must serve. *n: their number. */
 const struct server_route *dev_routes(const struct dev *dev, size_t *n);

@@ -165,7 +165,7 @@ void events_done(struct events *events)
 
     if (events->kept == NULL)
         return;
-    /* The subscribers' connections stay open until the process ends. */
+    /* Only free our records of subscribers: their connections stay open until the process ends. */
     while ((node = list_take_first(&events->subscribers)) != NULL)
         drop(list_item(node, struct subscriber, node));
     while (events->first_id < events->next_id)
@@ -203,7 +203,7 @@ static void set_position(struct subscriber *sub, const char *last_id)
     uint64_t id = strtoull(last_id, &end, 10);
 
     if (last_id[0] == '\0' || *end != '\0' || id < events->start_id || id >= events->next_id)
-        sub->next_id = events->first_id; /* last_id names no event of this run */
+        sub->next_id = events->first_id; /* last_id is no event of this run of the program */
     else
         sub->next_id = id + 1;
     if (sub->next_id >= events->first_id && sub->next_id < events->next_id)

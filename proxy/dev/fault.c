@@ -16,7 +16,7 @@
 #define NAME_MAX_BYTES 512
 #define TEXT_MAX_BYTES 16384
 
-/* What may stand between the name of a file and a line number in it. */
+/* What may stand between a file name and a line number. */
 static const char *const joints[] = {
     "\", line ",              /* Python */
     ", line ",   " on line ", /* PHP */
@@ -84,7 +84,7 @@ static char *own_name(const char *text, size_t n, const struct fault_place *wher
     return stat(path, &info) == 0 && S_ISREG(info.st_mode) ? xstrndup(text, n) : NULL;
 }
 
-/* The index in text at which a file name starts that ends before text[end]. A name with spaces is
+/* Where a file name that ends before text[end] starts: an index in text. A name with spaces is
  * recognised only if it equals where->only. */
 static size_t name_start(const char *text, size_t end, const struct fault_place *where)
 {

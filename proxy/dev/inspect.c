@@ -16,7 +16,7 @@ static const struct {
     {"nodejs", 9229, "NODE_OPTIONS", "--inspect=127.0.0.1:%s", false},
     {"java", 5005, "JAVA_TOOL_OPTIONS",
      "-agentlib:jdwp=transport=dt_socket,server=y,suspend=n,address=127.0.0.1:%s", false},
-    {"python", 5678, "PYTHONPATH", "%s/inspect", true}, /* its sitecustomize.py starts debugpy */
+    {"python", 5678, "PYTHONPATH", "%s/inspect", true}, /* inspect/sitecustomize.py runs debugpy */
 };
 
 unsigned inspect_port(const char *language, unsigned wanted)

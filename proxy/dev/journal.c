@@ -15,7 +15,7 @@
 #include "worker/parts.h"
 
 #define SAID_MAX_BYTES  16384
-#define MEMORY_FRESH_US 100000 /* a process's memory use is read from /proc this often at most */
+#define MEMORY_FRESH_US 100000 /* memory use read from /proc is taken as current for this time */
 
 #define JOURNAL_CLIENT_LEFT 499 /* nginx's HTTP status for a client that left before the reply */
 
@@ -80,7 +80,8 @@ static void keep_of_load(struct journal *journal, const char *text, size_t n)
         buf_drop(&journal->said, buf_len(&journal->said) - SAID_MAX_BYTES);
 }
 
-/* Record one log line and pass it on. text[0 .. n): the line without its end. */
+/* Take one log line for the history, the terminal and the pages. text[0 .. n): without the line
+ * end. */
 static void take_line(struct journal *journal, const char *stream, struct activation *a,
                       bool is_of_load, const char *text, size_t n, uint64_t now_ms)
 {

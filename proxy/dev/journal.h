@@ -51,7 +51,7 @@ struct journal {
     struct job_tap tap;       /* gets the parts of all activations' answers */
     struct journal_batch lines;
     struct journal_batch parts;
-    struct loop_timer tick; /* set while something waits for the pages or for the terminal */
+    struct loop_timer tick; /* set while something waits to be sent to pages or shown */
     /* a version is loading; log lines belong to it, unless a worker of another version wrote
      * them */
     bool is_loading;
@@ -78,8 +78,8 @@ void journal_tell(struct journal *journal, const char *name, const struct buf *d
 
 /* Record the beginning of an activation, whether or not it came by POST /run. */
 struct activation *journal_begin(struct journal *journal, struct job *job);
-/* Record the end of an activation that gets no reply, or one in parts. Its job has ended. Append
- * its answer, or the error as JSON, to `answer`. */
+/* Record the end of an activation that gets no reply, or a reply in parts. Its job has ended.
+ * Append the answer, or the error as JSON, to `answer`. */
 void journal_end_by_job(struct journal *journal, struct activation *activation,
                         const struct job *job, struct buf *answer);
 /* Take the activation whose reply is about to be sent. NULL: that reply belongs to no

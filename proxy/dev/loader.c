@@ -21,7 +21,7 @@
 #define AGAIN_MS   40
 #define GRACE_MS   500  /* least time for a load after a save has abandoned the load before it */
 #define GRACES_MAX 12   /* after so many abandoned loads the grace time no longer doubles */
-#define SLOW_MS    2000 /* a load is said to take long after this time, 5 times this, and so on */
+#define SLOW_MS    2000 /* a load is reported as slow after this time, 5 times this, and so on */
 #define RETRY_MS   500  /* a file written this soon after a load may be the load's own work */
 #define LOOK_MS    100
 
@@ -95,8 +95,8 @@ static bool last_counts(const struct loader *loader)
     return strcmp(language, "python") == 0 || strcmp(language, "pypy") == 0;
 }
 
-/* Whether the version that served can no longer answer. If it runs in the user's folder, a new
- * process for it would load the broken code. */
+/* Whether the version that served can no longer answer. If that version runs in the user's folder,
+ * its new processes would load the broken code. */
 static bool is_serving_lost(const struct loader *loader)
 {
     const struct pool *pool = loader->service->pool;
@@ -195,7 +195,7 @@ static void on_loaded(struct loop_post *post)
         loader->n_abandoned = 0;
 }
 
-/* Called from inside http/init.c, so the work that is left is posted to run later. */
+/* Called from inside http/init.c, so on_loaded() is posted to do the rest later. */
 static void on_init_done(void *owner, const char *why, size_t n)
 {
     struct loader *loader = owner;
@@ -448,7 +448,7 @@ static void on_watch(void *owner, enum watch_news news, const char *why)
     case WATCH_CHANGED:
         on_saved(loader);
         break;
-    case WATCH_TOUCHED: /* something that the code did not find may be there now */
+    case WATCH_TOUCHED: /* try again: a file that the code lacked may be there now */
         if (loader->state == LOADER_BROKEN &&
             loop_now_ms(loader->service->loop) > loader->ended_at_ms + RETRY_MS)
             load(loader);

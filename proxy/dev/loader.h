@@ -1,8 +1,8 @@
 #pragma once
 
 /*
- * loader - bring the code on disk into service, at the start and after each save. A version that
- * does not load leaves the one before it serving.
+ * loader - bring the code on disk into service, at the start and after each save. If a version does
+ * not load, the version before it goes on serving.
  *
  *     LOADING ──► READY
  *        │ ▲        │ saved
@@ -10,9 +10,9 @@
  *        ▼   saved  │
  *     BROKEN ───────┘
  *
- * A save while a version loads abandons that version and loads the newer one. Where saves come more
- * often than a version takes to load, each load gets more time than the abandoned one before it, so
- * that one of them ends.
+ * A save while a version loads abandons that load and begins another. If saves come more often than
+ * a version takes to load, each load gets more time than the abandoned load before it, so that one
+ * of them ends.
  */
 
 #include <stdbool.h>
@@ -65,7 +65,8 @@ struct loader {
     bool is_loading;         /* a load is under way; service->init belongs to the loader */
     /* the load that is under way is being cancelled: ignore its outcome */
     bool is_dropped;
-    /* a save came in the grace time of a load: load again when the grace time or the load ends */
+    /* a save came in the grace time, in which a load must not be abandoned: load again when this
+     * time or the load ends */
     bool is_saved;
     bool has_ended;       /* a load has ended, and `loaded` is posted */
     bool in_place;        /* the version that loads runs in the user's folder, not in a copy */

@@ -296,7 +296,7 @@ static void call_free(struct call *call)
 }
 
 /* Record the end of the activation whose reply is about to be sent, and return the activation.
- * NULL: the request began none. */
+ * NULL: the request began no activation. */
 static struct activation *end_activation(struct pages *pages, int status, const char *body,
                                          size_t n)
 {

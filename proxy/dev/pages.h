@@ -59,6 +59,6 @@ struct pages_opts {
 /* Fill pages->routes. pages: zeroed, except for the borrowed members. The caller sets pages->port
  * once it is known. */
 void pages_init(struct pages *pages, const struct pages_opts *opts);
-/* Whether text[0 .. n) is one of our addresses. It is the header Host, or what follows "http://" in
+/* Whether text[0 .. n) is one of our addresses. text: the header Host, or what follows "http://" in
  * the header Origin. Tests call this function, too. */
 bool pages_is_own_host(const char *listen, unsigned port, const char *text, size_t n);

@@ -25,9 +25,8 @@ void print_mix(uint64_t *print, const void *bytes, size_t n)
 
         memcpy(&eight, at, sizeof(eight));
         *print = (*print ^ eight) * UINT64_C(1099511628211);
-        *print ^=
-            /* A multiplication carries upwards only: mix the high bits into the low ones. */
-            *print >> 32;
+        /* A multiplication carries upwards only: mix the high bits into the low ones. */
+        *print ^= *print >> 32;
     }
     for (; n > 0; n--, at++)
         *print = (*print ^ *at) * UINT64_C(1099511628211);

@@ -34,7 +34,7 @@ struct rerun {
     const char *argument;    /* argument of --invoke, JSON or @FILE; "": there is none */
     uint64_t bytes_max;
     struct rerun_run runs[RERUNS_MAX];
-    bool again; /* the newest version has no place yet: run it when one of `runs` ends */
+    bool again; /* no place was free for the newest version: run it when one of `runs` ends */
 };
 
 void rerun_init(struct rerun *rerun, struct service *service, struct journal *journal,

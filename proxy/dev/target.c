@@ -151,8 +151,8 @@ void target_done(struct target *target)
     memset(target, 0, sizeof(*target));
 }
 
-/* Append the example in one file. A file that cannot be read, is too long or is not JSON is left
- * out. */
+/* Append the example that a file contains. A file that cannot be read, is too long or is not JSON
+ * is left out. */
 static void write_example(const char *folder, const char *name, const char **comma, struct buf *out)
 {
     auto_free char *path = xasprintf("%s/%s", folder, name);

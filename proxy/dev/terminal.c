@@ -46,8 +46,8 @@ static void add_time(const struct terminal *t, struct buf *out)
     buf_add_text(out, "  ");
 }
 
-/* Append a line with one JSON object, {"time":...,"event":"log",...}, in which the members of the
- * JSON object `data` follow. data is freed. */
+/* Append a line with one JSON object: "time", "event" and the members of the JSON object `data`,
+ * which is freed. */
 static void add_json(struct buf *out, const char *event, struct buf *data)
 {
     text_add(out, "{\"time\":%" PRIu64 ",\"event\":\"%s\"%s", text_now_ms(), event,
@@ -275,7 +275,7 @@ static void add_duration(struct buf *out, uint64_t us)
         text_add(out, "%.1f s", (double)us / 1000000);
 }
 
-/* Append the member "error" of the answer, if there is one. */
+/* Append the member "error" of the activation's answer, if there is one. */
 static void add_reason(const struct activation *a, struct buf *out)
 {
     struct json_slice top, error;

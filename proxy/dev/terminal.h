@@ -36,7 +36,7 @@ struct terminal {
 void terminal_init(struct terminal *terminal, struct loop *loop, bool is_json);
 void terminal_done(struct terminal *terminal, int wait_ms);
 
-/* Write one line of text. event: the name of the line in JSON, with --log-format json. */
+/* Write one line of text. event: the line's member "event" with --log-format json. */
 void terminal_say(struct terminal *terminal, const char *event, const char *text);
 /* Tell that a version did not load. serving: the version that still serves; 0: none. */
 void terminal_say_broken(struct terminal *terminal, const struct fault *fault, unsigned serving);

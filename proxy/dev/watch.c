@@ -106,7 +106,7 @@ static bool is_ignored(const char *name)
 }
 
 /* Mix the state of a file or folder into *print. Writing a file again with the same content does
- * not change it. */
+ * not change *print. */
 static void mix_stat(struct watch *watch, uint64_t *print, const char *path, const char *name,
                      const struct stat *info)
 {
@@ -142,7 +142,7 @@ static void watch_folder(struct watch *watch, const char *path)
     if (wd < 0 && errno == ENOSPC)
         give_up_inotify(watch, ENOSPC);
     if (wd < 0 && errno == ENOENT)
-        watch->is_missed = true; /* no event tells if another folder takes its place */
+        watch->is_missed = true; /* it vanished: no event tells if another folder takes its place */
     if (wd < 0)
         return;
     if (watch->n_wds == watch->wds_room) {
@@ -254,7 +254,7 @@ static void walk_file(struct watch *watch, const struct stat *info, uint64_t *pr
     mix_stat(watch, print, watch->path, "", info);
 }
 
-/* Watch and fingerprint everything at watch->path. false: there is nothing. */
+/* Watch and fingerprint everything at watch->path. false: nothing is there. */
 static bool walk(struct watch *watch)
 {
     struct stat info;
