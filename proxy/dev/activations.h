@@ -43,9 +43,8 @@ struct activation {
     const struct job *job; /* borrowed; NULL once the job has ended */
     size_t argument_bytes;
     size_t answer_bytes;
-    unsigned n_parts; /* number of parts of the answer that have come so far */
-    uint64_t
-        first_part_us; /* time from the activation's beginning to the first part of its answer */
+    unsigned n_parts;       /* number of parts of the answer that have come so far */
+    uint64_t first_part_us; /* time from the activation's beginning to its first answer part */
     char call[ACTIVATION_CALL_MAX_BYTES + 1]; /* name that the page gave to its request; "": none */
     struct buf argument;                      /* JSON; empty: too long to be kept */
     struct buf metadata; /* JSON members of the request except "value", each followed by a comma */
