@@ -29,6 +29,7 @@ static size_t size_of(const struct activation *a)
 
 static void forget(struct activations *all, struct activation *a)
 {
+    assert(all->n > 0);
     list_remove(&a->node);
     all->n--;
     buf_done(&a->argument);
@@ -46,6 +47,7 @@ void activations_done(struct activations *all)
 
     while ((node = list_take_first(&all->all)) != NULL)
         forget(all, list_item(node, struct activation, node));
+    assert(all->n == 0);
 }
 
 /* Forget the oldest activations that have ended, until the rest is within ACTIVATIONS_MAX and
@@ -82,6 +84,7 @@ static void take_line(struct activation *a, const struct job *job)
     size_t at = 0;
 
     assert(top.kind == JSON_OBJECT);
+    assert(buf_len(&a->argument) == 0);
     buf_add_text(&a->argument, "{}");
     a->argument_bytes = 2;
     while (json_next_member(top, &at, &key, &value)) {
@@ -191,6 +194,7 @@ enum activation_status activation_judge(const struct job *job)
 
 void activations_part(struct activation *a, const char *text, size_t n, uint64_t now_us)
 {
+    assert(a->status == ACTIVATION_RUNNING);
     if (a->n_parts++ == 0)
         a->first_part_us = now_us - a->began_us;
     if (buf_len(&a->parts) + n >= ACTIVATION_TEXT_MAX_BYTES)
@@ -204,7 +208,10 @@ void activations_part(struct activation *a, const char *text, size_t n, uint64_t
 void activations_end(struct activations *all, struct activation *a, int http, const char *answer,
                      size_t n, uint64_t now_us)
 {
-    assert(a->job == NULL && a->status != ACTIVATION_RUNNING && a->http == 0 && http != 0);
+    assert(a->job == NULL);
+    assert(a->status != ACTIVATION_RUNNING);
+    assert(a->http == 0);
+    assert(http != 0);
     a->answer_bytes = n;
     a->duration_us = now_us - a->began_us;
     if (json_check(answer, n, NULL) != JSON_BAD)
@@ -227,6 +234,7 @@ const char *activation_status_name(enum activation_status status)
 
 static void write_facts(const struct activation *a, struct buf *out)
 {
+    assert(a->http == 0 || a->status != ACTIVATION_RUNNING);
     text_add(out, "\"id\":\"%s\",\"version\":%u,\"status\":\"%s\",\"started\":%" PRIu64, a->id,
              a->version, activation_status_name(a->status), a->started_ms);
     text_add(out, ",\"argument_bytes\":%zu", a->argument_bytes);
@@ -255,8 +263,10 @@ void activation_write(const struct activation *a, struct buf *out)
 /* Append a list in which each item is followed by a comma, but leave out the last comma. */
 static void add_list(struct buf *out, const struct buf *list)
 {
-    if (buf_len(list) > 0)
-        buf_add(out, buf_at(list), buf_len(list) - 1);
+    if (buf_len(list) == 0)
+        return;
+    assert(buf_at(list)[buf_len(list) - 1] == ',');
+    buf_add(out, buf_at(list), buf_len(list) - 1);
 }
 
 static void add_or_null(struct buf *out, const struct buf *json)

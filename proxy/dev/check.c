@@ -53,6 +53,7 @@ static void print_lines(const char *mark, const char *from, const char *to)
 {
     unsigned n = 0;
 
+    assert(from <= to);
     while (from < to && n++ < SHOWN_LINES) {
         const char *end = line_end(from);
 
@@ -97,6 +98,7 @@ static void print_difference(const char *expected, const char *answer)
 /* The path of the expected answer: expected-x.json for input-x.json. */
 static char *expected_path(const struct check *check, const char *input)
 {
+    assert(strncmp(input, "input", strlen("input")) == 0);
     return xasprintf("%s/expected%s", check->opts.folder, input + strlen("input"));
 }
 
@@ -140,6 +142,9 @@ static void tell_end(struct check *check)
 {
     struct err err = {.kind = ERR_NONE};
 
+    assert(!check->told);
+    assert(!check->running);
+    assert(check->n_failed <= check->next);
     check->told = true;
     (void)printf("%zu of %zu passed\n", check->next - check->n_failed, check->next);
     (void)fflush(stdout);
@@ -150,6 +155,7 @@ static void tell_end(struct check *check)
 
 static void clear_job(struct check *check)
 {
+    assert(!check->running); /* or the pool still reads the line */
     job_drop_line(&check->job);
     free(check->job.answer);
     memset(&check->job, 0, sizeof(check->job));
@@ -163,6 +169,7 @@ static void on_done(struct job *job)
     char why[512];
     auto_buf struct buf error = {0};
 
+    assert(check->running);
     check->running = false;
     if (contract_is_answered(job)) {
         check->n_failed += !judge(input, path, job->answer, job->answer_len);
@@ -181,6 +188,7 @@ static void on_step(struct loop_post *post)
     struct check *check = container_of(post, struct check, step);
     struct job *job = &check->job;
 
+    assert(!check->running);
     while (!check->stopped && check->names[check->next] != NULL) {
         auto_free char *word = xasprintf("@%s/%s", check->opts.folder, check->names[check->next]);
         struct err err;
@@ -241,6 +249,7 @@ void check_free(struct check **check)
 
 void check_serve(struct check *check, struct pool *pool)
 {
+    assert(check->pool == NULL);
     check->pool = pool;
     loop_post(check->loop, &check->step);
 }

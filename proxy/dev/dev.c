@@ -1,5 +1,6 @@
 #include "dev/dev.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -42,6 +43,7 @@ static void on_changed(void *owner)
 {
     struct dev *dev = owner;
 
+    assert(dev->loader.version >= dev->version_seen);
     tell_state(dev);
     if (dev->loader.version == dev->version_seen)
         return;
@@ -67,6 +69,7 @@ static void greet(struct dev *dev, unsigned port)
     text_add(&line, " on %s", dev->url);
     if (dev->opts.has_page)
         buf_add_text(&line, " - open it in a browser, save the file, Ctrl-C to end");
+    assert(strncmp(dev->url, "http://", 7) == 0);
     if (!pages_is_own_host("127.0.0.1", port, dev->url + 7, strlen(dev->url) - 8) ||
         endpoint_is_open(dev->opts.listen))
         buf_add_text(&line, "; WARNING: whoever reaches this address can run code here");
@@ -98,6 +101,7 @@ struct dev *dev_new(struct service *service, const struct dev_opts *opts)
 
 const struct server_route *dev_routes(const struct dev *dev, size_t *n)
 {
+    assert(dev->pages.n_routes > 0); /* dev_new() has filled them */
     *n = dev->pages.n_routes;
     return dev->pages.routes;
 }
@@ -115,6 +119,7 @@ int dev_begin(struct dev *dev, unsigned port, struct err *err)
                                .runtime_is_named = dev->opts.runtime_is_named};
     char address[sizeof(dev->url) - 1];
 
+    assert(!dev->has_begun);
     dev->pages.port = port;
     endpoint_url(dev->opts.listen, port, address, sizeof(address));
     (void)snprintf(dev->url, sizeof(dev->url), "%s/", address);

@@ -40,6 +40,7 @@ static void write_event(struct buf *out, uint64_t id, const char *name, const ch
 
 static void drop(struct subscriber *sub)
 {
+    assert(sub->events->n_subscribers > 0);
     list_remove(&sub->node);
     sub->events->n_subscribers--;
     buf_done(&sub->out);
@@ -48,6 +49,7 @@ static void drop(struct subscriber *sub)
 
 static void send_out(struct subscriber *sub)
 {
+    assert(!sub->is_full);
     sub->is_full = true;
     request_send(sub->request, &sub->out, false);
 }
@@ -71,6 +73,7 @@ static void pump(struct subscriber *sub)
 
     if (sub->is_full)
         return;
+    assert(!sub->is_ending);
     if (sub->next_id < events->first_id) {
         uint64_t weight = events->first_id < events->next_id
                               ? event_at(events, events->first_id)->weight_before - sub->weight_seen
@@ -91,6 +94,8 @@ static void pump(struct subscriber *sub)
     sub->weight_seen = sub->next_id < events->next_id
                            ? event_at(events, sub->next_id)->weight_before
                            : events->weight;
+    assert(sub->next_id <= events->next_id);
+    assert(sub->weight_seen <= events->weight);
     if (buf_len(&sub->out) > 0)
         send_out(sub);
 }
@@ -99,6 +104,7 @@ static void on_room(void *owner)
 {
     struct subscriber *sub = owner;
 
+    assert(sub->is_full);
     sub->is_full = false;
     if (sub->is_ending)
         end(sub);
@@ -154,6 +160,7 @@ static void drop_oldest(struct events *events)
 {
     struct event *event = event_at(events, events->first_id);
 
+    assert(events->n_bytes >= event->n);
     events->n_bytes -= event->n;
     free(TAKE(event->data));
     events->first_id++;
@@ -170,6 +177,8 @@ void events_done(struct events *events)
         drop(list_item(node, struct subscriber, node));
     while (events->first_id < events->next_id)
         drop_oldest(events);
+    assert(events->n_subscribers == 0);
+    assert(events->n_bytes == 0);
     free(TAKE(events->kept));
     loop_post_cancel(&events->pump);
     loop_timer_clear(&events->ping);
@@ -186,6 +195,7 @@ void events_add(struct events *events, const char *name, const char *data, size_
             events->n_bytes + n > EVENTS_MAX_BYTES))
         drop_oldest(events);
     event = &events->kept[events->next_id % EVENTS_MAX];
+    assert(event->data == NULL);
     *event = (struct event){name, xmalloc(n), n, events->weight};
     memcpy(event->data, data, n);
     events->n_bytes += n;
@@ -218,6 +228,7 @@ static void set_position(struct subscriber *sub, const char *last_id)
 
         sub->weight_seen = before > n_missed ? before - n_missed : 0;
     }
+    assert(sub->next_id <= events->next_id);
 }
 
 void events_subscribe(struct events *events, struct request *request, const char *last_id,

@@ -1,5 +1,6 @@
 #include "dev/fault.h"
 
+#include <assert.h>
 #include <ctype.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -43,6 +44,7 @@ static bool is_name_char(char c)
  * the number. 0: no line number follows. */
 static unsigned line_behind(const char *text, size_t n, size_t at, size_t *after)
 {
+    assert(at <= n);
     for (size_t i = 0; i < ARRAY_LEN(joints); i++) {
         size_t n_joint = strlen(joints[i]), k = at + n_joint;
         unsigned line = 0;
@@ -67,6 +69,7 @@ static char *own_name(const char *text, size_t n, const struct fault_place *wher
     auto_free char *path = NULL;
     struct stat info;
 
+    assert(n > 0);
     if (n > n_root + 1 && memcmp(text, where->root, n_root) == 0 && text[n_root] == '/') {
         text += n_root + 1;
         n -= n_root + 1;
@@ -163,9 +166,12 @@ static bool is_message(const char *line, size_t n)
  * with a column, gives "error: no ';'". The caller frees it. NULL: nothing useful follows. */
 static char *rest_of_line(const char *text, size_t n, size_t at)
 {
-    const char *end = memchr(text + at, '\n', n - at);
-    size_t stop = end != NULL ? (size_t)(end - text) : n;
+    const char *end;
+    size_t stop;
 
+    assert(at <= n);
+    end = memchr(text + at, '\n', n - at);
+    stop = end != NULL ? (size_t)(end - text) : n;
     while (at < stop && (isdigit((unsigned char)text[at]) || strchr(":,). ", text[at]) != NULL))
         at++;
     return stop > at + 3 && strncmp(text + at, "in ", 3) != 0 ? xstrndup(text + at, stop - at)
@@ -215,6 +221,8 @@ static void read_source(struct fault *fault, const char *root)
     unsigned line = 1;
     const char *comma = "";
 
+    assert(fault->file != NULL);
+    assert(fault->line > 0);
     if (fd < 0)
         return;
     (void)buf_read_all(&text, fd, SOURCE_BYTES, -1);
@@ -267,12 +275,15 @@ void fault_find(struct fault *fault, const char *text, size_t n, const struct fa
         fault->message = find_message(fault->text, n, where->last_counts);
     if (fault->message == NULL)
         fault->message = xstrdup("the action does not load");
+    assert((fault->file == NULL) == (fault->line == 0));
 }
 
 void fault_add(struct fault *fault, const char *text)
 {
-    char *both = xasprintf("%s%s", fault->text, text);
+    char *both;
 
+    assert(fault->text != NULL);
+    both = xasprintf("%s%s", fault->text, text);
     free(fault->text);
     fault->text = both;
 }
@@ -283,6 +294,7 @@ void fault_write(const struct fault *fault, struct buf *out)
         buf_add_text(out, "null");
         return;
     }
+    assert(fault->message != NULL);
     buf_add_text(out, "{\"text\":");
     text_add_json(out, fault->text);
     buf_add_text(out, ",\"message\":");

@@ -1,5 +1,6 @@
 #include "dev/inspect.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -31,6 +32,7 @@ static char *replace_word(const char *format, const char *word)
 {
     const char *at = strstr(format, "%s");
 
+    assert(at != NULL);
     return xasprintf("%.*s%s%s", (int)(at - format), format, word, at + 2);
 }
 
@@ -39,6 +41,7 @@ void inspect_set(char ***env, const char *language, unsigned port, const char *r
 {
     auto_free char *digits = xasprintf("%u", port);
 
+    assert(port != 0);
     for (size_t i = 0; i < ARRAY_LEN(debuggers); i++) {
         bool is_path = debuggers[i].takes_folder;
         const char *before = getenv(debuggers[i].variable);

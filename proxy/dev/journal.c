@@ -32,6 +32,7 @@ static void flush_batch(struct journal *journal, struct journal_batch *batch)
 {
     auto_buf struct buf data = {0};
 
+    assert((batch->n == 0) == (buf_len(&batch->items) == 0));
     if (batch->n == 0)
         return;
     buf_add_text(&data, "[");
@@ -53,6 +54,7 @@ static void flush_all(struct journal *journal)
  * the most. */
 static void note_item(struct journal *journal, struct journal_batch *batch)
 {
+    assert(buf_len(&batch->items) > 0);
     batch->n++;
     if (buf_len(&batch->items) >= JOURNAL_BATCH_MAX_BYTES)
         flush_batch(journal, batch);
@@ -74,6 +76,7 @@ static void write_item(struct buf *out, const struct activation *a, const char *
 
 static void keep_of_load(struct journal *journal, const char *text, size_t n)
 {
+    assert(journal->is_loading);
     buf_add(&journal->said, text, n);
     buf_add_text(&journal->said, "\n");
     if (buf_len(&journal->said) > 2 * SAID_MAX_BYTES)
@@ -85,6 +88,7 @@ static void keep_of_load(struct journal *journal, const char *text, size_t n)
 static void take_line(struct journal *journal, const char *stream, struct activation *a,
                       bool is_of_load, const char *text, size_t n, uint64_t now_ms)
 {
+    assert(!is_of_load || a == NULL);
     if (n > 0 && text[n - 1] == '\r')
         n--;
     if (n > JOURNAL_LINE_MAX_BYTES)
@@ -131,6 +135,7 @@ static void take_lines(struct journal_stream *stream, const void *owner, const c
         bytes += n_line;
         n -= n_line;
     }
+    assert(buf_len(&stream->line) <= JOURNAL_LINE_MAX_BYTES);
 }
 
 static void on_bytes(struct output_tap *tap, const void *owner, const char *bytes, size_t n)
@@ -210,6 +215,7 @@ struct activation *journal_begin(struct journal *journal, struct job *job)
     struct activation *a =
         activations_begin(&journal->activations, job, journal->version, loop_now_us(journal->loop));
 
+    assert(job->tap == NULL);
     job->tap = &journal->tap;
     start_ticking(journal);
     return a;
@@ -234,6 +240,7 @@ static uint64_t memory_of(struct journal *journal, pid_t pid)
 static void note_job_ended(struct journal *journal, struct activation *a, const struct job *job)
 {
     assert(a->job == job);
+    assert(a->status == ACTIVATION_RUNNING);
     a->status = activation_judge(job);
     a->memory_bytes = memory_of(journal, job->worker);
     a->job = NULL;
@@ -282,6 +289,7 @@ static void take_call(struct activation *a, const struct request *request)
     for (size_t i = 0; i < call.n; i++)
         if (!isalnum((unsigned char)call.text[i]))
             return;
+    assert(a->call[0] == '\0');
     memcpy(a->call, call.text, call.n);
 }
 
@@ -299,6 +307,7 @@ static void on_ended(struct run_observer *observer, struct request *request, con
     auto_buf struct buf answer = {0};
 
     (void)request;
+    assert(journal->ended == NULL);           /* each reply takes its activation at once */
     if (a != NULL && job->on_parts != NULL) { /* nothing else records the end of a reply in parts */
         journal_end_by_job(journal, a, job, &answer);
         a = NULL;
@@ -310,6 +319,7 @@ static void on_ended(struct run_observer *observer, struct request *request, con
 
 struct activation *journal_take_ended(struct journal *journal)
 {
+    assert(journal->ended == NULL || journal->ended->job == NULL);
     return TAKE(journal->ended);
 }
 
@@ -318,6 +328,7 @@ struct activation *journal_take_ended(struct journal *journal)
 static void open_stream(struct journal *journal, struct journal_stream *stream, const char *name,
                         struct output *output)
 {
+    assert(output->instead == NULL);
     *stream = (struct journal_stream){.tap = {on_bytes}, .journal = journal, .name = name};
     output->unmarked = true;
     output->instead = &stream->tap;
@@ -325,6 +336,7 @@ static void open_stream(struct journal *journal, struct journal_stream *stream, 
 
 void journal_init(struct journal *journal, struct service *service, bool is_json)
 {
+    assert(service->observer == NULL);
     memset(journal, 0, sizeof(*journal));
     journal->loop = service->loop;
     journal->service = service;
@@ -343,6 +355,7 @@ void journal_init(struct journal *journal, struct service *service, bool is_json
 
 void journal_done(struct journal *journal, int wait_ms)
 {
+    assert(journal->service->observer == &journal->observer);
     journal->service->observer = NULL;
     journal->service->out->instead = journal->service->err->instead = NULL;
     loop_timer_clear(&journal->tick);

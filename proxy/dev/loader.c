@@ -48,6 +48,7 @@ static void move(struct loader *loader, enum loader_state state)
 
 static void copy_names(struct user_names *to, const struct user_names *from)
 {
+    assert(to != from);
     user_names_done(to);
     *to = (struct user_names){from->dir != NULL ? xstrdup(from->dir) : NULL,
                               from->source != NULL ? xstrdup(from->source) : NULL,
@@ -110,6 +111,8 @@ static void lose(struct loader *loader)
 {
     struct service *service = loader->service;
 
+    assert(loader->version > 0);
+    assert(!loader->is_lost);
     loader->is_lost = true;
     if (service->pool != NULL)
         versions_discard(service, TAKE(service->pool), service->version);
@@ -172,6 +175,8 @@ static void note_ended(struct loader *loader)
 {
     auto_free char *why = TAKE(loader->why);
 
+    assert(loader->has_ended);
+    assert(!loader->is_loading);
     loader->has_ended = false;
     loader->ended_at_ms = loop_now_ms(loader->service->loop);
     loop_timer_clear(&loader->slow);
@@ -203,7 +208,8 @@ static void on_init_done(void *owner, const char *why, size_t n)
     loader->is_loading = false;
     if (loader->is_dropped)
         return;
-    free(loader->why);
+    assert(!loader->has_ended);
+    assert(loader->why == NULL);
     loader->why = why != NULL ? xstrndup(why, n) : NULL;
     loader->has_ended = true;
     loop_post(loader->service->loop, &loader->loaded);
@@ -215,6 +221,7 @@ static void on_again(struct loop_timer *timer)
 {
     struct loader *loader = container_of(timer, struct loader, again);
 
+    assert(!loader->stopped);
     watch_catch_up(loader->watch); /* do not load again for a save made while we waited */
     load(loader);
 }
@@ -276,6 +283,8 @@ static bool drop_current(struct loader *loader)
     loader->is_dropped = true;
     init_cancel(service);
     loader->is_dropped = false;
+    assert(service->init == NULL);
+    assert(!loader->is_loading); /* init_cancel() has called on_init_done() */
     tell_abandoned(loader);
     return true;
 }
@@ -329,6 +338,7 @@ static bool is_port_free(struct loader *loader)
 {
     struct service *service = loader->service;
 
+    assert(service->init == NULL);
     if (loader->opts.inspect == 0)
         return true;
     if (service->pool != NULL) {
@@ -401,6 +411,8 @@ static void load(struct loader *loader)
 
     if (loader->stopped || is_patient(loader) || !drop_current(loader) || !is_port_free(loader))
         return;
+    assert(!loader->is_loading);
+    assert(!loader->has_ended);
     loader->is_saved = false;
     loop_timer_clear(&loader->again);
     target_look(&loader->target, loader->opts.runtimes, loader->opts.fallback);
@@ -444,6 +456,7 @@ static void on_watch(void *owner, enum watch_news news, const char *why)
     struct loader *loader = owner;
     struct buf text = {0};
 
+    assert((why != NULL) == (news == WATCH_LIMIT));
     switch (news) {
     case WATCH_CHANGED:
         on_saved(loader);

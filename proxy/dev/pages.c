@@ -201,10 +201,12 @@ static void on_asset(void *owner, struct request *request)
 {
     struct request_text path = request_path(request);
     size_t n = strlen(PAGE_PATH);
-    const struct asset *asset = find_asset(path.text + n, path.n - n);
+    const struct asset *asset;
     struct buf body = {0};
 
     (void)owner;
+    assert(path.n >= n);
+    asset = find_asset(path.text + n, path.n - n);
     if (asset == NULL) {
         request_reply_error(request, 404, "The page has no such file.");
         return;
@@ -260,10 +262,11 @@ static void on_activation(void *owner, struct request *request)
     const struct pages *pages = owner;
     struct request_text path = request_path(request);
     size_t n = strlen(ACTIVATIONS_PATH);
-    const struct activation *a =
-        activations_find(&pages->journal->activations, path.text + n, path.n - n);
+    const struct activation *a;
     struct buf body = {0};
 
+    assert(path.n >= n);
+    a = activations_find(&pages->journal->activations, path.text + n, path.n - n);
     if (a == NULL) {
         request_reply_error(request, 404, "No activation of this id is kept any more.");
         return;
@@ -335,6 +338,7 @@ static void on_init_replied(void *owner, struct request *request, int status, ch
     struct loader *loader = call->pages->loader;
     uint64_t came_at_us = request_came_at_us(request);
 
+    assert(status != 0); /* no reply to an /init comes in parts */
     call_free(call);
     request_reply(request, status, body, n);
     if (status == 200)
@@ -387,6 +391,7 @@ static bool make_run(struct request *request, struct buf *body, char *text, size
     struct json_fault fault;
     struct json_slice top, value, metadata, key;
 
+    assert(buf_len(body) == 0);
     if (json_check(asked, n, &fault) == JSON_BAD) {
         json_fault_say(&fault, asked, n, text, size);
         return false;
@@ -439,6 +444,7 @@ static void add_route(struct pages *pages, const char *path, const char *methods
     size_t i = pages->n_routes++;
 
     assert(i < PAGES_ROUTES_MAX);
+    assert(path[0] == '/');
     pages->guards[i] = (struct pages_guard){
         .pages = pages,
         .handler = handler,
@@ -468,6 +474,7 @@ void pages_init(struct pages *pages, const struct pages_opts *opts)
     static const char get[] = "GET, HEAD";
 
     assert(pages->n_routes == 0);
+    assert(pages->service != NULL);
     pages->listen = opts->listen;
     make_token(pages->token);
     add_route(pages, "/run", NULL, on_run, pages, opts->run_max_bytes);

@@ -38,6 +38,8 @@ static struct print *find(struct print *places, size_t n, uint64_t path)
 {
     size_t at = (size_t)path & (n - 1);
 
+    assert(n > 0);
+    assert((n & (n - 1)) == 0);
     while (places[at].path != 0 && places[at].path != path)
         at = (at + 1) & (n - 1);
     return &places[at];
@@ -60,8 +62,10 @@ static void keep(struct prints *prints, const struct print *print)
 {
     struct print *place;
 
+    assert(print->path != 0);
     if (2 * prints->used >= prints->n_now)
         grow(prints);
+    assert(prints->used < prints->n_now); /* or find() would not end */
     place = find(prints->now, prints->n_now, print->path);
     prints->used += place->path == 0;
     *place = *print;

@@ -23,6 +23,7 @@ static void on_done(struct job *job)
     struct rerun *rerun = run->rerun;
     auto_buf struct buf answer = {0};
 
+    assert(run->activation != NULL);
     journal_end_by_job(rerun->journal, run->activation, job, &answer);
     terminal_answer(&rerun->journal->terminal, buf_at(&answer), buf_len(&answer));
     clear(job);
@@ -48,6 +49,7 @@ void rerun_init(struct rerun *rerun, struct service *service, struct journal *jo
 
 int rerun_check(struct rerun *rerun, struct err *err)
 {
+    assert(!rerun->runs[0].is_running);
     return rerun->argument[0] != '\0' ? read_argument(rerun, &rerun->runs[0].job, err) : 0;
 }
 
@@ -67,9 +69,11 @@ static void tell_wait(const struct rerun *rerun)
     auto_buf struct buf text = {0};
 
     text_add(&text, "--invoke: version %u waits until one of these ends:", rerun->journal->version);
-    for (size_t i = 0; i < RERUNS_MAX; i++)
+    for (size_t i = 0; i < RERUNS_MAX; i++) {
+        assert(rerun->runs[i].is_running);
         text_add(&text, "%s %s (version %u)", i > 0 ? "," : "", rerun->runs[i].activation->id,
                  rerun->runs[i].activation->version);
+    }
     terminal_say(&rerun->journal->terminal, "invoke", text_of(&text));
 }
 

@@ -1,5 +1,6 @@
 #include "dev/target.h"
 
+#include <assert.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -59,6 +60,7 @@ int target_open(struct target *target, const char *command, const char *path, st
     size_t n = strlen(path);
     auto_free char *real = NULL;
 
+    assert(target->path == NULL);
     while (n > 1 && path[n - 1] == '/')
         n--;
     target->path = xstrndup(path, n);
@@ -111,6 +113,7 @@ void target_look(struct target *target, const struct runtimes *runtimes,
     struct err none;
     char copy[PATH_MAX];
 
+    assert(target->path != NULL);
     free(TAKE(target->code));
     free(TAKE(target->folder));
     free(TAKE(target->only));

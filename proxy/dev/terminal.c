@@ -1,5 +1,6 @@
 #include "dev/terminal.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,6 +25,8 @@
 
 static void put(struct terminal *t, struct buf *line)
 {
+    assert(buf_len(line) > 0);
+    assert(buf_at(line)[buf_len(line) - 1] == '\n');
     output_add(&t->output, NULL, buf_at(line), buf_len(line));
     buf_done(line);
 }
@@ -50,6 +53,8 @@ static void add_time(const struct terminal *t, struct buf *out)
  * which is freed. */
 static void add_json(struct buf *out, const char *event, struct buf *data)
 {
+    assert(buf_len(data) >= 2);
+    assert(buf_at(data)[0] == '{');
     text_add(out, "{\"time\":%" PRIu64 ",\"event\":\"%s\"%s", text_now_ms(), event,
              buf_len(data) > 2 ? "," : "");
     buf_add(out, buf_at(data) + 1, buf_len(data) - 1);
@@ -176,6 +181,7 @@ static void say_dropped(struct terminal *t)
 {
     struct buf note = {0};
 
+    assert(t->n_dropped > 0);
     if (t->is_json) {
         text_add(&note, "{\"count\":%" PRIu64 "}", t->n_dropped);
         put_json(t, "dropped", &note);
@@ -257,6 +263,7 @@ void terminal_show(struct terminal *t, struct activation *a)
 
     if (a->is_shown || t->is_json)
         return;
+    assert(a->status == ACTIVATION_RUNNING);
     a->is_shown = true;
     add_time(t, &line);
     add_colored(t, &line, BOLD, a->id);
@@ -303,6 +310,7 @@ void terminal_end(struct terminal *t, struct activation *a)
         return;
     }
     add_time(t, &line);
+    assert(a->status != ACTIVATION_RUNNING);
     add_colored(t, &line, BOLD, a->id);
     buf_add_text(&line, "  ");
     add_colored(t, &line, colors[a->status], activation_status_name(a->status));

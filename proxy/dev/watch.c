@@ -11,6 +11,7 @@
 
 #include "dev/watch.h"
 
+#include <assert.h>
 #include <dirent.h>
 #include <errno.h>
 #include <libgen.h>
@@ -126,6 +127,7 @@ static void mix_stat(struct watch *watch, uint64_t *print, const char *path, con
 
 static void give_up_inotify(struct watch *watch, int os)
 {
+    assert(!watch->polls);
     watch->polls = true;
     watch->limit_os = os;
     loop_watch_close(&watch->inotify);
@@ -149,6 +151,7 @@ static void watch_folder(struct watch *watch, const char *path)
         watch->wds_room = watch->wds_room > 0 ? 2 * watch->wds_room : 16;
         watch->wds = xrealloc(watch->wds, watch->wds_room * sizeof(*watch->wds));
     }
+    assert(watch->n_wds < watch->wds_room);
     watch->wds[watch->n_wds++] = wd;
 }
 
@@ -175,6 +178,7 @@ static void drop_old(struct watch *watch)
     const int *old = watch->wds, *met = watch->wds + watch->n_wds_before;
     size_t n_old = watch->n_wds_before, n_met = watch->n_wds - n_old, n = 0;
 
+    assert(n_old <= watch->n_wds);
     if (n_met > 0)
         qsort(watch->wds + n_old, n_met, sizeof(*met), compare_wds);
     for (size_t i = 0, j = 0; i < n_old; i++) {
@@ -199,6 +203,7 @@ static void walk_folder(struct watch *watch, const char *path, unsigned depth, u
     DIR *folder;
     struct dirent *item;
 
+    assert(depth <= WATCH_DEPTH_MAX);
     watch_folder(watch, path); /* before reading the folder, so that later changes are events */
     folder = opendir(path);
     while (folder != NULL && (item = readdir(folder)) != NULL) {
@@ -260,6 +265,7 @@ static bool walk(struct watch *watch)
     struct stat info;
     uint64_t print = 0;
 
+    assert(watch->n_wds_before == 0);
     if (stat(watch->path, &info) < 0)
         return false;
     watch->root = info;
@@ -305,6 +311,7 @@ static void tell_limit(struct watch *watch)
 
     if (watch->limit_os == 0)
         return;
+    assert(watch->polls);
     (void)snprintf(
         why, sizeof(why),
         "no more inotify %s (%s): raise %s by sysctl; until then the files are looked at "
@@ -323,6 +330,7 @@ static void look(struct watch *watch)
     uint64_t before = watch->print;
     bool was_gone = watch->is_gone, was_written = watch->is_written, is_told_back;
 
+    assert(!watch->gone_is_told || watch->is_gone);
     watch->is_written = false;
     watch->is_gone = !walk(watch);
     is_told_back = watch->gone_is_told && !watch->is_gone;
@@ -345,6 +353,7 @@ static void on_settled(struct loop_timer *timer)
 {
     struct watch *watch = container_of(timer, struct watch, settle);
 
+    assert(watch->burst_ends_ms > 0);
     watch->burst_ends_ms = 0;
     look(watch);
 }
@@ -364,6 +373,8 @@ static void note_change(struct watch *watch, uint64_t settle_ms)
     uint64_t now_ms = loop_now_ms(watch->loop);
     uint64_t at_ms = now_ms + settle_ms;
 
+    assert(settle_ms > 0);
+    assert(loop_timer_is_set(&watch->settle) == (watch->burst_ends_ms > 0));
     if (watch->burst_ends_ms == 0)
         watch->burst_ends_ms = now_ms + WATCH_BURST_MS;
     if (settle_ms > WATCH_SETTLE_MS && loop_timer_is_set(&watch->settle))
