@@ -40,8 +40,8 @@ static bool is_name_char(char c)
            (unsigned char)c >= 0x80;
 }
 
-/* The line number that follows a file name, which ends before text[at]. *after: the offset behind
- * the number. 0: no line number follows. */
+/* The line number that follows text[0 .. at), which ends with a file name. *after: the offset
+ * behind the number. 0: no line number follows. */
 static unsigned line_behind(const char *text, size_t n, size_t at, size_t *after)
 {
     assert(at <= n);
