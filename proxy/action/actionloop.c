@@ -14,7 +14,7 @@
 
 #define NATIVE      "native"
 #define BUILT_FILE  "exec.env"
-#define BUILT_BYTES 256 /* read at most this much of exec.env; the longest known has 42 bytes */
+#define BUILT_BYTES 256 /* read at most this much of exec.env; the longest known file has 42 */
 #define TRACE_FILE  "/tmp/action.log"
 
 static bool is_named_proxy(const char *program)
@@ -34,7 +34,8 @@ int actionloop_read(struct actionloop *actionloop, const char *program, bool deb
         .save_jar = env_text("OW_SAVE_JAR"),
         .wait_for_ack = wait_for_ack != NULL,
     };
-    /* A variable that is set but empty counts, too: an ActionLoop image may have a feature off. */
+    /* Variables that are set but empty count, too: an ActionLoop image may turn a feature off that
+     * way. */
     actionloop->on = getenv("OW_COMPILER") != NULL || getenv("OW_WAIT_FOR_ACK") != NULL ||
                      getenv("OW_EXECUTION_ENV") != NULL || is_named_proxy(program);
     if (actionloop->save_jar != NULL &&
@@ -44,8 +45,9 @@ int actionloop_read(struct actionloop *actionloop, const char *program, bool deb
                        actionloop->save_jar);
     if (actionloop->execution_env != NULL)
         (void)setenv("__OW_EXECUTION_ENV", actionloop->execution_env, 1);
-    /* An ActionLoop launcher prints a ready line only if asked, and must not print one otherwise.
-     * Outside of such images we always ask for it, as it tells exactly when a program is ready. */
+    /* __OW_WAIT_FOR_ACK asks a launcher for a ready line. ActionLoop launchers must print that line
+     * only if the image asks for it. Outside of these images we always ask, because the line tells
+     * exactly when a program is ready. */
     if (wait_for_ack != NULL)
         (void)setenv("__OW_WAIT_FOR_ACK", wait_for_ack, 1);
     else if (actionloop->on)
@@ -57,7 +59,7 @@ int actionloop_read(struct actionloop *actionloop, const char *program, bool deb
     return 0;
 }
 
-/* A runtime whose actions are executables named exec. Owned by the caller. */
+/* Make a runtime whose actions are executables named exec. The caller owns its members. */
 static struct runtime runtime_of_exec(const char *name)
 {
     struct runtime runtime = {.entry_executable = true};
@@ -89,7 +91,8 @@ void actionloop_add_compiler(struct runtimes *runtimes, const char *compiler)
     runtimes_add(runtimes, &built);
 }
 
-/* Read exec.env of folder `bin` into text, without surrounding white space. 0, or an errno. */
+/* Read exec.env of folder `bin` into text, without surrounding white space. 0, or an errno
+ * value. */
 static int read_built(const char *bin, char *text, size_t size)
 {
     auto_free char *path = xasprintf("%s/" BUILT_FILE, bin);

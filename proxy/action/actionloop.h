@@ -1,8 +1,8 @@
 #pragma once
 
 /*
- * actionloop - the environment variables of Apache's ActionLoop images, in which this program can
- * take the place of /bin/proxy. Source: openwhisk-contract 2.2 to 2.6.
+ * actionloop - read the environment variables of Apache's ActionLoop images. In such an image this
+ * program can take the place of /bin/proxy. Source: openwhisk-contract 2.2 to 2.6.
  */
 
 #include <stdbool.h>
@@ -11,14 +11,14 @@
 struct err;
 struct runtimes;
 
-/* Texts are borrowed from the environment; NULL: not set, or empty. */
+/* The strings are borrowed from the environment. NULL: the variable is not set, or empty. */
 struct actionloop {
-    /* an ActionLoop image: OW_COMPILER, OW_EXECUTION_ENV or OW_WAIT_FOR_ACK is set, even if empty,
-     * or our name is "proxy" */
+    /* we run in an ActionLoop image: OW_COMPILER, OW_EXECUTION_ENV or OW_WAIT_FOR_ACK is set, even
+     * if empty, or argv[0] names the file "proxy" */
     bool on;
-    const char *compiler;      /* OW_COMPILER: command that compiles actions that are no programs */
-    const char *execution_env; /* OW_EXECUTION_ENV: what the file exec.env must contain */
-    const char *save_jar;      /* OW_SAVE_JAR: the name under which a jar is kept unexpanded */
+    const char *compiler; /* OW_COMPILER: command that compiles actions, unless they are programs */
+    const char *execution_env; /* OW_EXECUTION_ENV: text that the file exec.env must contain */
+    const char *save_jar;      /* OW_SAVE_JAR: file name for a jar, which is then not unpacked */
     bool wait_for_ack;         /* OW_WAIT_FOR_ACK: actions must report when they are ready */
 };
 
@@ -27,13 +27,15 @@ struct actionloop {
 int actionloop_read(struct actionloop *actionloop, const char *program, bool debug,
                     struct err *err);
 
-/* Add the runtime "native", for executables named exec, unless a manifest describes it. */
+/* Add the runtime "native", for executables named exec, unless a manifest has defined it. */
 void actionloop_add_native(struct runtimes *runtimes);
-/* Add the runtime ACTIONLOOP_RUNTIME: `compiler` builds every action that is no program. */
+/* Add the runtime ACTIONLOOP_RUNTIME: the command `compiler` builds actions, unless they are
+ * programs. */
 void actionloop_add_compiler(struct runtimes *runtimes, const char *compiler);
 #define ACTIONLOOP_RUNTIME "actionloop"
 
-/* Check by its file exec.env that folder `bin` was built for this image. 0, or -1 (ERR_ACTION).
- * said: gets a text for the log if exec.env names another image, else ""; always NUL-terminated. */
+/* Check that folder `bin` was built for this image: its file exec.env must contain
+ * OW_EXECUTION_ENV, if that is set. 0, or -1 (ERR_ACTION). said: gets a text for the log if
+ * exec.env contains something else, otherwise ""; always NUL-terminated. */
 int actionloop_check_built(const struct actionloop *actionloop, const char *bin, char *said,
                            size_t size, struct err *err);

@@ -53,7 +53,7 @@ static void set_dir(struct build *build, const char *part)
     build->dir = store_path(build->opts->store, build->version, part);
 }
 
-/* Make the user who will fill the folder its owner. */
+/* Give the folder to the user of opts->privileges, whose processes will fill it. */
 static int give_folder(const struct build *build, const char *dir, struct err *err)
 {
     if (privileges_give(build->opts->privileges, dir) < 0)
@@ -64,15 +64,15 @@ static int give_folder(const struct build *build, const char *dir, struct err *e
 
 /* ---- looking into folders: with the action's rights, as an action may have filled them ---- */
 
-/* Whether the compiler has produced something: an `exec`, which is made executable, or one of the
- * runtime's entry files. */
+/* Whether the compiler has produced something: `exec` (if it is a file, it is made executable here)
+ * or one of the runtime's entry files. */
 static bool is_built(const struct build *build)
 {
     auto_fd int folder = open(build->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     struct stat st;
 
     if (folder >= 0 && fstatat(folder, PROGRAM, &st, AT_SYMLINK_NOFOLLOW) == 0) {
-        /* Ruby's compiler does not make `exec` executable. Never change the target of a link. */
+        /* Ruby's compiler does not make `exec` executable. A link's target is never changed. */
         if (S_ISREG(st.st_mode))
             (void)fchmodat(folder, PROGRAM, 0755, 0);
         return S_ISREG(st.st_mode) || S_ISLNK(st.st_mode);
@@ -84,8 +84,8 @@ static bool is_built(const struct build *build)
     return false;
 }
 
-/* Whether the folder already holds a program, judged by the first bytes of `exec`, not by its mode:
- * a source file may be marked executable, too. */
+/* Whether the file `exec` in the folder is a program. Its first bytes decide, not its mode: a
+ * source file may be marked executable, too. */
 static bool holds_program(const char *dir)
 {
     auto_free char *path = xasprintf("%s/" PROGRAM, dir);
@@ -127,9 +127,9 @@ static void on_compiled(struct compile *compile)
     build->done(build);
 }
 
-/* Give the compiler the action's environment, our working folder, and the arguments that ActionLoop
- * defines: main, source folder, target folder. Folders are given as absolute paths: compilers make
- * them absolute anyway, and a path built into their output must stay valid. */
+/* Give the compiler the action's environment, the proxy's working folder, and the arguments that
+ * ActionLoop defines: main, source folder, target folder. Both folders are absolute paths:
+ * compilers make them absolute anyway, and a path built into their output must stay valid. */
 static void prepare_spec(struct build *build, const char *bin)
 {
     struct runtime compiler = *build->runtime;

@@ -37,7 +37,7 @@ static _Noreturn void child_run(struct helper *helper, int output, pid_t parent)
     struct err err;
 
     if (dup2(output, STDOUT_FILENO) < 0 || dup2(output, STDERR_FILENO) < 0)
-        _exit(127); /* nobody would read our output */
+        _exit(127); /* an error text would not reach the proxy */
     if (failed != 0) {
         (void)privileges_explain(spec->privileges, failed, os, &err);
         (void)dprintf(STDERR_FILENO, CANNOT_RUN "%s\n", err.text);
@@ -50,7 +50,7 @@ static _Noreturn void child_run(struct helper *helper, int output, pid_t parent)
     child_limit(RLIMIT_FSIZE, compile->file_max_bytes);
     if (spec->cwd != NULL && chdir(spec->cwd) < 0)
         child_fail(spec->cwd);
-    environ = spec->env; /* a bare name is looked up in the PATH that the compiler gets */
+    environ = spec->env; /* execvp() looks up a bare name in the compiler's own PATH */
     (void)execvp(spec->argv[0], spec->argv);
     child_fail(spec->argv[0]);
 }
@@ -84,7 +84,7 @@ static uint64_t limit_of(const struct compile *compile, enum privileges_limit wh
     return privileges != NULL ? privileges->limits[which] : 0;
 }
 
-/* Explain that the compiler wrote too large a file: name the lower one of the two bounds. */
+/* Set err: the compiler wrote too large a file. Names the lower of the two bounds on file size. */
 static void judge_file_size(const struct compile *compile, struct err *err)
 {
     uint64_t limit = limit_of(compile, LIMIT_FSIZE);
@@ -95,8 +95,8 @@ static void judge_file_size(const struct compile *compile, struct err *err)
                   by_limit ? "--rlimit-fsize" : "--unpack-max-bytes");
 }
 
-/* Decide whether the compiler failed, and why. Check the deadline first: once it has passed, the
- * signal that ended the compiler came from us. */
+/* Decide whether the compiler failed, and why. The deadline is checked first: if it has passed, we
+ * sent the signal that ended the compiler. */
 static void judge(struct compile *compile)
 {
     const struct helper *helper = &compile->helper;
@@ -143,7 +143,7 @@ void compile_explain(const struct compile *compile, struct buf *out)
         (void)snprintf(more, sizeof(more), "... and %" PRIu64 " bytes more", helper->n_unsaid);
         buf_add_text(out, more);
     }
-    /* If the compiler exited by itself and printed something, no text of ours is needed. */
+    /* If the compiler exited by itself and printed something, that explains the failure. */
     if (by_itself && n > 0)
         return;
     if (helper->n_unsaid > 0)

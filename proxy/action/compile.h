@@ -1,9 +1,9 @@
 #pragma once
 
 /*
- * compile - run a compiler once on an action's sources, in its own process group, under a deadline,
- * keeping its output up to a bound. The compiler works on untrusted code, so it runs with the
- * action's user and limits.
+ * compile - run a compiler once on an action's sources, in its own process group and with a
+ * deadline, and keep the start of its output. The compiler works on untrusted code, so it runs with
+ * the action's user and limits.
  *
  * For the compiler of an ActionLoop image (OW_COMPILER) a single byte of output counts as a
  * failure: some of these compilers report errors and still exit with 0 (openwhisk-contract 2.5).
@@ -17,7 +17,8 @@
 #include "base/err.h"
 #include "base/exec_spec.h"
 
-/* Bytes of compiler output kept. The reply carries them, and the platform cuts a reply at 1 MB. */
+/* Keep at most this much compiler output. The reply to /init contains it, and the platform cuts a
+ * reply at 1 MB. */
 #define COMPILE_SAID_MAX_BYTES (128u << 10)
 
 /* The exit status by which a compiler says that its output is for the client, not only for the
@@ -29,16 +30,16 @@ typedef void compile_done_fn(struct compile *compile);
 
 struct compile {
     /* what to do: set by the owner before compile_start() */
-    struct exec_spec spec;   /* argv, env, cwd (NULL: ours), privileges; taken over */
+    struct exec_spec spec;   /* argv, env, cwd (NULL: the proxy's), privileges; taken over */
     uint64_t file_max_bytes; /* largest file that the compiler may write */
-    bool must_be_silent;     /* any output is a failure */
+    bool must_be_silent;     /* any output counts as a failure */
     compile_done_fn *done;   /* called once from the loop, never from inside compile_start() */
 
     /* the outcome */
     bool failed;
-    struct err err; /* on failure: ERR_CODE, or ERR_LIMIT when time ran out; one line */
+    struct err err; /* if failed: ERR_CODE, or ERR_LIMIT when time ran out; one line of text */
 
-    struct helper helper; /* helper.said: the compiler's stdout and stderr, as they came */
+    struct helper helper; /* helper.said: the compiler's stdout and stderr, mixed as they came */
 };
 
 /* Call before compile_start(). A struct compile serves one run, and then needs a new
@@ -48,10 +49,10 @@ void compile_init(struct compile *compile);
  * deadline_at_ms: in the time of loop_now_ms(). */
 int compile_start(struct compile *compile, struct loop *loop, uint64_t deadline_at_ms,
                   struct err *err);
-/* Kills what is still running and frees everything; `done` will not be called. May be called
- * repeatedly. */
+/* Kill the compiler if it still runs, and free all members. `done` will not be called. May be
+ * called repeatedly. */
 void compile_cancel(struct compile *compile);
 
-/* After a failure: append to `out` a text for the author of the code, in the compiler's own words
- * as far as possible. */
+/* Call after a failure: appends to `out` a text for the author of the code, in the compiler's own
+ * words as far as possible. */
 void compile_explain(const struct compile *compile, struct buf *out);

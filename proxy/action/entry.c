@@ -4,14 +4,15 @@
 
 #include "base/util.h"
 
-#define ZIP_HEADER_BYTES 30 /* local header without the name. Source: APPNOTE.TXT 4.3.7 */
+#define ZIP_HEADER_BYTES 30 /* size of a local header without its name. Source: APPNOTE.TXT 4.3.7 */
 #define ZIP_NAME_LEN_AT  26
 #define ZIP_EXTRA_LEN_AT 28
 #define ZIP_END_BYTES    22 /* size of the end record. Source: APPNOTE.TXT 4.3.16 */
 #define ZIP_END_COUNT_AT 10
 #define EXTRA_UNICODE    0x7075 /* extra field: the name in UTF-8. Source: APPNOTE.TXT 4.6.9 */
 
-/* The next component of a path; "." and empty ones are skipped. False at the end. */
+/* Set *part and *n to the next component of the path at *at, and move *at behind it. Components
+ * that are empty or "." are skipped. False at the end. */
 static bool next_part(const char **at, const char **part, size_t *n)
 {
     for (;;) {
@@ -33,7 +34,7 @@ static bool is_dotdot(const char *part, size_t n)
 
 char *entry_inside(const char *name)
 {
-    auto_free char *out = xmalloc(strlen(name) + 2); /* at most the name's length, and a NUL */
+    auto_free char *out = xmalloc(strlen(name) + 2); /* the result is at most as long as the name */
     size_t len = 0;
     const char *part;
     size_t n;
@@ -62,7 +63,7 @@ char *entry_inside(const char *name)
 
 bool entry_link_is_inside(const char *name, const char *target)
 {
-    size_t depth = 0; /* folders above the link */
+    size_t depth = 0; /* how many folders up from here is the folder to unpack into */
     bool named = false;
     const char *part;
     size_t n;
@@ -86,7 +87,7 @@ bool entry_link_is_inside(const char *name, const char *target)
 
 char *entry_link_outside(const char *name, const char *target)
 {
-    auto_free char *out = xmalloc(strlen(target) + 2); /* room for a slash after a last ".." */
+    auto_free char *out = xmalloc(strlen(target) + 2); /* one more: a final ".." gets a slash */
     const char *rest = target;
     const char *part;
     size_t depth = 0;

@@ -12,16 +12,16 @@
 #include "base/util.h"
 
 /*
- * The code is by far the largest part of a body: 64 MB at the platform's limits. It is unescaped
- * into one block, and base64 is decoded within that block.
+ * The code is by far the largest part of a body: 64 MB at the platform's limits. So it is unescaped
+ * into one block of memory, and base64 is decoded within that block.
  */
 
-#define ENV_MAX_VARIABLES 1024 /* the platform sends ~20 */
-/* bytes of the JSON string: 255 and the quotes; an escape counts with its full spelling */
+#define ENV_MAX_VARIABLES 1024 /* the platform sends about 20 */
+/* most bytes of the JSON string: 255 and the quotes fit; an escape counts with its full spelling */
 #define FILE_NAME_MAX    258
 #define ENV_NAME_SAID    64  /* an error text quotes at most this many bytes of a name */
 #define ELF_HEADER_BYTES 52  /* size of the 32-bit ELF header; a shorter file cannot be a program */
-#define TAR_MAGIC_AT     257 /* POSIX.1-1988 ustar; GNU tar writes the same five letters */
+#define TAR_MAGIC_AT     257 /* offset of "ustar" in a header: POSIX.1-1988 and GNU tar have it */
 #define HEAD_BYTES       384 /* enough decoded bytes to recognise any format, even tar */
 
 /* ---- code ---- */
@@ -92,8 +92,8 @@ bool code_is_text(const char *code, size_t n)
     return memchr(code, '\0', n < HEAD_BYTES ? n : HEAD_BYTES) == NULL;
 }
 
-/* Whether valid base64 encodes a program or an archive, rather than being text that happens to look
- * like base64. */
+/* Whether `text`, which is valid base64, encodes a program or an archive. Otherwise it may be
+ * source text that happens to look like base64. */
 static bool hides_package(const char *text, size_t n)
 {
     char bytes[HEAD_BYTES];
@@ -101,13 +101,13 @@ static bool hides_package(const char *text, size_t n)
     return code_sniff(bytes, base64_head(text, n, bytes, sizeof(bytes))) != CODE_SOURCE;
 }
 
-/* Like isspace(), whatever the locale. */
+/* Like isspace() in the C locale. */
 static bool is_blank(char c)
 {
     return c == ' ' || (c >= '\t' && c <= '\r');
 }
 
-/* Whether a string, from a body that is valid JSON, holds only blanks, escaped or not. */
+/* Whether a string in checked JSON contains only blanks, escaped or not. */
 static bool is_blank_text(struct json_slice slice)
 {
     char unescaped[16];
@@ -135,7 +135,8 @@ static bool is_blank_text(struct json_slice slice)
     return true;
 }
 
-/* Whether to base64-decode the bytes from..to. -1: `binary` says base64, but it is invalid. */
+/* Whether to decode the bytes from..to of the code as base64. -1: the body's "binary" says that
+ * they are base64, but they are not valid. */
 static int must_decode(const char *code, size_t from, size_t to, bool binary, struct err *err)
 {
     struct base64_text checked;
@@ -150,7 +151,8 @@ static int must_decode(const char *code, size_t from, size_t to, bool binary, st
                    from + checked.fault_at);
 }
 
-/* Trim white space around base64 only: in source text it may matter. */
+/* Decode the code. White space around it is trimmed only for base64: in source text it may
+ * matter. */
 static int read_code(struct envelope *envelope, struct json_slice slice, bool binary,
                      struct err *err)
 {
@@ -159,7 +161,7 @@ static int read_code(struct envelope *envelope, struct json_slice slice, bool bi
 
     assert(envelope->code == NULL || envelope->code < slice.text);
     if (envelope->code == NULL)
-        envelope->code = xmalloc(slice.n); /* the server limits the body, and so the slice */
+        envelope->code = xmalloc(slice.n); /* bounded, because the server bounds the body */
     to = envelope->code_len = json_unescape(slice, envelope->code);
     while (to > 0 && is_blank(envelope->code[to - 1]))
         to--;
@@ -174,7 +176,7 @@ static int read_code(struct envelope *envelope, struct json_slice slice, bool bi
         return -1;
     if (decode > 0)
         envelope->code_len = base64_replace(envelope->code + from, to - from, envelope->code);
-    /* Free the unused rest of the block: the code may stay in memory until /init has ended. */
+    /* Free the unused end of the block: the code may stay in memory until /init has ended. */
     if (envelope->code_len > 0)
         envelope->code = xrealloc(envelope->code, envelope->code_len);
     envelope->kind = code_sniff(envelope->code, envelope->code_len);
@@ -204,8 +206,8 @@ static int read_main(struct envelope *envelope, struct json_slice slice, struct 
     return 0;
 }
 
-/* Read the file's name. An invalid one counts as missing: other clients may use the member "file"
- * for something else. */
+/* Read the name of the source file. An invalid name counts as missing: other clients may use the
+ * member "file" for something else. */
 static void read_file(struct envelope *envelope, struct json_slice slice)
 {
     auto_free char *name = NULL;
@@ -241,7 +243,8 @@ static size_t put_value(struct json_slice value, char *out)
     return n;
 }
 
-/* Returns NAME=value, owned by the caller. NULL: see err, which quotes the name from the body. */
+/* Make NAME=value from a member of "env"; caller frees. *n_name: gets the length of NAME. NULL: see
+ * err, whose text quotes the name. */
 static char *make_variable(struct json_slice key, struct json_slice value, size_t *n_name,
                            struct err *err)
 {
@@ -361,14 +364,14 @@ enum {
 
 static const struct {
     const char *name;
-    enum json_kind kind; /* JSON_TRUE: true or false */
+    enum json_kind kind; /* the kind that is wanted; JSON_TRUE stands for true and false */
     const char *type;
 } fields[N_FIELDS] = {
     [FIELD_CODE] = {"code", JSON_STRING, "a string"},
     [FIELD_MAIN] = {"main", JSON_STRING, "a string"},
     [FIELD_BINARY] = {"binary", JSON_TRUE, "true or false"},
     [FIELD_ENV] = {"env", JSON_OBJECT, "an object"},
-    [FIELD_FILE] = {"file", JSON_BAD, ""}, /* ours: bin/init.sh sends the user's file name */
+    [FIELD_FILE] = {"file", JSON_BAD, ""}, /* any type; bin/init.sh sends a name here */
 };
 
 static int wrong_type(struct err *err, const char *what, const char *type)

@@ -16,7 +16,7 @@ struct err;
 
 /* The kind of code, judged by its first bytes after decoding, not by `binary` in the body. */
 enum code_kind {
-    CODE_SOURCE, /* text, or anything that nothing else matches */
+    CODE_SOURCE, /* plain text, or bytes that match no other kind */
     CODE_ELF,
     CODE_SCRIPT, /* starts with #! */
     CODE_ZIP,
@@ -25,18 +25,19 @@ enum code_kind {
     CODE_PACKED, /* a packed format that we do not support; unpacking refuses it */
 };
 
-/* All members owned. */
+/* All pointers are owned. */
 struct envelope {
     char *code;
     size_t code_len;
     enum code_kind kind;
-    char *main;       /* "main" when the body names none */
+    char *main;       /* name of the main function; "main" if the body names none */
     char *file;       /* the user's name for the source file; NULL: unknown */
     bool takes_empty; /* set before envelope_read(): accept an empty text as code */
-    char **env; /* "env" of the body as NAME=value, in its order, NULL-terminated; NULL: none */
+    char **env; /* the body's "env" as NAME=value, in its order, NULL-terminated; NULL: none */
 };
 
-/* The fields of an /init body, still as JSON; borrowed from the body. JSON_BAD: missing or null. */
+/* The fields of an /init body, still as JSON; borrowed from the body. A field that is missing or
+ * null has the kind JSON_BAD. */
 struct envelope_parts {
     struct json_slice code;
     struct json_slice main;
@@ -46,29 +47,30 @@ struct envelope_parts {
 };
 
 /*
- * Find the fields of an /init body; nothing is decoded or copied. 0, or -1: ERR_REQUEST (no JSON,
- * wrong types) or ERR_NO_CODE (no code in it), with the contract's texts (openwhisk-contract 1.3).
- * takes_empty: accept an empty text as code.
+ * Find the fields of an /init body, without decoding or copying them. 0, or -1: ERR_REQUEST (the
+ * body is not JSON, or a field has a wrong type) or ERR_NO_CODE (there is no code). The error texts
+ * are those of openwhisk-contract 1.3. takes_empty: accept an empty text as code.
  */
 int envelope_find(struct envelope_parts *parts, const char *body, size_t n, bool takes_empty,
                   struct err *err);
 /*
  * Decode the fields that envelope_find() found. 0, or -1: ERR_REQUEST (bad base64, an invalid main
- * or variable). envelope: zeroed by the caller; release with envelope_done() in both cases.
- * block: the allocated block that holds the body; it is taken over, and the code is decoded in it.
- * NULL: the body is not changed.
+ * or variable). envelope: zeroed by the caller; release with envelope_done() in both cases. block:
+ * the start of the allocated memory that holds the body. It is taken over, and the code is decoded
+ * in place. NULL: the body is not changed, and the code gets memory of its own.
  */
 int envelope_fill(struct envelope *envelope, const struct envelope_parts *parts, char *block,
                   struct err *err);
-/* envelope_find(), then envelope_fill() without a block. envelope: zeroed but for `takes_empty`;
- * release with envelope_done() in both cases. */
+/* Call envelope_find(), then envelope_fill() without a block. envelope: zeroed except for
+ * `takes_empty`; release with envelope_done() in both cases. */
 int envelope_read(struct envelope *envelope, const char *body, size_t n, struct err *err);
 void envelope_done(struct envelope *envelope);
 
 enum code_kind code_sniff(const char *code, size_t n);
-/* The program that packed the code, such as "bzip2", for formats that we do not support. NULL: none
- * that we know. */
+/* If the code is in a packed format that we do not support: the program that packed it, such as
+ * "bzip2". NULL: no such format is recognised. */
 const char *code_packed_by(const char *code, size_t n);
-/* Whether this may be source text: no NUL near its start, unlike Java classes and assemblies. */
+/* Whether the code may be source text, that is, has no NUL byte near its start. Java classes and
+ * .NET assemblies have one there. */
 bool code_is_text(const char *code, size_t n);
 const char *code_kind_name(enum code_kind kind);

@@ -34,7 +34,7 @@ void frames_put_users(const char *text, size_t n, const char *launchers, struct 
 {
     size_t before = buf_len(out);
     char *folder = launchers != NULL ? xasprintf("%s/", launchers) : NULL;
-    bool in_python = false; /* a Python frame was dropped; drop its indented source line, too */
+    bool in_python = false; /* we are dropping a Python frame, with its indented source lines */
 
     for (size_t at = 0; at < n;) {
         const char *end = memchr(text + at + 1, '\n', n - at - 1);

@@ -8,7 +8,7 @@
 #include "base/util.h"
 
 #define BLOCK_BYTES 65536
-#define WITH_HEADER 16 /* added to the window size to expect gzip's header and checksum */
+#define WITH_HEADER 16 /* added to zlib's window bits: expect gzip's header and checksum */
 
 struct gunzip {
     z_stream stream;
@@ -60,7 +60,7 @@ const void *gunzip_first(const struct gunzip *gunzip, size_t *n)
     return gunzip->n_out <= sizeof(gunzip->block) ? gunzip->block : NULL;
 }
 
-/* At the end of a gzip member: see if another follows. */
+/* At the end of a gzip member: begin the next one, or note that there is none. */
 static void go_on(struct gunzip *gunzip)
 {
     const z_stream *stream = &gunzip->stream;

@@ -1,10 +1,10 @@
 #pragma once
 
 /*
- * gunzip - decompress a gzip block by block.
+ * gunzip - decompress gzip data block by block.
  *
- * Only one layer is unpacked, and names and comments in headers are skipped: libarchive's own gzip
- * reader would look for further layers inside, and hold a header in memory however long it is.
+ * It unpacks one layer only, and skips the names and comments in headers. libarchive's own gzip
+ * reader would look for further layers inside, and keep a header in memory however long it is.
  */
 
 #include <stdbool.h>
@@ -19,13 +19,14 @@ bool gunzip_is(const void *bytes, size_t n);
 struct gunzip *gunzip_new(const void *bytes, size_t n);
 void gunzip_free(struct gunzip **gunzip);
 
-/* Set *block to the next unpacked bytes, valid until the next call. Returns their number; 0: the
- * end; -1: damaged. Concatenated members are one stream, and trailing garbage is ignored, as by
- * gzip -d. */
+/* Set *block to the next unpacked bytes, which are valid until the next call. Returns their number;
+ * 0: the end; -1: the input is damaged. Like gzip -d, it unpacks concatenated gzip members as one
+ * stream and ignores trailing garbage. */
 ssize_t gunzip_next(struct gunzip *gunzip, const void **block);
 /* Why gunzip_next() returned -1. */
 const char *gunzip_fault(const struct gunzip *gunzip);
 /* Unpacked bytes that gunzip_next() has returned so far. */
 uint64_t gunzip_n_out(const struct gunzip *gunzip);
-/* The first block again, of *n bytes. NULL once gunzip_next() has returned a second one. */
+/* The first block that gunzip_next() has returned; *n: its length. NULL: a second block has
+ * overwritten it. */
 const void *gunzip_first(const struct gunzip *gunzip, size_t *n);

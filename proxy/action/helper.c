@@ -17,8 +17,10 @@
 #include "base/util.h"
 
 #define READ_BYTES     16384
-#define READS_PER_TURN 16 /* a child that writes faster than we read must not stall the loop */
-#define READS_AT_END   64 /* 64 * 16 KiB = 1 MiB, the largest pipe by default (fs.pipe-max-size) */
+#define READS_PER_TURN 16 /* most reads in one turn, so that a fast writer cannot stall the loop */
+/* most reads after the child's exit; 64 * 16 KiB = 1 MiB, the largest pipe that fs.pipe-max-size
+ * allows by default */
+#define READS_AT_END 64
 
 static void on_late(struct loop_timer *timer);
 
@@ -39,14 +41,14 @@ static bool is_running(const struct helper *helper)
     return helper->child.pid != 0 && !helper->exited;
 }
 
-/* Kill the whole group: nothing that the child started may outlive it. */
+/* Kill the child's process group: nothing that the child started may outlive it. */
 static void kill_group(const struct helper *helper)
 {
     assert(helper->child.pid > 0);
     (void)kill(-helper->child.pid, SIGKILL);
 }
 
-/* Read output, up to n_reads times. Bytes beyond said_max_bytes are counted and dropped. */
+/* Read the child's output, up to n_reads times. Bytes beyond said_max_bytes are only counted. */
 static void take_said(struct helper *helper, unsigned n_reads)
 {
     while (helper->pipe.fd >= 0 && n_reads > 0) {
@@ -60,7 +62,7 @@ static void take_said(struct helper *helper, unsigned n_reads)
         if (n < 0 && errno == EAGAIN)
             return;
         if (n <= 0) {
-            loop_watch_close(&helper->pipe); /* else the loop reports the end each turn */
+            loop_watch_close(&helper->pipe); /* else the loop would report the end in each turn */
             return;
         }
         n_reads--;
@@ -70,7 +72,7 @@ static void take_said(struct helper *helper, unsigned n_reads)
     }
 }
 
-/* Release all but `said`, which the owner has yet to read. */
+/* Release all members except `said`, which the owner has yet to read. */
 static void release(struct helper *helper)
 {
     loop_timer_clear(&helper->late);
@@ -141,7 +143,7 @@ int helper_start(struct helper *helper, struct loop *loop, uint64_t deadline_at_
         (void)close(pipe_fds[0]);
         return err_set(err, ERR_SYSTEM, os, "cannot %s: no process: %s", what, strerror(os));
     }
-    (void)setpgid(pid, pid); /* the child calls this, too, as either may run first */
+    (void)setpgid(pid, pid); /* the child makes this call, too: either process may run first */
     loop_child_watch(loop, &helper->child, pid, on_exit_of_child);
     loop_watch_open(loop, &helper->pipe, pipe_fds[0]);
     loop_watch_read(&helper->pipe, on_said);
@@ -155,7 +157,7 @@ void helper_cancel(struct helper *helper)
         kill_group(helper);
         loop_child_forget(&helper->child);
         kin_end(helper->loop, helper->mark);
-        helper->exited = true; /* the child was killed, and nobody waits for its exit */
+        helper->exited = true; /* its exit will not be reported any more */
     }
     release(helper);
     buf_done(&helper->said);

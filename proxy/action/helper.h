@@ -1,10 +1,11 @@
 #pragma once
 
 /*
- * helper - a forked child process with one task: its own process group, a pipe for its output, a
- * deadline. The outcome is recorded here; the owner is told once, after the child has been reaped.
+ * helper - a forked child process with one task. It has its own process group, a pipe for its
+ * output and a deadline. The outcome is recorded here; the owner is told once, after the child was
+ * reaped.
  *
- * We do not wait for the end of the pipe: a daemon left by the child could hold it open.
+ * We do not wait for the end of the pipe: a daemon that the child has started could hold it open.
  */
 
 #include <stdbool.h>
@@ -17,8 +18,8 @@
 struct err;
 struct helper;
 
-/* The task; runs in the child and ends with _exit(). pipe: for output to the proxy, close-on-exec;
- * parent: the proxy's pid. */
+/* The child's task, which must end with _exit(). pipe: write the output for the proxy here; it is
+ * close-on-exec. parent: the proxy's pid. */
 typedef void helper_run_fn(struct helper *helper, int pipe, pid_t parent);
 typedef void helper_done_fn(struct helper *helper);
 
@@ -37,7 +38,7 @@ struct helper {
 
     /* the child */
     struct loop *loop; /* borrowed */
-    unsigned mark;     /* marks the child and its descendants: base/kin.h */
+    unsigned mark;     /* by which base/kin.h finds the child's descendants */
     struct loop_child child;
     struct loop_watch pipe;
     struct loop_timer late;
@@ -51,6 +52,6 @@ void helper_init(struct helper *helper, helper_run_fn *run, helper_done_fn *done
  * verb for the error text, such as "compile". deadline_at_ms: in the time of loop_now_ms(). */
 int helper_start(struct helper *helper, struct loop *loop, uint64_t deadline_at_ms,
                  const char *what, struct err *err);
-/* Kills what is still running and frees everything; `done` will not be called. May be called
- * repeatedly. */
+/* Kill the child and its descendants if they still run, and free all members. `done` will not be
+ * called. May be called repeatedly. */
 void helper_cancel(struct helper *helper);

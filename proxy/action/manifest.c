@@ -18,7 +18,7 @@
 #include "base/err.h"
 #include "base/util.h"
 
-#define MANIFEST_MAX_BYTES 65536 /* our own manifests have less than 1,000 */
+#define MANIFEST_MAX_BYTES 65536 /* our own manifests have less than 1,000 bytes */
 
 /* ---- placeholders ---- */
 
@@ -28,8 +28,8 @@ static const char *const placeholders[N_PLACEHOLDERS] = {
     [PLACEHOLDER_ENTRY] = "{entry}",
 };
 
-/* Length of the placeholder at the start of text, or 0: other braces are plain text, as in
- * {"a":1}. */
+/* Length of the placeholder at the start of text; *which: N_PLACEHOLDERS if it is unknown. 0: there
+ * is none. Other braces, as in {"a":1}, are plain text. */
 static size_t placeholder_len(const char *text, enum placeholder *which)
 {
     size_t n;
@@ -62,7 +62,7 @@ static bool placeholders_known(const char *text)
     return true;
 }
 
-/* One pass: substituted values are not scanned again, so the value of {main} may contain braces. */
+/* Values are not scanned for placeholders, so the value of {main} may contain braces. */
 char *manifest_expand(const char *text, const char *const values[N_PLACEHOLDERS])
 {
     auto_buf struct buf out = {0};
@@ -72,7 +72,7 @@ char *manifest_expand(const char *text, const char *const values[N_PLACEHOLDERS]
         enum placeholder which = N_PLACEHOLDERS;
         size_t n = placeholder_len(text, &which);
 
-        assert(n == 0 || which < N_PLACEHOLDERS); /* manifest_read() refuses an unknown one */
+        assert(n == 0 || which < N_PLACEHOLDERS); /* manifest_read() refuses unknown ones */
         if (n > 0)
             buf_add_text(&out, values[which]);
         else
@@ -139,7 +139,7 @@ static const struct field {
     {"wants_object", FIELD_FLAG, false, offsetof(struct runtime, wants_object)},
 };
 
-/* Entries and sources must be bare names: a path could leave the action's folder. */
+/* Names of files in the action's folder must be bare: a path could lead out of the folder. */
 static bool is_bare_name(const char *text)
 {
     return text != NULL && text[0] != '\0' && strchr(text, '/') == NULL && strcmp(text, ".") != 0 &&
@@ -148,7 +148,7 @@ static bool is_bare_name(const char *text)
 
 static bool read_text(const json_t *value, bool bare, char **out)
 {
-    const char *text = json_string_value(value); /* NULL unless it is a string */
+    const char *text = json_string_value(value); /* NULL unless `value` is a string */
 
     if (text == NULL || (bare && !is_bare_name(text)))
         return false;
@@ -163,10 +163,10 @@ static bool item_is_good(const char *text, enum field_form form)
     return form == FIELD_FILES ? is_bare_name(text) : placeholders_known(text);
 }
 
-/* Refuses an empty argv[0]. Entries cannot be empty, as they are bare names. */
+/* Read a list of strings. The list and its first string must not be empty. */
 static bool read_list(const json_t *value, enum field_form form, char ***out)
 {
-    size_t n = json_array_size(value); /* 0 unless it is an array */
+    size_t n = json_array_size(value); /* 0 unless `value` is an array */
 
     for (size_t i = 0; i < n; i++) {
         const char *text = json_string_value(json_array_get(value, i));
@@ -193,7 +193,7 @@ static bool read_answers(const json_t *value, enum answers *out)
     return false;
 }
 
-/* Store a field's value in its member of `runtime`. False: the value has another form. */
+/* Store a field's value in its member of `runtime`. False: the value is not of the field's form. */
 static bool read_field(const struct field *field, const json_t *value, struct runtime *runtime)
 {
     void *member = (char *)runtime + field->at;

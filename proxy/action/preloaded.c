@@ -38,7 +38,7 @@ static int take_file(struct preloaded *preloaded, const struct preloaded_opts *o
                      const char *path, struct err *err)
 {
     struct envelope *envelope = &preloaded->envelope;
-    /* O_NONBLOCK: do not wait for the writer of a named pipe, which is refused below. */
+    /* O_NONBLOCK: do not wait for a writer if this is a named pipe. It is refused below. */
     auto_fd int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
     struct stat st;
     struct err why;
@@ -62,7 +62,7 @@ static int take_file(struct preloaded *preloaded, const struct preloaded_opts *o
         n += got > 0 ? (size_t)got : 0;
     }
     envelope->code_len = n;
-    /* A file with an ending of the fallback runtime's sources is source, even with a #! line. */
+    /* A file with one of the fallback runtime's endings is source, even if it has a #! line. */
     envelope->kind =
         runtime_has_ending_of(opts->fallback, path) ? CODE_SOURCE : code_sniff(envelope->code, n);
     envelope->file = xstrdup(strrchr(path, '/') != NULL ? strrchr(path, '/') + 1 : path);
@@ -80,7 +80,8 @@ static int take_file(struct preloaded *preloaded, const struct preloaded_opts *o
 
 /* ---- a folder ---- */
 
-/* The path of the only entry of a folder, if that is a file, else NULL. Caller frees. */
+/* The path of a folder's only entry, if it has just one and that is a file; else NULL. Caller
+ * frees. */
 static char *only_file(const char *dir)
 {
     DIR *folder = opendir(dir);
@@ -101,8 +102,8 @@ static char *only_file(const char *dir)
     return n == 1 && stat(found, &st) == 0 && S_ISREG(st.st_mode) ? TAKE(found) : NULL;
 }
 
-/* Make an archive of a folder whose code must be compiled, as compiling must not change the user's
- * own folder. */
+/* Take a folder that must be compiled: pack it into an archive, because compiling must not change
+ * the user's own folder. */
 static int pack_folder(struct preloaded *preloaded, const struct preloaded_opts *opts,
                        const char *dir, struct err *err)
 {
@@ -120,7 +121,7 @@ static int pack_folder(struct preloaded *preloaded, const struct preloaded_opts 
                        preloaded->origin, dir, why.text);
     (void)lseek(fd, 0, SEEK_SET);
     result = buf_read_all(&code, fd, opts->bytes_max, -1);
-    envelope->code = code.bytes; /* the whole block: nothing was dropped from the buffer's front */
+    envelope->code = code.bytes; /* takes over the memory; the zip begins at its start */
     envelope->code_len = buf_len(&code);
     envelope->kind = CODE_ZIP;
     if (result < 0)
@@ -145,7 +146,7 @@ static int take_folder(struct preloaded *preloaded, const struct preloaded_opts 
         return cannot_read(preloaded, path, err);
     preloaded->runtime = runtimes_for_folder(opts->runtimes, opts->fallback, dir, &none);
     if (preloaded->runtime != NULL && runtime_always_compiles(preloaded->runtime)) {
-        preloaded->runtime = NULL; /* the archive's contents will decide, as with an /init */
+        preloaded->runtime = NULL; /* the build will choose it, as after an /init */
         return pack_folder(preloaded, opts, dir, err);
     }
     if (preloaded->runtime != NULL) {
@@ -177,7 +178,7 @@ static int take_path(struct preloaded *preloaded, const struct preloaded_opts *o
                                : take_file(preloaded, opts, path, err);
 }
 
-/* Take the folder /action of our own images. Ignore it if it holds no action. */
+/* Take the folder /action of our own images. 1; 0: it holds no usable action, and is ignored. */
 static int take_own_folder(struct preloaded *preloaded, const struct preloaded_opts *opts)
 {
     struct err none;
@@ -189,7 +190,8 @@ static int take_own_folder(struct preloaded *preloaded, const struct preloaded_o
     return 1;
 }
 
-/* Treat `code`, a variable's text, as if an /init had sent it: it may be base64, or an archive. */
+/* Treat `code`, the value of __OW_ACTION_CODE, like the code of an /init: it may be source text, or
+ * a program or an archive in base64. */
 static int take_variable(struct preloaded *preloaded, const char *code, struct err *err)
 {
     const char *binary = env_text("__OW_ACTION_BINARY");

@@ -3,10 +3,10 @@
 /*
  * preloaded - find the action that an image or a command line brings, so that no /init is needed.
  *
- * Searched in this order: --action, OW_AUTOINIT, __OW_ACTION_CODE, and the folder /action of our
- * own images, which may be missing or empty. A file is treated like the code of an /init, and the
- * ending of its name tells the language. A folder is served in place, and a folder with a single
- * file counts as that file.
+ * These places are searched in order: --action, OW_AUTOINIT, __OW_ACTION_CODE, and the folder
+ * /action of our own images, which may be missing or empty. A file is treated like the code of an
+ * /init, and the ending of its name tells the language. A folder is served in place; a folder with
+ * a single file counts as that file.
  */
 
 #include <stdbool.h>
@@ -21,12 +21,12 @@ struct runtimes;
 #define PRELOADED_FOLDER "/action" /* the default of --action */
 
 struct preloaded_opts {
-    const char *command;   /* the command that names the file, such as "invoke"; NULL: none */
-    const char *path;      /* --action; for a command, its FILE, and nothing else is searched */
-    const char *main;      /* --main; "": OW_AUTOINIT_MAIN or __OW_ACTION_MAIN, else "main" */
+    const char *command;   /* the command that got FILE as argument, such as "invoke"; NULL: none */
+    const char *path;      /* --action; for a command FILE, the only place that is searched */
+    const char *main;      /* --main; "": take OW_AUTOINIT_MAIN or __OW_ACTION_MAIN, else "main" */
     char *const *env;      /* NAME=value for the action; NULL: none */
     uint64_t bytes_max;    /* size limit of a file, or of the archive of a folder to be compiled */
-    bool folder_is_theirs; /* ignore PRELOADED_FOLDER: the image is made for another proxy */
+    bool folder_is_theirs; /* the image was made for another proxy: ignore PRELOADED_FOLDER */
     bool runtime_is_named; /* --runtime is set: that runtime takes files with unknown endings */
     const struct runtimes *runtimes;
     const struct runtime *fallback;
@@ -35,10 +35,10 @@ struct preloaded_opts {
 struct preloaded {
     struct envelope envelope;      /* owned; its `code` is NULL if a folder is served in place */
     char *dir;                     /* owned; a folder to serve in place, absolute; NULL: none */
-    const struct runtime *runtime; /* for `dir` or the source text; NULL: not known yet */
-    const char *origin; /* names the action in error texts: "--action", "OW_AUTOINIT", ... */
-    bool may_fail;      /* on failure wait for an /init, as the Go proxy with OW_AUTOINIT does */
-    /* owned; for a folder without an action: what it would have to hold; else NULL */
+    const struct runtime *runtime; /* of `dir`, or of code that is source; NULL: not known yet */
+    const char *origin; /* where the action was found, for errors: "--action", "OW_AUTOINIT", ... */
+    bool may_fail;      /* if the action fails, wait for an /init, as the Go proxy does */
+    /* owned; if a folder holds no action: a text that says what it must hold; else NULL */
     char *wanted;
 };
 

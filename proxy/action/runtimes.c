@@ -18,7 +18,7 @@
 #define MAC_PREFIX        "._" /* prefix of the files that macOS writes beside others */
 #define NATIVE_HEAD_BYTES 64   /* enough for code_sniff() to recognise an executable */
 #define OWN_SETTINGS      "WHISKLOOP_"
-#define LOOK_ENTRIES_MAX  1000000 /* has_ending() looks at no more, to bound its time */
+#define LOOK_ENTRIES_MAX  1000000 /* has_ending() looks at no more files, to bound its time */
 
 /* ---- the list of runtimes ---- */
 
@@ -135,7 +135,7 @@ const char *runtimes_file_name(const struct runtimes *runtimes, const struct run
     return *runtime != NULL ? (*runtime)->source : NULL;
 }
 
-/* The suffix of a file name, with its dot; NULL: none. */
+/* The ending of the file name in a path, such as ".js"; NULL: none. */
 static const char *ending_of(const char *path)
 {
     const char *slash, *name, *dot;
@@ -147,8 +147,8 @@ static const char *ending_of(const char *path)
     return dot != NULL && dot > name && dot[1] != '\0' ? dot : NULL;
 }
 
-/* The ending of file name `entry`, if the part before it is that of runtime->source, as with
- * index.mjs and index.js; else NULL. */
+/* The ending of file name `entry`, if entry and runtime->source are the same up to their endings,
+ * as index.mjs and index.js are; else NULL. */
 static const char *variant_ending(const struct runtime *runtime, const char *entry)
 {
     const char *ending = ending_of(runtime->source);
@@ -184,7 +184,7 @@ bool runtime_has_ending_of(const struct runtime *runtime, const char *path)
     return stored != NULL && strcmp(stored, ending) == 0;
 }
 
-/* Append the endings of all runtimes' sources, ".c, .cs, ...", and a NUL. */
+/* Append the endings of source files that all runtimes take, ".c, .cs, ...", and a NUL. */
 static void list_endings(const struct runtimes *runtimes, struct buf *out)
 {
     for (size_t i = 0; i < runtimes->n; i++) {
@@ -222,9 +222,9 @@ const struct runtime *runtimes_for_source(const struct runtimes *runtimes,
 }
 
 /*
- * Whether an entry file is executable: by its mode, or by its first bytes, as archives made by DOS
- * or by Python's zipfile carry no modes. If so, its mode becomes 0755. Never change the target of a
- * link: it may be a program of the system.
+ * Whether an entry file is executable. Its mode or its first bytes decide, because archives made by
+ * DOS or by Python's zipfile carry no modes. If so, its mode is set to 0755, but not the mode of a
+ * link's target, which may be a program of the system.
  */
 static bool take_executable(int dir, const char *name, const struct stat *st)
 {
@@ -240,14 +240,15 @@ static bool take_executable(int dir, const char *name, const struct stat *st)
     kind = n > 0 ? code_sniff(head, (size_t)n) : CODE_SOURCE;
     executable = executable || kind == CODE_ELF || kind == CODE_SCRIPT;
     if (executable && (st->st_mode & 0777) != 0755)
-        (void)fchmod(fd, 0755); /* fails only for another user's file; launching reports it */
+        (void)fchmod(fd, 0755); /* fails only for another user's file; the launch reports it */
     return executable;
 }
 
-/* Whether the folder has a file whose name ends in `end`. Ignores the "._" files of macOS. */
+/* Whether the folder contains a file whose name ends in `end`. The "._" files of macOS do not
+ * count. */
 static bool has_ending(int dir, const char *end)
 {
-    int fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC); /* closed with the stream */
+    int fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC); /* owned by `stream` */
     DIR *stream = fd >= 0 ? fdopendir(fd) : NULL;
     const struct dirent *item;
     unsigned n_seen = 0;
@@ -299,7 +300,8 @@ static const char *find_entry(const struct runtime *runtime, int dir)
                 return *name;
             continue;
         }
-        /* A runtime that always compiles takes a folder as its entry, too (a jar's META-INF). */
+        /* If the runtime always compiles, its entry may be a folder, too, such as a jar's
+         * META-INF. */
         if (fstatat(dir, *name, &st, 0) < 0 ||
             !(S_ISREG(st.st_mode) || (S_ISDIR(st.st_mode) && runtime_always_compiles(runtime))))
             continue;
@@ -309,7 +311,7 @@ static const char *find_entry(const struct runtime *runtime, int dir)
     return NULL;
 }
 
-/* Append a runtime's entry files and name, "a or b (python)", preceded by a separator. */
+/* Append a runtime's entry files and name, "a or b (python)", behind a separator unless `first`. */
 static void say_entries(struct buf *out, const struct runtime *runtime, bool first, bool last)
 {
     if (!first)
@@ -324,8 +326,8 @@ static void say_entries(struct buf *out, const struct runtime *runtime, bool fir
     buf_add_text(out, ")");
 }
 
-/* Put the runtimes into the order in which they are tried for a folder: native and fallback (which
- * is first if it takes programs), then the rest. Returns their number. */
+/* List in `out` the runtimes that are tried for a folder, in order: native and fallback (fallback
+ * first if it takes programs), then the others. Returns their number. */
 static size_t candidates(const struct runtimes *runtimes, const struct runtime *fallback,
                          const struct runtime **out)
 {
@@ -391,8 +393,8 @@ const struct runtime *runtimes_for_folder(const struct runtimes *runtimes,
 /* ---- commands to launch ---- */
 
 /*
- * Copy the proxy's environment except its own settings, which are not the action's business. Other
- * proxies pass on only __OW_*, and their users complain about a missing PATH or HOME (runtime-go
+ * Copy the proxy's environment without the proxy's settings, which do not concern the action. Other
+ * proxies pass on __OW_* only, and their users complain about a missing PATH or HOME (runtime-go
  * issues 97, 118, 137).
  */
 static void copy_base_env(char *const *base_env, char ***env)
@@ -410,7 +412,7 @@ static void copy_base_env(char *const *base_env, char ***env)
         strv_setenv(env, "PATH", EXEC_SPEC_DEFAULT_PATH);
 }
 
-/* Add the variables of init_env to env. All after the first "=" is the value: test_runtimes
+/* Add the variables of init_env to env. A value may contain "=", too: test_runtimes
  * values_with_equals_signs_stay_whole. */
 static void overlay_env(char *const *init_env, char ***env)
 {
@@ -442,8 +444,8 @@ void runtime_exec_spec(const struct runtime *runtime, const char *dir, const cha
         strv_push(&spec->argv, manifest_expand(*arg, values));
     copy_base_env(base_env, &spec->env);
     overlay_env(init_env, &spec->env);
-    /* Our launchers always report when they are ready. Whether programs are asked to do so is
-     * decided in base_env: action/actionloop.c. */
+    /* Our launchers are always asked to report when they are ready. Programs are asked only if
+     * base_env says so: action/actionloop.c. */
     if (runtime->answers != ANSWERS_AUTO)
         strv_setenv(&spec->env, "__OW_WAIT_FOR_ACK", "1");
     spec->cwd = xstrdup(dir);

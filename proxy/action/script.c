@@ -8,10 +8,10 @@
 #include "base/util.h"
 
 #define MAIN           "{main}"
-#define LOOK_MAX_BYTES (1u << 20) /* only this much of a text is searched for its main function */
-#define MAIN_MAX_BYTES 256        /* a text with a longer main name is taken for a program */
+#define LOOK_MAX_BYTES (1u << 20) /* the main function is searched in this much of a text */
+#define MAIN_MAX_BYTES 256        /* if the main function's name is longer, no text is source */
 
-/* Replace {main} in a pattern by a function's name, escaped for regcomp(). */
+/* Replace {main} in a pattern by the main function's name, escaped for regcomp(). Caller frees. */
 static char *with_main(const char *pattern, const char *main)
 {
     struct buf out = {0};
@@ -25,7 +25,7 @@ static char *with_main(const char *pattern, const char *main)
         }
     }
     buf_add(&out, pattern, strlen(pattern) + 1);
-    return out.bytes; /* the whole block: nothing was dropped from the buffer's front */
+    return out.bytes; /* the caller takes over the memory; the text begins at its start */
 }
 
 static bool compile(regex_t *regex, const char *pattern, const char *main)

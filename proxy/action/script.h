@@ -10,8 +10,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* The manifest's field "script": extended regular expressions in which {main} stands for the
- * main function's name. */
+/* The items of a manifest's field "script": extended regular expressions in which {main} stands for
+ * the main function's name. */
 enum script_pattern {
     SCRIPT_INTERPRETER, /* matches a first line that names an interpreter of the language */
     SCRIPT_SOURCE,      /* matches text that defines the main function */
@@ -19,8 +19,8 @@ enum script_pattern {
     N_SCRIPT_PATTERNS,
 };
 
-/* Whether text, which begins with #!, is source. patterns: a manifest's "script"; NULL: never
- * source. */
+/* Whether `text`, which begins with #!, is source. patterns: a manifest's "script"; NULL: no text
+ * is source. main: the main function's name. */
 bool script_is_source(char *const *patterns, const char *text, size_t n, const char *main);
 
 /* Whether a pattern of a manifest is a valid regular expression. */

@@ -1,7 +1,7 @@
 /*
- * Code is unpacked by a forked child that calls libarchive. A separate program would have to be
- * found, started and handed the code. The fork blocks the loop for about 2 ms per 100 MB of the
- * proxy's memory, once per /init.
+ * A forked child calls libarchive to unpack the code. A separate program would have to be found,
+ * started and given the code. The fork blocks the loop for about 2 ms per 100 MB of the proxy's
+ * memory, once per /init.
  */
 
 #include "action/stage.h"
@@ -29,7 +29,7 @@ static void on_direct(struct loop_post *post);
 
 /* ---- the work: in the child, except for small files ---- */
 
-/* Write or unpack the code: the only part that blocks. */
+/* Write or unpack the code. This is the only function here that blocks. */
 static int do_work(const struct stage *stage, struct buf *said, struct err *err)
 {
     if (stage->name != NULL)
@@ -39,7 +39,7 @@ static int do_work(const struct stage *stage, struct buf *said, struct err *err)
     return unpack_archive(stage->dir, stage->code, stage->code_len, &stage->limits, said, err);
 }
 
-/* Limit the child's memory to what it inherits from us, plus what an honest archive needs. */
+/* Limit the child's memory to what it has inherited, plus what a well-meant archive needs. */
 static void limit_memory(const struct stage *stage)
 {
     uint64_t held = usage_own_virtual_bytes();
@@ -48,7 +48,7 @@ static void limit_memory(const struct stage *stage)
         child_limit(RLIMIT_AS, held + UNPACK_MEMORY_BYTES + 4 * (uint64_t)stage->code_len);
 }
 
-/* Ends with _exit(): our atexit handlers must not run here. */
+/* Ends with _exit(): the proxy's atexit handlers must not run in the child. */
 static _Noreturn void child_run(struct helper *helper, int report, pid_t parent)
 {
     const struct stage *stage = container_of(helper, struct stage, helper);
@@ -61,11 +61,12 @@ static _Noreturn void child_run(struct helper *helper, int report, pid_t parent)
     int n;
 
     if (dup2(report, CHILD_REPORT_FD) < 0)
-        _exit(EXIT_FAILURE); /* nobody would read our report */
+        _exit(EXIT_FAILURE); /* a report would not reach the proxy */
     child_prepare(CHILD_REPORT_FD + 1);
     (void)signal(SIGXFSZ, SIG_IGN); /* the write fails with EFBIG instead, which is reported */
     if ((stage->name != NULL || stage->jar_name != NULL) && file_max < stage->code_len)
-        file_max = stage->code_len; /* stored as it came: only the limit on requests holds */
+        file_max =
+            stage->code_len; /* stored as it came, so that only the limit on requests applies */
     child_limit(RLIMIT_CORE, 0);
     child_limit(RLIMIT_FSIZE, file_max);
     child_limit(RLIMIT_CPU, helper->allowed_ms / 1000 + 1);
@@ -111,7 +112,8 @@ void stage_cancel(struct stage *stage)
     helper_cancel(&stage->helper);
 }
 
-/* Parse the child's report, "K<kind digit> text", into stage->err. False: it has another form. */
+/* Parse the child's report into stage->err. It is "K", the digit of an err_kind, a space and a
+ * text. False: it has another form. */
 static bool take_report(struct stage *stage)
 {
     const struct buf *said = &stage->helper.said;
@@ -127,8 +129,8 @@ static bool take_report(struct stage *stage)
     return true;
 }
 
-/* Set stage->err after a failure. Check the deadline first: once it has passed, the signal that
- * ended the child came from us. */
+/* Set stage->err after a failure. The deadline is checked first: if it has passed, we sent the
+ * signal that ended the child. */
 static void explain(struct stage *stage)
 {
     int status = stage->helper.wait_status;

@@ -1,12 +1,13 @@
 #pragma once
 
 /*
- * stage - put an action's code into a version folder, in a child process, under a deadline.
+ * stage - write or unpack an action's code into a folder, in a child process with a deadline.
  *
- * Writing and unpacking block, so a forked child does them, and the loop is told when it ends. Only
- * a small file is written by the proxy itself: that takes less time than a fork. The child keeps no
- * descriptor of ours but its report pipe, dies with us, has its own limits, and runs as the
- * action's user: an archive is unpacked with no more rights than its code will have.
+ * Writing and unpacking block, so a forked child does them, and the loop is told when the child
+ * ends. Only a small file is written by the proxy itself, which takes less time than a fork. The
+ * child keeps none of the proxy's descriptors except its report pipe, dies with the proxy, and has
+ * its own limits. It runs as the action's user, so that an archive is unpacked with no more rights
+ * than its code will have.
  */
 
 #include <stdbool.h>
@@ -24,19 +25,19 @@ typedef void stage_done_fn(struct stage *stage);
 struct stage {
     /* what to do: set by the owner before stage_start(), borrowed until done */
     const char *dir;      /* absolute path of an existing, empty folder */
-    const char *name;     /* write the code to this file; NULL: it is an archive, unpack it */
-    const char *jar_name; /* write a zip with a Java manifest to this file; NULL: unpack it */
+    const char *name;     /* write the code to this file; NULL: the code is an archive, unpack it */
+    const char *jar_name; /* write a jar (zip with Java manifest) to this file; NULL: unpack jars */
     const void *code;
     size_t code_len;
-    size_t direct_max_bytes; /* up to this size, a file is written without a child */
+    size_t direct_max_bytes; /* a file up to this size is written without a child */
     struct unpack_limits limits;
-    const struct privileges *privileges; /* user who writes and so owns the files; NULL: ours */
+    const struct privileges *privileges; /* the user who will own the files; NULL: ours */
     stage_done_fn *done; /* called once from the loop, never from inside stage_start() */
 
     /* the outcome */
     bool failed;
     struct buf said; /* owned: log lines about entries left out */
-    struct err err;  /* when failed: ERR_CODE, ERR_LIMIT (bounds and time) or ERR_SYSTEM */
+    struct err err;  /* if failed: ERR_CODE, ERR_LIMIT (a bound or the deadline) or ERR_SYSTEM */
 
     struct helper helper;
     struct loop_post direct; /* calls `done` for a file written without a child */
@@ -47,5 +48,5 @@ void stage_init(struct stage *stage);
 /* 0, and `done` is called later; or -1 with err: no process or pipe available. deadline_at_ms: in
  * the time of loop_now_ms(). */
 int stage_start(struct stage *stage, struct loop *loop, uint64_t deadline_at_ms, struct err *err);
-/* Kills what is still running; `done` will not be called. */
+/* Kill the child if it still runs, and free all members. `done` will not be called. */
 void stage_cancel(struct stage *stage);
