@@ -184,7 +184,7 @@ bool runtime_has_ending_of(const struct runtime *runtime, const char *path)
     return stored != NULL && strcmp(stored, ending) == 0;
 }
 
-/* Append the endings of source files that all runtimes take, ".c, .cs, ...", and a NUL. */
+/* Append the endings of the source files that runtimes take, ".c, .cs, ...", and a NUL. */
 static void list_endings(const struct runtimes *runtimes, struct buf *out)
 {
     for (size_t i = 0; i < runtimes->n; i++) {

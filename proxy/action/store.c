@@ -1,8 +1,8 @@
 /*
- * Version N of an action is staged beside the running one and appears by one rename, so observers
- * of BASE/N/bin see all of it or nothing. The highest N on disk is looked up once, when the store
- * is opened, and then counted up: a failed /init leaves a gap, and a path never refers to two
- * different actions.
+ * Version N of an action is staged in BASE/N/src while another version may be running. Unless a
+ * compiler fills BASE/N/bin, one rename makes it appear there, complete. The highest N on disk is
+ * looked up once, when the store is opened, and then counted up: a failed /init leaves a gap, and a
+ * path never refers to two different actions.
  */
 
 #include "action/store.h"
@@ -26,8 +26,8 @@
 #include "base/loop.h"
 #include "base/util.h"
 
-#define STORE_NUMBER_MAX   999999999U /* nine digits: fits an unsigned and is never reached */
-#define STORE_STAGE_TRIES  100 /* numbers to try: another proxy in the same BASE may take some */
+#define STORE_NUMBER_MAX   999999999U /* has nine digits, so it fits an unsigned; never reached */
+#define STORE_STAGE_TRIES  100        /* most numbers to try: another proxy in BASE may take some */
 #define REMOVE_MAX_S       120 /* time for a child to remove a folder; 100,000 files take 10 s */
 #define TEMPORARY_NAME     "whiskloop-"
 #define TEMPORARY_RANDOM   "XXXXXX"
@@ -44,7 +44,7 @@ static bool is_over(uint64_t until_ns)
     return until_ns != 0 && loop_clock_ns() >= until_ns;
 }
 
-/* Never follow a link: an action may replace any of its folders by one. */
+/* Open a folder, but never through a link: an action may replace any of its folders by a link. */
 static DIR *open_folder(int parent, const char *name)
 {
     int fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
@@ -52,7 +52,7 @@ static DIR *open_folder(int parent, const char *name)
 
     if (folder == NULL)
         fd_close(&fd);
-    return folder; /* owns fd */
+    return folder; /* which now owns fd */
 }
 
 static bool is_self_or_parent(const char *name)
@@ -60,8 +60,8 @@ static bool is_self_or_parent(const char *name)
     return strcmp(name, ".") == 0 || strcmp(name, "..") == 0;
 }
 
-/* Unlink the files of root/name and move its folders up into root, to be emptied later. True when
- * anything was removed or moved. */
+/* Unlink the files in folder root/name, move its subfolders up into root, to be emptied later, and
+ * remove the folder. True: the folder is removed, or a subfolder was moved. */
 static bool flatten(int root, const char *name, unsigned *n_tried, uint64_t until_ns)
 {
     bool moved_some = false;
@@ -69,7 +69,8 @@ static bool flatten(int root, const char *name, unsigned *n_tried, uint64_t unti
     DIR *folder;
     int fd;
 
-    (void)fchmodat(root, name, 0700, AT_SYMLINK_NOFOLLOW); /* an action may have locked it */
+    /* The action may have removed the folder's permissions. */
+    (void)fchmodat(root, name, 0700, AT_SYMLINK_NOFOLLOW);
     folder = open_folder(root, name);
     if (folder == NULL)
         return false;
@@ -79,7 +80,7 @@ static bool flatten(int root, const char *name, unsigned *n_tried, uint64_t unti
 
         if (is_self_or_parent(item->d_name) || unlinkat(fd, item->d_name, 0) == 0)
             continue;
-        /* Moving a folder rewrites its "..", so it must be writable itself. If the new name is
+        /* A folder must be writable to be moved, because its ".." changes. If the new name is
          * taken, the rename fails, and the next round tries another number. */
         (void)fchmodat(fd, item->d_name, 0700, AT_SYMLINK_NOFOLLOW);
         (void)snprintf(moved, sizeof(moved), REMOVE_FOLDER_NAME, ++*n_tried);
@@ -91,8 +92,8 @@ static bool flatten(int root, const char *name, unsigned *n_tried, uint64_t unti
 }
 
 /*
- * Moves folders up to the top to empty them there, however deep the tree is: no recursion over an
- * action's files, no path that grows too long, two descriptors. Each folder is moved once.
+ * Each folder is moved up to the top once and emptied there. So a tree of any depth needs no
+ * recursion, no path that may grow too long, and only two descriptors.
  */
 int store_remove_tree(const char *dir, uint64_t most_ms)
 {
@@ -142,8 +143,8 @@ pid_t store_remove_in_child(const char *dir)
 
 /* ---- the folder BASE ---- */
 
-/* Make each missing folder of a path. Existing entries are not checked here: a file in the way is
- * found by the next mkdir() or by the scan. */
+/* Make each missing folder of a path. Existing entries are not checked: if one is a file, the next
+ * mkdir() or the scan fails. */
 static int make_folders(const char *dir, struct err *err)
 {
     auto_free char *path = xstrdup(dir);
@@ -171,8 +172,8 @@ static const char *temporary_parent(void)
     return tmp != NULL && tmp[0] == '/' ? tmp : "/tmp";
 }
 
-/* Open and lock the file .lock of a private folder. -1: another process holds the lock, or the file
- * is missing or belongs to another user. */
+/* Open and lock the file .lock in the private folder `base`. -1: another process holds the lock, or
+ * the file is missing or belongs to another user. */
 static int take_lock(const char *base, int flags)
 {
     auto_free char *path = xasprintf("%s/" LOCK_NAME, base);
@@ -186,15 +187,15 @@ static int take_lock(const char *base, int flags)
 }
 
 /*
- * Make a private folder, and hold its lock as long as we live. Another proxy that cleans up may
- * take the lock just before we do and remove the folder: then try again.
+ * Make a private folder, and lock it for as long as we live. Another proxy that cleans up may take
+ * the lock just before we do, and remove the folder. Then we try again.
  */
 static char *make_temporary(int *lock, struct err *err)
 {
     for (unsigned tries = TEMPORARY_TRIES; tries > 0; tries--) {
         auto_free char *path = xasprintf("%s/" TEMPORARY_NAME TEMPORARY_RANDOM, temporary_parent());
 
-        /* 0711: workers that run as another user must be able to pass through, not to list. */
+        /* 0711: workers that run as another user may enter the folder, but not list it. */
         if (mkdtemp(path) == NULL || chmod(path, 0711) < 0) {
             (void)err_set(err, ERR_SYSTEM, errno,
                           "cannot make temporary folder \"%s\": %s; name another place with TMPDIR "
@@ -218,7 +219,7 @@ static bool is_temporary_name(const char *name)
            strlen(name) == sizeof(TEMPORARY_NAME) + sizeof(TEMPORARY_RANDOM) - 2;
 }
 
-/* Remove folders of killed proxies: those whose lock is a file of our user and held by nobody. */
+/* Remove the private folders of dead proxies: our user owns the lock file, and it is not locked. */
 static void remove_left_behind(void)
 {
     DIR *folder = opendir(temporary_parent());
@@ -243,7 +244,7 @@ static void remove_left_behind(void)
         (void)closedir(folder);
 }
 
-/* The number that a name spells, 0 when it spells none. */
+/* The version number that a file's name spells. 0: the name is not a number. */
 static unsigned number_of(const char *name)
 {
     unsigned long number;
@@ -255,8 +256,8 @@ static unsigned number_of(const char *name)
     return (unsigned)number;
 }
 
-/* Find the highest number taken. A file named N takes its number, too: the folder BASE/N could not
- * be made. */
+/* Find the highest version number that is taken. A file named N takes it, too, because the folder
+ * BASE/N could not be made. */
 static int scan(struct store *store, struct err *err)
 {
     DIR *folder = opendir(store->base);
@@ -309,8 +310,8 @@ void store_none(struct store *store, const struct err *why)
 
 void store_close(struct store *store)
 {
-    /* A folder that is large, or still being filled by an escaped process, is left to a child,
-     * whose time is bounded, too. What the child does not remove stays below TMPDIR or /tmp. */
+    /* A child process goes on with a folder that is large, or that a process still fills. Its time
+     * is bounded, too; what it does not remove stays below TMPDIR or /tmp. */
     if (store->temporary && store->base != NULL &&
         store_remove_tree(store->base, STORE_CLOSE_MS) == -ETIMEDOUT)
         (void)store_remove_in_child(store->base);
@@ -397,7 +398,8 @@ int store_commit(struct store *store, unsigned number, struct err *err)
     return 0;
 }
 
-/* Move one entry from BASE/N/bin to BASE; what cannot be overwritten there goes to BASE/N/old. */
+/* Move one entry from BASE/N/bin to BASE. If an entry of BASE is in the way and cannot be
+ * overwritten, move that to BASE/N/old first. */
 static int settle_one(int bin, int base, int version, const char *name)
 {
     if (renameat(bin, name, base, name) == 0)
@@ -420,7 +422,7 @@ static int settle_all(DIR *bin, int base, int version)
     struct dirent *item;
     bool moved = true;
 
-    while (moved) { /* readdir() may skip names while others leave the folder */
+    while (moved) { /* more than once: readdir() may skip names after a move */
         moved = false;
         rewinddir(bin);
         while ((item = readdir(bin)) != NULL) {
@@ -449,7 +451,7 @@ int store_settle(struct store *store, unsigned number, struct err *err)
         return err_set(err, ERR_SYSTEM, os, "cannot move \"%s/bin\" to \"%s\": %s", path,
                        store->base, strerror(os));
     (void)unlinkat(version, "bin", AT_REMOVEDIR);
-    (void)rmdir(path); /* fails, as it should, if something is left in it */
+    (void)rmdir(path); /* may fail: `old` or another entry may be left in the folder */
     return 0;
 }
 

@@ -6,15 +6,15 @@
 #include "base/util.h"
 
 #define BLOCK_BYTES 512
-#define SIZE_AT     124 /* octal size. Source: POSIX.1-2017, pax, ustar Interchange Format */
+#define SIZE_AT     124 /* offset of the octal size; POSIX.1-2017, pax, ustar Interchange Format */
 #define SIZE_DIGITS 12
 #define TYPE_AT     156
-/* most headers in front of an entry that are read: pax, GNU's long names, a volume label */
+/* read at most so many headers in front of an entry: pax, GNU's long names, a volume label */
 #define HEADERS_MAX 8
 #define DIGITS_MAX  10 /* most digits of a pax record's length */
 #define PATH        "path"
 #define LINK        "linkpath"
-#define SPARSE_PATH "GNU.sparse.name" /* the real name of a sparse file, whose "path" is made up */
+#define SPARSE_PATH "GNU.sparse.name" /* a sparse file's real name; its "path" is made up */
 
 /* The size of the data that follow a header. false: the header's size field is unreadable. */
 static bool read_size(const unsigned char *header, size_t *size)
@@ -37,14 +37,14 @@ static bool is_called(const char *name, size_t n, const char *wanted)
     return n == strlen(wanted) && memcmp(name, wanted, n) == 0;
 }
 
-/* Keep the value of a pax record. If a name occurs twice, the last one counts. */
+/* Store the value of a pax record in *to. If the same key comes again, the last value counts. */
 static void put(char **to, const char *value, size_t n)
 {
     free(*to);
     *to = n > 0 && memchr(value, '\0', n) == NULL ? xstrndup(value, n) : NULL;
 }
 
-/* Read pax records, "LENGTH NAME=VALUE\n" one after the other. LENGTH counts the whole record. */
+/* Read a list of pax records, each "LENGTH NAME=VALUE\n". LENGTH: bytes of the whole record. */
 static void read_records(struct tar_names *names, const char *text, size_t n)
 {
     bool is_sparse = false;

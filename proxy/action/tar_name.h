@@ -1,18 +1,18 @@
 #pragma once
 
 /*
- * tar_name - read the names in a tar's pax headers byte for byte.
+ * tar_name - read the names in the pax headers of a tar, byte for byte.
  *
- * libarchive normalises these names, so that two different ones can become equal.
+ * libarchive normalises these names, which can make two different names equal.
  */
 
 #include <stddef.h>
 
 struct tar_names {
-    char *path; /* owned; NULL: not in a pax header, or it contains a NUL */
-    char *link; /* owned; the target of a link; NULL: as for path */
+    char *path; /* owned; the entry's name; NULL: not in a pax header, or it contains a NUL */
+    char *link; /* owned; the target of a link; NULL: not in a pax header, or it contains a NUL */
 };
 
-/* Read the pax headers in front of an entry. bytes: the archive from these headers on. */
+/* Read the pax headers in front of an entry. bytes, n: the archive from the first of them on. */
 void tar_names_read(struct tar_names *names, const void *bytes, size_t n);
 void tar_names_done(struct tar_names *names);

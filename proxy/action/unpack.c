@@ -1,15 +1,15 @@
 /*
- * There are two checks: names and link targets are checked here before the disk is touched, and
+ * There are two checks. Names and link targets are checked here, before the disk is touched.
  * libarchive's SECURE flags refuse what a name alone does not show, such as a folder that an
- * earlier entry replaced by a link.
+ * earlier entry has replaced by a link.
  *
  * libarchive may read zip and tar only; gzip is unpacked by action/gunzip.h. With all of its
  * formats allowed, libarchive takes source text for an archive, and its streaming zip reader trusts
- * local headers and loses the modes. A warning of libarchive counts as an error here, as even a
- * wrong checksum is only a warning; the exception is is_about_text().
+ * local headers and loses the modes. A warning of libarchive counts as an error here, because it
+ * only warns of a wrong checksum; is_about_text() tells the exception.
  *
- * libarchive converts names to the locale's form of Unicode, so that two names can become one. So
- * the names in a zip, or in the pax headers of a tar, are looked up in the archive itself.
+ * libarchive converts names to the locale's form of Unicode, which can make two names equal. So the
+ * names in a zip, or in the pax headers of a tar, are read from the archive itself.
  */
 
 #include "action/unpack.h"
@@ -37,36 +37,37 @@
 #include "base/exec_spec.h"
 #include "base/util.h"
 
-#define DROPPED_MAX      100  /* most links left out; each name is compared with all of them */
-#define TAR_ENTRY_BYTES  4096 /* overhead of a tar per entry: header, padding, long names */
-#define TAR_ENTRIES_MORE 4096 /* added for the end of the tar, however low the limits are */
+#define DROPPED_MAX      100  /* leave out at most so many links: each name is compared with all */
+#define TAR_ENTRY_BYTES  4096 /* allowed overhead per entry of a tar: header, padding, long names */
+#define TAR_ENTRIES_MORE 4096 /* allowed for a tar's end, in units of TAR_ENTRY_BYTES */
 #define HEADERS_MAX_BYTES                                                                          \
-    (4U << 20) /* tar headers kept to find an entry's names; libarchive limits one to 1 MB */
-#define LOOK_ENTRIES_MAX 1000000    /* unpack_has() looks at no more, to bound its time */
-#define RATIO_FROM_BYTES (1U << 20) /* smaller output is no bomb, whatever the ratio */
+    (4U << 20) /* keep so much of a tar's headers to find names; libarchive limits one to 1 MB */
+#define LOOK_ENTRIES_MAX 1000000    /* unpack_has() looks at no more entries, to bound its time */
+#define RATIO_FROM_BYTES (1U << 20) /* below this size the ratio may be any: it is no zip bomb */
 #define NAME_SHOWN       "%.160s"   /* leaves room for the reason in an error text */
 
 struct unpacking {
     struct archive *in;                 /* owned */
     struct archive *disk;               /* owned */
     const struct unpack_limits *limits; /* borrowed from the caller of unpack_archive() */
-    const unsigned char *archive_bytes; /* borrowed from unpack_archive()'s caller */
+    const unsigned char *archive_bytes; /* borrowed; the archive in memory */
     size_t archive_len;
     struct gunzip *gunzip; /* owned; NULL: the archive is no gzip */
-    /* owned; unpacked blocks of a gzip: all with the current entry's headers, else just the last */
+    /* owned; unpacked blocks of a gzip: those with the current entry's headers, or the last one */
     struct buf headers;
-    uint64_t headers_at; /* position in the tar of the first byte of `headers` */
+    uint64_t headers_at; /* offset in the tar at which `headers` begins */
     bool in_headers;
-    uint64_t bytes;   /* unpacked by earlier entries; <= bytes_max */
-    uint64_t entries; /* entries begun so far */
-    char **dropped;   /* owned: links that were left out, NULL-terminated; NULL: none */
+    uint64_t bytes;   /* size of all earlier entries, unpacked; <= bytes_max */
+    uint64_t entries; /* number of entries begun so far */
+    char **dropped;   /* owned: names of links that were left out, NULL-terminated; NULL: none */
     unsigned n_dropped;
-    struct buf *said; /* borrowed: gets lines for the log; NULL: not wanted */
+    struct buf *said; /* borrowed: gets lines for the log; NULL: no lines are wanted */
 };
 
 /* ---- failures ---- */
 
-/* Names are untrusted; an error text must be one printable line. */
+/* Replace control characters: an error text, which may contain a hostile name, must be one
+ * printable line. */
 static void make_printable(char *text)
 {
     for (; *text != '\0'; text++) {
@@ -127,7 +128,7 @@ static int write_failed(struct unpacking *u, const char *name, struct err *err)
 
 /* ---- bounds ---- */
 
-/* Check the total of unpacked bytes, which includes entry_bytes of the current entry. */
+/* Check the total of unpacked bytes so far. entry_bytes: those of the current entry. */
 static int check_bytes(const struct unpacking *u, uint64_t entry_bytes, struct err *err)
 {
     const struct unpack_limits *limits = u->limits;
@@ -139,7 +140,7 @@ static int check_bytes(const struct unpacking *u, uint64_t entry_bytes, struct e
                        "archive unpacks to more than %" PRIu64 " bytes (--unpack-max-bytes)",
                        limits->bytes_max);
     sum = u->bytes + entry_bytes;
-    /* sum > ratio * archive_len, written so that nothing can overflow */
+    /* the condition is sum > ratio * archive_len, in a form that cannot overflow */
     if (limits->ratio_max > 0 && sum > RATIO_FROM_BYTES &&
         (sum - 1) / limits->ratio_max >= u->archive_len)
         return err_set(err, ERR_LIMIT, 0,
@@ -161,9 +162,9 @@ static int count_entry(struct unpacking *u, struct err *err)
 /* ---- one entry ---- */
 
 /*
- * A virtual environment contains bin/python -> /usr/bin/python3. A link to an existing program is
- * allowed: nothing is ever written through a link (SECURE_SYMLINKS; a hard link to it is refused
- * below), and the action may run that program anyway.
+ * Whether a link leads to an existing program. Such a link is allowed, because virtual environments
+ * contain bin/python -> /usr/bin/python3. Nothing is ever written through a link (SECURE_SYMLINKS;
+ * hard links to links are refused below), and the action may run that program anyway.
  */
 static bool is_program(const char *target)
 {
@@ -173,7 +174,8 @@ static bool is_program(const char *target)
            (st.st_mode & 0111) != 0;
 }
 
-/* Whether a link that leads outside has no target here, as when made on another machine. */
+/* Whether a link leads outside to something that does not exist here, perhaps because the archive
+ * was made on another machine. */
 static bool is_dangling(const char *name, const char *target)
 {
     auto_free char *path = entry_link_outside(name, target);
@@ -190,7 +192,7 @@ static bool is_dropped(const struct unpacking *u, const char *name)
     return false;
 }
 
-/* Leave out a dangling link, and report it. 1, or -1: there are too many. */
+/* Leave out a dangling link, and report it. 1, or -1: too many links were left out. */
 static int drop(struct unpacking *u, const char *name, const char *target, struct err *err)
 {
     auto_free char *line = NULL;
@@ -220,7 +222,7 @@ static int check_symlink(struct unpacking *u, const char *name, const char *targ
     return refuse(err, name, "is a link to the outside of the action's folder");
 }
 
-/* Check the target of a hard link, and normalise it as the names of entries are. */
+/* Check the target of a hard link, and normalise it by entry_inside(). */
 static int check_hard_link(struct archive_entry *entry, const char *name, struct err *err)
 {
     auto_free char *target = entry_inside(archive_entry_hardlink(entry));
@@ -228,14 +230,15 @@ static int check_hard_link(struct archive_entry *entry, const char *name, struct
 
     if (target == NULL)
         return refuse(err, name, "is a hard link to the outside of the action's folder");
-    /* A hard link to a symbolic link could lead elsewhere from another folder. */
+    /* Not to a symbolic link: seen from another folder, that could lead outside. */
     if (lstat(target, &st) < 0 || !S_ISREG(st.st_mode))
         return refuse(err, name, "is a hard link, but not to a file that was unpacked before it");
     archive_entry_set_hardlink(entry, target);
     return 0;
 }
 
-/* Check an entry. 0: write it; 1: leave it out; -1: refused. name: normalised by entry_inside(). */
+/* Check an entry. 0: write it; 1: leave it out; -1: refuse the archive. name: the entry's name,
+ * normalised by entry_inside(). */
 static int check_entry(struct unpacking *u, struct archive_entry *entry, const char *name,
                        struct err *err)
 {
@@ -266,7 +269,7 @@ static int copy_data(struct unpacking *u, const char *name, uint64_t *entry_byte
             return 0;
         if (r != ARCHIVE_OK || offset < 0)
             return read_failed(u, name, err);
-        /* Count by offset, not by bytes read, so that the holes of a sparse file count. */
+        /* Count up to the block's end, because the holes of a sparse file count, too. */
         if ((uint64_t)offset + n > *entry_bytes)
             *entry_bytes = (uint64_t)offset + n;
         if (check_bytes(u, *entry_bytes, err) < 0)
@@ -276,7 +279,8 @@ static int copy_data(struct unpacking *u, const char *name, uint64_t *entry_byte
     }
 }
 
-/* The archive's bytes from the current entry's first header on, as far as they are in memory. */
+/* The tar's bytes from the current entry's first header on, as far as they are in memory. *n: how
+ * many there are. */
 static const char *headers_of(const struct unpacking *u, size_t *n)
 {
     la_int64_t position = archive_read_header_position(u->in);
@@ -293,7 +297,7 @@ static const char *headers_of(const struct unpacking *u, size_t *n)
     return bytes + (at - from);
 }
 
-/* Give an entry of a tar the names in its pax headers, byte for byte. */
+/* Set the name and the link target of a tar's entry to those in its pax headers, byte for byte. */
 static void spell_names(const struct unpacking *u, struct archive_entry *entry)
 {
     struct tar_names names;
@@ -310,7 +314,7 @@ static void spell_names(const struct unpacking *u, struct archive_entry *entry)
     tar_names_done(&names);
 }
 
-/* The name as the archive spells it. NULL: it is unreadable. Caller frees. */
+/* An entry's name as the archive spells it. NULL: the name is unreadable. Caller frees. */
 static char *name_of(const struct unpacking *u, struct archive_entry *entry)
 {
     la_int64_t at = archive_read_header_position(u->in);
@@ -331,7 +335,7 @@ static int write_entry(struct unpacking *u, struct archive_entry *entry, const c
     bool folder = archive_entry_filetype(entry) == AE_IFDIR;
     uint64_t entry_bytes = 0;
 
-    /* A declared size beyond the bounds is refused at once; a wrong one is found while copying. */
+    /* A declared size beyond the bounds is refused at once; copy_data() counts the real size. */
     if (archive_entry_size_is_set(entry) && archive_entry_size(entry) > 0)
         entry_bytes = (uint64_t)archive_entry_size(entry);
     if (check_bytes(u, entry_bytes, err) < 0)
@@ -378,7 +382,8 @@ static int next_entry(struct unpacking *u, struct archive_entry **entry)
     return r;
 }
 
-/* Whether libarchive warns only that a name in a tar is not UTF-8. Such names keep their bytes. */
+/* Whether libarchive's warning only says that a name in a tar is not UTF-8. Such a name is used
+ * byte for byte. */
 static bool is_about_text(const struct unpacking *u)
 {
     return archive_format(u->in) != ARCHIVE_FORMAT_ZIP &&
@@ -400,13 +405,13 @@ static int unpack_all(struct unpacking *u, struct err *err)
     }
     if (u->entries == 0)
         return err_set(err, ERR_CODE, 0, "cannot read archive: it holds no entry at all");
-    if (archive_write_close(u->disk) != ARCHIVE_OK) /* this gives the folders their modes */
+    if (archive_write_close(u->disk) != ARCHIVE_OK) /* sets the folders' modes, too */
         return write_failed(u, ".", err);
     return 0;
 }
 
-/* Keep the blocks that hold the headers of the next entry. libarchive asks for a block when it has
- * used up the previous one, so these headers start in the block that is current at that time. */
+/* Keep the blocks that hold the next entry's headers. libarchive asks for a block only when it has
+ * used up the one before, so the headers may begin in the last block that it got before. */
 static void keep_headers(struct unpacking *u, const void *block, size_t n)
 {
     if (!u->in_headers || buf_len(&u->headers) + n > HEADERS_MAX_BYTES) {
@@ -427,7 +432,7 @@ static la_ssize_t on_read(struct archive *in, void *owner, const void **block)
         archive_set_error(in, EINVAL, "%s", gunzip_fault(u->gunzip));
     else
         keep_headers(u, *block, (size_t)n);
-    /* Bound what a tar holds beside file contents: headers, padding, names. */
+    /* Bound the tar's size: contents, and for each entry the headers, padding and long names. */
     if (gunzip_n_out(u->gunzip) / TAR_ENTRY_BYTES >
         limits->bytes_max / TAR_ENTRY_BYTES + limits->entries_max + TAR_ENTRIES_MORE) {
         archive_set_error(in, EFBIG, "it holds more than files and their names");
@@ -473,7 +478,8 @@ static int open_archives(struct unpacking *u, struct err *err)
     return gunzip_is(u->archive_bytes, u->archive_len) ? open_gzip(u, err) : open_plain(u, err);
 }
 
-/* A gzip must contain a tar; otherwise the error names what it contains instead. */
+/* Put a better reason into err, if the archive is packed by a program that we do not support, or is
+ * a gzip that does not contain a tar. */
 static int explain_packed(const struct unpacking *u, struct err *err)
 {
     const char *by = code_packed_by((const char *)u->archive_bytes, u->archive_len);
@@ -511,14 +517,14 @@ int unpack_archive(const char *dir, const void *bytes, size_t n, const struct un
     int result;
 
     assert(dir[0] == '/');
-    /* In the "C" locale libarchive returns no name that is not ASCII. Where C.UTF-8 is missing, an
-     * entry with such a name is refused in unpack_entry(). */
+    /* In the "C" locale, libarchive returns only names in ASCII. If the system lacks C.UTF-8,
+     * unpack_entry() refuses an entry with any other name. */
     (void)setlocale(LC_CTYPE, "C.UTF-8");
     if (chdir(dir) < 0)
         return err_set(err, ERR_SYSTEM, errno, "cannot enter folder \"" NAME_SHOWN "\": %s", dir,
                        strerror(errno));
     if (entry_zip_is_empty(bytes, n))
-        return 0; /* choosing a runtime tells what is missing; libarchive refuses an empty zip */
+        return 0; /* libarchive would fail; the choice of a runtime tells what is missing */
     result = open_archives(&u, err);
     if (result == 0)
         result = unpack_all(&u, err);

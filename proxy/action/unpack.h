@@ -1,12 +1,12 @@
 #pragma once
 
 /*
- * unpack - put an action's code on disk, inside one folder whatever the archive says.
+ * unpack - write an action's code to disk, inside one folder whatever the archive says.
  *
- * Unpacking blocks, so it runs in a child process only (action/stage.c). Archives are hostile:
- * nothing lands outside the folder (absolute, "..", through links, hard links), links lead inside
- * or to an existing program, no devices, no setuid, bounded entries, bytes and ratio. An error
- * names the entry.
+ * Unpacking blocks, so it runs in a child process only (action/stage.c). Archives may be hostile:
+ * nothing may land outside the folder, by an absolute name, by ".." or through a link. Links lead
+ * inside or to an existing program. Devices are refused, setuid is dropped; entries, bytes and
+ * ratio are bounded. An error names the entry.
  */
 
 #include <stdbool.h>
@@ -16,8 +16,8 @@
 struct buf;
 struct err;
 
-/* Memory that unpacking may take (RLIMIT_AS, set by the caller), beside what the process has and
- * four times the archive's size, which the directory of a zip may need. */
+/* Memory that unpacking may take in addition to what the process has already, and to four times the
+ * archive's size, which a zip's directory may need. The caller sets RLIMIT_AS to the sum. */
 #define UNPACK_MEMORY_BYTES (64u << 20)
 
 struct unpack_limits {
@@ -27,16 +27,16 @@ struct unpack_limits {
 };
 
 /*
- * Unpack a zip, tar or tar.gz from memory into dir, the absolute path of an empty folder. Changes
- * the working folder and the locale of the process. said: gets a line for each link left out; NULL:
- * not wanted. 0, or -1: ERR_CODE, ERR_LIMIT, ERR_SYSTEM.
+ * Unpack a zip, tar or tar.gz in memory into `dir`, the absolute path of an empty folder. Changes
+ * the working folder and the locale of the process. said: gets a line for each link that is left
+ * out; NULL: no lines are wanted. 0, or -1: ERR_CODE, ERR_LIMIT or ERR_SYSTEM.
  */
 int unpack_archive(const char *dir, const void *bytes, size_t n, const struct unpack_limits *limits,
                    struct buf *said, struct err *err);
 
-/* Write one file dir/name (a bare name), mode 0755. 0, or -1: ERR_SYSTEM. */
+/* Write the file dir/name with mode 0755; `name` is a bare name. 0, or -1: ERR_SYSTEM. */
 int unpack_file(const char *dir, const char *name, const void *bytes, size_t n, struct err *err);
 
-/* Whether a zip has an entry of exactly this name ("./name" is another). False also if the bytes
+/* Whether a zip has an entry of exactly this name; "./name" is another one. False also if the bytes
  * are not a zip. */
 bool unpack_has(const void *bytes, size_t n, const char *name);

@@ -32,7 +32,7 @@ static bool starts_with(const char *text, size_t n, const char *start)
     return start != NULL && n >= strlen(start) && memcmp(text, start, strlen(start)) == 0;
 }
 
-/* Whether c, in front of a name, makes it the end of a longer name, as "/" does in "lib/main.c". */
+/* Whether a name that follows c is only the end of a longer name, as main.c is in "lib/main.c". */
 static bool is_of_name(char c)
 {
     return isalnum((unsigned char)c) || strchr("_-./", c) != NULL;
@@ -45,10 +45,10 @@ static bool holds(const char *text, size_t n, const char *word)
 
 void user_names_put(const struct user_names *names, const char *text, size_t n, struct buf *out)
 {
-    bool alone = true; /* a name that begins here is a whole one, not the end of a longer one */
+    bool alone = true; /* a name that begins at `at` is whole, not the end of a longer one */
 
     if (!holds(text, n, names->dir) && !holds(text, n, names->source)) {
-        buf_add(out, text, n); /* most of a log has none of these names */
+        buf_add(out, text, n); /* like most texts in a log, it has no name of ours */
         return;
     }
     for (size_t at = 0; at < n;) {

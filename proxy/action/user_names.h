@@ -9,16 +9,17 @@
 
 struct buf;
 
-/* Zeroed: nothing is renamed. */
+/* A zeroed struct renames nothing. */
 struct user_names {
-    char *dir;    /* owned; the action's absolute folder and a slash: cut off the front of names */
-    char *source; /* owned; name under which a single file was stored; NULL: there are several */
-    char *file;   /* owned; the user's name for that file; NULL: unknown */
+    char *dir;    /* owned; the action's absolute folder and a slash, which is cut off from paths */
+    char *source; /* owned; file name that is replaced by `file`; NULL: none is */
+    char *file;   /* owned; the user's name for the file that we stored as `source`, or NULL */
 };
 
-/* All borrowed; source and file may be NULL. */
+/* Copies its arguments. source: file name under which a single source file was stored; file: the
+ * user's name for it. If either is NULL, only `dir` is cut off. */
 void user_names_set(struct user_names *names, const char *dir, const char *source,
                     const char *file);
 void user_names_done(struct user_names *names);
-/* Append text[0 .. n) to out, with the user's own file names in it. */
+/* Append text[0 .. n) to out, with the user's own file names in place of ours. */
 void user_names_put(const struct user_names *names, const char *text, size_t n, struct buf *out);

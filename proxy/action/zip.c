@@ -17,11 +17,11 @@
 #include "base/util.h"
 
 #define PIECE_BYTES      65536
-#define ENTRIES_MAX      65535      /* 16 bits in the end record; more would need zip64 */
-#define BYTES_MAX        UINT32_MAX /* 32 bits for sizes and offsets; more would need zip64 */
+#define ENTRIES_MAX      65535      /* the end record has 16 bits for it; more would need zip64 */
+#define BYTES_MAX        UINT32_MAX /* sizes and offsets have 32 bits; more would need zip64 */
 #define NAME_MAX_BYTES   PATH_MAX
 #define VERSION_MADE     0x031e /* made on Unix, so entries have modes; format version 3.0 */
-#define VERSION_NEEDED   20     /* version 2.0: has deflate and folders */
+#define VERSION_NEEDED   20     /* version 2.0, the first with deflate and folders */
 #define FLAGS            0x0808 /* sizes follow the data; names are UTF-8 */
 #define METHOD_STORED    0
 #define METHOD_DEFLATED  8
@@ -39,7 +39,7 @@ struct zip {
     char **folders;    /* owned; relative paths of the folders found so far, "" is the top */
 };
 
-/* The header fields of an entry; crc and the two sizes are known only after its data. */
+/* The header fields of an entry. crc and both sizes are known only after its data were read. */
 struct entry {
     const char *name; /* relative; folders end with '/' */
     mode_t mode;
@@ -96,7 +96,7 @@ static int begin_entry(struct zip *zip, struct entry *entry, struct err *err)
     put(&head, entry->method, 2);
     put(&head, 0, 2);
     put(&head, DATE_1980, 2);
-    put(&head, 0, 4); /* the checksum and both sizes follow the data */
+    put(&head, 0, 4); /* zeroes: the checksum and both sizes follow the data */
     put(&head, 0, 4);
     put(&head, 0, 4);
     put(&head, strlen(entry->name), 2);
@@ -137,7 +137,7 @@ static int end_entry(struct zip *zip, const struct entry *entry, struct err *err
     return write_buf(zip, &after, err);
 }
 
-/* Add an entry with data in memory: a link's target, or nothing for a folder. */
+/* Add an entry whose data is in memory: the target of a link, or nothing for a folder. */
 static int add_stored(struct zip *zip, const char *name, mode_t mode, const char *data, size_t n,
                       struct err *err)
 {
@@ -150,7 +150,7 @@ static int add_stored(struct zip *zip, const char *name, mode_t mode, const char
     return end_entry(zip, &entry, err);
 }
 
-/* Deflate the stream's input; flush: Z_FINISH once all of the file is read. */
+/* Deflate the stream's input and write it out. flush: Z_FINISH once all of the file is read. */
 static int deflate_out(struct zip *zip, z_stream *stream, int flush, struct entry *entry,
                        struct err *err)
 {
@@ -202,7 +202,7 @@ static int add_file(struct zip *zip, int file, const char *name, mode_t mode, st
         return err_set(err, ERR_SYSTEM, errno, "cannot read \"%s\": %s", name, strerror(errno));
     if (begin_entry(zip, &entry, err) < 0)
         return -1;
-    /* Negative window bits: raw deflate, without zlib's header. */
+    /* Negative window bits ask for raw deflate data, without zlib's header. */
     if (deflateInit2(&stream, Z_DEFAULT_COMPRESSION, Z_DEFLATED, -MAX_WBITS, MAX_MEM_LEVEL,
                      Z_DEFAULT_STRATEGY) != Z_OK)
         return err_set(err, ERR_SYSTEM, ENOMEM, "cannot write the zip: out of memory");
@@ -213,7 +213,7 @@ static int add_file(struct zip *zip, int file, const char *name, mode_t mode, st
 
 /* ---- the folders ---- */
 
-/* Add one entry of the folder `parent`; name: its path from the top. */
+/* Add the entry `item` of folder `parent`. name: its path, relative to the top folder. */
 static int add_item(struct zip *zip, int parent, const char *item, const char *name,
                     struct err *err)
 {
@@ -243,7 +243,7 @@ static int add_item(struct zip *zip, int parent, const char *item, const char *n
         strv_push(&zip->folders, xstrdup(name));
         return add_stored(zip, folder, st.st_mode, "", 0, err);
     }
-    return 0; /* pipes and sockets left by a compiler are skipped */
+    return 0; /* skip anything else, such as a pipe that a compiler has left */
 }
 
 static int is_own_item(const struct dirent *item)
@@ -281,7 +281,7 @@ static int end_zip(struct zip *zip, struct err *err)
     auto_buf struct buf end = {0};
 
     put(&end, SIGNATURE_END, 4);
-    put(&end, 0, 4); /* the only disk, number 0, twice */
+    put(&end, 0, 4); /* this disk's number, and that of the disk with the directory */
     put(&end, zip->n_entries, 2);
     put(&end, zip->n_entries, 2);
     put(&end, n_listed, 4);
@@ -299,7 +299,7 @@ int zip_folder(const char *dir, int fd, struct err *err)
     int result = 0;
 
     strv_push(&zip.folders, xstrdup(""));
-    /* The list grows while it is processed: no recursion over a tree's depth. */
+    /* add_folder() appends to this list, so no recursion is needed however deep the tree is. */
     for (size_t i = 0; result == 0 && zip.folders[i] != NULL; i++) {
         auto_free char *path = xstrdup(zip.folders[i]);
 
