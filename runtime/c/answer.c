@@ -1,4 +1,4 @@
-/* answer - the writing half of whisk_action.h: text is appended, no tree is built. */
+/* answer - the functions of whisk_action.h that write the answer. They build text, not a tree. */
 
 #include <assert.h>
 #include <math.h>
@@ -11,7 +11,7 @@
 #include "base/util.h"
 #include "inside.h"
 
-#define FORMATTED_BYTES 512 /* a text that is no longer needs no memory of its own */
+#define FORMATTED_BYTES 512 /* whisk_addf() allocates memory only for longer texts */
 
 int answer_refuse(struct whisk *w, const char *why)
 {
@@ -47,13 +47,14 @@ static void close_level(struct whisk *w)
     w->depth--;
 }
 
-/* Whether n bytes more are too many; what JSON adds around them is not counted. */
+/* Whether n more bytes are too many. The quotes and escapes that they need are not counted. */
 static bool is_full(const struct whisk *w, size_t n)
 {
     return n > ANSWER_MAX_BYTES || buf_len(&w->answer) > ANSWER_MAX_BYTES - n;
 }
 
-/* Everything in front of a value of about n bytes. */
+/* Append what stands in front of a value of about n bytes: a comma, its key, a colon. 0, or -1: no
+ * such value is allowed here. */
 static int begin_value(struct whisk *w, const char *key, size_t n)
 {
     if (w->error[0] != '\0')
@@ -98,7 +99,7 @@ int whisk_begin_array(struct whisk *w, const char *key)
 
 static void close_text(struct whisk *w)
 {
-    if (w->n_cut > 0) /* a character that never got its end */
+    if (w->n_cut > 0) /* the text ends within a character */
         buf_add_text(&w->answer, "\xef\xbf\xbd");
     w->n_cut = 0;
     buf_add(&w->answer, "\"", 1);
@@ -156,7 +157,7 @@ int whisk_addf(struct whisk *w, const char *key, const char *format, ...)
     return whisk_add_bytes(w, key, text, (size_t)n);
 }
 
-/* Text that is JSON already. */
+/* Append a value that is JSON text already. */
 static int add_raw(struct whisk *w, const char *key, const char *text, size_t n)
 {
     if (begin_value(w, key, n) < 0)
@@ -181,12 +182,12 @@ int whisk_add_double(struct whisk *w, const char *key, double number)
     if (!isfinite(number))
         return answer_refuse(w,
                              "a number of the answer is infinite or NaN, which JSON cannot tell");
-    /* The shortest of these two that reads back the same. */
+    /* Use 15 digits if they read back as the same number, else 17. */
     n = snprintf(text, sizeof(text), "%.15g", number);
-    if (strtod(text, NULL) != number) /* NOLINT: equality is the question */
+    if (strtod(text, NULL) != number) /* NOLINT: exact equality is meant */
         n = snprintf(text, sizeof(text), "%.17g", number);
     for (char *at = text; *at != '\0'; at++) {
-        if (*at == ',') /* the decimal point of some locales */
+        if (*at == ',') /* the decimal point in some locales */
             *at = '.';
     }
     return add_raw(w, key, text, (size_t)n);
@@ -219,7 +220,7 @@ int whisk_add_json(struct whisk *w, const char *key, const char *json, size_t n)
         return -1;
     slice = json_top(json, n);
     if (memchr(slice.text, '\n', slice.n) != NULL || memchr(slice.text, '\r', slice.n) != NULL)
-        json_compact(&w->answer, slice); /* an answer is one line */
+        json_compact(&w->answer, slice); /* an answer must be one line */
     else
         buf_add(&w->answer, slice.text, slice.n);
     return 0;
@@ -236,7 +237,7 @@ int whisk_begin_text(struct whisk *w, const char *key)
     return 0;
 }
 
-/* How many bytes at the end of text are the beginning of a character that is not all there. */
+/* How many bytes at the end of text are the start of an incomplete UTF-8 character. */
 static size_t cut_at_end(const char *text, size_t n)
 {
     for (size_t back = 1; back <= 3 && back <= n; back++) {
@@ -253,7 +254,7 @@ static size_t cut_at_end(const char *text, size_t n)
     return 0;
 }
 
-/* Quoted, but without the quotes. */
+/* Append text as it stands in a JSON string, but without the quotes around it. */
 static void add_quoted(struct whisk *w, const char *text, size_t n)
 {
     size_t at = buf_len(&w->answer);
@@ -277,7 +278,7 @@ int whisk_more(struct whisk *w, const char *text, size_t n)
         return answer_refuse(w, "whisk_more() without whisk_begin_text()");
     if (is_full(w, n))
         return answer_refuse(w, "the answer is longer than 64 MiB");
-    /* Byte by byte until the character that the last piece cut is whole, or proves to be none. */
+    /* If the last piece has cut a character, add bytes until it is complete or proves invalid. */
     while (w->n_cut > 0 && n > 0) {
         w->cut[w->n_cut++] = *text++;
         n--;
@@ -305,7 +306,7 @@ int whisk_fail(struct whisk *w, const char *format, ...)
     va_start(args, format);
     (void)vsnprintf(text, sizeof(text), format, args);
     va_end(args);
-    w->error[0] = '\0'; /* the handler knows best */
+    w->error[0] = '\0'; /* the handler's text replaces an earlier one */
     return answer_refuse(w, text[0] != '\0' ? text : "the action failed");
 }
 

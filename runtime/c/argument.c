@@ -1,4 +1,5 @@
-/* argument - the reading half of whisk_action.h: slices of the line, nothing is built. */
+/* argument - the functions of whisk_action.h that read the argument. Values are slices of the input
+ * line; no tree is built. */
 
 #include <assert.h>
 #include <errno.h>
@@ -11,9 +12,9 @@
 
 #define CHUNK_BYTES      4096
 #define CHUNK_KEEP_BYTES 65536
-#define NUMBER_MAX_BYTES 512 /* longer spellings of a number are not read */
+#define NUMBER_MAX_BYTES 512 /* numbers with this many bytes or more are not read */
 
-/* Memory of one activation; the newest first. */
+/* A block of memory of one activation, in a list with the newest first. */
 struct chunk {
     struct chunk *next; /* owned */
     size_t used;
@@ -21,8 +22,8 @@ struct chunk {
     _Alignas(max_align_t) char bytes[];
 };
 
-/* The two lists of kinds differ in their first member only; WHISK_NONE is not JSON_BAD's own
- * word. */
+/* enum whisk_kind and enum json_kind have the same members in the same order; only the first, NONE
+ * and BAD, is named differently. */
 _Static_assert((int)WHISK_OBJECT == (int)JSON_OBJECT, "kinds are alike");
 _Static_assert((int)WHISK_NULL == (int)JSON_NULL, "kinds are alike");
 
@@ -143,13 +144,14 @@ const char *whisk_text(struct whisk *w, struct whisk_value value, size_t *n)
         return NULL;
     text = whisk_alloc(w, value.n);
     len = json_unescape(slice_of(value), text);
-    text[len] = '\0'; /* the quotes are gone: there is room */
+    text[len] = '\0'; /* there is room, because the two quotes are gone */
     if (n != NULL)
         *n = len;
     return text;
 }
 
-/* A copy that strtol() and strtod() may read to its end; false: none, or too long a spelling. */
+/* Copy a number's text, NUL-terminated, for strtoll() and strtod(). false: the value is not a
+ * number, or too long. */
 static bool spell(struct whisk_value value, char text[NUMBER_MAX_BYTES])
 {
     if (value.kind != WHISK_NUMBER || value.n >= NUMBER_MAX_BYTES)
@@ -213,7 +215,7 @@ int64_t whisk_ms_left(const struct whisk *w)
     struct timespec now;
     int64_t at_ms;
 
-    if (deadline.kind == WHISK_STRING) { /* the platform sends it as text, its manual says number */
+    if (deadline.kind == WHISK_STRING) { /* the platform sends a string, its manual says a number */
         deadline.kind = WHISK_NUMBER;
         deadline.text++;
         deadline.n -= 2;

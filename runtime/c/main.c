@@ -1,8 +1,9 @@
 /*
- * main - the main() of an action whose source has none; compiled together with it. WHISK_FUNCTIONS
- * lists its functions: FUNCTION(name, symbol) for each, the first is the default.
+ * main - a main() for an action whose source has none; both are compiled together. WHISK_FUNCTIONS
+ * lists the action's functions as FUNCTION(name, symbol); the first is the default.
  *
- * Weak on both sides: a source with a main() of its own is a program, and that one counts.
+ * This main() and the functions are weak symbols: if the source has a main() of its own, that is
+ * used, and the functions may be missing.
  */
 
 #include <stdio.h>

@@ -1,10 +1,10 @@
 #pragma once
 
 /*
- * names - other names for what is taken over from the proxy, so that an action may use these.
+ * names - rename the library's inner functions, so that an action may use their names itself.
  *
- * A static library has one name space. Forced in front of every file when the library is built;
- * tests/conformance/test_c_sdk.py looks whether a name was forgotten.
+ * A static library has one name space for all. The build includes this file first (-include) in
+ * each source of the library. tests/conformance/test_c_sdk.py checks that no name is missing.
  */
 
 #define answer_close      whisk__answer_close

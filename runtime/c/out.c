@@ -1,17 +1,17 @@
 /*
- * out - answers on their way to the proxy, and their order with what is printed.
+ * out - write answers to the proxy, and keep them in order with what is printed.
  *
- * Answers of one read leave in one write. Three things must not suffer from that:
+ * The answers to all lines of one read wait, and are written at once. Three things must still work:
  *
- * The order. What an activation prints reaches the proxy after the answer before it: stdout and
- * stderr are buffered, and whoever empties them writes the answers that wait first.
+ * The order. What an activation prints must reach the proxy after the previous answer. So stdout
+ * and stderr are buffered, and whoever flushes them writes the waiting answers first.
  *
- * An activation that does not return. A thread looks every FLUSH_MS, while there is work, and
- * writes what waits: answers and printed lines alike. It sleeps when nothing is done.
+ * An activation that does not return. While there is work, a thread wakes up every FLUSH_MS and
+ * writes the waiting answers and the printed text. When there is no work, it sleeps.
  *
- * An activation that ends the process. What waits stands in memory that the proxy reads when we are
- * dead (base/ring.h). Where there is no such memory each answer leaves as it is made; in a shell
- * exit() and the signals of a crash write what waits.
+ * An activation that ends the process. Waiting answers are in memory that the proxy reads when we
+ * are dead (base/ring.h). If a proxy gives no such memory, each answer is written as it is made. In
+ * a shell, exit() and the signals of a crash write the waiting answers.
  */
 
 #include <assert.h>
@@ -33,31 +33,31 @@
 #include "base/util.h"
 #include "inside.h"
 
-#define KEPT_FD_MIN   100   /* out of the way of programs that count on small numbers */
-#define LOG_BYTES     65536 /* printed in one activation before it leaves by itself */
-#define FLUSH_MS      5     /* how long what is printed or answered may wait */
-#define IDLE_LOOKS    40    /* without work before the thread sleeps until it is woken */
+#define KEPT_FD_MIN   100   /* our descriptors are above this: actions may count on small numbers */
+#define LOG_BYTES     65536 /* size of the buffers of stdout and stderr */
+#define FLUSH_MS      5     /* how long answers and printed text may wait */
+#define IDLE_LOOKS    40 /* the thread sleeps until it is woken after so many looks without work */
 #define STACK_BYTES   65536
-#define CRASH_WAIT_MS 1000 /* for the thread's write, in a process that is lost anyway */
+#define CRASH_WAIT_MS 1000 /* how long a crashing process waits for the thread's write to end */
 #define CRASH_SIGNALS 6
 #define READY         "{\"ok\":true,\"pipeline\":64,\"parts\":true,\"control\":true}\n"
 #define READY_RING    "{\"ok\":true,\"pipeline\":64,\"parts\":true,\"control\":true,\"ring\":true}\n"
-#define RING_SEALS    (F_SEAL_SHRINK | F_SEAL_GROW) /* those of a ring; nothing else has them */
+#define RING_SEALS    (F_SEAL_SHRINK | F_SEAL_GROW) /* file seals that only a ring's memory has */
 
 static struct {
-    int fd; /* -1: this process has no say in answers */
+    int fd; /* answers are written here; -1: not opened yet, or we are a fork and write none */
     pid_t pid;
-    bool failed;          /* nobody reads any more */
-    pthread_mutex_t lock; /* of what follows */
-    struct ring *ring;    /* what waits are its bytes from `written` to its end */
-    uint64_t written;     /* of all that was ever answered */
-    bool holds;           /* answers may wait */
+    bool failed;          /* a write failed: nobody reads the answers any more */
+    pthread_mutex_t lock; /* protects the members below */
+    struct ring *ring;    /* its bytes from `written` up to ring->end are the waiting answers */
+    uint64_t written;     /* bytes written so far, of all answers together */
+    bool holds;           /* answers may wait; false: each is written at once */
     pthread_cond_t work;
-    atomic_bool asleep; /* the thread, until `work` */
+    atomic_bool asleep; /* the thread waits for `work` to be signalled */
     atomic_uint n_work; /* counts calls of out_wake() */
 } out = {.fd = -1, .lock = PTHREAD_MUTEX_INITIALIZER, .work = PTHREAD_COND_INITIALIZER};
 
-/* Writes the answers that wait. The lock is held, unless we crash. */
+/* Write the waiting answers. The caller holds the lock. */
 static void write_batch(void)
 {
     uint64_t end = atomic_load_explicit(&out.ring->end, memory_order_relaxed);
@@ -85,7 +85,7 @@ static void add_to_ring(const char *text, size_t n)
     atomic_store_explicit(&out.ring->end, end + n + 1, memory_order_release);
 }
 
-/* What does not fit into the ring. Nothing waits. */
+/* Write an answer that does not fit into the ring. No other answer waits. */
 static void write_directly(const char *text, size_t n)
 {
     if (out.fd >= 0 && (fd_write_all(out.fd, text, n) < 0 || fd_write_all(out.fd, "\n", 1) < 0))
@@ -99,7 +99,7 @@ static bool has_printed(void)
     return __fpending(stdout) > 0 || __fpending(stderr) > 0;
 }
 
-/* The answers before, then what was printed since. The lock is held. */
+/* Write the waiting answers, then what was printed after them. The caller holds the lock. */
 static void write_all(void)
 {
     write_batch();
@@ -140,11 +140,11 @@ void out_answer(const char *text, size_t n)
 
 void out_part(const char *line, size_t n)
 {
-    if (!out_is_ours()) /* in a child that the handler has forked */
+    if (!out_is_ours()) /* we are a child that the handler has forked */
         return;
     whisk_flush();
-    /* Nothing waits now, and nothing is answered while a handler runs: the lock is not needed, and
-     * a caller that reads slowly may keep us here. */
+    /* No answer waits, and none is made while a handler runs. So the lock is not needed here, where
+     * a caller that reads slowly may block us. */
     if (fd_write_all(out.fd, line, n) < 0)
         out.failed = true;
     (void)pthread_mutex_lock(&out.lock);
@@ -174,7 +174,8 @@ static void *look(void *unused)
         write_all();
         if (n_idle >= IDLE_LOOKS) {
             atomic_store(&out.asleep, true);
-            /* Looked at again once whoever counts up can see that we sleep. */
+            /* out_wake() counts n_work up before it reads `asleep`. So once `asleep` is set, look
+             * at n_work again. */
             while (atomic_load(&out.asleep) && atomic_load(&out.n_work) == seen)
                 (void)pthread_cond_wait(&out.work, &out.lock);
             atomic_store(&out.asleep, false);
@@ -203,7 +204,7 @@ static bool start_thread(void)
     sigset_t all, before;
     int failed;
 
-    /* Signals are for the action's threads. */
+    /* The thread inherits a full mask: signals are for the action's threads. */
     (void)sigfillset(&all);
     (void)pthread_sigmask(SIG_SETMASK, &all, &before);
     (void)pthread_attr_init(&attr);
@@ -224,8 +225,9 @@ static void on_exit_of_process(void)
         whisk_flush();
 }
 
-/* Where the thread is writing, its end is waited for: an answer that left twice would be taken for
- * the next activation's. A crash in here holds the lock itself; then what waits is lost. */
+/* Lock, after waiting for the thread if it is writing: an answer written twice would be taken for
+ * the next activation's. false: the code that crashed holds the lock, and waiting answers are
+ * lost. */
 static bool lock_for_crash(void)
 {
     struct timespec span = {.tv_nsec = 1000000};
@@ -247,13 +249,13 @@ static void on_crash(int signo)
         if (ftrylockfile(stderr) == 0)
             (void)fflush_unlocked(stderr);
     }
-    (void)raise(signo); /* by SA_RESETHAND it has its usual effect now */
+    (void)raise(signo); /* SA_RESETHAND has restored the signal's default action */
 }
 
 static void watch_crashes(void)
 {
     static const int signals[CRASH_SIGNALS] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGSYS};
-    static char stack[STACK_BYTES]; /* the usual one may be what has run out */
+    static char stack[STACK_BYTES]; /* the usual stack may have overflowed */
     stack_t alternative = {.ss_sp = stack, .ss_size = sizeof(stack)};
     struct sigaction action = {.sa_handler = on_crash,
                                .sa_flags = (int)(SA_RESETHAND | SA_NODEFER | SA_ONSTACK)};
@@ -261,7 +263,7 @@ static void watch_crashes(void)
 
     (void)sigaltstack(&alternative, NULL);
     for (size_t i = 0; i < ARRAY_LEN(signals); i++) {
-        /* Sanitizers, and who else was here first, keep theirs. */
+        /* Keep the handlers that others, such as sanitizers, have set before. */
         if (sigaction(signals[i], NULL, &before) == 0 && before.sa_handler == SIG_DFL)
             (void)sigaction(signals[i], &action, NULL);
     }
@@ -270,7 +272,7 @@ static void watch_crashes(void)
 static void before_fork(void)
 {
     (void)pthread_mutex_lock(&out.lock);
-    write_all(); /* else the child would print it a second time */
+    write_all(); /* else the child would print the buffered text again */
 }
 
 static void after_fork(void)
@@ -278,7 +280,7 @@ static void after_fork(void)
     (void)pthread_mutex_unlock(&out.lock);
 }
 
-/* The child must not keep the answers open after our death, nor make any. */
+/* A forked child must not answer, nor keep the descriptor of the answers open after our death. */
 static void after_fork_in_child(void)
 {
     static struct ring nobodys;
@@ -305,7 +307,8 @@ static bool is_writable(int fd)
     return flags >= 0 && (flags & O_ACCMODE) != O_RDONLY;
 }
 
-/* runtime/README.md, Descriptors: "fd3" under a proxy, the filter's way in a shell. */
+/* Set up the descriptors: the layout "fd3" under a proxy, else that of a filter in a shell. Source:
+ * runtime/README.md, Descriptors. */
 static bool arrange(int *in, bool announces)
 {
     int nothing = open("/dev/null", O_RDONLY | O_CLOEXEC);
@@ -323,7 +326,8 @@ static bool arrange(int *in, bool announces)
     return true;
 }
 
-/* The proxy's memory, or some of our own. */
+/* Set out.ring to the memory that the proxy shares with us, or allocate it. Returns whether it is
+ * shared. */
 static bool find_ring(bool announces)
 {
     struct stat info;
@@ -340,7 +344,7 @@ static bool find_ring(bool announces)
     return memory != MAP_FAILED;
 }
 
-/* Its bytes count, too. */
+/* Write the ready line, whose bytes count like those of an answer. */
 static bool announce(const char *line, size_t n)
 {
     if (fd_write_all(out.fd, line, n) < 0)

@@ -1,10 +1,10 @@
-/* parts - answers in parts: sent to the proxy as they come, kept in a shell. */
+/* parts - answers in parts. To a proxy each part is sent at once; in a shell all are kept. */
 
 #include <string.h>
 
 #include "inside.h"
 
-/* Kept for a list. */
+/* Add the part in w->answer to the kept ones, which become a list. 0, or -1: they are too long. */
 static int keep(struct whisk *w)
 {
     if (buf_len(&w->parts) + buf_len(&w->answer) > ANSWER_MAX_BYTES)
@@ -50,6 +50,6 @@ void parts_close(struct whisk *w)
         return;
     }
     buf_add(&w->answer, "[", 1);
-    buf_add(&w->answer, buf_at(&w->parts), buf_len(&w->parts) - 1); /* less the last comma */
+    buf_add(&w->answer, buf_at(&w->parts), buf_len(&w->parts) - 1); /* without the last comma */
     buf_add(&w->answer, "]", 1);
 }

@@ -1,4 +1,4 @@
-/* serve - lines in: read as many as there are, cut, call the handler, answer. */
+/* serve - read input, cut it into lines, call the handler for each line, and answer. */
 
 #include <assert.h>
 #include <errno.h>
@@ -18,29 +18,29 @@ struct serve {
     const struct whisk_function *functions;
     size_t n_functions;
     struct whisk whisk;
-    struct buf lines; /* what was read and not answered yet */
-    size_t n_seen;    /* bytes of it that hold no newline */
-    bool skips;       /* in the rest of a line that is too long */
+    struct buf lines; /* input that was read and is not answered yet */
+    size_t n_seen;    /* the first bytes of `lines`, which were searched and hold no newline */
+    bool skips;       /* a line was too long, and its rest is being skipped */
     int in;
 
     /* The line whose handler runs. */
-    uint64_t number; /* as control lines count: of requests, from 1 */
-    size_t n_line;   /* bytes of it, and its newline */
+    uint64_t number; /* its number among all requests, from 1; control lines name it */
+    size_t n_line;   /* its bytes, with the newline */
 
     /* For handlers that send parts. */
-    bool reads_ahead;    /* this one has: what follows its line is in `ahead` and not in `lines` */
-    struct buf ahead;    /* what lies behind that line */
-    size_t ahead_line;   /* where the first line of it begins that was not looked at */
-    size_t ahead_n_seen; /* bytes of it, all told, that were looked at */
+    bool reads_ahead;    /* input that follows the running handler's line is in `ahead` */
+    struct buf ahead;    /* that input, which is not in `lines` meanwhile */
+    size_t ahead_line;   /* offset in `ahead` of the first line that was not looked at */
+    size_t ahead_n_seen; /* the first bytes of `ahead`, which were searched for newlines */
 };
 
 static void complain(const char *what)
 {
-    /* NOLINTNEXTLINE(concurrency-mt-unsafe): the thread of out.c never asks for it. */
+    /* NOLINTNEXTLINE(concurrency-mt-unsafe): the thread of out.c never calls strerror(). */
     (void)fprintf(stderr, "whisk_action: %s: %s\n", what, strerror(errno));
 }
 
-/* Find the argument; NULL, or why the line is none. */
+/* Find the argument in a line. Returns NULL, or why the line is not a request. */
 static const char *open_line(struct whisk *w, const char *text, size_t n)
 {
     static const struct json_slice nothing = {"{}", 2, JSON_OBJECT};
@@ -56,7 +56,8 @@ static const char *open_line(struct whisk *w, const char *text, size_t n)
     return NULL;
 }
 
-/* The function that the line asks for; NULL: there is none of that name, which is in *method. */
+/* The function that the line's "method" names, or the first one. NULL: no function has that name;
+ * *method is set. */
 static whisk_handler_fn *choose(struct serve *s, struct json_slice *method)
 {
     if (s->n_functions == 1 || !json_member(s->whisk.line, "method", method) ||
@@ -85,7 +86,7 @@ static void answer_no_method(struct serve *s, struct json_slice method)
 
 /* ---- what lies behind the line whose handler runs ---- */
 
-/* A control line, which may come when its activation is over. */
+/* Whether this is a control line. It may come after its activation has ended. */
 static bool is_control(const struct serve *s, const char *text, size_t n)
 {
     return s->whisk.sends_parts && n > 7 && memcmp(text, "cancel ", 7) == 0;
@@ -95,7 +96,7 @@ static void begin_ahead(struct serve *s)
 {
     size_t n_behind = buf_len(&s->lines) - s->n_line;
 
-    /* The argument lies in `lines`, which may move when more is read into it. */
+    /* Nothing may be read into `lines` now: its memory might move, and it holds the argument. */
     buf_add(&s->ahead, buf_at(&s->lines) + s->n_line, n_behind);
     s->lines.end -= n_behind;
     s->reads_ahead = true;
@@ -124,7 +125,7 @@ void serve_look_ahead(struct whisk *w)
     while (buf_len(&s->ahead) < LINE_MAX_BYTES && poll(&input, 1, 0) == 1) {
         ssize_t n = read(s->in, buf_room(&s->ahead, READ_BYTES), READ_BYTES);
 
-        if (n <= 0) /* the end, which is read once more */
+        if (n <= 0) /* the end or an error; read_lines() meets it again */
             break;
         buf_added(&s->ahead, (size_t)n);
     }
@@ -180,7 +181,7 @@ static void refuse_line(struct serve *s)
     out_answer(buf_at(&s->whisk.answer), buf_len(&s->whisk.answer));
 }
 
-/* Answer all whole lines there are. false: this is a fork of the process that should. */
+/* Answer all complete lines. false: this process is a fork made by a handler, and must not. */
 static bool answer_lines(struct serve *s)
 {
     for (;;) {
@@ -212,7 +213,7 @@ static bool answer_lines(struct serve *s)
     return true;
 }
 
-/* Read until the input ends; -1: errno tells why it could not be. */
+/* Read and answer lines until the input ends. 0, or -1: see errno. */
 static int read_lines(struct serve *s)
 {
     for (;;) {
@@ -225,14 +226,14 @@ static int read_lines(struct serve *s)
         buf_added(&s->lines, (size_t)n);
         if (!answer_lines(s)) {
             (void)fputs("whisk_action: a forked child has returned from the handler\n", stderr);
-            exit(EXIT_FAILURE); /* NOLINT(concurrency-mt-unsafe): it has no other thread */
+            exit(EXIT_FAILURE); /* NOLINT(concurrency-mt-unsafe): a fork has one thread */
         }
         if (!out_flush())
             return -1;
     }
 }
 
-/* A last line may lack its newline. */
+/* Answer the last line, if it lacks its newline. */
 static void finish(struct serve *s)
 {
     if (buf_len(&s->lines) == 0 && !s->skips)
@@ -251,7 +252,7 @@ int whisk_serve(whisk_handler_fn *handler)
 
 int whisk_serve_functions(const struct whisk_function *functions, size_t n)
 {
-    /* NOLINTNEXTLINE(concurrency-mt-unsafe): the thread of out.c has not begun. */
+    /* NOLINTNEXTLINE(concurrency-mt-unsafe): the thread of out.c is not started yet. */
     const char *wait_for_ack = getenv("__OW_WAIT_FOR_ACK");
     struct serve s = {.functions = functions, .n_functions = n, .in = -1};
     int result;

@@ -1,8 +1,9 @@
 /*
- * variables - an activation's metadata as environment variables.
+ * variables - set an activation's metadata as environment variables.
  *
  * setenv() would leak the old value each time: it cannot know whether somebody still reads it. So
- * the texts are ours, handed to putenv(), and overwritten in place while they are long enough.
+ * we own each text "NAME=value", give it to putenv(), and overwrite it in place if the new value
+ * fits.
  */
 
 #include <stdio.h>
@@ -13,20 +14,20 @@
 #include "base/util.h"
 #include "inside.h"
 
-/* NOLINTBEGIN(concurrency-mt-unsafe): only the thread that runs handlers comes here, and
- * whisk_action.3 forbids other threads to read the environment then. */
+/* NOLINTBEGIN(concurrency-mt-unsafe): only the thread that runs handlers calls these functions, and
+ * whisk_action.3 forbids other threads to read the environment meanwhile. */
 
 #define PREFIX   "__OW_"
 #define N_PREFIX (sizeof(PREFIX) - 1)
 #define VARIABLES_MAX                                                                              \
-    512 /* names that are known; one line has SHOWN_OTHERS_MAX and the platform's */
+    512 /* most names that are remembered; a line has at most SHOWN_OTHERS_MAX and the platform's */
 
 struct variable {
     char *text;   /* owned; "NAME=value", in the environment while `is_set` */
-    char *before; /* owned; the same as it was at the start, NULL: it was not there */
-    size_t size;  /* of text */
+    char *before; /* owned; "NAME=value" as it was before we first set it; NULL: it was not set */
+    size_t size;  /* bytes allocated for `text` */
     size_t n_name;
-    uint64_t line; /* the last one that had it */
+    uint64_t line; /* number of the last line that had this member */
     bool is_set;
 };
 
@@ -39,7 +40,7 @@ static char upper(char c)
     return c >= 'a' && c <= 'z' ? (char)(c - 'a' + 'A') : c;
 }
 
-/* Whether `variable` is the one for a key of n bytes. */
+/* Whether `variable` is the one for the member `key` of n bytes. */
 static bool is_for(const struct variable *variable, const char *key, size_t n)
 {
     if (variable->n_name != N_PREFIX + n)
@@ -51,7 +52,7 @@ static bool is_for(const struct variable *variable, const char *key, size_t n)
     return true;
 }
 
-/* The environment lets go of the text. */
+/* Take the variable out of the environment, which then no longer uses its text. */
 static void unset(struct variable *variable)
 {
     auto_free char *name = xstrndup(variable->text, variable->n_name);
@@ -60,8 +61,8 @@ static void unset(struct variable *variable)
     variable->is_set = false;
 }
 
-/* A place for one more name: a new one, or that of a name which this line has not had. One that was
- * there at the start stays known, as its former text may be in the environment. */
+/* A struct for one more name: a new one, or that of a name which the current line has not had. One
+ * with `before` is not reused, because that text may be in the environment. NULL: there is none. */
 static struct variable *room(void)
 {
     if (n_variables < VARIABLES_MAX)
@@ -80,7 +81,7 @@ static struct variable *room(void)
     return NULL;
 }
 
-/* NULL: too many names were there at the start. */
+/* The variable for a key; made here if it is new. NULL: there is no room for one more name. */
 static struct variable *find(const char *key, size_t n)
 {
     struct variable *variable;
@@ -106,7 +107,7 @@ static struct variable *find(const char *key, size_t n)
     return variable;
 }
 
-/* Leave it as it was at the start. */
+/* Give a variable the value that it had before we first set it, or remove it. */
 static void take_back(struct variable *variable)
 {
     unset(variable);
@@ -114,7 +115,7 @@ static void take_back(struct variable *variable)
         (void)putenv(variable->before);
 }
 
-/* Room for n bytes of value. */
+/* Make room in variable->text for a value of n bytes. */
 static void grow(struct variable *variable, size_t n)
 {
     size_t need = variable->n_name + 1 + n + 1;
@@ -161,14 +162,14 @@ static void set(struct variable *variable, struct json_slice value)
     }
     to[n] = '\0';
     if (memchr(to, '\0', n) != NULL)
-        return; /* it cannot be a variable: taken back, as if the line had not had it */
+        return; /* no variable can hold a NUL: variables_set() takes this one back */
     if (!variable->is_set)
         (void)putenv(variable->text);
     variable->is_set = true;
     variable->line = n_lines;
 }
 
-/* A key with escapes is rare enough to cost an allocation. */
+/* Set the variable for one member. A key with escapes is rare, and costs an allocation. */
 static void set_member(struct json_slice key, struct json_slice value, size_t *n_others)
 {
     const char *name = key.text + 1;

@@ -1,9 +1,9 @@
 #pragma once
 
 /*
- * whisk_jansson - the argument and the answer as jansson's trees, for handlers that want them.
+ * whisk_jansson - the argument and the answer as trees of jansson, for handlers that use it.
  *
- * The library itself does not need jansson: whoever includes this links it (-ljansson).
+ * An action that includes this must be linked with -ljansson. The library itself does not need it.
  */
 
 #include <jansson.h>
@@ -12,8 +12,8 @@
 
 #include "whisk_action.h"
 
-/* A tree of the value, the caller's to json_decref(). NULL for WHISK_NONE, and for numbers that are
- * too large for jansson. */
+/* The value as a tree, which the caller releases with json_decref(). NULL for WHISK_NONE, and for
+ * numbers that are too large for jansson. */
 static inline json_t *whisk_tree(struct whisk_value value)
 {
     if (value.kind == WHISK_NONE)
@@ -21,7 +21,8 @@ static inline json_t *whisk_tree(struct whisk_value value)
     return json_loadb(value.text, value.n, JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL);
 }
 
-/* Append a tree to the answer, and let go of it. NULL is an error, as from json_pack(). */
+/* Append a tree to the answer, and release it with json_decref(). A tree that is NULL, as
+ * json_pack() returns it on failure, is an error. */
 static inline int whisk_add_tree(struct whisk *w, const char *key, json_t *tree)
 {
     char *text = tree != NULL ? json_dumps(tree, JSON_COMPACT | JSON_ENCODE_ANY) : NULL;

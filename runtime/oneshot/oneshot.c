@@ -1,14 +1,13 @@
 /*
- * oneshot - the old native contract behind the line protocol: a program is started anew for each
- * activation, gets the argument as argv[1] and on stdin, and what it prints last is the result.
+ * oneshot - a launcher for programs of the old native contract: it starts a program anew for each
+ * activation, with the argument as argv[1] and on stdin. The last line printed is the result.
  *
  *     oneshot PROGRAM
  *
- * The program's folder is the working folder. Its stderr is ours, so the proxy reads it directly;
- * its stdout comes through here, since only its last line is not log. How long it may take is the
- * proxy's to watch: it kills our whole process group. So that the log tells then how far the
- * program came, a line is held back only while it may be the result, and no longer than the
- * deadline.
+ * The program runs in its own folder. It inherits our stderr, which the proxy reads directly. We
+ * read its stdout, because its last line is no log. The proxy watches the deadline, and kills our
+ * whole process group. For the log to show how far a killed program came, a line is held back only
+ * while it may be the result, and only until shortly before the deadline.
  *
  * Source: apache/openwhisk-runtime-docker, core/actionProxy/README.md (the contract)
  */
@@ -38,12 +37,12 @@
 #include "base/util.h"
 #include "output.h"
 
-#define PIPELINE       64           /* lines that may be ahead: they are worked off in order */
-#define READ_BYTES     65536        /* what a pipe holds by default */
-#define KEPT_FD_MIN    100          /* our own descriptors: above all that the program may use */
-#define LINE_MAX_BYTES (256u << 20) /* the proxy bounds its bodies far below */
-#define TELL_BEFORE_MS 200          /* so long before the deadline the log gets what is held */
-#define ARGUMENT_MAX   131071 /* the kernel takes no longer argument: MAX_ARG_STRLEN less NUL */
+#define PIPELINE       64           /* lines that the proxy may write ahead of their answers */
+#define READ_BYTES     65536        /* size of a pipe by default */
+#define KEPT_FD_MIN    100          /* our descriptors are above those that the program may use */
+#define LINE_MAX_BYTES (256u << 20) /* far above the proxy's default bound for a body, 64 MiB */
+#define TELL_BEFORE_MS 200          /* the held line is logged so long before the deadline */
+#define ARGUMENT_MAX   131071 /* longest argument of the kernel: MAX_ARG_STRLEN without the NUL */
 
 static volatile sig_atomic_t terminated;
 
@@ -53,7 +52,7 @@ static void on_terminate(int signo)
     terminated = 1;
 }
 
-/* What is the same for all activations. */
+/* The launcher's state, the same for all activations. */
 struct oneshot {
     char *program;   /* absolute path, owned */
     char **base_env; /* owned */
@@ -63,16 +62,16 @@ struct oneshot {
     struct line lines;
 };
 
-/* One program at work: its pipes, and what it has printed that is not in the log yet. */
+/* A running program: its pipes, and what it has printed that is not in the log yet. */
 struct child {
     pid_t pid;
-    int in;    /* we write the argument here; -1: all of it is written */
-    int out;   /* its stdout */
-    int pidfd; /* readable once it has ended */
+    int in;    /* the program's stdin, for the argument; -1: closed */
+    int out;   /* the program's stdout; -1: closed */
+    int pidfd; /* readable once the program has ended */
     const char *unsent;
     size_t n_unsent;
     struct output output;
-    uint64_t tell_at_ms; /* wall clock; 0: never */
+    uint64_t tell_at_ms; /* when to log the held line, in wall clock time; 0: never */
 };
 
 /* ---- descriptors ---- */
@@ -83,12 +82,12 @@ static void die(const char *what)
     exit(1);
 }
 
-/* A copy of fd that the program does not inherit, out of the way. */
+/* Copy fd to a high number that the program does not inherit. */
 static int keep(int fd)
 {
     int kept = fcntl(fd, F_DUPFD_CLOEXEC, KEPT_FD_MIN);
 
-    /* A limit on open files may lie below that number. */
+    /* The limit on open files may be below KEPT_FD_MIN. */
     return kept >= 0 ? kept : fcntl(fd, F_DUPFD_CLOEXEC, 4);
 }
 
@@ -99,10 +98,11 @@ static bool is_writable(int fd)
     return flags >= 0 && (flags & O_ACCMODE) != O_RDONLY;
 }
 
-/* Lines, answers and log to descriptors of our own; 0 to 2 are then what the program may see. */
+/* Move lines, answers and log to descriptors of our own. Then 0 is /dev/null, and 1 and 2 are our
+ * stderr. */
 static void take_descriptors(struct oneshot *oneshot)
 {
-    bool has_3 = is_writable(3); /* before anything of ours is opened there; a shell has no 3 */
+    bool has_3 = is_writable(3); /* 3 is the proxy's log pipe; in a shell, it is not open yet */
     int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 
     if (null < 0)
@@ -122,7 +122,8 @@ static void take_descriptors(struct oneshot *oneshot)
         (void)close(null);
 }
 
-/* An answer in one write. Nobody reads any more: the proxy is gone, or `head` in a shell. */
+/* Write an answer, in one write. If that fails, exit: the reader is gone, be it the proxy or, in a
+ * shell, `head`. */
 static void answer(const struct oneshot *oneshot, const char *text, size_t n)
 {
     struct buf line = {0};
@@ -148,12 +149,12 @@ static void answer_error(const struct oneshot *oneshot, const char *text)
 static void log_bytes(const struct oneshot *oneshot, const char *bytes, size_t n)
 {
     if (n > 0)
-        (void)fd_write_all(oneshot->log_fd, bytes, n); /* a log that nobody takes is no failure */
+        (void)fd_write_all(oneshot->log_fd, bytes, n); /* may fail: the log may have no reader */
 }
 
 /* ---- the environment ---- */
 
-/* Our own, less what is meant for a launcher. */
+/* Copy our environment without __OW_WAIT_FOR_ACK, which is meant for launchers, and set PWD. */
 static char **make_base_env(const char *folder)
 {
     char **env = NULL;
@@ -161,11 +162,11 @@ static char **make_base_env(const char *folder)
     for (char **variable = environ; *variable != NULL; variable++)
         if (strncmp(*variable, "__OW_WAIT_FOR_ACK=", 18) != 0)
             strv_push(&env, xstrdup(*variable));
-    strv_setenv(&env, "PWD", folder); /* programs look at either: the suites compare both */
+    strv_setenv(&env, "PWD", folder); /* test suites compare it with the working folder */
     return env;
 }
 
-/* A JSON value as the text of a variable, NUL-terminated, owned by the caller. */
+/* A JSON value as the text of an environment variable, NUL-terminated; caller frees. */
 static char *variable_text(struct json_slice value, size_t *n)
 {
     struct buf compact = {0};
@@ -184,7 +185,7 @@ static char *variable_text(struct json_slice value, size_t *n)
     return text;
 }
 
-/* __OW_KEY=value, unless no variable can be called so or hold it, or there are too many. */
+/* Add __OW_KEY=value, unless no variable can have this name or value, or there are too many. */
 static void add_metadata(char ***env, struct json_slice key, struct json_slice value,
                          size_t *n_others)
 {
@@ -223,7 +224,7 @@ static char **make_env(const struct oneshot *oneshot, struct json_slice request)
 
 /* ---- the program ---- */
 
-/* Start it with its ends of the pipes. 0, or an errno value. */
+/* Start the program with `in` as its stdin and `out` as its stdout. 0, or an errno value. */
 static int spawn(const struct oneshot *oneshot, char *argument, char **env, int in, int out,
                  pid_t *pid)
 {
@@ -237,7 +238,7 @@ static int spawn(const struct oneshot *oneshot, char *argument, char **env, int 
     (void)posix_spawn_file_actions_adddup2(&files, in, 0);
     (void)posix_spawn_file_actions_adddup2(&files, out, 1);
     (void)posix_spawnattr_init(&attributes);
-    (void)sigfillset(&all); /* we ignore SIGPIPE, and who started us may ignore others */
+    (void)sigfillset(&all); /* we ignore SIGPIPE, our parent may ignore others */
     (void)posix_spawnattr_setsigdefault(&attributes, &all);
     (void)posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGDEF);
     failed = posix_spawn(pid, oneshot->program, &files, &attributes, argv, env);
@@ -246,7 +247,7 @@ static int spawn(const struct oneshot *oneshot, char *argument, char **env, int 
     return failed;
 }
 
-/* 0, or an errno value; then nothing is open and nothing runs. */
+/* Start the program and open its pipes. 0, or an errno value: then nothing is open or runs. */
 static int child_start(struct child *child, const struct oneshot *oneshot, char *argument,
                        char **env)
 {
@@ -280,7 +281,7 @@ static int child_start(struct child *child, const struct oneshot *oneshot, char 
     return failed;
 }
 
-/* Give it what fits of the argument; a program that does not read it misses nothing. */
+/* Write as much of the argument as the pipe takes. A program that closes its stdin gets no more. */
 static void child_write(struct child *child)
 {
     ssize_t n = child->n_unsent > 0 ? write(child->in, child->unsent, child->n_unsent) : 0;
@@ -303,7 +304,7 @@ static uint64_t wall_ms(void)
     return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 
-/* How long poll() may wait, milliseconds; -1: for ever. */
+/* How many milliseconds poll() may wait; -1: without end. */
 static int child_wait_ms(const struct child *child)
 {
     uint64_t now_ms = child->tell_at_ms > 0 ? wall_ms() : 0;
@@ -315,7 +316,7 @@ static int child_wait_ms(const struct child *child)
                                                   : 1000000;
 }
 
-/* Read what is there. false: nothing more now, or never again. */
+/* Read once from the program's stdout. false: it has no more bytes now, or has ended. */
 static bool child_read(struct child *child)
 {
     ssize_t n = read(child->out, output_room(&child->output, READ_BYTES), READ_BYTES);
@@ -330,7 +331,7 @@ static bool child_read(struct child *child)
     return false;
 }
 
-/* We are told to end, and the program is, too: the log gets what it printed last. */
+/* If we got SIGTERM, log what the program printed last, and end. The program got SIGTERM, too. */
 static void end_if_terminated(struct child *child)
 {
     if (!terminated)
@@ -340,7 +341,8 @@ static void end_if_terminated(struct child *child)
     (void)raise(SIGTERM);
 }
 
-/* Until the program ends. Not until its stdout does: what it left running may hold that open. */
+/* Write and read until the program ends. Do not wait for the end of its stdout: a process that the
+ * program has started may hold that open. */
 static void child_work(struct child *child)
 {
     for (;;) {
@@ -363,7 +365,7 @@ static void child_work(struct child *child)
         if (fds[0].revents != 0)
             break;
     }
-    (void)waitpid(child->pid, NULL, 0); /* the contract ignores how it ended */
+    (void)waitpid(child->pid, NULL, 0); /* the contract ignores its exit status */
     while (child->out >= 0 && child_read(child))
         continue;
     fd_close(&child->in);
@@ -387,13 +389,13 @@ static void answer_last_line(const struct oneshot *oneshot, struct output *outpu
         answer_error(oneshot, "The program's last line is longer than 64 MB.");
         break;
     case OUTPUT_NONE:
-        answer(oneshot, "null", 4); /* the proxy knows the words for what is no object */
+        answer(oneshot, "null", 4); /* for null, the proxy replies with an error text */
         break;
     }
 }
 
-/* When what is held must be told, by the request's deadline: milliseconds of the wall clock, a text
- * or a number. One that has passed says nothing. */
+/* When to log the held line: shortly before the request's deadline, which is in milliseconds of the
+ * wall clock, as a string or a number. 0: never, as there is no deadline or it has passed. */
 static uint64_t tell_at_ms(struct json_slice request)
 {
     struct json_slice deadline;
@@ -459,7 +461,7 @@ static void activate(const struct oneshot *oneshot, const char *line, size_t n)
 
 /* ---- the launcher ---- */
 
-/* Work off the lines that are there. */
+/* Run the program for each complete line. */
 static void work_off(struct oneshot *oneshot)
 {
     const char *text;
@@ -498,11 +500,11 @@ static void serve(struct oneshot *oneshot)
     }
     n_rest = line_rest(&oneshot->lines, &rest);
     if (n_rest > 0)
-        activate(oneshot, rest, n_rest); /* a shell's input need not end in a newline */
+        activate(oneshot, rest, n_rest); /* in a shell, the last line may lack a newline */
 }
 
-/* Enter the program's folder. It is made executable: text that an /init brought has no such
- * mode. */
+/* Find the program and enter its folder. The program is made executable, because a text that came
+ * by an /init is not. */
 static void take_program(struct oneshot *oneshot, const char *path)
 {
     auto_free char *copy = NULL;
@@ -514,7 +516,7 @@ static void take_program(struct oneshot *oneshot, const char *path)
         exit(1);
     }
     if (S_ISREG(info.st_mode) && (info.st_mode & 0111) == 0)
-        (void)chmod(oneshot->program, 0755); /* refused: then the start will tell */
+        (void)chmod(oneshot->program, 0755); /* if this fails, the start reports it */
     copy = xstrdup(oneshot->program);
     if (chdir(dirname(copy)) < 0)
         die("enter the program's folder");

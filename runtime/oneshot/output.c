@@ -6,13 +6,13 @@
 #include "base/json.h"
 #include "base/util.h"
 
-#define HELD_MAX_BYTES (64u << 20) /* of a line that may be the result; as many answers it takes */
-#define KEEP_BYTES     (1u << 20)  /* memory kept behind a line that was longer */
+#define HELD_MAX_BYTES (64u << 20) /* longest line that may be the result; longer ones are log */
+#define KEEP_BYTES     (1u << 20)  /* memory that is kept after a longer line */
 
 static void log_bytes(const struct output *output, const char *bytes, size_t n)
 {
     if (n > 0)
-        (void)fd_write_all(output->log_fd, bytes, n); /* a log that nobody takes is no failure */
+        (void)fd_write_all(output->log_fd, bytes, n); /* may fail: the log may have no reader */
 }
 
 static bool is_blank(char c)
@@ -20,7 +20,7 @@ static bool is_blank(char c)
     return c == ' ' || (c >= '\t' && c <= '\r');
 }
 
-/* Log the first n bytes of what is held, less those that are in the log already. */
+/* Drop the first n held bytes, after logging those that are not in the log yet. */
 static void log_held(struct output *output, size_t n)
 {
     size_t n_told = output->n_told < n ? output->n_told : n;
@@ -31,7 +31,7 @@ static void log_held(struct output *output, size_t n)
     output->n_told -= n_told;
 }
 
-/* The rest of a line whose start is in the log. */
+/* Log the rest of a line whose start is in the log already. */
 static void log_rest(struct output *output)
 {
     size_t n = buf_len(&output->held);
@@ -42,7 +42,7 @@ static void log_rest(struct output *output)
     log_held(output, newline != NULL ? (size_t)(newline - bytes) + 1 : n);
 }
 
-/* Whether what is held begins like a result, or is all blank yet. */
+/* Whether the held bytes begin like an object or array, or are all blank so far. */
 static bool may_be_result(const struct output *output)
 {
     const char *bytes = buf_at(&output->held);
@@ -59,8 +59,8 @@ char *output_room(struct output *output, size_t n)
     return buf_room(&output->held, n);
 }
 
-/* The last line is the text behind the last newline which is not the final byte. No byte of a line
- * that is held is searched twice for its end. */
+/* The last line begins behind the last newline, not counting a newline that is the final byte. Only
+ * new bytes and the one before them are searched for it. */
 void output_added(struct output *output, size_t n_new)
 {
     size_t n, from;
@@ -74,7 +74,7 @@ void output_added(struct output *output, size_t n_new)
     n = buf_len(&output->held);
     if (n == 0)
         return;
-    from = n > n_new ? n - n_new - 1 : 0; /* a newline that was the final byte */
+    from = n > n_new ? n - n_new - 1 : 0; /* the old final byte may be a newline */
     bytes = buf_at(&output->held);
     newline = memrchr(bytes + from, '\n', n - 1 - from);
     if (newline != NULL)

@@ -1,10 +1,10 @@
 /*
- * accelerator - the loop of the Python launcher, in C: a line in, the function called, its answer
- * out.
+ * accelerator - the main loop of the Python launcher in C: read a line, call the function, write
+ * its answer.
  *
- * It does what activate() and main() of whiskloop_launcher.py do, faster, and nothing else:
- * whatever is unusual it hands to the functions of that module, so that bytes, errors and
- * tracebacks are the same with it and without. ../../README.md has the protocol.
+ * It does the same as activate() and main() of whiskloop_launcher.py, but faster. Unusual cases are
+ * given to the functions of that module, so that answers, errors and tracebacks are the same with
+ * the accelerator and without. ../../README.md describes the protocol.
  */
 
 #include "inside.h"
@@ -21,21 +21,21 @@ struct serve {
     struct lines lines;
     struct buf answer;
     int answers_fd;
-    unsigned long long number; /* of the line that is being worked on */
+    unsigned long long number; /* number of the current line; control lines do not count */
     /* Borrowed from the caller of serve(). */
     PyObject *function;
     PyObject *metadata;
-    PyObject *activate;   /* (function, metadata, line) -> answer: all of an activation; None: the
-                           * line asks for none */
-    PyObject *finish;     /* (result) -> answer, of what the function returned */
-    PyObject *failed;     /* (exception) -> answer, of what it raised */
-    PyObject *flush_logs; /* () */
-    PyObject *write;      /* (bytes): what could not be written here */
-    PyObject *sys;        /* the module's names */
+    PyObject *activate;   /* (function, metadata, line) -> answer; runs a whole activation. None: a
+                           * control line, which gets no answer */
+    PyObject *finish;     /* (result) -> answer; result: what the function has returned */
+    PyObject *failed;     /* (exception) -> answer; exception: what the function has raised */
+    PyObject *flush_logs; /* () -> None; flushes stdout and stderr */
+    PyObject *write;      /* (bytes) -> None; writes what could not be written here */
+    PyObject *sys;        /* the dictionary of module sys */
 };
 
-static struct serve *serving; /* borrowed; NULL: nobody serves */
-static bool forked; /* this is a child that came back from the function: only the parent answers */
+static struct serve *serving; /* borrowed; the state of the running serve(); NULL: none runs */
+static bool forked; /* this process is a fork made by the user's code, and must not answer */
 
 static struct {
     PyObject *out, *err, *first_out, *first_err, *flush;
@@ -48,7 +48,8 @@ static void after_fork_in_child(void)
 
 /* ---- logs ---- */
 
-/* What flush() of whiskloop_wire.py does. false: more than an Exception is raised. */
+/* Like flush() of whiskloop_wire.py. false: something is raised that is no Exception, such as
+ * SystemExit. */
 static bool flush(PyObject *stream)
 {
     PyObject *done = PyObject_CallMethodNoArgs(stream, names.flush);
@@ -102,7 +103,8 @@ static bool write_answer(const struct serve *s, const char *text, size_t n)
     return done != NULL;
 }
 
-/* An answer that Python made; takes the reference. NULL: an exception is raised. */
+/* Write an answer that Python's code has made, and release it. answer: NULL if an exception is
+ * raised. false: an exception is raised. */
 static bool write_bytes(const struct serve *s, PyObject *answer)
 {
     char *text;
@@ -114,7 +116,8 @@ static bool write_bytes(const struct serve *s, PyObject *answer)
     return good;
 }
 
-/* The function has raised something; the answer, or NULL when it is to end the process. */
+/* Make the answer for an exception that the function has raised. NULL: an exception is raised that
+ * ends the process. */
 static PyObject *answer_failure(const struct serve *s)
 {
     PyObject *type, *problem, *traceback, *answer;
@@ -148,14 +151,14 @@ static bool activate_by_python(struct serve *s, const char *text, size_t n)
     Py_XDECREF(line);
     if (answer == Py_None) {
         Py_DECREF(answer);
-        s->number--; /* such lines are not counted */
+        s->number--; /* control lines do not count */
         return true;
     }
     return write_bytes(s, answer);
 }
 
-/* The document into s->answer, or else what Python makes of the result. true: it is in
- * s->answer. */
+/* Encode the function's result. true: the answer is in s->answer. false: *answer is what Python's
+ * code has made, or NULL if an exception is raised. */
 static bool make_answer(struct serve *s, PyObject *result, PyObject **answer)
 {
     buf_reset(&s->answer, KEEP_BYTES);
@@ -184,14 +187,14 @@ static bool activate(struct serve *s, const char *text, size_t n)
         Py_XDECREF(request.value);
         return false;
     }
-    lines_drop(&s->lines, n); /* a long line's memory is free while the function runs */
+    lines_drop(&s->lines, n); /* frees the memory of a long line before the function runs */
     if (request.value == NULL)
         request.value = PyDict_New();
     if (request.value != NULL)
         result = PyObject_CallOneArg(s->function, request.value);
     made = make_answer(s, result, &answer);
-    /* What the function left behind is gone before the answer: even what its destructors print
-     * belongs to this activation. */
+    /* Release the result and the argument before answering: what their destructors print belongs to
+     * this activation's log. */
     Py_XDECREF(result);
     Py_XDECREF(request.value);
     if (!made)
@@ -296,7 +299,7 @@ static PyObject *encode(PyObject *module, PyObject *document)
 
 /* ---- the module ---- */
 
-/* Raised with each change of what the launcher calls here, in whiskloop_launcher.py too. */
+/* Version of what the launcher calls here. Change it in whiskloop_launcher.py, too. */
 #define INTERFACE 2
 
 static const char serve_doc[] =
@@ -314,14 +317,14 @@ static PyMethodDef methods[] = {
 static PyModuleDef definition = {PyModuleDef_HEAD_INIT, .m_name = "whiskloop_accelerator",
                                  .m_size = -1, .m_methods = methods};
 
-PyMODINIT_FUNC PyInit_whiskloop_accelerator(void); /* Python looks for it by name */
+PyMODINIT_FUNC PyInit_whiskloop_accelerator(void); /* Python finds it by its name */
 
 PyMODINIT_FUNC PyInit_whiskloop_accelerator(void)
 {
     const char built_for[] = Py_STRINGIFY(PY_MAJOR_VERSION) "." Py_STRINGIFY(PY_MINOR_VERSION) ".";
     PyObject *module;
 
-    /* Somebody may have renamed the file, or copied it to another version's folder. */
+    /* The file may have been renamed, or copied to the folder of another Python version. */
     if (strncmp(Py_GetVersion(), built_for, sizeof(built_for) - 1) != 0)
         return PyErr_Format(PyExc_ImportError, "built for Python %sx", built_for);
     names.out = PyUnicode_InternFromString("stdout");

@@ -1,8 +1,8 @@
 /*
  * decode - JSON to Python objects, as json.loads() makes them.
  *
- * Written for what requests hold: short keys that return, texts in ASCII, small numbers. Whatever
- * is rare or wrong is left to Python, which then reads the whole line and words the error.
+ * It is made for what requests usually contain: short keys that recur, strings in ASCII, small
+ * numbers. Rare or wrong input is left to Python, which decodes the whole line and words the error.
  */
 
 #include <assert.h>
@@ -14,25 +14,25 @@
 #include "base/util.h"
 #include "inside.h"
 
-#define KEYS           512 /* a power of two; keys that return are kept as objects */
+#define KEYS           512 /* size of the table of kept keys; a power of two */
 #define KEY_MAX_BYTES  32
-#define DIGITS_MAX     18 /* of a whole number that a long long holds */
-#define NUMBER_MAX     40 /* bytes of a number that is read here */
-#define EXPONENT_MAX   3  /* digits of an exponent that may be exact */
+#define DIGITS_MAX     18 /* an integer with so many digits fits a long long */
+#define NUMBER_MAX     40 /* longest number decoded here, in bytes */
+#define EXPONENT_MAX   3  /* an exponent with more digits is taken for a huge one */
 #define EXACT_MANTISSA (INT64_C(1) << 53)
-#define EXACT_POWER    22 /* 10 to the power of up to this is a double without error */
+#define EXACT_POWER    22 /* powers of ten up to this one are exact as a double */
 
 struct decoder {
     const uint8_t *at;
     const uint8_t *end;
     struct level {
-        PyObject *container; /* owned, but for the top one by that below it, too */
-        PyObject *key;       /* owned; of the member that is being read, NULL in a list */
+        PyObject *container; /* owned */
+        PyObject *key;       /* owned; key of the member that is being read; NULL in a list */
     } levels[NESTING_MAX];
     size_t depth;
 };
 
-static PyObject *keys[KEYS]; /* owned */
+static PyObject *keys[KEYS]; /* owned; keys kept as objects, because they recur */
 
 /* ---- texts ---- */
 
@@ -41,7 +41,7 @@ static PyObject *make_ascii(const uint8_t *text, size_t n)
     PyObject *object;
 
     if (n == 1)
-        return PyUnicode_FromOrdinal(text[0]); /* Python has one object for each */
+        return PyUnicode_FromOrdinal(text[0]); /* Python keeps an object for each */
     object = PyUnicode_New((Py_ssize_t)n, 127);
     if (object != NULL && n > 0)
         memcpy(PyUnicode_1BYTE_DATA(object), text, n);
@@ -57,7 +57,7 @@ static size_t hash_key(const uint8_t *text, size_t n)
     return (hash ^ hash >> 15) % KEYS;
 }
 
-/* The object of a key that was met before, or a new one that is kept. */
+/* A key as an object: the kept one, or a new one, which is kept now. New reference. */
 static PyObject *make_key(const uint8_t *text, size_t n)
 {
     PyObject **kept, *object;
@@ -78,8 +78,8 @@ static PyObject *make_key(const uint8_t *text, size_t n)
     return object;
 }
 
-/* Four digits; -1: they are none, or half a surrogate pair without its other half, or the text
- * ends. *at: behind the "\u", then behind all that was read. */
+/* Decode the four hex digits at *at, behind a "\u", to a character; for a surrogate pair also the
+ * second "\u". Moves *at behind them. -1: bad digits, half a pair, or the text ends. */
 static int unescape_code(const uint8_t **at, const uint8_t *end)
 {
     int code[2] = {0, 0};
@@ -105,7 +105,8 @@ static int unescape_code(const uint8_t **at, const uint8_t *end)
     return 0x10000 + ((code[0] - 0xd800) << 10) + (code[1] - 0xdc00);
 }
 
-/* *at: behind a backslash, then behind the escape. Puts UTF-8 into out; 0: it is none. */
+/* Decode the escape at *at, behind a backslash, to UTF-8 in out, and move *at behind it. Returns
+ * the length; 0: this is not a valid escape. */
 static size_t unescape(const uint8_t **at, const uint8_t *end, char out[4])
 {
     static const char letter[] = "\"\\/bfnrt", plain[] = "\"\\/\b\f\n\r\t";
@@ -126,8 +127,8 @@ static size_t unescape(const uint8_t **at, const uint8_t *end, char out[4])
     return 1;
 }
 
-/* A text with escapes or characters beyond ASCII. first: behind its quote; d->at: what is the first
- * such byte. */
+/* Decode a string with escapes or characters beyond ASCII. first: behind its opening quote; d->at:
+ * the first byte that is not plain. */
 static PyObject *decode_rare_text(struct decoder *d, const uint8_t *first)
 {
     struct buf text = {0};
@@ -137,7 +138,7 @@ static PyObject *decode_rare_text(struct decoder *d, const uint8_t *first)
 
     for (;;) {
         while (d->at < d->end && *d->at >= 0x80)
-            d->at++; /* whether it is UTF-8 is looked at below */
+            d->at++; /* PyUnicode_DecodeUTF8() checks it below */
         d->at = scan_special(first, d->at, d->end);
         if (d->at == d->end || *d->at < 0x20)
             break;
@@ -164,7 +165,7 @@ static PyObject *decode_rare_text(struct decoder *d, const uint8_t *first)
     return object;
 }
 
-/* d->at: the opening quote. */
+/* Decode the string whose opening quote is at d->at. is_key: as an object that is kept. */
 static inline PyObject *decode_text(struct decoder *d, bool is_key)
 {
     const uint8_t *first = d->at + 1;
@@ -182,7 +183,8 @@ static inline PyObject *decode_text(struct decoder *d, bool is_key)
 
 /* ---- numbers and words ---- */
 
-/* What PyFloat_FromString() makes of it; by one division where that is exact. */
+/* Make the float that PyFloat_FromString() makes of the text, by one multiplication or division if
+ * that is exact. */
 static PyObject *make_float(const uint8_t *text, size_t n, int64_t mantissa, size_t n_digits,
                             long power)
 {
@@ -205,7 +207,8 @@ static PyObject *make_float(const uint8_t *text, size_t n, int64_t mantissa, siz
     return PyFloat_FromDouble(number);
 }
 
-/* Step over digits and take them into the mantissa; how many. Beyond DIGITS_MAX it is no good. */
+/* Step over digits, append them to *mantissa and return their number. n_before: digits that it has
+ * already. If there are more than DIGITS_MAX, *mantissa is not usable. */
 static size_t take_digits(const uint8_t **at, const uint8_t *end, int64_t *mantissa,
                           size_t n_before)
 {
@@ -248,11 +251,11 @@ static PyObject *decode_number(struct decoder *d)
         if (n_exponent == 0)
             return NULL;
         if (n_exponent > EXPONENT_MAX)
-            exponent = INT16_MAX; /* far beyond what is exact */
+            exponent = INT16_MAX; /* outside of the exact range */
         whole = false;
     }
     if (at == end && end < d->end)
-        return NULL; /* a long spelling */
+        return NULL; /* longer than NUMBER_MAX */
     d->at = at;
     if (!whole)
         return make_float(first, (size_t)(at - first), mantissa, n_whole + n_fraction,
@@ -281,7 +284,7 @@ static PyObject *decode_word(struct decoder *d)
 
 /* ---- containers ---- */
 
-/* A key and its colon, into the top level. d->at: its quote. */
+/* Decode a key and its colon. The key becomes that of the top level. d->at: the opening quote. */
 static bool decode_key(struct decoder *d)
 {
     struct level *top = &d->levels[d->depth - 1];
@@ -299,7 +302,7 @@ static bool decode_key(struct decoder *d)
     return true;
 }
 
-/* Give a value to the top level. Takes the reference. */
+/* Add a value to the container of the top level. Takes over the reference. */
 static bool put(struct decoder *d, PyObject *value)
 {
     struct level *top = &d->levels[d->depth - 1];
@@ -315,8 +318,8 @@ static bool put(struct decoder *d, PyObject *value)
     return status == 0;
 }
 
-/* What is behind a value, up to where the next one begins. *value: that of the level that ended, or
- * NULL when another one follows. false: no JSON. */
+/* Read what follows a value, up to the start of the next one. *value: the container, if it has
+ * ended, else NULL. false: not valid JSON. */
 static bool decode_after(struct decoder *d, PyObject **value)
 {
     struct level *top = &d->levels[d->depth - 1];
@@ -337,7 +340,8 @@ static bool decode_after(struct decoder *d, PyObject **value)
     return true;
 }
 
-/* Open an object or array. *value: it, when it is empty, else NULL. false: no JSON. */
+/* Begin an object or array. *value: the container, if it is empty, else NULL. false: not valid
+ * JSON, or nested too deep. */
 static bool decode_opening(struct decoder *d, PyObject **value)
 {
     bool is_list = *d->at == '[';
@@ -359,7 +363,8 @@ static bool decode_opening(struct decoder *d, PyObject **value)
     return is_list || decode_key(d);
 }
 
-/* One scalar or opening. The same outcomes. */
+/* Decode a scalar, or begin an object or array. *value: the scalar or empty container, else NULL.
+ * false: left to Python. */
 static inline bool decode_one(struct decoder *d, PyObject **value)
 {
     if (d->at == d->end)
@@ -408,6 +413,6 @@ PyObject *decode_value(const uint8_t **at, const uint8_t *end)
         Py_DECREF(d.levels[d.depth].container);
         Py_XDECREF(d.levels[d.depth].key);
     }
-    PyErr_Clear(); /* Python will meet it again */
+    PyErr_Clear(); /* Python's decoder will raise it again */
     return NULL;
 }

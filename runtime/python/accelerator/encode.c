@@ -1,10 +1,10 @@
 /*
- * encode - Python objects to JSON, byte by byte as the launcher's own encoder writes them: compact,
- * and all of Unicode as it is.
+ * encode - Python objects to JSON, byte for byte as the launcher's own encoder writes them:
+ * compact, and with Unicode characters unescaped.
  *
- * Only objects of the very types that JSON knows: what a subclass, a default() or a conversion of
- * keys would be asked for is left to Python, and so is what is no JSON. No code of the user's runs
- * in here, nor a collection of garbage: what is walked through cannot change.
+ * Only objects of exactly the types that JSON has are encoded here. Subclasses, objects that need a
+ * default(), keys to convert and values that JSON lacks are left to Python. Neither the user's code
+ * nor the garbage collector runs in here, so the objects cannot change meanwhile.
  */
 
 #include <assert.h>
@@ -15,14 +15,14 @@
 #include "base/utf8.h"
 #include "inside.h"
 
-#define NUMBER_BYTES 24  /* the longest long long, with its sign */
-#define ESCAPE_BYTES 6   /* of one character at most */
-#define RUN          256 /* characters that room is made for at a time */
+#define NUMBER_BYTES 24  /* enough for any long long with its sign */
+#define ESCAPE_BYTES 6   /* longest escape of one character */
+#define RUN          256 /* room is made for so many characters at a time */
 
-/* An object or array that is open. */
+/* A dict, list or tuple that is being encoded. */
 struct level {
     PyObject *container; /* borrowed */
-    Py_ssize_t at;       /* of the next item; in a dict what PyDict_Next() keeps there */
+    Py_ssize_t at;       /* index of the next item; in a dict, the position of PyDict_Next() */
     bool filled;
 };
 
@@ -34,7 +34,7 @@ static inline void put(struct buf *out, const char *text, size_t n)
 
 /* ---- texts ---- */
 
-/* c: below 0x20, a quote or a backslash. */
+/* Append the escape for c, which is below 0x20, a quote or a backslash. */
 static void put_escape(struct buf *out, unsigned c)
 {
     static const char digits[] = "0123456789abcdef";
@@ -79,11 +79,11 @@ static void put_ascii(struct buf *out, const uint8_t *at, size_t n)
         put(out, (const char *)from, (size_t)(at - from));
         if (at == end)
             break;
-        put_escape(out, *at++); /* in ASCII the scanner stops at nothing else */
+        put_escape(out, *at++); /* in ASCII, scan_special() finds only what needs one */
     }
 }
 
-/* false: half a surrogate pair is in there. */
+/* Append a text that is not only ASCII. false: it contains half a surrogate pair. */
 static bool put_unicode(struct buf *out, PyObject *text)
 {
     int kind = (int)PyUnicode_KIND(text);
@@ -157,8 +157,8 @@ static bool put_float(struct buf *out, PyObject *object)
 
 /* ---- containers ---- */
 
-/* The next item of a level into *item, with what stands before it. 1; 0: there is none; -1: a key
- * that is no text, or has none in UTF-8. */
+/* Set *item to the next item of a level, and append what stands before it: a comma, and in a dict
+ * the key. 1; 0: there is no more; -1: the key is not a string, or cannot be encoded. */
 static int next_item(struct buf *out, struct level *level, PyObject **item)
 {
     PyObject *key = NULL;
@@ -185,7 +185,7 @@ static int next_item(struct buf *out, struct level *level, PyObject **item)
     return 1;
 }
 
-/* Anything that is no container. */
+/* Append an object that is neither a string nor a container. false: it is left to Python. */
 static bool put_scalar(struct buf *out, PyObject *object)
 {
     if (object == Py_None)

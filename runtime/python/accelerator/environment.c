@@ -1,14 +1,13 @@
 /*
- * environment - an activation's metadata as environment variables, as class Metadata of
- * whiskloop_launcher.py shows it.
+ * environment - set an activation's metadata as environment variables, like class Metadata of
+ * whiskloop_launcher.py.
  *
- * That class decides what a key's variable is, what cannot be one, and what was there before. Here
- * is known what it made of the last line: as long as the next ones have the same keys, only values
- * that differ are set. Whenever the class is to work again it is told first what the environment
- * shows.
+ * That class decides which variable a key gets, which keys get none, and what to restore. This file
+ * remembers what the class made of the last line. As long as the next lines have the same keys, it
+ * only sets the values that differ. Before the class works again, it is told what was set here.
  *
- * setenv() would leak each value, as it cannot know who still reads it. So the texts are ours,
- * handed to putenv(), and overwritten in place while they are long enough.
+ * setenv() would leak each value, because it cannot know who still reads it. So we own the texts,
+ * give them to putenv(), and overwrite each in place if the new value fits.
  */
 
 #include <assert.h>
@@ -20,38 +19,38 @@
 #include "base/util.h"
 #include "inside.h"
 
-#define TEXTS_MAX     64   /* variables in a process's life; with more Python does the work */
-#define RAW_MAX_BYTES 4096 /* of a value that is remembered */
+#define TEXTS_MAX     64   /* most variables in a process's life; with more, Python does the work */
+#define RAW_MAX_BYTES 4096 /* longest value that is remembered */
 
-/* A variable as the C library has it. */
+/* A variable's text, as given to putenv(). */
 struct text {
-    char *bytes; /* owned; "NAME=value", never freed once it was in the environment */
+    char *bytes; /* owned; "NAME=value", never freed once it is in the environment */
     size_t size;
     size_t n_name;
 };
 
 struct variable {
-    char *key; /* owned; with its quotes */
+    char *key; /* owned; the member's key, with its quotes */
     size_t n_key;
-    char raw[RAW_MAX_BYTES]; /* the value as it stood in the last line */
+    char raw[RAW_MAX_BYTES]; /* the value's JSON text in the last line */
     size_t n_raw;
-    PyObject *key_text;  /* owned, as all that follow; the key of Metadata.shown */
-    PyObject *name;      /* of the variable, a text */
-    PyObject *name_data; /* the same as bytes, the key of os.environ's dictionary */
-    PyObject *shown;     /* what that dictionary has for it */
-    struct text *text;   /* borrowed */
-    bool changed;        /* Metadata.shown does not know yet */
+    PyObject *key_text;  /* owned, like the next three; the member's key, as in Metadata.shown */
+    PyObject *name;      /* the variable's name as str */
+    PyObject *name_data; /* the variable's name as bytes, its key in env.data */
+    PyObject *shown;     /* the variable's value as bytes, as set in env.data */
+    struct text *text;   /* borrowed from env.texts */
+    bool changed;        /* `shown` has a new value, which Metadata.shown does not have yet */
 };
 
 static struct {
-    PyObject *metadata; /* owned, as all that follow */
-    PyObject *entries;  /* Metadata.shown */
-    PyObject *os;       /* the module's names */
-    PyObject *environ;  /* what os.environ was at the start */
-    PyObject *data;     /* the dictionary beneath it */
+    PyObject *metadata; /* owned, like the next four; the launcher's object of class Metadata */
+    PyObject *entries;  /* the dictionary Metadata.shown */
+    PyObject *os;       /* the dictionary of module os */
+    PyObject *environ;  /* the object that os.environ was at the start */
+    PyObject *data;     /* the dictionary inside `environ`, bytes to bytes */
     struct variable *variables;
     size_t n_variables;
-    bool known; /* the variables are all that is shown */
+    bool known; /* `variables` has all metadata that the environment shows */
     struct text texts[TEXTS_MAX];
     size_t n_texts;
 } env;
@@ -123,7 +122,8 @@ bool environment_has_value(const struct variable *variable, const uint8_t *at, c
 {
     size_t n_raw = variable->n_raw;
 
-    /* A number goes on where the next byte is a digit: only a text tells its own end. */
+    /* Only a string marks its own end. Behind any other value a delimiter must follow: a 1 that was
+     * remembered is also the start of 12. */
     if ((size_t)(end - at) < n_raw || memcmp(variable->raw, at, n_raw) != 0)
         return false;
     if (variable->raw[0] != '"' && (size_t)(end - at) > n_raw && !is_space(at[n_raw]) &&
@@ -143,7 +143,7 @@ static bool is_in_environment(const char *text)
     return false;
 }
 
-/* The variable of that name; NULL: there are too many. */
+/* The text of the variable with that name; made here if it is new. NULL: there are too many. */
 static struct text *text_of(PyObject *name_data)
 {
     const char *name = PyBytes_AS_STRING(name_data);
@@ -175,12 +175,12 @@ static void set_text(struct text *text, const char *value, size_t n)
         text->size = 2 * (n_head + n + 1);
         grown = xmalloc(text->size);
         memcpy(grown, text->bytes, n_head);
-        text->bytes = grown; /* the former one is left to whoever still reads it */
+        text->bytes = grown; /* the old text is not freed: somebody may still read it */
     }
     memcpy(text->bytes + n_head, value, n);
     text->bytes[n_head + n] = '\0';
     if (!is_in_environment(text->bytes))
-        (void)putenv(text->bytes); /* the user's code has set it, or nobody yet */
+        (void)putenv(text->bytes); /* it is new, or the user's code has replaced it */
 }
 
 /* ---- following ---- */
@@ -200,7 +200,7 @@ static bool update(struct variable *variable, const struct member *member)
     if (member->same) {
         PyObject *found = PyDict_GetItemWithError(env.data, variable->name_data);
 
-        /* That the user's code left it alone is seen by its being the same object. */
+        /* If this is the same object, the user's code has not changed the variable. */
         return found == variable->shown || set_variable(variable, variable->shown);
     }
     data = PyBytes_FromStringAndSize(member->raw + 1, (Py_ssize_t)member->n_raw - 2);
@@ -213,7 +213,7 @@ static bool update(struct variable *variable, const struct member *member)
     return set_variable(variable, data);
 }
 
-/* Whether it is enough to set what differs. */
+/* Whether the request has the keys of the last one, so that only differing values must be set. */
 static bool is_known(const struct request *request)
 {
     static PyObject *name;
@@ -276,11 +276,12 @@ static PyObject *make_items(const struct request *request)
         Py_XDECREF(key);
     }
     if (items == NULL && PyErr_Occurred() == NULL)
-        (void)PyErr_NoMemory(); /* what was read once can be read again */
+        (void)PyErr_NoMemory(); /* decoding has worked before, so memory is short */
     return items;
 }
 
-/* Note what Python made of a member. false: it has no variable, or is too long. */
+/* Remember which variable Python's code has set for a member. false: it has set none, the value is
+ * too long, or there are too many variables. */
 static bool learn(const struct member *member)
 {
     struct variable *variable = &env.variables[env.n_variables];
@@ -330,7 +331,7 @@ static bool show_by_python(const struct request *request)
     if (done == NULL)
         return false;
     Py_DECREF(done);
-    env.known = n == (Py_ssize_t)request->n_members; /* else a key came twice */
+    env.known = n == (Py_ssize_t)request->n_members; /* else a key occurs twice */
     for (size_t i = 0; env.known && i < request->n_members; i++)
         env.known = learn(&request->members[i]);
     if (!env.known)

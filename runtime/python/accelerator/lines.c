@@ -1,5 +1,5 @@
-/* lines - lines in, cut out of what a read brings; answers out. Python's other threads run
- * meanwhile. */
+/* lines - read input and cut it into lines; write answers. Python's other threads run during the
+ * reads and writes. */
 
 #include <assert.h>
 #include <errno.h>
@@ -9,12 +9,12 @@
 
 #include "inside.h"
 
-#define READ_BYTES (64u << 10)  /* what a pipe holds by default */
-#define READ_MAX   (1u << 20)   /* at a time, of a long line */
+#define READ_BYTES (64u << 10)  /* size of a pipe by default */
+#define READ_MAX   (1u << 20)   /* largest single read, for a long line */
 #define KEEP_BYTES (256u << 10) /* memory kept between lines */
-#define AHEAD_MAX  (1u << 20)   /* bytes that are read ahead while an activation runs */
+#define AHEAD_MAX  (1u << 20)   /* most bytes read ahead while an activation runs */
 
-/* Read some. 1; 0: the end; -1: an exception is raised. */
+/* Read some input. 1; 0: the input has ended; -1: an exception is raised. */
 static int read_some(struct lines *lines)
 {
     size_t n_held = buf_len(&lines->buf);
@@ -53,7 +53,7 @@ int lines_next(struct lines *lines, const char **line, size_t *n)
         int status;
 
         if (newline != NULL || (lines->ended && n_held > 0)) {
-            *line = text; /* a shell's input need not end in a newline */
+            *line = text; /* in a shell, the last line may lack a newline */
             *n = newline != NULL ? (size_t)(newline - text) : n_held;
             return 1;
         }

@@ -1,7 +1,7 @@
 /*
- * request - a line's members: the argument decoded, the metadata as it stands there.
+ * request - split a line into its members. The argument is decoded; metadata stays JSON text.
  *
- * Most metadata is as in the line before: then a comparison of bytes is all that it costs.
+ * Most metadata is the same as in the line before, and then costs only a comparison of bytes.
  */
 
 #include <assert.h>
@@ -13,7 +13,7 @@
 
 #define VALUE "\"value\""
 
-/* Behind a text of plain ASCII that begins at `at`; NULL: it is none. */
+/* Skip the string at `at`, if it is plain ASCII without escapes. Returns its end, or NULL. */
 static const uint8_t *skip_plain(const uint8_t *at, const uint8_t *end)
 {
     if (at == end || *at != '"')
@@ -22,7 +22,8 @@ static const uint8_t *skip_plain(const uint8_t *at, const uint8_t *end)
     return at < end && *at == '"' ? at + 1 : NULL;
 }
 
-/* The value of a member whose key is there already; behind it, or NULL. */
+/* Read the value at `at` into a member whose key is set already. i: the member's position. Returns
+ * the value's end, or NULL: the line is left to Python. */
 static const uint8_t *read_metadata(struct member *member, size_t i, const uint8_t *at,
                                     const uint8_t *end)
 {
@@ -38,7 +39,7 @@ static const uint8_t *read_metadata(struct member *member, size_t i, const uint8
     }
     behind = skip_plain(at, end);
     member->plain = behind != NULL;
-    if (behind == NULL) { /* a number, an object, a text with escapes: any value there is */
+    if (behind == NULL) { /* any other value, such as a number or a string with escapes */
         PyObject *value;
 
         behind = at;
@@ -51,7 +52,7 @@ static const uint8_t *read_metadata(struct member *member, size_t i, const uint8
     return behind;
 }
 
-/* One member; behind it, or NULL. */
+/* Read the member at `at`. Returns its end, or NULL: the line is left to Python. */
 static const uint8_t *read_member(struct request *request, const uint8_t *at, const uint8_t *end)
 {
     struct member member = {.key = (const char *)at};
@@ -66,7 +67,7 @@ static const uint8_t *read_member(struct request *request, const uint8_t *at, co
     at = skip_space(at + 1, end);
     if (member.n_key == sizeof(VALUE) - 1 && memcmp(member.key, VALUE, member.n_key) == 0) {
         if (request->value != NULL)
-            return NULL; /* a second one, which counts */
+            return NULL; /* a second "value", which would replace the first */
         request->value = decode_value(&at, end);
         return request->value != NULL ? at : NULL;
     }
