@@ -23,7 +23,8 @@ struct actionloop {
 };
 
 /* Read the environment and set the variables that actions and compilers expect. program: argv[0].
- * debug: set OW_DEBUG to the file into which actions write their traces. 0, or -1: ERR_REQUEST. */
+ * debug: set OW_DEBUG to the file into which actions write their traces. 0, or -1: ERR_REQUEST
+ * (OW_SAVE_JAR is not a bare name). */
 int actionloop_read(struct actionloop *actionloop, const char *program, bool debug,
                     struct err *err);
 

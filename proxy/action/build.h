@@ -53,7 +53,7 @@ struct build {
     char *dir;                     /* owned; the path of N/src, then of N/bin */
     struct buf said; /* text for the log: notes about the archive, and the compiler's messages */
 
-    /* state of the steps */
+    /* internal to build.c */
     struct loop *loop;
     uint64_t deadline_at_ms;
     struct stage stage;

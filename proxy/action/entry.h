@@ -21,7 +21,7 @@ bool entry_link_is_inside(const char *name, const char *target);
 char *entry_link_outside(const char *name, const char *target);
 /* Whether entry `name` is `folder` or lies in it. Both normalised by entry_inside(). */
 bool entry_is_below(const char *name, const char *folder);
-/* Whether this is a complete zip that has no entries. */
+/* Whether the n bytes are a zip without entries. */
 bool entry_zip_is_empty(const void *zip, size_t n);
 /* The name in a local header of a zip, byte for byte. at: offset of the header. NULL: no header is
  * there, the name contains a NUL, or an extra field repeats the name in UTF-8. Caller frees. */

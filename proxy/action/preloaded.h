@@ -25,7 +25,7 @@ struct preloaded_opts {
     const char *path;      /* --action; for a command FILE, the only place that is searched */
     const char *main;      /* --main; "": take OW_AUTOINIT_MAIN or __OW_ACTION_MAIN, else "main" */
     char *const *env;      /* NAME=value for the action; NULL: none */
-    uint64_t bytes_max;    /* size limit of a file, or of the archive of a folder to be compiled */
+    uint64_t bytes_max;    /* size limit of a file, or of the archive made of a folder */
     bool folder_is_theirs; /* the image was made for another proxy: ignore PRELOADED_FOLDER */
     bool runtime_is_named; /* --runtime is set: that runtime takes files with unknown endings */
     const struct runtimes *runtimes;

@@ -42,7 +42,7 @@ const char *runtime_source_name(const struct runtime *runtime, const char *file)
 const char *runtimes_file_name(const struct runtimes *runtimes, const struct runtime *fallback,
                                enum code_kind kind, const struct runtime **runtime);
 
-/* Whether a file name has one of the runtime's source endings. */
+/* Whether the file name in `path` has one of the runtime's source endings. */
 bool runtime_has_ending_of(const struct runtime *runtime, const char *path);
 /* The runtime for the source file at `path`, by the ending of its name. It is `fallback` if that
  * uses this ending or builds everything, or if the name has no ending; else another runtime that

@@ -47,8 +47,8 @@
 #define NAME_SHOWN       "%.160s"   /* leaves room for the reason in an error text */
 
 struct unpacking {
-    struct archive *in;                 /* owned */
-    struct archive *disk;               /* owned */
+    struct archive *in;                 /* owned; reads the archive */
+    struct archive *disk;               /* owned; writes its entries to disk */
     const struct unpack_limits *limits; /* borrowed from the caller of unpack_archive() */
     const unsigned char *archive_bytes; /* borrowed; the archive in memory */
     size_t archive_len;
