@@ -38,6 +38,8 @@ int actionloop_read(struct actionloop *actionloop, const char *program, bool deb
      * way. */
     actionloop->on = getenv("OW_COMPILER") != NULL || getenv("OW_WAIT_FOR_ACK") != NULL ||
                      getenv("OW_EXECUTION_ENV") != NULL || is_named_proxy(program);
+    assert(!actionloop->wait_for_ack || actionloop->on);
+    assert(actionloop->compiler == NULL || actionloop->on);
     if (actionloop->save_jar != NULL &&
         (strchr(actionloop->save_jar, '/') != NULL || actionloop->save_jar[0] == '.'))
         return err_set(err, ERR_REQUEST, 0,
@@ -86,6 +88,7 @@ void actionloop_add_compiler(struct runtimes *runtimes, const char *compiler)
 {
     struct runtime built = runtime_of_exec(ACTIONLOOP_RUNTIME);
 
+    assert(compiler[0] != '\0');
     built.builds_all = true;
     strv_push(&built.compile, xstrdup(compiler));
     runtimes_add(runtimes, &built);
@@ -102,6 +105,7 @@ static int read_built(const char *bin, char *text, size_t size)
 
     if (n < 0)
         return errno;
+    assert((size_t)n < size);
     while (n > 0 && isspace((unsigned char)text[n - 1]))
         n--;
     text[n] = '\0';

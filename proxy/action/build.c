@@ -36,12 +36,16 @@ void build_in_place(struct build *build, char *dir, const struct runtime *runtim
 {
     assert(build->dir == NULL);
     assert(dir[0] == '/');
+    assert(runtime != NULL);
+    assert(build->version == 0);
     build->dir = dir;
     build->runtime = runtime;
 }
 
 static void fail(struct build *build, const struct err *err)
 {
+    assert(!build->failed);
+    assert(err->kind != ERR_NONE);
     build->failed = true;
     build->err = *err;
     build->done(build);
@@ -49,6 +53,7 @@ static void fail(struct build *build, const struct err *err)
 
 static void set_dir(struct build *build, const char *part)
 {
+    assert(build->version > 0);
     free(build->dir);
     build->dir = store_path(build->opts->store, build->version, part);
 }
@@ -71,6 +76,7 @@ static bool is_built(const struct build *build)
     auto_fd int folder = open(build->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     struct stat st;
 
+    assert(build->runtime != NULL);
     if (folder >= 0 && fstatat(folder, PROGRAM, &st, AT_SYMLINK_NOFOLLOW) == 0) {
         /* Ruby's compiler does not make `exec` executable. A link's target is never changed. */
         if (S_ISREG(st.st_mode))
@@ -105,6 +111,7 @@ static void on_compiled(struct compile *compile)
     struct err err;
     bool built;
 
+    assert(build->runtime != NULL);
     if (compile->failed) {
         compile_explain(compile, &build->why);
         build->tells_client = WIFEXITED(compile->helper.wait_status) &&
@@ -137,6 +144,7 @@ static void prepare_spec(struct build *build, const char *bin)
     uint64_t now_ms = loop_now_ms(build->loop);
     char left_ms[24];
 
+    assert(compiler.compile != NULL);
     compiler.launch = compiler.compile;
     privileges_borrow(build->opts->privileges);
     runtime_exec_spec(&compiler, bin, build->envelope->main, build->opts->environ,
@@ -173,6 +181,8 @@ static const struct runtime *choose(const struct build *build, struct err *err)
     const struct build_opts *opts = build->opts;
     const struct runtime *chosen;
 
+    assert(opts->fallback != NULL);
+    assert(build->runtime == NULL);
     privileges_borrow(opts->privileges);
     if (opts->fallback->builds_all && !holds_program(build->dir))
         chosen = opts->fallback;
@@ -221,6 +231,7 @@ static void on_staged(struct stage *stage)
         fail(build, &stage->err);
         return;
     }
+    assert(build->said.bytes == NULL);
     build->said = stage->said;
     memset(&stage->said, 0, sizeof(stage->said));
     /* The code is on disk now: free the copy in memory, which may be large. */
@@ -240,6 +251,8 @@ int build_start(struct build *build, struct loop *loop, uint64_t deadline_at_ms,
 
     assert(build->done != NULL);
     assert(build->version == 0);
+    assert(build->dir == NULL);
+    assert(!build->failed);
     if (store_stage(opts->store, &build->version, err) < 0)
         return -1;
     build->loop = loop;

@@ -103,6 +103,8 @@ static void judge(struct compile *compile)
     int status = helper->wait_status;
     struct err *err = &compile->err;
 
+    assert(helper->exited);
+    assert(WIFEXITED(status) || WIFSIGNALED(status));
     compile->failed = true;
     if (helper->overdue)
         (void)err_set(err, ERR_LIMIT, 0,
@@ -134,6 +136,7 @@ void compile_explain(const struct compile *compile, struct buf *out)
     char more[64];
 
     assert(compile->failed);
+    assert(compile->err.kind == ERR_CODE || compile->err.kind == ERR_LIMIT);
     if (n > 0) {
         buf_add(out, buf_at(&helper->said), n);
         if ((!by_itself || helper->n_unsaid > 0) && buf_at(&helper->said)[n - 1] != '\n')

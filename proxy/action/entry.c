@@ -1,5 +1,6 @@
 #include "action/entry.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "base/util.h"
@@ -21,6 +22,7 @@ static bool next_part(const char **at, const char **part, size_t *n)
             return false;
         *part = *at;
         *n = strcspn(*at, "/");
+        assert(*n > 0);
         *at += *n;
         if (*n != 1 || **part != '.')
             return true;
@@ -58,6 +60,8 @@ char *entry_inside(const char *name)
     if (len == 0)
         out[len++] = '.';
     out[len] = '\0';
+    assert(out[0] != '/');
+    assert(len > 0);
     return TAKE(out);
 }
 
@@ -118,6 +122,8 @@ bool entry_is_below(const char *name, const char *folder)
 {
     size_t n = strlen(folder);
 
+    assert(n > 0);
+    assert(name[0] != '/');
     return strncmp(name, folder, n) == 0 && (name[n] == '\0' || name[n] == '/');
 }
 

@@ -132,6 +132,7 @@ static bool is_blank_text(struct json_slice slice)
             return false;
         at += n;
     }
+    assert(at == slice.n - 1);
     return true;
 }
 
@@ -163,6 +164,7 @@ static int read_code(struct envelope *envelope, struct json_slice slice, bool bi
     if (envelope->code == NULL)
         envelope->code = xmalloc(slice.n); /* bounded, because the server bounds the body */
     to = envelope->code_len = json_unescape(slice, envelope->code);
+    assert(to < slice.n);
     while (to > 0 && is_blank(envelope->code[to - 1]))
         to--;
     while (from < to && is_blank(envelope->code[from]))
@@ -190,6 +192,7 @@ static int read_main(struct envelope *envelope, struct json_slice slice, struct 
 {
     size_t n = 0;
 
+    assert(slice.kind == JSON_STRING || slice.kind == JSON_BAD);
     if (slice.kind == JSON_STRING) {
         envelope->main = xmalloc(slice.n);
         n = json_unescape(slice, envelope->main);
@@ -239,6 +242,7 @@ static size_t put_value(struct json_slice value, char *out)
         n = buf_len(&compact);
         memcpy(out, buf_at(&compact), n);
     }
+    assert(n <= value.n);
     out[n] = '\0';
     return n;
 }
@@ -254,6 +258,7 @@ static char *make_variable(struct json_slice key, struct json_slice value, size_
     size_t n_value;
 
     *n_name = json_unescape(key, variable);
+    assert(*n_name + 2 <= key.n);
     if (*n_name == 0 || memchr(variable, '=', *n_name) != NULL ||
         memchr(variable, '\0', *n_name) != NULL) {
         (void)err_set(err, ERR_REQUEST, 0,
@@ -301,6 +306,7 @@ static void drop_repeated(char **env, struct name *names, size_t n)
 {
     size_t first = 0, n_kept = 0;
 
+    assert(n > 0);
     qsort(names, n, sizeof(*names), compare_names);
     for (size_t i = 1; i < n; i++) {
         char **kept = &env[names[first].at], **repeated = &env[names[i].at];
@@ -317,6 +323,7 @@ static void drop_repeated(char **env, struct name *names, size_t n)
     for (size_t i = 0; i < n; i++)
         if (env[i] != NULL)
             env[n_kept++] = env[i];
+    assert(n_kept > 0);
     env[n_kept] = NULL;
 }
 
@@ -326,6 +333,8 @@ static int read_env(struct envelope *envelope, struct json_slice object, struct 
     auto_free struct name *names = NULL;
     size_t at = 0, n = 0;
 
+    assert(object.kind == JSON_OBJECT);
+    assert(envelope->env == NULL);
     /* Count first: then envelope->env is allocated once, and nothing is built for a body with too
      * many variables. */
     while (json_next_member(object, &at, &key, &value)) {
@@ -390,6 +399,7 @@ static int find_fields(struct json_slice value, struct json_slice found[N_FIELDS
     struct json_slice name, member;
     size_t at = 0;
 
+    assert(value.kind == JSON_OBJECT);
     while (json_next_member(value, &at, &name, &member)) {
         for (size_t i = 0; i < N_FIELDS; i++)
             if (json_equals(name, fields[i].name))
@@ -438,6 +448,7 @@ int envelope_find(struct envelope_parts *parts, const char *body, size_t n, bool
         return -1;
     if (found[FIELD_CODE].kind == JSON_BAD || (!takes_empty && is_blank_text(found[FIELD_CODE])))
         return err_set(err, ERR_NO_CODE, 0, "Missing main/no code to execute.");
+    assert(found[FIELD_CODE].kind == JSON_STRING);
     *parts = (struct envelope_parts){found[FIELD_CODE], found[FIELD_MAIN], found[FIELD_BINARY],
                                      found[FIELD_ENV], found[FIELD_FILE]};
     return 0;
@@ -447,6 +458,7 @@ int envelope_fill(struct envelope *envelope, const struct envelope_parts *parts,
                   struct err *err)
 {
     assert(envelope->code == NULL && envelope->main == NULL && envelope->env == NULL);
+    assert(parts->code.kind == JSON_STRING);
     envelope->code = block;
     if (read_main(envelope, parts->main, err) < 0)
         return -1;

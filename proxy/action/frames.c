@@ -1,5 +1,6 @@
 #include "action/frames.h"
 
+#include <assert.h>
 #include <stdbool.h>
 #include <string.h>
 
@@ -40,6 +41,8 @@ void frames_put_users(const char *text, size_t n, const char *launchers, struct 
         const char *end = memchr(text + at + 1, '\n', n - at - 1);
         struct line line = {text + at, end != NULL ? (size_t)(end - text) - at : n - at};
 
+        assert(line.n > 0);
+        assert(line.n <= n - at);
         in_python = in_python && holds(&line, "\n    ");
         if (is_foreign(&line, folder))
             in_python = holds(&line, "  File \"");

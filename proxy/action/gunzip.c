@@ -65,6 +65,7 @@ static void go_on(struct gunzip *gunzip)
 {
     const z_stream *stream = &gunzip->stream;
 
+    assert(!gunzip->ended);
     gunzip->ended =
         !gunzip_is(stream->next_in, stream->avail_in) || inflateReset(&gunzip->stream) != Z_OK;
 }
@@ -87,6 +88,7 @@ ssize_t gunzip_next(struct gunzip *gunzip, const void **block)
             gunzip->fault = stream->msg != NULL ? stream->msg : "damaged gzip input";
     }
     n = sizeof(gunzip->block) - stream->avail_out;
+    assert(n > 0 || gunzip->ended || gunzip->fault != NULL);
     gunzip->n_out += n;
     *block = gunzip->block;
     return n > 0 ? (ssize_t)n : gunzip->fault != NULL ? -1 : 0;

@@ -57,6 +57,7 @@ static void take_said(struct helper *helper, unsigned n_reads)
         size_t room = helper->said_max_bytes - buf_len(&helper->said);
         size_t n_kept;
 
+        assert(buf_len(&helper->said) <= helper->said_max_bytes);
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0 && errno == EAGAIN)
@@ -85,6 +86,7 @@ static void helper_step(struct helper *helper)
         kill_group(helper);
     if (is_running(helper))
         return;
+    assert(helper->exited);
     kill_group(helper);
     kin_end(helper->loop, helper->mark);
     take_said(helper, READS_AT_END); /* the child's last output may still be in the pipe */
@@ -101,6 +103,7 @@ static void on_exit_of_child(struct loop_child *child, int wait_status)
 {
     struct helper *helper = container_of(child, struct helper, child);
 
+    assert(!helper->exited);
     helper->exited = true;
     helper->wait_status = wait_status;
     helper_step(helper);
@@ -110,6 +113,8 @@ static void on_late(struct loop_timer *timer)
 {
     struct helper *helper = container_of(timer, struct helper, late);
 
+    assert(is_running(helper));
+    assert(!helper->overdue);
     helper->overdue = true;
     helper_step(helper);
 }
@@ -124,6 +129,7 @@ int helper_start(struct helper *helper, struct loop *loop, uint64_t deadline_at_
     int os;
 
     assert(helper->child.pid == 0);
+    assert(!helper->exited);
     helper->allowed_ms = deadline_at_ms > now_ms ? deadline_at_ms - now_ms : 0;
     if (pipe2(pipe_fds, O_CLOEXEC) < 0)
         return err_set(err, ERR_SYSTEM, errno, "cannot %s: no pipe: %s", what, strerror(errno));

@@ -73,6 +73,7 @@ char *manifest_expand(const char *text, const char *const values[N_PLACEHOLDERS]
         size_t n = placeholder_len(text, &which);
 
         assert(n == 0 || which < N_PLACEHOLDERS); /* manifest_read() refuses unknown ones */
+        assert(n == 0 || values[which] != NULL);
         if (n > 0)
             buf_add_text(&out, values[which]);
         else
@@ -152,6 +153,7 @@ static bool read_text(const json_t *value, bool bare, char **out)
 
     if (text == NULL || (bare && !is_bare_name(text)))
         return false;
+    assert(*out == NULL);
     *out = xstrdup(text);
     return true;
 }
@@ -168,6 +170,7 @@ static bool read_list(const json_t *value, enum field_form form, char ***out)
 {
     size_t n = json_array_size(value); /* 0 unless `value` is an array */
 
+    assert(*out == NULL);
     for (size_t i = 0; i < n; i++) {
         const char *text = json_string_value(json_array_get(value, i));
 
@@ -250,6 +253,9 @@ static int read_fields(const char *path, json_t *root, struct runtime *runtime, 
             return err_set(err, ERR_REQUEST, 0, "%s: field \"%s\": want %s", path, field->name,
                            wanted[field->form]);
     }
+    assert(runtime->name != NULL);
+    assert(runtime->entry != NULL);
+    assert(runtime->launch != NULL);
     if (runtime->forks && runtime->prelaunch == NULL)
         return err_set(err, ERR_REQUEST, 0,
                        "%s: field \"forks\": want \"prelaunch\" too, the command that is forked",
@@ -285,6 +291,7 @@ int manifest_read(const char *path, struct runtime *runtime, struct err *err)
     json_t *root;
     int result;
 
+    assert(runtime->dir != NULL);
     if (stat(path, &st) < 0)
         return err_set(err, ERR_SYSTEM, errno, "cannot read %s: %s", path, strerror(errno));
     if (!S_ISREG(st.st_mode) || st.st_size > MANIFEST_MAX_BYTES)

@@ -44,6 +44,7 @@ static int take_file(struct preloaded *preloaded, const struct preloaded_opts *o
     struct err why;
     size_t n = 0;
 
+    assert(envelope->code == NULL);
     if (fd < 0 || fstat(fd, &st) < 0)
         return cannot_read(preloaded, path, err);
     if (!S_ISREG(st.st_mode) || st.st_size <= 0 || (uint64_t)st.st_size > opts->bytes_max)
@@ -121,6 +122,7 @@ static int pack_folder(struct preloaded *preloaded, const struct preloaded_opts 
                        preloaded->origin, dir, why.text);
     (void)lseek(fd, 0, SEEK_SET);
     result = buf_read_all(&code, fd, opts->bytes_max, -1);
+    assert(code.start == 0);
     envelope->code = code.bytes; /* takes over the memory; the zip begins at its start */
     envelope->code_len = buf_len(&code);
     envelope->kind = CODE_ZIP;
@@ -142,6 +144,7 @@ static int take_folder(struct preloaded *preloaded, const struct preloaded_opts 
     auto_buf struct buf wanted = {0};
     struct err none;
 
+    assert(preloaded->dir == NULL);
     if (dir == NULL)
         return cannot_read(preloaded, path, err);
     preloaded->runtime = runtimes_for_folder(opts->runtimes, opts->fallback, dir, &none);
@@ -253,6 +256,8 @@ int preloaded_find(struct preloaded *preloaded, const struct preloaded_opts *opt
     if (result < 0 && opts->command != NULL)
         err->kind = ERR_REQUEST; /* a bad FILE is a usage error */
     if (result > 0) {
+        assert((preloaded->dir != NULL) != (preloaded->envelope.code != NULL));
+        assert(preloaded->dir == NULL || preloaded->runtime != NULL);
         set_main(&preloaded->envelope, opts->main, main);
         if (preloaded->dir != NULL)
             add_env(&preloaded->envelope, preloaded->runtime->in_place_env);

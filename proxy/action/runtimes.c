@@ -24,6 +24,8 @@
 
 void runtimes_add(struct runtimes *runtimes, const struct runtime *runtime)
 {
+    assert(runtime->name != NULL);
+    assert(runtime->entry != NULL);
     runtimes->items = xrealloc(runtimes->items, (runtimes->n + 1) * sizeof(*runtime));
     runtimes->items[runtimes->n++] = *runtime;
 }
@@ -187,6 +189,7 @@ bool runtime_has_ending_of(const struct runtime *runtime, const char *path)
 /* Append the endings of the source files that runtimes take, ".c, .cs, ...", and a NUL. */
 static void list_endings(const struct runtimes *runtimes, struct buf *out)
 {
+    assert(buf_len(out) == 0);
     for (size_t i = 0; i < runtimes->n; i++) {
         const struct runtime *runtime = &runtimes->items[i];
 
@@ -208,6 +211,7 @@ const struct runtime *runtimes_for_source(const struct runtimes *runtimes,
 {
     auto_buf struct buf endings = {0};
 
+    assert(fallback != NULL);
     if (fallback->builds_all || ending_of(path) == NULL || runtime_has_ending_of(fallback, path))
         return fallback;
     for (size_t i = 0; i < runtimes->n; i++)
@@ -440,6 +444,7 @@ void runtime_exec_spec(const struct runtime *runtime, const char *dir, const cha
 
     assert(spec->argv == NULL && spec->env == NULL);
     assert(dir[0] == '/');
+    assert(runtime->launch[0] != NULL);
     for (char **arg = runtime->launch; *arg != NULL; arg++)
         strv_push(&spec->argv, manifest_expand(*arg, values));
     copy_base_env(base_env, &spec->env);
@@ -467,6 +472,8 @@ bool runtime_prewarm(const struct runtime *runtime, bool forks, char *const *bas
         [PLACEHOLDER_ENTRY] = "",
     };
 
+    assert(spec->argv == NULL);
+    assert(spec->env == NULL);
     if (runtime->prelaunch == NULL)
         return false;
     for (char **arg = runtime->prelaunch; *arg != NULL; arg++)

@@ -1,5 +1,6 @@
 #include "action/script.h"
 
+#include <assert.h>
 #include <ctype.h>
 #include <regex.h>
 #include <string.h>
@@ -25,6 +26,7 @@ static char *with_main(const char *pattern, const char *main)
         }
     }
     buf_add(&out, pattern, strlen(pattern) + 1);
+    assert(out.start == 0);
     return out.bytes; /* the caller takes over the memory; the text begins at its start */
 }
 
@@ -63,6 +65,8 @@ bool script_is_source(char *const *patterns, const char *text, size_t n, const c
     auto_free char *rest = NULL;
     const char *end;
 
+    assert(n > 2);
+    assert(text[0] == '#' && text[1] == '!');
     if (patterns == NULL || strlen(main) > MAIN_MAX_BYTES)
         return false;
     n = n < LOOK_MAX_BYTES ? n : LOOK_MAX_BYTES;

@@ -94,6 +94,8 @@ void stage_init(struct stage *stage)
 int stage_start(struct stage *stage, struct loop *loop, uint64_t deadline_at_ms, struct err *err)
 {
     assert(stage->done != NULL);
+    assert(stage->dir[0] == '/');
+    assert(!stage->failed);
     if (stage->name != NULL && stage->code_len <= stage->direct_max_bytes &&
         deadline_at_ms > loop_now_ms(loop)) {
         privileges_borrow(stage->privileges);
@@ -120,6 +122,7 @@ static bool take_report(struct stage *stage)
     const char *text = said->bytes;
     unsigned kind;
 
+    assert(said->start == 0);
     if (buf_len(said) < 4 || text[0] != 'K' || text[2] != ' ')
         return false;
     kind = (unsigned char)text[1] - (unsigned)'0';
@@ -135,6 +138,7 @@ static void explain(struct stage *stage)
 {
     int status = stage->helper.wait_status;
 
+    assert(stage->failed);
     if (stage->helper.overdue)
         (void)err_set(&stage->err, ERR_LIMIT, 0,
                       "unpacking took longer than %" PRIu64 " ms (--init-timeout)",
@@ -151,6 +155,7 @@ static void on_done(struct helper *helper)
 {
     struct stage *stage = container_of(helper, struct stage, helper);
 
+    assert(helper->exited);
     /* A child that finished just as time ran out counts as a success: the owner enforces the
      * deadline of the whole /init. */
     stage->failed = !WIFEXITED(helper->wait_status) || WEXITSTATUS(helper->wait_status) != 0;
@@ -166,5 +171,6 @@ static void on_direct(struct loop_post *post)
 {
     struct stage *stage = container_of(post, struct stage, direct);
 
+    assert(stage->name != NULL);
     stage->done(stage);
 }

@@ -294,6 +294,8 @@ int store_open(struct store *store, const char *dir, struct err *err)
     if (store->base == NULL)
         return err_set(err, ERR_SYSTEM, errno, "cannot find folder \"%s\": %s",
                        temporary ? made : dir, strerror(errno));
+    assert(store->base[0] == '/');
+    assert(!temporary || store->lock >= 0);
     store->temporary = temporary;
     if (scan(store, err) < 0) {
         store_close(store);
@@ -310,6 +312,7 @@ void store_none(struct store *store, const struct err *why)
 
 void store_close(struct store *store)
 {
+    assert(!store->temporary || !store->made);
     /* A child process goes on with a folder that is large, or that a process still fills. Its time
      * is bounded, too; what it does not remove stays below TMPDIR or /tmp. */
     if (store->temporary && store->base != NULL &&
@@ -342,6 +345,7 @@ const char *store_full(const char *dir, int os)
 char *store_path(const struct store *store, unsigned number, const char *part)
 {
     assert(store->base != NULL);
+    assert(number > 0);
     return xasprintf("%s/%u%s%s", store->base, number, part[0] != '\0' ? "/" : "", part);
 }
 
@@ -358,6 +362,7 @@ static int make_version(struct store *store, struct err *err)
 {
     unsigned tries = STORE_STAGE_TRIES;
 
+    assert(store->last <= STORE_NUMBER_MAX);
     while (tries-- > 0 && store->last < STORE_NUMBER_MAX) {
         auto_free char *path = store_path(store, ++store->last, "");
 
@@ -445,6 +450,7 @@ int store_settle(struct store *store, unsigned number, struct err *err)
     int result = bin != NULL && base >= 0 ? settle_all(bin, base, version) : -1;
     int os = errno;
 
+    assert(number > 0 && number <= store->last);
     if (bin != NULL)
         (void)closedir(bin);
     if (result < 0)

@@ -1,5 +1,6 @@
 #include "action/tar_name.h"
 
+#include <assert.h>
 #include <stdbool.h>
 #include <string.h>
 
@@ -63,6 +64,7 @@ static void read_records(struct tar_names *names, const char *text, size_t n)
             const char *name = text + at, *value = equals + 1;
             size_t n_name = (size_t)(equals - name), n_value = (size_t)(text + len - 1 - value);
 
+            assert(value <= text + len - 1);
             if (is_called(name, n_name, SPARSE_PATH) ||
                 (is_called(name, n_name, PATH) && !is_sparse))
                 put(&names->path, value, n_value);
@@ -90,6 +92,7 @@ void tar_names_read(struct tar_names *names, const void *bytes, size_t n)
         if (type == 'x' || type == 'X')
             read_records(names, (const char *)header + BLOCK_BYTES, size);
         padded = BLOCK_BYTES + (size + BLOCK_BYTES - 1) / BLOCK_BYTES * BLOCK_BYTES;
+        assert(padded >= BLOCK_BYTES + size);
         if (padded > n)
             return;
         header += padded;

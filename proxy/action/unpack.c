@@ -244,6 +244,7 @@ static int check_entry(struct unpacking *u, struct archive_entry *entry, const c
 {
     mode_t type = archive_entry_filetype(entry);
 
+    assert(name[0] != '/');
     if (archive_entry_is_encrypted(entry))
         return refuse(err, name, "is encrypted; pack it without a password");
     if (is_dropped(u, name))
@@ -349,6 +350,7 @@ static int write_entry(struct unpacking *u, struct archive_entry *entry, const c
     if (archive_write_finish_entry(u->disk) != ARCHIVE_OK)
         return write_failed(u, name, err);
     u->bytes += entry_bytes;
+    assert(u->bytes <= u->limits->bytes_max);
     return 0;
 }
 
@@ -358,6 +360,7 @@ static int unpack_entry(struct unpacking *u, struct archive_entry *entry, struct
     auto_free char *name = spelt != NULL ? entry_inside(spelt) : NULL;
     int result;
 
+    assert(u->entries > 0);
     if (spelt == NULL)
         return err_set(err, ERR_CODE, 0, "archive entry %" PRIu64 " has an unreadable name",
                        u->entries);
@@ -376,6 +379,7 @@ static int next_entry(struct unpacking *u, struct archive_entry **entry)
 {
     int r;
 
+    assert(!u->in_headers);
     u->in_headers = true;
     r = archive_read_next_header(u->in, entry);
     u->in_headers = false;
@@ -395,6 +399,7 @@ static int unpack_all(struct unpacking *u, struct err *err)
     struct archive_entry *entry = NULL; /* owned by libarchive */
     int r;
 
+    assert(u->entries == 0);
     while ((r = next_entry(u, &entry)) != ARCHIVE_EOF) {
         const char *name = r == ARCHIVE_WARN ? archive_entry_pathname(entry) : NULL;
 
@@ -414,6 +419,7 @@ static int unpack_all(struct unpacking *u, struct err *err)
  * used up the one before, so the headers may begin in the last block that it got before. */
 static void keep_headers(struct unpacking *u, const void *block, size_t n)
 {
+    assert(gunzip_n_out(u->gunzip) >= n);
     if (!u->in_headers || buf_len(&u->headers) + n > HEADERS_MAX_BYTES) {
         buf_reset(&u->headers, HEADERS_MAX_BYTES);
         u->headers_at = gunzip_n_out(u->gunzip) - n;
@@ -443,6 +449,7 @@ static la_ssize_t on_read(struct archive *in, void *owner, const void **block)
 
 static int open_gzip(struct unpacking *u, struct err *err)
 {
+    assert(u->gunzip == NULL);
     u->gunzip = gunzip_new(u->archive_bytes, u->archive_len);
     if (u->gunzip == NULL)
         return err_set(err, ERR_SYSTEM, ENOMEM, "cannot unpack: out of memory");

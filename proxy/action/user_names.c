@@ -1,5 +1,6 @@
 #include "action/user_names.h"
 
+#include <assert.h>
 #include <ctype.h>
 #include <stdbool.h>
 #include <string.h>
@@ -11,6 +12,8 @@
 
 void user_names_set(struct user_names *names, const char *dir, const char *source, const char *file)
 {
+    assert(dir[0] == '/');
+    assert(source == NULL || source[0] != '\0');
     user_names_done(names);
     names->dir = xasprintf("%s/", dir);
     if (source != NULL && file != NULL) {
@@ -47,6 +50,7 @@ void user_names_put(const struct user_names *names, const char *text, size_t n, 
 {
     bool alone = true; /* a name that begins at `at` is whole, not the end of a longer one */
 
+    assert((names->source == NULL) == (names->file == NULL));
     if (!holds(text, n, names->dir) && !holds(text, n, names->source)) {
         buf_add(out, text, n); /* like most texts in a log, it has no name of ours */
         return;

@@ -86,6 +86,7 @@ static int begin_entry(struct zip *zip, struct entry *entry, struct err *err)
 {
     struct buf head = {0};
 
+    assert(strlen(entry->name) < NAME_MAX_BYTES);
     if (++zip->n_entries > ENTRIES_MAX)
         return err_set(err, ERR_LIMIT, 0, "cannot write a zip of more than %d entries",
                        ENTRIES_MAX);
@@ -112,6 +113,8 @@ static int end_entry(struct zip *zip, const struct entry *entry, struct err *err
     if (entry->size > BYTES_MAX)
         return err_set(err, ERR_LIMIT, 0, "cannot write a zip with a file of more than 4 GiB: %s",
                        entry->name);
+    assert(entry->offset < zip->n_written);
+    assert(entry->packed <= BYTES_MAX);
     put(&after, SIGNATURE_AFTER, 4);
     put(&after, entry->crc, 4);
     put(&after, entry->packed, 4);
@@ -143,6 +146,7 @@ static int add_stored(struct zip *zip, const char *name, mode_t mode, const char
 {
     struct entry entry = {.name = name, .mode = mode, .method = METHOD_STORED};
 
+    assert(n <= NAME_MAX_BYTES);
     if (begin_entry(zip, &entry, err) < 0 || write_out(zip, data, n, err) < 0)
         return -1;
     entry.crc = (uint32_t)crc32(0, (const Bytef *)data, (uInt)n);
@@ -166,6 +170,7 @@ static int deflate_out(struct zip *zip, z_stream *stream, int flush, struct entr
         if (write_out(zip, out, sizeof(out) - stream->avail_out, err) < 0)
             return -1;
     } while (stream->avail_out == 0);
+    assert(stream->avail_in == 0);
     return 0;
 }
 
@@ -280,6 +285,8 @@ static int end_zip(struct zip *zip, struct err *err)
     uint64_t n_listed = buf_len(&zip->listed);
     auto_buf struct buf end = {0};
 
+    assert(zip->n_entries <= ENTRIES_MAX);
+    assert(offset <= BYTES_MAX);
     put(&end, SIGNATURE_END, 4);
     put(&end, 0, 4); /* this disk's number, and that of the disk with the directory */
     put(&end, zip->n_entries, 2);
