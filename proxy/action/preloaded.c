@@ -254,7 +254,7 @@ int preloaded_find(struct preloaded *preloaded, const struct preloaded_opts *opt
         result = opts->path[0] != '\0' ? take_own_folder(preloaded, opts) : 0;
     }
     if (result < 0 && opts->command != NULL)
-        err->kind = ERR_REQUEST; /* a bad FILE is a usage error */
+        err->kind = ERR_REQUEST; /* the path is the command's argument */
     if (result > 0) {
         assert((preloaded->dir != NULL) != (preloaded->envelope.code != NULL));
         assert(preloaded->dir == NULL || preloaded->runtime != NULL);

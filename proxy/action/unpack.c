@@ -43,7 +43,7 @@
 #define HEADERS_MAX_BYTES                                                                          \
     (4U << 20) /* keep so much of a tar's headers to find names; libarchive limits one to 1 MB */
 #define LOOK_ENTRIES_MAX 1000000    /* unpack_has() looks at no more entries, to bound its time */
-#define RATIO_FROM_BYTES (1U << 20) /* below this size the ratio may be any: it is no zip bomb */
+#define RATIO_FROM_BYTES (1U << 20) /* up to this size any ratio is allowed: it is no zip bomb */
 #define NAME_SHOWN       "%.160s"   /* leaves room for the reason in an error text */
 
 struct unpacking {

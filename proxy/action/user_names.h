@@ -12,7 +12,7 @@ struct buf;
 /* A zeroed struct renames nothing. */
 struct user_names {
     char *dir;    /* owned; the action's absolute folder and a slash, which is cut off from paths */
-    char *source; /* owned; file name that is replaced by `file`; NULL: none is */
+    char *source; /* owned; file name that is replaced by `file`; NULL: no name is */
     char *file;   /* owned; the user's name for the file that we stored as `source`, or NULL */
 };
 

@@ -86,7 +86,7 @@ static void answer_no_method(struct serve *s, struct json_slice method)
 
 /* ---- what lies behind the line whose handler runs ---- */
 
-/* Whether this is a control line. It may come after its activation has ended. */
+/* Whether this is the proxy's control line "cancel N". It may come after activation N has ended. */
 static bool is_control(const struct serve *s, const char *text, size_t n)
 {
     return s->whisk.sends_parts && n > 7 && memcmp(text, "cancel ", 7) == 0;

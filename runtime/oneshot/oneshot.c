@@ -238,7 +238,7 @@ static int spawn(const struct oneshot *oneshot, char *argument, char **env, int 
     (void)posix_spawn_file_actions_adddup2(&files, in, 0);
     (void)posix_spawn_file_actions_adddup2(&files, out, 1);
     (void)posix_spawnattr_init(&attributes);
-    (void)sigfillset(&all); /* we ignore SIGPIPE, our parent may ignore others */
+    (void)sigfillset(&all); /* reset all: we ignore SIGPIPE, our parent may ignore others */
     (void)posix_spawnattr_setsigdefault(&attributes, &all);
     (void)posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGDEF);
     failed = posix_spawn(pid, oneshot->program, &files, &attributes, argv, env);

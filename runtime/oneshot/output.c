@@ -60,7 +60,7 @@ char *output_room(struct output *output, size_t n)
 }
 
 /* The last line begins behind the last newline, not counting a newline that is the final byte. Only
- * new bytes and the one before them are searched for it. */
+ * the new bytes and the one before them are searched for a newline. */
 void output_added(struct output *output, size_t n_new)
 {
     size_t n, from;
