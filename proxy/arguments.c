@@ -14,8 +14,8 @@
 
 /* ---- options of Apache's ActionLoop proxy: one dash or two, as Go's flags ---- */
 
-/* What follows -NAME or --NAME in `arg`: "=value", or "" for the bare name. NULL: another
- * option. */
+/* Returns what follows -NAME or --NAME in `arg`: "=value", or "" for the bare name. NULL: `arg` is
+ * another option. */
 static const char *proxy_option(const char *arg, const char *name)
 {
     size_t n = strlen(name);
@@ -28,7 +28,7 @@ static const char *proxy_option(const char *arg, const char *name)
     return arg + n;
 }
 
-/* Returns the number of arguments consumed; 0: not one of these options; -1: err filled. */
+/* Returns the number of arguments consumed; 0: args[0] is none of these options; -1: err filled. */
 static int set_from_proxy_option(struct config *config, int n_left, char **args, struct err *err)
 {
     const char *debug = proxy_option(args[0], "debug");
@@ -65,13 +65,14 @@ static int no_such_option(const char *given, const char *name, size_t n, struct 
                    suggest.best);
 }
 
-/* Whether the number after the option may be left out; then it is 1. */
+/* Whether the option may stand without its number, which is 1 then. */
 static bool is_optional(const struct setting *setting)
 {
     return setting->kind == SETTING_NUMBER && setting->unit[0] == '[';
 }
 
-/* Set one option: --name=value, --name value, or --switch. Returns how many arguments it took. */
+/* Set one option: --name=value, --name value, or --switch. Returns the number of arguments
+ * consumed; -1: err filled. */
 static int set_from_option(struct config *config, int n_left, char **args, struct err *err)
 {
     const char *name = args[0] + 2;
@@ -93,8 +94,8 @@ static int set_from_option(struct config *config, int n_left, char **args, struc
     return setting_set(config, setting, given_as, args[1], err) < 0 ? -1 : 2;
 }
 
-/* Take -e NAME=value, -m KEY=value or --env-file FILE, also with the value in the same word.
- * Returns the number of arguments consumed; 0: none of these; -1: err filled. */
+/* Take -e NAME=value, -m KEY=value or --env-file FILE; the value may be in the same word. Returns
+ * the number of arguments consumed; 0: args[0] is none of these options; -1: err filled. */
 static int set_from_pair_option(struct config *config, int n_left, char **args, struct err *err)
 {
     static const char file[] = "--env-file";
@@ -187,7 +188,7 @@ static int no_such_command(const char *word, struct err *err)
                    suggest.best);
 }
 
-/* Take a word that is no option and no option's value: the command, its FILE or its ARGUMENT. */
+/* Take a word that is neither an option nor its value: the command, its FILE or its ARGUMENT. */
 static int set_from_word(struct config *config, const char *word, struct err *err)
 {
     const struct command_word *command = command_of_kind(config->command);
@@ -234,9 +235,9 @@ static bool is_word(const char *arg)
     return arg[0] != '-' || arg[1] == '\0';
 }
 
-/* Whether `word` and all words after it are not meant for us. Tools start images with words of
- * their own after the entrypoint (`docker run IMAGE sh -c ...`), and Go's proxy ignores them:
- * openwhisk-contract 9. */
+/* Whether to ignore `word` and all words after it. Some tools start an image with a command of
+ * their own (`docker run IMAGE sh -c ...`), which the image's entrypoint gets as arguments. Go's
+ * proxy ignores such words: openwhisk-contract 9. */
 static bool is_for_others(const struct config *config, const char *program, const char *word)
 {
     const char *slash = strrchr(program, '/');
@@ -246,8 +247,8 @@ static bool is_for_others(const struct config *config, const char *program, cons
            find_command(word) == NULL;
 }
 
-/* What follows --inspect or --inspect-brk in `word`: "=ADDRESS", a blank or nothing, as for
- * Node.js. NULL: the option is not there. */
+/* Returns what follows Node.js's option --inspect or --inspect-brk in `word`: "=ADDRESS", a blank
+ * or nothing. NULL: `word` does not contain the option. */
 static const char *inspect_in(const char *word)
 {
     static const char name[] = "--inspect";
@@ -261,8 +262,9 @@ static const char *inspect_in(const char *word)
     return *at == '=' || *at == ' ' || *at == '\0' ? at : NULL;
 }
 
-/* wskdebug starts an image with `sh -c "node --inspect=0.0.0.0:9229 app.js"`: start the
- * action's Node.js with that option, and without deadlines. Ignore what is no address. */
+/* The debugger wskdebug starts an image with `sh -c "node --inspect=0.0.0.0:9229 app.js"`. If
+ * `words` contain such an option, use it for the action's Node.js, and set no deadlines. An option
+ * with an invalid address is ignored. */
 static void take_words_of_others(struct config *config, int n, char **words)
 {
     const char *at = NULL;
@@ -291,8 +293,8 @@ static bool is_one_of(const char *arg, const char *const *names)
     return false;
 }
 
-/* argv[at] is --help: choose the help of the command that is named before it or right after it,
- * else the general help. */
+/* argv[at] is --help. Choose the help of the command that is named before --help or right after it.
+ * If there is none, choose the general help. */
 static enum config_result help_of(struct config *config, int argc, char **argv, int at)
 {
     const struct command_word *command = NULL;
@@ -307,8 +309,7 @@ static enum config_result help_of(struct config *config, int argc, char **argv, 
     return CONFIG_HELP_COMMAND;
 }
 
-/* Look for --help, --version and the like, which win over everything else. CONFIG_RUN: none was
- * given. */
+/* Look for --help, --version and the like: then nothing else counts. CONFIG_RUN: none was given. */
 static enum config_result look_for_questions(struct config *config, int argc, char **argv)
 {
     static const char *const help[] = {"--help", "-h", "-help", NULL};

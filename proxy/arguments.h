@@ -32,8 +32,8 @@ struct command_word {
     bool takes_argument;
     const char *usage;
     const char *help;
-    const char *example; /* a command line */
-    const char *options; /* options in the command's help, between blanks: -e, -m, settings */
+    const char *example; /* a command line, for the help */
+    const char *options; /* options that the command's help lists, separated by blanks */
 };
 
 extern const struct command_word commands[];
@@ -41,6 +41,7 @@ extern const size_t n_commands;
 /* The command of this kind. NULL for COMMAND_SERVE, which has no word on the command line. */
 const struct command_word *command_of_kind(enum command_kind kind);
 
-/* Read all settings: defaults, then Apache's variables, then WHISKLOOP_*, then options. Later ones
- * win. Reads the files of --env-file. Call config_done() whatever the result. */
+/* Read all settings: defaults, then variables of Apache's proxies, then WHISKLOOP_*, then
+ * options. A later source wins. Reads the files of --env-file, too. Call config_done() whatever
+ * the result. */
 enum config_result config_read(struct config *config, int argc, char **argv, struct err *err);

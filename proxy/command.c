@@ -72,7 +72,7 @@ static bool open_filter(struct command *command, const struct config *config,
                       "pipe: --text has one line for each line, and --parts has several");
         return false;
     }
-    pool->queue_max = opts.given_max; /* further lines wait in the filter: the pool refuses none */
+    pool->queue_max = opts.given_max; /* the filter gives the pool no more jobs than this */
     command->filter = filter_new(service->loop, &opts, ended, owner, err);
     return command->filter != NULL;
 }
@@ -139,7 +139,7 @@ struct command *command_new(struct config *config, struct service *service, comm
     switch (config->command) {
     case COMMAND_SERVE:
     case COMMAND_DEV:
-    case COMMAND_NEW: /* these run without a struct command */
+    case COMMAND_NEW: /* these commands have no struct command */
         assert(false);
         break;
     case COMMAND_TEST:

@@ -1,8 +1,8 @@
 #pragma once
 
 /*
- * command - the commands invoke, pipe and test. Each loads an action at the start and gives it
- * activations through a pool of workers, as a request would; no HTTP is served.
+ * command - the commands invoke, pipe and test. Each loads an action at the start and runs
+ * activations on a pool of workers. No HTTP is served.
  */
 
 #include <stdbool.h>
@@ -16,24 +16,25 @@ struct service;
 typedef void command_ended_fn(void *owner, const struct err *err);
 
 /* Open streams and pipes, read the argument, and adapt the options of `service`. For `test`,
- * config->file becomes the action in the folder. config and service are borrowed for the command's
- * life. NULL: err filled. */
+ * config->file is set to the action found in the folder. config and service are borrowed for the
+ * command's life. NULL: err filled. */
 struct command *command_new(struct config *config, struct service *service, command_ended_fn *ended,
                             void *owner, struct err *err);
-/* After the loop has ended: write what is left, for up to wait_ms. 0; -1 with err: the command was
- * interrupted, or some answers were not read. */
+/* Call after the loop has ended: writes the answers that are left, for up to wait_ms. 0; -1 with
+ * err: the command was interrupted, or some answers were not read. */
 int command_finish(struct command *command, int wait_ms, struct err *err);
 void command_free(struct command **command);
 
-/* Call when the action is ready: begin to run it on service->pool. */
+/* Call when the action is ready: begins to run activations on service->pool. */
 void command_serve(struct command *command);
 /* Read no further input. */
 void command_close(struct command *command);
 /* Read no further input, and begin no further activation. */
 void command_stop(struct command *command);
-/* Like command_stop(), but because the action could not be started, for the reason `why`. */
+/* Like command_stop(), if the action could not be started. why: the reason. */
 void command_fail(struct command *command, const char *why);
 /* Whether the pool has a job of this command. */
 bool command_is_running(const struct command *command);
-/* Whether nothing is left to do: all has been answered and written, or can no longer begin. */
+/* Whether nothing is left to do: every activation is answered and the answers are written, or none
+ * can begin any more. */
 bool command_is_done(const struct command *command);

@@ -217,7 +217,8 @@ const struct setting settings[] = {
 };
 const size_t n_settings = ARRAY_LEN(settings);
 
-/* The topics of --help all, each with its first setting, in the order of the table `settings`. */
+/* The topics of --help all, each with the name of its first setting, in the order of the table
+ * `settings`. */
 const struct topic topics[] = {
     {"Serving", "port"},
     {"Action", "runtime"},
@@ -233,11 +234,11 @@ const struct topic topics[] = {
 };
 const size_t n_topics = ARRAY_LEN(topics);
 
-/* Other proxies' variables that stand for one of our settings. */
+/* Environment variables of other proxies, each of which sets one of our settings. */
 static const struct {
     const char *variable;
     const char *setting;
-    const char *only; /* only this value turns a switch on, as in the other proxy; NULL: any */
+    const char *only; /* for a switch: the one value that turns it on; NULL: is_on() decides */
 } synonyms[] = {
     {"FLASK_PROXY_PORT", "port", NULL},
     {"OW_LOG_INIT_ERROR", "log-init-error", NULL},
@@ -333,7 +334,7 @@ bool setting_is_switch_value(const char *text)
     return strcmp(text, "0") == 0 || strcmp(text, "1") == 0;
 }
 
-/* Variables of Apache's proxies switch something on with any value but "" and "0". */
+/* A variable of Apache's proxies turns something on with any value but "" and "0". */
 static bool is_on(const char *value)
 {
     return value[0] != '\0' && strcmp(value, "0") != 0;
@@ -396,7 +397,7 @@ int config_set_from_environment(struct config *config, struct err *err)
 
         assert(setting != NULL);
         value = getenv(synonyms[i].variable);
-        /* Two variables may set one switch: the one that is off must not undo the other. */
+        /* Ignore a variable that is off: another one may have turned the same switch on. */
         if (value != NULL && setting->kind == SETTING_SWITCH) {
             if (!(only != NULL ? strcmp(value, only) == 0 : is_on(value)))
                 continue;
@@ -442,7 +443,7 @@ static void warn_of(const char *name)
         setting_variable(&settings[i], names[use]);
         suggest_offer(&suggest, names[use] + strlen(SETTING_VARIABLE));
         if (suggest.best != before)
-            use = 1 - use; /* the best name so far keeps its buffer */
+            use = 1 - use; /* the best name so far stays in its buffer: use the other one */
     }
     log_warn("config.variable", log_text("unknown", name),
              log_text("did_you_mean",

@@ -13,7 +13,7 @@
 
 struct err;
 
-/* What the program is to do. */
+/* The command that the program was started with. */
 enum command_kind {
     COMMAND_SERVE,
     COMMAND_INVOKE,
@@ -25,7 +25,7 @@ enum command_kind {
 
 #define CONFIG_AUTO INT64_MIN
 
-#define CONFIG_INSPECT_SIZE 64 /* room for HOST:PORT of a debugger */
+#define CONFIG_INSPECT_SIZE 64 /* room for the HOST:PORT at which a debugger attaches */
 
 /* Texts are borrowed from argv, the environment or the table `settings`. */
 struct config {
@@ -37,7 +37,7 @@ struct config {
     const char *action_dir;
     const char *action;
     const char *main;
-    const char *functions; /* separated by commas; "": only `main` */
+    const char *functions; /* names of functions, separated by commas; "": only `main` */
     const char *answers;
     const char *pass_headers;
     const char *user;
@@ -96,9 +96,9 @@ struct config {
 
     /* Not in the table `settings`: words of the command line, and options that may be repeated. */
     enum command_kind command;
-    const char *command_name; /* NULL: COMMAND_SERVE */
-    const char *file;         /* FILE of a command; NULL: the preloaded action */
-    const char *argument;     /* ARGUMENT of invoke; NULL: none */
+    const char *command_name; /* the command's word, such as "pipe"; NULL: COMMAND_SERVE */
+    const char *file;         /* FILE of a command, LANGUAGE of new; NULL: the preloaded action */
+    const char *argument;     /* ARGUMENT of invoke, FOLDER of new; NULL: none */
     char *code;      /* owned; for test: the action's path, to which `file` points; NULL: none */
     char *folder;    /* owned; for test: the folder with the examples; NULL: none */
     char **env;      /* -e and --env-file: NAME=value; owned; NULL: none */
@@ -109,9 +109,9 @@ struct config {
     const char *compile_main; /* -compile: the function's name; NULL: serve */
     const char *compile_env;  /* -env: JSON; NULL: none */
 
-    /* Not in the table `settings`: for images that are started with words of other tools after the
-     * entrypoint. */
-    char inspect_at[CONFIG_INSPECT_SIZE]; /* ADDRESS of a `node --inspect=ADDRESS`; "": none */
+    /* Not in the table `settings`: taken from the command of another tool, if an image is started
+     * with one. */
+    char inspect_at[CONFIG_INSPECT_SIZE]; /* ADDRESS in its `node --inspect=ADDRESS`; "": none */
 };
 
 enum setting_kind {
@@ -125,7 +125,7 @@ enum setting_kind {
 struct setting {
     const char *name; /* --name, and WHISKLOOP_NAME */
     enum setting_kind kind;
-    size_t offset;     /* of the member in struct config */
+    size_t offset;     /* offset of the setting's member in struct config */
     uint64_t min;      /* smallest value; numbers only */
     uint64_t fallback; /* default of a number or a switch */
     uint64_t max;      /* largest value; numbers only */
@@ -150,7 +150,8 @@ extern const size_t n_topics;
 
 /* Find the setting name[0 .. n). NULL: there is none. */
 const struct setting *setting_find(const char *name, size_t n);
-/* given_as: how the user named the setting, for error texts. value: borrowed. 0, or -1. */
+/* Set one setting. value: its text, borrowed for the life of `config`. given_as: how the user named
+ * the setting, for error texts. 0, or -1. */
 int setting_set(struct config *config, const struct setting *setting, const char *given_as,
                 const char *value, struct err *err);
 /* Whether a switch accepts this value. */
@@ -161,7 +162,7 @@ void setting_variable(const struct setting *setting, char *out);
 const char *setting_unit(const struct setting *setting);
 
 void config_set_defaults(struct config *config);
-/* Apply Apache's variables, then WHISKLOOP_*. 0, or -1 with err. */
+/* Apply the variables of Apache's proxies, then WHISKLOOP_*. 0, or -1 with err. */
 int config_set_from_environment(struct config *config, struct err *err);
 /* Log a warning for each WHISKLOOP_... variable that is no setting. */
 void config_warn_of_variables(char *const *environment);

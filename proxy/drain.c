@@ -25,14 +25,14 @@ static bool has_worked_off(const struct app *app)
            (app->command == NULL || command_is_done(app->command));
 }
 
-/* Whether a client is still owed a reply. */
+/* Whether a client still waits for its reply, or the command for an answer. */
 static bool is_asked(const struct app *app)
 {
     return app->command != NULL ? command_is_running(app->command) : server_n_open(app->server) > 0;
 }
 
-/* Whether clients have had enough time, after all work was done, to read their replies. A stalled
- * client must not delay the exit. */
+/* Whether clients have had enough time to read their replies: FLUSH_MAX_MS once all work is done
+ * and the drain's time is over (late). A stalled client must not delay the exit. */
 static bool has_waited(struct app *app, bool late)
 {
     uint64_t now_ms = loop_now_ms(app->loop);
@@ -76,7 +76,7 @@ static void reopen_log(void)
         log_warn("main.log", log_text("failed", err.text));
 }
 
-/* How much longer running activations may take. */
+/* Milliseconds that running activations may still take. */
 static uint64_t late_ms(const struct app *app)
 {
     uint64_t now_ms = loop_now_ms(app->loop);
@@ -93,7 +93,8 @@ static void begin_draining(struct app *app)
         server_wind_down(app->server);
 }
 
-/* Called when --drain-delay is over, to begin the drain; later to check whether it is complete. */
+/* Called when --drain-delay is over, and begins the drain. Called again and again during the drain,
+ * and checks whether it is complete. */
 static void on_drain(struct loop_timer *timer)
 {
     struct app *app = container_of(timer, struct app, drain);
@@ -114,8 +115,8 @@ static void begin_leaving(struct app *app)
     loop_timer_set(app->loop, &app->drain, loop_now_ms(app->loop) + app->config.drain_delay_ms);
 }
 
-/* The first signal drains, after --drain-delay; a second one skips the waiting. SIGHUP counts, too,
- * unless there is a log file to reopen. */
+/* The first signal begins the shutdown: --drain-delay, then the drain. Each further signal ends the
+ * current wait. SIGHUP counts, too, unless there is a log file to reopen. */
 static void on_signal(void *owner, int signo)
 {
     struct app *app = owner;

@@ -75,7 +75,7 @@ static void format_default(const struct setting *setting, char *out, size_t size
                        setting_unit(setting));
 }
 
-/* fallback: the default for this command; NULL: the general one. */
+/* fallback: the default to show, if the command has one of its own; NULL: the setting's default. */
 static void write_setting(FILE *file, const struct setting *setting, const char *fallback)
 {
     char left[SETTING_NAME_MAX];

@@ -1,5 +1,5 @@
 /*
- * The listeners: which paths each has, and what handles them.
+ * Open the listeners: which paths each one has, and which handler serves each path.
  */
 
 #include <errno.h>
@@ -51,7 +51,7 @@ static int listen_for_platform(struct app *app, const struct server_route *route
     return 0;
 }
 
-/* Open the operator's listener, if one is wanted. 0, or -1. */
+/* Open the operator's listener, if --admin asks for one. 0, or -1. */
 static int listen_for_operator(struct app *app, struct err *err)
 {
     static const struct {
@@ -91,7 +91,8 @@ static int listen_for_operator(struct app *app, struct err *err)
     return 0;
 }
 
-/* The command dev: listen for its own paths; if a port is in use, try the next one. 0, or -1. */
+/* Open the listener of the command dev, which has paths of its own. If a port is in use, try the
+ * next one. 0, or -1. */
 static int listen_for_dev(struct app *app, struct err *err)
 {
     struct config *config = &app->config;

@@ -38,8 +38,9 @@
 #include "precompile.h"
 #include "setup.h"
 
-#define FLUSH_MAX_MS      1000        /* longest wait at exit for a slow log reader */
-#define KEEP_MALLOC_BYTES (64u << 20) /* malloc keeps blocks up to this size: library-facts A3 */
+#define FLUSH_MAX_MS 1000 /* longest wait at exit for a slow log reader */
+/* malloc keeps freed blocks up to this size for later use: library-facts A3 */
+#define KEEP_MALLOC_BYTES (64u << 20)
 
 static bool serves(const struct app *app)
 {
@@ -54,9 +55,9 @@ static int fail(const struct err *err)
 
 /* ---- the start ---- */
 
-/* Actions use descriptors 0 to 3 by number, so none of ours may get such a number. If one is
- * closed, open /dev/null there for the wrong direction: every use of it fails, so that /dev/null is
- * never mistaken for the reader of an answer. */
+/* Actions use descriptors 0 to 3 by number, so none of ours may get such a number. If one of the
+ * four is closed, open /dev/null in its place for the wrong direction: every use of it fails, so
+ * that /dev/null is never taken for the reader of an answer. */
 static void occupy_low_descriptors(void)
 {
     for (int fd = 0; fd <= 3; fd++)
@@ -83,7 +84,7 @@ static int say_health(const struct config *config)
     return 0;
 }
 
-/* The preloaded action failed to start: exit. */
+/* Called when the preloaded action has failed to start: end the program. */
 static void on_preloaded_failed(void *owner, const char *why)
 {
     struct app *app = owner;
@@ -104,7 +105,7 @@ static void on_preloaded_ready(void *owner)
         command_serve(app->command);
 }
 
-/* The command has ended. After a failure, do not wait for its pending work. */
+/* Called when the command has ended. After a failure, its pending work is not waited for. */
 static void on_command_ended(void *owner, const struct err *err)
 {
     struct app *app = owner;
@@ -137,7 +138,7 @@ static int begin_action(struct app *app, struct err *err)
     int found = preloaded_find(&preloaded, &opts, err);
 
     if (app->command != NULL)
-        preloaded.may_fail = false; /* there is no /init to wait for */
+        preloaded.may_fail = false; /* for a command no /init will come */
     if (found < 0 && preloaded.may_fail) {
         log_warn("init.carried", log_text("origin", preloaded.origin),
                  log_text("failed", err->text));
@@ -155,7 +156,7 @@ static int begin_action(struct app *app, struct err *err)
     return found < 0 ? -1 : 0;
 }
 
-/* Whether to omit end marks on this stream: on a terminal they are noise. */
+/* Whether this stream gets no sentinels: on a terminal, and for a command, they are noise. */
 static bool is_unmarked(const struct app *app, int fd)
 {
     const char *end_marks = app->config.end_marks;
@@ -165,8 +166,8 @@ static bool is_unmarked(const struct app *app, int fd)
     return !serves(app) || isatty(fd) == 1;
 }
 
-/* Choose the action's log streams: stdout and stderr; for a command only stderr, since its answers
- * have stdout to themselves. */
+/* Choose the streams for the action's log: stdout and stderr. For a command both are stderr, since
+ * stdout is for its answers only. */
 static void open_log_streams(struct app *app)
 {
     struct service *service = &app->service;
@@ -194,7 +195,7 @@ static void close_servers(struct app *app)
     app->all_closed = server_free(&app->server) && app->all_closed;
 }
 
-/* There is no action to load: tell a peer that waits for the announcement (--announce). */
+/* The action cannot be loaded: say so to a peer that waits for the line of --announce. */
 static void announce_failure(struct app *app, const char *why)
 {
     struct err none;
@@ -208,7 +209,7 @@ static int run(struct app *app, struct err *err)
 {
     struct service *service = &app->service;
     bool is_command = !serves(app);
-    /* A command leaves nothing behind, so it does not use ./action. */
+    /* A command leaves nothing behind: it uses a temporary folder for actions, and not ./action. */
     bool is_temporary = app->config.command != COMMAND_SERVE && app->config.action_dir[0] == '\0';
     int result;
 
@@ -216,7 +217,7 @@ static int run(struct app *app, struct err *err)
     if (app->loop == NULL)
         return -1;
     loop_busy_poll(app->loop, setup_busy_poll_us(&app->setup));
-    /* Listen first: each refused connect delays a cold start by 50 ms or more. */
+    /* Listen first: each connect that is refused makes a cold start longer by 50 ms or more. */
     if ((!is_command && listen_for_all(app, err) < 0) ||
         setup_service(&app->setup, service, is_temporary, err) < 0) {
         close_servers(app);
@@ -343,8 +344,8 @@ int main(int argc, char **argv)
     (void)mallopt(M_TRIM_THRESHOLD, (int)KEEP_MALLOC_BYTES);
     (void)prctl(PR_SET_CHILD_SUBREAPER, 1); /* as subreaper we reap orphans of an action */
     kin_open();
-    /* Without --dumpable, only a process that may inspect every other one may inspect us: not an
-     * action that runs as our own user. */
+    /* Without --dumpable, only a process with CAP_SYS_PTRACE may inspect this one. An action that
+     * runs as our own user may not. */
     (void)prctl(PR_SET_DUMPABLE, (unsigned long)app.config.dumpable);
     result = do_work(&app, argv[0], &err);
     kin_end_all(); /* must be first: running processes could refill folders that are removed next */

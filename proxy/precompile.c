@@ -20,7 +20,7 @@ struct precompile {
     bool interrupted;
 };
 
-/* Read all of stdin: it is the code. */
+/* Read the code, which is all of stdin. */
 static int read_code(struct envelope *envelope, uint64_t bytes_max, int stop_fd, struct err *err)
 {
     struct buf code = {0};
@@ -42,8 +42,8 @@ static int read_code(struct envelope *envelope, uint64_t bytes_max, int stop_fd,
     return 0;
 }
 
-/* Read -compile and -env with the code that reads main and env of an /init, so that they mean the
- * same. */
+/* Put the values of -compile and -env into the body of an /init, as main and env, and decode this
+ * body: so they mean the same as in an /init. */
 static int read_options(struct envelope *envelope, const struct precompile_opts *opts,
                         struct err *err)
 {

@@ -18,6 +18,6 @@ struct precompile_opts {
     uint64_t deadline_ms; /* time limit for unpacking and compiling */
 };
 
-/* 0, or -1 with err, after the compiler's messages went to stderr. */
+/* 0, or -1 with err. The compiler's messages have been written to stderr. */
 int precompile_run(struct loop *loop, const struct build_opts *build,
                    const struct precompile_opts *opts, struct err *err);

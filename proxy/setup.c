@@ -22,7 +22,7 @@
 #include "config.h"
 #include "http/service.h"
 
-#define INVOKER_MARGIN_MS (-20) /* late by more than a timer tick and the time a reply takes */
+#define INVOKER_MARGIN_MS (-20) /* past the deadline by more than a timer tick and a reply take */
 #define CLIENT_MARGIN_MS  50    /* before the deadline, so that the answer is in time */
 
 /* ---- the log ---- */
@@ -44,7 +44,7 @@ int setup_log(const struct config *config, struct err *err)
 
 /* ---- descriptors ---- */
 
-#define FDS_OF_WORKER        10 /* a worker's pipes, and what its start needs for a moment */
+#define FDS_OF_WORKER        10 /* for a worker's pipes, and for its start */
 #define FDS_OF_OURS          48 /* for loop, log, listeners, refused clients, folders being read */
 #define CONNECTIONS_AT_LEAST 8
 
@@ -53,7 +53,8 @@ static unsigned n_workers(const struct setup *setup)
     return setup->config->workers > 0 ? (unsigned)setup->config->workers : setup->n_cpus;
 }
 
-/* Number of workers for light work: the proxy gets a processor, too, as it is busy then. */
+/* Number of workers to use while all activations are short. The proxy is busy then, and needs a
+ * processor for itself. */
 static unsigned n_light(const struct setup *setup)
 {
     return setup->n_cpus > 1 ? setup->n_cpus - 1 : 1;
@@ -91,12 +92,12 @@ void setup_descriptors(struct setup *setup)
 
 /* ---- pipes ---- */
 
-#define PIPE_MAX_BYTES   (1u << 20) /* only root gets more */
+#define PIPE_MAX_BYTES   (1u << 20) /* the kernel gives more to root only */
 #define PIPE_MIN_BYTES   65536      /* the default size of a pipe */
-#define PIPES_OF_WORKER  3          /* the pipes that are enlarged: spawn.h */
-#define PIPE_BUDGET_PART 2 /* use half of a user's limit: other containers may have the same uid */
+#define PIPES_OF_WORKER  3          /* number of a worker's pipes that spawn.h enlarges */
+#define PIPE_BUDGET_PART 2 /* use 1/2 of a user's limit: other containers may have the same uid */
 
-/* The number that a file of /proc holds; 0: it cannot be read. */
+/* The number in a file of /proc; 0: the file cannot be read. */
 static uint64_t read_number(const char *path)
 {
     auto_file FILE *file = fopen(path, "re");
@@ -113,7 +114,7 @@ int setup_pipe_bytes(const char *soft_limit_file, unsigned n_workers)
 
     if (n_pages == 0) /* 0 stands for no limit */
         return PIPE_MAX_BYTES;
-    /* One worker extra: a replacement starts beside the one it replaces. */
+    /* Count one worker more: a replacement starts beside the worker that it replaces. */
     each = n_pages * (uint64_t)sysconf(_SC_PAGESIZE) / PIPE_BUDGET_PART / PIPES_OF_WORKER /
            ((uint64_t)n_workers + 1);
     while (bytes > PIPE_MIN_BYTES && bytes > each)
@@ -123,13 +124,13 @@ int setup_pipe_bytes(const char *soft_limit_file, unsigned n_workers)
 
 /* ---- child processes ---- */
 
-/* Whether `home` is root's or none: the action's user cannot use it. */
+/* Whether `home` is missing or root's, so that the action's user cannot use it. */
 static bool is_home_of_root(const char *home)
 {
     return home == NULL || strcmp(home, "/root") == 0 || strcmp(home, "/") == 0;
 }
 
-/* /etc/passwd may name a home that does not exist, as for "nobody". */
+/* The user's home in /etc/passwd, or /tmp if that folder does not exist, as for "nobody". */
 static const char *home_of(const struct privileges *privileges)
 {
     struct stat info;
@@ -167,8 +168,8 @@ int setup_children(struct setup *setup, const char *program, struct err *err)
 
 /* ---- runtimes and folders ---- */
 
-/* The path of one of our folders: in the build folder, beside the installed program, or in the
- * default place. Caller frees. */
+/* The path of one of our folders: in_build if this program is in its build folder, else
+ * `installed`, relative to the program, if that exists, else in_prefix. Caller frees. */
 static char *own_dir(const char *in_build, const char *installed, const char *in_prefix)
 {
     char path[PATH_MAX];
@@ -243,8 +244,8 @@ static int load_runtimes(struct setup *setup, struct service_opts *opts, struct 
     return opts->fallback != NULL ? 0 : no_such_runtime(setup, dir, err);
 }
 
-/* The folder with the program of an image made for Apache's skeleton, unless settings name other
- * folders. NULL: none. */
+/* The folder with the program of an image made for Apache's skeleton. NULL: another image, or
+ * settings name other folders. */
 static const char *skeleton_dir(const struct setup *setup, const struct runtime *fallback)
 {
     const struct config *config = setup->config;
@@ -255,7 +256,8 @@ static const char *skeleton_dir(const struct setup *setup, const struct runtime 
     return PRELOADED_FOLDER;
 }
 
-/* Open the folder for versions of the action: in ActionLoop images ./action, if it is writable. */
+/* Open the folder for versions of the action. In ActionLoop images this is ./action, if it is
+ * writable. */
 static int open_store(struct setup *setup, const struct service_opts *opts, bool is_temporary,
                       struct err *err)
 {
@@ -273,9 +275,9 @@ static int open_store(struct setup *setup, const struct service_opts *opts, bool
     return store_open(&setup->store, NULL, err);
 }
 
-/* Whether we can do without a folder for actions, as on a read-only root without tmpfs: the action
- * is a folder that is served in place. Code that needs a folder for actions is refused with the
- * reason `why`. */
+/* Whether we can do without a folder for actions, as on a read-only root without tmpfs. We can if
+ * the action is a folder that is served in place. Code that needs a folder for actions is then
+ * refused, for the reason `why`. */
 static bool may_lack_store(struct setup *setup, const struct err *why)
 {
     const struct config *config = setup->config;
@@ -290,7 +292,7 @@ static bool may_lack_store(struct setup *setup, const struct err *why)
 
 /* ---- paths that the action's user must be able to access ---- */
 
-/* Whether a command contains this placeholder. */
+/* Whether a command line contains this placeholder, such as "{libexec}". */
 static bool names(char **command, const char *placeholder)
 {
     for (size_t i = 0; command != NULL && command[i] != NULL; i++)
@@ -299,8 +301,8 @@ static bool names(char **command, const char *placeholder)
     return false;
 }
 
-/* Check the launcher's files too: a checkout under a tight umask has readable folders, but
- * unreadable files. */
+/* Check that the action's user can read the launcher's files: after a checkout under a tight umask,
+ * the folders may be accessible but not the files. */
 static int check_launcher(const struct setup *setup, const struct runtime *runtime, struct err *err)
 {
     for (size_t i = 0; runtime->launch[i] != NULL; i++) {
@@ -334,12 +336,13 @@ static int check_runtime(const struct setup *setup, const struct runtime *runtim
         return 0;
     if (needs_libexec)
         return -1;
-    log_warn("setup.reach", log_text("failed", err->text)); /* only other runtimes need it */
+    /* Only other runtimes need this folder: a warning is enough. */
+    log_warn("setup.reach", log_text("failed", err->text));
     return 0;
 }
 
-/* Check a folder that is served in place. ActionLoop images and images for Apache's skeleton have
- * none. */
+/* Check that the action's user can read a folder that is served in place. ActionLoop images and
+ * images for Apache's skeleton have no such folder. */
 static int check_action(const struct setup *setup, const struct runtime *fallback, struct err *err)
 {
     const struct config *config = setup->config;
@@ -353,7 +356,8 @@ static int check_action(const struct setup *setup, const struct runtime *fallbac
                        err);
 }
 
-/* Check that the action's user can reach what it needs: otherwise every /init would answer 502. */
+/* Check that the action's user can reach the folders it needs: otherwise every /init would answer
+ * 502. */
 static int check_reach(const struct setup *setup, const struct runtime *fallback, struct err *err)
 {
     if (setup->store.base != NULL &&
@@ -378,8 +382,8 @@ static enum answers answers_mode(const struct setup *setup)
     return ANSWERS_AUTO;
 }
 
-/* An invoker sets __OW_API_HOST in the container. It records a timeout only if the answer takes at
- * least the time limit, and other proxies let an action use all of that time. */
+/* An invoker sets __OW_API_HOST in the container. The invoker records a timeout only if the answer
+ * comes no sooner than the time limit. Other proxies let an action use all of that time, too. */
 static int64_t deadline_margin_ms(const struct config *config)
 {
     if (config->deadline_margin_ms != CONFIG_AUTO)
@@ -399,7 +403,8 @@ static uint64_t limit_ms(const struct config *config, uint64_t wanted_ms)
     return config->no_deadlines ? NO_LIMIT_MS : wanted_ms;
 }
 
-/* Set NODE_OPTIONS in our own environment, so that a prewarmed interpreter has it, too. */
+/* Set NODE_OPTIONS in our own environment, so that a prewarmed interpreter gets the variable,
+ * too. */
 static void set_debugger(const struct config *config)
 {
     const char *before = getenv("NODE_OPTIONS");

@@ -1,8 +1,8 @@
 #pragma once
 
 /*
- * setup - apply settings, environment and image to the modules: which runtimes exist, where actions
- * are unpacked, which user they run as, how they are served.
+ * setup - derive the modules' options from settings, environment and image: which runtimes exist,
+ * where actions are unpacked, which user they run as, how they are served.
  */
 
 #include <stdbool.h>
@@ -18,10 +18,10 @@ struct config;
 struct err;
 struct service;
 
-/* Connections reserved for the operator, beside the platform's. */
+/* Connections reserved for the operator, in addition to those of clients. */
 #define SETUP_ADMIN_CONNECTIONS 16
 
-/* Set `config` and `n_cpus` and zero the rest before use. */
+/* Before use, set `config` and `n_cpus` and zero the rest. */
 struct setup {
     const struct config *config; /* borrowed */
     unsigned n_cpus;             /* processors that we may use, from cpus_usable() */
@@ -34,18 +34,18 @@ struct setup {
     unsigned connections_max; /* most connections of clients, without the operator's */
 };
 
-/* How long to look for events before sleeping (base/busy_poll.h). 0: never, as with one processor,
- * where looking would keep the action from running. */
+/* How many microseconds to look for events before sleeping (base/busy_poll.h). 0: do not look. With
+ * one processor that would keep the action from running. */
 uint64_t setup_busy_poll_us(const struct setup *setup);
 /* Raise our descriptor limit as far as possible and share it out: workers and the operator first,
  * clients get the rest. Children keep the limit we were started with. */
 void setup_descriptors(struct setup *setup);
 
-/* The size of a worker's pipes, so that all of them stay within a share of the kernel's per-user
- * limit. soft_limit_file: the file with that limit, in pages. */
+/* The size of each pipe of a worker, chosen so that the pipes of all workers together stay within a
+ * share of the kernel's per-user limit. soft_limit_file: the file with that limit, in pages. */
 int setup_pipe_bytes(const char *soft_limit_file, unsigned n_workers);
 
-/* Open the proxy's own log at its level. 0, or -1. */
+/* Open the proxy's own log, and set its level and format. 0, or -1. */
 int setup_log(const struct config *config, struct err *err);
 
 /* Prepare the children's environment and user. Reads /etc/passwd and /etc/group, writes nothing.

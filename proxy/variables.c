@@ -40,7 +40,7 @@ static bool has_blank(const char *name, size_t n)
     return false;
 }
 
-/* Add the variable of one line of a file. line: without its newline. */
+/* Add the variable that one line of a file sets. line: without its newline. */
 static int add_line(char ***vector, const char *line, const char *option, const char *path,
                     unsigned number, struct err *err)
 {

@@ -11,9 +11,9 @@ struct err;
 int variables_add(char ***vector, const char *option, const char *word, struct err *err);
 
 /*
- * Like variables_add(), with each line of a file in the format of `docker run --env-file`: empty
- * lines and those that begin with # are skipped, as are blanks before the name; values are not
- * unquoted; a NAME alone takes its value from our environment, if any. 0; -1: err names the file
- * and the line.
+ * Like variables_add(), for each line of a file in the format of `docker run --env-file`. Empty
+ * lines, lines that begin with #, and blanks before a name are skipped. Quotes around a value are
+ * kept. A NAME without a value gets its value from our environment, if it has one there. 0; -1: err
+ * names the file and the line.
  */
 int variables_add_file(char ***vector, const char *option, const char *path, struct err *err);

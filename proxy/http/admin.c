@@ -12,12 +12,12 @@
 #include "http/service.h"
 #include "http/versions.h"
 
-/* A snapshot of the figures for one reply. */
+/* Where the numbers in one reply to /metrics are taken from. */
 struct reading {
     const struct admin *admin;
     const struct service *service;
     const struct connections *clients;
-    struct usage children; /* of running children; processor time also of those that ended */
+    struct usage children; /* memory of running children; processor time also of ended ones */
     unsigned n_workers[WORKER_STATES];
 };
 
@@ -41,14 +41,14 @@ static void reply_text(struct request *request, int status, const char *text)
 
 /* ---- /healthz and /readyz ---- */
 
-/* That there is a reply at all means that the event loop runs. */
+/* A reply shows that the event loop runs. Nothing else is checked. */
 void admin_on_health(void *owner, struct request *request)
 {
     (void)owner;
     reply_text(request, 200, "ok\n");
 }
 
-/* The reply's text: the reason why the proxy is not ready. NULL: it is ready, and a /run would
+/* Returns why the proxy is not ready, as the text of the reply. NULL: it is ready, and a /run would
  * reach the action. */
 static const char *why_not_ready(const struct service *service)
 {
@@ -284,8 +284,8 @@ static void write_start_time(struct buf *text, const char *name, const struct re
     metrics_seconds(text, name, reading->admin->started_at_us);
 }
 
-/* A check compares this table with docs/monitoring.md. The names process_* are those of Prometheus
- * client libraries, so that ready-made dashboards find them. */
+/* A test compares this table with docs/monitoring.md. The names process_* are the ones that
+ * Prometheus client libraries use, so that ready-made dashboards find them. */
 static const struct {
     const char *name;
     const char *type;
@@ -355,7 +355,8 @@ static const struct {
      write_start_time},
 };
 
-/* Add up what the children use. Workers are few: this reads two small files of /proc for each. */
+/* Add up the memory and processor time of the child processes. This reads two small files of /proc
+ * for each of them, which is cheap, as they are few. */
 static void look_at_children(struct reading *reading)
 {
     const struct service *service = reading->service;

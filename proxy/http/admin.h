@@ -12,12 +12,12 @@ struct service;
 
 struct admin {
     const struct service *service; /* borrowed */
-    const struct server *server;   /* borrowed; serves /init and /run */
+    const struct server *server;   /* borrowed; the server of /init and /run */
     const char *version;           /* a string constant */
-    uint64_t started_at_us;        /* wall clock */
+    uint64_t started_at_us;        /* when the program started, by the wall clock */
 };
 
-/* Call at the program's start: it records the time. */
+/* Call when the program starts: this moment becomes started_at_us. */
 void admin_init(struct admin *admin, const struct service *service, const struct server *server,
                 const char *version);
 

@@ -1,12 +1,12 @@
 /*
- * libh2o's HTTP/1 parser accepts what RFC 9112 forbids, and reads the body of any path into memory
- * that we do not count. So we frame and bound requests before libh2o sees a byte: its callback
- * (`feed`) is called only when exactly one whole request is in the socket's input buffer
- * (http/receive.c).
+ * libh2o's HTTP/1 parser accepts what RFC 9112 forbids, and reads a body for any path into memory
+ * that we do not count. So we find the end of each request, and check its size, before libh2o sees
+ * a byte of it. We call libh2o's callback for input (`feed`) only when the socket's input buffer
+ * holds exactly one whole request (http/receive.c).
  *
- * libh2o sets its callback each time it turns to the next request (reqread_start), right after it
- * has disposed of the last one. We replace the callback at the end of that turn of the event loop
- * (on_resume).
+ * Whenever libh2o has disposed of a request, it turns to the next one and makes itself the reader
+ * of the socket again (reqread_start). At the end of that turn of the event loop, on_resume() makes
+ * receive_on_readable() the reader instead.
  */
 
 #include "http/connection.h"
@@ -20,7 +20,7 @@
 #include "base/util.h"
 #include "http/receive.h"
 
-#define TAKE_MIN_BYTES 16384 /* copying a smaller body is cheaper than handing over its block */
+#define TAKE_MIN_BYTES 16384 /* a smaller body is copied: cheaper than handing over its block */
 
 struct connection *connection_of(h2o_socket_t *sock)
 {
@@ -42,7 +42,7 @@ bool connection_ends(const struct connection *c)
     return c->ends;
 }
 
-/* libh2o has closed the socket. */
+/* Called by libh2o once it has closed the socket: free the connection. */
 static void on_closed(void *arg)
 {
     struct connection *c = arg;
@@ -140,7 +140,8 @@ void connection_take_body(struct connection *c, struct body *body)
     if (c->n_body < TAKE_MIN_BYTES || c->refusal.status != 0)
         return;
     assert(c->state == CONNECTION_BUSY && c->n_body <= input->size);
-    /* libh2o will drop the request from this empty buffer: it looks only at the buffer's size. */
+    /* Leave an empty buffer with the old size in its place. When libh2o drops the request from this
+     * buffer, it looks only at the size. */
     empty = receive_block(NULL, 0);
     empty->size = input->size;
     c->sock->input = empty;

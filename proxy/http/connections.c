@@ -14,10 +14,10 @@
 #include "base/log.h"
 #include "base/util.h"
 
-#define SLOW_BYTES   65536 /* a client that sends or takes less in one interval is slow */
-#define SLOW_MS      1000  /* length of that interval when memory or descriptors run out */
-#define SWEEP_MS     1000  /* longest time between two scans for --transfer-timeout */
-#define SWEEPS_LEAST 4     /* least number of scans in one --transfer-timeout */
+#define SLOW_BYTES   65536 /* a client that sends or takes less within the time limit is slow */
+#define SLOW_MS      1000  /* the limit if memory or descriptors run out; else --transfer-timeout */
+#define SWEEP_MS     1000  /* longest time between two scans for slow clients */
+#define SWEEPS_LEAST 4     /* least number of scans within one --transfer-timeout */
 #define LINGER_MS    5000  /* time for a refused client that is still sending to read its reply */
 #define LINGER_MAX   64
 #define DRAIN_BYTES  65536
@@ -57,7 +57,7 @@ static bool is_slow(const struct connection *c, uint64_t ms)
     return loop_now_ms(c->all->loop) - c->window_at_ms >= ms;
 }
 
-/* Whether we wait for the client to send or to take something. */
+/* Whether we wait for the client, to send its request or to take its reply. */
 static bool is_clients_turn(const struct connection *c)
 {
     return c->state == CONNECTION_HEAD || c->state == CONNECTION_BODY ||
@@ -77,7 +77,8 @@ void connection_watch_speed(struct connection *c)
         loop_timer_set(all->loop, &all->sweep, loop_now_ms(all->loop) + sweep_ms(all));
 }
 
-/* By the time that timers run, libh2o has finished every reply that has left completely. */
+/* libh2o finishes replies that have left completely before timers run. So no client is dropped here
+ * that has taken its whole reply. */
 static void on_sweep(struct loop_timer *timer)
 {
     struct connections *all = container_of(timer, struct connections, sweep);
@@ -100,8 +101,8 @@ static void on_sweep(struct loop_timer *timer)
 
 /* ---- the end of a connection ---- */
 
-/* If a connection is closed while its client still sends, the client gets a reset and may lose the
- * reply. So we read and drop the client's input for a while. RFC 9112 9.6 */
+/* If we closed a connection while its client still sends, the client would get a reset and might
+ * lose the reply. So we first read and drop the client's input for a while. RFC 9112 9.6 */
 static void linger_free(struct lingering *linger)
 {
     list_remove(&linger->node);
@@ -162,7 +163,7 @@ void connection_drop(struct connection *c, enum drop why)
     }
     /* libh2o is writing: make its next write fail, and free our memory now. */
     c->state = CONNECTION_CLOSING;
-    c->is_cut = true; /* libh2o still turns to the next request: on_resume() closes */
+    c->is_cut = true; /* when libh2o turns to the next request, on_resume() closes the socket */
     connection_release(c);
     connection_drop_raw(c);
     (void)setsockopt(h2o_socket_get_fd(c->sock), SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
@@ -188,7 +189,7 @@ bool connections_have_room(struct connections *all)
 
         if (c->state == CONNECTION_IDLE || (is_clients_turn(c) && is_slow(c, SLOW_MS))) {
             connection_drop(c, DROP_IDLE);
-            return !is_replying; /* if it is replying, its descriptor is freed in the next turn */
+            return !is_replying; /* while replying, it keeps its descriptor until the next turn */
         }
     }
     return false;

@@ -19,27 +19,28 @@ struct connection;
 struct st_h2o_buffer_t;
 struct st_h2o_socket_t;
 
-/* The reply to a request that is refused before its body is read; status 0: it is not refused. */
+/* The reply to a request that is refused before its body is read. status 0: the request is not
+ * refused. */
 struct refusal {
     int status;
     bool is_head;      /* the method is HEAD */
-    bool retry;        /* the client may try again, and is told so */
-    const char *allow; /* allowed methods, for a 405; NULL: no 405 */
+    bool retry;        /* tell the client to try again (Retry-After) */
+    const char *allow; /* allowed methods, for status 405; NULL: another status */
     char text[160];
 };
 
 #define NO_ROOM_TEXT                                                                               \
     "Other clients' bodies and answers fill the memory (--held-max-bytes); try again."
 
-/* What to do with a request whose head has come. */
+/* The decision about a request: to admit it with this bound, or to refuse it. */
 struct admission {
     uint64_t body_max_bytes;
     struct refusal refusal;
 };
 
-/* Called when a request's head has come. n_body: the stated length of its body, or 0 for a chunked
- * body. Called again with the length so far when a chunked body passes the limit, and with no_room
- * when there is no memory for a body. */
+/* Decides about a request when its head has come. n_body: the stated length of the body, or 0 for a
+ * chunked one. Called again when a chunked body exceeds its bound (n_body: the length so far), and
+ * when there is no memory for a body (no_room). */
 typedef void connection_admit_fn(void *owner, const struct head *head, uint64_t n_body,
                                  bool no_room, struct admission *admission);
 
@@ -62,24 +63,24 @@ struct connections {
     void *owner;
     struct list all; /* all connections, the longest idle first */
     unsigned n;
-    struct loop_timer sweep; /* scans for slow clients; set while one may be slow */
-    struct list lingering;   /* refused connections whose clients may still send */
+    struct loop_timer sweep; /* scans for slow clients; set while any client may become slow */
+    struct list lingering;   /* struct lingering: refused connections that will be closed later */
     unsigned n_lingering;
     uint64_t n_refused; /* requests refused before their body was read */
     uint64_t n_dropped[N_DROPS];
 };
 
-/* The caller sets the members `loop` to `owner` before this call. */
+/* Before this call, the caller sets the members from `loop` to `owner`. */
 void connections_init(struct connections *all);
 /* Close all connections except those whose request libh2o is still handling. */
 void connections_close(struct connections *all);
 /* Make room for one more connection, if necessary by dropping one. false: there is no room yet. */
 bool connections_have_room(struct connections *all);
-/* Make room for n more bytes by dropping slow clients, but never `asks` (may be NULL). false: there
- * is not enough room. */
+/* Make room for n more bytes by dropping slow clients. asks: the connection that needs the room,
+ * and is not dropped; NULL: none. false: there is not enough room. */
 bool connections_make_room(struct connections *all, uint64_t n, const struct connection *asks);
 /* Drop clients that have taken hardly any of their reply in the last `ms` milliseconds, but not
- * those that wait for more of it. */
+ * those that have taken all that was sent so far. */
 void connections_drop_slow(struct connections *all, uint64_t ms);
 /* Take over a socket: read and drop its input for a while, then close it. */
 void connections_linger(struct connections *all, int fd);
@@ -105,7 +106,7 @@ struct connection {
     struct st_h2o_socket_t *sock; /* owned by libh2o */
     connection_feed_fn *feed;     /* libh2o's callback for input */
     enum connection_state state;
-    bool gives;          /* libh2o is handling the request, which may still lie in `raw` */
+    bool gives;          /* a request is being given to libh2o; its bytes may still be in `raw` */
     bool has_rest;       /* while `gives`: the client has sent more after the request */
     bool waits;          /* while replying: the client has taken all that was sent so far */
     struct buf raw;      /* input that belongs to no request yet */
@@ -119,13 +120,13 @@ struct connection {
     bool is_chunked;
     bool wants_continue;
     bool input_waits; /* input came while we did not read: read it after the reply */
-    bool ends;        /* close after the reply */
+    bool ends;        /* close the connection after the reply */
     bool is_cut;      /* input after the request is ignored; close after the reply */
     struct chunks chunks;
     struct head head; /* the request's method and target, in `block` */
     uint64_t n_held;  /* bytes counted in all->held for the request and its reply */
     struct refusal refusal;
-    int linger_fd; /* duplicate of the socket, open after libh2o closes its own; -1: none */
+    int linger_fd; /* duplicate of the socket, still open when libh2o has closed it; -1: none */
     connection_left_fn *left; /* to call when the client leaves; NULL: none */
     void *left_owner;
     struct loop_post resume;
@@ -158,7 +159,7 @@ static inline void connection_drop_raw(struct connection *c)
 void connection_progress(struct connection *c, uint64_t n);
 /* Begin to measure how much the client sends or takes. */
 void connection_open_window(struct connection *c);
-/* From now on we wait for the client: drop it if it becomes slow. */
+/* Call when we begin to wait for the client: it is dropped if it becomes slow. */
 void connection_watch_speed(struct connection *c);
 /* Close the connection. It is freed at once or, while it is replying, in the event loop's next
  * turn. */

@@ -16,7 +16,7 @@ bool default_action_is_own(const struct service *service)
     return dir != NULL && access(program, F_OK) == 0;
 }
 
-/* The folder of the program to start; caller frees. */
+/* The folder of the default action's program; caller frees. */
 static char *program_dir(const struct service *service)
 {
     const struct runtime *runtime = service->opts.fallback;

@@ -3,9 +3,9 @@
 /*
  * default_action - the action that serves until an /init brings code, for runtimes that have one.
  *
- * Images of the old native contract serve without an /init, or after one without code. They use a
- * program of their own in the folder /action or, if there is none, the default action that the
- * manifest names. Either starts with its first activation.
+ * Images made for Apache's skeleton run activations without any /init, or after an /init without
+ * code. They use a program of their own in the folder /action or, if there is none, the program
+ * that the runtime's manifest names. Its process starts with the first activation.
  */
 
 #include <stdbool.h>
@@ -20,10 +20,10 @@ bool default_action_is_own(const struct service *service);
 struct pool *default_action_pool(struct service *service);
 
 /* For an /init without code: let the default action serve as if this /init had brought it. false:
- * there is no default action, or the proxy has an action already. */
+ * the runtime has no default action, or the proxy has an action already. */
 bool default_action_adopt(struct service *service);
 
-/* Call when an action was published: ends the default action and its running jobs. */
+/* Call when an action was published: ends the default action, and its running jobs with it. */
 void default_action_retire(struct service *service);
 
 /* Call repeatedly at shutdown. true: the default action has ended. late: end its jobs, do not wait

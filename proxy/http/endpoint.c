@@ -17,13 +17,13 @@
 #include "base/util.h"
 
 #define BACKLOG 1024 /* connections waiting for accept(); the kernel caps it */
-/* Bytes that the kernel may keep unsent for a connection: as many as request.c gives libh2o at a
- * time. */
+/* Bytes that the kernel may keep unsent for a connection: PIECE_BYTES, which request.c gives libh2o
+ * at a time. */
 #define UNSENT_BYTES (1 << 18)
 #define UNIX_MARK    "unix:"
 #define MODE_MARK    ",mode="
 #define OWNER_MARK   ",owner="
-#define LOOK_MS      100 /* to test for a listener by connecting; a timeout means there is one */
+#define LOOK_MS      100 /* limit of a test connect; a timeout means that there is a listener */
 
 /* An address in the form that bind() and connect() take. */
 struct known {
@@ -83,8 +83,8 @@ static int parse_owner(struct endpoint *endpoint, const char *option, const char
     return result;
 }
 
-/* Cut ",mode=" and ",owner=" off the end of path, in either order. Other commas belong to the
- * path. */
+/* Parse ",mode=" and ",owner=" at the end of `path`, in either order, and cut them off. Other
+ * commas belong to the path. */
 static int parse_file(struct endpoint *endpoint, const char *option, char *path, struct err *err)
 {
     char *comma;
@@ -202,7 +202,8 @@ int endpoint_connect(const struct endpoint *endpoint, unsigned wait_ms)
     return fd_take(&fd);
 }
 
-/* Remove the file of a socket that nobody listens on. false: it is in use, or not a socket. */
+/* Remove the file of a socket that nobody listens on. false: somebody does, or the file is no
+ * socket or cannot be removed. */
 static bool remove_stale(const struct endpoint *endpoint)
 {
     struct stat info;
@@ -226,7 +227,7 @@ static bool bind_to(int fd, const struct endpoint *endpoint, const struct known 
     return false;
 }
 
-/* The file gets its mode when it is created, so it is never accessible more widely. */
+/* bind() creates the file with its final mode, so that it is never accessible more widely. */
 static bool bind_file(int fd, const struct endpoint *endpoint, const struct known *known)
 {
     mode_t mask = endpoint->has_mode ? umask(0777 & ~endpoint->mode) : 0;
@@ -267,8 +268,8 @@ int endpoint_listen(struct endpoint *endpoint, const char *options, struct err *
         !bind_file(fd, endpoint, &known) || listen(fd, BACKLOG) < 0 ||
         getsockname(fd, (struct sockaddr *)&known.address, &known.n) < 0)
         return say_failed(endpoint, options, errno, err);
-    /* Bound what the kernel buffers for a client that does not read: it is the container's memory,
-     * too. */
+    /* Bound what the kernel buffers for a client that does not read: the buffer counts as the
+     * container's memory, too. */
     if (endpoint->path[0] == '\0') {
         (void)setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent, sizeof(unsent));
         endpoint->port = ntohs(known.address.ss_family == AF_INET6

@@ -3,9 +3,9 @@
 /*
  * endpoint - a listening address: TCP address and port, or the path of a Unix socket.
  *
- * A Unix socket's file outlives a killed process. A socket without a listener is replaced, anything
- * else is left alone. Write permission on the file decides who may connect; its owner and mode can
- * be set.
+ * A process that is killed leaves the file of its Unix socket behind. endpoint_listen() replaces a
+ * socket that has no listener, and leaves any other file alone. Write permission on the file
+ * decides who may connect; its owner and mode can be set.
  */
 
 #include <stdbool.h>
@@ -16,9 +16,9 @@
 struct err;
 
 struct endpoint {
-    char path[sizeof(((struct sockaddr_un *)0)->sun_path)]; /* not empty: a Unix socket */
+    char path[sizeof(((struct sockaddr_un *)0)->sun_path)]; /* path of a Unix socket; "": TCP */
     char address[64];                                       /* numeric IPv4 or IPv6 */
-    uint16_t port;                                          /* 0: any free one */
+    uint16_t port;                                          /* 0: any free port */
 
     /* of a Unix socket's file */
     bool has_mode; /* false: the umask decides */
@@ -40,14 +40,15 @@ int endpoint_tcp(struct endpoint *endpoint, const char *option, const char *addr
 
 /* Whether a numeric address stands for all interfaces, so that other machines can connect. */
 bool endpoint_is_open(const char *address);
-/* "http://HOST:PORT" at which this machine reaches a numeric address. HOST is loopback if the
- * address stands for all interfaces. */
+/* Write the URL "http://HOST:PORT" by which this machine reaches a listener at a numeric address.
+ * HOST is loopback if the address stands for all interfaces. */
 void endpoint_url(const char *address, unsigned port, char *url, size_t size);
 
-/* Returns a listening, non-blocking socket and fills in the port. -1: ERR_SYSTEM, whose text names
- * `options`. */
+/* Returns a listening, non-blocking socket and fills in the port. options: the options that set the
+ * address, named in the error text. -1: ERR_SYSTEM. */
 int endpoint_listen(struct endpoint *endpoint, const char *options, struct err *err);
-/* Remove the file of a Unix socket made by endpoint_listen(); call before closing the socket. */
+/* Remove the file of a Unix socket that endpoint_listen() has made. Call before closing the
+ * socket. */
 void endpoint_leave(const struct endpoint *endpoint);
 
 /* Returns a connected socket. The connect and each later read or write time out after wait_ms. -1:

@@ -7,7 +7,7 @@
 
 /* ---- characters: RFC 9110 5.6.2, 5.5 ---- */
 
-/* Every byte of every request's head passes through these functions, so they take few
+/* Every byte of every request's head is checked by these functions, so they take few
  * instructions. */
 
 enum {
@@ -16,9 +16,9 @@ enum {
     TARGET = 4
 };
 
-/* The kinds of each of the 256 characters, added up to one digit from 0 to 7. Each line has 32
- * characters: control characters, those from the blank on, from '@' on, from '`' on, and then four
- * lines of characters above ASCII. */
+/* For each of the 256 characters the sum of its kinds (TOKEN, HOST, TARGET), as a digit from 0 to
+ * 7. Each line has 32 characters, beginning with NUL, the blank, '@' and '`'. The last four lines
+ * are characters beyond ASCII. */
 static const char kinds[] = "00000000000000000000000000000000"
                             "07657777667747747777777777666664"
                             "47777777777777777777777777764677"
@@ -43,14 +43,14 @@ static bool is_token_char(char c)
     return kinds[(unsigned char)c] & TOKEN;
 }
 
-/* Whether a header field's value may contain c: anything but control characters other than the
- * tab. */
+/* Whether a header field's value may contain c: the tab, or any byte that is no control
+ * character. */
 static bool is_text_char(char c)
 {
     return (unsigned char)c >= 0x20 ? c != 0x7f : c == '\t';
 }
 
-/* Whether is_text_char() is true for all of the text, which is checked eight bytes at a time. */
+/* Whether is_text_char() is true for each byte of the text. Checks eight bytes at a time. */
 static bool is_text(const char *text, size_t n)
 {
     const uint64_t ones = UINT64_C(0x0101010101010101), highs = 0x80 * ones;
@@ -102,7 +102,8 @@ static struct part trimmed(struct part part)
     return part;
 }
 
-/* The next element of a comma-separated list; empty ones are skipped. false: there is none. */
+/* Take the next element off a comma-separated list. Empty elements are skipped. false: there is
+ * none left. */
 static bool next_element(struct part *list, struct part *element)
 {
     while (list->n > 0) {
@@ -132,13 +133,13 @@ static enum framing bad(struct head *head, int status, const char *why)
 struct seen {
     unsigned n_hosts;
     unsigned n_fields;
-    bool has_coding; /* Transfer-Encoding */
+    bool has_coding; /* there is a Transfer-Encoding */
     bool chunked_is_last;
     bool other_coding;
-    bool is_rewritten; /* a line must be changed or left out for libh2o */
+    bool is_rewritten; /* libh2o gets the head with a line changed or left out */
 };
 
-/* Split a target of the form "http://host:port/path?query". RFC 9112 3.2.2 */
+/* Split an absolute target, "http://host:port/path?query", into its parts. RFC 9112 3.2.2 */
 static void split_absolute(struct head *head, size_t n_scheme)
 {
     struct part rest = {head->target.text + n_scheme, head->target.n - n_scheme};
@@ -300,8 +301,8 @@ bool head_next_field(struct part fields, size_t *at, struct part *name, struct p
 
 static const char lone_cr[] = "A line of the head holds CR without LF.";
 
-/* Find the line text[at .. *end), which is followed by CRLF. A CR inside it is found later, when
- * the line is read. */
+/* Find the end of the line that starts at text[at]. *end: where its CRLF begins. A CR inside the
+ * line is not an error yet: the line is checked when it is read. */
 static enum framing find_line(struct head *head, const char *text, size_t n, size_t at, size_t *end)
 {
     const char *lf = memchr(text + at, '\n', n - at);
@@ -319,7 +320,8 @@ static enum framing find_line(struct head *head, const char *text, size_t n, siz
     return bad(head, 400, cr == NULL ? "A line of the head ends in LF without CR." : lone_cr);
 }
 
-/* If a bad line contains a CR, report the CR instead: it has caused the other error. */
+/* If a bad line contains a CR, report the CR instead of the error that was found: the CR has caused
+ * that error. */
 static enum framing or_lone_cr(struct head *head, enum framing found, const char *line, size_t n)
 {
     return found == FRAMING_BAD && memchr(line, '\r', n) != NULL ? bad(head, 400, lone_cr) : found;

@@ -2,9 +2,9 @@
 
 /*
  * framing - find where an HTTP/1 request ends: parse its head, and a chunked body. As strict as RFC
- * 9112 allows: whatever two programs parse differently can hide a second request.
+ * 9112 allows, since bytes that two programs parse differently can hide a second request.
  *
- * A parser without socket or clock. docs/framing.md has the table of cases.
+ * The parser uses no socket and no clock. docs/framing.md has a table of all cases.
  */
 
 #include <stdbool.h>
@@ -15,7 +15,7 @@
 #define HEAD_MAX_BYTES    65536
 #define HEAD_MAX_FIELDS   100 /* libh2o has no room for more */
 #define TARGET_MAX_BYTES  16384
-#define TRAILER_MAX_BYTES 8192 /* all trailer fields of a chunked body */
+#define TRAILER_MAX_BYTES 8192 /* most bytes of all trailer fields of a chunked body */
 #define CHUNK_EXT_MAX     4096 /* most bytes of one chunk's size line, with its extension */
 #define LENGTH_MAX_DIGITS 18   /* most digits of a Content-Length given to libh2o, which takes 19 */
 
@@ -25,18 +25,18 @@ struct part {
 };
 
 enum framing {
-    FRAMING_MORE, /* not whole yet: more input is needed */
+    FRAMING_MORE, /* incomplete: more input is needed */
     FRAMING_WHOLE,
     FRAMING_BAD, /* invalid, see status and why; later input must not be parsed as a request */
 };
 
-/* A request's head. Parts are borrowed from the text that was read. */
+/* A request's head. The parts point into the text that was read. */
 struct head {
     size_t n_skipped; /* bytes of an empty line before the head */
-    size_t n;         /* bytes of the head, with the request line and the final empty line */
+    size_t n; /* bytes up to the end of the head, n_skipped and the last empty line included */
     struct part method;
     struct part target;    /* in origin form: without scheme and authority */
-    struct part authority; /* host and port of an absolute target; text NULL: there is none */
+    struct part authority; /* host and port of an absolute target; text NULL: not absolute */
     struct part fields;    /* all header lines, each with its CRLF */
     int minor;             /* minor version of HTTP/1: 0 or 1 */
     bool is_chunked;
@@ -55,9 +55,9 @@ enum framing head_read(struct head *head, const char *text, size_t n);
 /* Get the next line of head.fields. Start with *at == 0. false: there are no more. */
 bool head_next_field(struct part fields, size_t *at, struct part *name, struct part *value,
                      struct part *line);
-/* Whether part is a token, as methods and names of fields are: RFC 9110 5.6.2. */
+/* Whether part is a token (RFC 9110 5.6.2). Methods and names of fields must be tokens. */
 bool part_is_token(struct part part);
-bool part_spells(struct part part, const char *word); /* like part_is(); word has part.n bytes */
+bool part_spells(struct part part, const char *word); /* like part_is(), if word has part.n bytes */
 /* Whether part equals word, ignoring case. word: lower case. */
 static inline bool part_is(struct part part, const char *word)
 {
@@ -82,7 +82,7 @@ enum chunk_state {
     CHUNK_END,
 };
 
-/* Zeroed before use. */
+/* The state of parsing one chunked body. Zeroed before use. */
 struct chunks {
     enum chunk_state state;
     uint64_t left;     /* bytes of this chunk's data still to come */
@@ -91,7 +91,7 @@ struct chunks {
     const char *why;   /* what is wrong; a string constant */
 };
 
-/* Parse text[0 .. n) to the end of the next piece of data, or of the body. *n_used: bytes parsed;
- * *data: those of them that belong to the body, borrowed. */
+/* Parse text[0 .. n) up to the end of the next piece of chunk data, or of the body. *n_used: number
+ * of bytes parsed. *data: those bytes that belong to the body; points into text. */
 enum framing chunks_read(struct chunks *chunks, const char *text, size_t n, size_t *n_used,
                          struct part *data);

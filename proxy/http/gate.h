@@ -14,9 +14,9 @@ struct request;
 typedef void gate_handler_fn(void *owner, struct request *request);
 
 enum gate_pass {
-    GATE_OPEN, /* not closed: handle the request now */
-    GATE_HELD, /* the handler will be called again with the request */
-    GATE_FULL, /* closed and full: refuse the request */
+    GATE_OPEN, /* the gate is open: handle the request now */
+    GATE_HELD, /* do nothing: the handler will be called again with this request */
+    GATE_FULL, /* the gate is closed and holds n_max requests: refuse this one */
 };
 
 struct gate {
@@ -26,7 +26,7 @@ struct gate {
     struct list held; /* struct held, oldest first */
 };
 
-/* The gate is open at first. n_max: most requests to hold. */
+/* Make an open gate. n_max: the number of requests that it can hold. */
 void gate_init(struct gate *gate, unsigned n_max);
 /* Hold the requests that come from now on. */
 void gate_close(struct gate *gate);

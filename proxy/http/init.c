@@ -22,12 +22,12 @@
 #define SECOND_INIT "Cannot initialize the action more than once."
 #define NOT_BUILT   "The action failed to generate or locate a binary. See logs for details."
 
-/* One /init under way. */
+/* One /init in progress. */
 struct init {
     struct service *service; /* borrowed */
     struct request *request; /* valid until the reply; NULL: a preloaded action */
-    const char *origin;      /* source of the preloaded action: "--action", ...; NULL: a request */
-    init_done_fn *done;      /* called with the outcome; NULL: the request is answered instead */
+    const char *origin;      /* what named a preloaded action: "--action", ...; NULL: a request */
+    init_done_fn *done;      /* called with the outcome of a preloaded action; NULL: a request */
     void *owner;
     struct envelope envelope;
     struct build build;
@@ -35,7 +35,7 @@ struct init {
     struct reason reason;
     struct user_names names;
     uint64_t started_at_ms;
-    uint64_t n_held; /* bytes of the code, counted in service->held */
+    uint64_t n_held; /* bytes counted in service->held for the code */
 };
 
 static void drop_held(struct init *init)
@@ -54,7 +54,8 @@ static void init_free(struct init *init)
     free(init);
 }
 
-/* Discard what the failed /init made, unless it is kept for inspection. */
+/* End the processes and delete the folder of an /init that failed or was canceled. With -debug the
+ * folder is kept for inspection. */
 static void discard(struct init *init)
 {
     unsigned number = init->service->opts.keeps_failed ? 0 : init->build.version;
@@ -84,8 +85,8 @@ static bool logs_errors(const struct init *init)
     return opts->logs_init_error || runtime->logs_init_error;
 }
 
-/* Log a text from a compiler or about an archive. Sentinels in it are disarmed, so that they do not
- * end an activation's log. */
+/* Write a text to the action's log: a compiler's, or one about an archive. Sentinels in the text
+ * are disarmed, so that they do not end an activation's log. */
 static void say_words(struct output *output, const char *text, size_t n)
 {
     auto_free char *words = xstrndup(text, n);
@@ -109,8 +110,9 @@ static void end_log(struct service *service)
 }
 
 /*
- * Tell the client and the action's log why there is no action. If logs_errors(), the reason goes to
- * stderr, with sentinels, and the client gets `general`; otherwise the client gets the reason.
+ * Reply with 502: the action cannot start. If logs_errors(), `why` goes to the action's log, with
+ * sentinels after it, and the client gets `general`. Otherwise the client gets `why`. in_log: false
+ * leaves `why` out of the log.
  */
 static void reply_failed(struct init *init, const char *general, const char *why, bool in_log)
 {
@@ -128,7 +130,7 @@ static void reply_failed(struct init *init, const char *general, const char *why
     request_reply_error(init->request, 502, text);
 }
 
-/* Reply with a text that the platform prescribes, unchanged. Where errors are logged, log it,
+/* Reply with a text that the platform prescribes, unchanged. If logs_errors(), log this text,
  * too. */
 static void reply_exhausted(struct init *init, const char *text)
 {
@@ -138,8 +140,8 @@ static void reply_exhausted(struct init *init, const char *text)
         request_reply_error(init->request, 502, text);
 }
 
-/* Pass the compiler's message on, word for word: in the reply or in the log; in both only when the
- * compiler asks for it by its exit status. */
+/* Pass the compiler's message on, word for word. If logs_errors(), it goes to the log, and into the
+ * reply only if the compiler's exit status asks for that. Otherwise it goes into the reply. */
 static void reply_unbuilt(struct init *init)
 {
     struct service *service = init->service;
@@ -189,21 +191,22 @@ static void reply_reason(struct init *init, const struct err *err)
         reply_exhausted(init, err->text);
         break;
     case ERR_ACTION:
-        if (err->detail[0] != '\0' && err->os != 0) /* the action never ran, so its log is empty */
+        /* If the action could not even be run, it has logged nothing itself. */
+        if (err->detail[0] != '\0' && err->os != 0)
             say(service, err->detail, strlen(err->detail));
         if (err->detail[0] != '\0' && err->os != 0 && !logs_errors(init))
             end_log(service);
         reply_failed(init, "Cannot start action. Check logs for details.", err->text, true);
         break;
     case ERR_SYSTEM:
-        /* Not the action's fault: the log must tell the operator. */
+        /* Not the action's fault: the client gets the reason in any case. */
         (void)snprintf(text, sizeof(text), "cannot start action: %s", err->text);
         reply_failed(init, text, err->text, true);
         break;
     }
 }
 
-/* Set the names that messages use for the action's files. */
+/* Set the names of the action's files in messages: the user's own instead of ours. */
 static void name_files(const struct init *init, struct user_names *names)
 {
     const struct build *build = &init->build;
@@ -221,8 +224,8 @@ static void rename_log(void *owner, const char *bytes, size_t n, struct buf *out
     user_names_put(owner, bytes, n, out);
 }
 
-/* Tell the owner of a preloaded action in one short text how it failed. The action's own output is
- * in the log already. */
+/* Give the owner of a preloaded action one short text that says why the action failed. What the
+ * action wrote itself is in the log already. */
 static void tell_owner(struct init *init, const struct err *err)
 {
     const struct reason nothing = {.serving = NULL};
@@ -258,11 +261,12 @@ static void fail(struct init *init, const struct err *err)
 
 static void reply_ok(struct init *init)
 {
-    const struct runtime *runtime = init->build.runtime != NULL
-                                        ? init->build.runtime
-                                        : init->service->opts.fallback; /* the default action's */
+    /* Nothing was built if the default action serves, whose runtime is the fallback. */
+    const struct runtime *runtime =
+        init->build.runtime != NULL ? init->build.runtime : init->service->opts.fallback;
 
-    prewarmed_done(&init->service->prewarmed); /* end a launcher that this action did not use */
+    /* End the prewarmed launcher, if this action did not use it. */
+    prewarmed_done(&init->service->prewarmed);
     init->service->is_preloaded = init->request == NULL;
     if (init->request != NULL)
         request_reply_ok(init->request, runtime->init_reply);
@@ -287,7 +291,8 @@ static void on_started(void *owner, const struct err *err)
     reply_ok(init);
 }
 
-/* Make the init line for a prewarmed launcher: runtime/README.md, Prelaunch and Fork. */
+/* Write the line that tells a prewarmed launcher which action to load: runtime/README.md, Prelaunch
+ * and Fork. */
 static void add_init_line(const struct init *init, struct buf *line)
 {
     char *const *env = init->envelope.env;
@@ -331,8 +336,8 @@ static void start_workers(struct init *init)
     if (spec.answers == ANSWERS_AUTO) {
         spec.answers = service->opts.answers;
         spec.reports_ready = spec.reports_ready || actionloop->wait_for_ack;
-        /* In an ActionLoop image, the action's launch script changes to its own folder, and
-         * programs start in the proxy's. */
+        /* In an ActionLoop image, programs start in the proxy's folder. A launch script changes to
+         * the action's folder itself. */
         if (actionloop->on)
             free(TAKE(spec.cwd));
     }
@@ -378,8 +383,8 @@ static int check_built(struct init *init, struct err *err)
     return result;
 }
 
-/* In an image made for Apache's skeleton, put a published program where the image's own would
- * be. */
+/* In an image made for Apache's skeleton, move a published program to the folder in which the
+ * image's own program would be. */
 static int settle(struct init *init, struct err *err)
 {
     const struct service_opts *opts = &init->service->opts;
@@ -405,8 +410,8 @@ static void on_built(struct build *build)
         fail(init, &build->err);
         return;
     }
-    drop_held(init); /* the code is on disk */
-    /* Log what the build said before any output of the action. */
+    drop_held(init); /* the code is on disk now, and no longer in memory */
+    /* Log the build's messages now: they come before any output of the action. */
     if (buf_len(&build->said) > 0) {
         say_words(service->err, buf_at(&build->said), buf_len(&build->said));
     }
@@ -432,7 +437,7 @@ static int begin_build(struct init *init, struct err *err)
     return 0;
 }
 
-/* Whether an /init may begin now; false: the request was answered. */
+/* Whether an /init may begin now. false: it was refused, and the request is answered. */
 static bool admit(struct service *service, struct request *request, enum gate_pass pass)
 {
     if (pass == GATE_FULL) {
@@ -458,9 +463,9 @@ static bool admit(struct service *service, struct request *request, enum gate_pa
     return false;
 }
 
-/* Choose the runtime of plain source by its file's name, if known, as the command `invoke` does.
- * The name or the text tells whether a script is source or a program. 0; -1: no runtime takes
- * it. */
+/* Choose the runtime of plain source by its file's name, if known, as the command `invoke` does. A
+ * script (#!) may be source or a program: its name or its text tells which. 0; -1: no runtime takes
+ * the file. */
 static int choose_language(struct init *init, struct err *err)
 {
     const struct service_opts *opts = &init->service->opts;
@@ -536,7 +541,8 @@ void init_on_request(void *owner, struct request *request)
         return;
     if (pass == GATE_OPEN && service->is_preloaded && !service->draining) {
         found = find_parts(request, takes_empty, &parts, &err);
-        if (found < 0 && err.kind == ERR_NO_CODE) { /* a blackbox action's /init has no code */
+        /* An /init without code is for the preloaded action: a blackbox action, to the platform. */
+        if (found < 0 && err.kind == ERR_NO_CODE) {
             request_reply_ok(request, service->opts.fallback->init_reply);
             return;
         }

@@ -18,7 +18,7 @@
 
 #define INIT_TWICE "Cannot initialize a runtime with a dedicated function."
 
-/* One request on its way through the handlers of /init and /run. */
+/* One request to /, while the handlers of /init and /run work on it. */
 struct passage {
     struct knative *knative; /* borrowed */
     struct request *request;
@@ -59,7 +59,7 @@ static void read_methods(char *out, size_t size, const char *list)
                 strstr(out, known[i]) == NULL)
                 n += (size_t)snprintf(out + n, size - n, "%s%s", n > 0 ? ", " : "", known[i]);
         }
-        assert(n < size); /* each method at most once, so that all fit */
+        assert(n < size); /* all fit: each method is added at most once */
         list += n_word > 0 ? n_word : 1;
     }
     if (n == 0)
@@ -85,7 +85,7 @@ static void on_run_replied(void *owner, struct request *request, int status, cha
 {
     struct passage *passage = owner;
 
-    if (status == 0) { /* http/run.c sends the reply in parts itself */
+    if (status == 0) { /* http/run.c sends a reply in parts itself */
         passage_free(passage);
         return;
     }
@@ -198,7 +198,8 @@ static void add_headers(struct buf *out, const struct request *request)
     buf_add_text(out, "}");
 }
 
-/* Add the raw body: a string as it is, any other JSON value as the base64 of its text. */
+/* Add the raw body as __ow_body: a string as it is, any other JSON value as the base64 of its
+ * text. */
 static void add_raw(struct buf *out, struct json_slice value)
 {
     auto_buf struct buf text = {0}, encoded = {0};
@@ -222,7 +223,8 @@ static bool is_ours(struct json_slice key)
     return n >= 5 && memcmp(name, "__ow_", 5) == 0;
 }
 
-/* Add the action's argument: the client's members, and members that describe the request. */
+/* Add the action's argument: members that describe the request, and the members that the client
+ * gave. */
 static void add_value(struct buf *out, const struct passage *passage, struct json_slice given)
 {
     const struct request *request = passage->request;
@@ -232,7 +234,7 @@ static void add_value(struct buf *out, const struct passage *passage, struct jso
     size_t at = 0;
 
     if (given.kind == JSON_ARRAY && !passage->is_raw) {
-        buf_add(out, given.text, given.n); /* an array has no members to add to */
+        buf_add(out, given.text, given.n); /* no members can be added to an array */
         return;
     }
     user = user != NULL ? user : "";
@@ -269,7 +271,8 @@ static void make_run(struct passage *passage, struct json_slice activation, stru
     buf_add_text(out, "}");
 }
 
-/* Read a boolean member into *flag; false if it is missing. -1: it has another type. */
+/* Read a boolean member into *flag. If there is no such member, *flag is false. 0; -1: the member
+ * has another type. */
 static int read_flag(struct json_slice init, const char *name, bool *flag)
 {
     struct json_slice value;
@@ -281,7 +284,7 @@ static int read_flag(struct json_slice init, const char *name, bool *flag)
     return value.kind == JSON_TRUE || value.kind == JSON_FALSE ? 0 : -1;
 }
 
-/* Make the body for http/init.c. false: the request was answered. */
+/* Make the body for http/init.c. false: the request was refused, and is answered. */
 static bool make_init(struct passage *passage, struct json_slice init)
 {
     struct knative *knative = passage->knative;
@@ -305,8 +308,8 @@ static bool make_init(struct passage *passage, struct json_slice init)
     return true;
 }
 
-/* Make the bodies for the init and the run that the request's body asks for. false: the request was
- * answered. */
+/* Make the bodies for http/init.c and http/run.c, as far as the request asks for an init and a run.
+ * false: the request was refused, and is answered. */
 static bool read_body(struct passage *passage, const char *body, size_t n)
 {
     static const struct json_slice none = {"null", 4, JSON_NULL};

@@ -1,10 +1,10 @@
 #pragma once
 
 /*
- * knative - the single entry point (__OW_RUNTIME_PLATFORM=knative): one path for /init and /run,
- * and replies that an action shapes itself, as a web action does.
+ * knative - serve one path, /, in place of /init and /run (__OW_RUNTIME_PLATFORM=knative). The
+ * action's result sets status, headers and body of the reply, like that of a web action.
  *
- * It wraps the handlers of http/init.c and http/run.c: it gives them the bodies that they expect
+ * This module calls the handlers of http/init.c and http/run.c with the bodies that they expect,
  * and rewrites their replies. Source: openwhisk-contract 1.9, 4.8.
  */
 
@@ -19,7 +19,7 @@ struct knative {
     bool is_raw;             /* the action wants the body as it came: __ow_body, __ow_query */
 };
 
-/* Whether the environment asks for this entry point; if so, knative is filled. */
+/* Whether the environment asks for this platform. If so, knative is filled. */
 bool knative_read(struct knative *knative, struct service *service);
-/* owner: the struct knative. */
+/* The handler of requests to /. owner: the struct knative. */
 void knative_on_request(void *owner, struct request *request);
