@@ -29,10 +29,10 @@ struct app {
     struct server_route routes[2]; /* the platform's paths: /run and /init */
     struct server_route entry;     /* Knative's only path: / */
     struct server_route admin_routes[3];
-    struct server *server;       /* NULL: a command runs that needs no server */
+    struct server *server;       /* serves clients; NULL: a command runs that needs no server */
     struct command *command;     /* invoke, pipe or test; NULL: the program serves HTTP */
     struct dev *dev;             /* state of the command dev; else NULL */
-    struct server *admin_server; /* NULL: --admin is not given */
+    struct server *admin_server; /* serves the operator; NULL: --admin is not given */
     struct admin admin;
     struct held admin_held; /* bound on memory for the operator's requests, apart from clients */
     struct knative knative;

@@ -210,7 +210,7 @@ static int set_from_word(struct config *config, const char *word, struct err *er
     return 1;
 }
 
-/* Checks that need the whole command line. */
+/* Check what words and options were given together. Called when all of them are read. */
 static int check_words(const struct config *config, struct err *err)
 {
     const struct command_word *command = command_of_kind(config->command);

@@ -1,8 +1,8 @@
 #pragma once
 
 /*
- * arguments - the command line: our options, options of Apache's ActionLoop proxy, commands and
- * their words.
+ * arguments - read the command line: our options, options of Apache's ActionLoop proxy, commands
+ * and their arguments.
  */
 
 #include <stdbool.h>
@@ -17,10 +17,10 @@ struct err;
 enum config_result {
     CONFIG_RUN,
     CONFIG_HEALTH,       /* query the health of the proxy that runs with these settings */
-    CONFIG_HELP,         /* print help_write() and exit with 0 */
-    CONFIG_HELP_COMMAND, /* print help_write_command() of config->command and exit with 0 */
-    CONFIG_HELP_ALL,     /* print help_write_all() and exit with 0 */
-    CONFIG_HELP_MD,      /* print help_write_markdown() and exit with 0 */
+    CONFIG_HELP,         /* call help_write() and exit with 0 */
+    CONFIG_HELP_COMMAND, /* call help_write_command() for config->command and exit with 0 */
+    CONFIG_HELP_ALL,     /* call help_write_all() and exit with 0 */
+    CONFIG_HELP_MD,      /* call help_write_markdown() and exit with 0 */
     CONFIG_VERSION,
     CONFIG_WRONG, /* err filled: one line that says what was wrong and what is right */
 };

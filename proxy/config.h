@@ -43,9 +43,9 @@ struct config {
     const char *user;
     uint64_t no_new_privs;
     uint64_t dumpable;
-    uint64_t rlimits[LIMIT_COUNT]; /* 0: the proxy's own limit */
+    uint64_t rlimits[LIMIT_COUNT]; /* limits of the action's processes; 0: the proxy's own limit */
     uint64_t timeout_ms;
-    int64_t deadline_margin_ms; /* or CONFIG_AUTO */
+    int64_t deadline_margin_ms; /* may be CONFIG_AUTO */
     uint64_t no_deadlines;
     uint64_t init_timeout_ms;
     uint64_t settle_ms;
@@ -164,6 +164,6 @@ const char *setting_unit(const struct setting *setting);
 void config_set_defaults(struct config *config);
 /* Apply the variables of Apache's proxies, then WHISKLOOP_*. 0, or -1 with err. */
 int config_set_from_environment(struct config *config, struct err *err);
-/* Log a warning for each WHISKLOOP_... variable that is no setting. */
+/* Log a warning for each variable WHISKLOOP_... that belongs to no setting. */
 void config_warn_of_variables(char *const *environment);
 void config_done(struct config *config);

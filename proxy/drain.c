@@ -18,7 +18,7 @@
 #define DRAIN_LOOK_MS 20   /* interval of checks during a drain */
 #define FLUSH_MAX_MS  1000 /* longest wait for clients that are slow to read their replies */
 
-/* Whether the action has no work left. */
+/* Whether no activation is left, running or waiting, and the command, if there is one, is done. */
 static bool has_worked_off(const struct app *app)
 {
     return versions_n_jobs(&app->service) == 0 &&
@@ -44,7 +44,7 @@ static bool has_waited(struct app *app, bool late)
     return now_ms >= app->leave_at_ms;
 }
 
-/* The steps of the shutdown, in order. Repeated until the last one is done. */
+/* Take the steps of the shutdown whose time has come. Called until the last one is done. */
 static void drain_step(struct app *app)
 {
     struct service *service = &app->service;
@@ -106,7 +106,7 @@ static void on_drain(struct loop_timer *timer)
     drain_step(app);
 }
 
-/* Serve on for --drain-delay, while load balancers see /readyz fail. Each reply closes its
+/* Go on serving for --drain-delay, while load balancers see /readyz fail. Each reply closes its
  * connection, so that the client's next request goes elsewhere. */
 static void begin_leaving(struct app *app)
 {

@@ -20,8 +20,8 @@
 #define ADMIN_BODY_MAX_BYTES 65536 /* an operator sends no body; if there is one, it is ignored */
 #define ADMIN_HELD_MAX_BYTES (4u << 20)
 
-/* Open the listener for the platform. routes: borrowed for the server's life. not_found_text: see
- * server_opts. */
+/* Open the listener for clients. routes: borrowed for the server's life. not_found_text: text of a
+ * 404, a string constant. */
 static int listen_for_platform(struct app *app, const struct server_route *routes, size_t n_routes,
                                const char *not_found_text, struct err *err)
 {

@@ -342,7 +342,7 @@ int main(int argc, char **argv)
     config_warn_of_variables(environ);
     (void)mallopt(M_MMAP_THRESHOLD, (int)KEEP_MALLOC_BYTES);
     (void)mallopt(M_TRIM_THRESHOLD, (int)KEEP_MALLOC_BYTES);
-    (void)prctl(PR_SET_CHILD_SUBREAPER, 1); /* as subreaper we reap orphans of an action */
+    (void)prctl(PR_SET_CHILD_SUBREAPER, 1); /* we reap processes that an action leaves behind */
     kin_open();
     /* Without --dumpable, only a process with CAP_SYS_PTRACE may inspect this one. An action that
      * runs as our own user may not. */

@@ -28,7 +28,7 @@ static int read_code(struct envelope *envelope, uint64_t bytes_max, int stop_fd,
     int os = errno;
 
     free(envelope->code);
-    envelope->code = code.bytes; /* the whole block: nothing was dropped from the buffer's front */
+    envelope->code = code.bytes; /* the code starts there: nothing was dropped from the buffer */
     envelope->code_len = buf_len(&code);
     envelope->kind = code_sniff(envelope->code, envelope->code_len);
     if (result < 0)

@@ -35,7 +35,7 @@ int setup_log(const struct config *config, struct err *err)
     log_set_format(strcmp(config->log_format, "json") == 0 ? LOG_AS_JSON : LOG_AS_TEXT);
     if (level >= 0)
         log_set_level((enum log_level)level);
-    else if (config->debug) /* auto */
+    else if (config->debug) /* --log-level=auto */
         log_set_level(LOG_DEBUG);
     else
         log_set_level(to_file ? LOG_INFO : LOG_WARN);
@@ -462,7 +462,7 @@ static void set_options(struct setup *setup, struct service *service)
     };
 }
 
-/* Collect what building an action needs. */
+/* Fill opts->build: what is needed to build an action. */
 static void set_build_options(struct setup *setup, struct service_opts *opts)
 {
     const struct config *config = setup->config;

@@ -53,7 +53,7 @@ int setup_log(const struct config *config, struct err *err);
 int setup_children(struct setup *setup, const char *program, struct err *err);
 
 /* Load the runtimes, create the folder for actions and fill the service's options. is_temporary:
- * keep nothing that is unpacked, whatever the settings say. 0, or -1. */
+ * use a folder that is deleted at the end, whatever the settings say. 0, or -1. */
 int setup_service(struct setup *setup, struct service *service, bool is_temporary, struct err *err);
 
 /* Only load the runtimes, for commands that start no action. 0, or -1. */

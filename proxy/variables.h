@@ -6,8 +6,9 @@
 
 struct err;
 
-/* Append NAME=value (copied) to a NULL-terminated vector, or replace an older value of NAME.
- * option: the option that gave it, for error texts. 0; -1: err says why the word is invalid. */
+/* Append the word NAME=value (copied) to a NULL-terminated vector, or replace an older value of
+ * NAME. option: the option that the word belongs to, for error texts. 0; -1: err says why the word
+ * is invalid. */
 int variables_add(char ***vector, const char *option, const char *word, struct err *err);
 
 /*

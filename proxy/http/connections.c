@@ -18,7 +18,7 @@
 #define SLOW_MS      1000  /* the limit if memory or descriptors run out; else --transfer-timeout */
 #define SWEEP_MS     1000  /* longest time between two scans for slow clients */
 #define SWEEPS_LEAST 4     /* least number of scans within one --transfer-timeout */
-#define LINGER_MS    5000  /* time for a refused client that is still sending to read its reply */
+#define LINGER_MS    5000  /* how long a refused client that still sends may read its reply */
 #define LINGER_MAX   64
 #define DRAIN_BYTES  65536
 #define DRAIN_MAX    (1u << 20) /* most bytes read from one connection in one turn of the loop */

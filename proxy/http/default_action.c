@@ -41,7 +41,8 @@ struct pool *default_action_pool(struct service *service)
     free(dir);
     service->default_pool =
         pool_new(service->loop, &spec, &service->opts.pool, service->out, service->err);
-    pool_start_on_demand(service->default_pool); /* part of the image: we assume that it starts */
+    /* The program is part of the image: assume that it starts. */
+    pool_start_on_demand(service->default_pool);
     return service->default_pool;
 }
 

@@ -16,7 +16,7 @@
 #include "base/privileges.h"
 #include "base/util.h"
 
-#define BACKLOG 1024 /* connections waiting for accept(); the kernel caps it */
+#define BACKLOG 1024 /* most connections waiting for accept(); the kernel may allow fewer */
 /* Bytes that the kernel may keep unsent for a connection: PIECE_BYTES, which request.c gives libh2o
  * at a time. */
 #define UNSENT_BYTES (1 << 18)

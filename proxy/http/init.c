@@ -261,7 +261,7 @@ static void fail(struct init *init, const struct err *err)
 
 static void reply_ok(struct init *init)
 {
-    /* Nothing was built if the default action serves, whose runtime is the fallback. */
+    /* If the default action serves, nothing was built, and its runtime is the fallback. */
     const struct runtime *runtime =
         init->build.runtime != NULL ? init->build.runtime : init->service->opts.fallback;
 
@@ -541,7 +541,7 @@ void init_on_request(void *owner, struct request *request)
         return;
     if (pass == GATE_OPEN && service->is_preloaded && !service->draining) {
         found = find_parts(request, takes_empty, &parts, &err);
-        /* An /init without code is for the preloaded action: a blackbox action, to the platform. */
+        /* The platform sends an /init without code for a preloaded (blackbox) action. */
         if (found < 0 && err.kind == ERR_NO_CODE) {
             request_reply_ok(request, service->opts.fallback->init_reply);
             return;
