@@ -54,8 +54,7 @@ static void init_free(struct init *init)
     free(init);
 }
 
-/* End the processes and delete the folder of an /init that failed or was canceled. With -debug the
- * folder is kept for inspection. */
+/* End the processes of a failed or canceled /init, and delete its folder unless -debug is set. */
 static void discard(struct init *init)
 {
     unsigned number = init->service->opts.keeps_failed ? 0 : init->build.version;
@@ -109,11 +108,9 @@ static void end_log(struct service *service)
     output_flush(service->err);
 }
 
-/*
- * Reply with 502: the action cannot start. If logs_errors(), `why` goes to the action's log, with
+/* Reply with 502: the action cannot start. If logs_errors(), `why` goes to the action's log, with
  * sentinels after it, and the client gets `general`. Otherwise the client gets `why`. in_log: false
- * leaves `why` out of the log.
- */
+ * leaves `why` out of the log. */
 static void reply_failed(struct init *init, const char *general, const char *why, bool in_log)
 {
     struct service *service = init->service;
@@ -130,8 +127,7 @@ static void reply_failed(struct init *init, const char *general, const char *why
     request_reply_error(init->request, 502, text);
 }
 
-/* Reply with a text that the platform prescribes, unchanged. If logs_errors(), log this text,
- * too. */
+/* Reply with a text that the platform prescribes. If logs_errors(), log this text, too. */
 static void reply_exhausted(struct init *init, const char *text)
 {
     if (logs_errors(init))
@@ -265,8 +261,7 @@ static void reply_ok(struct init *init)
     const struct runtime *runtime =
         init->build.runtime != NULL ? init->build.runtime : init->service->opts.fallback;
 
-    /* End the prewarmed launcher, if this action did not use it. */
-    prewarmed_done(&init->service->prewarmed);
+    prewarmed_done(&init->service->prewarmed); /* end a launcher that this action did not use */
     init->service->is_preloaded = init->request == NULL;
     if (init->request != NULL)
         request_reply_ok(init->request, runtime->init_reply);
@@ -291,8 +286,7 @@ static void on_started(void *owner, const struct err *err)
     reply_ok(init);
 }
 
-/* Write the line that tells a prewarmed launcher which action to load: runtime/README.md, Prelaunch
- * and Fork. */
+/* Write the line that tells a launcher what to load: runtime/README.md, Prelaunch and Fork. */
 static void add_init_line(const struct init *init, struct buf *line)
 {
     char *const *env = init->envelope.env;
@@ -464,8 +458,7 @@ static bool admit(struct service *service, struct request *request, enum gate_pa
 }
 
 /* Choose the runtime of plain source by its file's name, if known, as the command `invoke` does. A
- * script (#!) may be source or a program: its name or its text tells which. 0; -1: no runtime takes
- * the file. */
+ * script (#!) is source or a program, as its name or text tells. -1: no runtime takes the file. */
 static int choose_language(struct init *init, struct err *err)
 {
     const struct service_opts *opts = &init->service->opts;
@@ -541,8 +534,7 @@ void init_on_request(void *owner, struct request *request)
         return;
     if (pass == GATE_OPEN && service->is_preloaded && !service->draining) {
         found = find_parts(request, takes_empty, &parts, &err);
-        /* The platform sends an /init without code for a preloaded (blackbox) action. */
-        if (found < 0 && err.kind == ERR_NO_CODE) {
+        if (found < 0 && err.kind == ERR_NO_CODE) { /* the platform's /init of a blackbox action */
             request_reply_ok(request, service->opts.fallback->init_reply);
             return;
         }
