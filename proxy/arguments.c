@@ -1,5 +1,6 @@
 #include "arguments.h"
 
+#include <assert.h>
 #include <ctype.h>
 #include <stdio.h>
 #include <string.h>
@@ -80,6 +81,7 @@ static int set_from_option(struct config *config, int n_left, char **args, struc
     const struct setting *setting = strncmp(args[0], "--", 2) == 0 ? setting_find(name, n) : NULL;
     char given_as[64];
 
+    assert(n_left > 0);
     if (setting == NULL)
         return no_such_option(args[0], name, n, err);
     (void)snprintf(given_as, sizeof(given_as), "--%s", setting->name);
@@ -107,6 +109,7 @@ static int set_from_pair_option(struct config *config, int n_left, char **args, 
     char option[3] = {arg[0], arg[1], '\0'};
     int taken = 1;
 
+    assert(arg[0] == '-');
     if (!is_file && !is_env && arg[1] != 'm')
         return 0;
     value = is_file ? arg + strlen(file) + (arg[strlen(file)] == '=') : arg + 2;
@@ -193,6 +196,7 @@ static int set_from_word(struct config *config, const char *word, struct err *er
 {
     const struct command_word *command = command_of_kind(config->command);
 
+    assert(command != NULL || config->file == NULL);
     if (command == NULL) {
         command = find_command(word);
         if (command == NULL)
@@ -299,6 +303,7 @@ static enum config_result help_of(struct config *config, int argc, char **argv, 
 {
     const struct command_word *command = NULL;
 
+    assert(at < argc);
     if (at + 1 < argc && strcmp(argv[at + 1], "all") == 0)
         return CONFIG_HELP_ALL;
     for (int i = 1; i < argc && i <= at + 1 && command == NULL; i++)
@@ -371,6 +376,8 @@ enum config_result config_read(struct config *config, int argc, char **argv, str
             taken = take_argument(config, argc - i, argv + i, err);
         if (taken < 0)
             return CONFIG_WRONG;
+        assert(taken > 0);
+        assert(taken <= argc - i);
     }
     if (check_words(config, err) < 0)
         return CONFIG_WRONG;

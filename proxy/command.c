@@ -23,6 +23,11 @@ struct command {
     struct check *check;
 };
 
+static bool has_one(const struct command *command)
+{
+    return (command->filter != NULL) + (command->invoke != NULL) + (command->check != NULL) == 1;
+}
+
 static const char *path_or_null(const char *path)
 {
     return path[0] != '\0' ? path : NULL;
@@ -35,6 +40,7 @@ static void set_members(struct buf *members, char *const *metadata)
         size_t n_key = strcspn(*metadata, "=");
         const char *value = *metadata + n_key + 1;
 
+        assert((*metadata)[n_key] == '=');
         json_quote(members, *metadata, n_key);
         buf_add_text(members, ":");
         json_quote(members, value, strlen(value));
@@ -105,6 +111,7 @@ static int find_tested(struct config *config, const struct service *service, str
         target_look(&target, service->opts.build.runtimes, service->opts.fallback);
         config->code = TAKE(target.code);
         config->folder = TAKE(target.folder);
+        assert(config->code != NULL);
         config->file = config->code;
     }
     target_done(&target);
@@ -152,6 +159,7 @@ struct command *command_new(struct config *config, struct service *service, comm
         is_open = open_filter(command, config, ended, owner, err);
         break;
     }
+    assert(!is_open || has_one(command));
     if (!is_open)
         command_free(&command);
     return command;
@@ -186,6 +194,8 @@ void command_serve(struct command *command)
 {
     struct pool *pool = command->service->pool;
 
+    assert(has_one(command));
+    assert(pool != NULL);
     if (command->filter != NULL)
         filter_serve(command->filter, pool);
     else if (command->check != NULL)
@@ -218,6 +228,7 @@ void command_fail(struct command *command, const char *why)
 
 bool command_is_running(const struct command *command)
 {
+    assert(has_one(command));
     if (command->filter != NULL)
         return filter_n_running(command->filter) > 0;
     return command->check != NULL ? check_is_running(command->check)
@@ -226,6 +237,7 @@ bool command_is_running(const struct command *command)
 
 bool command_is_done(const struct command *command)
 {
+    assert(has_one(command));
     if (command->filter != NULL)
         return filter_is_done(command->filter);
     return command->check != NULL ? !check_is_running(command->check)

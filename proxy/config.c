@@ -247,6 +247,7 @@ static const struct {
 
 static void *field(struct config *config, const struct setting *setting)
 {
+    assert(setting->offset < sizeof(*config));
     return (char *)config + setting->offset;
 }
 
@@ -278,6 +279,7 @@ static int set_number(struct config *config, const struct setting *setting, cons
     uint64_t number;
     char *end;
 
+    assert(setting->min <= setting->max);
     errno = 0;
     number = strtoull(value, &end, 10);
     if (!isdigit((unsigned char)value[0]) || *end != '\0' || errno != 0 || number < setting->min ||
@@ -297,6 +299,7 @@ static int set_signed(struct config *config, const struct setting *setting, cons
     long long number;
     char *end;
 
+    assert(setting->max <= INT64_MAX);
     errno = 0;
     number = strtoll(value, &end, 10);
     if (!is_auto && (!isdigit((unsigned char)digits[0]) || *end != '\0' || errno != 0 ||
@@ -377,6 +380,7 @@ void setting_variable(const struct setting *setting, char *out)
 void config_set_defaults(struct config *config)
 {
     for (size_t i = 0; i < n_settings; i++) {
+        assert(settings[i].fallback <= settings[i].max);
         if (settings[i].kind == SETTING_TEXT)
             *(const char **)field(config, &settings[i]) = settings[i].text;
         else if (settings[i].kind == SETTING_SIGNED)
@@ -437,6 +441,7 @@ static void warn_of(const char *name)
     char names[2][SETTING_NAME_MAX];
     unsigned use = 0;
 
+    assert(strncmp(name, SETTING_VARIABLE, strlen(SETTING_VARIABLE)) == 0);
     for (size_t i = 0; i < n_settings; i++) {
         const char *before = suggest.best;
 

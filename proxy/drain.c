@@ -3,6 +3,7 @@
  * let clients read their replies.
  */
 
+#include <assert.h>
 #include <signal.h>
 
 #include "app.h"
@@ -28,6 +29,7 @@ static bool has_worked_off(const struct app *app)
 /* Whether a client still waits for its reply, or the command for an answer. */
 static bool is_asked(const struct app *app)
 {
+    assert(app->command != NULL || app->server != NULL);
     return app->command != NULL ? command_is_running(app->command) : server_n_open(app->server) > 0;
 }
 
@@ -50,6 +52,7 @@ static void drain_step(struct app *app)
     struct service *service = &app->service;
     bool late = loop_now_ms(app->loop) >= app->drain_until_ms;
 
+    assert(service->draining);
     if (app->command != NULL && late)
         command_stop(app->command);
     if (service->init != NULL && late)
@@ -99,6 +102,7 @@ static void on_drain(struct loop_timer *timer)
 {
     struct app *app = container_of(timer, struct app, drain);
 
+    assert(app->service.leaving || app->service.draining);
     if (!app->service.draining) {
         app->drain_until_ms = loop_now_ms(app->loop) + app->config.drain_timeout_ms;
         begin_draining(app);
@@ -110,6 +114,8 @@ static void on_drain(struct loop_timer *timer)
  * connection, so that the client's next request goes elsewhere. */
 static void begin_leaving(struct app *app)
 {
+    assert(app->server != NULL);
+    assert(!app->service.draining);
     app->service.leaving = true;
     server_wind_down(app->server);
     loop_timer_set(app->loop, &app->drain, loop_now_ms(app->loop) + app->config.drain_delay_ms);

@@ -1,5 +1,6 @@
 #include "greeting.h"
 
+#include <assert.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -16,6 +17,7 @@ void greeting_say(const struct config *config, const struct service *service, un
     char publish[64] = "POST /init";
     char url[128];
 
+    assert(!service->gate.closed || origin != NULL);
     if (isatty(STDERR_FILENO) != 1)
         return;
     if (port == 8080)

@@ -1,5 +1,6 @@
 #include "help.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "arguments.h"
@@ -82,6 +83,7 @@ static void write_setting(FILE *file, const struct setting *setting, const char 
     char value[64];
     auto_free char *text = NULL;
 
+    assert(setting != NULL); /* each name in a list of options must be that of a setting */
     (void)snprintf(left, sizeof(left), setting->kind == SETTING_SWITCH ? "--%s[=%s]" : "--%s %s",
                    setting->name, setting->unit);
     if (fallback != NULL)

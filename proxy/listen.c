@@ -2,6 +2,7 @@
  * Open the listeners: which paths each one has, and which handler serves each path.
  */
 
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -36,6 +37,8 @@ static int listen_for_platform(struct app *app, const struct server_route *route
                                .connections_max = app->setup.connections_max,
                                .held = &app->service.held};
 
+    assert(app->server == NULL);
+    assert(config->port <= UINT16_MAX);
     if (endpoint_is_unix(config->listen)
             ? endpoint_parse(&endpoint, "--listen", config->listen, err) < 0
             : endpoint_tcp(&endpoint, "--listen", config->listen, (uint16_t)config->port, err) < 0)
@@ -73,6 +76,7 @@ static int listen_for_operator(struct app *app, struct err *err)
                                .connections_max = SETUP_ADMIN_CONNECTIONS,
                                .held = &app->admin_held};
 
+    assert(app->admin_server == NULL);
     if (config->admin[0] == '\0')
         return 0;
     if (endpoint_parse(&endpoint, "--admin", config->admin, err) < 0)
@@ -117,6 +121,7 @@ static int listen_for_dev(struct app *app, struct err *err)
     };
     size_t n_routes;
 
+    assert(app->dev == NULL);
     app->dev = dev_new(&app->service, &opts);
     routes = dev_routes(app->dev, &n_routes);
     for (unsigned n = 0; n < DEV_PORTS_TRIED; n++) {

@@ -3,6 +3,7 @@
  * the loop, tear down in reverse.
  */
 
+#include <assert.h>
 #include <fcntl.h>
 #include <malloc.h>
 #include <stdio.h>
@@ -89,6 +90,7 @@ static void on_preloaded_failed(void *owner, const char *why)
 {
     struct app *app = owner;
 
+    assert(app->preload.origin != NULL);
     (void)fprintf(stderr, "whiskloop: cannot serve the action of %s: %s\n", app->preload.origin,
                   why);
     app->status = 1;
@@ -111,6 +113,7 @@ static void on_command_ended(void *owner, const struct err *err)
     struct app *app = owner;
     bool failed = err->kind != ERR_NONE;
 
+    assert(app->command != NULL);
     if (failed)
         app->status = fail(err);
     drain_begin(app, failed ? 0 : app->config.drain_timeout_ms);
@@ -137,6 +140,8 @@ static int begin_action(struct app *app, struct err *err)
     struct preloaded preloaded = {.dir = NULL};
     int found = preloaded_find(&preloaded, &opts, err);
 
+    assert(found <= 0 || preloaded.origin != NULL);
+    assert(app->command == NULL || config->command_name != NULL);
     if (app->command != NULL)
         preloaded.may_fail = false; /* for a command no /init will come */
     if (found < 0 && preloaded.may_fail) {
@@ -213,6 +218,7 @@ static int run(struct app *app, struct err *err)
     bool is_temporary = app->config.command != COMMAND_SERVE && app->config.action_dir[0] == '\0';
     int result;
 
+    assert(app->config.command != COMMAND_NEW);
     app->loop = loop_new(err);
     if (app->loop == NULL)
         return -1;
@@ -272,6 +278,7 @@ static int precompile(struct app *app, struct err *err)
      * be on one file system: openwhisk-contract 9. */
     bool is_temporary = !app->setup.actionloop.on;
 
+    assert(app->config.compile_main != NULL);
     app->loop = loop_new(err);
     if (app->loop == NULL || setup_service(&app->setup, &app->service, is_temporary, err) < 0)
         return -1;

@@ -1,5 +1,6 @@
 #include "precompile.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <signal.h>
@@ -27,6 +28,7 @@ static int read_code(struct envelope *envelope, uint64_t bytes_max, int stop_fd,
     int result = buf_read_all(&code, STDIN_FILENO, bytes_max, stop_fd);
     int os = errno;
 
+    assert(code.start == 0);
     free(envelope->code);
     envelope->code = code.bytes; /* the code starts there: nothing was dropped from the buffer */
     envelope->code_len = buf_len(&code);
@@ -95,6 +97,7 @@ static int build_and_write(struct precompile *precompile, struct err *err)
         *err = build->err;
         return -1;
     }
+    assert(build->dir != NULL);
     return zip_folder(build->dir, STDOUT_FILENO, err);
 }
 

@@ -1,5 +1,6 @@
 #include "setup.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <libgen.h>
 #include <limits.h>
@@ -73,6 +74,7 @@ void setup_descriptors(struct setup *setup)
     uint64_t n_left = CONNECTIONS_AT_LEAST;
     struct rlimit limit;
 
+    assert(setup->n_cpus > 0);
     setup->connections_max = (unsigned)config->connections_max;
     if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
         return;
@@ -82,6 +84,7 @@ void setup_descriptors(struct setup *setup)
         (void)getrlimit(RLIMIT_NOFILE, &limit);
     if (limit.rlim_cur > n_kept + CONNECTIONS_AT_LEAST)
         n_left = limit.rlim_cur - n_kept;
+    assert(n_left >= CONNECTIONS_AT_LEAST);
     if (setup->connections_max > n_left) {
         setup->connections_max = (unsigned)n_left;
         if (limit.rlim_cur < n_kept + CONNECTIONS_AT_LEAST)
@@ -112,6 +115,7 @@ int setup_pipe_bytes(const char *soft_limit_file, unsigned n_workers)
     uint64_t each;
     unsigned bytes = PIPE_MAX_BYTES;
 
+    assert(n_workers > 0);
     if (n_pages == 0) /* 0 stands for no limit */
         return PIPE_MAX_BYTES;
     /* Count one worker more: a replacement starts beside the worker that it replaces. */
@@ -119,6 +123,7 @@ int setup_pipe_bytes(const char *soft_limit_file, unsigned n_workers)
            ((uint64_t)n_workers + 1);
     while (bytes > PIPE_MIN_BYTES && bytes > each)
         bytes /= 2;
+    assert(bytes >= PIPE_MIN_BYTES);
     return (int)bytes;
 }
 
@@ -177,6 +182,7 @@ static char *own_dir(const char *in_build, const char *installed, const char *in
     struct stat info;
     char *dir;
 
+    assert(n < (ssize_t)sizeof(path));
     if (n > 0) {
         path[n] = '\0';
         if (strcmp(path, BUILD_PROGRAM) == 0)
@@ -240,6 +246,7 @@ static int load_runtimes(struct setup *setup, struct service_opts *opts, struct 
     if (setup->actionloop.compiler != NULL)
         actionloop_add_compiler(&setup->runtimes, setup->actionloop.compiler);
     runtimes_set_libexec(&setup->runtimes, libexec);
+    assert(setup->runtimes.n > 0);
     opts->fallback = runtimes_find(&setup->runtimes, fallback_name(setup));
     return opts->fallback != NULL ? 0 : no_such_runtime(setup, dir, err);
 }
@@ -286,6 +293,7 @@ static bool may_lack_store(struct setup *setup, const struct err *why)
 
     if (setup->actionloop.on || stat(path, &info) < 0 || !S_ISDIR(info.st_mode))
         return false;
+    assert(setup->store.base == NULL);
     store_none(&setup->store, why);
     return true;
 }
@@ -323,6 +331,7 @@ static int check_runtime(const struct setup *setup, const struct runtime *runtim
     bool needs_libexec =
         names(runtime->launch, "{libexec}") || names(runtime->compile, "{libexec}");
 
+    assert(runtime->launch != NULL);
     if (runtime->dir[0] == '\0') /* built into the proxy: it has no files */
         return 0;
     if (reach_check(&setup->privileges, runtime->dir, R_OK | X_OK,
@@ -467,6 +476,7 @@ static void set_build_options(struct setup *setup, struct service_opts *opts)
 {
     const struct config *config = setup->config;
 
+    assert(opts->fallback != NULL);
     opts->build = (struct build_opts){
         .unpack = {.bytes_max = config->unpack_max_bytes,
                    .entries_max = config->unpack_entries_max,

@@ -1,5 +1,6 @@
 #include "variables.h"
 
+#include <assert.h>
 #include <ctype.h>
 #include <errno.h>
 #include <stdbool.h>
@@ -18,6 +19,7 @@ static void add(char ***vector, const char *word)
 {
     auto_free char *name = xstrndup(word, strcspn(word, "="));
 
+    assert(word[strlen(name)] == '=');
     strv_setenv(vector, name, word + strlen(name) + 1);
 }
 
@@ -47,6 +49,7 @@ static int add_line(char ***vector, const char *line, const char *option, const 
     size_t n_name = strcspn(line, "=");
     const char *own;
 
+    assert(line[0] != '\0');
     if (n_name == 0 || has_blank(line, n_name))
         return err_set(err, ERR_REQUEST, 0, "%s: %s:%u: want NAME=value, not \"%.*s\"", option,
                        path, number, SHOWN_OF_WORD, line);

@@ -1,5 +1,6 @@
 #include "http/admin.h"
 
+#include <assert.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <time.h>
@@ -120,9 +121,11 @@ static void write_whole_time(struct buf *text, const char *name, const struct re
 
 static void write_in_flight(struct buf *text, const char *name, const struct reading *reading)
 {
-    const struct service *service = reading->service;
+    unsigned n_jobs = versions_n_jobs(reading->service);
+    unsigned n_queued = versions_n_queued(reading->service);
 
-    metrics_number(text, name, NULL, NULL, versions_n_jobs(service) - versions_n_queued(service));
+    assert(n_queued <= n_jobs);
+    metrics_number(text, name, NULL, NULL, n_jobs - n_queued);
 }
 
 static void write_queued(struct buf *text, const char *name, const struct reading *reading)

@@ -48,6 +48,7 @@ static void on_closed(void *arg)
     struct connection *c = arg;
     struct connections *all = c->all;
 
+    assert(all->n > 0);
     list_remove(&c->node);
     all->n--;
     connection_release(c);
@@ -72,6 +73,7 @@ bool connection_has_more(const struct connection *c)
 
 void connection_replying(struct connection *c, uint64_t n)
 {
+    assert(c->state == CONNECTION_BUSY);
     c->state = CONNECTION_REPLYING;
     c->waits = false;
     connection_hold(c, n);
@@ -87,6 +89,7 @@ void connection_on_left(struct connection *c, connection_left_fn *left, void *ow
 
 void connection_sending(struct connection *c)
 {
+    assert(c->state == CONNECTION_REPLYING || c->state == CONNECTION_CLOSING);
     c->waits = false;
     connection_open_window(c);
     connection_watch_speed(c);
@@ -94,6 +97,7 @@ void connection_sending(struct connection *c)
 
 void connection_waiting(struct connection *c)
 {
+    assert(c->state == CONNECTION_REPLYING || c->state == CONNECTION_CLOSING);
     c->waits = true;
 }
 
@@ -119,6 +123,7 @@ static void on_resume(struct loop_post *post)
 {
     struct connection *c = container_of(post, struct connection, resume);
 
+    assert(c->state == CONNECTION_IDLE);
     if (c->is_cut) {
         c->feed(c->sock, h2o_socket_error_closed);
         return;
@@ -154,6 +159,7 @@ void connection_open(struct connections *all, h2o_accept_ctx_t *accept_ctx, h2o_
 {
     struct connection *c = xcalloc(1, sizeof(*c));
 
+    assert(all->n < all->max);
     c->all = all;
     c->sock = sock;
     c->linger_fd = -1;

@@ -34,6 +34,7 @@ const char *drop_name(enum drop drop)
 {
     static const char *const names[N_DROPS] = {"idle", "slow", "memory", "end"};
 
+    assert(drop < N_DROPS);
     return names[drop];
 }
 
@@ -105,6 +106,7 @@ static void on_sweep(struct loop_timer *timer)
  * lose the reply. So we first read and drop the client's input for a while. RFC 9112 9.6 */
 static void linger_free(struct lingering *linger)
 {
+    assert(linger->all->n_lingering > 0);
     list_remove(&linger->node);
     linger->all->n_lingering--;
     loop_timer_clear(&linger->end);
@@ -174,6 +176,8 @@ void connection_drop(struct connection *c, enum drop why)
 
 void connections_init(struct connections *all)
 {
+    assert(all->admit != NULL);
+    assert(all->n == 0);
     list_init(&all->all);
     list_init(&all->lingering);
     loop_timer_init(&all->sweep, on_sweep);
@@ -197,6 +201,7 @@ bool connections_have_room(struct connections *all)
 
 bool connections_make_room(struct connections *all, uint64_t n, const struct connection *asks)
 {
+    assert(asks == NULL || asks->all == all);
     while (!held_fits(all->held, n)) {
         struct connection *slow = NULL;
 
@@ -231,6 +236,7 @@ void connections_close(struct connections *all)
     loop_timer_clear(&all->sweep);
     while ((node = list_take_first(&all->lingering)) != NULL)
         linger_free(list_item(node, struct lingering, node));
+    assert(all->n_lingering == 0);
     node = all->all.next;
     while (node != &all->all) {
         struct connection *c = list_item(node, struct connection, node);

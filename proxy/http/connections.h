@@ -5,6 +5,7 @@
  * and which to drop when they are too many or too slow.
  */
 
+#include <assert.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -143,6 +144,7 @@ static inline void connection_hold(struct connection *c, uint64_t n)
 /* Stop counting memory for the connection's request and reply. */
 static inline void connection_release(struct connection *c)
 {
+    assert(c->n_held <= c->all->held->bytes);
     held_drop(c->all->held, c->n_held);
     c->n_held = 0;
 }
@@ -150,6 +152,7 @@ static inline void connection_release(struct connection *c)
 /* Drop input that belongs to no request yet. */
 static inline void connection_drop_raw(struct connection *c)
 {
+    assert(c->n_raw_held <= c->all->held->bytes);
     buf_done(&c->raw);
     held_drop(c->all->held, c->n_raw_held);
     c->n_raw_held = 0;

@@ -1,5 +1,6 @@
 #include "http/default_action.h"
 
+#include <assert.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -31,6 +32,7 @@ struct pool *default_action_pool(struct service *service)
     struct exec_spec spec;
     char *dir;
 
+    assert(service->pool == NULL);
     if (service->default_pool != NULL || runtime->stub == NULL)
         return service->default_pool;
     memset(&spec, 0, sizeof(spec));
@@ -52,6 +54,7 @@ bool default_action_adopt(struct service *service)
 
     if (pool == NULL)
         return false;
+    assert(pool == service->default_pool);
     service->pool = pool;
     service->default_pool = NULL;
     return true;

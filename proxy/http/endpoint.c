@@ -1,6 +1,7 @@
 #include "http/endpoint.h"
 
 #include <arpa/inet.h>
+#include <assert.h>
 #include <errno.h>
 #include <netdb.h>
 #include <netinet/tcp.h>
@@ -164,6 +165,7 @@ static int resolve(const struct endpoint *endpoint, struct known *known)
     (void)snprintf(service, sizeof(service), "%u", endpoint->port);
     if (getaddrinfo(endpoint->address, service, &hints, &found) != 0)
         return -1;
+    assert(found->ai_addrlen <= sizeof(known->address));
     memcpy(&known->address, found->ai_addr, found->ai_addrlen);
     known->n = found->ai_addrlen;
     freeaddrinfo(found);
@@ -209,6 +211,7 @@ static bool remove_stale(const struct endpoint *endpoint)
     struct stat info;
     auto_fd int fd = -1;
 
+    assert(endpoint->path[0] != '\0');
     if (lstat(endpoint->path, &info) < 0 || !S_ISSOCK(info.st_mode))
         return false;
     fd = endpoint_connect(endpoint, LOOK_MS);
@@ -261,6 +264,8 @@ int endpoint_listen(struct endpoint *endpoint, const char *options, struct err *
     int unsent = UNSENT_BYTES;
     auto_fd int fd = -1;
 
+    assert(!endpoint->has_mode || endpoint->path[0] != '\0');
+    assert(!endpoint->has_owner || endpoint->path[0] != '\0');
     if (resolve(endpoint, &known) < 0)
         return say_failed(endpoint, options, EINVAL, err);
     fd = socket(known.address.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);

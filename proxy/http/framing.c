@@ -124,6 +124,7 @@ static bool next_element(struct part *list, struct part *element)
 
 static enum framing bad(struct head *head, int status, const char *why)
 {
+    assert(status >= 400);
     head->status = status;
     head->why = why;
     return FRAMING_BAD;
@@ -145,6 +146,7 @@ static void split_absolute(struct head *head, size_t n_scheme)
     struct part rest = {head->target.text + n_scheme, head->target.n - n_scheme};
     size_t n = 0;
 
+    assert(n_scheme <= head->target.n);
     while (n < rest.n && rest.text[n] != '/' && rest.text[n] != '?')
         n++;
     head->authority = (struct part){rest.text, n};
@@ -292,6 +294,9 @@ bool head_next_field(struct part fields, size_t *at, struct part *name, struct p
         return false;
     end = memchr(start, '\n', fields.n - *at);
     colon = memchr(start, ':', fields.n - *at);
+    assert(end != NULL); /* head_read() has checked each line */
+    assert(end > start && end[-1] == '\r');
+    assert(colon != NULL && colon < end);
     *line = (struct part){start, (size_t)(end + 1 - start)};
     *name = (struct part){start, (size_t)(colon - start)};
     *value = trimmed((struct part){colon + 1, (size_t)(end - 1 - (colon + 1))});
@@ -331,6 +336,7 @@ static enum framing read_line(struct head *head, struct seen *seen, const char *
 {
     struct part name = {line, count_kind(line, n, TOKEN)};
 
+    assert(n > 0);
     if (line[0] == ' ' || line[0] == '\t')
         return bad(head, 400, "A line of the head is folded.");
     if (name.n == 0 || name.n == n || line[name.n] != ':')
@@ -382,12 +388,14 @@ enum framing head_read(struct head *head, const char *text, size_t n)
                            end - at);
     while (found == FRAMING_WHOLE) {
         at = end + 2;
+        assert(at <= n);
         if (head->fields.text == NULL)
             head->fields.text = text + at;
         found = find_line(head, text, n, at, &end);
         if (found == FRAMING_WHOLE && end == at) {
             head->fields.n = (size_t)(text + at - head->fields.text);
             head->n = end + 2;
+            assert(head->n <= n);
             return head->n > HEAD_MAX_BYTES ? bad(head, 431, "The head is larger than 65536 bytes.")
                                             : judge(head, &seen);
         }
@@ -407,6 +415,8 @@ static const char *step(struct chunks *chunks, char c)
 {
     int digit = hex_value((uint8_t)c);
 
+    assert(chunks->state != CHUNK_DATA);
+    assert(chunks->state != CHUNK_END);
     if (chunks->state != CHUNK_DATA_CR && chunks->state != CHUNK_DATA_LF)
         chunks->n_line++;
     switch (chunks->state) {
@@ -492,12 +502,14 @@ enum framing chunks_read(struct chunks *chunks, const char *text, size_t n, size
     if (chunks->state == CHUNK_DATA && at < n) {
         size_t n_data = n - at < chunks->left ? n - at : (size_t)chunks->left;
 
+        assert(n_data > 0);
         *data = (struct part){text + at, n_data};
         chunks->left -= n_data;
         at += n_data;
         if (chunks->left == 0)
             chunks->state = CHUNK_DATA_CR;
     }
+    assert(at <= n);
     *n_used = at;
     return chunks->state == CHUNK_END ? FRAMING_WHOLE : FRAMING_MORE;
 }

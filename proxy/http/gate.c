@@ -21,6 +21,7 @@ void gate_init(struct gate *gate, unsigned n_max)
 void gate_close(struct gate *gate)
 {
     assert(!gate->closed);
+    assert(gate->n_held == 0);
     gate->closed = true;
 }
 
@@ -32,6 +33,7 @@ void gate_open(struct gate *gate)
     while ((node = list_take_first(&gate->held)) != NULL) {
         struct held *held = list_item(node, struct held, node);
 
+        assert(gate->n_held > 0);
         gate->n_held--;
         held->handler(held->owner, held->request);
         free(held);

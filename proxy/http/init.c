@@ -40,12 +40,15 @@ struct init {
 
 static void drop_held(struct init *init)
 {
+    assert(init->n_held <= init->service->held.bytes);
     held_drop(&init->service->held, init->n_held);
     init->n_held = 0;
 }
 
 static void init_free(struct init *init)
 {
+    assert(init->service->init != init);
+    assert(init->pool == NULL);
     reason_done(&init->reason);
     user_names_done(&init->names);
     build_cancel(&init->build);
@@ -237,6 +240,7 @@ static void fail(struct init *init, const struct err *err)
     struct buf *why = &init->build.why;
     auto_buf struct buf reason = {0};
 
+    assert(service->init == init);
     name_files(init, &init->names);
     reason_compose(&init->reason, err, why, &init->names,
                    init->build.runtime != NULL ? init->build.runtime->dir : NULL, &reason);
@@ -275,6 +279,8 @@ static void on_started(void *owner, const struct err *err)
     struct init *init = owner;
     struct service *service = init->service;
 
+    assert(service->init == init);
+    assert(init->pool != NULL);
     if (err->kind != ERR_NONE) {
         fail(init, err);
         return;
@@ -300,6 +306,7 @@ static void add_init_line(const struct init *init, struct buf *line)
     for (; env != NULL && *env != NULL; env++, comma = ",") {
         size_t n_name = strcspn(*env, "=");
 
+        assert((*env)[n_name] == '=');
         buf_add_text(line, comma);
         json_quote(line, *env, n_name);
         buf_add_text(line, ":");
@@ -320,6 +327,7 @@ static void start_workers(struct init *init)
     struct buf line = {0};
     bool is_waiting;
 
+    assert(init->pool == NULL);
     memset(&spec, 0, sizeof(spec));
     memset(&waiting_spec, 0, sizeof(waiting_spec));
     privileges_borrow(service->opts.privileges); /* the next call reads the action's folder */
@@ -406,9 +414,8 @@ static void on_built(struct build *build)
     }
     drop_held(init); /* the code is on disk now, and no longer in memory */
     /* Log the build's messages now: they come before any output of the action. */
-    if (buf_len(&build->said) > 0) {
+    if (buf_len(&build->said) > 0)
         say_words(service->err, buf_at(&build->said), buf_len(&build->said));
-    }
     if (check_built(init, &err) < 0 || settle(init, &err) < 0)
         fail(init, &err);
     else
@@ -559,6 +566,7 @@ void init_preloaded(struct service *service, struct preloaded *preloaded, init_d
     struct init *init = init_new(service, NULL);
     struct err err;
 
+    assert(preloaded->dir == NULL || preloaded->runtime != NULL);
     init->origin = preloaded->origin;
     init->done = done;
     init->owner = owner;

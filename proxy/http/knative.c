@@ -85,6 +85,8 @@ static void on_run_replied(void *owner, struct request *request, int status, cha
 {
     struct passage *passage = owner;
 
+    assert(request == passage->request);
+    assert(status != 0 || body == NULL);
     if (status == 0) { /* http/run.c sends a reply in parts itself */
         passage_free(passage);
         return;
@@ -100,6 +102,7 @@ static void on_run_replied(void *owner, struct request *request, int status, cha
 
 static void begin_run(struct passage *passage)
 {
+    assert(buf_len(&passage->run) > 0);
     request_set_body(passage->request, buf_at(&passage->run), buf_len(&passage->run));
     request_on_reply(passage->request, on_run_replied, passage);
     run_on_shaping_request(passage->knative->service, passage->request);
@@ -114,6 +117,8 @@ static void on_init_replied(void *owner, struct request *request, int status, ch
 {
     struct passage *passage = owner;
 
+    assert(request == passage->request);
+    assert(buf_len(&passage->init) > 0);
     if (status == 200)
         passage->knative->is_raw = passage->is_raw;
     if (status == 200 && buf_len(&passage->run) > 0) {
@@ -233,6 +238,7 @@ static void add_value(struct buf *out, const struct passage *passage, struct jso
     struct json_slice key, value;
     size_t at = 0;
 
+    assert(given.kind != JSON_BAD);
     if (given.kind == JSON_ARRAY && !passage->is_raw) {
         buf_add(out, given.text, given.n); /* no members can be added to an array */
         return;
