@@ -1,7 +1,8 @@
 #pragma once
 
 /*
- * argument - the argument of the command `invoke`: JSON as a word, @FILE, or - for stdin.
+ * argument - read the argument of the command `invoke`: JSON itself, @FILE (read that file), or -
+ * (read stdin).
  */
 
 #include <stdint.h>
@@ -10,9 +11,10 @@
 
 struct err;
 
-/* Make the job's line, {"value":ARGUMENT}; the caller frees it. word: JSON, @FILE, or - for stdin;
- * NULL means {}. members: JSON members to add, each followed by a comma; NULL: none. Reads files,
- * blocking. The argument may be any JSON if the job takes any result. stop_fd: as for
- * buf_read_all(). 0; -1: err filled, ERR_REQUEST, or ERR_SYSTEM if it was stopped. */
+/* Set the job's line to {"value":ARGUMENT}; the caller frees it. word: JSON, @FILE, or - for stdin;
+ * NULL means {}. members: JSON members to put before "value", each followed by a comma; NULL: none.
+ * Blocks while it reads. If job->takes_any_result is set, the argument may be any JSON value, else
+ * an object or array. stop_fd: reading stops once this descriptor is readable; -1: none. Returns 0;
+ * or -1 with err: ERR_REQUEST, or ERR_SYSTEM if reading was stopped. */
 int argument_read(struct job *job, const char *word, const char *members, uint64_t bytes_max,
                   int stop_fd, struct err *err);

@@ -14,7 +14,8 @@ static size_t n_blanks(const char *text, size_t n)
     return i;
 }
 
-/* The length of the string or number that the text begins with; 0: neither. */
+/* Length of the JSON string or number at the start of the text; 0: there is none, or it is longer
+ * than CALL_ID_MAX. */
 static size_t id_length(const char *text, size_t n)
 {
     size_t i = 0;
@@ -35,7 +36,8 @@ static size_t id_length(const char *text, size_t n)
     return kind == JSON_STRING || kind == JSON_NUMBER ? i : 0;
 }
 
-/* Take "[ID," off the front. */
+/* If the text begins with "[ID,", note the id in `line` and move the start of the text behind the
+ * comma. */
 static bool take_id(struct call_line *line, const char **text, size_t *n)
 {
     const char *at = *text + n_blanks(*text, *n);
@@ -60,7 +62,8 @@ static bool take_id(struct call_line *line, const char **text, size_t *n)
     return true;
 }
 
-/* Cut the "]" off the end. If it is missing, the JSON check reports that. */
+/* Cut the closing "]" off the end of the text. If there is none, make the text empty: the later
+ * JSON check then reports an error. */
 static void take_bracket(const char *text, size_t *n)
 {
     size_t n_left = *n;
@@ -134,7 +137,7 @@ bool call_line_result(struct buf *out, const char *answer, size_t n)
     room = buf_room(out, top.n);
     n_text = json_unescape(top, room);
     if (n_text > 0 && room[n_text - 1] == '\n')
-        n_text--; /* a newline follows in any case */
+        n_text--; /* the caller writes a newline after each answer */
     for (size_t i = 0; i < n_text; i++)
         if (room[i] == '\n')
             room[i] = ' ';

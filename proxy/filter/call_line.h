@@ -1,8 +1,9 @@
 #pragma once
 
 /*
- * call_line - parse an input line of `pipe`: the body of a /run; an id and such a body; or, by
- * option, any JSON value or plain text. No input or output in here.
+ * call_line - parse one input line of the command `pipe`. A line is BODY, the body of a /run
+ * request, or [ID,BODY]. Options allow any JSON value or plain text instead. This module does no
+ * input or output.
  */
 
 #include <stdbool.h>
@@ -11,26 +12,27 @@
 #include "base/buf.h"
 #include "worker/contract.h"
 
-#define CALL_ID_MAX 256 /* bytes; each line that is held has a copy of its id */
+#define CALL_ID_MAX 256 /* most bytes of an id; each line held in memory has a copy of its id */
 
 enum call_form {
-    CALL_BODY, /* bodies: {"value":{…}} */
-    CALL_ANY,  /* like CALL_BODY, or a bare argument that is no object or array, such as 100 */
-    CALL_TEXT, /* text: the argument is {"line":"…"} */
+    CALL_BODY, /* the line is a body: {"value":{…}} */
+    CALL_ANY, /* a body, or the argument itself if it is a string, number or boolean, such as 100 */
+    CALL_TEXT, /* the line is plain text; the argument is {"line":"TEXT"} */
 };
 
 struct call_line {
-    const char *id; /* JSON as it stands in the line; NULL: none */
+    const char *id; /* the id as JSON text, borrowed from the line; NULL: no id */
     size_t n_id;
     struct contract_body body; /* borrowed from the line or from `made`, or static */
-    struct buf made;           /* owned */
+    struct buf made;           /* owned; the body if it had to be built, else empty */
 };
 
-/* Parse text[0 .. n). false: why is filled, and the id is set if it could be read. */
+/* Parse text[0 .. n) into `line`. false: `why` says what is wrong, and line->id is set if the id
+ * could be read. Release with call_line_done(), also after false. */
 bool call_line_read(struct call_line *line, enum call_form form, const char *text, size_t n,
                     char *why, size_t size);
 void call_line_done(struct call_line *line);
 
-/* Append the result as a line of text: a string unquoted, anything else as JSON. false: it is null,
- * and nothing was appended. */
+/* Append the action's answer, a JSON document, to `out` as one line of text without a newline: a
+ * string unquoted, any other value as JSON. false: the answer is null, and nothing was appended. */
 bool call_line_result(struct buf *out, const char *answer, size_t n);

@@ -12,7 +12,9 @@
 #include "worker/part_form.h"
 #include "worker/parts.h"
 
-#define LINES_MAX 65536 /* bytes of parts held for one call; further parts stay in the job */
+/* While a call has this many bytes of parts to write, further parts of its answer stay in its
+ * job. */
+#define LINES_MAX 65536
 
 void calls_init(struct calls *calls, const struct calls_opts *opts)
 {
@@ -39,8 +41,8 @@ static struct call *call_after(const struct calls *calls, const struct call *cal
     return call->node.next != &calls->all ? call_at(call->node.next) : NULL;
 }
 
-/* The first call, from `call` on, that can still be given to the pool; refused lines are
- * skipped. */
+/* Starting at `call`, find the first call that can be given to the pool. Calls that have ended,
+ * such as refused lines, are skipped. NULL: there is none. */
 static struct call *first_waiting(const struct calls *calls, struct call *call)
 {
     while (call != NULL && call->ended)
@@ -48,7 +50,8 @@ static struct call *first_waiting(const struct calls *calls, struct call *call)
     return call;
 }
 
-/* The first call, from `call` on, that is answered in the order of the lines (it has no id). */
+/* Starting at `call`, find the first call without an id: such calls are answered in the order of
+ * their lines. NULL: there is none. */
 static struct call *first_in_order(const struct calls *calls, struct call *call)
 {
     while (call != NULL && call->id != NULL)
@@ -102,7 +105,7 @@ static void call_free(struct calls *calls, struct call *call)
     free(call);
 }
 
-/* text: the answer, taken over. */
+/* End a call with the answer text[0 .. n). text: taken over. */
 static void call_end(struct calls *calls, struct call *call, char *text, size_t n)
 {
     assert(!call->ended);
@@ -133,7 +136,7 @@ static void call_explain(struct calls *calls, struct call *call)
     call_fail(calls, call, error_kind_of(&call->job), why);
 }
 
-/* End a call with the action's own answer. error: from contract_read_answer(). */
+/* End a call with the answer that the action gave its job. error: from contract_read_answer(). */
 static void call_answer(struct calls *calls, struct call *call, struct json_slice error)
 {
     struct job *job = &call->job;
@@ -160,8 +163,8 @@ static void leave(struct calls *calls, struct call *call)
         list_add_tail(&calls->leaving, &call->leaving);
 }
 
-/* Queue answers for writing, of calls that are answered in order: the finished ones at the head,
- * then the next one if it has parts. */
+/* Queue what the calls without an id have to write, in the order of their lines: the answers of
+ * ended calls, then the parts, if any, of the first call that has not ended. */
 static void offer_head(struct calls *calls)
 {
     struct call *call;
@@ -177,7 +180,8 @@ static void offer_head(struct calls *calls)
         leave(calls, call);
 }
 
-/* This call has something to write. It may be freed in here. */
+/* Queue what this call has to write, unless calls before it must be written first. May free the
+ * call. */
 static void offer(struct calls *calls, struct call *call)
 {
     if (call->id != NULL)
@@ -203,7 +207,7 @@ static void set_id(struct call *call, const struct call_line *line)
     call->id = xasprintf("[%.*s,", (int)line->n_id, line->id);
 }
 
-/* The job has its line, so it can be given to the pool. */
+/* Call this once the job's line is set: the job can then be given to the pool. */
 static void make_ready(struct calls *calls, struct call *call)
 {
     calls->line_bytes += call->job.len;
@@ -313,14 +317,15 @@ static void take_parts(struct calls *calls, struct call *call)
     calls->answer_bytes += buf_len(&call->lines) - n;
 }
 
-/* End a call that streams its parts: its answer has the form part_lines, like the parts. */
+/* End a call whose parts were written as they came. Its answer is written like the parts, in the
+ * form part_lines. */
 static void end_parts(struct calls *calls, struct call *call)
 {
     struct buf text = {0};
 
     part_form_end(&part_lines, &text, &call->job, calls->opts.answer_max_bytes);
     free(TAKE(call->job.answer));
-    call_end(calls, call, text.bytes, buf_len(&text) - 1); /* without its newline */
+    call_end(calls, call, text.bytes, buf_len(&text) - 1); /* `text` without its newline */
 }
 
 void calls_take_parts(struct calls *calls, struct job *job)
@@ -375,7 +380,8 @@ static struct iovec lines_of(const struct call *call)
     return (struct iovec){call->lines.bytes + call->lines.start, buf_len(&call->lines)};
 }
 
-/* The pieces of a finished answer, from byte *skip on. */
+/* Set `pieces` to what follows the first *skip bytes of a finished answer, and *skip to 0. Returns
+ * the number of pieces. */
 static int end_pieces(const struct call *call, struct iovec *pieces, size_t *skip)
 {
     static char bracket[] = "]\n";
@@ -395,7 +401,7 @@ static int end_pieces(const struct call *call, struct iovec *pieces, size_t *ski
             pieces[n++] =
                 (struct iovec){(char *)all[i].iov_base + skipped, all[i].iov_len - skipped};
     }
-    assert(n > 0 && *skip == 0); /* at least the newline is left */
+    assert(n > 0 && *skip == 0); /* at least the newline is not written yet */
     return n;
 }
 
@@ -418,8 +424,8 @@ int calls_answers(const struct calls *calls, struct iovec *pieces, int max)
     return n;
 }
 
-/* n bytes were written: drop those that are the call's parts from its buffer. Returns how many they
- * were. */
+/* Call this after n bytes were written: drops those that came from call->lines, and returns their
+ * number. */
 static size_t wrote_lines(struct calls *calls, struct call *call, size_t n)
 {
     n = n < buf_len(&call->lines) ? n : buf_len(&call->lines);
@@ -427,7 +433,8 @@ static size_t wrote_lines(struct calls *calls, struct call *call, size_t n)
         return 0;
     buf_drop(&call->lines, n);
     calls->answer_bytes -= n;
-    if (!call->ended && buf_len(&call->lines) == 0) { /* now it is the turn of other calls */
+    /* Let other calls write before this one goes on. */
+    if (!call->ended && buf_len(&call->lines) == 0) {
         list_remove(&call->leaving);
         calls_take_parts(calls, &call->job);
     }

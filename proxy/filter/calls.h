@@ -1,12 +1,12 @@
 #pragma once
 
 /*
- * calls - hold input lines until their answers have been written: in the order of the lines, or,
- * where a line has an id, as soon as there is an answer.
+ * calls - hold input lines until their answers have been written. Answers are written in the order
+ * of the lines; the answer to a line with an id is written as soon as it is there.
  *
- * Each line becomes one call, which is given to the action, or answered at once if the line is
- * unusable. This module owns no descriptor. It counts the bytes that it holds, so that the owner
- * can stop reading or giving.
+ * Each line becomes one call. Its job is given to the pool, or an unusable line is answered at
+ * once. This module owns no descriptor. It counts the bytes that it holds, so that the owner can
+ * stop reading lines or giving jobs.
  */
 
 #include <stdbool.h>
@@ -22,83 +22,88 @@
 struct calls;
 
 struct call {
-    struct list node;    /* in `all` */
-    struct list leaving; /* in `leaving` of `calls`, or in no list */
+    struct list node;    /* in calls->all */
+    struct list leaving; /* in calls->leaving while the call is due to write, else in no list */
     struct job job;
     struct calls *calls; /* borrowed */
-    char *id;            /* "[ID,", the start of its answer; owned; NULL: no id */
+    char *id;            /* owned; "[ID,", with which the answer begins; NULL: no id */
     size_t n_id;
-    uint64_t end_at;  /* offset in the input after its line */
-    bool given;       /* the pool has, or had, its job */
+    uint64_t end_at;  /* input offset of the end of the call's line */
+    bool given;       /* the job was given to the pool, which may have finished it since */
     bool ended;       /* finished; `text` is the answer to write */
-    bool unwanted;    /* the reader has left: write no answer */
-    bool silent;      /* finished, with no line to write */
-    struct buf lines; /* parts to write before the answer; each with its newline */
-    char *text;       /* the answer; owned; no newline */
+    bool unwanted;    /* the reader of the answer has left: write none */
+    bool silent;      /* finished, and nothing is written for it */
+    struct buf lines; /* lines to write before `text`, one for each part of the answer */
+    char *text;       /* owned; the answer, without a newline */
     size_t len;
 };
 
 struct calls_opts {
-    const char *members;     /* JSON members for each line, each followed by a comma; the line's own
-                                win; "" or NULL: none; borrowed */
-    uint64_t run_ms;         /* limit of one activation; the line's deadline may be sooner */
-    size_t line_max_bytes;   /* for error texts */
-    size_t answer_max_bytes; /* for error texts */
-    enum call_form form;     /* the form of lines and results */
-    bool wants_object;       /* refuse what contract_is_argument() refuses */
-    bool is_bare;            /* write answers unchanged, and no line where there is none */
-    job_done_fn *done;       /* must call calls_done() */
-    job_parts_fn *on_parts;  /* must call calls_take_parts(); NULL: parts are not wanted */
+    /* borrowed; JSON members to add to each line, each followed by a comma; a member that the line
+     * has itself wins; "" or NULL: none */
+    const char *members;
+    uint64_t run_ms;         /* time limit of one activation; a line's own deadline may be sooner */
+    size_t line_max_bytes;   /* longest line; for error texts */
+    size_t answer_max_bytes; /* the workers' bound on an answer; for error texts */
+    enum call_form form;     /* how to read lines and to write results */
+    bool wants_object;       /* refuse arguments that contract_is_argument() rejects */
+    bool is_bare;            /* write answers unchanged, and nothing for a job without an answer */
+    job_done_fn *done;       /* called when a job has finished; must call calls_done() */
+    /* called when parts of an answer have come; must call calls_take_parts(); NULL: write answers
+     * only when they are whole */
+    job_parts_fn *on_parts;
 };
 
-/* Invariant: n_given <= n; `next` and all behind it are not given. */
+/* Invariant: n_given <= n. Neither `next` nor any call behind it in `all` was given to the pool. */
 struct calls {
     struct calls_opts opts;
-    struct list all;     /* oldest first */
-    struct list leaving; /* calls that have something to write, the first one perhaps in part */
+    struct list all;     /* all calls, oldest first */
+    struct list leaving; /* calls due to write, in this order; the first may be written in part */
     struct call *head;   /* the oldest call without an id that has not ended; NULL: none */
-    struct call *next;   /* the first call not yet given; NULL: none */
-    size_t n;            /* in `all` */
-    size_t n_given;      /* how many of them the pool has now */
+    struct call *next;   /* the next call to give to the pool; NULL: none */
+    size_t n;            /* number of calls in `all` */
+    size_t n_given;      /* number of calls whose job the pool has now */
     size_t line_bytes;   /* bytes held for the lines of calls that have not ended */
     size_t answer_bytes; /* bytes held for parts, and for answers of ended calls */
-    size_t written;      /* bytes of the first answer in `leaving` that were written */
+    size_t written;      /* bytes already written of the answer of the first call in `leaving` */
 };
 
 void calls_init(struct calls *calls, const struct calls_opts *opts);
-/* The pool must hold none of the calls' jobs. */
+/* Call this only while the pool has none of the calls' jobs. */
 void calls_free(struct calls *calls);
 
-/* Add a line, without its newline. now_ms: loop time; end_at: offset in the input after it. */
+/* Add a call for an input line, given without its newline. now_ms: loop time. end_at: input offset
+ * of the end of the line. */
 void calls_add(struct calls *calls, const char *line, size_t n, uint64_t now_ms, uint64_t end_at);
-/* Add a line that was longer than line_max_bytes. */
+/* Add a call for a line longer than line_max_bytes, which is answered with an error. */
 void calls_add_too_long(struct calls *calls, uint64_t end_at);
-/* Add the line of a job, as from contract_set_line(). line: taken over. */
+/* Add a call whose job gets a line made by contract_set_line(). line: taken over. */
 void calls_add_made(struct calls *calls, char *line, size_t n);
 
-/* Write a line that is no answer, ahead of all answers that are not in `leaving` yet. text: taken
- * over. */
+/* Queue a line that answers no input, behind what is in calls->leaving already. text: the line
+ * without a newline; taken over. */
 void calls_say(struct calls *calls, struct buf *text);
 
-/* The next job for the pool, which must take it; NULL: there is none. */
+/* Returns the next job, which the caller must give to the pool; NULL: there is none. */
 struct job *calls_give(struct calls *calls);
-/* Take back a job that the pool has finished. */
+/* Call this when the pool has finished a job: takes the job's answer. */
 void calls_done(struct calls *calls, struct job *job);
 
-/* Take the parts of a job's answer that have come. */
+/* Take the parts that have come for this job's answer. */
 void calls_take_parts(struct calls *calls, struct job *job);
 
-/* Answer all calls not yet given. why: why the action could not be started; NULL: the end is
- * forced. */
+/* Answer all calls that were not given to the pool with an error. why: why the action could not be
+ * started; NULL: it could, but we are shutting down. */
 void calls_abandon(struct calls *calls, const char *why);
 
-/* What to write next, in at most `max` pieces. Returns their number; 0: nothing. */
+/* Set `pieces` to what must be written next, at most `max` pieces. Returns their number; 0:
+ * nothing. */
 int calls_answers(const struct calls *calls, struct iovec *pieces, int max);
-/* n bytes of the pieces of calls_answers() were written. */
+/* Call this after writing n bytes of the pieces from calls_answers(). */
 void calls_wrote(struct calls *calls, size_t n);
 
-/* The reader has left: drop answers to lines up to this offset. Those that the pool holds are
- * dropped when they end, the others at once. */
+/* Drop the answers to all lines that end at or before input offset up_to, since their reader has
+ * left. Calls whose job the pool has are dropped when the job is done, all others at once. */
 void calls_drop(struct calls *calls, uint64_t up_to);
 
 /* Bytes held for all calls. */

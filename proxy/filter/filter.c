@@ -14,9 +14,9 @@
 #include "filter/outlet.h"
 #include "pool/pool.h"
 
-#define PIECES_MAX      128  /* pieces of one write: two for each answer, and a third for an id */
-#define WRITES_PER_TURN 32   /* most writes in one turn, so that other work gets its turn */
-#define THROUGH_MS      1000 /* most time between a parent closing our stdout and our stdin */
+#define PIECES_MAX      128  /* most pieces of one write; an answer takes two, with an id three */
+#define WRITES_PER_TURN 32   /* most writes per turn of the loop, which has other work, too */
+#define THROUGH_MS      1000 /* time for a parent that closed our stdout to close our stdin, too */
 
 struct filter {
     struct loop *loop; /* borrowed */
@@ -24,14 +24,16 @@ struct filter {
     struct inlet inlet;
     struct outlet outlet;
     struct calls calls;
-    struct pool *pool; /* borrowed; NULL: not there yet */
+    struct pool *pool; /* borrowed; NULL: the action is not ready yet */
     struct loop_post step;
-    struct loop_timer more; /* run the step in the next turn: one posted now runs in this turn */
-    uint64_t through_by_ms; /* stdout has no reader: our input must end by then; 0: it has one */
-    uint64_t drop_up_to;    /* input offset; lines up to it are dropped: their reader left */
-    bool stopped;           /* give no further job */
-    char *why;              /* owned; why the action could not be started; NULL: a forced end */
-    bool told;              /* `ended` was called */
+    struct loop_timer more; /* runs `step` in the next turn; a post of `step` runs in this one */
+    /* loop time by which the input must end, since stdout has lost its reader; 0: it has a
+     * reader */
+    uint64_t through_by_ms;
+    uint64_t drop_up_to; /* lines ending up to this input offset are dropped: their reader left */
+    bool stopped;        /* give no more jobs to the pool */
+    char *why;           /* owned; why the action could not be started; NULL: it did not fail */
+    bool told;           /* `ended` was called */
     filter_ended_fn *ended;
     void *owner;
 };
@@ -83,7 +85,7 @@ static void take_lines(struct filter *filter)
     }
 }
 
-/* Give no more lines while answers cannot be written. */
+/* Give waiting lines to the pool, but not while too many answers are held unwritten. */
 static void give_lines(struct filter *filter)
 {
     struct job *job;
@@ -101,7 +103,7 @@ static void give_lines(struct filter *filter)
     }
 }
 
-/* Returns the number of writes; after any, there may be more to do. */
+/* Write answers. Returns the number of writes; unless it is 0, there may be more to write. */
 static unsigned write_answers(struct filter *filter)
 {
     struct iovec pieces[PIECES_MAX];
@@ -138,8 +140,9 @@ static void look_at_reader(struct filter *filter)
     calls_drop(&filter->calls, filter->drop_up_to);
 }
 
-/* Nothing can be written any more. A parent that has all its answers may close our stdout before
- * our stdin, as Python's Popen does: that is a good end. */
+/* End the filter: nothing can be written any more. It is no failure if a parent that has all its
+ * answers closes our stdout before our stdin, as Python's Popen does. So wait for the end of the
+ * input for up to THROUGH_MS. */
 static void end_without_reader(struct filter *filter)
 {
     uint64_t now_ms = loop_now_ms(filter->loop);
@@ -184,7 +187,7 @@ static void on_more(struct loop_timer *timer)
 {
     struct filter *filter = container_of(timer, struct filter, more);
 
-    loop_post(filter->loop, &filter->step); /* may be posted already; once in a turn is enough */
+    loop_post(filter->loop, &filter->step); /* no harm if it is posted already: it runs once */
 }
 
 /* ---- for the owner ---- */
@@ -253,7 +256,8 @@ void filter_free(struct filter **filter)
     *filter = NULL;
 }
 
-/* why: why the action could not be started; NULL: it is ready. */
+/* If opts.announces is set, write a line that says whether the action is ready. why: why it could
+ * not be started; NULL: it is ready. */
 static void announce(struct filter *filter, const char *why)
 {
     struct buf text = {0};

@@ -5,8 +5,8 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-#define READ_BYTES 262144  /* most bytes read in one turn of the loop, so that answers get theirs */
-#define KEEP_BYTES 1048576 /* memory kept for lines while none is held */
+#define READ_BYTES 262144  /* most bytes per turn of the loop, so that writing is not delayed */
+#define KEEP_BYTES 1048576 /* memory that the line buffer keeps while it is empty */
 #define OPTION     "--in"
 
 static void pull(struct inlet *inlet);
@@ -16,7 +16,7 @@ static void on_readable(struct loop_watch *watch)
     pull(container_of(watch, struct inlet, stream.watch));
 }
 
-/* A timer, not a post: posted work that posts itself would run again in this turn. */
+/* Read again. This is a timer because posted work that posts itself runs again in the same turn. */
 static void on_again(struct loop_timer *timer)
 {
     pull(container_of(timer, struct inlet, again));
@@ -57,8 +57,9 @@ static bool is_reading(const struct inlet *inlet)
     return inlet->wanted && !inlet->at_end && !inlet->ended;
 }
 
-/* Start or stop watching. A named pipe does not report a writer that left before we opened it, even
- * when its last bytes are read: only further reads find out. */
+/* Start or stop reading. Where the writer of a named pipe left before we opened it, the kernel does
+ * not report that, not even after its last bytes are read. So a timer reads the pipe until it has
+ * been found empty once. */
 static void go_on(struct inlet *inlet)
 {
     bool watched = inlet->stream.watch.sock != NULL && !inlet->fresh;
@@ -77,7 +78,7 @@ void inlet_want(struct inlet *inlet, bool wanted)
     go_on(inlet);
 }
 
-/* Whether a read of 0 bytes means that a writer has left, rather than that none has come yet. */
+/* After a read of 0 bytes: whether a writer has left, rather than that none has come yet. */
 static bool is_end(const struct inlet *inlet)
 {
     return inlet->path == NULL || !inlet->fresh || inlet->n_read > inlet->opened_at;
@@ -114,7 +115,8 @@ static void pull(struct inlet *inlet)
         go_on(inlet);
 }
 
-/* The last line of this writer was handed out. */
+/* Call this when the last line of a writer was handed out: opens a named pipe again for its next
+ * writer, or ends the input. */
 static void leave(struct inlet *inlet)
 {
     const char *path = inlet->path;

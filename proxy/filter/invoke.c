@@ -11,14 +11,14 @@
 #include "pool/pool.h"
 #include "worker/contract.h"
 
-#define PIECES_MAX 3 /* most pieces of one answer without an id: see calls_answers() */
+#define PIECES_MAX 3 /* most pieces that calls_answers() makes of one answer without an id */
 
 struct invoke {
     struct loop *loop;  /* borrowed */
-    struct calls calls; /* holds exactly one call */
+    struct calls calls; /* holds one call, until its answer is written */
     struct outlet outlet;
     struct loop_post step;
-    struct err err; /* what to tell at the end */
+    struct err err; /* why there is no result; passed to `ended` when all is written */
     bool told;      /* `ended` was called */
     invoke_ended_fn *ended;
     void *owner;
@@ -58,8 +58,8 @@ static void on_parts(struct job *job)
     loop_post(invoke->loop, &invoke->step);
 }
 
-/* Write what there is, then tell the end: all is written, or it cannot be. The activation goes on
- * without a reader as long as there is nothing to write. */
+/* Write what the call has to write. Call `ended` when everything is written or writing has failed.
+ * While there is nothing to write, the activation goes on even if the reader has left. */
 static void on_step(struct loop_post *post)
 {
     struct invoke *invoke = container_of(post, struct invoke, step);
@@ -73,7 +73,7 @@ static void on_step(struct loop_post *post)
            (n = outlet_write(&invoke->outlet, pieces, n_pieces)) > 0)
         calls_wrote(&invoke->calls, n);
     if (n_pieces == 0 ? invoke->calls.n > 0 : invoke->outlet.err.kind == ERR_NONE)
-        return; /* wait until there is more to write, or room */
+        return; /* wait until there is more to write, or room to write it */
     invoke->told = true;
     invoke->ended(invoke->owner, n_pieces == 0 ? &invoke->err : &invoke->outlet.err);
 }
@@ -123,7 +123,7 @@ void invoke_serve(struct invoke *invoke, struct pool *pool)
     struct job *job = calls_give(&invoke->calls);
     bool taken = job != NULL && pool_submit(pool, job);
 
-    assert(taken); /* the pool has no other client, and a worker is free */
+    assert(taken); /* the pool gets jobs from nobody else, and a worker is free */
 }
 
 bool invoke_is_running(const struct invoke *invoke)

@@ -17,7 +17,8 @@ void outlet_init(struct outlet *outlet)
     loop_timer_init(&outlet->look, on_look);
 }
 
-/* A named pipe may get another reader; stdout does not. */
+/* Close the stream, since its reader has left. A named pipe may get another reader, so look for
+ * one; stdout gets none, so that is an error. */
 static void lose_reader(struct outlet *outlet)
 {
     stream_close(&outlet->stream);
@@ -29,7 +30,7 @@ static void lose_reader(struct outlet *outlet)
     loop_post(outlet->loop, outlet->told);
 }
 
-/* The write end of a pipe polls readable only when its reader has left. */
+/* Called when the pipe polls readable, which its write end does only when the reader has left. */
 static void on_deserted(struct loop_watch *watch)
 {
     struct outlet *outlet = container_of(watch, struct outlet, stream.watch);

@@ -1,8 +1,7 @@
 #pragma once
 
 /*
- * outlet - the destination of answers: stdout, or a named pipe that is reopened for its next
- * reader.
+ * outlet - writes answers to stdout, or to a named pipe that is reopened for its next reader.
  */
 
 #include <stdbool.h>
@@ -12,28 +11,28 @@
 #include "base/loop.h"
 #include "base/stream.h"
 
-#define OUTLET_LOOK_MS 50 /* between two attempts to find a reader */
+#define OUTLET_LOOK_MS 50 /* time between two attempts to open a pipe that has no reader */
 
 struct outlet {
     struct loop *loop; /* borrowed */
     const char *path;  /* borrowed; NULL: stdout */
     struct stream stream;
-    struct loop_timer look; /* when to look for a reader again: the kernel announces none */
-    bool left;              /* the reader has left; the owner clears it */
-    struct err err;         /* set when nothing can be written any more; else ERR_NONE */
-    struct loop_post *told; /* borrowed */
+    struct loop_timer look; /* opens the pipe again: the kernel does not tell when a reader comes */
+    bool left;              /* set when the reader leaves; the owner clears it */
+    struct err err;         /* why nothing can be written any more; ERR_NONE: we can write */
+    struct loop_post *told; /* borrowed; posted to tell the owner, see outlet_open() */
 };
 
 void outlet_init(struct outlet *outlet);
-/* told: posted when there is room again, a reader has come, or `left` or `err` was set. 0, or
- * -1. */
+/* path: a named pipe, which may have no reader yet; NULL: stdout. told: posted when there is room
+ * again, a reader has come, or `left` or `err` was set. Returns 0; or -1 with err filled. */
 int outlet_open(struct outlet *outlet, struct loop *loop, const char *path, struct loop_post *told,
                 struct err *err);
 void outlet_close(struct outlet *outlet);
 
-/* Write without waiting. Returns the bytes written; 0: `told` will be posted, unless there was
- * nothing to write. */
+/* Write without waiting. Returns the number of bytes written. 0: `told` is posted when it is worth
+ * another try, unless there was nothing to write. */
 size_t outlet_write(struct outlet *outlet, const struct iovec *pieces, int n_pieces);
-/* Like outlet_write(), for after the loop has ended: waits up to wait_ms for room. */
+/* Like outlet_write(), but waits up to wait_ms for room. For use after the loop has ended. */
 size_t outlet_write_late(struct outlet *outlet, const struct iovec *pieces, int n_pieces,
                          int wait_ms);
