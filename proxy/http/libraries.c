@@ -6,7 +6,8 @@
 #include <string.h>
 #include <zlib.h>
 
-/* "3.6.2" of "libarchive 3.6.2", as archive_version_string() returns it. */
+/* Returns the number in a text such as "libarchive 3.6.2", which archive_version_string()
+ * returns. */
 static const char *number_of(const char *text)
 {
     const char *space = strchr(text, ' ');

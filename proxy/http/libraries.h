@@ -1,9 +1,9 @@
 #pragma once
 /*
- * libraries - versions of the libraries that parse outside input.
+ * libraries - the names and versions of the libraries that parse outside input.
  *
- * libarchive, OpenSSL and zlib report the version that is loaded. libh2o reports none at run time:
- * its version is that of the headers we were built with.
+ * libarchive, OpenSSL and zlib report the version that is loaded. libh2o reports none at run time,
+ * so we name the version of the headers that we were built with.
  */
 
 #include <stdio.h>
@@ -15,7 +15,7 @@ struct library {
     const char *version; /* a string constant */
 };
 
-/* Fill in all libraries. */
+/* Fill in the name and version of each library. */
 void libraries_read(struct library libraries[N_LIBRARIES]);
-/* The output of --version: the program and its version, then one line for each library. */
+/* Print what --version shows: the program and its version, then one line for each library. */
 void libraries_print(FILE *file, const char *program_version);

@@ -11,7 +11,8 @@
 
 #define OPTION "--pass-headers"
 
-/* Only letters, digits and dashes: with others, two names could become one variable. */
+/* Whether this header may be passed: its name has only letters, digits and dashes. With other
+ * characters, two headers could get the same environment variable. */
 static bool is_name(const char *name, size_t n)
 {
     for (size_t i = 0; i < n; i++)
@@ -47,7 +48,8 @@ int passed_read(struct passed *passed, const char *list, struct err *err)
     return 0;
 }
 
-/* Join the values of all headers of this name. false: there is none, or the result is too long. */
+/* Join the values of all headers with the name `wanted`. false: there is no such header, or the
+ * joined value is too long. */
 static bool join(const struct request *request, const char *wanted, struct buf *value)
 {
     struct request_text name;
@@ -68,7 +70,7 @@ static bool join(const struct request *request, const char *wanted, struct buf *
     return found;
 }
 
-/* "x-foo" becomes "header_x_foo". */
+/* Make a member's name from a header's: "x-foo" becomes "header_x_foo". */
 static void name_member(const char *header, char *out, size_t size)
 {
     (void)snprintf(out, size, "header_%s", header);

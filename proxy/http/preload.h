@@ -1,11 +1,11 @@
 #pragma once
 
 /*
- * preload - start a preloaded action. Meanwhile the proxy listens, and the service's gate holds
- * requests.
+ * preload - start the action that the image or the command line brings. While it starts, the proxy
+ * listens already, and the service's gate holds requests.
  *
- * The platform sends such an image an /init without code (the action is "blackbox"), which succeeds
- * as soon as the action serves: http/init.c.
+ * The platform sends such an image an /init without code, since it calls the action "blackbox".
+ * http/init.c answers that /init once the action serves.
  */
 
 #include <stdbool.h>
@@ -15,15 +15,15 @@
 struct preloaded;
 struct service;
 
-/* Called once, from the loop: the action failed to start. why: the reason, as text. */
+/* Called once, from the loop, if the action failed to start. why: the reason, as text. */
 typedef void preload_failed_fn(void *owner, const char *why);
-/* Called once, from the loop: the action serves. */
+/* Called once, from the loop, when the action serves. */
 typedef void preload_ready_fn(void *owner);
 
 struct preload {
     struct service *service; /* borrowed */
-    const char *origin;      /* what named the action, such as "--action"; NULL: no action */
-    bool may_fail;           /* if it fails, the proxy waits for an /init instead */
+    const char *origin;      /* what named the action, such as "--action"; NULL: not begun yet */
+    bool may_fail;           /* if the action fails to start, wait for an /init instead */
     char *why;               /* owned; why the action failed for good; NULL: it did not */
     struct loop_post ended;
     preload_ready_fn *ready;
@@ -35,5 +35,5 @@ struct preload {
 void preload_init(struct preload *preload, struct service *service, preload_ready_fn *ready,
                   preload_failed_fn *failed, void *owner);
 void preload_done(struct preload *preload);
-/* Begin to initialise the action. The contents of `preloaded` are taken over. */
+/* Begin to start the action. The contents of `preloaded` are taken over. */
 void preload_begin(struct preload *preload, struct preloaded *preloaded);

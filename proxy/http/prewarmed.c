@@ -36,7 +36,7 @@ static bool start(struct prewarmed *prewarmed, const struct exec_spec *spec, int
     struct err err;
 
     if (spawn_start(spec, pipe_bytes, &prewarmed->spawned, &err) < 0) {
-        /* Not an error: most containers never get code for this runtime. */
+        /* This is no error for the log: most containers never get code for this runtime. */
         log_info("prelaunch.start", log_text("failed", err.text));
         return false;
     }
@@ -50,7 +50,7 @@ bool prewarmed_start(struct prewarmed *prewarmed, struct exec_spec *spec, int pi
 {
     bool is_waiting = prewarmed->spawned.pid != 0 || start(prewarmed, spec, pipe_bytes);
 
-    exec_spec_done(spec); /* it holds a copy of the environment that is not needed again */
+    exec_spec_done(spec); /* `spec` holds a copy of the environment, which is not needed again */
     return is_waiting;
 }
 

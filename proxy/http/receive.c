@@ -1,8 +1,8 @@
 /*
- * From bytes to whole requests. All input of clients is read here, framed strictly
- * (http/framing.h), bounded before it is read, and given to libh2o as one whole request at a time
- * with nothing after it. Where necessary, the head is rewritten with one Content-Length and one
- * Host.
+ * All input of clients is read here and cut into requests. Requests are framed strictly
+ * (http/framing.h), and bounded before their bodies are read. libh2o gets one whole request at a
+ * time, with nothing after it. Where necessary, the head is rewritten so that it has one
+ * Content-Length and one Host.
  */
 
 #include "http/receive.h"
@@ -18,18 +18,18 @@
 #include "base/util.h"
 
 #define READ_BYTES     65536
-#define READ_TURN_MAX  (1u << 20) /* most bytes read per connection and loop turn, for fairness */
-#define RAW_FREE_BYTES 4096       /* this much of an unfinished head is not counted as held */
-#define HEAD_MORE      128        /* a rewritten head grows by at most this */
-#define CHUNKED_START  4096       /* first room for a chunked body; doubled as it grows */
-#define SMALL_BYTES    4000       /* capacity of blocks that are used again: most requests fit */
-#define N_SMALL_KEPT   16         /* most blocks of that capacity kept while unused */
+#define READ_TURN_MAX  (1u << 20) /* most bytes read from one connection per turn of the loop */
+#define RAW_FREE_BYTES 4096 /* up to this size, unprocessed input is not counted as held memory */
+#define HEAD_MORE      128  /* most bytes by which a head grows when it is rewritten */
+#define CHUNKED_START  4096 /* bytes allocated for a chunked body at first; doubled as it grows */
+#define SMALL_BYTES    4000 /* capacity of the blocks that are used again; most requests fit */
+#define N_SMALL_KEPT   16   /* most unused blocks of SMALL_BYTES that are kept */
 
-static char scratch[READ_BYTES]; /* one thread: used by one connection at a time */
+static char scratch[READ_BYTES]; /* shared by all connections: each needs it for one read only */
 
 /* ---- a request on its way to libh2o ---- */
 
-/* When libh2o frees a buffer of this prototype and capacity, it keeps it for a later request. */
+/* libh2o keeps freed buffers of this prototype, and uses them for later requests. */
 static h2o_buffer_prototype_t small = {.allocator = {.max = N_SMALL_KEPT},
                                        ._initial_buf = {.capacity = SMALL_BYTES}};
 
@@ -74,20 +74,21 @@ static void block_add_text(h2o_buffer_t *block, const char *text)
     block_add(block, text, strlen(text));
 }
 
-/* Write a length to the end of `digits`, with at least n_min digits. Returns the first digit. Used
- * for each request, and ten times as fast as printf(). */
+/* Write a number to the end of `digits`, in decimal, with zeros in front if it has fewer than n_min
+ * digits. Returns the first digit. This is used for each request, and is ten times as fast as
+ * printf(). */
 static const char *write_length(char digits[LENGTH_MAX_DIGITS], uint64_t length, size_t n_min)
 {
     char *end = digits + LENGTH_MAX_DIGITS, *at = end;
 
     for (; length > 0 || (size_t)(end - at) < n_min; length /= 10) {
-        assert(at > digits); /* lengths of bodies are bounded far below this */
+        assert(at > digits); /* no body is long enough for more digits */
         *--at = (char)('0' + length % 10);
     }
     return at;
 }
 
-/* Give the request to libh2o, which calls its handler from inside this function. */
+/* Give the received request to libh2o, which calls the request's handler before this returns. */
 static void give(struct connection *c)
 {
     c->state = CONNECTION_BUSY;
@@ -101,7 +102,7 @@ static void give(struct connection *c)
     c->gives = false;
 }
 
-/* Update the count of memory that `raw` takes. */
+/* Update how much memory is counted as held for c->raw. */
 static void count_raw(struct connection *c)
 {
     uint64_t n = c->raw.size > RAW_FREE_BYTES ? c->raw.size : 0;
@@ -111,14 +112,16 @@ static void count_raw(struct connection *c)
     c->n_raw_held = n;
 }
 
-/* Keep the socket for connections_linger(): the client may still send when we close. */
+/* Duplicate the socket for connections_linger(), since the client may still send when libh2o closes
+ * the connection. */
 static void linger_later(struct connection *c)
 {
     if (c->linger_fd < 0 && connections_may_linger(c->all))
         c->linger_fd = fcntl(h2o_socket_get_fd(c->sock), F_DUPFD_CLOEXEC, 0);
 }
 
-/* Make up a request that libh2o answers with this refusal. Later input is not parsed. */
+/* Refuse the request: give libh2o a made-up request in its place, which is answered with this
+ * refusal. Later input is not parsed. */
 static void refuse(struct connection *c, const struct refusal *refusal)
 {
     c->refusal = *refusal;
@@ -143,7 +146,7 @@ static void refuse_as(struct connection *c, int status, const char *text)
     refuse(c, &refusal);
 }
 
-/* Whether to leave a header line out: we write our own, or libh2o has no use for it. */
+/* Whether to leave out a header with this name: we write our own, or libh2o has no use for it. */
 static bool is_replaced(const struct head *head, struct part name)
 {
     return part_is(name, "content-length") || part_is(name, "transfer-encoding") ||
@@ -152,7 +155,7 @@ static bool is_replaced(const struct head *head, struct part name)
            (head->authority.text != NULL && part_is(name, "host"));
 }
 
-/* Write the head into the block, in the form that libh2o gets. */
+/* Write the head into c->block, in the form in which libh2o gets it. */
 static void write_head(struct connection *c, const struct head *head)
 {
     h2o_buffer_t *block = c->block;
@@ -194,7 +197,7 @@ static void write_head(struct connection *c, const struct head *head)
     block_add_text(block, "\r\n");
 }
 
-/* Begin to receive the request whose head has come. false: it was refused. */
+/* Begin to receive a request whose head is complete. false: the request was refused. */
 static bool begin(struct connection *c, const struct head *head)
 {
     struct admission admission = {0};
@@ -224,7 +227,7 @@ static bool begin(struct connection *c, const struct head *head)
     c->body_max_bytes = admission.body_max_bytes;
     c->wants_continue = head->expects_continue && head->minor > 0;
     memset(&c->chunks, 0, sizeof(c->chunks));
-    /* For grow(), which refuses a body that turns out to be too long. */
+    /* grow() needs the head to refuse a body that becomes too long. */
     c->head = *head;
     c->state = CONNECTION_BODY;
     return true;
@@ -263,8 +266,9 @@ static bool grow(struct connection *c, size_t n)
 
 /* ---- bytes that were read ---- */
 
-/* Each function returns how many bytes of text[0 .. n) it has consumed. Once the request is refused
- * or given to libh2o, the state is no longer HEAD or BODY. */
+/* The functions use_...() process input and return how many bytes of text[0 .. n) they have
+ * consumed. Once the request is refused or given to libh2o, c->state is no longer CONNECTION_HEAD
+ * or CONNECTION_BODY. */
 
 static size_t use_chunks(struct connection *c, const char *text, size_t n)
 {
@@ -314,7 +318,8 @@ static size_t use_head(struct connection *c, const char *text, size_t n)
     struct head head;
     enum framing found;
 
-    /* A head that comes byte by byte is parsed again for each line, not for each byte. */
+    /* While a head is incomplete, it is parsed again after each further line, not after each
+     * byte. */
     if (c->n_seen > 0 && n <= HEAD_MAX_BYTES &&
         memchr(text + c->n_seen, '\n', n - c->n_seen) == NULL) {
         c->n_seen = n;
@@ -332,7 +337,8 @@ static size_t use_head(struct connection *c, const char *text, size_t n)
     return begin(c, &head) ? head.n : n;
 }
 
-/* Process the input until a whole request is given to libh2o. */
+/* Process input until a whole request is given to libh2o. Returns how many bytes of text[0 .. n)
+ * were consumed. */
 static size_t use(struct connection *c, const char *text, size_t n)
 {
     size_t used = 0;
@@ -367,20 +373,21 @@ static void refuse_room(struct connection *c)
     refuse(c, &refusal);
 }
 
-/* There is no memory for input after the request that libh2o is handling. Drop this input and close
- * the connection after the reply, whose Connection: close tells the client that the rest was not
- * read. */
+/* Called when there is no memory for input that follows the request being handled. Drop this input
+ * and close the connection after the reply, whose Connection: close tells the client that the rest
+ * was not read. */
 static void cut(struct connection *c)
 {
     connection_drop_raw(c);
     c->all->n_refused++;
     c->is_cut = true;
-    c->ends =
-        c->ends || c->state == CONNECTION_BUSY; /* else the reply left without Connection: close */
+    /* In other states the reply's head has left, without Connection: close. */
+    c->ends = c->ends || c->state == CONNECTION_BUSY;
     linger_later(c);
 }
 
-/* Append bytes to `raw`. false: there is no room; the client was refused or cut off. */
+/* Append input to c->raw. false: there is no room; the request was refused, or the input dropped by
+ * cut(). */
 static bool keep(struct connection *c, const char *text, size_t n)
 {
     uint64_t n_wanted = buf_len(&c->raw) + n;
@@ -400,12 +407,12 @@ static bool keep(struct connection *c, const char *text, size_t n)
     return has_room;
 }
 
-/* Process the input that is kept in `raw`. */
+/* Process the input that is kept in c->raw. */
 static void use_raw(struct connection *c)
 {
     size_t used = use(c, buf_at(&c->raw), buf_len(&c->raw));
 
-    if (buf_len(&c->raw) > 0) /* else a refusal has emptied it */
+    if (buf_len(&c->raw) > 0) /* a refusal empties it */
         buf_drop(&c->raw, used);
     if (buf_len(&c->raw) == 0)
         buf_reset(&c->raw, 0);
@@ -439,13 +446,14 @@ void receive_rest(struct connection *c)
         connection_watch_speed(c);
 }
 
-/* Whether the rest of the body can be read straight into the block. */
+/* Whether the rest of the request's body can be read straight into c->block. */
 static bool is_direct(const struct connection *c)
 {
     return c->state == CONNECTION_BODY && !c->is_chunked && buf_len(&c->raw) == 0;
 }
 
-/* Read once. Returns the number of bytes; -1: none now; 0: the client has left. */
+/* Read input once and process it. *wanted: the number of bytes asked for. Returns the number of
+ * bytes read; -1: there are none now; 0: the client has left. */
 static ssize_t read_once(struct connection *c, size_t *wanted)
 {
     char *to = scratch;
@@ -502,8 +510,8 @@ void receive_on_readable(h2o_socket_t *sock, const char *error)
         left(c->left_owner);
         return;
     }
-    /* Further input, or its end, does not change the request being handled. Read it after the
-     * reply. */
+    /* Further input, or its end, does not change a request that is being handled. It is read after
+     * the reply. */
     if (c->state == CONNECTION_BUSY || c->state == CONNECTION_CLOSING || c->ends || c->is_cut ||
         (c->state == CONNECTION_REPLYING && (c->left == NULL || buf_len(&c->raw) > 0))) {
         c->input_waits = true;

@@ -1,7 +1,7 @@
 /*
- * libh2o takes a client's descriptor out of epoll's set while its request is in flight, which costs
- * two epoll_ctl() for each request. So we keep a reader of our own on the socket, which also
- * notices clients that leave. Source: library-facts A3, B.
+ * While a request is in flight, libh2o takes its client's descriptor out of the epoll set, which
+ * costs two calls of epoll_ctl() for each request. So we keep a read callback of our own on the
+ * socket, which also notices clients that leave. Source: library-facts A3, B.
  */
 
 #include "http/request.h"
@@ -19,9 +19,9 @@
 
 /* a reply up to this size is not counted as held, and may stay in memory until the next request */
 #define LAZY_MAX_BYTES 4096
-#define PIECE_BYTES    (1u << 18) /* bytes of a large reply that are given to libh2o at a time */
+#define PIECE_BYTES    (1u << 18) /* bytes of a large reply that libh2o gets at a time */
 #define STREAM_HELD_BYTES                                                                          \
-    (2 * PARTS_HELD_MAX) /* held for a reply in pieces: one piece leaves, the next is prepared */
+    (2 * PARTS_HELD_MAX) /* counted as held for a reply in pieces: one leaves, one is prepared */
 #define NO_ROOM                                                                                    \
     "The answer is dropped: other clients' bodies and answers fill the memory (--held-max-bytes)."
 #define REQUEST_MAGIC 0x77686b32u
@@ -32,20 +32,20 @@ struct request {
     h2o_req_t *req;
     struct connection *connection; /* valid as long as `req` */
     h2o_socket_t *sock;            /* the client's socket; owned by libh2o */
-    char *body;                    /* body of the reply; owned */
+    char *body; /* owned; body of the reply, or the piece of it that is being sent */
     size_t n_body;
     size_t n_sent; /* bytes of the reply given to libh2o */
     h2o_generator_t generator;
-    uint64_t came_at_us;                   /* when it was complete, by loop_now_us() */
-    struct request_text other_body;        /* set by request_set_body(); text NULL: not set */
-    const struct request_watcher *watcher; /* NULL: none */
+    uint64_t came_at_us; /* loop time, as in loop_now_us(), at which the request was complete */
+    struct request_text other_body;        /* body set by request_set_body(); text NULL: not set */
+    const struct request_watcher *watcher; /* borrowed; NULL: none */
     void *watcher_owner;
     bool streams;      /* the handler sends the reply in pieces */
     bool makes_chunks; /* we frame the pieces as chunks: libh2o does so for status 200 only */
     char chunk_head[24];
-    bool is_sending;             /* a piece has not left yet */
+    bool is_sending;             /* a piece of the reply has not left yet */
     const char *type;            /* content type of the reply; NULL: application/json */
-    request_replied_fn *replied; /* gets the reply; NULL: it goes to the client */
+    request_replied_fn *replied; /* called instead of sending the reply; NULL: send it */
     void *replied_owner;
 };
 
@@ -100,7 +100,7 @@ const char *request_body(const struct request *request, size_t *n)
     return request->req->entity.base;
 }
 
-/* Cut blanks off the end of a value; libh2o has already cut those at the start. */
+/* Returns a header's value without blanks at its end; libh2o has cut those at its start. */
 static struct request_text trimmed(h2o_iovec_t value)
 {
     while (value.len > 0 && (value.base[value.len - 1] == ' ' || value.base[value.len - 1] == '\t'))
@@ -116,7 +116,7 @@ bool request_headers(const struct request *request, const struct header_name *na
 
     assert(n_names < 64);
     for (size_t i = 0; i < headers->size; i++) {
-        h2o_iovec_t *name = headers->entries[i].name; /* libh2o has made it lower case */
+        h2o_iovec_t *name = headers->entries[i].name; /* libh2o has made the name lower case */
 
         if (h2o_iovec_is_token(name)) /* a common header that libh2o knows: never one of `names` */
             continue;
@@ -138,7 +138,7 @@ bool request_headers(const struct request *request, const struct header_name *na
 void request_send_back(struct request *request, const struct header_name *name,
                        const struct request_text *value)
 {
-    /* Header and value live as long as the request: libh2o keeps both without a copy. */
+    /* Name and value are not copied: both live as long as the request. */
     h2o_add_header_by_str(&request->req->pool, &request->req->res.headers, name->text, name->n, 0,
                           NULL, value->text, value->n);
 }
@@ -172,7 +172,7 @@ bool request_header_at(const struct request *request, size_t i, struct request_t
 {
     const h2o_headers_t *headers = &request->req->headers;
 
-    if (i-- == 0) { /* libh2o has taken Host out of the headers */
+    if (i-- == 0) { /* libh2o keeps Host apart from the other headers */
         *name = (struct request_text){"host", 4};
         *value = (struct request_text){request->req->input.authority.base,
                                        request->req->input.authority.len};
@@ -215,9 +215,10 @@ void request_add_header(struct request *request, const char *name, const char *v
 }
 
 /*
- * libh2o cleans up a request in the turn after its reply, but does not wake the loop for that.
- * Usually the client's next request does. Wake it if that request has come already, if the client
- * has left or must leave, or if the request holds much memory.
+ * Whether to wake the loop after the reply. libh2o cleans up a request in the loop's next turn, but
+ * does not wake the loop for that. Usually the client's next request does. Wake the loop if that
+ * request has come already, if the client has left or must leave, or if the reply holds much
+ * memory.
  */
 static bool is_urgent(const struct request *request, size_t n_body)
 {
@@ -225,15 +226,15 @@ static bool is_urgent(const struct request *request, size_t n_body)
            connection_has_more(request->connection);
 }
 
-/* Whether the reply must have no body: the client would take a body for the next reply. A reply to
- * HEAD still states the body's length. */
+/* Whether the reply must have no body: the client would take it for the start of the next reply. A
+ * reply to HEAD still states the body's length. */
 static bool is_bare(const h2o_req_t *req)
 {
     return h2o_memis(req->method.base, req->method.len, H2O_STRLIT("HEAD")) ||
            req->res.status == 204 || req->res.status == 304;
 }
 
-/* Send the next piece of the reply: the previous one has left. */
+/* Send the next piece of a large reply. Call this only when libh2o is sending none. */
 static void send_piece(struct request *request)
 {
     size_t n_left = request->n_body - request->n_sent;
@@ -245,11 +246,11 @@ static void send_piece(struct request *request)
              n == n_left ? H2O_SEND_STATE_FINAL : H2O_SEND_STATE_IN_PROGRESS);
 }
 
-/* Break the reply off, so that the client sees that it is incomplete. After that the request is
- * gone. */
+/* Break off a reply in pieces, so that the client sees that it is incomplete. The request is gone
+ * after this call. */
 static void end_stream(struct request *request)
 {
-    request->is_sending = true; /* stays true from now on */
+    request->is_sending = true; /* stays true: no other piece is sent */
     loop_hurry(request->all->loop);
     h2o_send(request->req, NULL, 0, H2O_SEND_STATE_ERROR);
 }
@@ -326,7 +327,7 @@ void request_reply_as(struct request *request, int status, const char *type, cha
         h2o_send(req, &bytes, is_bare(req) ? 0 : 1, H2O_SEND_STATE_FINAL);
 }
 
-/* Called by libh2o when it cannot write any more and disposes of the request. */
+/* Called by libh2o when it cannot write the reply any more and disposes of the request. */
 static void on_stop(h2o_generator_t *generator, h2o_req_t *req)
 {
     struct request *request = container_of(generator, struct request, generator);
@@ -420,7 +421,7 @@ void request_send(struct request *request, struct buf *bytes, bool is_last)
     if (is_last)
         request->watcher = NULL;
     connection_sending(request->connection);
-    loop_hurry(request->all->loop); /* libh2o continues in the next turn; wake the loop for it */
+    loop_hurry(request->all->loop); /* libh2o goes on in the next turn: wake the loop for that */
     /* This call must come last: if there is nothing to write, libh2o disposes of the request inside
      * it. */
     h2o_send(request->req, pieces, n, is_last ? H2O_SEND_STATE_FINAL : H2O_SEND_STATE_IN_PROGRESS);
@@ -455,7 +456,7 @@ void request_reply_error(struct request *request, int status, const char *text)
     struct buf body = {0};
     size_t n;
 
-    if (status == 503) /* shutting down: another container will be there in a moment */
+    if (status == 503) /* we are shutting down: another container will be there in a moment */
         request_add_header(request, "retry-after", "1");
     json_add_error(&body, text);
     buf_add_text(&body, "\n");
@@ -470,7 +471,7 @@ void request_reply_ok(struct request *request, const char *text)
     request_reply(request, 200, body, strlen(body));
 }
 
-/* Status 429, not 503, which would tell the platform to destroy this container. */
+/* The status is 429, since a 503 would tell the platform to destroy this container. */
 void request_reply_full(struct request *request, const char *text)
 {
     request_add_header(request, "retry-after", "1");
@@ -485,9 +486,9 @@ static void on_request_disposed(void *arg)
 
     assert(request->magic == REQUEST_MAGIC);
     /*
-     * libh2o disposes of a request right before it turns to the next one: only then do we give the
-     * socket back as libh2o left it. Any earlier, the descriptor would leave epoll's set for a
-     * turn, which costs two system calls for each request.
+     * libh2o disposes of a request right before it turns to the next one. Only then do we stop
+     * reading, so that libh2o finds the socket as it left it. If we stopped earlier, the descriptor
+     * would leave the epoll set for a turn, which costs two system calls for each request.
      */
     h2o_socket_read_stop(request->sock);
     request->all->n_open--;

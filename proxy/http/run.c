@@ -22,27 +22,29 @@
 #include "worker/parts.h"
 
 #define NOT_READY     "System not ready, status is running."
-#define LIMIT_STEP_MS 100 /* the platform's limits are multiples of this */
+#define LIMIT_STEP_MS 100 /* the platform's time limits are multiples of this */
 
-/* One activation: lives from the request to the reply. */
+/* One activation, from its request to the end of the reply. */
 struct run {
     struct job job;
     struct service *service; /* borrowed */
     struct request *request; /* valid until the reply; NULL: the request is gone */
     enum stream_kind stream; /* the form in which the client wants the answer's parts */
-    bool may_shape; /* the action's first part may describe the reply, which overrides `stream` */
-    bool has_left;  /* the client has left */
+    /* the first part of the answer may set the reply's status and headers; `stream` is then changed
+     * to STREAM_SHAPED */
+    bool may_shape;
+    bool has_left; /* the client has left */
     struct shape shape;
     bool is_done;        /* the job is done: the end of the reply must be sent */
     bool is_streaming;   /* the reply has begun */
     bool is_sending;     /* a piece of the reply has not left yet */
-    uint64_t came_at_us; /* when the request came, by loop_now_us() */
+    uint64_t came_at_us; /* loop time, as in loop_now_us(), at which the request came */
     uint64_t n_held;     /* bytes of the job's line, counted in service->held */
 };
 
 /* ---- the reply ---- */
 
-/* Free the job's line. Called before the reply: the answer may need the memory. */
+/* Free the job's line. Called before the reply, which may need the memory. */
 static void drop_line(struct run *run)
 {
     job_drop_line(&run->job);
@@ -58,7 +60,8 @@ static void run_free(struct run *run)
     free(run);
 }
 
-/* Count how an activation ended. Uses the loop's time: the clock is not read again. */
+/* Count how an activation ended, and how long it took by the loop's time, which saves reading the
+ * clock. */
 static void count(const struct run *run, enum run_end end)
 {
     struct run_tally *tally = &run->service->runs;
@@ -80,7 +83,7 @@ static void log_end(const struct run *run)
 
     if (!log_wants(level))
         return;
-    worker.absent = job->worker == 0; /* the job never left the queue */
+    worker.absent = job->worker == 0; /* no worker has got the job */
     now_us = loop_now_us(run->service->loop);
     given_at_us = job->given_at_us != 0 ? job->given_at_us : now_us;
     log_event(level, "activation.end", job_log_member(job, "activation_id"),
@@ -92,8 +95,8 @@ static void log_end(const struct run *run)
               log_text("reason", job->reason[0] != '\0' ? job->reason : NULL));
 }
 
-/* For the platform, status 200 means a result or an application's error, any other status the
- * developer's error. */
+/* The status of the reply. The platform takes 200 for a result or an application's error, and any
+ * other status for the developer's error. */
 static int status_of(const struct job *job, bool is_answered)
 {
     if (is_answered)
@@ -108,7 +111,8 @@ static enum run_end end_of(const struct job *job, bool is_answered)
     return outcome_of(job->outcome)->end;
 }
 
-/* A stream that begins before its outcome is known has status 200. */
+/* The status of a reply in parts. It is 200 if the reply begins before the job is done, or if parts
+ * have come. */
 static int stream_status(const struct run *run)
 {
     if (!run->is_done || run->job.parts != NULL)
@@ -125,15 +129,15 @@ static bool begin_stream(struct run *run)
     return stream_begin(run->request, run->stream, stream_status(run));
 }
 
-/* Whether to break off a reply that the action describes: there is no other way to report an
- * error. */
+/* Whether the job has ended without a result. A reply whose head the action has set is then broken
+ * off: there is no other way to report an error. */
 static bool is_broken(const struct run *run)
 {
     return run->is_done && !contract_is_result(&run->job);
 }
 
-/* Add to `bytes` what can be sent now of a reply that the action describes. Returns the reply's
- * status if it begins now, else 0. */
+/* Add to `bytes` what can be sent now of a reply whose status and headers the action sets. Returns
+ * that status if the reply begins now, else 0. */
 static int add_shaped(struct run *run, struct buf *bytes)
 {
     struct job *job = &run->job;
@@ -155,7 +159,7 @@ static int add_shaped(struct run *run, struct buf *bytes)
     return status;
 }
 
-/* Like stream_step(), for a reply that the action describes. */
+/* Like stream_step(), but for a reply whose status and headers the action sets. */
 static void shaped_step(struct run *run)
 {
     bool is_last = run->is_done;
@@ -249,7 +253,8 @@ static void on_gone(void *owner)
 
 static const struct request_watcher watcher = {.left = on_left, .room = on_room, .gone = on_gone};
 
-/* A reply that the action describes takes precedence over what the client accepts. */
+/* If the first part sets status or headers of the reply, the reply takes the form that the action
+ * wants, not the one that the client asks for. */
 static void on_first_part(struct job *job, const char *text, size_t n)
 {
     struct run *run = container_of(job, struct run, job);
@@ -258,12 +263,12 @@ static void on_first_part(struct job *job, const char *text, size_t n)
         return;
     run->stream = STREAM_SHAPED;
     job->on_parts = on_parts;
-    job->takes_any_result = true; /* the result may be a string, which ends the reply */
+    job->takes_any_result = true; /* the result may be a string: the end of the reply's text */
     if (run->has_left)
         job_cancel(job);
 }
 
-/* Test suites compare bodies, so all other information goes into headers. */
+/* Add headers about an error. They cannot go into the body, which test suites compare. */
 static void add_headers(const struct run *run, bool is_answered, struct json_slice error)
 {
     const struct job *job = &run->job;
@@ -293,8 +298,8 @@ static void on_stream_done(struct run *run)
     run->is_done = true;
     count(run, parts_client_left(job) ? RUN_CANCELLED : end_of(job, is_answered));
     run->service->runs.answer_bytes += job->answer_len;
-    /* Once a part has come, the reply's head may have left or not: headers must not depend on
-     * which. */
+    /* Once a part has come, the reply's head may have left already. Add no headers then: whether
+     * they are there must not depend on timing. */
     if (run->request != NULL && job->parts == NULL)
         add_headers(run, is_answered, error);
     stream_step(run);
@@ -334,15 +339,15 @@ static void on_done(struct job *job)
 
 /* ---- the request ---- */
 
-/* The activation's time limit if left_ms of it remain: rounded up, as some was spent on the way
- * here. Apache's limit tests compare the error text with the limit. */
+/* The time limit of an activation for which left_ms remain: rounded up, since some of it was spent
+ * on the way here. Apache's limit tests compare the limit in the error text. */
 static uint64_t limit_of(uint64_t left_ms)
 {
     return (left_ms + LIMIT_STEP_MS - 1) / LIMIT_STEP_MS * LIMIT_STEP_MS;
 }
 
-/* A deadline that has already passed on arrival is ignored (Apache's test suites send "123"): our
- * limit applies. */
+/* Set the job's deadline and time limit. If the request's deadline had passed when the request
+ * came, only our own limit applies (Apache's test suites send the deadline "123"). */
 static void set_deadline(const struct service *service, struct run *run,
                          const struct contract_body *body)
 {
@@ -356,15 +361,15 @@ static void set_deadline(const struct service *service, struct run *run,
         span_ms = asked_ms;
         job->limit_ms = limit_of(asked_ms) < job->limit_ms ? limit_of(asked_ms) : job->limit_ms;
     }
-    if (margin_ms < 0) /* an invoker records a timeout only after the deadline */
+    if (margin_ms < 0) /* an invoker records a timeout only if we reply after the deadline */
         span_ms += (uint64_t)-margin_ms;
     else /* the margin takes at most half of a short limit */
         span_ms -= (uint64_t)margin_ms < span_ms / 2 ? (uint64_t)margin_ms : span_ms / 2;
     job->deadline_at_ms = run->came_at_us / 1000 + span_ms;
 }
 
-/* Turn the request's body into the job's line, with members from the client's headers. A large body
- * is not copied. */
+/* Turn the request's body into the job's line, and add members from the client's headers. A large
+ * body is not copied. */
 static void set_line(struct run *run, struct json_slice top, const struct trace *trace)
 {
     const struct passed *passed = run->service->opts.passed;
@@ -384,7 +389,7 @@ static void set_line(struct run *run, struct json_slice top, const struct trace 
         members = buf_at(&both);
         n_members = buf_len(&both);
     }
-    /* Not for a body of null: `top` is then a {} that is not in the body. */
+    /* Do not take over a body of null: `top` is then a {} that is not in the body. */
     if (n_members <= BODY_ROOM && top.text >= text && top.text < text + n)
         request_take_body(run->request, &body);
     run->n_held = body.n_held;
@@ -395,8 +400,8 @@ static void set_line(struct run *run, struct json_slice top, const struct trace 
         contract_set_line(&run->job, top, members, n_members);
 }
 
-/* Refuse a second /run with the words of Apache's Node runtime. Its suite expects them in the log,
- * too (T-N16). */
+/* Refuse a /run while another one runs, with the words of Apache's Node runtime. Its test suite
+ * expects them in the log, too (T-N16). */
 static void refuse_second(struct service *service, struct request *request)
 {
     static const char line[] = "Internal system error: " NOT_READY "\n";
@@ -407,8 +412,8 @@ static void refuse_second(struct service *service, struct request *request)
     refuse(request, ERROR_KIND_OVERLOAD, 403, NOT_READY);
 }
 
-/* Refuse as the proxy of the old native contract does: this counts as an activation with an empty
- * log (T-D4). */
+/* Refuse an argument as the proxy of Apache's docker skeleton does: sentinels are logged, as for an
+ * activation that wrote nothing (T-D4). */
 static void refuse_argument(const struct service *service, struct request *request)
 {
     forwarder_write_sentinels(service->out, service->err);
@@ -424,7 +429,7 @@ static void refuse_full(struct service *service, struct request *request, const 
     request_reply_full(request, text);
 }
 
-/* The request waited for a preloaded action, which failed to start. */
+/* Refuse a request that waited for a preloaded action, which failed to start. */
 static void refuse_unstarted(struct service *service, struct request *request)
 {
     struct run_tally *tally = &service->runs;
@@ -437,7 +442,7 @@ static void refuse_unstarted(struct service *service, struct request *request)
     refuse(request, ERROR_KIND_UNAVAILABLE, 502, text);
 }
 
-/* Refuse the request if the proxy takes no activations now. true: it was answered. */
+/* Refuse the request if the proxy takes no activations now. true: it was refused. */
 static bool is_closed(struct service *service, struct request *request, enum gate_pass pass)
 {
     if (pass == GATE_FULL) {
@@ -465,7 +470,7 @@ static void begin(struct service *service, struct request *request, bool may_sha
     enum gate_pass pass =
         service_gate(service, request, may_shape ? run_on_shaping_request : run_on_request);
 
-    if (pass == GATE_HELD) /* must be first: a held request comes back and would count twice */
+    if (pass == GATE_HELD) /* nothing is counted before this: a held request comes back */
         return;
     trace_take(&trace, request);
     if (is_closed(service, request, pass))

@@ -1,13 +1,15 @@
 #pragma once
 
 /*
- * run - one POST /run: the body becomes a job, and the job's outcome the reply. proxy/README.md
- * describes the way of a request. Statuses and texts: openwhisk-contract 1.3.
+ * run - handle POST /run: the body of the request becomes a job, and the job's outcome becomes the
+ * reply. proxy/README.md describes how a request passes through the proxy. Source of statuses and
+ * texts: openwhisk-contract 1.3.
  */
 
 struct request;
 
-/* owner: the struct service. */
+/* Handle a POST /run. owner: the struct service. */
 void run_on_request(void *owner, struct request *request);
-/* Like run_on_request(), but the action's first part may describe the reply: http/shape.h. */
+/* Like run_on_request(), but the first part of the action's answer may set the status and headers
+ * of the reply, see http/shape.h. */
 void run_on_shaping_request(void *owner, struct request *request);

@@ -1,6 +1,6 @@
 /*
- * What libh2o 2.2.5 does by default and we prevent: it matches paths by their prefix, writes large
- * bodies to a file in /tmp, and speaks HTTP/2. Source: library-facts A3, B.
+ * By default, libh2o 2.2.5 matches paths by their prefix, writes large bodies to a file in /tmp,
+ * and speaks HTTP/2. We prevent all three. Source: library-facts A3, B.
  */
 
 #include "http/server.h"
@@ -19,7 +19,7 @@
 #include "worker/error_kind.h"
 
 #define ACCEPTS_PER_TURN 16
-#define ACCEPT_PAUSE_MS  100 /* pause after accept() fails for lack of descriptors */
+#define ACCEPT_PAUSE_MS  100 /* pause after accept() fails, or all connections are in use */
 #define SERVER_MAGIC     0x77686b31u
 #define INSTANCE_HEADER  "x-whiskloop-instance"
 #define LOST_MAX_BYTES   65536 /* a body without a handler is read and dropped up to this size */
@@ -41,9 +41,9 @@ struct server {
     h2o_globalconf_t config;
     h2o_context_t ctx;
     h2o_accept_ctx_t accept_ctx;
-    h2o_socket_t *listener; /* NULL once the server is draining */
+    h2o_socket_t *listener; /* NULL once the server drains */
     struct loop_timer accept_again;
-    bool out_of_fds;      /* we cannot accept now, and have reported it */
+    bool out_of_fds;      /* we cannot accept connections now, and have logged it */
     const char *instance; /* borrowed */
 };
 
@@ -62,7 +62,7 @@ static const struct server_route *find_route(const struct server *server, h2o_io
     return NULL;
 }
 
-/* Whether the list "GET, POST" contains the method. */
+/* Whether a list such as "GET, POST" contains the method. */
 static bool takes_method(const char *methods, h2o_iovec_t method)
 {
     while (*methods != '\0') {
@@ -94,7 +94,8 @@ static void refuse_length(struct refusal *refusal, const struct server_route *ro
                    route->bound != NULL ? route->bound : "", route->bound != NULL ? ")" : "");
 }
 
-/* Status 429, not 503, which would tell the platform to destroy this container. */
+/* Refuse for lack of memory. The status is 429, since a 503 would tell the platform to destroy this
+ * container. */
 static void refuse_room(struct refusal *refusal, const struct server_route *route)
 {
     if (route != NULL && route->n_no_room != NULL)
@@ -110,8 +111,8 @@ static void refuse_method(struct refusal *refusal, const char *methods)
     (void)snprintf(refusal->text, sizeof(refusal->text), "This path takes %s only.", methods);
 }
 
-/* Returns the path's route; NULL: there is none. refusal: set to the reason if no handler gets the
- * request; else its status stays 0. */
+/* Find the path's route; NULL: there is none. If no handler takes the request, `refusal` is set to
+ * the reply, else its status stays 0. */
 static const struct server_route *judge(const struct server *server, h2o_iovec_t path,
                                         h2o_iovec_t method, struct refusal *refusal)
 {
@@ -125,8 +126,9 @@ static const struct server_route *judge(const struct server *server, h2o_iovec_t
     return route;
 }
 
-/* A request that will be refused but has a small body is let in: the body is read and dropped, so
- * that the connection can go on, and on_req() refuses the request. */
+/* Decide on a request whose head has come. One that no handler takes is let in if its body is
+ * small: the body is read and dropped, so that the connection can go on, and on_req() refuses the
+ * request. */
 static void on_admit(void *owner, const struct head *head, uint64_t n_body, bool no_room,
                      struct admission *admission)
 {
@@ -189,7 +191,8 @@ static int on_req(h2o_handler_t *handler, h2o_req_t *req)
 
 /* ---- connections ---- */
 
-/* The listener stays readable while accept() fails: without a pause the loop would spin. */
+/* Accept nothing for a while. The listener stays readable while accept() fails, so without a pause
+ * the loop would spin. */
 static void pause_accepting(struct server *server, const char *why)
 {
     if (!server->out_of_fds)
@@ -330,8 +333,8 @@ void server_drain(struct server *server)
     h2o_socket_close(server->listener);
     server->listener = NULL;
     loop_timer_clear(&server->accept_again);
-    /* Not h2o_context_request_shutdown(): it also winds up HTTP/2 and leaves timers behind that
-     * h2o_context_dispose() trips over. HTTP/1 looks at this flag only. */
+    /* h2o_context_request_shutdown() is not used: it also ends HTTP/2, and leaves timers that make
+     * h2o_context_dispose() fail. HTTP/1 looks at this flag only. */
     server->ctx.shutdown_requested = 1;
 }
 
@@ -343,8 +346,9 @@ bool server_free(struct server **server)
         return true;
     server_drain(*server);
     connections_close(&(*server)->connections);
-    /* While libh2o handles a request, its connection needs the context and the loop's timers, and
-     * libh2o cannot close it. It is closed when the program ends, right after this. */
+    /* While libh2o handles a request, it cannot close the connection, which needs the context and
+     * the loop's timers. Such a connection is closed when the program ends, right after this
+     * call. */
     closed = (*server)->requests.n_open == 0 && h2o_linklist_is_empty(&(*server)->ctx.http1._conns);
     if (closed) {
         h2o_context_dispose(&(*server)->ctx);

@@ -29,43 +29,45 @@ struct job;
 struct passed;
 struct request;
 
-/* Observes each activation of POST /run that gets to the action; see service->observer. */
+/* Observes each activation of POST /run that gets to the action. Set in service->observer. */
 struct run_observer {
-    /* Called when the pool has got the job. */
+    /* Called when the pool has taken the job over. */
     void (*begun)(struct run_observer *observer, struct request *request, struct job *job);
     /* Called when the job is done, before its reply is sent. */
     void (*ended)(struct run_observer *observer, struct request *request, const struct job *job);
 };
 
-/* Error text for requests beyond the gate's bound. */
+/* Error text for a request that the gate cannot hold, because it holds as many as it may. */
 #define SERVICE_TOO_MANY_HELD                                                                      \
     "The action is being started, and too many requests wait for it already (--queue-max)."
 
-/* Given by main; texts borrowed for the program's life. */
+/* Options from main(). All texts are borrowed and live as long as the program. */
 struct service_opts {
     struct pool_opts pool;
     struct build_opts build;
     struct actionloop actionloop;
-    const struct runtime *fallback; /* the runtime of plain source text */
-    char *const *environ;           /* the container's environment, for the action */
-    /* What the action's processes may do. */
+    const struct runtime *fallback; /* the runtime for plain source text */
+    char *const *environ;           /* the container's environment, passed to the action */
+    /* What the action's processes may do, such as their user. */
     const struct privileges *privileges;
-    /* The folder in which an image made for Apache's skeleton has its program and expects published
-     * ones. If it is writable, it is the store's folder, too. NULL: not such an image. */
+    /* For an image made for Apache's skeleton: the folder that holds the image's program, and in
+     * which the image expects the program of an /init. If the folder is writable, the store uses
+     * it, too. NULL: another kind of image. */
     const char *skeleton_dir;
-    uint64_t run_ms;             /* time limit of one activation */
-    bool no_deadlines;           /* a request's own deadline is ignored */
-    int64_t margin_ms;           /* a late activation is abandoned this long before its deadline */
+    uint64_t run_ms;   /* time limit of one activation */
+    bool no_deadlines; /* ignore the deadlines that requests have */
+    /* an activation is abandoned this long before its deadline; negative: after its deadline */
+    int64_t margin_ms;
     uint64_t init_ms;            /* time limit of one /init, and of one start of a worker */
-    enum answers answers;        /* where answers come, if the manifest says "auto" */
+    enum answers answers;        /* the descriptor for answers, if the manifest says "auto" */
     bool keeps_failed;           /* keep the folder of a failed /init for inspection (-debug) */
     bool prelaunches;            /* start the launcher of `fallback` before there is an action */
     bool allow_reinit;           /* a further /init replaces the action */
     bool forks;                  /* fork workers from a zygote where the runtime can */
-    const struct passed *passed; /* headers that the action sees */
+    const struct passed *passed; /* request headers to pass to the action */
     bool any;                    /* arguments and results may be any JSON value */
-    bool one_at_a_time;   /* refuse a /run while another runs, as Apache's Node runtime does */
-    bool renames_log;     /* for a command: the log shows the user's own file names */
+    bool one_at_a_time; /* refuse a /run while another runs, as Apache's Node runtime does */
+    bool renames_log;   /* the log shows the user's own file names, for commands such as `invoke` */
     bool logs_init_error; /* log errors of /init, whatever the manifest says (OW_LOG_INIT_ERROR) */
 };
 
@@ -78,7 +80,7 @@ struct run_tally {
     struct histogram whole;  /* time from request to reply, without requests refused at once */
 };
 
-#define NO_LIMIT_MS (UINT64_C(30) * 86400000) /* stands for no limit, as under a debugger */
+#define NO_LIMIT_MS (UINT64_C(30) * 86400000) /* stands for no time limit, as under a debugger */
 
 struct service {
     struct loop *loop; /* borrowed */
@@ -89,24 +91,25 @@ struct service {
     struct pool *pool;   /* workers of the action; NULL before a successful /init */
     /* Number of the action's folder; 0: there is no action, or it has no folder in the store. */
     unsigned version;
-    struct list retired; /* replaced or failed versions: http/versions.c */
-    /* the default action, which serves while `pool` is NULL; NULL: not started yet */
+    struct list retired; /* list of replaced or failed versions, see http/versions.c */
+    /* workers of the default action, which serves while `pool` is NULL; NULL: not started */
     struct pool *default_pool;
-    struct prewarmed prewarmed;    /* waiting launcher of the fallback runtime, if any */
-    struct init *init;             /* the /init in progress; NULL: none */
-    struct user_names names;       /* the user's file names, for a command's log; else unused */
-    struct gate gate;              /* holds requests while a preloaded action starts */
-    const char *cannot_start;      /* why the preloaded action failed for good; NULL: it did not */
-    bool is_preloaded;             /* the action that serves came with the image, not by /init */
-    struct held held;              /* bytes of bodies and answers in memory */
-    struct run_tally runs;         /* counters of POST /run */
-    struct tally workers;          /* counters of the action's processes */
+    struct prewarmed prewarmed; /* the waiting launcher of the fallback runtime, if any */
+    struct init *init;          /* the /init in progress; NULL: none */
+    struct user_names names;    /* the user's file names, for the log if opts.renames_log is set */
+    struct gate gate;           /* holds requests while a preloaded action starts */
+    const char *cannot_start;   /* why the preloaded action failed for good; NULL: it did not */
+    bool is_preloaded;          /* the action that serves came with the image, not by /init */
+    struct held held;           /* counts the bytes of bodies and answers in memory */
+    struct run_tally runs;      /* counters of POST /run */
+    struct tally workers;       /* counters of the action's processes */
     struct run_observer *observer; /* borrowed; NULL: none */
     bool leaving;                  /* SIGTERM or SIGINT came: we still serve, but /readyz fails */
-    bool draining;                 /* --drain-delay is over, too: no new activations */
+    bool draining; /* the time of --drain-delay is over, too: take no new activations */
 };
 
-/* Pass the service's gate, see gate_pass(). A proxy that is shutting down holds no requests. */
+/* Pass a request through the service's gate, see gate_pass(). A proxy that is shutting down holds
+ * no requests, so its gate counts as open. */
 static inline enum gate_pass service_gate(struct service *service, struct request *request,
                                           gate_handler_fn *handler)
 {

@@ -19,7 +19,8 @@
 
 /* ---- status, headers and body from the action's result ---- */
 
-/* A header must not contain a line end: with one, the action's caller could add headers. */
+/* Whether this can be a header's value. A line end in it would let the action's caller add
+ * headers. */
 static bool is_header_value(const char *text, size_t n)
 {
     for (size_t i = 0; i < n; i++)
@@ -42,15 +43,15 @@ static void add_text(struct buf *out, struct json_slice value)
         json_compact(out, value);
 }
 
-/* Notes which headers the action gave itself, so that we add only the others. */
+/* The headers that the action has set itself. For others we add defaults. */
 struct found {
-    struct buf type; /* content type; empty: none was given */
+    struct buf type; /* the content type; empty: not set */
     bool has_origin;
     bool has_methods;
     bool has_headers;
 };
 
-/* Whether the HTTP server writes this header itself: those of framing, and the date. */
+/* Whether our HTTP server writes this header itself: headers about framing, and the date. */
 static bool is_servers(const struct buf *name)
 {
     static const char *const names[] = {
@@ -86,7 +87,8 @@ static void add_line(struct request *request, struct found *found, struct json_s
     }
 }
 
-/* A list, such as cookies, becomes one header line for each item. */
+/* Add a header of the action. If its value is a list, such as cookies, add one header line for each
+ * item. */
 static void add_header(struct request *request, struct found *found, struct json_slice key,
                        struct json_slice value)
 {
@@ -101,7 +103,8 @@ static void add_header(struct request *request, struct found *found, struct json
         add_line(request, found, key, item);
 }
 
-/* Allow the request headers that the browser asks for, else the default of web actions. */
+/* Let the browser send the headers that it asks for, or, if it asks for none, those that web
+ * actions allow by default. */
 static void allow_headers(struct request *request)
 {
     struct request_text name, value;
@@ -130,7 +133,7 @@ static int status_of(struct json_slice value)
     return (int)strtol(digits, NULL, 10);
 }
 
-/* Add the result as the body, without the members that set status and headers. */
+/* Add the result as the body of the reply, without the members that set its status and headers. */
 static void add_rest(struct buf *out, struct json_slice result)
 {
     struct json_slice key, value;
@@ -152,7 +155,8 @@ static bool is_image(const struct buf *type)
     return buf_len(type) >= 5 && memcmp(buf_at(type), "image", 5) == 0;
 }
 
-/* Add the text of a string, base64-decoded for an image; any other document as it is written. */
+/* Add a JSON document to the body of the reply: for a string its text, decoded from base64 if
+ * is_base64 is set; for any other document the JSON as it is written. */
 static void add_content(struct buf *out, struct json_slice content, bool is_base64)
 {
     auto_buf struct buf text = {0};
@@ -166,7 +170,8 @@ static void add_content(struct buf *out, struct json_slice content, bool is_base
         buf_add(out, buf_at(&text), buf_len(&text));
 }
 
-/* Let pages of any origin read the reply, unless the action's own headers say who may. */
+/* Add the CORS headers that let pages of any origin read the reply, unless the action has set its
+ * own. */
 static void add_cors(struct request *request, const struct found *found)
 {
     if (!found->has_origin)
@@ -190,7 +195,7 @@ static int read_status(struct json_slice result)
     return status != 0 ? status : 200;
 }
 
-/* Add the reply's headers and type, and those that let pages of any origin read it. */
+/* Add the headers and the content type that the result asks for, and the CORS headers. */
 static void add_head(struct request *request, struct json_slice result, struct found *found)
 {
     struct json_slice headers, body, key, value;

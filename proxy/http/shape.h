@@ -1,9 +1,9 @@
 #pragma once
 
 /*
- * shape - a reply that the action describes itself, as a web action does, by the members
- * `statusCode`, `headers` and `body` of its result. If the reply comes in parts, the first part has
- * these members.
+ * shape - make a reply as the action describes it, like a web action, by the members `statusCode`,
+ * `headers` and `body` of its result. If the reply comes in parts, the first part has these
+ * members.
  * Source: openwhisk-contract 1.9, 4.8; docs/streaming.md.
  */
 
@@ -15,24 +15,24 @@
 struct buf;
 struct request;
 
-/* Allow pages of any origin to read the reply. */
+/* Add the CORS headers that let pages of any origin read the reply. */
 void shape_allow_all(struct request *request);
-/* Reply as the action's result describes. */
+/* Send the reply that the action's result describes. */
 void shape_reply(struct request *request, struct json_slice result);
 
 /* ---- in parts ---- */
 
 struct shape {
-    bool is_base64; /* strings are base64, as the content type is an image's */
+    bool is_base64; /* string parts are base64, since the content type is an image's */
 };
 
-/* Whether the first part, a JSON document, describes the reply: an object with `statusCode` or
- * `headers` whose status allows a body. */
+/* Whether the first part of an answer describes the reply: it is an object with `statusCode` or
+ * `headers`, and its status allows a body. part: a JSON document. */
 bool shape_describes_reply(const char *part, size_t n);
-/* Begin with a part that describes the reply: add its headers to the reply, and its body to `out`.
- * Returns the status. */
+/* Begin a reply with the part that describes it: add the part's headers to the reply, and its
+ * `body` to `out`. Returns the status for the reply. */
 int shape_begin(struct shape *shape, struct request *request, const char *part, size_t n,
                 struct buf *out);
-/* Add to `out` what to send for a later part or for the result: a string's text, any other document
- * as JSON and a newline. */
+/* Add to `out` the text to send for a later part or for the result: for a string its text, for any
+ * other document the JSON and a newline. */
 void shape_add(const struct shape *shape, struct buf *out, const char *part, size_t n);

@@ -36,7 +36,8 @@ static struct request_text trim(const char *text, size_t n)
     return (struct request_text){text, n};
 }
 
-/* Cut the text before `stop` off the front of `rest` and return it; `stop` is cut off, too. */
+/* Take the text before the first `stop` off the front of `rest`, together with `stop`. Returns the
+ * text, trimmed. Without a `stop`, all of `rest` is taken. */
 static struct request_text cut(struct request_text *rest, char stop)
 {
     const char *end = memchr(rest->text, stop, rest->n);
@@ -54,7 +55,7 @@ static bool equals(struct request_text text, const char *word)
     return text.n == strlen(word) && strncasecmp(text.text, word, text.n) == 0;
 }
 
-/* "q=0" and "q=0.000" say that the type is not wanted. */
+/* Whether a parameter is "q=0" or "q=0.000": the client does not want the type. */
 static bool is_zero(struct request_text parameter)
 {
     if (parameter.n < 3 || strncasecmp(parameter.text, "q=", 2) != 0)
@@ -103,6 +104,6 @@ void stream_refuse(struct request *request, enum stream_kind kind, int status, s
 
 const struct part_form *stream_form(enum stream_kind kind)
 {
-    assert(kind != STREAM_NONE && kind < ARRAY_LEN(kinds)); /* not STREAM_SHAPED */
+    assert(kind != STREAM_NONE && kind < ARRAY_LEN(kinds)); /* STREAM_SHAPED has no form here */
     return kinds[kind].form;
 }

@@ -1,8 +1,8 @@
 #pragma once
 
 /*
- * stream - replies in parts, as server-sent events or as JSON lines: which requests get one, and
- * its format. Source: docs/streaming.md; WHATWG HTML, 9.2.
+ * stream - replies in parts, as server-sent events or as JSON lines: find out which one a request
+ * asks for, and write it. Source: docs/streaming.md; WHATWG HTML, 9.2.
  */
 
 #include <stdbool.h>
@@ -11,19 +11,20 @@ struct part_form;
 struct request;
 
 enum stream_kind {
-    STREAM_NONE,   /* no parts: the result alone */
-    STREAM_EVENTS, /* text/event-stream */
-    STREAM_LINES,  /* application/x-ndjson */
-    STREAM_SHAPED, /* as the action's first part describes it */
+    STREAM_NONE,   /* not in parts: only the result is sent */
+    STREAM_EVENTS, /* server-sent events: text/event-stream */
+    STREAM_LINES,  /* JSON lines: application/x-ndjson */
+    STREAM_SHAPED, /* in parts, with status and headers set by the action (http/shape.h) */
 };
 
-/* The first kind, events or lines, that the header `accept` names; STREAM_NONE: neither. */
+/* Returns STREAM_EVENTS or STREAM_LINES, whichever the request's header `accept` names first;
+ * STREAM_NONE: neither. */
 enum stream_kind stream_asked(const struct request *request);
 
-/* Begin the reply. false: there was no room, and the request was refused. */
+/* Begin a reply in parts. false: there is no memory for it, and an error was sent instead. */
 bool stream_begin(struct request *request, enum stream_kind kind, int status);
 
-/* Reply with an error in one piece; bytes: taken over. */
+/* Reply with an error in the form of this kind, all at once. bytes: the body; taken over. */
 void stream_refuse(struct request *request, enum stream_kind kind, int status, struct buf *bytes);
-/* The format of the parts and the end. kind: events or lines. */
+/* How to write the parts and the end of such a reply. kind: STREAM_EVENTS or STREAM_LINES. */
 const struct part_form *stream_form(enum stream_kind kind);

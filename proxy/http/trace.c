@@ -11,7 +11,7 @@ enum {
     REQUEST_ID,
 };
 
-#define STATE_MAX_BYTES 512 /* the minimum that W3C asks implementations to propagate */
+#define STATE_MAX_BYTES 512 /* the least that W3C asks implementations to pass on */
 #define ID_MAX_BYTES    128
 
 #define NAME(text)                                                                                 \
@@ -19,10 +19,10 @@ enum {
         text, sizeof(text) - 1                                                                     \
     }
 
-/* In the order of the enumeration. */
+/* Indexed by TRACEPARENT, TRACESTATE and REQUEST_ID. */
 static const struct header_name headers[TRACE_N_HEADERS] = {
     NAME("traceparent"), NAME("tracestate"),
-    NAME("x-request-id"), /* the platform's controller reads this one */
+    NAME("x-request-id"), /* the platform's controller reads this header, too */
 };
 static const char *const members[TRACE_N_HEADERS] = {"traceparent", "tracestate", "transaction_id"};
 
@@ -33,7 +33,8 @@ static bool is_hex(char c)
     return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
 }
 
-/* Whether the value can stand in a JSON string without any escape. */
+/* Whether the value has at least one and at most `max` characters, all from `lowest` to '~', and
+ * can stand in a JSON string without any escape. */
 static bool is_printable(const struct request_text *value, char lowest, size_t max)
 {
     for (size_t i = 0; i < value->n; i++)
@@ -43,7 +44,8 @@ static bool is_printable(const struct request_text *value, char lowest, size_t m
     return value->n > 0 && value->n <= max;
 }
 
-/* Source: W3C Trace Context 3.2.2. All-zero ids are invalid. */
+/* Whether this is a valid traceparent, whose two ids must not be all zeros. Source: W3C Trace
+ * Context 3.2.2. */
 static bool is_traceparent(const struct request_text *value)
 {
     static const char form[] = "00-xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx-xxxxxxxxxxxxxxxx-xx";
@@ -76,7 +78,7 @@ static bool may_pass(const struct trace *trace, size_t i)
 void trace_take(struct trace *trace, struct request *request)
 {
     trace->any = request_headers(request, headers, TRACE_N_HEADERS, trace->values);
-    if (!trace->any) /* the usual case: the platform's invoker sends none of them */
+    if (!trace->any) /* the usual case: the platform's invoker sends none of these headers */
         return;
     trace->any = false;
     for (size_t i = 0; i < TRACE_N_HEADERS; i++) {
@@ -103,8 +105,8 @@ size_t trace_members(const struct trace *trace, struct json_slice object, char *
     bool has_parent = json_member(object, members[TRACEPARENT], &value);
 
     for (size_t i = 0; i < TRACE_N_HEADERS; i++) {
-        /* A tracestate belongs to its traceparent: if the body has a traceparent of its own, do not
-         * add the client's tracestate. */
+        /* A tracestate belongs to its traceparent: if the body has a traceparent itself, add
+         * neither header. */
         if (trace->values[i].text == NULL || (has_parent && i != REQUEST_ID) ||
             json_member(object, members[i], &value))
             continue;

@@ -23,15 +23,15 @@
 #define TRACE_MEMBERS_MAX_BYTES 800 /* most bytes of all three members, with names and quotes */
 
 struct trace {
-    struct request_text values[TRACE_N_HEADERS]; /* borrowed; text NULL: not taken */
+    struct request_text values[TRACE_N_HEADERS]; /* borrowed; text NULL: missing or not taken */
     bool any;
 };
 
-/* Take the headers from the request, and add them to its reply, whatever that will be. */
+/* Take the headers from the request, and add them to its reply, even if that is an error. */
 void trace_take(struct trace *trace, struct request *request);
 
 /*
- * Write the members to add to `object` (valid JSON): those that it does not have itself, each
- * followed by a comma. Returns their length, at most TRACE_MEMBERS_MAX_BYTES.
+ * Write to `out` a member for each header that was taken, each followed by a comma, but none that
+ * `object` (valid JSON) has itself. Returns their length, at most TRACE_MEMBERS_MAX_BYTES.
  */
 size_t trace_members(const struct trace *trace, struct json_slice object, char *out);

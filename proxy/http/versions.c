@@ -7,13 +7,14 @@
 #include "http/prewarm.h"
 #include "http/service.h"
 
-/* A version that was replaced or has failed, until it is gone. */
+/* A version of the action that was replaced or has failed. It is freed when its processes have
+ * ended and its folder is deleted. */
 struct retired {
     struct list node; /* in the service's list, oldest first */
     struct service *service;
     unsigned number;
-    struct pool *pool; /* owned; NULL: its processes are gone, or it never had any */
-    bool killed;       /* ended because too many are retired: free it once its jobs are answered */
+    struct pool *pool;       /* owned; NULL: its processes are gone, or it never had any */
+    bool killed;             /* pool_stop() was called because too many are retired */
     struct loop_child child; /* the process that deletes the version's folder */
 };
 
@@ -28,7 +29,7 @@ static void on_deleted(struct loop_child *child, int wait_status)
     prewarm_begin(service);
 }
 
-/* The version has ended: delete its folder in a child process. */
+/* Free the pool of a version that has ended, and delete the version's folder in a child process. */
 static void drop(struct retired *retired)
 {
     struct service *service = retired->service;
@@ -43,11 +44,11 @@ static void drop(struct retired *retired)
     }
     if (pid > 0)
         loop_child_watch(service->loop, &retired->child, pid, on_deleted);
-    else /* no folder, or no process available: then the folder stays and only costs disk space */
+    else /* no folder, or no child process: then the folder stays and costs disk space */
         on_deleted(&retired->child, -1);
 }
 
-/* Called from the loop when a retired pool has changed. */
+/* Called from the loop when jobs or processes of a retired pool have changed. */
 static void on_retired(void *owner)
 {
     struct retired *retired = owner;
@@ -139,7 +140,7 @@ pid_t versions_writer(const struct service *service, const void *owner)
     return pid;
 }
 
-/* Add up one number over all pools. */
+/* Add up number_of(pool) over all pools. */
 static unsigned sum(const struct service *service, unsigned (*number_of)(const struct pool *pool))
 {
     unsigned n = service->pool != NULL ? number_of(service->pool) : 0;
