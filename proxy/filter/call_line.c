@@ -36,8 +36,7 @@ static size_t id_length(const char *text, size_t n)
     return kind == JSON_STRING || kind == JSON_NUMBER ? i : 0;
 }
 
-/* If the text begins with "[ID,", note the id in `line` and move the start of the text behind the
- * comma. */
+/* If the text begins with "[ID,", set the id and step past the comma. */
 static bool take_id(struct call_line *line, const char **text, size_t *n)
 {
     const char *at = *text + n_blanks(*text, *n);

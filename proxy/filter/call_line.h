@@ -27,12 +27,11 @@ struct call_line {
     struct buf made;           /* owned; the body if it had to be built, else empty */
 };
 
-/* Parse text[0 .. n) into `line`. false: `why` says what is wrong, and line->id is set if the id
- * could be read. Release with call_line_done(), also after false. */
+/* Parse text[0 .. n). false: `why` says what is wrong; line->id is set if the id could be read. */
 bool call_line_read(struct call_line *line, enum call_form form, const char *text, size_t n,
                     char *why, size_t size);
 void call_line_done(struct call_line *line);
 
-/* Append the action's answer, a JSON document, to `out` as one line of text without a newline: a
- * string unquoted, any other value as JSON. false: the answer is null, and nothing was appended. */
+/* Append an answer to `out` as one line of text, without a newline: a string unquoted, any other
+ * value as JSON. false: the answer is null, and nothing was appended. */
 bool call_line_result(struct buf *out, const char *answer, size_t n);

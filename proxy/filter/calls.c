@@ -380,8 +380,7 @@ static struct iovec lines_of(const struct call *call)
     return (struct iovec){call->lines.bytes + call->lines.start, buf_len(&call->lines)};
 }
 
-/* Set `pieces` to what follows the first *skip bytes of a finished answer, and *skip to 0. Returns
- * the number of pieces. */
+/* Split a finished answer, without its first *skip bytes, into pieces. Returns their number. */
 static int end_pieces(const struct call *call, struct iovec *pieces, size_t *skip)
 {
     static char bracket[] = "]\n";

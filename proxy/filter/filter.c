@@ -256,8 +256,8 @@ void filter_free(struct filter **filter)
     *filter = NULL;
 }
 
-/* If opts.announces is set, write a line that says whether the action is ready. why: why it could
- * not be started; NULL: it is ready. */
+/* Write whether the action is ready, if wanted. why: why it could not be started; NULL: it is
+ * ready. */
 static void announce(struct filter *filter, const char *why)
 {
     struct buf text = {0};

@@ -115,8 +115,7 @@ static void pull(struct inlet *inlet)
         go_on(inlet);
 }
 
-/* Call this when the last line of a writer was handed out: opens a named pipe again for its next
- * writer, or ends the input. */
+/* The last line of a writer was handed out: wait for the next writer, or end the input. */
 static void leave(struct inlet *inlet)
 {
     const char *path = inlet->path;

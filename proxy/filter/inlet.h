@@ -32,8 +32,8 @@ struct inlet {
     struct loop_post *told; /* borrowed; posted to tell the owner, see inlet_open() */
 };
 
-/* path: a named pipe; NULL: stdin. told: posted when bytes or the end of input have come.
- * line_max_bytes: the longest line. Returns 0; or -1 with err filled. */
+/* path NULL: stdin. told: posted when bytes or the end of input have come. line_max_bytes: the
+ * longest line. Returns 0; or -1 with err. */
 int inlet_open(struct inlet *inlet, struct loop *loop, const char *path, size_t line_max_bytes,
                struct loop_post *told, struct err *err);
 void inlet_init(struct inlet *inlet);

@@ -27,7 +27,7 @@ struct invoke_opts {
 };
 
 /* Called once, from the loop. err->kind == ERR_NONE: a result was written. ERR_ACTION: the
- * activation failed; if the action answered with an error, that answer was written. */
+ * activation failed, or an error that the action returned was written. */
 typedef void invoke_ended_fn(void *owner, const struct err *err);
 
 /* Read the argument, blocking, and open stdout. NULL: err filled. */

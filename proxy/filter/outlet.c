@@ -17,8 +17,7 @@ void outlet_init(struct outlet *outlet)
     loop_timer_init(&outlet->look, on_look);
 }
 
-/* Close the stream, since its reader has left. A named pipe may get another reader, so look for
- * one; stdout gets none, so that is an error. */
+/* The reader has left: close the stream. Look for another reader if it is a named pipe. */
 static void lose_reader(struct outlet *outlet)
 {
     stream_close(&outlet->stream);

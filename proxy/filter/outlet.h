@@ -24,8 +24,8 @@ struct outlet {
 };
 
 void outlet_init(struct outlet *outlet);
-/* path: a named pipe, which may have no reader yet; NULL: stdout. told: posted when there is room
- * again, a reader has come, or `left` or `err` was set. Returns 0; or -1 with err filled. */
+/* told: posted when there is room again, a reader has come, or `left` or `err` was set. A named
+ * pipe may have no reader yet. Returns 0; or -1 with err. */
 int outlet_open(struct outlet *outlet, struct loop *loop, const char *path, struct loop_post *told,
                 struct err *err);
 void outlet_close(struct outlet *outlet);

@@ -452,8 +452,8 @@ static bool is_direct(const struct connection *c)
     return c->state == CONNECTION_BODY && !c->is_chunked && buf_len(&c->raw) == 0;
 }
 
-/* Read input once and process it. *wanted: the number of bytes asked for. Returns the number of
- * bytes read; -1: there are none now; 0: the client has left. */
+/* Read once, and process the bytes. *wanted: how many were asked for. Returns how many were read;
+ * -1: none now; 0: the client has left. */
 static ssize_t read_once(struct connection *c, size_t *wanted)
 {
     char *to = scratch;

@@ -86,8 +86,7 @@ struct request_watcher {
     void (*gone)(void *owner); /* the client has left during the reply; the request is gone */
 };
 
-/* Call `watcher` for this request from now on. watcher: borrowed until the reply or, for a reply in
- * pieces, until the last piece. */
+/* Set the callbacks. watcher: borrowed until the reply or, for one in pieces, its last piece. */
 void request_watch(struct request *request, const struct request_watcher *watcher, void *owner);
 /* Begin a reply in pieces. type: its content type, a string constant; NULL: as set by
  * request_set_type(). false: there is no memory for it, and an error was sent instead. */

@@ -346,8 +346,8 @@ static uint64_t limit_of(uint64_t left_ms)
     return (left_ms + LIMIT_STEP_MS - 1) / LIMIT_STEP_MS * LIMIT_STEP_MS;
 }
 
-/* Set the job's deadline and time limit. If the request's deadline had passed when the request
- * came, only our own limit applies (Apache's test suites send the deadline "123"). */
+/* Set the job's deadline and time limit. A deadline that had passed when the request came is
+ * ignored (Apache's test suites send "123"): our own limit applies. */
 static void set_deadline(const struct service *service, struct run *run,
                          const struct contract_body *body)
 {
@@ -363,7 +363,7 @@ static void set_deadline(const struct service *service, struct run *run,
     }
     if (margin_ms < 0) /* an invoker records a timeout only if we reply after the deadline */
         span_ms += (uint64_t)-margin_ms;
-    else /* the margin takes at most half of a short limit */
+    else /* the margin takes at most half of the time */
         span_ms -= (uint64_t)margin_ms < span_ms / 2 ? (uint64_t)margin_ms : span_ms / 2;
     job->deadline_at_ms = run->came_at_us / 1000 + span_ms;
 }

@@ -256,7 +256,7 @@ static void configure(struct server *server, const struct server_opts *opts)
     server->config.max_request_entity_size++; /* libh2o refuses a chunked body of this size */
     server->config.http1.req_timeout = opts->idle_ms;
     server->config.http1.upgrade_to_http2 = 0;
-    h2o_socket_buffer_mmap_settings.threshold = SIZE_MAX; /* bodies stay in memory */
+    h2o_socket_buffer_mmap_settings.threshold = SIZE_MAX; /* keep bodies in memory, not in a file */
     host = h2o_config_register_host(&server->config, h2o_iovec_init(H2O_STRLIT("default")), 65535);
     path = h2o_config_register_path(host, "/", 0);
     handler = h2o_create_handler(path, sizeof(struct server_handler));

@@ -155,8 +155,8 @@ static bool is_image(const struct buf *type)
     return buf_len(type) >= 5 && memcmp(buf_at(type), "image", 5) == 0;
 }
 
-/* Add a JSON document to the body of the reply: for a string its text, decoded from base64 if
- * is_base64 is set; for any other document the JSON as it is written. */
+/* Add a document to the body: for a string its text, base64-decoded if is_base64 is set; any other
+ * document as it is written. */
 static void add_content(struct buf *out, struct json_slice content, bool is_base64)
 {
     auto_buf struct buf text = {0};
@@ -235,7 +235,7 @@ void shape_reply(struct request *request, struct json_slice result)
     n = buf_len(&out);
     if (status == 200 && n == 0)
         status = 204;
-    request_reply(request, status, out.bytes, n); /* out's text begins at .bytes */
+    request_reply(request, status, out.bytes, n); /* nothing was dropped from the front of `out` */
 }
 
 /* ---- a reply in parts ---- */

@@ -36,8 +36,8 @@ static struct request_text trim(const char *text, size_t n)
     return (struct request_text){text, n};
 }
 
-/* Take the text before the first `stop` off the front of `rest`, together with `stop`. Returns the
- * text, trimmed. Without a `stop`, all of `rest` is taken. */
+/* Cut the text up to the first `stop`, or to the end, off the front of `rest`, with that `stop`.
+ * Returns the text, trimmed. */
 static struct request_text cut(struct request_text *rest, char stop)
 {
     const char *end = memchr(rest->text, stop, rest->n);

@@ -33,8 +33,8 @@ static bool is_hex(char c)
     return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
 }
 
-/* Whether the value has at least one and at most `max` characters, all from `lowest` to '~', and
- * can stand in a JSON string without any escape. */
+/* Whether the value has 1 to `max` characters from `lowest` to '~', none of which needs an escape
+ * in JSON. */
 static bool is_printable(const struct request_text *value, char lowest, size_t max)
 {
     for (size_t i = 0; i < value->n; i++)

@@ -7,8 +7,7 @@
 #include "http/prewarm.h"
 #include "http/service.h"
 
-/* A version of the action that was replaced or has failed. It is freed when its processes have
- * ended and its folder is deleted. */
+/* A version of the action that was replaced or has failed. Freed once its folder is deleted. */
 struct retired {
     struct list node; /* in the service's list, oldest first */
     struct service *service;
