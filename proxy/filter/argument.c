@@ -1,5 +1,6 @@
 #include "filter/argument.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -34,6 +35,7 @@ static int make_line(struct job *job, const char *text, size_t n, const char *me
     auto_buf struct buf body = {0};
     char why[128];
 
+    assert(members == NULL || members[0] == '\0' || members[strlen(members) - 1] == ',');
     if (n > bytes_max)
         return err_set(err, ERR_REQUEST, 0,
                        "invoke: the argument is longer than %" PRIu64 " bytes (--run-max-bytes)",
@@ -61,6 +63,7 @@ int argument_read(struct job *job, const char *word, const char *members, uint64
     auto_buf struct buf text = {0};
     int result;
 
+    assert(job->line == NULL);
     if (word == NULL)
         word = "{}";
     if (word[0] == '@' || strcmp(word, "-") == 0)

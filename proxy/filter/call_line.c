@@ -1,5 +1,6 @@
 #include "filter/call_line.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "base/util.h"
@@ -51,6 +52,7 @@ static bool take_id(struct call_line *line, const char **text, size_t *n)
     n_id = id_length(id, (size_t)(end - id));
     if (n_id == 0)
         return false;
+    assert(n_id <= CALL_ID_MAX && n_id <= (size_t)(end - id));
     at = id + n_id + n_blanks(id + n_id, (size_t)(end - id) - n_id);
     if (at == end || *at != ',')
         return false;
@@ -74,10 +76,12 @@ static void take_bracket(const char *text, size_t *n)
 
 static void make_value(struct call_line *line, const char *value, size_t n)
 {
+    assert(buf_len(&line->made) == 0);
     buf_add_text(&line->made, "{\"value\":");
     buf_add(&line->made, value, n);
     buf_add_text(&line->made, "}");
     line->body.top = json_top(buf_at(&line->made), buf_len(&line->made));
+    assert(line->body.top.kind == JSON_OBJECT);
 }
 
 static void make_text(struct call_line *line, const char *text, size_t n)
@@ -135,6 +139,7 @@ bool call_line_result(struct buf *out, const char *answer, size_t n)
     }
     room = buf_room(out, top.n);
     n_text = json_unescape(top, room);
+    assert(n_text < top.n);
     if (n_text > 0 && room[n_text - 1] == '\n')
         n_text--; /* the caller writes a newline after each answer */
     for (size_t i = 0; i < n_text; i++)

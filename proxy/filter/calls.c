@@ -18,6 +18,7 @@
 
 void calls_init(struct calls *calls, const struct calls_opts *opts)
 {
+    assert(opts->done != NULL);
     memset(calls, 0, sizeof(*calls));
     calls->opts = *opts;
     list_init(&calls->all);
@@ -78,6 +79,7 @@ static struct call *call_new(struct calls *calls, uint64_t end_at)
 
 static void drop_lines(struct calls *calls, struct call *call)
 {
+    assert(calls->answer_bytes >= buf_len(&call->lines));
     calls->answer_bytes -= buf_len(&call->lines);
     buf_done(&call->lines);
 }
@@ -85,10 +87,14 @@ static void drop_lines(struct calls *calls, struct call *call)
 static void call_free(struct calls *calls, struct call *call)
 {
     assert(!call->given || call->ended);
-    if (call->ended)
+    assert(calls->n > 0);
+    if (call->ended) {
+        assert(calls->answer_bytes >= sizeof(*call) + call->len);
         calls->answer_bytes -= sizeof(*call) + call->len;
-    else
+    } else {
+        assert(calls->line_bytes >= sizeof(*call) + call->job.len);
         calls->line_bytes -= sizeof(*call) + call->job.len;
+    }
     if (calls->next == call)
         calls->next = first_waiting(calls, call_after(calls, call));
     if (calls->head == call)
@@ -109,6 +115,7 @@ static void call_free(struct calls *calls, struct call *call)
 static void call_end(struct calls *calls, struct call *call, char *text, size_t n)
 {
     assert(!call->ended);
+    assert(calls->line_bytes >= sizeof(*call) + call->job.len);
     calls->line_bytes -= sizeof(*call) + call->job.len;
     free(TAKE(call->job.line));
     call->job.len = 0;
@@ -143,6 +150,7 @@ static void call_answer(struct calls *calls, struct call *call, struct json_slic
     bool is_error = !calls->opts.is_bare && error_kind_of_answer(job, error) != ERROR_KIND_NONE;
     struct buf text = {0};
 
+    assert(job->answer != NULL);
     if (is_error) {
         error_kind_add_answer(&text, job, error);
     } else if (calls->opts.form == CALL_TEXT) {
@@ -176,6 +184,7 @@ static void offer_head(struct calls *calls)
         else
             leave(calls, call);
     }
+    assert(call == NULL || call->id == NULL);
     if (call != NULL)
         leave(calls, call);
 }
@@ -195,6 +204,9 @@ void calls_free(struct calls *calls)
     assert(calls->n_given == 0);
     while (calls->n > 0)
         call_free(calls, call_at(calls->all.next));
+    assert(list_empty(&calls->all) && list_empty(&calls->leaving));
+    assert(calls->line_bytes == 0);
+    assert(calls->answer_bytes == 0);
 }
 
 /* ---- lines in ---- */
@@ -203,6 +215,7 @@ static void set_id(struct call *call, const struct call_line *line)
 {
     if (line->id == NULL)
         return;
+    assert(call->id == NULL);
     call->n_id = line->n_id + 2;
     call->id = xasprintf("[%.*s,", (int)line->n_id, line->id);
 }
@@ -210,6 +223,7 @@ static void set_id(struct call *call, const struct call_line *line)
 /* Call this once the job's line is set: the job can then be given to the pool. */
 static void make_ready(struct calls *calls, struct call *call)
 {
+    assert(call->job.line != NULL && !call->given);
     calls->line_bytes += call->job.len;
     call->job.limit_ms = calls->opts.run_ms;
     call->job.deadline_at_ms = JOB_BY_TURN;
@@ -281,6 +295,7 @@ void calls_say(struct calls *calls, struct buf *text)
 {
     struct call *call = call_new(calls, 0);
 
+    assert(text->start == 0);
     call_end(calls, call, text->bytes, buf_len(text));
     leave(calls, call);
     *text = (struct buf){0};
@@ -314,6 +329,7 @@ static void take_parts(struct calls *calls, struct call *call)
         (void)snprintf(part, sizeof(part), "%s%s", call->id, part_lines.part);
     }
     part_form_parts(&form, &call->lines, &call->job);
+    assert(buf_len(&call->lines) >= n);
     calls->answer_bytes += buf_len(&call->lines) - n;
 }
 
@@ -325,6 +341,7 @@ static void end_parts(struct calls *calls, struct call *call)
 
     part_form_end(&part_lines, &text, &call->job, calls->opts.answer_max_bytes);
     free(TAKE(call->job.answer));
+    assert(buf_len(&text) > 0 && text.bytes[text.end - 1] == '\n');
     call_end(calls, call, text.bytes, buf_len(&text) - 1); /* `text` without its newline */
 }
 
@@ -332,6 +349,7 @@ void calls_take_parts(struct calls *calls, struct job *job)
 {
     struct call *call = container_of(job, struct call, job);
 
+    assert(call->given && !call->ended);
     if (!call->unwanted && buf_len(&call->lines) < LINES_MAX)
         take_parts(calls, call);
     offer(calls, call);
@@ -366,6 +384,7 @@ void calls_abandon(struct calls *calls, const char *why)
         struct call *call = calls->next;
 
         calls->next = first_waiting(calls, call_after(calls, call));
+        assert(!call->given);
         call->job.outcome = why != NULL ? JOB_UNSTARTED : JOB_ABANDONED;
         (void)snprintf(call->job.reason, sizeof(call->job.reason), "%s", why != NULL ? why : "");
         call_explain(calls, call);
@@ -420,6 +439,7 @@ int calls_answers(const struct calls *calls, struct iovec *pieces, int max)
         if (call->ended)
             n += end_pieces(call, pieces + n, &skip);
     }
+    assert(n <= max);
     return n;
 }
 
@@ -430,6 +450,7 @@ static size_t wrote_lines(struct calls *calls, struct call *call, size_t n)
     n = n < buf_len(&call->lines) ? n : buf_len(&call->lines);
     if (n == 0)
         return 0;
+    assert(calls->answer_bytes >= n);
     buf_drop(&call->lines, n);
     calls->answer_bytes -= n;
     /* Let other calls write before this one goes on. */
@@ -444,14 +465,16 @@ void calls_wrote(struct calls *calls, size_t n)
 {
     while (n > 0) {
         struct call *call;
-        size_t left;
+        size_t n_all, left;
 
         assert(!list_empty(&calls->leaving));
         call = leaving_at(calls->leaving.next);
         n -= wrote_lines(calls, call, n);
         if (n == 0 || !call->ended)
             continue;
-        left = call->n_id + call->len + (call->id != NULL ? 2 : 1) - calls->written;
+        n_all = call->n_id + call->len + (call->id != NULL ? 2 : 1);
+        assert(calls->written < n_all); /* else the call would be freed */
+        left = n_all - calls->written;
         if (n < left) {
             calls->written += n;
             return;

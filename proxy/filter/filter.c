@@ -123,6 +123,7 @@ static unsigned write_answers(struct filter *filter)
 
 static void tell_end(struct filter *filter, const struct err *err)
 {
+    assert(!filter->told);
     filter->told = true;
     inlet_close(&filter->inlet);
     filter->ended(filter->owner, err);
@@ -132,6 +133,7 @@ static void look_at_reader(struct filter *filter)
 {
     if (!filter->outlet.left)
         return;
+    assert(filter->outlet.path != NULL); /* for stdout, on_step() does not come here */
     filter->outlet.left = false;
     if (filter->calls.n > 0)
         log_warn("pipe.reader", log_text("left", filter->opts.out),
@@ -173,6 +175,7 @@ static void on_step(struct loop_post *post)
     look_at_reader(filter);
     take_lines(filter);
     give_lines(filter);
+    assert(filter->calls.n_given <= filter->opts.given_max);
     n_writes = write_answers(filter);
     inlet_want(&filter->inlet, has_room(filter));
     if (filter_is_done(filter))
@@ -277,6 +280,7 @@ static void announce(struct filter *filter, const char *why)
 void filter_serve(struct filter *filter, struct pool *pool)
 {
     assert(filter->pool == NULL);
+    assert(filter->why == NULL);
     filter->pool = pool;
     filter->calls.opts.wants_object = pool->spec.wants_object;
     announce(filter, NULL);
@@ -298,6 +302,7 @@ void filter_stop(struct filter *filter)
 void filter_fail(struct filter *filter, const char *why)
 {
     assert(filter->why == NULL);
+    assert(filter->pool == NULL);
     filter->why = xstrdup(why);
     announce(filter, why);
     filter_stop(filter);

@@ -1,5 +1,6 @@
 #include "filter/inlet.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -33,6 +34,7 @@ void inlet_init(struct inlet *inlet)
 int inlet_open(struct inlet *inlet, struct loop *loop, const char *path, size_t line_max_bytes,
                struct loop_post *told, struct err *err)
 {
+    assert(inlet->stream.fd < 0 && !inlet->ended);
     inlet->loop = loop;
     inlet->path = path;
     inlet->told = told;
@@ -92,6 +94,7 @@ static void pull(struct inlet *inlet)
 
     if (!is_reading(inlet))
         return;
+    assert(inlet->stream.fd >= 0);
     if (buf_len(&inlet->line.buf) == 0)
         buf_reset(&inlet->line.buf, KEEP_BYTES);
     room = line_room(&inlet->line, READ_BYTES);
@@ -120,6 +123,7 @@ static void leave(struct inlet *inlet)
 {
     const char *path = inlet->path;
 
+    assert(inlet->at_end && !inlet->ended);
     line_reset(&inlet->line, KEEP_BYTES);
     if (path == NULL || inlet->err.kind != ERR_NONE ||
         stream_open_fifo(&inlet->stream, inlet->loop, OPTION, path, false, &inlet->err) < 0) {
@@ -147,6 +151,7 @@ enum line_result inlet_next(struct inlet *inlet, const char **text, size_t *n, u
         else
             leave(inlet);
     }
+    assert(inlet->n_read >= buf_len(&inlet->line.buf));
     *end_at = inlet->n_read - buf_len(&inlet->line.buf);
     return result;
 }

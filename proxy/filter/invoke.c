@@ -37,6 +37,7 @@ static void on_done(struct job *job)
     struct json_slice error;
     char why[sizeof(job->reason) + 64];
 
+    assert(invoke->err.kind == ERR_NONE);
     if (!contract_read_answer(job, &error)) {
         contract_explain(job, invoke->calls.opts.answer_max_bytes, why, sizeof(why));
         (void)err_set(&invoke->err, ERR_ACTION, 0,
@@ -69,6 +70,7 @@ static void on_step(struct loop_post *post)
 
     if (invoke->told)
         return;
+    assert(invoke->calls.n <= 1);
     while ((n_pieces = calls_answers(&invoke->calls, pieces, PIECES_MAX)) > 0 &&
            (n = outlet_write(&invoke->outlet, pieces, n_pieces)) > 0)
         calls_wrote(&invoke->calls, n);
@@ -100,6 +102,7 @@ struct invoke *invoke_new(struct loop *loop, const struct invoke_opts *opts, inv
     if (argument_read(&job, opts->argument, opts->members, opts->argument_max_bytes,
                       loop_signal_fd(loop), err) == 0)
         calls_add_made(&invoke->calls, job.line, job.len);
+    assert(invoke->calls.n <= 1 && invoke->calls.n_given == 0);
     if (invoke->calls.n == 0 || outlet_open(&invoke->outlet, loop, NULL, &invoke->step, err) < 0)
         invoke_free(&invoke);
     return invoke;

@@ -1,5 +1,6 @@
 #include "filter/outlet.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <poll.h>
 #include <string.h>
@@ -20,6 +21,7 @@ void outlet_init(struct outlet *outlet)
 /* The reader has left: close the stream. Look for another reader if it is a named pipe. */
 static void lose_reader(struct outlet *outlet)
 {
+    assert(outlet->stream.fd >= 0);
     stream_close(&outlet->stream);
     outlet->left = true;
     if (outlet->path == NULL)
@@ -54,6 +56,7 @@ static void watch_reader(struct outlet *outlet)
 /* Open the named pipe if it has a reader; otherwise try again later. */
 static int look(struct outlet *outlet, struct err *err)
 {
+    assert(outlet->path != NULL && outlet->stream.fd < 0);
     if (stream_open_fifo(&outlet->stream, outlet->loop, OPTION, outlet->path, true, err) == 0) {
         watch_reader(outlet);
         loop_post(outlet->loop, outlet->told);
@@ -79,6 +82,7 @@ static void on_look(struct loop_timer *timer)
 int outlet_open(struct outlet *outlet, struct loop *loop, const char *path, struct loop_post *told,
                 struct err *err)
 {
+    assert(outlet->stream.fd < 0);
     outlet->loop = loop;
     outlet->path = path;
     outlet->told = told;
@@ -102,6 +106,7 @@ size_t outlet_write(struct outlet *outlet, const struct iovec *pieces, int n_pie
 
     if (outlet->stream.fd < 0 || n_pieces == 0)
         return 0;
+    assert(outlet->err.kind == ERR_NONE); /* an error closes the stream */
     do
         n = stream_write(&outlet->stream, pieces, n_pieces);
     while (n < 0 && errno == EINTR);

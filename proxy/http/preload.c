@@ -25,6 +25,7 @@ static void on_ended(struct loop_post *post)
 void preload_init(struct preload *preload, struct service *service, preload_ready_fn *ready,
                   preload_failed_fn *failed, void *owner)
 {
+    assert(failed != NULL);
     *preload =
         (struct preload){.service = service, .ready = ready, .failed = failed, .owner = owner};
     loop_post_init(&preload->ended, on_ended);
@@ -54,6 +55,7 @@ void preload_begin(struct preload *preload, struct preloaded *preloaded)
 {
     struct service *service = preload->service;
 
+    assert(preload->why == NULL && preload->origin == NULL); /* begun once */
     preload->origin = preloaded->origin;
     preload->may_fail = preloaded->may_fail;
     gate_close(&service->gate);

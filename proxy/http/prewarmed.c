@@ -1,5 +1,6 @@
 #include "http/prewarmed.h"
 
+#include <assert.h>
 #include <signal.h>
 #include <string.h>
 
@@ -18,6 +19,7 @@ static void on_exit_status(struct loop_child *child, int wait_status)
 {
     struct prewarmed *prewarmed = container_of(child, struct prewarmed, child);
 
+    assert(child->pid == prewarmed->spawned.pid);
     log_info("prelaunch.exit", log_int("pid", child->pid), LOG_EXIT(wait_status));
     kin_end(prewarmed->loop, prewarmed->spawned.mark);
     forget(prewarmed);
@@ -42,6 +44,7 @@ static bool start(struct prewarmed *prewarmed, const struct exec_spec *spec, int
     }
     log_info("prelaunch.start", log_int("pid", prewarmed->spawned.pid),
              log_text("program", spec->argv[0]));
+    assert(prewarmed->spawned.pid > 0);
     loop_child_watch(prewarmed->loop, &prewarmed->child, prewarmed->spawned.pid, on_exit_status);
     return true;
 }
@@ -59,6 +62,7 @@ bool prewarmed_take(struct prewarmed *prewarmed, struct spawned *spawned)
     if (prewarmed->spawned.pid == 0)
         return false;
     loop_child_forget(&prewarmed->child);
+    assert(prewarmed->child.pid == prewarmed->spawned.pid);
     *spawned = prewarmed->spawned;
     prewarmed_init(prewarmed, prewarmed->loop);
     return true;

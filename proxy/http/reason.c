@@ -31,6 +31,8 @@ void reason_listen(struct reason *reason, struct output *out, struct output *err
                    const struct pool *serving)
 {
     assert(reason->streams[0] == NULL);
+    assert(out->tap == NULL); /* one action starts at a time */
+    assert(err->tap == NULL);
     reason->tap.on_bytes = on_bytes;
     reason->serving = serving;
     reason->streams[0] = out;
@@ -41,8 +43,10 @@ void reason_listen(struct reason *reason, struct output *out, struct output *err
 void reason_done(struct reason *reason)
 {
     for (size_t i = 0; i < ARRAY_LEN(reason->streams); i++) {
-        if (reason->streams[i] != NULL)
+        if (reason->streams[i] != NULL) {
+            assert(reason->streams[i]->tap == &reason->tap);
             reason->streams[i]->tap = NULL;
+        }
         reason->streams[i] = NULL;
     }
     buf_done(&reason->said);
@@ -105,6 +109,7 @@ void reason_add_header(struct request *request, const char *text, size_t n)
         tail = buf_len(&value) - (HEADER_MAX_BYTES - head - strlen(GAP));
         while (bytes[tail - 1] == '%' || bytes[tail - 2] == '%')
             tail++;
+        assert(head + strlen(GAP) + buf_len(&value) - tail <= sizeof(cut));
         memcpy(cut, bytes, head);
         memcpy(cut + head, GAP, strlen(GAP));
         memcpy(cut + head + strlen(GAP), bytes + tail, buf_len(&value) - tail);

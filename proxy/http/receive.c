@@ -39,6 +39,7 @@ static h2o_buffer_t *small_block(void)
 
     h2o_buffer_init(&block, &small);
     (void)h2o_buffer_reserve(&block, SMALL_BYTES);
+    assert(block->capacity >= SMALL_BYTES);
     return block;
 }
 
@@ -50,6 +51,7 @@ h2o_buffer_t *receive_block(h2o_buffer_t *block, size_t capacity)
     if (is_new && capacity <= SMALL_BYTES)
         return small_block();
     assert(capacity > SMALL_BYTES);
+    assert(is_new || capacity > block->capacity);
     block = xrealloc(block, offsetof(h2o_buffer_t, _buf) + capacity);
     if (is_new) {
         memset(block, 0, offsetof(h2o_buffer_t, _buf));
@@ -81,6 +83,7 @@ static const char *write_length(char digits[LENGTH_MAX_DIGITS], uint64_t length,
 {
     char *end = digits + LENGTH_MAX_DIGITS, *at = end;
 
+    assert(n_min <= LENGTH_MAX_DIGITS);
     for (; length > 0 || (size_t)(end - at) < n_min; length /= 10) {
         assert(at > digits); /* no body is long enough for more digits */
         *--at = (char)('0' + length % 10);
@@ -91,6 +94,7 @@ static const char *write_length(char digits[LENGTH_MAX_DIGITS], uint64_t length,
 /* Give the received request to libh2o, which calls the request's handler before this returns. */
 static void give(struct connection *c)
 {
+    assert(c->block != NULL && !c->gives);
     c->state = CONNECTION_BUSY;
     if (c->length_at != NULL)
         (void)write_length(c->length_at, c->n_body, LENGTH_MAX_DIGITS);
@@ -124,6 +128,8 @@ static void linger_later(struct connection *c)
  * refusal. Later input is not parsed. */
 static void refuse(struct connection *c, const struct refusal *refusal)
 {
+    assert(c->state == CONNECTION_HEAD || c->state == CONNECTION_BODY);
+    assert(refusal->status >= 400);
     c->refusal = *refusal;
     c->all->n_refused++;
     c->ends = true;
@@ -206,6 +212,7 @@ static bool begin(struct connection *c, const struct head *head)
     size_t n_first = head->is_chunked ? CHUNKED_START : 0;
     size_t n_block = n_room + head->n + HEAD_MORE + n_body + n_first;
 
+    assert(c->state == CONNECTION_HEAD && c->block == NULL);
     c->all->admit(c->all->owner, head, n_body, false, &admission);
     if (admission.refusal.status == 0 && !connections_make_room(c->all, n_block, c)) {
         c->all->held->n_refused++;
@@ -242,6 +249,8 @@ static bool grow(struct connection *c, size_t n)
     size_t n_length_at = (size_t)(c->length_at - (char *)block);
     struct admission admission = {0};
 
+    assert(c->is_chunked && c->length_at != NULL);
+    assert(n_used <= block->capacity);
     c->head.method = (struct part){block->bytes, c->head.method.n};
     c->head.target = (struct part){block->bytes + c->head.method.n + 1, c->head.target.n};
     if (c->n_body + n > c->body_max_bytes) {
@@ -278,6 +287,7 @@ static size_t use_chunks(struct connection *c, const char *text, size_t n)
     while (used < n) {
         enum framing found = chunks_read(&c->chunks, text + used, n - used, &n_used, &data);
 
+        assert(n_used > 0 && n_used <= n - used);
         used += n_used;
         if (found == FRAMING_BAD) {
             refuse_as(c, 400, c->chunks.why);
@@ -304,6 +314,7 @@ static size_t use_body(struct connection *c, const char *text, size_t n)
 
     if (c->is_chunked)
         return use_chunks(c, text, n);
+    assert(c->n_got <= c->n_body);
     used = c->n_body - c->n_got < n ? (size_t)(c->n_body - c->n_got) : n;
     block_add(c->block, text, used);
     c->n_got += used;
@@ -318,6 +329,7 @@ static size_t use_head(struct connection *c, const char *text, size_t n)
     struct head head;
     enum framing found;
 
+    assert(c->n_seen <= n);
     /* While a head is incomplete, it is parsed again after each further line, not after each
      * byte. */
     if (c->n_seen > 0 && n <= HEAD_MAX_BYTES &&
@@ -334,6 +346,7 @@ static size_t use_head(struct connection *c, const char *text, size_t n)
         refuse_as(c, head.status, head.why);
         return n;
     }
+    assert(head.n <= n);
     return begin(c, &head) ? head.n : n;
 }
 
@@ -351,6 +364,7 @@ static size_t use(struct connection *c, const char *text, size_t n)
         used = use_head(c, text, n);
     if (c->state == CONNECTION_BODY)
         used += use_body(c, text + used, n - used);
+    assert(used <= n);
     return used;
 }
 
@@ -378,6 +392,7 @@ static void refuse_room(struct connection *c)
  * was not read. */
 static void cut(struct connection *c)
 {
+    assert(c->state != CONNECTION_HEAD && !c->is_cut);
     connection_drop_raw(c);
     c->all->n_refused++;
     c->is_cut = true;
@@ -435,6 +450,7 @@ static void take(struct connection *c, const char *text, size_t n)
 
 void receive_rest(struct connection *c)
 {
+    assert(c->state == CONNECTION_IDLE && !c->ends);
     if (buf_len(&c->raw) == 0) {
         if (c->input_waits)
             receive_on_readable(c->sock, NULL);
@@ -464,6 +480,8 @@ static ssize_t read_once(struct connection *c, size_t *wanted)
         to = c->block->bytes + c->block->size;
         *wanted =
             c->n_body - c->n_got < READ_TURN_MAX ? (size_t)(c->n_body - c->n_got) : READ_TURN_MAX;
+        assert(*wanted > 0);
+        assert((size_t)(to - c->block->_buf) + *wanted <= c->block->capacity);
     }
     do
         n = read(h2o_socket_get_fd(c->sock), to, *wanted);

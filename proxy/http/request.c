@@ -92,6 +92,7 @@ uint64_t request_came_at_us(const struct request *request)
 
 const char *request_body(const struct request *request, size_t *n)
 {
+    assert(request->magic == REQUEST_MAGIC);
     if (request->other_body.text != NULL) {
         *n = request->other_body.n;
         return request->other_body.text;
@@ -145,6 +146,7 @@ void request_send_back(struct request *request, const struct header_name *name,
 
 void request_set_body(struct request *request, const char *body, size_t n)
 {
+    assert(body != NULL); /* NULL stands for "not set" */
     request->other_body = (struct request_text){body, n};
 }
 
@@ -164,6 +166,7 @@ struct request_text request_query(const struct request *request)
     const h2o_req_t *req = request->req;
     size_t at = req->query_at == SIZE_MAX ? req->path.len : req->query_at + 1;
 
+    assert(at <= req->path.len);
     return (struct request_text){req->path.base + at, req->path.len - at};
 }
 
@@ -187,6 +190,7 @@ bool request_header_at(const struct request *request, size_t i, struct request_t
 
 void request_on_reply(struct request *request, request_replied_fn *replied, void *owner)
 {
+    assert(request->replied == NULL);
     request->replied = replied;
     request->replied_owner = owner;
 }
@@ -241,6 +245,7 @@ static void send_piece(struct request *request)
     size_t n = n_left < PIECE_BYTES ? n_left : PIECE_BYTES;
     h2o_iovec_t bytes = {request->body + request->n_sent, n};
 
+    assert(n > 0);
     request->n_sent += n;
     h2o_send(request->req, &bytes, 1,
              n == n_left ? H2O_SEND_STATE_FINAL : H2O_SEND_STATE_IN_PROGRESS);
@@ -250,6 +255,7 @@ static void send_piece(struct request *request)
  * after this call. */
 static void end_stream(struct request *request)
 {
+    assert(request->streams && !request->is_sending);
     request->is_sending = true; /* stays true: no other piece is sent */
     loop_hurry(request->all->loop);
     h2o_send(request->req, NULL, 0, H2O_SEND_STATE_ERROR);
@@ -257,6 +263,7 @@ static void end_stream(struct request *request)
 
 static void on_piece_sent(struct request *request)
 {
+    assert(request->is_sending);
     request->is_sending = false;
     connection_took(request->connection, request->n_body);
     connection_waiting(request->connection);
@@ -334,6 +341,7 @@ static void on_stop(h2o_generator_t *generator, h2o_req_t *req)
     const struct request_watcher *watcher = request->watcher;
 
     (void)req;
+    assert(request->streams); /* only request_stream() sets this callback */
     request->watcher = NULL;
     if (watcher != NULL)
         watcher->gone(request->watcher_owner);
@@ -344,6 +352,7 @@ static void on_left(void *owner)
     struct request *request = owner;
     const struct request_watcher *watcher = request->watcher;
 
+    assert(request->streams || watcher != NULL);
     if (!request->streams) {
         watcher->left(request->watcher_owner);
         return;
@@ -358,6 +367,7 @@ static void on_left(void *owner)
 
 void request_watch(struct request *request, const struct request_watcher *watcher, void *owner)
 {
+    assert(request->magic == REQUEST_MAGIC && request->watcher == NULL);
     request->watcher = watcher;
     request->watcher_owner = owner;
     connection_on_left(request->connection, on_left, request);
@@ -386,6 +396,7 @@ bool request_stream(struct request *request, int status, const char *type)
         request_add_header(request, "transfer-encoding", "chunked");
     }
     type = type != NULL ? type : request->type;
+    assert(type != NULL);
     h2o_add_header(&req->pool, &req->res.headers, H2O_TOKEN_CONTENT_TYPE, NULL, type, strlen(type));
     /* HTTP/1.0 has no chunks: the end of the connection is the end of the reply. */
     if (connection_ends(request->connection) || request->all->is_ending || req->version < 0x101)
@@ -402,6 +413,7 @@ void request_send(struct request *request, struct buf *bytes, bool is_last)
     size_t n = 0;
 
     assert(request->magic == REQUEST_MAGIC && request->streams && !request->is_sending);
+    assert(is_last || buf_len(bytes) > 0); /* else room() would never be called */
     free(request->body);
     request->body = bytes->bytes;
     request->n_body = buf_len(bytes);
@@ -429,6 +441,7 @@ void request_send(struct request *request, struct buf *bytes, bool is_last)
 
 void request_break(struct request *request, struct buf *bytes)
 {
+    assert(request->streams && !request->is_sending);
     request->watcher = NULL; /* so on_piece_sent() ends the reply after this piece */
     if (buf_len(bytes) > 0)
         request_send(request, bytes, false);
@@ -491,6 +504,7 @@ static void on_request_disposed(void *arg)
      * would leave the epoll set for a turn, which costs two system calls for each request.
      */
     h2o_socket_read_stop(request->sock);
+    assert(request->all->n_open > 0);
     request->all->n_open--;
     connection_done(request->connection);
     free(request->body);

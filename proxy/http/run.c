@@ -47,6 +47,7 @@ struct run {
 /* Free the job's line. Called before the reply, which may need the memory. */
 static void drop_line(struct run *run)
 {
+    assert(run->service->held.bytes >= run->n_held);
     job_drop_line(&run->job);
     held_drop(&run->service->held, run->n_held);
     run->n_held = 0;
@@ -54,6 +55,7 @@ static void drop_line(struct run *run)
 
 static void run_free(struct run *run)
 {
+    assert(list_empty(&run->job.node));
     drop_line(run);
     parts_free(&run->job);
     free(run->job.answer);
@@ -68,6 +70,7 @@ static void count(const struct run *run, enum run_end end)
     uint64_t now_us = loop_now_us(run->service->loop);
     uint64_t given_at_us = run->job.given_at_us > 0 ? run->job.given_at_us : now_us;
 
+    assert(end < N_RUN_ENDS);
     tally->n_ends[end]++;
     histogram_add(&tally->queued, given_at_us - run->came_at_us, 1);
     histogram_add(&tally->whole, now_us - run->came_at_us, 1);
@@ -124,6 +127,7 @@ static int stream_status(const struct run *run)
 
 static bool begin_stream(struct run *run)
 {
+    assert(run->stream != STREAM_NONE && !run->is_streaming);
     if (run->may_shape)
         shape_allow_all(run->request);
     return stream_begin(run->request, run->stream, stream_status(run));
@@ -166,6 +170,7 @@ static void shaped_step(struct run *run)
     auto_buf struct buf bytes = {0};
     int status = add_shaped(run, &bytes);
 
+    assert(!run->is_sending);
     if (!run->is_streaming && !request_stream(run->request, status, NULL)) {
         run->request = NULL;
         job_cancel(&run->job);
@@ -188,6 +193,7 @@ static void stream_step(struct run *run)
     bool is_last = run->is_done;
     auto_buf struct buf bytes = {0};
 
+    assert(run->stream != STREAM_NONE);
     if (run->request == NULL || run->is_sending) {
         if (run->request == NULL && is_last)
             run_free(run);
@@ -227,6 +233,7 @@ static void on_room(void *owner)
 {
     struct run *run = owner;
 
+    assert(run->is_sending);
     run->is_sending = false;
     stream_step(run);
 }
@@ -235,6 +242,7 @@ static void on_left(void *owner)
 {
     struct run *run = owner;
 
+    assert(!run->is_streaming); /* else on_gone() is called */
     run->has_left = true;
     if (run->stream != STREAM_NONE)
         job_cancel(&run->job);
@@ -244,6 +252,7 @@ static void on_gone(void *owner)
 {
     struct run *run = owner;
 
+    assert(run->request != NULL);
     run->request = NULL;
     if (run->is_done)
         run_free(run);
@@ -259,6 +268,7 @@ static void on_first_part(struct job *job, const char *text, size_t n)
 {
     struct run *run = container_of(job, struct run, job);
 
+    assert(run->may_shape && !run->is_streaming);
     if (!shape_describes_reply(text, n))
         return;
     run->stream = STREAM_SHAPED;
@@ -295,6 +305,7 @@ static void on_stream_done(struct run *run)
     struct json_slice error;
     bool is_answered = contract_read_answer(job, &error);
 
+    assert(!run->is_done);
     run->is_done = true;
     count(run, parts_client_left(job) ? RUN_CANCELLED : end_of(job, is_answered));
     run->service->runs.answer_bytes += job->answer_len;
@@ -313,6 +324,7 @@ static void on_done(struct job *job)
     bool is_answered;
     char text[512];
 
+    assert(run->request != NULL || run->stream != STREAM_NONE);
     log_end(run);
     drop_line(run);
     if (service->observer != NULL)
@@ -398,6 +410,7 @@ static void set_line(struct run *run, struct json_slice top, const struct trace 
         contract_set_line_within(&run->job, top, members, n_members);
     else
         contract_set_line(&run->job, top, members, n_members);
+    assert(run->job.line != NULL);
 }
 
 /* Refuse a /run while another one runs, with the words of Apache's Node runtime. Its test suite
@@ -436,6 +449,7 @@ static void refuse_unstarted(struct service *service, struct request *request)
     uint64_t waited_us = loop_now_us(service->loop) - request_came_at_us(request);
     auto_free char *text = xasprintf("cannot start action: %s", service->cannot_start);
 
+    assert(service->cannot_start != NULL);
     tally->n_ends[RUN_UNSTARTED]++;
     histogram_add(&tally->queued, waited_us, 1);
     histogram_add(&tally->whole, waited_us, 1);

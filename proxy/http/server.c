@@ -153,6 +153,7 @@ static void on_admit(void *owner, const struct head *head, uint64_t n_body, bool
 static void send_refusal(const struct server *server, struct request *request,
                          const struct refusal *refusal)
 {
+    assert(refusal->status >= 400);
     if (refusal->allow != NULL)
         request_add_header(request, "allow", refusal->allow);
     if (refusal->allow != NULL && server->instance != NULL)
@@ -195,6 +196,7 @@ static int on_req(h2o_handler_t *handler, h2o_req_t *req)
  * the loop would spin. */
 static void pause_accepting(struct server *server, const char *why)
 {
+    assert(server->listener != NULL);
     if (!server->out_of_fds)
         log_warn("http.accept", log_text("failed", why),
                  log_int("tried_again_every_ms", ACCEPT_PAUSE_MS));
@@ -327,6 +329,7 @@ void server_wind_down(struct server *server)
 
 void server_drain(struct server *server)
 {
+    assert(server->magic == SERVER_MAGIC);
     if (server->listener == NULL)
         return;
     endpoint_leave(&server->endpoint);

@@ -1,5 +1,6 @@
 #include "http/shape.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -122,6 +123,7 @@ static void allow_headers(struct request *request)
 static int status_of(struct json_slice value)
 {
     char digits[8] = "";
+    int status;
 
     if (value.kind == JSON_STRING && value.n > 2 && value.n - 2 < sizeof(digits))
         memcpy(digits, value.text + 1, value.n - 2);
@@ -130,7 +132,9 @@ static int status_of(struct json_slice value)
     if (strlen(digits) != 3 || strspn(digits, "0123456789") != 3 || digits[0] < '2' ||
         digits[0] > '5')
         return 0;
-    return (int)strtol(digits, NULL, 10);
+    status = (int)strtol(digits, NULL, 10);
+    assert(status >= 200 && status < 600);
+    return status;
 }
 
 /* Add the result as the body of the reply, without the members that set its status and headers. */
@@ -140,6 +144,7 @@ static void add_rest(struct buf *out, struct json_slice result)
     const char *comma = "";
     size_t at = 0;
 
+    assert(result.kind == JSON_OBJECT);
     buf_add_text(out, "{");
     while (json_next_member(result, &at, &key, &value)) {
         if (json_equals(key, "statusCode") || json_equals(key, "headers"))
@@ -232,6 +237,7 @@ void shape_reply(struct request *request, struct json_slice result)
             add_content(&out, body, is_image(&found.type));
     }
     buf_done(&found.type);
+    assert(out.start == 0);
     n = buf_len(&out);
     if (status == 200 && n == 0)
         status = 204;
@@ -258,6 +264,7 @@ int shape_begin(struct shape *shape, struct request *request, const char *part, 
     struct json_slice top = json_top(part, n), body;
     struct found found = {.has_origin = false};
 
+    assert(top.kind == JSON_OBJECT); /* else shape_describes_reply() is false */
     add_head(request, top, &found);
     if (buf_len(&found.type) == 0)
         request_set_type(request, TYPE_OF_TEXT, strlen(TYPE_OF_TEXT));

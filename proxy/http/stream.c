@@ -88,6 +88,7 @@ enum stream_kind stream_asked(const struct request *request)
 
 bool stream_begin(struct request *request, enum stream_kind kind, int status)
 {
+    assert(kind == STREAM_EVENTS || kind == STREAM_LINES);
     request_add_header(request, "cache-control", "no-cache");
     request_add_header(request, "x-accel-buffering", "no"); /* makes nginx pass parts on at once */
     return request_stream(request, status, kinds[kind].type);
@@ -97,6 +98,8 @@ void stream_refuse(struct request *request, enum stream_kind kind, int status, s
 {
     size_t n = buf_len(bytes);
 
+    assert(kind == STREAM_EVENTS || kind == STREAM_LINES);
+    assert(bytes->start == 0);
     request_set_type(request, kinds[kind].type, strlen(kinds[kind].type));
     /* The text begins at bytes->bytes: nothing was dropped from the buffer's front. */
     request_reply(request, status, TAKE(bytes->bytes), n);

@@ -64,6 +64,7 @@ static bool may_pass(const struct trace *trace, size_t i)
 {
     const struct request_text *value = &trace->values[i];
 
+    assert(i < TRACE_N_HEADERS);
     if (value->text == NULL)
         return false;
     if (i == TRACEPARENT)

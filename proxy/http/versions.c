@@ -22,6 +22,7 @@ static void on_deleted(struct loop_child *child, int wait_status)
     struct retired *retired = container_of(child, struct retired, child);
     struct service *service = retired->service;
 
+    assert(retired->pool == NULL);
     log_info("version.gone", log_int("version", retired->number), LOG_EXIT(wait_status));
     list_remove(&retired->node);
     free(retired);
@@ -35,6 +36,7 @@ static void drop(struct retired *retired)
     char *dir;
     pid_t pid = -1;
 
+    assert(list_empty(&retired->child.node)); /* dropped once */
     pool_free(&retired->pool);
     if (retired->number != 0) {
         dir = store_path(service->store, retired->number, "");
@@ -53,6 +55,7 @@ static void on_retired(void *owner)
     struct retired *retired = owner;
     struct pool *pool = retired->pool;
 
+    assert(pool != NULL && pool != retired->service->pool);
     if (retired->service->pool != NULL)
         pool_take_queued(retired->service->pool, pool);
     if (pool_n_jobs(pool) == 0 && (retired->killed || pool_n_processes(pool) == 0))
@@ -108,6 +111,7 @@ void versions_publish(struct service *service, struct pool *pool, unsigned numbe
     struct pool *before = service->pool;
     unsigned number_before = service->version;
 
+    assert(pool != NULL && pool != before);
     service->pool = pool;
     service->version = number;
     if (before == NULL)
@@ -118,8 +122,10 @@ void versions_publish(struct service *service, struct pool *pool, unsigned numbe
 
 void versions_discard(struct service *service, struct pool *pool, unsigned number)
 {
-    struct retired *retired = retire(service, pool, number);
+    struct retired *retired;
 
+    assert(pool == NULL || pool != service->pool);
+    retired = retire(service, pool, number);
     if (pool != NULL)
         pool_stop(pool);
     else
