@@ -4,9 +4,9 @@
  * calls - hold input lines until their answers have been written. Answers are written in the order
  * of the lines; the answer to a line with an id is written as soon as it is there.
  *
- * Each line becomes one call. Its job is given to the pool, or an unusable line is answered at
- * once. This module owns no descriptor. It counts the bytes that it holds, so that the owner can
- * stop reading lines or giving jobs.
+ * Each line becomes one call, whose job is given to the pool. An unusable line is answered at once.
+ * This module owns no descriptor. It counts the bytes that it holds, so that the owner can stop
+ * reading lines or giving jobs.
  */
 
 #include <stdbool.h>

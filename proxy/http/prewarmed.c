@@ -38,7 +38,7 @@ static bool start(struct prewarmed *prewarmed, const struct exec_spec *spec, int
     struct err err;
 
     if (spawn_start(spec, pipe_bytes, &prewarmed->spawned, &err) < 0) {
-        /* This is no error for the log: most containers never get code for this runtime. */
+        /* Logged as information only: most containers never get code for this runtime. */
         log_info("prelaunch.start", log_text("failed", err.text));
         return false;
     }

@@ -234,7 +234,7 @@ static bool begin(struct connection *c, const struct head *head)
     c->body_max_bytes = admission.body_max_bytes;
     c->wants_continue = head->expects_continue && head->minor > 0;
     memset(&c->chunks, 0, sizeof(c->chunks));
-    /* grow() needs the head to refuse a body that becomes too long. */
+    /* grow() needs this when it refuses a body that becomes too long. */
     c->head = *head;
     c->state = CONNECTION_BODY;
     return true;
@@ -396,7 +396,7 @@ static void cut(struct connection *c)
     connection_drop_raw(c);
     c->all->n_refused++;
     c->is_cut = true;
-    /* In other states the reply's head has left, without Connection: close. */
+    /* Unless the state is BUSY, the reply's head has left, without Connection: close. */
     c->ends = c->ends || c->state == CONNECTION_BUSY;
     linger_later(c);
 }
@@ -528,8 +528,8 @@ void receive_on_readable(h2o_socket_t *sock, const char *error)
         left(c->left_owner);
         return;
     }
-    /* Further input, or its end, does not change a request that is being handled. It is read after
-     * the reply. */
+    /* Further input, or its end, is read after the reply, since it cannot change the request being
+     * handled. */
     if (c->state == CONNECTION_BUSY || c->state == CONNECTION_CLOSING || c->ends || c->is_cut ||
         (c->state == CONNECTION_REPLYING && (c->left == NULL || buf_len(&c->raw) > 0))) {
         c->input_waits = true;

@@ -45,7 +45,7 @@ static void drop(struct retired *retired)
     }
     if (pid > 0)
         loop_child_watch(service->loop, &retired->child, pid, on_deleted);
-    else /* no folder, or no child process: then the folder stays and costs disk space */
+    else /* no folder, or no child process to delete it: it stays, and costs disk space */
         on_deleted(&retired->child, -1);
 }
 
