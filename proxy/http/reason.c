@@ -42,11 +42,10 @@ void reason_listen(struct reason *reason, struct output *out, struct output *err
 
 void reason_done(struct reason *reason)
 {
+    assert(reason->streams[0] == NULL || reason->streams[0]->tap == &reason->tap);
     for (size_t i = 0; i < ARRAY_LEN(reason->streams); i++) {
-        if (reason->streams[i] != NULL) {
-            assert(reason->streams[i]->tap == &reason->tap);
+        if (reason->streams[i] != NULL)
             reason->streams[i]->tap = NULL;
-        }
         reason->streams[i] = NULL;
     }
     buf_done(&reason->said);

@@ -21,7 +21,7 @@ struct user_names;
 /* Observes what an action writes while it starts. Zero it before use. */
 struct reason {
     struct output_tap tap;
-    struct output *streams[2]; /* borrowed; our stdout and stderr; NULL: not listening */
+    struct output *streams[2]; /* borrowed; the logs observed, perhaps one twice; NULL: none */
     /* borrowed; the pool that serves now: what its workers write is ignored; NULL: none */
     const struct pool *serving;
     struct buf said; /* the last bytes that the starting action wrote */

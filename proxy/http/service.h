@@ -86,7 +86,7 @@ struct service {
     struct loop *loop; /* borrowed */
     struct service_opts opts;
     struct store *store; /* borrowed */
-    struct output *out;  /* our own stdout, borrowed */
+    struct output *out;  /* our own stdout, for a command our stderr; borrowed */
     struct output *err;  /* our own stderr, borrowed */
     struct pool *pool;   /* workers of the action; NULL before a successful /init */
     /* Number of the action's folder; 0: there is no action, or it has no folder in the store. */
