@@ -8,13 +8,15 @@
 
 #include "base/buf.h"
 
-/* Decode in pieces through the stack: OpenSSL does not promise that in-place decoding works. */
+/* Text is decoded in pieces, through arrays on the stack: OpenSSL does not promise that it can
+ * decode in place. */
 #define PIECE_CHARS 16384
 #define PIECE_BYTES (PIECE_CHARS / 4 * 3)
 
 /* ---- an action's code: large, padded, with line ends ---- */
 
-/* Go accepts only line ends here; blanks come from an unquoted `$(base64 FILE)` in a shell. */
+/* Whether a character may stand between base64 characters. Go accepts only line ends; blanks come
+ * from an unquoted `$(base64 FILE)` in a shell. */
 static bool is_gap(char c)
 {
     return c == '\r' || c == '\n' || c == ' ' || c == '\t';
@@ -22,15 +24,15 @@ static bool is_gap(char c)
 
 static inline bool is_base64(char c)
 {
-    /* A bit per byte value: digits, '+' and '/' in the first word, letters in the second. */
+    /* One bit per byte value: digits, '+' and '/' in the first word, letters in the second. */
     static const uint64_t set[4] = {0x03ff880000000000, 0x07fffffe07fffffe, 0, 0};
     uint8_t byte = (uint8_t)c;
 
     return set[byte / 64] >> (byte % 64) & 1;
 }
 
-/* Whether all four characters are base64, with a single branch: nearly all of a body passes
- * here. */
+/* Whether all four characters are base64. Uses & to avoid branches: almost all of a large text is
+ * checked here. */
 static inline bool are_base64(const char *four)
 {
     int first = is_base64(four[0]), second = is_base64(four[1]);
@@ -46,7 +48,8 @@ static size_t skip_gaps(const char *text, size_t n, size_t at)
     return at;
 }
 
-/* at: behind the first '='. true: the padding is complete and only line ends or blanks follow. */
+/* Check the padding. at: the offset behind the first '='. true: the padding is complete and only
+ * line ends or blanks follow it. */
 static bool padding_is_good(const char *text, size_t n, size_t at, struct base64_text *found)
 {
     size_t tail = found->n_chars % 4;
@@ -65,8 +68,8 @@ static bool padding_is_good(const char *text, size_t n, size_t at, struct base64
     return at == n;
 }
 
-/* OpenSSL also accepts invalid text, such as '=' in the middle, so it only gets what passed this
- * check. */
+/* OpenSSL also accepts invalid text, such as '=' in the middle, so it is only given text that has
+ * passed this check. */
 bool base64_check(const char *text, size_t n, struct base64_text *found)
 {
     size_t at = 0;
@@ -94,14 +97,14 @@ bool base64_check(const char *text, size_t n, struct base64_text *found)
     return found->n_chars % 4 == 0;
 }
 
-/* Copy up to max characters from *at on, leave out line ends and blanks, and move *at behind the
- * last one read. Returns the number copied. */
+/* Copy up to max characters from offset *at on, without line ends and blanks, and move *at behind
+ * the last character read. Returns the number copied. */
 static size_t take(const char *text, size_t n, size_t *at, char *chars, size_t max)
 {
     size_t n_near = n - *at < max ? n - *at : max;
     size_t n_taken = 0;
 
-    /* Most base64 is a single line: then there is nothing to skip. */
+    /* Most base64 is a single line, so nothing has to be left out. */
     if (memchr(text + *at, '\n', n_near) == NULL && memchr(text + *at, '\r', n_near) == NULL &&
         memchr(text + *at, ' ', n_near) == NULL && memchr(text + *at, '\t', n_near) == NULL) {
         memcpy(chars, text + *at, n_near);
@@ -116,7 +119,7 @@ static size_t take(const char *text, size_t n, size_t *at, char *chars, size_t m
     return n_taken;
 }
 
-/* chars[0 .. n): checked base64; n: a multiple of 4. Returns the bytes written to out. */
+/* Decode chars[0 .. n), which is valid. n: a multiple of 4. Returns the bytes written to out. */
 static size_t decode(const char *chars, size_t n, unsigned char *out)
 {
     size_t n_padding = 0;
@@ -126,7 +129,7 @@ static size_t decode(const char *chars, size_t n, unsigned char *out)
     while (n_padding < 2 && chars[n - 1 - n_padding] == '=')
         n_padding++;
     n_out = EVP_DecodeBlock(out, (const unsigned char *)chars, (int)n);
-    assert(n_out == (int)(n / 4 * 3)); /* the library counts padding as bytes */
+    assert(n_out == (int)(n / 4 * 3)); /* OpenSSL counts padding as bytes */
     return (size_t)n_out - n_padding;
 }
 
@@ -164,10 +167,10 @@ size_t base64_head(const char *text, size_t n, char *out, size_t size)
 
 void base64_encode(struct buf *out, const char *bytes, size_t n)
 {
-    /* All pieces but the last are whole triples, so only the last is padded. */
+    /* Every piece but the last is a multiple of 3 bytes long, so only the last one is padded. */
     for (size_t at = 0; at < n; at += PIECE_BYTES) {
         size_t n_here = n - at < PIECE_BYTES ? n - at : PIECE_BYTES;
-        char *room = buf_room(out, (n_here + 2) / 3 * 4 + 1); /* the library adds a NUL */
+        char *room = buf_room(out, (n_here + 2) / 3 * 4 + 1); /* OpenSSL adds a NUL */
         int n_chars =
             EVP_EncodeBlock((unsigned char *)room, (const unsigned char *)bytes + at, (int)n_here);
 

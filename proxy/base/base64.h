@@ -1,10 +1,12 @@
 #pragma once
 
 /*
- * base64 - decode and encode base64 with OpenSSL; no other file uses that API.
+ * base64 - decode and encode base64 with OpenSSL. Only this module calls OpenSSL's base64
+ * functions.
  *
- * Two ways to decode: an action's code is large and follows Go's rules, so it is checked first and
- * then decoded in place; small texts are appended to a buffer.
+ * There are two ways to decode. An action's code is large and follows Go's rules: base64_check()
+ * checks it, then base64_replace() decodes it in place. A small text is decoded to the end of a
+ * buffer.
  */
 
 #include <stdbool.h>
@@ -14,28 +16,29 @@ struct buf;
 
 /* ---- an action's code ---- */
 
-/* The result of a check. */
+/* The result of base64_check(). */
 struct base64_text {
-    size_t n_chars;  /* characters with padding, without line ends and blanks; a multiple of 4 */
-    size_t fault_at; /* of invalid text: the byte offset that Go's decoder reports */
+    size_t n_chars;  /* characters and padding, not line ends or blanks; a multiple of 4 if valid */
+    size_t fault_at; /* invalid text: the byte offset that Go's decoder reports */
 };
 
 /*
- * Whether all of the text is padded standard base64, with line ends and blanks anywhere. Source:
- * Go's encoding/base64, StdEncoding, and the offsets in its errors. Go accepts no blanks; we do,
- * since users paste what a shell has split.
+ * Check that all of the text is padded standard base64. Line ends and blanks may stand anywhere.
+ * Source of the rules and of fault_at: Go's encoding/base64, StdEncoding. Go accepts no blanks; we
+ * do, since a shell may have turned line ends into blanks before users paste the text.
  */
 bool base64_check(const char *text, size_t n, struct base64_text *found);
-/* Decode checked text[0 .. n) to `out`, which may be at or before `text`. Returns bytes written. */
+/* Decode text[0 .. n), which is valid, to `out`. `out` may be `text` itself or a place before it in
+ * the same memory. Returns the bytes written. */
 size_t base64_replace(const char *text, size_t n, char *out);
-/* Decode the start of checked, non-empty text into out. size: room in out, a multiple of 3, at most
- * 12 KiB. Returns the bytes written. */
+/* Decode the start of valid text with at least one base64 character, as much as fits into out.
+ * size: room in out, a multiple of 3, at most 12 KiB. Returns the bytes written. */
 size_t base64_head(const char *text, size_t n, char *out, size_t size);
 
 /* ---- small texts ---- */
 
 /* Append n bytes as padded base64. */
 void base64_encode(struct buf *out, const char *bytes, size_t n);
-/* Append the bytes of padded or unpadded base64. false: text[0 .. n) is invalid, out is
+/* Decode padded or unpadded base64 and append the bytes. false: text[0 .. n) is invalid, out is
  * unchanged. */
 bool base64_decode(struct buf *out, const char *text, size_t n);

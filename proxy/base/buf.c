@@ -10,8 +10,8 @@
 
 #include "base/util.h"
 
-#define BUF_FIRST_BYTES 512   /* a small activation fits without growing */
-#define READ_BYTES      65536 /* per read(): as many as a pipe of default size holds */
+#define BUF_FIRST_BYTES 512   /* initial size: a small activation fits without growing */
+#define READ_BYTES      65536 /* bytes per read(): as many as a pipe of default size holds */
 
 void buf_done(struct buf *buf)
 {
@@ -25,8 +25,8 @@ char *buf_room(struct buf *buf, size_t n)
     if (buf->size - buf->end >= n)
         return buf->bytes + buf->end;
     if (buf->start > 0 && buf->size - buf_len(buf) >= n && buf->start >= buf_len(buf)) {
-        /* Slide only if at least as many bytes were consumed as are moved: amortised, each byte is
-         * moved once. */
+        /* Move the bytes to the front only if at least as many have been consumed as must be moved.
+         * So each byte is moved at most once on average. */
         memmove(buf->bytes, buf->bytes + buf->start, buf_len(buf));
     } else {
         size_t size = buf->size > 0 ? buf->size : BUF_FIRST_BYTES;

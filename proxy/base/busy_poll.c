@@ -2,7 +2,7 @@
 
 #define SCORE_PAYS 8
 #define SCORE_MAX  16
-#define SCORE_LATE 4 /* what a wait that ended late takes off the score */
+#define SCORE_LATE 4 /* subtracted from the score for a wait that did not end soon */
 
 bool busy_poll_pays(const struct busy_poll *poll)
 {

@@ -1,7 +1,8 @@
 /*
- * Two files of /proc/self give a group's folder: `cgroup` names the group, `mountinfo` says where
- * the group's hierarchy is mounted and which part of it. Inside a container that part is often the
- * group itself, under its name on the host: then the mount point is the folder.
+ * Two files of /proc/self give a group's folder: `cgroup` names the group, and `mountinfo` tells
+ * where the hierarchy of groups is mounted and which part of it. Inside a container the mounted
+ * part is often the group itself, under its name on the host. Then the mount point is the group's
+ * folder.
  */
 
 #include "base/cgroup.h"
@@ -22,7 +23,7 @@ static FILE *open_at(const char *dir, const char *name)
     return fopen(path, "re");
 }
 
-/* Whether `word` is in a comma-separated list. */
+/* Whether `word` is in `text`, a comma-separated list. */
 static bool has_word(const char *text, const char *word)
 {
     size_t n = strlen(word);
@@ -37,7 +38,8 @@ static bool has_word(const char *text, const char *word)
     return false;
 }
 
-/* Cut the next field, up to `end` or the end of the line, from *rest. NULL: none is left. */
+/* Cut the next field off *rest; it ends at a character of `end` or at the end of the line. NULL: no
+ * field is left, or it is empty. */
 static char *cut(char **rest, const char *end)
 {
     char *field = strsep(rest, end);
@@ -45,8 +47,8 @@ static char *cut(char **rest, const char *end)
     return field != NULL && field[0] != '\0' ? field : NULL;
 }
 
-/* The name of our group, from a line like "4:memory:/path" (version 1) or else "0::/path" (version
- * 2). Caller frees. NULL: there is none, and *version is 0. */
+/* Find the name of our group, from a line like "4:memory:/path" (version 1) or else "0::/path"
+ * (version 2). The caller frees it. NULL: we have no such group, and *version is 0. */
 static char *find_name(const char *controller, const char *root, int *version)
 {
     auto_file FILE *file = open_at(root, "proc/self/cgroup");
@@ -82,8 +84,8 @@ struct mount {
     const char *point;
 };
 
-/* Read a line like "32 31 0:29 / /sys/fs/cgroup/memory rw - cgroup cgroup rw,memory". false: it is
- * another kind of mount. */
+/* Read a line like "32 31 0:29 / /sys/fs/cgroup/memory rw - cgroup cgroup rw,memory". false: this
+ * is no mount of the controller's groups. */
 static bool read_mount(char *line, int version, const char *controller, struct mount *mount)
 {
     char *rest = line;
@@ -95,14 +97,14 @@ static bool read_mount(char *line, int version, const char *controller, struct m
     *behind = '\0';
     behind += strlen(" - ");
     behind[strcspn(behind, "\n")] = '\0';
-    for (int i = 0; i < 3; i++) /* ids and device */
+    for (int i = 0; i < 3; i++) /* skip two ids and the device */
         (void)cut(&rest, " ");
     mount->part = cut(&rest, " ");
     mount->point = cut(&rest, " ");
     if (mount->part == NULL || mount->point == NULL)
         return false;
     type = cut(&behind, " ");
-    (void)cut(&behind, " "); /* the source, any word */
+    (void)cut(&behind, " "); /* skip the source, any word */
     if (type == NULL || behind == NULL)
         return false;
     if (version == 2)
@@ -110,8 +112,8 @@ static bool read_mount(char *line, int version, const char *controller, struct m
     return strcmp(type, "cgroup") == 0 && has_word(behind, controller);
 }
 
-/* Set group->dir to the folder of the group `name` below a mount, or to the mount point if that
- * does not show the group. false: there is no such folder. */
+/* Set group->dir to the folder of the group `name` below a mount point, or to the mount point
+ * itself if the group has no folder there. false: neither can be entered. */
 static bool find_folder(struct cgroup *group, const char *root, const struct mount *mount,
                         const char *name)
 {

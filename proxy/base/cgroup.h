@@ -1,7 +1,8 @@
 #pragma once
 
 /*
- * cgroup - this process's control groups, versions 1 and 2, as seen in its container.
+ * cgroup - find and read this process's control groups, versions 1 and 2, from inside its
+ * container.
  */
 
 #include <stdbool.h>
@@ -9,17 +10,19 @@
 #include <stdint.h>
 
 struct cgroup {
-    int version; /* 1 or 2; 0: there is none */
+    int version; /* 1 or 2; 0: no group was found */
     char dir[512];
 };
 
 /*
- * This process's group for `controller` ("cpu", "memory"). root: prefix of /proc/self and of the
- * mount points; "" except in tests. A group that is not found has version 0.
+ * Find this process's group for `controller` ("cpu", "memory"). root: a folder to put before the
+ * paths of /proc/self and of the mount points; "" except in tests. If no group is found,
+ * group->version is 0.
  */
 void cgroup_find(struct cgroup *group, const char *controller, const char *root);
 
-/* Read the first line of a file of the group, newline included. false: no such file. */
+/* Read the first line of the group's file `name`, newline included. false: no such file. */
 bool cgroup_line(const struct cgroup *group, const char *name, char *line, size_t size);
-/* Read the number after `key` from a file of "key number" lines. false: no such file or key. */
+/* Read the number after `key` from the group's file `name`, which has "key number" lines. false: no
+ * such file or key. */
 bool cgroup_count(const struct cgroup *group, const char *name, const char *key, uint64_t *count);

@@ -5,7 +5,7 @@
 
 #include "base/cgroup.h"
 
-/* The container's CPU quota in processors; 0: no limit. Both cgroup versions. */
+/* The container's CPU quota as a number of processors; 0: no limit. Reads both cgroup versions. */
 static double quota(const char *root)
 {
     struct cgroup group;
@@ -16,7 +16,7 @@ static double quota(const char *root)
     cgroup_find(&group, "cpu", root);
     if (group.version == 2) {
         if (!cgroup_line(&group, "cpu.max", line, sizeof(line)) ||
-            sscanf(line, "%ld %ld", &quota_us, &period_us) != 2) /* "max 100000": no quota */
+            sscanf(line, "%ld %ld", &quota_us, &period_us) != 2) /* "max 100000" means no quota */
             return 0;
     } else {
         if (!cgroup_line(&group, "cpu.cfs_quota_us", line, sizeof(line)) ||

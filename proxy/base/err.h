@@ -8,11 +8,11 @@ enum err_kind {
     ERR_NONE = 0,
     ERR_REQUEST, /* the client sent something unusable */
     ERR_NO_CODE, /* the request holds no code to execute */
-    ERR_LIMIT,   /* a limit of ours would be exceeded */
+    ERR_LIMIT,   /* a limit set by the proxy would be exceeded */
     ERR_CODE,    /* the action's code cannot be unpacked, located or compiled */
-    ERR_ACTION,  /* the action's process broke its contract */
-    ERR_SYSTEM,  /* the operating system refused, see `os` */
-    /* The action exceeded a limit, its container's or its own. */
+    ERR_ACTION,  /* the action could not run, ended early or broke the protocol */
+    ERR_SYSTEM,  /* the operating system refused; `os` tells why */
+    /* The action exceeded a limit of its container or one of its own. */
     ERR_EXHAUSTED,
     ERR_TIMEOUT, /* the action's process was not ready in time */
 };
@@ -22,7 +22,7 @@ struct err {
     enum err_kind kind;
     int os;           /* errno value; 0 when none applies */
     char text[512];   /* one line without newline, cut when longer */
-    char detail[256]; /* more for the log, since clients compare `text`; "": none */
+    char detail[256]; /* more words for the log only, since clients compare `text`; "": none */
 };
 
 /* Fill *err and return -1, so that a failing function can say `return err_set(...)`. */

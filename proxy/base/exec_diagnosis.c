@@ -13,12 +13,12 @@
 
 #include "base/util.h"
 
-#define SEGMENTS_MAX 64 /* program headers that are read; the loader's is among the first */
+#define SEGMENTS_MAX 64 /* most program headers read; the one for the loader is among the first */
 
-/* What is read of an ELF file; `machine` is valid for each class and byte order. */
+/* What we read of an ELF file. `machine` is valid for 32 and 64 bits and for either byte order. */
 struct program {
     uint16_t machine;
-    bool ours; /* 64-bit, with the byte order of this program: all of `header` is valid */
+    bool ours; /* the file is 64-bit, in our own byte order: all of `header` is valid */
     Elf64_Ehdr header;
 };
 
@@ -38,8 +38,8 @@ static const char *machine_name(uint16_t machine)
     return "an unknown processor";
 }
 
-/* Read an ELF file's header. ours: e_ident of this program; NULL: fd is this program. false: it is
- * no ELF file. */
+/* Read an ELF file's header. ours: e_ident of the running program; NULL: fd is the running program
+ * itself. false: fd is no ELF file. */
 static bool read_program(int fd, const unsigned char *ours, struct program *program)
 {
     Elf64_Ehdr *header = &program->header;
@@ -60,7 +60,8 @@ static bool read_program(int fd, const unsigned char *ours, struct program *prog
     return true;
 }
 
-/* Read the path of the program's loader. false: it has none, or it cannot be read. */
+/* Read the path of a program's loader. false: the program names none, or the path cannot be
+ * read. */
 static bool read_loader(int fd, const Elf64_Ehdr *header, char *loader, size_t size)
 {
     for (unsigned i = 0; i < header->e_phnum && i < SEGMENTS_MAX; i++) {
@@ -110,7 +111,8 @@ static bool explain_program(const char *path, char *text, size_t size)
     return false;
 }
 
-/* Read the interpreter on the #! line, without its arguments. false: there is no such line. */
+/* Read the interpreter's name from a #! line, without arguments. head: the file's first n bytes.
+ * false: they do not begin with #!. */
 static bool read_interpreter(const char *head, size_t n, char *name, size_t size)
 {
     const char *end = n > 2 ? memchr(head, '\n', n) : NULL;
@@ -129,7 +131,7 @@ static bool read_interpreter(const char *head, size_t n, char *name, size_t size
     return true;
 }
 
-/* Describe a file that the kernel does not accept as a program. */
+/* Describe a file that the kernel does not accept as a program. head: the file's first n bytes. */
 static const char *what_it_is(const unsigned char *head, size_t n)
 {
     static const struct {
@@ -186,7 +188,7 @@ bool exec_diagnosis_detail(const char *path, int os, char *text, size_t size)
                            name, interpreter);
         return true;
     }
-    /* If the script itself is an executable file, then the error is about its interpreter. */
+    /* If the script itself may be executed, then the error is about its interpreter. */
     if ((os == EACCES || os == ENOTDIR || os == ELOOP) && access(real, X_OK) == 0 &&
         read_interpreter(head, (size_t)n, interpreter, sizeof(interpreter))) {
         (void)snprintf(text, size,

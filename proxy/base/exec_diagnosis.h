@@ -10,13 +10,13 @@
 #include <stddef.h>
 
 /*
- * Explain why exec of `path` failed with errno `os`, by inspecting the file; the caller has
- * borrowed the rights of the action's user. true: text says that the file is for another processor
- * or another libc, or lies on a noexec mount. false: none of these, text is unchanged.
+ * Explain why exec of `path` failed with errno `os`, by inspecting the file. Call with the rights
+ * of the action's user: privileges_borrow(). true: text says that the file is for another processor
+ * or another libc, or lies on a noexec mount. false: it is none of these, text is unchanged.
  */
 bool exec_diagnosis_explain(const char *path, int os, char *text, size_t size);
 
-/* Like exec_diagnosis_explain(), for failures whose error text clients compare, so that only the
- * log gets the explanation: CRLF line ends, a missing interpreter, a file that is no program, too
- * large an environment. */
+/* Like exec_diagnosis_explain(), but for failures whose error text clients compare: the explanation
+ * may go to the log only. It covers CRLF line ends, a missing interpreter, a file that is no
+ * program, and an environment that is too large. */
 bool exec_diagnosis_detail(const char *path, int os, char *text, size_t size);

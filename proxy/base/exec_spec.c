@@ -1,7 +1,7 @@
 /*
- * A vector of strings carries no length, so that execve() takes it as it is; each function here
- * counts the strings again. Building a vector is quadratic: fine for the hundreds of variables of
- * an /init, and callers with input from outside limit the number.
+ * A vector of strings ends with NULL and has no length, as execve() wants it, so each function here
+ * counts the strings again. Building a vector takes quadratic time. That is fine for the hundreds
+ * of variables of an /init, and callers with input from outside limit the number.
  */
 
 #include "base/exec_spec.h"
@@ -53,7 +53,7 @@ void strv_free(char ***vector)
 void strv_setenv(char ***vector, const char *name, const char *value)
 {
     char *variable = xasprintf("%s=%s", name, value);
-    size_t head_len = strlen(name) + 1; /* including '=', so that PATH does not match PATHEXT */
+    size_t head_len = strlen(name) + 1; /* with the '=', so that PATH does not match PATHEXT */
 
     assert(head_len > 1);
     assert(strchr(name, '=') == NULL);

@@ -1,8 +1,8 @@
 #pragma once
 
 /*
- * held - one bound on all bytes held in memory for clients: bodies that arrive or wait, and answers
- * not yet sent.
+ * held - one limit for all bytes held in memory for clients: request bodies that are arriving or
+ * waiting, and answers not yet sent.
  */
 
 #include <stdbool.h>
@@ -10,18 +10,18 @@
 
 struct held {
     uint64_t max_bytes;
-    uint64_t bytes; /* now */
+    uint64_t bytes; /* bytes held now */
     uint64_t peak_bytes;
-    uint64_t n_refused; /* requests refused for want of room */
+    uint64_t n_refused; /* requests refused because they did not fit */
 };
 
-/* The default bound: a share of the memory available to this process, by cgroup or machine. root:
- * see cgroup_find(). */
+/* The default for max_bytes: a quarter of the memory available to this process, by its cgroup or
+ * the machine, but at least 16 MiB. root: as for cgroup_find(). */
 uint64_t held_default_max(const char *root);
 
-/* Whether n more bytes may be held. While at most a quarter of the bound is held, one body may
- * exceed it: each body has its own limit, and a small container must be able to take the
- * largest. */
+/* Whether n more bytes may be held. While at most a quarter of max_bytes is held, one body may
+ * exceed max_bytes: each body has a limit of its own, and even a small container must be able to
+ * take the largest body. */
 static inline bool held_fits(const struct held *held, uint64_t n)
 {
     return held->bytes + n <= held->max_bytes || held->bytes <= held->max_bytes / 4;
