@@ -13,25 +13,25 @@
 /*
  * This file has the part of json.h that checks texts; json_slice.c has the rest.
  *
- * A check is a loop over what may come next, until nothing is open:
+ * A check is a loop over what may come next, until no level is open:
  *
  *     {"a": [1, 2]}      NEXT_VALUE  {      opens a level: a key must follow
  *                        NEXT_KEY    "a":
- *                        NEXT_VALUE  [      opens another: a value must follow
+ *                        NEXT_VALUE  [      opens a second one: a value must follow
  *                        NEXT_VALUE  1
  *                        NEXT_AFTER  ,      one more value must follow
  *                        NEXT_VALUE  2
- *                        NEXT_AFTER  ]      closes a level
- *                        NEXT_AFTER  }      closes the other: done
+ *                        NEXT_AFTER  ]      closes the second level
+ *                        NEXT_AFTER  }      closes the first level: done
  *
- * One bit per open level takes the place of recursion, so no text can use up the stack. Functions
- * that read take the position to read from, and return the position behind what they read, or NULL
- * after a failure.
+ * There is no recursion, but one bit per open level, so no text can use up the stack. The
+ * check_...() functions take the position to read from. They return the position behind what they
+ * have read, or NULL after a failure.
  */
 
 #define LEVELS_PER_WORD 64
 
-static const char too_deep[] = "exceeded max depth"; /* reported without naming a byte, as in Go */
+static const char too_deep[] = "exceeded max depth"; /* this error names no byte, as in Go */
 
 enum next {
     NEXT_VALUE,
@@ -41,19 +41,19 @@ enum next {
 };
 
 struct check {
-    const uint8_t *start; /* borrowed: the text */
-    const uint8_t *end;   /* behind the text */
-    const uint8_t *bad;   /* after a failure: the offending byte */
-    const char *what;     /* after a failure: a static text, see json_fault */
-    size_t depth;         /* levels open */
+    const uint8_t *start; /* the text to check, borrowed */
+    const uint8_t *end;   /* the position behind the text */
+    const uint8_t *bad;   /* after a failure: the position of the offending byte */
+    const char *what;     /* after a failure: the reason, as in struct json_fault */
+    size_t depth;         /* number of open levels */
     const char *wanted;   /* name of the top-level member to find; NULL: none */
-    const uint8_t *found; /* behind the colon of the last member of that name; NULL: none yet */
-    /* One bit per open level: 1 is an object, 0 an array. Words of levels not reached yet are
+    const uint8_t *found; /* behind the colon of the last member named `wanted`; NULL: none yet */
+    /* One bit per open level: 1 is an object, 0 an array. Words for levels that were never open are
      * uninitialised. */
     uint64_t objects[JSON_DEPTH_MAX / LEVELS_PER_WORD];
 };
 
-/* Record where the text fails and why. Returns NULL, for `return check_fail(...)`. */
+/* Record where and why the text is invalid. Returns NULL, for `return check_fail(...)`. */
 __attribute__((cold)) static const uint8_t *check_fail(struct check *c, const uint8_t *at,
                                                        const char *what)
 {
@@ -63,10 +63,10 @@ __attribute__((cold)) static const uint8_t *check_fail(struct check *c, const ui
     return NULL;
 }
 
-/* at: behind the backslash. */
+/* Check an escape. at: the position behind the backslash. */
 static const uint8_t *check_escape(struct check *c, const uint8_t *at)
 {
-    /* strchr() would match its own terminator for a NUL byte. */
+    /* For a NUL byte strchr() would find its string's terminator. */
     if (at == c->end || *at == '\0' || strchr("\"\\/bfnrtu", *at) == NULL)
         return check_fail(c, at, "in string escape code");
     if (*at++ != 'u')
@@ -78,7 +78,7 @@ static const uint8_t *check_escape(struct check *c, const uint8_t *at)
     return at;
 }
 
-/* at: after the opening quote. Returns the position after the closing one. */
+/* at: the position after the opening quote. Returns the position after the closing quote. */
 static inline const uint8_t *check_string(struct check *c, const uint8_t *at)
 {
     for (;;) {
@@ -93,14 +93,15 @@ static inline const uint8_t *check_string(struct check *c, const uint8_t *at)
         }
         if (at == c->end || *at < 0x20)
             return check_fail(c, at, "in string literal");
-        /* Non-ASCII characters come in runs too short to be worth starting the scanner. */
+        /* Non-ASCII characters often follow each other: read all of them before calling
+         * scan_special() again. */
         while (at < c->end && *at >= 0x80)
             if (!utf8_next(&at, c->end))
                 return check_fail(c, at, "in string literal");
     }
 }
 
-/* Read digits, at least one. */
+/* Read at least one digit, and all that follow. */
 static inline const uint8_t *check_digits(struct check *c, const uint8_t *at, const char *what)
 {
     const uint8_t *first = at;
@@ -110,13 +111,13 @@ static inline const uint8_t *check_digits(struct check *c, const uint8_t *at, co
     return at > first ? at : check_fail(c, at, what);
 }
 
-/* Grammar only, RFC 8259 section 6: the number may be of any size. */
+/* Check the grammar only (RFC 8259 section 6): the number may be of any size. */
 static inline const uint8_t *check_number(struct check *c, const uint8_t *at)
 {
     if (*at == '-')
         at++;
     if (at < c->end && *at == '0')
-        at++; /* a digit after it is refused by the caller, as any other byte is */
+        at++; /* the caller refuses a digit after this 0, like any byte that cannot follow a value */
     else if ((at = check_digits(c, at, "in numeric literal")) == NULL)
         return NULL;
     if (at < c->end && *at == '.') {
@@ -133,12 +134,12 @@ static inline const uint8_t *check_number(struct check *c, const uint8_t *at)
     return at;
 }
 
-/* Check one of true, false, null; its first letter has been seen. */
+/* Check true, false or null. at: its first letter, t, f or n. */
 static const uint8_t *check_word(struct check *c, const uint8_t *at)
 {
     static const struct {
         const char *text;
-        const char *wanted[5]; /* the fault's text by the index of the wrong letter */
+        const char *wanted[5]; /* fault text if the letter at this index is wrong */
     } words[] = {
         {"true",
          {"", "in literal true (expecting 'r')", "in literal true (expecting 'u')",
@@ -160,14 +161,14 @@ static const uint8_t *check_word(struct check *c, const uint8_t *at)
     return at;
 }
 
-/* Whether the string from `at` to `end`, with its quotes, spells `text` once unescaped. */
+/* Whether the string from `at` to `end`, with its quotes, equals `text` once unescaped. */
 static bool is_spelled(const uint8_t *at, const uint8_t *end, const char *text)
 {
     return json_equals((struct json_slice){(const char *)at, (size_t)(end - at), JSON_STRING},
                        text);
 }
 
-/* Whether this key may be the wanted one: the first character rules out most. */
+/* Whether this key may be c->wanted: the first character already rules out most keys. */
 static inline bool may_be_wanted(const struct check *c, const uint8_t *key)
 {
     return c->depth == 1 && c->wanted != NULL &&
@@ -191,7 +192,7 @@ static inline const uint8_t *check_key(struct check *c, const uint8_t *at)
     if (at == c->end || *at != ':')
         return check_fail(c, at, "after object key");
     if (may_be_wanted(c, key) && is_spelled(key, key_end, c->wanted))
-        c->found = at + 1; /* among equal names the last counts, as in Go, Python, JavaScript */
+        c->found = at + 1; /* of equal names the last counts, as in Go, Python and JavaScript */
     return at + 1;
 }
 
@@ -205,7 +206,7 @@ static inline bool check_push(struct check *c, bool object)
         return false;
     word = &c->objects[c->depth++ / LEVELS_PER_WORD];
     if (bit == 1)
-        *word = 0; /* cleared here: to clear all at first costs as much as to check a short text */
+        *word = 0; /* not cleared earlier: clearing all costs as much as checking a short text */
     *word = object ? *word | bit : *word & ~bit;
     return true;
 }
@@ -218,13 +219,13 @@ static inline bool check_in_object(const struct check *c)
     return c->objects[level / LEVELS_PER_WORD] >> (level % LEVELS_PER_WORD) & 1;
 }
 
-/* Read a scalar, or the bracket or brace that opens a level. If the level is empty, also read the
- * one that closes it. */
+/* Read a scalar, or the bracket or brace that opens a level. If the level is empty, also read its
+ * closing bracket or brace. */
 static inline const uint8_t *check_value(struct check *c, const uint8_t *at, enum next *next)
 {
     *next = NEXT_AFTER;
     at = skip_space(at, c->end);
-    switch (at < c->end ? *at : '\0') { /* NUL stands for the end: no value begins with it */
+    switch (at < c->end ? *at : '\0') { /* NUL stands for the end: no value begins with NUL */
     case '"':
         return check_string(c, at + 1);
     case '{':
@@ -233,7 +234,7 @@ static inline const uint8_t *check_value(struct check *c, const uint8_t *at, enu
 
         if (!check_push(c, object))
             return check_fail(c, at, too_deep);
-        /* A level may end without a value only here: after a comma, one must follow. */
+        /* Only here may a level end without a value: after a comma, a value must follow. */
         at = skip_space(at + 1, c->end);
         if (at < c->end && *at == (object ? '}' : ']')) {
             c->depth--;
@@ -253,7 +254,8 @@ static inline const uint8_t *check_value(struct check *c, const uint8_t *at, enu
     }
 }
 
-/* Read what may follow a value. At depth 0 nothing may: the text is complete. */
+/* Read a comma or the end of the level, after a value. At depth 0 the document is complete: read
+ * nothing. */
 static inline const uint8_t *check_after(struct check *c, const uint8_t *at, enum next *next)
 {
     bool object;
@@ -326,7 +328,7 @@ enum json_kind json_check_member(const char *text, size_t n, struct json_fault *
     return kind;
 }
 
-/* Quote the byte as Go does, in printable ASCII. */
+/* Write the byte between quotes, as Go does in its errors, in printable ASCII. */
 static void say_byte(uint8_t c, char *out, size_t size)
 {
     static const char plain[] = "\a\b\f\n\r\t\v\\'", letter[] = "abfnrtv\\'";

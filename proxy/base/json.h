@@ -1,11 +1,12 @@
 #pragma once
 
 /*
- * json - check a document and find slices of it, without building a tree.
+ * json - check a JSON document and find parts of it, without building a tree.
  *
- * Activations go to the action as lines, which relies on json_check(): a text that passes it is one
- * document of RFC 8259 in strict UTF-8, so a newline can be in it only as white space. The slice
- * functions work on checked documents only and copy nothing.
+ * Each activation is sent to the action as one line. That relies on json_check(): a text that
+ * passes it is one document of RFC 8259 in strict UTF-8, so a newline in it is only white space.
+ * The functions on slices, which are parts of a document, work on checked documents only; the
+ * slices point into the document's text.
  */
 
 #include <stdbool.h>
@@ -14,10 +15,10 @@
 
 struct buf;
 
-#define JSON_DEPTH_MAX 1024 /* maximum nesting; Python's parser gives up at about 1000 */
+#define JSON_DEPTH_MAX 1024 /* maximum nesting depth; Python's parser gives up at about 1000 */
 
 enum json_kind {
-    JSON_BAD, /* no valid document */
+    JSON_BAD, /* not a valid document */
     JSON_OBJECT,
     JSON_ARRAY,
     JSON_STRING,
@@ -27,7 +28,7 @@ enum json_kind {
     JSON_NULL,
 };
 
-/* The kind of a checked value, by its first byte. */
+/* The kind of a checked value, told by its first byte. */
 static inline enum json_kind json_kind_of(uint8_t first)
 {
     switch (first) {
@@ -50,7 +51,7 @@ static inline enum json_kind json_kind_of(uint8_t first)
 
 /* Where and why a text is not a JSON document. */
 struct json_fault {
-    size_t at;        /* byte offset; n when the text ends too early */
+    size_t at;        /* byte offset; the length of the text if it ends too early */
     const char *what; /* static: "looking for beginning of value", "in string literal", ... */
 };
 
@@ -65,7 +66,7 @@ enum json_kind json_check(const char *text, size_t n, struct json_fault *fault);
 /*
  * Describe a fault in one line, in the words of Go's encoding/json, which test suites compare:
  * "invalid character 'X' looking for beginning of value", "unexpected end of JSON input". Writes at
- * most size bytes, always NUL-terminated. text/n: the text that was checked.
+ * most size bytes, always NUL-terminated. text[0 .. n): the text that was checked.
  */
 void json_fault_say(const struct json_fault *fault, const char *text, size_t n, char *out,
                     size_t size);
@@ -77,8 +78,8 @@ struct json_slice {
     enum json_kind kind;
 };
 
-/* Like json_check(), but also find the member `key` of the top level on the way, as json_member()
- * does. *value: of kind JSON_BAD if there is none. */
+/* Like json_check(), but in the same pass also find the member `key` of the top-level object, as
+ * json_member() would. If there is no such member, value->kind is JSON_BAD. */
 enum json_kind json_check_member(const char *text, size_t n, struct json_fault *fault,
                                  const char *key, struct json_slice *value);
 
@@ -89,8 +90,8 @@ struct json_slice json_value_at(const char *at, const char *end);
 struct json_slice json_top(const char *text, size_t n);
 
 /*
- * Step through the members of a checked object. Start with *at = 0; returns false at the end.
- * key: the string with its quotes.
+ * Step through the members of a checked object. Start with *at = 0; returns false at the end. *key
+ * becomes the string with its quotes.
  */
 bool json_next_member(struct json_slice object, size_t *at, struct json_slice *key,
                       struct json_slice *value);
@@ -98,15 +99,16 @@ bool json_next_member(struct json_slice object, size_t *at, struct json_slice *k
 /* Like json_next_member(), for the items of a checked array. */
 bool json_next_item(struct json_slice array, size_t *at, struct json_slice *value);
 
-/* Find the member `key` (plain ASCII) of a checked object; the last one of that name wins. false:
- * none. */
+/* Find the member `key` (plain ASCII) of a checked object; of several with this name, the last.
+ * false: there is none. */
 bool json_member(struct json_slice object, const char *key, struct json_slice *value);
 
-/* Unescape a string slice into out, which has room for string.n bytes, and may be string.text or
- * before it in the same memory. Returns bytes written. A lone surrogate becomes U+FFFD. */
+/* Write a string slice to out without its quotes and with its escapes replaced. Returns the bytes
+ * written. out has room for string.n bytes, and may be string.text or a place before it in the same
+ * memory. A lone surrogate becomes U+FFFD. */
 size_t json_unescape(struct json_slice string, char *out);
 
-/* Whether a string slice spells `text` once unescaped. */
+/* Whether a string slice, once unescaped, equals `text`. */
 bool json_equals(struct json_slice string, const char *text);
 
 /* Append text[0 .. n) as a JSON string with quotes. Bytes that are not UTF-8 become U+FFFD. */
@@ -114,7 +116,7 @@ void json_quote(struct buf *out, const char *text, size_t n);
 /* Append `comma` ("," or ""), the key, a colon and the value; both slices are copied unchanged. */
 void json_add_member(struct buf *out, const char *comma, struct json_slice key,
                      struct json_slice value);
-/* Append {"error":"<text>"}, the body of a failure. */
+/* Append {"error":"<text>"}, the body of an error answer. */
 void json_add_error(struct buf *out, const char *text);
 
 /* Append a checked slice without the white space that stands outside its strings. */

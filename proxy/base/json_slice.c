@@ -12,28 +12,28 @@
 #include "base/util.h"
 
 /*
- * The part of json.h that cuts slices out of checked texts, and writes JSON.
+ * This file has the part of json.h that cuts slices out of checked texts, and writes JSON.
  *
- * The text was checked, so only what is needed is read: a value is skipped by finding its quotes
- * and brackets, and a closing bracket need not be matched by kind. Loops still stop at `end`, so
- * that a caller's mistake ends in an assert instead of reading beyond the text.
+ * Since json_check() has accepted the text, a value can be skipped quickly: it is enough to find
+ * its quotes, and to count brackets and braces without telling them apart. Loops still stop at
+ * `end`, so that a caller's mistake ends in an assert instead of reading beyond the text.
  */
 
-/* at: the opening quote. */
+/* at: the opening quote. Returns the position behind the closing quote. */
 static inline const uint8_t *skip_string(const uint8_t *at, const uint8_t *end)
 {
     assert(at < end && *at == '"');
     at = scan_quote(at + 1, end);
     while (at < end && *at == '\\') {
-        assert(end - at >= 2); /* the escaped byte may be a quote: skip both */
+        assert(end - at >= 2); /* skip the backslash and the escaped byte, which may be a quote */
         at = scan_quote(at + 2, end);
     }
     assert(at < end);
     return at + 1;
 }
 
-/* at: the opening bracket or brace. The text was checked, so counting both kinds together
- * suffices. */
+/* at: the opening bracket or brace. The text was checked, so it is enough to count brackets and
+ * braces together. */
 static const uint8_t *skip_nested(const uint8_t *at, const uint8_t *end)
 {
     size_t depth = 0;
@@ -62,7 +62,7 @@ static const uint8_t *skip_scalar(const uint8_t *at, const uint8_t *end)
     return at;
 }
 
-/* Read one value of any kind into *slice. Returns the position behind it. */
+/* Read one value of any kind into *slice. Returns the position behind the value. */
 static inline const uint8_t *slice_at(const uint8_t *at, const uint8_t *end,
                                       struct json_slice *slice)
 {
@@ -93,7 +93,7 @@ struct json_slice json_top(const char *text, size_t n)
 {
     const uint8_t *at = (const uint8_t *)text, *end = at + n;
 
-    /* Trim at both ends rather than scan: what lies between is one value. */
+    /* Trim white space at both ends and read no further: what remains is one value. */
     at = skip_space(at, end);
     assert(at < end);
     while (is_space(end[-1]))
@@ -102,8 +102,8 @@ struct json_slice json_top(const char *text, size_t n)
         .text = (const char *)at, .n = (size_t)(end - at), .kind = json_kind_of(*at)};
 }
 
-/* Find the next element. at: the offset behind the last value, or 0 before the first one, when the
- * opening bracket is still to be skipped. NULL: there is none. */
+/* Find the next element of an object or array. at: the offset behind the previous element; 0: find
+ * the first one, behind the opening bracket. NULL: there are no more. */
 static inline const uint8_t *next_element(struct json_slice slice, size_t at, char close)
 {
     const uint8_t *start = (const uint8_t *)slice.text, *end = start + slice.n;
@@ -152,7 +152,7 @@ bool json_member(struct json_slice object, const char *key, struct json_slice *v
     size_t at = 0;
     bool any = false;
 
-    /* Search to the end even after a hit: among equal names Go, Python and JavaScript keep the
+    /* Search on after a hit: of members with the same name Go, Python and JavaScript keep the
      * last. */
     while (json_next_member(object, &at, &name, &found)) {
         if (json_equals(name, key)) {
@@ -163,7 +163,7 @@ bool json_member(struct json_slice object, const char *key, struct json_slice *v
     return any;
 }
 
-/* The value of four hex digits that were checked. */
+/* The value of four hex digits, which have been checked. */
 static unsigned hex4(const uint8_t *at)
 {
     unsigned value = 0;
@@ -173,7 +173,8 @@ static unsigned hex4(const uint8_t *at)
     return value;
 }
 
-/* at: after the "\u". Two escapes that form a surrogate pair are read as one. */
+/* Read a \u escape. at: the position behind "\u". Two escapes that form a surrogate pair are read
+ * as one. */
 static const uint8_t *unescape_code(const uint8_t *at, const uint8_t *end, unsigned *code)
 {
     assert(end - at >= 4);
@@ -184,7 +185,8 @@ static const uint8_t *unescape_code(const uint8_t *at, const uint8_t *end, unsig
     if (*code < 0xdc00 && end - at >= 6 && at[0] == '\\' && at[1] == 'u') {
         unsigned second = hex4(at + 2);
 
-        /* A second high surrogate stays unread: it may begin a pair of its own. */
+        /* A second escape that does not complete the pair stays unread: it may begin another
+         * pair. */
         if (second >= 0xdc00 && second <= 0xdfff) {
             *code = 0x10000 + ((*code - 0xd800) << 10) + (second - 0xdc00);
             return at + 6;
@@ -194,7 +196,8 @@ static const uint8_t *unescape_code(const uint8_t *at, const uint8_t *end, unsig
     return at;
 }
 
-/* at: a backslash. Writes 1 to 4 bytes to out, never more than the escape is long. */
+/* Replace one escape. at: its backslash. Writes 1 to 4 bytes to out, never more than the escape
+ * has. */
 static const uint8_t *unescape_one(const uint8_t *at, const uint8_t *end, char *out, size_t *n_out)
 {
     /* letter[i] behind a backslash stands for plain[i]; RFC 8259, section 7. */
@@ -222,7 +225,8 @@ size_t json_unescape(struct json_slice string, char *out)
 
     assert(string.kind == JSON_STRING && string.n >= 2);
     while (at < end) {
-        /* Code and base64 have few escapes: copy what lies between them at memory speed. */
+        /* Source code and base64 have few escapes: copy the text between two escapes with one
+         * call. */
         const uint8_t *escape = memchr(at, '\\', (size_t)(end - at));
         size_t n_plain = (size_t)((escape != NULL ? escape : end) - at);
         size_t n_code;
@@ -242,7 +246,7 @@ size_t json_unescape(struct json_slice string, char *out)
 static bool equals_escaped(const uint8_t *at, const uint8_t *end, const char *text, size_t n)
 {
     while (at < end) {
-        char piece[4] = {(char)*at}; /* outside of escapes compare byte by byte */
+        char piece[4] = {(char)*at}; /* a single byte, unless an escape begins here */
         size_t n_piece = 1;
 
         if (*at == '\\')
@@ -270,7 +274,7 @@ bool json_equals(struct json_slice string, const char *text)
     return equals_escaped((const uint8_t *)inside, (const uint8_t *)inside + n_inside, text, n);
 }
 
-/* c: a control byte, a quote or a backslash; DEL needs no escape. */
+/* Append c as an escape. c: a control byte, a quote or a backslash; DEL needs no escape. */
 static void quote_ascii(struct buf *out, uint8_t c)
 {
     static const char plain[] = "\"\\\b\f\n\r\t", letter[] = "\"\\bfnrt";
@@ -297,14 +301,14 @@ void json_quote(struct buf *out, const char *text, size_t n)
         if (at == end)
             break;
         from = at;
-        if (*at < 0x80) { /* the scanner also stops at every byte from 0x80 up */
+        if (*at < 0x80) { /* scan_special() also stops at every byte from 0x80 up */
             quote_ascii(out, *at++);
         } else if (utf8_next(&at, end)) {
             buf_add(out, from, (size_t)(at - from));
         } else {
             buf_add_text(out, "\xef\xbf\xbd");
-            at = at > from ? at
-                           : from + 1; /* the byte that breaks a character may begin the next one */
+            /* The byte that breaks a character is read again, since it may begin the next one. */
+            at = at > from ? at : from + 1;
         }
     }
     buf_add(out, "\"", 1);
@@ -329,7 +333,7 @@ void json_add_error(struct buf *out, const char *text)
 void json_compact(struct buf *out, struct json_slice slice)
 {
     const uint8_t *at = (const uint8_t *)slice.text, *end = at + slice.n;
-    char *start = buf_room(out, slice.n), *to = start; /* the result is never longer */
+    char *start = buf_room(out, slice.n), *to = start; /* the compact text is never longer */
 
     assert(slice.kind != JSON_BAD);
     while (at < end) {

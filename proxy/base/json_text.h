@@ -1,14 +1,14 @@
 #pragma once
 
 /*
- * json_text - the few facts about JSON's characters that json.c and json_slice.c share; no other
- * file includes this.
+ * json_text - white space in JSON, for json.c and json_slice.c only.
  */
 
 #include <stdbool.h>
 #include <stdint.h>
 
-/* RFC 8259 has these four and no others: no form feed, nothing of Unicode. */
+/* JSON has these four white space characters and no others (RFC 8259): no form feed, nothing of
+ * Unicode. */
 static inline bool is_space(uint8_t c)
 {
     return c <= ' ' && (c == ' ' || c == '\n' || c == '\r' || c == '\t');

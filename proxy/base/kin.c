@@ -1,6 +1,6 @@
 /*
- * A pid cannot be reused between finding a child and signalling it: it stays taken until we reap
- * the child, and nothing is reaped in between.
+ * Between finding a child and signalling it, its pid cannot pass to another process: the pid stays
+ * taken until we reap the child, and we reap nothing in between.
  */
 
 #include "base/kin.h"
@@ -23,21 +23,21 @@
 #include "base/util.h"
 
 #define SCORE_MAX    1000 /* the highest oom_score_adj */
-#define SCORE_FROM   800  /* marks are above this score, and above our own */
-#define MARKS_MAX    64   /* with more starts than this, some share a mark */
+#define SCORE_FROM   800  /* every mark is above this score and above our own */
+#define MARKS_MAX    64   /* with more starts at a time, some share a mark */
 #define SPARED_MAX   64
-#define CHILDREN_MAX 4096 /* most children seen in a round; the next round sees the rest */
-#define ROUND_MS     5    /* pause between rounds: killed processes are gone by then */
+#define CHILDREN_MAX 4096 /* most children looked at per round; the next round sees the rest */
+#define ROUND_MS     5 /* pause between rounds of killing: the killed processes are gone by then */
 #define ROUNDS_MAX   200
 #define TEXT_BYTES   65536
 
 static struct {
-    int score_fd; /* our own oom_score_adj; -1: none, or not writable */
+    int score_fd; /* our own oom_score_adj, open for writing; -1: it cannot be written */
     int own_score;
     unsigned n_marks; /* marks are 1 .. n_marks; 0: all starts share mark 0 */
     int first_score;  /* the oom_score_adj of mark 1 */
     unsigned n_used[MARKS_MAX + 1];
-    bool pending[MARKS_MAX + 1]; /* per mark: leftovers of its starts are being killed */
+    bool pending[MARKS_MAX + 1]; /* per mark: processes left by its starts are being killed */
     unsigned rounds_left;
     bool has_user;
     uid_t user;
@@ -66,7 +66,8 @@ static bool read_score(pid_t pid, int *score)
 
 #define STAT_MAX_BYTES 512
 
-/* The text of /proc/PID/stat from the field `state` on, "S PPID ..."; NULL: there is none. */
+/* Read /proc/PID/stat. Returns its text from the field `state` on, "S PPID ..."; NULL: it cannot be
+ * read. */
 static const char *read_stat(pid_t pid, char text[STAT_MAX_BYTES])
 {
     char path[64];
@@ -100,14 +101,15 @@ uint64_t kin_used_ms(pid_t pid)
     const char *stat = read_stat(pid, text);
     unsigned long user, kernel;
 
-    /* proc_pid_stat(5): utime and stime are fields 14 and 15, and the state is field 3. */
+    /* proc_pid_stat(5): utime and stime are fields 14 and 15; `stat` begins with field 3, the
+     * state. */
     if (stat == NULL ||
         sscanf(stat, "%*c %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %lu %lu", &user, &kernel) != 2)
         return 0;
     return (uint64_t)(user + kernel) * 1000 / (uint64_t)sysconf(_SC_CLK_TCK);
 }
 
-/* For kernels that do not list a process's children: scan all processes. */
+/* For kernels without /proc/PID/task/TID/children: look at all processes. */
 static size_t scan_children(pid_t *pids, size_t n_max)
 {
     DIR *proc = opendir("/proc");
@@ -144,8 +146,8 @@ static size_t list_children(pid_t *pids, size_t n_max)
         char *end;
         long pid = strtol(at, &end, 10);
 
-        /* A number cut off by the buffer would be another pid: only those followed by a blank
-         * count. */
+        /* A number that the buffer cuts off would be another pid, so only numbers followed by a
+         * blank count. */
         if (end == at || *end != ' ')
             break;
         pids[n++] = (pid_t)pid;
@@ -204,7 +206,7 @@ unsigned kin_mark(void)
             (kin.n_used[mark] == kin.n_used[best] && kin.pending[best] && !kin.pending[mark]))
             best = mark;
     kin.n_used[best]++;
-    kin.pending[best] = false; /* processes of its earlier starts can no longer be told apart */
+    kin.pending[best] = false; /* leftovers of earlier starts look like processes of this one now */
     return best;
 }
 
@@ -280,7 +282,7 @@ static bool is_idle(void)
     return true;
 }
 
-/* Whether a child that we do not watch was left over by a start that has ended. */
+/* Whether this child, which we do not watch, descends from a start that has ended. */
 static bool is_left_behind(pid_t pid)
 {
     int score;
@@ -291,12 +293,13 @@ static bool is_left_behind(pid_t pid)
     mark = kin.n_marks > 0 ? score - kin.first_score + 1 : 0;
     if (mark >= (kin.n_marks > 0 ? 1 : 0) && mark <= (int)kin.n_marks)
         return kin.pending[mark];
-    /* The score is no mark of ours, so the process has changed it. With --user, all our children of
-     * that user belong to the action. */
+    /* The score is none of our marks, so the process has changed it. With --user, all our children
+     * that run as this user belong to the action. */
     return is_idle() && is_users(pid);
 }
 
-/* Kill leftovers; returns how many. all: kill every child that is neither spared nor watched. */
+/* Kill children that ended starts have left; returns how many. all: kill every child that is
+ * neither spared nor watched by the loop. */
 static size_t kill_round(const struct loop *loop, bool all)
 {
     auto_free pid_t *pids = xcalloc(CHILDREN_MAX, sizeof(*pids));

@@ -1,16 +1,18 @@
 #pragma once
 
 /*
- * kin - find and kill descendants of our processes that have left their process group.
+ * kin - find and kill descendants of the proxy's child processes that have left their process
+ * group.
  *
  * A signal to a group does not reach processes that called setsid(), as headless browsers do. When
- * the parent of such a process dies it becomes our child, since we are the subreaper. To tell which
- * start such a process descends from, each start gets its own oom_score_adj, its mark: descendants
- * inherit the mark, and it can be read from any process without waiting for that process. Marks are
- * above our own score, so the kernel kills these processes before us when memory is short.
+ * the parent of such a process dies, the process becomes our child, since the proxy is the
+ * subreaper. To tell which start it descends from, each start of a child gets its own value of
+ * oom_score_adj, called its mark. Descendants inherit the mark, and we can read it without waiting
+ * for the process. Marks are above the proxy's own score, so when memory is short the kernel kills
+ * marked processes before the proxy.
  *
- * The state is global, as our children are. Before kin_open() there are no marks and nothing is
- * killed.
+ * The state is global, since a process has only one set of children. Before kin_open() there are no
+ * marks and nothing is killed.
  */
 
 #include <stdbool.h>
@@ -19,39 +21,40 @@
 
 struct loop;
 
-#define KIN_END_MS 300 /* limit of kin_end_all(): far more than a hundred processes take to die */
+#define KIN_END_MS 300 /* longest wait of kin_end_all(): a hundred processes die much faster */
 
-/* Call before the program is made undumpable: after that /proc/self belongs to root. Children that
+/* Call before the proxy is made undumpable: after that /proc/self belongs to root. Children that
  * exist already were inherited through exec, and are never killed. */
 void kin_open(void);
 void kin_close(void);
-/* All actions run as this user: its unmarked processes are killed, too. */
+/* All actions run as this user: kill children of this user, too, that have changed their mark. */
 void kin_set_user(uid_t uid);
-/* Whether a signal has stopped this process; false also if /proc is closed to us. */
+/* Whether a signal has stopped this process; false also if its /proc files cannot be read. */
 bool kin_is_stopped(pid_t pid);
-/* Processor time of all threads of this process, in milliseconds; 0 also if /proc is closed to
- * us. */
+/* Processor time of all threads of this process, in milliseconds; 0 also if its /proc files cannot
+ * be read. */
 uint64_t kin_used_ms(pid_t pid);
-/* Never kill this child, though the loop does not watch it. */
+/* Never kill this child, even though the loop does not watch it. */
 void kin_spare(pid_t pid);
 
-/* Allocate a mark for one start, shared with as few others as possible. kin_end() or kin_unmark()
- * gives it back. */
+/* Allocate a mark for one start. As few other starts as possible have the same mark. Give it back
+ * with kin_end() or kin_unmark(). */
 unsigned kin_mark(void);
-/* Processes started from here to kin_finish() carry the mark. Costs two system calls. */
+/* Processes started between kin_begin() and kin_finish() get the mark. This costs two system
+ * calls. */
 void kin_begin(unsigned mark);
 void kin_finish(void);
-/* Mark a process that another process started. */
+/* Mark a process that was started by another process, not by us. */
 void kin_mark_process(pid_t pid, unsigned mark);
 /* Give back a mark with which nothing was started. */
 void kin_unmark(unsigned mark);
 
 /*
- * A process that was started with this mark is dead: kill its leftovers now and, from the loop,
- * processes that they start meanwhile. With a shared mark this waits until the last start that uses
- * it has ended.
+ * Call when the process started with this mark is dead: kills its descendants that are left, and
+ * later, from the loop, processes that these have started meanwhile. If several starts share the
+ * mark, nothing is killed until the last of them has ended.
  */
 void kin_end(struct loop *loop, unsigned mark);
-/* Kill all children except the spared ones, and wait for them for at most KIN_END_MS. Survivors are
- * reported in our log. */
+/* Kill all children except those of kin_spare(), and wait at most KIN_END_MS until they are dead.
+ * Survivors are reported in our log. */
 void kin_end_all(void);

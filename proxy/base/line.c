@@ -30,7 +30,7 @@ void line_feed(struct line *line, const char *bytes, size_t n)
     buf_add(&line->buf, bytes, n);
 }
 
-/* Drop what is held of a line that is too long. */
+/* Drop all bytes held: they belong to a line that is too long. */
 static void skip(struct line *line)
 {
     buf_drop(&line->buf, buf_len(&line->buf));

@@ -23,7 +23,7 @@ static inline bool list_empty(const struct list *list)
     return list->next == list;
 }
 
-/* Put node before `where`; if `where` is the head of a list, node becomes its last one. */
+/* Put node before `where`. If `where` is the head of a list, node becomes the last in that list. */
 static inline void list_add_before(struct list *where, struct list *node)
 {
     node->next = where;
@@ -42,7 +42,7 @@ static inline void list_add_tail(struct list *list, struct list *node)
     list_add_before(list, node);
 }
 
-/* Take node out of whatever list it is in; harmless when it is in none. */
+/* Take node out of the list it is in; does nothing if it is in none. */
 static inline void list_remove(struct list *node)
 {
     node->prev->next = node->next;
@@ -50,14 +50,14 @@ static inline void list_remove(struct list *node)
     list_init(node);
 }
 
-/* Take the first node out; NULL: the list is empty. */
+/* Take the first node out of the list and return it; NULL: the list is empty. */
 static inline struct list *list_take_first(struct list *list)
 {
     struct list *first = list->next;
 
     if (first == list)
         return NULL;
-    list->next = first->next; /* not list_remove(), so that analyzers see the list change */
+    list->next = first->next; /* not by list_remove(), so that analyzers see the list change */
     list->next->prev = list;
     list_init(first);
     return first;
@@ -65,6 +65,6 @@ static inline struct list *list_take_first(struct list *list)
 
 #define list_item(node, type, member) container_of(node, type, member)
 
-/* NOLINT: clang-tidy wants parentheses around the name that is declared. */
+/* NOLINT, since clang-tidy wants parentheses around `node` where it is declared. */
 #define list_each(node, head)                                                                      \
     for (struct list *node = (head)->next; (node) != (head); (node) = (node)->next) /* NOLINT */

@@ -1,7 +1,7 @@
 /*
- * One write per line, so that lines of other processes do not get into it. Our own log file is open
- * non-blocking; stderr is shared with others, so it stays blocking, and poll() tells whether it has
- * room.
+ * Each line is one write(), so that lines of other processes do not get into its middle. Our own
+ * log file is opened non-blocking. stderr is shared with other processes, so it stays blocking, and
+ * poll() tells whether a line can be written.
  */
 
 #include "base/log.h"
@@ -23,7 +23,7 @@
 
 #define LINE_MAX_BYTES                                                                             \
     PIPE_BUF /* a pipe that poll() reports writable takes this much without blocking */
-#define TEXT_MAX_BYTES 512 /* per value; JSON may expand it sixfold */
+#define TEXT_MAX_BYTES 512 /* per value; as JSON a value may take six times as much */
 #define CUT_JSON       ",\"cut\":true"
 #define CUT_TEXT       " cut=true"
 #define END_BYTES      16 /* room for CUT_JSON or CUT_TEXT, the brace and the newline */
@@ -34,9 +34,9 @@ enum log_level log_threshold = LOG_WARN;
 
 static struct {
     enum log_format format;
-    const char *path; /* of our own file, borrowed; NULL: stderr */
+    const char *path; /* of the log file, borrowed; NULL: lines go to stderr */
     int fd;
-    bool torn;         /* the last write left half a line */
+    bool torn;         /* the last write() left an incomplete line */
     int64_t n_dropped; /* lines dropped since the last one written */
 } out = {.fd = STDERR_FILENO};
 
@@ -67,7 +67,7 @@ static int open_file(const char *path, struct err *err)
     if (fd < 0)
         return err_set(err, ERR_SYSTEM, errno, "cannot open the log \"%s\" (--log-file): %s", path,
                        strerror(errno));
-    (void)signal(SIGXFSZ, SIG_IGN); /* at a file size limit let write() fail */
+    (void)signal(SIGXFSZ, SIG_IGN); /* else this signal kills us at the file size limit */
     return fd;
 }
 
@@ -130,7 +130,8 @@ static void add_time(struct buf *line)
     (void)clock_gettime(CLOCK_REALTIME, &now);
     (void)gmtime_r(&now.tv_sec, &parts);
     n = strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &parts);
-    /* Microseconds at level debug, which logs each activation: some take only a few. */
+    /* Milliseconds are too coarse for level debug, which logs each activation: some take only a few
+     * microseconds. */
     if (log_threshold >= LOG_DEBUG)
         (void)snprintf(text + n, sizeof(text) - n, ".%06dZ", (int)(now.tv_nsec / 1000));
     else
@@ -154,7 +155,7 @@ static void add_head(struct buf *line, enum log_level level, const char *event)
         buf_add(line, "\"", 1);
 }
 
-/* Whether a text needs no quotes. */
+/* Whether a text needs no quotes in a log line. */
 static bool is_word(const char *text, size_t n)
 {
     for (size_t i = 0; i < n; i++)
@@ -170,7 +171,7 @@ static void add_string(struct buf *line, const char *text, size_t n)
     if (n > TEXT_MAX_BYTES) {
         n = TEXT_MAX_BYTES;
         while (n > TEXT_MAX_BYTES - 3 && ((unsigned char)text[n] & 0xc0) == 0x80)
-            n--; /* do not cut within a character */
+            n--; /* do not cut within a UTF-8 character */
         memcpy(cut, text, n);
         memcpy(cut + n, "...", 3);
         text = cut;
@@ -182,7 +183,7 @@ static void add_string(struct buf *line, const char *text, size_t n)
         json_quote(line, text, n);
 }
 
-/* Append a field. false: there is no room for it, and it is left out. */
+/* Append a field. false: the field is left out, since the line has no room for it. */
 static bool add_field(struct buf *line, const struct log_field *field)
 {
     bool json = out.format == LOG_AS_JSON;
@@ -210,7 +211,7 @@ void log_write(enum log_level level, const char *event, const struct log_field *
     bool json = out.format == LOG_AS_JSON;
     bool whole = true;
     auto_buf struct buf line = {0};
-    int saved = errno; /* the caller may not have looked at errno yet */
+    int saved = errno; /* the caller may still need errno */
 
     add_head(&line, level, event);
     if (out.n_dropped > 0)

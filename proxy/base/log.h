@@ -9,13 +9,13 @@
  * as JSON   {"time":"2026-01-31T12:00:00.000Z","level":"info","event":"worker.start","pid":7,...}
  *
  * On stderr text lines begin with "whiskloop: ", to tell them from the action's lines. Whatever a
- * value contains, the result is one line of valid UTF-8 or of valid JSON.
+ * field's value contains, the result is one line of valid UTF-8 or of valid JSON.
  *
  * stdout and stderr carry the action's log. So by default only errors and warnings are written,
- * which the operator must see. An action's death is routine: info.
+ * which the operator must see. That an action's process dies is routine, so its level is info.
  *
- * A line is written at once or dropped, and the next line that is written tells how many were
- * dropped: neither a full disk nor a stalled reader stops the proxy.
+ * A line is written at once or dropped, so neither a full disk nor a stalled reader stops the
+ * proxy. The next line that is written tells how many were dropped.
  */
 
 #include <stdbool.h>
@@ -31,7 +31,7 @@ enum log_level {
     LOG_ERROR,
     LOG_WARN,
     LOG_INFO,
-    LOG_DEBUG, /* also each activation */
+    LOG_DEBUG, /* also a line per activation */
 };
 
 enum log_format {
@@ -39,7 +39,8 @@ enum log_format {
     LOG_AS_JSON,
 };
 
-/* One field of a line, made by the functions below; its texts are borrowed for the call. */
+/* One field of a line, made by the functions below. Its texts are borrowed until the line is
+ * written. */
 struct log_field {
     const char *name; /* lower case and underscores; NULL: end of the list */
     const char *text; /* text[0 .. n), any bytes, cut when long; NULL: use the number */
@@ -48,22 +49,23 @@ struct log_field {
     bool absent; /* no value: omit the field */
 };
 
-/* off, error, warn, info, debug; -1: no such level. */
+/* The level called off, error, warn, info or debug; -1: no such level. */
 int log_level_from_name(const char *name);
 void log_set_level(enum log_level level);
 void log_set_format(enum log_format format);
 
-/* Append to this file from now on, creating it if missing. path: borrowed until log_close(). -1:
- * ERR_SYSTEM, and nothing changes. */
+/* Append lines to this file from now on, creating it if missing. path: borrowed until log_close().
+ * -1: ERR_SYSTEM, and lines go where they went before. */
 int log_open(const char *path, struct err *err);
-/* Reopen the path after log rotation. -1: the old file is kept. */
+/* Open the log file's path again, after log rotation. -1: lines go on to the old file. */
 int log_reopen(struct err *err);
-/* Write to stderr again. */
+/* Close the log file and write to stderr again. */
 void log_close(void);
-/* Whether lines go to a file of our own; else they go to stderr, which carries the action's log. */
+/* Whether lines go to a log file; if not, they go to stderr, which also carries the action's
+ * log. */
 bool log_has_file(void);
 
-extern enum log_level log_threshold; /* for log_wants() */
+extern enum log_level log_threshold; /* the last level that is written; for log_wants() */
 
 static inline bool log_wants(enum log_level level)
 {
@@ -91,16 +93,16 @@ static inline struct log_field log_text(const char *name, const char *text)
     return log_bytes(name, text, text != NULL ? strlen(text) : 0);
 }
 
-/* Two fields: how a process ended. */
+/* Two fields, "status" and "signal", that say how a process ended. */
 #define LOG_EXIT(wait_status)                                                                      \
     log_int("status", WIFEXITED(wait_status) ? WEXITSTATUS(wait_status) : -1),                     \
         log_int("signal", WIFSIGNALED(wait_status) ? WTERMSIG(wait_status) : 0)
 
-/* For log_event(). fields: terminated by one without a name. */
+/* Call this through log_event(). fields: an array that ends with a field without a name. */
 void log_write(enum log_level level, const char *event, const struct log_field *fields)
     __attribute__((cold));
 
-/* Fields are evaluated only when the line is wanted. */
+/* The fields are evaluated only if lines of this level are written. */
 #define log_event(level, event, ...)                                                               \
     do {                                                                                           \
         if (log_wants(level))                                                                      \
