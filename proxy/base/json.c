@@ -117,7 +117,7 @@ static inline const uint8_t *check_number(struct check *c, const uint8_t *at)
     if (*at == '-')
         at++;
     if (at < c->end && *at == '0')
-        at++; /* the caller refuses a digit after this 0, like any byte that cannot follow a value */
+        at++; /* the caller refuses a digit after this 0, like any other wrong byte */
     else if ((at = check_digits(c, at, "in numeric literal")) == NULL)
         return NULL;
     if (at < c->end && *at == '.') {

@@ -1,10 +1,11 @@
 /*
- * libh2o's evloop watches our descriptors beside its own connections, so that one epoll_wait serves
- * both. libh2o's timers run on the wall clock, so we keep our own in a list: the time to the next
- * one bounds the wait, which costs no system call. A timerfd is used only for waits of less than a
- * millisecond.
+ * libh2o's evloop watches our descriptors together with its own connections, so that one epoll_wait
+ * serves both. libh2o's timers run on the wall clock, so we keep our own timers in a list. They
+ * cost no system call: the wait just ends when the next timer is due. A timerfd is used only for
+ * waits of less than a millisecond.
  *
- * A turn: wait and run what is ready (libh2o) - dead children - due timers - posted work.
+ * A turn of the loop: wait and run what is ready (libh2o), reap dead children, run timers that are
+ * due, run posted work.
  */
 
 #include "base/loop.h"
@@ -28,25 +29,25 @@
 #include "base/log.h"
 
 #define LOOP_LOOK_MS   1000    /* with timers set, the clock is read at least this often */
-#define LOOP_FROZEN_US 1000000 /* a freeze: a wait this much too long while not runnable */
-#define LOOP_POSTS_MAX 1000    /* rounds of posted work per turn; more is a bug */
+#define LOOP_FROZEN_US 1000000 /* a wait this much too long, while not runnable, was a freeze */
+#define LOOP_POSTS_MAX 1000    /* most pieces of posted work per turn; more is a bug */
 
-/* Our processor time as the kernel told it when it was last asked. */
+/* Our processor time at the last reading of it from the kernel. */
 struct runtime_seen {
-    uint64_t at_us;   /* when it was asked, CLOCK_MONOTONIC; 0: never */
-    uint64_t busy_us; /* running, or runnable and waiting for a processor */
+    uint64_t at_us;   /* time of that reading, CLOCK_MONOTONIC; 0: never read */
+    uint64_t busy_us; /* time spent running, or runnable and waiting for a processor */
 };
 
 struct loop {
     h2o_evloop_t *h2o; /* owned */
     struct loop_watch signals;
-    struct loop_watch alarm; /* timerfd for waits below a millisecond, which epoll cannot express */
+    struct loop_watch alarm; /* timerfd for waits under 1 ms, which epoll_wait() cannot do */
     struct list timers;      /* by at_us, soonest first */
     struct list posts;       /* in order of posting */
     struct list children;    /* watched and not reaped yet */
     uint64_t now_us;         /* loop time; 0: not read yet in this turn */
     uint64_t looked_at_us;   /* the last reading of CLOCK_MONOTONIC */
-    uint64_t may_wait_us;    /* longest wait that was planned after that reading */
+    uint64_t may_wait_us;    /* longest wait planned since looked_at_us */
     uint64_t frozen_us;      /* sum of all freezes; loop time leaves them out */
     struct runtime_seen seen;
     struct busy_poll busy_poll;
@@ -54,14 +55,14 @@ struct loop {
     void *on_signal_owner; /* borrowed */
     bool children_changed;
     bool hurried; /* the next turn does not wait */
-    bool noticed; /* a descriptor of ours was ready in this turn */
+    bool noticed; /* a watched descriptor was ready in this turn */
     bool stopped;
 };
 
 static void on_signals(struct loop_watch *watch);
 static void on_alarm(struct loop_watch *watch);
 
-/* Ask how long we have been running or runnable. false: the kernel does not tell. */
+/* Ask the kernel how long we have been running or runnable. false: the kernel does not tell. */
 static bool see_runtime(struct runtime_seen *seen, uint64_t clock_us)
 {
     char text[128];
@@ -89,7 +90,7 @@ struct loop *loop_new(struct err *err)
     (void)sigaddset(&set, SIGHUP);
     (void)sigprocmask(SIG_BLOCK, &set, NULL);
     (void)signal(SIGPIPE, SIG_IGN);
-    (void)signal(SIGXFSZ, SIG_IGN); /* a file at its size limit is then a normal error of write() */
+    (void)signal(SIGXFSZ, SIG_IGN); /* write() then fails normally at a file's size limit */
     (void)signal(
         SIGCHLD,
         SIG_DFL); /* our parent may have set SIGCHLD to ignore: then no exit would be reported */
@@ -126,7 +127,7 @@ void loop_free(struct loop **loop)
         return;
     loop_watch_close(&(*loop)->signals);
     loop_watch_close(&(*loop)->alarm);
-    (void)h2o_evloop_run((*loop)->h2o, 0); /* lets libh2o dispose of what was closed */
+    (void)h2o_evloop_run((*loop)->h2o, 0); /* lets libh2o free the sockets that were closed */
     h2o_evloop_destroy((*loop)->h2o);
     free(*loop);
     *loop = NULL;
@@ -146,9 +147,10 @@ uint64_t loop_clock_ns(void)
 }
 
 /*
- * Credit the time of a freeze, in which we were not runnable. Starvation is different: we were
- * runnable but got no processor, perhaps because of the action, which must not gain time by that.
- * So starvation does not move deadlines. `before` was read at most a second before the wait.
+ * Called after a wait that was much too long. If we were frozen (not runnable), subtract that time
+ * from loop time, which moves all deadlines. If we were starved (runnable, but without a
+ * processor), deadlines stay: the action may be the cause, and must not gain time by it. `before`
+ * was read at most a second before the wait.
  */
 static void give_back(struct loop *loop, uint64_t clock_us, uint64_t since_us)
 {
@@ -161,12 +163,12 @@ static void give_back(struct loop *loop, uint64_t clock_us, uint64_t since_us)
         log_info("loop.starved", log_count("ms", since_us / 1000));
         return;
     }
-    loop->frozen_us += frozen_us; /* credit all of it: it is unknown when the freeze began */
+    loop->frozen_us += frozen_us; /* subtract all of it: it is unknown when the freeze began */
     log_info("loop.frozen", log_count("ms", frozen_us / 1000));
 }
 
-/* After a freeze (docker pause, SIGSTOP) all deadlines would have passed although nobody had the
- * time to work. So subtract the frozen time from loop time. */
+/* After a freeze (docker pause, SIGSTOP) all deadlines would have passed, although neither we nor
+ * the action had time to work. So loop time leaves the frozen time out. */
 static uint64_t look_at_clock(struct loop *loop)
 {
     uint64_t clock_us = loop_clock_ns() / 1000 + 1;
@@ -183,7 +185,7 @@ static uint64_t look_at_clock(struct loop *loop)
 
 uint64_t loop_now_us(const struct loop *loop)
 {
-    struct loop *cache = (struct loop *)(uintptr_t)loop; /* only a cached value changes, no state */
+    struct loop *cache = (struct loop *)(uintptr_t)loop; /* only cached clock values change */
 
     if (cache->now_us == 0)
         cache->now_us = look_at_clock(cache);
@@ -264,7 +266,8 @@ bool loop_child_is_watched(const struct loop *loop, pid_t pid)
     return false;
 }
 
-/* As PID 1 or subreaper we inherit orphans: reap all children, report those that are watched. */
+/* As PID 1 or subreaper we inherit orphans: reap all children, but report only those that are
+ * watched. */
 static void reap(struct loop *loop)
 {
     int status;
@@ -310,7 +313,7 @@ void loop_timer_set_us(struct loop *loop, struct loop_timer *timer, uint64_t at_
         list_remove(&timer->node);
         after = loop->timers.prev;
     }
-    /* Search from the back: a new timer is mostly the latest. */
+    /* Search from the back: a new timer is usually the last one to be due. */
     while (after != &loop->timers && list_item(after, struct loop_timer, node)->at_us > at_us)
         after = after->prev;
     timer->at_us = at_us;
@@ -322,8 +325,8 @@ void loop_timer_clear(struct loop_timer *timer)
     list_remove(&timer->node);
 }
 
-/* Run only timers that are due now: a timer that is set to the past again runs in the next turn, so
- * that descriptors get their turn. */
+/* Run only timers that are due now. If a callback sets a timer to the past, it runs in the next
+ * turn, so that descriptors are served in between. */
 static void run_timers(struct loop *loop)
 {
     struct list due;
@@ -349,7 +352,7 @@ static void on_alarm(struct loop_watch *watch)
 {
     uint64_t n_expired;
 
-    (void)!read(watch->fd, &n_expired, sizeof(n_expired)); /* this only ends the wait */
+    (void)!read(watch->fd, &n_expired, sizeof(n_expired)); /* the alarm only had to end the wait */
 }
 
 static void set_alarm(struct loop *loop, uint64_t in_us)
@@ -359,7 +362,7 @@ static void set_alarm(struct loop *loop, uint64_t in_us)
     (void)timerfd_settime(loop->alarm.fd, 0, &when, NULL);
 }
 
-/* Whether there is work that does not depend on a descriptor. */
+/* Whether there is work to do without waiting for a descriptor. */
 static bool has_work(const struct loop *loop)
 {
     return loop->children_changed || loop->hurried || !list_empty(&loop->posts);
@@ -377,7 +380,7 @@ static int32_t wait_ms(struct loop *loop)
     }
     now_us = loop_now_us(loop);
     if (list_empty(&loop->timers)) {
-        loop->may_wait_us = UINT64_MAX / 2; /* no deadline: nothing that a freeze could shorten */
+        loop->may_wait_us = UINT64_MAX / 2; /* no timer is set, so a freeze can do no harm */
         return INT32_MAX;
     }
     at_us = list_item(loop->timers.next, struct loop_timer, node)->at_us;
@@ -414,8 +417,8 @@ void loop_post_cancel(struct loop_post *post)
     list_remove(&post->node);
 }
 
-/* Bound the rounds: work that keeps posting work continues in the next turn, so that descriptors
- * get their turn. */
+/* Limit the rounds: if posted work posts work again and again, the rest runs in the next turn, so
+ * that descriptors are served in between. */
 static void run_posts(struct loop *loop)
 {
     unsigned left = LOOP_POSTS_MAX;
@@ -432,13 +435,13 @@ static void run_posts(struct loop *loop)
 static void run_ready(struct loop *loop, int32_t wait)
 {
     loop->now_us = 0;
-    /* -1: interrupted by a signal that we do not block (SIGCONT after a freeze): go on with the
-     * next turn. */
+    /* It returns -1 if a signal that we do not block (SIGCONT after a freeze) interrupts it: the
+     * next turn goes on. */
     (void)h2o_evloop_run(loop->h2o, wait);
 }
 
-/* Look for events without sleeping, for limit_us but at most `wait` milliseconds, and let others
- * have the processor in between. false: none came in time. */
+/* Look for events without sleeping, for limit_us but at most `wait` milliseconds, and let other
+ * processes run in between. false: no event came in time. */
 static bool look_for_events(struct loop *loop, int32_t wait)
 {
     uint64_t limit_us = loop->busy_poll.limit_us;
@@ -473,7 +476,7 @@ static void take_events(struct loop *loop)
         if (found)
             return;
         loop->now_us = 0;
-        run_ready(loop, wait_ms(loop)); /* a callback may have set a timer */
+        run_ready(loop, wait_ms(loop)); /* wait_ms() again: a callback may have set a timer */
         return;
     }
     since_us = loop->looked_at_us;
@@ -507,7 +510,7 @@ void loop_watch_open(struct loop *loop, struct loop_watch *watch, int fd)
 {
     assert(watch->sock == NULL);
     assert(fd >= 0);
-    /* With this flag libh2o's sockets only notify; we read. */
+    /* With this flag libh2o only reports that a socket is readable; the callbacks read. */
     watch->sock = h2o_evloop_socket_create(loop->h2o, fd, H2O_SOCKET_FLAG_DONT_READ);
     watch->sock->data = watch;
     watch->loop = loop;
@@ -525,7 +528,7 @@ static void on_h2o_readable(h2o_socket_t *sock, const char *error)
 {
     struct loop_watch *watch = sock->data;
 
-    (void)error; /* the callback's read() meets the error itself */
+    (void)error; /* the callback gets the error from read() */
     assert(watch->sock == sock);
     watch->loop->noticed = true;
     if (watch->on_readable != NULL)

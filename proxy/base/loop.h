@@ -3,9 +3,10 @@
 /*
  * loop - descriptors, timers, posted work, signals and child processes on libh2o's event loop.
  *
- * One thread, no locks. Callbacks come from loop_run() and never from inside another call of this
- * header. Loop time is CLOCK_MONOTONIC, read once per turn, without the times in which the process
- * was frozen: a thawed container finds its deadlines as far away as before.
+ * One thread, no locks. Callbacks are called by loop_run(), never from inside another function of
+ * this header. Loop time is CLOCK_MONOTONIC, read once per turn of loop_run(), minus all times for
+ * which the process was frozen: when a container is thawed, its deadlines are as far away as
+ * before.
  */
 
 #include <stdbool.h>
@@ -18,17 +19,17 @@ struct err;
 struct loop;
 struct st_h2o_socket_t;
 
-/* Blocks SIGCHLD, SIGTERM, SIGINT and SIGHUP for good; ignores SIGPIPE and SIGXFSZ. NULL: err
- * filled. */
+/* Make a loop. Blocks SIGCHLD, SIGTERM, SIGINT and SIGHUP for good, and ignores SIGPIPE and
+ * SIGXFSZ. NULL: it failed, err is filled. */
 struct loop *loop_new(struct err *err);
 void loop_free(struct loop **loop);
-/* A descriptor that is readable while a signal waits for loop_run(), for code that blocks before
- * the loop runs. Owned by the loop. */
+/* A descriptor, owned by the loop, that is readable while a signal is pending for loop_run(). For
+ * code that blocks before the loop runs. */
 int loop_signal_fd(const struct loop *loop);
-/* Run turns until loop_stop() is called. */
+/* Run turn after turn until loop_stop() is called. */
 void loop_run(struct loop *loop);
 void loop_stop(struct loop *loop);
-/* Before sleeping, look for events for limit_us, as long as they follow each other that closely
+/* Before sleeping, look for events for limit_us, but only while events follow each other that fast
  * (base/busy_poll.h). 0, the initial value: never. */
 void loop_busy_poll(struct loop *loop, uint64_t limit_us);
 /* Do not wait in the next turn: libh2o has work that no descriptor announces. */
@@ -37,26 +38,27 @@ void loop_hurry(struct loop *loop);
 uint64_t loop_now_ms(const struct loop *loop);
 /* Like loop_now_ms(), in microseconds. */
 uint64_t loop_now_us(const struct loop *loop);
-/* CLOCK_MONOTONIC in nanoseconds, read now: to measure, not to decide what is due. */
+/* CLOCK_MONOTONIC in nanoseconds, read by this call. Use it to measure; use loop time to decide
+ * what is due. */
 uint64_t loop_clock_ns(void);
-/* libh2o's loop, for http/server.c only. */
+/* libh2o's own loop object, for http/server.c only. */
 void *loop_h2o(struct loop *loop);
 
-/* ---- timers: one moment each, re-armed by setting again ---- */
+/* ---- timers: each runs once, set it again to repeat ---- */
 
 struct loop_timer;
 typedef void loop_timer_fn(struct loop_timer *timer);
 
 struct loop_timer {
-    struct list node; /* in the loop's list, ordered by at_us, while set */
+    struct list node; /* while set: in the loop's list, which is ordered by at_us */
     uint64_t at_us;
     loop_timer_fn *fn;
 };
 
 void loop_timer_init(struct loop_timer *timer, loop_timer_fn *fn);
 void loop_timer_set(struct loop *loop, struct loop_timer *timer, uint64_t at_ms);
-/* Like loop_timer_set(), in microseconds. A timer closer than a millisecond costs two more system
- * calls. */
+/* Like loop_timer_set(), in microseconds. A timer due in less than a millisecond costs two more
+ * system calls. */
 void loop_timer_set_us(struct loop *loop, struct loop_timer *timer, uint64_t at_us);
 void loop_timer_clear(struct loop_timer *timer);
 static inline bool loop_timer_is_set(const struct loop_timer *timer)
@@ -64,7 +66,7 @@ static inline bool loop_timer_is_set(const struct loop_timer *timer)
     return !list_empty(&timer->node);
 }
 
-/* ---- posted work: runs at the end of this turn, once however often it was posted ---- */
+/* ---- posted work: runs once at the end of this turn, even if posted several times ---- */
 
 struct loop_post;
 typedef void loop_post_fn(struct loop_post *post);
@@ -84,37 +86,39 @@ struct loop_watch;
 typedef void loop_watch_fn(struct loop_watch *watch);
 
 struct loop_watch {
-    struct st_h2o_socket_t *sock; /* owned, with the descriptor; NULL: closed */
+    struct st_h2o_socket_t *sock; /* owned, like fd, which it closes; NULL: the watch is closed */
     struct loop *loop;            /* borrowed */
-    int fd;                       /* -1: closed */
+    int fd;                       /* -1: the watch is closed */
     loop_watch_fn *on_readable;
     loop_watch_fn *on_writable;
 };
 
 void loop_watch_init(struct loop_watch *watch);
-/* Take over fd (made non-blocking; closed with the watch). Not for regular files. */
+/* Watch fd, make it non-blocking, and own it: closing the watch closes fd. Not for regular
+ * files. */
 void loop_watch_open(struct loop *loop, struct loop_watch *watch, int fd);
 void loop_watch_close(struct loop_watch *watch);
-/* Move the descriptor of an open watch to a closed watch, without the callbacks. */
+/* Move the descriptor of an open watch to a closed one. The callbacks are not moved. */
 void loop_watch_move(struct loop_watch *from, struct loop_watch *to);
 /* Call on_readable in each turn in which there is something to read. NULL: stop. */
 void loop_watch_read(struct loop_watch *watch, loop_watch_fn *on_readable);
-/* Call on_writable once, when there is room. */
+/* Call on_writable once, when there is room to write. NULL: stop. */
 void loop_watch_write(struct loop_watch *watch, loop_watch_fn *on_writable);
 
-/* ---- children: all that end are reaped, watched ones are reported ---- */
+/* ---- children: all that end are reaped, and watched ones are reported ---- */
 
 struct loop_child;
 typedef void loop_child_fn(struct loop_child *child, int wait_status);
 
 struct loop_child {
-    struct list node; /* in the loop's list while the process is alive */
+    struct list node; /* while watched and not reaped: in the loop's list */
     pid_t pid;
     loop_child_fn *fn;
 };
 
 void loop_child_init(struct loop_child *child);
-/* Call in the callback that created the process: the loop reaps only between callbacks. */
+/* Call this in the same callback that creates the process: the loop reaps children only between
+ * callbacks. */
 void loop_child_watch(struct loop *loop, struct loop_child *child, pid_t pid, loop_child_fn *fn);
 void loop_child_forget(struct loop_child *child);
 /* Whether this process is watched. */

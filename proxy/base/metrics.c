@@ -3,7 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Each bound is at least twice the previous one, so at most one lies between two powers of two. */
+/* Each bound is at least twice the previous one, so between two powers of two there is at most
+ * one. */
 static const struct {
     uint64_t us;
     const char *seconds;
@@ -14,7 +15,8 @@ static const struct {
     {10000000, "10"}, {30000000, "30"}, {60000000, "60"}, {300000000, "300"},
 };
 
-/* The first bound that a duration may be within, by the number of binary digits of the duration. */
+/* Index of the smallest bound that may hold a duration, by the duration's number of binary
+ * digits. */
 static const uint8_t first_bound[] = {
     [0] = 0,   [1] = 0,   [2] = 0,   [3] = 0,   [4] = 0,   [5] = 0,   [6] = 0,   [7] = 0,
     [8] = 1,   [9] = 2,   [10] = 3,  [11] = 4,  [12] = 4,  [13] = 5,  [14] = 6,  [15] = 7,

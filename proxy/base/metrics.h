@@ -3,8 +3,8 @@
 /*
  * metrics - histograms, and the text format that Prometheus reads.
  *
- * Each module counts its own events; this module stores and prints. Source: the exposition format
- * 0.0.4 of prometheus.io.
+ * Each module counts its own events. This module has the histograms, and prints all numbers.
+ * Source: the exposition format 0.0.4 of prometheus.io.
  */
 
 #include <stdint.h>
@@ -13,22 +13,23 @@
 
 #define METRICS_CONTENT_TYPE "text/plain; version=0.0.4; charset=utf-8"
 
-#define HISTOGRAM_BOUNDS 19 /* 100 µs to 5 min */
+#define HISTOGRAM_BOUNDS 19 /* number of upper bounds, from 100 µs to 5 min */
 
-/* All zeroes: empty. */
+/* Counts of durations, by size. All zeroes: empty. */
 struct histogram {
-    uint64_t counts[HISTOGRAM_BOUNDS + 1]; /* not cumulative; the last: above all bounds */
+    uint64_t counts[HISTOGRAM_BOUNDS + 1]; /* per bound, not cumulative; the last: above all */
     uint64_t sum_us;
 };
 
 /* Add n durations of `us` microseconds each. */
 void histogram_add(struct histogram *histogram, uint64_t us, uint64_t n);
 
-/* Print the head of a family; its samples follow. type: counter, gauge or histogram. */
+/* Print the HELP and TYPE lines of a metric; its samples must follow. type: counter, gauge or
+ * histogram. */
 void metrics_family(struct buf *text, const char *name, const char *type, const char *help);
-/* Print one sample. label: NULL for none. */
+/* Print one sample. label: the name of its label; NULL: it has none. */
 void metrics_number(struct buf *text, const char *name, const char *label, const char *value,
                     uint64_t number);
-/* Print one sample without a label: a time, written in seconds. */
+/* Print a time as one sample without a label, in seconds. */
 void metrics_seconds(struct buf *text, const char *name, uint64_t us);
 void metrics_histogram(struct buf *text, const char *name, const struct histogram *histogram);

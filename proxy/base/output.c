@@ -7,8 +7,8 @@
 
 #include "base/err.h"
 
-#define OUTPUT_KEEP_BYTES  16384  /* memory kept while nothing is pending */
-#define OUTPUT_EARLY_BYTES 262144 /* with this many pending, do not wait for the end of the turn */
+#define OUTPUT_KEEP_BYTES  16384  /* bytes of memory kept while nothing is pending */
+#define OUTPUT_EARLY_BYTES 262144 /* with this many pending, write before the turn ends */
 
 static void on_writable(struct loop_watch *watch)
 {
@@ -57,7 +57,7 @@ void output_flush(struct output *output)
             loop_watch_write(&output->stream.watch, on_writable);
             break;
         } else if (errno != EINTR) {
-            output->broken = errno == EPIPE; /* a full disk may have room again later */
+            output->broken = errno == EPIPE; /* else go on: a full disk may have room again later */
             output->n_dropped += buf_len(&output->pending);
             buf_drop(&output->pending, buf_len(&output->pending));
         }

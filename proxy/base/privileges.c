@@ -1,9 +1,9 @@
 /*
- * The C library's setuid() and the like change all threads of the process, with locks that a child
- * of vfork must not touch, since it shares our memory. So this file uses the bare system calls,
- * which change one thread and no memory.
+ * The C library's setuid() and similar functions change all threads of the process, and use locks.
+ * A child of vfork shares our memory, so it must not touch these locks. So this file uses the bare
+ * system calls, which change one thread and no memory.
  *
- * Names are looked up in /etc/passwd and /etc/group directly: the library's own look-up loads
+ * Names are looked up in /etc/passwd and /etc/group directly: the C library's own look-up loads
  * modules, which a small image does not have.
  */
 
@@ -26,7 +26,7 @@
 #include "base/err.h"
 #include "base/util.h"
 
-/* 32-bit architectures have a newer call for 32-bit ids. */
+/* 32-bit architectures have newer calls for 32-bit ids, under other names. */
 #ifdef SYS_setresuid32
 #define SYS_SETRESUID SYS_setresuid32
 #define SYS_SETRESGID SYS_setresgid32
@@ -37,7 +37,7 @@
 #define SYS_SETGROUPS SYS_setgroups
 #endif
 
-/* What failed: a limit (enum privileges_limit plus 1), or one of these. */
+/* The numbers for what failed: a limit (enum privileges_limit plus 1), or one of these. */
 enum {
     FAILED_GROUPS = LIMIT_COUNT + 1,
     FAILED_GROUP,
@@ -58,8 +58,8 @@ static const struct {
 
 /* ---- in the child ---- */
 
-/* Restore the soft limit that we were started with: programs that close or select() all descriptors
- * rely on it. */
+/* Restore the soft limit of descriptors that the proxy was started with: programs that close or
+ * select() all descriptors rely on a low limit. */
 static void give_back_descriptors(const struct privileges *privileges)
 {
     struct rlimit limit;
@@ -79,7 +79,8 @@ int privileges_limit(const struct privileges *privileges, int *os)
 
         if (privileges->limits[i] == 0)
             continue;
-        /* At the soft limit the process gets SIGXCPU, at the hard one it is killed. */
+        /* At the soft limit the process gets SIGXCPU; at the hard one, a second later, it is
+         * killed. */
         if (i == LIMIT_CPU && getrlimit(RLIMIT_CPU, &ours) == 0 && limit.rlim_max < ours.rlim_max)
             limit.rlim_max++;
         if (syscall(SYS_prlimit64, 0, limits[i].resource, &limit, NULL) < 0) {
@@ -143,7 +144,7 @@ int privileges_explain(const struct privileges *privileges, int failed, int os, 
 
 /* ---- files, in the proxy ---- */
 
-/* The group first, as is usual: setresuid() would take away the right to change it.
+/* Change the group first, as is usual: setresuid() would take away the right to change the group.
  * privileges_return() uses the reverse order. */
 void privileges_borrow(const struct privileges *privileges)
 {
@@ -173,7 +174,7 @@ int privileges_give(const struct privileges *privileges, const char *path)
 
 /* ---- the user, at start ---- */
 
-/* Parse an id; the highest number means "none" to the kernel. */
+/* Parse a user or group id. The highest number means "none" to the kernel, so it is no id. */
 static bool read_id(const char *text, unsigned *id)
 {
     unsigned long long number;
@@ -192,7 +193,7 @@ static FILE *open_list(const char *etc, const char *name)
     return fopen(path, "re");
 }
 
-/* Look a user up by name or number, and fill uid, gid and home. false: a name that is not
+/* Look a user up by name or number, and fill uid, gid and home. false: it is a name, and not
  * listed. */
 static bool find_user(struct privileges *privileges, const char *name, const char *etc)
 {

@@ -3,8 +3,8 @@
 /*
  * privileges - what the action's processes may do: less than the proxy.
  *
- * Built once at start; applied in each child before exec. NULL or a zeroed struct leaves a child
- * with the proxy's rights.
+ * The struct is filled once at start and applied in each child before exec. NULL or a zeroed struct
+ * leaves a child with the proxy's rights.
  */
 
 #include <stdbool.h>
@@ -27,43 +27,46 @@ struct privileges {
     bool as_user; /* run as uid and gid, which differ from ours */
     uid_t uid;
     gid_t gid;
-    char *home;                   /* owned; the user's home from /etc/passwd; NULL: not listed */
-    bool no_new_privs;            /* set the kernel's no_new_privs: setuid programs gain nothing */
-    uint64_t limits[LIMIT_COUNT]; /* 0: the proxy's own limit */
-    uint64_t descriptors;         /* soft descriptor limit if LIMIT_NOFILE is not set; 0: as ours */
+    char *home;        /* owned; home folder in /etc/passwd; NULL: the user is not listed */
+    bool no_new_privs; /* set the kernel's no_new_privs: setuid programs gain nothing */
+    uint64_t limits[LIMIT_COUNT]; /* by enum privileges_limit; 0: keep the proxy's limit */
+    /* Soft limit of descriptors, used if limits[LIMIT_NOFILE] is 0. 0: keep the proxy's. */
+    uint64_t descriptors;
 };
 
 /*
- * Take the user from "USER[:GROUP]", each a number or a name in etc/passwd, etc/group. Without
- * GROUP, the group is the user's own; for a user who is not listed, the group of the same number,
- * so never root's by accident. 0, or -1: ERR_REQUEST, also if we lack the rights to run processes
- * as that user.
+ * Set the user for children from "USER[:GROUP]". Each is a number, or a name in the file passwd or
+ * group of folder `etc`. Without GROUP, the group is the user's own. A user who is not listed gets
+ * the group of the same number, so never root's by accident. Returns 0, or -1: ERR_REQUEST, also if
+ * we lack the rights to run processes as that user.
  */
 int privileges_set_user(struct privileges *privileges, const char *text, const char *etc,
                         struct err *err);
-/* Only look up uid, gid and home for "USER[:GROUP]". option: named in the text of ERR_REQUEST. */
+/* Like privileges_set_user(), but only look up uid, gid and home. option: the option that the text
+ * of ERR_REQUEST names. */
 int privileges_find_user(struct privileges *privileges, const char *option, const char *text,
                          const char *etc, struct err *err);
 void privileges_done(struct privileges *privileges);
 
 /*
- * Call both in a child, also of vfork: they only make system calls and write nothing but *os.
- * Return 0, or what failed, for privileges_explain(), with errno in *os. privileges_become() clears
- * the parent-death signal.
+ * Call both in a child, also after vfork: they only make system calls and write nothing but *os.
+ * Both return 0, or a number for what failed, with errno in *os: see privileges_explain().
+ * privileges_become() clears the parent-death signal.
  */
 int privileges_limit(const struct privileges *privileges, int *os);
 int privileges_become(const struct privileges *privileges, int *os);
-/* Put what failed into words in err. Returns -1: ERR_SYSTEM. */
+/* Say in err what failed in privileges_limit() or privileges_become(). Returns -1: ERR_SYSTEM. */
 int privileges_explain(const struct privileges *privileges, int failed, int os, struct err *err);
 
-/* Until privileges_return(), look up and create files with the user's rights. */
+/* Until privileges_return(), look up and create files with the rights of the action's user. */
 void privileges_borrow(const struct privileges *privileges);
 void privileges_return(const struct privileges *privileges);
-/* Give an open file, or the entry at path, to the user. 0, or -1 with errno. */
+/* Make the action's user the owner of an open file, or of the entry at path. 0, or -1 with
+ * errno. */
 int privileges_give_fd(const struct privileges *privileges, int fd);
 int privileges_give(const struct privileges *privileges, const char *path);
 
-/* Whether children run as another user. */
+/* Whether children run as another user than the proxy. */
 static inline bool privileges_as_user(const struct privileges *privileges)
 {
     return privileges != NULL && privileges->as_user;

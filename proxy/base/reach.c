@@ -1,6 +1,6 @@
 /*
- * Call access() in a child that has become the user: only the kernel accounts for groups,
- * capabilities and ACLs.
+ * Call access() in a child that has become the user: only the kernel takes groups, capabilities and
+ * ACLs into account.
  */
 
 #include "base/reach.h"
@@ -20,7 +20,7 @@
 #include "base/privileges.h"
 #include "base/util.h"
 
-#define PARTS_MAX 200 /* components that are checked: their numbers must fit an exit status */
+#define PARTS_MAX 200 /* most components checked: a component's number must fit an exit status */
 #define CANNOT    255 /* exit status: the child failed before it could check */
 
 /* Length of the first n components of a path: "/" for 0, "/a" for 1. */
@@ -35,7 +35,7 @@ static size_t length_of_parts(const char *path, int n)
     return len;
 }
 
-/* In the child: the number of the first inaccessible component, from 1; 0: none. */
+/* Called in the child. Returns the number of the first inaccessible component, from 1; 0: none. */
 static int closed_part(char *path, int mode)
 {
     for (int n = 1; n <= PARTS_MAX; n++) {
@@ -53,8 +53,8 @@ static int closed_part(char *path, int mode)
     return 0;
 }
 
-/* Like closed_part(), in a child that runs as the user. What cannot be checked counts as
- * accessible. */
+/* Call closed_part() in a child that runs as the user. Returns 0 (accessible) also if that is
+ * impossible. */
 static int look_as_user(const struct privileges *privileges, char *path, int mode)
 {
     const struct timespec no_time = {0, 0};
@@ -73,10 +73,11 @@ static int look_as_user(const struct privileges *privileges, char *path, int mod
             return 0;
         if (changed == pid && !WIFSTOPPED(status))
             break;
-        if (changed == pid) /* a process of that user stopped it: do not wait for ever */
+        if (changed == pid) /* a process of the same user has stopped it: do not wait for ever */
             (void)kill(pid, SIGKILL);
     }
-    /* Take this child's SIGCHLD away: the loop, if any, has no child yet and need not wake. */
+    /* Take this child's SIGCHLD away: the loop, if there is one, need not wake for it, since it has
+     * no child yet. */
     (void)sigemptyset(&ends);
     (void)sigaddset(&ends, SIGCHLD);
     (void)sigtimedwait(&ends, NULL, &no_time);
@@ -97,7 +98,7 @@ int reach_check(const struct privileges *privileges, const char *path, int mode,
     part = look_as_user(privileges, given, mode);
     if (part == 0)
         return 0;
-    /* If links lead to a folder that is closed, name that folder. */
+    /* If symbolic links lead to an inaccessible folder, name that folder. */
     real = realpath(path, NULL);
     if (real != NULL && look_as_user(privileges, real, mode) != 0) {
         shown = real;

@@ -1,15 +1,15 @@
 #pragma once
 
 /*
- * ring - memory shared with a launcher, for answers that it has made but not written.
+ * ring - memory shared with a launcher, for answers that the launcher has made but not written yet.
  *
- * A launcher that writes several answers at once would lose them when it is killed, and it would be
- * unknown which activations have run. So it puts them here first: the stream of its answers from
- * byte 0 on, each byte at its position modulo the size. After the bytes, one store updates `end`.
- * When the process is dead, the proxy reads on here from where the pipe ended.
+ * A launcher that writes several answers at once would lose them when it is killed, and nobody
+ * would know which activations have run. So it puts the stream of its answers here first: byte i of
+ * the stream goes to bytes[i % RING_BYTES], then one store updates `end`. When the launcher is
+ * dead, the proxy reads the pipe to its end, and continues here from that position in the stream.
  *
- * Descriptor RING_FD of the process is a sealed memfd of this size, used by launchers that announce
- * "ring" in their ready line. Source: runtime/README.md.
+ * Descriptor RING_FD of the launcher is a sealed memfd that holds this struct. Launchers that use
+ * it have "ring" in their ready line. Source: runtime/README.md.
  */
 
 #include <stdatomic.h>
@@ -19,6 +19,6 @@
 #define RING_BYTES 65536 /* capacity: as many bytes as a pipe takes at once */
 
 struct ring {
-    _Atomic uint64_t end; /* bytes of answers so far; what did not fit here is only in the pipe */
+    _Atomic uint64_t end; /* bytes of answers so far; answers larger than the ring are not in it */
     char bytes[RING_BYTES];
 };

@@ -3,8 +3,8 @@
 /*
  * scan - find the next significant byte of JSON text, a block at a time.
  *
- * The only machine-dependent code: 16 bytes with SSE2, 8 in a word elsewhere. Define SCAN_PORTABLE
- * to use the word path on any machine, for tests. Never reads past `end`.
+ * This is the only machine-dependent code. A block is 16 bytes with SSE2, elsewhere a word of 8
+ * bytes. Define SCAN_PORTABLE to use words on any machine, for tests. Never reads past `end`.
  */
 
 #include <stdbool.h>
@@ -12,13 +12,13 @@
 #include <stdint.h>
 #include <string.h>
 
-/* Whether a byte is in the set. */
+/* Whether a byte is in the set of bytes to find. */
 typedef bool scan_byte_fn(uint8_t byte);
-/* Which bytes of a block are in the set, as bits: the lowest one set is the first hit, see
- * scan_first(). */
+/* Which bytes of a block are in the set, as bits: the lowest bit that is set stands for the first
+ * such byte, see scan_first(). */
 typedef uint64_t scan_block_fn(const uint8_t *at);
 
-/* Byte by byte, for tails shorter than a block. */
+/* These test single bytes, for tails shorter than a block. */
 static inline bool scan_byte_special(uint8_t byte)
 {
     return byte < 0x20 || byte >= 0x80 || byte == '"' || byte == '\\';
@@ -29,7 +29,7 @@ static inline bool scan_byte_quote(uint8_t byte)
     return byte == '"' || byte == '\\';
 }
 
-/* Brackets and braces differ from each other in bit 0x20 only, so two compares find all four. */
+/* Each bracket differs from its brace in bit 0x20 only, so two compares find all four. */
 static inline bool scan_byte_nesting(uint8_t byte)
 {
     return byte == '"' || (byte | 0x20) == '{' || (byte | 0x20) == '}';
@@ -46,13 +46,13 @@ static inline __m128i scan_load(const uint8_t *at)
     return _mm_loadu_si128((const __m128i *)(const void *)at);
 }
 
-/* All bits set in each byte that equals `byte`. */
+/* In each byte that equals `byte` set all bits, in the others none. */
 static inline __m128i scan_equal(__m128i block, char byte)
 {
     return _mm_cmpeq_epi8(block, _mm_set1_epi8(byte));
 }
 
-/* One bit per byte, the first byte lowest. */
+/* One bit per byte, the lowest bit for the first byte. */
 static inline uint64_t scan_bits(__m128i hits)
 {
     return (uint64_t)(unsigned)_mm_movemask_epi8(hits);
@@ -78,8 +78,8 @@ static inline __m128i scan_block_either(__m128i block)
 static inline uint64_t scan_block_special(const uint8_t *at)
 {
     __m128i block = scan_load(at);
-    /* The compare is signed: bytes from 0x80 up are below zero, so it finds them and control
-     * bytes. */
+    /* The compare is signed, so bytes from 0x80 up are below zero: one compare finds these and
+     * control bytes. */
     __m128i outside = _mm_cmplt_epi8(block, _mm_set1_epi8(0x20));
 
     return scan_bits(_mm_or_si128(outside, scan_block_either(block)));
@@ -108,7 +108,8 @@ static inline uint64_t scan_block_nesting(const uint8_t *at)
 #define SCAN_LOW_BITS    SCAN_EACH(0x7f)
 #define SCAN_TOP_BITS    SCAN_EACH(0x80)
 
-/* Put the first byte lowest on every machine, so that scan_first() counts from one end only. */
+/* Load a word with the first byte lowest on every machine, so that scan_first() can count from that
+ * end. */
 static inline uint64_t scan_load(const uint8_t *at)
 {
     uint64_t word;
@@ -117,7 +118,8 @@ static inline uint64_t scan_load(const uint8_t *at)
     return le64toh(word);
 }
 
-/* Top bit of each byte that equals `byte`. No sum carries into the next byte: no false hit. */
+/* Set the top bit of each byte that equals `byte`. No sum carries into the next byte, so no hit is
+ * false. */
 static inline uint64_t scan_equal(uint64_t word, char byte)
 {
     uint64_t differs = word ^ SCAN_EACH(byte);
@@ -163,9 +165,9 @@ static inline uint64_t scan_block_nesting(const uint8_t *at)
 #endif
 
 /*
- * The first byte from `from` on for which byte_hits() is true, or end. Bytes from `start` on may be
- * read: a tail shorter than a block is then searched with the bytes before it, all at once. Both
- * functions are constants at each call, so that compilers put them in line.
+ * Find the first byte in [from, end) for which byte_hits() is true; end: there is none. Bytes from
+ * `start` on may be read, so that a tail shorter than a block can be searched as one block together
+ * with bytes before it. Both functions are constants in each call, so that compilers inline them.
  */
 static inline const uint8_t *scan_until(const uint8_t *start, const uint8_t *from,
                                         const uint8_t *end, scan_block_fn *block_hits,
@@ -192,21 +194,21 @@ static inline const uint8_t *scan_until(const uint8_t *start, const uint8_t *fro
 
 /* Each function below returns the first byte of its set in [at, end), or end when there is none. */
 
-/* What may end or break a string that is not checked yet: quote, backslash, control, non-ASCII.
- * start: where the text begins. */
+/* Finds what may end a string or make it invalid, in a text not checked yet: a quote, a backslash,
+ * a control byte, a non-ASCII byte. start: where the text begins. */
 static inline const uint8_t *scan_special(const uint8_t *start, const uint8_t *at,
                                           const uint8_t *end)
 {
     return scan_until(start, at, end, scan_block_special, scan_byte_special);
 }
 
-/* What may end a checked string: quote, backslash. */
+/* Finds what may end a string in a checked text: a quote, or a backslash, which may escape one. */
 static inline const uint8_t *scan_quote(const uint8_t *at, const uint8_t *end)
 {
     return scan_until(at, at, end, scan_block_quote, scan_byte_quote);
 }
 
-/* What nests in a checked document: brackets, braces, and quotes, since strings may hold both. */
+/* Finds brackets, braces and quotes in a checked text. Quotes, since strings may contain both. */
 static inline const uint8_t *scan_nesting(const uint8_t *at, const uint8_t *end)
 {
     return scan_until(at, at, end, scan_block_nesting, scan_byte_nesting);

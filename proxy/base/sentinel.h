@@ -7,6 +7,6 @@
 #define SENTINEL     "XXX_THE_END_OF_A_WHISK_ACTIVATION_XXX"
 #define SENTINEL_LEN (sizeof(SENTINEL) - 1)
 
-/* Change every sentinel in bytes to lower case, which disarms it. For text from others that we
- * write to our streams. */
+/* Change every sentinel in bytes[0 .. n) to lower case, so that OpenWhisk does not take it for one.
+ * For text from others that we write to our streams. */
 void sentinel_disarm(char *bytes, size_t n);

@@ -3,28 +3,28 @@
 /*
  * shown - which keys of an activation become environment variables.
  *
- * Setting a variable takes time in proportion to those that exist, so one request with 100,000 keys
- * must not set them all. Launchers in C use this; others have the same rule. Source:
- * runtime/README.md, Lines in.
+ * Setting a variable takes time in proportion to the number of variables, so a request with 100,000
+ * keys must not set them all. Launchers in C use this file; launchers in other languages have the
+ * same rule. Source: runtime/README.md, Lines in.
  */
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <string.h>
 
-#define SHOWN_OTHERS_MAX    256  /* so many first keys become variables, whatever their names */
+#define SHOWN_OTHERS_MAX    256  /* this many first keys become variables, whatever their names */
 #define SHOWN_KEY_MAX_BYTES 1024 /* longer keys never become variables */
 
-/* Keys that come from the platform, or from a client's headers through the proxy: they become
- * variables at any position. */
+/* Keys that come from the platform, or that the proxy adds from a client's headers: they become
+ * variables even after the first SHOWN_OTHERS_MAX keys. */
 static const char *const shown_platform[] = {
     "namespace", "action_name", "action_version", "activation_id", "transaction_id",
     "deadline",  "api_host",    "api_key",        "traceparent",   "tracestate",
 };
 #define SHOWN_PLATFORM_MAX (sizeof(shown_platform) / sizeof(shown_platform[0]))
 
-/* Whether to set a variable for a key of n bytes. *n_others: how many first keys were taken so far,
- * incremented here; 0 at the start of an activation. */
+/* Whether to set a variable for a key of n bytes. *n_others: how many of the first keys have been
+ * taken; must be 0 at the start of an activation, and is incremented here. */
 static inline bool shown_take(const char *key, size_t n, size_t *n_others)
 {
     if (n > SHOWN_KEY_MAX_BYTES)

@@ -21,8 +21,8 @@ void stream_init(struct stream *stream)
     stream->fd = -1;
 }
 
-/* fd: the descriptor to watch, taken over. shared: a stream to duplicate onto that number; -1:
- * none. */
+/* Watch fd, which the stream then owns. shared: another descriptor, which is duplicated onto the
+ * number fd; -1: none. */
 static void adopt(struct stream *stream, struct loop *loop, int fd, int shared, mode_t mode)
 {
     stream->fd = fd;
@@ -30,19 +30,20 @@ static void adopt(struct stream *stream, struct loop *loop, int fd, int shared, 
     stream->is_socket = S_ISSOCK(mode);
     stream->is_shared = shared >= 0;
     loop_watch_open(loop, &stream->watch, fd);
-    if (stream->is_shared) /* only now: loop_watch_open() makes non-blocking what it is given */
+    if (stream->is_shared) /* only now, since loop_watch_open() makes its descriptor non-blocking */
         (void)dup3(shared, fd, O_CLOEXEC);
     if (stream->is_pipe && stream->pipe_bytes > 0)
-        (void)fcntl(fd, F_SETPIPE_SZ, stream->pipe_bytes); /* a smaller one will do */
+        (void)fcntl(fd, F_SETPIPE_SZ, stream->pipe_bytes); /* if it fails, a smaller one will do */
 }
 
-/* Files, /dev/null and the like: always ready, and not to be watched. */
+/* Whether fd is a file, /dev/null or the like, which is always ready and cannot be watched. */
 static bool is_always_ready(int fd, mode_t mode)
 {
     return S_ISREG(mode) || S_ISBLK(mode) || S_ISDIR(mode) || (S_ISCHR(mode) && !isatty(fd));
 }
 
-/* Whether fd is open for this access: reopening must not grant access that it was not given. */
+/* Whether fd is open for this access: reopening it must not give us access that we were not
+ * given. */
 static bool is_open_for(int fd, int access_mode)
 {
     int flags = fcntl(fd, F_GETFL);
@@ -67,7 +68,7 @@ int stream_open_own(struct stream *stream, struct loop *loop, int fd, struct err
         return err_set(err, ERR_SYSTEM, ENXIO, "the reader of %s has left", name);
     shared = own < 0 && !is_file ? fd : -1;
     if (shared >= 0)
-        own = eventfd(0, EFD_CLOEXEC); /* a placeholder until the stream takes this number */
+        own = eventfd(0, EFD_CLOEXEC); /* a placeholder: adopt() duplicates fd onto this number */
     if (own < 0)
         return err_set(err, ERR_SYSTEM, errno, "cannot use %s: %s", name, strerror(errno));
     if (is_file)
@@ -101,7 +102,7 @@ void stream_close(struct stream *stream)
 {
     if (stream->watch.sock == NULL)
         fd_close(&stream->fd);
-    loop_watch_close(&stream->watch); /* closes the descriptor, too */
+    loop_watch_close(&stream->watch); /* closes fd, too, if it is watched */
     stream->fd = -1;
 }
 
@@ -138,7 +139,7 @@ ssize_t stream_write(const struct stream *stream, const struct iovec *pieces, in
     /* Skip empty pieces: writing nothing returns 0, which would look like a full stream. */
     for (; n_pieces > 1 && pieces->iov_len == 0; n_pieces--)
         pieces++;
-    /* A stream that is ready has room for this much. */
+    /* A stream that poll() reports writable has room for this much. */
     return write(stream->fd, pieces->iov_base,
                  pieces->iov_len < PIPE_BUF ? pieces->iov_len : PIPE_BUF);
 }

@@ -1,13 +1,13 @@
 #pragma once
 
 /*
- * stream - non-blocking use of one of our own streams or of a named pipe, without side effects for
- * the processes that share it (a shell, a container engine).
+ * stream - non-blocking use of our stdin or stdout, or of a named pipe, without side effects for
+ * other processes that share it (a shell, a container engine).
  *
  * A pipe or terminal is reopened through /proc, which gives a file description of our own. Where
- * that fails, as for a socket, the shared one is never set to O_NONBLOCK, which would affect every
- * process that shares it, and both stdin and stdout if they are the same socket: each read or write
- * makes sure by itself that it does not block. A file never blocks.
+ * that fails, as for a socket, we use the shared file description but never set it to O_NONBLOCK.
+ * That would affect every process that shares it, and both stdin and stdout if they are the same
+ * socket. Instead each read or write makes sure that it does not block. A file never blocks.
  */
 
 #include <stdbool.h>
@@ -18,31 +18,33 @@
 
 struct err;
 
-#define STREAM_PIPE_BYTES (1 << 20) /* for pipe_bytes, if the stream carries much data */
+#define STREAM_PIPE_BYTES (1 << 20) /* a value for pipe_bytes if the stream carries much data */
 
 struct stream {
-    struct loop_watch watch; /* open if the stream can be watched */
+    struct loop_watch watch; /* open if the loop can watch the stream: it cannot watch a file */
     int fd;                  /* for reads or writes; -1: closed */
     bool is_pipe;            /* a pipe, named or not */
     bool is_socket;
-    bool is_shared; /* shared with other processes, perhaps in blocking mode */
-    int pipe_bytes; /* set by the owner: size to ask for if it is a pipe; 0: leave it */
+    bool is_shared; /* fd shares its file description with others, and may be blocking */
+    int pipe_bytes; /* set by the owner: size to ask for if it is a pipe; 0: do not ask */
 };
 
 void stream_init(struct stream *stream);
-/* Use one of our own streams: 0 for reading, any other for writing. It stays open. 0; -1 with err,
- * which names stdin or stdout: it is unusable, or (ENXIO) a pipe whose reader has left. */
+/* Use one of our own streams: fd 0 for reading, any other for writing; fd stays open. Returns 0, or
+ * -1 with err, whose text names stdin or stdout: the stream is unusable, or (err->os is ENXIO) a
+ * pipe whose reader has left. */
 int stream_open_own(struct stream *stream, struct loop *loop, int fd, struct err *err);
 /*
  * Open a named pipe for reading or writing. option: the command-line option that names the pipe,
- * for error texts. Replaces an open stream without a moment in which nobody holds the pipe open. 0;
- * -1 with err: it failed, or err->os == ENXIO: it has no reader.
+ * for error texts. If the stream is open already, the new descriptor is opened before the old one
+ * is closed, so that this end of the pipe is never without a process. Returns 0, or -1 with err;
+ * err->os is ENXIO if the pipe has no reader.
  */
 int stream_open_fifo(struct stream *stream, struct loop *loop, const char *option, const char *path,
                      bool writes, struct err *err);
 void stream_close(struct stream *stream);
 
-/* Like read() and writev() on a non-blocking descriptor: -1 with EAGAIN instead of waiting. */
+/* Like read() and writev() on a non-blocking descriptor: fail with EAGAIN instead of waiting. */
 ssize_t stream_read(const struct stream *stream, char *room, size_t n);
 ssize_t stream_write(const struct stream *stream, const struct iovec *pieces, int n_pieces);
 

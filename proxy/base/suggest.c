@@ -6,8 +6,8 @@
 #include <string.h>
 
 #define WORD_MAX     48 /* longer words are not compared; known words are shorter */
-#define PREFIX_MIN   2  /* prefixes this long count: "node" for "nodejs", "python3" for "python" */
-#define LETTERS_EACH 3  /* near: at most one mistake per three letters, or one in a word of two */
+#define PREFIX_MIN   2  /* prefixes this long are near: "node" to "nodejs", "python3" to "python" */
+#define LETTERS_EACH 3  /* near: at most one mistake per three letters, one in a two-letter word */
 
 static unsigned min3(unsigned a, unsigned b, unsigned c)
 {

@@ -7,7 +7,7 @@
 
 #include "base/util.h"
 
-#define STAT_TIMES      11 /* fields of stat from the state to the times: proc(5), 3 to 13 */
+#define STAT_TIMES      11 /* fields of stat before the times: 3 (the state) to 13 in proc(5) */
 #define STAT_MAX_BYTES  1024
 #define STATM_MAX_BYTES 128
 
@@ -23,7 +23,7 @@ static bool read_file(pid_t pid, const char *name, char *text, size_t size)
 /* User and system time of a process and of the children it has waited for, in ticks. */
 static uint64_t sum_of_times(const char *text)
 {
-    const char *at = strrchr(text, ')'); /* the name before it may hold anything */
+    const char *at = strrchr(text, ')'); /* the program name that ends here may contain any bytes */
     char *end;
     uint64_t ticks = 0;
 
@@ -89,5 +89,5 @@ unsigned usage_open_fds(void)
     while ((entry = readdir(dir)) != NULL)
         n += entry->d_name[0] != '.';
     (void)closedir(dir);
-    return n - 1; /* without the one that `dir` uses */
+    return n - 1; /* not counting the descriptor of `dir` */
 }

@@ -10,18 +10,18 @@
 
 struct usage {
     uint64_t memory_bytes; /* resident; shared pages count in each process */
-    uint64_t cpu_us;       /* user and system */
+    uint64_t cpu_us;       /* user and system time */
 };
 
-/* Add the current memory and time of a process and of the children it has waited for. Reads two
- * files of /proc. false: no such process. */
+/* Add the memory of a process, and the processor time of the process and of the children that it
+ * has waited for. Reads two files of /proc. false: no such process. */
 bool usage_add(struct usage *usage, pid_t pid);
 /* Processor time of this process alone. */
 uint64_t usage_own_cpu_us(void);
-/* Processor time of all our children that have ended. With usage_add() of the living ones, the sum
- * never decreases. */
+/* Processor time of all our children that have ended. Added to usage_add() for the living ones, the
+ * sum never decreases. */
 uint64_t usage_ended_cpu_us(void);
-/* Address space of this process; 0: it is not known. */
+/* Bytes of address space of this process; 0: it is not known. */
 uint64_t usage_own_virtual_bytes(void);
-/* Descriptors of this process. */
+/* Number of open descriptors of this process; 0: it is not known. */
 unsigned usage_open_fds(void);

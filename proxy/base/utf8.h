@@ -1,7 +1,7 @@
 #pragma once
 
 /*
- * utf8 - read and write one character; the only definition of well-formedness.
+ * utf8 - read and write one character. Only this file says what well-formed UTF-8 is.
  */
 
 #include <assert.h>
@@ -11,8 +11,8 @@
 
 /*
  * Advance *at over one character beyond ASCII. false: *at is the byte that breaks the character, or
- * `end` if the text ends within it. Source: Unicode 15, table 3-7. The second byte has a narrower
- * range after some first bytes, which excludes overlong forms, surrogates and values above
+ * `end` if the text ends within the character. Source: Unicode 15, table 3-7. The second byte has a
+ * narrower range after some first bytes, which excludes overlong forms, surrogates and values above
  * U+10FFFF.
  */
 static inline bool utf8_next(const uint8_t **at, const uint8_t *end)

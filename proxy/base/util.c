@@ -28,8 +28,8 @@ void *xcalloc(size_t n, size_t size)
 {
     void *p;
 
-    /* For a small block glibc's calloc() takes several times as long: it bypasses malloc()'s
-     * cache. */
+    /* For a small block glibc's calloc() takes several times as long as malloc() and memset(): it
+     * bypasses malloc()'s cache. */
     if (n <= SMALL_BYTES && size <= SMALL_BYTES && n * size <= SMALL_BYTES) {
         p = xmalloc(n * size);
         return memset(p, 0, n * size);

@@ -1,7 +1,8 @@
 #pragma once
 
 /*
- * util - scope-bound cleanup, ownership transfer, and allocations that cannot fail.
+ * util - cleanup at the end of a scope, transfer of ownership, allocations that cannot fail, and
+ * small helpers for files.
  */
 
 #include <stdbool.h>
@@ -22,7 +23,7 @@ static inline void auto_free_(void *variable)
 {
     void *p;
 
-    memcpy(&p, variable, sizeof(p)); /* the variable may be any pointer type */
+    memcpy(&p, variable, sizeof(p)); /* memcpy(), since the variable may have any pointer type */
     free(p);
 }
 
@@ -32,7 +33,7 @@ static inline void auto_file_(FILE **file)
         (void)fclose(*file);
 }
 
-/* Close *fd unless it is -1; always leaves -1 behind. */
+/* Close *fd unless it is -1, and set it to -1. */
 static inline void fd_close(int *fd)
 {
     if (*fd >= 0)
@@ -40,7 +41,7 @@ static inline void fd_close(int *fd)
     *fd = -1;
 }
 
-/* Transfer a descriptor: returns it and leaves -1 behind. */
+/* Transfer a descriptor: returns *fd and sets it to -1. */
 static inline int fd_take(int *fd)
 {
     int taken = *fd;
@@ -49,7 +50,7 @@ static inline int fd_take(int *fd)
     return taken;
 }
 
-/* Transfer a pointer: yields its value and leaves NULL behind. */
+/* Transfer a pointer: yields the value of p and sets p to NULL. */
 #define TAKE(p)                                                                                    \
     __extension__({                                                                                \
         __typeof__(p) taken_ = (p);                                                                \
@@ -59,8 +60,9 @@ static inline int fd_take(int *fd)
 
 #define BIT(n) (1u << (n))
 
-/* The struct that holds `member`, from the member's address. */
-/* cppcheck gets another definition: it takes this 0 for a null pointer in use */
+/* The struct of this type that contains `member`. ptr: the address of that member. */
+/* for cppcheck, which takes the 0 below for a use of a null pointer, scripts/check.sh defines it
+ * anew */
 #ifndef container_of
 #define container_of(ptr, type, member)                                                            \
     __extension__({                                                                                \
@@ -70,23 +72,23 @@ static inline int fd_take(int *fd)
 #endif
 
 /*
- * Allocations of sizes that we chose or bounded: abort when out of memory, as libh2o does. Sizes
- * from outside are checked against their bounds first.
+ * Allocations that abort when out of memory, as libh2o does. They are for sizes that we chose or
+ * bounded: check sizes from outside against their bounds first.
  */
 void *xmalloc(size_t n) __attribute__((malloc, returns_nonnull));
 void *xcalloc(size_t n, size_t size) __attribute__((malloc, returns_nonnull));
 void *xrealloc(void *p, size_t n) __attribute__((returns_nonnull));
 char *xstrdup(const char *text) __attribute__((malloc, returns_nonnull));
 char *xstrndup(const char *text, size_t n) __attribute__((malloc, returns_nonnull));
-/* printf into fresh memory; the caller frees. */
+/* printf() into newly allocated memory, which the caller frees. */
 char *xasprintf(const char *fmt, ...)
     __attribute__((malloc, returns_nonnull, format(printf, 1, 2)));
 
-/* A variable of our environment; NULL also if it is empty, as Apache's images switch a feature off
- * that way. */
+/* The value of a variable in our environment; NULL also if it is empty: Apache's images switch a
+ * feature off with an empty value. */
 const char *env_text(const char *name);
 
-/* Value of a hexadecimal digit; -1: it is none. */
+/* The value of a hexadecimal digit; -1: c is no such digit. */
 static inline int hex_value(uint8_t c)
 {
     if (c >= '0' && c <= '9')
@@ -95,9 +97,9 @@ static inline int hex_value(uint8_t c)
     return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-/* Reopen a pipe or terminal, non-blocking, with a file description of our own: O_NONBLOCK on fd
- * itself would affect every process that shares it. access_mode: O_RDONLY or O_WRONLY. -1 with
- * errno (EINVAL: it is neither). */
+/* Reopen a pipe or terminal, non-blocking, with a file description of our own: setting O_NONBLOCK
+ * on fd itself would affect every process that shares it. access_mode: O_RDONLY or O_WRONLY. -1
+ * with errno (EINVAL: fd is neither a pipe nor a terminal). */
 int fd_reopen(int fd, int access_mode);
 /*
  * Open an action's file for reading. Whatever the action put there (a FIFO, a device, a terminal, a
@@ -105,8 +107,8 @@ int fd_reopen(int fd, int access_mode);
  * Call with the action's rights: privileges_borrow(). -1 with errno (EINVAL: not a regular file).
  */
 int fd_open_file(int dir, const char *path);
-/* Read a small file such as those of /proc, at most size - 1 bytes, as text. false: no such file,
- * or nothing in it; text is then "". */
+/* Read a small file, such as those of /proc, as text: at most size - 1 bytes. false: there is no
+ * such file, or it is empty; text is then "". */
 bool file_read_text(const char *path, char *text, size_t size);
 /* Write all n bytes to a blocking descriptor. 0, or -1 with errno. */
 int fd_write_all(int fd, const void *bytes, size_t n);
