@@ -54,6 +54,7 @@ static bool padding_is_good(const char *text, size_t n, size_t at, struct base64
 {
     size_t tail = found->n_chars % 4;
 
+    assert(text[at - 1] == '=');
     found->fault_at = at - 1;
     if (tail < 2)
         return false;
@@ -93,6 +94,7 @@ bool base64_check(const char *text, size_t n, struct base64_text *found)
         }
         at++;
     }
+    assert(at == n);
     found->fault_at = n - found->n_chars % 4;
     return found->n_chars % 4 == 0;
 }
@@ -104,6 +106,7 @@ static size_t take(const char *text, size_t n, size_t *at, char *chars, size_t m
     size_t n_near = n - *at < max ? n - *at : max;
     size_t n_taken = 0;
 
+    assert(*at <= n);
     /* Most base64 is a single line, so nothing has to be left out. */
     if (memchr(text + *at, '\n', n_near) == NULL && memchr(text + *at, '\r', n_near) == NULL &&
         memchr(text + *at, ' ', n_near) == NULL && memchr(text + *at, '\t', n_near) == NULL) {
@@ -159,6 +162,7 @@ size_t base64_head(const char *text, size_t n, char *out, size_t size)
 
     assert(size % 3 == 0 && size <= sizeof(bytes));
     n_bytes = decode(chars, take(text, n, &at, chars, size / 3 * 4), bytes);
+    assert(n_bytes <= size);
     memcpy(out, bytes, n_bytes);
     return n_bytes;
 }
@@ -174,6 +178,7 @@ void base64_encode(struct buf *out, const char *bytes, size_t n)
         int n_chars =
             EVP_EncodeBlock((unsigned char *)room, (const unsigned char *)bytes + at, (int)n_here);
 
+        assert(n_chars == (int)((n_here + 2) / 3 * 4));
         buf_added(out, (size_t)n_chars);
     }
 }

@@ -43,6 +43,7 @@ char *buf_room(struct buf *buf, size_t n)
     }
     buf->end -= buf->start;
     buf->start = 0;
+    assert(buf->size - buf->end >= n);
     return buf->bytes + buf->end;
 }
 
@@ -75,6 +76,7 @@ void buf_drop(struct buf *buf, size_t n)
 
 void buf_reset(struct buf *buf, size_t keep_bytes)
 {
+    assert(buf->end <= buf->size);
     buf->start = buf->end = 0;
     if (buf->size > keep_bytes)
         buf_done(buf);

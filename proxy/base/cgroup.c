@@ -7,6 +7,7 @@
 
 #include "base/cgroup.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -76,6 +77,7 @@ static char *find_name(const char *controller, const char *root, int *version)
         name = xstrdup(rest);
         *version = found;
     }
+    assert((name != NULL) == (*version != 0));
     return name;
 }
 
@@ -92,6 +94,7 @@ static bool read_mount(char *line, int version, const char *controller, struct m
     char *behind = strstr(line, " - ");
     const char *type;
 
+    assert(version == 1 || version == 2);
     if (behind == NULL)
         return false;
     *behind = '\0';

@@ -1,5 +1,6 @@
 #include "base/cpus.h"
 
+#include <assert.h>
 #include <sched.h>
 #include <stdio.h>
 
@@ -38,5 +39,6 @@ unsigned cpus_usable(const char *root)
         n = (unsigned)CPU_COUNT(&set);
     if (limit > 0 && limit < n)
         n = limit < 1 ? 1 : (unsigned)(limit + 0.999);
+    assert(n >= 1);
     return n;
 }

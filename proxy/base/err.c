@@ -1,5 +1,6 @@
 #include "base/err.h"
 
+#include <assert.h>
 #include <stdarg.h>
 #include <stdio.h>
 
@@ -7,6 +8,7 @@ int err_set(struct err *err, enum err_kind kind, int os, const char *fmt, ...)
 {
     va_list args;
 
+    assert(kind != ERR_NONE);
     err->kind = kind;
     err->os = os;
     err->detail[0] = '\0';

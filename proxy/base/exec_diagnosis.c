@@ -1,5 +1,6 @@
 #include "base/exec_diagnosis.h"
 
+#include <assert.h>
 #include <byteswap.h>
 #include <elf.h>
 #include <errno.h>
@@ -126,6 +127,7 @@ static bool read_interpreter(const char *head, size_t n, char *name, size_t size
     for (len = 0; from + len < n && head[from + len] != ' ' && head[from + len] != '\t';)
         len++;
     len = len < size - 1 ? len : size - 1;
+    assert(from + len <= n);
     memcpy(name, head + from, len);
     name[len] = '\0';
     return true;
@@ -149,6 +151,7 @@ static const char *what_it_is(const unsigned char *head, size_t n)
         {"\177ELF", 4, "an ELF file that is damaged or no program"},
     };
 
+    assert(n > 0);
     for (size_t i = 0; i < ARRAY_LEN(kinds); i++)
         if (n >= kinds[i].n && memcmp(head, kinds[i].magic, kinds[i].n) == 0)
             return kinds[i].what;

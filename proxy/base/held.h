@@ -5,6 +5,7 @@
  * waiting, and answers not yet sent.
  */
 
+#include <assert.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -36,5 +37,6 @@ static inline void held_add(struct held *held, uint64_t n)
 
 static inline void held_drop(struct held *held, uint64_t n)
 {
+    assert(held->bytes >= n);
     held->bytes -= n;
 }

@@ -295,11 +295,13 @@ static enum json_kind check_text(struct check *c, const char *text, size_t n,
         at = next == NEXT_AFTER ? check_after(c, at, &next) : check_value(c, at, &next);
     }
     if (at != NULL) {
+        assert(c->depth == 0);
         at = skip_space(at, c->end);
         if (at == c->end)
             return json_kind_of(*skip_space(c->start, c->end));
         (void)check_fail(c, at, "after top-level value");
     }
+    assert(c->bad <= c->end);
     if (fault != NULL)
         *fault = (struct json_fault){.at = (size_t)(c->bad - c->start), .what = c->what};
     return JSON_BAD;

@@ -38,6 +38,7 @@ static const uint8_t *skip_nested(const uint8_t *at, const uint8_t *end)
 {
     size_t depth = 0;
 
+    assert(at < end && (*at == '{' || *at == '['));
     do {
         at = scan_nesting(at, end);
         assert(at < end);
@@ -349,5 +350,6 @@ void json_compact(struct buf *out, struct json_slice slice)
             at++;
         }
     }
+    assert((size_t)(to - start) <= slice.n);
     buf_added(out, (size_t)(to - start));
 }

@@ -164,6 +164,7 @@ void kin_open(void)
     size_t n = list_children(pids, SPARED_MAX);
     int from;
 
+    assert(!kin.open);
     for (size_t i = 0; i < n; i++)
         kin_spare(pids[i]);
     loop_timer_init(&kin.timer, on_round);
@@ -205,6 +206,7 @@ unsigned kin_mark(void)
         if (kin.n_used[mark] < kin.n_used[best] ||
             (kin.n_used[mark] == kin.n_used[best] && kin.pending[best] && !kin.pending[mark]))
             best = mark;
+    assert(best <= kin.n_marks);
     kin.n_used[best]++;
     kin.pending[best] = false; /* leftovers of earlier starts look like processes of this one now */
     return best;
@@ -227,17 +229,20 @@ static void write_score(int fd, int score)
 static int score_of(unsigned mark)
 {
     assert(mark >= 1 && mark <= kin.n_marks);
+    assert(kin.n_used[mark] > 0);
     return kin.first_score + (int)mark - 1;
 }
 
 void kin_begin(unsigned mark)
 {
+    assert(mark == 0 || kin.score_fd >= 0);
     if (mark > 0)
         write_score(kin.score_fd, score_of(mark));
 }
 
 void kin_finish(void)
 {
+    assert(kin.n_marks == 0 || kin.score_fd >= 0);
     if (kin.n_marks > 0)
         write_score(kin.score_fd, kin.own_score);
 }
@@ -318,6 +323,9 @@ static size_t kill_round(const struct loop *loop, bool all)
 
 static void go_on(struct loop *loop)
 {
+    assert(kin.open);
+    assert(kin.loop == loop);
+    assert(kin.rounds_left <= ROUNDS_MAX);
     if (kill_round(loop, false) > 0 && kin.rounds_left > 0) {
         kin.rounds_left--;
         loop_timer_set(loop, &kin.timer, loop_now_ms(loop) + ROUND_MS);

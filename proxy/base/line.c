@@ -33,6 +33,7 @@ void line_feed(struct line *line, const char *bytes, size_t n)
 /* Drop all bytes held: they belong to a line that is too long. */
 static void skip(struct line *line)
 {
+    assert(line->skipping);
     buf_drop(&line->buf, buf_len(&line->buf));
     line->seen = 0;
 }
@@ -78,6 +79,7 @@ enum line_result line_next(struct line *line, const char **text, size_t *n)
 
 size_t line_rest(const struct line *line, const char **text)
 {
+    assert(line->seen <= buf_len(&line->buf));
     if (line->skipping)
         return 0;
     *text = buf_at(&line->buf);

@@ -4,6 +4,7 @@
  * list - intrusive doubly linked ring; a node that is in no list points to itself.
  */
 
+#include <assert.h>
 #include <stdbool.h>
 
 #include "base/util.h"
@@ -26,6 +27,7 @@ static inline bool list_empty(const struct list *list)
 /* Put node before `where`. If `where` is the head of a list, node becomes the last in that list. */
 static inline void list_add_before(struct list *where, struct list *node)
 {
+    assert(node->next == node || node->next == NULL);
     node->next = where;
     node->prev = where->prev;
     where->prev->next = node;
@@ -45,6 +47,8 @@ static inline void list_add_tail(struct list *list, struct list *node)
 /* Take node out of the list it is in; does nothing if it is in none. */
 static inline void list_remove(struct list *node)
 {
+    assert(node->prev->next == node);
+    assert(node->next->prev == node);
     node->prev->next = node->next;
     node->next->prev = node->prev;
     list_init(node);
@@ -57,6 +61,7 @@ static inline struct list *list_take_first(struct list *list)
 
     if (first == list)
         return NULL;
+    assert(first->prev == list);
     list->next = first->next; /* not by list_remove(), so that analyzers see the list change */
     list->next->prev = list;
     list_init(first);

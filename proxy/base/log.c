@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -50,6 +51,7 @@ int log_level_from_name(const char *name)
 
 void log_set_level(enum log_level level)
 {
+    assert(level < ARRAY_LEN(level_names));
     log_threshold = level;
 }
 
@@ -108,6 +110,7 @@ static bool put(const struct buf *line)
     struct pollfd poll_fd = {.fd = out.fd, .events = POLLOUT};
     ssize_t n;
 
+    assert(line->bytes[line->end - 1] == '\n');
     if (out.path == NULL && (poll(&poll_fd, 1, 0) <= 0 || (poll_fd.revents & POLLOUT) == 0))
         return false;
     do
@@ -201,6 +204,7 @@ static bool add_field(struct buf *line, const struct log_field *field)
     }
     if (buf_len(line) <= LINE_MAX_BYTES - END_BYTES)
         return true;
+    assert(line->end > end);
     line->end = end;
     return false;
 }
@@ -213,6 +217,8 @@ void log_write(enum log_level level, const char *event, const struct log_field *
     auto_buf struct buf line = {0};
     int saved = errno; /* the caller may still need errno */
 
+    assert(level != LOG_OFF);
+    assert(level < ARRAY_LEN(level_names));
     add_head(&line, level, event);
     if (out.n_dropped > 0)
         (void)add_field(&line, &dropped);
@@ -222,6 +228,7 @@ void log_write(enum log_level level, const char *event, const struct log_field *
     if (!whole)
         buf_add_text(&line, json ? CUT_JSON : CUT_TEXT);
     buf_add_text(&line, json ? "}\n" : "\n");
+    assert(buf_len(&line) <= LINE_MAX_BYTES);
     sentinel_disarm(line.bytes + line.start, buf_len(&line)); /* a value may contain a sentinel */
     out.n_dropped = put(&line) ? 0 : out.n_dropped + 1;
     errno = saved;

@@ -248,6 +248,8 @@ void loop_child_init(struct loop_child *child)
 void loop_child_watch(struct loop *loop, struct loop_child *child, pid_t pid, loop_child_fn *fn)
 {
     assert(list_empty(&child->node));
+    assert(pid > 0);
+    assert(fn != NULL);
     child->pid = pid;
     child->fn = fn;
     list_add_tail(&loop->children, &child->node);
@@ -307,6 +309,7 @@ void loop_timer_set_us(struct loop *loop, struct loop_timer *timer, uint64_t at_
 {
     struct list *after = loop->timers.prev;
 
+    assert(timer->fn != NULL);
     if (loop_timer_is_set(timer)) {
         if (timer->at_us == at_us)
             return;
@@ -343,6 +346,7 @@ static void run_timers(struct loop *loop)
     while (!list_empty(&due)) {
         struct loop_timer *timer = list_item(due.next, struct loop_timer, node);
 
+        assert(timer->at_us <= loop->now_us);
         list_remove(&timer->node);
         timer->fn(timer);
     }
@@ -359,6 +363,8 @@ static void set_alarm(struct loop *loop, uint64_t in_us)
 {
     struct itimerspec when = {.it_value = {.tv_nsec = (long)in_us * 1000}};
 
+    assert(in_us > 0);
+    assert(in_us < 1000);
     (void)timerfd_settime(loop->alarm.fd, 0, &when, NULL);
 }
 
@@ -408,6 +414,7 @@ void loop_post_init(struct loop_post *post, loop_post_fn *fn)
 
 void loop_post(struct loop *loop, struct loop_post *post)
 {
+    assert(post->fn != NULL);
     if (list_empty(&post->node))
         list_add_tail(&loop->posts, &post->node);
 }
@@ -434,6 +441,7 @@ static void run_posts(struct loop *loop)
 /* Wait for events for at most `wait` milliseconds, and run what is ready. */
 static void run_ready(struct loop *loop, int32_t wait)
 {
+    assert(wait >= 0);
     loop->now_us = 0;
     /* It returns -1 if a signal that we do not block (SIGCONT after a freeze) interrupts it: the
      * next turn goes on. */
@@ -447,6 +455,8 @@ static bool look_for_events(struct loop *loop, int32_t wait)
     uint64_t limit_us = loop->busy_poll.limit_us;
     uint64_t until_ns;
 
+    assert(wait > 0);
+    assert(limit_us > 0);
     if (limit_us > (uint64_t)wait * 1000)
         limit_us = (uint64_t)wait * 1000;
     until_ns = loop_clock_ns() + limit_us * 1000;
@@ -519,8 +529,10 @@ void loop_watch_open(struct loop *loop, struct loop_watch *watch, int fd)
 
 void loop_watch_close(struct loop_watch *watch)
 {
-    if (watch->sock != NULL)
+    if (watch->sock != NULL) {
+        assert(watch->sock->data == watch);
         h2o_socket_close(watch->sock);
+    }
     loop_watch_init(watch);
 }
 

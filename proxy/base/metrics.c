@@ -1,5 +1,6 @@
 #include "base/metrics.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -36,6 +37,8 @@ void histogram_add(struct histogram *histogram, uint64_t us, uint64_t n)
 
     if (digits < sizeof(first_bound))
         at = first_bound[digits] + (us > bounds[first_bound[digits]].us ? 1u : 0u);
+    assert(at == HISTOGRAM_BOUNDS || us <= bounds[at].us);
+    assert(at == 0 || us > bounds[at - 1].us);
     histogram->counts[at] += n;
     histogram->sum_us += us * n;
 }
@@ -100,6 +103,7 @@ static void add_label(struct buf *text, const char *label, const char *value)
 void metrics_number(struct buf *text, const char *name, const char *label, const char *value,
                     uint64_t number)
 {
+    assert(label == NULL || value != NULL);
     buf_add_text(text, name);
     if (label != NULL)
         add_label(text, label, value);

@@ -72,6 +72,7 @@ static void add(struct output *output, const void *owner, const char *bytes, siz
     if (n == 0)
         return;
     output_line_start(output, owner);
+    assert(output->line_owner == NULL || output->line_owner == owner);
     if (output->instead != NULL) {
         output->line_owner = bytes[n - 1] == '\n' ? NULL : owner;
         output->instead->on_bytes(output->instead, owner, bytes, n);
@@ -119,6 +120,7 @@ void output_line_start(struct output *output, const void *owner)
 void output_wait(struct output *output, struct output_waiter *waiter)
 {
     assert(list_empty(&waiter->node));
+    assert(waiter->on_room != NULL);
     list_add_tail(&output->waiters, &waiter->node);
 }
 

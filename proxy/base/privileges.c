@@ -56,6 +56,8 @@ static const struct {
     [LIMIT_CPU] = {RLIMIT_CPU, "--rlimit-cpu"},
 };
 
+static_assert(ARRAY_LEN(limits) == LIMIT_COUNT, "each limit has an option");
+
 /* ---- in the child ---- */
 
 /* Restore the soft limit of descriptors that the proxy was started with: programs that close or
@@ -118,6 +120,7 @@ int privileges_become(const struct privileges *privileges, int *os)
 
 int privileges_explain(const struct privileges *privileges, int failed, int os, struct err *err)
 {
+    assert(failed > 0);
     if (failed <= LIMIT_COUNT) {
         int i = failed - 1;
         struct rlimit ours;
@@ -202,6 +205,7 @@ static bool find_user(struct privileges *privileges, const char *name, const cha
     auto_file FILE *list = open_list(etc, "passwd");
     const struct passwd *entry = NULL;
 
+    assert(privileges->home == NULL);
     privileges->uid = privileges->gid = known ? id : 0;
     while (list != NULL && (entry = fgetpwent(list)) != NULL)
         if (known ? entry->pw_uid == id : strcmp(entry->pw_name, name) == 0)

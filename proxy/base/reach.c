@@ -23,6 +23,8 @@
 #define PARTS_MAX 200 /* most components checked: a component's number must fit an exit status */
 #define CANNOT    255 /* exit status: the child failed before it could check */
 
+static_assert(PARTS_MAX < CANNOT, "an exit status tells them apart");
+
 /* Length of the first n components of a path: "/" for 0, "/a" for 1. */
 static size_t length_of_parts(const char *path, int n)
 {

@@ -8,6 +8,7 @@
  * same rule. Source: runtime/README.md, Lines in.
  */
 
+#include <assert.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <string.h>
@@ -27,6 +28,7 @@ static const char *const shown_platform[] = {
  * taken; must be 0 at the start of an activation, and is incremented here. */
 static inline bool shown_take(const char *key, size_t n, size_t *n_others)
 {
+    assert(*n_others <= SHOWN_OTHERS_MAX);
     if (n > SHOWN_KEY_MAX_BYTES)
         return false;
     if (*n_others < SHOWN_OTHERS_MAX) {

@@ -25,6 +25,7 @@ void stream_init(struct stream *stream)
  * number fd; -1: none. */
 static void adopt(struct stream *stream, struct loop *loop, int fd, int shared, mode_t mode)
 {
+    assert(stream->fd < 0);
     stream->fd = fd;
     stream->is_pipe = S_ISFIFO(mode);
     stream->is_socket = S_ISSOCK(mode);
@@ -100,6 +101,7 @@ int stream_open_fifo(struct stream *stream, struct loop *loop, const char *optio
 
 void stream_close(struct stream *stream)
 {
+    assert(stream->watch.sock == NULL || stream->watch.fd == stream->fd);
     if (stream->watch.sock == NULL)
         fd_close(&stream->fd);
     loop_watch_close(&stream->watch); /* closes fd, too, if it is watched */
@@ -118,6 +120,7 @@ static bool is_ready(const struct stream *stream, short events)
 
 ssize_t stream_read(const struct stream *stream, char *room, size_t n)
 {
+    assert(stream->fd >= 0);
     if (stream->is_socket)
         return recv(stream->fd, room, n, MSG_DONTWAIT);
     if (stream->is_shared && !is_ready(stream, POLLIN))
@@ -130,6 +133,7 @@ ssize_t stream_write(const struct stream *stream, const struct iovec *pieces, in
     struct msghdr message = {.msg_iov = (struct iovec *)(uintptr_t)pieces,
                              .msg_iovlen = (size_t)n_pieces};
 
+    assert(n_pieces > 0);
     if (stream->is_socket)
         return sendmsg(stream->fd, &message, MSG_DONTWAIT);
     if (!stream->is_shared)

@@ -54,6 +54,7 @@ void suggest_offer(struct suggest *suggest, const char *known)
     if (n_word > WORD_MAX || n_known > WORD_MAX || n_shorter == 0)
         return;
     far = distance(suggest->word, n_word, known, n_known);
+    assert(far <= WORD_MAX);
     if (n_shorter >= PREFIX_MIN && strncmp(suggest->word, known, n_shorter) == 0)
         far = 1;
     if (far > n_shorter / LETTERS_EACH && (far > 1 || n_shorter < PREFIX_MIN))

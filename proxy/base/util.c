@@ -1,5 +1,6 @@
 #include "base/util.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
@@ -120,6 +121,7 @@ int fd_reopen(int fd, int access_mode)
     struct stat info;
     char path[32];
 
+    assert(access_mode == O_RDONLY || access_mode == O_WRONLY);
     if (fstat(fd, &info) < 0)
         return -1;
     if (!S_ISFIFO(info.st_mode) && !isatty(fd)) {
