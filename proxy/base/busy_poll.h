@@ -13,19 +13,19 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define BUSY_POLL_SOON_US 250 /* after a sleep no longer than this, looking would have paid */
+#define BUSY_POLL_SOON_US 250 /* after a sleep this short, looking for events would have paid */
 
 struct busy_poll {
     uint64_t limit_us; /* setting: how long to look; 0: never */
-    unsigned score;    /* sums up the last waits, see busy_poll_learn() */
+    unsigned score;    /* the higher, the more of the last waits ended soon */
 };
 
 /* Whether to look for events before sleeping. false until the first waits have ended. */
 bool busy_poll_pays(const struct busy_poll *poll);
 
 /*
- * Call when a wait for events has ended. soon: if we looked, it ended within limit_us; if we slept,
- * within BUSY_POLL_SOON_US. Looking pays while at least four of five waits end soon: then at most
- * one look in five is in vain.
+ * Call when a wait for events has ended. soon: whether it ended within limit_us if we looked, or
+ * within BUSY_POLL_SOON_US if we slept. Looking pays while at least four of five waits end soon:
+ * then at most one look in five is in vain.
  */
 void busy_poll_learn(struct busy_poll *poll, bool soon);

@@ -39,8 +39,8 @@ static bool has_word(const char *text, const char *word)
     return false;
 }
 
-/* Cut the next field off *rest; it ends at a character of `end` or at the end of the line. NULL: no
- * field is left, or it is empty. */
+/* Cut the next field off *rest. A field ends at a character of `end` or at the end of the line.
+ * NULL: no field is left, or it is empty. */
 static char *cut(char **rest, const char *end)
 {
     char *field = strsep(rest, end);

@@ -4,8 +4,8 @@
  * child - the first steps of every child process of the proxy.
  *
  * A child that becomes another user (--user) can be stopped by any process of that user. So the
- * proxy never starts such a child with vfork(), which would stop the proxy too, and never waits for
- * such a child without a bound.
+ * proxy never starts such a child with vfork(), as that would stop the proxy too, and never waits
+ * for such a child without a bound.
  */
 
 #include <stdbool.h>

@@ -254,8 +254,8 @@ static inline const uint8_t *check_value(struct check *c, const uint8_t *at, enu
     }
 }
 
-/* Read a comma or the end of the level, after a value. At depth 0 the document is complete: read
- * nothing. */
+/* Read what follows a value: a comma, or the end of the level. At depth 0 the document is complete,
+ * and nothing is read. */
 static inline const uint8_t *check_after(struct check *c, const uint8_t *at, enum next *next)
 {
     bool object;

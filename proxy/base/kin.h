@@ -6,7 +6,7 @@
  *
  * A signal to a group does not reach processes that called setsid(), as headless browsers do. When
  * the parent of such a process dies, the process becomes our child, since the proxy is the
- * subreaper. To tell which start it descends from, each start of a child gets its own value of
+ * subreaper. To tell later which child started it, each start of a child gets its own value of
  * oom_score_adj, called its mark. Descendants inherit the mark, and we can read it without waiting
  * for the process. Marks are above the proxy's own score, so when memory is short the kernel kills
  * marked processes before the proxy.

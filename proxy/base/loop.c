@@ -443,8 +443,8 @@ static void run_ready(struct loop *loop, int32_t wait)
 {
     assert(wait >= 0);
     loop->now_us = 0;
-    /* It returns -1 if a signal that we do not block (SIGCONT after a freeze) interrupts it: the
-     * next turn goes on. */
+    /* h2o_evloop_run() returns -1 if a signal that we do not block (SIGCONT after a freeze)
+     * interrupts it: the next turn goes on. */
     (void)h2o_evloop_run(loop->h2o, wait);
 }
 

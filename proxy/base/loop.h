@@ -86,7 +86,7 @@ struct loop_watch;
 typedef void loop_watch_fn(struct loop_watch *watch);
 
 struct loop_watch {
-    struct st_h2o_socket_t *sock; /* owned, like fd, which it closes; NULL: the watch is closed */
+    struct st_h2o_socket_t *sock; /* owned; closing it closes fd, too; NULL: the watch is closed */
     struct loop *loop;            /* borrowed */
     int fd;                       /* -1: the watch is closed */
     loop_watch_fn *on_readable;

@@ -17,7 +17,7 @@
 #include "base/loop.h"
 #include "base/stream.h"
 
-#define OUTPUT_FULL_BYTES (1u << 20) /* pending bytes at which its users must pause; a guess */
+#define OUTPUT_FULL_BYTES (1u << 20) /* with this many bytes pending callers must pause; a guess */
 #define OUTPUT_OWN_BYTES                                                                           \
     (16u << 20) /* pending bytes at which our own lines are dropped: room for 400,000 sentinels */
 

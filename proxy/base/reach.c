@@ -75,11 +75,11 @@ static int look_as_user(const struct privileges *privileges, char *path, int mod
             return 0;
         if (changed == pid && !WIFSTOPPED(status))
             break;
-        if (changed == pid) /* a process of the same user has stopped it: do not wait for ever */
+        if (changed == pid) /* a process of that user stopped the child: do not wait for ever */
             (void)kill(pid, SIGKILL);
     }
-    /* Take this child's SIGCHLD away: the loop, if there is one, need not wake for it, since it has
-     * no child yet. */
+    /* Take this child's SIGCHLD away. A loop that exists already watches no child yet, and need not
+     * wake. */
     (void)sigemptyset(&ends);
     (void)sigaddset(&ends, SIGCHLD);
     (void)sigtimedwait(&ends, NULL, &no_time);

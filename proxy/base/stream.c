@@ -34,7 +34,7 @@ static void adopt(struct stream *stream, struct loop *loop, int fd, int shared, 
     if (stream->is_shared) /* only now, since loop_watch_open() makes its descriptor non-blocking */
         (void)dup3(shared, fd, O_CLOEXEC);
     if (stream->is_pipe && stream->pipe_bytes > 0)
-        (void)fcntl(fd, F_SETPIPE_SZ, stream->pipe_bytes); /* if it fails, a smaller one will do */
+        (void)fcntl(fd, F_SETPIPE_SZ, stream->pipe_bytes); /* on failure keep the smaller pipe */
 }
 
 /* Whether fd is a file, /dev/null or the like, which is always ready and cannot be watched. */
