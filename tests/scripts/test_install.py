@@ -32,3 +32,16 @@ def test_each_file_of_a_launcher_is_installed(installed, language):
         there = installed / language / path
         assert there.read_bytes() == (source / path).read_bytes(), path
         assert os.access(there, os.X_OK) or not os.access(source / path, os.X_OK), path
+
+
+def test_without_the_headers_of_python_the_build_leaves_the_accelerator_out(tmp_path):
+    """They are optional, and a build by hand as in docs/install.md may be without."""
+    headers = subprocess.run(["/usr/bin/python3", "-c", "import sysconfig; print(sysconfig.get_path('include'))"],
+                             capture_output=True, text=True, check=True, timeout=WAIT_S).stdout.strip()
+    hide = f'if [ -d {headers} ]; then mount -t tmpfs none {headers}; fi; exec meson setup "$@"'
+    if subprocess.run(["unshare", "--mount", "true"], capture_output=True, check=False, timeout=WAIT_S).returncode != 0:
+        pytest.skip("needs the right to mount, to hide Python's headers")
+    made = subprocess.run(["unshare", "--mount", "sh", "-c", hide, "-", "-Dtests=disabled", tmp_path / "build", ROOT],
+                          capture_output=True, text=True, check=True, timeout=WAIT_S)
+    assert "no accelerator for Python: its headers are not installed" in made.stdout
+    assert "whiskloop_accelerator" not in (tmp_path / "build/build.ninja").read_text()
