@@ -53,7 +53,7 @@ static void blank(char *text, size_t n, char c)
 /* Make job->line one line of n bytes and a newline. */
 static void end_line(struct job *job, size_t n)
 {
-    assert(job->line[0] == '{'); /* give.c writes this byte ahead */
+    assert(job->line[0] == '{');
     assert(job->line[n - 1] == '}');
     /* In valid JSON both characters occur only as white space between tokens. Carriage returns are
      * blanked, too, as some launchers take one for the end of a line. */
@@ -111,7 +111,7 @@ uint64_t contract_asked_ms(const struct contract_body *body)
     uint64_t at_ms = 0;
 
     if (body->deadline.kind == JSON_STRING) {
-        assert(n >= 2); /* the quotes */
+        assert(n >= 2);
         at++;
         n -= 2;
     } else if (body->deadline.kind != JSON_NUMBER) {

@@ -87,7 +87,7 @@ int death_explain(enum death death, bool reports_ready, struct err *err)
 
     if (text != NULL)
         return err_set(err, ERR_EXHAUSTED, 0, "%s", text);
-    /* OpenWhisk's test suites compare these texts, so do not change them. */
+    /* Test suites compare these texts: keep them. */
     return err_set(err, ERR_ACTION, 0, "%s",
                    reports_ready ? "Command exited abruptly during initialization."
                                  : "command exited");

@@ -22,8 +22,7 @@ const char *error_kind_name(enum error_kind kind)
     return names[kind];
 }
 
-/* Whether the error says that the function does not exist: all launchers use the words below for
- * that (runtime/README.md). */
+/* Whether the error is a missing function: all launchers use these words (runtime/README.md). */
 static bool is_of_method(struct json_slice error)
 {
     static const char text[] = "\"method not found: ";

@@ -29,7 +29,7 @@ struct forwarder {
 };
 
 void forwarder_init(struct forwarder *forwarder, struct output *output);
-/* Take over fd, our end of a pipe from the worker, and forward what comes through it. */
+/* Take over fd, a pipe from the worker, and forward what it brings. */
 void forwarder_open(struct forwarder *forwarder, struct loop *loop, int fd);
 /* Like forwarder_open(), but for a pipe that `watch` has open already. */
 void forwarder_take_over(struct forwarder *forwarder, struct loop_watch *watch);
@@ -47,7 +47,7 @@ void forwarder_settle(struct forwarder *forwarder);
 void forwarder_settle_lines(struct forwarder *forwarder);
 /* Like forwarder_settle(), but for a pipe that is known to be empty. */
 void forwarder_end_line(struct forwarder *forwarder);
-/* Whether the forwarder has a pipe from which more may come: not closed and not at its end. */
+/* Whether the forwarder's pipe is open and not at its end. */
 bool forwarder_is_open(const struct forwarder *forwarder);
 
 /* Mark the end of an activation: write a sentinel to each stream, on a line of its own. A stream

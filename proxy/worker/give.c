@@ -236,7 +236,7 @@ void give_controls(struct session *s)
 static void ask_idle(struct session *s)
 {
     assert(s->window.n == 0);
-    assert(s->reads_by_ms == 0); /* it was not asked already */
+    assert(s->reads_by_ms == 0);
     hear_ask(s, !s->takes_control, HEALTH_MS);
     if (s->takes_control)
         (void)write_control(s, "cancel", 0); /* the pipe is empty: there is room */
@@ -274,7 +274,7 @@ bool give_health_check(struct session *s)
 static void write_first_byte(struct session *s)
 {
     assert(s->window.unsent == NULL);
-    assert(!s->window.numbered); /* such lines begin with "[" */
+    assert(!s->window.numbered);
     s->question.probed = true;
     if (s->window.n_ahead == 0 && stdin_pipe_narrow(&s->channel.in) &&
         stdin_pipe_put(&s->channel.in, "{", 1) == 1)
@@ -362,7 +362,7 @@ uint64_t give_question(struct session *s)
         return UINT64_MAX;
     }
     at_us = ask(s);
-    assert(at_us > loop_now_us(s->loop)); /* or the worker would step for ever */
+    assert(at_us > loop_now_us(s->loop));
     if (at_us == UINT64_MAX && s->window.n_ahead > 0)
         wait_for_room(s);
     return at_us;

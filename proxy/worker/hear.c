@@ -28,8 +28,8 @@
 
 /* ---- the end of an activation ---- */
 
-/* Forward the job's log, then write the sentinels that mark its end, both before the answer is
- * sent: the platform stops reading logs soon after the answer. */
+/* Forward the job's log, then the sentinels that mark its end, before the answer is sent: the
+ * platform stops reading logs soon after the answer. */
 static void end_job(struct session *s, struct job *job, enum job_outcome outcome)
 {
     assert(job->outcome == JOB_PENDING && outcome != JOB_PENDING);
@@ -81,8 +81,8 @@ static struct job *find_job(const struct session *s, enum channel_result result,
     return window_find(&s->window, number);
 }
 
-/* Cut off the leading "!" by which a launcher says that the function failed. false: there is none.
- * Only a launcher that announces `pipeline` or `concurrent` may write it. */
+/* Cut off the leading "!" by which a launcher says that the function failed. Launchers write it
+ * only after announcing `pipeline` or `concurrent`. */
 static bool take_mark(const struct session *s, const char **text, size_t *n)
 {
     if (!s->channel.kept_apart || *n == 0 || **text != '!')
@@ -194,7 +194,7 @@ void hear_malformed(struct session *s, const char *what)
 
 /* ---- what the worker says ---- */
 
-/* Read the ready line text[0 .. n). text: NULL if the line is too long. */
+/* text: the ready line; NULL if the line is too long. */
 static void read_ready_line(struct session *s, const char *text, size_t n)
 {
     struct ready ready;
