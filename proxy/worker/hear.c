@@ -398,14 +398,20 @@ static void give_back(struct session *s, unsigned n_kept)
     loop_post(s->loop, s->changed);
 }
 
-static void finish_oldest(struct session *s, unsigned n, enum job_outcome outcome)
+static void finish_oldest(struct session *s, unsigned n, enum job_outcome outcome,
+                          const char *reason)
 {
     assert(n <= s->window.n);
-    for (; n > 0; n--)
-        finish(s, window_oldest(&s->window), outcome);
+    for (; n > 0; n--) {
+        struct job *job = window_oldest(&s->window);
+
+        if (reason[0] != '\0')
+            (void)snprintf(job->reason, sizeof(job->reason), "%s", reason);
+        finish(s, job, outcome);
+    }
 }
 
-bool hear_no_more(struct session *s, enum job_outcome outcome)
+bool hear_no_more(struct session *s, enum job_outcome outcome, const char *reason)
 {
     struct job *oldest = window_oldest(&s->window);
     size_t n_unread;
@@ -426,7 +432,7 @@ bool hear_no_more(struct session *s, enum job_outcome outcome)
     if (s->window.numbered && taken) {
         n_held = window_n_begun(&s->window, n_unread);
         give_back(s, n_held);
-        finish_oldest(s, n_held, outcome);
+        finish_oldest(s, n_held, outcome, reason);
         assert(s->window.n == 0);
         return false;
     }
@@ -434,7 +440,7 @@ bool hear_no_more(struct session *s, enum job_outcome outcome)
         n_held = 1;
     give_back(s, n_held);
     if (n_held <= 1) {
-        finish_oldest(s, n_held, outcome);
+        finish_oldest(s, n_held, outcome, reason);
         assert(s->window.n == 0);
         return false;
     }

@@ -36,13 +36,14 @@ void hear_malformed(struct session *session, const char *what);
 void hear_rest(struct session *session);
 /*
  * Call when a process that still runs must end. Jobs whose lines it has not read go back to the
- * pool. The job that has begun, or with request ids each such job, ends with `outcome`.
+ * pool. The job that has begun, or with request ids each such job, ends with `outcome`. reason:
+ * becomes job->reason, unless it is "".
  *
  * Returns true if the process has read, or may have read, lines that it has not begun. It could
  * still begin them, so it must be killed at once and keeps their jobs until it is dead. Then the
  * job that has begun ends now only if `outcome` is JOB_LATE.
  */
-bool hear_no_more(struct session *session, enum job_outcome outcome);
+bool hear_no_more(struct session *session, enum job_outcome outcome, const char *reason);
 /* Close the input of an idle process, which gets no more lines. */
 void hear_out(struct session *session);
 /* Call when the process is dead: take the answers that it has written, end the jobs that had begun

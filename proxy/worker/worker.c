@@ -95,6 +95,12 @@ static enum death find_death(struct worker *w)
     return w->session.refused ? DEATH_REFUSED : death;
 }
 
+/* Write what the reply of a begun job says after JOB_KILLED. */
+static void say_killed(const char *why, char reason[], size_t size)
+{
+    (void)snprintf(reason, size, "the activation had begun when its process was killed: %s", why);
+}
+
 /* End the jobs that the process had begun. */
 static void end_jobs(struct worker *w)
 {
@@ -105,8 +111,7 @@ static void end_jobs(struct worker *w)
     if (limit != NULL) {
         hear_last_words(&w->session, crashed, JOB_EXHAUSTED, limit);
     } else if (w->killed_for != NULL) {
-        (void)snprintf(reason, sizeof(reason),
-                       "the activation had begun when its process was killed: %s", w->killed_for);
+        say_killed(w->killed_for, reason, sizeof(reason));
         hear_last_words(&w->session, crashed, JOB_KILLED, reason);
     } else if (w->unwanted) {
         hear_last_words(&w->session, crashed, JOB_STOPPED, "");
@@ -173,19 +178,23 @@ static void step_ending(struct worker *w)
  * after SIGTERM it could begin them. */
 static void stop_now(struct worker *w, enum death why, enum job_outcome outcome)
 {
+    const char *killed_for = outcome == JOB_LATE     ? "the one before exceeded its time limit"
+                             : outcome == JOB_KILLED ? "another one exceeded its time limit"
+                                                     : "the action had to end";
+    char reason[sizeof(((struct job *)NULL)->reason)];
     bool holds;
 
     assert(why != DEATH_NONE && outcome != JOB_PENDING);
     if (outcome == JOB_DIED && w->unwanted)
         outcome = JOB_STOPPED;
-    holds = hear_no_more(&w->session, outcome);
+    say_killed(killed_for, reason, sizeof(reason));
+    holds = hear_no_more(&w->session, outcome, outcome == JOB_KILLED ? reason : "");
     note_refusal(w);
     log_info("worker.stop", log_int("pid", w->pid), log_age(w), log_text("why", death_name(why)),
              log_count("held", worker_n_jobs(w)));
     w->told = why;
     if (holds)
-        w->killed_for = outcome == JOB_LATE ? "the one before exceeded its time limit"
-                                            : "the action had to end";
+        w->killed_for = killed_for;
     kill_now(w, holds ? SIGKILL : SIGTERM);
     worker_move(w, WORKER_STOPPING);
     loop_post(w->loop, &w->changed);
@@ -324,7 +333,10 @@ static void step_ready(struct worker *w)
     if (stopped || late || stuck || session_is_deserted(session)) {
         bool hung = stopped || (stuck && session->asked_idle);
 
-        stop_now(w, hung ? DEATH_HUNG : DEATH_DEADLINE, late ? JOB_LATE : JOB_DIED);
+        stop_now(w, hung ? DEATH_HUNG : DEATH_DEADLINE,
+                 late             ? JOB_LATE
+                 : stuck && !hung ? JOB_KILLED
+                                  : JOB_DIED);
     } else if (is_dying(w)) {
         uint64_t at_ms = hear_next_look_ms(session);
 

@@ -17,6 +17,7 @@ from wire import hammer
 
 OPTIONS = ("--runtime", "native", "--answers", "fd3", "--workers", 1)
 ROOM = 40
+KILLED = "the activation had begun when its process was killed: another one exceeded its time limit"
 
 # Does what a run's "do" says, a list of steps, and answers nothing else: a run that wants an answer
 # says so, or a later one says it for it. Runs are known by the "id" in their argument.
@@ -222,7 +223,7 @@ def test_a_process_that_reads_no_more_is_ended_once_one_is_late(juggler, gate):
     door.wait_reached()
     unread = one.later(run, one, 3, ["pid", 3])
     assert late.result().status == 502
-    assert_error(other.result(), 400, "command exited")
+    assert_error(other.result(), 400, KILLED)
     assert unread.result().json["pid"] != pid
 
 
@@ -268,7 +269,7 @@ def test_a_process_that_read_once_more_and_no_more_is_ended(proxy, gate):
     late = [hold(one, n, deadline=str(now_ms + ms)) for n, ms in ((2, 2000), (3, 2700))]
     door.wait_reached()
     assert [later.result().status for later in late] == [502, 502]
-    assert_error(other.result(), 400, "command exited")
+    assert_error(other.result(), 400, KILLED)
 
 
 def test_an_announcement_amid_the_first_line(proxy, gate):
