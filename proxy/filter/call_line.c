@@ -52,7 +52,8 @@ static bool take_id(struct call_line *line, const char **text, size_t *n)
     n_id = id_length(id, (size_t)(end - id));
     if (n_id == 0)
         return false;
-    assert(n_id <= CALL_ID_MAX && n_id <= (size_t)(end - id));
+    assert(n_id <= CALL_ID_MAX);
+    assert(n_id <= (size_t)(end - id));
     at = id + n_id + n_blanks(id + n_id, (size_t)(end - id) - n_id);
     if (at == end || *at != ',')
         return false;

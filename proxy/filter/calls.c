@@ -204,7 +204,8 @@ void calls_free(struct calls *calls)
     assert(calls->n_given == 0);
     while (calls->n > 0)
         call_free(calls, call_at(calls->all.next));
-    assert(list_empty(&calls->all) && list_empty(&calls->leaving));
+    assert(list_empty(&calls->all));
+    assert(list_empty(&calls->leaving));
     assert(calls->line_bytes == 0);
     assert(calls->answer_bytes == 0);
 }
@@ -223,7 +224,8 @@ static void set_id(struct call *call, const struct call_line *line)
 /* Call this once the job's line is set: the job can then be given to the pool. */
 static void make_ready(struct calls *calls, struct call *call)
 {
-    assert(call->job.line != NULL && !call->given);
+    assert(call->job.line != NULL);
+    assert(!call->given);
     calls->line_bytes += call->job.len;
     call->job.limit_ms = calls->opts.run_ms;
     call->job.deadline_at_ms = JOB_BY_TURN;
@@ -341,7 +343,8 @@ static void end_parts(struct calls *calls, struct call *call)
 
     part_form_end(&part_lines, &text, &call->job, calls->opts.answer_max_bytes);
     free(TAKE(call->job.answer));
-    assert(buf_len(&text) > 0 && text.bytes[text.end - 1] == '\n');
+    assert(buf_len(&text) > 0);
+    assert(text.bytes[text.end - 1] == '\n');
     call_end(calls, call, text.bytes, buf_len(&text) - 1); /* `text` without its newline */
 }
 
@@ -349,7 +352,8 @@ void calls_take_parts(struct calls *calls, struct job *job)
 {
     struct call *call = container_of(job, struct call, job);
 
-    assert(call->given && !call->ended);
+    assert(call->given);
+    assert(!call->ended);
     if (!call->unwanted && buf_len(&call->lines) < LINES_MAX)
         take_parts(calls, call);
     offer(calls, call);
@@ -419,7 +423,8 @@ static int end_pieces(const struct call *call, struct iovec *pieces, size_t *ski
             pieces[n++] =
                 (struct iovec){(char *)all[i].iov_base + skipped, all[i].iov_len - skipped};
     }
-    assert(n > 0 && *skip == 0); /* at least the newline is not written yet */
+    assert(n > 0); /* at least the newline is not written yet */
+    assert(*skip == 0);
     return n;
 }
 

@@ -34,7 +34,8 @@ void inlet_init(struct inlet *inlet)
 int inlet_open(struct inlet *inlet, struct loop *loop, const char *path, size_t line_max_bytes,
                struct loop_post *told, struct err *err)
 {
-    assert(inlet->stream.fd < 0 && !inlet->ended);
+    assert(inlet->stream.fd < 0);
+    assert(!inlet->ended);
     inlet->loop = loop;
     inlet->path = path;
     inlet->told = told;
@@ -123,7 +124,8 @@ static void leave(struct inlet *inlet)
 {
     const char *path = inlet->path;
 
-    assert(inlet->at_end && !inlet->ended);
+    assert(inlet->at_end);
+    assert(!inlet->ended);
     line_reset(&inlet->line, KEEP_BYTES);
     if (path == NULL || inlet->err.kind != ERR_NONE ||
         stream_open_fifo(&inlet->stream, inlet->loop, OPTION, path, false, &inlet->err) < 0) {

@@ -102,7 +102,8 @@ struct invoke *invoke_new(struct loop *loop, const struct invoke_opts *opts, inv
     if (argument_read(&job, opts->argument, opts->members, opts->argument_max_bytes,
                       loop_signal_fd(loop), err) == 0)
         calls_add_made(&invoke->calls, job.line, job.len);
-    assert(invoke->calls.n <= 1 && invoke->calls.n_given == 0);
+    assert(invoke->calls.n <= 1);
+    assert(invoke->calls.n_given == 0);
     if (invoke->calls.n == 0 || outlet_open(&invoke->outlet, loop, NULL, &invoke->step, err) < 0)
         invoke_free(&invoke);
     return invoke;

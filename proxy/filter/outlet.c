@@ -56,7 +56,8 @@ static void watch_reader(struct outlet *outlet)
 /* Open the named pipe if it has a reader; otherwise try again later. */
 static int look(struct outlet *outlet, struct err *err)
 {
-    assert(outlet->path != NULL && outlet->stream.fd < 0);
+    assert(outlet->path != NULL);
+    assert(outlet->stream.fd < 0);
     if (stream_open_fifo(&outlet->stream, outlet->loop, OPTION, outlet->path, true, err) == 0) {
         watch_reader(outlet);
         loop_post(outlet->loop, outlet->told);

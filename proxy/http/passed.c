@@ -39,7 +39,8 @@ int passed_read(struct passed *passed, const char *list, struct err *err)
                            OPTION, (int)(n < 80 ? n : 80), list, PASSED_NAME_MAX);
         if (passed->n == PASSED_MAX)
             return err_set(err, ERR_REQUEST, 0, "%s: more than %d headers", OPTION, PASSED_MAX);
-        assert(n <= PASSED_NAME_MAX && passed->n < PASSED_MAX);
+        assert(n <= PASSED_NAME_MAX);
+        assert(passed->n < PASSED_MAX);
         for (size_t i = 0; i < n; i++)
             passed->names[passed->n][i] = (char)tolower((unsigned char)list[i]);
         passed->names[passed->n++][n] = '\0';
@@ -76,7 +77,8 @@ static void name_member(const char *header, char *out, size_t size)
 {
     int n = snprintf(out, size, "header_%s", header);
 
-    assert(n > 0 && (size_t)n < size);
+    assert(n > 0);
+    assert((size_t)n < size);
     for (char *at = out; *at != '\0'; at++)
         if (*at == '-')
             *at = '_';

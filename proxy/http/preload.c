@@ -55,7 +55,8 @@ void preload_begin(struct preload *preload, struct preloaded *preloaded)
 {
     struct service *service = preload->service;
 
-    assert(preload->why == NULL && preload->origin == NULL); /* begun once */
+    assert(preload->why == NULL);
+    assert(preload->origin == NULL); /* begun once */
     preload->origin = preloaded->origin;
     preload->may_fail = preloaded->may_fail;
     gate_close(&service->gate);

@@ -94,7 +94,8 @@ static const char *write_length(char digits[LENGTH_MAX_DIGITS], uint64_t length,
 /* Give the received request to libh2o, which calls the request's handler before this returns. */
 static void give(struct connection *c)
 {
-    assert(c->block != NULL && !c->gives);
+    assert(c->block != NULL);
+    assert(!c->gives);
     c->state = CONNECTION_BUSY;
     if (c->length_at != NULL)
         (void)write_length(c->length_at, c->n_body, LENGTH_MAX_DIGITS);
@@ -212,7 +213,8 @@ static bool begin(struct connection *c, const struct head *head)
     size_t n_first = head->is_chunked ? CHUNKED_START : 0;
     size_t n_block = n_room + head->n + HEAD_MORE + n_body + n_first;
 
-    assert(c->state == CONNECTION_HEAD && c->block == NULL);
+    assert(c->state == CONNECTION_HEAD);
+    assert(c->block == NULL);
     c->all->admit(c->all->owner, head, n_body, false, &admission);
     if (admission.refusal.status == 0 && !connections_make_room(c->all, n_block, c)) {
         c->all->held->n_refused++;
@@ -249,7 +251,8 @@ static bool grow(struct connection *c, size_t n)
     size_t n_length_at = (size_t)(c->length_at - (char *)block);
     struct admission admission = {0};
 
-    assert(c->is_chunked && c->length_at != NULL);
+    assert(c->is_chunked);
+    assert(c->length_at != NULL);
     assert(n_used <= block->capacity);
     c->head.method = (struct part){block->bytes, c->head.method.n};
     c->head.target = (struct part){block->bytes + c->head.method.n + 1, c->head.target.n};
@@ -287,7 +290,8 @@ static size_t use_chunks(struct connection *c, const char *text, size_t n)
     while (used < n) {
         enum framing found = chunks_read(&c->chunks, text + used, n - used, &n_used, &data);
 
-        assert(n_used > 0 && n_used <= n - used);
+        assert(n_used > 0);
+        assert(n_used <= n - used);
         used += n_used;
         if (found == FRAMING_BAD) {
             refuse_as(c, 400, c->chunks.why);
@@ -392,7 +396,8 @@ static void refuse_room(struct connection *c)
  * was not read. */
 static void cut(struct connection *c)
 {
-    assert(c->state != CONNECTION_HEAD && !c->is_cut);
+    assert(c->state != CONNECTION_HEAD);
+    assert(!c->is_cut);
     connection_drop_raw(c);
     c->all->n_refused++;
     c->is_cut = true;
@@ -450,7 +455,8 @@ static void take(struct connection *c, const char *text, size_t n)
 
 void receive_rest(struct connection *c)
 {
-    assert(c->state == CONNECTION_IDLE && !c->ends);
+    assert(c->state == CONNECTION_IDLE);
+    assert(!c->ends);
     if (buf_len(&c->raw) == 0) {
         if (c->input_waits)
             receive_on_readable(c->sock, NULL);

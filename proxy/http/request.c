@@ -255,7 +255,8 @@ static void send_piece(struct request *request)
  * after this call. */
 static void end_stream(struct request *request)
 {
-    assert(request->streams && !request->is_sending);
+    assert(request->streams);
+    assert(!request->is_sending);
     request->is_sending = true; /* stays true: no other piece is sent */
     loop_hurry(request->all->loop);
     h2o_send(request->req, NULL, 0, H2O_SEND_STATE_ERROR);
@@ -367,7 +368,8 @@ static void on_left(void *owner)
 
 void request_watch(struct request *request, const struct request_watcher *watcher, void *owner)
 {
-    assert(request->magic == REQUEST_MAGIC && request->watcher == NULL);
+    assert(request->magic == REQUEST_MAGIC);
+    assert(request->watcher == NULL);
     request->watcher = watcher;
     request->watcher_owner = owner;
     connection_on_left(request->connection, on_left, request);
@@ -441,7 +443,8 @@ void request_send(struct request *request, struct buf *bytes, bool is_last)
 
 void request_break(struct request *request, struct buf *bytes)
 {
-    assert(request->streams && !request->is_sending);
+    assert(request->streams);
+    assert(!request->is_sending);
     request->watcher = NULL; /* so on_piece_sent() ends the reply after this piece */
     if (buf_len(bytes) > 0)
         request_send(request, bytes, false);

@@ -127,7 +127,8 @@ static int stream_status(const struct run *run)
 
 static bool begin_stream(struct run *run)
 {
-    assert(run->stream != STREAM_NONE && !run->is_streaming);
+    assert(run->stream != STREAM_NONE);
+    assert(!run->is_streaming);
     if (run->may_shape)
         shape_allow_all(run->request);
     return stream_begin(run->request, run->stream, stream_status(run));
@@ -268,7 +269,8 @@ static void on_first_part(struct job *job, const char *text, size_t n)
 {
     struct run *run = container_of(job, struct run, job);
 
-    assert(run->may_shape && !run->is_streaming);
+    assert(run->may_shape);
+    assert(!run->is_streaming);
     if (!shape_describes_reply(text, n))
         return;
     run->stream = STREAM_SHAPED;

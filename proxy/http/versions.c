@@ -55,7 +55,8 @@ static void on_retired(void *owner)
     struct retired *retired = owner;
     struct pool *pool = retired->pool;
 
-    assert(pool != NULL && pool != retired->service->pool);
+    assert(pool != NULL);
+    assert(pool != retired->service->pool);
     if (retired->service->pool != NULL)
         pool_take_queued(retired->service->pool, pool);
     if (pool_n_jobs(pool) == 0 && (retired->killed || pool_n_processes(pool) == 0))
@@ -111,7 +112,8 @@ void versions_publish(struct service *service, struct pool *pool, unsigned numbe
     struct pool *before = service->pool;
     unsigned number_before = service->version;
 
-    assert(pool != NULL && pool != before);
+    assert(pool != NULL);
+    assert(pool != before);
     service->pool = pool;
     service->version = number;
     if (before == NULL)
