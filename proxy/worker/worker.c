@@ -258,8 +258,10 @@ static void settle(struct worker *w)
         return;
     if (hear_start(&w->session) == STDIN_PROBE_RUNS &&
         kin_used_ms(w->pid) < SETTLE_PATIENCE * w->opts.settle_ms)
-        w->busy_at_ms = loop_now_ms(w->loop);
-    if (is_late(w, w->busy_at_ms + wait_ms))
+        w->idle_at_ms = 0;
+    else if (w->idle_at_ms == 0) /* not since the last look: we may have been paused since then */
+        w->idle_at_ms = loop_now_ms(w->loop);
+    if (w->idle_at_ms > 0 && is_late(w, w->idle_at_ms + wait_ms))
         session_assume_ready(&w->session);
 }
 
@@ -425,7 +427,8 @@ static void begin(struct worker *w, const struct spawned *spawned)
     w->told = w->death = DEATH_NONE;
     w->killed_for = NULL;
     w->start_err.kind = ERR_NONE;
-    w->started_at_ms = w->busy_at_ms = loop_now_ms(w->loop);
+    w->started_at_ms = loop_now_ms(w->loop);
+    w->idle_at_ms = 0;
     w->pid = spawned->pid;
     w->mark = spawned->mark;
     worker_move(w, WORKER_STARTING);

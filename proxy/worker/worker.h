@@ -57,7 +57,9 @@ struct worker {
     struct loop_timer timer; /* calls worker_step(), in any state */
     struct loop_post step;
     uint64_t started_at_ms;
-    uint64_t busy_at_ms; /* in STARTING without a ready line: when the process last ran */
+    /* in STARTING without a ready line: when the process was first seen idle; 0: it ran at the
+     * last look */
+    uint64_t idle_at_ms;
     struct {
         int signo;      /* signal that the process group gets next; 0: it got SIGKILL */
         uint64_t at_ms; /* loop time at which the group gets that signal */
