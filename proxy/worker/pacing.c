@@ -14,8 +14,8 @@
 #define STALLED_NS    1000000
 #define STALLED_TIMES 8
 #define SILENT_BEFORE 16 /* activations without log in a row before lines are written ahead */
-/* activations in a row that took no millisecond before one worker gets several jobs while others are
- * idle: if one of them takes long, those behind it wait */
+/* activations in a row that take no millisecond before a worker gets several jobs while others are
+ * idle: if one of those jobs takes long, the ones behind it wait */
 #define QUICK_BEFORE 4096
 #define WORK_SHARE   8  /* weight of a new measurement in work_ns: 1 / WORK_SHARE */
 #define LEAST_SHARE  64 /* weight in least_ns of a measurement above it: 1 / LEAST_SHARE */
