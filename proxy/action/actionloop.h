@@ -16,7 +16,7 @@ struct actionloop {
     /* we run in an ActionLoop image: OW_COMPILER, OW_EXECUTION_ENV or OW_WAIT_FOR_ACK is set, even
      * if empty, or argv[0] names the file "proxy" */
     bool on;
-    const char *compiler; /* OW_COMPILER: command that compiles actions, unless they are programs */
+    const char *compiler; /* OW_COMPILER: command that compiles an action that is no executable */
     const char *execution_env; /* OW_EXECUTION_ENV: text that the file exec.env must contain */
     const char *save_jar;      /* OW_SAVE_JAR: file name for a jar, which is then not unpacked */
     bool wait_for_ack;         /* OW_WAIT_FOR_ACK: actions must report when they are ready */

@@ -52,7 +52,7 @@ const struct runtime *runtimes_for_source(const struct runtimes *runtimes,
                                           const struct runtime *fallback, const char *path,
                                           struct err *err);
 
-/* Whether every action of this runtime is compiled, whatever it holds. */
+/* Whether this runtime compiles every action, no matter which files the action contains. */
 bool runtime_always_compiles(const struct runtime *runtime);
 /* Whether this runtime compiles the action in `dir`: always, or if "compile_if" and
  * "compile_unless" say so. */

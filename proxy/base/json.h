@@ -71,7 +71,8 @@ enum json_kind json_check(const char *text, size_t n, struct json_fault *fault);
 void json_fault_say(const struct json_fault *fault, const char *text, size_t n, char *out,
                     size_t size);
 
-/* A part of a checked document: borrowed, without surrounding white space. */
+/* One JSON value inside a text that has passed json_check(): borrowed, without the white space
+ * around it. */
 struct json_slice {
     const char *text;
     size_t n;

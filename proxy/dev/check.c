@@ -23,7 +23,7 @@
 #include "worker/contract.h"
 
 #define CONTEXT_LINES      3
-#define SHOWN_LINES        40 /* most lines printed of each text in a difference */
+#define SHOWN_LINES        40 /* most lines shown of an expected and of an actual answer */
 #define EXPECTED_BYTES_MAX (64u << 20)
 
 struct check {

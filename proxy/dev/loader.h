@@ -58,7 +58,7 @@ struct loader {
     struct watch *watch;
     enum loader_state state;
     unsigned version;     /* number of the newest version that has loaded; 0: none yet */
-    const char *language; /* language of the code that was found last; NULL: none yet */
+    const char *language; /* language of the code in the last load, failed or not; NULL: none */
     struct fault fault;
     struct user_names names; /* user's file names for the newest version that has loaded */
     char *why;               /* owned; why the load that ended last failed; NULL: it succeeded */

@@ -31,7 +31,7 @@ struct rerun_run {
 struct rerun {
     struct service *service; /* borrowed */
     struct journal *journal; /* borrowed */
-    const char *argument;    /* argument of --invoke, JSON or @FILE; "": there is none */
+    const char *argument;    /* argument of --invoke, JSON or @FILE; "": --invoke was not given */
     uint64_t bytes_max;
     struct rerun_run runs[RERUNS_MAX];
     bool again; /* no place was free for the newest version: run it when one of `runs` ends */

@@ -37,7 +37,8 @@ struct run_observer {
     void (*ended)(struct run_observer *observer, struct request *request, const struct job *job);
 };
 
-/* Error text for a request that the gate cannot hold, because it holds as many as it may. */
+/* Error text for a request that comes while the action is being started, when as many requests wait
+ * for it already as --queue-max allows. */
 #define SERVICE_TOO_MANY_HELD                                                                      \
     "The action is being started, and too many requests wait for it already (--queue-max)."
 

@@ -1,16 +1,17 @@
 #pragma once
 
 /*
- * window - the in-flight window: the jobs of a worker, the oldest first, and which of their lines
- * are written, begun or late. No descriptor is used here: the owner writes the lines and reports
- * what it wrote.
+ * window - the in-flight window: the jobs of a worker, the oldest first. Each job is one line for
+ * the action's process. For each, the window knows whether the line was written, whether the process
+ * has begun the job, and whether its time limit has passed. No descriptor is used here: the owner
+ * writes the lines and reports what it wrote.
  *
  * If a job is given up after some of its line was written, a tombstone takes its place in the
  * window and absorbs the answer when that comes.
  *
  * In a numbered window lines have request ids (worker/request_id.h). Answers come in any order, and
- * all jobs whose lines were read have begun. In any other window answers come in the order of the
- * lines, and only the oldest job has begun.
+ * every job whose line the process has read counts as begun. In any other window answers come in
+ * the order of the lines, and only the oldest job has begun.
  */
 
 #include <stdbool.h>
