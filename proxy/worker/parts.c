@@ -29,11 +29,13 @@ static void give_up(struct job *job)
         buf_reset(&job->parts->bytes, 0);
 }
 
-/* Most bytes of parts to keep for a job. With a stream, the worker is told to pause long before so
- * many are reached. */
+/* Most bytes of parts to keep for a job, each part with one byte more: a newline in the buffer, in
+ * the list a comma or the "]". The list's "[" takes one of its bytes. With a stream, the worker is
+ * told to pause long before so many are reached. */
 static size_t held_max(const struct job *job, size_t max_bytes)
 {
-    return job->on_parts != NULL ? max_bytes + STREAM_HELD_MAX : max_bytes;
+    assert(max_bytes > 0);
+    return job->on_parts != NULL ? max_bytes + STREAM_HELD_MAX : max_bytes - 1;
 }
 
 void parts_add(struct job *job, const char *text, size_t n, size_t max_bytes)
@@ -53,7 +55,6 @@ void parts_add(struct job *job, const char *text, size_t n, size_t max_bytes)
     }
     if (parts->n == 1 && job->first_part != NULL)
         job->first_part(job, text, n);
-    /* Each part has one byte more: a newline in the buffer, in the list a comma or the "]". */
     if (n > max_bytes || buf_len(&parts->bytes) + n + 1 > held_max(job, max_bytes)) {
         parts->too_long = true;
         give_up(job);
