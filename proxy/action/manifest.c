@@ -91,6 +91,7 @@ enum field_form {
     FIELD_FILE,
     FIELD_FILES,
     FIELD_ARGV,
+    FIELD_ENV,
     FIELD_FLAG,
     FIELD_SCRIPT,
     FIELD_ANSWERS
@@ -102,6 +103,7 @@ static const char *const wanted[] = {
     [FIELD_FILES] = "a list of one or more bare names, without \"/\"",
     [FIELD_ARGV] =
         "a list of texts, of placeholders only {runtime} {libexec} {action} {main} {entry}",
+    [FIELD_ENV] = "a list of one or more texts NAME=value",
     [FIELD_FLAG] = "true or false",
     [FIELD_SCRIPT] =
         "three extended regular expressions: of the interpreter, of source, of a program",
@@ -122,7 +124,7 @@ static const struct field {
     {"compile_if", FIELD_FILE, false, offsetof(struct runtime, compile_if)},
     {"compile_unless", FIELD_FILE, false, offsetof(struct runtime, compile_unless)},
     {"prelaunch", FIELD_ARGV, false, offsetof(struct runtime, prelaunch)},
-    {"in_place_env", FIELD_ARGV, false, offsetof(struct runtime, in_place_env)},
+    {"in_place_env", FIELD_ENV, false, offsetof(struct runtime, in_place_env)},
     {"script", FIELD_SCRIPT, false, offsetof(struct runtime, script)},
     {"needs", FIELD_TEXT, false, offsetof(struct runtime, shortfall)},
     {"stub", FIELD_FILE, false, offsetof(struct runtime, stub)},
@@ -160,6 +162,8 @@ static bool read_text(const json_t *value, bool bare, char **out)
 
 static bool item_is_good(const char *text, enum field_form form)
 {
+    if (form == FIELD_ENV)
+        return text[0] != '=' && strchr(text, '=') != NULL;
     if (form == FIELD_SCRIPT)
         return script_pattern_is_good(text);
     return form == FIELD_FILES ? is_bare_name(text) : placeholders_known(text);
@@ -208,6 +212,7 @@ static bool read_field(const struct field *field, const json_t *value, struct ru
         return read_text(value, field->form == FIELD_FILE, member);
     case FIELD_FILES:
     case FIELD_ARGV:
+    case FIELD_ENV:
     case FIELD_SCRIPT:
         return read_list(value, field->form, member);
     case FIELD_FLAG:

@@ -217,11 +217,13 @@ static void set_main(struct envelope *envelope, const char *main, const char *fa
     envelope->main = xstrdup(main != NULL ? main : "main");
 }
 
+/* env: NAME=value each; NULL: none. */
 static void add_env(struct envelope *envelope, char *const *env)
 {
     for (; env != NULL && *env != NULL; env++) {
         auto_free char *name = xstrndup(*env, strcspn(*env, "="));
 
+        assert((*env)[strlen(name)] == '=');
         strv_setenv(&envelope->env, name, *env + strlen(name) + 1);
     }
 }

@@ -36,6 +36,21 @@ static void every_field_of_a_manifest_arrives(void **state)
     assert_false(runtime->entry_executable);
 }
 
+static void an_environment_in_place_has_any_values(void **state)
+{
+    struct fixture *f = *state;
+    const struct runtime *runtime;
+
+    add(f, "x",
+        "{\"name\":\"x\",\"entry\":[\"x\"],\"launch\":[\"x\"],"
+        "\"in_place_env\":[\"A=\",\"B=c=d\"]}");
+    assert_int_equal(runtimes_load(&f->runtimes, f->folder.outer, &f->err), 0);
+    runtime = known(f, "x");
+    assert_string_equal(runtime->in_place_env[0], "A=");
+    assert_string_equal(runtime->in_place_env[1], "B=c=d");
+    assert_null(runtime->in_place_env[2]);
+}
+
 static void fields_that_are_left_out_have_their_defaults(void **state)
 {
     struct fixture *f = *state;
@@ -101,6 +116,12 @@ static void wrong_manifests_are_refused_with_file_and_field(void **state)
         {"{\"name\":\"x\",\"entry\":[\"e\"],\"launch\":[\"a\",null]}", "field \"launch\""},
         {"{\"name\":\"x\",\"entry\":[\"e\"],\"launch\":[\"a{b{acton}\"]}",
          "{runtime} {libexec} {action} {main} {entry}"},
+        {"{\"name\":\"x\"," REST ",\"in_place_env\":\"A=b\"}",
+         "field \"in_place_env\": want a list"},
+        {"{\"name\":\"x\"," REST ",\"in_place_env\":[\"NAME\"]}",
+         "field \"in_place_env\": want a list of one or more texts NAME=value"},
+        {"{\"name\":\"x\"," REST ",\"in_place_env\":[\"A=\",\"\"]}", "texts NAME=value"},
+        {"{\"name\":\"x\"," REST ",\"in_place_env\":[\"=value\"]}", "texts NAME=value"},
         {"{\"name\":\"x\"," REST ",\"source\":\"a/b\"}", "field \"source\": want a bare name"},
         {"{\"name\":\"x\"," REST ",\"answers\":\"fd4\"}", "field \"answers\": want \"stdout\""},
         {"{\"name\":\"x\"," REST ",\"answers\":3}", "field \"answers\": want \"stdout\""},
@@ -374,6 +395,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(manifests_are_read_in_the_order_of_their_names),
         TEST(every_field_of_a_manifest_arrives),
+        TEST(an_environment_in_place_has_any_values),
         TEST(fields_that_are_left_out_have_their_defaults),
         TEST(a_folder_without_a_manifest_is_passed_over),
         TEST(a_missing_folder_of_runtimes_is_an_error_of_the_system),
