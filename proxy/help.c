@@ -69,7 +69,8 @@ static void format_default(const struct setting *setting, char *out, size_t size
 {
     if (setting->kind == SETTING_TEXT)
         (void)snprintf(out, size, "%s", setting->text);
-    else if (setting->kind == SETTING_SIGNED)
+    else if (setting->kind == SETTING_SIGNED ||
+             (setting->kind == SETTING_COUNT && setting->fallback == 0))
         (void)snprintf(out, size, "auto");
     else
         (void)snprintf(out, size, "%llu%s", (unsigned long long)setting->fallback,
