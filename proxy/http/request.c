@@ -405,6 +405,7 @@ bool request_stream(struct request *request, int status, const char *type)
         req->http1_is_persistent = 0;
     request->generator.stop = on_stop;
     connection_replying(request->connection, STREAM_HELD_BYTES);
+    connection_waiting(request->connection); /* nothing is sent before request_send() */
     h2o_start_response(req, &request->generator);
     return true;
 }

@@ -9,6 +9,7 @@ import socket
 import pytest
 
 import archives
+from watch import Watched
 from whisk import WAIT_S, assert_error, wait_until
 from wire import request_bytes
 
@@ -176,6 +177,55 @@ def test_a_reader_who_leaves_ends_what_describes_its_reply(proxy, tmp_path):
     connection.sock.close()
     connection.close()
     wait_until(gone.exists, "the generator to be closed")
+
+
+@pytest.fixture
+def hurried(proxy, folder):
+    """hurried(code): a proxy with this function that disconnects slow clients after a second."""
+    def started(code):
+        return Watched(proxy, folder, "--runtime", "python", "--transfer-timeout", 1000,
+                       env={**KNATIVE, "__OW_HTTP_METHODS": "[get]",
+                            "__OW_ACTION_CODE": "def main(args):\n" + code})
+    return started
+
+
+def n_slow(one):
+    return one.metrics()["whiskloop_connections_dropped_total"].value("slow")
+
+
+def test_a_client_is_not_slow_before_there_is_anything_to_read(hurried, folder):
+    gate = folder / "gate"
+    os.mkfifo(gate)
+    one = hurried(f"""
+    yield {{"statusCode": 203, "headers": {{"Content-Type": "text/plain"}}}}
+    open({str(gate)!r}).read()
+    yield "late"
+""")
+    connection = http.client.HTTPConnection("127.0.0.1", one.proxy.port, timeout=WAIT_S)
+    connection.request("GET", "/")
+    wait_until(lambda: one.metrics()["whiskloop_parts_total"].value() == 1, "the first part")
+    with one.proxy.connect() as slow:  # it is slow later than the other one would be
+        slow.send(b"GET / HTTP/1.1\r\n")
+        wait_until(lambda: n_slow(one) > 0, "the slow client's end")
+        assert slow.file.read() == b""
+    assert n_slow(one) == 1
+    gate.write_text("")
+    reply = connection.getresponse()
+    assert (reply.status, reply.read()) == (203, b"late")
+    connection.close()
+
+
+def test_a_client_that_does_not_read_what_an_action_writes_itself_is_slow(hurried):
+    one = hurried("""
+    yield {"statusCode": 200}
+    while True:
+        yield "x" * 10000
+""")
+    with one.proxy.connect() as client:
+        client.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        client.send(request_bytes("/", b"", "GET"))
+        wait_until(lambda: n_slow(one) == 1, "the slow client's end")
+        wait_until(lambda: one.ends().get("cancelled") == 1, "the end of the activation")
 
 
 def test_TK2_both_in_one_body(proxy):
