@@ -65,3 +65,24 @@ IFS='
 '
 # shellcheck disable=SC2086 # these are lists
 "$@" -o exec $sources "$runtime/main.c" "$library/libwhisk_action.a" $flags -lpthread -lm
+
+# A main() of the source's own has to call whisk_serve(): else no ready line comes, and the proxy
+# waits for it in vain. Make one object file of the source, without libraries: there nm lists the
+# functions that the source calls. Without nm, or if this cannot be made, do not check.
+own=$(nm -l exec 2>/dev/null | grep -E ' T main([[:space:]]|$)') || exit 0
+flags=$(printf '%s' "$flags" | grep -Ev '^-(l|Wl,)') || :
+probe=$(mktemp)
+# shellcheck disable=SC2086 # these are lists
+"$@" -r -nostdlib -o "$probe" $sources $flags 2>/dev/null || : >"$probe"
+symbols=$(nm "$probe" 2>/dev/null | grep -Eo ' (T main|U whisk_serve.*)$') || :
+rm -f "$probe"
+[ "$symbols" = " T main" ] || exit 0 # tcc says so of our main() in exec, too
+file="the source"
+case $own in
+*' T main'?*) # nm found the line: a tab, the file, a colon and the number
+    file=${own#* T main?}
+    file=${file%:*}
+    file=${file#"$PWD/"}
+    ;;
+esac
+fail "$file defines main() and does not call whisk_serve(): a C action defines whisk_main() (docs/languages/c.md); publish a program that reads lines itself as an executable, with bin/build.sh"

@@ -17,7 +17,7 @@ import pytest
 import archives
 from languages import C, C_ECHO, C_HEAD, C_MAIN
 from test_languages import CANNOT_START, LIBEXEC, NOT_BUILT, RUNTIMES
-from whisk import WAIT_S, assert_error
+from whisk import PROGRAM, WAIT_S, assert_error
 
 SDK = RUNTIMES / "c"
 LIBRARY = LIBEXEC / "c"
@@ -381,6 +381,61 @@ def test_a_program_with_a_main_of_its_own(proxy):
     one = proxy("--runtime", "c")
     one.started(C_HEAD + "static int echo(struct whisk *w)\n{\n" + C_ECHO +
                 "int main(void)\n{\n    return whisk_serve(echo);\n}\n")
+    assert one.run({"a": 1}).json == {"a": 1}
+
+
+READS_LINES = """#include <stdio.h>
+int main(void)
+{
+    char line[4096];
+    while (fgets(line, sizeof(line), stdin) != NULL) {
+        puts("{}");
+        fflush(stdout);
+    }
+    return 0;
+}
+"""
+HELPS_ITSELF = "#include <whisk_action.h>\nint serve(whisk_handler_fn *f)\n{\n    return whisk_serve(f);\n}\n"
+
+
+@pytest.mark.skipif(shutil.which("nm") is None, reason="nm is not installed: binutils")
+@pytest.mark.parametrize("files", [
+    {"main.c": READS_LINES},
+    {"main.c": C["echo"], "lib/loop.c": READS_LINES},
+    {"main.c": HELPS_ITSELF.replace("whisk_serve(f)", "f(0)"), "lib/loop.c": READS_LINES},
+], ids=["alone", "with a function", "with a header"])
+@pytest.mark.parametrize("compiler", ["gcc", "clang"])
+def test_a_main_of_its_own_that_never_reports_ready_is_refused(proxy, files, compiler):
+    """It waited for the ready line until --init-timeout, and said nothing."""
+    if shutil.which(compiler) is None:
+        pytest.skip(f"{compiler} is not installed")
+    one = proxy("--runtime", "c", env={"CC": compiler})
+    assert_error(one.init(archives.zipped(files)), 502, NOT_BUILT)
+    log = one.check_streams(1)[1]
+    assert f"{list(files)[-1]} defines main() and does not call whisk_serve(): a C action defines whisk_main()" in log
+    assert "bin/build.sh" in log and "docs/languages/c.md" in log
+
+
+def test_a_main_of_its_own_is_refused_under_the_users_name(folder):
+    (folder / "hello.c").write_text(READS_LINES)
+    done = subprocess.run([PROGRAM, "invoke", "hello.c"], cwd=folder, capture_output=True, text=True,
+                          timeout=WAIT_S, check=False)
+    assert done.returncode == 1 and done.stdout == ""
+    assert "hello.c defines main() and does not call whisk_serve()" in done.stderr
+
+
+def test_a_main_that_serves_through_a_function_of_another_file(proxy):
+    one = proxy("--runtime", "c")
+    one.started(archives.zipped({"lib/a b.c": HELPS_ITSELF, "main.c": C_HEAD + """
+static int echo(struct whisk *w)
+{
+""" + C_ECHO + """
+int serve(whisk_handler_fn *f);
+int main(void)
+{
+    return serve(echo);
+}
+"""}))
     assert one.run({"a": 1}).json == {"a": 1}
 
 
