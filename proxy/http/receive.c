@@ -247,13 +247,13 @@ static bool grow(struct connection *c, size_t n)
 {
     h2o_buffer_t *block = c->block;
     size_t n_used = (size_t)(block->bytes - block->_buf) + block->size;
-    size_t n_more;
-    size_t n_length_at = (size_t)(c->length_at - (char *)block);
+    size_t n_more, n_length_at;
     struct admission admission = {0};
 
     assert(c->is_chunked);
     assert(c->length_at != NULL);
     assert(n_used <= block->capacity);
+    n_length_at = (size_t)(c->length_at - (char *)block);
     c->head.method = (struct part){block->bytes, c->head.method.n};
     c->head.target = (struct part){block->bytes + c->head.method.n + 1, c->head.target.n};
     if (c->n_body + n > c->body_max_bytes) {
