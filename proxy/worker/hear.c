@@ -23,6 +23,9 @@
 #define UNREAD_WORK_MS 100
 
 #define UNREAD " has not read the request; an action reads lines on stdin"
+/* what a program does whose answer is still in a buffer of its own */
+#define UNANSWERED                                                                                 \
+    " waits for more input and has not answered; does it write a whole line, and flush it?"
 
 #define NEVER_MS (UINT64_MAX - 1) /* a time that never comes; UINT64_MAX itself is JOB_BY_TURN */
 
@@ -364,18 +367,23 @@ void hear_warn_unread(struct session *s)
     }
 }
 
-/* Set the reason of a late job if the process wrote a line that is no answer, or has read nothing
- * at all. A process that is running, not blocked, is not blamed for not reading: it may be starting
- * slowly on a busy machine. */
+/* Set the reason of a late job if the process wrote a line that is no answer, has read nothing at
+ * all, or waits for input again. A process that is running, not blocked, is not blamed for not
+ * reading: it may be starting slowly on a busy machine. */
 static void note_why_late(struct session *s, struct job *job)
 {
     enum channel_odd odd = channel_oddity(&s->channel);
 
-    if (odd != ODD_NOTHING && odd != ODD_OPEN && s->window.n == 1)
+    if (odd != ODD_NOTHING && odd != ODD_OPEN && s->window.n == 1) {
         (void)snprintf(job->reason, sizeof(job->reason), "It wrote %s.", channel_oddity_text(odd));
-    else if (!stdin_pipe_has_read(&s->channel.in) &&
-             stdin_probe_look(&s->stdin_probe) != STDIN_PROBE_RUNS)
-        (void)snprintf(job->reason, sizeof(job->reason), "It" UNREAD ".");
+    } else if (!stdin_pipe_has_read(&s->channel.in)) {
+        if (stdin_probe_look(&s->stdin_probe) != STDIN_PROBE_RUNS)
+            (void)snprintf(job->reason, sizeof(job->reason), "It" UNREAD ".");
+    } else if (!s->window.numbered && s->window.unsent != job &&
+               stdin_pipe_unread(&s->channel.in) == 0 &&
+               stdin_probe_look(&s->stdin_probe) == STDIN_PROBE_YES) {
+        (void)snprintf(job->reason, sizeof(job->reason), "It" UNANSWERED);
+    }
 }
 
 /* ---- the end of a process ---- */

@@ -70,6 +70,19 @@ def test_a_program_that_never_reads_is_told_what_an_action_does(proxy, code):
                         r"It has not read the request; an action reads lines on stdin\.", reply.result().error)
 
 
+@pytest.mark.parametrize("code", [
+    "#!/usr/bin/python3 -SE\nimport sys\nfor line in sys.stdin:\n    print('{}')\n",
+    "#!/usr/bin/python3 -SE\nimport sys\nprint(len(sys.stdin.read()), flush=True)\n",
+], ids=["no flush", "to the end"])
+def test_a_program_that_waits_for_input_instead_of_answering_is_told_what_may_be_missing(proxy, code):
+    one = proxy(*NATIVE)
+    one.started(code)
+    reply = one.run({}, deadline=int(time.time() * 1000) + 1500)
+    assert reply.status == 502
+    assert re.fullmatch(r"The action exceeded its time limits of \d+ milliseconds\. It waits for more input and has not "
+                        r"answered; does it write a whole line, and flush it\?", reply.error)
+
+
 # As a virtual machine starts: the main thread waits, and others compute. It reads after that.
 STARTS_FOR_LONG = """#!/usr/bin/python3 -SE
 import sys, threading, time
