@@ -494,6 +494,9 @@ int loader_begin(struct loader *loader, struct service *service, struct journal 
     loop_timer_init(&loader->look, on_look);
     if (target_open(&loader->target, "dev", opts->path, err) < 0)
         return -1;
+    /* load() may have to wait for an empty file, and the page asks for the state meanwhile. */
+    target_look(&loader->target, opts->runtimes, opts->fallback);
+    loader->since_ms = text_now_ms();
     gate_close(&service->gate);
     loader->watch = watch_new(service->loop, loader->target.path, on_watch, loader);
     load(loader);

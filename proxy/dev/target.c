@@ -30,12 +30,14 @@ static int compare_names(const void *a, const void *b)
 
 char **target_list(const char *folder, const char *start, const char *end)
 {
-    DIR *dir = opendir(folder);
+    DIR *dir;
     char **names = xcalloc(1, sizeof(*names));
     struct dirent *item;
     unsigned n_seen = 0;
     size_t n = 0;
 
+    assert(folder != NULL);
+    dir = opendir(folder);
     while (dir != NULL && n < NAMES_MAX && n_seen++ < LOOK_ENTRIES_MAX &&
            (item = readdir(dir)) != NULL) {
         size_t n_name = strlen(item->d_name);

@@ -24,8 +24,9 @@ struct target {
     char *only; /* name of the file that is the action; NULL: the action is the folder */
 };
 
-/* command: name of the command, to begin error texts. 0; -1 with err: the path leads to neither a
- * file nor a folder. */
+/* Set path and name; target_look() must follow before anything else is asked for. command: name of
+ * the command, to begin error texts. 0; -1 with err: the path leads to neither a file nor a
+ * folder. */
 int target_open(struct target *target, const char *command, const char *path, struct err *err);
 /* Find out again which code is the action. If no runtime can start the folder as it is, but one
  * source file is in it, that file is the action. */

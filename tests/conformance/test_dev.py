@@ -458,6 +458,16 @@ def test_a_folder_that_is_replaced_while_a_worker_is_in_it_is_noticed(dev, folde
     whisk.wait_until(lambda: server.run() == (200, {"n": 44}), "the new folder")
 
 
+def test_the_state_can_be_asked_for_while_an_empty_file_is_waited_for(dev, hello):
+    hello.write_text("")
+    server = dev(hello)
+    state = server.state()
+    assert (state["name"], state["version"], state["examples"]) == ("hello.py", 0, [])
+    assert state["since_ms"] > 0, "the page shows for how long it has been loading"
+    hello.write_text(HELLO)
+    server.wait_for("ready", 1)
+
+
 def test_init_replaces_the_version_as_in_production(dev, hello):
     server = dev(hello)
     server.wait_for("ready", 1)
