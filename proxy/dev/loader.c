@@ -117,6 +117,7 @@ static void lose(struct loader *loader)
     if (service->pool != NULL)
         versions_discard(service, TAKE(service->pool), service->version);
     service->version = 0;
+    service->is_preloaded = false;
     service->cannot_start = loader->fault.text;
 }
 

@@ -337,11 +337,13 @@ static void on_init_replied(void *owner, struct request *request, int status, ch
     struct call *call = owner;
     struct loader *loader = call->pages->loader;
     uint64_t came_at_us = request_came_at_us(request);
+    /* An /init without code is answered with 200, too, and the version from disk goes on. */
+    bool is_published = status == 200 && !call->pages->service->is_preloaded;
 
     assert(status != 0); /* no reply to an /init comes in parts */
     call_free(call);
     request_reply(request, status, body, n);
-    if (status == 200)
+    if (is_published)
         loader_published(loader, came_at_us);
 }
 

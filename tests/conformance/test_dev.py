@@ -310,6 +310,7 @@ def test_a_version_that_crashes_while_the_folder_is_broken_is_told_to_be_lost(de
     assert "version 1 has crashed and cannot start again" in server.out()
     status, answer = server.run()
     assert status == 502 and "__main__.py" in answer["error"]
+    assert server.ask("POST", "/init", b'{"value":{}}')[0].status == 502
     (action / "__main__.py").write_text("def main(((\n")
     whisk.wait_until(lambda: server.out().count("does not load") == 2, "the next broken version")
     assert server.out().count("(version 1 goes on)") == 1  # a line about a slow load may say so, too
@@ -466,6 +467,16 @@ def test_the_state_can_be_asked_for_while_an_empty_file_is_waited_for(dev, hello
     assert state["since_ms"] > 0, "the page shows for how long it has been loading"
     hello.write_text(HELLO)
     server.wait_for("ready", 1)
+
+
+def test_an_init_without_code_is_no_version(dev, hello):
+    """The platform sends one to each container that brings its action."""
+    server = dev(hello)
+    server.wait_for("ready", 1)
+    answer, text = server.ask("POST", "/init", b'{"value":{}}')
+    assert (answer.status, json.loads(text)) == (200, {"ok": True})
+    assert server.state()["version"] == 1
+    assert "version 2" not in server.out()
 
 
 def test_init_replaces_the_version_as_in_production(dev, hello):
