@@ -43,6 +43,7 @@ struct app {
     struct preload preload;
     struct loop_timer drain; /* ends --drain-delay; then checks whether the drain is complete */
     uint64_t drain_until_ms; /* when running activations are given up, in loop_now_ms() time */
+    bool interrupted;        /* SIGINT came: a load is given up, activations are waited for */
     uint64_t leave_at_ms; /* deadline for clients that do not read their replies; 0: not set yet */
     char instance[48];    /* id of this run of the program; bin/init.sh --watch compares it */
     int status;           /* the exit status, unless run() fails */

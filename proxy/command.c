@@ -218,6 +218,16 @@ void command_stop(struct command *command)
         check_stop(command->check);
 }
 
+bool command_interrupt(struct command *command)
+{
+    assert(has_one(command));
+    if (command->invoke != NULL)
+        invoke_stop(command->invoke);
+    if (command->check != NULL)
+        check_stop(command->check);
+    return command->filter == NULL;
+}
+
 void command_fail(struct command *command, const char *why)
 {
     if (command->filter != NULL)

@@ -31,6 +31,9 @@ void command_serve(struct command *command);
 void command_close(struct command *command);
 /* Read no further input, and begin no further activation. */
 void command_stop(struct command *command);
+/* The user gives up. The commands invoke and test end without an answer, and activations that run
+ * need not be waited for. false: this is the command pipe, which answers what it has read. */
+bool command_interrupt(struct command *command);
 /* Like command_stop(), if the action could not be started. why: the reason. */
 void command_fail(struct command *command, const char *why);
 /* Whether the pool has a job of this command. */

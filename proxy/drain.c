@@ -51,11 +51,13 @@ static void drain_step(struct app *app)
 {
     struct service *service = &app->service;
     bool late = loop_now_ms(app->loop) >= app->drain_until_ms;
+    /* What has not begun cannot be finished: whoever presses Ctrl-C does not wait for a load. */
+    bool ends_load = service->init != NULL && (late || app->interrupted);
 
     assert(service->draining);
-    if (app->command != NULL && late)
+    if (app->command != NULL && (late || ends_load))
         command_stop(app->command);
-    if (service->init != NULL && late)
+    if (ends_load)
         init_cancel(service);
     if (service->init == NULL && (late || has_worked_off(app)))
         versions_stop(service);
@@ -92,6 +94,8 @@ static void begin_draining(struct app *app)
     app->service.draining = true;
     if (app->dev != NULL)
         dev_stop(app->dev, late_ms(app));
+    else
+        greeting_say_waiting(versions_n_jobs(&app->service), late_ms(app));
     if (app->server != NULL)
         server_wind_down(app->server);
 }
@@ -122,27 +126,29 @@ static void begin_leaving(struct app *app)
 }
 
 /* The first signal begins the shutdown: --drain-delay, then the drain. Each further signal ends the
- * current wait. SIGHUP counts, too, unless there is a log file to reopen. */
+ * current wait. SIGINT gives up a load, and the commands that only their user waits for. SIGHUP
+ * counts, too, unless there is a log file to reopen. */
 static void on_signal(void *owner, int signo)
 {
     struct app *app = owner;
+    bool is_over;
 
     if (signo == SIGHUP && app->config.log_file[0] != '\0') {
         reopen_log();
         return;
     }
     log_info("main.signal", log_int("signo", signo));
+    app->interrupted = app->interrupted || signo == SIGINT;
     if (app->config.command == COMMAND_SERVE && app->config.drain_delay_ms > 0 &&
         !app->service.leaving && !app->service.draining) {
         begin_leaving(app);
         return;
     }
+    is_over = signo == SIGINT && app->command != NULL && command_interrupt(app->command);
     app->drain_until_ms = loop_now_ms(app->loop);
-    if (!app->service.draining)
+    if (!app->service.draining && !is_over)
         app->drain_until_ms += app->config.drain_timeout_ms;
     begin_draining(app);
-    if (app->dev == NULL)
-        greeting_say_waiting(versions_n_jobs(&app->service), late_ms(app));
     if (app->command != NULL)
         command_close(app->command);
     drain_step(app);

@@ -164,13 +164,16 @@ static void clear_job(struct check *check)
 static void on_done(struct job *job)
 {
     struct check *check = container_of(job, struct check, job);
-    const char *input = check->names[check->next++];
+    const char *input = check->names[check->next];
     auto_free char *path = expected_path(check, input);
     char why[512];
     auto_buf struct buf error = {0};
 
     assert(check->running);
     check->running = false;
+    if (check->stopped)
+        return;
+    check->next++;
     if (contract_is_answered(job)) {
         check->n_failed += !judge(input, path, job->answer, job->answer_len);
     } else { /* a test may expect the error that a client would get */
@@ -189,7 +192,9 @@ static void on_step(struct loop_post *post)
     struct job *job = &check->job;
 
     assert(!check->running);
-    while (!check->stopped && check->names[check->next] != NULL) {
+    if (check->stopped)
+        return;
+    while (check->names[check->next] != NULL) {
         auto_free char *word = xasprintf("@%s/%s", check->opts.folder, check->names[check->next]);
         struct err err;
 

@@ -20,6 +20,7 @@ struct invoke {
     struct loop_post step;
     struct err err; /* why there is no result; passed to `ended` when all is written */
     bool told;      /* `ended` was called */
+    bool stopped;   /* write no answer, and do not call `ended` */
     invoke_ended_fn *ended;
     void *owner;
 };
@@ -68,7 +69,7 @@ static void on_step(struct loop_post *post)
     int n_pieces;
     size_t n;
 
-    if (invoke->told)
+    if (invoke->told || invoke->stopped)
         return;
     assert(invoke->calls.n <= 1);
     while ((n_pieces = calls_answers(&invoke->calls, pieces, PIECES_MAX)) > 0 &&
@@ -128,6 +129,11 @@ void invoke_serve(struct invoke *invoke, struct pool *pool)
     bool taken = job != NULL && pool_submit(pool, job);
 
     assert(taken); /* the pool gets jobs from nobody else, and a worker is free */
+}
+
+void invoke_stop(struct invoke *invoke)
+{
+    invoke->stopped = true;
 }
 
 bool invoke_is_running(const struct invoke *invoke)

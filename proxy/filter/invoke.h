@@ -38,6 +38,8 @@ void invoke_free(struct invoke **invoke);
 /* Call this when the action is ready: gives the job to `pool`, which is borrowed until the job is
  * done. */
 void invoke_serve(struct invoke *invoke, struct pool *pool);
+/* Write no answer: if `ended` was not called yet, it is not called any more. */
+void invoke_stop(struct invoke *invoke);
 /* Whether the pool has the job now. */
 bool invoke_is_running(const struct invoke *invoke);
 /* Whether `ended` was called. */

@@ -201,6 +201,20 @@ def test_SIGTERM_while_it_starts(proxy, folder, gate):
     assert early.result().status == 503
 
 
+@pytest.mark.parametrize("delay_ms", [0, 1])
+def test_ctrl_c_while_it_starts_ends_it_without_a_drain(proxy, folder, gate, delay_ms):
+    """What has not begun cannot be finished, also after a --drain-delay."""
+    door = gate()
+    one = Watched(proxy, folder, "--action", put(folder, "slow.py", slow(door)), "--workers", 1,
+                  "--drain-delay", delay_ms, "--drain-timeout", 3600000)
+    door.wait_reached()
+    early = one.proxy.later(one.proxy.run, {})
+    wait_until(lambda: queued(one) == 1, "the request to arrive")
+    one.proxy.process.send_signal(signal.SIGINT)
+    assert early.result().status == 503
+    assert one.proxy.process.wait(WAIT_S) == 0
+
+
 # ---- what an operator sees of it ----
 
 def test_readiness_and_metrics_while_it_starts(proxy, folder, gate):

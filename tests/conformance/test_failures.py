@@ -349,6 +349,22 @@ def test_sigint_is_like_sigterm(proxy):
     assert one.process.wait(60) == 0
 
 
+def test_sigint_ends_a_load_but_not_what_runs(proxy, gate):
+    """What has not begun cannot be finished: the drain is for activations."""
+    doors = [gate(), gate()]
+    one = proxy("--runtime", "python", "--allow-reinit", "--drain-timeout", 3600000)
+    one.started(f"def main(args):\n    open({doors[0].path!r}).read()\n    return args\n")
+    running = one.later(one.run, {"n": 1})
+    doors[0].wait_reached()
+    loading = one.later(one.init, f"open({doors[1].path!r}).read()\n")
+    doors[1].wait_reached()
+    one.process.send_signal(signal.SIGINT)
+    assert_error(loading.result(), 503, "The action is being shut down.")
+    doors[0].release()
+    assert running.result().json == {"n": 1}
+    assert one.process.wait(WAIT_S) == 0
+
+
 def test_killed_proxy_takes_its_action_along(proxy):
     """SIGKILL to the proxy: no action stays behind."""
     one = proxy("--runtime", "python")

@@ -455,6 +455,53 @@ def test_an_invoke_that_is_interrupted_ends_with_1(start, folder, wishes, gate):
     door.release()
 
 
+# No drain of these cases ends within WAIT_S by itself.
+ENDLESS = ("--drain-timeout", 3600000)
+
+
+def test_ctrl_c_ends_an_invoke_without_a_drain(start, folder, gate):
+    """Nobody but the person who pressed it waits for the answer."""
+    door = gate()
+    (folder / "slow.py").write_text(f"def main(args):\n    open({door.path!r}).read()\n")
+    one = start("invoke", *ENDLESS, "slow.py")
+    door.wait_reached()
+    one.process.send_signal(signal.SIGINT)
+    assert one.ends(1) == b""
+    assert one.err() == "whiskloop: invoke: interrupted before the answer was written\n"
+
+
+def test_ctrl_c_ends_a_test_without_a_drain(start, folder, gate):
+    """What is killed has not failed, and the inputs behind it are not begun."""
+    door = gate()
+    (folder / "slow.py").write_text("def main(args):\n"
+                                    f"    return args or open({door.path!r}).read()\n")
+    for number, value in enumerate(['{"id":1}', "{}", "{}"]):
+        (folder / f"input{number}.json").write_text(value)
+        (folder / f"expected{number}.json").write_text(value)
+    one = start("test", *ENDLESS, "slow.py")
+    door.wait_reached()
+    one.process.send_signal(signal.SIGINT)
+    assert one.ends(1) == b"ok      input0.json\n"
+    assert one.err() == "whiskloop: test: interrupted\n"
+
+
+@pytest.mark.parametrize("command, given, status, got", [
+    ("invoke", b"", 1, []),
+    ("pipe", b'{"value":{}}\n', 0,
+     [{"error": "The action is being shut down.", "kind": "unavailable"}]),
+])
+def test_ctrl_c_ends_a_load_without_a_drain(start, folder, gate, command, given, status, got):
+    """What has not begun cannot be finished."""
+    door = gate()
+    (folder / "slow.py").write_text(f"open({door.path!r}).read()\n" + WISHES)
+    one = start(command, *ENDLESS, "slow.py")
+    one.process.stdin.write(given)
+    one.process.stdin.flush()
+    door.wait_reached()
+    one.process.send_signal(signal.SIGINT)
+    assert [json.loads(line) for line in one.ends(status).splitlines()] == got
+
+
 def test_an_invoke_whose_reader_leaves_runs_to_its_end(start, folder, gate):
     """What it does is done; that nobody takes its answer is no success."""
     doors = [gate(), gate()]

@@ -9,6 +9,8 @@ import signal
 import subprocess
 import time
 
+import pytest
+
 import whisk
 
 MARK = whisk.SENTINEL
@@ -119,6 +121,22 @@ def test_end_marks_can_be_had_on_a_terminal(folder):
         run_once(running, folder)
         assert running.end() == 0
     assert running.text().count(MARK) == 2
+
+
+@pytest.mark.parametrize("delay_ms", [0, 1])
+def test_after_ctrl_c_it_says_what_it_waits_for(folder, gate, delay_ms):
+    door = gate()
+    (folder / "slow.py").write_text(f"def main(args):\n    open({door.path!r}).read()\n")
+    with terminal("--listen=127.0.0.1", f"--action={folder}/slow.py",
+                  f"--drain-delay={delay_ms}") as running:
+        port = running.port()
+        call = whisk.Later(lambda: script("run.sh", port=port))
+        door.wait_reached()
+        running.process.send_signal(signal.SIGINT)
+        running.wait_for("waiting 30 s at most for 1 activation to end; Ctrl-C again ends it now\n")
+        running.process.send_signal(signal.SIGINT)
+        assert running.process.wait(whisk.WAIT_S) == 0
+        assert call.result().returncode != 0
 
 
 def test_pipes_have_end_marks_and_no_start_line(proxy):
