@@ -9,6 +9,10 @@
 #include "base/util.h"
 
 #define URL "file://"
+/* The launcher for Node.js copies a module called index.js to index.js.mjs: the name is what Node.js
+ * goes by. */
+#define JS   ".js"
+#define COPY ".mjs"
 
 void user_names_set(struct user_names *names, const char *dir, const char *source, const char *file)
 {
@@ -66,6 +70,10 @@ void user_names_put(const struct user_names *names, const char *text, size_t n, 
                    (n - at == n_source || !isalnum((unsigned char)rest[n_source]))) {
             buf_add_text(out, names->file);
             at += n_source;
+            alone = false;
+        } else if (starts_with(rest, n - at, COPY) && at >= strlen(JS) &&
+                   starts_with(rest - strlen(JS), strlen(JS), JS)) {
+            at += strlen(COPY);
             alone = false;
         } else {
             buf_add(out, rest, 1);

@@ -486,9 +486,33 @@ function isIdentifier(name) {
     }
 }
 
+/* Whether V8 can compile a text as a script. */
+function compiles(text) {
+    try {
+        vm.compileFunction(text, SCRIPT_PARAMETERS);
+        return true;
+    } catch (problem) {
+        return false;
+    }
+}
+
+/* Run a script, followed by our own text `look`. If the two together are no script, nothing has run
+ * yet: the script runs without `look`, and its own syntax error, if it has one, is thrown. A newline
+ * at its end does not count: an error at the end is then in its last line. */
+function run(module, text, look) {
+    try {
+        module._compile(text + look, module.filename, 'commonjs');
+    } catch (problem) {
+        if (!(problem instanceof SyntaxError) || compiles(text + look))
+            throw problem;
+        module._compile(text.trimEnd(), module.filename, 'commonjs');
+    }
+}
+
 /*
  * Load a CommonJS file and return its functions. A plain source exports nothing: its functions are
- * names in the module's scope, so a line behind it, still in that scope, looks there.
+ * names in the module's scope, so a line behind it, still in that scope, looks there. In strict code
+ * that line is a syntax error for a name such as `static`; the function is then in the exports.
  */
 function loadScript(file, list) {
     const module = new Module(file, null);
@@ -502,7 +526,7 @@ function loadScript(file, list) {
     module.filename = file;
     module.paths = Module._nodeModulePaths(path.dirname(file));
     require.cache[file] = module;
-    module._compile(text + look, file, 'commonjs');
+    run(module, text, look);
     module.loaded = true;
     return list.map((names, i) => follow(module.exports, names) ||
         (names.length === 1 && typeof module.found[i] === 'function' ? module.found[i]
@@ -620,9 +644,14 @@ function toError(problem, rejected) {
     }
 }
 
+/* A trace without our own calls, which are no place of the user's. */
+function withoutOurs(trace) {
+    return trace.replace(/\n +at .*?(?= \{$|$)/gm, (call) => call.includes(__filename) ? '' : call);
+}
+
 function report(problem) {
     if (problem instanceof Error)
-        process.stderr.write(`${problem.stack || problem}\n`);
+        process.stderr.write(`${withoutOurs(String(problem.stack || problem))}\n`);
 }
 
 /* The function's result as a line. */
@@ -776,7 +805,7 @@ async function serve(channel, arguments_, acknowledge) {
         if (isOfModule(problem))
             return dieOf(problem);
         process.stderr.write(problem instanceof Refusal ? `${problem.message}\n`
-            : `${inspect(problem)}\n`);
+            : `${withoutOurs(inspect(problem))}\n`);
         process.exit(1);
     }
     if (acknowledge)

@@ -359,6 +359,15 @@ def test_a_missing_function_is_the_headline_with_the_names_that_exist(dev, folde
     assert f"  does not load: {said}\n" in server.out()
 
 
+@pytest.mark.skipif(shutil.which("node") is None, reason="node is not installed")
+def test_a_brace_that_a_node_action_lacks_is_shown_in_the_users_own_file(dev, folder):
+    (folder / "a.js").write_text("function main(args) {\n  return {};\n")
+    error = dev(folder / "a.js").wait_for("broken", 0)["error"]
+    assert (error["file"], error["line"]) == ("a.js", 2)
+    assert error["message"] == "SyntaxError: Unexpected end of input"
+    assert {"line": 2, "text": "  return {};"} in error["source"]
+
+
 def test_a_function_that_go_does_not_find_is_the_headline(dev, folder):
     if shutil.which("go") is None:
         pytest.skip("go is not installed")

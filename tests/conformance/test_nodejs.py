@@ -1,9 +1,11 @@
 """T-N: the Node.js runtime, beside what test_languages.py asks of every language."""
 
+import base64
 import json
 import os
 import shutil
 import subprocess
+from urllib.parse import unquote
 
 import pytest
 
@@ -40,6 +42,38 @@ def test_TN1_bad_code(proxy):
     """T-N1: the log says error and syntax, and where."""
     log = failed_init(proxy, "function main(args) {\n    10 PRINT\n}\n")
     assert "syntaxerror" in log and "index.js:2" in log
+
+
+UNCLOSED = "function main(args) {\n    return { a: 1 };\n\n"
+
+
+@pytest.mark.parametrize("text", [UNCLOSED, "export " + UNCLOSED])
+@pytest.mark.parametrize("as_folder", [False, True])
+def test_a_missing_brace_is_told_with_the_users_file_and_text_alone(proxy, text, as_folder):
+    one = proxy(*NODEJS)
+    code = {"code": text, "file": "hello.js"}
+    if as_folder:
+        code = {"code": base64.b64encode(archives.zipped({"index.js": text})).decode(), "binary": True}
+    answer = one.post("/init", {"value": {**code, "main": "main"}})
+    assert_error(answer, 502, "Cannot start action. Check logs for details.")
+    lines = unquote(answer.headers["x-whiskloop-reason"]).split("\n")
+    n_lines = text.count("\n") + 1
+    name, _, number = lines[1].partition(":")
+    assert name == ("index.js" if as_folder else "hello.js") and int(number) <= n_lines
+    assert lines[2].strip() in ("", "return { a: 1 };")
+    assert "SyntaxError: Unexpected end of input" in lines
+    log = "".join(one.check_streams(1))
+    assert "found[" not in log and "launcher.js" not in log
+
+
+def test_strict_code_may_export_a_function_by_a_name_that_it_cannot_use_as_a_variable(started):
+    one = started("'use strict';\nexports.static = () => ({ a: 1 });\n", main="static")
+    assert one.run({}).json == {"a": 1}
+
+
+def test_code_that_throws_a_syntax_error_while_it_loads_runs_once(proxy):
+    log = failed_init(proxy, "console.log('loads');\nJSON.parse('{');\nfunction main() {}\n")
+    assert log.count("loads") == 1 and "in json at position 1" in log and "launcher.js" not in log
 
 
 def test_TN2_no_code(proxy):
