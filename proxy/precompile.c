@@ -98,6 +98,8 @@ static int build_and_write(struct precompile *precompile, struct err *err)
         return -1;
     }
     assert(build->dir != NULL);
+    if (build->lacks != NULL) /* what it is was said above */
+        return err_set(err, ERR_CODE, 0, "-compile: what was built is not complete");
     return zip_folder(build->dir, STDOUT_FILENO, err);
 }
 

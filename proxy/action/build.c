@@ -28,6 +28,7 @@ void build_cancel(struct build *build)
     stage_cancel(&build->stage);
     compile_cancel(&build->compile);
     free(TAKE(build->dir));
+    free(TAKE(build->lacks));
     buf_done(&build->why);
     buf_done(&build->said);
 }
@@ -105,6 +106,23 @@ static bool holds_program(const char *dir)
 
 /* ---- the steps, last one first ---- */
 
+/* The last line of a text, without its newline; owned by the caller. */
+static char *last_line(const struct buf *text)
+{
+    const char *bytes = buf_at(text);
+    size_t n = buf_len(text);
+    const char *newline;
+
+    while (n > 0 && bytes[n - 1] == '\n')
+        n--;
+    newline = n > 0 ? memrchr(bytes, '\n', n) : NULL;
+    if (newline != NULL) {
+        n -= (size_t)(newline + 1 - bytes);
+        bytes = newline + 1;
+    }
+    return xstrndup(n > 0 ? bytes : "", n);
+}
+
 static void on_compiled(struct compile *compile)
 {
     struct build *build = container_of(compile, struct build, compile);
@@ -129,6 +147,8 @@ static void on_compiled(struct compile *compile)
         fail(build, &err);
         return;
     }
+    if (compile->lacks)
+        build->lacks = last_line(&compile->helper.said);
     buf_add(&build->said, buf_at(&compile->helper.said), buf_len(&compile->helper.said));
     buf_done(&compile->helper.said);
     build->done(build);

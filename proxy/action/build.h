@@ -51,6 +51,7 @@ struct build {
     unsigned version;              /* number N of the build's folder; 0: there is none yet */
     const struct runtime *runtime; /* the runtime that takes the code; NULL until it is chosen */
     char *dir;                     /* owned; the path of N/src, then of N/bin */
+    char *lacks;     /* owned; what the compiler could not add, in one line; NULL: nothing */
     struct buf said; /* text for the log: notes about the archive, and the compiler's messages */
 
     /* internal to build.c */

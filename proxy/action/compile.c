@@ -106,6 +106,8 @@ static void judge(struct compile *compile)
     assert(helper->exited);
     assert(WIFEXITED(status) || WIFSIGNALED(status));
     compile->failed = true;
+    compile->lacks = !helper->overdue && !compile->must_be_silent && WIFEXITED(status) &&
+                     WEXITSTATUS(status) == COMPILE_LACKS;
     if (helper->overdue)
         (void)err_set(err, ERR_LIMIT, 0,
                       "compiling took longer than %" PRIu64 " ms (--init-timeout)",
@@ -119,7 +121,7 @@ static void judge(struct compile *compile)
     else if (WIFSIGNALED(status))
         (void)err_set(err, ERR_CODE, 0, "the compiler was ended by signal %d (%s)",
                       WTERMSIG(status), strsignal(WTERMSIG(status)));
-    else if (WEXITSTATUS(status) != 0)
+    else if (WEXITSTATUS(status) != 0 && !compile->lacks)
         (void)err_set(err, ERR_CODE, 0, "the compiler ended with status %d", WEXITSTATUS(status));
     else if (compile->must_be_silent && buf_len(&helper->said) > 0)
         (void)err_set(err, ERR_CODE, 0,

@@ -25,6 +25,10 @@
  * log. */
 #define COMPILE_TELLS_CLIENT 3
 
+/* The exit status by which a compiler says that what it built may be started, but lacks something;
+ * the last line of its output says what. For the compiler of an ActionLoop image it is a failure. */
+#define COMPILE_LACKS 75
+
 struct compile;
 typedef void compile_done_fn(struct compile *compile);
 
@@ -37,6 +41,7 @@ struct compile {
 
     /* the outcome */
     bool failed;
+    bool lacks;     /* it ended with COMPILE_LACKS, which is no failure */
     struct err err; /* if failed: ERR_CODE, or ERR_LIMIT when time ran out; one line of text */
 
     struct helper helper; /* helper.said: the compiler's stdout and stderr, mixed as they came */

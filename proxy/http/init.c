@@ -117,13 +117,15 @@ static void end_log(struct service *service)
 static void reply_failed(struct init *init, const char *general, const char *why, bool in_log)
 {
     struct service *service = init->service;
+    const char *lacks = init->build.lacks;
     char text[640];
 
     if (logs_errors(init)) {
         if (in_log)
             say(service, why, strlen(why));
         end_log(service);
-        (void)snprintf(text, sizeof(text), "%s", general);
+        (void)snprintf(text, sizeof(text), "%.256s%s%s", lacks != NULL ? lacks : "",
+                       lacks != NULL ? ". " : "", general);
     } else {
         (void)snprintf(text, sizeof(text), "cannot start action: %s", why);
     }
@@ -143,12 +145,11 @@ static void reply_exhausted(struct init *init, const char *text)
  * reply only if the compiler's exit status asks for that. Otherwise it goes into the reply. */
 static void reply_unbuilt(struct init *init)
 {
-    struct service *service = init->service;
     struct buf *why = &init->build.why;
 
     if (logs_errors(init)) {
-        say(service, buf_at(why), buf_len(why));
-        end_log(service);
+        say(init->service, buf_at(why), buf_len(why));
+        end_log(init->service);
     }
     buf_add(why, "", 1);
     request_reply_error(init->request, 502,
@@ -157,7 +158,6 @@ static void reply_unbuilt(struct init *init)
 
 static void reply_reason(struct init *init, const struct err *err)
 {
-    struct service *service = init->service;
     char text[640];
 
     switch (err->kind) {
@@ -183,7 +183,7 @@ static void reply_reason(struct init *init, const struct err *err)
         (void)snprintf(text, sizeof(text),
                        "The action exceeded its time limits of %llu milliseconds during "
                        "initialization.",
-                       (unsigned long long)service->opts.init_ms);
+                       (unsigned long long)init->service->opts.init_ms);
         reply_failed(init, text, text, true);
         break;
     case ERR_EXHAUSTED:
@@ -192,9 +192,9 @@ static void reply_reason(struct init *init, const struct err *err)
     case ERR_ACTION:
         /* If the action could not even be run, it has logged nothing itself. */
         if (err->detail[0] != '\0' && err->os != 0)
-            say(service, err->detail, strlen(err->detail));
+            say(init->service, err->detail, strlen(err->detail));
         if (err->detail[0] != '\0' && err->os != 0 && !logs_errors(init))
-            end_log(service);
+            end_log(init->service);
         reply_failed(init, "Cannot start action. Check logs for details.", err->text, true);
         break;
     case ERR_SYSTEM:
@@ -236,16 +236,15 @@ static void tell_owner(struct init *init, const struct err *err)
 
 static void fail(struct init *init, const struct err *err)
 {
-    struct service *service = init->service;
     struct buf *why = &init->build.why;
     auto_buf struct buf reason = {0};
 
-    assert(service->init == init);
+    assert(init->service->init == init);
     name_files(init, &init->names);
     reason_compose(&init->reason, err, why, &init->names,
                    init->build.runtime != NULL ? init->build.runtime->dir : NULL, &reason);
     log_end(init, "failed", err->text);
-    service->init = NULL;
+    init->service->init = NULL;
     if (init->request != NULL)
         reason_add_header(init->request, buf_at(&reason), buf_len(&reason));
     if (init->request == NULL)
@@ -413,6 +412,7 @@ static void on_built(struct build *build)
         return;
     }
     drop_held(init); /* the code is on disk now, and no longer in memory */
+    init->reason.lacks = build->lacks;
     /* Log the build's messages now: they come before any output of the action. */
     if (buf_len(&build->said) > 0)
         say_words(service->err, buf_at(&build->said), buf_len(&build->said));

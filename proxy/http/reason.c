@@ -65,6 +65,10 @@ void reason_compose(const struct reason *reason, const struct err *err, const st
         put_trimmed(buf_at(why), buf_len(why), names, out);
         return;
     }
+    if (reason->lacks != NULL) {
+        put_trimmed(reason->lacks, strlen(reason->lacks), names, out);
+        buf_add_text(out, "\n");
+    }
     put_trimmed(err->text, strlen(err->text), names, out);
     if (err->detail[0] != '\0') {
         buf_add_text(out, " (");

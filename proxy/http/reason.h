@@ -24,7 +24,8 @@ struct reason {
     struct output *streams[2]; /* borrowed; the logs observed, perhaps one twice; NULL: none */
     /* borrowed; the pool that serves now: what its workers write is ignored; NULL: none */
     const struct pool *serving;
-    struct buf said; /* the last bytes that the starting action wrote */
+    const char *lacks; /* borrowed; what could not be built, in one line; NULL: nothing */
+    struct buf said;   /* the last bytes that the starting action wrote */
 };
 
 void reason_listen(struct reason *reason, struct output *out, struct output *err,
@@ -32,7 +33,7 @@ void reason_listen(struct reason *reason, struct output *out, struct output *err
 /* Stop observing, and drop what was observed. May be called repeatedly. */
 void reason_done(struct reason *reason);
 
-/* Append to `out` why an action failed: err's text, then what the action wrote. File names are
+/* Append to `out` why an action failed: what it lacks, err's text, then what the action wrote. File names are
  * shown as the user knows them. why: a compiler's message; if not empty, it is appended instead.
  * launchers: the folder of the launchers, whose stack frames are left out; NULL: unknown. */
 void reason_compose(const struct reason *reason, const struct err *err, const struct buf *why,

@@ -3,8 +3,8 @@
 
 The proxy runs this once per /init, for archives that hold requirements.txt and no virtualenv/ (see
 runtime.json). The packages go to BIN/virtualenv, with the activate_this.py that the launcher, and
-Apache's Python runtime, look for. What cannot be installed is no failure: the packages may be there
-already, and else the import tells. Standard library only, and pip where it is installed.
+Apache's Python runtime, look for. Where they cannot be installed, /init starts the action all the same,
+as they may be there already; -compile fails. Standard library only, and pip where it is installed.
 """
 
 import os
@@ -19,6 +19,9 @@ REQUIREMENTS = "requirements.txt"
 
 # pip asks an index that does not answer this often, for this long.
 RETRIES, TIMEOUT_S = 1, 15
+
+# The exit status for: start it all the same, but the last line says what is missing.
+LACKS = 75
 
 # Of the time that an /init has, for pip; the rest is for the start of the action.
 SHARE = 0.75
@@ -110,12 +113,14 @@ def main():
     source, target = sys.argv[2:]
     for name in os.listdir(source):
         os.rename(os.path.join(source, name), os.path.join(target, name))
-    if is_there_already(os.path.join(target, REQUIREMENTS)):
+    wanted = os.path.join(target, REQUIREMENTS)
+    if not os.path.exists(wanted) or is_there_already(wanted):
         return
     time_s = SHARE * int(os.environ.get("__OW_COMPILE_MS") or 300000) / 1000
     why = install(target, max(time_s - (time.monotonic() - STARTED_S), 0))
     if why is not None:
         print("%s was not installed: %s" % (REQUIREMENTS, why))
+        sys.exit(LACKS)
 
 
 main()

@@ -7,11 +7,12 @@ import socket
 import subprocess
 import threading
 import zipfile
+from urllib.parse import unquote
 
 import pytest
 
 from archives import zipped
-from whisk import PROGRAM
+from whisk import PROGRAM, assert_error
 
 MAIN = "import greet\ndef main(args):\n    return {'greeting': greet.hello(args['name'])}\n"
 ALONE = "def main(args):\n    return args\n"
@@ -109,6 +110,26 @@ def test_a_virtualenv_in_the_archive_is_used_as_it_is(proxy):
                            "virtualenv/greet.py": "def hello(name):\n    return f'Hello, {name}!'\n"}))
     assert one.run({"name": "Mike"}).json == GREETING
     assert one.check_streams(1) == ("", "")
+
+
+def test_compile_fails_and_writes_nothing_when_pip_fails():
+    done = subprocess.run([PROGRAM, "--runtime", "python", "-compile", "main"], input=archive(), timeout=60,
+                          capture_output=True, check=False,
+                          env={"PATH": "/usr/bin:/bin", "PIP_NO_INDEX": "1", "PIP_FIND_LINKS": "/nowhere"})
+    assert done.returncode != 0 and done.stdout == b""
+    assert b"requirements.txt was not installed: pip: No matching distribution found for greet>=1.0\n" in done.stderr
+    assert done.stderr.endswith(b"-compile: what was built is not complete\n")
+
+
+def test_the_reason_of_a_failed_load_begins_with_what_was_not_installed(proxy, folder):
+    (folder / "pip.py").write_text("raise ImportError('No module named pip')\n")
+    one = proxy("--runtime", "python", env={"PYTHONPATH": str(folder)})
+    answer = one.init(archive())
+    why = "requirements.txt was not installed: this Python has no pip (Debian package python3-pip)"
+    assert_error(answer, 502, why + ". Cannot start action. Check logs for details.")
+    reason = unquote(answer.headers["x-whiskloop-reason"]).split("\n")
+    assert reason[0] == why and reason[1].startswith("Command exited abruptly")
+    assert reason[-1] == "ModuleNotFoundError: No module named 'greet'"
 
 
 def test_compile_puts_the_packages_into_the_zip(proxy, wheels, folder):

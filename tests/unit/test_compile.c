@@ -103,6 +103,25 @@ static void warnings_are_kept_when_they_are_no_failure(void **state)
     assert_memory_equal(buf_at(&f->compile.helper.said), "careful\n", 8);
 }
 
+static void status_75_says_that_something_is_missing_and_is_no_failure(void **state)
+{
+    struct fixture *f = *state;
+
+    run(f, "echo no greet; exit 75", A_MINUTE_MS);
+    assert_false(f->compile.failed);
+    assert_true(f->compile.lacks);
+}
+
+static void status_75_fails_a_compiler_that_must_be_silent(void **state)
+{
+    struct fixture *f = *state;
+
+    f->compile.must_be_silent = true;
+    run(f, "exit 75", A_MINUTE_MS);
+    assert_true(f->compile.failed);
+    assert_false(f->compile.lacks);
+}
+
 static void one_byte_fails_a_compiler_that_must_be_silent(void **state)
 {
     struct fixture *f = *state;
@@ -243,6 +262,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(silence_and_status_zero_are_success),
         TEST(warnings_are_kept_when_they_are_no_failure),
+        TEST(status_75_says_that_something_is_missing_and_is_no_failure),
+        TEST(status_75_fails_a_compiler_that_must_be_silent),
         TEST(one_byte_fails_a_compiler_that_must_be_silent),
         TEST(what_it_said_is_told_word_for_word_in_order),
         TEST(a_failure_without_a_word_is_told_in_ours),
