@@ -35,6 +35,7 @@ const MAY_CONTROL = /[cpr]/;
 const CONTROL = /^(cancel|pause|resume) (\d+)$/;
 const KEEP_BYTES = 4 << 20; // memory kept between activations
 const TEXT_MAX = constants.MAX_STRING_LENGTH - 64; // characters of an answer; around it a line has a number and a mark
+const ONE_LINE = { breakLength: Infinity, compact: true, maxStringLength: 1000 }; // for inspect()
 const WHOLE = 1365; // characters, 4,096 bytes at most: a pipe takes so few whole or not at all
 
 // Read by Node, or by a library beneath it, only while the process starts.
@@ -649,9 +650,20 @@ function withoutOurs(trace) {
     return trace.replace(/\n +at .*?(?= \{$|$)/gm, (call) => call.includes(__filename) ? '' : call);
 }
 
+/* Any value, in one line. */
+function valueText(value) {
+    try {
+        return inspect(value, ONE_LINE).replace(/\s*\n\s*/g, ' ');
+    } catch (problem) { // inspect() calls code of the user's
+        return 'that cannot be told as text';
+    }
+}
+
 function report(problem) {
     if (problem instanceof Error)
         process.stderr.write(`${withoutOurs(String(problem.stack || problem))}\n`);
+    else
+        process.stderr.write(`The function threw a value that is no Error: ${valueText(problem)}\n`);
 }
 
 /* The function's result as a line. */

@@ -202,7 +202,7 @@ class Metadata:
 NOT_USERS = ("whiskloop_", "__main__", "importlib._bootstrap", "_frozen_importlib")
 
 
-def report(problem):
+def report(problem, loading=False):
     """Print a traceback of the user's part of the stack, as the log of what went wrong."""
     tb = problem.__traceback__
     while tb is not None and str(tb.tb_frame.f_globals.get("__name__")).startswith(NOT_USERS):
@@ -210,7 +210,8 @@ def report(problem):
     try:
         import traceback
 
-        if tb is None:  # no frame of the user's is left: log readers look for the heading
+        # A syntax error has no frame, but a file and a line; log readers look for the heading.
+        if tb is None and loading:
             print("Traceback (most recent call last):", file=sys.stderr)
         traceback.print_exception(type(problem), problem, tb)
     except Exception:  # the user's code closed sys.stderr, or broke a module: the answer still tells
@@ -563,7 +564,7 @@ def run():
     except (SystemExit, KeyboardInterrupt):
         raise
     except BaseException as problem:
-        report(problem)
+        report(problem, loading=True)
         sys.exit(1)
 
     if zygote is not None:

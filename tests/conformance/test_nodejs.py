@@ -165,6 +165,20 @@ def test_TN9_rejected_promise(started, code, error):
     assert one.run({}).status == 200
 
 
+@pytest.mark.parametrize("code, told", [
+    ("throw 'text'", "'text'"),
+    ("throw 'two\\nlines'", r"'two\nlines'"),
+    ("return Promise.reject('text')", "'text'"),
+    ("return Promise.reject()", "undefined"),
+    ("return new Promise((resolve, reject) => reject(null))", "null"),
+    ("throw { code: 7, list: [{ a: 1 }] }", "{ code: 7, list: [ { a: 1 } ] }"),
+    ("throw { [Symbol.for('nodejs.util.inspect.custom')]() { throw 1; } }", "that cannot be told as text")])
+def test_a_thrown_value_that_is_no_error_is_logged_in_one_line(started, code, told):
+    one = started(f"function main() {{ {code}; }}")
+    assert "error" in one.run({}).json
+    assert one.check_streams(1) == ("", f"The function threw a value that is no Error: {told}")
+
+
 @pytest.mark.parametrize("code, status, error", [
     ("throw Object.assign(new Error('gone'), { statusCode: 404 })", 502, "Error: gone"),
     ("throw { statusCode: 404 }", 502, {"statusCode": 404}),

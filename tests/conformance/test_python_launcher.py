@@ -160,8 +160,16 @@ def test_a_result_that_is_no_json_becomes_an_error_and_work_goes_on(action, star
             return args if "ok" in args else %s
         """ % result))
     assert child.run()["error"] != ""
-    assert "Traceback" in child.err()
+    assert "Error: " in child.err()
+    assert "Traceback" not in child.err() or "\n  File " in child.err()
     assert child.run({"ok": 1}) == {"ok": 1}
+
+
+def test_a_main_without_parameter_is_logged_in_one_line(action, start):
+    child = start(action("def main():\n    return {}\n"))
+    problem = "main() takes 0 positional arguments but 1 was given"
+    assert child.run() == {"error": problem}
+    assert child.err() == f"TypeError: {problem}\n"
 
 
 def test_half_a_surrogate_pair_leaves_as_valid_json(action, start):
