@@ -5,13 +5,13 @@
 set -euo pipefail
 
 usage() {
-    cat <<'END'
-usage: build.sh [-o NAME] SOURCE.c...
-       build.sh [-o NAME] FOLDER
+    cat <<END
+usage: $self [-o NAME] SOURCE.c...
+       $self [-o NAME] FOLDER
 
-Compile C sources to one executable, `exec` when -o names no other, or to a zip that holds it when
--o names a .zip; or pack a folder's content, in any language that init.sh takes, to a zip, `FOLDER.zip`
-when -o names no other. Prints the path of what was made.
+Compile C sources to one executable, exec when -o names no other, or to a zip that holds it when
+-o names a .zip; or pack a folder's content, in any language that $init_command takes,
+to a zip, FOLDER.zip when -o names no other. Prints the path of what was made.
 
     -o NAME       path of the result
     -h, --help    show this text
@@ -27,7 +27,7 @@ build_executable() {
     for source in "$@"; do
         [[ -f $source ]] || fail "there is no source file '$source'"
         [[ $source == *.c ]] || fail "'$source' is no C source: want names that end in .c" \
-            "scripts and .py files need no building: bin/init.sh $source"
+            "scripts and .py files need no building: $init_command $source"
     done
     # Split on purpose, as make does: these variables hold several words.
     read -r -a cc <<<"${CC:-cc}"
@@ -56,7 +56,7 @@ build_zip() {
 
     name=$(basename -- "$(cd -- "$folder" && pwd)")
     out=${result:-$name.zip}
-    need_zip "or publish the folder itself, which does without: bin/init.sh $folder"
+    need_zip "or publish the folder itself, which does without: $init_command $folder"
     holds_action "$folder" ||
         fail "folder '$folder' is no action: it holds none of ${ENTRIES[*]}"
     check_place "$out"
@@ -83,12 +83,12 @@ while getopts ':o:h' option; do
         usage
         exit 0
         ;;
-    :) fail "-$OPTARG needs a value" "build.sh -h shows how to call it" ;;
-    *) fail "unknown option -$OPTARG" "build.sh -h shows how to call it" ;;
+    :) fail "-$OPTARG needs a value" "$self -h shows how to call it" ;;
+    *) fail "unknown option -$OPTARG" "$self -h shows how to call it" ;;
     esac
 done
 shift $((OPTIND - 1))
-(($# >= 1)) || fail "nothing to build" "build.sh -h shows how to call it"
+(($# >= 1)) || fail "nothing to build" "$self -h shows how to call it"
 
 make_work
 

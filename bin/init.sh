@@ -5,19 +5,19 @@
 set -euo pipefail
 
 usage() {
-    cat <<'END'
-usage: init.sh [--watch] [-e NAME=value]... FILE [MAIN]
+    cat <<END
+usage: $self [--watch] [-e NAME=value]... FILE [MAIN]
 
 Publish FILE to a running proxy (POST /init) and print its answer. FILE is
 
     an executable            any language; reads lines, answers lines
     a script with #!         the same
-    a zip, tar or tar.gz     with an executable `exec` or a __main__.py at its root
+    a zip, tar or tar.gz     with an entry at its root: exec, __main__.py, index.js, ... (docs/languages)
     source text              its ending tells the language, as for whiskloop invoke: .c .cs .go
                              .java .js .lua .mjs .php .pl .py .rb .sh
     a folder                 packed as it is, then as above
 
-MAIN is the function to call, `main` when not given; executables have no use for it.
+MAIN is the function to call, main when not given; executables have no use for it.
 
     --watch          publish again each time that FILE changes, until Ctrl-C; a line for each. The
                      proxy must have been started with --allow-reinit. A proxy that is
@@ -52,7 +52,7 @@ kind_of() {
 # Pack folder $1 and print the archive's path. A tar.gz does as well where there is no zip.
 pack() {
     [[ -n $(ls -A -- "$1") ]] ||
-        fail "folder '$1' is empty" "want an executable exec or a __main__.py in it"
+        fail "folder '$1' is empty" "want one of these in it: ${ENTRIES[*]}"
     if command -v zip >/dev/null; then
         # -y keeps links as links: the action might have a folder tree of its own behind one.
         (cd -- "$1" && zip -q -r -y "$WORK/action.zip" .) >&2 || fail "cannot zip folder '$1'"
@@ -239,7 +239,7 @@ help_if_asked "$@"
 while getopts ':e:h-:' option; do
     case $option in
     -)
-        [[ $OPTARG == watch ]] || fail "unknown option --$OPTARG" "init.sh -h shows how to call it"
+        [[ $OPTARG == watch ]] || fail "unknown option --$OPTARG" "$self -h shows how to call it"
         watching=1
         ;;
     e)
@@ -250,18 +250,18 @@ while getopts ':e:h-:' option; do
         usage
         exit 0
         ;;
-    :) fail "-$OPTARG needs a value" "init.sh -h shows how to call it" ;;
-    *) fail "unknown option -$OPTARG" "init.sh -h shows how to call it" ;;
+    :) fail "-$OPTARG needs a value" "$self -h shows how to call it" ;;
+    *) fail "unknown option -$OPTARG" "$self -h shows how to call it" ;;
     esac
 done
 shift $((OPTIND - 1))
 if (($# < 1 || $# > 2)); then
-    fail "want FILE and perhaps MAIN, got $# arguments" "init.sh -h shows how to call it"
+    fail "want FILE and perhaps MAIN, got $# arguments" "$self -h shows how to call it"
 fi
 file=$1
 main=${2:-main}
 check_settings
-[[ -e $file ]] || fail "there is no '$file'" "bin/build.sh makes an executable from C"
+[[ -e $file ]] || fail "there is no '$file'" "$build_command makes an executable from C"
 check_ending
 
 make_work

@@ -3,6 +3,13 @@
 # Sourced, not run.
 # shellcheck shell=bash
 
+# How these scripts are called: as in a checkout, or as they are installed.
+# shellcheck disable=SC2034 # for those that source this
+case ${0##*/} in
+whiskloop-*) self=${0##*/} init_command=whiskloop-init run_command=whiskloop-run build_command=whiskloop-build ;;
+*) self=bin/${0##*/} init_command=bin/init.sh run_command=bin/run.sh build_command=bin/build.sh ;;
+esac
+
 unset CDPATH # cd would look for a folder elsewhere
 
 HOST=${HOST:-127.0.0.1}
@@ -82,7 +89,7 @@ post() {
     6 | 7)
         fail "no proxy answers on $HOST port $PORT" \
             "start one:    whiskloop --listen 127.0.0.1 --port $PORT" \
-            "or name one:  PORT=8081 bin/${0##*/} ..." ;;
+            "or name one:  PORT=8081 $self ..." ;;
     28) fail "no answer from $HOST port $PORT within $WAIT_SECONDS seconds" \
         "wait longer with WAIT_SECONDS=..., or look at the proxy's stderr" ;;
     *) fail "POST $1 to $HOST port $PORT failed: $(head -n 1 "$WORK/curl.err")" \

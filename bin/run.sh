@@ -5,8 +5,8 @@
 set -euo pipefail
 
 usage() {
-    cat <<'END'
-usage: run.sh [-m KEY=value]... [VALUE | @FILE | -]
+    cat <<END
+usage: $self [-m KEY=value]... [VALUE | @FILE | -]
 
 Run the published action once (POST /run) and print what it answers. VALUE is the action's
 argument, a JSON object or array; @FILE reads it from a file, - from standard input; {} when not
@@ -17,8 +17,8 @@ given.
 
 Exit status: 0; 1 when there is no answer, or the action answered with {"error":...}.
 
-    run.sh '{"name":"Mike"}'
-    run.sh -m activation_id=1 @input.json
+    $self '{"name":"Mike"}'
+    $self -m activation_id=1 @input.json
 
 Environment: HOST (127.0.0.1), PORT (8080), WAIT_SECONDS (330).
 END
@@ -90,12 +90,12 @@ check_answer() {
             fail_answer "the action ended while it ran$(how); its log is on the proxy's stdout and stderr" \
                 "it is started again for the next run"
         fi
-        fail_answer "is the value JSON? write it as run.sh '{\"name\":\"Mike\"}'"
+        fail_answer "is the value JSON? write it as $self '{\"name\":\"Mike\"}'"
         ;;
     404) fail_answer "the value must be a JSON object or array; is that an action proxy?" ;;
     413) fail_answer "raise the bound that the answer names, or send less" ;;
     429) fail_answer "too many wait already: try again in a moment" ;;
-    500) fail_answer "publish an action first: bin/init.sh FILE" ;;
+    500) fail_answer "publish an action first: $init_command FILE" ;;
     502) fail_answer "the action's log is on the proxy's stdout and stderr" ;;
     503) fail_answer "the proxy is ending: start another" ;;
     *) fail_answer "the proxy's stderr says more" ;;
@@ -119,13 +119,13 @@ while getopts ':m:h' option; do
         usage
         exit 0
         ;;
-    :) fail "-$OPTARG needs a value" "run.sh -h shows how to call it" ;;
-    *) fail "unknown option -$OPTARG" "run.sh -h shows how to call it" ;;
+    :) fail "-$OPTARG needs a value" "$self -h shows how to call it" ;;
+    *) fail "unknown option -$OPTARG" "$self -h shows how to call it" ;;
     esac
 done
 shift $((OPTIND - 1))
 if (($# > 1)); then
-    fail "want one value, got $# arguments" "put it in quotes: run.sh '{\"name\":\"Mike\"}'"
+    fail "want one value, got $# arguments" "put it in quotes: $self '{\"name\":\"Mike\"}'"
 fi
 check_settings
 

@@ -8,9 +8,11 @@
 Writes to standard output.
 """
 
+import os
 import re
 import subprocess
 import sys
+import tempfile
 
 COMMANDS = {"dev": "serve an action while you write it", "new": "write a starter",
             "test": "compare answers with expected ones", "invoke": "run an action once, without HTTP", "pipe": "answer lines of JSON"}
@@ -69,8 +71,12 @@ def man(program, template):
 
 
 def usage(script, name, purpose):
+    with tempfile.TemporaryDirectory() as folder:
+        link = os.path.join(folder, name)  # the script names itself as it is called
+        os.symlink(os.path.abspath(script), link)
+        text = said(link, "-h")
     print(f'.TH {name.upper()} 1 "" whiskloop "User Commands"\n.SH NAME\n{roff(name)} \\- {roff(purpose)}\n'
-          f".SH SYNOPSIS\n.nf\n{roff(said(script, '-h')).rstrip()}\n.fi\n"
+          f".SH SYNOPSIS\n.nf\n{roff(text).rstrip()}\n.fi\n"
           ".SH SEE ALSO\n.BR whiskloop (1)")
 
 

@@ -223,7 +223,7 @@ static int check_words(const struct config *config, struct err *err)
         return err_set(
             err, ERR_REQUEST, 0,
             "-e, -m and --env-file are for dev, invoke and pipe; an action that is published "
-            "brings its environment along (bin/init.sh -e NAME=value)");
+            "brings its environment along (bin/init.sh or whiskloop-init -e NAME=value)");
     if (command == NULL)
         return 0;
     if (command->needs_file && config->file == NULL)

@@ -9,11 +9,13 @@
 #include "config.h"
 #include "http/endpoint.h"
 #include "http/service.h"
+#include "setup.h"
 
 void greeting_say(const struct config *config, const struct service *service, unsigned port,
                   const char *origin)
 {
     bool is_open = endpoint_is_open(config->listen);
+    const char *script = setup_is_in_build() ? "bin/init.sh" : "whiskloop-init";
     char publish[64] = "POST /init";
     char url[128];
 
@@ -21,9 +23,9 @@ void greeting_say(const struct config *config, const struct service *service, un
     if (isatty(STDERR_FILENO) != 1)
         return;
     if (port == 8080)
-        (void)snprintf(publish, sizeof(publish), "bin/init.sh FILE");
+        (void)snprintf(publish, sizeof(publish), "%s FILE", script);
     else if (port != 0)
-        (void)snprintf(publish, sizeof(publish), "PORT=%u bin/init.sh FILE", port);
+        (void)snprintf(publish, sizeof(publish), "PORT=%u %s FILE", port, script);
     endpoint_url(config->listen, port, url, sizeof(url));
     (void)fprintf(stderr, "whiskloop: %s, runtime %s, ",
                   port != 0 ? url : config->listen, /* port 0: a Unix socket */

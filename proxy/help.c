@@ -6,6 +6,7 @@
 #include "arguments.h"
 #include "base/util.h"
 #include "config.h"
+#include "setup.h"
 
 #define COLUMNS 79
 #define INDENT  6
@@ -95,17 +96,25 @@ static void write_setting(FILE *file, const struct setting *setting, const char 
     write_item(file, left, text);
 }
 
+static const char scripts_in_build[] =
+    "  bin/init.sh hello.py                          publish an action\n"
+    "  bin/run.sh '{\"name\":\"Mike\"}'                  run it\n";
+static const char scripts_installed[] =
+    "  whiskloop-init hello.py                       publish an action\n"
+    "  whiskloop-run '{\"name\":\"Mike\"}'               run it\n";
+
 static void write_head(FILE *file)
 {
     (void)fprintf(
-        file, "Usage: whiskloop [OPTION]...\n"
-              "       whiskloop [OPTION]... COMMAND [FILE] ...\n\n"
-              "Serve one OpenWhisk action: POST /init publishes it, POST /run runs it.\n\n"
-              "  whiskloop --listen 127.0.0.1                  listen on port 8080\n"
-              "  bin/init.sh hello.py                          publish an action\n"
-              "  bin/run.sh '{\"name\":\"Mike\"}'                  run it\n"
-              "  whiskloop invoke hello.py '{\"name\":\"Mike\"}'   run it once, without HTTP\n\n"
-              "Commands:\n");
+        file,
+        "Usage: whiskloop [OPTION]...\n"
+        "       whiskloop [OPTION]... COMMAND [FILE] ...\n\n"
+        "Serve one OpenWhisk action: POST /init publishes it, POST /run runs it.\n\n"
+        "  whiskloop --listen 127.0.0.1                  listen on port 8080\n"
+        "%s"
+        "  whiskloop invoke hello.py '{\"name\":\"Mike\"}'   run it once, without HTTP\n\n"
+        "Commands:\n",
+        setup_is_in_build() ? scripts_in_build : scripts_installed);
     for (size_t i = 0; i < n_commands; i++)
         write_item(file, commands[i].usage, commands[i].help);
     for (size_t i = 0; i < ARRAY_LEN(pair_options); i++)

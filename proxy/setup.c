@@ -173,20 +173,34 @@ int setup_children(struct setup *setup, const char *program, struct err *err)
 
 /* ---- runtimes and folders ---- */
 
+/* The path of the program that runs. false: /proc does not tell it. */
+static bool find_program(char path[PATH_MAX])
+{
+    ssize_t n = readlink("/proc/self/exe", path, PATH_MAX - 1);
+
+    assert(n < PATH_MAX);
+    path[n > 0 ? n : 0] = '\0';
+    return n > 0;
+}
+
+bool setup_is_in_build(void)
+{
+    char path[PATH_MAX];
+
+    return find_program(path) && strcmp(path, BUILD_PROGRAM) == 0;
+}
+
 /* The path of one of our folders: in_build if this program is in its build folder, else
  * `installed`, relative to the program, if that exists, else in_prefix. Caller frees. */
 static char *own_dir(const char *in_build, const char *installed, const char *in_prefix)
 {
     char path[PATH_MAX];
-    ssize_t n = readlink("/proc/self/exe", path, sizeof(path) - 1);
     struct stat info;
     char *dir;
 
-    assert(n < (ssize_t)sizeof(path));
-    if (n > 0) {
-        path[n] = '\0';
-        if (strcmp(path, BUILD_PROGRAM) == 0)
-            return xstrdup(in_build);
+    if (setup_is_in_build())
+        return xstrdup(in_build);
+    if (find_program(path)) {
         dir = xasprintf("%s/%s", dirname(path), installed);
         if (stat(dir, &info) == 0)
             return dir;

@@ -56,6 +56,9 @@ int setup_children(struct setup *setup, const char *program, struct err *err);
  * use a folder that is deleted at the end, whatever the settings say. 0, or -1. */
 int setup_service(struct setup *setup, struct service *service, bool is_temporary, struct err *err);
 
+/* Whether this program runs where it was built; else it is installed, or was copied elsewhere. */
+bool setup_is_in_build(void);
+
 /* Only load the runtimes, for commands that start no action. 0, or -1. */
 int setup_runtimes(struct setup *setup, struct err *err);
 

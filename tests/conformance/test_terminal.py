@@ -20,11 +20,11 @@ PRINTS = "def main(args):\n    print('a log line')\n    return {'ok': 1}\n"
 class Terminal:
     """A proxy whose stdout and stderr are a pseudo terminal."""
 
-    def __init__(self, *options, env=None):
+    def __init__(self, *options, env=None, program=whisk.PROGRAM):
         self._ours, theirs = pty.openpty()
         self._seen = b""
         self.process = subprocess.Popen(
-            [whisk.PROGRAM, "--port=0", *options], stdin=theirs, stdout=theirs, stderr=theirs,
+            [program, "--port=0", *options], stdin=theirs, stdout=theirs, stderr=theirs,
             env={**os.environ, "WHISKLOOP_LOG_LEVEL": "off", **(env or {})},
             start_new_session=True)
         os.close(theirs)
@@ -94,6 +94,13 @@ def test_the_start_line_tells_address_runtime_and_what_to_do_next():
         assert running.end() == 0
     assert running.text() == (f"whiskloop: http://127.0.0.1:{port}, runtime python, no action yet, "
                               f"publish one with: PORT={port} bin/init.sh FILE\n")
+
+
+def test_the_start_line_of_an_installed_program_names_the_installed_script():
+    with terminal("--listen=127.0.0.1", program=whisk.installed_program()) as running:
+        port = running.port()
+        running.wait_for(rf"publish one with: PORT={port} whiskloop-init FILE\n")
+        assert running.end() == 0
 
 
 def test_the_start_line_warns_when_all_interfaces_are_open():

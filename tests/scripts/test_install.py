@@ -1,10 +1,11 @@
 """meson install: that the installed runtimes are whole. bare-tests.sh packages tries packages made of it."""
 
 import os
+import re
 import subprocess
 
 import pytest
-from conftest import PROGRAM, ROOT, WAIT_S
+from conftest import PROGRAM, ROOT, WAIT_S, run_script
 
 BUILT = {"c", "dotnet", "java", "native", "oneshot", "pypy"}  # of what is compiled, or has nothing else
 NOT_INSTALLED = {"README.md", "meson.build"}
@@ -45,3 +46,35 @@ def test_without_the_headers_of_python_the_build_leaves_the_accelerator_out(tmp_
                           capture_output=True, text=True, check=True, timeout=WAIT_S)
     assert "no accelerator for Python: its headers are not installed" in made.stdout
     assert "whiskloop_accelerator" not in (tmp_path / "build/build.ninja").read_text()
+
+
+@pytest.mark.parametrize("command, arguments, port, wanted", [
+    ("init", ["-h"], None, "usage: whiskloop-init [--watch]"),
+    ("run", ["-h"], None, "usage: whiskloop-run ["),
+    ("build", ["-h"], None, "usage: whiskloop-build ["),
+    ("init", ["-x"], None, "whiskloop-init -h shows how to call it"),
+    ("init", ["missing.py"], None, "whiskloop-build makes an executable"),
+    ("build", ["a.py"], None, "whiskloop-init a.py"),
+    ("run", ["{}"], 1, "PORT=8081 whiskloop-run ..."),
+])
+def test_an_installed_script_names_itself_and_its_siblings_as_they_are_installed(
+        installed, tmp_path, command, arguments, port, wanted):
+    (tmp_path / "a.py").write_text("def main(args):\n    return args\n")
+    script, = installed.parents[2].rglob(f"bin/whiskloop-{command}")
+    done = subprocess.run([script, *arguments], cwd=tmp_path, capture_output=True, text=True, check=False,
+                          timeout=WAIT_S, env={**os.environ, "PORT": str(port or 8080)})
+    said = done.stdout + done.stderr
+    assert wanted in said
+    assert ".sh" not in said.replace(".rb .sh", "").replace("main.sh", "")
+
+
+@pytest.mark.parametrize("command", ["init", "run", "build"])
+def test_a_script_in_a_checkout_names_itself_by_its_path(command):
+    assert run_script(f"{command}.sh", "-h").stdout.startswith(f"usage: bin/{command}.sh [")
+
+
+@pytest.mark.parametrize("is_installed, wanted", [(True, "whiskloop-init"), (False, "bin/init.sh")])
+def test_the_help_names_the_script_that_is_there(installed, is_installed, wanted):
+    program = next(installed.parents[2].rglob("bin/whiskloop")) if is_installed else PROGRAM
+    text = subprocess.run([program, "--help"], capture_output=True, text=True, check=True, timeout=WAIT_S).stdout
+    assert re.search(rf"^  {re.escape(wanted)} +hello\.py +publish an action$", text, re.M)

@@ -215,7 +215,7 @@ static void what_is_no_variable_is_refused(void **state)
         {{"pipe", "--env-file=/etc"}, "--env-file: cannot read \"/etc\": Is a directory"},
         {{"-e", "A=1"},
          "-e, -m and --env-file are for dev, invoke and pipe; an action that is published brings its "
-         "environment along (bin/init.sh -e NAME=value)"},
+         "environment along (bin/init.sh or whiskloop-init -e NAME=value)"},
     };
     struct fixture *f = *state;
 
