@@ -43,6 +43,7 @@ def test_without_the_headers_of_python_the_build_leaves_the_accelerator_out(tmp_
     if subprocess.run(["unshare", "--mount", "true"], capture_output=True, check=False, timeout=WAIT_S).returncode != 0:
         pytest.skip("needs the right to mount, to hide Python's headers")
     made = subprocess.run(["unshare", "--mount", "sh", "-c", hide, "-", "-Dtests=disabled", tmp_path / "build", ROOT],
+                          env={**os.environ, "PATH": f"/usr/bin:/bin:{os.environ['PATH']}"},  # the same Python
                           capture_output=True, text=True, check=True, timeout=WAIT_S)
     assert "no accelerator for Python: its headers are not installed" in made.stdout
     assert "whiskloop_accelerator" not in (tmp_path / "build/build.ninja").read_text()
