@@ -406,6 +406,7 @@ static void give_back(struct session *s, unsigned n_kept)
     loop_post(s->loop, s->changed);
 }
 
+/* End the n oldest jobs. reason: becomes job->reason, unless it is "". */
 static void finish_oldest(struct session *s, unsigned n, enum job_outcome outcome,
                           const char *reason)
 {
@@ -493,19 +494,11 @@ void hear_rest(struct session *s)
 
 void hear_last_words(struct session *s, bool crashed, enum job_outcome outcome, const char *reason)
 {
-    unsigned n_begun;
-
     hear_rest_of(s, true, crashed);
     if (s->window.n == 0)
         return;
-    n_begun = window_n_begun(&s->window, stdin_pipe_unread(&s->channel.in));
-    assert(n_begun <= s->window.n);
-    for (; n_begun > 0; n_begun--) {
-        struct job *job = window_oldest(&s->window);
-
-        (void)snprintf(job->reason, sizeof(job->reason), "%s", reason);
-        finish(s, job, outcome);
-    }
+    finish_oldest(s, window_n_begun(&s->window, stdin_pipe_unread(&s->channel.in)), outcome,
+                  reason);
     give_back(s, 0);
     assert(s->window.n == 0);
 }
