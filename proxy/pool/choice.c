@@ -13,7 +13,7 @@ void choice_init(struct choice *choice, unsigned n_workers, unsigned n_light)
     memset(choice, 0, sizeof(*choice));
     choice->workers = xcalloc(n_workers, sizeof(*choice->workers));
     choice->n_workers = n_workers;
-    choice->n_light = n_light;
+    choice->n_light = n_light < n_workers ? n_light : n_workers;
 }
 
 void choice_done(struct choice *choice)
@@ -24,7 +24,7 @@ void choice_done(struct choice *choice)
 
 bool choice_is_light(const struct choice *choice, unsigned n_jobs, uint64_t now_ns)
 {
-    if (choice->n_light >= choice->n_workers || n_jobs < CHOICE_SPREAD_JOBS)
+    if (choice->n_light == choice->n_workers || n_jobs < CHOICE_SPREAD_JOBS)
         return false;
     for (unsigned i = 0; i < choice->n_light; i++)
         if (worker_has_light_work(choice->workers[i], now_ns))
@@ -42,9 +42,7 @@ static bool takes_next(const struct worker *worker, unsigned n_jobs, uint64_t no
 /* The first worker that is likely to be done soon. NULL: none. */
 static struct worker *soon_done(const struct choice *choice, uint64_t now_ns)
 {
-    unsigned n = choice->n_light < choice->n_workers ? choice->n_light : choice->n_workers;
-
-    for (unsigned i = 0; i < n; i++)
+    for (unsigned i = 0; i < choice->n_light; i++)
         if (worker_is_soon_done(choice->workers[i], now_ns))
             return choice->workers[i];
     return NULL;

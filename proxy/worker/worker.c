@@ -535,16 +535,21 @@ bool worker_is_better(const struct worker *w, const struct worker *best, uint64_
     return worker_n_jobs(w) < worker_n_jobs(best);
 }
 
+/* Whether the worker is ready and not held up by one of its activations. */
+static bool is_getting_on(const struct worker *w, uint64_t now_ns)
+{
+    return worker_is_ready(w) && !session_is_lost(&w->session) && !worker_is_stalled(w, now_ns);
+}
+
 bool worker_has_light_work(const struct worker *w, uint64_t now_ns)
 {
-    return worker_is_ready(w) && !session_is_lost(&w->session) &&
-           pacing_is_light(&w->session.pacing) && !worker_is_stalled(w, now_ns);
+    return pacing_is_light(&w->session.pacing) && is_getting_on(w, now_ns);
 }
 
 bool worker_is_soon_done(const struct worker *w, uint64_t now_ns)
 {
-    return worker_room(w) > 0 && worker_has_light_work(w, now_ns) &&
-           pacing_is_soon_done(&w->session.pacing, worker_n_jobs(w));
+    return worker_room(w) > 0 && pacing_is_soon_done(&w->session.pacing, worker_n_jobs(w)) &&
+           is_getting_on(w, now_ns);
 }
 
 void worker_give(struct worker *w, struct job *job)
