@@ -15,13 +15,14 @@ void greeting_say(const struct config *config, const struct service *service, un
                   const char *origin)
 {
     bool is_open = endpoint_is_open(config->listen);
-    const char *script = setup_is_in_build() ? "bin/init.sh" : "whiskloop-init";
+    const char *script;
     char publish[64] = "POST /init";
     char url[128];
 
     assert(!service->gate.closed || origin != NULL);
     if (isatty(STDERR_FILENO) != 1)
         return;
+    script = setup_is_in_build() ? "bin/init.sh" : "whiskloop-init";
     if (port == 8080)
         (void)snprintf(publish, sizeof(publish), "%s FILE", script);
     else if (port != 0)

@@ -198,9 +198,9 @@ static char *own_dir(const char *in_build, const char *installed, const char *in
     struct stat info;
     char *dir;
 
-    if (setup_is_in_build())
-        return xstrdup(in_build);
     if (find_program(path)) {
+        if (strcmp(path, BUILD_PROGRAM) == 0)
+            return xstrdup(in_build);
         dir = xasprintf("%s/%s", dirname(path), installed);
         if (stat(dir, &info) == 0)
             return dir;
