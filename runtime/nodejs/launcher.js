@@ -417,19 +417,24 @@ function isModule(file) {
     }
 }
 
+/* What V8 says against a text as a script; null: it compiles. */
+function scriptProblem(text) {
+    try {
+        vm.compileFunction(text, SCRIPT_PARAMETERS);
+        return null;
+    } catch (problem) {
+        return problem;
+    }
+}
+
 /* Whether source text, which has no name of its own to tell by, is an ECMAScript module. */
 function readsAsModule(file) {
     const text = fs.readFileSync(file, 'utf8');
 
-    if (!MAY_BE_MODULE.test(text))
-        return false;
-    try {
-        vm.compileFunction(text, SCRIPT_PARAMETERS);
-        return false;
-    } catch (problem) {
-        // V8 stumbles over the first thing that no script may have, and not always in these words.
-        return IS_MODULE.test(problem.message) || HAS_EXPORT.test(text);
-    }
+    const problem = MAY_BE_MODULE.test(text) ? scriptProblem(text) : null;
+
+    // V8 stumbles over the first thing that no script may have, and not always in these words.
+    return problem !== null && (IS_MODULE.test(problem.message) || HAS_EXPORT.test(text));
 }
 
 const withOptions = new WeakSet(); // functions that are called with { signal }
@@ -487,16 +492,6 @@ function isIdentifier(name) {
     }
 }
 
-/* Whether V8 can compile a text as a script. */
-function compiles(text) {
-    try {
-        vm.compileFunction(text, SCRIPT_PARAMETERS);
-        return true;
-    } catch (problem) {
-        return false;
-    }
-}
-
 /* Run a script, followed by our own text `look`. If the two together are no script, nothing has run
  * yet: the script runs without `look`, and its own syntax error, if it has one, is thrown. A newline
  * at its end does not count: an error at the end is then in its last line. */
@@ -504,7 +499,7 @@ function run(module, text, look) {
     try {
         module._compile(text + look, module.filename, 'commonjs');
     } catch (problem) {
-        if (!(problem instanceof SyntaxError) || compiles(text + look))
+        if (!(problem instanceof SyntaxError) || scriptProblem(text + look) === null)
             throw problem;
         module._compile(text.trimEnd(), module.filename, 'commonjs');
     }
