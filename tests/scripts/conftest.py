@@ -28,6 +28,11 @@ def wait_until(fact, what):
         time.sleep(0.02)
 
 
+def can_mount():
+    return subprocess.run(["unshare", "--mount", "true"], capture_output=True, check=False,
+                          timeout=WAIT_S).returncode == 0
+
+
 def run_script(name, *arguments, port=None, env=None, stdin="", cwd=None):
     """Run bin/NAME with PORT set; its result holds text, not bytes."""
     environment = {k: v for k, v in os.environ.items() if k not in ("HOST", "PORT", "WAIT_SECONDS")}

@@ -10,7 +10,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from conftest import ROOT
+from conftest import ROOT, can_mount
 
 TOOLS = ("awk", "bash", "cat", "df", "dirname", "env", "grep", "head", "mktemp", "rm", "sed", "sort",
          "tail", "mkdir", "chmod", "id")
@@ -82,10 +82,6 @@ def other_system(folder, name):
     release.write_text(f'ID={name.split()[0].lower()}\nVERSION_ID="{name.split()[1]}"\nPRETTY_NAME="{name}"\n')
     return ("/usr/bin/unshare", "--mount", "/usr/bin/bash", "-c",
             f'/usr/bin/mount --bind "{release}" /etc/os-release && exec "$@"', "bash")
-
-
-def can_mount():
-    return subprocess.run(["unshare", "--mount", "true"], capture_output=True, check=False).returncode == 0
 
 
 @ROOT_ONLY
