@@ -25,8 +25,8 @@
  * log. */
 #define COMPILE_TELLS_CLIENT 3
 
-/* The exit status by which a compiler says that what it built may be started, but lacks something;
- * the last line of its output says what. For the compiler of an ActionLoop image it is a failure. */
+/* Exit status of a compiler: the action can be started but lacks something, which the last line of
+ * the output names. From the compiler of an ActionLoop image it is a failure. */
 #define COMPILE_LACKS 75
 
 struct compile;

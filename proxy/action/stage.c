@@ -65,8 +65,7 @@ static _Noreturn void child_run(struct helper *helper, int report, pid_t parent)
     child_prepare(CHILD_REPORT_FD + 1);
     (void)signal(SIGXFSZ, SIG_IGN); /* the write fails with EFBIG instead, which is reported */
     if ((stage->name != NULL || stage->jar_name != NULL) && file_max < stage->code_len)
-        file_max =
-            stage->code_len; /* stored as it came, so that only the limit on requests applies */
+        file_max = stage->code_len; /* stored as it came: only the limit on requests applies */
     child_limit(RLIMIT_CORE, 0);
     child_limit(RLIMIT_FSIZE, file_max);
     child_limit(RLIMIT_CPU, helper->allowed_ms / 1000 + 1);

@@ -9,8 +9,8 @@
 #include "base/util.h"
 
 #define URL "file://"
-/* The launcher for Node.js copies a module called index.js to index.js.mjs: the name is what Node.js
- * goes by. */
+/* The launcher for Node.js copies a module index.js to index.js.mjs, since Node.js goes by the
+ * name. */
 #define JS   ".js"
 #define COPY ".mjs"
 
