@@ -1,6 +1,7 @@
 #include "filter/invoke.h"
 
 #include <assert.h>
+#include <stdio.h>
 
 #include "base/err.h"
 #include "base/loop.h"
@@ -37,14 +38,17 @@ static void on_done(struct job *job)
     struct invoke *invoke = invoke_of(job);
     struct json_slice error;
     char why[sizeof(job->reason) + 64];
+    char more[sizeof(job->reason)] = ""; /* what the text of the contract leaves out */
 
     assert(invoke->err.kind == ERR_NONE);
     if (!contract_read_answer(job, &error)) {
         contract_explain(job, invoke->calls.opts.answer_max_bytes, why, sizeof(why));
+        if (job->outcome == JOB_ANSWERED)
+            contract_say_returned(job, more, sizeof(more));
+        else if (job->outcome == JOB_DIED)
+            (void)snprintf(more, sizeof(more), "%s", job->reason);
         (void)err_set(&invoke->err, ERR_ACTION, 0,
-                      job->outcome == JOB_DIED && job->reason[0] != '\0' ? "invoke: %s (%s)"
-                                                                         : "invoke: %s",
-                      why, job->reason);
+                      more[0] != '\0' ? "invoke: %s (%s)" : "invoke: %s", why, more);
     } else if (error.kind != JSON_BAD) {
         (void)err_set(&invoke->err, ERR_ACTION, 0, "invoke: the action answered with an error");
     }

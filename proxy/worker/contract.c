@@ -8,6 +8,8 @@
 #include "base/util.h"
 #include "worker/job.h"
 
+#define SHOWN_MAX_BYTES 100 /* most bytes of a wrong answer shown by contract_say_returned() */
+
 bool contract_check(const char *text, size_t n, struct contract_body *body, char *why, size_t size)
 {
     static const char prefix[] = "Error unmarshaling request: ";
@@ -153,6 +155,25 @@ bool contract_is_result(const struct job *job)
     struct json_slice error;
 
     return contract_read_answer(job, &error) && error.kind == JSON_BAD;
+}
+
+void contract_say_returned(const struct job *job, char *text, size_t size)
+{
+    static const char *const names[] = {
+        [JSON_BAD] = "no JSON document: ", [JSON_STRING] = "a string: ",
+        [JSON_NUMBER] = "a number: ",      [JSON_TRUE] = "a boolean: ",
+        [JSON_FALSE] = "a boolean: ",      [JSON_NULL] = "nothing: ",
+    };
+    struct json_fault fault;
+    enum json_kind kind = json_check(job->answer, job->answer_len, &fault);
+    size_t n = job->answer_len < SHOWN_MAX_BYTES ? job->answer_len : SHOWN_MAX_BYTES;
+
+    assert(job->outcome == JOB_ANSWERED && !job->has_no_result);
+    assert(kind < ARRAY_LEN(names) && names[kind] != NULL);
+    while (n < job->answer_len && n > 0 && ((unsigned char)job->answer[n] & 0xc0) == 0x80)
+        n--; /* do not cut a character of UTF-8 */
+    (void)snprintf(text, size, "it returned %s%.*s%s", names[kind], (int)n, job->answer,
+                   n < job->answer_len ? "..." : "");
 }
 
 void contract_explain(const struct job *job, size_t answer_max_bytes, char *text, size_t size)

@@ -198,7 +198,7 @@ def test_invoke_takes_and_prints_much(start, c_echo):
 
 @pytest.mark.parametrize("argument, why", [
     ({"die": 1}, "command exited (exit status 3)"), ({"hang": 1}, LATE),
-    ({"no_answer": 1}, "The action did not return a dictionary or array."),
+    ({"no_answer": 1}, "The action did not return a dictionary or array. (it returned a number: 3)"),
     ({"grow": 2_000_000}, "The action's answer is longer than 1000000 bytes (--answer-max-bytes)."),
 ], ids=["died", "late", "no answer", "too long"])
 def test_invoke_ends_with_1_and_says_why(start, wishes, argument, why):

@@ -50,6 +50,18 @@ def test_a_run_that_ends_the_process_tells_how(proxy, end, how):
     assert reason(answer) == how
 
 
+@pytest.mark.parametrize("returned, what", [
+    ("'Hi'", 'a string: "Hi"'), ("3", "a number: 3"), ("False", "a boolean: false"),
+    ("None", "nothing: null"), ("'x' * 2000", 'a string: "' + "x" * 99 + "..."),
+])
+def test_a_run_that_returns_no_object_tells_what_it_returned(proxy, returned, what):
+    one = proxy()
+    one.started(f"def main(args):\n    return {returned}\n")
+    answer = one.run({})
+    assert_error(answer, 502, "The action did not return a dictionary or array.")
+    assert reason(answer) == f"it returned {what}"
+
+
 def test_a_success_has_no_reason(proxy):
     one = proxy()
     answer = one.init(ECHO)

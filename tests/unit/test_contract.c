@@ -140,6 +140,36 @@ static void objects_and_lists_are_answers(void **state)
     }
 }
 
+static void what_was_returned_instead_of_an_object_is_said(void **state)
+{
+    static const struct {
+        const char *answer;
+        const char *text;
+    } cases[] = {
+        {"\"Hi\"", "it returned a string: \"Hi\""},
+        {"7.5", "it returned a number: 7.5"},
+        {"true", "it returned a boolean: true"},
+        {"null", "it returned nothing: null"},
+        {"{\"a\":", "it returned no JSON document: {\"a\":"},
+        /* the 100th byte is the first of two of a character: it is left out with its second */
+        {"\"01234567890123456789012345678901234567890123456789"
+         "0123456789012345678901234567890123456789abcdefgh\u00e4\"",
+         "it returned a string: \"01234567890123456789012345678901234567890123456789"
+         "0123456789012345678901234567890123456789abcdefgh..."},
+    };
+    char text[160];
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct job job = {.outcome = JOB_ANSWERED,
+                          .answer = (char *)(uintptr_t)cases[i].answer,
+                          .answer_len = strlen(cases[i].answer)};
+
+        contract_say_returned(&job, text, sizeof(text));
+        assert_string_equal(text, cases[i].text);
+    }
+}
+
 static void each_failure_has_its_text(void **state)
 {
     static const struct {
@@ -177,6 +207,7 @@ int main(void)
         cmocka_unit_test(in_an_empty_object_no_comma_follows_the_last_member),
         cmocka_unit_test(a_deadline_is_a_moment_to_come),
         cmocka_unit_test(objects_and_lists_are_answers),
+        cmocka_unit_test(what_was_returned_instead_of_an_object_is_said),
         cmocka_unit_test(each_failure_has_its_text),
     };
 
