@@ -49,6 +49,7 @@ show_sample() {
     lacks=$(sample_lacks "$sample")
     if [[ -n $lacks ]]; then
         printf 'skipped: %s is not installed\n' "$lacks"
+        N_SKIPPED=$((N_SKIPPED + 1))
         return
     fi
     publish "$sample"
@@ -59,6 +60,7 @@ show_sample() {
         die "the answer of actions/$sample is not the expected one" \
             "expected: $(cat "$folder/expected.json")" "its log: $WORK/$sample/out, $WORK/$sample/err"
     fi
+    N_SHOWN=$((N_SHOWN + 1))
 }
 
 # Run the counter many times: the process id must stay, the count must have no gap.
@@ -107,6 +109,8 @@ fi
 # Sanitizer and developer settings of the caller must not leak into the demonstration.
 unset HOST PORT OW_WAIT_FOR_ACK OW_COMPILER OW_EXECUTION_ENV
 PROXY_PID=
+N_SHOWN=0
+N_SKIPPED=0
 WORK=$(mktemp -d) || die "cannot write to ${TMPDIR:-/tmp}" "set TMPDIR to a folder that can be written"
 trap clean_up EXIT
 trap 'exit 130' INT TERM
@@ -129,4 +133,8 @@ for folder in "$ROOT"/actions/*/; do
 done
 show_one_process
 proxy_stop || die "the proxy did not end well, its exit status was $?"
-printf '\nAll samples answered as expected. Next: "Your first function" in README.md.\n'
+printf '\n%s samples answered as expected' "$N_SHOWN"
+if ((N_SKIPPED > 0)); then
+    printf '; %s skipped, as their language is not installed' "$N_SKIPPED"
+fi
+printf '.\nNext: "Your first function" in README.md.\n'
