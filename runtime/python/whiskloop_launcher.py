@@ -86,7 +86,29 @@ FIONREAD = 0x541B  # how many bytes can be read; termios, which names it, would 
 # as fast, and no class that the user's code gives os.environ can refuse what is put there.
 data = getattr(environ, "_data", environb)
 peek = data.get
-fsencode, putenv, unsetenv = os.fsencode, os.putenv, os.unsetenv
+fsencode, unsetenv = os.fsencode, os.unsetenv
+
+# os.putenv() of CPython never gives back the memory of a value that it replaces. After so many bytes
+# whiskloop_environ is loaded, which does.
+LOST_MAX = 1 << 20
+lost = 0
+
+
+def putenv(raw, value):
+    """Set a variable of the process, by os.putenv() until LOST_MAX bytes have been set so."""
+    global lost, putenv
+    lost += len(raw) + len(value)
+    if lost >= LOST_MAX:
+        putenv = os.putenv
+        if sys.implementation.name == "cpython":
+            try:
+                putenv = import_part("whiskloop_environ").put
+            except Exception:  # an interpreter without ctypes
+                pass
+        putenv(raw, value)
+    else:
+        os.putenv(raw, value)
+
 
 # Keys that the platform, or the proxy from a client's headers, sends: these are always shown.
 PLATFORM = ("namespace", "action_name", "action_version", "activation_id", "transaction_id",

@@ -23,6 +23,9 @@ module Whiskloop
   OTHERS_MAX = 256 # and so many others: setting a variable takes longer the more there are
   KEY_MAX = 1024 # characters
 
+  # setenv() never frees a value that it replaces. From so many bytes on, load what avoids that.
+  LOST_MAX = 1 << 20
+
   # Read by Ruby, or by a library beneath it, only while the process starts.
   READ_AT_START = /\A(RUBY|GEM_|LD_|LC_|LANG|MALLOC_|GLIBC_)/.freeze
 
@@ -69,22 +72,52 @@ module Whiskloop
     end
   end
 
-  # Show what came with this activation as variables, and take back what came with the last.
-  def show(request)
-    @before&.each { |name, text| ENV[name] = text }
-    @before = {}
+  # Set a variable, or remove it if text is nil. After LOST_MAX bytes the values get memory of our
+  # own, to be written over.
+  def set(name, text)
+    return ENV[name] = text if text.nil? || !overwrites?(name.bytesize + text.bytesize)
+
+    line = "#{name}=#{text}\0"
+    @places[name] = Fiddle::Pointer.malloc(2 * line.bytesize) if (@places[name]&.size || 0) < line.bytesize
+    @places[name][0, line.bytesize] = line
+    @putenv.call(@places[name]) if ENV[name] != text
+  end
+
+  # Count the bytes that setenv() would lose next. Whether variables have memory of our own.
+  def overwrites?(bytes)
+    @lost = (@lost || 0) + bytes
+    return !@putenv.nil? if @places || @lost < LOST_MAX
+
+    @places = {} # name => memory, never freed, as the environment may refer to it
+    require 'fiddle'
+    @putenv = Fiddle::Function.new(Fiddle::Handle::DEFAULT['putenv'], [Fiddle::TYPE_VOIDP], Fiddle::TYPE_INT)
+    true
+  rescue LoadError, StandardError
+    false # a Ruby without Fiddle
+  end
+
+  # The metadata as variables: name => text.
+  def variables(request)
     if request.size > OTHERS_MAX
       request = request.first(OTHERS_MAX).to_h.merge(request.slice(*PLATFORM))
     end
-    request.each do |key, item|
-      next if key.length > KEY_MAX
+    request.each_with_object({}) do |(key, item), found|
+      next if key.length > KEY_MAX || key == 'value'
 
       name = "__OW_#{key.upcase}"
       text = variable(item)
-      next if key == 'value' || name.match?(/[=\0]/) || text.include?("\0")
+      found[name] = text unless name.match?(/[=\0]/) || text.include?("\0")
+    end
+  end
 
+  # Show what came with this activation as variables, and take back what came with the last alone.
+  def show(request)
+    shown = variables(request)
+    @before ||= {} # variable => its text before activations set it
+    (@before.keys - shown.keys).each { |name| set(name, @before.delete(name)) }
+    shown.each do |name, text|
       @before[name] = ENV[name] unless @before.key?(name)
-      ENV[name] = text
+      set(name, text)
     end
   end
 

@@ -1,5 +1,6 @@
 """Thousands of runs leave the proxy as it was: memory, descriptors, children."""
 
+import json
 import pathlib
 import re
 import time
@@ -8,6 +9,7 @@ import pytest
 
 import samples
 import whisk
+from languages import language
 from wire import hammer
 
 WARM_UP = 1000
@@ -39,6 +41,34 @@ def test_TV24_thousands_of_runs_leave_nothing(proxy, compiled, name):
     if not whisk.is_sanitized():
         assert one.memory_kb("VmRSS") - memory_kb < GROWTH_MAX_KB
     one.check_streams(WARM_UP + RUNS)
+
+
+WARM_BY_ID, RUNS_BY_ID, ID_BYTES = 1500, 2000, 1000
+IDS_MAX_KB = 1024  # what is kept of each id would be 2,000
+
+
+@pytest.mark.parametrize("name", ["python", "plain python", "ruby", "php", "lua", "perl"])
+def test_what_comes_with_thousands_of_runs_leaves_nothing_in_their_process(proxy, name):
+    """Each has an id of its own, which becomes a variable. The last one is what the function sees."""
+    row = language(name.split()[-1])
+    one = proxy(*row.options, env=row.env)
+    env = {"__OW_PYTHON_ACCELERATOR": "0"} if name == "plain python" else {}
+    one.started(row.codes["variable"], env=env)
+
+    def load_ids(first, runs):
+        answers = hammer(one.port, 1, runs, lambda _, n: json.dumps(
+            {"value": {"name": "__OW_ACTIVATION_ID"}, "activation_id": f"{first + n:0{ID_BYTES}}"}).encode())
+        for (_, n), (status, body) in answers.items():
+            assert status == 200 and json.loads(body) == {"value": f"{first + n:0{ID_BYTES}}"}
+
+    def held_kb():
+        status = pathlib.Path(f"/proc/{one.children()[0]}/status").read_text()
+        return int(re.search(r"^VmRSS:\s+(\d+) kB$", status, re.MULTILINE)[1])
+
+    load_ids(1, WARM_BY_ID)
+    before_kb = held_kb()
+    load_ids(1 + WARM_BY_ID, RUNS_BY_ID)
+    assert held_kb() - before_kb < IDS_MAX_KB
 
 
 def test_many_restarts_leave_nothing(proxy):
