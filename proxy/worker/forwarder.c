@@ -5,11 +5,9 @@
 #include <string.h>
 #include <sys/ioctl.h>
 
-#define FORWARDER_READ_BYTES 65536 /* most bytes per read: the default capacity of a pipe */
-#define FORWARDER_TURN_BYTES                                                                       \
-    (1u << 20) /* most bytes forwarded per stream and turn of the loop, for fairness */
-#define FORWARDER_PARTIAL_BYTES                                                                    \
-    65536 /* an unfinished line longer than this is forwarded in pieces */
+#define READ_BYTES 65536      /* most bytes per read: the default capacity of a pipe */
+#define TURN_BYTES (1u << 20) /* most bytes forwarded per stream and turn of the loop */
+#define HOLD_BYTES 65536      /* an unfinished line longer than this is forwarded in pieces */
 
 static void on_readable(struct loop_watch *watch);
 
@@ -81,9 +79,9 @@ static void take_in(struct forwarder *forwarder, char *bytes, size_t n)
     }
     buf_add(&forwarder->partial, bytes + n_whole, n - n_whole);
     /* A sentinel may lie across the cut: keep the last bytes, which could be its start. */
-    if (buf_len(&forwarder->partial) > FORWARDER_PARTIAL_BYTES)
+    if (buf_len(&forwarder->partial) > HOLD_BYTES)
         forward_partial(forwarder, SENTINEL_LEN - 1);
-    assert(buf_len(&forwarder->partial) <= FORWARDER_PARTIAL_BYTES);
+    assert(buf_len(&forwarder->partial) <= HOLD_BYTES);
 }
 
 void forwarder_feed(struct forwarder *forwarder, const char *bytes, size_t n)
@@ -104,7 +102,7 @@ void forwarder_feed(struct forwarder *forwarder, const char *bytes, size_t n)
  * its end. */
 static size_t pull(struct forwarder *forwarder, size_t max)
 {
-    static char scratch[FORWARDER_READ_BYTES]; /* static is safe: one thread, no recursion */
+    static char scratch[READ_BYTES]; /* static is safe: one thread, no recursion */
     size_t total = 0;
 
     assert(forwarder->watch.sock != NULL);
@@ -138,7 +136,7 @@ static void on_readable(struct loop_watch *watch)
             output_wait(forwarder->output, &forwarder->waiter);
         return;
     }
-    (void)pull(forwarder, FORWARDER_TURN_BYTES);
+    (void)pull(forwarder, TURN_BYTES);
     if (forwarder->ended)
         loop_watch_read(watch, NULL); /* the descriptor would be ready for ever */
 }

@@ -4,12 +4,17 @@
 #include <string.h>
 
 void session_init(struct session *s, struct loop *loop, const struct exec_spec *spec,
-                  const struct worker_opts *opts, struct output *out, struct output *err)
+                  const struct worker_opts *opts, struct output *out, struct output *err,
+                  struct loop_post *step, struct loop_post *changed)
 {
     assert(opts->answer_max_bytes > 0);
+    assert(step != NULL && changed != NULL);
     s->loop = loop;
     s->spec = spec;
     s->opts = opts;
+    s->step = step;
+    s->changed = changed;
+    s->holder = (struct job_holder){.loop = loop, .step = step};
     pacing_init(&s->pacing, opts->ahead_max, opts->pipeline);
     placement_init(&s->placement, opts->wake_near);
     s->stdin_probe.fd = -1;
@@ -20,18 +25,9 @@ void session_init(struct session *s, struct loop *loop, const struct exec_spec *
     list_init(&s->spoke);
 }
 
-void session_tell(struct session *s, struct loop_post *step, struct loop_post *changed)
-{
-    assert(step != NULL && changed != NULL);
-    s->step = step;
-    s->changed = changed;
-    s->holder = (struct job_holder){.loop = s->loop, .step = step};
-}
-
 void session_begin(struct session *s, pid_t pid, int in)
 {
     assert(s->window.n == 0 && pid > 0);
-    assert(s->step != NULL && s->changed != NULL); /* session_tell() was called */
     s->pid = pid;
     s->ready = s->refused = s->ended = s->spoiled = s->dismissed = false;
     s->takes_control = s->asked_idle = s->holder.asked = false;

@@ -99,12 +99,11 @@ struct session {
     struct list returned; /* jobs that were not begun, for another worker; the youngest first */
 };
 
-/* out, err: our own stdout and stderr, borrowed. */
+/* out, err: our own stdout and stderr, borrowed. The session posts `step` when there are new facts,
+ * and `changed` when there are results to collect. */
 void session_init(struct session *session, struct loop *loop, const struct exec_spec *spec,
-                  const struct worker_opts *opts, struct output *out, struct output *err);
-/* Set what the session posts: `step` when there are new facts, `changed` when there are results to
- * collect. */
-void session_tell(struct session *session, struct loop_post *step, struct loop_post *changed);
+                  const struct worker_opts *opts, struct output *out, struct output *err,
+                  struct loop_post *step, struct loop_post *changed);
 /* Begin with a process that has started. in: our end of its input pipe, borrowed. Only hear_open()
  * calls this, and then opens the pipes. */
 void session_begin(struct session *session, pid_t pid, int in);

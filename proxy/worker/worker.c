@@ -400,8 +400,7 @@ void worker_init(struct worker *w, struct loop *loop, const struct exec_spec *sp
     loop_post_init(&w->step, on_step);
     loop_timer_init(&w->timer, on_timer);
     loop_child_init(&w->child);
-    session_init(&w->session, loop, spec, &w->opts, out, err);
-    session_tell(&w->session, &w->step, &w->changed);
+    session_init(&w->session, loop, spec, &w->opts, out, err, &w->step, &w->changed);
 }
 
 void worker_done(struct worker *w)

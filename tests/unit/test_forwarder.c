@@ -8,8 +8,8 @@
 #include "worker/forwarder.h"
 
 #define PARTIAL_BYTES                                                                              \
-    65536 /* kept of an unfinished line; see FORWARDER_PARTIAL_BYTES in forwarder.c */
-#define TURN_BYTES (1u << 20) /* read per turn; see FORWARDER_TURN_BYTES in forwarder.c */
+    65536 /* kept of an unfinished line; see HOLD_BYTES in forwarder.c */
+#define TURN_BYTES (1u << 20) /* read per turn; see TURN_BYTES in forwarder.c */
 #define HARMLESS   "xxx_the_end_of_a_whisk_activation_xxx"
 
 struct fixture {
