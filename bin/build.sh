@@ -36,7 +36,7 @@ build_executable() {
     command -v "${cc[0]}" >/dev/null || fail "compiler '${cc[0]}' is not installed" "apt-get install gcc"
     check_place "$out"
     # A name that begins with a dash is none of the compiler's options: "-c.c" becomes "./-c.c".
-    "${cc[@]}" "${flags[@]}" -o "$WORK/exec" "${@/#-/./-}" "${libs[@]}" || fail "'${cc[0]}' could not compile $*"
+    "${cc[@]}" "${flags[@]}" -o "$WORK/exec" "${@/#-/./-}" "${libs[@]}" || fail_to_compile "$@"
     if [[ $out == *.zip ]]; then
         need_zip
         (cd -- "$WORK" && zip -q action.zip exec) >&2 || fail "cannot zip what was compiled"
@@ -45,6 +45,14 @@ build_executable() {
         mv -f -- "$WORK/exec" "$out"
     fi
     printf '%s\n' "$out"
+}
+
+fail_to_compile() {
+    if grep -q '#include *<whisk_action.h>' -- "$@"; then
+        fail "a program for whisk_action.h is compiled by the proxy" "publish its source: $init_command $1" \
+            "or see docs/languages/c.md for how to link the library"
+    fi
+    fail "'${CC:-cc}' could not compile $*"
 }
 
 need_zip() {
@@ -76,6 +84,8 @@ here=$(dirname -- "$(readlink -f -- "${BASH_SOURCE[0]}")") # also through a link
 
 help_if_asked "$@"
 result=
+options_first ':o:h' "$@"
+set -- "${ARGUMENTS[@]}"
 while getopts ':o:h' option; do
     case $option in
     o) result=$OPTARG ;;

@@ -236,6 +236,8 @@ here=$(dirname -- "$(readlink -f -- "${BASH_SOURCE[0]}")") # also through a link
 env_pairs=()
 watching=0
 help_if_asked "$@"
+options_first ':e:h-:' "$@"
+set -- "${ARGUMENTS[@]}"
 while getopts ':e:h-:' option; do
     case $option in
     -)
@@ -261,7 +263,7 @@ fi
 file=$1
 main=${2:-main}
 check_settings
-[[ -e $file ]] || fail "there is no '$file'" "$build_command makes an executable from C"
+[[ -e $file ]] || fail "there is no '$file'"
 check_ending
 
 make_work

@@ -6,8 +6,8 @@
 # How these scripts are called: as in a checkout, or as they are installed.
 # shellcheck disable=SC2034 # for those that source this
 case ${0##*/} in
-whiskloop-*) self=${0##*/} init_command=whiskloop-init run_command=whiskloop-run build_command=whiskloop-build ;;
-*) self=bin/${0##*/} init_command=bin/init.sh run_command=bin/run.sh build_command=bin/build.sh ;;
+whiskloop-*) self=${0##*/} init_command=whiskloop-init run_command=whiskloop-run ;;
+*) self=bin/${0##*/} init_command=bin/init.sh run_command=bin/run.sh ;;
 esac
 
 unset CDPATH # cd would look for a folder elsewhere
@@ -32,6 +32,39 @@ fail() {
         printf '    %s\n' "$@" >&2
     fi
     exit 1
+}
+
+# Options may stand behind other arguments: set ARGUMENTS to all options, "--", then the others. $1:
+# the options as for getopts, which knows no long ones; --watch where $1 names "-:".
+options_first() {
+    local options=$1 others=()
+
+    shift
+    ARGUMENTS=()
+    while (($# > 0)); do
+        case $1 in
+        --)
+            others+=("${@:2}")
+            break
+            ;;
+        -) others+=("$1") ;;
+        --*)
+            [[ $options == *-:* ]] || fail "unknown option $1" "$self -h shows how to call it"
+            ARGUMENTS+=("$1")
+            ;;
+        -?)
+            ARGUMENTS+=("$1")
+            if [[ $options == *"${1#-}:"* ]] && (($# > 1)); then
+                ARGUMENTS+=("$2")
+                shift
+            fi
+            ;;
+        -*) ARGUMENTS+=("$1") ;;
+        *) others+=("$1") ;;
+        esac
+        shift
+    done
+    ((${#others[@]} == 0)) || ARGUMENTS+=(-- "${others[@]}") # none: a last option may lack its value
 }
 
 # Refuse a PORT or WAIT_SECONDS that curl would misread, before anything is packed.

@@ -80,6 +80,8 @@ is_error() {
 }
 
 check_answer() {
+    local lines
+
     case $STATUS in
     200)
         print_answer
@@ -96,7 +98,10 @@ check_answer() {
     413) fail_answer "raise the bound that the answer names, or send less" ;;
     429) fail_answer "too many wait already: try again in a moment" ;;
     500) fail_answer "publish an action first: $init_command FILE" ;;
-    502) fail_answer "the action's log is on the proxy's stdout and stderr" ;;
+    502)
+        mapfile -t lines < <(reason)
+        fail_answer "${lines[@]}" "the action's log is on the proxy's stdout and stderr"
+        ;;
     503) fail_answer "the proxy is ending: start another" ;;
     *) fail_answer "the proxy's stderr says more" ;;
     esac
@@ -108,6 +113,8 @@ here=$(dirname -- "$(readlink -f -- "${BASH_SOURCE[0]}")") # also through a link
 
 help_if_asked "$@"
 pairs=()
+options_first ':m:h' "$@"
+set -- "${ARGUMENTS[@]}"
 while getopts ':m:h' option; do
     case $option in
     m)

@@ -45,6 +45,8 @@ build_in() {
     shift
     if [[ ! -f $folder/build.ninja ]]; then
         meson setup "$folder" "$ROOT" "$@" || return 1
+    else # what was missing then, such as a JDK, may be installed now
+        meson setup --reconfigure "$folder" "$ROOT" "$@" || return 1
     fi
     meson compile -C "$folder"
 }

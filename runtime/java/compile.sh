@@ -16,11 +16,11 @@ fail() {
     exit 1
 }
 
-needs="it needs a Java 11 or newer, and gson (Debian packages openjdk-17-jdk-headless, libgoogle-gson-java)"
+needs="it needs Java 11 or newer, and gson (Debian packages openjdk-17-jdk-headless, libgoogle-gson-java)"
 command -v java >/dev/null || fail "java is not in PATH; $needs"
 gson=/usr/share/java/gson.jar
 [ -f "$gson" ] || fail "there is no $gson; $needs"
-[ -f "$library/launcher.jar" ] || fail "there is no $library/launcher.jar: java or gson was missing when it was to be built; $needs"
+[ -f "$library/launcher.jar" ] || fail "there is no $library/launcher.jar: java or gson was missing when whiskloop was built. Install both and build again: scripts/quickstart.sh, or meson setup --reconfigure build && meson compile -C build; $needs"
 cp -R "$src/." "$bin/"
 [ -z "${WHISKLOOP_INSPECT_PORT:-}" ] || unset JAVA_TOOL_OPTIONS # the debugger is for the action
 name=$(java -Xshare:auto -XX:TieredStopAtLevel=1 -XX:+UseSerialGC -Dfile.encoding=UTF-8 \

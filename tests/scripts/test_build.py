@@ -11,7 +11,7 @@ HELLO_C = ROOT / "actions/hello-c/hello.c"
 
 
 def test_c_source_becomes_an_executable_called_exec(tmp_path):
-    done = run_script("build.sh", HELLO_C, cwd=tmp_path)
+    done = run_script("build.sh", HELLO_C, "-o", "exec", cwd=tmp_path)
     assert (done.returncode, done.stdout, done.stderr) == (0, "exec\n", "")
     answer = subprocess.run([tmp_path / "exec"], input=b'{"value":{"name":"Ann"}}\n',
                             capture_output=True, timeout=60)
@@ -45,6 +45,13 @@ def test_failed_compilation_leaves_the_older_executable(tmp_path):
     done = run_script("build.sh", "a.c", cwd=tmp_path)
     assert done.returncode == 1 and "could not compile a.c" in done.stderr
     assert (tmp_path / "exec").read_text() == "older"
+
+
+def test_a_source_for_the_library_is_said_to_be_published_as_it_is(tmp_path):
+    """Its header is not where a compiler looks, unless it is installed."""
+    (tmp_path / "a.c").write_text("#include <whisk_action.h>\nint main(void) { return no_such_name; }\n")
+    done = run_script("build.sh", "a.c", cwd=tmp_path)
+    assert done.returncode == 1 and "publish its source: bin/init.sh a.c" in done.stderr
 
 
 def test_folder_becomes_a_zip_with_its_files_at_the_root(tmp_path):

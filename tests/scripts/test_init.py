@@ -55,6 +55,16 @@ def test_environment_arrives_as_given_with_equal_signs_kept(recorder):
     assert recorder.json()["value"]["env"] == {"A": "b=c==", "Q": '"\\ &', "EMPTY": ""}
 
 
+@pytest.mark.parametrize("arguments", [
+    [HELLO, "-e", "A=b", "niam"], [HELLO, "niam", "-eA=b"], ["-e", "A=b", "--", HELLO, "niam"],
+])
+def test_options_may_stand_anywhere(recorder, arguments):
+    done = run_script("init.sh", *arguments, port=recorder.port)
+    assert done.returncode == 0, done.stderr
+    value = recorder.json()["value"]
+    assert (value["env"], value["main"]) == ({"A": "b"}, "niam")
+
+
 def test_folder_is_sent_as_a_zip_with_its_files_at_the_root(recorder):
     assert run_script("init.sh", ROOT / "actions/words-python", port=recorder.port).returncode == 0
     names = zipfile.ZipFile(io.BytesIO(sent_code(recorder))).namelist()

@@ -54,7 +54,6 @@ def test_without_the_headers_of_python_the_build_leaves_the_accelerator_out(tmp_
     ("run", ["-h"], None, "usage: whiskloop-run ["),
     ("build", ["-h"], None, "usage: whiskloop-build ["),
     ("init", ["-x"], None, "whiskloop-init -h shows how to call it"),
-    ("init", ["missing.py"], None, "whiskloop-build makes an executable"),
     ("build", ["a.py"], None, "whiskloop-init a.py"),
     ("run", ["{}"], 1, "PORT=8081 whiskloop-run ..."),
 ])

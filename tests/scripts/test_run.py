@@ -110,11 +110,25 @@ def test_failure_ends_with_1_and_says_what_to_do(recorder, status, answer, hint)
     (["-m", "value=1"], "is the argument itself"),
     (["-m", "x"], "want KEY=value"),
     (["-q"], "unknown option -q"),
+    (["--verbose"], "unknown option --verbose"),
 ])
 def test_unusable_arguments_are_refused_with_their_name(tmp_path, arguments, words):
     done = run_script("run.sh", *arguments, cwd=tmp_path)
     assert (done.returncode, done.stdout) == (1, "")
     assert words in done.stderr
+
+
+def test_options_may_stand_behind_the_argument(recorder):
+    assert run_script("run.sh", '{"a":1}', "-m", "activation_id=7", port=recorder.port).returncode == 0
+    assert recorder.json() == {"value": {"a": 1}, "activation_id": "7"}
+
+
+def test_the_reason_of_a_wrong_answer_is_told(start_proxy, tmp_path):
+    (tmp_path / "text.py").write_text("def main(args):\n    return 'Hi'\n")
+    port = start_proxy().port
+    assert run_script("init.sh", tmp_path / "text.py", port=port).returncode == 0
+    done = run_script("run.sh", port=port)
+    assert done.returncode == 1 and 'it returned a string: "Hi"' in done.stderr
 
 
 def test_run_before_publication_says_to_publish(start_proxy):
