@@ -66,7 +66,6 @@ static bool placeholders_known(const char *text)
 char *manifest_expand(const char *text, const char *const values[N_PLACEHOLDERS])
 {
     auto_buf struct buf out = {0};
-    char *expanded;
 
     while (*text != '\0') {
         enum placeholder which = N_PLACEHOLDERS;
@@ -80,8 +79,7 @@ char *manifest_expand(const char *text, const char *const values[N_PLACEHOLDERS]
             buf_add(&out, text, 1);
         text += n > 0 ? n : 1;
     }
-    expanded = xstrndup(buf_at(&out), buf_len(&out));
-    return expanded;
+    return xstrndup(buf_at(&out), buf_len(&out));
 }
 
 /* ---- one manifest ---- */
