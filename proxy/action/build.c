@@ -14,7 +14,6 @@
 
 #define DIRECT_MAX_BYTES (256u << 10) /* writing code up to this size is faster than forking */
 #define PROGRAM          "exec"
-#define HEAD_BYTES       64 /* enough for code_sniff() to recognise an executable */
 
 void build_init(struct build *build)
 {
@@ -97,11 +96,8 @@ static bool holds_program(const char *dir)
 {
     auto_free char *path = xasprintf("%s/" PROGRAM, dir);
     auto_fd int fd = fd_open_file(AT_FDCWD, path);
-    char head[HEAD_BYTES];
-    ssize_t n = fd >= 0 ? read(fd, head, sizeof(head)) : -1;
-    enum code_kind kind = n > 0 ? code_sniff(head, (size_t)n) : CODE_SOURCE;
 
-    return kind == CODE_ELF || kind == CODE_SCRIPT;
+    return runtimes_is_program(fd);
 }
 
 /* ---- the steps, last one first ---- */
@@ -195,45 +191,35 @@ static int begin_compiling(struct build *build, struct err *err)
     return compile_start(compile, build->loop, build->deadline_at_ms, err);
 }
 
-/* Choose the runtime for an unpacked archive. */
+/* Choose the runtime for an unpacked archive. Call with the action's rights. */
 static const struct runtime *choose(const struct build *build, struct err *err)
 {
     const struct build_opts *opts = build->opts;
     const struct runtime *chosen;
 
     assert(opts->fallback != NULL);
-    assert(build->runtime == NULL);
-    privileges_borrow(opts->privileges);
     if (opts->fallback->builds_all && !holds_program(build->dir))
-        chosen = opts->fallback;
-    else
-        chosen = runtimes_for_folder(opts->runtimes, opts->fallback, build->dir, err);
+        return opts->fallback;
+    chosen = runtimes_for_folder(opts->runtimes, opts->fallback, build->dir, err);
     if (chosen == NULL && err->kind == ERR_CODE && opts->fallback->any_archive)
         chosen = opts->fallback;
-    privileges_return(opts->privileges);
     return chosen;
-}
-
-static bool must_compile(const struct build *build)
-{
-    bool must;
-
-    privileges_borrow(build->opts->privileges);
-    must = runtime_compiles(build->runtime, build->dir);
-    privileges_return(build->opts->privileges);
-    return must;
 }
 
 /* Run the steps after staging. 1: done; 0: a compiler is running; -1: failed. */
 static int go_on(struct build *build, struct err *err)
 {
     const struct build_opts *opts = build->opts;
+    bool must_compile;
 
+    privileges_borrow(opts->privileges);
     if (build->runtime == NULL)
         build->runtime = choose(build, err);
+    must_compile = build->runtime != NULL && runtime_compiles(build->runtime, build->dir);
+    privileges_return(opts->privileges);
     if (build->runtime == NULL)
         return -1;
-    if (must_compile(build))
+    if (must_compile)
         return begin_compiling(build, err);
     if (store_commit(opts->store, build->version, err) < 0)
         return -1;
@@ -282,11 +268,11 @@ int build_start(struct build *build, struct loop *loop, uint64_t deadline_at_ms,
     if (give_folder(build, build->dir, err) < 0)
         return -1;
     stage->dir = build->dir;
-    stage->name =
-        runtimes_file_name(opts->runtimes, build->source != NULL ? build->source : opts->fallback,
-                           envelope->kind, &build->runtime);
-    if (envelope->kind == CODE_SOURCE && build->runtime != NULL)
-        stage->name = runtime_source_name(build->runtime, envelope->file);
+    build->runtime = runtimes_for_kind(
+        opts->runtimes, build->source != NULL ? build->source : opts->fallback, envelope->kind);
+    if (build->runtime != NULL)
+        stage->name = runtime_source_name(build->runtime,
+                                          envelope->kind == CODE_SOURCE ? envelope->file : NULL);
     stage->jar_name = opts->save_jar;
     stage->code = envelope->code;
     stage->code_len = envelope->code_len;

@@ -12,13 +12,13 @@
 #include "base/err.h"
 #include "base/util.h"
 
-#define MANIFEST_NAME     "runtime.json"
-#define NATIVE_NAME       "native"
-#define ANY_NAME          '*'  /* an entry "*.x" means any name that ends in ".x" */
-#define MAC_PREFIX        "._" /* prefix of the files that macOS writes beside others */
-#define NATIVE_HEAD_BYTES 64   /* enough for code_sniff() to recognise an executable */
-#define OWN_SETTINGS      "WHISKLOOP_"
-#define LOOK_ENTRIES_MAX  1000000 /* has_ending() looks at no more files, to bound its time */
+#define MANIFEST_NAME      "runtime.json"
+#define NATIVE_NAME        "native"
+#define ANY_NAME           '*'  /* an entry "*.x" means any name that ends in ".x" */
+#define MAC_PREFIX         "._" /* prefix of the files that macOS writes beside others */
+#define PROGRAM_HEAD_BYTES 64   /* enough for code_sniff() to recognise an executable */
+#define OWN_SETTINGS       "WHISKLOOP_"
+#define LOOK_ENTRIES_MAX   1000000 /* has_ending() looks at no more files, to bound its time */
 
 /* ---- the list of runtimes ---- */
 
@@ -113,8 +113,8 @@ const struct runtime *runtimes_find(const struct runtimes *runtimes, const char 
 
 /* ---- choosing a runtime ---- */
 
-const char *runtimes_file_name(const struct runtimes *runtimes, const struct runtime *fallback,
-                               enum code_kind kind, const struct runtime **runtime)
+const struct runtime *runtimes_for_kind(const struct runtimes *runtimes,
+                                        const struct runtime *fallback, enum code_kind kind)
 {
     const struct runtime *taker = NULL;
 
@@ -133,8 +133,7 @@ const char *runtimes_file_name(const struct runtimes *runtimes, const struct run
     case CODE_PACKED:
         break;
     }
-    *runtime = taker != NULL && taker->source != NULL ? taker : NULL;
-    return *runtime != NULL ? (*runtime)->source : NULL;
+    return taker != NULL && taker->source != NULL ? taker : NULL;
 }
 
 /* The ending of the file name in a path, such as ".js"; NULL: none. */
@@ -225,6 +224,15 @@ const struct runtime *runtimes_for_source(const struct runtimes *runtimes,
     return NULL;
 }
 
+bool runtimes_is_program(int fd)
+{
+    char head[PROGRAM_HEAD_BYTES];
+    ssize_t n = pread(fd, head, sizeof(head), 0);
+    enum code_kind kind = n > 0 ? code_sniff(head, (size_t)n) : CODE_SOURCE;
+
+    return kind == CODE_ELF || kind == CODE_SCRIPT;
+}
+
 /*
  * Whether an entry file is executable. Its mode or its first bytes decide, because archives made by
  * DOS or by Python's zipfile carry no modes. If so, its mode is set to 0755, but not the mode of a
@@ -233,17 +241,9 @@ const struct runtime *runtimes_for_source(const struct runtimes *runtimes,
 static bool take_executable(int dir, const char *name, const struct stat *st)
 {
     auto_fd int fd = fd_open_file(dir, name);
-    bool executable = (st->st_mode & 0111) != 0;
-    char head[NATIVE_HEAD_BYTES];
-    enum code_kind kind;
-    ssize_t n;
+    bool executable = (st->st_mode & 0111) != 0 || runtimes_is_program(fd);
 
-    if (fd < 0)
-        return executable;
-    n = pread(fd, head, sizeof(head), 0);
-    kind = n > 0 ? code_sniff(head, (size_t)n) : CODE_SOURCE;
-    executable = executable || kind == CODE_ELF || kind == CODE_SCRIPT;
-    if (executable && (st->st_mode & 0777) != 0755)
+    if (executable && fd >= 0 && (st->st_mode & 0777) != 0755)
         (void)fchmod(fd, 0755); /* fails only for another user's file; the launch reports it */
     return executable;
 }
@@ -336,15 +336,15 @@ static size_t candidates(const struct runtimes *runtimes, const struct runtime *
                          const struct runtime **out)
 {
     const struct runtime *native = runtimes_find(runtimes, NATIVE_NAME);
-    bool native_first = fallback == NULL || !fallback->takes_programs;
+    bool fallback_first = fallback != NULL && fallback->takes_programs;
+    const struct runtime *first = fallback_first ? fallback : native;
+    const struct runtime *second = fallback_first ? native : fallback;
     size_t n = 0;
 
-    if (native != NULL && native_first)
-        out[n++] = native;
-    if (fallback != NULL && fallback != native)
-        out[n++] = fallback;
-    if (native != NULL && !native_first && fallback != native)
-        out[n++] = native;
+    if (first != NULL)
+        out[n++] = first;
+    if (second != NULL && second != first)
+        out[n++] = second;
     for (size_t i = 0; i < runtimes->n; i++) {
         const struct runtime *other = &runtimes->items[i];
 
@@ -429,33 +429,43 @@ static void overlay_env(char *const *init_env, char ***env)
     }
 }
 
+/* Fill the members of a zeroed spec that do not depend on when the launcher is started. command:
+ * the runtime's `launch` or `prelaunch`. values: those of PLACEHOLDER_RUNTIME and
+ * PLACEHOLDER_LIBEXEC are set here. */
+static void begin_spec(const struct runtime *runtime, char *const *command,
+                       const char *values[N_PLACEHOLDERS], char *const *base_env,
+                       struct exec_spec *spec)
+{
+    assert(spec->argv == NULL && spec->env == NULL);
+    assert(command[0] != NULL);
+    values[PLACEHOLDER_RUNTIME] = runtime->dir;
+    values[PLACEHOLDER_LIBEXEC] = runtime->libexec != NULL ? runtime->libexec : "";
+    for (; *command != NULL; command++)
+        strv_push(&spec->argv, manifest_expand(*command, values));
+    copy_base_env(base_env, &spec->env);
+    spec->shortfall = runtime->shortfall != NULL ? xstrdup(runtime->shortfall) : NULL;
+    spec->answers = runtime->answers;
+}
+
 void runtime_exec_spec(const struct runtime *runtime, const char *dir, const char *main,
                        char *const *base_env, char *const *init_env, struct exec_spec *spec)
 {
     auto_fd int folder = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     const char *entry = folder >= 0 ? find_entry(runtime, folder) : NULL;
     const char *values[N_PLACEHOLDERS] = {
-        [PLACEHOLDER_RUNTIME] = runtime->dir,
-        [PLACEHOLDER_LIBEXEC] = runtime->libexec != NULL ? runtime->libexec : "",
         [PLACEHOLDER_ACTION] = dir,
         [PLACEHOLDER_MAIN] = main,
         [PLACEHOLDER_ENTRY] = entry != NULL ? entry : runtime->entry[0],
     };
 
-    assert(spec->argv == NULL && spec->env == NULL);
     assert(dir[0] == '/');
-    assert(runtime->launch[0] != NULL);
-    for (char **arg = runtime->launch; *arg != NULL; arg++)
-        strv_push(&spec->argv, manifest_expand(*arg, values));
-    copy_base_env(base_env, &spec->env);
+    begin_spec(runtime, runtime->launch, values, base_env, spec);
     overlay_env(init_env, &spec->env);
     /* Our launchers are always asked to report when they are ready. Programs are asked only if
      * base_env says so: action/actionloop.c. */
     if (runtime->answers != ANSWERS_AUTO)
         strv_setenv(&spec->env, "__OW_WAIT_FOR_ACK", "1");
     spec->cwd = xstrdup(dir);
-    spec->shortfall = runtime->shortfall != NULL ? xstrdup(runtime->shortfall) : NULL;
-    spec->answers = runtime->answers;
     spec->reports_ready = runtime->reports_ready;
     spec->wants_object = runtime->wants_object;
     spec->shares_ring = runtime->shares_ring;
@@ -465,23 +475,15 @@ bool runtime_prewarm(const struct runtime *runtime, bool forks, char *const *bas
                      struct exec_spec *spec)
 {
     const char *values[N_PLACEHOLDERS] = {
-        [PLACEHOLDER_RUNTIME] = runtime->dir,
-        [PLACEHOLDER_LIBEXEC] = runtime->libexec != NULL ? runtime->libexec : "",
         [PLACEHOLDER_ACTION] = "",
         [PLACEHOLDER_MAIN] = "",
         [PLACEHOLDER_ENTRY] = "",
     };
 
-    assert(spec->argv == NULL);
-    assert(spec->env == NULL);
     if (runtime->prelaunch == NULL)
         return false;
-    for (char **arg = runtime->prelaunch; *arg != NULL; arg++)
-        strv_push(&spec->argv, manifest_expand(*arg, values));
-    copy_base_env(base_env, &spec->env);
+    begin_spec(runtime, runtime->prelaunch, values, base_env, spec);
     strv_setenv(&spec->env, "__OW_WAIT_FOR_ACK", "1");
-    spec->shortfall = runtime->shortfall != NULL ? xstrdup(runtime->shortfall) : NULL;
-    spec->answers = runtime->answers;
     spec->reports_ready = true;
     spec->socket_in = forks;
     return true;

@@ -35,12 +35,11 @@ const struct runtime *runtimes_find(const struct runtimes *runtimes, const char 
  * is one, the entry file with the same name but the ending of `file` (index.mjs). file: the user's
  * name for the source file; NULL: unknown. */
 const char *runtime_source_name(const struct runtime *runtime, const char *file);
-/* The file name under which code of this kind is staged. *runtime: the runtime that takes the code.
- * This is `fallback` for source; for ELF and scripts it is native, or a `fallback` that takes
- * programs. The name and *runtime are NULL for an archive, which must be unpacked, and for code
- * that no runtime takes. fallback may be NULL. */
-const char *runtimes_file_name(const struct runtimes *runtimes, const struct runtime *fallback,
-                               enum code_kind kind, const struct runtime **runtime);
+/* The runtime that takes code of this kind as a single file: `fallback` for source; for ELF and
+ * scripts native, or a `fallback` that takes programs. NULL: the code is an archive, which must be
+ * unpacked, or no runtime takes it. fallback may be NULL. */
+const struct runtime *runtimes_for_kind(const struct runtimes *runtimes,
+                                        const struct runtime *fallback, enum code_kind kind);
 
 /* Whether the file name in `path` has one of the runtime's source endings. */
 bool runtime_has_ending_of(const struct runtime *runtime, const char *path);
@@ -51,6 +50,9 @@ bool runtime_has_ending_of(const struct runtime *runtime, const char *path);
 const struct runtime *runtimes_for_source(const struct runtimes *runtimes,
                                           const struct runtime *fallback, const char *path,
                                           struct err *err);
+
+/* Whether an open file begins as programs do: as ELF, or with #!. False if fd is -1. */
+bool runtimes_is_program(int fd);
 
 /* Whether this runtime compiles every action, no matter which files the action contains. */
 bool runtime_always_compiles(const struct runtime *runtime);

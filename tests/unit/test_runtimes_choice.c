@@ -11,35 +11,27 @@ static void executables_go_to_native_whatever_the_fallback_is(void **state)
 
     load_three(f);
     for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
-        const struct runtime *taker = NULL;
-
-        assert_string_equal(runtimes_file_name(&f->runtimes, known(f, "python"), kinds[i], &taker),
-                            "exec");
-        assert_ptr_equal(taker, known(f, "native"));
+        assert_ptr_equal(runtimes_for_kind(&f->runtimes, known(f, "python"), kinds[i]),
+                         known(f, "native"));
     }
 }
 
 static void source_goes_to_the_fallback(void **state)
 {
     struct fixture *f = *state;
-    const struct runtime *taker = NULL;
 
     load_three(f);
-    assert_string_equal(runtimes_file_name(&f->runtimes, known(f, "python"), CODE_SOURCE, &taker),
-                        "__main__.py");
-    assert_ptr_equal(taker, known(f, "python"));
+    assert_ptr_equal(runtimes_for_kind(&f->runtimes, known(f, "python"), CODE_SOURCE),
+                     known(f, "python"));
 }
 
 static void source_for_a_runtime_that_takes_none_is_taken_by_nobody(void **state)
 {
     struct fixture *f = *state;
-    const struct runtime *taker = NULL;
 
     load_three(f);
-    assert_null(runtimes_file_name(&f->runtimes, known(f, "nodejs"), CODE_SOURCE, &taker));
-    assert_null(taker);
-    assert_null(runtimes_file_name(&f->runtimes, NULL, CODE_SOURCE, &taker));
-    assert_null(taker);
+    assert_null(runtimes_for_kind(&f->runtimes, known(f, "nodejs"), CODE_SOURCE));
+    assert_null(runtimes_for_kind(&f->runtimes, NULL, CODE_SOURCE));
 }
 
 static void the_ending_of_a_files_name_tells_whose_source_it_is(void **state)
@@ -72,18 +64,14 @@ static void a_fallback_that_compiles_everything_takes_source_of_any_ending(void 
     assert_ptr_equal(runtimes_for_source(&f->runtimes, &compiles, "hello.py", &err), &compiles);
 }
 
-static void archives_have_no_file_name(void **state)
+static void archives_are_not_stored_as_a_single_file(void **state)
 {
     static const enum code_kind kinds[] = {CODE_ZIP, CODE_TAR, CODE_TARGZ};
     struct fixture *f = *state;
 
     load_three(f);
-    for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
-        const struct runtime *taker = known(f, "native");
-
-        assert_null(runtimes_file_name(&f->runtimes, known(f, "python"), kinds[i], &taker));
-        assert_null(taker);
-    }
+    for (size_t i = 0; i < ARRAY_LEN(kinds); i++)
+        assert_null(runtimes_for_kind(&f->runtimes, known(f, "python"), kinds[i]));
 }
 
 /* ---- choosing by folder ---- */
@@ -278,16 +266,13 @@ static void a_fallback_that_takes_programs_takes_them_instead_of_native(void **s
 {
     static const enum code_kind kinds[] = {CODE_ELF, CODE_SCRIPT, CODE_SOURCE};
     struct fixture *f = *state;
-    const struct runtime *taker;
 
     add(f, "native", NATIVE);
     add(f, "oneshot", ONESHOT);
     assert_int_equal(runtimes_load(&f->runtimes, f->folder.outer, &f->err), 0);
-    for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
-        assert_string_equal(runtimes_file_name(&f->runtimes, known(f, "oneshot"), kinds[i], &taker),
-                            "exec");
-        assert_ptr_equal(taker, known(f, "oneshot"));
-    }
+    for (size_t i = 0; i < ARRAY_LEN(kinds); i++)
+        assert_ptr_equal(runtimes_for_kind(&f->runtimes, known(f, "oneshot"), kinds[i]),
+                         known(f, "oneshot"));
     folder_write(f->folder.in, "exec", "#!/bin/sh\n", 0755);
     assert_ptr_equal(choose(f, "oneshot"), known(f, "oneshot"));
     assert_ptr_equal(choose(f, "native"), known(f, "native"));
@@ -325,7 +310,7 @@ int main(void)
         TEST(source_for_a_runtime_that_takes_none_is_taken_by_nobody),
         TEST(the_ending_of_a_files_name_tells_whose_source_it_is),
         TEST(a_fallback_that_compiles_everything_takes_source_of_any_ending),
-        TEST(archives_have_no_file_name),
+        TEST(archives_are_not_stored_as_a_single_file),
         TEST(an_executable_exec_is_native_before_all_others),
         TEST(an_exec_that_is_no_program_is_not_native),
         TEST(a_script_without_modes_is_made_executable),
