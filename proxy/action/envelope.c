@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "action/gunzip.h"
 #include "base/base64.h"
 #include "base/buf.h"
 #include "base/err.h"
@@ -45,15 +46,9 @@ const char *code_packed_by(const char *code, size_t n)
         const char *magic;
         size_t len;
     } packers[] = {
-        {"xz",
-         "\xfd"
-         "7zXZ",
-         6},
-        {"7-Zip", "7z\xbc\xaf\x27\x1c", 6},
-        {"zstd", "\x28\xb5\x2f\xfd", 4},
-        {"RAR", "Rar!\x1a\x07", 6},
-        {"lz4", "\x04\x22\x4d\x18", 4},
-        {"lzip", "LZIP\x01", 5},
+        {"xz", "\3757zXZ", 6},           {"7-Zip", "7z\xbc\xaf\x27\x1c", 6},
+        {"zstd", "\x28\xb5\x2f\xfd", 4}, {"RAR", "Rar!\x1a\x07", 6},
+        {"lz4", "\x04\x22\x4d\x18", 4},  {"lzip", "LZIP\x01", 5},
         {"compress", "\x1f\x9d\x90", 3},
     };
 
@@ -69,7 +64,7 @@ const char *code_packed_by(const char *code, size_t n)
 
 enum code_kind code_sniff(const char *code, size_t n)
 {
-    static const char elf[] = {0x7f, 'E', 'L', 'F'}, gzip[] = {0x1f, (char)0x8b, 8};
+    static const char elf[] = {0x7f, 'E', 'L', 'F'};
     static const char ustar[] = {'u', 's', 't', 'a', 'r'}, zip_2[] = {3, 5, 7}, zip_3[] = {4, 6, 8};
 
     if (n > ELF_HEADER_BYTES && memcmp(code, elf, sizeof(elf)) == 0)
@@ -80,7 +75,7 @@ enum code_kind code_sniff(const char *code, size_t n)
         memchr(zip_2, code[2], sizeof(zip_2)) != NULL &&
         memchr(zip_3, code[3], sizeof(zip_3)) != NULL)
         return CODE_ZIP;
-    if (n >= sizeof(gzip) && memcmp(code, gzip, sizeof(gzip)) == 0)
+    if (gunzip_is(code, n))
         return CODE_TARGZ;
     if (n >= TAR_MAGIC_AT + sizeof(ustar) && memcmp(code + TAR_MAGIC_AT, ustar, sizeof(ustar)) == 0)
         return CODE_TAR;
@@ -110,25 +105,17 @@ static bool is_blank(char c)
 /* Whether a string in checked JSON contains only blanks, escaped or not. */
 static bool is_blank_text(struct json_slice slice)
 {
-    char unescaped[16];
     size_t at = 1;
 
     assert(slice.kind == JSON_STRING && slice.n >= 2);
     while (at < slice.n - 1) {
-        char c = slice.text[at];
-        size_t n = c != '\\' ? 1 : slice.text[at + 1] == 'u' ? 6 : 2;
+        size_t n = slice.text[at] != '\\' ? 1 : slice.text[at + 1] == 'u' ? 6 : 2;
+        char spelt[8] = "\"", unescaped[8]; /* a string of one character */
 
-        if (c == '\\') {
-            char spelt[8] = "\"";
-            struct json_slice one = {spelt, n + 2, JSON_STRING};
-
-            memcpy(spelt + 1, slice.text + at, n);
-            spelt[n + 1] = '"';
-            if (json_unescape(one, unescaped) != 1)
-                return false;
-            c = unescaped[0];
-        }
-        if (!is_blank(c))
+        memcpy(spelt + 1, slice.text + at, n);
+        spelt[n + 1] = '"';
+        if (json_unescape((struct json_slice){spelt, n + 2, JSON_STRING}, unescaped) != 1 ||
+            !is_blank(unescaped[0]))
             return false;
         at += n;
     }
@@ -362,25 +349,17 @@ static int read_env(struct envelope *envelope, struct json_slice object, struct 
 
 /* ---- the body ---- */
 
-enum {
-    FIELD_CODE,
-    FIELD_MAIN,
-    FIELD_BINARY,
-    FIELD_ENV,
-    FIELD_FILE,
-    N_FIELDS
-};
-
 static const struct {
     const char *name;
     enum json_kind kind; /* the kind that is wanted; JSON_TRUE stands for true and false */
-    const char *type;
-} fields[N_FIELDS] = {
-    [FIELD_CODE] = {"code", JSON_STRING, "a string"},
-    [FIELD_MAIN] = {"main", JSON_STRING, "a string"},
-    [FIELD_BINARY] = {"binary", JSON_TRUE, "true or false"},
-    [FIELD_ENV] = {"env", JSON_OBJECT, "an object"},
-    [FIELD_FILE] = {"file", JSON_BAD, ""}, /* any type; bin/init.sh sends a name here */
+    const char *type;    /* NULL: any type */
+    size_t at;           /* offset in struct envelope_parts */
+} fields[] = {
+    {"code", JSON_STRING, "a string", offsetof(struct envelope_parts, code)},
+    {"main", JSON_STRING, "a string", offsetof(struct envelope_parts, main)},
+    {"binary", JSON_TRUE, "true or false", offsetof(struct envelope_parts, binary)},
+    {"env", JSON_OBJECT, "an object", offsetof(struct envelope_parts, env)},
+    {"file", JSON_BAD, NULL, offsetof(struct envelope_parts, file)},
 };
 
 static int wrong_type(struct err *err, const char *what, const char *type)
@@ -393,23 +372,29 @@ static bool is_of_kind(struct json_slice value, enum json_kind kind)
     return value.kind == kind || (kind == JSON_TRUE && value.kind == JSON_FALSE);
 }
 
-/* Find all fields in one pass over `value`. Kind JSON_BAD in found[i]: missing or null. */
-static int find_fields(struct json_slice value, struct json_slice found[N_FIELDS], struct err *err)
+static struct json_slice *part_at(struct envelope_parts *parts, size_t at)
+{
+    return (struct json_slice *)(void *)((char *)parts + at);
+}
+
+/* Find all fields in one pass over `value`. */
+static int find_fields(struct json_slice value, struct envelope_parts *parts, struct err *err)
 {
     struct json_slice name, member;
     size_t at = 0;
 
     assert(value.kind == JSON_OBJECT);
     while (json_next_member(value, &at, &name, &member)) {
-        for (size_t i = 0; i < N_FIELDS; i++)
+        for (size_t i = 0; i < ARRAY_LEN(fields); i++)
             if (json_equals(name, fields[i].name))
-                found[i] = member;
+                *part_at(parts, fields[i].at) = member;
     }
-    for (size_t i = 0; i < N_FIELDS; i++) {
-        if (found[i].kind == JSON_NULL)
-            found[i].kind = JSON_BAD;
-        if (found[i].kind != JSON_BAD && fields[i].type[0] != '\0' &&
-            !is_of_kind(found[i], fields[i].kind))
+    for (size_t i = 0; i < ARRAY_LEN(fields); i++) {
+        struct json_slice *part = part_at(parts, fields[i].at);
+
+        if (part->kind == JSON_NULL)
+            part->kind = JSON_BAD;
+        if (part->kind != JSON_BAD && fields[i].type != NULL && !is_of_kind(*part, fields[i].kind))
             return wrong_type(err, fields[i].name, fields[i].type);
     }
     return 0;
@@ -431,9 +416,10 @@ static int find_value(struct json_slice body, struct json_slice *value, struct e
 int envelope_find(struct envelope_parts *parts, const char *body, size_t n, bool takes_empty,
                   struct err *err)
 {
-    struct json_slice value = {0}, found[N_FIELDS] = {{0}};
+    struct json_slice value = {0};
     struct json_fault fault;
 
+    memset(parts, 0, sizeof(*parts));
     if (json_check(body, n, &fault) == JSON_BAD) {
         char said[128];
 
@@ -444,13 +430,10 @@ int envelope_find(struct envelope_parts *parts, const char *body, size_t n, bool
      * code. */
     if (find_value(json_top(body, n), &value, err) < 0)
         return -1;
-    if (value.kind == JSON_OBJECT && find_fields(value, found, err) < 0)
+    if (value.kind == JSON_OBJECT && find_fields(value, parts, err) < 0)
         return -1;
-    if (found[FIELD_CODE].kind == JSON_BAD || (!takes_empty && is_blank_text(found[FIELD_CODE])))
+    if (parts->code.kind == JSON_BAD || (!takes_empty && is_blank_text(parts->code)))
         return err_set(err, ERR_NO_CODE, 0, "Missing main/no code to execute.");
-    assert(found[FIELD_CODE].kind == JSON_STRING);
-    *parts = (struct envelope_parts){found[FIELD_CODE], found[FIELD_MAIN], found[FIELD_BINARY],
-                                     found[FIELD_ENV], found[FIELD_FILE]};
     return 0;
 }
 
@@ -471,9 +454,9 @@ int envelope_fill(struct envelope *envelope, const struct envelope_parts *parts,
 
 int envelope_read(struct envelope *envelope, const char *body, size_t n, struct err *err)
 {
-    struct envelope_parts parts = {0};
+    struct envelope_parts parts;
 
-    if (envelope_find(&parts, body, n, envelope->takes_empty, err) < 0)
+    if (envelope_find(&parts, body, n, false, err) < 0)
         return -1;
     return envelope_fill(envelope, &parts, NULL, err);
 }

@@ -30,9 +30,8 @@ struct envelope {
     char *code;
     size_t code_len;
     enum code_kind kind;
-    char *main;       /* name of the main function; "main" if the body names none */
-    char *file;       /* the user's name for the source file; NULL: unknown */
-    bool takes_empty; /* set before envelope_read(): accept an empty text as code */
+    char *main; /* name of the main function; "main" if the body names none */
+    char *file; /* the user's name for the source file; NULL: unknown */
     char **env; /* the body's "env" as NAME=value, in its order, NULL-terminated; NULL: none */
 };
 
@@ -61,8 +60,8 @@ int envelope_find(struct envelope_parts *parts, const char *body, size_t n, bool
  */
 int envelope_fill(struct envelope *envelope, const struct envelope_parts *parts, char *block,
                   struct err *err);
-/* Call envelope_find(), then envelope_fill() without a block. envelope: zeroed except for
- * `takes_empty`; release with envelope_done() in both cases. */
+/* Call envelope_find(), then envelope_fill() without a block; an empty text is no code. envelope:
+ * zeroed by the caller; release with envelope_done() in both cases. */
 int envelope_read(struct envelope *envelope, const char *body, size_t n, struct err *err);
 void envelope_done(struct envelope *envelope);
 

@@ -166,14 +166,16 @@ static void an_empty_text_is_code_where_the_caller_takes_it(void **state)
 
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-        struct envelope envelope = {.takes_empty = true};
+        struct envelope envelope = {0};
+        struct envelope_parts parts;
         struct err err = {0};
 
-        assert_int_equal(envelope_read(&envelope, cases[i].body, strlen(cases[i].body), &err),
+        assert_int_equal(envelope_find(&parts, cases[i].body, strlen(cases[i].body), true, &err),
                          cases[i].result);
         if (cases[i].result < 0) {
             assert_int_equal(err.kind, ERR_NO_CODE);
         } else {
+            assert_int_equal(envelope_fill(&envelope, &parts, NULL, &err), 0);
             assert_int_equal(envelope.kind, CODE_SOURCE);
             assert_int_equal(envelope.code_len, 0);
             assert_string_equal(envelope.main, "main");
