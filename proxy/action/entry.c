@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <string.h>
 
+#include "base/buf.h"
 #include "base/util.h"
 
 #define ZIP_HEADER_BYTES 30 /* size of a local header without its name. Source: APPNOTE.TXT 4.3.7 */
@@ -65,57 +66,55 @@ char *entry_inside(const char *name)
     return TAKE(out);
 }
 
-bool entry_link_is_inside(const char *name, const char *target)
+/* Follow the ".." at the start of a relative link's target. *n_up: how far above the folder to
+ * unpack into they lead, in folders. *rest: the target behind them. False: a ".." follows a name. */
+static bool follow_up(const char *name, const char *target, size_t *n_up, const char **rest)
 {
     size_t depth = 0; /* how many folders up from here is the folder to unpack into */
-    bool named = false;
     const char *part;
     size_t n;
 
-    if (target[0] == '/' || target[0] == '\0')
-        return false;
     while (next_part(&name, &part, &n))
         depth++;
     depth -= depth > 0 ? 1 : 0;
-    while (next_part(&target, &part, &n)) {
-        if (!is_dotdot(part, n)) {
-            named = true;
-            continue;
-        }
-        if (named || depth == 0)
-            return false;
-        depth--;
+    *n_up = 0;
+    *rest = target;
+    while (next_part(&target, &part, &n) && is_dotdot(part, n)) {
+        *rest = target;
+        if (depth > 0)
+            depth--;
+        else
+            ++*n_up;
     }
+    for (target = *rest; next_part(&target, &part, &n);)
+        if (is_dotdot(part, n))
+            return false;
     return true;
+}
+
+bool entry_link_is_inside(const char *name, const char *target)
+{
+    const char *rest;
+    size_t n_up;
+
+    return target[0] != '/' && target[0] != '\0' && follow_up(name, target, &n_up, &rest) &&
+           n_up == 0;
 }
 
 char *entry_link_outside(const char *name, const char *target)
 {
-    auto_free char *out = xmalloc(strlen(target) + 2); /* one more: a final ".." gets a slash */
-    const char *rest = target;
-    const char *part;
-    size_t depth = 0;
-    size_t len = 0;
-    size_t n;
+    auto_buf struct buf path = {0};
+    const char *rest;
+    size_t n_up;
 
     if (target[0] == '/')
         return xstrdup(target);
-    while (next_part(&name, &part, &n))
-        depth++;
-    depth -= depth > 0 ? 1 : 0;
-    while (next_part(&target, &part, &n) && is_dotdot(part, n)) {
-        rest = target;
-        if (depth-- > 0)
-            continue;
-        depth = 0;
-        memcpy(out + len, "../", 3);
-        len += 3;
-    }
-    out[len] = '\0';
-    for (target = rest; next_part(&target, &part, &n);)
-        if (is_dotdot(part, n))
-            return NULL;
-    return len > 0 ? xasprintf("%s%s", out, rest + strspn(rest, "/")) : NULL;
+    if (!follow_up(name, target, &n_up, &rest) || n_up == 0)
+        return NULL;
+    while (n_up-- > 0)
+        buf_add_text(&path, "../");
+    buf_add_text(&path, rest + strspn(rest, "/"));
+    return xstrndup(buf_at(&path), buf_len(&path));
 }
 
 bool entry_is_below(const char *name, const char *folder)
