@@ -72,43 +72,42 @@ static int write_out(struct zip *zip, const void *bytes, size_t n, struct err *e
     return 0;
 }
 
-static int write_buf(struct zip *zip, struct buf *buf, struct err *err)
-{
-    int result = write_out(zip, buf_at(buf), buf_len(buf), err);
-
-    buf_done(buf);
-    return result;
-}
-
 /* ---- one entry ---- */
+
+/* Put what an entry's header and its line in the directory have in common. */
+static void put_common(struct buf *out, const struct entry *entry)
+{
+    put(out, VERSION_NEEDED, 2);
+    put(out, FLAGS, 2);
+    put(out, entry->method, 2);
+    put(out, 0, 2); /* time of day */
+    put(out, DATE_1980, 2);
+    put(out, entry->crc, 4);
+    put(out, entry->packed, 4);
+    put(out, entry->size, 4);
+    put(out, strlen(entry->name), 2);
+    put(out, 0, 2); /* no extra field */
+}
 
 static int begin_entry(struct zip *zip, struct entry *entry, struct err *err)
 {
-    struct buf head = {0};
+    auto_buf struct buf head = {0};
 
     assert(strlen(entry->name) < NAME_MAX_BYTES);
+    assert(entry->size == 0); /* the checksum and both sizes follow the data */
     if (++zip->n_entries > ENTRIES_MAX)
         return err_set(err, ERR_LIMIT, 0, "cannot write a zip of more than %d entries",
                        ENTRIES_MAX);
     entry->offset = zip->n_written;
     put(&head, SIGNATURE_LOCAL, 4);
-    put(&head, VERSION_NEEDED, 2);
-    put(&head, FLAGS, 2);
-    put(&head, entry->method, 2);
-    put(&head, 0, 2);
-    put(&head, DATE_1980, 2);
-    put(&head, 0, 4); /* zeroes: the checksum and both sizes follow the data */
-    put(&head, 0, 4);
-    put(&head, 0, 4);
-    put(&head, strlen(entry->name), 2);
-    put(&head, 0, 2);
+    put_common(&head, entry);
     buf_add_text(&head, entry->name);
-    return write_buf(zip, &head, err);
+    return write_out(zip, buf_at(&head), buf_len(&head), err);
 }
 
 static int end_entry(struct zip *zip, const struct entry *entry, struct err *err)
 {
-    struct buf after = {0};
+    auto_buf struct buf after = {0};
 
     if (entry->size > BYTES_MAX)
         return err_set(err, ERR_LIMIT, 0, "cannot write a zip with a file of more than 4 GiB: %s",
@@ -121,23 +120,14 @@ static int end_entry(struct zip *zip, const struct entry *entry, struct err *err
     put(&after, entry->size, 4);
     put(&zip->listed, SIGNATURE_LISTED, 4);
     put(&zip->listed, VERSION_MADE, 2);
-    put(&zip->listed, VERSION_NEEDED, 2);
-    put(&zip->listed, FLAGS, 2);
-    put(&zip->listed, entry->method, 2);
-    put(&zip->listed, 0, 2);
-    put(&zip->listed, DATE_1980, 2);
-    put(&zip->listed, entry->crc, 4);
-    put(&zip->listed, entry->packed, 4);
-    put(&zip->listed, entry->size, 4);
-    put(&zip->listed, strlen(entry->name), 2);
-    put(&zip->listed, 0, 2); /* no extra field */
+    put_common(&zip->listed, entry);
     put(&zip->listed, 0, 2); /* no file comment */
     put(&zip->listed, 0, 2); /* starts on disk 0 */
     put(&zip->listed, 0, 2);
     put(&zip->listed, (uint64_t)entry->mode << 16 | (S_ISDIR(entry->mode) ? 0x10 : 0), 4);
     put(&zip->listed, entry->offset, 4);
     buf_add_text(&zip->listed, entry->name);
-    return write_buf(zip, &after, err);
+    return write_out(zip, buf_at(&after), buf_len(&after), err);
 }
 
 /* Add an entry whose data is in memory: the target of a link, or nothing for a folder. */
@@ -294,10 +284,9 @@ static int end_zip(struct zip *zip, struct err *err)
     put(&end, n_listed, 4);
     put(&end, offset, 4);
     put(&end, 0, 2);
-    if (write_out(zip, buf_at(&zip->listed), n_listed, err) < 0) {
+    if (write_out(zip, buf_at(&zip->listed), n_listed, err) < 0)
         return -1;
-    }
-    return write_buf(zip, &end, err);
+    return write_out(zip, buf_at(&end), buf_len(&end), err);
 }
 
 int zip_folder(const char *dir, int fd, struct err *err)
