@@ -38,12 +38,6 @@
 
 /* ---- removing a tree ---- */
 
-/* Whether loop_clock_ns() has reached until_ns. False if until_ns is 0, which means no limit. */
-static bool is_over(uint64_t until_ns)
-{
-    return until_ns != 0 && loop_clock_ns() >= until_ns;
-}
-
 /* Open a folder, but never through a link: an action may replace any of its folders by a link. */
 static DIR *open_folder(int parent, const char *name)
 {
@@ -75,7 +69,7 @@ static bool flatten(int root, const char *name, unsigned *n_tried, uint64_t unti
     if (folder == NULL)
         return false;
     fd = dirfd(folder);
-    while (!is_over(until_ns) && (item = readdir(folder)) != NULL) {
+    while (loop_clock_ns() < until_ns && (item = readdir(folder)) != NULL) {
         char moved[sizeof(REMOVE_FOLDER_NAME) + 10];
 
         if (is_self_or_parent(item->d_name) || unlinkat(fd, item->d_name, 0) == 0)
@@ -97,7 +91,7 @@ static bool flatten(int root, const char *name, unsigned *n_tried, uint64_t unti
  */
 int store_remove_tree(const char *dir, uint64_t most_ms)
 {
-    uint64_t until_ns = most_ms > 0 ? loop_clock_ns() + most_ms * 1000000 : 0;
+    uint64_t until_ns = most_ms > 0 ? loop_clock_ns() + most_ms * 1000000 : UINT64_MAX;
     unsigned n_tried = 0;
     bool progress = true;
     DIR *root;
@@ -107,12 +101,12 @@ int store_remove_tree(const char *dir, uint64_t most_ms)
     root = open_folder(AT_FDCWD, dir);
     if (root == NULL)
         return -errno;
-    while (progress && !is_over(until_ns)) {
+    while (progress && loop_clock_ns() < until_ns) {
         struct dirent *item;
 
         progress = false;
         rewinddir(root);
-        while (!is_over(until_ns) && (item = readdir(root)) != NULL) {
+        while (loop_clock_ns() < until_ns && (item = readdir(root)) != NULL) {
             if (is_self_or_parent(item->d_name))
                 continue;
             if (unlinkat(dirfd(root), item->d_name, 0) == 0 ||
@@ -123,7 +117,7 @@ int store_remove_tree(const char *dir, uint64_t most_ms)
     (void)closedir(root);
     if (rmdir(dir) == 0)
         return 0;
-    return is_over(until_ns) ? -ETIMEDOUT : -errno;
+    return loop_clock_ns() < until_ns ? -errno : -ETIMEDOUT;
 }
 
 pid_t store_remove_in_child(const char *dir)
@@ -283,17 +277,20 @@ int store_open(struct store *store, const char *dir, struct err *err)
 
     memset(store, 0, sizeof(*store));
     store->lock = -1;
-    if (temporary)
+    if (temporary) {
         remove_left_behind();
-    if (temporary && (made = make_temporary(&store->lock, err)) == NULL)
-        return -1;
-    store->made = !temporary && access(dir, F_OK) < 0;
-    if (!temporary && make_folders(dir, err) < 0)
-        return -1;
-    store->base = realpath(temporary ? made : dir, NULL);
+        dir = made = make_temporary(&store->lock, err);
+        if (made == NULL)
+            return -1;
+    } else {
+        store->made = access(dir, F_OK) < 0;
+        if (make_folders(dir, err) < 0)
+            return -1;
+    }
+    store->base = realpath(dir, NULL);
     if (store->base == NULL)
-        return err_set(err, ERR_SYSTEM, errno, "cannot find folder \"%s\": %s",
-                       temporary ? made : dir, strerror(errno));
+        return err_set(err, ERR_SYSTEM, errno, "cannot find folder \"%s\": %s", dir,
+                       strerror(errno));
     assert(store->base[0] == '/');
     assert(!temporary || store->lock >= 0);
     store->temporary = temporary;
