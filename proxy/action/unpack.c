@@ -119,11 +119,9 @@ static int write_failed(struct unpacking *u, const char *name, struct err *err)
     bool system = is_systems_fault(os);
     const char *full = store_full(".", os);
 
-    if (full != NULL)
-        return err_set(err, ERR_SYSTEM, os, "cannot unpack archive entry \"" NAME_SHOWN "\": %s",
-                       name, full);
     return err_set(err, system ? ERR_SYSTEM : ERR_CODE, system ? os : 0,
-                   "cannot unpack archive entry \"" NAME_SHOWN "\": %s", name, reason(u->disk));
+                   "cannot unpack archive entry \"" NAME_SHOWN "\": %s", name,
+                   full != NULL ? full : reason(u->disk));
 }
 
 /* ---- bounds ---- */
@@ -146,16 +144,6 @@ static int check_bytes(const struct unpacking *u, uint64_t entry_bytes, struct e
         return err_set(err, ERR_LIMIT, 0,
                        "archive unpacks to more than %u times its size (--unpack-ratio-max)",
                        limits->ratio_max);
-    return 0;
-}
-
-static int count_entry(struct unpacking *u, struct err *err)
-{
-    u->entries++;
-    if (u->entries > u->limits->entries_max)
-        return err_set(err, ERR_LIMIT, 0,
-                       "archive holds more than %" PRIu64 " entries (--unpack-entries-max)",
-                       u->limits->entries_max);
     return 0;
 }
 
@@ -405,7 +393,11 @@ static int unpack_all(struct unpacking *u, struct err *err)
 
         if (r != ARCHIVE_OK && !(r == ARCHIVE_WARN && is_about_text(u)))
             return read_failed(u, name, err);
-        if (count_entry(u, err) < 0 || unpack_entry(u, entry, err) < 0)
+        if (++u->entries > u->limits->entries_max)
+            return err_set(err, ERR_LIMIT, 0,
+                           "archive holds more than %" PRIu64 " entries (--unpack-entries-max)",
+                           u->limits->entries_max);
+        if (unpack_entry(u, entry, err) < 0)
             return -1;
     }
     if (u->entries == 0)
@@ -487,7 +479,7 @@ static int open_archives(struct unpacking *u, struct err *err)
 
 /* Put a better reason into err, if the archive is packed by a program that we do not support, or is
  * a gzip that does not contain a tar. */
-static int explain_packed(const struct unpacking *u, struct err *err)
+static void explain_packed(const struct unpacking *u, struct err *err)
 {
     const char *by = code_packed_by((const char *)u->archive_bytes, u->archive_len);
     size_t n = 0;
@@ -495,17 +487,15 @@ static int explain_packed(const struct unpacking *u, struct err *err)
 
     if (by == NULL && first != NULL)
         by = gunzip_is(first, n) ? "gzip twice" : code_packed_by(first, n);
-    if (by == NULL && u->gunzip != NULL &&
-        strcmp(reason(u->in), "Unrecognized archive format") == 0)
-        return err_set(
+    if (by != NULL)
+        (void)err_set(err, ERR_CODE, 0,
+                      "the code is packed by %s, which is not taken: pack it as zip, tar or tar.gz",
+                      by);
+    else if (u->gunzip != NULL && strcmp(reason(u->in), "Unrecognized archive format") == 0)
+        (void)err_set(
             err, ERR_CODE, 0,
             "cannot read archive: the code is packed by gzip and holds no tar: pack it as "
             "zip, tar or tar.gz");
-    if (by == NULL)
-        return -1;
-    return err_set(err, ERR_CODE, 0,
-                   "the code is packed by %s, which is not taken: pack it as zip, tar or tar.gz",
-                   by);
 }
 
 static void close_archives(struct unpacking *u)
@@ -536,7 +526,7 @@ int unpack_archive(const char *dir, const void *bytes, size_t n, const struct un
     if (result == 0)
         result = unpack_all(&u, err);
     if (result < 0 && u.entries == 0)
-        (void)explain_packed(&u, err);
+        explain_packed(&u, err);
     if (result < 0)
         make_printable(err->text);
     close_archives(&u);
