@@ -17,20 +17,19 @@ static const char *const common[] = {
     "main",     "workers", "timeout", "allow-reinit", "Log:", "log-level", "log-file", "end-marks",
 };
 
-static const struct {
+struct item {
     const char *option;
     const char *help;
-} pair_options[] = {
+};
+
+static const struct item pair_options[] = {
     {"-e NAME=value", "put NAME into the action's environment; may be repeated"},
     {"--env-file FILE", "the same with each line of FILE, as docker run --env-file does"},
     {"-m KEY=value",
      "send KEY beside the argument; the action sees it as __OW_KEY; may be repeated"},
 };
 
-static const struct {
-    const char *option;
-    const char *help;
-} other_options[] = {
+static const struct item other_options[] = {
     {"-compile MAIN", "as ActionLoop's proxy: compile the code on stdin and write a zip to stdout"},
     {"-env JSON", "variables for -compile"},
     {"-debug", "log each step, keep the folder of a failed /init, allow a further /init"},
@@ -63,6 +62,12 @@ static void write_item(FILE *file, const char *left, const char *text)
 {
     (void)fprintf(file, "  %s\n", left);
     write_wrapped(file, text);
+}
+
+static void write_items(FILE *file, const struct item *items, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        write_item(file, items[i].option, items[i].help);
 }
 
 /* Write the default of a setting as a user would, with its unit; "" if there is none. */
@@ -117,8 +122,7 @@ static void write_head(FILE *file)
         setup_is_in_build() ? scripts_in_build : scripts_installed);
     for (size_t i = 0; i < n_commands; i++)
         write_item(file, commands[i].usage, commands[i].help);
-    for (size_t i = 0; i < ARRAY_LEN(pair_options); i++)
-        write_item(file, pair_options[i].option, pair_options[i].help);
+    write_items(file, pair_options, ARRAY_LEN(pair_options));
 }
 
 static void write_tail(FILE *file)
@@ -144,20 +148,18 @@ void help_write(FILE *file)
     write_tail(file);
 }
 
-static const char *pair_help(const char *option, size_t n, const char **left)
+static const struct item *find_pair(const char *option, size_t n)
 {
-    for (size_t i = 0; i < ARRAY_LEN(pair_options); i++) {
-        *left = pair_options[i].option;
-        if (strncmp(*left, option, n) == 0 && (*left)[n] == ' ')
-            return pair_options[i].help;
-    }
+    for (size_t i = 0; i < ARRAY_LEN(pair_options); i++)
+        if (strncmp(pair_options[i].option, option, n) == 0 && pair_options[i].option[n] == ' ')
+            return &pair_options[i];
     return NULL;
 }
 
 void help_write_command(FILE *file, enum command_kind kind)
 {
     const struct command_word *command = command_of_kind(kind);
-    const char *at = command->options, *left;
+    const char *at = command->options;
 
     (void)fprintf(file, "Usage: whiskloop %s%s\n\n", command->usage,
                   at[0] != '\0' ? " [OPTION]..." : "");
@@ -166,10 +168,10 @@ void help_write_command(FILE *file, enum command_kind kind)
         (void)fprintf(file, "\nOptions:\n");
     while (*at != '\0') {
         size_t n = strcspn(at, " ");
-        const char *help = pair_help(at, n, &left);
+        const struct item *pair = find_pair(at, n);
 
-        if (help != NULL)
-            write_item(file, left, help);
+        if (pair != NULL)
+            write_items(file, pair, 1);
         else
             write_setting(file, setting_find(at, n),
                           kind == COMMAND_DEV && strncmp(at, "listen", n) == 0 ? DEV_LISTEN : NULL);
@@ -189,8 +191,7 @@ void help_write_all(FILE *file)
         write_setting(file, &settings[i], NULL);
     }
     (void)fprintf(file, "\nOther:\n");
-    for (size_t i = 0; i < ARRAY_LEN(other_options); i++)
-        write_item(file, other_options[i].option, other_options[i].help);
+    write_items(file, other_options, ARRAY_LEN(other_options));
     write_tail(file);
 }
 
