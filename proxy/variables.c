@@ -15,14 +15,6 @@
 #define BYTE_ORDER_MARK "\xef\xbb\xbf"
 #define SHOWN_OF_WORD   60
 
-static void add(char ***vector, const char *word)
-{
-    auto_free char *name = xstrndup(word, strcspn(word, "="));
-
-    assert(word[strlen(name)] == '=');
-    strv_setenv(vector, name, word + strlen(name) + 1);
-}
-
 int variables_add(char ***vector, const char *option, const char *word, struct err *err)
 {
     const char *what = strcmp(option, "-m") == 0 ? "KEY" : "NAME";
@@ -30,7 +22,7 @@ int variables_add(char ***vector, const char *option, const char *word, struct e
     if (word[0] == '=' || strchr(word, '=') == NULL)
         return err_set(err, ERR_REQUEST, 0, "%s %.*s: want %s=value", option, SHOWN_OF_WORD, word,
                        what);
-    add(vector, word);
+    strv_put(vector, xstrdup(word));
     return 0;
 }
 
@@ -54,7 +46,7 @@ static int add_line(char ***vector, const char *line, const char *option, const 
         return err_set(err, ERR_REQUEST, 0, "%s: %s:%u: want NAME=value, not \"%.*s\"", option,
                        path, number, SHOWN_OF_WORD, line);
     if (line[n_name] == '=') {
-        add(vector, line);
+        strv_put(vector, xstrdup(line));
         return 0;
     }
     own = getenv(line);

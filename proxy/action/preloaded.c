@@ -217,17 +217,6 @@ static void set_main(struct envelope *envelope, const char *main, const char *fa
     envelope->main = xstrdup(main != NULL ? main : "main");
 }
 
-/* env: NAME=value each; NULL: none. */
-static void add_env(struct envelope *envelope, char *const *env)
-{
-    for (; env != NULL && *env != NULL; env++) {
-        auto_free char *name = xstrndup(*env, strcspn(*env, "="));
-
-        assert((*env)[strlen(name)] == '=');
-        strv_setenv(&envelope->env, name, *env + strlen(name) + 1);
-    }
-}
-
 int preloaded_find(struct preloaded *preloaded, const struct preloaded_opts *opts, struct err *err)
 {
     const char *autoinit = env_text("OW_AUTOINIT");
@@ -262,8 +251,8 @@ int preloaded_find(struct preloaded *preloaded, const struct preloaded_opts *opt
         assert(preloaded->dir == NULL || preloaded->runtime != NULL);
         set_main(&preloaded->envelope, opts->main, main);
         if (preloaded->dir != NULL)
-            add_env(&preloaded->envelope, preloaded->runtime->in_place_env);
-        add_env(&preloaded->envelope, opts->env);
+            strv_put_all(&preloaded->envelope.env, preloaded->runtime->in_place_env);
+        strv_put_all(&preloaded->envelope.env, opts->env);
     }
     return result;
 }

@@ -416,19 +416,6 @@ static void copy_base_env(char *const *base_env, char ***env)
         strv_setenv(env, "PATH", EXEC_SPEC_DEFAULT_PATH);
 }
 
-/* Add the variables of init_env to env. A value may contain "=", too: test_runtimes
- * values_with_equals_signs_stay_whole. */
-static void overlay_env(char *const *init_env, char ***env)
-{
-    for (; init_env != NULL && *init_env != NULL; init_env++) {
-        size_t name_len = strcspn(*init_env, "=");
-        auto_free char *name = xstrndup(*init_env, name_len);
-
-        if (name_len > 0 && (*init_env)[name_len] == '=')
-            strv_setenv(env, name, *init_env + name_len + 1);
-    }
-}
-
 /* Fill the members of a zeroed spec that do not depend on when the launcher is started. command:
  * the runtime's `launch` or `prelaunch`. values: those of PLACEHOLDER_RUNTIME and
  * PLACEHOLDER_LIBEXEC are set here. */
@@ -460,7 +447,7 @@ void runtime_exec_spec(const struct runtime *runtime, const char *dir, const cha
 
     assert(dir[0] == '/');
     begin_spec(runtime, runtime->launch, values, base_env, spec);
-    overlay_env(init_env, &spec->env);
+    strv_put_all(&spec->env, init_env);
     /* Our launchers are always asked to report when they are ready. Programs are asked only if
      * base_env says so: action/actionloop.c. */
     if (runtime->answers != ANSWERS_AUTO)

@@ -50,19 +50,31 @@ void strv_free(char ***vector)
     *vector = NULL;
 }
 
-void strv_setenv(char ***vector, const char *name, const char *value)
+void strv_put(char ***vector, char *owned_variable)
 {
-    char *variable = xasprintf("%s=%s", name, value);
-    size_t head_len = strlen(name) + 1; /* with the '=', so that PATH does not match PATHEXT */
+    /* with the '=', so that PATH does not match PATHEXT */
+    size_t head_len = strcspn(owned_variable, "=") + 1;
 
     assert(head_len > 1);
-    assert(strchr(name, '=') == NULL);
+    assert(owned_variable[head_len - 1] == '=');
     for (char **old = *vector; old != NULL && *old != NULL; old++) {
-        if (strncmp(*old, variable, head_len) == 0) {
+        if (strncmp(*old, owned_variable, head_len) == 0) {
             free(*old);
-            *old = variable;
+            *old = owned_variable;
             return;
         }
     }
-    strv_push(vector, variable);
+    strv_push(vector, owned_variable);
+}
+
+void strv_setenv(char ***vector, const char *name, const char *value)
+{
+    assert(strchr(name, '=') == NULL);
+    strv_put(vector, xasprintf("%s=%s", name, value));
+}
+
+void strv_put_all(char ***vector, char *const *from)
+{
+    for (; from != NULL && *from != NULL; from++)
+        strv_put(vector, xstrdup(*from));
 }

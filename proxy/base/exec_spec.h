@@ -42,3 +42,7 @@ void strv_push(char ***vector, char *owned_text);
 void strv_free(char ***vector);
 /* Set a variable in a vector of NAME=value strings, replacing an older one of the same name. */
 void strv_setenv(char ***vector, const char *name, const char *value);
+/* Like strv_setenv(), for a string NAME=value, which the vector then owns. */
+void strv_put(char ***vector, char *owned_variable);
+/* Like strv_put(), for a copy of each string in `from`; NULL: there is none. */
+void strv_put_all(char ***vector, char *const *from);
