@@ -165,14 +165,13 @@ int listen_for_all(struct app *app, struct err *err)
         config->held_max_bytes > 0 ? config->held_max_bytes : held_default_max("");
     if (config->command == COMMAND_DEV)
         result = listen_for_dev(app, err);
+    else if (is_knative)
+        result = listen_for_platform(app, &app->entry, 1,
+                                     "No such path: this is an action, use POST /.", err);
     else
-        result = is_knative
-                     ? listen_for_platform(app, &app->entry, 1,
-                                           "No such path: this is an action, use POST /.", err)
-                     : listen_for_platform(app, app->routes, ARRAY_LEN(app->routes),
-                                           "No such path: this is an action, use POST /init and "
-                                           "POST /run.",
-                                           err);
+        result = listen_for_platform(
+            app, app->routes, ARRAY_LEN(app->routes),
+            "No such path: this is an action, use POST /init and POST /run.", err);
     if (result < 0)
         return -1;
     admin_init(&app->admin, service, app->server, WHISKLOOP_VERSION);
