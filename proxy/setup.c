@@ -223,7 +223,7 @@ static const char *fallback_name(const struct setup *setup)
 }
 
 /* Report an unknown --runtime: list the valid names and suggest the closest. */
-static int no_such_runtime(const struct setup *setup, const char *dir, struct err *err)
+static void no_such_runtime(const struct setup *setup, const char *dir, struct err *err)
 {
     const struct runtimes *runtimes = &setup->runtimes;
     struct suggest suggest = {.word = fallback_name(setup)};
@@ -240,10 +240,10 @@ static int no_such_runtime(const struct setup *setup, const char *dir, struct er
                   suggest.word, suggest.best != NULL ? "; did you mean " : "",
                   suggest.best != NULL ? suggest.best : "", suggest.best != NULL ? "?" : "",
                   buf_at(&names), dir);
-    return -1;
 }
 
-static int load_runtimes(struct setup *setup, struct service_opts *opts, struct err *err)
+/* Load all runtimes, and return the one for plain source. NULL: see err. */
+static const struct runtime *load_runtimes(struct setup *setup, struct err *err)
 {
     const struct config *config = setup->config;
     bool is_given = config->runtime_dir[0] != '\0';
@@ -251,18 +251,21 @@ static int load_runtimes(struct setup *setup, struct service_opts *opts, struct 
         is_given ? xstrdup(config->runtime_dir)
                  : own_dir(SOURCE_RUNTIME_DIR, INSTALLED_RUNTIME_DIR, PREFIX_RUNTIME_DIR);
     auto_free char *libexec = own_dir(BUILD_LIBEXEC_DIR, INSTALLED_LIBEXEC_DIR, PREFIX_LIBEXEC_DIR);
+    const struct runtime *fallback;
 
     /* An ActionLoop image may contain this program only, without our runtimes. */
     if ((is_given || !setup->actionloop.on || access(dir, F_OK) == 0) &&
         runtimes_load(&setup->runtimes, dir, err) < 0)
-        return -1;
+        return NULL;
     actionloop_add_native(&setup->runtimes);
     if (setup->actionloop.compiler != NULL)
         actionloop_add_compiler(&setup->runtimes, setup->actionloop.compiler);
     runtimes_set_libexec(&setup->runtimes, libexec);
     assert(setup->runtimes.n > 0);
-    opts->fallback = runtimes_find(&setup->runtimes, fallback_name(setup));
-    return opts->fallback != NULL ? 0 : no_such_runtime(setup, dir, err);
+    fallback = runtimes_find(&setup->runtimes, fallback_name(setup));
+    if (fallback == NULL)
+        no_such_runtime(setup, dir, err);
+    return fallback;
 }
 
 /* The folder with the program of an image made for Apache's skeleton. NULL: another image, or
@@ -279,15 +282,14 @@ static const char *skeleton_dir(const struct setup *setup, const struct runtime 
 
 /* Open the folder for versions of the action. In ActionLoop images this is ./action, if it is
  * writable. */
-static int open_store(struct setup *setup, const struct service_opts *opts, bool is_temporary,
-                      struct err *err)
+static int open_store(struct setup *setup, const char *skeleton, bool is_temporary, struct err *err)
 {
     const char *dir = setup->config->action_dir;
 
     if (is_temporary)
         return store_open(&setup->store, NULL, err);
-    if (opts->skeleton_dir != NULL && access(opts->skeleton_dir, W_OK) == 0)
-        dir = opts->skeleton_dir;
+    if (skeleton != NULL && access(skeleton, W_OK) == 0)
+        dir = skeleton;
     if (dir[0] != '\0' || !setup->actionloop.on)
         return store_open(&setup->store, dir, err);
     if (store_open(&setup->store, "action", err) == 0 && access(setup->store.base, W_OK) == 0)
@@ -317,8 +319,8 @@ static bool may_lack_store(struct setup *setup, const struct err *why)
 /* Whether a command line contains this placeholder, such as "{libexec}". */
 static bool names(char **command, const char *placeholder)
 {
-    for (size_t i = 0; command != NULL && command[i] != NULL; i++)
-        if (strstr(command[i], placeholder) != NULL)
+    for (; command != NULL && *command != NULL; command++)
+        if (strstr(*command, placeholder) != NULL)
             return true;
     return false;
 }
@@ -440,12 +442,12 @@ static void set_debugger(const struct config *config)
     (void)setenv("NODE_OPTIONS", options, 1);
 }
 
-static void set_options(struct setup *setup, struct service *service)
+static void set_options(struct setup *setup, struct service *service,
+                        const struct runtime *fallback, const char *skeleton)
 {
     const struct config *config = setup->config;
 
     set_debugger(config);
-
     service->opts = (struct service_opts){
         .pool = {.n_workers = n_workers(setup),
                  .n_light = n_light(setup),
@@ -466,7 +468,18 @@ static void set_options(struct setup *setup, struct service *service)
                                                            n_workers(setup)),
                             .tally = &service->workers,
                             .oom = &setup->oom}},
+        .build = {.unpack = {.bytes_max = config->unpack_max_bytes,
+                             .entries_max = config->unpack_entries_max,
+                             .ratio_max = (unsigned)config->unpack_ratio_max},
+                  .store = &setup->store,
+                  .runtimes = &setup->runtimes,
+                  .fallback = fallback,
+                  .privileges = &setup->privileges,
+                  .environ = environ,
+                  .save_jar = setup->actionloop.save_jar},
         .actionloop = setup->actionloop,
+        .fallback = fallback,
+        .skeleton_dir = skeleton,
         .environ = environ,
         .privileges = &setup->privileges,
         .run_ms = limit_ms(config, config->timeout_ms),
@@ -485,48 +498,30 @@ static void set_options(struct setup *setup, struct service *service)
     };
 }
 
-/* Fill opts->build: what is needed to build an action. */
-static void set_build_options(struct setup *setup, struct service_opts *opts)
-{
-    const struct config *config = setup->config;
-
-    assert(opts->fallback != NULL);
-    opts->build = (struct build_opts){
-        .unpack = {.bytes_max = config->unpack_max_bytes,
-                   .entries_max = config->unpack_entries_max,
-                   .ratio_max = (unsigned)config->unpack_ratio_max},
-        .store = &setup->store,
-        .runtimes = &setup->runtimes,
-        .fallback = opts->fallback,
-        .privileges = opts->privileges,
-        .environ = opts->environ,
-        .save_jar = setup->actionloop.save_jar,
-    };
-}
-
 int setup_service(struct setup *setup, struct service *service, bool is_temporary, struct err *err)
 {
+    const struct runtime *fallback;
+    const char *skeleton;
+
     oom_open(&setup->oom, "");
-    set_options(setup, service);
     if (passed_read(&setup->passed, setup->config->pass_headers, err) < 0)
         return -1;
-    if (load_runtimes(setup, &service->opts, err) < 0)
+    fallback = load_runtimes(setup, err);
+    if (fallback == NULL)
         return -1;
-    service->opts.skeleton_dir = skeleton_dir(setup, service->opts.fallback);
-    if (open_store(setup, &service->opts, is_temporary, err) < 0 && !may_lack_store(setup, err))
+    skeleton = skeleton_dir(setup, fallback);
+    if (open_store(setup, skeleton, is_temporary, err) < 0 && !may_lack_store(setup, err))
         return -1;
-    if (check_reach(setup, service->opts.fallback, err) < 0)
+    if (check_reach(setup, fallback, err) < 0)
         return -1;
-    set_build_options(setup, &service->opts);
+    set_options(setup, service, fallback, skeleton);
     service->store = &setup->store;
     return 0;
 }
 
 int setup_runtimes(struct setup *setup, struct err *err)
 {
-    struct service_opts opts = {.fallback = NULL};
-
-    return load_runtimes(setup, &opts, err);
+    return load_runtimes(setup, err) != NULL ? 0 : -1;
 }
 
 void setup_done(struct setup *setup)
