@@ -1,9 +1,7 @@
 #include "variables.h"
 
 #include <assert.h>
-#include <ctype.h>
 #include <errno.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -14,6 +12,7 @@
 #define LINES_MAX       100000 /* most lines of a file, comments included */
 #define BYTE_ORDER_MARK "\xef\xbb\xbf"
 #define SHOWN_OF_WORD   60
+#define BLANKS          " \t\n\v\f\r" /* which no variable's name may contain */
 
 int variables_add(char ***vector, const char *option, const char *word, struct err *err)
 {
@@ -26,14 +25,6 @@ int variables_add(char ***vector, const char *option, const char *word, struct e
     return 0;
 }
 
-static bool has_blank(const char *name, size_t n)
-{
-    for (size_t i = 0; i < n; i++)
-        if (isspace((unsigned char)name[i]))
-            return true;
-    return false;
-}
-
 /* Add the variable that one line of a file sets. line: without its newline. */
 static int add_line(char ***vector, const char *line, const char *option, const char *path,
                     unsigned number, struct err *err)
@@ -42,7 +33,7 @@ static int add_line(char ***vector, const char *line, const char *option, const 
     const char *own;
 
     assert(line[0] != '\0');
-    if (n_name == 0 || has_blank(line, n_name))
+    if (n_name == 0 || strcspn(line, BLANKS) < n_name)
         return err_set(err, ERR_REQUEST, 0, "%s: %s:%u: want NAME=value, not \"%.*s\"", option,
                        path, number, SHOWN_OF_WORD, line);
     if (line[n_name] == '=') {
