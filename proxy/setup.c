@@ -215,11 +215,11 @@ static const char *fallback_name(const struct setup *setup)
     const char *named = setup->config->runtime;
     bool is_auto = strcmp(named, "auto") == 0;
 
-    if (setup->actionloop.compiler != NULL && (is_auto || strcmp(named, "native") == 0))
+    if (setup->actionloop.compiler != NULL && (is_auto || strcmp(named, RUNTIME_NATIVE) == 0))
         return ACTIONLOOP_RUNTIME;
     if (!is_auto)
         return named;
-    return setup->actionloop.on ? "native" : "python";
+    return setup->actionloop.on ? RUNTIME_NATIVE : "python";
 }
 
 /* Report an unknown --runtime: list the valid names and suggest the closest. */

@@ -12,7 +12,6 @@
 #include "base/err.h"
 #include "base/util.h"
 
-#define NATIVE      "native"
 #define BUILT_FILE  "exec.env"
 #define BUILT_BYTES 256 /* read at most this much of exec.env; the longest known file has 42 */
 #define TRACE_FILE  "/tmp/action.log"
@@ -76,12 +75,11 @@ static struct runtime runtime_of_exec(const char *name)
 
 void actionloop_add_native(struct runtimes *runtimes)
 {
-    struct runtime native;
+    if (runtimes_find(runtimes, RUNTIME_NATIVE) == NULL) {
+        struct runtime native = runtime_of_exec(RUNTIME_NATIVE);
 
-    if (runtimes_find(runtimes, NATIVE) != NULL)
-        return;
-    native = runtime_of_exec(NATIVE);
-    runtimes_add(runtimes, &native);
+        runtimes_add(runtimes, &native);
+    }
 }
 
 void actionloop_add_compiler(struct runtimes *runtimes, const char *compiler)

@@ -13,7 +13,6 @@
 #include "base/util.h"
 
 #define MANIFEST_NAME      "runtime.json"
-#define NATIVE_NAME        "native"
 #define ANY_NAME           '*'  /* an entry "*.x" means any name that ends in ".x" */
 #define MAC_PREFIX         "._" /* prefix of the files that macOS writes beside others */
 #define PROGRAM_HEAD_BYTES 64   /* enough for code_sniff() to recognise an executable */
@@ -124,8 +123,9 @@ const struct runtime *runtimes_for_kind(const struct runtimes *runtimes,
         break;
     case CODE_ELF:
     case CODE_SCRIPT:
-        taker = fallback != NULL && fallback->takes_programs ? fallback
-                                                             : runtimes_find(runtimes, NATIVE_NAME);
+        taker = fallback != NULL && fallback->takes_programs
+                    ? fallback
+                    : runtimes_find(runtimes, RUNTIME_NATIVE);
         break;
     case CODE_ZIP:
     case CODE_TAR:
@@ -335,7 +335,7 @@ static void say_entries(struct buf *out, const struct runtime *runtime, bool fir
 static size_t candidates(const struct runtimes *runtimes, const struct runtime *fallback,
                          const struct runtime **out)
 {
-    const struct runtime *native = runtimes_find(runtimes, NATIVE_NAME);
+    const struct runtime *native = runtimes_find(runtimes, RUNTIME_NATIVE);
     bool fallback_first = fallback != NULL && fallback->takes_programs;
     const struct runtime *first = fallback_first ? fallback : native;
     const struct runtime *second = fallback_first ? native : fallback;
@@ -362,7 +362,7 @@ void runtimes_add_entries(const struct runtimes *runtimes, const struct runtime 
     size_t n = candidates(runtimes, fallback, order);
     /* Apache's test suites expect the fallback's entry file right after the word "include", so
      * native comes last. */
-    size_t first = n > 0 && strcmp(order[0]->name, NATIVE_NAME) == 0 ? 1 : 0;
+    size_t first = n > 0 && strcmp(order[0]->name, RUNTIME_NATIVE) == 0 ? 1 : 0;
 
     for (size_t i = 0; i < n; i++)
         say_entries(out, order[(first + i) % n], i == 0, i + 1 == n);

@@ -14,6 +14,8 @@
 
 struct err;
 
+#define RUNTIME_NATIVE "native" /* name of the runtime for programs */
+
 struct runtimes {
     struct runtime *items; /* owned */
     size_t n;
