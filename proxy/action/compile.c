@@ -48,8 +48,6 @@ static _Noreturn void child_run(struct helper *helper, int output, pid_t parent)
     child_prepare(STDERR_FILENO + 1);
     child_limit(RLIMIT_CORE, 0);
     child_limit(RLIMIT_FSIZE, compile->file_max_bytes);
-    if (spec->cwd != NULL && chdir(spec->cwd) < 0)
-        child_fail(spec->cwd);
     environ = spec->env; /* execvp() looks up a bare name in the compiler's own PATH */
     (void)execvp(spec->argv[0], spec->argv);
     child_fail(spec->argv[0]);
