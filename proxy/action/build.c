@@ -111,12 +111,9 @@ static char *last_line(const struct buf *text)
 
     while (n > 0 && bytes[n - 1] == '\n')
         n--;
-    newline = n > 0 ? memrchr(bytes, '\n', n) : NULL;
-    if (newline != NULL) {
-        n -= (size_t)(newline + 1 - bytes);
-        bytes = newline + 1;
-    }
-    return xstrndup(n > 0 ? bytes : "", n);
+    newline = memrchr(bytes, '\n', n);
+    return newline != NULL ? xstrndup(newline + 1, (size_t)(bytes + n - newline - 1))
+                           : xstrndup(bytes, n);
 }
 
 static void on_compiled(struct compile *compile)
