@@ -34,7 +34,7 @@ static bool is_foreign(const struct line *line, const char *launchers)
 void frames_put_users(const char *text, size_t n, const char *launchers, struct buf *out)
 {
     size_t before = buf_len(out);
-    char *folder = launchers != NULL ? xasprintf("%s/", launchers) : NULL;
+    auto_free char *folder = launchers != NULL ? xasprintf("%s/", launchers) : NULL;
     bool in_python = false; /* we are dropping a Python frame, with its indented source lines */
 
     for (size_t at = 0; at < n;) {
@@ -52,5 +52,4 @@ void frames_put_users(const char *text, size_t n, const char *launchers, struct 
     }
     if (buf_len(out) == before)
         buf_add(out, text, n);
-    free(folder);
 }
