@@ -13,8 +13,8 @@
 #include "base/util.h"
 
 #define BUILT_FILE  "exec.env"
-#define BUILT_BYTES 256 /* read at most this much of exec.env; the longest known file has 42 */
-#define TRACE_FILE  "/tmp/action.log"
+#define BUILT_BYTES 256 /* read at most this much of exec.env; the longest known has 42 bytes */
+#define TRACE_FILE  "/tmp/action.log" /* to which actions write their traces under -debug */
 
 static bool is_named_proxy(const char *program)
 {
@@ -33,8 +33,8 @@ int actionloop_read(struct actionloop *actionloop, const char *program, bool deb
         .save_jar = env_text("OW_SAVE_JAR"),
         .wait_for_ack = wait_for_ack != NULL,
     };
-    /* Variables that are set but empty count, too: an ActionLoop image may turn a feature off that
-     * way. */
+    /* A variable that is set but empty counts, too: an ActionLoop image may use the empty value to
+     * turn a feature off. */
     actionloop->on = getenv("OW_COMPILER") != NULL || getenv("OW_WAIT_FOR_ACK") != NULL ||
                      getenv("OW_EXECUTION_ENV") != NULL || is_named_proxy(program);
     assert(!actionloop->wait_for_ack || actionloop->on);
@@ -46,9 +46,9 @@ int actionloop_read(struct actionloop *actionloop, const char *program, bool deb
                        actionloop->save_jar);
     if (actionloop->execution_env != NULL)
         (void)setenv("__OW_EXECUTION_ENV", actionloop->execution_env, 1);
-    /* __OW_WAIT_FOR_ACK asks a launcher for a ready line. ActionLoop launchers must print that line
-     * only if the image asks for it. Outside of these images we always ask, because the line tells
-     * exactly when a program is ready. */
+    /* __OW_WAIT_FOR_ACK asks a launcher to print a line when it is ready. In an ActionLoop image,
+     * ask only if the image does. Elsewhere always ask: no other sign tells so exactly when a
+     * program is ready. */
     if (wait_for_ack != NULL)
         (void)setenv("__OW_WAIT_FOR_ACK", wait_for_ack, 1);
     else if (actionloop->on)
@@ -60,7 +60,7 @@ int actionloop_read(struct actionloop *actionloop, const char *program, bool deb
     return 0;
 }
 
-/* Make a runtime whose actions are executables named exec. The caller owns its members. */
+/* A runtime whose actions are executables named exec. The caller owns its members. */
 static struct runtime runtime_of_exec(const char *name)
 {
     struct runtime runtime = {.entry_executable = true};

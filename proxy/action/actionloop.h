@@ -17,7 +17,7 @@ struct actionloop {
      * if empty, or argv[0] names the file "proxy" */
     bool on;
     const char *compiler; /* OW_COMPILER: command that compiles an action that is no executable */
-    const char *execution_env; /* OW_EXECUTION_ENV: text that the file exec.env must contain */
+    const char *execution_env; /* OW_EXECUTION_ENV: required content of an action's exec.env */
     const char *save_jar;      /* OW_SAVE_JAR: file name for a jar, which is then not unpacked */
     bool wait_for_ack;         /* OW_WAIT_FOR_ACK: actions must report when they are ready */
 };
@@ -30,13 +30,13 @@ int actionloop_read(struct actionloop *actionloop, const char *program, bool deb
 
 /* Add the runtime "native", for executables named exec, unless a manifest has defined it. */
 void actionloop_add_native(struct runtimes *runtimes);
-/* Add the runtime ACTIONLOOP_RUNTIME: the command `compiler` builds actions, unless they are
- * programs. */
+/* Add the runtime ACTIONLOOP_RUNTIME, which builds every action with the command `compiler`, except
+ * those that are programs already. */
 void actionloop_add_compiler(struct runtimes *runtimes, const char *compiler);
 #define ACTIONLOOP_RUNTIME "actionloop"
 
-/* Check that folder `bin` was built for this image: its file exec.env must contain
- * OW_EXECUTION_ENV, if that is set. 0, or -1 (ERR_ACTION). said: gets a text for the log if
+/* Check that the action in folder `bin` was built for this image: if OW_EXECUTION_ENV is set, the
+ * file bin/exec.env must contain its value. 0, or -1 (ERR_ACTION). said: gets a text for the log if
  * exec.env contains something else, otherwise ""; always NUL-terminated. */
 int actionloop_check_built(const struct actionloop *actionloop, const char *bin, char *said,
                            size_t size, struct err *err);

@@ -67,7 +67,7 @@ static int give_folder(const struct build *build, const char *dir, struct err *e
     return 0;
 }
 
-/* ---- looking into folders: with the action's rights, as an action may have filled them ---- */
+/* ---- looking into folders: with the action's rights, since its files may be hostile ---- */
 
 /* Whether the compiler has produced something: `exec` (if it is a file, it is made executable here)
  * or one of the runtime's entry files. */
@@ -78,7 +78,8 @@ static bool is_built(const struct build *build)
 
     assert(build->runtime != NULL);
     if (folder >= 0 && fstatat(folder, PROGRAM, &st, AT_SYMLINK_NOFOLLOW) == 0) {
-        /* Ruby's compiler does not make `exec` executable. A link's target is never changed. */
+        /* Ruby's compiler does not make `exec` executable. If `exec` is a link, leave the file to
+         * which it leads alone. */
         if (S_ISREG(st.st_mode))
             (void)fchmodat(folder, PROGRAM, 0755, 0);
         return S_ISREG(st.st_mode) || S_ISLNK(st.st_mode);
@@ -147,9 +148,9 @@ static void on_compiled(struct compile *compile)
     build->done(build);
 }
 
-/* Give the compiler the action's environment, the proxy's working folder, and the arguments that
- * ActionLoop defines: main, source folder, target folder. Both folders are absolute paths:
- * compilers make them absolute anyway, and a path built into their output must stay valid. */
+/* Fill the compiler's spec: the action's environment, the proxy's working folder, and the arguments
+ * that ActionLoop defines: main, source folder, target folder. Both folders are absolute paths:
+ * compilers make them absolute anyway, and may write them into what they build. */
 static void prepare_spec(struct build *build, const char *bin)
 {
     struct runtime compiler = *build->runtime;

@@ -5,8 +5,8 @@
  *
  *     stage into N/src ─► choose the runtime ─► rename to N/bin, or compile into N/bin
  *
- * All steps share one deadline. A failed build leaves folder N behind; its owner deletes the folder
- * or keeps it for inspection.
+ * All steps share one deadline. A failed build leaves folder N behind; the owner of the build
+ * deletes that folder or keeps it for inspection.
  */
 
 #include <stdbool.h>
@@ -45,13 +45,13 @@ struct build {
     /* the outcome */
     bool failed;
     struct err err; /* why the build failed, if it did */
-    struct buf why; /* if compiling failed: the compiler's message, shown word for word; else "" */
-    /* the compiler wants the client to see `why`, even where such messages only go to the log */
+    struct buf why; /* if compiling failed: a message for the action's author; else "" */
+    /* the compiler wants the client to get `why`, even where such messages only go to the log */
     bool tells_client;
-    unsigned version;              /* number N of the build's folder; 0: there is none yet */
+    unsigned version;              /* number N of the build's folder; 0: no folder is made yet */
     const struct runtime *runtime; /* the runtime that takes the code; NULL until it is chosen */
     char *dir;                     /* owned; the path of N/src, then of N/bin */
-    char *lacks;     /* owned; what the compiler could not add, in one line; NULL: nothing */
+    char *lacks;     /* owned; one line about what the built action lacks; NULL: nothing */
     struct buf said; /* text for the log: notes about the archive, and the compiler's messages */
 
     /* internal to build.c */

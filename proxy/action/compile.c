@@ -37,7 +37,7 @@ static _Noreturn void child_run(struct helper *helper, int output, pid_t parent)
     struct err err;
 
     if (dup2(output, STDOUT_FILENO) < 0 || dup2(output, STDERR_FILENO) < 0)
-        _exit(127); /* an error text would not reach the proxy */
+        _exit(127); /* without its pipe, the child cannot tell the proxy why */
     if (failed != 0) {
         (void)privileges_explain(spec->privileges, failed, os, &err);
         (void)dprintf(STDERR_FILENO, CANNOT_RUN "%s\n", err.text);
@@ -82,7 +82,7 @@ static uint64_t limit_of(const struct compile *compile, enum privileges_limit wh
     return privileges != NULL ? privileges->limits[which] : 0;
 }
 
-/* Set err: the compiler wrote too large a file. Names the lower of the two bounds on file size. */
+/* Set err: the compiler wrote too large a file. The text names the lower of the two bounds. */
 static void judge_file_size(const struct compile *compile, struct err *err)
 {
     uint64_t limit = limit_of(compile, LIMIT_FSIZE);

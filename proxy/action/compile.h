@@ -2,8 +2,8 @@
 
 /*
  * compile - run a compiler once on an action's sources, in its own process group and with a
- * deadline, and keep the start of its output. The compiler works on untrusted code, so it runs with
- * the action's user and limits.
+ * deadline, and keep the start of its output. The sources are not trusted, so the compiler runs as
+ * the action's user and under the action's limits.
  *
  * For the compiler of an ActionLoop image (OW_COMPILER) a single byte of output counts as a
  * failure: some of these compilers report errors and still exit with 0 (openwhisk-contract 2.5).
@@ -21,12 +21,12 @@
  * reply at 1 MB. */
 #define COMPILE_SAID_MAX_BYTES (128u << 10)
 
-/* The exit status by which a compiler says that its output is for the client, not only for the
- * log. */
+/* Exit status of a compiler that failed and wants its output to be sent to the client, too, not
+ * only to the log. */
 #define COMPILE_TELLS_CLIENT 3
 
 /* Exit status of a compiler: the action can be started but lacks something, which the last line of
- * the output names. From the compiler of an ActionLoop image it is a failure. */
+ * the output names. If `must_be_silent` is set, this status is a failure like any other. */
 #define COMPILE_LACKS 75
 
 struct compile;
@@ -41,7 +41,7 @@ struct compile {
 
     /* the outcome */
     bool failed;
-    bool lacks;     /* it ended with COMPILE_LACKS, which is no failure */
+    bool lacks;     /* the compiler ended with COMPILE_LACKS, which is no failure */
     struct err err; /* if failed: ERR_CODE, or ERR_LIMIT when time ran out; one line of text */
 
     struct helper helper; /* helper.said: the compiler's stdout and stderr, mixed as they came */

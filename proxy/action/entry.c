@@ -37,7 +37,7 @@ static bool is_dotdot(const char *part, size_t n)
 
 char *entry_inside(const char *name)
 {
-    auto_free char *out = xmalloc(strlen(name) + 2); /* the result is at most as long as the name */
+    auto_free char *out = xmalloc(strlen(name) + 2); /* room for the name, or for "." */
     size_t len = 0;
     const char *part;
     size_t n;
@@ -66,8 +66,9 @@ char *entry_inside(const char *name)
     return TAKE(out);
 }
 
-/* Follow the ".." at the start of a relative link's target. *n_up: how far above the folder to
- * unpack into they lead, in folders. *rest: the target behind them. False: a ".." follows a name. */
+/* Follow the ".." components at the start of a relative link's target. *n_up: how many folders
+ * above the folder to unpack into they lead. *rest: the target after them. False: a later component
+ * is ".." again. */
 static bool follow_up(const char *name, const char *target, size_t *n_up, const char **rest)
 {
     size_t depth = 0; /* how many folders up from here is the folder to unpack into */

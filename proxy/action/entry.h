@@ -1,7 +1,8 @@
 #pragma once
 
 /*
- * entry - tell where the names in an archive's entries lead, without looking at the disk.
+ * entry - tell from the names of an archive's entries where files would land and links would lead,
+ * without looking at the disk.
  */
 
 #include <stdbool.h>
@@ -11,15 +12,15 @@
  * NULL: the name is empty or leads out of that folder. Caller frees. */
 char *entry_inside(const char *name);
 /*
- * Whether the symbolic link `name` with this target leads inside the folder to unpack into. A ".."
- * may stand only at the start of the target, where it is relative to the link's own folder. After a
- * name it would go up from wherever that name leads, and the name may be a link itself.
+ * Whether the symbolic link `name` with this target leads inside the folder to unpack into. False
+ * also if a ".." follows a name in the target: the name may be a link itself, and ".." goes up from
+ * wherever that link leads.
  */
 bool entry_link_is_inside(const char *name, const char *target);
 /* If the link leads outside: its target as a path relative to the folder to unpack into. NULL: the
  * link leads inside, or only the disk could tell, because ".." follows a name. Caller frees. */
 char *entry_link_outside(const char *name, const char *target);
-/* Whether entry `name` is `folder` or lies in it. Both normalised by entry_inside(). */
+/* Whether entry `name` is `folder` or lies in it. Both names: as entry_inside() returns them. */
 bool entry_is_below(const char *name, const char *folder);
 /* Whether the n bytes are a zip without entries. */
 bool entry_zip_is_empty(const void *zip, size_t n);

@@ -18,9 +18,9 @@
  */
 
 #define ENV_MAX_VARIABLES 1024 /* the platform sends about 20 */
-/* most bytes of the JSON string: 255 and the quotes fit; an escape counts with its full spelling */
+/* most bytes of the name as spelt in JSON, with quotes and escapes; file systems take 255 */
 #define FILE_NAME_MAX    258
-#define ENV_NAME_SAID    64  /* an error text quotes at most this many bytes of a name */
+#define ENV_NAME_SAID    64  /* most bytes of a variable's name that an error text quotes */
 #define ELF_HEADER_BYTES 52  /* size of the 32-bit ELF header; a shorter file cannot be a program */
 #define TAR_MAGIC_AT     257 /* offset of "ustar" in a header: POSIX.1-1988 and GNU tar have it */
 #define HEAD_BYTES       384 /* enough decoded bytes to recognise any format, even tar */
@@ -110,7 +110,7 @@ static bool is_blank_text(struct json_slice slice)
     assert(slice.kind == JSON_STRING && slice.n >= 2);
     while (at < slice.n - 1) {
         size_t n = slice.text[at] != '\\' ? 1 : slice.text[at + 1] == 'u' ? 6 : 2;
-        char spelt[8] = "\"", unescaped[8]; /* a string of one character */
+        char spelt[8] = "\"", unescaped[8]; /* this character, as a JSON string and unescaped */
 
         memcpy(spelt + 1, slice.text + at, n);
         spelt[n + 1] = '"';
@@ -123,8 +123,8 @@ static bool is_blank_text(struct json_slice slice)
     return true;
 }
 
-/* Whether to decode the bytes from..to of the code as base64. -1: the body's "binary" says that
- * they are base64, but they are not valid. */
+/* Whether to decode code[from .. to) as base64: 1 or 0. -1: the body's "binary" says that it is
+ * base64, but it is not valid base64. */
 static int must_decode(const char *code, size_t from, size_t to, bool binary, struct err *err)
 {
     struct base64_text checked;
@@ -273,8 +273,8 @@ struct name {
     size_t at;
 };
 
-/* Order by length, then name, then position in the body. Comparing lengths first keeps names with a
- * long common prefix cheap. */
+/* Order by length, then name, then position in the body. Comparing lengths first saves comparing
+ * long names that begin alike. */
 static int compare_names(const void *a, const void *b)
 {
     const struct name *left = a, *right = b;
@@ -288,7 +288,7 @@ static int compare_names(const void *a, const void *b)
     return left->at < right->at ? -1 : 1;
 }
 
-/* If a name is repeated, its last value wins and takes the place of the first. */
+/* Leave each name in env once: with its last value, at the place of its first. */
 static void drop_repeated(char **env, struct name *names, size_t n)
 {
     size_t first = 0, n_kept = 0;
@@ -335,7 +335,7 @@ static int read_env(struct envelope *envelope, struct json_slice object, struct 
     envelope->env = xcalloc(n + 1, sizeof(*envelope->env));
     names = xcalloc(n, sizeof(*names));
     at = n = 0;
-    /* Compare names unescaped: "A" and "\u0041" are equal. */
+    /* Unescape all names before comparing them: "A" and "\u0041" are equal. */
     for (; json_next_member(object, &at, &key, &value); n++) {
         envelope->env[n] = make_variable(key, value, &names[n].n, err);
         if (envelope->env[n] == NULL)
@@ -426,8 +426,8 @@ int envelope_find(struct envelope_parts *parts, const char *body, size_t n, bool
         json_fault_say(&fault, body, n, said, sizeof(said));
         return err_set(err, ERR_REQUEST, 0, "Error unmarshaling request: %s", said);
     }
-    /* Check types first, then missing members: Go's proxy unmarshals everything before it looks for
-     * code. */
+    /* Report a wrong type before missing code, as Go's proxy does: it unmarshals the whole body
+     * before it looks for code. */
     if (find_value(json_top(body, n), &value, err) < 0)
         return -1;
     if (value.kind == JSON_OBJECT && find_fields(value, parts, err) < 0)

@@ -14,7 +14,8 @@
 
 struct err;
 
-/* The kind of code, judged by its first bytes after decoding, not by `binary` in the body. */
+/* The kind of code, told by the first bytes of the decoded code; `binary` in the body does not
+ * matter. */
 enum code_kind {
     CODE_SOURCE, /* plain text, or bytes that match no other kind */
     CODE_ELF,
@@ -32,7 +33,7 @@ struct envelope {
     enum code_kind kind;
     char *main; /* name of the main function; "main" if the body names none */
     char *file; /* the user's name for the source file; NULL: unknown */
-    char **env; /* the body's "env" as NAME=value, in its order, NULL-terminated; NULL: none */
+    char **env; /* the body's "env": NAME=value, in the body's order, NULL-terminated; NULL: none */
 };
 
 /* The fields of an /init body, still as JSON; borrowed from the body. A field that is missing or

@@ -9,7 +9,7 @@
 
 struct buf;
 
-/* Append text[0 .. n) to out, without frames of an interpreter's own code and of files below
- * `launchers` (an absolute folder; NULL: unknown). A text that consists only of such frames is
- * appended whole. */
+/* Append text[0 .. n) to out, without the frames of an interpreter's own code and of files in the
+ * folder `launchers` (an absolute path; NULL: unknown). A text with no other line is appended
+ * whole. */
 void frames_put_users(const char *text, size_t n, const char *launchers, struct buf *out);

@@ -17,7 +17,7 @@
 #include "base/util.h"
 
 #define READ_BYTES     16384
-#define READS_PER_TURN 16 /* most reads in one turn, so that a fast writer cannot stall the loop */
+#define READS_PER_TURN 16 /* most reads in one turn of the loop: a fast writer must not stall it */
 /* most reads after the child's exit; 64 * 16 KiB = 1 MiB, the largest pipe that fs.pipe-max-size
  * allows by default */
 #define READS_AT_END 64
@@ -63,7 +63,7 @@ static void take_said(struct helper *helper, unsigned n_reads)
         if (n < 0 && errno == EAGAIN)
             return;
         if (n <= 0) {
-            loop_watch_close(&helper->pipe); /* else the loop would report the end in each turn */
+            loop_watch_close(&helper->pipe); /* an open one would be readable in every turn */
             return;
         }
         n_reads--;
@@ -149,7 +149,7 @@ int helper_start(struct helper *helper, struct loop *loop, uint64_t deadline_at_
         (void)close(pipe_fds[0]);
         return err_set(err, ERR_SYSTEM, os, "cannot %s: no process: %s", what, strerror(os));
     }
-    (void)setpgid(pid, pid); /* the child makes this call, too: either process may run first */
+    (void)setpgid(pid, pid); /* the child calls this, too: either process may run first */
     loop_child_watch(loop, &helper->child, pid, on_exit_of_child);
     loop_watch_open(loop, &helper->pipe, pipe_fds[0]);
     loop_watch_read(&helper->pipe, on_said);

@@ -1,11 +1,11 @@
 #pragma once
 
 /*
- * helper - a forked child process with one task. It has its own process group, a pipe for its
- * output and a deadline. The outcome is recorded here; the owner is told once, after the child was
- * reaped.
+ * helper - a forked child process with one task, in a process group of its own, with a pipe for its
+ * output and a deadline. Once the child has been reaped, the outcome is in struct helper and the
+ * owner is told.
  *
- * We do not wait for the end of the pipe: a daemon that the child has started could hold it open.
+ * The proxy does not wait for the pipe to end: a daemon that the child started may hold it open.
  */
 
 #include <stdbool.h>
@@ -32,13 +32,13 @@ struct helper {
     struct buf said;     /* the first said_max_bytes of the child's output */
     uint64_t n_unsaid;   /* bytes of output beyond `said`, not kept */
     uint64_t allowed_ms; /* time from the start to the deadline */
-    bool overdue;        /* the deadline passed and the child's group was killed */
+    bool overdue;        /* the deadline passed, and the child's process group was killed */
     bool exited;
     int wait_status;
 
     /* the child */
     struct loop *loop; /* borrowed */
-    unsigned mark;     /* by which base/kin.h finds the child's descendants */
+    unsigned mark;     /* base/kin.h finds the child's descendants by this number */
     struct loop_child child;
     struct loop_watch pipe;
     struct loop_timer late;

@@ -28,8 +28,8 @@ static const char *const placeholders[N_PLACEHOLDERS] = {
     [PLACEHOLDER_ENTRY] = "{entry}",
 };
 
-/* Length of the placeholder at the start of text; *which: N_PLACEHOLDERS if it is unknown. 0: there
- * is none. Other braces, as in {"a":1}, are plain text. */
+/* Length of the placeholder at the start of text; 0: there is none. *which: which placeholder it
+ * is, or N_PLACEHOLDERS if no such one exists. Other braces, as in {"a":1}, are plain text. */
 static size_t placeholder_len(const char *text, enum placeholder *which)
 {
     size_t n;
@@ -62,7 +62,7 @@ static bool placeholders_known(const char *text)
     return true;
 }
 
-/* Values are not scanned for placeholders, so the value of {main} may contain braces. */
+/* The values themselves are not searched for placeholders: that of {main} may contain braces. */
 char *manifest_expand(const char *text, const char *const values[N_PLACEHOLDERS])
 {
     auto_buf struct buf out = {0};
@@ -140,7 +140,7 @@ static const struct field {
     {"wants_object", FIELD_FLAG, false, offsetof(struct runtime, wants_object)},
 };
 
-/* Names of files in the action's folder must be bare: a path could lead out of the folder. */
+/* Files in the action's folder are named without a path, which could lead out of the folder. */
 static bool is_bare_name(const char *text)
 {
     return text != NULL && text[0] != '\0' && strchr(text, '/') == NULL && strcmp(text, ".") != 0 &&
@@ -149,7 +149,7 @@ static bool is_bare_name(const char *text)
 
 static bool read_text(const json_t *value, bool bare, char **out)
 {
-    const char *text = json_string_value(value); /* NULL unless `value` is a string */
+    const char *text = json_string_value(value); /* NULL: `value` is no string */
 
     if (text == NULL || (bare && !is_bare_name(text)))
         return false;
@@ -170,7 +170,7 @@ static bool item_is_good(const char *text, enum field_form form)
 /* Read a list of strings. The list and its first string must not be empty. */
 static bool read_list(const json_t *value, enum field_form form, char ***out)
 {
-    size_t n = json_array_size(value); /* 0 unless `value` is an array */
+    size_t n = json_array_size(value); /* 0 also if `value` is no array */
 
     assert(*out == NULL);
     for (size_t i = 0; i < n; i++) {

@@ -24,8 +24,8 @@ struct runtime {
     /* an archive with this file or folder is not compiled; NULL: no such exception */
     char *compile_unless;
     char **in_place_env; /* NAME=value for actions served in the user's own folder; NULL: none */
-    char **script;       /* patterns that tell source with a #! line: action/script.h; NULL: none */
-    char *init_reply;    /* reply to a successful /init; NULL: {"ok":true} */
+    char **script;       /* patterns for source with a #! line, see action/script.h; NULL: none */
+    char *init_reply;    /* body of the reply to a successful /init; NULL: {"ok":true} */
     char *shortfall;     /* "needs": what to install if launch[0] is missing; NULL: not stated */
     char *stub;          /* folder in `dir` with the default action; NULL: none */
     char *no_entry; /* first words of the error for an archive without an entry file; NULL: none */
@@ -35,7 +35,7 @@ struct runtime {
     bool forks;            /* "forks": a launcher started by `prelaunch` can fork workers */
     bool logs_init_error;  /* "log_init_error": errors of /init are logged */
     bool entry_executable; /* "entry_executable": the entry file must be executable */
-    bool builds_all;       /* every folder without a program is compiled; no manifest sets this */
+    bool builds_all; /* compiles all that is no program (OW_COMPILER); no manifest can set this */
     /* "programs": as the fallback runtime, this one takes executables in place of "native" */
     bool takes_programs;
     bool only_named; /* "only_named": the runtime is used only if it is the fallback */

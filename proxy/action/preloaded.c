@@ -38,7 +38,7 @@ static int take_file(struct preloaded *preloaded, const struct preloaded_opts *o
                      const char *path, struct err *err)
 {
     struct envelope *envelope = &preloaded->envelope;
-    /* O_NONBLOCK: do not wait for a writer if this is a named pipe. It is refused below. */
+    /* O_NONBLOCK: if this is a named pipe, which is refused below, do not wait for a writer. */
     auto_fd int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
     struct stat st;
     struct err why;
@@ -63,7 +63,7 @@ static int take_file(struct preloaded *preloaded, const struct preloaded_opts *o
         n += got > 0 ? (size_t)got : 0;
     }
     envelope->code_len = n;
-    /* A file with one of the fallback runtime's endings is source, even if it has a #! line. */
+    /* A file whose name has an ending of the fallback runtime is source, even with a #! line. */
     envelope->kind =
         runtime_has_ending_of(opts->fallback, path) ? CODE_SOURCE : code_sniff(envelope->code, n);
     envelope->file = xstrdup(strrchr(path, '/') != NULL ? strrchr(path, '/') + 1 : path);
@@ -181,7 +181,7 @@ static int take_path(struct preloaded *preloaded, const struct preloaded_opts *o
                                : take_file(preloaded, opts, path, err);
 }
 
-/* Take the folder /action of our own images. 1; 0: it holds no usable action, and is ignored. */
+/* Take the folder /action of our own images. 1; 0: it holds no usable action, which is no error. */
 static int take_own_folder(struct preloaded *preloaded, const struct preloaded_opts *opts)
 {
     struct err none;

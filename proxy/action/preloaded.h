@@ -21,12 +21,12 @@ struct runtimes;
 #define PRELOADED_FOLDER "/action" /* the default of --action */
 
 struct preloaded_opts {
-    const char *command;   /* the command that got FILE as argument, such as "invoke"; NULL: none */
-    const char *path;      /* --action; for a command FILE, the only place that is searched */
-    const char *main;      /* --main; "": take OW_AUTOINIT_MAIN or __OW_ACTION_MAIN, else "main" */
-    char *const *env;      /* NAME=value for the action; NULL: none */
-    uint64_t bytes_max;    /* size limit of a file, or of the archive made of a folder */
-    bool folder_is_theirs; /* the image was made for another proxy: ignore PRELOADED_FOLDER */
+    const char *command; /* the command that got FILE as argument, such as "invoke"; NULL: none */
+    const char *path;    /* --action; with `command`: FILE, the only place that is searched */
+    const char *main;    /* --main; "": OW_AUTOINIT_MAIN or __OW_ACTION_MAIN if set, else "main" */
+    char *const *env;    /* NAME=value for the action; NULL: none */
+    uint64_t bytes_max;  /* size limit of a file, or of the archive made of a folder */
+    bool folder_is_theirs; /* PRELOADED_FOLDER belongs to the proxy that the image was made for */
     bool runtime_is_named; /* --runtime is set: that runtime takes files with unknown endings */
     const struct runtimes *runtimes;
     const struct runtime *fallback;
@@ -35,11 +35,10 @@ struct preloaded_opts {
 struct preloaded {
     struct envelope envelope;      /* owned; its `code` is NULL if a folder is served in place */
     char *dir;                     /* owned; a folder to serve in place, absolute; NULL: none */
-    const struct runtime *runtime; /* of `dir`, or of code that is source; NULL: not known yet */
+    const struct runtime *runtime; /* for `dir`, or for code that is source; NULL: not chosen yet */
     const char *origin; /* where the action was found, for errors: "--action", "OW_AUTOINIT", ... */
-    bool may_fail;      /* if the action fails, wait for an /init, as the Go proxy does */
-    /* owned; if a folder holds no action: a text that says what it must hold; else NULL */
-    char *wanted;
+    bool may_fail;      /* a failure is no error: wait for an /init, as the Go proxy does */
+    char *wanted;       /* owned; what the folder must hold, if it holds no action; else NULL */
 };
 
 /* 1: found, preloaded filled; 0: there is no action; -1: see err. preloaded: zeroed by the caller;

@@ -315,7 +315,8 @@ static const char *find_entry(const struct runtime *runtime, int dir)
     return NULL;
 }
 
-/* Append a runtime's entry files and name, "a or b (python)", behind a separator unless `first`. */
+/* Append a runtime's entry files and its name: "a or b (python)". A separator goes before them,
+ * unless this runtime is the first. */
 static void say_entries(struct buf *out, const struct runtime *runtime, bool first, bool last)
 {
     if (!first)
@@ -416,9 +417,8 @@ static void copy_base_env(char *const *base_env, char ***env)
         strv_setenv(env, "PATH", EXEC_SPEC_DEFAULT_PATH);
 }
 
-/* Fill the members of a zeroed spec that do not depend on when the launcher is started. command:
- * the runtime's `launch` or `prelaunch`. values: those of PLACEHOLDER_RUNTIME and
- * PLACEHOLDER_LIBEXEC are set here. */
+/* Fill what the specs of all launchers have in common. command: the runtime's `launch` or
+ * `prelaunch`. values: of its placeholders; those of {runtime} and {libexec} are set here. */
 static void begin_spec(const struct runtime *runtime, char *const *command,
                        const char *values[N_PLACEHOLDERS], char *const *base_env,
                        struct exec_spec *spec)
@@ -448,8 +448,8 @@ void runtime_exec_spec(const struct runtime *runtime, const char *dir, const cha
     assert(dir[0] == '/');
     begin_spec(runtime, runtime->launch, values, base_env, spec);
     strv_put_all(&spec->env, init_env);
-    /* Our launchers are always asked to report when they are ready. Programs are asked only if
-     * base_env says so: action/actionloop.c. */
+    /* Our own launchers are always asked for a ready line. For other programs, actionloop_read()
+     * has set or unset this variable in the proxy's environment. */
     if (runtime->answers != ANSWERS_AUTO)
         strv_setenv(&spec->env, "__OW_WAIT_FOR_ACK", "1");
     spec->cwd = xstrdup(dir);

@@ -62,17 +62,21 @@ bool runtime_always_compiles(const struct runtime *runtime);
  * "compile_unless" say so. */
 bool runtime_compiles(const struct runtime *runtime, const char *dir);
 
-/* Append a text that says which files make a folder an action: "__main__.py (python) or an
+/* Append a text that says which files an action's folder may hold: "__main__.py (python) or an
  * executable exec (native)". */
 void runtimes_add_entries(const struct runtimes *runtimes, const struct runtime *fallback,
                           struct buf *out);
-/* The runtime for an unpacked archive in `dir`: the first that finds one of its entry files there.
+/*
+ * The runtime for an unpacked archive in `dir`: the first that finds one of its entry files there.
  * The order is: native (an executable `exec`), `fallback`, then the others in order of name, except
- * those that are `only_named`. A fallback that takes programs comes before native. NULL: err is
- * ERR_SYSTEM, or ERR_CODE with a text that names the files: "Zip file does not include __main__.py
- * (python) or an executable exec (native)". An entry file that must be executable also counts if it
- * begins with ELF or #!, because many zips carry no modes; it then gets mode 0755. fallback: one of
- * `runtimes`, or NULL. */
+ * those that are `only_named`. A fallback that takes programs comes before native. An entry file
+ * that must be executable also counts if it begins with ELF or #!, because many zips carry no
+ * modes; it then gets mode 0755.
+ *
+ * fallback  one of `runtimes`, or NULL
+ * Returns   NULL: err is ERR_SYSTEM, or ERR_CODE with a text that names the files: "Zip file does
+ *           not include __main__.py (python) or an executable exec (native)"
+ */
 const struct runtime *runtimes_for_folder(const struct runtimes *runtimes,
                                           const struct runtime *fallback, const char *dir,
                                           struct err *err);

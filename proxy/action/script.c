@@ -9,8 +9,8 @@
 #include "base/util.h"
 
 #define MAIN           "{main}"
-#define LOOK_MAX_BYTES (1u << 20) /* the main function is searched in this much of a text */
-#define MAIN_MAX_BYTES 256        /* if the main function's name is longer, no text is source */
+#define LOOK_MAX_BYTES (1u << 20) /* look for the main function in at most this much of a text */
+#define MAIN_MAX_BYTES 256        /* longest name of a main function that is looked for */
 
 /* Replace {main} in a pattern by the main function's name, escaped for regcomp(). Caller frees. */
 static char *with_main(const char *pattern, const char *main)

@@ -3,8 +3,8 @@
 /*
  * script - tell whether a text with a #! line is a program or source code.
  *
- * Both reach /init as plain text. A program reads its input lines itself. Source code defines the
- * main function.
+ * Both reach /init as plain text. A program is started as it is, and reads the lines with the
+ * activations itself. Source code only defines the main function, which a launcher calls.
  */
 
 #include <stdbool.h>
@@ -13,14 +13,14 @@
 /* The items of a manifest's field "script": extended regular expressions in which {main} stands for
  * the main function's name. */
 enum script_pattern {
-    SCRIPT_INTERPRETER, /* matches a first line that names an interpreter of the language */
+    SCRIPT_INTERPRETER, /* matches a #! line that names an interpreter of the language */
     SCRIPT_SOURCE,      /* matches text that defines the main function */
-    SCRIPT_PROGRAM,     /* matches text that reads lines, which makes it a program */
+    SCRIPT_PROGRAM,     /* matches text that reads lines itself, as only a program does */
     N_SCRIPT_PATTERNS,
 };
 
-/* Whether `text`, which begins with #!, is source. patterns: a manifest's "script"; NULL: no text
- * is source. main: the main function's name. */
+/* Whether `text`, which begins with #!, is source. patterns: a manifest's "script"; NULL: never.
+ * main: the main function's name. */
 bool script_is_source(char *const *patterns, const char *text, size_t n, const char *main);
 
 /* Whether a pattern of a manifest is a valid regular expression. */

@@ -1,7 +1,7 @@
 /*
- * A forked child calls libarchive to unpack the code. A separate program would have to be found,
- * started and given the code. The fork blocks the loop for about 2 ms per 100 MB of the proxy's
- * memory, once per /init.
+ * The child that unpacks is a fork, because a separate program would have to be found, started and
+ * given the code. The fork blocks the loop for about 2 ms per 100 MB of the proxy's memory, once
+ * per /init.
  */
 
 #include "action/stage.h"
@@ -21,7 +21,7 @@
 #include "base/util.h"
 
 #define CHILD_REPORT_FD        3
-#define STAGE_REPORT_MAX_BYTES 65536 /* room for one error text, or a line for each link left out */
+#define STAGE_REPORT_MAX_BYTES 65536 /* room for an error text, or a line per link left out */
 #define JAR_MANIFEST           "META-INF/MANIFEST.MF"
 
 static void on_done(struct helper *helper);
@@ -29,7 +29,7 @@ static void on_direct(struct loop_post *post);
 
 /* ---- the work: in the child, except for small files ---- */
 
-/* Write or unpack the code. This is the only function here that blocks. */
+/* Write or unpack the code, blocking. */
 static int do_work(const struct stage *stage, struct buf *said, struct err *err)
 {
     if (stage->name != NULL)
@@ -39,7 +39,7 @@ static int do_work(const struct stage *stage, struct buf *said, struct err *err)
     return unpack_archive(stage->dir, stage->code, stage->code_len, &stage->limits, said, err);
 }
 
-/* Limit the child's memory to what it has inherited, plus what a well-meant archive needs. */
+/* Limit the child's memory to what it has inherited, plus what a harmless archive needs. */
 static void limit_memory(const struct stage *stage)
 {
     uint64_t held = usage_own_virtual_bytes();
@@ -61,11 +61,11 @@ static _Noreturn void child_run(struct helper *helper, int report, pid_t parent)
     int n;
 
     if (dup2(report, CHILD_REPORT_FD) < 0)
-        _exit(EXIT_FAILURE); /* a report would not reach the proxy */
+        _exit(EXIT_FAILURE); /* without its pipe, the child cannot tell the proxy why */
     child_prepare(CHILD_REPORT_FD + 1);
     (void)signal(SIGXFSZ, SIG_IGN); /* the write fails with EFBIG instead, which is reported */
     if ((stage->name != NULL || stage->jar_name != NULL) && file_max < stage->code_len)
-        file_max = stage->code_len; /* stored as it came: only the limit on requests applies */
+        file_max = stage->code_len; /* the limit on requests has bounded the code itself */
     child_limit(RLIMIT_CORE, 0);
     child_limit(RLIMIT_FSIZE, file_max);
     child_limit(RLIMIT_CPU, helper->allowed_ms / 1000 + 1);
@@ -155,8 +155,8 @@ static void on_done(struct helper *helper)
     struct stage *stage = container_of(helper, struct stage, helper);
 
     assert(helper->exited);
-    /* A child that finished just as time ran out counts as a success: the owner enforces the
-     * deadline of the whole /init. */
+    /* Ignore `overdue` if the child finished just as time ran out: the owner enforces the deadline
+     * of the whole /init. */
     stage->failed = !WIFEXITED(helper->wait_status) || WEXITSTATUS(helper->wait_status) != 0;
     if (stage->failed)
         explain(stage);

@@ -3,11 +3,10 @@
 /*
  * stage - write or unpack an action's code into a folder, in a child process with a deadline.
  *
- * Writing and unpacking block, so a forked child does them, and the loop is told when the child
- * ends. Only a small file is written by the proxy itself, which takes less time than a fork. The
- * child keeps none of the proxy's descriptors except its report pipe, dies with the proxy, and has
- * its own limits. It runs as the action's user, so that an archive is unpacked with no more rights
- * than its code will have.
+ * Writing and unpacking block, so a forked child does them. Only a small file is written by the
+ * proxy itself, which takes less time than a fork. The child keeps none of the proxy's descriptors
+ * except its report pipe, dies with the proxy, and has its own limits. It runs as the action's
+ * user, so that an archive is unpacked with no more rights than its code will have.
  */
 
 #include <stdbool.h>
@@ -26,7 +25,7 @@ struct stage {
     /* what to do: set by the owner before stage_start(), borrowed until done */
     const char *dir;      /* absolute path of an existing, empty folder */
     const char *name;     /* write the code to this file; NULL: the code is an archive, unpack it */
-    const char *jar_name; /* write a jar (zip with Java manifest) to this file; NULL: unpack jars */
+    const char *jar_name; /* write a jar (zip with Java manifest) to this file; NULL: unpack it */
     const void *code;
     size_t code_len;
     size_t direct_max_bytes; /* a file up to this size is written without a child */
@@ -36,7 +35,7 @@ struct stage {
 
     /* the outcome */
     bool failed;
-    struct buf said; /* owned: log lines about entries left out */
+    struct buf said; /* owned: a line for the log about each link that was left out */
     struct err err;  /* if failed: ERR_CODE, ERR_LIMIT (a bound or the deadline) or ERR_SYSTEM */
 
     struct helper helper;

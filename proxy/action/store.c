@@ -1,8 +1,8 @@
 /*
- * Version N of an action is staged in BASE/N/src while another version may be running. Unless a
- * compiler fills BASE/N/bin, one rename makes it appear there, complete. The highest N on disk is
- * looked up once, when the store is opened, and then counted up: a failed /init leaves a gap, and a
- * path never refers to two different actions.
+ * Version N of an action is staged in BASE/N/src while another version may be running. One rename
+ * to BASE/N/bin makes it complete at once, unless a compiler fills that folder. The highest N on
+ * disk is looked up when the store is opened, and then counted up. So a failed /init leaves a gap,
+ * and a path never refers to two different actions.
  */
 
 #include "action/store.h"
@@ -26,7 +26,7 @@
 #include "base/util.h"
 
 #define STORE_NUMBER_MAX   999999999U /* has nine digits, so it fits an unsigned; never reached */
-#define STORE_STAGE_TRIES  100        /* most numbers to try: another proxy in BASE may take some */
+#define STORE_STAGE_TRIES  100        /* most numbers to try, if another proxy in BASE takes some */
 #define REMOVE_MAX_S       120 /* time for a child to remove a folder; 100,000 files take 10 s */
 #define TEMPORARY_NAME     "whiskloop-"
 #define TEMPORARY_RANDOM   "XXXXXX"
@@ -212,7 +212,7 @@ static bool is_temporary_name(const char *name)
            strlen(name) == sizeof(TEMPORARY_NAME) + sizeof(TEMPORARY_RANDOM) - 2;
 }
 
-/* Remove the private folders of dead proxies: our user owns the lock file, and it is not locked. */
+/* Remove the private folders of our user's dead proxies, which are those that nobody locks. */
 static void remove_left_behind(void)
 {
     DIR *folder = opendir(temporary_parent());
@@ -249,8 +249,8 @@ static unsigned number_of(const char *name)
     return (unsigned)number;
 }
 
-/* Find the highest version number that is taken. A file named N takes it, too, because the folder
- * BASE/N could not be made. */
+/* Find the highest version number N that is taken. A file of that name takes it, too, because the
+ * folder BASE/N could not be made. */
 static int scan(struct store *store, struct err *err)
 {
     DIR *folder = opendir(store->base);
@@ -309,8 +309,8 @@ void store_none(struct store *store, const struct err *why)
 void store_close(struct store *store)
 {
     assert(!store->temporary || !store->made);
-    /* A child process goes on with a folder that is large, or that a process still fills. Its time
-     * is bounded, too; what it does not remove stays below TMPDIR or /tmp. */
+    /* If the folder is large, or a process still fills it, a child process goes on removing it. The
+     * child's time is bounded, too. What it does not remove stays below TMPDIR or /tmp. */
     if (store->temporary && store->base != NULL &&
         store_remove_tree(store->base, STORE_CLOSE_MS) == -ETIMEDOUT)
         (void)store_remove_in_child(store->base);
@@ -423,7 +423,7 @@ static int settle_all(DIR *bin, int base, int version)
     struct dirent *item;
     bool moved = true;
 
-    while (moved) { /* more than once: readdir() may skip names after a move */
+    while (moved) { /* again after a move, since that may make readdir() skip names */
         moved = false;
         rewinddir(bin);
         while ((item = readdir(bin)) != NULL) {
@@ -453,7 +453,7 @@ int store_settle(struct store *store, unsigned number, struct err *err)
         return err_set(err, ERR_SYSTEM, os, "cannot move \"%s/bin\" to \"%s\": %s", path,
                        store->base, strerror(os));
     (void)unlinkat(version, "bin", AT_REMOVEDIR);
-    (void)rmdir(path); /* may fail: `old` or another entry may be left in the folder */
+    (void)rmdir(path); /* fails if `old` or another entry is left in the folder */
     return 0;
 }
 

@@ -1,9 +1,9 @@
 #pragma once
 
 /*
- * store - the folder BASE, which holds the versions of an action. Version N is in BASE/N/src while
- * it is staged, and in BASE/N/bin once one rename has committed it or a compiler has built it. N
- * counts up and is never used twice.
+ * store - the folder BASE, which holds the versions of an action. The code of version N is staged
+ * in BASE/N/src. What can be launched is in BASE/N/bin: the renamed folder BASE/N/src, or what a
+ * compiler has built from it. N counts up and is never used twice.
  */
 
 #include <stdbool.h>
@@ -16,11 +16,11 @@ struct err;
 
 struct store {
     char *base;     /* owned; absolute path of BASE; NULL: there is none */
-    char *why_none; /* owned; the reason why there is no BASE, and nothing can be staged */
+    char *why_none; /* owned; the reason why there is no BASE; else NULL */
     unsigned last;  /* highest version number found in BASE or made */
     bool temporary; /* BASE is a private folder, which store_close() removes */
-    int lock;  /* owned; locked file that keeps other proxies from removing BASE; 0 or -1: none */
-    bool made; /* BASE is not private, but we made it: store_close() removes it if it is empty */
+    int lock;       /* owned; a file, locked so that no other proxy removes BASE; 0 or -1: none */
+    bool made;      /* we made BASE where --action-dir wants it; it may be removed if empty */
 };
 
 /* Use `dir` as BASE, and make it if it is missing. NULL or "": make a private folder below TMPDIR
@@ -35,7 +35,7 @@ void store_close(struct store *store);
 
 /* Make BASE/N/src for the next N. *number: N, set on success only. 0, or -1: ERR_SYSTEM. */
 int store_stage(struct store *store, unsigned *number, struct err *err);
-/* Rename BASE/N/src to BASE/N/bin. 0, or -1: ERR_SYSTEM. */
+/* Rename BASE/N/src, whose code needs no compiler, to BASE/N/bin. 0, or -1: ERR_SYSTEM. */
 int store_commit(struct store *store, unsigned number, struct err *err);
 /* Make BASE/N/bin for a compiler to fill. BASE/N/src stays, because what is built may refer to
  * files there. 0, or -1: ERR_SYSTEM. */
@@ -47,8 +47,8 @@ int store_settle(struct store *store, unsigned number, struct err *err);
 /* Absolute path of BASE/N, BASE/N/src or BASE/N/bin (part: "", "src", "bin"); caller frees. */
 char *store_path(const struct store *store, unsigned number, const char *part);
 
-/* An error text, if errno `os` of a failed call in folder `dir` means that the disk is full, or out
- * of inodes or quota. NULL: it means something else. */
+/* An error text, if `os`, the errno of a failed write below `dir`, means that the disk is full, or
+ * out of inodes or quota. NULL: it means something else. */
 const char *store_full(const char *dir, int os);
 
 /* Delete the folder `dir` (absolute path) and everything in it, however deep. Blocks, so call it in

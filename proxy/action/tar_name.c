@@ -12,12 +12,12 @@
 #define TYPE_AT     156
 /* read at most so many headers in front of an entry: pax, GNU's long names, a volume label */
 #define HEADERS_MAX 8
-#define DIGITS_MAX  10 /* most digits of a pax record's length */
+#define DIGITS_MAX  10 /* most digits of a pax record's LENGTH */
 #define PATH        "path"
 #define LINK        "linkpath"
-#define SPARSE_PATH "GNU.sparse.name" /* a sparse file's real name; its "path" is made up */
+#define SPARSE_PATH "GNU.sparse.name" /* a sparse file's name; tar makes up another as "path" */
 
-/* The size of the data that follow a header. false: the header's size field is unreadable. */
+/* Read the size of the data behind a header. false: the header's size field is unreadable. */
 static bool read_size(const unsigned char *header, size_t *size)
 {
     *size = 0;

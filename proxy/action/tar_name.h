@@ -3,7 +3,7 @@
 /*
  * tar_name - read the names in the pax headers of a tar, byte for byte.
  *
- * libarchive normalises these names, which can make two different names equal.
+ * libarchive returns these names in one form of Unicode, which can make two names equal.
  */
 
 #include <stddef.h>

@@ -37,13 +37,13 @@
 #include "base/exec_spec.h"
 #include "base/util.h"
 
-#define DROPPED_MAX      100  /* leave out at most so many links: each name is compared with all */
-#define TAR_ENTRY_BYTES  4096 /* allowed overhead per entry of a tar: header, padding, long names */
-#define TAR_ENTRIES_MORE 4096 /* allowed for a tar's end, in units of TAR_ENTRY_BYTES */
+#define DROPPED_MAX      100  /* most links to leave out: each name is compared with all of them */
+#define TAR_ENTRY_BYTES  4096 /* allowed per entry of a tar for header, padding and long names */
+#define TAR_ENTRIES_MORE 4096 /* allowed for the zeros at a tar's end, counted as entries */
 #define HEADERS_MAX_BYTES                                                                          \
-    (4U << 20) /* keep so much of a tar's headers to find names; libarchive limits one to 1 MB */
-#define LOOK_ENTRIES_MAX 1000000    /* unpack_has() looks at no more entries, to bound its time */
-#define RATIO_FROM_BYTES (1U << 20) /* up to this size any ratio is allowed: it is no zip bomb */
+    (4U << 20) /* most bytes of an entry's headers to keep; libarchive limits one to 1 MB */
+#define LOOK_ENTRIES_MAX 1000000    /* bounds the time of unpack_has() */
+#define RATIO_FROM_BYTES (1U << 20) /* up to this size, unpacked, any ratio is allowed */
 #define NAME_SHOWN       "%.160s"   /* leaves room for the reason in an error text */
 
 struct unpacking {
@@ -53,13 +53,13 @@ struct unpacking {
     const unsigned char *archive_bytes; /* borrowed; the archive in memory */
     size_t archive_len;
     struct gunzip *gunzip; /* owned; NULL: the archive is no gzip */
-    /* owned; unpacked blocks of a gzip: those with the current entry's headers, or the last one */
+    /* owned; of a gzip: the unpacked blocks with the current entry's headers, or the last block */
     struct buf headers;
     uint64_t headers_at; /* offset in the tar at which `headers` begins */
-    bool in_headers;
-    uint64_t bytes;   /* size of all earlier entries, unpacked; <= bytes_max */
-    uint64_t entries; /* number of entries begun so far */
-    char **dropped;   /* owned: names of links that were left out, NULL-terminated; NULL: none */
+    bool in_headers;     /* libarchive is reading the headers of an entry */
+    uint64_t bytes;      /* size of all earlier entries, unpacked; <= bytes_max */
+    uint64_t entries;    /* number of entries begun so far */
+    char **dropped;      /* owned: names of links that were left out, NULL-terminated; NULL: none */
     unsigned n_dropped;
     struct buf *said; /* borrowed: gets lines for the log; NULL: no lines are wanted */
 };
@@ -151,8 +151,8 @@ static int check_bytes(const struct unpacking *u, uint64_t entry_bytes, struct e
 
 /*
  * Whether a link leads to an existing program. Such a link is allowed, because virtual environments
- * contain bin/python -> /usr/bin/python3. Nothing is ever written through a link (SECURE_SYMLINKS;
- * hard links to links are refused below), and the action may run that program anyway.
+ * contain bin/python -> /usr/bin/python3. It is harmless: the action may run that program anyway,
+ * and nothing is ever written through a link (SECURE_SYMLINKS; hard links to links are refused).
  */
 static bool is_program(const char *target)
 {
@@ -218,7 +218,7 @@ static int check_hard_link(struct archive_entry *entry, const char *name, struct
 
     if (target == NULL)
         return refuse(err, name, "is a hard link to the outside of the action's folder");
-    /* Not to a symbolic link: seen from another folder, that could lead outside. */
+    /* Refuse a symbolic link as target: its copy in another folder could lead outside. */
     if (lstat(target, &st) < 0 || !S_ISREG(st.st_mode))
         return refuse(err, name, "is a hard link, but not to a file that was unpacked before it");
     archive_entry_set_hardlink(entry, target);
@@ -258,7 +258,7 @@ static int copy_data(struct unpacking *u, const char *name, uint64_t *entry_byte
             return 0;
         if (r != ARCHIVE_OK || offset < 0)
             return read_failed(u, name, err);
-        /* Count up to the block's end, because the holes of a sparse file count, too. */
+        /* Count all bytes up to the block's end, so that the holes of a sparse file count, too. */
         if ((uint64_t)offset + n > *entry_bytes)
             *entry_bytes = (uint64_t)offset + n;
         if (check_bytes(u, *entry_bytes, err) < 0)
@@ -408,7 +408,7 @@ static int unpack_all(struct unpacking *u, struct err *err)
 }
 
 /* Keep the blocks that hold the next entry's headers. libarchive asks for a block only when it has
- * used up the one before, so the headers may begin in the last block that it got before. */
+ * used up the one before, so the headers may begin in the block that it has already. */
 static void keep_headers(struct unpacking *u, const void *block, size_t n)
 {
     assert(gunzip_n_out(u->gunzip) >= n);
@@ -477,8 +477,8 @@ static int open_archives(struct unpacking *u, struct err *err)
     return gunzip_is(u->archive_bytes, u->archive_len) ? open_gzip(u, err) : open_plain(u, err);
 }
 
-/* Put a better reason into err, if the archive is packed by a program that we do not support, or is
- * a gzip that does not contain a tar. */
+/* Put a better reason into err, if the archive was packed by a program that we do not support, or
+ * is a gzip that does not contain a tar. */
 static void explain_packed(const struct unpacking *u, struct err *err)
 {
     const char *by = code_packed_by((const char *)u->archive_bytes, u->archive_len);
@@ -521,7 +521,7 @@ int unpack_archive(const char *dir, const void *bytes, size_t n, const struct un
         return err_set(err, ERR_SYSTEM, errno, "cannot enter folder \"" NAME_SHOWN "\": %s", dir,
                        strerror(errno));
     if (entry_zip_is_empty(bytes, n))
-        return 0; /* libarchive would fail; the choice of a runtime tells what is missing */
+        return 0; /* libarchive would fail, but the choice of a runtime tells what is missing */
     result = open_archives(&u, err);
     if (result == 0)
         result = unpack_all(&u, err);

@@ -4,9 +4,10 @@
  * unpack - write an action's code to disk, inside one folder whatever the archive says.
  *
  * Unpacking blocks, so it runs in a child process only (action/stage.c). Archives may be hostile:
- * nothing may land outside the folder, by an absolute name, by ".." or through a link. Links lead
- * inside or to an existing program. Devices are refused, setuid is dropped; entries, bytes and
- * ratio are bounded. An error names the entry.
+ * nothing may land outside the folder, by an absolute name, by ".." or through a link. A link may
+ * lead only inside, or to an existing program. Devices are refused, and setuid bits are dropped.
+ * The numbers of entries and bytes and the compression ratio are bounded. An error names the
+ * entry.
  */
 
 #include <stdbool.h>
@@ -37,6 +38,6 @@ int unpack_archive(const char *dir, const void *bytes, size_t n, const struct un
 /* Write the file dir/name with mode 0755; `name` is a bare name. 0, or -1: ERR_SYSTEM. */
 int unpack_file(const char *dir, const char *name, const void *bytes, size_t n, struct err *err);
 
-/* Whether a zip has an entry of exactly this name; "./name" is another one. False also if the bytes
- * are not a zip. */
+/* Whether a zip has an entry of exactly this name ("./name" differs from "name"). False also if the
+ * bytes are no zip. */
 bool unpack_has(const void *bytes, size_t n, const char *name);

@@ -9,8 +9,8 @@
 #include "base/util.h"
 
 #define URL "file://"
-/* The launcher for Node.js copies a module index.js to index.js.mjs, since Node.js goes by the
- * name. */
+/* The launcher for Node.js copies an ES module index.js to index.js.mjs, because Node.js tells such
+ * modules by their names. */
 #define JS   ".js"
 #define COPY ".mjs"
 
@@ -39,7 +39,8 @@ static bool starts_with(const char *text, size_t n, const char *start)
     return start != NULL && n >= strlen(start) && memcmp(text, start, strlen(start)) == 0;
 }
 
-/* Whether a name that follows c is only the end of a longer name, as main.c is in "lib/main.c". */
+/* Whether a name behind the character c is only the end of a longer name: main.c is one in
+ * "lib/main.c". */
 static bool is_of_name(char c)
 {
     return isalnum((unsigned char)c) || strchr("_-./", c) != NULL;
@@ -52,7 +53,7 @@ static bool holds(const char *text, size_t n, const char *word)
 
 void user_names_put(const struct user_names *names, const char *text, size_t n, struct buf *out)
 {
-    bool alone = true; /* a name that begins at `at` is whole, not the end of a longer one */
+    bool alone = true; /* a name at `at` would be whole, not the end of a longer name */
 
     assert((names->source == NULL) == (names->file == NULL));
     if (!holds(text, n, names->dir) && !holds(text, n, names->source)) {

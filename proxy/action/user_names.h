@@ -11,9 +11,9 @@ struct buf;
 
 /* A zeroed struct renames nothing. */
 struct user_names {
-    char *dir;    /* owned; the action's absolute folder and a slash, which is cut off from paths */
-    char *source; /* owned; file name that is replaced by `file`; NULL: no name is */
-    char *file;   /* owned; the user's name for the file that we stored as `source`, or NULL */
+    char *dir;    /* owned; the action's folder, absolute and with a slash at its end */
+    char *source; /* owned; the name under which we stored the user's source file; NULL: unknown */
+    char *file;   /* owned; the user's own name for that file; NULL if `source` is NULL */
 };
 
 /* Copies its arguments. source: file name under which a single source file was stored; file: the
@@ -21,5 +21,6 @@ struct user_names {
 void user_names_set(struct user_names *names, const char *dir, const char *source,
                     const char *file);
 void user_names_done(struct user_names *names);
-/* Append text[0 .. n) to out, with the user's own file names in place of ours. */
+/* Append text[0 .. n) to out, with the user's own file names in place of ours: without `dir`, and
+ * with `file` instead of `source`. */
 void user_names_put(const struct user_names *names, const char *text, size_t n, struct buf *out);

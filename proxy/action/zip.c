@@ -22,10 +22,10 @@
 #define NAME_MAX_BYTES   PATH_MAX
 #define VERSION_MADE     0x031e /* made on Unix, so entries have modes; format version 3.0 */
 #define VERSION_NEEDED   20     /* version 2.0, the first with deflate and folders */
-#define FLAGS            0x0808 /* sizes follow the data; names are UTF-8 */
+#define FLAGS            0x0808 /* checksum and sizes follow the data; names are UTF-8 */
 #define METHOD_STORED    0
 #define METHOD_DEFLATED  8
-#define DATE_1980        0x0021
+#define DATE_1980        0x0021 /* 1 January 1980, the first date that the format knows */
 #define SIGNATURE_LOCAL  0x04034b50u
 #define SIGNATURE_AFTER  0x08074b50u
 #define SIGNATURE_LISTED 0x02014b50u
@@ -35,7 +35,7 @@ struct zip {
     int fd; /* borrowed */
     uint64_t n_written;
     unsigned n_entries;
-    struct buf listed; /* the zip's directory, written at its end */
+    struct buf listed; /* the zip's directory of all entries so far, written at its end */
     char **folders;    /* owned; relative paths of the folders found so far, "" is the top */
 };
 
@@ -123,7 +123,7 @@ static int end_entry(struct zip *zip, const struct entry *entry, struct err *err
     put_common(&zip->listed, entry);
     put(&zip->listed, 0, 2); /* no file comment */
     put(&zip->listed, 0, 2); /* starts on disk 0 */
-    put(&zip->listed, 0, 2);
+    put(&zip->listed, 0, 2); /* internal attributes */
     put(&zip->listed, (uint64_t)entry->mode << 16 | (S_ISDIR(entry->mode) ? 0x10 : 0), 4);
     put(&zip->listed, entry->offset, 4);
     buf_add_text(&zip->listed, entry->name);
@@ -283,7 +283,7 @@ static int end_zip(struct zip *zip, struct err *err)
     put(&end, zip->n_entries, 2);
     put(&end, n_listed, 4);
     put(&end, offset, 4);
-    put(&end, 0, 2);
+    put(&end, 0, 2); /* no comment */
     if (write_out(zip, buf_at(&zip->listed), n_listed, err) < 0)
         return -1;
     return write_out(zip, buf_at(&end), buf_len(&end), err);
