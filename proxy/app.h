@@ -29,7 +29,7 @@ struct app {
     struct server_route routes[2]; /* the platform's paths: /run and /init */
     struct server_route entry;     /* Knative's only path: / */
     struct server_route admin_routes[3];
-    struct server *server;       /* serves clients; NULL: a command runs that needs no server */
+    struct server *server;       /* serves clients; NULL: the command needs no server */
     struct command *command;     /* invoke, pipe or test; NULL: the program serves HTTP */
     struct dev *dev;             /* state of the command dev; else NULL */
     struct server *admin_server; /* serves the operator; NULL: --admin is not given */
@@ -43,9 +43,9 @@ struct app {
     struct preload preload;
     struct loop_timer drain; /* ends --drain-delay; then checks whether the drain is complete */
     uint64_t drain_until_ms; /* when running activations are given up, in loop_now_ms() time */
-    bool interrupted;        /* SIGINT came: a load is given up, activations are waited for */
+    bool interrupted;        /* SIGINT came: give up loading an action, but wait for activations */
     uint64_t leave_at_ms; /* deadline for clients that do not read their replies; 0: not set yet */
-    char instance[48];    /* id of this run of the program; bin/init.sh --watch compares it */
+    char instance[48];    /* id of this run; bin/init.sh --watch learns by it of a restart */
     int status;           /* the exit status, unless run() fails */
     bool all_closed;      /* no connection uses the loop any more, so it can be freed */
 };

@@ -1,8 +1,8 @@
 #pragma once
 
 /*
- * greeting - two lines for a person who runs the proxy on a terminal: one at the start, and one
- * about what the proxy waits for at the end.
+ * greeting - two lines for a person who runs the proxy on a terminal: one when it has started, and
+ * one when it waits for activations before it ends.
  */
 
 #include <stdint.h>
@@ -10,11 +10,11 @@
 struct config;
 struct service;
 
-/* For a person at a terminal: where the proxy listens, what it serves, and what to do next. port: 0
- * for a Unix socket. origin: what named the preloaded action, such as "--action"; used only while
- * this action is being started. */
+/* Say where the proxy listens, what it serves, and what to do next. Nothing is said if stderr is no
+ * terminal. port: 0 for a Unix socket. origin: what named the preloaded action, such as "--action";
+ * may be NULL unless such an action is being started. */
 void greeting_say(const struct config *config, const struct service *service, unsigned port,
                   const char *origin);
-/* For a person who has ended the proxy: n_jobs activations still run, and the proxy waits wait_ms
- * at most for them. If either is 0, nothing is said. */
+/* Say that n_jobs activations still run, and that the proxy waits at most wait_ms for them.
+ * Nothing is said if either is 0, or if stderr is no terminal. */
 void greeting_say_waiting(unsigned n_jobs, uint64_t wait_ms);

@@ -11,7 +11,7 @@
 #define COLUMNS 79
 #define INDENT  6
 
-/* The contents of --help, in order: headings with a colon, and names of settings. */
+/* The contents of --help, in order: headings, which end with a colon, and names of settings. */
 static const char *const common[] = {
     "Serving:", "port",    "listen",  "admin",        "user", "Action:",   "runtime",  "action",
     "main",     "workers", "timeout", "allow-reinit", "Log:", "log-level", "log-file", "end-marks",
@@ -22,6 +22,7 @@ struct item {
     const char *help;
 };
 
+/* Options whose value is a pair, and which are no settings. */
 static const struct item pair_options[] = {
     {"-e NAME=value", "put NAME into the action's environment; may be repeated"},
     {"--env-file FILE", "the same with each line of FILE, as docker run --env-file does"},
@@ -70,7 +71,7 @@ static void write_items(FILE *file, const struct item *items, size_t n)
         write_item(file, items[i].option, items[i].help);
 }
 
-/* Write the default of a setting as a user would, with its unit; "" if there is none. */
+/* Write a setting's default as a user would give it, with its unit; "" if there is no default. */
 static void format_default(const struct setting *setting, char *out, size_t size)
 {
     if (setting->kind == SETTING_TEXT)
@@ -83,14 +84,14 @@ static void format_default(const struct setting *setting, char *out, size_t size
                        setting_unit(setting));
 }
 
-/* fallback: the default to show, if the command has one of its own; NULL: the setting's default. */
+/* fallback: a default that only the present command has; NULL: show the setting's default. */
 static void write_setting(FILE *file, const struct setting *setting, const char *fallback)
 {
     char left[SETTING_NAME_MAX];
     char value[64];
     auto_free char *text = NULL;
 
-    assert(setting != NULL); /* each name in a list of options must be that of a setting */
+    assert(setting != NULL); /* else a name in a command's list of options is misspelt */
     (void)snprintf(left, sizeof(left), setting->kind == SETTING_SWITCH ? "--%s[=%s]" : "--%s %s",
                    setting->name, setting->unit);
     if (fallback != NULL)

@@ -21,8 +21,8 @@
 #define ADMIN_BODY_MAX_BYTES 65536 /* an operator sends no body; if there is one, it is ignored */
 #define ADMIN_HELD_MAX_BYTES (4u << 20)
 
-/* Open the listener for clients. routes: borrowed for the server's life. not_found_text: text of a
- * 404, a string constant. */
+/* Open the listener for clients. routes: borrowed for the server's life. not_found_text: a string
+ * constant, the text of the reply 404 for other paths. */
 static int listen_for_platform(struct app *app, const struct server_route *routes, size_t n_routes,
                                const char *not_found_text, struct err *err)
 {
@@ -95,8 +95,8 @@ static int listen_for_operator(struct app *app, struct err *err)
     return 0;
 }
 
-/* Open the listener of the command dev, which has paths of its own. If a port is in use, try the
- * next one. 0, or -1. */
+/* Open the listener of the command dev, which serves paths of its own. If the port is in use, try
+ * the next ones. 0, or -1. */
 static int listen_for_dev(struct app *app, struct err *err)
 {
     struct config *config = &app->config;

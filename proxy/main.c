@@ -39,8 +39,8 @@
 #include "precompile.h"
 #include "setup.h"
 
-#define FLUSH_MAX_MS 1000 /* longest wait at exit for a slow log reader */
-/* malloc keeps freed blocks up to this size for later use: library-facts A3 */
+#define FLUSH_MAX_MS 1000 /* longest wait at exit for a slow reader of the log */
+/* malloc keeps freed memory up to this size for later use: library-facts A3 */
 #define KEEP_MALLOC_BYTES (64u << 20)
 
 static bool serves(const struct app *app)
@@ -56,9 +56,9 @@ static int fail(const struct err *err)
 
 /* ---- the start ---- */
 
-/* Actions use descriptors 0 to 3 by number, so none of ours may get such a number. If one of the
- * four is closed, open /dev/null in its place for the wrong direction: every use of it fails, so
- * that /dev/null is never taken for the reader of an answer. */
+/* Actions use descriptors 0 to 3 by number, so none of ours may get such a number. Where one of the
+ * four is closed, open /dev/null, but for the wrong direction: then every use of it fails, and an
+ * answer is not lost in /dev/null without an error. */
 static void occupy_low_descriptors(void)
 {
     for (int fd = 0; fd <= 3; fd++)
@@ -161,7 +161,7 @@ static int begin_action(struct app *app, struct err *err)
     return found < 0 ? -1 : 0;
 }
 
-/* Whether this stream gets no sentinels: on a terminal, and for a command, they are noise. */
+/* Whether this stream gets no sentinels. On a terminal, and for a command, nobody reads them. */
 static bool is_unmarked(const struct app *app, int fd)
 {
     const char *end_marks = app->config.end_marks;
@@ -171,8 +171,8 @@ static bool is_unmarked(const struct app *app, int fd)
     return !serves(app) || isatty(fd) == 1;
 }
 
-/* Choose the streams for the action's log: stdout and stderr. For a command both are stderr, since
- * stdout is for its answers only. */
+/* Choose the streams for the action's log: stdout and stderr. A command uses stderr for both, since
+ * its stdout carries only answers. */
 static void open_log_streams(struct app *app)
 {
     struct service *service = &app->service;
@@ -200,7 +200,8 @@ static void close_servers(struct app *app)
     app->all_closed = server_free(&app->server) && app->all_closed;
 }
 
-/* The action cannot be loaded: say so to a peer that waits for the line of --announce. */
+/* The action cannot be loaded: tell the program that started us with --announce and waits for a
+ * line that says whether it could. */
 static void announce_failure(struct app *app, const char *why)
 {
     struct err none;
@@ -355,7 +356,7 @@ int main(int argc, char **argv)
      * runs as our own user may not. */
     (void)prctl(PR_SET_DUMPABLE, (unsigned long)app.config.dumpable);
     result = do_work(&app, argv[0], &err);
-    kin_end_all(); /* must be first: running processes could refill folders that are removed next */
+    kin_end_all(); /* first: a running process could refill a folder that setup_done() removes */
     kin_close();
     log_info("main.end", log_int("status", result));
     setup_done(&app.setup);

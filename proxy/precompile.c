@@ -43,8 +43,8 @@ static int read_code(struct envelope *envelope, uint64_t bytes_max, int stop_fd,
     return 0;
 }
 
-/* Put the values of -compile and -env into the body of an /init, as main and env, and decode this
- * body: so they mean the same as in an /init. */
+/* Decode the values of -compile and -env. Both are put into the body of an /init, as main and env,
+ * so that they mean what they mean there. */
 static int read_options(struct envelope *envelope, const struct precompile_opts *opts,
                         struct err *err)
 {
@@ -97,7 +97,7 @@ static int build_and_write(struct precompile *precompile, struct err *err)
         return -1;
     }
     assert(build->dir != NULL);
-    if (build->lacks != NULL) /* what it is was said above */
+    if (build->lacks != NULL) /* the compiler's messages, above, say what it is */
         return err_set(err, ERR_CODE, 0, "-compile: what was built is not complete");
     return zip_folder(build->dir, STDOUT_FILENO, err);
 }

@@ -23,8 +23,10 @@
 #include "config.h"
 #include "http/service.h"
 
-#define INVOKER_MARGIN_MS (-20) /* past the deadline by more than a timer tick and a reply take */
-#define CLIENT_MARGIN_MS  50    /* before the deadline, so that the answer is in time */
+/* How long before an activation's deadline to give it up. Negative: after the deadline, and by more
+ * than a timer tick and a reply take. */
+#define INVOKER_MARGIN_MS (-20)
+#define CLIENT_MARGIN_MS  50 /* the client gets the answer in time */
 
 /* ---- the log ---- */
 
@@ -45,17 +47,17 @@ int setup_log(const struct config *config, struct err *err)
 
 /* ---- descriptors ---- */
 
-#define FDS_OF_WORKER        10 /* for a worker's pipes, and for its start */
+#define FDS_OF_WORKER        10 /* for a worker's pipes, and for starting it */
 #define FDS_OF_OURS          48 /* for loop, log, listeners, refused clients, folders being read */
-#define CONNECTIONS_AT_LEAST 8
+#define CONNECTIONS_AT_LEAST 8  /* for clients, even if too few descriptors are left */
 
 static unsigned n_workers(const struct setup *setup)
 {
     return setup->config->workers > 0 ? (unsigned)setup->config->workers : setup->n_cpus;
 }
 
-/* Number of workers to use while all activations are short. The proxy is busy then, and needs a
- * processor for itself. */
+/* Number of workers to use while all activations are short: all processors but one, because the
+ * proxy is busy then, too. */
 static unsigned n_light(const struct setup *setup)
 {
     return setup->n_cpus > 1 ? setup->n_cpus - 1 : 1;
@@ -95,9 +97,9 @@ void setup_descriptors(struct setup *setup)
 
 /* ---- pipes ---- */
 
-#define PIPE_MAX_BYTES   (1u << 20) /* the kernel gives more to root only */
+#define PIPE_MAX_BYTES   (1u << 20) /* the kernel gives larger pipes to root only */
 #define PIPE_MIN_BYTES   65536      /* the default size of a pipe */
-#define PIPES_OF_WORKER  3          /* number of a worker's pipes that spawn.h enlarges */
+#define PIPES_OF_WORKER  3          /* number of a worker's pipes that worker/spawn.c enlarges */
 #define PIPE_BUDGET_PART 2 /* use 1/2 of a user's limit: other containers may have the same uid */
 
 /* The number in a file of /proc; 0: the file cannot be read. */
@@ -190,8 +192,8 @@ bool setup_is_in_build(void)
     return find_program(path) && strcmp(path, BUILD_PROGRAM) == 0;
 }
 
-/* The path of one of our folders: in_build if this program is in its build folder, else
- * `installed`, relative to the program, if that exists, else in_prefix. Caller frees. */
+/* The path of one of our folders: in_build if this program runs where it was built; else
+ * `installed`, a path relative to the program, if that exists; else in_prefix. Caller frees. */
 static char *own_dir(const char *in_build, const char *installed, const char *in_prefix)
 {
     char path[PATH_MAX];
@@ -268,8 +270,8 @@ static const struct runtime *load_runtimes(struct setup *setup, struct err *err)
     return fallback;
 }
 
-/* The folder with the program of an image made for Apache's skeleton. NULL: another image, or
- * settings name other folders. */
+/* PRELOADED_FOLDER, in which an image made for Apache's skeleton keeps its program. NULL: this is
+ * another image, or settings name other folders. */
 static const char *skeleton_dir(const struct setup *setup, const struct runtime *fallback)
 {
     const struct config *config = setup->config;
@@ -381,8 +383,8 @@ static int check_action(const struct setup *setup, const struct runtime *fallbac
                        err);
 }
 
-/* Check that the action's user can reach the folders it needs: otherwise every /init would answer
- * 502. */
+/* Check that the action's user can reach the folders it needs: if not, every /init would be
+ * answered with 502. */
 static int check_reach(const struct setup *setup, const struct runtime *fallback, struct err *err)
 {
     if (setup->store.base != NULL &&
@@ -407,8 +409,8 @@ static enum answers answers_mode(const struct setup *setup)
     return ANSWERS_AUTO;
 }
 
-/* An invoker sets __OW_API_HOST in the container. The invoker records a timeout only if the answer
- * comes no sooner than the time limit. Other proxies let an action use all of that time, too. */
+/* An invoker, which sets __OW_API_HOST, records a timeout only if the answer comes no sooner than
+ * the time limit. So an action may use all of its time there, as with other proxies. */
 static int64_t deadline_margin_ms(const struct config *config)
 {
     if (config->deadline_margin_ms != CONFIG_AUTO)
@@ -428,8 +430,8 @@ static uint64_t limit_ms(const struct config *config, uint64_t wanted_ms)
     return config->no_deadlines ? NO_LIMIT_MS : wanted_ms;
 }
 
-/* Set NODE_OPTIONS in our own environment, so that a prewarmed interpreter gets the variable,
- * too. */
+/* Have Node.js listen for a debugger at config->inspect_at. The variable is set in our own
+ * environment, so that a prewarmed interpreter gets it, too. */
 static void set_debugger(const struct config *config)
 {
     const char *before = getenv("NODE_OPTIONS");

@@ -34,22 +34,23 @@ struct setup {
     unsigned connections_max; /* most connections of clients, without the operator's */
 };
 
-/* How many microseconds to look for events before sleeping (base/busy_poll.h). 0: do not look. With
- * one processor that would keep the action from running. */
+/* How many microseconds to look for events before sleeping (base/busy_poll.h). 0: do not look,
+ * because on a single processor that would keep the action from running. */
 uint64_t setup_busy_poll_us(const struct setup *setup);
-/* Raise our descriptor limit as far as possible and share it out: workers and the operator first,
- * clients get the rest. Children keep the limit we were started with. */
+/* Raise our descriptor limit as far as possible, and set connections_max: clients may use what the
+ * workers and the operator leave. Children keep the limit with which we were started. */
 void setup_descriptors(struct setup *setup);
 
-/* The size of each pipe of a worker, chosen so that the pipes of all workers together stay within a
- * share of the kernel's per-user limit. soft_limit_file: the file with that limit, in pages. */
+/* The size of each pipe of a worker in bytes, chosen so that the pipes of all workers together stay
+ * within a share of the kernel's limit per user. soft_limit_file: the file with that limit, in
+ * pages. */
 int setup_pipe_bytes(const char *soft_limit_file, unsigned n_workers);
 
 /* Open the proxy's own log, and set its level and format. 0, or -1. */
 int setup_log(const struct config *config, struct err *err);
 
-/* Prepare the children's environment and user. Reads /etc/passwd and /etc/group, writes nothing.
- * program: argv[0]. 0, or -1. */
+/* Set our environment, which children inherit, and the user that they run as. Reads /etc/passwd and
+ * /etc/group. program: argv[0]. 0, or -1. */
 int setup_children(struct setup *setup, const char *program, struct err *err);
 
 /* Load the runtimes, create the folder for actions and fill the service's options. is_temporary:
@@ -59,7 +60,7 @@ int setup_service(struct setup *setup, struct service *service, bool is_temporar
 /* Whether this program runs where it was built; else it is installed, or was copied elsewhere. */
 bool setup_is_in_build(void);
 
-/* Only load the runtimes, for commands that start no action. 0, or -1. */
+/* Load only the runtimes, for a command that starts no action. 0, or -1. */
 int setup_runtimes(struct setup *setup, struct err *err);
 
 void setup_done(struct setup *setup);

@@ -6,15 +6,15 @@
 
 struct err;
 
-/* Append the word NAME=value (copied) to a NULL-terminated vector, or replace an older value of
- * NAME. option: the option that the word belongs to, for error texts. 0; -1: err says why the word
- * is invalid. */
+/* Append the word NAME=value (copied) to a NULL-terminated vector, or put it in the place of an
+ * older value of NAME. option: the option whose value the word is, for error texts. 0, or -1: err
+ * says why the word is invalid. */
 int variables_add(char ***vector, const char *option, const char *word, struct err *err);
 
 /*
  * Like variables_add(), for each line of a file in the format of `docker run --env-file`. Empty
  * lines, lines that begin with #, and blanks before a name are skipped. Quotes around a value are
- * kept. A NAME without a value gets its value from our environment, if it has one there. 0; -1: err
- * names the file and the line.
+ * kept. A line with only a NAME takes its value from our environment, and is skipped if there is
+ * none. 0, or -1: err names the file and the line.
  */
 int variables_add_file(char ***vector, const char *option, const char *path, struct err *err);
