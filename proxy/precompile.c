@@ -44,7 +44,7 @@ static int read_code(struct envelope *envelope, uint64_t bytes_max, int stop_fd,
 }
 
 /* Decode the values of -compile and -env. Both are put into the body of an /init, as main and env,
- * so that they mean what they mean there. */
+ * so that they mean the same as in a request. */
 static int read_options(struct envelope *envelope, const struct precompile_opts *opts,
                         struct err *err)
 {

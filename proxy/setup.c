@@ -137,7 +137,7 @@ static bool is_home_of_root(const char *home)
     return home == NULL || strcmp(home, "/root") == 0 || strcmp(home, "/") == 0;
 }
 
-/* The user's home in /etc/passwd, or /tmp if that folder does not exist, as for "nobody". */
+/* The user's home in /etc/passwd; /tmp if that home does not exist, as for "nobody". */
 static const char *home_of(const struct privileges *privileges)
 {
     struct stat info;

@@ -38,7 +38,7 @@ struct build_opts {
 struct build {
     /* set by the owner before build_start() */
     const struct build_opts *opts; /* borrowed */
-    struct envelope *envelope;     /* borrowed, but its code is freed once it is on disk */
+    struct envelope *envelope;     /* borrowed, but its `code` is freed once written to disk */
     const struct runtime *source;  /* runtime to use for plain source; NULL: opts->fallback */
     build_done_fn *done;           /* called once from the loop, never from inside build_start() */
 

@@ -34,7 +34,7 @@ typedef void compile_done_fn(struct compile *compile);
 
 struct compile {
     /* what to do: set by the owner before compile_start() */
-    struct exec_spec spec;   /* argv, env and privileges, the rest unset; taken over */
+    struct exec_spec spec;   /* argv, env and privileges, the rest is ignored; taken over */
     uint64_t file_max_bytes; /* largest file that the compiler may write */
     bool must_be_silent;     /* any output counts as a failure */
     compile_done_fn *done;   /* called once from the loop, never from inside compile_start() */

@@ -14,7 +14,7 @@ static const char *const marks[] = {
 };
 
 struct line {
-    const char *text; /* begins with the newline before the line, if there is one */
+    const char *text; /* with the newline that ends the line before, if there is one */
     size_t n;
 };
 

@@ -42,7 +42,7 @@ struct runtime {
     /* "any_archive": as the fallback runtime, this one takes archives without a known entry file */
     bool any_archive;
     bool shares_ring;  /* "ring": descriptor 4 is shared memory for answers, base/ring.h */
-    bool wants_object; /* "wants_object": the proxy refuses an argument that is no JSON object */
+    bool wants_object; /* "wants_object": an argument must be an object, an array or null */
 };
 
 enum placeholder {

@@ -26,7 +26,7 @@ struct preloaded_opts {
     const char *main;    /* --main; "": OW_AUTOINIT_MAIN or __OW_ACTION_MAIN if set, else "main" */
     char *const *env;    /* NAME=value for the action; NULL: none */
     uint64_t bytes_max;  /* size limit of a file, or of the archive made of a folder */
-    bool folder_is_theirs; /* PRELOADED_FOLDER belongs to the proxy that the image was made for */
+    bool folder_is_theirs; /* the image was made for another proxy, which uses PRELOADED_FOLDER */
     bool runtime_is_named; /* --runtime is set: that runtime takes files with unknown endings */
     const struct runtimes *runtimes;
     const struct runtime *fallback;

@@ -53,7 +53,7 @@ static bool holds(const char *text, size_t n, const char *word)
 
 void user_names_put(const struct user_names *names, const char *text, size_t n, struct buf *out)
 {
-    bool alone = true; /* a name at `at` would be whole, not the end of a longer name */
+    bool alone = true; /* what begins at `at` is not the rest of a longer name */
 
     assert((names->source == NULL) == (names->file == NULL));
     if (!holds(text, n, names->dir) && !holds(text, n, names->source)) {
