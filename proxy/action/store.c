@@ -11,6 +11,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <fnmatch.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
@@ -28,8 +29,8 @@
 #define STORE_NUMBER_MAX   999999999U /* has nine digits, so it fits an unsigned; never reached */
 #define STORE_STAGE_TRIES  100        /* most numbers to try, if another proxy in BASE takes some */
 #define REMOVE_MAX_S       120 /* time for a child to remove a folder; 100,000 files take 10 s */
-#define TEMPORARY_NAME     "whiskloop-"
-#define TEMPORARY_RANDOM   "XXXXXX"
+#define TEMPORARY_NAME     "whiskloop-XXXXXX" /* mkdtemp() replaces each X */
+#define TEMPORARY_PATTERN  "whiskloop-??????"
 #define TEMPORARY_TRIES    10
 #define LOCK_NAME          ".lock"
 #define LEFT_MAX           100 /* most folders of dead proxies that one start removes */
@@ -186,7 +187,7 @@ static int take_lock(const char *base, int flags)
 static char *make_temporary(int *lock, struct err *err)
 {
     for (unsigned tries = TEMPORARY_TRIES; tries > 0; tries--) {
-        auto_free char *path = xasprintf("%s/" TEMPORARY_NAME TEMPORARY_RANDOM, temporary_parent());
+        auto_free char *path = xasprintf("%s/" TEMPORARY_NAME, temporary_parent());
 
         /* 0711: workers that run as another user may enter the folder, but not list it. */
         if (mkdtemp(path) == NULL || chmod(path, 0711) < 0) {
@@ -206,12 +207,6 @@ static char *make_temporary(int *lock, struct err *err)
     return NULL;
 }
 
-static bool is_temporary_name(const char *name)
-{
-    return strncmp(name, TEMPORARY_NAME, sizeof(TEMPORARY_NAME) - 1) == 0 &&
-           strlen(name) == sizeof(TEMPORARY_NAME) + sizeof(TEMPORARY_RANDOM) - 2;
-}
-
 /* Remove the private folders of our user's dead proxies, which are those that nobody locks. */
 static void remove_left_behind(void)
 {
@@ -223,7 +218,7 @@ static void remove_left_behind(void)
         auto_free char *path = NULL;
         auto_fd int lock = -1;
 
-        if (!is_temporary_name(item->d_name))
+        if (fnmatch(TEMPORARY_PATTERN, item->d_name, 0) != 0)
             continue;
         path = xasprintf("%s/%s", temporary_parent(), item->d_name);
         lock = take_lock(path, 0);
