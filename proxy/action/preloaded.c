@@ -68,7 +68,7 @@ static int take_file(struct preloaded *preloaded, const struct preloaded_opts *o
         runtime_has_ending_of(opts->fallback, path) ? CODE_SOURCE : code_sniff(envelope->code, n);
     envelope->file = xstrdup(strrchr(path, '/') != NULL ? strrchr(path, '/') + 1 : path);
     if (envelope->kind != CODE_SOURCE)
-        return 1;
+        return 0;
     preloaded->runtime = runtimes_for_source(opts->runtimes, opts->fallback, path, &why);
     if (preloaded->runtime == NULL &&
         (opts->runtime_is_named || !code_is_text(envelope->code, envelope->code_len)))
@@ -76,7 +76,7 @@ static int take_file(struct preloaded *preloaded, const struct preloaded_opts *o
     if (preloaded->runtime == NULL)
         return err_set(err, ERR_REQUEST, 0, "%s: %s: %s, or name one with --runtime",
                        preloaded->origin, path, why.text);
-    return 1;
+    return 0;
 }
 
 /* ---- a folder ---- */
@@ -133,7 +133,7 @@ static int pack_folder(struct preloaded *preloaded, const struct preloaded_opts 
                        "%s: packed, folder \"%s\" is larger than %" PRIu64
                        " bytes (--init-max-bytes)",
                        preloaded->origin, dir, opts->bytes_max);
-    return 1;
+    return 0;
 }
 
 static int take_folder(struct preloaded *preloaded, const struct preloaded_opts *opts,
@@ -154,7 +154,7 @@ static int take_folder(struct preloaded *preloaded, const struct preloaded_opts 
     }
     if (preloaded->runtime != NULL) {
         preloaded->dir = TAKE(dir);
-        return 1;
+        return 0;
     }
     file = only_file(dir);
     if (file != NULL)
@@ -181,32 +181,18 @@ static int take_path(struct preloaded *preloaded, const struct preloaded_opts *o
                                : take_file(preloaded, opts, path, err);
 }
 
-/* Take the folder /action of our own images. 1; 0: it holds no usable action, which is no error. */
-static int take_own_folder(struct preloaded *preloaded, const struct preloaded_opts *opts)
-{
-    struct err none;
-
-    if (opts->folder_is_theirs || take_path(preloaded, opts, PRELOADED_FOLDER, &none) < 0) {
-        preloaded_done(preloaded);
-        return 0;
-    }
-    return 1;
-}
-
 /* Treat `code`, the value of __OW_ACTION_CODE, like the code of an /init: it may be source text, or
  * a program or an archive in base64. */
 static int take_variable(struct preloaded *preloaded, const char *code, struct err *err)
 {
     const char *binary = env_text("__OW_ACTION_BINARY");
     auto_buf struct buf body = {0};
-    int result;
 
     buf_add_text(&body, "{\"value\":{\"code\":");
     json_quote(&body, code, strlen(code));
     buf_add_text(&body,
                  binary != NULL && strcmp(binary, "true") == 0 ? ",\"binary\":true}}" : "}}");
-    result = envelope_read(&preloaded->envelope, buf_at(&body), buf_len(&body), err);
-    return result < 0 ? -1 : 1;
+    return envelope_read(&preloaded->envelope, buf_at(&body), buf_len(&body), err);
 }
 
 static void set_main(struct envelope *envelope, const char *main, const char *fallback)
@@ -240,19 +226,25 @@ int preloaded_find(struct preloaded *preloaded, const struct preloaded_opts *opt
         preloaded->origin = "__OW_ACTION_CODE";
         main = env_text("__OW_ACTION_MAIN");
         result = take_variable(preloaded, code, err);
-    } else {
+    } else if (opts->path[0] != '\0' && !opts->folder_is_theirs) {
         preloaded->origin = PRELOADED_FOLDER;
-        result = opts->path[0] != '\0' ? take_own_folder(preloaded, opts) : 0;
+        result = take_path(preloaded, opts, PRELOADED_FOLDER, err);
+        if (result < 0) { /* a folder without a usable action is no error here */
+            preloaded_done(preloaded);
+            return 0;
+        }
+    } else {
+        return 0;
     }
     if (result < 0 && opts->command != NULL)
         err->kind = ERR_REQUEST; /* the path is the command's argument */
-    if (result > 0) {
-        assert((preloaded->dir != NULL) != (preloaded->envelope.code != NULL));
-        assert(preloaded->dir == NULL || preloaded->runtime != NULL);
-        set_main(&preloaded->envelope, opts->main, main);
-        if (preloaded->dir != NULL)
-            strv_put_all(&preloaded->envelope.env, preloaded->runtime->in_place_env);
-        strv_put_all(&preloaded->envelope.env, opts->env);
-    }
-    return result;
+    if (result < 0)
+        return -1;
+    assert((preloaded->dir != NULL) != (preloaded->envelope.code != NULL));
+    assert(preloaded->dir == NULL || preloaded->runtime != NULL);
+    set_main(&preloaded->envelope, opts->main, main);
+    if (preloaded->dir != NULL)
+        strv_put_all(&preloaded->envelope.env, preloaded->runtime->in_place_env);
+    strv_put_all(&preloaded->envelope.env, opts->env);
+    return 1;
 }
