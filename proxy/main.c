@@ -270,11 +270,6 @@ static int run(struct app *app, struct err *err)
 /* -compile: build the code on stdin and exit. */
 static int precompile(struct app *app, struct err *err)
 {
-    struct precompile_opts opts = {.main = app->config.compile_main,
-                                   .env = app->config.compile_env,
-                                   .bytes_max = app->config.init_max_bytes,
-                                   .deadline_ms = app->config.init_timeout_ms};
-
     /* Compilers of ActionLoop images rename between ./action/N and their own folder, so both must
      * be on one file system: openwhisk-contract 9. */
     bool is_temporary = !app->setup.actionloop.on;
@@ -284,7 +279,7 @@ static int precompile(struct app *app, struct err *err)
     if (app->loop == NULL || setup_service(&app->setup, &app->service, is_temporary, err) < 0)
         return -1;
     app->all_closed = true;
-    return precompile_run(app->loop, &app->service.opts.build, &opts, err);
+    return precompile_run(app->loop, &app->service.opts.build, &app->config, err);
 }
 
 /* Do what the command line asks for. Returns the exit status. */

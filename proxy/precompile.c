@@ -12,6 +12,9 @@
 #include "base/json.h"
 #include "base/loop.h"
 #include "base/util.h"
+#include "config.h"
+
+#define REMOVE_MAX_MS 60000 /* longest time to remove what was built */
 
 struct precompile {
     struct loop *loop;
@@ -45,10 +48,9 @@ static int read_code(struct envelope *envelope, uint64_t bytes_max, int stop_fd,
 
 /* Decode the values of -compile and -env. Both are put into the body of an /init, as main and env,
  * so that they mean the same as in a request. */
-static int read_options(struct envelope *envelope, const struct precompile_opts *opts,
-                        struct err *err)
+static int read_options(struct envelope *envelope, const struct config *config, struct err *err)
 {
-    const char *env = opts->env != NULL ? opts->env : "{}";
+    const char *env = config->compile_env != NULL ? config->compile_env : "{}";
     auto_buf struct buf body = {0};
     struct err why;
     int result;
@@ -56,7 +58,7 @@ static int read_options(struct envelope *envelope, const struct precompile_opts 
     if (json_check(env, strlen(env), NULL) != JSON_OBJECT)
         return err_set(err, ERR_REQUEST, 0, "-env: want a JSON object of variables");
     buf_add_text(&body, "{\"value\":{\"code\":\"-\",\"main\":");
-    json_quote(&body, opts->main, strlen(opts->main));
+    json_quote(&body, config->compile_main, strlen(config->compile_main));
     buf_add_text(&body, ",\"env\":");
     buf_add_text(&body, env);
     buf_add_text(&body, "}}");
@@ -102,18 +104,8 @@ static int build_and_write(struct precompile *precompile, struct err *err)
     return zip_folder(build->dir, STDOUT_FILENO, err);
 }
 
-/* Remove what was built, even if the folder for actions is kept. */
-static void remove_version(const struct build *build)
-{
-    auto_free char *dir =
-        build->version > 0 ? store_path(build->opts->store, build->version, "") : NULL;
-
-    if (dir != NULL)
-        (void)store_remove_tree(dir, 60000);
-}
-
-int precompile_run(struct loop *loop, const struct build_opts *build,
-                   const struct precompile_opts *opts, struct err *err)
+int precompile_run(struct loop *loop, const struct build_opts *build, const struct config *config,
+                   struct err *err)
 {
     struct precompile precompile = {.loop = loop};
     int result = -1;
@@ -122,13 +114,18 @@ int precompile_run(struct loop *loop, const struct build_opts *build,
     precompile.build.opts = build;
     precompile.build.envelope = &precompile.envelope;
     precompile.build.done = on_built;
-    if (read_options(&precompile.envelope, opts, err) == 0 &&
-        read_code(&precompile.envelope, opts->bytes_max, loop_signal_fd(loop), err) == 0) {
+    if (read_options(&precompile.envelope, config, err) == 0 &&
+        read_code(&precompile.envelope, config->init_max_bytes, loop_signal_fd(loop), err) == 0) {
         loop_on_signal(loop, on_signal, &precompile);
-        if (build_start(&precompile.build, loop, loop_now_ms(loop) + opts->deadline_ms, err) == 0)
+        if (build_start(&precompile.build, loop, loop_now_ms(loop) + config->init_timeout_ms,
+                        err) == 0)
             result = build_and_write(&precompile, err);
     }
-    remove_version(&precompile.build);
+    if (precompile.build.version > 0) { /* even if the folder for actions is kept */
+        auto_free char *dir = store_path(build->store, precompile.build.version, "");
+
+        (void)store_remove_tree(dir, REMOVE_MAX_MS);
+    }
     build_cancel(&precompile.build);
     envelope_done(&precompile.envelope);
     return result;
