@@ -278,6 +278,17 @@ static void a_fallback_that_takes_programs_takes_them_instead_of_native(void **s
     assert_ptr_equal(choose(f, "native"), known(f, "native"));
 }
 
+static void native_is_found_even_as_a_fallback_that_takes_programs(void **state)
+{
+    struct fixture *f = *state;
+
+    add(f, "native",
+        "{\"name\":\"native\",\"entry\":[\"exec\"],\"launch\":[\"{action}/exec\"],\"programs\":true}");
+    assert_int_equal(runtimes_load(&f->runtimes, f->folder.outer, &f->err), 0);
+    folder_write(f->folder.in, "exec", "#!/bin/sh\n", 0755);
+    assert_ptr_equal(choose(f, "native"), known(f, "native"));
+}
+
 static void a_runtime_that_wants_to_be_named_is_never_guessed(void **state)
 {
     struct fixture *f = *state;
@@ -327,6 +338,7 @@ int main(void)
         TEST(all_entries_of_all_runtimes_are_told),
         TEST(native_alone_is_told_alone),
         TEST(a_fallback_that_takes_programs_takes_them_instead_of_native),
+        TEST(native_is_found_even_as_a_fallback_that_takes_programs),
         TEST(a_runtime_that_wants_to_be_named_is_never_guessed),
         TEST(an_archive_without_an_entry_is_told_the_fallbacks_words_first),
     };
