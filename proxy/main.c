@@ -32,7 +32,6 @@
 #include "http/health.h"
 #include "http/libraries.h"
 #include "http/preload.h"
-#include "http/prewarm.h"
 #include "http/server.h"
 #include "http/service.h"
 #include "http/versions.h"
@@ -152,7 +151,7 @@ static int begin_action(struct app *app, struct err *err)
     if (found > 0)
         preload_begin(&app->preload, &preloaded);
     else if (found == 0 && app->command == NULL)
-        prewarm_begin(&app->service);
+        versions_prewarm(&app->service);
     else if (found == 0)
         found = err_set(err, ERR_REQUEST, 0,
                         "%s: no FILE is named, and this image carries no action (--action)",

@@ -12,7 +12,6 @@
 #include "dev/journal.h"
 #include "dev/text.h"
 #include "http/init.h"
-#include "http/prewarm.h"
 #include "http/versions.h"
 
 #define PATIENCE_MS                                                                                \
@@ -84,7 +83,7 @@ static void note_loaded(struct loader *loader)
     buf_reset(&loader->journal->said, 0);
     open_gate(loader);
     if (loader->opts.inspect == 0)
-        prewarm_next(service);
+        versions_prewarm(service);
 }
 
 /* Whether the last place (file and line) named in the output is the one at fault: Python's

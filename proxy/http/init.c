@@ -12,7 +12,6 @@
 #include "base/log.h"
 #include "http/connection.h"
 #include "http/default_action.h"
-#include "http/prewarm.h"
 #include "http/reason.h"
 #include "http/server.h"
 #include "http/service.h"
@@ -311,7 +310,7 @@ static void add_init_line(const struct init *init, struct buf *line)
         buf_add_text(line, ":");
         json_quote(line, *env + n_name + 1, strlen(*env + n_name + 1));
     }
-    buf_add_text(line, prewarm_forks(init->service, init->build.runtime) ? "},\"forks\":true}}\n"
+    buf_add_text(line, service_forks(init->service, init->build.runtime) ? "},\"forks\":true}}\n"
                                                                          : "}}}\n");
 }
 
@@ -350,9 +349,9 @@ static void start_workers(struct init *init)
     }
     init->pool = pool_new(service->loop, &spec, &service->opts.pool, service->out, service->err);
     is_waiting = runtime == service->opts.fallback && prewarmed_take(&service->prewarmed, &waiting);
-    if (is_waiting || prewarm_forks(service, runtime))
+    if (is_waiting || service_forks(service, runtime))
         add_init_line(init, &line);
-    if (prewarm_forks(service, runtime) &&
+    if (service_forks(service, runtime) &&
         runtime_prewarm(runtime, true, service->opts.environ, &waiting_spec)) {
         waiting_spec.privileges = service->opts.privileges;
         pool_start_forked(init->pool, &waiting_spec, is_waiting ? &waiting : NULL, &line,

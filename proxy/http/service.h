@@ -109,6 +109,12 @@ struct service {
     bool draining; /* the time of --drain-delay is over, too: take no new activations */
 };
 
+/* Whether workers of this runtime are forked from a zygote, a process that has loaded the action. */
+static inline bool service_forks(const struct service *service, const struct runtime *runtime)
+{
+    return service->opts.forks && runtime->forks;
+}
+
 /* Pass a request through the service's gate, see gate_pass(). A proxy that is shutting down holds
  * no requests, so its gate counts as open. */
 static inline enum gate_pass service_gate(struct service *service, struct request *request,

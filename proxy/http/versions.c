@@ -2,9 +2,9 @@
 
 #include <assert.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/log.h"
-#include "http/prewarm.h"
 #include "http/service.h"
 
 /* A version of the action that was replaced or has failed. Freed once its folder is deleted. */
@@ -26,7 +26,8 @@ static void on_deleted(struct loop_child *child, int wait_status)
     log_info("version.gone", log_int("version", retired->number), LOG_EXIT(wait_status));
     list_remove(&retired->node);
     free(retired);
-    prewarm_begin(service);
+    if (service->pool == NULL)
+        versions_prewarm(service);
 }
 
 /* Free the pool of a version that has ended, and delete the version's folder in a child process. */
@@ -105,6 +106,19 @@ static struct retired *retire(struct service *service, struct pool *pool, unsign
 void versions_init(struct service *service)
 {
     list_init(&service->retired);
+}
+
+void versions_prewarm(struct service *service)
+{
+    const struct runtime *runtime = service->opts.fallback;
+    struct exec_spec spec;
+
+    memset(&spec, 0, sizeof(spec));
+    if (service->opts.prelaunches && !service->draining &&
+        runtime_prewarm(runtime, service_forks(service, runtime), service->opts.environ, &spec)) {
+        spec.privileges = service->opts.privileges;
+        (void)prewarmed_start(&service->prewarmed, &spec, service->opts.pool.worker.pipe_bytes);
+    }
 }
 
 void versions_publish(struct service *service, struct pool *pool, unsigned number)

@@ -28,6 +28,11 @@ struct usage;
 
 void versions_init(struct service *service);
 
+/* Start a launcher of the fallback runtime, the one for plain source text, for the next version:
+ * its /init then does not wait for the start of an interpreter. Does nothing if a launcher waits
+ * already, or if the options or the runtime do not allow it. */
+void versions_prewarm(struct service *service);
+
 /* Let this version serve from now on, in place of the current one. pool: taken over; has a ready
  * worker. number: that of the version's folder; 0: it has none. */
 void versions_publish(struct service *service, struct pool *pool, unsigned number);
