@@ -22,26 +22,6 @@
 
 #define TAKE_MIN_BYTES 16384 /* a smaller body is copied: cheaper than handing over its block */
 
-struct connection *connection_of(h2o_socket_t *sock)
-{
-    return sock->on_close.data;
-}
-
-struct connections *connection_all(const struct connection *c)
-{
-    return c->all;
-}
-
-const struct refusal *connection_refusal(const struct connection *c)
-{
-    return c->refusal.status != 0 ? &c->refusal : NULL;
-}
-
-bool connection_ends(const struct connection *c)
-{
-    return c->ends;
-}
-
 /* Called by libh2o once it has closed the socket: free the connection. */
 static void on_closed(void *arg)
 {
@@ -104,11 +84,6 @@ void connection_waiting(struct connection *c)
 void connection_cut(struct connection *c)
 {
     (void)shutdown(h2o_socket_get_fd(c->sock), SHUT_RDWR);
-}
-
-void connection_took(struct connection *c, uint64_t n)
-{
-    connection_progress(c, n);
 }
 
 void connection_done(struct connection *c)

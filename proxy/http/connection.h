@@ -21,10 +21,6 @@ void connection_open(struct connections *all, struct st_h2o_accept_ctx_t *accept
 
 /* ---- for http/request.c: the request that libh2o is working on ---- */
 
-struct connection *connection_of(struct st_h2o_socket_t *sock);
-struct connections *connection_all(const struct connection *connection);
-/* The error to reply with instead of calling the handler. NULL: the request is not refused. */
-const struct refusal *connection_refusal(const struct connection *connection);
 /* Call when libh2o hands the request over: the client's socket is watched from now on. */
 void connection_busy(struct connection *connection);
 /* Have left(owner) called once if the client closes the connection before or during its reply; the
@@ -33,8 +29,6 @@ void connection_busy(struct connection *connection);
 void connection_on_left(struct connection *connection, connection_left_fn *left, void *owner);
 /* Whether the client has sent more after its request, or has left. */
 bool connection_has_more(const struct connection *connection);
-/* Whether the connection must be closed after this reply. */
-bool connection_ends(const struct connection *connection);
 /* Call when the reply begins. n: bytes of memory to count as held for the reply. */
 void connection_replying(struct connection *connection, uint64_t n);
 /* Call connection_sending() when a piece of the reply was given to libh2o, and connection_waiting()
@@ -44,8 +38,6 @@ void connection_sending(struct connection *connection);
 void connection_waiting(struct connection *connection);
 /* Shut the socket down, so that libh2o's next write fails. */
 void connection_cut(struct connection *connection);
-/* Call when the client has taken n bytes of the reply. */
-void connection_took(struct connection *connection, uint64_t n);
 /* Call when libh2o disposes of the request, replied to or not. */
 void connection_done(struct connection *connection);
 

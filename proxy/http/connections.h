@@ -64,6 +64,8 @@ struct connections {
     void *owner;
     struct list all; /* all connections, the longest idle first */
     unsigned n;
+    unsigned n_requests; /* requests whose reply has not fully left */
+    bool is_ending; /* close each connection after its reply, unless its client has sent more */
     struct loop_timer sweep; /* scans for slow clients; set while any client may become slow */
     struct list lingering;   /* struct lingering: refused connections that will be closed later */
     unsigned n_lingering;

@@ -28,10 +28,8 @@
 
 struct request {
     unsigned magic;
-    struct requests *all; /* borrowed */
     h2o_req_t *req;
     struct connection *connection; /* valid as long as `req` */
-    h2o_socket_t *sock;            /* the client's socket; owned by libh2o */
     char *body; /* owned; body of the reply, or the piece of it that is being sent */
     size_t n_body;
     size_t n_sent; /* bytes of the reply given to libh2o */
@@ -258,7 +256,7 @@ static void end_stream(struct request *request)
     assert(request->streams);
     assert(!request->is_sending);
     request->is_sending = true; /* stays true: no other piece is sent */
-    loop_hurry(request->all->loop);
+    loop_hurry(request->connection->all->loop);
     h2o_send(request->req, NULL, 0, H2O_SEND_STATE_ERROR);
 }
 
@@ -266,7 +264,7 @@ static void on_piece_sent(struct request *request)
 {
     assert(request->is_sending);
     request->is_sending = false;
-    connection_took(request->connection, request->n_body);
+    connection_progress(request->connection, request->n_body);
     connection_waiting(request->connection);
     if (request->watcher != NULL)
         request->watcher->room(request->watcher_owner);
@@ -283,7 +281,7 @@ static void on_proceed(h2o_generator_t *generator, h2o_req_t *req)
         on_piece_sent(request);
         return;
     }
-    connection_took(request->connection, PIECE_BYTES);
+    connection_progress(request->connection, PIECE_BYTES);
     send_piece(request);
 }
 
@@ -292,7 +290,7 @@ static bool has_room(const struct request *request, size_t n)
 {
     struct connection *connection = request->connection;
 
-    return n <= LAZY_MAX_BYTES || connections_make_room(connection_all(connection), n, connection);
+    return n <= LAZY_MAX_BYTES || connections_make_room(connection->all, n, connection);
 }
 
 void request_reply_as(struct request *request, int status, const char *type, char *body, size_t n)
@@ -322,11 +320,11 @@ void request_reply_as(struct request *request, int status, const char *type, cha
     req->res.reason = reason_of(status);
     req->res.content_length = status == 204 ? SIZE_MAX : n; /* a 204 must state no length */
     h2o_add_header(&req->pool, &req->res.headers, H2O_TOKEN_CONTENT_TYPE, NULL, type, strlen(type));
-    if (connection_ends(request->connection) ||
-        (request->all->is_ending && !connection_has_more(request->connection)))
+    if (request->connection->ends ||
+        (request->connection->all->is_ending && !connection_has_more(request->connection)))
         req->http1_is_persistent = 0;
     if (is_urgent(request, n))
-        loop_hurry(request->all->loop);
+        loop_hurry(request->connection->all->loop);
     connection_replying(request->connection, n > LAZY_MAX_BYTES ? n : 0);
     h2o_start_response(req, &request->generator);
     if (n > PIECE_BYTES && !is_bare(req))
@@ -380,7 +378,7 @@ bool request_stream(struct request *request, int status, const char *type)
     h2o_req_t *req = request->req;
 
     assert(request->magic == REQUEST_MAGIC && !request->streams && request->body == NULL);
-    if (!connections_make_room(connection_all(request->connection), STREAM_HELD_BYTES, NULL)) {
+    if (!connections_make_room(request->connection->all, STREAM_HELD_BYTES, NULL)) {
         request->watcher = NULL;
         request_reply_error(request, 502, NO_ROOM);
         return false;
@@ -401,7 +399,7 @@ bool request_stream(struct request *request, int status, const char *type)
     assert(type != NULL);
     h2o_add_header(&req->pool, &req->res.headers, H2O_TOKEN_CONTENT_TYPE, NULL, type, strlen(type));
     /* HTTP/1.0 has no chunks: the end of the connection is the end of the reply. */
-    if (connection_ends(request->connection) || request->all->is_ending || req->version < 0x101)
+    if (request->connection->ends || request->connection->all->is_ending || req->version < 0x101)
         req->http1_is_persistent = 0;
     request->generator.stop = on_stop;
     connection_replying(request->connection, STREAM_HELD_BYTES);
@@ -436,7 +434,8 @@ void request_send(struct request *request, struct buf *bytes, bool is_last)
     if (is_last)
         request->watcher = NULL;
     connection_sending(request->connection);
-    loop_hurry(request->all->loop); /* libh2o goes on in the next turn: wake the loop for that */
+    loop_hurry(request->connection->all
+                   ->loop); /* libh2o goes on in the next turn: wake the loop for that */
     /* This call must come last: if there is nothing to write, libh2o disposes of the request inside
      * it. */
     h2o_send(request->req, pieces, n, is_last ? H2O_SEND_STATE_FINAL : H2O_SEND_STATE_IN_PROGRESS);
@@ -507,28 +506,26 @@ static void on_request_disposed(void *arg)
      * reading, so that libh2o finds the socket as it left it. If we stopped earlier, the descriptor
      * would leave the epoll set for a turn, which costs two system calls for each request.
      */
-    h2o_socket_read_stop(request->sock);
-    assert(request->all->n_open > 0);
-    request->all->n_open--;
+    h2o_socket_read_stop(request->connection->sock);
+    assert(request->connection->all->n_requests > 0);
+    request->connection->all->n_requests--;
     connection_done(request->connection);
     free(request->body);
     request->magic = 0;
 }
 
-struct request *request_new(struct requests *all, h2o_req_t *req)
+struct request *request_new(h2o_req_t *req)
 {
     struct request *request =
         h2o_mem_alloc_shared(&req->pool, sizeof(*request), on_request_disposed);
 
     memset(request, 0, sizeof(*request));
     request->magic = REQUEST_MAGIC;
-    request->all = all;
     request->req = req;
-    request->sock = req->conn->callbacks->get_socket(req->conn);
-    request->connection = connection_of(request->sock);
+    request->connection = req->conn->callbacks->get_socket(req->conn)->on_close.data;
     request->generator.proceed = on_proceed;
-    request->came_at_us = loop_now_us(all->loop);
-    all->n_open++;
+    request->came_at_us = loop_now_us(request->connection->all->loop);
+    request->connection->all->n_requests++;
     connection_busy(request->connection);
     return request;
 }

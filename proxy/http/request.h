@@ -18,15 +18,8 @@ struct st_h2o_req_t;
 
 typedef void server_handler_fn(void *owner, struct request *request);
 
-/* What all requests of one listener share. */
-struct requests {
-    struct loop *loop;
-    unsigned n_open;
-    bool is_ending; /* close each connection after its reply, unless its client has sent more */
-};
-
 /* For http/server.c: make a request from `req`, for which libh2o has called its handler. */
-struct request *request_new(struct requests *all, struct st_h2o_req_t *req);
+struct request *request_new(struct st_h2o_req_t *req);
 /* The request's connection. */
 struct connection *request_connection(const struct request *request);
 

@@ -36,7 +36,6 @@ struct server {
     size_t n_routes;
     struct endpoint endpoint;
     const char *not_found_text;
-    struct requests requests;
     struct connections connections;
     h2o_globalconf_t config;
     h2o_context_t ctx;
@@ -168,13 +167,13 @@ static void send_refusal(const struct server *server, struct request *request,
 static int on_req(h2o_handler_t *handler, h2o_req_t *req)
 {
     struct server *server = ((struct server_handler *)(void *)handler)->server;
-    struct request *request = request_new(&server->requests, req);
-    const struct refusal *early = connection_refusal(request_connection(request));
+    struct request *request = request_new(req);
+    const struct refusal *early = &request_connection(request)->refusal;
     struct refusal refusal = {0};
     const struct server_route *route;
 
     assert(server->magic == SERVER_MAGIC);
-    if (early != NULL) {
+    if (early->status != 0) {
         send_refusal(server, request, early);
         return 0;
     }
@@ -286,7 +285,6 @@ struct server *server_new(struct loop *loop, const struct server_opts *opts,
     server->endpoint = endpoint;
     server->not_found_text = opts->not_found_text;
     server->instance = opts->instance;
-    server->requests.loop = loop;
     server->connections = (struct connections){.loop = loop,
                                                .held = opts->held,
                                                .max = opts->connections_max,
@@ -309,7 +307,7 @@ uint16_t server_port(const struct server *server)
 
 unsigned server_n_open(const struct server *server)
 {
-    return server->requests.n_open;
+    return server->connections.n_requests;
 }
 
 void server_drop_slow(struct server *server, uint64_t ms)
@@ -324,7 +322,7 @@ const struct connections *server_connections(const struct server *server)
 
 void server_wind_down(struct server *server)
 {
-    server->requests.is_ending = true;
+    server->connections.is_ending = true;
 }
 
 void server_drain(struct server *server)
@@ -352,7 +350,8 @@ bool server_free(struct server **server)
     /* While libh2o handles a request, it cannot close the connection, which needs the context and
      * the loop's timers. Such a connection is closed when the program ends, right after this
      * call. */
-    closed = (*server)->requests.n_open == 0 && h2o_linklist_is_empty(&(*server)->ctx.http1._conns);
+    closed = (*server)->connections.n_requests == 0 &&
+             h2o_linklist_is_empty(&(*server)->ctx.http1._conns);
     if (closed) {
         h2o_context_dispose(&(*server)->ctx);
         h2o_config_dispose(&(*server)->config);
