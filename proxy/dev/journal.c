@@ -280,8 +280,8 @@ void journal_end_by_job(struct journal *journal, struct activation *a, const str
  * before the answer comes. */
 static void take_call(struct activation *a, const struct request *request)
 {
-    static const struct header_name name = {"x-whiskloop-call", 16};
-    struct request_text call = {0};
+    static const struct span name = {"x-whiskloop-call", 16};
+    struct span call = {0};
 
     if (!request_headers(request, &name, 1, &call) || call.text == NULL ||
         call.n > ACTIVATION_CALL_MAX_BYTES)

@@ -81,10 +81,10 @@ bool pages_is_own_host(const char *listen, unsigned port, const char *text, size
 
 /* Find the value of the header `wanted`. If there are several such headers, the last one is found,
  * and *several is set. false: there is none. */
-static bool find_header(const struct request *request, const char *wanted,
-                        struct request_text *found, bool *several)
+static bool find_header(const struct request *request, const char *wanted, struct span *found,
+                        bool *several)
 {
-    struct request_text name, value;
+    struct span name, value;
     bool any = false;
 
     for (size_t i = 0; request_header_at(request, i, &name, &value); i++) {
@@ -97,7 +97,7 @@ static bool find_header(const struct request *request, const char *wanted,
     return any;
 }
 
-static bool is_own_origin(const struct pages *pages, struct request_text origin)
+static bool is_own_origin(const struct pages *pages, struct span origin)
 {
     static const char scheme[] = "http://";
     size_t n = sizeof(scheme) - 1;
@@ -110,7 +110,7 @@ static bool is_own_origin(const struct pages *pages, struct request_text origin)
  * differs. */
 static bool has_token(const struct pages *pages, const struct request *request)
 {
-    struct request_text value;
+    struct span value;
     bool several = false;
     unsigned differs = 0;
 
@@ -126,7 +126,7 @@ static bool has_token(const struct pages *pages, const struct request *request)
 static const char *judge(const struct pages_guard *guard, const struct request *request)
 {
     const struct pages *pages = guard->pages;
-    struct request_text value = {0};
+    struct span value = {0};
     bool several = false;
 
     if (!find_header(request, "host", &value, &several) ||
@@ -199,7 +199,7 @@ static void on_page(void *owner, struct request *request)
 /* Reply with a style sheet or a script of the page. */
 static void on_asset(void *owner, struct request *request)
 {
-    struct request_text path = request_path(request);
+    struct span path = request_path(request);
     size_t n = strlen(PAGE_PATH);
     const struct asset *asset;
     struct buf body = {0};
@@ -230,7 +230,7 @@ static void on_state(void *owner, struct request *request)
 static void on_events(void *owner, struct request *request)
 {
     struct pages *pages = owner;
-    struct request_text value = {0};
+    struct span value = {0};
     auto_buf struct buf state = {0};
     char last_id[24] = "";
     bool several = false;
@@ -260,7 +260,7 @@ static void on_activations(void *owner, struct request *request)
 static void on_activation(void *owner, struct request *request)
 {
     const struct pages *pages = owner;
-    struct request_text path = request_path(request);
+    struct span path = request_path(request);
     size_t n = strlen(ACTIVATIONS_PATH);
     const struct activation *a;
     struct buf body = {0};

@@ -67,53 +67,24 @@ static bool is_text(const char *text, size_t n)
     return n == 0;
 }
 
-bool part_is_token(struct part part)
+bool span_is_token(struct span span)
 {
-    return part.n > 0 && count_kind(part.text, part.n, TOKEN) == part.n;
+    return span.n > 0 && count_kind(span.text, span.n, TOKEN) == span.n;
 }
 
-static char lower(char c)
-{
-    return c >= 'A' && c <= 'Z' ? (char)(c | 0x20) : c;
-}
-
-bool part_spells(struct part part, const char *word)
-{
-    for (size_t i = 0; i < part.n; i++)
-        if (lower(part.text[i]) != word[i])
-            return false;
-    return true;
-}
-
-static bool starts_with(struct part part, const char *word)
+static bool starts_with(struct span span, const char *word)
 {
     size_t n = strlen(word);
 
-    return part.n >= n && part_is((struct part){part.text, n}, word);
-}
-
-static struct part trimmed(struct part part)
-{
-    assert(part.n == 0 || part.text != NULL);
-    while (part.n > 0 && (part.text[0] == ' ' || part.text[0] == '\t'))
-        part.text++, part.n--;
-    while (part.n > 0 && (part.text[part.n - 1] == ' ' || part.text[part.n - 1] == '\t'))
-        part.n--;
-    return part;
+    return span.n >= n && span_is((struct span){span.text, n}, word);
 }
 
 /* Take the next element off a comma-separated list. Empty elements are skipped. false: there is
  * none left. */
-static bool next_element(struct part *list, struct part *element)
+static bool next_element(struct span *list, struct span *element)
 {
     while (list->n > 0) {
-        const char *comma = memchr(list->text, ',', list->n);
-        size_t n = comma != NULL ? (size_t)(comma - list->text) : list->n;
-
-        *element = trimmed((struct part){list->text, n});
-        n += comma != NULL;
-        list->text += n;
-        list->n -= n;
+        *element = span_trimmed(span_cut(list, ','));
         if (element->n > 0)
             return true;
     }
@@ -143,17 +114,17 @@ struct seen {
 /* Split an absolute target, "http://host:port/path?query", into its parts. RFC 9112 3.2.2 */
 static void split_absolute(struct head *head, size_t n_scheme)
 {
-    struct part rest = {head->target.text + n_scheme, head->target.n - n_scheme};
+    struct span rest = {head->target.text + n_scheme, head->target.n - n_scheme};
     size_t n = 0;
 
     assert(n_scheme <= head->target.n);
     while (n < rest.n && rest.text[n] != '/' && rest.text[n] != '?')
         n++;
-    head->authority = (struct part){rest.text, n};
-    head->target = (struct part){rest.text + n, rest.n - n};
+    head->authority = (struct span){rest.text, n};
+    head->target = (struct span){rest.text + n, rest.n - n};
 }
 
-static bool is_authority(struct part host)
+static bool is_authority(struct span host)
 {
     return count_kind(host.text, host.n, HOST) == host.n;
 }
@@ -162,17 +133,17 @@ static enum framing read_request_line(struct head *head, struct seen *seen, cons
                                       size_t n)
 {
     const char *space = memchr(line, ' ', n);
-    struct part version;
+    struct span version;
 
     if (space == NULL)
         return bad(head, 400, "The request line is not METHOD TARGET VERSION.");
-    head->method = (struct part){line, (size_t)(space - line)};
+    head->method = (struct span){line, (size_t)(space - line)};
     head->target.text = space + 1;
     space = memchr(space + 1, ' ', n - head->method.n - 1);
-    if (!part_is_token(head->method) || space == NULL)
+    if (!span_is_token(head->method) || space == NULL)
         return bad(head, 400, "The request line is not METHOD TARGET VERSION.");
     head->target.n = (size_t)(space - head->target.text);
-    version = (struct part){space + 1, n - (size_t)(space + 1 - line)};
+    version = (struct span){space + 1, n - (size_t)(space + 1 - line)};
     if (version.n != 8 || memcmp(version.text, "HTTP/", 5) != 0 || version.text[6] != '.' ||
         version.text[5] < '0' || version.text[5] > '9' || version.text[7] < '0' ||
         version.text[7] > '9')
@@ -198,7 +169,7 @@ static enum framing read_request_line(struct head *head, struct seen *seen, cons
 
 /* Whether a Content-Length is a number that libh2o can read unchanged: no blank, no list, no
  * leading zero. */
-static bool is_plain_length(struct part value, uint64_t *length)
+static bool is_plain_length(struct span value, uint64_t *length)
 {
     *length = 0;
     for (size_t i = 0; i < value.n; i++) {
@@ -212,9 +183,9 @@ static bool is_plain_length(struct part value, uint64_t *length)
 }
 
 /* Read a Content-Length: one number, or a list of equal numbers. RFC 9110 8.6 */
-static enum framing read_length(struct head *head, struct seen *seen, struct part value)
+static enum framing read_length(struct head *head, struct seen *seen, struct span value)
 {
-    struct part element, list = value;
+    struct span element, list = value;
     bool any = false;
 
     if (!head->has_length && is_plain_length(value, &head->length) && value.text[value.n] == '\r') {
@@ -242,15 +213,15 @@ static enum framing read_length(struct head *head, struct seen *seen, struct par
     return any ? FRAMING_WHOLE : bad(head, 400, "Content-Length is no number.");
 }
 
-static enum framing read_coding(struct head *head, struct seen *seen, struct part value)
+static enum framing read_coding(struct head *head, struct seen *seen, struct span value)
 {
-    struct part element;
+    struct span element;
 
     seen->has_coding = true;
     while (next_element(&value, &element)) {
         if (seen->chunked_is_last)
             return bad(head, 400, "A transfer coding follows \"chunked\".");
-        if (part_is(element, "chunked"))
+        if (span_is(element, "chunked"))
             seen->chunked_is_last = true;
         else
             seen->other_coding = true;
@@ -258,34 +229,34 @@ static enum framing read_coding(struct head *head, struct seen *seen, struct par
     return FRAMING_WHOLE;
 }
 
-static enum framing read_field(struct head *head, struct seen *seen, struct part name,
-                               struct part value)
+static enum framing read_field(struct head *head, struct seen *seen, struct span name,
+                               struct span value)
 {
-    struct part element;
+    struct span element;
 
-    if (part_is(name, "host")) {
+    if (span_is(name, "host")) {
         seen->n_hosts++;
         return is_authority(value) ? FRAMING_WHOLE : bad(head, 400, "Host is no host.");
     }
-    if (part_is(name, "content-length"))
+    if (span_is(name, "content-length"))
         return read_length(head, seen, value);
-    if (part_is(name, "transfer-encoding"))
+    if (span_is(name, "transfer-encoding"))
         return read_coding(head, seen, value);
-    if (part_is(name, "expect")) {
-        if (!part_is(value, "100-continue"))
+    if (span_is(name, "expect")) {
+        if (!span_is(value, "100-continue"))
             return bad(head, 417, "Expect may be 100-continue only.");
         head->expects_continue = seen->is_rewritten = true;
-    } else if (part_is(name, "upgrade")) {
+    } else if (span_is(name, "upgrade")) {
         seen->is_rewritten = true;
-    } else if (part_is(name, "connection")) {
+    } else if (span_is(name, "connection")) {
         while (next_element(&value, &element))
-            head->closes = head->closes || part_is(element, "close");
+            head->closes = head->closes || span_is(element, "close");
     }
     return FRAMING_WHOLE;
 }
 
-bool head_next_field(struct part fields, size_t *at, struct part *name, struct part *value,
-                     struct part *line)
+bool head_next_field(struct span fields, size_t *at, struct span *name, struct span *value,
+                     struct span *line)
 {
     const char *start = fields.text + *at;
     const char *end, *colon;
@@ -297,9 +268,9 @@ bool head_next_field(struct part fields, size_t *at, struct part *name, struct p
     assert(end != NULL); /* head_read() has checked each line */
     assert(end > start && end[-1] == '\r');
     assert(colon != NULL && colon < end);
-    *line = (struct part){start, (size_t)(end + 1 - start)};
-    *name = (struct part){start, (size_t)(colon - start)};
-    *value = trimmed((struct part){colon + 1, (size_t)(end - 1 - (colon + 1))});
+    *line = (struct span){start, (size_t)(end + 1 - start)};
+    *name = (struct span){start, (size_t)(colon - start)};
+    *value = span_trimmed((struct span){colon + 1, (size_t)(end - 1 - (colon + 1))});
     *at += line->n;
     return true;
 }
@@ -334,7 +305,7 @@ static enum framing or_lone_cr(struct head *head, enum framing found, const char
 
 static enum framing read_line(struct head *head, struct seen *seen, const char *line, size_t n)
 {
-    struct part name = {line, count_kind(line, n, TOKEN)};
+    struct span name = {line, count_kind(line, n, TOKEN)};
 
     assert(n > 0);
     if (line[0] == ' ' || line[0] == '\t')
@@ -345,7 +316,8 @@ static enum framing read_line(struct head *head, struct seen *seen, const char *
         return bad(head, 400, "A line of the head holds a control character.");
     if (++seen->n_fields > HEAD_MAX_FIELDS)
         return bad(head, 431, "The head has more than 100 fields.");
-    return read_field(head, seen, name, trimmed((struct part){line + name.n + 1, n - name.n - 1}));
+    return read_field(head, seen, name,
+                      span_trimmed((struct span){line + name.n + 1, n - name.n - 1}));
 }
 
 /* Decide from all fields how the body is framed. RFC 9112 3.2, 6.1, 6.3 */
@@ -487,11 +459,11 @@ static const char *step(struct chunks *chunks, char c)
 }
 
 enum framing chunks_read(struct chunks *chunks, const char *text, size_t n, size_t *n_used,
-                         struct part *data)
+                         struct span *data)
 {
     size_t at = 0;
 
-    *data = (struct part){NULL, 0};
+    *data = (struct span){NULL, 0};
     while (at < n && chunks->state != CHUNK_DATA && chunks->state != CHUNK_END) {
         chunks->why = step(chunks, text[at++]);
         if (chunks->why != NULL) {
@@ -503,7 +475,7 @@ enum framing chunks_read(struct chunks *chunks, const char *text, size_t n, size
         size_t n_data = n - at < chunks->left ? n - at : (size_t)chunks->left;
 
         assert(n_data > 0);
-        *data = (struct part){text + at, n_data};
+        *data = (struct span){text + at, n_data};
         chunks->left -= n_data;
         at += n_data;
         if (chunks->left == 0)

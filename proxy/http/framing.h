@@ -10,7 +10,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <string.h>
+
+#include "http/span.h"
 
 #define HEAD_MAX_BYTES    65536
 #define HEAD_MAX_FIELDS   100 /* libh2o has no room for more */
@@ -18,11 +19,6 @@
 #define TRAILER_MAX_BYTES 8192 /* most bytes of all trailer fields of a chunked body */
 #define CHUNK_EXT_MAX     4096 /* most bytes of one chunk's size line, with its extension */
 #define LENGTH_MAX_DIGITS 18   /* most digits of a Content-Length given to libh2o, which takes 19 */
-
-struct part {
-    const char *text;
-    size_t n;
-};
 
 enum framing {
     FRAMING_MORE, /* incomplete: more input is needed */
@@ -34,10 +30,10 @@ enum framing {
 struct head {
     size_t n_skipped; /* bytes of an empty line before the head */
     size_t n; /* bytes up to the end of the head, n_skipped and the last empty line included */
-    struct part method;
-    struct part target;    /* in origin form: without scheme and authority */
-    struct part authority; /* host and port of an absolute target; text NULL: not absolute */
-    struct part fields;    /* all header lines, each with its CRLF */
+    struct span method;
+    struct span target;    /* in origin form: without scheme and authority */
+    struct span authority; /* host and port of an absolute target; text NULL: not absolute */
+    struct span fields;    /* all header lines, each with its CRLF */
     int minor;             /* minor version of HTTP/1: 0 or 1 */
     bool is_chunked;
     bool has_length;
@@ -53,16 +49,10 @@ struct head {
 enum framing head_read(struct head *head, const char *text, size_t n);
 
 /* Get the next line of head.fields. Start with *at == 0. false: there are no more. */
-bool head_next_field(struct part fields, size_t *at, struct part *name, struct part *value,
-                     struct part *line);
-/* Whether part is a token (RFC 9110 5.6.2). Methods and names of fields must be tokens. */
-bool part_is_token(struct part part);
-bool part_spells(struct part part, const char *word); /* like part_is(), if word has part.n bytes */
-/* Whether part equals word, ignoring case. word: lower case. */
-static inline bool part_is(struct part part, const char *word)
-{
-    return part.n == strlen(word) && part_spells(part, word);
-}
+bool head_next_field(struct span fields, size_t *at, struct span *name, struct span *value,
+                     struct span *line);
+/* Whether the span is a token (RFC 9110 5.6.2). Methods and names of fields must be tokens. */
+bool span_is_token(struct span span);
 
 /* ---- a chunked body ---- */
 
@@ -94,4 +84,4 @@ struct chunks {
 /* Parse text[0 .. n) up to the end of the next piece of chunk data, or of the body. *n_used: number
  * of bytes parsed. *data: those bytes that belong to the body; points into text. */
 enum framing chunks_read(struct chunks *chunks, const char *text, size_t n, size_t *n_used,
-                         struct part *data);
+                         struct span *data);

@@ -141,15 +141,16 @@ static void add_member(struct buf *out, const char *name, const char *text, size
 }
 
 /* Add a part of a query, percent-decoded, as a JSON string. */
-static void add_query_text(struct buf *out, const char *text, size_t n)
+static void add_query_text(struct buf *out, struct span part)
 {
     auto_buf struct buf plain = {0};
 
-    for (size_t i = 0; i < n; i++) {
-        char c = text[i] == '+' ? ' ' : text[i];
+    for (size_t i = 0; i < part.n; i++) {
+        char c = part.text[i] == '+' ? ' ' : part.text[i];
 
-        if (c == '%' && i + 2 < n) {
-            int high = hex_value((uint8_t)text[i + 1]), low = hex_value((uint8_t)text[i + 2]);
+        if (c == '%' && i + 2 < part.n) {
+            int high = hex_value((uint8_t)part.text[i + 1]),
+                low = hex_value((uint8_t)part.text[i + 2]);
 
             if (high >= 0 && low >= 0) {
                 c = (char)(high * 16 + low);
@@ -161,35 +162,29 @@ static void add_query_text(struct buf *out, const char *text, size_t n)
     json_quote(out, buf_at(&plain), buf_len(&plain));
 }
 
-static void add_query(struct buf *out, struct request_text query)
+static void add_query(struct buf *out, struct span query)
 {
     const char *comma = "";
 
     buf_add_text(out, ",\"__ow_query\":{");
     while (query.n > 0) {
-        const char *end = memchr(query.text, '&', query.n);
-        size_t n = end != NULL ? (size_t)(end - query.text) : query.n;
-        const char *equals = memchr(query.text, '=', n);
-        size_t n_name = equals != NULL ? (size_t)(equals - query.text) : n;
+        struct span value = span_cut(&query, '&');
+        struct span name = span_cut(&value, '=');
 
-        if (n_name > 0) {
-            buf_add_text(out, comma);
-            add_query_text(out, query.text, n_name);
-            buf_add_text(out, ":");
-            add_query_text(out, query.text + n_name + (equals != NULL),
-                           n - n_name - (equals != NULL));
-            comma = ",";
-        }
-        n += end != NULL ? 1 : 0;
-        query.text += n;
-        query.n -= n;
+        if (name.n == 0)
+            continue;
+        buf_add_text(out, comma);
+        add_query_text(out, name);
+        buf_add_text(out, ":");
+        add_query_text(out, value);
+        comma = ",";
     }
     buf_add_text(out, "}");
 }
 
 static void add_headers(struct buf *out, const struct request *request)
 {
-    struct request_text name, value;
+    struct span name, value;
     const char *comma = "";
 
     buf_add_text(out, ",\"__ow_headers\":{");
@@ -234,7 +229,7 @@ static void add_value(struct buf *out, const struct passage *passage, struct jso
 {
     const struct request *request = passage->request;
     const char *user = getenv("__OW_NAMESPACE");
-    struct request_text method = request_method(request);
+    struct span method = request_method(request);
     struct json_slice key, value;
     size_t at = 0;
 

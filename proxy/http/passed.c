@@ -54,12 +54,11 @@ int passed_read(struct passed *passed, const char *list, struct err *err)
  * joined value is too long. */
 static bool join(const struct request *request, const char *wanted, struct buf *value)
 {
-    struct request_text name;
-    struct request_text text;
+    struct span name, text;
     bool found = false;
 
     for (size_t i = 0; request_header_at(request, i, &name, &text); i++) {
-        if (name.n != strlen(wanted) || memcmp(name.text, wanted, name.n) != 0)
+        if (!span_is(name, wanted))
             continue;
         if (found)
             buf_add_text(value, ", ");

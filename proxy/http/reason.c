@@ -84,42 +84,43 @@ void reason_compose(const struct reason *reason, const struct err *err, const st
     }
 }
 
-static size_t encode(char c, char *out)
+/* Cut the middle out of an encoded text, so that HEADER_MAX_BYTES are left. */
+static void shorten(struct buf *value)
 {
-    bool plain = c >= ' ' && c < 0x7f && c != '%';
+    const char *bytes = buf_at(value);
+    size_t head = HEADER_MAX_BYTES / 4, tail;
+    struct buf cut = {0};
 
-    if (!plain)
-        return (size_t)snprintf(out, 4, "%%%02X", (unsigned)(unsigned char)c);
-    out[0] = c;
-    return 1;
+    /* Do not cut within an encoded character. */
+    while (head > 0 && (bytes[head - 1] == '%' || bytes[head - 2] == '%'))
+        head--;
+    tail = buf_len(value) - (HEADER_MAX_BYTES - head - strlen(GAP));
+    while (bytes[tail - 1] == '%' || bytes[tail - 2] == '%')
+        tail++;
+    buf_add(&cut, bytes, head);
+    buf_add_text(&cut, GAP);
+    buf_add(&cut, bytes + tail, buf_len(value) - tail);
+    assert(buf_len(&cut) <= HEADER_MAX_BYTES);
+    buf_done(value);
+    *value = cut;
 }
 
 void reason_add_header(struct request *request, const char *text, size_t n)
 {
     auto_buf struct buf value = {0};
-    char cut[HEADER_MAX_BYTES];
-    char piece[4];
-    size_t head = HEADER_MAX_BYTES / 4, tail;
+    char encoded[4];
 
-    for (size_t i = 0; i < n; i++)
-        buf_add(&value, piece, encode(text[i], piece));
-    if (buf_len(&value) > HEADER_MAX_BYTES) {
-        const char *bytes = buf_at(&value);
-
-        /* Do not cut within an encoded character. */
-        while (head > 0 && (bytes[head - 1] == '%' || bytes[head - 2] == '%'))
-            head--;
-        tail = buf_len(&value) - (HEADER_MAX_BYTES - head - strlen(GAP));
-        while (bytes[tail - 1] == '%' || bytes[tail - 2] == '%')
-            tail++;
-        assert(head + strlen(GAP) + buf_len(&value) - tail <= sizeof(cut));
-        memcpy(cut, bytes, head);
-        memcpy(cut + head, GAP, strlen(GAP));
-        memcpy(cut + head + strlen(GAP), bytes + tail, buf_len(&value) - tail);
-        n = head + strlen(GAP) + buf_len(&value) - tail;
-        request_add_header_copy(request, REASON_HEADER, strlen(REASON_HEADER), cut, n);
-    } else if (buf_len(&value) > 0) {
-        request_add_header_copy(request, REASON_HEADER, strlen(REASON_HEADER), buf_at(&value),
-                                buf_len(&value));
+    for (size_t i = 0; i < n; i++) {
+        if (text[i] >= ' ' && text[i] < 0x7f && text[i] != '%') {
+            buf_add(&value, &text[i], 1);
+        } else {
+            (void)snprintf(encoded, sizeof(encoded), "%%%02X", (unsigned)(unsigned char)text[i]);
+            buf_add_text(&value, encoded);
+        }
     }
+    if (buf_len(&value) > HEADER_MAX_BYTES)
+        shorten(&value);
+    if (buf_len(&value) > 0)
+        request_add_header_copy(request, (struct span)SPAN(REASON_HEADER),
+                                (struct span){buf_at(&value), buf_len(&value)});
 }

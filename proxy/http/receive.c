@@ -154,19 +154,19 @@ static void refuse_as(struct connection *c, int status, const char *text)
 }
 
 /* Whether to leave out a header with this name: we write our own, or libh2o has no use for it. */
-static bool is_replaced(const struct head *head, struct part name)
+static bool is_replaced(const struct head *head, struct span name)
 {
-    return part_is(name, "content-length") || part_is(name, "transfer-encoding") ||
-           part_is(name, "expect") || part_is(name, "upgrade") ||
-           (head->closes && part_is(name, "connection")) ||
-           (head->authority.text != NULL && part_is(name, "host"));
+    return span_is(name, "content-length") || span_is(name, "transfer-encoding") ||
+           span_is(name, "expect") || span_is(name, "upgrade") ||
+           (head->closes && span_is(name, "connection")) ||
+           (head->authority.text != NULL && span_is(name, "host"));
 }
 
 /* Write the head into c->block, in the form in which libh2o gets it. */
 static void write_head(struct connection *c, const struct head *head)
 {
     h2o_buffer_t *block = c->block;
-    struct part name, value, line;
+    struct span name, value, line;
     bool has_host = false;
     char digits[LENGTH_MAX_DIGITS];
 
@@ -181,7 +181,7 @@ static void write_head(struct connection *c, const struct head *head)
     block_add(block, head->target.text, head->target.n);
     block_add_text(block, head->minor > 0 ? " HTTP/1.1\r\n" : " HTTP/1.0\r\n");
     for (size_t at = 0; head_next_field(head->fields, &at, &name, &value, &line);) {
-        has_host = has_host || part_is(name, "host");
+        has_host = has_host || span_is(name, "host");
         if (!is_replaced(head, name))
             block_add(block, line.text, line.n);
     }
@@ -221,7 +221,7 @@ static bool begin(struct connection *c, const struct head *head)
         c->all->admit(c->all->owner, head, n_body, true, &admission);
     }
     if (admission.refusal.status != 0) {
-        admission.refusal.is_head = part_is(head->method, "head");
+        admission.refusal.is_head = span_is(head->method, "head");
         refuse(c, &admission.refusal);
         return false;
     }
@@ -254,8 +254,8 @@ static bool grow(struct connection *c, size_t n)
     assert(c->length_at != NULL);
     assert(n_used <= block->capacity);
     n_length_at = (size_t)(c->length_at - (char *)block);
-    c->head.method = (struct part){block->bytes, c->head.method.n};
-    c->head.target = (struct part){block->bytes + c->head.method.n + 1, c->head.target.n};
+    c->head.method = (struct span){block->bytes, c->head.method.n};
+    c->head.target = (struct span){block->bytes + c->head.method.n + 1, c->head.target.n};
     if (c->n_body + n > c->body_max_bytes) {
         c->all->admit(c->all->owner, &c->head, c->n_body + n, false, &admission);
         refuse(c, &admission.refusal);
@@ -285,7 +285,7 @@ static bool grow(struct connection *c, size_t n)
 static size_t use_chunks(struct connection *c, const char *text, size_t n)
 {
     size_t used = 0, n_used;
-    struct part data;
+    struct span data;
 
     while (used < n) {
         enum framing found = chunks_read(&c->chunks, text + used, n - used, &n_used, &data);

@@ -34,8 +34,8 @@ struct request {
     size_t n_body;
     size_t n_sent; /* bytes of the reply given to libh2o */
     h2o_generator_t generator;
-    uint64_t came_at_us; /* loop time, as in loop_now_us(), at which the request was complete */
-    struct request_text other_body;        /* body set by request_set_body(); text NULL: not set */
+    uint64_t came_at_us;    /* loop time, as in loop_now_us(), at which the request was complete */
+    struct span other_body; /* body set by request_set_body(); text NULL: not set */
     const struct request_watcher *watcher; /* borrowed; NULL: none */
     void *watcher_owner;
     bool streams;      /* the handler sends the reply in pieces */
@@ -99,16 +99,14 @@ const char *request_body(const struct request *request, size_t *n)
     return request->req->entity.base;
 }
 
-/* Returns a header's value without blanks at its end; libh2o has cut those at its start. */
-static struct request_text trimmed(h2o_iovec_t value)
+/* Returns a header's value without blanks at its end, which libh2o leaves there. */
+static struct span trimmed(h2o_iovec_t value)
 {
-    while (value.len > 0 && (value.base[value.len - 1] == ' ' || value.base[value.len - 1] == '\t'))
-        value.len--;
-    return (struct request_text){value.base, value.len};
+    return span_trimmed((struct span){value.base, value.len});
 }
 
-bool request_headers(const struct request *request, const struct header_name *names, size_t n_names,
-                     struct request_text *values)
+bool request_headers(const struct request *request, const struct span *names, size_t n_names,
+                     struct span *values)
 {
     const h2o_headers_t *headers = &request->req->headers;
     uint64_t found = 0;
@@ -134,54 +132,45 @@ bool request_headers(const struct request *request, const struct header_name *na
     return found != 0;
 }
 
-void request_send_back(struct request *request, const struct header_name *name,
-                       const struct request_text *value)
-{
-    /* Name and value are not copied: both live as long as the request. */
-    h2o_add_header_by_str(&request->req->pool, &request->req->res.headers, name->text, name->n, 0,
-                          NULL, value->text, value->n);
-}
-
 void request_set_body(struct request *request, const char *body, size_t n)
 {
     assert(body != NULL); /* NULL stands for "not set" */
-    request->other_body = (struct request_text){body, n};
+    request->other_body = (struct span){body, n};
 }
 
-struct request_text request_method(const struct request *request)
+struct span request_method(const struct request *request)
 {
-    return (struct request_text){request->req->method.base, request->req->method.len};
+    return (struct span){request->req->method.base, request->req->method.len};
 }
 
-struct request_text request_path(const struct request *request)
+struct span request_path(const struct request *request)
 {
-    return (struct request_text){request->req->path_normalized.base,
-                                 request->req->path_normalized.len};
+    return (struct span){request->req->path_normalized.base, request->req->path_normalized.len};
 }
 
-struct request_text request_query(const struct request *request)
+struct span request_query(const struct request *request)
 {
     const h2o_req_t *req = request->req;
     size_t at = req->query_at == SIZE_MAX ? req->path.len : req->query_at + 1;
 
     assert(at <= req->path.len);
-    return (struct request_text){req->path.base + at, req->path.len - at};
+    return (struct span){req->path.base + at, req->path.len - at};
 }
 
-bool request_header_at(const struct request *request, size_t i, struct request_text *name,
-                       struct request_text *value)
+bool request_header_at(const struct request *request, size_t i, struct span *name,
+                       struct span *value)
 {
     const h2o_headers_t *headers = &request->req->headers;
 
     if (i-- == 0) { /* libh2o keeps Host apart from the other headers */
-        *name = (struct request_text){"host", 4};
-        *value = (struct request_text){request->req->input.authority.base,
-                                       request->req->input.authority.len};
+        *name = (struct span)SPAN("host");
+        *value =
+            (struct span){request->req->input.authority.base, request->req->input.authority.len};
         return true;
     }
     if (i >= headers->size)
         return false;
-    *name = (struct request_text){headers->entries[i].name->base, headers->entries[i].name->len};
+    *name = (struct span){headers->entries[i].name->base, headers->entries[i].name->len};
     *value = trimmed(headers->entries[i].value);
     return true;
 }
@@ -193,12 +182,11 @@ void request_on_reply(struct request *request, request_replied_fn *replied, void
     request->replied_owner = owner;
 }
 
-void request_add_header_copy(struct request *request, const char *name, size_t n_name,
-                             const char *value, size_t n_value)
+void request_add_header_copy(struct request *request, struct span name, struct span value)
 {
     h2o_req_t *req = request->req;
-    h2o_iovec_t kept_name = h2o_strdup(&req->pool, name, n_name);
-    h2o_iovec_t kept_value = h2o_strdup(&req->pool, value, n_value);
+    h2o_iovec_t kept_name = h2o_strdup(&req->pool, name.text, name.n);
+    h2o_iovec_t kept_value = h2o_strdup(&req->pool, value.text, value.n);
 
     (void)h2o_strtolower(kept_name.base, kept_name.len);
     h2o_add_header_by_str(&req->pool, &req->res.headers, kept_name.base, kept_name.len, 1, NULL,
@@ -452,12 +440,12 @@ void request_break(struct request *request, struct buf *bytes)
         end_stream(request);
 }
 
-struct request_text request_accept(const struct request *request)
+struct span request_accept(const struct request *request)
 {
     ssize_t at = h2o_find_header(&request->req->headers, H2O_TOKEN_ACCEPT, -1);
 
     if (at < 0)
-        return (struct request_text){NULL, 0};
+        return (struct span){NULL, 0};
     return trimmed(request->req->headers.entries[at].value);
 }
 

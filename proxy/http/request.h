@@ -10,6 +10,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "http/span.h"
+
 struct buf;
 struct body;
 struct connection;
@@ -35,22 +37,13 @@ const char *request_body(const struct request *request, size_t *n);
  * caller frees that block, and calls held_drop() with body->n_held. */
 void request_take_body(struct request *request, struct body *body);
 
-struct header_name {
-    const char *text; /* a string constant in lower case */
-    size_t n;
-};
+/* Spans of the request are borrowed until the reply. */
 
-/* A text in the request, borrowed until the reply. */
-struct request_text {
-    const char *text;
-    size_t n;
-};
-
-/* Find the values of these headers in one pass. Headers for which libh2o has a token, such as
+/* Find the values of these headers in one pass. names: lower case. Headers for which libh2o has a token, such as
  * Accept, must not be among them. A value's text is NULL if its header is missing or comes several
  * times. false: all headers are missing, and `values` is unchanged. */
-bool request_headers(const struct request *request, const struct header_name *names, size_t n_names,
-                     struct request_text *values);
+bool request_headers(const struct request *request, const struct span *names, size_t n_names,
+                     struct span *values);
 
 /* Reply with body[0 .. n) as application/json. The request is gone after this call. body: taken
  * over; NULL with n == 0 is an empty body. */
@@ -65,10 +58,6 @@ void request_reply_ok(struct request *request, const char *text);
 void request_reply_full(struct request *request, const char *text);
 /* Add a header to the reply, before it is sent. name: lower case; both texts: string constants. */
 void request_add_header(struct request *request, const char *name, const char *value);
-/* Add to the reply a header that came with the request. name: a string constant, as for
- * request_add_header(). */
-void request_send_back(struct request *request, const struct header_name *name,
-                       const struct request_text *value);
 
 /* ---- a reply in pieces ---- */
 
@@ -92,18 +81,18 @@ void request_send(struct request *request, struct buf *bytes, bool is_last);
  * call. */
 void request_break(struct request *request, struct buf *bytes);
 /* The value of the header `accept`; text NULL: there is none. */
-struct request_text request_accept(const struct request *request);
+struct span request_accept(const struct request *request);
 
 /* ---- for http/knative.c, which wraps other handlers ---- */
 
-struct request_text request_method(const struct request *request);
+struct span request_method(const struct request *request);
 /* The path in the request's target, normalised, without the query. */
-struct request_text request_path(const struct request *request);
+struct span request_path(const struct request *request);
 /* The part of the request's target after "?"; empty if there is none. */
-struct request_text request_query(const struct request *request);
+struct span request_query(const struct request *request);
 /* Get the i-th header of the request, counted from 0. false: there are no more. */
-bool request_header_at(const struct request *request, size_t i, struct request_text *name,
-                       struct request_text *value);
+bool request_header_at(const struct request *request, size_t i, struct span *name,
+                       struct span *value);
 
 /* Replace the body that request_body() returns. body: borrowed until the reply. */
 void request_set_body(struct request *request, const char *body, size_t n);
@@ -116,7 +105,6 @@ typedef void request_replied_fn(void *owner, struct request *request, int status
 void request_on_reply(struct request *request, request_replied_fn *replied, void *owner);
 
 /* Like request_add_header(), but copies both texts and makes the name lower case. */
-void request_add_header_copy(struct request *request, const char *name, size_t n_name,
-                             const char *value, size_t n_value);
+void request_add_header_copy(struct request *request, struct span name, struct span value);
 /* Set the content type for request_reply(), in place of application/json. type: copied. */
 void request_set_type(struct request *request, const char *type, size_t n);

@@ -64,14 +64,13 @@ static const struct server_route *find_route(const struct server *server, h2o_io
 /* Whether a list such as "GET, POST" contains the method. */
 static bool takes_method(const char *methods, h2o_iovec_t method)
 {
-    while (*methods != '\0') {
-        size_t n = (size_t)(strchrnul(methods, ',') - methods);
+    struct span list = {methods, strlen(methods)};
 
-        if (h2o_memis(methods, n, method.base, method.len))
+    while (list.n > 0) {
+        struct span one = span_trimmed(span_cut(&list, ','));
+
+        if (h2o_memis(one.text, one.n, method.base, method.len))
             return true;
-        methods += n;
-        while (*methods == ',' || *methods == ' ')
-            methods++;
     }
     return false;
 }

@@ -3,7 +3,6 @@
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "base/base64.h"
 #include "base/buf.h"
@@ -12,27 +11,25 @@
 #include "http/framing.h"
 #include "http/request.h"
 
-#define ASKS_FOR     "access-control-request-headers"
-#define CORS_ORIGIN  "*"
-#define CORS_METHODS "OPTIONS, GET, DELETE, POST, PUT, HEAD, PATCH"
-#define CORS_HEADERS "Authorization, Origin, X-Requested-With, Content-Type, Accept, User-Agent"
-#define TYPE_OF_TEXT "text/plain; charset=utf-8"
+#define ASKS_FOR       "access-control-request-headers"
+#define ALLOWS_ORIGIN  "access-control-allow-origin"
+#define ALLOWS_METHODS "access-control-allow-methods"
+#define ALLOWS_HEADERS "access-control-allow-headers"
+#define CORS_ORIGIN    "*"
+#define CORS_METHODS   "OPTIONS, GET, DELETE, POST, PUT, HEAD, PATCH"
+#define CORS_HEADERS   "Authorization, Origin, X-Requested-With, Content-Type, Accept, User-Agent"
+#define TYPE_OF_TEXT   "text/plain; charset=utf-8"
 
 /* ---- status, headers and body from the action's result ---- */
 
 /* Whether this can be a header's value. A line end in it would let the action's caller add
  * headers. */
-static bool is_header_value(const char *text, size_t n)
+static bool is_header_value(struct span value)
 {
-    for (size_t i = 0; i < n; i++)
-        if ((unsigned char)text[i] < ' ' && text[i] != '\t')
+    for (size_t i = 0; i < value.n; i++)
+        if ((unsigned char)value.text[i] < ' ' && value.text[i] != '\t')
             return false;
     return true;
-}
-
-static bool name_is(const struct buf *name, const char *text)
-{
-    return buf_len(name) == strlen(text) && strncasecmp(buf_at(name), text, strlen(text)) == 0;
 }
 
 /* Add a string unescaped, any other value as compact JSON. */
@@ -53,39 +50,39 @@ struct found {
 };
 
 /* Whether our HTTP server writes this header itself: headers about framing, and the date. */
-static bool is_servers(const struct buf *name)
+static bool is_servers(struct span name)
 {
     static const char *const names[] = {
         "content-length", "transfer-encoding", "connection", "keep-alive",
         "upgrade",        "trailer",           "date"};
 
     for (size_t i = 0; i < ARRAY_LEN(names); i++)
-        if (name_is(name, names[i]))
+        if (span_is(name, names[i]))
             return true;
     return false;
 }
 
 static void add_line(struct request *request, struct found *found, struct json_slice key,
-                     struct json_slice value)
+                     struct json_slice json)
 {
-    auto_buf struct buf name = {0}, text = {0};
+    auto_buf struct buf name_text = {0}, value_text = {0};
+    struct span name, value;
 
-    add_text(&name, key);
-    add_text(&text, value);
-    buf_add(&text, "", 1); /* so that the buffer has memory even for an empty text */
-    if (buf_len(&name) > 0 && part_is_token((struct part){buf_at(&name), buf_len(&name)}) &&
-        is_header_value(buf_at(&text), buf_len(&text) - 1)) {
-        if (name_is(&name, "content-type")) {
-            buf_reset(&found->type, 0);
-            buf_add(&found->type, buf_at(&text), buf_len(&text) - 1);
-        } else if (!is_servers(&name)) {
-            found->has_origin |= name_is(&name, "access-control-allow-origin");
-            found->has_methods |= name_is(&name, "access-control-allow-methods");
-            found->has_headers |= name_is(&name, "access-control-allow-headers");
-            request_add_header_copy(request, buf_at(&name), buf_len(&name), buf_at(&text),
-                                    buf_len(&text) - 1);
-        }
+    add_text(&name_text, key);
+    add_text(&value_text, json);
+    name = (struct span){buf_at(&name_text), buf_len(&name_text)};
+    value = (struct span){buf_at(&value_text), buf_len(&value_text)};
+    if (!span_is_token(name) || !is_header_value(value) || is_servers(name))
+        return;
+    if (span_is(name, "content-type")) {
+        buf_reset(&found->type, 0);
+        buf_add(&found->type, value.text, value.n);
+        return;
     }
+    found->has_origin |= span_is(name, ALLOWS_ORIGIN);
+    found->has_methods |= span_is(name, ALLOWS_METHODS);
+    found->has_headers |= span_is(name, ALLOWS_HEADERS);
+    request_add_header_copy(request, name, value);
 }
 
 /* Add a header of the action. If its value is a list, such as cookies, add one header line for each
@@ -108,16 +105,15 @@ static void add_header(struct request *request, struct found *found, struct json
  * actions allow by default. */
 static void allow_headers(struct request *request)
 {
-    struct request_text name, value;
+    struct span name, value;
 
     for (size_t i = 0; request_header_at(request, i, &name, &value); i++) {
-        if (name.n == strlen(ASKS_FOR) && strncasecmp(name.text, ASKS_FOR, name.n) == 0) {
-            request_add_header_copy(request, "access-control-allow-headers",
-                                    strlen("access-control-allow-headers"), value.text, value.n);
+        if (span_is(name, ASKS_FOR)) {
+            request_add_header_copy(request, (struct span)SPAN(ALLOWS_HEADERS), value);
             return;
         }
     }
-    request_add_header(request, "access-control-allow-headers", CORS_HEADERS);
+    request_add_header(request, ALLOWS_HEADERS, CORS_HEADERS);
 }
 
 static int status_of(struct json_slice value)
@@ -180,9 +176,9 @@ static void add_content(struct buf *out, struct json_slice content, bool is_base
 static void add_cors(struct request *request, const struct found *found)
 {
     if (!found->has_origin)
-        request_add_header(request, "access-control-allow-origin", CORS_ORIGIN);
+        request_add_header(request, ALLOWS_ORIGIN, CORS_ORIGIN);
     if (!found->has_methods)
-        request_add_header(request, "access-control-allow-methods", CORS_METHODS);
+        request_add_header(request, ALLOWS_METHODS, CORS_METHODS);
     if (!found->has_headers)
         allow_headers(request);
 }

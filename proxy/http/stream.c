@@ -22,41 +22,8 @@ static const struct {
 
 /* ---- what the client asks for ---- */
 
-static bool is_blank(char c)
-{
-    return c == ' ' || c == '\t';
-}
-
-static struct request_text trim(const char *text, size_t n)
-{
-    while (n > 0 && is_blank(*text))
-        text++, n--;
-    while (n > 0 && is_blank(text[n - 1]))
-        n--;
-    return (struct request_text){text, n};
-}
-
-/* Cut the text up to the first `stop`, or to the end, off the front of `rest`, with that `stop`.
- * Returns the text, trimmed. */
-static struct request_text cut(struct request_text *rest, char stop)
-{
-    const char *end = memchr(rest->text, stop, rest->n);
-    size_t n = end != NULL ? (size_t)(end - rest->text) : rest->n;
-    struct request_text piece = trim(rest->text, n);
-
-    n += end != NULL ? 1 : 0;
-    rest->text += n;
-    rest->n -= n;
-    return piece;
-}
-
-static bool equals(struct request_text text, const char *word)
-{
-    return text.n == strlen(word) && strncasecmp(text.text, word, text.n) == 0;
-}
-
 /* Whether a parameter is "q=0" or "q=0.000": the client does not want the type. */
-static bool is_zero(struct request_text parameter)
+static bool is_zero(struct span parameter)
 {
     if (parameter.n < 3 || strncasecmp(parameter.text, "q=", 2) != 0)
         return false;
@@ -68,17 +35,17 @@ static bool is_zero(struct request_text parameter)
 
 enum stream_kind stream_asked(const struct request *request)
 {
-    struct request_text rest = request_accept(request);
+    struct span rest = request_accept(request);
 
     while (rest.text != NULL && rest.n > 0) {
-        struct request_text range = cut(&rest, ',');
-        struct request_text type = cut(&range, ';');
+        struct span range = span_cut(&rest, ',');
+        struct span type = span_trimmed(span_cut(&range, ';'));
         bool is_wanted = true;
 
         while (range.n > 0)
-            is_wanted = is_wanted && !is_zero(cut(&range, ';'));
+            is_wanted = is_wanted && !is_zero(span_trimmed(span_cut(&range, ';')));
         for (enum stream_kind kind = STREAM_EVENTS; is_wanted && kind <= STREAM_LINES; kind++)
-            if (equals(type, kinds[kind].type))
+            if (span_is(type, kinds[kind].type))
                 return kind;
     }
     return STREAM_NONE;

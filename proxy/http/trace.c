@@ -14,15 +14,10 @@ enum {
 #define STATE_MAX_BYTES 512 /* the least that W3C asks implementations to pass on */
 #define ID_MAX_BYTES    128
 
-#define NAME(text)                                                                                 \
-    {                                                                                              \
-        text, sizeof(text) - 1                                                                     \
-    }
-
 /* Indexed by TRACEPARENT, TRACESTATE and REQUEST_ID. */
-static const struct header_name headers[TRACE_N_HEADERS] = {
-    NAME("traceparent"), NAME("tracestate"),
-    NAME("x-request-id"), /* the platform's controller reads this header, too */
+static const struct span headers[TRACE_N_HEADERS] = {
+    SPAN("traceparent"), SPAN("tracestate"),
+    SPAN("x-request-id"), /* the platform's controller reads this header, too */
 };
 static const char *const members[TRACE_N_HEADERS] = {"traceparent", "tracestate", "transaction_id"};
 
@@ -35,7 +30,7 @@ static bool is_hex(char c)
 
 /* Whether the value has 1 to `max` characters from `lowest` to '~', none of which needs an escape
  * in JSON. */
-static bool is_printable(const struct request_text *value, char lowest, size_t max)
+static bool is_printable(const struct span *value, char lowest, size_t max)
 {
     for (size_t i = 0; i < value->n; i++)
         if (value->text[i] < lowest || value->text[i] > '~' || value->text[i] == '"' ||
@@ -46,7 +41,7 @@ static bool is_printable(const struct request_text *value, char lowest, size_t m
 
 /* Whether this is a valid traceparent, whose two ids must not be all zeros. Source: W3C Trace
  * Context 3.2.2. */
-static bool is_traceparent(const struct request_text *value)
+static bool is_traceparent(const struct span *value)
 {
     static const char form[] = "00-xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx-xxxxxxxxxxxxxxxx-xx";
     static const char zeroes[] = "00000000000000000000000000000000";
@@ -62,7 +57,7 @@ static bool is_traceparent(const struct request_text *value)
 
 static bool may_pass(const struct trace *trace, size_t i)
 {
-    const struct request_text *value = &trace->values[i];
+    const struct span *value = &trace->values[i];
 
     assert(i < TRACE_N_HEADERS);
     if (value->text == NULL)
@@ -84,7 +79,7 @@ void trace_take(struct trace *trace, struct request *request)
     trace->any = false;
     for (size_t i = 0; i < TRACE_N_HEADERS; i++) {
         if (may_pass(trace, i)) {
-            request_send_back(request, &headers[i], &trace->values[i]);
+            request_add_header_copy(request, headers[i], trace->values[i]);
             trace->any = true;
         } else {
             trace->values[i].text = NULL;

@@ -23,7 +23,7 @@
 #define TRACE_MEMBERS_MAX_BYTES 800 /* most bytes of all three members, with names and quotes */
 
 struct trace {
-    struct request_text values[TRACE_N_HEADERS]; /* borrowed; text NULL: missing or not taken */
+    struct span values[TRACE_N_HEADERS]; /* borrowed; text NULL: missing or not taken */
     bool any;
 };
 

@@ -19,7 +19,7 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 
 /* A line of the head as RFC 9112 has it: a name, no control character but the tab. */
-static void check_field(struct part name, struct part value, struct part line)
+static void check_field(struct span name, struct span value, struct span line)
 {
     assert(name.n > 0 && line.n >= 3 && line.text[line.n - 2] == '\r');
     for (size_t i = 0; i < name.n; i++)
@@ -30,13 +30,13 @@ static void check_field(struct part name, struct part value, struct part line)
 }
 
 /* A line of a head that libh2o gets as it is. */
-static void check_as_it_is(const struct head *head, struct part name, struct part value,
-                           struct part line)
+static void check_as_it_is(const struct head *head, struct span name, struct span value,
+                           struct span line)
 {
     char digits[24];
 
-    assert(!part_is(name, "expect") && !part_is(name, "upgrade"));
-    if (!part_is(name, "content-length"))
+    assert(!span_is(name, "expect") && !span_is(name, "upgrade"));
+    if (!span_is(name, "content-length"))
         return;
     assert(value.text + value.n + 2 == line.text + line.n && value.n <= LENGTH_MAX_DIGITS);
     (void)snprintf(digits, sizeof(digits), "%" PRIu64, head->length);
@@ -45,7 +45,7 @@ static void check_as_it_is(const struct head *head, struct part name, struct par
 
 static void check_head(const struct head *head, size_t n)
 {
-    struct part name, value, line;
+    struct span name, value, line;
     size_t at = 0;
     unsigned n_fields = 0, n_hosts = 0, n_lengths = 0, n_codings = 0;
 
@@ -58,9 +58,9 @@ static void check_head(const struct head *head, size_t n)
         if (head->as_it_is)
             check_as_it_is(head, name, value, line);
         n_fields++;
-        n_hosts += part_is(name, "host");
-        n_lengths += part_is(name, "content-length");
-        n_codings += part_is(name, "transfer-encoding");
+        n_hosts += span_is(name, "host");
+        n_lengths += span_is(name, "content-length");
+        n_codings += span_is(name, "transfer-encoding");
     }
     assert(at == head->fields.n && n_fields <= HEAD_MAX_FIELDS && n_hosts <= 1);
     assert(head->minor == 0 || n_hosts == 1);
@@ -107,7 +107,7 @@ static enum framing read_chunks(const char *text, size_t n, size_t piece, struct
     *used = 0;
     while (*used < n && found == FRAMING_MORE) {
         size_t n_piece = n - *used < piece ? n - *used : piece, n_used;
-        struct part data;
+        struct span data;
 
         found = chunks_read(&chunks, text + *used, n_piece, &n_used, &data);
         assert(n_used > 0 && n_used <= n_piece && data.n <= n_used);

@@ -26,7 +26,7 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 
 struct request {
-    struct request_text query, header, body, answer;
+    struct span query, header, body, answer;
     request_replied_fn *replied;
     void *owner;
     unsigned n_replies;
@@ -38,28 +38,28 @@ const char *request_body(const struct request *request, size_t *n)
     return request->body.text;
 }
 
-struct request_text request_method(const struct request *request)
+struct span request_method(const struct request *request)
 {
     (void)request;
-    return (struct request_text){"POST", 4};
+    return (struct span){"POST", 4};
 }
 
-struct request_text request_query(const struct request *request)
+struct span request_query(const struct request *request)
 {
     return request->query;
 }
 
-bool request_header_at(const struct request *request, size_t i, struct request_text *name,
-                       struct request_text *value)
+bool request_header_at(const struct request *request, size_t i, struct span *name,
+                       struct span *value)
 {
-    *name = (struct request_text){"access-control-request-headers", 30};
+    *name = (struct span){"access-control-request-headers", 30};
     *value = request->header;
     return i == 0;
 }
 
 void request_set_body(struct request *request, const char *body, size_t n)
 {
-    request->body = (struct request_text){body, n};
+    request->body = (struct span){body, n};
 }
 
 void request_on_reply(struct request *request, request_replied_fn *replied, void *owner)
@@ -75,18 +75,18 @@ static void check_text(const char *text, size_t n)
         assert(text[i] != '\r' && text[i] != '\n' && text[i] != '\0');
 }
 
-void request_add_header_copy(struct request *request, const char *name, size_t n_name,
-                             const char *value, size_t n_value)
+void request_add_header_copy(struct request *request, struct span name, struct span value)
 {
     (void)request;
-    assert(n_name > 0);
-    check_text(name, n_name);
-    check_text(value, n_value);
+    assert(name.n > 0);
+    check_text(name.text, name.n);
+    check_text(value.text, value.n);
 }
 
 void request_add_header(struct request *request, const char *name, const char *value)
 {
-    request_add_header_copy(request, name, strlen(name), value, strlen(value));
+    request_add_header_copy(request, (struct span){name, strlen(name)},
+                            (struct span){value, strlen(value)});
 }
 
 void request_set_type(struct request *request, const char *type, size_t n)
@@ -136,7 +136,7 @@ void init_on_request(void *owner, struct request *request)
 }
 
 /* The answer as the first part, which may describe the reply. */
-static void check_part(struct request *request, struct request_text part)
+static void check_part(struct request *request, struct span part)
 {
     struct shape shape = {0};
     struct buf out = {0};
@@ -180,7 +180,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
         if (request.header.text[i] == '\0' || request.header.text[i] == '\r')
             return 0;
     request.body = cut(&text, &n);
-    request.answer = (struct request_text){text, n};
+    request.answer = (struct span){text, n};
     knative_on_request(&knative, &request);
     assert(request.n_replies == 1);
     return 0;

@@ -9,10 +9,10 @@
 
 #include "http/request.h"
 
-static inline struct request_text cut(const char **text, size_t *n)
+static inline struct span cut(const char **text, size_t *n)
 {
     const char *end = memchr(*text, '\n', *n);
-    struct request_text part = {*text, end != NULL ? (size_t)(end - *text) : *n};
+    struct span part = {*text, end != NULL ? (size_t)(end - *text) : *n};
 
     *text += part.n + (end != NULL);
     *n -= part.n + (end != NULL);

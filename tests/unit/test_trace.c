@@ -23,7 +23,7 @@ static void assert_members(const char *body, const char *parent, const char *sta
 
     for (size_t i = 0; i < ARRAY_LEN(texts); i++)
         if (texts[i] != NULL)
-            trace.values[i] = (struct request_text){texts[i], strlen(texts[i])};
+            trace.values[i] = (struct span){texts[i], strlen(texts[i])};
     n = trace_members(&trace, object(body), out);
     assert_int_equal(n, strlen(wanted));
     assert_memory_equal(out, wanted, n);
