@@ -13,7 +13,6 @@
 
 #include <assert.h>
 #include <h2o.h>
-#include <h2o/http1.h>
 #include <string.h>
 #include <sys/socket.h>
 

@@ -13,7 +13,7 @@
 #include "http/connection.h"
 #include "http/default_action.h"
 #include "http/reason.h"
-#include "http/server.h"
+#include "http/request.h"
 #include "http/service.h"
 #include "http/versions.h"
 #include "worker/forwarder.h"

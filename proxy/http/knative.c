@@ -8,11 +8,10 @@
 #include "base/base64.h"
 #include "base/buf.h"
 #include "base/json.h"
-#include "base/log.h"
 #include "base/loop.h"
 #include "http/init.h"
+#include "http/request.h"
 #include "http/run.h"
-#include "http/server.h"
 #include "http/service.h"
 #include "http/shape.h"
 

@@ -1,7 +1,6 @@
 #include "http/preload.h"
 
 #include <assert.h>
-#include <string.h>
 
 #include "action/preloaded.h"
 #include "base/log.h"

@@ -1,7 +1,6 @@
 #include "http/reason.h"
 
 #include <assert.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 

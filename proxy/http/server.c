@@ -8,8 +8,6 @@
 #include <assert.h>
 #include <errno.h>
 #include <h2o.h>
-#include <h2o/http1.h>
-#include <netinet/tcp.h>
 #include <stdio.h>
 #include <string.h>
 

@@ -3,8 +3,6 @@
 #include <assert.h>
 #include <string.h>
 
-#include "base/util.h"
-
 enum {
     TRACEPARENT,
     TRACESTATE,

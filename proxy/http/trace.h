@@ -17,7 +17,7 @@
 #include <stddef.h>
 
 #include "base/json.h"
-#include "http/server.h"
+#include "http/request.h"
 
 #define TRACE_N_HEADERS         3
 #define TRACE_MEMBERS_MAX_BYTES 800 /* most bytes of all three members, with names and quotes */
