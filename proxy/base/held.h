@@ -13,7 +13,6 @@ struct held {
     uint64_t max_bytes;
     uint64_t bytes; /* bytes held now */
     uint64_t peak_bytes;
-    uint64_t n_refused; /* requests refused because they did not fit */
 };
 
 /* The default for max_bytes: a quarter of the memory available to this process, by its cgroup or

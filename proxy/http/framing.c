@@ -167,32 +167,16 @@ static enum framing read_request_line(struct head *head, struct seen *seen, cons
     return FRAMING_WHOLE;
 }
 
-/* Whether a Content-Length is a number that libh2o can read unchanged: no blank, no list, no
- * leading zero. */
-static bool is_plain_length(struct span value, uint64_t *length)
-{
-    *length = 0;
-    for (size_t i = 0; i < value.n; i++) {
-        unsigned digit = (unsigned char)value.text[i] - (unsigned)'0';
-
-        if (digit > 9 || i == LENGTH_MAX_DIGITS)
-            return false;
-        *length = *length * 10 + digit;
-    }
-    return value.n == 1 || (value.n > 1 && value.text[0] != '0');
-}
-
 /* Read a Content-Length: one number, or a list of equal numbers. RFC 9110 8.6 */
 static enum framing read_length(struct head *head, struct seen *seen, struct span value)
 {
     struct span element, list = value;
     bool any = false;
 
-    if (!head->has_length && is_plain_length(value, &head->length) && value.text[value.n] == '\r') {
-        head->has_length = true;
-        return FRAMING_WHOLE;
-    }
-    seen->is_rewritten = true;
+    /* libh2o can read only one number, without blanks after it, leading zeros or too many digits. */
+    if (head->has_length || value.text[value.n] != '\r' || value.n > LENGTH_MAX_DIGITS ||
+        (value.n > 1 && value.text[0] == '0') || memchr(value.text, ',', value.n) != NULL)
+        seen->is_rewritten = true;
     while (next_element(&list, &element)) {
         uint64_t length = 0;
 

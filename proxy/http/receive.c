@@ -216,10 +216,8 @@ static bool begin(struct connection *c, const struct head *head)
     assert(c->state == CONNECTION_HEAD);
     assert(c->block == NULL);
     c->all->admit(c->all->owner, head, n_body, false, &admission);
-    if (admission.refusal.status == 0 && !connections_make_room(c->all, n_block, c)) {
-        c->all->held->n_refused++;
+    if (admission.refusal.status == 0 && !connections_make_room(c->all, n_block, c))
         c->all->admit(c->all->owner, head, n_body, true, &admission);
-    }
     if (admission.refusal.status != 0) {
         admission.refusal.is_head = span_is(head->method, "head");
         refuse(c, &admission.refusal);
@@ -265,7 +263,6 @@ static bool grow(struct connection *c, size_t n)
         return true;
     n_more = block->capacity > n + 1 ? block->capacity : n + 1;
     if (!connections_make_room(c->all, n_more, c)) {
-        c->all->held->n_refused++;
         c->all->admit(c->all->owner, &c->head, c->n_body + n, true, &admission);
         refuse(c, &admission.refusal);
         return false;
@@ -372,7 +369,8 @@ static size_t use(struct connection *c, const char *text, size_t n)
     return used;
 }
 
-static void tell_to_continue(struct connection *c)
+/* Call when all input that has come is processed: the client may have to send more. */
+static void expect_more(struct connection *c)
 {
     static const char text[] = "HTTP/1.1 100 Continue\r\n\r\n";
 
@@ -380,16 +378,11 @@ static void tell_to_continue(struct connection *c)
         (void)!send(h2o_socket_get_fd(c->sock), text, sizeof(text) - 1,
                     MSG_DONTWAIT | MSG_NOSIGNAL);
     c->wants_continue = false;
+    if (c->state == CONNECTION_HEAD || c->state == CONNECTION_BODY)
+        connection_watch_speed(c);
 }
 
 /* ---- input that belongs to no request yet ---- */
-
-static void refuse_room(struct connection *c)
-{
-    struct refusal refusal = {.status = 429, .retry = true, .text = NO_ROOM_TEXT};
-
-    refuse(c, &refusal);
-}
 
 /* Called when there is no memory for input that follows the request being handled. Drop this input
  * and close the connection after the reply, whose Connection: close tells the client that the rest
@@ -414,15 +407,12 @@ static bool keep(struct connection *c, const char *text, size_t n)
     bool has_room = n_wanted <= RAW_FREE_BYTES || n_wanted <= c->n_raw_held ||
                     connections_make_room(c->all, n_wanted - c->n_raw_held, c);
 
-    if (has_room) {
+    if (has_room)
         buf_add(&c->raw, text, n);
-    } else {
-        c->all->held->n_refused++;
-        if (c->state == CONNECTION_HEAD)
-            refuse_room(c);
-        else
-            cut(c);
-    }
+    else if (c->state == CONNECTION_HEAD)
+        refuse(c, &(struct refusal){.status = 429, .retry = true, .text = NO_ROOM_TEXT});
+    else
+        cut(c);
     count_raw(c);
     return has_room;
 }
@@ -463,9 +453,7 @@ void receive_rest(struct connection *c)
         return;
     }
     use_raw(c);
-    tell_to_continue(c);
-    if (c->state == CONNECTION_HEAD || c->state == CONNECTION_BODY)
-        connection_watch_speed(c);
+    expect_more(c);
 }
 
 /* Whether the rest of the request's body can be read straight into c->block. */
@@ -556,7 +544,5 @@ void receive_on_readable(h2o_socket_t *sock, const char *error)
             n_turn += (size_t)n;
     } while (n > 0 && (size_t)n == wanted && n_turn < READ_TURN_MAX &&
              (c->state == CONNECTION_HEAD || c->state == CONNECTION_BODY));
-    tell_to_continue(c);
-    if (c->state == CONNECTION_HEAD || c->state == CONNECTION_BODY)
-        connection_watch_speed(c);
+    expect_more(c);
 }

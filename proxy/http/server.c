@@ -8,6 +8,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <h2o.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -46,79 +47,58 @@ struct server {
 
 /* ---- requests ---- */
 
-static const struct server_route *find_route(const struct server *server, h2o_iovec_t path)
+static const struct server_route *find_route(const struct server *server, struct span path)
 {
     for (size_t i = 0; i < server->n_routes; i++) {
         const char *taken = server->routes[i].path;
         size_t n = strlen(taken);
-        bool takes_all_below = n > 1 && taken[n - 1] == '/' && path.len > n;
+        bool takes_all_below = n > 1 && taken[n - 1] == '/' && path.n > n;
 
-        if (h2o_memis(path.base, takes_all_below ? n : path.len, taken, n))
+        if (h2o_memis(path.text, takes_all_below ? n : path.n, taken, n))
             return &server->routes[i];
     }
     return NULL;
 }
 
 /* Whether a list such as "GET, POST" contains the method. */
-static bool takes_method(const char *methods, h2o_iovec_t method)
+static bool takes_method(const char *methods, struct span method)
 {
     struct span list = {methods, strlen(methods)};
 
     while (list.n > 0) {
         struct span one = span_trimmed(span_cut(&list, ','));
 
-        if (h2o_memis(one.text, one.n, method.base, method.len))
+        if (h2o_memis(one.text, one.n, method.text, method.n))
             return true;
     }
     return false;
 }
 
-static void refuse(struct refusal *refusal, int status, const char *text)
+__attribute__((format(printf, 3, 4))) static void refuse(struct refusal *refusal, int status,
+                                                         const char *fmt, ...)
 {
+    va_list args;
+
     refusal->status = status;
-    (void)snprintf(refusal->text, sizeof(refusal->text), "%s", text);
-}
-
-static void refuse_length(struct refusal *refusal, const struct server_route *route)
-{
-    refusal->status = 413;
-    if (route->n_too_large != NULL)
-        ++*route->n_too_large;
-    (void)snprintf(refusal->text, sizeof(refusal->text),
-                   "The request body is larger than %llu bytes%s%s%s.",
-                   (unsigned long long)route->body_max_bytes, route->bound != NULL ? " (--" : "",
-                   route->bound != NULL ? route->bound : "", route->bound != NULL ? ")" : "");
-}
-
-/* Refuse for lack of memory. The status is 429, since a 503 would tell the platform to destroy this
- * container. */
-static void refuse_room(struct refusal *refusal, const struct server_route *route)
-{
-    if (route != NULL && route->n_no_room != NULL)
-        ++*route->n_no_room;
-    refusal->retry = true;
-    refuse(refusal, 429, NO_ROOM_TEXT);
-}
-
-static void refuse_method(struct refusal *refusal, const char *methods)
-{
-    refusal->status = 405;
-    refusal->allow = methods;
-    (void)snprintf(refusal->text, sizeof(refusal->text), "This path takes %s only.", methods);
+    va_start(args, fmt);
+    (void)vsnprintf(refusal->text, sizeof(refusal->text), fmt, args);
+    va_end(args);
 }
 
 /* Find the path's route; NULL: there is none. If no handler takes the request, `refusal` is set to
  * the reply, else its status stays 0. */
-static const struct server_route *judge(const struct server *server, h2o_iovec_t path,
-                                        h2o_iovec_t method, struct refusal *refusal)
+static const struct server_route *judge(const struct server *server, struct span path,
+                                        struct span method, struct refusal *refusal)
 {
     const struct server_route *route = find_route(server, path);
     const char *methods = route != NULL && route->methods != NULL ? route->methods : "POST";
 
-    if (route == NULL)
-        refuse(refusal, 404, server->not_found_text);
-    else if (!takes_method(methods, method))
-        refuse_method(refusal, methods);
+    if (route == NULL) {
+        refuse(refusal, 404, "%s", server->not_found_text);
+    } else if (!takes_method(methods, method)) {
+        refuse(refusal, 405, "This path takes %s only.", methods);
+        refusal->allow = methods;
+    }
     return route;
 }
 
@@ -130,20 +110,27 @@ static void on_admit(void *owner, const struct head *head, uint64_t n_body, bool
 {
     const struct server *server = owner;
     struct refusal *refusal = &admission->refusal;
-    const char *query = memchr(head->target.text, '?', head->target.n);
-    h2o_iovec_t path = {(char *)(uintptr_t)head->target.text,
-                        query != NULL ? (size_t)(query - head->target.text) : head->target.n};
-    const struct server_route *route = judge(
-        server, path, (h2o_iovec_t){(char *)(uintptr_t)head->method.text, head->method.n}, refusal);
+    struct span target = head->target;
+    const struct server_route *route = judge(server, span_cut(&target, '?'), head->method, refusal);
 
     assert(route != NULL || refusal->status != 0);
     admission->body_max_bytes = refusal->status == 0 ? route->body_max_bytes : LOST_MAX_BYTES;
-    if (refusal->status != 0 && n_body <= LOST_MAX_BYTES)
+    if (refusal->status != 0 && n_body <= LOST_MAX_BYTES) {
         refusal->status = 0;
-    else if (refusal->status == 0 && n_body > admission->body_max_bytes)
-        refuse_length(refusal, route);
-    if (refusal->status == 0 && no_room)
-        refuse_room(refusal, route);
+    } else if (refusal->status == 0 && n_body > admission->body_max_bytes) {
+        refuse(refusal, 413, "The request body is larger than %llu bytes%s%s%s.",
+               (unsigned long long)route->body_max_bytes, route->bound != NULL ? " (--" : "",
+               route->bound != NULL ? route->bound : "", route->bound != NULL ? ")" : "");
+        if (route->n_too_large != NULL)
+            ++*route->n_too_large;
+    }
+    if (refusal->status == 0 && no_room) {
+        /* Not 503, which would tell the platform to destroy this container. */
+        refuse(refusal, 429, "%s", NO_ROOM_TEXT);
+        refusal->retry = true;
+        if (route != NULL && route->n_no_room != NULL)
+            ++*route->n_no_room;
+    }
 }
 
 static void send_refusal(const struct server *server, struct request *request,
@@ -174,7 +161,7 @@ static int on_req(h2o_handler_t *handler, h2o_req_t *req)
         send_refusal(server, request, early);
         return 0;
     }
-    route = judge(server, req->path_normalized, req->method, &refusal);
+    route = judge(server, request_path(request), request_method(request), &refusal);
     if (refusal.status != 0) {
         send_refusal(server, request, &refusal);
         return 0;
