@@ -77,13 +77,15 @@ static void log_end(const struct init *init, const char *outcome, const char *re
              log_text("reason", reason));
 }
 
+/* The action's runtime; the fallback if it is not known, or if the default action serves. */
+static const struct runtime *runtime_of(const struct init *init)
+{
+    return init->build.runtime != NULL ? init->build.runtime : init->service->opts.fallback;
+}
+
 static bool logs_errors(const struct init *init)
 {
-    const struct service_opts *opts = &init->service->opts;
-    const struct runtime *runtime =
-        init->build.runtime != NULL ? init->build.runtime : opts->fallback;
-
-    return opts->logs_init_error || runtime->logs_init_error;
+    return init->service->opts.logs_init_error || runtime_of(init)->logs_init_error;
 }
 
 /* Write a text to the action's log: a compiler's, or one about an archive. Sentinels in the text
@@ -129,15 +131,6 @@ static void reply_failed(struct init *init, const char *general, const char *why
         (void)snprintf(text, sizeof(text), "cannot start action: %s", why);
     }
     request_reply_error(init->request, 502, text);
-}
-
-/* Reply with a text that the platform prescribes. If logs_errors(), log this text, too. */
-static void reply_exhausted(struct init *init, const char *text)
-{
-    if (logs_errors(init))
-        reply_failed(init, text, text, true);
-    else
-        request_reply_error(init->request, 502, text);
 }
 
 /* Pass the compiler's message on, word for word. If logs_errors(), it goes to the log, and into the
@@ -186,7 +179,10 @@ static void reply_reason(struct init *init, const struct err *err)
         reply_failed(init, text, text, true);
         break;
     case ERR_EXHAUSTED:
-        reply_exhausted(init, err->text);
+        if (logs_errors(init))
+            reply_failed(init, err->text, err->text, true);
+        else /* the text that the platform prescribes, without any other words */
+            request_reply_error(init->request, 502, err->text);
         break;
     case ERR_ACTION:
         /* If the action could not even be run, it has logged nothing itself. */
@@ -259,14 +255,10 @@ static void fail(struct init *init, const struct err *err)
 
 static void reply_ok(struct init *init)
 {
-    /* If the default action serves, nothing was built, and its runtime is the fallback. */
-    const struct runtime *runtime =
-        init->build.runtime != NULL ? init->build.runtime : init->service->opts.fallback;
-
     prewarmed_done(&init->service->prewarmed); /* end a launcher that this action did not use */
     init->service->is_preloaded = init->request == NULL;
     if (init->request != NULL)
-        request_reply_ok(init->request, runtime->init_reply);
+        request_reply_ok(init->request, runtime_of(init)->init_reply);
     else
         init->done(init->owner, NULL, 0);
     init_free(init);

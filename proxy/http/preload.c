@@ -17,14 +17,13 @@ static void on_ended(struct loop_post *post)
     gate_open(&service->gate);
     if (preload->why != NULL)
         preload->failed(preload->owner, preload->why);
-    else if (service->is_preloaded && preload->ready != NULL)
+    else if (service->is_preloaded)
         preload->ready(preload->owner);
 }
 
 void preload_init(struct preload *preload, struct service *service, preload_ready_fn *ready,
                   preload_failed_fn *failed, void *owner)
 {
-    assert(failed != NULL);
     *preload =
         (struct preload){.service = service, .ready = ready, .failed = failed, .owner = owner};
     loop_post_init(&preload->ended, on_ended);

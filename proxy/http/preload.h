@@ -31,7 +31,7 @@ struct preload {
     void *owner; /* borrowed */
 };
 
-/* ready: may be NULL. Release with preload_done(). */
+/* Release with preload_done(). */
 void preload_init(struct preload *preload, struct service *service, preload_ready_fn *ready,
                   preload_failed_fn *failed, void *owner);
 void preload_done(struct preload *preload);

@@ -180,7 +180,6 @@ static void shaped_step(struct run *run)
     } else if (is_last || buf_len(&bytes) > 0) {
         request_send(run->request, &bytes, is_last);
         run->is_sending = !is_last;
-    } else {
     }
     run->is_streaming = true;
     if (is_last)
@@ -208,9 +207,8 @@ static void stream_step(struct run *run)
     if (is_last)
         part_form_end(stream_form(run->stream), &bytes, job,
                       run->service->opts.pool.worker.answer_max_bytes);
-    if (buf_len(&bytes) == 0) {
+    if (buf_len(&bytes) == 0)
         return;
-    }
     if (!run->is_streaming && is_last && stream_status(run) != 200) {
         stream_refuse(run->request, run->stream, stream_status(run), &bytes);
     } else if (!run->is_streaming && !begin_stream(run)) {
@@ -392,32 +390,24 @@ static void set_deadline(const struct service *service, struct run *run,
  * body is not copied. */
 static void set_line(struct run *run, struct json_slice top, const struct trace *trace)
 {
-    const struct passed *passed = run->service->opts.passed;
-    char traced[TRACE_MEMBERS_MAX_BYTES];
-    size_t n_traced = trace->any ? trace_members(trace, top, traced) : 0;
-    auto_buf struct buf both = {0};
-    const char *members = traced;
-    size_t n_members = n_traced;
+    auto_buf struct buf members = {0};
     struct body body = {0};
     size_t n;
     const char *text = request_body(run->request, &n);
 
     _Static_assert(TRACE_MEMBERS_MAX_BYTES <= BODY_ROOM, "what is added stands before the body");
-    if (passed->n > 0) {
-        passed_add(passed, run->request, top, &both);
-        buf_add(&both, traced, n_traced);
-        members = buf_at(&both);
-        n_members = buf_len(&both);
-    }
+    passed_add(run->service->opts.passed, run->request, top, &members);
+    if (trace->any)
+        trace_members(trace, top, &members);
     /* Do not take over a body of null: `top` is then a {} that is not in the body. */
-    if (n_members <= BODY_ROOM && top.text >= text && top.text < text + n)
+    if (buf_len(&members) <= BODY_ROOM && top.text >= text && top.text < text + n)
         request_take_body(run->request, &body);
     run->n_held = body.n_held;
     run->job.block = body.block;
     if (body.block != NULL)
-        contract_set_line_within(&run->job, top, members, n_members);
+        contract_set_line_within(&run->job, top, buf_at(&members), buf_len(&members));
     else
-        contract_set_line(&run->job, top, members, n_members);
+        contract_set_line(&run->job, top, buf_at(&members), buf_len(&members));
     assert(run->job.line != NULL);
 }
 

@@ -3,6 +3,8 @@
 #include <assert.h>
 #include <string.h>
 
+#include "base/buf.h"
+
 enum {
     TRACEPARENT,
     TRACESTATE,
@@ -85,17 +87,10 @@ void trace_take(struct trace *trace, struct request *request)
     }
 }
 
-static size_t add(char *out, size_t at, const char *text, size_t n)
-{
-    assert(at + n <= TRACE_MEMBERS_MAX_BYTES);
-    memcpy(out + at, text, n);
-    return at + n;
-}
-
-size_t trace_members(const struct trace *trace, struct json_slice object, char *out)
+void trace_members(const struct trace *trace, struct json_slice object, struct buf *out)
 {
     struct json_slice value;
-    size_t n = 0;
+    size_t n_before = buf_len(out);
     bool has_parent = json_member(object, members[TRACEPARENT], &value);
 
     for (size_t i = 0; i < TRACE_N_HEADERS; i++) {
@@ -104,11 +99,11 @@ size_t trace_members(const struct trace *trace, struct json_slice object, char *
         if (trace->values[i].text == NULL || (has_parent && i != REQUEST_ID) ||
             json_member(object, members[i], &value))
             continue;
-        n = add(out, n, "\"", 1);
-        n = add(out, n, members[i], strlen(members[i]));
-        n = add(out, n, "\":\"", 3);
-        n = add(out, n, trace->values[i].text, trace->values[i].n);
-        n = add(out, n, "\",", 2);
+        buf_add_text(out, "\"");
+        buf_add_text(out, members[i]);
+        buf_add_text(out, "\":\"");
+        buf_add(out, trace->values[i].text, trace->values[i].n);
+        buf_add_text(out, "\",");
     }
-    return n;
+    assert(buf_len(out) - n_before <= TRACE_MEMBERS_MAX_BYTES);
 }

@@ -19,6 +19,8 @@
 #include "base/json.h"
 #include "http/request.h"
 
+struct buf;
+
 #define TRACE_N_HEADERS         3
 #define TRACE_MEMBERS_MAX_BYTES 800 /* most bytes of all three members, with names and quotes */
 
@@ -30,8 +32,6 @@ struct trace {
 /* Take the headers from the request, and add them to its reply, even if that is an error. */
 void trace_take(struct trace *trace, struct request *request);
 
-/*
- * Write to `out` a member for each header that was taken, each followed by a comma, but none that
- * `object` (valid JSON) has itself. Returns their length, at most TRACE_MEMBERS_MAX_BYTES.
- */
-size_t trace_members(const struct trace *trace, struct json_slice object, char *out);
+/* Append to `out` a member for each header that was taken, each followed by a comma, but none that
+ * `object` (valid JSON) has itself: at most TRACE_MEMBERS_MAX_BYTES. */
+void trace_members(const struct trace *trace, struct json_slice object, struct buf *out);

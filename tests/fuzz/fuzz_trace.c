@@ -10,6 +10,7 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "base/buf.h"
 #include "base/json.h"
 #include "http/trace.h"
 #include "pieces.h"
@@ -45,9 +46,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
     const char *text = (const char *)data;
     struct request request = {.n_sent = 0};
     struct trace trace = {.any = false};
-    char members[TRACE_MEMBERS_MAX_BYTES];
+    auto_buf struct buf members = {0};
     struct job job = {.line = NULL};
-    size_t n_members;
 
     for (size_t i = 0; i < TRACE_N_HEADERS; i++) {
         request.values[i] = cut(&text, &n);
@@ -58,9 +58,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
     assert(trace.any == (request.n_sent > 0));
     if (json_check(text, n, NULL) != JSON_OBJECT)
         return 0;
-    n_members = trace_members(&trace, json_top(text, n), members);
-    assert(n_members <= sizeof(members));
-    contract_set_line(&job, json_top(text, n), members, n_members);
+    trace_members(&trace, json_top(text, n), &members);
+    contract_set_line(&job, json_top(text, n), buf_at(&members), buf_len(&members));
     assert(json_check(job.line, job.len, NULL) == JSON_OBJECT);
     job_drop_line(&job);
     return 0;
