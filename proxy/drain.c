@@ -12,7 +12,6 @@
 #include "command.h"
 #include "dev/dev.h"
 #include "greeting.h"
-#include "http/default_action.h"
 #include "http/init.h"
 #include "http/versions.h"
 
@@ -64,7 +63,7 @@ static void drain_step(struct app *app)
     if (service->init == NULL && app->server != NULL && has_worked_off(app))
         server_drop_slow(app->server, FLUSH_MAX_MS);
     if (service->init == NULL && versions_are_gone(service) &&
-        default_action_drain(service, late) && (!is_asked(app) || has_waited(app, late))) {
+        (!is_asked(app) || has_waited(app, late))) {
         if (app->server != NULL)
             server_drain(app->server);
         loop_stop(app->loop);

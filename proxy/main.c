@@ -257,7 +257,6 @@ static int run(struct app *app, struct err *err)
     preload_done(&app->preload);
     prewarmed_done(&service->prewarmed);
     versions_done(service);
-    pool_free(&service->default_pool);
     command_free(&app->command);
     close_servers(app);
     dev_free(&app->dev, FLUSH_MAX_MS);

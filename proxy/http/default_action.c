@@ -65,13 +65,3 @@ void default_action_retire(struct service *service)
     if (service->default_pool != NULL && service->default_pool->state != POOL_STOPPING)
         pool_stop(service->default_pool);
 }
-
-bool default_action_drain(struct service *service, bool late)
-{
-    if (service->default_pool == NULL)
-        return true;
-    if (late || pool_n_jobs(service->default_pool) == 0)
-        default_action_retire(service);
-    return service->default_pool->state == POOL_STOPPING &&
-           pool_n_processes(service->default_pool) == 0;
-}

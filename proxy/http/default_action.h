@@ -25,7 +25,3 @@ bool default_action_adopt(struct service *service);
 
 /* Call when an action was published: ends the default action, and its running jobs with it. */
 void default_action_retire(struct service *service);
-
-/* Call repeatedly at shutdown. true: the default action has ended. late: end its jobs, do not wait
- * for them. */
-bool default_action_drain(struct service *service, bool late);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "http/default_action.h"
 #include "http/service.h"
 
 /* A version of the action that was replaced or has failed. Freed once its folder is deleted. */
@@ -207,6 +208,7 @@ void versions_look(const struct service *service, unsigned n_by_state[WORKER_STA
 
 void versions_stop(struct service *service)
 {
+    default_action_retire(service);
     if (service->pool != NULL)
         pool_stop(service->pool);
     list_each(node, &service->retired) {
@@ -219,12 +221,12 @@ void versions_stop(struct service *service)
 
 bool versions_are_gone(const struct service *service)
 {
-    return list_empty(&service->retired) &&
-           (service->pool == NULL || pool_n_processes(service->pool) == 0);
+    return list_empty(&service->retired) && sum(service, pool_n_processes) == 0;
 }
 
 void versions_done(struct service *service)
 {
     assert(list_empty(&service->retired));
     pool_free(&service->pool);
+    pool_free(&service->default_pool);
 }

@@ -50,9 +50,12 @@ unsigned versions_n_queued(const struct service *service);
  * their processes use. */
 void versions_look(const struct service *service, unsigned n_by_state[WORKER_STATES],
                    struct usage *usage);
-/* Stop the workers of all versions, see pool_stop(). No version may be published after this. */
+/* Stop the workers of all versions and the default action, see pool_stop(). No version may be
+ * published after this. */
 void versions_stop(struct service *service);
-/* Whether the processes of all versions have ended and the folders of retired ones are deleted. */
+/* Whether the processes of all versions and the default action have ended and the folders of
+ * retired versions are deleted. */
 bool versions_are_gone(const struct service *service);
-/* Free the version that serves. Call this only when all retired ones are gone. */
+/* Free the version that serves and the default action. Call this only when all retired versions are
+ * gone. */
 void versions_done(struct service *service);
