@@ -120,13 +120,12 @@ struct connection {
     uint64_t n_body;               /* length of the body: as stated, or so far if it is chunked */
     uint64_t n_got;
     uint64_t body_max_bytes;
-    bool is_chunked;
     bool wants_continue;
     bool input_waits; /* input came while we did not read: read it after the reply */
     bool ends;        /* close the connection after the reply */
     bool is_cut;      /* input after the request is ignored; close after the reply */
     struct chunks chunks;
-    struct head head; /* the request's method and target, in `block` */
+    struct head head; /* of this request; its spans point to input that is gone, see grow() */
     uint64_t n_held;  /* bytes counted in all->held for the request and its reply */
     struct refusal refusal;
     int linger_fd; /* duplicate of the socket, still open when libh2o has closed it; -1: none */

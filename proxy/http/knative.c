@@ -247,9 +247,8 @@ static void add_value(struct buf *out, const struct passage *passage, struct jso
         add_query(out, request_query(request));
     }
     while (given.kind == JSON_OBJECT && json_next_member(given, &at, &key, &value)) {
-        if (is_ours(key))
-            continue; /* only the proxy sets these */
-        json_add_member(out, ",", key, value);
+        if (!is_ours(key)) /* only the proxy sets these */
+            json_add_member(out, ",", key, value);
     }
     buf_add_text(out, "}");
 }
@@ -264,9 +263,8 @@ static void make_run(struct passage *passage, struct json_slice activation, stru
     buf_add_text(out, "{\"value\":");
     add_value(out, passage, value.kind == JSON_NULL ? nothing : value);
     while (activation.kind == JSON_OBJECT && json_next_member(activation, &at, &key, &member)) {
-        if (json_equals(key, "value"))
-            continue;
-        json_add_member(out, ",", key, member);
+        if (!json_equals(key, "value"))
+            json_add_member(out, ",", key, member);
     }
     buf_add_text(out, "}");
 }
@@ -333,10 +331,8 @@ static bool read_body(struct passage *passage, const char *body, size_t n)
         return false;
     }
     wants_init = json_member(top, "init", &init);
-    if (!json_member(top, "activation", &activation))
-        activation = none;
-    if (!json_member(top, "value", &value))
-        value = none;
+    (void)json_member(top, "activation", &activation);
+    (void)json_member(top, "value", &value);
     if (wants_init && !make_init(passage, init))
         return false;
     /* With an init, "activation" means that the action is to run as well. */

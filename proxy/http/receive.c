@@ -228,13 +228,11 @@ static bool begin(struct connection *c, const struct head *head)
     c->block->bytes += n_room;
     c->length_at = NULL;
     write_head(c, head);
-    c->is_chunked = head->is_chunked;
     c->n_body = n_body;
     c->n_got = 0;
     c->body_max_bytes = admission.body_max_bytes;
     c->wants_continue = head->expects_continue && head->minor > 0;
     memset(&c->chunks, 0, sizeof(c->chunks));
-    /* grow() needs this when it refuses a body that becomes too long. */
     c->head = *head;
     c->state = CONNECTION_BODY;
     return true;
@@ -248,7 +246,7 @@ static bool grow(struct connection *c, size_t n)
     size_t n_more, n_length_at;
     struct admission admission = {0};
 
-    assert(c->is_chunked);
+    assert(c->head.is_chunked);
     assert(c->length_at != NULL);
     assert(n_used <= block->capacity);
     n_length_at = (size_t)(c->length_at - (char *)block);
@@ -313,7 +311,7 @@ static size_t use_body(struct connection *c, const char *text, size_t n)
 {
     size_t used;
 
-    if (c->is_chunked)
+    if (c->head.is_chunked)
         return use_chunks(c, text, n);
     assert(c->n_got <= c->n_body);
     used = c->n_body - c->n_got < n ? (size_t)(c->n_body - c->n_got) : n;
@@ -459,7 +457,7 @@ void receive_rest(struct connection *c)
 /* Whether the rest of the request's body can be read straight into c->block. */
 static bool is_direct(const struct connection *c)
 {
-    return c->state == CONNECTION_BODY && !c->is_chunked && buf_len(&c->raw) == 0;
+    return c->state == CONNECTION_BODY && !c->head.is_chunked && buf_len(&c->raw) == 0;
 }
 
 /* Read once, and process the bytes. *wanted: how many were asked for. Returns how many were read;
