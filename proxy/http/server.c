@@ -234,11 +234,7 @@ static void configure(struct server *server, const struct server_opts *opts)
 
     h2o_config_init(&server->config);
     server->config.server_name = h2o_iovec_init(NULL, 0);
-    server->config.max_request_entity_size = 0;
-    for (size_t i = 0; i < server->n_routes; i++)
-        if (server->config.max_request_entity_size < server->routes[i].body_max_bytes)
-            server->config.max_request_entity_size = server->routes[i].body_max_bytes;
-    server->config.max_request_entity_size++; /* libh2o refuses a chunked body of this size */
+    server->config.max_request_entity_size = SIZE_MAX; /* http/receive.c bounds each body */
     server->config.http1.req_timeout = opts->idle_ms;
     server->config.http1.upgrade_to_http2 = 0;
     h2o_socket_buffer_mmap_settings.threshold = SIZE_MAX; /* keep bodies in memory, not in a file */
