@@ -1,8 +1,8 @@
 /*
  * libh2o's HTTP/1 parser accepts what RFC 9112 forbids, and reads a body for any path into memory
  * that we do not count. So we find the end of each request, and check its size, before libh2o sees
- * a byte of it. We call libh2o's callback for input (`feed`) only when the socket's input buffer
- * holds exactly one whole request (http/receive.c).
+ * any of its bytes. We call libh2o's callback for input (`feed`) only when the socket's input
+ * buffer holds exactly one whole request (http/receive.c).
  *
  * Whenever libh2o has disposed of a request, it turns to the next one and makes itself the reader
  * of the socket again (reqread_start). At the end of that turn of the event loop, on_resume() makes
@@ -19,9 +19,9 @@
 #include "base/util.h"
 #include "http/receive.h"
 
-#define TAKE_MIN_BYTES 16384 /* a smaller body is copied: cheaper than handing over its block */
+#define TAKE_MIN_BYTES 16384 /* smaller bodies stay in place: copying them later is cheaper */
 
-/* Called by libh2o once it has closed the socket: free the connection. */
+/* Called by libh2o when it has closed the socket: free the connection. */
 static void on_closed(void *arg)
 {
     struct connection *c = arg;
@@ -119,8 +119,8 @@ void connection_take_body(struct connection *c, struct body *body)
     if (c->n_body < TAKE_MIN_BYTES || c->refusal.status != 0)
         return;
     assert(c->state == CONNECTION_BUSY && c->n_body <= input->size);
-    /* Leave an empty buffer with the old size in its place. When libh2o drops the request from this
-     * buffer, it looks only at the size. */
+    /* Give the socket an empty buffer with the size of `input`: when libh2o drops the request from
+     * its buffer, it looks only at the size. */
     empty = receive_block(NULL, 0);
     empty->size = input->size;
     c->sock->input = empty;

@@ -21,11 +21,11 @@ void connection_open(struct connections *all, struct st_h2o_accept_ctx_t *accept
 
 /* ---- for http/request.c: the request that libh2o is working on ---- */
 
-/* Call when libh2o hands the request over: the client's socket is watched from now on. */
+/* Call when libh2o has called the request's handler: we watch the client's socket from now on. */
 void connection_busy(struct connection *connection);
-/* Have left(owner) called once if the client closes the connection before or during its reply; the
- * request still exists then. If the client has sent more after its request, we cannot notice that
- * it leaves, and left() is not called. */
+/* Have left(owner) called once if the client closes the connection before or during its reply. The
+ * request still exists at that time. left() is not called if the client has sent more bytes after
+ * its request: we do not notice then that it leaves. */
 void connection_on_left(struct connection *connection, connection_left_fn *left, void *owner);
 /* Whether the client has sent more after its request, or has left. */
 bool connection_has_more(const struct connection *connection);
@@ -47,5 +47,5 @@ struct body {
     char *block;     /* the caller frees it; NULL: the request keeps the body */
     uint64_t n_held; /* bytes counted as held for the block; the caller calls held_drop() */
 };
-/* Take the body over from the request, unless it is small: then body->block is NULL. */
+/* Take the request's body over. If the body is small, body->block becomes NULL instead. */
 void connection_take_body(struct connection *connection, struct body *body);

@@ -15,14 +15,17 @@
 #include "base/util.h"
 
 #define SLOW_BYTES   65536 /* a client that sends or takes less within the time limit is slow */
-#define SLOW_MS      1000  /* the limit if memory or descriptors run out; else --transfer-timeout */
-#define SWEEP_MS     1000  /* longest time between two scans for slow clients */
-#define SWEEPS_LEAST 4     /* least number of scans within one --transfer-timeout */
-#define LINGER_MS    5000  /* how long a refused client that still sends may read its reply */
+#define SLOW_MS      1000 /* time limit if memory or descriptors run out, else --transfer-timeout */
+#define SWEEP_MS     1000 /* longest time between two scans for slow clients */
+#define SWEEPS_LEAST 4    /* least number of scans within one --transfer-timeout */
+#define LINGER_MS    5000 /* how long a refused client that still sends may read its reply */
 #define LINGER_MAX   64
 #define DRAIN_BYTES  65536
 #define DRAIN_MAX    (1u << 20) /* most bytes read from one connection in one turn of the loop */
 
+/* A socket whose input is read and dropped for a while before the socket is closed. If it were
+ * closed while the client still sends, the client would get a reset and might lose the reply. RFC
+ * 9112 9.6 */
 struct lingering {
     struct list node;
     struct connections *all;
@@ -78,8 +81,8 @@ void connection_watch_speed(struct connection *c)
         loop_timer_set(all->loop, &all->sweep, loop_now_ms(all->loop) + sweep_ms(all));
 }
 
-/* libh2o finishes replies that have left completely before timers run. So no client is dropped here
- * that has taken its whole reply. */
+/* Drop slow clients. A client that has taken its whole reply is never among them: libh2o finishes
+ * such a reply before timers run. */
 static void on_sweep(struct loop_timer *timer)
 {
     struct connections *all = container_of(timer, struct connections, sweep);
@@ -102,8 +105,6 @@ static void on_sweep(struct loop_timer *timer)
 
 /* ---- the end of a connection ---- */
 
-/* If we closed a connection while its client still sends, the client would get a reset and might
- * lose the reply. So we first read and drop the client's input for a while. RFC 9112 9.6 */
 static void linger_free(struct lingering *linger)
 {
     assert(linger->all->n_lingering > 0);
@@ -150,7 +151,6 @@ bool connections_may_linger(const struct connections *all)
     return all->n_lingering < LINGER_MAX;
 }
 
-/* The connection is freed at once or in the next turn of the event loop. */
 void connection_drop(struct connection *c, enum drop why)
 {
     struct linger at_once = {.l_onoff = 1};
@@ -163,7 +163,7 @@ void connection_drop(struct connection *c, enum drop why)
         c->feed(c->sock, h2o_socket_error_closed);
         return;
     }
-    /* libh2o is writing: make its next write fail, and free our memory now. */
+    /* libh2o is writing the reply: make its next write fail, and free our memory now. */
     c->state = CONNECTION_CLOSING;
     c->is_cut = true; /* when libh2o turns to the next request, on_resume() closes the socket */
     connection_release(c);
@@ -193,7 +193,7 @@ bool connections_have_room(struct connections *all)
 
         if (c->state == CONNECTION_IDLE || (is_clients_turn(c) && is_slow(c, SLOW_MS))) {
             connection_drop(c, DROP_IDLE);
-            return !is_replying; /* while replying, it keeps its descriptor until the next turn */
+            return !is_replying; /* libh2o closes the socket of a reply in the next turn */
         }
     }
     return false;

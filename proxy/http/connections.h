@@ -67,13 +67,13 @@ struct connections {
     unsigned n_requests; /* requests whose reply has not fully left */
     bool is_ending; /* close each connection after its reply, unless its client has sent more */
     struct loop_timer sweep; /* scans for slow clients; set while any client may become slow */
-    struct list lingering;   /* struct lingering: refused connections that will be closed later */
+    struct list lingering;   /* struct lingering: sockets that are read, then closed */
     unsigned n_lingering;
     uint64_t n_refused; /* requests refused before their body was read */
     uint64_t n_dropped[N_DROPS];
 };
 
-/* Before this call, the caller sets the members from `loop` to `owner`. */
+/* Set the members from `loop` to `owner` before this call. */
 void connections_init(struct connections *all);
 /* Close all connections except those whose request libh2o is still handling. */
 void connections_close(struct connections *all);
@@ -97,7 +97,7 @@ enum connection_state {
     CONNECTION_BODY,
     CONNECTION_BUSY,     /* the handler has the request and has not replied */
     CONNECTION_REPLYING, /* libh2o writes the reply */
-    CONNECTION_CLOSING,  /* was dropped while replying */
+    CONNECTION_CLOSING,  /* dropped while replying: libh2o will close it */
 };
 
 typedef void connection_feed_fn(struct st_h2o_socket_t *sock, const char *error);
@@ -109,27 +109,27 @@ struct connection {
     struct st_h2o_socket_t *sock; /* owned by libh2o */
     connection_feed_fn *feed;     /* libh2o's callback for input */
     enum connection_state state;
-    bool gives;          /* a request is being given to libh2o; its bytes may still be in `raw` */
-    bool has_rest;       /* while `gives`: the client has sent more after the request */
-    bool waits;          /* while replying: the client has taken all that was sent so far */
+    bool gives;          /* libh2o is being given a request, whose bytes may still be in `raw` */
+    bool has_rest;       /* set while `gives` is: the client has sent more after this request */
+    bool waits;          /* set while replying: the client has taken all pieces sent so far */
     struct buf raw;      /* input that belongs to no request yet */
-    size_t n_seen;       /* bytes of `raw` that were searched for a line end */
+    size_t n_seen;       /* bytes of `raw` that have been searched for the end of a line */
     uint64_t n_raw_held; /* bytes counted in all->held for `raw` */
     struct st_h2o_buffer_t *block; /* owned; head and body of the request that is being received */
-    char *length_at;               /* in `block`: where to write the length of a chunked body */
-    uint64_t n_body;               /* length of the body: as stated, or so far if it is chunked */
+    char *length_at;               /* the place in `block` for the length of a chunked body */
+    uint64_t n_body; /* length of the body: the stated one; of a chunked body, the bytes so far */
     uint64_t n_got;
     uint64_t body_max_bytes;
     bool wants_continue;
-    bool input_waits; /* input came while we did not read: read it after the reply */
+    bool input_waits; /* there is input in the socket that must be read after the reply */
     bool ends;        /* close the connection after the reply */
     bool is_cut;      /* input after the request is ignored; close after the reply */
     struct chunks chunks;
     struct head head; /* of this request; its spans point to input that is gone, see grow() */
     uint64_t n_held;  /* bytes counted in all->held for the request and its reply */
     struct refusal refusal;
-    int linger_fd; /* duplicate of the socket, still open when libh2o has closed it; -1: none */
-    connection_left_fn *left; /* to call when the client leaves; NULL: none */
+    int linger_fd; /* duplicate of the socket, to read from when libh2o has closed it; -1: none */
+    connection_left_fn *left; /* called when the client leaves; NULL: none */
     void *left_owner;
     struct loop_post resume;
     uint64_t window_at_ms; /* since this time the client has sent or taken fewer than SLOW_BYTES */

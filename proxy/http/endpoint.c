@@ -17,13 +17,13 @@
 #include "base/util.h"
 
 #define BACKLOG 1024 /* most connections waiting for accept(); the kernel may allow fewer */
-/* Bytes that the kernel may keep unsent for a connection: PIECE_BYTES, which request.c gives libh2o
- * at a time. */
+/* Bytes that the kernel may keep unsent for a connection: as many as request.c gives libh2o at a
+ * time (PIECE_BYTES). */
 #define UNSENT_BYTES (1 << 18)
 #define UNIX_MARK    "unix:"
 #define MODE_MARK    ",mode="
 #define OWNER_MARK   ",owner="
-#define LOOK_MS      100 /* limit of a test connect; a timeout means that there is a listener */
+#define LOOK_MS      100 /* time limit of a trial connect; if it times out, there is a listener */
 
 /* An address in the form that bind() and connect() take. */
 struct known {
@@ -203,8 +203,8 @@ int endpoint_connect(const struct endpoint *endpoint, unsigned wait_ms)
     return fd_take(&fd);
 }
 
-/* Remove the file of a socket that nobody listens on. false: somebody does, or the file is no
- * socket or cannot be removed. */
+/* Remove the file of a Unix socket without a listener. false: there is a listener, or the file is
+ * no socket or cannot be removed. */
 static bool remove_stale(const struct endpoint *endpoint)
 {
     struct stat info;
@@ -229,7 +229,8 @@ static bool bind_to(int fd, const struct endpoint *endpoint, const struct known 
     return false;
 }
 
-/* bind() creates the file with its final mode, so that it is never accessible more widely. */
+/* Bind, and set mode and owner of a Unix socket's file. The umask makes bind() create the file with
+ * its final mode, so that the file is never accessible more widely. */
 static bool bind_file(int fd, const struct endpoint *endpoint, const struct known *known)
 {
     mode_t mask = endpoint->has_mode ? umask(0777 & ~endpoint->mode) : 0;

@@ -28,7 +28,7 @@ struct endpoint {
     gid_t gid;
 };
 
-/* Whether endpoint_parse() takes the text for a Unix socket. */
+/* Whether the text begins with "unix:", so that endpoint_parse() makes a Unix socket of it. */
 bool endpoint_is_unix(const char *text);
 /* Parse "ADDRESS:PORT", "[ADDRESS]:PORT" or "unix:PATH[,mode=OCTAL][,owner=USER[:GROUP]]". -1:
  * ERR_REQUEST, err names the option. */
@@ -44,8 +44,8 @@ bool endpoint_is_open(const char *address);
  * HOST is loopback if the address stands for all interfaces. */
 void endpoint_url(const char *address, unsigned port, char *url, size_t size);
 
-/* Returns a listening, non-blocking socket and fills in the port. options: the options that set the
- * address, named in the error text. -1: ERR_SYSTEM. */
+/* Returns a listening, non-blocking socket, and sets endpoint->port to its port. options: names of
+ * the options that set the address, for the error text. -1: ERR_SYSTEM. */
 int endpoint_listen(struct endpoint *endpoint, const char *options, struct err *err);
 /* Remove the file of a Unix socket that endpoint_listen() has made. Call before closing the
  * socket. */

@@ -7,8 +7,7 @@
 
 /* ---- characters: RFC 9110 5.6.2, 5.5 ---- */
 
-/* Every byte of every request's head is checked by these functions, so they take few
- * instructions. */
+/* These functions check every byte of every head, so they must be fast. */
 
 enum {
     TOKEN = 1,
@@ -16,9 +15,9 @@ enum {
     TARGET = 4
 };
 
-/* For each of the 256 characters the sum of its kinds (TOKEN, HOST, TARGET), as a digit from 0 to
- * 7. Each line has 32 characters, beginning with NUL, the blank, '@' and '`'. The last four lines
- * are characters beyond ASCII. */
+/* One digit for each of the 256 characters: the sum of its kinds (TOKEN, HOST, TARGET). Each line
+ * stands for 32 characters. The first four lines begin with NUL, the blank, '@' and '`'; the last
+ * four are for bytes beyond ASCII. */
 static const char kinds[] = "00000000000000000000000000000000"
                             "07657777667747747777777777666664"
                             "47777777777777777777777777764677"
@@ -101,14 +100,14 @@ static enum framing bad(struct head *head, int status, const char *why)
     return FRAMING_BAD;
 }
 
-/* What the header fields read so far say about where the request ends. */
+/* What has been learnt from the header fields so far, to decide where the request ends. */
 struct seen {
     unsigned n_hosts;
     unsigned n_fields;
     bool has_coding; /* there is a Transfer-Encoding */
     bool chunked_is_last;
     bool other_coding;
-    bool is_rewritten; /* libh2o gets the head with a line changed or left out */
+    bool is_rewritten; /* a line must be changed or left out before libh2o gets the head */
 };
 
 /* Split an absolute target, "http://host:port/path?query", into its parts. RFC 9112 3.2.2 */
@@ -173,7 +172,7 @@ static enum framing read_length(struct head *head, struct seen *seen, struct spa
     struct span element, list = value;
     bool any = false;
 
-    /* libh2o can read only one number, without blanks after it, leading zeros or too many digits. */
+    /* libh2o reads one number only: no blank after it, no leading zero, not too many digits. */
     if (head->has_length || value.text[value.n] != '\r' || value.n > LENGTH_MAX_DIGITS ||
         (value.n > 1 && value.text[0] == '0') || memchr(value.text, ',', value.n) != NULL)
         seen->is_rewritten = true;
@@ -261,8 +260,8 @@ bool head_next_field(struct span fields, size_t *at, struct span *name, struct s
 
 static const char lone_cr[] = "A line of the head holds CR without LF.";
 
-/* Find the end of the line that starts at text[at]. *end: where its CRLF begins. A CR inside the
- * line is not an error yet: the line is checked when it is read. */
+/* Find the end of the line that starts at text[at]. *end: where its CRLF begins. A lone CR inside a
+ * complete line is no error here: it is found when the line is read. */
 static enum framing find_line(struct head *head, const char *text, size_t n, size_t at, size_t *end)
 {
     const char *lf = memchr(text + at, '\n', n - at);

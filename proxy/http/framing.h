@@ -26,10 +26,10 @@ enum framing {
     FRAMING_BAD, /* invalid, see status and why; later input must not be parsed as a request */
 };
 
-/* A request's head. The parts point into the text that was read. */
+/* A request's head. The spans point into the text that was read. */
 struct head {
     size_t n_skipped; /* bytes of an empty line before the head */
-    size_t n; /* bytes up to the end of the head, n_skipped and the last empty line included */
+    size_t n; /* bytes of the whole head, with n_skipped and with the empty line at its end */
     struct span method;
     struct span target;    /* in origin form: without scheme and authority */
     struct span authority; /* host and port of an absolute target; text NULL: not absolute */
@@ -40,7 +40,7 @@ struct head {
     uint64_t length;       /* length of the body, if has_length */
     bool expects_continue; /* Expect: 100-continue */
     bool closes;           /* Connection: close */
-    bool as_it_is;         /* libh2o can be given the head unchanged */
+    bool as_it_is;         /* the head can be given to libh2o unchanged */
     int status;            /* status of the reply to a bad head */
     const char *why;       /* text for the reply: what is wrong; a string constant */
 };

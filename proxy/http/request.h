@@ -20,7 +20,7 @@ struct st_h2o_req_t;
 
 typedef void server_handler_fn(void *owner, struct request *request);
 
-/* For http/server.c: make a request from `req`, for which libh2o has called its handler. */
+/* For http/server.c: make a request from the `req` that libh2o has given to its handler. */
 struct request *request_new(struct st_h2o_req_t *req);
 /* The request's connection. */
 struct connection *request_connection(const struct request *request);
@@ -37,11 +37,12 @@ const char *request_body(const struct request *request, size_t *n);
  * caller frees that block, and calls held_drop() with body->n_held. */
 void request_take_body(struct request *request, struct body *body);
 
-/* Spans of the request are borrowed until the reply. */
+/* The spans that these functions return or fill in point into the request and are valid until the
+ * reply. */
 
-/* Find the values of these headers in one pass. names: lower case. Headers for which libh2o has a token, such as
- * Accept, must not be among them. A value's text is NULL if its header is missing or comes several
- * times. false: all headers are missing, and `values` is unchanged. */
+/* Find the values of these headers in one pass. names: lower case. Headers that libh2o knows itself
+ * (its tokens, such as Accept) must not be among them. A value's text is NULL if its header is
+ * missing or comes several times. false: all headers are missing, and `values` is unchanged. */
 bool request_headers(const struct request *request, const struct span *names, size_t n_names,
                      struct span *values);
 
@@ -64,11 +65,12 @@ void request_add_header(struct request *request, const char *name, const char *v
 /* Callbacks that tell a handler what happens to its request, called from the loop. */
 struct request_watcher {
     void (*left)(void *owner); /* the client left before the reply, which must still be sent */
-    void (*room)(void *owner); /* the piece sent last has left: the next one may be sent */
-    void (*gone)(void *owner); /* the client has left during the reply; the request is gone */
+    void (*room)(void *owner); /* the client has taken the last piece: send the next one */
+    void (*gone)(void *owner); /* the client left during the reply; the request is gone */
 };
 
-/* Set the callbacks. watcher: borrowed until the reply or, for one in pieces, its last piece. */
+/* Set the callbacks. watcher: borrowed until the reply; if that comes in pieces, until the last
+ * piece. */
 void request_watch(struct request *request, const struct request_watcher *watcher, void *owner);
 /* Begin a reply in pieces. type: its content type, a string constant; NULL: as set by
  * request_set_type(). false: there is no memory for it, and an error was sent instead. */
@@ -88,7 +90,7 @@ struct span request_accept(const struct request *request);
 struct span request_method(const struct request *request);
 /* The path in the request's target, normalised, without the query. */
 struct span request_path(const struct request *request);
-/* The part of the request's target after "?"; empty if there is none. */
+/* The part of the request's target after "?"; of length 0 if there is no "?". */
 struct span request_query(const struct request *request);
 /* Get the i-th header of the request, counted from 0. false: there are no more. */
 bool request_header_at(const struct request *request, size_t i, struct span *name,
@@ -97,9 +99,9 @@ bool request_header_at(const struct request *request, size_t i, struct span *nam
 /* Replace the body that request_body() returns. body: borrowed until the reply. */
 void request_set_body(struct request *request, const char *body, size_t n);
 
-/* Called once with the reply, which is then not sent. The function owns `body` and must reply
- * itself. A reply in pieces is sent even so: when it begins, the function is called with status
- * 0. */
+/* Called once with the reply that a handler makes, instead of sending it. The function owns `body`
+ * and must reply itself. A reply in pieces is sent all the same: when it begins, the function is
+ * called with status 0. */
 typedef void request_replied_fn(void *owner, struct request *request, int status, char *body,
                                 size_t n);
 void request_on_reply(struct request *request, request_replied_fn *replied, void *owner);

@@ -29,7 +29,7 @@ struct job;
 struct passed;
 struct request;
 
-/* Observes each activation of POST /run that gets to the action. Set in service->observer. */
+/* Observes each POST /run whose activation is given to the pool. Set in service->observer. */
 struct run_observer {
     /* Called when the pool has taken the job over. */
     void (*begun)(struct run_observer *observer, struct request *request, struct job *job);
@@ -37,8 +37,8 @@ struct run_observer {
     void (*ended)(struct run_observer *observer, struct request *request, const struct job *job);
 };
 
-/* Error text for a request that comes while the action is being started, when as many requests wait
- * for it already as --queue-max allows. */
+/* Error text for a request that cannot wait for the start of the action: as many as --queue-max
+ * allows are waiting already. */
 #define SERVICE_TOO_MANY_HELD                                                                      \
     "The action is being started, and too many requests wait for it already (--queue-max)."
 
@@ -47,24 +47,23 @@ struct service_opts {
     struct pool_opts pool;
     struct build_opts build;
     struct actionloop actionloop;
-    const struct runtime *fallback; /* the runtime for plain source text */
-    char *const *environ;           /* the container's environment, passed to the action */
-    /* What the action's processes may do, such as their user. */
-    const struct privileges *privileges;
-    /* For an image made for Apache's skeleton: the folder that holds the image's program, and in
-     * which the image expects the program of an /init. If the folder is writable, the store uses
-     * it, too. NULL: another kind of image. */
+    const struct runtime *fallback;      /* the runtime for plain source text */
+    char *const *environ;                /* the container's environment, passed to the action */
+    const struct privileges *privileges; /* user and limits of the action's processes */
+    /* In images made for Apache's docker skeleton, the folder of the image's own program, where the
+     * program of an /init must go, too. If the folder is writable, the store uses it. NULL: another
+     * kind of image. */
     const char *skeleton_dir;
     uint64_t run_ms;   /* time limit of one activation */
     bool no_deadlines; /* ignore the deadlines that requests have */
     /* an activation is abandoned this long before its deadline; negative: after its deadline */
     int64_t margin_ms;
     uint64_t init_ms;            /* time limit of one /init, and of one start of a worker */
-    enum answers answers;        /* the descriptor for answers, if the manifest says "auto" */
+    enum answers answers;        /* where the action writes answers, if its manifest says "auto" */
     bool keeps_failed;           /* keep the folder of a failed /init for inspection (-debug) */
     bool prelaunches;            /* start the launcher of `fallback` before there is an action */
     bool allow_reinit;           /* a further /init replaces the action */
-    bool forks;                  /* fork workers from a zygote where the runtime can */
+    bool forks;                  /* fork workers from a zygote if the runtime can */
     const struct passed *passed; /* request headers to pass to the action */
     bool any;                    /* arguments and results may be any JSON value */
     bool one_at_a_time; /* refuse a /run while another runs, as Apache's Node runtime does */
@@ -75,10 +74,10 @@ struct service_opts {
 /* The outcomes of POST /run since the program's start. */
 struct run_tally {
     uint64_t n_ends[N_RUN_ENDS];
-    uint64_t request_bytes;  /* bytes of bodies that were not refused */
+    uint64_t request_bytes;  /* bytes of request bodies, except of refused requests */
     uint64_t answer_bytes;   /* bytes of the action's answers passed on */
-    struct histogram queued; /* time from request to worker, without requests refused at once */
-    struct histogram whole;  /* time from request to reply, without requests refused at once */
+    struct histogram queued; /* from request to worker; not of requests refused at once */
+    struct histogram whole;  /* from request to reply; not of requests refused at once */
 };
 
 #define NO_LIMIT_MS (UINT64_C(30) * 86400000) /* stands for no time limit, as under a debugger */
@@ -87,29 +86,30 @@ struct service {
     struct loop *loop; /* borrowed */
     struct service_opts opts;
     struct store *store; /* borrowed */
-    struct output *out;  /* our own stdout, for a command our stderr; borrowed */
-    struct output *err;  /* our own stderr, borrowed */
-    struct pool *pool;   /* workers of the action; NULL before a successful /init */
+    /* logs of the action's stdout and stderr: our own streams, for a command both our stderr */
+    struct output *out; /* borrowed */
+    struct output *err; /* borrowed */
+    struct pool *pool;  /* workers of the action; NULL before a successful /init */
     /* Number of the action's folder; 0: there is no action, or it has no folder in the store. */
     unsigned version;
-    struct list retired; /* list of replaced or failed versions, see http/versions.c */
+    struct list retired; /* struct retired of http/versions.c: replaced or failed versions */
     /* workers of the default action, which serves while `pool` is NULL; NULL: not started */
     struct pool *default_pool;
-    struct prewarmed prewarmed; /* the waiting launcher of the fallback runtime, if any */
-    struct init *init;          /* the /init in progress; NULL: none */
-    struct user_names names;    /* the user's file names, for the log if opts.renames_log is set */
-    struct gate gate;           /* holds requests while a preloaded action starts */
-    const char *cannot_start;   /* why the preloaded action failed for good; NULL: it did not */
-    bool is_preloaded;          /* the action that serves came with the image, not by /init */
-    struct held held;           /* counts the bytes of bodies and answers in memory */
-    struct run_tally runs;      /* counters of POST /run */
-    struct tally workers;       /* counters of the action's processes */
+    struct prewarmed prewarmed;    /* the waiting launcher of the fallback runtime, if any */
+    struct init *init;             /* the /init in progress; NULL: none */
+    struct user_names names;       /* the user's file names, set if opts.renames_log is set */
+    struct gate gate;              /* holds requests while a preloaded action starts */
+    const char *cannot_start;      /* why the preloaded action failed for good; NULL: it did not */
+    bool is_preloaded;             /* the action that serves came with the image, not by /init */
+    struct held held;              /* counts the bytes of bodies and answers in memory */
+    struct run_tally runs;         /* counters of POST /run */
+    struct tally workers;          /* counters of the action's processes */
     struct run_observer *observer; /* borrowed; NULL: none */
     bool leaving;                  /* SIGTERM or SIGINT came: we still serve, but /readyz fails */
-    bool draining; /* the time of --drain-delay is over, too: take no new activations */
+    bool draining; /* take no new activations: after the signal --drain-delay has passed */
 };
 
-/* Whether workers of this runtime are forked from a zygote, a process that has loaded the action. */
+/* Whether workers of this runtime are forked from a zygote (a process with the action loaded). */
 static inline bool service_forks(const struct service *service, const struct runtime *runtime)
 {
     return service->opts.forks && runtime->forks;
