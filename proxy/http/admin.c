@@ -164,8 +164,8 @@ static void write_log(struct buf *text, const struct output *out, const struct o
                      out->n_dropped, err->n_dropped);
 }
 
-/* The memory and processor time of the child processes are read from two small files of /proc for
- * each process, which is cheap, as they are few. */
+/* The memory and processor time of the child processes come from two small files of /proc for each
+ * process. Reading them is cheap: there are few processes. */
 static void write_workers(struct buf *text, const struct service *service)
 {
     const struct tally *tally = &service->workers;
@@ -221,7 +221,7 @@ static void write_clients(struct buf *text, const struct held *held,
                  "Requests that were refused before their body was read.", clients->n_refused);
 }
 
-/* Prometheus client libraries use these names, too, so that ready-made dashboards find them. */
+/* Prometheus client libraries use these names, too, so ready-made dashboards find the metrics. */
 static void write_process(struct buf *text, uint64_t started_at_us)
 {
     struct usage own = {0};

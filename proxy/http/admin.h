@@ -17,7 +17,7 @@ struct admin {
     uint64_t started_at_us;        /* when the program started, by the wall clock */
 };
 
-/* Call when the program starts: this moment becomes started_at_us. */
+/* Call when the program starts: started_at_us is set to the current time. */
 void admin_init(struct admin *admin, const struct service *service, const struct server *server,
                 const char *version);
 

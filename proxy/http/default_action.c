@@ -43,7 +43,8 @@ struct pool *default_action_pool(struct service *service)
     free(dir);
     service->default_pool =
         pool_new(service->loop, &spec, &service->opts.pool, service->out, service->err);
-    /* The program is part of the image: assume that it starts. */
+    /* Start its process with the first activation. The program is part of the image: assume that it
+     * starts. */
     pool_start_on_demand(service->default_pool);
     return service->default_pool;
 }

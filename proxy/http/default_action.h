@@ -19,9 +19,10 @@ bool default_action_is_own(const struct service *service);
 /* The default action's pool, created on first use. NULL: the runtime has no default action. */
 struct pool *default_action_pool(struct service *service);
 
-/* For an /init without code: let the default action serve as if this /init had brought it. false:
- * the runtime has no default action, or the proxy has an action already. */
+/* For an /init without code: let the default action serve from now on, as if the /init had brought
+ * it. false: the runtime has no default action, or the proxy has an action already. */
 bool default_action_adopt(struct service *service);
 
-/* Call when an action was published: ends the default action, and its running jobs with it. */
+/* End the default action and its running jobs, if it was started. Call when another action serves
+ * or the proxy shuts down. */
 void default_action_retire(struct service *service);

@@ -1,8 +1,8 @@
 #pragma once
 
 /*
- * gate - hold requests while something they need is started, then pass them to their handlers in
- * order of arrival. The gate knows neither the handlers nor what the requests wait for.
+ * gate - hold requests while the action that they need is being started, then pass them to their
+ * handlers in order of arrival.
  */
 
 #include <stdbool.h>
@@ -33,7 +33,8 @@ void gate_close(struct gate *gate);
 /* Open the gate and call the handlers of the held requests. Call this only from the event loop. */
 void gate_open(struct gate *gate);
 
-/* Call first in a handler. A held request is passed to `handler` when the gate opens. */
+/* Call first in a handler. If the request is held, handler(owner, request) is called when the gate
+ * opens. */
 enum gate_pass gate_pass(struct gate *gate, struct request *request, gate_handler_fn *handler,
                          void *owner);
 /* Number of held requests for this handler. */

@@ -25,12 +25,12 @@
 struct init {
     struct service *service; /* borrowed */
     struct request *request; /* valid until the reply; NULL: a preloaded action */
-    const char *origin;      /* what named a preloaded action: "--action", ...; NULL: a request */
-    init_done_fn *done;      /* called with the outcome of a preloaded action; NULL: a request */
+    const char *origin; /* what named a preloaded action, such as "--action"; NULL: a request */
+    init_done_fn *done; /* called with the outcome of a preloaded action; NULL: a request */
     void *owner;
     struct envelope envelope;
     struct build build;
-    struct pool *pool; /* owned until the action serves */
+    struct pool *pool; /* owned until the action serves; NULL: no worker is started yet */
     struct reason reason;
     struct user_names names;
     uint64_t started_at_ms;
@@ -88,8 +88,8 @@ static bool logs_errors(const struct init *init)
     return init->service->opts.logs_init_error || runtime_of(init)->logs_init_error;
 }
 
-/* Write a text to the action's log: a compiler's, or one about an archive. Sentinels in the text
- * are disarmed, so that they do not end an activation's log. */
+/* Write a text to the action's log, such as a compiler's message. Sentinels in the text are
+ * disarmed, so that they do not end an activation's log. */
 static void say_words(struct output *output, const char *text, size_t n)
 {
     auto_free char *words = xstrndup(text, n);
@@ -200,7 +200,7 @@ static void reply_reason(struct init *init, const struct err *err)
     }
 }
 
-/* Set the names of the action's files in messages: the user's own instead of ours. */
+/* Set how messages name the action's files: as the user calls them, not by our own paths. */
 static void name_files(const struct init *init, struct user_names *names)
 {
     const struct build *build = &init->build;
@@ -218,8 +218,8 @@ static void rename_log(void *owner, const char *bytes, size_t n, struct buf *out
     user_names_put(owner, bytes, n, out);
 }
 
-/* Give the owner of a preloaded action one short text that says why the action failed. What the
- * action wrote itself is in the log already. */
+/* Tell the owner of a preloaded action in one short text why the action failed. What the action
+ * wrote is left out: it is in the log already. */
 static void tell_owner(struct init *init, const struct err *err)
 {
     const struct reason nothing = {.serving = NULL};
@@ -363,7 +363,8 @@ static int check_built(struct init *init, struct err *err)
 
     if (init->build.runtime->answers != ANSWERS_AUTO)
         return 0;
-    /* With the user's rights: a link may lead to a file that the action must not read. */
+    /* Check with the rights of the action's user: a link may lead to a file that the action must
+     * not read. */
     privileges_borrow(service->opts.privileges);
     result =
         actionloop_check_built(&service->opts.actionloop, init->build.dir, said, sizeof(said), err);
@@ -375,8 +376,8 @@ static int check_built(struct init *init, struct err *err)
     return result;
 }
 
-/* In an image made for Apache's skeleton, move a published program to the folder in which the
- * image's own program would be. */
+/* In an image made for Apache's docker skeleton, move the program of this /init to the folder where
+ * the image's own program would be. */
 static int settle(struct init *init, struct err *err)
 {
     const struct service_opts *opts = &init->service->opts;
@@ -404,7 +405,7 @@ static void on_built(struct build *build)
     }
     drop_held(init); /* the code is on disk now, and no longer in memory */
     init->reason.lacks = build->lacks;
-    /* Log the build's messages now: they come before any output of the action. */
+    /* Log the compiler's messages now, before the action writes any output. */
     if (buf_len(&build->said) > 0)
         say_words(service->err, buf_at(&build->said), buf_len(&build->said));
     if (check_built(init, &err) < 0 || settle(init, &err) < 0)
@@ -455,8 +456,8 @@ static bool admit(struct service *service, struct request *request, enum gate_pa
     return false;
 }
 
-/* Choose the runtime of plain source by its file's name, if known, as the command `invoke` does. A
- * script (#!) is source or a program, as its name or text tells. -1: no runtime takes the file. */
+/* Choose the runtime for plain source by the name of its file, if the name is known. Decide by name
+ * or text whether a script (#!) is source or a program. -1: no runtime takes the file. */
 static int choose_language(struct init *init, struct err *err)
 {
     const struct service_opts *opts = &init->service->opts;
@@ -493,7 +494,7 @@ static struct init *init_new(struct service *service, struct request *request)
     return init;
 }
 
-/* Decode the code in the body's own memory: the body may be large, and is needed only once. */
+/* Decode the code within the memory of the body: that may be large, and is not needed again. */
 static int fill_envelope(struct init *init, const struct envelope_parts *parts, struct err *err)
 {
     struct body body;
@@ -532,7 +533,8 @@ void init_on_request(void *owner, struct request *request)
         return;
     if (pass == GATE_OPEN && service->is_preloaded && !service->draining) {
         found = find_parts(request, takes_empty, &parts, &err);
-        if (found < 0 && err.kind == ERR_NO_CODE) { /* the platform's /init of a blackbox action */
+        /* The platform sends an /init without code to an image that has an action of its own. */
+        if (found < 0 && err.kind == ERR_NO_CODE) {
             request_reply_ok(request, service->opts.fallback->init_reply);
             return;
         }

@@ -17,8 +17,8 @@ struct service;
 /* The handler of POST /init. owner: the struct service. */
 void init_on_request(void *owner, struct request *request);
 
-/* Called with the outcome of a preloaded action, perhaps from inside init_preloaded() or
- * init_cancel(). why[0 .. n): why the action failed; NULL: it serves, or the proxy is shutting
+/* Called once with the outcome of a preloaded action, perhaps before init_preloaded() returns, or
+ * from init_cancel(). why[0 .. n): why the action failed; NULL: it serves, or the proxy shuts
  * down. */
 typedef void init_done_fn(void *owner, const char *why, size_t n);
 /* Initialise a preloaded action. Takes over preloaded->envelope and preloaded->dir. */

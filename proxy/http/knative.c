@@ -17,13 +17,13 @@
 
 #define INIT_TWICE "Cannot initialize a runtime with a dedicated function."
 
-/* One request to /, while the handlers of /init and /run work on it. */
+/* One request to /, as long as the handlers of /init and /run work on it. */
 struct passage {
     struct knative *knative; /* borrowed */
     struct request *request;
     struct buf init;           /* the body for http/init.c; empty: no init */
     struct buf run;            /* the body for http/run.c; empty: no activation */
-    bool is_raw;               /* the action wants the body as it came */
+    bool is_raw;               /* the action gets the whole body as __ow_body */
     struct loop_post run_next; /* posted when the init is done: runs the activation */
 };
 

@@ -1,4 +1,5 @@
 #pragma once
+
 /*
  * libraries - the names and versions of the libraries that parse outside input.
  *

@@ -11,8 +11,8 @@
 
 #define OPTION "--pass-headers"
 
-/* Only letters, digits and dashes are allowed: with other characters, two headers could become one
- * environment variable. */
+/* Only letters, digits and dashes are allowed. With other characters, two headers could become the
+ * same environment variable. */
 static bool is_name(const char *name, size_t n)
 {
     for (size_t i = 0; i < n; i++)

@@ -28,8 +28,8 @@ struct passed {
  * 0; or -1 with err filled. */
 int passed_read(struct passed *passed, const char *list, struct err *err);
 
-/* For each header named in `passed` that the request has, append a member and a comma to `members`.
- * A member that `object`, the body of the request, has itself is left out. The values of several
- * headers with one name are joined by a comma and a blank. */
+/* For each header named in `passed` that the request has, append a member and a comma to `members`,
+ * unless `object`, the body of the request, has a member of this name itself. If a header comes
+ * several times, the values are joined by ", ". */
 void passed_add(const struct passed *passed, const struct request *request,
                 struct json_slice object, struct buf *members);

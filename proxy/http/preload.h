@@ -35,5 +35,5 @@ struct preload {
 void preload_init(struct preload *preload, struct service *service, preload_ready_fn *ready,
                   preload_failed_fn *failed, void *owner);
 void preload_done(struct preload *preload);
-/* Begin to start the action. The contents of `preloaded` are taken over. */
+/* Begin to start the action, and close the gate. The contents of `preloaded` are taken over. */
 void preload_begin(struct preload *preload, struct preloaded *preloaded);

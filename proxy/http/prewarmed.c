@@ -53,7 +53,7 @@ bool prewarmed_start(struct prewarmed *prewarmed, struct exec_spec *spec, int pi
 {
     bool is_waiting = prewarmed->spawned.pid != 0 || start(prewarmed, spec, pipe_bytes);
 
-    exec_spec_done(spec); /* `spec` holds a copy of the environment, which is not needed again */
+    exec_spec_done(spec); /* frees a copy of the environment */
     return is_waiting;
 }
 

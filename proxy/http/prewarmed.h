@@ -1,12 +1,12 @@
 #pragma once
 
 /*
- * prewarmed - a launcher that is started before there is an action, so that the interpreter's start
- * is not part of the cold start.
+ * prewarmed - a launcher that is started before there is an action, so that an /init does not wait
+ * for the start of an interpreter.
  *
  * The launcher waits for one line that names the action (runtime/README.md). The worker that takes
- * the launcher over writes this line. If the launcher ends while it waits, no action is lost: the
- * worker then starts a launcher of its own.
+ * the launcher over writes this line. If the launcher ends while it waits, no action is lost:
+ * the worker then starts another launcher.
  */
 
 #include <stdbool.h>
@@ -23,8 +23,8 @@ struct prewarmed {
 };
 
 void prewarmed_init(struct prewarmed *prewarmed, struct loop *loop);
-/* Start a launcher, unless one is waiting already. spec: taken over in all cases. false: a launcher
- * could not be started. */
+/* Start a launcher, unless one is waiting already. spec: taken over in any case. false: the
+ * launcher could not be started. */
 bool prewarmed_start(struct prewarmed *prewarmed, struct exec_spec *spec, int pipe_bytes);
 /* Hand the waiting launcher and its descriptors to the caller. false: there is none. */
 bool prewarmed_take(struct prewarmed *prewarmed, struct spawned *spawned);

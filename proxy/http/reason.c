@@ -11,8 +11,8 @@
 #include "http/request.h"
 #include "pool/pool.h"
 
-#define SAID_MAX_BYTES   4096 /* bytes kept from the end of the output, at times twice as many */
-#define HEADER_MAX_BYTES 2048 /* most bytes of the value; some proxies limit all headers to 4 KiB */
+#define SAID_MAX_BYTES   4096 /* least bytes kept of the end of the output; at most twice as many */
+#define HEADER_MAX_BYTES 2048 /* most bytes of the value: some proxies limit all headers to 4 KiB */
 #define GAP              "%0A...%0A"
 
 static void on_bytes(struct output_tap *tap, const void *owner, const char *bytes, size_t n)

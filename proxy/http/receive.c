@@ -1,7 +1,7 @@
 /*
- * All input of clients is read here and cut into requests. Requests are framed strictly
- * (http/framing.h), and bounded before their bodies are read. libh2o gets one whole request at a
- * time, with nothing after it. Where necessary, the head is rewritten so that it has one
+ * All input of clients is read here and cut into requests by strict rules (http/framing.h). The
+ * size of a request is checked before its body is read. libh2o gets one whole request at a time,
+ * and no byte of the next one. If necessary, the head is rewritten so that it has one
  * Content-Length and one Host.
  */
 
@@ -76,9 +76,9 @@ static void block_add_text(h2o_buffer_t *block, const char *text)
     block_add(block, text, strlen(text));
 }
 
-/* Write a number to the end of `digits`, in decimal, with zeros in front if it has fewer than n_min
- * digits. Returns the first digit. This is used for each request, and is ten times as fast as
- * printf(). */
+/* Write a decimal number to the end of `digits`, with zeros in front if it has fewer than n_min
+ * digits. Returns a pointer to the first digit. This is ten times as fast as printf(), and is done
+ * for many requests. */
 static const char *write_length(char digits[LENGTH_MAX_DIGITS], uint64_t length, size_t n_min)
 {
     char *end = digits + LENGTH_MAX_DIGITS, *at = end;
@@ -117,8 +117,8 @@ static void count_raw(struct connection *c)
     c->n_raw_held = n;
 }
 
-/* Duplicate the socket for connections_linger(), since the client may still send when libh2o closes
- * the connection. */
+/* Duplicate the socket for connections_linger(): when libh2o closes the connection, the client may
+ * still be sending. */
 static void linger_later(struct connection *c)
 {
     if (c->linger_fd < 0 && connections_may_linger(c->all))
@@ -153,7 +153,7 @@ static void refuse_as(struct connection *c, int status, const char *text)
     refuse(c, &refusal);
 }
 
-/* Whether to leave out a header with this name: we write our own, or libh2o has no use for it. */
+/* Whether to leave this header out of the head: we write our own, or libh2o has no use for it. */
 static bool is_replaced(const struct head *head, struct span name)
 {
     return span_is(name, "content-length") || span_is(name, "transfer-encoding") ||
@@ -382,9 +382,9 @@ static void expect_more(struct connection *c)
 
 /* ---- input that belongs to no request yet ---- */
 
-/* Called when there is no memory for input that follows the request being handled. Drop this input
- * and close the connection after the reply, whose Connection: close tells the client that the rest
- * was not read. */
+/* Drop input for which there is no memory, and which follows the request that is being handled.
+ * Close the connection after the reply: its header Connection: close tells the client that the
+ * input after the request was not read. */
 static void cut(struct connection *c)
 {
     assert(c->state != CONNECTION_HEAD);
@@ -392,7 +392,7 @@ static void cut(struct connection *c)
     connection_drop_raw(c);
     c->all->n_refused++;
     c->is_cut = true;
-    /* Unless the state is BUSY, the reply's head has left, without Connection: close. */
+    /* In any state but BUSY the reply has begun: it is too late for Connection: close. */
     c->ends = c->ends || c->state == CONNECTION_BUSY;
     linger_later(c);
 }
