@@ -64,7 +64,7 @@ struct connections {
     void *owner;
     struct list all; /* all connections, the longest idle first */
     unsigned n;
-    unsigned n_requests; /* requests whose reply has not fully left */
+    unsigned n_requests; /* requests whose clients have not taken the whole reply */
     bool is_ending; /* close each connection after its reply, unless its client has sent more */
     struct loop_timer sweep; /* scans for slow clients; set while any client may become slow */
     struct list lingering;   /* struct lingering: sockets that are read, then closed */

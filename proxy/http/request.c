@@ -1,5 +1,5 @@
 /*
- * While a request is in flight, libh2o takes its client's descriptor out of the epoll set, which
+ * libh2o takes the client's descriptor out of the epoll set while a request is being handled. That
  * costs two calls of epoll_ctl() for each request. So we keep a read callback of our own on the
  * socket, which also notices clients that leave. Source: library-facts A3, B.
  */
@@ -17,11 +17,11 @@
 #include "http/connection.h"
 #include "worker/parts.h"
 
-/* a reply up to this size is not counted as held, and may stay in memory until the next request */
+/* A reply up to this size is not counted as held memory, and may stay until the next request. */
 #define LAZY_MAX_BYTES 4096
 #define PIECE_BYTES    (1u << 18) /* bytes of a large reply that libh2o gets at a time */
 #define STREAM_HELD_BYTES                                                                          \
-    (2 * PARTS_HELD_MAX) /* counted as held for a reply in pieces: one leaves, one is prepared */
+    (2 * PARTS_HELD_MAX) /* held memory of a reply in pieces: one piece leaves, one is prepared */
 #define NO_ROOM                                                                                    \
     "The answer is dropped: other clients' bodies and answers fill the memory (--held-max-bytes)."
 #define REQUEST_MAGIC 0x77686b32u
@@ -30,7 +30,7 @@ struct request {
     unsigned magic;
     h2o_req_t *req;
     struct connection *connection; /* valid as long as `req` */
-    char *body; /* owned; body of the reply, or the piece of it that is being sent */
+    char *body;                    /* owned; body of the reply, or its piece that is being sent */
     size_t n_body;
     size_t n_sent; /* bytes of the reply given to libh2o */
     h2o_generator_t generator;
@@ -43,7 +43,7 @@ struct request {
     char chunk_head[24];
     bool is_sending;             /* a piece of the reply has not left yet */
     const char *type;            /* content type of the reply; NULL: application/json */
-    request_replied_fn *replied; /* called instead of sending the reply; NULL: send it */
+    request_replied_fn *replied; /* called with the reply instead of sending it; NULL: send it */
     void *replied_owner;
 };
 
@@ -115,7 +115,7 @@ bool request_headers(const struct request *request, const struct span *names, si
     for (size_t i = 0; i < headers->size; i++) {
         h2o_iovec_t *name = headers->entries[i].name; /* libh2o has made the name lower case */
 
-        if (h2o_iovec_is_token(name)) /* a common header that libh2o knows: never one of `names` */
+        if (h2o_iovec_is_token(name)) /* libh2o knows this common header: it is none of `names` */
             continue;
         for (size_t k = 0; k < n_names; k++) {
             if (name->len != names[k].n || memcmp(name->base, names[k].text, names[k].n) != 0)
@@ -243,7 +243,7 @@ static void end_stream(struct request *request)
 {
     assert(request->streams);
     assert(!request->is_sending);
-    request->is_sending = true; /* stays true: no other piece is sent */
+    request->is_sending = true; /* for good: no further piece is sent */
     loop_hurry(request->connection->all->loop);
     h2o_send(request->req, NULL, 0, H2O_SEND_STATE_ERROR);
 }
@@ -257,7 +257,7 @@ static void on_piece_sent(struct request *request)
     if (request->watcher != NULL)
         request->watcher->room(request->watcher_owner);
     else
-        end_stream(request); /* the client left, or request_break() was called */
+        end_stream(request); /* the client has left, or request_break() was called */
 }
 
 static void on_proceed(h2o_generator_t *generator, h2o_req_t *req)
@@ -424,8 +424,8 @@ void request_send(struct request *request, struct buf *bytes, bool is_last)
     connection_sending(request->connection);
     loop_hurry(request->connection->all
                    ->loop); /* libh2o goes on in the next turn: wake the loop for that */
-    /* This call must come last: if there is nothing to write, libh2o disposes of the request inside
-     * it. */
+    /* Nothing may follow this call: if there is nothing to write, libh2o disposes of the request
+     * before the call returns. */
     h2o_send(request->req, pieces, n, is_last ? H2O_SEND_STATE_FINAL : H2O_SEND_STATE_IN_PROGRESS);
 }
 
@@ -460,7 +460,7 @@ void request_reply_error(struct request *request, int status, const char *text)
     struct buf body = {0};
     size_t n;
 
-    if (status == 503) /* we are shutting down: another container will be there in a moment */
+    if (status == 503) /* we are shutting down: another container will soon take the request */
         request_add_header(request, "retry-after", "1");
     json_add_error(&body, text);
     buf_add_text(&body, "\n");
@@ -490,9 +490,9 @@ static void on_request_disposed(void *arg)
 
     assert(request->magic == REQUEST_MAGIC);
     /*
-     * libh2o disposes of a request right before it turns to the next one. Only then do we stop
-     * reading, so that libh2o finds the socket as it left it. If we stopped earlier, the descriptor
-     * would leave the epoll set for a turn, which costs two system calls for each request.
+     * libh2o disposes of a request right before it turns to the next one, and expects that nobody
+     * reads the socket then. If we stopped reading earlier, the descriptor would leave the epoll
+     * set for one turn of the loop, which costs two system calls for each request.
      */
     h2o_socket_read_stop(request->connection->sock);
     assert(request->connection->all->n_requests > 0);

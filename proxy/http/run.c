@@ -22,20 +22,20 @@
 #include "worker/parts.h"
 
 #define NOT_READY     "System not ready, status is running."
-#define LIMIT_STEP_MS 100 /* the platform's time limits are multiples of this */
+#define LIMIT_STEP_MS 100 /* the platform's time limits are multiples of this span */
 
 /* One activation, from its request to the end of the reply. */
 struct run {
     struct job job;
     struct service *service; /* borrowed */
     struct request *request; /* valid until the reply; NULL: the request is gone */
-    enum stream_kind stream; /* the form in which the client wants the answer's parts */
-    /* the first part of the answer may set the reply's status and headers; `stream` is then changed
-     * to STREAM_SHAPED */
+    enum stream_kind stream; /* the form of a reply in parts; STREAM_NONE: no parts */
+    /* the first part of the answer may set status and headers of the reply; if it does, `stream`
+     * becomes STREAM_SHAPED */
     bool may_shape;
     bool has_left; /* the client has left */
     struct shape shape;
-    bool is_done;        /* the job is done: the end of the reply must be sent */
+    bool is_done;        /* the job is done: the end of the reply can be sent */
     bool is_streaming;   /* the reply has begun */
     bool is_sending;     /* a piece of the reply has not left yet */
     uint64_t came_at_us; /* loop time, as in loop_now_us(), at which the request came */
@@ -44,7 +44,7 @@ struct run {
 
 /* ---- the reply ---- */
 
-/* Free the job's line. Called before the reply, which may need the memory. */
+/* Free the job's line. Call this before the reply, which may need the memory. */
 static void drop_line(struct run *run)
 {
     assert(run->service->held.bytes >= run->n_held);
@@ -62,8 +62,8 @@ static void run_free(struct run *run)
     free(run);
 }
 
-/* Count how an activation ended, and how long it took by the loop's time, which saves reading the
- * clock. */
+/* Count how an activation ended, and how long it took. Uses the loop's time, to save a system call
+ * for the clock. */
 static void count(const struct run *run, enum run_end end)
 {
     struct run_tally *tally = &run->service->runs;
@@ -114,8 +114,8 @@ static enum run_end end_of(const struct job *job, bool is_answered)
     return outcome_of(job->outcome)->end;
 }
 
-/* The status of a reply in parts. It is 200 if the reply begins before the job is done, or if parts
- * have come. */
+/* The status of a reply in parts: 200 if the reply begins before the job is done, or if the action
+ * has sent a part. */
 static int stream_status(const struct run *run)
 {
     if (!run->is_done || run->job.parts != NULL)
@@ -134,15 +134,15 @@ static bool begin_stream(struct run *run)
     return stream_begin(run->request, run->stream, stream_status(run));
 }
 
-/* Whether the job has ended without a result. A reply whose head the action has set is then broken
- * off: there is no other way to report an error. */
+/* Whether the job has ended without a result. If the action has set status and headers, the reply
+ * is then broken off: there is no other way to report an error. */
 static bool is_broken(const struct run *run)
 {
     return run->is_done && !contract_is_result(&run->job);
 }
 
-/* Add to `bytes` what can be sent now of a reply whose status and headers the action sets. Returns
- * that status if the reply begins now, else 0. */
+/* For a reply whose status and headers the action sets: add to `bytes` what can be sent now.
+ * Returns the status if the reply begins now, else 0. */
 static int add_shaped(struct run *run, struct buf *bytes)
 {
     struct job *job = &run->job;
@@ -261,8 +261,8 @@ static void on_gone(void *owner)
 
 static const struct request_watcher watcher = {.left = on_left, .room = on_room, .gone = on_gone};
 
-/* If the first part sets status or headers of the reply, the reply takes the form that the action
- * wants, not the one that the client asks for. */
+/* Called with the first part of the answer. If it sets status or headers of the reply, the action
+ * decides the form of the reply, and not the header Accept of the request. */
 static void on_first_part(struct job *job, const char *text, size_t n)
 {
     struct run *run = container_of(job, struct run, job);
@@ -278,7 +278,7 @@ static void on_first_part(struct job *job, const char *text, size_t n)
         job_cancel(job);
 }
 
-/* Add headers about an error. They cannot go into the body, which test suites compare. */
+/* Add headers that describe an error. The body cannot: test suites compare it. */
 static void add_headers(const struct run *run, bool is_answered, struct json_slice error)
 {
     const struct job *job = &run->job;
@@ -315,8 +315,8 @@ static void on_stream_done(struct run *run)
     run->is_done = true;
     count(run, parts_client_left(job) ? RUN_CANCELLED : end_of(job, is_answered));
     run->service->runs.answer_bytes += job->answer_len;
-    /* Once a part has come, the reply's head may have left already. Add no headers then: whether
-     * they are there must not depend on timing. */
+    /* Add no headers once a part has come: the reply's head may have left already, and whether the
+     * client gets the headers must not depend on timing. */
     if (run->request != NULL && job->parts == NULL)
         add_headers(run, is_answered, error);
     stream_step(run);
@@ -357,8 +357,8 @@ static void on_done(struct job *job)
 
 /* ---- the request ---- */
 
-/* The time limit of an activation for which left_ms remain: rounded up, since some of it was spent
- * on the way here. Apache's limit tests compare the limit in the error text. */
+/* The time limit of an activation that has left_ms until its deadline: rounded up, since some time
+ * was spent on the way here. Apache's limit tests compare the limit in the error text. */
 static uint64_t limit_of(uint64_t left_ms)
 {
     return (left_ms + LIMIT_STEP_MS - 1) / LIMIT_STEP_MS * LIMIT_STEP_MS;
@@ -379,7 +379,7 @@ static void set_deadline(const struct service *service, struct run *run,
         span_ms = asked_ms;
         job->limit_ms = limit_of(asked_ms) < job->limit_ms ? limit_of(asked_ms) : job->limit_ms;
     }
-    if (margin_ms < 0) /* an invoker records a timeout only if we reply after the deadline */
+    if (margin_ms < 0) /* an invoker records a timeout only if the reply comes after the deadline */
         span_ms += (uint64_t)-margin_ms;
     else /* the margin takes at most half of the time */
         span_ms -= (uint64_t)margin_ms < span_ms / 2 ? (uint64_t)margin_ms : span_ms / 2;
@@ -399,7 +399,7 @@ static void set_line(struct run *run, struct json_slice top, const struct trace 
     passed_add(run->service->opts.passed, run->request, top, &members);
     if (trace->any)
         trace_members(trace, top, &members);
-    /* Do not take over a body of null: `top` is then a {} that is not in the body. */
+    /* Do not take over a body of null: in its place, `top` is a {} outside the body. */
     if (buf_len(&members) <= BODY_ROOM && top.text >= text && top.text < text + n)
         request_take_body(run->request, &body);
     run->n_held = body.n_held;
@@ -482,7 +482,7 @@ static void begin(struct service *service, struct request *request, bool may_sha
     enum gate_pass pass =
         service_gate(service, request, may_shape ? run_on_shaping_request : run_on_request);
 
-    if (pass == GATE_HELD) /* nothing is counted before this: a held request comes back */
+    if (pass == GATE_HELD) /* this function is called again for a held request: count nothing yet */
         return;
     trace_take(&trace, request);
     if (is_closed(service, request, pass))

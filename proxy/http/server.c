@@ -21,7 +21,7 @@
 #define ACCEPT_PAUSE_MS  100 /* pause after accept() fails, or all connections are in use */
 #define SERVER_MAGIC     0x77686b31u
 #define INSTANCE_HEADER  "x-whiskloop-instance"
-#define LOST_MAX_BYTES   65536 /* a body without a handler is read and dropped up to this size */
+#define LOST_MAX_BYTES   65536 /* up to this size a body that no handler takes is dropped */
 
 struct server_handler {
     h2o_handler_t super;
@@ -41,7 +41,7 @@ struct server {
     h2o_accept_ctx_t accept_ctx;
     h2o_socket_t *listener; /* NULL once the server drains */
     struct loop_timer accept_again;
-    bool out_of_fds;      /* we cannot accept connections now, and have logged it */
+    bool out_of_fds;      /* no connection can be accepted now, which has been logged */
     const char *instance; /* borrowed */
 };
 
@@ -102,9 +102,9 @@ static const struct server_route *judge(const struct server *server, struct span
     return route;
 }
 
-/* Decide on a request whose head has come. One that no handler takes is let in if its body is
- * small: the body is read and dropped, so that the connection can go on, and on_req() refuses the
- * request. */
+/* Decide on a request whose head has come. If no handler takes the request but its body is small,
+ * admit it: the body is read and dropped, so that the connection can go on, and on_req() sends the
+ * error. */
 static void on_admit(void *owner, const struct head *head, uint64_t n_body, bool no_room,
                      struct admission *admission)
 {
@@ -327,9 +327,8 @@ bool server_free(struct server **server)
         return true;
     server_drain(*server);
     connections_close(&(*server)->connections);
-    /* While libh2o handles a request, it cannot close the connection, which needs the context and
-     * the loop's timers. Such a connection is closed when the program ends, right after this
-     * call. */
+    /* A connection whose request libh2o is still handling cannot be closed, and needs the context
+     * and the loop's timers. It is closed when the program ends, right after this call. */
     closed = (*server)->connections.n_requests == 0 &&
              h2o_linklist_is_empty(&(*server)->ctx.http1._conns);
     if (closed) {

@@ -29,13 +29,13 @@ struct server_route {
     const char *methods;   /* allowed methods, such as "GET, HEAD"; NULL: POST */
     uint64_t *n_too_large; /* counter of bodies refused because of their size; NULL: none */
     uint64_t *n_no_room;   /* counter of bodies refused because memory is short; NULL: none */
-    bool tells_instance;   /* each reply of the handler has a header with server_opts.instance */
+    bool tells_instance;   /* server_opts.instance is sent as a header of each reply */
 };
 
 struct server_opts {
     const struct endpoint *endpoint;
     const char *options;        /* the options that set the address, for error texts */
-    const char *not_found_text; /* text of the reply 404; static */
+    const char *not_found_text; /* text of the reply 404; a string constant */
     const char *instance; /* id of this run of the program, for a header of replies; NULL: none */
     uint64_t idle_ms;     /* close a connection without a whole request after this time */
     /* close a connection whose client sends or reads too little for this long */
@@ -58,9 +58,10 @@ uint16_t server_port(const struct server *server);
 void server_wind_down(struct server *server);
 /* Close the listener: take no more connections. */
 void server_drain(struct server *server);
-/* Number of requests whose reply has not fully left. */
+/* Number of requests whose clients have not taken the whole reply. */
 unsigned server_n_open(const struct server *server);
-/* Drop clients that have read hardly any of their reply for this many ms, see connections.h. */
+/* Drop clients that have taken hardly any of their reply in the last `ms` milliseconds, see
+ * connections_drop_slow(). */
 void server_drop_slow(struct server *server, uint64_t ms);
 /* The server's connections, to read their counters. */
 const struct connections *server_connections(const struct server *server);

@@ -22,8 +22,8 @@
 
 /* ---- status, headers and body from the action's result ---- */
 
-/* Whether this can be a header's value. A line end in it would let the action's caller add
- * headers. */
+/* Whether this can be the value of a header. The end of a line in it would let a caller of the
+ * action add headers. */
 static bool is_header_value(struct span value)
 {
     for (size_t i = 0; i < value.n; i++)
@@ -41,7 +41,7 @@ static void add_text(struct buf *out, struct json_slice value)
         json_compact(out, value);
 }
 
-/* The headers that the action has set itself. For others we add defaults. */
+/* Which headers the action has set itself. For those that it has not set we add defaults. */
 struct found {
     struct buf type; /* the content type; empty: not set */
     bool has_origin;
@@ -101,8 +101,8 @@ static void add_header(struct request *request, struct found *found, struct json
         add_line(request, found, key, item);
 }
 
-/* Let the browser send the headers that it asks for, or, if it asks for none, those that web
- * actions allow by default. */
+/* Allow the request headers that the browser asks for; if it asks for none, those that web actions
+ * allow by default. */
 static void allow_headers(struct request *request)
 {
     struct span name, value;

@@ -23,7 +23,7 @@ void shape_reply(struct request *request, struct json_slice result);
 /* ---- in parts ---- */
 
 struct shape {
-    bool is_base64; /* string parts are base64, since the content type is an image's */
+    bool is_base64; /* parts that are strings hold base64, since the content type is an image */
 };
 
 /* Whether the first part of an answer describes the reply: it is an object with `statusCode` or

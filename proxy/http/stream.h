@@ -6,6 +6,7 @@
  */
 
 #include <stdbool.h>
+
 struct buf;
 struct part_form;
 struct request;
@@ -26,5 +27,5 @@ bool stream_begin(struct request *request, enum stream_kind kind, int status);
 
 /* Reply with an error in the form of this kind, all at once. bytes: the body; taken over. */
 void stream_refuse(struct request *request, enum stream_kind kind, int status, struct buf *bytes);
-/* How to write the parts and the end of such a reply. kind: STREAM_EVENTS or STREAM_LINES. */
+/* How to write the parts and the end of a reply of this kind: STREAM_EVENTS or STREAM_LINES. */
 const struct part_form *stream_form(enum stream_kind kind);

@@ -74,7 +74,7 @@ static bool may_pass(const struct trace *trace, size_t i)
 void trace_take(struct trace *trace, struct request *request)
 {
     trace->any = request_headers(request, headers, TRACE_N_HEADERS, trace->values);
-    if (!trace->any) /* the usual case: the platform's invoker sends none of these headers */
+    if (!trace->any) /* as usual: the platform's invoker sends none of these headers */
         return;
     trace->any = false;
     for (size_t i = 0; i < TRACE_N_HEADERS; i++) {

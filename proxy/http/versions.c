@@ -13,8 +13,8 @@ struct retired {
     struct list node; /* in the service's list, oldest first */
     struct service *service;
     unsigned number;
-    struct pool *pool;       /* owned; NULL: its processes are gone, or it never had any */
-    bool killed;             /* pool_stop() was called because too many are retired */
+    struct pool *pool; /* owned; NULL: the processes are gone, or there were none */
+    bool killed;       /* pool_stop() was called because there were too many retired versions */
     struct loop_child child; /* the process that deletes the version's folder */
 };
 
@@ -47,7 +47,7 @@ static void drop(struct retired *retired)
     }
     if (pid > 0)
         loop_child_watch(service->loop, &retired->child, pid, on_deleted);
-    else /* no folder, or no child process to delete it: it stays, and costs disk space */
+    else /* there is no folder, or fork() failed: then the folder stays */
         on_deleted(&retired->child, -1);
 }
 

@@ -22,7 +22,7 @@ struct pool;
 struct service;
 struct usage;
 
-/* Most retired versions, a guessed number. A developer may publish again and again while
+/* Most retired versions. The number is a guess: a developer may publish again and again while
  * activations hang, and each version has up to --workers processes. */
 #define VERSIONS_RETIRED_MAX 8
 
@@ -33,14 +33,14 @@ void versions_init(struct service *service);
  * already, or if the options or the runtime do not allow it. */
 void versions_prewarm(struct service *service);
 
-/* Let this version serve from now on, in place of the current one. pool: taken over; has a ready
- * worker. number: that of the version's folder; 0: it has none. */
+/* Let this version serve from now on, in place of the current one. pool: taken over; it has a ready
+ * worker. number: of the version's folder; 0: it has none. */
 void versions_publish(struct service *service, struct pool *pool, unsigned number);
-/* Discard a version that failed. pool: taken over; NULL: none. number 0: it has no folder. */
+/* Discard a version that failed to start: stop its processes and delete its folder. pool: taken
+ * over; NULL: none. number: of the folder; 0: none, or it must stay. */
 void versions_discard(struct service *service, struct pool *pool, unsigned number);
 
-/* Process id of the worker, of any version, whose output was passed to output_add() with this
- * owner; 0: none. */
+/* Process id of the worker, in any version, whose log output_add() gets with this owner; 0: none */
 pid_t versions_writer(const struct service *service, const void *owner);
 /* Number of unanswered activations in all versions and the default action. */
 unsigned versions_n_jobs(const struct service *service);
