@@ -39,9 +39,9 @@ struct admission {
     struct refusal refusal;
 };
 
-/* Decides about a request when its head has come. n_body: the stated length of the body, or 0 for a
- * chunked one. Called again when a chunked body exceeds its bound (n_body: the length so far), and
- * when there is no memory for a body (no_room). */
+/* Decides about a request when its head has come. n_body: the stated length of the body; 0 for a
+ * chunked body. Called again with no_room set if there is no memory for the body, and with n_body
+ * as the length so far if a chunked body exceeds its bound. */
 typedef void connection_admit_fn(void *owner, const struct head *head, uint64_t n_body,
                                  bool no_room, struct admission *admission);
 
@@ -66,8 +66,9 @@ struct connections {
     unsigned n;
     unsigned n_requests; /* requests whose clients have not taken the whole reply */
     bool is_ending; /* close each connection after its reply, unless its client has sent more */
-    struct loop_timer sweep; /* scans for slow clients; set while any client may become slow */
-    struct list lingering;   /* struct lingering: sockets that are read, then closed */
+    struct loop_timer
+        sweep;             /* the next scan for slow clients; set while a client may become slow */
+    struct list lingering; /* list of struct lingering, see connections_linger() */
     unsigned n_lingering;
     uint64_t n_refused; /* requests refused before their body was read */
     uint64_t n_dropped[N_DROPS];
@@ -125,14 +126,14 @@ struct connection {
     bool ends;        /* close the connection after the reply */
     bool is_cut;      /* input after the request is ignored; close after the reply */
     struct chunks chunks;
-    struct head head; /* of this request; its spans point to input that is gone, see grow() */
+    struct head head; /* of the request being received; its spans are out of date, see grow() */
     uint64_t n_held;  /* bytes counted in all->held for the request and its reply */
     struct refusal refusal;
     int linger_fd; /* duplicate of the socket, to read from when libh2o has closed it; -1: none */
     connection_left_fn *left; /* called when the client leaves; NULL: none */
     void *left_owner;
     struct loop_post resume;
-    uint64_t window_at_ms; /* since this time the client has sent or taken fewer than SLOW_BYTES */
+    uint64_t window_at_ms; /* time since which the client has sent or taken window_bytes */
     uint64_t window_bytes;
 };
 
@@ -161,7 +162,7 @@ static inline void connection_drop_raw(struct connection *c)
 
 /* Call when the client has sent or taken n bytes. */
 void connection_progress(struct connection *c, uint64_t n);
-/* Begin to measure how much the client sends or takes. */
+/* Begin to measure anew how many bytes the client sends or takes. */
 void connection_open_window(struct connection *c);
 /* Call when we begin to wait for the client: it is dropped if it becomes slow. */
 void connection_watch_speed(struct connection *c);

@@ -20,7 +20,7 @@ struct endpoint {
     char address[64];                                       /* numeric IPv4 or IPv6 */
     uint16_t port;                                          /* 0: any free port */
 
-    /* of a Unix socket's file */
+    /* mode and owner for the file of a Unix socket */
     bool has_mode; /* false: the umask decides */
     mode_t mode;
     bool has_owner;

@@ -28,7 +28,7 @@ enum framing {
 
 /* A request's head. The spans point into the text that was read. */
 struct head {
-    size_t n_skipped; /* bytes of an empty line before the head */
+    size_t n_skipped; /* length of an empty line before the head: 2; 0: there is none */
     size_t n; /* bytes of the whole head, with n_skipped and with the empty line at its end */
     struct span method;
     struct span target;    /* in origin form: without scheme and authority */

@@ -163,10 +163,9 @@ static void reply_reason(struct init *init, const struct err *err)
         request_reply_error(init->request, 403, err->text);
         break;
     case ERR_CODE:
-        reply_failed(init,
-                     init->pool != NULL ? err->text /* what the launcher reported */
-                                        : NOT_BUILT,
-                     err->text, init->pool == NULL);
+        /* If there is a pool, its launcher has reported the error. */
+        reply_failed(init, init->pool != NULL ? err->text : NOT_BUILT, err->text,
+                     init->pool == NULL);
         break;
     case ERR_LIMIT:
         reply_failed(init, NOT_BUILT, err->text, true);

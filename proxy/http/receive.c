@@ -397,8 +397,8 @@ static void cut(struct connection *c)
     linger_later(c);
 }
 
-/* Append input to c->raw. false: there is no room; the request was refused, or the input dropped by
- * cut(). */
+/* Append input to c->raw. false: there was no room, so that the request was refused, or cut() has
+ * dropped the input. */
 static bool keep(struct connection *c, const char *text, size_t n)
 {
     uint64_t n_wanted = buf_len(&c->raw) + n;

@@ -422,8 +422,8 @@ void request_send(struct request *request, struct buf *bytes, bool is_last)
     if (is_last)
         request->watcher = NULL;
     connection_sending(request->connection);
-    loop_hurry(request->connection->all
-                   ->loop); /* libh2o goes on in the next turn: wake the loop for that */
+    /* libh2o goes on in the next turn: wake the loop for that */
+    loop_hurry(request->connection->all->loop);
     /* Nothing may follow this call: if there is nothing to write, libh2o disposes of the request
      * before the call returns. */
     h2o_send(request->req, pieces, n, is_last ? H2O_SEND_STATE_FINAL : H2O_SEND_STATE_IN_PROGRESS);

@@ -37,8 +37,8 @@ const char *request_body(const struct request *request, size_t *n);
  * caller frees that block, and calls held_drop() with body->n_held. */
 void request_take_body(struct request *request, struct body *body);
 
-/* The spans that these functions return or fill in point into the request and are valid until the
- * reply. */
+/* The spans that the functions below return or fill in point into the request. They are valid until
+ * the reply. */
 
 /* Find the values of these headers in one pass. names: lower case. Headers that libh2o knows itself
  * (its tokens, such as Accept) must not be among them. A value's text is NULL if its header is

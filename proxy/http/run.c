@@ -386,8 +386,8 @@ static void set_deadline(const struct service *service, struct run *run,
     job->deadline_at_ms = run->came_at_us / 1000 + span_ms;
 }
 
-/* Turn the request's body into the job's line, and add members from the client's headers. A large
- * body is not copied. */
+/* Make the line that the action gets: the request's body, with members added from the client's
+ * headers. A large body is not copied. */
 static void set_line(struct run *run, struct json_slice top, const struct trace *trace)
 {
     auto_buf struct buf members = {0};

@@ -75,7 +75,7 @@ struct service_opts {
 struct run_tally {
     uint64_t n_ends[N_RUN_ENDS];
     uint64_t request_bytes;  /* bytes of request bodies, except of refused requests */
-    uint64_t answer_bytes;   /* bytes of the action's answers passed on */
+    uint64_t answer_bytes;   /* bytes of answers passed on to clients */
     struct histogram queued; /* from request to worker; not of requests refused at once */
     struct histogram whole;  /* from request to reply; not of requests refused at once */
 };
@@ -106,7 +106,7 @@ struct service {
     struct tally workers;          /* counters of the action's processes */
     struct run_observer *observer; /* borrowed; NULL: none */
     bool leaving;                  /* SIGTERM or SIGINT came: we still serve, but /readyz fails */
-    bool draining; /* take no new activations: after the signal --drain-delay has passed */
+    bool draining;                 /* --drain-delay is over as well: we take no new activations */
 };
 
 /* Whether workers of this runtime are forked from a zygote (a process with the action loaded). */

@@ -41,7 +41,7 @@ static void add_text(struct buf *out, struct json_slice value)
         json_compact(out, value);
 }
 
-/* Which headers the action has set itself. For those that it has not set we add defaults. */
+/* What the action's own headers have set. We add defaults for what they have not. */
 struct found {
     struct buf type; /* the content type; empty: not set */
     bool has_origin;

@@ -10,7 +10,7 @@
 
 /* A version of the action that was replaced or has failed. Freed once its folder is deleted. */
 struct retired {
-    struct list node; /* in the service's list, oldest first */
+    struct list node; /* in service->retired, oldest first */
     struct service *service;
     unsigned number;
     struct pool *pool; /* owned; NULL: the processes are gone, or there were none */
