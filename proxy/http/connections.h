@@ -66,9 +66,8 @@ struct connections {
     unsigned n;
     unsigned n_requests; /* requests whose clients have not taken the whole reply */
     bool is_ending; /* close each connection after its reply, unless its client has sent more */
-    struct loop_timer
-        sweep;             /* the next scan for slow clients; set while a client may become slow */
-    struct list lingering; /* list of struct lingering, see connections_linger() */
+    struct loop_timer sweep; /* the next scan; set while a client may become slow */
+    struct list lingering;   /* list of struct lingering, see connections_linger() */
     unsigned n_lingering;
     uint64_t n_refused; /* requests refused before their body was read */
     uint64_t n_dropped[N_DROPS];
