@@ -41,11 +41,14 @@ static bool is_running(const struct helper *helper)
     return helper->child.pid != 0 && !helper->exited;
 }
 
-/* Kill the child's process group: nothing that the child started may outlive it. */
-static void kill_group(const struct helper *helper)
+/* Kill the child's process group: nothing that the child started may outlive it. The child itself
+ * may be in another group. */
+static void kill_all(const struct helper *helper)
 {
     assert(helper->child.pid > 0);
     (void)kill(-helper->child.pid, SIGKILL);
+    if (is_running(helper)) /* else the number may be another process's by now */
+        (void)kill(helper->child.pid, SIGKILL);
 }
 
 /* Read the child's output, up to n_reads times. Bytes beyond said_max_bytes are only counted. */
@@ -83,11 +86,11 @@ static void release(struct helper *helper)
 static void helper_step(struct helper *helper)
 {
     if (helper->overdue && is_running(helper))
-        kill_group(helper);
+        kill_all(helper);
     if (is_running(helper))
         return;
     assert(helper->exited);
-    kill_group(helper);
+    kill_all(helper);
     kin_end(helper->loop, helper->mark);
     take_said(helper, READS_AT_END); /* the child's last output may still be in the pipe */
     release(helper);
@@ -160,7 +163,7 @@ int helper_start(struct helper *helper, struct loop *loop, uint64_t deadline_at_
 void helper_cancel(struct helper *helper)
 {
     if (is_running(helper)) {
-        kill_group(helper);
+        kill_all(helper);
         loop_child_forget(&helper->child);
         kin_end(helper->loop, helper->mark);
         helper->exited = true; /* its exit will not be reported any more */

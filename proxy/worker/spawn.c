@@ -421,6 +421,14 @@ int spawn_start(const struct exec_spec *spec, int pipe_bytes, struct spawned *sp
 
 void spawn_kill(pid_t pid, int signo)
 {
+    spawn_kill_group(pid, signo);
+    /* A second SIGTERM would reach a handler twice; a second SIGKILL does no harm. */
+    if (signo == SIGKILL || getpgid(pid) != pid)
+        (void)kill(pid, signo);
+}
+
+void spawn_kill_group(pid_t pid, int signo)
+{
     assert(pid > 1);
     (void)kill(-pid, signo);
 }

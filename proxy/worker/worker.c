@@ -130,8 +130,8 @@ static void note_refusal(struct worker *w)
 static void bury(struct worker *w)
 {
     assert(w->pid > 0 && w->state != WORKER_DOWN);
-    spawn_kill(w->pid, SIGKILL); /* kill what is left of its process group */
-    kin_end(w->loop, w->mark);   /* kill descendants that have left the group */
+    spawn_kill_group(w->pid, SIGKILL); /* kill what is left of its process group */
+    kin_end(w->loop, w->mark);         /* kill descendants that have left the group */
     w->death = find_death(w);
     end_jobs(w);
     note_refusal(w);
@@ -406,7 +406,10 @@ void worker_init(struct worker *w, struct loop *loop, const struct exec_spec *sp
 void worker_done(struct worker *w)
 {
     if (w->pid != 0) {
-        spawn_kill(w->pid, SIGKILL);
+        if (w->exited)
+            spawn_kill_group(w->pid, SIGKILL);
+        else
+            spawn_kill(w->pid, SIGKILL);
         loop_child_forget(&w->child);
         kin_end(w->loop, w->mark);
     }

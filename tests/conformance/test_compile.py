@@ -145,6 +145,17 @@ def test_a_compiler_that_hangs_is_ended_with_all_it_started(proxy, folder):
     one.check_streams(0)
 
 
+def test_a_compiler_that_has_left_its_group_is_ended_too(proxy, folder):
+    """A signal to its group does not reach it: the /init was never answered."""
+    leave = "import os, time; os.setpgid(0, os.getpgid(os.getppid())); time.sleep(600)"
+    compiler = compilers.write(folder, f"echo $$ > {folder}/pid\nexec python3 -c '{leave}'\n")
+    one = proxy("--init-timeout", 700, env=compilers.image(compiler))
+    answer = one.init("some text")
+    assert answer.status == 502
+    assert answer.error.startswith("compiling took longer than ")
+    assert not is_alive(int((folder / "pid").read_text()))
+
+
 def test_a_compiler_that_ignores_its_end_is_killed_with_the_proxy(proxy, folder):
     """SIGTERM to the proxy while a compiler works: the /init is answered, nothing is left."""
     compiler = compilers.write(folder, f"trap '' TERM; touch {folder}/begun; sleep 1000000\n")

@@ -251,6 +251,20 @@ def attack(args):
         threading.Thread(target=lambda: for_ever(lambda: urllib.request.urlopen(
             f"http://127.0.0.1:{args['port']}/run", body, 1).read()), daemon=True).start()
 """,
+    "another process group": """
+def attack(args):
+    os.setpgid(0, os.getpgid(os.getppid()))
+""",
+    "a process group of its own child": """
+def attack(args):
+    pid = os.fork()
+    if pid == 0:
+        time.sleep(600)
+        os._exit(0)
+    os.setpgid(pid, pid)
+    os.setpgid(0, pid)
+    signal.pthread_sigmask(signal.SIG_BLOCK, range(1, 64))
+""",
     "a last word of 40 MB": """
 def attack(args):
     os.write(3, b'{"a":')

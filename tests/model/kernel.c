@@ -257,6 +257,11 @@ void spawn_kill(pid_t pid, int signo)
     world_signal(pid - FIRST_PID, signo);
 }
 
+void spawn_kill_group(pid_t pid, int signo)
+{
+    spawn_kill(pid, signo);
+}
+
 /* ---- base/kin.h ---- */
 
 uint64_t kin_used_ms(pid_t pid)
