@@ -30,6 +30,8 @@
 #define ROUND_MS     5 /* pause between rounds of killing: the killed processes are gone by then */
 #define ROUNDS_MAX   200
 #define TEXT_BYTES   65536
+#define PARENTS_MAX  64
+#define STATUS_BYTES 4096 /* of /proc/PID/status: the tracer stands near its beginning */
 
 static struct {
     int score_fd; /* our own oom_score_adj, open for writing; -1: it cannot be written */
@@ -268,6 +270,39 @@ static bool is_spared(pid_t pid)
         if (kin.spared[i] == pid)
             return true;
     return false;
+}
+
+/* Whether one of our children, but none of kin_spare(), is this process or an ancestor of it. */
+static bool descends_from_us(pid_t pid)
+{
+    char text[STAT_MAX_BYTES];
+
+    for (unsigned n = 0; pid > 0 && n < PARENTS_MAX; n++) {
+        const char *stat = read_stat(pid, text);
+        pid_t parent = stat != NULL ? (pid_t)strtol(stat + 2, NULL, 10) : 0;
+
+        if (parent == getpid())
+            return !is_spared(pid);
+        pid = parent;
+    }
+    return false;
+}
+
+void kin_untrace(pid_t pid)
+{
+    static const char field[] = "\nTracerPid:";
+    char path[64];
+    char text[STATUS_BYTES];
+    const char *at;
+    pid_t tracer;
+
+    assert(pid > 0);
+    (void)snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
+    if (!file_read_text(path, text, sizeof(text)) || (at = strstr(text, field)) == NULL)
+        return;
+    tracer = (pid_t)strtol(at + sizeof(field) - 1, NULL, 10);
+    if (tracer > 0 && descends_from_us(tracer))
+        (void)kill(tracer, SIGKILL);
 }
 
 static bool is_users(pid_t pid)

@@ -13,6 +13,7 @@
 #include "worker/spawn.h"
 #include "worker/tally.h"
 
+#define UNTRACE_MS    100 /* time between two attempts to free a killed process from its tracer */
 #define START_LOOK_US 200 /* time between two checks whether a starting process waits for input */
 #define DYING_MS      100 /* longest wait for SIGCHLD after the pipes were closed; usually short */
 /* a starting process without ready line may use so many times settle_ms of processor time */
@@ -145,13 +146,14 @@ static void bury(struct worker *w)
     loop_post(w->loop, &w->changed);
 }
 
-/* Let step_ending() send this signal after kill_ms; 0: no signal. A process is ended in steps: we
- * close its input, which a launcher takes as a request to exit, then send SIGTERM, then SIGKILL. */
+/* Let step_ending() send this signal after kill_ms. 0: SIGKILL was sent; if the process is still
+ * there after UNTRACE_MS, another one traces it. A process is ended in steps: we close its input,
+ * which a launcher takes as a request to exit, then send SIGTERM, then SIGKILL. */
 static void send_next(struct worker *w, int signo)
 {
     assert(signo == 0 || signo == SIGTERM || signo == SIGKILL);
     w->ending.signo = signo;
-    w->ending.at_ms = loop_now_ms(w->loop) + w->opts.kill_ms;
+    w->ending.at_ms = loop_now_ms(w->loop) + (signo != 0 ? w->opts.kill_ms : UNTRACE_MS);
 }
 
 static void kill_now(struct worker *w, int signo)
@@ -161,17 +163,17 @@ static void kill_now(struct worker *w, int signo)
     send_next(w, signo == SIGTERM ? SIGKILL : 0);
 }
 
-/* Send the next signal if its time has come. For SIGTERM it has come at once in a shutdown. */
+/* Do the next step if its time has come. For SIGTERM it has come at once in a shutdown. */
 static void step_ending(struct worker *w)
 {
     assert(w->state == WORKER_STOPPING);
     if (w->ending.signo != 0 &&
         ((w->ending.signo == SIGTERM && w->unwanted) || loop_now_ms(w->loop) >= w->ending.at_ms))
         kill_now(w, w->ending.signo);
-    if (w->ending.signo != 0)
-        loop_timer_set(w->loop, &w->timer, w->ending.at_ms);
-    else
-        loop_timer_clear(&w->timer);
+    if (w->ending.signo == 0 && loop_now_ms(w->loop) >= w->ending.at_ms) {
+        kin_untrace(w->pid);
+        w->ending.at_ms = loop_now_ms(w->loop) + UNTRACE_MS;
+    }
 }
 
 /* End the process, by SIGTERM. If it has read lines that it has not begun, it gets SIGKILL at once:
@@ -310,10 +312,14 @@ static void set_timer(struct worker *w, uint64_t at_ms, uint64_t at_us)
 
 static void step_stopping(struct worker *w)
 {
+    uint64_t at_ms;
+
     hear_deadlines_of_dying(&w->session);
     step_ending(w);
-    if (!loop_timer_is_set(&w->timer))
-        set_timer(w, hear_next_look_ms(&w->session), UINT64_MAX);
+    at_ms = w->ending.at_ms;
+    if (worker_n_jobs(w) > 0 && w->session.window.soonest_ms < at_ms)
+        at_ms = w->session.window.soonest_ms;
+    set_timer(w, at_ms, UINT64_MAX);
 }
 
 static void step_ready(struct worker *w)

@@ -104,7 +104,10 @@ def test_a_start_that_the_action_stops_does_not_stop_the_proxy(watched, compiled
 # Each does its worst while an activation runs, which it does not answer unless that is part of it. ESCAPED starts one
 # in a process of its own session, whose parent is gone.
 PRELUDE = """
-import fcntl, os, resource, signal, socket, sys, threading, time
+import ctypes, fcntl, os, resource, signal, socket, sys, threading, time
+
+def trace(request, pid):
+    ctypes.CDLL(None).ptrace(request, pid, None, None)
 
 def escaped(attack):
     if os.fork() == 0:
@@ -124,6 +127,7 @@ def for_ever(attack):
 
 def main(args):
     if "attack" in args:
+        args["worker"] = os.getpid()
         attack(args)
         time.sleep(60)
     return args
@@ -264,6 +268,21 @@ def attack(args):
     os.setpgid(pid, pid)
     os.setpgid(0, pid)
     signal.pthread_sigmask(signal.SIG_BLOCK, range(1, 64))
+""",
+    "traced by a process of its own session": """
+def attack(args):
+    escaped(lambda: [trace(0x4206, args["worker"]), time.sleep(600)])  # PTRACE_SEIZE
+""",
+    "traced by a process that has stopped it": """
+def attack(args):
+    escaped(lambda: [trace(16, args["worker"]), time.sleep(600)])  # PTRACE_ATTACH
+    time.sleep(60)
+""",
+    "traced by a process of its own session, and dies": """
+def attack(args):
+    escaped(lambda: [trace(0x4206, args["worker"]), time.sleep(600)])
+    time.sleep(0.1)
+    os._exit(1)
 """,
     "a last word of 40 MB": """
 def attack(args):

@@ -276,6 +276,11 @@ bool kin_is_stopped(pid_t pid)
     return false;
 }
 
+void kin_untrace(pid_t pid)
+{
+    (void)pid; /* nothing is traced here */
+}
+
 unsigned kin_mark(void)
 {
     return 0;
