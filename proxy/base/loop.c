@@ -18,6 +18,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ptrace.h>
 #include <sys/signalfd.h>
 #include <sys/timerfd.h>
 #include <sys/wait.h>
@@ -268,6 +269,17 @@ bool loop_child_is_watched(const struct loop *loop, pid_t pid)
     return false;
 }
 
+/* A child may have made its parent its tracer, by PTRACE_TRACEME. Then each signal, and exec, which
+ * raises SIGTRAP, stops it for us. Let it go on, untraced. */
+static void let_go(pid_t pid, int signo)
+{
+    uintptr_t passed = signo == SIGTRAP ? 0 : (uintptr_t)signo;
+
+    assert(pid > 0 && signo > 0);
+    if (ptrace(PTRACE_DETACH, pid, NULL, (void *)passed) < 0)
+        (void)kill(pid, SIGKILL); /* we may not use ptrace(), but must not leave it stopped */
+}
+
 /* As PID 1 or subreaper we inherit orphans: reap all children, but report only those that are
  * watched. */
 static void reap(struct loop *loop)
@@ -279,6 +291,10 @@ static void reap(struct loop *loop)
         return;
     loop->children_changed = false;
     while ((pid = waitpid(-1, &status, WNOHANG)) > 0 || (pid < 0 && errno == EINTR)) {
+        if (pid > 0 && WIFSTOPPED(status)) {
+            let_go(pid, WSTOPSIG(status));
+            continue;
+        }
         list_each(node, &loop->children) {
             struct loop_child *child = list_item(node, struct loop_child, node);
 

@@ -2,6 +2,7 @@
 
 import os
 import random
+import signal
 import time
 
 import pytest
@@ -307,6 +308,33 @@ def test_what_an_action_may_do(watched, user, attack):
     if attack != "files that are none, in the place of its own":
         whisk.wait_until(lambda: one.proxy.run({"a": 1}).status == 200, "the next activation to be answered")
     assert_obeys(one)
+
+
+TRACED = """
+import ctypes, os, signal
+def main(args):
+    if "number" in args:
+        os.kill(os.getpid(), args["number"])
+    if "exec" in args:
+        os.execvp("true", ["true"])
+    if args.get("trace"):
+        ctypes.CDLL(None).ptrace(0, 0, None, None)  # PTRACE_TRACEME: its parent traces it, which is the proxy
+    return {"pid": os.getpid()}
+"""
+
+
+def test_an_action_that_lets_its_parent_trace_it(proxy):
+    """A signal stops such a process for its tracer: that is no death, and it goes on."""
+    one = proxy("--runtime", "python")
+    one.started(TRACED)
+    pid = one.run({"trace": True}).json["pid"]
+    for number in (signal.SIGWINCH, signal.SIGCHLD, signal.SIGURG):
+        assert one.run({"number": number}).json == {"pid": pid}
+        assert one.run({"trace": True}).json == {"pid": pid}
+    whisk.assert_error(one.run({"exec": True}), 400, "command exited")
+    assert one.run({"trace": True}).json["pid"] != pid
+    whisk.assert_error(one.run({"number": signal.SIGTERM}), 400, "command exited")
+    assert one.run({}).status == 200
 
 
 # Both workers share one limit on processes. One fork bomb may keep the other worker from forking.
