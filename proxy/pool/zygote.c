@@ -174,15 +174,16 @@ bool zygote_take_order(struct zygote *t, struct zygote_order *order)
 }
 
 /*
- * Whether pid is a child of ours with its own process group. If the new worker has ended, the loop
- * may have reaped it as an orphan, and nothing would ever report its end: it is no child then.
+ * Whether pid is a child of ours with its own process group, and nobody else's here. If the new
+ * worker has ended, the loop may have reaped it as an orphan, and nothing would ever report its end:
+ * it is no child then. The end of one that is watched already would be reported elsewhere.
  */
-static bool is_child(pid_t pid)
+static bool is_new_child(const struct loop *loop, pid_t pid)
 {
     siginfo_t info;
 
-    return pid > 1 && waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0 &&
-           getpgid(pid) == pid;
+    return pid > 1 && !loop_child_is_watched(loop, pid) &&
+           waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0 && getpgid(pid) == pid;
 }
 
 /* Finish the order that was sent. pid: process id of the new worker; 0: there is none, and err says
@@ -196,7 +197,7 @@ static void finish_order(struct zygote *t, pid_t pid, const struct err *err)
     assert(t->begun.pid == 0); /* spawn_pipes() made only the pipes */
     list_remove(&order->node);
     loop_post(t->loop, &t->next);
-    if (pid == 0 || !is_child(pid)) {
+    if (pid == 0 || !is_new_child(t->loop, pid)) {
         log_info("template.order",
                  log_text("failed", pid == 0 ? err->text : "it has ended already"));
         forget_begun(t);

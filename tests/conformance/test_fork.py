@@ -367,3 +367,26 @@ def test_what_a_fork_may_share_is_no_obstacle(forked):
                "def main(args):\n    return {}\n")
     assert f.one.run({}).json == {}
     assert len(f.loads()) == 1 and not f.given_up()
+
+
+def test_a_template_that_names_a_process_that_is_known(proxy):
+    """Its user's code may speak for it. The process that it names is another's, and ends with that one."""
+    one = proxy("--runtime", "python", "--fork-workers", 1, "--log-level", "info")
+    one.started("""
+import os, sys
+zygote = sys.modules.get("whiskloop_zygote")
+if zygote is not None:
+    def say(self, document):
+        os.write(self.channel.lines_fd, b'{"pid":%d}\\n' % os.getpid() if "pid" in document else b'{"forks":true}\\n')
+    zygote.Zygote.say = say
+
+def main(args):
+    if args.get("die"):
+        os._exit(1)
+    return {"pid": os.getpid()}
+""")
+    assert one.run({}).status == 200
+    whisk.assert_error(one.run({"die": True}), 400, "command exited")
+    assert one.run({}).status == 200
+    one.terminate()
+    assert one.process.wait(20) == 0
