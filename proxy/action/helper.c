@@ -16,7 +16,6 @@
 #include "base/kin.h"
 #include "base/util.h"
 
-#define UNTRACE_MS     100 /* time between two attempts to free a killed child from its tracer */
 #define READ_BYTES     16384
 #define READS_PER_TURN 16 /* most reads in one turn of the loop: a fast writer must not stall it */
 /* most reads after the child's exit; 64 * 16 KiB = 1 MiB, the largest pipe that fs.pipe-max-size
@@ -121,7 +120,7 @@ static void on_late(struct loop_timer *timer)
     if (helper->overdue) /* it was killed, and is still there */
         kin_untrace(helper->child.pid);
     helper->overdue = true;
-    loop_timer_set(helper->loop, &helper->late, loop_now_ms(helper->loop) + UNTRACE_MS);
+    loop_timer_set(helper->loop, &helper->late, loop_now_ms(helper->loop) + KIN_UNTRACE_MS);
     helper_step(helper);
 }
 

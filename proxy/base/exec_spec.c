@@ -18,6 +18,10 @@ void exec_spec_done(struct exec_spec *spec)
     strv_free(&spec->env);
     free(spec->cwd);
     free(spec->shortfall);
+    free(spec->instead_line);
+    if (spec->instead != NULL)
+        exec_spec_done(spec->instead); /* which has no other one */
+    free(spec->instead);
     memset(spec, 0, sizeof(*spec));
 }
 

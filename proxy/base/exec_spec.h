@@ -25,6 +25,9 @@ struct exec_spec {
     char **env;      /* NULL-terminated, each string NAME=value */
     char *cwd;       /* the worker's working folder, an absolute path */
     char *shortfall; /* what argv[0] needs, for the error if it is not found; NULL: not known */
+    /* What to start, and the line to tell it, if exec refuses argv or env; NULL: nothing. */
+    struct exec_spec *instead;
+    char *instead_line;
     const struct privileges *privileges; /* borrowed; NULL: the worker has the proxy's own rights */
     enum answers answers;
     bool socket_in;     /* descriptor 0 is a socket that can pass descriptors, not a pipe */

@@ -21,7 +21,8 @@
 
 struct loop;
 
-#define KIN_END_MS 300 /* longest wait of kin_end_all(): a hundred processes die much faster */
+#define KIN_UNTRACE_MS 100 /* time between two calls of kin_untrace() for one process */
+#define KIN_END_MS     300 /* longest wait of kin_end_all(): a hundred processes die much faster */
 
 /* Call before the proxy is made undumpable: after that /proc/self belongs to root. Children that
  * exist already were inherited through exec, and are never killed. */

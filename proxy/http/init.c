@@ -281,35 +281,12 @@ static void on_started(void *owner, const struct err *err)
     reply_ok(init);
 }
 
-/* Write the line that tells a launcher what to load: runtime/README.md, Prelaunch and Fork. */
-static void add_init_line(const struct init *init, struct buf *line)
-{
-    char *const *env = init->envelope.env;
-    const char *comma = "";
-
-    buf_add_text(line, "{\"init\":{\"path\":");
-    json_quote(line, init->build.dir, strlen(init->build.dir));
-    buf_add_text(line, ",\"main\":");
-    json_quote(line, init->envelope.main, strlen(init->envelope.main));
-    buf_add_text(line, ",\"env\":{");
-    for (; env != NULL && *env != NULL; env++, comma = ",") {
-        size_t n_name = strcspn(*env, "=");
-
-        assert((*env)[n_name] == '=');
-        buf_add_text(line, comma);
-        json_quote(line, *env, n_name);
-        buf_add_text(line, ":");
-        json_quote(line, *env + n_name + 1, strlen(*env + n_name + 1));
-    }
-    buf_add_text(line, service_forks(init->service, init->build.runtime) ? "},\"forks\":true}}\n"
-                                                                         : "}}}\n");
-}
-
 static void start_workers(struct init *init)
 {
     struct service *service = init->service;
     const struct actionloop *actionloop = &service->opts.actionloop;
     const struct runtime *runtime = init->build.runtime;
+    const struct prewarmed_told told = {init->build.dir, init->envelope.main, init->envelope.env};
     struct exec_spec spec;
     struct exec_spec waiting_spec;
     struct spawned waiting;
@@ -332,6 +309,7 @@ static void start_workers(struct init *init)
         if (actionloop->on)
             free(TAKE(spec.cwd));
     }
+    prewarmed_set_instead(runtime, service->opts.environ, &told, &spec);
     reason_listen(&init->reason, service->out, service->err, service->pool);
     if (service->opts.renames_log) {
         name_files(init, &service->names);
@@ -341,7 +319,7 @@ static void start_workers(struct init *init)
     init->pool = pool_new(service->loop, &spec, &service->opts.pool, service->out, service->err);
     is_waiting = runtime == service->opts.fallback && prewarmed_take(&service->prewarmed, &waiting);
     if (is_waiting || service_forks(service, runtime))
-        add_init_line(init, &line);
+        prewarmed_add_line(&line, &told, service_forks(service, runtime));
     if (service_forks(service, runtime) &&
         runtime_prewarm(runtime, true, service->opts.environ, &waiting_spec)) {
         waiting_spec.privileges = service->opts.privileges;

@@ -4,8 +4,11 @@
 #include <signal.h>
 #include <string.h>
 
+#include "action/runtimes.h"
+#include "base/buf.h"
 #include "base/err.h"
 #include "base/exec_spec.h"
+#include "base/json.h"
 #include "base/kin.h"
 #include "base/log.h"
 
@@ -76,4 +79,42 @@ void prewarmed_done(struct prewarmed *prewarmed)
     loop_child_forget(&prewarmed->child);
     kin_end(prewarmed->loop, prewarmed->spawned.mark);
     forget(prewarmed);
+}
+
+void prewarmed_add_line(struct buf *line, const struct prewarmed_told *told, bool forks)
+{
+    const char *comma = "";
+
+    buf_add_text(line, "{\"init\":{\"path\":");
+    json_quote(line, told->dir, strlen(told->dir));
+    buf_add_text(line, ",\"main\":");
+    json_quote(line, told->main, strlen(told->main));
+    buf_add_text(line, ",\"env\":{");
+    for (char *const *env = told->env; env != NULL && *env != NULL; env++, comma = ",") {
+        size_t n_name = strcspn(*env, "=");
+
+        assert((*env)[n_name] == '=');
+        buf_add_text(line, comma);
+        json_quote(line, *env, n_name);
+        buf_add_text(line, ":");
+        json_quote(line, *env + n_name + 1, strlen(*env + n_name + 1));
+    }
+    buf_add_text(line, forks ? "},\"forks\":true}}\n" : "}}}\n");
+}
+
+void prewarmed_set_instead(const struct runtime *runtime, char *const *environ,
+                           const struct prewarmed_told *told, struct exec_spec *spec)
+{
+    struct exec_spec *instead = xcalloc(1, sizeof(*instead));
+    auto_buf struct buf line = {0};
+
+    assert(spec->instead == NULL);
+    if (!runtime_prewarm(runtime, false, environ, instead)) {
+        free(instead);
+        return;
+    }
+    instead->privileges = spec->privileges;
+    prewarmed_add_line(&line, told, false);
+    spec->instead = instead;
+    spec->instead_line = xstrndup(buf_at(&line), buf_len(&line));
 }

@@ -14,12 +14,21 @@
 #include "base/loop.h"
 #include "worker/spawn.h"
 
+struct buf;
 struct exec_spec;
+struct runtime;
 
 struct prewarmed {
     struct loop *loop;      /* borrowed */
     struct spawned spawned; /* the waiting launcher; pid 0: there is none */
     struct loop_child child;
+};
+
+/* What a launcher is told of the action; all borrowed. */
+struct prewarmed_told {
+    const char *dir;  /* the action's folder */
+    const char *main; /* the function to call */
+    char *const *env; /* NULL-terminated strings NAME=value; NULL: none */
 };
 
 void prewarmed_init(struct prewarmed *prewarmed, struct loop *loop);
@@ -30,3 +39,11 @@ bool prewarmed_start(struct prewarmed *prewarmed, struct exec_spec *spec, int pi
 bool prewarmed_take(struct prewarmed *prewarmed, struct spawned *spawned);
 /* Kill the launcher if it is waiting. */
 void prewarmed_done(struct prewarmed *prewarmed);
+
+/* Append the line that tells a launcher its action: runtime/README.md, Prelaunch and Fork. */
+void prewarmed_add_line(struct buf *line, const struct prewarmed_told *told, bool forks);
+/* Let `spec` start a launcher that waits and is told its action, where exec refuses what the action
+ * comes with: variables and main may be longer than exec takes, and PATH may lead nowhere. environ:
+ * the proxy's own environment. */
+void prewarmed_set_instead(const struct runtime *runtime, char *const *environ,
+                           const struct prewarmed_told *told, struct exec_spec *spec);

@@ -1,6 +1,7 @@
 #include "worker/worker.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -13,7 +14,6 @@
 #include "worker/spawn.h"
 #include "worker/tally.h"
 
-#define UNTRACE_MS    100 /* time between two attempts to free a killed process from its tracer */
 #define START_LOOK_US 200 /* time between two checks whether a starting process waits for input */
 #define DYING_MS      100 /* longest wait for SIGCHLD after the pipes were closed; usually short */
 /* a starting process without ready line may use so many times settle_ms of processor time */
@@ -146,14 +146,14 @@ static void bury(struct worker *w)
     loop_post(w->loop, &w->changed);
 }
 
-/* Let step_ending() send this signal after kill_ms. 0: SIGKILL was sent; if the process is still
- * there after UNTRACE_MS, another one traces it. A process is ended in steps: we close its input,
- * which a launcher takes as a request to exit, then send SIGTERM, then SIGKILL. */
+/* Let step_ending() send this signal after kill_ms; 0: SIGKILL was sent, and if the process is still
+ * there after KIN_UNTRACE_MS, it is traced. A process is ended in steps: we close its input, which a
+ * launcher takes as a request to exit, then send SIGTERM, then SIGKILL. */
 static void send_next(struct worker *w, int signo)
 {
     assert(signo == 0 || signo == SIGTERM || signo == SIGKILL);
     w->ending.signo = signo;
-    w->ending.at_ms = loop_now_ms(w->loop) + (signo != 0 ? w->opts.kill_ms : UNTRACE_MS);
+    w->ending.at_ms = loop_now_ms(w->loop) + (signo != 0 ? w->opts.kill_ms : KIN_UNTRACE_MS);
 }
 
 static void kill_now(struct worker *w, int signo)
@@ -172,7 +172,7 @@ static void step_ending(struct worker *w)
         kill_now(w, w->ending.signo);
     if (w->ending.signo == 0 && loop_now_ms(w->loop) >= w->ending.at_ms) {
         kin_untrace(w->pid);
-        w->ending.at_ms = loop_now_ms(w->loop) + UNTRACE_MS;
+        w->ending.at_ms = loop_now_ms(w->loop) + KIN_UNTRACE_MS;
     }
 }
 
@@ -412,11 +412,9 @@ void worker_init(struct worker *w, struct loop *loop, const struct exec_spec *sp
 void worker_done(struct worker *w)
 {
     if (w->pid != 0) {
-        if (w->exited)
-            spawn_kill_group(w->pid, SIGKILL);
-        else
+        if (!w->exited)
             spawn_kill(w->pid, SIGKILL);
-        loop_child_forget(&w->child);
+        spawn_kill_group(w->pid, SIGKILL);
         kin_end(w->loop, w->mark);
     }
     loop_child_forget(&w->child);
@@ -469,16 +467,31 @@ static void spawn_failed(struct worker *w, struct err *err)
     worker_fail_start(w, err);
 }
 
+/* Start what exec can start where it refused the arguments or the environment of the action. */
+static bool start_instead(struct worker *w, struct err *err)
+{
+    bool refused = err->kind == ERR_ACTION && (err->os == E2BIG || err->os == ENOENT);
+    struct spawned spawned;
+    struct buf line = {0};
+
+    if (w->spec->instead == NULL || !refused ||
+        spawn_start(w->spec->instead, w->opts.pipe_bytes, &spawned, err) < 0)
+        return false;
+    buf_add_text(&line, w->spec->instead_line);
+    worker_adopt(w, &spawned, &line);
+    return true;
+}
+
 void worker_start(struct worker *w)
 {
     struct spawned spawned;
     struct err err;
 
     assert(w->state == WORKER_DOWN);
-    if (spawn_start(w->spec, w->opts.pipe_bytes, &spawned, &err) < 0)
-        spawn_failed(w, &err);
-    else
+    if (spawn_start(w->spec, w->opts.pipe_bytes, &spawned, &err) == 0)
         begin(w, &spawned);
+    else if (!start_instead(w, &err))
+        spawn_failed(w, &err);
 }
 
 void worker_adopt(struct worker *w, const struct spawned *spawned, struct buf *line)

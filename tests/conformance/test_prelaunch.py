@@ -8,7 +8,7 @@ import signal
 import pytest
 
 import samples
-from whisk import is_alive, wait_until
+from whisk import assert_error, is_alive, wait_until
 
 WORLD = """
 import os, sys
@@ -160,3 +160,24 @@ def test_a_crash_is_followed_by_a_fresh_start(proxy):
     again = one.run({}).json
     assert again["pid"] != pid and again["some"] == "xyz"
     one.check_streams(3)
+
+
+@pytest.mark.parametrize("prelaunch", [0, 1])
+@pytest.mark.parametrize("env, main", [({"LARGE": "x" * 200000}, "main"), ({"PATH": "/nowhere"}, "main"),
+                                       ({}, "m" * 200000)], ids=["value", "path", "function"])
+def test_what_exec_refuses_can_be_started_again(proxy, env, main, prelaunch):
+    """exec() takes 128 KiB a text, and looks for the interpreter in the action's PATH; the init line has no such bounds."""
+    one = proxy("--runtime", "python", "--workers", 2, "--prelaunch", prelaunch)
+    one.started(f"""
+import os
+def function(args):
+    if "die" in args:
+        os._exit(1)
+    return {{"large": len(os.environ.get("LARGE", "")), "path": os.environ["PATH"]}}
+globals()[{main!r}] = function
+""", main=main, env=env)
+    before = one.run({}).json
+    assert before["large"] == len(env.get("LARGE", ""))
+    for _ in range(3):
+        assert_error(one.run({"die": True}), 400, "command exited")
+        assert one.run({}).json == before
