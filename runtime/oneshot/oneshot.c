@@ -30,6 +30,7 @@
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "base/exec_diagnosis.h"
 #include "base/exec_spec.h"
 #include "base/json.h"
 #include "base/line.h"
@@ -150,6 +151,18 @@ static void log_bytes(const struct oneshot *oneshot, const char *bytes, size_t n
 {
     if (n > 0)
         (void)fd_write_all(oneshot->log_fd, bytes, n); /* may fail: the log may have no reader */
+}
+
+/* Log why the program does not run. */
+static void log_failed_start(const struct oneshot *oneshot, int os)
+{
+    char why[512];
+    bool explained = exec_diagnosis_explain(oneshot->program, os, why, sizeof(why)) ||
+                     exec_diagnosis_detail(oneshot->program, os, why, sizeof(why));
+    auto_free char *text = xasprintf("error: cannot run \"%s\": %s%s%s\n", oneshot->program,
+                                     strerror(os), explained ? ": " : "", explained ? why : "");
+
+    log_bytes(oneshot, text, strlen(text));
 }
 
 /* ---- the environment ---- */
@@ -450,10 +463,7 @@ static void activate(const struct oneshot *oneshot, const char *line, size_t n)
         (void)signal(SIGTERM, SIG_DFL);
         answer_last_line(oneshot, &child.output);
     } else {
-        auto_free char *text =
-            xasprintf("error: cannot run \"%s\": %s\n", oneshot->program, strerror(failed));
-
-        log_bytes(oneshot, text, strlen(text));
+        log_failed_start(oneshot, failed);
         answer(oneshot, "null", 4);
     }
     output_done(&child.output);

@@ -172,6 +172,20 @@ def test_program_without_a_result_is_an_error_and_the_next_run_works(proxy, code
         assert log in one.check_streams(n)[0]
 
 
+@pytest.mark.parametrize("code, why", [
+    (b"#!/bin/bash\r\necho '{}'\r\n", 'the first line of "exec" ends with a carriage return'),
+    (b"#!/no/such/interpreter\n", 'names the interpreter "/no/such/interpreter", which is not here'),
+    (b"echo '{}'\n", 'neither a program for this system nor a script that begins with "#!"'),
+    (b"\xcf\xfa\xed\xfe\x07\0\0\x01" + b"\0" * 100, '"exec" is a program for macOS: build it for Linux')])
+def test_the_log_says_why_a_program_cannot_run(proxy, code, why):
+    """What the kernel says of these is "No such file or directory" and "Exec format error"."""
+    one = proxy(*OPTIONS)
+    one.started(zipped({"exec": code}))
+    assert_error(one.run({}), 502, NO_RESULT)
+    out = one.check_streams(1)[0]
+    assert out.startswith("error: cannot run ") and why in out
+
+
 def test_what_a_program_leaves_running_delays_no_answer(proxy):
     """It holds the program's output open for as long as it lives."""
     one = proxy(*OPTIONS)
