@@ -511,7 +511,7 @@ function run(module, text, look) {
  * that line is a syntax error for a name such as `static`; the function is then in the exports.
  */
 function loadScript(file, list) {
-    const module = new Module(file, null);
+    const module = new Module(file, require.main); // `if (!module.parent)` asks whether it was started
     const look = list.map(([root], i) => isIdentifier(root)
         ? `\n;module.found[${i}] = typeof ${root} === "undefined" ? undefined : ${root};` : '').join('');
     let text = fs.readFileSync(file, 'utf8').replace(/^\ufeff/, '');

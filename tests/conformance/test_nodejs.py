@@ -240,6 +240,16 @@ def test_TN11_working_folder_and_modules_of_its_own(started):
                                 "started": False, "argv": 2}
 
 
+@pytest.mark.parametrize("as_folder", [False, True])
+def test_what_a_file_does_only_as_a_program_of_its_own_is_not_done(started, as_folder):
+    """`if (!module.parent) server.listen()`, and its newer form: both are for `node index.js`."""
+    code = "if (!module.parent) console.log('parent');\nif (require.main === module) console.log('main');\n" \
+           "exports.main = () => ({ parent: typeof module.parent.filename, children: module.children.length });\n"
+    one = started({"index.js": code} if as_folder else code)
+    assert one.run({}).json == {"parent": "string", "children": 0}
+    assert one.check_streams(1) == ("", "")
+
+
 @pytest.mark.parametrize("files, main, result", [
     ({"other.js": "exports.niam = () => ({ n: 1 });"}, "other.niam", {"n": 1}),
     ({"other.js": "exports.niam = { xyz: () => ({ n: 2 }) };"}, "other.niam.xyz", {"n": 2}),
