@@ -177,13 +177,21 @@ module Whiskloop
   # The caller named no function that there is.
   class MethodNotFound < StandardError; end
 
+  # A method of the top level, or a module's own such as Shop::Cart.add.
+  def method_named(name)
+    place, mark, method = name.rpartition(/\.|::/)
+    mark.empty? ? TOPLEVEL_BINDING.receiver.method(name) : Object.const_get(place).public_method(method)
+  end
+
   # Enter the file's folder, load it and return its methods by name, or end with the reason.
   def load_action(path, main)
     file = File.expand_path(path)
     abort("Cannot start action: no such file: #{file}") unless File.file?(file)
     Dir.chdir(File.dirname(file))
     ARGV.clear
-    $PROGRAM_NAME = file
+    # In the action's folder, but not the file: `if __FILE__ == $0` is for programs of their own.
+    $PROGRAM_NAME = File.join(File.dirname(file), 'exec__.rb')
+    Process.setproctitle(file)
     $LOAD_PATH.unshift(File.dirname(file))
     before = Object.private_instance_methods(false)
     begin
@@ -195,7 +203,7 @@ module Whiskloop
       exit(1)
     end
     (main.to_s.empty? ? 'main' : main).split(',', -1).map(&:strip).to_h do |name|
-      [name, TOPLEVEL_BINDING.receiver.method(name)]
+      [name, method_named(name)]
     rescue NameError
       defined = (Object.private_instance_methods(false) - before).first(8).join(', ')
       abort("Cannot start action: function '#{name}' was not found in #{File.basename(file)}" +

@@ -1,0 +1,53 @@
+"""The Ruby runtime, beside what test_languages.py asks of every language."""
+
+import pytest
+
+from test_languages import ROWS
+from whisk import assert_error
+
+ROW = next(row for row in ROWS if row.name == "ruby")
+pytestmark = pytest.mark.skipif(ROW.missing() is not None, reason=f"no Ruby: {ROW.missing()}")
+
+
+@pytest.fixture
+def started(proxy):
+    """started(code, **init) -> a proxy that has this source."""
+    def begin(code, **init):
+        one = proxy("--runtime", "ruby")
+        one.started(code, **init)
+        return one
+    return begin
+
+
+def test_what_a_file_does_only_as_a_program_of_its_own_is_not_done(started):
+    """$0 is not the file, and its folder is the action's, as under Apache's launcher."""
+    one = started("def main(args)\n  { folder: File.expand_path(File.dirname($0)) == __dir__, arguments: ARGV }\nend\n"
+                  "if __FILE__ == $0 || __FILE__ == $PROGRAM_NAME\n  puts main({})\n  exit 3\nend\n")
+    assert one.run({}).json == {"folder": True, "arguments": []}
+    assert one.check_streams(1) == ("", "")
+
+
+CLASSES = """module Shop
+  def self.price(args) = { price: args['n'] }
+  class Cart
+    def self.add(args) = { cart: args['n'] }
+    def self.hidden(args) = {}
+    private_class_method :hidden
+  end
+end
+"""
+
+
+@pytest.mark.parametrize("main, result", [
+    ("Shop.price", {"price": 1}), ("Shop::price", {"price": 1}), ("Shop::Cart.add", {"cart": 1}),
+    ("::Shop::Cart.add", {"cart": 1})])
+def test_main_may_be_a_method_of_a_module(started, main, result):
+    """Apache's compiler writes `main` into the call as it is."""
+    assert started(CLASSES, main=main).run({"n": 1}).json == result
+
+
+@pytest.mark.parametrize("main", ["Shop.sell", "Shop.Cart", "Cart.add", "Shop::Cart.hidden", "shop.price", "Shop.", ".price", "Object.exit"])
+def test_a_method_that_a_module_does_not_have_is_told(proxy, main):
+    one = proxy("--runtime", "ruby")
+    assert_error(one.init(CLASSES, main=main), 502, "Cannot start action. Check logs for details.")
+    assert f"function '{main}' was not found in main.rb" in one.check_streams(1)[1]
