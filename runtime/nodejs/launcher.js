@@ -634,10 +634,18 @@ function toError(problem, rejected) {
     if (problem === undefined || problem === null)
         return {};
     try {
-        return typeof problem === 'object' && JSON.stringify(problem) ? problem : String(problem);
+        const text = JSON.stringify(problem);
+
+        return text === undefined || text === 'null' ? String(problem) : problem;
     } catch (other) {
-        return String(other);
+        return typeof problem === 'bigint' ? String(problem) : String(other);
     }
+}
+
+/* Whether an object that a promise was rejected with is in the answer as it is, like one that is
+ * returned: Apache's suite wants no log of it. */
+function isTold(problem) {
+    return typeof problem === 'object' && !(problem instanceof Error) && toError(problem) === problem;
 }
 
 /* A trace without our own calls, which are no place of the user's. */
@@ -677,7 +685,8 @@ function toLine(result) {
 /* Never throws: outside of main that would end the process, and all that runs in it. */
 function failureLine(problem, rejected = false) {
     try {
-        report(problem);
+        if (!rejected || !isTold(problem))
+            report(problem);
         // Without a prototype: toJSON() of all objects may be the user's own.
         return toLine({ __proto__: null, error: toError(problem, rejected) });
     } catch (other) {

@@ -179,6 +179,27 @@ def test_a_thrown_value_that_is_no_error_is_logged_in_one_line(started, code, to
     assert one.check_streams(1) == ("", f"The function threw a value that is no Error: {told}")
 
 
+@pytest.mark.parametrize("code, log", [
+    ("return Promise.reject({ done: true })", ""),
+    ("const a = { done: true }; a.a = a; return Promise.reject(a)", "<ref *1> { done: true, a: [Circular *1] }")])
+def test_an_object_that_rejects_is_an_answer_and_not_logged(started, code, log):
+    """Suite: support rejected promises. What the answer does not tell is logged."""
+    one = started(f"async function main() {{ {code}; }}")
+    assert "error" in one.run({}).json
+    out, err = one.check_streams(1)
+    assert out == "" and err.removeprefix("The function threw a value that is no Error: ") == log
+
+
+@pytest.mark.parametrize("value, error", [
+    ("5", 5), ("0", 0), ("1.5", 1.5), ("false", False), ("''", ""), ("NaN", "NaN"), ("7n", "7"), ("Symbol('s')", "Symbol(s)"),
+    ("[1]", [1])])
+def test_a_value_that_is_thrown_is_the_error_itself(started, value, error):
+    one = started(f"function main(args) {{ if (args.reject) return Promise.reject({value}); throw {value}; }}")
+    for reject, status in ((1, 200), (0, 502)):
+        answer = one.run({"reject": reject})
+        assert (answer.status, answer.json) == (status, {"error": error})
+
+
 @pytest.mark.parametrize("code, status, error", [
     ("throw Object.assign(new Error('gone'), { statusCode: 404 })", 502, "Error: gone"),
     ("throw { statusCode: 404 }", 502, {"statusCode": 404}),
