@@ -10,12 +10,15 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/exec_diagnosis.h"
 #include "base/util.h"
 
 #define MANIFEST_NAME      "runtime.json"
-#define ANY_NAME           '*'  /* an entry "*.x" means any name that ends in ".x" */
-#define MAC_PREFIX         "._" /* prefix of the files that macOS writes beside others */
-#define PROGRAM_HEAD_BYTES 64   /* enough for code_sniff() to recognise an executable */
+#define PROGRAM_NAME       "exec" /* the entry of native */
+#define ANY_NAME           '*'    /* an entry "*.x" means any name that ends in ".x" */
+#define MAC_PREFIX         "._"   /* prefix of the files that macOS writes beside others */
+#define MAC_FOLDER         "__MACOSX"
+#define PROGRAM_HEAD_BYTES 64 /* enough for code_sniff() to recognise an executable */
 #define OWN_SETTINGS       "WHISKLOOP_"
 #define LOOK_ENTRIES_MAX   1000000 /* has_ending() looks at no more files, to bound its time */
 
@@ -369,6 +372,61 @@ void runtimes_add_entries(const struct runtimes *runtimes, const struct runtime 
         say_entries(out, order[(first + i) % n], i == 0, i + 1 == n);
 }
 
+/* The name of the one folder in `dir`, if there is nothing else; what macOS adds to archives does
+ * not count. NULL: there is more, or nothing. Caller frees. */
+static char *only_folder(int dir)
+{
+    int fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC); /* owned by `stream` */
+    DIR *stream = fd >= 0 ? fdopendir(fd) : NULL;
+    const struct dirent *item;
+    auto_free char *only = NULL;
+    bool more = false;
+
+    if (stream == NULL) {
+        fd_close(&fd);
+        return NULL;
+    }
+    while (!more && (item = readdir(stream)) != NULL) {
+        struct stat st;
+
+        if (item->d_name[0] == '.' || strcmp(item->d_name, MAC_FOLDER) == 0)
+            continue;
+        more = only != NULL || fstatat(dir, item->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
+               !S_ISDIR(st.st_mode);
+        if (!more)
+            only = xstrdup(item->d_name);
+    }
+    (void)closedir(stream);
+    return more ? NULL : TAKE(only);
+}
+
+/* Append why an entry file that is there does not count: it lies one folder deeper, as when a
+ * folder was packed instead of its content, or `exec` is no program. */
+static void say_misplaced(struct buf *out, const struct runtime **order, size_t n, int folder,
+                          const char *dir)
+{
+    auto_free char *only = only_folder(folder);
+    auto_fd int inner =
+        only != NULL ? openat(folder, only, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC) : -1;
+    auto_free char *program = xasprintf("%s/" PROGRAM_NAME, dir);
+    char why[128];
+    struct stat st;
+
+    for (size_t i = 0; inner >= 0 && i < n; i++) {
+        if (find_entry(order[i], inner) == NULL)
+            continue;
+        buf_add_text(out, "; it is in the folder \"");
+        buf_add(out, only, strnlen(only, 40));
+        buf_add_text(out, "\": publish what is in that folder");
+        return;
+    }
+    if (stat(program, &st) == 0 && S_ISREG(st.st_mode) &&
+        exec_diagnosis_detail(program, ENOEXEC, why, sizeof(why))) {
+        buf_add_text(out, "; ");
+        buf_add_text(out, why);
+    }
+}
+
 const struct runtime *runtimes_for_folder(const struct runtimes *runtimes,
                                           const struct runtime *fallback, const char *dir,
                                           struct err *err)
@@ -388,6 +446,7 @@ const struct runtime *runtimes_for_folder(const struct runtimes *runtimes,
             return order[i];
     }
     runtimes_add_entries(runtimes, fallback, &text);
+    say_misplaced(&text, order, n, folder, dir);
     (void)err_set(err, ERR_CODE, 0, "%s%sZip file does not include %.*s",
                   fallback != NULL && fallback->no_entry != NULL ? fallback->no_entry : "",
                   fallback != NULL && fallback->no_entry != NULL ? " " : "", (int)buf_len(&text),

@@ -50,6 +50,7 @@ const HAS_EXPORT = /(^|[;}])\s*(export\s*[{*]|export\s+(default|async|function|c
 const IS_MODULE = new RegExp("Cannot use import statement outside a module|Unexpected token " +
     "'export'|Cannot use 'import\\.meta' outside a module|await is only valid in async functions " +
     'and the top level bodies of modules');
+const ENTRIES = ['package.json', 'index.js', 'index.mjs']; // of a folder
 const SCRIPT_PARAMETERS = ['exports', 'require', 'module', '__filename', '__dirname'];
 
 const USAGE = `usage: launcher.js FOLDER-or-FILE [MAIN]
@@ -365,21 +366,35 @@ function isFile(name) {
  * of the action is replaced by one without. */
 function readPackage(name) {
     const text = fs.readFileSync(name, 'utf8');
+    const json = text.replace(/^\ufeff/, '');
+    let said;
 
-    if (!text.startsWith('\ufeff'))
-        return JSON.parse(text);
     try {
-        fs.writeFileSync(name, text.slice(1));
+        said = JSON.parse(json);
+    } catch (problem) {
+        throw new Refusal(`Cannot start action: ${name} is no JSON: ${problem.message}`);
+    }
+    try {
+        if (text !== json)
+            fs.writeFileSync(name, json);
     } catch (problem) {
         throw new Refusal(`Cannot start action: ${name} begins with a byte order mark, which cannot be removed: ` +
                           problem.message);
     }
-    return JSON.parse(text.slice(1));
+    return said;
+}
+
+/* The sentence for who packed a folder instead of its content. */
+function oneFolderDeeper(folder) {
+    const all = fs.readdirSync(folder).filter((name) => !/^(\.|__MACOSX$)/.test(name));
+
+    return all.length === 1 && ENTRIES.some((name) => isFile(path.join(folder, all[0], name)))
+        ? ` It is in the folder "${all[0]}": publish what is in that folder.` : '';
 }
 
 /* The file that a folder's code starts in. */
 function entryOf(folder) {
-    for (const name of ['package.json', 'index.js', 'index.mjs']) {
+    for (const name of ENTRIES) {
         if (!isFile(path.join(folder, name)))
             continue;
         if (name !== 'package.json')
@@ -388,7 +403,8 @@ function entryOf(folder) {
         // Node's own rules for what a package.json may say, and what it may leave out.
         return require.resolve(folder);
     }
-    throw new Refusal('Initialization error: zipped actions must contain either package.json or index.js at the root.');
+    throw new Refusal('Initialization error: zipped actions must contain either package.json or index.js at the root.' +
+                      oneFolderDeeper(folder));
 }
 
 /* The module and the names in it that "FILE.FUNCTION" stands for in a folder, as in Apache's runtime;

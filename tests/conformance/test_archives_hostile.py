@@ -144,6 +144,21 @@ def test_an_empty_zip_lacks_the_entry(proxy):
     assert "Zip file does not include __main__.py" in err
 
 
+def test_an_entry_one_folder_deeper_is_told_with_its_folder(proxy):
+    """Who packs a folder instead of its content: the Explorer of Windows does."""
+    err = refused(proxy("--runtime", "python"), zipped({"app/__main__.py": "", "app/lib.py": ""}))
+    assert '; it is in the folder "app": publish what is in that folder' in err
+
+
+def test_an_exec_that_is_no_program_is_told_with_what_it_is(proxy):
+    """Built on a Mac, and so not for Linux; or a script that only a shell takes for one."""
+    one = proxy("--runtime", "python")
+    for code, what in ((b"\xcf\xfa\xed\xfe" + b"\0" * 100, '; "exec" is a program for macOS: build it for Linux'),
+                       (b"echo '{}'\n", 'nor a script that begins with "#!"')):
+        one.init(zipped({"exec": code}))
+        assert what in one.log_parts(1)[-1]
+
+
 @pytest.mark.parametrize("pack", [zipped, tarred, lambda files: tarred(files, "w:gz")],
                          ids=["zip", "tar", "tar.gz"])
 def test_names_keep_their_bytes(proxy, pack):

@@ -336,6 +336,16 @@ def test_TN13_valid_zip_that_is_no_action(proxy):
     assert "error" in log and NO_ENTRY in log
 
 
+@pytest.mark.parametrize("files, log", [
+    ({"package.json": '{"main": "index.js",}', "index.js": ECHO}, "package.json is no json: "),
+    ({"app/package.json": "{}", "app/lib/index.js": ECHO, ".DS_Store": "", "__MACOSX/app/._index.js": ""},
+     NO_ENTRY + ' it is in the folder "app": publish what is in that folder.'),
+    ({"app/other.js": ECHO}, NO_ENTRY + "\n"),
+    ({"app/index.js": ECHO, "readme": ""}, NO_ENTRY + "\n")])
+def test_the_log_says_what_is_wrong_with_an_archive(proxy, files, log):
+    assert log in failed_init(proxy, archives.zipped(files))
+
+
 def test_TN14_async_functions_and_their_errors(started):
     one = started("""
         const wait = () => new Promise((resolve) => setTimeout(resolve, 1));

@@ -298,9 +298,34 @@ static void a_runtime_that_wants_to_be_named_is_never_guessed(void **state)
     assert_int_equal(runtimes_load(&f->runtimes, f->folder.outer, &f->err), 0);
     folder_write(f->folder.in, "exec", "no program", 0644);
     assert_null(choose(f, "native"));
-    assert_string_equal(f->err.text, "Zip file does not include an executable exec (native)");
+    assert_string_equal(f->err.text, "Zip file does not include an executable exec (native); "
+                                     "\"exec\" is neither a program for this system nor a script "
+                                     "that begins with \"#!\"");
     assert_null(choose(f, NULL));
     assert_ptr_equal(choose(f, "oneshot"), known(f, "oneshot"));
+}
+
+static void an_entry_one_folder_deeper_is_told_with_the_folder(void **state)
+{
+    struct fixture *f = *state;
+    auto_free char *inner = xasprintf("%s/app", f->folder.in);
+    auto_free char *mac = xasprintf("%s/__MACOSX", f->folder.in);
+
+    add(f, "python", PYTHON);
+    add(f, "native", NATIVE);
+    assert_int_equal(runtimes_load(&f->runtimes, f->folder.outer, &f->err), 0);
+    assert_int_equal(mkdir(inner, 0755), 0);
+    assert_int_equal(mkdir(mac, 0755), 0);
+    folder_write(f->folder.in, ".DS_Store", "", 0644);
+    assert_null(choose(f, "python"));
+    assert_null(strstr(f->err.text, "app"));
+    folder_write(inner, "__main__.py", "", 0644);
+    assert_null(choose(f, "python"));
+    assert_non_null(strstr(f->err.text, "; it is in the folder \"app\": publish what is in that "
+                                        "folder"));
+    folder_write(f->folder.in, "README", "", 0644);
+    assert_null(choose(f, "python"));
+    assert_null(strstr(f->err.text, "app"));
 }
 
 static void an_archive_without_an_entry_is_told_the_fallbacks_words_first(void **state)
@@ -340,6 +365,7 @@ int main(void)
         TEST(a_fallback_that_takes_programs_takes_them_instead_of_native),
         TEST(native_is_found_even_as_a_fallback_that_takes_programs),
         TEST(a_runtime_that_wants_to_be_named_is_never_guessed),
+        TEST(an_entry_one_folder_deeper_is_told_with_the_folder),
         TEST(an_archive_without_an_entry_is_told_the_fallbacks_words_first),
     };
 
