@@ -544,7 +544,7 @@ ROWS = [
     Language("go", "go", GO, GO_FILES, unbuilt=("broken", "other")),
     Language("java", "javac", JAVA, JAVA_FILES, unbuilt=("broken", "other"),
              also=("/usr/share/java/gson.jar",)),
-    Language("dotnet", "dotnet", DOTNET, DOTNET_FILES, unbuilt=("broken",),
+    Language("dotnet", "dotnet", DOTNET, DOTNET_FILES, unbuilt=("broken",), failed=502,
              source="Debian has no package; Microsoft's is dotnet-sdk-8.0"),
     Language("shell", "bash", SHELL, SHELL_FILES),
     Language("perl", "perl", PERL, PERL_FILES),

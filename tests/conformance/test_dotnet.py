@@ -78,15 +78,25 @@ def test_an_assembly_alone(dotnet, assembly):
     assert dotnet.run({}).json == {"hello": "whisk"}
 
 
+NO_FORMAT = 'main required format is "Assembly::Type::Function".'
+
+
 @needs_dotnet
-@pytest.mark.parametrize("main, words", [
-    ("Hello::Apache.OpenWhisk.Tests.Hellox::Main", "requested type (Apache.OpenWhisk.Tests.Hellox)"),
-    ("Hello::Apache.OpenWhisk.Tests.Hello::Bogus", "requested method (Apache.OpenWhisk.Tests.Hello"),
-    ("a::b::c::d", "main required format is \"Assembly::Type::Method\""),
-])
-def test_a_method_that_is_not_there(dotnet, main, words):
-    assert_error(dotnet.init(HELLO, main=main), 502, CANNOT_START)
-    assert words in dotnet.check_streams(1)[1]
+@pytest.mark.parametrize("main, error", [
+    ("Missing::Apache.OpenWhisk.Tests.Hello::Main", 'Unable to locate requested assembly ("Missing.dll").'),
+    ("Hello::Apache.OpenWhisk.Tests.Hellox::Main", 'Unable to locate requested type ("Apache.OpenWhisk.Tests.Hellox").'),
+    ("Hello::Apache.OpenWhisk.Tests.Hello::Bogus", 'Unable to locate requested method ("Bogus").'),
+    ("Hello::Apache.OpenWhisk.Tests.Wants::Main",
+     'Unable to locate appropriate constructor for ("Apache.OpenWhisk.Tests.Wants").'),
+    ("Hello", NO_FORMAT), ("Hello::Apache.OpenWhisk.Tests.Hello", NO_FORMAT), ("a::b::c::d", NO_FORMAT)])
+def test_what_main_names_and_is_not_there_is_told_as_in_apaches_runtime(proxy, assembly, main, error):
+    """Suite: fails on invalid assembly, type, method reference; no empty constructor; main string format."""
+    wants = "public class Wants { public Wants(int n) { } public JsonObject Main(JsonObject args) => args; }\n}\n"
+    one = proxy("--runtime", "dotnet")
+    archive = {"Hello.dll": assembly("Hello", HELLO.rpartition("}")[0] + wants),
+               "Hello.deps.json": '{"targets":{},"libraries":{}}'}
+    assert_error(one.init(archives.zipped(archive), main=main), 502, error)
+    assert error in one.check_streams(1)[1]
 
 
 @needs_dotnet
@@ -116,8 +126,10 @@ def test_arrays_have_a_method_of_their_own(dotnet):
 
 @needs_dotnet
 def test_null_is_an_error(dotnet):
+    """Suite: enforce that the user returns an object."""
     dotnet.started(DOTNET_MAIN + "        return null;\n    }\n}\n")
-    assert dotnet.run({}).json == {"error": "the action returned null"}
+    answer = dotnet.run({})
+    assert (answer.status, answer.json) == (502, {"error": "the action returned null"})
     assert "the action returned null" in dotnet.check_streams(1)[1]
 
 

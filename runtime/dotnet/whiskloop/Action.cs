@@ -20,11 +20,15 @@ using System.Threading.Tasks;
 
 namespace Whiskloop
 {
-    // Its message says all; a trace would not help.
+    // Its message says all; a trace would not help. IsTold: it is for the client too, as the reasons
+    // that Apache's runtime answers.
     internal sealed class CannotStart : Exception
     {
-        internal CannotStart(string message) : base(message)
+        internal readonly bool IsTold;
+
+        internal CannotStart(string message, bool isTold = false) : base(message)
         {
+            IsTold = isTold;
         }
     }
 
@@ -50,30 +54,33 @@ namespace Whiskloop
 
             if (parts.Length > 3 || (parts.Length < 3 && !File.Exists(file)))
             {
-                throw new CannotStart("main required format is \"Assembly::Type::Method\", not \"" + main + "\"");
+                throw new CannotStart("main required format is \"Assembly::Type::Function\".", true);
             }
             if (!File.Exists(file))
             {
-                throw new CannotStart("Unable to locate requested assembly (" + parts[0] + ".dll) for main");
+                throw Unable("requested assembly", parts[0] + ".dll", parts);
             }
             assembly = Load(file);
             Name = method;
             type = name == "" || name == "main" ? Only(assembly, method) : assembly.GetType(name);
             if (type == null)
             {
-                throw new CannotStart("Unable to locate requested type (" + name + ") for main");
+                throw Unable("requested type", name, parts);
             }
             methods = Methods(type, method);
             if (methods.Length == 0)
             {
-                throw new CannotStart("Unable to locate requested method (" + type.FullName + "::" + method
-                    + "), public and with one parameter, for main");
+                throw Unable("requested method", method, parts);
             }
             forArrays = methods.FirstOrDefault(one => TakesArrays(one)) ?? methods[0];
             forOthers = methods.FirstOrDefault(one => !TakesArrays(one)) ?? methods[0];
             RuntimeHelpers.RunClassConstructor(type.TypeHandle); // what fails while loading, fails now
             if (methods.Any(one => !one.IsStatic))
             {
+                if (!type.IsValueType && type.GetConstructor(Type.EmptyTypes) == null)
+                {
+                    throw Unable("appropriate constructor for", type.FullName, parts);
+                }
                 instance = Activator.CreateInstance(type);
             }
         }
@@ -101,6 +108,11 @@ namespace Whiskloop
                 all.Add(new Action(folder, name));
             }
             return all;
+        }
+
+        private static CannotStart Unable(string what, string name, string[] main)
+        {
+            return new CannotStart("Unable to locate " + what + " (\"" + name + "\").", main.Length == 3);
         }
 
         // What the method answers, as JSON; what a Task brings, if it returns one.

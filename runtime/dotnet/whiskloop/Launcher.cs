@@ -42,8 +42,14 @@ namespace Whiskloop
             }
             catch (Exception fault)
             {
-                Console.Error.WriteLine(fault is CannotStart ? fault.Message : Cause(fault).ToString());
+                CannotStart reason = fault as CannotStart;
+
+                Console.Error.WriteLine(reason != null ? reason.Message : Cause(fault).ToString());
                 Flush();
+                if (waits && reason != null && reason.IsTold)
+                {
+                    Write(answers, Values.Refusal(reason.Message));
+                }
                 Environment.Exit(1); // also where the action has begun threads
                 return 1;
             }
@@ -58,7 +64,7 @@ namespace Whiskloop
                 for (byte[] line = lines.Next(); line != null; line = lines.Next())
                 {
                     Parts parts = new Parts(lines, send);
-                    byte[] answer = Answer(actions, line, parts);
+                    byte[] answer = Answer(actions, line, parts, waits);
 
                     parts.Close();
                     Flush(); // log first: the answer ends the activation
@@ -105,12 +111,17 @@ namespace Whiskloop
 
         private static void Send(Stream answers, byte[] part)
         {
-            byte[] marked = new byte[part.Length + 1];
-
-            marked[0] = (byte)'+';
-            part.CopyTo(marked, 1);
             Flush();
-            Write(answers, marked);
+            Write(answers, Marked('+', part));
+        }
+
+        private static byte[] Marked(char mark, byte[] text)
+        {
+            byte[] marked = new byte[text.Length + 1];
+
+            marked[0] = (byte)mark;
+            text.CopyTo(marked, 1);
+            return marked;
         }
 
         private static void Write(Stream answers, byte[] answer)
@@ -143,7 +154,7 @@ namespace Whiskloop
             return actions.Find(one => wanted.ValueKind == JsonValueKind.String && wanted.ValueEquals(one.Name));
         }
 
-        private static byte[] Answer(List<Action> actions, byte[] line, Parts parts)
+        private static byte[] Answer(List<Action> actions, byte[] line, Parts parts, bool marks)
         {
             JsonElement request;
             JsonElement method;
@@ -187,21 +198,25 @@ namespace Whiskloop
             }
             catch (Exception fault)
             {
-                return Failure(Cause(fault));
+                return Failure(Cause(fault), marks);
             }
         }
 
-        private static byte[] Failure(Exception fault)
+        // A failure of the method's is a developer's, as in Apache's runtime: its answer is marked.
+        private static byte[] Failure(Exception fault, bool marks)
         {
+            byte[] error;
+
             try
             {
                 Console.Error.WriteLine(fault); // type, message and trace
-                return Values.Error(fault.Message);
+                error = Values.Error(fault.Message);
             }
             catch (Exception)
             {
-                return Values.Error(fault.GetType().FullName); // it fails to be text
+                error = Values.Error(fault.GetType().FullName); // it fails to be text
             }
+            return marks ? Marked('!', error) : error;
         }
     }
 }

@@ -77,5 +77,12 @@ namespace Whiskloop
             return JsonSerializer.SerializeToUtf8Bytes(
                 new Dictionary<string, string> { { "error", text } }, Options);
         }
+
+        // What is written instead of the ready line, for the client to read.
+        internal static byte[] Refusal(string text)
+        {
+            return JsonSerializer.SerializeToUtf8Bytes(
+                new Dictionary<string, object> { { "ok", false }, { "error", text } }, Options);
+        }
     }
 }
