@@ -25,19 +25,6 @@ void line_added(struct line *line, size_t n)
     buf_added(&line->buf, n);
 }
 
-void line_feed(struct line *line, const char *bytes, size_t n)
-{
-    buf_add(&line->buf, bytes, n);
-}
-
-/* Drop all bytes held: they belong to a line that is too long. */
-static void skip(struct line *line)
-{
-    assert(line->skipping);
-    buf_drop(&line->buf, buf_len(&line->buf));
-    line->seen = 0;
-}
-
 enum line_result line_next(struct line *line, const char **text, size_t *n)
 {
     for (;;) {
@@ -57,7 +44,7 @@ enum line_result line_next(struct line *line, const char **text, size_t *n)
             line->skipping = true;
             *text = start;
             *n = line_len;
-            skip(line);
+            line_skip(line, len);
             return told ? LINE_NONE : LINE_TOO_LONG;
         }
         if (newline == NULL) {
@@ -65,8 +52,7 @@ enum line_result line_next(struct line *line, const char **text, size_t *n)
             return LINE_NONE;
         }
         /* Dropping only moves an index: the text stays valid until more is added. */
-        buf_drop(&line->buf, line_len + 1);
-        line->seen = 0;
+        line_skip(line, line_len + 1);
         if (line->skipping) {
             line->skipping = false;
             continue;

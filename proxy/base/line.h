@@ -13,7 +13,7 @@
 #include "base/buf.h"
 
 enum line_result {
-    LINE_NONE,     /* no whole line yet, feed more */
+    LINE_NONE,     /* no whole line yet: add more bytes */
     LINE_READY,    /* one line handed out */
     LINE_TOO_LONG, /* a line exceeds max_bytes: its first bytes are handed out, once */
 };
@@ -32,12 +32,11 @@ void line_done(struct line *line);
 /* Returns room for at least n more bytes; report the number written to it with line_added(). */
 char *line_room(struct line *line, size_t n);
 void line_added(struct line *line, size_t n);
-void line_feed(struct line *line, const char *bytes, size_t n);
 
 /*
  * Hand out the next line as text[0 .. n), without its newline, not NUL-terminated. The text is
- * valid until the next line_room(), line_feed() or line_reset(). If a line is too long, text is its
- * first bytes, and n is more than max_bytes.
+ * valid until the next line_room() or line_reset(). If a line is too long, text is its first bytes,
+ * and n is more than max_bytes.
  */
 enum line_result line_next(struct line *line, const char **text, size_t *n);
 

@@ -61,7 +61,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
     piece = (size_t)data[1] + 1;
     rest = (struct rest){(const char *)data + 2, n - 2};
     for (size_t at = 2; at < n; at += piece) {
-        line_feed(&line, (const char *)data + at, n - at < piece ? n - at : piece);
+        piece = n - at < piece ? n - at : piece;
+        memcpy(line_room(&line, piece), data + at, piece);
+        line_added(&line, piece);
         take(&line, &rest);
     }
     /* What is left is the unfinished line, or nothing of one that is too long and told already. */

@@ -29,9 +29,15 @@ static int tear_down(void **state)
     return 0;
 }
 
+static void feed_bytes(struct line *line, const char *bytes, size_t n)
+{
+    memcpy(line_room(line, n), bytes, n);
+    line_added(line, n);
+}
+
 static void feed(struct line *line, const char *text)
 {
-    line_feed(line, text, strlen(text));
+    feed_bytes(line, text, strlen(text));
 }
 
 static void assert_none(struct line *line)
@@ -104,7 +110,7 @@ static void a_line_fed_byte_by_byte_arrives_whole(void **state)
     struct fixture *f = *state;
 
     for (const char *at = "abcdefg"; *at != '\0'; at++) {
-        line_feed(&f->line, at, 1);
+        feed_bytes(&f->line, at, 1);
         assert_none(&f->line);
     }
     feed(&f->line, "\n");
@@ -127,13 +133,13 @@ static void a_zero_byte_is_a_byte_like_others(void **state)
     const char *text;
     size_t n;
 
-    line_feed(&f->line, "a\0b\n", 4);
+    feed_bytes(&f->line, "a\0b\n", 4);
     assert_int_equal(line_next(&f->line, &text, &n), LINE_READY);
     assert_int_equal(n, 3);
     assert_memory_equal(text, "a\0b", 3);
 }
 
-static void bytes_put_into_the_room_count_like_fed_ones(void **state)
+static void the_room_may_be_filled_in_part(void **state)
 {
     struct fixture *f = *state;
 
@@ -328,7 +334,7 @@ int main(void)
         TEST(a_line_fed_byte_by_byte_arrives_whole),
         TEST(an_empty_line_is_a_line),
         TEST(a_zero_byte_is_a_byte_like_others),
-        TEST(bytes_put_into_the_room_count_like_fed_ones),
+        TEST(the_room_may_be_filled_in_part),
         TEST(the_text_outlives_the_next_line_that_is_handed_out),
         TEST(lines_up_to_the_bound_are_handed_out),
         TEST(a_line_one_byte_too_long_is_told),
