@@ -15,7 +15,7 @@
 #include "action/preloaded.h"
 #include "app.h"
 #include "arguments.h"
-#include "base/cpus.h"
+#include "base/cgroup.h"
 #include "base/err.h"
 #include "base/kin.h"
 #include "base/log.h"
@@ -332,7 +332,7 @@ int main(int argc, char **argv)
         config_done(&app.config);
         return 2;
     }
-    app.setup.n_cpus = cpus_usable("");
+    app.setup.n_cpus = cgroup_usable_cpus("");
     setup_descriptors(&app.setup);
     (void)umask(022); /* unpacked actions must be readable by the user they run as */
     occupy_low_descriptors();

@@ -24,7 +24,7 @@ struct service;
 /* Before use, set `config` and `n_cpus` and zero the rest. */
 struct setup {
     const struct config *config; /* borrowed */
-    unsigned n_cpus;             /* processors that we may use, from cpus_usable() */
+    unsigned n_cpus;             /* processors that we may use, from cgroup_usable_cpus() */
     struct actionloop actionloop;
     struct privileges privileges;
     struct runtimes runtimes;

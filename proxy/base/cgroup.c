@@ -9,6 +9,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -115,21 +116,25 @@ static bool read_mount(char *line, int version, const char *controller, struct m
     return strcmp(type, "cgroup") == 0 && has_word(behind, controller);
 }
 
+/* Set group->dir to these three paths, put together. false: it is too long or cannot be entered. */
+static bool set_dir(struct cgroup *group, const char *root, const char *point, const char *path)
+{
+    int n = snprintf(group->dir, sizeof(group->dir), "%s%s%s", root, point, path);
+
+    return n > 0 && (size_t)n < sizeof(group->dir) && access(group->dir, X_OK) == 0;
+}
+
 /* Set group->dir to the folder of the group `name` below a mount point, or to the mount point
  * itself if the group has no folder there. false: neither can be entered. */
 static bool find_folder(struct cgroup *group, const char *root, const struct mount *mount,
                         const char *name)
 {
     size_t n_part = strcmp(mount->part, "/") == 0 ? 0 : strlen(mount->part);
-    int n;
 
-    if (strncmp(name, mount->part, n_part) == 0 && (name[n_part] == '/' || name[n_part] == '\0')) {
-        n = snprintf(group->dir, sizeof(group->dir), "%s%s%s", root, mount->point, name + n_part);
-        if (n > 0 && (size_t)n < sizeof(group->dir) && access(group->dir, X_OK) == 0)
-            return true;
-    }
-    n = snprintf(group->dir, sizeof(group->dir), "%s%s", root, mount->point);
-    return n > 0 && (size_t)n < sizeof(group->dir) && access(group->dir, X_OK) == 0;
+    if (strncmp(name, mount->part, n_part) == 0 && (name[n_part] == '/' || name[n_part] == '\0') &&
+        set_dir(group, root, mount->point, name + n_part))
+        return true;
+    return set_dir(group, root, mount->point, "");
 }
 
 void cgroup_find(struct cgroup *group, const char *controller, const char *root)
@@ -173,4 +178,36 @@ bool cgroup_count(const struct cgroup *group, const char *name, const char *key,
         found = end != line + n_key + 1 && *end == '\n' && errno == 0;
     }
     return found;
+}
+
+/* The container's CPU quota as a number of processors; 0: no limit. */
+static double cpu_quota(const char *root)
+{
+    struct cgroup group;
+    char line[64];
+    long quota_us = 0;
+    long period_us = 0;
+
+    cgroup_find(&group, "cpu", root);
+    if (cgroup_line(&group, "cpu.max", line, sizeof(line))) /* version 2; "max 100000": no quota */
+        (void)sscanf(line, "%ld %ld", &quota_us, &period_us);
+    if (cgroup_line(&group, "cpu.cfs_quota_us", line, sizeof(line))) /* version 1 */
+        (void)sscanf(line, "%ld", &quota_us);
+    if (cgroup_line(&group, "cpu.cfs_period_us", line, sizeof(line)))
+        (void)sscanf(line, "%ld", &period_us);
+    return quota_us > 0 && period_us > 0 ? (double)quota_us / (double)period_us : 0;
+}
+
+unsigned cgroup_usable_cpus(const char *root)
+{
+    cpu_set_t set;
+    unsigned n = 1;
+    double quota = cpu_quota(root);
+
+    if (sched_getaffinity(0, sizeof(set), &set) == 0 && CPU_COUNT(&set) > 0)
+        n = (unsigned)CPU_COUNT(&set);
+    if (quota > 0 && quota < n)
+        n = quota < 1 ? 1 : (unsigned)(quota + 0.999);
+    assert(n >= 1);
+    return n;
 }

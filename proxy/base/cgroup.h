@@ -26,3 +26,7 @@ bool cgroup_line(const struct cgroup *group, const char *name, char *line, size_
 /* Read the number after `key` from the group's file `name`, which has "key number" lines. false: no
  * such file or key. */
 bool cgroup_count(const struct cgroup *group, const char *name, const char *key, uint64_t *count);
+
+/* The number of processors that this process may use, by its affinity and its group's quota; at
+ * least 1. Part of a processor counts as a whole one. root: as for cgroup_find(). */
+unsigned cgroup_usable_cpus(const char *root);

@@ -38,12 +38,9 @@ uint64_t held_default_max(const char *root)
     uint64_t above;
 
     cgroup_find(&group, "memory", root);
-    if (group.version == 1) {
-        bytes = least(bytes, number_of(&group, "memory.limit_in_bytes"));
-        if (cgroup_count(&group, "memory.stat", "hierarchical_memory_limit", &above))
-            bytes = least(bytes, above);
-    } else if (group.version == 2) {
-        bytes = least(bytes, number_of(&group, "memory.max"));
-    }
+    bytes = least(bytes, number_of(&group, "memory.max"));            /* version 2 */
+    bytes = least(bytes, number_of(&group, "memory.limit_in_bytes")); /* version 1 */
+    if (cgroup_count(&group, "memory.stat", "hierarchical_memory_limit", &above))
+        bytes = least(bytes, above); /* version 1: includes the limits of the groups above ours */
     return bytes / SHARE > MIN_BYTES ? bytes / SHARE : MIN_BYTES;
 }

@@ -1,9 +1,10 @@
-/* cgroup: which folder is ours, in both versions and as containers show them; and the quota. */
+/* cgroup: which folder is ours, in both versions and as containers show them; how many processors, and how much memory. */
 
 #include "test.h"
 
+#include <sched.h>
+
 #include "base/cgroup.h"
-#include "base/cpus.h"
 #include "base/held.h"
 #include "cgroup_fixture.h"
 
@@ -192,7 +193,40 @@ static void a_count_goes_by_its_whole_key(void **state)
     }
 }
 
-/* ---- the quota of processors ---- */
+/* ---- processors ---- */
+
+static void there_is_at_least_one_processor(void **state)
+{
+    (void)state;
+    assert_true(cgroup_usable_cpus("") >= 1);
+}
+
+static void processors_are_never_more_than_the_affinity_allows(void **state)
+{
+    cpu_set_t set;
+
+    (void)state;
+    assert_int_equal(sched_getaffinity(0, sizeof(set), &set), 0);
+    assert_true(cgroup_usable_cpus("") <= (unsigned)CPU_COUNT(&set));
+}
+
+static void a_process_bound_to_one_processor_has_one(void **state)
+{
+    cpu_set_t before;
+    cpu_set_t one;
+    unsigned n;
+
+    (void)state;
+    assert_int_equal(sched_getaffinity(0, sizeof(before), &before), 0);
+    CPU_ZERO(&one);
+    for (unsigned i = 0; i < CPU_SETSIZE && CPU_COUNT(&one) == 0; i++)
+        if (CPU_ISSET(i, &before))
+            CPU_SET(i, &one);
+    assert_int_equal(sched_setaffinity(0, sizeof(one), &one), 0);
+    n = cgroup_usable_cpus("");
+    assert_int_equal(sched_setaffinity(0, sizeof(before), &before), 0);
+    assert_int_equal(n, 1);
+}
 
 static void a_quota_is_a_bound_in_both_versions(void **state)
 {
@@ -200,23 +234,23 @@ static void a_quota_is_a_bound_in_both_versions(void **state)
 
     make(f, "0::/a\n", MOUNT_V2("/"), "sys/fs/cgroup/a/x");
     tree_write(f->folder.in, "sys/fs/cgroup/a/cpu.max", "50000 100000\n");
-    assert_int_equal(cpus_usable(f->folder.in), 1);
+    assert_int_equal(cgroup_usable_cpus(f->folder.in), 1);
     make(f, "1:cpu,cpuacct:/a\n", MOUNT_V1("/", "cpu,cpuacct"), NULL);
     tree_write(f->folder.in, "sys/fs/cgroup/cpu,cpuacct/a/cpu.cfs_quota_us", "100000\n");
     tree_write(f->folder.in, "sys/fs/cgroup/cpu,cpuacct/a/cpu.cfs_period_us", "100000\n");
-    assert_int_equal(cpus_usable(f->folder.in), 1);
+    assert_int_equal(cgroup_usable_cpus(f->folder.in), 1);
 }
 
 static void what_is_no_quota_bounds_nothing(void **state)
 {
     static const char *const texts[] = {"max 100000\n", "", "x\n", "0 0\n", "-1 100000\n"};
     struct fixture *f = *state;
-    unsigned all = cpus_usable("/nowhere");
+    unsigned all = cgroup_usable_cpus("/nowhere");
 
     for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
         make(f, "0::/\n", MOUNT_V2("/"), "sys/fs/cgroup/x");
         tree_write(f->folder.in, "sys/fs/cgroup/cpu.max", texts[i]);
-        assert_int_equal(cpus_usable(f->folder.in), all);
+        assert_int_equal(cgroup_usable_cpus(f->folder.in), all);
     }
 }
 
@@ -275,6 +309,9 @@ int main(void)
         TEST(garbage_is_none),
         TEST(a_group_with_a_name_beyond_all_measure_is_none),
         TEST(a_count_goes_by_its_whole_key),
+        TEST(there_is_at_least_one_processor),
+        TEST(processors_are_never_more_than_the_affinity_allows),
+        TEST(a_process_bound_to_one_processor_has_one),
         TEST(a_quota_is_a_bound_in_both_versions),
         TEST(what_is_no_quota_bounds_nothing),
         TEST(the_bound_on_what_is_held_is_a_quarter_of_the_containers_memory),

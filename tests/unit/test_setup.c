@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "base/cpus.h"
+#include "base/cgroup.h"
 #include "config.h"
 #include "setup.h"
 
@@ -62,7 +62,7 @@ static void with_one_processor_nobody_looks_before_sleeping(void **state)
     CPU_ZERO(&one);
     CPU_SET((size_t)sched_getcpu(), &one);
     assert_int_equal(sched_setaffinity(0, sizeof(one), &one), 0);
-    setup.n_cpus = cpus_usable("");
+    setup.n_cpus = cgroup_usable_cpus("");
     us = setup_busy_poll_us(&setup);
     assert_int_equal(sched_setaffinity(0, sizeof(before), &before), 0);
     assert_int_equal(us, 0);
