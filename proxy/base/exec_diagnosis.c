@@ -33,7 +33,7 @@ static const struct {
 
 static const char *machine_name(uint16_t machine)
 {
-    for (size_t i = 0; i < sizeof(machines) / sizeof(machines[0]); i++)
+    for (size_t i = 0; i < ARRAY_LEN(machines); i++)
         if (machines[i].machine == machine)
             return machines[i].name;
     return "an unknown processor";
@@ -138,27 +138,28 @@ static const char *what_it_is(const unsigned char *head, size_t n)
 {
     static const struct {
         const char *magic;
-        size_t n;
         const char *what;
     } kinds[] = {
-        {"\xcf\xfa\xed\xfe", 4, "a program for macOS: build it for Linux"},
-        {"\xce\xfa\xed\xfe", 4, "a program for macOS: build it for Linux"},
-        {"\xca\xfe\xba\xbe", 4,
-         "a Java class or a program for macOS: publish a jar, or build it for "
-         "Linux"},
-        {"MZ", 2, "a program for Windows: build it for Linux"},
-        {"\xef\xbb\xbf#!", 5, "a script with a byte order mark before \"#!\": save it without"},
-        {"\177ELF", 4, "an ELF file that is damaged or no program"},
+        {"\xcf\xfa\xed\xfe", "a program for macOS: build it for Linux"},
+        {"\xce\xfa\xed\xfe", "a program for macOS: build it for Linux"},
+        {"\xca\xfe\xba\xbe",
+         "a Java class or a program for macOS: publish a jar, or build it for Linux"},
+        {"MZ", "a program for Windows: build it for Linux"},
+        {"\xef\xbb\xbf#!", "a script with a byte order mark before \"#!\": save it without"},
+        {ELFMAG, "an ELF file that is damaged or no program"},
     };
 
     assert(n > 0);
-    for (size_t i = 0; i < ARRAY_LEN(kinds); i++)
-        if (n >= kinds[i].n && memcmp(head, kinds[i].magic, kinds[i].n) == 0)
+    for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
+        size_t n_magic = strlen(kinds[i].magic);
+
+        if (n >= n_magic && memcmp(head, kinds[i].magic, n_magic) == 0)
             return kinds[i].what;
+    }
     return "neither a program for this system nor a script that begins with \"#!\"";
 }
 
-bool exec_diagnosis_detail(const char *path, int os, char *text, size_t size)
+void exec_diagnosis_detail(const char *path, int os, char *text, size_t size)
 {
     const char *slash = strrchr(path, '/');
     const char *name = slash != NULL ? slash + 1 : path;
@@ -167,16 +168,13 @@ bool exec_diagnosis_detail(const char *path, int os, char *text, size_t size)
     char head[PATH_MAX + 2];
     char interpreter[128];
     ssize_t n = fd >= 0 ? pread(fd, head, sizeof(head), 0) : -1;
+    bool is_script = n > 0 && read_interpreter(head, (size_t)n, interpreter, sizeof(interpreter));
 
     if (os == E2BIG) {
         (void)snprintf(text, size,
                        "the environment is too large for the system: a variable may have 131071 "
                        "bytes, and all of them a quarter of the stack's limit");
-        return true;
-    }
-    if (n < 0)
-        return false;
-    if (os == ENOENT && read_interpreter(head, (size_t)n, interpreter, sizeof(interpreter))) {
+    } else if (os == ENOENT && is_script) {
         size_t len = strlen(interpreter);
 
         if (len > 0 && interpreter[len - 1] == '\r')
@@ -189,27 +187,20 @@ bool exec_diagnosis_detail(const char *path, int os, char *text, size_t size)
                            "the first line of \"%.60s\" names the interpreter \"%.100s\", which is "
                            "not here",
                            name, interpreter);
-        return true;
-    }
-    /* If the script itself may be executed, then the error is about its interpreter. */
-    if ((os == EACCES || os == ENOTDIR || os == ELOOP) && access(real, X_OK) == 0 &&
-        read_interpreter(head, (size_t)n, interpreter, sizeof(interpreter))) {
+    } else if ((os == EACCES || os == ENOTDIR || os == ELOOP) && is_script &&
+               access(real, X_OK) == 0) {
+        /* The script itself may be executed, so the error is about its interpreter. */
         (void)snprintf(text, size,
                        "the first line of \"%.60s\" names the interpreter \"%.100s\", which cannot "
                        "be started: %s",
                        name, interpreter, strerror(os));
-        return true;
-    }
-    if (os != ENOEXEC)
-        return false;
-    if (read_interpreter(head, (size_t)n, interpreter, sizeof(interpreter))) {
+    } else if (os == ENOEXEC && is_script) {
         (void)snprintf(text, size, "the first line of \"%.60s\" names no interpreter behind \"#!\"",
                        name);
-        return true;
+    } else if (os == ENOEXEC && n >= 0) {
+        (void)snprintf(text, size, "\"%.60s\" is %s", name,
+                       n > 0 ? what_it_is((unsigned char *)head, (size_t)n) : "empty");
     }
-    (void)snprintf(text, size, "\"%.60s\" is %s", name,
-                   n > 0 ? what_it_is((unsigned char *)head, (size_t)n) : "empty");
-    return true;
 }
 
 bool exec_diagnosis_explain(const char *path, int os, char *text, size_t size)

@@ -16,7 +16,7 @@
  */
 bool exec_diagnosis_explain(const char *path, int os, char *text, size_t size);
 
-/* Like exec_diagnosis_explain(), but for failures whose error text clients compare: the explanation
- * may go to the log only. It covers CRLF line ends, a missing interpreter, a file that is no
- * program, and an environment that is too large. */
-bool exec_diagnosis_detail(const char *path, int os, char *text, size_t size);
+/* Like exec_diagnosis_explain(), for failures whose error text clients compare, so that the
+ * explanation may go to the log only: CRLF line ends, a missing interpreter, a file that is no
+ * program, an environment that is too large. text is unchanged if it is none of these. */
+void exec_diagnosis_detail(const char *path, int os, char *text, size_t size);

@@ -259,7 +259,7 @@ static int explain(const struct exec_spec *spec, const struct failure *failure, 
     (void)err_set(err, ERR_ACTION, os, "cannot run \"%s\": %s", spec->argv[0], strerror(os));
     privileges_borrow(privileges);
     if (failure->step == STEP_EXEC)
-        (void)exec_diagnosis_detail(spec->argv[0], os, err->detail, sizeof(err->detail));
+        exec_diagnosis_detail(spec->argv[0], os, err->detail, sizeof(err->detail));
     privileges_return(privileges);
     return -1;
 }
