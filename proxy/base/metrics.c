@@ -4,8 +4,6 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Each bound is at least twice the previous one, so between two powers of two there is at most
- * one. */
 static const struct {
     uint64_t us;
     const char *seconds;
@@ -16,29 +14,12 @@ static const struct {
     {10000000, "10"}, {30000000, "30"}, {60000000, "60"}, {300000000, "300"},
 };
 
-/* Index of the smallest bound that may hold a duration, by the duration's number of binary
- * digits. */
-static const uint8_t first_bound[] = {
-    [0] = 0,   [1] = 0,   [2] = 0,   [3] = 0,   [4] = 0,   [5] = 0,   [6] = 0,   [7] = 0,
-    [8] = 1,   [9] = 2,   [10] = 3,  [11] = 4,  [12] = 4,  [13] = 5,  [14] = 6,  [15] = 7,
-    [16] = 8,  [17] = 9,  [18] = 10, [19] = 11, [20] = 12, [21] = 13, [22] = 13, [23] = 14,
-    [24] = 15, [25] = 16, [26] = 17, [27] = 18, [28] = 18, [29] = 18,
-};
-
-static unsigned n_digits(uint64_t number)
-{
-    return number == 0 ? 0 : 64u - (unsigned)__builtin_clzll(number);
-}
-
 void histogram_add(struct histogram *histogram, uint64_t us, uint64_t n)
 {
-    unsigned digits = n_digits(us);
-    unsigned at = HISTOGRAM_BOUNDS;
+    size_t at = 0;
 
-    if (digits < sizeof(first_bound))
-        at = first_bound[digits] + (us > bounds[first_bound[digits]].us ? 1u : 0u);
-    assert(at == HISTOGRAM_BOUNDS || us <= bounds[at].us);
-    assert(at == 0 || us > bounds[at - 1].us);
+    while (at < HISTOGRAM_BOUNDS && us > bounds[at].us)
+        at++;
     histogram->counts[at] += n;
     histogram->sum_us += us * n;
 }
