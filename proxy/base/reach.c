@@ -92,7 +92,7 @@ int reach_check(const struct privileges *privileges, const char *path, int mode,
     auto_free char *given = xstrdup(path);
     auto_free char *real = NULL;
     char *shown = given;
-    int part;
+    int part, real_part;
 
     assert(path[0] == '/');
     if (!privileges_as_user(privileges))
@@ -102,9 +102,10 @@ int reach_check(const struct privileges *privileges, const char *path, int mode,
         return 0;
     /* If symbolic links lead to an inaccessible folder, name that folder. */
     real = realpath(path, NULL);
-    if (real != NULL && look_as_user(privileges, real, mode) != 0) {
+    real_part = real != NULL ? look_as_user(privileges, real, mode) : 0;
+    if (real_part > 0) {
         shown = real;
-        part = look_as_user(privileges, real, mode);
+        part = real_part;
     }
     shown[length_of_parts(shown, part)] = '\0';
     return err_set(
