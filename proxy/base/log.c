@@ -62,7 +62,7 @@ void log_set_format(enum log_format format)
 
 /* ---- where lines go ---- */
 
-static int open_file(const char *path, struct err *err)
+int log_open(const char *path, struct err *err)
 {
     int fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0640);
 
@@ -70,15 +70,6 @@ static int open_file(const char *path, struct err *err)
         return err_set(err, ERR_SYSTEM, errno, "cannot open the log \"%s\" (--log-file): %s", path,
                        strerror(errno));
     (void)signal(SIGXFSZ, SIG_IGN); /* else this signal kills us at the file size limit */
-    return fd;
-}
-
-int log_open(const char *path, struct err *err)
-{
-    int fd = open_file(path, err);
-
-    if (fd < 0)
-        return -1;
     log_close();
     out.path = path;
     out.fd = fd;
