@@ -72,14 +72,6 @@ static void drain_step(struct app *app)
     loop_timer_set(app->loop, &app->drain, loop_now_ms(app->loop) + DRAIN_LOOK_MS);
 }
 
-static void reopen_log(void)
-{
-    struct err err;
-
-    if (log_reopen(&err) < 0)
-        log_warn("main.log", log_text("failed", err.text));
-}
-
 /* Milliseconds that running activations may still take. */
 static uint64_t late_ms(const struct app *app)
 {
@@ -130,10 +122,12 @@ static void begin_leaving(struct app *app)
 static void on_signal(void *owner, int signo)
 {
     struct app *app = owner;
+    struct err err;
     bool is_over;
 
-    if (signo == SIGHUP && app->config.log_file[0] != '\0') {
-        reopen_log();
+    if (signo == SIGHUP && log_has_file()) {
+        if (log_reopen(&err) < 0)
+            log_warn("main.log", log_text("failed", err.text));
         return;
     }
     log_info("main.signal", log_int("signo", signo));
