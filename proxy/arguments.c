@@ -352,13 +352,6 @@ enum config_result config_read(struct config *config, int argc, char **argv, str
     int taken;
 
     config_set_defaults(config);
-    config->compile_main = config->compile_env = NULL;
-    config->command = COMMAND_SERVE;
-    config->command_name = config->file = config->argument = NULL;
-    config->env = config->metadata = NULL;
-    config->code = config->folder = NULL;
-    config->debug = false;
-    config->inspect_at[0] = '\0';
     result = look_for_questions(config, argc, argv);
     if (result != CONFIG_RUN)
         return result;

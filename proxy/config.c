@@ -276,18 +276,19 @@ const char *setting_unit(const struct setting *setting)
 static int set_number(struct config *config, const struct setting *setting, const char *given_as,
                       const char *value, struct err *err)
 {
+    bool is_auto = setting->kind == SETTING_COUNT && strcmp(value, "auto") == 0;
     uint64_t number;
     char *end;
 
     assert(setting->min <= setting->max);
     errno = 0;
     number = strtoull(value, &end, 10);
-    if (!isdigit((unsigned char)value[0]) || *end != '\0' || errno != 0 || number < setting->min ||
-        number > setting->max)
+    if (!is_auto && (!isdigit((unsigned char)value[0]) || *end != '\0' || errno != 0 ||
+                     number < setting->min || number > setting->max))
         return err_set(err, ERR_REQUEST, 0, "%s=%s: want a number from %llu to %llu%s%s", given_as,
                        value, (unsigned long long)setting->min, (unsigned long long)setting->max,
                        setting_unit(setting), setting->kind == SETTING_COUNT ? ", or auto" : "");
-    *(uint64_t *)field(config, setting) = number;
+    *(uint64_t *)field(config, setting) = is_auto ? 0 : number;
     return 0;
 }
 
@@ -348,11 +349,6 @@ int setting_set(struct config *config, const struct setting *setting, const char
 {
     switch (setting->kind) {
     case SETTING_COUNT:
-        if (strcmp(value, "auto") == 0) {
-            *(uint64_t *)field(config, setting) = 0;
-            return 0;
-        }
-        return set_number(config, setting, given_as, value, err);
     case SETTING_NUMBER:
         return set_number(config, setting, given_as, value, err);
     case SETTING_SIGNED:
@@ -379,6 +375,7 @@ void setting_variable(const struct setting *setting, char *out)
 
 void config_set_defaults(struct config *config)
 {
+    memset(config, 0, sizeof(*config));
     for (size_t i = 0; i < n_settings; i++) {
         assert(settings[i].fallback <= settings[i].max);
         if (settings[i].kind == SETTING_TEXT)
@@ -423,32 +420,17 @@ int config_set_from_environment(struct config *config, struct err *err)
 
 /* ---- WHISKLOOP_... variables that are no settings ---- */
 
-static bool is_known(const char *name)
-{
-    char known[SETTING_NAME_MAX];
-
-    for (size_t i = 0; i < n_settings; i++) {
-        setting_variable(&settings[i], known);
-        if (strcmp(name, known) == 0)
-            return true;
-    }
-    return false;
-}
-
-static void warn_of(const char *name)
+/* Warn of the variable `name`, which begins with WHISKLOOP_, unless it belongs to a setting. */
+static void check_variable(const char *name)
 {
     struct suggest suggest = {.word = name + strlen(SETTING_VARIABLE)};
-    char names[2][SETTING_NAME_MAX];
-    unsigned use = 0;
+    char known[ARRAY_LEN(settings)][SETTING_NAME_MAX];
 
-    assert(strncmp(name, SETTING_VARIABLE, strlen(SETTING_VARIABLE)) == 0);
     for (size_t i = 0; i < n_settings; i++) {
-        const char *before = suggest.best;
-
-        setting_variable(&settings[i], names[use]);
-        suggest_offer(&suggest, names[use] + strlen(SETTING_VARIABLE));
-        if (suggest.best != before)
-            use = 1 - use; /* the best name so far stays in its buffer: use the other one */
+        setting_variable(&settings[i], known[i]);
+        if (strcmp(name, known[i]) == 0)
+            return;
+        suggest_offer(&suggest, known[i] + strlen(SETTING_VARIABLE));
     }
     log_warn("config.variable", log_text("unknown", name),
              log_text("did_you_mean",
@@ -461,8 +443,8 @@ void config_warn_of_variables(char *const *environment)
     for (; environment != NULL && *environment != NULL; environment++) {
         auto_free char *name = xstrndup(*environment, strcspn(*environment, "="));
 
-        if (strncmp(name, SETTING_VARIABLE, strlen(SETTING_VARIABLE)) == 0 && !is_known(name))
-            warn_of(name);
+        if (strncmp(name, SETTING_VARIABLE, strlen(SETTING_VARIABLE)) == 0)
+            check_variable(name);
     }
 }
 
