@@ -30,7 +30,7 @@ static const char *proxy_option(const char *arg, const char *name)
 }
 
 /* Returns the number of arguments consumed; 0: args[0] is none of these options; -1: err filled. */
-static int set_from_proxy_option(struct config *config, int n_left, char **args, struct err *err)
+static int set_from_proxy_option(struct config *config, char **args, struct err *err)
 {
     const char *debug = proxy_option(args[0], "debug");
     const char *compile = proxy_option(args[0], "compile");
@@ -45,7 +45,7 @@ static int set_from_proxy_option(struct config *config, int n_left, char **args,
     }
     if (value == NULL)
         return 0;
-    if (value[0] == '\0' && n_left < 2)
+    if (value[0] == '\0' && args[1] == NULL)
         return err_set(err, ERR_REQUEST, 0, "%s: a value is missing (%s)", args[0],
                        compile != NULL ? "MAIN" : "JSON");
     *(compile != NULL ? &config->compile_main : &config->compile_env) =
@@ -66,39 +66,43 @@ static int no_such_option(const char *given, const char *name, size_t n, struct 
                    suggest.best);
 }
 
-/* Whether the option may stand without its number, which is 1 then. */
-static bool is_optional(const struct setting *setting)
+/* Whether the option may stand without its value, which is 1 then. next: the argument after it; NULL:
+ * there is none. */
+static bool is_alone(const struct setting *setting, const char *next)
 {
-    return setting->kind == SETTING_NUMBER && setting->unit[0] == '[';
+    if (setting->kind == SETTING_SWITCH)
+        return next == NULL || !setting_is_switch_value(next);
+    return setting->unit[0] == '[' && (next == NULL || !isdigit((unsigned char)next[0]));
 }
 
-/* Set one option: --name=value, --name value, or --switch. Returns the number of arguments
+/* Set one option: --name=value, --name value, or --name alone. Returns the number of arguments
  * consumed; -1: err filled. */
-static int set_from_option(struct config *config, int n_left, char **args, struct err *err)
+static int set_from_option(struct config *config, char **args, struct err *err)
 {
     const char *name = args[0] + 2;
     size_t n = strcspn(name, "=");
     const struct setting *setting = strncmp(args[0], "--", 2) == 0 ? setting_find(name, n) : NULL;
+    const char *value = "1";
+    int taken = 1;
     char given_as[64];
 
-    assert(n_left > 0);
     if (setting == NULL)
         return no_such_option(args[0], name, n, err);
     (void)snprintf(given_as, sizeof(given_as), "--%s", setting->name);
-    if (name[n] == '=')
-        return setting_set(config, setting, given_as, name + n + 1, err) < 0 ? -1 : 1;
-    if (is_optional(setting) && (n_left < 2 || !isdigit((unsigned char)args[1][0])))
-        return setting_set(config, setting, given_as, "1", err) < 0 ? -1 : 1;
-    if (setting->kind == SETTING_SWITCH && (n_left < 2 || !setting_is_switch_value(args[1])))
-        return setting_set(config, setting, given_as, "1", err) < 0 ? -1 : 1;
-    if (n_left < 2)
+    if (name[n] == '=') {
+        value = name + n + 1;
+    } else if (!is_alone(setting, args[1])) {
+        value = args[1];
+        taken = 2;
+    }
+    if (value == NULL)
         return err_set(err, ERR_REQUEST, 0, "%s: a value is missing (%s)", given_as, setting->unit);
-    return setting_set(config, setting, given_as, args[1], err) < 0 ? -1 : 2;
+    return setting_set(config, setting, given_as, value, err) < 0 ? -1 : taken;
 }
 
 /* Take -e NAME=value, -m KEY=value or --env-file FILE; the value may be in the same word. Returns
  * the number of arguments consumed; 0: args[0] is none of these options; -1: err filled. */
-static int set_from_pair_option(struct config *config, int n_left, char **args, struct err *err)
+static int set_from_pair_option(struct config *config, char **args, struct err *err)
 {
     static const char file[] = "--env-file";
     const char *arg = args[0];
@@ -113,15 +117,15 @@ static int set_from_pair_option(struct config *config, int n_left, char **args, 
     if (!is_file && !is_env && arg[1] != 'm')
         return 0;
     value = is_file ? arg + strlen(file) + (arg[strlen(file)] == '=') : arg + 2;
-    if (*value == '\0' && n_left < 2)
-        return err_set(err, ERR_REQUEST, 0, "%s: a value is missing (%s)", arg,
-                       is_file  ? "FILE"
-                       : is_env ? "NAME=value"
-                                : "KEY=value");
     if (*value == '\0') {
         value = args[1];
         taken = 2;
     }
+    if (value == NULL)
+        return err_set(err, ERR_REQUEST, 0, "%s: a value is missing (%s)", arg,
+                       is_file  ? "FILE"
+                       : is_env ? "NAME=value"
+                                : "KEY=value");
     if (is_file)
         return variables_add_file(&config->env, file, value, err) < 0 ? -1 : taken;
     if (!is_env && strncmp(value, "value=", 6) == 0)
@@ -269,13 +273,13 @@ static const char *inspect_in(const char *word)
 /* The debugger wskdebug starts an image with `sh -c "node --inspect=0.0.0.0:9229 app.js"`. If
  * `words` contain such an option, use it for the action's Node.js, and set no deadlines. An option
  * with an invalid address is ignored. */
-static void take_words_of_others(struct config *config, int n, char **words)
+static void take_words_of_others(struct config *config, char **words)
 {
     const char *at = NULL;
     size_t length;
 
-    for (int i = 0; i < n && at == NULL; i++)
-        at = inspect_in(words[i]);
+    for (; *words != NULL && at == NULL; words++)
+        at = inspect_in(*words);
     if (at == NULL)
         return;
     at += *at == '=' ? 1 : 0;
@@ -287,14 +291,6 @@ static void take_words_of_others(struct config *config, int n, char **words)
     (void)snprintf(config->inspect_at, sizeof(config->inspect_at), "%.*s",
                    (int)(length > 0 ? length : strlen(at)), at);
     config->no_deadlines = 1;
-}
-
-static bool is_one_of(const char *arg, const char *const *names)
-{
-    for (; *names != NULL; names++)
-        if (strcmp(arg, *names) == 0)
-            return true;
-    return false;
 }
 
 /* argv[at] is --help. Choose the help of the command that is named before --help or right after it.
@@ -317,33 +313,35 @@ static enum config_result help_of(struct config *config, int argc, char **argv, 
 /* Look for --help, --version and the like: then nothing else counts. CONFIG_RUN: none was given. */
 static enum config_result look_for_questions(struct config *config, int argc, char **argv)
 {
-    static const char *const help[] = {"--help", "-h", "-help", NULL};
-    static const char *const version[] = {"--version", "-V", "-version", NULL};
+    static const struct {
+        const char *option;
+        enum config_result result;
+    } questions[] = {
+        {"--help", CONFIG_HELP},       {"-h", CONFIG_HELP},
+        {"-help", CONFIG_HELP},        {"--help=all", CONFIG_HELP_ALL},
+        {"--version", CONFIG_VERSION}, {"-V", CONFIG_VERSION},
+        {"-version", CONFIG_VERSION},  {"--help-markdown", CONFIG_HELP_MD},
+    };
 
-    for (int i = 1; i < argc && !is_for_others(config, argv[0], argv[i]); i++) {
-        if (strcmp(argv[i], "--help=all") == 0)
-            return CONFIG_HELP_ALL;
-        if (is_one_of(argv[i], help))
-            return help_of(config, argc, argv, i);
-        if (strcmp(argv[i], "--help-markdown") == 0)
-            return CONFIG_HELP_MD;
-        if (is_one_of(argv[i], version))
-            return CONFIG_VERSION;
-    }
+    for (int i = 1; i < argc && !is_for_others(config, argv[0], argv[i]); i++)
+        for (size_t k = 0; k < ARRAY_LEN(questions); k++)
+            if (strcmp(argv[i], questions[k].option) == 0)
+                return questions[k].result == CONFIG_HELP ? help_of(config, argc, argv, i)
+                                                          : questions[k].result;
     return CONFIG_RUN;
 }
 
 /* Returns the number of arguments consumed; -1: err filled. */
-static int take_argument(struct config *config, int n_left, char **args, struct err *err)
+static int take_argument(struct config *config, char **args, struct err *err)
 {
     int taken;
 
     if (is_word(args[0]))
         return set_from_word(config, args[0], err);
-    taken = set_from_pair_option(config, n_left, args, err);
+    taken = set_from_pair_option(config, args, err);
     if (taken == 0)
-        taken = set_from_proxy_option(config, n_left, args, err);
-    return taken != 0 ? taken : set_from_option(config, n_left, args, err);
+        taken = set_from_proxy_option(config, args, err);
+    return taken != 0 ? taken : set_from_option(config, args, err);
 }
 
 enum config_result config_read(struct config *config, int argc, char **argv, struct err *err)
@@ -359,14 +357,14 @@ enum config_result config_read(struct config *config, int argc, char **argv, str
         return CONFIG_WRONG;
     for (int i = 1; i < argc; i += taken) {
         if (is_for_others(config, argv[0], argv[i])) {
-            take_words_of_others(config, argc - i, argv + i);
+            take_words_of_others(config, argv + i);
             break;
         }
         taken = 1;
         if (strcmp(argv[i], "--health") == 0)
             result = CONFIG_HEALTH;
         else
-            taken = take_argument(config, argc - i, argv + i, err);
+            taken = take_argument(config, argv + i, err);
         if (taken < 0)
             return CONFIG_WRONG;
         assert(taken > 0);
