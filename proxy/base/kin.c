@@ -330,8 +330,10 @@ static bool is_left_behind(pid_t pid)
 
     if (!read_score(pid, &score))
         return false;
-    mark = kin.n_marks > 0 ? score - kin.first_score + 1 : 0;
-    if (mark >= (kin.n_marks > 0 ? 1 : 0) && mark <= (int)kin.n_marks)
+    if (kin.n_marks == 0)
+        return kin.pending[0];
+    mark = score - kin.first_score + 1;
+    if (mark >= 1 && mark <= (int)kin.n_marks)
         return kin.pending[mark];
     /* The score is none of our marks, so the process has changed it. With --user, all our children
      * that run as this user belong to the action. */
