@@ -92,9 +92,8 @@ struct loop *loop_new(struct err *err)
     (void)sigprocmask(SIG_BLOCK, &set, NULL);
     (void)signal(SIGPIPE, SIG_IGN);
     (void)signal(SIGXFSZ, SIG_IGN); /* write() then fails normally at a file's size limit */
-    (void)signal(
-        SIGCHLD,
-        SIG_DFL); /* our parent may have set SIGCHLD to ignore: then no exit would be reported */
+    /* our parent may have set SIGCHLD to ignore: then no exit would be reported */
+    (void)signal(SIGCHLD, SIG_DFL);
     fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
     if (fd < 0) {
         (void)err_set(err, ERR_SYSTEM, errno, "cannot watch signals: %s", strerror(errno));
@@ -323,16 +322,14 @@ void loop_timer_set(struct loop *loop, struct loop_timer *timer, uint64_t at_ms)
 
 void loop_timer_set_us(struct loop *loop, struct loop_timer *timer, uint64_t at_us)
 {
-    struct list *after = loop->timers.prev;
+    struct list *after;
 
     assert(timer->fn != NULL);
-    if (loop_timer_is_set(timer)) {
-        if (timer->at_us == at_us)
-            return;
-        list_remove(&timer->node);
-        after = loop->timers.prev;
-    }
+    if (loop_timer_is_set(timer) && timer->at_us == at_us)
+        return;
+    list_remove(&timer->node);
     /* Search from the back: a new timer is usually the last one to be due. */
+    after = loop->timers.prev;
     while (after != &loop->timers && list_item(after, struct loop_timer, node)->at_us > at_us)
         after = after->prev;
     timer->at_us = at_us;
@@ -349,21 +346,20 @@ void loop_timer_clear(struct loop_timer *timer)
 static void run_timers(struct loop *loop)
 {
     struct list due;
+    struct list *node;
 
     list_init(&due);
     while (!list_empty(&loop->timers)) {
-        struct list *node = loop->timers.next;
-
+        node = loop->timers.next;
         if (list_item(node, struct loop_timer, node)->at_us > loop_now_us(loop))
             break;
         list_remove(node);
         list_add_tail(&due, node);
     }
-    while (!list_empty(&due)) {
-        struct loop_timer *timer = list_item(due.next, struct loop_timer, node);
+    while ((node = list_take_first(&due)) != NULL) {
+        struct loop_timer *timer = list_item(node, struct loop_timer, node);
 
         assert(timer->at_us <= loop->now_us);
-        list_remove(&timer->node);
         timer->fn(timer);
     }
 }
@@ -396,6 +392,7 @@ static int32_t wait_ms(struct loop *loop)
     uint64_t now_us;
     uint64_t at_us;
 
+    loop->now_us = 0; /* read the clock anew */
     if (has_work(loop)) {
         loop->hurried = false;
         return 0;
@@ -445,11 +442,11 @@ void loop_post_cancel(struct loop_post *post)
 static void run_posts(struct loop *loop)
 {
     unsigned left = LOOP_POSTS_MAX;
+    struct list *node;
 
-    while (!list_empty(&loop->posts) && left-- > 0) {
-        struct loop_post *post = list_item(loop->posts.next, struct loop_post, node);
+    while (left-- > 0 && (node = list_take_first(&loop->posts)) != NULL) {
+        struct loop_post *post = list_item(node, struct loop_post, node);
 
-        list_remove(&post->node);
         post->fn(post);
     }
 }
@@ -489,20 +486,16 @@ static bool look_for_events(struct loop *loop, int32_t wait)
 /* Wait for events, at first without sleeping if that pays, and run what is ready. */
 static void take_events(struct loop *loop)
 {
+    int32_t wait = wait_ms(loop);
     uint64_t since_us;
-    int32_t wait;
 
-    loop->now_us = 0;
     loop->noticed = false;
-    wait = wait_ms(loop);
     if (wait > 0 && busy_poll_pays(&loop->busy_poll)) {
         bool found = look_for_events(loop, wait);
 
         busy_poll_learn(&loop->busy_poll, found);
-        if (found)
-            return;
-        loop->now_us = 0;
-        run_ready(loop, wait_ms(loop)); /* wait_ms() again: a callback may have set a timer */
+        if (!found)
+            run_ready(loop, wait_ms(loop)); /* wait_ms() again: a callback may have set a timer */
         return;
     }
     since_us = loop->looked_at_us;

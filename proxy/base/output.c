@@ -34,10 +34,11 @@ void output_init(struct output *output, struct loop *loop, int fd)
 
 static void tell_waiters(struct output *output)
 {
-    while (!list_empty(&output->waiters) && !output_is_full(output)) {
-        struct output_waiter *waiter = list_item(output->waiters.next, struct output_waiter, node);
+    struct list *node;
 
-        list_remove(&waiter->node);
+    while (!output_is_full(output) && (node = list_take_first(&output->waiters)) != NULL) {
+        struct output_waiter *waiter = list_item(node, struct output_waiter, node);
+
         waiter->on_room(waiter);
     }
 }
