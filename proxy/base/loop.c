@@ -12,7 +12,6 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <h2o.h>
 #include <sched.h>
 #include <signal.h>
