@@ -316,19 +316,8 @@ static int set_signed(struct config *config, const struct setting *setting, cons
 static int set_text(struct config *config, const struct setting *setting, const char *given_as,
                     const char *value, struct err *err)
 {
-    if (strchr(setting->unit, '|') != NULL) {
-        const char *at = setting->unit;
-        size_t n = strlen(value);
-        bool one_word = strchr(value, '|') == NULL;
-
-        while (!one_word || strncmp(at, value, n) != 0 || (at[n] != '|' && at[n] != '\0')) {
-            at = strchr(at, '|');
-            if (at == NULL)
-                return err_set(err, ERR_REQUEST, 0, "%s=%s: want %s", given_as, value,
-                               setting->unit);
-            at++;
-        }
-    }
+    if (strchr(setting->unit, '|') != NULL && !text_has_word(setting->unit, '|', value))
+        return err_set(err, ERR_REQUEST, 0, "%s=%s: want %s", given_as, value, setting->unit);
     *(const char **)field(config, setting) = value;
     return 0;
 }

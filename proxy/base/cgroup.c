@@ -25,21 +25,6 @@ static FILE *open_at(const char *dir, const char *name)
     return fopen(path, "re");
 }
 
-/* Whether `word` is in `text`, a comma-separated list. */
-static bool has_word(const char *text, const char *word)
-{
-    size_t n = strlen(word);
-
-    for (; *text != '\0'; text += text[0] == ',') {
-        size_t length = strcspn(text, ",");
-
-        if (length == n && memcmp(text, word, n) == 0)
-            return true;
-        text += length;
-    }
-    return false;
-}
-
 /* Cut the next field off *rest. A field ends at a character of `end` or at the end of the line.
  * NULL: no field is left, or it is empty. */
 static char *cut(char **rest, const char *end)
@@ -67,7 +52,7 @@ static char *find_name(const char *controller, const char *root, int *version)
 
         if (rest == NULL || rest[0] != '/')
             continue;
-        if (has_word(controllers, controller))
+        if (text_has_word(controllers, ',', controller))
             found = 1;
         else if (strcmp(number, "0") == 0 && controllers[0] == '\0')
             found = 2;
@@ -113,7 +98,7 @@ static bool read_mount(char *line, int version, const char *controller, struct m
         return false;
     if (version == 2)
         return strcmp(type, "cgroup2") == 0;
-    return strcmp(type, "cgroup") == 0 && has_word(behind, controller);
+    return strcmp(type, "cgroup") == 0 && text_has_word(behind, ',', controller);
 }
 
 /* Set group->dir to these three paths, put together. false: it is too long or cannot be entered. */

@@ -69,6 +69,21 @@ char *xasprintf(const char *fmt, ...)
     return or_die(n < 0 ? NULL : text);
 }
 
+bool text_has_word(const char *list, char separator, const char *word)
+{
+    size_t n = strlen(word);
+
+    for (;; list++) {
+        const char *end = strchrnul(list, separator);
+
+        if ((size_t)(end - list) == n && memcmp(list, word, n) == 0)
+            return true;
+        if (*end == '\0')
+            return false;
+        list = end;
+    }
+}
+
 const char *env_text(const char *name)
 {
     const char *value = getenv(name);

@@ -84,6 +84,9 @@ char *xstrndup(const char *text, size_t n) __attribute__((malloc, returns_nonnul
 char *xasprintf(const char *fmt, ...)
     __attribute__((malloc, returns_nonnull, format(printf, 1, 2)));
 
+/* Whether `word` is one of the words of `list`, with a separator between them. */
+bool text_has_word(const char *list, char separator, const char *word);
+
 /* The value of a variable in our environment; NULL also if it is empty: Apache's images switch a
  * feature off with an empty value. */
 const char *env_text(const char *name);
