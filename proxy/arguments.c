@@ -17,7 +17,7 @@
 
 /* Returns what follows -NAME or --NAME in `arg`: "=value", or "" for the bare name. NULL: `arg` is
  * another option. */
-static const char *proxy_option(const char *arg, const char *name)
+static const char *option_rest(const char *arg, const char *name)
 {
     size_t n = strlen(name);
 
@@ -32,9 +32,9 @@ static const char *proxy_option(const char *arg, const char *name)
 /* Returns the number of arguments consumed; 0: args[0] is none of these options; -1: err filled. */
 static int set_from_proxy_option(struct config *config, char **args, struct err *err)
 {
-    const char *debug = proxy_option(args[0], "debug");
-    const char *compile = proxy_option(args[0], "compile");
-    const char *env = proxy_option(args[0], "env");
+    const char *debug = option_rest(args[0], "debug");
+    const char *compile = option_rest(args[0], "compile");
+    const char *env = option_rest(args[0], "env");
     const char *value = compile != NULL ? compile : env;
 
     if (debug != NULL) {
@@ -104,30 +104,28 @@ static int set_from_option(struct config *config, char **args, struct err *err)
  * the number of arguments consumed; 0: args[0] is none of these options; -1: err filled. */
 static int set_from_pair_option(struct config *config, char **args, struct err *err)
 {
-    static const char file[] = "--env-file";
     const char *arg = args[0];
-    bool is_file = strncmp(arg, file, strlen(file)) == 0 &&
-                   (arg[strlen(file)] == '\0' || arg[strlen(file)] == '=');
-    bool is_env = arg[1] == 'e' && (arg[2] == '\0' || strncmp(arg, "-env", 4) != 0);
+    const char *file = arg[1] == '-' ? option_rest(arg, "env-file") : NULL;
+    bool is_env = arg[1] == 'e' && strncmp(arg, "-env", 4) != 0;
     const char *value;
     char option[3] = {arg[0], arg[1], '\0'};
     int taken = 1;
 
     assert(arg[0] == '-');
-    if (!is_file && !is_env && arg[1] != 'm')
+    if (file == NULL && !is_env && arg[1] != 'm')
         return 0;
-    value = is_file ? arg + strlen(file) + (arg[strlen(file)] == '=') : arg + 2;
+    value = file != NULL ? file + (file[0] == '=') : arg + 2;
     if (*value == '\0') {
         value = args[1];
         taken = 2;
     }
     if (value == NULL)
         return err_set(err, ERR_REQUEST, 0, "%s: a value is missing (%s)", arg,
-                       is_file  ? "FILE"
-                       : is_env ? "NAME=value"
-                                : "KEY=value");
-    if (is_file)
-        return variables_add_file(&config->env, file, value, err) < 0 ? -1 : taken;
+                       file != NULL ? "FILE"
+                       : is_env     ? "NAME=value"
+                                    : "KEY=value");
+    if (file != NULL)
+        return variables_add_file(&config->env, "--env-file", value, err) < 0 ? -1 : taken;
     if (!is_env && strncmp(value, "value=", 6) == 0)
         return err_set(err, ERR_REQUEST, 0, "-m %s: value is the argument itself, not metadata",
                        value);
