@@ -25,11 +25,10 @@ static FILE *open_at(const char *dir, const char *name)
     return fopen(path, "re");
 }
 
-/* Cut the next field off *rest. A field ends at a character of `end` or at the end of the line.
- * NULL: no field is left, or it is empty. */
-static char *cut(char **rest, const char *end)
+/* Cut the next field off *rest, at a blank. NULL: no field is left, or it is empty. */
+static char *cut(char **rest)
 {
-    char *field = strsep(rest, end);
+    char *field = strsep(rest, " ");
 
     return field != NULL && field[0] != '\0' ? field : NULL;
 }
@@ -87,13 +86,13 @@ static bool read_mount(char *line, int version, const char *controller, struct m
     behind += strlen(" - ");
     behind[strcspn(behind, "\n")] = '\0';
     for (int i = 0; i < 3; i++) /* skip two ids and the device */
-        (void)cut(&rest, " ");
-    mount->part = cut(&rest, " ");
-    mount->point = cut(&rest, " ");
+        (void)cut(&rest);
+    mount->part = cut(&rest);
+    mount->point = cut(&rest);
     if (mount->part == NULL || mount->point == NULL)
         return false;
-    type = cut(&behind, " ");
-    (void)cut(&behind, " "); /* skip the source, any word */
+    type = cut(&behind);
+    (void)cut(&behind); /* skip the source, any word */
     if (type == NULL || behind == NULL)
         return false;
     if (version == 2)
