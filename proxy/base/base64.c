@@ -48,8 +48,8 @@ static size_t skip_gaps(const char *text, size_t n, size_t at)
     return at;
 }
 
-/* Check the padding. at: the offset behind the first '='. true: the padding is complete and only
- * line ends or blanks follow it. */
+/* Check the padding, one or two '='. at: the offset behind the first '='. true: the padding is
+ * complete, and only line ends or blanks follow it. */
 static bool padding_is_good(const char *text, size_t n, size_t at, struct base64_text *found)
 {
     size_t tail = found->n_chars % 4;
@@ -122,7 +122,8 @@ static size_t take(const char *text, size_t n, size_t *at, char *chars, size_t m
     return n_taken;
 }
 
-/* Decode chars[0 .. n), which is valid. n: a multiple of 4. Returns the bytes written to out. */
+/* Decode chars[0 .. n), which is valid. n: a multiple of 4. Returns the number of bytes that the
+ * text stands for; up to two zero bytes more are written to out. */
 static size_t decode(const char *chars, size_t n, unsigned char *out)
 {
     size_t n_padding = 0;
@@ -132,7 +133,7 @@ static size_t decode(const char *chars, size_t n, unsigned char *out)
     while (n_padding < 2 && chars[n - 1 - n_padding] == '=')
         n_padding++;
     n_out = EVP_DecodeBlock(out, (const unsigned char *)chars, (int)n);
-    assert(n_out == (int)(n / 4 * 3)); /* OpenSSL counts padding as bytes */
+    assert(n_out == (int)(n / 4 * 3)); /* OpenSSL writes and counts a zero byte for each '=' */
     return (size_t)n_out - n_padding;
 }
 

@@ -5,8 +5,8 @@
  * functions.
  *
  * There are two ways to decode. An action's code is large and follows Go's rules: base64_check()
- * checks it, then base64_replace() decodes it in place. A small text is decoded to the end of a
- * buffer.
+ * checks it, then base64_replace() decodes it in place. base64_decode() does both for a small text,
+ * and appends the bytes to a buffer.
  */
 
 #include <stdbool.h>
@@ -28,11 +28,12 @@ struct base64_text {
  * do, since a shell may have turned line ends into blanks before users paste the text.
  */
 bool base64_check(const char *text, size_t n, struct base64_text *found);
-/* Decode text[0 .. n), which is valid, to `out`. `out` may be `text` itself or a place before it in
- * the same memory. Returns the bytes written. */
+/* Decode a valid text, text[0 .. n), to `out`, which may be `text` itself or a place before it in
+ * the same memory. Returns the number of bytes written. */
 size_t base64_replace(const char *text, size_t n, char *out);
-/* Decode the start of valid text with at least one base64 character, as much as fits into out.
- * size: room in out, a multiple of 3, at most 12 KiB. Returns the bytes written. */
+/* Decode the start of a valid text, as much as fits into out. The text has at least one base64
+ * character. size: room in out, a multiple of 3, at most 12 KiB. Returns the number of bytes
+ * written. */
 size_t base64_head(const char *text, size_t n, char *out, size_t size);
 
 /* ---- small texts ---- */

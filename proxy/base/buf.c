@@ -25,8 +25,8 @@ char *buf_room(struct buf *buf, size_t n)
     if (buf->size - buf->end >= n)
         return buf->bytes + buf->end;
     if (buf->start > 0 && buf->size - buf_len(buf) >= n && buf->start >= buf_len(buf)) {
-        /* Move the bytes to the front only if at least as many have been consumed as must be moved.
-         * So each byte is moved at most once on average. */
+        /* Move the bytes to the front only if no more must be moved than have been consumed. So the
+         * cost is at most one move for each byte consumed. */
         memmove(buf->bytes, buf->bytes + buf->start, buf_len(buf));
     } else {
         size_t size = buf->size > 0 ? buf->size : BUF_FIRST_BYTES;

@@ -67,8 +67,8 @@ static char *find_name(const char *controller, const char *root, int *version)
 }
 
 struct mount {
-    const char *part; /* the part of the hierarchy that is mounted; "/": all of it */
-    const char *point;
+    const char *part;  /* the part of the hierarchy that is mounted; "/": all of it */
+    const char *point; /* the folder at which it is mounted */
 };
 
 /* Read a line like "32 31 0:29 / /sys/fs/cgroup/memory rw - cgroup cgroup rw,memory". false: this

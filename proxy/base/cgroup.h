@@ -10,8 +10,8 @@
 #include <stdint.h>
 
 struct cgroup {
-    int version; /* 1 or 2; 0: no group was found */
-    char dir[512];
+    int version;   /* 1 or 2; 0: no group was found */
+    char dir[512]; /* the group's folder, which has a file for each limit and counter */
 };
 
 /*
@@ -21,7 +21,7 @@ struct cgroup {
  */
 void cgroup_find(struct cgroup *group, const char *controller, const char *root);
 
-/* Read the first line of the group's file `name`, newline included. false: no such file. */
+/* Read the first line of the group's file `name`, with its newline. false: no such file. */
 bool cgroup_line(const struct cgroup *group, const char *name, char *line, size_t size);
 /* Read the number after `key` from the group's file `name`, which has "key number" lines. false: no
  * such file or key. */

@@ -15,7 +15,8 @@ int child_enter(const struct privileges *privileges, bool with_limits, pid_t par
 
     if (failed == 0)
         failed = privileges_become(privileges, os);
-    (void)prctl(PR_SET_PDEATHSIG, SIGKILL); /* after the change of user, which would clear this */
+    /* only now: a change of user clears this setting */
+    (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() != parent)
         _exit(127); /* the proxy ended before prctl() */
     return failed;
@@ -27,8 +28,8 @@ void child_forget(int first_fd, unsigned flags)
 
     for (int signo = 1; signo < NSIG; signo++)
         (void)signal(signo, SIG_DFL);
-    /* before Linux 5.9 close_range() fails; then a client's connection stays open until the child
-     * ends */
+    /* Before Linux 5.9 this fails. Then the child also holds our clients' connections open, until
+     * it ends. */
     (void)syscall(SYS_close_range, (unsigned)first_fd, ~0U, flags);
     (void)sigemptyset(&none);
     (void)sigprocmask(SIG_SETMASK, &none, NULL); /* last: a pending signal may end the child here */

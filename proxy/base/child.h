@@ -3,9 +3,9 @@
 /*
  * child - the first steps of every child process of the proxy.
  *
- * A child that becomes another user (--user) can be stopped by any process of that user. So the
- * proxy never starts such a child with vfork(), as that would stop the proxy too, and never waits
- * for such a child without a bound.
+ * A child that becomes another user (--user) can be stopped (SIGSTOP) by any process of that user.
+ * So the proxy never starts such a child with vfork(), which would suspend the proxy until the
+ * child goes on, and never waits for such a child without a time limit.
  */
 
 #include <stdbool.h>
@@ -15,10 +15,10 @@
 struct privileges;
 
 /*
- * Call in a child: set the action's resource limits (if with_limits) and become the action's user,
- * then have the kernel kill this child when the proxy ends. Exits if `parent`, the proxy, has ended
- * already. Makes only system calls: safe between vfork and exec. Returns 0, or a number for what
- * failed, with errno in *os: see privileges_explain().
+ * Call in a child: set the action's resource limits (if with_limits), become the action's user, and
+ * have the kernel kill this child when the proxy ends. parent: the proxy's pid; if the proxy has
+ * ended already, the child exits. Makes only system calls: safe between vfork and exec. Returns 0,
+ * or a number for what failed, with errno in *os: see privileges_explain().
  */
 int child_enter(const struct privileges *privileges, bool with_limits, pid_t parent, int *os);
 

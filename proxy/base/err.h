@@ -6,15 +6,14 @@
 
 enum err_kind {
     ERR_NONE = 0,
-    ERR_REQUEST, /* the client sent something unusable */
-    ERR_NO_CODE, /* the request holds no code to execute */
-    ERR_LIMIT,   /* a limit set by the proxy would be exceeded */
-    ERR_CODE,    /* the action's code cannot be unpacked, located or compiled */
-    ERR_ACTION,  /* the action could not run, ended early or broke the protocol */
-    ERR_SYSTEM,  /* the operating system refused; `os` tells why */
-    /* The action exceeded a limit of its container or one of its own. */
-    ERR_EXHAUSTED,
-    ERR_TIMEOUT, /* the action's process was not ready in time */
+    ERR_REQUEST,   /* the client sent something unusable */
+    ERR_NO_CODE,   /* the request holds no code to execute */
+    ERR_LIMIT,     /* a limit set by the proxy would be exceeded */
+    ERR_CODE,      /* the action's code cannot be unpacked, located or compiled */
+    ERR_ACTION,    /* the action could not run, ended early or broke the protocol */
+    ERR_SYSTEM,    /* the operating system refused; `os` tells why */
+    ERR_EXHAUSTED, /* out of memory, or a limit of --rlimit-cpu or --rlimit-fsize is reached */
+    ERR_TIMEOUT,   /* the action's process was not ready in time */
 };
 
 /* Lives on the caller's stack and owns nothing: there is nothing to free. */

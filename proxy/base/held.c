@@ -6,9 +6,8 @@
 
 #include "base/cgroup.h"
 
-/* hold at most a quarter of the memory: the action needs more than we do for the same data */
-#define SHARE     4
-#define MIN_BYTES (16u << 20) /* with less, some activations could never be served */
+#define SHARE     4 /* a quarter: the action needs more memory than we do for the same data */
+#define MIN_BYTES (16u << 20) /* with less, large bodies would often be refused */
 
 /* The number in the group's file `name`; UINT64_MAX: no such file, or "max" for no limit. */
 static uint64_t number_of(const struct cgroup *group, const char *name)

@@ -19,9 +19,9 @@ struct held {
  * the machine, but at least 16 MiB. root: as for cgroup_find(). */
 uint64_t held_default_max(const char *root);
 
-/* Whether n more bytes may be held. While at most a quarter of max_bytes is held, one body may
- * exceed max_bytes: each body has a limit of its own, and even a small container must be able to
- * take the largest body. */
+/* Whether n more bytes may be held. While at most a quarter of max_bytes is held, any body may be
+ * held, even one larger than max_bytes: a small container must be able to take the largest body,
+ * which has a limit of its own. */
 static inline bool held_fits(const struct held *held, uint64_t n)
 {
     return held->bytes + n <= held->max_bytes || held->bytes <= held->max_bytes / 4;

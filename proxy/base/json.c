@@ -31,7 +31,7 @@
 
 #define LEVELS_PER_WORD 64
 
-static const char too_deep[] = "exceeded max depth"; /* this error names no byte, as in Go */
+static const char too_deep[] = "exceeded max depth"; /* like Go, we do not name the byte */
 
 enum next {
     NEXT_VALUE,
@@ -48,8 +48,8 @@ struct check {
     size_t depth;         /* number of open levels */
     const char *wanted;   /* name of the top-level member to find; NULL: none */
     const uint8_t *found; /* behind the colon of the last member named `wanted`; NULL: none yet */
-    /* One bit per open level: 1 is an object, 0 an array. Words for levels that were never open are
-     * uninitialised. */
+    /* One bit per open level: 1 is an object, 0 an array. A word has no value until the first of
+     * its levels is opened. */
     uint64_t objects[JSON_DEPTH_MAX / LEVELS_PER_WORD];
 };
 
@@ -66,7 +66,7 @@ __attribute__((cold)) static const uint8_t *check_fail(struct check *c, const ui
 /* Check an escape. at: the position behind the backslash. */
 static const uint8_t *check_escape(struct check *c, const uint8_t *at)
 {
-    /* For a NUL byte strchr() would find its string's terminator. */
+    /* For a NUL byte strchr() would find the end of the string of letters. */
     if (at == c->end || *at == '\0' || strchr("\"\\/bfnrtu", *at) == NULL)
         return check_fail(c, at, "in string escape code");
     if (*at++ != 'u')
@@ -196,7 +196,7 @@ static inline const uint8_t *check_key(struct check *c, const uint8_t *at)
     return at + 1;
 }
 
-/* Open a level. False: the nesting limit is reached. */
+/* Open a level. false: JSON_DEPTH_MAX levels are open already. */
 static inline bool check_push(struct check *c, bool object)
 {
     uint64_t bit = UINT64_C(1) << (c->depth % LEVELS_PER_WORD);
@@ -206,7 +206,7 @@ static inline bool check_push(struct check *c, bool object)
         return false;
     word = &c->objects[c->depth++ / LEVELS_PER_WORD];
     if (bit == 1)
-        *word = 0; /* not cleared earlier: clearing all costs as much as checking a short text */
+        *word = 0; /* clearing all words at the start would cost as much as checking a short text */
     *word = object ? *word | bit : *word & ~bit;
     return true;
 }

@@ -4,9 +4,9 @@
  * json - check a JSON document and find parts of it, without building a tree.
  *
  * Each activation is sent to the action as one line. That relies on json_check(): a text that
- * passes it is one document of RFC 8259 in strict UTF-8, so a newline in it is only white space.
- * The functions on slices, which are parts of a document, work on checked documents only; the
- * slices point into the document's text.
+ * passes it is one document of RFC 8259 in strict UTF-8, so a newline in it is only white space and
+ * may be replaced by a blank. A slice is a part of a document; it points into the document's text.
+ * The functions on slices work on checked documents only.
  */
 
 #include <stdbool.h>

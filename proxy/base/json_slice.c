@@ -243,7 +243,8 @@ size_t json_unescape(struct json_slice string, char *out)
     return n;
 }
 
-/* For strings with escapes, which are rare: compare piece by piece, without allocating memory. */
+/* Whether a string's inside, [at, end), equals text[0 .. n) once unescaped. Compares piece by
+ * piece, without allocating memory. */
 static bool equals_escaped(const uint8_t *at, const uint8_t *end, const char *text, size_t n)
 {
     while (at < end) {
@@ -269,7 +270,7 @@ bool json_equals(struct json_slice string, const char *text)
 
     assert(string.kind == JSON_STRING && string.n >= 2);
     if (n_inside < n)
-        return false; /* unescaping never makes a string longer */
+        return false; /* an unescaped string is never longer than the escaped one */
     if (memchr(inside, '\\', n_inside) == NULL)
         return n_inside == n && memcmp(inside, text, n) == 0;
     return equals_escaped((const uint8_t *)inside, (const uint8_t *)inside + n_inside, text, n);
@@ -308,7 +309,8 @@ void json_quote(struct buf *out, const char *text, size_t n)
             buf_add(out, from, (size_t)(at - from));
         } else {
             buf_add_text(out, "\xef\xbf\xbd");
-            /* The byte that breaks a character is read again, since it may begin the next one. */
+            /* `at` is the byte at which the character breaks off. It is read again, since it may
+             * begin the next one; unless it is the first byte, which can begin none. */
             at = at > from ? at : from + 1;
         }
     }

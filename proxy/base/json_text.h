@@ -1,7 +1,7 @@
 #pragma once
 
 /*
- * json_text - white space in JSON, for json.c and json_slice.c only.
+ * json_text - white space in JSON.
  */
 
 #include <stdbool.h>

@@ -22,31 +22,31 @@
 #include "base/loop.h"
 #include "base/util.h"
 
-#define SCORE_MAX    1000 /* the highest oom_score_adj */
-#define SCORE_FROM   800  /* every mark is above this score and above our own */
-#define MARKS_MAX    64   /* with more starts at a time, some share a mark */
-#define SPARED_MAX   64
+#define SCORE_MAX    1000 /* the highest oom_score_adj that the kernel accepts */
+#define SCORE_FROM   800  /* marks are values of oom_score_adj above this and above our own */
+#define MARKS_MAX    64   /* with more children at a time, some share a mark */
+#define SPARED_MAX   64   /* most children that kin_spare() protects at a time */
 #define CHILDREN_MAX 4096 /* most children looked at per round; the next round sees the rest */
 #define ROUND_MS     5 /* pause between rounds of killing: the killed processes are gone by then */
 #define ROUNDS_MAX   200
-#define TEXT_BYTES   65536
+#define TEXT_BYTES   65536 /* room for the pids of all children, as text */
 #define PARENTS_MAX  64
 #define STATUS_BYTES 4096 /* of /proc/PID/status: the tracer stands near its beginning */
 
 static struct {
-    int score_fd; /* our own oom_score_adj, open for writing; -1: it cannot be written */
-    int own_score;
-    unsigned n_marks; /* marks are 1 .. n_marks; 0: all starts share mark 0 */
+    int score_fd;     /* our own oom_score_adj, open for writing; -1: it cannot be written */
+    int own_score;    /* our own oom_score_adj */
+    unsigned n_marks; /* marks are 1 .. n_marks; 0: all starts share mark 0, which is no score */
     int first_score;  /* the oom_score_adj of mark 1 */
-    unsigned n_used[MARKS_MAX + 1];
-    bool pending[MARKS_MAX + 1]; /* per mark: processes left by its starts are being killed */
-    unsigned rounds_left;
-    bool has_user;
+    unsigned n_used[MARKS_MAX + 1]; /* per mark: children that run with it */
+    bool pending[MARKS_MAX + 1];    /* per mark: its starts have ended; kill what they have left */
+    unsigned rounds_left;           /* rounds of killing that may still follow */
+    bool has_user;                  /* kin_set_user() was called: `user` is valid */
     uid_t user;
     pid_t spared[SPARED_MAX];
-    unsigned n_spared; /* kin_spare() calls so far; the oldest entries are overwritten */
-    struct loop *loop; /* borrowed; set by kin_end() */
-    struct loop_timer timer;
+    unsigned n_spared;       /* kin_spare() calls so far; the oldest entries are overwritten */
+    struct loop *loop;       /* borrowed; NULL until the first kin_end() */
+    struct loop_timer timer; /* runs the next round */
     bool open;
 } kin = {.score_fd = -1};
 
@@ -210,7 +210,7 @@ unsigned kin_mark(void)
             best = mark;
     assert(best <= kin.n_marks);
     kin.n_used[best]++;
-    kin.pending[best] = false; /* leftovers of earlier starts look like processes of this one now */
+    kin.pending[best] = false; /* leftovers cannot be told from new processes any more */
     return best;
 }
 
@@ -322,7 +322,7 @@ static bool is_idle(void)
     return true;
 }
 
-/* Whether this child, which we do not watch, descends from a start that has ended. */
+/* Whether a process that we started, and that has ended, has left this child. */
 static bool is_left_behind(pid_t pid)
 {
     int score;
@@ -335,13 +335,13 @@ static bool is_left_behind(pid_t pid)
     mark = score - kin.first_score + 1;
     if (mark >= 1 && mark <= (int)kin.n_marks)
         return kin.pending[mark];
-    /* The score is none of our marks, so the process has changed it. With --user, all our children
-     * that run as this user belong to the action. */
+    /* The score is none of our marks: the process has changed it. But with --user every child that
+     * runs as this user belongs to the action. */
     return is_idle() && is_users(pid);
 }
 
-/* Kill children that ended starts have left; returns how many. all: kill every child that is
- * neither spared nor watched by the loop. */
+/* Kill the children for which is_left_behind() is true, or, if `all`, every child. Spared children
+ * and those watched by the loop live on. Returns how many were killed. */
 static size_t kill_round(const struct loop *loop, bool all)
 {
     auto_free pid_t *pids = xcalloc(CHILDREN_MAX, sizeof(*pids));

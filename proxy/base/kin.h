@@ -28,7 +28,8 @@ struct loop;
  * exist already were inherited through exec, and are never killed. */
 void kin_open(void);
 void kin_close(void);
-/* All actions run as this user: kill children of this user, too, that have changed their mark. */
+/* Tell that all actions run as this user. Children of this user that have changed their mark are
+ * then killed, too, when no child with a mark is left. */
 void kin_set_user(uid_t uid);
 /* Whether a signal has stopped this process; false also if its /proc files cannot be read. */
 bool kin_is_stopped(pid_t pid);
@@ -38,11 +39,11 @@ uint64_t kin_used_ms(pid_t pid);
 /* Kill the process that traces this one, as a debugger does, if it descends from us: we do not learn
  * that `pid` is dead until its tracer has ended or has waited for it. */
 void kin_untrace(pid_t pid);
-/* Never kill this child, even though the loop does not watch it. */
+/* Never kill this child, although it is not watched by the loop. */
 void kin_spare(pid_t pid);
 
-/* Allocate a mark for one start. As few other starts as possible have the same mark. Give it back
- * with kin_end() or kin_unmark(). */
+/* Choose a mark for a child that will be started: the one that the fewest running children have.
+ * Give it back with kin_end() or kin_unmark(). */
 unsigned kin_mark(void);
 /* Processes started between kin_begin() and kin_finish() get the mark. This costs two system
  * calls. */
