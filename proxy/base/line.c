@@ -51,7 +51,7 @@ enum line_result line_next(struct line *line, const char **text, size_t *n)
             line->seen = len;
             return LINE_NONE;
         }
-        /* Dropping only moves an index: the text stays valid until more is added. */
+        /* This only moves an index: the line's bytes stay valid until more are added. */
         line_skip(line, line_len + 1);
         if (line->skipping) {
             line->skipping = false;

@@ -3,8 +3,8 @@
 /*
  * line - cut a byte stream into lines.
  *
- * Write bytes to the room that line_room() returns; line_next() then hands out whole lines. This
- * module has no descriptor and never blocks, so a test can drive it with string literals.
+ * Write bytes to the room that line_room() returns; line_next() then hands out whole lines. The
+ * caller reads the bytes, so this module needs no descriptor and a test can use string literals.
  */
 
 #include <stdbool.h>
@@ -15,7 +15,7 @@
 enum line_result {
     LINE_NONE,     /* no whole line yet: add more bytes */
     LINE_READY,    /* one line handed out */
-    LINE_TOO_LONG, /* a line exceeds max_bytes: its first bytes are handed out, once */
+    LINE_TOO_LONG, /* told once per line longer than max_bytes: its first bytes are handed out */
 };
 
 /* Invariant: seen <= bytes held. */
@@ -23,7 +23,7 @@ struct line {
     struct buf buf;
     size_t seen;      /* bytes at the front already searched for a newline */
     size_t max_bytes; /* longest line accepted, newline not counted */
-    bool skipping;    /* the bytes that come next belong to a line that is too long */
+    bool skipping;    /* the next bytes, up to a newline, belong to a line told as too long */
 };
 
 void line_init(struct line *line, size_t max_bytes);
@@ -40,8 +40,8 @@ void line_added(struct line *line, size_t n);
  */
 enum line_result line_next(struct line *line, const char **text, size_t *n);
 
-/* Look at the bytes not yet handed out, such as an unfinished last line, without consuming them.
- * Returns their number. */
+/* Set *text to the bytes not yet handed out, such as an unfinished last line, without consuming
+ * them. Returns their number; 0, with *text unchanged, inside a line told as too long. */
 size_t line_rest(const struct line *line, const char **text);
 
 /* Drop n bytes at the front; the next line starts after them. */

@@ -1,7 +1,8 @@
 #pragma once
 
 /*
- * list - intrusive doubly linked ring; a node that is in no list points to itself.
+ * list - doubly linked lists of structs that have a struct list as a member, their node. The head
+ * of a list is a struct list, too. A node that is in no list points to itself.
  */
 
 #include <assert.h>
@@ -62,7 +63,8 @@ static inline struct list *list_take_first(struct list *list)
     if (first == list)
         return NULL;
     assert(first->prev == list);
-    list->next = first->next; /* not by list_remove(), so that analyzers see the list change */
+    /* Not by list_remove(): analyzers would not see that `list` changes. */
+    list->next = first->next;
     list->next->prev = list;
     list_init(first);
     return first;

@@ -22,9 +22,9 @@
 #include "base/sentinel.h"
 #include "base/util.h"
 
-#define LINE_MAX_BYTES                                                                             \
-    PIPE_BUF /* a pipe that poll() reports writable takes this much without blocking */
-#define TEXT_MAX_BYTES 512 /* per value; as JSON a value may take six times as much */
+/* A pipe that poll() reports writable takes this much without blocking. */
+#define LINE_MAX_BYTES PIPE_BUF
+#define TEXT_MAX_BYTES 512 /* of a field's text; JSON escapes may make it six times as long */
 #define CUT_JSON       ",\"cut\":true"
 #define CUT_TEXT       " cut=true"
 #define END_BYTES      16 /* room for CUT_JSON or CUT_TEXT, the brace and the newline */

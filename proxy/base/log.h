@@ -11,8 +11,9 @@
  * On stderr text lines begin with "whiskloop: ", to tell them from the action's lines. Whatever a
  * field's value contains, the result is one line of valid UTF-8 or of valid JSON.
  *
- * stdout and stderr carry the action's log. So by default only errors and warnings are written,
- * which the operator must see. That an action's process dies is routine, so its level is info.
+ * stdout and stderr carry the action's log, too. So by default only errors and warnings are
+ * written, which the operator must see. The death of an action's process is logged as info: it is
+ * routine.
  *
  * A line is written at once or dropped, so neither a full disk nor a stalled reader stops the
  * proxy. The next line that is written tells how many were dropped.
@@ -39,8 +40,8 @@ enum log_format {
     LOG_AS_JSON,
 };
 
-/* One field of a line, made by the functions below. Its texts are borrowed until the line is
- * written. */
+/* One field of a line, made by log_int(), log_text() and the like. Its texts are borrowed until the
+ * line is written. */
 struct log_field {
     const char *name; /* lower case and underscores; NULL: end of the list */
     const char *text; /* text[0 .. n), any bytes, cut when long; NULL: use the number */

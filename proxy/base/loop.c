@@ -29,12 +29,12 @@
 #include "base/log.h"
 
 #define LOOP_LOOK_MS   1000    /* with timers set, the clock is read at least this often */
-#define LOOP_FROZEN_US 1000000 /* a wait this much too long, while not runnable, was a freeze */
+#define LOOP_FROZEN_US 1000000 /* a process not runnable for this long beyond its wait was frozen */
 #define LOOP_POSTS_MAX 1000    /* most pieces of posted work per turn; more is a bug */
 
-/* Our processor time at the last reading of it from the kernel. */
+/* What the kernel said of our processor time when we last asked. */
 struct runtime_seen {
-    uint64_t at_us;   /* time of that reading, CLOCK_MONOTONIC; 0: never read */
+    uint64_t at_us;   /* when we asked, CLOCK_MONOTONIC; 0: never */
     uint64_t busy_us; /* time spent running, or runnable and waiting for a processor */
 };
 
@@ -55,7 +55,7 @@ struct loop {
     void *on_signal_owner; /* borrowed */
     bool children_changed;
     bool hurried; /* the next turn does not wait */
-    bool noticed; /* a watched descriptor was ready in this turn */
+    bool noticed; /* in this turn a watched descriptor was readable or writable */
     bool stopped;
 };
 
@@ -147,9 +147,9 @@ uint64_t loop_clock_ns(void)
 
 /*
  * Called after a wait that was much too long. If we were frozen (not runnable), subtract that time
- * from loop time, which moves all deadlines. If we were starved (runnable, but without a
- * processor), deadlines stay: the action may be the cause, and must not gain time by it. `before`
- * was read at most a second before the wait.
+ * from loop time, so that all deadlines move. If we were starved (runnable, but without a
+ * processor), deadlines stay: the action may be the cause, and must not gain time by it. since_us:
+ * the time since the clock was last read. loop->seen was read at most a second before that.
  */
 static void give_back(struct loop *loop, uint64_t clock_us, uint64_t since_us)
 {
@@ -184,7 +184,7 @@ static uint64_t look_at_clock(struct loop *loop)
 
 uint64_t loop_now_us(const struct loop *loop)
 {
-    struct loop *cache = (struct loop *)(uintptr_t)loop; /* only cached clock values change */
+    struct loop *cache = (struct loop *)(uintptr_t)loop; /* drops const: we cache the time */
 
     if (cache->now_us == 0)
         cache->now_us = look_at_clock(cache);
@@ -398,7 +398,7 @@ static int32_t wait_ms(struct loop *loop)
     }
     now_us = loop_now_us(loop);
     if (list_empty(&loop->timers)) {
-        loop->may_wait_us = UINT64_MAX / 2; /* no timer is set, so a freeze can do no harm */
+        loop->may_wait_us = UINT64_MAX / 2; /* no deadline could pass by a freeze: look for none */
         return INT32_MAX;
     }
     at_us = list_item(loop->timers.next, struct loop_timer, node)->at_us;
@@ -436,8 +436,8 @@ void loop_post_cancel(struct loop_post *post)
     list_remove(&post->node);
 }
 
-/* Limit the rounds: if posted work posts work again and again, the rest runs in the next turn, so
- * that descriptors are served in between. */
+/* Run posted work, also what this work posts, but not without limit: the rest runs in the next
+ * turn, so that descriptors are served in between. */
 static void run_posts(struct loop *loop)
 {
     unsigned left = LOOP_POSTS_MAX;
@@ -528,7 +528,7 @@ void loop_watch_open(struct loop *loop, struct loop_watch *watch, int fd)
 {
     assert(watch->sock == NULL);
     assert(fd >= 0);
-    /* With this flag libh2o only reports that a socket is readable; the callbacks read. */
+    /* With this flag libh2o does not read from the descriptor, but tells when it is readable. */
     watch->sock = h2o_evloop_socket_create(loop->h2o, fd, H2O_SOCKET_FLAG_DONT_READ);
     watch->sock->data = watch;
     watch->loop = loop;
@@ -548,7 +548,7 @@ static void on_h2o_readable(h2o_socket_t *sock, const char *error)
 {
     struct loop_watch *watch = sock->data;
 
-    (void)error; /* the callback gets the error from read() */
+    (void)error; /* on_readable() will get it from read() */
     assert(watch->sock == sock);
     watch->loop->noticed = true;
     if (watch->on_readable != NULL)

@@ -19,12 +19,12 @@ struct err;
 struct loop;
 struct st_h2o_socket_t;
 
-/* Make a loop. Blocks SIGCHLD, SIGTERM, SIGINT and SIGHUP for good, and ignores SIGPIPE and
- * SIGXFSZ. NULL: it failed, err is filled. */
+/* Make a loop. From now on SIGCHLD, SIGTERM, SIGINT and SIGHUP are blocked, since the loop reads
+ * them, and SIGPIPE and SIGXFSZ are ignored. NULL: it failed, err is filled. */
 struct loop *loop_new(struct err *err);
 void loop_free(struct loop **loop);
-/* A descriptor, owned by the loop, that is readable while a signal is pending for loop_run(). For
- * code that blocks before the loop runs. */
+/* A descriptor, owned by the loop, that is readable while a signal waits to be read by loop_run().
+ * Code that blocks before the loop runs polls it, so as to give up when a signal comes. */
 int loop_signal_fd(const struct loop *loop);
 /* Run turn after turn until loop_stop() is called. */
 void loop_run(struct loop *loop);
@@ -32,7 +32,7 @@ void loop_stop(struct loop *loop);
 /* Before sleeping, look for events for limit_us, but only while events follow each other that fast
  * (base/busy_poll.h). 0, the initial value: never. */
 void loop_busy_poll(struct loop *loop, uint64_t limit_us);
-/* Do not wait in the next turn: libh2o has work that no descriptor announces. */
+/* Do not wait for events in the next turn: libh2o has work to do that no descriptor announces. */
 void loop_hurry(struct loop *loop);
 /* Loop time at the start of this turn, in milliseconds. */
 uint64_t loop_now_ms(const struct loop *loop);
@@ -111,14 +111,14 @@ struct loop_child;
 typedef void loop_child_fn(struct loop_child *child, int wait_status);
 
 struct loop_child {
-    struct list node; /* while watched and not reaped: in the loop's list */
+    struct list node; /* in the loop's list from loop_child_watch() until the child is reaped */
     pid_t pid;
     loop_child_fn *fn;
 };
 
 void loop_child_init(struct loop_child *child);
-/* Call this in the same callback that creates the process: the loop reaps children only between
- * callbacks. */
+/* Call fn, from the loop, when the child has ended. Call this in the same callback that creates the
+ * process: the loop reaps children only between callbacks. */
 void loop_child_watch(struct loop *loop, struct loop_child *child, pid_t pid, loop_child_fn *fn);
 void loop_child_forget(struct loop_child *child);
 /* Whether this process is watched. */

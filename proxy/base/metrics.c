@@ -26,6 +26,7 @@ void histogram_add(struct histogram *histogram, uint64_t us, uint64_t n)
 
 /* ---- the text ---- */
 
+/* Append words with a backslash before each character of `special`; a newline becomes \n. */
 static void add_escaped(struct buf *text, const char *words, const char *special)
 {
     while (*words != '\0') {

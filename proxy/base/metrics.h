@@ -3,7 +3,7 @@
 /*
  * metrics - histograms, and the text format that Prometheus reads.
  *
- * Each module counts its own events. This module has the histograms, and prints all numbers.
+ * Each module counts its own events, in integers or in a histogram. Here is how to print them.
  * Source: the exposition format 0.0.4 of prometheus.io.
  */
 
@@ -17,7 +17,9 @@
 
 /* Counts of durations, by size. All zeroes: empty. */
 struct histogram {
-    uint64_t counts[HISTOGRAM_BOUNDS + 1]; /* per bound, not cumulative; the last: above all */
+    /* counts[i]: durations up to bound i and above bound i - 1; the last: those above all
+     * bounds. */
+    uint64_t counts[HISTOGRAM_BOUNDS + 1];
     uint64_t sum_us;
 };
 

@@ -58,7 +58,8 @@ void output_flush(struct output *output)
             loop_watch_write(&output->stream.watch, on_writable);
             break;
         } else if (errno != EINTR) {
-            output->broken = errno == EPIPE; /* else go on: a full disk may have room again later */
+            /* after other errors go on: a full disk may have room again later */
+            output->broken = errno == EPIPE;
             output->n_dropped += buf_len(&output->pending);
             buf_drop(&output->pending, buf_len(&output->pending));
         }
@@ -87,7 +88,7 @@ static void add(struct output *output, const void *owner, const char *bytes, siz
     output->line_owner = bytes[n - 1] == '\n' ? NULL : owner;
     if (buf_len(&output->pending) < OUTPUT_EARLY_BYTES)
         loop_post(output->loop, &output->flush);
-    else if (list_empty(&output->waiters))
+    else if (list_empty(&output->waiters)) /* else it would call them from inside this call */
         output_flush(output);
 }
 

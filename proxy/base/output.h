@@ -4,10 +4,10 @@
  * output - non-blocking writes to our stdout or stderr.
  *
  * Bytes added in one turn of the loop are written together at the end of the turn. When the reader
- * stalls (a log collector, a stopped terminal), the output becomes full, and the modules that add
- * to it stop reading from the action. So memory stays bounded, and the action has to wait. The
- * proxy's own lines are added even when the output is full; beyond a larger bound they are dropped
- * and counted.
+ * of stdout or stderr stalls (a log collector, a stopped terminal), the output becomes full, and
+ * the modules that add to it stop reading from the action. So memory stays bounded, and the action
+ * has to wait. The proxy's own bytes, such as sentinels, are added even when the output is full;
+ * beyond a larger bound they are dropped and counted.
  */
 
 #include <stdbool.h>
@@ -18,8 +18,8 @@
 #include "base/stream.h"
 
 #define OUTPUT_FULL_BYTES (1u << 20) /* with this many bytes pending callers must pause; a guess */
-#define OUTPUT_OWN_BYTES                                                                           \
-    (16u << 20) /* pending bytes at which our own lines are dropped: room for 400,000 sentinels */
+/* With this many bytes pending the proxy's own are dropped: room for 400,000 sentinels. */
+#define OUTPUT_OWN_BYTES (16u << 20)
 
 /* A module that waits for room; embed this struct and pass it to output_wait(). */
 struct output_waiter {
@@ -49,12 +49,12 @@ struct output {
     struct output_tap *instead;
     output_rewrite_fn *rewrite; /* set by the owner; NULL: write bytes unchanged */
     void *rewrite_owner;
-    struct buf pending;
+    struct buf pending; /* bytes added and not yet written */
     uint64_t n_written; /* bytes written since output_init() */
     uint64_t n_dropped; /* bytes dropped since then: no room, disk space or reader */
     struct loop_post flush;
     struct list waiters;
-    const void *line_owner; /* who began the unfinished line; NULL: at the start of a line */
+    const void *line_owner; /* the owner whose line is unfinished; NULL: at the start of a line */
 };
 
 /* fd: our stdout or stderr; its flags, shared with other processes, are never changed. */
@@ -65,9 +65,10 @@ void output_done(struct output *output, int wait_ms);
 /* Add bytes, which are written at the end of the turn. owner: any pointer that tells one writer
  * from another, for output_line_start(); NULL: the proxy, which adds whole lines. */
 void output_add(struct output *output, const void *owner, const char *bytes, size_t n);
-/* If the stream is inside a line that another owner began, end that line. owner: NULL ends any
- * line. */
+/* If the last bytes added are an unfinished line of another owner, end that line. owner: NULL ends
+ * any unfinished line. */
 void output_line_start(struct output *output, const void *owner);
+/* Write what is pending, as much as fits, and tell waiters if there is room again. */
 void output_flush(struct output *output);
 
 static inline bool output_is_full(const struct output *output)

@@ -37,7 +37,8 @@
 #define SYS_SETGROUPS SYS_setgroups
 #endif
 
-/* The numbers for what failed: a limit (enum privileges_limit plus 1), or one of these. */
+/* What privileges_limit() and privileges_become() return on failure: the number of the limit (enum
+ * privileges_limit) plus 1, or one of these. */
 enum {
     FAILED_GROUPS = LIMIT_COUNT + 1,
     FAILED_GROUP,
@@ -60,8 +61,8 @@ static_assert(ARRAY_LEN(limits) == LIMIT_COUNT, "each limit has an option");
 
 /* ---- in the child ---- */
 
-/* Restore the soft limit of descriptors that the proxy was started with: programs that close or
- * select() all descriptors rely on a low limit. */
+/* Restore the soft limit of descriptors that the proxy was started with, and raised for itself:
+ * programs that close or select() all descriptors rely on a low limit. */
 static void give_back_descriptors(const struct privileges *privileges)
 {
     struct rlimit limit;
@@ -147,8 +148,8 @@ int privileges_explain(const struct privileges *privileges, int failed, int os, 
 
 /* ---- files, in the proxy ---- */
 
-/* Change the group first, as is usual: setresuid() would take away the right to change the group.
- * privileges_return() uses the reverse order. */
+/* The group first, as is usual: setresuid(), unlike setfsuid(), takes away the right to change it.
+ * privileges_return() goes in reverse order. */
 void privileges_borrow(const struct privileges *privileges)
 {
     if (!privileges_as_user(privileges))
@@ -293,7 +294,7 @@ int privileges_set_user(struct privileges *privileges, const char *text, const c
         return -1;
     privileges->no_new_privs = true;
     if (privileges->uid == geteuid() && privileges->gid == getegid())
-        return 0; /* we already run as this user */
+        return 0; /* the proxy itself runs as this user */
     privileges->as_user = true;
     return check_rights(text, err);
 }

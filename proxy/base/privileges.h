@@ -49,9 +49,10 @@ int privileges_find_user(struct privileges *privileges, const char *option, cons
 void privileges_done(struct privileges *privileges);
 
 /*
- * Call both in a child, also after vfork: they only make system calls and write nothing but *os.
- * Both return 0, or a number for what failed, with errno in *os: see privileges_explain().
- * privileges_become() clears the parent-death signal.
+ * Set the resource limits, and become the user. Call both in a child, also after vfork: they only
+ * make system calls and write nothing but *os. Both return 0, or a number for what failed, with
+ * errno in *os: see privileges_explain(). After privileges_become() the parent-death signal
+ * (PR_SET_PDEATHSIG) is no longer set.
  */
 int privileges_limit(const struct privileges *privileges, int *os);
 int privileges_become(const struct privileges *privileges, int *os);
@@ -66,7 +67,7 @@ void privileges_return(const struct privileges *privileges);
 int privileges_give_fd(const struct privileges *privileges, int fd);
 int privileges_give(const struct privileges *privileges, const char *path);
 
-/* Whether children run as another user than the proxy. */
+/* Whether the action's processes run as another user than the proxy. */
 static inline bool privileges_as_user(const struct privileges *privileges)
 {
     return privileges != NULL && privileges->as_user;
