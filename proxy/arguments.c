@@ -13,7 +13,7 @@
 
 #define HELP_HINT "; --help all lists them"
 
-/* ---- options of Apache's ActionLoop proxy: one dash or two, as Go's flags ---- */
+/* ---- options of Apache's ActionLoop proxy, a Go program: they begin with one dash or two ---- */
 
 /* Returns what follows -NAME or --NAME in `arg`: "=value", or "" for the bare name. NULL: `arg` is
  * another option. */
@@ -66,7 +66,7 @@ static int no_such_option(const char *given, const char *name, size_t n, struct 
                    suggest.best);
 }
 
-/* Whether the option may stand without its value, which is 1 then. next: the argument after it; NULL:
+/* Whether the option stands without a value, which is 1 then. next: the argument after it; NULL:
  * there is none. */
 static bool is_alone(const struct setting *setting, const char *next)
 {
@@ -242,8 +242,8 @@ static bool is_word(const char *arg)
 }
 
 /* Whether to ignore `word` and all words after it. Some tools start an image with a command of
- * their own (`docker run IMAGE sh -c ...`), which the image's entrypoint gets as arguments. Go's
- * proxy ignores such words: openwhisk-contract 9. */
+ * their own (`docker run IMAGE sh -c ...`), and the image's entrypoint, this program, gets it as
+ * arguments. Apache's ActionLoop proxy ignores them. Source: openwhisk-contract 9. */
 static bool is_for_others(const struct config *config, const char *program, const char *word)
 {
     const char *slash = strrchr(program, '/');
@@ -291,8 +291,8 @@ static void take_words_of_others(struct config *config, char **words)
     config->no_deadlines = 1;
 }
 
-/* argv[at] is --help. Choose the help of the command that is named before --help or right after it.
- * If there is none, choose the general help. */
+/* argv[at] is --help. Choose the help of the command that is named before it or right after it, or,
+ * if none is named, the general help. */
 static enum config_result help_of(struct config *config, int argc, char **argv, int at)
 {
     const struct command_word *command = NULL;

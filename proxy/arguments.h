@@ -28,10 +28,10 @@ enum config_result {
 struct command_word {
     const char *name;
     enum command_kind kind;
-    bool needs_file;
-    bool takes_argument;
-    const char *usage;
-    const char *help;
+    bool needs_file;     /* a word must follow: FILE of invoke, LANGUAGE of new */
+    bool takes_argument; /* one more may follow: ARGUMENT of invoke, FOLDER of new */
+    const char *usage;   /* the command with its words, such as "pipe [FILE]" */
+    const char *help;    /* what it does, for the help */
     const char *example; /* a command line, for the help */
     const char *options; /* options that the command's help lists, separated by blanks */
 };

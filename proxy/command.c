@@ -14,10 +14,10 @@
 #include "filter/invoke.h"
 #include "http/service.h"
 
-/* Only one of filter, invoke and check is set. */
+/* Only one of filter (the command pipe), invoke and check (the command test) is set. */
 struct command {
     struct service *service; /* borrowed */
-    struct buf members; /* values of -m as JSON members, each followed by a comma; NUL-terminated */
+    struct buf members;      /* "KEY":"value", for each -m KEY=value; NUL-terminated */
     struct filter *filter;
     struct invoke *invoke;
     struct check *check;
@@ -33,7 +33,7 @@ static const char *path_or_null(const char *path)
     return path[0] != '\0' ? path : NULL;
 }
 
-/* Write the values of -m as JSON members. metadata: KEY=value words; NULL: none. */
+/* Write each KEY=value of -m as a JSON member with a comma behind it. metadata: NULL: none. */
 static void set_members(struct buf *members, char *const *metadata)
 {
     for (; metadata != NULL && *metadata != NULL; metadata++) {
@@ -146,7 +146,7 @@ struct command *command_new(struct config *config, struct service *service, comm
     switch (config->command) {
     case COMMAND_SERVE:
     case COMMAND_DEV:
-    case COMMAND_NEW: /* these commands have no struct command */
+    case COMMAND_NEW: /* main() runs these three in another way */
         assert(false);
         break;
     case COMMAND_TEST:

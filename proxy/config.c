@@ -238,7 +238,7 @@ const size_t n_topics = ARRAY_LEN(topics);
 static const struct {
     const char *variable;
     const char *setting;
-    const char *only; /* for a switch: the one value that turns it on; NULL: is_on() decides */
+    const char *only; /* of a switch: the one value that turns it on; NULL: see is_on() */
 } synonyms[] = {
     {"FLASK_PROXY_PORT", "port", NULL},
     {"OW_LOG_INIT_ERROR", "log-init-error", NULL},

@@ -101,17 +101,17 @@ struct config {
     const char *argument;     /* ARGUMENT of invoke, FOLDER of new; NULL: none */
     char *code;      /* owned; for test: the action's path, to which `file` points; NULL: none */
     char *folder;    /* owned; for test: the folder with the examples; NULL: none */
-    char **env;      /* -e and --env-file: NAME=value; owned; NULL: none */
-    char **metadata; /* -m: KEY=value; owned; NULL: none */
+    char **env;      /* NAME=value of each -e and of --env-file; owned; NULL: none */
+    char **metadata; /* KEY=value of each -m; owned; NULL: none */
 
     /* Not in the table `settings`: options of Apache's ActionLoop proxy. */
     bool debug;               /* -debug */
     const char *compile_main; /* -compile: the function's name; NULL: serve */
     const char *compile_env;  /* -env: JSON; NULL: none */
 
-    /* Not in the table `settings`: taken from the command of another tool, if an image is started
-     * with one. */
-    char inspect_at[CONFIG_INSPECT_SIZE]; /* ADDRESS in its `node --inspect=ADDRESS`; "": none */
+    /* Not in the table `settings`: if another tool starts the image with a command of its own,
+     * `node --inspect=ADDRESS`, this is ADDRESS; "": it does not. */
+    char inspect_at[CONFIG_INSPECT_SIZE];
 };
 
 enum setting_kind {
@@ -130,7 +130,7 @@ struct setting {
     uint64_t fallback; /* default of a number or a switch */
     uint64_t max;      /* largest value; numbers only */
     const char *text;  /* default of a text */
-    const char *unit;  /* what the value is, such as "PORT", for the help */
+    const char *unit;  /* for the help: "PORT", or the words that are accepted: "auto|on|off" */
     const char *help;  /* one sentence, without a full stop */
 };
 

@@ -32,8 +32,8 @@ static bool is_asked(const struct app *app)
     return app->command != NULL ? command_is_running(app->command) : server_n_open(app->server) > 0;
 }
 
-/* Whether clients have had enough time to read their replies: FLUSH_MAX_MS once all work is done
- * and the drain's time is over (late). A stalled client must not delay the exit. */
+/* Called when all work is done. late: the drain's time is over. Whether clients have then had
+ * FLUSH_MAX_MS more to read their replies: a stalled client must not delay the exit. */
 static bool has_waited(struct app *app, bool late)
 {
     uint64_t now_ms = loop_now_ms(app->loop);
@@ -50,7 +50,7 @@ static void drain_step(struct app *app)
 {
     struct service *service = &app->service;
     bool late = loop_now_ms(app->loop) >= app->drain_until_ms;
-    /* What has not begun cannot be finished: whoever presses Ctrl-C does not wait for a load. */
+    /* An action that is still loading has begun nothing: at Ctrl-C it is given up. */
     bool ends_load = service->init != NULL && (late || app->interrupted);
 
     assert(service->draining);
@@ -72,7 +72,7 @@ static void drain_step(struct app *app)
     loop_timer_set(app->loop, &app->drain, loop_now_ms(app->loop) + DRAIN_LOOK_MS);
 }
 
-/* Milliseconds that running activations may still take. */
+/* For how many milliseconds running activations may still go on. */
 static uint64_t late_ms(const struct app *app)
 {
     uint64_t now_ms = loop_now_ms(app->loop);
@@ -117,8 +117,9 @@ static void begin_leaving(struct app *app)
 }
 
 /* The first signal begins the shutdown: --drain-delay, then the drain. Each further signal ends the
- * current wait. SIGINT gives up a load, and the commands that only their user waits for. SIGHUP
- * counts, too, unless there is a log file to reopen. */
+ * current wait. SIGINT also gives up an action that is still loading, and the commands invoke and
+ * test, which serve only the user who pressed Ctrl-C. SIGHUP is such a signal, too, unless it
+ * reopens a log file. */
 static void on_signal(void *owner, int signo)
 {
     struct app *app = owner;

@@ -22,9 +22,9 @@
 #define PARTS_MAX 200 /* most components checked: a component's number must fit an exit status */
 #define CANNOT    255 /* exit status: the child failed before it could check */
 
-static_assert(PARTS_MAX < CANNOT, "an exit status tells them apart");
+static_assert(PARTS_MAX < CANNOT, "no component has the number that means failure");
 
-/* Length of the first n components of a path: "/" for 0, "/a" for 1. */
+/* Length of the first n components of a path: of "/a/bc" 1 for n = 0, 2 for 1, 5 for 2. */
 static size_t length_of_parts(const char *path, int n)
 {
     size_t len = 1;
@@ -54,8 +54,8 @@ static int closed_part(char *path, int mode)
     return 0;
 }
 
-/* Call closed_part() in a child that runs as the user. Returns 0 (accessible) also if that is
- * impossible. */
+/* Call closed_part() in a child that runs as the user. Returns what it returns, or 0 (all parts are
+ * accessible) if there is no such child. */
 static int look_as_user(const struct privileges *privileges, char *path, int mode)
 {
     const struct timespec no_time = {0, 0};
@@ -77,8 +77,8 @@ static int look_as_user(const struct privileges *privileges, char *path, int mod
         if (changed == pid) /* a process of that user stopped the child: do not wait for ever */
             (void)kill(pid, SIGKILL);
     }
-    /* Take this child's SIGCHLD away. A loop that exists already watches no child yet, and need not
-     * wake. */
+    /* Remove this child's SIGCHLD, so that it does not wake the loop. No other child's can be lost:
+     * the loop watches none yet. */
     (void)sigemptyset(&ends);
     (void)sigaddset(&ends, SIGCHLD);
     (void)sigtimedwait(&ends, NULL, &no_time);

@@ -3,10 +3,11 @@
 /*
  * ring - memory shared with a launcher, for answers that the launcher has made but not written yet.
  *
- * A launcher that writes several answers at once would lose them when it is killed, and nobody
- * would know which activations have run. So it puts the stream of its answers here first: byte i of
- * the stream goes to bytes[i % RING_BYTES], then one store updates `end`. When the launcher is
- * dead, the proxy reads the pipe to its end, and continues here from that position in the stream.
+ * A launcher that collects several answers for one write() would lose them when it is killed, and
+ * nobody would know which activations have run. So it puts the stream of its answers here first:
+ * byte i of the stream goes to bytes[i % RING_BYTES], then one store updates `end`. When the
+ * launcher is dead, the proxy reads the pipe to its end, and takes what follows in the stream from
+ * here.
  *
  * Descriptor RING_FD of the launcher is a sealed memfd that holds this struct. Launchers that use
  * it have "ring" in their ready line. Source: runtime/README.md.

@@ -52,7 +52,7 @@ static inline __m128i scan_equal(__m128i block, char byte)
     return _mm_cmpeq_epi8(block, _mm_set1_epi8(byte));
 }
 
-/* One bit per byte, the lowest bit for the first byte. */
+/* Make one bit of each byte, the lowest bit of the first byte. */
 static inline uint64_t scan_bits(__m128i hits)
 {
     return (uint64_t)(unsigned)_mm_movemask_epi8(hits);
@@ -64,7 +64,7 @@ static inline size_t scan_first(uint64_t hits)
     return (size_t)__builtin_ctzll(hits);
 }
 
-/* Drop the hits in the first n bytes of the block: the lowest bits are then for byte n. */
+/* Drop the hits in the first n bytes of the block: the lowest bits then stand for byte n. */
 static inline uint64_t scan_from(uint64_t hits, size_t n)
 {
     return hits >> n;
@@ -108,8 +108,8 @@ static inline uint64_t scan_block_nesting(const uint8_t *at)
 #define SCAN_LOW_BITS    SCAN_EACH(0x7f)
 #define SCAN_TOP_BITS    SCAN_EACH(0x80)
 
-/* Load a word with the first byte lowest on every machine, so that scan_first() can count from that
- * end. */
+/* Load a word with its first byte in the lowest bits, on every machine, as scan_first() wants
+ * it. */
 static inline uint64_t scan_load(const uint8_t *at)
 {
     uint64_t word;
@@ -118,8 +118,8 @@ static inline uint64_t scan_load(const uint8_t *at)
     return le64toh(word);
 }
 
-/* Set the top bit of each byte that equals `byte`. No sum carries into the next byte, so no hit is
- * false. */
+/* Set the top bit of each byte that equals `byte`. The sum of two 7-bit numbers never carries into
+ * the next byte, so each byte is compared by itself. */
 static inline uint64_t scan_equal(uint64_t word, char byte)
 {
     uint64_t differs = word ^ SCAN_EACH(byte);

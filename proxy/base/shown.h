@@ -4,8 +4,8 @@
  * shown - which keys of an activation become environment variables.
  *
  * Setting a variable takes time in proportion to the number of variables, so a request with 100,000
- * keys must not set them all. Launchers in C use this file; launchers in other languages have the
- * same rule. Source: runtime/README.md, Lines in.
+ * keys must not set them all. Launchers in C use this file; those in other languages follow the
+ * rule in runtime/README.md, Lines in.
  */
 
 #include <assert.h>
@@ -13,7 +13,7 @@
 #include <stddef.h>
 #include <string.h>
 
-#define SHOWN_OTHERS_MAX    256  /* this many first keys become variables, whatever their names */
+#define SHOWN_OTHERS_MAX    256  /* the first so many keys become variables, whatever their names */
 #define SHOWN_KEY_MAX_BYTES 1024 /* longer keys never become variables */
 
 /* Keys that come from the platform, or that the proxy adds from a client's headers: they become
@@ -24,8 +24,8 @@ static const char *const shown_platform[] = {
 };
 #define SHOWN_PLATFORM_MAX (sizeof(shown_platform) / sizeof(shown_platform[0]))
 
-/* Whether to set a variable for a key of n bytes. *n_others: how many of the first keys have been
- * taken; must be 0 at the start of an activation, and is incremented here. */
+/* Whether to set a variable for a key of n bytes. Call it for each key of an activation in turn.
+ * *n_others: a counter that this function keeps; 0 before the first key. */
 static inline bool shown_take(const char *key, size_t n, size_t *n_others)
 {
     assert(*n_others <= SHOWN_OTHERS_MAX);

@@ -21,8 +21,8 @@ void stream_init(struct stream *stream)
     stream->fd = -1;
 }
 
-/* Watch fd, which the stream then owns. shared: another descriptor, which is duplicated onto the
- * number fd; -1: none. */
+/* Watch fd, which the stream then owns. shared: a descriptor that others use, too; it is duplicated
+ * onto the number fd, whose own file is closed; -1: none. */
 static void adopt(struct stream *stream, struct loop *loop, int fd, int shared, mode_t mode)
 {
     assert(stream->fd < 0);
@@ -31,7 +31,7 @@ static void adopt(struct stream *stream, struct loop *loop, int fd, int shared, 
     stream->is_socket = S_ISSOCK(mode);
     stream->is_shared = shared >= 0;
     loop_watch_open(loop, &stream->watch, fd);
-    if (stream->is_shared) /* only now, since loop_watch_open() makes its descriptor non-blocking */
+    if (stream->is_shared) /* only now: loop_watch_open() would make the shared file non-blocking */
         (void)dup3(shared, fd, O_CLOEXEC);
     if (stream->is_pipe && stream->pipe_bytes > 0)
         (void)fcntl(fd, F_SETPIPE_SZ, stream->pipe_bytes); /* on failure keep the smaller pipe */
@@ -43,7 +43,7 @@ static bool is_always_ready(int fd, mode_t mode)
     return S_ISREG(mode) || S_ISBLK(mode) || S_ISDIR(mode) || (S_ISCHR(mode) && !isatty(fd));
 }
 
-/* Whether fd is open for this access: reopening it must not give us access that we were not
+/* Whether fd is open for this access. If it is not, reopening could give us access that we were not
  * given. */
 static bool is_open_for(int fd, int access_mode)
 {
@@ -69,7 +69,7 @@ int stream_open_own(struct stream *stream, struct loop *loop, int fd, struct err
         return err_set(err, ERR_SYSTEM, ENXIO, "the reader of %s has left", name);
     shared = own < 0 && !is_file ? fd : -1;
     if (shared >= 0)
-        own = eventfd(0, EFD_CLOEXEC); /* a placeholder: adopt() duplicates fd onto this number */
+        own = eventfd(0, EFD_CLOEXEC); /* reserves a number, onto which adopt() duplicates fd */
     if (own < 0)
         return err_set(err, ERR_SYSTEM, errno, "cannot use %s: %s", name, strerror(errno));
     if (is_file)
@@ -140,7 +140,7 @@ ssize_t stream_write(const struct stream *stream, const struct iovec *pieces, in
         return writev(stream->fd, pieces, n_pieces);
     if (!is_ready(stream, POLLOUT))
         return -1;
-    /* Skip empty pieces: writing nothing returns 0, which would look like a full stream. */
+    /* Skip empty pieces: writing nothing returns 0, and the caller would make no progress. */
     for (; n_pieces > 1 && pieces->iov_len == 0; n_pieces--)
         pieces++;
     /* A stream that poll() reports writable has room for this much. */

@@ -6,8 +6,8 @@
 #include <string.h>
 
 #define WORD_MAX     48 /* longer words are not compared; known words are shorter */
-#define PREFIX_MIN   2  /* prefixes this long are near: "node" to "nodejs", "python3" to "python" */
-#define LETTERS_EACH 3  /* near: at most one mistake per three letters, one in a two-letter word */
+#define PREFIX_MIN   2 /* a word is near if it begins with another one this long: "node", "nodejs" */
+#define LETTERS_EACH 3 /* a word is near with one mistake, or one for each so many letters */
 
 static unsigned min3(unsigned a, unsigned b, unsigned c)
 {
@@ -21,7 +21,8 @@ static bool is_same(char a, char b)
     return tolower((unsigned char)a) == tolower((unsigned char)b);
 }
 
-/* Edit distance with swaps (optimal string alignment), keeping three rows of the table. */
+/* How many mistakes make a of b: letters inserted, deleted, changed or swapped (optimal string
+ * alignment). Of the table of distances between their beginnings only three rows are kept. */
 static unsigned distance(const char *a, size_t n_a, const char *b, size_t n_b)
 {
     unsigned rows[3][WORD_MAX + 1];
@@ -56,7 +57,7 @@ void suggest_offer(struct suggest *suggest, const char *known)
     far = distance(suggest->word, n_word, known, n_known);
     assert(far <= WORD_MAX);
     if (n_shorter >= PREFIX_MIN && strncmp(suggest->word, known, n_shorter) == 0)
-        far = 1;
+        far = 1; /* one word begins with the other */
     if (far > n_shorter / LETTERS_EACH && (far > 1 || n_shorter < PREFIX_MIN))
         return;
     if (suggest->best == NULL || far < suggest->distance) {

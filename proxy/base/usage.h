@@ -9,7 +9,7 @@
 #include <sys/types.h>
 
 struct usage {
-    uint64_t memory_bytes; /* resident; shared pages count in each process */
+    uint64_t memory_bytes; /* in RAM; a page shared by processes counts in each of them */
     uint64_t cpu_us;       /* user and system time */
 };
 
@@ -18,8 +18,8 @@ struct usage {
 bool usage_add(struct usage *usage, pid_t pid);
 /* Processor time of this process alone. */
 uint64_t usage_own_cpu_us(void);
-/* Processor time of all our children that have ended. Added to usage_add() for the living ones, the
- * sum never decreases. */
+/* Processor time of all our children that have ended. With that of the living ones, by usage_add(),
+ * it makes a sum that never decreases. */
 uint64_t usage_ended_cpu_us(void);
 /* Bytes of address space of this process; 0: it is not known. */
 uint64_t usage_own_virtual_bytes(void);

@@ -41,7 +41,8 @@ static inline bool utf8_next(const uint8_t **at, const uint8_t *end)
     return true;
 }
 
-/* Write a character, at most 0x10ffff, into out with room for 4 bytes. Returns bytes written. */
+/* Write a character, at most 0x10ffff, to out, which has room for 4 bytes. Returns the number of
+ * bytes written. */
 static inline size_t utf8_put(unsigned code, char *out)
 {
     assert(code <= 0x10ffff);
