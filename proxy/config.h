@@ -23,7 +23,7 @@ enum command_kind {
     COMMAND_TEST,
 };
 
-#define CONFIG_AUTO INT64_MIN
+#define CONFIG_AUTO INT64_MIN /* value of a signed setting that was given as "auto" */
 
 #define CONFIG_INSPECT_SIZE 64 /* room for the HOST:PORT at which a debugger attaches */
 

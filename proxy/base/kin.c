@@ -35,11 +35,11 @@
 
 static struct {
     int score_fd;     /* our own oom_score_adj, open for writing; -1: it cannot be written */
-    int own_score;    /* our own oom_score_adj */
-    unsigned n_marks; /* marks are 1 .. n_marks; 0: all starts share mark 0, which is no score */
+    int own_score;    /* our oom_score_adj before kin_begin() and after kin_finish() */
+    unsigned n_marks; /* marks are 1 .. n_marks; 0: all children share mark 0, no score is set */
     int first_score;  /* the oom_score_adj of mark 1 */
     unsigned n_used[MARKS_MAX + 1]; /* per mark: children that run with it */
-    bool pending[MARKS_MAX + 1];    /* per mark: its starts have ended; kill what they have left */
+    bool pending[MARKS_MAX + 1];    /* per mark: no child runs with it; kill what is left of them */
     unsigned rounds_left;           /* rounds of killing that may still follow */
     bool has_user;                  /* kin_set_user() was called: `user` is valid */
     uid_t user;

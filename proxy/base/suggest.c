@@ -6,8 +6,8 @@
 #include <string.h>
 
 #define WORD_MAX     48 /* longer words are not compared; known words are shorter */
-#define PREFIX_MIN   2 /* a word is near if it begins with another one this long: "node", "nodejs" */
-#define LETTERS_EACH 3 /* a word is near with one mistake, or one for each so many letters */
+#define PREFIX_MIN   2  /* words are near if one begins with the other: "node", "nodejs" */
+#define LETTERS_EACH 3  /* a word is near with one mistake, or one for each so many letters */
 
 static unsigned min3(unsigned a, unsigned b, unsigned c)
 {
