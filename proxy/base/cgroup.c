@@ -17,14 +17,6 @@
 
 #include "base/util.h"
 
-/* Open dir/name for reading. */
-static FILE *open_at(const char *dir, const char *name)
-{
-    auto_free char *path = xasprintf("%s/%s", dir, name);
-
-    return fopen(path, "re");
-}
-
 /* Cut the next field off *rest, at a blank. NULL: no field is left, or it is empty. */
 static char *cut(char **rest)
 {
@@ -37,7 +29,7 @@ static char *cut(char **rest)
  * (version 2). The caller frees it. NULL: we have no such group, and *version is 0. */
 static char *find_name(const char *controller, const char *root, int *version)
 {
-    auto_file FILE *file = open_at(root, "proc/self/cgroup");
+    auto_file FILE *file = file_open(root, "proc/self/cgroup");
     auto_free char *line = NULL;
     char *name = NULL;
     size_t size = 0;
@@ -125,7 +117,7 @@ void cgroup_find(struct cgroup *group, const char *controller, const char *root)
 {
     int version;
     auto_free char *name = find_name(controller, root, &version);
-    auto_file FILE *file = name != NULL ? open_at(root, "proc/self/mountinfo") : NULL;
+    auto_file FILE *file = name != NULL ? file_open(root, "proc/self/mountinfo") : NULL;
     auto_free char *line = NULL;
     size_t size = 0;
 
@@ -140,14 +132,14 @@ void cgroup_find(struct cgroup *group, const char *controller, const char *root)
 
 bool cgroup_line(const struct cgroup *group, const char *name, char *line, size_t size)
 {
-    auto_file FILE *file = group->version != 0 ? open_at(group->dir, name) : NULL;
+    auto_file FILE *file = group->version != 0 ? file_open(group->dir, name) : NULL;
 
     return file != NULL && fgets(line, (int)size, file) != NULL;
 }
 
 bool cgroup_count(const struct cgroup *group, const char *name, const char *key, uint64_t *count)
 {
-    auto_file FILE *file = group->version != 0 ? open_at(group->dir, name) : NULL;
+    auto_file FILE *file = group->version != 0 ? file_open(group->dir, name) : NULL;
     size_t n_key = strlen(key);
     bool found = false;
     char line[128];

@@ -190,20 +190,13 @@ static bool read_id(const char *text, unsigned *id)
     return number < UINT32_MAX;
 }
 
-static FILE *open_list(const char *etc, const char *name)
-{
-    auto_free char *path = xasprintf("%s/%s", etc, name);
-
-    return fopen(path, "re");
-}
-
 /* Look a user up by name or number, and fill uid, gid and home. false: it is a name, and not
  * listed. */
 static bool find_user(struct privileges *privileges, const char *name, const char *etc)
 {
     unsigned id;
     bool known = read_id(name, &id);
-    auto_file FILE *list = open_list(etc, "passwd");
+    auto_file FILE *list = file_open(etc, "passwd");
     const struct passwd *entry = NULL;
 
     assert(privileges->home == NULL);
@@ -223,7 +216,7 @@ static bool find_group(struct privileges *privileges, const char *name, const ch
 {
     unsigned id;
     bool known = read_id(name, &id);
-    auto_file FILE *list = known ? NULL : open_list(etc, "group");
+    auto_file FILE *list = known ? NULL : file_open(etc, "group");
     const struct group *entry = NULL;
 
     while (list != NULL && (entry = fgetgrent(list)) != NULL)

@@ -105,6 +105,13 @@ int fd_open_file(int dir, const char *path)
     return -1;
 }
 
+FILE *file_open(const char *dir, const char *name)
+{
+    auto_free char *path = xasprintf("%s/%s", dir, name);
+
+    return fopen(path, "re");
+}
+
 bool file_read_text(const char *path, char *text, size_t size)
 {
     auto_fd int fd = open(path, O_RDONLY | O_CLOEXEC);

@@ -110,6 +110,8 @@ int fd_reopen(int fd, int access_mode);
  * Call with the action's rights: privileges_borrow(). -1 with errno (EINVAL: not a regular file).
  */
 int fd_open_file(int dir, const char *path);
+/* Open dir/name for reading. NULL with errno. */
+FILE *file_open(const char *dir, const char *name);
 /* Read a small file, such as those of /proc, as text: at most size - 1 bytes. false: there is no
  * such file, or it is empty; text is then "". */
 bool file_read_text(const char *path, char *text, size_t size);

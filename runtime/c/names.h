@@ -23,6 +23,7 @@
 #define fd_open_file      whisk__fd_open_file
 #define fd_reopen         whisk__fd_reopen
 #define fd_write_all      whisk__fd_write_all
+#define file_open         whisk__file_open
 #define file_read_text    whisk__file_read_text
 #define json_add_error    whisk__json_add_error
 #define json_add_member   whisk__json_add_member
