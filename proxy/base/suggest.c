@@ -5,10 +5,9 @@
 #include <stdbool.h>
 #include <string.h>
 
-#define WORD_MAX 48 /* longer words are not compared; known words are shorter */
-#define PREFIX_MIN                                                                                 \
-    2 /* a near word may begin with the other one, if that is this long: nodejs, node */
-#define LETTERS_EACH 3 /* a word is near with one mistake, or one for each so many letters */
+#define WORD_MAX     48 /* longer words are not compared; known words are shorter */
+#define PREFIX_MIN   2  /* one word, if this long, may begin the other: node, nodejs */
+#define LETTERS_EACH 3  /* a word is near with one mistake, or one for each so many letters */
 
 static unsigned min3(unsigned a, unsigned b, unsigned c)
 {
