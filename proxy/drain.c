@@ -32,8 +32,8 @@ static bool is_asked(const struct app *app)
     return app->command != NULL ? command_is_running(app->command) : server_n_open(app->server) > 0;
 }
 
-/* Called when all work is done. late: the drain's time is over. Whether clients have then had
- * FLUSH_MAX_MS more to read their replies: a stalled client must not delay the exit. */
+/* Whether clients have had FLUSH_MAX_MS to read their replies since all work was done and the
+ * drain's time was over (late). A stalled client must not delay the exit. */
 static bool has_waited(struct app *app, bool late)
 {
     uint64_t now_ms = loop_now_ms(app->loop);

@@ -19,7 +19,7 @@ struct buf;
 /* The result of base64_check(). */
 struct base64_text {
     size_t n_chars;  /* characters and padding, not line ends or blanks; a multiple of 4 if valid */
-    size_t fault_at; /* invalid text: the byte offset that Go's decoder reports */
+    size_t fault_at; /* in an invalid text: the byte offset that Go's decoder reports */
 };
 
 /*

@@ -94,7 +94,7 @@ struct json_slice json_top(const char *text, size_t n)
 {
     const uint8_t *at = (const uint8_t *)text, *end = at + n;
 
-    /* Trim white space at both ends and read no further: what remains is one value. */
+    /* The text is one value, and only the white space around it has to be found. */
     at = skip_space(at, end);
     assert(at < end);
     while (is_space(end[-1]))

@@ -72,6 +72,6 @@ static inline struct list *list_take_first(struct list *list)
 
 #define list_item(node, type, member) container_of(node, type, member)
 
-/* NOLINT, since clang-tidy wants parentheses around `node` where it is declared. */
+/* NOLINT: clang-tidy wants parentheses around `node`, which its declaration cannot have. */
 #define list_each(node, head)                                                                      \
     for (struct list *node = (head)->next; (node) != (head); (node) = (node)->next) /* NOLINT */

@@ -59,7 +59,8 @@ int privileges_become(const struct privileges *privileges, int *os);
 /* Say in err what failed in privileges_limit() or privileges_become(). Returns -1: ERR_SYSTEM. */
 int privileges_explain(const struct privileges *privileges, int failed, int os, struct err *err);
 
-/* Until privileges_return(), look up and create files with the rights of the action's user. */
+/* Until privileges_return(), the proxy opens and creates files with the rights of the action's
+ * user. */
 void privileges_borrow(const struct privileges *privileges);
 void privileges_return(const struct privileges *privileges);
 /* Make the action's user the owner of an open file, or of the entry at path. 0, or -1 with

@@ -52,7 +52,7 @@ static inline __m128i scan_equal(__m128i block, char byte)
     return _mm_cmpeq_epi8(block, _mm_set1_epi8(byte));
 }
 
-/* Make one bit of each byte, the lowest bit of the first byte. */
+/* The top bits of the 16 bytes as one number, whose lowest bit is that of the first byte. */
 static inline uint64_t scan_bits(__m128i hits)
 {
     return (uint64_t)(unsigned)_mm_movemask_epi8(hits);
@@ -208,7 +208,8 @@ static inline const uint8_t *scan_quote(const uint8_t *at, const uint8_t *end)
     return scan_until(at, at, end, scan_block_quote, scan_byte_quote);
 }
 
-/* Finds brackets, braces and quotes in a checked text. Quotes, since strings may contain both. */
+/* Finds brackets and braces in a checked text; also quotes, so that the caller can skip strings,
+ * which may contain brackets. */
 static inline const uint8_t *scan_nesting(const uint8_t *at, const uint8_t *end)
 {
     return scan_until(at, at, end, scan_block_nesting, scan_byte_nesting);
