@@ -61,16 +61,13 @@ int argument_read(struct job *job, const char *word, const char *members, uint64
                   int stop_fd, struct err *err)
 {
     auto_buf struct buf text = {0};
-    int result;
 
     assert(job->line == NULL);
     if (word == NULL)
         word = "{}";
-    if (word[0] == '@' || strcmp(word, "-") == 0)
-        result = read_from(word, bytes_max, stop_fd, &text, err);
-    else
-        result = (buf_add_text(&text, word), 0);
-    if (result == 0)
-        result = make_line(job, buf_at(&text), buf_len(&text), members, bytes_max, err);
-    return result;
+    if (word[0] != '@' && strcmp(word, "-") != 0)
+        buf_add_text(&text, word);
+    else if (read_from(word, bytes_max, stop_fd, &text, err) < 0)
+        return -1;
+    return make_line(job, buf_at(&text), buf_len(&text), members, bytes_max, err);
 }

@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "base/util.h"
-#include "worker/contract.h"
 
 static size_t n_blanks(const char *text, size_t n)
 {
@@ -75,24 +74,12 @@ static void take_bracket(const char *text, size_t *n)
     *n = n_left > 0 && text[n_left - 1] == ']' ? n_left - 1 : 0;
 }
 
-static void make_value(struct call_line *line, const char *value, size_t n)
+/* End the body that was built in line->made. */
+static void end_body(struct call_line *line, const char *brackets)
 {
-    assert(buf_len(&line->made) == 0);
-    buf_add_text(&line->made, "{\"value\":");
-    buf_add(&line->made, value, n);
-    buf_add_text(&line->made, "}");
+    buf_add_text(&line->made, brackets);
     line->body.top = json_top(buf_at(&line->made), buf_len(&line->made));
     assert(line->body.top.kind == JSON_OBJECT);
-}
-
-static void make_text(struct call_line *line, const char *text, size_t n)
-{
-    auto_buf struct buf value = {0};
-
-    buf_add_text(&value, "{\"line\":");
-    json_quote(&value, text, n);
-    buf_add_text(&value, "}");
-    make_value(line, buf_at(&value), buf_len(&value));
 }
 
 bool call_line_read(struct call_line *line, enum call_form form, const char *text, size_t n,
@@ -102,7 +89,9 @@ bool call_line_read(struct call_line *line, enum call_form form, const char *tex
 
     memset(line, 0, sizeof(*line));
     if (form == CALL_TEXT) {
-        make_text(line, text, n);
+        buf_add_text(&line->made, "{\"value\":{\"line\":");
+        json_quote(&line->made, text, n);
+        end_body(line, "}}");
         return true;
     }
     if (take_id(line, &text, &n))
@@ -114,7 +103,9 @@ bool call_line_read(struct call_line *line, enum call_form form, const char *tex
         if (kind == JSON_STRING || kind == JSON_NUMBER || kind == JSON_TRUE || kind == JSON_FALSE) {
             struct json_slice value = json_top(text, n);
 
-            make_value(line, value.text, value.n);
+            buf_add_text(&line->made, "{\"value\":");
+            buf_add(&line->made, value.text, value.n);
+            end_body(line, "}");
             return true;
         }
     }

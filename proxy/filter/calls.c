@@ -398,11 +398,6 @@ void calls_abandon(struct calls *calls, const char *why)
 
 /* ---- answers out ---- */
 
-static struct iovec lines_of(const struct call *call)
-{
-    return (struct iovec){call->lines.bytes + call->lines.start, buf_len(&call->lines)};
-}
-
 /* Split a finished answer, without its first *skip bytes, into pieces. Returns their number. */
 static int end_pieces(const struct call *call, struct iovec *pieces, size_t *skip)
 {
@@ -440,7 +435,8 @@ int calls_answers(const struct calls *calls, struct iovec *pieces, int max)
         if (n + has_lines + (call->id != NULL ? 3 : 2) > max)
             break;
         if (has_lines)
-            pieces[n++] = lines_of(call);
+            pieces[n++] =
+                (struct iovec){call->lines.bytes + call->lines.start, buf_len(&call->lines)};
         if (call->ended)
             n += end_pieces(call, pieces + n, &skip);
     }

@@ -6,8 +6,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#define OPTION "--out"
-
 static void on_look(struct loop_timer *timer);
 
 void outlet_init(struct outlet *outlet)
@@ -58,7 +56,7 @@ static int look(struct outlet *outlet, struct err *err)
 {
     assert(outlet->path != NULL);
     assert(outlet->stream.fd < 0);
-    if (stream_open_fifo(&outlet->stream, outlet->loop, OPTION, outlet->path, true, err) == 0) {
+    if (stream_open_fifo(&outlet->stream, outlet->loop, "--out", outlet->path, true, err) == 0) {
         watch_reader(outlet);
         loop_post(outlet->loop, outlet->told);
     } else if (err->os == ENXIO) {
