@@ -25,10 +25,17 @@ struct subscriber {
     uint64_t weight_seen;
 };
 
-static struct event *event_at(const struct events *events, uint64_t id)
+static struct event *event_at(struct events *events, uint64_t id)
 {
     assert(id >= events->first_id && id < events->next_id);
     return &events->kept[id % EVENTS_MAX];
+}
+
+/* The number of log lines and other facts in all events before `id`, which is a kept event or the
+ * next one to come. */
+static uint64_t weight_before(struct events *events, uint64_t id)
+{
+    return id < events->next_id ? event_at(events, id)->weight_before : events->weight;
 }
 
 static void write_event(struct buf *out, uint64_t id, const char *name, const char *data, size_t n)
@@ -75,9 +82,7 @@ static void pump(struct subscriber *sub)
         return;
     assert(!sub->is_ending);
     if (sub->next_id < events->first_id) {
-        uint64_t weight = events->first_id < events->next_id
-                              ? event_at(events, events->first_id)->weight_before - sub->weight_seen
-                              : events->weight - sub->weight_seen;
+        uint64_t weight = weight_before(events, events->first_id) - sub->weight_seen;
         int n = snprintf(dropped, sizeof(dropped), "{\"count\":%" PRIu64 "}", weight);
 
         write_event(&sub->out, events->first_id - 1, "dropped", dropped, (size_t)n);
@@ -91,10 +96,8 @@ static void pump(struct subscriber *sub)
             write_event(&sub->out, sub->next_id, event->name, event->data, event->n);
         sub->next_id++;
     }
-    sub->weight_seen = sub->next_id < events->next_id
-                           ? event_at(events, sub->next_id)->weight_before
-                           : events->weight;
     assert(sub->next_id <= events->next_id);
+    sub->weight_seen = weight_before(events, sub->next_id);
     assert(sub->weight_seen <= events->weight);
     if (buf_len(&sub->out) > 0)
         send_out(sub);
@@ -148,7 +151,6 @@ void events_init(struct events *events, struct loop *loop)
 {
     memset(events, 0, sizeof(*events));
     events->loop = loop;
-    events->kept = xcalloc(EVENTS_MAX, sizeof(*events->kept));
     events->start_id = events->first_id = events->next_id = text_now_ms() * 1000;
     list_init(&events->subscribers);
     loop_post_init(&events->pump, on_pump);
@@ -170,8 +172,6 @@ void events_done(struct events *events)
 {
     struct list *node;
 
-    if (events->kept == NULL)
-        return;
     /* Only free our records of subscribers: their connections stay open until the process ends. */
     while ((node = list_take_first(&events->subscribers)) != NULL)
         drop(list_item(node, struct subscriber, node));
@@ -179,7 +179,6 @@ void events_done(struct events *events)
         drop_oldest(events);
     assert(events->n_subscribers == 0);
     assert(events->n_bytes == 0);
-    free(TAKE(events->kept));
     loop_post_cancel(&events->pump);
     loop_timer_clear(&events->ping);
 }
@@ -208,7 +207,7 @@ void events_add(struct events *events, const char *name, const char *data, size_
  * "" or comes from another run of the program. */
 static void set_position(struct subscriber *sub, const char *last_id)
 {
-    const struct events *events = sub->events;
+    struct events *events = sub->events;
     char *end;
     uint64_t id = strtoull(last_id, &end, 10);
 
@@ -216,19 +215,15 @@ static void set_position(struct subscriber *sub, const char *last_id)
         sub->next_id = events->first_id; /* last_id is no event of this run of the program */
     else
         sub->next_id = id + 1;
-    if (sub->next_id >= events->first_id && sub->next_id < events->next_id)
-        sub->weight_seen = event_at(events, sub->next_id)->weight_before;
-    else
-        sub->weight_seen = events->weight;
-    if (sub->next_id < events->first_id) { /* missed events were dropped: count one line for each */
-        uint64_t before = events->first_id < events->next_id
-                              ? event_at(events, events->first_id)->weight_before
-                              : events->weight;
+    assert(sub->next_id <= events->next_id);
+    if (sub->next_id >= events->first_id) {
+        sub->weight_seen = weight_before(events, sub->next_id);
+    } else { /* missed events were dropped: count one line for each */
+        uint64_t before = weight_before(events, events->first_id);
         uint64_t n_missed = events->first_id - sub->next_id;
 
         sub->weight_seen = before > n_missed ? before - n_missed : 0;
     }
-    assert(sub->next_id <= events->next_id);
 }
 
 void events_subscribe(struct events *events, struct request *request, const char *last_id,

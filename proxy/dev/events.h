@@ -32,7 +32,7 @@ struct event {
 /* Invariant: the events first_id .. next_id - 1 are kept, event `id` in kept[id % EVENTS_MAX]. */
 struct events {
     struct loop *loop; /* borrowed */
-    struct event *kept;
+    struct event kept[EVENTS_MAX];
     uint64_t first_id;
     uint64_t next_id;
     uint64_t start_id; /* id of the first event in this run of the program */
