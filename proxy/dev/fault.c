@@ -27,13 +27,6 @@ static const char *const joints[] = {
     "(",                      /* C# */
 };
 
-struct place {
-    size_t at;    /* offset of the file name in the text */
-    size_t n;     /* length of the file name */
-    size_t after; /* offset in the text behind the line number */
-    unsigned line;
-};
-
 static bool is_name_char(char c)
 {
     return isalnum((unsigned char)c) || (c != '\0' && strchr("_-./+@", c) != NULL) ||
@@ -42,16 +35,15 @@ static bool is_name_char(char c)
 
 /* The line number that follows text[0 .. at), which ends with a file name. *after: the offset
  * behind the number. 0: no line number follows. */
-static unsigned line_behind(const char *text, size_t n, size_t at, size_t *after)
+static unsigned line_behind(const char *text, size_t at, size_t *after)
 {
-    assert(at <= n);
     for (size_t i = 0; i < ARRAY_LEN(joints); i++) {
         size_t n_joint = strlen(joints[i]), k = at + n_joint;
         unsigned line = 0;
 
-        if (n - at <= n_joint || memcmp(text + at, joints[i], n_joint) != 0)
+        if (strncmp(text + at, joints[i], n_joint) != 0)
             continue;
-        while (k < n && isdigit((unsigned char)text[k]) && line < 100000000)
+        while (isdigit((unsigned char)text[k]) && line < 100000000)
             line = line * 10 + (unsigned)(text[k++] - '0');
         if (line == 0)
             continue;
@@ -101,37 +93,31 @@ static size_t name_start(const char *text, size_t end, const struct fault_place 
     return at;
 }
 
-/* Find the first place (file and line) in the user's code that the text names, or the last one if
- * where->last_counts. false: the text names none. */
-static bool find_place(const char *text, size_t n, const struct fault_place *where, char **name,
-                       struct place *found)
+/* Set the fault's file and line to the first place in the user's code that fault->text names, or to
+ * the last one if where->last_counts. Returns the offset behind the line number; 0: the text names
+ * no such place. */
+static size_t find_place(struct fault *fault, const struct fault_place *where)
 {
-    bool any = false;
+    const char *text = fault->text;
+    size_t n = strlen(text), after = 0;
 
-    for (size_t at = 1; at < n; at++) {
-        size_t after;
-        unsigned line;
-        size_t start;
+    for (size_t at = 1; at < n && (after == 0 || where->last_counts); at++) {
+        size_t start, behind;
+        unsigned line = strchr(":\"( ,", text[at]) != NULL ? line_behind(text, at, &behind) : 0;
         char *own;
 
-        if (text[at] != ':' && text[at] != '"' && text[at] != '(' && text[at] != ' ' &&
-            text[at] != ',')
-            continue;
-        line = line_behind(text, n, at, &after);
         if (line == 0)
             continue;
         start = name_start(text, at, where);
         own = start < at ? own_name(text + start, at - start, where) : NULL;
         if (own == NULL)
             continue;
-        free(*name);
-        *name = own;
-        *found = (struct place){start, at - start, after, line};
-        any = true;
-        if (!where->last_counts)
-            return true;
+        free(fault->file);
+        fault->file = own;
+        fault->line = line;
+        after = behind;
     }
-    return any;
+    return after;
 }
 
 /* ---- the line that says most ---- */
@@ -162,49 +148,39 @@ static bool is_message(const char *line, size_t n)
     return false;
 }
 
-/* The rest of a line behind the line number, from text[at] on: ":7: error: no ';'", which begins
- * with a column, gives "error: no ';'". The caller frees it. NULL: nothing useful follows. */
-static char *rest_of_line(const char *text, size_t n, size_t at)
+/* What follows a line number, up to the end of the line: ":7: error: no ';'", which begins with a
+ * column, gives "error: no ';'". The caller frees it. NULL: nothing useful follows. */
+static char *rest_of_line(const char *text)
 {
-    const char *end;
-    size_t stop;
+    size_t n;
 
-    assert(at <= n);
-    end = memchr(text + at, '\n', n - at);
-    stop = end != NULL ? (size_t)(end - text) : n;
-    while (at < stop && (isdigit((unsigned char)text[at]) || strchr(":,). ", text[at]) != NULL))
-        at++;
-    return stop > at + 3 && strncmp(text + at, "in ", 3) != 0 ? xstrndup(text + at, stop - at)
-                                                              : NULL;
+    text += strspn(text, "0123456789:,). ");
+    n = strcspn(text, "\n");
+    return n > 3 && strncmp(text, "in ", 3) != 0 ? xstrndup(text, n) : NULL;
 }
 
-static char *find_message(const char *text, size_t n, bool last)
+static char *find_message(const char *text, bool last)
 {
     char *message = NULL;
     /* used if no line is an error message: the first or last line that is not empty. Lines with "#"
      * in front, which Go's compiler writes, do not count. */
-    char *longest = NULL;
+    char *other = NULL;
 
-    for (size_t at = 0; at < n;) {
-        const char *end = memchr(text + at, '\n', n - at);
-        size_t stop = end != NULL ? (size_t)(end - text) : n;
-        size_t start = at;
-
-        while (start < stop && isspace((unsigned char)text[start]))
-            start++;
-        if (stop > start && (last || message == NULL) && is_message(text + start, stop - start)) {
+    for (size_t n; *text != '\0'; text += n) {
+        text += strspn(text, " \t\n\v\f\r");
+        n = strcspn(text, "\n");
+        if (n > 0 && (last || message == NULL) && is_message(text, n)) {
             free(message);
-            message = xstrndup(text + start, stop - start);
+            message = xstrndup(text, n);
         }
-        if (stop > start && text[start] != '#' && (last || longest == NULL)) {
-            free(longest);
-            longest = xstrndup(text + start, stop - start);
+        if (n > 0 && *text != '#' && (last || other == NULL)) {
+            free(other);
+            other = xstrndup(text, n);
         }
-        at = stop + 1;
     }
     if (message == NULL)
-        return longest;
-    free(longest);
+        return other;
+    free(other);
     if (is_refusal(message, strlen(message)))
         memmove(message, message + strlen(REFUSAL), strlen(message + strlen(REFUSAL)) + 1);
     return message;
@@ -256,7 +232,7 @@ void fault_done(struct fault *fault)
 
 void fault_find(struct fault *fault, const char *text, size_t n, const struct fault_place *where)
 {
-    struct place found;
+    size_t after;
 
     fault_done(fault);
     if (n > TEXT_MAX_BYTES) { /* keep the end, which tells what went wrong */
@@ -264,15 +240,14 @@ void fault_find(struct fault *fault, const char *text, size_t n, const struct fa
         n = TEXT_MAX_BYTES;
     }
     fault->text = xstrndup(text, n);
-    n = strlen(fault->text);
-    if (find_place(fault->text, n, where, &fault->file, &found)) {
-        fault->line = found.line;
+    after = find_place(fault, where);
+    if (after > 0) {
         read_source(fault, where->root);
         if (!where->last_counts)
-            fault->message = rest_of_line(fault->text, n, found.after);
+            fault->message = rest_of_line(fault->text + after);
     }
     if (fault->message == NULL)
-        fault->message = find_message(fault->text, n, where->last_counts);
+        fault->message = find_message(fault->text, where->last_counts);
     if (fault->message == NULL)
         fault->message = xstrdup("the action does not load");
     assert((fault->file == NULL) == (fault->line == 0));

@@ -147,15 +147,14 @@ static void note_broken(struct loader *loader, const char *why)
     struct fault_place where = {.root = loader->target.folder,
                                 .only = loader->target.only,
                                 .last_counts = last_counts(loader)};
-    auto_buf struct buf text = {0};
+    const struct buf *said = &loader->journal->said;
 
     /* The output of the action tells more than `why`, which is our own text: append `why` to it. If
      * there is no output, use `why` alone: after a failed compilation, that is the compiler's
      * output. */
-    if (buf_len(&loader->journal->said) > 0) {
-        buf_add(&text, buf_at(&loader->journal->said), buf_len(&loader->journal->said));
-        fault_find(&loader->fault, buf_at(&text), buf_len(&text), &where);
-        if (memmem(buf_at(&text), buf_len(&text), why, strlen(why)) == NULL)
+    if (buf_len(said) > 0) {
+        fault_find(&loader->fault, buf_at(said), buf_len(said), &where);
+        if (memmem(buf_at(said), buf_len(said), why, strlen(why)) == NULL)
             fault_add(&loader->fault, why);
     } else {
         fault_find(&loader->fault, why, strlen(why), &where);
