@@ -95,30 +95,19 @@ static void print_difference(const char *expected, const char *answer)
     print_lines("+ ", b, b_end);
 }
 
-/* The path of the expected answer: expected-x.json for input-x.json. */
-static char *expected_path(const struct check *check, const char *input)
+/* Compare the answer to input-x.json with the one in expected-x.json, and print the outcome. false:
+ * the test failed. */
+static bool judge(const struct check *check, const char *input, const struct buf *answer)
 {
-    assert(strncmp(input, "input", strlen("input")) == 0);
-    return xasprintf("%s/expected%s", check->opts.folder, input + strlen("input"));
-}
-
-static int read_expected(const char *path, struct buf *text)
-{
+    auto_free char *path = xasprintf("%s/expected%s", check->opts.folder, input + strlen("input"));
     auto_fd int fd = fd_open_file(AT_FDCWD, path);
-
-    return fd >= 0 ? buf_read_all(text, fd, EXPECTED_BYTES_MAX, -1) : -1;
-}
-
-/* Compare an answer with the expected one in the file `path`, and print the outcome. false: the
- * test failed. */
-static bool judge(const char *input, const char *path, const char *answer, size_t n)
-{
     auto_buf struct buf text = {0};
     auto_free char *wanted = NULL;
-    auto_free char *got = canonical_json(answer, n);
+    auto_free char *got = canonical_json(buf_at(answer), buf_len(answer));
     bool is_right;
 
-    if (read_expected(path, &text) < 0) {
+    assert(strncmp(input, "input", strlen("input")) == 0);
+    if (fd < 0 || buf_read_all(&text, fd, EXPECTED_BYTES_MAX, -1) < 0) {
         (void)printf("FAILED  %s: cannot read %s: %s; the answer was\n", input, path,
                      strerror(errno));
         print_lines("+ ", got != NULL ? got : "", got != NULL ? got + strlen(got) : "");
@@ -164,23 +153,20 @@ static void clear_job(struct check *check)
 static void on_done(struct job *job)
 {
     struct check *check = container_of(job, struct check, job);
-    const char *input = check->names[check->next];
-    auto_free char *path = expected_path(check, input);
+    auto_buf struct buf answer = {0};
     char why[512];
-    auto_buf struct buf error = {0};
 
     assert(check->running);
     check->running = false;
     if (check->stopped)
         return;
-    check->next++;
     if (contract_is_answered(job)) {
-        check->n_failed += !judge(input, path, job->answer, job->answer_len);
+        buf_add(&answer, job->answer, job->answer_len);
     } else { /* a test may expect the error that a client would get */
         contract_explain(job, check->opts.answer_max_bytes, why, sizeof(why));
-        json_add_error(&error, why);
-        check->n_failed += !judge(input, path, buf_at(&error), buf_len(&error));
+        json_add_error(&answer, why);
     }
+    check->n_failed += !judge(check, check->names[check->next++], &answer);
     (void)fflush(stdout);
     clear_job(check);
     loop_post(check->loop, &check->step);
