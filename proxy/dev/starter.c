@@ -73,49 +73,33 @@ static int copy_file(const char *from, const char *name, const char *folder, str
     auto_free char *path = xasprintf("%s/%s", from, name);
     auto_fd int fd = fd_open_file(AT_FDCWD, path);
     auto_buf struct buf text = {0};
-    int result = fd >= 0 ? buf_read_all(&text, fd, FILE_BYTES_MAX, -1) : -1;
 
-    if (result < 0)
-        result =
-            err_set(err, ERR_SYSTEM, errno, "new: cannot read \"%s\": %s", path, strerror(errno));
-    else
-        result = write_file(folder, name, &text, err);
-    return result;
+    if (fd < 0 || buf_read_all(&text, fd, FILE_BYTES_MAX, -1) < 0)
+        return err_set(err, ERR_SYSTEM, errno, "new: cannot read \"%s\": %s", path,
+                       strerror(errno));
+    return write_file(folder, name, &text, err);
 }
 
-/* Append the arguments that the commands dev and test need for an action in this folder. */
-static void add_words(const struct runtime *runtime, const char *folder, struct buf *out)
-{
-    if (runtime->only_named)
-        text_add(out, "--runtime %s ", runtime->name);
-    text_add_word(out, folder);
-}
-
+/* Write README.md, and tell on stdout what was made. */
 static int write_readme(const struct runtime *runtime, const char *folder, struct err *err)
 {
     auto_free char *copy = xstrdup(folder);
-    auto_buf struct buf text = {0}, words = {0};
-    int result;
+    auto_buf struct buf text = {0}, words = {0}; /* words: arguments of the commands dev and test */
 
-    add_words(runtime, folder, &words);
-
+    if (runtime->only_named)
+        text_add(&words, "--runtime %s ", runtime->name);
+    text_add_word(&words, folder);
     text_add(&text,
              "# %s\n\nThe function is in `%s`; it gets the argument and returns the answer.\n"
              "`whiskloop dev %s` serves it while you write it: http://127.0.0.1:8080/ has a page.\n"
              "`whiskloop test %s` runs it with each `input*.json` and compares with "
              "`expected*.json`.\n",
              basename(copy), runtime->source, text_of(&words), text_of(&words));
-    result = write_file(folder, "README.md", &text, err);
-    return result;
-}
-
-static void tell_next(const struct runtime *runtime, const char *folder)
-{
-    auto_buf struct buf words = {0};
-
-    add_words(runtime, folder, &words);
+    if (write_file(folder, "README.md", &text, err) < 0)
+        return -1;
     (void)printf("%s: %s, input.json, expected.json and README.md; next: whiskloop dev %s\n",
                  folder, runtime->source, text_of(&words));
+    return 0;
 }
 
 int starter_write(const struct runtimes *runtimes, const char *language, const char *folder,
@@ -144,9 +128,5 @@ int starter_write(const struct runtimes *runtimes, const char *language, const c
         if (names[i][0] != '.')
             result = copy_file(from, names[i], folder, err);
     strv_free(&names);
-    if (result == 0)
-        result = write_readme(runtime, folder, err);
-    if (result == 0)
-        tell_next(runtime, folder);
-    return result;
+    return result == 0 ? write_readme(runtime, folder, err) : -1;
 }
