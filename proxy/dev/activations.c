@@ -121,10 +121,11 @@ struct activation *activations_begin(struct activations *all, const struct job *
 
 struct activation *activations_of_job(const struct activations *all, const struct job *job)
 {
+    assert(job != NULL);
     list_each(node, &all->all) {
         struct activation *a = list_item(node, struct activation, node);
 
-        if (a->job == job && a->status == ACTIVATION_RUNNING)
+        if (a->job == job)
             return a;
     }
     return NULL;

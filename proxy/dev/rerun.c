@@ -114,7 +114,6 @@ void rerun_done(struct rerun *rerun)
 {
     for (size_t i = 0; i < RERUNS_MAX; i++) {
         assert(!rerun->runs[i].is_running);
-        if (rerun->service != NULL)
-            clear(&rerun->runs[i].job);
+        clear(&rerun->runs[i].job);
     }
 }

@@ -5,8 +5,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
-#include <limits.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -113,7 +111,7 @@ void target_look(struct target *target, const struct runtimes *runtimes,
 {
     struct stat info;
     struct err none;
-    char copy[PATH_MAX];
+    auto_free char *copy = NULL;
 
     assert(target->path != NULL);
     free(TAKE(target->code));
@@ -124,10 +122,9 @@ void target_look(struct target *target, const struct runtimes *runtimes,
             target->only = only_source(target->path, runtimes, fallback);
         target->folder = realpath(target->path, NULL);
     } else {
-        (void)snprintf(copy, sizeof(copy), "%s", target->path);
+        copy = xstrdup(target->path); /* dirname() changes its argument */
         target->folder = realpath(dirname(copy), NULL);
-        (void)snprintf(copy, sizeof(copy), "%s", target->path);
-        target->only = xstrdup(basename(copy));
+        target->only = xstrdup(basename(target->path));
     }
     if (target->folder == NULL)
         target->folder = xstrdup(".");
