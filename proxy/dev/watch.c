@@ -35,13 +35,14 @@
 struct watch {
     struct loop *loop; /* borrowed */
     char *path;        /* owned */
+    char *folder;      /* owned; the folder that contains the path */
     watch_fn *fn;
     void *owner; /* borrowed */
     struct loop_watch inotify;
     struct loop_timer settle; /* when it fires, the burst of changes has ended */
     struct loop_timer look;   /* always set; when it fires, check the folder, or all files */
-    char file[PATH_MAX];      /* name of the file that is watched; "": a folder is watched */
-    char linked[PATH_MAX];    /* if `file` is a link: name of the file to which it leads */
+    bool is_file;             /* a file is watched; false: a folder */
+    char linked[PATH_MAX];    /* if the file is a link: name of the file to which it leads */
     uint64_t burst_ends_ms;   /* loop time at which the burst ends at the latest; 0: no burst */
     int *wds; /* owned; inotify's watch descriptors of folders, sorted except during a walk */
     size_t n_wds;
@@ -243,14 +244,9 @@ static const char *name_of(const char *path)
 static void walk_file(struct watch *watch, const struct stat *info, uint64_t *print)
 {
     char real[PATH_MAX];
-    char copy[PATH_MAX];
-    const char *folder;
 
-    (void)snprintf(copy, sizeof(copy), "%s", watch->path);
-    (void)snprintf(watch->file, sizeof(watch->file), "%s", name_of(watch->path));
-    folder = dirname(copy);
-    watch_folder(watch, folder);
-    if (stat(folder, &watch->root) < 0)
+    watch_folder(watch, watch->folder);
+    if (stat(watch->folder, &watch->root) < 0)
         watch->is_missed = true;
     if (realpath(watch->path, real) != NULL) {
         (void)snprintf(watch->linked, sizeof(watch->linked), "%s", name_of(real));
@@ -269,16 +265,17 @@ static bool walk(struct watch *watch)
     if (stat(watch->path, &info) < 0)
         return false;
     watch->root = info;
+    watch->is_file = !S_ISDIR(info.st_mode);
     watch->is_missed = false;
     watch->n_wds_before = watch->n_wds;
     watch->n_entries = 0;
     prints_begin(&watch->prints);
-    if (S_ISDIR(info.st_mode)) {
+    if (watch->is_file) {
+        walk_file(watch, &info, &print);
+    } else {
         /* A new folder at the path is a change: the action's processes work in the old one. */
         mix_stat(watch, &print, watch->path, "", &info);
         walk_folder(watch, watch->path, 0, &print);
-    } else {
-        walk_file(watch, &info, &print);
     }
     if (!watch->polls)
         drop_old(watch);
@@ -297,11 +294,9 @@ static void look_later(struct watch *watch)
 /* Whether the path leads to another folder than the one that is watched. */
 static bool is_replaced(const struct watch *watch)
 {
-    char copy[PATH_MAX];
     struct stat info;
 
-    (void)snprintf(copy, sizeof(copy), "%s", watch->path);
-    return stat(watch->file[0] != '\0' ? dirname(copy) : copy, &info) < 0 ||
+    return stat(watch->is_file ? watch->folder : watch->path, &info) < 0 ||
            info.st_ino != watch->root.st_ino || info.st_dev != watch->root.st_dev;
 }
 
@@ -392,7 +387,7 @@ static uint64_t settle_time(const struct watch *watch, const struct inotify_even
         return WATCH_SETTLE_MS;
     if ((event->mask & IN_IGNORED) || (event->len > 0 && is_ignored(event->name)))
         return 0;
-    if (event->len > 0 && watch->file[0] != '\0' && strcmp(event->name, watch->file) != 0 &&
+    if (event->len > 0 && watch->is_file && strcmp(event->name, name_of(watch->path)) != 0 &&
         strcmp(event->name, watch->linked) != 0)
         return 0;
     return (event->mask & IN_CREATE) && !(event->mask & IN_ISDIR) ? WATCH_CREATED_MS
@@ -425,10 +420,12 @@ static void on_readable(struct loop_watch *loop_watch)
 struct watch *watch_new(struct loop *loop, const char *path, watch_fn *fn, void *owner)
 {
     struct watch *watch = xcalloc(1, sizeof(*watch));
+    auto_free char *copy = xstrdup(path); /* dirname() changes its argument */
     int fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
 
     watch->loop = loop;
     watch->path = xstrdup(path);
+    watch->folder = xstrdup(dirname(copy));
     watch->fn = fn;
     watch->owner = owner;
     loop_watch_init(&watch->inotify);
@@ -470,6 +467,7 @@ void watch_free(struct watch **watch)
     prints_done(&w->prints);
     free(w->wds);
     free(w->path);
+    free(w->folder);
     free(w);
     *watch = NULL;
 }
