@@ -109,14 +109,15 @@ const struct server_route *dev_routes(const struct dev *dev, size_t *n)
 int dev_begin(struct dev *dev, unsigned port, struct err *err)
 {
     struct service *service = dev->service;
-    struct loader_opts opts = {.path = dev->opts.path,
-                               .main = dev->opts.main,
-                               .env = dev->opts.env,
-                               .bytes_max = dev->opts.init_max_bytes,
-                               .runtimes = service->opts.build.runtimes,
-                               .fallback = service->opts.fallback,
-                               .inspect = (unsigned)dev->opts.inspect,
-                               .runtime_is_named = dev->opts.runtime_is_named};
+    struct loader_opts opts = {.code = {.command = "dev",
+                                        .path = dev->opts.path,
+                                        .main = dev->opts.main,
+                                        .env = dev->opts.env,
+                                        .bytes_max = dev->opts.init_max_bytes,
+                                        .runtime_is_named = dev->opts.runtime_is_named,
+                                        .runtimes = service->opts.build.runtimes,
+                                        .fallback = service->opts.fallback},
+                               .inspect = (unsigned)dev->opts.inspect};
     char address[sizeof(dev->url) - 1];
 
     assert(!dev->has_begun);

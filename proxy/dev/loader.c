@@ -5,7 +5,6 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "action/preloaded.h"
 #include "base/err.h"
 #include "base/util.h"
 #include "dev/inspect.h"
@@ -16,7 +15,6 @@
 
 #define PATIENCE_MS                                                                                \
     400 /* how long to wait for an editor that empties or removes a file and then writes it */
-#define COMMAND    "dev" /* name of this command, the first word of error texts */
 #define AGAIN_MS   40
 #define GRACE_MS   500  /* least time for a load after a save has abandoned the load before it */
 #define GRACES_MAX 12   /* after so many abandoned loads the grace time no longer doubles */
@@ -237,18 +235,16 @@ static bool is_patient(struct loader *loader)
 {
     uint64_t now_ms = loop_now_ms(loader->service->loop);
 
-    if (!is_being_saved(loader)) {
-        loader->patient_until_ms = 0;
-        return false;
+    if (is_being_saved(loader)) {
+        if (loader->patient_until_ms == 0)
+            loader->patient_until_ms = now_ms + PATIENCE_MS;
+        if (now_ms < loader->patient_until_ms) {
+            loop_timer_set(loader->service->loop, &loader->again, now_ms + AGAIN_MS);
+            return true;
+        }
     }
-    if (loader->patient_until_ms == 0)
-        loader->patient_until_ms = now_ms + PATIENCE_MS;
-    if (now_ms >= loader->patient_until_ms) {
-        loader->patient_until_ms = 0;
-        return false;
-    }
-    loop_timer_set(loader->service->loop, &loader->again, now_ms + AGAIN_MS);
-    return true;
+    loader->patient_until_ms = 0;
+    return false;
 }
 
 static void tell_abandoned(struct loader *loader)
@@ -319,15 +315,16 @@ static void on_slow(struct loop_timer *timer)
     loop_timer_set(service->loop, timer, now_ms + 4 * ms);
 }
 
-static const char *language_of(const struct preloaded *preloaded, const struct loader *loader)
+/* The runtime of the code. NULL: none, it is a program. */
+static const struct runtime *runtime_of(const struct preloaded *preloaded,
+                                        const struct loader *loader)
 {
-    const struct runtime *runtime = preloaded->runtime;
     struct err none;
 
-    if (runtime == NULL && preloaded->dir == NULL && loader->target.only == NULL)
-        runtime = runtimes_for_folder(loader->opts.runtimes, loader->opts.fallback,
-                                      loader->target.folder, &none);
-    return runtime != NULL ? runtime->name : "native";
+    if (preloaded->runtime != NULL || preloaded->dir != NULL || loader->target.only != NULL)
+        return preloaded->runtime;
+    return runtimes_for_folder(loader->opts.code.runtimes, loader->opts.code.fallback,
+                               loader->target.folder, &none);
 }
 
 /* Whether the debugger's port is free for the next version. The version that has the port must end
@@ -353,18 +350,16 @@ static bool is_port_free(struct loader *loader)
 }
 
 /* Let a debugger attach to the version that is about to start. */
-static void set_inspect(struct loader *loader, struct preloaded *preloaded)
+static void set_inspect(struct loader *loader, const struct runtime *runtime, char ***env)
 {
-    const struct runtime *runtime = runtimes_find(loader->opts.runtimes, loader->language);
-
     loader->inspect_port = 0;
     if (loader->opts.inspect == 0)
         return;
-    loader->inspect_port = inspect_port(loader->language, loader->opts.inspect);
-    if (loader->inspect_port != 0 && runtime != NULL)
-        inspect_set(&preloaded->envelope.env, loader->language, loader->inspect_port, runtime->dir,
-                    loader->target.only != NULL ? loader->target.code : NULL);
-    else
+    if (runtime != NULL)
+        loader->inspect_port =
+            inspect_set(env, runtime, loader->opts.inspect,
+                        loader->target.only != NULL ? loader->target.code : NULL);
+    if (loader->inspect_port == 0)
         terminal_say(&loader->journal->terminal, "inspect",
                      "--inspect: for nodejs, python and java only");
 }
@@ -373,7 +368,7 @@ static void set_inspect(struct loader *loader, struct preloaded *preloaded)
  * what the folder would need to be an action; NULL: err says what is wrong. */
 static void note_not_found(struct loader *loader, const char *wanted, const struct err *err)
 {
-    static const char origin[] = COMMAND ": ";
+    static const char origin[] = "dev: ";
     auto_buf struct buf why = {0};
     struct stat info;
 
@@ -387,10 +382,10 @@ static void note_not_found(struct loader *loader, const char *wanted, const stru
         } else {
             text_add(&why, "It needs %s", wanted);
         }
-    } else if (strncmp(err->text, origin, strlen(origin)) == 0) {
-        buf_add_text(&why, err->text + strlen(origin));
     } else {
         buf_add_text(&why, err->text);
+        if (strncmp(err->text, origin, strlen(origin)) == 0)
+            buf_drop(&why, strlen(origin));
     }
     on_init_done(loader, buf_at(&why), buf_len(&why));
 }
@@ -398,14 +393,9 @@ static void note_not_found(struct loader *loader, const char *wanted, const stru
 static void load(struct loader *loader)
 {
     struct service *service = loader->service;
-    struct preloaded_opts opts = {.command = COMMAND,
-                                  .main = loader->opts.main,
-                                  .env = loader->opts.env,
-                                  .bytes_max = loader->opts.bytes_max,
-                                  .runtime_is_named = loader->opts.runtime_is_named,
-                                  .runtimes = loader->opts.runtimes,
-                                  .fallback = loader->opts.fallback};
+    struct preloaded_opts opts = loader->opts.code;
     struct preloaded preloaded = {.dir = NULL};
+    const struct runtime *runtime;
     struct err err;
 
     if (loader->stopped || is_patient(loader) || !drop_current(loader) || !is_port_free(loader))
@@ -414,7 +404,7 @@ static void load(struct loader *loader)
     assert(!loader->has_ended);
     loader->is_saved = false;
     loop_timer_clear(&loader->again);
-    target_look(&loader->target, loader->opts.runtimes, loader->opts.fallback);
+    target_look(&loader->target, opts.runtimes, opts.fallback);
     opts.path = loader->target.code;
     loader->began_us = loop_now_us(service->loop);
     loader->since_ms = text_now_ms();
@@ -425,11 +415,12 @@ static void load(struct loader *loader)
         preloaded_done(&preloaded);
         return;
     }
-    loader->language = language_of(&preloaded, loader);
+    runtime = runtime_of(&preloaded, loader);
+    loader->language = runtime != NULL ? runtime->name : "native";
     /* Prewarm a launcher of this runtime for the next version. */
     if (preloaded.runtime != NULL)
         service->opts.fallback = preloaded.runtime;
-    set_inspect(loader, &preloaded);
+    set_inspect(loader, runtime, &preloaded.envelope.env);
     loader->in_place = preloaded.dir != NULL;
     loader->is_loading = true;
     loop_timer_set(service->loop, &loader->slow, loop_now_ms(service->loop) + SLOW_MS);
@@ -491,10 +482,10 @@ int loader_begin(struct loader *loader, struct service *service, struct journal 
     loop_timer_init(&loader->again, on_again);
     loop_timer_init(&loader->slow, on_slow);
     loop_timer_init(&loader->look, on_look);
-    if (target_open(&loader->target, "dev", opts->path, err) < 0)
+    if (target_open(&loader->target, opts->code.command, opts->code.path, err) < 0)
         return -1;
     /* load() may have to wait for an empty file, and the page asks for the state meanwhile. */
-    target_look(&loader->target, opts->runtimes, opts->fallback);
+    target_look(&loader->target, opts->code.runtimes, opts->code.fallback);
     loader->since_ms = text_now_ms();
     gate_close(&service->gate);
     loader->watch = watch_new(service->loop, loader->target.path, on_watch, loader);

@@ -18,6 +18,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "action/preloaded.h"
 #include "action/user_names.h"
 #include "dev/fault.h"
 #include "dev/target.h"
@@ -35,14 +36,8 @@ enum loader_state {
 };
 
 struct loader_opts {
-    const char *path; /* the argument FILE or FOLDER of the command */
-    const char *main;
-    char *const *env;
-    uint64_t bytes_max;
-    const struct runtimes *runtimes;
-    const struct runtime *fallback; /* the runtime for source files without a known ending */
-    unsigned inspect;               /* 0: no debugger; else a port or INSPECT_DEFAULT */
-    bool runtime_is_named;
+    struct preloaded_opts code; /* code.path: the argument FILE or FOLDER of the command */
+    unsigned inspect;           /* 0: no debugger; else a port or INSPECT_DEFAULT */
 };
 
 /* Called when the loader's state has changed. */
@@ -86,7 +81,7 @@ struct loader {
     uint64_t ended_at_ms;      /* time of loop_now_ms() at which the last load ended */
 };
 
-/* Begin to load the code at opts->path and to watch for saves. 0; -1 with err: the path leads to no
+/* Begin to load the code at opts->code.path and to watch for saves. 0; -1 with err: the path leads to no
  * file or folder. */
 int loader_begin(struct loader *loader, struct service *service, struct journal *journal,
                  const struct loader_opts *opts, loader_fn *changed, void *owner, struct err *err);
