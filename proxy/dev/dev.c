@@ -12,7 +12,6 @@
 #include "dev/loader.h"
 #include "dev/pages.h"
 #include "dev/rerun.h"
-#include "dev/status.h"
 #include "dev/text.h"
 #include "http/endpoint.h"
 #include "http/versions.h"
@@ -23,7 +22,6 @@ struct dev {
     struct journal journal;
     struct loader loader;
     struct pages pages;
-    struct status status;
     struct rerun rerun;
     char url[128];
     unsigned version_seen; /* the newest version for which --invoke was run */
@@ -35,7 +33,7 @@ static void tell_state(struct dev *dev)
 {
     auto_buf struct buf state = {0};
 
-    status_write(&dev->status, &state);
+    pages_write_state(&dev->pages, &state);
     journal_tell(&dev->journal, "state", &state);
 }
 
@@ -82,6 +80,7 @@ struct dev *dev_new(struct service *service, const struct dev_opts *opts)
 {
     struct dev *dev = xcalloc(1, sizeof(*dev));
     struct pages_opts pages = {.listen = opts->listen,
+                               .instance = opts->instance,
                                .run_max_bytes = opts->run_max_bytes,
                                .init_max_bytes = opts->init_max_bytes,
                                .has_page = opts->has_page,
@@ -93,8 +92,6 @@ struct dev *dev_new(struct service *service, const struct dev_opts *opts)
     dev->pages.service = service;
     dev->pages.journal = &dev->journal;
     dev->pages.loader = &dev->loader;
-    dev->pages.status = &dev->status;
-    dev->status.loader = &dev->loader;
     pages_init(&dev->pages, &pages);
     return dev;
 }
@@ -124,7 +121,6 @@ int dev_begin(struct dev *dev, unsigned port, struct err *err)
     dev->pages.port = port;
     endpoint_url(dev->opts.listen, port, address, sizeof(address));
     (void)snprintf(dev->url, sizeof(dev->url), "%s/", address);
-    (void)snprintf(dev->status.instance, sizeof(dev->status.instance), "%s", dev->opts.instance);
     if (dev->opts.inspect != 0) {
         service->opts.run_ms = service->opts.init_ms = service->opts.pool.worker.start_ms =
             NO_LIMIT_MS;
@@ -132,7 +128,6 @@ int dev_begin(struct dev *dev, unsigned port, struct err *err)
         /* A prewarmed launcher lacks the environment variables for the debugger. */
         service->opts.prelaunches = false;
     }
-    dev->status.timeout_ms = dev->opts.inspect != 0 ? 0 : service->opts.run_ms;
     service->opts.allow_reinit = true;
     service->opts.renames_log = true;
     /* One activation at a time for each worker, so that the worker's log lines are known to belong

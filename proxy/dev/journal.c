@@ -120,14 +120,11 @@ static void take_lines(struct journal_stream *stream, const void *owner, const c
         const char *newline = memchr(bytes, '\n', n);
         size_t n_line = newline != NULL ? (size_t)(newline - bytes) : n;
 
-        if (newline == NULL || buf_len(&stream->line) > 0)
-            buf_add(&stream->line, bytes, n_line);
-        if (newline != NULL && buf_len(&stream->line) > 0) {
+        buf_add(&stream->line, bytes, n_line);
+        if (newline != NULL) {
             take_line(journal, stream->name, a, is_of_load, buf_at(&stream->line),
                       buf_len(&stream->line), now_ms);
             buf_reset(&stream->line, JOURNAL_LINE_MAX_BYTES);
-        } else if (newline != NULL) {
-            take_line(journal, stream->name, a, is_of_load, bytes, n_line, now_ms);
         } else if (buf_len(&stream->line) > JOURNAL_LINE_MAX_BYTES) {
             buf_drop(&stream->line, buf_len(&stream->line) - JOURNAL_LINE_MAX_BYTES);
         }
@@ -159,9 +156,8 @@ static void tell_activation(struct journal *journal, struct activation *a)
 {
     auto_buf struct buf data = {0};
 
-    flush_all(journal);
     activation_write(a, &data);
-    events_add(&journal->events, "activation", buf_at(&data), buf_len(&data), 1);
+    journal_tell(journal, "activation", &data);
 }
 
 static void on_tick(struct loop_timer *timer)
@@ -246,8 +242,8 @@ static void note_job_ended(struct journal *journal, struct activation *a, const 
     a->job = NULL;
 }
 
-void journal_end(struct journal *journal, struct activation *a, int http, const char *answer,
-                 size_t n)
+static void end(struct journal *journal, struct activation *a, int http, const char *answer,
+                size_t n)
 {
     activations_end(&journal->activations, a, http, answer, n, loop_now_us(journal->loop));
     terminal_end(&journal->terminal, a);
@@ -273,7 +269,7 @@ void journal_end_by_job(struct journal *journal, struct activation *a, const str
     if (parts_client_left(job))
         http = JOURNAL_CLIENT_LEFT;
     note_job_ended(journal, a, job);
-    journal_end(journal, a, http, buf_at(answer), buf_len(answer));
+    end(journal, a, http, buf_at(answer), buf_len(answer));
 }
 
 /* Keep the name that the page gave to its request. The page finds the activation by this name
@@ -317,10 +313,14 @@ static void on_ended(struct run_observer *observer, struct request *request, con
     journal->ended = a;
 }
 
-struct activation *journal_take_ended(struct journal *journal)
+struct activation *journal_end_replied(struct journal *journal, int http, const char *answer,
+                                       size_t n)
 {
-    assert(journal->ended == NULL || journal->ended->job == NULL);
-    return TAKE(journal->ended);
+    struct activation *a = TAKE(journal->ended);
+
+    if (a != NULL)
+        end(journal, a, http, answer, n);
+    return a;
 }
 
 /* ---- public functions ---- */

@@ -82,9 +82,7 @@ struct activation *journal_begin(struct journal *journal, struct job *job);
  * Append the answer, or the error as JSON, to `answer`. */
 void journal_end_by_job(struct journal *journal, struct activation *activation,
                         const struct job *job, struct buf *answer);
-/* Take the activation whose reply is about to be sent. NULL: that reply belongs to no
- * activation. */
-struct activation *journal_take_ended(struct journal *journal);
-/* Record the activation's end, with the status and body of its reply. */
-void journal_end(struct journal *journal, struct activation *activation, int http,
-                 const char *answer, size_t n);
+/* Call before a reply is sent, with its status and body: records the end of the activation that it
+ * belongs to, and returns the activation. NULL: the request began none. */
+struct activation *journal_end_replied(struct journal *journal, int http, const char *answer,
+                                       size_t n);

@@ -15,7 +15,6 @@
 #include "dev/assets.h"
 #include "dev/journal.h"
 #include "dev/loader.h"
-#include "dev/status.h"
 #include "dev/text.h"
 #include "http/init.h"
 #include "http/run.h"
@@ -23,10 +22,10 @@
 #define POLICY                                                                                     \
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "                \
     "img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-#define TOKEN_HERE       "@TOKEN@"
-#define ACTIVATIONS_PATH "/dev/activations/"
-#define PAGE_PATH        "/dev/page/" /* the name of a file in proxy/dev/page/ follows */
-#define SMALL_BODY_BYTES 65536
+#define TOKEN_HERE          "@TOKEN@"
+#define ACTIVATIONS_PATH    "/dev/activations/"
+#define PAGE_PATH           "/dev/page/" /* the name of a file in proxy/dev/page/ follows */
+#define ROUTES_WITHOUT_PAGE 3            /* the first routes: /run, /init and /healthz */
 
 /* ---- who may ask ---- */
 
@@ -135,10 +134,13 @@ static const char *judge(const struct pages_guard *guard, const struct request *
     if (find_header(request, "origin", &value, &several) &&
         (several || !is_own_origin(pages, value)))
         return "Another site's page sent this request (Origin); only the server's own page may.";
-    if (!guard->is_page && find_header(request, "sec-fetch-site", &value, &several) &&
-        value.n == 10 && strncasecmp(value.text, "cross-site", 10) == 0)
+    /* other sites may link to the page */
+    if (strcmp(guard->route.path, "/") != 0 &&
+        find_header(request, "sec-fetch-site", &value, &several) && value.n == 10 &&
+        strncasecmp(value.text, "cross-site", 10) == 0)
         return "Another site's page sent this request; only the server's own page may.";
-    if (guard->wants_token && !has_token(pages, request))
+    if (guard->route.methods == NULL && strncmp(guard->route.path, "/dev/", 5) == 0 &&
+        !has_token(pages, request))
         return "X-Whiskloop-Token is missing or of an earlier run: load the page anew.";
     return NULL;
 }
@@ -153,7 +155,7 @@ static void on_guarded(void *owner, struct request *request)
     if (why != NULL)
         request_reply_error(request, 403, why);
     else
-        guard->handler(guard->owner, request);
+        guard->route.handler(guard->route.owner, request);
 }
 
 /* ---- the page ---- */
@@ -217,12 +219,41 @@ static void on_asset(void *owner, struct request *request)
 
 /* ---- what the page asks for ---- */
 
+void pages_write_state(const struct pages *pages, struct buf *out)
+{
+    const struct loader *loader = pages->loader;
+    uint64_t run_ms = pages->service->opts.run_ms;
+
+    buf_add_text(out, "{\"instance\":");
+    text_add_json(out, pages->instance);
+    buf_add_text(out, ",\"name\":");
+    text_add_json(out, loader->target.only != NULL ? loader->target.only : loader->target.name);
+    buf_add_text(out, ",\"path\":");
+    text_add_json(out, loader->target.path);
+    buf_add_text(out, ",\"language\":");
+    text_add_json(out, loader->language);
+    text_add(out,
+             ",\"version\":%u,\"serving\":%u,\"state\":\"%s\",\"load_us\":%" PRIu64
+             ",\"since_ms\":%" PRIu64 ",\"error\":",
+             loader->version, loader_serving(loader), loader_state_name(loader), loader->took_us,
+             loader->since_ms);
+    fault_write(&loader->fault, out);
+    buf_add_text(out, ",\"examples\":");
+    target_write_examples(&loader->target, out);
+    text_add(out, ",\"limits\":{\"timeout_ms\":%" PRIu64 "},\"inspect\":",
+             run_ms != NO_LIMIT_MS ? run_ms : 0);
+    if (loader->inspect_port > 0)
+        text_add(out, "%u}", loader->inspect_port);
+    else
+        buf_add_text(out, "null}");
+}
+
 static void on_state(void *owner, struct request *request)
 {
     const struct pages *pages = owner;
     struct buf body = {0};
 
-    status_write(pages->status, &body);
+    pages_write_state(pages, &body);
     buf_add_text(&body, "\n");
     reply_buf(request, "application/json", &body);
 }
@@ -237,7 +268,7 @@ static void on_events(void *owner, struct request *request)
 
     if (find_header(request, "last-event-id", &value, &several) && value.n < sizeof(last_id))
         memcpy(last_id, value.text, value.n);
-    status_write(pages->status, &state);
+    pages_write_state(pages, &state);
     events_subscribe(&pages->journal->events, request, last_id, buf_at(&state), buf_len(&state));
 }
 
@@ -278,49 +309,14 @@ static void on_activation(void *owner, struct request *request)
 
 /* ---- activations ---- */
 
-/* One request on its way through http/run.c or http/init.c. */
-struct call {
-    struct pages *pages; /* borrowed */
-    struct buf body;     /* body that http/run.c reads; empty: it reads the request's own body */
-};
-
-static struct call *call_new(struct pages *pages)
-{
-    struct call *call = xcalloc(1, sizeof(*call));
-
-    call->pages = pages;
-    return call;
-}
-
-static void call_free(struct call *call)
-{
-    buf_done(&call->body);
-    free(call);
-}
-
-/* Record the end of the activation whose reply is about to be sent, and return the activation.
- * NULL: the request began no activation. */
-static struct activation *end_activation(struct pages *pages, int status, const char *body,
-                                         size_t n)
-{
-    struct activation *a = journal_take_ended(pages->journal);
-
-    if (a != NULL)
-        journal_end(pages->journal, a, status, body, n);
-    return a;
-}
-
 /* status 0: the reply goes to the client in parts, without passing here. */
 static void on_run_replied(void *owner, struct request *request, int status, char *body, size_t n)
 {
-    struct call *call = owner;
+    struct pages *pages = owner;
 
-    if (status == 0) {
-        call_free(call);
+    if (status == 0)
         return;
-    }
-    (void)end_activation(call->pages, status, body, n);
-    call_free(call);
+    (void)journal_end_replied(pages->journal, status, body, n);
     request_reply(request, status, body, n);
 }
 
@@ -328,31 +324,41 @@ static void on_run(void *owner, struct request *request)
 {
     struct pages *pages = owner;
 
-    request_on_reply(request, on_run_replied, call_new(pages));
+    request_on_reply(request, on_run_replied, pages);
     run_on_request(pages->service, request);
 }
 
 static void on_init_replied(void *owner, struct request *request, int status, char *body, size_t n)
 {
-    struct call *call = owner;
-    struct loader *loader = call->pages->loader;
+    struct pages *pages = owner;
     uint64_t came_at_us = request_came_at_us(request);
     /* An /init without code is answered with 200, too, and the version from disk goes on. */
-    bool is_published = status == 200 && !call->pages->service->is_preloaded;
+    bool is_published = status == 200 && !pages->service->is_preloaded;
 
     assert(status != 0); /* no reply to an /init comes in parts */
-    call_free(call);
     request_reply(request, status, body, n);
     if (is_published)
-        loader_published(loader, came_at_us);
+        loader_published(pages->loader, came_at_us);
 }
 
 static void on_init(void *owner, struct request *request)
 {
     struct pages *pages = owner;
 
-    request_on_reply(request, on_init_replied, call_new(pages));
+    request_on_reply(request, on_init_replied, pages);
     init_on_request(pages->service, request);
+}
+
+/* One request of POST /dev/invoke on its way through http/run.c. */
+struct call {
+    struct pages *pages; /* borrowed */
+    struct buf body;     /* the body for http/run.c */
+};
+
+static void call_free(struct call *call)
+{
+    buf_done(&call->body);
+    free(call);
 }
 
 static void on_invoke_replied(void *owner, struct request *request, int status, char *body,
@@ -369,7 +375,7 @@ static void on_invoke_replied(void *owner, struct request *request, int status, 
     }
     while (n > 0 && answer[n - 1] == '\n')
         n--;
-    a = end_activation(call->pages, status, answer, n);
+    a = journal_end_replied(call->pages->journal, status, answer, n);
     if (a != NULL)
         text_add(&reply, "{\"id\":\"%s\",\"http\":%d,\"status\":\"%s\",\"duration_us\":%" PRIu64,
                  a->id, status, activation_status_name(a->status), a->duration_us);
@@ -410,12 +416,8 @@ static bool make_run(struct request *request, struct buf *body, char *text, size
         struct json_slice member;
 
         while (json_next_member(metadata, &at, &key, &member)) {
-            if (json_equals(key, "value"))
-                continue;
-            buf_add_text(body, ",");
-            buf_add(body, key.text, key.n);
-            buf_add_text(body, ":");
-            buf_add(body, member.text, member.n);
+            if (!json_equals(key, "value"))
+                json_add_member(body, ",", key, member);
         }
     }
     buf_add_text(body, "}");
@@ -425,8 +427,10 @@ static bool make_run(struct request *request, struct buf *body, char *text, size
 static void on_invoke(void *owner, struct request *request)
 {
     struct pages *pages = owner;
-    struct call *call = call_new(pages);
+    struct call *call = xcalloc(1, sizeof(*call));
     char text[256];
+
+    call->pages = pages;
 
     if (!make_run(request, &call->body, text, sizeof(text))) {
         call_free(call);
@@ -439,27 +443,6 @@ static void on_invoke(void *owner, struct request *request)
 }
 
 /* ---- routes ---- */
-
-static void add_route(struct pages *pages, const char *path, const char *methods,
-                      server_handler_fn *handler, void *owner, uint64_t body_max_bytes)
-{
-    size_t i = pages->n_routes++;
-
-    assert(i < PAGES_ROUTES_MAX);
-    assert(path[0] == '/');
-    pages->guards[i] = (struct pages_guard){
-        .pages = pages,
-        .handler = handler,
-        .owner = owner,
-        .wants_token = methods == NULL && strncmp(path, "/dev/", 5) == 0,
-        .is_page = handler == on_page,
-    };
-    pages->routes[i] = (struct server_route){.path = path,
-                                             .handler = on_guarded,
-                                             .owner = &pages->guards[i],
-                                             .body_max_bytes = body_max_bytes,
-                                             .methods = methods};
-}
 
 static void make_token(char *token)
 {
@@ -474,24 +457,30 @@ static void make_token(char *token)
 void pages_init(struct pages *pages, const struct pages_opts *opts)
 {
     static const char get[] = "GET, HEAD";
+    const uint64_t small = 65536, run = opts->run_max_bytes, init = opts->init_max_bytes;
+    const struct server_route routes[PAGES_ROUTES_MAX] = {
+        {"/run", on_run, pages, run, .bound = "run-max-bytes"},
+        {"/init", on_init, pages, init, .bound = "init-max-bytes"},
+        {"/healthz", opts->health, opts->health_owner, small, .methods = get},
+        {"/", on_page, pages, small, .methods = get},
+        {PAGE_PATH, on_asset, pages, small, .methods = get},
+        {"/dev/state", on_state, pages, small, .methods = get},
+        {"/dev/events", on_events, pages, small, .methods = "GET"},
+        {"/dev/activations", on_activations, pages, small, .methods = get},
+        {ACTIVATIONS_PATH, on_activation, pages, small, .methods = get},
+        {"/dev/invoke", on_invoke, pages, run, .bound = "run-max-bytes"},
+    };
 
     assert(pages->n_routes == 0);
     assert(pages->service != NULL);
     pages->listen = opts->listen;
+    pages->instance = opts->instance;
     make_token(pages->token);
-    add_route(pages, "/run", NULL, on_run, pages, opts->run_max_bytes);
-    pages->routes[0].bound = "run-max-bytes";
-    add_route(pages, "/init", NULL, on_init, pages, opts->init_max_bytes);
-    pages->routes[1].bound = "init-max-bytes";
-    add_route(pages, "/healthz", get, opts->health, opts->health_owner, SMALL_BODY_BYTES);
-    if (!opts->has_page)
-        return;
-    add_route(pages, "/", get, on_page, pages, SMALL_BODY_BYTES);
-    add_route(pages, PAGE_PATH, get, on_asset, pages, SMALL_BODY_BYTES);
-    add_route(pages, "/dev/state", get, on_state, pages, SMALL_BODY_BYTES);
-    add_route(pages, "/dev/events", "GET", on_events, pages, SMALL_BODY_BYTES);
-    add_route(pages, "/dev/activations", get, on_activations, pages, SMALL_BODY_BYTES);
-    add_route(pages, ACTIVATIONS_PATH, get, on_activation, pages, SMALL_BODY_BYTES);
-    add_route(pages, "/dev/invoke", NULL, on_invoke, pages, opts->run_max_bytes);
-    pages->routes[pages->n_routes - 1].bound = "run-max-bytes";
+    pages->n_routes = opts->has_page ? PAGES_ROUTES_MAX : ROUTES_WITHOUT_PAGE;
+    for (size_t i = 0; i < pages->n_routes; i++) {
+        pages->guards[i] = (struct pages_guard){pages, routes[i]};
+        pages->routes[i] = routes[i];
+        pages->routes[i].handler = on_guarded;
+        pages->routes[i].owner = &pages->guards[i];
+    }
 }

@@ -16,30 +16,28 @@
 #include "http/request.h"
 #include "http/server.h"
 
+struct buf;
 struct journal;
 struct loader;
 struct service;
-struct status;
 
-#define PAGES_ROUTES_MAX  16
+#define PAGES_ROUTES_MAX  10
 #define PAGES_TOKEN_BYTES 32
 
 struct pages;
 
+/* Owner of a route that the server has: lets requests pass to `route` that may use it. */
 struct pages_guard {
     struct pages *pages;
-    server_handler_fn *handler;
-    void *owner;
-    bool wants_token;
-    bool is_page; /* the handler replies with the page, to which other sites may link */
+    struct server_route route;
 };
 
 struct pages {
-    struct service *service;     /* borrowed */
-    struct journal *journal;     /* borrowed */
-    struct loader *loader;       /* borrowed */
-    const struct status *status; /* borrowed */
-    const char *listen;          /* the address to listen on, as the user gave it; borrowed */
+    struct service *service; /* borrowed */
+    struct journal *journal; /* borrowed */
+    struct loader *loader;   /* borrowed */
+    const char *listen;      /* the address to listen on, as the user gave it; borrowed */
+    const char *instance;    /* identifies this run of the program; borrowed */
     unsigned port;
     char token[PAGES_TOKEN_BYTES + 1];
     struct pages_guard guards[PAGES_ROUTES_MAX];
@@ -49,6 +47,7 @@ struct pages {
 
 struct pages_opts {
     const char *listen;
+    const char *instance;
     uint64_t run_max_bytes;
     uint64_t init_max_bytes;
     bool has_page;
@@ -59,6 +58,9 @@ struct pages_opts {
 /* Fill pages->routes. pages: zeroed, except for the borrowed members. The caller sets pages->port
  * once it is known. */
 void pages_init(struct pages *pages, const struct pages_opts *opts);
+/* Append what GET /dev/state tells, as a JSON object in one line: the action that is being
+ * developed, and its state. */
+void pages_write_state(const struct pages *pages, struct buf *out);
 /* Whether text[0 .. n) is one of our addresses. text: the header Host, or what follows "http://" in
  * the header Origin. Tests call this function, too. */
 bool pages_is_own_host(const char *listen, unsigned port, const char *text, size_t n);
