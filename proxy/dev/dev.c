@@ -1,13 +1,16 @@
 #include "dev/dev.h"
 
 #include <assert.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/err.h"
 #include "base/util.h"
-#include "dev/browser.h"
 #include "dev/journal.h"
 #include "dev/loader.h"
 #include "dev/pages.h"
@@ -72,6 +75,52 @@ static void greet(struct dev *dev, unsigned port)
         endpoint_is_open(dev->opts.listen))
         buf_add_text(&line, "; WARNING: whoever reaches this address can run code here");
     terminal_say(terminal, "start", text_of(&line));
+}
+
+/* ---- the browser ---- */
+
+/* Start a program to show the page. false: it cannot be started. The event loop reaps the
+ * process. */
+static bool show(const struct dev *dev, const char *program)
+{
+    char *argv[] = {(char *)(uintptr_t)program, (char *)(uintptr_t)dev->url, NULL};
+    posix_spawn_file_actions_t files;
+    posix_spawnattr_t attributes;
+    sigset_t none;
+    pid_t pid;
+    int failed;
+
+    (void)sigemptyset(&none);
+    (void)posix_spawnattr_init(&attributes);
+    (void)posix_spawnattr_setsigmask(&attributes, &none);
+    (void)posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETPGROUP);
+    (void)posix_spawn_file_actions_init(&files);
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+        (void)posix_spawn_file_actions_addopen(&files, fd, "/dev/null", O_RDWR, 0);
+    failed = posix_spawnp(&pid, program, &files, &attributes, argv, environ);
+    (void)posix_spawn_file_actions_destroy(&files);
+    (void)posix_spawnattr_destroy(&attributes);
+    return failed == 0;
+}
+
+/* Show the page in the user's browser: try the programs in $BROWSER, by convention a list separated
+ * by colons, then xdg-open and similar ones. */
+static void open_browser(struct dev *dev)
+{
+    static const char usual[] = "xdg-open:x-www-browser:wslview:open";
+    const char *own = getenv("BROWSER");
+    auto_free char *programs = xasprintf("%s:%s", own != NULL ? own : "", usual);
+    auto_buf struct buf line = {0};
+    char *rest;
+
+    for (char *program = strtok_r(programs, ":", &rest); program != NULL;
+         program = strtok_r(NULL, ":", &rest))
+        if (show(dev, program))
+            return;
+    text_add(&line,
+             "--open: no browser was found (neither $BROWSER nor xdg-open): open %s yourself",
+             dev->url);
+    terminal_say(&dev->journal.terminal, "browser", text_of(&line));
 }
 
 /* ---- public functions ---- */
@@ -142,7 +191,7 @@ int dev_begin(struct dev *dev, unsigned port, struct err *err)
         return -1;
     greet(dev, port);
     if (dev->opts.opens)
-        browser_open(dev->url, &dev->journal.terminal);
+        open_browser(dev);
     return 0;
 }
 
