@@ -1,8 +1,8 @@
 #pragma once
 
 /*
- * argument - read the argument of the command `invoke`: JSON itself, @FILE (read that file), or -
- * (read stdin).
+ * argument - read an activation's argument from the command line: JSON itself, @FILE (read that
+ * file), or - (read stdin).
  */
 
 #include <stdint.h>

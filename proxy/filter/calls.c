@@ -12,9 +12,7 @@
 #include "worker/part_form.h"
 #include "worker/parts.h"
 
-/* While a call has this many bytes of parts to write, further parts of its answer stay in its
- * job. */
-#define LINES_MAX 65536
+#define LINES_MAX 65536 /* a call with so many bytes of parts to write leaves more in its job */
 
 void calls_init(struct calls *calls, const struct calls_opts *opts)
 {
@@ -474,7 +472,7 @@ void calls_wrote(struct calls *calls, size_t n)
         if (n == 0 || !call->ended)
             continue;
         n_all = call->n_id + call->len + (call->id != NULL ? 2 : 1);
-        assert(calls->written < n_all); /* else the call would be freed */
+        assert(calls->written < n_all); /* a call is freed once it is written whole */
         left = n_all - calls->written;
         if (n < left) {
             calls->written += n;

@@ -23,7 +23,7 @@ struct calls;
 
 struct call {
     struct list node;    /* in calls->all */
-    struct list leaving; /* in calls->leaving while the call is due to write, else in no list */
+    struct list leaving; /* in calls->leaving while there is something to write, else in no list */
     struct job job;
     struct calls *calls; /* borrowed */
     char *id;            /* owned; "[ID,", with which the answer begins; NULL: no id */
@@ -58,7 +58,7 @@ struct calls_opts {
 struct calls {
     struct calls_opts opts;
     struct list all;     /* all calls, oldest first */
-    struct list leaving; /* calls due to write, in this order; the first may be written in part */
+    struct list leaving; /* calls to be written, in this order; the first may be written in part */
     struct call *head;   /* the oldest call without an id that has not ended; NULL: none */
     struct call *next;   /* the next call to give to the pool; NULL: none */
     size_t n;            /* number of calls in `all` */
