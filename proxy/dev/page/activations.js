@@ -1,17 +1,17 @@
 /*
- * activations - the last activations as a list, and their durations as a chart. Many may come in a
- * second: they are drawn a few times a second.
+ * activations - the last activations as a list, and their durations as a chart. Both are drawn at
+ * most every DRAW_MS, however many activations come.
  */
 
 import { bytes, clock, counted, duration, make, short } from './text.js';
 
-const KEPT = 1000;
-const ROWS = 100;
+const KEPT = 1000; // most activations remembered
+const ROWS = 100; // most rows in the list
 const DRAW_MS = 100;
-const NEW_MAX = 2; // at a time: with more the list stands still while the pointer or the focus is in it
-const HEIGHT = 56; // of the chart, as in page.css
-const LEGEND = 44; // of its width
-const BAR = 6;
+const NEW_MAX = 2; // most rows added at a time while the pointer or the focus is in the list
+const HEIGHT = 56; // height of the chart in pixels, as in page.css
+const LEGEND = 44; // width of the chart's legend in pixels
+const BAR = 6; // width of a bar in pixels, with the gap behind it
 
 function svg(name, attributes, ...children) {
 	const element = document.createElementNS('http://www.w3.org/2000/svg', name);
@@ -23,8 +23,8 @@ function svg(name, attributes, ...children) {
 export class Activations {
 	byId = new Map(); // id -> activation, oldest first
 	rows = new Map(); // id -> element
-	total = 0;
-	drawn = 0; // of total, in the list
+	total = 0; // number of activations ever, forgotten ones too
+	drawn = 0; // value of `total` when rows were last added
 
 	/* list: an <ol>; chart: an <svg>; summary, empty: elements for a line of text; onSelect(id). */
 	constructor(parts) {

@@ -1,10 +1,10 @@
-/* broken - cover the page with the error of a version that did not load, until the next one does. */
+/* broken - cover the page with the error of a version that did not load, until one loads. */
 
 import { $, appendLines, appendText, make } from './text.js';
 
 const dialog = $('broken');
 let error = ''; // what is wrong now, as JSON; '': nothing
-let seen = ''; // what was closed by hand
+let seen = ''; // value of `error` when the dialog was last closed
 
 $('dismiss').addEventListener('click', () => dialog.close());
 dialog.addEventListener('close', () => {

@@ -1,10 +1,10 @@
 /* commands - an invocation as a command line. */
 
-const WORD_MAX = 100000; // a longer argument goes through a pipe: Linux allows 128 KiB a word
+const WORD_MAX = 100000; // longer JSON is passed on stdin: Linux allows 128 KiB for a word
 
 const quoted = (text) => (/^[\w./:=@%+-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`);
 
-/* json: the last word, or the input of the command, for which stdin stands then. */
+/* json: the last word of the command, or its input if it is too long. stdin: the last word then. */
 function line(command, json, stdin) {
 	return json.length <= WORD_MAX ? `${command} ${quoted(json)}` : `${command} ${stdin} <<'END'\n${json}\nEND`;
 }

@@ -7,23 +7,26 @@ import { $, appendLines, bytes, counted, duration, make, short } from './text.js
 import { showTree } from './tree.js';
 
 const ERROR_MAX = 20000; // characters of an error shown as text
-const PARTS_SHOWN = 200; // of an answer, the last ones
+const PARTS_SHOWN = 200; // of the parts of an answer, at most so many are shown, the last ones
 const TABS = ['answer', 'sent', 'lines'];
 const VALUES = ['argument', 'answer', 'log', 'metadata', 'parts'];
 
 const note = (element, text) => element.replaceChildren(make('p', { className: 'empty' }, text));
 
-/* The members of a reply that are the server's. */
+/* The members of a reply that the server wrote, not the action. */
 const factsOf = (reply) => Object.fromEntries(reply.keys.filter((key) => !VALUES.includes(key)).map((key) => [key, plain(reply.get(key))]));
 
 const settled = (promise) => promise.then((value) => [value], ({ message }) => [null, message]);
 
 export class Detail {
 	facts = {}; // as in the event `activation`
-	turn = 0; // counts what is shown: a late reply for an earlier one is ignored
+	turn = 0; // number of activations shown so far: a reply for an earlier one comes too late
 	log = new Log($('lines'));
 
-	/* known(id): what the list knows; onShow(id): another activation is shown; say(text): to those who listen. */
+	/*
+	 * known(id): what the list knows of an activation; onShow(id): called when another activation is
+	 * shown; say(text): tells it to a screen reader.
+	 */
 	constructor(parts) {
 		Object.assign(this, parts);
 		TABS.forEach((name, i) => {
@@ -65,7 +68,7 @@ export class Detail {
 		this.onShow(id);
 	}
 
-	/* Run the action with an argument (its text) and show what comes of it. */
+	/* Run the action and show what comes of it. text: the argument as JSON. */
 	async invoke(text, metadata) {
 		const turn = this.start(null, { status: 'running' });
 		this.call = crypto.getRandomValues(new Uint32Array(2)).join('x');
@@ -140,7 +143,7 @@ export class Detail {
 			this.setLog(all);
 	}
 
-	/* [{id, part}]: shown while the answer is under way. */
+	/* Show parts of the answer while the activation runs. items: [{id, part}]. */
 	addParts(items) {
 		const mine = items.filter(({ id }) => id === this.id && this.facts.status === 'running');
 		if (mine.length === 0)
@@ -158,7 +161,7 @@ export class Detail {
 		$('answer').scrollTop = $('answer').scrollHeight;
 	}
 
-	/* Beneath the result, unless the list of them is the result. */
+	/* Keep the parts beneath the answer, unless the answer is the list of parts. */
 	keepParts() {
 		const n = this.facts.n_parts ?? this.parts?.children.length;
 		const isList = this.answer?.values && !this.answer.keys && this.answer.values.length === n;

@@ -11,9 +11,9 @@ const TOKEN = /("(?:[^"\\\n]|\\.)*"?)(?=\s*(:)?)|(-?\d[\d.eE+-]*)|(true|false|nu
 
 export class Editor {
 	area = $('argument');
-	mistake = ''; // said for people; '' if there is none
+	mistake = ''; // text that tells the first mistake; '': there is none
 
-	/* onChange(): the text is another one. */
+	/* onChange(): called when the text has changed. */
 	constructor(onChange) {
 		this.onChange = onChange;
 		this.area.addEventListener('input', () => this.check());
@@ -52,7 +52,7 @@ export class Editor {
 		this.onChange();
 	}
 
-	/* What is sent, on one line; null: there is a mistake. */
+	/* The argument as JSON on one line; null: the text has a mistake. */
 	argument() {
 		return this.mistake ? null : format(this.value, 0);
 	}
@@ -67,7 +67,7 @@ export class Editor {
 	}
 }
 
-/* The pieces of a text, coloured; bad: offset of the one with a mistake. */
+/* The pieces of a text, coloured. bad: offset of the first mistake; -1: there is none. */
 function tokens(text, bad) {
 	return [...text.matchAll(TOKEN)].flatMap(({ 0: all, 1: string, 2: colon, 3: number, 4: word, index }) => {
 		const className = string ? (colon ? 'json-key' : 'json-string') : number ? 'json-number' : word ? 'json-word' : '';

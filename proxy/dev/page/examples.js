@@ -3,7 +3,7 @@
 import { kept, keep } from './server.js';
 import { $, make } from './text.js';
 
-const TYPED = 'typed'; // choices: this, file:NAME, mine:NAME
+const TYPED = 'typed'; // what can be chosen: this, file:NAME or mine:NAME
 
 export class Examples {
 	select = $('example');
@@ -34,7 +34,7 @@ export class Examples {
 		return choice.startsWith('file:') ? this.files.get(name) : kept(localStorage, 'examples')[name];
 	}
 
-	/* The examples of the folder as they are now. One that is shown unchanged is shown anew. */
+	/* Offer the folder's files. If the editor shows one of them, unedited, it shows the new text. */
 	offer(files) {
 		const unchanged = this.editor.text === this.textOf(this.current);
 		this.files = files;

@@ -28,7 +28,7 @@ export class Obj {
 	}
 }
 
-/* offset: of the mistake, in characters from the start of the text. */
+/* offset: where the mistake is, in characters from the start of the text. */
 export const jsonError = (message, offset) => Object.assign(new Error(message), { offset });
 
 const NUMBER = /-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?(?![\w.+-])/y;
@@ -161,5 +161,5 @@ export function format(value, indent = 2, newline = '\n') {
 	return text + (indent && values.length ? newline : '') + (keys ? '}' : ']');
 }
 
-/* A value as JavaScript has it, for what the server wrote and no action. */
+/* The value as JSON.parse() gives it. Not for an action's values: JSON.parse() changes some. */
 export const plain = (value) => JSON.parse(format(value ?? null, 0));

@@ -6,23 +6,23 @@ import { appendAnsi, clock, counted, make, short, withoutAnsi } from './text.js'
 
 const LINES_MAX = 20000;
 const CHARS_MAX = 8e6;
-const SPARE = 1.25; // old lines go at so many times the bounds: many at once are cheaper
-const SHOWN_CHARS = 2000; // of one line
-const HEIGHT = 18; // of a row, as in page.css
-const AROUND = 8; // rows above and below those in sight
+const SPARE = 1.25; // drop lines at so many times a bound: to drop many at once is cheaper
+const SHOWN_CHARS = 2000; // most characters shown of a line
+const HEIGHT = 18; // height of a row in pixels, as in page.css
+const AROUND = 8; // rows drawn above and below those in sight
 
 export class Log {
 	lines = []; // {seq, activation, stream, text, time}
-	shown = this.lines; // those that pass the filter; the same array without one
-	pass = null;
-	seq = 0;
-	chars = 0;
+	shown = this.lines; // lines that pass the filter; without a filter, the array `lines` itself
+	pass = null; // the filter: a function of a line; null: none
+	seq = 0; // number of the next line
+	chars = 0; // characters of all lines
 	gone = 0; // shown lines dropped since the last render()
-	follow = true; // stay at the end
+	follow = true; // scroll to the end when lines come
 	rows = new Map(); // seq -> element
 	space = make('div', { className: 'log-space' });
 
-	/* box: the element that scrolls. onDraw(): after each change of what is in sight. */
+	/* box: the element that scrolls. onDraw(): called after each drawing. */
 	constructor(box, onDraw) {
 		Object.assign(this, { box, onDraw });
 		box.replaceChildren(this.space);

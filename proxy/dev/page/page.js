@@ -51,7 +51,7 @@ function metadata() {
 	return Object.fromEntries(fields.filter(({ value }) => value).map(({ name, value }) => [name, value]));
 }
 
-/* Keep what was typed, in this tab: two tabs do not disturb each other. */
+/* Keep what was typed, for this tab only: two tabs do not disturb each other. */
 function remember() {
 	if (state) {
 		const n = Object.keys(metadata()).length;
@@ -97,7 +97,7 @@ function setState(name) {
 	document.title = `${{ ready: '', loading: '… ' }[name] ?? '✗ '}${state?.name ?? ''} – whiskloop dev`;
 }
 
-/* Show the seconds of a load beside the state: within it, a screen reader would read out each. */
+/* Show the seconds of a load beside the state: in its text, a screen reader would read each out. */
 function setWait() {
 	const seconds = $('state').textContent === 'loading' ? Math.floor((Date.now() - state.since_ms) / 1000) : 0;
 	$('state').dataset.wait = seconds > 0 ? `${seconds} s` : '';
@@ -149,7 +149,7 @@ new Stream('/dev/events', {
 	dropped: (data) => log.note(`${counted(JSON.parse(data).count)} lines left out: they came faster than this page could read`),
 });
 
-/* A button that copies what text() returns. */
+/* Make a button copy what text() returns; null: the argument has a mistake. */
 function copies(id, text) {
 	$(id).addEventListener('click', async () => {
 		const copied = text();

@@ -6,7 +6,11 @@ const tokenOf = (page) => page.querySelector('meta[name=whiskloop-token]')?.cont
 let token = tokenOf(document);
 let action = '';
 
-/* Run the action; text: the argument; call: letters and digits, by which events tell of it. Returns what the server answers; throws an Error with a text for people. */
+/*
+ * Run the action. text: the argument as JSON; call: letters and digits that name this request, and
+ * that the events of its activation repeat. Returns the server's reply; throws an Error whose
+ * message people can read.
+ */
 export async function invoke(text, metadata, call) {
 	const body = `{"value":${text},"metadata":${JSON.stringify(metadata)}}`;
 	let reply = await post(body, call);
@@ -40,7 +44,7 @@ async function reach(path, options) {
 	}
 }
 
-/* Each action has its own drawer in the browser's storage. */
+/* Name the action: keep() and kept() store what belongs to it apart from that of other actions. */
 export function keepFor(name) {
 	action = name;
 }

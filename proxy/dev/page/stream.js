@@ -1,14 +1,14 @@
 /*
- * stream - follow the server's events, with fetch: EventSource reads faster than the page can draw.
- * So a flood waits at the server, and is cut there.
+ * stream - follow the server's events. EventSource would read them faster than the page can draw.
+ * With fetch() a flood of events waits at the server, which drops what is too much.
  */
 
 const RETRY_MS = [100, 200, 500, 1000, 2000];
-const TURN_MS = 10; // of work, then the browser may draw and hear the keyboard
+const TURN_MS = 10; // time after which the browser may draw and handle keys
 
 const { port1, port2 } = new MessageChannel();
 
-/* Let other events be handled; a timer of a hidden page would wait for a second. */
+/* Let the browser handle other events. A timer would wait for a second if the page is hidden. */
 function turn() {
 	return new Promise((resolve) => {
 		port1.onmessage = resolve;
@@ -17,8 +17,8 @@ function turn() {
 }
 
 export class Stream {
-	last = ''; // id of an event
-	failures = 0;
+	last = ''; // id of the last event
+	failures = 0; // failed connections in a row
 
 	/* Call on.NAME(data) for each event, and on.lost() when there is no connection. */
 	constructor(url, on) {
@@ -36,7 +36,7 @@ export class Stream {
 		}
 	}
 
-	/* Ends with an exception, when the connection does. */
+	/* Read events; throws when the connection ends. */
 	async connect() {
 		const headers = this.last ? { 'Last-Event-ID': this.last } : {};
 		const reply = await fetch(this.url, { headers, cache: 'no-store' });

@@ -1,4 +1,4 @@
-/* text - what an action wrote, made harmless and visible; how the page writes numbers; elements. */
+/* text - show what an action wrote without letting it do harm, write numbers, make elements. */
 
 export const $ = (id) => document.getElementById(id);
 
@@ -9,8 +9,8 @@ export function make(name, properties = {}, ...children) {
 	return element;
 }
 
-/* Controls, separators, and marks of format, such as those that turn the direction of text around;
- * but not tabs, nor what joins the parts of an emoji. */
+/* Characters that cannot be seen: controls, separators and format marks, such as those that turn
+ * the direction of text around. Not tabs, nor what joins the parts of an emoji. */
 const HIDDEN = /(?![\t\u200c\u200d])[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu;
 
 const hex = (n) => n.toString(16).padStart(4, '0');
@@ -30,7 +30,7 @@ export const quote = (text) => JSON.stringify(text).replace(HIDDEN, (c) => c.rep
 
 const ESCAPE = /\u001b\[([\d;:]*)([@-~])|\u001b\[[^@-~]*[@-~]?|\u001b\][^\u0007\u001b]*(?:\u0007|\u001b\\)?|\u001b[()][\dA-Z]|\u001b[=>78cDEHM]/g;
 
-/* Append text with its ANSI colours and styles; other escapes go. */
+/* Append text with its ANSI colours and styles; other escapes are left out. */
 export function appendAnsi(element, text) {
 	let from = 0;
 	let look = {};
@@ -52,12 +52,13 @@ export function appendAnsi(element, text) {
 
 const STYLES = { 1: ['fontWeight', 'bold'], 2: ['opacity', 0.75], 3: ['fontStyle', 'italic'], 4: ['textDecoration', 'underline'], 7: ['background', 'var(--line)'], 9: ['textDecoration', 'line-through'] };
 const OFF = { 22: [1, 2], 23: [3], 24: [4], 27: [7], 29: [9] };
-const NAMED = ['text', 'bad', 'good', 'warn', 'number', 'key', 'string', 'text', 'dim']; // colours of page.css
+// variables of page.css that stand for the terminal's colours 0 to 8
+const NAMED = ['text', 'bad', 'good', 'warn', 'number', 'key', 'string', 'text', 'dim'];
 
 const named = (n) => `var(--${NAMED[n === 8 ? n : n % 8]})`;
 const onto = (colour) => `color-mix(in srgb, ${colour} 18%, transparent)`;
 
-/* What a sequence of codes makes of a look: properties of a style. */
+/* The style after an escape with these codes. old: the style before it. */
 function change(old, codes) {
 	let look = { ...old };
 	for (let i = 0; i < codes.length; i++) {
@@ -87,7 +88,7 @@ function change(old, codes) {
 	return look;
 }
 
-/* A colour of the 256. */
+/* Colour n of a terminal's 256. */
 function palette(n) {
 	if (!(n >= 16))
 		return named(n || 0);
@@ -105,7 +106,7 @@ export function appendLines(element, text) {
 	});
 }
 
-/* Without its escapes, for the clipboard. */
+/* The text without its escapes, for the clipboard. */
 export const withoutAnsi = (text) => text.replace(ESCAPE, '');
 
 const scaled = (value) => value.toFixed(value < 9.95 ? 1 : 0);

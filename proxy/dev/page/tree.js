@@ -1,14 +1,14 @@
 /*
- * tree - show a JSON value so that its parts can be folded. They are made when they are opened, long
- * ones piece by piece: a large value costs what is seen of it.
+ * tree - show a JSON value so that its parts can be folded. The elements of a part are made when it
+ * is opened, those of a long part piece by piece: a large value costs only what is seen of it.
  */
 
 import { Num } from './json.js';
 import { counted, make, quote } from './text.js';
 
-const OPEN_MEMBERS = 300; // so many are shown at first, the outer ones before the inner
-const PAGE_MEMBERS = 200; // of one list or object, at a time
-const PAGE_CHARS = 5000; // of one string, at a time
+const OPEN_MEMBERS = 300; // members shown at first, the outer ones before the inner
+const PAGE_MEMBERS = 200; // members of one list or object that are shown at a time
+const PAGE_CHARS = 5000; // characters of one string that are shown at a time
 
 export function showTree(element, value) {
 	element.replaceChildren(entry(undefined, value, openAtFirst(value), ''));
