@@ -2,7 +2,8 @@
 
 /*
  * activations - a history of activations, with the argument, answer, log, duration and memory of
- * each. Only the newest are kept, within ACTIVATIONS_MAX and ACTIVATIONS_MAX_BYTES.
+ * each. Only the newest are kept, within ACTIVATIONS_MAX and ACTIVATIONS_MAX_BYTES. An answer may
+ * come in parts (worker/parts.h).
  */
 
 #include <stdbool.h>
@@ -53,7 +54,7 @@ struct activation {
     struct buf parts;    /* answer parts as items of a JSON array, each followed by a comma */
     bool log_cut;
     bool parts_cut;
-    bool is_told;     /* the open pages were told that the activation runs */
+    bool is_told;     /* the open web pages were told that the activation runs */
     bool is_shown;    /* the terminal shows that the activation runs */
     struct buf lines; /* log lines held back from the terminal, see terminal.h */
 };

@@ -7,6 +7,5 @@
 
 #include <stddef.h>
 
-/* Rewrite the JSON text[0 .. n): members sorted, each on a line of its own. The caller frees the
- * result. NULL: the text is not JSON. */
+/* The JSON text[0 .. n), rewritten; the caller frees it. NULL: the text is not JSON. */
 char *canonical_json(const char *text, size_t n);

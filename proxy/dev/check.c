@@ -22,7 +22,7 @@
 #include "pool/pool.h"
 #include "worker/contract.h"
 
-#define CONTEXT_LINES      3
+#define CONTEXT_LINES      3  /* most equal lines shown before the first difference */
 #define SHOWN_LINES        40 /* most lines shown of an expected and of an actual answer */
 #define EXPECTED_BYTES_MAX (64u << 20)
 
@@ -144,7 +144,7 @@ static void tell_end(struct check *check)
 
 static void clear_job(struct check *check)
 {
-    assert(!check->running); /* or the pool still reads the line */
+    assert(!check->running); /* a worker reads the line of a running job */
     job_drop_line(&check->job);
     free(check->job.answer);
     memset(&check->job, 0, sizeof(check->job));

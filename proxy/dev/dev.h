@@ -4,9 +4,8 @@
  * dev - the command dev: serve the action in a file or folder, replace it on each save, and show on
  * the terminal and on a web page what it does.
  *
- * It uses the code that serves in production: for a preloaded action (action/preloaded.h), for
- * replacing it (http/versions.h), for its output (base/output.h) and for its activations
- * (http/run.c, which tells an observer of them).
+ * The modules that find, replace, run and log an action in production do it here, too:
+ * action/preloaded.h, http/versions.h, http/run.h and base/output.h.
  */
 
 #include <stdbool.h>
@@ -22,6 +21,7 @@ struct service;
 
 #define DEV_PORTS_TRIED 20 /* most ports tried, from --port upwards, until one is free */
 
+/* Text of the reply 404. */
 #define DEV_LOST "No such path: the page is at /, the action at POST /run."
 
 /* All texts are borrowed until the program ends. */
@@ -37,14 +37,14 @@ struct dev_opts {
     uint64_t init_max_bytes;
     uint64_t inspect; /* port for a debugger; 0: no debugger; 1: the debugger's usual port */
     bool runtime_is_named;
-    bool opens;
-    bool has_page;
-    bool is_json;
+    bool opens;                /* open the page in a browser */
+    bool has_page;             /* serve the page */
+    bool is_json;              /* write one JSON object a line to the terminal instead of text */
     server_handler_fn *health; /* handler of GET /healthz */
     void *health_owner;
 };
 
-/* service: borrowed; need not be set up yet. */
+/* service: borrowed; it need not be set up before dev_begin(). */
 struct dev *dev_new(struct service *service, const struct dev_opts *opts);
 /* The routes that the server must serve. *n: their number. */
 const struct server_route *dev_routes(const struct dev *dev, size_t *n);

@@ -11,18 +11,18 @@
 #include "dev/text.h"
 #include "http/request.h"
 
-#define PIECE_BYTES (256u << 10) /* a piece for the socket ends once it has so many bytes */
+#define PIECE_BYTES (256u << 10) /* events are added to a piece until it has so many bytes */
 
 struct subscriber {
     struct list node;
     struct events *events;   /* borrowed */
     struct request *request; /* borrowed; its reply is the stream of events */
-    bool is_full;            /* a piece is being sent; on_room() clears this */
-    bool is_ending;          /* end the stream once the piece has been sent */
-    struct buf out;
-    uint64_t next_id;
-    uint64_t began_id; /* id of the first event added after the subscription */
-    uint64_t weight_seen;
+    bool is_full;            /* a piece of the stream is being sent; on_room() clears this */
+    bool is_ending;          /* end the stream once that piece has been sent */
+    struct buf out;          /* the next piece */
+    uint64_t next_id;        /* id of the first event that is not in a piece yet */
+    uint64_t began_id;       /* id of the first event added after the subscription */
+    uint64_t weight_seen;    /* number of items in the events before next_id */
 };
 
 static struct event *event_at(struct events *events, uint64_t id)
@@ -31,8 +31,7 @@ static struct event *event_at(struct events *events, uint64_t id)
     return &events->kept[id % EVENTS_MAX];
 }
 
-/* The number of log lines and other facts in all events before `id`, which is a kept event or the
- * next one to come. */
+/* The number of items in all events before `id`, which is a kept event or the next one to come. */
 static uint64_t weight_before(struct events *events, uint64_t id)
 {
     return id < events->next_id ? event_at(events, id)->weight_before : events->weight;
@@ -212,13 +211,13 @@ static void set_position(struct subscriber *sub, const char *last_id)
     uint64_t id = strtoull(last_id, &end, 10);
 
     if (last_id[0] == '\0' || *end != '\0' || id < events->start_id || id >= events->next_id)
-        sub->next_id = events->first_id; /* last_id is no event of this run of the program */
+        sub->next_id = events->first_id;
     else
         sub->next_id = id + 1;
     assert(sub->next_id <= events->next_id);
     if (sub->next_id >= events->first_id) {
         sub->weight_seen = weight_before(events, sub->next_id);
-    } else { /* missed events were dropped: count one line for each */
+    } else { /* how many items were in the dropped events is not known: count one for each event */
         uint64_t before = weight_before(events, events->first_id);
         uint64_t n_missed = events->first_id - sub->next_id;
 

@@ -2,11 +2,11 @@
 
 /*
  * events - tell the open web pages what happens, as server-sent events: a bounded history that
- * every subscriber reads at its own pace.
+ * every subscriber, an open page, reads at its own pace.
  *
- * A subscriber has no queue of its own. If events are dropped before it has read them, it is told
- * how many lines and other facts it missed, and goes on with the oldest event kept. Nothing waits
- * for a slow subscriber.
+ * An event contains one or more items, such as log lines. A subscriber has no queue of its own. If
+ * events are dropped before it has read them, it is told how many items were in them, and goes on
+ * with the oldest event kept. Nothing waits for a slow subscriber.
  */
 
 #include <stddef.h>
@@ -26,7 +26,7 @@ struct event {
     const char *name; /* a string constant */
     char *data;       /* owned; one line of JSON */
     size_t n;
-    uint64_t weight_before; /* number of log lines and other facts in all earlier events */
+    uint64_t weight_before; /* number of items in all earlier events */
 };
 
 /* Invariant: the events first_id .. next_id - 1 are kept, event `id` in kept[id % EVENTS_MAX]. */
@@ -36,7 +36,7 @@ struct events {
     uint64_t first_id;
     uint64_t next_id;
     uint64_t start_id; /* id of the first event in this run of the program */
-    uint64_t weight;   /* number of log lines and other facts in all events since start_id */
+    uint64_t weight;   /* number of items in all events since start_id */
     size_t n_bytes;
     struct list subscribers; /* oldest first */
     unsigned n_subscribers;
@@ -44,11 +44,11 @@ struct events {
     struct loop_timer ping;
 };
 
-/* Event ids start from the clock, so that each run of the program has higher ids than the last. */
+/* Event ids start from the clock, so that each run of the program has higher ids than the
+ * run before it. */
 void events_init(struct events *events, struct loop *loop);
 void events_done(struct events *events);
-/* name: a string constant. data[0 .. n): one line of JSON. weight: the number of log lines or other
- * facts in it. */
+/* name: a string constant. data[0 .. n): one line of JSON. weight: number of items in it. */
 void events_add(struct events *events, const char *name, const char *data, size_t n,
                 uint64_t weight);
 /* Reply with the stream of events. last_id: the client's Last-Event-ID, or "". state[0 .. n_state):

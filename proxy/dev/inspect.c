@@ -11,12 +11,12 @@ static const struct {
     const char *language;
     unsigned port;
     const char *variable;
-    const char *option; /* the port follows; NULL: add the runtime's folder inspect/ to a path */
+    const char *option; /* the port follows; NULL: the variable is a list of folders */
 } debuggers[] = {
     {"nodejs", 9229, "NODE_OPTIONS", "--inspect=127.0.0.1:"},
     {"java", 5005, "JAVA_TOOL_OPTIONS",
      "-agentlib:jdwp=transport=dt_socket,server=y,suspend=n,address=127.0.0.1:"},
-    {"python", 5678, "PYTHONPATH", NULL}, /* inspect/sitecustomize.py runs debugpy */
+    {"python", 5678, "PYTHONPATH", NULL}, /* sitecustomize.py in the added folder runs debugpy */
 };
 
 unsigned inspect_set(char ***env, const struct runtime *runtime, unsigned wanted, const char *file)

@@ -193,7 +193,7 @@ static void on_part(struct job_tap *tap, const struct job *job, const char *text
     if (a == NULL)
         return;
     activations_part(a, text, n, loop_now_us(journal->loop));
-    if (a->n_parts == 1) { /* first tell the page of the activation, whose id the parts name */
+    if (a->n_parts == 1) { /* the pages must know the activation before its first part comes */
         a->is_told = true;
         tell_activation(journal, a);
     }
@@ -303,7 +303,7 @@ static void on_ended(struct run_observer *observer, struct request *request, con
     auto_buf struct buf answer = {0};
 
     (void)request;
-    assert(journal->ended == NULL);           /* each reply takes its activation at once */
+    assert(journal->ended == NULL);           /* journal_end_replied() has taken the one before */
     if (a != NULL && job->on_parts != NULL) { /* nothing else records the end of a reply in parts */
         journal_end_by_job(journal, a, job, &answer);
         a = NULL;

@@ -2,7 +2,7 @@
 
 /*
  * journal - receives all log lines and activations, and passes them on to the terminal, to the
- * history of activations and to the open pages.
+ * history of activations and to the open web pages.
  */
 
 #include <stdbool.h>
@@ -45,20 +45,21 @@ struct journal {
     struct terminal terminal;
     struct journal_stream out;
     struct journal_stream err;
-    struct run_observer observer;
-    struct activation *ended; /* activation whose reply is about to be sent; NULL: none */
-    unsigned version;         /* number of the newest version that has loaded */
-    struct job_tap tap;       /* gets the parts of all activations' answers */
+    struct run_observer observer; /* is told of activations that come by POST /run */
+    struct activation *ended;     /* activation whose reply is about to be sent; NULL: none */
+    unsigned version;             /* number of the newest version that has loaded */
+    struct job_tap tap;           /* gets the parts of all activations' answers */
     struct journal_batch lines;
     struct journal_batch parts;
-    struct loop_timer tick; /* set while something waits to be sent to pages or shown */
+    struct loop_timer tick; /* set while something waits for the pages or the terminal */
     /* a version is loading; log lines belong to it, unless a worker of another version wrote
      * them */
     bool is_loading;
     struct buf said; /* end of what the version that loads has written to the log */
+    /* memory that a worker used when /proc was last read */
     struct usage_cache {
         pid_t pid;
-        uint64_t at_us;
+        uint64_t at_us; /* time of loop_now_us() at which /proc was read */
         uint64_t bytes;
     } memory;
 };

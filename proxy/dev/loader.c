@@ -15,12 +15,12 @@
 
 #define PATIENCE_MS                                                                                \
     400 /* how long to wait for an editor that empties or removes a file and then writes it */
-#define AGAIN_MS   40
+#define AGAIN_MS   40   /* time between two tries to begin a load that has to wait */
 #define GRACE_MS   500  /* least time for a load after a save has abandoned the load before it */
 #define GRACES_MAX 12   /* after so many abandoned loads the grace time no longer doubles */
-#define SLOW_MS    2000 /* a load is reported as slow after this time, 5 times this, and so on */
+#define SLOW_MS    2000 /* a load is reported as slow after this time, 5 and 25 times this, ... */
 #define RETRY_MS   500  /* a file written this soon after a load may be the load's own work */
-#define LOOK_MS    100
+#define LOOK_MS    100  /* time between two checks that the version before a broken one serves */
 
 static void load(struct loader *loader);
 
@@ -315,7 +315,7 @@ static void on_slow(struct loop_timer *timer)
     loop_timer_set(service->loop, timer, now_ms + 4 * ms);
 }
 
-/* The runtime of the code. NULL: none, it is a program. */
+/* The runtime that starts the code. NULL: the code is a program that needs none. */
 static const struct runtime *runtime_of(const struct preloaded *preloaded,
                                         const struct loader *loader)
 {
@@ -484,7 +484,7 @@ int loader_begin(struct loader *loader, struct service *service, struct journal 
     loop_timer_init(&loader->look, on_look);
     if (target_open(&loader->target, opts->code.command, opts->code.path, err) < 0)
         return -1;
-    /* load() may have to wait for an empty file, and the page asks for the state meanwhile. */
+    /* The page asks for the state even while load() waits for a file that is still empty. */
     target_look(&loader->target, opts->code.runtimes, opts->code.fallback);
     loader->since_ms = text_now_ms();
     gate_close(&service->gate);

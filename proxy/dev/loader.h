@@ -77,12 +77,12 @@ struct loader {
     struct loop_timer again;   /* when it fires, try to load again: the last try had to wait */
     uint64_t patient_until_ms; /* until when to wait for an empty or missing file; 0: no wait */
     struct loop_timer slow;    /* when it fires, tell that the load takes long */
-    struct loop_timer look;    /* when it fires, check if the version before a broken one serves */
-    uint64_t ended_at_ms;      /* time of loop_now_ms() at which the last load ended */
+    struct loop_timer look; /* when it fires, check if the version before the broken one serves */
+    uint64_t ended_at_ms;   /* time of loop_now_ms() at which the last load ended */
 };
 
-/* Begin to load the code at opts->code.path and to watch for saves. 0; -1 with err: the path leads to no
- * file or folder. */
+/* Begin to load the code at opts->code.path and to watch for saves. 0, or -1 with err: no file or
+ * folder is there. */
 int loader_begin(struct loader *loader, struct service *service, struct journal *journal,
                  const struct loader_opts *opts, loader_fn *changed, void *owner, struct err *err);
 /* Stop watching, and abandon a load that is under way. */

@@ -5,8 +5,9 @@
  * /init and /healthz. Pages of other sites must not use them.
  *
  * A page of another site can make the browser send requests here. So the header Host must be one of
- * our addresses, which excludes names that another site has made to lead here. The header Origin,
- * if it is sent, must be ours. A POST below /dev/ needs a token that only our own page can read.
+ * our addresses: another site can give our address to a name of its own (DNS rebinding). The header
+ * Origin, if it is sent, must be ours. A POST below /dev/ needs a token that only our own page can
+ * read.
  */
 
 #include <stdbool.h>
@@ -26,7 +27,7 @@ struct service;
 
 struct pages;
 
-/* Owner of a route that the server has: lets requests pass to `route` that may use it. */
+/* Stands before a route: passes on the requests that may use the route, and refuses others. */
 struct pages_guard {
     struct pages *pages;
     struct server_route route;

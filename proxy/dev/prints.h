@@ -22,12 +22,12 @@ struct print {
 /* Two hash tables with open addressing: `old` has the files of the previous walk through the
  * folder, `now` those of the current walk. Zeroed before use. */
 struct prints {
-    struct print *old; /* owned */
-    size_t n_old;      /* number of places in `old`: a power of two, or 0 */
-    struct print *now; /* owned */
-    size_t n_now;      /* number of places in `now`: a power of two, or 0 */
-    size_t used;       /* number of places in `now` that have a file */
-    uint64_t left_bytes;
+    struct print *old;   /* owned */
+    size_t n_old;        /* number of places in `old`: a power of two, or 0 */
+    struct print *now;   /* owned */
+    size_t n_now;        /* number of places in `now`: a power of two, or 0 */
+    size_t used;         /* number of places in `now` that have a file */
+    uint64_t left_bytes; /* number of bytes that this walk may still read */
 };
 
 /* Begin a walk through the folder. Files that this walk does not meet are forgotten when the next

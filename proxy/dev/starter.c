@@ -118,7 +118,7 @@ int starter_write(const struct runtimes *runtimes, const char *language, const c
     names = target_list(folder, "", "");
     result =
         names[0] == NULL || (names[1] != NULL && names[2] == NULL)
-            ? 0 /* no folder entries but . and .. */
+            ? 0 /* the folder has no entries but . and .. */
             : err_set(err, ERR_REQUEST, 0,
                       "new: there are files in \"%s\": name a folder that is new or empty", folder);
     strv_free(&names);

@@ -28,7 +28,7 @@ struct target {
  * the command, to begin error texts. 0; -1 with err: the path leads to neither a file nor a
  * folder. */
 int target_open(struct target *target, const char *command, const char *path, struct err *err);
-/* Find out again which code is the action. If no runtime can start the folder as it is, but one
+/* Find out anew which code is the action. If no runtime can start the folder as it is, but one
  * source file is in it, that file is the action. */
 void target_look(struct target *target, const struct runtimes *runtimes,
                  const struct runtime *fallback);

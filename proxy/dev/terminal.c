@@ -175,8 +175,8 @@ static void format_log(const struct terminal *t, struct buf *out, const char *id
     buf_add_text(out, "\n");
 }
 
-/* Tell how many log lines and activations were dropped. The pages are told in the same way, by an
- * event "dropped" (events.c). */
+/* Tell how many log lines and activations were dropped. (events.c tells the pages what they missed,
+ * also by an event "dropped".) */
 static void say_dropped(struct terminal *t)
 {
     struct buf note = {0};

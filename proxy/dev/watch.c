@@ -2,7 +2,7 @@
  * A file has changed when it was closed after writing, moved in or out, or deleted. Single writes
  * do not count, since a file that is still open is half written. After each burst of changes the
  * whole tree is walked again. This adds watches of new folders and drops those of folders that are
- * gone. Adding a watch again returns the existing one.
+ * gone. For a folder that is watched already, inotify_add_watch() returns the existing watch.
  *
  * No event tells that a folder was removed while a process still works in it, as the action's
  * workers do. So twice a second we check whether the path still leads to the folder that is
@@ -119,7 +119,7 @@ static void mix_stat(struct watch *watch, uint64_t *print, const char *path, con
     if (S_ISREG(info->st_mode)) {
         content = prints_of(&watch->prints, path, info);
         print_mix(print, &content, sizeof(content));
-    } else { /* not the time of a folder: ignored files change it, too */
+    } else { /* leave out a folder's time: ignored files change it, too */
         print_mix(print, &info->st_ino, sizeof(info->st_ino));
     }
 }
@@ -145,7 +145,7 @@ static void watch_folder(struct watch *watch, const char *path)
     if (wd < 0 && errno == ENOSPC)
         give_up_inotify(watch, ENOSPC);
     if (wd < 0 && errno == ENOENT)
-        watch->is_missed = true; /* it vanished: no event tells if another folder takes its place */
+        watch->is_missed = true; /* no event will tell if another folder takes its place */
     if (wd < 0)
         return;
     if (watch->n_wds == watch->wds_room) {
