@@ -49,25 +49,18 @@ static void add_time(const struct terminal *t, struct buf *out)
     buf_add_text(out, "  ");
 }
 
-/* Append a line with one JSON object: "time", "event" and the members of the JSON object `data`,
- * which is freed. */
-static void add_json(struct buf *out, const char *event, struct buf *data)
+/* Make a whole line of a buffer that contains a JSON object with members: put the members "time" and
+ * "event" before them, and a newline behind the object. */
+static void make_json_line(struct buf *line, const char *event)
 {
-    assert(buf_len(data) >= 2);
-    assert(buf_at(data)[0] == '{');
-    text_add(out, "{\"time\":%" PRIu64 ",\"event\":\"%s\"%s", text_now_ms(), event,
-             buf_len(data) > 2 ? "," : "");
-    buf_add(out, buf_at(data) + 1, buf_len(data) - 1);
-    buf_add_text(out, "\n");
-    buf_done(data);
-}
+    auto_buf struct buf object = *line;
 
-static void put_json(struct terminal *t, const char *event, struct buf *data)
-{
-    struct buf line = {0};
-
-    add_json(&line, event, data);
-    put(t, &line);
+    assert(buf_len(&object) > 2);
+    assert(buf_at(&object)[0] == '{');
+    *line = (struct buf){0};
+    text_add(line, "{\"time\":%" PRIu64 ",\"event\":\"%s\",", text_now_ms(), event);
+    buf_add(line, buf_at(&object) + 1, buf_len(&object) - 1);
+    buf_add_text(line, "\n");
 }
 
 /* ---- public functions ---- */
@@ -96,12 +89,12 @@ void terminal_say(struct terminal *t, const char *event, const char *text)
         buf_add_text(&line, "{\"text\":");
         text_add_json(&line, text);
         buf_add_text(&line, "}");
-        put_json(t, event, &line);
-        return;
+        make_json_line(&line, event);
+    } else {
+        add_time(t, &line);
+        buf_add_text(&line, text);
+        buf_add_text(&line, "\n");
     }
-    add_time(t, &line);
-    buf_add_text(&line, text);
-    buf_add_text(&line, "\n");
     put(t, &line);
 }
 
@@ -134,7 +127,8 @@ void terminal_say_broken(struct terminal *t, const struct fault *fault, unsigned
 
     if (t->is_json) {
         fault_write(fault, &line);
-        put_json(t, "broken", &line);
+        make_json_line(&line, "broken");
+        put(t, &line);
         return;
     }
     add_time(t, &line);
@@ -184,13 +178,13 @@ static void say_dropped(struct terminal *t)
     assert(t->n_dropped > 0);
     if (t->is_json) {
         text_add(&note, "{\"count\":%" PRIu64 "}", t->n_dropped);
-        put_json(t, "dropped", &note);
+        make_json_line(&note, "dropped");
     } else {
         text_add(&note,
                  "  ... %" PRIu64 " log lines or activations not shown: the terminal is slow\n",
                  t->n_dropped);
-        put(t, &note);
     }
+    put(t, &note);
     t->n_dropped = 0;
 }
 
@@ -206,14 +200,6 @@ static void put_log(struct terminal *t, struct buf *lines)
     put(t, lines);
 }
 
-static void put_log_json(struct terminal *t, const char *event, struct buf *data)
-{
-    struct buf line = {0};
-
-    add_json(&line, event, data);
-    put_log(t, &line);
-}
-
 void terminal_log(struct terminal *t, struct activation *a, const char *stream, const char *text,
                   size_t n)
 {
@@ -225,7 +211,8 @@ void terminal_log(struct terminal *t, struct activation *a, const char *stream, 
         text_add(&line, ",\"stream\":\"%s\",\"text\":", stream);
         json_quote(&line, text, n);
         buf_add_text(&line, "}");
-        put_log_json(t, "log", &line);
+        make_json_line(&line, "log");
+        put_log(t, &line);
         return;
     }
     if (a != NULL && !a->is_shown && buf_len(&a->lines) < TERMINAL_HOLD_BYTES) {
@@ -306,7 +293,8 @@ void terminal_end(struct terminal *t, struct activation *a)
 
     if (t->is_json) {
         activation_write(a, &line);
-        put_log_json(t, "activation", &line);
+        make_json_line(&line, "activation");
+        put_log(t, &line);
         return;
     }
     add_time(t, &line);
@@ -338,12 +326,12 @@ void terminal_answer(struct terminal *t, const char *answer, size_t n)
         buf_add_text(&line, "{\"answer\":");
         buf_add(&line, answer, n);
         buf_add_text(&line, "}");
-        put_json(t, "answer", &line);
-        return;
+        make_json_line(&line, "answer");
+    } else {
+        buf_add_text(&line, "  ");
+        add_colored(t, &line, GREEN, "answer |");
+        text_add(&line, " %.*s%s\n", (int)(n < ANSWER_SHOWN_BYTES ? n : ANSWER_SHOWN_BYTES), answer,
+                 n > ANSWER_SHOWN_BYTES ? " ..." : "");
     }
-    buf_add_text(&line, "  ");
-    add_colored(t, &line, GREEN, "answer |");
-    text_add(&line, " %.*s%s\n", (int)(n < ANSWER_SHOWN_BYTES ? n : ANSWER_SHOWN_BYTES), answer,
-             n > ANSWER_SHOWN_BYTES ? " ..." : "");
     put(t, &line);
 }
