@@ -52,13 +52,6 @@ static void copy_names(struct user_names *to, const struct user_names *from)
                               from->file != NULL ? xstrdup(from->file) : NULL};
 }
 
-/* Release the requests that waited for a version, whether it has loaded or not. */
-static void open_gate(struct loader *loader)
-{
-    if (loader->service->gate.closed)
-        gate_open(&loader->service->gate);
-}
-
 static void note_loaded(struct loader *loader)
 {
     struct service *service = loader->service;
@@ -79,7 +72,7 @@ static void note_loaded(struct loader *loader)
                   buf_len(&loader->journal->said));
     /* Otherwise the next POST /init would show this log again. */
     buf_reset(&loader->journal->said, 0);
-    open_gate(loader);
+    gate_open(&service->gate);
     if (loader->opts.inspect == 0)
         versions_prewarm(service);
 }
@@ -164,7 +157,7 @@ static void note_broken(struct loader *loader, const char *why)
         service->cannot_start = loader->fault.text;
     move(loader, LOADER_BROKEN);
     terminal_say_broken(&loader->journal->terminal, &loader->fault, loader_serving(loader));
-    open_gate(loader);
+    gate_open(&service->gate);
     loop_timer_set(service->loop, &loader->look, loop_now_ms(service->loop) + LOOK_MS);
 }
 
@@ -502,18 +495,15 @@ void loader_stop(struct loader *loader)
     loop_timer_clear(&loader->look);
     if (loader->is_loading && loader->service->init != NULL)
         (void)drop_current(loader);
-    open_gate(loader);
+    gate_open(&loader->service->gate);
 }
 
 void loader_done(struct loader *loader)
 {
     if (loader->service == NULL)
         return;
-    watch_free(&loader->watch);
+    assert(loader->watch == NULL); /* loader_stop() was called, or loader_begin() has failed */
     loop_post_cancel(&loader->loaded);
-    loop_timer_clear(&loader->again);
-    loop_timer_clear(&loader->slow);
-    loop_timer_clear(&loader->look);
     loader->service->cannot_start = NULL;
     free(loader->why);
     fault_done(&loader->fault);

@@ -87,6 +87,7 @@ int loader_begin(struct loader *loader, struct service *service, struct journal 
                  const struct loader_opts *opts, loader_fn *changed, void *owner, struct err *err);
 /* Stop watching, and abandon a load that is under way. */
 void loader_stop(struct loader *loader);
+/* Call after loader_stop(), or if loader_begin() has failed or was never called. */
 void loader_done(struct loader *loader);
 
 /* Number of the version that serves, or that can start again after a crash; 0: none. */
