@@ -15,11 +15,11 @@ export class Num {
 	}
 }
 
-export class List {
+class List {
 	values = [];
 }
 
-export class Obj {
+class Obj {
 	keys = [];
 	values = [];
 
