@@ -12,7 +12,8 @@
 #include "worker/part_form.h"
 #include "worker/parts.h"
 
-#define LINES_MAX 65536 /* a call with so many bytes of parts to write leaves more in its job */
+/* While so many bytes of a call's parts wait to be written, it takes no more parts from its job. */
+#define LINES_MAX 65536
 
 void calls_init(struct calls *calls, const struct calls_opts *opts)
 {
@@ -442,8 +443,8 @@ int calls_answers(const struct calls *calls, struct iovec *pieces, int max)
     return n;
 }
 
-/* Call this after n bytes were written: drops those that came from call->lines, and returns their
- * number. */
+/* Call this after n bytes were written: removes from call->lines those that came from there, and
+ * returns their number. */
 static size_t wrote_lines(struct calls *calls, struct call *call, size_t n)
 {
     n = n < buf_len(&call->lines) ? n : buf_len(&call->lines);

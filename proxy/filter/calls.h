@@ -32,7 +32,7 @@ struct call {
     bool given;       /* the job was given to the pool, which may have finished it since */
     bool ended;       /* finished; `text` is the answer to write */
     bool unwanted;    /* the reader of the answer has left: write none */
-    bool silent;      /* finished, and nothing is written for it */
+    bool silent;      /* finished, and there is no answer to write */
     struct buf lines; /* lines to write before `text`, one for each part of the answer */
     char *text;       /* owned; the answer, without a newline */
     size_t len;

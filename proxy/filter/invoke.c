@@ -19,7 +19,7 @@ struct invoke {
     struct calls calls; /* holds one call, until its answer is written */
     struct outlet outlet;
     struct loop_post step;
-    struct err err; /* why there is no result; passed to `ended` when all is written */
+    struct err err; /* why there is no result, or ERR_NONE; passed to `ended` when all is written */
     bool told;      /* `ended` was called */
     bool stopped;   /* write no answer, and do not call `ended` */
     invoke_ended_fn *ended;
