@@ -14,7 +14,7 @@ COMMENT_RE = re.compile(r"^(?:/\*(?s:.*?)\*/|//.*)\n", re.MULTILINE)
 
 
 def served(path):
-    """What a browser gets. No text of the page spans lines, so no line begins inside a string."""
+    """The text for browsers. No string spans lines, so a line that begins with // is a comment."""
     lines = path.read_text(encoding="utf-8").splitlines()
     text = "".join(line.lstrip("\t") + "\n" for line in lines if line)
     return COMMENT_RE.sub("", text)

@@ -174,7 +174,7 @@ int dev_begin(struct dev *dev, unsigned port, struct err *err)
         service->opts.run_ms = service->opts.init_ms = service->opts.pool.worker.start_ms =
             NO_LIMIT_MS;
         service->opts.no_deadlines = true;
-        /* A launcher that was started before lacks the environment variables for the debugger. */
+        /* A launcher started ahead of the action lacks the variables for the debugger. */
         service->opts.prelaunches = false;
     }
     service->opts.allow_reinit = true;

@@ -15,7 +15,7 @@ struct fault {
     char *text;    /* owned; the output of the failed load, or its end; NULL: there is no fault */
     char *file;    /* owned; file at fault, relative to fault_place.root; NULL: not known */
     unsigned line; /* line at fault; 0: not known */
-    char *message; /* owned; one line that says what is wrong, mostly from `text` */
+    char *message; /* owned; one line that says what is wrong, usually taken from `text` */
     /* JSON of the source lines around `line`: [{"line":N,"text":"..."},...]; empty: not known */
     struct buf source;
 };

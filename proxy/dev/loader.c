@@ -13,14 +13,13 @@
 #include "http/init.h"
 #include "http/versions.h"
 
-#define PATIENCE_MS                                                                                \
-    400 /* how long to wait for an editor that empties or removes a file and then writes it */
-#define AGAIN_MS   40   /* time between two tries to begin a load that has to wait */
-#define GRACE_MS   500  /* least time for a load after a save has abandoned the load before it */
-#define GRACES_MAX 12   /* after so many abandoned loads the grace time no longer doubles */
-#define SLOW_MS    2000 /* a load is reported as slow after this time, 5 and 25 times this, ... */
-#define RETRY_MS   500  /* a file written this soon after a load may be the load's own work */
-#define LOOK_MS    100  /* time between two checks that the version before a broken one serves */
+#define PATIENCE_MS 400  /* time for an editor that empties or removes a file to write it again */
+#define AGAIN_MS    40   /* time between two tries to begin a load that has to wait */
+#define GRACE_MS    500  /* a load gets at least this time if a save abandoned the load before it */
+#define GRACES_MAX  12   /* after so many abandoned loads the grace time no longer doubles */
+#define SLOW_MS     2000 /* a load is reported as slow after this time, 5 and 25 times this, ... */
+#define RETRY_MS    500  /* a file written this soon after a load may be the load's own work */
+#define LOOK_MS     100  /* time between two checks that the last version that loaded serves */
 
 static void load(struct loader *loader);
 
@@ -224,6 +223,7 @@ static bool is_being_saved(const struct loader *loader)
     return stat(loader->target.path, &info) < 0 || (S_ISREG(info.st_mode) && info.st_size == 0);
 }
 
+/* Whether to wait until the file is saved, PATIENCE_MS at most; if so, sets the timer `again`. */
 static bool is_patient(struct loader *loader)
 {
     uint64_t now_ms = loop_now_ms(loader->service->loop);

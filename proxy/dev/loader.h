@@ -63,7 +63,7 @@ struct loader {
     /* a save came in the grace time, in which a load must not be abandoned: load again when this
      * time or the load ends */
     bool is_saved;
-    bool has_ended;       /* a load has ended, and `loaded` is posted */
+    bool has_ended;       /* a load has ended, and on_loaded() was posted but has not run */
     bool in_place;        /* the version that loads runs in the user's folder, not in a copy */
     bool served_in_place; /* the version that serves runs in the user's folder, not in a copy */
     bool is_lost;         /* the version that served has crashed and cannot start again */
@@ -77,8 +77,8 @@ struct loader {
     struct loop_timer again;   /* when it fires, try to load again: the last try had to wait */
     uint64_t patient_until_ms; /* until when to wait for an empty or missing file; 0: no wait */
     struct loop_timer slow;    /* when it fires, tell that the load takes long */
-    struct loop_timer look; /* when it fires, check if the version before the broken one serves */
-    uint64_t ended_at_ms;   /* time of loop_now_ms() at which the last load ended */
+    struct loop_timer look;    /* when it fires, check that the last version that loaded serves */
+    uint64_t ended_at_ms;      /* time of loop_now_ms() at which the last load ended */
 };
 
 /* Begin to load the code at opts->code.path and to watch for saves. 0, or -1 with err: no file or

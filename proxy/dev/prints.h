@@ -11,7 +11,7 @@
 
 #define PRINTS_FILE_MAX_BYTES (16u << 20) /* a larger file is compared by size and time */
 #define PRINTS_WALK_MAX_BYTES                                                                      \
-    (64u << 20) /* most bytes read in one walk; then files are compared by size and time */
+    (64u << 20) /* most bytes read in one walk; further files are compared by size and time */
 
 struct print {
     uint64_t path; /* hash of the file's path */

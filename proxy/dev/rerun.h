@@ -19,7 +19,7 @@ struct journal;
 struct rerun;
 struct service;
 
-#define RERUNS_MAX 4 /* most activations at a time, each in a version of its own */
+#define RERUNS_MAX 4 /* most activations that run at a time, each in another version */
 
 struct rerun_run {
     struct rerun *rerun;

@@ -49,8 +49,8 @@ static void add_time(const struct terminal *t, struct buf *out)
     buf_add_text(out, "  ");
 }
 
-/* Make a whole line of a buffer that contains a JSON object with members: put the members "time" and
- * "event" before them, and a newline behind the object. */
+/* Make a whole line of `line`, a JSON object: insert the members "time" and "event" before its
+ * members, and append a newline. */
 static void make_json_line(struct buf *line, const char *event)
 {
     auto_buf struct buf object = *line;

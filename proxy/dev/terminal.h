@@ -19,7 +19,7 @@
 struct activation;
 struct fault;
 
-#define TERMINAL_HOLD_MS    250
+#define TERMINAL_HOLD_MS    250   /* an activation that takes longer gets a line while it runs */
 #define TERMINAL_HOLD_BYTES 65536 /* an activation with a longer log is shown while it runs */
 #define TERMINAL_PENDING_BYTES                                                                     \
     (1u << 20) /* bytes that wait for the terminal; beyond this, log lines are dropped */

@@ -397,7 +397,7 @@ static uint64_t settle_time(const struct watch *watch, const struct inotify_even
 static void on_readable(struct loop_watch *loop_watch)
 {
     struct watch *watch = container_of(loop_watch, struct watch, inotify);
-    static _Alignas(struct inotify_event) char bytes[READ_BYTES]; /* static: used by one thread */
+    static _Alignas(struct inotify_event) char bytes[READ_BYTES]; /* only one thread uses it */
     ssize_t n = read(watch->inotify.fd, bytes, sizeof(bytes));
     uint64_t soonest_ms = 0;
 
@@ -448,7 +448,7 @@ void watch_catch_up(struct watch *watch)
 {
     watch->is_gone = !walk(watch);
     if (watch->is_gone)
-        watch->print = 0; /* the owner finds nothing now, so whatever comes is a change */
+        watch->print = 0; /* the owner finds nothing now: whatever comes to the path is a change */
     else
         watch->gone_is_told = false;
     tell_limit(watch);
