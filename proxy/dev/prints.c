@@ -104,7 +104,7 @@ static bool is_fresh(const struct stat *info)
 
 uint64_t prints_of(struct prints *prints, const char *path, const struct stat *info)
 {
-    struct print print = {.path = UINT64_C(14695981039346656037), .stat = 1};
+    struct print print = {.path = PRINT_START, .stat = 1};
     const struct print *before = NULL;
 
     assert(S_ISREG(info->st_mode));

@@ -13,6 +13,8 @@
 #define PRINTS_WALK_MAX_BYTES                                                                      \
     (64u << 20) /* most bytes read in one walk; further files are compared by size and time */
 
+#define PRINT_START UINT64_C(14695981039346656037) /* what bytes are mixed into, from FNV-1a */
+
 struct print {
     uint64_t path; /* hash of the file's path */
     uint64_t stat; /* hash of inode, size and ctime; 0: read the file again in the next walk */

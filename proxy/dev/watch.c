@@ -210,7 +210,7 @@ static void walk_folder(struct watch *watch, const char *path, unsigned depth, u
     while (folder != NULL && (item = readdir(folder)) != NULL) {
         auto_free char *name = NULL;
         struct stat info;
-        uint64_t one = UINT64_C(14695981039346656037);
+        uint64_t one = PRINT_START;
 
         if (strcmp(item->d_name, ".") == 0 || strcmp(item->d_name, "..") == 0 ||
             is_ignored(item->d_name) || watch->n_entries >= WATCH_ENTRIES_MAX)
