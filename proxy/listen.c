@@ -20,6 +20,7 @@
 
 #define ADMIN_BODY_MAX_BYTES 65536 /* an operator sends no body; if there is one, it is ignored */
 #define ADMIN_HELD_MAX_BYTES (4u << 20)
+#define DEV_PORTS_TRIED      20 /* most ports tried, from --port upwards, until one is free */
 
 /* Open the listener for clients. routes: borrowed for the server's life. not_found_text: a string
  * constant, the text of the reply 404 for other paths. */
@@ -105,19 +106,19 @@ static int listen_for_dev(struct app *app, struct err *err)
         .path = config->file,
         .main = config->functions[0] != '\0' ? config->functions : config->main,
         .env = config->env,
-        .listen = config->listen,
         .argument = config->invoke,
-        .instance = app->instance,
         .port_wanted = config->port,
-        .run_max_bytes = config->run_max_bytes,
-        .init_max_bytes = config->init_max_bytes,
         .inspect = config->inspect,
         .runtime_is_named = strcmp(config->runtime, "auto") != 0,
         .opens = config->open != 0,
-        .has_page = config->no_page == 0,
         .is_json = strcmp(config->log_format, "json") == 0,
-        .health = admin_on_health,
-        .health_owner = &app->admin,
+        .pages = {.listen = config->listen,
+                  .instance = app->instance,
+                  .run_max_bytes = config->run_max_bytes,
+                  .init_max_bytes = config->init_max_bytes,
+                  .has_page = config->no_page == 0,
+                  .health = admin_on_health,
+                  .health_owner = &app->admin},
     };
     size_t n_routes;
 
@@ -125,7 +126,9 @@ static int listen_for_dev(struct app *app, struct err *err)
     app->dev = dev_new(&app->service, &opts);
     routes = dev_routes(app->dev, &n_routes);
     for (unsigned n = 0; n < DEV_PORTS_TRIED; n++) {
-        if (listen_for_platform(app, routes, n_routes, DEV_LOST, err) == 0)
+        if (listen_for_platform(app, routes, n_routes,
+                                "No such path: the page is at /, the action at POST /run.",
+                                err) == 0)
             return 0;
         if (err->os != EADDRINUSE || config->port == 0 || config->port == 65535)
             return -1;

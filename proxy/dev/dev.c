@@ -13,7 +13,6 @@
 #include "base/util.h"
 #include "dev/journal.h"
 #include "dev/loader.h"
-#include "dev/pages.h"
 #include "dev/rerun.h"
 #include "dev/text.h"
 #include "http/endpoint.h"
@@ -68,11 +67,11 @@ static void greet(struct dev *dev, unsigned port)
     if (dev->loader.language != NULL)
         text_add(&line, " (%s)", dev->loader.language);
     text_add(&line, " on %s", dev->url);
-    if (dev->opts.has_page)
+    if (dev->opts.pages.has_page)
         buf_add_text(&line, " - open it in a browser, save the file, Ctrl-C to end");
     assert(strncmp(dev->url, "http://", 7) == 0);
     if (!pages_is_own_host("127.0.0.1", port, dev->url + 7, strlen(dev->url) - 8) ||
-        endpoint_is_open(dev->opts.listen))
+        endpoint_is_open(dev->opts.pages.listen))
         buf_add_text(&line, "; WARNING: whoever reaches this address can run code here");
     terminal_say(terminal, "start", text_of(&line));
 }
@@ -128,20 +127,10 @@ static void open_browser(struct dev *dev)
 struct dev *dev_new(struct service *service, const struct dev_opts *opts)
 {
     struct dev *dev = xcalloc(1, sizeof(*dev));
-    struct pages_opts pages = {.listen = opts->listen,
-                               .instance = opts->instance,
-                               .run_max_bytes = opts->run_max_bytes,
-                               .init_max_bytes = opts->init_max_bytes,
-                               .has_page = opts->has_page,
-                               .health = opts->health,
-                               .health_owner = opts->health_owner};
 
     dev->service = service;
     dev->opts = *opts;
-    dev->pages.service = service;
-    dev->pages.journal = &dev->journal;
-    dev->pages.loader = &dev->loader;
-    pages_init(&dev->pages, &pages);
+    pages_init(&dev->pages, service, &dev->journal, &dev->loader, &opts->pages);
     return dev;
 }
 
@@ -159,7 +148,7 @@ int dev_begin(struct dev *dev, unsigned port, struct err *err)
                                         .path = dev->opts.path,
                                         .main = dev->opts.main,
                                         .env = dev->opts.env,
-                                        .bytes_max = dev->opts.init_max_bytes,
+                                        .bytes_max = dev->opts.pages.init_max_bytes,
                                         .runtime_is_named = dev->opts.runtime_is_named,
                                         .runtimes = service->opts.build.runtimes,
                                         .fallback = service->opts.fallback},
@@ -168,7 +157,7 @@ int dev_begin(struct dev *dev, unsigned port, struct err *err)
 
     assert(!dev->has_begun);
     dev->pages.port = port;
-    endpoint_url(dev->opts.listen, port, address, sizeof(address));
+    endpoint_url(dev->opts.pages.listen, port, address, sizeof(address));
     (void)snprintf(dev->url, sizeof(dev->url), "%s/", address);
     if (dev->opts.inspect != 0) {
         service->opts.run_ms = service->opts.init_ms = service->opts.pool.worker.start_ms =
@@ -185,7 +174,8 @@ int dev_begin(struct dev *dev, unsigned port, struct err *err)
     service->opts.pool.worker.pipeline = 0;
     journal_init(&dev->journal, service, dev->opts.is_json);
     dev->has_begun = true;
-    rerun_init(&dev->rerun, service, &dev->journal, dev->opts.argument, dev->opts.run_max_bytes);
+    rerun_init(&dev->rerun, service, &dev->journal, dev->opts.argument,
+               dev->opts.pages.run_max_bytes);
     if (rerun_check(&dev->rerun, err) < 0 ||
         loader_begin(&dev->loader, service, &dev->journal, &opts, on_changed, dev, err) < 0)
         return -1;

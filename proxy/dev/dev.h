@@ -12,36 +12,25 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "http/request.h"
+#include "dev/pages.h"
 
 struct dev;
 struct err;
 struct server_route;
 struct service;
 
-#define DEV_PORTS_TRIED 20 /* most ports tried, from --port upwards, until one is free */
-
-/* Text of the reply 404. */
-#define DEV_LOST "No such path: the page is at /, the action at POST /run."
-
 /* All texts are borrowed until the program ends. */
 struct dev_opts {
     const char *path; /* the argument FILE or FOLDER of the command */
     const char *main;
     char *const *env;
-    const char *listen;
     const char *argument; /* argument of --invoke; "": none */
-    const char *instance;
     uint64_t port_wanted;
-    uint64_t run_max_bytes;
-    uint64_t init_max_bytes;
     uint64_t inspect; /* port for a debugger; 0: no debugger; 1: the debugger's usual port */
     bool runtime_is_named;
-    bool opens;                /* open the page in a browser */
-    bool has_page;             /* serve the page */
-    bool is_json;              /* write one JSON object a line to the terminal instead of text */
-    server_handler_fn *health; /* handler of GET /healthz */
-    void *health_owner;
+    bool opens;   /* open the page in a browser */
+    bool is_json; /* write one JSON object a line to the terminal instead of text */
+    struct pages_opts pages;
 };
 
 /* service: borrowed; it need not be set up before dev_begin(). */

@@ -102,7 +102,7 @@ static bool is_own_origin(const struct pages *pages, struct span origin)
     size_t n = sizeof(scheme) - 1;
 
     return origin.n > n && strncasecmp(origin.text, scheme, n) == 0 &&
-           pages_is_own_host(pages->listen, pages->port, origin.text + n, origin.n - n);
+           pages_is_own_host(pages->opts.listen, pages->port, origin.text + n, origin.n - n);
 }
 
 /* Whether the request has our token. The time this takes does not tell where a wrong token
@@ -129,7 +129,7 @@ static const char *judge(const struct pages_guard *guard, const struct request *
     bool several = false;
 
     if (!find_header(request, "host", &value, &several) ||
-        !pages_is_own_host(pages->listen, pages->port, value.text, value.n))
+        !pages_is_own_host(pages->opts.listen, pages->port, value.text, value.n))
         return "Host is not this server: open the address that whiskloop dev shows.";
     if (find_header(request, "origin", &value, &several) &&
         (several || !is_own_origin(pages, value)))
@@ -225,7 +225,7 @@ void pages_write_state(const struct pages *pages, struct buf *out)
     uint64_t run_ms = pages->service->opts.run_ms;
 
     buf_add_text(out, "{\"instance\":");
-    text_add_json(out, pages->instance);
+    text_add_json(out, pages->opts.instance);
     buf_add_text(out, ",\"name\":");
     text_add_json(out, loader->target.only != NULL ? loader->target.only : loader->target.name);
     buf_add_text(out, ",\"path\":");
@@ -454,7 +454,8 @@ static void make_token(char *token)
         (void)snprintf(token + 2 * i, 3, "%02x", bytes[i]);
 }
 
-void pages_init(struct pages *pages, const struct pages_opts *opts)
+void pages_init(struct pages *pages, struct service *service, struct journal *journal,
+                struct loader *loader, const struct pages_opts *opts)
 {
     static const char get[] = "GET, HEAD";
     const uint64_t small = 65536, run = opts->run_max_bytes, init = opts->init_max_bytes;
@@ -471,12 +472,12 @@ void pages_init(struct pages *pages, const struct pages_opts *opts)
         {"/dev/invoke", on_invoke, pages, run, .bound = "run-max-bytes"},
     };
 
-    assert(pages->n_routes == 0);
-    assert(pages->service != NULL);
-    pages->listen = opts->listen;
-    pages->instance = opts->instance;
+    *pages = (struct pages){.service = service,
+                            .journal = journal,
+                            .loader = loader,
+                            .opts = *opts,
+                            .n_routes = opts->has_page ? PAGES_ROUTES_MAX : ROUTES_WITHOUT_PAGE};
     make_token(pages->token);
-    pages->n_routes = opts->has_page ? PAGES_ROUTES_MAX : ROUTES_WITHOUT_PAGE;
     for (size_t i = 0; i < pages->n_routes; i++) {
         pages->guards[i] = (struct pages_guard){pages, routes[i]};
         pages->routes[i] = routes[i];

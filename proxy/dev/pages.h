@@ -25,6 +25,17 @@ struct service;
 #define PAGES_ROUTES_MAX  10
 #define PAGES_TOKEN_BYTES 32
 
+/* All texts are borrowed until the program ends. */
+struct pages_opts {
+    const char *listen;   /* the address to listen on, as the user gave it */
+    const char *instance; /* identifies this run of the program */
+    uint64_t run_max_bytes;
+    uint64_t init_max_bytes;
+    bool has_page;             /* serve the page, not only /run, /init and /healthz */
+    server_handler_fn *health; /* handler of GET /healthz */
+    void *health_owner;
+};
+
 struct pages;
 
 /* Stands before a route: passes on the requests that may use the route, and refuses others. */
@@ -37,31 +48,20 @@ struct pages {
     struct service *service; /* borrowed */
     struct journal *journal; /* borrowed */
     struct loader *loader;   /* borrowed */
-    const char *listen;      /* the address to listen on, as the user gave it; borrowed */
-    const char *instance;    /* identifies this run of the program; borrowed */
-    unsigned port;
+    struct pages_opts opts;
+    unsigned port; /* set by the owner once it is known */
     char token[PAGES_TOKEN_BYTES + 1];
     struct pages_guard guards[PAGES_ROUTES_MAX];
     struct server_route routes[PAGES_ROUTES_MAX];
     size_t n_routes;
 };
 
-struct pages_opts {
-    const char *listen;
-    const char *instance;
-    uint64_t run_max_bytes;
-    uint64_t init_max_bytes;
-    bool has_page;
-    server_handler_fn *health; /* handler of GET /healthz */
-    void *health_owner;
-};
-
-/* Fill pages->routes. pages: zeroed, except for the borrowed members. The caller sets pages->port
- * once it is known. */
-void pages_init(struct pages *pages, const struct pages_opts *opts);
+/* Fill pages->routes. service, journal and loader are borrowed; they need not be set up yet. */
+void pages_init(struct pages *pages, struct service *service, struct journal *journal,
+                struct loader *loader, const struct pages_opts *opts);
 /* Append what GET /dev/state tells, as a JSON object in one line: the action that is being
  * developed, and its state. */
 void pages_write_state(const struct pages *pages, struct buf *out);
 /* Whether text[0 .. n) is one of our addresses. text: the header Host, or what follows "http://" in
- * the header Origin. Tests call this function, too. */
+ * the header Origin. */
 bool pages_is_own_host(const char *listen, unsigned port, const char *text, size_t n);
