@@ -409,7 +409,7 @@ static void say_misplaced(struct buf *out, const struct runtime **order, size_t 
     auto_fd int inner =
         only != NULL ? openat(folder, only, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC) : -1;
     auto_free char *program = xasprintf("%s/" PROGRAM_NAME, dir);
-    char why[128];
+    char why[128] = "";
     struct stat st;
 
     for (size_t i = 0; inner >= 0 && i < n; i++) {
@@ -420,8 +420,9 @@ static void say_misplaced(struct buf *out, const struct runtime **order, size_t 
         buf_add_text(out, "\": publish what is in that folder");
         return;
     }
-    if (stat(program, &st) == 0 && S_ISREG(st.st_mode) &&
-        exec_diagnosis_detail(program, ENOEXEC, why, sizeof(why))) {
+    if (stat(program, &st) == 0 && S_ISREG(st.st_mode))
+        exec_diagnosis_detail(program, ENOEXEC, why, sizeof(why));
+    if (why[0] != '\0') {
         buf_add_text(out, "; ");
         buf_add_text(out, why);
     }

@@ -156,12 +156,13 @@ static void log_bytes(const struct oneshot *oneshot, const char *bytes, size_t n
 /* Log why the program does not run. */
 static void log_failed_start(const struct oneshot *oneshot, int os)
 {
-    char why[512];
-    bool explained = exec_diagnosis_explain(oneshot->program, os, why, sizeof(why)) ||
-                     exec_diagnosis_detail(oneshot->program, os, why, sizeof(why));
-    auto_free char *text = xasprintf("error: cannot run \"%s\": %s%s%s\n", oneshot->program,
-                                     strerror(os), explained ? ": " : "", explained ? why : "");
+    char why[512] = "";
+    auto_free char *text = NULL;
 
+    if (!exec_diagnosis_explain(oneshot->program, os, why, sizeof(why)))
+        exec_diagnosis_detail(oneshot->program, os, why, sizeof(why));
+    text = xasprintf("error: cannot run \"%s\": %s%s%s\n", oneshot->program, strerror(os),
+                     why[0] != '\0' ? ": " : "", why);
     log_bytes(oneshot, text, strlen(text));
 }
 

@@ -7,10 +7,9 @@
 #include "loop_fixture.h"
 #include "worker/forwarder.h"
 
-#define PARTIAL_BYTES                                                                              \
-    65536 /* kept of an unfinished line; see HOLD_BYTES in forwarder.c */
-#define TURN_BYTES (1u << 20) /* read per turn; see TURN_BYTES in forwarder.c */
-#define HARMLESS   "xxx_the_end_of_a_whisk_activation_xxx"
+#define PARTIAL_BYTES 65536      /* kept of an unfinished line; see HOLD_BYTES in forwarder.c */
+#define TURN_BYTES    (1u << 20) /* read per turn; see TURN_BYTES in forwarder.c */
+#define HARMLESS      "xxx_the_end_of_a_whisk_activation_xxx"
 
 struct fixture {
     struct loop *loop;
