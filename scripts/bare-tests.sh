@@ -188,6 +188,14 @@ END
     expect_answer "$(whiskloop invoke ./exec '{"name":"Mike"}')"
     cp hello.c main.c && sed -i '/^int main/,$d' main.c # the source alone, for the compiler of /init
     expect_answer "$(whiskloop --runtime c invoke main.c '{"name":"Mike"}')"
+    # docs/calling.md; Python keeps what it compiles of the module beside it.
+    # shellcheck disable=SC2046
+    gcc -o greet "$ROOT/call/greet.c" $(pkg-config --cflags --libs whisk_call)
+    expect_answer "$(./greet hello.py <<<Mike)"
+    expect_answer "$(PYTHONPATH=/usr/share/whiskloop/call python3 -c '
+import json, whisk_call
+with whisk_call.open("hello.py") as hello:
+    print(json.dumps(hello.run({"name": "Mike"}), separators=(",", ":")))')"
     dpkg -L whiskloop | grep -q '/man1/whiskloop.1' || die "the package has no whiskloop(1)"
     # shellcheck disable=SC1091
     (. /usr/share/bash-completion/completions/whiskloop && complete -p whiskloop >/dev/null)
