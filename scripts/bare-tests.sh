@@ -196,7 +196,8 @@ END
 import json, whisk_call
 with whisk_call.open("hello.py") as hello:
     print(json.dumps(hello.run({"name": "Mike"}), separators=(",", ":")))')"
-    dpkg -L whiskloop | grep -q '/man1/whiskloop.1' || die "the package has no whiskloop(1)"
+    # Not from a pipe: dpkg fails when grep ends before it.
+    grep -q '/man1/whiskloop.1' <<<"$(dpkg -L whiskloop)" || die "the package has no whiskloop(1)"
     # shellcheck disable=SC1091
     (. /usr/share/bash-completion/completions/whiskloop && complete -p whiskloop >/dev/null)
     DEBIAN_FRONTEND=noninteractive apt-get -q -y purge whiskloop libwhisk-action-dev \

@@ -112,7 +112,8 @@ done
 if ((${#failed[@]} > 0)); then
     for target in "${failed[@]}"; do
         echo "--- $target: $FUZZ_BUILD/logs/$target.log"
-        grep -E -A 12 'ERROR|Assertion|runtime error|Test unit written' "$FUZZ_BUILD/logs/$target.log" | head -n 40
+        # sed reads to the end: a pipe that fails would end the script before the next target.
+        grep -E -A 12 'ERROR|Assertion|runtime error|Test unit written' "$FUZZ_BUILD/logs/$target.log" | sed -n 1,40p || true
     done
     exit 1
 fi
