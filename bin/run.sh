@@ -80,7 +80,7 @@ is_error() {
 }
 
 check_answer() {
-    local lines
+    local lines next
 
     case $STATUS in
     200)
@@ -89,8 +89,9 @@ check_answer() {
         ;;
     400)
         if grep -q '"command exited"' "$WORK/answer"; then
-            fail_answer "the action ended while it ran$(how); its log is on the proxy's stdout and stderr" \
-                "it is started again for the next run"
+            next="it is started again for the next run"
+            [[ $(reason) != *"is being shut down"* ]] || next="the proxy is ending: start another"
+            fail_answer "the action ended while it ran$(how); its log is on the proxy's stdout and stderr" "$next"
         fi
         fail_answer "is the value JSON? write it as $self '{\"name\":\"Mike\"}'"
         ;;

@@ -85,6 +85,15 @@ def test_how_the_action_ended_is_told(recorder):
     assert "while it ran: signal 9 (Killed);" in run_script("run.sh", port=recorder.port).stderr
 
 
+def test_an_activation_that_a_shutdown_ends_is_not_said_to_be_started_again(recorder):
+    """docker stop, and more time than --drain-timeout needed: nobody serves the next run."""
+    recorder.status, recorder.answer = 400, b'{"error":"command exited"}'
+    recorder.headers = {"x-whiskloop-reason": "The action is being shut down: the activation ran longer than the drain "
+                                              "(--drain-timeout)."}
+    done = run_script("run.sh", port=recorder.port)
+    assert "start another" in done.stderr and "started again" not in done.stderr
+
+
 @pytest.mark.parametrize("status, answer, hint", [
     (400, b'{"error":"command exited"}', "started again"),
     (400, b'{"error":"Error unmarshaling request: x"}', "is the value JSON?"),
