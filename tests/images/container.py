@@ -53,11 +53,16 @@ def bridge_address():
     return json.loads(found)[0]["addr_info"][0]["local"]
 
 
+def lacks(what):
+    """Skip the test for something that could be installed, or fail it where scripts/test-images.sh is told to."""
+    (pytest.fail if os.environ.get("IMAGES") == "require" else pytest.skip)(what)
+
+
 def npm_modules():
     """The folder of what scripts/test-images.sh has from npm; skips the test where it has nothing."""
     folder = pathlib.Path(os.environ.get("IMAGES_NPM") or "/nowhere")
     if not folder.is_dir():
-        pytest.skip(os.environ.get("IMAGES_NPM_LACKS") or "scripts/test-images.sh has fetched nothing from npm")
+        lacks(os.environ.get("IMAGES_NPM_LACKS") or "scripts/test-images.sh has fetched nothing from npm")
     return folder
 
 

@@ -15,7 +15,7 @@ import yaml
 
 import archives
 import whisk
-from container import ENGINE, LABEL, REPO, engine, image_name
+from container import ENGINE, LABEL, REPO, engine, image_name, lacks
 from wire import WAIT_S
 
 # The pages' port is 8080: free for certain only in a network of our own.
@@ -176,7 +176,7 @@ def compose():
     if subprocess.run(["docker", "compose", "version"], capture_output=True, check=False).returncode == 0:
         return "docker compose "
     if shutil.which("docker-compose") is None:
-        pytest.skip("neither docker's plugin compose nor docker-compose is installed")
+        lacks("neither docker's plugin compose nor docker-compose is installed")
     return "docker-compose "
 
 
