@@ -141,6 +141,9 @@ dockerd_start() {
     else # nothing of the machine's own network is touched
         network=(--bridge=none --iptables=false --ip6tables=false --ip-forward=false --ip-masq=false)
     fi
+    # The networks of an earlier daemon, and a swarm that it did not leave, were in a namespace that is gone; this
+    # one would make their bridges again, maybe in the machine's own network.
+    rm -rf -- "$IMAGES_DIR/docker/network" "$IMAGES_DIR/docker/swarm"
     echo '{}' >"$ENGINE_RUN_DIR/none.json" # not the configuration of this machine's own daemon
     # In a session of its own: Ctrl-C ends this script, which then ends the daemon in good order.
     setsid "${prefix[@]}" dockerd --config-file "$ENGINE_RUN_DIR/none.json" \

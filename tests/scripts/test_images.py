@@ -70,6 +70,20 @@ def test_an_engine_that_only_builds_runs_no_tests():
     assert "buildah only builds" in done.stderr
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root starts a daemon of its own")
+def test_a_private_daemon_knows_no_network_of_an_earlier_one(tmp_path):
+    """That one ran in a namespace of its own. Its swarm's bridge, made again by a daemon that builds, would be one of the
+    machine's own network, and would stay there."""
+    for name in ("image", "network", "swarm"):
+        (tmp_path / "docker" / name).mkdir(parents=True)
+    script = ('. "$1/lib.sh"; . "$1/engine.sh"; command() { :; }; docker() { [[ -e $IMAGES_DIR/seen ]] && echo 20.10; };'
+              ' setsid() { echo "$IMAGES_DIR"/docker/* >"$IMAGES_DIR/new"; mv "$IMAGES_DIR/new" "$IMAGES_DIR/seen"; exec sleep 60; };'
+              ' ENGINE=docker; engine_up build; engine_down')
+    done = run("bash", "-c", script, "test", ROOT / "scripts", IMAGES_DIR=str(tmp_path))
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "seen").read_text() == f"{tmp_path}/docker/image\n"
+
+
 # A docker that answers, has or lacks a base, and builds and saves nothing; functions come before programs.
 DOCKER = """() {
     case "$*" in
