@@ -420,6 +420,19 @@ static void finish_oldest(struct session *s, unsigned n, enum job_outcome outcom
     }
 }
 
+/* Take the bytes that the process has not read out of its pipe, and count those of lines. 0 if the
+ * process has put bytes of its own there: it may have read all lines. *taken: false if the bytes
+ * could only be counted. */
+static size_t take_unread(struct session *s, bool *taken)
+{
+    auto_buf struct buf unread = {0};
+
+    *taken = stdin_pipe_take_back(&s->channel.in, &unread);
+    if (!*taken)
+        return stdin_pipe_unread(&s->channel.in);
+    return window_wrote_last(&s->window, buf_at(&unread), buf_len(&unread)) ? buf_len(&unread) : 0;
+}
+
 bool hear_no_more(struct session *s, enum job_outcome outcome, const char *reason)
 {
     struct job *oldest = window_oldest(&s->window);
@@ -436,7 +449,7 @@ bool hear_no_more(struct session *s, enum job_outcome outcome, const char *reaso
         note_why_late(s, oldest);
     /* Take the unread lines out of the pipe before their jobs are given back: this process may run
      * until SIGKILL, and must not begin a job that another process gets. */
-    taken = stdin_pipe_take_back(&s->channel.in, &n_unread);
+    n_unread = take_unread(s, &taken);
     n_held = window_n_held(&s->window, taken ? n_unread : 0);
     if (s->window.numbered && taken) {
         n_held = window_n_begun(&s->window, n_unread);
@@ -494,11 +507,12 @@ void hear_rest(struct session *s)
 
 void hear_last_words(struct session *s, bool crashed, enum job_outcome outcome, const char *reason)
 {
+    bool taken;
+
     hear_rest_of(s, true, crashed);
     if (s->window.n == 0)
         return;
-    finish_oldest(s, window_n_begun(&s->window, stdin_pipe_unread(&s->channel.in)), outcome,
-                  reason);
+    finish_oldest(s, window_n_begun(&s->window, take_unread(s, &taken)), outcome, reason);
     give_back(s, 0);
     assert(s->window.n == 0);
 }

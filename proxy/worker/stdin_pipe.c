@@ -7,10 +7,11 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "base/buf.h"
 #include "base/util.h"
 
 #define VAIN_MAX                                                                                   \
-    3 /* if a narrow pipe is so often writable but not empty, it holds more than one write */
+    3 /* a narrow pipe that is so often writable, but not empty, holds several writes */
 
 void stdin_pipe_init(struct stdin_pipe *in)
 {
@@ -99,16 +100,17 @@ static size_t unread(const struct stdin_pipe *in)
     return (size_t)n;
 }
 
-static uint64_t n_read(const struct stdin_pipe *in)
+/* How many bytes the process has read if n are unread. 0 if it wrote more into its own input. */
+static uint64_t n_read(const struct stdin_pipe *in, size_t n)
 {
-    return in->n_written - unread(in);
+    return n < in->n_written ? in->n_written - n : 0;
 }
 
 /* How many of n unread bytes are not the empty line of stdin_pipe_ask(). */
 static size_t of_lines(const struct stdin_pipe *in, size_t n)
 {
     assert(!in->question || in->read_up_to > 0);
-    return in->question && in->n_written - n < in->read_up_to ? n - 1 : n;
+    return in->question && n <= in->n_written && in->n_written - n < in->read_up_to ? n - 1 : n;
 }
 
 void stdin_pipe_saw_room(struct stdin_pipe *in)
@@ -127,30 +129,35 @@ size_t stdin_pipe_unread(const struct stdin_pipe *in)
 
 bool stdin_pipe_has_read(const struct stdin_pipe *in)
 {
-    return n_read(in) > 0;
+    return n_read(in, unread(in)) > 0;
 }
 
-bool stdin_pipe_take_back(struct stdin_pipe *in, size_t *n_unread)
+bool stdin_pipe_take_back(struct stdin_pipe *in, struct buf *taken)
 {
-    size_t most = unread(in); /* can only shrink, since nobody but us writes to the pipe */
-    auto_free char *bytes = NULL;
+    size_t most = unread(in); /* can only shrink, unless the process writes into its own input */
     auto_fd int fd = -1;
+    char *bytes;
     ssize_t n;
 
-    *n_unread = 0;
     if (most == 0)
         return true;
     fd = fd_reopen(in->watch.fd, O_RDONLY);
-    if (fd < 0) {
-        *n_unread = stdin_pipe_unread(in);
+    if (fd < 0)
         return false;
-    }
-    bytes = xmalloc(most);
+    bytes = buf_room(taken, most);
     do {
         n = read(fd, bytes, most); /* one read, so that the process cannot read between two */
     } while (n < 0 && errno == EINTR);
-    /* The process may have read some of the bytes before we did. */
-    *n_unread = of_lines(in, n > 0 ? (size_t)n : 0);
+    if (n <= 0) /* the process has read all before we did */
+        return true;
+    if (of_lines(in, (size_t)n) < (size_t)n) {
+        size_t at = (size_t)(in->read_up_to - (in->n_written - (size_t)n) - 1);
+
+        assert(at < (size_t)n);
+        memmove(bytes + at, bytes + at + 1, (size_t)n - at - 1);
+        n--;
+    }
+    buf_added(taken, (size_t)n);
     return true;
 }
 
@@ -160,14 +167,14 @@ void stdin_pipe_ask(struct stdin_pipe *in, bool between_lines)
 
     if (in->read_up_to > 0)
         return;
-    in->read_up_to = in->n_written - n_unread + 1;
+    in->read_up_to = n_read(in, n_unread) + 1;
     if (between_lines && n_unread == 0)
         in->question = stdin_pipe_put(in, "\n", 1) > 0;
 }
 
 bool stdin_pipe_reads(struct stdin_pipe *in)
 {
-    if (n_read(in) < in->read_up_to)
+    if (n_read(in, unread(in)) < in->read_up_to)
         return false;
     in->read_up_to = 0;
     in->question = false;

@@ -13,6 +13,8 @@
 
 #include "base/loop.h"
 
+struct buf;
+
 #define STDIN_PIPE_NARROW_BYTES 4096 /* smallest pipe; the kernel rounds this up to a page */
 
 struct stdin_pipe {
@@ -58,10 +60,10 @@ void stdin_pipe_saw_room(struct stdin_pipe *in);
 size_t stdin_pipe_unread(const struct stdin_pipe *in);
 /* Whether the process has read anything at all. */
 bool stdin_pipe_has_read(const struct stdin_pipe *in);
-/* Take all unread bytes out of the pipe, so that the process cannot read them. *n_unread: how many
- * of them belong to lines. false: /proc is closed to us, so the bytes stay and may still be read.
- * Write nothing after this. */
-bool stdin_pipe_take_back(struct stdin_pipe *in, size_t *n_unread);
+/* Take all unread bytes out of the pipe, so that the process cannot read them, and append them to
+ * `unread`, without the empty line of stdin_pipe_ask(). false: /proc is closed to us, so the bytes
+ * stay and may still be read. Write nothing after this. */
+bool stdin_pipe_take_back(struct stdin_pipe *in, struct buf *unread);
 
 /* Begin to watch whether the process still reads. If the pipe is empty and between_lines is set (no
  * line is written only in part), write an empty line for the process to read. */

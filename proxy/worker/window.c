@@ -296,6 +296,46 @@ static unsigned n_read(const struct window *window, size_t n_unread, bool in_ful
     return n;
 }
 
+/* Whether a job's line, from byte n_skip on, is bytes[0 .. n). */
+static bool has_bytes(const struct window *window, struct job *job, size_t n_skip,
+                      const char *bytes, size_t n)
+{
+    struct iovec parts[WINDOW_PARTS];
+    int n_parts = line_parts(window, job, n_skip, parts);
+
+    for (int i = 0; i < n_parts && n > 0; i++) {
+        size_t n_now = n < parts[i].iov_len ? n : parts[i].iov_len;
+
+        if (memcmp(bytes, parts[i].iov_base, n_now) != 0)
+            return false;
+        bytes += n_now;
+        n -= n_now;
+    }
+    assert(n == 0);
+    return true;
+}
+
+bool window_wrote_last(const struct window *window, const char *bytes, size_t n)
+{
+    uint64_t first = window->n_written - n; /* position of bytes[0] */
+
+    if (n > window->n_written)
+        return false;
+    list_each(node, &window->jobs) {
+        struct job *job = list_item(node, struct job, node);
+        uint64_t start = start_of(window, job);
+        uint64_t end = job == window->unsent ? window->n_written : job->end_at;
+        uint64_t at = start > first ? start : first;
+
+        if (!job->tombstone && at < end &&
+            !has_bytes(window, job, at - start, bytes + (at - first), end - at))
+            return false;
+        if (job == window->unsent)
+            break;
+    }
+    return true;
+}
+
 unsigned window_n_held(const struct window *window, size_t n_unread)
 {
     return window->probing ? 0 : n_read(window, n_unread, false);

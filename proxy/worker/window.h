@@ -100,6 +100,10 @@ unsigned window_n_begun(const struct window *window, size_t n_unread);
  * bytes still in the pipe. */
 unsigned window_n_held(const struct window *window, size_t n_unread);
 
+/* Whether the n bytes that were written last are `bytes`, as far as they are lines of jobs in the
+ * window. */
+bool window_wrote_last(const struct window *window, const char *bytes, size_t n);
+
 /* Take a job out of the window and return it. If any of its line was written, a tombstone takes its
  * place. */
 struct job *window_give_up(struct window *window, struct job *job);

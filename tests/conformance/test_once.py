@@ -123,6 +123,25 @@ def test_one_uses_up_the_memory(limited, proxy, folder, compiled):  # noqa: F811
     burst.check_innocents()
 
 
+WRITES_INTO_ITS_INPUT = """
+import os, sys
+for line in sys.stdin:
+    os.write(2, b"begun\\n")
+    os.write(os.open("/proc/self/fd/0", os.O_WRONLY), b"x" * 3000)
+    os._exit(3)
+"""
+
+
+@pytest.mark.parametrize("more", [[], ["--pipeline", 64]], ids=["one at a time", "pipeline"])
+def test_one_that_writes_into_its_own_input_was_begun(proxy, more):
+    """What stands in its pipe when it has died is not what it was given, so nobody knows what it left unread."""
+    one = proxy("--runtime", "native", "--workers", 1, *more)
+    one.started("#!/usr/bin/python3\n" + WRITES_INTO_ITS_INPUT)
+    answer = one.post("/run", body(1))
+    assert (answer.status, answer.json) == (400, {"error": EXITED})
+    assert one.log_parts(1)[0].count("begun") == 1
+
+
 # Announces nothing and answers on 1. After QUIET correct answers it writes an extra line every few
 # lines, at a random moment: with its answer, or after it, when the next line may be there already.
 SPEAKS_OUT_OF_TURN_C = r"""

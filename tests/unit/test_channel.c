@@ -105,31 +105,33 @@ static void what_stands_in_the_pipe_is_question_enough(void **state)
 static void what_is_taken_back_the_worker_cannot_read(void **state)
 {
     struct fixture *f = *state;
-    size_t n_unread;
+    auto_buf struct buf unread = {0};
     char byte;
 
     channel_start(f, ANSWERS_FD3);
     give(f, "one\ntwo\n");
     read_as_worker(f, 3);
-    assert_true(stdin_pipe_take_back(&f->channel.in, &n_unread));
-    assert_int_equal(n_unread, 5);
+    assert_true(stdin_pipe_take_back(&f->channel.in, &unread));
+    assert_int_equal(buf_len(&unread), 5);
+    assert_memory_equal(buf_at(&unread), "\ntwo\n", 5);
     (void)fcntl(f->theirs[0], F_SETFL, O_NONBLOCK);
     assert_int_equal(read(f->theirs[0], &byte, 1), -1);
     assert_int_equal(errno, EAGAIN);
-    assert_true(stdin_pipe_take_back(&f->channel.in, &n_unread));
-    assert_int_equal(n_unread, 0);
+    assert_true(stdin_pipe_take_back(&f->channel.in, &unread));
+    assert_int_equal(buf_len(&unread), 5);
 }
 
 static void a_question_that_is_taken_back_is_no_lines(void **state)
 {
     struct fixture *f = *state;
-    size_t n_unread;
+    auto_buf struct buf unread = {0};
 
     channel_start(f, ANSWERS_FD3);
     stdin_pipe_ask(&f->channel.in, true);
     give(f, "one\n");
-    assert_true(stdin_pipe_take_back(&f->channel.in, &n_unread));
-    assert_int_equal(n_unread, 4);
+    assert_true(stdin_pipe_take_back(&f->channel.in, &unread));
+    assert_int_equal(buf_len(&unread), 4);
+    assert_memory_equal(buf_at(&unread), "one\n", 4);
 }
 
 static void an_unfinished_line_is_not_cut_by_a_question(void **state)

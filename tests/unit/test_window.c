@@ -113,6 +113,26 @@ static void the_next_has_not_begun_when_only_the_first_was_read_and_answered(voi
     assert_int_equal(window_n_begun(&f->window, 3), 1);
 }
 
+static void what_was_written_last_is_told_from_what_somebody_else_wrote(void **state)
+{
+    static const struct {
+        const char *text;
+        bool ours;
+    } cases[] = {{"", true},           {"1x\n", true}, {"b1x\n", true},       {"a0\nb1x\n", true},
+                 {"a0\nb1y\n", false}, {"zzz", false}, {"a0\nb1x\nzz", false}};
+    struct fixture *f = *state;
+
+    window_wrote(&f->window, 3 + 4);
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++)
+        assert_int_equal(window_wrote_last(&f->window, cases[i].text, strlen(cases[i].text)),
+                         cases[i].ours);
+    window_wrote(&f->window, 2); /* the start of the third line */
+    assert_true(window_wrote_last(&f->window, "x\nc2", 4));
+    assert_false(window_wrote_last(&f->window, "x\nc3", 4));
+    (void)window_take(&f->window, f->jobs[0]); /* of a line that was answered nothing is known */
+    assert_true(window_wrote_last(&f->window, "?\nb1x\nc2", 8));
+}
+
 static void nobody_is_late_one_before_the_deadline(void **state)
 {
     struct fixture *f = *state;
@@ -289,6 +309,7 @@ int main(void)
         FACT(it_is_not_fed_when_all_that_was_written_is_answered),
         FACT(the_worker_has_begun_once_a_byte_is_missing_from_the_pipe),
         FACT(the_next_has_not_begun_when_only_the_first_was_read_and_answered),
+        FACT(what_was_written_last_is_told_from_what_somebody_else_wrote),
         FACT(nobody_is_late_one_before_the_deadline),
         FACT(time_by_turn_begins_with_the_turn),
         FACT(the_oldest_is_late_while_it_runs),
