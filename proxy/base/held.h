@@ -12,7 +12,6 @@
 struct held {
     uint64_t max_bytes;
     uint64_t bytes; /* bytes held now */
-    uint64_t peak_bytes;
 };
 
 /* The default for max_bytes: a quarter of the memory available to this process, by its cgroup or
@@ -30,8 +29,6 @@ static inline bool held_fits(const struct held *held, uint64_t n)
 static inline void held_add(struct held *held, uint64_t n)
 {
     held->bytes += n;
-    if (held->peak_bytes < held->bytes)
-        held->peak_bytes = held->bytes;
 }
 
 static inline void held_drop(struct held *held, uint64_t n)

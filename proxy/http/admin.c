@@ -140,7 +140,8 @@ static void write_activations(struct buf *text, const struct service *service)
                  "Activations that workers have now.", n_jobs - n_queued);
     write_number(text, "whiskloop_activations_queued", "gauge",
                  "Activations that wait for a worker now.",
-                 n_queued + gate_n_held(&service->gate, run_on_request));
+                 n_queued + gate_n_held(&service->gate, run_on_request) +
+                     gate_n_held(&service->gate, run_on_shaping_request));
     write_number(text, "whiskloop_request_bytes_total", "counter",
                  "Bytes of the requests that were not refused.", runs->request_bytes);
     write_number(text, "whiskloop_answer_bytes_total", "counter",

@@ -217,6 +217,19 @@ def test_ctrl_c_while_it_starts_ends_it_without_a_drain(proxy, folder, gate, del
 
 # ---- what an operator sees of it ----
 
+def test_who_waits_at_the_single_entry_point_is_counted_too(proxy, folder, gate):
+    """Knative scales by this figure."""
+    door = gate()
+    one = Watched(proxy, folder, "--action", put(folder, "slow.py", slow(door)), "--workers", 1,
+                  env={"__OW_RUNTIME_PLATFORM": "knative"})
+    door.wait_reached()
+    early = one.proxy.later(one.proxy.post, "/", {"value": {}})
+    wait_until(lambda: queued(one) == 1, "the request to arrive")
+    door.release()
+    assert early.result().status == 200
+    assert queued(one) == 0
+
+
 def test_readiness_and_metrics_while_it_starts(proxy, folder, gate):
     """Not ready until it serves; who waits is counted as waiting, and then by how it ended."""
     door = gate()
