@@ -243,7 +243,7 @@ static bool is_word(const char *arg)
 
 /* Whether to ignore `word` and all words after it. Some tools start an image with a command of
  * their own (`docker run IMAGE sh -c ...`), and the image's entrypoint, this program, gets it as
- * arguments. Apache's ActionLoop proxy ignores them. Source: openwhisk-contract 9. */
+ * arguments. Apache's ActionLoop proxy ignores them. Source: openwhisk-contract, section 9. */
 static bool is_for_others(const struct config *config, const char *program, const char *word)
 {
     const char *slash = strrchr(program, '/');

@@ -269,7 +269,7 @@ static int run(struct app *app, struct err *err)
 static int precompile(struct app *app, struct err *err)
 {
     /* Compilers of ActionLoop images rename between ./action/N and their own folder, so both must
-     * be on one file system: openwhisk-contract 9. */
+     * be on one file system: openwhisk-contract, section 9. */
     bool is_temporary = !app->setup.actionloop.on;
 
     assert(app->config.compile_main != NULL);

@@ -2,7 +2,7 @@
 
 /*
  * actionloop - read the environment variables of Apache's ActionLoop images. In such an image this
- * program can take the place of /bin/proxy. Source: openwhisk-contract 2.2 to 2.6.
+ * program can take the place of /bin/proxy. Source: openwhisk-contract, sections 2.2 to 2.6.
  */
 
 #include <stdbool.h>

@@ -136,7 +136,7 @@ static void on_compiled(struct compile *compile)
     built = is_built(build);
     privileges_return(build->opts->privileges);
     if (!built) {
-        buf_add_text(&build->why, "cannot compile"); /* as in openwhisk-contract 1.3 */
+        buf_add_text(&build->why, "cannot compile"); /* as in openwhisk-contract, section 1.3 */
         (void)err_set(&err, ERR_CODE, 0, "the compiler ended well, but built nothing to run");
         fail(build, &err);
         return;

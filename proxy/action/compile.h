@@ -6,7 +6,8 @@
  * the action's user and under the action's limits.
  *
  * For the compiler of an ActionLoop image (OW_COMPILER) a single byte of output counts as a
- * failure: some of these compilers report errors and still exit with 0 (openwhisk-contract 2.5).
+ * failure: some of these compilers report errors and still exit with 0 (openwhisk-contract, section
+ * 2.5).
  */
 
 #include <stdbool.h>

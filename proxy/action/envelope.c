@@ -174,7 +174,7 @@ static int read_code(struct envelope *envelope, struct json_slice slice, bool bi
 
 /* ---- main and env ---- */
 
-/* A missing or empty main means "main", the platform's default: openwhisk-contract 1.1. */
+/* A missing or empty main means "main", the platform's default: openwhisk-contract, section 1.1. */
 static int read_main(struct envelope *envelope, struct json_slice slice, struct err *err)
 {
     size_t n = 0;
@@ -224,7 +224,7 @@ static size_t put_value(struct json_slice value, char *out)
 
     if (value.kind == JSON_STRING) {
         n = json_unescape(value, out);
-    } else { /* null is the text "null", as in Go's proxy: openwhisk-contract 9 */
+    } else { /* null is the text "null", as in Go's proxy: openwhisk-contract, section 9 */
         json_compact(&compact, value);
         n = buf_len(&compact);
         memcpy(out, buf_at(&compact), n);

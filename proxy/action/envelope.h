@@ -49,7 +49,7 @@ struct envelope_parts {
 /*
  * Find the fields of an /init body, without decoding or copying them. 0, or -1: ERR_REQUEST (the
  * body is not JSON, or a field has a wrong type) or ERR_NO_CODE (there is no code). The error texts
- * are those of openwhisk-contract 1.3. takes_empty: accept an empty text as code.
+ * are those of openwhisk-contract, section 1.3. takes_empty: accept an empty text as code.
  */
 int envelope_find(struct envelope_parts *parts, const char *body, size_t n, bool takes_empty,
                   struct err *err);

@@ -75,7 +75,8 @@ void runtimes_add_entries(const struct runtimes *runtimes, const struct runtime 
  *
  * fallback  one of `runtimes`, or NULL
  * Returns   NULL: err is ERR_SYSTEM, or ERR_CODE with a text that names the files: "Zip file does
- *           not include __main__.py (python) or an executable exec (native)", and why one that is there does not count
+ *           not include __main__.py (python) or an executable exec (native)", and why
+ *           one that is there does not count
  */
 const struct runtime *runtimes_for_folder(const struct runtimes *runtimes,
                                           const struct runtime *fallback, const char *dir,

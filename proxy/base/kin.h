@@ -36,8 +36,8 @@ bool kin_is_stopped(pid_t pid);
 /* Processor time of all threads of this process, in milliseconds; 0 also if its /proc files cannot
  * be read. */
 uint64_t kin_used_ms(pid_t pid);
-/* Kill the process that traces this one, as a debugger does, if it descends from us: we do not learn
- * that `pid` is dead until its tracer has ended or has waited for it. */
+/* Kill the process that traces this one, as a debugger does, if it descends from us: we do not
+ * learn that `pid` is dead until its tracer has ended or has waited for it. */
 void kin_untrace(pid_t pid);
 /* Never kill this child, although it is not watched by the loop. */
 void kin_spare(pid_t pid);

@@ -88,7 +88,7 @@ static void add(struct output *output, const void *owner, const char *bytes, siz
     output->line_owner = bytes[n - 1] == '\n' ? NULL : owner;
     if (buf_len(&output->pending) < OUTPUT_EARLY_BYTES)
         loop_post(output->loop, &output->flush);
-    else if (list_empty(&output->waiters)) /* else it would call them from inside this call */
+    else if (list_empty(&output->waiters)) /* output_flush() would call a waiter inside this call */
         output_flush(output);
 }
 

@@ -5,7 +5,7 @@
  *
  *     envelope ─► build (child processes) ─► start workers ─► serve
  *
- * Source of the statuses, texts and sentinels: openwhisk-contract 0, 1.3, 1.7.
+ * Source of the statuses, texts and sentinels: openwhisk-contract, sections 0, 1.3, 1.7.
  */
 
 #include <stddef.h>

@@ -5,7 +5,7 @@
  * action's result sets status, headers and body of the reply, like that of a web action.
  *
  * This module calls the handlers of http/init.c and http/run.c with the bodies that they expect,
- * and rewrites their replies. Source: openwhisk-contract 1.9, 4.8.
+ * and rewrites their replies. Source: openwhisk-contract, sections 1.9, 4.8.
  */
 
 #include <stdbool.h>

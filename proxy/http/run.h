@@ -3,7 +3,7 @@
 /*
  * run - handle POST /run: the body of the request becomes a job, and the job's outcome becomes the
  * reply. proxy/README.md describes how a request passes through the proxy. Source of statuses and
- * texts: openwhisk-contract 1.3.
+ * texts: openwhisk-contract, section 1.3.
  */
 
 struct request;

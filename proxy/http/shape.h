@@ -4,7 +4,7 @@
  * shape - make a reply as the action describes it, like a web action, by the members `statusCode`,
  * `headers` and `body` of its result. If the reply comes in parts, the first part has these
  * members.
- * Source: openwhisk-contract 1.9, 4.8; docs/streaming.md.
+ * Source: openwhisk-contract, sections 1.9, 4.8; docs/streaming.md.
  */
 
 #include <stdbool.h>

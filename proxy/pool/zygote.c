@@ -175,8 +175,8 @@ bool zygote_take_order(struct zygote *t, struct zygote_order *order)
 
 /*
  * Whether pid is a child of ours with its own process group, and nobody else's here. If the new
- * worker has ended, the loop may have reaped it as an orphan, and nothing would ever report its end:
- * it is no child then. The end of one that is watched already would be reported elsewhere.
+ * worker has ended, the loop may have reaped it as an orphan, and nothing would ever report its
+ * end: it is no child then. The end of one that is watched already would be reported elsewhere.
  */
 static bool is_new_child(const struct loop *loop, pid_t pid)
 {

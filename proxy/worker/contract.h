@@ -3,7 +3,7 @@
 /*
  * contract - turn the body of a /run into the line that the action gets, and the outcome of the job
  * into a text for the caller, who may use HTTP or the commands `pipe` and `invoke`. Source of the
- * texts: openwhisk-contract 1.3.
+ * texts: openwhisk-contract, section 1.3.
  */
 
 #include <stdbool.h>
@@ -56,7 +56,7 @@ bool contract_read_answer(const struct job *job, struct json_slice *error);
  * "error" for a failure. */
 bool contract_is_result(const struct job *job);
 /* Write what the action returned instead of an object or array, such as "it returned a string:
- * \"Hi\"", of a job that is answered, but not as contract_is_answered() asks. A long text is cut. */
+ * \"Hi\"". The job is answered, but contract_is_answered() is false. A long text is cut. */
 void contract_say_returned(const struct job *job, char *text, size_t size);
 /* Write the error text for a job without a valid answer. answer_max_bytes: the limit to name in the
  * text of JOB_TOO_LONG. */

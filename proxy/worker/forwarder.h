@@ -8,7 +8,7 @@
  * on a line of its own, so a line that an activation leaves unfinished gets a newline first. Whole
  * lines are forwarded as they come. A sentinel in the action's own output is changed to lower case,
  * since the platform would stop reading there.
- * Source: openwhisk-contract 1.7.
+ * Source: openwhisk-contract, section 1.7.
  */
 
 #include <stdbool.h>

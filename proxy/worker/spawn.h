@@ -67,8 +67,8 @@ int spawn_start(const struct exec_spec *spec, int pipe_bytes, struct spawned *sp
 int spawn_pipes(int pipe_bytes, const struct privileges *privileges, struct spawned *ours,
                 int theirs[4], struct err *err);
 
-/* Send a signal to the process `pid`, which has not been reaped, and to the process group `pid`. The
- * process may be in another group by now. */
+/* Send a signal to the process `pid`, which has not been reaped, and to the process group `pid`.
+ * The process may be in another group by now. */
 void spawn_kill(pid_t pid, int signo);
 /* Send a signal to the process group `pid`, even if the process that led it has ended. */
 void spawn_kill_group(pid_t pid, int signo);

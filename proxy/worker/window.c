@@ -356,8 +356,8 @@ static bool is_unwritten(const struct window *window, const struct job *job)
     return false;
 }
 
-/* If any byte of the job's line was written, put a tombstone in its place: an entry that absorbs the
- * answer, which may still come. If not, do nothing. */
+/* If any byte of the job's line was written, put a tombstone in its place: an entry that absorbs
+ * the answer, which may still come. If not, do nothing. */
 static void leave_tombstone(struct window *window, struct job *job)
 {
     struct job *tombstone;

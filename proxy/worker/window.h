@@ -2,9 +2,9 @@
 
 /*
  * window - the in-flight window: the jobs of a worker, the oldest first. Each job is one line for
- * the action's process. For each, the window knows whether the line was written, whether the process
- * has begun the job, and whether its time limit has passed. No descriptor is used here: the owner
- * writes the lines and reports what it wrote.
+ * the action's process. For each, the window knows whether the line was written, whether the
+ * process has begun the job, and whether its time limit has passed. No descriptor is used here: the
+ * owner writes the lines and reports what it wrote.
  *
  * If a job is given up after some of its line was written, a tombstone takes its place in the
  * window and absorbs the answer when that comes.

@@ -146,9 +146,9 @@ static void bury(struct worker *w)
     loop_post(w->loop, &w->changed);
 }
 
-/* Let step_ending() send this signal after kill_ms; 0: SIGKILL was sent, and if the process is still
- * there after KIN_UNTRACE_MS, it is traced. A process is ended in steps: we close its input, which a
- * launcher takes as a request to exit, then send SIGTERM, then SIGKILL. */
+/* Let step_ending() send this signal after kill_ms; 0: SIGKILL was sent, and if the process is
+ * still there after KIN_UNTRACE_MS, it is traced. A process is ended in steps: we close its input,
+ * which a launcher takes as a request to exit, then send SIGTERM, then SIGKILL. */
 static void send_next(struct worker *w, int signo)
 {
     assert(signo == 0 || signo == SIGTERM || signo == SIGKILL);
@@ -249,8 +249,8 @@ static enum death why_stop(const struct worker *w)
 }
 
 /* A process without a ready line counts as ready when it waits for input, or when it has been idle
- * for settle_ms. It counts as idle, too, once it has used SETTLE_PATIENCE * settle_ms of processor
- * time, which may take long on a loaded machine. */
+ * for settle_ms. If it never goes idle, settle_ms begins once it has used SETTLE_PATIENCE *
+ * settle_ms of processor time, which may take much longer than that on a loaded machine. */
 static void settle(struct worker *w)
 {
     uint64_t wait_ms = w->session.announces_late ? w->opts.start_ms : w->opts.settle_ms;

@@ -30,7 +30,7 @@
 #include <unistd.h>
 
 #define SECOND_NS        1000000000ull
-#define START_NS         1000000ull /* from the first connection that is open to the first request */
+#define START_NS         1000000ull /* from the first open connection to the first request */
 #define GRACE_S          5
 #define N_EVENTS         64
 #define CONNECTIONS_MAX  10000

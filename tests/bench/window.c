@@ -2,10 +2,11 @@
  * window - loaded into wrk (LD_PRELOAD): its sockets begin with a receive buffer that an answer of
  * 100 KB fits into.
  *
- * The system's first buffer, of 128 KiB, takes some 95,000 bytes. The end of a longer answer waits until
- * wrk has read and said so, unless the buffer has grown by then, which some connections' did and others'
- * did not: the same server took 53 or 103 us, from one run to the next. Source: TCPToZeroWindowAdv of
- * /proc/net/netstat was 1 per request in the slow runs and 0 in the others, 2026-11-21.
+ * The system's first buffer, of 128 KiB, takes some 95,000 bytes. The end of a longer answer waits
+ * until wrk has read and said so, unless the buffer has grown by then, which some connections' did
+ * and others' did not: the same server took 53 or 103 us, from one run to the next. Source:
+ * TCPToZeroWindowAdv of /proc/net/netstat was 1 per request in the slow runs and 0 in the others,
+ * 2026-11-21.
  */
 
 #include <assert.h>

@@ -1,11 +1,12 @@
 /*
- * fail_site - a preloaded library that lets one system call of the proxy fail, or comes to know all.
+ * fail_site - a preloaded library that lets one system call of the proxy fail, or comes to know
+ * all.
  *
  * A site is a place in the program, or in a library that it uses, from which a function of libc is
- * called: "MODULE FUNCTION OFFSET". With FAIL_SITE set, the FAIL_NTH call from there fails in the way
- * number FAIL_WAY; the first call that fails is written to the file FAIL_LOG. Without it the sites
- * that were called, with the number of calls, are written there at exit. Only the process that
- * was started is concerned, not its children. Driven by tests/fault/walk.py.
+ * called: "MODULE FUNCTION OFFSET". With FAIL_SITE set, the FAIL_NTH call from there fails in the
+ * way number FAIL_WAY; the first call that fails is written to the file FAIL_LOG. Without it the
+ * sites that were called, with the number of calls, are written there at exit. Only the process
+ * that was started is concerned, not its children. Driven by tests/fault/walk.py.
  */
 
 #include <dirent.h>

@@ -1,5 +1,6 @@
 /*
- * fuzz_knative - any bytes as a request to the single entry point, and as the action's answer to it.
+ * fuzz_knative - any bytes as a request to the single entry point, and as the action's answer to
+ * it.
  *
  * The input is the query, a header's value, the body and the answer, each but the last ended by a
  * newline. This file is what stands around http/knative.c: the request, and the two handlers.

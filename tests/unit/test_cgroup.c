@@ -1,4 +1,5 @@
-/* cgroup: which folder is ours, in both versions and as containers show them; how many processors, and how much memory. */
+/* cgroup: which folder is ours, in both versions and as containers show them; how many processors,
+ * and how much memory. */
 
 #include "test.h"
 

@@ -1,4 +1,5 @@
-/* variables: files of NAME=value as `docker run --env-file` reads them, and what is wrong in them. */
+/* variables: files of NAME=value as `docker run --env-file` reads them, and what is wrong in them.
+ * */
 
 #include "test.h"
 
