@@ -228,8 +228,7 @@ void channel_announced(struct channel *channel, const struct ready *ready)
     channel->kept_apart = ready->pipeline > 0 || ready->concurrent > 0;
     channel->parts = ready->parts;
     channel->uses_ring = ready->ring && channel->ring >= 0;
-    /* A line {"ok":true} on descriptor 1 may be a log line, but not one that announces a feature.
-     * */
+    /* A line {"ok":true} on descriptor 1 may be log, but not one that announces a feature. */
     if (channel->answers == ANSWERS_AUTO &&
         (channel->kept_apart || ready->parts || ready->control || ready->ring))
         fix_answers(channel, ANSWERS_STDOUT);

@@ -1,5 +1,4 @@
-/* variables: files of NAME=value as `docker run --env-file` reads them, and what is wrong in them.
- * */
+/* variables: files of NAME=value as `docker run --env-file` reads them, and their faults. */
 
 #include "test.h"
 
