@@ -21,7 +21,7 @@ struct err {
     enum err_kind kind;
     int os;           /* errno value; 0 when none applies */
     char text[512];   /* one line without newline, cut when longer */
-    char detail[256]; /* more words for the log only, since clients compare `text`; "": none */
+    char detail[256]; /* more words, for the log only: test suites compare `text`; "": none */
 };
 
 /* Fill *err and return -1, so that a failing function can say `return err_set(...)`. */

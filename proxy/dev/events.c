@@ -11,7 +11,7 @@
 #include "dev/text.h"
 #include "http/request.h"
 
-#define PIECE_BYTES (256u << 10) /* events are added to a piece until it has so many bytes */
+#define PIECE_BYTES (256u << 10) /* a piece of this size takes no more events */
 
 struct subscriber {
     struct list node;

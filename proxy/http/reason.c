@@ -90,7 +90,7 @@ static void shorten(struct buf *value)
     size_t head = HEADER_MAX_BYTES / 4, tail;
     struct buf cut = {0};
 
-    /* Do not cut within an encoded character. */
+    /* Do not cut within a percent-encoded byte (%XX). */
     while (head > 0 && (bytes[head - 1] == '%' || bytes[head - 2] == '%'))
         head--;
     tail = buf_len(value) - (HEADER_MAX_BYTES - head - strlen(GAP));

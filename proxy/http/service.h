@@ -115,8 +115,8 @@ static inline bool service_forks(const struct service *service, const struct run
     return service->opts.forks && runtime->forks;
 }
 
-/* Pass a request through the service's gate, see gate_pass(). A proxy that is shutting down holds
- * no requests, so its gate counts as open. */
+/* Pass a request through the service's gate, see gate_pass(). While the proxy shuts down, no
+ * request is made to wait: the gate counts as open. */
 static inline enum gate_pass service_gate(struct service *service, struct request *request,
                                           gate_handler_fn *handler)
 {

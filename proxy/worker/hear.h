@@ -54,8 +54,8 @@ void hear_last_words(struct session *session, bool crashed, enum job_outcome out
 
 /* End jobs whose deadline has passed. true: the running job is late, so the process must end. */
 bool hear_deadlines(struct session *session);
-/* Like hear_deadlines(), but for a process that is being ended already: if the running job is late,
- * it is ended, too. */
+/* Like hear_deadlines(), but for a process that is being ended already: a late job is ended here
+ * even if it is the one that runs. */
 void hear_deadlines_of_dying(struct session *session);
 /* Ask whether the process still reads: within `ms` milliseconds it must read some of what is in its
  * pipe. If the pipe is empty and may_get_line is set, an empty line is written for it to read. */
