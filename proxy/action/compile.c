@@ -16,6 +16,7 @@
 #include "base/util.h"
 
 #define CANNOT_RUN "cannot run the compiler: "
+#define ANSWERS_FD 3 /* where an action writes its answers; what a compiler writes there is lost */
 
 static void on_done(struct helper *helper);
 
@@ -31,7 +32,7 @@ static _Noreturn void child_run(struct helper *helper, int output, pid_t parent)
 {
     const struct compile *compile = container_of(helper, struct compile, helper);
     const struct exec_spec *spec = &compile->spec;
-    int nothing = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    int nothing = open("/dev/null", O_RDWR); /* it may become descriptor 3: not close-on-exec */
     int os = 0;
     int failed = child_enter(spec->privileges, true, parent, &os);
     struct err err;
@@ -43,9 +44,11 @@ static _Noreturn void child_run(struct helper *helper, int output, pid_t parent)
         (void)dprintf(STDERR_FILENO, CANNOT_RUN "%s\n", err.text);
         _exit(127);
     }
-    if (nothing < 0 || dup2(nothing, STDIN_FILENO) < 0)
+    /* Launchers open /dev/fd/3 by path, and a compiler may load one. Without a descriptor 3 that is
+     * the next file that the compiler's program opens for itself, such as Java's own library. */
+    if (nothing < 0 || dup2(nothing, STDIN_FILENO) < 0 || dup2(nothing, ANSWERS_FD) < 0)
         child_fail("/dev/null");
-    child_prepare(STDERR_FILENO + 1);
+    child_prepare(ANSWERS_FD + 1);
     child_limit(RLIMIT_CORE, 0);
     child_limit(RLIMIT_FSIZE, compile->file_max_bytes);
     environ = spec->env; /* execvp() looks up a bare name in the compiler's own PATH */

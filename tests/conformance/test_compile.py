@@ -67,6 +67,16 @@ def test_arguments_folder_and_environment_of_the_compiler(proxy, folder):
         "path"]
 
 
+def test_descriptor_3_of_a_compiler_is_dev_null(proxy, folder):
+    """Contract 0.10: launchers that a compiler loads open /dev/fd/3 by path, as Java's does; it must
+    be no file of the compiler's own."""
+    compiler = compilers.write(
+        folder, f"readlink /proc/$$/fd/3 > {folder}/third\necho lost > /dev/fd/3\n" + compilers.program())
+    one = proxy(env=compilers.image(compiler))
+    one.started("some text")
+    assert (folder / "third").read_text() == "/dev/null\n"
+
+
 @pytest.mark.parametrize("way", ["replaced", "moved", "referred"])
 def test_compilers_move_replace_and_refer_to_folders(proxy, folder, way):
     """Contract 2.5: bin replaced by src (python, ruby, java); src kept and referred to (php)."""
