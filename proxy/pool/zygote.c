@@ -24,6 +24,7 @@
 
 #define SAID_MAX_BYTES 4096 /* longest line of a launcher; our launchers write about 100 bytes */
 #define VAIN_MAX       2    /* give up after so many processes in a row that made no worker */
+#define LOOK_MS        1000 /* while an order is late: time between checks if the process is stopped */
 
 static void forget_begun(struct zygote *t)
 {
@@ -87,10 +88,26 @@ static void give_up(struct zygote *t, const char *why)
     return_orders(t, NULL);
 }
 
+static void set_late(struct zygote *t)
+{
+    uint64_t look_at_ms = loop_now_ms(t->loop) + LOOK_MS;
+
+    loop_timer_set(t->loop, &t->late, look_at_ms < t->late_at_ms ? look_at_ms : t->late_at_ms);
+}
+
 static void on_late(struct loop_timer *timer)
 {
-    give_up(container_of(timer, struct zygote, late),
-            "it made no worker in the time for a start (--init-timeout)");
+    struct zygote *t = container_of(timer, struct zygote, late);
+
+    if (loop_now_ms(t->loop) >= t->late_at_ms) {
+        give_up(t, "it made no worker in the time for a start (--init-timeout)");
+        return;
+    }
+    if (worker_is_ready(&t->worker) && kin_is_stopped(t->worker.pid)) {
+        log_info("template.stopped", log_int("pid", t->worker.pid));
+        worker_stop(&t->worker); /* ended() starts another process for the orders */
+    }
+    set_late(t);
 }
 
 /* The zygote's process ended. An order that was sent to it is kept for the next process. */
@@ -152,7 +169,8 @@ static void on_next(struct loop_post *post)
         return;
     }
     if (send_pipes(t->socket.fd, theirs)) {
-        loop_timer_set(t->loop, &t->late, loop_now_ms(t->loop) + t->worker.opts.start_ms);
+        t->late_at_ms = loop_now_ms(t->loop) + t->worker.opts.start_ms;
+        set_late(t);
     } else {
         forget_begun(t);
         worker_stop(&t->worker); /* the process is dead or broken; ended() follows */

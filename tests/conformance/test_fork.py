@@ -263,6 +263,19 @@ def test_a_template_that_was_killed_loads_again_for_the_next_worker(forked, gate
     f.one.check_streams(2 * WORKERS)
 
 
+def test_a_template_that_was_stopped_is_replaced_when_a_worker_is_due(forked, gate):
+    """The action's own signal may have stopped it. The time for a start, here 5 minutes, is not waited for."""
+    f = forked()
+    f.served_by_each(gate)
+    os.kill(f.template(), signal.SIGSTOP)
+    for victim in f.workers():
+        os.kill(victim, signal.SIGKILL)
+    wait_until(lambda: len(f.loads()) == 2 and len(living(f.one)) == WORKERS + 1,
+               "another template and its workers")
+    assert len({answer["pid"] for answer in f.served_by_each(gate)}) == WORKERS
+    assert not f.given_up()
+
+
 def test_ids_are_matched_while_workers_and_template_are_killed(proxy):
     """A kill costs the run that was running, whoever is killed in the midst of whatever."""
     one = proxy("--runtime", "python", "--workers", WORKERS, "--fork-workers", 1)
