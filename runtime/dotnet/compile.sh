@@ -17,7 +17,7 @@ fail() {
     exit 1
 }
 
-"$runtime/csc.sh"
+"$runtime/csc.sh" >/dev/null
 [ -f "$library/whiskloop-launcher.dll" ] || fail "there is no $library/whiskloop-launcher.dll: dotnet was missing when whiskloop was built. Install it and build again: scripts/quickstart.sh, or meson setup --reconfigure build && meson compile -C build"
 # The rest is a matter of finding the method; these would end up in paths and in a script.
 main=$(printf '%s' "$main" | sed 's/ *, */,/g')

@@ -4,7 +4,8 @@
 #
 # It is called by itself: `dotnet build` takes seconds, wants a project and a home folder, and may
 # ask the network. Ends with 1 and one sentence when there is no SDK. What the compiler says goes to
-# stderr. csc.sh alone, without options, only looks whether all is there.
+# stderr. csc.sh alone, without options, looks whether all is there and prints the framework's name,
+# such as .NETCoreApp,Version=v8.0.
 
 set -eu
 
@@ -24,7 +25,12 @@ framework=$(dotnet --list-runtimes |
     sed -n 's|^Microsoft\.NETCore\.App \([^ ]*\) \[\(.*\)\]$|\2/\1|p' | tail -n 1)
 [ -f "$compiler" ] || fail "the .NET that is installed has no compiler"
 [ -n "$framework" ] || fail "the .NET that is installed has no Microsoft.NETCore.App"
-[ $# -gt 0 ] || exit 0
+if [ $# -eq 0 ]; then
+    version=${framework##*/} # 8.0.10
+    minor=${version#*.}
+    printf '.NETCoreApp,Version=v%s.%s\n' "${version%%.*}" "${minor%%.*}"
+    exit 0
+fi
 for library in "$framework"/*.dll; do
     set -- "$@" "-r:$library"
 done

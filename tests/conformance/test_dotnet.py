@@ -125,6 +125,16 @@ def test_arrays_have_a_method_of_their_own(dotnet):
 
 
 @needs_dotnet
+def test_the_framework_is_told_as_in_a_program_of_dotnet_build(dotnet):
+    """Suite: Error.cs answers with the entry assembly's framework."""
+    dotnet.started(DOTNET_MAIN + "        Version version = Environment.Version;\n"
+                   "        return new { told = AppContext.TargetFrameworkName,\n"
+                   '            wanted = $".NETCoreApp,Version=v{version.Major}.{version.Minor}" };\n    }\n}\n')
+    answer = dotnet.run({}).json
+    assert answer["told"] == answer["wanted"]
+
+
+@needs_dotnet
 def test_null_is_an_error(dotnet):
     """Suite: enforce that the user returns an object."""
     dotnet.started(DOTNET_MAIN + "        return null;\n    }\n}\n")
