@@ -36,6 +36,16 @@ cd "$bin" # so that messages name files as their author does
 if [ -f Main.cs ] && [ "$(head -c 2 Main.cs)" = MZ ]; then
     mv Main.cs "$assembly.dll"
 fi
+# What else is no text was meant to be an archive. C# in UTF-16 has zero bytes, too, behind its mark.
+case $([ ! -f Main.cs ] || od -A n -N 2 -t x1 Main.cs) in
+'' | ' ff fe' | ' fe ff') ;;
+*)
+    if [ "$(tr -d '\000' < Main.cs | wc -c)" != "$(wc -c < Main.cs)" ]; then
+        printf 'Unable to decompress package.' >&2 # Apache's text, which is all of the reply
+        exit 3                                     # the client is told, too
+    fi
+    ;;
+esac
 # What a build has left in bin/ and obj/ is no source of the action, and what a Mac adds is none.
 find . -name '*.cs' -type f ! -name '._*' ! -path './__MACOSX/*' ! -path './bin/*' ! -path './obj/*' | sort | sed 's|^\./\(.*\)$|"\1"|' > .sources
 if [ -s .sources ]; then

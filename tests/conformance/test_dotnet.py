@@ -164,6 +164,15 @@ def test_deep_recursion_ends_the_process_and_a_new_one_serves(dotnet):
 
 
 @needs_dotnet
+def test_a_bad_archive(dotnet, assembly):
+    """T-.1, suite: fail to initialize with bad archive."""
+    good = archives.zipped({"Hello.dll": assembly("Hello", HELLO)})
+    answer = dotnet.init(b"NOP" + good, main="Hello::Apache.OpenWhisk.Tests.Hello::Main")
+    assert_error(answer, 502, "Unable to decompress package.")
+    assert "Unable to decompress package." in dotnet.check_streams(1)[1]
+
+
+@needs_dotnet
 def test_an_error_names_the_file_and_line(dotnet):
     assert_error(dotnet.init(DOTNET["broken"]), 502, NOT_BUILT)
     assert "Main.cs(6," in dotnet.check_streams(1)[1]
@@ -263,6 +272,16 @@ def test_an_assembly_alone_gets_the_name_that_main_tells(stand_in, main, file):
     assert compiled(stand_in, main).returncode == 0
     assert sorted(os.listdir(stand_in / "built")) == sorted([".whiskloop", file, "exec"])
     assert not (stand_in / "compiler").exists()
+
+
+@pytest.mark.parametrize("code, status", [
+    (b"NOP" + archives.zipped({"Hello.dll": "MZ"}), 3), ("\ufeffclass Main {}".encode("utf-16-le"), 0)],
+    ids=["archive", "utf-16"])
+def test_what_is_no_text_was_meant_to_be_an_archive(stand_in, code, status):
+    (stand_in / "src/Main.cs").write_bytes(code)
+    done = compiled(stand_in)
+    assert done.returncode == status
+    assert (done.stderr == b"Unable to decompress package.") == (status == 3)
 
 
 @pytest.mark.parametrize("main", ["a b", "a'b", "../a", "a\nb", 'a"b', "a\\b"])
