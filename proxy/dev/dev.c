@@ -25,7 +25,7 @@ struct dev {
     struct loader loader;
     struct pages pages;
     struct rerun rerun;
-    char url[128];
+    char url[128];         /* "unix:PATH" where it listens on a Unix socket */
     unsigned version_seen; /* the newest version for which --invoke was run */
     bool has_begun;
     bool has_stopped;
@@ -57,7 +57,7 @@ static void greet(struct dev *dev, unsigned port)
     const struct target *target = &dev->loader.target;
     auto_buf struct buf line = {0};
 
-    if (dev->opts.port_wanted != 0 && dev->opts.port_wanted != port) {
+    if (port != 0 && dev->opts.port_wanted != 0 && dev->opts.port_wanted != port) {
         text_add(&line, "port %u is in use: serving on %u instead (--port chooses another)",
                  (unsigned)dev->opts.port_wanted, port);
         terminal_say(terminal, "port", text_of(&line));
@@ -67,6 +67,13 @@ static void greet(struct dev *dev, unsigned port)
     if (dev->loader.language != NULL)
         text_add(&line, " (%s)", dev->loader.language);
     text_add(&line, " on %s", dev->url);
+    if (port == 0) { /* a Unix socket: the mode of its file decides who reaches it */
+        buf_add_text(&line, " (curl --unix-socket ");
+        text_add_word(&line, dev->url + strlen("unix:"));
+        buf_add_text(&line, " http://localhost/run) - save the file, Ctrl-C to end");
+        terminal_say(terminal, "start", text_of(&line));
+        return;
+    }
     if (dev->opts.pages.has_page)
         buf_add_text(&line, " - open it in a browser, save the file, Ctrl-C to end");
     assert(strncmp(dev->url, "http://", 7) == 0);
@@ -157,8 +164,13 @@ int dev_begin(struct dev *dev, unsigned port, struct err *err)
 
     assert(!dev->has_begun);
     dev->pages.port = port;
-    endpoint_url(dev->opts.pages.listen, port, address, sizeof(address));
-    (void)snprintf(dev->url, sizeof(dev->url), "%s/", address);
+    if (port == 0) { /* "unix:PATH", without what follows the path */
+        (void)snprintf(dev->url, sizeof(dev->url), "%.*s",
+                       (int)strcspn(dev->opts.pages.listen, ","), dev->opts.pages.listen);
+    } else {
+        endpoint_url(dev->opts.pages.listen, port, address, sizeof(address));
+        (void)snprintf(dev->url, sizeof(dev->url), "%s/", address);
+    }
     if (dev->opts.inspect != 0) {
         service->opts.run_ms = service->opts.init_ms = service->opts.pool.worker.start_ms =
             NO_LIMIT_MS;
@@ -180,7 +192,9 @@ int dev_begin(struct dev *dev, unsigned port, struct err *err)
         loader_begin(&dev->loader, service, &dev->journal, &opts, on_changed, dev, err) < 0)
         return -1;
     greet(dev, port);
-    if (dev->opts.opens)
+    if (dev->opts.opens && port == 0)
+        terminal_say(&dev->journal.terminal, "browser", "--open: no browser opens a Unix socket");
+    else if (dev->opts.opens)
         open_browser(dev);
     return 0;
 }

@@ -38,7 +38,7 @@ struct dev *dev_new(struct service *service, const struct dev_opts *opts);
 /* The routes that the server must serve. *n: their number. */
 const struct server_route *dev_routes(const struct dev *dev, size_t *n);
 /* Begin to serve the action. Call when the service and its streams are set up and the server
- * listens on `port`. 0, or -1 with err. */
+ * listens on `port`; 0: on a Unix socket. 0, or -1 with err. */
 int dev_begin(struct dev *dev, unsigned port, struct err *err);
 /* Stop loading versions, and end the event streams of the pages. A second call has no effect.
  * wait_ms: how long the program will wait for running activations to end. The terminal tells of

@@ -70,7 +70,7 @@ bool pages_is_own_host(const char *listen, unsigned port, const char *text, size
             told = told * 10 + (unsigned)(text[i] - '0');
         }
     }
-    if (told != port)
+    if (told != port && port != 0) /* 0: a Unix socket, which has no port */
         return false;
     if (!is_bracketed && n_name == 9 && strncasecmp(text, "localhost", 9) == 0)
         return true;

@@ -1027,6 +1027,21 @@ def test_a_port_in_use_gives_way_to_the_next_one(dev, hello):
         assert f"port {port} is in use" in server.out()
 
 
+def test_a_unix_socket_is_told_by_its_path_and_serves(dev, folder, hello):
+    where = folder / "it.sock"
+    server = dev(hello, "--port=8080", f"--listen=unix:{where},mode=600", "--open", listen=False)
+    whisk.wait_until(lambda: "version 1 ready" in server.out(), "the version")
+    assert f" on unix:{where} (curl --unix-socket {where} http://localhost/run) - save" in server.out()
+    assert "--open: no browser opens a Unix socket" in server.out()
+    for other in ("in use", "http://[", "open it in a browser", "WARNING"):
+        assert other not in server.out()
+    with socket.socket(socket.AF_UNIX) as client:
+        client.connect(str(where))
+        client.sendall(b"POST /run HTTP/1.1\r\nHost: localhost\r\nContent-Length: 12\r\n"
+                       b"Connection: close\r\n\r\n{\"value\":{}}")
+        assert client.makefile("rb").read().startswith(b"HTTP/1.1 200 ")
+
+
 @pytest.mark.parametrize("name, said", [("none.py", "No such file"), ("/dev/null", "neither")])
 def test_what_cannot_be_served_is_said_and_ends_it(folder, name, said):
     server = Dev(folder, folder / name, listen=False)
