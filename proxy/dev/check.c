@@ -1,5 +1,5 @@
 /* An answer and the expected answer are both rewritten by canonical_json() and compared as texts:
- * members sorted, each on a line of its own. */
+ * members sorted, each on a line of its own, numbers in one form for each value. */
 
 #include "dev/check.h"
 
