@@ -17,13 +17,12 @@
 #include "base/loop.h"
 #include "base/util.h"
 #include "dev/canonical.h"
+#include "dev/difference.h"
 #include "dev/target.h"
 #include "filter/argument.h"
 #include "pool/pool.h"
 #include "worker/contract.h"
 
-#define CONTEXT_LINES      3  /* most equal lines shown before the first difference */
-#define SHOWN_LINES        40 /* most lines shown of an expected and of an actual answer */
 #define EXPECTED_BYTES_MAX (64u << 20)
 
 struct check {
@@ -44,55 +43,13 @@ struct check {
 
 /* ---- comparing ---- */
 
-static const char *line_end(const char *line)
-{
-    return line + strcspn(line, "\n");
-}
-
-static void print_lines(const char *mark, const char *from, const char *to)
-{
-    unsigned n = 0;
-
-    assert(from <= to);
-    while (from < to && n++ < SHOWN_LINES) {
-        const char *end = line_end(from);
-
-        (void)printf("  %s%.*s\n", mark, (int)(end - from), from);
-        from = *end == '\n' ? end + 1 : end;
-    }
-    if (from < to)
-        (void)printf("  %s...\n", mark);
-}
-
-/* Print both texts from the first line that differs to the last such line, after a few equal
- * lines. */
+/* Print the lines in which the answer differs; all of it where nothing is expected. */
 static void print_difference(const char *expected, const char *answer)
 {
-    const char *a = expected, *b = answer, *context = expected;
-    const char *a_end = expected + strlen(expected), *b_end = answer + strlen(answer);
-    const char *lines[CONTEXT_LINES] = {expected, expected, expected};
+    auto_buf struct buf text = {0};
 
-    for (;;) {
-        size_t n = strcspn(a, "\n");
-
-        if (*a == '\0' || strcspn(b, "\n") != n || memcmp(a, b, n) != 0 || a[n] != b[n])
-            break;
-        memmove(lines, lines + 1, sizeof(lines) - sizeof(lines[0]));
-        lines[CONTEXT_LINES - 1] = a;
-        context = lines[0];
-        a += n + (a[n] == '\n');
-        b += n + (b[n] == '\n');
-    }
-    /* At the ends of both texts, leave out what is equal, in whole lines only. */
-    while (a_end > a && b_end > b && a_end[-1] == b_end[-1]) {
-        a_end--;
-        b_end--;
-    }
-    a_end = line_end(a_end);
-    b_end = line_end(b_end);
-    print_lines("  ", context, a);
-    print_lines("- ", a, a_end);
-    print_lines("+ ", b, b_end);
+    difference_write(expected, answer, &text);
+    (void)fwrite(buf_at(&text), 1, buf_len(&text), stdout);
 }
 
 /* Compare the answer to input-x.json with the one in expected-x.json, and print the outcome. false:
@@ -110,7 +67,7 @@ static bool judge(const struct check *check, const char *input, const struct buf
     if (fd < 0 || buf_read_all(&text, fd, EXPECTED_BYTES_MAX, -1) < 0) {
         (void)printf("FAILED  %s: cannot read %s: %s; the answer was\n", input, path,
                      strerror(errno));
-        print_lines("+ ", got != NULL ? got : "", got != NULL ? got + strlen(got) : "");
+        print_difference("", got != NULL ? got : "");
         return false;
     }
     wanted = canonical_json(buf_at(&text), buf_len(&text));
