@@ -52,9 +52,10 @@ static void print_difference(const char *expected, const char *answer)
     (void)fwrite(buf_at(&text), 1, buf_len(&text), stdout);
 }
 
-/* Compare the answer to input-x.json with the one in expected-x.json, and print the outcome. false:
- * the test failed. */
-static bool judge(const struct check *check, const char *input, const struct buf *answer)
+/* Compare the answer to input-x.json with the one in expected-x.json, and print the outcome. more:
+ * what to print behind the name of a test that failed, or "". false: the test failed. */
+static bool judge(const struct check *check, const char *input, const struct buf *answer,
+                  const char *more)
 {
     auto_free char *path = xasprintf("%s/expected%s", check->opts.folder, input + strlen("input"));
     auto_fd int fd = fd_open_file(AT_FDCWD, path);
@@ -65,7 +66,7 @@ static bool judge(const struct check *check, const char *input, const struct buf
 
     assert(strncmp(input, "input", strlen("input")) == 0);
     if (fd < 0 || buf_read_all(&text, fd, EXPECTED_BYTES_MAX, -1) < 0) {
-        (void)printf("FAILED  %s: cannot read %s: %s; the answer was\n", input, path,
+        (void)printf("FAILED  %s%s: cannot read %s: %s; the answer was\n", input, more, path,
                      strerror(errno));
         print_difference("", got != NULL ? got : "");
         return false;
@@ -76,7 +77,10 @@ static bool judge(const struct check *check, const char *input, const struct buf
         return false;
     }
     is_right = got != NULL && strcmp(wanted, got) == 0;
-    (void)printf(is_right ? "ok      %s\n" : "FAILED  %s: - expected, + answered\n", input);
+    if (is_right)
+        (void)printf("ok      %s\n", input);
+    else
+        (void)printf("FAILED  %s%s: - expected, + answered\n", input, more);
     if (!is_right && got != NULL)
         print_difference(wanted, got);
     return is_right;
@@ -107,11 +111,24 @@ static void clear_job(struct check *check)
     memset(&check->job, 0, sizeof(check->job));
 }
 
+/* Write what the error text of a job without an answer leaves out, such as " (exit status 3)". */
+static void say_more(const struct job *job, char *more, size_t size)
+{
+    char why[sizeof(job->reason)] = "";
+
+    if (job->outcome == JOB_ANSWERED)
+        contract_say_returned(job, why, sizeof(why));
+    else if (job->outcome == JOB_DIED)
+        (void)snprintf(why, sizeof(why), "%s", job->reason);
+    (void)snprintf(more, size, why[0] != '\0' ? " (%s)" : "%s", why);
+}
+
 static void on_done(struct job *job)
 {
     struct check *check = container_of(job, struct check, job);
     auto_buf struct buf answer = {0};
     char why[512];
+    char more[sizeof(job->reason) + 4] = "";
 
     assert(check->running);
     check->running = false;
@@ -122,8 +139,9 @@ static void on_done(struct job *job)
     } else { /* a test may expect the error that a client would get */
         contract_explain(job, check->opts.answer_max_bytes, why, sizeof(why));
         json_add_error(&answer, why);
+        say_more(job, more, sizeof(more));
     }
-    check->n_failed += !judge(check, check->names[check->next++], &answer);
+    check->n_failed += !judge(check, check->names[check->next++], &answer, more);
     (void)fflush(stdout);
     clear_job(check);
     loop_post(check->loop, &check->step);

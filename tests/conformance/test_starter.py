@@ -96,6 +96,23 @@ def test_a_difference_is_shown_and_ends_with_1(folder):
     assert "greeting Ann" in tested.stderr and whisk.SENTINEL not in tested.stderr
 
 
+@pytest.mark.parametrize("body, why", [
+    ("import os; os._exit(3)", "exit status 3"),
+    ("import os, signal; os.kill(os.getpid(), signal.SIGKILL)", "signal 9 (Killed)"),
+    ("return 'Hi'", 'it returned a string: "Hi"'),
+])
+def test_a_failure_is_told_with_its_reason(folder, body, why):
+    (folder / "a.py").write_text(f"def main(args):\n    {body}\n")
+    (folder / "input.json").write_text("{}")
+    (folder / "expected.json").write_text("{}")
+    for then in ("- expected, + answered", "cannot read"):
+        tested = call(folder, "test", "a.py")
+        assert tested.returncode == 1
+        assert f"FAILED  input.json ({why}): {then}" in tested.stdout
+        assert '  +   "error": ' in tested.stdout
+        (folder / "expected.json").unlink(missing_ok=True)
+
+
 def test_the_order_of_members_does_not_count(folder):
     (folder / "a.py").write_text("def main(args):\n    return {'b': 1, 'a': [1, 2]}\n")
     (folder / "input.json").write_text("{}")
