@@ -88,18 +88,43 @@ static bool judge(const struct check *check, const char *input, const struct buf
 
 /* ---- running the inputs one after the other ---- */
 
+/* Tell of each expected answer without an input, whose name may be misspelt. Returns their
+ * number. */
+static size_t tell_alone(const struct check *check)
+{
+    char **names = target_list(check->opts.folder, "expected", ".json");
+    size_t n = 0;
+
+    for (char **name = names; *name != NULL; name++) {
+        auto_free char *input = xasprintf("input%s", *name + strlen("expected"));
+        bool has_input = false;
+
+        for (char **other = check->names; *other != NULL; other++)
+            has_input = has_input || strcmp(*other, input) == 0;
+        if (has_input)
+            continue;
+        (void)printf("FAILED  %s: there is no %s\n", *name, input);
+        n++;
+    }
+    strv_free(&names);
+    return n;
+}
+
 static void tell_end(struct check *check)
 {
     struct err err = {.kind = ERR_NONE};
+    size_t n, n_failed;
 
     assert(!check->told);
     assert(!check->running);
     assert(check->n_failed <= check->next);
+    n = check->next + tell_alone(check);
+    n_failed = check->n_failed + (n - check->next);
     check->told = true;
-    (void)printf("%zu of %zu passed\n", check->next - check->n_failed, check->next);
+    (void)printf("%zu of %zu passed\n", n - n_failed, n);
     (void)fflush(stdout);
-    if (check->n_failed > 0)
-        (void)err_set(&err, ERR_ACTION, 0, "test: %u of %zu failed", check->n_failed, check->next);
+    if (n_failed > 0)
+        (void)err_set(&err, ERR_ACTION, 0, "test: %zu of %zu failed", n_failed, n);
     check->ended(check->owner, &err);
 }
 

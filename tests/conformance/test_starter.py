@@ -121,6 +121,16 @@ def test_the_order_of_members_does_not_count(folder):
     assert call(folder, "test").returncode == 0  # the one source file here
 
 
+def test_an_expected_answer_without_an_input_fails(folder):
+    (folder / "a.py").write_text("def main(args):\n    return {}\n")
+    for name in ("input.json", "expected.json", "expected-zoe.json"):
+        (folder / name).write_text("{}")
+    tested = call(folder, "test", "a.py")
+    assert tested.returncode == 1
+    assert tested.stdout == ("ok      input.json\nFAILED  expected-zoe.json: there is no input-zoe.json\n"
+                             "1 of 2 passed\n")
+
+
 def test_without_inputs_there_is_nothing_to_test(folder):
     (folder / "a.py").write_text("def main(args):\n    return {}\n")
     tested = call(folder, "test", "a.py")
