@@ -54,9 +54,10 @@ struct activation {
     struct buf parts;    /* answer parts as items of a JSON array, each followed by a comma */
     bool log_cut;
     bool parts_cut;
-    bool is_told;     /* the open web pages were told that the activation runs */
-    bool is_shown;    /* the terminal shows that the activation runs */
-    struct buf lines; /* log lines held back from the terminal, see terminal.h */
+    bool is_told;       /* the open web pages were told that the activation runs */
+    bool is_shown;      /* the terminal shows that the activation runs */
+    bool is_wait_shown; /* the terminal shows that the activation waits for a process */
+    struct buf lines;   /* log lines held back from the terminal, see terminal.h */
 };
 
 struct activations {

@@ -175,7 +175,10 @@ static void on_tick(struct loop_timer *timer)
             a->is_told = true;
             tell_activation(journal, a);
         }
-        if (now_us - a->began_us > TERMINAL_HOLD_MS * 1000)
+        assert(a->job != NULL);
+        if (now_us - a->began_us > TERMINAL_HOLD_MS * 1000 && a->job->given_at_us == 0)
+            terminal_show_waiting(&journal->terminal, a);
+        else if (now_us - a->began_us > TERMINAL_HOLD_MS * 1000)
             terminal_show(&journal->terminal, a);
         any_young = any_young || !a->is_shown;
     }

@@ -259,6 +259,21 @@ void terminal_show(struct terminal *t, struct activation *a)
     put_log(t, &line);
 }
 
+void terminal_show_waiting(struct terminal *t, struct activation *a)
+{
+    struct buf line = {0};
+
+    if (a->is_wait_shown || t->is_json)
+        return;
+    assert(a->status == ACTIVATION_RUNNING);
+    assert(!a->is_shown);
+    a->is_wait_shown = true;
+    add_time(t, &line);
+    add_colored(t, &line, BOLD, a->id);
+    buf_add_text(&line, "  waiting for a process that is free\n");
+    put_log(t, &line);
+}
+
 static void add_duration(struct buf *out, uint64_t us)
 {
     if (us < 10000)

@@ -49,6 +49,8 @@ void terminal_log(struct terminal *terminal, struct activation *activation, cons
 /* Write that the activation is running, and the log lines that were held back. A second call does
  * nothing. */
 void terminal_show(struct terminal *terminal, struct activation *activation);
+/* Write that the activation waits for a process. A second call does nothing. */
+void terminal_show_waiting(struct terminal *terminal, struct activation *activation);
 void terminal_end(struct terminal *terminal, struct activation *activation);
 /* Write the answer of --invoke, which is JSON. */
 void terminal_answer(struct terminal *terminal, const char *answer, size_t n);

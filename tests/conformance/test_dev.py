@@ -826,6 +826,27 @@ def test_a_slow_activation_shows_its_log_while_it_runs(dev, folder, hello):
     assert server.out().count("begun") == 1
 
 
+def test_an_activation_that_waits_for_a_process_is_not_said_to_run(dev, folder, hello):
+    hello.write_text("import os, time\ndef main(args):\n    while not os.path.exists(args['until']):\n"
+                     "        time.sleep(0.01)\n    return {}\n")
+    server = dev(hello)
+    server.wait_for("ready", 1)
+    runs, ids = [], []
+    for name in ("one", "two"):
+        runs.append(whisk.Later(lambda name=name: server.run({"until": str(folder / name)})))
+        whisk.wait_until(lambda: len(server.get("/dev/activations")) == len(runs), "the activation")
+        ids += [one["id"] for one in server.get("/dev/activations") if one["id"] not in ids]
+    first, second = ids
+    whisk.wait_until(lambda: f"{second}  waiting for a process that is free\n" in server.out(), "it waits")
+    assert f"{second}  running" not in server.out()
+    assert f"{first}  waiting" not in server.out()
+    (folder / "one").touch()
+    whisk.wait_until(lambda: f"{second}  running\n" in server.out(), "it runs")
+    (folder / "two").touch()
+    assert [run.result() for run in runs] == [(200, {}), (200, {})]
+    assert server.out().count("waiting for a process") == 1
+
+
 def test_json_lines_are_for_tools(dev, hello):
     server = dev(hello, "--log-format=json", listen=False)
     whisk.wait_until(lambda: '"event":"start"' in server.out(), "the start")
