@@ -21,6 +21,7 @@
 #include <string.h>
 #include <sys/inotify.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/loop.h"
 #include "base/util.h"
@@ -197,6 +198,14 @@ static void drop_old(struct watch *watch)
 
 /* ---- walks ---- */
 
+/* Whether a folder is a virtual environment of Python, whatever its name. */
+static bool is_virtual_environment(const char *path)
+{
+    auto_free char *mark = xasprintf("%s/pyvenv.cfg", path);
+
+    return access(mark, F_OK) == 0;
+}
+
 /* Watch and fingerprint a folder, recursively, at most WATCH_DEPTH_MAX levels deep. Links to files
  * are followed. Links to folders are not, since they may lead in a circle. */
 static void walk_folder(struct watch *watch, const char *path, unsigned depth, uint64_t *print)
@@ -217,7 +226,7 @@ static void walk_folder(struct watch *watch, const char *path, unsigned depth, u
             continue;
         watch->n_entries++;
         name = xasprintf("%s/%s", path, item->d_name);
-        if (lstat(name, &info) < 0)
+        if (lstat(name, &info) < 0 || (S_ISDIR(info.st_mode) && is_virtual_environment(name)))
             continue;
         if (S_ISLNK(info.st_mode)) {
             if (stat(name, &info) == 0 && S_ISREG(info.st_mode))

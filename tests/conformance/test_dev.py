@@ -1,5 +1,6 @@
 """The command dev: serve an action while it is written. Its page has tests of its own."""
 
+import contextlib
 import json
 import pathlib
 import random
@@ -420,6 +421,35 @@ def test_a_folder_is_watched_with_its_subfolders_but_not_what_nobody_edits(dev, 
         (action / ".git/index").write_text("y")
     server.wait_for("ready", 4)
     assert server.run() == (200, {"n": 4444})
+
+
+def watched(server):
+    """The inodes that inotify watches for the server."""
+    found = set()
+    for file in pathlib.Path(f"/proc/{server.process.pid}/fdinfo").iterdir():
+        with contextlib.suppress(FileNotFoundError):  # it was closed meanwhile
+            found.update(int(ino, 16) for ino in re.findall(r"^inotify .*ino:([0-9a-f]+)",
+                                                            file.read_text(), re.M))
+    return found
+
+
+def test_a_virtual_environment_is_not_watched_whatever_its_name(dev, folder):
+    action = folder / "action"
+    (action / "old").mkdir(parents=True)
+    (action / "old/pyvenv.cfg").write_text("home = /usr/bin\n")
+    (action / "__main__.py").write_text(ANSWERS.format(1))
+    server = dev(action)
+    server.wait_for("ready", 1)
+    assert action.stat().st_ino in watched(server)
+    assert (action / "old").stat().st_ino not in watched(server)
+    with server.held():
+        (action / "new/lib").mkdir(parents=True)  # as python3 -m venv new
+        (action / "new/pyvenv.cfg").write_text("home = /usr/bin\n")
+        (action / "lib").mkdir()
+        (action / "__main__.py").write_text(ANSWERS.format(22))
+    server.wait_for("ready", 2)
+    assert (action / "lib").stat().st_ino in watched(server)
+    assert not {(action / name).stat().st_ino for name in ("old", "new", "new/lib")} & watched(server)
 
 
 def serve_a_folder(dev, folder):
