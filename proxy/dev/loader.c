@@ -168,6 +168,7 @@ static void note_ended(struct loader *loader)
     assert(!loader->is_loading);
     loader->has_ended = false;
     loader->ended_at_ms = loop_now_ms(loader->service->loop);
+    loader->until_ms = text_now_ms();
     loop_timer_clear(&loader->slow);
     if (why == NULL)
         note_loaded(loader);
@@ -434,6 +435,21 @@ static void on_saved(struct loader *loader)
     loop_timer_set(loop, &loader->again, until_ms);
 }
 
+static bool is_own_write(struct loader *loader)
+{
+    const struct own_work work = {
+        .folder = loader->target.folder,
+        .runtimes = loader->opts.code.runtimes,
+        .activations = &loader->journal->activations,
+        .load_began_ms = loader->since_ms,
+        .load_ended_ms = loader->is_loading ? UINT64_MAX : loader->until_ms,
+        .is_ending = !list_empty(&loader->service->retired),
+    };
+
+    return own_writes_take(&loader->own_writes, &work, watch_changes(loader->watch),
+                           &loader->journal->terminal);
+}
+
 static void on_watch(void *owner, enum watch_news news, const char *why)
 {
     struct loader *loader = owner;
@@ -442,7 +458,8 @@ static void on_watch(void *owner, enum watch_news news, const char *why)
     assert((why != NULL) == (news == WATCH_LIMIT));
     switch (news) {
     case WATCH_CHANGED:
-        on_saved(loader);
+        if (!is_own_write(loader))
+            on_saved(loader);
         break;
     case WATCH_TOUCHED: /* try again: a file that the code lacked may be there now */
         if (loader->state == LOADER_BROKEN &&
@@ -506,6 +523,7 @@ void loader_done(struct loader *loader)
     loop_post_cancel(&loader->loaded);
     loader->service->cannot_start = NULL;
     free(loader->why);
+    own_writes_done(&loader->own_writes);
     fault_done(&loader->fault);
     user_names_done(&loader->names);
     target_done(&loader->target);

@@ -21,6 +21,7 @@
 #include "action/preloaded.h"
 #include "action/user_names.h"
 #include "dev/fault.h"
+#include "dev/own_writes.h"
 #include "dev/target.h"
 #include "dev/watch.h"
 #include "http/service.h"
@@ -72,7 +73,9 @@ struct loader {
     unsigned inspect_port; /* port for debugging the version that loads or serves; 0: none */
     uint64_t began_us;     /* time of loop_now_us() at which the last load began */
     uint64_t since_ms;     /* Unix time at which the last load began */
+    uint64_t until_ms;     /* Unix time at which the last load ended */
     uint64_t took_us;      /* duration of the last load that succeeded */
+    struct own_writes own_writes;
     struct loop_post loaded;
     struct loop_timer again;   /* when it fires, try to load again: the last try had to wait */
     uint64_t patient_until_ms; /* until when to wait for an empty or missing file; 0: no wait */

@@ -2,7 +2,6 @@
 
 #include <assert.h>
 #include <fcntl.h>
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -116,7 +115,11 @@ uint64_t prints_of(struct prints *prints, const char *path, const struct stat *i
     print_mix(&print.stat, &info->st_ctim, sizeof(info->st_ctim));
     if (prints->n_old > 0)
         before = find(prints->old, prints->n_old, print.path);
-    if (before != NULL && before->path != 0 && before->stat == print.stat) {
+    if (before != NULL && before->path == 0)
+        before = NULL;
+    prints->n_missing -= before != NULL;
+    prints->is_changed = false;
+    if (before != NULL && before->stat == print.stat) {
         keep(prints, before);
         return before->content;
     }
@@ -124,6 +127,7 @@ uint64_t prints_of(struct prints *prints, const char *path, const struct stat *i
         (uint64_t)info->st_size > prints->left_bytes ||
         !read_content(path, &print.content, &prints->left_bytes))
         print.content = print.stat;
+    prints->is_changed = before == NULL || before->content != print.content;
     if (is_fresh(info))
         print.stat = 0;
     keep(prints, &print);
@@ -137,6 +141,7 @@ void prints_begin(struct prints *prints)
     free(prints->old);
     prints->old = TAKE(prints->now);
     prints->n_old = prints->n_now;
+    prints->n_missing = prints->used;
     prints->n_now = prints->used = 0;
     prints->left_bytes = PRINTS_WALK_MAX_BYTES;
 }

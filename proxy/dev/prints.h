@@ -5,6 +5,7 @@
  * again only if it was written since.
  */
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/stat.h>
@@ -29,6 +30,8 @@ struct prints {
     struct print *now;   /* owned */
     size_t n_now;        /* number of places in `now`: a power of two, or 0 */
     size_t used;         /* number of places in `now` that have a file */
+    size_t n_missing;    /* number of files in `old` that this walk has not met yet */
+    bool is_changed;     /* the file of the last prints_of() is new, or its content has changed */
     uint64_t left_bytes; /* number of bytes that this walk may still read */
 };
 

@@ -53,8 +53,9 @@ struct watch {
     size_t n_entries; /* files and folders seen in this walk */
     struct stat root; /* state of the folder, or of the file's folder, in the last walk */
     struct prints prints;
-    uint64_t print;  /* fingerprint of all names and contents, at the last walk */
-    bool is_written; /* a file was written since the last check, changed or not */
+    struct watch_changes changes; /* between the last two walks */
+    uint64_t print;               /* fingerprint of all names and contents, at the last walk */
+    bool is_written;              /* a file was written since the last check, changed or not */
     bool is_gone;
     bool is_missed; /* in the last walk a folder vanished before it could be watched */
     bool gone_is_told;
@@ -108,6 +109,27 @@ static bool is_ignored(const char *name)
            strncmp(name, ".goutputstream-", 15) == 0 || strncmp(name, ".nfs", 4) == 0;
 }
 
+static void forget_changes(struct watch_changes *changes)
+{
+    for (unsigned i = 0; i < changes->n; i++)
+        free(changes->files[i].name);
+    *changes = (struct watch_changes){.is_all = true};
+}
+
+static void note_change_of(struct watch *watch, const char *path, const struct stat *info)
+{
+    struct watch_changes *changes = &watch->changes;
+    size_t n = strlen(watch->path);
+
+    if (changes->n == WATCH_NAMES_MAX || path[n] != '/') { /* too many, or the path is the file */
+        changes->is_all = false;
+        return;
+    }
+    changes->files[changes->n].name = xstrdup(path + n + 1);
+    changes->files[changes->n++].at_ms =
+        (uint64_t)info->st_ctim.tv_sec * 1000 + (uint64_t)info->st_ctim.tv_nsec / 1000000;
+}
+
 /* Mix the state of a file or folder into *print. Writing a file again with the same content does
  * not change *print. */
 static void mix_stat(struct watch *watch, uint64_t *print, const char *path, const char *name,
@@ -120,6 +142,8 @@ static void mix_stat(struct watch *watch, uint64_t *print, const char *path, con
     if (S_ISREG(info->st_mode)) {
         content = prints_of(&watch->prints, path, info);
         print_mix(print, &content, sizeof(content));
+        if (watch->prints.is_changed)
+            note_change_of(watch, path, info);
     } else { /* leave out a folder's time: ignored files change it, too */
         print_mix(print, &info->st_ino, sizeof(info->st_ino));
     }
@@ -278,6 +302,7 @@ static bool walk(struct watch *watch)
     watch->is_missed = false;
     watch->n_wds_before = watch->n_wds;
     watch->n_entries = 0;
+    forget_changes(&watch->changes);
     prints_begin(&watch->prints);
     if (watch->is_file) {
         walk_file(watch, &info, &print);
@@ -286,6 +311,8 @@ static bool walk(struct watch *watch)
         mix_stat(watch, &print, watch->path, "", &info);
         walk_folder(watch, watch->path, 0, &print);
     }
+    if (watch->prints.n_missing > 0)
+        watch->changes.is_all = false;
     if (!watch->polls)
         drop_old(watch);
     watch->print = print;
@@ -474,9 +501,15 @@ void watch_free(struct watch **watch)
     loop_timer_clear(&w->look);
     loop_watch_close(&w->inotify);
     prints_done(&w->prints);
+    forget_changes(&w->changes);
     free(w->wds);
     free(w->path);
     free(w->folder);
     free(w);
     *watch = NULL;
+}
+
+const struct watch_changes *watch_changes(const struct watch *watch)
+{
+    return &watch->changes;
 }

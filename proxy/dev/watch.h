@@ -10,6 +10,9 @@
  * with the same content has not changed.
  */
 
+#include <stdbool.h>
+#include <stdint.h>
+
 struct loop;
 struct watch;
 
@@ -19,6 +22,7 @@ struct watch;
 #define WATCH_GONE_MS     200 /* time between two checks of a path that is gone */
 #define WATCH_ENTRIES_MAX 100000 /* most files and folders that are checked */
 #define WATCH_DEPTH_MAX   64
+#define WATCH_NAMES_MAX   16 /* most files that are told to have changed */
 
 enum watch_news {
     WATCH_CHANGED,
@@ -28,9 +32,21 @@ enum watch_news {
     WATCH_LIMIT,
 };
 
+/* The files in the folder that are new or have another content than at the check before. */
+struct watch_changes {
+    unsigned n;
+    bool is_all; /* false: there may be other changes, such as a file that was removed */
+    struct {
+        char *name;     /* owned; below the folder that is watched */
+        uint64_t at_ms; /* Unix time of the change; a few ms early, since file systems round down */
+    } files[WATCH_NAMES_MAX];
+};
+
 typedef void watch_fn(void *owner, enum watch_news news, const char *why);
 
 struct watch *watch_new(struct loop *loop, const char *path, watch_fn *fn, void *owner);
 void watch_free(struct watch **watch);
 /* Call before reading the files: changes made before this call are not told any more. */
 void watch_catch_up(struct watch *watch);
+/* The files that the last WATCH_CHANGED was about. Valid until the watch calls back again. */
+const struct watch_changes *watch_changes(const struct watch *watch);

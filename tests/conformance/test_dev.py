@@ -423,6 +423,53 @@ def test_a_folder_is_watched_with_its_subfolders_but_not_what_nobody_edits(dev, 
     assert server.run() == (200, {"n": 4444})
 
 
+WRITES = "def put():\n    with open('state.txt', 'a') as file:\n        file.write('x')\n"
+
+
+@pytest.mark.parametrize("code, runs", [
+    (WRITES + "put()\ndef main(args):\n    return {'n': 1}\n", 0),
+    (WRITES + "def main(args):\n    put()\n    return {'n': 1}\n", 20),
+], ids=["load", "run"])
+def test_an_action_that_writes_into_its_folder_is_not_loaded_without_end(dev, folder, code, runs):
+    action = folder / "action"
+    action.mkdir()
+    (action / "__main__.py").write_text(code)
+    server = dev(action)
+    seems = "state.txt has changed again: the action seems to write it"
+    for _ in range(runs):
+        if seems in server.out():
+            break
+        before = server.out().count("state.txt has changed")
+        assert server.run() == (200, {"n": 1})
+        whisk.wait_until(lambda: server.out().count("state.txt has changed") > before, "the line")  # pylint: disable=cell-var-from-loop
+    whisk.wait_until(lambda: seems in server.out(), "the line that ends it")
+    whisk.wait_until(lambda: server.state()["state"] == "ready", "the last version")
+    state = server.state()
+    assert server.out().count("state.txt has changed while the action loaded or ran: loading again") <= 3
+    assert server.run() == (200, {"n": 1})
+    (action / "__main__.py").write_text(code.replace("'n': 1", "'n': 22"))
+    server.wait_for("ready", state["version"] + 1)
+    assert server.run() == (200, {"n": 22})
+    assert server.out().count(seems) == 1
+
+
+def test_a_source_file_saved_while_the_action_runs_is_always_loaded(dev, folder):
+    action = folder / "action"
+    action.mkdir()
+    code = ("import os, time\ndef main(args):\n    while not os.path.exists(args['until']):\n"
+            "        time.sleep(0.01)\n    return {}\n")
+    (action / "__main__.py").write_text(code)
+    server = dev(action)
+    server.wait_for("ready", 1)
+    run = whisk.Later(lambda: server.run({"until": str(folder / "go")}))
+    whisk.wait_until(lambda: server.get("/dev/activations"), "the activation")
+    for version in range(2, 8):
+        (action / "__main__.py").write_text(code + "#" * version)
+        server.wait_for("ready", version)
+    (folder / "go").touch()
+    assert run.result() == (200, {})
+
+
 def watched(server):
     """The inodes that inotify watches for the server."""
     found = set()

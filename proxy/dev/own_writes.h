@@ -1,0 +1,41 @@
+#pragma once
+
+/*
+ * own_writes - tell the files that the action writes into its own folder from those that a person
+ * saves. Nothing tells who wrote a file, so it is the action if the file changed while the action
+ * loaded or ran, and is neither a source file nor executable.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct activations;
+struct runtimes;
+struct terminal;
+struct watch_changes;
+
+#define OWN_WRITES_MAX 3 /* most versions in a row that the action's own writes make */
+
+/* When the action was at work. All times are Unix times. */
+struct own_work {
+    const char *folder; /* the folder that is watched */
+    const struct runtimes *runtimes;
+    const struct activations *activations;
+    uint64_t load_began_ms;
+    uint64_t load_ended_ms; /* UINT64_MAX: the load goes on */
+    bool is_ending;         /* processes of an earlier version have not ended yet */
+};
+
+/* Zeroed before use. */
+struct own_writes {
+    unsigned n_versions; /* number of versions in a row that own writes have made */
+    char *told;          /* owned; the last file told to make no version; NULL: none yet */
+};
+
+/* Whether the action seems to have written all files that have changed. */
+bool own_writes_are_all(const struct own_work *work, const struct watch_changes *changes);
+/* Take note of a change, and tell on the terminal if it is the action's own. true: it makes no
+ * version, or an action that writes into its folder would be loaded without end. */
+bool own_writes_take(struct own_writes *own, const struct own_work *work,
+                     const struct watch_changes *changes, struct terminal *terminal);
+void own_writes_done(struct own_writes *own);
