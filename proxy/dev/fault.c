@@ -159,6 +159,20 @@ static char *rest_of_line(const char *text)
     return n > 3 && strncmp(text, "in ", 3) != 0 ? xstrndup(text, n) : NULL;
 }
 
+/* The whole line that names a place, if it does so within a sentence, as Perl's lines do: "syntax
+ * error at main.pl line 3, near ...". after: offset behind the line number. The caller frees it.
+ * NULL: the line has another form. */
+static char *sentence(const char *text, size_t after)
+{
+    const char *newline = memrchr(text, '\n', after);
+    const char *start = newline != NULL ? newline + 1 : text;
+    size_t n = after - (size_t)(start - text);
+
+    if (memmem(start, n, " at ", 4) == NULL || memmem(start, n, " line ", 6) == NULL)
+        return NULL;
+    return xstrndup(start, strcspn(start, "\n"));
+}
+
 static char *find_message(const char *text, bool last)
 {
     char *message = NULL;
@@ -244,6 +258,8 @@ void fault_find(struct fault *fault, const char *text, size_t n, const struct fa
     if (after > 0) {
         read_source(fault, where->root);
         if (!where->last_counts)
+            fault->message = sentence(fault->text, after);
+        if (!where->last_counts && fault->message == NULL)
             fault->message = rest_of_line(fault->text + after);
     }
     if (fault->message == NULL)

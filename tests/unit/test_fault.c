@@ -77,7 +77,10 @@ static void the_place_and_the_message_are_found(void **state)
          "error CS1002: ; expected"},
         {"PHP Parse error:  unexpected '}' in app.x on line 7\n", NULL, false, "app.x", 7,
          "PHP Parse error:  unexpected '}' in app.x on line 7"},
-        {"syntax error at app.x line 2, near \"x\"\n", NULL, false, "app.x", 2, "near \"x\""},
+        {"syntax error at app.x line 2, near \"x\"\n", NULL, false, "app.x", 2,
+         "syntax error at app.x line 2, near \"x\""},
+        {"Missing right curly at app.x line 8, at end of line\nsyntax error at app.x line 8, at EOF\n",
+         NULL, false, "app.x", 8, "Missing right curly at app.x line 8, at end of line"},
         {"app.x: line 8: nothing: command not found\n", NULL, false, "app.x", 8,
          "nothing: command not found"},
         /* one file is the action, whatever its name looks like */
