@@ -63,7 +63,7 @@ static void greet(struct dev *dev, unsigned port)
         terminal_say(terminal, "port", text_of(&line));
         buf_reset(&line, 0);
     }
-    buf_add_text(&line, strcmp(target->path, ".") == 0 ? target->name : target->path);
+    buf_add_text(&line, strcmp(dev->opts.path, ".") == 0 ? target->name : target->path);
     if (dev->loader.language != NULL)
         text_add(&line, " (%s)", dev->loader.language);
     text_add(&line, " on %s", dev->url);

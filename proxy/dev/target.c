@@ -74,6 +74,11 @@ int target_open(struct target *target, const char *command, const char *path, st
     if (real == NULL)
         return err_set(err, ERR_REQUEST, errno, "%s: cannot read \"%s\": %s", command, path,
                        strerror(errno));
+    /* "." leads to the same folder wherever that is moved; its real path tells that it is gone. */
+    if (strcmp(target->path, ".") == 0) {
+        free(target->path);
+        target->path = xstrdup(real);
+    }
     /* For a folder, take the name from the real path: a name such as "." says nothing to people. */
     target->name = xstrdup(basename(S_ISDIR(info.st_mode) ? real : target->path));
     return 0;

@@ -15,7 +15,7 @@ struct runtimes;
 
 /* Zeroed before use. All members are owned. */
 struct target {
-    char *path; /* path as the user gave it, without a slash at its end */
+    char *path; /* path as the user gave it, without a slash at its end; for ".", its real path */
     char *name; /* last part of the path, to show to people */
     char *code; /* path of the action: a file, or the folder itself */
     /* the file's folder, or the folder itself, as an absolute path; file names that the user sees

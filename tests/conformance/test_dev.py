@@ -534,6 +534,20 @@ def test_a_folder_that_vanishes_is_waited_for(dev, folder):
     whisk.wait_until(lambda: server.run() == (200, {"n": 33}), "the new folder")
 
 
+def test_the_current_folder_that_is_moved_away_is_waited_for(dev, folder):
+    action = folder / "action"
+    action.mkdir()
+    (action / "__main__.py").write_text(ANSWERS.format(1))
+    server = dev(None, cwd=action)
+    server.wait_for("ready", 1)
+    assert "  action (python) on http://" in server.out()
+    action.rename(folder / "away")
+    whisk.wait_until(lambda: f"{action} is gone: waiting" in server.out(), "the line about it")
+    action.mkdir()
+    (action / "__main__.py").write_text(ANSWERS.format(22))
+    whisk.wait_until(lambda: server.run() == (200, {"n": 22}), "the new folder")
+
+
 def test_a_folder_that_is_replaced_while_a_worker_is_in_it_is_noticed(dev, folder):
     """No event tells that a folder was removed in which a process still works."""
     action, server = serve_a_folder(dev, folder)
