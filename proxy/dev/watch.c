@@ -12,6 +12,7 @@
 #include "dev/watch.h"
 
 #include <assert.h>
+#include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
 #include <libgen.h>
@@ -92,9 +93,10 @@ static bool is_ignored(const char *name)
         "node_modules", "__pycache__", ".venv",      ".mypy_cache", ".pytest_cache",
         ".ruff_cache",  ".DS_Store",   "virtualenv", "4913", /* vim writes this file as a test */
     };
-    static const char *const ends[] = {"~",     ".tmp",         ".temp",        ".bak",
-                                       ".pyc",  ".pyo",         ".part",        ".crswap",
-                                       ".swpx", "___jb_tmp___", "___jb_old___", "___jb_bak___"};
+    static const char *const ends[] = {
+        "~",     ".tmp",    ".temp", ".bak",         ".orig",        ".pyc",        ".pyo",
+        ".part", ".crswap", ".swpx", "___jb_tmp___", "___jb_old___", "___jb_bak___"};
+    const char *copy = strstr(name, ".tmp."); /* NAME.tmp.12345 is renamed to NAME */
 
     for (size_t i = 0; i < ARRAY_LEN(names); i++)
         if (strcmp(name, names[i]) == 0)
@@ -102,7 +104,7 @@ static bool is_ignored(const char *name)
     for (size_t i = 0; i < ARRAY_LEN(ends); i++)
         if (ends_with(name, ends[i]))
             return true;
-    if (is_swap_file(name))
+    if (is_swap_file(name) || (copy != NULL && isdigit((unsigned char)copy[strlen(".tmp.")])))
         return true;
     /* emacs: .#lock, #autosave#; kate: .name.kate-swp; gedit: .goutputstream-*; NFS: .nfs* */
     return strncmp(name, ".#", 2) == 0 || name[0] == '#' || ends_with(name, ".kate-swp") ||
@@ -128,6 +130,18 @@ static void note_change_of(struct watch *watch, const char *path, const struct s
     changes->files[changes->n].name = xstrdup(path + n + 1);
     changes->files[changes->n++].at_ms =
         (uint64_t)info->st_ctim.tv_sec * 1000 + (uint64_t)info->st_ctim.tv_nsec / 1000000;
+}
+
+/* Whether the file is rsync's unfinished copy of another: .NAME.Xk3f9a, six random characters. */
+static bool is_copy(const char *folder, const char *name)
+{
+    size_t n = strlen(name);
+    auto_free char *original = NULL;
+
+    if (name[0] != '.' || n < 9 || name[n - 7] != '.')
+        return false;
+    original = xasprintf("%s/%.*s", folder, (int)(n - 8), name + 1);
+    return access(original, F_OK) == 0;
 }
 
 /* Mix the state of a file or folder into *print. Writing a file again with the same content does
@@ -246,7 +260,8 @@ static void walk_folder(struct watch *watch, const char *path, unsigned depth, u
         uint64_t one = PRINT_START;
 
         if (strcmp(item->d_name, ".") == 0 || strcmp(item->d_name, "..") == 0 ||
-            is_ignored(item->d_name) || watch->n_entries >= WATCH_ENTRIES_MAX)
+            is_ignored(item->d_name) || is_copy(path, item->d_name) ||
+            watch->n_entries >= WATCH_ENTRIES_MAX)
             continue;
         watch->n_entries++;
         name = xasprintf("%s/%s", path, item->d_name);
