@@ -384,6 +384,20 @@ static void note_not_found(struct loader *loader, const char *wanted, const stru
     on_init_done(loader, buf_at(&why), buf_len(&why));
 }
 
+/* Tell that the file is gone that made the folder an action. Another may have taken its place. */
+static void tell_gone(struct loader *loader)
+{
+    const struct target *target = &loader->target;
+    struct buf text = {0};
+
+    if (target->gone == NULL)
+        return;
+    text_add(&text, "%s is gone", target->gone);
+    if (target->entry != NULL)
+        text_add(&text, ": %s is the action now", target->entry);
+    say(loader, "gone", &text);
+}
+
 static void load(struct loader *loader)
 {
     struct service *service = loader->service;
@@ -399,6 +413,7 @@ static void load(struct loader *loader)
     loader->is_saved = false;
     loop_timer_clear(&loader->again);
     target_look(&loader->target, opts.runtimes, opts.fallback);
+    tell_gone(loader);
     opts.path = loader->target.code;
     loader->began_us = loop_now_us(service->loop);
     loader->since_ms = text_now_ms();

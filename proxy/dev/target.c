@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "action/runtimes.h"
 #include "base/err.h"
@@ -111,20 +112,46 @@ static char *only_source(const char *folder, const struct runtimes *runtimes,
     return found;
 }
 
+static bool is_in(const char *folder, const char *name)
+{
+    auto_free char *path = xasprintf("%s/%s", folder, name);
+
+    return access(path, F_OK) == 0;
+}
+
+/* Note which file makes the folder an action, and whether the one before is gone. runtime: starts
+ * the folder as it is; NULL: target->only is the action, if it is set. */
+static void note_entry(struct target *target, const struct runtime *runtime)
+{
+    auto_free char *before = TAKE(target->entry);
+
+    if (target->only != NULL)
+        target->entry = xstrdup(target->only);
+    else if (runtime != NULL)
+        for (char **name = runtime->entry; *name != NULL && target->entry == NULL; name++)
+            target->entry = is_in(target->path, *name) ? xstrdup(*name) : NULL;
+    if (before != NULL && !is_in(target->path, before))
+        target->gone = TAKE(before);
+}
+
 void target_look(struct target *target, const struct runtimes *runtimes,
                  const struct runtime *fallback)
 {
+    const struct runtime *runtime;
     struct stat info;
     struct err none;
     auto_free char *copy = NULL;
 
     assert(target->path != NULL);
+    free(TAKE(target->gone));
     free(TAKE(target->code));
     free(TAKE(target->folder));
     free(TAKE(target->only));
     if (stat(target->path, &info) == 0 && S_ISDIR(info.st_mode)) {
-        if (runtimes_for_folder(runtimes, fallback, target->path, &none) == NULL)
+        runtime = runtimes_for_folder(runtimes, fallback, target->path, &none);
+        if (runtime == NULL)
             target->only = only_source(target->path, runtimes, fallback);
+        note_entry(target, runtime);
         target->folder = realpath(target->path, NULL);
     } else {
         copy = xstrdup(target->path); /* dirname() changes its argument */
@@ -155,6 +182,8 @@ void target_done(struct target *target)
     free(target->code);
     free(target->folder);
     free(target->only);
+    free(target->entry);
+    free(target->gone);
     memset(target, 0, sizeof(*target));
 }
 

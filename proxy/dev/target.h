@@ -21,7 +21,11 @@ struct target {
     /* the file's folder, or the folder itself, as an absolute path; file names that the user sees
      * are relative to it */
     char *folder;
-    char *only; /* name of the file that is the action; NULL: the action is the folder */
+    char *only;  /* name of the file that is the action; NULL: the action is the folder */
+    char *entry; /* name of the file in the folder that makes it an action; NULL: none is known */
+    /* name of the file that made the folder an action at the look before, and is gone; NULL: none
+     * is gone */
+    char *gone;
 };
 
 /* Set path and name; target_look() must follow before anything else is asked for. command: name of

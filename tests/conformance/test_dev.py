@@ -534,6 +534,24 @@ def test_a_folder_that_vanishes_is_waited_for(dev, folder):
     whisk.wait_until(lambda: server.run() == (200, {"n": 33}), "the new folder")
 
 
+def test_a_main_file_that_is_gone_is_told_and_so_is_what_takes_its_place(dev, folder):
+    action, server = serve_a_folder(dev, folder)
+    (action / "helper.py").write_text("def help():\n    return 1\n")
+    server.wait_for("ready", 2)
+    (action / "__main__.py").unlink()
+    server.wait_for("broken", 2)
+    assert "__main__.py is gone: helper.py is the action now\n" in server.out()
+    assert "function 'main' was not found in helper.py" in server.out()
+    (action / "__main__.py").write_text(ANSWERS.format(3))
+    server.wait_for("ready", 3)
+    (action / "helper.py").unlink()
+    server.wait_for("ready", 4)
+    (action / "__main__.py").unlink()
+    server.wait_for("broken", 4)
+    assert "__main__.py is gone\n" in server.out()
+    assert server.out().count(" is gone") == 2
+
+
 def test_the_current_folder_that_is_moved_away_is_waited_for(dev, folder):
     action = folder / "action"
     action.mkdir()
