@@ -4,6 +4,7 @@
 #include <ctype.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/err.h"
@@ -144,7 +145,8 @@ const struct command_word commands[] = {
      "init-timeout"},
     {"new", COMMAND_NEW, true, true, "new LANGUAGE [FOLDER]",
      "write a function to begin with into FOLDER [hello], with an example of its argument, the "
-     "answer to it and a README",
+     "answer to it and a README. LANGUAGE is one of: c, dotnet, go, java, lua, nodejs, perl, php, "
+     "pypy, python, ruby, shell",
      "whiskloop new python hello", ""},
     {"test", COMMAND_TEST, false, false, "test [FOLDER|FILE]",
      "run the action with each input*.json in FOLDER [.] and compare the answers with "
@@ -181,12 +183,37 @@ const struct command_word *command_of_kind(enum command_kind kind)
     return NULL;
 }
 
-static int no_such_command(const char *word, struct err *err)
+/* What to say of words that other programs have as commands. */
+static const struct {
+    const char *word;
+    const char *hint;
+} other_commands[] = {
+    {"run", "did you mean invoke?"},
+    {"serve", "without a command it serves"},
+    {"start", "without a command it serves"},
+};
+
+/* more: a further word that is known here; NULL: none. */
+static int no_such_command(const char *word, const char *more, struct err *err)
 {
     struct suggest suggest = {.word = word};
+    struct stat info;
 
+    for (size_t i = 0; i < ARRAY_LEN(other_commands); i++)
+        if (strcmp(other_commands[i].word, word) == 0)
+            return err_set(err, ERR_REQUEST, 0, "%s: no such command; %s", word,
+                           other_commands[i].hint);
     for (size_t i = 0; i < n_commands; i++)
         suggest_offer(&suggest, commands[i].name);
+    suggest_offer(&suggest, "help");
+    suggest_offer(&suggest, "version");
+    if (more != NULL)
+        suggest_offer(&suggest, more);
+    if (stat(word, &info) == 0 && (S_ISREG(info.st_mode) || suggest.best == NULL))
+        return err_set(err, ERR_REQUEST, 0,
+                       "%s: no such command; to run it: whiskloop invoke %s (to serve it: "
+                       "whiskloop --action FILE)",
+                       word, word);
     if (suggest.best == NULL)
         return err_set(err, ERR_REQUEST, 0, "%s: no such command; --help lists them", word);
     return err_set(err, ERR_REQUEST, 0, "%s: no such command; did you mean %s?", word,
@@ -202,7 +229,7 @@ static int set_from_word(struct config *config, const char *word, struct err *er
     if (command == NULL) {
         command = find_command(word);
         if (command == NULL)
-            return no_such_command(word, err);
+            return no_such_command(word, NULL, err);
         config->command = command->kind;
         config->command_name = command->name;
     } else if (config->file == NULL) {
@@ -291,41 +318,57 @@ static void take_words_of_others(struct config *config, char **words)
     config->no_deadlines = 1;
 }
 
-/* argv[at] is --help. Choose the help of the command that is named before it or right after it, or,
- * if none is named, the general help. */
-static enum config_result help_of(struct config *config, int argc, char **argv, int at)
+/* argv[at] is --help, or the word help. Choose the help of the command that is named before it or
+ * right after it. If there is none, choose the general help. */
+static enum config_result help_of(struct config *config, int argc, char **argv, int at,
+                                  struct err *err)
 {
     const struct command_word *command = NULL;
+    const char *next = at + 1 < argc ? argv[at + 1] : NULL;
 
     assert(at < argc);
-    if (at + 1 < argc && strcmp(argv[at + 1], "all") == 0)
+    if (next != NULL && strcmp(next, "all") == 0)
         return CONFIG_HELP_ALL;
     for (int i = 1; i < argc && i <= at + 1 && command == NULL; i++)
         command = find_command(argv[i]);
-    if (command == NULL)
+    if (command != NULL) {
+        config->command = command->kind;
+        return CONFIG_HELP_COMMAND;
+    }
+    if (at > 1 || next == NULL || !is_word(next))
         return CONFIG_HELP;
-    config->command = command->kind;
-    return CONFIG_HELP_COMMAND;
+    (void)no_such_command(next, "all", err);
+    return CONFIG_WRONG;
 }
 
 /* Look for --help, --version and the like: then nothing else counts. CONFIG_RUN: none was given. */
-static enum config_result look_for_questions(struct config *config, int argc, char **argv)
+static enum config_result look_for_questions(struct config *config, int argc, char **argv,
+                                             struct err *err)
 {
     static const struct {
         const char *option;
+        const char *word; /* the same, as the first argument only; NULL: none */
         enum config_result result;
     } questions[] = {
-        {"--help", CONFIG_HELP},       {"-h", CONFIG_HELP},
-        {"-help", CONFIG_HELP},        {"--help=all", CONFIG_HELP_ALL},
-        {"--version", CONFIG_VERSION}, {"-V", CONFIG_VERSION},
-        {"-version", CONFIG_VERSION},  {"--help-markdown", CONFIG_HELP_MD},
+        {"--help", "help", CONFIG_HELP},
+        {"-h", NULL, CONFIG_HELP},
+        {"-help", NULL, CONFIG_HELP},
+        {"--help=all", NULL, CONFIG_HELP_ALL},
+        {"--version", "version", CONFIG_VERSION},
+        {"-V", NULL, CONFIG_VERSION},
+        {"-version", NULL, CONFIG_VERSION},
+        {"--help-markdown", NULL, CONFIG_HELP_MD},
     };
 
-    for (int i = 1; i < argc && !is_for_others(config, argv[0], argv[i]); i++)
+    for (int i = 1; i < argc && !is_for_others(config, argv[0], argv[i]); i++) {
+        if (strcmp(argv[i], "--") == 0)
+            break;
         for (size_t k = 0; k < ARRAY_LEN(questions); k++)
-            if (strcmp(argv[i], questions[k].option) == 0)
-                return questions[k].result == CONFIG_HELP ? help_of(config, argc, argv, i)
+            if (strcmp(argv[i], questions[k].option) == 0 ||
+                (i == 1 && questions[k].word != NULL && strcmp(argv[i], questions[k].word) == 0))
+                return questions[k].result == CONFIG_HELP ? help_of(config, argc, argv, i, err)
                                                           : questions[k].result;
+    }
     return CONFIG_RUN;
 }
 
@@ -345,10 +388,11 @@ static int take_argument(struct config *config, char **args, struct err *err)
 enum config_result config_read(struct config *config, int argc, char **argv, struct err *err)
 {
     enum config_result result;
+    bool only_words = false; /* "--" was read: no option follows */
     int taken;
 
     config_set_defaults(config);
-    result = look_for_questions(config, argc, argv);
+    result = look_for_questions(config, argc, argv, err);
     if (result != CONFIG_RUN)
         return result;
     if (config_set_from_environment(config, err) < 0)
@@ -359,7 +403,11 @@ enum config_result config_read(struct config *config, int argc, char **argv, str
             break;
         }
         taken = 1;
-        if (strcmp(argv[i], "--health") == 0)
+        if (only_words)
+            taken = set_from_word(config, argv[i], err);
+        else if (strcmp(argv[i], "--") == 0)
+            only_words = true;
+        else if (strcmp(argv[i], "--health") == 0)
             result = CONFIG_HEALTH;
         else
             taken = take_argument(config, argv + i, err);

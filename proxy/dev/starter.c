@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 
 #include "action/runtimes.h"
@@ -38,6 +39,17 @@ static const struct runtime *find_language(const struct runtimes *runtimes, cons
     return found != NULL && has_starter(found) ? found : NULL;
 }
 
+/* What else people call a language. */
+static const struct {
+    const char *word;
+    const char *name;
+} other_names[] = {
+    {"bash", "shell"},
+    {"javascript", "nodejs"},
+    {"csharp", "dotnet"},
+    {"c#", "dotnet"},
+};
+
 static int no_such_language(const struct runtimes *runtimes, const char *word, struct err *err)
 {
     struct suggest suggest = {.word = word};
@@ -49,6 +61,9 @@ static int no_such_language(const struct runtimes *runtimes, const char *word, s
         suggest_offer(&suggest, runtimes->items[i].name);
         text_add(&names, "%s%s", buf_len(&names) > 0 ? ", " : "", runtimes->items[i].name);
     }
+    for (size_t i = 0; i < ARRAY_LEN(other_names); i++)
+        if (strcasecmp(other_names[i].word, word) == 0)
+            suggest.best = other_names[i].name;
     (void)err_set(err, ERR_REQUEST, 0, "new: %s: no such language%s%s%s; want one of: %s", word,
                   suggest.best != NULL ? "; did you mean " : "",
                   suggest.best != NULL ? suggest.best : "", suggest.best != NULL ? "?" : "",

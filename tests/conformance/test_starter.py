@@ -78,6 +78,11 @@ def test_new_says_what_is_wrong(folder):
     assert not (folder / "hello/index.js").exists()
     unknown = call(folder, "new", "pyhton", "x")
     assert unknown.returncode == 2 and "did you mean python?" in unknown.stderr
+    for word, name in {"bash": "shell", "JavaScript": "nodejs", "csharp": "dotnet"}.items():
+        assert f"{word}: no such language; did you mean {name}?" in call(folder, "new", word, "x").stderr
+    languages = unknown.stderr.partition("want one of: ")[2].strip()
+    assert languages == ", ".join(sorted(LANGUAGES))
+    assert f"LANGUAGE is one of: {languages}" in " ".join(call(folder, "new", "--help").stdout.split())
     assert not (folder / "x").exists()
     assert "new: LANGUAGE is missing" in call(folder, "new").stderr
 

@@ -112,6 +112,8 @@ static void commands_take_their_words_among_options(void **state)
         {{"--port", "7", "pipe", "a.py"}, COMMAND_PIPE, "a.py", NULL},
         {{"pipe", "--port", "7", "a.py"}, COMMAND_PIPE, "a.py", NULL},
         {{"pipe", "a.py", "--port=7"}, COMMAND_PIPE, "a.py", NULL},
+        {{"--port=7", "invoke", "--", "-a.py", "--help"}, COMMAND_INVOKE, "-a.py", "--help"},
+        {{"--port=7", "invoke", "help", "version"}, COMMAND_INVOKE, "help", "version"},
     };
     struct fixture *f = *state;
 
@@ -138,6 +140,13 @@ static void wrong_words_are_refused(void **state)
         {{"-"}, "-: no such command; --help lists them"},
         {{""}, ": no such command; --help lists them"},
         {{"invok", "a.py"}, "invok: no such command; did you mean invoke?"},
+        {{"run", "a.py"}, "run: no such command; did you mean invoke?"},
+        {{"serve"}, "serve: no such command; without a command it serves"},
+        {{"/etc"},
+         "/etc: no such command; to run it: whiskloop invoke /etc (to serve it: whiskloop --action "
+         "FILE)"},
+        {{"--help", "al"}, "al: no such command; did you mean all?"},
+        {{"help", "nothing"}, "nothing: no such command; --help lists them"},
         {{"invoke"}, "invoke: FILE is missing; usage: whiskloop invoke FILE [ARGUMENT]"},
         {{"invoke", "a", "{}", "b"},
          "b: one word too many; usage: whiskloop invoke FILE [ARGUMENT]"},
@@ -150,6 +159,30 @@ static void wrong_words_are_refused(void **state)
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         read_words(f, cases[i].words);
         assert_refused(f, cases[i].why);
+    }
+}
+
+static void questions_may_be_asked_with_words(void **state)
+{
+    static const struct {
+        const char *words[WORDS_MAX + 1];
+        enum config_result result;
+        enum command_kind command;
+    } cases[] = {
+        {{"help"}, CONFIG_HELP, COMMAND_SERVE},
+        {{"--help"}, CONFIG_HELP, COMMAND_SERVE},
+        {{"--help", "--port"}, CONFIG_HELP, COMMAND_SERVE},
+        {{"help", "all"}, CONFIG_HELP_ALL, COMMAND_SERVE},
+        {{"help", "dev"}, CONFIG_HELP_COMMAND, COMMAND_DEV},
+        {{"--help", "dev"}, CONFIG_HELP_COMMAND, COMMAND_DEV},
+        {{"version"}, CONFIG_VERSION, COMMAND_SERVE},
+    };
+    struct fixture *f = *state;
+
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        read_words(f, cases[i].words);
+        assert_int_equal(f->result, cases[i].result);
+        assert_int_equal(f->config.command, cases[i].command);
     }
 }
 
@@ -235,6 +268,7 @@ int main(void)
         TEST(words_of_others_may_start_a_debugger),
         TEST(commands_take_their_words_among_options),
         TEST(wrong_words_are_refused),
+        TEST(questions_may_be_asked_with_words),
         TEST(what_may_be_repeated_is_kept_in_order),
         TEST(an_env_file_is_read_as_docker_reads_it),
         TEST(what_is_no_variable_is_refused),
