@@ -131,6 +131,8 @@ check_ending() {
     [[ " $ENDINGS " != *" .${name##*.} "* ]] || return 0
     # Classes and assemblies are no text.
     [[ $(head -c 384 -- "$file" | tr -d '\000' | wc -c) == "$(head -c 384 -- "$file" | wc -c)" ]] || return 0
+    [[ $name != *.@(zip|tar|gz|tgz|jar) ]] ||
+        fail "the name of '$file' ends in .${name##*.}, but this is no archive"
     fail "no runtime takes source files that end in '.${name##*.}'" "known endings: $ENDINGS"
 }
 

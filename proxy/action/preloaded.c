@@ -47,7 +47,9 @@ static int take_file(struct preloaded *preloaded, const struct preloaded_opts *o
     assert(envelope->code == NULL);
     if (fd < 0 || fstat(fd, &st) < 0)
         return cannot_read(preloaded, path, err);
-    if (!S_ISREG(st.st_mode) || st.st_size <= 0 || (uint64_t)st.st_size > opts->bytes_max)
+    if (S_ISREG(st.st_mode) && st.st_size == 0)
+        return err_set(err, ERR_REQUEST, 0, "%s: \"%s\" is empty", preloaded->origin, path);
+    if (!S_ISREG(st.st_mode) || st.st_size < 0 || (uint64_t)st.st_size > opts->bytes_max)
         return err_set(err, ERR_REQUEST, 0,
                        "%s: want \"%s\" to be a folder, or a file of 1 to %" PRIu64
                        " bytes (--init-max-bytes)",
@@ -74,8 +76,8 @@ static int take_file(struct preloaded *preloaded, const struct preloaded_opts *o
         (opts->runtime_is_named || !code_is_text(envelope->code, envelope->code_len)))
         preloaded->runtime = opts->fallback;
     if (preloaded->runtime == NULL)
-        return err_set(err, ERR_REQUEST, 0, "%s: %s: %s, or name one with --runtime",
-                       preloaded->origin, path, why.text);
+        return err_set(err, ERR_REQUEST, 0, "%s: %s: %s%s", preloaded->origin, path, why.text,
+                       why.kind == ERR_CODE ? "" : ", or name one with --runtime");
     return 0;
 }
 

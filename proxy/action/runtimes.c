@@ -211,6 +211,7 @@ const struct runtime *runtimes_for_source(const struct runtimes *runtimes,
                                           const struct runtime *fallback, const char *path,
                                           struct err *err)
 {
+    static const char *const archives[] = {".zip", ".tar", ".gz", ".tgz", ".jar"};
     auto_buf struct buf endings = {0};
 
     assert(fallback != NULL);
@@ -219,6 +220,12 @@ const struct runtime *runtimes_for_source(const struct runtimes *runtimes,
     for (size_t i = 0; i < runtimes->n; i++)
         if (!runtimes->items[i].only_named && runtime_has_ending_of(&runtimes->items[i], path))
             return &runtimes->items[i];
+    for (size_t i = 0; i < ARRAY_LEN(archives); i++)
+        if (strcmp(ending_of(path), archives[i]) == 0) {
+            (void)err_set(err, ERR_CODE, 0, "the name ends in %s, but this is no archive",
+                          archives[i]);
+            return NULL;
+        }
     list_endings(runtimes, &endings);
     (void)err_set(err, ERR_REQUEST, 0,
                   "no runtime takes source files that end in %s; known are %s, programs, scripts "

@@ -48,7 +48,7 @@ bool runtime_has_ending_of(const struct runtime *runtime, const char *path);
 /* The runtime for the source file at `path`, by the ending of its name. It is `fallback` if that
  * uses this ending or builds everything, or if the name has no ending; else another runtime that
  * uses the ending and is not `only_named`. NULL: none; err is ERR_REQUEST and lists known
- * endings. */
+ * endings, or ERR_CODE if the name is that of an archive. */
 const struct runtime *runtimes_for_source(const struct runtimes *runtimes,
                                           const struct runtime *fallback, const char *path,
                                           struct err *err);

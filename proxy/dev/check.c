@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/buf.h"
 #include "base/err.h"
@@ -219,7 +220,11 @@ struct check *check_new(struct loop *loop, const struct check_opts *opts, check_
     check->names = target_list(opts->folder, "input", ".json");
     if (check->names[0] != NULL)
         return check;
-    (void)err_set(err, ERR_REQUEST, 0, "test: no input*.json in \"%s\"", opts->folder);
+    if (access(opts->folder, R_OK) < 0)
+        (void)err_set(err, ERR_REQUEST, errno, "test: cannot read \"%s\": %s", opts->folder,
+                      strerror(errno));
+    else
+        (void)err_set(err, ERR_REQUEST, 0, "test: no input*.json in \"%s\"", opts->folder);
     check_free(&check);
     return NULL;
 }

@@ -34,10 +34,14 @@ static void on_done(struct job *job)
 
 static int read_argument(const struct rerun *rerun, struct job *job, struct err *err)
 {
+    struct err why;
+
     clear(job);
     if (strcmp(rerun->argument, "-") == 0)
         return err_set(err, ERR_REQUEST, 0, "--invoke: want JSON or @FILE, not -");
-    return argument_read(job, rerun->argument, NULL, rerun->bytes_max, -1, err);
+    if (argument_read(job, rerun->argument, NULL, rerun->bytes_max, -1, &why) < 0)
+        return err_set(err, why.kind, why.os, "--invoke: %s", why.text);
+    return 0;
 }
 
 void rerun_init(struct rerun *rerun, struct service *service, struct journal *journal,

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <stdbool.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -12,6 +13,9 @@
 #include "base/json.h"
 #include "base/util.h"
 #include "worker/contract.h"
+
+#define EXAMPLE         "{\"name\":\"Test\"}"
+#define BYTE_ORDER_MARK "\xef\xbb\xbf"
 
 static int read_from(const char *word, uint64_t bytes_max, int stop_fd, struct buf *text,
                      struct err *err)
@@ -23,8 +27,13 @@ static int read_from(const char *word, uint64_t bytes_max, int stop_fd, struct b
     if ((path != NULL && opened < 0) ||
         buf_read_all(text, path != NULL ? opened : STDIN_FILENO, bytes_max, stop_fd) < 0)
         return err_set(err, errno == EINTR ? ERR_SYSTEM : ERR_REQUEST, errno,
-                       "invoke: cannot read the argument from %s: %s", name, strerror(errno));
+                       "cannot read the argument from %s: %s", name, strerror(errno));
     return 0;
+}
+
+static bool begins_with(const char *text, size_t n, const char *start)
+{
+    return n >= strlen(start) && memcmp(text, start, strlen(start)) == 0;
 }
 
 static int make_line(struct job *job, const char *text, size_t n, const char *members,
@@ -38,17 +47,23 @@ static int make_line(struct job *job, const char *text, size_t n, const char *me
     assert(members == NULL || members[0] == '\0' || members[strlen(members) - 1] == ',');
     if (n > bytes_max)
         return err_set(err, ERR_REQUEST, 0,
-                       "invoke: the argument is longer than %" PRIu64 " bytes (--run-max-bytes)",
+                       "the argument is longer than %" PRIu64 " bytes (--run-max-bytes)",
                        bytes_max);
+    if (begins_with(text, n, BYTE_ORDER_MARK)) { /* editors of Windows write one */
+        text += strlen(BYTE_ORDER_MARK);
+        n -= strlen(BYTE_ORDER_MARK);
+    }
     kind = json_check(text, n, &fault);
     if (kind == JSON_BAD) {
         json_fault_say(&fault, text, n, why, sizeof(why));
-        return err_set(err, ERR_REQUEST, 0, "invoke: the argument is no JSON: %s, at byte %zu", why,
-                       fault.at);
+        return err_set(err, ERR_REQUEST, 0, "the argument is no JSON: %s, at byte %zu%s", why,
+                       fault.at,
+                       begins_with(text, n, "{") || begins_with(text, n, "[")
+                           ? ""
+                           : "; want an object such as " EXAMPLE);
     }
     if (kind != JSON_OBJECT && kind != JSON_ARRAY && !job->takes_any_result)
-        return err_set(err, ERR_REQUEST, 0,
-                       "invoke: want a JSON object as the argument, such as {\"name\":\"Test\"}");
+        return err_set(err, ERR_REQUEST, 0, "want a JSON object as the argument, such as " EXAMPLE);
     buf_add_text(&body, "{\"value\":");
     buf_add(&body, text, n);
     buf_add_text(&body, "}");
@@ -63,6 +78,8 @@ int argument_read(struct job *job, const char *word, const char *members, uint64
     auto_buf struct buf text = {0};
 
     assert(job->line == NULL);
+    if (word != NULL && strcmp(word, "@") == 0)
+        return err_set(err, ERR_REQUEST, 0, "@: the name of a file is missing");
     if (word == NULL)
         word = "{}";
     if (word[0] != '@' && strcmp(word, "-") != 0)

@@ -92,6 +92,7 @@ struct invoke *invoke_new(struct loop *loop, const struct invoke_opts *opts, inv
 {
     struct invoke *invoke = xcalloc(1, sizeof(*invoke));
     struct job job = {.takes_any_result = opts->any};
+    struct err why;
 
     invoke->loop = loop;
     invoke->ended = ended;
@@ -105,8 +106,10 @@ struct invoke *invoke_new(struct loop *loop, const struct invoke_opts *opts, inv
                                                     .on_parts = opts->parts ? on_parts : NULL});
     outlet_init(&invoke->outlet);
     if (argument_read(&job, opts->argument, opts->members, opts->argument_max_bytes,
-                      loop_signal_fd(loop), err) == 0)
+                      loop_signal_fd(loop), &why) == 0)
         calls_add_made(&invoke->calls, job.line, job.len);
+    else
+        (void)err_set(err, why.kind, why.os, "invoke: %s", why.text);
     assert(invoke->calls.n <= 1);
     assert(invoke->calls.n_given == 0);
     if (invoke->calls.n == 0 || outlet_open(&invoke->outlet, loop, NULL, &invoke->step, err) < 0)

@@ -329,8 +329,8 @@ def test_a_carried_action_that_does_not_compile_ends_the_proxy(folder):
 
 @pytest.mark.parametrize("path, wanted, text", [
     ("missing.py", 1, 'whiskloop: --action: cannot read "missing.py": No such file or directory\n'),
-    ("empty.py", 2, 'whiskloop: --action: want "empty.py" to be a folder, or a file of 1 to '
-                    "134217728 bytes (--init-max-bytes)\n"),
+    ("empty.py", 2, 'whiskloop: --action: "empty.py" is empty\n'),
+    ("fake.zip", 2, "whiskloop: --action: fake.zip: the name ends in .zip, but this is no archive\n"),
     ("empty", 2, 'whiskloop: --action: no action in folder "empty": want a single file, or '),
     ("two", 2, 'whiskloop: --action: no action in folder "two": want a single file, or '
                "__main__.py (python)"),
@@ -338,6 +338,7 @@ def test_a_carried_action_that_does_not_compile_ends_the_proxy(folder):
 def test_a_path_without_an_action_is_refused_at_start(folder, path, wanted, text):
     """One line that names the option, the path and what is wanted."""
     put(folder, "empty.py", "")
+    put(folder, "fake.zip", "text\n")
     (folder / "empty").mkdir()
     put(folder / "two", "a.txt", "a")
     put(folder / "two", "b.txt", "b")

@@ -225,9 +225,10 @@ def test_invoke_ends_with_1_when_the_action_cannot_start(start, folder):
 
 @pytest.mark.parametrize("words, why", [
     (["invoke"], "invoke: FILE is missing"), (["invoke", "a", "{}", "b"], "one word too many"),
-    (["invoke", "wishes.py", "{"], "the argument is no JSON: unexpected end of JSON input"),
+    (["invoke", "wishes.py", "{"], "invoke: the argument is no JSON: unexpected end of JSON input"),
     (["invoke", "wishes.py", "3"], "want a JSON object as the argument"),
     (["invoke", "wishes.py", "@none"], "cannot read the argument from none"),
+    (["dev", "wishes.py", "--invoke", "{"], "whiskloop: --invoke: the argument is no JSON"),
     (["frob"], "frob: no such command"), (["pipe"], "this image carries no action"),
     (["--in", "none", "pipe", "wishes.py"], '--in: cannot open "none": No such file or directory'),
     (["--in", "wishes.py", "pipe", "wishes.py"], '--in: "wishes.py" is no named pipe'),

@@ -1,5 +1,6 @@
 """The commands new and test: a function to begin with in each language, and its answers compared."""
 
+import os
 import re
 import shlex
 import shutil
@@ -16,9 +17,9 @@ LANGUAGES = {"c": "gcc", "dotnet": "dotnet", "go": "go", "java": "javac", "lua":
              "ruby": "ruby", "shell": "bash"}
 
 
-def call(folder, *words):
+def call(folder, *words, **more):
     return subprocess.run([whisk.PROGRAM, *words], cwd=folder, capture_output=True, text=True,
-                          timeout=whisk.WAIT_S, check=False)
+                          timeout=whisk.WAIT_S, check=False, **more)
 
 
 def options_of(language):
@@ -140,6 +141,22 @@ def test_without_inputs_there_is_nothing_to_test(folder):
     (folder / "a.py").write_text("def main(args):\n    return {}\n")
     tested = call(folder, "test", "a.py")
     assert tested.returncode == 2 and "no input*.json" in tested.stderr
+
+
+def test_an_input_that_is_no_json_is_named(folder):
+    (folder / "a.py").write_text("def main(args):\n    return {}\n")
+    (folder / "input.json").write_text("{")
+    tested = call(folder, "test", "a.py")
+    assert tested.returncode == 1 and "FAILED  input.json: the argument is no JSON" in tested.stdout
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can become another user")
+def test_a_folder_that_cannot_be_read_is_said_to_be_so(folder):
+    os.chmod(folder, 0o755)
+    (folder / "closed").mkdir(mode=0o711)
+    tested = call(folder, "test", "closed", user=65534, env={"TMPDIR": "/tmp"})
+    assert tested.returncode == 2 and 'test: cannot read "' in tested.stderr, tested.stderr
+    assert "Permission denied" in tested.stderr
 
 
 @pytest.mark.parametrize("sample", ["hello-python", "hello-shell", "words-python"])

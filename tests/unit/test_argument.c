@@ -61,10 +61,15 @@ static void a_file_holds_the_argument(void **state)
     (void)state;
     assert_line(path, "{\"value\":{   \"a\": 1 } }\n");
     (void)remove(path + 1);
-    assert_wrong("@/no/such", "invoke: cannot read the argument from /no/such: No such file or "
-                              "directory");
-    assert_wrong("@", "invoke: cannot read the argument from : No such file or directory");
-    assert_wrong("@/tmp", "invoke: cannot read the argument from /tmp: Is a directory");
+    assert_wrong("@/no/such", "cannot read the argument from /no/such: No such file or directory");
+    assert_wrong("@", "@: the name of a file is missing");
+    assert_wrong("@/tmp", "cannot read the argument from /tmp: Is a directory");
+}
+
+static void a_byte_order_mark_is_no_part_of_the_argument(void **state)
+{
+    (void)state;
+    assert_line("\xef\xbb\xbf{}", "{\"value\":{}}\n");
 }
 
 static void what_is_no_argument_is_refused_with_the_reason(void **state)
@@ -73,18 +78,22 @@ static void what_is_no_argument_is_refused_with_the_reason(void **state)
 
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(others); i++)
-        assert_wrong(others[i], "invoke: want a JSON object as the argument, such as "
+        assert_wrong(others[i], "want a JSON object as the argument, such as "
                                 "{\"name\":\"Test\"}");
-    assert_wrong("", "invoke: the argument is no JSON: unexpected end of JSON input, at byte 0");
-    assert_wrong("{\"a\":x}", "invoke: the argument is no JSON: invalid character 'x' looking for "
+    assert_wrong("", "the argument is no JSON: unexpected end of JSON input, at byte 0; want an "
+                     "object such as {\"name\":\"Test\"}");
+    assert_wrong("name=Mike",
+                 "the argument is no JSON: invalid character 'a' in literal null "
+                 "(expecting 'u'), at byte 1; want an object such as {\"name\":\"Test\"}");
+    assert_wrong("{\"a\":x}", "the argument is no JSON: invalid character 'x' looking for "
                               "beginning of value, at byte 5");
-    assert_wrong("{} {}", "invoke: the argument is no JSON: invalid character '{' after top-level "
+    assert_wrong("{} {}", "the argument is no JSON: invalid character '{' after top-level "
                           "value, at byte 3");
 }
 
 static void the_bound_holds_for_words_and_files(void **state)
 {
-    static const char too_long[] = "invoke: the argument is longer than 64 bytes (--run-max-bytes)";
+    static const char too_long[] = "the argument is longer than 64 bytes (--run-max-bytes)";
     char text[MAX_BYTES + 2];
 
     (void)state;
@@ -114,6 +123,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(objects_and_lists_become_the_value),
         cmocka_unit_test(a_file_holds_the_argument),
+        cmocka_unit_test(a_byte_order_mark_is_no_part_of_the_argument),
         cmocka_unit_test(what_is_no_argument_is_refused_with_the_reason),
         cmocka_unit_test(the_bound_holds_for_words_and_files),
     };

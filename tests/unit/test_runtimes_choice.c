@@ -52,6 +52,8 @@ static void the_ending_of_a_files_name_tells_whose_source_it_is(void **state)
     assert_null(runtimes_for_source(&f->runtimes, known(f, "python"), "a.py.txt", &err));
     assert_string_equal(err.text, "no runtime takes source files that end in .txt; known are .py, "
                                   "programs, scripts with #! and archives");
+    assert_null(runtimes_for_source(&f->runtimes, known(f, "python"), "a.zip", &err));
+    assert_string_equal(err.text, "the name ends in .zip, but this is no archive");
 }
 
 static void a_fallback_that_compiles_everything_takes_source_of_any_ending(void **state)
