@@ -151,19 +151,19 @@ const struct command_word commands[] = {
     {"test", COMMAND_TEST, false, false, "test [FOLDER|FILE]",
      "run the action with each input*.json in FOLDER [.] and compare the answers with "
      "expected*.json. Exit status: 0; 1 if one differs; 2 for a wrong call",
-     "whiskloop test hello", "-e --env-file main runtime timeout"},
+     "whiskloop test hello", "-e --env-file main runtime timeout init-timeout"},
     {"invoke", COMMAND_INVOKE, true, true, "invoke FILE [ARGUMENT]",
      "run the action in FILE once, without HTTP: answer on stdout, log on stderr. ARGUMENT is a JSON "
      "object, @FILE or - for stdin; default {}. Exit status: 0; 1 if the action failed or answered "
      "with an error; 2 for a wrong call",
      "whiskloop invoke hello.py '{\"name\":\"Mike\"}'",
-     "-e --env-file -m main functions runtime parts any timeout"},
+     "-e --env-file -m main functions runtime parts any timeout init-timeout"},
     {"pipe", COMMAND_PIPE, false, false, "pipe [FILE]",
      "answer each line of stdin, the body of a /run such as {\"value\":{...}}, with a line on "
      "stdout, in order; without FILE: the action of --action",
      "echo '{\"value\":{\"name\":\"Mike\"}}' | whiskloop pipe hello.py",
      "-e --env-file -m main functions runtime workers in out pipe-max-bytes parts text any announce "
-     "timeout"},
+     "timeout init-timeout"},
 };
 const size_t n_commands = ARRAY_LEN(commands);
 

@@ -9,15 +9,20 @@
 #include "base/util.h"
 #include "config.h"
 #include "dev/check.h"
+#include "dev/loader.h"
 #include "dev/target.h"
 #include "filter/filter.h"
 #include "filter/invoke.h"
 #include "http/service.h"
 
+#define SLOW_MS 5000 /* a load is told after this time, 5 times this, ...; compilers need 2 s */
+
 /* Only one of filter (the command pipe), invoke and check (the command test) is set. */
 struct command {
     struct service *service; /* borrowed */
     struct buf members;      /* "KEY":"value", for each -m KEY=value; NUL-terminated */
+    struct loop_timer slow;  /* tells that the load takes long */
+    uint64_t began_ms;       /* loop time at which the load began; 0: not yet */
     struct filter *filter;
     struct invoke *invoke;
     struct check *check;
@@ -135,6 +140,29 @@ static bool open_check(struct command *command, struct config *config, command_e
     return command->check != NULL;
 }
 
+/* Called when the load begins, and when it takes long: the action may be in an endless loop. */
+static void on_slow(struct loop_timer *timer)
+{
+    struct command *command = container_of(timer, struct command, slow);
+    struct service *service = command->service;
+    uint64_t now_ms = loop_now_ms(service->loop), ms = now_ms - command->began_ms;
+    auto_buf struct buf line = {0};
+
+    if (service->init == NULL)
+        return;
+    if (command->began_ms == 0) {
+        command->began_ms = now_ms;
+        loop_timer_set(service->loop, timer, now_ms + SLOW_MS);
+        return;
+    }
+    buf_add_text(&line, "whiskloop: ");
+    loader_add_slow(&line, ms, service->opts.init_ms);
+    buf_add_text(&line, "\n");
+    output_line_start(service->err, NULL);
+    output_add(service->err, NULL, buf_at(&line), buf_len(&line));
+    loop_timer_set(service->loop, timer, now_ms + 4 * ms);
+}
+
 struct command *command_new(struct config *config, struct service *service, command_ended_fn *ended,
                             void *owner, struct err *err)
 {
@@ -142,6 +170,7 @@ struct command *command_new(struct config *config, struct service *service, comm
     bool is_open = false;
 
     command->service = service;
+    loop_timer_init(&command->slow, on_slow);
     set_members(&command->members, config->metadata);
     switch (config->command) {
     case COMMAND_SERVE:
@@ -160,7 +189,9 @@ struct command *command_new(struct config *config, struct service *service, comm
         break;
     }
     assert(!is_open || has_one(command));
-    if (!is_open)
+    if (is_open)
+        loop_timer_set(service->loop, &command->slow, 0);
+    else
         command_free(&command);
     return command;
 }
@@ -182,6 +213,7 @@ void command_free(struct command **command)
 
     if (c == NULL)
         return;
+    loop_timer_clear(&c->slow);
     filter_free(&c->filter);
     invoke_free(&c->invoke);
     check_free(&c->check);

@@ -289,20 +289,25 @@ static uint64_t grace_until_ms(const struct loader *loader)
     return loader->began_us / 1000 + ((uint64_t)GRACE_MS << (n - 1));
 }
 
+void loader_add_slow(struct buf *out, uint64_t ms, uint64_t limit_ms)
+{
+    text_add(out, "still loading after %.0f s", (double)ms / 1000);
+    if (limit_ms != NO_LIMIT_MS)
+        text_add(out, " of %.0f s (--init-timeout)", (double)limit_ms / 1000);
+}
+
 /* Called when a load takes long: the user's code may be in an endless loop. */
 static void on_slow(struct loop_timer *timer)
 {
     struct loader *loader = container_of(timer, struct loader, slow);
     struct service *service = loader->service;
-    uint64_t now_ms = loop_now_ms(service->loop), limit_ms = service->opts.init_ms;
+    uint64_t now_ms = loop_now_ms(service->loop);
     uint64_t ms = now_ms - loader->began_us / 1000;
     struct buf text = {0};
 
     if (!loader->is_loading)
         return;
-    text_add(&text, "still loading after %.0f s", (double)ms / 1000);
-    if (limit_ms != NO_LIMIT_MS)
-        text_add(&text, " of %.0f s (--init-timeout)", (double)limit_ms / 1000);
+    loader_add_slow(&text, ms, service->opts.init_ms);
     if (loader_serving(loader) > 0)
         text_add(&text, "; version %u goes on", loader->version);
     say(loader, "loading", &text);

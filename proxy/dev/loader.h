@@ -98,4 +98,6 @@ unsigned loader_serving(const struct loader *loader);
 /* Call when a version that came by POST /init serves. came_at_us: the time of loop_now_us() at
  * which the request came. */
 void loader_published(struct loader *loader, uint64_t came_at_us);
+/* Append what is said of a load that takes long: ms of at most limit_ms. */
+void loader_add_slow(struct buf *out, uint64_t ms, uint64_t limit_ms);
 const char *loader_state_name(const struct loader *loader);

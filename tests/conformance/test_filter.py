@@ -223,6 +223,17 @@ def test_invoke_ends_with_1_when_the_action_cannot_start(start, folder):
     assert "whiskloop: cannot serve the action of invoke" in one.err()
 
 
+@pytest.mark.parametrize("command", ["invoke", "pipe", "test"])
+def test_a_load_that_takes_long_is_told(start, folder, command):
+    (folder / "hang.py").write_text("while True:\n    pass\n")
+    (folder / "input.json").write_text("{}")
+    one = start(command, "hang.py")
+    wait_until(lambda: re.search(r"^whiskloop: still loading after \d+ s of 300 s \(--init-timeout\)\n", one.err()),
+               "the line about it")
+    one.process.send_signal(signal.SIGINT)
+    assert one.ends(0 if command == "pipe" else 1) == b""  # as in test_ctrl_c_ends_a_load_without_a_drain
+
+
 @pytest.mark.parametrize("words, why", [
     (["invoke"], "invoke: FILE is missing"), (["invoke", "a", "{}", "b"], "one word too many"),
     (["invoke", "wishes.py", "{"], "invoke: the argument is no JSON: unexpected end of JSON input"),
@@ -666,9 +677,10 @@ def test_a_peer_that_waits_for_the_announcement_hears_of_a_file_that_is_not_ther
     ("dev", ("whiskloop dev [FILE|FOLDER]", "--invoke ARGUMENT", "-e NAME=value", "whiskloop dev hello --invoke"),
      ("--queue-max", "-m KEY", "whiskloop pipe")),
     ("new", ("whiskloop new LANGUAGE [FOLDER]", "whiskloop new python hello"), ("Options", "--port")),
-    ("test", ("whiskloop test [FOLDER|FILE]", "--env-file FILE"), ("--port",)),
-    ("invoke", ("whiskloop invoke FILE [ARGUMENT]", "-m KEY=value", "--parts"), ("--port",)),
-    ("pipe", ("whiskloop pipe [FILE]", "--in FIFO", "--announce", "| whiskloop pipe hello.py"), ("--open",)),
+    ("test", ("whiskloop test [FOLDER|FILE]", "--env-file FILE", "--init-timeout MS"), ("--port",)),
+    ("invoke", ("whiskloop invoke FILE [ARGUMENT]", "-m KEY=value", "--parts", "--init-timeout MS"), ("--port",)),
+    ("pipe", ("whiskloop pipe [FILE]", "--in FIFO", "--announce", "| whiskloop pipe hello.py", "--init-timeout MS"),
+     ("--open",)),
 ])
 def test_each_command_has_a_help_of_its_own(start, command, has, has_not, words):
     words = [command, *words] if words[-1] != "x" else ["--help", command]
