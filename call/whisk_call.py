@@ -194,7 +194,7 @@ class Caller:
             self._answer(*value)
         elif "ready" in value:
             self._is_ready = value["ready"]
-            self._why = value.get("error")
+            self._why = value.get("reason", value.get("error"))
 
     def _answer(self, call, value):
         if call not in self._calls:

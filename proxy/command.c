@@ -260,10 +260,10 @@ bool command_interrupt(struct command *command)
     return command->filter == NULL;
 }
 
-void command_fail(struct command *command, const char *why)
+void command_fail(struct command *command, const char *why, const char *reason)
 {
     if (command->filter != NULL)
-        filter_fail(command->filter, why);
+        filter_fail(command->filter, why, reason);
     else
         command_stop(command);
 }

@@ -34,8 +34,8 @@ void command_stop(struct command *command);
 /* The user gives up. The commands invoke and test end without an answer, and activations that run
  * need not be waited for. false: this is the command pipe, which answers what it has read. */
 bool command_interrupt(struct command *command);
-/* Like command_stop(), if the action could not be started. why: the reason. */
-void command_fail(struct command *command, const char *why);
+/* Like command_stop(), if the action could not be started. why, reason: as for filter_fail(). */
+void command_fail(struct command *command, const char *why, const char *reason);
 /* Whether the pool has a job of this command. */
 bool command_is_running(const struct command *command);
 /* Whether nothing is left to do: every activation is answered and the answers are written, or none

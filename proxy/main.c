@@ -94,7 +94,7 @@ static void on_preloaded_failed(void *owner, const char *why)
                   why);
     app->status = 1;
     if (app->command != NULL)
-        command_fail(app->command, why);
+        command_fail(app->command, why, app->preload.reason);
     drain_begin(app, app->config.drain_timeout_ms);
 }
 
@@ -205,7 +205,7 @@ static void announce_failure(struct app *app, const char *why)
 {
     struct err none;
 
-    command_fail(app->command, why);
+    command_fail(app->command, why, NULL);
     (void)command_finish(app->command, FLUSH_MAX_MS, &none);
 }
 

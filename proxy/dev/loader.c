@@ -191,10 +191,11 @@ static void on_loaded(struct loop_post *post)
 }
 
 /* Called from inside http/init.c, so on_loaded() is posted to do the rest later. */
-static void on_init_done(void *owner, const char *why, size_t n)
+static void on_init_done(void *owner, const char *why, size_t n, const struct buf *reason)
 {
     struct loader *loader = owner;
 
+    (void)reason; /* the journal has what the action has said */
     loader->is_loading = false;
     if (loader->is_dropped)
         return;
@@ -386,7 +387,7 @@ static void note_not_found(struct loader *loader, const char *wanted, const stru
         if (strncmp(err->text, origin, strlen(origin)) == 0)
             buf_drop(&why, strlen(origin));
     }
-    on_init_done(loader, buf_at(&why), buf_len(&why));
+    on_init_done(loader, buf_at(&why), buf_len(&why), NULL);
 }
 
 /* Tell that the file is gone that made the folder an action. Another may have taken its place. */

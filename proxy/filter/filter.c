@@ -260,8 +260,8 @@ void filter_free(struct filter **filter)
 }
 
 /* Write whether the action is ready, if wanted. why: why it could not be started; NULL: it is
- * ready. */
-static void announce(struct filter *filter, const char *why)
+ * ready. reason: as for filter_fail(). */
+static void announce(struct filter *filter, const char *why, const char *reason)
 {
     struct buf text = {0};
 
@@ -272,6 +272,10 @@ static void announce(struct filter *filter, const char *why)
     } else {
         buf_add_text(&text, "{\"ready\":false,\"error\":");
         json_quote(&text, why, strlen(why));
+        if (reason != NULL) {
+            buf_add_text(&text, ",\"reason\":");
+            json_quote(&text, reason, strlen(reason));
+        }
         buf_add_text(&text, "}");
     }
     calls_say(&filter->calls, &text);
@@ -283,7 +287,7 @@ void filter_serve(struct filter *filter, struct pool *pool)
     assert(filter->why == NULL);
     filter->pool = pool;
     filter->calls.opts.wants_object = pool->spec.wants_object;
-    announce(filter, NULL);
+    announce(filter, NULL, NULL);
     loop_post(filter->loop, &filter->step);
 }
 
@@ -299,12 +303,12 @@ void filter_stop(struct filter *filter)
     filter_close(filter);
 }
 
-void filter_fail(struct filter *filter, const char *why)
+void filter_fail(struct filter *filter, const char *why, const char *reason)
 {
     assert(filter->why == NULL);
     assert(filter->pool == NULL);
     filter->why = xstrdup(why);
-    announce(filter, why);
+    announce(filter, why, reason);
     filter_stop(filter);
 }
 

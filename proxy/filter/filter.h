@@ -58,8 +58,8 @@ void filter_close(struct filter *filter);
  * error. */
 void filter_stop(struct filter *filter);
 /* Like filter_stop(), but for an action that could not be started. why: the reason, which the
- * errors name; copied. */
-void filter_fail(struct filter *filter, const char *why);
+ * errors name; copied. reason: the same with what the action has said; NULL: it said nothing. */
+void filter_fail(struct filter *filter, const char *why, const char *reason);
 
 /* Number of jobs that the pool has. */
 size_t filter_n_running(const struct filter *filter);

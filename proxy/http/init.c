@@ -218,14 +218,14 @@ static void rename_log(void *owner, const char *bytes, size_t n, struct buf *out
 }
 
 /* Tell the owner of a preloaded action in one short text why the action failed. What the action
- * wrote is left out: it is in the log already. */
-static void tell_owner(struct init *init, const struct err *err)
+ * wrote is left out: it is in the log already. full: the text with it. */
+static void tell_owner(struct init *init, const struct err *err, const struct buf *full)
 {
     const struct reason nothing = {.serving = NULL};
     auto_buf struct buf text = {0};
 
     reason_compose(&nothing, err, &init->build.why, &init->names, NULL, &text);
-    init->done(init->owner, buf_at(&text), buf_len(&text));
+    init->done(init->owner, buf_at(&text), buf_len(&text), full);
 }
 
 static void fail(struct init *init, const struct err *err)
@@ -242,7 +242,7 @@ static void fail(struct init *init, const struct err *err)
     if (init->request != NULL)
         reason_add_header(init->request, buf_at(&reason), buf_len(&reason));
     if (init->request == NULL)
-        tell_owner(init, err);
+        tell_owner(init, err, &reason);
     else if (buf_len(why) > 0)
         reply_unbuilt(init);
     else
@@ -259,7 +259,7 @@ static void reply_ok(struct init *init)
     if (init->request != NULL)
         request_reply_ok(init->request, runtime_of(init)->init_reply);
     else
-        init->done(init->owner, NULL, 0);
+        init->done(init->owner, NULL, 0, NULL);
     init_free(init);
 }
 
@@ -565,6 +565,6 @@ void init_cancel(struct service *service)
     if (init->request != NULL)
         request_reply_error(init->request, 503, "The action is being shut down.");
     else
-        init->done(init->owner, NULL, 0);
+        init->done(init->owner, NULL, 0, NULL);
     discard(init);
 }

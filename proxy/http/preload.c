@@ -3,6 +3,7 @@
 #include <assert.h>
 
 #include "action/preloaded.h"
+#include "base/buf.h"
 #include "base/log.h"
 #include "base/util.h"
 #include "http/init.h"
@@ -34,9 +35,10 @@ void preload_done(struct preload *preload)
     loop_post_cancel(&preload->ended);
     preload->service->cannot_start = NULL;
     free(TAKE(preload->why));
+    free(TAKE(preload->reason));
 }
 
-static void on_init_done(void *owner, const char *why, size_t n)
+static void on_init_done(void *owner, const char *why, size_t n, const struct buf *reason)
 {
     struct preload *preload = owner;
     auto_free char *text = why != NULL ? xstrndup(why, n) : NULL;
@@ -46,6 +48,8 @@ static void on_init_done(void *owner, const char *why, size_t n)
         log_warn("init.carried", log_text("origin", preload->origin), log_text("failed", text));
     else
         preload->why = TAKE(text);
+    if (preload->why != NULL)
+        preload->reason = xstrndup(buf_at(reason), buf_len(reason));
     loop_post(preload->service->loop, &preload->ended);
 }
 

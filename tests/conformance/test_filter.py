@@ -672,6 +672,15 @@ def test_a_peer_that_waits_for_the_announcement_hears_of_a_file_that_is_not_ther
     assert one.err().count("missing.py") == 1
 
 
+def test_the_announcement_of_a_failure_carries_its_reason_and_lines_are_answered(start, folder):
+    (folder / "bad.py").write_text("def main(:\n")
+    said, answer = start("pipe", "--announce", "bad.py").answers(lines_of([{}]), status=1)
+    assert said["ready"] is False and "exit status 1" in said["error"] and "\n" not in said["error"]
+    assert answer["error"] == "cannot start action: " + said["error"]
+    assert said["reason"].startswith(said["error"])
+    assert 'File "bad.py", line 1' in said["reason"] and "SyntaxError" in said["reason"]
+
+
 @pytest.mark.parametrize("words", [("--help",), ("x", "-h"), ("--help", "x")], ids=" ".join)
 @pytest.mark.parametrize("command, has, has_not", [
     ("dev", ("whiskloop dev [FILE|FOLDER]", "--invoke ARGUMENT", "-e NAME=value", "whiskloop dev hello --invoke"),
