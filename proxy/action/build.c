@@ -10,6 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "action/user_names.h"
 #include "base/util.h"
 
 #define DIRECT_MAX_BYTES (256u << 10) /* writing code up to this size is faster than forking */
@@ -40,6 +41,23 @@ void build_in_place(struct build *build, char *dir, const struct runtime *runtim
     assert(build->version == 0);
     build->dir = dir;
     build->runtime = runtime;
+}
+
+void build_name_files(const struct build *build, const struct envelope *envelope,
+                      struct user_names *names)
+{
+    bool is_source = envelope->file != NULL && envelope->kind == CODE_SOURCE &&
+                     build->runtime != NULL && build->runtime->source != NULL;
+    auto_free char *bin =
+        build->version > 0 ? store_path(build->opts->store, build->version, "bin") : NULL;
+    /* A compiler that failed may have worked in N/bin: the linker names its files by that path. */
+    bool is_bin = bin != NULL && buf_len(&build->why) > 0 &&
+                  memmem(buf_at(&build->why), buf_len(&build->why), bin, strlen(bin)) != NULL;
+
+    if (build->dir != NULL)
+        user_names_set(names, is_bin ? bin : build->dir,
+                       is_source ? runtime_source_name(build->runtime, envelope->file) : NULL,
+                       envelope->file);
 }
 
 static void fail(struct build *build, const struct err *err)

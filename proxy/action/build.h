@@ -22,6 +22,7 @@
 #include "base/privileges.h"
 
 struct build;
+struct user_names;
 typedef void build_done_fn(struct build *build);
 
 /* Filled once, when the proxy starts. All pointers are borrowed. */
@@ -69,6 +70,9 @@ int build_start(struct build *build, struct loop *loop, uint64_t deadline_at_ms,
 /* Call this instead of build_start() if `runtime` can launch folder `dir` as it is. Takes over the
  * string `dir`. `done` is not called. */
 void build_in_place(struct build *build, char *dir, const struct runtime *runtime);
+/* Set how messages name the action's files: as the user calls them, not by our own paths. */
+void build_name_files(const struct build *build, const struct envelope *envelope,
+                      struct user_names *names);
 /* Kill the processes that still run, and free all members. `done` will not be called. May be called
  * repeatedly. */
 void build_cancel(struct build *build);

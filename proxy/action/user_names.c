@@ -26,6 +26,14 @@ void user_names_set(struct user_names *names, const char *dir, const char *sourc
     }
 }
 
+void user_names_swap(struct user_names *a, struct user_names *b)
+{
+    struct user_names names = *a;
+
+    *a = *b;
+    *b = names;
+}
+
 void user_names_done(struct user_names *names)
 {
     free(names->dir);
@@ -55,8 +63,8 @@ void user_names_put(const struct user_names *names, const char *text, size_t n, 
 {
     bool alone = true; /* what begins at `at` is not the rest of a longer name */
 
-    assert((names->source == NULL) == (names->file == NULL));
-    if (!holds(text, n, names->dir) && !holds(text, n, names->source)) {
+    assert(names == NULL || (names->source == NULL) == (names->file == NULL));
+    if (names == NULL || (!holds(text, n, names->dir) && !holds(text, n, names->source))) {
         buf_add(out, text, n); /* like most texts in a log, it has no name of ours */
         return;
     }

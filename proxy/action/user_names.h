@@ -20,7 +20,8 @@ struct user_names {
  * user's name for it. If either is NULL, only `dir` is cut off. */
 void user_names_set(struct user_names *names, const char *dir, const char *source,
                     const char *file);
+void user_names_swap(struct user_names *a, struct user_names *b);
 void user_names_done(struct user_names *names);
 /* Append text[0 .. n) to out, with the user's own file names in place of ours: without `dir`, and
- * with `file` instead of `source`. */
+ * with `file` instead of `source`. names NULL: append it as it is. */
 void user_names_put(const struct user_names *names, const char *text, size_t n, struct buf *out);

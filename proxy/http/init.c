@@ -133,6 +133,14 @@ static void reply_failed(struct init *init, const char *general, const char *why
     request_reply_error(init->request, 502, text);
 }
 
+/* Whether the action's log shows the user's own file names. The platform names no file, so its logs
+ * are passed on as they are. A name of several lines could forge a sentinel. */
+static bool renames_log(const struct init *init)
+{
+    return init->service->opts.renames_log ||
+           (init->envelope.file != NULL && strchr(init->envelope.file, '\n') == NULL);
+}
+
 /* Pass the compiler's message on, word for word. If logs_errors(), it goes to the log, and into the
  * reply only if the compiler's exit status asks for that. Otherwise it goes into the reply. */
 static void reply_unbuilt(struct init *init)
@@ -140,7 +148,10 @@ static void reply_unbuilt(struct init *init)
     struct buf *why = &init->build.why;
 
     if (logs_errors(init)) {
-        say(init->service, buf_at(why), buf_len(why));
+        auto_buf struct buf text = {0};
+
+        user_names_put(renames_log(init) ? &init->names : NULL, buf_at(why), buf_len(why), &text);
+        say(init->service, buf_at(&text), buf_len(&text));
         end_log(init->service);
     }
     buf_add(why, "", 1);
@@ -199,19 +210,6 @@ static void reply_reason(struct init *init, const struct err *err)
     }
 }
 
-/* Set how messages name the action's files: as the user calls them, not by our own paths. */
-static void name_files(const struct init *init, struct user_names *names)
-{
-    const struct build *build = &init->build;
-    bool is_source = init->envelope.file != NULL && init->envelope.kind == CODE_SOURCE &&
-                     build->runtime != NULL && build->runtime->source != NULL;
-
-    if (build->dir != NULL)
-        user_names_set(names, build->dir,
-                       is_source ? runtime_source_name(build->runtime, init->envelope.file) : NULL,
-                       init->envelope.file);
-}
-
 static void rename_log(void *owner, const char *bytes, size_t n, struct buf *out)
 {
     user_names_put(owner, bytes, n, out);
@@ -228,13 +226,21 @@ static void tell_owner(struct init *init, const struct err *err, const struct bu
     init->done(init->owner, buf_at(&text), buf_len(&text), full);
 }
 
+/* Undo what start_workers() did with the names: the log is that of the version that serves. */
+static void give_back_names(struct init *init)
+{
+    if (init->pool != NULL && init->service->pool != NULL)
+        user_names_swap(&init->service->names, &init->names);
+}
+
 static void fail(struct init *init, const struct err *err)
 {
     struct buf *why = &init->build.why;
     auto_buf struct buf reason = {0};
 
     assert(init->service->init == init);
-    name_files(init, &init->names);
+    give_back_names(init);
+    build_name_files(&init->build, &init->envelope, &init->names);
     reason_compose(&init->reason, err, why, &init->names,
                    init->build.runtime != NULL ? init->build.runtime->dir : NULL, &reason);
     log_end(init, "failed", err->text);
@@ -311,11 +317,12 @@ static void start_workers(struct init *init)
     }
     prewarmed_set_instead(runtime, service->opts.environ, &told, &spec);
     reason_listen(&init->reason, service->out, service->err, service->pool);
-    if (service->opts.renames_log) {
-        name_files(init, &service->names);
+    if (renames_log(init)) {
+        build_name_files(&init->build, &init->envelope, &init->names);
         service->err->rewrite = rename_log;
         service->err->rewrite_owner = &service->names;
     }
+    user_names_swap(&service->names, &init->names);
     init->pool = pool_new(service->loop, &spec, &service->opts.pool, service->out, service->err);
     is_waiting = runtime == service->opts.fallback && prewarmed_take(&service->prewarmed, &waiting);
     if (is_waiting || service_forks(service, runtime))
@@ -560,6 +567,7 @@ void init_cancel(struct service *service)
     if (init == NULL)
         return;
     service->init = NULL;
+    give_back_names(init);
     log_end(init, "canceled", NULL);
     build_cancel(&init->build);
     if (init->request != NULL)

@@ -67,7 +67,8 @@ struct service_opts {
     const struct passed *passed; /* request headers to pass to the action */
     bool any;                    /* arguments and results may be any JSON value */
     bool one_at_a_time; /* refuse a /run while another runs, as Apache's Node runtime does */
-    bool renames_log;   /* the log shows the user's own file names, for commands such as `invoke` */
+    /* the log shows the user's own file names even if no /init names the file: for commands */
+    bool renames_log;
     bool logs_init_error; /* log errors of /init, whatever the manifest says (OW_LOG_INIT_ERROR) */
 };
 
@@ -97,7 +98,7 @@ struct service {
     struct pool *default_pool;
     struct prewarmed prewarmed;    /* the waiting launcher of the fallback runtime, if any */
     struct init *init;             /* the /init in progress; NULL: none */
-    struct user_names names;       /* the user's file names, set if opts.renames_log is set */
+    struct user_names names;       /* the user's file names in the log, as http/init.c sets them */
     struct gate gate;              /* holds requests while a preloaded action starts */
     const char *cannot_start;      /* why the preloaded action failed for good; NULL: it did not */
     bool is_preloaded;             /* the action that serves came with the image, not by /init */

@@ -1,6 +1,7 @@
 """Beside the platform's text: the header x-whiskloop-reason, and what else /init says for users."""
 
 import base64
+import shutil
 from urllib.parse import unquote
 
 import pytest
@@ -29,6 +30,39 @@ def test_a_failed_init_tells_the_trace_with_the_users_name(proxy):
     assert_error(answer, 502, CANNOT_START)
     assert 'File "hello.py", line 1' in reason(answer)
     assert "ModuleNotFoundError: No module named 'nope'" in reason(answer)
+
+
+BREAKS = "def main(args):\n    raise ValueError('broken')\n"
+
+
+def test_the_log_names_files_as_the_sender_of_an_init_does(proxy):
+    """In activations, too, and as before after a replacement that failed."""
+    one = proxy("--runtime", "python", "--allow-reinit")
+    posted(one, BREAKS, file="late.py")
+    assert posted(one, "def main(:\n", file="bad.py").status == 502
+    one.run({})
+    said = one.err_text()
+    assert 'File "bad.py", line 1' in said and 'File "late.py", line 2, in main' in said
+    assert "/bin/" not in said
+
+
+def test_the_log_of_the_platform_is_passed_on_as_it_is(proxy):
+    """Its /init names no file."""
+    one = proxy("--runtime", "python", "--allow-reinit")
+    posted(one, BREAKS, file="late.py")
+    posted(one, BREAKS)
+    one.run({})
+    assert '/2/bin/__main__.py", line 2, in main' in one.err_text()
+
+
+@pytest.mark.skipif(shutil.which("gcc") is None, reason="gcc is not installed")
+def test_a_linker_names_the_users_file(proxy):
+    one = proxy("--runtime", "c")
+    code = ("#include <whisk_action.h>\nint nowhere(void);\n"
+            "int whisk_main(struct whisk *w)\n{\n    return nowhere();\n}\n")
+    answer = posted(one, code, file="link.c")
+    for text in (reason(answer), one.err_text()):
+        assert "link.c:5: undefined reference" in text and "/bin/" not in text.replace("/usr/bin/", ""), text
 
 
 def test_a_long_reason_keeps_its_first_line_and_its_end(proxy):
