@@ -24,6 +24,7 @@
 #include "build-paths.h"
 #include "command.h"
 #include "config.h"
+#include "dev/advice.h"
 #include "dev/dev.h"
 #include "dev/starter.h"
 #include "greeting.h"
@@ -88,10 +89,16 @@ static int say_health(const struct config *config)
 static void on_preloaded_failed(void *owner, const char *why)
 {
     struct app *app = owner;
+    const struct config *config = &app->config;
+    auto_free char *advice =
+        advice_on_load(config->file != NULL ? config->file : config->action, app->preload.reason,
+                       &app->setup.runtimes, app->service.opts.fallback);
 
     assert(app->preload.origin != NULL);
     (void)fprintf(stderr, "whiskloop: cannot serve the action of %s: %s\n", app->preload.origin,
                   why);
+    if (advice != NULL)
+        (void)fprintf(stderr, "whiskloop: hint: %s\n", advice);
     app->status = 1;
     if (app->command != NULL)
         command_fail(app->command, why, app->preload.reason);

@@ -7,6 +7,7 @@
 
 #include "base/err.h"
 #include "base/util.h"
+#include "dev/advice.h"
 #include "dev/inspect.h"
 #include "dev/journal.h"
 #include "dev/text.h"
@@ -138,6 +139,7 @@ static void note_broken(struct loader *loader, const char *why)
                                 .only = loader->target.only,
                                 .last_counts = last_counts(loader)};
     const struct buf *said = &loader->journal->said;
+    auto_free char *advice = NULL;
 
     /* The output of the action tells more than `why`, which is our own text: append `why` to it. If
      * there is no output, use `why` alone: after a failed compilation, that is the compiler's
@@ -148,6 +150,13 @@ static void note_broken(struct loader *loader, const char *why)
             fault_add(&loader->fault, why);
     } else {
         fault_find(&loader->fault, why, strlen(why), &where);
+    }
+    advice =
+        advice_on_load(loader->target.only != NULL ? loader->target.code : loader->target.path,
+                       loader->fault.text, loader->opts.code.runtimes, loader->opts.code.fallback);
+    if (advice != NULL) {
+        fault_add(&loader->fault, "\nhint: ");
+        fault_add(&loader->fault, advice);
     }
     copy_names(&service->names, &loader->names);
     if (is_serving_lost(loader))

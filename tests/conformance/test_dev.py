@@ -379,6 +379,15 @@ def test_a_function_that_go_does_not_find_is_the_headline(dev, folder):
         "function 'Main' was not found, but there are: Mian")
 
 
+def test_a_file_that_lies_beside_the_one_that_is_named_has_a_hint(dev, folder):
+    (folder / "sub").mkdir()
+    (folder / "sub/util.py").write_text("")
+    (folder / "sub/__main__.py").write_text("import util\ndef main(args):\n    return {}\n")
+    server = dev(folder / "sub/__main__.py")
+    whisk.wait_until(lambda: "without util.py beside it; name the folder: " in server.out(), "the hint")
+    assert "name the folder" in json.dumps(server.state())
+
+
 def test_no_request_is_lost_while_versions_come_and_go(dev, hello):
     hello.write_text(ANSWERS.format(0))
     server = dev(hello)

@@ -223,6 +223,38 @@ def test_invoke_ends_with_1_when_the_action_cannot_start(start, folder):
     assert "whiskloop: cannot serve the action of invoke" in one.err()
 
 
+PYTHON_IMPORTS = "import util\ndef main(args):\n    return {}\n"
+NODE_REQUIRES = "const util = require('./util');\nexports.main = () => ({});\n"
+
+
+@pytest.mark.parametrize("files, given, hint", [
+    ({"__main__.py": PYTHON_IMPORTS, "util.py": ""}, "sub/__main__.py",
+     "sub/__main__.py runs alone, without util.py beside it; name the folder: sub"),
+    ({"index.js": NODE_REQUIRES, "util.js": ""}, "sub/index.js",
+     "sub/index.js runs alone, without util.js beside it; name the folder: sub"),
+    ({"g.py": PYTHON_IMPORTS, "util": None}, "sub/g.py",
+     "sub/g.py runs alone, without util beside it; to run the folder, rename g.py to __main__.py"),
+    ({"__main__.py": "import nope_x", "requirements.txt": "nope-x"}, "sub",
+     "an /init installs requirements.txt, a command does not: pip install --target sub -r sub/requirements.txt"),
+    ({"__main__.py": "import nope_x", "util.py": ""}, "sub/__main__.py", None),
+    ({"__main__.py": PYTHON_IMPORTS, "requirements.txt": ""}, "sub/__main__.py",
+     "an /init installs requirements.txt, a command does not: pip install -r sub/requirements.txt"),
+], ids=["python", "node", "other-name", "requirements", "no-hint", "file-with-requirements"])
+def test_a_module_that_is_missing_has_a_hint(start, folder, files, given, hint):
+    if given.endswith(".js") and shutil.which("node") is None:
+        pytest.skip("node is not installed (scripts/setup.sh --tests)")
+    for name, text in files.items():
+        path = folder / "sub" / name
+        path.parent.mkdir(exist_ok=True)
+        if text is None:
+            path.mkdir()
+        else:
+            path.write_text(text)
+    one = start("invoke", given)
+    assert one.ends(1) == b""
+    assert one.err().endswith(f"whiskloop: hint: {hint}\n") if hint else "hint" not in one.err()
+
+
 @pytest.mark.parametrize("command", ["invoke", "pipe", "test"])
 def test_a_load_that_takes_long_is_told(start, folder, command):
     (folder / "hang.py").write_text("while True:\n    pass\n")

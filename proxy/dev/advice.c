@@ -1,0 +1,112 @@
+#include "dev/advice.h"
+
+#include <assert.h>
+#include <libgen.h>
+#include <stdbool.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "action/runtimes.h"
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/exec_spec.h"
+#include "base/util.h"
+#include "dev/target.h"
+#include "dev/text.h"
+
+#define REQUIREMENTS   "requirements.txt"
+#define MODULE_MISSING "No module named " /* Python's words */
+#define QUOTES         "'\"`"
+
+static bool is_quote(char c)
+{
+    return c != '\0' && strchr(QUOTES, c) != NULL;
+}
+
+/* Whether text names a file: 'util', "./util" or 'util.js' for util.js. */
+static bool names_file(const char *text, const char *file)
+{
+    const char *dot = strrchr(file, '.');
+    size_t n_stem = dot != NULL && dot > file ? (size_t)(dot - file) : strlen(file);
+    auto_free char *stem = xstrndup(file, n_stem);
+
+    for (const char *at = strstr(text, stem); at != NULL; at = strstr(at + 1, stem)) {
+        const char *after = at + n_stem;
+        size_t n_before = (size_t)(at - text);
+        bool is_here = n_before >= 3 && at[-1] == '/' && at[-2] == '.'; /* ./ */
+
+        if (dot != NULL && strncmp(after, dot, strlen(dot)) == 0)
+            after += strlen(dot);
+        if (is_quote(*after) && n_before >= 1 && is_quote(at[is_here ? -3 : -1]))
+            return true;
+    }
+    return false;
+}
+
+/* The name of a file or folder in `folder` that text names; caller frees. NULL: none. not: a name
+ * that does not count. */
+static char *find_named(const char *folder, const char * not, const char *text)
+{
+    char **names = target_list(folder, "", "");
+    char *found = NULL;
+
+    for (char **name = names; *name != NULL && found == NULL; name++)
+        if ((*name)[0] != '.' && strcmp(*name, not ) != 0 && names_file(text, *name))
+            found = xstrdup(*name);
+    strv_free(&names);
+    return found;
+}
+
+/* The name that the main file of a folder must have, if `file` is to be it. */
+static const char *main_name(const char *file, const struct runtimes *runtimes,
+                             const struct runtime *fallback)
+{
+    struct err none;
+    const struct runtime *runtime = runtimes_for_source(runtimes, fallback, file, &none);
+
+    return runtime != NULL && runtime->source != NULL ? runtime_source_name(runtime, file) : NULL;
+}
+
+static void advise_on_requirements(const char *folder, bool is_alone, struct buf *out)
+{
+    auto_buf struct buf word = {0};
+
+    text_add_word(&word, folder);
+    buf_add_text(out, "an /init installs " REQUIREMENTS ", a command does not: pip install ");
+    if (!is_alone)
+        text_add(out, "--target %s ", text_of(&word));
+    text_add(out, "-r %s/" REQUIREMENTS, text_of(&word));
+}
+
+char *advice_on_load(const char *path, const char *reason, const struct runtimes *runtimes,
+                     const struct runtime *fallback)
+{
+    auto_free char *to_cut = xstrdup(path), *to_name = xstrdup(path);
+    auto_free char *beside = NULL, *requirements = NULL;
+    auto_buf struct buf out = {0};
+    const char *folder = path, *file = NULL, *wanted = NULL;
+    struct stat info;
+    struct err none;
+
+    assert(reason != NULL);
+    if (stat(path, &info) < 0)
+        return NULL;
+    if (!S_ISDIR(info.st_mode)) {
+        folder = dirname(to_cut);
+        file = basename(to_name);
+        beside = find_named(folder, file, reason);
+        wanted = main_name(file, runtimes, fallback);
+    }
+    requirements = xasprintf("%s/" REQUIREMENTS, folder);
+    if (beside != NULL) {
+        text_add(&out, "%s runs alone, without %s beside it; ", path, beside);
+        if (runtimes_for_folder(runtimes, fallback, folder, &none) != NULL || wanted == NULL)
+            text_add(&out, "name the folder: %s", folder);
+        else
+            text_add(&out, "to run the folder, rename %s to %s", file, wanted);
+    } else if (strstr(reason, MODULE_MISSING) != NULL && access(requirements, F_OK) == 0) {
+        advise_on_requirements(folder, file != NULL, &out);
+    }
+    return buf_len(&out) > 0 ? xstrdup(text_of(&out)) : NULL;
+}

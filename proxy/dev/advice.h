@@ -1,0 +1,14 @@
+#pragma once
+
+/*
+ * advice - what to do about code that does not load because something that lies beside it is not
+ * used: a module beside a file that runs alone, or a requirements.txt.
+ */
+
+struct runtime;
+struct runtimes;
+
+/* path: the file or folder that the user named. reason: what the code said when it failed to load.
+ * One line of advice, which the caller frees; NULL: there is none. */
+char *advice_on_load(const char *path, const char *reason, const struct runtimes *runtimes,
+                     const struct runtime *fallback);
