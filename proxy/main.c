@@ -144,6 +144,7 @@ static int begin_action(struct app *app, struct err *err)
                                   .runtimes = &app->setup.runtimes,
                                   .fallback = fallback};
     struct preloaded preloaded = {.dir = NULL};
+    auto_free char *advice = NULL;
     int found = preloaded_find(&preloaded, &opts, err);
 
     assert(found <= 0 || preloaded.origin != NULL);
@@ -155,6 +156,10 @@ static int begin_action(struct app *app, struct err *err)
                  log_text("failed", err->text));
         found = 0;
     }
+    if (found > 0 && config->file != NULL && preloaded.envelope.file != NULL)
+        advice = advice_on_name(config->file, preloaded.envelope.file, opts.runtimes, fallback);
+    if (advice != NULL)
+        (void)fprintf(stderr, "whiskloop: hint: %s\n", advice);
     if (found > 0)
         preload_begin(&app->preload, &preloaded);
     else if (found == 0 && app->command == NULL)

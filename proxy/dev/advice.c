@@ -1,6 +1,7 @@
 #include "dev/advice.h"
 
 #include <assert.h>
+#include <fcntl.h>
 #include <libgen.h>
 #include <stdbool.h>
 #include <string.h>
@@ -109,4 +110,24 @@ char *advice_on_load(const char *path, const char *reason, const struct runtimes
         advise_on_requirements(folder, file != NULL, &out);
     }
     return buf_len(&out) > 0 ? xstrdup(text_of(&out)) : NULL;
+}
+
+char *advice_on_name(const char *path, const char *file, const struct runtimes *runtimes,
+                     const struct runtime *fallback)
+{
+    auto_free char *code = xasprintf("%s/%s", path, file);
+    auto_fd int fd = fd_open_file(AT_FDCWD, code);
+    const char *wanted;
+
+    if (fd < 0)
+        return NULL;
+    if (!runtime_has_ending_of(fallback, file) && runtimes_is_program(fd))
+        wanted = "exec";
+    else
+        wanted = main_name(file, runtimes, fallback);
+    if (wanted == NULL || strcmp(wanted, file) == 0)
+        return NULL;
+    return xasprintf("folder %s cannot be published like this: its main file must be named %s, not "
+                     "%s",
+                     path, wanted, file);
 }

@@ -512,6 +512,8 @@ static void on_watch(void *owner, enum watch_news news, const char *why)
 int loader_begin(struct loader *loader, struct service *service, struct journal *journal,
                  const struct loader_opts *opts, loader_fn *changed, void *owner, struct err *err)
 {
+    auto_free char *advice = NULL;
+
     memset(loader, 0, sizeof(*loader));
     loader->service = service;
     loader->journal = journal;
@@ -526,6 +528,11 @@ int loader_begin(struct loader *loader, struct service *service, struct journal 
         return -1;
     /* The page asks for the state even while load() waits for a file that is still empty. */
     target_look(&loader->target, opts->code.runtimes, opts->code.fallback);
+    if (loader->target.only != NULL)
+        advice = advice_on_name(loader->target.path, loader->target.only, opts->code.runtimes,
+                                opts->code.fallback);
+    if (advice != NULL)
+        terminal_say(&journal->terminal, "hint", advice);
     loader->since_ms = text_now_ms();
     gate_close(&service->gate);
     loader->watch = watch_new(service->loop, loader->target.path, on_watch, loader);

@@ -379,6 +379,16 @@ def test_a_function_that_go_does_not_find_is_the_headline(dev, folder):
         "function 'Main' was not found, but there are: Mian")
 
 
+def test_a_folder_that_cannot_be_published_is_told_once(dev, folder):
+    (folder / "one").mkdir()
+    (folder / "one/utils.py").write_text(ANSWERS.format(1))
+    server = dev(folder / "one")
+    server.wait_for("ready", 1)
+    (folder / "one/utils.py").write_text(ANSWERS.format(2))
+    server.wait_for("ready", 2)
+    assert server.out().count("cannot be published like this: its main file must be named __main__.py, not utils.py\n") == 1
+
+
 def test_a_file_that_lies_beside_the_one_that_is_named_has_a_hint(dev, folder):
     (folder / "sub").mkdir()
     (folder / "sub/util.py").write_text("")

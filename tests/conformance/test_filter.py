@@ -223,6 +223,21 @@ def test_invoke_ends_with_1_when_the_action_cannot_start(start, folder):
     assert "whiskloop: cannot serve the action of invoke" in one.err()
 
 
+@pytest.mark.parametrize("name, text, wanted", [
+    ("utils.py", "def main(args):\n    return {'one': 1}\n", "__main__.py"),
+    ("echo.sh", "#!/bin/bash\nwhile read -r line; do echo '{\"one\":1}'; done\n", "exec"),
+    ("__main__.py", "def main(args):\n    return {'one': 1}\n", None),
+])
+def test_a_folder_that_runs_here_but_cannot_be_published_is_told(start, folder, name, text, wanted):
+    (folder / "one").mkdir()
+    (folder / "one" / name).write_text(text)
+    one = start("invoke", "one")
+    assert json.loads(one.ends(0)) == {"one": 1}
+    assert one.err() == ("" if wanted is None else
+                         "whiskloop: hint: folder one cannot be published like this: its main file must be named "
+                         f"{wanted}, not {name}\n")
+
+
 PYTHON_IMPORTS = "import util\ndef main(args):\n    return {}\n"
 NODE_REQUIRES = "const util = require('./util');\nexports.main = () => ({});\n"
 
