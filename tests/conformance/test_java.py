@@ -67,6 +67,31 @@ def test_TJ1_a_main_that_is_not_there(java, suffix, error):
     assert java.check_streams(1)[1].startswith('Exception in thread "main" ' + error)
 
 
+@pytest.mark.parametrize("signature, found", [
+    ("public static void main(String[] a)", "public static void Hi3.main(java.lang.String[])"),
+    ("public static java.util.Map<String, Object> main(java.util.Map<String, Object> a)",
+     "public static java.util.Map<java.lang.String, java.lang.Object> "
+     "Hi3.main(java.util.Map<java.lang.String, java.lang.Object>)"),
+    ("static com.google.gson.JsonObject main(com.google.gson.JsonObject a)",
+     "static com.google.gson.JsonObject Hi3.main(com.google.gson.JsonObject)"),
+])
+@pytest.mark.parametrize("main", ["main", "Hi3"])
+def test_a_method_that_takes_something_else_is_named_with_what_is_wanted(java, signature, found, main):
+    result = "" if " void " in signature else "return null;"
+    assert java.init(f"public class Hi3 {{ {signature} {{ {result} }} }}", main=main).status == 502
+    said = java.check_streams(1)[1]
+    assert said.startswith('Exception in thread "main" java.lang.NoSuchMethodException: '
+                           "Hi3.main(com.google.gson.JsonObject), public and static")
+    assert found in said
+
+
+def test_classes_among_which_nobody_chose_are_named(java):
+    text = "".join(f"class {name} {{ public static void main(String[] a) {{ }} }}\n" for name in ("A1", "B2"))
+    assert java.init(text, main="main").status == 502
+    said = java.check_streams(1)[1]
+    assert "java.lang.ClassNotFoundException: Main" in said and "A1" in said and "B2" in said
+
+
 @pytest.mark.parametrize("where", ["", "lib/", "nested.jar"])
 def test_a_jar_needs_no_manifest(java, classes, where):
     """As Apache's JarBuilder makes them, and on a Mac: also in another archive."""

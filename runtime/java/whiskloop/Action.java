@@ -144,7 +144,21 @@ final class Action {
             }
         }
         throw new NoSuchMethodException(className + "." + methodName
-                + "(com.google.gson.JsonObject), public and static");
+                + "(com.google.gson.JsonObject), public and static" + found(type));
+    }
+
+    /** The methods of that name which will not do, as their author wrote them. */
+    private String found(Class<?> type) {
+        String found = Stream.of(type.getDeclaredMethods()).filter(method -> method.getName().equals(methodName))
+                .map(Method::toGenericString).sorted().collect(Collectors.joining(", "));
+
+        return found.isEmpty() ? "" : "; found: " + found;
+    }
+
+    /** Whether the class has a method of that name, whatever it takes. */
+    boolean hasName() throws ReflectiveOperationException {
+        return Stream.of(Class.forName(className, false, loader).getDeclaredMethods())
+                .anyMatch(method -> method.getName().equals(methodName));
     }
 
     static Throwable cause(Throwable thrown) {

@@ -24,6 +24,7 @@ import javax.tools.ToolProvider;
  */
 final class Compile {
     private static final int FOR_CLIENT = 3; // exit status: what was said is in the reply, too
+    private static final int NAMES_MAX = 8; // of classes, in a message
     private static final int CLASS_MAGIC = 0xcafebabe;
 
     /** A source file, whatever its name: text that came alone has only the one that we gave it. */
@@ -79,7 +80,7 @@ final class Compile {
             }
         } catch (ReflectiveOperationException | LinkageError e) {
             // In these words the suite of Java wants it, in the reply to whoever named it.
-            System.err.println("Exception in thread \"main\" " + e);
+            System.err.println("Exception in thread \"main\" " + e + (isNamed ? "" : choice(folder)));
             System.exit(isNamed ? FOR_CLIENT : 1);
         }
         System.out.println(main);
@@ -148,26 +149,65 @@ final class Compile {
         }
     }
 
-    /**
-     * Nobody named the class: Main, else the only one at the top that will do. method: "" or "#"
-     * and its name.
-     */
-    private static String only(Path folder, String method) throws IOException {
-        List<String> found = new ArrayList<>();
+    /** The classes at the top, by name. */
+    private static List<String> topLevel(Path folder) throws IOException {
+        List<String> names = new ArrayList<>();
 
         for (Path file : files(folder, ".class")) {
             String name = folder.relativize(file).toString().replace('/', '.');
 
-            name = name.substring(0, name.length() - ".class".length());
+            if (name.indexOf('$') < 0) {
+                names.add(name.substring(0, name.length() - ".class".length()));
+            }
+        }
+        return names;
+    }
+
+    /**
+     * Nobody named the class: Main, else the only one at the top that will do; or, for what is said
+     * of it, the only one with a method of that name. method: "" or "#" and its name.
+     */
+    private static String only(Path folder, String method) throws IOException {
+        List<String> all = topLevel(folder);
+        List<String> found = new ArrayList<>();
+        List<String> named;
+
+        for (String name : all) {
             try {
-                if (name.indexOf('$') < 0) {
-                    new Action(folder, name + method).find(false);
-                    found.add(name);
+                new Action(folder, name + method).find(false);
+                found.add(name);
+            } catch (ReflectiveOperationException | LinkageError e) {
+                continue;
+            }
+        }
+        if (found.isEmpty() && !all.contains("Main")) {
+            named = named(folder, method);
+            return named.size() == 1 ? named.get(0) : "Main";
+        }
+        return found.size() == 1 ? found.get(0) : "Main";
+    }
+
+    /** The classes at the top that have a method of that name. */
+    private static List<String> named(Path folder, String method) throws IOException {
+        List<String> names = new ArrayList<>();
+
+        for (String name : topLevel(folder)) {
+            try {
+                if (new Action(folder, name + method).hasName()) {
+                    names.add(name);
                 }
             } catch (ReflectiveOperationException | LinkageError e) {
                 continue;
             }
         }
-        return found.size() == 1 ? found.get(0) : "Main";
+        return names;
+    }
+
+    /** Which classes somebody could have named, if there are several. */
+    private static String choice(Path folder) throws IOException {
+        List<String> names = named(folder, "");
+
+        return names.size() < 2 ? "" : "; name one of the classes with a method main: "
+                + String.join(", ", names.subList(0, Math.min(names.size(), NAMES_MAX)));
     }
 }
