@@ -86,7 +86,7 @@ void user_names_put(const struct user_names *names, const char *text, size_t n, 
             alone = false;
         } else {
             buf_add(out, rest, 1);
-            alone = !is_of_name(rest[0]) || starts_with(rest > text + 1 ? rest - 1 : rest, 2, "./");
+            alone = !is_of_name(rest[0]) || starts_with(rest > text ? rest - 1 : rest, 2, "./");
             at++;
         }
     }

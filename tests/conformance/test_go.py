@@ -1,11 +1,13 @@
 """The Go runtime, as far as the table of languages does not have it."""
 
+import subprocess
+
 import pytest
 
 import archives
 from languages import GO, GO_ECHO, ROWS, go
 from test_languages import CANNOT_START, NOT_BUILT
-from whisk import assert_error
+from whisk import PROGRAM, WAIT_S, assert_error
 
 ROW = next(row for row in ROWS if row.name == "go")
 pytestmark = pytest.mark.skipif(ROW.missing() is not None, reason=str(ROW.missing()))
@@ -82,6 +84,35 @@ def test_errors_name_the_file_and_line_as_the_author_knows_them(one):
     log = one.check_streams(1)[1]
     assert "./main.go:4:12: undefined: nothing" in log
     assert "/src" not in log
+
+
+HELLO = "func Hello(in map[string]interface{}) map[string]interface{} { return in }\n"
+
+
+@pytest.mark.parametrize("files, said", [
+    ({"main.go": "package main\n\nfunc Main() int { return 1 + }\n"},
+     "./main.go:3:30: syntax error: unexpected }, expecting expression"),
+    ({"main.go": "package hello\n\n" + HELLO}, "main.go: package hello must be package main"),
+    ({"z.go": "package hello\n\n" + HELLO}, "z.go: package hello must be package main"),
+    ({"main.go": "package hello\n\nfunc main() {}\n"}, "main.go: package hello must be package main"),
+    ({"a.go": "package main\n\nfunc main() {}\n", "b.go": "package hello\n"},
+     "found packages main (a.go) and hello (b.go)"),
+    ({"main.go": "package main\n\n" + HELLO},
+     "Cannot start action: function 'Main' was not found, but there are: Hello"),
+    ({"main.go": "package main\n\nvar x = nothing\n\n" + HELLO},
+     "./main.go:3:9: undefined: nothing\n"
+     "Cannot start action: function 'Main' was not found, but there are: Hello"),
+], ids=["syntax", "package", "package-behind", "own-main", "packages", "missing", "both"])
+def test_what_is_not_built_is_told_of_the_authors_files_alone(one, files, said):
+    assert_error(one.init(archives.zipped(files)), 502, NOT_BUILT)
+    assert one.check_streams(1)[1].strip() == said
+
+
+def test_a_message_that_begins_with_the_file_has_the_authors_name_for_it(folder):
+    (folder / "hello.go").write_text("package main\n\nfunc Main() int { return 1 + }\n")
+    done = subprocess.run([PROGRAM, "invoke", folder / "hello.go"], stdin=subprocess.DEVNULL, capture_output=True,
+                          text=True, timeout=WAIT_S)
+    assert "./hello.go:3:30: syntax error" in done.stderr
 
 
 def test_a_function_that_cannot_be_called(one):
