@@ -252,7 +252,20 @@ def activate_virtualenv(folder):
                 code = compile(file.read(), script, "exec", dont_inherit=True)
             exec(code, {"__name__": "activate_this", "__file__": script})
             return
-    raise Refusal(NO_ACTIVATE)
+    # That file is made by the tool virtualenv. What `python3 -m venv` makes serves the same version.
+    version = "%s%d.%d" % (("pypy" if sys.implementation.name == "pypy" else "python",) + sys.version_info[:2])
+    packages = os.path.join(root, "lib", version, "site-packages")
+    if not os.path.isfile(os.path.join(root, "pyvenv.cfg")):
+        raise Refusal(NO_ACTIVATE)
+    if not os.path.isdir(packages):
+        print("virtualenv/ was made for another Python than this one: it has no lib/%s/site-packages" % version,
+              file=sys.stderr)
+        raise Refusal(NO_ACTIVATE)
+    import site
+
+    before = len(sys.path)
+    site.addsitedir(packages)
+    sys.path[:] = sys.path[before:] + sys.path[:before]
 
 
 def import_action(source):

@@ -366,6 +366,31 @@ def test_a_virtualenv_is_activated_and_own_modules_come_first(action, start, par
     assert child.run() == {"agent": "smith", "own": "action"}
 
 
+VERSION = subprocess.run(
+    [PYTHON, "-c", "import sys; print('%s%d.%d' % (('pypy' if sys.implementation.name == 'pypy' else 'python',)"
+                   " + sys.version_info[:2]))"], stdout=subprocess.PIPE, text=True, check=True).stdout.strip()
+
+
+def venv(version):
+    """What `python3 -m venv virtualenv` leaves: no activate_this.py."""
+    packages = f"virtualenv/lib/{version}/site-packages"
+    return {"virtualenv/pyvenv.cfg": "home = /usr/bin\n", packages + "/agent.py": "NAME = 'smith'\n",
+            packages + "/own.py": "OF = 'package'\n", "own.py": "OF = 'action'\n"}
+
+
+def test_a_virtualenv_of_the_module_venv_serves_the_same_python(action, start):
+    child = start(action(USES_PACKAGE, **venv(VERSION)), "naim")
+    assert child.run() == {"agent": "smith", "own": "action"}
+
+
+def test_a_virtualenv_of_the_module_venv_for_another_python_is_invalid_and_the_log_says_why(action, start):
+    child = start(action(USES_PACKAGE, **venv("python3.1")), "naim", ready=False)
+    assert child.answer() == {"ok": False, "error": NO_ACTIVATE}
+    assert child.end() == (1, b"")
+    assert child.err() == ("virtualenv/ was made for another Python than this one: it has no "
+                           f"lib/{VERSION}/site-packages\n{NO_ACTIVATE}\n")
+
+
 def test_an_invalid_virtualenv_is_told_to_the_log_and_to_the_client(action, start):
     child = start(action(ECHO, **{"virtualenv/bin/python": ""}), ready=False)
     assert child.answer() == {"ok": False, "error": NO_ACTIVATE}
