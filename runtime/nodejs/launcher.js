@@ -664,10 +664,22 @@ function isTold(problem) {
     return typeof problem === 'object' && !(problem instanceof Error) && toError(problem) === problem;
 }
 
-/* A trace without our own calls, which are no place of the user's. */
+/* A trace without our own calls, which are no place of the user's, and without the read that called them. */
 function withoutOurs(trace) {
-    return trace.replace(/\n +at .*?(?= \{$|$)/gm, (call) => call.includes(__filename) ? '' : call);
+    const clean = trace.replace(/\n +at .*?(?= \{$|$)/gm, (call) => call.includes(__dirname + path.sep) ? '' : call);
+
+    return clean === trace ? trace : clean.replace(/\n +at Pipe\.onStreamRead \(node:.*?\)(?= \{$|$)/gm, '');
 }
+
+/* What nobody catches is printed by Node, or shown to who listens for it. */
+process.on('uncaughtExceptionMonitor', (problem) => {
+    try {
+        if (problem instanceof Error && typeof problem.stack === 'string')
+            problem.stack = withoutOurs(problem.stack);
+    } catch (other) {
+        // It is frozen, or the user's code has a say in it: then it is told as it is.
+    }
+});
 
 /* Any value, in one line. */
 function valueText(value) {

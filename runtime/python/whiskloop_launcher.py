@@ -220,8 +220,11 @@ class Metadata:
 # ---- the action ----
 
 
+# The action's folder and a slash; it has another name at each start, so no answer tells it.
+own_folder = "/"
+
 # Modules on the stack between the interpreter's start and the user's code.
-NOT_USERS = ("whiskloop_", "__main__", "importlib._bootstrap", "_frozen_importlib")
+NOT_USERS = ("whiskloop_", "__main__", "importlib._bootstrap", "_frozen_importlib", "asyncio.")
 
 
 def report(problem, loading=False):

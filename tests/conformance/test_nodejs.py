@@ -76,6 +76,27 @@ def test_code_that_throws_a_syntax_error_while_it_loads_runs_once(proxy):
     assert log.count("loads") == 1 and "in json at position 1" in log and "launcher.js" not in log
 
 
+@pytest.mark.parametrize("body", [
+    "function main() { throw new Error('oh'); }",
+    "async function main() { await null; throw new Error('oh'); }",
+    "function* main() { yield 1n; }",
+    "function main() { return { a: 1n }; }",
+    "function main() { Promise.reject(new Error('oh')); return new Promise(() => setTimeout(() => {}, 1e6)); }",
+], ids=["throws", "rejects", "part", "result", "unhandled"])
+def test_a_trace_shows_no_calls_of_ours(started, body):
+    one = started(body)
+    one.run({})
+    log = one.check_streams(1)[1]
+    assert "oh" in log or "BigInt" in log
+    assert "/runtime/nodejs/" not in log and "Pipe.onStreamRead" not in log
+
+
+def test_the_trace_in_an_answer_shows_neither_our_calls_nor_the_private_folder(started):
+    one = started("function main() { return Promise.reject(Object.assign(new Error('oh'), { code: 5 })); }")
+    assert one.run({}).json == {"error": {"name": "Error", "message": "oh", "code": 5,
+                                          "stack": "Error: oh\n    at main (index.js:1:55)"}}
+
+
 def test_TN2_no_code(proxy):
     assert_error(proxy(*NODEJS).init(""), 403, "Missing main/no code to execute.")
 

@@ -344,6 +344,21 @@ def test_an_exit_while_loading_ends_without_a_word(action, start):
     assert child.out() + child.err() == ""
 
 
+@pytest.mark.parametrize("body, trace", [
+    ("async def main(args):\n    raise ValueError('oh')\n", 'line 2, in main'),
+    ("async def main(args):\n    return {'a': {1}}\n", None),
+    ("async def main(args):\n    yield {'a': {1}}\n", None),
+    ("def main(args):\n    yield {'a': {1}}\n", None),
+    ("def main(args):\n    return {'a': {1}}\n", None),
+], ids=["raises", "result", "part", "part-of-def", "result-of-def"])
+def test_a_trace_shows_no_calls_of_ours(action, start, body, trace):
+    child = start(action(body))
+    assert list(child.run()) == ["error"]
+    child.end()
+    assert "whiskloop_" not in child.err() and "asyncio" not in child.err()
+    assert (trace is None) == ("Traceback" not in child.err()) and (trace or "") in child.err()
+
+
 # ---- virtualenv ----
 
 ACTIVATE = """
