@@ -574,6 +574,8 @@ async function load(name, main) {
     if (!isFile(file))
         throw new Refusal(`Cannot start action: no such file: ${file}`);
     process.chdir(isFolder ? given : path.dirname(file));
+    if (process.cwd() !== '/')
+        ownFolder = new RegExp(`(?<![\\w./-])(file://)?${process.cwd().replace(/\W/g, '\\$&')}/`, 'g');
     process.argv = [process.argv[0], file]; // an action that looks at its arguments finds none
     if (isModule(file)) {
         found = await loadModule(file, list);
@@ -638,14 +640,22 @@ function ownProperties(problem) {
     }));
 }
 
+let ownFolder = null; // matches the action's folder, which has another name at each start
+
+/* The text of an error without it. */
+function withoutFolder(text) {
+    return ownFolder === null ? text : text.replace(ownFolder, '');
+}
+
 /* One problem as the value of "error": its text, or an object with all of an error that was rejected
  * with properties of its own, or the object that was thrown as it is. */
 function toError(problem, rejected) {
     if (problem instanceof Error) {
         const own = rejected ? ownProperties(problem) : {};
 
-        return Object.keys(own).length === 0 ? String(problem)
-            : { name: problem.name, message: problem.message, stack: problem.stack, ...own };
+        return Object.keys(own).length === 0 ? withoutFolder(String(problem))
+            : { name: problem.name, message: withoutFolder(String(problem.message)),
+                stack: withoutFolder(withoutOurs(String(problem.stack))), ...own };
     }
     if (problem === undefined || problem === null)
         return {};

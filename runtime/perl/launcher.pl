@@ -30,6 +30,7 @@ my $json = (eval { require JSON::XS; 'JSON::XS' } || do { require JSON::PP; 'JSO
 my ($lines, $answers, $unread, @looked_at);
 my ($sends_parts, $n_parts, @parts);
 my $pid = $$;    # ours
+my $own_folder = ''; # the action's, which has another name at each start: no answer tells it
 my $number = 0;  # of the line that was handed out last, control lines not counted
 my %cancelled;   # numbers of lines that nobody waits for
 my @ahead;       # lines that were read while an activation ran
@@ -207,6 +208,7 @@ sub load {
         exit 1;
     }
     my ($folder, $base) = $file =~ m{\A(.*)/([^/]*)\z}s;
+    $own_folder = $folder;
     chdir($folder eq '' ? '/' : $folder) or die "cannot enter $folder: $!\n";
     @ARGV = ();
     $0 = $file;
@@ -309,6 +311,7 @@ sub activate {
     $problem =~ s/(?: at \Q${\__FILE__}\E line [0-9]+\.)?\n*\z//; # what we call is no place of the user's
     local ($,, $\);
     print STDERR "$problem\n";
+    $problem =~ s{(?<![\w./-])\Q$own_folder\E/}{}g if $own_folder ne '';
     return $json->encode({ error => length $problem ? $problem : 'unknown error' });
 }
 

@@ -38,6 +38,7 @@ final class Launcher
     private static string $unfinished = ''; // the line behind them
     private static bool $busy = false;
     private static int $pid; // ours
+    public static string $folder = '/'; // the action's
     public static bool $sendsParts = false;
     public static int $timeLimit = 0; // seconds of processor time, as the code set it while it loaded
     public static string $failed = ''; // stands before the answer of a function that threw
@@ -218,6 +219,14 @@ final class Launcher
         }
     }
 
+    /* The text of a problem, without the action's folder, which has another name at each start. */
+    private static function told(\Throwable $problem): string
+    {
+        $text = $problem->getMessage();
+        $folder = '~(?<![\w./-])' . preg_quote(self::$folder, '~') . '/~';
+        return self::$folder === '/' ? $text : preg_replace($folder, '', $text) ?? $text;
+    }
+
     /* Flush what the user's code left in buffers: it is log. Some buffers cannot be ended, and a
      * callback may fail. */
     public static function endBuffers(): void
@@ -308,7 +317,7 @@ final class Launcher
                 : ($result === null || $result === [] ? '{}' : self::encode($result));
         } catch (\Throwable $problem) {
             self::report($problem);
-            $answer = self::$failed . json_encode(['error' => $problem->getMessage() ?: $problem::class],
+            $answer = self::$failed . json_encode(['error' => self::told($problem) ?: $problem::class],
                 ENCODING | JSON_INVALID_UTF8_SUBSTITUTE);
         }
         self::$busy = false;
@@ -349,6 +358,7 @@ function mb_up(string $text): string
         exit(1);
     }
     chdir(dirname($file));
+    Launcher::$folder = dirname($file);
     set_include_path(dirname($file) . PATH_SEPARATOR . get_include_path());
     $GLOBALS['argv'] = [$file];
     $GLOBALS['argc'] = 1;

@@ -298,6 +298,7 @@ def defined_in(module):
 def load(path, name="main"):
     """Enter the action's folder, load it and return its function, or end with the reason. Of a list of
     names, as "predict,train", all of them: an object of class Functions."""
+    global own_folder
     name = name or "main"
     source = os.path.abspath(path)
     if os.path.isdir(source):
@@ -309,6 +310,7 @@ def load(path, name="main"):
     if not CODECS.isdisjoint(name.partition(".")[0] for name in os.listdir(folder)):
         import json  # noqa: F401
     os.chdir(folder)
+    own_folder = os.path.join(folder, "")
     sys.argv[:] = [source]  # an action that looks at its arguments finds none
     activate_virtualenv(folder)
     sys.path.insert(0, folder)
@@ -525,7 +527,12 @@ def finish(result):
 def failed(problem):
     """The answer for what the function raised, which is logged."""
     report(problem)
-    return to_line({"error": message(problem)})
+    text = message(problem)
+    if own_folder in text and own_folder != "/":
+        import re
+
+        text = re.sub(r"(?<![\w./-])" + re.escape(own_folder), "", text)
+    return to_line({"error": text})
 
 
 def may_accelerate(function):

@@ -131,12 +131,13 @@ module Whiskloop
     end
   end
 
-  # The message of a problem as UTF-8, whatever it is; its class where there is none.
+  # The message of a problem as UTF-8, whatever it is, without the action's folder, which has another name
+  # at each start; its class where there is none.
   def text_of(problem)
     text = problem.message.to_s
     text = text.encoding == Encoding::BINARY ? text.dup.force_encoding(Encoding::UTF_8)
                                              : text.encode(Encoding::UTF_8, invalid: :replace, undef: :replace)
-    text.empty? ? problem.class.to_s : text.scrub
+    text.empty? ? problem.class.to_s : text.scrub.gsub(@own_folder, '')
   rescue StandardError
     problem.class.to_s
   end
@@ -188,6 +189,7 @@ module Whiskloop
     file = File.expand_path(path)
     abort("Cannot start action: no such file: #{file}") unless File.file?(file)
     Dir.chdir(File.dirname(file))
+    @own_folder = %r{(?<![\w./-])#{Regexp.escape(File.dirname(file))}/} unless File.dirname(file) == '/'
     ARGV.clear
     # In the action's folder, but not the file: `if __FILE__ == $0` is for programs of their own.
     $PROGRAM_NAME = File.join(File.dirname(file), 'exec__.rb')
@@ -342,6 +344,7 @@ module Whiskloop
     end
     Encoding.default_external = Encoding::UTF_8
     @pid = $$
+    @own_folder = /(?!)/ # nothing
     @lines = keep($stdin, 'r')
     @answers = keep($stdout, 'w')
     path, main = ARGV.empty? ? wait_for_init : ARGV
