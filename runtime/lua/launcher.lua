@@ -189,6 +189,29 @@ local function encode_number(number)
   return math.type(number) == "integer" and ("%d"):format(number) or ("%.17g"):format(number)
 end
 
+local SPARSE_MIN = 10 -- a list as long as this may have any number of holes
+
+-- How many elements a table has that is a list, holes counted; nil: it is an object, all its keys are texts.
+local function list_length(value)
+  local length, n, packed = #value, 0, nil
+  if length == 0 then
+    return nil
+  end
+  for key, item in pairs(value) do
+    if math.type(key) == "integer" and key > 0 then
+      n, length = n + 1, math.max(length, key)
+    elseif key == "n" and math.type(item) == "integer" then
+      packed = item -- how many table.pack() had
+    else
+      return nil
+    end
+  end
+  if packed then
+    length = packed >= length and packed or math.huge
+  end
+  return (n == 0 or length <= math.max(SPARSE_MIN, 2 * n)) and length or nil
+end
+
 local function encode(value, out, depth)
   local kind = type(value)
   if depth > DEPTH_MAX then
@@ -203,22 +226,22 @@ local function encode(value, out, depth)
     out[#out + 1] = tostring(value)
   elseif kind ~= "table" then
     error("the result holds a " .. kind .. ", which JSON cannot tell", 0)
-  elseif #value > 0 then
-    for i, item in ipairs(value) do
-      out[#out + 1] = i == 1 and "[" or ","
-      encode(item, out, depth + 1)
-    end
-    out[#out + 1] = "]"
   else
-    local comma = "{"
-    for key, item in pairs(value) do
+    local length = list_length(value)
+    local comma = length and "[" or "{"
+    for i = 1, length or 0 do
+      out[#out + 1] = comma
+      encode(value[i], out, depth + 1)
+      comma = ","
+    end
+    for key, item in pairs(length and {} or value) do
       out[#out + 1] = comma
       out[#out + 1] = quote(tostring(key))
       out[#out + 1] = ":"
       encode(item, out, depth + 1)
       comma = ","
     end
-    out[#out + 1] = comma == "{" and "{}" or "}"
+    out[#out + 1] = comma == "{" and "{}" or length and "]" or "}"
   end
   return out
 end

@@ -442,6 +442,31 @@ def test_every_runtime_has_a_row():
     assert folders - {"native", "oneshot"} == {row.name for row in ROWS}
 
 
+@pytest.mark.parametrize("table, answer", [
+    ("{1, 2, nil, 4}", [1, 2, None, 4]),
+    ("{x = {1, nil, 3}}", {"x": [1, None, 3]}),
+    ("{nil, 2}", [None, 2]),
+    ("{1, nil, nil, nil, nil, nil, nil, nil, nil, 10}", [1] + 8 * [None] + [10]),
+    ("{1, [11] = 2}", {"1": 1, "11": 2}),
+    ("{1, 2, x = 3}", {"1": 1, "2": 2, "x": 3}),
+    ("{[7] = 'a', [300] = 'b'}", {"7": "a", "300": "b"}),
+    ("table.pack(1, nil, 3, nil)", [1, None, 3, None]),
+    ("{1, n = 1000000000}", {"1": 1, "n": 1000000000}),
+    ("{[1.5] = 1, 2}", {"1.5": 1, "1": 2}),
+    ("{}", {}),
+    ("{n = 0}", {"n": 0}),
+    ("setmetatable({}, {__len = function() return 2 end, __index = function(_, i) return i * i end})", [1, 4]),
+])
+def test_a_lua_table_loses_no_element(proxy, table, answer):
+    row = next(row for row in ROWS if row.name == "lua")
+    if row.missing():
+        pytest.skip(row.missing())
+    one = proxy("--runtime", "lua")
+    one.started(f"function main() return {table} end\n")
+    assert one.run({}).json == answer
+    assert one.check_streams(1) == ("", "")
+
+
 @pytest.mark.parametrize("name, code, text", [
     ("python", "def main(args):\n    raise ValueError('in ' + __file__)\n", "in __main__.py"),
     ("nodejs", "function main() { throw new Error('in ' + __filename); }\n", "Error: in index.js"),
