@@ -113,6 +113,7 @@ int precompile_run(struct loop *loop, const struct build_opts *build, const stru
     build_init(&precompile.build);
     precompile.build.opts = build;
     precompile.build.envelope = &precompile.envelope;
+    precompile.build.is_ahead = true;
     precompile.build.done = on_built;
     if (read_options(&precompile.envelope, config, err) == 0 &&
         read_code(&precompile.envelope, config->init_max_bytes, loop_signal_fd(loop), err) == 0) {

@@ -189,6 +189,8 @@ static void prepare_spec(struct build *build, const char *bin)
     (void)snprintf(left_ms, sizeof(left_ms), "%" PRIu64,
                    build->deadline_at_ms > now_ms ? build->deadline_at_ms - now_ms : 0);
     strv_setenv(&spec->env, "__OW_COMPILE_MS", left_ms);
+    if (build->is_ahead)
+        strv_setenv(&spec->env, "__OW_COMPILE_AHEAD", "1");
     spec->privileges = build->opts->privileges;
 }
 
@@ -231,7 +233,9 @@ static int go_on(struct build *build, struct err *err)
     privileges_borrow(opts->privileges);
     if (build->runtime == NULL)
         build->runtime = choose(build, err);
-    must_compile = build->runtime != NULL && runtime_compiles(build->runtime, build->dir);
+    must_compile =
+        build->runtime != NULL && (build->is_ahead ? build->runtime->compile != NULL
+                                                   : runtime_compiles(build->runtime, build->dir));
     privileges_return(opts->privileges);
     if (build->runtime == NULL)
         return -1;

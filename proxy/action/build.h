@@ -41,7 +41,8 @@ struct build {
     const struct build_opts *opts; /* borrowed */
     struct envelope *envelope;     /* borrowed, but its `code` is freed once written to disk */
     const struct runtime *source;  /* runtime to use for plain source; NULL: opts->fallback */
-    build_done_fn *done;           /* called once from the loop, never from inside build_start() */
+    bool is_ahead;       /* -compile: nothing loads the code now, so a compiler checks it */
+    build_done_fn *done; /* called once from the loop, never from inside build_start() */
 
     /* the outcome */
     bool failed;

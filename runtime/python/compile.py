@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""compile.py MAIN SRC BIN - install what an archive's requirements.txt asks for.
+"""compile.py MAIN SRC BIN - install what an archive's requirements.txt asks for; by -compile, check the code.
 
 The proxy runs this once per /init, for archives that hold requirements.txt and no virtualenv/ (see
-runtime.json). The packages go to BIN/virtualenv, with the activate_this.py that the launcher, and
+runtime.json), and once per -compile, which nobody would tell of code that cannot be loaded. The packages go to BIN/virtualenv, with the activate_this.py that the launcher, and
 Apache's Python runtime, look for. Where they cannot be installed, /init starts the action all the same,
 as they may be there already; -compile fails. Standard library only, and pip where it is installed.
 """
@@ -19,6 +19,9 @@ REQUIREMENTS = "requirements.txt"
 
 # pip asks an index that does not answer this often, for this long.
 RETRIES, TIMEOUT_S = 1, 15
+
+# By these words a file may define what its text does not show.
+COMPUTED = re.compile(r"import\s*\*|\b(?:exec|global|globals|setattr|__getattr__|vars|modules)\b")
 
 # The exit status for: start it all the same, but the last line says what is missing.
 LACKS = 75
@@ -107,14 +110,43 @@ def install(folder, time_s):
     return "pip: " + why
 
 
+def check(path, names):
+    """Why a file cannot be loaded, or lacks a function, as far as its text tells; or None."""
+    import symtable
+    import traceback
+
+    with open(path, "rb") as file:
+        text = file.read()
+    name = os.path.basename(path)
+    try:
+        compile(text, name, "exec", dont_inherit=True)
+    except (SyntaxError, ValueError) as problem:  # a NUL is a ValueError
+        return "".join(traceback.format_exception_only(type(problem), problem)).rstrip()
+    if COMPUTED.search(text.decode("utf-8", "replace")):
+        return None
+    symbols = symtable.symtable(text, name, "exec").get_symbols()
+    bound = [one.get_name() for one in symbols if one.is_assigned() or one.is_imported() or one.is_namespace()]
+    functions = [one.get_name() for one in symbols if one.is_namespace() and not one.get_name().startswith("_")]
+    for wanted in names:
+        if wanted not in bound:
+            return "Cannot start action: function '%s' was not found in %s%s" % (
+                wanted, name, ", which defines: " + ", ".join(functions[:8]) if functions else "")
+    return None
+
+
 def main():
     if len(sys.argv) != 4:
         sys.exit("usage: compile.py MAIN SRC BIN")
     source, target = sys.argv[2:]
     for name in os.listdir(source):
         os.rename(os.path.join(source, name), os.path.join(target, name))
+    entry = os.path.join(target, "__main__.py")
+    if os.environ.get("__OW_COMPILE_AHEAD") and os.path.isfile(entry):
+        why = check(entry, [name.strip() for name in (sys.argv[1] or "main").split(",")])
+        if why is not None:
+            sys.exit(why)
     wanted = os.path.join(target, REQUIREMENTS)
-    if not os.path.exists(wanted) or is_there_already(wanted):
+    if not os.path.isfile(wanted) or os.path.lexists(os.path.join(target, "virtualenv")) or is_there_already(wanted):
         return
     time_s = SHARE * int(os.environ.get("__OW_COMPILE_MS") or 300000) / 1000
     why = install(target, max(time_s - (time.monotonic() - STARTED_S), 0))

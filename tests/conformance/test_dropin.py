@@ -238,6 +238,39 @@ def test_compile_without_a_compiler_packs_what_is_run_as_it_is(folder):
     assert unzipped(done.stdout) == {"__main__.py": ("def main(args): return {}\n", 0o100755)}
 
 
+@pytest.mark.parametrize("main, code, words", [
+    ("main", "def main(args:\n    return {}\n", ['File "__main__.py", line 1', "SyntaxError"]),
+    ("nope", "def main(args):\n    return args\n\n\ndef other(args):\n    pass\n",
+     ["function 'nope' was not found in __main__.py, which defines: main, other"]),
+    ("main, nope", "def main(args):\n    return args\n", ["function 'nope' was not found in __main__.py"]),
+    ("main", "hello", ["function 'main' was not found in __main__.py"]),
+    ("main", "return {}\n", ["SyntaxError"]),
+    ("main", "x = '\0'\n", ["null bytes"]),
+], ids=["syntax", "function", "functions", "text", "late", "nul"])
+@pytest.mark.parametrize("zipped", [False, True])
+def test_compile_of_python_that_cannot_be_loaded_fails(folder, main, code, words, zipped):
+    """As Apache's compiler for Python does: whoever starts the zip elsewhere would learn of it late."""
+    done = command(folder, "--runtime", "python", "-compile", main,
+                   stdin=archives.zipped({"__main__.py": code}) if zipped else code.encode())
+    assert (done.returncode, done.stdout) == (1, b"")
+    for word in words:
+        assert word in done.stderr.decode()
+
+
+@pytest.mark.parametrize("code", [
+    "from other import main\n", "main = lambda args: args\n", "class main:\n    pass\n",
+    "if 1:\n    async def main(args):\n        return args\n", "from other import *\n",
+    "globals()['main'] = dict\n", "def set():\n    global main\n    main = dict\nset()\n",
+    "# -*- coding: latin-1 -*-\ndef main(args):\n    return {'a': '\xe9'}\n",
+])
+def test_compile_of_python_loads_nothing_and_finds_a_function_however_it_is_defined(folder, code):
+    code = code.encode("latin-1")
+    done = command(folder, "--runtime", "python", "-compile", "main", stdin=code)
+    assert (done.returncode, done.stderr) == (0, b"")
+    with zipfile.ZipFile(io.BytesIO(done.stdout)) as archive:
+        assert archive.namelist() == ["__main__.py"] and archive.read("__main__.py") == code
+
+
 @pytest.mark.parametrize("flag", ["-version", "--version"])
 def test_version(folder, flag):
     """The program's, and then a line for each library that reads what strangers send."""
