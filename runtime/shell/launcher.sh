@@ -403,6 +403,27 @@ launcher_put_options_away() {
     [[ -z $LAUNCHER_OPTIONS ]] || set +"$LAUNCHER_OPTIONS"
 }
 
+# Call the function where the action has said "set -e". Behind "||" bash would not heed it, and it would end
+# the shell: so where it strikes in the function, and in what that calls, a trap returns from it.
+launcher_call_errexit() {
+    trap '{
+        LAUNCHER_STATUS=$?
+        if [[ ${FUNCNAME[0]} == launcher_call_errexit ]]; then
+            set +e
+        elif [[ $- == *e* && $BASH_SUBSHELL == 0 ]]; then # bash itself ends a subshell
+            return "$LAUNCHER_STATUS"
+        fi
+    } 2>/dev/null' ERR
+    if [[ -n $LAUNCHER_SENDS ]]; then
+        set -E"$LAUNCHER_OPTIONS"
+        "$LAUNCHER_FUNCTION" "$LAUNCHER_VALUE"
+    else
+        set -E"$LAUNCHER_OPTIONS"
+        "$LAUNCHER_FUNCTION" "$LAUNCHER_VALUE" 60<&- 61>&-
+    fi
+    { LAUNCHER_STATUS=$?; set +eE; trap - ERR; } 2>/dev/null
+}
+
 # One line in, its answer into LAUNCHER_ANSWER. The function runs with our descriptors closed, so that
 # nothing it starts inherits them.
 launcher_activate() {
@@ -423,7 +444,9 @@ launcher_activate() {
     fi
     launcher_show
     [[ $LAUNCHER_VALUE != null ]] || LAUNCHER_VALUE={}
-    if [[ -n $LAUNCHER_SENDS ]]; then
+    if [[ -n $LAUNCHER_ERREXIT ]]; then
+        launcher_call_errexit
+    elif [[ -n $LAUNCHER_SENDS ]]; then
         [[ -z $LAUNCHER_OPTIONS ]] || set -"$LAUNCHER_OPTIONS"
         "$LAUNCHER_FUNCTION" "$LAUNCHER_VALUE" || { LAUNCHER_STATUS=$?; } 2>/dev/null
     else
@@ -431,6 +454,7 @@ launcher_activate() {
         "$LAUNCHER_FUNCTION" "$LAUNCHER_VALUE" 60<&- 61>&- || { LAUNCHER_STATUS=$?; } 2>/dev/null
     fi
     { launcher_put_options_away; } 2>/dev/null
+    [[ -z $LAUNCHER_ERREXIT ]] || LAUNCHER_OPTIONS=$LAUNCHER_ERREXIT # a trap has turned it off
     if ((LAUNCHER_STATUS != 0)); then
         LAUNCHER_ANSWER=$(launcher_quote "${LAUNCHER_FAILURE:-$LAUNCHER_FUNCTION returned $LAUNCHER_STATUS}")
         LAUNCHER_ANSWER="{\"error\":$LAUNCHER_ANSWER}"
@@ -502,6 +526,9 @@ set -- # an action that looks at its arguments finds none
 # shellcheck source=/dev/null
 . "$LAUNCHER_FILE" 60<&- 61>&- || exit 1
 { launcher_put_options_away; } 2>/dev/null
+# The options where "set -e" is to be heeded: the file has said so, and has no trap of its own in our place.
+LAUNCHER_ERREXIT=
+[[ $LAUNCHER_OPTIONS != *e* || -n $(trap -p ERR) ]] || LAUNCHER_ERREXIT=$LAUNCHER_OPTIONS
 IFS=, read -r -a LAUNCHER_FUNCTIONS <<<"$LAUNCHER_MAIN," # read drops what is empty at the end
 LAUNCHER_MAIN=
 for LAUNCHER_LINE in "${LAUNCHER_FUNCTIONS[@]}"; do

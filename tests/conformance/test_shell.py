@@ -70,6 +70,44 @@ def test_how_a_function_ends(folder, body, answer):
     assert filtered(folder, code, "{}", "{}") == [answer] * 2
 
 
+STRICT = """set -euo pipefail
+n=0
+helper() { false; echo unreached >&2; }
+main() {
+    n=$((n + 1))
+    BODY
+    answer "{\\"n\\":$n}"
+}
+"""
+
+
+@pytest.mark.parametrize("body, answer", [
+    ("nosuchcmd 2>/dev/null", {"error": "main returned 127"}),
+    ("helper", {"error": "main returned 1"}),
+    ("false | true", {"error": "main returned 1"}),
+    ("x=$(exit 3)", {"error": "main returned 3"}),
+    ("(false; echo unreached >&2)", {"error": "main returned 1"}),
+    ("for i in 1 2; do false; done", {"error": "main returned 1"}),
+    ("fail sorry 2>/dev/null", {"error": "sorry"}),
+    ("return 7", {"error": "main returned 7"}),
+    ("set +e; false", {"n": 2}),
+    ("if false; then :; fi; false || true; ! true; while false; do :; done", {"n": 2}),
+    ("helper 2>/dev/null || true", {"n": 2}),
+    ("x=$(false; echo hi); [[ $x == hi ]]", {"n": 2}),
+    ("local x=$(false)", {"n": 2}),
+])
+def test_errexit_of_the_file_is_heeded_in_the_function_and_work_goes_on(folder, body, answer):
+    """As bash heeds it in a script, but for the end of the process."""
+    code = STRICT.replace("BODY", f"[[ $1 != *go* ]] || {{ {body}; }}")
+    answers = filtered(folder, code, "{}", '{"value":{"go":1}}', "{}")
+    assert answers == [{"n": 1}, answer, {"n": 3}]
+
+
+def test_errexit_beside_a_trap_of_the_code_has_no_effect(folder):
+    code = "set -e\ntrap 'echo trapped >&2' ERR\nmain() { false; answer '{\"a\":1}'; }\n"
+    assert filtered(folder, code, "{}", "{}") == [{"a": 1}] * 2
+
+
 def test_a_function_that_answers_nothing_answers_an_empty_object(folder):
     assert filtered(folder, "other() { echo log; }\n", "{}", main="other") == [{}]
 
