@@ -72,9 +72,13 @@ enum death death_of(int wait_status, enum death told, bool killed, struct oom *o
     return by_itself(wait_status);
 }
 
-void death_say_how(int wait_status, char *out, size_t size)
+void death_say_how(int wait_status, bool is_program, char *out, size_t size)
 {
-    if (WIFSIGNALED(wait_status))
+    if (wait_status == 0 && is_program)
+        (void)snprintf(out, size,
+                       "exit status 0: it must stay and read a line for each activation; "
+                       "a program that is started for each one: --runtime oneshot");
+    else if (WIFSIGNALED(wait_status))
         (void)snprintf(out, size, "signal %d (%s)", WTERMSIG(wait_status),
                        strsignal(WTERMSIG(wait_status)));
     else

@@ -117,7 +117,7 @@ static void end_jobs(struct worker *w)
     } else if (w->unwanted) {
         hear_last_words(&w->session, crashed, JOB_STOPPED, "");
     } else {
-        death_say_how(w->wait_status, reason, sizeof(reason));
+        death_say_how(w->wait_status, w->spec->answers == ANSWERS_AUTO, reason, sizeof(reason));
         hear_last_words(&w->session, crashed, JOB_DIED, reason);
     }
 }
@@ -225,7 +225,8 @@ static void start_failed(struct worker *w)
     if (w->start_err.kind == ERR_NONE)
         (void)death_explain(w->death, w->spec->reports_ready, &w->start_err);
     if (w->death != DEATH_NONE && w->start_err.kind == ERR_ACTION)
-        death_say_how(w->wait_status, w->start_err.detail, sizeof(w->start_err.detail));
+        death_say_how(w->wait_status, w->spec->answers != ANSWERS_STDOUT, w->start_err.detail,
+                      sizeof(w->start_err.detail));
     assert(w->start_err.kind != ERR_NONE);
 }
 
@@ -460,8 +461,7 @@ static void spawn_failed(struct worker *w, struct err *err)
     tally_started(w->opts.tally, w->was_started);
     tally_died(w->opts.tally, DEATH_UNSPAWNED);
     w->was_started = true;
-    /* Test suites compare "command exited". Keep the detailed text only if it says what to
-     * install. */
+    /* Test suites compare "command exited". Other text is kept only if it says what to install. */
     if (err->kind == ERR_ACTION && w->spec->shortfall == NULL)
         (void)snprintf(err->text, sizeof(err->text), "command exited");
     worker_fail_start(w, err);

@@ -84,6 +84,33 @@ def test_a_run_that_ends_the_process_tells_how(proxy, end, how):
     assert reason(answer) == how
 
 
+ONCE = "exit status 0: it must stay and read a line for each activation; " \
+       "a program that is started for each one: --runtime oneshot"
+
+
+def test_a_program_that_answers_once_and_exits_is_told_to_stay_or_how_else_it_can_be_started(proxy):
+    answer = proxy("--runtime", "native").init("#!/bin/sh\necho '{\"a\":1}'\n")
+    assert_error(answer, 502, "cannot start action: command exited")
+    assert ONCE in reason(answer)
+
+
+def test_a_program_that_reads_a_line_and_exits_without_an_answer_is_told_so_too(proxy):
+    one = proxy("--runtime", "native")
+    one.started("#!/bin/sh\nread -r line\nexit 0\n")
+    answer = one.run({})
+    assert_error(answer, 400, "command exited")
+    assert reason(answer) == ONCE
+
+
+@pytest.mark.parametrize("code, how", [
+    ("#!/bin/sh\nread -r line\nexit 3\n", "exit status 3"), ("import os\ndef main(args):\n    os._exit(0)\n", "exit status 0"),
+])
+def test_a_failed_program_and_a_function_are_not_told_to_stay(proxy, code, how):
+    one = proxy("--runtime", "native" if code.startswith("#!") else "python")
+    one.started(code)
+    assert reason(one.run({})) == how
+
+
 @pytest.mark.parametrize("returned, what", [
     ("'Hi'", 'a string: "Hi"'), ("3", "a number: 3"), ("False", "a boolean: false"),
     ("None", "nothing: null"), ("'x' * 2000", 'a string: "' + "x" * 99 + "..."),
