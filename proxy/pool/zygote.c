@@ -24,7 +24,7 @@
 
 #define SAID_MAX_BYTES 4096 /* longest line of a launcher; our launchers write about 100 bytes */
 #define VAIN_MAX       2    /* give up after so many processes in a row that made no worker */
-#define LOOK_MS        1000 /* while an order is late: time between checks if the process is stopped */
+#define LOOK_MS        1000 /* time between checks whether a process with a late order is stopped */
 
 static void forget_begun(struct zygote *t)
 {
