@@ -102,14 +102,14 @@ void prewarmed_add_line(struct buf *line, const struct prewarmed_told *told, boo
     buf_add_text(line, forks ? "},\"forks\":true}}\n" : "}}}\n");
 }
 
-void prewarmed_set_instead(const struct runtime *runtime, char *const *environ,
+void prewarmed_set_instead(const struct runtime *runtime, char *const *base_env,
                            const struct prewarmed_told *told, struct exec_spec *spec)
 {
     struct exec_spec *instead = xcalloc(1, sizeof(*instead));
     auto_buf struct buf line = {0};
 
     assert(spec->instead == NULL);
-    if (!runtime_prewarm(runtime, false, environ, instead)) {
+    if (!runtime_prewarm(runtime, false, base_env, instead)) {
         free(instead);
         return;
     }
