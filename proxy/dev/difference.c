@@ -38,14 +38,14 @@ struct writer {
 
 static struct lines split(const char *text)
 {
-    struct lines lines = {0};
-    size_t room = 0;
+    size_t room = 64;
+    struct lines lines = {.all = xcalloc(room, sizeof(*lines.all))};
 
     while (*text != '\0') {
         size_t n = strcspn(text, "\n");
 
         if (lines.n == room) {
-            room = room > 0 ? 2 * room : 64;
+            room *= 2;
             lines.all = xrealloc(lines.all, room * sizeof(*lines.all));
         }
         lines.all[lines.n++] = (struct line){text, n};
