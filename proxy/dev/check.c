@@ -54,10 +54,11 @@ static void print_difference(const char *expected, const char *answer)
 }
 
 /* Compare the answer to input-x.json with the one in expected-x.json, and print the outcome. more:
- * what to print behind the name of a test that failed, or "". false: the test failed. */
+ * what to add in parentheses if the test failed; "": nothing. false: the test failed. */
 static bool judge(const struct check *check, const char *input, const struct buf *answer,
                   const char *more)
 {
+    auto_free char *name = xasprintf(more[0] != '\0' ? "%s (%s)" : "%s%s", input, more);
     auto_free char *path = xasprintf("%s/expected%s", check->opts.folder, input + strlen("input"));
     auto_fd int fd = fd_open_file(AT_FDCWD, path);
     auto_buf struct buf text = {0};
@@ -67,7 +68,7 @@ static bool judge(const struct check *check, const char *input, const struct buf
 
     assert(strncmp(input, "input", strlen("input")) == 0);
     if (fd < 0 || buf_read_all(&text, fd, EXPECTED_BYTES_MAX, -1) < 0) {
-        (void)printf("FAILED  %s%s: cannot read %s: %s; the answer was\n", input, more, path,
+        (void)printf("FAILED  %s: cannot read %s: %s; the answer was\n", name, path,
                      strerror(errno));
         print_difference("", got != NULL ? got : "");
         return false;
@@ -81,7 +82,7 @@ static bool judge(const struct check *check, const char *input, const struct buf
     if (is_right)
         (void)printf("ok      %s\n", input);
     else
-        (void)printf("FAILED  %s%s: - expected, + answered\n", input, more);
+        (void)printf("FAILED  %s: - expected, + answered\n", name);
     if (!is_right && got != NULL)
         print_difference(wanted, got);
     return is_right;
@@ -137,24 +138,11 @@ static void clear_job(struct check *check)
     memset(&check->job, 0, sizeof(check->job));
 }
 
-/* Write what the error text of a job without an answer leaves out, such as " (exit status 3)". */
-static void say_more(const struct job *job, char *more, size_t size)
-{
-    char why[sizeof(job->reason)] = "";
-
-    if (job->outcome == JOB_ANSWERED)
-        contract_say_returned(job, why, sizeof(why));
-    else if (job->outcome == JOB_DIED)
-        (void)snprintf(why, sizeof(why), "%s", job->reason);
-    (void)snprintf(more, size, why[0] != '\0' ? " (%s)" : "%s", why);
-}
-
 static void on_done(struct job *job)
 {
     struct check *check = container_of(job, struct check, job);
     auto_buf struct buf answer = {0};
-    char why[512];
-    char more[sizeof(job->reason) + 4] = "";
+    char why[512], more[sizeof(job->reason)] = "";
 
     assert(check->running);
     check->running = false;
@@ -165,7 +153,7 @@ static void on_done(struct job *job)
     } else { /* a test may expect the error that a client would get */
         contract_explain(job, check->opts.answer_max_bytes, why, sizeof(why));
         json_add_error(&answer, why);
-        say_more(job, more, sizeof(more));
+        contract_say_more(job, more, sizeof(more));
     }
     check->n_failed += !judge(check, check->names[check->next++], &answer, more);
     (void)fflush(stdout);

@@ -1,7 +1,6 @@
 #include "filter/invoke.h"
 
 #include <assert.h>
-#include <stdio.h>
 
 #include "base/err.h"
 #include "base/loop.h"
@@ -38,15 +37,12 @@ static void on_done(struct job *job)
     struct invoke *invoke = invoke_of(job);
     struct json_slice error;
     char why[sizeof(job->reason) + 64];
-    char more[sizeof(job->reason)] = ""; /* what the text of the contract leaves out */
+    char more[sizeof(job->reason)];
 
     assert(invoke->err.kind == ERR_NONE);
     if (!contract_read_answer(job, &error)) {
         contract_explain(job, invoke->calls.opts.answer_max_bytes, why, sizeof(why));
-        if (job->outcome == JOB_ANSWERED)
-            contract_say_returned(job, more, sizeof(more));
-        else if (job->outcome == JOB_DIED)
-            (void)snprintf(more, sizeof(more), "%s", job->reason);
+        contract_say_more(job, more, sizeof(more));
         (void)err_set(&invoke->err, ERR_ACTION, 0,
                       more[0] != '\0' ? "invoke: %s (%s)" : "invoke: %s", why, more);
     } else if (error.kind != JSON_BAD) {

@@ -286,14 +286,12 @@ static void add_headers(const struct run *run, bool is_answered, struct json_sli
 
     if (kind != ERROR_KIND_NONE)
         request_add_header(run->request, ERROR_KIND_HEADER, error_kind_name(kind));
-    if (job->outcome == JOB_ANSWERED && !is_answered) {
-        char text[160];
+    if (!is_answered) {
+        char more[sizeof(job->reason)];
 
-        contract_say_returned(job, text, sizeof(text));
-        reason_add_header(run->request, text, strlen(text));
+        contract_say_more(job, more, sizeof(more));
+        reason_add_header(run->request, more, strlen(more));
     }
-    if (job->outcome == JOB_DIED)
-        reason_add_header(run->request, job->reason, strlen(job->reason));
     if (job->outcome == JOB_STOPPED)
         reason_add_header(run->request, outcome_of(JOB_STOPPED)->text,
                           strlen(outcome_of(JOB_STOPPED)->text));

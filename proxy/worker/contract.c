@@ -8,7 +8,7 @@
 #include "base/util.h"
 #include "worker/job.h"
 
-#define SHOWN_MAX_BYTES 100 /* most bytes of a wrong answer shown by contract_say_returned() */
+#define SHOWN_MAX_BYTES 100 /* most bytes of a wrong answer shown by contract_say_more() */
 
 bool contract_check(const char *text, size_t n, struct contract_body *body, char *why, size_t size)
 {
@@ -157,7 +157,8 @@ bool contract_is_result(const struct job *job)
     return contract_read_answer(job, &error) && error.kind == JSON_BAD;
 }
 
-void contract_say_returned(const struct job *job, char *text, size_t size)
+/* Write what the action returned instead of an object or array. */
+static void say_returned(const struct job *job, char *text, size_t size)
 {
     static const char *const names[] = {
         [JSON_BAD] = "no JSON document: ", [JSON_STRING] = "a string: ",
@@ -174,6 +175,14 @@ void contract_say_returned(const struct job *job, char *text, size_t size)
         n--; /* do not cut a character of UTF-8 */
     (void)snprintf(text, size, "it returned %s%.*s%s", names[kind], (int)n, job->answer,
                    n < job->answer_len ? "..." : "");
+}
+
+void contract_say_more(const struct job *job, char *text, size_t size)
+{
+    if (job->outcome == JOB_ANSWERED)
+        say_returned(job, text, size);
+    else
+        (void)snprintf(text, size, "%s", job->outcome == JOB_DIED ? job->reason : "");
 }
 
 void contract_explain(const struct job *job, size_t answer_max_bytes, char *text, size_t size)

@@ -55,9 +55,10 @@ bool contract_read_answer(const struct job *job, struct json_slice *error);
 /* Whether the job has a valid answer that is no failure. The platform takes an answer with a member
  * "error" for a failure. */
 bool contract_is_result(const struct job *job);
-/* Write what the action returned instead of an object or array, such as "it returned a string:
- * \"Hi\"". The job is answered, but contract_is_answered() is false. A long text is cut. */
-void contract_say_returned(const struct job *job, char *text, size_t size);
 /* Write the error text for a job without a valid answer. answer_max_bytes: the limit to name in the
  * text of JOB_TOO_LONG. */
 void contract_explain(const struct job *job, size_t answer_max_bytes, char *text, size_t size);
+/* For a job without a valid answer, write what contract_explain() leaves out, since test suites
+ * compare its text: how the process died ("exit status 3"), or what the action returned instead of
+ * an object or array (it returned a string: "Hi"). "": nothing. A long text is cut. */
+void contract_say_more(const struct job *job, char *text, size_t size);

@@ -165,7 +165,7 @@ static void what_was_returned_instead_of_an_object_is_said(void **state)
                           .answer = (char *)(uintptr_t)cases[i].answer,
                           .answer_len = strlen(cases[i].answer)};
 
-        contract_say_returned(&job, text, sizeof(text));
+        contract_say_more(&job, text, sizeof(text));
         assert_string_equal(text, cases[i].text);
     }
 }
