@@ -7,12 +7,12 @@
 
 #include "base/err.h"
 #include "base/exec_spec.h"
+#include "base/utf8.h"
 #include "base/util.h"
 
-#define LINES_MAX       100000 /* most lines of a file, comments included */
-#define BYTE_ORDER_MARK "\xef\xbb\xbf"
-#define SHOWN_OF_WORD   60
-#define BLANKS          " \t\n\v\f\r" /* which no variable's name may contain */
+#define LINES_MAX     100000 /* most lines of a file, comments included */
+#define SHOWN_OF_WORD 60
+#define BLANKS        " \t\n\v\f\r" /* which no variable's name may contain */
 
 int variables_add(char ***vector, const char *option, const char *word, struct err *err)
 {
@@ -65,8 +65,8 @@ static int read_lines(char ***vector, const char *option, const char *path, FILE
                            number);
         while (n > 0 && (line[n - 1] == '\n' || line[n - 1] == '\r'))
             line[--n] = '\0';
-        if (number == 1 && strncmp(at, BYTE_ORDER_MARK, strlen(BYTE_ORDER_MARK)) == 0)
-            at += strlen(BYTE_ORDER_MARK);
+        if (number == 1 && strncmp(at, UTF8_BYTE_ORDER_MARK, strlen(UTF8_BYTE_ORDER_MARK)) == 0)
+            at += strlen(UTF8_BYTE_ORDER_MARK);
         at += strspn(at, " \t");
         if (*at != '\0' && *at != '#' && add_line(vector, at, option, path, number, err) < 0)
             return -1;

@@ -9,6 +9,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#define UTF8_BYTE_ORDER_MARK "\xef\xbb\xbf"
+
 /*
  * Advance *at over one character beyond ASCII. false: *at is the byte that breaks the character, or
  * `end` if the text ends within the character. Source: Unicode 15, table 3-7. The second byte has a

@@ -45,15 +45,15 @@ static bool names_file(const char *text, const char *file)
     return false;
 }
 
-/* The name of a file or folder in `folder` that text names; caller frees. NULL: none. not: a name
- * that does not count. */
-static char *find_named(const char *folder, const char * not, const char *text)
+/* The name of a file or folder in `folder` that text names; caller frees. NULL: none. except: a
+ * name that does not count. */
+static char *find_named(const char *folder, const char *except, const char *text)
 {
     char **names = target_list(folder, "", "");
     char *found = NULL;
 
     for (char **name = names; *name != NULL && found == NULL; name++)
-        if ((*name)[0] != '.' && strcmp(*name, not ) != 0 && names_file(text, *name))
+        if ((*name)[0] != '.' && strcmp(*name, except) != 0 && names_file(text, *name))
             found = xstrdup(*name);
     strv_free(&names);
     return found;

@@ -11,11 +11,11 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/json.h"
+#include "base/utf8.h"
 #include "base/util.h"
 #include "worker/contract.h"
 
-#define EXAMPLE         "{\"name\":\"Test\"}"
-#define BYTE_ORDER_MARK "\xef\xbb\xbf"
+#define EXAMPLE "{\"name\":\"Test\"}"
 
 static int read_from(const char *word, uint64_t bytes_max, int stop_fd, struct buf *text,
                      struct err *err)
@@ -49,9 +49,9 @@ static int make_line(struct job *job, const char *text, size_t n, const char *me
         return err_set(err, ERR_REQUEST, 0,
                        "the argument is longer than %" PRIu64 " bytes (--run-max-bytes)",
                        bytes_max);
-    if (begins_with(text, n, BYTE_ORDER_MARK)) { /* editors of Windows write one */
-        text += strlen(BYTE_ORDER_MARK);
-        n -= strlen(BYTE_ORDER_MARK);
+    if (begins_with(text, n, UTF8_BYTE_ORDER_MARK)) { /* editors of Windows write one */
+        text += strlen(UTF8_BYTE_ORDER_MARK);
+        n -= strlen(UTF8_BYTE_ORDER_MARK);
     }
     kind = json_check(text, n, &fault);
     if (kind == JSON_BAD) {

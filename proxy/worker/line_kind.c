@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/json.h"
+#include "base/utf8.h"
 
 static size_t n_blanks(const char *text, size_t n)
 {
@@ -82,7 +83,7 @@ bool line_looks_like_answer(const char *text, size_t n)
 
 bool line_has_bom(const char *text, size_t n)
 {
-    static const char bom[] = "\xef\xbb\xbf";
+    size_t n_bom = strlen(UTF8_BYTE_ORDER_MARK);
 
-    return n >= sizeof(bom) - 1 && memcmp(text, bom, sizeof(bom) - 1) == 0;
+    return n >= n_bom && memcmp(text, UTF8_BYTE_ORDER_MARK, n_bom) == 0;
 }
