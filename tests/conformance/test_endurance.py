@@ -51,7 +51,7 @@ IDS_MAX_KB = 1024  # what is kept of each id would be 2,000
 def test_what_comes_with_thousands_of_runs_leaves_nothing_in_their_process(proxy, name):
     """Each has an id of its own, which becomes a variable. The last one is what the function sees."""
     row = language(name.split()[-1])
-    one = proxy(*row.options, env=row.env)
+    one = proxy(*row.options, "--workers", 1, env=row.env)
     env = {"__OW_PYTHON_ACCELERATOR": "0"} if name == "plain python" else {}
     one.started(row.codes["variable"], env=env)
 
@@ -61,14 +61,12 @@ def test_what_comes_with_thousands_of_runs_leaves_nothing_in_their_process(proxy
         for (_, n), (status, body) in answers.items():
             assert status == 200 and json.loads(body) == {"value": f"{first + n:0{ID_BYTES}}"}
 
-    def held_kb():
-        status = pathlib.Path(f"/proc/{one.children()[0]}/status").read_text()
-        return int(re.search(r"^VmRSS:\s+(\d+) kB$", status, re.MULTILINE)[1])
-
     load_ids(1, WARM_BY_ID)
-    before_kb = held_kb()
+    (pid,) = one.children()
+    before_kb = one.memory_kb("VmRSS", pid)
     load_ids(1 + WARM_BY_ID, RUNS_BY_ID)
-    assert held_kb() - before_kb < IDS_MAX_KB
+    assert one.children() == [pid]
+    assert one.memory_kb("VmRSS", pid) - before_kb < IDS_MAX_KB
 
 
 def test_many_restarts_leave_nothing(proxy):

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 import archives
-from languages import CODES, ROWS
+from languages import CODES, ROWS, language
 from whisk import PROGRAM, REPO, WAIT_S, assert_error
 
 NO_RESULT = "The action did not return a dictionary or array."
@@ -458,10 +458,7 @@ def test_every_runtime_has_a_row():
     ("setmetatable({}, {__len = function() return 2 end, __index = function(_, i) return i * i end})", [1, 4]),
 ])
 def test_a_lua_table_loses_no_element(proxy, table, answer):
-    row = next(row for row in ROWS if row.name == "lua")
-    if row.missing():
-        pytest.skip(row.missing())
-    one = proxy("--runtime", "lua")
+    one = proxy(*language("lua").options)
     one.started(f"function main() return {table} end\n")
     assert one.run({}).json == answer
     assert one.check_streams(1) == ("", "")
@@ -477,10 +474,7 @@ def test_a_lua_table_loses_no_element(proxy, table, answer):
 ])
 def test_an_error_does_not_tell_the_private_folder(proxy, name, code, text):
     """It has another name at each start: nobody could compare such an answer."""
-    row = next(row for row in ROWS if row.name == name)
-    if row.missing():
-        pytest.skip(row.missing())
-    one = proxy("--runtime", name)
+    one = proxy(*language(name).options)
     one.started(code)
     assert one.run({}).json == {"error": text}
 

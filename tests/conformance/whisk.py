@@ -298,9 +298,9 @@ class Proxy:
                 pass  # closed between the listing and the look
         return links
 
-    def memory_kb(self, field):
-        """VmRSS or VmHWM of the proxy."""
-        status = pathlib.Path(f"/proc/{self.pid}/status").read_text()
+    def memory_kb(self, field, pid=None):
+        """VmRSS or VmHWM of the proxy, or of one of its processes."""
+        status = pathlib.Path(f"/proc/{pid or self.pid}/status").read_text()
         return int(re.search(rf"^{field}:\s+(\d+) kB$", status, re.M)[1])
 
     # --- asking -------------------------------------------------------------------------------
