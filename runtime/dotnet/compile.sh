@@ -36,7 +36,8 @@ cd "$bin" # so that messages name files as their author does
 if [ -f Main.cs ] && [ "$(head -c 2 Main.cs)" = MZ ]; then
     mv Main.cs "$assembly.dll"
 fi
-# What else is no text was meant to be an archive. C# in UTF-16 has zero bytes, too, behind its mark.
+# Any other file that is no text was meant to be an archive. Text has no zero bytes, unless it is in
+# UTF-16, which begins with a byte order mark.
 case $([ ! -f Main.cs ] || od -A n -N 2 -t x1 Main.cs) in
 '' | ' ff fe' | ' fe ff') ;;
 *)

@@ -674,7 +674,7 @@ function isTold(problem) {
     return typeof problem === 'object' && !(problem instanceof Error) && toError(problem) === problem;
 }
 
-/* A trace without our own calls, which are no place of the user's, and without the read that called them. */
+/* A trace without the calls of our own files, and without Node's read of our input. */
 function withoutOurs(trace) {
     const clean = trace.replace(/\n +at .*?(?= \{$|$)/gm, (call) => call.includes(__dirname + path.sep) ? '' : call);
 

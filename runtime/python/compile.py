@@ -1,10 +1,13 @@
 #!/usr/bin/env python3
-"""compile.py MAIN SRC BIN - install what an archive's requirements.txt asks for; by -compile, check the code.
+"""compile.py MAIN SRC BIN - install what an archive's requirements.txt asks for, and check code.
 
 The proxy runs this once per /init, for archives that hold requirements.txt and no virtualenv/ (see
-runtime.json), and once per -compile, which nobody would tell of code that cannot be loaded. The packages go to BIN/virtualenv, with the activate_this.py that the launcher, and
-Apache's Python runtime, look for. Where they cannot be installed, /init starts the action all the same,
-as they may be there already; -compile fails. Standard library only, and pip where it is installed.
+runtime.json). The packages go to BIN/virtualenv, with the activate_this.py that the launcher, and
+Apache's Python runtime, look for. Where they cannot be installed, /init starts the action all the
+same, as they may be there already; -compile fails.
+
+The proxy also runs it once per -compile. Nothing loads the code then, so this checks whether it can
+be loaded. Standard library only, and pip where it is installed.
 """
 
 import os

@@ -88,8 +88,8 @@ data = getattr(environ, "_data", environb)
 peek = data.get
 fsencode, unsetenv = os.fsencode, os.unsetenv
 
-# os.putenv() of CPython never gives back the memory of a value that it replaces. After so many bytes
-# whiskloop_environ is loaded, which does.
+# os.putenv() of CPython never frees the memory of a value that it replaces. Once this many bytes were
+# set by it, load whiskloop_environ, which writes over the old value.
 LOST_MAX = 1 << 20
 lost = 0
 
@@ -255,7 +255,8 @@ def activate_virtualenv(folder):
                 code = compile(file.read(), script, "exec", dont_inherit=True)
             exec(code, {"__name__": "activate_this", "__file__": script})
             return
-    # That file is made by the tool virtualenv. What `python3 -m venv` makes serves the same version.
+    # Only the tool virtualenv makes that file. A folder of `python3 -m venv` has none, and serves the
+    # Python version that made it.
     version = "%s%d.%d" % (("pypy" if sys.implementation.name == "pypy" else "python",) + sys.version_info[:2])
     packages = os.path.join(root, "lib", version, "site-packages")
     if not os.path.isfile(os.path.join(root, "pyvenv.cfg")):

@@ -403,8 +403,9 @@ launcher_put_options_away() {
     [[ -z $LAUNCHER_OPTIONS ]] || set +"$LAUNCHER_OPTIONS"
 }
 
-# Call the function where the action has said "set -e". Behind "||" bash would not heed it, and it would end
-# the shell: so where it strikes in the function, and in what that calls, a trap returns from it.
+# Call the function of an action that has said "set -e". Behind "||" bash would ignore that option.
+# Elsewhere a command that fails would end the launcher. So an ERR trap returns from the function,
+# and from each function that it calls.
 launcher_call_errexit() {
     trap '{
         LAUNCHER_STATUS=$?
@@ -526,7 +527,7 @@ set -- # an action that looks at its arguments finds none
 # shellcheck source=/dev/null
 . "$LAUNCHER_FILE" 60<&- 61>&- || exit 1
 { launcher_put_options_away; } 2>/dev/null
-# The options where "set -e" is to be heeded: the file has said so, and has no trap of its own in our place.
+# The shell's options, if the file has said "set -e" and has set no ERR trap of its own; else empty.
 LAUNCHER_ERREXIT=
 [[ $LAUNCHER_OPTIONS != *e* || -n $(trap -p ERR) ]] || LAUNCHER_ERREXIT=$LAUNCHER_OPTIONS
 IFS=, read -r -a LAUNCHER_FUNCTIONS <<<"$LAUNCHER_MAIN," # read drops what is empty at the end
