@@ -157,7 +157,7 @@ def distribution(key, high):
             sentence=(f"The C action answers half of the requests within {mine['50'] / 1000:.2f} ms and "
                       f"99 % within {mine['99'] / 1000:.2f} ms. A request's time begins at the "
                       "moment it was due, even if it was sent later."
-                      + (f" Too slow for this rate: {', '.join(left)}." if left else "")),
+                      + (f" Too slow for this rate: {'; '.join(left)}." if left else "")),
             svg=plots.drawn(plots.distribution, key, "latency distribution", series),
             head=["ms", *[f"{percent} %" for percent in shown], "most", "requests"],
             rows=[[kind, *[f"{figure['more']['latency_us'][percent] / 1000:.3f}"
@@ -185,12 +185,10 @@ def rates(run):
 
     return Section(
         key="rates", title="Latency against rate", part="open",
-        sentence=("The highest rates, in requests per second, at which 99 % took less than "
-                  f"{FOLLOWED_P99_MS} ms: "
-                  + "; ".join(f"{SHORT[kind]}: {f'{rate:,}' if rate else 'none'}"
-                              for kind, rate in limits.items())
-                  + ". A cross marks a rate at which they took longer: requests queue up there, and "
-                  "a longer run shows longer times."),
+        sentence=(f"The highest rate per second at which 99 % of the requests took less than {FOLLOWED_P99_MS} ms: "
+                  + "; ".join(f"{SHORT[kind]} {f'{rate:,}' if rate else 'none'}" for kind, rate in limits.items())
+                  + ". A cross marks a rate at which they took longer. Requests queue up there, so a longer run "
+                  "shows longer times."),
         svg=plots.drawn(plots.rates, "rates", "latency against rate", series),
         head=["per second; ms: 50 % / 99 %", *SHORT.values()],
         rows=[[f"{rate:,}", *[cell(kind, rate) for kind in ALL]] for rate in every],
