@@ -146,7 +146,8 @@ sample_code() {
 # Build for release, with what the benchmarks run beside the proxy, and make a folder WORK. What
 # bench_run starts, and WORK, end with the script.
 bench_prepare() {
-    local options=(--buildtype=release -Dbench=true -Dtests=disabled)
+    # As the images are built (docker/builder.Dockerfile).
+    local options=(--buildtype=release -Dstatic_libarchive=true -Dbench=true -Dtests=disabled)
 
     # These would make the proxy another one than users run.
     unset HOST PORT OW_WAIT_FOR_ACK OW_COMPILER OW_EXECUTION_ENV

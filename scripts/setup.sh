@@ -47,7 +47,8 @@ TEST_PACKAGES+=(python3-jsonschema python3-yaml)
 TEST_PACKAGES+=(chromium)
 # An engine, and what makes a base and a network for it where there is none.
 IMAGE_PACKAGES=(docker.io docker-compose mmdebstrap iproute2 procps)
-BENCH_PACKAGES=(wrk valgrind)
+# What is measured is built as the images are.
+BENCH_PACKAGES=(wrk valgrind "${STATIC_PACKAGES[@]}")
 # jmeter alone cannot speak HTTP; javac is for the mend in tests/bench/stress.py.
 JMETER_PACKAGES=(jmeter jmeter-http jmeter-java openjdk-17-jdk-headless)
 REPORT_PACKAGES=(python3-matplotlib chromium)
