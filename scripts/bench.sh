@@ -23,7 +23,8 @@ six minutes; the machine should have nothing else to do. See tests/bench/README.
     --pin          wrk on the first processor, all else on the others; what it changes: the README
     --out FILE     where every sample goes (bench.json in the build folder)
     --only PART    throughput, echo, cold, memory or instructions, and those that only the report
-                   shows: jmeter, peers, calls, pool, open, timeline, languages; may be given more than once
+                   shows: jmeter, feeding, peers, calls, launcher, pool, open, timeline, languages;
+                   may be given more than once
     --languages    measure the languages alone, about four minutes, and put the figures into the table
                    of docs/languages.md; with --from those of FILE
     --report       measure all parts, about 15 minutes, and write bench-report/index.html, one

@@ -30,6 +30,7 @@ from part_calls import calls
 from part_feeding import feeding
 from part_jmeter import jmeter
 from part_languages import languages
+from part_launcher import launcher
 from part_open import open_load
 from part_peers import peers
 from part_pool import pool
@@ -314,7 +315,7 @@ PARTS = {"throughput": throughput, "echo": echo, "cold": cold, "memory": memory,
 PINNABLE = ("throughput", "echo")
 # What only the report shows.
 REPORT_PARTS = {"jmeter": jmeter, "feeding": feeding, "peers": peers, "calls": calls, "pool": pool, "open": open_load,
-                "timeline": timeline, "languages": languages}
+                "timeline": timeline, "languages": languages, "launcher": launcher}
 ALL_PARTS = PARTS | REPORT_PARTS
 
 

@@ -7,6 +7,7 @@ import subprocess
 
 import report
 from contestants import C_ACTION, HELLO, PYTHON_ACTION, ROOT, turns
+from part_launcher import PYTHON, accelerated
 from servers import PATH, WAIT_S, Trouble, run_body
 
 PART = "One call through the pipes, without HTTP"
@@ -19,7 +20,6 @@ ROUNDS_ON_ONE = {**ROUNDS, 1_000_000: 1}  # of one processor
 ROUNDS_QUICK = {100: 1, 1_000: 1, 10_000: 1}
 NAMED_MAX = 10_000  # calls; with 100,000 it was as close to an anonymous one as with these
 PIPES = ("anonymous", "named")
-PYTHON = "/usr/bin/python3"
 
 
 def pairs(bench):
@@ -28,7 +28,7 @@ def pairs(bench):
     in_python = [PYTHON, str(ROOT / "tests/bench/calls/calls.py")]
     line = run_body(HELLO).decode()
     native = [line, str(bench.makers.action("hello", C_ACTION))]
-    launcher = [line, PYTHON, str(ROOT / "runtime/python/launcher.py"),
+    launcher = [line, *accelerated(bench.options.build),
                 str(bench.makers.action("hello", PYTHON_ACTION))]
     return {RAW: (in_c, ["raw"]), "C to C": (in_c, native), "C to Python": (in_c, launcher),
             "Python to Python": (in_python, launcher)}

@@ -22,6 +22,7 @@ import language_table  # noqa: E402
 import page  # noqa: E402
 import part_calls  # noqa: E402
 import part_languages  # noqa: E402
+import part_launcher  # noqa: E402
 import part_open  # noqa: E402
 import part_peers  # noqa: E402
 import part_pool  # noqa: E402
@@ -29,6 +30,7 @@ import plots  # noqa: E402
 import report  # noqa: E402
 import sections  # noqa: E402
 from contestants import ALL, C_ACTION, CEILING, PYTHON_ACTION, START_ALONE  # noqa: E402
+from servers import Trouble  # noqa: E402
 
 KEYS = ["oldway", "throughput", "latency-low", "latency-high", "rates", "cold", "payload",
         "pool-computes", "pool-waits", "memory", "calls", "calls-one", "languages"]
@@ -402,11 +404,37 @@ def test_every_case_of_calls_is_measured_as_often_as_planned(monkeypatch, tmp_pa
     makers = SimpleNamespace(bench=tmp_path, action=lambda name, kind: tmp_path / name)
     figures = []
     part_calls.calls(SimpleNamespace(makers=makers, add=figures.append,
-                                     options=SimpleNamespace(quick=quick)))
+                                     options=SimpleNamespace(quick=quick, build=tmp_path)))
     assert max(one.more["n"] for one in figures) == most
     for one in figures:
         wanted = 1 if quick else part_calls.ROUNDS_ON_ONE[one.more["n"]]
         assert len(one.samples) == wanted, one.name
+
+
+def launcher_bench(tmp_path, figures):
+    return SimpleNamespace(folder=tmp_path, add=figures.append,
+                           options=SimpleNamespace(quick=True, build=tmp_path))
+
+
+def only_python(monkeypatch, launcher):
+    monkeypatch.setattr(part_launcher, "LINES", 100)
+    monkeypatch.setattr(part_launcher, "launchers", lambda bench: {
+        "Python": [sys.executable, str(launcher), str(bench.folder / "nothing.py")]})
+
+
+def test_the_processor_time_of_a_launcher_is_measured(monkeypatch, tmp_path):
+    figures = []
+    only_python(monkeypatch, ROOT / "runtime/python/launcher.py")
+    part_launcher.launcher(launcher_bench(tmp_path, figures))
+    assert [one.name for one in figures] == ["Python"] and len(figures[0].samples) == 1
+
+
+def test_a_launcher_that_leaves_a_line_out_is_not_measured(monkeypatch, tmp_path):
+    lazy = tmp_path / "lazy.py"
+    lazy.write_text("import sys\nfor line in list(sys.stdin)[1:]:\n    print('{}')\n")
+    only_python(monkeypatch, lazy)
+    with pytest.raises(Trouble, match="gave no 10 empty answers"):
+        part_launcher.launcher(launcher_bench(tmp_path, []))
 
 
 def test_compare_refuses_a_file_cut_short(tmp_path, document):
