@@ -67,8 +67,8 @@ static int no_such_option(const char *given, const char *name, size_t n, struct 
                    suggest.best);
 }
 
-/* Whether the option stands without a value, which is 1 then. next: the argument after it; NULL:
- * there is none. */
+/* Whether the option is given without a value, so that its value is 1. next: the argument after the
+ * option; NULL: there is none. */
 static bool is_alone(const struct setting *setting, const char *next)
 {
     if (setting->kind == SETTING_SWITCH)
@@ -193,7 +193,7 @@ static const struct {
     {"start", "without a command it serves"},
 };
 
-/* more: a further word that is known here; NULL: none. */
+/* Fill err with a suggestion. more: a word to suggest besides the commands; NULL: none. */
 static int no_such_command(const char *word, const char *more, struct err *err)
 {
     struct suggest suggest = {.word = word};

@@ -15,7 +15,8 @@
 #include "filter/invoke.h"
 #include "http/service.h"
 
-#define SLOW_MS 5000 /* a load is told after this time, 5 times this, ...; compilers need 2 s */
+/* A load is reported as slow after this time, 5 and 25 times this, ... Compilers need 2 s. */
+#define SLOW_MS 5000
 
 /* Only one of filter (the command pipe), invoke and check (the command test) is set. */
 struct command {

@@ -129,8 +129,8 @@ static void on_command_ended(void *owner, const struct err *err)
 static int begin_action(struct app *app, struct err *err)
 {
     const struct runtime *fallback = app->service.opts.fallback;
-    /* In an ActionLoop image the folder /action holds versions of actions, in an image for Apache's
-     * skeleton the program that serves until an /init. */
+    /* Whether the folder /action holds no preloaded action. In an ActionLoop image it holds
+     * versions of actions, and in an image for Apache's docker skeleton the default action. */
     bool is_theirs = app->setup.actionloop.on || default_action_is_own(&app->service);
     const struct config *config = &app->config;
     struct preloaded_opts opts = {.command = config->file != NULL ? config->command_name : NULL,
@@ -211,8 +211,8 @@ static void close_servers(struct app *app)
     app->all_closed = server_free(&app->server) && app->all_closed;
 }
 
-/* The action cannot be loaded: tell the program that started us with --announce and waits for a
- * line that says whether it could. */
+/* The action cannot be loaded. Write a line with the reason to the program that started us with
+ * --announce, since it waits for {"ready":true}. */
 static void announce_failure(struct app *app, const char *why)
 {
     struct err none;

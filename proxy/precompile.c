@@ -99,7 +99,7 @@ static int build_and_write(struct precompile *precompile, struct err *err)
         return -1;
     }
     assert(build->dir != NULL);
-    if (build->lacks != NULL) /* the compiler's messages, above, say what it is */
+    if (build->lacks != NULL) /* the compiler's messages, printed above, say what is missing */
         return err_set(err, ERR_CODE, 0, "-compile: what was built is not complete");
     return zip_folder(build->dir, STDOUT_FILENO, err);
 }
@@ -122,7 +122,7 @@ int precompile_run(struct loop *loop, const struct build_opts *build, const stru
                         err) == 0)
             result = build_and_write(&precompile, err);
     }
-    if (precompile.build.version > 0) { /* even if the folder for actions is kept */
+    if (precompile.build.version > 0) { /* remove the build, even if its parent folder is kept */
         auto_free char *dir = store_path(build->store, precompile.build.version, "");
 
         (void)store_remove_tree(dir, REMOVE_MAX_MS);

@@ -23,10 +23,10 @@
 #include "config.h"
 #include "http/service.h"
 
-/* How long before an activation's deadline to give it up. Negative: after the deadline, and by more
- * than a timer tick and a reply take. */
+/* How long before its deadline an activation is abandoned. Negative: how long after its deadline,
+ * which is more than a timer tick and a reply take. */
 #define INVOKER_MARGIN_MS (-20)
-#define CLIENT_MARGIN_MS  50 /* the client gets the answer in time */
+#define CLIENT_MARGIN_MS  50 /* so that the error still reaches the client before the deadline */
 
 /* ---- the log ---- */
 

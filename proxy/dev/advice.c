@@ -35,7 +35,7 @@ static bool names_file(const char *text, const char *file)
     for (const char *at = strstr(text, stem); at != NULL; at = strstr(at + 1, stem)) {
         const char *after = at + n_stem;
         size_t n_before = (size_t)(at - text);
-        bool is_here = n_before >= 3 && at[-1] == '/' && at[-2] == '.'; /* ./ */
+        bool is_here = n_before >= 3 && at[-1] == '/' && at[-2] == '.'; /* after "./" */
 
         if (dot != NULL && strncmp(after, dot, strlen(dot)) == 0)
             after += strlen(dot);
@@ -59,7 +59,8 @@ static char *find_named(const char *folder, const char *except, const char *text
     return found;
 }
 
-/* The name that the main file of a folder must have, if `file` is to be it. */
+/* The name that `file` must have to be the main file of a folder. NULL: no runtime takes the file,
+ * or its runtime demands no name. */
 static const char *main_name(const char *file, const struct runtimes *runtimes,
                              const struct runtime *fallback)
 {

@@ -14,9 +14,10 @@
 
 #define INDENT       2
 #define EXPONENT_MAX INT64_C(1000000000000) /* a larger exponent is taken for this one */
-/* A number is written without an exponent if its point is at most so far from its digits. */
-#define ZEROS_BEHIND 21 /* powers of ten up to 1e21 */
-#define ZEROS_BEFORE 6  /* 0.000001 */
+/* A number is written with an exponent if it is less than 0.000001, or if it is 1e21 or more and
+ * would otherwise need zeros behind its digits. */
+#define ZEROS_BEHIND 21 /* a number below 1e21 has at most so many digits before its point */
+#define ZEROS_BEFORE 6  /* 0.000001 has so many zeros */
 
 struct member {
     struct buf name; /* the key as a JSON string, with all its escapes in one form */

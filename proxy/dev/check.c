@@ -44,7 +44,7 @@ struct check {
 
 /* ---- comparing ---- */
 
-/* Print the lines in which the answer differs; all of it where nothing is expected. */
+/* Print the lines in which the answer differs from `expected`. If that is "", print all lines. */
 static void print_difference(const char *expected, const char *answer)
 {
     auto_buf struct buf text = {0};
@@ -90,8 +90,8 @@ static bool judge(const struct check *check, const char *input, const struct buf
 
 /* ---- running the inputs one after the other ---- */
 
-/* Tell of each expected answer without an input, whose name may be misspelt. Returns their
- * number. */
+/* Print a failure for each file expected*.json without its file input*.json, since a name may be
+ * misspelt. Returns the number of failures. */
 static size_t tell_alone(const struct check *check)
 {
     char **names = target_list(check->opts.folder, "expected", ".json");

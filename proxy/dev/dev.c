@@ -25,7 +25,7 @@ struct dev {
     struct loader loader;
     struct pages pages;
     struct rerun rerun;
-    char url[128];         /* "unix:PATH" where it listens on a Unix socket */
+    char url[128];         /* where dev listens: "http://HOST:PORT/" or "unix:PATH" */
     unsigned version_seen; /* the newest version for which --invoke was run */
     bool has_begun;
     bool has_stopped;

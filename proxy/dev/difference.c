@@ -107,8 +107,9 @@ static void take_other(struct writer *w, enum mark mark, const struct line *line
 
 /* ---- comparing ---- */
 
-/* cells[i * (n_b + 1) + j]: length of the longest common subsequence of a[i ..] and b[j ..]. The
- * caller frees it. NULL: there are too many lines. */
+/* Returns a table, which the caller frees. cells[i * (n_b + 1) + j]: length of the longest common
+ * subsequence of a[i ..] and b[j ..]. NULL: there are too many lines, and all of them are shown as
+ * different. */
 static uint16_t *compare(const struct line *a, size_t n_a, const struct line *b, size_t n_b)
 {
     size_t width = n_b + 1;

@@ -7,8 +7,8 @@
 struct buf;
 
 #define DIFFERENCE_CONTEXT   3       /* equal lines shown before and after those that differ */
-#define DIFFERENCE_SHOWN     40      /* most lines shown with "- ", with "+ " and as equal each */
-#define DIFFERENCE_CELLS_MAX 4000000 /* 8 MB; more lines are compared at both ends only */
+#define DIFFERENCE_SHOWN     40      /* most lines shown of each kind: "- ", "+ " and equal */
+#define DIFFERENCE_CELLS_MAX 4000000 /* most cells of the table that compares lines: 8 MB */
 
 /* Append the lines that differ, "- " before those of `expected`, "+ " before those of `answer`. A
  * comma at the end of a line does not count: in JSON it only tells that another line follows. */

@@ -28,8 +28,9 @@ struct fault_place {
     bool last_counts;
 };
 
-/* Find the fault in text[0 .. n), the output of a failed load, whose file names are the user's own.
- * Replaces the fault found before. Reads the lines around the fault from the source file. */
+/* Find the fault in text[0 .. n), the output of a failed load, in which user_names_put() has
+ * already put the user's own file names. Replaces the fault found before. Reads the lines around
+ * the fault from the source file. */
 void fault_find(struct fault *fault, const char *text, size_t n, const struct fault_place *where);
 /* Append text to fault->text; the other members stay as they are. */
 void fault_add(struct fault *fault, const char *text);

@@ -11,7 +11,7 @@ static const struct {
     const char *language;
     unsigned port;
     const char *variable;
-    const char *option; /* the port follows; NULL: the variable is a list of folders */
+    const char *option; /* added to the variable, with the port behind it; NULL: add a folder */
 } debuggers[] = {
     {"nodejs", 9229, "NODE_OPTIONS", "--inspect=127.0.0.1:"},
     {"java", 5005, "JAVA_TOOL_OPTIONS",

@@ -141,7 +141,7 @@ static void on_bytes(struct output_tap *tap, const void *owner, const char *byte
     const struct user_names *names = &stream->journal->service->names;
     auto_buf struct buf named = {0};
 
-    /* http/init.c has put the user's file names into stderr already. */
+    /* In stderr, http/init.c has already replaced our file names by the user's. */
     if (names->dir == NULL || stream == &stream->journal->err) {
         take_lines(stream, owner, bytes, n);
         return;

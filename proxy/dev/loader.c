@@ -526,7 +526,7 @@ int loader_begin(struct loader *loader, struct service *service, struct journal 
     loop_timer_init(&loader->look, on_look);
     if (target_open(&loader->target, opts->code.command, opts->code.path, err) < 0)
         return -1;
-    /* The page asks for the state even while load() waits for a file that is still empty. */
+    /* Look now, since the page may ask for the state while load() still waits for an empty file. */
     target_look(&loader->target, opts->code.runtimes, opts->code.fallback);
     if (loader->target.only != NULL)
         advice = advice_on_name(loader->target.path, loader->target.only, opts->code.runtimes,

@@ -98,6 +98,7 @@ unsigned loader_serving(const struct loader *loader);
 /* Call when a version that came by POST /init serves. came_at_us: the time of loop_now_us() at
  * which the request came. */
 void loader_published(struct loader *loader, uint64_t came_at_us);
-/* Append what is said of a load that takes long: ms of at most limit_ms. */
+/* Append a text about a load that takes long. ms: the time it has taken so far. limit_ms: its time
+ * limit, or NO_LIMIT_MS. */
 void loader_add_slow(struct buf *out, uint64_t ms, uint64_t limit_ms);
 const char *loader_state_name(const struct loader *loader);

@@ -29,13 +29,14 @@ struct own_work {
 /* Zeroed before use. */
 struct own_writes {
     unsigned n_versions; /* number of versions in a row that own writes have made */
-    char *told;          /* owned; the last file told to make no version; NULL: none yet */
+    char *told; /* owned; last file of which the terminal said that it makes no version; or NULL */
 };
 
 /* Whether the action seems to have written all files that have changed. */
 bool own_writes_are_all(const struct own_work *work, const struct watch_changes *changes);
-/* Take note of a change, and tell on the terminal if it is the action's own. true: it makes no
- * version, or an action that writes into its folder would be loaded without end. */
+/* Take note of changed files, and say on the terminal if the action seems to have written them all.
+ * true: load no new version, because own writes have made OWN_WRITES_MAX versions in a row. An
+ * action that writes into its folder would otherwise be loaded without end. */
 bool own_writes_take(struct own_writes *own, const struct own_work *work,
                      const struct watch_changes *changes, struct terminal *terminal);
 void own_writes_done(struct own_writes *own);

@@ -30,8 +30,8 @@
 /* ---- who may ask ---- */
 
 /* Whether text[0 .. n) is an IP address, without brackets; with loopback_only, whether it is one of
- * the loopback interface. A Host may be any IP address: another site can make only a name lead
- * here. */
+ * the loopback interface. The header Host may be any IP address: for DNS rebinding, another site
+ * needs a name. */
 static bool is_number(const char *text, size_t n, bool loopback_only)
 {
     char copy[64];

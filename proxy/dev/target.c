@@ -75,7 +75,8 @@ int target_open(struct target *target, const char *command, const char *path, st
     if (real == NULL)
         return err_set(err, ERR_REQUEST, errno, "%s: cannot read \"%s\": %s", command, path,
                        strerror(errno));
-    /* "." leads to the same folder wherever that is moved; its real path tells that it is gone. */
+    /* Replace "." by its real path: when the folder is moved away, "." still leads to it, but the
+     * real path no longer does. */
     if (strcmp(target->path, ".") == 0) {
         free(target->path);
         target->path = xstrdup(real);
@@ -119,8 +120,9 @@ static bool is_in(const char *folder, const char *name)
     return access(path, F_OK) == 0;
 }
 
-/* Note which file makes the folder an action, and whether the one before is gone. runtime: starts
- * the folder as it is; NULL: target->only is the action, if it is set. */
+/* Set target->entry to the file that makes the folder an action, and target->gone to the file that
+ * did before, if that file is gone. runtime: the one that starts the folder as it is; NULL: there
+ * is none, and target->only is the action, if it is set. */
 static void note_entry(struct target *target, const struct runtime *runtime)
 {
     auto_free char *before = TAKE(target->entry);

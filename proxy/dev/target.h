@@ -23,8 +23,8 @@ struct target {
     char *folder;
     char *only;  /* name of the file that is the action; NULL: the action is the folder */
     char *entry; /* name of the file in the folder that makes it an action; NULL: none is known */
-    /* name of the file that made the folder an action at the look before, and is gone; NULL: none
-     * is gone */
+    /* name of the file that made the folder an action at the previous target_look(), if the file is
+     * gone now; else NULL */
     char *gone;
 };
 

@@ -42,10 +42,10 @@ struct watch {
     void *owner; /* borrowed */
     struct loop_watch inotify;
     struct loop_timer settle; /* when it fires, the burst of changes has ended */
-    struct loop_timer look;   /* always set; when it fires, check the folder, or all files */
-    bool is_file;             /* a file is watched; false: a folder */
-    char linked[PATH_MAX];    /* if the file is a link: name of the file to which it leads */
-    uint64_t burst_ends_ms;   /* loop time at which the burst ends at the latest; 0: no burst */
+    struct loop_timer look; /* always set; when it fires, check the path, or all files if `polls` */
+    bool is_file;           /* a file is watched; false: a folder */
+    char linked[PATH_MAX];  /* if the file is a link: name of the file to which it leads */
+    uint64_t burst_ends_ms; /* loop time at which the burst ends at the latest; 0: no burst */
     int *wds; /* owned; inotify's watch descriptors of folders, sorted except during a walk */
     size_t n_wds;
     size_t wds_room;

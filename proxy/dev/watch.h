@@ -22,7 +22,7 @@ struct watch;
 #define WATCH_GONE_MS     200 /* time between two checks of a path that is gone */
 #define WATCH_ENTRIES_MAX 100000 /* most files and folders that are checked */
 #define WATCH_DEPTH_MAX   64
-#define WATCH_NAMES_MAX   16 /* most files that are told to have changed */
+#define WATCH_NAMES_MAX   16 /* most changed files that the owner is told by name */
 
 enum watch_news {
     WATCH_CHANGED,
