@@ -26,8 +26,8 @@ enum mark {
     ONLY_ANSWERED,
 };
 
-/* The lines that are written, one after the other. Equal lines wait until it is known whether they
- * are near a difference. */
+/* Writes the compared lines, one after the other. Equal lines are not written until it is known
+ * whether they are near a difference. */
 struct writer {
     struct buf *out;
     const struct line *equal; /* the equal lines before the current one */

@@ -14,7 +14,7 @@ struct runtimes;
 struct terminal;
 struct watch_changes;
 
-#define OWN_WRITES_MAX 3 /* most versions in a row that the action's own writes make */
+#define OWN_WRITES_MAX 3 /* after so many versions in a row, the action's own writes make none */
 
 /* When the action was at work. All times are Unix times. */
 struct own_work {
