@@ -262,8 +262,9 @@ bool give_health_check(struct session *s)
         return false;
     if (kin_is_stopped(s->pid))
         return true;
-    if (s->reads_by_ms == 0 && s->window.n_ahead == 0 && stdin_pipe_unread(&s->channel.in) == 0 &&
-        (s->takes_control || s->window.numbered))
+    /* The input of a zygote is not open here: see worker_hand_over_input(). */
+    if (stdin_pipe_is_open(&s->channel.in) && s->reads_by_ms == 0 && s->window.n_ahead == 0 &&
+        stdin_pipe_unread(&s->channel.in) == 0 && (s->takes_control || s->window.numbered))
         ask_idle(s);
     return false;
 }

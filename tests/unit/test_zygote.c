@@ -235,6 +235,28 @@ static void one_that_does_nothing_in_time_is_given_up(void **state)
     assert_captured(&f->err, "loaded\nordinary\n" SENTINEL "\n");
 }
 
+/* ---- its health ---- */
+
+static uint64_t planned_ms; /* when a check was planned */
+
+static bool it_was_checked(void *subject)
+{
+    return ((struct fixture *)subject)->pool->zygote->worker.session.health_at_ms > planned_ms;
+}
+
+static void one_that_announces_control_lines_is_not_asked_whether_it_reads(void **state)
+{
+    struct fixture *f = *state;
+
+    f->opts.worker.health_ms = 1;
+    start_forked(f, zygote_of(CAN_FORK, "line3:{\"ok\":true,\"control\":true}", "forks0:serve"));
+    planned_ms = f->pool->zygote->worker.session.health_at_ms;
+    assert_true(planned_ms > 0);
+    loop_until(f->loop, it_was_checked, f);
+    assert_false(zygote_is_down(f));
+    assert_answer(run(f, "line3:{\"a\":1}"), "{\"a\":1}");
+}
+
 /* ---- those that cannot ---- */
 
 static void what_it_must_say_is_said_or_it_is_given_up(void **state)
@@ -348,6 +370,7 @@ int main(void)
         FACT(one_that_twice_ends_before_it_has_made_a_worker_is_given_up),
         FACT(one_that_is_killed_while_it_loads_again_fails_nobody),
         FACT(one_that_closes_its_socket_is_given_up),
+        FACT(one_that_announces_control_lines_is_not_asked_whether_it_reads),
         FACT(one_that_does_nothing_in_time_is_given_up),
         FACT(what_it_must_say_is_said_or_it_is_given_up),
         FACT(a_load_that_fails_is_a_failed_start_and_not_tried_again),
