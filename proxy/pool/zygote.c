@@ -53,12 +53,12 @@ void zygote_start(struct zygote *t, const struct spawned *waiting)
 
     assert(t->worker.state == WORKER_DOWN);
     t->forks = false;
+    t->n_vain++; /* also if the start fails, or ended() would start it again for ever */
     if (waiting == NULL && spawn_start(&t->spec, t->worker.opts.pipe_bytes, &spawned, &err) < 0) {
         log_info("template.start", log_text("failed", err.text));
         worker_fail_start(&t->worker, &err);
         return;
     }
-    t->n_vain++;
     buf_add(&greeting, buf_at(&t->greeting), buf_len(&t->greeting));
     worker_adopt(&t->worker, waiting != NULL ? waiting : &spawned, &greeting);
     log_info("template.start", log_int("pid", t->worker.pid));

@@ -210,6 +210,21 @@ static void one_that_is_killed_while_it_loads_again_fails_nobody(void **state)
     assert_false(f->pool->zygote->given_up);
 }
 
+static void one_whose_program_is_gone_is_given_up(void **state)
+{
+    struct fixture *f = *state;
+    char **argv;
+
+    start_forked(f, zygote_of(CAN_FORK, READY, "forks0:serve"));
+    kill_zygote(f);
+    argv = f->pool->zygote->spec.argv;
+    free(argv[0]);
+    argv[0] = xstrdup("/nowhere/launcher");
+    replace(f);
+    assert_true(f->pool->zygote->given_up);
+    assert_captured(&f->err, "loaded\n" SENTINEL "\nordinary\n" SENTINEL "\n");
+}
+
 static void one_that_closes_its_socket_is_given_up(void **state)
 {
     struct fixture *f = *state;
@@ -369,6 +384,7 @@ int main(void)
         FACT(an_order_that_a_good_zygote_died_of_is_carried_out_by_the_next),
         FACT(one_that_twice_ends_before_it_has_made_a_worker_is_given_up),
         FACT(one_that_is_killed_while_it_loads_again_fails_nobody),
+        FACT(one_whose_program_is_gone_is_given_up),
         FACT(one_that_closes_its_socket_is_given_up),
         FACT(one_that_announces_control_lines_is_not_asked_whether_it_reads),
         FACT(one_that_does_nothing_in_time_is_given_up),
