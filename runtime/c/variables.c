@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/shown.h"
 #include "base/util.h"
@@ -23,7 +24,7 @@
     512 /* most names that are remembered; a line has at most SHOWN_OTHERS_MAX and the platform's */
 
 struct variable {
-    char *text;   /* owned; "NAME=value", in the environment while `is_set` */
+    char *text;   /* owned; "NAME=value", in the environment only while `is_set` */
     char *before; /* owned; "NAME=value" as it was before we first set it; NULL: it was not set */
     size_t size;  /* bytes allocated for `text` */
     size_t n_name;
@@ -107,6 +108,14 @@ static struct variable *find(const char *key, size_t n)
     return variable;
 }
 
+static bool is_in_environment(const struct variable *variable)
+{
+    for (char **at = environ; at != NULL && *at != NULL; at++)
+        if (*at == variable->text)
+            return true;
+    return false;
+}
+
 /* Give a variable the value that it had before we first set it, or remove it. */
 static void take_back(struct variable *variable)
 {
@@ -163,8 +172,8 @@ static void set(struct variable *variable, struct json_slice value)
     to[n] = '\0';
     if (memchr(to, '\0', n) != NULL)
         return; /* no variable can hold a NUL: variables_set() takes this one back */
-    if (!variable->is_set)
-        (void)putenv(variable->text);
+    if (!is_in_environment(variable))
+        (void)putenv(variable->text); /* it is new, or the handler has replaced or removed it */
     variable->is_set = true;
     variable->line = n_lines;
 }

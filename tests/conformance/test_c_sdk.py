@@ -352,6 +352,20 @@ def test_variables_grow_shrink_and_go(folder):
     assert [answer["value"] for answer in answers] == wanted
 
 
+def test_what_a_function_does_to_its_variables_is_undone(folder):
+    """By the next activation, as everywhere: the key may be taken out of what a child inherits."""
+    code = C_MAIN + """
+        const char *text = getenv("__OW_M");
+        whisk_add_text(w, "value", text);
+        if (whisk_get_bool(w, "unset", true)) unsetenv("__OW_M"); else setenv("__OW_M", "own", 1);
+        return 0;
+    }"""
+    answers, _ = answers_of(build(folder, code), '{"m":"one"}', '{"m":"two"}',
+                            '{"m":"three","value":{"unset":false}}', '{"m":"four"}', "{}",
+                            '{"m":"five"}')
+    assert [answer["value"] for answer in answers] == ["one", "two", "three", "four", None, "five"]
+
+
 def test_a_line_of_more_than_64_MiB_is_refused_and_the_next_one_answered(folder):
     answers, _ = answers_of(build(folder, C["counts"]), "x" * (65 << 20), "{}")
     assert answers == [{"error": "the line is longer than 64 MiB"}, {"n": 1}]
