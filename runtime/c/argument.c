@@ -3,6 +3,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <locale.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -179,11 +180,14 @@ bool whisk_int(struct whisk_value value, int64_t *number)
 
 bool whisk_double(struct whisk_value value, double *number)
 {
+    static locale_t posix; /* the handler's own locale may have a comma for the decimal point */
     char text[NUMBER_MAX_BYTES];
 
     if (!spell(value, text))
         return false;
-    *number = strtod(text, NULL);
+    if (posix == 0)
+        posix = newlocale(LC_ALL_MASK, "C", 0);
+    *number = strtod_l(text, NULL, posix);
     return true;
 }
 

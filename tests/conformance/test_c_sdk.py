@@ -329,6 +329,23 @@ def test_answers_that_are_odd_or_wrong(folder):
         assert log == ("error" in answer and f"{answer['error']}\n" * 2 or ""), code
 
 
+def test_numbers_do_not_depend_on_the_locale(folder):
+    try:
+        subprocess.run(["localedef", "-i", "de_DE", "-f", "UTF-8", folder / "de_DE.UTF-8"], check=True,
+                       timeout=WAIT_S, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("localedef or the sources of locales are not installed: locales")
+    program = build(folder, """#include <locale.h>
+    """ + C_MAIN + f"""
+        double number = -1;
+        setenv("LOCPATH", "{folder}", 1);
+        whisk_add_bool(w, "has_comma", setlocale(LC_ALL, "de_DE.UTF-8") && localeconv()->decimal_point[0] == ',');
+        whisk_double(whisk_get(whisk_argument(w), "n"), &number);
+        return whisk_add_double(w, "n", number);
+    }}""")
+    assert answers_of(program, '{"value":{"n":-1.25e-3}}')[0] == [{"has_comma": True, "n": -1.25e-3}]
+
+
 def test_deadline_and_metadata_are_read(folder):
     answers, _ = answers_of(build(folder, C_MAIN + """
         whisk_add_bool(w, "ever", whisk_ms_left(w) == INT64_MAX);
