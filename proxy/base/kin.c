@@ -18,6 +18,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/buf.h"
 #include "base/log.h"
 #include "base/loop.h"
 #include "base/util.h"
@@ -29,7 +30,7 @@
 #define CHILDREN_MAX 4096 /* most children looked at per round; the next round sees the rest */
 #define ROUND_MS     5 /* pause between rounds of killing: the killed processes are gone by then */
 #define ROUNDS_MAX   200
-#define TEXT_BYTES   65536 /* room for the pids of all children, as text */
+#define TEXT_BYTES   65536 /* most bytes read of the children's pids, as text */
 #define PARENTS_MAX  64
 #define STATUS_BYTES 4096 /* of /proc/PID/status: the tracer stands near its beginning */
 
@@ -131,26 +132,25 @@ static size_t scan_children(pid_t *pids, size_t n_max)
 
 static size_t list_children(pid_t *pids, size_t n_max)
 {
-    auto_free char *text = xmalloc(TEXT_BYTES);
-    char path[64];
-    size_t n = 0;
+    auto_buf struct buf text = {0};
     auto_fd int fd = -1;
-    ssize_t got;
-    char *at = text;
+    char path[64];
+    const char *at;
+    size_t n = 0;
 
     (void)snprintf(path, sizeof(path), "/proc/self/task/%d/children", (int)getpid());
     fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
         return scan_children(pids, n_max);
-    got = read(fd, text, TEXT_BYTES - 1);
-    text[got > 0 ? got : 0] = '\0';
+    /* The kernel gives at most a page with each read. */
+    (void)buf_read_all(&text, fd, TEXT_BYTES, -1);
+    buf_add(&text, "", 1);
+    at = buf_at(&text);
     while (n < n_max) {
         char *end;
         long pid = strtol(at, &end, 10);
 
-        /* A number that the buffer cuts off would be another pid, so only numbers followed by a
-         * blank count. */
-        if (end == at || *end != ' ')
+        if (end == at)
             break;
         pids[n++] = (pid_t)pid;
         at = end;
