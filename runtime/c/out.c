@@ -204,12 +204,12 @@ static bool start_thread(void)
     sigset_t all, before;
     int failed;
 
-    /* The thread inherits a full mask: signals are for the action's threads. */
+    /* The thread inherits a full mask: signals are for the action's threads. Its stack has the
+     * usual size, since glibc takes the action's thread-local variables out of it. */
     (void)sigfillset(&all);
     (void)pthread_sigmask(SIG_SETMASK, &all, &before);
     (void)pthread_attr_init(&attr);
     (void)pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
-    (void)pthread_attr_setstacksize(&attr, STACK_BYTES);
     failed = pthread_create(&thread, &attr, look, NULL);
     (void)pthread_attr_destroy(&attr);
     (void)pthread_sigmask(SIG_SETMASK, &before, NULL);

@@ -369,6 +369,16 @@ def test_variables_grow_shrink_and_go(folder):
     assert [answer["value"] for answer in answers] == wanted
 
 
+def test_thread_local_variables_may_be_large(folder):
+    program = build(folder, C_HEAD + """
+    static _Thread_local char scratch[1 << 20];
+    int whisk_main(struct whisk *w)
+    {
+        return whisk_add_int(w, "n", ++scratch[sizeof(scratch) - 1]);
+    }""")
+    assert answers_of(program, "{}", "{}") == ([{"n": 1}, {"n": 2}], "")
+
+
 def test_what_a_function_does_to_its_variables_is_undone(folder):
     """By the next activation, as everywhere: the key may be taken out of what a child inherits."""
     code = C_MAIN + """
