@@ -282,10 +282,10 @@ int whisk_more(struct whisk *w, const char *text, size_t n)
     while (w->n_cut > 0 && n > 0) {
         w->cut[w->n_cut++] = *text++;
         n--;
-        if (cut_at_end(w->cut, w->n_cut) != w->n_cut) {
-            add_quoted(w, w->cut, w->n_cut);
-            w->n_cut = 0;
-        }
+        n_cut = cut_at_end(w->cut, w->n_cut); /* behind an invalid start another may begin */
+        add_quoted(w, w->cut, w->n_cut - n_cut);
+        memmove(w->cut, w->cut + w->n_cut - n_cut, n_cut);
+        w->n_cut = (unsigned)n_cut;
     }
     if (n == 0)
         return 0;

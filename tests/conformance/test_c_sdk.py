@@ -296,6 +296,8 @@ ODD_ANSWERS = [
      {"error": "3 is too many"}),
     ("whisk_begin_array(w, \"a\"); whisk_begin_object(w, NULL); return 0;", {"a": [{}]}),
     ("whisk_begin_text(w, \"a\"); return whisk_more(w, \"\\xe2\\x98\", 2);", {"a": "\ufffd"}),
+    ("whisk_begin_text(w, \"a\"); whisk_more(w, \"\\xe2\", 1); whisk_more(w, \"\\xc3\", 1); "
+     "return whisk_more(w, \"\\xa9\", 1);", {"a": "\ufffdé"}),
     ("whisk_add_bytes(w, \"a\", \"x\\0\\xffy\", 4); return 0;", {"a": "x\0\ufffdy"}),
     ("whisk_add_json(w, \"a\", \"[1,\\n2]\", 6); return 0;", {"a": [1, 2]}),
     ("whisk_add_json(w, \"a\", \"[1,\", 3); return 0;",
