@@ -340,17 +340,17 @@ static bool is_left_behind(pid_t pid)
     return is_idle() && is_users(pid);
 }
 
-/* Kill the children for which is_left_behind() is true, or, if `all`, every child. Spared children
- * and those watched by the loop live on. Returns how many were killed. */
-static size_t kill_round(const struct loop *loop, bool all)
+/* Kill the children for which is_left_behind() is true, except those that the loop watches. loop:
+ * NULL: kill all children. Those of kin_spare() always live on. Returns how many were killed. */
+static size_t kill_round(const struct loop *loop)
 {
     auto_free pid_t *pids = xcalloc(CHILDREN_MAX, sizeof(*pids));
     size_t n = list_children(pids, CHILDREN_MAX);
     size_t n_killed = 0;
 
     for (size_t i = 0; i < n; i++) {
-        if (is_spared(pids[i]) || (loop != NULL && loop_child_is_watched(loop, pids[i])) ||
-            (!all && !is_left_behind(pids[i])))
+        if (is_spared(pids[i]) ||
+            (loop != NULL && (loop_child_is_watched(loop, pids[i]) || !is_left_behind(pids[i]))))
             continue;
         if (kill(pids[i], SIGKILL) == 0)
             n_killed++;
@@ -363,7 +363,7 @@ static void go_on(struct loop *loop)
     assert(kin.open);
     assert(kin.loop == loop);
     assert(kin.rounds_left <= ROUNDS_MAX);
-    if (kill_round(loop, false) > 0 && kin.rounds_left > 0) {
+    if (kill_round(loop) > 0 && kin.rounds_left > 0) {
         kin.rounds_left--;
         loop_timer_set(loop, &kin.timer, loop_now_ms(loop) + ROUND_MS);
         return;
@@ -402,7 +402,7 @@ void kin_end_all(void)
     loop_timer_clear(&kin.timer);
     for (;;) {
         const struct timespec pause = {.tv_nsec = 1000000};
-        size_t n_left = kill_round(NULL, true);
+        size_t n_left = kill_round(NULL);
 
         while (waitpid(-1, NULL, WNOHANG) > 0)
             ;
