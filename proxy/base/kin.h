@@ -28,8 +28,9 @@ struct loop;
  * exist already were inherited through exec, and are never killed. */
 void kin_open(void);
 void kin_close(void);
-/* Tell that all actions run as this user. Children of this user that have changed their mark are
- * then killed, too, when no child with a mark is left. */
+/* Tell that all actions run as this user. A process that has changed its oom_score_adj has no mark
+ * any more. From now on such children of ours are killed, too, if they run as this user, but only
+ * when no process that got a mark is running. */
 void kin_set_user(uid_t uid);
 /* Whether a signal has stopped this process; false also if its /proc files cannot be read. */
 bool kin_is_stopped(pid_t pid);

@@ -27,7 +27,7 @@ struct output_waiter {
     void (*on_room)(struct output_waiter *waiter);
 };
 
-/* Is called with the bytes of output_add(), once it is output->tap or output->instead. */
+/* What output->tap or output->instead points to: it is called with the bytes of output_add(). */
 struct output_tap {
     /* owner: as given to output_add(). */
     void (*on_bytes)(struct output_tap *tap, const void *owner, const char *bytes, size_t n);

@@ -60,9 +60,8 @@ static inline int fd_take(int *fd)
 
 #define BIT(n) (1u << (n))
 
-/* The struct of this type that contains `member`. ptr: the address of that member. */
-/* for cppcheck, which takes the 0 below for a use of a null pointer, scripts/check.sh defines it
- * anew */
+/* The struct of this type that contains `member`. ptr: the address of that member. scripts/check.sh
+ * defines this differently for cppcheck, which takes the 0 below for a use of a null pointer. */
 #ifndef container_of
 #define container_of(ptr, type, member)                                                            \
     __extension__({                                                                                \

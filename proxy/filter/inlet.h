@@ -23,7 +23,8 @@ struct inlet {
     struct line line;
     uint64_t n_read;    /* bytes read since inlet_open() */
     uint64_t opened_at; /* value of n_read when the stream was last opened */
-    /* no read has found the stream empty since it was opened: its end may go unreported */
+    /* since the stream was opened, no read has found it empty; until one has, the kernel may not
+     * report its end */
     bool fresh;
     bool wanted;            /* inlet_want() was called: the owner has room for lines */
     bool at_end;            /* the writer has left, or reading failed; `line` has the last bytes */

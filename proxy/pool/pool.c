@@ -317,9 +317,10 @@ bool pool_is_ready(const struct pool *pool)
     return is_any(pool, true);
 }
 
-/* Whether to start this worker when its pause is over. A worker that had got a line, or has crashed
- * only once, is started even if no job waits. A worker that keeps ending while idle is started only
- * when jobs come. While the circuit is open, only one worker runs, as a probe. */
+/* Whether to start this worker when its pause is over. It is started even if no job waits if it had
+ * got a line, if it has crashed only once, or if jobs were given to other workers since it ended.
+ * So a worker that keeps ending while the pool is idle is started only when jobs come. While the
+ * circuit is open, only one worker runs, as a probe. */
 static bool wants_restart(const struct pool *pool, const struct pool_worker *pw)
 {
     if (pw->up)

@@ -48,8 +48,8 @@ struct zygote {
     struct loop_watch socket; /* our end of descriptor 0 of the process, for both directions */
     struct line said;         /* bytes from the socket that are no whole line yet */
     struct loop_post next;    /* posted when the next order may be sent */
-    struct loop_timer late;   /* set while an order is sent: fires each second, to look after it */
-    uint64_t late_at_ms;      /* loop time when the order that was sent has taken too long */
+    struct loop_timer late;   /* while an order is under way: looks each second how that goes */
+    uint64_t late_at_ms;      /* loop time at which the order that is under way takes too long */
     bool forks;               /* the process said that it can fork */
     bool loaded;              /* a process of the zygote has loaded the action once */
     unsigned n_vain;          /* starts in a row, failed ones too, that made no worker */

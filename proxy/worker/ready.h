@@ -2,7 +2,7 @@
 
 /*
  * ready - parse the line by which a launcher reports that it is ready and announces what it can do.
- * No descriptor is read here. Source: contract 2.2 and runtime/README.md.
+ * No descriptor is read here. Source: runtime/README.md; openwhisk-contract, section 2.2.
  */
 
 #include <stdbool.h>

@@ -9,7 +9,7 @@
  * ends. The pipes belong to the child's user, who may therefore open them by path.
  *
  * Without --user the child is started by vfork. No page table is copied, so this takes microseconds
- * whatever the proxy's size, and the result of exec is known on return. Source: library-facts F.
+ * whatever the proxy's size, and the result of exec is known on return. Source: library-facts, F.
  * With --user it is started by fork: processes of that user may stop the child before exec, and
  * with vfork that would stop us, too. After fork we wait for exec at most SPAWN_WAIT_MS.
  */

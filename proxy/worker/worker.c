@@ -146,9 +146,9 @@ static void bury(struct worker *w)
     loop_post(w->loop, &w->changed);
 }
 
-/* Let step_ending() send this signal after kill_ms; 0: SIGKILL was sent, and if the process is
- * still there after KIN_UNTRACE_MS, it is traced. A process is ended in steps: we close its input,
- * which a launcher takes as a request to exit, then send SIGTERM, then SIGKILL. */
+/* A process is ended in steps: we close its input, which a launcher takes as a request to exit,
+ * then send SIGTERM, then SIGKILL. Let step_ending() send `signo` after kill_ms. 0: SIGKILL was
+ * sent; if the process is still there after KIN_UNTRACE_MS, end the process that traces it. */
 static void send_next(struct worker *w, int signo)
 {
     assert(signo == 0 || signo == SIGTERM || signo == SIGKILL);
