@@ -31,7 +31,7 @@ struct head {
     size_t n_skipped; /* length of an empty line before the head: 2; 0: there is none */
     size_t n; /* bytes of the whole head, with n_skipped and with the empty line at its end */
     struct span method;
-    struct span target;    /* in origin form: without scheme and authority */
+    struct span target;    /* without scheme and authority; an empty path means "/" */
     struct span authority; /* host and port of an absolute target; text NULL: not absolute */
     struct span fields;    /* all header lines, each with its CRLF */
     int minor;             /* minor version of HTTP/1: 0 or 1 */

@@ -111,8 +111,12 @@ static void on_admit(void *owner, const struct head *head, uint64_t n_body, bool
     const struct server *server = owner;
     struct refusal *refusal = &admission->refusal;
     struct span target = head->target;
-    const struct server_route *route = judge(server, span_cut(&target, '?'), head->method, refusal);
+    struct span path = span_cut(&target, '?');
+    const struct server_route *route;
 
+    if (path.n == 0) /* "http://host?query" has no path: RFC 9110 4.2.3 */
+        path = (struct span)SPAN("/");
+    route = judge(server, path, head->method, refusal);
     assert(route != NULL || refusal->status != 0);
     admission->body_max_bytes = refusal->status == 0 ? route->body_max_bytes : LOST_MAX_BYTES;
     if (refusal->status != 0 && n_body <= LOST_MAX_BYTES) {

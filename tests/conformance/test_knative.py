@@ -11,7 +11,7 @@ import pytest
 import archives
 from watch import Watched
 from whisk import WAIT_S, assert_error, wait_until
-from wire import request_bytes
+from wire import Stream, request_bytes
 
 KNATIVE = {"__OW_RUNTIME_PLATFORM": "knative"}
 HELLO = "def main(args):\n    return {'payload': 'Hello World!'}\n"
@@ -457,6 +457,20 @@ def test_a_status_that_is_none_counts_as_200(proxy, status):
 def test_bodies_that_are_none(proxy, body, text):
     """As for /init and /run."""
     assert_error(start(proxy, HELLO).post("/", body), 400, text)
+
+
+@pytest.mark.parametrize("target", [b"http://h", b"http://h?x=1", b"http://h/?x=1"])
+@pytest.mark.parametrize("is_chunked", [False, True])
+def test_an_absolute_target_without_a_path_is_the_path_of_the_action(proxy, target, is_chunked):
+    """RFC 9110 4.2.3. A body above 64 KiB is checked again for its path while it comes."""
+    body = json.dumps({"value": {"name": "x" * 100_000, "place": "TX"}}).encode()
+    framed = (b"Transfer-Encoding: chunked\r\n\r\n%x\r\n%b\r\n0\r\n\r\n" % (len(body), body)
+              if is_chunked else b"Content-Length: %d\r\n\r\n%b" % (len(body), body))
+    with Stream(start(proxy, GREET).port) as client:
+        client.send(b"POST " + target + b" HTTP/1.1\r\nHost: h\r\n" + framed)
+        answer = client.answer()
+    assert answer.status == 200, answer
+    assert answer.json["payload"].startswith("Hello xxx")
 
 
 def test_errors_of_the_action_are_replies_as_of_run(proxy):
