@@ -1,12 +1,15 @@
 #include "dev/dev.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/err.h"
@@ -85,16 +88,18 @@ static void greet(struct dev *dev, unsigned port)
 
 /* ---- the browser ---- */
 
-/* Start a program to show the page. false: it cannot be started. The event loop reaps the
- * process. */
+/* Start a program to show the page. false: it cannot be started. The program may be the person's
+ * only browser, so it must outlive us. main() kills all our children at the end, and we are the
+ * subreaper of our descendants. So a child in between starts the program and exits, while we are no
+ * subreaper: the program becomes the child of another process. */
 static bool show(const struct dev *dev, const char *program)
 {
     char *argv[] = {(char *)(uintptr_t)program, (char *)(uintptr_t)dev->url, NULL};
     posix_spawn_file_actions_t files;
     posix_spawnattr_t attributes;
     sigset_t none;
-    pid_t pid;
-    int failed;
+    pid_t between, pid;
+    int status = -1;
 
     (void)sigemptyset(&none);
     (void)posix_spawnattr_init(&attributes);
@@ -103,10 +108,16 @@ static bool show(const struct dev *dev, const char *program)
     (void)posix_spawn_file_actions_init(&files);
     for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
         (void)posix_spawn_file_actions_addopen(&files, fd, "/dev/null", O_RDWR, 0);
-    failed = posix_spawnp(&pid, program, &files, &attributes, argv, environ);
+    (void)prctl(PR_SET_CHILD_SUBREAPER, 0);
+    between = fork();
+    if (between == 0)
+        _exit(posix_spawnp(&pid, program, &files, &attributes, argv, environ));
+    while (between > 0 && waitpid(between, &status, 0) < 0 && errno == EINTR)
+        ;
+    (void)prctl(PR_SET_CHILD_SUBREAPER, 1);
     (void)posix_spawn_file_actions_destroy(&files);
     (void)posix_spawnattr_destroy(&attributes);
-    return failed == 0;
+    return status == 0;
 }
 
 /* Show the page in the user's browser: try the programs in $BROWSER, by convention a list separated

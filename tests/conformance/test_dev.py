@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 import pathlib
 import random
 import re
@@ -1145,6 +1146,20 @@ def test_open_starts_the_browser_with_the_address(dev, folder, hello):
     server = dev(hello, "--open", env={"BROWSER": f"{folder}/none:{browser}"})
     whisk.wait_until((folder / "asked").exists, "the browser")
     assert (folder / "asked").read_text() == f"http://127.0.0.1:{server.port}/\n"
+
+
+@pytest.mark.parametrize("start", ["", "setsid "])
+def test_the_browser_stays_when_dev_ends(dev, folder, hello, start):
+    """It may be the person's only browser, with other pages open."""
+    browser = folder / "browser"
+    browser.write_text(f"#!/bin/sh\n{start}sh -c 'echo $$ >{folder}/pid.new; mv {folder}/pid.new {folder}/pid; exec sleep 600' &\n"
+                       f"{'wait' if start == '' else 'exit'}\n")
+    browser.chmod(0o755)
+    server = dev(hello, "--open", env={"BROWSER": str(browser)})
+    whisk.wait_until((folder / "pid").exists, "the browser")
+    pid = int((folder / "pid").read_text())
+    assert server.end(signal.SIGINT) == 0
+    os.kill(pid, signal.SIGKILL)  # fails if there is none any more
 
 
 def test_without_a_browser_the_address_is_said(dev, folder, hello):
