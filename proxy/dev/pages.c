@@ -266,6 +266,10 @@ static void on_events(void *owner, struct request *request)
     char last_id[24] = "";
     bool several = false;
 
+    if (pages->service->draining) { /* the program would wait for the end of this reply, too */
+        request_reply_error(request, 503, "whiskloop dev is being shut down.");
+        return;
+    }
     if (find_header(request, "last-event-id", &value, &several) && value.n < sizeof(last_id))
         memcpy(last_id, value.text, value.n);
     pages_write_state(pages, &state);

@@ -1,6 +1,7 @@
 """The command dev: serve an action while it is written. Its page has tests of its own."""
 
 import contextlib
+import http.client
 import json
 import os
 import pathlib
@@ -1027,6 +1028,25 @@ def test_at_the_end_running_activations_are_told_and_a_second_signal_ends_them(d
     server.process.send_signal(signal.SIGINT)
     assert server.process.wait(timeout=whisk.WAIT_S) == 0
     assert run.result()[0] >= 400
+
+
+def test_a_page_that_connects_again_does_not_keep_it_from_ending(dev, folder, hello):
+    """A page does so as soon as its stream of events has ended."""
+    hello.write_text(f"import os, time\ndef main(args):\n    print('begun', flush=True)\n"
+                     f"    while not os.path.exists('{folder}/go'):\n        time.sleep(0.01)\n    return {{}}\n")
+    server = dev(hello, "--drain-timeout=600000")
+    server.wait_for("ready", 1)
+    run = whisk.Later(server.run)
+    whisk.wait_until(lambda: "begun" in server.out(), "the activation")
+    server.process.send_signal(signal.SIGINT)
+    whisk.wait_until(lambda: "waiting 600 s at most" in server.out(), "what it waits for")
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=whisk.WAIT_S)
+    connection.request("GET", "/dev/events")
+    assert connection.getresponse().status == 503
+    (folder / "go").touch()
+    assert run.result() == (200, {})
+    assert server.process.wait(timeout=whisk.WAIT_S) == 0
+    connection.close()
 
 
 def test_an_argument_that_cannot_be_read_is_told_and_the_next_save_tries_again(dev, folder, hello):
