@@ -341,9 +341,9 @@ static enum config_result help_of(struct config *config, int argc, char **argv, 
     return CONFIG_WRONG;
 }
 
-/* Look for --help, --version and the like: then nothing else counts. CONFIG_RUN: none was given. */
-static enum config_result look_for_questions(struct config *config, int argc, char **argv,
-                                             struct err *err)
+/* Whether argv[at] is --help, --version or the like, and which one. CONFIG_RUN: it is none. */
+static enum config_result question_at(struct config *config, int argc, char **argv, int at,
+                                      struct err *err)
 {
     static const struct {
         const char *option;
@@ -360,16 +360,28 @@ static enum config_result look_for_questions(struct config *config, int argc, ch
         {"--help-markdown", NULL, CONFIG_HELP_MD},
     };
 
-    for (int i = 1; i < argc && !is_for_others(config, argv[0], argv[i]); i++) {
-        if (strcmp(argv[i], "--") == 0)
-            break;
-        for (size_t k = 0; k < ARRAY_LEN(questions); k++)
-            if (strcmp(argv[i], questions[k].option) == 0 ||
-                (i == 1 && questions[k].word != NULL && strcmp(argv[i], questions[k].word) == 0))
-                return questions[k].result == CONFIG_HELP ? help_of(config, argc, argv, i, err)
-                                                          : questions[k].result;
-    }
+    for (size_t k = 0; k < ARRAY_LEN(questions); k++)
+        if (strcmp(argv[at], questions[k].option) == 0 ||
+            (at == 1 && questions[k].word != NULL && strcmp(argv[at], questions[k].word) == 0))
+            return questions[k].result == CONFIG_HELP ? help_of(config, argc, argv, at, err)
+                                                      : questions[k].result;
     return CONFIG_RUN;
+}
+
+/* Look for a question: then nothing else counts. CONFIG_RUN: none was found. An entrypoint's search
+ * ends at the first word, with which those of other programs may begin. If that is the value of an
+ * option or of a command, config_read() finds the questions behind it. */
+static enum config_result look_for_questions(struct config *config, int argc, char **argv,
+                                             struct err *err)
+{
+    enum config_result result = CONFIG_RUN;
+
+    for (int i = 1; i < argc && result == CONFIG_RUN; i++) {
+        if (strcmp(argv[i], "--") == 0 || is_for_others(config, argv[0], argv[i]))
+            break;
+        result = question_at(config, argc, argv, i, err);
+    }
+    return result;
 }
 
 /* Returns the number of arguments consumed; -1: err filled. */
@@ -387,7 +399,7 @@ static int take_argument(struct config *config, char **args, struct err *err)
 
 enum config_result config_read(struct config *config, int argc, char **argv, struct err *err)
 {
-    enum config_result result;
+    enum config_result result, asked;
     bool only_words = false; /* "--" was read: no option follows */
     int taken;
 
@@ -409,6 +421,8 @@ enum config_result config_read(struct config *config, int argc, char **argv, str
             only_words = true;
         else if (strcmp(argv[i], "--health") == 0)
             result = CONFIG_HEALTH;
+        else if ((asked = question_at(config, argc, argv, i, err)) != CONFIG_RUN)
+            return asked;
         else
             taken = take_argument(config, argv + i, err);
         if (taken < 0)

@@ -45,6 +45,22 @@ static void words_behind_the_proxy_of_an_image_are_ignored(void **state)
     assert_int_equal(config_read(&f->config, 2, known, &f->err), CONFIG_WRONG);
 }
 
+/* Words that are its own do not end the search for questions. */
+static void the_proxy_of_an_image_answers_questions(void **state)
+{
+    struct fixture *f = *state;
+    static char path[] = "/bin/proxy", command[] = "invoke", file[] = "a.py", help[] = "--help";
+    static char port[] = "--port", number[] = "1", version[] = "-V", shell[] = "sh";
+    char *of_command[] = {path, command, file, help, NULL};
+    char *behind_value[] = {path, port, number, version, NULL};
+    char *of_others[] = {path, port, number, shell, version, NULL};
+
+    assert_int_equal(config_read(&f->config, 4, of_command, &f->err), CONFIG_HELP_COMMAND);
+    assert_int_equal(f->config.command, COMMAND_INVOKE);
+    assert_int_equal(config_read(&f->config, 4, behind_value, &f->err), CONFIG_VERSION);
+    assert_int_equal(config_read(&f->config, 5, of_others, &f->err), CONFIG_RUN);
+}
+
 /* wskdebug's: the debugger that they start is the action's. */
 static void words_of_others_may_start_a_debugger(void **state)
 {
@@ -265,6 +281,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
         TEST(without_words_it_serves),
         TEST(words_behind_the_proxy_of_an_image_are_ignored),
+        TEST(the_proxy_of_an_image_answers_questions),
         TEST(words_of_others_may_start_a_debugger),
         TEST(commands_take_their_words_among_options),
         TEST(wrong_words_are_refused),
