@@ -381,7 +381,7 @@ static void set_deadline(const struct service *service, struct run *run,
         span_ms += (uint64_t)-margin_ms;
     else /* the margin takes at most half of the time */
         span_ms -= (uint64_t)margin_ms < span_ms / 2 ? (uint64_t)margin_ms : span_ms / 2;
-    job->deadline_at_ms = run->came_at_us / 1000 + span_ms;
+    job->deadline_at_ms = loop_now_ms(service->loop) + span_ms;
 }
 
 /* Make the line that the action gets: the request's body, with members added from the client's
@@ -508,7 +508,7 @@ static void begin(struct service *service, struct request *request, bool may_sha
     run = xcalloc(1, sizeof(*run));
     run->service = service;
     run->request = request;
-    run->came_at_us = loop_now_us(service->loop);
+    run->came_at_us = request_came_at_us(request);
     run->job.done = on_done;
     run->job.takes_any_result = service->opts.any;
     list_init(&run->job.node);

@@ -6,6 +6,7 @@ import os
 import pathlib
 import signal
 import subprocess
+import time
 
 import pytest
 
@@ -249,6 +250,24 @@ def test_readiness_and_metrics_while_it_starts(proxy, folder, gate):
     assert_says(one.ask("/readyz"), 200, "ready\n")
     assert queued(one) == 0
     assert one.ends() == {"queue_full": 1, "ok": 2}
+
+
+def test_the_wait_for_its_start_counts_as_time_in_the_queue(proxy, folder, gate):
+    """Both times begin with the request: the first ones after a cold start are the longest."""
+    door = gate()
+    one = Watched(proxy, folder, "--action", put(folder, "slow.py", slow(door)), "--workers", 1)
+    door.wait_reached()
+    early = one.proxy.later(one.proxy.run, {})
+    wait_until(lambda: queued(one) == 1, "the request to arrive")
+    arrived_at = time.monotonic()
+    time.sleep(0.5)
+    waited = time.monotonic() - arrived_at
+    door.release()
+    assert early.result().status == 200
+    metrics = one.metrics()
+    assert metrics["whiskloop_queue_duration_seconds"].sum >= waited
+    assert metrics["whiskloop_activation_duration_seconds"].sum >= \
+        metrics["whiskloop_queue_duration_seconds"].sum
 
 
 def test_readiness_after_one_that_failed(proxy, folder):
