@@ -324,7 +324,7 @@ static void start_workers(struct init *init)
     }
     user_names_swap(&service->names, &init->names);
     init->pool = pool_new(service->loop, &spec, &service->opts.pool, service->out, service->err);
-    is_waiting = runtime == service->opts.fallback && prewarmed_take(&service->prewarmed, &waiting);
+    is_waiting = prewarmed_take(&service->prewarmed, runtime, &waiting);
     if (is_waiting || service_forks(service, runtime))
         prewarmed_add_line(&line, &told, service_forks(service, runtime));
     if (service_forks(service, runtime) &&

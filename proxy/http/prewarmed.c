@@ -36,7 +36,8 @@ void prewarmed_init(struct prewarmed *prewarmed, struct loop *loop)
     loop_child_init(&prewarmed->child);
 }
 
-static bool start(struct prewarmed *prewarmed, const struct exec_spec *spec, int pipe_bytes)
+static bool start(struct prewarmed *prewarmed, const struct runtime *runtime,
+                  const struct exec_spec *spec, int pipe_bytes)
 {
     struct err err;
 
@@ -48,21 +49,24 @@ static bool start(struct prewarmed *prewarmed, const struct exec_spec *spec, int
     log_info("prelaunch.start", log_int("pid", prewarmed->spawned.pid),
              log_text("program", spec->argv[0]));
     assert(prewarmed->spawned.pid > 0);
+    prewarmed->runtime = runtime;
     loop_child_watch(prewarmed->loop, &prewarmed->child, prewarmed->spawned.pid, on_exit_status);
     return true;
 }
 
-bool prewarmed_start(struct prewarmed *prewarmed, struct exec_spec *spec, int pipe_bytes)
+bool prewarmed_start(struct prewarmed *prewarmed, const struct runtime *runtime,
+                     struct exec_spec *spec, int pipe_bytes)
 {
-    bool is_waiting = prewarmed->spawned.pid != 0 || start(prewarmed, spec, pipe_bytes);
+    bool is_waiting = prewarmed->spawned.pid != 0 || start(prewarmed, runtime, spec, pipe_bytes);
 
     exec_spec_done(spec); /* frees a copy of the environment */
     return is_waiting;
 }
 
-bool prewarmed_take(struct prewarmed *prewarmed, struct spawned *spawned)
+bool prewarmed_take(struct prewarmed *prewarmed, const struct runtime *runtime,
+                    struct spawned *spawned)
 {
-    if (prewarmed->spawned.pid == 0)
+    if (prewarmed->spawned.pid == 0 || prewarmed->runtime != runtime)
         return false;
     loop_child_forget(&prewarmed->child);
     assert(prewarmed->child.pid == prewarmed->spawned.pid);

@@ -19,8 +19,9 @@ struct exec_spec;
 struct runtime;
 
 struct prewarmed {
-    struct loop *loop;      /* borrowed */
-    struct spawned spawned; /* the waiting launcher; pid 0: there is none */
+    struct loop *loop;             /* borrowed */
+    struct spawned spawned;        /* the waiting launcher; pid 0: there is none */
+    const struct runtime *runtime; /* borrowed; the waiting launcher's */
     struct loop_child child;
 };
 
@@ -32,11 +33,14 @@ struct prewarmed_told {
 };
 
 void prewarmed_init(struct prewarmed *prewarmed, struct loop *loop);
-/* Start a launcher, unless one is waiting already. spec: taken over in any case. false: the
- * launcher could not be started. */
-bool prewarmed_start(struct prewarmed *prewarmed, struct exec_spec *spec, int pipe_bytes);
-/* Hand the waiting launcher and its descriptors to the caller. false: there is none. */
-bool prewarmed_take(struct prewarmed *prewarmed, struct spawned *spawned);
+/* Start a launcher of this runtime, unless one is waiting already. runtime: borrowed as long as the
+ * launcher waits. spec: taken over in any case. false: the launcher could not be started. */
+bool prewarmed_start(struct prewarmed *prewarmed, const struct runtime *runtime,
+                     struct exec_spec *spec, int pipe_bytes);
+/* Hand the waiting launcher and its descriptors to the caller. false: there is none, or it is
+ * another runtime's. */
+bool prewarmed_take(struct prewarmed *prewarmed, const struct runtime *runtime,
+                    struct spawned *spawned);
 /* Kill the launcher if it is waiting. */
 void prewarmed_done(struct prewarmed *prewarmed);
 

@@ -118,7 +118,8 @@ void versions_prewarm(struct service *service)
     if (service->opts.prelaunches && !service->draining &&
         runtime_prewarm(runtime, service_forks(service, runtime), service->opts.environ, &spec)) {
         spec.privileges = service->opts.privileges;
-        (void)prewarmed_start(&service->prewarmed, &spec, service->opts.pool.worker.pipe_bytes);
+        (void)prewarmed_start(&service->prewarmed, runtime, &spec,
+                              service->opts.pool.worker.pipe_bytes);
     }
 }
 

@@ -79,6 +79,17 @@ def test_a_save_brings_a_new_version_and_a_broken_one_leaves_the_last_good_one(d
     assert server.run({"name": "Ann"}) == (200, {"greeting": "Hey, Ann!"})
 
 
+def test_a_folder_may_change_its_language(dev, hello):
+    """A launcher of the language before waits for the next version."""
+    server = dev(hello.parent)
+    server.wait_for("ready", 1)
+    with server.held():
+        hello.with_suffix(".sh").write_text("main() {\n    answer '{\"shell\": true}'\n}\n")
+        hello.unlink()
+    assert server.wait_for("ready", 2)["language"] == "shell"
+    assert server.run() == (200, {"shell": True})
+
+
 def save_as_vim(path, text):
     (path.parent / "4913").write_text("")
     (path.parent / "4913").unlink()

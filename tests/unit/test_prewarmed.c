@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <string.h>
 
+#include "action/manifest.h"
 #include "exec_spec_fixture.h"
 #include "http/prewarmed.h"
 #include "loop_fixture.h"
@@ -16,6 +17,8 @@ struct fixture {
     struct prewarmed prewarmed;
     pid_t pid; /* of the last launcher that was looked at */
 };
+
+static const struct runtime runtime, other;
 
 static int set_up(void **state)
 {
@@ -39,7 +42,7 @@ static int tear_down(void **state)
 
 static void start(struct fixture *f, struct exec_spec spec)
 {
-    assert_true(prewarmed_start(&f->prewarmed, &spec, 0));
+    assert_true(prewarmed_start(&f->prewarmed, &runtime, &spec, 0));
     assert_null(spec.argv); /* taken over */
     f->pid = f->prewarmed.spawned.pid;
 }
@@ -70,7 +73,7 @@ static void nothing_is_handed_over_before_a_start(void **state)
     struct fixture *f = *state;
     struct spawned spawned;
 
-    assert_false(prewarmed_take(&f->prewarmed, &spawned));
+    assert_false(prewarmed_take(&f->prewarmed, &runtime, &spawned));
 }
 
 static void it_is_handed_over_alive_with_its_descriptors(void **state)
@@ -79,7 +82,7 @@ static void it_is_handed_over_alive_with_its_descriptors(void **state)
     struct spawned spawned;
 
     start_waiting(f);
-    assert_true(prewarmed_take(&f->prewarmed, &spawned));
+    assert_true(prewarmed_take(&f->prewarmed, &runtime, &spawned));
     assert_int_equal(spawned.pid, f->pid);
     assert_int_equal(kill(spawned.pid, 0), 0);
     assert_true(is_open(spawned.in));
@@ -98,11 +101,21 @@ static void it_is_handed_over_once(void **state)
     struct spawned again;
 
     start_waiting(f);
-    assert_true(prewarmed_take(&f->prewarmed, &spawned));
-    assert_false(prewarmed_take(&f->prewarmed, &again));
+    assert_true(prewarmed_take(&f->prewarmed, &runtime, &spawned));
+    assert_false(prewarmed_take(&f->prewarmed, &runtime, &again));
     spawn_kill(spawned.pid, SIGKILL);
     loop_until(f->loop, it_is_gone, f);
     spawned_close(&spawned);
+}
+
+static void it_is_not_handed_over_to_another_runtime(void **state)
+{
+    struct fixture *f = *state;
+    struct spawned spawned;
+
+    start_waiting(f);
+    assert_false(prewarmed_take(&f->prewarmed, &other, &spawned));
+    assert_int_equal(f->prewarmed.spawned.pid, f->pid);
 }
 
 static void a_second_start_keeps_the_one_that_waits(void **state)
@@ -125,7 +138,7 @@ static void one_that_ends_while_it_waits_is_forgotten(void **state)
     loop_until(f->loop, none_waits, f);
     assert_int_equal(f->prewarmed.spawned.in, -1);
     assert_int_equal(f->prewarmed.spawned.fd1, -1);
-    assert_false(prewarmed_take(&f->prewarmed, &spawned));
+    assert_false(prewarmed_take(&f->prewarmed, &runtime, &spawned));
 }
 
 static void after_one_that_ended_another_can_be_started(void **state)
@@ -143,9 +156,9 @@ static void a_missing_program_is_no_start_and_no_harm(void **state)
     struct exec_spec spec = spec_of("/nowhere/launcher");
     struct spawned spawned;
 
-    assert_false(prewarmed_start(&f->prewarmed, &spec, 0));
+    assert_false(prewarmed_start(&f->prewarmed, &runtime, &spec, 0));
     assert_null(spec.argv);
-    assert_false(prewarmed_take(&f->prewarmed, &spawned));
+    assert_false(prewarmed_take(&f->prewarmed, &runtime, &spawned));
     start_waiting(f);
 }
 
@@ -167,6 +180,7 @@ int main(void)
         FACT(nothing_is_handed_over_before_a_start),
         FACT(it_is_handed_over_alive_with_its_descriptors),
         FACT(it_is_handed_over_once),
+        FACT(it_is_not_handed_over_to_another_runtime),
         FACT(a_second_start_keeps_the_one_that_waits),
         FACT(one_that_ends_while_it_waits_is_forgotten),
         FACT(after_one_that_ended_another_can_be_started),
