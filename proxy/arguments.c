@@ -251,10 +251,14 @@ static int check_words(const struct config *config, struct err *err)
     if (command == NULL && (config->env != NULL || config->metadata != NULL))
         return err_set(
             err, ERR_REQUEST, 0,
-            "-e, -m and --env-file are for dev, invoke and pipe; an action that is published "
-            "brings its environment along (bin/init.sh or whiskloop-init -e NAME=value)");
+            "-e and --env-file are for dev, test, invoke and pipe, -m is for invoke and pipe; an "
+            "action that is published brings its environment along (bin/init.sh or "
+            "whiskloop-init -e NAME=value)");
     if (command == NULL)
         return 0;
+    if (config->metadata != NULL && command->kind != COMMAND_INVOKE &&
+        command->kind != COMMAND_PIPE)
+        return err_set(err, ERR_REQUEST, 0, "%s: -m is for invoke and pipe", command->name);
     if (command->needs_file && config->file == NULL)
         return err_set(err, ERR_REQUEST, 0, "%s: %s is missing; usage: whiskloop %s", command->name,
                        command->kind == COMMAND_NEW ? "LANGUAGE" : "FILE", command->usage);

@@ -263,8 +263,11 @@ static void what_is_no_variable_is_refused(void **state)
          "--env-file: cannot read \"/does/not/exist\": No such file or directory"},
         {{"pipe", "--env-file=/etc"}, "--env-file: cannot read \"/etc\": Is a directory"},
         {{"-e", "A=1"},
-         "-e, -m and --env-file are for dev, invoke and pipe; an action that is published brings its "
-         "environment along (bin/init.sh or whiskloop-init -e NAME=value)"},
+         "-e and --env-file are for dev, test, invoke and pipe, -m is for invoke and pipe; an action "
+         "that is published brings its environment along (bin/init.sh or whiskloop-init -e "
+         "NAME=value)"},
+        {{"dev", "-m", "a=1"}, "dev: -m is for invoke and pipe"},
+        {{"test", "-m", "a=1"}, "test: -m is for invoke and pipe"},
     };
     struct fixture *f = *state;
 
