@@ -89,10 +89,9 @@ static void take_line(struct journal *journal, const char *stream, struct activa
                       bool is_of_load, const char *text, size_t n, uint64_t now_ms)
 {
     assert(!is_of_load || a == NULL);
+    assert(n <= JOURNAL_LINE_MAX_BYTES);
     if (n > 0 && text[n - 1] == '\r')
         n--;
-    if (n > JOURNAL_LINE_MAX_BYTES)
-        n = JOURNAL_LINE_MAX_BYTES;
     if (is_of_load)
         keep_of_load(journal, text, n);
     else
@@ -119,14 +118,13 @@ static void take_lines(struct journal_stream *stream, const void *owner, const c
     while (n > 0) {
         const char *newline = memchr(bytes, '\n', n);
         size_t n_line = newline != NULL ? (size_t)(newline - bytes) : n;
+        size_t room = JOURNAL_LINE_MAX_BYTES - buf_len(&stream->line);
 
-        buf_add(&stream->line, bytes, n_line);
+        buf_add(&stream->line, bytes, n_line < room ? n_line : room);
         if (newline != NULL) {
             take_line(journal, stream->name, a, is_of_load, buf_at(&stream->line),
                       buf_len(&stream->line), now_ms);
             buf_reset(&stream->line, JOURNAL_LINE_MAX_BYTES);
-        } else if (buf_len(&stream->line) > JOURNAL_LINE_MAX_BYTES) {
-            buf_drop(&stream->line, buf_len(&stream->line) - JOURNAL_LINE_MAX_BYTES);
         }
         n_line += newline != NULL;
         bytes += n_line;

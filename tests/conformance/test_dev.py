@@ -736,6 +736,17 @@ def test_a_page_of_an_earlier_run_gets_all_of_this_one(dev, hello):
     events.close()
 
 
+def test_of_a_long_log_line_the_beginning_is_kept(dev, hello):
+    """However many pieces it comes in."""
+    hello.write_text("def main(args):\n    print('begin' + 'x' * 200_000, flush=True)\n    print('next')\n"
+                     "    return {}\n")
+    server = dev(hello)
+    server.wait_for("ready", 1)
+    done = server.invoke({})
+    told = [line["text"] for line in server.get(f"/dev/activations/{done['id']}")["log"]]
+    assert told == ["begin" + "x" * (16384 - len("begin")), "next"]
+
+
 # ---- answers in parts ----
 
 PARTS = """import os, time
