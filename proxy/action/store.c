@@ -376,8 +376,12 @@ int store_stage(struct store *store, unsigned *number, struct err *err)
     if (make_version(store, err) < 0)
         return -1;
     src = store_path(store, store->last, "src");
-    if (make_folder(src, err) < 0)
+    if (make_folder(src, err) < 0) {
+        auto_free char *version = store_path(store, store->last, "");
+
+        (void)rmdir(version);
         return -1;
+    }
     *number = store->last;
     return 0;
 }
