@@ -298,6 +298,7 @@ int build_start(struct build *build, struct loop *loop, uint64_t deadline_at_ms,
     stage->code_len = envelope->code_len;
     stage->direct_max_bytes = DIRECT_MAX_BYTES;
     stage->limits = opts->unpack;
+    stage->keeps_failed = opts->keeps_failed;
     stage->privileges = opts->privileges;
     stage->done = on_staged;
     return stage_start(stage, loop, deadline_at_ms, err);

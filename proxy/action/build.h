@@ -33,6 +33,7 @@ struct build_opts {
     const struct runtime *fallback;      /* default runtime, which takes plain source; not NULL */
     const struct privileges *privileges; /* user and limits for unpacking and compiling */
     char *const *environ; /* environment that compilers get, besides the action's own variables */
+    bool keeps_failed;    /* keep the folder of a failed /init for inspection (-debug) */
     const char *save_jar; /* file name for a jar, which is then not unpacked; NULL: unpack jars */
 };
 

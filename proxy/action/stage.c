@@ -15,6 +15,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "action/store.h"
 #include "base/child.h"
 #include "base/privileges.h"
 #include "base/usage.h"
@@ -78,6 +79,9 @@ static _Noreturn void child_run(struct helper *helper, int report, pid_t parent)
     n = snprintf(text, sizeof(text), "K%u %s", (unsigned)err.kind, err.text);
     assert(n > 0 && (size_t)n < sizeof(text));
     (void)fd_write_all(CHILD_REPORT_FD, text, (size_t)n);
+    /* The next /init may follow the answer at once, and needs the room on a disk that is full. */
+    if (!stage->keeps_failed)
+        (void)store_remove_tree(stage->dir, 0);
     _exit(EXIT_FAILURE);
 }
 
@@ -131,13 +135,15 @@ static bool take_report(struct stage *stage)
     return true;
 }
 
-/* Set stage->err after a failure. The deadline is checked first: if it has passed, we sent the
- * signal that ended the child. */
+/* Set stage->err after a failure. A child that has reported may still be ended while it removes the
+ * files. If the deadline has passed, we sent the signal that ended the child. */
 static void explain(struct stage *stage)
 {
     int status = stage->helper.wait_status;
 
     assert(stage->failed);
+    if (take_report(stage))
+        return;
     if (stage->helper.overdue)
         (void)err_set(&stage->err, ERR_LIMIT, 0,
                       "unpacking took longer than %" PRIu64 " ms (--init-timeout)",
@@ -145,7 +151,7 @@ static void explain(struct stage *stage)
     else if (WIFSIGNALED(status))
         (void)err_set(&stage->err, ERR_SYSTEM, 0, "unpacking was ended by signal %d (%s)",
                       WTERMSIG(status), strsignal(WTERMSIG(status)));
-    else if (!take_report(stage))
+    else
         (void)err_set(&stage->err, ERR_SYSTEM, 0, "unpacking ended with status %d, saying nothing",
                       WEXITSTATUS(status));
 }

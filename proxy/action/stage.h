@@ -30,6 +30,7 @@ struct stage {
     size_t code_len;
     size_t direct_max_bytes; /* a file up to this size is written without a child */
     struct unpack_limits limits;
+    bool keeps_failed;                   /* leave what was unpacked before a failure (-debug) */
     const struct privileges *privileges; /* the user who will own the files; NULL: ours */
     stage_done_fn *done; /* called once from the loop, never from inside stage_start() */
 

@@ -570,6 +570,7 @@ int unpack_file(const char *dir, const char *name, const void *bytes, size_t n, 
         int os = errno;
         const char *full = store_full(dir, os);
 
+        (void)unlinkat(folder, name, 0);
         return err_set(err, ERR_SYSTEM, os, "cannot write %zu bytes to file \"%s\": %s", n, name,
                        full != NULL ? full : strerror(os));
     }

@@ -59,7 +59,7 @@ static void init_free(struct init *init)
 /* End the processes of a failed or canceled /init, and delete its folder unless -debug is set. */
 static void discard(struct init *init)
 {
-    unsigned number = init->service->opts.keeps_failed ? 0 : init->build.version;
+    unsigned number = init->service->opts.build.keeps_failed ? 0 : init->build.version;
 
     versions_discard(init->service, TAKE(init->pool), number);
     init_free(init);

@@ -60,7 +60,6 @@ struct service_opts {
     int64_t margin_ms;
     uint64_t init_ms;            /* time limit of one /init, and of one start of a worker */
     enum answers answers;        /* where the action writes answers, if its manifest says "auto" */
-    bool keeps_failed;           /* keep the folder of a failed /init for inspection (-debug) */
     bool prelaunches;            /* start the launcher of `fallback` before there is an action */
     bool allow_reinit;           /* a further /init replaces the action */
     bool forks;                  /* fork workers from a zygote if the runtime can */

@@ -190,21 +190,48 @@ def test_a_name_that_turns_back_is_unpacked(proxy):
     assert one.run({}).json == {"good": True}
 
 
-@pytest.mark.skipif(os.geteuid() != 0 or shutil.which("mount") is None, reason="only root may mount")
-@pytest.mark.parametrize("option,cause", [("size=64k", "the disk is full"),
-                                          ("nr_inodes=6", "no inode left")])
-def test_a_full_disk_is_named(proxy, folder, option, cause):
-    """The library says "Write failed" and "Can't create"."""
+@pytest.fixture
+def mounted(folder):
+    """Mount a small disk, with the given option."""
     disk = folder / "disk"
     disk.mkdir()
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", option, "none", disk], check=False,
-                      capture_output=True).returncode != 0:
-        pytest.skip("no file system may be mounted here")
-    try:
-        one = proxy("--runtime", "python", "--action-dir", disk / "actions")
-        files = {"__main__.py": MAIN, **{f"{n}.bin": os.urandom(40000) for n in range(9)}}
-        assert one.init(zipped(files)).status == 502
-        assert cause in one.err_text() and "--action-dir" in one.err_text()
-        one.finish()
-    finally:
+    if os.geteuid() != 0 or shutil.which("mount") is None:
+        pytest.skip("only root may mount")
+
+    def mount(option):
+        if subprocess.run(["mount", "-t", "tmpfs", "-o", option, "none", disk], check=False,
+                          capture_output=True).returncode != 0:
+            pytest.skip("no file system may be mounted here")
+        return disk
+
+    yield mount
+    if disk.is_mount():
         subprocess.run(["umount", "-l", disk], check=True)
+
+
+@pytest.mark.parametrize("option,cause", [("size=64k", "the disk is full"),
+                                          ("nr_inodes=6", "no inode left")])
+def test_a_full_disk_is_named(proxy, mounted, option, cause):
+    """The library says "Write failed" and "Can't create"."""
+    one = proxy("--runtime", "python", "--action-dir", mounted(option) / "actions")
+    files = {"__main__.py": MAIN, **{f"{n}.bin": os.urandom(40000) for n in range(9)}}
+    assert one.init(zipped(files)).status == 502
+    assert cause in one.err_text() and "--action-dir" in one.err_text()
+
+
+def test_an_init_after_one_that_filled_the_disk_has_the_room(proxy, mounted):
+    one = proxy("--runtime", "python", "--action-dir", mounted("size=64k") / "actions",
+                "--allow-reinit")
+    for _ in range(9):
+        assert one.init(zipped({"large.bin": os.urandom(99999)})).status == 502
+        one.started(MAIN)
+    assert one.run({}).json == {"good": True}
+
+
+def test_an_init_without_an_inode_for_its_folders_leaves_none(proxy, mounted):
+    """One inode is the disk's, one that of actions, and one is left."""
+    actions = mounted("nr_inodes=3") / "actions"
+    one = proxy("--runtime", "python", "--action-dir", actions)
+    assert one.init(MAIN).status == 502
+    assert "No space left on device" in one.err_text()
+    assert os.listdir(actions) == []

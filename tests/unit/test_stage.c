@@ -270,6 +270,52 @@ static void without_descriptors_the_start_fails_and_leaks_nothing(void **state)
     assert_false(f->stage.failed);
 }
 
+static void what_was_unpacked_before_a_failure_is_removed_before_it_is_told(void **state)
+{
+    struct fixture *f = *state;
+
+    pack_init(&f->pack, PACK_ZIP);
+    pack_file(&f->pack, "a/b/c", "12345");
+    pack_file(&f->pack, "d", "12345");
+    give_archive(f);
+    f->stage.limits.bytes_max = 9;
+    run(f, A_MINUTE_MS);
+    assert_failed(f, ERR_LIMIT, "archive unpacks to more than 9 bytes");
+    assert_int_equal(folder_count(f->folder.in), 0);
+}
+
+static void what_was_unpacked_before_a_failure_stays_where_that_is_wanted(void **state)
+{
+    struct fixture *f = *state;
+
+    pack_init(&f->pack, PACK_ZIP);
+    pack_file(&f->pack, "a", "12345");
+    pack_file(&f->pack, "b", "12345");
+    give_archive(f);
+    f->stage.limits.bytes_max = 9;
+    f->stage.keeps_failed = true;
+    run(f, A_MINUTE_MS);
+    assert_true(f->stage.failed);
+    assert_string_equal(folder_read(f->folder.in, "a"), "12345");
+}
+
+static void a_file_that_does_not_fit_is_removed(void **state)
+{
+    struct fixture *f = *state;
+    struct rlimit old;
+
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &old), 0);
+    (void)signal(SIGXFSZ, SIG_IGN);
+    give_file(f, "exec", "12345");
+    f->stage.direct_max_bytes = 5;
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &(struct rlimit){4, old.rlim_max}), 0);
+    run(f, A_MINUTE_MS);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &old), 0);
+    (void)signal(SIGXFSZ, SIG_DFL);
+    assert_failed(f, ERR_SYSTEM, "cannot write 5 bytes to file \"exec\"");
+    assert_int_equal(folder_count(f->folder.in), 0);
+}
+
 /* ---- reports ---- */
 
 /* Put a child of the test's own in the place of the real one: it says `text` and ends with 1. */
@@ -412,6 +458,9 @@ int main(void)
         TEST(a_deadline_that_has_passed_ends_it_at_once),
         TEST(a_child_ended_by_a_signal_is_the_systems_fault),
         TEST(without_descriptors_the_start_fails_and_leaks_nothing),
+        TEST(what_was_unpacked_before_a_failure_is_removed_before_it_is_told),
+        TEST(what_was_unpacked_before_a_failure_stays_where_that_is_wanted),
+        TEST(a_file_that_does_not_fit_is_removed),
         TEST(a_report_is_taken_over),
         TEST(a_child_that_fails_without_a_word_is_the_systems_fault),
         TEST(reports_of_another_form_are_not_believed),
