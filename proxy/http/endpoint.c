@@ -231,10 +231,11 @@ static bool bind_to(int fd, const struct endpoint *endpoint, const struct known 
 
 /* Bind, and set mode and owner of a Unix socket's file. The umask makes bind() create the file with
  * its final mode, so that the file is never accessible more widely. */
-static bool bind_file(int fd, const struct endpoint *endpoint, const struct known *known)
+static bool bind_file(int fd, struct endpoint *endpoint, const struct known *known)
 {
     mode_t mask = endpoint->has_mode ? umask(0777 & ~endpoint->mode) : 0;
     bool bound = bind_to(fd, endpoint, known);
+    struct stat info;
 
     if (endpoint->has_mode)
         (void)umask(mask);
@@ -244,6 +245,10 @@ static bool bind_file(int fd, const struct endpoint *endpoint, const struct know
         (void)unlink(endpoint->path);
         errno = os;
         return false;
+    }
+    if (bound && endpoint->path[0] != '\0' && lstat(endpoint->path, &info) == 0) {
+        endpoint->device = info.st_dev;
+        endpoint->inode = info.st_ino;
     }
     return bound;
 }
@@ -286,6 +291,9 @@ int endpoint_listen(struct endpoint *endpoint, const char *options, struct err *
 
 void endpoint_leave(const struct endpoint *endpoint)
 {
-    if (endpoint->path[0] != '\0')
+    struct stat info;
+
+    if (endpoint->path[0] != '\0' && lstat(endpoint->path, &info) == 0 &&
+        info.st_dev == endpoint->device && info.st_ino == endpoint->inode)
         (void)unlink(endpoint->path);
 }

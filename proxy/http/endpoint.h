@@ -26,6 +26,10 @@ struct endpoint {
     bool has_owner;
     uid_t uid;
     gid_t gid;
+
+    /* the file that endpoint_listen() has made; no other has its number while we listen */
+    dev_t device;
+    ino_t inode;
 };
 
 /* Whether the text begins with "unix:", so that endpoint_parse() makes a Unix socket of it. */
@@ -47,8 +51,8 @@ void endpoint_url(const char *address, unsigned port, char *url, size_t size);
 /* Returns a listening, non-blocking socket, and sets endpoint->port to its port. options: names of
  * the options that set the address, for the error text. -1: ERR_SYSTEM. */
 int endpoint_listen(struct endpoint *endpoint, const char *options, struct err *err);
-/* Remove the file of a Unix socket that endpoint_listen() has made. Call before closing the
- * socket. */
+/* Remove the file of a Unix socket that endpoint_listen() has made, but no file that has taken its
+ * place. Call before closing the socket. */
 void endpoint_leave(const struct endpoint *endpoint);
 
 /* Returns a connected socket. The connect and each later read or write time out after wait_ms. -1:

@@ -70,6 +70,17 @@ def test_a_stale_socket_is_replaced_and_a_live_one_is_not(listening, folder):
     assert serves(second.path)
 
 
+def test_what_has_taken_the_sockets_place_stays(listening, folder):
+    """A script that removes the socket before it starts a proxy, while the last one still drains."""
+    where = f"unix:{folder}/action.sock"
+    first = listening(where)
+    os.unlink(first.path)
+    second = listening(where)
+    first.send_signal(signal.SIGTERM)
+    assert first.wait(WAIT_S) == 0
+    assert serves(second.path)
+
+
 @pytest.mark.parametrize("where, why", [
     ("unix:", "the path is missing"), ("unix:x,mode=9", "mode=9"), ("unix:/no/such/x", "/no/such/x"),
 ])
