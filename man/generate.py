@@ -18,6 +18,8 @@ COMMANDS = {"dev": "serve an action while you write it", "new": "write a starter
             "test": "compare answers with expected ones", "invoke": "run an action once, without HTTP", "pipe": "answer lines of JSON"}
 OTHERS = {"health": "ask a running proxy whether it is well", "help": "show the options",
           "version": "show the version"}
+# Options that are no settings and take a value: (name, unit, help).
+MORE = [("env-file", "FILE", "read variables for the action's environment from a file")]
 PLACES = ("FILE", "PATH", "DIR", "FIFO")
 
 
@@ -27,20 +29,29 @@ def said(program, *arguments):
 
 
 def settings(program):
-    """[(name, unit, is_switch, default, help)] in the table's order."""
-    units = dict(re.findall(r"^ *--([a-z-]+)(\[=0\|1\]| \S+)", said(program, "--help", "all"), re.M))
+    """[(name, form, default, help)] in the table's order; the form is what stands behind the name in
+    the help, where an option's line has two blanks in front: " PORT", " [PORT]" or "[=0|1]"."""
+    forms = dict(re.findall(r"^  --([a-z-]+)(\[=0\|1\]| \S+)$", said(program, "--help", "all"), re.M))
     found = []
     for line in said(program, "--help-markdown").splitlines():
         cells = [cell.strip().replace("\\|", "|") for cell in re.split(r"(?<!\\)\|", line)[1:-1]]
         name = re.match(r"`--([a-z-]+)", cells[0]) if len(cells) >= 4 else None
         if name is None:
             continue
-        unit = units.get(name[1], "")
-        found.append((name[1], unit.strip() if "[" not in unit else "", "[" in unit, cells[-2],
-                      cells[-1]))
+        found.append((name[1], forms[name[1]], cells[-2], cells[-1]))
     if not found:
         sys.exit(f"generate.py: {program} --help-markdown lists no settings")
     return found
+
+
+def completed(program):
+    """[(name, unit, needs_value, help)] of what shells complete; the unit is "" of a switch."""
+    found = []
+    for name, form, _, text in settings(program):
+        needs_value = "[" not in form[:2]
+        unit = form[1:] if needs_value else "" if form == "[=0|1]" else form[2:-1]
+        found.append((name, unit, needs_value, text))
+    return found + [(name, unit, True, text) for name, unit, text in MORE]
 
 
 def roff(text):
@@ -51,10 +62,9 @@ def roff(text):
 
 def man_options(program):
     lines = []
-    for name, unit, is_switch, default, text in settings(program):
-        value = "[=0|1]" if is_switch else f" {unit}"
+    for name, form, default, text in settings(program):
         shown = default.strip("`")
-        lines += [".TP", f'.BI "\\-\\-{roff(name)}" "{roff(value)}"', roff(text) + "."]
+        lines += [".TP", f'.BI "\\-\\-{roff(name)}" "{roff(form)}"', roff(text) + "."]
         if shown not in ("", "-"):
             lines.append(f"Default: {roff(shown)}.")
     return "\n".join(lines)
@@ -90,12 +100,12 @@ def words(unit, name, runtimes):
 
 def bash(program, runtimes):
     cases, options = [], [f"--{name}" for name in OTHERS]
-    for name, unit, is_switch, _, _ in settings(program):
+    for name, unit, needs_value, _ in completed(program):
         options.append(f"--{name}")
         choice, is_file = words(unit, name, runtimes)
         if is_file:
             cases.append(f"    --{name}) COMPREPLY=($(compgen -f -- \"$word\")); return ;;")
-        elif not is_switch:
+        elif needs_value:
             cases.append(f"    --{name}) COMPREPLY=($(compgen -W '{' '.join(choice)}' -- \"$word\")); return ;;")
     print("# bash completion for whiskloop\n_whiskloop() {\n"
           "    local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]}\n\n"
@@ -117,11 +127,12 @@ def zsh_text(text):
 
 def zsh(program, runtimes):
     lines = ["#compdef whiskloop", "", "_arguments -S \\"]
-    for name, unit, is_switch, _, text in settings(program):
+    for name, unit, needs_value, text in completed(program):
         choice, is_file = words(unit, name, runtimes)
         action = "_files" if is_file else f"({' '.join(choice)})" if choice else " "
-        value = "" if is_switch else f":{zsh_text(unit.lower() or 'value')}:{action}"
-        lines.append(f"    '--{name}{'' if is_switch else '='}[{zsh_text(text)}]{value}' \\")
+        sign = "=" if needs_value else "=-" if unit else ""
+        value = f"{':' if needs_value else '::'}{zsh_text(unit.lower())}:{action}" if unit else ""
+        lines.append(f"    '--{name}{sign}[{zsh_text(text)}]{value}' \\")
     lines += [f"    '--{name}[{text}]' \\" for name, text in OTHERS.items()]
     commands = " ".join(f"{name}\\:\"{text}\"" for name, text in COMMANDS.items())
     lines += [f"    '1:command:(({commands}))' \\", "    '*:file:_files'"]
@@ -134,9 +145,9 @@ def fish(program, runtimes):
 
     for name, text in COMMANDS.items():
         print(f"complete -c whiskloop -n __fish_use_subcommand -a {name} -d {quoted(text)}")
-    for name, unit, is_switch, _, text in settings(program):
+    for name, unit, needs_value, text in completed(program):
         choice, is_file = words(unit, name, runtimes)
-        more = "" if is_switch else " -r" if is_file else f" -x -a {quoted(' '.join(choice))}"
+        more = "" if not needs_value else " -r" if is_file else f" -x -a {quoted(' '.join(choice))}"
         print(f"complete -c whiskloop -l {name}{more} -d {quoted(text)}")
     for name, text in OTHERS.items():
         print(f"complete -c whiskloop -l {name} -d {quoted(text)}")

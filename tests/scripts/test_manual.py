@@ -31,6 +31,16 @@ def test_whiskloop_1_describes_every_option(options):
     assert [name for name in options if f'"--{name}"' not in page] == []
 
 
+def test_whiskloop_1_says_what_an_option_takes_as_the_help_does():
+    """An option line of the help has two blanks in front; a wrapped text may begin with an option, too."""
+    shown = subprocess.run([PROGRAM, "--help", "all"], capture_output=True, text=True, check=True).stdout
+    takes = dict(re.findall(r"^  --([a-z-]+)(\S*.*)", shown, re.M))
+    page = made(PROGRAM, "man", ROOT / "man" / PAGES[0]).replace("\\-", "-")
+    written = dict(re.findall(r'^\.BI "--([a-z-]+)" "(.*)"', page, re.M))
+    assert len(written) > 40
+    assert written == {name: takes[name] for name in written}
+
+
 @pytest.mark.parametrize("shell, form", [("bash", "--{}"), ("zsh", "'--{}"), ("fish", "-l {} ")])
 def test_completion_knows_every_option(options, shell, form):
     text = made(PROGRAM, shell, "python", "nodejs")
@@ -51,8 +61,20 @@ def test_bash_completes_options_values_and_commands(tmp_path):
     assert complete(tmp_path, "--runtime", "n") == ["nodejs"]
     assert complete(tmp_path, "--runtime", "=", "n") == ["nodejs"]
     assert complete(tmp_path, "inv") == ["invoke"]
+    assert complete(tmp_path, "--env") == ["--env-file"]
+    assert complete(tmp_path, "--user", "i") == []  # a value, which is no file
     (tmp_path / "some.log").touch()
-    assert complete(tmp_path, "--log-file", f"{tmp_path}/some") == [f"{tmp_path}/some.log"]
+    for option in ("--log-file", "--env-file"):
+        assert complete(tmp_path, option, f"{tmp_path}/some") == [f"{tmp_path}/some.log"]
+
+
+@pytest.mark.parametrize("shell, forms", [
+    ("zsh", ("]:user\\[\\:group\\]: ' ", "'--broken-after=[", "]::port: ' ", "'--any[", "'--env-file=[")),
+    ("fish", ("-l user -x ", "-l broken-after -x ", "-l inspect -d ", "-l any -d ", "-l env-file -r ")),
+])
+def test_completion_knows_which_options_take_a_value(shell, forms):
+    text = made(PROGRAM, shell, "python", "nodejs")
+    assert [form for form in forms if form not in text] == []
 
 
 GROFF = ["groff", "-man", "-t", "-ww", "-Tutf8", "-K", "utf8"]
