@@ -376,6 +376,13 @@ void config_set_defaults(struct config *config)
     }
 }
 
+/* Whether Kubernetes has set a variable: for a service named whiskloop it gives
+ * WHISKLOOP_PORT=tcp://10.0.0.1:80 to each pod of the namespace. */
+static bool is_service_link(const char *name, const char *value)
+{
+    return strcmp(name, SETTING_VARIABLE "PORT") == 0 && strstr(value, "://") != NULL;
+}
+
 int config_set_from_environment(struct config *config, struct err *err)
 {
     const char *value;
@@ -401,7 +408,8 @@ int config_set_from_environment(struct config *config, struct err *err)
 
         setting_variable(&settings[i], name);
         value = getenv(name);
-        if (value != NULL && setting_set(config, &settings[i], name, value, err) < 0)
+        if (value != NULL && !is_service_link(name, value) &&
+            setting_set(config, &settings[i], name, value, err) < 0)
             return -1;
     }
     return 0;
@@ -431,8 +439,13 @@ void config_warn_of_variables(char *const *environment)
 {
     for (; environment != NULL && *environment != NULL; environment++) {
         auto_free char *name = xstrndup(*environment, strcspn(*environment, "="));
+        size_t length = strlen(name);
 
-        if (strncmp(name, SETTING_VARIABLE, strlen(SETTING_VARIABLE)) == 0)
+        if ((*environment)[length] == '=' && is_service_link(name, *environment + length + 1))
+            log_warn("config.variable", log_text("ignored", name),
+                     log_text("hint", "it is of a Kubernetes service named whiskloop; set "
+                                      "enableServiceLinks: false for the pod"));
+        else if (strncmp(name, SETTING_VARIABLE, strlen(SETTING_VARIABLE)) == 0)
             check_variable(name);
     }
 }

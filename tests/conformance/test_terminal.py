@@ -172,6 +172,13 @@ def test_a_misspelt_variable_is_warned_about_by_name():
     assert "unknown=WHISKLOOP_ZZZZ" in lines[1] and "did_you_mean" not in lines[1]
 
 
+def test_a_port_that_is_the_address_of_a_kubernetes_service_is_ignored_and_told(proxy):
+    one = proxy(env={"WHISKLOOP_PORT": "tcp://10.0.0.1:80"})
+    one.started(PRINTS)
+    assert one.run({}).status == 200
+    assert "config.variable ignored=WHISKLOOP_PORT hint=" in one.logs()[1].decode()
+
+
 def test_a_runtime_that_is_none_lists_those_that_there_are():
     done = subprocess.run([whisk.PROGRAM, "--runtime", "node"], timeout=whisk.WAIT_S, text=True,
                           capture_output=True, check=False)

@@ -69,7 +69,7 @@ POD = thing({"containers": several(CONTAINER), "volumes": VOLUMES,
              "securityContext": thing({"runAsNonRoot": only(True), "runAsUser": POSITIVE},
                                       {"runAsGroup": POSITIVE, "fsGroup": POSITIVE,
                                        "seccompProfile": thing({"type": only("RuntimeDefault")})})},
-            {"automountServiceAccountToken": FLAG})
+            {"automountServiceAccountToken": FLAG, "enableServiceLinks": FLAG})
 
 
 def kubernetes(version, kind, spec):

@@ -245,6 +245,11 @@ def test_kubernetes_waits_longer_than_the_proxy_drains():
         assert int(action["stop_grace_period"].rstrip("s")) > drain_s(action["environment"]), name
 
 
+def test_kubernetes_puts_no_service_into_the_environment():
+    """It would set WHISKLOOP_PORT=tcp://... for a service named whiskloop."""
+    assert kubernetes()["Deployment"]["spec"]["template"]["spec"]["enableServiceLinks"] is False
+
+
 def test_kubernetes_objects_mean_the_same_pods():
     """Labels, selectors and names fit, so that each finds the pods."""
     objects = kubernetes()

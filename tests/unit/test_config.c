@@ -443,6 +443,18 @@ static void an_empty_variable_is_no_number(void **state)
     assert_refused(f, "WHISKLOOP_PORT=: want a number from 0 to 65535");
 }
 
+/* docs/platforms/kubernetes.md. */
+static void the_address_of_a_kubernetes_service_is_no_port(void **state)
+{
+    struct fixture *f = *state;
+
+    (void)setenv("WHISKLOOP_PORT", "tcp://10.0.0.1:80", 1);
+    read_with(f, NULL, NULL);
+    assert_int_equal(f->config.port, 8080);
+    read_with(f, "--port=tcp://10.0.0.1:80", NULL);
+    assert_refused(f, "--port=tcp://10.0.0.1:80: want a number from 0 to 65535");
+}
+
 static void the_nearer_source_wins(void **state)
 {
     struct fixture *f = *state;
@@ -661,6 +673,7 @@ int main(void)
         TEST(each_setting_has_a_variable),
         TEST(a_wrong_variable_is_named),
         TEST(an_empty_variable_is_no_number),
+        TEST(the_address_of_a_kubernetes_service_is_no_port),
         TEST(the_nearer_source_wins),
         TEST(a_switch_can_be_turned_off_by_the_nearer_source),
         TEST(the_number_of_workers_is_a_number_or_auto),
