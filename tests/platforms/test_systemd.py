@@ -49,3 +49,8 @@ def test_a_stop_leaves_activations_their_time():
     assert service()["KillMode"] == "mixed"
     drain_ms = int(settings()["WHISKLOOP_DRAIN_TIMEOUT"])
     assert drain_ms / 1000 < float(service()["TimeoutStopSec"]) < SYSTEMD_STOP_S
+
+
+def test_an_action_out_of_memory_does_not_end_the_service():
+    """systemd's default stops a service of which the kernel has killed any process."""
+    assert service()["OOMPolicy"] == "continue"
