@@ -263,6 +263,17 @@ def test_the_list_in_the_docs_is_what_is_served(watched):
                     for one, names in zip(served, labels)]
 
 
+def test_each_outcome_and_cause_is_explained(watched):
+    text = (whisk.REPO / "docs/monitoring.md").read_text()
+    served = watched().metrics()
+    for name, label in (("whiskloop_activations_total", "outcome"), ("whiskloop_worker_deaths_total", "cause")):
+        part = re.search(rf"^\| {label} \|.*?\n\n", text, re.S | re.M)
+        assert part is not None, label
+        explained = [value for cell in re.findall(r"^\| (`[^|]*) \|", part[0], re.M)
+                     for value in re.findall(r"`([a-z_]+)`", cell)]
+        assert sorted(explained) == sorted(value for _, _, value, _ in served[name].samples)
+
+
 def test_the_parser_of_prometheus_reads_the_same(watched):
     parser = pytest.importorskip("prometheus_client.parser")
     one = native(watched)
