@@ -43,6 +43,7 @@ struct app {
     struct preload preload;
     struct loop_timer drain; /* ends --drain-delay; then checks whether the drain is complete */
     uint64_t drain_until_ms; /* when running activations are given up, in loop_now_ms() time */
+    bool ignores_hangup;     /* started with SIGHUP ignored: it ends nothing */
     bool interrupted;        /* SIGINT came: give up loading an action, but wait for activations */
     uint64_t leave_at_ms; /* deadline for clients that do not read their replies; 0: not set yet */
     char instance[48];    /* id of this run; bin/init.sh --watch learns by it of a restart */
@@ -54,7 +55,8 @@ struct app {
  * With --admin, open another one for the operator. 0, or -1. */
 int listen_for_all(struct app *app, struct err *err);
 
-/* From now on, shut down on SIGTERM and SIGINT, and on SIGHUP if there is no log file. */
+/* From now on, shut down on SIGTERM and SIGINT, and on SIGHUP if there is no log file and nohup or
+ * its like has not set it to be ignored. */
 void drain_init(struct app *app);
 /* Shut down without a signal. wait_ms: longest wait for running activations. */
 void drain_begin(struct app *app, uint64_t wait_ms);

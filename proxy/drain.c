@@ -119,7 +119,7 @@ static void begin_leaving(struct app *app)
 /* The first signal begins the shutdown: --drain-delay, then the drain. Each further signal ends the
  * current wait. SIGINT also gives up an action that is still loading, and the commands invoke and
  * test, which serve only the user who pressed Ctrl-C. SIGHUP is such a signal, too, unless it
- * reopens a log file. */
+ * reopens a log file or is ignored. */
 static void on_signal(void *owner, int signo)
 {
     struct app *app = owner;
@@ -131,6 +131,8 @@ static void on_signal(void *owner, int signo)
             log_warn("main.log", log_text("failed", err.text));
         return;
     }
+    if (signo == SIGHUP && app->ignores_hangup)
+        return;
     log_info("main.signal", log_int("signo", signo));
     app->interrupted = app->interrupted || signo == SIGINT;
     if (app->config.command == COMMAND_SERVE && app->config.drain_delay_ms > 0 &&
@@ -156,8 +158,18 @@ void drain_begin(struct app *app, uint64_t wait_ms)
     drain_step(app);
 }
 
+/* Whether the program was started with SIGHUP ignored, as nohup does. The loop reads signals from a
+ * descriptor and gets this one all the same. */
+static bool is_hangup_ignored(void)
+{
+    struct sigaction action;
+
+    return sigaction(SIGHUP, NULL, &action) == 0 && action.sa_handler == SIG_IGN;
+}
+
 void drain_init(struct app *app)
 {
+    app->ignores_hangup = is_hangup_ignored();
     loop_timer_init(&app->drain, on_drain);
     loop_on_signal(app->loop, on_signal, app);
 }

@@ -148,6 +148,21 @@ def test_sighup_without_a_file_ends_the_proxy_in_order(proxy):
     assert one.process.wait(WAIT_S) == 0
 
 
+def test_sighup_under_nohup_ends_nothing(proxy):
+    """A signal that is ignored when the program starts."""
+    one = proxy(wrapper=["nohup"])
+    one.started(ECHO)
+    one.process.send_signal(signal.SIGHUP)
+    assert [one.run({"a": n}).json for n in range(3)] == [{"a": 0}, {"a": 1}, {"a": 2}]
+
+
+def test_a_file_is_opened_anew_under_nohup(proxy, log):
+    one = proxy("--log-file", log, wrapper=["nohup"])
+    os.rename(log, log.with_suffix(".1"))
+    one.process.send_signal(signal.SIGHUP)
+    wait_until(log.exists, "a new file")
+
+
 @pytest.mark.parametrize("path", ["/nonexistent/own.log", "/"])
 def test_a_file_that_cannot_be_opened(path, folder):
     """The proxy does not start, and says which file and why."""
