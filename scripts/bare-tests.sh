@@ -25,7 +25,7 @@ END
 
 ANSWER='{"greeting":"Hello, Mike!"}'
 # What a test may lack in a bare root where setup.sh --tests has run, by the reason that it gives.
-MAY_LACK='dotnet|groff has no macros|matplotlib|control group|no file system can be mounted|no root of its own|IPv6|no podman|promtool|kubectl'
+MAY_LACK='dotnet|groff has no macros|matplotlib|control group|no file system can be mounted|no root of its own|IPv6|no podman|promtool|kubectl|nginx|haproxy'
 
 write_hello() {
     printf 'def main(args):\n    return {"greeting": "Hello, " + args.get("name", "World") + "!"}\n' >"$1"
