@@ -339,7 +339,9 @@ static enum config_result help_of(struct config *config, int argc, char **argv, 
         config->command = command->kind;
         return CONFIG_HELP_COMMAND;
     }
-    if (at > 1 || next == NULL || !is_word(next))
+    /* The general help is also that of the words help and version. */
+    if (at > 1 || next == NULL || !is_word(next) || strcmp(next, "help") == 0 ||
+        strcmp(next, "version") == 0)
         return CONFIG_HELP;
     (void)no_such_command(next, "all", err);
     return CONFIG_WRONG;

@@ -189,6 +189,8 @@ static void questions_may_be_asked_with_words(void **state)
         {{"--help"}, CONFIG_HELP, COMMAND_SERVE},
         {{"--help", "--port"}, CONFIG_HELP, COMMAND_SERVE},
         {{"help", "all"}, CONFIG_HELP_ALL, COMMAND_SERVE},
+        {{"help", "help"}, CONFIG_HELP, COMMAND_SERVE},
+        {{"--help", "version"}, CONFIG_HELP, COMMAND_SERVE},
         {{"help", "dev"}, CONFIG_HELP_COMMAND, COMMAND_DEV},
         {{"--help", "dev"}, CONFIG_HELP_COMMAND, COMMAND_DEV},
         {{"version"}, CONFIG_VERSION, COMMAND_SERVE},
