@@ -92,6 +92,14 @@ def test_classes_among_which_nobody_chose_are_named(java):
     assert "java.lang.ClassNotFoundException: Main" in said and "A1" in said and "B2" in said
 
 
+def test_classes_without_a_main_are_named(java):
+    text = "public class Hi4 { public static Object handle(Object o) { return o; } }\nclass Rest { }\n"
+    assert java.init(text, main="main").status == 502
+    said = java.check_streams(1)[1]
+    assert said == ('Exception in thread "main" java.lang.ClassNotFoundException: Main; '
+                    "no class has a method main; there are: Hi4, Rest")
+
+
 @pytest.mark.parametrize("where", ["", "lib/", "nested.jar"])
 def test_a_jar_needs_no_manifest(java, classes, where):
     """As Apache's JarBuilder makes them, and on a Mac: also in another archive."""

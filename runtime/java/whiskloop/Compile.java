@@ -203,11 +203,18 @@ final class Compile {
         return names;
     }
 
-    /** Which classes somebody could have named, if there are several. */
+    /** Which classes somebody could have named, if there are several; or those that have no main. */
     private static String choice(Path folder) throws IOException {
         List<String> names = named(folder, "");
+        List<String> all = topLevel(folder);
 
-        return names.size() < 2 ? "" : "; name one of the classes with a method main: "
-                + String.join(", ", names.subList(0, Math.min(names.size(), NAMES_MAX)));
+        if (names.isEmpty()) {
+            return all.isEmpty() ? "" : "; no class has a method main; there are: " + list(all);
+        }
+        return names.size() < 2 ? "" : "; name one of the classes with a method main: " + list(names);
+    }
+
+    private static String list(List<String> names) {
+        return String.join(", ", names.subList(0, Math.min(names.size(), NAMES_MAX)));
     }
 }
