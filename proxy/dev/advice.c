@@ -18,15 +18,17 @@
 
 #define REQUIREMENTS   "requirements.txt"
 #define MODULE_MISSING "No module named " /* Python's words */
-#define QUOTES         "'\"`"
+/* The launchers' words: the name in quotes behind them is no file's. */
+#define FUNCTION_MISSING "Cannot start action: function '"
+#define QUOTES           "'\"`"
 
 static bool is_quote(char c)
 {
     return c != '\0' && strchr(QUOTES, c) != NULL;
 }
 
-/* Whether text names a file: 'util', "./util" or 'util.js' for util.js. */
-static bool names_file(const char *text, const char *file)
+/* Whether text names a file: 'util.js', './util' or, if is_module, also 'util' for util.js. */
+static bool names_file(const char *text, const char *file, bool is_module)
 {
     const char *dot = strrchr(file, '.');
     size_t n_stem = dot != NULL && dot > file ? (size_t)(dot - file) : strlen(file);
@@ -36,38 +38,42 @@ static bool names_file(const char *text, const char *file)
         const char *after = at + n_stem;
         size_t n_before = (size_t)(at - text);
         bool is_here = n_before >= 3 && at[-1] == '/' && at[-2] == '.'; /* after "./" */
+        bool is_whole = strncmp(after, file + n_stem, strlen(file + n_stem)) == 0;
 
-        if (dot != NULL && strncmp(after, dot, strlen(dot)) == 0)
-            after += strlen(dot);
-        if (is_quote(*after) && n_before >= 1 && is_quote(at[is_here ? -3 : -1]))
+        if (is_whole)
+            after += strlen(file + n_stem);
+        if ((is_whole || is_here || is_module) && is_quote(*after) && n_before >= 1 &&
+            is_quote(at[is_here ? -3 : -1]))
             return true;
     }
     return false;
 }
 
-/* The name of a file or folder in `folder` that text names; caller frees. NULL: none. except: a
- * name that does not count. */
-static char *find_named(const char *folder, const char *except, const char *text)
+/* The name of a file or folder beside the source file `except` that text names; caller frees. NULL:
+ * none. Code may load sources of its own language by their names without the ending. */
+static char *find_named(const char *folder, const char *except, const char *text,
+                        const struct runtime *runtime)
 {
     char **names = target_list(folder, "", "");
     char *found = NULL;
 
     for (char **name = names; *name != NULL && found == NULL; name++)
-        if ((*name)[0] != '.' && strcmp(*name, except) != 0 && names_file(text, *name))
+        if ((*name)[0] != '.' && strcmp(*name, except) != 0 &&
+            names_file(text, *name, runtime_has_ending_of(runtime, *name)))
             found = xstrdup(*name);
     strv_free(&names);
     return found;
 }
 
-/* The name that `file` must have to be the main file of a folder. NULL: no runtime takes the file,
- * or its runtime demands no name. */
-static const char *main_name(const char *file, const struct runtimes *runtimes,
-                             const struct runtime *fallback)
+/* The runtime of a source file that may be the main file of a folder. NULL: `file` is none, such as
+ * an archive. */
+static const struct runtime *runtime_of(const char *file, const struct runtimes *runtimes,
+                                        const struct runtime *fallback)
 {
     struct err none;
     const struct runtime *runtime = runtimes_for_source(runtimes, fallback, file, &none);
 
-    return runtime != NULL && runtime->source != NULL ? runtime_source_name(runtime, file) : NULL;
+    return runtime != NULL && runtime->source != NULL ? runtime : NULL;
 }
 
 static void advise_on_requirements(const char *folder, bool is_alone, struct buf *out)
@@ -87,7 +93,8 @@ char *advice_on_load(const char *path, const char *reason, const struct runtimes
     auto_free char *to_cut = xstrdup(path), *to_name = xstrdup(path);
     auto_free char *beside = NULL, *requirements = NULL;
     auto_buf struct buf out = {0};
-    const char *folder = path, *file = NULL, *wanted = NULL;
+    const char *folder = path, *file = NULL;
+    const struct runtime *runtime = NULL;
     struct stat info;
     struct err none;
 
@@ -97,16 +104,18 @@ char *advice_on_load(const char *path, const char *reason, const struct runtimes
     if (!S_ISDIR(info.st_mode)) {
         folder = dirname(to_cut);
         file = basename(to_name);
-        beside = find_named(folder, file, reason);
-        wanted = main_name(file, runtimes, fallback);
+        runtime = runtime_of(file, runtimes, fallback);
     }
+    if (runtime != NULL && strstr(reason, FUNCTION_MISSING) == NULL)
+        beside = find_named(folder, file, reason, runtime);
     requirements = xasprintf("%s/" REQUIREMENTS, folder);
     if (beside != NULL) {
         text_add(&out, "%s runs alone, without %s beside it; ", path, beside);
-        if (runtimes_for_folder(runtimes, fallback, folder, &none) != NULL || wanted == NULL)
+        if (runtimes_for_folder(runtimes, fallback, folder, &none) != NULL)
             text_add(&out, "name the folder: %s", folder);
         else
-            text_add(&out, "to run the folder, rename %s to %s", file, wanted);
+            text_add(&out, "to run the folder, rename %s to %s", file,
+                     runtime_source_name(runtime, file));
     } else if (strstr(reason, MODULE_MISSING) != NULL && access(requirements, F_OK) == 0) {
         advise_on_requirements(folder, file != NULL, &out);
     }
@@ -118,14 +127,13 @@ char *advice_on_name(const char *path, const char *file, const struct runtimes *
 {
     auto_free char *code = xasprintf("%s/%s", path, file);
     auto_fd int fd = fd_open_file(AT_FDCWD, code);
-    const char *wanted;
+    const struct runtime *runtime = runtime_of(file, runtimes, fallback);
+    const char *wanted = runtime != NULL ? runtime_source_name(runtime, file) : NULL;
 
     if (fd < 0)
         return NULL;
     if (!runtime_has_ending_of(fallback, file) && runtimes_is_program(fd))
         wanted = "exec";
-    else
-        wanted = main_name(file, runtimes, fallback);
     if (wanted == NULL || strcmp(wanted, file) == 0)
         return NULL;
     return xasprintf("folder %s cannot be published like this: its main file must be named %s, not "

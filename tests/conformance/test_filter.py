@@ -270,6 +270,31 @@ def test_a_module_that_is_missing_has_a_hint(start, folder, files, given, hint):
     assert one.err().endswith(f"whiskloop: hint: {hint}\n") if hint else "hint" not in one.err()
 
 
+@pytest.mark.parametrize("files, given", [
+    ({"hello.py": "def handler(args):\n    return {}\n", "main.py": ""}, "sub/hello.py"),
+    ({"hello.py": "CONFIG = {}['config']\n", "config.sh": ""}, "sub/hello.py"),
+    ({"hello.c": "int main(void) { return count; }\n", "count.sh": "", "main.sh": ""}, "sub/hello.c"),
+], ids=["function", "key", "compiler"])
+def test_a_word_in_quotes_that_is_no_module_gives_no_hint(start, folder, files, given):
+    if given.endswith(".c") and shutil.which("gcc") is None:
+        pytest.skip("gcc is not installed (scripts/setup.sh)")
+    (folder / "sub").mkdir()
+    for name, text in files.items():
+        (folder / "sub" / name).write_text(text)
+    one = start("invoke", given)
+    assert one.ends(1) == b""
+    assert "hint" not in one.err()
+
+
+def test_an_archive_of_a_folder_gives_no_hint_beside_that_folder(start, folder):
+    (folder / "sub").mkdir()
+    (folder / "sub" / "__main__.py").write_text("def main(args):\n    return {}\n")
+    (folder / "sub.zip").write_bytes(archives.zipped({"sub/__main__.py": "def main(args):\n    return {}\n"}))
+    one = start("invoke", "sub.zip")
+    assert one.ends(1) == b""
+    assert one.err().endswith('it is in the folder "sub": publish what is in that folder\n')
+
+
 @pytest.mark.parametrize("command", ["invoke", "pipe", "test"])
 def test_a_load_that_takes_long_is_told(start, folder, command):
     (folder / "hang.py").write_text("while True:\n    pass\n")
