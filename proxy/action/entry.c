@@ -11,6 +11,9 @@
 #define ZIP_EXTRA_LEN_AT 28
 #define ZIP_END_BYTES    22 /* size of the end record. Source: APPNOTE.TXT 4.3.16 */
 #define ZIP_END_COUNT_AT 10
+#define ZIP_END_START_AT 16     /* offset of the first central header */
+#define ZIP_END_NOTE_MAX 65535  /* a comment of at most this size follows the end record */
+#define ZIP_MADE_BY_AT   5      /* in a central header: 0 is DOS. Source: APPNOTE.TXT 4.4.2 */
 #define EXTRA_UNICODE    0x7075 /* extra field: the name in UTF-8. Source: APPNOTE.TXT 4.6.9 */
 
 /* Set *part and *n to the next component of the path at *at, and move *at behind it. Components
@@ -138,6 +141,24 @@ bool entry_zip_is_empty(const void *zip, size_t n)
 
     return n >= ZIP_END_BYTES && memcmp(end, "PK\5\6", 4) == 0 &&
            read_2(end + ZIP_END_COUNT_AT) == 0;
+}
+
+bool entry_zip_is_dos(const void *zip, size_t n)
+{
+    const unsigned char *bytes = zip;
+    size_t first = n > ZIP_END_BYTES + ZIP_END_NOTE_MAX ? n - ZIP_END_BYTES - ZIP_END_NOTE_MAX : 0;
+
+    for (size_t at = n; at >= first + ZIP_END_BYTES; at--) {
+        const unsigned char *end = bytes + at - ZIP_END_BYTES;
+        size_t start;
+
+        if (memcmp(end, "PK\5\6", 4) != 0)
+            continue;
+        start = read_2(end + ZIP_END_START_AT) | read_2(end + ZIP_END_START_AT + 2) << 16;
+        return start < n && n - start > ZIP_MADE_BY_AT && memcmp(bytes + start, "PK\1\2", 4) == 0 &&
+               bytes[start + ZIP_MADE_BY_AT] == 0;
+    }
+    return false;
 }
 
 static bool has_unicode_name(const unsigned char *extra, size_t n)

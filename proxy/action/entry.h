@@ -24,6 +24,8 @@ char *entry_link_outside(const char *name, const char *target);
 bool entry_is_below(const char *name, const char *folder);
 /* Whether the n bytes are a zip without entries. */
 bool entry_zip_is_empty(const void *zip, size_t n);
+/* Whether a zip was made on DOS or Windows, by what its first entry says. */
+bool entry_zip_is_dos(const void *zip, size_t n);
 /* The name in a local header of a zip, byte for byte. at: offset of the header. NULL: no header is
  * there, the name contains a NUL, or an extra field repeats the name in UTF-8. Caller frees. */
 char *entry_zip_name(const void *zip, size_t n, size_t at);

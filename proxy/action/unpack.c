@@ -52,6 +52,7 @@ struct unpacking {
     const struct unpack_limits *limits; /* borrowed from the caller of unpack_archive() */
     const unsigned char *archive_bytes; /* borrowed; the archive in memory */
     size_t archive_len;
+    bool is_dos_zip;       /* a backslash in its names may stand for a slash */
     struct gunzip *gunzip; /* owned; NULL: the archive is no gzip */
     /* owned; of a gzip: the unpacked blocks with the current entry's headers, or the last block */
     struct buf headers;
@@ -303,6 +304,15 @@ static void spell_names(const struct unpacking *u, struct archive_entry *entry)
     tar_names_done(&names);
 }
 
+/* Windows PowerShell packs with backslashes. Like unzip, take them for slashes in a name that has
+ * no slash. */
+static void turn_slashes(char *name)
+{
+    if (strchr(name, '/') == NULL)
+        for (char *at = name; (at = strchr(at, '\\')) != NULL;)
+            *at = '/';
+}
+
 /* An entry's name as the archive spells it. NULL: the name is unreadable. Caller frees. */
 static char *name_of(const struct unpacking *u, struct archive_entry *entry)
 {
@@ -313,6 +323,8 @@ static char *name_of(const struct unpacking *u, struct archive_entry *entry)
         raw = entry_zip_name(u->archive_bytes, u->archive_len, (size_t)at);
     else
         spell_names(u, entry);
+    if (raw != NULL && u->is_dos_zip)
+        turn_slashes(raw);
     if (raw != NULL || archive_entry_pathname(entry) == NULL)
         return raw;
     return xstrdup(archive_entry_pathname(entry));
@@ -520,6 +532,7 @@ int unpack_archive(const char *dir, const void *bytes, size_t n, const struct un
     if (chdir(dir) < 0)
         return err_set(err, ERR_SYSTEM, errno, "cannot enter folder \"" NAME_SHOWN "\": %s", dir,
                        strerror(errno));
+    u.is_dos_zip = entry_zip_is_dos(bytes, n);
     if (entry_zip_is_empty(bytes, n))
         return 0; /* libarchive would fail, but the choice of a runtime tells what is missing */
     result = open_archives(&u, err);

@@ -30,15 +30,18 @@ def zipped(files, modes=None, compression=zipfile.ZIP_DEFLATED):
     return memory.getvalue()
 
 
-def zipped_members(members, compression=zipfile.ZIP_DEFLATED):
-    """A zip of (name, content, Unix mode) in this order; a symlink's content is its target."""
+def zipped_members(members, compression=zipfile.ZIP_DEFLATED, system=3):
+    """
+    A zip of (name, content, Unix mode) in this order; a symlink's content is its target. system:
+    where it was made, 3 for Unix, so that the mode counts; 0 for DOS and Windows.
+    """
     memory = io.BytesIO()
     with zipfile.ZipFile(memory, "w", compression) as archive:
         for name, content, mode in members:
             entry = zipfile.ZipInfo()
             entry.filename = name  # set afterwards: the constructor tidies hostile names
             entry.compress_type = compression
-            entry.create_system = 3  # Unix, so that the mode counts
+            entry.create_system = system
             entry.external_attr = mode << 16
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # one name twice is what some cases are about

@@ -171,6 +171,30 @@ def test_names_keep_their_bytes(proxy, pack):
     assert one.run({}).json == {names[0]: "composed", names[1]: "decomposed"}
 
 
+def test_folders_of_a_zip_from_powershell_are_folders(proxy):
+    """Compress-Archive of Windows PowerShell writes backslashes. unzip takes them for slashes, too."""
+    one = proxy("--runtime", "nodejs")
+    one.started(zipped_members([("index.js", "exports.main = () => require('./src/lib/größe');", 0),
+                                ("src\\lib\\größe.js", "exports.found = true;", 0),
+                                ("src\\empty\\", "", 0)], system=0))
+    assert one.run({}).json == {"found": True}
+
+
+def test_a_backslash_in_a_name_from_unix_stays(proxy):
+    one = proxy("--runtime", "python")
+    one.started(zipped_members([("__main__.py", "import os\n\ndef main(args):\n    return "
+                                 "{'names': os.listdir('.')}\n", 0o100644),
+                                ("disk\\x2d1.mount", "", 0o100644)]))
+    assert "disk\\x2d1.mount" in one.run({}).json["names"]
+
+
+@pytest.mark.parametrize("name", ["..\\..\\out.txt", "\\out.txt"])
+def test_a_zip_from_windows_stays_inside(proxy, name):
+    err = refused(proxy("--runtime", "python"),
+                  zipped_members([("__main__.py", "", 0), (name, "", 0)], system=0))
+    assert "would land outside the action's folder" in err
+
+
 @pytest.mark.parametrize("target", ["/Users/me/dev/unused", "../../../../../../dev-of-me/unused"])
 def test_a_dangling_link_is_left_out_with_a_line(proxy, target):
     """npm link leaves such; nobody needs it, and the archive is as good without it."""
