@@ -669,6 +669,11 @@ function toError(problem, rejected) {
     }
 }
 
+/* For JSON.stringify(), to which an error is an object without members. */
+function tellErrors(name, item) {
+    return item instanceof Error ? toError(item, true) : item;
+}
+
 /* Whether an object that a promise was rejected with is in the answer as it is, like one that is
  * returned: Apache's suite wants no log of it. */
 function isTold(problem) {
@@ -708,11 +713,16 @@ function report(problem) {
         process.stderr.write(`The function threw a value that is no Error: ${valueText(problem)}\n`);
 }
 
+/* Whether a function has caught an error and returned it, as in `catch (error) { return { error }; }`. */
+function hasError(result) {
+    return result !== undefined && result !== null && result.error instanceof Error;
+}
+
 /* The function's result as a line. */
-function toLine(result) {
+function toLine(result, replacer = hasError(result) ? tellErrors : null) {
     if (result instanceof Answer)
         return result.line;
-    const text = result === undefined ? '{}' : JSON.stringify(result);
+    const text = result === undefined ? '{}' : JSON.stringify(result, replacer);
 
     if (text === undefined)
         throw new TypeError(`The result is a ${typeof result}, which JSON cannot tell.`);
@@ -727,7 +737,7 @@ function failureLine(problem, rejected = false) {
         if (!rejected || !isTold(problem))
             report(problem);
         // Without a prototype: toJSON() of all objects may be the user's own.
-        return toLine({ __proto__: null, error: toError(problem, rejected) });
+        return toLine({ __proto__: null, error: toError(problem, rejected) }, tellErrors);
     } catch (other) {
         return '{"error":"The action failed, and its error cannot be told as text."}';
     }

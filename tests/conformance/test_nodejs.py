@@ -211,6 +211,25 @@ def test_an_object_that_rejects_is_an_answer_and_not_logged(started, code, log):
     assert out == "" and err.removeprefix("The function threw a value that is no Error: ") == log
 
 
+NO_FILE = "Error: ENOENT"
+COUNTED = {"name": "RangeError", "message": "too many", "n": 7}
+
+
+@pytest.mark.parametrize("how", ["throw {}", "return Promise.reject({})", "return {}", "return Promise.resolve({})"])
+@pytest.mark.parametrize("value, told", [
+    ("new Error('ENOENT')", NO_FILE),
+    ("Object.assign(new RangeError('too many'), { n: 7 })", COUNTED),
+    ("Object.assign(new RangeError('too many'), { n: 7, inner: new Error('ENOENT') })", {**COUNTED, "inner": NO_FILE}),
+    ("Object.assign(new Error(), { toJSON: () => ({ own: 1 }) })", {"own": 1})])
+def test_an_error_within_an_object_is_told(started, how, value, told):
+    """openwhisk#1643, #1930: {"error":{}} tells nobody what went wrong. So it was for `{ error }`, however it left."""
+    answer = started("function main() { const error = %s; %s; }" % (value, how.replace("{}", "{ error, at: 1 }"))).run({}).json
+    found = answer["error"] if how.startswith("return {") or "resolve" in how else answer["error"]["error"]
+    if isinstance(found, dict) and "stack" in found:
+        assert "too many" in found.pop("stack")
+    assert found == told
+
+
 @pytest.mark.parametrize("value, error", [
     ("5", 5), ("0", 0), ("1.5", 1.5), ("false", False), ("''", ""), ("NaN", "NaN"), ("7n", "7"), ("Symbol('s')", "Symbol(s)"),
     ("[1]", [1])])
