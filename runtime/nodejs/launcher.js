@@ -395,15 +395,23 @@ function oneFolderDeeper(folder) {
 
 /* The file that a folder's code starts in. */
 function entryOf(folder) {
+    let isPackage = false;
+
     for (const name of ENTRIES) {
         if (!isFile(path.join(folder, name)))
             continue;
         if (name !== 'package.json')
             return path.join(folder, name);
-        readPackage(path.join(folder, name));
+        const { main } = readPackage(path.join(folder, name)) || {};
+
+        isPackage = true;
         // Node's own rules for what a package.json may say, and what it may leave out.
-        return require.resolve(folder);
+        if ((typeof main === 'string' && main !== '') || isFile(path.join(folder, 'index.js')))
+            return require.resolve(folder);
     }
+    if (isPackage)
+        throw new Refusal('Initialization error: package.json says no "main", and there is no index.js or index.mjs ' +
+                          'at the root.');
     throw new Refusal('Initialization error: zipped actions must contain either package.json or index.js at the root.' +
                       oneFolderDeeper(folder));
 }

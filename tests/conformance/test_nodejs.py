@@ -289,6 +289,12 @@ def test_TN11_zips_and_entry_points(started, files, main, result):
     assert started(files, main=main).run({"a": 1}).json == result
 
 
+@pytest.mark.parametrize("package", ['{"type": "module"}', '{"name": "hello", "main": ""}', "null"])
+def test_an_index_mjs_serves_beside_a_package_that_says_no_main(started, package):
+    files = {"package.json": package, "index.mjs": "export const main = (args) => args;"}
+    assert started(files).run({"a": 1}).json == {"a": 1}
+
+
 def test_TN11_working_folder_and_modules_of_its_own(started):
     one = started({
         "index.js": "const { twice } = require('twice');\nexports.main = () => ({ "
@@ -378,6 +384,8 @@ def test_TN13_valid_zip_that_is_no_action(proxy):
 
 @pytest.mark.parametrize("files, log", [
     ({"package.json": '{"main": "index.js",}', "index.js": ECHO}, "package.json is no json: "),
+    ({"package.json": '{"exports": "./app.js"}', "app.js": ECHO},
+     'error: package.json says no "main", and there is no index.js or index.mjs at the root.\n'),
     ({"app/package.json": "{}", "app/lib/index.js": ECHO, ".DS_Store": "", "__MACOSX/app/._index.js": ""},
      NO_ENTRY + ' it is in the folder "app": publish what is in that folder.'),
     ({"app/other.js": ECHO}, NO_ENTRY + "\n"),
