@@ -602,12 +602,13 @@ async function load(name, main) {
     return found;
 }
 
-/* Become a fresh process for the same action. Node cannot exec(): it waits for a child instead,
- * which has our descriptors, and ends as that does. */
-function startAgain(arguments_) {
-    const command = [...process.execArgv, __filename, ...arguments_];
-    const child = require('child_process').spawnSync(process.execPath, command,
-                                                     { stdio: [0, 1, 2, 3] });
+/* Become a fresh process for the same action, in its folder: NODE_OPTIONS may name a module there. Node
+ * cannot exec(): it waits for a child instead, which has our descriptors, and ends as that does. */
+function startAgain(name, main) {
+    const given = path.resolve(name);
+    const cwd = fs.statSync(given).isDirectory() ? given : path.dirname(given);
+    const child = require('child_process').spawnSync(
+        process.execPath, [...process.execArgv, __filename, given, main], { cwd, stdio: [0, 1, 2, 3] });
 
     if (child.signal)
         process.kill(process.pid, child.signal);
@@ -631,7 +632,7 @@ function readInit(line) {
     for (const [name, text] of changed)
         process.env[name] = text;
     if (changed.some(([name]) => READ_AT_START.test(name)))
-        startAgain([init.path, init.main || 'main']);
+        startAgain(init.path, init.main || 'main');
     Module._initPaths(); // NODE_PATH and HOME
     return [init.path, init.main];
 }

@@ -195,7 +195,11 @@ sub wait_for_init {
         answer($json->encode({ ok => JSON::PP::false(), error => $text }));
         exit 1;
     };
-    exec { $^X } $^X, Cwd::abs_path($0), $path, $main if $restart;
+    if ($restart) { # in the action's folder: PERL5LIB may name a folder in it
+        my @again = ($^X, Cwd::abs_path($0), Cwd::abs_path($path), $main);
+        chdir $again[2] =~ s{/[^/]*\z}{/}r;
+        exec { $^X } @again;
+    }
     return ($path, $main);
 }
 

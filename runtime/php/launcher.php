@@ -197,6 +197,8 @@ final class Launcher
         }
         $main = ($init['main'] ?? '') ?: 'main';
         if ($restart && function_exists('pcntl_exec')) {
+            $path = realpath($path);
+            chdir(dirname($path)); // PHPRC may name a folder in it
             self::startAgain([$path, $main]);
         }
         return [$path, $main];

@@ -379,13 +379,19 @@ def wait_for_init(channel):
 
 
 def start_again(arguments, changed):
-    """Become a fresh interpreter with these arguments, in the environment we were started in."""
+    """Become a fresh interpreter with these arguments, in the environment we were started in.
+
+    And in the action's folder: PYTHONPATH may name a folder in it.
+    """
+    path = arguments[0] = os.path.abspath(arguments[0])
+    command = getattr(sys, "orig_argv", [sys.executable, "-u", sys.argv[0]])
+    command = [os.path.abspath(item) if item == sys.argv[0] else item for item in command]
+    os.chdir(path if os.path.isdir(path) else os.path.dirname(path))
     # Not os.environ: in a C locale the interpreter's own start has added LC_CTYPE to that.
     with open("/proc/self/environ", "rb") as file:
         pairs = [entry.partition(b"=") for entry in file.read().split(b"\0") if entry]
     env = {name: text for name, _, text in pairs}
     env.update((os.fsencode(name), os.fsencode(text)) for name, text in changed.items())
-    command = getattr(sys, "orig_argv", [sys.executable, "-u", sys.argv[0]])
     os.execve(sys.executable, command + arguments, env)
 
 

@@ -171,7 +171,9 @@ module Whiskloop
       exit(1)
     end
     main = init['main'].to_s
-    exec(RbConfig.ruby, __FILE__, path, main) if changed.keys.any?(READ_AT_START)
+    # In the action's folder: RUBYLIB and RUBYOPT may name what lies there.
+    again = [RbConfig.ruby, File.expand_path(__FILE__), File.expand_path(path), main]
+    exec(*again, chdir: File.dirname(again[2])) if changed.keys.any?(READ_AT_START)
     [path, main]
   end
 

@@ -7,7 +7,9 @@ import signal
 
 import pytest
 
+import languages
 import samples
+from archives import zipped
 from whisk import assert_error, is_alive, wait_until
 
 WORLD = """
@@ -160,6 +162,34 @@ def test_a_crash_is_followed_by_a_fresh_start(proxy):
     again = one.run({}).json
     assert again["pid"] != pid and again["some"] == "xyz"
     one.check_streams(3)
+
+
+RELATIVE = {  # a variable that an interpreter reads only at its start, and what it names in the action's folder
+    "python": ({"PYTHONPATH": "deps"}, {
+        "__main__.py": "import dep\n\ndef main(args):\n    return {'found': dep.FOUND}\n", "deps/dep.py": "FOUND = True\n"}),
+    "nodejs": ({"NODE_OPTIONS": "--require ./deps/dep.js"}, {
+        "index.js": "exports.main = () => ({ found });", "deps/dep.js": "global.found = true;"}),
+    "ruby": ({"RUBYOPT": "-r./deps/dep"}, {
+        "main.rb": "def main(args)\n  { found: FOUND }\nend\n", "deps/dep.rb": "FOUND = true\n"}),
+    "perl": ({"PERL5LIB": "deps", "PERL5OPT": "-Mdep"}, {
+        "main.pl": "sub main { return { found => $dep::found } }\n1;\n",
+        "deps/dep.pm": "package dep;\nuse JSON::PP;\nour $found = JSON::PP::true;\n1;\n"}),
+    "php": ({"PHPRC": "deps"}, {
+        "index.php": "<?php\nfunction main() { return ['found' => ini_get('user_agent') === 'dep']; }\n",
+        "deps/php.ini": "user_agent=dep\n"}),
+}
+
+
+@pytest.mark.parametrize("prelaunch", [0, 1])
+@pytest.mark.parametrize("name", RELATIVE)
+def test_a_variable_may_name_a_folder_of_the_action(proxy, name, prelaunch):
+    languages.language(name)
+    one = proxy("--runtime", name, "--workers", 1, "--prelaunch", prelaunch)
+    if prelaunch:
+        wait_until(one.children, "the prelaunched launcher")
+    env, files = RELATIVE[name]
+    one.started(zipped(files), env=env)
+    assert one.run({}).json == {"found": True}
 
 
 @pytest.mark.parametrize("prelaunch", [0, 1])
