@@ -46,7 +46,6 @@ module Whiskloop
     $stdout.reopen(log || $stderr)
     log&.close
     $stdout.sync = $stderr.sync = true
-    [$stdout, $stderr].each { |io| io.set_encoding(Encoding::UTF_8) }
   end
 
   def answer(text)

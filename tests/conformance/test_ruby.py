@@ -51,3 +51,13 @@ def test_a_method_that_a_module_does_not_have_is_told(proxy, main):
     one = proxy("--runtime", "ruby")
     assert_error(one.init(CLASSES, main=main), 502, "Cannot start action. Check logs for details.")
     assert f"function '{main}' was not found in main.rb" in one.check_streams(1)[1]
+
+
+@pytest.mark.parametrize("line, log", [
+    ("puts args['text'].b", "é"), ("puts \"\\xe9\".dup.force_encoding('US-ASCII')", "\udce9"),
+    ("warn args['text'].b", "é")])
+def test_bytes_may_be_printed(started, line, log):
+    """As in any Ruby program, and as the body of an HTTP response comes."""
+    one = started(f"def main(args)\n  {line}\n  args\nend\n")
+    assert one.run({"text": "é"}).json == {"text": "é"}
+    assert "".join(one.check_streams(1)) == log
