@@ -141,11 +141,13 @@ module Whiskloop
     problem.class.to_s
   end
 
-  # Print a problem with the user's part of its trace.
+  # Print a problem and its causes with the user's part of their traces. `warn` is silent where the user's
+  # code has turned off warnings.
   def report(problem)
     trace = (problem.backtrace || []).reject { |line| line.start_with?(__FILE__) }
-    warn "#{trace.first || 'main'}: #{problem.message} (#{problem.class})",
-         *trace.drop(1).map { |line| "\tfrom #{line}" }
+    $stderr.puts "#{trace.first || 'main'}: #{problem.message} (#{problem.class})",
+                 *trace.drop(1).map { |line| "\tfrom #{line}" }
+    report(problem.cause) if problem.cause
   rescue StandardError
     nil # the user's code closed $stderr: the answer still tells
   end

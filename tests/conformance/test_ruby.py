@@ -61,3 +61,13 @@ def test_bytes_may_be_printed(started, line, log):
     one = started(f"def main(args)\n  {line}\n  args\nend\n")
     assert one.run({"text": "é"}).json == {"text": "é"}
     assert "".join(one.check_streams(1)) == log
+
+
+@pytest.mark.parametrize("quiet, env", [("$VERBOSE = nil\n", {}), ("", {"RUBYOPT": "-W0"})])
+def test_an_exception_is_logged_with_its_trace_and_cause_also_where_warnings_are_off(started, quiet, env):
+    one = started(quiet + "def fetch\n  raise 'no route'\nend\n"
+                  "def main(args)\n  fetch\nrescue StandardError\n  raise ArgumentError, 'no data'\nend\n", env=env)
+    assert one.run({}).json == {"error": "no data"}
+    log = one.check_streams(1)[1]
+    assert "main': no data (ArgumentError)" in log and "fetch': no route (RuntimeError)" in log
+    assert "launcher.rb" not in log
