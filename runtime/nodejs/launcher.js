@@ -689,11 +689,13 @@ function isTold(problem) {
     return typeof problem === 'object' && !(problem instanceof Error) && toError(problem) === problem;
 }
 
-/* A trace without the calls of our own files, and without Node's read of our input. */
+/* A trace without the calls of our own files, and without Node's read of our input; inspect() tells in a
+ * line of its own of calls that the cause has, too. */
 function withoutOurs(trace) {
-    const clean = trace.replace(/\n +at .*?(?= \{$|$)/gm, (call) => call.includes(__dirname + path.sep) ? '' : call);
+    const clean = trace.replace(/\n +at .*?(?= \{$|,?$)/gm, (call) => call.includes(__dirname + path.sep) ? '' : call);
 
-    return clean === trace ? trace : clean.replace(/\n +at Pipe\.onStreamRead \(node:.*?\)(?= \{$|$)/gm, '');
+    return clean === trace ? trace : clean.replace(
+        /\n +(at Pipe\.onStreamRead \(node:.*?\)|\.\.\. \d+ lines matching cause .*?)(?= \{$|,?$)/gm, '');
 }
 
 /* What nobody catches is printed by Node, or shown to who listens for it. */
@@ -715,9 +717,18 @@ function valueText(value) {
     }
 }
 
+/* An error as Node prints it: with its trace, its cause, and what else it has, such as a code. */
+function errorText(problem) {
+    try {
+        return inspect(problem);
+    } catch (other) { // inspect() calls code of the user's
+        return String(problem.stack || problem);
+    }
+}
+
 function report(problem) {
     if (problem instanceof Error)
-        process.stderr.write(`${withoutOurs(String(problem.stack || problem))}\n`);
+        process.stderr.write(`${withoutOurs(errorText(problem))}\n`);
     else
         process.stderr.write(`The function threw a value that is no Error: ${valueText(problem)}\n`);
 }

@@ -91,6 +91,21 @@ def test_a_trace_shows_no_calls_of_ours(started, body):
     assert "/runtime/nodejs/" not in log and "Pipe.onStreamRead" not in log
 
 
+@pytest.mark.parametrize("problem, told", [
+    ("Object.assign(new Error('outer'), { code: 'E_X' })", "code: 'E_X'"),
+    ("new Error('outer', { cause: new Error('inner') })", "[cause]: Error: inner"),
+    ("new AggregateError([new Error('one'), new Error('inner')], 'outer')", "Error: inner")],
+    ids=["code", "cause", "several"])
+@pytest.mark.parametrize("how", ["throw", "return Promise.reject"])
+def test_the_log_tells_all_that_node_prints_of_an_error(started, how, problem, told):
+    """As Apache's console.error() does: of a fetch() that failed only the cause says why."""
+    one = started(f"function main() {{ {how} ({problem}); }}")
+    one.run({})
+    log = one.check_streams(1)[1]
+    assert "Error: outer" in log and told in log
+    assert "/runtime/nodejs/" not in log and "Pipe.onStreamRead" not in log and "lines matching" not in log
+
+
 def test_the_trace_in_an_answer_shows_neither_our_calls_nor_the_private_folder(started):
     one = started("function main() { return Promise.reject(Object.assign(new Error('oh'), { code: 5 })); }")
     assert one.run({}).json == {"error": {"name": "Error", "message": "oh", "code": 5,
