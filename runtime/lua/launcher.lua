@@ -186,7 +186,16 @@ local function encode_number(number)
   if number ~= number or number == math.huge or number == -math.huge then
     error("the result holds a number that JSON cannot tell: " .. tostring(number), 0)
   end
-  return math.type(number) == "integer" and ("%d"):format(number) or ("%.17g"):format(number)
+  if math.type(number) == "integer" then
+    return ("%d"):format(number)
+  end
+  for _, form in ipairs({ "%.15g", "%.16g" }) do -- the shortest that is the same number: an echo may not grow
+    local text = form:format(number)
+    if tonumber(text) == number then
+      return text
+    end
+  end
+  return ("%.17g"):format(number)
 end
 
 local SPARSE_MIN = 10 -- a list as long as this may have any number of holes

@@ -64,8 +64,10 @@ def case_empty(start, row):
 
 @case("large and small numbers")
 def case_numbers(start, row):
-    value = {"large": 9007199254740991, "negative": -2147483649, "half": 0.5, "tiny": 1e-7}
-    assert start("echo").run(value).json == value
+    value = {"large": 9007199254740991, "negative": -2147483649, "half": 0.5, "tenth": 0.1, "tiny": 1e-7}
+    answer = start("echo").run(value)
+    assert answer.json == value
+    assert re.search(rb'"tenth": ?0\.1[,}]', answer.body), "an echo that grows"
 
 
 @case("no argument: main gets an empty object")
