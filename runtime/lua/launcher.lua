@@ -331,15 +331,18 @@ end
 
 local HERE = debug.getinfo(1, "S").short_src:gsub("%W", "%%%0")
 
--- What xpcall() asks for: the problem, with its trace in the log.
+-- What xpcall() asks for: the problem as JSON, with its trace in the log. A table with no text of its own
+-- is told by what is in it.
 local function report(problem)
   local told, text = pcall(tostring, problem)
-  if not told then
-    text = "an error that cannot be told as text"
+  local is_json, json = false, nil
+  if type(problem) == "table" and not (debug.getmetatable(problem) or {}).__tostring then
+    is_json, json = pcall(to_line, problem)
   end
+  text = is_json and json or told and text or "an error that cannot be told as text"
   -- Without our own calls, which are no place of the user's.
   stderr:write((debug.traceback(text, 2):gsub("\n\t" .. HERE .. ":[^\n]*", "")), "\n")
-  return text
+  return { json = is_json and json or to_line(scrub(text)) }
 end
 
 -- Of several functions the member `method` chooses, the first is the default.
@@ -384,7 +387,11 @@ local function activate(functions, line)
     end
     return finish(main(value))
   end, report)
-  return done and result or to_line({ error = scrub(result) })
+  if done then
+    return result
+  end
+  -- Where report() itself has failed it is a text.
+  return '{"error":' .. (type(result) == "table" and result.json or to_line(scrub(tostring(result)))) .. "}"
 end
 
 local function find(name, returned)

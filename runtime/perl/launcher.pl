@@ -313,8 +313,11 @@ sub activate {
     my $problem = eval { "$thrown" };
     $problem = 'an exception that cannot be told as text: ' . ref $thrown if !defined $problem;
     $problem =~ s/(?: at \Q${\__FILE__}\E line [0-9]+\.)?\n*\z//; # what we call is no place of the user's
+    # A reference has no text of its own: it is told by what is in it.
+    my $told = (ref $thrown) =~ /\A(?:HASH|ARRAY)\z/ ? eval { encode($thrown) } : undef;
     local ($,, $\);
-    print STDERR "$problem\n";
+    print STDERR defined $told ? Encode::decode('UTF-8', $told) : $problem, "\n";
+    return "{\"error\":$told}" if defined $told;
     $problem =~ s{(?<![\w./-])\Q$own_folder\E/}{}g if $own_folder ne '';
     return $json->encode({ error => length $problem ? $problem : 'unknown error' });
 }

@@ -481,6 +481,33 @@ def test_an_error_does_not_tell_the_private_folder(proxy, name, code, text):
     assert one.run({}).json == {"error": text}
 
 
+@pytest.mark.parametrize("name, code", [
+    ("nodejs", "function main() { throw { code: 404, text: 'né' }; }\n"),
+    ("perl", "use utf8;\nsub main { die { code => 404, text => 'né' } }\n1;\n"),
+    ("lua", "function main() error({ code = 404, text = 'né' }) end\n"),
+])
+def test_an_object_that_is_thrown_is_told_by_what_is_in_it(proxy, name, code):
+    """Where the language throws any value; its text would be an address."""
+    one = proxy(*language(name).options)
+    one.started(code)
+    assert one.run({}).json == {"error": {"code": 404, "text": "né"}}
+    log = one.check_streams(1)[1]
+    assert "404" in log and "né" in log and "0x" not in log
+
+
+@pytest.mark.parametrize("name, code, text", [
+    ("perl", "package E; use overload '\"\"' => sub { 'own' }; package main;\nsub main { die bless {}, 'E' }\n1;\n", "own"),
+    ("perl", "sub main { die { code => sub {} } }\n1;\n", "HASH(0x"),
+    ("lua", "function main() error(setmetatable({}, { __tostring = function() return 'own' end })) end\n", "own"),
+    ("lua", "function main() error({ code = print }) end\n", "table: 0x"),
+])
+def test_an_object_that_is_thrown_has_its_own_text_or_none(proxy, name, code, text):
+    one = proxy(*language(name).options)
+    one.started(code)
+    assert one.run({}).json["error"].startswith(text)
+    assert text in one.check_streams(1)[1]
+
+
 # ---- the table ----
 
 
