@@ -281,9 +281,11 @@ sub call {
     return $answer;
 }
 
-# Perl's numbers include some that JSON's do not, and the encoder writes them all the same.
+# Perl's numbers and characters include some that JSON's do not, and the encoder writes them all the same:
+# halves of surrogate pairs, and what is above U+10FFFF.
 sub encode {
     my $text = $json->encode($_[0]);
+    die "the result holds a character that JSON cannot tell\n" if $text =~ /\xed[\xa0-\xbf]|\xf4[\x90-\xbf]|[\xf5-\xff]/;
     die "the result holds a number that JSON cannot tell\n"
         if $text =~ /[:,\[]-?(?:nan|inf)/i && !eval { $json->decode($text); 1 };
     return $text;

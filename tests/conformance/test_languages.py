@@ -466,6 +466,32 @@ def test_a_lua_table_loses_no_element(proxy, table, answer):
     assert one.check_streams(1) == ("", "")
 
 
+@pytest.mark.parametrize("name, code", [
+    ("perl", 'sub main { return { x => 9 ** 9 ** 9 } }\n1;\n'),
+    ("perl", 'sub main { return { x => "\\x{d800}" } }\n1;\n'),
+    ("perl", 'sub main { return { "\\x{110000}" => 1 } }\n1;\n'),
+    ("lua", "function main() return { x = 0 / 0 } end\n"),
+    ("lua", 'function main() return { x = "\\xed\\xa0\\x80" } end\n'),
+    ("ruby", "def main(_args) = { x: Float::NAN }\n"),
+    ("ruby", 'def main(_args) = { x: "\\xed\\xa0\\x80" }\n'),
+    ("php", "<?php\nfunction main(array $args) { return ['x' => NAN]; }\n"),
+    ("php", '<?php\nfunction main(array $args) { return ["x" => "\\xed\\xa0\\x80"]; }\n'),
+    ("go", 'package main\nimport "math"\nfunc Main(a interface{}) interface{} { return []float64{math.NaN()} }\n'),
+    ("dotnet", "using System.Collections.Generic;\npublic class A {\n    public static object Main(object args) {\n"
+               '        return new List<double> { double.NaN };\n    }\n}\n'),
+])
+def test_a_result_that_json_cannot_tell_is_an_error_with_its_reason(proxy, name, code):
+    """A failure of the function: runtime/README.md, Lines out. Python's and Node.js's are in files of their own."""
+    if language(name).missing() is not None:
+        pytest.skip(language(name).missing())
+    one = proxy(*language(name).options)
+    one.started(code)
+    answer = one.run({})
+    assert (answer.status, list(answer.json)) == (language(name).failed, ["error"])
+    reason = answer.json["error"]
+    assert "did not return a dictionary" not in reason and reason in one.check_streams(1)[1]
+
+
 @pytest.mark.parametrize("name, code, text", [
     ("python", "def main(args):\n    raise ValueError('in ' + __file__)\n", "in __main__.py"),
     ("nodejs", "function main() { throw new Error('in ' + __filename); }\n", "Error: in index.js"),
