@@ -477,6 +477,8 @@ def test_a_lua_table_loses_no_element(proxy, table, answer):
     ("php", "<?php\nfunction main(array $args) { return ['x' => NAN]; }\n"),
     ("php", '<?php\nfunction main(array $args) { return ["x" => "\\xed\\xa0\\x80"]; }\n'),
     ("go", 'package main\nimport "math"\nfunc Main(a interface{}) interface{} { return []float64{math.NaN()} }\n'),
+    ("java", "import com.google.gson.JsonObject;\npublic class Main {\n    public static JsonObject main(JsonObject args) {\n"
+             '        args.addProperty("x", Double.NaN);\n        return args;\n    }\n}\n'),
     ("dotnet", "using System.Collections.Generic;\npublic class A {\n    public static object Main(object args) {\n"
                '        return new List<double> { double.NaN };\n    }\n}\n'),
 ])

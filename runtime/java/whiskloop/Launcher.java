@@ -5,6 +5,7 @@ import com.google.gson.JsonArray;
 import com.google.gson.JsonElement;
 import com.google.gson.JsonObject;
 import com.google.gson.TypeAdapter;
+import com.google.gson.stream.JsonWriter;
 import java.io.FileDescriptor;
 import java.io.FileInputStream;
 import java.io.FileOutputStream;
@@ -12,6 +13,7 @@ import java.io.IOException;
 import java.io.InputStream;
 import java.io.OutputStream;
 import java.io.PrintStream;
+import java.io.StringWriter;
 import java.lang.reflect.Field;
 import java.lang.reflect.Method;
 import java.nio.charset.StandardCharsets;
@@ -228,7 +230,15 @@ final class Launcher {
             throw new ClassCastException("the action returned a " + result.getClass().getName()
                     + ", which is no JsonObject or JsonArray");
         }
-        return result.toString();
+        return json((JsonElement) result);
+    }
+
+    /** As JSON has it: toString() writes NaN and infinity, too. */
+    String json(JsonElement element) throws IOException {
+        StringWriter text = new StringWriter();
+
+        json.write(new JsonWriter(text), element);
+        return text.toString();
     }
 
     boolean hasProxy() {

@@ -34,8 +34,10 @@ final class Parts implements Consumer<Object> {
             throw new CancellationException("the activation is over");
         }
         try {
-            if (!launcher.send(part.toString())) {
-                keep(part.toString());
+            String text = launcher.json((JsonElement) part);
+
+            if (!launcher.send(text)) {
+                keep(text);
             }
         } catch (IOException e) {
             throw new UncheckedIOException(e);
