@@ -217,7 +217,7 @@ bool channel_pull(struct channel *channel)
 
     if (channel->paused)
         return false;
-    /* Descriptor 3 first: in auto mode it wins if both carry an answer. */
+    /* Read descriptor 3 first: with ANSWERS_AUTO an answer on 3 wins over an answer on 1. */
     came3 = pull(&channel->fd3, &channel->line3, &channel->n_read3);
     came1 = pull(&channel->fd1, &channel->line1, &channel->n_read1);
     return came1 || came3;
@@ -401,9 +401,9 @@ static bool has_line(const struct line *line)
 }
 
 /* Call with ANSWERS_AUTO when a line on descriptor 1 looks like the answer. Hold the line until the
- * process is back at its input: an answer may still come on descriptor 3 until then, and would win.
- * A ready line is handed out at once, and does not decide where answers come: see
- * channel_announced(). */
+ * process waits for its next line: until then an answer may still come on descriptor 3, which wins
+ * over one on 1. A ready line (WANT_READY) is handed out at once. It does not decide on which
+ * descriptor answers come: see channel_announced(). */
 static enum channel_result hold(struct channel *channel, enum channel_result result,
                                 enum channel_wanted wanted, const char **text, size_t *n)
 {
@@ -472,7 +472,7 @@ static enum channel_result next_line(struct channel *channel, enum channel_wante
 {
     enum channel_result result = CHANNEL_NONE;
 
-    if (channel->is_held && channel->answers == ANSWERS_STDOUT) /* channel_decide() chose it */
+    if (channel->is_held && channel->answers == ANSWERS_STDOUT) /* channel_decide() chose fd1 */
         return take_held(channel, text, n);
     if (channel->is_guess)
         check_guess(channel);

@@ -4,8 +4,8 @@
  * channel - the four pipes of a worker: lines in, answers out, logs forwarded.
  *
  * Answers come on descriptor 1 or 3 (architecture 3). In auto mode the first answer decides which.
- * An answer on 3 decides at once. One on 1 decides when the process is back at its input, reading
- * the next line. If that can only be guessed, a later answer on 3 overrules the decision.
+ * An answer on 3 decides at once. An answer on 1 decides only when the process waits for its next
+ * line. If we can only guess that it waits, a later answer on 3 overrules the decision.
  *
  * A line on descriptor 1 is an answer if it is a JSON object or array and a job waits for an
  * answer. All other lines there are log lines. A launcher that announces `pipeline` or `concurrent`
@@ -40,7 +40,7 @@ enum channel_odd {
 /* Which kind of line the caller of channel_next() waits for. */
 enum channel_wanted {
     WANT_NOTHING, /* none; a ready line is taken all the same if no activation was sent yet */
-    WANT_READY,   /* the ready line, such as {"ok":true} */
+    WANT_READY,   /* the ready line, such as {"ok":true}: the process reports that it is ready */
     WANT_ANSWER,
 };
 
@@ -129,10 +129,10 @@ bool channel_pull(struct channel *channel);
 enum channel_result channel_next(struct channel *channel, enum channel_wanted wanted,
                                  const char **text, size_t *n);
 
-/* Call when the process is back at its input, so that its answer is complete. If a line of
+/* Call when the process waits for its next line, so that its answer is complete. If a line of
  * descriptor 1 is in `held` and descriptor 3 has no answer, answers come on 1 from now on, and
- * channel_next() hands out the held line. is_certain: false if the process only seems to be at
- * its input; then a later answer on 3 overrules this. */
+ * channel_next() hands out the held line. is_certain: false if the process only seems to wait for
+ * a line; then a later answer on 3 overrules the decision for 1. */
 void channel_decide(struct channel *channel, bool is_certain);
 /* Whether a line is a part of an answer. Only a launcher that announced parts can write one. */
 static inline bool channel_is_part(const struct channel *channel, const char *text, size_t n)

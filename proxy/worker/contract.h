@@ -46,8 +46,8 @@ void contract_set_line_within(struct job *job, struct json_slice top, const char
 /* Milliseconds until the body's deadline; 0: there is none, it is past, or it is no number. */
 uint64_t contract_asked_ms(const struct contract_body *body);
 
-/* Whether the job has a valid answer: an object or array, any JSON document if the job's
- * takes_any_result is set, or only parts. */
+/* Whether the job has a valid answer: an object or array or, if the job's takes_any_result is set,
+ * any JSON document. An answer that consists only of parts is valid, too. */
 bool contract_is_answered(const struct job *job);
 /* Like contract_is_answered(), but also find the answer's member "error". *error: of kind JSON_BAD
  * if there is none. */

@@ -45,9 +45,9 @@ enum death death_of(int wait_status, enum death told, bool killed, struct oom *o
 const char *death_name(enum death death);
 /* The error text for a process that exceeded a limit; NULL for all other causes. */
 const char *death_text(enum death death);
-/* Write wait_status as "exit status 3" or "signal 9 (Killed)". is_program: the action reads its
- * lines itself, without a launcher. If it ended with status 0, its author may expect that it is
- * started anew for each activation: the text then says that it is not. */
+/* Write wait_status as "exit status 3" or "signal 9 (Killed)". is_program: the process may be
+ * the user's own program, not a launcher of ours. Then the text for exit status 0 also tells how to
+ * run a program that serves one activation and exits. */
 void death_say_how(int wait_status, bool is_program, char *out, size_t size);
 /* Fill err with the reason why a start failed: ERR_EXHAUSTED if the process exceeded a limit, else
  * ERR_ACTION. Returns -1. */

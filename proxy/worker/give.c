@@ -10,13 +10,14 @@
 #include "worker/parts.h"
 #include "worker/session.h"
 
-#define PARTS_PER_WRITE 192     /* most iovecs in one writev(); more lines need another call */
-#define LOOK_US         200     /* time between the first two looks at /proc; doubled each time */
-#define LOOKS_US        10000   /* how long to look at /proc; then a probe byte is written */
-#define HEALTH_MS       3000    /* time for an idle process to show that it still reads */
-#define GRACE_US        100000  /* time for more output once the process has read the probe byte */
-#define AWAITS_US       1000000 /* longest delay of GRACE_US while more than input is awaited */
-#define AGAIN_US        20000   /* time between two looks while GRACE_US is put off */
+#define PARTS_PER_WRITE 192    /* most iovecs in one writev(); more lines need another call */
+#define LOOK_US         200    /* time between the first two looks at /proc; doubled each time */
+#define LOOKS_US        10000  /* time for looks at /proc alone; then a probe byte is written */
+#define HEALTH_MS       3000   /* time for an idle process to show that it still reads */
+#define GRACE_US        100000 /* time for more output once the process has read the probe byte */
+/* GRACE_US begins at most this much later if the process waits for more than input, as a timer */
+#define AWAITS_US 1000000
+#define AGAIN_US  20000 /* time between looks at /proc if the process waits for more than input */
 
 /* Whether the process is idle, gets one line at a time, and is about to get one. */
 static bool waits_for_one_line(const struct session *s)
@@ -79,7 +80,7 @@ static bool has_read_probe(struct session *s)
     return stdin_pipe_unread(&s->channel.in) == 0;
 }
 
-/* Whether the process is back at its input, so that all of its older output is in its pipes. If
+/* Whether the process waits for its next line, so that all of its older output is in its pipes. If
  * /proc does not show that, write the start of the line as a probe; call again when the pipe has
  * room. */
 static bool is_at_input(struct session *s)
@@ -89,8 +90,8 @@ static bool is_at_input(struct session *s)
     return has_read_probe(s);
 }
 
-/* Call before a line is written to a process that gets one only at its input. false: the answer
- * pipes of the process are at their ends. */
+/* Call before a line is written to a process that gets a line only while it waits for one. false:
+ * the answer pipes of the process are at their ends. */
 static bool begin_with_care(struct session *s)
 {
     assert(!window_is_fed(&s->window));
@@ -269,7 +270,7 @@ bool give_health_check(struct session *s)
     return false;
 }
 
-/* ---- the question: is the process back at its input? ---- */
+/* ---- the question: does the process wait for its next line? ---- */
 
 /* Write the first byte of the next line as a probe: every line begins with "{". */
 static void write_first_byte(struct session *s)
@@ -282,8 +283,8 @@ static void write_first_byte(struct session *s)
         window_wrote_ahead(&s->window);
 }
 
-/* The process is back at its input: decide by its output so far what its answer is. is_certain: the
- * process is known to wait for input and nothing else. */
+/* Call when the process waits for its next line: decide by its output so far what its answer is.
+ * is_certain: the process is known to wait for input and nothing else. */
 static void conclude(struct session *s, bool is_certain)
 {
     enum channel_odd odd;
@@ -291,7 +292,7 @@ static void conclude(struct session *s, bool is_certain)
     assert(s->window.n == 1);
     channel_decide(&s->channel, is_certain);
     hear(s);
-    if (channel_is_undecided(&s->channel)) { /* hear() held a line just now */
+    if (channel_is_undecided(&s->channel)) { /* hear() has just held a line */
         channel_decide(&s->channel, is_certain);
         hear(s);
     }
@@ -301,7 +302,7 @@ static void conclude(struct session *s, bool is_certain)
     s->question = (struct question){0};
 }
 
-/* Find out whether the process is back at its input. Returns when to look again, by
+/* Find out whether the process waits for its next line. Returns when to look again, by
  * loop_now_us(). UINT64_MAX: set no timer; if a byte was written ahead, look again when the pipe
  * has room. */
 static uint64_t ask(struct session *s)
@@ -345,7 +346,7 @@ static uint64_t ask(struct session *s)
     return state == STDIN_PROBE_AWAITS ? now_us + AGAIN_US : question->grace_at_us + GRACE_US;
 }
 
-/* Whether to ask if the process is back at its input: only if it has exactly one activation, and
+/* Whether to ask if the process waits for its next line: only if it has exactly one activation, and
  * has written something that may be the answer or was probably meant as one. */
 static bool is_open(const struct session *s)
 {

@@ -6,13 +6,13 @@
  *
  * Where lines have no request ids, an answer belongs to the line that the process read last. A
  * process that announced nothing, or wrote an answer when it had no line, may write another answer
- * at any time before its next read. Such a process gets a line only when it is back at its input,
- * waiting for one. By then all of its older output is in its pipes, and is dropped.
+ * at any time before its next read. Such a process gets a line only while it waits for one. By then
+ * all of its older output is in its pipes, and is dropped.
  *
  * A thread that blocks in a read of descriptor 0 can be seen in /proc (worker/stdin_probe.h). If
  * no such thread is seen, the line is written in two parts, into a pipe that holds only one of
- * them. The first part is the line without its end. Once the process has read that, it is back at
- * its input, and the second part is written. This costs one more wake-up of the process.
+ * them. The first part is the line without its end. Once the process has read the first part, it
+ * waits for the rest, so the second part is written. This costs one more wake-up of the process.
  */
 
 #include <stdbool.h>
@@ -41,7 +41,7 @@ void give_controls(struct session *session);
 bool give_health_check(struct session *session);
 
 /*
- * Find out whether a process that announced nothing is back at its input, so that its answer is
+ * Find out whether a process that announced nothing waits for its next line, so that its answer is
  * complete. Does nothing unless the process has exactly one activation and has written one of two
  * things: a line that is held (auto mode: descriptor 3 may still carry the answer), or a text that
  * is no valid answer but was probably meant as one.

@@ -14,7 +14,8 @@
 #include "worker/spawn.h"
 #include "worker/tally.h"
 
-/* last reads of a process's pipes: one empties them, but a child may go on writing */
+/* most reads of each answer pipe when a process ends: one read empties the pipe, but a child of the
+ * process may go on writing */
 #define LAST_READS_MAX 4
 #define TOMBSTONE_MS   1000 /* how long to wait for the answer of a job that was given up */
 #define READS_MS       1000 /* time for a process to show that it still reads */
@@ -23,7 +24,7 @@
 #define UNREAD_WORK_MS 100
 
 #define UNREAD " has not read the request; an action reads lines on stdin"
-/* what a program does whose answer is still in a buffer of its own */
+/* reason of a late job whose program has probably not flushed its answer */
 #define UNANSWERED                                                                                 \
     " waits for more input and has not answered; does it write a whole line, and flush it?"
 
@@ -106,7 +107,7 @@ static bool is_end_of_parts(const char *text, size_t n)
 static void take_part(struct session *s, enum channel_result result, struct job *job,
                       const char *text, size_t n)
 {
-    assert(n > 0);             /* the line begins with the mark */
+    assert(n > 0);             /* the line begins with CHANNEL_PART_MARK */
     pacing_logged(&s->pacing); /* no lines are written ahead to a process that sends parts */
     if (job->tombstone)
         return;
@@ -269,8 +270,8 @@ void hear(struct session *s)
 
 /* ---- reading ---- */
 
-/* If the process wrote an answer for which no job waited, distrust it: from now on it gets a line
- * only when it is at its input. */
+/* If the process wrote an answer for which no job waited, distrust the process: from now on it gets
+ * a line only while it waits for one. */
 static void look_whether_unasked(struct session *s)
 {
     if (s->channel.n_stale == 0 || !pacing_distrust(&s->pacing))
@@ -420,9 +421,9 @@ static void finish_oldest(struct session *s, unsigned n, enum job_outcome outcom
     }
 }
 
-/* Take the bytes that the process has not read out of its pipe, and count those of lines. 0 if the
- * process has put bytes of its own there: it may have read all lines. *taken: false if the bytes
- * could only be counted. */
+/* Empty the input pipe of the process. Returns how many bytes of lines it has not read; 0 if the
+ * process has written into its own input: it may have read all lines then. *taken: false if the
+ * pipe could not be emptied; the bytes in it are only counted then. */
 static size_t take_unread(struct session *s, bool *taken)
 {
     auto_buf struct buf unread = {0};

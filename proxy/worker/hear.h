@@ -46,9 +46,9 @@ void hear_rest(struct session *session);
 bool hear_no_more(struct session *session, enum job_outcome outcome, const char *reason);
 /* Close the input of an idle process, which gets no more lines. */
 void hear_out(struct session *session);
-/* Call when the process is dead: take the answers that it has written, end the jobs that had begun
- * with `outcome` and `reason`, return the rest to the pool. The session has no job then. crashed:
- * the process did not exit with status 0, so a held line (channel_is_undecided()) is no answer. */
+/* Call when the process is dead. Takes the answers that it has written, then ends the jobs that had
+ * begun (with `outcome` and `reason`) and returns the rest to the pool. crashed: the process did
+ * not exit with status 0, so a held line (channel_is_undecided()) is no answer. No job is left. */
 void hear_last_words(struct session *session, bool crashed, enum job_outcome outcome,
                      const char *reason);
 

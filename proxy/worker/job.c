@@ -38,7 +38,7 @@ struct log_field job_log_member(const struct job *job, const char *member)
     struct json_slice top;
     struct json_slice value;
 
-    if (!log_has_file()) /* our log goes to stderr, into an action's log, perhaps another user's */
+    if (!log_has_file()) /* our log goes to stderr, so another user's action log may get it */
         return log_text(member, NULL);
     if (job->line == NULL) /* the line now belongs to a tombstone: see window.h */
         return log_text(member, NULL);

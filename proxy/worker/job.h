@@ -51,7 +51,7 @@ struct job {
     char *block; /* memory that contains the line, owned; NULL: `line` has memory of its own */
     size_t len;
     uint64_t deadline_at_ms; /* loop time, or JOB_BY_TURN */
-    uint64_t limit_ms;       /* time limit for the error text; with JOB_BY_TURN the limit itself */
+    uint64_t limit_ms;       /* time limit, named in the error text; sets a JOB_BY_TURN deadline */
     bool takes_any_result;   /* the answer need not be an object or array */
     job_done_fn *done;       /* called once, from the loop, when the job has an outcome */
     /* Called from the loop when parts of the answer have come, to take them (worker/parts.h). Parts
@@ -83,7 +83,7 @@ struct job {
     enum job_outcome outcome;
     char *answer; /* owned; without newline, not NUL-terminated */
     size_t answer_len;
-    bool has_no_result; /* only parts came: `answer` is null for a stream, else the list of parts */
+    bool has_no_result; /* only parts came; `answer`: "null" for a stream, else a list of them */
     bool failed;        /* answered, but the launcher reports that the function threw */
     char reason[256];
 };

@@ -5,7 +5,7 @@
 
 #include "base/loop.h"
 
-#define AHEAD_NS 1000000 /* work to write ahead of answers: ten times the cost of a wake-up */
+#define AHEAD_NS 1000000 /* write lines ahead for so much work: ten times the cost of a wake-up */
 #define BATCH_NS 200000  /* less work than this is not worth waking another worker for */
 /* light work takes at most this per activation: twice the time that the proxy spends on one */
 #define LIGHT_NS 50000
@@ -14,8 +14,8 @@
 #define STALLED_NS    1000000
 #define STALLED_TIMES 8
 #define SILENT_BEFORE 16 /* activations without log in a row before lines are written ahead */
-/* activations in a row that take no millisecond before a worker gets several jobs while others are
- * idle: if one of those jobs takes long, the ones behind it wait */
+/* A worker gets several jobs while others are idle only if so many activations in a row took less
+ * than a millisecond each: if one of those jobs takes long, the jobs behind it wait. */
 #define QUICK_BEFORE 4096
 #define WORK_SHARE   8  /* weight of a new measurement in work_ns: 1 / WORK_SHARE */
 #define LEAST_SHARE  64 /* weight in least_ns of a measurement above it: 1 / LEAST_SHARE */

@@ -44,7 +44,7 @@ struct worker_opts {
     struct oom *oom;         /* recognizes deaths for lack of memory; borrowed; NULL: not wanted */
 };
 
-/* State of give_question(), which finds out whether the process is back at its input. */
+/* State of give_question(), which finds out whether the process waits for its next line. */
 struct question {
     uint64_t asked_at_us; /* loop time of the first look at the process; 0: none yet */
     uint64_t read_at_us;  /* loop time at which the process had read all bytes; 0: not yet */
@@ -59,7 +59,7 @@ struct session {
     struct loop *loop;
     const struct exec_spec *spec;
     const struct worker_opts *opts;
-    struct loop_post *step;    /* posted when there are new facts */
+    struct loop_post *step;    /* posted when a fact changed, so that worker.c acts on it */
     struct loop_post *changed; /* posted when there are results to collect */
 
     /* the process */
@@ -70,7 +70,7 @@ struct session {
     struct placement placement;
     struct stdin_probe stdin_probe;
     struct question question;
-    struct buf greeting; /* rest of the line that a prewarmed launcher must read first */
+    struct buf greeting; /* unwritten rest of the line that a prewarmed launcher gets first */
     struct job_holder holder;
     bool takes_control; /* the launcher reads control lines such as "cancel 7" */
     /* inside hear(): the log up to an earlier answer of the same read was forwarded already */

@@ -33,7 +33,7 @@ struct spawned {
     int ring;      /* memory shared with the child, for its answers (base/ring.h); -1: none */
 };
 
-#define SPAWN_WAIT_MS 100 /* longest wait for exec; if it fails later, we only see an exit */
+#define SPAWN_WAIT_MS 100 /* longest wait for exec; if exec fails later, we only see an exit */
 
 /* A struct spawned with no process and no descriptor. */
 #define SPAWNED_NONE                                                                               \

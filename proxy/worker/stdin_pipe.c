@@ -11,7 +11,7 @@
 #include "base/util.h"
 
 #define VAIN_MAX                                                                                   \
-    3 /* a narrow pipe that is so often writable, but not empty, holds several writes */
+    3 /* a narrow pipe that is writable but not empty so many times in a row holds several writes */
 
 void stdin_pipe_init(struct stdin_pipe *in)
 {

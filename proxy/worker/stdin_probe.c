@@ -15,8 +15,8 @@
 #include "worker/poll_set.h"
 
 #define THREADS_MAX 64 /* look at no more threads than this */
-/* After n looks at all threads that found no reader, the next 2^n looks are at one thread. n is at
- * most this. */
+/* If n looks in a row at all threads found none that waits for input, the next 2^n looks are at one
+ * thread only. n is at most this. */
 #define VAIN_MAX 8
 
 /* The system calls in which a program may wait for input. */

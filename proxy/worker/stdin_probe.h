@@ -36,7 +36,7 @@ struct stdin_probe {
     char input_path[24];                 /* path in /proc of the process's descriptor 0 */
     struct poll_set polled;              /* what the thread waited for in the last poll seen */
     struct poll_set idle;                /* `polled` when idle; not known unless has_input */
-    unsigned n_vain;                     /* looks in a row at all threads that found no reader */
+    unsigned n_vain;                     /* looks in a row at all threads: none waited for input */
     unsigned n_until;                    /* looks at one thread before the next at all threads */
     const struct privileges *privileges; /* rights of the process's user; borrowed; NULL: ours */
     bool borrows;                        /* `fd` can be read only with those rights */

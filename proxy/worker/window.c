@@ -151,7 +151,7 @@ bool window_is_fed(const struct window *window)
            (window->unsent != window_oldest(window) || window->unsent_written > 0);
 }
 
-/* If a byte was written ahead, count it to the first unsent line from now on. */
+/* If a byte was written ahead, count it as a byte of the first unsent line from now on. */
 static void take_what_is_ahead(struct window *window)
 {
     assert(window->n_ahead <= 1);
@@ -230,7 +230,7 @@ int window_lines(struct window *window, struct iovec *lines, int max)
 
 void window_wrote(struct window *window, size_t n)
 {
-    assert(n == 0 || window->n_ahead == 0); /* that byte was counted to the line before */
+    assert(n == 0 || window->n_ahead == 0); /* take_what_is_ahead() was called before the write */
     window->n_written += n;
     while (n > 0) {
         size_t left;

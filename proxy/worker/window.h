@@ -71,8 +71,8 @@ bool window_is_fed(const struct window *window);
 
 /*
  * A probe is the start of the oldest line. No process can begin a job before it has the end of the
- * line, and a process that reads the probe is back at its input. *part: the bytes of the probe that
- * are not written yet; the probe has at most `max`. false: the line is too short for a probe.
+ * line, and a process that has read the probe waits for the rest. *part: the bytes of the probe
+ * that are not written yet; the probe has at most `max`. false: the line is too short for a probe.
  */
 bool window_probe(struct window *window, size_t max, struct iovec *part);
 /* Call when more of the line than its probe was written: from then on the job may begin. */
@@ -100,8 +100,8 @@ unsigned window_n_begun(const struct window *window, size_t n_unread);
  * bytes still in the pipe. */
 unsigned window_n_held(const struct window *window, size_t n_unread);
 
-/* Whether the n bytes that were written last are `bytes`, as far as they are lines of jobs in the
- * window. */
+/* Whether the n bytes that were written last are `bytes`. Only lines of jobs in the window are
+ * compared; the window does not keep what else was written. */
 bool window_wrote_last(const struct window *window, const char *bytes, size_t n);
 
 /* Take a job out of the window and return it. If any of its line was written, a tombstone takes its

@@ -16,7 +16,7 @@
 
 #define START_LOOK_US 200 /* time between two checks whether a starting process waits for input */
 #define DYING_MS      100 /* longest wait for SIGCHLD after the pipes were closed; usually short */
-/* a starting process without ready line may use so many times settle_ms of processor time */
+/* a process that never goes idle counts as idle after so many settle_ms of processor time */
 #define SETTLE_PATIENCE 10
 
 static const struct {
@@ -96,7 +96,7 @@ static enum death find_death(struct worker *w)
     return w->session.refused ? DEATH_REFUSED : death;
 }
 
-/* Write what the reply of a begun job says after JOB_KILLED. */
+/* Write the reason of a JOB_KILLED job that had begun. why: why its process was killed. */
 static void say_killed(const char *why, char reason[], size_t size)
 {
     (void)snprintf(reason, size, "the activation had begun when its process was killed: %s", why);
@@ -163,7 +163,7 @@ static void kill_now(struct worker *w, int signo)
     send_next(w, signo == SIGTERM ? SIGKILL : 0);
 }
 
-/* Do the next step if its time has come. For SIGTERM it has come at once in a shutdown. */
+/* Do the next step of the end if its time has come. In a shutdown SIGTERM is sent at once. */
 static void step_ending(struct worker *w)
 {
     assert(w->state == WORKER_STOPPING);
@@ -262,7 +262,7 @@ static void settle(struct worker *w)
     if (hear_start(&w->session) == STDIN_PROBE_RUNS &&
         kin_used_ms(w->pid) < SETTLE_PATIENCE * w->opts.settle_ms)
         w->idle_at_ms = 0;
-    else if (w->idle_at_ms == 0) /* not since the last look: we may have been paused since then */
+    else if (w->idle_at_ms == 0) /* idle from now, not since the last look: maybe we were paused */
         w->idle_at_ms = loop_now_ms(w->loop);
     if (w->idle_at_ms > 0 && is_late(w, w->idle_at_ms + wait_ms))
         session_assume_ready(&w->session);
@@ -467,7 +467,7 @@ static void spawn_failed(struct worker *w, struct err *err)
     worker_fail_start(w, err);
 }
 
-/* Start what exec can start where it refused the arguments or the environment of the action. */
+/* If exec refused argv or env, start spec->instead and send it instead_line. false: not started. */
 static bool start_instead(struct worker *w, struct err *err)
 {
     bool refused = err->kind == ERR_ACTION && (err->os == E2BIG || err->os == ENOENT);
