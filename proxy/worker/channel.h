@@ -3,7 +3,7 @@
 /*
  * channel - the four pipes of a worker: lines in, answers out, logs forwarded.
  *
- * Answers come on descriptor 1 or 3 (architecture 3). In auto mode the first answer decides which.
+ * Answers come on descriptor 1 or 3 (architecture 3). ANSWERS_AUTO: the first answer decides.
  * An answer on 3 decides at once. An answer on 1 decides only when the process waits for its next
  * line. If we can only guess that it waits, a later answer on 3 overrules the decision.
  *

@@ -210,7 +210,7 @@ static void read_ready_line(struct session *s, const char *text, size_t n)
     }
     if (ready.concurrent > 0 && !window_is_between_lines(&s->window)) {
         /* The process was already sent the start of a line without a request id. Replace the
-         * process; later ones get start_ms instead of settle_ms to write a ready line. */
+         * process; later processes get start_ms, not settle_ms, to write a ready line. */
         s->announces_late = s->refused = true;
         return;
     }

@@ -18,7 +18,7 @@
  * than a millisecond each: if one of those jobs takes long, the jobs behind it wait. */
 #define QUICK_BEFORE 4096
 #define WORK_SHARE   8  /* weight of a new measurement in work_ns: 1 / WORK_SHARE */
-#define LEAST_SHARE  64 /* weight in least_ns of a measurement above it: 1 / LEAST_SHARE */
+#define LEAST_SHARE  64 /* weight of a new measurement above least_ns: 1 / LEAST_SHARE */
 
 void pacing_init(struct pacing *pacing, unsigned ahead_max, unsigned vouched)
 {

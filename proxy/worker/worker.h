@@ -74,7 +74,7 @@ struct worker {
 
     /* how the process ended */
     enum death told;        /* why we told it to end; DEATH_NONE: we did not */
-    const char *killed_for; /* why it was killed though it held lines not begun; NULL: it was not */
+    const char *killed_for; /* why it was killed while it held lines not begun; NULL: it was not */
     enum death death;       /* what the last process died of */
     struct err start_err;   /* why the last start failed; ERR_NONE: it did not */
 };
