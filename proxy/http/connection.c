@@ -19,7 +19,7 @@
 #include "base/util.h"
 #include "http/receive.h"
 
-#define TAKE_MIN_BYTES 16384 /* smaller bodies stay in place: copying them later is cheaper */
+#define TAKE_MIN_BYTES 16384 /* smaller bodies are not taken over: copying them is cheaper */
 
 /* Called by libh2o when it has closed the socket: free the connection. */
 static void on_closed(void *arg)

@@ -31,9 +31,9 @@ void connection_on_left(struct connection *connection, connection_left_fn *left,
 bool connection_has_more(const struct connection *connection);
 /* Call when the reply begins. n: bytes of memory to count as held for the reply. */
 void connection_replying(struct connection *connection, uint64_t n);
-/* Call connection_sending() when a piece of the reply was given to libh2o, and connection_waiting()
- * when the client has taken all pieces so far, or there was none yet. Until the next piece the
- * client does not count as slow. */
+/* Call connection_sending() when a piece of the reply was given to libh2o. Call
+ * connection_waiting() when the client has taken that piece, and when a reply begins without one.
+ * From connection_waiting() to the next piece, the client does not count as slow. */
 void connection_sending(struct connection *connection);
 void connection_waiting(struct connection *connection);
 /* Shut the socket down, so that libh2o's next write fails. */

@@ -193,7 +193,7 @@ bool connections_have_room(struct connections *all)
 
         if (c->state == CONNECTION_IDLE || (is_clients_turn(c) && is_slow(c, SLOW_MS))) {
             connection_drop(c, DROP_IDLE);
-            return !is_replying; /* libh2o closes the socket of a reply in the next turn */
+            return !is_replying; /* a replying connection is closed in the loop's next turn */
         }
     }
     return false;

@@ -116,7 +116,9 @@ struct connection {
     size_t n_seen;       /* bytes of `raw` that have been searched for the end of a line */
     uint64_t n_raw_held; /* bytes counted in all->held for `raw` */
     struct st_h2o_buffer_t *block; /* owned; head and body of the request that is being received */
-    char *length_at;               /* the place in `block` for the length of a chunked body */
+    /* the digits in `block` of the Content-Length that replaces the chunked coding; NULL: the body
+     * is not chunked */
+    char *length_at;
     uint64_t n_body; /* length of the body: the stated one; of a chunked body, the bytes so far */
     uint64_t n_got;
     uint64_t body_max_bytes;
@@ -125,7 +127,7 @@ struct connection {
     bool ends;        /* close the connection after the reply */
     bool is_cut;      /* input after the request is ignored; close after the reply */
     struct chunks chunks;
-    struct head head; /* of the request being received; its spans are out of date, see grow() */
+    struct head head; /* of the request being received; its spans dangle, see grow() */
     uint64_t n_held;  /* bytes counted in all->held for the request and its reply */
     struct refusal refusal;
     int linger_fd; /* duplicate of the socket, to read from when libh2o has closed it; -1: none */

@@ -43,8 +43,8 @@ struct pool *default_action_pool(struct service *service)
     free(dir);
     service->default_pool =
         pool_new(service->loop, &spec, &service->opts.pool, service->out, service->err);
-    /* Start its process with the first activation. The program is part of the image: assume that it
-     * starts. */
+    /* Start no process before the first activation. The program is part of the image, so there is
+     * no need to try whether it starts. */
     pool_start_on_demand(service->default_pool);
     return service->default_pool;
 }

@@ -27,7 +27,8 @@ struct endpoint {
     uid_t uid;
     gid_t gid;
 
-    /* the file that endpoint_listen() has made; no other has its number while we listen */
+    /* device and inode of the file that endpoint_listen() has made; no other file gets this inode
+     * while we listen */
     dev_t device;
     ino_t inode;
 };

@@ -133,8 +133,9 @@ static void reply_failed(struct init *init, const char *general, const char *why
     request_reply_error(init->request, 502, text);
 }
 
-/* Whether the action's log shows the user's own file names. The platform names no file, so its logs
- * are passed on as they are. A name of several lines could forge a sentinel. */
+/* Whether the action's log shows the user's own file names. An /init of the platform names no file:
+ * the action's log is then passed on unchanged. A name with a newline is not shown either: it could
+ * forge a sentinel. */
 static bool renames_log(const struct init *init)
 {
     return init->service->opts.renames_log ||
@@ -174,7 +175,8 @@ static void reply_reason(struct init *init, const struct err *err)
         request_reply_error(init->request, 403, err->text);
         break;
     case ERR_CODE:
-        /* If there is a pool, its launcher has reported the error. */
+        /* If there is a pool, err->text is the reason that the launcher has told and logged, or the
+         * reason why exec() refused the program. Neither is logged here. */
         reply_failed(init, init->pool != NULL ? err->text : NOT_BUILT, err->text,
                      init->pool == NULL);
         break;
@@ -216,7 +218,7 @@ static void rename_log(void *owner, const char *bytes, size_t n, struct buf *out
 }
 
 /* Tell the owner of a preloaded action in one short text why the action failed. What the action
- * wrote is left out: it is in the log already. full: the text with it. */
+ * wrote is left out: it is in the log already. full: the reason, then what the action wrote. */
 static void tell_owner(struct init *init, const struct err *err, const struct buf *full)
 {
     const struct reason nothing = {.serving = NULL};
@@ -226,7 +228,8 @@ static void tell_owner(struct init *init, const struct err *err, const struct bu
     init->done(init->owner, buf_at(&text), buf_len(&text), full);
 }
 
-/* Undo what start_workers() did with the names: the log is that of the version that serves. */
+/* start_workers() has put the file names of the failed version into service->names. If another
+ * version serves, put that version's names back, since the log is now its log. */
 static void give_back_names(struct init *init)
 {
     if (init->pool != NULL && init->service->pool != NULL)
@@ -478,7 +481,8 @@ static struct init *init_new(struct service *service, struct request *request)
     return init;
 }
 
-/* Decode the code within the memory of the body: that may be large, and is not needed again. */
+/* Decode the code in place, in the memory of the request's body: the body may be large, and is not
+ * needed again. */
 static int fill_envelope(struct init *init, const struct envelope_parts *parts, struct err *err)
 {
     struct body body;

@@ -20,8 +20,8 @@ void init_on_request(void *owner, struct request *request);
 
 /* Called once with the outcome of a preloaded action, perhaps before init_preloaded() returns, or
  * from init_cancel(). why[0 .. n): why the action failed; NULL: it serves, or the proxy shuts
- * down. reason: the same with what the action has said, as the header x-whiskloop-reason tells it;
- * NULL if `why` is. */
+ * down. reason: why it failed, followed by what the action has written, as in the header
+ * x-whiskloop-reason; NULL if `why` is NULL. */
 typedef void init_done_fn(void *owner, const char *why, size_t n, const struct buf *reason);
 /* Initialise a preloaded action. Takes over preloaded->envelope and preloaded->dir. */
 void init_preloaded(struct service *service, struct preloaded *preloaded, init_done_fn *done,

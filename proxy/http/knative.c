@@ -23,7 +23,7 @@ struct passage {
     struct request *request;
     struct buf init;           /* the body for http/init.c; empty: no init */
     struct buf run;            /* the body for http/run.c; empty: no activation */
-    bool is_raw;               /* the action gets the whole body as __ow_body */
+    bool is_raw;               /* the action gets the body's member "value" as __ow_body */
     struct loop_post run_next; /* posted when the init is done: runs the activation */
 };
 
@@ -197,8 +197,8 @@ static void add_headers(struct buf *out, const struct request *request)
     buf_add_text(out, "}");
 }
 
-/* Add the raw body as __ow_body: a string as it is, any other JSON value as the base64 of its
- * text. */
+/* Add the body's member "value" as __ow_body: a string as it is, any other JSON value as the base64
+ * of its text. */
 static void add_raw(struct buf *out, struct json_slice value)
 {
     auto_buf struct buf text = {0}, encoded = {0};

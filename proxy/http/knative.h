@@ -16,7 +16,7 @@ struct service;
 struct knative {
     struct service *service; /* borrowed */
     char methods[64];        /* the methods that the action accepts, such as "GET, POST" */
-    bool is_raw;             /* the action gets the whole body as __ow_body, and __ow_query */
+    bool is_raw;             /* the action gets __ow_body (the body's "value") and __ow_query */
 };
 
 /* Whether the environment asks for this platform. If so, knative is filled. */

@@ -25,7 +25,7 @@ struct preload {
     const char *origin;      /* what named the action, such as "--action"; NULL: not begun yet */
     bool may_fail;           /* if the action fails to start, wait for an /init instead */
     char *why;               /* owned; why the action failed for good; NULL: it did not */
-    char *reason;            /* owned; the same with what the action has said; NULL if `why` is */
+    char *reason;            /* owned; `why`, then what the action has written; NULL if `why` is */
     struct loop_post ended;
     preload_ready_fn *ready;
     preload_failed_fn *failed;

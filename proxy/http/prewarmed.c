@@ -59,7 +59,7 @@ bool prewarmed_start(struct prewarmed *prewarmed, const struct runtime *runtime,
 {
     bool is_waiting = prewarmed->spawned.pid != 0 || start(prewarmed, runtime, spec, pipe_bytes);
 
-    exec_spec_done(spec); /* frees a copy of the environment */
+    exec_spec_done(spec); /* a waiting launcher does not need spec's copy of the environment */
     return is_waiting;
 }
 

@@ -46,8 +46,9 @@ void prewarmed_done(struct prewarmed *prewarmed);
 
 /* Append the line that tells a launcher its action: runtime/README.md, Prelaunch and Fork. */
 void prewarmed_add_line(struct buf *line, const struct prewarmed_told *told, bool forks);
-/* Let `spec` start a launcher that waits and is told its action, where exec refuses what the action
- * comes with: variables and main may be longer than exec takes, and PATH may lead nowhere.
- * base_env: the proxy's own environment. */
+/* Prepare for the case that exec() refuses to start `spec` with the action's variables and main:
+ * they may be too long, and the action's PATH may lead nowhere. spec->instead is set to start a
+ * launcher without them, and spec->instead_line to the line that tells it the action. Does nothing
+ * if the runtime has no such launcher. base_env: the proxy's own environment. */
 void prewarmed_set_instead(const struct runtime *runtime, char *const *base_env,
                            const struct prewarmed_told *told, struct exec_spec *spec);

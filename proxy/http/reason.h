@@ -34,10 +34,10 @@ void reason_listen(struct reason *reason, struct output *out, struct output *err
 /* Stop observing, and drop what was observed. May be called repeatedly. */
 void reason_done(struct reason *reason);
 
-/* Append to `out` why an action failed: what it lacks, the text of err, and what the action wrote.
- * File names are shown as the user knows them. why: a compiler's message; if not empty, it is
- * appended instead. launchers: the folder of the launchers, whose stack frames are left out; NULL:
- * unknown. */
+/* Append to `out` why an action failed. If `why`, a compiler's message, is not empty, append only
+ * that; else what the action lacks, the text of err, and what the action wrote. File names are
+ * shown as the user knows them. launchers: the folder of the launchers, whose stack frames are left
+ * out; NULL: unknown. */
 void reason_compose(const struct reason *reason, const struct err *err, const struct buf *why,
                     const struct user_names *names, const char *launchers, struct buf *out);
 /* Add text[0 .. n) to the reply as the header REASON_HEADER. Control characters, '%' and non-ASCII

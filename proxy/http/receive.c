@@ -367,7 +367,8 @@ static size_t use(struct connection *c, const char *text, size_t n)
     return used;
 }
 
-/* Call when all input that has come is processed: the client may have to send more. */
+/* Call when all input that has come is processed. If a request is still incomplete, answer
+ * "Expect: 100-continue", and watch how fast the client sends the rest. */
 static void expect_more(struct connection *c)
 {
     static const char text[] = "HTTP/1.1 100 Continue\r\n\r\n";

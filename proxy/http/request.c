@@ -17,7 +17,8 @@
 #include "http/connection.h"
 #include "worker/parts.h"
 
-/* A reply up to this size is not counted as held memory, and may stay until the next request. */
+/* A reply up to this size is not counted as held memory. It may stay in memory until the client's
+ * next request. */
 #define LAZY_MAX_BYTES 4096
 #define PIECE_BYTES    (1u << 18) /* bytes of a large reply that libh2o gets at a time */
 #define STREAM_HELD_BYTES                                                                          \
@@ -41,7 +42,7 @@ struct request {
     bool streams;      /* the handler sends the reply in pieces */
     bool makes_chunks; /* we frame the pieces as chunks: libh2o does so for status 200 only */
     char chunk_head[24];
-    bool is_sending;             /* a piece of the reply has not left yet */
+    bool is_sending;             /* libh2o is still writing a piece of the reply */
     const char *type;            /* content type of the reply; NULL: application/json */
     request_replied_fn *replied; /* called with the reply instead of sending it; NULL: send it */
     void *replied_owner;

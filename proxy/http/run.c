@@ -37,7 +37,7 @@ struct run {
     struct shape shape;
     bool is_done;        /* the job is done: the end of the reply can be sent */
     bool is_streaming;   /* the reply has begun */
-    bool is_sending;     /* a piece of the reply has not left yet */
+    bool is_sending;     /* a piece of the reply is being sent; on_room() ends this */
     uint64_t came_at_us; /* loop time, as in loop_now_us(), at which the request came */
     uint64_t n_held;     /* bytes of the job's line, counted in service->held */
 };
@@ -397,7 +397,8 @@ static void set_line(struct run *run, struct json_slice top, const struct trace 
     passed_add(run->service->opts.passed, run->request, top, &members);
     if (trace->any)
         trace_members(trace, top, &members);
-    /* Do not take over a body of null: in its place, `top` is a {} outside the body. */
+    /* For the body "null", `top` is a constant {} that lies outside the body: do not take such a
+     * body over. */
     if (buf_len(&members) <= BODY_ROOM && top.text >= text && top.text < text + n)
         request_take_body(run->request, &body);
     run->n_held = body.n_held;

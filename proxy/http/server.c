@@ -21,7 +21,7 @@
 #define ACCEPT_PAUSE_MS  100 /* pause after accept() fails, or all connections are in use */
 #define SERVER_MAGIC     0x77686b31u
 #define INSTANCE_HEADER  "x-whiskloop-instance"
-#define LOST_MAX_BYTES   65536 /* up to this size a body that no handler takes is dropped */
+#define LOST_MAX_BYTES   65536 /* most bytes of a body that is read though no handler takes it */
 
 struct server_handler {
     h2o_handler_t super;

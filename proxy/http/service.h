@@ -51,8 +51,8 @@ struct service_opts {
     char *const *environ;                /* the container's environment, passed to the action */
     const struct privileges *privileges; /* user and limits of the action's processes */
     /* In images made for Apache's docker skeleton, the folder of the image's own program, where the
-     * program of an /init must go, too. If the folder is writable, the store uses it. NULL: another
-     * kind of image. */
+     * program of an /init must go, too. If the folder is writable, the versions of the action are
+     * stored below it (action/store.h). NULL: another kind of image. */
     const char *skeleton_dir;
     uint64_t run_ms;   /* time limit of one activation */
     bool no_deadlines; /* ignore the deadlines that requests have */
@@ -66,7 +66,8 @@ struct service_opts {
     const struct passed *passed; /* request headers to pass to the action */
     bool any;                    /* arguments and results may be any JSON value */
     bool one_at_a_time; /* refuse a /run while another runs, as Apache's Node runtime does */
-    /* the log shows the user's own file names even if no /init names the file: for commands */
+    /* the log shows the user's own file names, even if the /init names no file; set when we run a
+     * command such as `dev` or `invoke` */
     bool renames_log;
     bool logs_init_error; /* log errors of /init, whatever the manifest says (OW_LOG_INIT_ERROR) */
 };
@@ -86,7 +87,8 @@ struct service {
     struct loop *loop; /* borrowed */
     struct service_opts opts;
     struct store *store; /* borrowed */
-    /* logs of the action's stdout and stderr: our own streams, for a command both our stderr */
+    /* where the action's stdout and stderr go: to our own stdout and stderr; while we run a command
+     * such as `invoke`, both to our stderr */
     struct output *out; /* borrowed */
     struct output *err; /* borrowed */
     struct pool *pool;  /* workers of the action; NULL before a successful /init */

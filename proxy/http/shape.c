@@ -237,7 +237,8 @@ void shape_reply(struct request *request, struct json_slice result)
     n = buf_len(&out);
     if (status == 200 && n == 0)
         status = 204;
-    request_reply(request, status, out.bytes, n); /* nothing was dropped from the front of `out` */
+    /* The text begins at out.bytes: nothing was dropped from the buffer's front. */
+    request_reply(request, status, out.bytes, n);
 }
 
 /* ---- a reply in parts ---- */

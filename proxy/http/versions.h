@@ -40,7 +40,8 @@ void versions_publish(struct service *service, struct pool *pool, unsigned numbe
  * over; NULL: none. number: of the folder; 0: none, or it must stay. */
 void versions_discard(struct service *service, struct pool *pool, unsigned number);
 
-/* Process id of the worker, in any version, whose log output_add() gets with this owner; 0: none */
+/* The process id of the worker, in any version, whose output was passed to output_add() with this
+ * `owner`. 0: it was no worker of a version. */
 pid_t versions_writer(const struct service *service, const void *owner);
 /* Number of unanswered activations in all versions and the default action. */
 unsigned versions_n_jobs(const struct service *service);
