@@ -201,6 +201,8 @@ static bool answer_lines(struct serve *s)
         s->skips = false;
         s->n_seen = 0;
         buf_drop(&s->lines, n + 1);
+        if (buf_len(&s->lines) == 0)
+            buf_reset(&s->lines, KEEP_BYTES);
         if (s->reads_ahead)
             end_ahead(s);
     }

@@ -41,6 +41,7 @@
 #define PIPELINE       64           /* lines that the proxy may write ahead of their answers */
 #define READ_BYTES     65536        /* size of a pipe by default */
 #define KEPT_FD_MIN    100          /* our descriptors are above those that the program may use */
+#define KEEP_BYTES     (4u << 20)   /* memory kept between activations */
 #define LINE_MAX_BYTES (256u << 20) /* far above the proxy's default bound for a body, 64 MiB */
 #define TELL_BEFORE_MS 200          /* the held line is logged so long before the deadline */
 #define ARGUMENT_MAX   131071 /* longest argument of the kernel: MAX_ARG_STRLEN without the NUL */
@@ -508,6 +509,8 @@ static void serve(struct oneshot *oneshot)
             die("read lines");
         line_added(&oneshot->lines, (size_t)n);
         work_off(oneshot);
+        if (buf_len(&oneshot->lines.buf) == 0)
+            buf_reset(&oneshot->lines.buf, KEEP_BYTES);
     }
     n_rest = line_rest(&oneshot->lines, &rest);
     if (n_rest > 0)

@@ -17,7 +17,7 @@ import pytest
 import archives
 from languages import C, C_ECHO, C_HEAD, C_MAIN
 from test_languages import CANNOT_START, LIBEXEC, NOT_BUILT, RUNTIMES
-from whisk import PROGRAM, WAIT_S, assert_error
+from whisk import PROGRAM, WAIT_S, assert_error, is_sanitized
 
 SDK = RUNTIMES / "c"
 LIBRARY = LIBEXEC / "c"
@@ -369,6 +369,23 @@ def test_variables_grow_shrink_and_go(folder):
         wanted += ["x" * n, None, None, '[1,"="]']
     answers, _ = answers_of(build(folder, C["variable"]), *lines)
     assert [answer["value"] for answer in answers] == wanted
+
+
+@pytest.mark.skipif(is_sanitized(), reason="the sanitizer keeps what is freed")
+def test_the_memory_of_a_long_line_is_given_back(program):
+    one = program(C_HEAD + """#include <string.h>
+    int whisk_main(struct whisk *w)
+    {
+        char line[256];
+        FILE *status = fopen("/proc/self/status", "r");
+        while (fgets(line, sizeof(line), status) && strncmp(line, "VmRSS:", 6) != 0);
+        fclose(status);
+        return whisk_add_int(w, "kb", atol(line + 6));
+    }""")
+    one.send({"a": "x" * 50_000_000})
+    assert json.loads(one.read())["kb"] > 40_000
+    one.send({})
+    assert json.loads(one.read())["kb"] < 20_000
 
 
 def test_thread_local_variables_may_be_large(folder):

@@ -7,7 +7,7 @@ import subprocess
 import pytest
 
 from archives import zipped
-from whisk import PROGRAM, REPO, WAIT_S, assert_error, soon
+from whisk import PROGRAM, REPO, WAIT_S, assert_error, is_sanitized, soon
 
 OPTIONS = ("--runtime", "oneshot")
 STUB_RESULT = {"error": "This is a stub action. Replace it with custom logic."}
@@ -254,6 +254,22 @@ def test_launcher_is_a_filter_in_a_shell(folder):
     assert [answers[0], answers[3], answers[4]] == [{"a": 1}, {}, ["b"]]
     assert list(answers[1]) == list(answers[2]) == ["error"]
     assert sorted(done.stderr.split()) == [b"err"] * 3 + [b"out"] * 3
+
+
+@pytest.mark.skipif(is_sanitized(), reason="the sanitizer keeps what is freed")
+def test_launcher_gives_the_memory_of_a_long_line_back(folder):
+    program = folder / "program"
+    program.write_text("#!/bin/sh\nset -- $(grep VmRSS /proc/$PPID/status)\necho \"{\\\"kb\\\":$2}\"\n")
+    with subprocess.Popen([PROGRAM.parents[1] / "runtime/oneshot", program],
+                          stdin=subprocess.PIPE, stdout=subprocess.PIPE) as one:
+        used = []
+        for value in ("x" * 50_000_000, ""):
+            one.stdin.write(b'{"value":{"a":"%s"}}\n' % value.encode())
+            one.stdin.flush()
+            used.append(json.loads(one.stdout.readline())["kb"])
+        one.stdin.close()
+    assert used[0] > 40_000
+    assert used[1] < 20_000
 
 
 def test_stub_is_a_program_of_the_contract():
