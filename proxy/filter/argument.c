@@ -22,7 +22,9 @@ static int read_from(const char *word, uint64_t bytes_max, int stop_fd, struct b
 {
     const char *path = word[0] == '@' ? word + 1 : NULL;
     const char *name = path != NULL ? path : "stdin";
-    auto_fd int opened = path != NULL ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+    /* open() of a named pipe waits for a writer, and does not look at stop_fd meanwhile */
+    int flags = O_RDONLY | O_CLOEXEC | (stop_fd >= 0 ? O_NONBLOCK : 0);
+    auto_fd int opened = path != NULL ? open(path, flags) : -1;
 
     if ((path != NULL && opened < 0) ||
         buf_read_all(text, path != NULL ? opened : STDIN_FILENO, bytes_max, stop_fd) < 0)

@@ -612,10 +612,12 @@ def test_an_answer_that_was_not_read_to_its_end_is_no_success(start, wishes):
 
 
 @pytest.mark.parametrize("signo", [signal.SIGINT, signal.SIGTERM])
-@pytest.mark.parametrize("words", [("invoke", "FILE", "-"), ("-compile", "main")])
-def test_a_signal_ends_the_wait_for_stdin(start, wishes, words, signo):
+@pytest.mark.parametrize("words", [("invoke", "FILE", "-"), ("invoke", "FILE", "@PIPE"), ("-compile", "main")])
+def test_a_signal_ends_the_wait_for_input(start, folder, wishes, words, signo):
     """It waits for all of it, at a terminal for ever; Ctrl-C must help, and leaves nothing."""
-    one = start(*[wishes if word == "FILE" else word for word in words])
+    os.mkfifo(folder / "pipe")  # nobody opens it for writing
+    named = {"FILE": wishes, "@PIPE": f"@{folder}/pipe"}
+    one = start(*[named.get(word, word) for word in words])
     blocked = f"/proc/{one.process.pid}/status"
 
     def takes_signals_itself():
