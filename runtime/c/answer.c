@@ -97,10 +97,23 @@ int whisk_begin_array(struct whisk *w, const char *key)
     return begin_value(w, key, 2) < 0 ? -1 : open_level(w, true);
 }
 
+/* Append text as it stands in a JSON string, but without the quotes around it. */
+static void add_quoted(struct whisk *w, const char *text, size_t n)
+{
+    size_t at = buf_len(&w->answer);
+    char *quoted;
+
+    if (n == 0)
+        return;
+    json_quote(&w->answer, text, n);
+    quoted = w->answer.bytes + w->answer.start + at;
+    w->answer.end -= 2;
+    memmove(quoted, quoted + 1, buf_len(&w->answer) - at);
+}
+
 static void close_text(struct whisk *w)
 {
-    if (w->n_cut > 0) /* the text ends within a character */
-        buf_add_text(&w->answer, "\xef\xbf\xbd");
+    add_quoted(w, w->cut, w->n_cut); /* the text may end within a character */
     w->n_cut = 0;
     buf_add(&w->answer, "\"", 1);
     w->in_text = false;
@@ -252,20 +265,6 @@ static size_t cut_at_end(const char *text, size_t n)
             return 0;
     }
     return 0;
-}
-
-/* Append text as it stands in a JSON string, but without the quotes around it. */
-static void add_quoted(struct whisk *w, const char *text, size_t n)
-{
-    size_t at = buf_len(&w->answer);
-    char *quoted;
-
-    if (n == 0)
-        return;
-    json_quote(&w->answer, text, n);
-    quoted = w->answer.bytes + w->answer.start + at;
-    w->answer.end -= 2;
-    memmove(quoted, quoted + 1, buf_len(&w->answer) - at);
 }
 
 int whisk_more(struct whisk *w, const char *text, size_t n)

@@ -298,6 +298,7 @@ ODD_ANSWERS = [
     ("whisk_begin_text(w, \"a\"); return whisk_more(w, \"\\xe2\\x98\", 2);", {"a": "\ufffd"}),
     ("whisk_begin_text(w, \"a\"); whisk_more(w, \"\\xe2\", 1); whisk_more(w, \"\\xc3\", 1); "
      "return whisk_more(w, \"\\xa9\", 1);", {"a": "\ufffdé"}),
+    ("whisk_begin_text(w, \"a\"); return whisk_more(w, \"\\xed\\xa0\", 2);", {"a": "\ufffd\ufffd"}),
     ("whisk_add_bytes(w, \"a\", \"x\\0\\xffy\", 4); return 0;", {"a": "x\0\ufffdy"}),
     ("whisk_add_json(w, \"a\", \"[1,\\n2]\", 6); return 0;", {"a": [1, 2]}),
     ("whisk_add_json(w, \"a\", \"[1,\", 3); return 0;",
