@@ -44,8 +44,9 @@ static _Noreturn void child_run(struct helper *helper, int output, pid_t parent)
         (void)dprintf(STDERR_FILENO, CANNOT_RUN "%s\n", err.text);
         _exit(127);
     }
-    /* Launchers open /dev/fd/3 by path, and a compiler may load one. Without a descriptor 3 that is
-     * the next file that the compiler's program opens for itself, such as Java's own library. */
+    /* A compiler may load a launcher, and launchers open /dev/fd/3 by path. If descriptor 3 were
+     * free, the first file that the compiler opens for itself, such as Java's own library, would
+     * get this number, and the launcher would open that file. */
     if (nothing < 0 || dup2(nothing, STDIN_FILENO) < 0 || dup2(nothing, ANSWERS_FD) < 0)
         child_fail("/dev/null");
     child_prepare(ANSWERS_FD + 1);

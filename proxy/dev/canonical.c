@@ -14,10 +14,11 @@
 
 #define INDENT       2
 #define EXPONENT_MAX INT64_C(1000000000000) /* a larger exponent is taken for this one */
-/* A number is written with an exponent if it is less than 0.000001, or if it is 1e21 or more and
- * would otherwise need zeros behind its digits. */
-#define ZEROS_BEHIND 21 /* a number below 1e21 has at most so many digits before its point */
-#define ZEROS_BEFORE 6  /* 0.000001 has so many zeros */
+/* A number 0.DIGITS times ten to the power `point` is written without an exponent if `point` is
+ * within these bounds, that is, from 0.000001 to below 1e21. So is a larger one that has a digit
+ * for each place before the point. */
+#define POINT_MIN (-5)
+#define POINT_MAX 21
 
 struct member {
     struct buf name; /* the key as a JSON string, with all its escapes in one form */
@@ -50,14 +51,14 @@ static void add_zeros(struct buf *out, int64_t n)
 /* Append the number 0.DIGITS times ten to the power `point`. */
 static void add_digits(struct buf *out, const char *digits, size_t n, int64_t point)
 {
-    if (point > 0 && (point <= ZEROS_BEHIND || point <= (int64_t)n)) {
+    if (point > 0 && (point <= POINT_MAX || point <= (int64_t)n)) {
         size_t n_whole = point < (int64_t)n ? (size_t)point : n;
 
         buf_add(out, digits, n_whole);
         add_zeros(out, point - (int64_t)n_whole);
         if (n > n_whole)
             text_add(out, ".%.*s", (int)(n - n_whole), digits + n_whole);
-    } else if (point <= 0 && point > -ZEROS_BEFORE) {
+    } else if (point <= 0 && point >= POINT_MIN) {
         buf_add_text(out, "0.");
         add_zeros(out, -point);
         buf_add(out, digits, n);

@@ -25,7 +25,7 @@ struct reason {
     /* borrowed; the pool that serves while the action starts: what its workers write is ignored;
      * NULL: none */
     const struct pool *serving;
-    const char *lacks; /* borrowed; what the compiler could not add, in one line; NULL: nothing */
+    const char *lacks; /* borrowed; what the built action lacks, in one line; NULL: nothing */
     struct buf said;   /* the last bytes that the starting action wrote */
 };
 
