@@ -49,7 +49,7 @@ static int take_file(struct preloaded *preloaded, const struct preloaded_opts *o
         return cannot_read(preloaded, path, err);
     if (S_ISREG(st.st_mode) && st.st_size == 0)
         return err_set(err, ERR_REQUEST, 0, "%s: \"%s\" is empty", preloaded->origin, path);
-    if (!S_ISREG(st.st_mode) || st.st_size < 0 || (uint64_t)st.st_size > opts->bytes_max)
+    if (!S_ISREG(st.st_mode) || (uint64_t)st.st_size > opts->bytes_max)
         return err_set(err, ERR_REQUEST, 0,
                        "%s: want \"%s\" to be a folder, or a file of 1 to %" PRIu64
                        " bytes (--init-max-bytes)",

@@ -239,7 +239,7 @@ static void write_facts(const struct activation *a, struct buf *out)
     text_add(out, "\"id\":\"%s\",\"version\":%u,\"status\":\"%s\",\"started\":%" PRIu64, a->id,
              a->version, activation_status_name(a->status), a->started_ms);
     text_add(out, ",\"argument_bytes\":%zu", a->argument_bytes);
-    if (a->status == ACTIVATION_RUNNING || a->http == 0)
+    if (a->http == 0)
         buf_add_text(out, ",\"http\":null,\"duration_us\":null,\"answer_bytes\":null");
     else
         text_add(out, ",\"http\":%d,\"duration_us\":%" PRIu64 ",\"answer_bytes\":%zu", a->http,
