@@ -19,11 +19,12 @@ fail() {
 
 # Say why it was not built: in Go's words, but for what they tell of main__.go, a file of ours.
 not_built() {
-    sed -e '/^# exec$/d' -e '/main__\.go:.*: undefined: /d' \
+    [ -n "$said" ] || exit 1
+    printf '%s\n' "$said" | sed -e '/^# exec$/d' -e '/main__\.go:.*: undefined: /d' \
         -e 's/^found packages main (main__\.go) and \([^ ]*\) (\(.*\)) in .*/\2: package \1 must be package main/' \
         -e 's/^found packages \([^ ]*\) (\(.*\)) and main (main__\.go) in .*/\2: package \1 must be package main/' \
-        -e 's/^\(found packages .*)\) in .*/\1/' .whiskloop/said >&2
-    name=$(sed -n 's/.*main__\.go:.*: undefined: //p' .whiskloop/said | head -n 1)
+        -e 's/^\(found packages .*)\) in .*/\1/' >&2
+    name=$(printf '%s\n' "$said" | sed -n 's/.*main__\.go:.*: undefined: //p' | head -n 1)
     [ -n "$name" ] || exit 1
     defined=$(grep -hoE '^func [A-Z][A-Za-z0-9_]*\(' "$@" | sed 's/func //; s/(//' | head -n 8 | paste -sd, -)
     fail "Cannot start action: function '$name' was not found${defined:+, but there are: $defined}"
@@ -64,8 +65,9 @@ fi
 [ -f go.mod ] || printf 'module exec\n\ngo 1.18\n' > go.mod
 # A workspace: the package is found without a word of it in the action's own go.mod.
 printf 'go 1.18\n\nuse %s\nuse %s/openwhisk\nuse %s/prototype\n' "$bin" "$runtime" "$runtime" > .whiskloop/go.work
-GOWORK="$bin/.whiskloop/go.work" go build -o exec . 2> .whiskloop/said || not_built "$@"
-cat .whiskloop/said >&2
+# Go's words go into a variable, because a file would lose them where the disk is full.
+said=$(GOWORK="$bin/.whiskloop/go.work" go build -o exec . 2>&1) || not_built "$@"
+[ -z "$said" ] || printf '%s\n' "$said" >&2
 # Of another package Go makes an archive, and no program.
 [ "$(head -c 7 exec)" != '!<arch>' ] ||
     fail "$1: $(sed -n 's/^\(package [A-Za-z0-9_]*\).*/\1/p' "$1" | head -n 1) must be package main"

@@ -1,5 +1,6 @@
 """Fixtures of the conformance suite; see tests/README.md for what is where."""
 
+import os
 import pathlib
 import shutil
 import subprocess
@@ -39,6 +40,25 @@ def proxy(folder):
             return running[-1]
 
         yield start
+
+
+@pytest.fixture
+def mounted(folder):
+    """Mount a small disk, with the given option."""
+    disk = folder / "disk"
+    disk.mkdir()
+    if os.geteuid() != 0 or shutil.which("mount") is None:
+        pytest.skip("only root may mount")
+
+    def mount(option):
+        if subprocess.run(["mount", "-t", "tmpfs", "-o", option, "none", disk], check=False,
+                          capture_output=True).returncode != 0:
+            pytest.skip("no file system may be mounted here")
+        return disk
+
+    yield mount
+    if disk.is_mount():
+        subprocess.run(["umount", "-l", disk], check=True)
 
 
 @pytest.fixture

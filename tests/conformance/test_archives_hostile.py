@@ -7,9 +7,7 @@ import lzma
 import os
 import pathlib
 import resource
-import shutil
 import struct
-import subprocess
 import tarfile
 import unicodedata
 import zipfile
@@ -212,25 +210,6 @@ def test_a_name_that_turns_back_is_unpacked(proxy):
     one.started(zipped({"__main__.py": MAIN.replace("True", "open('a/c.txt').read() == 'c'"),
                         "a/./b/../c.txt": "c"}))
     assert one.run({}).json == {"good": True}
-
-
-@pytest.fixture
-def mounted(folder):
-    """Mount a small disk, with the given option."""
-    disk = folder / "disk"
-    disk.mkdir()
-    if os.geteuid() != 0 or shutil.which("mount") is None:
-        pytest.skip("only root may mount")
-
-    def mount(option):
-        if subprocess.run(["mount", "-t", "tmpfs", "-o", option, "none", disk], check=False,
-                          capture_output=True).returncode != 0:
-            pytest.skip("no file system may be mounted here")
-        return disk
-
-    yield mount
-    if disk.is_mount():
-        subprocess.run(["umount", "-l", disk], check=True)
 
 
 @pytest.mark.parametrize("option,cause", [("size=64k", "the disk is full"),

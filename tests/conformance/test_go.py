@@ -45,6 +45,14 @@ def test_a_program_that_calls_start(one):
     assert one.check_streams(3) == ("", "there is no argument")
 
 
+def test_a_full_disk_is_told(proxy, mounted, folder):
+    disk = mounted("size=64k")
+    one = proxy("--runtime", "go", "--action-dir", disk / "actions",
+                env={"GOCACHE": str(folder / "cache"), "GOTMPDIR": str(disk)})
+    assert_error(one.init(START), 502, NOT_BUILT)
+    assert "no space left on device" in one.err_text()
+
+
 def test_a_module_of_its_own_knows_the_package(one):
     one.started(archives.zipped({"go.mod": "module example.org/mine\n\ngo 1.18\n",
                                  "start.go": START}))
