@@ -8,6 +8,9 @@
 
 require 'json'
 
+# The action may bring its own versions of these gems, as Bundler does. RubyGems refuses that once one is in use.
+%w[json ostruct].each { |name| Gem.loaded_specs.delete(name) } if defined?(Gem)
+
 module Whiskloop
   PIPELINE = 64 # lines that may be written ahead of the answers
   AHEAD_MAX = 256 # lines that are read while an activation runs; the proxy writes no more than 64

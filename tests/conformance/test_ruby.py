@@ -2,6 +2,7 @@
 
 import pytest
 
+from archives import zipped
 from test_languages import ROWS
 from whisk import assert_error
 
@@ -71,3 +72,16 @@ def test_an_exception_is_logged_with_its_trace_and_cause_also_where_warnings_are
     log = one.check_streams(1)[1]
     assert "main': no data (ArgumentError)" in log and "fetch': no route (RuntimeError)" in log
     assert "launcher.rb" not in log
+
+
+@pytest.mark.parametrize("gem", ["json", "ostruct"])
+def test_an_action_may_bring_a_version_of_a_gem_that_the_launcher_uses(proxy, gem):
+    """As Bundler does where a Gemfile.lock names json: "already activated json 2.6.1" (aws-lambda-ruby-ric#36)."""
+    one = proxy("--runtime", "ruby")
+    one.started(zipped({
+        "main.rb": f"Gem.use_paths(Gem.dir, [File.join(__dir__, 'vendor')])\ngem '{gem}', '99.1.2'\n"
+                   f"def main(args)\n  {{ used: Gem.loaded_specs['{gem}'].version.to_s, text: JSON.generate(args) }}\nend\n",
+        f"vendor/gems/{gem}-99.1.2/lib/{gem}.rb": "",
+        f"vendor/specifications/{gem}-99.1.2.gemspec":
+            f"Gem::Specification.new('{gem}', '99.1.2') {{ |spec| spec.summary = 'none' }}\n"}))
+    assert one.run({"a": 1}).json == {"used": "99.1.2", "text": '{"a":1}'}
