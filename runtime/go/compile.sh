@@ -51,13 +51,23 @@ unset IFS
 cp -R "$src/." "$bin/"
 cd "$bin" # so that messages name files as their author does
 export GOCACHE="${GOCACHE:-$bin/.whiskloop/cache}" GOPATH="${GOPATH:-$bin/.whiskloop/path}"
-export GO111MODULE=on GOTOOLCHAIN=local CGO_ENABLED="${CGO_ENABLED:-0}"
+export GO111MODULE=on GOTOOLCHAIN=local
 mkdir -p .whiskloop
 [ -w "${TMPDIR:-/tmp}" ] || export TMPDIR="$bin/.whiskloop"
 
 # The go command passes over names that begin with "." or "_", and so does the pattern.
 set -- *.go
 [ -f "$1" ] || fail "there is no file *.go at the root"
+# Where it is 0, Go passes over a file that needs C. Packages often have another one for that case.
+needs_c='^import "C"'
+if [ -n "${CGO_ENABLED:-}" ]; then
+    :
+elif grep -qE "$needs_c" "$@" ||
+    { command -v "${CC:-gcc}" >/dev/null && grep -rqE --include='*.go' "$needs_c" .; }; then
+    export CGO_ENABLED=1
+else
+    export CGO_ENABLED=0
+fi
 if ! grep -qE '^func main\(\)' "$@"; then
     printf 'package main\n\nimport "openwhisk"\n\nfunc main() { openwhisk.ServeFunctions(openwhisk.Functions{%s}) }\n' \
         "$functions" > main__.go

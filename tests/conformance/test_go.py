@@ -1,5 +1,6 @@
 """The Go runtime, as far as the table of languages does not have it."""
 
+import shutil
 import subprocess
 
 import pytest
@@ -132,6 +133,14 @@ def test_a_function_that_cannot_be_called(one):
 def test_names_that_are_no_function(one, main):
     assert_error(one.init(GO["echo"], main=main), 502, NOT_BUILT)
     assert "is no name of a Go function" in one.check_streams(1)[1]
+
+
+@pytest.mark.skipif(shutil.which("gcc") is None, reason="gcc is not installed")
+def test_code_that_needs_C_is_compiled(one):
+    """It was passed over: function 'Main' was not found, but there are: Main."""
+    one.started("package main\n\n// static int answer(void) { return 42; }\nimport \"C\"\n\n"
+                "func Main(in map[string]int) map[string]int {\n\tin[\"c\"] = int(C.answer())\n\treturn in\n}\n")
+    assert one.run({}).json == {"c": 42}
 
 
 def test_a_panic_elsewhere_ends_the_process_and_no_more(one):
