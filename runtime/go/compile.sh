@@ -73,10 +73,23 @@ if ! grep -qE '^func main\(\)' "$@"; then
         "$functions" > main__.go
 fi
 [ -f go.mod ] || printf 'module exec\n\ngo 1.18\n' > go.mod
-# A workspace: the package is found without a word of it in the action's own go.mod.
-printf 'go 1.18\n\nuse %s\nuse %s/openwhisk\nuse %s/prototype\n' "$bin" "$runtime" "$runtime" > .whiskloop/go.work
+if [ -f vendor/modules.txt ]; then
+    # In a workspace Go does not look into vendor/. So the package goes there, too.
+    if [ ! -d vendor/openwhisk ]; then
+        mkdir vendor/openwhisk
+        cp "$runtime"/openwhisk/*.go vendor/openwhisk/
+        printf '# openwhisk v0.0.0\n## explicit; go 1.18\nopenwhisk\n' >> vendor/modules.txt
+        printf '\nrequire openwhisk v0.0.0\n' >> go.mod
+    fi
+    mode=-mod=vendor GOWORK=off
+else
+    # A workspace: the package is found without a word of it in the action's own go.mod.
+    printf 'go 1.18\n\nuse %s\nuse %s/openwhisk\nuse %s/prototype\n' "$bin" "$runtime" "$runtime" > .whiskloop/go.work
+    mode=-mod=readonly GOWORK=$bin/.whiskloop/go.work
+fi
+export GOWORK
 # Go's words go into a variable, because a file would lose them where the disk is full.
-said=$(GOWORK="$bin/.whiskloop/go.work" go build -o exec . 2>&1) || not_built "$@"
+said=$(go build "$mode" -o exec . 2>&1) || not_built "$@"
 [ -z "$said" ] || printf '%s\n' "$said" >&2
 # Of another package Go makes an archive, and no program.
 [ "$(head -c 7 exec)" != '!<arch>' ] ||

@@ -60,6 +60,25 @@ def test_a_module_of_its_own_knows_the_package(one):
     assert one.run({"a": 1}).json == {"a": 1}
 
 
+VENDORED = {
+    "go.mod": "module example.org/mine\n\ngo 1.18\n\nrequire example.org/dep v1.2.3\n",
+    "vendor/modules.txt": "# example.org/dep v1.2.3\n## explicit; go 1.18\nexample.org/dep\n",
+    "vendor/example.org/dep/dep.go": "package dep\n\nconst Found = true\n",
+}
+
+
+@pytest.mark.parametrize("code", [
+    "package main\n\nimport \"example.org/dep\"\n\nfunc Main(in map[string]bool) map[string]bool {\n"
+    "\tin[\"found\"] = dep.Found\n\treturn in\n}\n",
+    START.replace('\t"openwhisk"', '\t"example.org/dep"\n\t"openwhisk"')
+         .replace("return event, nil", 'return json.Marshal(map[string]bool{"a": true, "found": dep.Found})')])
+def test_the_modules_in_a_vendor_folder_are_used(proxy, code):
+    """openwhisk-runtime-go#52, openwhisk#5501: a build without network, or with modules that no proxy has."""
+    one = proxy("--runtime", "go", env={"GOPROXY": "off"})
+    one.started(archives.zipped({**VENDORED, "main.go": code}))
+    assert one.run({"a": True}).json == {"a": True, "found": True}
+
+
 @pytest.mark.parametrize("code, value, answer", [
     ("func Main(in struct{ A int }) (map[string]int, error) { return map[string]int{\"b\": in.A + 1}, nil }",
      {"A": 1}, {"b": 2}),
