@@ -105,6 +105,7 @@ def test_what_main_names_and_is_not_there_is_told_as_in_apaches_runtime(proxy, a
     "static object Main(object args) => args;",
     "static JsonNode Main(JsonNode args) => args;",
     "static async Task<JsonObject> Main(JsonObject args) { await Task.Yield(); return args; }",
+    "static async ValueTask<JsonObject> Main(JsonObject args) { await Task.Yield(); return args; }",
     "class Value { public string name { get; set; } }\n    public static Value Main(Value args) => args;",
 ])
 def test_types_that_an_argument_and_a_result_may_have(dotnet, method):

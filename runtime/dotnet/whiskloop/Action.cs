@@ -115,13 +115,14 @@ namespace Whiskloop
             return new CannotStart("Unable to locate " + what + " (\"" + name + "\").", main.Length == 3);
         }
 
-        // What the method answers, as JSON; what a Task brings, if it returns one.
+        // What the method answers, as JSON; what a Task or ValueTask brings, if it returns one.
         internal byte[] Call(JsonElement value, Parts parts)
         {
             MethodInfo method = value.ValueKind == JsonValueKind.Array ? forArrays : forOthers;
             ParameterInfo[] takes = method.GetParameters();
             object[] arguments = new object[takes.Length];
             object result;
+            Type returns;
 
             arguments[0] = Values.As(value, takes[0].ParameterType);
             for (int i = 1; i < takes.Length; i++)
@@ -129,10 +130,19 @@ namespace Whiskloop
                 arguments[i] = parts.ArgumentOf(takes[i].ParameterType);
             }
             result = method.Invoke(instance, arguments);
+            returns = method.ReturnType;
+            if (returns == typeof(ValueTask)
+                || (returns.IsGenericType && returns.GetGenericTypeDefinition() == typeof(ValueTask<>)))
+            {
+                MethodInfo asTask = returns.GetMethod(nameof(ValueTask.AsTask));
+
+                result = asTask.Invoke(result, null);
+                returns = asTask.ReturnType;
+            }
             if (result is Task)
             {
                 Task task = (Task)result;
-                PropertyInfo brings = method.ReturnType.GetProperty("Result");
+                PropertyInfo brings = returns.GetProperty("Result");
 
                 task.GetAwaiter().GetResult();
                 result = brings == null ? null : brings.GetValue(task);
