@@ -145,6 +145,14 @@ def test_null_is_an_error(dotnet):
 
 
 @needs_dotnet
+def test_an_exception_is_answered_also_where_the_log_is_closed(dotnet):
+    dotnet.started(DOTNET_MAIN + '        Console.Error.Close();\n        throw new Exception("nooooo");\n    }\n}\n')
+    for _ in range(2):
+        answer = dotnet.run({})
+        assert (answer.status, answer.json) == (502, {"error": "nooooo"})
+
+
+@needs_dotnet
 def test_an_exception_of_another_thread_ends_the_process(dotnet):
     dotnet.started("using System.Threading;\n" + DOTNET_MAIN +
                    '        if (args.TryGetProperty("exit", out _)) {\n'

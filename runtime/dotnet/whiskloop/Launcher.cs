@@ -210,6 +210,13 @@ namespace Whiskloop
             try
             {
                 Console.Error.WriteLine(fault); // type, message and trace
+            }
+            catch (Exception)
+            {
+                // The action has closed it, or the fault fails to be text: the answer still tells.
+            }
+            try
+            {
                 error = Values.Error(fault.Message);
             }
             catch (Exception)
