@@ -211,11 +211,18 @@ final class Launcher
         pcntl_exec('/bin/sh', ['-c', $restore, __DIR__ . '/launcher.sh', ...$arguments], getenv());
     }
 
+    /* What PHP says of a function's parameters, without the place where we call it. */
+    private static function withoutOurCall(string $text): string
+    {
+        return preg_replace('~(, called)? in ' . preg_quote(__FILE__, '~') . ' on line \d+~', '', $text) ?? $text;
+    }
+
     public static function report(\Throwable $problem): void
     {
         try {
             // Without our own calls, which are no place of the user's.
-            fwrite(STDERR, preg_replace('~^#\d+ ' . preg_quote(__FILE__, '~') . '.*\n~m', '', "$problem\n"));
+            fwrite(STDERR, self::withoutOurCall(
+                preg_replace('~^#\d+ ' . preg_quote(__FILE__, '~') . '.*\n~m', '', "$problem\n")));
         } catch (\Throwable) {
             return; // STDERR is closed, or the problem fails to be text: the answer still tells
         }
@@ -224,7 +231,7 @@ final class Launcher
     /* The text of a problem, without the action's folder, which has another name at each start. */
     private static function told(\Throwable $problem): string
     {
-        $text = $problem->getMessage();
+        $text = self::withoutOurCall($problem->getMessage());
         $folder = '~(?<![\w./-])' . preg_quote(self::$folder, '~') . '/~';
         return self::$folder === '/' ? $text : preg_replace($folder, '', $text) ?? $text;
     }

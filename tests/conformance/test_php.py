@@ -31,6 +31,16 @@ def test_an_exception_is_a_developers_error(started):
     assert "nooooo" in one.check_streams(4)[1]
 
 
+@pytest.mark.parametrize("parameters, text", [
+    ("string $name", "main(): Argument #1 ($name) must be of type string, array given"),
+    ("array $args, int $n", "Too few arguments to function main(), 1 passed and exactly 2 expected")])
+def test_a_main_of_other_parameters_is_told_without_our_call_of_it(started, parameters, text):
+    one = started(f"function main({parameters}) {{ return []; }}\n")
+    assert one.run({}).json == {"error": text}
+    log = one.check_streams(1)[1]
+    assert text in log and "launcher.php" not in log
+
+
 VARIABLES = """function main(array $args) {
     if ($args['exit'] ?? false) exit;
     $is_ours = fn($name) => str_ends_with($name, '_VAR') || str_starts_with($name, '__OW_M');
