@@ -322,6 +322,9 @@ final class Launcher
             }
             self::show($request);
             $result = $function($request['value'] ?? []);
+            if (is_object($result) && method_exists($result, 'getArrayCopy')) {
+                $result = (object)$result->getArrayCopy(); // as Apache's runtime does
+            }
             $answer = $result instanceof \Generator ? self::takeParts($result)
                 : ($result === null || $result === [] ? '{}' : self::encode($result));
         } catch (\Throwable $problem) {

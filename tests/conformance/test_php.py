@@ -41,6 +41,17 @@ def test_a_main_of_other_parameters_is_told_without_our_call_of_it(started, para
     assert text in log and "launcher.php" not in log
 
 
+@pytest.mark.parametrize("result", [
+    "new ArrayObject(['a' => 1])", "new Copied(['a' => 1])", "(object)['a' => 1]", "new Shown()"])
+def test_an_object_may_be_the_result(started, result):
+    """Apache's runner.php asks it for an array first."""
+    one = started("class Copied {\n    public function __construct(private array $kept) {}\n"
+                  "    public function getArrayCopy() { return $this->kept; }\n}\n"
+                  "class Shown { public $a = 1; }\n"
+                  f"function main(array $args) {{ return {result}; }}\n")
+    assert one.run({}).json == {"a": 1}
+
+
 VARIABLES = """function main(array $args) {
     if ($args['exit'] ?? false) exit;
     $is_ours = fn($name) => str_ends_with($name, '_VAR') || str_starts_with($name, '__OW_M');
