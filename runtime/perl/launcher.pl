@@ -238,6 +238,12 @@ sub load {
     return \@functions;
 }
 
+# The user's code may have turned autoflush off.
+sub flush_logs {
+    STDOUT->flush;
+    STDERR->flush;
+}
+
 # part VALUE, for the user's code: a part of the answer, sent to the proxy at once; in a shell kept.
 # It is false once the client has left: what is sent then is dropped.
 sub main::part {
@@ -249,7 +255,7 @@ sub main::part {
     }
     @parts = (''); # that there were some is enough
     return 0 if $cancelled{$number};
-    STDOUT->flush;
+    flush_logs();
     answer("+$text");
     return !is_cancelled();
 }
@@ -345,7 +351,7 @@ sub run {
         if $acknowledge;
     while (defined(my $line = next_request())) {
         my $answer = activate($functions, $line);
-        STDOUT->flush; # the user's code may have turned autoflush off
+        flush_logs();
         answer($answer);
     }
 }

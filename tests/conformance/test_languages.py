@@ -494,6 +494,14 @@ def test_a_result_that_json_cannot_tell_is_an_error_with_its_reason(proxy, name,
     assert "did not return a dictionary" not in reason and reason in one.check_streams(1)[1]
 
 
+@pytest.mark.parametrize("stream", ["STDOUT", "STDERR"])
+def test_what_perl_holds_back_is_in_the_log_before_the_answer(proxy, stream):
+    one = proxy(*language("perl").options)
+    one.started(f'sub main {{ select({stream}); $| = 0; print "held"; return {{}} }}\n1;\n')
+    assert one.run({}).status == 200
+    assert "".join(one.check_streams(1)) == "held"
+
+
 @pytest.mark.parametrize("name, code, text", [
     ("python", "def main(args):\n    raise ValueError('in ' + __file__)\n", "in __main__.py"),
     ("nodejs", "function main() { throw new Error('in ' + __filename); }\n", "Error: in index.js"),
