@@ -20,6 +20,10 @@ module Whiskloop
   KEPT_FD_MIN = 100 # our own descriptors: above what code expects to get
   F_DUPFD_CLOEXEC = 1030
 
+  # JSON as it was before the user's code could put something else in its place.
+  PARSE = JSON.method(:parse)
+  GENERATE = JSON.method(:generate)
+
   # Keys that the platform, or the proxy from a client's headers, sends: these are always shown.
   PLATFORM = %w[namespace action_name action_version activation_id transaction_id deadline
                 api_host api_key traceparent tracestate].freeze
@@ -60,7 +64,7 @@ module Whiskloop
   end
 
   def to_json_line(result)
-    text = JSON.generate(result, max_nesting: 0)
+    text = GENERATE.call(result, max_nesting: 0)
     # A to_json of the user's may write several lines. Newlines in JSON outside texts are blanks.
     text.match?(/[\n\r]/) ? text.tr("\n\r", '  ') : text
   end
@@ -305,7 +309,7 @@ module Whiskloop
       text = line.force_encoding(Encoding::UTF_8)
       raise JSON::ParserError, 'it is not UTF-8' unless text.valid_encoding?
 
-      request = JSON.parse(text, max_nesting: false) || {}
+      request = PARSE.call(text, max_nesting: false) || {}
     rescue JSON::ParserError => e
       return to_json_line({ error: "cannot read the line as JSON: #{e.message.scrub}" })
     end

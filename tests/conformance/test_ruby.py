@@ -85,3 +85,19 @@ def test_an_action_may_bring_a_version_of_a_gem_that_the_launcher_uses(proxy, ge
         f"vendor/specifications/{gem}-99.1.2.gemspec":
             f"Gem::Specification.new('{gem}', '99.1.2') {{ |spec| spec.summary = 'none' }}\n"}))
     assert one.run({"a": 1}).json == {"used": "99.1.2", "text": '{"a":1}'}
+
+
+def test_a_replaced_stderr_that_can_write_gets_the_trace(started):
+    one = started("class Log\n  def write(text) = STDERR.write('log: ' + text)\nend\n$stderr = Log.new\n"
+                  "def main(_args) = raise('oh')\n")
+    assert one.run({}).json == {"error": "oh"}
+    assert "log: " in one.check_streams(1)[1]
+
+
+def test_code_that_replaces_json_changes_no_answer(started):
+    """As some libraries do, Oj.mimic_JSON among them."""
+    one = started("module JSON\n  def self.parse(*) = raise('mine')\n  def self.generate(*) = 'mine'\nend\n"
+                  "def main(args)\n  args['fail'] ? raise('oh') : args\nend\n")
+    assert one.run({"a": [1]}).json == {"a": [1]}
+    assert one.run({"fail": 1}).json == {"error": "oh"}
+    assert one.post("/run", b'{"value":{"a":1},"namespace":{"x":1}}').json == {"a": 1}
