@@ -203,6 +203,10 @@ static void on_accept(h2o_socket_t *listener, const char *error)
     for (int i = 0; i < ACCEPTS_PER_TURN; i++) {
         h2o_socket_t *sock;
 
+        /* Drop no connection for another one that may not be there. If one waits, the listener is
+         * still readable in the next turn. */
+        if (i > 0 && server->connections.n >= server->connections.max)
+            return;
         if (!connections_have_room(&server->connections)) {
             pause_accepting(server, "all connections are in use");
             return;

@@ -26,6 +26,27 @@ def unfinished(stream, declared, sent=0):
                 sent * b" ")
 
 
+def run_on(stream, argument):
+    stream.send(request_bytes("/run", json.dumps({"value": argument}).encode()))
+    return stream.answer().json
+
+
+@pytest.mark.parametrize("n", [1, 3])
+def test_as_many_connections_are_kept_as_are_allowed(proxy, n):
+    """The last one takes nobody's place; one more takes that of the longest idle."""
+    one = proxy("--runtime", "python", "--connections-max", n)
+    one.started(samples.PYTHON_CODES["echo"])
+    streams = [one.connect() for _ in range(n)]
+    for turn in range(2):
+        assert [run_on(stream, {"n": turn}) for stream in streams] == n * [{"n": turn}]
+    more = one.connect()
+    assert run_on(more, {"n": 2}) == {"n": 2}
+    assert streams[0].file.read() == b""
+    assert [run_on(stream, {"n": 3}) for stream in streams[1:]] == (n - 1) * [{"n": 3}]
+    for stream in (more, *streams):
+        stream.close()
+
+
 def test_unfinished_bodies_are_dropped_for_want_of_room(proxy):
     """Who sends nothing more loses to who does; the next activation is right."""
     one = proxy("--runtime", "python", "--held-max-bytes", 8 * MIB)
