@@ -72,23 +72,36 @@ static const char *env_value(char *const *env, const char *name)
     return NULL;
 }
 
-/* Find argv[0]: a name without a slash in the PATH of the child's environment. false: not found. */
-static bool find_program(const struct exec_spec *spec, char *path, size_t size)
+/* Find a program that the current user may run in the PATH of the child's environment. */
+static bool find_in_path(const struct exec_spec *spec, char *path, size_t size)
 {
     const char *name = spec->argv[0];
     const char *folders = env_value(spec->env, "PATH");
 
-    if (strchr(name, '/') != NULL)
-        return (size_t)snprintf(path, size, "%s", name) < size;
     for (const char *at = folders != NULL ? folders : EXEC_SPEC_DEFAULT_PATH; *at != '\0';) {
         size_t n = strcspn(at, ":");
 
         if (n > 0 && (size_t)snprintf(path, size, "%.*s/%s", (int)n, at, name) < size &&
-            access(path, X_OK) == 0)
+            faccessat(AT_FDCWD, path, X_OK, AT_EACCESS) == 0)
             return true;
         at += n + (at[n] == ':');
     }
     return false;
+}
+
+/* Find argv[0]. PATH may begin with folders that root alone may enter, such as /root/.local/bin.
+ * If the action's user may run nothing of the name, find what we may run, and let exec fail: that
+ * failure names the user. false: not found. */
+static bool find_program(const struct exec_spec *spec, char *path, size_t size)
+{
+    bool found;
+
+    if (strchr(spec->argv[0], '/') != NULL)
+        return (size_t)snprintf(path, size, "%s", spec->argv[0]) < size;
+    privileges_borrow(spec->privileges);
+    found = find_in_path(spec, path, size);
+    privileges_return(spec->privileges);
+    return found || find_in_path(spec, path, size);
 }
 
 /* How far the child got on its way to exec. */

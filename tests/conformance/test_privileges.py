@@ -11,6 +11,7 @@ import zipfile
 import pytest
 
 import compilers
+import samples
 from archives import zipped
 from whisk import REPO, all_pids, assert_error, installed_program, open_program, wait_until
 
@@ -178,6 +179,16 @@ def test_a_compiler_that_may_not_be_run_is_told(proxy, folder, user):
     one = proxy("--user", user, env=compilers.image(compiler))
     assert_error(one.init("some text"), 502,
                  f"cannot run the compiler: {compiler}: Permission denied\n")
+
+
+def test_an_interpreter_that_only_root_may_run_is_passed_over(proxy, folder, user):
+    """PATH as root often has it, with folders of root's own in front."""
+    mine = folder / "mine"
+    mine.mkdir(mode=0o700)
+    (mine / "python3").symlink_to("/bin/false")
+    one = proxy("--user", user, env={"PATH": f"{mine}:/usr/bin:/bin"})
+    one.started(samples.PYTHON_CODES["echo"])
+    assert one.run({"a": 1}).json == {"a": 1}
 
 
 def test_a_compiler_on_the_command_line_runs_as_the_user(folder, user):
