@@ -30,9 +30,9 @@
 const char *code_kind_name(enum code_kind kind)
 {
     static const char *const names[] = {
-        [CODE_SOURCE] = "source", [CODE_ELF] = "elf", [CODE_SCRIPT] = "script",
-        [CODE_ZIP] = "zip",       [CODE_TAR] = "tar", [CODE_TARGZ] = "tar.gz",
-        [CODE_PACKED] = "packed",
+        [CODE_SOURCE] = "source", [CODE_ELF] = "elf",       [CODE_MAC] = "macos",
+        [CODE_SCRIPT] = "script", [CODE_ZIP] = "zip",       [CODE_TAR] = "tar",
+        [CODE_TARGZ] = "tar.gz",  [CODE_PACKED] = "packed",
     };
 
     assert(kind < ARRAY_LEN(names));
@@ -64,11 +64,14 @@ const char *code_packed_by(const char *code, size_t n)
 
 enum code_kind code_sniff(const char *code, size_t n)
 {
-    static const char elf[] = {0x7f, 'E', 'L', 'F'};
+    static const char elf[] = {0x7f, 'E', 'L', 'F'}, mac[] = {'\xfa', '\xed', '\xfe'};
     static const char ustar[] = {'u', 's', 't', 'a', 'r'}, zip_2[] = {3, 5, 7}, zip_3[] = {4, 6, 8};
 
     if (n > ELF_HEADER_BYTES && memcmp(code, elf, sizeof(elf)) == 0)
         return CODE_ELF;
+    if (n >= 4 && (code[0] == '\xcf' || code[0] == '\xce') &&
+        memcmp(code + 1, mac, sizeof(mac)) == 0)
+        return CODE_MAC;
     if (n > 2 && code[0] == '#' && code[1] == '!')
         return CODE_SCRIPT;
     if (n >= 4 && code[0] == 'P' && code[1] == 'K' &&

@@ -19,6 +19,7 @@ struct err;
 enum code_kind {
     CODE_SOURCE, /* plain text, or bytes that match no other kind */
     CODE_ELF,
+    CODE_MAC,    /* a program for macOS: its start fails, and says what it is */
     CODE_SCRIPT, /* starts with #! */
     CODE_ZIP,
     CODE_TAR,

@@ -159,6 +159,14 @@ def test_TU15_executables_that_fail(proxy, code):
     assert_error(one.init(code), 502, NOT_STARTED)
 
 
+@pytest.mark.parametrize("runtime", ["python", "nodejs"])
+def test_a_program_for_macos_is_no_source_of_the_runtime(proxy, runtime):
+    """What `go build` makes on a Mac, published as it is."""
+    one = proxy("--runtime", runtime, "--prelaunch=0")
+    assert_error(one.init(b"\xcf\xfa\xed\xfe\x07\0\0\x01" + b"\0" * 100), 502, NOT_STARTED)
+    assert one.check_streams(1) == ("", '"exec" is a program for macOS: build it for Linux')
+
+
 @pytest.mark.parametrize("code, env, why", [
     (b"#!/bin/bash\r\necho x\r\n", None, "ends with a carriage return"),
     (b"#!/no/such/interpreter -x\n", None, 'names the interpreter "/no/such/interpreter"'),
