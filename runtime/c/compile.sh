@@ -85,4 +85,4 @@ case $own in
     file=${file#"$PWD/"}
     ;;
 esac
-fail "$file defines main() and does not call whisk_serve(): a C action defines whisk_main() (docs/languages/c.md); publish a program that reads lines itself as an executable, with bin/build.sh"
+fail "$file defines main() and does not call whisk_serve(): a C action defines whisk_main() (docs/languages/c.md); publish a program that reads lines itself as an executable, with bin/build.sh or whiskloop-build"
