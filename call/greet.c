@@ -12,9 +12,12 @@ int main(int argc, char **argv)
     char name[64];
     char argument[128];
 
-    if (hello == NULL || whisk_call_ready(hello, 10000) < 0) {
-        fprintf(stderr, "%s: %s\n", action,
-                hello != NULL ? whisk_call_error(hello) : "cannot start");
+    if (hello == NULL) {
+        perror("cannot start whiskloop");
+        return 1;
+    }
+    if (whisk_call_ready(hello, 10000) < 0) {
+        fprintf(stderr, "%s: %s\n", action, whisk_call_error(hello));
         return 1;
     }
     while (fgets(name, sizeof(name), stdin) != NULL) {

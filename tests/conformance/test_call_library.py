@@ -220,3 +220,5 @@ def test_the_sample(folder):
                           input="Mike\nAnn\n", stdout=subprocess.PIPE, text=True, timeout=WAIT_S)
     assert [json.loads(line) for line in done.stdout.splitlines()] == \
         [{"greeting": "Hello, Mike!"}, {"greeting": "Hello, Ann!"}]
+    done = subprocess.run([program], env={"PATH": str(folder)}, capture_output=True, text=True, timeout=WAIT_S, check=False)
+    assert (done.returncode, done.stderr) == (1, "cannot start whiskloop: No such file or directory\n")
