@@ -20,7 +20,7 @@ void exec_spec_done(struct exec_spec *spec)
     free(spec->shortfall);
     free(spec->instead_line);
     if (spec->instead != NULL)
-        exec_spec_done(spec->instead); /* which has no other one */
+        exec_spec_done(spec->instead); /* has no `instead` itself: the recursion ends */
     free(spec->instead);
     memset(spec, 0, sizeof(*spec));
 }

@@ -24,8 +24,8 @@ struct exec_spec {
     char **argv;     /* NULL-terminated; argv[0] is a path, or a name looked up in env's PATH */
     char **env;      /* NULL-terminated, each string NAME=value */
     char *cwd;       /* the worker's working folder, an absolute path */
-    char *shortfall; /* what argv[0] needs, for the error if it is not found; NULL: not known */
-    /* What to start, and the line to tell it, if exec refuses argv or env; NULL: nothing. */
+    char *shortfall; /* for the error if argv[0] is missing: what to install; NULL: not known */
+    /* If exec refuses argv or env: `instead` is started, and gets instead_line; NULL: nothing. */
     struct exec_spec *instead;
     char *instead_line;
     const struct privileges *privileges; /* borrowed; NULL: the worker has the proxy's own rights */
@@ -33,7 +33,7 @@ struct exec_spec {
     bool socket_in;     /* descriptor 0 is a socket that can pass descriptors, not a pipe */
     bool shares_ring;   /* the worker may put answers into memory shared with us, see base/ring.h */
     bool reports_ready; /* before its first answer the worker must write {"ok":true} */
-    bool wants_object;  /* the argument must be an object, an array, null or missing */
+    bool wants_object;  /* an activation's argument must be an object, an array, null or missing */
 };
 
 /* Free all members and leave zeroes; accepts a spec that is zeroed or only partly filled. */

@@ -309,8 +309,9 @@ void json_quote(struct buf *out, const char *text, size_t n)
             buf_add(out, from, (size_t)(at - from));
         } else {
             buf_add_text(out, "\xef\xbf\xbd");
-            /* `at` is the byte at which the character breaks off. It is read again, since it may
-             * begin the next one; unless it is the first byte, which can begin none. */
+            /* `at` is the byte that breaks the character. That byte is read again, since it may
+             * begin the next character. If it is the broken character's first byte, it begins no
+             * character, and is skipped. */
             at = at > from ? at : from + 1;
         }
     }

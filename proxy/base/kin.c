@@ -32,7 +32,7 @@
 #define ROUNDS_MAX   200
 #define TEXT_BYTES   65536 /* most bytes read of the children's pids, as text */
 #define PARENTS_MAX  64
-#define STATUS_BYTES 4096 /* of /proc/PID/status: the tracer stands near its beginning */
+#define STATUS_BYTES 4096 /* most bytes read of /proc/PID/status; TracerPid is near its top */
 
 static struct {
     int score_fd;     /* our own oom_score_adj, open for writing; -1: it cannot be written */
@@ -40,7 +40,7 @@ static struct {
     unsigned n_marks; /* marks are 1 .. n_marks; 0: all children share mark 0, no score is set */
     int first_score;  /* the oom_score_adj of mark 1 */
     unsigned n_used[MARKS_MAX + 1]; /* per mark: children that run with it */
-    bool pending[MARKS_MAX + 1];    /* per mark: no child runs with it; kill what is left of them */
+    bool pending[MARKS_MAX + 1];    /* per mark: its children have ended; kill what they left */
     unsigned rounds_left;           /* rounds of killing that may still follow */
     bool has_user;                  /* kin_set_user() was called: `user` is valid */
     uid_t user;

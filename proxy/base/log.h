@@ -66,7 +66,7 @@ void log_close(void);
  * log. */
 bool log_has_file(void);
 
-extern enum log_level log_threshold; /* the last level that is written; for log_wants() */
+extern enum log_level log_threshold; /* the most detailed level written; see log_wants() */
 
 static inline bool log_wants(enum log_level level)
 {

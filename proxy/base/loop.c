@@ -29,7 +29,7 @@
 #include "base/log.h"
 
 #define LOOP_LOOK_MS   1000    /* with timers set, the clock is read at least this often */
-#define LOOP_FROZEN_US 1000000 /* a process not runnable for this long beyond its wait was frozen */
+#define LOOP_FROZEN_US 1000000 /* a wait this much too long may be a freeze: see give_back() */
 #define LOOP_POSTS_MAX 1000    /* most pieces of posted work per turn; more is a bug */
 
 /* What the kernel said of our processor time when we last asked. */
@@ -162,7 +162,7 @@ static void give_back(struct loop *loop, uint64_t clock_us, uint64_t since_us)
         log_info("loop.starved", log_count("ms", since_us / 1000));
         return;
     }
-    loop->frozen_us += frozen_us; /* subtract all of it: it is unknown when the freeze began */
+    loop->frozen_us += frozen_us; /* planned wait included: it is unknown when the freeze began */
     log_info("loop.frozen", log_count("ms", frozen_us / 1000));
 }
 
@@ -398,7 +398,7 @@ static int32_t wait_ms(struct loop *loop)
     }
     now_us = loop_now_us(loop);
     if (list_empty(&loop->timers)) {
-        loop->may_wait_us = UINT64_MAX / 2; /* no deadline could pass by a freeze: look for none */
+        loop->may_wait_us = UINT64_MAX / 2; /* no timers: a freeze does no harm, detect none */
         return INT32_MAX;
     }
     at_us = list_item(loop->timers.next, struct loop_timer, node)->at_us;

@@ -20,6 +20,6 @@
 #define RING_BYTES 65536 /* capacity: as many bytes as a pipe takes at once */
 
 struct ring {
-    _Atomic uint64_t end; /* bytes of answers so far; answers larger than the ring are not in it */
+    _Atomic uint64_t end; /* stream length so far; counts answers too large for `bytes`, too */
     char bytes[RING_BYTES];
 };

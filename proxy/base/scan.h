@@ -167,7 +167,7 @@ static inline uint64_t scan_block_nesting(const uint8_t *at)
 /*
  * Find the first byte in [from, end) for which byte_hits() is true; end: there is none. Bytes from
  * `start` on may be read, so that a tail shorter than a block can be searched as one block together
- * with bytes before it. Both functions are constants in each call, so that compilers inline them.
+ * with bytes before it. All callers pass constants for both functions: compilers inline them.
  */
 static inline const uint8_t *scan_until(const uint8_t *start, const uint8_t *from,
                                         const uint8_t *end, scan_block_fn *block_hits,

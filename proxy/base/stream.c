@@ -21,8 +21,8 @@ void stream_init(struct stream *stream)
     stream->fd = -1;
 }
 
-/* Watch fd, which the stream then owns. shared: a descriptor that others use, too; it is duplicated
- * onto the number fd, whose own file is closed; -1: none. */
+/* Watch fd, which the stream then owns. shared: a descriptor that others use, too: fd becomes its
+ * duplicate, and the file that fd had is closed; -1: fd keeps its file. */
 static void adopt(struct stream *stream, struct loop *loop, int fd, int shared, mode_t mode)
 {
     assert(stream->fd < 0);

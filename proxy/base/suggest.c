@@ -6,7 +6,7 @@
 #include <string.h>
 
 #define WORD_MAX     48 /* longer words are not compared; known words are shorter */
-#define PREFIX_MIN   2  /* one word, if this long, may begin the other: node, nodejs */
+#define PREFIX_MIN   2  /* a word this long is near any that begins with it: node, nodejs */
 #define LETTERS_EACH 3  /* a word is near with one mistake, or one for each so many letters */
 
 static unsigned min3(unsigned a, unsigned b, unsigned c)

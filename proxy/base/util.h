@@ -86,8 +86,8 @@ char *xasprintf(const char *fmt, ...)
 /* Whether `word` is one of the words of `list`, with a separator between them. */
 bool text_has_word(const char *list, char separator, const char *word);
 
-/* The value of an environment variable; NULL: it is not set, or empty, by which Apache's images
- * switch a feature off. */
+/* The value of an environment variable; NULL: it is not set, or it is empty. Apache's images set a
+ * variable to the empty text to switch a feature off. */
 const char *env_text(const char *name);
 
 /* The value of a hexadecimal digit; -1: c is no such digit. */
