@@ -317,8 +317,9 @@ bool pool_is_ready(const struct pool *pool)
     return is_any(pool, true);
 }
 
-/* Whether to start this worker when its pause is over. It is started even if no job waits if it had
- * got a line, if it has crashed only once, or if jobs were given to other workers since it ended.
+/* Whether to start this worker when its pause is over. If no job waits, it is started only if its
+ * process had got a line, if it has crashed at most once in a row, or if other workers were given
+ * jobs since it ended.
  * So a worker that keeps ending while the pool is idle is started only when jobs come. While the
  * circuit is open, only one worker runs, as a probe. */
 static bool wants_restart(const struct pool *pool, const struct pool_worker *pw)

@@ -24,7 +24,7 @@
 
 #define SAID_MAX_BYTES 4096 /* longest line of a launcher; our launchers write about 100 bytes */
 #define VAIN_MAX       2    /* give up after so many processes in a row that made no worker */
-#define LOOK_MS        1000 /* time between checks whether a process with a late order is stopped */
+#define LOOK_MS        1000 /* while an order is under way: time between checks for SIGSTOP */
 
 static void forget_begun(struct zygote *t)
 {
@@ -192,9 +192,10 @@ bool zygote_take_order(struct zygote *t, struct zygote_order *order)
 }
 
 /*
- * Whether pid is a child of ours with its own process group, and nobody else's here. If the new
- * worker has ended, the loop may have reaped it as an orphan, and nothing would ever report its
- * end: it is no child then. The end of one that is watched already would be reported elsewhere.
+ * Whether pid is a child of ours that leads its own process group and is not watched by the loop
+ * yet. If the new worker has ended, the loop may have reaped it as an orphan: then pid is no child
+ * of ours, and nothing would ever report its end. A child that is watched already is not the new
+ * worker: its end is reported elsewhere.
  */
 static bool is_new_child(const struct loop *loop, pid_t pid)
 {

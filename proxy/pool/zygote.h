@@ -48,7 +48,7 @@ struct zygote {
     struct loop_watch socket; /* our end of descriptor 0 of the process, for both directions */
     struct line said;         /* bytes from the socket that are no whole line yet */
     struct loop_post next;    /* posted when the next order may be sent */
-    struct loop_timer late;   /* while an order is under way: looks each second how that goes */
+    struct loop_timer late;   /* set while an order is under way: on_late() checks the process */
     uint64_t late_at_ms;      /* loop time at which the order that is under way takes too long */
     bool forks;               /* the process said that it can fork */
     bool loaded;              /* a process of the zygote has loaded the action once */
