@@ -50,7 +50,8 @@ void build_name_files(const struct build *build, const struct envelope *envelope
                      build->runtime != NULL && build->runtime->source != NULL;
     auto_free char *bin =
         build->version > 0 ? store_path(build->opts->store, build->version, "bin") : NULL;
-    /* A compiler that failed may have worked in N/bin: the linker names its files by that path. */
+    /* A failed compiler's messages may name files in N/bin, as a linker's do, although build->dir
+     * is still N/src. */
     bool is_bin = bin != NULL && buf_len(&build->why) > 0 &&
                   memmem(buf_at(&build->why), buf_len(&build->why), bin, strlen(bin)) != NULL;
 

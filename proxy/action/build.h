@@ -42,14 +42,15 @@ struct build {
     const struct build_opts *opts; /* borrowed */
     struct envelope *envelope;     /* borrowed, but its `code` is freed once written to disk */
     const struct runtime *source;  /* runtime to use for plain source; NULL: opts->fallback */
-    bool is_ahead;       /* -compile: nothing loads the code now, so a compiler checks it */
+    bool is_ahead; /* for -compile: no launcher loads the code now, so a compiler must check it */
     build_done_fn *done; /* called once from the loop, never from inside build_start() */
 
     /* the outcome */
     bool failed;
     struct err err; /* why the build failed, if it did */
     struct buf why; /* if compiling failed: a message for the action's author; else "" */
-    /* the compiler wants the client to get `why`, even where such messages only go to the log */
+    /* the compiler wants the client to get `why`, even if log_init_error sends such messages
+     * only to the log */
     bool tells_client;
     unsigned version;              /* number N of the build's folder; 0: no folder is made yet */
     const struct runtime *runtime; /* the runtime that takes the code; NULL until it is chosen */

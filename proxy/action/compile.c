@@ -32,7 +32,8 @@ static _Noreturn void child_run(struct helper *helper, int output, pid_t parent)
 {
     const struct compile *compile = container_of(helper, struct compile, helper);
     const struct exec_spec *spec = &compile->spec;
-    int nothing = open("/dev/null", O_RDWR); /* it may become descriptor 3: not close-on-exec */
+    /* Without O_CLOEXEC: open() may return 3, and the compiler must inherit descriptor 3. */
+    int nothing = open("/dev/null", O_RDWR);
     int os = 0;
     int failed = child_enter(spec->privileges, true, parent, &os);
     struct err err;

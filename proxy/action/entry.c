@@ -69,12 +69,12 @@ char *entry_inside(const char *name)
     return TAKE(out);
 }
 
-/* Follow the ".." components at the start of a relative link's target. *n_up: how many folders
- * above the folder to unpack into they lead. *rest: the target after them. False: a later component
- * is ".." again. */
+/* Follow the ".." components at the start of a relative link's target. *n_up: how many folders they
+ * lead above the folder to unpack into. *rest: the target after these components. False: the
+ * rest contains ".." again. */
 static bool follow_up(const char *name, const char *target, size_t *n_up, const char **rest)
 {
-    size_t depth = 0; /* how many folders up from here is the folder to unpack into */
+    size_t depth = 0; /* how many folders below the folder to unpack into we are */
     const char *part;
     size_t n;
 

@@ -18,7 +18,7 @@
  */
 
 #define ENV_MAX_VARIABLES 1024 /* the platform sends about 20 */
-/* most bytes of the name as spelt in JSON, with quotes and escapes; file systems take 255 */
+/* most bytes of the source file's name as JSON, with quotes and escapes; file systems allow 255 */
 #define FILE_NAME_MAX    258
 #define ENV_NAME_SAID    64  /* most bytes of a variable's name that an error text quotes */
 #define ELF_HEADER_BYTES 52  /* size of the 32-bit ELF header; a shorter file cannot be a program */
@@ -457,7 +457,8 @@ int envelope_fill(struct envelope *envelope, const struct envelope_parts *parts,
     if (parts->env.kind == JSON_OBJECT && read_env(envelope, parts->env, err) < 0)
         return -1;
     read_file(envelope, parts->file);
-    /* Decode the code last: in `block` it overwrites the text of the other fields. */
+    /* Decode the code last: if `block` is not NULL, the decoded code overwrites the text of the
+     * other fields, which is in the same memory. */
     return read_code(envelope, parts->code, parts->binary.kind == JSON_TRUE, err);
 }
 

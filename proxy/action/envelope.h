@@ -19,7 +19,7 @@ struct err;
 enum code_kind {
     CODE_SOURCE, /* plain text, or bytes that match no other kind */
     CODE_ELF,
-    CODE_MAC,    /* a program for macOS: its start fails, and says what it is */
+    CODE_MAC,    /* a program for macOS; starting it fails, and the error says so */
     CODE_SCRIPT, /* starts with #! */
     CODE_ZIP,
     CODE_TAR,
@@ -62,7 +62,7 @@ int envelope_find(struct envelope_parts *parts, const char *body, size_t n, bool
  */
 int envelope_fill(struct envelope *envelope, const struct envelope_parts *parts, char *block,
                   struct err *err);
-/* Call envelope_find(), then envelope_fill() without a block; an empty text is no code. envelope:
+/* Call envelope_find() with takes_empty false, then envelope_fill() with block NULL. envelope:
  * zeroed by the caller; release with envelope_done() in both cases. */
 int envelope_read(struct envelope *envelope, const char *body, size_t n, struct err *err);
 void envelope_done(struct envelope *envelope);

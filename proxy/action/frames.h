@@ -10,6 +10,6 @@
 struct buf;
 
 /* Append text[0 .. n) to out, without the frames of an interpreter's own code and of files in the
- * folder `launchers` (an absolute path; NULL: unknown). A text with no other line is appended
- * whole. */
+ * folder `launchers` (an absolute path; NULL: unknown). If all lines of the text belong to such
+ * frames, the whole text is appended. */
 void frames_put_users(const char *text, size_t n, const char *launchers, struct buf *out);

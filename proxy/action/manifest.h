@@ -33,7 +33,7 @@ struct runtime {
     enum answers answers;  /* where answers are read: "stdout", "fd3" or "auto" (default) */
     bool reports_ready;    /* "ready": the launcher reports when it is ready */
     bool forks;            /* "forks": a launcher started by `prelaunch` can fork workers */
-    bool logs_init_error;  /* "log_init_error": errors of /init are logged */
+    bool logs_init_error;  /* "log_init_error": the reason of a failed /init is only logged */
     bool entry_executable; /* "entry_executable": the entry file must be executable */
     bool builds_all; /* compiles all that is no program (OW_COMPILER); no manifest can set this */
     /* "programs": as the fallback runtime, this one takes executables in place of "native" */

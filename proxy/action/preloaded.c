@@ -239,7 +239,7 @@ int preloaded_find(struct preloaded *preloaded, const struct preloaded_opts *opt
         return 0;
     }
     if (result < 0 && opts->command != NULL)
-        err->kind = ERR_REQUEST; /* the path is the command's argument */
+        err->kind = ERR_REQUEST; /* the user gave the path, as argument of the command */
     if (result < 0)
         return -1;
     assert((preloaded->dir != NULL) != (preloaded->envelope.code != NULL));

@@ -38,7 +38,7 @@ struct preloaded {
     const struct runtime *runtime; /* for `dir`, or for code that is source; NULL: not chosen yet */
     const char *origin; /* where the action was found, for errors: "--action", "OW_AUTOINIT", ... */
     bool may_fail;      /* a failure is no error: wait for an /init, as the Go proxy does */
-    char *wanted;       /* owned; what the folder must hold, if it holds no action; else NULL */
+    char *wanted;       /* owned; if the folder holds no action: which files make one; else NULL */
 };
 
 /* 1: found, preloaded filled; 0: there is no action; -1: see err. preloaded: zeroed by the caller;

@@ -14,7 +14,7 @@
 #include "base/util.h"
 
 #define MANIFEST_NAME      "runtime.json"
-#define PROGRAM_NAME       "exec" /* the entry of native */
+#define PROGRAM_NAME       "exec" /* the entry file of the runtime native */
 #define ANY_NAME           '*'    /* an entry "*.x" means any name that ends in ".x" */
 #define MAC_PREFIX         "._"   /* prefix of the files that macOS writes beside others */
 #define MAC_FOLDER         "__MACOSX"
@@ -372,8 +372,8 @@ void runtimes_add_entries(const struct runtimes *runtimes, const struct runtime 
 {
     auto_free const struct runtime **order = xcalloc(runtimes->n, sizeof(struct runtime *));
     size_t n = candidates(runtimes, fallback, order);
-    /* Apache's test suites expect the fallback's entry file right after the word "include", so
-     * native comes last. */
+    /* Apache's test suites expect an error text in which the fallback's entry file follows the
+     * word "include", so native comes last. */
     size_t first = n > 0 && strcmp(order[0]->name, RUNTIME_NATIVE) == 0 ? 1 : 0;
 
     for (size_t i = 0; i < n; i++)

@@ -135,8 +135,8 @@ static bool take_report(struct stage *stage)
     return true;
 }
 
-/* Set stage->err after a failure. A child that has reported may still be ended while it removes the
- * files. If the deadline has passed, we sent the signal that ended the child. */
+/* Set stage->err after a failure. If the child has sent a report, use it, even if the child was
+ * killed later, while it removed the files. If the deadline has passed, we killed the child. */
 static void explain(struct stage *stage)
 {
     int status = stage->helper.wait_status;

@@ -15,7 +15,7 @@
 #define DIGITS_MAX  10 /* most digits of a pax record's LENGTH */
 #define PATH        "path"
 #define LINK        "linkpath"
-#define SPARSE_PATH "GNU.sparse.name" /* a sparse file's name; tar makes up another as "path" */
+#define SPARSE_PATH "GNU.sparse.name" /* a sparse file's real name; GNU tar makes up its "path" */
 
 /* Read the size of the data behind a header. false: the header's size field is unreadable. */
 static bool read_size(const unsigned char *header, size_t *size)

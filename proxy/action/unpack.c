@@ -5,8 +5,8 @@
  *
  * libarchive may read zip and tar only; gzip is unpacked by action/gunzip.h. With all of its
  * formats allowed, libarchive takes source text for an archive, and its streaming zip reader trusts
- * local headers and loses the modes. A warning of libarchive counts as an error here, because it
- * only warns of a wrong checksum; is_about_text() tells the exception.
+ * local headers and loses the modes. A warning of libarchive counts as an error here, because for a
+ * wrong checksum libarchive gives a mere warning. is_about_text() tells the exception.
  *
  * libarchive converts names to the locale's form of Unicode, which can make two names equal. So the
  * names in a zip, or in the pax headers of a tar, are read from the archive itself.
@@ -534,7 +534,7 @@ int unpack_archive(const char *dir, const void *bytes, size_t n, const struct un
                        strerror(errno));
     u.is_dos_zip = entry_zip_is_dos(bytes, n);
     if (entry_zip_is_empty(bytes, n))
-        return 0; /* libarchive would fail, but the choice of a runtime tells what is missing */
+        return 0; /* choosing the runtime fails later, with an error that names the files */
     result = open_archives(&u, err);
     if (result == 0)
         result = unpack_all(&u, err);

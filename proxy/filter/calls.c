@@ -12,7 +12,8 @@
 #include "worker/part_form.h"
 #include "worker/parts.h"
 
-/* While so many bytes of a call's parts wait to be written, it takes no more parts from its job. */
+/* While this many bytes of parts of a call's answer wait to be written, the call takes no more
+ * parts from its job. */
 #define LINES_MAX 65536
 
 void calls_init(struct calls *calls, const struct calls_opts *opts)
@@ -171,7 +172,7 @@ static void leave(struct calls *calls, struct call *call)
 }
 
 /* Queue what the calls without an id have to write, in the order of their lines: the answers of
- * ended calls, then the parts, if any, of the first call that has not ended. */
+ * ended calls, then what has come of the answer of the first call that has not ended. */
 static void offer_head(struct calls *calls)
 {
     struct call *call;
@@ -334,8 +335,8 @@ static void take_parts(struct calls *calls, struct call *call)
     calls->answer_bytes += buf_len(&call->lines) - n;
 }
 
-/* End a call whose parts were written as they came. Its answer is written like the parts, in the
- * form part_lines. */
+/* End a call whose answer was written in parts. The last line to write for it is {"result":…} or
+ * {"error":…}, see part_lines. */
 static void end_parts(struct calls *calls, struct call *call)
 {
     struct buf text = {0};

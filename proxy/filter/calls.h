@@ -46,7 +46,7 @@ struct calls_opts {
     size_t line_max_bytes;   /* longest line; for error texts */
     size_t answer_max_bytes; /* the workers' bound on an answer; for error texts */
     enum call_form form;     /* how to read lines and to write results */
-    bool wants_object;       /* refuse arguments that contract_is_argument() rejects */
+    bool wants_object;       /* refuse an argument that is no object, array or null */
     bool is_bare;            /* write answers unchanged, and nothing for a job without an answer */
     job_done_fn *done;       /* called when a job has finished; must call calls_done() */
     /* called when parts of an answer have come; must call calls_take_parts(); NULL: write answers

@@ -14,7 +14,7 @@
 #include "filter/outlet.h"
 #include "pool/pool.h"
 
-#define PIECES_MAX      128  /* most pieces of one write; an answer takes two, with an id three */
+#define PIECES_MAX      128  /* most pieces of one write; calls_answers() needs 2 to 4 for a call */
 #define WRITES_PER_TURN 32   /* most writes per turn of the loop, which has other work, too */
 #define THROUGH_MS      1000 /* time for a parent that closed our stdout to close our stdin, too */
 

@@ -58,7 +58,8 @@ void filter_close(struct filter *filter);
  * error. */
 void filter_stop(struct filter *filter);
 /* Like filter_stop(), but for an action that could not be started. why: the reason, which the
- * errors name; copied. reason: the same with what the action has said; NULL: it said nothing. */
+ * errors name; copied. reason: a longer text, `why` and what the action has written; NULL: there is
+ * no such text. */
 void filter_fail(struct filter *filter, const char *why, const char *reason);
 
 /* Number of jobs that the pool has. */

@@ -11,7 +11,7 @@
 #include "pool/pool.h"
 #include "worker/contract.h"
 
-#define PIECES_MAX 3 /* most pieces that calls_answers() makes of one answer without an id */
+#define PIECES_MAX 3 /* calls_answers() needs at most this many for one call without an id */
 
 struct invoke {
     struct loop *loop;  /* borrowed */
