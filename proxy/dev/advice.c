@@ -1,7 +1,6 @@
 #include "dev/advice.h"
 
 #include <assert.h>
-#include <fcntl.h>
 #include <libgen.h>
 #include <stdbool.h>
 #include <string.h>
@@ -125,8 +124,7 @@ char *advice_on_load(const char *path, const char *reason, const struct runtimes
 char *advice_on_name(const char *path, const char *file, const struct runtimes *runtimes,
                      const struct runtime *fallback)
 {
-    auto_free char *code = xasprintf("%s/%s", path, file);
-    auto_fd int fd = fd_open_file(AT_FDCWD, code);
+    auto_fd int fd = target_open_file(path, file);
     const struct runtime *runtime = runtime_of(file, runtimes, fallback);
     const char *wanted = runtime != NULL ? runtime_source_name(runtime, file) : NULL;
 

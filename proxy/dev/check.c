@@ -5,7 +5,6 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -59,8 +58,9 @@ static bool judge(const struct check *check, const char *input, const struct buf
                   const char *more)
 {
     auto_free char *name = xasprintf(more[0] != '\0' ? "%s (%s)" : "%s%s", input, more);
-    auto_free char *path = xasprintf("%s/expected%s", check->opts.folder, input + strlen("input"));
-    auto_fd int fd = fd_open_file(AT_FDCWD, path);
+    auto_free char *expected = xasprintf("expected%s", input + strlen("input"));
+    auto_free char *path = xasprintf("%s/%s", check->opts.folder, expected);
+    auto_fd int fd = target_open_file(check->opts.folder, expected);
     auto_buf struct buf text = {0};
     auto_free char *wanted = NULL;
     auto_free char *got = canonical_json(buf_at(answer), buf_len(answer));

@@ -2,13 +2,13 @@
 
 #include <assert.h>
 #include <ctype.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
 #include "base/json.h"
 #include "base/util.h"
+#include "dev/target.h"
 #include "dev/text.h"
 
 #define AROUND         5          /* lines shown before and after the line at fault */
@@ -204,9 +204,7 @@ static char *find_message(const char *text, bool last)
 
 static void read_source(struct fault *fault, const char *root)
 {
-    auto_free char *path = xasprintf("%s/%s", root, fault->file);
-    auto_free char *real = realpath(path, NULL); /* fd_open_file() refuses a symbolic link */
-    auto_fd int fd = real != NULL ? fd_open_file(AT_FDCWD, real) : -1;
+    auto_fd int fd = target_open_file(root, fault->file);
     auto_buf struct buf text = {0};
     unsigned line = 1;
     const char *comma = "";

@@ -55,6 +55,14 @@ char **target_list(const char *folder, const char *start, const char *end)
     return names;
 }
 
+int target_open_file(const char *folder, const char *name)
+{
+    auto_free char *path = xasprintf("%s/%s", folder, name);
+    auto_free char *real = realpath(path, NULL); /* fd_open_file() refuses a symbolic link */
+
+    return real != NULL ? fd_open_file(AT_FDCWD, real) : -1;
+}
+
 int target_open(struct target *target, const char *command, const char *path, struct err *err)
 {
     struct stat info;
@@ -193,8 +201,7 @@ void target_done(struct target *target)
  * is left out. */
 static void write_example(const char *folder, const char *name, const char **comma, struct buf *out)
 {
-    auto_free char *path = xasprintf("%s/%s", folder, name);
-    auto_fd int fd = fd_open_file(AT_FDCWD, path);
+    auto_fd int fd = target_open_file(folder, name);
     auto_buf struct buf text = {0};
 
     if (fd >= 0 && buf_read_all(&text, fd, EXAMPLE_BYTES_MAX, -1) == 0 && buf_len(&text) > 0 &&

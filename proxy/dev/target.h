@@ -43,6 +43,9 @@ void target_done(struct target *target);
  * beside the action. */
 void target_write_examples(const struct target *target, struct buf *out);
 
+/* Open a file in a folder for reading. If the file is a link, the file to which it leads is opened.
+ * Never blocks. -1 with errno: there is no such file, or it is no regular one. */
+int target_open_file(const char *folder, const char *name);
 /* The names in a folder that begin with `start` and end with `end`, sorted. NULL-terminated;
  * release with strv_free(). */
 char **target_list(const char *folder, const char *start, const char *end);

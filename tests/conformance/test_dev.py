@@ -700,9 +700,10 @@ def test_how_an_activation_ended_is_told(dev, hello, body, status, http):
 
 
 def test_examples_are_the_input_files_beside_the_code(dev, folder, hello):
-    (folder / "input.json").write_text('{"name":\n "Ann"}')
     (folder / "input-bob.json").write_text('{"name": "Bob"}')
     (folder / "input-bad.json").write_text('{"name": ')
+    (folder / "ann").write_text('{"name":\n "Ann"}')
+    (folder / "input.json").symlink_to("ann")
     assert dev(hello).state()["examples"] == [{"name": "input-bob.json", "value": {"name": "Bob"}},
                                               {"name": "input.json", "value": {"name": "Ann"}}]
 

@@ -127,6 +127,16 @@ def test_the_order_of_members_does_not_count(folder):
     assert call(folder, "test").returncode == 0  # the one source file here
 
 
+def test_inputs_and_expected_answers_may_be_links(folder):
+    (folder / "a.py").write_text("def main(args):\n    return args\n")
+    (folder / "shared").mkdir()
+    (folder / "shared/ann").write_text('{"name": "Ann"}')
+    for name in ("input.json", "expected.json"):
+        (folder / name).symlink_to(folder / "shared/ann")
+    tested = call(folder, "test", "a.py")
+    assert (tested.returncode, tested.stdout) == (0, "ok      input.json\n1 of 1 passed\n")
+
+
 def test_an_expected_answer_without_an_input_fails(folder):
     (folder / "a.py").write_text("def main(args):\n    return {}\n")
     for name in ("input.json", "expected.json", "expected-zoe.json"):
