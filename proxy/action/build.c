@@ -280,8 +280,6 @@ int build_start(struct build *build, struct loop *loop, uint64_t deadline_at_ms,
     assert(build->version == 0);
     assert(build->dir == NULL);
     assert(!build->failed);
-    if (code_is_for_macos(envelope->code, envelope->code_len))
-        return err_set(err, ERR_CODE, 0, "the code is a program for macOS: build it for Linux");
     if (store_stage(opts->store, &build->version, err) < 0)
         return -1;
     build->loop = loop;

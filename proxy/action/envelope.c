@@ -85,12 +85,6 @@ enum code_kind code_sniff(const char *code, size_t n)
     return code_packed_by(code, n) != NULL ? CODE_PACKED : CODE_SOURCE;
 }
 
-bool code_is_for_macos(const char *code, size_t n)
-{
-    return n > 4 && (memcmp(code, "\xcf\xfa\xed\xfe", 4) == 0 || /* 64 bits */
-                     memcmp(code, "\xce\xfa\xed\xfe", 4) == 0);
-}
-
 bool code_is_text(const char *code, size_t n)
 {
     return memchr(code, '\0', n < HEAD_BYTES ? n : HEAD_BYTES) == NULL;

@@ -71,8 +71,6 @@ enum code_kind code_sniff(const char *code, size_t n);
 /* If the code is in a packed format that we do not support: the program that packed it, such as
  * "bzip2". NULL: no such format is recognised. */
 const char *code_packed_by(const char *code, size_t n);
-/* Whether the code is a program for macOS. */
-bool code_is_for_macos(const char *code, size_t n);
 /* Whether the code may be source text, that is, has no NUL byte near its start. Java classes and
  * .NET assemblies have one there. */
 bool code_is_text(const char *code, size_t n);

@@ -70,7 +70,7 @@ def test_a_program_that_was_built_on_a_mac_is_told_as_such(proxy, runtime):
     """It is no source with a fault in it: Python said that it holds null bytes."""
     answer = proxy("--runtime", runtime).init(b"\xcf\xfa\xed\xfe\x07\0\0\1" + b"\0" * 300)
     assert answer.status == 502
-    assert reason(answer) == "the code is a program for macOS: build it for Linux"
+    assert "is a program for macOS: build it for Linux" in reason(answer)
 
 
 def test_a_long_reason_keeps_its_first_line_and_its_end(proxy):
