@@ -262,7 +262,7 @@ static void on_staged(struct stage *stage)
     build->said = stage->said;
     memset(&stage->said, 0, sizeof(stage->said));
     /* The code is on disk now: free the copy in memory, which may be large. */
-    free(TAKE(build->envelope->code));
+    envelope_drop_code(build->envelope);
     result = go_on(build, &err);
     if (result < 0)
         fail(build, &err);

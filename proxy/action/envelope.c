@@ -1,6 +1,7 @@
 #include "action/envelope.h"
 
 #include <assert.h>
+#include <malloc.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,7 +24,8 @@
 #define ENV_NAME_SAID    64  /* most bytes of a variable's name that an error text quotes */
 #define ELF_HEADER_BYTES 52  /* size of the 32-bit ELF header; a shorter file cannot be a program */
 #define TAR_MAGIC_AT     257 /* offset of "ustar" in a header: POSIX.1-1988 and GNU tar have it */
-#define HEAD_BYTES       384 /* enough decoded bytes to recognise any format, even tar */
+#define LARGE_BYTES      (1U << 20) /* code from this size on goes back to the system at once */
+#define HEAD_BYTES       384        /* enough decoded bytes to recognise any format, even tar */
 
 /* ---- code ---- */
 
@@ -465,13 +467,23 @@ int envelope_read(struct envelope *envelope, const char *body, size_t n, struct 
     return envelope_fill(envelope, &parts, NULL, err);
 }
 
+void envelope_drop_code(struct envelope *envelope)
+{
+    bool large = envelope->code_len >= LARGE_BYTES;
+
+    free(TAKE(envelope->code));
+    if (large)
+        (void)malloc_trim(0); /* malloc would keep the memory for good: see KEEP_MALLOC_BYTES */
+    envelope->code_len = 0;
+}
+
 void envelope_done(struct envelope *envelope)
 {
+    envelope_drop_code(envelope);
     for (char **variable = envelope->env; variable != NULL && *variable != NULL; variable++)
         free(*variable);
     free(envelope->env);
     free(envelope->main);
     free(envelope->file);
-    free(envelope->code);
     memset(envelope, 0, sizeof(*envelope));
 }

@@ -65,6 +65,8 @@ int envelope_fill(struct envelope *envelope, const struct envelope_parts *parts,
 /* Call envelope_find() with takes_empty false, then envelope_fill() with block NULL. envelope:
  * zeroed by the caller; release with envelope_done() in both cases. */
 int envelope_read(struct envelope *envelope, const char *body, size_t n, struct err *err);
+/* Free the code, and give its memory back to the system: the action may need it. */
+void envelope_drop_code(struct envelope *envelope);
 void envelope_done(struct envelope *envelope);
 
 enum code_kind code_sniff(const char *code, size_t n);

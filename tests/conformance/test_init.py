@@ -120,6 +120,15 @@ def test_TV17_large_code_in_bounded_memory(proxy):
         assert grown < 3 * body_kb, f"{grown} kB for a body of {body_kb} kB"
 
 
+@pytest.mark.skipif(whisk.is_sanitized(), reason="the sanitizer keeps what is freed")
+@pytest.mark.parametrize("begin,status", [(b"#!/bin/sh\nexec cat >&3\n#", 200), (b"PK\3\4", 502)], ids=["good", "bad"])
+def test_the_memory_of_large_code_is_the_actions_again(proxy, begin, status):
+    one = proxy("--runtime", "native")
+    before = one.memory_kb("VmRSS")
+    assert one.init(begin + b"#" * (20 << 20)).status == status
+    assert one.memory_kb("VmRSS") - before < 8 << 10
+
+
 @pytest.mark.parametrize("code", [
     b"\x7fELF" + b"\0" * 100, b"\x7fELF" + bytes(range(256)) * 20, b"#!", b"#!\n", b"#!/\n",
     b"#!/bin/bash -c exit\n", b"\xff\xfe\xfd" * 100, b"\0" * 512,
