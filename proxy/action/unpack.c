@@ -44,7 +44,8 @@
     (4U << 20) /* most bytes of an entry's headers to keep; libarchive limits one to 1 MB */
 #define LOOK_ENTRIES_MAX 1000000    /* bounds the time of unpack_has() */
 #define RATIO_FROM_BYTES (1U << 20) /* up to this size, unpacked, any ratio is allowed */
-#define NAME_SHOWN       "%.160s"   /* leaves room for the reason in an error text */
+#define TRIAL_NAME       ".whiskloop-trial"
+#define NAME_SHOWN       "%.160s" /* leaves room for the reason in an error text */
 
 struct unpacking {
     struct archive *in;                 /* owned; reads the archive */
@@ -114,9 +115,22 @@ static bool is_systems_fault(int os)
     return false;
 }
 
-static int write_failed(struct unpacking *u, const char *name, struct err *err)
+/* The errno of a failed write. For a folder that it cannot make, libarchive has ENOENT, whatever
+ * the reason. Then try to make one ourselves. */
+static int write_errno(struct unpacking *u)
 {
     int os = archive_errno(u->disk);
+
+    if (os == ENOENT && mkdir(TRIAL_NAME, 0700) < 0)
+        return errno;
+    if (os == ENOENT)
+        (void)rmdir(TRIAL_NAME);
+    return os;
+}
+
+static int write_failed(struct unpacking *u, const char *name, struct err *err)
+{
+    int os = write_errno(u);
     bool system = is_systems_fault(os);
     const char *full = store_full(".", os);
 

@@ -222,6 +222,14 @@ def test_a_full_disk_is_named(proxy, mounted, option, cause):
     assert cause in one.err_text() and "--action-dir" in one.err_text()
 
 
+def test_a_disk_without_an_inode_for_a_folder_is_named(proxy, mounted):
+    """An entry whose folder has no entry of its own. The library tells ENOENT then."""
+    one = proxy("--runtime", "python", "--action-dir", mounted("nr_inodes=5") / "actions")
+    answer = one.init(zipped({"__main__.py": MAIN, "folder/a.txt": "a"}))
+    assert answer.status == 502
+    assert "no inode left" in answer.error
+
+
 def test_an_init_after_one_that_filled_the_disk_has_the_room(proxy, mounted):
     one = proxy("--runtime", "python", "--action-dir", mounted("size=64k") / "actions",
                 "--allow-reinit")
