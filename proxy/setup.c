@@ -409,8 +409,9 @@ static enum answers answers_mode(const struct setup *setup)
     return ANSWERS_AUTO;
 }
 
-/* An invoker, which sets __OW_API_HOST, records a timeout only if the answer comes no sooner than
- * the time limit. So an action may use all of its time there, as with other proxies. */
+/* How long before its deadline we end an activation; negative: how long after it. An ordinary
+ * client must get our error reply before it gives up. An invoker, which sets __OW_API_HOST, records
+ * a timeout only if our reply comes after the deadline. */
 static int64_t deadline_margin_ms(const struct config *config)
 {
     if (config->deadline_margin_ms != CONFIG_AUTO)

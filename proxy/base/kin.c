@@ -35,10 +35,13 @@
 #define STATUS_BYTES 4096 /* most bytes read of /proc/PID/status; TracerPid is near its top */
 
 static struct {
-    int score_fd;     /* our own oom_score_adj, open for writing; -1: it cannot be written */
-    int own_score;    /* our oom_score_adj before kin_begin() and after kin_finish() */
-    unsigned n_marks; /* marks are 1 .. n_marks; 0: all children share mark 0, no score is set */
-    int first_score;  /* the oom_score_adj of mark 1 */
+    int score_fd;  /* our own oom_score_adj, open for writing; -1: it cannot be written */
+    int own_score; /* our oom_score_adj before kin_begin() and after kin_finish() */
+    /* A mark is an oom_score_adj of its own, which all descendants of a child inherit: by it, we
+     * find what an ended child has left behind. Marks are 1 .. n_marks; 0: all children share mark
+     * 0, and no score is set. */
+    unsigned n_marks;
+    int first_score;                /* the oom_score_adj of mark 1 */
     unsigned n_used[MARKS_MAX + 1]; /* per mark: children that run with it */
     bool pending[MARKS_MAX + 1];    /* per mark: its children have ended; kill what they left */
     unsigned rounds_left;           /* rounds of killing that may still follow */

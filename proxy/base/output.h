@@ -42,7 +42,7 @@ struct output {
     struct stream stream;
     bool broken;   /* the stream has no reader or cannot be used: drop bytes from now on */
     bool unmarked; /* set by the owner: write no sentinels to this output */
-    /* Set by the owner, borrowed: is shown all bytes but the proxy's own. NULL: none. */
+    /* Set by the owner, borrowed: sees every byte except those that the proxy adds. NULL: none. */
     struct output_tap *tap;
     /* Set by the owner, borrowed: gets all bytes instead of the stream, the proxy's own with owner
      * NULL. NULL: write them to the stream. */

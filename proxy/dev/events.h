@@ -35,7 +35,7 @@ struct events {
     struct event kept[EVENTS_MAX];
     uint64_t first_id;
     uint64_t next_id;
-    uint64_t start_id; /* id of the first event in this run of the program */
+    uint64_t start_id; /* id of the first event since this proxy was started */
     uint64_t weight;   /* number of items in all events since start_id */
     size_t n_bytes;
     struct list subscribers; /* oldest first */

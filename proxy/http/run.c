@@ -377,7 +377,7 @@ static void set_deadline(const struct service *service, struct run *run,
         span_ms = asked_ms;
         job->limit_ms = limit_of(asked_ms) < job->limit_ms ? limit_of(asked_ms) : job->limit_ms;
     }
-    if (margin_ms < 0) /* an invoker records a timeout only if the reply comes after the deadline */
+    if (margin_ms < 0) /* end the job after the deadline: see deadline_margin_ms() in setup.c */
         span_ms += (uint64_t)-margin_ms;
     else /* the margin takes at most half of the time */
         span_ms -= (uint64_t)margin_ms < span_ms / 2 ? (uint64_t)margin_ms : span_ms / 2;

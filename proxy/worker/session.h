@@ -31,10 +31,10 @@ struct tally;
 struct oom;
 
 struct worker_opts {
-    uint64_t start_ms;       /* longest time from the start of a process until it is ready */
-    uint64_t settle_ms;      /* a process without ready line is ready once idle for so long */
-    uint64_t kill_ms;        /* time between SIGTERM and SIGKILL */
-    uint64_t health_ms;      /* time between two checks of an idle process; 0: no checks */
+    uint64_t start_ms;  /* longest time from the start of a process until it is ready */
+    uint64_t settle_ms; /* a process that writes no {"ok":true} is ready after so long asleep */
+    uint64_t kill_ms;   /* time between SIGTERM and SIGKILL */
+    uint64_t health_ms; /* time between two checks of an idle process; 0: no checks */
     size_t answer_max_bytes; /* longest answer */
     unsigned pipeline;       /* --pipeline: lines ahead for a process that announces nothing */
     unsigned ahead_max;      /* most lines that are not answered yet; 1: one line at a time */
@@ -83,7 +83,7 @@ struct session {
     uint64_t unread_used_ms; /* processor time used by the process when unread_at_ms was set */
 
     /* facts about the process */
-    bool ready;         /* it said so, waited for input, or was idle for settle_ms */
+    bool ready;         /* it said so, waited for input, or slept for settle_ms */
     bool refused;       /* its ready line reports a failure, is malformed or came too late */
     bool ended;         /* it closed the pipes of its answers, or does not read any more */
     bool spoiled;       /* it answered a line that was written only in part */

@@ -151,7 +151,8 @@ bool window_is_fed(const struct window *window)
            (window->unsent != window_oldest(window) || window->unsent_written > 0);
 }
 
-/* If a byte was written ahead, count it as a byte of the first unsent line from now on. */
+/* The first byte of every line is "{". If a probe has written it before there was a line, count it
+ * as a byte of the first unsent line from now on. */
 static void take_what_is_ahead(struct window *window)
 {
     assert(window->n_ahead <= 1);
