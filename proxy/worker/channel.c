@@ -404,8 +404,9 @@ static bool has_line(const struct line *line)
  * process waits for its next line: until then an answer may still come on descriptor 3, which wins
  * over one on 1. A ready line (WANT_READY) is handed out at once. It does not decide on which
  * descriptor answers come: see channel_announced(). */
-static enum channel_result hold(struct channel *channel, enum channel_result result,
-                                enum channel_wanted wanted, const char **text, size_t *n)
+static enum channel_result hold_until_decided(struct channel *channel, enum channel_result result,
+                                              enum channel_wanted wanted, const char **text,
+                                              size_t *n)
 {
     assert(channel->answers == ANSWERS_AUTO && !channel->is_held);
     (void)pull(&channel->fd3, &channel->line3, &channel->n_read3);
@@ -484,7 +485,7 @@ static enum channel_result next_line(struct channel *channel, enum channel_wante
     if (channel->answers != ANSWERS_FD3 && !channel->is_held) {
         result = next1(channel, wanted, text, n);
         if (result != CHANNEL_NONE && channel->answers == ANSWERS_AUTO)
-            return hold(channel, result, wanted, text, n);
+            return hold_until_decided(channel, result, wanted, text, n);
     }
     return result;
 }

@@ -348,7 +348,7 @@ static uint64_t ask(struct session *s)
 
 /* Whether to ask if the process waits for its next line: only if it has exactly one activation, and
  * has written something that may be the answer or was probably meant as one. */
-static bool is_open(const struct session *s)
+static bool has_question(const struct session *s)
 {
     return !session_is_lost(s) && s->window.n == 1 && window_is_fed(&s->window) &&
            s->window.unsent == NULL && !s->channel.kept_apart && !s->window.numbered &&
@@ -359,7 +359,7 @@ uint64_t give_question(struct session *s)
 {
     uint64_t at_us;
 
-    if (!is_open(s)) {
+    if (!has_question(s)) {
         s->question = (struct question){0};
         return UINT64_MAX;
     }

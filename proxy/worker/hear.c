@@ -272,7 +272,7 @@ void hear(struct session *s)
 
 /* If the process wrote an answer for which no job waited, distrust the process: from now on it gets
  * a line only while it waits for one. */
-static void look_whether_unasked(struct session *s)
+static void distrust_if_unasked(struct session *s)
 {
     if (s->channel.n_stale == 0 || !pacing_distrust(&s->pacing))
         return;
@@ -284,7 +284,7 @@ void hear_readable(struct session *s)
 {
     (void)channel_pull(&s->channel);
     hear(s);
-    look_whether_unasked(s);
+    distrust_if_unasked(s);
     s->ended |= channel_ended(&s->channel);
     loop_post(s->loop, s->step);
 }

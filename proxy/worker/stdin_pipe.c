@@ -109,8 +109,8 @@ static uint64_t n_read(const struct stdin_pipe *in, size_t n)
 /* How many of n unread bytes are not the empty line of stdin_pipe_ask(). */
 static size_t of_lines(const struct stdin_pipe *in, size_t n)
 {
-    assert(!in->question || in->read_up_to > 0);
-    return in->question && n <= in->n_written && in->n_written - n < in->read_up_to ? n - 1 : n;
+    assert(!in->empty_line || in->read_up_to > 0);
+    return in->empty_line && n <= in->n_written && in->n_written - n < in->read_up_to ? n - 1 : n;
 }
 
 void stdin_pipe_saw_room(struct stdin_pipe *in)
@@ -169,7 +169,7 @@ void stdin_pipe_ask(struct stdin_pipe *in, bool between_lines)
         return;
     in->read_up_to = n_read(in, n_unread) + 1;
     if (between_lines && n_unread == 0)
-        in->question = stdin_pipe_put(in, "\n", 1) > 0;
+        in->empty_line = stdin_pipe_put(in, "\n", 1) > 0;
 }
 
 bool stdin_pipe_reads(struct stdin_pipe *in)
@@ -177,6 +177,6 @@ bool stdin_pipe_reads(struct stdin_pipe *in)
     if (n_read(in, unread(in)) < in->read_up_to)
         return false;
     in->read_up_to = 0;
-    in->question = false;
+    in->empty_line = false;
     return true;
 }

@@ -26,7 +26,7 @@ struct stdin_pipe {
     int wide_bytes;          /* size of the pipe before it was shrunk */
     uint64_t n_written;      /* bytes written to this process */
     uint64_t read_up_to;     /* bytes the process must have read (stdin_pipe_ask()); 0: not asked */
-    bool question;           /* byte number read_up_to is the empty line of stdin_pipe_ask() */
+    bool empty_line;         /* byte number read_up_to is the empty line of stdin_pipe_ask() */
 };
 
 void stdin_pipe_init(struct stdin_pipe *in);

@@ -249,7 +249,7 @@ static void hash_watch(const struct loop_watch *watch)
 static void hash_input(const struct stdin_pipe *in)
 {
     hash_watch(&in->watch);
-    hash_add(in->fed | in->narrow << 1 | in->cannot_narrow << 2 | in->question << 3);
+    hash_add(in->fed | in->narrow << 1 | in->cannot_narrow << 2 | in->empty_line << 3);
     hash_add(in->n_vain);
     hash_add(in->n_written > 0);
     hash_add(in->read_up_to > 0 ? in->n_written - in->read_up_to : 0);
