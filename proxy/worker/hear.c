@@ -518,16 +518,7 @@ void hear_last_words(struct session *s, bool crashed, enum job_outcome outcome, 
     assert(s->window.n == 0);
 }
 
-/* ---- deadlines ---- */
-
-/* Call for a late job where lines have request ids. Jobs that run beside it may be in time, so the
- * process is replaced only if it no longer reads. Ask whether it does. */
-static void ask_late(struct session *s)
-{
-    assert(s->window.numbered);
-    if (s->reads_by_ms == 0 || stdin_pipe_reads(&s->channel.in))
-        hear_ask(s, s->window.unsent_written == 0, READS_MS);
-}
+/* ---- whether the process still reads ---- */
 
 void hear_ask(struct session *s, bool may_get_line, uint64_t ms)
 {
@@ -543,6 +534,17 @@ bool hear_is_stuck(struct session *s)
         s->asked_idle = false;
     }
     return s->reads_by_ms > 0 && loop_now_ms(s->loop) >= s->reads_by_ms;
+}
+
+/* ---- deadlines ---- */
+
+/* Call for a late job where lines have request ids. Jobs that run beside it may be in time, so the
+ * process is replaced only if it no longer reads. Ask whether it does. */
+static void ask_late(struct session *s)
+{
+    assert(s->window.numbered);
+    if (s->reads_by_ms == 0 || stdin_pipe_reads(&s->channel.in))
+        hear_ask(s, s->window.unsent_written == 0, READS_MS);
 }
 
 bool hear_deadlines(struct session *s)

@@ -52,16 +52,17 @@ void hear_out(struct session *session);
 void hear_last_words(struct session *session, bool crashed, enum job_outcome outcome,
                      const char *reason);
 
-/* End jobs whose deadline has passed. true: the running job is late, so the process must end. */
-bool hear_deadlines(struct session *session);
-/* Like hear_deadlines(), but for a process that is being ended already: a late job is ended here
- * even if it is the one that runs. */
-void hear_deadlines_of_dying(struct session *session);
 /* Ask whether the process still reads: within `ms` milliseconds it must read some of what is in its
  * pipe. If the pipe is empty and may_get_line is set, an empty line is written for it to read. */
 void hear_ask(struct session *session, bool may_get_line, uint64_t ms);
 /* Whether the process was asked by hear_ask() and has not read in time. */
 bool hear_is_stuck(struct session *session);
+
+/* End jobs whose deadline has passed. true: the running job is late, so the process must end. */
+bool hear_deadlines(struct session *session);
+/* Like hear_deadlines(), but for a process that is being ended already: a late job is ended here
+ * even if it is the one that runs. */
+void hear_deadlines_of_dying(struct session *session);
 /* Log a warning, once for each process, if the process leaves its first line unread. */
 void hear_warn_unread(struct session *session);
 /* Loop time in milliseconds of the next check: of deadlines, of whether the process reads, or of
