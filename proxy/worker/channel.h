@@ -4,8 +4,10 @@
  * channel - the four pipes of a worker: lines in, answers out, logs forwarded.
  *
  * Answers come on descriptor 1 or 3 (architecture 3). ANSWERS_AUTO: the first answer decides.
- * An answer on 3 decides at once. An answer on 1 decides only when the process waits for its next
- * line. If we can only guess that it waits, a later answer on 3 overrules the decision.
+ * A line on 3 decides at once. An answer on 1 is held, and decides only when the process waits for
+ * its next line. If a line on 3 comes first, the held line is log. If we can only guess that the
+ * process waits, a later answer on 3 overrules the decision: that answer is dropped, since its
+ * client got the line of 1, and the next answers are those on 3.
  *
  * A line on descriptor 1 is an answer if it is a JSON object or array and a job waits for an
  * answer. All other lines there are log lines. A launcher that announces `pipeline` or `concurrent`
@@ -73,7 +75,7 @@ struct channel {
     bool parts;       /* the launcher may send parts of answers, marked with CHANNEL_PART_MARK */
     bool paused;      /* by channel_pause(): fd1 and fd3 are not read */
     bool passing;     /* inside a long log line on descriptor 1, which is forwarded in pieces */
-    uint64_t n_stale; /* answers for which no job waited */
+    uint64_t n_stale; /* answers for which no job waited, in all processes of the worker */
     int ring;         /* descriptor of memory for answers (base/ring.h), owned; -1: none */
     bool uses_ring;   /* the launcher announced that it uses the ring */
     uint64_t n_read1; /* bytes read from fd1 in the life of this process */

@@ -11,8 +11,14 @@
  *
  * A thread that blocks in a read of descriptor 0 can be seen in /proc (worker/stdin_probe.h). If
  * no such thread is seen, the line is written in two parts, into a pipe that holds only one of
- * them. The first part is the line without its end. Once the process has read the first part, it
- * waits for the rest, so the second part is written. This costs one more wake-up of the process.
+ * them. The first part, the probe, is the line without its end (window.probing). Once the process
+ * has read the probe, it waits for the rest, so the second part is written. This costs one more
+ * wake-up of the process. If the pipe cannot be made so small, or the line is too short to be
+ * split, the line is written at once: there is no way to tell.
+ *
+ * give_question() finds out the same while the process has an activation, to know whether the
+ * answer is complete. There is no next line to split yet, so it writes one byte ahead, "{", with
+ * which every line begins (window.n_ahead).
  */
 
 #include <stdbool.h>

@@ -2,7 +2,8 @@
 
 /*
  * hear - read what a process writes (its ready line and its answers) and end its jobs, including
- * late ones and those of a dead process. A part of the session (worker/session.h).
+ * late ones and those of a dead process. Watch whether the process still reads. A part of the
+ * session (worker/session.h).
  */
 
 #include <stdbool.h>
@@ -16,8 +17,8 @@ struct spawned;
 
 /* Take over the pipes of a process that has started. */
 void hear_open(struct session *session, const struct spawned *spawned);
-/* For a started process that reports no ready line: mark it ready if it waits for input. Returns
- * what was seen in /proc. */
+/* For a started process that reports no ready line: mark it ready if it waits for input, or in a
+ * poll. Returns what was seen in /proc. */
 enum stdin_probe_state hear_start(struct session *session);
 /* Process the lines that were read from the pipes. Each answer ends its job; an answer for which no
  * job waits is counted, then dropped or logged. */
@@ -46,9 +47,10 @@ void hear_rest(struct session *session);
 bool hear_no_more(struct session *session, enum job_outcome outcome, const char *reason);
 /* Close the input of an idle process, which gets no more lines. */
 void hear_out(struct session *session);
-/* Call when the process is dead. Takes the answers that it has written, then ends the jobs that had
- * begun (with `outcome` and `reason`) and returns the rest to the pool. crashed: the process did
- * not exit with status 0, so a held line (channel_is_undecided()) is no answer. No job is left. */
+/* Call when the process is dead. Takes the answers that it has written or put into its ring: their
+ * jobs are done. Of the jobs left, those that had begun (window_n_begun()) end with `outcome` and
+ * `reason`, and the rest returns to the pool. crashed: the process did not exit with status 0, so a
+ * held line (channel_is_undecided()) is no answer. No job is left. */
 void hear_last_words(struct session *session, bool crashed, enum job_outcome outcome,
                      const char *reason);
 

@@ -11,8 +11,9 @@
  * A worker that announced `concurrent` has up to that many lines at once. Request ids tell which
  * answer belongs to which line.
  *
- * A worker that announced nothing, or has written an answer when it had no line, gets one line at a
- * time, and only while it waits for input (worker/give.h).
+ * A worker that announced nothing (and has no --pipeline), or has written an answer when it had no
+ * line, gets one line at a time, and only while it waits for input (worker/give.h). The second
+ * kind is distrusted, and stays so with later processes.
  */
 
 #include <stdbool.h>
@@ -59,8 +60,8 @@ bool pacing_is_soon_done(const struct pacing *pacing, unsigned n_jobs);
 /* Whether the process has worked on one activation for far longer than usual. now_ns: from
  * loop_clock_ns(). */
 bool pacing_is_stalled(const struct pacing *pacing, uint64_t now_ns);
-/* Whether a line may be written only when the process is seen to wait for input: it announced
- * nothing, or is distrusted (worker/give.h). */
+/* Whether a line may be written only when the process is seen to wait for input (worker/give.h): it
+ * announced nothing, and has no --pipeline, or is distrusted. */
 bool pacing_takes_care(const struct pacing *pacing);
 
 /* Measure the work: call pacing_began() when a line is written to an idle process, and

@@ -5,7 +5,8 @@
  * and the jobs that it has.
  *
  *     give.c     writes lines to the process, as soon and as far as pacing and the pipe allow
- *     hear.c     reads what the process writes, ends jobs, takes back jobs that it has not begun
+ *     hear.c     reads what the process writes, ends jobs, takes back jobs that it has not begun,
+ *                watches deadlines and whether the process still reads
  *     session.c  opens and closes a session
  *
  * Only these files and the inline functions below write the members of struct session. A session
@@ -51,7 +52,9 @@ struct question {
     /* Loop time from which GRACE_US counts: read_at_us or, if later, the last look that found the
      * process waiting for more than its input. */
     uint64_t grace_at_us;
-    bool probed; /* we tried to write the first byte of the next line, to see if it is read */
+    /* we tried to write the first byte of the next line, to see if it is read; window.n_ahead
+     * counts the byte until its line comes */
+    bool probed;
 };
 
 struct session {
@@ -69,17 +72,23 @@ struct session {
     struct pacing pacing;
     struct placement placement;
     struct stdin_probe stdin_probe;
-    struct question question;
     struct buf greeting; /* unwritten rest of the line that a prewarmed launcher gets first */
     struct job_holder holder;
     bool takes_control; /* the launcher reads control lines such as "cancel 7" */
     /* inside hear(): the log up to an earlier answer of the same read was forwarded already */
     bool logs_settled;
-    uint64_t n_logged;       /* log bytes forwarded when answers last came */
-    uint64_t reads_by_ms;    /* loop time by which the process must read; 0: no hear_ask() */
-    bool asked_idle;         /* hear_ask() was called while the process was idle */
-    uint64_t health_at_ms;   /* loop time of the next health check; 0: none is planned */
-    uint64_t unread_at_ms;   /* loop time of the next check whether the first line is unread */
+    uint64_t n_logged; /* log bytes forwarded when answers last came */
+    bool asked_idle;   /* hear_ask() was called while the process was idle */
+
+    /* Moments, by loop time; session_begin() unsets them. A session has no timer: worker.c sets the
+     * worker's only timer to the soonest, from hear_next_look_ms() and give_question(). Deadlines
+     * are in `window`. */
+    struct question question; /* unset when it is answered, or there is no question */
+    uint64_t reads_by_ms;     /* by then the process must read; 0: no hear_ask(), or it has read */
+    uint64_t health_at_ms;    /* next health check; 0: none planned, as while there are jobs */
+    /* next check whether the first line is unread; 0: none planned; NEVER_MS (hear.c): no more,
+     * since the process has read something or the warning was logged */
+    uint64_t unread_at_ms;
     uint64_t unread_used_ms; /* processor time used by the process when unread_at_ms was set */
 
     /* facts about the process */
