@@ -129,6 +129,12 @@ void hash_add(uint64_t value)
     hash ^= hash >> 29;
 }
 
+/* Flags and small counts, each shifted to bits of its own. */
+static void hash_bits(int bits)
+{
+    hash_add((uint64_t)bits);
+}
+
 void hash_bytes(const void *bytes, size_t n)
 {
     const unsigned char *at = bytes;
@@ -211,7 +217,7 @@ static void hash_job(const struct job *job, const struct window *window)
     hash_add(id_of(job));
     hash_add(job->tombstone);
     hash_add(job->number);
-    hash_add(job->is_cancelled | job->cancel_told << 1 | job->pause_told << 2);
+    hash_bits(job->is_cancelled | job->cancel_told << 1 | job->pause_told << 2);
     hash_moment_ms(job->deadline_at_ms);
     hash_add(job->len);
     if (window != NULL)
@@ -225,7 +231,7 @@ static void hash_window(const struct window *window)
         hash_job(list_item(node, struct job, node), window);
     hash_add(window->unsent != NULL ? window->unsent->number * 100 + id_of(window->unsent) : 0);
     hash_add(window->unsent_written);
-    hash_add(window->probing | window->numbered << 1);
+    hash_bits(window->probing | window->numbered << 1);
     hash_add(window->n_ahead);
     hash_add(window->last_number);
     hash_moment_ms(window->n > 0 ? window->soonest_ms : 0);
@@ -241,7 +247,7 @@ static void hash_forwarder(const struct forwarder *forwarder)
 static void hash_watch(const struct loop_watch *watch)
 {
     hash_add(watch->sock != NULL);
-    hash_add((watch->on_readable != NULL) | (watch->on_writable != NULL) << 1);
+    hash_bits((watch->on_readable != NULL) | (watch->on_writable != NULL) << 1);
     if (watch->sock != NULL)
         hash_add((uint64_t)watch->sock->pipe);
 }
@@ -249,7 +255,7 @@ static void hash_watch(const struct loop_watch *watch)
 static void hash_input(const struct stdin_pipe *in)
 {
     hash_watch(&in->watch);
-    hash_add(in->fed | in->narrow << 1 | in->cannot_narrow << 2 | in->empty_line << 3);
+    hash_bits(in->fed | in->narrow << 1 | in->cannot_narrow << 2 | in->empty_line << 3);
     hash_add(in->n_vain);
     hash_add(in->n_written > 0);
     hash_add(in->read_up_to > 0 ? in->n_written - in->read_up_to : 0);
@@ -265,8 +271,8 @@ static void hash_channel(const struct channel *channel)
     hash_line(&channel->line3);
     hash_forwarder(&channel->out);
     hash_forwarder(&channel->err);
-    hash_add(channel->is_held | channel->kept_apart << 1 | channel->parts << 2 |
-             channel->paused << 3 | channel->passing << 4 | channel->uses_ring << 5);
+    hash_bits(channel->is_held | channel->kept_apart << 1 | channel->parts << 2 |
+              channel->paused << 3 | channel->passing << 4 | channel->uses_ring << 5);
     if (channel->is_held)
         hash_buf(&channel->held);
     hash_add(channel->odd);
@@ -289,9 +295,9 @@ static void hash_session(const struct session *s)
     hash_moment_us(s->question.asked_at_us);
     hash_moment_us(s->question.read_at_us);
     hash_buf(&s->greeting);
-    hash_add(s->takes_control | s->logs_settled << 1 | s->asked_idle << 2 | s->ready << 3 |
-             s->refused << 4 | s->ended << 5 | s->spoiled << 6 | s->dismissed << 7 |
-             s->announces_late << 8 | s->holder.asked << 9);
+    hash_bits(s->takes_control | s->logs_settled << 1 | s->asked_idle << 2 | s->ready << 3 |
+              s->refused << 4 | s->ended << 5 | s->spoiled << 6 | s->dismissed << 7 |
+              s->announces_late << 8 | s->holder.asked << 9);
     hash_moment_ms(s->reads_by_ms);
     hash_moment_ms(s->health_at_ms);
     hash_moment_ms(s->unread_at_ms);
@@ -304,8 +310,8 @@ static void hash_worker(const struct pool *pool, const struct pool_worker *pw)
 
     hash_add(w->state);
     hash_add((uint64_t)w->pid);
-    hash_add(w->exited | w->unwanted << 1 | w->retired << 2 | w->was_started << 3 | pw->up << 4 |
-             pw->cost_a_job << 5 | (w->killed_for != NULL) << 6 | (w->start_err.kind != 0) << 7);
+    hash_bits(w->exited | w->unwanted << 1 | w->retired << 2 | w->was_started << 3 | pw->up << 4 |
+              pw->cost_a_job << 5 | (w->killed_for != NULL) << 6 | (w->start_err.kind != 0) << 7);
     hash_add((uint64_t)w->wait_status);
     hash_add(w->told);
     hash_add(w->death);
@@ -328,7 +334,7 @@ static void hash_pool(const struct pool *pool)
     hash_add(pool->n_queued);
     hash_add(pool->n_running);
     hash_add(pool->choice.next);
-    hash_add(pool->holder.asked | (pool->started != NULL) << 1 | (pool->retired != NULL) << 2);
+    hash_bits(pool->holder.asked | (pool->started != NULL) << 1 | (pool->retired != NULL) << 2);
     hash_add(pool->state);
     hash_add(pool->spec.answers);
     for (unsigned i = 0; i < pool->opts.n_workers; i++) {
@@ -344,12 +350,12 @@ static void hash_proc(const struct proc *proc)
         const struct pipe *pipe = &world.pipes[proc->pipes[fd]];
 
         hash_bytes(pipe->bytes, pipe->n);
-        hash_add(pipe->narrow | proc->open[fd] << 1 | pipe->n_readers << 2 | pipe->n_writers << 5);
+        hash_bits(pipe->narrow | proc->open[fd] << 1 | pipe->n_readers << 2 | pipe->n_writers << 5);
     }
     if (proc->state == PROC_NONE)
         return;
     hash_add((uint64_t)proc->pool);
-    hash_add(proc->said_ready | proc->term << 1 | proc->kill << 2 | proc->logged << 3);
+    hash_bits(proc->said_ready | proc->term << 1 | proc->kill << 2 | proc->logged << 3);
     hash_add(proc->kill ? proc->late_steps : 0);
     hash_bytes(proc->own, proc->n_own);
     hash_bytes(proc->running, proc->n_running * sizeof(proc->running[0]));
@@ -370,8 +376,8 @@ uint64_t state_hash(void)
     for (unsigned i = 1; i <= world.n_clients; i++) {
         const struct client *client = &world.clients[i];
 
-        hash_add(client->state | client->n_begun << 3 | client->touched << 5 | client->whole << 6 |
-                 client->left << 7 | client->written << 8);
+        hash_add(client->state | client->n_begun << 3);
+        hash_bits(client->touched | client->whole << 1 | client->left << 2 | client->written << 3);
         hash_add(client->state == CLIENT_DONE ? client->outcome : 0);
         if (client->state == CLIENT_WAITS)
             hash_add((uint64_t)client->job.worker);
@@ -379,8 +385,8 @@ uint64_t state_hash(void)
     for (int i = 0; i < PROCS_MAX; i++)
         hash_proc(&world.procs[i]);
     for (int i = 0; i < POOLS_MAX; i++) {
-        hash_add((world.pools[i].pool != NULL) | world.pools[i].retired << 1 |
-                 world.pools[i].started << 2);
+        hash_bits((world.pools[i].pool != NULL) | world.pools[i].retired << 1 |
+                  world.pools[i].started << 2);
         if (world.pools[i].pool != NULL)
             hash_pool(world.pools[i].pool);
     }
