@@ -9,7 +9,7 @@ import subprocess
 import pytest
 
 import samples
-from whisk import PROGRAM, WAIT_S, wait_until
+from whisk import LEAKS_OF_LIBRARIES, PROGRAM, WAIT_S, wait_until
 
 
 @pytest.fixture
@@ -23,7 +23,8 @@ def listening(folder):
         process = subprocess.Popen(
             [PROGRAM, "--listen", where, "--admin", "", "--log-file", log, *options], cwd=folder,
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
-            env={"PATH": os.environ["PATH"], "TMPDIR": str(folder)})
+            env={"PATH": os.environ["PATH"], "TMPDIR": str(folder),
+                 "LSAN_OPTIONS": f"suppressions={LEAKS_OF_LIBRARIES}:print_suppressions=0"})
         processes.append(process)
         wait_until(lambda: process.poll() is not None or "main.listen" in
                    (log.read_text() if log.exists() else ""), "it to listen")
