@@ -59,8 +59,7 @@ static void on_retired(void *owner)
 
     assert(pool != NULL);
     assert(pool != retired->service->pool);
-    if (retired->service->pool != NULL)
-        pool_take_queued(retired->service->pool, pool);
+    pool_take_queued(retired->service->pool, pool);
     if (pool_n_jobs(pool) == 0 && (retired->killed || pool_n_processes(pool) == 0))
         drop(retired);
 }

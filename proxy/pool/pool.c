@@ -540,10 +540,10 @@ void pool_retire(struct pool *pool, pool_retired_fn *retired, void *owner)
 void pool_take_queued(struct pool *to, struct pool *from)
 {
     assert(to != from);
+    if (to == NULL)
+        finish_all_queued(from, JOB_ABANDONED, "");
     while (!list_empty(&from->queue))
         enqueue(to, dequeue(from, from->queue.prev), true);
-    assert(from->n_queued == 0);
-    watch_deadlines(from);
 }
 
 struct pool *pool_new(struct loop *loop, struct exec_spec *spec, const struct pool_opts *opts,

@@ -149,5 +149,5 @@ void pool_stop(struct pool *pool);
  */
 void pool_retire(struct pool *pool, pool_retired_fn *retired, void *owner);
 /* Move the queued jobs of `from` to the queue of `to`, before its own jobs. queue_max does not
- * matter, since these jobs were accepted already. */
+ * matter, since these jobs were accepted already. to: NULL: no pool serves, and the jobs end. */
 void pool_take_queued(struct pool *to, struct pool *from);

@@ -1165,6 +1165,22 @@ def test_without_debugpy_its_package_is_named(dev, hello):
     assert server.run({"name": "Ann"}) == (200, {"greeting": "Hello, Ann!"})
 
 
+def test_a_save_under_the_debugger_ends_what_stands_and_what_waits(dev, folder):
+    """One activation stands, as at a breakpoint, and another waits for it: neither delays the next version."""
+    action = folder / "hello.py"
+    action.write_text("import time\ndef main(args):\n    print('stands')\n    time.sleep(1000)\n")
+    server = dev(action, f"--inspect={free_port()}")
+    server.wait_for("ready", 1)
+    standing = whisk.Later(server.run)
+    whisk.wait_until(lambda: "stands" in server.out(), "the first activation")
+    waiting = whisk.Later(server.run)
+    whisk.wait_until(lambda: len(server.get("/dev/activations")) == 2, "the second activation")
+    action.write_text("def main(args):\n    return {'n': 2}\n")
+    server.wait_for("ready", 2)
+    assert server.run() == (200, {"n": 2})
+    assert (standing.result()[0], waiting.result()[0]) == (400, 503)
+
+
 def test_jdb_attaches_to_a_java_action(dev, folder):
     if shutil.which("javac") is None or shutil.which("jdb") is None:
         pytest.skip("javac and jdb are not installed")
