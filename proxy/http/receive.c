@@ -167,7 +167,6 @@ static void write_head(struct connection *c, const struct head *head)
 {
     h2o_buffer_t *block = c->block;
     struct span name, value, line;
-    bool has_host = false;
     char digits[LENGTH_MAX_DIGITS];
 
     if (head->as_it_is) {
@@ -181,11 +180,10 @@ static void write_head(struct connection *c, const struct head *head)
     block_add(block, head->target.text, head->target.n);
     block_add_text(block, head->minor > 0 ? " HTTP/1.1\r\n" : " HTTP/1.0\r\n");
     for (size_t at = 0; head_next_field(head->fields, &at, &name, &value, &line);) {
-        has_host = has_host || span_is(name, "host");
         if (!is_replaced(head, name))
             block_add(block, line.text, line.n);
     }
-    if (head->authority.text != NULL && has_host) {
+    if (head->authority.text != NULL) {
         block_add_text(block, "host: ");
         block_add(block, head->authority.text, head->authority.n);
         block_add_text(block, "\r\n");

@@ -162,11 +162,14 @@ bool request_header_at(const struct request *request, size_t i, struct span *nam
                        struct span *value)
 {
     const h2o_headers_t *headers = &request->req->headers;
+    h2o_iovec_t host = request->req->input.authority; /* libh2o keeps Host apart from the others */
 
-    if (i-- == 0) { /* libh2o keeps Host apart from the other headers */
+    /* Without a Host, as HTTP/1.0 allows, libh2o puts the name of its own configuration there. */
+    if (host.base == request->req->conn->hosts[0]->authority.hostport.base)
+        i++;
+    if (i-- == 0) {
         *name = (struct span)SPAN("host");
-        *value =
-            (struct span){request->req->input.authority.base, request->req->input.authority.len};
+        *value = (struct span){host.base, host.len};
         return true;
     }
     if (i >= headers->size)

@@ -481,3 +481,17 @@ def test_errors_of_the_action_are_replies_as_of_run(proxy):
     assert one.post("/", {"value": {"as": 1}}).status == 502
     assert one.post("/", {"value": {"as": [1]}}).json == [1]
     one.check_streams(3)
+
+
+@pytest.mark.parametrize("target, host, seen", [
+    ("/", None, None), ("/", "here.example", "here.example"), ("http://there.example/", None, "there.example"),
+    ("http://there.example/", "here.example", "there.example")])
+def test_the_host_is_the_one_that_the_client_names(proxy, target, host, seen):
+    """HTTP/1.0 need not name one, as in the health checks of load balancers."""
+    one = start(proxy, ECHO, __OW_HTTP_METHODS="[get]")
+    field = "" if host is None else f"Host: {host}\r\n"
+    with socket.create_connection(("127.0.0.1", one.port), timeout=WAIT_S) as client:
+        client.sendall(f"GET {target} HTTP/1.0\r\n{field}X-Last: 1\r\n\r\n".encode())
+        reply = client.makefile("rb").read()
+    headers = json.loads(reply.partition(b"\r\n\r\n")[2])["response"]["__ow_headers"]
+    assert (headers.get("host"), headers["x-last"]) == (seen, "1")
