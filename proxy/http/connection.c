@@ -137,6 +137,8 @@ void connection_open(struct connections *all, h2o_accept_ctx_t *accept_ctx, h2o_
     c->all = all;
     c->sock = sock;
     c->linger_fd = -1;
+    c->is_new = true;
+    connection_open_window(c);
     loop_post_init(&c->resume, on_resume);
     list_add_tail(&all->all, &c->node);
     all->n++;

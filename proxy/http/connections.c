@@ -183,6 +183,15 @@ void connections_init(struct connections *all)
     loop_timer_init(&all->sweep, on_sweep);
 }
 
+/* Whether the connection may be dropped to make room for another one. A new one gets SLOW_MS for the
+ * first byte of its request, which may be on its way. */
+static bool is_dispensable(const struct connection *c)
+{
+    if (c->state == CONNECTION_IDLE && !c->is_new)
+        return true;
+    return (c->is_new || is_clients_turn(c)) && is_slow(c, SLOW_MS);
+}
+
 bool connections_have_room(struct connections *all)
 {
     if (all->n < all->max)
@@ -191,7 +200,7 @@ bool connections_have_room(struct connections *all)
         struct connection *c = list_item(node, struct connection, node);
         bool is_replying = c->state == CONNECTION_REPLYING;
 
-        if (c->state == CONNECTION_IDLE || (is_clients_turn(c) && is_slow(c, SLOW_MS))) {
+        if (is_dispensable(c)) {
             connection_drop(c, DROP_IDLE);
             return !is_replying; /* a replying connection is closed in the loop's next turn */
         }

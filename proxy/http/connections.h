@@ -109,6 +109,7 @@ struct connection {
     struct st_h2o_socket_t *sock; /* owned by libh2o */
     connection_feed_fn *feed;     /* libh2o's callback for input */
     enum connection_state state;
+    bool is_new;         /* no byte has come since the connection was accepted */
     bool gives;          /* libh2o is being given a request, whose bytes may still be in `raw` */
     bool has_rest;       /* set while `gives` is: the client has sent more after this request */
     bool waits;          /* set while replying: the client has taken all pieces sent so far */

@@ -355,6 +355,7 @@ static size_t use(struct connection *c, const char *text, size_t n)
 
     if (c->state == CONNECTION_IDLE && n > 0) {
         c->state = CONNECTION_HEAD;
+        c->is_new = false;
         connection_open_window(c);
     }
     if (c->state == CONNECTION_HEAD)

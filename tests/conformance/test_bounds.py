@@ -47,6 +47,24 @@ def test_as_many_connections_are_kept_as_are_allowed(proxy, n):
         stream.close()
 
 
+def test_a_new_connection_is_not_dropped_for_the_next_one(proxy, gate):
+    """While all others are busy, clients wait for a place; none takes that of one that has just come."""
+    one = proxy("--runtime", "python", "--connections-max", 2)
+    one.started("def main(args):\n    return {'read': open(args['gate']).read()}\n")
+    door = gate()
+    busy = one.connect()
+    busy.send(request_bytes("/run", json.dumps({"value": {"gate": door.path}}).encode()))
+    door.wait_reached()
+    streams = [one.connect() for _ in range(5)]
+    for stream in streams:
+        stream.send(request_bytes("/nowhere", b"{}", headers=["Connection: close"]))
+    assert [stream.answer().status for stream in streams] == 5 * [404]
+    door.release()
+    assert busy.answer().status == 200
+    for stream in (busy, *streams):
+        stream.close()
+
+
 def test_unfinished_bodies_are_dropped_for_want_of_room(proxy):
     """Who sends nothing more loses to who does; the next activation is right."""
     one = proxy("--runtime", "python", "--held-max-bytes", 8 * MIB)
